@@ -1,0 +1,89 @@
+"""Honest estimates for many groups: hierarchical models with exact partial pooling.
+
+    >>> import partialpool as pp
+    >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+    >>> round(float(fit.posterior.theta.mean[0]), 3)
+    11.4
+
+Everything here is loaded when it is first used, so that importing the package is quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from partialpool import datasets
+    from partialpool.data import Table
+    from partialpool.errors import (
+        ArgumentError,
+        ColumnError,
+        DataError,
+        FormulaError,
+        ImproperPosteriorError,
+        MissingExtraError,
+        PartialPoolError,
+        PriorError,
+        UnsupportedFormulaError,
+    )
+    from partialpool.fit import Fit, fit, fit_groups
+    from partialpool.models import priors
+    from partialpool.models.priors import (
+        DuMouchel,
+        Exponential,
+        Flat,
+        HalfCauchy,
+        HalfNormal,
+        HalfT,
+        InverseGammaSq,
+        Jeffreys,
+        LogNormal,
+        Normal,
+        StudentT,
+        Uniform,
+        UniformShrinkage,
+    )
+    from partialpool.notices import Notice
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "data": ("Table",),
+    "errors": (
+        "ArgumentError", "ColumnError", "DataError", "FormulaError", "ImproperPosteriorError",
+        "MissingExtraError", "PartialPoolError", "PriorError", "UnsupportedFormulaError",
+    ),
+    "fit": ("Fit", "fit", "fit_groups"),
+    "models": ("priors",),
+    "models.priors": (
+        "DuMouchel", "Exponential", "Flat", "HalfCauchy", "HalfNormal", "HalfT",
+        "InverseGammaSq", "Jeffreys", "LogNormal", "Normal", "StudentT", "Uniform",
+        "UniformShrinkage",
+    ),
+    "notices": ("Notice",),
+}  # fmt: skip
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [  # noqa: RUF022  (as a reader looks for them)
+    "fit", "fit_groups", "Fit", "priors", "datasets", "Table", "Notice",
+    "Flat", "Jeffreys", "HalfNormal", "HalfCauchy", "HalfT", "Exponential", "Uniform",
+    "LogNormal", "InverseGammaSq", "UniformShrinkage", "DuMouchel", "Normal", "StudentT",
+    "PartialPoolError", "FormulaError", "UnsupportedFormulaError", "DataError", "ColumnError",
+    "PriorError", "ImproperPosteriorError", "ArgumentError", "MissingExtraError",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name == "datasets":
+        return importlib.import_module("partialpool.datasets")
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'partialpool' has no attribute {name!r}")
+    home = importlib.import_module(f"partialpool.{_HOME_OF[name]}")
+    value = getattr(home, name)
+    globals()[name] = value  # also keeps the function `fit` before the module of that name
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,95 @@
+"""Commands and options, and errors as one line with exit code 2."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from partialpool import __version__
+from partialpool.errors import PartialPoolError
+
+HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+@click.group(context_settings=HELP)
+@click.version_option(__version__, prog_name="partialpool")
+def cli() -> None:
+    """Honest estimates for many groups: exact partial pooling, without MCMC."""
+
+
+@cli.command("fit")
+@click.argument("data")
+@click.argument("formula", required=False)
+@click.option(
+    "--prior",
+    "priors",
+    multiple=True,
+    metavar="TEXT",
+    help='A prior, such as "tau ~ half_cauchy(5)"; for mu, tau and sigma; may be repeated.',
+)
+@click.option(
+    "--interval", default=0.95, show_default=True, metavar="P", help="Probability of the intervals."
+)
+@click.option("--hdi", is_flag=True, help="Shortest (highest-density) instead of equal-tailed.")
+@click.option(
+    "--sort",
+    type=click.Choice(["group", "n", "raw", "estimate", "sd", "shrinkage"]),
+    help="Order of the groups: labels upward, numbers downward.",
+)
+@click.option("--top", type=click.IntRange(min=1), metavar="N", help="Only the first N groups.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print the table of groups as CSV.")
+@click.option("--out", metavar="FILE", help="Write the table of groups to a .csv or .parquet file.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def fit_command(**options: object) -> None:
+    r"""Fit DATA with FORMULA and print the posterior of every group.
+
+    DATA is a CSV or Parquet file (or a glob of them), - for CSV from standard input, or the name
+    of a bundled data set (see `partialpool datasets`), whose formula need not be given.
+
+    \b
+    partialpool fit scores.csv "score ~ 1 + (1 | school)"
+    partialpool fit trials.csv "effect | se(se) ~ 1 + (1 | site)" --prior "tau ~ half_normal(5)"
+    partialpool fit eight_schools
+    """
+    from partialpool.cli.fit import FitOptions, run
+
+    run(FitOptions(**options))  # type: ignore[arg-type]
+
+
+@cli.command("datasets")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def datasets_command(as_json: bool) -> None:
+    """List the bundled data sets, each with the formula to start with."""
+    from partialpool.cli.datasets import run
+
+    run(as_json)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command; bad input is one line on standard error and exit code 2."""
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        result = cli.main(given, prog_name="partialpool", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        sys.exit(2)
+    except click.ClickException as error:
+        _fail(error.format_message())
+    except click.Abort:
+        click.echo("partialpool: interrupted", err=True)
+        sys.exit(130)
+    except PartialPoolError as error:
+        if "--debug" in given:
+            raise
+        _fail(str(error))
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(result if isinstance(result, int) else 0)
+
+
+def _fail(message: str) -> None:
+    click.echo("partialpool: " + " ".join(message.split()), err=True)
+    sys.exit(2)

@@ -1,0 +1,105 @@
+"""Rows in memory to statistics, in two exact passes over the arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from partialpool._typing import Bools, Floats
+from partialpool.data.frames import Rows
+from partialpool.data.labels import shown
+from partialpool.data.rules import LARGEST, RULES, no_rows
+from partialpool.data.statistics import GroupStatistics
+from partialpool.formula import OneWay
+
+
+def reduce(rows: Rows, roles: OneWay) -> GroupStatistics:
+    """Reduce rows to one record a group; rows with a missing value are counted and left out.
+
+    Raises
+    ------
+    DataError
+        If no row is complete, or a value is infinite or not allowed in its role.
+    """
+    total = len(rows.codes)
+    column = _fill_unused_sd(rows.numbers, roles)
+    if total == 0:
+        raise no_rows(0, roles)
+    keep = rows.codes >= 0
+    for values in column.values():
+        keep &= ~np.isnan(values)
+    if not keep.any():
+        raise no_rows(total, roles)
+    _check(rows, roles, keep)
+    codes = rows.codes if keep.all() else rows.codes[keep]
+    column = {k: v if keep.all() else v[keep] for k, v in column.items()}
+    size = len(rows.labels)
+    y = column[roles.outcome.name]
+    count, weight, inside, log_weight = _precision(column, roles)
+
+    n = np.bincount(codes, count, size)
+    w = n if weight is None else np.bincount(codes, weight, size)
+    center = float(np.average(y, weights=weight))
+    shifted = y - center
+    full = n > 0
+    safe = np.where(full, w, 1.0)
+    mean = np.bincount(codes, shifted if weight is None else weight * shifted, size) / safe
+    rest = shifted - mean[codes]
+    slip = np.bincount(codes, rest if weight is None else weight * rest, size) / safe
+    square = rest * rest if weight is None else weight * rest * rest
+    ss = np.maximum(np.bincount(codes, square, size) - w * slip**2, 0.0)
+    if inside is not None:
+        ss = ss + np.bincount(codes, inside, size)
+    return GroupStatistics(
+        factor=roles.group.name,
+        outcome=roles.outcome.name,
+        labels=rows.labels[full],
+        n=np.rint(n[full]).astype(np.int64),
+        weight=w[full].astype(np.float64),
+        mean=(mean + slip)[full],
+        ss=ss[full],
+        center=center,
+        log_weight=log_weight,
+        sigma_known=roles.se is not None,
+        n_rows=total,
+        n_dropped=total - int(keep.sum()),
+    )
+
+
+def _fill_unused_sd(column: dict[str, Floats], roles: OneWay) -> dict[str, Floats]:
+    """The sd of a group of one row says nothing; a missing one is no reason to drop the row."""
+    if roles.count is None or roles.sd is None:
+        return column
+    n, sd = column[roles.count.name], column[roles.sd.name]
+    return {**column, roles.sd.name: np.where(n == 1, 0.0, sd)}
+
+
+def _precision(
+    column: dict[str, Floats], roles: OneWay
+) -> tuple[Floats | None, Floats | None, Floats | None, float]:
+    """Rows a row stands for, its weight, its inside sum of squares, and the sum of log w."""
+    if roles.se is not None:
+        se = column[roles.se.name]
+        return None, 1.0 / (se * se), None, float(-2.0 * np.log(se).sum())
+    if roles.weights is not None:
+        w = column[roles.weights.name]
+        return None, w, None, float(np.log(w).sum())
+    if roles.count is not None and roles.sd is not None:
+        n, sd = column[roles.count.name], column[roles.sd.name]
+        return n, n, (n - 1.0) * sd * sd, 0.0
+    return None, None, None, 0.0
+
+
+def _check(rows: Rows, roles: OneWay, keep: Bools) -> None:
+    for role, rule in RULES.items():
+        name = getattr(roles, role)
+        if name is None:
+            continue
+        values = rows.numbers[name.name]
+        bad = keep & ~(rule.holds(values) & (np.abs(values) <= LARGEST))
+        if bad.any():
+            at = np.flatnonzero(bad)
+            labels = rows.labels[rows.codes[at[:5]]]
+            first = at[:5]
+            raise rule.broken(
+                name.name, values[first].tolist(), (first + 1).tolist(), len(at), shown(labels)
+            )

@@ -1,0 +1,242 @@
+"""Frames in memory: recognise the library, take the columns the formula names."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from partialpool._typing import AnyArray, Floats, Ints
+from partialpool.data import labels as lab
+from partialpool.errors import ColumnError, DataError
+from partialpool.formula import OneWay
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """The rows as arrays: a code a row into `labels` (-1: label missing), and the numbers."""
+
+    codes: Ints
+    labels: AnyArray
+    numbers: dict[str, Floats]
+
+
+def kind_of(data: Any) -> str | None:
+    """Name the library a frame comes from, or None."""
+    root = type(data).__module__.partition(".")[0]
+    name = type(data).__name__
+    if root in ("duckdb", "_duckdb") and name == "DuckDBPyRelation":
+        return "duckdb"
+    if root == "pandas" and name == "DataFrame":
+        return "pandas"
+    if root == "polars" and name in ("DataFrame", "LazyFrame"):
+        return "polars"
+    if root == "pyarrow" and name in ("Table", "RecordBatch"):
+        return "pyarrow"
+    return "mapping" if isinstance(data, Mapping) else None
+
+
+def extract(data: Any, kind: str, roles: OneWay) -> Rows:
+    """Take the group labels and the numeric columns out of a frame.
+
+    Raises
+    ------
+    ColumnError
+        If a column is missing or there twice.
+    DataError
+        If a column holds something else than numbers, or lengths differ.
+    """
+    lazy = type(data).__name__ == "LazyFrame"
+    names = _column_names(data, kind, lazy)
+    for role in roles.columns:
+        check_column(role.name, names, role.at)
+    wanted = [c.name for c in roles.columns]
+    if kind == "polars":
+        data = data.select(wanted).collect() if lazy else data.select(wanted)
+    columns = {n: numbers(data[n], n) for n in wanted if n != roles.group.name}
+    if roles.outcome.name == roles.group.name:
+        raise DataError(f'column "{roles.group.name}" is both the outcome and the group')
+    codes, distinct = _codes(data[roles.group.name], kind)
+    lengths = {roles.group.name: len(codes), **{k: len(v) for k, v in columns.items()}}
+    if len(set(lengths.values())) > 1:
+        raise DataError(
+            "columns differ in length: " + ", ".join(f"{k} has {v}" for k, v in lengths.items())
+        )
+    return Rows(codes, distinct, columns)
+
+
+def check_column(name: str, columns: list[str], at: int) -> None:
+    """Raise a ColumnError unless the column is there exactly once."""
+    count = Counter(columns)[name]
+    if count == 0:
+        raise ColumnError.missing(name, columns, at)
+    if count > 1:
+        raise ColumnError(
+            f'column "{name}" is in the data {count} times; give the columns distinct names'
+        )
+
+
+def _column_names(data: Any, kind: str, lazy: bool) -> list[str]:
+    if kind == "mapping":
+        return [str(k) for k in data]
+    if kind == "pandas":
+        return [str(c) for c in data.columns]
+    if kind == "pyarrow":
+        return list(data.schema.names)
+    return list(data.collect_schema().names() if lazy else data.columns)
+
+
+def numbers(column: Any, name: str) -> Floats:
+    """A column as float64, NaN where a value is missing."""
+    if hasattr(column, "to_numpy"):
+        if type(column).__module__.startswith("pyarrow"):
+            column = _arrow_values(column)
+        elif type(column).__module__.startswith("pandas") and column.dtype.kind not in "iufb":
+            column = column.to_numpy(dtype=object, na_value=None)
+        else:
+            column = column.to_numpy()
+    values = np.asarray(column) if isinstance(column, np.ndarray) else _array(column)
+    if isinstance(column, np.ma.MaskedArray):
+        values = np.where(np.ma.getmaskarray(column), np.nan, column.filled(0).astype(np.float64))
+    if values.ndim != 1:
+        raise DataError(f'column "{name}" has {values.ndim} dimensions; a column has one')
+    if values.dtype.kind in "iufb":
+        return values.astype(np.float64, copy=False)
+    if values.dtype.kind in "mMc":
+        raise DataError(f'column "{name}" must hold numbers; it holds {values.dtype.name} values')
+    return _from_objects(values, name)
+
+
+def _array(column: Any) -> AnyArray:
+    try:
+        return np.asarray(column)
+    except ValueError:  # ragged
+        return lab.as_labels(column)
+
+
+def _arrow_values(column: Any) -> AnyArray:
+    if column.null_count or str(column.type).startswith("decimal"):
+        return lab.as_labels(column.to_pylist())
+    return np.asarray(column.to_numpy())
+
+
+def _from_objects(values: AnyArray, name: str) -> Floats:
+    """Objects to floats; text is refused, even text that looks like a number."""
+    out = np.empty(len(values), dtype=np.float64)
+    for i, value in enumerate(values.tolist()):
+        if value is None or type(value).__name__ in ("NAType", "NaTType"):
+            out[i] = np.nan
+            continue
+        if isinstance(value, str | bytes):
+            raise not_a_number(name, value, i + 1)
+        try:
+            out[i] = float(value)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise not_a_number(name, value, i + 1) from error
+    return out
+
+
+def not_a_number(name: str, value: object, row: int) -> DataError:
+    """Build the error for text where a number belongs."""
+    shown = lab.shown([value])
+    return DataError(
+        f'column "{name}" must hold numbers; row {row} holds the text {shown}: '
+        "correct the value, or leave it empty if it is missing"
+    )
+
+
+def _codes(column: Any, kind: str) -> tuple[Ints, AnyArray]:
+    """A code a row (-1 where missing) and the distinct labels, as they came."""
+    if kind == "pandas":
+        return _pandas_codes(column)
+    if kind == "polars" and str(column.dtype) in ("String", "Categorical") and len(column):
+        return _polars_codes(column)
+    if kind == "pyarrow":
+        return _arrow_codes(column)
+    if kind == "polars":
+        plain = (
+            column.dtype.is_numeric() and not column.dtype.is_decimal() and not column.null_count()
+        )
+        column = column.to_numpy() if plain else column.to_list()
+    if isinstance(column, np.ma.MaskedArray):
+        column = column.tolist()
+    return codes_of(lab.as_labels(column))
+
+
+def codes_of(values: AnyArray) -> tuple[Ints, AnyArray]:
+    """Number the labels of an array; -1 where a label is missing."""
+    if values.dtype.kind in "iu" and len(values):
+        low, high = int(values.min()), int(values.max())
+        if high - low <= 4 * len(values):
+            return _dense_codes(values, low, high)
+    absent = lab.missing(values)
+    if not absent.any():
+        return lab.number(values)
+    codes = np.full(len(values), -1, dtype=np.int64)
+    codes[~absent], distinct = lab.number(values[~absent])
+    return codes, distinct
+
+
+def _dense_codes(values: AnyArray, low: int, high: int) -> tuple[Ints, AnyArray]:
+    """Integers in a short range are numbered by counting, without a sort."""
+    offset = (values.astype(np.int64) - low) if low else values.astype(np.int64)
+    present = np.flatnonzero(np.bincount(offset, minlength=high - low + 1))
+    position = np.zeros(high - low + 1, dtype=np.int64)
+    position[present] = np.arange(len(present))
+    return position[offset], (present + low).astype(values.dtype)
+
+
+def _pandas_codes(column: Any) -> tuple[Ints, AnyArray]:
+    import pandas as pd
+
+    if column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) != "string":
+        return codes_of(lab.as_labels(column.tolist()))  # 1, 1.0 and True stay apart
+    codes, distinct = pd.factorize(column)
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        order = np.argsort(distinct.codes)
+        codes = np.where(codes < 0, -1, np.argsort(order)[codes])
+        distinct = np.asarray(distinct.categories)[np.sort(distinct.codes)]
+    if isinstance(distinct, pd.DatetimeIndex) and distinct.tz is not None:
+        distinct = distinct.astype(object)
+    labels = np.asarray(distinct)
+    if labels.dtype.kind in "UT":
+        labels = labels.astype(object)
+    return codes.astype(np.int64, copy=False), labels
+
+
+def _polars_codes(column: Any) -> tuple[Ints, AnyArray]:
+    import polars as pl
+
+    text = column.cast(pl.String)
+    frame = text.alias("g").to_frame().with_row_index("row")
+    groups = frame.group_by("g").agg(pl.col("row")).filter(pl.col("g").is_not_null())
+    codes = np.full(len(column), -1, dtype=np.int64)
+    lengths = groups["row"].list.len().to_numpy()
+    rows = groups["row"].explode().to_numpy()
+    codes[rows] = np.repeat(np.arange(len(groups)), lengths)
+    return codes, lab.as_labels(groups["g"].to_list())
+
+
+def _arrow_codes(column: Any) -> tuple[Ints, AnyArray]:
+    import pyarrow as pa
+
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    if isinstance(column, pa.ChunkedArray):  # more than one chunk, or none
+        column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    if not pa.types.is_dictionary(column.type):
+        try:
+            column = column.dictionary_encode()
+        except pa.ArrowNotImplementedError:
+            return codes_of(lab.as_labels(column.to_pylist()))
+    labels = lab.as_labels(column.dictionary.to_pylist())
+    codes = column.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    absent = lab.missing(labels)
+    if absent.any():
+        position = np.where(absent, -1, np.cumsum(~absent) - 1)
+        codes = np.where(codes < 0, -1, position[codes])
+        labels = labels[~absent]
+    return codes, labels

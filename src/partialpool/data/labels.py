@@ -1,0 +1,125 @@
+"""Group labels of any type: numbered, ordered and unified without changing them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from partialpool._typing import AnyArray, Bools, Ints
+
+
+def as_labels(values: Any) -> AnyArray:
+    """Return the labels as a 1-D array; anything NumPy would convert is kept as objects."""
+    if isinstance(values, np.ndarray) and values.ndim == 1:
+        return values
+    items = list(values)
+    kinds = {type(v) for v in items}
+    if len(kinds) == 1 and next(iter(kinds)) in (int, float, bool):
+        try:
+            return np.asarray(items)
+        except OverflowError:
+            pass
+    out = np.empty(len(items), dtype=object)
+    out[:] = items
+    return out
+
+
+def missing(labels: AnyArray) -> Bools:
+    """True where a label is None, NaN, NaT or pandas.NA; shape as given."""
+    if labels.dtype.kind in "fc":
+        return np.isnan(labels)
+    if labels.dtype.kind in "mM":
+        return np.isnat(labels)
+    if labels.dtype.kind == "O":
+        items = labels.tolist()
+        if not set(map(type, items)) <= NEVER_MISSING:
+            return np.fromiter(map(_absent, items), dtype=bool, count=len(labels))
+    return np.zeros(len(labels), dtype=bool)
+
+
+NEVER_MISSING = {str, int, bool, bytes, tuple}
+
+
+def _absent(value: Any) -> bool:
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    try:
+        return bool(value != value)  # NaN of any type
+    except (TypeError, ValueError):
+        return False
+
+
+def number(labels: AnyArray) -> tuple[Ints, AnyArray]:
+    """Return a code for each row, shape (N,), and the distinct labels, shape (J,).
+
+    1, 1.0 and True are equal in Python but different labels.
+    """
+    if labels.dtype.kind in "iufbmM":
+        distinct, codes = np.unique(labels, return_inverse=True)
+        return codes.astype(np.int64, copy=False), distinct
+    seen: dict[Any, int] = {}
+    items = labels.tolist()
+    keys = items if set(map(type, items)) == {str} else [(type(v), v) for v in items]
+    codes = np.fromiter((seen.setdefault(k, len(seen)) for k in keys), np.int64, len(labels))
+    first = np.full(len(seen), -1, dtype=np.int64)
+    first[codes[::-1]] = np.arange(len(labels) - 1, -1, -1)
+    return codes, labels[first]
+
+
+def sorted_order(labels: AnyArray) -> Ints:
+    """Return the order of distinct labels: by value if they compare, else by type and text.
+
+    Missing labels (masked arrays, None) come in any place.
+    """
+    if labels.dtype.kind in "iu" and len(labels):
+        low, high = int(labels.min()), int(labels.max())
+        if high - low <= 4 * len(labels):  # distinct integers in a short range: place, do not sort
+            place = np.full(high - low + 1, -1, dtype=np.int64)
+            place[labels.astype(np.int64) - low] = np.arange(len(labels))
+            return place[place >= 0]
+    if labels.dtype.kind != "O":
+        return np.argsort(labels, kind="stable").astype(np.int64, copy=False)
+    items = labels.tolist()
+    try:
+        order = sorted(range(len(items)), key=items.__getitem__)
+    except TypeError:
+        order = sorted(range(len(items)), key=lambda i: (type(items[i]).__name__, str(items[i])))
+    return np.asarray(order, dtype=np.int64)
+
+
+def unify(first: AnyArray, second: AnyArray) -> tuple[AnyArray, tuple[Ints, Ints]]:
+    """Return the distinct labels of both, and where each side's labels stand among them."""
+    same = first.dtype == second.dtype
+    joined = np.concatenate(
+        [first, second] if same else [first.astype(object), second.astype(object)]
+    )
+    codes, distinct = number(joined)
+    return distinct, (codes[: len(first)], codes[len(first) :])
+
+
+def shown(labels: Iterable[Any], limit: int = 5) -> str:
+    """Name the first few labels in an error message."""
+    found = list(labels)
+    names = [f'"{_short(label)}"' for label in found[:limit]]
+    more = len(found) - len(names)
+    return ", ".join(names) + (f" and {more} more" if more > 0 else "")
+
+
+def _short(label: Any) -> str:
+    text = str(label)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def integers_if_plain(labels: AnyArray) -> AnyArray:
+    """Turn text labels into integers if every one is a whole number written plainly ("7")."""
+    items = labels.tolist()
+    try:
+        numbers = [int(v) for v in items]
+    except ValueError:
+        return labels
+    plain = all(str(k) == v for k, v in zip(numbers, items, strict=True))
+    if not plain or not numbers or max(map(abs, numbers)) >= 2**63:
+        return labels
+    return np.array(numbers, dtype=np.int64)

@@ -1,0 +1,97 @@
+"""What a value must be in each role, and the sentence when it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from partialpool._typing import Bools, Floats
+from partialpool.errors import DataError
+from partialpool.formula import OneWay
+
+LARGEST = 1e150
+"""Squares of anything larger overflow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A test on arrays, the same test in SQL (true for bad values), and its words."""
+
+    holds: Callable[[Floats], Bools]
+    bad_sql: str
+    words: str
+    hint: str
+
+    def broken(
+        self, column: str, values: Sequence[float], rows: Sequence[int], count: int, groups: str
+    ) -> DataError:
+        """Build the error that names the column, the values, the rows and the groups."""
+        found = ", ".join(f"{v:g} in row {r}" for v, r in zip(values, rows, strict=True))
+        more = f" and {count - len(rows)} more" if count > len(rows) else ""
+        return DataError(
+            f'column "{column}" must be {self.words}; found {found}{more} '
+            f"(group {groups}): {self.hint}"
+        )
+
+
+def _finite(x: Floats) -> Bools:
+    return np.isfinite(x)
+
+
+def _positive(x: Floats) -> Bools:
+    return x > 0
+
+
+def _count(x: Floats) -> Bools:
+    return np.asarray((x >= 1) & (x == np.rint(x)) & (x < 2**53))
+
+
+def _not_negative(x: Floats) -> Bools:
+    return x >= 0
+
+
+RULES: dict[str, Rule] = {
+    "outcome": Rule(
+        _finite,
+        "NOT (ABS({x}) <= CAST(1e150 AS DOUBLE))",
+        "finite numbers of at most 1e150",
+        "correct these rows, or leave the value empty if it is missing",
+    ),
+    "se": Rule(
+        _positive,
+        "NOT ({x} > 0 AND {x} <= CAST(1e150 AS DOUBLE))",
+        "a positive finite standard error",
+        "an estimate without error has no standard error to give; correct or remove these rows",
+    ),
+    "weights": Rule(
+        _positive,
+        "NOT ({x} > 0 AND {x} <= CAST(1e150 AS DOUBLE))",
+        "a positive finite weight",
+        "remove rows that should not count",
+    ),
+    "count": Rule(
+        _count,
+        "NOT ({x} >= 1 AND {x} = FLOOR({x}) AND {x} < 9007199254740992)",
+        "a whole number of rows, 1 or more",
+        "correct or remove these rows",
+    ),
+    "sd": Rule(
+        _not_negative,
+        "NOT ({x} >= 0 AND {x} <= CAST(1e150 AS DOUBLE))",
+        "a standard deviation of 0 or more",
+        "correct these rows; give 0 where the group has one row",
+    ),
+}
+
+
+def no_rows(total: int, roles: OneWay) -> DataError:
+    """Build the error for data in which no row can be used."""
+    names = ", ".join(f'"{c.name}"' for c in roles.columns)
+    if total == 0:
+        return DataError(f"the data have no rows; columns {names} need at least one")
+    return DataError(
+        f"none of the {total} rows is complete: in each, one of {names} is missing; "
+        "at least one row must have all of them"
+    )

@@ -1,0 +1,87 @@
+"""A small table for users without a frame library: a dict of columns that prints."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from typing import Any
+
+from partialpool._typing import AnyArray
+from partialpool.errors import MissingExtraError
+
+
+class Table(dict[str, AnyArray]):
+    """A dict of equally long columns (NumPy arrays) that prints as a table.
+
+    It is what comes back when data came as a dict or from a file, and what the bundled
+    data sets are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Table(school=np.array(["A", "B"]), score=np.array([71.5, 69.0]))
+    school  score
+    A        71.5
+    B          69
+    """
+
+    __slots__ = ()
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(next(iter(self.values()), ()))
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield one dict a row, with plain Python values."""
+        columns = [c.tolist() for c in self.values()]
+        for values in zip(*columns, strict=True):
+            yield dict(zip(self.keys(), values, strict=True))
+
+    def to_pandas(self) -> Any:
+        """Return a pandas DataFrame."""
+        return build_frame(self, "pandas")
+
+    def to_polars(self) -> Any:
+        """Return a Polars DataFrame."""
+        return build_frame(self, "polars")
+
+    def to_arrow(self) -> Any:
+        """Return a PyArrow Table."""
+        return build_frame(self, "pyarrow")
+
+    def __repr__(self) -> str:
+        shown = 20
+        cells = {k: [_cell(x) for x in v[:shown].tolist()] for k, v in self.items()}
+        width = {k: max([len(k), *map(len, c)]) for k, c in cells.items()}
+        right = {k: v.dtype.kind in "iufb" for k, v in self.items()}
+
+        def line(values: dict[str, str]) -> str:
+            parts = (
+                x.rjust(width[k]) if right[k] else x.ljust(width[k]) for k, x in values.items()
+            )
+            return "  ".join(parts).rstrip()
+
+        lines = [line({k: k for k in self})]
+        lines += [line({k: cells[k][i] for k in self}) for i in range(min(shown, self.n_rows))]
+        if self.n_rows > shown:
+            lines.append(f"... {self.n_rows - shown} more rows")
+        return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def build_frame(columns: dict[str, AnyArray], library: str) -> Any:
+    """Build a frame of the named library (pandas, polars, pyarrow) from columns."""
+    try:
+        module = importlib.import_module(library)
+    except ModuleNotFoundError as error:
+        raise MissingExtraError.needs(library, f"a {library} frame") from error
+    if library == "pyarrow":
+        return module.table({k: v.tolist() if v.dtype == object else v for k, v in columns.items()})
+    if library == "polars":
+        strict = {k: v.tolist() if v.dtype == object else v for k, v in columns.items()}
+        return module.DataFrame(strict, strict=False)
+    return module.DataFrame(dict(columns))

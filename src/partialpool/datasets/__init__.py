@@ -1,0 +1,187 @@
+"""Bundled data sets: small, published, each with its source and a formula to start with.
+
+Every loader returns a `Table` (a dict of columns). `catalogue` lists them.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+
+import numpy as np
+
+from partialpool._typing import AnyArray
+from partialpool.data.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """One bundled data set.
+
+    Parameters
+    ----------
+    name : str
+        What `partialpool fit NAME` and the loader are called.
+    field : str
+        Education, sports, ...
+    formula : str
+        The formula to start with.
+    title, citation : str
+        What it is, and where the figures were published.
+    load : callable
+        Returns the `Table`.
+    """
+
+    name: str
+    field: str
+    formula: str
+    title: str
+    citation: str
+    load: Callable[[], Table]
+
+
+def _read(name: str) -> dict[str, AnyArray]:
+    """Columns of a bundled CSV file: integers, floats or text, whichever fits all values."""
+    text = resources.files(__name__).joinpath(f"{name}.csv").read_text(encoding="utf-8")
+    header, *rows = csv.reader(text.splitlines())
+    return {
+        name: _column(list(values))
+        for name, values in zip(header, zip(*rows, strict=True), strict=True)
+    }
+
+
+def _column(values: list[str]) -> AnyArray:
+    for kind in (np.int64, np.float64):
+        try:
+            return np.array(values).astype(kind)
+        except ValueError:
+            continue
+    return np.array(values, dtype=object)
+
+
+def eight_schools() -> Table:
+    """Effects of coaching on a verbal test in eight schools, with standard errors, rounded.
+
+    Columns: school, effect and se (points of the SAT-V).
+
+    Source: Rubin (1981), Journal of Educational Statistics 6, 377-401,
+    doi:10.3102/10769986006004377; rounded as in Gelman et al., Bayesian Data Analysis, table 5.2.
+    """
+    return Table(_read("eight_schools"))
+
+
+def eight_schools_unrounded() -> Table:
+    """The eight schools with the decimals of the original report.
+
+    Columns: school, effect and se (points of the SAT-V).
+
+    Source: Rubin (1981), Journal of Educational Statistics 6, 377-401, table 1,
+    doi:10.3102/10769986006004377.
+    """
+    return Table(_read("eight_schools_unrounded"))
+
+
+def baseball() -> Table:
+    """Batting of 18 major-league players in 1970: the first 45 at bats, and the rest.
+
+    Columns: player; at_bats, hits; remaining_at_bats, remaining_average (the rest of the
+    season, the truth to predict); arcsine = sqrt(at_bats) * arcsin(2 hits / at_bats - 1), whose
+    standard error `se` is close to 1 whatever the player's ability.
+
+    Source: Efron and Morris (1975), Journal of the American Statistical Association 70, 311-319,
+    table 1, doi:10.1080/01621459.1975.10479864.
+    """
+    table = Table(_read("baseball"))
+    n = table["at_bats"]
+    table["average"] = table["hits"] / n
+    table["arcsine"] = np.sqrt(n) * np.arcsin(2 * table["average"] - 1)
+    table["se"] = np.ones(len(n))
+    return table
+
+
+def dyestuff() -> Table:
+    """Yield of dyestuff (grams of standard colour) from five preparations of each of six batches.
+
+    Columns: batch, yield.
+
+    Source: Davies (ed., 1947), Statistical Methods in Research and Production, table 6.2; as
+    studied by Box and Tiao (1973), Bayesian Inference in Statistical Analysis, section 5.1.2.
+    """
+    return Table(_read("dyestuff"))
+
+
+def rats() -> Table:
+    """Weights (grams) of 30 young rats on five days.
+
+    Columns: rat (1 to 30), day (8 to 36), weight.
+
+    Source: Gelfand, Hills, Racine-Poon and Smith (1990), Journal of the American Statistical
+    Association 85, 972-985, table 3, doi:10.1080/01621459.1990.10474968.
+    """
+    return Table(_read("rats"))
+
+
+def radon() -> Table:
+    """Radon in 919 houses of 85 counties of Minnesota.
+
+    Columns: county; floor (0 basement, 1 first floor); uranium (county's soil uranium, ppm);
+    activity (radon, pCi/L); log_radon = log(activity + 0.1).
+
+    Source: Price, Nero and Gelman (1996), Health Physics 71, 922-936,
+    doi:10.1097/00004032-199612000-00009; studied in Gelman and Hill (2007), chapter 12.
+    """
+    table = Table(_read("radon"))
+    table["log_radon"] = np.log(table["activity"] + 0.1)
+    return table
+
+
+def surgical() -> Table:
+    """Deaths after cardiac surgery on infants in 12 hospitals.
+
+    Columns: hospital (A to L), operations, deaths; arcsine = arcsin(sqrt(deaths / operations)),
+    whose standard error is close to se = 1 / (2 sqrt(operations)) whatever the rate.
+
+    Source: Spiegelhalter, Thomas, Best and Gilks (1996), BUGS Examples Volume 1, "Surgical".
+    """
+    table = Table(_read("surgical"))
+    n = table["operations"]
+    table["arcsine"] = np.arcsin(np.sqrt(table["deaths"] / n))
+    table["se"] = 0.5 / np.sqrt(n)
+    return table
+
+
+catalogue: tuple[Dataset, ...] = tuple(
+    Dataset(load.__name__, field, formula, title, citation, load)
+    for load, field, formula, title, citation in (
+        (eight_schools, "education", "effect | se(se) ~ 1 + (1 | school)",
+         "coaching effects in eight schools (rounded)", "Rubin 1981"),
+        (eight_schools_unrounded, "education", "effect | se(se) ~ 1 + (1 | school)",
+         "coaching effects in eight schools (as reported)", "Rubin 1981"),
+        (baseball, "sports", "arcsine | se(se) ~ 1 + (1 | player)",
+         "batting of 18 players, 45 at bats each, and the rest of the season",
+         "Efron & Morris 1975"),
+        (dyestuff, "industry", "yield ~ 1 + (1 | batch)",
+         "yield of 30 preparations from 6 batches", "Davies 1947"),
+        (rats, "biology", "weight ~ 1 + (1 | rat)",
+         "weights of 30 rats on 5 days", "Gelfand et al. 1990"),
+        (radon, "environment", "log_radon ~ 1 + (1 | county)",
+         "radon in 919 houses of 85 counties", "Price, Nero & Gelman 1996"),
+        (surgical, "medicine", "arcsine | se(se) ~ 1 + (1 | hospital)",
+         "deaths after infant heart surgery in 12 hospitals", "Spiegelhalter et al. 1996"),
+    )
+)  # fmt: skip
+"""All bundled data sets."""
+
+__all__ = [
+    "Dataset",
+    "baseball",
+    "catalogue",
+    "dyestuff",
+    "eight_schools",
+    "eight_schools_unrounded",
+    "radon",
+    "rats",
+    "surgical",
+]

@@ -1,0 +1,124 @@
+"""Numbers and results as text, the same for the printed Fit and for the command."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+import numpy as np
+
+from partialpool._typing import Floats
+from partialpool.data import GroupStatistics, Table
+from partialpool.notices import Notice
+from partialpool.posterior import Posterior
+
+
+SHOWN_GROUPS = 10
+WIDTH = 88
+
+
+def number(value: float, spread: float) -> str:
+    """Write a number with the digits that matter for a quantity of this spread (such as its sd)."""
+    if math.isnan(value):
+        return "-"
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    if not spread or not math.isfinite(spread):
+        return f"{value:.4g}"
+    decimals = 1 - math.floor(math.log10(abs(spread)))
+    size = max(abs(value), abs(spread))
+    if decimals > 8 or size >= 1e12:
+        return f"{value:.{max(3, 3 + math.floor(math.log10(size / abs(spread)))) if size else 3}g}"
+    return f"{value:,.{max(decimals, 0)}f}"
+
+
+def scale_of(sd: Floats) -> float:
+    """The spread by which a column of numbers is rounded: a small but typical sd."""
+    finite = sd[np.isfinite(sd) & (sd > 0)]
+    return float(np.quantile(finite, 0.25)) if len(finite) else math.nan
+
+
+def group_cells(table: Table) -> list[list[str]]:
+    """Cells of a table of groups, as text, row by row."""
+    spread = scale_of(table["sd"])
+    names = ("raw", "estimate", "sd", "lower", "upper")
+    columns = {k: [number(v, spread) for v in table[k].tolist()] for k in names}
+    columns["group"] = [str(g) for g in table["group"].tolist()]
+    columns["n"] = [f"{v:,}" for v in table["n"].tolist()]
+    columns["shrinkage"] = [f"{v:.2f}" for v in table["shrinkage"].tolist()]
+    return [list(row) for row in zip(*(columns[k] for k in table), strict=True)]
+
+
+def parameter_cells(table: Table) -> list[list[str]]:
+    """Cells of a table of parameters, as text, row by row."""
+    rows = []
+    for row in table.rows():
+        width = row["upper"] - row["lower"]
+        spread = row["sd"] if math.isfinite(row["sd"]) else width / 4
+        values = (row[k] for k in ("mean", "sd", "lower", "median", "upper"))
+        rows.append([row["name"], *(number(v, spread) for v in values)])
+    return rows
+
+
+def headline(formula: str, s: GroupStatistics) -> str:
+    """What was fitted, in one line."""
+    what = "estimates with known standard errors" if s.sigma_known else "rows"
+    dropped = f" ({s.n_dropped:,} more left out)" if s.n_dropped else ""
+    return f"{formula}: {s.n_used:,} {what}{dropped} in {s.n_groups:,} groups"
+
+
+def pooling_line(post: Posterior) -> str:
+    """How much is shared between groups, in one or two sentences."""
+    icc = post.icc
+    lower, upper = icc.interval()
+    shrinkage = post.shrinkage.mean
+    low, high = float(shrinkage.min()), float(shrinkage.max())
+    known = post.statistics.sigma_known
+    what = "heterogeneity (I^2)" if known else "intraclass correlation (ICC)"
+    spread = f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f}"
+    return (
+        f"{what} {float(icc.mean):.2f}, 95% interval {lower:.2f} to {upper:.2f}. "
+        f"Groups are drawn toward the mean by a share of {spread} (0 no pooling, 1 complete)."
+    )
+
+
+def notice_lines(notices: Sequence[Notice], width: int = WIDTH) -> list[str]:
+    """The notices, wrapped, one after another."""
+    lines: list[str] = []
+    for notice in notices:
+        mark = "! " if notice.level == "warning" else "- "
+        lines += textwrap.wrap(notice.text, width, initial_indent=mark, subsequent_indent="  ")
+    return lines
+
+
+def summary(
+    formula: str, post: Posterior, notices: Sequence[Notice], parameters: Table, groups: Table
+) -> str:
+    """The printed Fit: parameters, pooling, the first groups, and notices."""
+    shown = Table({k: v[:SHOWN_GROUPS] for k, v in groups.items()})
+    lines = [headline(formula, post.statistics), ""]
+    lines += _aligned(["", *list(parameters)[1:]], parameter_cells(parameters))
+    lines += ["", *textwrap.wrap(pooling_line(post), WIDTH), ""]
+    lines += _aligned(list(shown), group_cells(shown))
+    if groups.n_rows > SHOWN_GROUPS:
+        lines.append(f"... {groups.n_rows - SHOWN_GROUPS:,} more groups: fit.groups()")
+    if notices:
+        lines += ["", *notice_lines(notices)]
+    return "\n".join(lines)
+
+
+def _aligned(header: list[str], rows: list[list[str]]) -> list[str]:
+    """Columns side by side, the first to the left and the others to the right."""
+    rows = [[_short(r[0]), *r[1:]] for r in rows]
+    widths = [max(len(r[i]) for r in [header, *rows]) for i in range(len(header))]
+
+    def line(cells: list[str]) -> str:
+        first = cells[0].ljust(widths[0])
+        rest = (c.rjust(w) for c, w in zip(cells[1:], widths[1:], strict=True))
+        return "  ".join([first, *rest]).rstrip()
+
+    return [line(header), *(line(r) for r in rows)]
+
+
+def _short(text: str, limit: int = 32) -> str:
+    return text if len(text) <= limit else text[: limit - 3] + "..."

@@ -1,0 +1,129 @@
+"""What the user should know about a posterior, as notices in plain words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from partialpool.display import number
+from partialpool.integrate import Accuracy
+from partialpool.notices import Notice
+from partialpool.posterior import Posterior
+
+FEW_GROUPS = 5
+FEW_REPLICATES = 10
+LIKELIHOOD_RATIO = math.exp(-1.92)
+"""A value of tau is in the 95% likelihood interval if its likelihood is above this share."""
+
+
+def findings(post: Posterior) -> Iterator[Notice]:
+    """Yield the notices of a posterior, the most important first."""
+    yield from _accuracy(post)
+    yield from _dropped(post)
+    yield from _few_groups(post)
+    yield from _moments(post)
+    yield from _few_replicates(post)
+    yield from _tau_near_zero(post)
+    yield from _single_rows(post)
+
+
+def _accuracy(post: Posterior) -> Iterator[Notice]:
+    if post.status is not Accuracy.REACHED:
+        yield Notice(
+            "accuracy_not_reached",
+            "warning",
+            f"The integration stopped at an estimated error of {post.error:.1e}: "
+            f"{post.status.value}.",
+        )
+
+
+def _dropped(post: Posterior) -> Iterator[Notice]:
+    s = post.statistics
+    if s.n_dropped:
+        verb = "row was" if s.n_dropped == 1 else "rows were"
+        yield Notice(
+            "rows_dropped",
+            "warning" if s.n_dropped > 0.05 * s.n_rows else "info",
+            f"{s.n_dropped:,} of {s.n_rows:,} {verb} left out because a value was missing in a "
+            "column of the formula. If values are missing for a reason, the result is biased.",
+        )
+
+
+def _few_groups(post: Posterior) -> Iterator[Notice]:
+    s = post.statistics
+    if s.n_groups < FEW_GROUPS:
+        yield Notice(
+            "few_groups",
+            "warning",
+            f"There are only {s.n_groups} groups: the data say little about their spread tau, "
+            "and the result depends on its prior. Give tau a prior from what is known, such as "
+            "half_normal(scale).",
+        )
+
+
+def _moments(post: Posterior) -> Iterator[Notice]:
+    if post.model.moments.tau <= 2:
+        what = "mean and sd" if post.model.moments.tau <= 1 else "sd"
+        yield Notice(
+            "no_finite_sd",
+            "warning",
+            f"With {post.statistics.n_groups} groups and these priors the posterior of tau has "
+            f"no finite {what} (shown as infinite or empty). Read the median and the interval, "
+            "or give tau a proper prior.",
+        )
+
+
+def _few_replicates(post: Posterior) -> Iterator[Notice]:
+    sizes = post.model.sizes
+    extra = sizes.n_rows - sizes.n_groups
+    if not sizes.sigma_known and extra < FEW_REPLICATES:
+        yield Notice(
+            "few_replicates",
+            "warning",
+            f"{sizes.n_rows:,} rows in {sizes.n_groups:,} groups leave only {extra} degrees of "
+            "freedom to tell the spread within groups (sigma) from the spread between them "
+            "(tau); both rest on the priors.",
+        )
+
+
+def _tau_near_zero(post: Posterior) -> Iterator[Notice]:
+    if _likelihood_share_at_zero(post) > LIKELIHOOD_RATIO:
+        upper = number(float(post.tau.quantile(0.95)), float(post.tau.quantile(0.5)))
+        yield Notice(
+            "tau_near_zero",
+            "info",
+            "The data cannot tell the spread between groups from 0: tau lies in "
+            f"[0, {upper}] with probability 95%. The groups may all be alike; the intervals of "
+            "the groups take this into account.",
+        )
+
+
+def _likelihood_share_at_zero(post: Posterior) -> float:
+    """Likelihood at the smallest tau on the grid over its largest value; priors divided out."""
+    model, grid = post.model, post.grid
+    line = grid.lines[-1]
+    reference = model.typical_ratio
+    if model.dimensions == ("sigma", "tau"):
+        reference *= float(grid.marginal(0) @ grid.lines[0].x)
+    weight = grid.marginal(len(grid.lines) - 1)
+    with np.errstate(divide="ignore"):
+        log_likelihood = np.log(weight) - line.log_slope
+    log_likelihood -= model.priors.tau.log_density(line.x, reference)
+    seen = weight > 1e-12 * weight.max()
+    inside = log_likelihood[seen]
+    return float(np.exp(inside[0] - inside.max()))
+
+
+def _single_rows(post: Posterior) -> Iterator[Notice]:
+    s = post.statistics
+    single = int((s.n == 1).sum())
+    if single and not s.sigma_known and single < s.n_groups:
+        verb = "group has" if single == 1 else "groups have"
+        yield Notice(
+            "single_row_groups",
+            "info",
+            f"{single:,} of {s.n_groups:,} {verb} one row: the spread within groups is learned "
+            "from the others, and these are shrunk the most.",
+        )

@@ -1,0 +1,7 @@
+"""Formulas: text to a frozen tree. Nothing in a formula is ever evaluated as Python."""
+
+from partialpool.formula.parser import parse, parse_call
+from partialpool.formula.roles import OneWay, one_way
+from partialpool.formula.tree import Formula
+
+__all__ = ["Formula", "OneWay", "one_way", "parse", "parse_call"]

@@ -1,0 +1,119 @@
+"""Text to tokens. Names may hold any letters; backquotes allow any character in a name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from partialpool.errors import FormulaError
+
+MAX_LENGTH = 10_000
+OPERATORS = ("||", "**", "~", "|", "+", "-", "*", "/", ":", "^", "(", ")", ",", "=")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One token: its kind (name, number, text, op, end), its value, and where it starts."""
+
+    kind: str
+    value: str
+    at: int
+
+    def shown(self) -> str:
+        """The token as an error message shows it."""
+        return "the end of the formula" if self.kind == "end" else f'"{self.value}"'
+
+
+def scan(text: str) -> list[Token]:
+    """Split a formula into tokens, the last of kind ``end``.
+
+    Raises
+    ------
+    FormulaError
+        If the text is too long, or a character or quote cannot be read.
+    """
+    if len(text) > MAX_LENGTH:
+        raise FormulaError(
+            f"the formula has {len(text)} characters; at most {MAX_LENGTH} are allowed",
+            text[:200],
+            0,
+        )
+    tokens: list[Token] = []
+    at = 0
+    while at < len(text):
+        if text[at].isspace():
+            at += 1
+            continue
+        token, at = _next(text, at)
+        tokens.append(token)
+    tokens.append(Token("end", "", len(text)))
+    return tokens
+
+
+def _next(text: str, at: int) -> tuple[Token, int]:
+    char = text[at]
+    if char == "`":
+        value, end = _quoted(text, at, "a column name")
+        return Token("name", value, at), end
+    if char in "\"'":
+        value, end = _quoted(text, at, "a string")
+        return Token("text", value, at), end
+    if char in "0123456789" or (char == "." and text[at + 1 : at + 2].isdecimal()):
+        return _number(text, at)
+    if char.isalpha() or char in "_.":
+        end = at + 1
+        while end < len(text) and (text[end].isalnum() or text[end] in "_."):
+            end += 1
+        return Token("name", text[at:end], at), end
+    for op in OPERATORS:
+        if text.startswith(op, at):
+            return Token("op", "^" if op == "**" else op, at), at + len(op)
+    raise FormulaError(
+        f'the character "{char}" cannot stand in a formula; '
+        "put a column name that holds it between backquotes",
+        text,
+        at,
+    )
+
+
+def _number(text: str, at: int) -> tuple[Token, int]:
+    end = at
+    while end < len(text) and text[end] in "0123456789.":
+        end += 1
+    if text[end : end + 1] in ("e", "E"):
+        power = end + 1
+        if text[power : power + 1] in ("+", "-"):
+            power += 1
+        if text[power : power + 1] in tuple("0123456789"):
+            end = power
+            while end < len(text) and text[end] in "0123456789":
+                end += 1
+    if text[at:end].count(".") > 1 or (
+        end < len(text) and (text[end].isalpha() or text[end] == "_")
+    ):
+        raise FormulaError(
+            f'"{text[at : end + 1]}" is neither a number nor a name; '
+            "put a column name that starts with a digit between backquotes",
+            text,
+            at,
+        )
+    return Token("number", text[at:end], at), end
+
+
+def _quoted(text: str, at: int, what: str) -> tuple[str, int]:
+    """Read to the closing quote; the quote doubled stands for itself."""
+    quote = text[at]
+    parts: list[str] = []
+    start = at + 1
+    while True:
+        end = text.find(quote, start)
+        if end < 0:
+            raise FormulaError(f"{what} opens with {quote} and never closes", text, at)
+        parts.append(text[start:end])
+        if text[end + 1 : end + 2] != quote:
+            break
+        parts.append(quote)
+        start = end + 2
+    value = "".join(parts)
+    if quote == "`" and not value:
+        raise FormulaError("a column name between backquotes is empty", text, at)
+    return value, end + 1

@@ -1,0 +1,187 @@
+"""The frozen tree of a formula: what the parser builds and every other room reads.
+
+Positions (`at`) point into the formula's text; they do not take part in comparisons.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A column."""
+
+    name: str
+    at: int = field(default=0, compare=False)
+
+    def __str__(self) -> str:
+        plain = self.name.replace(".", "_").replace("_", "a")
+        return self.name if plain.isidentifier() else "`" + self.name.replace("`", "``") + "`"
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number written in the formula."""
+
+    value: float
+    at: int = field(default=0, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.value:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A quoted string, as in ``C(x, "low", "high")``."""
+
+    value: str
+    at: int = field(default=0, compare=False)
+
+    def __str__(self) -> str:
+        return '"' + self.value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function from the fixed list, applied to its arguments."""
+
+    function: str
+    arguments: tuple[Expression, ...]
+    at: int = field(default=0, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.function}({', '.join(map(str, self.arguments))})"
+
+
+@dataclass(frozen=True, slots=True)
+class Unary:
+    """A sign before an expression."""
+
+    operator: str
+    operand: Expression
+    at: int = field(default=0, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.operator}{self.operand}"
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """Two expressions and the operator between them."""
+
+    operator: str
+    left: Expression
+    right: Expression
+    at: int = field(default=0, compare=False)
+
+    def __str__(self) -> str:
+        return f"({self.left} {self.operator} {self.right})"
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """``(effects | factor)`` or ``(effects || factor)`` as written."""
+
+    effects: Expression
+    factor: Expression
+    correlated: bool
+    at: int = field(default=0, compare=False)
+
+    def __str__(self) -> str:
+        return f"({self.effects} {'|' if self.correlated else '||'} {self.factor})"
+
+
+Expression = Name | Number | Text | Call | Unary | Binary | Bar
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A main effect (one factor) or an interaction (several); compared as a set."""
+
+    factors: tuple[Name | Call, ...]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Term) and frozenset(self.factors) == frozenset(other.factors)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self.factors))
+
+    def __str__(self) -> str:
+        return ":".join(map(str, self.factors))
+
+
+@dataclass(frozen=True, slots=True)
+class GroupTerm:
+    """Effects that vary by a grouping factor: ``(1 + x | county:tract)``.
+
+    `factor` holds one column, or several whose combinations are the groups.
+    """
+
+    intercept: bool
+    terms: tuple[Term, ...]
+    factor: tuple[Name, ...]
+    correlated: bool
+    at: int = field(default=0, compare=False)
+
+    @property
+    def factor_name(self) -> str:
+        """The grouping factor as one word, such as ``county:tract``."""
+        return ":".join(n.name for n in self.factor)
+
+    def __str__(self) -> str:
+        effects = " + ".join(["1" if self.intercept else "0", *map(str, self.terms)])
+        factor = ":".join(map(str, self.factor))
+        return f"({effects} {'|' if self.correlated else '||'} {factor})"
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """What stands after ``|`` on the left side: ``se(x)``, ``weights(w)``, ``trials(n)``."""
+
+    kind: str
+    arguments: tuple[Expression, ...]
+    at: int = field(default=0, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.kind}({', '.join(map(str, self.arguments))})"
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """A formula, fully expanded: ``a*b`` is a, b and a:b; ``g/h`` is g and g:h.
+
+    Parameters
+    ----------
+    text : str
+        What the user wrote.
+    response : Name or Call
+        The outcome column, or a function of it.
+    additions : tuple of Addition
+        ``se()``, ``weights()``, ``trials()``, ``summary()``, ``exposure()``.
+    intercept : bool
+        Whether the population part has an intercept.
+    terms : tuple of Term
+        Population-level terms in the order written.
+    groups : tuple of GroupTerm
+        Group-level terms in the order written.
+    offsets : tuple of Expression
+        Arguments of ``offset()``.
+    """
+
+    text: str = field(compare=False)
+    response: Name | Call
+    additions: tuple[Addition, ...]
+    intercept: bool
+    terms: tuple[Term, ...]
+    groups: tuple[GroupTerm, ...]
+    offsets: tuple[Expression, ...]
+
+    def __str__(self) -> str:
+        left = str(self.response)
+        if self.additions:
+            left += " | " + " + ".join(map(str, self.additions))
+        right = ["1" if self.intercept else "0", *map(str, self.terms)]
+        right += [f"offset({o})" for o in self.offsets]
+        right += map(str, self.groups)
+        return f"{left} ~ {' + '.join(right)}"

@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: vectorised, stateless, without a Python loop over groups."""

@@ -1,0 +1,277 @@
+"""The one-way normal model: one grouping factor, an intercept, sigma known or not.
+
+    y_ij | theta_j ~ N(theta_j, sigma^2 / w_ij),   theta_j ~ N(mu, tau^2)
+
+Given phi everything else is Gaussian, or Student's t, in closed form. phi is
+
+    tau                 if sigma is known (standard errors given),
+    r = tau / sigma     if the priors have no scale of their own (sigma integrates out),
+    (sigma, tau)        otherwise.
+
+Source: Gelman et al. (2013), Bayesian Data Analysis, sections 5.4 and 11.6, for the algebra.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from partialpool._typing import Floats
+from partialpool.data import GroupStatistics
+from partialpool.errors import DataError
+from partialpool.integrate import Axis
+from partialpool.kernels.oneway import Profile, SizeClasses, profile, size_classes
+from partialpool.models.priors import Priors
+from partialpool.models.propriety import Moments, Sizes, check_proper, degrees_of_freedom
+
+LOG_2PI = math.log(2 * math.pi)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Conditional:
+    """Exact distributions given each of G nodes; mu has M components a node.
+
+    theta_j is normal, or t with `df`, with location and scale as in `kernels.oneway.theta_given`.
+
+    Parameters
+    ----------
+    lam : ndarray, shape (G,)
+        (tau / sigma)^2.
+    sigma : ndarray, shape (G,)
+        sigma, or its scale where it is integrated out.
+    mu, mu_sd : ndarray, shape (G, M)
+        Location and scale of mu (less the statistics' center).
+    log_share : ndarray, shape (G, M)
+        Log share of each component of mu at its node.
+    df : float
+        Degrees of freedom; infinite for normal.
+    """
+
+    lam: Floats
+    sigma: Floats
+    mu: Floats
+    mu_sd: Floats
+    log_share: Floats
+    df: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OneWayModel:
+    """The likelihood and priors of a one-way model over its hyperparameters phi.
+
+    Parameters
+    ----------
+    classes : SizeClasses
+        Groups gathered by weight.
+    sizes : Sizes
+        Numbers of groups and rows.
+    ssw : float
+        Within-group sum of squares.
+    log_weight : float
+        Sum of the logarithms of the weights.
+    priors : Priors
+        As given, in the units of y.
+    center : float
+        What was taken off the outcome.
+    moments : Moments
+        Which moments exist.
+    df : float or None
+        Degrees of freedom of sigma where it is integrated out in closed form.
+    """
+
+    classes: SizeClasses
+    sizes: Sizes
+    ssw: float
+    log_weight: float
+    priors: Priors
+    center: float
+    moments: Moments
+    df: float | None
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        """What phi is: ("tau",), ("ratio",) or ("sigma", "tau")."""
+        if self.sizes.sigma_known:
+            return ("tau",)
+        return ("sigma", "tau") if self.df is None else ("ratio",)
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """The range of each dimension of phi."""
+        tau = Axis(*self.priors.tau.support)
+        if self.dimensions == ("sigma", "tau"):
+            return (Axis(*self.priors.sigma.support), tau)
+        return (tau,) if self.sizes.sigma_known else (Axis(),)
+
+    @property
+    def typical_ratio(self) -> float:
+        """Standard error of a typical group mean, divided by sigma (harmonic mean of squares)."""
+        c = self.classes
+        return math.sqrt(c.count.sum() / (c.count @ c.weight))
+
+    @property
+    def start(self) -> tuple[float, ...]:
+        """A rough guess of phi inside the priors' range."""
+        if self.dimensions == ("sigma", "tau"):
+            between = self.classes.mean.std() + math.sqrt(self.classes.spread.mean())
+            extra = self.sizes.n_rows - self.sizes.n_groups
+            sigma = math.sqrt(self.ssw / extra) if self.sizes.varies_within and extra else between
+            guess = (sigma or 1.0, (sigma or 1.0) * self.typical_ratio)
+            return tuple(_inside(a, g) for a, g in zip(self.axes, guess, strict=True))
+        return (_inside(self.axes[0], self.typical_ratio),)
+
+    @property
+    def moment_orders(self) -> tuple[float, ...]:
+        """For each dimension of phi, moments below this order exist."""
+        if self.dimensions == ("sigma", "tau"):
+            return (self.moments.sigma, self.moments.tau)
+        if self.sizes.sigma_known:
+            return (self.moments.tau,)
+        return (self.sizes.n_groups - 2 + self.priors.tau.tail,)
+
+    def log_density(self, points: Floats) -> Floats:
+        """Log posterior density of phi, with all constants of likelihood and proper priors.
+
+        Parameters
+        ----------
+        points : ndarray, shape (G, d)
+
+        Returns
+        -------
+        ndarray, shape (G,)
+        """
+        if self.df is not None:
+            return self._log_density_ratio(points[:, 0])
+        sigma, tau = self._sigma_tau(points)
+        p = profile(self.classes, (tau / sigma) ** 2)
+        out = _log_sum(self._log_parts(p, sigma))
+        out = out + self.priors.tau.log_density(tau, sigma * self.typical_ratio)
+        if not self.sizes.sigma_known:
+            out = out + self.priors.sigma.log_density(sigma, 1.0)
+        return np.asarray(out)
+
+    def conditional(self, points: Floats) -> Conditional:
+        """Return the exact distributions given each node; points has shape (G, d)."""
+        if self.df is not None:
+            lam = points[:, 0] ** 2
+            p = profile(self.classes, lam)
+            scale = np.sqrt((self.ssw + p.between) / self.df)
+            mu_sd = scale / np.sqrt(p.precision)
+            share = np.zeros((len(lam), 1))
+            return Conditional(lam, scale, p.mu[:, None], mu_sd[:, None], share, self.df)
+        sigma, tau = self._sigma_tau(points)
+        lam = (tau / sigma) ** 2
+        p = profile(self.classes, lam)
+        mu, mu_sd = self._mu(p, sigma)
+        parts = self._log_parts(p, sigma)
+        share = parts - _log_sum(parts)[:, None]
+        return Conditional(lam, sigma, mu, mu_sd, share, math.inf)
+
+    def scale_of_sigma(self, ratio: Floats) -> Floats:
+        """sqrt(Q / df): given r, sigma is this times sqrt(df / chi2_df); any shape."""
+        assert self.df is not None
+        p = profile(self.classes, ratio.ravel() ** 2)
+        return np.sqrt((self.ssw + p.between) / self.df).reshape(ratio.shape)
+
+    def _sigma_tau(self, points: Floats) -> tuple[Floats, Floats]:
+        if self.sizes.sigma_known:
+            return np.ones(len(points)), points[:, 0]
+        return points[:, 0], points[:, 1]
+
+    def _log_density_ratio(self, ratio: Floats) -> Floats:
+        assert self.df is not None
+        p = profile(self.classes, ratio**2)
+        q = self.ssw + p.between
+        out = (
+            0.5 * self.log_weight
+            - 0.5 * (self.sizes.n_rows - 1) * LOG_2PI
+            - 0.5 * p.log_det
+            - 0.5 * np.log(p.precision)
+            + math.lgamma(0.5 * self.df)
+            - math.log(2)
+            + 0.5 * self.df * (math.log(2) - np.log(q))
+        )
+        return np.asarray(out + self.priors.tau.log_density(ratio, self.typical_ratio))
+
+    def _log_parts(self, p: Profile, sigma: Floats) -> Floats:
+        """Log likelihood with mu integrated over each component of its prior; shape (G, M)."""
+        n = self.sizes.n_rows
+        base = (
+            0.5 * self.log_weight
+            - 0.5 * (n - 1) * LOG_2PI
+            - (n - 1) * np.log(sigma)
+            - 0.5 * p.log_det
+            - 0.5 * np.log(p.precision)
+            - 0.5 * (self.ssw + p.between) / sigma**2
+        )[:, None]
+        parts = self.priors.mu.components()
+        if parts is None:
+            return np.asarray(base)
+        weight, mean, sd = parts
+        variance = sd**2 + (sigma**2 / p.precision)[:, None]
+        gap = p.mu[:, None] - (mean - self.center)
+        log_normal = -0.5 * (LOG_2PI + np.log(variance) + gap**2 / variance)
+        return np.asarray(base + np.log(weight) + log_normal)
+
+    def _mu(self, p: Profile, sigma: Floats) -> tuple[Floats, Floats]:
+        """Location and scale of mu given each node and component; shape (G, M)."""
+        own = (sigma**2 / p.precision)[:, None]
+        parts = self.priors.mu.components()
+        if parts is None:
+            return p.mu[:, None], np.sqrt(own)
+        _, mean, sd = parts
+        pull = own / (own + sd**2)  # weight of the prior's mean
+        mu = p.mu[:, None] + pull * ((mean - self.center) - p.mu[:, None])
+        return mu, sd * np.sqrt(pull)
+
+
+def one_way_model(statistics: GroupStatistics, priors: Priors) -> OneWayModel:
+    """Set up the model.
+
+    Raises
+    ------
+    DataError
+        If there is one group only.
+    ImproperPosteriorError
+        If data and priors leave no proper posterior.
+    """
+    s = statistics
+    if s.n_groups < 2:
+        raise DataError(
+            f'column "{s.factor}" has one group only ("{s.labels[0]}", {s.n_used} rows): pooling '
+            "needs at least two groups, and three under the default priors"
+        )
+    ssw = float(s.ss.sum())
+    noise = s.n_used * (8 * np.finfo(float).eps * float(np.abs(s.raw).max())) ** 2
+    varies = ssw > noise
+    sizes = Sizes(s.n_groups, s.n_used, bool(varies), s.sigma_known)
+    moments = check_proper(sizes, priors)
+    middle = float(np.average(s.mean, weights=s.weight))
+    return OneWayModel(
+        classes=size_classes(s.weight, s.mean - middle),
+        sizes=sizes,
+        ssw=ssw if varies or s.sigma_known else 0.0,
+        log_weight=s.log_weight,
+        priors=priors,
+        center=s.center + middle,
+        moments=moments,
+        df=degrees_of_freedom(sizes, priors),
+    )
+
+
+def _log_sum(parts: Floats) -> Floats:
+    """Logarithm of the sum of exponentials along the last axis; (G, M) to (G,)."""
+    if parts.shape[1] == 1:
+        return parts[:, 0]
+    top = parts.max(axis=1)
+    safe = np.where(np.isfinite(top), top, 0.0)
+    return np.asarray(safe + np.log(np.exp(parts - safe[:, None]).sum(axis=1)))
+
+
+def _inside(axis: Axis, guess: float) -> float:
+    if guess <= axis.lower or guess >= axis.upper:
+        far = axis.upper if math.isfinite(axis.upper) else 2 * axis.lower + 1
+        return 0.5 * (axis.lower + far)
+    return guess

@@ -1,0 +1,137 @@
+"""Priors from text: ``tau ~ half_cauchy(5)``. Read by the formula parser; nothing is evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+from partialpool.errors import FormulaError, PriorError, did_you_mean
+from partialpool.formula import parse_call
+from partialpool.formula.tree import Number, Unary
+from partialpool.models import priors as menu
+from partialpool.models.priors import Prior, Priors
+
+KINDS: dict[str, type[Prior]] = {
+    kind.text_name: kind
+    for kind in (
+        menu.Flat, menu.Jeffreys, menu.HalfNormal, menu.HalfCauchy, menu.HalfT, menu.Exponential,
+        menu.Uniform, menu.LogNormal, menu.InverseGammaSq, menu.UniformShrinkage, menu.DuMouchel,
+        menu.Normal, menu.StudentT,
+    )
+}  # fmt: skip
+PARAMETERS = ("mu", "Intercept", "tau", "sigma")
+
+
+def parse_prior(text: str) -> Prior:
+    """Read one prior such as ``half_cauchy(5)``.
+
+    Raises
+    ------
+    PriorError
+        If the name is not in the menu or the numbers do not fit.
+
+    Examples
+    --------
+    >>> parse_prior("half_t(3, 5)")
+    HalfT(df=3.0, scale=5.0)
+    """
+    try:
+        call = parse_call(text)
+    except FormulaError as error:
+        raise PriorError(f'the prior "{text}" cannot be read: {error}') from error
+    kind = KINDS.get(call.function)
+    if kind is None:
+        hint = did_you_mean(call.function, KINDS)
+        raise PriorError(
+            f'there is no prior "{call.function}"; {hint}the priors are {", ".join(KINDS)}'
+        )
+    wanted = [f.name for f in fields(kind)]
+    values = [_number(argument, text) for argument in call.arguments]
+    if len(values) != len(wanted):
+        raise PriorError(
+            f'"{text}" has {len(values)} numbers; write {kind.text_name}({", ".join(wanted)})'
+        )
+    return kind(*values)
+
+
+def _number(argument: object, text: str) -> float:
+    match argument:
+        case Number():
+            return argument.value
+        case Unary(operator=sign, operand=Number() as size):
+            return size.value * (-1.0 if sign == "-" else 1.0)
+    raise PriorError(f'"{text}": a prior takes plain numbers, not {argument}')
+
+
+def priors(
+    given: Priors | Mapping[str, Any] | Iterable[str] | str | None = None,
+    *,
+    factor: str | None = None,
+    **named: Prior | str,
+) -> Priors:
+    """Gather priors of mu, tau and sigma; what is not given keeps its default.
+
+    Parameters
+    ----------
+    given : Priors, mapping, str or iterable of str, optional
+        Priors as gathered before, a mapping from parameter to prior, or texts such as
+        ``"tau ~ half_cauchy(5)"``. ``Intercept`` is another name of mu.
+    factor : str, optional
+        Name of the grouping factor, so that ``tau[school]`` is understood.
+    mu, tau, sigma : Prior or str
+        Priors by name; a text is a prior such as ``"half_normal(5)"``.
+
+    Returns
+    -------
+    Priors
+
+    Raises
+    ------
+    PriorError
+        If a parameter or prior is not known, given twice, or does not apply.
+
+    Examples
+    --------
+    >>> print(priors(tau="half_cauchy(5)").tau)
+    half_cauchy(5)
+    >>> print(priors(["mu ~ normal(0, 10)", "tau ~ exponential(1)"]).mu)
+    normal(0, 10)
+    """
+    base = given if isinstance(given, Priors) else Priors()
+    found: dict[str, Prior] = {}
+    pairs = [] if given is None or isinstance(given, Priors) else _pairs(given)
+    for name, prior in [*pairs, *named.items()]:
+        parameter = _parameter(name, factor)
+        if parameter in found:
+            raise PriorError(f"{parameter} has two priors; give one")
+        if not isinstance(prior, Prior | str):
+            raise PriorError(f"{name} ~ {prior!r}: a prior is an object or a text like flat()")
+        found[parameter] = parse_prior(prior) if isinstance(prior, str) else prior
+    return replace(base, **found)  # type: ignore[arg-type]
+
+
+def _pairs(given: Mapping[str, Any] | Iterable[str] | str) -> list[tuple[str, Any]]:
+    if isinstance(given, Mapping):
+        return list(given.items())
+    pairs = []
+    for text in [given] if isinstance(given, str) else given:
+        left, tilde, right = str(text).partition("~")
+        if not tilde:
+            raise PriorError(
+                f'the prior "{text}" has no "~"; write for example tau ~ half_cauchy(5)'
+            )
+        pairs.append((left.strip(), right.strip()))
+    return pairs
+
+
+def _parameter(name: str, factor: str | None) -> str:
+    if factor is not None and name == f"tau[{factor}]":
+        return "tau"
+    if name not in PARAMETERS:
+        hint = did_you_mean(name, PARAMETERS)
+        raise PriorError(
+            f'there is no parameter "{name}" to give a prior; {hint}'
+            "the parameters are mu (or Intercept), tau and sigma"
+        )
+    return "mu" if name == "Intercept" else name

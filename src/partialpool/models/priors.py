@@ -1,0 +1,379 @@
+"""Priors: small frozen objects, each with a text form.
+
+Priors of a standard deviation (tau, sigma) tell, beside their density, how it behaves at zero
+and far out; from that alone it is decided whether a posterior is proper and which of its moments
+exist. Priors of mu are finite mixtures of normals, so that everything stays Gaussian given tau
+and sigma.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+import numpy as np
+
+from partialpool._typing import Floats
+from partialpool.errors import PriorError
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """Common part: the text form, and checks that numbers are in range."""
+
+    text_name: ClassVar[str] = ""
+    proper: ClassVar[bool] = True
+
+    def __str__(self) -> str:
+        values = ", ".join(f"{getattr(self, f.name):g}" for f in fields(self))
+        return f"{self.text_name}({values})"
+
+    def _require(self, ok: bool, rule: str) -> None:
+        finite = all(math.isfinite(getattr(self, f.name)) for f in fields(self))
+        if not ok or not finite:
+            raise PriorError(f"{self}: {rule}")
+
+
+class ScalePrior(Prior):
+    """A prior of a standard deviation x > 0.
+
+    Attributes
+    ----------
+    tail : float
+        The density falls like x^-tail far out; infinite if faster than any power.
+    zero : float
+        The density goes like x^zero near zero; infinite if it vanishes faster.
+    degree : float or None
+        If the density keeps its shape under a change of units, p(c x) = c^degree p(x).
+    relative : bool
+        Whether the density is of x relative to a reference (for tau: the typical standard
+        error of a group mean).
+    """
+
+    __slots__ = ()
+    tail: ClassVar[float] = math.inf
+    degree: ClassVar[float | None] = None
+    relative: ClassVar[bool] = False
+
+    @property
+    def zero(self) -> float:
+        return 0.0
+
+    @property
+    def support(self) -> tuple[float, float]:
+        return (0.0, math.inf)
+
+    def log_density(self, x: Floats, reference: Floats | float) -> Floats:
+        """Log density at x (same units as y); `reference` is used by relative priors only."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Flat(ScalePrior):
+    """p(x) = 1 on a standard deviation, p(mu) = 1 on the mean. Improper."""
+
+    text_name: ClassVar[str] = "flat"
+    proper: ClassVar[bool] = False
+    tail: ClassVar[float] = 0.0
+    degree: ClassVar[float | None] = 0.0
+
+    def log_density(self, x: Floats, reference: Floats | float) -> Floats:
+        return np.zeros_like(x)
+
+    def components(self) -> None:
+        """No normal components: mu is integrated over the whole line."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Jeffreys(ScalePrior):
+    """p(x) = 1/x: flat on log x. Improper; for sigma only."""
+
+    text_name: ClassVar[str] = "jeffreys"
+    proper: ClassVar[bool] = False
+    tail: ClassVar[float] = 1.0
+    degree: ClassVar[float | None] = -1.0
+
+    @property
+    def zero(self) -> float:
+        return -1.0
+
+    def log_density(self, x: Floats, reference: Floats | float) -> Floats:
+        return np.asarray(-np.log(x))
+
+
+@dataclass(frozen=True, slots=True)
+class HalfNormal(ScalePrior):
+    """p(x) = sqrt(2/pi) / scale * exp(-x^2 / (2 scale^2)), x > 0."""
+
+    scale: float
+    text_name: ClassVar[str] = "half_normal"
+
+    def __post_init__(self) -> None:
+        self._require(self.scale > 0, "the scale must be positive")
+
+    def log_density(self, x: Floats, reference: Floats | float) -> Floats:
+        constant = 0.5 * math.log(2 / math.pi) - math.log(self.scale)
+        return np.asarray(constant - 0.5 * (x / self.scale) ** 2)
+
+
+@dataclass(frozen=True, slots=True)
+class HalfCauchy(ScalePrior):
+    """p(x) = 2 / (pi scale (1 + (x/scale)^2)), x > 0.
+
+    Source: Gelman (2006), doi:10.1214/06-BA117A.
+    """
+
+    scale: float
+    text_name: ClassVar[str] = "half_cauchy"
+    tail: ClassVar[float] = 2.0
+
+    def __post_init__(self) -> None:
+        self._require(self.scale > 0, "the scale must be positive")
+
+    def log_density(self, x: Floats, reference: Floats | float) -> Floats:
+        constant = math.log(2 / (math.pi * self.scale))
+        return np.asarray(constant - np.log1p((x / self.scale) ** 2))
+
+
+@dataclass(frozen=True, slots=True)
+class HalfT(ScalePrior):
+    """Student's t with df degrees of freedom and this scale, folded at zero."""
+
+    df: float
+    scale: float
+    text_name: ClassVar[str] = "half_t"
+
+    def __post_init__(self) -> None:
+        self._require(self.df > 0 and self.scale > 0, "df and scale must be positive")
+
+    @property
+    def tail(self) -> float:  # type: ignore[override]
+        return self.df + 1.0
+
+    def log_density(self, x: Floats, reference: Floats | float) -> Floats:
+        constant = math.log(2 / self.scale) + _t_constant(self.df)
+        z2 = (x / self.scale) ** 2
+        return np.asarray(constant - 0.5 * (self.df + 1) * np.log1p(z2 / self.df))
+
+
+@dataclass(frozen=True, slots=True)
+class Exponential(ScalePrior):
+    """p(x) = rate exp(-rate x): mean 1/rate.
+
+    The penalised-complexity prior of Simpson et al. (2017), doi:10.1214/16-STS576.
+    """
+
+    rate: float
+    text_name: ClassVar[str] = "exponential"
+
+    def __post_init__(self) -> None:
+        self._require(self.rate > 0, "the rate must be positive")
+
+    def log_density(self, x: Floats, reference: Floats | float) -> Floats:
+        return np.asarray(math.log(self.rate) - self.rate * x)
+
+
+@dataclass(frozen=True, slots=True)
+class Uniform(ScalePrior):
+    """p(x) = 1 / (upper - lower) between lower and upper."""
+
+    lower: float
+    upper: float
+    text_name: ClassVar[str] = "uniform"
+
+    def __post_init__(self) -> None:
+        self._require(0 <= self.lower < self.upper, "0 <= lower < upper is needed")
+
+    @property
+    def zero(self) -> float:
+        return 0.0 if self.lower == 0 else math.inf
+
+    @property
+    def support(self) -> tuple[float, float]:
+        return (self.lower, self.upper)
+
+    def log_density(self, x: Floats, reference: Floats | float) -> Floats:
+        return np.full_like(x, -math.log(self.upper - self.lower))
+
+
+@dataclass(frozen=True, slots=True)
+class LogNormal(ScalePrior):
+    """log x is normal with this mean and sd (of the logarithm)."""
+
+    meanlog: float
+    sdlog: float
+    text_name: ClassVar[str] = "lognormal"
+
+    def __post_init__(self) -> None:
+        self._require(self.sdlog > 0, "sdlog must be positive")
+
+    @property
+    def zero(self) -> float:
+        return math.inf
+
+    def log_density(self, x: Floats, reference: Floats | float) -> Floats:
+        log_x = np.log(x)
+        constant = -0.5 * math.log(2 * math.pi) - math.log(self.sdlog)
+        return np.asarray(constant - log_x - 0.5 * ((log_x - self.meanlog) / self.sdlog) ** 2)
+
+
+@dataclass(frozen=True, slots=True)
+class InverseGammaSq(ScalePrior):
+    """The variance x^2 is inverse-gamma(shape, rate): the precision is gamma(shape, rate).
+
+    p(x) = 2 rate^shape / Gamma(shape) x^(-2 shape - 1) exp(-rate / x^2), to reproduce BUGS
+    examples; Gelman (2006), doi:10.1214/06-BA117A, says why not to use it otherwise.
+    """
+
+    shape: float
+    rate: float
+    text_name: ClassVar[str] = "inverse_gamma_sq"
+
+    def __post_init__(self) -> None:
+        self._require(self.shape > 0 and self.rate > 0, "shape and rate must be positive")
+
+    @property
+    def tail(self) -> float:  # type: ignore[override]
+        return 2.0 * self.shape + 1.0
+
+    @property
+    def zero(self) -> float:
+        return math.inf
+
+    def log_density(self, x: Floats, reference: Floats | float) -> Floats:
+        constant = math.log(2) + self.shape * math.log(self.rate) - math.lgamma(self.shape)
+        return np.asarray(constant - (2 * self.shape + 1) * np.log(x) - self.rate / x**2)
+
+
+@dataclass(frozen=True, slots=True)
+class UniformShrinkage(ScalePrior):
+    """The shrinkage weight s0^2 / (s0^2 + tau^2) is uniform on (0, 1); for tau only.
+
+    s0 is the typical standard error of a group mean (root harmonic mean of the squares).
+    Source: Daniels (1999), doi:10.2307/3316112.
+    """
+
+    text_name: ClassVar[str] = "uniform_shrinkage"
+    tail: ClassVar[float] = 3.0
+    degree: ClassVar[float | None] = -1.0
+    relative: ClassVar[bool] = True
+
+    @property
+    def zero(self) -> float:
+        return 1.0
+
+    def log_density(self, x: Floats, reference: Floats | float) -> Floats:
+        s2 = np.square(reference)
+        return np.asarray(math.log(2) + np.log(x) + np.log(s2) - 2 * np.log(s2 + x * x))
+
+
+@dataclass(frozen=True, slots=True)
+class DuMouchel(ScalePrior):
+    """p(tau) = s0 / (s0 + tau)^2, s0 the typical standard error of a group mean; for tau only.
+
+    Source: DuMouchel and Normand (2000), in Meta-Analysis in Medicine and Health Policy, ch. 6.
+    """
+
+    text_name: ClassVar[str] = "dumouchel"
+    tail: ClassVar[float] = 2.0
+    degree: ClassVar[float | None] = -1.0
+    relative: ClassVar[bool] = True
+
+    def log_density(self, x: Floats, reference: Floats | float) -> Floats:
+        return np.asarray(np.log(reference) - 2 * np.log(reference + x))
+
+
+@dataclass(frozen=True, slots=True)
+class Normal(Prior):
+    """mu is normal with this mean and sd (units of y)."""
+
+    mean: float
+    sd: float
+    text_name: ClassVar[str] = "normal"
+
+    def __post_init__(self) -> None:
+        self._require(self.sd > 0, "the sd must be positive")
+
+    def components(self) -> tuple[Floats, Floats, Floats]:
+        """Weights, means and sds of the normal components; each shape (1,)."""
+        return np.ones(1), np.array([self.mean]), np.array([self.sd])
+
+
+@dataclass(frozen=True, slots=True)
+class StudentT(Prior):
+    """mu is Student's t with df degrees of freedom, location `mean` and this scale (units of y)."""
+
+    df: float
+    mean: float
+    scale: float
+    text_name: ClassVar[str] = "student_t"
+
+    def __post_init__(self) -> None:
+        self._require(self.df >= 0.5 and self.scale > 0, "df >= 0.5 and scale > 0 are needed")
+
+    def components(self) -> tuple[Floats, Floats, Floats]:
+        """Weights, means and sds of normal components whose mixture is this t; shape (M,).
+
+        The variance of a t is inverse-gamma(df/2, df/2) times its scale squared; that mixture
+        is discretised by the trapezoid rule in u = log variance, u = sinh t, which is exact to
+        about 1e-12 over many orders of magnitude.
+        """
+        half = 0.5 * self.df
+        t = np.arange(-4.6, 6.0, 0.09)
+        u = 1.5 * np.sinh(t) / max(1.0, math.sqrt(self.df) / 1.5)
+        u = np.clip(u, -120.0, 250.0)
+        log_w = half * math.log(half) - math.lgamma(half) - half * u - half * np.exp(-u)
+        w = np.exp(log_w) * np.cosh(t)
+        keep = w > w.max() * 1e-20
+        w, u = w[keep], u[keep]
+        return w / w.sum(), np.full(len(w), self.mean), self.scale * np.exp(0.5 * u)
+
+
+MuPrior = Flat | Normal | StudentT
+
+
+@dataclass(frozen=True, slots=True)
+class Priors:
+    """The priors of a one-way model: ``p(mu) p(sigma) p(tau | sigma)``.
+
+    The default is the textbook one: flat on mu and tau, 1/sigma on sigma. It does not depend on
+    the units of y, and needs at least three groups.
+    """
+
+    mu: MuPrior = Flat()
+    tau: ScalePrior = Flat()
+    sigma: ScalePrior = Jeffreys()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.mu, Flat | Normal | StudentT):
+            raise PriorError(
+                f"mu ~ {self.mu}: the prior of mu can be flat(), normal(mean, sd) or "
+                "student_t(df, mean, scale)"
+            )
+        for name, prior in (("tau", self.tau), ("sigma", self.sigma)):
+            if not isinstance(prior, ScalePrior):
+                raise PriorError(
+                    f"{name} ~ {prior}: the prior of a standard deviation is one on positive "
+                    "numbers, such as half_normal(5) or half_t(3, 0.5)"
+                )
+        if isinstance(self.tau, Jeffreys):
+            raise PriorError(
+                "tau ~ jeffreys(): 1/tau gives an infinite posterior at tau = 0, whatever the "
+                "data; use flat(), half_normal(scale) or uniform_shrinkage()"
+            )
+        if self.sigma.relative:
+            raise PriorError(
+                f"sigma ~ {self.sigma}: this prior is relative to sigma and applies to tau only"
+            )
+
+    def improper(self, sigma_known: bool) -> list[str]:
+        """Name the parameters whose prior is improper."""
+        found = {"mu": self.mu, "tau": self.tau} | ({} if sigma_known else {"sigma": self.sigma})
+        return [name for name, prior in found.items() if not prior.proper]
+
+
+def _t_constant(df: float) -> float:
+    gap = math.lgamma(0.5 * df + 0.5) - math.lgamma(0.5 * df)
+    return gap - 0.5 * math.log(df * math.pi)

@@ -1,0 +1,7 @@
+"""Nodes and a model become a posterior: a mixture from which everything is read."""
+
+from partialpool.posterior.distributions import Distribution
+from partialpool.posterior.draws import Draws
+from partialpool.posterior.posterior import Posterior, posterior
+
+__all__ = ["Distribution", "Draws", "Posterior", "posterior"]

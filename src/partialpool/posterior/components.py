@@ -1,0 +1,137 @@
+"""The mixture itself: a short weighted list of exact conditional distributions."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from partialpool._typing import Floats
+from partialpool.integrate import Grid
+from partialpool.models import Conditional, OneWayModel
+
+NEGLIGIBLE = 1e-16
+"""Components whose weights sum to less than this are left out."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Components:
+    """C weighted components; see `Conditional` for what each holds.
+
+    Parameters
+    ----------
+    weight : ndarray, shape (C,)
+        Sums to one.
+    lam, sigma, mu, mu_sd : ndarray, shape (C,)
+        (tau / sigma)^2, scale of sigma, location and scale of mu.
+    df : float
+        Degrees of freedom; infinite for normal components.
+    """
+
+    weight: Floats
+    lam: Floats
+    sigma: Floats
+    mu: Floats
+    mu_sd: Floats
+    df: float
+
+    @property
+    def columns(self) -> tuple[Floats, Floats, Floats, Floats]:
+        """lam, sigma, mu and mu_sd, each as a column (C, 1)."""
+        return self.lam[:, None], self.sigma[:, None], self.mu[:, None], self.mu_sd[:, None]
+
+    @property
+    def variance_factor(self) -> float:
+        """Variance of a component over its squared scale."""
+        return 1.0 if math.isinf(self.df) else self.df / (self.df - 2.0)
+
+
+def components(model: OneWayModel, grid: Grid) -> Components:
+    """List the components at the nodes of the grid, leaving out those without weight."""
+    weight = grid.weight.ravel()
+    points = grid.points
+    if len(grid.lines) > 1:
+        keep = _weighty(_share(weight) + _share(weight * points[:, -1] ** 2))
+        weight, points = weight[keep], points[keep]
+    return _flatten(model.conditional(points), weight)
+
+
+def _flatten(given: Conditional, weight: Floats) -> Components:
+    share = weight[:, None] * np.exp(given.log_share)  # (G, M)
+    # what counts for the second moment of mu is kept too: its tail is heavier than tau's
+    keep = _weighty(_share(share.ravel()) + _share((share * given.mu_sd**2).ravel()))
+    shape = share.shape
+
+    def wide(x: Floats) -> Floats:
+        full = np.broadcast_to(x[:, None] if x.ndim == 1 else x, shape)
+        return np.asarray(full.ravel()[keep])
+
+    w = share.ravel()[keep]
+    return Components(
+        w / w.sum(),
+        wide(given.lam),
+        wide(given.sigma),
+        wide(given.mu),
+        wide(given.mu_sd),
+        given.df,
+    )
+
+
+def _share(weight: Floats) -> Floats:
+    return np.asarray(weight / weight.sum())
+
+
+def _weighty(weight: Floats, negligible: float = NEGLIGIBLE) -> Floats:
+    """Indices, in order, of the weights that matter."""
+    order = np.argsort(weight)
+    gone = int(np.searchsorted(np.cumsum(weight[order]), negligible * weight.sum()))
+    return np.sort(order[gone:])
+
+
+def trimmed(full: Components, negligible: float) -> Components:
+    """Leave out the components whose weights sum to less than `negligible`."""
+    keep = _weighty(full.weight, negligible)
+    w = full.weight[keep]
+    return Components(
+        w / w.sum(), full.lam[keep], full.sigma[keep], full.mu[keep], full.mu_sd[keep], full.df
+    )
+
+
+def condensed(model: OneWayModel, full: Components, size: int) -> Components:
+    """Replace the nodes of a one-dimensional grid by a Gauss rule of `size` nodes.
+
+    The rule is exact for polynomials up to degree 2 size - 1 in the shrinkage of a typical
+    group, of which every conditional mean and variance is a smooth function.
+    Source: Golub and Welsch (1969), doi:10.2307/2004418, on the discrete measure.
+    """
+    a = model.typical_ratio**2
+    x = a / (a + full.lam)
+    node, weight = _gauss(x, full.weight, size)
+    lam = a * (1.0 - node) / node
+    if model.dimensions == ("ratio",) or model.sizes.sigma_known:
+        return _flatten(model.conditional(np.sqrt(lam)[:, None]), weight)
+    raise ValueError("only one-dimensional grids can be condensed")
+
+
+def _gauss(x: Floats, weight: Floats, size: int) -> tuple[Floats, Floats]:
+    """Gauss rule of a discrete measure by the Lanczos recursion, reorthogonalised."""
+    middle, width = float(x @ weight), float(np.ptp(x)) or 1.0
+    z = (x - middle) / width
+    basis = [np.sqrt(weight)]
+    diagonal: list[float] = []
+    beside: list[float] = []
+    for k in range(size):
+        v = z * basis[k]
+        diagonal.append(float(basis[k] @ v))
+        for _ in range(2):
+            for q in basis:
+                v = v - (q @ v) * q
+        norm = float(np.linalg.norm(v))
+        if k == size - 1 or norm < 1e-14:
+            break
+        beside.append(norm)
+        basis.append(v / norm)
+    matrix = np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1)
+    node, vectors = np.linalg.eigh(matrix)
+    return np.clip(middle + width * node, 1e-300, 1.0), vectors[0] ** 2

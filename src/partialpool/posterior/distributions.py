@@ -1,0 +1,525 @@
+"""One-dimensional distributions: what can be asked of every parameter, and of every group.
+
+All share one face: mean, sd, median, cdf, density, quantile, interval, probability. Quantiles
+are those of the true mixture, not of a normal approximation.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import special
+
+from partialpool._typing import Floats
+from partialpool.errors import ArgumentError
+from partialpool.integrate import Axis
+from partialpool.kernels import sinc, student
+
+IntervalKind = Literal["equal-tailed", "highest-density"]
+
+
+class Distribution(ABC):
+    """A posterior distribution of one quantity, or of one quantity a group.
+
+    `shape` is () for one quantity and (J,) for one a group; methods return that shape, preceded
+    by the shape of what they are given.
+    """
+
+    __slots__ = ()
+    shape: tuple[int, ...]
+
+    @property
+    @abstractmethod
+    def mean(self) -> Floats:
+        """Mean; nan where it does not exist, inf where it diverges."""
+
+    @property
+    @abstractmethod
+    def sd(self) -> Floats:
+        """Standard deviation; inf where it does not exist."""
+
+    @abstractmethod
+    def _cdf(self, x: Floats) -> Floats:
+        """P(X <= x); x has shape (K, *shape)."""
+
+    @abstractmethod
+    def _density(self, x: Floats) -> Floats:
+        """Density at x; x has shape (K, *shape)."""
+
+    @abstractmethod
+    def _quantiles(self, p: Floats) -> Floats:
+        """Quantiles at probabilities in (0, 1); p broadcasts to the result, (K, *shape)."""
+
+    @property
+    def median(self) -> Floats:
+        """Median."""
+        return self.quantile(0.5)
+
+    def cdf(self, x: Floats | float) -> Floats:
+        """P(X <= x), at a number or at each of several.
+
+        Parameters
+        ----------
+        x : float or array_like, shape (...)
+
+        Returns
+        -------
+        ndarray, shape (..., *shape)
+        """
+        return self._at(self._cdf, x)
+
+    def density(self, x: Floats | float) -> Floats:
+        """Density at a number or at each of several; shapes as in `cdf`."""
+        return self._at(self._density, x)
+
+    def quantile(self, p: Floats | float) -> Floats:
+        """Quantile at a probability or at each of several; shapes as in `cdf`.
+
+        Raises
+        ------
+        ArgumentError
+            If a probability is outside [0, 1].
+        """
+        probabilities = np.asarray(p, dtype=np.float64)
+        if not np.all((probabilities >= 0) & (probabilities <= 1)):
+            raise ArgumentError(f"a probability lies between 0 and 1; received {p}")
+        flat = probabilities.ravel()
+        inside = (flat > 0) & (flat < 1)
+        out = np.empty((len(flat), *self.shape))
+        out[flat == 0], out[flat == 1] = self._ends()
+        if inside.any():
+            wide = flat[inside].reshape((-1,) + (1,) * len(self.shape))
+            out[inside] = self._quantiles(wide)
+        return out.reshape(probabilities.shape + self.shape)
+
+    def interval(self, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Floats:
+        """Interval that holds the quantity with this probability.
+
+        Parameters
+        ----------
+        level : float
+            Probability, between 0 and 1.
+        kind : {"equal-tailed", "highest-density"}
+            Equal probability outside on both sides, or the shortest interval.
+
+        Returns
+        -------
+        ndarray, shape (2, *shape)
+            Lower and upper ends.
+        """
+        check_level(level)
+        if kind == "equal-tailed":
+            return self.quantile(np.array([0.5 - level / 2, 0.5 + level / 2]))
+        if kind != "highest-density":
+            raise ArgumentError(f'kind is "equal-tailed" or "highest-density", not {kind!r}')
+        return self._shortest(level)
+
+    def probability(self, *, above: float | None = None, below: float | None = None) -> Floats:
+        """Probability of lying above one number and below another (either may be left out)."""
+        low = 0.0 if above is None else self.cdf(above)
+        high = 1.0 if below is None else self.cdf(below)
+        return np.asarray(np.maximum(high - low, 0.0))
+
+    def _at(self, function: Callable[[Floats], Floats], x: Floats | float) -> Floats:
+        points = np.asarray(x, dtype=np.float64)
+        flat = points.reshape((-1,) + (1,) * len(self.shape))
+        wide = np.broadcast_to(flat, (flat.shape[0], *self.shape))
+        return function(wide).reshape(points.shape + self.shape)
+
+    def _ends(self) -> tuple[float, float]:
+        return (-math.inf, math.inf)
+
+    def _shortest(self, level: float) -> Floats:
+        """Golden-section search over the probability left out below, between nine starts."""
+        spare = 1.0 - level
+        tails = np.linspace(0.0, spare, 9).reshape((-1,) + (1,) * len(self.shape))
+        widths = np.concatenate([self._width(t[None], level) for t in tails])
+        best = widths.argmin(axis=0)
+        a = spare * np.maximum(best - 1, 0) / 8
+        b = spare * np.minimum(best + 1, 8) / 8
+        ratio = (math.sqrt(5) - 1) / 2
+        c, d = b - ratio * (b - a), a + ratio * (b - a)
+        width_c, width_d = self._width(c[None], level)[0], self._width(d[None], level)[0]
+        for _ in range(32):
+            left = width_c < width_d
+            a, b = np.where(left, a, c), np.where(left, d, b)
+            new = np.where(left, b - ratio * (b - a), a + ratio * (b - a))
+            width = self._width(new[None], level)[0]
+            c, d = np.where(left, new, d), np.where(left, c, new)
+            width_c, width_d = np.where(left, width, width_d), np.where(left, width_c, width)
+        middle = 0.5 * (a + b)
+        at_start = widths[0] <= self._width(middle[None], level)[0]
+        tail = np.where(at_start, 0.0, middle)[None]
+        return np.concatenate([self._each_quantile(tail), self._each_quantile(tail + level)])
+
+    def _width(self, tail: Floats, level: float) -> Floats:
+        upper = self._each_quantile(np.minimum(tail + level, 1.0))
+        return np.asarray(upper - self._each_quantile(tail))
+
+    def _each_quantile(self, p: Floats) -> Floats:
+        """Quantiles at probabilities of each element's own; p broadcasts to (1, *shape)."""
+        p = np.broadcast_to(p, (1, *self.shape))
+        low, high = self._ends()
+        inside = self._quantiles(np.clip(p, 1e-300, 1.0 - 1e-16))
+        return np.where(p <= 0, low, np.where(p >= 1, high, inside))
+
+
+def check_level(level: float) -> None:
+    """Raise an ArgumentError unless 0 < level < 1."""
+    if not isinstance(level, int | float) or not 0 < level < 1:
+        raise ArgumentError(f"an interval's probability lies between 0 and 1; received {level!r}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mixture(Distribution):
+    """Mixtures of C normals, or of Student's t with common df, one mixture a group.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        () or (J,).
+    rows : callable
+        Maps a slice of groups to their locations and scales, each shape (C, B).
+    weight : ndarray, shape (C,)
+        Weights that sum to one.
+    df : float
+        Degrees of freedom; infinite for normal.
+    shift : float
+        Added to every location.
+    moments : float
+        Moments of an order below this exist.
+    """
+
+    shape: tuple[int, ...]
+    rows: Callable[[slice], tuple[Floats, Floats]]
+    weight: Floats
+    df: float
+    shift: float
+    moments: float
+
+    @property
+    def mean(self) -> Floats:
+        if min(self.moments, self.df) <= 1:
+            return np.full(self.shape, math.nan)
+        return self._each(lambda _part, loc, _scale: self.weight @ loc) + self.shift
+
+    @property
+    def sd(self) -> Floats:
+        if min(self.moments, self.df) <= 2:
+            return np.full(self.shape, math.inf)
+        inflation = 1.0 if math.isinf(self.df) else self.df / (self.df - 2.0)
+
+        def one(_: slice, loc: Floats, scale: Floats) -> Floats:
+            gap = loc - self.weight @ loc
+            return np.asarray(np.sqrt(self.weight @ (inflation * scale**2 + gap**2)))
+
+        return self._each(one)
+
+    def _cdf(self, x: Floats) -> Floats:
+        return self._each_point(x, student.mixture_cdf)
+
+    def _density(self, x: Floats) -> Floats:
+        return self._each_point(x, student.mixture_pdf)
+
+    def _quantiles(self, p: Floats) -> Floats:
+        if not self.shape:
+            loc, scale = self.rows(slice(None))
+            return student.mixture_quantile(p, loc, scale, self.weight, self.df) + self.shift
+        common = p.size == len(p)
+
+        def one(part: slice, loc: Floats, scale: Floats) -> Floats:
+            each = [q.item() for q in p] if common else p[:, part]
+            return np.stack(
+                [student.mixture_quantile(q, loc, scale, self.weight, self.df) for q in each]
+            )
+
+        return self._each(one, len(p)) + self.shift
+
+    def _each_point(self, x: Floats, function: Callable[..., Floats]) -> Floats:
+        flat = x.reshape(len(x), -1) - self.shift
+
+        def one(part: slice, loc: Floats, scale: Floats) -> Floats:
+            return np.stack([function(v, loc, scale, self.weight, self.df) for v in flat[:, part]])
+
+        return self._each(one, len(x))
+
+    def _each(
+        self, function: Callable[[slice, Floats, Floats], Floats], leading: int | None = None
+    ) -> Floats:
+        """Apply a function to blocks of groups, on several threads if there are many blocks."""
+        size = math.prod(self.shape)
+        step = max(1, student.BLOCK // len(self.weight))
+        parts = [slice(i, min(i + step, size)) for i in range(0, size, step)]
+        out = np.empty(size if leading is None else (leading, size))
+
+        def fill(part: slice) -> None:
+            out[..., part] = function(part, *self.rows(part))
+
+        if len(parts) < 4:
+            for part in parts:
+                fill(part)
+        else:
+            with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+                list(pool.map(fill, parts))
+        return out.reshape(self.shape if leading is None else (leading, *self.shape))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sliced(Distribution):
+    """A positive quantity whose density is known on the nodes of S even grids.
+
+    ``P(X <= x) = sum_s F_s(t_s(u))`` with u the axis's coordinate of x and F_s the integrated
+    sinc series of slice s.
+
+    Parameters
+    ----------
+    axis : Axis
+        Range of the quantity.
+    mass : ndarray, shape (S, G)
+        Probability at the nodes of each slice; sums to one.
+    first, step : float
+        First grid position and distance of positions.
+    locate : callable
+        Maps u, shape (K,), to positions t and slopes dt/du, each shape (S, K).
+    start_u, start_mass : ndarray, shape (S * G,)
+        The nodes as points of u with their mass: where to start looking for quantiles.
+    mean_value, sd_value : float
+        Mean and sd, computed where the nodes are known.
+    """
+
+    axis: Axis
+    mass: Floats
+    first: float
+    step: float
+    locate: Callable[[Floats], tuple[Floats, Floats]]
+    start_u: Floats
+    start_mass: Floats
+    mean_value: float
+    sd_value: float
+    shape: tuple[int, ...] = ()
+
+    @property
+    def mean(self) -> Floats:
+        return np.asarray(self.mean_value)
+
+    @property
+    def sd(self) -> Floats:
+        return np.asarray(self.sd_value)
+
+    def _ends(self) -> tuple[float, float]:
+        return (self.axis.lower, self.axis.upper)
+
+    def _cdf(self, x: Floats) -> Floats:
+        u = self._clipped(self.axis.coordinate(x))
+        found = np.clip(self._cdf_u(u), 0.0, 1.0)
+        found = np.where(x >= self.axis.upper, 1.0, found)
+        return np.where(x <= self.axis.lower, 0.0, found)
+
+    def _density(self, x: Floats) -> Floats:
+        u = self._clipped(self.axis.coordinate(x))
+        inside = (x >= self.axis.lower) & (x <= self.axis.upper)
+        density = self._density_u(u) * np.exp(-self.axis.log_slope(u))
+        return np.where(inside, np.maximum(density, 0.0), 0.0)
+
+    def _clipped(self, u: Floats) -> Floats:
+        """Keep to where the density still has digits; it is flat or zero beyond."""
+        seen = self.start_u[self.start_mass > 1e-9 * self.start_mass.max()]
+        return np.clip(u, seen.min(), None)
+
+    def _cdf_u(self, u: Floats) -> Floats:
+        t, _ = self.locate(u)  # (S, K)
+        return self._sum(sinc.cumulative, t)
+
+    def _density_u(self, u: Floats) -> Floats:
+        t, slope = self.locate(u)
+        return self._sum(sinc.value, t, slope / self.step)
+
+    def _sum(
+        self, function: Callable[[Floats], Floats], t: Floats, factor: Floats | None = None
+    ) -> Floats:
+        nodes = np.arange(self.mass.shape[1])
+        position = (t - self.first) / self.step  # (S, K)
+        out = np.zeros(t.shape[1])
+        for s in range(len(self.mass)):
+            values = function(position[s][:, None] - nodes) @ self.mass[s]
+            out += values if factor is None else values * factor[s]
+        return out
+
+    def _quantiles(self, p: Floats) -> Floats:
+        order = np.argsort(self.start_u)
+        nodes = self.start_u[order]
+        below = np.cumsum(self.start_mass[order]) - 0.5 * self.start_mass[order]
+        u = newton(
+            lambda u: (self._cdf_u(u), self._density_u(u)),
+            p,
+            np.interp(p, below, nodes),
+            nodes[0] - 1.0,
+            nodes[-1] + 1.0,
+        )
+        return self.axis.value(u)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScaledInverseChi(Distribution):
+    """sigma: mixture over nodes of scale * sqrt(df / chi2_df).
+
+    Parameters
+    ----------
+    scale, weight : ndarray, shape (C,)
+        Scale and weight of each component.
+    df : float
+        Degrees of freedom.
+    """
+
+    scale: Floats
+    weight: Floats
+    df: float
+    shape: tuple[int, ...] = ()
+
+    @property
+    def mean(self) -> Floats:
+        if self.df <= 1:
+            return np.asarray(math.inf)
+        return np.asarray((self.scale @ self.weight) * root_inverse_chi2_mean(self.df))
+
+    @property
+    def sd(self) -> Floats:
+        if self.df <= 2:
+            return np.asarray(math.inf)
+        first = root_inverse_chi2_mean(self.df)
+        within = self.df / (self.df - 2.0) - first**2
+        mean = self.scale @ self.weight
+        spread = ((self.scale - mean) ** 2) @ self.weight
+        return np.asarray(math.sqrt((self.scale**2 @ self.weight) * within + first**2 * spread))
+
+    def _ends(self) -> tuple[float, float]:
+        return (0.0, math.inf)
+
+    def _cdf(self, x: Floats) -> Floats:
+        with np.errstate(divide="ignore"):
+            z = 0.5 * self.df * (self.scale / np.maximum(x, 0.0)[..., None]) ** 2
+        return np.asarray(special.gammaincc(0.5 * self.df, z) @ self.weight)
+
+    def _density(self, x: Floats) -> Floats:
+        half = 0.5 * self.df
+        safe = np.maximum(x, np.finfo(float).tiny)[..., None]
+        z = half * (self.scale / safe) ** 2
+        log_density = math.log(2) - math.lgamma(half) + half * np.log(z) - z - np.log(safe)
+        return np.where(x > 0, np.exp(log_density) @ self.weight, 0.0)
+
+    def _quantiles(self, p: Floats) -> Floats:
+        half = 0.5 * self.df
+        unit = np.sqrt(half / special.gammainccinv(half, p))  # of one component
+        return newton(
+            lambda x: (self._cdf(x), self._density(x)),
+            p,
+            (self.scale @ self.weight) * unit,
+            self.scale.min() * unit,
+            self.scale.max() * unit,
+        )
+
+
+def newton(
+    function: Callable[[Floats], tuple[Floats, Floats]],
+    p: Floats,
+    start: Floats,
+    low: Floats | float,
+    high: Floats | float,
+) -> Floats:
+    """Solve cdf(x) = p for each p, shape (K,), by Newton steps kept inside [low, high].
+
+    `function` returns the distribution function and the density at x.
+    """
+    x = np.clip(start, low, high)
+    low, high = np.broadcast_to(low, x.shape), np.broadcast_to(high, x.shape)
+    for _ in range(80):
+        value, slope = function(x)
+        excess = value - p
+        high = np.where(excess > 0, x, high)
+        low = np.where(excess > 0, low, x)
+        new = x - excess / np.where(slope > 0, slope, 1e-300)
+        inside = (new >= low) & (new <= high)
+        new = np.where(inside, new, 0.5 * (low + high))
+        done = np.abs(new - x) <= np.where(inside, 1e-7, 1e-14) * (1e-9 + np.abs(x))
+        x = new
+        if done.all():  # the error of Newton's method is squared at each step
+            break
+    return x
+
+
+def root_inverse_chi2_mean(df: float) -> float:
+    """E sqrt(df / chi2_df), for df > 1."""
+    if df > 1e4:
+        return 1.0 + 0.75 / df + 0.78125 / df**2
+    half = 0.5 * df
+    return math.sqrt(half) * math.exp(math.lgamma(half - 0.5) - math.lgamma(half))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OfRatio(Distribution):
+    """Monotone functions of r = tau / sigma: the ICC, and each group's shrinkage.
+
+    ``1 / (1 + a r^2)`` for shrinkage, one minus that for the ICC; a has shape `shape`.
+
+    Parameters
+    ----------
+    ratio : Distribution
+        Of r.
+    factor : ndarray
+        a; shape () or (J,).
+    rising : bool
+        True for ``a r^2 / (1 + a r^2)``.
+    mean_value, sd_value : ndarray
+        Mean and sd, computed where the nodes are known; shape as `factor`.
+    """
+
+    ratio: Distribution
+    factor: Floats
+    rising: bool
+    mean_value: Floats
+    sd_value: Floats
+
+    @property
+    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
+        return np.shape(self.factor)
+
+    @property
+    def mean(self) -> Floats:
+        return self.mean_value
+
+    @property
+    def sd(self) -> Floats:
+        return self.sd_value
+
+    def _ends(self) -> tuple[float, float]:
+        return (0.0, 1.0)
+
+    def _odds(self, x: Floats) -> Floats:
+        """r^2 at which the function equals x."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            x = np.clip(x, 0.0, 1.0)
+            return np.asarray((x / (1 - x) if self.rising else (1 - x) / x) / self.factor)
+
+    def _cdf(self, x: Floats) -> Floats:
+        r = np.sqrt(np.minimum(self._odds(x), 1e300))
+        below = self.ratio.cdf(r)
+        return np.where(x >= 1, 1.0, np.where(x <= 0, 0.0, below if self.rising else 1 - below))
+
+    def _density(self, x: Floats) -> Floats:
+        inside = (x > 0) & (x < 1)
+        safe = np.where(inside, x, 0.5)
+        r = np.sqrt(self._odds(safe))
+        slope = 0.5 * r / (safe * (1 - safe))  # |dr/dx|
+        return np.where(inside, self.ratio.density(r) * slope, 0.0)
+
+    def _quantiles(self, p: Floats) -> Floats:
+        r = self.ratio.quantile(p if self.rising else 1.0 - p)
+        kept = 1.0 / (1.0 + self.factor * r * r)
+        return np.asarray(1.0 - kept if self.rising else kept)

@@ -1,0 +1,114 @@
+"""Independent draws from the joint posterior: continuous in every parameter."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from partialpool._typing import AnyArray, Floats
+from partialpool.data import GroupStatistics
+from partialpool.integrate import Grid, Line
+from partialpool.kernels import sinc
+from partialpool.kernels.oneway import kept
+from partialpool.models import OneWayModel
+
+FINER = 16
+BLOCK = 500
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Draws:
+    """Independent draws from a posterior.
+
+    Parameters
+    ----------
+    mu, tau : ndarray, shape (S,)
+        Population mean and between-group sd (units of y).
+    sigma : ndarray, shape (S,), or None
+        Within-group sd; None if standard errors are given.
+    theta : ndarray, shape (S, J)
+        Group parameters.
+    groups : ndarray, shape (J,)
+        Group labels.
+    """
+
+    mu: Floats
+    tau: Floats
+    sigma: Floats | None
+    theta: Floats
+    groups: AnyArray
+
+
+def draw(
+    model: OneWayModel,
+    grid: Grid,
+    statistics: GroupStatistics,
+    y: Floats,
+    size: int,
+    rng: np.random.Generator,
+) -> Draws:
+    """Draw phi from its continuous marginal, then mu, then every theta; y is centered."""
+    points = _hyperparameters(model, grid, size, rng)
+    given = model.conditional(points)
+    factor = np.ones(size)
+    if not math.isinf(given.df):
+        factor = np.sqrt(given.df / rng.chisquare(given.df, size))
+    sigma = given.sigma * factor
+    share = np.exp(given.log_share)  # (S, M)
+    which = (np.cumsum(share, axis=1) < rng.random(size)[:, None]).sum(axis=1)
+    which = np.minimum(which, share.shape[1] - 1)
+    rows = np.arange(size)
+    mu_sd = given.mu_sd[rows, which] * factor
+    mu = given.mu[rows, which] + mu_sd * rng.standard_normal(size)
+    theta = rng.standard_normal((size, len(y)))
+    for i in range(0, size, BLOCK):
+        part = slice(i, i + BLOCK)
+        lam = given.lam[part, None]
+        theta[part] *= sigma[part, None] * np.sqrt(lam / (1.0 + statistics.weight * lam))
+        theta[part] += mu[part, None] + kept(statistics.weight, lam) * (y - mu[part, None])
+        theta[part] += model.center
+    return Draws(
+        mu=mu + model.center,
+        tau=np.sqrt(given.lam) * sigma,
+        sigma=None if model.sizes.sigma_known else sigma,
+        theta=theta,
+        groups=statistics.labels,
+    )
+
+
+def _hyperparameters(model: OneWayModel, grid: Grid, size: int, rng: np.random.Generator) -> Floats:
+    """Draw phi, shape (S, d)."""
+    if len(grid.lines) == 1:
+        return _invert(grid.lines[0], grid.weight[None, :], rng.random(size))[:, None]
+    first, second = grid.lines
+    sigma = _invert(first, grid.marginal(0)[None, :], rng.random(size))
+    tau = np.empty(size)
+    for i in range(0, size, BLOCK):
+        part = slice(i, i + BLOCK)
+        here = sigma[part]
+        points = np.stack([np.repeat(here, len(second.t)), np.tile(second.x, len(here))], axis=1)
+        log_f = model.log_density(points).reshape(len(here), -1) + second.log_slope
+        weight = np.exp(log_f - log_f.max(axis=1, keepdims=True))
+        weight /= weight.sum(axis=1, keepdims=True)
+        tau[part] = _invert(second, weight, rng.random(len(here)))
+    return np.stack([sigma, tau], axis=1)
+
+
+def _invert(line: Line, weight: Floats, p: Floats) -> Floats:
+    """Values at which the distribution on a line reaches p; weight (1 or S, G), p (S,)."""
+    nodes = len(line.t)
+    fine = np.arange(-FINER, FINER * nodes + 1) / FINER  # in steps, from one step outside
+    below = weight @ sinc.cumulative(fine - np.arange(nodes)[:, None])  # (1 or S, F)
+    below = np.maximum.accumulate(below, axis=1)
+    if len(below) == 1:
+        at = np.interp(p, below[0], fine)
+    else:
+        right = np.clip((below < p[:, None]).sum(axis=1), 1, len(fine) - 1)
+        rows = np.arange(len(p))
+        low, high = below[rows, right - 1], below[rows, right]
+        part = (p - low) / np.where(high > low, high - low, 1.0)
+        at = fine[right - 1] + np.clip(part, 0.0, 1.0) / FINER
+    t = line.t[0] + line.step * at
+    return line.axis.value(line.center + line.scale * np.sinh(t))

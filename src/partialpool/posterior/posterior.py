@@ -1,0 +1,389 @@
+"""The posterior of a one-way model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from partialpool._typing import Floats, Ints
+from partialpool.data import GroupStatistics
+from partialpool.errors import ArgumentError, PriorError, did_you_mean
+from partialpool.integrate import Accuracy, Grid, integrate
+from partialpool.kernels.oneway import kept, theta_given
+from partialpool.kernels.ranks import expected_exceedances
+from partialpool.kernels.student import BLOCK
+from partialpool.models import OneWayModel, Priors, one_way_model
+from partialpool.posterior.components import Components, components, condensed, trimmed
+from partialpool.posterior.distributions import Distribution, Mixture, OfRatio
+from partialpool.posterior.draws import Draws, draw
+from partialpool.posterior.scales import icc, ratio, sigma, tau
+
+MANY = 2_000_000
+"""Groups times components from which quantiles are read from fewer components, checked."""
+AGREE = 1e-8
+"""How closely they must agree with all components, in posterior sds."""
+
+
+def posterior(statistics: GroupStatistics, priors: Priors) -> Posterior:
+    """Compute the exact posterior of a one-way normal model.
+
+    Parameters
+    ----------
+    statistics : GroupStatistics
+        The data, reduced.
+    priors : Priors
+        Priors of mu, tau and sigma.
+
+    Raises
+    ------
+    DataError
+        If there is one group only.
+    ImproperPosteriorError
+        If data and priors leave no proper posterior.
+    """
+    model = one_way_model(statistics, priors)
+    grid = integrate(model.log_density, model.axes, model.start, moments=model.moment_orders)
+    return Posterior(statistics, model, grid, components(model, grid))
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """The joint posterior of mu, tau, sigma and every group's theta.
+
+        y_ij | theta_j ~ N(theta_j, sigma^2 / w_ij),   theta_j ~ N(mu, tau^2)
+
+    Parameters
+    ----------
+    statistics : GroupStatistics
+        The data, reduced; gives the order of the groups.
+    model : OneWayModel
+        Likelihood and priors.
+    grid : Grid
+        Nodes and weights over the hyperparameters.
+    components : Components
+        The mixture everything is read from.
+    """
+
+    statistics: GroupStatistics
+    model: OneWayModel
+    grid: Grid
+    components: Components
+
+    # scalars ------------------------------------------------------------------------------
+
+    @cached_property
+    def mu(self) -> Distribution:
+        """Population mean (units of y)."""
+        c = self.components
+        return self._scalar(c.mu, c.mu_sd, self.model.moments.mu)
+
+    @cached_property
+    def tau(self) -> Distribution:
+        """Standard deviation between groups (units of y)."""
+        return tau(self.model, self.grid)
+
+    @cached_property
+    def sigma(self) -> Distribution | None:
+        """Standard deviation within groups (units of y); None if standard errors are given."""
+        return sigma(self.model, self.grid)
+
+    @cached_property
+    def icc(self) -> Distribution:
+        """Share of the variance of one observation that lies between groups.
+
+        ``tau^2 / (tau^2 + sigma^2)``; where standard errors are given, I^2: the same with the
+        typical variance of Higgins and Thompson (2002), doi:10.1002/sim.1186, for sigma^2.
+        """
+        return icc(self.model, self.grid, self._ratio, self.statistics.weight)
+
+    @cached_property
+    def new_group(self) -> Distribution:
+        """Theta of a group not in the data (units of y)."""
+        c = self.components
+        scale = np.hypot(c.mu_sd, c.sigma * np.sqrt(c.lam))
+        return self._scalar(c.mu, scale, self.model.moments.tau)
+
+    @cached_property
+    def _ratio(self) -> Distribution:
+        return ratio(self.model, self.grid)
+
+    # groups -------------------------------------------------------------------------------
+
+    @cached_property
+    def theta(self) -> Distribution:
+        """Every group's parameter (units of y); shape (J,), in the order of the statistics."""
+        return Theta.of(self, self._for_quantiles)
+
+    @cached_property
+    def effect(self) -> Distribution:
+        """Every group's deviation ``theta_j - mu`` (units of y); shape (J,)."""
+        y, weight = self._y, self.statistics.weight
+        c = self.components
+
+        lam, sigma, mu, mu_sd = c.columns
+
+        def rows(part: slice) -> tuple[Floats, Floats]:
+            k = kept(weight[part], lam)  # (C, B)
+            own = sigma**2 * lam / (1.0 + weight[part] * lam)
+            return k * (y[part] - mu), np.sqrt(own + (k * mu_sd) ** 2)
+
+        return Mixture((len(y),), rows, c.weight, c.df, 0.0, self.model.moments.mu)
+
+    @cached_property
+    def shrinkage(self) -> Distribution:
+        """Every group's weight on the pooled value, B_j: 0 no, 1 complete pooling; shape (J,)."""
+        c, classes = self.components, self.model.classes
+        mean, sd = np.empty(len(classes.weight)), np.empty(len(classes.weight))
+        for part, p in _class_blocks(classes.weight, len(c.weight)):
+            b = 1.0 - kept(p, c.lam)
+            mean[part] = b @ c.weight
+            sd[part] = np.sqrt((b - mean[part, None]) ** 2 @ c.weight)
+        at = classes.member
+        return OfRatio(self._ratio, self.statistics.weight, False, mean[at], sd[at])
+
+    def contrast(self, coefficients: Mapping[Any, float], *, mu: float = 0.0) -> Distribution:
+        """Distribution of ``sum_j c_j theta_j + c mu``.
+
+        Parameters
+        ----------
+        coefficients : mapping
+            From group label to coefficient, such as ``{"A": 1, "C": -1}``.
+        mu : float
+            Coefficient of the population mean.
+
+        Raises
+        ------
+        ArgumentError
+            If a group is not in the data, or a coefficient is not finite.
+        """
+        at = self.group_index(list(coefficients))
+        a = np.array([float(v) for v in coefficients.values()])
+        if not np.isfinite([*a, mu]).all():
+            raise ArgumentError(f"coefficients must be finite; received {dict(coefficients)}")
+        c = self.components
+        weight, y = self.statistics.weight[at, None], self._y[at, None]
+        k = kept(weight, c.lam)  # (K, C)
+        loc = a @ (k * (y - c.mu)) + (a.sum() + mu) * c.mu
+        own = a**2 @ (c.sigma**2 * c.lam / (1.0 + weight * c.lam))
+        common = (a @ (1.0 - k) + mu) * c.mu_sd
+        order = self.model.moments.theta if mu == 0 else self.model.moments.mu
+        shift = self.model.center * (a.sum() + mu)
+        return self._scalar(loc, np.sqrt(own + common**2), order, float(shift))
+
+    def expected_rank(self, *, descending: bool = True) -> Floats:
+        """Posterior mean of each group's rank, 1 = highest; shape (J,).
+
+        ``1 + sum_k P(theta_k > theta_j)``, in closed form given each node.
+        Source: Laird and Louis (1989), doi:10.3102/10769986014001029.
+        """
+        c = self.components
+        y, weight = self._y, self.statistics.weight
+        out = np.ones(len(y))
+        for i in range(len(c.weight)):
+            k = kept(weight, c.lam[i])
+            own = c.sigma[i] ** 2 * c.lam[i] / (1.0 + weight * c.lam[i])
+            out += c.weight[i] * expected_exceedances(k * (y - c.mu[i]), own, k, c.mu_sd[i], c.df)
+        return out if descending else len(y) + 1 - out
+
+    def group_index(self, labels: list[Any]) -> Ints:
+        """Positions of groups by label.
+
+        Raises
+        ------
+        ArgumentError
+            If a label is not in the data.
+        """
+        known = self._positions
+        unknown = [x for x in labels if x not in known]
+        if unknown:
+            hint = did_you_mean(str(unknown[0]), map(str, self.statistics.labels))
+            raise ArgumentError(
+                f'there is no group "{unknown[0]}" in column "{self.statistics.factor}"; {hint}'
+                f"there are {self.statistics.n_groups} groups"
+            )
+        return np.array([known[x] for x in labels], dtype=np.int64)
+
+    @cached_property
+    def _positions(self) -> dict[Any, int]:
+        return {label: i for i, label in enumerate(self.statistics.labels.tolist())}
+
+    # the whole ----------------------------------------------------------------------------
+
+    def draws(self, size: int, rng: np.random.Generator) -> Draws:
+        """Draw independently from the joint posterior.
+
+        Parameters
+        ----------
+        size : int
+            Number of draws S.
+        rng : numpy.random.Generator
+            Source of randomness.
+
+        Returns
+        -------
+        Draws
+            mu, tau, sigma of shape (S,) and theta of shape (S, J).
+        """
+        if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
+            raise ArgumentError(
+                f"the number of draws must be a whole number, 1 or more, not {size!r}"
+            )
+        if not isinstance(rng, np.random.Generator):
+            raise ArgumentError(
+                f"rng must be a numpy.random.Generator, such as numpy.random.default_rng(1), "
+                f"not {type(rng).__name__}"
+            )
+        return draw(self.model, self.grid, self.statistics, self._y, int(size), rng)
+
+    def log_marginal_likelihood(self) -> float:
+        """Logarithm of p(y), all parameters integrated out.
+
+        Raises
+        ------
+        PriorError
+            If a prior is improper: p(y) is then defined up to a constant only.
+        """
+        improper = self.model.priors.improper(self.model.sizes.sigma_known)
+        if improper:
+            raise PriorError(
+                f"the marginal likelihood needs proper priors; those of {' and '.join(improper)} "
+                "are improper: give them priors such as normal(0, 10) and half_normal(5)"
+            )
+        return self.grid.log_total
+
+    @property
+    def error(self) -> float:
+        """Estimated error of the summaries (see `Grid.error`)."""
+        return self.grid.error
+
+    @property
+    def status(self) -> Accuracy:
+        """Whether the error target was reached."""
+        return self.grid.status
+
+    # helpers ------------------------------------------------------------------------------
+
+    @cached_property
+    def _y(self) -> Floats:
+        """Group means less the model's center, shape (J,)."""
+        return self.statistics.mean - (self.model.center - self.statistics.center)
+
+    def _scalar(
+        self, loc: Floats, scale: Floats, moments: float, shift: float | None = None
+    ) -> Mixture:
+        c = self.components
+
+        def rows(_: slice) -> tuple[Floats, Floats]:
+            return loc[:, None], scale[:, None]
+
+        shift = self.model.center if shift is None else shift
+        return Mixture((), rows, c.weight, c.df, shift, moments)
+
+    @cached_property
+    def _for_quantiles(self) -> Components:
+        """All components; with very many groups, fewer that give the same quantiles."""
+        full = self.components
+        if len(full.weight) * self.statistics.n_groups <= MANY:
+            return full
+        if len(self.grid.lines) > 1 or self.model.priors.mu.proper:
+            return trimmed(full, 1e-10)
+        sample = self._sample()
+        exact = self._quantiles_of(full, sample)
+        for size in (3, 5, 9, 17):
+            few = condensed(self.model, full, size)
+            gap = np.abs(self._quantiles_of(few, sample) - exact)
+            if gap.max() <= AGREE:
+                return few
+        return full
+
+    def _sample(self) -> Ints:
+        """Groups that span the range of weights and means: the extremes, and some between."""
+        weight, y = self.statistics.weight, self._y
+        ends = [f(v) for v in (weight, y) for f in (np.argmin, np.argmax)]
+        return np.unique([*ends, *np.linspace(0, len(y) - 1, 60).astype(np.int64)])
+
+    def _quantiles_of(self, c: Components, groups: Ints) -> Floats:
+        """Outer and inner quantiles of some groups, in units of their sds; shape (4, K)."""
+        part = Theta.of(self, c, groups)
+        return part.quantile(np.array([0.001, 0.025, 0.5, 0.975])) / part.sd
+
+
+@dataclass(frozen=True, eq=False)
+class Theta(Mixture):
+    """theta of every group; means and sds cost the number of distinct weights only.
+
+    Parameters
+    ----------
+    y : ndarray, shape (J,)
+        Group means less the model's center.
+    member : ndarray of int, shape (J,)
+        The class of weights each group is in.
+    class_weight : ndarray, shape (K,)
+        The distinct weights.
+    full : Components
+        All components, from which means and sds are read.
+    """
+
+    y: Floats
+    member: Ints
+    class_weight: Floats
+    full: Components
+
+    @classmethod
+    def of(cls, post: Posterior, c: Components, groups: Ints | slice = slice(None)) -> Theta:
+        """Build from components `c` (for quantiles) and all components (for moments)."""
+        y, weight = post._y[groups], post.statistics.weight[groups]
+        classes = post.model.classes
+
+        def rows(part: slice) -> tuple[Floats, Floats]:
+            return theta_given(y[part], weight[part], *c.columns)
+
+        return cls(
+            (len(y),), rows, c.weight, c.df, post.model.center,
+            post.model.moments.theta, y, classes.member[groups], classes.weight, post.components,
+        )  # fmt: skip
+
+    @property
+    def mean(self) -> Floats:
+        if self.moments <= 1:
+            return np.full(self.shape, math.nan)
+        pull, base, *_ = self._by_class[:, self.member]
+        return np.asarray(self.y - pull * self.y + base + self.shift)
+
+    @property
+    def sd(self) -> Floats:
+        if self.moments <= 2:
+            return np.full(self.shape, math.inf)
+        _, _, within, bb, bm, mm = self._by_class[:, self.member]
+        y = self.y
+        return np.asarray(np.sqrt(within + np.maximum(bb * y * y - 2 * bm * y + mm, 0.0)))
+
+    @cached_property
+    def _by_class(self) -> Floats:
+        """E B, E B mu, mean variance, var B, cov(B, B mu), var(B mu) of each class; (6, K)."""
+        c = self.full
+        found = np.empty((6, len(self.class_weight)))
+        for part, p in _class_blocks(self.class_weight, len(c.weight)):
+            b = 1.0 - kept(p, c.lam)  # (B, C)
+            bm = b * c.mu
+            here = found[:, part]
+            here[0], here[1] = b @ c.weight, bm @ c.weight
+            scale2 = c.sigma**2 * c.lam * b + (b * c.mu_sd) ** 2
+            here[2] = scale2 @ c.weight * c.variance_factor
+            b -= here[0][:, None]
+            bm -= here[1][:, None]
+            here[3], here[4], here[5] = b**2 @ c.weight, (b * bm) @ c.weight, bm**2 @ c.weight
+        return found
+
+
+def _class_blocks(weight: Floats, nodes: int) -> Iterator[tuple[slice, Floats]]:
+    """Slices of the distinct weights, and these as a column, small enough for the cache."""
+    step = max(1, BLOCK // nodes)
+    for i in range(0, len(weight), step):
+        part = slice(i, i + step)
+        yield part, weight[part, None]
