@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Sequence
+
 import numpy as np
 
 from partialpool._typing import Floats
 from partialpool.data import GroupStatistics, Table
 from partialpool.notices import Notice
 from partialpool.posterior import Posterior
-
 
 SHOWN_GROUPS = 10
 WIDTH = 88

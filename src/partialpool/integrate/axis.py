@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -50,7 +51,7 @@ class Axis:
             return np.asarray(left - np.log(np.maximum(self.upper - x, 0.0)))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Line:
     """An even grid t = k h on one axis, with u = center + scale sinh(t).
 
@@ -66,27 +67,25 @@ class Line:
     first: int
     last: int
 
-    @property
+    @cached_property
     def t(self) -> Floats:
         """Grid positions, shape (G,)."""
         return self.step * np.arange(self.first, self.last + 1, dtype=np.float64)
 
-    @property
+    @cached_property
     def u(self) -> Floats:
         """Coordinates, shape (G,)."""
         return np.asarray(self.center + self.scale * np.sinh(self.t))
 
-    @property
+    @cached_property
     def x(self) -> Floats:
         """Values, shape (G,)."""
         return self.axis.value(self.u)
 
-    @property
+    @cached_property
     def log_slope(self) -> Floats:
         """Logarithm of dx / dt, shape (G,)."""
-        return np.asarray(
-            self.axis.log_slope(self.u) + math.log(self.scale) + np.log(np.cosh(self.t))
-        )
+        return np.asarray(self.axis.log_slope(self.u) + np.log(self.scale * np.cosh(self.t)))
 
     def position(self, u: Floats) -> Floats:
         """Map coordinates to t; any shape."""

@@ -24,6 +24,7 @@ NEGLIGIBLE = 38.0
 """Log densities this far below the highest are left out (3e-17)."""
 SEARCH = 40.0
 REACH = 5.5
+SCAN_POINTS = {1: 81, 2: 17}
 FIRST_STEP = {1: 0.125, 2: 0.25}
 TOLERANCE = 1e-8
 MAX_POINTS = 400_000
@@ -104,13 +105,13 @@ def integrate(
     """
     target = _Target(log_density, tuple(axes))
     begin = [float(a.coordinate(np.asarray(s))) for a, s in zip(axes, start, strict=True)]
-    centers, widths = _mode(target, begin)
-    scales = _scales(target, centers, widths)
+    peak = _peak(target, begin)
+    scales = _scales(target, peak)
     step = FIRST_STEP[len(axes)]
     half = math.ceil(REACH / step)
     lines = [
         Line(axis, c, s, step, -half, half)
-        for axis, c, s in zip(axes, centers, scales, strict=True)
+        for axis, c, s in zip(axes, peak.center, scales, strict=True)
     ]
     orders = [2 if m > 2 else 1 if m > 1 else 0 for m in moments]
     log_f = target.on(lines)
@@ -193,29 +194,40 @@ def _along(values: Floats, dimension: int, dimensions: int) -> Floats:
     return values.reshape(shape)
 
 
-def _mode(target: _Target, begin: list[float]) -> tuple[list[float], list[float]]:
-    """Zoom in on the highest point; return it and the local standard deviations (in u)."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Peak:
+    """The highest point, the local standard deviations, and the first, wide scan (all in u)."""
+
+    center: list[float]
+    width: list[float]
+    scan: list[Floats]
+    scan_f: Floats
+
+
+def _peak(target: _Target, begin: list[float]) -> _Peak:
+    """Scan widely, then zoom in until the points beside the highest are hardly lower."""
     d = len(begin)
     center = np.array(begin)
-    points = 33 if d == 1 else 17
-    half = np.full(d, SEARCH)
+    points, half = SCAN_POINTS[d], np.full(d, SEARCH)
+    scan: list[Floats] = []
+    scan_f = np.empty(0)
     for _ in range(80):
         step = 2 * half / (points - 1)
-        grid = [
-            c + s * (np.arange(points) - points // 2) for c, s in zip(center, step, strict=True)
-        ]
+        marks = np.arange(points) - points // 2
+        grid = [c + s * marks for c, s in zip(center, step, strict=True)]
         f = target.at(grid)
+        if points == SCAN_POINTS[d]:
+            scan, scan_f = grid, f
         best = np.unravel_index(int(np.argmax(f)), f.shape)
         center = np.array([g[b] for g, b in zip(grid, best, strict=True)])
-        edge = np.array([b in (0, points - 1) for b in best])
-        if edge.any():
+        if any(b in (0, points - 1) for b in best):
             continue
         drop = np.array([_drop(f, best, i) for i in range(d)])
-        if (drop < 0.5).all():
-            return center.tolist(), _widths(f, best, step)
-        half = np.where(drop < 0.5, half * 0.6, step * 1.2)
+        if (drop < 1.0).all():
+            return _Peak(center.tolist(), _widths(f, best, step), scan, scan_f)
+        half = np.where(drop < 1.0, half * 0.6, step * 1.2)
         points = 9
-    return center.tolist(), step.tolist()
+    return _Peak(center.tolist(), step.tolist(), scan, scan_f)
 
 
 def _drop(f: Floats, best: tuple[np.intp, ...], dimension: int) -> float:
@@ -230,20 +242,24 @@ def _widths(f: Floats, best: tuple[np.intp, ...], step: Floats) -> list[float]:
     return [1 / math.sqrt(c) if c > 0 else float(s) for c, s in zip(curvature, step, strict=True)]
 
 
-def _scales(target: _Target, centers: list[float], widths: list[float]) -> list[float]:
+def _scales(target: _Target, peak: _Peak) -> list[float]:
     """Scales for which sinh reaches wherever the density is not negligible."""
-    scales = [min(w, math.pi / 2) for w in widths]
-    d = len(centers)
+    scales = [min(w, math.pi / 2) for w in peak.width]
+    if len(scales) == 1:
+        return [max(scales[0], _reach(peak.scan[0] - peak.center[0], peak.scan_f))]
     across = np.sinh(np.arange(-5.0, 5.01, 0.5))
-    for _ in range(d):
-        for i in range(d):
-            grid = [c + s * across for c, s in zip(centers, scales, strict=True)]
-            grid[i] = centers[i] + np.linspace(-SEARCH, SEARCH, 41)
-            f = target.at(grid)
-            along = f.max(axis=tuple(k for k in range(d) if k != i))
-            near = np.abs(grid[i] - centers[i])[along > along.max() - NEGLIGIBLE]
-            scales[i] = max(scales[i], float(near.max()) / math.sinh(4.5))
+    wide = np.arange(-SEARCH, SEARCH + 1, 2.0)
+    for i in (0, 1, 0, 1):  # twice each, as the reach of one depends on that of the other
+        grid = [c + s * across for c, s in zip(peak.center, scales, strict=True)]
+        grid[i] = peak.center[i] + wide
+        scales[i] = max(scales[i], _reach(wide, target.at(grid).max(axis=1 - i)))
     return scales
+
+
+def _reach(distance: Floats, log_f: Floats) -> float:
+    """Scale for which sinh(4.5) reaches the farthest point that is not negligible."""
+    near = np.abs(distance)[log_f > log_f.max() - NEGLIGIBLE]
+    return float(near.max()) / math.sinh(4.5)
 
 
 def _window(lines: list[Line], log_f: Floats, orders: Sequence[int]) -> tuple[list[Line], Floats]:

@@ -46,7 +46,7 @@ def size_classes(weight: Floats, mean: Floats) -> SizeClasses:
     distinct, member = _distinct(weight)
     count = np.bincount(member).astype(np.float64)
     centre = np.bincount(member, mean) / count
-    spread: Floats = np.bincount(member, (mean - centre[member]) ** 2)
+    spread = np.bincount(member, (mean - centre[member]) ** 2).astype(np.float64, copy=False)
     return SizeClasses(count, distinct, centre, spread, member)
 
 

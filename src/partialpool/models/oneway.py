@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -57,7 +58,7 @@ class Conditional:
     df: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class OneWayModel:
     """The likelihood and priors of a one-way model over its hyperparameters phi.
 
@@ -90,7 +91,7 @@ class OneWayModel:
     moments: Moments
     df: float | None
 
-    @property
+    @cached_property
     def dimensions(self) -> tuple[str, ...]:
         """What phi is: ("tau",), ("ratio",) or ("sigma", "tau")."""
         if self.sizes.sigma_known:
@@ -105,7 +106,7 @@ class OneWayModel:
             return (Axis(*self.priors.sigma.support), tau)
         return (tau,) if self.sizes.sigma_known else (Axis(),)
 
-    @property
+    @cached_property
     def typical_ratio(self) -> float:
         """Standard error of a typical group mean, divided by sigma (harmonic mean of squares)."""
         c = self.classes

@@ -78,12 +78,18 @@ def _flatten(given: Conditional, weight: Floats) -> Components:
     )
 
 
+FEW = 256
+"""So few components are all kept."""
+
+
 def _share(weight: Floats) -> Floats:
     return np.asarray(weight / weight.sum())
 
 
 def _weighty(weight: Floats, negligible: float = NEGLIGIBLE) -> Floats:
     """Indices, in order, of the weights that matter."""
+    if len(weight) <= FEW:
+        return np.arange(len(weight))
     order = np.argsort(weight)
     gone = int(np.searchsorted(np.cumsum(weight[order]), negligible * weight.sum()))
     return np.sort(order[gone:])
