@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         PriorError,
         UnsupportedFormulaError,
     )
-    from partialpool.fit import Fit, fit, fit_groups
+    from partialpool.fitting import Fit, fit, fit_groups
     from partialpool.models import priors
     from partialpool.models.priors import (
         DuMouchel,
@@ -54,7 +54,7 @@ _HOMES = {
         "ArgumentError", "ColumnError", "DataError", "FormulaError", "ImproperPosteriorError",
         "MissingExtraError", "PartialPoolError", "PriorError", "UnsupportedFormulaError",
     ),
-    "fit": ("Fit", "fit", "fit_groups"),
+    "fitting": ("Fit", "fit", "fit_groups"),
     "models": ("priors",),
     "models.priors": (
         "DuMouchel", "Exponential", "Flat", "HalfCauchy", "HalfNormal", "HalfT",
@@ -81,7 +81,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'partialpool' has no attribute {name!r}")
     home = importlib.import_module(f"partialpool.{_HOME_OF[name]}")
     value = getattr(home, name)
-    globals()[name] = value  # also keeps the function `fit` before the module of that name
+    globals()[name] = value
     return value
 
 

@@ -65,7 +65,9 @@ def test_log_marginal_likelihood_of_eight_schools():
     solved = np.linalg.solve(covariance, np.broadcast_to(y[:, None], (4000, 8, 1)))[..., 0]
     log_likelihood = -0.5 * (8 * np.log(2 * np.pi) + np.linalg.slogdet(covariance)[1] + solved @ y)
     expected = np.log(np.mean(np.exp(log_likelihood)))
-    np.testing.assert_allclose(eight_schools(**prior).log_marginal_likelihood(), expected, atol=1e-6)
+    np.testing.assert_allclose(
+        eight_schools(**prior).log_marginal_likelihood(), expected, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,12 @@ from typing import Any
 import click
 import numpy as np
 
-from partialpool import datasets, display
+from partialpool import datasets, display, pictures
 from partialpool._typing import Ints
 from partialpool.data import Table
 from partialpool.data.files import write_table
 from partialpool.errors import ArgumentError, DataError
-from partialpool.fit import Fit, fit
+from partialpool.fitting import Fit, fit
 from partialpool.posterior.distributions import IntervalKind
 
 SHOWN_GROUPS = 50
@@ -41,6 +41,7 @@ class FitOptions:
     as_json: bool
     as_csv: bool
     out: str | None
+    plot: str | None
     debug: bool
 
     @property
@@ -62,6 +63,8 @@ def run(options: FitOptions) -> None:
     table = Table({k: v[order] for k, v in groups.items()})
     if options.out:
         write_table(table, options.out)
+    if options.plot:
+        pictures.save(pictures.shrinkage(found.posterior, level=options.interval), options.plot)
     if result is not None:
         result["groups"] = [result["groups"][i] for i in order]
         click.echo(json.dumps(result, ensure_ascii=False, indent=2, allow_nan=False))
@@ -71,6 +74,8 @@ def run(options: FitOptions) -> None:
         _print_tables(found, table, groups.n_rows, options)
     if options.out:
         click.echo(f"wrote {table.n_rows:,} groups to {options.out}", err=True)
+    if options.plot:
+        click.echo(f"drew {options.plot}", err=True)
 
 
 @contextmanager

@@ -41,6 +41,7 @@ def cli() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print the table of groups as CSV.")
 @click.option("--out", metavar="FILE", help="Write the table of groups to a .csv or .parquet file.")
+@click.option("--plot", metavar="FILE", help="Draw the groups to an .svg, .png, .pdf or .html file.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def fit_command(**options: object) -> None:
     r"""Fit DATA with FORMULA and print the posterior of every group.

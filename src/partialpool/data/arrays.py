@@ -7,11 +7,12 @@ import numpy as np
 from partialpool._typing import Bools, Floats
 from partialpool.data.frames import Rows
 from partialpool.data.labels import shown
-from partialpool.data.rules import LARGEST, RULES, no_rows
+from partialpool.data.rules import LARGEST, RULES, no_rows, overflow
 from partialpool.data.statistics import GroupStatistics
 from partialpool.formula import OneWay
 
 
+@np.errstate(over="ignore", invalid="ignore")  # seen in the result
 def reduce(rows: Rows, roles: OneWay) -> GroupStatistics:
     """Reduce rows to one record a group; rows with a missing value are counted and left out.
 
@@ -29,7 +30,7 @@ def reduce(rows: Rows, roles: OneWay) -> GroupStatistics:
         keep &= ~np.isnan(values)
     if not keep.any():
         raise no_rows(total, roles)
-    _check(rows, roles, keep)
+    _check(rows, column, roles, keep)
     codes = rows.codes if keep.all() else rows.codes[keep]
     column = {k: v if keep.all() else v[keep] for k, v in column.items()}
     size = len(rows.labels)
@@ -49,6 +50,8 @@ def reduce(rows: Rows, roles: OneWay) -> GroupStatistics:
     ss = np.maximum(np.bincount(codes, square, size) - w * slip**2, 0.0)
     if inside is not None:
         ss = ss + np.bincount(codes, inside, size)
+    if not np.isfinite(ss).all():
+        raise overflow(roles)
     return GroupStatistics(
         factor=roles.group.name,
         outcome=roles.outcome.name,
@@ -89,12 +92,12 @@ def _precision(
     return None, None, None, 0.0
 
 
-def _check(rows: Rows, roles: OneWay, keep: Bools) -> None:
+def _check(rows: Rows, column: dict[str, Floats], roles: OneWay, keep: Bools) -> None:
     for role, rule in RULES.items():
         name = getattr(roles, role)
         if name is None:
             continue
-        values = rows.numbers[name.name]
+        values = column[name.name]
         bad = keep & ~(rule.holds(values) & (np.abs(values) <= LARGEST))
         if bad.any():
             at = np.flatnonzero(bad)

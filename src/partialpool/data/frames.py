@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,19 +24,27 @@ class Rows:
     numbers: dict[str, Floats]
 
 
+FRAMES = {
+    "pandas": ("DataFrame",),
+    "polars": ("DataFrame", "LazyFrame"),
+    "pyarrow": ("Table", "RecordBatch"),
+    "duckdb": ("DuckDBPyRelation",),
+    "_duckdb": ("DuckDBPyRelation",),
+}
+"""The frames of each library, by the name of their class."""
+
+
 def kind_of(data: Any) -> str | None:
     """Name the library a frame comes from, or None."""
-    root = type(data).__module__.partition(".")[0]
-    name = type(data).__name__
-    if root in ("duckdb", "_duckdb") and name == "DuckDBPyRelation":
-        return "duckdb"
-    if root == "pandas" and name == "DataFrame":
-        return "pandas"
-    if root == "polars" and name in ("DataFrame", "LazyFrame"):
-        return "polars"
-    if root == "pyarrow" and name in ("Table", "RecordBatch"):
-        return "pyarrow"
+    for base in type(data).__mro__:  # a GeoDataFrame is a pandas frame
+        root = _library(base)
+        if base.__name__ in FRAMES.get(root, ()):
+            return root.removeprefix("_")
     return "mapping" if isinstance(data, Mapping) else None
+
+
+def _library(kind: type) -> str:
+    return kind.__module__.partition(".")[0]
 
 
 def extract(data: Any, kind: str, roles: OneWay) -> Rows:
@@ -56,10 +64,10 @@ def extract(data: Any, kind: str, roles: OneWay) -> Rows:
     wanted = [c.name for c in roles.columns]
     if kind == "polars":
         data = data.select(wanted).collect() if lazy else data.select(wanted)
-    columns = {n: numbers(data[n], n) for n in wanted if n != roles.group.name}
-    if roles.outcome.name == roles.group.name:
-        raise DataError(f'column "{roles.group.name}" is both the outcome and the group')
-    codes, distinct = _codes(data[roles.group.name], kind)
+        names = wanted
+    column = {n: _column(data, kind, names.index(n), n) for n in wanted}
+    columns = {n: numbers(c, n) for n, c in column.items() if n != roles.group.name}
+    codes, distinct = _codes(column[roles.group.name])
     lengths = {roles.group.name: len(codes), **{k: len(v) for k, v in columns.items()}}
     if len(set(lengths.values())) > 1:
         raise DataError(
@@ -89,6 +97,26 @@ def _column_names(data: Any, kind: str, lazy: bool) -> list[str]:
     return list(data.collect_schema().names() if lazy else data.columns)
 
 
+def _column(data: Any, kind: str, position: int, name: str) -> Any:
+    """Take a column by its position: names need not be text."""
+    if kind == "pandas":
+        return data.iloc[:, position]
+    if kind == "polars":
+        return data[name]
+    if kind == "pyarrow":
+        return data.column(position)
+    column = list(data.values())[position]
+    if isinstance(column, str | bytes | Mapping | Set) or not hasattr(column, "__iter__"):
+        raise DataError(
+            f'column "{name}" must be a list or array with one value a row, '
+            f"not {lab.shown([column])} ({type(column).__name__})"
+        )
+    shape = getattr(column, "shape", None)
+    if shape is not None and len(shape) != 1:
+        raise DataError(f'column "{name}" has {len(shape)} dimensions; a column has one')
+    return column if hasattr(column, "__len__") else list(column)
+
+
 def numbers(column: Any, name: str) -> Floats:
     """A column as float64, NaN where a value is missing."""
     if hasattr(column, "to_numpy"):
@@ -112,9 +140,10 @@ def numbers(column: Any, name: str) -> Floats:
 
 def _array(column: Any) -> AnyArray:
     try:
-        return np.asarray(column)
+        values = np.asarray(column)
     except ValueError:  # ragged
         return lab.as_labels(column)
+    return lab.as_labels(column) if values.dtype.kind in "US" else values  # numbers stay numbers
 
 
 def _arrow_values(column: Any) -> AnyArray:
@@ -142,14 +171,16 @@ def _from_objects(values: AnyArray, name: str) -> Floats:
 def not_a_number(name: str, value: object, row: int) -> DataError:
     """Build the error for text where a number belongs."""
     shown = lab.shown([value])
+    what = f"the text {shown}" if isinstance(value, str) else f"{shown} ({type(value).__name__})"
     return DataError(
-        f'column "{name}" must hold numbers; row {row} holds the text {shown}: '
+        f'column "{name}" must hold numbers; row {row} holds {what}: '
         "correct the value, or leave it empty if it is missing"
     )
 
 
-def _codes(column: Any, kind: str) -> tuple[Ints, AnyArray]:
+def _codes(column: Any) -> tuple[Ints, AnyArray]:
     """A code a row (-1 where missing) and the distinct labels, as they came."""
+    kind = _library(type(column))
     if kind == "pandas":
         return _pandas_codes(column)
     if kind == "polars" and str(column.dtype) in ("String", "Categorical") and len(column):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from partialpool._typing import AnyArray, Bools, Ints
+from partialpool.errors import DataError
 
 
 def as_labels(values: Any) -> AnyArray:
@@ -62,10 +63,28 @@ def number(labels: AnyArray) -> tuple[Ints, AnyArray]:
     seen: dict[Any, int] = {}
     items = labels.tolist()
     keys = items if set(map(type, items)) == {str} else [(type(v), v) for v in items]
-    codes = np.fromiter((seen.setdefault(k, len(seen)) for k in keys), np.int64, len(labels))
+    try:
+        codes = np.fromiter((seen.setdefault(k, len(seen)) for k in keys), np.int64, len(labels))
+    except TypeError as error:
+        raise DataError(
+            f"a group label is a single value, such as text, a number or a date: {error}, as in "
+            f"{shown(_unhashable(items)[:1])}"
+        ) from error
     first = np.full(len(seen), -1, dtype=np.int64)
     first[codes[::-1]] = np.arange(len(labels) - 1, -1, -1)
     return codes, labels[first]
+
+
+def _unhashable(items: list[Any]) -> list[Any]:
+    return [v for v in items if not _hashable(v)]
+
+
+def _hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
 
 
 def sorted_order(labels: AnyArray) -> Ints:

@@ -12,7 +12,8 @@ from partialpool.errors import DataError
 from partialpool.formula import OneWay
 
 LARGEST = 1e150
-"""Squares of anything larger overflow."""
+SMALLEST = 1e-150
+"""Squares of anything larger overflow, and of anything smaller vanish."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,10 @@ def _positive(x: Floats) -> Bools:
     return x > 0
 
 
+def _error(x: Floats) -> Bools:
+    return x >= SMALLEST
+
+
 def _count(x: Floats) -> Bools:
     return np.asarray((x >= 1) & (x == np.rint(x)) & (x < 2**53))
 
@@ -60,8 +65,8 @@ RULES: dict[str, Rule] = {
         "correct these rows, or leave the value empty if it is missing",
     ),
     "se": Rule(
-        _positive,
-        "NOT ({x} > 0 AND {x} <= CAST(1e150 AS DOUBLE))",
+        _error,
+        "NOT ({x} >= CAST(1e-150 AS DOUBLE) AND {x} <= CAST(1e150 AS DOUBLE))",
         "a positive finite standard error",
         "an estimate without error has no standard error to give; correct or remove these rows",
     ),
@@ -84,6 +89,12 @@ RULES: dict[str, Rule] = {
         "correct these rows; give 0 where the group has one row",
     ),
 }
+
+
+def overflow(roles: OneWay) -> DataError:
+    """Build the error for values whose weighted squares cannot be represented."""
+    names = ", ".join(f'"{c.name}"' for c in roles.columns[1:])
+    return DataError(f"the values in {names} are too extreme: their squares overflow; change units")
 
 
 def no_rows(total: int, roles: OneWay) -> DataError:

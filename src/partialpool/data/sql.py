@@ -7,6 +7,8 @@ shows that this was not enough, a second pass takes them about each group's own 
 
 from __future__ import annotations
 
+import re
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,21 +17,24 @@ import numpy as np
 
 from partialpool._typing import AnyArray
 from partialpool.data import labels as lab
-from partialpool.data.files import first_line
+from partialpool.data.csv_files import explain
 from partialpool.data.frames import check_column, not_a_number
-from partialpool.data.rules import LARGEST, RULES, Rule, no_rows
+from partialpool.data.rules import LARGEST, RULES, Rule, no_rows, overflow
 from partialpool.data.statistics import GroupStatistics
 from partialpool.data.table import Table
-from partialpool.errors import DataError
+from partialpool.errors import DataError, MissingExtraError, PartialPoolError
 from partialpool.formula import OneWay
 
-SOURCE = "partialpool_rows"
+SOURCE = f"partialpool_rows_{uuid.uuid4().hex}"
+"""The name of the rows in a query: one that no table or view of the user has."""
+
 PILOT_ROWS = 2048
 CANCELLATION = 1e4
 """Largest ratio of shifted to within-group sum of squares before a second pass."""
 
 INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 NUMERIC = (*INTEGERS, "UBIGINT", "HUGEINT", "UHUGEINT", "FLOAT", "DOUBLE", "BOOLEAN")
+NESTED = ("STRUCT", "MAP", "UNION")
 PLAIN_LABELS = (*INTEGERS, "FLOAT", "DOUBLE", "BOOLEAN", "VARCHAR", "TIMESTAMP")
 
 
@@ -91,10 +96,10 @@ def reduce(relation: Any, roles: OneWay, fetch: Fetch = fetch_now) -> GroupStati
     """
     import duckdb
 
-    for role in roles.columns:
-        check_column(role.name, relation.columns, role.at)
-    types = dict(zip(relation.columns, map(str, relation.types), strict=True))
     try:
+        for role in roles.columns:
+            check_column(role.name, relation.columns, role.at)
+        types = dict(zip(relation.columns, map(str, relation.types), strict=True))
         _check_types(relation, roles, types)
         return _Reduction(relation, roles, types, fetch).run()
     except duckdb.Error as error:
@@ -103,27 +108,27 @@ def reduce(relation: Any, roles: OneWay, fetch: Fetch = fetch_now) -> GroupStati
 
 def as_relation(relation: Any, table: Table) -> Any:
     """Return the table as a relation on the same connection as `relation`."""
-    columns = dict(table)  # DuckDB finds this dict of arrays by its name in the query
-    assert columns
-    return relation.query(SOURCE, "SELECT * FROM columns")
+    partialpool_columns = dict(table)  # DuckDB finds this dict of arrays by its name in the query
+    assert partialpool_columns
+    return relation.query(SOURCE, "SELECT * FROM partialpool_columns")
 
 
-def _translated(error: Exception) -> DataError:
-    text = str(error)
-    if "Could not convert string" in text or "CSV Error" in text:
-        line = (
-            first_line(error)
-            .removeprefix("Conversion Error: ")
-            .removeprefix("Invalid Input Error: ")
-        )
-        detail = next((x.strip() for x in text.splitlines() if "Could not convert" in x), "")
-        return DataError(f"text where a number belongs: {line} {detail}".strip())
-    return DataError(f"the data cannot be read: {first_line(error)}")
+def _translated(error: Exception) -> PartialPoolError:
+    found = re.search("Required module '(\\w+)' failed to import", str(error))
+    if found:
+        return MissingExtraError.needs(found[1], "a column of this type")
+    prefix = "" if "CSV Error" in str(error) else "the data cannot be read: "
+    return DataError(prefix + explain(error))
 
 
 def _check_types(relation: Any, roles: OneWay, types: dict[str, str]) -> None:
     for role in roles.columns:
         name, kind = role.name, types[role.name]
+        if (role == roles.group and kind.startswith(NESTED)) or kind.endswith("]"):
+            raise DataError(
+                f'column "{name}" holds {kind} values; a group label is a single value, such as '
+                "text, a number or a date"
+            )
         if role == roles.group or kind in NUMERIC or kind.startswith("DECIMAL"):
             continue
         if kind != "VARCHAR":
@@ -159,7 +164,7 @@ class _Reduction:
             if np.isfinite(sums["s2"][sums["n"] > 0]).all():
                 return self._statistics(found, columns, center)
         self._raise_rule("outcome", RULES["outcome"])
-        raise DataError(f'column "{self.roles.outcome.name}" overflows when squared and summed')
+        raise overflow(self.roles)
 
     # the statements -----------------------------------------------------------------------
 
@@ -209,10 +214,8 @@ class _Reduction:
         return self._ordered(grouped)
 
     def _ordered(self, grouped: str) -> str:
-        """Sort by label in the database, except integers, which are faster sorted here."""
-        if self.types[self.roles.group.name] in INTEGERS:
-            return grouped
-        return f"SELECT * FROM ({grouped}) AS t ORDER BY g"
+        """Sort by label in the database, unless that is done here."""
+        return grouped if self._sorts_here() else f"SELECT * FROM ({grouped}) AS t ORDER BY g"
 
     def _about_own_mean(self, columns: _Columns, center: float) -> str:
         """Sums about each group's own mean, for data whose group means are far apart."""
@@ -261,7 +264,9 @@ class _Reduction:
         return _Found(labels, sums, unlabelled)
 
     def _sorts_here(self) -> bool:
-        return self.types[self.roles.group.name] in INTEGERS
+        """Integers are faster sorted here; an ENUM sorts by its own order in the database."""
+        kind = self.types[self.roles.group.name]
+        return kind in INTEGERS or kind.startswith("ENUM")
 
     def _plain_labels(self) -> bool:
         kind = self.types[self.roles.group.name]
@@ -275,12 +280,13 @@ class _Reduction:
         got = found.sums if keep.all() else {k: v[keep] for k, v in found.sums.items()}
         n, w = got["n"], got.get("w", got["n"])
         mean = got["s1"] / w
-        ss = got["s2"] - mean * got["s1"]
-        if got["s2"].sum() > CANCELLATION * max(ss.sum(), 0.0) and n.sum() > len(n):
+        square = got["s2"]
+        ss = square - mean * got["s1"]
+        if square.sum() > CANCELLATION * max(ss.sum(), 0.0) and n.sum() > len(n):
             own = self._query(self._about_own_mean(columns, center)).sums
-            slip = own["s1"] / w
-            mean, ss = mean + slip, own["s2"] - w * slip**2
-        noise = 8 * np.finfo(float).eps * got["s2"]
+            slip, square = own["s1"] / w, own["s2"]
+            mean, ss = mean + slip, square - w * slip**2
+        noise = 8 * np.finfo(float).eps * square
         ss = np.where(ss > noise, ss, 0.0)
         used = got.get("used", n)
         return GroupStatistics(

@@ -28,6 +28,7 @@ from partialpool.formula.tree import (
 
 MAX_POWER = 5
 MAX_TERMS = 1_000
+MAX_FACTORS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,11 @@ class _Part:
 
 
 def expand(
-    text: str, response: Name | Call, additions: tuple[Addition, ...], right: Expression
+    text: str,
+    response: Name | Call,
+    additions: tuple[Addition, ...],
+    right: Expression,
+    tilde: int,
 ) -> Formula:
     """Turn the right side as written into a Formula with every shorthand expanded."""
     part = _Expander(text).part(right)
@@ -70,6 +75,7 @@ def expand(
         terms=part.terms,
         groups=tuple(groups),
         offsets=part.offsets,
+        tilde=tilde,
     )
 
 
@@ -157,7 +163,9 @@ class _Expander:
     def _cross(self, left: tuple[Term, ...], right: tuple[Term, ...], at: int) -> tuple[Term, ...]:
         if len(left) * len(right) > MAX_TERMS:
             raise self.fail(f"the formula expands to more than {MAX_TERMS} terms", at)
-        crossed = (Term(tuple(dict.fromkeys(a.factors + b.factors))) for a in left for b in right)
+        crossed = [Term(tuple(dict.fromkeys(a.factors + b.factors))) for a in left for b in right]
+        if any(len(term.factors) > MAX_FACTORS for term in crossed):
+            raise self.fail(f"an interaction of more than {MAX_FACTORS} predictors", at)
         return tuple(dict.fromkeys(crossed))
 
     def _plain(self, node: Expression) -> tuple[Term, ...]:

@@ -137,7 +137,7 @@ class _Parser:
                 f'expected "~" between the outcome and the model, found {self.peek.shown()}',
                 self.peek,
             )
-        self.advance()
+        tilde = self.advance().at
         right = self.sum()
         if self.at_op("~"):
             self.fail('a formula has one "~"', self.peek)
@@ -145,7 +145,7 @@ class _Parser:
             self.fail("a group term stands in parentheses: (1 | school)", self.peek)
         if self.peek.kind != "end":
             self.fail(f"expected + or the end of the formula, found {self.peek.shown()}", self.peek)
-        return expand(self.text, response, tuple(additions), right)
+        return expand(self.text, response, tuple(additions), right, tilde)
 
     def response(self) -> Name | Call:
         token = self.peek

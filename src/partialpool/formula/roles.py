@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from partialpool.errors import UnsupportedFormulaError
+from partialpool.errors import FormulaError, UnsupportedFormulaError
 from partialpool.formula.tree import Addition, Formula, Name
 
 
@@ -47,6 +47,8 @@ def one_way(formula: Formula) -> OneWay:
     ------
     UnsupportedFormulaError
         If the formula asks for more than this version fits; the message says which part.
+    FormulaError
+        If the group is also the outcome or says how precise a row is.
     """
 
     def refuse(what: str, at: int) -> UnsupportedFormulaError:
@@ -62,9 +64,9 @@ def one_way(formula: Formula) -> OneWay:
     if formula.terms:
         raise refuse(f"the predictor {formula.terms[0]} is", formula.terms[0].factors[0].at)
     if formula.offsets:
-        raise refuse("an offset is", formula.text.find("offset"))
+        raise refuse("an offset is", formula.offsets[0].at)
     if not formula.intercept:
-        raise refuse("a model without an intercept is", formula.text.find("~") + 1)
+        raise refuse("a model without an intercept is", formula.tilde)
     if not formula.groups:
         raise UnsupportedFormulaError(
             "the formula has no group term: add (1 | group) with the column that names the groups",
@@ -78,7 +80,15 @@ def one_way(formula: Formula) -> OneWay:
         raise refuse("a slope that varies by group is", first.at)
     if len(first.factor) > 1:
         raise refuse("a combination of columns as the group is", first.factor[1].at)
-    return _with_additions(formula, OneWay(formula.response, first.factor[0]))
+    roles = _with_additions(formula, OneWay(formula.response, first.factor[0]))
+    for other in (roles.outcome, roles.se, roles.weights, roles.count, roles.sd):
+        if other == roles.group:
+            raise FormulaError(
+                f'the column "{other.name}" cannot be both the group and a number of each row',
+                formula.text,
+                roles.group.at,
+            )
+    return roles
 
 
 def _with_additions(formula: Formula, base: OneWay) -> OneWay:

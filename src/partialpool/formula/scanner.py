@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from partialpool.errors import FormulaError
 
 MAX_LENGTH = 10_000
+DIGITS = tuple("0123456789")
 OPERATORS = ("||", "**", "~", "|", "+", "-", "*", "/", ":", "^", "(", ")", ",", "=")
 
 
@@ -49,6 +51,24 @@ def scan(text: str) -> list[Token]:
     return tokens
 
 
+def starts_name(text: str, at: int = 0) -> bool:
+    """Whether a name that needs no backquotes starts here."""
+    char = text[at]
+    if char == ".":
+        return text[at + 1 : at + 2] not in DIGITS
+    return char.isidentifier() or char.isalpha()
+
+
+def is_plain_name(text: str) -> bool:
+    """Whether a column can be named in a formula without backquotes."""
+    return bool(text) and starts_name(text) and all(map(_continues_name, text))
+
+
+def _continues_name(char: str) -> bool:
+    """Letters of every script with their marks, digits, _ and the point."""
+    return char == "." or char.isalnum() or ("a" + char).isidentifier()
+
+
 def _next(text: str, at: int) -> tuple[Token, int]:
     char = text[at]
     if char == "`":
@@ -57,11 +77,11 @@ def _next(text: str, at: int) -> tuple[Token, int]:
     if char in "\"'":
         value, end = _quoted(text, at, "a string")
         return Token("text", value, at), end
-    if char in "0123456789" or (char == "." and text[at + 1 : at + 2].isdecimal()):
+    if char in DIGITS or (char == "." and text[at + 1 : at + 2] in DIGITS):
         return _number(text, at)
-    if char.isalpha() or char in "_.":
+    if starts_name(text, at):
         end = at + 1
-        while end < len(text) and (text[end].isalnum() or text[end] in "_."):
+        while end < len(text) and _continues_name(text[end]):
             end += 1
         return Token("name", text[at:end], at), end
     for op in OPERATORS:
@@ -83,15 +103,14 @@ def _number(text: str, at: int) -> tuple[Token, int]:
         power = end + 1
         if text[power : power + 1] in ("+", "-"):
             power += 1
-        if text[power : power + 1] in tuple("0123456789"):
+        if text[power : power + 1] in DIGITS:
             end = power
             while end < len(text) and text[end] in "0123456789":
                 end += 1
-    if text[at:end].count(".") > 1 or (
-        end < len(text) and (text[end].isalpha() or text[end] == "_")
-    ):
+    plain = text[at:end].count(".") <= 1 and not (end < len(text) and starts_name(text, end))
+    if not plain or not math.isfinite(float(text[at:end])):
         raise FormulaError(
-            f'"{text[at : end + 1]}" is neither a number nor a name; '
+            f'"{text[at : end + (not plain)]}" is neither a finite number nor a name; '
             "put a column name that starts with a digit between backquotes",
             text,
             at,

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from partialpool.formula.scanner import is_plain_name
+
 
 @dataclass(frozen=True, slots=True)
 class Name:
@@ -16,8 +18,7 @@ class Name:
     at: int = field(default=0, compare=False)
 
     def __str__(self) -> str:
-        plain = self.name.replace(".", "_").replace("_", "a")
-        return self.name if plain.isidentifier() else "`" + self.name.replace("`", "``") + "`"
+        return self.name if is_plain_name(self.name) else "`" + self.name.replace("`", "``") + "`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Number:
     at: int = field(default=0, compare=False)
 
     def __str__(self) -> str:
-        return f"{self.value:g}"
+        return repr(self.value).removesuffix(".0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Text:
     at: int = field(default=0, compare=False)
 
     def __str__(self) -> str:
-        return '"' + self.value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return '"' + self.value.replace('"', '""') + '"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Unary:
     at: int = field(default=0, compare=False)
 
     def __str__(self) -> str:
-        return f"{self.operator}{self.operand}"
+        return f"{self.operator}{_within(self.operand, BINDING['sign'])}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,11 @@ class Binary:
     at: int = field(default=0, compare=False)
 
     def __str__(self) -> str:
-        return f"({self.left} {self.operator} {self.right})"
+        binding = BINDING[self.operator]
+        left = _within(self.left, binding + (self.operator == "^"))
+        right = _within(self.right, binding + 1)
+        space = " " if binding == BINDING["+"] else ""
+        return f"{left}{space}{self.operator}{space}{right}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,15 @@ class Bar:
 
 
 Expression = Name | Number | Text | Call | Unary | Binary | Bar
+
+BINDING = {"+": 1, "-": 1, "*": 2, "/": 2, ":": 3, "sign": 4, "^": 5}
+"""How tightly each operator binds; operators of equal strength are read from the left."""
+
+
+def _within(node: Expression, binding: int) -> str:
+    """An operand as text, in parentheses if its own operator binds less tightly."""
+    operator = {Unary: "sign", Binary: getattr(node, "operator", None)}.get(type(node))
+    return f"({node})" if operator and BINDING[operator] < binding else str(node)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +181,8 @@ class Formula:
         Group-level terms in the order written.
     offsets : tuple of Expression
         Arguments of ``offset()``.
+    tilde : int
+        Where the ``~`` stands in `text`.
     """
 
     text: str = field(compare=False)
@@ -176,6 +192,7 @@ class Formula:
     terms: tuple[Term, ...]
     groups: tuple[GroupTerm, ...]
     offsets: tuple[Expression, ...]
+    tilde: int = field(default=0, compare=False)
 
     def __str__(self) -> str:
         left = str(self.response)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from partialpool._typing import Floats
+from partialpool._typing import Floats, Ints
 from partialpool.integrate import Grid
 from partialpool.models import Conditional, OneWayModel
 
@@ -86,7 +86,7 @@ def _share(weight: Floats) -> Floats:
     return np.asarray(weight / weight.sum())
 
 
-def _weighty(weight: Floats, negligible: float = NEGLIGIBLE) -> Floats:
+def _weighty(weight: Floats, negligible: float = NEGLIGIBLE) -> Ints:
     """Indices, in order, of the weights that matter."""
     if len(weight) <= FEW:
         return np.arange(len(weight))

@@ -23,7 +23,7 @@ from partialpool.posterior.distributions import Distribution, Mixture, OfRatio
 from partialpool.posterior.draws import Draws, draw
 from partialpool.posterior.scales import icc, ratio, sigma, tau
 
-MANY = 2_000_000
+MANY = 200_000
 """Groups times components from which quantiles are read from fewer components, checked."""
 AGREE = 1e-8
 """How closely they must agree with all components, in posterior sds."""

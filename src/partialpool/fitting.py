@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -29,7 +30,7 @@ from partialpool.posterior.distributions import IntervalKind
 PriorLike = Priors | Mapping[str, Prior | str] | Iterable[str] | str | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Fit:
     """A fitted one-way model.
 
@@ -42,8 +43,6 @@ class Fit:
     posterior : Posterior
         The joint posterior of every parameter: ``fit.posterior.mu``, ``.tau``, ``.sigma``,
         ``.theta``, ``.new_group``, ``.contrast(...)``, ``.draws(...)``.
-    notices : tuple of Notice
-        What to know about the data and the result.
     like : callable
         Turns a Table into the kind of frame the data came in.
     """
@@ -51,8 +50,12 @@ class Fit:
     formula: str
     family: Literal["gaussian"]
     posterior: Posterior
-    notices: tuple[Notice, ...]
     like: Callable[[Table], Any]
+
+    @cached_property
+    def notices(self) -> tuple[Notice, ...]:
+        """What to know about the data and the result."""
+        return tuple(findings(self.posterior))
 
     @property
     def statistics(self) -> GroupStatistics:
@@ -289,8 +292,7 @@ def _fit(
     formula: str, statistics: GroupStatistics, prior: PriorLike, like: Callable[[Table], Any]
 ) -> Fit:
     chosen = prior if isinstance(prior, Priors) else priors(prior, factor=statistics.factor)
-    found = posterior(statistics, chosen)
-    return Fit(formula, "gaussian", found, tuple(findings(found)), like)
+    return Fit(formula, "gaussian", posterior(statistics, chosen), like)
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,10 @@
+"""Draw the README's picture: python docs/picture.py (needs the extra `plot`)."""
+
+from pathlib import Path
+
+import partialpool as pp
+from partialpool import pictures
+
+fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+chart = pictures.shrinkage(fit.posterior, title="Coaching effects in eight schools")
+pictures.save(chart, Path(__file__).parent / "eight_schools.svg")

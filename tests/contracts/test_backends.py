@@ -1,0 +1,224 @@
+"""One set of rows through every kind of data: the same statistics, exact to rounding."""
+
+from fractions import Fraction
+
+import duckdb
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import partialpool as pp
+from partialpool.data import read_statistics
+from partialpool.formula import one_way, parse
+
+# cases: a formula, and columns as lists in which None is a missing value ------------------
+
+
+def _values(size, seed):
+    return np.random.default_rng(seed).normal(size=size).round(6).tolist()
+
+
+def _labels(names, size):
+    return [names[(3 * i + i // 4) % len(names)] for i in range(size)]
+
+
+def _with_missing(column, *rows):
+    return [None if i in rows else v for i, v in enumerate(column)]
+
+
+WORDS = ["b", "a", "d", "c", "e"]
+SIZE = 40
+PLAIN = "y ~ 1 + (1 | g)"
+Y, G = _values(SIZE, 1), _labels(WORDS, SIZE)
+STEP = {k: 1e9 * (j - 1) for j, k in enumerate("abcde")}
+CASES = {
+    "rows": (PLAIN, {"g": G, "y": Y}),
+    "integer groups": (PLAIN, {"g": _labels([30, -7, 100_000_000_000, 4], SIZE), "y": Y}),
+    "unicode groups": (PLAIN, {"g": _labels(["Ωmega", "zoë", "学校", "a b", "🎓"], SIZE), "y": Y}),
+    "offset of 1e9": (PLAIN, {"g": G, "y": [1e9 + v for v in Y]}),
+    "means spread over 1e9": (
+        PLAIN,
+        {"g": G, "y": [STEP[k] + round(v * 256) / 256 for k, v in zip(G, Y, strict=True)]},
+    ),
+    "missing values": (
+        PLAIN,
+        {"g": _with_missing(G, 3, 5, 39), "y": _with_missing(Y, 0, 5, 17)},
+    ),
+    "a group without outcomes": (
+        PLAIN,
+        {"g": G, "y": [None if k == "a" else v for k, v in zip(G, Y, strict=True)]},
+    ),
+    "a group of one row": (PLAIN, {"g": [*G, "single"], "y": [*Y, 7.25]}),
+    "se": (
+        "y | se(s) ~ 1 + (1 | g)",
+        {"g": G, "y": _with_missing(Y, 4), "s": _with_missing([0.5 + v * v for v in Y], 8)},
+    ),
+    "weights": (
+        "y | weights(w) ~ 1 + (1 | g)",
+        {"g": _with_missing(G, 9), "y": Y, "w": _with_missing([0.1 + v * v for v in Y], 2, 9)},
+    ),
+    "summary": (
+        "y | summary(n, s) ~ 1 + (1 | g)",
+        {
+            "g": G,
+            "y": [1e9 + v for v in Y],
+            "n": [1 if i == 6 else 2 + i % 4 for i in range(SIZE)],
+            "s": _with_missing([abs(v) for v in Y], 6, 11),
+        },
+    ),
+    "names that need quotes": (
+        'y | weights(`w; --"x`) ~ 1 + (1 | `my ``group`)',
+        {"my `group": G, "y": Y, 'w; --"x': [1.0 + i % 3 for i in range(SIZE)]},
+    ),
+}
+
+# kinds of data: columns -> what the user gives --------------------------------------------
+
+
+def _pandas(columns, dtype):
+    group = next(iter(columns))
+    frame = pd.DataFrame({k: v for k, v in columns.items() if k != group})
+    values = columns[group]
+    integers = all(v is None or isinstance(v, int) for v in values)
+    if dtype == "str" and integers:
+        dtype = "Int64"
+    return frame.assign(**{group: pd.Series(values, dtype=dtype)})
+
+
+def _dict(columns, folder):
+    def array(values):
+        numbers = not any(isinstance(v, str) for v in values)
+        if numbers and None in values:
+            return np.array([np.nan if v is None else v for v in values])
+        return np.array(values) if numbers else np.array(values, dtype=object)
+
+    return {k: array(v) for k, v in columns.items()}
+
+
+def _parquet(columns, path):
+    pq.write_table(pa.table(columns), path)
+    return str(path)
+
+
+def _parquet_glob(columns, folder):
+    table = pa.table(columns)
+    pq.write_table(table.slice(0, 13), folder / "part-1.parquet")
+    pq.write_table(table.slice(13).select(table.column_names[::-1]), folder / "part-2.parquet")
+    return str(folder / "part-*.parquet")
+
+
+def _csv(columns, folder):
+    path = folder / "rows.csv"
+    pl.DataFrame(columns).write_csv(path, null_value="NA")
+    return path
+
+
+def _relation(columns, folder):
+    connection = duckdb.connect()
+    rows = pa.table(columns)
+    connection.register("arrow_rows", rows)
+    return connection.sql("SELECT * FROM arrow_rows")
+
+
+def _table(columns, folder):
+    connection = duckdb.connect()
+    connection.register("arrow_rows", pa.table(columns))
+    connection.execute("CREATE TABLE scores AS SELECT * FROM arrow_rows")
+    return connection.table("scores")
+
+
+BACKENDS = {
+    "dict of arrays": (_dict, pp.Table),
+    "dict of lists": (lambda c, _: dict(c), pp.Table),
+    "pandas str": (lambda c, _: _pandas(c, "str"), pd.DataFrame),
+    "pandas object": (lambda c, _: _pandas(c, object), pd.DataFrame),
+    "pandas categorical": (lambda c, _: _pandas(c, "category"), pd.DataFrame),
+    "pandas nullable": (lambda c, _: pd.DataFrame(c).convert_dtypes(), pd.DataFrame),
+    "polars": (lambda c, _: pl.DataFrame(c), pl.DataFrame),
+    "polars lazy": (lambda c, _: pl.LazyFrame(c), pl.DataFrame),
+    "pyarrow": (lambda c, _: pa.table(c), pa.Table),
+    "pyarrow chunked": (
+        lambda c, _: pa.concat_tables([pa.table(c).slice(0, 9), pa.table(c).slice(9)]),
+        pa.Table,
+    ),
+    "CSV": (_csv, pp.Table),
+    "Parquet": (lambda c, folder: _parquet(c, folder / "rows.parquet"), pp.Table),
+    "Parquet glob": (_parquet_glob, pp.Table),
+    "DuckDB relation": (_relation, duckdb.DuckDBPyRelation),
+    "DuckDB table": (_table, duckdb.DuckDBPyRelation),
+}
+
+# what must come out -----------------------------------------------------------------------
+
+
+def exact(formula, columns):
+    """Statistics in rational arithmetic: label -> (n, weight, mean, ss), and rows left out."""
+    roles = one_way(parse(formula))
+    groups, kept = {}, 0
+    for values in zip(*columns.values(), strict=True):
+        row = dict(zip(columns, values, strict=True))
+        y, n, w, inside = row[roles.outcome.name], 1, Fraction(1), Fraction(0)
+        if roles.se is not None and row[roles.se.name] is not None:
+            w = 1 / Fraction(row[roles.se.name]) ** 2
+        if roles.weights is not None and row[roles.weights.name] is not None:
+            w = Fraction(row[roles.weights.name])
+        if roles.count is not None:
+            n = row[roles.count.name]
+            sd = 0 if n == 1 else row[roles.sd.name]
+            row[roles.sd.name] = sd
+            w, inside = Fraction(n), (n - 1) * Fraction(sd or 0) ** 2
+        if any(row[c.name] is None for c in roles.columns):
+            continue
+        kept += 1
+        groups.setdefault(row[roles.group.name], []).append((n, w, Fraction(y), inside))
+    return {k: _summed(groups[k]) for k in sorted(groups)}, kept
+
+
+def _summed(rows):
+    weight = sum(w for _, w, _, _ in rows)
+    mean = sum(w * y for _, w, y, _ in rows) / weight
+    ss = sum(w * (y - mean) ** 2 + inside for _, w, y, inside in rows)
+    return sum(n for n, _, _, _ in rows), float(weight), mean, float(ss)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_statistics(backend, case, tmp_path):
+    formula, columns = CASES[case]
+    expected, kept = exact(formula, columns)
+    data = BACKENDS[backend][0](columns, tmp_path)
+    got = read_statistics(one_way(parse(formula)), data).statistics
+    assert got.labels.tolist() == list(expected)
+    assert (got.n_rows, got.n_dropped) == (len(columns["y"]), len(columns["y"]) - kept)
+    n, weight, mean, ss = (list(v) for v in zip(*expected.values(), strict=True))
+    assert got.n.tolist() == n
+    np.testing.assert_allclose(got.weight, weight, rtol=1e-10)
+    np.testing.assert_allclose(got.ss, ss, rtol=1e-10, atol=1e-10 * max(ss))
+    from_center = [float(m - Fraction(got.center)) for m in mean]
+    np.testing.assert_allclose(got.mean, from_center, rtol=1e-10, atol=1e-10 * max(map(abs, mean)))
+    if "se(" in formula:
+        assert got.sigma_known
+        log_weight = sum(-2 * np.log(s) for s in _kept(formula, columns, "s"))
+        assert got.log_weight == pytest.approx(log_weight, rel=1e-10)
+
+
+def _kept(formula, columns, name):
+    roles = one_way(parse(formula))
+    rows = zip(*(columns[c.name] for c in roles.columns), strict=True)
+    whole = [all(v is not None for v in row) for row in rows]
+    return [v for v, keep in zip(columns[name], whole, strict=True) if keep]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_results_come_in_the_kind_of_frame_that_was_given(backend, tmp_path):
+    make, kind = BACKENDS[backend]
+    fit = pp.fit(PLAIN, make(CASES["rows"][1], tmp_path))
+    for table in (fit.groups(), fit.parameters()):
+        assert isinstance(table, kind)
+    names = ["group", "n", "raw", "estimate", "sd", "lower", "upper", "shrinkage"]
+    assert list(getattr(fit.groups(), "column_names", getattr(fit.groups(), "columns", names))) == (
+        names
+    )

@@ -1,0 +1,196 @@
+"""CSV and Parquet files as they are found, and the sentences for those that cannot be read."""
+
+import gzip
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import partialpool as pp
+from partialpool.data.files import write_table
+
+FORMULA = "y ~ 1 + (1 | g)"
+ROWS = [("abc"[i % 3], round(float(np.sin(i)), 3)) for i in range(30)]
+BODY = "".join(f"{g},{y}\n" for g, y in ROWS)
+PLAIN = "g,y\n" + BODY
+LONG = "".join(f"{'abc'[i % 3]},{i * 7 % 13}\n" for i in range(30_000))
+
+
+@pytest.fixture
+def expected():
+    g, y = zip(*ROWS, strict=True)
+    return pp.fit(FORMULA, {"g": list(g), "y": list(y)}).groups()
+
+
+def write(path, text):
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def check(table, expected):
+    assert table["group"].tolist() == expected["group"].tolist()
+    np.testing.assert_allclose(table["estimate"], expected["estimate"], rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "content",
+    {
+        "plain": PLAIN,
+        "semicolons": PLAIN.replace(",", ";"),
+        "tabs": PLAIN.replace(",", "\t"),
+        "bars": PLAIN.replace(",", "|"),
+        "byte order mark": "\ufeff" + PLAIN,
+        "CRLF": PLAIN.replace("\n", "\r\n"),
+        "no last newline": PLAIN.rstrip(),
+        "blank lines": "\n\n" + PLAIN.replace("\n", "\n\n", 1) + "\n\n",
+        "quoted": '"g","y"\n' + "".join(f'"{g}","{y}"\n' for g, y in ROWS),
+        "spaces in the header": "g, y\n" + BODY,
+        "index without a name": ",g,y\n" + "".join(f"{i},{g},{y}\n" for i, (g, y) in enumerate(ROWS)),
+        "last column without a name": "g,y,\n" + BODY.replace("\n", ",1\n"),
+        "an unused repeated column": "z,g,y,z\n" + "".join(f"1,{g},{y},2\n" for g, y in ROWS),
+        "text in an unused column": "z,g,y\n1" + "".join(f",{g},{y}\nx" for g, y in ROWS)[:-2],
+    }.items(),
+    ids=lambda item: item[0],
+)
+def test_csv_files_as_they_are_found(content, tmp_path, expected):
+    check(pp.fit(FORMULA, write(tmp_path / "rows.csv", content[1])).groups(), expected)
+
+
+def test_a_header_that_looks_like_a_number(tmp_path, expected):
+    path = write(tmp_path / "rows.csv", PLAIN.replace("g,y", "g,2019"))
+    check(pp.fit("`2019` ~ 1 + (1 | g)", path).groups(), expected)
+
+
+def test_hostile_column_names(tmp_path, expected):
+    path = write(tmp_path / "rows.csv", PLAIN.replace("g,y", 'g,"x""; DROP TABLE t; --"'))
+    check(pp.fit('`x"; DROP TABLE t; --` ~ 1 + (1 | g)', path).groups(), expected)
+
+
+@pytest.mark.parametrize("name", ["r.csv", "R.CSV", "r.tsv", "r.txt", "q'\"; --.csv", "a[1].csv"])
+def test_names_of_files(name, tmp_path, expected):
+    check(pp.fit(FORMULA, str(write(tmp_path / name, PLAIN))).groups(), expected)
+
+
+def test_a_star_in_the_name_of_a_file_is_only_that_file(tmp_path, expected):
+    write(tmp_path / "rows2.csv", PLAIN)
+    fit = pp.fit(FORMULA, write(tmp_path / "rows*.csv", PLAIN))
+    assert fit.statistics.n_rows == 30
+    check(fit.groups(), expected)
+
+
+def test_compressed(tmp_path, expected):
+    path = write(tmp_path / "rows.csv.gz", gzip.compress(PLAIN.encode()))
+    check(pp.fit(FORMULA, path).groups(), expected)
+
+
+def test_several_csv_files_with_their_columns_in_any_order(tmp_path, expected):
+    write(tmp_path / "1.csv", "g,y\n" + "".join(f"{g},{y}\n" for g, y in ROWS[:9]))
+    write(tmp_path / "2.csv", "extra,y,g\n" + "".join(f"1,{y},{g}\n" for g, y in ROWS[9:]))
+    check(pp.fit(FORMULA, str(tmp_path / "*.csv")).groups(), expected)
+
+
+def test_words_for_missing_values(tmp_path):
+    words = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "."]
+    extra = "".join(f"a,{w}\n{w},1.5\n" for w in words)
+    fit = pp.fit(FORMULA, write(tmp_path / "rows.csv", PLAIN + extra))
+    assert fit.statistics.n_dropped == 2 * len(words)
+    assert fit.statistics.labels.tolist() == ["a", "b", "c"]
+
+
+BAD = {
+    "empty": ("rows.csv", "", ["is an empty file", "a header and rows are needed"]),
+    "blank": ("rows.csv", "\n\n", ["holds no text"]),
+    "header only": ("rows.csv", "g,y\n", ["the data have no rows"]),
+    "no header": ("rows.csv", BODY, ['"g"', "the columns are: a, 0.0", "must name the columns"]),
+    "repeated": ("rows.csv", "g,y,y\n" + BODY.replace("\n", ",1\n"), ['"y" is in the data 2 times']),
+    "by capitals": ("rows.csv", "g,Y,y\n" + BODY.replace("\n", ",1\n"), ["more than capitals"]),
+    "missing": ("rows.csv", "g,score\n" + BODY, ['"y" (character 1', "g, score"]),
+    "text": ("rows.csv", PLAIN + "a,oops\n", ['"y" must hold numbers', 'row 31', '"oops"']),
+    "late text": ("rows.csv", "g,y\n" + LONG + "a,oops\n", ["line 30002", 'the text "oops"']),
+    "comma": ("rows.csv", "g;y\n" + BODY.replace(",", ";").replace(".", ","), ['row 1', '"0,0"']),
+    "long row": ("rows.csv", PLAIN + "a,1,2\n", ["row 31", "3 fields", 'has 2 ("g", "y")']),
+    "short row": ("rows.csv", PLAIN + "a\n", ["row 31", "has 1 fields"]),
+    "late long row": ("rows.csv", "g,y\n" + LONG + "a,1,2\n", ["line 30002", "3 fields"]),
+    "latin-1": ("rows.csv", PLAIN.replace("a,", "ä,").encode("latin-1"), ["not text in UTF-8"]),
+    "UTF-16": ("rows.csv", PLAIN.encode("utf-16"), ["not text in UTF-8", "save it as CSV"]),
+    "dates": ("rows.csv", "g,y\na,2020-01-01\nb,2020-01-02\n", ["it holds DATE values"]),
+    "infinite": ("rows.csv", PLAIN + "a,inf\n", ["finite", "inf in row 31", 'group "a"']),
+    "not gzip": ("rows.csv.gz", PLAIN, ["cannot be read", "gzip"]),
+    "not Parquet": ("rows.parquet", PLAIN, ["rows.parquet", "cannot be read"]),
+    "wrong ending": ("rows.xlsx", PLAIN, ["the ending says what a file is", ".csv", ".parquet"]),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_files(kind, tmp_path):
+    name, content, words = BAD[kind]
+    with pytest.raises(pp.DataError) as caught:
+        pp.fit(FORMULA, write(tmp_path / name, content))
+    for word in words:
+        assert word in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+def test_corrupt_parquet(tmp_path):
+    path = tmp_path / "rows.parquet"
+    pd.DataFrame(ROWS, columns=["g", "y"]).to_parquet(path)
+    whole = path.read_bytes()
+    for broken in (whole[:200], whole[:20] + b"\xff" * 60 + whole[80:]):
+        path.write_bytes(broken)
+        with pytest.raises(pp.DataError, match="cannot be read"):
+            pp.fit(FORMULA, path)
+
+
+def test_places_without_a_file(tmp_path):
+    (tmp_path / "folder.csv").mkdir()
+    for name, words in {
+        "nope.csv": "there is no file",
+        "nope*.csv": "no file matches",
+        "fold*.csv": "no file matches",
+        "folder.csv": "is a folder; name its files with a glob",
+        "": "is a folder",
+        "a\0.csv": "there is no file",
+    }.items():
+        with pytest.raises(pp.DataError, match=words):
+            pp.fit(FORMULA, str(tmp_path / name))
+    with pytest.raises(pp.DataError, match="there is no file"):
+        pp.fit(FORMULA, "https://example.com/rows.csv")
+
+
+@pytest.mark.parametrize("second", [BODY, "g,z\n" + BODY, "g,y,y\n" + BODY.replace("\n", ",1\n")])
+def test_every_csv_file_of_a_glob_has_the_columns(second, tmp_path):
+    write(tmp_path / "1.csv", PLAIN)
+    write(tmp_path / "2.csv", second)
+    with pytest.raises(pp.ColumnError, match=r'"[gy]".*2\.csv'):
+        pp.fit(FORMULA, str(tmp_path / "*.csv"))
+
+
+def test_every_parquet_file_of_a_glob_has_the_columns(tmp_path):
+    frame = pd.DataFrame(ROWS, columns=["g", "y"])
+    frame.to_parquet(tmp_path / "1.parquet")
+    frame[["g"]].to_parquet(tmp_path / "2.parquet")
+    with pytest.raises(pp.DataError, match=r'"y".*2\.parquet'):
+        pp.fit(FORMULA, str(tmp_path / "*.parquet"))
+
+
+def test_files_of_two_kinds(tmp_path):
+    write(tmp_path / "1.csv", PLAIN)
+    pd.DataFrame(ROWS, columns=["g", "y"]).to_parquet(tmp_path / "2.parquet")
+    with pytest.raises(pp.DataError, match="all files of one kind"):
+        pp.fit(FORMULA, str(tmp_path / "*"))
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_a_table_is_written_whole_or_not_at_all(ending, tmp_path):
+    table = pp.Table(
+        group=np.array(["a'b", 1, None], dtype=object), estimate=np.array([1.5, 2.0, np.nan])
+    )
+    path = tmp_path / f"it's out{ending}"
+    write_table(table, str(path))
+    read = pd.read_csv(path) if ending == ".csv" else pd.read_parquet(path)
+    assert read["group"].iloc[:2].tolist() == ["a'b", "1"]
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    with pytest.raises(pp.DataError, match="cannot be written"):
+        write_table(table, str(tmp_path / "no such folder" / f"out{ending}"))
+    with pytest.raises(pp.DataError, match="the ending says what to write"):
+        write_table(table, str(tmp_path / "out.json"))
