@@ -38,12 +38,17 @@ def scale_of(sd: Floats) -> float:
     return float(np.quantile(finite, 0.25)) if len(finite) else math.nan
 
 
+def printable(label: object) -> str:
+    """A label as text; control characters are escaped so that they cannot act on a terminal."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(label))
+
+
 def group_cells(table: Table) -> list[list[str]]:
     """Cells of a table of groups, as text, row by row."""
     spread = scale_of(table["sd"])
     names = ("raw", "estimate", "sd", "lower", "upper")
     columns = {k: [number(v, spread) for v in table[k].tolist()] for k in names}
-    columns["group"] = [str(g) for g in table["group"].tolist()]
+    columns["group"] = [printable(g) for g in table["group"].tolist()]
     columns["n"] = [f"{v:,}" for v in table["n"].tolist()]
     columns["shrinkage"] = [f"{v:.2f}" for v in table["shrinkage"].tolist()]
     return [list(row) for row in zip(*(columns[k] for k in table), strict=True)]

@@ -18,7 +18,7 @@ from partialpool.data import (
     from_summaries,
     read_statistics,
 )
-from partialpool.errors import ArgumentError
+from partialpool.errors import ArgumentError, PriorError
 from partialpool.findings import findings
 from partialpool.formula import one_way, parse
 from partialpool.models import Priors, priors
@@ -214,8 +214,8 @@ def fit(
     >>> import partialpool as pp
     >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
     >>> fit.parameters()
-    name         mean       sd     lower   median    upper
-    Intercept  7.93238  5.17839  -1.95366  7.87377  18.2022
+    name            mean       sd     lower   median    upper
+    Intercept    7.93238  5.17839  -2.09022   7.8917  18.2181
     tau[school]  6.57548  5.65038  0.242696  5.23851  20.7525
     """
     if family != "gaussian":
@@ -292,15 +292,29 @@ def _fit(
     formula: str, statistics: GroupStatistics, prior: PriorLike, like: Callable[[Table], Any]
 ) -> Fit:
     chosen = prior if isinstance(prior, Priors) else priors(prior, factor=statistics.factor)
+    if statistics.sigma_known and chosen.sigma != Priors().sigma:
+        raise PriorError(
+            f"sigma ~ {chosen.sigma}: standard errors are given, so there is no sigma to give a "
+            "prior; leave it out"
+        )
     return Fit(formula, "gaussian", posterior(statistics, chosen), like)
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    """Values that JSON can hold; labels of other types become text."""
-    return {k: _plain_value(v) for k, v in row.items()}
+    """Values that JSON can hold: numbers that do not exist are None, other labels text."""
+    plain = {k: _plain_number(v) for k, v in row.items()}
+    if "group" in row:
+        plain["group"] = _plain_label(row["group"])
+    return plain
 
 
-def _plain_value(value: Any) -> Any:
+def _plain_number(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return value if isinstance(value, str | int | float | bool) else str(value)
+    return value
+
+
+def _plain_label(label: Any) -> Any:
+    label = label.item() if isinstance(label, np.generic) else label
+    finite = not isinstance(label, float) or math.isfinite(label)
+    return label if isinstance(label, str | int | float | bool) and finite else str(label)

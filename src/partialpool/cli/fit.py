@@ -20,7 +20,7 @@ from partialpool import datasets, display, pictures
 from partialpool._typing import Ints
 from partialpool.data import Table
 from partialpool.data.files import write_table
-from partialpool.errors import ArgumentError, DataError
+from partialpool.errors import ArgumentError, DataError, did_you_mean
 from partialpool.fitting import Fit, fit
 from partialpool.posterior.distributions import IntervalKind
 
@@ -89,6 +89,7 @@ def _source(options: FitOptions) -> Iterator[tuple[Any, str]]:
         names = ", ".join(known)
         raise ArgumentError(
             f'a formula is needed for "{options.data}", such as "score ~ 1 + (1 | school)"; '
+            f"{did_you_mean(options.data, known)}"
             f"only the bundled data sets have one of their own ({names})"
         )
     if options.data != "-":

@@ -41,7 +41,9 @@ def cli() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print the table of groups as CSV.")
 @click.option("--out", metavar="FILE", help="Write the table of groups to a .csv or .parquet file.")
-@click.option("--plot", metavar="FILE", help="Draw the groups to an .svg, .png, .pdf or .html file.")
+@click.option(
+    "--plot", metavar="FILE", help="Draw the groups to an .svg, .png, .pdf or .html file."
+)
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def fit_command(**options: object) -> None:
     r"""Fit DATA with FORMULA and print the posterior of every group.
@@ -92,5 +94,6 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _fail(message: str) -> None:
-    click.echo("partialpool: " + " ".join(message.split()), err=True)
+    printable = "".join(c if c.isprintable() else " " for c in message)  # also no escape codes
+    click.echo("partialpool: " + " ".join(printable.split()), err=True)
     sys.exit(2)

@@ -8,7 +8,7 @@ from partialpool._typing import Bools, Floats
 from partialpool.data.frames import Rows
 from partialpool.data.labels import shown
 from partialpool.data.rules import LARGEST, RULES, no_rows, overflow
-from partialpool.data.statistics import GroupStatistics
+from partialpool.data.statistics import GroupStatistics, without_rounding
 from partialpool.formula import OneWay
 
 
@@ -47,7 +47,8 @@ def reduce(rows: Rows, roles: OneWay) -> GroupStatistics:
     rest = shifted - mean[codes]
     slip = np.bincount(codes, rest if weight is None else weight * rest, size) / safe
     square = rest * rest if weight is None else weight * rest * rest
-    ss = np.maximum(np.bincount(codes, square, size) - w * slip**2, 0.0)
+    ss = np.bincount(codes, square, size) - w * slip**2
+    ss = without_rounding(ss, w, mean + slip, center)
     if inside is not None:
         ss = ss + np.bincount(codes, inside, size)
     if not np.isfinite(ss).all():

@@ -105,7 +105,17 @@ def _column(data: Any, kind: str, position: int, name: str) -> Any:
         return data[name]
     if kind == "pyarrow":
         return data.column(position)
-    column = list(data.values())[position]
+    return as_column(list(data.values())[position], name)
+
+
+def as_column(column: Any, name: str) -> Any:
+    """Return a column the user gave as it is, or as a list; refuse what has no rows.
+
+    Raises
+    ------
+    DataError
+        If it is text, a single value, a set or mapping, or has more than one dimension.
+    """
     if isinstance(column, str | bytes | Mapping | Set) or not hasattr(column, "__iter__"):
         raise DataError(
             f'column "{name}" must be a list or array with one value a row, '
@@ -149,7 +159,7 @@ def _array(column: Any) -> AnyArray:
 def _arrow_values(column: Any) -> AnyArray:
     if column.null_count or str(column.type).startswith("decimal"):
         return lab.as_labels(column.to_pylist())
-    return np.asarray(column.to_numpy())
+    return np.asarray(column)
 
 
 def _from_objects(values: AnyArray, name: str) -> Floats:
@@ -201,7 +211,7 @@ def codes_of(values: AnyArray) -> tuple[Ints, AnyArray]:
     """Number the labels of an array; -1 where a label is missing."""
     if values.dtype.kind in "iu" and len(values):
         low, high = int(values.min()), int(values.max())
-        if high - low <= 4 * len(values):
+        if high - low <= 4 * len(values) and high < 2**63:
             return _dense_codes(values, low, high)
     absent = lab.missing(values)
     if not absent.any():

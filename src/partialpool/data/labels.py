@@ -94,7 +94,9 @@ def sorted_order(labels: AnyArray) -> Ints:
     """
     if labels.dtype.kind in "iu" and len(labels):
         low, high = int(labels.min()), int(labels.max())
-        if high - low <= 4 * len(labels):  # distinct integers in a short range: place, do not sort
+        if (
+            high - low <= 4 * len(labels) and high < 2**63
+        ):  # distinct integers in a short range: place, do not sort
             place = np.full(high - low + 1, -1, dtype=np.int64)
             place[labels.astype(np.int64) - low] = np.arange(len(labels))
             return place[place >= 0]

@@ -11,8 +11,8 @@ from partialpool._typing import Bools, Floats
 from partialpool.errors import DataError
 from partialpool.formula import OneWay
 
-LARGEST = 1e150
-SMALLEST = 1e-150
+LARGEST = 1e100
+SMALLEST = 1e-100
 """Squares of anything larger overflow, and of anything smaller vanish."""
 
 
@@ -60,19 +60,19 @@ def _not_negative(x: Floats) -> Bools:
 RULES: dict[str, Rule] = {
     "outcome": Rule(
         _finite,
-        "NOT (ABS({x}) <= CAST(1e150 AS DOUBLE))",
-        "finite numbers of at most 1e150",
+        "NOT (ABS({x}) <= CAST(1e100 AS DOUBLE))",
+        "finite numbers of at most 1e100",
         "correct these rows, or leave the value empty if it is missing",
     ),
     "se": Rule(
         _error,
-        "NOT ({x} >= CAST(1e-150 AS DOUBLE) AND {x} <= CAST(1e150 AS DOUBLE))",
+        "NOT ({x} >= CAST(1e-100 AS DOUBLE) AND {x} <= CAST(1e100 AS DOUBLE))",
         "a positive finite standard error",
         "an estimate without error has no standard error to give; correct or remove these rows",
     ),
     "weights": Rule(
         _positive,
-        "NOT ({x} > 0 AND {x} <= CAST(1e150 AS DOUBLE))",
+        "NOT ({x} > 0 AND {x} <= CAST(1e100 AS DOUBLE))",
         "a positive finite weight",
         "remove rows that should not count",
     ),
@@ -84,7 +84,7 @@ RULES: dict[str, Rule] = {
     ),
     "sd": Rule(
         _not_negative,
-        "NOT ({x} >= 0 AND {x} <= CAST(1e150 AS DOUBLE))",
+        "NOT ({x} >= 0 AND {x} <= CAST(1e100 AS DOUBLE))",
         "a standard deviation of 0 or more",
         "correct these rows; give 0 where the group has one row",
     ),

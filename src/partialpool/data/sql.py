@@ -20,7 +20,7 @@ from partialpool.data import labels as lab
 from partialpool.data.csv_files import explain
 from partialpool.data.frames import check_column, not_a_number
 from partialpool.data.rules import LARGEST, RULES, Rule, no_rows, overflow
-from partialpool.data.statistics import GroupStatistics
+from partialpool.data.statistics import GroupStatistics, without_rounding
 from partialpool.data.table import Table
 from partialpool.errors import DataError, MissingExtraError, PartialPoolError
 from partialpool.formula import OneWay
@@ -124,7 +124,7 @@ def _translated(error: Exception) -> PartialPoolError:
 def _check_types(relation: Any, roles: OneWay, types: dict[str, str]) -> None:
     for role in roles.columns:
         name, kind = role.name, types[role.name]
-        if (role == roles.group and kind.startswith(NESTED)) or kind.endswith("]"):
+        if role == roles.group and (kind.startswith(NESTED) or kind.endswith("]")):
             raise DataError(
                 f'column "{name}" holds {kind} values; a group label is a single value, such as '
                 "text, a number or a date"
@@ -215,7 +215,7 @@ class _Reduction:
 
     def _ordered(self, grouped: str) -> str:
         """Sort by label in the database, unless that is done here."""
-        return grouped if self._sorts_here() else f"SELECT * FROM ({grouped}) AS t ORDER BY g"
+        return grouped if self._sorts_here() else f"SELECT * FROM ({grouped}) AS t ORDER BY g ASC"
 
     def _about_own_mean(self, columns: _Columns, center: float) -> str:
         """Sums about each group's own mean, for data whose group means are far apart."""
@@ -287,7 +287,7 @@ class _Reduction:
             slip, square = own["s1"] / w, own["s2"]
             mean, ss = mean + slip, square - w * slip**2
         noise = 8 * np.finfo(float).eps * square
-        ss = np.where(ss > noise, ss, 0.0)
+        ss = without_rounding(np.where(ss > noise, ss, 0.0), w, mean, center)
         used = got.get("used", n)
         return GroupStatistics(
             factor=self.roles.group.name,

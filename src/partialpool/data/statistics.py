@@ -122,6 +122,12 @@ class GroupStatistics:
         )
 
 
+def without_rounding(ss: Floats, weight: AnyArray, mean: Floats, center: float) -> Floats:
+    """Set to 0 the sums of squares that are no more than the rounding of the values themselves."""
+    size = np.abs(mean + center) + abs(center)
+    return np.where(ss > weight * (4 * np.finfo(float).eps * size) ** 2, ss, 0.0)
+
+
 def _spread(values: AnyArray, at: Ints, size: int) -> AnyArray:
     """Place values (one a group of one side) among all `size` groups, 0 elsewhere."""
     out = np.zeros(size, dtype=values.dtype)

@@ -51,14 +51,12 @@ def from_summaries(
 def _from_columns(
     columns: dict[str, Any], names: Any, factor: str, **roles: Name
 ) -> GroupStatistics:
-    for key, value in columns.items():
-        if np.ndim(value) != 1:
-            raise ArgumentError(
-                f"{key} must be one value a group in a list or array, "
-                f"not something of {np.ndim(value)} dimensions"
-            )
+    columns = {k: frames.as_column(v, k) for k, v in columns.items()}
     size = len(columns["mean"])
-    labels = np.arange(1, size + 1) if names is None else lab.as_labels(names)
+    if names is None:
+        labels = np.arange(1, size + 1)
+    else:
+        labels = lab.as_labels(frames.as_column(names, "names"))
     for key, value in {**columns, "names": labels}.items():
         if len(value) != size:
             raise ArgumentError(

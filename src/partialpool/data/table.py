@@ -80,8 +80,19 @@ def build_frame(columns: dict[str, AnyArray], library: str) -> Any:
     except ModuleNotFoundError as error:
         raise MissingExtraError.needs(library, f"a {library} frame") from error
     if library == "pyarrow":
-        return module.table({k: v.tolist() if v.dtype == object else v for k, v in columns.items()})
+        return module.table({k: _arrow(module, v) for k, v in columns.items()})
     if library == "polars":
         strict = {k: v.tolist() if v.dtype == object else v for k, v in columns.items()}
         return module.DataFrame(strict, strict=False)
     return module.DataFrame(dict(columns))
+
+
+def _arrow(pyarrow: Any, values: AnyArray) -> Any:
+    """An Arrow column; labels that Arrow cannot hold together (1, "a") become text."""
+    if values.dtype != object:
+        return values
+    items = values.tolist()
+    try:
+        return pyarrow.array(items)
+    except (pyarrow.ArrowException, OverflowError):
+        return pyarrow.array([None if v is None else str(v) for v in items])

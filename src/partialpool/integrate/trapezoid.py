@@ -105,14 +105,7 @@ def integrate(
     """
     target = _Target(log_density, tuple(axes))
     begin = [float(a.coordinate(np.asarray(s))) for a, s in zip(axes, start, strict=True)]
-    peak = _peak(target, begin)
-    scales = _scales(target, peak)
-    step = FIRST_STEP[len(axes)]
-    half = math.ceil(REACH / step)
-    lines = [
-        Line(axis, c, s, step, -half, half)
-        for axis, c, s in zip(axes, peak.center, scales, strict=True)
-    ]
+    lines = _first_lines(target, _peak(target, begin))
     orders = [2 if m > 2 else 1 if m > 1 else 0 for m in moments]
     log_f = target.on(lines)
     lines, log_f = _window(lines, log_f, orders)
@@ -228,6 +221,46 @@ def _peak(target: _Target, begin: list[float]) -> _Peak:
         half = np.where(drop < 1.0, half * 0.6, step * 1.2)
         points = 9
     return _Peak(center.tolist(), step.tolist(), scan, scan_f)
+
+
+def _first_lines(target: _Target, peak: _Peak) -> list[Line]:
+    """Lay the first grid: around the peak, and fine enough all the way to any other peak."""
+    scales, step = _scales(target, peak), FIRST_STEP[len(peak.center)]
+    if len(scales) == 1 and (rivals := _rivals(target, peak)):
+        span = max(abs(r.center[0] - peak.center[0]) for r in rivals)
+        width = min(p.width[0] for p in [peak, *rivals])
+        scales = [max(scales[0], span)]
+        step = min(step, width / (2.0 * math.hypot(scales[0], span)))
+    half = math.ceil(REACH / step)
+    return [
+        Line(axis, c, s, step, -half, half)
+        for axis, c, s in zip(target.axes, peak.center, scales, strict=True)
+    ]
+
+
+def _rivals(target: _Target, peak: _Peak) -> list[_Peak]:
+    """Other peaks of a one-dimensional density that are not negligible beside the highest."""
+    u, f = peak.scan[0], peak.scan_f
+    tops = 1 + np.flatnonzero((f[1:-1] > f[:-2]) & (f[1:-1] >= f[2:]))
+    far = tops[np.abs(u[tops] - peak.center[0]) > 1.5 * (u[1] - u[0])]
+    found = [_climbed(target, float(u[i]), float(u[1] - u[0])) for i in far]
+    heights = [p.scan_f.max() for p in found]
+    best = max([float(target.at([np.array(peak.center)])[0]), *heights])
+    return [p for p, h in zip(found, heights, strict=True) if h > best - NEGLIGIBLE]
+
+
+def _climbed(target: _Target, start: float, step: float) -> _Peak:
+    """The peak next to a starting point, on ever finer grids."""
+    grid, f, best = np.array([start]), np.array([-np.inf]), 0
+    for _ in range(60):
+        grid = start + step * (np.arange(9) - 4) / 3
+        f = target.at([grid])
+        best = int(np.clip(np.argmax(f), 1, 7))
+        start, step = float(grid[best]), step / 3
+        if _drop(f, (np.intp(best),), 0) < 1.0:
+            break
+    width = _widths(f, (np.intp(best),), np.array([step]))
+    return _Peak([start], width, [grid], f)
 
 
 def _drop(f: Floats, best: tuple[np.intp, ...], dimension: int) -> float:

@@ -119,12 +119,17 @@ def kept(weight: Floats, lam: Floats) -> Floats:
     return np.asarray(product / (1.0 + product))
 
 
+def pooled(weight: Floats, lam: Floats) -> Floats:
+    """Weight on the pooled value, B_j = 1 / (1 + P_j lambda); no digits lost far from zero."""
+    return np.asarray(1.0 / (1.0 + weight * lam))
+
+
 def theta_given(
     y: Floats, weight: Floats, lam: Floats, sigma: Floats, mu: Floats, mu_sd: Floats
 ) -> tuple[Floats, Floats]:
     """Location and scale of theta_j given each node.
 
-        loc = mu + k (y - mu),   scale^2 = sigma^2 k / P + (1 - k)^2 mu_sd^2,   k = kept(P, lam)
+        loc = mu + k (y - mu),   scale^2 = sigma^2 lam b + b^2 mu_sd^2,   k = 1 - b = kept(P, lam)
 
     Parameters
     ----------
@@ -137,7 +142,6 @@ def theta_given(
     -------
     loc, scale : ndarray, shape (C, B)
     """
-    k = kept(weight, lam)
-    loc = mu + k * (y - mu)
-    scale = sigma**2 * lam / (1.0 + weight * lam) + ((1.0 - k) * mu_sd) ** 2
-    return loc, np.sqrt(scale)
+    b = pooled(weight, lam)
+    loc = mu + kept(weight, lam) * (y - mu)
+    return loc, np.sqrt(sigma**2 * (lam * b) + (b * mu_sd) ** 2)

@@ -86,7 +86,7 @@ def mixture_pdf(x: Floats, loc: Floats, scale: Floats, weight: Floats, df: float
 
 
 def mixture_quantile(
-    p: Floats | float, loc: Floats, scale: Floats, weight: Floats, df: float, rounds: int = 60
+    p: Floats | float, loc: Floats, scale: Floats, weight: Floats, df: float, rounds: int = 200
 ) -> Floats:
     """Quantile of B mixtures of C components, by Newton's method kept inside a bracket.
 
@@ -110,11 +110,16 @@ def mixture_quantile(
     unit = quantile(p, df)
     ends = loc + scale * unit
     low, high = ends.min(axis=0), ends.max(axis=0)
-    mean = weight @ loc
-    spread = np.sqrt(weight @ (scale**2 + (loc - mean) ** 2))
-    x = np.minimum(np.maximum(mean + spread * unit, low), high)
+    narrow = scale.min(axis=0)
+    if ends.shape[1] == 1 or loc.shape[1] == 1:
+        x = np.broadcast_to(_weighted_median(ends, weight), low.shape)
+    else:
+        mean = weight @ loc
+        spread = np.sqrt(weight @ (scale**2 + (loc - mean) ** 2))
+        x = np.minimum(np.maximum(mean + spread * unit, low), high)
     inverse = 1.0 / scale
     slope_weight = inverse * weight[:, None]
+    near = 1e-5 * np.minimum(p, 1.0 - np.asarray(p))  # Newton's next step squares this
     for _ in range(rounds):
         z = (x - loc) * inverse
         excess = weight @ cdf(z, df) - p
@@ -125,9 +130,24 @@ def mixture_quantile(
         low = np.where(excess > 0, low, x)
         new = x - excess / np.maximum(slope, 1e-300)
         inside = (new >= low) & (new <= high)
-        new = np.where(inside, new, 0.5 * (low + high))
-        done = np.abs(new - x) <= np.where(inside, 1e-5, 1e-12) * spread  # Newton's next: 1e-10
+        if not inside.all():
+            new = np.where(inside, new, _middle(low, high, narrow))
+        done = (np.abs(excess) <= near) & inside | (high - low <= 1e-14 * np.abs(x))
         x = new
         if done.all():
             break
     return np.asarray(x)
+
+
+def _weighted_median(values: Floats, weight: Floats) -> Floats:
+    """Weighted median of each column of (C, B) values."""
+    order = np.argsort(values, axis=0)
+    below = np.cumsum(weight[order], axis=0)
+    at = np.minimum((below < 0.5).sum(axis=0), len(weight) - 1)
+    ranked = np.take_along_axis(values, order, axis=0)
+    return np.asarray(np.take_along_axis(ranked, at[None], axis=0)[0])
+
+
+def _middle(low: Floats, high: Floats, unit: Floats) -> Floats:
+    """Middle of a bracket, on a scale linear within `unit` of zero and logarithmic beyond."""
+    return np.asarray(unit * np.sinh(0.5 * (np.arcsinh(low / unit) + np.arcsinh(high / unit))))

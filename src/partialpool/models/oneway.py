@@ -107,6 +107,14 @@ class OneWayModel:
         return (tau,) if self.sizes.sigma_known else (Axis(),)
 
     @cached_property
+    def _mu_parts(self) -> tuple[Floats, Floats, Floats] | None:
+        """Normal components of mu's prior: log weights, means and sds; None if flat."""
+        c = self.classes
+        spread = np.abs(c.mean).max() + math.sqrt(c.spread.max())
+        prior = getattr(self.priors.mu, "mean", 0.0)
+        return self.priors.mu.components(float(spread) + abs(self.center - prior))
+
+    @cached_property
     def typical_ratio(self) -> float:
         """Standard error of a typical group mean, divided by sigma (harmonic mean of squares)."""
         c = self.classes
@@ -130,10 +138,34 @@ class OneWayModel:
             return (self.moments.sigma, self.moments.tau)
         if self.sizes.sigma_known:
             return (self.moments.tau,)
-        return (self.sizes.n_groups - 2 + self.priors.tau.tail,)
+        order = self.sizes.n_groups - 2 + self.priors.tau.tail
+        # without spread within groups the sum of squares falls like ratio^-2 far out
+        return (order if self.sizes.varies_within else order - float(self.df or 0.0),)
+
+    @cached_property
+    def log_constant(self) -> float:
+        """What `log_density` leaves out, so that it keeps its digits with very many rows."""
+        n, extra = self.sizes.n_rows, self.sizes.n_rows - self.sizes.n_groups
+        constant = 0.5 * self.log_weight - 0.5 * (n - 1) * LOG_2PI
+        if self.df is not None:
+            constant += math.lgamma(0.5 * self.df) - math.log(2) + 0.5 * self.df * math.log(2)
+            return constant - 0.5 * self.df * math.log(self.ssw) if self.ssw > 0 else constant
+        if self._best_sigma is not None:
+            constant -= extra * (math.log(self._best_sigma) + 0.5)
+        return constant
+
+    @cached_property
+    def _best_sigma(self) -> float | None:
+        """The sigma at which the within-group part of the likelihood is highest."""
+        extra = self.sizes.n_rows - self.sizes.n_groups
+        if self.sizes.sigma_known or extra == 0 or self.ssw == 0.0:
+            return None
+        return math.sqrt(self.ssw / extra)
 
     def log_density(self, points: Floats) -> Floats:
-        """Log posterior density of phi, with all constants of likelihood and proper priors.
+        """Log posterior density of phi, less `log_constant`.
+
+        With it, all constants of the likelihood and of proper priors are there.
 
         Parameters
         ----------
@@ -184,45 +216,46 @@ class OneWayModel:
     def _log_density_ratio(self, ratio: Floats) -> Floats:
         assert self.df is not None
         p = profile(self.classes, ratio**2)
-        q = self.ssw + p.between
-        out = (
-            0.5 * self.log_weight
-            - 0.5 * (self.sizes.n_rows - 1) * LOG_2PI
-            - 0.5 * p.log_det
-            - 0.5 * np.log(p.precision)
-            + math.lgamma(0.5 * self.df)
-            - math.log(2)
-            + 0.5 * self.df * (math.log(2) - np.log(q))
-        )
+        out = -0.5 * (p.log_det + np.log(p.precision) + self.df * self._log_squares(p))
         return np.asarray(out + self.priors.tau.log_density(ratio, self.typical_ratio))
 
     def _log_parts(self, p: Profile, sigma: Floats) -> Floats:
         """Log likelihood with mu integrated over each component of its prior; shape (G, M)."""
-        n = self.sizes.n_rows
         base = (
-            0.5 * self.log_weight
-            - 0.5 * (n - 1) * LOG_2PI
-            - (n - 1) * np.log(sigma)
+            self._log_within(sigma)
+            - (self.sizes.n_groups - 1) * np.log(sigma)
             - 0.5 * p.log_det
             - 0.5 * np.log(p.precision)
-            - 0.5 * (self.ssw + p.between) / sigma**2
+            - 0.5 * p.between / sigma**2
         )[:, None]
-        parts = self.priors.mu.components()
-        if parts is None:
+        if self._mu_parts is None:
             return np.asarray(base)
-        weight, mean, sd = parts
+        log_w, mean, sd = self._mu_parts
         variance = sd**2 + (sigma**2 / p.precision)[:, None]
         gap = p.mu[:, None] - (mean - self.center)
         log_normal = -0.5 * (LOG_2PI + np.log(variance) + gap**2 / variance)
-        return np.asarray(base + np.log(weight) + log_normal)
+        return np.asarray(base + log_w + log_normal)
+
+    def _log_squares(self, p: Profile) -> Floats:
+        """Logarithm of SSW + between, less log SSW if there is any."""
+        if self.ssw == 0.0:
+            return np.asarray(np.log(p.between))
+        return np.asarray(np.log1p(p.between / self.ssw))
+
+    def _log_within(self, sigma: Floats) -> Floats:
+        """-(N - J) log sigma - SSW / (2 sigma^2), less its maximum if there is one."""
+        extra = self.sizes.n_rows - self.sizes.n_groups
+        if self._best_sigma is None:
+            return np.asarray(-extra * np.log(sigma) - 0.5 * self.ssw / sigma**2)
+        d = np.log(sigma / self._best_sigma)
+        return np.asarray(-extra * (d + 0.5 * np.expm1(-2.0 * d)))
 
     def _mu(self, p: Profile, sigma: Floats) -> tuple[Floats, Floats]:
         """Location and scale of mu given each node and component; shape (G, M)."""
         own = (sigma**2 / p.precision)[:, None]
-        parts = self.priors.mu.components()
-        if parts is None:
+        if self._mu_parts is None:
             return p.mu[:, None], np.sqrt(own)
-        _, mean, sd = parts
+        _, mean, sd = self._mu_parts
         pull = own / (own + sd**2)  # weight of the prior's mean
         mu = p.mu[:, None] + pull * ((mean - self.center) - p.mu[:, None])
         return mu, sd * np.sqrt(pull)
@@ -245,21 +278,33 @@ def one_way_model(statistics: GroupStatistics, priors: Priors) -> OneWayModel:
             "needs at least two groups, and three under the default priors"
         )
     ssw = float(s.ss.sum())
-    noise = s.n_used * (8 * np.finfo(float).eps * float(np.abs(s.raw).max())) ** 2
-    varies = ssw > noise
-    sizes = Sizes(s.n_groups, s.n_used, bool(varies), s.sigma_known)
+    sizes = Sizes(s.n_groups, s.n_used, ssw > 0.0, s.sigma_known)
     moments = check_proper(sizes, priors)
     middle = float(np.average(s.mean, weights=s.weight))
+    _check_units(s, ssw)
     return OneWayModel(
         classes=size_classes(s.weight, s.mean - middle),
         sizes=sizes,
-        ssw=ssw if varies or s.sigma_known else 0.0,
+        ssw=ssw,
         log_weight=s.log_weight,
         priors=priors,
         center=s.center + middle,
         moments=moments,
         df=degrees_of_freedom(sizes, priors),
     )
+
+
+SMALLEST = 1e-100
+
+
+def _check_units(s: GroupStatistics, ssw: float) -> None:
+    """Refuse values so small that their squares vanish (too large ones are refused on reading)."""
+    size = float(s.weight.max()) ** -0.5 if s.sigma_known else math.sqrt(ssw / s.n_used)
+    if 0.0 < size < SMALLEST:
+        raise DataError(
+            f'the spread of column "{s.outcome}" is about {size:.1g}, too small to be squared; '
+            "give it in units in which it lies between 1e-100 and 1e100"
+        )
 
 
 def _log_sum(parts: Floats) -> Floats:

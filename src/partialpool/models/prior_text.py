@@ -114,6 +114,11 @@ def priors(
 def _pairs(given: Mapping[str, Any] | Iterable[str] | str) -> list[tuple[str, Any]]:
     if isinstance(given, Mapping):
         return list(given.items())
+    if not isinstance(given, Iterable):
+        raise PriorError(
+            f"prior={given!r}: give pp.priors(tau=...), a mapping from parameter to prior, or "
+            "texts such as 'tau ~ half_normal(5)'"
+        )
     pairs = []
     for text in [given] if isinstance(given, str) else given:
         left, tilde, right = str(text).partition("~")

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 
 from partialpool.errors import ImproperPosteriorError
-from partialpool.models.priors import Priors
+from partialpool.models.priors import Flat, Priors, StudentT
 
 ADVICE = (
     'give tau a proper prior, such as --prior "tau ~ half_normal(scale)", half_cauchy(scale), '
@@ -62,7 +62,7 @@ def check_proper(sizes: Sizes, priors: Priors) -> Moments:
     if sizes.sigma_known:
         if right <= 1:
             raise _too_few(sizes, priors)
-        return Moments(right - 1, math.inf, right - 1 if flat_mu else math.inf, math.inf)
+        return Moments(right - 1, math.inf, _mu_order(priors, right), math.inf)
     if not sizes.varies_within:
         _check_replicates(sizes, priors)
     df = degrees_of_freedom(sizes, priors)
@@ -86,7 +86,16 @@ def check_proper(sizes: Sizes, priors: Priors) -> Moments:
         )
     sigma = min(far, both) - 1
     tau = min(right - 1, both - 1)
-    return Moments(tau, sigma, min(tau, sigma) if flat_mu else math.inf, sigma)
+    mu = min(_mu_order(priors, right), _mu_order(priors, far))
+    theta = math.inf if not flat_mu and math.isinf(priors.tau.tail) else sigma
+    return Moments(tau, sigma, mu, theta)
+
+
+def _mu_order(priors: Priors, tail: float) -> float:
+    """Moments of mu below this exist, if the posterior of the spread falls like x^-tail."""
+    if isinstance(priors.mu, Flat):
+        return tail - 1
+    return tail - 1 + priors.mu.df if isinstance(priors.mu, StudentT) else math.inf
 
 
 def _check_replicates(sizes: Sizes, priors: Priors) -> None:

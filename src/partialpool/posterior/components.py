@@ -44,7 +44,9 @@ class Components:
     @property
     def variance_factor(self) -> float:
         """Variance of a component over its squared scale."""
-        return 1.0 if math.isinf(self.df) else self.df / (self.df - 2.0)
+        if math.isinf(self.df):
+            return 1.0
+        return self.df / (self.df - 2.0) if self.df > 2.0 else math.inf
 
 
 def components(model: OneWayModel, grid: Grid) -> Components:

@@ -147,7 +147,7 @@ class Distribution(ABC):
         ratio = (math.sqrt(5) - 1) / 2
         c, d = b - ratio * (b - a), a + ratio * (b - a)
         width_c, width_d = self._width(c[None], level)[0], self._width(d[None], level)[0]
-        for _ in range(32):
+        for _ in range(24):
             left = width_c < width_d
             a, b = np.where(left, a, c), np.where(left, d, b)
             new = np.where(left, b - ratio * (b - a), a + ratio * (b - a))
@@ -167,7 +167,7 @@ class Distribution(ABC):
         """Quantiles at probabilities of each element's own; p broadcasts to (1, *shape)."""
         p = np.broadcast_to(p, (1, *self.shape))
         low, high = self._ends()
-        inside = self._quantiles(np.clip(p, 1e-300, 1.0 - 1e-16))
+        inside = self._quantiles(np.clip(p, 1e-12, 1.0 - 1e-12))
         return np.where(p <= 0, low, np.where(p >= 1, high, inside))
 
 
@@ -394,7 +394,7 @@ class ScaledInverseChi(Distribution):
         if self.df <= 2:
             return np.asarray(math.inf)
         first = root_inverse_chi2_mean(self.df)
-        within = self.df / (self.df - 2.0) - first**2
+        within = root_inverse_chi2_variance(self.df)
         mean = self.scale @ self.weight
         spread = ((self.scale - mean) ** 2) @ self.weight
         return np.asarray(math.sqrt((self.scale**2 @ self.weight) * within + first**2 * spread))
@@ -426,6 +426,13 @@ class ScaledInverseChi(Distribution):
         )
 
 
+def root_inverse_chi2_variance(df: float) -> float:
+    """Variance of sqrt(df / chi2_df), for df > 2."""
+    if df > 1e4:  # the difference below loses digits
+        return 0.5 / df + 1.875 / df**2
+    return df / (df - 2.0) - root_inverse_chi2_mean(df) ** 2
+
+
 def newton(
     function: Callable[[Floats], tuple[Floats, Floats]],
     p: Floats,
@@ -447,9 +454,10 @@ def newton(
         new = x - excess / np.where(slope > 0, slope, 1e-300)
         inside = (new >= low) & (new <= high)
         new = np.where(inside, new, 0.5 * (low + high))
-        done = np.abs(new - x) <= np.where(inside, 1e-7, 1e-14) * (1e-9 + np.abs(x))
+        # the error of Newton's method is squared at each step
+        near = inside & (np.abs(excess) <= 1e-6 * np.minimum(p, 1.0 - p))
         x = new
-        if done.all():  # the error of Newton's method is squared at each step
+        if (near | (high - low <= 1e-15 * np.abs(x))).all():
             break
     return x
 
@@ -521,5 +529,5 @@ class OfRatio(Distribution):
 
     def _quantiles(self, p: Floats) -> Floats:
         r = self.ratio.quantile(p if self.rising else 1.0 - p)
-        kept = 1.0 / (1.0 + self.factor * r * r)
-        return np.asarray(1.0 - kept if self.rising else kept)
+        odds = self.factor * r * r
+        return np.asarray((odds if self.rising else 1.0) / (1.0 + odds))

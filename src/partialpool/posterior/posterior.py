@@ -14,7 +14,7 @@ from partialpool._typing import Floats, Ints
 from partialpool.data import GroupStatistics
 from partialpool.errors import ArgumentError, PriorError, did_you_mean
 from partialpool.integrate import Accuracy, Grid, integrate
-from partialpool.kernels.oneway import kept, theta_given
+from partialpool.kernels.oneway import kept, pooled, theta_given
 from partialpool.kernels.ranks import expected_exceedances
 from partialpool.kernels.student import BLOCK
 from partialpool.models import OneWayModel, Priors, one_way_model
@@ -106,7 +106,8 @@ class Posterior:
         """Theta of a group not in the data (units of y)."""
         c = self.components
         scale = np.hypot(c.mu_sd, c.sigma * np.sqrt(c.lam))
-        return self._scalar(c.mu, scale, self.model.moments.tau)
+        moments = self.model.moments
+        return self._scalar(c.mu, scale, min(moments.tau, moments.mu))
 
     @cached_property
     def _ratio(self) -> Distribution:
@@ -140,7 +141,7 @@ class Posterior:
         c, classes = self.components, self.model.classes
         mean, sd = np.empty(len(classes.weight)), np.empty(len(classes.weight))
         for part, p in _class_blocks(classes.weight, len(c.weight)):
-            b = 1.0 - kept(p, c.lam)
+            b = pooled(p, c.lam)
             mean[part] = b @ c.weight
             sd[part] = np.sqrt((b - mean[part, None]) ** 2 @ c.weight)
         at = classes.member
@@ -170,7 +171,7 @@ class Posterior:
         k = kept(weight, c.lam)  # (K, C)
         loc = a @ (k * (y - c.mu)) + (a.sum() + mu) * c.mu
         own = a**2 @ (c.sigma**2 * c.lam / (1.0 + weight * c.lam))
-        common = (a @ (1.0 - k) + mu) * c.mu_sd
+        common = (a @ pooled(weight, c.lam) + mu) * c.mu_sd
         order = self.model.moments.theta if mu == 0 else self.model.moments.mu
         shift = self.model.center * (a.sum() + mu)
         return self._scalar(loc, np.sqrt(own + common**2), order, float(shift))
@@ -181,7 +182,7 @@ class Posterior:
         ``1 + sum_k P(theta_k > theta_j)``, in closed form given each node.
         Source: Laird and Louis (1989), doi:10.3102/10769986014001029.
         """
-        c = self.components
+        c = self._for_quantiles
         y, weight = self._y, self.statistics.weight
         out = np.ones(len(y))
         for i in range(len(c.weight)):
@@ -254,7 +255,7 @@ class Posterior:
                 f"the marginal likelihood needs proper priors; those of {' and '.join(improper)} "
                 "are improper: give them priors such as normal(0, 10) and half_normal(5)"
             )
-        return self.grid.log_total
+        return self.grid.log_total + self.model.log_constant
 
     @property
     def error(self) -> float:
@@ -369,11 +370,11 @@ class Theta(Mixture):
         c = self.full
         found = np.empty((6, len(self.class_weight)))
         for part, p in _class_blocks(self.class_weight, len(c.weight)):
-            b = 1.0 - kept(p, c.lam)  # (B, C)
+            b = pooled(p, c.lam)  # (B, C)
             bm = b * c.mu
             here = found[:, part]
             here[0], here[1] = b @ c.weight, bm @ c.weight
-            scale2 = c.sigma**2 * c.lam * b + (b * c.mu_sd) ** 2
+            scale2 = c.sigma**2 * (c.lam * b) + (b * c.mu_sd) ** 2
             here[2] = scale2 @ c.weight * c.variance_factor
             b -= here[0][:, None]
             bm -= here[1][:, None]

@@ -146,8 +146,8 @@ def _root_inverse_chi2(df: float) -> tuple[Floats, Floats]:
     """Nodes and weights of z = sqrt(df / chi2_df)."""
 
     def log_density(points: Floats) -> Floats:
-        z = points[:, 0]
-        return np.asarray(-(df + 1.0) * np.log(z) - 0.5 * df * (1.0 / z**2 - 1.0))
+        d = np.log(points[:, 0])
+        return np.asarray(-d - df * (d + 0.5 * np.expm1(-2.0 * d)))
 
     grid = integrate(log_density, [Axis()], [1.0], moments=[min(df, 3.0)])
     keep = grid.weight > 1e-15

@@ -41,6 +41,13 @@ def test_it_becomes_a_frame():
     assert TABLE.to_arrow()["school"].to_pylist() == ["A", "Bee"]
 
 
+@pytest.mark.parametrize("labels", [[1, "a", True], [2**70, 5, 6], [(1, 2), "b", 3.5]])
+def test_labels_that_arrow_cannot_hold_together_become_text(labels):
+    column = np.empty(3, dtype=object)
+    column[:] = labels
+    assert Table(group=column).to_arrow()["group"].to_pylist() == list(map(str, labels))
+
+
 def test_a_missing_library_is_named():
     with pytest.raises(MissingExtraError, match="pip install no_such_library"):
         build_frame(TABLE, "no_such_library")

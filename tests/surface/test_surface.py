@@ -1,0 +1,78 @@
+"""What the package promises to a user who imports it."""
+
+import doctest
+import importlib
+import importlib.resources
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+
+import partialpool
+
+PROMISED = {
+    "fit", "fit_groups", "Fit", "priors", "datasets", "Table", "Notice",
+    "Flat", "Jeffreys", "HalfNormal", "HalfCauchy", "HalfT", "Exponential", "Uniform",
+    "LogNormal", "InverseGammaSq", "UniformShrinkage", "DuMouchel", "Normal", "StudentT",
+    "PartialPoolError", "FormulaError", "UnsupportedFormulaError", "DataError", "ColumnError",
+    "PriorError", "ImproperPosteriorError", "ArgumentError", "MissingExtraError",
+}  # fmt: skip
+HEAVY = [
+    "scipy", "duckdb", "pandas", "polars", "pyarrow", "rich", "matplotlib", "altair", "shiny",
+]  # fmt: skip
+MODULES = sorted(m.name for m in pkgutil.walk_packages(partialpool.__path__, prefix="partialpool."))
+
+
+def test_public_names():
+    assert set(partialpool.__all__) >= PROMISED
+    assert len(partialpool.__all__) == len(set(partialpool.__all__))
+    for name in partialpool.__all__:
+        assert getattr(partialpool, name) is not None
+        assert name in dir(partialpool)
+    with pytest.raises(AttributeError, match="no_such_name"):
+        partialpool.no_such_name  # noqa: B018
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_names_that_modules_export_exist(name):
+    module = importlib.import_module(name)
+    for exported in getattr(module, "__all__", ()):
+        assert hasattr(module, exported)
+
+
+def test_fit_stays_the_function_after_every_import():
+    for name in MODULES:
+        importlib.import_module(name)
+    assert callable(partialpool.fit)
+
+
+@pytest.mark.parametrize(
+    "statement", ["import partialpool", "import partialpool.cli", "from partialpool import errors"]
+)
+def test_import_is_light(statement):
+    code = f"{statement}; import sys; print([m for m in {HEAVY} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True, encoding="utf-8"
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_errors_are_also_the_builtin_ones():
+    for name in PROMISED:
+        if name.endswith("Error"):
+            assert issubclass(getattr(partialpool, name), partialpool.PartialPoolError)
+    assert issubclass(partialpool.FormulaError, ValueError)
+    assert issubclass(partialpool.DataError, ValueError)
+    assert issubclass(partialpool.ColumnError, LookupError)
+    assert issubclass(partialpool.MissingExtraError, ImportError)
+
+
+@pytest.mark.parametrize("name", ["partialpool", *MODULES])
+def test_doctests(name):
+    result = doctest.testmod(importlib.import_module(name))
+    assert result.failed == 0
+
+
+def test_it_is_typed():
+    assert importlib.resources.files("partialpool").joinpath("py.typed").is_file()
