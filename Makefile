@@ -1,4 +1,4 @@
-.PHONY: test lint types contract check format benchmarks
+.PHONY: test lint types contract check format constraints
 
 test:
 	sh scripts/test
@@ -19,7 +19,7 @@ format: .venv/installed-lint
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-constraints.txt: pyproject.toml
+constraints:
 	uv pip compile --universal --all-extras --no-annotate --no-header --quiet pyproject.toml -o constraints.txt
 
 .venv/installed-lint: pyproject.toml constraints.txt

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -52,6 +53,42 @@ def group_cells(table: Table) -> list[list[str]]:
     columns["n"] = [f"{v:,}" for v in table["n"].tolist()]
     columns["shrinkage"] = [f"{v:.2f}" for v in table["shrinkage"].tolist()]
     return [list(row) for row in zip(*(columns[k] for k in table), strict=True)]
+
+
+def estimate_cells(table: Table, spread: float) -> list[list[str]]:
+    """Cells of a table of groups by estimators, as text, row by row."""
+    rows = []
+    for row in table.rows():
+        label, n, *estimates = row.values()
+        rows.append([printable(label), f"{n:,}", *(number(v, spread) for v in estimates)])
+    return rows
+
+
+def score_cells(table: Table) -> list[list[str]]:
+    """Cells of the scoreboard, as text, row by row; empty where an estimator cannot predict."""
+    rows = []
+    for row in table.rows():
+        name, *scores = row.values()
+        rows.append([name, *("" if math.isnan(v) else f"{v:.4g}" for v in scores)])
+    return rows
+
+
+def plain_rows(table: Table) -> list[dict[str, Any]]:
+    """Rows that JSON can hold: numbers that do not exist are None, labels of other types text."""
+    return [
+        {k: _plain_label(v) if k == "group" else _plain_number(v) for k, v in row.items()}
+        for row in table.rows()
+    ]
+
+
+def _plain_number(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _plain_label(label: Any) -> Any:
+    label = label.item() if isinstance(label, np.generic) else label
+    finite = not isinstance(label, float) or math.isfinite(label)
+    return label if isinstance(label, str | int | float | bool) and finite else str(label)
 
 
 def parameter_cells(table: Table) -> list[list[str]]:

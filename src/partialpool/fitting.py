@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from partialpool import display
+from partialpool.comparison import Comparison, compare
 from partialpool.data import (
     GroupStatistics,
     Table,
@@ -90,6 +90,21 @@ class Fit:
         """One row a parameter: name, mean, sd, lower, median, upper; frame as in `groups`."""
         return self.like(self._parameters(level, kind))
 
+    def compare(self, *estimators: str) -> Comparison:
+        """No, complete and partial pooling side by side, with scores that need no truth.
+
+        Parameters
+        ----------
+        *estimators : str
+            Classical estimators to add, such as ``"reml"`` or ``"james_stein"``.
+
+        Returns
+        -------
+        Comparison
+            ``.groups`` (a column an estimator) and ``.scores``; see `partialpool.comparison`.
+        """
+        return compare(self.posterior, estimators)
+
     def draws(self, size: int, rng: np.random.Generator) -> Draws:
         """Draw independently from the joint posterior; see `Posterior.draws`."""
         return self.posterior.draws(size, rng)
@@ -103,15 +118,15 @@ class Fit:
         None.
         """
         groups = [
-            {"factor": self.statistics.factor, **_plain(row)}
-            for row in self._groups(level, kind).rows()
+            {"factor": self.statistics.factor, **row}
+            for row in display.plain_rows(self._groups(level, kind))
         ]
         return {
             "formula": self.formula,
             "family": self.family,
             "n_rows": self.statistics.n_rows,
             "n_dropped": self.statistics.n_dropped,
-            "parameters": [_plain(row) for row in self._parameters(level, kind).rows()],
+            "parameters": display.plain_rows(self._parameters(level, kind)),
             "groups": groups,
             "accuracy": {
                 "method": "trapezoid rule in double-exponential coordinates",
@@ -298,23 +313,3 @@ def _fit(
             "prior; leave it out"
         )
     return Fit(formula, "gaussian", posterior(statistics, chosen), like)
-
-
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    """Values that JSON can hold: numbers that do not exist are None, other labels text."""
-    plain = {k: _plain_number(v) for k, v in row.items()}
-    if "group" in row:
-        plain["group"] = _plain_label(row["group"])
-    return plain
-
-
-def _plain_number(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
-
-
-def _plain_label(label: Any) -> Any:
-    label = label.item() if isinstance(label, np.generic) else label
-    finite = not isinstance(label, float) or math.isfinite(label)
-    return label if isinstance(label, str | int | float | bool) and finite else str(label)

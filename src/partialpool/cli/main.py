@@ -61,6 +61,33 @@ def fit_command(**options: object) -> None:
     run(FitOptions(**options))  # type: ignore[arg-type]
 
 
+@cli.command("compare")
+@click.argument("data")
+@click.argument("formula", required=False)
+@click.option(
+    "--with",
+    "estimators",
+    multiple=True,
+    metavar="NAME",
+    help="A classical estimator to add, such as reml or james_stein; may be repeated.",
+)
+@click.option(
+    "--prior",
+    "priors",
+    multiple=True,
+    metavar="TEXT",
+    help='A prior, such as "tau ~ half_cauchy(5)"; may be repeated.',
+)
+@click.option("--top", type=click.IntRange(min=1), metavar="N", help="Only the first N groups.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def compare_command(**options: object) -> None:
+    """No, complete and partial pooling of DATA side by side, and how well each predicts."""
+    from partialpool.cli.compare import CompareOptions, run
+
+    run(CompareOptions(**options))  # type: ignore[arg-type]
+
+
 @cli.command("datasets")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def datasets_command(as_json: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,12 +12,18 @@ import numpy as np
 
 from partialpool._typing import Floats, Ints
 from partialpool.data import GroupStatistics
-from partialpool.errors import ArgumentError, PriorError, did_you_mean
+from partialpool.errors import (
+    ArgumentError,
+    ImproperPosteriorError,
+    PriorError,
+    did_you_mean,
+)
 from partialpool.integrate import Accuracy, Grid, integrate
 from partialpool.kernels.oneway import kept, pooled, theta_given
 from partialpool.kernels.ranks import expected_exceedances
 from partialpool.kernels.student import BLOCK
 from partialpool.models import OneWayModel, Priors, one_way_model
+from partialpool.models.propriety import check_proper
 from partialpool.posterior.components import Components, components, condensed, trimmed
 from partialpool.posterior.distributions import Distribution, Mixture, OfRatio
 from partialpool.posterior.draws import Draws, draw
@@ -99,7 +105,7 @@ class Posterior:
         ``tau^2 / (tau^2 + sigma^2)``; where standard errors are given, I^2: the same with the
         typical variance of Higgins and Thompson (2002), doi:10.1002/sim.1186, for sigma^2.
         """
-        return icc(self.model, self.grid, self._ratio, self.statistics.weight)
+        return icc(self.model, self.grid, self.tau_over_sigma, self.statistics.weight)
 
     @cached_property
     def new_group(self) -> Distribution:
@@ -110,8 +116,22 @@ class Posterior:
         return self._scalar(c.mu, scale, min(moments.tau, moments.mu))
 
     @cached_property
-    def _ratio(self) -> Distribution:
+    def tau_over_sigma(self) -> Distribution:
+        """Distribution of tau / sigma; of tau itself where standard errors are given."""
         return ratio(self.model, self.grid)
+
+    @property
+    def predicts_without_one_group(self) -> bool:
+        """Whether the posterior would be proper with any one group left out."""
+        sizes = self.model.sizes
+        smallest = sizes.n_rows - int(self.statistics.n.max())
+        try:
+            check_proper(
+                replace(sizes, n_groups=sizes.n_groups - 1, n_rows=smallest), self.model.priors
+            )
+        except ImproperPosteriorError:
+            return False
+        return sizes.n_groups > 2
 
     # groups -------------------------------------------------------------------------------
 
@@ -123,7 +143,7 @@ class Posterior:
     @cached_property
     def effect(self) -> Distribution:
         """Every group's deviation ``theta_j - mu`` (units of y); shape (J,)."""
-        y, weight = self._y, self.statistics.weight
+        y, weight = self.centered_means, self.statistics.weight
         c = self.components
 
         lam, sigma, mu, mu_sd = c.columns
@@ -145,7 +165,7 @@ class Posterior:
             mean[part] = b @ c.weight
             sd[part] = np.sqrt((b - mean[part, None]) ** 2 @ c.weight)
         at = classes.member
-        return OfRatio(self._ratio, self.statistics.weight, False, mean[at], sd[at])
+        return OfRatio(self.tau_over_sigma, self.statistics.weight, False, mean[at], sd[at])
 
     def contrast(self, coefficients: Mapping[Any, float], *, mu: float = 0.0) -> Distribution:
         """Distribution of ``sum_j c_j theta_j + c mu``.
@@ -167,7 +187,7 @@ class Posterior:
         if not np.isfinite([*a, mu]).all():
             raise ArgumentError(f"coefficients must be finite; received {dict(coefficients)}")
         c = self.components
-        weight, y = self.statistics.weight[at, None], self._y[at, None]
+        weight, y = self.statistics.weight[at, None], self.centered_means[at, None]
         k = kept(weight, c.lam)  # (K, C)
         loc = a @ (k * (y - c.mu)) + (a.sum() + mu) * c.mu
         own = a**2 @ (c.sigma**2 * c.lam / (1.0 + weight * c.lam))
@@ -183,7 +203,7 @@ class Posterior:
         Source: Laird and Louis (1989), doi:10.3102/10769986014001029.
         """
         c = self._for_quantiles
-        y, weight = self._y, self.statistics.weight
+        y, weight = self.centered_means, self.statistics.weight
         out = np.ones(len(y))
         for i in range(len(c.weight)):
             k = kept(weight, c.lam[i])
@@ -239,7 +259,7 @@ class Posterior:
                 f"rng must be a numpy.random.Generator, such as numpy.random.default_rng(1), "
                 f"not {type(rng).__name__}"
             )
-        return draw(self.model, self.grid, self.statistics, self._y, int(size), rng)
+        return draw(self.model, self.grid, self.statistics, self.centered_means, int(size), rng)
 
     def log_marginal_likelihood(self) -> float:
         """Logarithm of p(y), all parameters integrated out.
@@ -270,8 +290,8 @@ class Posterior:
     # helpers ------------------------------------------------------------------------------
 
     @cached_property
-    def _y(self) -> Floats:
-        """Group means less the model's center, shape (J,)."""
+    def centered_means(self) -> Floats:
+        """Group means less the model's center (units of y); shape (J,)."""
         return self.statistics.mean - (self.model.center - self.statistics.center)
 
     def _scalar(
@@ -304,7 +324,7 @@ class Posterior:
 
     def _sample(self) -> Ints:
         """Groups that span the range of weights and means: the extremes, and some between."""
-        weight, y = self.statistics.weight, self._y
+        weight, y = self.statistics.weight, self.centered_means
         ends = [f(v) for v in (weight, y) for f in (np.argmin, np.argmax)]
         return np.unique([*ends, *np.linspace(0, len(y) - 1, 60).astype(np.int64)])
 
@@ -338,7 +358,7 @@ class Theta(Mixture):
     @classmethod
     def of(cls, post: Posterior, c: Components, groups: Ints | slice = slice(None)) -> Theta:
         """Build from components `c` (for quantiles) and all components (for moments)."""
-        y, weight = post._y[groups], post.statistics.weight[groups]
+        y, weight = post.centered_means[groups], post.statistics.weight[groups]
         classes = post.model.classes
 
         def rows(part: slice) -> tuple[Floats, Floats]:

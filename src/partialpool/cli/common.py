@@ -1,0 +1,83 @@
+"""Shared by the commands: where data comes from, progress, and tables."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from partialpool import datasets
+from partialpool.errors import ArgumentError, DataError, did_you_mean
+
+
+@contextmanager
+def source(data: str, formula: str | None) -> Iterator[tuple[Any, str]]:
+    """The data and the formula; standard input is kept in a temporary file while it is read."""
+    known = {d.name: d for d in datasets.catalogue}
+    if data in known and not os.path.exists(data):
+        yield known[data].load(), formula or known[data].formula
+        return
+    if formula is None:
+        names = ", ".join(known)
+        raise ArgumentError(
+            f'a formula is needed for "{data}", such as "score ~ 1 + (1 | school)"; '
+            f"{did_you_mean(data, known)}"
+            f"only the bundled data sets have one of their own ({names})"
+        )
+    if data != "-":
+        yield data, formula
+        return
+    content = sys.stdin.buffer.read()
+    if not content:
+        raise DataError("standard input is empty; a header and rows are needed")
+    ending = ".parquet" if content[:4] == b"PAR1" else ".csv"
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "standard-input" + ending)
+        with open(path, "wb") as file:
+            file.write(content)
+        yield path, formula
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[float], None] | None]:
+    """A progress bar on standard error once reading has taken a second."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    bar = Progress(console=console, transient=True)
+    task = bar.add_task("reading", total=1.0)
+    begin = time.monotonic()
+
+    def update(done: float) -> None:
+        if time.monotonic() - begin > 1.0:
+            bar.start()
+            bar.update(task, completed=done)
+
+    try:
+        yield update
+    finally:
+        bar.stop()
+
+
+def rich_table(header: list[str], rows: list[list[str]]) -> Any:
+    """Build a table for the terminal; the first column is text, the others numbers."""
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(Text(header[0]), overflow="fold", max_width=40)
+    for name in header[1:]:
+        style = "bold" if name == "estimate" else None
+        table.add_column(name, justify="right", no_wrap=True, style=style)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return table

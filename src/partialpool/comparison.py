@@ -1,0 +1,246 @@
+"""The poolings side by side, and a scoreboard that needs no truth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from partialpool import classical
+from partialpool._typing import Floats
+from partialpool.data import GroupStatistics, Table
+from partialpool.errors import ArgumentError, did_you_mean
+from partialpool.kernels.predictive import leave_one_group_out
+from partialpool.posterior import Posterior
+
+Spread = Callable[..., Any]
+BY_ERRORS: dict[str, Spread] = {
+    "dersimonian_laird": classical.dersimonian_laird,
+    "hedges": classical.hedges,
+    "hunter_schmidt": classical.hunter_schmidt,
+    "paule_mandel": classical.paule_mandel,
+    "sidik_jonkman": classical.sidik_jonkman,
+    "ml": classical.ml,
+    "reml": classical.reml,
+    "boundary_avoiding": classical.boundary_avoiding,
+}
+"""Estimators of tau from estimates with standard errors."""
+BY_ROWS = ("anova", "ml", "reml")
+"""Of these, what there is for rows with sigma unknown; the others use sigma from within groups."""
+ESTIMATORS = ("anova", *BY_ERRORS, "james_stein")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """Estimates of every group by several estimators, and how well each predicts.
+
+    Parameters
+    ----------
+    groups : Table
+        group, n, and a column for each estimator (units of y).
+    scores : Table
+        estimator; tau (units of y; nan where there is none); log_score, the log density of
+        each group's data given the other groups, averaged over groups, hyperparameters
+        integrated out; group_rmse, the root mean squared error of predicting a group's mean from
+        the others; row_rmse, of predicting a row from all others, hyperparameters held, over
+        rows of groups with two rows or more. nan where an estimator cannot predict.
+    """
+
+    groups: Table
+    scores: Table
+
+    def __repr__(self) -> str:
+        return f"{self.groups!r}\n\n{self.scores!r}"
+
+
+def compare(post: Posterior, estimators: Sequence[str] = ()) -> Comparison:
+    """Compare no, complete and partial pooling, and classical estimators asked for.
+
+    Leaving out a group is exact: its information is taken out of the posterior at every node
+    and the nodes are reweighted by ``1 / p(group | others, node)``; nothing is refitted.
+
+    Parameters
+    ----------
+    post : Posterior
+        The fitted model.
+    estimators : sequence of str
+        Of ``anova``, ``reml``, ``ml``, ``dersimonian_laird``, ``hedges``, ``hunter_schmidt``,
+        ``paule_mandel``, ``sidik_jonkman``, ``boundary_avoiding``, ``james_stein``.
+
+    Raises
+    ------
+    ArgumentError
+        If an estimator is not known, or does not apply to the data.
+    """
+    s = post.statistics
+    chosen = [_classical(post, name) for name in dict.fromkeys(estimators)]
+    complete = float(s.mean @ s.weight / s.weight.sum() + s.center)
+    columns = {
+        "no_pooling": s.raw,
+        "complete_pooling": np.full(s.n_groups, complete),
+        "partial_pooling": post.theta.mean,
+    }
+    columns |= {c.name: c.estimate for c in chosen}
+    groups = Table(group=s.labels, n=s.n, **columns)
+    held = float(post.tau_over_sigma.quantile(0.5)) ** 2
+    rows = [
+        _Score("no_pooling", math.inf, math.nan, math.nan, _row_rmse(post, math.inf)),
+        _Score("complete_pooling", 0.0, *_complete_score(post), _row_rmse(post, 0.0)),
+        _Score("partial_pooling", float(post.tau.quantile(0.5)), *_partial_score(post),
+               _row_rmse(post, held)),
+    ]  # fmt: skip
+    rows += [_Score(c.name, c.tau, math.nan, math.nan, _row_rmse(post, c.lam)) for c in chosen]
+    names = np.empty(len(rows), dtype=object)
+    names[:] = [r.estimator for r in rows]
+    numbers = {
+        k: np.array([getattr(r, k) for r in rows])
+        for k in ("tau", "log_score", "group_rmse", "row_rmse")
+    }
+    return Comparison(groups, Table(estimator=names, **numbers))
+
+
+@dataclass(frozen=True, slots=True)
+class _Score:
+    estimator: str
+    tau: float
+    log_score: float
+    group_rmse: float
+    row_rmse: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Classical:
+    """A classical estimator's tau, lambda = (tau / sigma)^2 and estimates."""
+
+    name: str
+    tau: float
+    lam: float
+    estimate: Floats
+
+
+def _classical(post: Posterior, name: str) -> _Classical:
+    s = post.statistics
+    if name not in ESTIMATORS:
+        hint = did_you_mean(name, ESTIMATORS)
+        raise ArgumentError(
+            f'there is no estimator "{name}"; {hint}they are {", ".join(ESTIMATORS)}'
+        )
+    if s.sigma_known:
+        if name == "anova":
+            raise ArgumentError("anova needs rows: with known standard errors use hedges or reml")
+        sigma = 1.0
+    else:
+        if name in BY_ROWS:
+            found = _by_rows(s, name)
+            return _shrunken(name, s, found.tau, found.sigma)
+        sigma = classical.fixed_effects(mean=s.raw, n=s.n, ss=s.ss).sigma
+    se = sigma / np.sqrt(s.weight)
+    if name == "james_stein":
+        return _james_stein(s, se)
+    return _shrunken(name, s, BY_ERRORS[name](mean=s.mean, se=se).tau, sigma)
+
+
+def _by_rows(s: GroupStatistics, name: str) -> classical.Components:
+    if not np.array_equal(s.weight, s.n):
+        raise ArgumentError(f"{name} is not there for weighted rows")
+    if name == "anova":
+        return classical.anova(mean=s.mean, n=s.n, ss=s.ss)
+    return classical.maximum_likelihood(mean=s.mean, n=s.n, ss=s.ss, restricted=name == "reml")
+
+
+def _shrunken(name: str, s: GroupStatistics, tau: float, sigma: float) -> _Classical:
+    se = sigma / np.sqrt(s.weight)
+    fit = classical.empirical_bayes(mean=s.mean, se=se, tau=tau)
+    return _Classical(name, tau, (tau / sigma) ** 2, fit.estimate + s.center)
+
+
+def _james_stein(s: GroupStatistics, se: Floats) -> _Classical:
+    if not np.allclose(se, se[0], rtol=1e-9):
+        raise ArgumentError(
+            "james_stein needs equal standard errors (groups of one size): its theorem holds for "
+            "these only; use reml or paule_mandel"
+        )
+    fit = classical.james_stein(mean=s.mean, se=float(se[0]))
+    return _Classical("james_stein", math.nan, math.nan, fit.estimate + s.center)
+
+
+# predicting what was left out -----------------------------------------------------------------
+
+
+def _partial_score(post: Posterior) -> tuple[float, float]:
+    if not post.predicts_without_one_group:
+        return math.nan, math.nan
+    given = post.model.conditional(post.grid.points)
+    weight = (post.grid.weight.ravel()[:, None] * np.exp(given.log_share)).ravel()
+    shape = given.mu.shape
+    keep = weight > 0
+
+    def column(values: Floats) -> Floats:
+        wide = np.broadcast_to(values.reshape(len(values), -1), shape)
+        return wide.ravel()[keep, None]
+
+    nodes = (column(given.lam), column(given.sigma), column(given.mu), column(given.mu_sd))
+    return _score(post, weight[keep], nodes, given.df)
+
+
+def _complete_score(post: Posterior) -> tuple[float, float]:
+    """The model with tau = 0: mu flat and, if unknown, 1/sigma on sigma."""
+    s = post.statistics
+    y, total = post.centered_means, s.weight.sum()
+    mu = float(y @ s.weight / total)
+    if s.sigma_known:
+        sigma, df = 1.0, math.inf
+    else:
+        df = float(s.n_used - 1)
+        sigma = math.sqrt(float(s.ss.sum() + s.weight @ (y - mu) ** 2) / df)
+    lam, scale, center, center_sd = np.array([0.0, sigma, mu, sigma / math.sqrt(total)])
+    nodes = (lam.reshape(1, 1), scale.reshape(1, 1), center.reshape(1, 1), center_sd.reshape(1, 1))
+    return _score(post, np.ones(1), nodes, df)
+
+
+Nodes = tuple[Floats, Floats, Floats, Floats]
+"""lam, sigma, mu and mu_sd of C nodes, each (C, 1)."""
+
+
+def _score(post: Posterior, weight: Floats, nodes: Nodes, df: float) -> tuple[float, float]:
+    """Mean log density of a group given the others, and rmse of its mean."""
+    s, y = post.statistics, post.centered_means
+    log_score, error = 0.0, 0.0
+    step = max(1, 2**18 // len(weight))
+    for i in range(0, s.n_groups, step):
+        part = slice(i, i + step)
+        n = s.n[part].astype(np.float64)
+        log_p, center = leave_one_group_out(y[part], n, s.weight[part], s.ss[part], *nodes, df)
+        top = (-log_p).max(axis=0)
+        inverse = weight[:, None] * np.exp(-log_p - top)  # nodes reweighted by 1 / p
+        total = inverse.sum(axis=0)
+        log_score -= float((np.log(total) + top).sum())
+        error += float(((y[part] - (inverse * center).sum(axis=0) / total) ** 2).sum())
+    size = s.n_groups
+    return (log_score + 0.5 * s.log_weight) / size, math.sqrt(error / size)
+
+
+def _row_rmse(post: Posterior, lam: float) -> float:
+    """Root mean squared error of predicting a row from all the others, lambda held.
+
+    With K the covariance of the rows and P = K^-1 less its projection on mu, the error of row i
+    is (P y)_i / P_ii; its squares sum to a function of n, mean and ss of each group.
+    """
+    s = post.statistics
+    several = s.n >= 2
+    if s.sigma_known or not np.array_equal(s.weight, s.n) or not several.any() or math.isnan(lam):
+        return math.nan
+    y, n = post.centered_means, s.weight
+    inverse = 1.0 / (1.0 + n * lam) if math.isfinite(lam) else np.zeros(len(n))
+    used = (1.0 - inverse) / n  # lambda / (1 + n lambda)
+    if math.isfinite(lam):
+        w = n * inverse
+        mu, project = float(w @ y / w.sum()), inverse**2 / w.sum()
+    else:
+        mu, project = 0.0, np.zeros(len(n))
+    own = (1.0 - used - project)[several]
+    squares = (s.ss + n * ((y - mu) * inverse) ** 2)[several] / own**2
+    return math.sqrt(float(squares.sum() / n[several].sum()))
