@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from partialpool import datasets
+    from partialpool import classical, datasets, pictures, simulate
     from partialpool.data import Table
     from partialpool.errors import (
         ArgumentError,
@@ -63,10 +63,12 @@ _HOMES = {
     ),
     "notices": ("Notice",),
 }  # fmt: skip
+_ROOMS = ("classical", "datasets", "pictures", "simulate")
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [  # noqa: RUF022  (as a reader looks for them)
-    "fit", "fit_groups", "Fit", "priors", "datasets", "Table", "Notice",
+    "fit", "fit_groups", "Fit", "priors", "Table", "Notice",
+    "datasets", "classical", "simulate", "pictures",
     "Flat", "Jeffreys", "HalfNormal", "HalfCauchy", "HalfT", "Exponential", "Uniform",
     "LogNormal", "InverseGammaSq", "UniformShrinkage", "DuMouchel", "Normal", "StudentT",
     "PartialPoolError", "FormulaError", "UnsupportedFormulaError", "DataError", "ColumnError",
@@ -75,8 +77,8 @@ __all__ = [  # noqa: RUF022  (as a reader looks for them)
 
 
 def __getattr__(name: str) -> Any:
-    if name == "datasets":
-        return importlib.import_module("partialpool.datasets")
+    if name in _ROOMS:
+        return importlib.import_module(f"partialpool.{name}")
     if name not in _HOME_OF:
         raise AttributeError(f"module 'partialpool' has no attribute {name!r}")
     home = importlib.import_module(f"partialpool.{_HOME_OF[name]}")
@@ -86,4 +88,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted([*__all__, "__version__"])

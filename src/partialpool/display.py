@@ -13,6 +13,7 @@ from partialpool._typing import Floats
 from partialpool.data import GroupStatistics, Table
 from partialpool.notices import Notice
 from partialpool.posterior import Posterior
+from partialpool.posterior.distributions import IntervalKind
 
 SHOWN_GROUPS = 10
 WIDTH = 88
@@ -109,19 +110,26 @@ def headline(formula: str, s: GroupStatistics) -> str:
     return f"{formula}: {s.n_used:,} {what}{dropped} in {s.n_groups:,} groups"
 
 
-def pooling_line(post: Posterior) -> str:
+def pooling_line(post: Posterior, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> str:
     """How much is shared between groups, in one or two sentences."""
     icc = post.icc
-    lower, upper = icc.interval()
+    lower, upper = icc.interval(level, kind)
     shrinkage = post.shrinkage.mean
     low, high = float(shrinkage.min()), float(shrinkage.max())
     known = post.statistics.sigma_known
     what = "heterogeneity (I^2)" if known else "intraclass correlation (ICC)"
     spread = f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f}"
     return (
-        f"{what} {float(icc.mean):.2f}, 95% interval {lower:.2f} to {upper:.2f}. "
+        f"{what} {float(icc.mean):.2f}, {100 * level:g}% interval {lower:.2f} to {upper:.2f}. "
         f"Groups are drawn toward the mean by a share of {spread} (0 no pooling, 1 complete)."
     )
+
+
+def prior_line(post: Posterior) -> str:
+    """The priors used, in one line."""
+    p = post.model.priors
+    named = {"mu": p.mu, "tau": p.tau} | ({} if post.statistics.sigma_known else {"sigma": p.sigma})
+    return "priors: " + ", ".join(f"{name} ~ {prior}" for name, prior in named.items())
 
 
 def notice_lines(notices: Sequence[Notice], width: int = WIDTH) -> list[str]:
@@ -134,13 +142,18 @@ def notice_lines(notices: Sequence[Notice], width: int = WIDTH) -> list[str]:
 
 
 def summary(
-    formula: str, post: Posterior, notices: Sequence[Notice], parameters: Table, groups: Table
+    formula: str,
+    post: Posterior,
+    notices: Sequence[Notice],
+    parameters: Table,
+    groups: Table,
+    advice: str,
 ) -> str:
     """The printed Fit: parameters, pooling, the first groups, and notices."""
     shown = Table({k: v[:SHOWN_GROUPS] for k, v in groups.items()})
-    lines = [headline(formula, post.statistics), ""]
+    lines = [headline(formula, post.statistics), prior_line(post), ""]
     lines += _aligned(["", *list(parameters)[1:]], parameter_cells(parameters))
-    lines += ["", *textwrap.wrap(pooling_line(post), WIDTH), ""]
+    lines += ["", *textwrap.wrap(f"{pooling_line(post)} {advice}", WIDTH), ""]
     lines += _aligned(list(shown), group_cells(shown))
     if groups.n_rows > SHOWN_GROUPS:
         lines.append(f"... {groups.n_rows - SHOWN_GROUPS:,} more groups: fit.groups()")

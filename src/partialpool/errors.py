@@ -70,7 +70,9 @@ class ColumnError(DataError, LookupError):
         text = f'column "{name}"{where} is not in the data'
         hint = did_you_mean(name, names)
         shown = ", ".join(names[:20]) + (f", and {len(names) - 20} more" if len(names) > 20 else "")
-        return cls(f"{text}; {hint}the columns are: {shown or '(none)'}")
+        spaced = any(not n.replace(".", "_").isidentifier() for n in names)
+        quotes = "; write a name with spaces or signs between backquotes" if spaced else ""
+        return cls(f"{text}; {hint}the columns are: {shown or '(none)'}{quotes}")
 
 
 class PriorError(PartialPoolError, ValueError):

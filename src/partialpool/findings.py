@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from partialpool.data.labels import shown
 from partialpool.display import number
 from partialpool.integrate import Accuracy
 from partialpool.notices import Notice
@@ -22,6 +23,7 @@ def findings(post: Posterior) -> Iterator[Notice]:
     """Yield the notices of a posterior, the most important first."""
     yield from _accuracy(post)
     yield from _dropped(post)
+    yield from _absent_groups(post)
     yield from _few_groups(post)
     yield from _moments(post)
     yield from _few_replicates(post)
@@ -42,24 +44,36 @@ def _accuracy(post: Posterior) -> Iterator[Notice]:
 def _dropped(post: Posterior) -> Iterator[Notice]:
     s = post.statistics
     if s.n_dropped:
-        verb = "row was" if s.n_dropped == 1 else "rows were"
+        verb = "rows was" if s.n_dropped == 1 else "rows were"
         yield Notice(
             "rows_dropped",
             "warning" if s.n_dropped > 0.05 * s.n_rows else "info",
-            f"{s.n_dropped:,} of {s.n_rows:,} {verb} left out because a value was missing in a "
-            "column of the formula. If values are missing for a reason, the result is biased.",
+            f"{s.n_dropped:,} of {s.n_rows:,} {verb} left out because a value was missing. "
+            "If values are missing for a reason, the result is biased.",
+        )
+
+
+def _absent_groups(post: Posterior) -> Iterator[Notice]:
+    absent = post.statistics.absent
+    if len(absent):
+        what = "1 group has" if len(absent) == 1 else f"{len(absent):,} groups have"
+        yield Notice(
+            "groups_dropped",
+            "warning",
+            f"{what} no complete row and no estimate: {shown(absent.tolist())}.",
         )
 
 
 def _few_groups(post: Posterior) -> Iterator[Notice]:
-    s = post.statistics
+    s, prior = post.statistics, post.model.priors.tau
+    advice = " Give it one from what is known, such as half_normal(scale)."
+    advice = "" if prior.proper else advice
     if s.n_groups < FEW_GROUPS:
         yield Notice(
             "few_groups",
             "warning",
             f"There are only {s.n_groups} groups: the data say little about their spread tau, "
-            "and the result depends on its prior. Give tau a prior from what is known, such as "
-            "half_normal(scale).",
+            f"and the result depends on its prior, tau ~ {prior}.{advice}",
         )
 
 
@@ -94,9 +108,9 @@ def _tau_near_zero(post: Posterior) -> Iterator[Notice]:
         yield Notice(
             "tau_near_zero",
             "info",
-            "The data cannot tell the spread between groups from 0: tau lies in "
-            f"[0, {upper}] with probability 95%. The groups may all be alike; the intervals of "
-            "the groups take this into account.",
+            f"The data cannot tell the spread between groups from 0: tau is below {upper} with "
+            f"probability 95% (interval [0, {upper}]). The groups may all be alike; the "
+            "intervals of the groups take this into account.",
         )
 
 
@@ -120,7 +134,7 @@ def _single_rows(post: Posterior) -> Iterator[Notice]:
     s = post.statistics
     single = int((s.n == 1).sum())
     if single and not s.sigma_known and single < s.n_groups:
-        verb = "group has" if single == 1 else "groups have"
+        verb = "groups has" if single == 1 else "groups have"
         yield Notice(
             "single_row_groups",
             "info",

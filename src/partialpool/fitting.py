@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from partialpool import display
+from partialpool.advice import Advice, advise, recommendation
 from partialpool.comparison import Comparison, compare
 from partialpool.data import (
     GroupStatistics,
@@ -18,6 +19,7 @@ from partialpool.data import (
     from_summaries,
     read_statistics,
 )
+from partialpool.data.read import as_table
 from partialpool.errors import ArgumentError, PriorError
 from partialpool.findings import findings
 from partialpool.formula import one_way, parse
@@ -26,6 +28,7 @@ from partialpool.models.priors import Prior
 from partialpool.notices import Notice
 from partialpool.posterior import Distribution, Draws, Posterior, posterior
 from partialpool.posterior.distributions import IntervalKind
+from partialpool.simulate import World
 
 PriorLike = Priors | Mapping[str, Prior | str] | Iterable[str] | str | None
 
@@ -105,6 +108,30 @@ class Fit:
         """
         return compare(self.posterior, estimators)
 
+    def advise(self) -> Advice:
+        """Say how much the grouping matters, in numbers and in words; see `partialpool.advice`."""
+        return advise(self.posterior)
+
+    def world(self) -> World:
+        """Return a world like this fit: its group sizes, and mu, tau and sigma at their medians.
+
+        For use with `partialpool.simulate`.
+
+        Raises
+        ------
+        ArgumentError
+            If standard errors are given: there are no rows to simulate.
+        """
+        post = self.posterior
+        if post.sigma is None:
+            raise ArgumentError("a world is made of rows; this fit has known standard errors")
+        return World(
+            n=tuple(self.statistics.n.tolist()),
+            tau=float(post.tau.median),
+            sigma=float(post.sigma.median),
+            mu=float(post.mu.median),
+        )
+
     def draws(self, size: int, rng: np.random.Generator) -> Draws:
         """Draw independently from the joint posterior; see `Posterior.draws`."""
         return self.posterior.draws(size, rng)
@@ -143,6 +170,7 @@ class Fit:
             self.notices,
             self._parameters(0.95, "equal-tailed"),
             self._groups(0.95, "equal-tailed"),
+            recommendation(self.posterior),
         )
 
     def _groups(self, level: float, kind: IntervalKind) -> Table:
@@ -237,6 +265,11 @@ def fit(
         raise ArgumentError(
             f'family="{family}" is not yet supported here; this version fits "gaussian"'
         )
+    if not isinstance(formula, str):
+        raise ArgumentError(
+            f"the arguments are fit(formula, data); the first is a {type(formula).__name__}, "
+            'not a formula such as "score ~ 1 + (1 | school)"'
+        )
     parsed = parse(formula)
     roles = one_way(parsed)
     reading = read_statistics(roles, data, progress=progress)
@@ -300,7 +333,7 @@ def fit_groups(
             "give either se (known standard errors), or both n and sd; "
             f"received mean and {', '.join(given) or 'nothing else'}"
         )
-    return _fit(formula, statistics, prior, lambda table: table)
+    return _fit(formula, statistics, prior, as_table)
 
 
 def _fit(

@@ -13,6 +13,7 @@
 estimates with known standard errors, by moments | see each |
 | `ml`, `reml`, `boundary_avoiding` | the same by likelihood | see each |
 | `heterogeneity` | Q, I^2, H^2 and the Q-profile interval of tau | Viechtbauer 2007 |
+| `likelihood_ratio` | test of tau = 0 with the right null | Self & Liang 1987 |
 | `empirical_bayes` | groups given tau: naive, +mu, Prasad-Rao, Morris intervals | Morris 1983 |
 | `james_stein` | toward a point, the mean or a regression; positive part | James & Stein 1961 |
 
@@ -20,7 +21,12 @@ What each leaves out compared with the full posterior is said in its docstring.
 """
 
 from partialpool.classical.empirical_bayes import EmpiricalBayes, empirical_bayes
-from partialpool.classical.heterogeneity import Heterogeneity, heterogeneity
+from partialpool.classical.heterogeneity import (
+    Heterogeneity,
+    LikelihoodRatio,
+    heterogeneity,
+    likelihood_ratio,
+)
 from partialpool.classical.james_stein import JamesStein, james_stein
 from partialpool.classical.known_errors import (
     BetweenSpread,
@@ -55,6 +61,7 @@ __all__ = [
     "FixedEffects",
     "Heterogeneity",
     "JamesStein",
+    "LikelihoodRatio",
     "MethodOfMoments",
     "PooledMean",
     "anova",
@@ -68,6 +75,7 @@ __all__ = [
     "heterogeneity",
     "hunter_schmidt",
     "james_stein",
+    "likelihood_ratio",
     "maximum_likelihood",
     "method_of_moments",
     "ml",

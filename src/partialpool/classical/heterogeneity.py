@@ -10,8 +10,9 @@ import numpy as np
 from scipy import special
 
 from partialpool.classical import checks
-from partialpool.classical.known_errors import generalised_q
-from partialpool.classical.roots import root_of_falling
+from partialpool.classical.known_errors import generalised_q, restricted_log_likelihood
+from partialpool.classical.roots import highest, root_of_falling
+from partialpool.classical.rows import Profile, summaries
 from partialpool.errors import ArgumentError
 
 
@@ -90,3 +91,58 @@ def heterogeneity(*, mean: Any, se: Any, tau: float, level: float = 0.95) -> Het
         tau_lower=end(alpha / 2),
         tau_upper=end(1 - alpha / 2),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class LikelihoodRatio:
+    """Test of tau = 0.
+
+    Parameters
+    ----------
+    statistic : float
+        Twice the gain in restricted log likelihood from letting tau be positive.
+    p : float
+        Under the correct null: half a point mass at 0, half chi-square with 1 degree of freedom.
+    """
+
+    statistic: float
+    p: float
+
+
+def likelihood_ratio(
+    *, mean: Any, se: Any = None, n: Any = None, ss: Any = None
+) -> LikelihoodRatio:
+    """Test tau = 0 by the restricted likelihood ratio.
+
+    tau = 0 lies on the boundary: the usual chi-square null would give p-values twice too large.
+
+    Parameters
+    ----------
+    mean : array_like, shape (J,)
+        Group means or estimates (units of y).
+    se : array_like, shape (J,), optional
+        Known standard errors; or else
+    n, ss : array_like, shape (J,), optional
+        Rows and within-group sums of squares.
+
+    Notes
+    -----
+    Source: Self and Liang (1987), doi:10.1080/01621459.1987.10478472.
+    """
+    if se is not None:
+        y, s = checks.groups(mean=mean, se=se)
+        checks.at_least(2, len(y), "the likelihood ratio", "there is nothing to compare")
+        checks.positive(se=s)
+        value, slope = restricted_log_likelihood(y, s**2)
+        scale = float(np.mean(s**2) + np.var(y))
+    elif n is not None and ss is not None:
+        y, n_, inside = summaries(mean, n, ss)
+        problem = Profile.of(y, n_, inside, restricted=True)
+        value, slope, scale = problem.value, problem.slope, float(1.0 / n_.mean())
+    else:
+        raise ArgumentError("give either se, or both n and ss")
+    best = highest(value, slope, scale)
+    at = value(np.array([0.0, best]))
+    statistic = max(0.0, 2.0 * float(at[1] - at[0]))
+    p = 0.5 * float(special.chdtrc(1, statistic)) if statistic > 0 else 1.0
+    return LikelihoodRatio(statistic, p)

@@ -217,6 +217,13 @@ def _score(y: Floats, v: Floats, restricted: bool) -> Callable[[Floats], Floats]
     return slope
 
 
+def restricted_log_likelihood(
+    y: Floats, v: Floats
+) -> tuple[Callable[[Floats], Floats], Callable[[Floats], Floats]]:
+    """Return the restricted log likelihood of tau^2 and its slope, for variances v."""
+    return _log_likelihood(y, v, True), _score(y, v, True)
+
+
 def _fisher(v: Floats, tau2: float, restricted: bool) -> float:
     """Standard error of tau^2 from the expected information."""
     w = 1.0 / (v + tau2)

@@ -52,7 +52,7 @@ def anova(*, mean: Any, n: Any, ss: Any) -> Components:
     -----
     Source: Henderson (1953), doi:10.2307/3001853, method 1.
     """
-    y, n_, inside = _arrays(mean, n, ss)
+    y, n_, inside = summaries(mean, n, ss)
     total, size = n_.sum(), len(y)
     sigma2 = inside.sum() / (total - size)
     grand = y @ n_ / total
@@ -79,25 +79,29 @@ def maximum_likelihood(*, mean: Any, n: Any, ss: Any, restricted: bool = True) -
     Source: Patterson and Thompson (1971), doi:10.1093/biomet/58.3.545; Bates et al. (2015),
     doi:10.18637/jss.v067.i01, for the criterion.
     """
-    y, n_, inside = _arrays(mean, n, ss)
-    center = float(y @ n_ / n_.sum())
-    classes = size_classes(n_, y - center)
-    problem = _Profile(classes, float(inside.sum()), float(n_.sum()) - restricted, restricted)
+    y, n_, inside = summaries(mean, n, ss)
+    problem = Profile.of(y, n_, inside, restricted=restricted)
     lam = highest(problem.value, problem.slope, float(1.0 / n_.mean()))
-    p = profile(classes, np.array([lam]))
+    p = profile(problem.classes, np.array([lam]))
     sigma2 = (problem.ssw + float(p.between[0])) / problem.df
     value = float(problem.value(np.array([lam]))[0])
     return _finish(y, n_, lam * sigma2, sigma2, value)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Profile:
+class Profile:
     """The log likelihood of lambda with mu and sigma profiled out, and its slope."""
 
     classes: SizeClasses
     ssw: float
     df: float
     restricted: bool
+
+    @classmethod
+    def of(cls, y: Floats, n: Floats, ss: Floats, *, restricted: bool) -> Profile:
+        """Build from group means, rows and within-group sums of squares."""
+        classes = size_classes(n, y - float(y @ n / n.sum()))
+        return cls(classes, float(ss.sum()), float(n.sum()) - restricted, restricted)
 
     def value(self, lam: Floats) -> Floats:
         p = profile(self.classes, lam)
@@ -114,7 +118,8 @@ class _Profile:
         return np.asarray(out + 0.5 * (w**2 @ c.count) / p.precision if self.restricted else out)
 
 
-def _arrays(mean: Any, n: Any, ss: Any) -> tuple[Floats, Floats, Floats]:
+def summaries(mean: Any, n: Any, ss: Any) -> tuple[Floats, Floats, Floats]:
+    """Means, rows and sums of squares as arrays; refused where sigma cannot be estimated."""
     y, n_, inside = checks.groups(mean=mean, n=n, ss=ss)
     checks.at_least(2, len(y), "a between-group spread", "a spread needs two groups")
     checks.positive(n=n_)

@@ -12,6 +12,7 @@ import numpy as np
 
 from partialpool import display, pictures
 from partialpool._typing import Ints
+from partialpool.advice import recommendation
 from partialpool.cli.common import progress_bar, rich_table, source
 from partialpool.data import Table
 from partialpool.data.files import write_table
@@ -89,7 +90,6 @@ def _print_csv(table: Table) -> None:
 
 def _print_tables(found: Fit, groups: Table, n_groups: int, options: FitOptions) -> None:
     from rich.console import Console
-    from rich.padding import Padding
     from rich.text import Text
 
     console = Console(highlight=False)
@@ -98,17 +98,21 @@ def _print_tables(found: Fit, groups: Table, n_groups: int, options: FitOptions)
     kind = options.kind
     parameters = found._parameters(options.interval, kind)
     console.print(Text(display.headline(found.formula, found.statistics), style="bold"))
+    console.print(Text(display.prior_line(found.posterior), style="dim"))
     console.print(
         rich_table(["parameter", *list(parameters)[1:]], display.parameter_cells(parameters))
     )
-    console.print(Padding(Text(display.pooling_line(found.posterior)), (0, 0, 1, 0)))
+    pooling = display.pooling_line(found.posterior, options.interval, kind)
+    console.print(Text(f"{pooling} {recommendation(found.posterior)}"))
+    console.print()
     limit = options.top or SHOWN_GROUPS
     shown = Table({k: v[:limit] for k, v in groups.items()})
     console.print(
         rich_table([found.statistics.factor, *list(shown)[1:]], display.group_cells(shown))
     )
     if shown.n_rows < n_groups:
-        more = f"{shown.n_rows:,} of {n_groups:,} groups; all: --csv, --json or --out FILE"
+        more = f"{shown.n_rows:,} of {n_groups:,} groups"
+        more += "" if options.top else "; all of them: --csv, --json or --out FILE"
         console.print(Text(more, style="dim"))
     percent = f"{100 * options.interval:g}%"
     console.print(Text(f"lower and upper: {percent} {kind} interval", style="dim"))

@@ -26,7 +26,7 @@ def cli() -> None:
     "priors",
     multiple=True,
     metavar="TEXT",
-    help='A prior, such as "tau ~ half_cauchy(5)"; for mu, tau and sigma; may be repeated.',
+    help='A prior, such as "tau ~ half_cauchy(5)"; for mu, tau, sigma; may be repeated.',
 )
 @click.option(
     "--interval", default=0.95, show_default=True, metavar="P", help="Probability of the intervals."
@@ -42,14 +42,24 @@ def cli() -> None:
 @click.option("--csv", "as_csv", is_flag=True, help="Print the table of groups as CSV.")
 @click.option("--out", metavar="FILE", help="Write the table of groups to a .csv or .parquet file.")
 @click.option(
-    "--plot", metavar="FILE", help="Draw the groups to an .svg, .png, .pdf or .html file."
+    "--plot",
+    metavar="FILE",
+    help="Draw up to 60 groups to an .svg, .png, .pdf or .html file.",
 )
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def fit_command(**options: object) -> None:
-    r"""Fit DATA with FORMULA and print the posterior of every group.
+    """Fit DATA with FORMULA and print the posterior of every group.
 
     DATA is a CSV or Parquet file (or a glob of them), - for CSV from standard input, or the name
     of a bundled data set (see `partialpool datasets`), whose formula need not be given.
+
+    FORMULA is outcome ~ 1 + (1 | group). Known standard errors: outcome | se(column) ~ ...;
+    only n, mean and sd of each group: mean | summary(n, sd) ~ ...; precision weights:
+    outcome | weights(column) ~ ... Column names with spaces go between backquotes.
+
+    Printed are mu (Intercept), tau (standard deviation between groups), sigma (within), and for
+    each group its own mean (raw), its posterior mean (estimate), sd, interval, and shrinkage
+    (0 no pooling, 1 complete pooling).
 
     \b
     partialpool fit scores.csv "score ~ 1 + (1 | school)"
@@ -86,6 +96,31 @@ def compare_command(**options: object) -> None:
     from partialpool.cli.compare import CompareOptions, run
 
     run(CompareOptions(**options))  # type: ignore[arg-type]
+
+
+@cli.command("simulate")
+@click.option("--groups", default=12, show_default=True, help="Number of groups.")
+@click.option("--n", default=15, show_default=True, help="Rows a group.")
+@click.option("--sizes", metavar="5,5,40", help="Rows of each group, in place of --groups and --n.")
+@click.option("--tau", default=5.0, show_default=True, help="Standard deviation between groups.")
+@click.option("--sigma", default=10.0, show_default=True, help="Standard deviation within groups.")
+@click.option("--mu", default=70.0, show_default=True, help="Population mean.")
+@click.option(
+    "--population",
+    default="normal",
+    show_default=True,
+    help="normal, heavy_tailed or two_clusters.",
+)
+@click.option("--replicates", default=1000, show_default=True, help="Worlds for the risks.")
+@click.option("--seed", default=1, show_default=True, help="Seed of the noise.")
+@click.option("--sigma-unknown", is_flag=True, help="Do not tell the estimators sigma.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def simulate_command(**options: object) -> None:
+    """Draw a world whose truth is known, and what to expect of each estimator in such worlds."""
+    from partialpool.cli.simulate import SimulateOptions, run
+
+    run(SimulateOptions(**options))  # type: ignore[arg-type]
 
 
 @cli.command("datasets")

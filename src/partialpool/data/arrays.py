@@ -66,6 +66,7 @@ def reduce(rows: Rows, roles: OneWay) -> GroupStatistics:
         sigma_known=roles.se is not None,
         n_rows=total,
         n_dropped=total - int(keep.sum()),
+        absent=rows.labels[~full],
     )
 
 

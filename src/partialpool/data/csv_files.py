@@ -45,15 +45,15 @@ def read_csv(connection: Any, names: list[str], roles: OneWay) -> Any:
     delimiters = sorted({h.delimiter for h in headers})
     if len(delimiters) > 1:
         raise DataError(f"the files separate their fields differently: {lab.shown(delimiters)}")
+    options = {
+        "header": True,
+        "delimiter": delimiters[0],
+        "na_values": MISSING_WORDS,
+        "union_by_name": len(names) > 1,
+        "dtype": {roles.group.name: "VARCHAR"},
+    }
     try:
-        relation = connection.read_csv(
-            [literal(n) for n in names],
-            header=True,
-            delimiter=delimiters[0],
-            na_values=MISSING_WORDS,
-            union_by_name=len(names) > 1,
-            dtype={roles.group.name: "VARCHAR"},
-        )
+        relation = _relation(connection, names, options)
     except duckdb.Error as error:
         for name, header in zip(names, headers, strict=True):
             _refuse_uneven_rows(name, header)
@@ -67,6 +67,25 @@ def read_csv(connection: Any, names: list[str], roles: OneWay) -> Any:
                 "column names must differ in more than capitals"
             )
     return relation
+
+
+def _relation(connection: Any, names: list[str], options: dict[str, Any]) -> Any:
+    """Open strictly; where the line ends are mixed, which strict reading refuses, leniently."""
+    import duckdb
+
+    paths = [literal(n) for n in names]
+    try:
+        return connection.read_csv(paths, **options)
+    except duckdb.Error:
+        if not any(_mixed_line_ends(name) for name in names):
+            raise
+        return connection.read_csv(paths, strict_mode=False, quotechar='"', **options)
+
+
+def _mixed_line_ends(name: str) -> bool:
+    with open(name, "rb") as file:
+        start = file.read(2**16)
+    return 0 < start.count(b"\r\n") < start.count(b"\n")
 
 
 def literal(name: str) -> str:

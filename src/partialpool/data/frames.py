@@ -184,7 +184,7 @@ def not_a_number(name: str, value: object, row: int) -> DataError:
     what = f"the text {shown}" if isinstance(value, str) else f"{shown} ({type(value).__name__})"
     return DataError(
         f'column "{name}" must hold numbers; row {row} holds {what}: '
-        "correct the value, or leave it empty if it is missing"
+        "correct the value (69.8, not 69,8), or leave it empty if it is missing"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +47,11 @@ def read_statistics(roles: OneWay, data: Any, *, progress: Progress | None = Non
         If a column of the formula is missing.
     """
     if isinstance(data, str | Path):
-        return Reading(_read_file(data, roles, progress), _as_table)
+        return Reading(_read_file(data, roles, progress), as_table)
     kind = frames.kind_of(data)
     if kind == "duckdb":
         statistics = sql.reduce(data, roles)
-        return Reading(statistics, lambda table: sql.as_relation(data, table))
+        return Reading(statistics, partial(sql.as_relation, data))
     if kind is None:
         raise DataError(
             f"data of type {type(data).__name__} cannot be read; allowed are a pandas or Polars "
@@ -59,8 +60,8 @@ def read_statistics(roles: OneWay, data: Any, *, progress: Progress | None = Non
         )
     statistics = arrays.reduce(frames.extract(data, kind, roles), roles).sorted()
     if kind == "mapping":
-        return Reading(statistics, _as_table)
-    return Reading(statistics, lambda table: build_frame(table, kind))
+        return Reading(statistics, as_table)
+    return Reading(statistics, partial(build_frame, library=kind))
 
 
 def _read_file(path: str | Path, roles: OneWay, progress: Progress | None) -> GroupStatistics:
@@ -72,5 +73,6 @@ def _read_file(path: str | Path, roles: OneWay, progress: Progress | None) -> Gr
     return statistics
 
 
-def _as_table(table: Table) -> Table:
+def as_table(table: Table) -> Table:
+    """Hand results back as a Table."""
     return table

@@ -302,6 +302,7 @@ class _Reduction:
             sigma_known=self.roles.se is not None,
             n_rows=total,
             n_dropped=total - int(used.sum()),
+            absent=found.labels[~keep],
         )
 
     # what went wrong ----------------------------------------------------------------------

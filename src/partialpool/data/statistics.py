@@ -42,6 +42,8 @@ class GroupStatistics:
         True if the weights are 1 / se^2 with known standard errors.
     n_rows, n_dropped : int
         Rows received, and of these, rows left out because a value was missing.
+    absent : ndarray
+        Labels of groups in the data of which no row could be used.
     """
 
     factor: str
@@ -56,6 +58,7 @@ class GroupStatistics:
     sigma_known: bool
     n_rows: int
     n_dropped: int
+    absent: AnyArray
 
     @property
     def n_groups(self) -> int:
@@ -119,7 +122,16 @@ class GroupStatistics:
             log_weight=self.log_weight + other.log_weight,
             n_rows=self.n_rows + other.n_rows,
             n_dropped=self.n_dropped + other.n_dropped,
+            absent=_still_absent(self.absent, other.absent, labels),
         )
+
+
+def _still_absent(first: AnyArray, second: AnyArray, present: AnyArray) -> AnyArray:
+    """Labels absent on either side that are present on neither."""
+    both, _ = unify(first, second)
+    known = set(present.tolist())
+    kept = [i for i, label in enumerate(both.tolist()) if label not in known]
+    return both[kept]
 
 
 def without_rounding(ss: Floats, weight: AnyArray, mean: Floats, center: float) -> Floats:

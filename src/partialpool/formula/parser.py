@@ -134,7 +134,8 @@ class _Parser:
                 additions.append(self.addition(additions))
         if not self.at_op("~"):
             self.fail(
-                f'expected "~" between the outcome and the model, found {self.peek.shown()}',
+                f'expected "~" between the outcome and the model, found {self.peek.shown()}; '
+                "a column name with spaces goes between backquotes: `Test score` ~ ...",
                 self.peek,
             )
         tilde = self.advance().at

@@ -61,6 +61,12 @@ def one_way(formula: Formula) -> OneWay:
 
     if not isinstance(formula.response, Name):
         raise refuse("a function of the outcome is", formula.response.at)
+    if formula.terms and not formula.groups and len(formula.terms) == 1:
+        raise refuse(
+            f"the predictor {formula.terms[0]} (if it names the groups, write "
+            f"(1 | {formula.terms[0]})) is",
+            formula.terms[0].factors[0].at,
+        )
     if formula.terms:
         raise refuse(f"the predictor {formula.terms[0]} is", formula.terms[0].factors[0].at)
     if formula.offsets:

@@ -98,8 +98,8 @@ def mixture_quantile(
         Probabilities in (0, 1).
     loc, scale : ndarray, shape (C, B) or (C, 1)
         Location and scale of every component.
-    weight : ndarray, shape (C,)
-        Weights that sum to one.
+    weight : ndarray, shape (C,) or (C, B)
+        Weights that sum to one over the components.
     df : float
         Degrees of freedom, infinite for normal components.
 
@@ -114,15 +114,15 @@ def mixture_quantile(
     if ends.shape[1] == 1 or loc.shape[1] == 1:
         x = np.broadcast_to(_weighted_median(ends, weight), low.shape)
     else:
-        mean = weight @ loc
-        spread = np.sqrt(weight @ (scale**2 + (loc - mean) ** 2))
+        mean = _mixed(weight, loc)
+        spread = np.sqrt(_mixed(weight, scale**2 + (loc - mean) ** 2))
         x = np.minimum(np.maximum(mean + spread * unit, low), high)
     inverse = 1.0 / scale
-    slope_weight = inverse * weight[:, None]
+    slope_weight = inverse * (weight if weight.ndim == 2 else weight[:, None])
     near = 1e-5 * np.minimum(p, 1.0 - np.asarray(p))  # Newton's next step squares this
     for _ in range(rounds):
         z = (x - loc) * inverse
-        excess = weight @ cdf(z, df) - p
+        excess = _mixed(weight, cdf(z, df)) - p
         density = pdf(z, df)
         density *= slope_weight
         slope = density.sum(axis=0)
@@ -137,6 +137,11 @@ def mixture_quantile(
         if done.all():
             break
     return np.asarray(x)
+
+
+def _mixed(weight: Floats, values: Floats) -> Floats:
+    """Weighted sum over components, (C, B) to (B,)."""
+    return np.asarray(weight @ values if weight.ndim == 1 else (weight * values).sum(axis=0))
 
 
 def _weighted_median(values: Floats, weight: Floats) -> Floats:

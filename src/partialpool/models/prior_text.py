@@ -36,8 +36,9 @@ def parse_prior(text: str) -> Prior:
     >>> parse_prior("half_t(3, 5)")
     HalfT(df=3.0, scale=5.0)
     """
+    bare = text.strip()
     try:
-        call = parse_call(text)
+        call = parse_call(f"{bare}()" if bare in KINDS and not fields(KINDS[bare]) else text)
     except FormulaError as error:
         raise PriorError(f'the prior "{text}" cannot be read: {error}') from error
     kind = KINDS.get(call.function)

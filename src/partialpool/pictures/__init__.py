@@ -1,6 +1,33 @@
-"""Charts: one function each, an `altair.Chart` out, for notebook, command, report and app alike."""
+"""Charts: one function each, an `altair.Chart` out, for notebook, command, report and app alike.
 
+| function | what it shows |
+|---|---|
+| `shrinkage` | from each group's own estimate to its partially pooled one |
+| `caterpillar` | estimates with intervals, in their order |
+| `forest` | known standard errors: own and pooled estimates, the mean, a new group |
+| `shrinkage_by_size` | how much a group is pooled, by rows or standard error |
+| `tau` | the posterior of tau, and the classical estimates in it |
+| `estimates_by_tau` | the estimates as functions of tau |
+| `error_bars`, `risk_by_tau` | errors of estimators, in one setting and over tau |
+"""
+
+from partialpool.pictures.by_size import shrinkage_by_size
+from partialpool.pictures.caterpillar import caterpillar
+from partialpool.pictures.forest import forest
+from partialpool.pictures.risk import error_bars, risk_by_tau
 from partialpool.pictures.save import save
 from partialpool.pictures.shrinkage import shrinkage
+from partialpool.pictures.tau import tau
+from partialpool.pictures.trace import estimates_by_tau
 
-__all__ = ["save", "shrinkage"]
+__all__ = [
+    "caterpillar",
+    "error_bars",
+    "estimates_by_tau",
+    "forest",
+    "risk_by_tau",
+    "save",
+    "shrinkage",
+    "shrinkage_by_size",
+    "tau",
+]

@@ -8,6 +8,8 @@ from typing import Any
 from partialpool.errors import ArgumentError, MissingExtraError
 
 ENDINGS = (".svg", ".png", ".pdf", ".html")
+LESS_THAN = "\ue0f1"
+"""Stands for < while a page is made: a character of Unicode's private use."""
 
 
 def save(chart: Any, path: str | Path) -> None:
@@ -41,4 +43,14 @@ def save(chart: Any, path: str | Path) -> None:
         case ".pdf":
             target.write_bytes(vl_convert.vegalite_to_pdf(spec))
         case _:
-            target.write_text(vl_convert.vegalite_to_html(spec, bundle=True), encoding="utf-8")
+            target.write_text(_page(vl_convert, spec), encoding="utf-8")
+
+
+def _page(vl_convert: Any, spec: str) -> str:
+    """A page that fetches nothing, and in which no label can end the script it stands in.
+
+    Within a string of a script ``\\u003c`` is ``<``; the converter would undo it, so that it is
+    put in afterwards.
+    """
+    page: str = vl_convert.vegalite_to_html(spec.replace("<", LESS_THAN), bundle=True)
+    return page.replace(LESS_THAN, "\\u003c").replace("<html>", '<html lang="en">', 1)

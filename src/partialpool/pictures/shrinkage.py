@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from partialpool.data import Table
-from partialpool.pictures.style import MEAN, POOLED, RAW, altair, styled
+from partialpool.pictures import parts
+from partialpool.pictures.style import Look, altair, look, styled
 from partialpool.posterior import Posterior
 
 MOST_GROUPS = 60
 """With more groups a sample, evenly spread over the raw estimates, is drawn."""
 
 
-def shrinkage(post: Posterior, *, level: float = 0.95, title: str | None = None) -> Any:
+def shrinkage(
+    post: Posterior, *, level: float = 0.95, title: str | None = None, dark: bool = False
+) -> Any:
     """Draw raw and partially pooled estimates with intervals, and the population mean.
 
     Parameters
@@ -25,98 +25,81 @@ def shrinkage(post: Posterior, *, level: float = 0.95, title: str | None = None)
         Probability of the intervals.
     title : str, optional
         In place of the standard title.
+    dark : bool
+        Colours for dark surroundings.
 
     Returns
     -------
     altair.Chart
-        Groups by raw estimate from high to low: open circle raw (area by rows, where groups
-        differ in rows), filled diamond partially pooled with its interval, an arrow between,
-        a dashed line at the population mean.
+        Groups by raw estimate from high to low: open circle raw (area by size, where groups
+        differ in it), filled diamond partially pooled with its interval, an arrow between,
+        a dashed line at the population mean; x in units of y.
     """
-    alt = altair()
-    table = _table(post, level)
-    rows = [_with_arrow(r) for r in table.rows()]
-    names = {"factor": post.statistics.factor, "outcome": post.statistics.outcome}
-    y = alt.Y(
-        "group:N",
-        sort=[r["group"] for r in rows],
-        title=names["factor"],
-        axis=alt.Axis(ticks=False, domain=False, labelPadding=8),
+    alt, colours, s = altair(), look(dark), post.statistics
+    rows = parts.group_rows(post, parts.spread_evenly(s.raw, MOST_GROUPS), level)
+    _add_arrows(rows)
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        y=parts.group_axis(alt, [r["group"] for r in rows], s.factor),
+        tooltip=parts.tooltip(alt, s),
     )
-    base = alt.Chart(alt.Data(values=rows)).encode(y=y)
-    x = alt.X("estimate:Q", title=names["outcome"], scale=alt.Scale(zero=False, nice=True))
-    colour = alt.Color(
-        "what:N",
-        scale=alt.Scale(domain=["own estimate", "partially pooled"], range=[RAW, POOLED]),
+    x = parts.outcome(alt, "lower:Q", post)
+    interval = base.mark_rule(color=colours.pooled, opacity=0.35, strokeWidth=5).encode(
+        x=x, x2="upper:Q"
     )
-    shape = alt.Shape(
-        "what:N",
-        scale=alt.Scale(domain=["own estimate", "partially pooled"], range=["circle", "diamond"]),
+    layers = [parts.mean_line(alt, post, colours), interval]
+    layers += [*_arrows(base, colours), *_points(alt, base, post, colours)]
+    chart = alt.layer(*layers).properties(
+        width=parts.WIDTH, height=parts.row_height(alt, len(rows))
     )
-    interval = base.mark_rule(color=POOLED, opacity=0.35, strokeWidth=5).encode(
-        x=alt.X("lower:Q", title=names["outcome"]), x2="upper:Q"
-    )
-    arrow = base.mark_rule(color="#555", strokeWidth=1.2).encode(x="raw:Q", x2="estimate:Q")
+    return styled(parts.described(chart, _head(post, level, title, len(rows))), dark)
+
+
+def _add_arrows(rows: list[dict[str, Any]]) -> None:
+    """Where each arrow's head stands and which way it points; short arrows have none."""
+    ends = [r[k] for r in rows for k in ("raw", "lower", "upper")]
+    long = 0.05 * (max(ends) - min(ends))
+    for row in rows:
+        gap = row["estimate"] - row["raw"]
+        row["head"] = row["raw"] + 0.55 * gap
+        row["direction"] = "none" if abs(gap) < long else "right" if gap > 0 else "left"
+
+
+def _arrows(base: Any, colours: Look) -> list[Any]:
+    shaft = base.mark_rule(color=colours.faint, strokeWidth=1.2).encode(x="raw:Q", x2="estimate:Q")
     heads = [
         base.transform_filter(f"datum.direction == '{way}'")
-        .mark_point(color="#555", filled=True, size=45, opacity=1, shape=f"triangle-{way}")
+        .mark_point(color=colours.faint, filled=True, size=45, opacity=1, shape=f"triangle-{way}")
         .encode(x="head:Q")
         for way in ("left", "right")
     ]
-    unequal = len(set(post.statistics.n.tolist())) > 1
-    area = (
-        alt.Size("n:Q", legend=None, scale=alt.Scale(range=[40, 260])) if unequal else alt.value(90)
-    )
-    raw = base.transform_calculate(what="'own estimate'").mark_point(
-        strokeWidth=2, fill="white", opacity=1
-    ).encode(x="raw:Q", color=colour, shape=shape, size=area)  # fmt: skip
-    pooled = base.transform_calculate(what="'partially pooled'").mark_point(
-        filled=True, size=110, opacity=1
-    ).encode(x=x, color=colour, shape=shape)  # fmt: skip
-    mean = (
-        alt.Chart(alt.Data(values=[{"mu": float(post.mu.median)}]))
-        .mark_rule(color=MEAN, strokeDash=[5, 4], strokeWidth=1.5)
-        .encode(x="mu:Q")
-    )
-    chart = alt.layer(mean, interval, arrow, *heads, raw, pooled).properties(
-        width=560, height=alt.Step(26), title=_title(post, level, title, len(rows))
-    )
-    return styled(chart)
+    return [shaft, *heads]
 
 
-def _table(post: Posterior, level: float) -> Table:
-    s = post.statistics
-    order = np.argsort(-s.raw, kind="stable")
-    if len(order) > MOST_GROUPS:
-        order = order[np.linspace(0, len(order) - 1, MOST_GROUPS).astype(np.int64)]
-    lower, upper = post.theta.interval(level)
-    labels = np.array([str(v) for v in s.labels[order].tolist()], dtype=object)
-    return Table(
-        group=labels,
-        n=s.n[order],
-        raw=s.raw[order],
-        estimate=post.theta.mean[order],
-        lower=lower[order],
-        upper=upper[order],
-    )
+def _points(alt: Any, base: Any, post: Posterior, colours: Look) -> list[Any]:
+    marks = parts.two_marks(alt, colours)
+    largest = float(post.statistics.weight.max())
+    area = alt.Size("size:Q", legend=None, scale=alt.Scale(domain=[0, largest], range=[22, 260]))
+    if not parts.sizes_differ(post.statistics):
+        area = alt.value(90)
+    raw = base.transform_calculate(what=f"'{parts.OWN}'").mark_point(
+        strokeWidth=2, opacity=1
+    ).encode(x="raw:Q", **marks, size=area)  # fmt: skip
+    pooled = base.transform_calculate(what=f"'{parts.POOLED}'").mark_point(
+        strokeWidth=0, size=110, opacity=1
+    ).encode(x="estimate:Q", **marks)  # fmt: skip
+    return [raw, pooled]
 
 
-def _with_arrow(row: dict[str, Any]) -> dict[str, Any]:
-    """Where the arrow's head stands and which way it points."""
-    gap = row["estimate"] - row["raw"]
-    row["head"] = row["raw"] + 0.55 * gap
-    row["direction"] = "right" if gap > 0 else "left"
-    return row
-
-
-def _title(post: Posterior, level: float, title: str | None, shown: int) -> dict[str, Any]:
+def _head(post: Posterior, level: float, title: str | None, shown: int) -> dict[str, Any]:
     s = post.statistics
     low, high = post.shrinkage.mean.min(), post.shrinkage.mean.max()
     share = f"{low:.0%}" if f"{low:.0%}" == f"{high:.0%}" else f"{low:.0%} to {high:.0%}"
     lines = [
-        f"Each {s.factor} is drawn {share} of the way to the population mean (dashed); "
-        f"bars are {level:.0%} intervals",
+        f"Each {parts.text(s.factor)} is drawn {share} of the way to the population mean "
+        f"(dashed); bars are {parts.percent(level)} intervals",
     ]
-    if shown < s.n_groups:
-        lines.append(f"{shown} of {s.n_groups:,} groups, evenly spread over their own estimates")
-    return {"text": title or f"Partial pooling of {s.outcome} by {s.factor}", "subtitle": lines}
+    if parts.sizes_differ(s):
+        lines.append(f"Area of the circles: {parts.size_words(s)}")
+    lines += parts.sampled(shown, s.n_groups, "their own estimates")
+    names = parts.text(s.outcome), parts.text(s.factor)
+    return parts.head(title or f"Partial pooling of {names[0]} by {names[1]}", lines)

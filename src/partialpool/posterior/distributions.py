@@ -127,6 +127,13 @@ class Distribution(ABC):
         high = 1.0 if below is None else self.cdf(below)
         return np.asarray(np.maximum(high - low, 0.0))
 
+    def __repr__(self) -> str:
+        if self.shape:
+            return f"Distribution(one for each of {self.shape[0]:,} groups, in their order)"
+        lower, upper = self.interval()
+        mean, sd = float(self.mean), float(self.sd)
+        return f"Distribution(mean {mean:.6g}, sd {sd:.4g}, 95% {lower:.6g} to {upper:.6g})"
+
     def _at(self, function: Callable[[Floats], Floats], x: Floats | float) -> Floats:
         points = np.asarray(x, dtype=np.float64)
         flat = points.reshape((-1,) + (1,) * len(self.shape))
@@ -177,7 +184,7 @@ def check_level(level: float) -> None:
         raise ArgumentError(f"an interval's probability lies between 0 and 1; received {level!r}")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Mixture(Distribution):
     """Mixtures of C normals, or of Student's t with common df, one mixture a group.
 
@@ -271,7 +278,7 @@ class Mixture(Distribution):
         return out.reshape(self.shape if leading is None else (leading, *self.shape))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Sliced(Distribution):
     """A positive quantity whose density is known on the nodes of S even grids.
 
@@ -366,7 +373,7 @@ class Sliced(Distribution):
         return self.axis.value(u)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ScaledInverseChi(Distribution):
     """sigma: mixture over nodes of scale * sqrt(df / chi2_df).
 
@@ -470,7 +477,7 @@ def root_inverse_chi2_mean(df: float) -> float:
     return math.sqrt(half) * math.exp(math.lgamma(half - 0.5) - math.lgamma(half))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class OfRatio(Distribution):
     """Monotone functions of r = tau / sigma: the ICC, and each group's shrinkage.
 

@@ -18,7 +18,7 @@ FINER = 16
 BLOCK = 500
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Draws:
     """Independent draws from a posterior.
 
@@ -39,6 +39,9 @@ class Draws:
     sigma: Floats | None
     theta: Floats
     groups: AnyArray
+
+    def __repr__(self) -> str:
+        return f"Draws({len(self.mu):,} draws of mu, tau, sigma and {len(self.groups):,} groups)"
 
 
 def draw(

@@ -57,7 +57,7 @@ def posterior(statistics: GroupStatistics, priors: Priors) -> Posterior:
     return Posterior(statistics, model, grid, components(model, grid))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Posterior:
     """The joint posterior of mu, tau, sigma and every group's theta.
 
@@ -166,6 +166,10 @@ class Posterior:
             sd[part] = np.sqrt((b - mean[part, None]) ** 2 @ c.weight)
         at = classes.member
         return OfRatio(self.tau_over_sigma, self.statistics.weight, False, mean[at], sd[at])
+
+    def group(self, label: Any) -> Distribution:
+        """Distribution of one group's parameter (units of y), by label."""
+        return self.contrast({label: 1.0})
 
     def contrast(self, coefficients: Mapping[Any, float], *, mu: float = 0.0) -> Distribution:
         """Distribution of ``sum_j c_j theta_j + c mu``.
@@ -287,6 +291,14 @@ class Posterior:
         """Whether the error target was reached."""
         return self.grid.status
 
+    def __repr__(self) -> str:
+        s, d = self.statistics, ", ".join(self.model.dimensions)
+        return f"Posterior({s.n_groups:,} groups, {len(self.components.weight):,} nodes over {d})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle without what was cached."""
+        return Posterior, (self.statistics, self.model, self.grid, self.components)
+
     # helpers ------------------------------------------------------------------------------
 
     @cached_property
@@ -334,7 +346,7 @@ class Posterior:
         return part.quantile(np.array([0.001, 0.025, 0.5, 0.975])) / part.sd
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Theta(Mixture):
     """theta of every group; means and sds cost the number of distinct weights only.
 

@@ -1,0 +1,135 @@
+"""When is my data hierarchical? Numbers, and a recommendation that follows them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from partialpool import classical
+from partialpool.posterior import Posterior
+
+LIKELY = 0.75
+"""A statement about shrinkage is made if its posterior probability is above this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """How much the grouping matters.
+
+    Parameters
+    ----------
+    icc, icc_lower, icc_upper : float
+        Posterior mean and 95% interval of the share of variance between groups (ICC; I^2 where
+        standard errors are given).
+    design_effect, effective_rows : float
+        ``1 + (sum n^2 / N - 1) ICC``, and N divided by it; nan where standard errors are given.
+    nearly_complete, nearly_none : float
+        Posterior probability that a typical group's shrinkage is above 0.9, below 0.1.
+    likelihood_ratio, p : float
+        Restricted likelihood ratio of tau = 0 and its p-value under the mixture null; nan for
+        weighted rows.
+    pooled_se, robust_se : float
+        Standard error of the mean of all rows if the groups are ignored, and cluster-robust
+        (CR2); nan where standard errors are given or rows weighted.
+    text : str
+        A recommendation in words.
+    """
+
+    icc: float
+    icc_lower: float
+    icc_upper: float
+    design_effect: float
+    effective_rows: float
+    nearly_complete: float
+    nearly_none: float
+    likelihood_ratio: float
+    p: float
+    pooled_se: float
+    robust_se: float
+    text: str
+
+    def __repr__(self) -> str:
+        interval = f"{self.icc:.2f} (95% {self.icc_lower:.2f} to {self.icc_upper:.2f})"
+        rows = [
+            ("share of variance between groups", interval),
+            ("design effect, effective rows", _pair(self.design_effect, self.effective_rows)),
+            ("P(a typical group is pooled > 90%)", f"{self.nearly_complete:.2f}"),
+            ("P(a typical group is pooled < 10%)", f"{self.nearly_none:.2f}"),
+            ("likelihood ratio of tau = 0, p", _pair(self.likelihood_ratio, self.p)),
+            ("se of the pooled mean, naive and robust", _pair(self.pooled_se, self.robust_se)),
+        ]
+        width = max(len(name) for name, _ in rows)
+        lines = [f"{name:<{width}}  {value}" for name, value in rows if value]
+        return "\n".join([*lines, "", self.text])
+
+
+def _pair(first: float, second: float) -> str:
+    return "" if math.isnan(first) else f"{first:.3g}, {second:.3g}"
+
+
+def advise(post: Posterior) -> Advice:
+    """Say how much the grouping matters, in numbers and words."""
+    s = post.statistics
+    icc_lower, icc_upper = (float(v) for v in post.icc.interval())
+    icc = float(post.icc.mean)
+    heavy, light = typical_pooling(post)
+    effect = rows = pooled = robust = math.nan
+    test = classical.LikelihoodRatio(math.nan, math.nan)
+    if s.sigma_known:
+        test = classical.likelihood_ratio(mean=s.mean, se=1.0 / np.sqrt(s.weight))
+    else:
+        effect = 1.0 + (float((s.n.astype(float) ** 2).sum()) / s.n_used - 1.0) * icc
+        rows = s.n_used / effect
+        if np.array_equal(s.weight, s.n) and s.ss.sum() > 0:
+            test = classical.likelihood_ratio(mean=s.mean, n=s.n, ss=s.ss)
+            errors = classical.cluster_robust(mean=s.mean, n=s.n, ss=s.ss)
+            pooled, robust = errors.naive_se, errors.cr2_se
+    text = recommendation(post)
+    if robust > 1.2 * pooled:
+        text += (
+            f" Standard errors that ignore the groups would be {robust / pooled:.1f} times "
+            "too small for the overall mean."
+        )
+    return Advice(
+        icc, icc_lower, icc_upper, effect, rows, heavy, light, test.statistic, test.p, pooled,
+        robust, text,
+    )  # fmt: skip
+
+
+def typical_pooling(post: Posterior) -> tuple[float, float]:
+    """Probability that the shrinkage of a typical group is above 0.9, and below 0.1."""
+    typical = post.model.typical_ratio  # shrinkage is 1 / (1 + (r / typical)^2)
+    below = float(post.tau_over_sigma.cdf(typical / 3.0))
+    above = float(1.0 - post.tau_over_sigma.cdf(typical * 3.0))
+    return below, above
+
+
+def recommendation(post: Posterior) -> str:
+    """One sentence on which pooling fits the data."""
+    heavy, light = typical_pooling(post)
+    if heavy > LIKELY:
+        return (
+            "The groups are nearly alike: one pooled mean would do almost as well, and partial "
+            "pooling shows how sure that is."
+        )
+    if light > LIKELY:
+        return (
+            "The groups differ by far more than their noise: each stands nearly by itself, and "
+            "partial pooling matters for the smallest only."
+        )
+    if heavy > 0.25:
+        return (
+            "The groups may be nearly alike or moderately different; partial pooling weighs both, "
+            "where a test would have to choose."
+        )
+    if float(post.tau_over_sigma.cdf(post.model.typical_ratio)) > LIKELY:
+        return (
+            "The groups differ by less than the noise of their own means: partial pooling draws "
+            "them most of the way together."
+        )
+    return (
+        "The groups differ, and their own means are noisy: partial pooling is worth having over "
+        "both separate and pooled estimates."
+    )

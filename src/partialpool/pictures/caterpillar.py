@@ -1,0 +1,97 @@
+"""All groups in the order of their estimates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from partialpool.pictures import parts
+from partialpool.pictures.style import Look, altair, look, styled
+from partialpool.posterior import Posterior
+
+MOST_LABELLED = 60
+"""With more groups the chart is compact: groups along the x axis, without names."""
+MOST_DRAWN = 400
+"""With more groups a sample, evenly spread over the estimates, is drawn."""
+
+
+def caterpillar(
+    post: Posterior, *, level: float = 0.95, title: str | None = None, dark: bool = False
+) -> Any:
+    """Draw every group's posterior mean and interval, sorted by the posterior mean.
+
+    Parameters
+    ----------
+    post : Posterior
+        What to draw.
+    level : float
+        Probability of the intervals.
+    title : str, optional
+        In place of the standard title.
+    dark : bool
+        Colours for dark surroundings.
+
+    Returns
+    -------
+    altair.Chart
+        Filled diamond partially pooled with its interval, small open circle raw, a dashed line
+        at the population mean (units of y). Up to 60 groups are rows with names; more are
+        drawn by rank along the x axis, at most 400 of them.
+    """
+    alt, colours, s = altair(), look(dark), post.statistics
+    named = s.n_groups <= MOST_LABELLED
+    order = parts.spread_evenly(parts.centre(post.theta), MOST_LABELLED if named else MOST_DRAWN)
+    rows = parts.group_rows(post, order, level)
+    chart = (_by_name if named else _by_rank)(alt, rows, post, colours)
+    lines = [f"Posterior means with {parts.percent(level)} intervals; dashed: population mean"]
+    lines += parts.sampled(len(rows), s.n_groups, "the range of ranks")
+    names = parts.text(s.outcome), parts.text(s.factor)
+    what = parts.head(title or f"Estimates of {names[0]} by {names[1]}, in their order", lines)
+    return styled(parts.described(chart, what), dark)
+
+
+def _by_name(alt: Any, rows: list[dict[str, Any]], post: Posterior, colours: Look) -> Any:
+    s = post.statistics
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        y=parts.group_axis(alt, [r["group"] for r in rows], s.factor),
+        tooltip=parts.tooltip(alt, s),
+    )
+    x = parts.outcome(alt, "lower:Q", post)
+    marks = parts.two_marks(alt, colours)
+    layers = [
+        parts.mean_line(alt, post, colours),
+        base.mark_rule(color=colours.pooled, strokeWidth=2).encode(x=x, x2="upper:Q"),
+        base.transform_calculate(what=f"'{parts.POOLED}'")
+        .mark_point(strokeWidth=0, size=110, opacity=1)
+        .encode(x="estimate:Q", **marks),
+        base.transform_calculate(what=f"'{parts.OWN}'")
+        .mark_point(strokeWidth=1.5, size=26, opacity=1)
+        .encode(x="raw:Q", **marks),
+    ]
+    return alt.layer(*layers).properties(width=parts.WIDTH, height=parts.row_height(alt, len(rows)))
+
+
+def _by_rank(alt: Any, rows: list[dict[str, Any]], post: Posterior, colours: Look) -> Any:
+    s = post.statistics
+    last, between = s.n_groups, max(len(rows) - 1, 1)
+    for i, row in enumerate(rows):
+        row["rank"] = 1 + round(i * (last - 1) / between)
+    x = alt.X(
+        "rank:Q",
+        title=f"rank of the estimate among {last:,} groups (1 = highest)",
+        scale=alt.Scale(domain=[0.5, last + 0.5], nice=False, zero=False),
+        axis=alt.Axis(tickMinStep=1, format=",d"),
+    )
+    base = alt.Chart(alt.Data(values=rows)).encode(x=x, tooltip=parts.tooltip(alt, s))
+    y = parts.outcome(alt, "lower:Q", post, "y", offset=6)
+    marks = parts.two_marks(alt, colours, ("circle", "circle"))
+    layers = [
+        base.mark_rule(color=colours.pooled, strokeWidth=1, opacity=0.4).encode(y=y, y2="upper:Q"),
+        base.transform_calculate(what=f"'{parts.OWN}'")
+        .mark_point(strokeWidth=1, size=9, opacity=1)
+        .encode(y="raw:Q", **marks),
+        base.transform_calculate(what=f"'{parts.POOLED}'")
+        .mark_point(strokeWidth=0, size=9, opacity=1)
+        .encode(y="estimate:Q", **marks),
+        parts.mean_line(alt, post, colours, "y"),
+    ]
+    return alt.layer(*layers).properties(width=680, height=360)

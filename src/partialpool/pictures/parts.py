@@ -1,0 +1,219 @@
+"""What several charts share: rows of groups, their axis, marks, captions and label places."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from partialpool._typing import Floats, Ints
+from partialpool.data import GroupStatistics
+from partialpool.pictures.style import Look
+from partialpool.posterior import Distribution, Posterior
+from partialpool.posterior.posterior import Theta
+
+WIDTH = 560
+OWN, POOLED = "own estimate", "partially pooled"
+
+
+def text(value: object) -> str:
+    """A label or name as text; control characters are escaped, so that any file can hold it."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
+
+
+def distinct(labels: Iterable[object]) -> list[str]:
+    """Labels as text, each once: 1 and "1" become "1" and "1 (2)"."""
+    seen: Counter[str] = Counter()
+    out: list[str] = []
+    for label in labels:
+        name = text(label)
+        seen[name] += 1
+        out.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return out
+
+
+def number(value: float, spread: float) -> str:
+    """Write a number with the digits that matter for a quantity that varies by `spread`."""
+    if value == 0:
+        return "0"
+    if not spread or not math.isfinite(spread) or not math.isfinite(value):
+        return f"{value:.3g}"
+    decimals = 1 - math.floor(math.log10(abs(spread)))
+    if decimals > 6 or abs(value) >= 1e9:
+        return f"{value:.{max(3, 2 + math.floor(math.log10(max(abs(value) / spread, 1))))}g}"
+    written = f"{value:,.{max(decimals, 0)}f}"
+    return written.lstrip("-") if not any(c in "123456789" for c in written) else written
+
+
+def head(title: str, lines: Iterable[str]) -> dict[str, Any]:
+    """A title and the caption beneath it, both wrapped to the width of a chart."""
+    caption = [part for line in lines for part in textwrap.wrap(line, 100)]
+    return {"text": textwrap.wrap(title, 68) or [title], "subtitle": caption}
+
+
+def described(chart: Any, title: dict[str, Any]) -> Any:
+    """Set a chart's title and caption, and the same words as description for screen readers."""
+    words = " ".join([*title["text"], *title["subtitle"]])
+    return chart.properties(title=title, description=words)
+
+
+def sampled(shown: int, of: int, over: str) -> list[str]:
+    """Say that not all groups are drawn, if so."""
+    return [f"{shown:,} of {of:,} groups, evenly spread over {over}"] if shown < of else []
+
+
+def spread_evenly(values: Floats, most: int) -> Ints:
+    """Positions from the highest value to the lowest; at most `most`, the extremes included."""
+    order = np.argsort(-values, kind="stable")
+    if len(order) > most:
+        order = order[np.linspace(0, len(order) - 1, most).round().astype(np.int64)]
+    return order
+
+
+def centre(of: Distribution) -> Floats:
+    """Mean where it exists, the median elsewhere."""
+    mean = of.mean
+    return np.asarray(mean if np.isfinite(mean).all() else of.median)
+
+
+def group_rows(post: Posterior, order: Ints, level: float) -> list[dict[str, Any]]:
+    """One dict a group: group, n, size, raw, estimate, lower, upper; intervals of these only."""
+    s = post.statistics
+    part = Theta.of(post, post.components, order)
+    mean = post.theta.mean[order]
+    columns: dict[str, list[Any]] = {
+        "group": distinct(s.labels[order].tolist()),
+        "n": s.n[order].tolist(),
+        "size": s.weight[order].tolist(),
+        "raw": s.raw[order].tolist(),
+        "estimate": (mean if np.isfinite(mean).all() else part.median).tolist(),
+        **dict(zip(("lower", "upper"), part.interval(level).tolist(), strict=True)),
+    }
+    return [dict(zip(columns, v, strict=True)) for v in zip(*columns.values(), strict=True)]
+
+
+def percent(level: float) -> str:
+    """A probability as text, such as 95%."""
+    return f"{100 * level:.4g}%"
+
+
+def size_words(s: GroupStatistics) -> str:
+    """What `size` is."""
+    if s.sigma_known:
+        return "precision (1 / standard error squared)"
+    return "rows" if np.array_equal(s.weight, s.n) else "total weight"
+
+
+def sizes_differ(s: GroupStatistics) -> bool:
+    """Whether groups differ in size by more than rounding."""
+    return bool(np.ptp(s.weight) > 1e-9 * s.weight.max())
+
+
+def group_axis(alt: Any, names: Sequence[str], title: str) -> Any:
+    """Rows of groups from top to bottom in the order given."""
+    return alt.Y(
+        "group:N",
+        scale=alt.Scale(domain=list(names)),
+        title=text(title),
+        axis=alt.Axis(ticks=False, domain=False, labelPadding=8, maxExtent=420),
+    )
+
+
+def row_height(alt: Any, rows: int) -> Any:
+    """Height of a chart of that many rows of groups."""
+    return alt.Step(26 if rows <= 30 else 17)
+
+
+def tooltip(alt: Any, s: GroupStatistics) -> list[Any]:
+    """What is shown of the group under the pointer."""
+    return [
+        alt.Tooltip("group:N", title=text(s.factor)),
+        alt.Tooltip("n:Q", title="rows"),
+        alt.Tooltip("raw:Q", title=OWN, format=",.4~g"),
+        alt.Tooltip("estimate:Q", title=POOLED, format=",.4~g"),
+        alt.Tooltip("lower:Q", title="interval from", format=",.4~g"),
+        alt.Tooltip("upper:Q", title="to", format=",.4~g"),
+    ]
+
+
+def two_marks(
+    alt: Any, colours: Look, shapes: tuple[str, str] = ("circle", "diamond")
+) -> dict[str, Any]:
+    """Encodings of own (open) and pooled (filled) estimates, with one legend for both."""
+
+    def scale(own: str, pooled: str) -> Any:
+        return alt.Scale(domain=[OWN, POOLED], range=[own, pooled])
+
+    return {
+        "stroke": alt.Stroke("what:N", scale=scale(colours.raw, colours.pooled)),
+        "fill": alt.Fill("what:N", scale=scale(colours.paper, colours.pooled)),
+        "shape": alt.Shape("what:N", scale=scale(*shapes)),
+    }
+
+
+def mean_line(alt: Any, post: Posterior, colours: Look, channel: str = "x") -> Any:
+    """A dashed line at the population mean."""
+    rows = [{"mu": float(centre(post.mu)), "what": "population mean"}]
+    place = {channel: alt.X("mu:Q") if channel == "x" else alt.Y("mu:Q")}
+    return (
+        alt.Chart(alt.Data(values=rows))
+        .mark_rule(color=colours.mean, strokeDash=[5, 4], strokeWidth=1.5)
+        .encode(**place, tooltip=["what:N", alt.Tooltip("mu:Q", format=",.4~g")])
+    )
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Round numbers for a log axis: all first digits, 1, 2 and 5, or powers of ten only."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    inside: list[float] = []
+    for digits in (range(1, 10), (1, 2, 5), (1,)):
+        inside = [d * 10.0**k for k in powers for d in digits if low <= d * 10.0**k <= high]
+        if len(inside) <= 9:
+            break
+    if len(inside) >= 2:
+        return inside
+    step = 10.0 ** math.floor(math.log10((high - low) / 2))
+    return [k * step for k in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
+def value_axis(alt: Any, largest: float, **options: Any) -> Any:
+    """An axis of values up to this size; very small ones are written with exponents."""
+    small = {"format": "~g"} if 0 < abs(largest) < 1e-3 else {}
+    return alt.Axis(**small, **options)
+
+
+def outcome(alt: Any, field: str, post: Posterior, channel: str = "x", **axis: Any) -> Any:
+    """The axis of the outcome (units of y), which need not start at zero."""
+    largest = float(np.abs(post.statistics.raw).max())
+    make = alt.X if channel == "x" else alt.Y
+    return make(
+        field,
+        title=text(post.statistics.outcome),
+        scale=alt.Scale(zero=False, nice=True),
+        axis=value_axis(alt, largest, **axis),
+    )
+
+
+def apart(values: Floats, gap: float) -> Floats:
+    """Move values as little as needed so that neighbours are `gap` apart, in their order.
+
+    Least squares under the order: values less their cumulated gaps, made monotone by pooling
+    adjacent violators.
+    """
+    order = np.argsort(values, kind="stable")
+    blocks: list[list[float]] = []  # mean, count
+    for i, value in enumerate(values[order]):
+        blocks.append([float(value) - i * gap, 1.0])
+        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
+            mean, count = blocks.pop()
+            before = blocks[-1]
+            before[0] = (before[0] * before[1] + mean * count) / (before[1] + count)
+            before[1] += count
+    flat = np.concatenate([np.full(int(count), mean) for mean, count in blocks])
+    out = np.empty(len(values))
+    out[order] = flat + gap * np.arange(len(values))
+    return out

@@ -1,0 +1,195 @@
+"""Errors of estimators: of one setting as bars, over tau as lines."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from partialpool.errors import ArgumentError
+from partialpool.pictures import parts
+from partialpool.pictures.style import altair, estimator_looks, look, styled
+
+WHISKER = 2.0
+"""Whiskers and bands reach this many Monte Carlo errors to either side."""
+SPAN = 20.0
+"""Risks that differ by more than this factor are drawn on a log axis."""
+NEEDED = ("tau", "estimator", "risk", "error")
+
+
+def error_bars(
+    errors: Mapping[str, tuple[float, float]],
+    *,
+    axis: str = "mean squared error",
+    title: str | None = None,
+    dark: bool = False,
+) -> Any:
+    """Draw mean squared errors as bars with their Monte Carlo errors.
+
+    Parameters
+    ----------
+    errors : mapping
+        From estimator to its mean squared error and the Monte Carlo error of that (both in units
+        of y squared); an error of 0 or nan draws no whisker.
+    axis : str
+        Name of the axis.
+    title : str, optional
+        In place of the standard title.
+    dark : bool
+        Colours for dark surroundings.
+
+    Returns
+    -------
+    altair.Chart
+        One bar an estimator, in the order given, its value at the end.
+
+    Raises
+    ------
+    ArgumentError
+        If there is nothing to draw, or a value is negative or not finite.
+    """
+    alt, colours = altair(), look(dark)
+    rows = _bars(errors)
+    names = [r["group"] for r in rows]
+    ranges = estimator_looks(names, colours)[0]
+    base = alt.Chart(alt.Data(values=rows)).encode(y=parts.group_axis(alt, names, ""))
+    top = max(r["upper"] for r in rows) or 1.0
+    x = alt.X("value:Q", title=axis, scale=alt.Scale(domain=[0, 1.02 * top], nice=False))
+    colour = alt.Color("group:N", legend=None, scale=alt.Scale(domain=names, range=ranges))
+    line = base.transform_filter("datum.error > 0")
+    layers = [
+        base.mark_bar(size=22).encode(x=x, color=colour),
+        line.mark_rule(color=colours.ink, strokeWidth=1.5).encode(x="lower:Q", x2="upper:Q"),
+        *(
+            line.mark_tick(color=colours.ink, thickness=1.5, size=9, opacity=1).encode(x=f"{end}:Q")
+            for end in ("lower", "upper")
+        ),
+        base.mark_text(align="left", baseline="middle", dx=9).encode(x="upper:Q", text="label:N"),
+    ]
+    lines = ["Lower is better"]
+    if any(r["error"] for r in rows):
+        lines = [f"Lower is better; ± Monte Carlo error, whiskers reach {WHISKER:g} times as far"]
+    chart = alt.layer(*layers).properties(width=430, height=alt.Step(40))
+    return styled(
+        parts.described(chart, parts.head(title or "Error of the estimators", lines)), dark
+    )
+
+
+def _bars(errors: Mapping[str, tuple[float, float]]) -> list[dict[str, Any]]:
+    if not errors:
+        raise ArgumentError("there are no errors to draw: give a mapping such as "
+                            '{"partial pooling": (4.1, 0.05)}')  # fmt: skip
+    rows: list[dict[str, Any]] = []
+    names = parts.distinct(errors)
+    for name, (value, error) in zip(names, errors.values(), strict=True):
+        if not (math.isfinite(value) and value >= 0):
+            raise ArgumentError(f'the error of "{name}" must be 0 or more; received {value}')
+        error = float(error) if math.isfinite(error) else 0.0
+        label = parts.number(value, error or value / 10)
+        rows.append({
+            "group": name,
+            "value": float(value),
+            "error": error,
+            "lower": max(0.0, value - WHISKER * error),
+            "upper": float(value + WHISKER * error),
+            "label": f"{label} ± {parts.number(error, error)}" if error else label,
+        })  # fmt: skip
+    return rows
+
+
+def risk_by_tau(
+    table: Iterable[Mapping[str, Any]],
+    *,
+    axis: str = "expected mean squared error",
+    title: str | None = None,
+    dark: bool = False,
+) -> Any:
+    """Draw the risk of estimators as lines over the true tau, with Monte Carlo bands.
+
+    Parameters
+    ----------
+    table : iterable of mappings
+        Rows with tau (units of y), estimator, risk and its Monte Carlo error (both in units of
+        y squared).
+    axis : str
+        Name of the y axis.
+    title : str, optional
+        In place of the standard title.
+    dark : bool
+        Colours for dark surroundings.
+
+    Returns
+    -------
+    altair.Chart
+        One line an estimator, told apart by colour, shape and dash; on a log axis, which the
+        axis says, where risks differ by more than a factor of 20.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no row, a key is missing, or a risk is negative or not finite.
+    """
+    alt, colours = altair(), look(dark)
+    rows = _risks(table)
+    names = list(dict.fromkeys(r["estimator"] for r in rows))
+    tints, shapes, dashes = estimator_looks(names, colours)
+    risks = [r["risk"] for r in rows]
+    log = min(risks) > 0 and max(risks) > SPAN * min(risks)
+    floor = 0.5 * min(risks) if log else 0.0
+    for row in rows:
+        row["lower"] = max(row["lower"], floor)
+    low, high = 0.85 * min(r["lower"] for r in rows), 1.15 * max(r["upper"] for r in rows)
+    scale = alt.Scale(zero=True, nice=True)
+    if log:
+        scale = alt.Scale(type="log", domain=[low, high], nice=False)
+    ticks = {"values": parts.log_ticks(low, high)} if log else {}
+    y_title = axis + (" (log scale)" if log else "")
+    x = alt.X("tau:Q", title="true tau: standard deviation between groups",
+              scale=alt.Scale(zero=False, nice=False, padding=8))  # fmt: skip
+    y = alt.Y(
+        "risk:Q",
+        title=y_title,
+        scale=scale,
+        axis=alt.Axis(format=",.3~g", tickCount=6, labelOverlap=False, **ticks),
+    )
+    colour = alt.Color(
+        "estimator:N",
+        scale=alt.Scale(domain=names, range=tints),
+        legend=alt.Legend(symbolOpacity=1),
+    )
+    band = alt.Y("lower:Q", title=y_title, scale=scale)
+    base = alt.Chart(alt.Data(values=rows)).encode(x=x, color=colour)
+    layers = [
+        base.mark_area(opacity=0.22).encode(y=band, y2="upper:Q"),
+        *(
+            alt.Chart(alt.Data(values=[r for r in rows if r["estimator"] == name]))
+            .mark_line(strokeWidth=2, strokeDash=dash)
+            .encode(x=x, y=y, color=colour)
+            for name, dash in zip(names, dashes, strict=True)
+        ),
+        base.mark_point(filled=True, size=55, opacity=1).encode(y=y, shape=alt.Shape(
+            "estimator:N", scale=alt.Scale(domain=names, range=shapes))),
+    ]  # fmt: skip
+    lines = [f"Lower is better; bands: {WHISKER:g} Monte Carlo errors to either side"]
+    chart = alt.layer(*layers).properties(width=parts.WIDTH, height=340)
+    what = parts.head(title or "Risk of the estimators by how different the groups are", lines)
+    return styled(parts.described(chart, what), dark)
+
+
+def _risks(table: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    rows = []
+    for row in table:
+        if missing := [k for k in NEEDED if k not in row]:
+            raise ArgumentError(
+                f"each row needs {', '.join(NEEDED)}; {', '.join(missing)} is missing in {row}"
+            )
+        tau, risk, error = (float(row[k]) for k in ("tau", "risk", "error"))
+        if not (math.isfinite(tau) and math.isfinite(risk) and risk >= 0):
+            raise ArgumentError(f"tau and risk must be finite, and risk 0 or more; received {row}")
+        reach = WHISKER * error if math.isfinite(error) else 0.0
+        ends = {"lower": max(0.0, risk - reach), "upper": risk + reach}
+        name = parts.text(row["estimator"])
+        rows.append({"tau": tau, "estimator": name, "risk": risk, **ends})
+    if not rows:
+        raise ArgumentError(f"there is no risk to draw: give rows with {', '.join(NEEDED)}")
+    return sorted(rows, key=lambda r: r["tau"])
