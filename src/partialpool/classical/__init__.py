@@ -15,6 +15,8 @@ estimates with known standard errors, by moments | see each |
 | `heterogeneity` | Q, I^2, H^2 and the Q-profile interval of tau | Viechtbauer 2007 |
 | `likelihood_ratio` | test of tau = 0 with the right null | Self & Liang 1987 |
 | `empirical_bayes` | groups given tau: naive, +mu, Prasad-Rao, Morris intervals | Morris 1983 |
+| `robust_empirical_bayes` | intervals that hold whatever the shape of the groups' distribution |
+Armstrong, Kolesar & Plagborg-Moller 2022 |
 | `james_stein` | toward a point, the mean or a regression; positive part | James & Stein 1961 |
 
 What each leaves out compared with the full posterior is said in its docstring.
@@ -50,6 +52,7 @@ from partialpool.classical.pooling import (
     fixed_effects,
     no_pooling,
 )
+from partialpool.classical.robust import RobustEmpiricalBayes, robust_empirical_bayes
 from partialpool.classical.rows import Components, anova, maximum_likelihood
 
 __all__ = [
@@ -64,6 +67,7 @@ __all__ = [
     "LikelihoodRatio",
     "MethodOfMoments",
     "PooledMean",
+    "RobustEmpiricalBayes",
     "anova",
     "boundary_avoiding",
     "cluster_robust",
@@ -82,5 +86,6 @@ __all__ = [
     "no_pooling",
     "paule_mandel",
     "reml",
+    "robust_empirical_bayes",
     "sidik_jonkman",
 ]

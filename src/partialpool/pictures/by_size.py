@@ -106,8 +106,8 @@ def _axis(alt: Any, s: GroupStatistics, curve: list[dict[str, float]]) -> Any:
     log = not s.sigma_known or high / low > 20
     scale = alt.Scale(type="log" if log else "linear", domain=[low, high], nice=False, zero=False)
     title = _size_name(s) + (" (log scale)" if log else "")
-    ticks = {"values": parts.log_ticks(low, high)} if log else {}
-    axis = alt.Axis(tickCount=6, format=",.6~g", labelOverlap=False, **ticks)
+    ticks = {"values": parts.log_ticks(low, high)} if log else {"tickCount": 6}
+    axis = alt.Axis(format=",.6~g", labelOverlap=False, **ticks)
     return alt.X("x:Q", title=title, scale=scale, axis=axis)
 
 
@@ -129,7 +129,11 @@ def _layers(
     most = max(p["groups"] for p in points)
     area = alt.Size("groups:Q", legend=None, scale=alt.Scale(domain=[0, most], range=[25, 260]))
     dots = alt.Chart(alt.Data(values=points)).mark_point(
-        color=colours.pooled, filled=True, opacity=0.85, stroke=colours.paper, strokeWidth=0.8
+        color=colours.pooled,
+        filled=True,
+        opacity=0.85,
+        stroke=colours.paper,
+        strokeWidth=0.8 if len(points) <= 60 else 0,
     )
     tips = [
         alt.Tooltip("name:N", title=parts.text(post.statistics.factor)),
@@ -142,5 +146,10 @@ def _layers(
             y=alt.Y("lower:Q", title="shrinkage", scale=scale, axis=axis), y2="upper:Q"
         ),
         base.mark_line(color=colours.pooled, strokeWidth=1.6).encode(y=y),
-        dots.encode(x=x, y=y, tooltip=tips, size=area if most > 1 else alt.value(80)),
+        dots.encode(
+            x=x,
+            y=y,
+            tooltip=tips,
+            size=area if most > 1 else alt.value(80 if len(points) <= 60 else 25),
+        ),
     ]

@@ -79,7 +79,7 @@ def _by_rank(alt: Any, rows: list[dict[str, Any]], post: Posterior, colours: Loo
         "rank:Q",
         title=f"rank of the estimate among {last:,} groups (1 = highest)",
         scale=alt.Scale(domain=[0.5, last + 0.5], nice=False, zero=False),
-        axis=alt.Axis(tickMinStep=1, format=",d"),
+        axis=alt.Axis(tickMinStep=1, format=",d", tickCount=8, labelFlush=False),
     )
     base = alt.Chart(alt.Data(values=rows)).encode(x=x, tooltip=parts.tooltip(alt, s))
     y = parts.outcome(alt, "lower:Q", post, "y", offset=6)

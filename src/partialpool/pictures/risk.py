@@ -142,7 +142,7 @@ def risk_by_tau(
     scale = alt.Scale(zero=True, nice=True)
     if log:
         scale = alt.Scale(type="log", domain=[low, high], nice=False)
-    ticks = {"values": parts.log_ticks(low, high)} if log else {}
+    ticks = {"values": parts.log_ticks(low, high)} if log else {"tickCount": 6}
     y_title = axis + (" (log scale)" if log else "")
     x = alt.X("tau:Q", title="true tau: standard deviation between groups",
               scale=alt.Scale(zero=False, nice=False, padding=8))  # fmt: skip
@@ -150,7 +150,7 @@ def risk_by_tau(
         "risk:Q",
         title=y_title,
         scale=scale,
-        axis=alt.Axis(format=",.3~g", tickCount=6, labelOverlap=False, **ticks),
+        axis=alt.Axis(format=",.3~g", labelOverlap=False, **ticks),
     )
     colour = alt.Color(
         "estimator:N",

@@ -47,9 +47,9 @@ def save(chart: Any, path: str | Path) -> None:
 
 
 def _page(vl_convert: Any, spec: str) -> str:
-    """A page that fetches nothing, and in which no label can end the script it stands in.
+    r"""A page that fetches nothing, and in which no label can end the script it stands in.
 
-    Within a string of a script ``\\u003c`` is ``<``; the converter would undo it, so that it is
+    Within a string of a script ``\u003c`` is ``<``; the converter would undo it, so that it is
     put in afterwards.
     """
     page: str = vl_convert.vegalite_to_html(spec.replace("<", LESS_THAN), bundle=True)

@@ -92,17 +92,23 @@ def estimator_looks(names: Sequence[str], colours: Look) -> tuple[list[str], lis
 def styled(chart: Any, dark: bool = False) -> Any:
     """Apply the common look to a finished chart, for light or dark surroundings."""
     c = look(dark)
-    return (
-        chart.configure(font="sans-serif", background=c.paper, padding=14)
-        .configure_view(strokeWidth=0)
-        .configure_axis(
-            grid=False, domainColor=c.line, tickColor=c.line, labelColor=c.ink, titleColor=c.ink,
-            labelFontSize=12, titleFontSize=13, titleFontWeight="normal", labelLimit=300,
-        )
-        .configure_text(font="sans-serif", fontSize=12, color=c.ink)
-        .configure_title(anchor="start", frame="bounds", fontSize=16, color=c.ink,
-                         subtitleFontSize=12.5, subtitleColor=c.faint, subtitleLineHeight=17,
-                         offset=14)
-        .configure_legend(orient="top", title=None, labelFontSize=12.5, labelColor=c.ink,
-                          labelLimit=260, symbolSize=110, columnPadding=18)
+    return chart.configure(  # in one call: each call copies the chart and its data
+        font="sans-serif",
+        background=c.paper,
+        padding=14,
+        view={"strokeWidth": 0},
+        axis={
+            "grid": False, "domainColor": c.line, "tickColor": c.line,
+            "labelColor": c.ink, "labelFontSize": 12, "labelLimit": 300,
+            "titleColor": c.ink, "titleFontSize": 13, "titleFontWeight": "normal",
+        },
+        text={"font": "sans-serif", "fontSize": 12, "color": c.ink},
+        title={
+            "anchor": "start", "frame": "bounds", "offset": 14, "fontSize": 16, "color": c.ink,
+            "subtitleFontSize": 12.5, "subtitleColor": c.faint, "subtitleLineHeight": 17,
+        },
+        legend={
+            "orient": "top", "title": None, "labelFontSize": 12.5, "labelColor": c.ink,
+            "labelLimit": 260, "symbolSize": 110, "columnPadding": 18,
+        },
     )  # fmt: skip

@@ -11,7 +11,7 @@ from partialpool.pictures import parts
 from partialpool.pictures.style import SHAPES, Look, altair, look, styled
 from partialpool.posterior import Posterior
 
-POINTS = 300
+POINTS = 200
 MOST_FOR_REML = 20_000
 """With more known standard errors REML, which is found on a wide grid, is left out."""
 
@@ -59,7 +59,7 @@ def tau(
 def tau_end(post: Posterior, at_least: float = 0.0) -> float:
     """Where the axis of tau ends: its 99.5% quantile, or less if that is mostly an empty tail."""
     quarter, ninety, last = post.tau.quantile(np.array([0.75, 0.9, 0.995])).tolist()
-    return float(max(last if last <= 8 * quarter else ninety, 1.05 * at_least))
+    return float(max(min(last, max(ninety, 4.0 * quarter)), 1.05 * at_least))
 
 
 def tau_axis(alt: Any, post: Posterior, end: float) -> Any:
@@ -81,8 +81,11 @@ def tau_caption(post: Posterior, end: float, level: float) -> list[str]:
     shown = ", ".join(parts.number(v, (high - low) / 4) for v in (low, high))
     lines = [f"Posterior density of tau; shaded: {parts.percent(level)} interval [{shown}]"]
     beyond = float(post.tau.probability(above=end))
-    if beyond > 0.02:
-        lines.append(f"A long tail: {beyond:.0%} of the posterior lies beyond the end of the axis")
+    if beyond > 0.0075:
+        lines.append(
+            f"A long tail: {parts.percent(round(beyond, 3))} of the posterior lies beyond "
+            "the end of the axis"
+        )
     return lines
 
 
@@ -150,7 +153,9 @@ def _mark_layers(
     left = min(m["tau"] for m in marks) > 0.5 * end
     top = max(d["density"] for d in density)
     names = [m["name"] for m in marks]
-    for i, mark in enumerate(sorted(marks, key=lambda m: m["tau"] if left else -m["tau"])):
+    for i, mark in enumerate(
+        sorted(marks[:: 1 if left else -1], key=lambda m: m["tau"] if left else -m["tau"])
+    ):
         mark["density"] = top * (1.12 + 0.14 * i)
         mark["foot"] = 0.0
     ours = [colours.pooled if n.startswith("posterior") else colours.raw for n in names]

@@ -22,7 +22,7 @@ from partialpool.posterior import Posterior
 MOST_GROUPS = 40
 """With more groups a sample, evenly spread over the raw estimates, is drawn."""
 MOST_NAMED = 12
-POINTS = 80
+POINTS = 50
 HEIGHT = 320
 
 
@@ -125,7 +125,7 @@ def _traces(alt: Any, post: Posterior, order: Ints, end: float, colours: Look) -
     named = len(names) <= MOST_NAMED
     layers = [
         alt.Chart(alt.Data(values=rows))
-        .mark_line(color=colours.pooled, strokeWidth=1.6 if named else 1.1,
+        .mark_line(interpolate="monotone", color=colours.pooled, strokeWidth=1.6 if named else 1.1,
                    opacity=0.9 if named else 0.55)
         .encode(x=x, y=y, detail="group:N", tooltip="group:N"),
         alt.Chart(alt.Data(values=middle))

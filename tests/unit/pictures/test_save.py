@@ -1,0 +1,69 @@
+"""Charts to files, and what happens without the libraries."""
+
+import re
+import sys
+import xml.etree.ElementTree as ET
+
+import pytest
+
+import partialpool as pp
+from partialpool import pictures
+from partialpool.errors import ArgumentError, MissingExtraError
+
+STARTS = {".svg": b"<svg", ".png": b"\x89PNG", ".pdf": b"%PDF", ".html": b"<!DOCTYPE html>"}
+
+
+@pytest.fixture(scope="module")
+def hostile():
+    names = ["</script><script>alert(1)</script>", "a & <b>", "\x00\x1b", "é"]
+    return pp.fit_groups(mean=[1, 2, 3, 5], se=[1, 1, 1, 2], names=names).posterior
+
+
+@pytest.mark.parametrize("ending", list(STARTS))
+def test_saving(ending, hostile, tmp_path):
+    path = tmp_path / f"chart{ending}"
+    pictures.save(pictures.forest(hostile), path)
+    assert path.read_bytes().lstrip().startswith(STARTS[ending])
+
+
+def test_svg_is_well_formed_and_holds_the_labels(hostile, tmp_path):
+    path = tmp_path / "chart.svg"
+    pictures.save(pictures.estimates_by_tau(hostile), path)
+    text = " ".join(ET.parse(path).getroot().itertext())
+    assert "</script><script>alert(1)</script>" in text
+    assert "\\x00\\x1b" in text
+
+
+def test_html_fetches_nothing_and_labels_cannot_end_its_script(hostile, tmp_path):
+    path = tmp_path / "chart.html"
+    pictures.save(pictures.shrinkage(hostile), path)
+    page = path.read_text(encoding="utf-8")
+    assert not re.search(r"<script[^>]*\ssrc\s*=", page)
+    assert not re.search(r"<link[^>]*\shref\s*=", page)
+    assert not re.search(r"""(import|from)\s*\(?["']https?:""", page)
+    assert "</script><script>alert" not in page
+    assert "\ue0f1" not in page
+    assert page.count("</script>") == page.count("<script")
+    assert '<html lang="en">' in page
+
+
+def test_unknown_ending(schools, tmp_path):
+    with pytest.raises(ArgumentError, match="svg"):
+        pictures.save(pictures.tau(schools), tmp_path / "chart.gif")
+
+
+DRAW = [getattr(pictures, name) for name in pictures.__all__ if name != "save"]
+
+
+@pytest.mark.parametrize("draw", DRAW, ids=lambda f: f.__name__)
+def test_without_altair(draw, schools, monkeypatch):
+    monkeypatch.setitem(sys.modules, "altair", None)
+    with pytest.raises(MissingExtraError, match=r"partialpool\[plot\]"):
+        draw(schools)
+
+
+def test_without_vl_convert(schools, tmp_path, monkeypatch):
+    chart = pictures.tau(schools)
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    with pytest.raises(MissingExtraError, match=r"partialpool\[plot\]"):
+        pictures.save(chart, tmp_path / "chart.svg")
