@@ -31,8 +31,8 @@ def shrinkage(
     Returns
     -------
     altair.Chart
-        Groups by raw estimate from high to low: open circle raw (area by size, where groups
-        differ in it), filled diamond partially pooled with its interval, an arrow between,
+        Groups by raw estimate from high to low: open circle raw (the larger the more
+        data, where groups differ in it), filled diamond partially pooled with its interval, an arrow between,
         a dashed line at the population mean; x in units of y.
     """
     alt, colours, s = altair(), look(dark), post.statistics
@@ -46,8 +46,9 @@ def shrinkage(
     interval = base.mark_rule(color=colours.pooled, opacity=0.35, strokeWidth=5).encode(
         x=x, x2="upper:Q"
     )
-    layers = [parts.mean_line(alt, post, colours), interval]
-    layers += [*_arrows(base, colours), *_points(alt, base, post, colours)]
+    raw, pooled = _points(alt, base, post, colours)
+    # the interval over the circle, so that a large circle does not hide a short interval
+    layers = [parts.mean_line(alt, post, colours), *_arrows(base, colours), raw, interval, pooled]
     chart = alt.layer(*layers).properties(
         width=parts.WIDTH, height=parts.row_height(alt, len(rows))
     )
@@ -78,14 +79,14 @@ def _arrows(base: Any, colours: Look) -> list[Any]:
 def _points(alt: Any, base: Any, post: Posterior, colours: Look) -> list[Any]:
     marks = parts.two_marks(alt, colours)
     largest = float(post.statistics.weight.max())
-    area = alt.Size("size:Q", legend=None, scale=alt.Scale(domain=[0, largest], range=[22, 260]))
+    area = alt.Size("size:Q", legend=None, scale=alt.Scale(domain=[0, largest], range=[44, 260]))
     if not parts.sizes_differ(post.statistics):
         area = alt.value(90)
     raw = base.transform_calculate(what=f"'{parts.OWN}'").mark_point(
         strokeWidth=2, opacity=1
     ).encode(x="raw:Q", **marks, size=area)  # fmt: skip
     pooled = base.transform_calculate(what=f"'{parts.POOLED}'").mark_point(
-        strokeWidth=0, size=110, opacity=1
+        strokeWidth=0, size=75, opacity=1
     ).encode(x="estimate:Q", **marks)  # fmt: skip
     return [raw, pooled]
 
@@ -99,7 +100,7 @@ def _head(post: Posterior, level: float, title: str | None, shown: int) -> dict[
         f"(dashed); bars are {parts.percent(level)} intervals",
     ]
     if parts.sizes_differ(s):
-        lines.append(f"Area of the circles: {parts.size_words(s)}")
+        lines.append(f"Larger circles: more {parts.size_words(s)}")
     lines += parts.sampled(shown, s.n_groups, "their own estimates")
     names = parts.text(s.outcome), parts.text(s.factor)
     return parts.head(title or f"Partial pooling of {names[0]} by {names[1]}", lines)
