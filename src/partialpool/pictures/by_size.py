@@ -11,6 +11,7 @@ from partialpool._typing import Floats
 from partialpool.data import GroupStatistics
 from partialpool.kernels.oneway import pooled
 from partialpool.pictures import parts
+from partialpool.pictures.places import log_ticks
 from partialpool.pictures.style import Look, altair, look, styled
 from partialpool.posterior import Posterior
 from partialpool.posterior.distributions import OfRatio
@@ -106,7 +107,7 @@ def _axis(alt: Any, s: GroupStatistics, curve: list[dict[str, float]]) -> Any:
     log = not s.sigma_known or high / low > 20
     scale = alt.Scale(type="log" if log else "linear", domain=[low, high], nice=False, zero=False)
     title = _size_name(s) + (" (log scale)" if log else "")
-    ticks = {"values": parts.log_ticks(low, high)} if log else {"tickCount": 6}
+    ticks = {"values": log_ticks(low, high)} if log else {"tickCount": 6}
     axis = alt.Axis(format=",.6~g", labelOverlap=False, **ticks)
     return alt.X("x:Q", title=title, scale=scale, axis=axis)
 

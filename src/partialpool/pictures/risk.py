@@ -8,7 +8,8 @@ from typing import Any
 
 from partialpool.errors import ArgumentError
 from partialpool.pictures import parts
-from partialpool.pictures.style import altair, estimator_looks, look, styled
+from partialpool.pictures.places import log_ticks
+from partialpool.pictures.style import Look, altair, estimator_looks, look, styled
 
 WHISKER = 2.0
 """Whiskers and bands reach this many Monte Carlo errors to either side."""
@@ -131,35 +132,43 @@ def risk_by_tau(
     """
     alt, colours = altair(), look(dark)
     rows = _risks(table)
-    names = list(dict.fromkeys(r["estimator"] for r in rows))
-    tints, shapes, dashes = estimator_looks(names, colours)
     risks = [r["risk"] for r in rows]
     log = min(risks) > 0 and max(risks) > SPAN * min(risks)
     floor = 0.5 * min(risks) if log else 0.0
     for row in rows:
         row["lower"] = max(row["lower"], floor)
     low, high = 0.85 * min(r["lower"] for r in rows), 1.15 * max(r["upper"] for r in rows)
-    scale = alt.Scale(zero=True, nice=True)
-    if log:
-        scale = alt.Scale(type="log", domain=[low, high], nice=False)
-    ticks = {"values": parts.log_ticks(low, high)} if log else {"tickCount": 6}
-    y_title = axis + (" (log scale)" if log else "")
+    on_log = {"type": "log", "domain": [low, high], "nice": False}
+    ticks = {"values": log_ticks(low, high)} if log else {"tickCount": 6}
     x = alt.X("tau:Q", title="true tau: standard deviation between groups",
               scale=alt.Scale(zero=False, nice=False, padding=8))  # fmt: skip
-    y = alt.Y(
-        "risk:Q",
-        title=y_title,
-        scale=scale,
-        axis=alt.Axis(format=",.3~g", labelOverlap=False, **ticks),
+    y: dict[str, Any] = {
+        "title": axis + (" (log scale)" if log else ""),
+        "scale": alt.Scale(**(on_log if log else {"zero": True, "nice": True})),
+        "axis": alt.Axis(format=",.3~g", labelOverlap=False, **ticks),
+    }
+    lines = [f"Lower is better; bands: {WHISKER:g} Monte Carlo errors to either side"]
+    chart = alt.layer(*_risk_layers(alt, rows, x, y, colours)).properties(
+        width=parts.WIDTH, height=340
     )
+    what = parts.head(title or "Risk of the estimators by how different the groups are", lines)
+    return styled(parts.described(chart, what), dark)
+
+
+def _risk_layers(
+    alt: Any, rows: list[dict[str, Any]], x: Any, y_options: dict[str, Any], colours: Look
+) -> list[Any]:
+    """Bands, lines and points, one colour, shape and dash an estimator."""
+    names = list(dict.fromkeys(r["estimator"] for r in rows))
+    tints, shapes, dashes = estimator_looks(names, colours)
+    y, band = alt.Y("risk:Q", **y_options), alt.Y("lower:Q", **y_options)
     colour = alt.Color(
         "estimator:N",
         scale=alt.Scale(domain=names, range=tints),
         legend=alt.Legend(symbolOpacity=1),
     )
-    band = alt.Y("lower:Q", title=y_title, scale=scale)
     base = alt.Chart(alt.Data(values=rows)).encode(x=x, color=colour)
-    layers = [
+    return [
         base.mark_area(opacity=0.22).encode(y=band, y2="upper:Q"),
         *(
             alt.Chart(alt.Data(values=[r for r in rows if r["estimator"] == name]))
@@ -170,10 +179,6 @@ def risk_by_tau(
         base.mark_point(filled=True, size=55, opacity=1).encode(y=y, shape=alt.Shape(
             "estimator:N", scale=alt.Scale(domain=names, range=shapes))),
     ]  # fmt: skip
-    lines = [f"Lower is better; bands: {WHISKER:g} Monte Carlo errors to either side"]
-    chart = alt.layer(*layers).properties(width=parts.WIDTH, height=340)
-    what = parts.head(title or "Risk of the estimators by how different the groups are", lines)
-    return styled(parts.described(chart, what), dark)
 
 
 def _risks(table: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -31,9 +31,9 @@ def shrinkage(
     Returns
     -------
     altair.Chart
-        Groups by raw estimate from high to low: open circle raw (the larger the more
-        data, where groups differ in it), filled diamond partially pooled with its interval, an arrow between,
-        a dashed line at the population mean; x in units of y.
+        Groups by raw estimate from high to low: open circle raw (larger with more data, where
+        groups differ in it), filled diamond partially pooled with its interval, an arrow
+        between, a dashed line at the population mean; x in units of y.
     """
     alt, colours, s = altair(), look(dark), post.statistics
     rows = parts.group_rows(post, parts.spread_evenly(s.raw, MOST_GROUPS), level)

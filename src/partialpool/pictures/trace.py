@@ -9,6 +9,7 @@ import numpy as np
 from partialpool._typing import Floats, Ints
 from partialpool.kernels.oneway import theta_given
 from partialpool.pictures import parts
+from partialpool.pictures.places import apart
 from partialpool.pictures.style import Look, altair, look, styled
 from partialpool.pictures.tau import (
     density_layers,
@@ -138,7 +139,7 @@ def _traces(alt: Any, post: Posterior, order: Ints, end: float, colours: Look) -
 def _names(alt: Any, names: list[str], means: Floats, y: Any, colours: Look) -> list[Any]:
     """Names at the right ends, moved apart where lines end close together."""
     ends = means[-1]
-    at = parts.apart(ends, 15 * float(np.ptp(means)) / HEIGHT)
+    at = apart(ends, 15 * float(np.ptp(means)) / HEIGHT)
     rows = [
         {"group": name, "value": float(v), "at": float(a)}
         for name, v, a in zip(names, ends, at, strict=True)

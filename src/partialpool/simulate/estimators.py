@@ -114,7 +114,7 @@ def james_stein(o: Observed) -> Estimated:
 def reml(o: Observed) -> Estimated:
     """REML plug-in, with intervals that allow for mu but not for tau."""
     scale = 1.0 if o.sigma is None else o.sigma
-    lam = _reml_ratio(o)[:, None]
+    lam = reml_ratio(o)[:, None]
     w = o.n / (1.0 + o.n * lam)
     mu = ((w * o.mean).sum(axis=1) / w.sum(axis=1))[:, None]
     b = 1.0 / (1.0 + o.n * lam)
@@ -129,7 +129,7 @@ def reml(o: Observed) -> Estimated:
     return Estimated(estimate, estimate - error, estimate + error)
 
 
-def _reml_ratio(o: Observed) -> Floats:
+def reml_ratio(o: Observed) -> Floats:
     """Lambda = tau^2 / sigma^2 that maximises the restricted likelihood, shape (R,)."""
     df = o.n.sum() - 1.0
 

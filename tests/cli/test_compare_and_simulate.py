@@ -1,0 +1,66 @@
+"""`partialpool compare` and `partialpool simulate`."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from partialpool.cli import main
+
+
+def run(capsys, *arguments):
+    with pytest.raises(SystemExit) as stopped:
+        main(list(arguments))
+    captured = capsys.readouterr()
+    return stopped.value.code, captured.out, captured.err
+
+
+def test_compare_prints_groups_and_scores(capsys):
+    code, out, _ = run(capsys, "compare", "dyestuff", "--with", "reml", "--with", "james_stein")
+    assert code == 0
+    for word in ("no_pooling", "partial_pooling", "james_stein", "row_rmse", "1,556"):
+        assert word in out
+
+
+def test_compare_as_json(capsys):
+    code, out, _ = run(capsys, "compare", "eight_schools", "--json", "--top", "2")
+    tables = json.loads(out)
+    assert code == 0
+    assert [g["group"] for g in tables["groups"]] == ["A", "B"]
+    assert tables["scores"][0]["estimator"] == "no_pooling"
+    assert tables["scores"][0]["log_score"] is None
+
+
+def test_simulate_prints_one_world_and_the_risks(capsys):
+    code, out, _ = run(capsys, "simulate", "--sizes", "5,5,40", "--replicates", "200")
+    assert code == 0
+    assert "3 groups, tau 5" in out
+    assert "Expected over 200 such worlds" in out
+    assert "posterior" in out
+
+
+def test_simulate_is_reproducible(capsys):
+    arguments = ("simulate", "--groups", "5", "--replicates", "50", "--seed", "3", "--json")
+    first, second = run(capsys, *arguments)[1], run(capsys, *arguments)[1]
+    assert first == second
+    assert len(json.loads(first)["world"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("compare", "eight_schools", "--with", "remll"), 'did you mean "reml"'),
+        (("compare", "nothing.csv", "y ~ 1 + (1 | g)"), 'there is no file "nothing.csv"'),
+        (("simulate", "--sizes", "5,x"), "whole numbers separated by commas"),
+        (("simulate", "--tau", "-1"), "tau must be 0 or more"),
+        (("simulate", "--groups", "1"), "at least 2 groups"),
+        (("simulate", "--population", "odd"), "normal, heavy_tailed, two_clusters"),
+        (("simulate", "--replicates", "0"), "between 1 and"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(capsys, arguments, words):
+    code, out, err = run(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert len(err.strip().splitlines()) == 1
