@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from partialpool import display
+from partialpool import display, pictures
 from partialpool.advice import Advice, advise, recommendation
 from partialpool.comparison import Comparison, compare
 from partialpool.data import (
@@ -131,6 +131,11 @@ class Fit:
             sigma=float(post.sigma.median),
             mu=float(post.mu.median),
         )
+
+    @property
+    def plot(self) -> pictures.Plots:
+        """Charts of this fit: ``fit.plot.shrinkage()``, ``.caterpillar()``, ``.tau()``, ..."""
+        return pictures.Plots(self.posterior)
 
     def draws(self, size: int, rng: np.random.Generator) -> Draws:
         """Draw independently from the joint posterior; see `Posterior.draws`."""

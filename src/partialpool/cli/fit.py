@@ -18,6 +18,7 @@ from partialpool.data import Table
 from partialpool.data.files import write_table
 from partialpool.errors import ArgumentError
 from partialpool.fitting import Fit, fit
+from partialpool.pictures.save import checked
 from partialpool.posterior.distributions import IntervalKind
 
 SHOWN_GROUPS = 50
@@ -50,6 +51,8 @@ def run(options: FitOptions) -> None:
     """Fit and print."""
     if options.as_json and options.as_csv:
         raise ArgumentError("--json and --csv both print to standard output; give one")
+    if options.plot:
+        checked(options.plot)
     with source(options.data, options.formula) as (data, formula), progress_bar() as progress:
         found = fit(formula, data, prior=list(options.priors), progress=progress)
     kind = options.kind
@@ -60,7 +63,8 @@ def run(options: FitOptions) -> None:
     if options.out:
         write_table(table, options.out)
     if options.plot:
-        pictures.save(pictures.shrinkage(found.posterior, level=options.interval), options.plot)
+        chart = pictures.shrinkage(found.posterior, level=options.interval, kind=kind)
+        pictures.save(chart, options.plot)
     if result is not None:
         result["groups"] = [result["groups"][i] for i in order]
         click.echo(json.dumps(result, ensure_ascii=False, indent=2, allow_nan=False))

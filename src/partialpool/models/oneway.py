@@ -198,8 +198,10 @@ class OneWayModel:
         lam = (tau / sigma) ** 2
         p = profile(self.classes, lam)
         mu, mu_sd = self._mu(p, sigma)
-        parts = self._log_parts(p, sigma)
-        share = parts - _log_sum(parts)[:, None]
+        share = np.zeros(mu.shape)
+        if mu.shape[1] > 1:
+            parts = self._log_parts(p, sigma)
+            share = parts - _log_sum(parts)[:, None]
         return Conditional(lam, sigma, mu, mu_sd, share, math.inf)
 
     def scale_of_sigma(self, ratio: Floats) -> Floats:
@@ -280,7 +282,7 @@ def one_way_model(statistics: GroupStatistics, priors: Priors) -> OneWayModel:
     ssw = float(s.ss.sum())
     sizes = Sizes(s.n_groups, s.n_used, ssw > 0.0, s.sigma_known)
     moments = check_proper(sizes, priors)
-    middle = float(np.average(s.mean, weights=s.weight))
+    middle = float(s.mean @ s.weight / s.weight.sum())
     _check_units(s, ssw)
     return OneWayModel(
         classes=size_classes(s.weight, s.mean - middle),

@@ -14,6 +14,7 @@
 from partialpool.pictures.by_size import shrinkage_by_size
 from partialpool.pictures.caterpillar import caterpillar
 from partialpool.pictures.forest import forest
+from partialpool.pictures.plots import Plots
 from partialpool.pictures.risk import error_bars, risk_by_tau
 from partialpool.pictures.save import save
 from partialpool.pictures.shrinkage import shrinkage
@@ -21,6 +22,7 @@ from partialpool.pictures.tau import tau
 from partialpool.pictures.trace import estimates_by_tau
 
 __all__ = [
+    "Plots",
     "caterpillar",
     "error_bars",
     "estimates_by_tau",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -10,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from partialpool import display
 from partialpool._typing import Floats, Ints
 from partialpool.data import GroupStatistics
 from partialpool.pictures.style import Look
 from partialpool.posterior import Distribution, Posterior
+from partialpool.posterior.distributions import IntervalKind
 from partialpool.posterior.posterior import Theta
 
 WIDTH = 560
@@ -40,12 +41,7 @@ def number(value: float, spread: float) -> str:
     """Write a number with the digits that matter for a quantity that varies by `spread`."""
     if value == 0:
         return "0"
-    if not spread or not math.isfinite(spread) or not math.isfinite(value):
-        return f"{value:.3g}"
-    decimals = 1 - math.floor(math.log10(abs(spread)))
-    if decimals > 6 or abs(value) >= 1e9:
-        return f"{value:.{max(3, 2 + math.floor(math.log10(max(abs(value) / spread, 1))))}g}"
-    written = f"{value:,.{max(decimals, 0)}f}"
+    written = display.number(value, spread)
     return written.lstrip("-") if not any(c in "123456789" for c in written) else written
 
 
@@ -80,7 +76,9 @@ def centre(of: Distribution) -> Floats:
     return np.asarray(mean if np.isfinite(mean).all() else of.median)
 
 
-def group_rows(post: Posterior, order: Ints, level: float) -> list[dict[str, Any]]:
+def group_rows(
+    post: Posterior, order: Ints, level: float, kind: IntervalKind = "equal-tailed"
+) -> list[dict[str, Any]]:
     """One dict a group: group, n, size, raw, estimate, lower, upper; intervals of these only."""
     s = post.statistics
     part = Theta.of(post, post.components, order)
@@ -91,7 +89,7 @@ def group_rows(post: Posterior, order: Ints, level: float) -> list[dict[str, Any
         "size": s.weight[order].tolist(),
         "raw": s.raw[order].tolist(),
         "estimate": (mean if np.isfinite(mean).all() else part.median).tolist(),
-        **dict(zip(("lower", "upper"), part.interval(level).tolist(), strict=True)),
+        **dict(zip(("lower", "upper"), part.interval(level, kind).tolist(), strict=True)),
     }
     return [dict(zip(columns, v, strict=True)) for v in zip(*columns.values(), strict=True)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,32 +19,44 @@ def save(chart: Any, path: str | Path) -> None:
     Raises
     ------
     ArgumentError
-        If the ending is another.
+        If the ending is another, or the file cannot be written.
     MissingExtraError
         If the charts' extra is not installed.
     """
+    target = checked(path)
+    import vl_convert
+
+    spec = chart.to_json()
+    try:
+        match target.suffix.lower():
+            case ".svg":
+                target.write_text(vl_convert.vegalite_to_svg(spec), encoding="utf-8")
+            case ".png":
+                target.write_bytes(vl_convert.vegalite_to_png(spec, scale=2))
+            case ".pdf":
+                target.write_bytes(vl_convert.vegalite_to_pdf(spec))
+            case _:
+                target.write_text(_page(vl_convert, spec), encoding="utf-8")
+    except OSError as error:
+        raise ArgumentError(f'"{target}" cannot be written: {error.strerror}') from error
+
+
+def checked(path: str | Path) -> Path:
+    """Return the path if a chart can be saved to it; raises as `save` does."""
     target = Path(path)
     if target.suffix.lower() not in ENDINGS:
         raise ArgumentError(
             f'"{target}": the ending says the format; allowed are {", ".join(ENDINGS)}'
         )
-    try:
-        import vl_convert
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            "saving a chart needs vl-convert-python, which is not installed: "
-            "pip install 'partialpool[plot]'"
-        ) from error
-    spec = chart.to_json()
-    match target.suffix.lower():
-        case ".svg":
-            target.write_text(vl_convert.vegalite_to_svg(spec), encoding="utf-8")
-        case ".png":
-            target.write_bytes(vl_convert.vegalite_to_png(spec, scale=2))
-        case ".pdf":
-            target.write_bytes(vl_convert.vegalite_to_pdf(spec))
-        case _:
-            target.write_text(_page(vl_convert, spec), encoding="utf-8")
+    if not target.parent.is_dir():
+        raise ArgumentError(f'"{target}" cannot be written: there is no folder "{target.parent}"')
+    for library in ("altair", "vl_convert"):
+        if find_spec(library) is None:
+            raise MissingExtraError(
+                "charts need altair and vl-convert-python, which are not installed: "
+                "pip install 'partialpool[plot]' (in a clone: sh scripts/environment plot)"
+            )
+    return target
 
 
 def _page(vl_convert: Any, spec: str) -> str:

@@ -7,13 +7,19 @@ from typing import Any
 from partialpool.pictures import parts
 from partialpool.pictures.style import Look, altair, look, styled
 from partialpool.posterior import Posterior
+from partialpool.posterior.distributions import IntervalKind
 
 MOST_GROUPS = 60
 """With more groups a sample, evenly spread over the raw estimates, is drawn."""
 
 
 def shrinkage(
-    post: Posterior, *, level: float = 0.95, title: str | None = None, dark: bool = False
+    post: Posterior,
+    *,
+    level: float = 0.95,
+    kind: IntervalKind = "equal-tailed",
+    title: str | None = None,
+    dark: bool = False,
 ) -> Any:
     """Draw raw and partially pooled estimates with intervals, and the population mean.
 
@@ -23,6 +29,8 @@ def shrinkage(
         What to draw.
     level : float
         Probability of the intervals.
+    kind : {"equal-tailed", "highest-density"}
+        Kind of interval.
     title : str, optional
         In place of the standard title.
     dark : bool
@@ -36,7 +44,8 @@ def shrinkage(
         between, a dashed line at the population mean; x in units of y.
     """
     alt, colours, s = altair(), look(dark), post.statistics
-    rows = parts.group_rows(post, parts.spread_evenly(s.raw, MOST_GROUPS), level)
+    bars = f"{parts.percent(level)} {'' if kind == 'equal-tailed' else kind + ' '}intervals"
+    rows = parts.group_rows(post, parts.spread_evenly(s.raw, MOST_GROUPS), level, kind)
     _add_arrows(rows)
     base = alt.Chart(alt.Data(values=rows)).encode(
         y=parts.group_axis(alt, [r["group"] for r in rows], s.factor),
@@ -52,7 +61,7 @@ def shrinkage(
     chart = alt.layer(*layers).properties(
         width=parts.WIDTH, height=parts.row_height(alt, len(rows))
     )
-    return styled(parts.described(chart, _head(post, level, title, len(rows))), dark)
+    return styled(parts.described(chart, _head(post, bars, title, len(rows))), dark)
 
 
 def _add_arrows(rows: list[dict[str, Any]]) -> None:
@@ -91,13 +100,13 @@ def _points(alt: Any, base: Any, post: Posterior, colours: Look) -> list[Any]:
     return [raw, pooled]
 
 
-def _head(post: Posterior, level: float, title: str | None, shown: int) -> dict[str, Any]:
+def _head(post: Posterior, bars: str, title: str | None, shown: int) -> dict[str, Any]:
     s = post.statistics
     low, high = post.shrinkage.mean.min(), post.shrinkage.mean.max()
     share = f"{low:.0%}" if f"{low:.0%}" == f"{high:.0%}" else f"{low:.0%} to {high:.0%}"
     lines = [
         f"Each {parts.text(s.factor)} is drawn {share} of the way to the population mean "
-        f"(dashed); bars are {parts.percent(level)} intervals",
+        f"(dashed); bars are {bars}",
     ]
     if parts.sizes_differ(s):
         lines.append(f"Larger circles: more {parts.size_words(s)}")

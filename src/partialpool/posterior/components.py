@@ -60,6 +60,9 @@ def components(model: OneWayModel, grid: Grid) -> Components:
 
 
 def _flatten(given: Conditional, weight: Floats) -> Components:
+    if given.mu.shape[1] == 1 and len(weight) <= FEW:
+        mu, mu_sd = given.mu[:, 0], given.mu_sd[:, 0]
+        return Components(weight / weight.sum(), given.lam, given.sigma, mu, mu_sd, given.df)
     share = weight[:, None] * np.exp(given.log_share)  # (G, M)
     # what counts for the second moment of mu is kept too: its tail is heavier than tau's
     keep = _weighty(_share(share.ravel()) + _share((share * given.mu_sd**2).ravel()))

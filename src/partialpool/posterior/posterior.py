@@ -19,6 +19,7 @@ from partialpool.errors import (
     did_you_mean,
 )
 from partialpool.integrate import Accuracy, Grid, integrate
+from partialpool.kernels import student
 from partialpool.kernels.oneway import kept, pooled, theta_given
 from partialpool.kernels.ranks import expected_exceedances
 from partialpool.kernels.student import BLOCK
@@ -31,6 +32,8 @@ from partialpool.posterior.scales import icc, ratio, sigma, tau
 
 MANY = 200_000
 """Groups times components from which quantiles are read from fewer components, checked."""
+INNER = 0.001
+"""Quantiles from here to one minus this are checked."""
 AGREE = 1e-8
 """How closely they must agree with all components, in posterior sds."""
 
@@ -138,7 +141,8 @@ class Posterior:
     @cached_property
     def theta(self) -> Distribution:
         """Every group's parameter (units of y); shape (J,), in the order of the statistics."""
-        return Theta.of(self, self._for_quantiles)
+        few = self._for_quantiles
+        return Theta.of(self, few, nearly_normal=self._nearly_normal(few))
 
     @cached_property
     def effect(self) -> Distribution:
@@ -334,16 +338,24 @@ class Posterior:
                 return few
         return full
 
+    def _nearly_normal(self, few: Components) -> bool:
+        """Whether, with very many groups, moments alone give the same quantiles."""
+        if few is self.components or len(few.weight) > 5 or few.df < 1e4:
+            return False
+        sample = self._sample()
+        gap = self._quantiles_of(few, sample, nearly_normal=True) - self._quantiles_of(few, sample)
+        return bool(np.abs(gap).max() <= AGREE)
+
     def _sample(self) -> Ints:
         """Groups that span the range of weights and means: the extremes, and some between."""
         weight, y = self.statistics.weight, self.centered_means
         ends = [f(v) for v in (weight, y) for f in (np.argmin, np.argmax)]
         return np.unique([*ends, *np.linspace(0, len(y) - 1, 60).astype(np.int64)])
 
-    def _quantiles_of(self, c: Components, groups: Ints) -> Floats:
-        """Outer and inner quantiles of some groups, in units of their sds; shape (4, K)."""
-        part = Theta.of(self, c, groups)
-        return part.quantile(np.array([0.001, 0.025, 0.5, 0.975])) / part.sd
+    def _quantiles_of(self, c: Components, groups: Ints, *, nearly_normal: bool = False) -> Floats:
+        """Outer and inner quantiles of some groups, in units of their sds; shape (5, K)."""
+        part = Theta.of(self, c, groups, nearly_normal=nearly_normal)
+        return part.quantile(np.array([INNER, 0.025, 0.5, 0.975, 1.0 - INNER])) / part.sd
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -360,15 +372,25 @@ class Theta(Mixture):
         The distinct weights.
     full : Components
         All components, from which means and sds are read.
+    nearly_normal : bool
+        Whether quantiles may be read from moments (checked by who says so).
     """
 
     y: Floats
     member: Ints
     class_weight: Floats
     full: Components
+    nearly_normal: bool = False
 
     @classmethod
-    def of(cls, post: Posterior, c: Components, groups: Ints | slice = slice(None)) -> Theta:
+    def of(
+        cls,
+        post: Posterior,
+        c: Components,
+        groups: Ints | slice = slice(None),
+        *,
+        nearly_normal: bool = False,
+    ) -> Theta:
         """Build from components `c` (for quantiles) and all components (for moments)."""
         y, weight = post.centered_means[groups], post.statistics.weight[groups]
         classes = post.model.classes
@@ -379,7 +401,21 @@ class Theta(Mixture):
         return cls(
             (len(y),), rows, c.weight, c.df, post.model.center,
             post.model.moments.theta, y, classes.member[groups], classes.weight, post.components,
+            nearly_normal,
         )  # fmt: skip
+
+    def _quantiles(self, p: Floats) -> Floats:
+        common = p.size == len(p) and (p >= INNER).all() and (p <= 1.0 - INNER).all()
+        if not (self.nearly_normal and common):
+            return super()._quantiles(p)
+
+        def one(_part: slice, loc: Floats, scale: Floats) -> Floats:
+            each = (
+                student.mixture_expansion(q.item(), loc, scale, self.weight, self.df) for q in p
+            )
+            return np.stack(list(each))
+
+        return self._each(one, len(p)) + self.shift
 
     @property
     def mean(self) -> Floats:
