@@ -170,7 +170,7 @@ class _Target:
         """Log density on the tensor grid of values; -inf where it cannot be computed."""
         with np.errstate(all="ignore"):
             found = self.log_density(_points(x))
-        found = np.where(np.isnan(found) | (found == np.inf), -np.inf, found)
+        found = np.where(np.isfinite(found), found, -np.inf)
         return found.reshape(tuple(len(v) for v in x))
 
 

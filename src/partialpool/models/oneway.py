@@ -223,13 +223,13 @@ class OneWayModel:
 
     def _log_parts(self, p: Profile, sigma: Floats) -> Floats:
         """Log likelihood with mu integrated over each component of its prior; shape (G, M)."""
-        base = (
-            self._log_within(sigma)
-            - (self.sizes.n_groups - 1) * np.log(sigma)
-            - 0.5 * p.log_det
-            - 0.5 * np.log(p.precision)
-            - 0.5 * p.between / sigma**2
-        )[:, None]
+        base = -0.5 * (p.log_det + np.log(p.precision))
+        if self.sizes.sigma_known:
+            base -= 0.5 * (self.ssw + p.between)
+        else:
+            base += self._log_within(sigma) - (self.sizes.n_groups - 1) * np.log(sigma)
+            base -= 0.5 * p.between / sigma**2
+        base = base[:, None]
         if self._mu_parts is None:
             return np.asarray(base)
         log_w, mean, sd = self._mu_parts
