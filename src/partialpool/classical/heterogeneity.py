@@ -10,7 +10,7 @@ import numpy as np
 from scipy import special
 
 from partialpool.classical import checks
-from partialpool.classical.known_errors import generalised_q, restricted_log_likelihood
+from partialpool.classical.known_errors import Problem, log_likelihood
 from partialpool.classical.roots import highest, root_of_falling
 from partialpool.classical.rows import Profile, summaries
 from partialpool.errors import ArgumentError
@@ -41,7 +41,9 @@ class Heterogeneity:
     tau_upper: float
 
 
-def heterogeneity(*, mean: Any, se: Any, tau: float, level: float = 0.95) -> Heterogeneity:
+def heterogeneity(
+    *, mean: Any, se: Any, tau: float, predictors: Any = None, level: float = 0.95
+) -> Heterogeneity:
     """Measure heterogeneity given an estimate of tau.
 
         I^2 = tau^2 / (tau^2 + s^2),   H^2 = (tau^2 + s^2) / s^2,
@@ -56,6 +58,8 @@ def heterogeneity(*, mean: Any, se: Any, tau: float, level: float = 0.95) -> Het
         Estimates and their standard errors (units of y).
     tau : float
         From any of the estimators (units of y).
+    predictors : array_like, shape (J, p - 1), optional
+        Group-level predictors; an intercept is added. Then all is of what they leave unexplained.
     level : float
         Probability of the interval.
 
@@ -64,22 +68,17 @@ def heterogeneity(*, mean: Any, se: Any, tau: float, level: float = 0.95) -> Het
     Source: Higgins and Thompson (2002), doi:10.1002/sim.1186; Viechtbauer (2007),
     doi:10.1002/sim.2514.
     """
-    y, s = checks.groups(mean=mean, se=se)
-    checks.at_least(2, len(y), "heterogeneity", "there is nothing to compare")
-    checks.positive(se=s)
+    problem = Problem.of(mean, se, predictors, "heterogeneity")
     checks.fraction(level)
     if not (math.isfinite(tau) and tau >= 0):
         raise ArgumentError(f"tau must be 0 or more; received {tau!r}")
-    v, df = s**2, len(y) - 1
-    w = 1.0 / v
-    q = generalised_q(y, v, 0.0)
-    typical = df * w.sum() / (w.sum() ** 2 - (w**2).sum())
+    q, df = problem.q(0.0), problem.df
+    typical = df / problem.trace(1.0 / problem.v)
 
     def end(p: float) -> float:
         target = float(special.chdtri(df, p))  # upper tail p
-        return math.sqrt(
-            root_of_falling(lambda t: generalised_q(y, v, t) - target, float(np.mean(v)))
-        )
+        start = float(np.mean(problem.v))
+        return math.sqrt(root_of_falling(lambda t: problem.q(t) - target, start))
 
     alpha = 1.0 - level
     return Heterogeneity(
@@ -130,11 +129,9 @@ def likelihood_ratio(
     Source: Self and Liang (1987), doi:10.1080/01621459.1987.10478472.
     """
     if se is not None:
-        y, s = checks.groups(mean=mean, se=se)
-        checks.at_least(2, len(y), "the likelihood ratio", "there is nothing to compare")
-        checks.positive(se=s)
-        value, slope = restricted_log_likelihood(y, s**2)
-        scale = float(np.mean(s**2) + np.var(y))
+        known = Problem.of(mean, se, None, "the likelihood ratio")
+        value, slope = log_likelihood(known, True)
+        scale = float(np.mean(known.v) + np.var(known.y))
     elif n is not None and ss is not None:
         y, n_, inside = summaries(mean, n, ss)
         problem = Profile.of(y, n_, inside, restricted=True)

@@ -10,7 +10,6 @@ posterior see `partialpool.fit_groups`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,56 +17,123 @@ import numpy as np
 
 from partialpool._typing import Floats
 from partialpool.classical import checks
-from partialpool.classical.roots import highest, root_of_falling
+from partialpool.classical.roots import Function, highest, root_of_falling
+from partialpool.errors import ArgumentError
+
+BLOCK = 2**20
+"""Elements of the (values of tau, groups) arrays worked on at once."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class BetweenSpread:
     """An estimate of tau.
 
     Parameters
     ----------
     tau : float
-        Between-group sd (units of y).
+        Between-group sd (units of y); with predictors, of what they leave unexplained.
     tau2_se : float
         Standard error of tau^2 (units of y squared), from the estimator's asymptotic variance;
         nan where none is published.
-    mu, mu_se : float
-        Mean weighted by ``1 / (se^2 + tau^2)`` and its standard error given tau.
+    coefficients, coefficients_se : ndarray, shape (p,)
+        Intercept, then predictors, weighted by ``1 / (se^2 + tau^2)``, and their standard errors
+        given tau.
     log_likelihood : float
         At the estimate, restricted for `reml`; nan for estimators that use none.
     """
 
     tau: float
     tau2_se: float
-    mu: float
-    mu_se: float
+    coefficients: Floats
+    coefficients_se: Floats
     log_likelihood: float = math.nan
 
+    @property
+    def mu(self) -> float:
+        """The intercept: without predictors, the mean."""
+        return float(self.coefficients[0])
 
-def _arrays(mean: Any, se: Any, what: str) -> tuple[Floats, Floats]:
-    y, s = checks.groups(mean=mean, se=se)
-    checks.at_least(2, len(y), what, "a spread needs two estimates")
-    checks.positive(se=s)
-    return y, s**2
-
-
-def _finish(
-    y: Floats, v: Floats, tau2: float, tau2_se: float, log_likelihood: float = math.nan
-) -> BetweenSpread:
-    w = 1.0 / (v + tau2)
-    mu = float(w @ y / w.sum())
-    return BetweenSpread(math.sqrt(tau2), tau2_se, mu, float(w.sum() ** -0.5), log_likelihood)
+    @property
+    def mu_se(self) -> float:
+        """Standard error of the intercept given tau."""
+        return float(self.coefficients_se[0])
 
 
-def _variance_of_q(v: Floats, tau2: float, a: Floats) -> float:
-    """Variance of ``sum a_j (y_j - m)^2`` with m the mean weighted by a."""
-    s = v + tau2
-    total = a.sum()
-    return float(2 * (a**2 @ s**2) - 4 * (a**3 @ s**2) / total + 2 * ((a**2 @ s) / total) ** 2)
+@dataclass(frozen=True, slots=True, eq=False)
+class Problem:
+    """Estimates y, their variances v, and a design x (J, p) whose first column is 1."""
+
+    y: Floats
+    v: Floats
+    x: Floats
+
+    @classmethod
+    def of(cls, mean: Any, se: Any, predictors: Any, what: str) -> Problem:
+        """Check the arguments of an estimator."""
+        y, s = checks.groups(mean=mean, se=se)
+        checks.positive(se=s)
+        x = np.ones((len(y), 1))
+        if predictors is not None:
+            columns = np.asarray(predictors, dtype=np.float64)
+            columns = columns[:, None] if columns.ndim == 1 else columns
+            if columns.ndim != 2 or len(columns) != len(y) or not np.isfinite(columns).all():
+                raise ArgumentError(
+                    f"predictors must be finite, one row a group; they have shape {columns.shape} "
+                    f"and there are {len(y)} groups"
+                )
+            x = np.hstack([x, columns])
+            if np.linalg.matrix_rank(x) < x.shape[1]:
+                raise ArgumentError("the predictors are collinear, among themselves or with 1")
+        least = x.shape[1] + 1
+        checks.at_least(least, len(y), what, "a spread needs more groups than coefficients")
+        return cls(y, s**2, x)
+
+    @property
+    def df(self) -> int:
+        """Groups less coefficients."""
+        groups, coefficients = self.x.shape
+        return int(groups - coefficients)
+
+    def gram(self, a: Floats) -> Floats:
+        """X' diag(a) X; a has shape (..., J), the result (..., p, p)."""
+        return np.asarray(np.einsum("ji,...j,jk->...ik", self.x, a, self.x))
+
+    def residual(self, w: Floats) -> Floats:
+        """Y - X beta with beta weighted by w; w and the result have shape (..., J)."""
+        right = np.einsum("ji,...j->...i", self.x, w * self.y)
+        beta = np.linalg.solve(self.gram(w), right[..., None])[..., 0]
+        return np.asarray(self.y - np.einsum("ji,...i->...j", self.x, beta))
+
+    def q(self, tau2: float) -> float:
+        """``sum W (y - X beta)^2`` at tau^2; falls in tau^2."""
+        w = 1.0 / (self.v + tau2)
+        return float(w @ self.residual(w) ** 2)
+
+    def trace(self, a: Floats) -> float:
+        """Trace of the matrix of the quadratic form ``sum a (y - X beta_a)^2``."""
+        inside = np.linalg.solve(self.gram(a), self.gram(a**2))
+        return float(a.sum() - np.trace(inside))
+
+    def finish(
+        self, tau2: float, tau2_se: float, log_likelihood: float = math.nan
+    ) -> BetweenSpread:
+        """Add the coefficients that follow from tau^2."""
+        w = 1.0 / (self.v + tau2)
+        covariance = np.linalg.inv(self.gram(w))
+        beta = covariance @ (self.x.T @ (w * self.y))
+        errors = np.sqrt(np.diag(covariance))
+        return BetweenSpread(math.sqrt(tau2), tau2_se, beta, errors, log_likelihood)
+
+    def variance_of_form(self, tau2: float, a: Floats) -> float:
+        """Variance of ``sum a (y - X beta_a)^2``: 2 tr(M S M S)."""
+        s = self.v + tau2
+        gram = self.gram(a)
+        once = np.linalg.solve(gram, self.gram(a**3 * s**2))
+        twice = np.linalg.solve(gram, self.gram(a**2 * s))
+        return float(2 * (a**2 @ s**2) - 4 * np.trace(once) + 2 * np.trace(twice @ twice))
 
 
-def dersimonian_laird(*, mean: Any, se: Any) -> BetweenSpread:
+def dersimonian_laird(*, mean: Any, se: Any, predictors: Any = None) -> BetweenSpread:
     """Estimate tau by the moment of Cochran's Q, truncated at 0.
 
         tau^2 = max(0, (Q - (J - 1)) / (sum w - sum w^2 / sum w)),   w = 1 / v
@@ -76,6 +142,8 @@ def dersimonian_laird(*, mean: Any, se: Any) -> BetweenSpread:
     ----------
     mean, se : array_like, shape (J,)
         Estimates and their standard errors (units of y).
+    predictors : array_like, shape (J, p - 1), optional
+        Group-level predictors (meta-regression); an intercept is added.
 
     Notes
     -----
@@ -86,15 +154,14 @@ def dersimonian_laird(*, mean: Any, se: Any) -> BetweenSpread:
     >>> dersimonian_laird(mean=[28, 8, -3, 7], se=[15, 10, 16, 11]).tau
     0.0
     """
-    y, v = _arrays(mean, se, "the DerSimonian-Laird estimator")
-    w = 1.0 / v
-    q = w @ (y - w @ y / w.sum()) ** 2
-    scale = w.sum() - (w**2).sum() / w.sum()
-    tau2 = max(0.0, float((q - (len(y) - 1)) / scale))
-    return _finish(y, v, tau2, math.sqrt(_variance_of_q(v, tau2, w)) / scale)
+    p = Problem.of(mean, se, predictors, "the DerSimonian-Laird estimator")
+    w = 1.0 / p.v
+    scale = p.trace(w)
+    tau2 = max(0.0, (p.q(0.0) - p.df) / scale)
+    return p.finish(tau2, math.sqrt(p.variance_of_form(tau2, w)) / scale)
 
 
-def hedges(*, mean: Any, se: Any) -> BetweenSpread:
+def hedges(*, mean: Any, se: Any, predictors: Any = None) -> BetweenSpread:
     """Estimate tau by the variance of the estimates less their mean sampling variance.
 
         tau^2 = max(0, var(y) - average(v))
@@ -103,65 +170,63 @@ def hedges(*, mean: Any, se: Any) -> BetweenSpread:
     ----------
     mean, se : array_like, shape (J,)
         Estimates and their standard errors (units of y).
+    predictors : array_like, shape (J, p - 1), optional
+        Group-level predictors (meta-regression); an intercept is added.
 
     Notes
     -----
     Source: Hedges and Olkin (1985), Statistical Methods for Meta-Analysis, chapter 9.
     """
-    y, v = _arrays(mean, se, "the Hedges estimator")
-    tau2 = max(0.0, float(np.var(y, ddof=1) - v.mean()))
-    error = math.sqrt(_variance_of_q(v, tau2, np.ones(len(y)))) / (len(y) - 1)
-    return _finish(y, v, tau2, error)
+    p = Problem.of(mean, se, predictors, "the Hedges estimator")
+    ones = np.ones(len(p.y))
+    sampling = p.v.sum() - np.trace(np.linalg.solve(p.gram(ones), p.gram(p.v)))
+    tau2 = max(0.0, float((p.residual(ones) ** 2).sum() - sampling) / p.df)
+    return p.finish(tau2, math.sqrt(p.variance_of_form(tau2, ones)) / p.df)
 
 
-def hunter_schmidt(*, mean: Any, se: Any) -> BetweenSpread:
+def hunter_schmidt(*, mean: Any, se: Any, predictors: Any = None) -> BetweenSpread:
     """Estimate tau by ``max(0, (Q - J) / sum w)``.
 
     Parameters
     ----------
     mean, se : array_like, shape (J,)
         Estimates and their standard errors (units of y).
+    predictors : array_like, shape (J, p - 1), optional
+        Group-level predictors (meta-regression); an intercept is added.
 
     Notes
     -----
     Source: Hunter and Schmidt (2004), Methods of Meta-Analysis; in this form Viechtbauer (2005),
     doi:10.3102/10769986030003261.
     """
-    y, v = _arrays(mean, se, "the Hunter-Schmidt estimator")
-    w = 1.0 / v
-    q = w @ (y - w @ y / w.sum()) ** 2
-    tau2 = max(0.0, float((q - len(y)) / w.sum()))
-    return _finish(y, v, tau2, math.sqrt(_variance_of_q(v, tau2, w)) / w.sum())
+    p = Problem.of(mean, se, predictors, "the Hunter-Schmidt estimator")
+    w = 1.0 / p.v
+    tau2 = max(0.0, (p.q(0.0) - len(p.y)) / float(w.sum()))
+    return p.finish(tau2, math.sqrt(p.variance_of_form(tau2, w)) / float(w.sum()))
 
 
-def generalised_q(y: Floats, v: Floats, tau2: float) -> float:
-    """``sum W (y - mu)^2`` at tau^2; falls in tau^2."""
-    w = 1.0 / (v + tau2)
-    return float(w @ (y - w @ y / w.sum()) ** 2)
-
-
-def paule_mandel(*, mean: Any, se: Any) -> BetweenSpread:
+def paule_mandel(*, mean: Any, se: Any, predictors: Any = None) -> BetweenSpread:
     """Estimate tau so that ``sum W (y - mu)^2`` equals J - 1; the empirical-Bayes estimator.
 
     Parameters
     ----------
     mean, se : array_like, shape (J,)
         Estimates and their standard errors (units of y).
+    predictors : array_like, shape (J, p - 1), optional
+        Group-level predictors (meta-regression); an intercept is added.
 
     Notes
     -----
     Source: Paule and Mandel (1982), doi:10.6028/jres.087.022; Morris (1983),
     doi:10.1080/01621459.1983.10477920.
     """
-    y, v = _arrays(mean, se, "the Paule-Mandel estimator")
-    size = len(y)
-    tau2 = root_of_falling(lambda t: generalised_q(y, v, t) - (size - 1), float(v.mean()))
-    w = 1.0 / (v + tau2)
-    error = math.sqrt(2.0 * size**2 / (size - 1)) / w.sum()
-    return _finish(y, v, tau2, error)
+    p = Problem.of(mean, se, predictors, "the Paule-Mandel estimator")
+    tau2 = root_of_falling(lambda t: p.q(t) - p.df, float(p.v.mean()))
+    w = 1.0 / (p.v + tau2)
+    return p.finish(tau2, math.sqrt(2.0 * len(p.y) ** 2 / p.df) / float(w.sum()))
 
 
-def sidik_jonkman(*, mean: Any, se: Any) -> BetweenSpread:
+def sidik_jonkman(*, mean: Any, se: Any, predictors: Any = None) -> BetweenSpread:
     """Estimate tau in two steps from the crude variance of the estimates; never 0.
 
         t0 = sum (y - ybar)^2 / J,   tau^2 = sum q (y - m)^2 / (J - 1),   q = t0 / (v + t0)
@@ -170,110 +235,107 @@ def sidik_jonkman(*, mean: Any, se: Any) -> BetweenSpread:
     ----------
     mean, se : array_like, shape (J,)
         Estimates and their standard errors (units of y).
+    predictors : array_like, shape (J, p - 1), optional
+        Group-level predictors (meta-regression); an intercept is added.
 
     Notes
     -----
     Source: Sidik and Jonkman (2005), doi:10.1111/j.1467-9876.2005.00489.x.
     """
-    y, v = _arrays(mean, se, "the Sidik-Jonkman estimator")
-    crude = float(np.var(y))
+    p = Problem.of(mean, se, predictors, "the Sidik-Jonkman estimator")
+    crude = float(np.var(p.y))
     if crude == 0.0:
-        return _finish(y, v, 0.0, math.nan)
-    q = crude / (v + crude)
-    tau2 = float(q @ (y - q @ y / q.sum()) ** 2 / (len(y) - 1))
-    return _finish(y, v, tau2, math.sqrt(_variance_of_q(v, tau2, q)) / (len(y) - 1))
+        return p.finish(0.0, math.nan)
+    q = crude / (p.v + crude)
+    tau2 = float(q @ p.residual(q) ** 2) / p.df
+    return p.finish(tau2, math.sqrt(p.variance_of_form(tau2, q)) / p.df)
 
 
-def _pieces(y: Floats, v: Floats, tau2: Floats) -> tuple[Floats, Floats, Floats]:
-    """W (T, J), sum W and sum-of-squares residuals (T, J), at several tau^2."""
-    w = 1.0 / (v + tau2[:, None])
-    mu = (w @ y) / w.sum(axis=1)
-    return w, w.sum(axis=1), (y - mu[:, None]) ** 2
+def log_likelihood(p: Problem, restricted: bool) -> tuple[Function, Function]:
+    """Return the (restricted) log likelihood of tau^2, beta profiled out, and its slope.
 
-
-def _log_likelihood(y: Floats, v: Floats, restricted: bool) -> Callable[[Floats], Floats]:
-    size = len(y) - (1 if restricted else 0)
+    Harville's restricted likelihood, with the determinant of X'X as a constant.
+    """
+    constant = -0.5 * (p.df if restricted else len(p.y)) * math.log(2 * math.pi)
+    if restricted:
+        constant += 0.5 * float(np.linalg.slogdet(p.x.T @ p.x)[1])
 
     def value(tau2: Floats) -> Floats:
-        w, total, squares = _pieces(y, v, tau2)
-        out = -0.5 * size * math.log(2 * math.pi) + 0.5 * np.log(w).sum(axis=1)
-        out -= 0.5 * (w * squares).sum(axis=1)
-        # the restricted likelihood of metafor and Harville: |X'X| = J added, as a constant
-        if restricted:
-            out -= 0.5 * (np.log(total) - math.log(len(y)))
-        return np.asarray(out)
+        step = max(1, BLOCK // len(p.y))
+        return np.concatenate([block(tau2[i : i + step]) for i in range(0, len(tau2), step)])
 
-    return value
+    def block(tau2: Floats) -> Floats:
+        w = 1.0 / (p.v + tau2[:, None])  # (T, J)
+        out = constant + 0.5 * (np.log(w) - w * p.residual(w) ** 2).sum(axis=1)
+        return np.asarray(out - 0.5 * np.linalg.slogdet(p.gram(w))[1] if restricted else out)
 
-
-def _score(y: Floats, v: Floats, restricted: bool) -> Callable[[Floats], Floats]:
     def slope(tau2: Floats) -> Floats:
-        w, total, squares = _pieces(y, v, tau2)
-        out = 0.5 * (w**2 * squares).sum(axis=1) - 0.5 * total
+        w = 1.0 / (p.v + tau2[:, None])
+        out = 0.5 * (w**2 * p.residual(w) ** 2 - w).sum(axis=1)
         if restricted:
-            out += 0.5 * (w**2).sum(axis=1) / total
+            inside = np.linalg.solve(p.gram(w), p.gram(w**2))
+            out = out + 0.5 * np.trace(inside, axis1=1, axis2=2)
         return np.asarray(out)
 
-    return slope
+    return value, slope
 
 
-def restricted_log_likelihood(
-    y: Floats, v: Floats
-) -> tuple[Callable[[Floats], Floats], Callable[[Floats], Floats]]:
-    """Return the restricted log likelihood of tau^2 and its slope, for variances v."""
-    return _log_likelihood(y, v, True), _score(y, v, True)
-
-
-def _fisher(v: Floats, tau2: float, restricted: bool) -> float:
+def _fisher(p: Problem, tau2: float, restricted: bool) -> float:
     """Standard error of tau^2 from the expected information."""
-    w = 1.0 / (v + tau2)
+    w = 1.0 / (p.v + tau2)
     information = (w**2).sum()
     if restricted:
-        total = w.sum()
-        information += -2 * (w**3).sum() / total + ((w**2).sum() / total) ** 2
-    return math.sqrt(2.0 / information)
+        gram = p.gram(w)
+        once = np.linalg.solve(gram, p.gram(w**3))
+        twice = np.linalg.solve(gram, p.gram(w**2))
+        information += -2 * np.trace(once) + np.trace(twice @ twice)
+    return math.sqrt(2.0 / float(information))
 
 
-def ml(*, mean: Any, se: Any) -> BetweenSpread:
+def ml(*, mean: Any, se: Any, predictors: Any = None) -> BetweenSpread:
     """Estimate tau by maximum likelihood, mu profiled out.
 
     Parameters
     ----------
     mean, se : array_like, shape (J,)
         Estimates and their standard errors (units of y).
+    predictors : array_like, shape (J, p - 1), optional
+        Group-level predictors (meta-regression); an intercept is added.
 
     Notes
     -----
     Source: Hardy and Thompson (1996),
     doi:10.1002/(SICI)1097-0258(19960330)15:6<619::AID-SIM188>3.0.CO;2-A.
     """
-    return _likelihood_estimate(mean, se, restricted=False)
+    return _likelihood_estimate(mean, se, predictors, restricted=False)
 
 
-def reml(*, mean: Any, se: Any) -> BetweenSpread:
+def reml(*, mean: Any, se: Any, predictors: Any = None) -> BetweenSpread:
     """Estimate tau by restricted maximum likelihood.
 
     Parameters
     ----------
     mean, se : array_like, shape (J,)
         Estimates and their standard errors (units of y).
+    predictors : array_like, shape (J, p - 1), optional
+        Group-level predictors (meta-regression); an intercept is added.
 
     Notes
     -----
     Source: Harville (1977), doi:10.1080/01621459.1977.10480998.
     """
-    return _likelihood_estimate(mean, se, restricted=True)
+    return _likelihood_estimate(mean, se, predictors, restricted=True)
 
 
-def _likelihood_estimate(mean: Any, se: Any, *, restricted: bool) -> BetweenSpread:
-    y, v = _arrays(mean, se, "a likelihood estimate")
-    value, slope = _log_likelihood(y, v, restricted), _score(y, v, restricted)
-    tau2 = highest(value, slope, float(v.mean() + np.var(y)))
+def _likelihood_estimate(mean: Any, se: Any, predictors: Any, *, restricted: bool) -> BetweenSpread:
+    p = Problem.of(mean, se, predictors, "a likelihood estimate")
+    value, slope = log_likelihood(p, restricted)
+    tau2 = highest(value, slope, float(p.v.mean() + np.var(p.y)))
     at = float(value(np.array([tau2]))[0])
-    return _finish(y, v, tau2, _fisher(v, tau2, restricted), at)
+    return p.finish(tau2, _fisher(p, tau2, restricted), at)
 
 
-def boundary_avoiding(*, mean: Any, se: Any) -> BetweenSpread:
+def boundary_avoiding(*, mean: Any, se: Any, predictors: Any = None) -> BetweenSpread:
     """Estimate tau by the mode of the restricted likelihood times tau: never 0.
 
     The factor is the limit of a gamma(2, rate) prior as its rate goes to 0.
@@ -282,13 +344,15 @@ def boundary_avoiding(*, mean: Any, se: Any) -> BetweenSpread:
     ----------
     mean, se : array_like, shape (J,)
         Estimates and their standard errors (units of y).
+    predictors : array_like, shape (J, p - 1), optional
+        Group-level predictors (meta-regression); an intercept is added.
 
     Notes
     -----
     Source: Chung, Rabe-Hesketh, Dorie, Gelman and Liu (2013), doi:10.1007/s11336-013-9328-2.
     """
-    y, v = _arrays(mean, se, "the boundary-avoiding estimator")
-    value, slope = _log_likelihood(y, v, True), _score(y, v, True)
+    p = Problem.of(mean, se, predictors, "the boundary-avoiding estimator")
+    value, slope = log_likelihood(p, True)
 
     def penalised(tau2: Floats) -> Floats:
         with np.errstate(divide="ignore"):
@@ -298,5 +362,5 @@ def boundary_avoiding(*, mean: Any, se: Any) -> BetweenSpread:
         with np.errstate(divide="ignore"):
             return slope(tau2) + 0.5 / tau2
 
-    tau2 = highest(penalised, penalised_slope, float(v.mean() + np.var(y)))
-    return _finish(y, v, tau2, _fisher(v, tau2, True), float(value(np.array([tau2]))[0]))
+    tau2 = highest(penalised, penalised_slope, float(p.v.mean() + np.var(p.y)))
+    return p.finish(tau2, _fisher(p, tau2, True), float(value(np.array([tau2]))[0]))
