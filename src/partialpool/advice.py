@@ -10,6 +10,7 @@ import numpy as np
 from partialpool import classical
 from partialpool.posterior import Posterior
 
+FEW_GROUPS = 5
 LIKELY = 0.75
 """A statement about shrinkage is made if its posterior probability is above this."""
 
@@ -108,6 +109,8 @@ def typical_pooling(post: Posterior) -> tuple[float, float]:
 
 def recommendation(post: Posterior) -> str:
     """One sentence on which pooling fits the data."""
+    if post.statistics.n_groups < FEW_GROUPS:
+        return "There are too few groups to say how much to pool: that rests on the prior of tau."
     heavy, light = typical_pooling(post)
     if heavy > LIKELY:
         return (

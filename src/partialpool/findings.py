@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from partialpool.advice import FEW_GROUPS
 from partialpool.data.labels import shown
 from partialpool.display import number
 from partialpool.integrate import Accuracy
 from partialpool.notices import Notice
 from partialpool.posterior import Posterior
 
-FEW_GROUPS = 5
 FEW_REPLICATES = 10
 LIKELIHOOD_RATIO = math.exp(-1.92)
 """A value of tau is in the 95% likelihood interval if its likelihood is above this share."""

@@ -169,7 +169,7 @@ def test_things_that_are_not_data(data):
 def test_data_that_say_too_little(frame):
     make = FRAMES[frame]
     improper = pp.ImproperPosteriorError
-    refuse(PLAIN, make({"g": ["a"], "y": [1.0]}), "one group only", '"a", 1 rows')
+    refuse(PLAIN, make({"g": ["a"], "y": [1.0]}), "one group only", '"a", 1 row)')
     refuse(PLAIN, make({"g": ["a"] * 12, "y": Y}), "one group only", "at least two groups")
     refuse(PLAIN, make({"g": G, "y": [2.5] * 12}), "all values are equal", error=improper)
     refuse(PLAIN, make({"g": range(12), "y": Y}), "every group has one row", error=improper)

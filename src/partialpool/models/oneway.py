@@ -275,8 +275,9 @@ def one_way_model(statistics: GroupStatistics, priors: Priors) -> OneWayModel:
     """
     s = statistics
     if s.n_groups < 2:
+        rows = "1 row" if s.n_used == 1 else f"{s.n_used} rows"
         raise DataError(
-            f'column "{s.factor}" has one group only ("{s.labels[0]}", {s.n_used} rows): pooling '
+            f'column "{s.factor}" has one group only ("{s.labels[0]}", {rows}): pooling '
             "needs at least two groups, and three under the default priors"
         )
     ssw = float(s.ss.sum())
