@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from partialpool._typing import Floats
+from partialpool.errors import ArgumentError
 from partialpool.pictures import parts
 from partialpool.pictures.style import Look, altair, look, styled
 from partialpool.posterior import Posterior
@@ -18,6 +22,7 @@ def shrinkage(
     *,
     level: float = 0.95,
     kind: IntervalKind = "equal-tailed",
+    truth: Floats | None = None,
     title: str | None = None,
     dark: bool = False,
 ) -> Any:
@@ -31,6 +36,8 @@ def shrinkage(
         Probability of the intervals.
     kind : {"equal-tailed", "highest-density"}
         Kind of interval.
+    truth : ndarray, shape (J,), optional
+        True group parameters where they are known (units of y), drawn as crosses.
     title : str, optional
         In place of the standard title.
     dark : bool
@@ -45,7 +52,8 @@ def shrinkage(
     """
     alt, colours, s = altair(), look(dark), post.statistics
     bars = f"{parts.percent(level)} {'' if kind == 'equal-tailed' else kind + ' '}intervals"
-    rows = parts.group_rows(post, parts.spread_evenly(s.raw, MOST_GROUPS), level, kind)
+    order = parts.spread_evenly(s.raw, MOST_GROUPS)
+    rows = parts.group_rows(post, order, level, kind)
     _add_arrows(rows)
     base = alt.Chart(alt.Data(values=rows)).encode(
         y=parts.group_axis(alt, [r["group"] for r in rows], s.factor),
@@ -58,6 +66,9 @@ def shrinkage(
     raw, pooled = _points(alt, base, post, colours)
     # the interval over the circle, so that a large circle does not hide a short interval
     layers = [parts.mean_line(alt, post, colours), *_arrows(base, colours), raw, interval, pooled]
+    if truth is not None:
+        layers.append(_truth(base, rows, _checked(truth, s.n_groups)[order], colours))
+        bars += "; crosses are the truth"
     chart = alt.layer(*layers).properties(
         width=parts.WIDTH, height=parts.row_height(alt, len(rows))
     )
@@ -98,6 +109,23 @@ def _points(alt: Any, base: Any, post: Posterior, colours: Look) -> list[Any]:
         strokeWidth=0, size=75, opacity=1
     ).encode(x="estimate:Q", **marks)  # fmt: skip
     return [raw, pooled]
+
+
+def _checked(truth: Floats, groups: int) -> Floats:
+    values = np.asarray(truth, dtype=np.float64)
+    if values.shape != (groups,) or not np.isfinite(values).all():
+        raise ArgumentError(
+            f"truth must be one finite value a group, in the order of fit.groups(): {groups} "
+            f"values, not an array of shape {values.shape}"
+        )
+    return values
+
+
+def _truth(base: Any, rows: list[dict[str, Any]], truth: Floats, colours: Look) -> Any:
+    for row, value in zip(rows, truth.tolist(), strict=True):
+        row["truth"] = value
+    mark = base.mark_point(shape="cross", filled=True, size=70, opacity=1, color=colours.truth)
+    return mark.encode(x="truth:Q")
 
 
 def _head(post: Posterior, bars: str, title: str | None, shown: int) -> dict[str, Any]:

@@ -256,3 +256,12 @@ def test_groups_without_any_difference_draw():
     post = pp.fit_groups(mean=[5.0] * 6, se=[1.0] * 6).posterior
     for draw in (*OF_ANY, pictures.forest):
         json.dumps(draw(post).to_dict(), allow_nan=False)
+
+
+def test_shrinkage_marks_a_known_truth(schools):
+    truth = np.arange(8.0)
+    drawn = str(pictures.shrinkage(schools, truth=truth).to_dict())
+    assert "crosses are the truth" in drawn
+    assert "'truth': 7.0" in drawn
+    with pytest.raises(ArgumentError, match="8 values"):
+        pictures.shrinkage(schools, truth=truth[:3])
