@@ -6,6 +6,7 @@ import importlib.resources
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -76,3 +77,10 @@ def test_doctests(name):
 
 def test_it_is_typed():
     assert importlib.resources.files("partialpool").joinpath("py.typed").is_file()
+
+
+def test_the_first_python_of_the_readme_runs():
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    block = readme.split("```python\n")[1].split("```")[0]
+    assert "fit.plot.shrinkage()" in block
+    exec(compile(block, "README.md", "exec"), {})

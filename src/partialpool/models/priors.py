@@ -9,6 +9,7 @@ and sigma.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
@@ -35,7 +36,7 @@ class Prior:
             raise PriorError(f"{self}: {rule}")
 
 
-class ScalePrior(Prior):
+class ScalePrior(Prior, ABC):
     """A prior of a standard deviation x > 0.
 
     Attributes
@@ -64,9 +65,9 @@ class ScalePrior(Prior):
     def support(self) -> tuple[float, float]:
         return (0.0, math.inf)
 
+    @abstractmethod
     def log_density(self, x: Floats, reference: Floats | float) -> Floats:
         """Log density at x (same units as y); `reference` is used by relative priors only."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
