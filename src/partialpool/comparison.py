@@ -12,9 +12,11 @@ import numpy as np
 from partialpool import classical
 from partialpool._typing import Floats
 from partialpool.data import GroupStatistics, Table
+from partialpool.data.labels import as_labels
 from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.kernels.predictive import leave_one_group_out
 from partialpool.posterior import Posterior
+from partialpool.posterior.components import Components, every_component
 
 Spread = Callable[..., Any]
 BY_ERRORS: dict[str, Spread] = {
@@ -93,13 +95,11 @@ def compare(post: Posterior, estimators: Sequence[str] = ()) -> Comparison:
                _row_rmse(post, held)),
     ]  # fmt: skip
     rows += [_Score(c.name, c.tau, math.nan, math.nan, _row_rmse(post, c.lam)) for c in chosen]
-    names = np.empty(len(rows), dtype=object)
-    names[:] = [r.estimator for r in rows]
     numbers = {
         k: np.array([getattr(r, k) for r in rows])
         for k in ("tau", "log_score", "group_rmse", "row_rmse")
     }
-    return Comparison(groups, Table(estimator=names, **numbers))
+    return Comparison(groups, Table(estimator=as_labels([r.estimator for r in rows]), **numbers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,17 +173,7 @@ def _james_stein(s: GroupStatistics, se: Floats) -> _Classical:
 def _partial_score(post: Posterior) -> tuple[float, float]:
     if not post.predicts_without_one_group:
         return math.nan, math.nan
-    given = post.model.conditional(post.grid.points)
-    weight = (post.grid.weight.ravel()[:, None] * np.exp(given.log_share)).ravel()
-    shape = given.mu.shape
-    keep = weight > 0
-
-    def column(values: Floats) -> Floats:
-        wide = np.broadcast_to(values.reshape(len(values), -1), shape)
-        return wide.ravel()[keep, None]
-
-    nodes = (column(given.lam), column(given.sigma), column(given.mu), column(given.mu_sd))
-    return _score(post, weight[keep], nodes, given.df)
+    return _score(post, every_component(post.model, post.grid))
 
 
 def _complete_score(post: Posterior) -> tuple[float, float]:
@@ -196,26 +186,25 @@ def _complete_score(post: Posterior) -> tuple[float, float]:
     else:
         df = float(s.n_used - 1)
         sigma = math.sqrt(float(s.ss.sum() + s.weight @ (y - mu) ** 2) / df)
-    lam, scale, center, center_sd = np.array([0.0, sigma, mu, sigma / math.sqrt(total)])
-    nodes = (lam.reshape(1, 1), scale.reshape(1, 1), center.reshape(1, 1), center_sd.reshape(1, 1))
-    return _score(post, np.ones(1), nodes, df)
+    weight, lam, scale, middle, error = (
+        np.array([v]) for v in (1.0, 0.0, sigma, mu, sigma / math.sqrt(total))
+    )
+    return _score(post, Components(weight, lam, scale, middle, error, df))
 
 
-Nodes = tuple[Floats, Floats, Floats, Floats]
-"""lam, sigma, mu and mu_sd of C nodes, each (C, 1)."""
-
-
-def _score(post: Posterior, weight: Floats, nodes: Nodes, df: float) -> tuple[float, float]:
+def _score(post: Posterior, c: Components) -> tuple[float, float]:
     """Mean log density of a group given the others, and rmse of its mean."""
     s, y = post.statistics, post.centered_means
     log_score, error = 0.0, 0.0
-    step = max(1, 2**18 // len(weight))
+    step = max(1, 2**18 // len(c.weight))
     for i in range(0, s.n_groups, step):
         part = slice(i, i + step)
         n = s.n[part].astype(np.float64)
-        log_p, center = leave_one_group_out(y[part], n, s.weight[part], s.ss[part], *nodes, df)
+        log_p, center = leave_one_group_out(
+            y[part], n, s.weight[part], s.ss[part], *c.columns, c.df
+        )
         top = (-log_p).max(axis=0)
-        inverse = weight[:, None] * np.exp(-log_p - top)  # nodes reweighted by 1 / p
+        inverse = c.weight[:, None] * np.exp(-log_p - top)  # nodes reweighted by 1 / p
         total = inverse.sum(axis=0)
         log_score -= float((np.log(total) + top).sum())
         error += float(((y[part] - (inverse * center).sum(axis=0) / total) ** 2).sum())

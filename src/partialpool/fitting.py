@@ -19,6 +19,7 @@ from partialpool.data import (
     from_summaries,
     read_statistics,
 )
+from partialpool.data.labels import as_labels
 from partialpool.data.read import as_table
 from partialpool.errors import ArgumentError, PriorError
 from partialpool.findings import findings
@@ -149,17 +150,18 @@ class Fit:
         Numbers that do not exist (such as the sd of tau with four groups and flat priors) are
         None.
         """
-        groups = [
-            {"factor": self.statistics.factor, **row}
-            for row in display.plain_rows(self._groups(level, kind))
-        ]
+        return self._as_dict(self._groups(level, kind), level, kind)
+
+    def _as_dict(self, groups: Table, level: float, kind: IntervalKind) -> dict[str, Any]:
+        """The dict of these groups, already computed, chosen and ordered."""
+        factor = self.statistics.factor
         return {
             "formula": self.formula,
             "family": self.family,
             "n_rows": self.statistics.n_rows,
             "n_dropped": self.statistics.n_dropped,
             "parameters": display.plain_rows(self._parameters(level, kind)),
-            "groups": groups,
+            "groups": [{"factor": factor, **row} for row in display.plain_rows(groups)],
             "accuracy": {
                 "method": "trapezoid rule in double-exponential coordinates",
                 "error": self.posterior.error,
@@ -196,10 +198,8 @@ class Fit:
     def _parameters(self, level: float, kind: IntervalKind) -> Table:
         named = self._named()
         ends = [d.interval(level, kind) for d in named.values()]
-        names = np.empty(len(named), dtype=object)
-        names[:] = list(named)
         return Table(
-            name=names,
+            name=as_labels(named),
             mean=np.array([float(d.mean) for d in named.values()]),
             sd=np.array([float(d.sd) for d in named.values()]),
             lower=np.array([float(e[0]) for e in ends]),

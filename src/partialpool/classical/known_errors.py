@@ -98,6 +98,10 @@ class Problem:
         """X' diag(a) X; a has shape (..., J), the result (..., p, p)."""
         return np.asarray(np.einsum("ji,...j,jk->...ik", self.x, a, self.x))
 
+    def relative(self, b: Floats, a: Floats) -> Floats:
+        """(X' diag(a) X)^-1 X' diag(b) X; shapes as in `gram`."""
+        return np.asarray(np.linalg.solve(self.gram(a), self.gram(b)))
+
     def residual(self, w: Floats) -> Floats:
         """Y - X beta with beta weighted by w; w and the result have shape (..., J)."""
         right = np.einsum("ji,...j->...i", self.x, w * self.y)
@@ -111,8 +115,7 @@ class Problem:
 
     def trace(self, a: Floats) -> float:
         """Trace of the matrix of the quadratic form ``sum a (y - X beta_a)^2``."""
-        inside = np.linalg.solve(self.gram(a), self.gram(a**2))
-        return float(a.sum() - np.trace(inside))
+        return float(a.sum() - np.trace(self.relative(a**2, a)))
 
     def finish(
         self, tau2: float, tau2_se: float, log_likelihood: float = math.nan
@@ -127,9 +130,7 @@ class Problem:
     def variance_of_form(self, tau2: float, a: Floats) -> float:
         """Variance of ``sum a (y - X beta_a)^2``: 2 tr(M S M S)."""
         s = self.v + tau2
-        gram = self.gram(a)
-        once = np.linalg.solve(gram, self.gram(a**3 * s**2))
-        twice = np.linalg.solve(gram, self.gram(a**2 * s))
+        once, twice = self.relative(a**3 * s**2, a), self.relative(a**2 * s, a)
         return float(2 * (a**2 @ s**2) - 4 * np.trace(once) + 2 * np.trace(twice @ twice))
 
 
@@ -179,7 +180,7 @@ def hedges(*, mean: Any, se: Any, predictors: Any = None) -> BetweenSpread:
     """
     p = Problem.of(mean, se, predictors, "the Hedges estimator")
     ones = np.ones(len(p.y))
-    sampling = p.v.sum() - np.trace(np.linalg.solve(p.gram(ones), p.gram(p.v)))
+    sampling = p.v.sum() - np.trace(p.relative(p.v, ones))
     tau2 = max(0.0, float((p.residual(ones) ** 2).sum() - sampling) / p.df)
     return p.finish(tau2, math.sqrt(p.variance_of_form(tau2, ones)) / p.df)
 
@@ -273,8 +274,7 @@ def log_likelihood(p: Problem, restricted: bool) -> tuple[Function, Function]:
         w = 1.0 / (p.v + tau2[:, None])
         out = 0.5 * (w**2 * p.residual(w) ** 2 - w).sum(axis=1)
         if restricted:
-            inside = np.linalg.solve(p.gram(w), p.gram(w**2))
-            out = out + 0.5 * np.trace(inside, axis1=1, axis2=2)
+            out = out + 0.5 * np.trace(p.relative(w**2, w), axis1=1, axis2=2)
         return np.asarray(out)
 
     return value, slope
@@ -285,9 +285,7 @@ def _fisher(p: Problem, tau2: float, restricted: bool) -> float:
     w = 1.0 / (p.v + tau2)
     information = (w**2).sum()
     if restricted:
-        gram = p.gram(w)
-        once = np.linalg.solve(gram, p.gram(w**3))
-        twice = np.linalg.solve(gram, p.gram(w**2))
+        once, twice = p.relative(w**3, w), p.relative(w**2, w)
         information += -2 * np.trace(once) + np.trace(twice @ twice)
     return math.sqrt(2.0 / float(information))
 

@@ -67,6 +67,16 @@ def progress_bar() -> Iterator[Callable[[float], None] | None]:
         bar.stop()
 
 
+def wide_console(width: int) -> Any:
+    """The terminal; where output goes elsewhere, at least this many columns."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if console.is_terminal:
+        return console
+    return Console(highlight=False, width=max(console.width, width))
+
+
 def rich_table(header: list[str], rows: list[list[str]]) -> Any:
     """Build a table for the terminal; the first column is text, the others numbers."""
     from rich import box

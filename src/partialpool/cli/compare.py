@@ -9,7 +9,7 @@ import click
 import numpy as np
 
 from partialpool import display
-from partialpool.cli.common import progress_bar, rich_table, source
+from partialpool.cli.common import progress_bar, rich_table, source, wide_console
 from partialpool.data import Table
 from partialpool.fitting import fit
 
@@ -38,12 +38,9 @@ def run(options: CompareOptions) -> None:
         tables["scores"] = display.plain_rows(result.scores)
         click.echo(json.dumps(tables, ensure_ascii=False, indent=2, allow_nan=False))
         return
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=max(console.width, 110))
+    console = wide_console(110)
     spread = float(np.ptp(groups["partial_pooling"])) / 4 or 1.0
     header = [found.statistics.factor, *list(groups)[1:]]
     console.print(Text(display.headline(formula, found.statistics), style="bold"))

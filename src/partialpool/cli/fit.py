@@ -13,7 +13,7 @@ import numpy as np
 from partialpool import display, pictures
 from partialpool._typing import Ints
 from partialpool.advice import recommendation
-from partialpool.cli.common import progress_bar, rich_table, source
+from partialpool.cli.common import progress_bar, rich_table, source, wide_console
 from partialpool.data import Table
 from partialpool.data.files import write_table
 from partialpool.errors import ArgumentError
@@ -56,7 +56,6 @@ def run(options: FitOptions) -> None:
     with source(options.data, options.formula) as (data, formula), progress_bar() as progress:
         found = fit(formula, data, prior=list(options.priors), progress=progress)
     kind = options.kind
-    result = found.to_dict(level=options.interval, kind=kind) if options.as_json else None
     groups = found._groups(options.interval, kind)
     order = _order(groups, options)
     table = Table({k: v[order] for k, v in groups.items()})
@@ -65,8 +64,8 @@ def run(options: FitOptions) -> None:
     if options.plot:
         chart = pictures.shrinkage(found.posterior, level=options.interval, kind=kind)
         pictures.save(chart, options.plot)
-    if result is not None:
-        result["groups"] = [result["groups"][i] for i in order]
+    if options.as_json:
+        result = found._as_dict(table, options.interval, kind)
         click.echo(json.dumps(result, ensure_ascii=False, indent=2, allow_nan=False))
     elif options.as_csv:
         _print_csv(table)
@@ -93,12 +92,9 @@ def _print_csv(table: Table) -> None:
 
 
 def _print_tables(found: Fit, groups: Table, n_groups: int, options: FitOptions) -> None:
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=max(console.width, 100))
+    console = wide_console(100)
     kind = options.kind
     parameters = found._parameters(options.interval, kind)
     console.print(Text(display.headline(found.formula, found.statistics), style="bold"))

@@ -9,7 +9,7 @@ import click
 import numpy as np
 
 from partialpool import display
-from partialpool.cli.common import rich_table
+from partialpool.cli.common import rich_table, wide_console
 from partialpool.data import Table
 from partialpool.errors import ArgumentError
 from partialpool.simulate import World, one_world, risks
@@ -70,12 +70,9 @@ def _sizes(text: str) -> list[int]:
 
 
 def _print(world: World, options: SimulateOptions, one: Table, expected: Table) -> None:
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=max(console.width, 110))
+    console = wide_console(110)
     title = (
         f"{len(world.n)} groups, tau {world.tau:g}, sigma {world.sigma:g}, mu {world.mu:g}, "
         f"{world.population} population, seed {options.seed}"

@@ -111,7 +111,7 @@ def mixture_quantile(
     ends = loc + scale * unit
     low, high = ends.min(axis=0), ends.max(axis=0)
     narrow = scale.min(axis=0)
-    if ends.shape[1] == 1 or loc.shape[1] == 1:
+    if loc.shape[1] == 1:
         x = np.broadcast_to(_weighted_median(ends, weight), low.shape)
     else:
         mean = _mixed(weight, loc)

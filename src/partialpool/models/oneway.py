@@ -21,6 +21,7 @@ import numpy as np
 
 from partialpool._typing import Floats
 from partialpool.data import GroupStatistics
+from partialpool.data.rules import SMALLEST
 from partialpool.errors import DataError
 from partialpool.integrate import Axis
 from partialpool.kernels.oneway import Profile, SizeClasses, profile, size_classes
@@ -295,9 +296,6 @@ def one_way_model(statistics: GroupStatistics, priors: Priors) -> OneWayModel:
         moments=moments,
         df=degrees_of_freedom(sizes, priors),
     )
-
-
-SMALLEST = 1e-100
 
 
 def _check_units(s: GroupStatistics, ssw: float) -> None:

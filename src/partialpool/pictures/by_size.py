@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from partialpool import display
 from partialpool._typing import Floats
 from partialpool.data import GroupStatistics
 from partialpool.kernels.oneway import pooled
@@ -76,7 +77,7 @@ def _points(post: Posterior) -> tuple[list[dict[str, Any]], int]:
     share = post.shrinkage.mean[first]
     rows = []
     for i in keep.tolist():
-        name = parts.text(s.labels[first[i]])
+        name = display.printable(s.labels[first[i]])
         rows.append({
             "x": float(_x(s, weight[i : i + 1])[0]),
             "shrinkage": float(share[i]),
@@ -114,8 +115,8 @@ def _axis(alt: Any, s: GroupStatistics, curve: list[dict[str, float]]) -> Any:
 
 def _size_name(s: GroupStatistics) -> str:
     if s.sigma_known:
-        return f"standard error of {parts.text(s.outcome)}"
-    return f"{parts.size_words(s)} per {parts.text(s.factor)}"
+        return f"standard error of {display.printable(s.outcome)}"
+    return f"{parts.size_words(s)} per {display.printable(s.factor)}"
 
 
 def _layers(
@@ -137,7 +138,7 @@ def _layers(
         strokeWidth=0.8 if len(points) <= 60 else 0,
     )
     tips = [
-        alt.Tooltip("name:N", title=parts.text(post.statistics.factor)),
+        alt.Tooltip("name:N", title=display.printable(post.statistics.factor)),
         alt.Tooltip("x:Q", title="size", format=",.4~g"),
         alt.Tooltip("shrinkage:Q", format=".3f"),
         alt.Tooltip("groups:Q", format=",d"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from partialpool import display
 from partialpool.pictures import parts
 from partialpool.pictures.style import Look, altair, look, styled
 from partialpool.posterior import Posterior
@@ -44,7 +45,7 @@ def caterpillar(
     chart = (_by_name if named else _by_rank)(alt, rows, post, colours)
     lines = [f"Posterior means with {parts.percent(level)} intervals; dashed: population mean"]
     lines += parts.sampled(len(rows), s.n_groups, "the range of ranks")
-    names = parts.text(s.outcome), parts.text(s.factor)
+    names = display.printable(s.outcome), display.printable(s.factor)
     what = parts.head(title or f"Estimates of {names[0]} by {names[1]}, in their order", lines)
     return styled(parts.described(chart, what), dark)
 

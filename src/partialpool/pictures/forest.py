@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from partialpool import display
 from partialpool.classical import no_pooling
 from partialpool.errors import ArgumentError
 from partialpool.pictures import parts
@@ -67,7 +68,7 @@ def forest(
     ]
     if any(r["cut_left"] or r["cut_right"] for r in rows):
         lines.append("Arrows: the interval goes on beyond the picture")
-    known = parts.text(s.outcome), parts.text(s.factor)
+    known = display.printable(s.outcome), display.printable(s.factor)
     what = parts.head(title or f"Estimates of {known[0]} by {known[1]}, and pooled", lines)
     return styled(parts.described(chart, what), dark)
 

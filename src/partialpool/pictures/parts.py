@@ -21,17 +21,12 @@ WIDTH = 560
 OWN, POOLED = "own estimate", "partially pooled"
 
 
-def text(value: object) -> str:
-    """A label or name as text; control characters are escaped, so that any file can hold it."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
-
-
 def distinct(labels: Iterable[object]) -> list[str]:
     """Labels as text, each once: 1 and "1" become "1" and "1 (2)"."""
     seen: Counter[str] = Counter()
     out: list[str] = []
     for label in labels:
-        name = text(label)
+        name = display.printable(label)
         seen[name] += 1
         out.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
     return out
@@ -116,7 +111,7 @@ def group_axis(alt: Any, names: Sequence[str], title: str) -> Any:
     return alt.Y(
         "group:N",
         scale=alt.Scale(domain=list(names)),
-        title=text(title),
+        title=display.printable(title),
         axis=alt.Axis(ticks=False, domain=False, labelPadding=8, maxExtent=420),
     )
 
@@ -129,7 +124,7 @@ def row_height(alt: Any, rows: int) -> Any:
 def tooltip(alt: Any, s: GroupStatistics) -> list[Any]:
     """What is shown of the group under the pointer."""
     return [
-        alt.Tooltip("group:N", title=text(s.factor)),
+        alt.Tooltip("group:N", title=display.printable(s.factor)),
         alt.Tooltip("n:Q", title="rows"),
         alt.Tooltip("raw:Q", title=OWN, format=",.4~g"),
         alt.Tooltip("estimate:Q", title=POOLED, format=",.4~g"),
@@ -176,7 +171,7 @@ def outcome(alt: Any, field: str, post: Posterior, channel: str = "x", **axis: A
     make = alt.X if channel == "x" else alt.Y
     return make(
         field,
-        title=text(post.statistics.outcome),
+        title=display.printable(post.statistics.outcome),
         scale=alt.Scale(zero=False, nice=True),
         axis=value_axis(alt, largest, **axis),
     )

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from partialpool import display
 from partialpool.errors import ArgumentError
 from partialpool.pictures import parts
 from partialpool.pictures.places import log_ticks
@@ -193,7 +194,7 @@ def _risks(table: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
             raise ArgumentError(f"tau and risk must be finite, and risk 0 or more; received {row}")
         reach = WHISKER * error if math.isfinite(error) else 0.0
         ends = {"lower": max(0.0, risk - reach), "upper": risk + reach}
-        name = parts.text(row["estimator"])
+        name = display.printable(row["estimator"])
         rows.append({"tau": tau, "estimator": name, "risk": risk, **ends})
     if not rows:
         raise ArgumentError(f"there is no risk to draw: give rows with {', '.join(NEEDED)}")

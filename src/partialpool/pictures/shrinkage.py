@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from partialpool import display
 from partialpool._typing import Floats
 from partialpool.errors import ArgumentError
 from partialpool.pictures import parts
@@ -133,11 +134,11 @@ def _head(post: Posterior, bars: str, title: str | None, shown: int) -> dict[str
     low, high = post.shrinkage.mean.min(), post.shrinkage.mean.max()
     share = f"{low:.0%}" if f"{low:.0%}" == f"{high:.0%}" else f"{low:.0%} to {high:.0%}"
     lines = [
-        f"Each {parts.text(s.factor)} is drawn {share} of the way to the population mean "
+        f"Each {display.printable(s.factor)} is drawn {share} of the way to the population mean "
         f"(dashed); bars are {bars}",
     ]
     if parts.sizes_differ(s):
         lines.append(f"Larger circles: more {parts.size_words(s)}")
     lines += parts.sampled(shown, s.n_groups, "their own estimates")
-    names = parts.text(s.outcome), parts.text(s.factor)
+    names = display.printable(s.outcome), display.printable(s.factor)
     return parts.head(title or f"Partial pooling of {names[0]} by {names[1]}", lines)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from partialpool import display
 from partialpool.classical import anova, dersimonian_laird, maximum_likelihood, reml
 from partialpool.pictures import parts
 from partialpool.pictures.style import SHAPES, Look, altair, look, styled
@@ -52,7 +53,7 @@ def tau(
         lines.append("With so few groups the posterior mean is infinite, and not drawn")
     if s.sigma_known and s.n_groups > MOST_FOR_REML:
         lines.append("REML is not computed for so many estimates")
-    what = f"How much {parts.text(s.outcome)} differs by {parts.text(s.factor)}"
+    what = f"How much {display.printable(s.outcome)} differs by {display.printable(s.factor)}"
     return styled(parts.described(chart, parts.head(title or what, lines)), dark)
 
 
@@ -64,9 +65,8 @@ def tau_end(post: Posterior, at_least: float = 0.0) -> float:
 
 def tau_axis(alt: Any, post: Posterior, end: float) -> Any:
     """The x axis of tau."""
-    name = (
-        f"tau: standard deviation between groups (units of {parts.text(post.statistics.outcome)})"
-    )
+    unit = display.printable(post.statistics.outcome)
+    name = f"tau: standard deviation between groups (units of {unit})"
     return alt.X(
         "tau:Q",
         title=name,

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from partialpool import display
 from partialpool._typing import Floats, Ints
 from partialpool.kernels.oneway import theta_given
 from partialpool.pictures import parts
@@ -74,7 +75,7 @@ def estimates_by_tau(
     if not s.sigma_known:
         lines.append("sigma is held at its posterior median")
     lines += parts.sampled(len(order), s.n_groups, "their own estimates")
-    names = parts.text(s.outcome), parts.text(s.factor)
+    names = display.printable(s.outcome), display.printable(s.factor)
     what = parts.head(title or f"Estimates of {names[0]} by {names[1]}, as functions of tau", lines)
     above = above.properties(width=parts.WIDTH, height=HEIGHT)
     chart = alt.vconcat(above, below, spacing=6).resolve_scale(x="shared")

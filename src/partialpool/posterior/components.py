@@ -66,6 +66,18 @@ def _flatten(given: Conditional, weight: Floats) -> Components:
     share = weight[:, None] * np.exp(given.log_share)  # (G, M)
     # what counts for the second moment of mu is kept too: its tail is heavier than tau's
     keep = _weighty(_share(share.ravel()) + _share((share * given.mu_sd**2).ravel()))
+    return _listed(given, share, keep)
+
+
+def every_component(model: OneWayModel, grid: Grid) -> Components:
+    """List the components at all nodes, also those without weight to speak of."""
+    given = model.conditional(grid.points)
+    share = grid.weight.ravel()[:, None] * np.exp(given.log_share)
+    return _listed(given, share, np.flatnonzero(share))
+
+
+def _listed(given: Conditional, share: Floats, keep: Ints) -> Components:
+    """The components `keep` of the flattened (G, M) shares."""
     shape = share.shape
 
     def wide(x: Floats) -> Floats:

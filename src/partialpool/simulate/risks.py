@@ -9,6 +9,7 @@ import numpy as np
 
 from partialpool._typing import Floats
 from partialpool.data import Table
+from partialpool.data.labels import as_labels
 from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.simulate.estimators import ESTIMATORS, Estimated, observed
 from partialpool.simulate.world import World, Worlds, worlds
@@ -87,14 +88,10 @@ def risks(
     needed = dict.fromkeys(["no_pooling", "complete_pooling", *estimators])
     found = {name: ESTIMATORS[name](seen) for name in needed}
     errors = {name: ((e.estimate - drawn.theta) ** 2).mean(axis=1) for name, e in found.items()}
-    rows = [
-        _row(name, found[name], drawn, errors, fixed_population)
-        for name in dict.fromkeys(estimators)
-    ]
-    names = np.empty(len(rows), dtype=object)
-    names[:] = list(dict.fromkeys(estimators))
+    asked = list(dict.fromkeys(estimators))
+    rows = [_row(name, found[name], drawn, errors, fixed_population) for name in asked]
     numbers = {k: np.array([row[k] for row in rows]) for k in rows[0]}
-    return Risks(world, replicates, Table(estimator=names, **numbers))
+    return Risks(world, replicates, Table(estimator=as_labels(asked), **numbers))
 
 
 def one_world(
