@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import singledispatch
+from typing import Any
 
 import numpy as np
 
@@ -70,8 +72,14 @@ def _pair(first: float, second: float) -> str:
     return "" if math.isnan(first) else f"{first:.3g}, {second:.3g}"
 
 
-def advise(post: Posterior) -> Advice:
+@singledispatch
+def advise(post: Any) -> Advice:
     """Say how much the grouping matters, in numbers and words."""
+    raise TypeError(f"advise of a {type(post).__name__}")
+
+
+@advise.register
+def _advise_one_way(post: Posterior) -> Advice:
     s = post.statistics
     icc_lower, icc_upper = (float(v) for v in post.icc.interval())
     icc = float(post.icc.mean)
@@ -107,8 +115,14 @@ def typical_pooling(post: Posterior) -> tuple[float, float]:
     return below, above
 
 
-def recommendation(post: Posterior) -> str:
+@singledispatch
+def recommendation(post: Any) -> str:
     """One sentence on which pooling fits the data."""
+    raise TypeError(f"recommendation of a {type(post).__name__}")
+
+
+@recommendation.register
+def _recommendation_one_way(post: Posterior) -> str:
     if post.statistics.n_groups < FEW_GROUPS:
         return "There are too few groups to say how much to pool: that rests on the prior of tau."
     heavy, light = typical_pooling(post)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import singledispatch
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,14 @@ class Comparison:
         return f"{self.groups!r}\n\n{self.scores!r}"
 
 
-def compare(post: Posterior, estimators: Sequence[str] = ()) -> Comparison:
+@singledispatch
+def compare(post: Any, estimators: Sequence[str] = ()) -> Comparison:
+    """Compare no, complete and partial pooling, and other estimators asked for."""
+    raise TypeError(f"compare of a {type(post).__name__}")
+
+
+@compare.register
+def _compare_one_way(post: Posterior, estimators: Sequence[str] = ()) -> Comparison:
     """Compare no, complete and partial pooling, and classical estimators asked for.
 
     Leaving out a group is exact: its information is taken out of the posterior at every node

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Sequence
+from functools import singledispatch
 from typing import Any
 
 import numpy as np
 
 from partialpool._typing import Floats
-from partialpool.data import GroupStatistics, Table
+from partialpool.data import Table
 from partialpool.notices import Notice
 from partialpool.posterior import Posterior
 from partialpool.posterior.distributions import IntervalKind
@@ -103,15 +104,30 @@ def parameter_cells(table: Table) -> list[list[str]]:
     return rows
 
 
-def headline(formula: str, s: GroupStatistics) -> str:
+@singledispatch
+def headline(post: Any, formula: str) -> str:
     """What was fitted, in one line."""
+    raise TypeError(f"headline of a {type(post).__name__}")
+
+
+@headline.register
+def _headline_one_way(post: Posterior, formula: str) -> str:
+    s = post.statistics
     what = "estimates with known standard errors" if s.sigma_known else "rows"
     dropped = f" ({s.n_dropped:,} more left out)" if s.n_dropped else ""
     return f"{formula}: {s.n_used:,} {what}{dropped} in {s.n_groups:,} groups"
 
 
-def pooling_line(post: Posterior, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> str:
+@singledispatch
+def pooling_line(post: Any, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> str:
     """How much is shared between groups, in one or two sentences."""
+    raise TypeError(f"pooling_line of a {type(post).__name__}")
+
+
+@pooling_line.register
+def _pooling_line_one_way(
+    post: Posterior, level: float = 0.95, kind: IntervalKind = "equal-tailed"
+) -> str:
     icc = post.icc
     lower, upper = icc.interval(level, kind)
     shrinkage = post.shrinkage.mean
@@ -125,8 +141,14 @@ def pooling_line(post: Posterior, level: float = 0.95, kind: IntervalKind = "equ
     )
 
 
-def prior_line(post: Posterior) -> str:
+@singledispatch
+def prior_line(post: Any) -> str:
     """The priors used, in one line."""
+    raise TypeError(f"prior_line of a {type(post).__name__}")
+
+
+@prior_line.register
+def _prior_line_one_way(post: Posterior) -> str:
     p = post.model.priors
     named = {"mu": p.mu, "tau": p.tau} | ({} if post.statistics.sigma_known else {"sigma": p.sigma})
     return "priors: " + ", ".join(f"{name} ~ {prior}" for name, prior in named.items())
@@ -151,7 +173,7 @@ def summary(
 ) -> str:
     """The printed Fit: parameters, pooling, the first groups, and notices."""
     shown = Table({k: v[:SHOWN_GROUPS] for k, v in groups.items()})
-    lines = [headline(formula, post.statistics), prior_line(post), ""]
+    lines = [headline(post, formula), prior_line(post), ""]
     lines += _aligned(["", *list(parameters)[1:]], parameter_cells(parameters))
     lines += ["", *textwrap.wrap(f"{pooling_line(post)} {advice}", WIDTH), ""]
     lines += _aligned(list(shown), group_cells(shown))

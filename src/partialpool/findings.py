@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import singledispatch
+from typing import Any
 
 import numpy as np
 
@@ -19,8 +21,14 @@ LIKELIHOOD_RATIO = math.exp(-1.92)
 """A value of tau is in the 95% likelihood interval if its likelihood is above this share."""
 
 
-def findings(post: Posterior) -> Iterator[Notice]:
+@singledispatch
+def findings(post: Any) -> Iterator[Notice]:
     """Yield the notices of a posterior, the most important first."""
+    raise TypeError(f"findings of a {type(post).__name__}")
+
+
+@findings.register
+def _findings_one_way(post: Posterior) -> Iterator[Notice]:
     yield from _accuracy(post)
     yield from _dropped(post)
     yield from _absent_groups(post)

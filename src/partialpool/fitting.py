@@ -27,7 +27,7 @@ from partialpool.formula import one_way, parse
 from partialpool.models import Priors, priors
 from partialpool.models.priors import Prior
 from partialpool.notices import Notice
-from partialpool.posterior import Distribution, Draws, Posterior, posterior
+from partialpool.posterior import Draws, Posterior, posterior
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.simulate import World
 
@@ -69,7 +69,7 @@ class Fit:
     @property
     def priors(self) -> Priors:
         """The priors used."""
-        return self.posterior.model.priors
+        return self.posterior.priors
 
     def groups(self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Any:
         """One row a group, in the kind of frame the data came in.
@@ -88,7 +88,7 @@ class Fit:
             (posterior of theta_j, units of y); shrinkage (posterior mean of the weight on the
             pooled value: 0 no pooling, 1 complete pooling).
         """
-        return self.like(self._groups(level, kind))
+        return self.like(self.posterior.group_table(level, kind))
 
     def parameters(self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Any:
         """One row a parameter: name, mean, sd, lower, median, upper; frame as in `groups`."""
@@ -150,7 +150,7 @@ class Fit:
         Numbers that do not exist (such as the sd of tau with four groups and flat priors) are
         None.
         """
-        return self._as_dict(self._groups(level, kind), level, kind)
+        return self._as_dict(self.posterior.group_table(level, kind), level, kind)
 
     def _as_dict(self, groups: Table, level: float, kind: IntervalKind) -> dict[str, Any]:
         """The dict of these groups, already computed, chosen and ordered."""
@@ -163,7 +163,7 @@ class Fit:
             "parameters": display.plain_rows(self._parameters(level, kind)),
             "groups": [{"factor": factor, **row} for row in display.plain_rows(groups)],
             "accuracy": {
-                "method": "trapezoid rule in double-exponential coordinates",
+                "method": self.posterior.method,
                 "error": self.posterior.error,
                 "status": self.posterior.status.name.lower(),
             },
@@ -176,27 +176,12 @@ class Fit:
             self.posterior,
             self.notices,
             self._parameters(0.95, "equal-tailed"),
-            self._groups(0.95, "equal-tailed"),
+            self.posterior.group_table(),
             recommendation(self.posterior),
         )
 
-    def _groups(self, level: float, kind: IntervalKind) -> Table:
-        post = self.posterior
-        theta = post.theta
-        lower, upper = theta.interval(level, kind)
-        return Table(
-            group=self.statistics.labels,
-            n=self.statistics.n,
-            raw=self.statistics.raw,
-            estimate=theta.mean,
-            sd=theta.sd,
-            lower=lower,
-            upper=upper,
-            shrinkage=post.shrinkage.mean,
-        )
-
     def _parameters(self, level: float, kind: IntervalKind) -> Table:
-        named = self._named()
+        named = self.posterior.named()
         ends = [d.interval(level, kind) for d in named.values()]
         return Table(
             name=as_labels(named),
@@ -206,11 +191,6 @@ class Fit:
             median=np.array([float(d.median) for d in named.values()]),
             upper=np.array([float(e[1]) for e in ends]),
         )
-
-    def _named(self) -> dict[str, Distribution]:
-        post = self.posterior
-        named = {"Intercept": post.mu, f"tau[{self.statistics.factor}]": post.tau}
-        return named if post.sigma is None else {**named, "sigma": post.sigma}
 
 
 def fit(

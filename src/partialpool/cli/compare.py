@@ -43,7 +43,7 @@ def run(options: CompareOptions) -> None:
     console = wide_console(110)
     spread = float(np.ptp(groups["partial_pooling"])) / 4 or 1.0
     header = [found.statistics.factor, *list(groups)[1:]]
-    console.print(Text(display.headline(formula, found.statistics), style="bold"))
+    console.print(Text(display.headline(found.posterior, formula), style="bold"))
     console.print(rich_table(header, display.estimate_cells(groups, spread)))
     console.print(rich_table(list(result.scores), display.score_cells(result.scores)))
     lines = (

@@ -56,7 +56,7 @@ def run(options: FitOptions) -> None:
     with source(options.data, options.formula) as (data, formula), progress_bar() as progress:
         found = fit(formula, data, prior=list(options.priors), progress=progress)
     kind = options.kind
-    groups = found._groups(options.interval, kind)
+    groups = found.posterior.group_table(options.interval, kind)
     order = _order(groups, options)
     table = Table({k: v[order] for k, v in groups.items()})
     if options.out:
@@ -97,7 +97,7 @@ def _print_tables(found: Fit, groups: Table, n_groups: int, options: FitOptions)
     console = wide_console(100)
     kind = options.kind
     parameters = found._parameters(options.interval, kind)
-    console.print(Text(display.headline(found.formula, found.statistics), style="bold"))
+    console.print(Text(display.headline(found.posterior, found.formula), style="bold"))
     console.print(Text(display.prior_line(found.posterior), style="dim"))
     console.print(
         rich_table(["parameter", *list(parameters)[1:]], display.parameter_cells(parameters))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.data import GroupStatistics
+from partialpool.data import GroupStatistics, Table
 from partialpool.errors import (
     ArgumentError,
     ImproperPosteriorError,
@@ -26,7 +26,7 @@ from partialpool.kernels.student import BLOCK
 from partialpool.models import OneWayModel, Priors, one_way_model
 from partialpool.models.propriety import check_proper
 from partialpool.posterior.components import Components, components, condensed, trimmed
-from partialpool.posterior.distributions import Distribution, Mixture, OfRatio
+from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture, OfRatio
 from partialpool.posterior.draws import Draws, draw
 from partialpool.posterior.scales import icc, ratio, sigma, tau
 
@@ -284,6 +284,37 @@ class Posterior:
                 "are improper: give them priors such as normal(0, 10) and half_normal(5)"
             )
         return self.grid.log_total + self.model.log_constant
+
+    # what every kind of posterior has -------------------------------------------------------
+
+    @property
+    def priors(self) -> Priors:
+        """The priors used."""
+        return self.model.priors
+
+    @property
+    def method(self) -> str:
+        """How the integral over the hyperparameters was done."""
+        return "trapezoid rule in double-exponential coordinates"
+
+    def named(self) -> dict[str, Distribution]:
+        """Every parameter but the groups', by its name in tables."""
+        named = {"Intercept": self.mu, f"tau[{self.statistics.factor}]": self.tau}
+        return named if self.sigma is None else {**named, "sigma": self.sigma}
+
+    def group_table(self, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Table:
+        """One row a group; see `Fit.groups`."""
+        lower, upper = self.theta.interval(level, kind)
+        return Table(
+            group=self.statistics.labels,
+            n=self.statistics.n,
+            raw=self.statistics.raw,
+            estimate=self.theta.mean,
+            sd=self.theta.sd,
+            lower=lower,
+            upper=upper,
+            shrinkage=self.shrinkage.mean,
+        )
 
     @property
     def error(self) -> float:
