@@ -109,7 +109,7 @@ def compare_command(**options: object) -> None:
     "--population",
     default="normal",
     show_default=True,
-    help="normal, heavy_tailed or two_clusters.",
+    help="normal, heavy_tailed, two_clusters or outlier.",
 )
 @click.option("--replicates", default=1000, show_default=True, help="Worlds for the risks.")
 @click.option("--seed", default=1, show_default=True, help="Seed of the noise.")

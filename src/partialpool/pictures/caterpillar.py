@@ -54,12 +54,12 @@ def _by_name(alt: Any, rows: list[dict[str, Any]], post: Posterior, colours: Loo
     s = post.statistics
     base = alt.Chart(alt.Data(values=rows)).encode(
         y=parts.group_axis(alt, [r["group"] for r in rows], s.factor),
-        tooltip=parts.tooltip(alt, s),
+        tooltip=parts.tooltip(alt, s.factor),
     )
     x = parts.outcome(alt, "lower:Q", post)
     marks = parts.two_marks(alt, colours)
     layers = [
-        parts.mean_line(alt, post, colours),
+        parts.mean_line(alt, _middle(alt, post), colours),
         base.mark_rule(color=colours.pooled, strokeWidth=2).encode(x=x, x2="upper:Q"),
         base.transform_calculate(what=f"'{parts.POOLED}'")
         .mark_point(strokeWidth=0, size=110, opacity=1)
@@ -82,7 +82,7 @@ def _by_rank(alt: Any, rows: list[dict[str, Any]], post: Posterior, colours: Loo
         scale=alt.Scale(domain=[0.5, last + 0.5], nice=False, zero=False),
         axis=alt.Axis(tickMinStep=1, format=",d", tickCount=8, labelFlush=False),
     )
-    base = alt.Chart(alt.Data(values=rows)).encode(x=x, tooltip=parts.tooltip(alt, s))
+    base = alt.Chart(alt.Data(values=rows)).encode(x=x, tooltip=parts.tooltip(alt, s.factor))
     y = parts.outcome(alt, "lower:Q", post, "y", offset=6)
     marks = parts.two_marks(alt, colours, ("circle", "circle"))
     layers = [
@@ -93,6 +93,10 @@ def _by_rank(alt: Any, rows: list[dict[str, Any]], post: Posterior, colours: Loo
         base.transform_calculate(what=f"'{parts.POOLED}'")
         .mark_point(strokeWidth=0, size=9, opacity=1)
         .encode(y="estimate:Q", **marks),
-        parts.mean_line(alt, post, colours, "y"),
+        parts.mean_line(alt, _middle(alt, post), colours, "y"),
     ]
     return alt.layer(*layers).properties(width=680, height=360)
+
+
+def _middle(alt: Any, post: Posterior) -> Any:
+    return alt.Data(values=parts.middle(float(parts.centre(post.mu))))

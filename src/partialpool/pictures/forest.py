@@ -114,6 +114,7 @@ def _clip(rows: list[dict[str, Any]]) -> None:
 def _chart(
     alt: Any, rows: list[dict[str, Any]], names: list[str], post: Posterior, colours: Look
 ) -> Any:
+    middle = parts.middle(float(parts.centre(post.mu)))
     x = parts.outcome(alt, "from:Q", post)
     y = parts.group_axis(alt, names, post.statistics.factor)
     largest = max(r["size"] for r in rows)
@@ -124,7 +125,7 @@ def _chart(
         ("mu", 0, colours.pooled, "diamond", alt.value(260)),
         ("new", 0, colours.pooled, "stroke", alt.value(0)),
     ]
-    layers = [parts.mean_line(alt, post, colours)]
+    layers = [parts.mean_line(alt, alt.Data(values=middle), colours)]
     for what, offset, colour, shape, size in shapes:
         mine = [r for r in rows if r["what"] == what]
         layers += _row_layers(alt, mine, x, y, offset, colour, shape, size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from partialpool.posterior.distributions import IntervalKind
 from partialpool.posterior.posterior import Theta
 
 WIDTH = 560
+CROWDED = 30
+"""With more rows of groups than this they stand closer."""
 OWN, POOLED = "own estimate", "partially pooled"
 
 
@@ -106,11 +108,11 @@ def sizes_differ(s: GroupStatistics) -> bool:
     return bool(np.ptp(s.weight) > 1e-9 * s.weight.max())
 
 
-def group_axis(alt: Any, names: Sequence[str], title: str) -> Any:
-    """Rows of groups from top to bottom in the order given."""
+def group_axis(alt: Any, names: Any, title: str) -> Any:
+    """Rows of groups from top to bottom in the order of names (a list, or an expression)."""
     return alt.Y(
         "group:N",
-        scale=alt.Scale(domain=list(names)),
+        scale=alt.Scale(domain=names),
         title=display.printable(title),
         axis=alt.Axis(ticks=False, domain=False, labelPadding=8, maxExtent=420),
     )
@@ -118,13 +120,18 @@ def group_axis(alt: Any, names: Sequence[str], title: str) -> Any:
 
 def row_height(alt: Any, rows: int) -> Any:
     """Height of a chart of that many rows of groups."""
-    return alt.Step(26 if rows <= 30 else 17)
+    return alt.Step(step(rows > CROWDED))
 
 
-def tooltip(alt: Any, s: GroupStatistics) -> list[Any]:
+def step(crowded: bool) -> int:
+    """Height of one row of groups."""
+    return 17 if crowded else 26
+
+
+def tooltip(alt: Any, factor: str) -> list[Any]:
     """What is shown of the group under the pointer."""
     return [
-        alt.Tooltip("group:N", title=display.printable(s.factor)),
+        alt.Tooltip("group:N", title=display.printable(factor)),
         alt.Tooltip("n:Q", title="rows"),
         alt.Tooltip("raw:Q", title=OWN, format=",.4~g"),
         alt.Tooltip("estimate:Q", title=POOLED, format=",.4~g"),
@@ -148,30 +155,45 @@ def two_marks(
     }
 
 
-def mean_line(alt: Any, post: Posterior, colours: Look, channel: str = "x") -> Any:
-    """A dashed line at the population mean."""
-    rows = [{"mu": float(centre(post.mu)), "what": "population mean"}]
+def middle(value: float) -> list[dict[str, Any]]:
+    """The row that `mean_line` draws."""
+    return [{"mu": value, "what": "population mean"}]
+
+
+def mean_line(alt: Any, data: Any, colours: Look, channel: str = "x") -> Any:
+    """A dashed line at the population mean; data holds the row of `middle`."""
     place = {channel: alt.X("mu:Q") if channel == "x" else alt.Y("mu:Q")}
     return (
-        alt.Chart(alt.Data(values=rows))
+        alt.Chart(data)
         .mark_rule(color=colours.mean, strokeDash=[5, 4], strokeWidth=1.5)
         .encode(**place, tooltip=["what:N", alt.Tooltip("mu:Q", format=",.4~g")])
     )
 
 
-def value_axis(alt: Any, largest: float, **options: Any) -> Any:
-    """An axis of values up to this size; very small ones are written with exponents."""
-    small = {"format": "~g"} if 0 < abs(largest) < 1e-3 else {}
-    return alt.Axis(**small, **options)
+def is_small(values: Any) -> bool:
+    """Whether values are so small that they are written with exponents."""
+    return bool(0 < np.abs(values).max() < 1e-3)
+
+
+def value_axis(alt: Any, small: bool, **options: Any) -> Any:
+    """An axis of values; small ones are written with exponents."""
+    return alt.Axis(**({"format": "~g"} if small else {}), **options)
 
 
 def outcome(alt: Any, field: str, post: Posterior, channel: str = "x", **axis: Any) -> Any:
     """The axis of the outcome (units of y), which need not start at zero."""
-    largest = float(np.abs(post.statistics.raw).max())
+    small = is_small(post.statistics.raw)
+    return outcome_axis(alt, field, post.statistics.outcome, small, channel, **axis)
+
+
+def outcome_axis(
+    alt: Any, field: str, name: str, small: bool, channel: str = "x", **axis: Any
+) -> Any:
+    """The axis of an outcome by name, `small` as said by `is_small`."""
     make = alt.X if channel == "x" else alt.Y
     return make(
         field,
-        title=display.printable(post.statistics.outcome),
+        title=display.printable(name),
         scale=alt.Scale(zero=False, nice=True),
-        axis=value_axis(alt, largest, **axis),
+        axis=value_axis(alt, small, **axis),
     )

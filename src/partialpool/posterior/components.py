@@ -69,6 +69,16 @@ def _flatten(given: Conditional, weight: Floats) -> Components:
     return _listed(given, share, keep)
 
 
+def component_given(model: OneWayModel, tau: float, sigma: float) -> Components:
+    """List the components at one tau; sigma is integrated out where that is in closed form."""
+    point = {
+        ("tau",): [tau],
+        ("ratio",): [tau / sigma],
+        ("sigma", "tau"): [sigma, tau],
+    }[model.dimensions]
+    return _flatten(model.conditional(np.array([point])), np.ones(1))
+
+
 def every_component(model: OneWayModel, grid: Grid) -> Components:
     """List the components at all nodes, also those without weight to speak of."""
     given = model.conditional(grid.points)

@@ -24,8 +24,14 @@ from partialpool.kernels.oneway import kept, pooled, theta_given
 from partialpool.kernels.ranks import expected_exceedances
 from partialpool.kernels.student import BLOCK
 from partialpool.models import OneWayModel, Priors, one_way_model
-from partialpool.models.propriety import check_proper
-from partialpool.posterior.components import Components, components, condensed, trimmed
+from partialpool.models.propriety import Moments, check_proper
+from partialpool.posterior.components import (
+    Components,
+    component_given,
+    components,
+    condensed,
+    trimmed,
+)
 from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture, OfRatio
 from partialpool.posterior.draws import Draws, draw
 from partialpool.posterior.scales import icc, ratio, sigma, tau
@@ -284,6 +290,32 @@ class Posterior:
                 "are improper: give them priors such as normal(0, 10) and half_normal(5)"
             )
         return self.grid.log_total + self.model.log_constant
+
+    def given_tau(self, tau: float) -> Posterior:
+        """Return what theta, mu, a new group, shrinkage and contrasts were if tau were known.
+
+        Parameters
+        ----------
+        tau : float
+            0 or more (units of y). Where sigma is not known tau / sigma is held at this value
+            over the posterior median of sigma.
+
+        Returns
+        -------
+        Posterior
+            Its tau, sigma and icc are those of this posterior.
+
+        Raises
+        ------
+        ArgumentError
+            If tau is negative or not finite.
+        """
+        if not (math.isfinite(tau) and tau >= 0):
+            raise ArgumentError(f"tau must be 0 or more and finite; received {tau!r}")
+        sigma = 1.0 if self.sigma is None else float(self.sigma.median)
+        given = component_given(self.model, float(tau), sigma)
+        moments = Moments(math.inf, given.df, given.df, given.df)
+        return replace(self, model=replace(self.model, moments=moments), components=given)
 
     # what every kind of posterior has -------------------------------------------------------
 

@@ -1,7 +1,20 @@
 """Worlds whose truth is known, and what each estimator does in them over many replicates."""
 
 from partialpool.simulate.design import design
-from partialpool.simulate.risks import Risks, one_world, risks
+from partialpool.simulate.draw import Draw, Pooled, draw
+from partialpool.simulate.picture import shrinkage
+from partialpool.simulate.risks import Risks, risks
 from partialpool.simulate.world import World, Worlds, worlds
 
-__all__ = ["Risks", "World", "Worlds", "design", "one_world", "risks", "worlds"]
+__all__ = [
+    "Draw",
+    "Pooled",
+    "Risks",
+    "World",
+    "Worlds",
+    "design",
+    "draw",
+    "risks",
+    "shrinkage",
+    "worlds",
+]
