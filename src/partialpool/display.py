@@ -35,6 +35,17 @@ def number(value: float, spread: float) -> str:
     return f"{value:,.{max(decimals, 0)}f}"
 
 
+def change(value: float, reference: float) -> str:
+    """Compare two positive numbers in words that follow the sign, such as "39% lower than"."""
+    if reference == value:
+        return "the same as"
+    if reference == 0:
+        return "higher than"
+    percent = 100 * abs(value / reference - 1)
+    way = "lower" if value < reference else "higher"
+    return f"{percent:.0f}% {way} than" if percent >= 0.5 else "about the same as"
+
+
 def scale_of(sd: Floats) -> float:
     """The spread by which a column of numbers is rounded: a small but typical sd."""
     finite = sd[np.isfinite(sd) & (sd > 0)]

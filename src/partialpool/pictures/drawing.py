@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -21,11 +22,16 @@ class Frame:
     Parameters
     ----------
     chart : altair.Chart
-        With named data, and named parameters for what else changes.
+        With named data, and named parameters for what else changes. A frame that comes from
+        another process has no chart, only its specification.
     """
 
     def __init__(self, chart: Any) -> None:
         self.chart = chart
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What goes to another process: plain values."""
+        return {"chart": None, "spec": self.spec, "key": self.key}
 
     @cached_property
     def spec(self) -> dict[str, Any]:
@@ -52,26 +58,26 @@ class Drawing:
         Rows of each named data of the frame.
     values : dict
         Value of each named parameter of the frame.
-    title : dict
-        text (the lines of the title) and subtitle (the lines of the caption).
+    title : str
+        The title.
+    caption : sequence of str
+        What is to be known to read the chart, one sentence each, without full stops.
     """
 
     frame: Frame
     data: dict[str, Rows]
     values: dict[str, Any]
-    title: dict[str, Any]
-
-    @property
-    def description(self) -> str:
-        """Title and caption in one, for screen readers."""
-        return " ".join([*self.title["text"], *self.title["subtitle"]])
+    title: str
+    caption: Sequence[str]
 
     def chart(self) -> Any:
         """Return an Altair chart that holds everything."""
         chart = self.frame.chart.copy(deep=False)
         if self.values:
             chart.params = [_filled(p, self.values) for p in chart.params]
-        return chart.properties(datasets=self.data, title=self.title, description=self.description)
+        return parts.described(
+            chart.properties(datasets=self.data), parts.head(self.title, self.caption)
+        )
 
 
 def _filled(parameter: Any, values: dict[str, Any]) -> Any:

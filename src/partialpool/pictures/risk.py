@@ -81,7 +81,8 @@ def error_drawing(
         _error_frame(tuple(r["group"] for r in rows), axis, dark),
         {"bars": rows, "here": marks},
         {"top": 1.02 * top},
-        parts.head(title or "Error of the estimators", lines),
+        title or "Error of the estimators",
+        lines,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -95,7 +96,8 @@ def shrinkage_drawing(
             parts.is_small(s.raw),
         ),
         middle=float(parts.centre(post.mu)),
-        title=parts.head(title or f"Partial pooling of {names[0]} by {names[1]}", caption),
+        title=title or f"Partial pooling of {names[0]} by {names[1]}",
+        caption=caption,
         dark=dark,
     )
 
@@ -124,7 +126,13 @@ class Named:
 
 
 def poolings_drawing(
-    rows: Rows, named: Named, *, middle: float, title: dict[str, Any], dark: bool = False
+    rows: Rows,
+    named: Named,
+    *,
+    middle: float,
+    title: str,
+    caption: Sequence[str],
+    dark: bool = False,
 ) -> Drawing:
     """Draw rows of groups from own to pooled estimate, whatever estimator pooled them.
 
@@ -137,8 +145,9 @@ def poolings_drawing(
         What to call things.
     middle : float
         The pooled value (units of y).
-    title : dict
-        Title and caption, see `parts.head`.
+    title : str
+    caption : sequence of str
+        Title, and the sentences beneath.
     dark : bool
         Colours for dark surroundings.
     """
@@ -150,6 +159,7 @@ def poolings_drawing(
         data,
         {"names": [r["group"] for r in rows]},
         title,
+        caption,
     )
 
 

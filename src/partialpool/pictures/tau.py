@@ -77,7 +77,8 @@ def tau_drawing(
         _frame(names, display.printable(s.outcome), parts.is_small(end), left, dark),
         {"density": density, "marks": marks},
         {"end": end, "top": top_of(density, 1 + 0.14 * (len(marks) + 0.5))},
-        parts.head(title or what, lines),
+        title or what,
+        lines,
     )
 
 

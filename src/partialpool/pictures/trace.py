@@ -101,7 +101,8 @@ def trace_drawing(
         _frame(names[0], parts.is_small(s.raw), parts.is_small(end), named, dark),
         {**_traces(post, order, end), "density": density, "rule": rule},
         {"end": end, "top": top_of(density, 1.05)},
-        parts.head(what, lines),
+        what,
+        lines,
     )
 
 

@@ -59,7 +59,8 @@ def shrinkage_drawing(draw: Draw, estimator: str = "posterior", *, dark: bool = 
         [rows[i] for i in parts.spread_evenly(raw, len(raw))],
         Named("score", "group", differ, truth=True, small=parts.is_small(raw)),
         middle=found.middle,
-        title=parts.head(f"{len(sizes)} groups pooled by {FULL_NAMES[estimator]}", caption),
+        title=f"{len(sizes)} groups pooled by {FULL_NAMES[estimator]}",
+        caption=caption,
         dark=dark,
     )
 

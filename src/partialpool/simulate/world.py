@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from scipy import special
@@ -67,7 +67,7 @@ class World:
         tau: float,
         *,
         imbalance: float = 0.0,
-        **rest: float,
+        **rest: Any,
     ) -> World:
         """Build from a number of groups and rows a group.
 
@@ -91,7 +91,7 @@ class World:
         if imbalance:
             spread = np.exp(imbalance * np.linspace(-1.0, 1.0, groups))
             sizes = [max(1, round(k * s)) for k, s in zip(sizes, spread, strict=True)]
-        return cls(tuple(int(k) for k in sizes), float(tau), **rest)  # type: ignore[arg-type]
+        return cls(tuple(int(k) for k in sizes), float(tau), **rest)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
