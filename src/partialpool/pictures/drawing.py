@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from partialpool.pictures import parts
+
 Rows = list[dict[str, Any]]
 
 
