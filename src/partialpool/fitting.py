@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from partialpool import display, pictures
+from partialpool import display, pictures, report
 from partialpool.advice import Advice, advise, recommendation
 from partialpool.comparison import Comparison, compare
 from partialpool.data import (
@@ -137,6 +138,44 @@ class Fit:
     def plot(self) -> pictures.Plots:
         """Charts of this fit: ``fit.plot.shrinkage()``, ``.caterpillar()``, ``.tau()``, ..."""
         return pictures.Plots(self.posterior)
+
+    def report(self, path: str | Path, *, level: float = 0.95) -> None:
+        """Write one self-contained HTML page: tables, pictures, notices, advice.
+
+        Parameters
+        ----------
+        path : str or Path
+            Where to; ends in .html.
+        level : float
+            Probability of the intervals.
+
+        Raises
+        ------
+        ArgumentError
+            If the file cannot be written.
+        MissingExtraError
+            If the charts' extra is not installed.
+        """
+        report.write(self.report_contents(level), path)
+
+    def report_contents(self, level: float = 0.95) -> report.Contents:
+        """What `report` writes."""
+        post = self.posterior
+        lines = [
+            display.headline(post, self.formula),
+            display.prior_line(post),
+            f"{display.pooling_line(post, level)} {recommendation(post)}",
+        ]
+        charts = [self.plot.shrinkage(level=level), self.plot.tau(level=level)]
+        groups = post.group_table(level)
+        return report.Contents(
+            self.formula,
+            lines,
+            self._parameters(level, "equal-tailed"),
+            groups,
+            self.notices,
+            charts,
+        )
 
     def draws(self, size: int, rng: np.random.Generator) -> Draws:
         """Draw independently from the joint posterior; see `Posterior.draws`."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import click
 import numpy as np
 
-from partialpool import display, pictures
+from partialpool import display, pictures, report
 from partialpool._typing import Ints
 from partialpool.advice import recommendation
 from partialpool.cli.common import progress_bar, rich_table, source, wide_console
@@ -39,6 +39,7 @@ class FitOptions:
     as_csv: bool
     out: str | None
     plot: str | None
+    report: str | None
     debug: bool
 
     @property
@@ -53,6 +54,8 @@ def run(options: FitOptions) -> None:
         raise ArgumentError("--json and --csv both print to standard output; give one")
     if options.plot:
         checked(options.plot)
+    if options.report:
+        report.checked(options.report)
     with source(options.data, options.formula) as (data, formula), progress_bar() as progress:
         found = fit(formula, data, prior=list(options.priors), progress=progress)
     kind = options.kind
@@ -64,6 +67,8 @@ def run(options: FitOptions) -> None:
     if options.plot:
         chart = pictures.shrinkage(found.posterior, level=options.interval, kind=kind)
         pictures.save(chart, options.plot)
+    if options.report:
+        found.report(options.report, level=options.interval)
     if options.as_json:
         result = found._as_dict(table, options.interval, kind)
         click.echo(json.dumps(result, ensure_ascii=False, indent=2, allow_nan=False))
@@ -75,6 +80,8 @@ def run(options: FitOptions) -> None:
         click.echo(f"wrote {table.n_rows:,} groups to {options.out}", err=True)
     if options.plot:
         click.echo(f"drew {options.plot}", err=True)
+    if options.report:
+        click.echo(f"wrote {options.report}", err=True)
 
 
 def _order(groups: Table, options: FitOptions) -> Ints:

@@ -46,6 +46,7 @@ def cli() -> None:
     metavar="FILE",
     help="Draw up to 60 groups to an .svg, .png, .pdf or .html file.",
 )
+@click.option("--report", metavar="FILE", help="Write one self-contained .html page.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def fit_command(**options: object) -> None:
     """Fit DATA with FORMULA and print the posterior of every group.

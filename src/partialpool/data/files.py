@@ -14,6 +14,7 @@ import numpy as np
 
 from partialpool._typing import AnyArray
 from partialpool.data.csv_files import explain, literal, read_csv
+from partialpool.data.excel import EXCEL_ENDINGS
 from partialpool.data.table import Table
 from partialpool.errors import DataError
 from partialpool.formula import OneWay
@@ -58,7 +59,7 @@ def open_file(path: str | Path, roles: OneWay) -> OpenFile:
         raise DataError(f'"{text}" cannot be read: {explain(error)}') from error
     raise DataError(
         f'"{text}": the ending says what a file is; allowed are '
-        f"{', '.join(CSV_ENDINGS + PARQUET_ENDINGS)}, all files of one kind"
+        f"{', '.join(CSV_ENDINGS + PARQUET_ENDINGS + EXCEL_ENDINGS)}, all files of one kind"
     )
 
 
@@ -72,10 +73,24 @@ def _expand(text: str) -> list[str]:
     if not names:
         what = "no file matches" if glob.has_magic(text) else "there is no file"
         raise DataError(f'{what} "{text}" (looked in {os.getcwd()})')
-    empty = [n for n in names if os.path.getsize(n) == 0]
-    if empty:
-        raise DataError(f'"{empty[0]}" is an empty file; a header and rows are needed')
+    for name in names:
+        check_not_empty(name)
     return names
+
+
+def existing(path: str | Path) -> str:
+    """Return the path of one file that is there."""
+    text = os.fspath(path)
+    if not os.path.isfile(text):
+        raise DataError(f'there is no file "{text}" (looked in {os.getcwd()})')
+    check_not_empty(text)
+    return text
+
+
+def check_not_empty(name: str) -> None:
+    """Refuse a file without a byte."""
+    if os.path.getsize(name) == 0:
+        raise DataError(f'"{name}" is an empty file; a header and rows are needed')
 
 
 def watched(connection: Any, progress: Callable[[float], None]) -> Callable[[Any], Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from partialpool.data import arrays, files, frames, sql
+from partialpool.data.excel import EXCEL_ENDINGS, read_excel
 from partialpool.data.labels import integers_if_plain
 from partialpool.data.statistics import GroupStatistics
 from partialpool.data.table import Table, build_frame
@@ -35,7 +36,8 @@ def read_statistics(roles: OneWay, data: Any, *, progress: Progress | None = Non
         Which column plays which part.
     data : frame, mapping, path or relation
         A pandas or Polars frame (also lazy), a PyArrow table, a dict of arrays, the path of a
-        CSV or Parquet file (also a glob), or a DuckDB relation.
+        CSV or Parquet file (also a glob) or of an Excel workbook (its first sheet), or a DuckDB
+        relation.
     progress : callable, optional
         Called with a fraction in [0, 1] while a file is read.
 
@@ -47,6 +49,8 @@ def read_statistics(roles: OneWay, data: Any, *, progress: Progress | None = Non
         If a column of the formula is missing.
     """
     if isinstance(data, str | Path):
+        if str(data).lower().endswith(EXCEL_ENDINGS):
+            return read_statistics(roles, read_excel(files.existing(data)))
         return Reading(_read_file(data, roles, progress), as_table)
     kind = frames.kind_of(data)
     if kind == "duckdb":

@@ -32,6 +32,10 @@ class Dataset:
         What it is, and where the figures were published.
     load : callable
         Returns the `Table`.
+    story : str
+        What makes it a classic, in two sentences.
+    truth : callable, optional
+        Returns what later became known of each row, in the units of the outcome.
     """
 
     name: str
@@ -40,6 +44,8 @@ class Dataset:
     title: str
     citation: str
     load: Callable[[], Table]
+    story: str = ""
+    truth: Callable[[Table], AnyArray] | None = None
 
 
 def _read(name: str) -> dict[str, AnyArray]:
@@ -152,8 +158,37 @@ def surgical() -> Table:
     return table
 
 
+def _rest_of_the_season(table: Table) -> AnyArray:
+    """Batting of the rest of the season on the arcsine scale of the first 45 at bats."""
+    return np.sqrt(table["at_bats"]) * np.arcsin(2 * table["remaining_average"] - 1)
+
+
+STORIES = {
+    "eight_schools": "Coaching for a test was tried in eight schools, and the largest effect, 28 "
+    "points, has a standard error of 15. Whether the schools differ at all cannot be told, and "
+    "the honest answer lies between eight separate numbers and one.",
+    "eight_schools_unrounded": "The same eight schools with the decimals of the original report. "
+    "The rounding changes little, which is itself worth seeing.",
+    "baseball": "After 45 at bats Clemente hit .400, and nobody keeps that up. Drawing all "
+    "eighteen players toward their mean predicts the rest of the season (the crosses) with "
+    "less than a third of the squared error.",
+    "dyestuff": "Five preparations from each of six batches of dye: how much of the variation "
+    "lies between batches? The classic of variance components, with few groups and a wide "
+    "posterior.",
+    "rats": "Thirty young rats were weighed on five days; here their mean weights are compared. "
+    "Growth during the month counts as noise in this model, so that the rats are drawn "
+    "together strongly.",
+    "radon": "Radon was measured in 919 houses, but two of the 85 counties have over a hundred "
+    "and many have two or three. The raw extremes are nearly all small counties, and "
+    "those are drawn in most.",
+    "surgical": "Deaths after heart surgery on infants in twelve hospitals: one did 47 "
+    "operations without any. Nobody believes that its risk is zero, and pooling says what to "
+    "believe.",
+}
+TRUTHS = {"baseball": _rest_of_the_season}
+
 catalogue: tuple[Dataset, ...] = tuple(
-    Dataset(load.__name__, field, formula, title, citation, load)
+    Dataset(name, field, formula, title, citation, load, STORIES[name], TRUTHS.get(name))
     for load, field, formula, title, citation in (
         (eight_schools, "education", "effect | se(se) ~ 1 + (1 | school)",
          "coaching effects in eight schools (rounded)", "Rubin 1981"),
@@ -171,6 +206,7 @@ catalogue: tuple[Dataset, ...] = tuple(
         (surgical, "medicine", "arcsine | se(se) ~ 1 + (1 | hospital)",
          "deaths after infant heart surgery in 12 hospitals", "Spiegelhalter et al. 1996"),
     )
+    for name in [load.__name__]
 )  # fmt: skip
 """All bundled data sets."""
 

@@ -117,7 +117,8 @@ BAD = {
     "infinite": ("rows.csv", PLAIN + "a,inf\n", ["finite", "inf in row 31", 'group "a"']),
     "not gzip": ("rows.csv.gz", PLAIN, ["cannot be read", "gzip"]),
     "not Parquet": ("rows.parquet", PLAIN, ["rows.parquet", "cannot be read"]),
-    "wrong ending": ("rows.xlsx", PLAIN, ["the ending says what a file is", ".csv", ".parquet"]),
+    "not a workbook": ("rows.xlsx", PLAIN, ["rows.xlsx", "cannot be read as an Excel"]),
+    "wrong ending": ("rows.ods", PLAIN, ["the ending says what a file is", ".csv", ".parquet"]),
 }
 
 
