@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from partialpool import display, pictures, report
+from partialpool import display, pictures
 from partialpool.advice import Advice, advise, recommendation
 from partialpool.comparison import Comparison, compare
 from partialpool.data import (
@@ -30,6 +30,7 @@ from partialpool.models.priors import Prior
 from partialpool.notices import Notice
 from partialpool.posterior import Draws, Posterior, posterior
 from partialpool.posterior.distributions import IntervalKind
+from partialpool.report import Contents, write
 from partialpool.simulate import World
 
 PriorLike = Priors | Mapping[str, Prior | str] | Iterable[str] | str | None
@@ -156,9 +157,9 @@ class Fit:
         MissingExtraError
             If the charts' extra is not installed.
         """
-        report.write(self.report_contents(level), path)
+        write(self.report_contents(level), path)
 
-    def report_contents(self, level: float = 0.95) -> report.Contents:
+    def report_contents(self, level: float = 0.95) -> Contents:
         """What `report` writes."""
         post = self.posterior
         lines = [
@@ -168,7 +169,7 @@ class Fit:
         ]
         charts = [self.plot.shrinkage(level=level), self.plot.tau(level=level)]
         groups = post.group_table(level)
-        return report.Contents(
+        return Contents(
             self.formula,
             lines,
             self._parameters(level, "equal-tailed"),

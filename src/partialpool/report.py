@@ -58,21 +58,28 @@ def page(contents: Contents) -> str:
     caption = f"{contents.groups.n_rows:,} groups"
     if shown.n_rows < contents.groups.n_rows:
         caption = f"The first {shown.n_rows:,} of {caption}"
-    parts = [
-        f"<h1>{escape(contents.formula)}</h1>",
-        *(f"<p>{escape(line)}</p>" for line in contents.lines),
+    parameters = display.parameter_cells(contents.parameters)
+    tables = [
         *(f'<p class="{n.level}">{escape(n.text)}</p>' for n in contents.notices),
-        "<h2>Parameters</h2>",
-        table(list(contents.parameters), display.parameter_cells(contents.parameters), ""),
-        "<h2>Pictures</h2>",
-        *(f"<figure>{to_svg(chart)}</figure>" for chart in contents.charts),
-        "<h2>Groups</h2>",
+        table(list(contents.parameters), parameters, "Parameters"),
         table(list(shown), display.group_cells(shown), caption),
+    ]
+    pictures = [to_svg(chart) for chart in contents.charts]
+    return html_page(contents.formula, contents.lines, pictures, "".join(tables))
+
+
+def html_page(title: str, lines: Sequence[str], pictures: Sequence[str], rest: str) -> str:
+    """Put text, pictures (as SVG) and the rest (as HTML) on one page."""
+    parts = [
+        f"<h1>{escape(title)}</h1>",
+        *(f"<p>{escape(line)}</p>" for line in lines),
+        *(f"<figure>{svg}</figure>" for svg in pictures),
+        rest,
     ]
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(contents.formula)}</title><style>{STYLE}</style></head>\n"
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n"
         f"<body><main>\n{''.join(parts)}\n</main></body></html>\n"
     )
 

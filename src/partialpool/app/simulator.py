@@ -13,6 +13,8 @@ from partialpool.data import Table
 from partialpool.pictures.drawing import Drawing
 from partialpool.pictures.risk import error_drawing
 from partialpool.pictures.tau import tau_drawing
+from partialpool.report import html_page
+from partialpool.report import table as report_table
 from partialpool.simulate import Draw, Risks, draw, risks
 from partialpool.simulate.picture import shrinkage_drawing
 
@@ -193,3 +195,16 @@ def _risk_table(found: Risks) -> dict[str, Any]:
     caption = f"Over {found.replicates:,} worlds: mean squared error with its Monte Carlo error, "
     caption += "share of worlds won, coverage and width of 95% intervals"
     return table(shown, display.score_cells(shown), caption)
+
+
+def snapshot(state: Simulation, world: Draw, svg: str) -> str:
+    """A draw as one HTML page that needs nothing else."""
+    groups = _groups(state, world)
+    here = _here(state, world)
+    lines = [here["here"], here["wins"], state.command]
+    return html_page(
+        "A world whose truth is known",
+        lines,
+        [svg],
+        report_table(groups["head"], groups["rows"], groups["caption"]),
+    )

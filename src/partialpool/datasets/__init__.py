@@ -160,7 +160,8 @@ def surgical() -> Table:
 
 def _rest_of_the_season(table: Table) -> AnyArray:
     """Batting of the rest of the season on the arcsine scale of the first 45 at bats."""
-    return np.sqrt(table["at_bats"]) * np.arcsin(2 * table["remaining_average"] - 1)
+    rest = 2 * table["remaining_average"] - 1
+    return np.asarray(np.sqrt(table["at_bats"]) * np.arcsin(rest))
 
 
 STORIES = {

@@ -1,0 +1,114 @@
+"""What runs in other processes: plain functions of plain values."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from partialpool import datasets, display
+from partialpool.app import simulator
+from partialpool.app.results import Result, result
+from partialpool.app.state import Simulation
+from partialpool.data.files import write_table
+from partialpool.data.preview import Column, preview
+from partialpool.fitting import Fit, fit
+from partialpool.pictures.save import to_png, to_svg
+from partialpool.report import page
+from partialpool.simulate import shrinkage
+
+
+def averages(state: Simulation, replicates: int, dark: bool) -> simulator.Expected:
+    """What takes longer than a frame in the simulator."""
+    return simulator.expected(state, replicates, dark)
+
+
+@lru_cache(maxsize=16)
+def classic(name: str) -> Result:
+    """Fit a bundled data set."""
+    found = next(d for d in datasets.catalogue if d.name == name)
+    table = found.load()
+    fitted = fit(found.formula, table)
+    truth = None
+    if found.truth is not None:
+        at = {label: i for i, label in enumerate(table[fitted.statistics.factor].tolist())}
+        order = [at[label] for label in fitted.statistics.labels.tolist()]
+        truth = np.asarray(found.truth(table))[order]
+    return result(fitted, f"pp.datasets.{name}()", truth=truth)
+
+
+def columns(path: str, name: str, *, progress: Callable[[float], None]) -> tuple[Column, ...]:
+    """Look into an uploaded file."""
+    progress(0.0)
+    with _named(path, name) as local:
+        return preview(local)
+
+
+def fit_file(
+    path: str, name: str, formula: str, priors: Sequence[str], *, progress: Callable[[float], None]
+) -> Result:
+    """Fit an uploaded file and draw the result."""
+    with _named(path, name) as local:
+        fitted = fit(formula, local, prior=list(priors), progress=progress)
+    progress(1.0)
+    return result(fitted, repr(name), priors=tuple(priors))
+
+
+class _named:
+    """A file under its own name, so that sentences about it name what the user knows."""
+
+    def __init__(self, path: str, name: str) -> None:
+        self._path = path
+        self._name = "".join(c for c in os.path.basename(name) if c.isprintable())
+
+    def __enter__(self) -> str:
+        self._before = os.getcwd()
+        self._folder = tempfile.TemporaryDirectory()
+        os.chdir(self._folder.name)
+        os.symlink(self._path, self._name)
+        return self._name
+
+    def __exit__(self, *_error: object) -> None:
+        os.chdir(self._before)
+        self._folder.cleanup()
+
+
+def download(fitted: Fit, truth: Any, kind: str, tau: float | None) -> bytes:
+    """The results as a file: csv, parquet, json, html, svg or png."""
+    if kind in ("csv", "parquet"):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, f"groups.{kind}")
+            write_table(fitted.posterior.group_table(), path)
+            with open(path, "rb") as file:
+                return file.read()
+    if kind == "json":
+        return json.dumps(fitted.to_dict(), ensure_ascii=False, indent=2).encode()
+    if kind == "html":
+        return page(fitted.report_contents()).encode()
+    chart = fitted.plot.shrinkage(truth=truth, tau=tau)
+    return to_png(chart) if kind == "png" else to_svg(chart).encode()
+
+
+def download_world(state: Simulation, kind: str) -> bytes:
+    """A draw as a file: csv, json, html, svg or png."""
+    drawn = simulator.drawn(state)
+    table = drawn.table()
+    if kind == "csv":
+        text = io.StringIO()
+        text.write(",".join(table) + "\n")
+        for row in table.rows():
+            text.write(",".join(str(v) for v in row.values()) + "\n")
+        return text.getvalue().encode()
+    if kind == "json":
+        rows = {"groups": display.plain_rows(table), "errors": drawn.errors, "query": state.query}
+        return json.dumps(rows, indent=2).encode()
+    chart = shrinkage(drawn, state.estimator)
+    if kind == "html":
+        return simulator.snapshot(state, drawn, to_svg(chart)).encode()
+    return to_png(chart) if kind == "png" else to_svg(chart).encode()
