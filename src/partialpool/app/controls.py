@@ -114,3 +114,7 @@ def read(controls: tuple[Control, ...], values: object) -> dict[str, float | str
     """Read every control from a mapping of anything; see `Number.read` and its like."""
     get = values.get if hasattr(values, "get") else lambda _name: None
     return {c.name: c.read(get(c.name)) for c in controls}
+
+
+HELD = Number("held_tau", "tau", "Left: complete pooling; right: no pooling.", 0, 1e100, 0, 0)
+"""The tau at which estimates are shown; the page narrows its range to the data."""

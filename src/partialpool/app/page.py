@@ -7,16 +7,17 @@ places here are the names in those payloads.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import resources
 from typing import Any
 
-from htmltools import HTML, Tag, TagList, head_content, tags
+from htmltools import HTML, Tag, TagList, tags
 from shiny import ui
 from starlette.requests import Request
 
 from partialpool import datasets
 from partialpool.app import controls
+from partialpool.app.controls import HELD
 from partialpool.app.exercises import EXERCISES
 from partialpool.app.state import Simulation
 
@@ -27,24 +28,35 @@ SHAPES = (
     ("summaries", "n, mean and sd of each group"),
     ("formula", "a formula of your own"),
 )
+DEPENDENCIES = "<meta name=dependencies>"
+"""Where Shiny puts its scripts."""
+ICON = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
+    "%3Ccircle cx='5' cy='8' r='4' fill='none' stroke='%23D55E00' stroke-width='2'/%3E"
+    "%3Cpath d='M12 4l3 4-3 4-3-4z' fill='%230072B2'/%3E%3C/svg%3E"
+)
 MEGABYTE = 2**20
 LARGEST_UPLOAD = 200 * MEGABYTE
 
 
-def page(file_name: str | None) -> Callable[[Request], Tag]:
-    """The page as a function of the request: its query sets the controls."""
+def page(file_name: str | None) -> Callable[[Request], Any]:
+    """Return the page as a function of the request: its query sets the controls."""
 
-    def for_request(request: Request) -> Tag:
+    def for_request(request: Request) -> Any:
         query = request.query_params
         state = Simulation.read(query)
         chosen = query.get("source")
         source = chosen if chosen in dict(SOURCES) else "file" if file_name else "simulate"
-        return _document(state, source, query.get("dataset", ""), file_name)
+        tau = HELD.read(query["held_tau"]) if "held_tau" in query else None
+        found = _document(state, source, query.get("dataset", ""), tau, file_name)
+        return ui.page_html(f"<!doctype html>\n{found}", deps_replace_pattern=DEPENDENCIES)
 
     return for_request
 
 
-def _document(state: Simulation, source: str, dataset: str, file_name: str | None) -> Tag:
+def _document(
+    state: Simulation, source: str, dataset: str, tau: float | None, file_name: str | None
+) -> Tag:
     www = resources.files("partialpool.app") / "www"
     style, script = ((www / n).read_text(encoding="utf-8") for n in ("app.css", "app.js"))
     return tags.html(
@@ -53,10 +65,11 @@ def _document(state: Simulation, source: str, dataset: str, file_name: str | Non
             tags.meta(charset="utf-8"),
             tags.meta(name="viewport", content="width=device-width, initial-scale=1"),
             tags.meta(name="color-scheme", content="light dark"),
-            tags.link(rel="icon", href="data:,"),
+            tags.link(rel="icon", href=ICON),
+            HTML(DEPENDENCIES),
+            tags.style(HTML(style)),
         ),
         tags.body(
-            head_content(tags.style(HTML(style))),
             tags.a("Skip to the picture", href="#picture", class_="skip"),
             tags.p(
                 "The connection was lost: reload the page to go on.",
@@ -66,7 +79,7 @@ def _document(state: Simulation, source: str, dataset: str, file_name: str | Non
             ),
             _header(source),
             tags.main(
-                _settings(state, dataset, file_name),
+                _settings(state, dataset, tau, file_name),
                 _picture(),
                 _words(),
                 class_="layout",
@@ -111,12 +124,12 @@ def _header(source: str) -> Tag:
     )
 
 
-def _settings(state: Simulation, dataset: str, file_name: str | None) -> Tag:
+def _settings(state: Simulation, dataset: str, tau: float | None, file_name: str | None) -> Tag:
     return tags.section(
         _of("simulate", *_simulator_controls(state)),
         _of("classic", *_classic_controls(dataset)),
         _of("file", *_file_controls(file_name)),
-        _of("classic file", *_held_controls()),
+        _of("classic file", *_held_controls(tau)),
         class_="settings",
         aria_label="Settings",
     )
@@ -189,14 +202,16 @@ def _classic_controls(dataset: str) -> list[Any]:
     ]
 
 
-def _held_controls() -> list[Any]:
+def _held_controls(tau: float | None) -> list[Any]:
     held = controls.Switch(
         "held", "Hold tau", "See the estimates as they would be if tau were known to be this."
     )
-    scrub = controls.Number(
-        "held_tau", "tau", "Left: complete pooling; right: no pooling.", 0, 1, 0.005, 0
-    )
-    return [_control(held, False), _control(scrub, 0)]
+    slider = _control(replace(HELD, high=1.0, step=0.005), 0)
+    if tau is not None:  # its range comes with the data
+        for field in slider.children:
+            if isinstance(field, Tag) and field.name == "input":
+                field.attrs["data-start"] = f"{tau:g}"
+    return [_control(held, tau is not None), slider]
 
 
 def _file_controls(file_name: str | None) -> list[Any]:
@@ -282,7 +297,9 @@ def _picture() -> Tag:
     return tags.section(
         _of(
             "simulate",
-            tags.div(*exercises, id="exercises", class_="chips", role="group", aria_label="Exercises"),
+            tags.div(
+                *exercises, id="exercises", class_="chips", role="group", aria_label="Exercises"
+            ),
             tags.div(
                 tags.p(data_text="claim"), tags.p(data_text="verdict", class_="verdict"),
                 class_="claim", aria_live="polite",
@@ -298,7 +315,7 @@ def _picture() -> Tag:
                 class_="formula",
             ),
         ),
-        tags.div(_of("simulate", _chart("errors")), _chart("tau"), class_="pair"),
+        _chart("tau"),
         _of("classic file", _chart("trace")),
         id="picture",
         tabindex="-1",
@@ -323,6 +340,7 @@ def _chart(name: str) -> Tag:
 
 def _words() -> Tag:
     simulated = (
+        _chart("errors"),
         tags.h2("In words"),
         tags.p(data_text="here"),
         tags.p(data_text="wins"),

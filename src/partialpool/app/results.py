@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from partialpool.fitting import Fit
 from partialpool.pictures.drawing import Drawing
 from partialpool.pictures.shrinkage import shrinkage_drawing
 from partialpool.pictures.tau import tau_drawing, tau_end
-from partialpool.pictures.trace import trace_drawing
+from partialpool.pictures.trace import trace_drawing, with_line
 
 SHOWN_GROUPS = 200
 
@@ -78,6 +78,7 @@ def shown(found: Result, sender: Sender, dark: bool) -> dict[str, Any]:
         caption = f"The first {part.n_rows:,} of {caption}; all of them are in the downloads"
     parameters = fit._parameters(0.95, "equal-tailed")
     return {
+        "stale": [],
         "charts": {"tau": sender.drawing("tau", found.tau[dark])},
         "text": {
             "headline": display.headline(post, fit.formula),
@@ -103,8 +104,7 @@ def held(found: Result, tau: float | None, sender: Sender, dark: bool) -> dict[s
     post = found.fit.posterior
     tau = None if tau is None else min(max(tau, 0.0), found.end)
     trace = found.trace[dark]
-    at = float(post.tau.median) if tau is None else tau
-    trace = replace(trace, data={**trace.data, "rule": [{"tau": at}]})
+    trace = trace if tau is None else with_line(trace, tau)
     drawing = shrinkage_drawing(post, truth=found.truth, tau=tau, dark=dark)
     return {
         "charts": {

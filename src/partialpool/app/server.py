@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import urlencode
 
-from shiny import Inputs, Outputs, Session, reactive, req
+from shiny import Inputs, Outputs, Session, reactive, render, req
 from shiny.render.renderer import Jsonifiable, Renderer
 
 from partialpool import datasets
 from partialpool.app import forms, results, simulator, work
-from partialpool.app.controls import Number
+from partialpool.app.controls import HELD
 from partialpool.app.jobs import Workers
 from partialpool.app.page import DOWNLOADS, LARGEST_UPLOAD, MEGABYTE, SOURCES
 from partialpool.app.payload import Sender
@@ -27,7 +28,6 @@ REST = 0.2
 """Seconds the controls rest before averages are taken."""
 KEPT = 256
 """Averages that are kept for all sessions."""
-HELD = Number("held_tau", "", "", 0, 1e12, 0, 0)
 
 
 class payload(Renderer[dict[str, Any]]):
@@ -63,7 +63,7 @@ def server(workers: Workers, kept: Kept, given: str | None) -> Callable[..., Non
         _simulate(here, output, workers, kept)
         chosen = _file(here, output, workers, given)
         _show(here, output, chosen)
-        _downloads(here, chosen)
+        _downloads(here, output, chosen)
 
     return session_server
 
@@ -87,6 +87,11 @@ class _Session:
     @property
     def dark(self) -> bool:
         return self.get("dark") is True
+
+    @property
+    def held(self) -> float | None:
+        """The tau that is held, None if the posterior decides."""
+        return HELD.read(self.get("held_tau")) if self.get("held") is True else None
 
     def state(self) -> Simulation:
         return Simulation.read(self)
@@ -295,23 +300,26 @@ def _show(here: _Session, output: Outputs, fitted: Callable[[], Result | None]) 
         if here.source == "classic":
             about = next(d for d in datasets.catalogue if d.name == dataset())
             shown["text"] |= {"story": about.story, "citation": f"Source: {about.citation}."}
-            shown["query"] = f"source=classic&dataset={about.name}"
-        else:
-            shown["query"] = "source=file"
         return shown
 
     @output(suspend_when_hidden=False)
     @payload
     async def scrub() -> dict[str, Any]:
-        tau = HELD.read(here.get("held_tau")) if here.get("held") is True else None
-        return results.held(await found(), tau, here.sender, here.dark)
+        tau = here.held
+        query = {"source": here.source}
+        query |= {"dataset": dataset()} if here.source == "classic" else {}
+        query |= {"held_tau": f"{tau:.4g}"} if tau is not None else {}
+        shown = results.held(await found(), tau, here.sender, here.dark)
+        return shown | {"query": urlencode(query)}
 
 
-def _downloads(here: _Session, fitted: Callable[[], Result | None]) -> None:
+def _downloads(here: _Session, output: Outputs, fitted: Callable[[], Result | None]) -> None:
     def register(kind: str) -> None:
-        @here.session.download(id=f"download_{kind}", filename=lambda: f"partialpool.{kind}")
-        async def _() -> Any:
+        async def rows() -> AsyncIterator[bytes]:
             yield await asyncio.to_thread(content, kind)
+
+        button = render.download_button(filename=f"partialpool.{kind}")
+        output(id=f"download_{kind}")(button(rows))
 
     def content(kind: str) -> bytes:
         with reactive.isolate():
@@ -326,7 +334,7 @@ def _downloads(here: _Session, fitted: Callable[[], Result | None]) -> None:
                 if maybe is None:
                     return b"There is no result yet: choose a file and fit it first.\n"
                 found = maybe
-            tau = HELD.read(here.get("held_tau")) if here.get("held") is True else None
+            tau = here.held
             tau = None if tau is None else min(tau, found.end)
         return work.download(found.fit, found.truth, kind, tau)
 

@@ -45,10 +45,9 @@ def make_app(file: str | None = None) -> Any:
     from partialpool.app.server import Kept, server
 
     workers = Workers()
-    app = shiny.App(
-        page(None if file is None else os.path.basename(file)), server(workers, Kept(), file)
-    )
-    app.on_shutdown(workers.close)  # type: ignore[misc]
+    name = None if file is None else os.path.basename(file)
+    app = shiny.App(page(name), server(workers, Kept(), file))
+    app.on_shutdown(workers.close)
     app.starlette_app.routes[:0] = assets.routes()
     app.starlette_app.add_middleware(GZipMiddleware, minimum_size=500)
     app.starlette_app.add_middleware(UploadLimit, most=LARGEST_UPLOAD)
@@ -68,6 +67,11 @@ def run(file: str | None, *, host: str, port: int, browser: bool) -> None:
         Whether to open a browser.
     """
     app = make_app(file)
-    import shiny
+    from threading import Thread
 
-    shiny.run_app(app, host=host, port=port, launch_browser=browser, log_level="warning")
+    from shiny import run_app
+
+    from partialpool.app.assets import charts_script
+
+    Thread(target=charts_script, daemon=True).start()  # takes a second or two, once
+    run_app(app, host=host, port=port, launch_browser=browser, log_level="warning", dev_mode=False)

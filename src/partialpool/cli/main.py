@@ -124,6 +124,21 @@ def simulate_command(**options: object) -> None:
     run(SimulateOptions(**options))  # type: ignore[arg-type]
 
 
+@cli.command("app")
+@click.argument("file", required=False)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Its port."
+)
+@click.option("--browser/--no-browser", default=True, help="Open a browser.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def app_command(**options: object) -> None:
+    """Open the web app: a simulator with known truth, classic data, and your own FILE."""
+    from partialpool.cli.app import AppOptions, run
+
+    run(AppOptions(**options))  # type: ignore[arg-type]
+
+
 @cli.command("datasets")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def datasets_command(as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -30,6 +31,8 @@ MOST_GROUPS = 40
 MOST_NAMED = 12
 POINTS = 50
 HEIGHT = 320
+MEDIAN = "The vertical line is at the posterior median of tau"
+HELD = "The vertical line is at the tau asked for"
 
 
 def estimates_by_tau(
@@ -89,10 +92,10 @@ def trace_drawing(
         "Lines: the mean of each group if tau were known; dashed: the population mean",
         *tau_caption(post, end, level),
     ]
-    lines[1] += "; vertical line: its median" if at is None else ""
     if not s.sigma_known:
         lines.append("sigma is held at its posterior median")
     lines += parts.sampled(len(order), s.n_groups, "their own estimates")
+    lines.append(MEDIAN if at is None else HELD)
     names = display.printable(s.outcome), display.printable(s.factor)
     what = title or f"Estimates of {names[0]} by {names[1]}, as functions of tau"
     rule = [{"tau": float(post.tau.median) if at is None else at}]
@@ -104,6 +107,12 @@ def trace_drawing(
         what,
         lines,
     )
+
+
+def with_line(drawing: Drawing, at: float) -> Drawing:
+    """Return the same drawing with its vertical line at another tau (units of y)."""
+    caption = [HELD if line == MEDIAN else line for line in drawing.caption]
+    return replace(drawing, data={**drawing.data, "rule": [{"tau": at}]}, caption=caption)
 
 
 @lru_cache(maxsize=32)

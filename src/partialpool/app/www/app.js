@@ -91,7 +91,9 @@
       if (parameter.name in values) parameter.value = values[parameter.name];
     }
     if (chart.embedded) chart.embedded.finalize();
-    chart.embedded = await vegaEmbed(chart.place, spec, { renderer: "svg", actions: false });
+    chart.embedded = await vegaEmbed(chart.place, spec, {
+      renderer: "svg", actions: false, logLevel: 1,
+    });
     chart.frame = frame;
     chart.fresh = {};
     chart.embedded.view.addEventListener("mouseover", (_event, item) => {
@@ -234,8 +236,11 @@
       $(`[data-meter-text="${name}"]`).textContent = found.text;
     }
     for (const [id, range] of Object.entries(payload.range || {})) {
-      Object.assign($(`#${id}`), range);
-      showValue($(`#${id}`));
+      const field = $(`#${id}`);
+      const value = field.dataset.start || field.value;
+      Object.assign(field, range, { value });
+      delete field.dataset.start;
+      showValue(field);
     }
     if (payload.notices) {
       $("[data-notices]").replaceChildren(...payload.notices.map((notice) => {
@@ -343,6 +348,9 @@
     for (const [id, value] of Object.entries(settingsOf(chip))) write($(`#${id}`), value);
   });
   $("#focus").addEventListener("change", showWeight);
+  const letGo = () => { if ($("#held").checked) write($("#held"), false); };
+  $("#dataset").addEventListener("change", letGo);
+  $("#go").addEventListener("click", letGo);
   $("#held_tau").addEventListener("input", () => {
     if (!$("#held").checked) write($("#held"), true);
   });
