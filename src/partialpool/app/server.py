@@ -42,15 +42,15 @@ class Kept:
     """The averages of the last settings of all sessions."""
 
     def __init__(self) -> None:
-        self._found: OrderedDict[tuple[Simulation, bool], Expected] = OrderedDict()
+        self._found: OrderedDict[Simulation, Expected] = OrderedDict()
 
-    def get(self, state: Simulation, dark: bool) -> Expected | None:
+    def get(self, state: Simulation) -> Expected | None:
         """Return them if they are there."""
-        return self._found.get((state, dark))
+        return self._found.get(state)
 
-    def put(self, found: Expected, dark: bool) -> None:
+    def put(self, found: Expected) -> None:
         """Keep them, and let go of the oldest."""
-        self._found[found.state, dark] = found
+        self._found[found.state] = found
         while len(self._found) > KEPT:
             self._found.popitem(last=False)
 
@@ -106,39 +106,39 @@ def _simulate(here: _Session, output: Outputs, workers: Workers, kept: Kept) -> 
         return here.state()
 
     @reactive.extended_task
-    async def average(state: Simulation, dark: bool) -> tuple[Expected, bool]:
+    async def average(state: Simulation) -> Expected:
         await asyncio.sleep(REST)
-        found: Expected = await workers.run(work.averages, state, simulator.QUICK, dark)
-        return found, dark
+        found: Expected = await workers.run(work.averages, state, simulator.QUICK)
+        return found
 
     @reactive.extended_task
-    async def refine(state: Simulation, dark: bool) -> tuple[Expected, bool]:
-        found: Expected = await workers.run(work.averages, state, simulator.THOROUGH, dark)
-        kept.put(found, dark)
-        return found, dark
+    async def refine(state: Simulation) -> Expected:
+        found: Expected = await workers.run(work.averages, state, simulator.THOROUGH)
+        kept.put(found)
+        return found
 
     @reactive.effect
     def _() -> None:
-        current, dark = state(), here.dark
+        current = state()
         average.cancel()
         refine.cancel()
-        known = kept.get(current, dark)
+        known = kept.get(current)
         if known is not None:
             last.set(known)
         else:
-            average.invoke(current, dark)
+            average.invoke(current)
 
     @reactive.effect
     def _() -> None:
-        found, dark = average.result()
+        found = average.result()
         with reactive.isolate():
             if found.state == state():
                 last.set(found)
-                refine.invoke(found.state, dark)
+                refine.invoke(found.state)
 
     @reactive.effect
     def _() -> None:
-        found, _dark = refine.result()
+        found = refine.result()
         with reactive.isolate():
             if found.state == state():
                 last.set(found)
@@ -148,7 +148,7 @@ def _simulate(here: _Session, output: Outputs, workers: Workers, kept: Kept) -> 
     def live() -> dict[str, Any]:
         current = state()
         with reactive.isolate():
-            known = kept.get(current, here.dark) or last()
+            known = kept.get(current) or last()
         return simulator.live(current, known, here.sender, here.dark)
 
     @output(suspend_when_hidden=False)

@@ -33,13 +33,13 @@ class Expected:
         The settings it belongs to.
     risks : Risks
         Over `risks.replicates` worlds.
-    tau : Drawing
-        The posterior of tau in this draw, with the truth.
+    tau : dict
+        The posterior of tau in this draw with the truth, in light (False) and dark (True).
     """
 
     state: Simulation
     risks: Risks
-    tau: Drawing
+    tau: dict[bool, Drawing]
 
 
 def drawn(state: Simulation) -> Draw:
@@ -49,7 +49,7 @@ def drawn(state: Simulation) -> Draw:
     )
 
 
-def expected(state: Simulation, replicates: int, dark: bool) -> Expected:
+def expected(state: Simulation, replicates: int) -> Expected:
     """Average over replicates, and draw tau; a second or so, for a process of its own."""
     found = risks(
         state.world,
@@ -59,7 +59,9 @@ def expected(state: Simulation, replicates: int, dark: bool) -> Expected:
         sigma_known=state.sigma_known,
     )
     mark = {"truth": state.tau}
-    return Expected(state, found, tau_drawing(drawn(state).posterior, at=mark, dark=dark))
+    post = drawn(state).posterior
+    tau = {dark: tau_drawing(post, at=mark, dark=dark) for dark in (False, True)}
+    return Expected(state, found, tau)
 
 
 def live(state: Simulation, last: Expected | None, sender: Sender, dark: bool) -> dict[str, Any]:
@@ -94,7 +96,7 @@ def settled(found: Expected, sender: Sender, dark: bool) -> dict[str, Any]:
     return {
         "charts": {
             "errors": sender.drawing("errors", _errors(state, world, found, dark)),
-            "tau": sender.drawing("tau", found.tau),
+            "tau": sender.drawing("tau", found.tau[dark]),
         },
         "stale": [],
         "text": {**_over_worlds(state, found.risks, rows), **_claim(state, world, found)},
@@ -116,7 +118,7 @@ def _errors(state: Simulation, world: Draw, last: Expected | None, dark: bool) -
     here = {label(state, k): world.errors[k] for k in shown}
     if last is None or last.state.estimator != state.estimator:
         over = {k: (v, 0.0) for k, v in here.items()}
-        return error_drawing(over, here=here, title="Error in this draw", dark=dark)
+        return error_drawing(over, title="Error in this draw", dark=dark)
     rows = {str(r["estimator"]): r for r in last.risks.table.rows()}
     over = {label(state, k): (rows[k]["mse"], rows[k]["mse_error"]) for k in shown}
     title = f"Error expected over {last.risks.replicates:,} worlds, and in this draw"
@@ -145,7 +147,7 @@ def _over_worlds(state: Simulation, found: Risks, rows: dict[str, Any]) -> dict[
     no, complete = rows["no_pooling"]["mse"], rows["complete_pooling"]["mse"]
     return {
         "expected": f"Over {found.replicates:,} such worlds its expected error is "
-        f"{mine['mse']:.3g} ± {mine['mse_error']:.2g}: {display.change(mine['mse'], no)} no "
+        f"{display.number(mine['mse'], mine['mse_error'])} ± {mine['mse_error']:.2g}: {display.change(mine['mse'], no)} no "
         f"pooling and {display.change(mine['mse'], complete)} complete pooling. It beats no "
         f"pooling in {mine['beats_no']:.0%} of them, complete pooling in "
         f"{mine['beats_complete']:.0%}, and is the best of the three in {mine['best']:.0%}."

@@ -24,9 +24,9 @@ from partialpool.report import page
 from partialpool.simulate import shrinkage
 
 
-def averages(state: Simulation, replicates: int, dark: bool) -> simulator.Expected:
+def averages(state: Simulation, replicates: int) -> simulator.Expected:
     """What takes longer than a frame in the simulator."""
-    return simulator.expected(state, replicates, dark)
+    return simulator.expected(state, replicates)
 
 
 @lru_cache(maxsize=16)
