@@ -144,11 +144,12 @@ def _here(state: Simulation, world: Draw) -> dict[str, str]:
 
 def _over_worlds(state: Simulation, found: Risks, rows: dict[str, Any]) -> dict[str, str]:
     mine = rows[state.estimator]
+    mse, error = mine["mse"], mine["mse_error"]
     no, complete = rows["no_pooling"]["mse"], rows["complete_pooling"]["mse"]
     return {
         "expected": f"Over {found.replicates:,} such worlds its expected error is "
-        f"{display.number(mine['mse'], mine['mse_error'])} ± {mine['mse_error']:.2g}: {display.change(mine['mse'], no)} no "
-        f"pooling and {display.change(mine['mse'], complete)} complete pooling. It beats no "
+        f"{display.number(mse, error)} ± {error:.2g}: {display.change(mse, no)} no pooling and "
+        f"{display.change(mse, complete)} complete pooling. It beats no "
         f"pooling in {mine['beats_no']:.0%} of them, complete pooling in "
         f"{mine['beats_complete']:.0%}, and is the best of the three in {mine['best']:.0%}."
     }

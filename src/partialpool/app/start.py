@@ -72,4 +72,5 @@ def run(file: str | None, *, host: str, port: int, browser: bool) -> None:
     from partialpool.app.assets import charts_script
 
     Thread(target=charts_script, daemon=True).start()  # takes a second or two, once
-    run_app(app, host=host, port=port, launch_browser=browser, log_level="warning", dev_mode=False)
+    serve: Any = shiny.run_app  # None where there is no server, as inside a browser
+    serve(app, host=host, port=port, launch_browser=browser, log_level="warning", dev_mode=False)
