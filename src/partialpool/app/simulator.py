@@ -20,6 +20,7 @@ from partialpool.simulate.picture import shrinkage_drawing
 
 QUICK, THOROUGH = 200, 2000
 """Worlds over which errors are averaged: at first, and when the controls rest."""
+TAU = "What the data say of tau"
 LABELS = {"no_pooling": "no pooling", "complete_pooling": "complete pooling"}
 
 
@@ -60,7 +61,7 @@ def expected(state: Simulation, replicates: int) -> Expected:
     )
     mark = {"truth": state.tau}
     post = drawn(state).posterior
-    tau = {dark: tau_drawing(post, at=mark, dark=dark) for dark in (False, True)}
+    tau = {dark: tau_drawing(post, at=mark, title=TAU, dark=dark) for dark in (False, True)}
     return Expected(state, found, tau)
 
 

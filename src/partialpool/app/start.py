@@ -69,6 +69,8 @@ def run(file: str | None, *, host: str, port: int, browser: bool) -> None:
     app = make_app(file)
     from threading import Thread
 
+    import shiny
+
     from partialpool.app.assets import charts_script
 
     Thread(target=charts_script, daemon=True).start()  # takes a second or two, once

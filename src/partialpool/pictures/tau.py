@@ -100,7 +100,7 @@ def tau_end(post: Posterior, at_least: float = 0.0) -> float:
 def tau_axis(alt: Any, outcome: str, small: bool, **options: Any) -> Any:
     """The x axis of tau, from 0 to the parameter `end`; options in place of title and axis."""
     standard = {
-        "title": f"tau: standard deviation between groups (units of {outcome})",
+        "title": f"tau: sd between groups (units of {outcome})",
         "axis": parts.value_axis(alt, small),
     }
     scale = alt.Scale(domainMin=0, domainMax=alt.ExprRef("end"), nice=False)
