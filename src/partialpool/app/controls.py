@@ -19,9 +19,7 @@ class Number:
     name, label, help : str
         Name in the URL, label on the page, and one sentence of help.
     low, high, step, default : float
-        Its range.
-    whole : bool
-        Whether it is a whole number.
+        Its range; values are multiples of the step above low, any if the step is 0.
     slider : bool
         Whether it is shown as a slider; a field otherwise.
     """
@@ -33,7 +31,6 @@ class Number:
     high: float
     step: float
     default: float
-    whole: bool = False
     slider: bool = True
 
     def read(self, value: object) -> float:
@@ -47,7 +44,10 @@ class Number:
         if math.isnan(number):
             return self.default
         number = float(min(max(number, self.low), self.high))
-        return float(round(number)) if self.whole else number
+        if not self.step:
+            return number
+        steps = round((number - self.low) / self.step)  # so that few digits say all of it
+        return float(min(round(self.low + steps * self.step, 9), self.high))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +86,9 @@ Control = Number | Choice | Switch
 
 SIMULATOR: tuple[Control, ...] = (
     Number("groups", "Number of groups", "How many schools, hospitals or players there are.",
-           3, 50, 1, 12, whole=True),
+           3, 50, 1, 12),
     Number("n", "Rows per group", "Students of a typical school; with more rows a group's own "
-           "mean is less noisy.", 2, 200, 1, 15, whole=True),
+           "mean is less noisy.", 2, 200, 1, 15),
     Number("imbalance", "Imbalance of sizes", "0: all groups have the same number of rows; "
            "1: the largest has about seven times as many as the smallest.", 0, 1, 0.05, 0.7),
     Number("tau", "Between-group sd (tau)", "How different the groups truly are; 0: all alike.",
@@ -105,7 +105,7 @@ SIMULATOR: tuple[Control, ...] = (
     Switch("sigma_known", "sigma is known", "On: the estimators are told sigma, as in the "
            "classic simulator; off: they estimate it from the rows."),
     Number("seed", "Draw number (seed)", "The same number draws the same world: moving another "
-           "control deforms it and leaves the noise as it is.", 0, 999_999, 1, 1, whole=True,
+           "control deforms it and leaves the noise as it is.", 0, 999_999, 1, 1,
            slider=False),
 )  # fmt: skip
 
@@ -116,5 +116,24 @@ def read(controls: tuple[Control, ...], values: object) -> dict[str, float | str
     return {c.name: c.read(get(c.name)) for c in controls}
 
 
+SOURCE = Choice(
+    "source",
+    "What to look at",
+    "The same pictures of a simulated world, of classic data, and of a file of yours.",
+    (("simulate", "Simulate"), ("classic", "Classic data"), ("file", "Your file")),
+    "simulate",
+)
+SHAPE = Choice(
+    "shape",
+    "The file holds",
+    "What one row is.",
+    (
+        ("rows", "rows: one measurement each"),
+        ("estimates", "estimates with standard errors"),
+        ("summaries", "n, mean and sd of each group"),
+        ("formula", "a formula of your own"),
+    ),
+    "rows",
+)
 HELD = Number("held_tau", "tau", "Left: complete pooling; right: no pooling.", 0, 1e100, 0, 0)
 """The tau at which estimates are shown; the page narrows its range to the data."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from partialpool.app.page import SHAPES
+from partialpool.app.controls import SHAPE
 from partialpool.errors import ArgumentError
 from partialpool.formula.tree import Name
 
@@ -20,9 +20,7 @@ def formula_of(get: Callable[[str], object]) -> str:
     ArgumentError
         If a column has not been chosen.
     """
-    shape = get("shape")
-    if shape not in dict(SHAPES):
-        shape = "rows"
+    shape = SHAPE.read(get("shape"))
     if shape == "formula":
         text = text_of(get("formula"))
         if not text:

@@ -46,10 +46,12 @@ class Workers:
         loop = asyncio.get_running_loop()
         if self._pool is None:
             self._pool = ProcessPoolExecutor(AT_ONCE, mp_context=self._context)
+        pool = self._pool
         try:
-            return await loop.run_in_executor(self._pool, function, *arguments)
+            return await loop.run_in_executor(pool, function, *arguments)
         except BrokenProcessPool:
-            self._pool = None
+            if self._pool is pool:
+                self._pool = None
             raise JobFailed("the computation was stopped; try again") from None
 
     async def alone(

@@ -21,13 +21,6 @@ from partialpool.app.controls import HELD
 from partialpool.app.exercises import EXERCISES
 from partialpool.app.state import Simulation
 
-SOURCES = (("simulate", "Simulate"), ("classic", "Classic data"), ("file", "Your file"))
-SHAPES = (
-    ("rows", "rows: one measurement each"),
-    ("estimates", "estimates with standard errors"),
-    ("summaries", "n, mean and sd of each group"),
-    ("formula", "a formula of your own"),
-)
 DEPENDENCIES = "<meta name=dependencies>"
 """Where Shiny puts its scripts."""
 ICON = (
@@ -45,8 +38,8 @@ def page(file_name: str | None) -> Callable[[Request], Any]:
     def for_request(request: Request) -> Any:
         query = request.query_params
         state = Simulation.read(query)
-        chosen = query.get("source")
-        source = chosen if chosen in dict(SOURCES) else "file" if file_name else "simulate"
+        start = "simulate" if file_name is None else "file"
+        source = controls.SOURCE.read(query.get("source", start))
         tau = HELD.read(query["held_tau"]) if "held_tau" in query else None
         found = _document(state, source, query.get("dataset", ""), tau, file_name)
         return ui.page_html(f"<!doctype html>\n{found}", deps_replace_pattern=DEPENDENCIES)
@@ -113,12 +106,12 @@ def _header(source: str) -> Tag:
                     ),
                     tags.span(label),
                 )
-                for value, label in SOURCES
+                for value, label in controls.SOURCE.options
             ),
             id="source",
             class_="pp-input tabs",
             role="radiogroup",
-            aria_label="What to look at",
+            aria_label=controls.SOURCE.label,
         ),
         tags.button("Dark", id="theme", type="button", class_="quiet", aria_pressed="false"),
     )
@@ -226,12 +219,11 @@ def _file_controls(file_name: str | None) -> list[Any]:
         ),
         class_="control",
     )
-    shape = controls.Choice("shape", "The file holds", "What one row is.", SHAPES, "rows")
     return [
         upload,
         tags.p(data_text="file_message", class_="message", role="status"),
         tags.div(
-            _control(shape, "rows"),
+            _control(controls.SHAPE, "rows"),
             _column("group", "Group column", "Names the school, hospital or player."),
             _column(
                 "outcome", "Outcome column", "The number to compare.", "rows estimates summaries"
@@ -405,7 +397,7 @@ DOWNLOADS = {
 
 
 def _download(kind: str) -> Tag:
-    link = tags.a(
+    return tags.a(
         DOWNLOADS[kind],
         id=f"download_{kind}",
         href="",
@@ -413,7 +405,6 @@ def _download(kind: str) -> Tag:
         download="",
         class_="shiny-download-link button",
     )
-    return _of("classic file", link) if kind == "parquet" else link
 
 
 def _meter(name: str, label: str) -> Tag:

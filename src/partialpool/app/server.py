@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
@@ -15,9 +16,9 @@ from shiny.render.renderer import Jsonifiable, Renderer
 
 from partialpool import datasets
 from partialpool.app import forms, results, simulator, work
-from partialpool.app.controls import HELD
+from partialpool.app.controls import HELD, SOURCE
 from partialpool.app.jobs import Workers
-from partialpool.app.page import DOWNLOADS, LARGEST_UPLOAD, MEGABYTE, SOURCES
+from partialpool.app.page import DOWNLOADS, LARGEST_UPLOAD, MEGABYTE
 from partialpool.app.payload import Sender
 from partialpool.app.results import Result
 from partialpool.app.simulator import Expected
@@ -81,8 +82,7 @@ class _Session:
 
     @property
     def source(self) -> str:
-        value = self.get("source")
-        return value if value in dict(SOURCES) else "simulate"
+        return SOURCE.read(self.get("source"))
 
     @property
     def dark(self) -> bool:
@@ -130,6 +130,7 @@ def _simulate(here: _Session, output: Outputs, workers: Workers, kept: Kept) -> 
 
     @reactive.effect
     def _() -> None:
+        req(average.status() == "success")
         found = average.result()
         with reactive.isolate():
             if found.state == state():
@@ -138,6 +139,7 @@ def _simulate(here: _Session, output: Outputs, workers: Workers, kept: Kept) -> 
 
     @reactive.effect
     def _() -> None:
+        req(refine.status() == "success")
         found = refine.result()
         with reactive.isolate():
             if found.state == state():
@@ -175,7 +177,7 @@ def _file(
         files = here.get("upload")
         if isinstance(files, list) and files and isinstance(files[0], dict):
             path, name = files[0].get("datapath"), files[0].get("name")
-            if isinstance(path, str) and isinstance(name, str) and path:
+            if isinstance(path, str) and isinstance(name, str) and _uploaded(path):
                 return path, name
         return (os.path.abspath(given), os.path.basename(given)) if given else None
 
@@ -262,10 +264,17 @@ def _file(
     @reactive.effect
     @reactive.event(upload)
     def _() -> None:
+        run.cancel()
         fitted.set(None)
         message.set("")
 
     return fitted
+
+
+def _uploaded(path: str) -> bool:
+    """Whether a path is where uploads are kept: a browser may claim any."""
+    folder = os.path.join(os.path.realpath(tempfile.gettempdir()), "fileupload-")
+    return os.path.realpath(path).startswith(folder)
 
 
 def _words(error: BaseException | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import tempfile
@@ -16,6 +15,7 @@ from partialpool import datasets, display
 from partialpool.app import simulator
 from partialpool.app.results import Result, result
 from partialpool.app.state import Simulation
+from partialpool.data import Table
 from partialpool.data.files import write_table
 from partialpool.data.preview import Column, preview
 from partialpool.fitting import Fit, fit
@@ -82,11 +82,7 @@ class _named:
 def download(fitted: Fit, truth: Any, kind: str, tau: float | None) -> bytes:
     """The results as a file: csv, parquet, json, html, svg or png."""
     if kind in ("csv", "parquet"):
-        with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, f"groups.{kind}")
-            write_table(fitted.posterior.group_table(), path)
-            with open(path, "rb") as file:
-                return file.read()
+        return _as_file(fitted.posterior.group_table(), kind)
     if kind == "json":
         return json.dumps(fitted.to_dict(), ensure_ascii=False, indent=2).encode()
     if kind == "html":
@@ -96,15 +92,11 @@ def download(fitted: Fit, truth: Any, kind: str, tau: float | None) -> bytes:
 
 
 def download_world(state: Simulation, kind: str) -> bytes:
-    """A draw as a file: csv, json, html, svg or png."""
+    """A draw as a file: csv, parquet, json, html, svg or png."""
     drawn = simulator.drawn(state)
     table = drawn.table()
-    if kind == "csv":
-        text = io.StringIO()
-        text.write(",".join(table) + "\n")
-        for row in table.rows():
-            text.write(",".join(str(v) for v in row.values()) + "\n")
-        return text.getvalue().encode()
+    if kind in ("csv", "parquet"):
+        return _as_file(table, kind)
     if kind == "json":
         rows = {"groups": display.plain_rows(table), "errors": drawn.errors, "query": state.query}
         return json.dumps(rows, indent=2).encode()
@@ -112,3 +104,11 @@ def download_world(state: Simulation, kind: str) -> bytes:
     if kind == "html":
         return simulator.snapshot(state, drawn, to_svg(chart)).encode()
     return to_png(chart) if kind == "png" else to_svg(chart).encode()
+
+
+def _as_file(table: Table, kind: str) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, f"groups.{kind}")
+        write_table(table, path)
+        with open(path, "rb") as file:
+            return file.read()

@@ -101,9 +101,8 @@ def _hyperparameters(model: OneWayModel, grid: Grid, size: int, rng: np.random.G
 
 def _invert(line: Line, weight: Floats, p: Floats) -> Floats:
     """Values at which the distribution on a line reaches p; weight (1 or S, G), p (S,)."""
-    nodes = len(line.t)
-    fine = np.arange(-FINER, FINER * nodes + 1) / FINER  # in steps, from one step outside
-    below = weight @ sinc.cumulative(fine - np.arange(nodes)[:, None])  # (1 or S, F)
+    fine = np.arange(-FINER, FINER * len(line.t) + 1) / FINER  # in steps, from one step outside
+    below = sinc.cumulative(fine, weight.T).T  # (1 or S, F)
     below = np.maximum.accumulate(below, axis=1)
     if len(below) == 1:
         at = np.interp(p, below[0], fine)
