@@ -106,7 +106,7 @@
     for (const [name, value] of Object.entries(values)) view.signal(name, value);
     for (const name of Object.keys(chart.fresh)) view.data(name, asRows(data[name]));
     chart.fresh = {};
-    await view.runAsync();
+    await view.resize().runAsync();
   };
 
   const draw = (name, drawing) => {

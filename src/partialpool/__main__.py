@@ -1,0 +1,5 @@
+"""`python -m partialpool`: the command."""
+
+from partialpool.cli import main
+
+main()
