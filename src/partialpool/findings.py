@@ -32,6 +32,7 @@ def _findings_one_way(post: Posterior) -> Iterator[Notice]:
     yield from _accuracy(post)
     yield from _dropped(post)
     yield from _absent_groups(post)
+    yield from _withheld(post)
     yield from _few_groups(post)
     yield from _moments(post)
     yield from _few_replicates(post)
@@ -69,6 +70,17 @@ def _absent_groups(post: Posterior) -> Iterator[Notice]:
             "groups_dropped",
             "warning",
             f"{what} no complete row and no estimate: {shown(absent.tolist())}.",
+        )
+
+
+def _withheld(post: Posterior) -> Iterator[Notice]:
+    groups, rows = post.statistics.withheld
+    if groups:
+        yield Notice(
+            "groups_withheld",
+            "warning",
+            f"{groups:,} small groups with {rows:,} rows were left out of the statistics when "
+            "they were saved. If small groups differ from large ones, the result is biased.",
         )
 
 

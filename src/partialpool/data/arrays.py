@@ -62,7 +62,7 @@ def reduce(rows: Rows, roles: OneWay) -> GroupStatistics:
         mean=(mean + slip)[full],
         ss=ss[full],
         center=center,
-        log_weight=(np.zeros(size) if log_w is None else np.bincount(codes, log_w, size))[full],
+        log_weight=np.zeros(full.sum()) if log_w is None else np.bincount(codes, log_w, size)[full],
         sigma_known=roles.se is not None,
         n_rows=total,
         n_dropped=total - int(keep.sum()),

@@ -49,6 +49,11 @@ def is_number(kind: str) -> bool:
     return kind in FLOATS or kind in NUMERIC or kind.startswith("DECIMAL")
 
 
+def is_plain(kind: str) -> bool:
+    """True for the name of a type whose values NumPy holds as they are."""
+    return kind in PLAIN_LABELS or kind.startswith("ENUM")
+
+
 def as_relation(relation: Any, table: Table) -> Any:
     """Return the table as a relation on the same connection as `relation`."""
     partialpool_columns = dict(table)  # DuckDB finds this dict of arrays by its name in the query
@@ -112,8 +117,7 @@ class DuckDB:
         # integers are faster sorted here, and an ENUM sorts by its own order in the database
         sort_here = kind in INTEGERS or kind.startswith("ENUM")
         ordered = sql if sort_here else f"SELECT * FROM ({sql}) AS t ORDER BY g ASC"
-        plain = kind in PLAIN_LABELS or kind.startswith("ENUM")
-        return group_table(self._query(ordered), self.run, plain=plain, sort=sort_here)
+        return group_table(self._query(ordered), self.run, plain=is_plain(kind), sort=sort_here)
 
     def fetch(self, sql: str) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = self._query(sql).fetchall()

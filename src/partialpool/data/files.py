@@ -72,10 +72,10 @@ def open_file(paths: Paths, roles: OneWay) -> OpenFile:
     texts = [os.fspath(p) for p in ([paths] if isinstance(paths, str | Path) else paths)]
     if len(texts) == 1 and DATABASE.search(texts[0]):
         return _open_database(texts[0])
-    names = [n for text in texts for n in _expand(text)]
+    names = [n for text in texts for n in expand(text)]
     stamps = {n: _stamp(n) for n in names}
-    connection = _connect()
-    with _readable(names[0]):
+    connection = connect()
+    with readable(names[0]):
         if all(n.lower().endswith(PARQUET_ENDINGS) for n in names):
             relation = _read_parquet(connection, names, roles)
             return OpenFile(relation, connection, False, names, stamps)
@@ -94,7 +94,8 @@ def _stamp(name: str) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
-def _connect(path: str = ":memory:") -> Any:
+def connect(path: str = ":memory:") -> Any:
+    """Open a connection of our own, to a database read-only; it can tell its progress."""
     import duckdb
 
     connection = duckdb.connect(path, read_only=path != ":memory:")
@@ -104,7 +105,7 @@ def _connect(path: str = ":memory:") -> Any:
 
 
 @contextmanager
-def _readable(name: str) -> Iterator[None]:
+def readable(name: str) -> Iterator[None]:
     """Raise what DuckDB raises as a sentence that names the file."""
     import duckdb
 
@@ -119,8 +120,8 @@ def _open_database(text: str) -> OpenFile:
     path, table = text.rsplit("::", 1)
     if not os.path.exists(path):
         raise DataError(f'there is no file "{path}" (looked in {os.getcwd()})')
-    with _readable(text):
-        connection = _connect(path)
+    with readable(text):
+        connection = connect(path)
         return OpenFile(connection.table(table), connection, False, [text], {})
 
 
@@ -134,7 +135,7 @@ def _read_parquet(connection: Any, names: list[str], roles: OneWay) -> Any:
     ).fetchall()
     widen = False
     for role in roles.columns:
-        types: dict[str, str] = {n: "" for n in names}
+        types = dict.fromkeys(names, "")
         types |= {file: kind for file, name, kind in reversed(found) if name == role.name}
         if len(set(types.values())) > 1:
             _check_alike(role.name, types)
@@ -157,7 +158,14 @@ def _check_alike(column: str, types: dict[str, str]) -> None:
             )
 
 
-def _expand(text: str) -> list[str]:
+def expand(text: str) -> list[str]:
+    """Names of the files that a path or glob stands for, none of them empty.
+
+    Raises
+    ------
+    DataError
+        If there is none, or one is empty, or a folder.
+    """
     if os.path.isdir(text):
         raise DataError(
             f'"{text}" is a folder; name its files with a glob such as "{text}/*.parquet"'
@@ -231,16 +239,19 @@ def copy_columns(columns: dict[str, AnyArray], path: str, options: str) -> None:
     target = f"{path}.part"
     try:
         with duckdb.connect() as connection:
-            connection.execute(f"COPY (SELECT * FROM columns) TO {_text(target)} ({options})")
+            connection.execute(
+                f"COPY (SELECT * FROM columns) TO {text_literal(target)} ({options})"
+            )
         os.replace(target, path)
     except (duckdb.Error, OSError) as error:
         raise DataError(f'"{path}" cannot be written: {explain(error)}') from error
     finally:
         if os.path.exists(target):
             os.remove(target)
+    assert columns  # which DuckDB found by their name in the statement
 
 
-def _text(value: str) -> str:
+def text_literal(value: str) -> str:
     """Quote a text for SQL."""
     return "'" + value.replace("'", "''") + "'"
 

@@ -109,9 +109,7 @@ def _kind(data: Any) -> str:
     return kind
 
 
-def _read_file(
-    paths: files.Paths, roles: OneWay, progress: Progress | None
-) -> GroupStatistics:
+def _read_file(paths: files.Paths, roles: OneWay, progress: Progress | None) -> GroupStatistics:
     opened = files.open_file(paths, roles)
     fetch = files.watched(opened.connection, progress) if progress else duck.fetch_now
     try:

@@ -37,7 +37,7 @@ def translated() -> Iterator[None]:
     except Exception as error:
         if type(error).__module__.partition(".")[0] not in ("pyspark", "py4j", "grpc"):
             raise
-        raise DataError(f"Spark could not read the data: {_sentence(error)}") from error
+        raise DataError(f"the Spark job failed: {_sentence(error)}") from error
 
 
 def _sentence(error: Exception) -> str:

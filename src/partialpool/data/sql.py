@@ -189,9 +189,7 @@ def _statistics(
     )
 
 
-def _second_pass(
-    engine: Engine, sql: str, labels: AnyArray, used: AnyArray
-) -> dict[str, AnyArray]:
+def _second_pass(engine: Engine, sql: str, labels: AnyArray, used: AnyArray) -> dict[str, AnyArray]:
     """Sums about each group's own mean, of the same rows as in the first pass."""
     own = engine.groups(sql)
     same = own.labels.shape == labels.shape and bool((own.labels == labels).all())

@@ -169,6 +169,8 @@ class GroupStatistics:
 
 
 def _is_text(labels: AnyArray) -> bool:
+    if labels.dtype.kind == "U":
+        return True
     return labels.dtype.kind == "O" and all(isinstance(v, str) for v in labels.tolist())
 
 
