@@ -138,8 +138,8 @@ def explain(formula: str, data: Any) -> str:
     --------
     >>> import partialpool as pp
     >>> print(pp.explain("y ~ 1 + (1 | g)", {"g": ["a", "b"], "y": [1.0, 2.0]}))
-    In memory (dict): the columns g, y become arrays, the labels are numbered, and two passes
-    (numpy.bincount) sum each group about its mean. No query is run.
+    In memory (dict): the columns g, y become arrays, the labels are numbered,
+    and two passes (numpy.bincount) sum each group about its mean. No query is run.
     """
     return explain_reading(_roles(formula), data)
 

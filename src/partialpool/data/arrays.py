@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from partialpool._typing import Bools, Floats
+from partialpool._typing import Bools, Floats, Ints
 from partialpool.data.frames import Rows
 from partialpool.data.labels import shown
 from partialpool.data.rules import LARGEST, RULES, no_rows, overflow
@@ -62,12 +62,19 @@ def reduce(rows: Rows, roles: OneWay) -> GroupStatistics:
         mean=(mean + slip)[full],
         ss=ss[full],
         center=center,
-        log_weight=np.zeros(full.sum()) if log_w is None else np.bincount(codes, log_w, size)[full],
+        log_weight=_sums(codes, log_w, size)[full],
         sigma_known=roles.se is not None,
         n_rows=total,
         n_dropped=total - int(keep.sum()),
         absent=rows.labels[~full],
     )
+
+
+def _sums(codes: Ints, values: Floats | None, size: int) -> Floats:
+    """Sum values by group; zeros where there are none."""
+    if values is None:
+        return np.zeros(size)
+    return np.bincount(codes, values, size).astype(np.float64, copy=False)
 
 
 def _fill_unused_sd(column: dict[str, Floats], roles: OneWay) -> dict[str, Floats]:

@@ -86,8 +86,8 @@ def explain_reading(roles: OneWay, data: Any) -> str:
     name = "dict" if kind == "mapping" else kind
     columns = ", ".join(c.name for c in roles.columns)
     return (
-        f"In memory ({name}): the columns {columns} become arrays, the labels are numbered, and "
-        "two passes (numpy.bincount) sum each group about its mean. No query is run."
+        f"In memory ({name}): the columns {columns} become arrays, the labels are numbered,\n"
+        "and two passes (numpy.bincount) sum each group about its mean. No query is run."
     )
 
 
