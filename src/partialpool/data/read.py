@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from partialpool.data import arrays, duck, files, frames, spark, sql
-from partialpool.data.labels import integers_if_plain, shown
+from partialpool.data.labels import integers_if_plain
 from partialpool.data.statistics import GroupStatistics
 from partialpool.data.table import Table, build_frame
 from partialpool.errors import DataError
@@ -75,7 +75,7 @@ def explain_reading(roles: OneWay, data: Any) -> str:
         opened = files.open_file(data, roles)
         with duck.translated():
             engine = duck.DuckDB(opened.relation, roles)
-            return _plan(f"DuckDB reads {shown(opened.names)}", engine, roles)
+            return _plan(f"DuckDB reads {_files(opened.names)}", engine, roles)
     kind = _kind(data)
     if kind == "duckdb":
         with duck.translated():
@@ -89,6 +89,10 @@ def explain_reading(roles: OneWay, data: Any) -> str:
         f"In memory ({name}): the columns {columns} become arrays, the labels are numbered,\n"
         "and two passes (numpy.bincount) sum each group about its mean. No query is run."
     )
+
+
+def _files(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{len(names):,} files, {names[0]} and so on"
 
 
 def _plan(what: str, engine: sql.Engine, roles: OneWay) -> str:

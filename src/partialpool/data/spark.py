@@ -45,7 +45,7 @@ def _sentence(error: Exception) -> str:
     lines = [x.strip() for x in str(error).splitlines() if x.strip()]
     if not lines:
         return type(error).__name__
-    if "Traceback (most recent call last):" in lines:
+    if "Traceback (most recent call last):" in str(error):
         raised = [x for x in lines if x.partition(":")[0].endswith(("Error", "Exception"))]
         return f"a Python function of the frame failed: {raised[-1]}" if raised else lines[0]
     return lines[0][:400]

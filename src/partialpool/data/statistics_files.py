@@ -86,6 +86,8 @@ def read_statistics_file(path: str) -> tuple[str, GroupStatistics]:
                 f"of partialpool reads version {VERSION}; use the same version on both sides"
             )
         relation = connection.read_parquet(literal(path))
+        if relation.columns != ["label", *NUMBERS]:
+            raise _damaged(path)
         kind = str(relation.types[0])
         table = relation.project(f"label AS g, {', '.join(NUMBERS)}")
         found = duck.group_table(table, duck.fetch_now, plain=duck.is_plain(kind), sort=False)
