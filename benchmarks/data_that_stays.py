@@ -1,13 +1,13 @@
 """Rows that stay in DuckDB and in Spark: the fit against the bare group-by of the same engine.
 
-Each contender runs in processes of its own, taking turns; in each process one run to warm up
-comes first and is not counted. Peak memory is of that process, for Spark with its JVM.
+Each contender runs in a process of its own, in turns with the bare group-by, so that both meet
+the same load; one run of each to warm up is not counted. The ratio is the median of those of
+neighbouring runs. Peak memory is of that process, for Spark with its JVM.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import os
 import statistics
 import subprocess
@@ -59,11 +59,13 @@ import scipy.special, partialpool as pp
 path, repeats, FORMULA, BARE = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
 {start}
 {contender}
+bare()
 run()
 for _ in range(repeats):
-    begin = time.perf_counter()
-    run()
-    print(time.perf_counter() - begin)
+    for action in bare, run:
+        begin = time.perf_counter()
+        action()
+        print(time.perf_counter() - begin)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 if jvm:
     lines = open(f"/proc/{{jvm}}/status").read().splitlines()
@@ -72,8 +74,8 @@ print(peak / 2**10)
 """
 
 
-def run(engine: str, contender: str, path: str, repeats: int) -> tuple[list[float], float]:
-    """Seconds of each repeat, and peak memory in MiB, of a process of its own."""
+def run(engine: str, contender: str, path: str, repeats: int) -> tuple[float, float, float]:
+    """Median seconds, median ratio to the bare group-by, and peak memory in MiB."""
     parts = {"start": START[engine], "contender": CONTENDERS[contender]}
     script = BODY.format(**{k: textwrap.dedent(v) for k, v in parts.items()})
     arguments = [path, str(repeats), FORMULA, BARE]
@@ -82,8 +84,10 @@ def run(engine: str, contender: str, path: str, repeats: int) -> tuple[list[floa
     )
     if done.returncode:
         sys.exit(done.stderr[-2000:])
-    *seconds, memory = map(float, done.stdout.split()[-repeats - 1 :])
-    return seconds, memory
+    *seconds, memory = map(float, done.stdout.split()[-2 * repeats - 1 :])
+    pairs = list(zip(seconds[0::2], seconds[1::2], strict=True))
+    ratio = statistics.median(own / bare for bare, own in pairs)
+    return statistics.median(own for _, own in pairs), ratio, memory
 
 
 def make(folder: str, rows: int, groups: int) -> str:
@@ -96,20 +100,13 @@ def make(folder: str, rows: int, groups: int) -> str:
     return path
 
 
-def against_the_bare(engine: str, path: str, turns: int, repeats: int) -> None:
-    """Print each contender's median, its ratio to the bare group-by, and its peak memory."""
-    seconds: dict[str, list[float]] = {name: [] for name in CONTENDERS}
-    memory = dict.fromkeys(CONTENDERS, 0.0)
-    for _, name in itertools.product(range(turns), CONTENDERS):
-        found, peak = run(engine, name, path, repeats)
-        seconds[name] += found
-        memory[name] = max(memory[name], peak)
-    medians = {name: statistics.median(s) for name, s in seconds.items()}
-    base = medians["bare GROUP BY"]
-    for name, median in medians.items():
+def against_the_bare(engine: str, path: str, repeats: int) -> None:
+    """Print each contender's median, its ratio to the bare group-by, and peak memory."""
+    for name in CONTENDERS:
+        seconds, ratio, memory = run(engine, name, path, repeats)
         print(
-            f"{engine:<7} {name:<32} {timing.shown(median):>9}  {median / base:5.2f} x"
-            f"  {memory[name]:6.0f} MiB"
+            f"{engine:<7} {name:<32} {timing.shown(seconds):>9}  {ratio:5.2f} x  {memory:6.0f} MiB",
+            flush=True,
         )
 
 
@@ -121,11 +118,12 @@ def slopes(engine: str, folder: str, rows: list[int], groups: list[int], repeats
     for r in rows:
         cells = []
         for g in groups:
-            found, peak = run(engine, "fit: table with intervals", make(folder, r, g), repeats)
+            name, path = "fit: table with intervals", make(folder, r, g)
+            seconds, _, peak = run(engine, name, path, repeats)
             sizes.append((1.0, r, g))
-            costs.append((statistics.median(found), peak))
-            cells.append(f"{costs[-1][0]:10.2f} s {peak:8.0f} MiB")
-        print(f"{r:>12,}" + "   ".join(cells))
+            costs.append((seconds, peak))
+            cells.append(f"{seconds:10.2f} s {peak:8.0f} MiB")
+        print(f"{r:>12,}" + "   ".join(cells), flush=True)
     fitted, *_ = np.linalg.lstsq(np.array(sizes), np.array(costs), rcond=None)
     print(f"a million rows: {1e6 * fitted[1, 0]:.3f} s, {1e6 * fitted[1, 1]:.1f} MiB")
     print(f"a million groups: {1e6 * fitted[2, 0]:.3f} s, {1e6 * fitted[2, 1]:.0f} MiB")
@@ -137,20 +135,19 @@ def main() -> None:
     parser.add_argument("--groups", type=int, default=1_000_000)
     parser.add_argument("--large", action="store_true", help="also 100 million rows, in DuckDB")
     parser.add_argument("--engines", nargs="*", default=list(START), choices=list(START))
-    parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--no-slopes", action="store_true")
     options = parser.parse_args()
     print(timing.machine())
     with tempfile.TemporaryDirectory() as folder:
-        print(f"{options.rows:,} rows in {options.groups:,} groups, one Parquet file")
+        print(f"{options.rows:,} rows in {options.groups:,} groups, one Parquet file", flush=True)
         path = make(folder, options.rows, options.groups)
         for engine in options.engines:
-            against_the_bare(engine, path, options.turns, options.repeats)
+            against_the_bare(engine, path, options.repeats)
         if options.large:
             print(f"100,000,000 rows in {options.groups:,} groups")
             path = make(folder, 100_000_000, options.groups)
-            against_the_bare("DuckDB", path, 1, options.repeats)
+            against_the_bare("DuckDB", path, options.repeats)
         if not options.no_slopes:
             rows = [options.rows // 10, options.rows // 3, options.rows]
             groups = [options.groups // 100, options.groups // 10, options.groups]

@@ -79,8 +79,9 @@ def _withheld(post: Posterior) -> Iterator[Notice]:
         yield Notice(
             "groups_withheld",
             "warning",
-            f"{groups:,} small groups with {rows:,} rows were left out of the statistics when "
-            "they were saved. If small groups differ from large ones, the result is biased.",
+            "Small groups were left out of the statistics when they were saved: "
+            f"{groups:,} with {rows:,} rows in all. If small groups differ from large ones, the "
+            "result is biased.",
         )
 
 

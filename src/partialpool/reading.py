@@ -83,7 +83,7 @@ class Statistics:
 
     def __repr__(self) -> str:
         s = self.groups
-        rest = f", {s.withheld[0]:,} small groups left out" if s.withheld[0] else ""
+        rest = f"; small groups left out: {s.withheld[0]:,}" if s.withheld[0] else ""
         return f"Statistics of {self.formula}: {s.n_rows:,} rows in {s.n_groups:,} groups{rest}"
 
 

@@ -292,7 +292,7 @@ def test_a_value_that_is_not_allowed_in_a_row_that_does_not_count(backend, place
 
 @each_backend
 def test_a_column_that_is_not_there(backend, place):
-    with pytest.raises(pp.ColumnError, match='"yy".*did you mean "y"'):
+    with pytest.raises(pp.ColumnError, match=r'"yy".*did you mean "y"'):
         pp.fit("yy ~ (1 | g)", BACKENDS[backend][0]({"g": G, "y": Y}, place))
 
 

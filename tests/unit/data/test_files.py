@@ -211,7 +211,7 @@ def test_a_column_that_changes_its_type_between_parquet_files(first, second, tmp
 def test_a_column_that_changes_its_type_between_csv_files(tmp_path):
     write(tmp_path / "1.csv", PLAIN)
     write(tmp_path / "2.csv", "g,y\na,high\n")
-    with pytest.raises(pp.DataError, match='"y" must hold numbers.*"high"'):
+    with pytest.raises(pp.DataError, match=r'"y" must hold numbers.*"high"'):
         pp.fit(FORMULA, str(tmp_path / "*.csv"))
 
 

@@ -73,7 +73,9 @@ def test_labels_of_other_types(frame, labels, expected):
 
 def test_a_frame_that_spark_computes(frame):
     joined = frame.groupBy("g", "s").agg({"y": "avg"}).toDF("g", "s", "y")
-    assert pp.fit(PLAIN, joined).statistics.n_used == len(set(zip(ROWS["g"], ROWS["s"], strict=True)))
+    assert pp.fit(PLAIN, joined).statistics.n_used == len(
+        set(zip(ROWS["g"], ROWS["s"], strict=True))
+    )
 
 
 def test_results_become_a_spark_frame_on_request(frame, session):
