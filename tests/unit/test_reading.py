@@ -133,7 +133,8 @@ def test_small_groups_are_left_out_and_counted(tmp_path):
     assert read.groups.labels.tolist() == ["a", "b"]
     assert read.groups.withheld == (3, 3)
     assert read.groups.absent.tolist() == []
-    assert read.groups.log_weight.tolist() == [0, 0]
+    np.testing.assert_allclose(read.groups.raw, [1.5, 5.5])
+    assert read.groups.center == 3.5  # says nothing of the rows that are left out
     content = duckdb.sql(f"SELECT label, n FROM '{tmp_path / 's.parquet'}'").fetchall()
     assert content == [("a", 4), ("b", 4)]
     fit = pp.fit_statistics(read, prior="tau ~ half_normal(5)")

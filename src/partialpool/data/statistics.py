@@ -114,8 +114,12 @@ class GroupStatistics:
             )
         groups = int(small.sum()) + len(self.absent)
         rows = int(self.n[small].sum())
+        kept = self.of_groups(~small)
+        center = self.center + float(np.average(kept.mean, weights=kept.weight))
         return replace(
-            self.of_groups(~small),
+            kept,
+            mean=kept.mean + (self.center - center),
+            center=center,  # the old one tells of the groups that are left out
             absent=self.absent[:0],
             withheld=(self.withheld[0] + groups, self.withheld[1] + rows),
         )
