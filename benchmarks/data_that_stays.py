@@ -65,12 +65,12 @@ for _ in range(repeats):
     for action in bare, run:
         begin = time.perf_counter()
         action()
-        print(time.perf_counter() - begin)
+        print("\\nfound", time.perf_counter() - begin)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 if jvm:
     lines = open(f"/proc/{{jvm}}/status").read().splitlines()
     peak += next(int(x.split()[1]) for x in lines if x.startswith("VmHWM"))
-print(peak / 2**10)
+print("\\nfound", peak / 2**10)
 """
 
 
@@ -84,7 +84,8 @@ def run(engine: str, contender: str, path: str, repeats: int) -> tuple[float, fl
     )
     if done.returncode:
         sys.exit(done.stderr[-2000:])
-    *seconds, memory = map(float, done.stdout.split()[-2 * repeats - 1 :])
+    lines = [x.split() for x in done.stdout.splitlines() if x.startswith("found ")]
+    *seconds, memory = (float(value) for _, value in lines)  # engines print progress, too
     pairs = list(zip(seconds[0::2], seconds[1::2], strict=True))
     ratio = statistics.median(own / bare for bare, own in pairs)
     return statistics.median(own for _, own in pairs), ratio, memory

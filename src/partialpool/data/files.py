@@ -236,12 +236,11 @@ def copy_columns(columns: dict[str, AnyArray], path: str, options: str) -> None:
     """
     import duckdb
 
-    target = f"{path}.part"
+    target = f"{path}.{os.getpid()}.part"
     try:
         with duckdb.connect() as connection:
-            connection.execute(
-                f"COPY (SELECT * FROM columns) TO {text_literal(target)} ({options})"
-            )
+            where = f"{text_literal(target)} ({options}, USE_TMP_FILE false)"
+            connection.execute(f"COPY (SELECT * FROM columns) TO {where}")
         os.replace(target, path)
     except (duckdb.Error, OSError) as error:
         raise DataError(f'"{path}" cannot be written: {explain(error)}') from error
