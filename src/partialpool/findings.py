@@ -32,6 +32,7 @@ def _findings_one_way(post: Posterior) -> Iterator[Notice]:
     yield from _accuracy(post)
     yield from _dropped(post)
     yield from _absent_groups(post)
+    yield from _withheld(post)
     yield from _few_groups(post)
     yield from _moments(post)
     yield from _few_replicates(post)
@@ -69,6 +70,18 @@ def _absent_groups(post: Posterior) -> Iterator[Notice]:
             "groups_dropped",
             "warning",
             f"{what} no complete row and no estimate: {shown(absent.tolist())}.",
+        )
+
+
+def _withheld(post: Posterior) -> Iterator[Notice]:
+    groups, rows = post.statistics.withheld
+    if groups:
+        yield Notice(
+            "groups_withheld",
+            "warning",
+            "Small groups were left out of the statistics when they were saved: "
+            f"{groups:,} with {rows:,} rows in all. If small groups differ from large ones, the "
+            "result is biased.",
         )
 
 

@@ -30,6 +30,7 @@ from partialpool.models.priors import Prior
 from partialpool.notices import Notice
 from partialpool.posterior import Draws, Posterior, posterior
 from partialpool.posterior.distributions import IntervalKind
+from partialpool.reading import Statistics, statistics
 from partialpool.report import Contents, write
 from partialpool.simulate import World
 
@@ -182,6 +183,27 @@ class Fit:
         """Draw independently from the joint posterior; see `Posterior.draws`."""
         return self.posterior.draws(size, rng)
 
+    def update(self, data: Any, *, progress: Callable[[float], None] | None = None) -> Fit:
+        """Fit again with more rows: the same as a fit of all the rows together.
+
+        Only the new rows are read; of the others the statistics are known.
+
+        Parameters
+        ----------
+        data : frame, mapping, path or relation
+            The new rows, with the columns of the formula; any kind of data that `fit` takes.
+        progress : callable, optional
+            As in `fit`.
+
+        Raises
+        ------
+        ColumnError, DataError
+            As in `fit`.
+        """
+        new = statistics(self.formula, data, progress=progress)
+        both = Statistics(self.formula, self.statistics).combine(new)
+        return _fit(self.formula, both.groups, self.priors, self.like)
+
     def to_dict(
         self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed"
     ) -> dict[str, Any]:
@@ -253,8 +275,10 @@ def fit(
         sigma^2 / w; ``"mean | summary(n, sd) ~ ..."`` for summaries of groups.
     data : frame, mapping, path or relation
         A pandas or Polars frame (also lazy), a PyArrow table, a dict of arrays, the path of a
-        CSV or Parquet file (also a glob), or a DuckDB relation. Files and relations are reduced
-        to one record a group by DuckDB; their rows never reach Python.
+        CSV or Parquet file (also a glob, or a list of paths), a table of a DuckDB database
+        ("file.duckdb::table"), a DuckDB relation, or a Spark DataFrame (classic or Connect).
+        Files, relations and Spark DataFrames are reduced to one record a group where they are;
+        their rows never reach Python.
     prior : Priors, mapping, str or sequence of str, optional
         ``pp.priors(tau=pp.HalfNormal(5))`` or ``["tau ~ half_normal(5)"]``. The default is flat
         on mu and tau and 1/sigma on sigma.
@@ -299,6 +323,32 @@ def fit(
     roles = one_way(parsed)
     reading = read_statistics(roles, data, progress=progress)
     return _fit(formula, reading.statistics, prior, reading.like)
+
+
+def fit_statistics(statistics: Statistics, *, prior: PriorLike = None) -> Fit:
+    """Fit from statistics that were computed or loaded before: no rows are read.
+
+    Parameters
+    ----------
+    statistics : Statistics
+        From `partialpool.statistics` or `load_statistics`, or several of them combined.
+    prior : Priors, mapping, str or sequence of str, optional
+        As in `fit`.
+
+    Returns
+    -------
+    Fit
+        Its tables are of the kind `Table`.
+
+    Examples
+    --------
+    >>> import partialpool as pp
+    >>> found = pp.statistics("rate ~ 1 + (1 | batch)", {"batch": [1, 1, 2, 2, 3, 3],
+    ...                                                  "rate": [1.0, 3, 4, 6, 9, 7]})
+    >>> pp.fit_statistics(found).statistics.n_groups
+    3
+    """
+    return _fit(statistics.formula, statistics.groups.sorted(), prior, as_table)
 
 
 def fit_groups(

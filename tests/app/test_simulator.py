@@ -104,7 +104,7 @@ def test_the_averages_are_those_of_the_library(state):
 def test_wording_follows_the_sign():
     """The classic prints "-108.1% lower" where partial pooling loses."""
     seen = set()
-    for seed in range(1, 60):
+    for seed in range(1, 25):
         state = Simulation(seed=seed, groups=4, n=3, imbalance=0.0)
         drawn, said = library(state), live(state)["text"]["here"]
         assert "-" not in re.sub(r"e-\d", "", said).replace("−", "-")
@@ -122,9 +122,8 @@ def test_moving_tau_deforms_the_same_world():
         return library(Simulation(tau=tau)).truth - 70.0
 
     assert truths(10.0) == pytest.approx(2.0 * truths(5.0))
-    rows = [live(Simulation(groups=g))["tables"]["groups"] for g in (12, 20)]
-    at = rows[0]["head"].index("truth")
-    assert [r[at] for r in rows[1]["rows"][:12]] == [r[at] for r in rows[0]["rows"]]
+    few, many = (library(Simulation(groups=g)).truth for g in (12, 20))
+    assert many[:12].tolist() == few.tolist()
 
 
 def corners():
@@ -149,7 +148,7 @@ def test_the_ends_of_the_sliders_can_be_shown(values):
 
 def test_the_averages_of_a_hard_corner():
     state = Simulation.read({"groups": 3, "n": 2, "imbalance": 1, "tau": 0, "sigma": 30})
-    payload = simulator.settled(simulator.expected(state, 20, dark=True), Sender())
+    payload = simulator.settled(simulator.expected(state, 20), Sender(), True)
     json.dumps(payload, allow_nan=False)
 
 

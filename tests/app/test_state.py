@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partialpool.app import simulator
@@ -42,11 +42,13 @@ def test_the_defaults_are_those_of_the_controls():
     assert Simulation().query == ""
 
 
+@settings(max_examples=40, deadline=None)
 @given(STATES)
 def test_the_address_holds_the_state(state):
     assert Simulation.read(dict(parse_qsl(state.query))) == state
 
 
+@settings(max_examples=40, deadline=None)
 @given(STATES)
 def test_every_state_makes_a_world(state):
     world = state.world

@@ -14,13 +14,15 @@ import partialpool
 
 PROMISED = {
     "fit", "fit_groups", "Fit", "priors", "datasets", "Table", "Notice",
+    "explain", "statistics", "Statistics", "load_statistics", "fit_statistics",
     "Flat", "Jeffreys", "HalfNormal", "HalfCauchy", "HalfT", "Exponential", "Uniform",
     "LogNormal", "InverseGammaSq", "UniformShrinkage", "DuMouchel", "Normal", "StudentT",
     "PartialPoolError", "FormulaError", "UnsupportedFormulaError", "DataError", "ColumnError",
     "PriorError", "ImproperPosteriorError", "ArgumentError", "MissingExtraError",
 }  # fmt: skip
 HEAVY = [
-    "scipy", "duckdb", "pandas", "polars", "pyarrow", "rich", "matplotlib", "altair", "shiny",
+    "scipy", "duckdb", "pandas", "polars", "pyarrow", "pyspark", "rich", "matplotlib", "altair",
+    "shiny",
 ]  # fmt: skip
 MODULES = sorted(m.name for m in pkgutil.walk_packages(partialpool.__path__, prefix="partialpool."))
 

@@ -11,7 +11,31 @@ from contextlib import contextmanager
 from typing import Any
 
 from partialpool import datasets
+from partialpool.data.files import expand
+from partialpool.data.statistics_files import holds_statistics
 from partialpool.errors import ArgumentError, DataError, did_you_mean
+from partialpool.fitting import Fit, fit, fit_statistics
+from partialpool.reading import load_statistics
+
+
+def fitted(data: str, formula: str | None, priors: tuple[str, ...]) -> Fit:
+    """Fit rows with a formula, or statistics (a file, or a glob of them) with their own."""
+    if are_statistics(data):
+        if formula is not None:
+            raise ArgumentError(
+                f'"{data}" holds statistics, which have a formula of their own; leave '
+                f'"{formula}" out'
+            )
+        return fit_statistics(load_statistics(data), prior=list(priors))
+    with source(data, formula) as (rows, its_formula), progress_bar() as progress:
+        return fit(its_formula, rows, prior=list(priors), progress=progress)
+
+
+def are_statistics(data: str) -> bool:
+    """True if the first file that `data` stands for was written by `partialpool statistics`."""
+    if not data.lower().endswith(".parquet"):
+        return False
+    return holds_statistics(expand(data)[0])
 
 
 @contextmanager

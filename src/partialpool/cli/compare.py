@@ -9,9 +9,8 @@ import click
 import numpy as np
 
 from partialpool import display
-from partialpool.cli.common import progress_bar, rich_table, source, wide_console
+from partialpool.cli.common import fitted, rich_table, wide_console
 from partialpool.data import Table
-from partialpool.fitting import fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +28,11 @@ class CompareOptions:
 
 def run(options: CompareOptions) -> None:
     """Compare and print."""
-    with source(options.data, options.formula) as (data, formula), progress_bar() as progress:
-        found = fit(formula, data, prior=list(options.priors), progress=progress)
-        result = found.compare(*options.estimators)
+    found = fitted(options.data, options.formula, options.priors)
+    result = found.compare(*options.estimators)
     groups = Table({k: v[: options.top] for k, v in result.groups.items()})
     if options.as_json:
-        tables = {"formula": formula, "groups": display.plain_rows(groups)}
+        tables = {"formula": found.formula, "groups": display.plain_rows(groups)}
         tables["scores"] = display.plain_rows(result.scores)
         click.echo(json.dumps(tables, ensure_ascii=False, indent=2, allow_nan=False))
         return
@@ -43,7 +41,7 @@ def run(options: CompareOptions) -> None:
     console = wide_console(110)
     spread = float(np.ptp(groups["partial_pooling"])) / 4 or 1.0
     header = [found.statistics.factor, *list(groups)[1:]]
-    console.print(Text(display.headline(found.posterior, formula), style="bold"))
+    console.print(Text(display.headline(found.posterior, found.formula), style="bold"))
     console.print(rich_table(header, display.estimate_cells(groups, spread)))
     console.print(rich_table(list(result.scores), display.score_cells(result.scores)))
     lines = (

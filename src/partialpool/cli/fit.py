@@ -13,13 +13,14 @@ import numpy as np
 from partialpool import display, pictures, report
 from partialpool._typing import Ints
 from partialpool.advice import recommendation
-from partialpool.cli.common import progress_bar, rich_table, source, wide_console
+from partialpool.cli.common import fitted, rich_table, source, wide_console
 from partialpool.data import Table
 from partialpool.data.files import write_table
 from partialpool.errors import ArgumentError
-from partialpool.fitting import Fit, fit
+from partialpool.fitting import Fit
 from partialpool.pictures.save import checked
 from partialpool.posterior.distributions import IntervalKind
+from partialpool.reading import explain
 
 SHOWN_GROUPS = 50
 
@@ -40,6 +41,7 @@ class FitOptions:
     out: str | None
     plot: str | None
     report: str | None
+    explain: bool
     debug: bool
 
     @property
@@ -56,8 +58,11 @@ def run(options: FitOptions) -> None:
         checked(options.plot)
     if options.report:
         report.checked(options.report)
-    with source(options.data, options.formula) as (data, formula), progress_bar() as progress:
-        found = fit(formula, data, prior=list(options.priors), progress=progress)
+    if options.explain:
+        with source(options.data, options.formula) as (data, formula):
+            click.echo(explain(formula, data))
+        return
+    found = fitted(options.data, options.formula, options.priors)
     kind = options.kind
     groups = found.posterior.group_table(options.interval, kind)
     order = _order(groups, options)

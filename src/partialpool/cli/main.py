@@ -47,12 +47,15 @@ def cli() -> None:
     help="Draw up to 60 groups to an .svg, .png, .pdf or .html file.",
 )
 @click.option("--report", metavar="FILE", help="Write one self-contained .html page.")
+@click.option("--explain", is_flag=True, help="Print the queries that would run, and stop.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def fit_command(**options: object) -> None:
     """Fit DATA with FORMULA and print the posterior of every group.
 
-    DATA is a CSV or Parquet file (or a glob of them), - for CSV from standard input, or the name
-    of a bundled data set (see `partialpool datasets`), whose formula need not be given.
+    DATA is a CSV or Parquet file (or a glob of them), a table of a DuckDB database
+    (file.duckdb::table), - for CSV from standard input, or the name of a bundled data set (see
+    `partialpool datasets`), whose formula need not be given; nor need that of statistics (see
+    `partialpool statistics`): a glob of such files is combined.
 
     FORMULA is outcome ~ 1 + (1 | group). Known standard errors: outcome | se(column) ~ ...;
     only n, mean and sd of each group: mean | summary(n, sd) ~ ...; precision weights:
@@ -97,6 +100,42 @@ def compare_command(**options: object) -> None:
     from partialpool.cli.compare import CompareOptions, run
 
     run(CompareOptions(**options))  # type: ignore[arg-type]
+
+
+@cli.command("statistics")
+@click.argument("data")
+@click.argument("formula", required=False)
+@click.option("--out", required=True, metavar="FILE", help="The .parquet file to write.")
+@click.option(
+    "--add",
+    "added",
+    multiple=True,
+    metavar="FILE",
+    help="Statistics of earlier rows to combine with (a file or a glob); may be repeated.",
+)
+@click.option(
+    "--min-cell",
+    default=1,
+    show_default=True,
+    metavar="K",
+    help="Leave out the groups of fewer than K rows; only how many they are is written.",
+)
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def statistics_command(**options: object) -> None:
+    """Reduce DATA to what a fit of FORMULA needs, and write that in place of the rows.
+
+    The file holds one record a group; docs/statistics.md says what it tells about the rows.
+    Fit it, or several together, by its name.
+
+    \b
+    partialpool statistics monday.csv "score ~ 1 + (1 | school)" --out all.parquet
+    partialpool statistics new.csv "score ~ 1 + (1 | school)" --add all.parquet --out all.parquet
+    partialpool fit all.parquet
+    partialpool fit "hospital-*.parquet"
+    """
+    from partialpool.cli.keep import KeepOptions, run
+
+    run(KeepOptions(**options))  # type: ignore[arg-type]
 
 
 @cli.command("simulate")

@@ -30,6 +30,7 @@ FRAMES = {
     "pyarrow": ("Table", "RecordBatch"),
     "duckdb": ("DuckDBPyRelation",),
     "_duckdb": ("DuckDBPyRelation",),
+    "pyspark": ("DataFrame",),
 }
 """The frames of each library, by the name of their class."""
 
@@ -178,12 +179,13 @@ def _from_objects(values: AnyArray, name: str) -> Floats:
     return out
 
 
-def not_a_number(name: str, value: object, row: int) -> DataError:
-    """Build the error for text where a number belongs."""
+def not_a_number(name: str, value: object, row: int | None) -> DataError:
+    """Build the error for text where a number belongs; rows of some engines have no number."""
     shown = lab.shown([value])
     what = f"the text {shown}" if isinstance(value, str) else f"{shown} ({type(value).__name__})"
+    where = "it" if row is None else f"row {row}"
     return DataError(
-        f'column "{name}" must hold numbers; row {row} holds {what}: '
+        f'column "{name}" must hold numbers; {where} holds {what}: '
         "correct the value (69.8, not 69,8), or leave it empty if it is missing"
     )
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from partialpool.data import arrays, files, frames, sql
+from partialpool.data import arrays, duck, files, frames, spark, sql
 from partialpool.data.excel import EXCEL_ENDINGS, read_excel
 from partialpool.data.labels import integers_if_plain
 from partialpool.data.statistics import GroupStatistics
@@ -36,8 +36,10 @@ def read_statistics(roles: OneWay, data: Any, *, progress: Progress | None = Non
         Which column plays which part.
     data : frame, mapping, path or relation
         A pandas or Polars frame (also lazy), a PyArrow table, a dict of arrays, the path of a
-        CSV or Parquet file (also a glob) or of an Excel workbook (its first sheet), or a DuckDB
-        relation.
+        CSV or Parquet file (also a glob, or a list of paths), a table of a DuckDB database
+        (``"file.duckdb::table"``), an Excel workbook (its first sheet), a DuckDB relation, or a
+        Spark DataFrame. Results of a Spark DataFrame come as a `Table`, which has
+        ``.to_spark(session)``.
     progress : callable, optional
         Called with a fraction in [0, 1] while a file is read.
 
@@ -48,32 +50,85 @@ def read_statistics(roles: OneWay, data: Any, *, progress: Progress | None = Non
     ColumnError
         If a column of the formula is missing.
     """
-    if isinstance(data, str | Path):
-        if str(data).lower().endswith(EXCEL_ENDINGS):
-            return read_statistics(roles, read_excel(files.existing(data)))
+    if isinstance(data, str | Path) and str(data).lower().endswith(EXCEL_ENDINGS):
+        return read_statistics(roles, read_excel(files.existing(data)))
+    if files.are_paths(data):
         return Reading(_read_file(data, roles, progress), as_table)
-    kind = frames.kind_of(data)
+    kind = _kind(data)
     if kind == "duckdb":
-        statistics = sql.reduce(data, roles)
-        return Reading(statistics, partial(sql.as_relation, data))
-    if kind is None:
-        raise DataError(
-            f"data of type {type(data).__name__} cannot be read; allowed are a pandas or Polars "
-            "frame, a PyArrow table, a dict of arrays, a DuckDB relation, and the path of a CSV "
-            "or Parquet file"
-        )
+        with duck.translated():
+            statistics = sql.reduce(duck.DuckDB(data, roles), roles)
+        return Reading(statistics, partial(duck.as_relation, data))
+    if kind == "pyspark":
+        with spark.translated():
+            return Reading(sql.reduce(spark.Spark(data, roles), roles), as_table)
     statistics = arrays.reduce(frames.extract(data, kind, roles), roles).sorted()
     if kind == "mapping":
         return Reading(statistics, as_table)
     return Reading(statistics, partial(build_frame, library=kind))
 
 
-def _read_file(path: str | Path, roles: OneWay, progress: Progress | None) -> GroupStatistics:
-    opened = files.open_file(path, roles)
-    fetch = files.watched(opened.connection, progress) if progress else sql.fetch_now
-    statistics = sql.reduce(opened.relation, roles, fetch)
+def explain_reading(roles: OneWay, data: Any) -> str:
+    """Say what `read_statistics` will do with the data: the statements, in their order.
+
+    Raises
+    ------
+    DataError, ColumnError
+        If the data cannot be read, as far as that is known before reading them.
+    """
+    if files.are_paths(data):
+        opened = files.open_file(data, roles)
+        with duck.translated():
+            engine = duck.DuckDB(opened.relation, roles)
+            return _plan(f"DuckDB reads {_files(opened.names)}", engine, roles)
+    kind = _kind(data)
+    if kind == "duckdb":
+        with duck.translated():
+            return _plan("DuckDB reads the relation", duck.DuckDB(data, roles), roles)
+    if kind == "pyspark":
+        with spark.translated():
+            return _plan("Spark reads the DataFrame", spark.Spark(data, roles), roles)
+    name = "dict" if kind == "mapping" else kind
+    columns = ", ".join(c.name for c in roles.columns)
+    return (
+        f"In memory ({name}): the columns {columns} become arrays, the labels are numbered,\n"
+        "and two passes (numpy.bincount) sum each group about its mean. No query is run."
+    )
+
+
+def _files(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{len(names):,} files, {names[0]} and so on"
+
+
+def _plan(what: str, engine: sql.Engine, roles: OneWay) -> str:
+    lines = [f"{what}; one record a group comes back."]
+    for i, (purpose, statement) in enumerate(sql.plan(engine, roles), 1):
+        lines += ["", f"{i}. {purpose}:", statement]
+    return "\n".join(lines)
+
+
+def _kind(data: Any) -> str:
+    kind = frames.kind_of(data)
+    if kind is None:
+        raise DataError(
+            f"data of type {type(data).__name__} cannot be read; allowed are a pandas or Polars "
+            "frame, a PyArrow table, a dict of arrays, a DuckDB relation, a Spark DataFrame, and "
+            "the path of a CSV or Parquet file (or a list of paths)"
+        )
+    return kind
+
+
+def _read_file(paths: files.Paths, roles: OneWay, progress: Progress | None) -> GroupStatistics:
+    opened = files.open_file(paths, roles)
+    fetch = files.watched(opened.connection, progress) if progress else duck.fetch_now
+    try:
+        with duck.translated():
+            statistics = sql.reduce(duck.DuckDB(opened.relation, roles, fetch), roles)
+    finally:
+        opened.check_unchanged()
     if opened.text_labels:
-        statistics = replace(statistics, labels=integers_if_plain(statistics.labels)).sorted()
+        labels = integers_if_plain(statistics.labels)
+        statistics = replace(statistics, labels=labels, labels_from_text=True).sorted()
     return statistics
 
 
