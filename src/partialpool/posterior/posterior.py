@@ -484,14 +484,14 @@ class Theta(Mixture):
     def mean(self) -> Floats:
         if self.moments <= 1:
             return np.full(self.shape, math.nan)
-        pull, base, *_ = self._by_class[:, self.member]
+        pull, base = self._by_class[:2].take(self.member, axis=1)
         return np.asarray(self.y - pull * self.y + base + self.shift)
 
     @property
     def sd(self) -> Floats:
         if self.moments <= 2:
             return np.full(self.shape, math.inf)
-        _, _, within, bb, bm, mm = self._by_class[:, self.member]
+        within, bb, bm, mm = self._by_class[2:].take(self.member, axis=1)
         y = self.y
         return np.asarray(np.sqrt(within + np.maximum(bb * y * y - 2 * bm * y + mm, 0.0)))
 
