@@ -33,6 +33,13 @@ def _context() -> Any:
     return context
 
 
+def warm() -> None:
+    """Start what processes are forked from."""
+    process = _context().Process(target=_nothing, daemon=True)
+    process.start()
+    process.join()
+
+
 class Workers:
     """A pool for short work that is shared, and a process a job for work that can be cancelled."""
 
@@ -106,6 +113,10 @@ class Workers:
         """End the pool."""
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _nothing() -> None:
+    """What a process does that is only there to warm the server."""
 
 
 def _child(pipe: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:

@@ -117,6 +117,9 @@ def _simulate(here: _Session, output: Outputs, workers: Workers, kept: Kept) -> 
         kept.put(found)
         return found
 
+    here.session.on_ended(average.cancel)
+    here.session.on_ended(refine.cancel)
+
     @reactive.effect
     def _() -> None:
         current = state()
@@ -210,6 +213,9 @@ def _file(
             work.fit_file, path, name, formula, priors, progress=progress
         )
         return found
+
+    here.session.on_ended(look.cancel)
+    here.session.on_ended(run.cancel)
 
     @reactive.effect
     @reactive.event(lambda: here.get("go"))

@@ -72,7 +72,9 @@ def run(file: str | None, *, host: str, port: int, browser: bool) -> None:
     import shiny
 
     from partialpool.app.assets import charts_script
+    from partialpool.app.jobs import warm
 
-    Thread(target=charts_script, daemon=True).start()  # takes a second or two, once
+    for slow in (warm, charts_script):  # a second or two each, once, while the browser opens
+        Thread(target=slow, daemon=True).start()
     serve: Any = shiny.run_app  # None where there is no server, as inside a browser
     serve(app, host=host, port=port, launch_browser=browser, log_level="warning", dev_mode=False)

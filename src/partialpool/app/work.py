@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -18,10 +19,14 @@ from partialpool.app.state import Simulation
 from partialpool.data import Table
 from partialpool.data.files import write_table
 from partialpool.data.preview import Column, preview
+from partialpool.errors import DataError
 from partialpool.fitting import Fit, fit
 from partialpool.pictures.save import to_png, to_svg
 from partialpool.report import page
 from partialpool.simulate import shrinkage
+
+LONGEST_NAME = 60
+"""Characters of a file's name that are shown, its ending included."""
 
 
 def averages(state: Simulation, replicates: int) -> simulator.Expected:
@@ -60,23 +65,20 @@ def fit_file(
     return result(fitted, repr(name), priors=tuple(priors))
 
 
-class _named:
+@contextmanager
+def _named(path: str, name: str) -> Iterator[str]:
     """A file under its own name, so that sentences about it name what the user knows."""
-
-    def __init__(self, path: str, name: str) -> None:
-        self._path = path
-        self._name = "".join(c for c in os.path.basename(name) if c.isprintable())
-
-    def __enter__(self) -> str:
-        self._before = os.getcwd()
-        self._folder = tempfile.TemporaryDirectory()
-        os.chdir(self._folder.name)
-        os.symlink(self._path, self._name)
-        return self._name
-
-    def __exit__(self, *_error: object) -> None:
-        os.chdir(self._before)
-        self._folder.cleanup()
+    own = "".join(c for c in os.path.basename(name) if c.isprintable())[-LONGEST_NAME:]
+    if not own.strip("."):
+        raise DataError("the file needs a name with an ending, such as scores.csv")
+    before = os.getcwd()
+    with tempfile.TemporaryDirectory() as folder:
+        os.symlink(path, os.path.join(folder, own))
+        os.chdir(folder)
+        try:
+            yield own
+        finally:
+            os.chdir(before)
 
 
 def download(fitted: Fit, truth: Any, kind: str, tau: float | None) -> bytes:
