@@ -4,7 +4,7 @@ import asyncio
 import time
 
 import pytest
-from shiny.testserver import test_server as serve
+from shiny.testserver import test_server_async as serve
 
 from partialpool.app import jobs, make_app, simulator
 
@@ -26,11 +26,11 @@ class AtOnce(jobs.Workers):
 class Browser:
     """What a browser does: sends values, and reads what comes."""
 
-    def __init__(self, server):
-        self.server, self.ticks = server, 0
+    def __init__(self, server, run):
+        self.server, self.run, self.ticks = server, run, 0
 
     def send(self, **values):
-        self.server.set_inputs(**values)
+        self.run(self.server.set_inputs(**values))
         return self
 
     def sees(self, name):
@@ -64,19 +64,26 @@ def workers(monkeypatch):
     monkeypatch.setattr(jobs, "Workers", AtOnce)
 
 
+@pytest.fixture(scope="session")
+def loop():
+    """One event loop for all sessions: Shiny has one lock in a process."""
+    with asyncio.Runner() as runner:
+        yield runner
+
+
 @pytest.fixture
-def start(workers):
+def start(workers, loop):
     """Start the app, perhaps with a file; returns what a browser of it does."""
     running = []
 
     def call(file=None):
         server = serve(make_app(None if file is None else str(file)), timeout_secs=PATIENCE)
         running.append(server)
-        return Browser(server.__enter__())
+        return Browser(loop.run(server.__aenter__()), loop.run)
 
     yield call
     for server in running:
-        server.__exit__(None, None, None)
+        loop.run(server.__aexit__(None, None, None))
 
 
 @pytest.fixture
