@@ -16,7 +16,7 @@ from partialpool._typing import AnyArray
 from partialpool.data.csv_files import explain, literal, read_csv
 from partialpool.data.table import Table
 from partialpool.errors import DataError
-from partialpool.formula import OneWay
+from partialpool.formula import Mixed, OneWay
 
 CSV_ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 PARQUET_ENDINGS = (".parquet", ".pq", ".parq")
@@ -26,7 +26,7 @@ PARQUET_ENDINGS = (".parquet", ".pq", ".parq")
 class OpenFile:
     """A file opened as a DuckDB relation, on a connection of its own.
 
-    `text_labels` says that the group column was read as text, as CSV files hold nothing else.
+    `text_labels` says that group columns were read as text, as CSV files hold nothing else.
     """
 
     relation: Any
@@ -34,7 +34,7 @@ class OpenFile:
     text_labels: bool
 
 
-def open_file(path: str | Path, roles: OneWay) -> OpenFile:
+def open_file(path: str | Path, roles: OneWay | Mixed) -> OpenFile:
     """Open a CSV or Parquet file, or a glob of them, as a DuckDB relation.
 
     Raises

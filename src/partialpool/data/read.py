@@ -46,22 +46,32 @@ def read_statistics(roles: OneWay, data: Any, *, progress: Progress | None = Non
     ColumnError
         If a column of the formula is missing.
     """
+    like = handing_back(data)
     if isinstance(data, str | Path):
-        return Reading(_read_file(data, roles, progress), as_table)
+        return Reading(_read_file(data, roles, progress), like)
     kind = frames.kind_of(data)
     if kind == "duckdb":
-        statistics = sql.reduce(data, roles)
-        return Reading(statistics, partial(sql.as_relation, data))
+        return Reading(sql.reduce(data, roles), like)
     if kind is None:
-        raise DataError(
-            f"data of type {type(data).__name__} cannot be read; allowed are a pandas or Polars "
-            "frame, a PyArrow table, a dict of arrays, a DuckDB relation, and the path of a CSV "
-            "or Parquet file"
-        )
-    statistics = arrays.reduce(frames.extract(data, kind, roles), roles).sorted()
-    if kind == "mapping":
-        return Reading(statistics, as_table)
-    return Reading(statistics, partial(build_frame, library=kind))
+        raise not_data(data)
+    return Reading(arrays.reduce(frames.extract(data, kind, roles), roles).sorted(), like)
+
+
+def handing_back(data: Any) -> Callable[[Table], Any]:
+    """How results are handed back: in the kind of frame that `data` is."""
+    kind = None if isinstance(data, str | Path) else frames.kind_of(data)
+    if kind == "duckdb":
+        return partial(sql.as_relation, data)
+    return as_table if kind in (None, "mapping") else partial(build_frame, library=kind)
+
+
+def not_data(data: Any) -> DataError:
+    """Build the error for something that holds no columns."""
+    return DataError(
+        f"data of type {type(data).__name__} cannot be read; allowed are a pandas or Polars "
+        "frame, a PyArrow table, a dict of arrays, a DuckDB relation, and the path of a CSV "
+        "or Parquet file"
+    )
 
 
 def _read_file(path: str | Path, roles: OneWay, progress: Progress | None) -> GroupStatistics:

@@ -103,7 +103,7 @@ def reduce(relation: Any, roles: OneWay, fetch: Fetch = fetch_now) -> GroupStati
         _check_types(relation, roles, types)
         return _Reduction(relation, roles, types, fetch).run()
     except duckdb.Error as error:
-        raise _translated(error) from error
+        raise translated(error) from error
 
 
 def as_relation(relation: Any, table: Table) -> Any:
@@ -113,7 +113,8 @@ def as_relation(relation: Any, table: Table) -> Any:
     return relation.query(SOURCE, "SELECT * FROM partialpool_columns")
 
 
-def _translated(error: Exception) -> PartialPoolError:
+def translated(error: Exception) -> PartialPoolError:
+    """A database error as one of ours."""
     found = re.search("Required module '(\\w+)' failed to import", str(error))
     if found:
         return MissingExtraError.needs(found[1], "a column of this type")
@@ -129,22 +130,28 @@ def _check_types(relation: Any, roles: OneWay, types: dict[str, str]) -> None:
                 f'column "{name}" holds {kind} values; a group label is a single value, such as '
                 "text, a number or a date"
             )
-        if role == roles.group or kind in NUMERIC or kind.startswith("DECIMAL"):
-            continue
-        if kind != "VARCHAR":
-            raise DataError(f'column "{name}" must hold numbers; it holds {kind} values')
-        x = quote(name)
-        rows = relation.query(
-            SOURCE,
-            f"SELECT r, x FROM (SELECT ROW_NUMBER() OVER () AS r, {x} AS x FROM {SOURCE}) "
-            "WHERE x IS NOT NULL AND TRY_CAST(x AS DOUBLE) IS NULL LIMIT 1",
-        ).fetchall()
-        if rows:
-            raise not_a_number(name, rows[0][1], rows[0][0])
-        if relation.query(SOURCE, f"SELECT COUNT({x}) FROM {SOURCE}").fetchall()[0][0]:
-            raise DataError(
-                f'column "{name}" holds numbers stored as text; convert it to a numeric type'
-            )
+        if role != roles.group:
+            check_number(relation, name, kind)
+
+
+def check_number(relation: Any, name: str, kind: str) -> None:
+    """Raise a DataError unless a column of this type holds numbers."""
+    if kind in NUMERIC or kind.startswith("DECIMAL"):
+        return
+    if kind != "VARCHAR":
+        raise DataError(f'column "{name}" must hold numbers; it holds {kind} values')
+    x = quote(name)
+    rows = relation.query(
+        SOURCE,
+        f"SELECT r, x FROM (SELECT ROW_NUMBER() OVER () AS r, {x} AS x FROM {SOURCE}) "
+        "WHERE x IS NOT NULL AND TRY_CAST(x AS DOUBLE) IS NULL LIMIT 1",
+    ).fetchall()
+    if rows:
+        raise not_a_number(name, rows[0][1], rows[0][0])
+    if relation.query(SOURCE, f"SELECT COUNT({x}) FROM {SOURCE}").fetchall()[0][0]:
+        raise DataError(
+            f'column "{name}" holds numbers stored as text; convert it to a numeric type'
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,84 @@
+"""One door for the data of a linear mixed model: `read_mixed(roles, data)`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from partialpool.data import files, frames, sql, sql_source, structure
+from partialpool.data.accumulate import cross_products
+from partialpool.data.cross_products import CrossProducts
+from partialpool.data.design import Design
+from partialpool.data.learning import design, survey
+from partialpool.data.read import Progress, handing_back, not_data
+from partialpool.data.redundancy import without_redundant
+from partialpool.data.source import Source, from_frame
+from partialpool.data.table import Table
+from partialpool.formula import Mixed
+from partialpool.notices import Notice
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MixedReading:
+    """What was read.
+
+    Parameters
+    ----------
+    statistics : CrossProducts
+        The sums a linear mixed model needs.
+    design : Design
+        What was learned: levels, means, bases, groups.
+    notices : tuple of Notice
+        What to know about the coding and the groups.
+    like : callable
+        Hands results back in the kind of frame that came in.
+    """
+
+    statistics: CrossProducts
+    design: Design
+    notices: tuple[Notice, ...]
+    like: Callable[[Table], Any]
+
+
+def read_mixed(roles: Mixed, data: Any, *, progress: Progress | None = None) -> MixedReading:
+    """Reduce data to cross-products; rows with a missing value are counted and left out.
+
+    Parameters
+    ----------
+    roles : Mixed
+        Which column plays which part.
+    data : frame, mapping, path or relation
+        As in `read_statistics`.
+    progress : callable, optional
+        Called with a fraction in [0, 1] while a file is read.
+
+    Raises
+    ------
+    DataError
+        If the data cannot be read or a value is not allowed; the message says which rows.
+    ColumnError
+        If a column of the formula is missing.
+    """
+    rows = survey(_source(roles, data, progress), roles)
+    learned = design(rows)
+    found = cross_products(learned, rows)
+    learned, found, left_out = without_redundant(learned, found)
+    notices = (*left_out, *structure.notices(learned, found, rows))
+    return MixedReading(found, learned, notices, handing_back(data))
+
+
+def _source(roles: Mixed, data: Any, progress: Progress | None) -> Source:
+    if isinstance(data, str | Path):
+        opened = files.open_file(data, roles)
+        fetch = files.watched(opened.connection, progress) if progress else sql.fetch_now
+        return sql_source.from_relation(
+            opened.relation, roles, text_labels=opened.text_labels, fetch=fetch
+        )
+    kind = frames.kind_of(data)
+    if kind is None:
+        raise not_data(data)
+    if kind == "duckdb":
+        return sql_source.from_relation(data, roles)
+    return from_frame(data, kind, roles)
