@@ -22,7 +22,7 @@ from partialpool.data.design import (
     written_levels,
 )
 from partialpool.data.expressions import learn
-from partialpool.data.labels import as_labels, shown
+from partialpool.data.labels import as_labels, shown, texts
 from partialpool.data.rules import LARGEST, RULES, Rule, no_rows
 from partialpool.data.source import Chunk, Source
 from partialpool.errors import DataError
@@ -217,16 +217,16 @@ def _categories(variable: Variable, rows: Usable) -> Categories:
             f"the predictor {variable} has {len(labels):,} levels; a predictor may have "
             f"{MOST_LEVELS:,}: if it names groups, write (1 | {variable})"
         )
-    return Categories(labels, coded_name(variable, labels.tolist()))
+    return Categories(labels, coded_name(variable, texts(labels).tolist()))
 
 
 def _refuse_numbers_in_text(variable: Variable, labels: AnyArray) -> None:
     """Numbers with a slip among them ("1.5", "oops") are not meant as categories."""
     if is_categorical(variable) or labels.dtype.kind != "O":
         return
-    texts = [v for v in labels.tolist() if isinstance(v, str)]
-    words = [v for v in texts if not _reads_as_number(v)]
-    if texts and 2 * len(words) < len(texts):
+    found = [v for v in labels.tolist() if isinstance(v, str)]
+    words = [v for v in found if not _reads_as_number(v)]
+    if found and 2 * len(words) < len(found):
         what = f"numbers and the text {shown(words[:1])}" if words else "numbers stored as text"
         raise DataError(
             f'column "{variable}" holds {what}: correct it, or write C({variable}) if these are '
@@ -280,8 +280,8 @@ def _factor(term: GroupTerm, keys: Ints, labels: Mapping[str, AnyArray]) -> Fact
 
 def _joined(parts: list[AnyArray]) -> AnyArray:
     """Labels joined by colons, as in ``county:tract``."""
-    texts = [np.asarray(p.astype(str)) for p in parts]
-    joined = texts[0]
-    for text in texts[1:]:
+    first, *others = map(texts, parts)
+    joined = first
+    for text in others:
         joined = np.strings.add(np.strings.add(joined, ":"), text)
     return joined.astype(object)
