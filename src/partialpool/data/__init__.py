@@ -3,6 +3,7 @@
 from partialpool.data.cross_products import Block, Crossing, CrossProducts
 from partialpool.data.design import Design
 from partialpool.data.mixed_read import MixedReading, read_mixed
+from partialpool.data.own_estimates import own_estimates
 from partialpool.data.read import read_statistics
 from partialpool.data.statistics import GroupStatistics
 from partialpool.data.summaries import from_estimates, from_summaries
@@ -18,6 +19,7 @@ __all__ = [
     "Table",
     "from_estimates",
     "from_summaries",
+    "own_estimates",
     "read_mixed",
     "read_statistics",
 ]
