@@ -21,9 +21,15 @@ def own_estimates(statistics: CrossProducts) -> tuple[Floats, ...]:
     tuple of ndarray, shape (L, q)
         For each block, coefficients of its columns as named (units of y over units of the
         column): the group's mean where the term has an intercept only. nan where the group's
-        rows do not determine them.
+        rows do not determine them, and where only the population has an intercept.
     """
-    return tuple(_own(block, statistics.center) for block in statistics.blocks)
+    level = "Intercept" in statistics.coefficients
+    return tuple(
+        np.full(block.zty.shape, np.nan)
+        if level and block.effects[:1] != ("Intercept",)
+        else _own(block, statistics.center)
+        for block in statistics.blocks
+    )
 
 
 def _own(block: Block, center: float) -> Floats:
