@@ -22,6 +22,8 @@ from partialpool.kernels.tree import Functional, Reduced
 
 HELD = 2**24
 """Elements of dense matrices held at once."""
+LARGE = 200
+"""Dense matrices from this size on are factored one by one, in place."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +74,7 @@ class Crossed:
     def evaluate(self, factors: Sequence[Floats]) -> Reduced:
         """Integrate the groups out at G nodes; factors[i] has shape (G, q_i, q_i)."""
         nodes, last = len(factors[0]), self.p + 1
-        step = max(1, min(HELD // len(self.base) ** 2, HELD // self.ztz[0].size))
+        step = max(1, min(HELD // (100 * len(self.base) ** 2), HELD // self.ztz[0].size))
         log_det, squares = np.empty(nodes), np.empty((nodes, last, last))
         for g in range(0, nodes, step):
             part = slice(g, g + step)
@@ -89,7 +91,7 @@ class Crossed:
         scale_blocks(whole, factors[1:], self.sizes[1:])
         at = np.arange(self.rest)
         whole[:, at, at] += 1.0
-        found = np.linalg.cholesky(whole)
+        found = _cholesky(whole)
         log_det = log_det + 2.0 * np.log(found[:, at, at]).sum(axis=1)
         return log_det, found
 
@@ -192,6 +194,17 @@ class Crossed:
         return out
 
 
+def _cholesky(whole: Floats) -> Floats:
+    """Lower factors of (G, m, m) lower triangles; nan where there is none. Overwrites large ones."""
+    if whole.shape[1] < LARGE:
+        return small.stacked_cholesky(whole)
+    for matrix in whole:
+        _, failed = linalg.lapack.dpotrf(matrix.T, lower=0, clean=1, overwrite_a=1)
+        if failed:
+            matrix[:] = np.nan
+    return whole
+
+
 def scale_blocks(whole: Floats, factors: Sequence[Floats], sizes: Sequence[int]) -> None:
     """Multiply rows and columns of (G, m, m) lower triangles by Lambda, block by block, in place."""
     if all(f.shape[1] == 1 for f in factors):
@@ -219,7 +232,9 @@ def _times_blocks(
     rows: sparse.csr_array, factors: Sequence[Floats], sizes: Sequence[int]
 ) -> sparse.csr_array:
     """Rows on the effects to rows on the standardised effects: times Lambda, block by block."""
-    blocks = [sparse.kron(sparse.eye_array(size), f[0]) for f, size in zip(factors, sizes, strict=True)]
+    blocks = [
+        sparse.kron(sparse.eye_array(size), f[0]) for f, size in zip(factors, sizes, strict=True)
+    ]
     return (rows @ sparse.block_diag(blocks, format="csr")).tocsr()
 
 
@@ -286,9 +301,7 @@ def _base(system: System, ends: Ints, size: int) -> Floats:
     return base
 
 
-def _map(
-    beside: sparse.csr_array, q: int, groups: int, size: int
-) -> tuple[sparse.csr_array, Ints]:
+def _map(beside: sparse.csr_array, q: int, groups: int, size: int) -> tuple[sparse.csr_array, Ints]:
     """The sparse map of `Crossed`, group by group: products of every two entries of Z'U."""
     by_entry = []
     for a in range(q):

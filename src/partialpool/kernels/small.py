@@ -52,6 +52,17 @@ def cholesky(a: Floats) -> Floats:
     return a
 
 
+def stacked_cholesky(a: Floats) -> Floats:
+    """Lower factors of (G, m, m) matrices; nan where a matrix is not positive definite."""
+    try:
+        return np.asarray(np.linalg.cholesky(a))
+    except np.linalg.LinAlgError:
+        if len(a) == 1:
+            return np.full_like(a, np.nan)
+        half = len(a) // 2
+        return np.concatenate([stacked_cholesky(a[:half]), stacked_cholesky(a[half:])])
+
+
 def forward(lower: Floats, right: Floats) -> Floats:
     """Solve L x = right in place, L (q, q, G, L) and right (q, G, r, L)."""
     for i in range(len(lower)):

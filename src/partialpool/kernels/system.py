@@ -236,9 +236,7 @@ def _level(
     return Level(tuple(terms), columns, ztz, np.concatenate(own, axis=1) @ basis)
 
 
-def _pairs(
-    first: Level, second: Level, crossings: dict[tuple[int, int], SharedSums]
-) -> Pairs:
+def _pairs(first: Level, second: Level, crossings: dict[tuple[int, int], SharedSums]) -> Pairs:
     i = k = np.empty(0, dtype=np.int64)
     products = np.empty((0, first.q, second.q))
     for s, at in zip(first.terms, first.columns, strict=True):
