@@ -104,10 +104,12 @@ def integrate_cloud(
     budget : int
         Evaluations to spend, at most; the error reached with them is reported.
     """
-    target = _Target(evaluate, tuple(axes), tuple(2 if m > 2 else 1 if m > 1 else 0 for m in moments))
+    target = _Target(
+        evaluate, tuple(axes), tuple(2 if m > 2 else 1 if m > 1 else 0 for m in moments)
+    )
     begin = [[float(a.coordinate(v)) for a, v in zip(axes, s, strict=True)] for s in starts]
     peaks = _distinct([ascend(target.density, np.array(b), step=0.02, enough=1e-3) for b in begin])
-    cut = -math.log(tolerance) + 4.0
+    cut = -math.log(tolerance) + 1.5
     step, spent = FIRST_STEP if len(axes) < 3 else FIRST_STEP_OF_MANY, 0
     found: Cloud | None = None
     while True:
@@ -135,9 +137,7 @@ def integrate_cloud(
     return found
 
 
-def _coarse(
-    target: _Target, peaks: list[Peak], tolerance: float, cut: float, step: float
-) -> Cloud:
+def _coarse(target: _Target, peaks: list[Peak], tolerance: float, cut: float, step: float) -> Cloud:
     """What a wide grid gives where the budget is too small for a fine one."""
     lines = _lines(target, peaks[0], 1.5 * step)
     shells = [_spread(target, lines, peaks, shift, 0.4 * cut, 2**31) for shift in (0.0, 0.5)]

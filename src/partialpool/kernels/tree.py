@@ -98,10 +98,10 @@ class Tree:
     total: Floats
 
     @property
-    def cost(self) -> float:
-        """Rough cost of one evaluation, in elementary operations."""
+    def seconds(self) -> float:
+        """Rough duration of one evaluation among many."""
         q, r, groups = self.leaf.scaled.shape
-        return float(groups * q * (q + r) * 2 + groups * q * r * r / 4)
+        return 5e-6 + 3e-9 * float(groups * q * (q + r) * 2 + groups * q * r * r / 4)
 
     def evaluate(self, factors: Sequence[Floats]) -> Reduced:
         """Integrate the groups out at G nodes; factors[i] has shape (G, q_i, q_i)."""
@@ -196,13 +196,13 @@ class Tree:
         constant = np.zeros((nodes, len(x)))
         coefficient = np.tile(x, (nodes, 1, 1))
         variance = np.zeros((nodes, len(x)))
-        for i, (lower, n) in enumerate(self._conditionals(factors)):
+        for i, (lower, n) in enumerate(self._conditionals(factors, at[0])):
             spread = np.einsum("rgq,gqm->mgr", weights[i], factors[i])
             new = at[i] == -1
             variance[:, new] += (spread[:, :, new] ** 2).sum(axis=0)
             known = np.flatnonzero(at[i] >= 0)
             if len(known):
-                groups = at[i][known]
+                groups = known if len(at) == 1 else at[i][known]
                 here = lower[..., groups]
                 v = small.forward(here, spread[:, :, None, known])  # (q, G, 1, K)
                 variance[:, known] += (v[:, :, 0] ** 2).sum(axis=0)
@@ -234,9 +234,14 @@ class Tree:
                 out[m] = np.where(known, parent[np.maximum(out[i], 0)], out[m])
         return out
 
-    def _conditionals(self, factors: Sequence[Floats]) -> list[tuple[Floats, Floats]]:
-        """For each level the factor of I + Lambda'S Lambda and Lambda'S_R, S as reduced."""
+    def _conditionals(self, factors: Sequence[Floats], leaves: Ints) -> list[tuple[Floats, Floats]]:
+        """For each level the factor of I + Lambda'S Lambda and Lambda'S_R, S as reduced.
+
+        For all groups; with one level only, for the groups asked for, one a row.
+        """
         nodes = len(factors[0])
+        if len(factors) == 1:
+            return [_inner(self.leaf_gram[:, None, :, np.maximum(leaves, 0)], factors[0])]
         grams = self._opened(nodes)
         if len(factors) > 1:
             self._pass_up(0, self._eliminated(factors[0], slice(None))[1], grams, 1.0)
@@ -252,7 +257,7 @@ class Tree:
 def _inner(gram: Floats, factor: Floats) -> tuple[Floats, Floats]:
     """Cholesky factor of I + Lambda'S Lambda, and Lambda'S_R; gram (q, G, q + r, L)."""
     q = len(gram)
-    left = np.einsum("gkm,kgrl->mgrl", factor, gram)  # Lambda' [S S_R]
+    left = sum(factor[:, k, :].T[:, :, None, None] * gram[k] for k in range(q))  # Lambda'[S S_R]
     a = np.einsum("mgkl,gkj->mjgl", left[:, :, :q], factor)
     for k in range(q):
         a[k, k] += 1.0

@@ -315,9 +315,7 @@ def _integrates_sigma(s: CrossProducts, priors: Priors) -> bool:
     )
 
 
-def _degrees_of_freedom(
-    s: CrossProducts, priors: Priors, terms: tuple[Term, ...]
-) -> float | None:
+def _degrees_of_freedom(s: CrossProducts, priors: Priors, terms: tuple[Term, ...]) -> float | None:
     """Degrees of freedom of sigma given the relative sds; None if not integrated out."""
     if not _integrates_sigma(s, priors):
         return None

@@ -126,7 +126,9 @@ def _powers(
     sets = [c for size in sizes for c in itertools.combinations(free, size)]
     base = np.array(model.starts[0])
     for s in spreads:
-        prior = next(p for t in model.terms for k, p in enumerate(t.priors) if t.sds.start + k == s.at)
+        prior = next(
+            p for t in model.terms for k, p in enumerate(t.priors) if t.sds.start + k == s.at
+        )
         base[s.at] = inside(prior, model.sigma(base[None])[0] * s.reference)
     points = np.tile(base, (2 * len(sets), 1))
     unit = model.sigma(base[None])[0]
@@ -143,7 +145,9 @@ def _powers(
     fall = np.rint((near - far) / math.log(FAR / NEAR))
     grow = variance[len(sets) :] > 1e2 * variance[: len(sets)]
     powers = dict(zip(sets, np.nan_to_num(fall, nan=-math.inf).tolist(), strict=True))
-    return powers, {chosen[0]: grow[i].tolist() for i, chosen in enumerate(sets) if len(chosen) == 1}
+    return powers, {
+        chosen[0]: grow[i].tolist() for i, chosen in enumerate(sets) if len(chosen) == 1
+    }
 
 
 def _named(model: MixedModel) -> tuple[Floats, Floats]:
