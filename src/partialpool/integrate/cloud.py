@@ -32,6 +32,9 @@ FINER = 0.72
 STRETCH = 2.5
 """Widths within which a grid is about even; it widens beyond."""
 WIDEST = 3.0
+COARSEST = 1.7
+MARGIN = 1.6
+"""Nodes that are looked at, over those within the density's bulk."""
 FARTHEST = 2**14
 """Nodes from the highest on either side, at most."""
 
@@ -57,8 +60,9 @@ class Cloud:
     log_total : float
         Logarithm of the integral.
     error : float
-        Largest difference of a summary between the two grids: of the log total, and of each
-        dimension's mean (in sds), log sd and log moments.
+        Largest difference of a summary between the two grids (of the log total, and of each
+        dimension's mean in sds, log sd and log moments), or the weight of the outermost nodes,
+        whichever is larger.
     status : Accuracy
         Whether it is below the target.
     """
@@ -110,40 +114,33 @@ def integrate_cloud(
     begin = [[float(a.coordinate(v)) for a, v in zip(axes, s, strict=True)] for s in starts]
     peaks = _distinct([ascend(target.density, np.array(b), step=0.02, enough=1e-3) for b in begin])
     cut = -math.log(tolerance) + 1.5
-    step, spent = FIRST_STEP if len(axes) < 3 else FIRST_STEP_OF_MANY, 0
-    found: Cloud | None = None
+    spent, d = 0, len(axes)
+    step = _first_step(peaks[0], cut, budget)
     while True:
         lines = _lines(target, peaks[0], step)
-        limit = (budget - spent) // 2
-        first = _spread(target, lines, peaks, 0.0, cut, limit)
-        if first is None:  # more nodes than the budget allows
-            break
+        first = _spread(target, lines, peaks, 0.0, cut, (budget - spent) // 2)
         spent += len(first.log_f)
-        rough = _halves_differ(target, lines, first)
-        if rough**2 > tolerance and spent + len(first.log_f) * FINER ** -len(axes) < budget / 2:
+        ahead = len(first.log_f) * FINER**-d
+        if _halves_differ(target, lines, first) ** 2 > tolerance and spent + 2 * ahead < budget:
             step *= FINER  # half of the nodes already say that these are too few
             continue
         second = _spread(target, lines, peaks, 0.5, cut, budget - spent)
-        if second is None:
-            break
         spent += len(second.log_f)
         found = _joined(target, lines, first, second, tolerance)
-        more = 2 * len(first.log_f) * FINER ** -len(axes)
-        if found.status is Accuracy.REACHED or spent + more > budget:
-            break
+        if found.status is Accuracy.REACHED or spent + 2 * ahead > budget:
+            return found
         step *= FINER
-    if found is None:
-        return _coarse(target, peaks, tolerance, cut, step)
-    return found
 
 
-def _coarse(target: _Target, peaks: list[Peak], tolerance: float, cut: float, step: float) -> Cloud:
-    """What a wide grid gives where the budget is too small for a fine one."""
-    lines = _lines(target, peaks[0], 1.5 * step)
-    shells = [_spread(target, lines, peaks, shift, 0.4 * cut, 2**31) for shift in (0.0, 0.5)]
-    assert shells[0] is not None
-    assert shells[1] is not None
-    return _joined(target, lines, shells[0], shells[1], tolerance)
+def _first_step(peak: Peak, cut: float, budget: int) -> float:
+    """Steps that need about as many nodes as the budget allows, were the density normal."""
+    d = len(peak.at)
+    usual = FIRST_STEP if d < 3 else FIRST_STEP_OF_MANY
+    curved = np.maximum(np.linalg.eigvalsh(-peak.hessian), WIDEST**-2)
+    width = 1.0 / np.sqrt(np.maximum(-np.diag(peak.hessian), WIDEST**-2))
+    ball = math.pi ** (d / 2) / math.gamma(d / 2 + 1) * (2.0 * cut) ** (d / 2)
+    needed = MARGIN * ball / math.sqrt(float(np.prod(curved))) / float(np.prod(width))
+    return float(np.clip((2.0 * needed / budget) ** (1.0 / d), usual, COARSEST))
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +174,7 @@ class _Shell:
     x: Floats
     log_f: Floats
     carried: Floats
+    edge: Bools
 
 
 def _distinct(peaks: list[Peak]) -> list[Peak]:
@@ -200,8 +198,8 @@ def _lines(target: _Target, peak: Peak, step: float) -> list[Line]:
 
 def _spread(
     target: _Target, lines: list[Line], peaks: list[Peak], shift: float, cut: float, limit: int
-) -> _Shell | None:
-    """Evaluate nodes outward from the peaks; None if more than `limit` would be needed."""
+) -> _Shell:
+    """Evaluate nodes outward from the peaks, about `limit` of them at most."""
     d = len(lines)
     frontier = np.concatenate([_ellipsoid(lines, p, shift, 1.4 * cut) for p in peaks])
     frontier = np.unique(frontier, axis=0)
@@ -211,14 +209,17 @@ def _spread(
     tops = np.full(1 + d, -np.inf)
     count = 0
     while len(frontier):
-        count += len(frontier)
-        if count > limit:
-            return None
         shell = _evaluated(target, lines, frontier, shift)
         parts.append(shell)
         worth = _worth(target, shell)  # (G, 1 + d)
         tops = np.maximum(tops, worth.max(axis=0))
-        going = frontier[(worth > tops - cut).any(axis=1)]
+        on = (worth > tops - cut).any(axis=1)
+        shell.edge[:] = ~on
+        going = frontier[on]
+        count += len(frontier)
+        if count >= limit:
+            shell.edge[:] = True
+            break
         near = (going[:, None] + beside).reshape(-1, d)
         near = near[(np.abs(near) < FARTHEST).all(axis=1)]
         keys, at = np.unique(_keys(near), return_index=True)
@@ -228,7 +229,7 @@ def _spread(
     return _Shell(
         np.concatenate([p.offset for p in parts]),
         shift,
-        *(np.concatenate([getattr(p, k) for p in parts]) for k in ("x", "log_f", "carried")),
+        *(np.concatenate([getattr(p, k) for p in parts]) for k in _Shell.__slots__[2:]),
     )
 
 
@@ -273,7 +274,8 @@ def _evaluated(target: _Target, lines: list[Line], offset: Ints, shift: float) -
     with np.errstate(all="ignore"):
         log_f, carried = target.evaluate(x)
     stretch = sum(np.log(li.scale * np.cosh(t[:, i])) for i, li in enumerate(lines))
-    return _Shell(offset, shift, x, _finite(log_f) + log_slope + stretch, carried)
+    edge = np.zeros(len(x), dtype=bool)
+    return _Shell(offset, shift, x, _finite(log_f) + log_slope + stretch, carried, edge)
 
 
 def _worth(target: _Target, shell: _Shell) -> Floats:
@@ -314,6 +316,12 @@ def _summaries(target: _Target, lines: list[Line], shell: _Shell, keep: Bools) -
     return np.array(found)
 
 
+def _beyond(shell: _Shell) -> float:
+    """Share of the total on the outermost nodes: about what is left out beyond them."""
+    weight = np.exp(shell.log_f - shell.log_f.max())
+    return float(weight[shell.edge].sum() / weight.sum())
+
+
 def _joined(
     target: _Target, lines: list[Line], first: _Shell, second: _Shell, tolerance: float
 ) -> Cloud:
@@ -321,7 +329,7 @@ def _joined(
     sums = [
         _summaries(target, lines, s, np.ones(len(s.log_f), dtype=bool)) for s in (first, second)
     ]
-    error = float(np.abs(sums[0] - sums[1]).max())
+    error = max(float(np.abs(sums[0] - sums[1]).max()), _beyond(first), _beyond(second))
     doubled = np.concatenate([2 * first.offset, 2 * second.offset + 1])
     low, high = doubled.min(axis=0), doubled.max(axis=0)
     fine = tuple(

@@ -242,7 +242,8 @@ def _quadratic(rows: sparse.csr_array, lower: Floats) -> Floats:
     """a' (L L')^-1 a for each row a."""
     out = np.empty(rows.shape[0])
     if rows.shape[0] > 2 * len(lower):
-        inverse = linalg.cho_solve((lower, True), np.eye(len(lower)))
+        inverse, _ = linalg.lapack.dpotri(np.asfortranarray(lower), lower=1)
+        inverse += np.tril(inverse, -1).T
         step = max(1, HELD // max(len(lower), 1))
         for i in range(0, len(out), step):
             part = rows[i : i + step]

@@ -9,7 +9,7 @@ offsets, units or nearly collinear predictors: ``[X y] basis`` replaces ``[X y]`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -64,6 +64,10 @@ class Sums(Protocol):
     def xty(self) -> Floats: ...
     @property
     def yty(self) -> float: ...
+    @property
+    def shift(self) -> Floats: ...
+    @property
+    def center(self) -> float: ...
     @property
     def blocks(self) -> Sequence[TermSums]: ...
     @property
@@ -134,6 +138,9 @@ class System:
     shifts : tuple of ndarray
         What was taken off the columns of each term; the first entry of a term with an intercept
         is 0.
+    shift : ndarray, shape (p,)
+    center : float
+        What was taken off the columns of X and off y.
     """
 
     levels: tuple[Level, ...]
@@ -142,6 +149,52 @@ class System:
     basis: Floats
     log_det: float
     shifts: tuple[Floats, ...]
+    shift: Floats
+    center: float
+
+    @property
+    def named(self) -> tuple[Floats, Floats]:
+        """Matrix A and vector a for which the coefficients as named are ``A beta + a``."""
+        p = self.p
+        unshift, offset = np.eye(p), np.zeros(p)
+        if p:  # nothing is taken off if the first column is not the intercept
+            unshift[0] -= self.shift
+            offset[0] = self.center
+        return unshift @ self.basis[:p, :p], offset - unshift @ self.basis[:p, p]
+
+    def weights(
+        self, size: int, groups: Mapping[int, tuple[Ints, Floats]]
+    ) -> tuple[tuple[Ints, ...], tuple[Floats, ...]]:
+        """Weights on the effects of terms as named to weights on those of the levels as shifted.
+
+        Parameters
+        ----------
+        size : int
+            Number of rows R.
+        groups : mapping
+            From the position of a term to each row's group, (R,), with -1 for a new group and -2
+            for none, and its weights, (R, q).
+
+        Returns
+        -------
+        index : tuple of ndarray of int, shape (R,)
+        z : tuple of ndarray, shape (R, q)
+            One of each a level.
+        """
+        index, z = [], []
+        for level in self.levels:
+            own = np.full(size, -2, dtype=np.int64)
+            wide = np.zeros((size, level.q))
+            for term, at in zip(level.terms, level.columns, strict=True):
+                if term not in groups:
+                    continue
+                chosen, values = groups[term]
+                values = np.where(np.asarray(chosen)[:, None] == -2, 0.0, values)
+                wide[:, at] = values - np.outer(values[:, 0], self.shifts[term])
+                own = np.maximum(own, np.asarray(chosen, dtype=np.int64))
+            index.append(own)
+            z.append(wide)
+        return tuple(index), tuple(z)
 
     @property
     def p(self) -> int:
@@ -169,6 +222,29 @@ class System:
                     wide[:, at.start, at] += np.tensordot(factor, self.shifts[term], ([1], [0]))
             out.append(wide)
         return out
+
+
+def moment_ratios(system: System) -> list[Floats]:
+    """Rough sds of the groups' own effects beyond chance, over sigma, of each level; shape (q,).
+
+    From residuals of least squares, one effect at a time: the weighted spread of what the groups
+    say by themselves, less what chance explains.
+    """
+    noise = system.total[-1, -1]
+    found = []
+    for level in system.levels:
+        weight = np.einsum("lkk->lk", level.ztz)
+        square = np.square(level.ztr[:, :, -1]) / np.where(weight > 0, weight, 1.0)
+        found.append((square, weight))
+        noise = min(noise, float(system.total[-1, -1] - square[:, 0].sum()))
+    rows = max(float(weight[:, 0].sum()) for _, weight in found)
+    sigma2 = max(noise, 1e-3 * system.total[-1, -1]) / max(rows, 1.0)
+    out = []
+    for square, weight in found:
+        beyond = (square / sigma2 - 1.0).sum(axis=0) / np.maximum(weight.sum(axis=0), 1e-300)
+        least = 0.5 * len(square) / np.maximum(weight.sum(axis=0), 1e-300)
+        out.append(np.sqrt(np.maximum(beyond, least)))
+    return out
 
 
 def dependent_columns(xtx: Floats) -> list[int]:
@@ -199,7 +275,8 @@ def make_system(sums: Sums) -> System:
         for a in range(len(levels))
         for b in range(a + 1, len(levels))
     }
-    return System(levels, pairs, total, basis, log_det, tuple(b.shift for b in sums.blocks))
+    shifts = tuple(b.shift for b in sums.blocks)
+    return System(levels, pairs, total, basis, log_det, shifts, sums.shift, sums.center)
 
 
 def _orthonormal(sums: Sums) -> tuple[Floats, Floats, float]:

@@ -192,12 +192,12 @@ class Tree:
         """
         nodes, p = len(factors[0]), len(self.total) - 1
         at = self._places(index)
-        weights = [np.tile(part[:, None, :], (1, nodes, 1)) for part in z]  # (R, G, q)
+        weights = [np.repeat(part.T[:, None, :], nodes, axis=1) for part in z]  # (q, G, R)
         constant = np.zeros((nodes, len(x)))
         coefficient = np.tile(x, (nodes, 1, 1))
         variance = np.zeros((nodes, len(x)))
         for i, (lower, n) in enumerate(self._conditionals(factors, at[0])):
-            spread = np.einsum("rgq,gqm->mgr", weights[i], factors[i])
+            spread = _left(factors[i], weights[i][:, :, None])[:, :, 0]  # Lambda'z, (q, G, R)
             new = at[i] == -1
             variance[:, new] += (spread[:, :, new] ** 2).sum(axis=0)
             known = np.flatnonzero(at[i] >= 0)
@@ -218,7 +218,7 @@ class Tree:
         at = 0
         for m in range(i + 1, len(self.widths)):
             q = self.widths[m]
-            weights[m][known] -= change[:, at : at + q].transpose(2, 0, 1)
+            weights[m][:, :, known] -= change[:, at : at + q].transpose(1, 0, 2)
             at += q
 
     def _places(self, index: Sequence[Ints]) -> list[Ints]:
@@ -255,13 +255,28 @@ class Tree:
 
 
 def _inner(gram: Floats, factor: Floats) -> tuple[Floats, Floats]:
-    """Cholesky factor of I + Lambda'S Lambda, and Lambda'S_R; gram (q, G, q + r, L)."""
+    """Cholesky factor of I + Lambda'S Lambda, and Lambda'S_R; gram (q, G or 1, q + r, L)."""
     q = len(gram)
-    left = sum(factor[:, k, :].T[:, :, None, None] * gram[k] for k in range(q))  # Lambda'[S S_R]
-    a = np.einsum("mgkl,gkj->mjgl", left[:, :, :q], factor)
-    for k in range(q):
-        a[k, k] += 1.0
-    return small.cholesky(a), left[:, :, q:].copy()
+    left = _left(factor, gram)
+    a = np.stack(
+        [
+            [
+                sum(row[:, k] * factor[:, k, j, None] for k in range(q)) + float(i == j)
+                for j in range(q)
+            ]
+            for i, row in enumerate(left)
+        ]
+    )
+    return small.cholesky(a), left[:, :, q:]
+
+
+def _left(factor: Floats, right: Floats) -> Floats:
+    """Lambda' times (q, G or 1, r, L) for Lambda (G, q, q); shape (q, G, r, L)."""
+    q = len(right)
+    columns = range(factor.shape[2])
+    return np.stack(
+        [sum(factor[:, k, m, None, None] * right[k] for k in range(q)) for m in columns]
+    )
 
 
 def _crossed(w: Floats, last: int) -> Floats:

@@ -24,7 +24,7 @@ from partialpool.integrate import Axis, Coordinate, HalfLine, Interval
 from partialpool.kernels.covariance import covariance_factor
 from partialpool.kernels.crossed import Crossed, make_crossed
 from partialpool.kernels.profiled import Solved, solve
-from partialpool.kernels.system import System, dependent_columns, make_system
+from partialpool.kernels.system import System, dependent_columns, make_system, moment_ratios
 from partialpool.kernels.tree import Reduced, Tree, make_tree, nested
 from partialpool.models.prior_set import Priors
 from partialpool.models.priors import Normal, ScalePrior, StudentT
@@ -154,13 +154,26 @@ class MixedModel:
     @property
     def starts(self) -> Floats:
         """Rough guesses of phi inside the priors' range, (S, d)."""
-        unit = self.sigma_guess if self.has_sigma else 1.0
-        return np.array([self._start(unit, factor) for factor in (1.0, 0.1)])
+        return np.array([self._start(self._own_ratios), self._start(self._small_ratios)])
 
-    def _start(self, unit: float, factor: float) -> list[float]:
+    @property
+    def _own_ratios(self) -> list[Floats]:
+        """Rough sds over sigma of each term's effects, from the groups' own values."""
+        out = [np.empty(0)] * len(self.terms)
+        for level, ratios in zip(self.system.levels, moment_ratios(self.system), strict=True):
+            for term, at in zip(level.terms, level.columns, strict=True):
+                out[term] = ratios[at]
+        return out
+
+    @property
+    def _small_ratios(self) -> list[Floats]:
+        return [0.1 * t.reference for t in self.terms]
+
+    def _start(self, ratios: list[Floats]) -> list[float]:
+        unit = self.sigma_guess if self.has_sigma else 1.0
         out = [inside(self.priors.sigma, unit)] if self.has_sigma else []
-        for term in self.terms:
-            guesses = zip(term.priors, factor * unit * term.reference, strict=True)
+        for term, ratio in zip(self.terms, ratios, strict=True):
+            guesses = zip(term.priors, unit * ratio, strict=True)
             out += [inside(prior, float(guess)) for prior, guess in guesses]
             if term.partial is not None:
                 out += [0.0] * (term.partial.stop - term.partial.start)

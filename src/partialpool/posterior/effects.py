@@ -13,17 +13,6 @@ from partialpool.models import MixedModel
 from partialpool.posterior.linear import Rows
 
 
-def to_named(model: MixedModel) -> tuple[Floats, Floats]:
-    """Matrix A and vector a for which the coefficients as named are ``A beta + a``."""
-    s, p = model.statistics, model.system.p
-    unshift = np.eye(p)
-    offset = np.zeros(p)
-    if p and s.coefficients[0] == "Intercept":
-        unshift[0] -= s.shift
-        offset[0] = s.center
-    return unshift @ model.system.basis[:p, :p], offset - unshift @ model.system.basis[:p, p]
-
-
 def features(model: MixedModel, points: Floats) -> Floats:
     """Smooth, bounded functions of phi on which the groups' effects depend; (C, d)."""
     out = points.copy()
@@ -89,24 +78,10 @@ def linear_rows(
             f"x needs one column a coefficient ({len(s.coefficients)}); its shape is {x.shape}"
         )
     size = len(x)
-    matrix, offset = to_named(model)
-    index, z = [], []
-    for level in model.system.levels:
-        own = np.full(size, -2, dtype=np.int64)
-        weights = np.zeros((size, level.q))
-        for term, at in zip(level.terms, level.columns, strict=True):
-            if term not in groups:
-                continue
-            chosen, values = groups[term]
-            block = s.blocks[term]
-            values = np.where(np.asarray(chosen)[:, None] == -2, 0.0, values)
-            shifted = values - np.outer(values[:, 0], block.shift) if block.shift.any() else values
-            weights[:, at] = shifted
-            own = np.maximum(own, np.asarray(chosen, dtype=np.int64))
-        index.append(own)
-        z.append(weights)
+    matrix, offset = model.system.named
+    index, z = model.system.weights(size, groups)
     extra = np.zeros(size) if noise is None else 1.0 / np.broadcast_to(noise, (size,))
-    return Rows(x @ offset, x @ matrix, tuple(index), tuple(z), extra)
+    return Rows(x @ offset, x @ matrix, index, z, extra)
 
 
 def raw(model: MixedModel, block: int) -> Floats:

@@ -166,7 +166,7 @@ class MixedPosterior:
     @cached_property
     def coefficients(self) -> dict[str, Distribution]:
         """Every coefficient, by name."""
-        nodes, to_named = self.nodes, effects.to_named(self.model)
+        nodes, to_named = self.nodes, self.model.system.named
         return {
             name: self._of_beta(nodes, to_named[0][k], float(to_named[1][k]), order)
             for k, (name, order) in enumerate(
@@ -337,7 +337,7 @@ class MixedPosterior:
         half = [cloud.weight * (cloud.second == side) for side in (False, True)]
         if not all(h.sum() > 0 for h in half):
             return cloud.error
-        loc, scale = nodes.of_beta(effects.to_named(self.model)[0])
+        loc, scale = nodes.of_beta(self.model.system.named[0])
         means = [(h / h.sum()) @ loc for h in half]
         sd = np.sqrt(cloud.weight @ (scale**2 + (loc - cloud.weight @ loc) ** 2))
         return float(max([cloud.error, *np.abs(means[0] - means[1]) / sd]))
