@@ -18,15 +18,15 @@ import numpy as np
 from partialpool._typing import Floats
 from partialpool.classical.satterthwaite import degrees_of_freedom
 from partialpool.data.cross_products import CrossProducts
-from partialpool.integrate.ascent import Peak, ascend
+from partialpool.integrate.ascent import Peak, ascend, polished
 from partialpool.kernels.crossed import Crossed, make_crossed
 from partialpool.kernels.profiled import Solved, solve
 from partialpool.kernels.system import System, make_system, moment_ratios
 from partialpool.kernels.tree import Reduced, Tree, make_tree, nested
 
 LOG_2PI = math.log(2.0 * math.pi)
-STEPS = ((0.05, 1e-3), (0.004, 1e-11))
-"""Distance of the differences, and the rise in log likelihood that ends the search."""
+ENOUGH = 1e-10
+"""The search ends where the log likelihood can rise by less."""
 CONVERGED = 1e-8
 """A maximum's log likelihood can be raised by less than this."""
 BOUNDARY = 1e-4
@@ -200,11 +200,9 @@ def _highest(criterion: Criterion) -> Peak:
         starts = starts[:1]
     found = []
     for start in starts:
-        for step, enough in STEPS:
-            peak = ascend(criterion.log_likelihood, start, step=step, enough=enough)
-            start = peak.at
-        found.append(peak)
-    return max(found, key=lambda p: p.value)
+        found.append(ascend(criterion.log_likelihood, start, step=0.05, enough=1e-3))
+    rough = max(found, key=lambda p: p.value)
+    return polished(criterion.log_likelihood, rough, step=0.004, enough=ENOUGH)
 
 
 def _starts(criterion: Criterion) -> list[Floats]:
@@ -274,14 +272,16 @@ def _conditional(
     """Modes and sds of every group's effects given beta and the spreads."""
     system = criterion.system
     factors = system.relative_factors(criterion.factors(s))
-    modes, sds = [], []
+    index, z = system.every_effect()
+    x = np.zeros((len(index[0]), system.p))
+    given = criterion.kernel.functional(factors, index, z, x)
+    mode = given.constant[0] + given.x[0] @ beta
+    sd = sigma * np.sqrt(np.maximum(given.variance[0], 0.0))
     sizes = {t: level.size for level in system.levels for t in level.terms}
-    for term, (_, _, size) in enumerate(criterion.layout):
-        groups, q = sizes[term], len(size)
-        index = np.repeat(np.arange(groups), q)
-        rows = system.weights(groups * q, {term: (index, np.tile(np.eye(q), (groups, 1)))})
-        x = np.zeros((groups * q, system.p))
-        given = criterion.kernel.functional(factors, *rows, x)
-        modes.append((given.constant[0] + given.x[0] @ beta).reshape(groups, q))
-        sds.append(sigma * np.sqrt(np.maximum(given.variance[0], 0.0)).reshape(groups, q))
-    return tuple(modes), tuple(sds)
+    shapes = [(sizes[t], len(size)) for t, (_, _, size) in enumerate(criterion.layout)]
+    ends = np.cumsum([groups * q for groups, q in shapes])[:-1]
+    modes, sds = np.split(mode, ends), np.split(sd, ends)
+    return (
+        tuple(m.reshape(shape) for m, shape in zip(modes, shapes, strict=True)),
+        tuple(m.reshape(shape) for m, shape in zip(sds, shapes, strict=True)),
+    )

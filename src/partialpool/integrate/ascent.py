@@ -60,13 +60,49 @@ def ascend(function: Function, start: Floats, *, step: float, enough: float) -> 
         if best.rise < enough:
             break
         new = _around(function, best.at + _newton(best, radius, step), step)
-        if new.value > best.value:
+        if new.value > best.value or _as_good(new, best):
             best, radius = new, min(2.0 * radius, FARTHEST)
         elif radius < 1e-9:
             break
         else:
             radius = 0.25 * min(radius, float(np.linalg.norm(new.at - best.at)))
     return best
+
+
+def polished(function: Function, peak: Peak, *, step: float, enough: float) -> Peak:
+    """The peak again with gradients from closer differences; the second derivatives are kept.
+
+    If these do not lead there, the whole climb is repeated with the closer differences.
+    """
+    one = step * np.eye(len(peak.at))
+    best = peak
+    for round_ in range(6):
+        f = function(best.at + np.concatenate([0.0 * one[:1], one, -one]))
+        up, down = np.split(f[1:], 2)
+        gradient = (up - down) / (2.0 * step)
+        rise = _rise(peak.hessian, gradient)
+        new = Peak(best.at, float(f[0]), gradient, peak.hessian, rise)
+        if round_ > 1 and not rise < best.rise:
+            break
+        if rise < enough:
+            return new
+        best = new
+        size, axes = np.linalg.eigh(peak.hessian)
+        move = axes @ (axes.T @ gradient / np.maximum(np.abs(size), 1e-8))
+        best = Peak(best.at + move, best.value, gradient, peak.hessian, rise)
+    return ascend(function, peak.at, step=step, enough=enough)
+
+
+def _as_good(new: Peak, best: Peak) -> bool:
+    """Whether two values differ by rounding only, and the new point is closer to a peak."""
+    return new.value > best.value - 1e-12 * abs(best.value) and new.rise < best.rise
+
+
+def _rise(hessian: Floats, gradient: Floats) -> float:
+    """How much higher the quadratic approximation's own peak is."""
+    size, axes = np.linalg.eigh(hessian)
+    along = axes.T @ gradient
+    return float((0.5 * along**2 / np.maximum(np.abs(size), 1e-8)).sum())
 
 
 def _around(function: Function, at: Floats, step: float) -> Peak:
@@ -84,11 +120,9 @@ def _around(function: Function, at: Floats, step: float) -> Peak:
     mixed = both + neither - up[i] - up[j] - down[i] - down[j] + 2.0 * middle
     hessian[i, j] = hessian[j, i] = 0.5 * mixed / step**2
     gradient = (up - down) / (2.0 * step)
-    size, axes = np.linalg.eigh(hessian)
-    along = axes.T @ gradient
+    size = np.linalg.eigvalsh(hessian)
     noise = 1e-12 * max(abs(float(middle)), 1.0) / step**2  # of the differences
-    curved = np.maximum(np.abs(size), 1e-8)
-    rise = float((0.5 * along**2 / curved).sum())
+    rise = _rise(hessian, gradient)
     if (size > 10.0 * noise + 1e-9).any():  # up on both sides: not a peak
         rise = max(rise, float(size.max()))
     return Peak(at, float(middle), gradient, hessian, rise)

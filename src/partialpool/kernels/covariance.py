@@ -42,3 +42,23 @@ def covariance_factor(sd: Floats, partial: Floats | None) -> Floats:
     if partial is None or sd.shape[1] == 1:
         return np.asarray(sd[:, :, None] * np.eye(sd.shape[1]))
     return np.asarray(sd[:, :, None] * correlation_factor(partial, sd.shape[1]))
+
+
+def partial_correlations(correlation: Floats) -> Floats:
+    """Partial correlations of one matrix, in the order of `correlation_factor`; 0 where nan."""
+    known = np.nan_to_num(correlation, nan=0.0)
+    size = len(known)
+    np.fill_diagonal(known, 1.0)
+    factor = np.zeros((size, size))
+    out = []
+    for i in range(size):
+        left = 1.0
+        for k in range(i):
+            rest = known[i, k] - factor[i, :k] @ factor[k, :k]
+            r = rest / (factor[k, k] * np.sqrt(left)) if factor[k, k] * left > 0 else 0.0
+            r = float(np.clip(r, -1.0, 1.0))
+            factor[i, k] = r * np.sqrt(left)
+            left *= (1.0 - r) * (1.0 + r)
+            out.append(r)
+        factor[i, i] = np.sqrt(max(left, 0.0))
+    return np.array(out)

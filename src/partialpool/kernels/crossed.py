@@ -171,6 +171,32 @@ class Crossed:
         variance += _quadratic(scaled, lower)
         return constant, coefficient, variance
 
+    def draw(
+        self, factors: Sequence[Floats], beta: Floats, sigma: Floats, rng: np.random.Generator
+    ) -> list[Floats]:
+        """Draw every group's effects given beta and the spreads, one a node; see `Tree.draw`."""
+        sizes = list(zip(self.sizes, self.widths, strict=True))
+        out = [np.empty((len(beta), size, q)) for size, q in sizes]
+        n = self.rest
+        ends = np.cumsum([size * q for size, q in sizes[1:]])[:-1]
+        for g in range(len(beta)):
+            one = [f[g : g + 1] for f in factors]
+            _, h, v = self._eliminated(one[0])
+            _, found = self._factored(one)
+            half = found[0, -1, :n] - beta[g] @ found[0, n:-1, :n]
+            half = half + sigma[g] * rng.standard_normal(n)
+            u = linalg.solve_triangular(found[0, :n, :n], half, lower=True, trans=1)
+            effects = []
+            for m, part in enumerate(np.split(u, ends), start=1):
+                out[m][g] = part.reshape(sizes[m]) @ one[m][0].T
+                effects.append(out[m][g].ravel())
+            right = self.ztr[:, -1] - np.einsum("qpl,p->ql", self.ztr[:, :-1], beta[g])
+            right -= (self.beside @ np.concatenate(effects)).reshape(right.shape)
+            noise = sigma[g] * rng.standard_normal(right.shape)
+            mean = np.einsum("abl,bl->al", h[:, :, 0], right)
+            out[0][g] = (mean + np.einsum("kal,kl->al", v[:, 0], noise)).T
+        return out
+
     def _rest_rows(self, index: Sequence[Ints], z: Sequence[Floats]) -> sparse.csr_array:
         """The known groups' weights on the rest's columns; sparse, (R, n)."""
         at, places, rows, values = 0, [], [], []

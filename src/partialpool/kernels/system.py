@@ -196,6 +196,19 @@ class System:
             z.append(wide)
         return tuple(index), tuple(z)
 
+    def every_effect(self) -> tuple[tuple[Ints, ...], tuple[Floats, ...]]:
+        """Every effect of every group of every term, term by term, as `weights` gives them."""
+        parts = []
+        for term in range(len(self.shifts)):
+            level = next(each for each in self.levels if term in each.terms)
+            q = len(self.shifts[term])
+            index = np.repeat(np.arange(level.size), q)
+            own = {term: (index, np.tile(np.eye(q), (level.size, 1)))}
+            parts.append(self.weights(level.size * q, own))
+        index_by_level = zip(*(index for index, _ in parts), strict=True)
+        z_by_level = zip(*(z for _, z in parts), strict=True)
+        return tuple(map(np.concatenate, index_by_level)), tuple(map(np.concatenate, z_by_level))
+
     @property
     def p(self) -> int:
         return len(self.total) - 1

@@ -24,6 +24,8 @@ from partialpool.kernels.system import System
 
 CACHED = 2**15
 """Elements of the arrays worked on at once."""
+DRAWN = 2**21
+"""The same where groups' effects are drawn."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -212,6 +214,63 @@ class Tree:
                 coefficient[:, known] -= change[:, -1 - p : -1].transpose(0, 2, 1)
                 self._hand_on(i, change, known, weights)
         return Functional(constant, coefficient, variance)
+
+    def draw(
+        self, factors: Sequence[Floats], beta: Floats, sigma: Floats, rng: np.random.Generator
+    ) -> list[Floats]:
+        """Draw every group's effects given beta and the spreads, one draw a node.
+
+        Parameters
+        ----------
+        factors : sequence of ndarray, shape (G, q_i, q_i)
+        beta : ndarray, shape (G, p)
+            In the basis.
+        sigma : ndarray, shape (G,)
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        list of ndarray, shape (G, L_i, q_i)
+            For the columns as shifted.
+        """
+        out = [
+            np.empty((len(beta), len(o), q)) for o, q in zip(self.order, self.widths, strict=True)
+        ]
+        step = max(1, DRAWN // self.leaf.scaled.size)
+        for g in range(0, len(beta), step):
+            part = slice(g, g + step)
+            drawn = self._drawn([f[part] for f in factors], beta[part], sigma[part], rng)
+            for i, order in enumerate(self.order):
+                out[i][part, order] = drawn[i].transpose(1, 2, 0)
+        return out
+
+    def _drawn(
+        self, factors: list[Floats], beta: Floats, sigma: Floats, rng: np.random.Generator
+    ) -> list[Floats]:
+        """Effects (q, G, L) in the order used here, coarsest level first drawn."""
+        p = beta.shape[1]
+        every = np.arange(len(self.order[0]))
+        given = self._conditionals(factors, every)
+        drawn: list[Floats] = [np.empty(0)] * len(factors)
+        for i in reversed(range(len(factors))):
+            lower, n = given[i]
+            right = n[:, :, -1] - np.einsum("qgpl,gp->qgl", n[:, :, -1 - p : -1], beta)
+            at = 0
+            for m in range(i + 1, len(factors)):
+                above = drawn[m][:, :, self.ancestors[i][m]]
+                for k in range(self.widths[m]):
+                    right = right - n[:, :, at + k] * above[k]
+                at += self.widths[m]
+            half = small.forward(lower, right[:, :, None].copy())
+            half += sigma[:, None, None] * rng.standard_normal(half.shape)
+            u = small.backward(lower, half)[:, :, 0]
+            drawn[i] = np.stack(
+                [
+                    sum(factors[i][:, k, m, None] * u[m] for m in range(len(u)))
+                    for k in range(len(u))
+                ]
+            )
+        return drawn
 
     def _hand_on(self, i: int, change: Floats, known: Ints, weights: list[Floats]) -> None:
         """Take what a group's effects inherit from its ancestors' off the ancestors' weights."""

@@ -267,8 +267,10 @@ def inside(prior: ScalePrior, guess: float) -> float:
     return guess if lower < guess < upper else 0.5 * (lower + min(upper, 2.0 * lower + 1.0))
 
 
-def mixed_model(statistics: CrossProducts, priors: Priors) -> MixedModel:
-    """Set up the model.
+def mixed_model(
+    statistics: CrossProducts, priors: Priors, *, with_sigma: bool = False
+) -> MixedModel:
+    """Set up the model; `with_sigma` keeps sigma in phi even where it could be integrated out.
 
     Raises
     ------
@@ -279,8 +281,10 @@ def mixed_model(statistics: CrossProducts, priors: Priors) -> MixedModel:
     check_design(s)
     system = make_system(s)
     kernel = make_tree(system) if nested(system) else make_crossed(system)
-    terms = _terms(s, priors)
-    return MixedModel(s, system, kernel, priors, terms, _degrees_of_freedom(s, priors, terms))
+    closed = _integrates_sigma(s, priors) and not with_sigma
+    terms = _terms(s, priors, 0 if closed or s.sigma_known else 1)
+    df = _degrees_of_freedom(s, priors, terms) if closed else None
+    return MixedModel(s, system, kernel, priors, terms, df)
 
 
 def check_design(s: CrossProducts) -> None:
@@ -300,8 +304,7 @@ def check_design(s: CrossProducts) -> None:
             )
 
 
-def _terms(s: CrossProducts, priors: Priors) -> tuple[Term, ...]:
-    at = 0 if _integrates_sigma(s, priors) or s.sigma_known else 1
+def _terms(s: CrossProducts, priors: Priors, at: int) -> tuple[Term, ...]:
     out = []
     for block in s.blocks:
         q = len(block.effects)
@@ -328,9 +331,7 @@ def _integrates_sigma(s: CrossProducts, priors: Priors) -> bool:
     )
 
 
-def _degrees_of_freedom(s: CrossProducts, priors: Priors, terms: tuple[Term, ...]) -> float | None:
-    """Degrees of freedom of sigma given the relative sds; None if not integrated out."""
-    if not _integrates_sigma(s, priors):
-        return None
+def _degrees_of_freedom(s: CrossProducts, priors: Priors, terms: tuple[Term, ...]) -> float:
+    """Degrees of freedom of sigma given the relative sds."""
     powers = [float(p.degree or 0.0) + 1.0 for t in terms for p in t.priors]
     return s.n_used - len(s.coefficients) - 1.0 - float(priors.sigma.degree or 0.0) - sum(powers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -52,17 +52,6 @@ def group_rows(model: MixedModel, block: int, *, whole: bool) -> Rows:
     z = np.tile(np.eye(q), (groups, 1))
     rows = linear_rows(model, x.reshape(groups * q, -1), {block: (index, z)}, None)
     return rows
-
-
-def joined(parts: Sequence[Rows]) -> Rows:
-    """Several lists of rows as one."""
-    return Rows(
-        np.concatenate([r.constant for r in parts]),
-        np.concatenate([r.x for r in parts]),
-        tuple(np.concatenate(each) for each in zip(*(r.index for r in parts), strict=True)),
-        tuple(np.concatenate(each) for each in zip(*(r.z for r in parts), strict=True)),
-        np.concatenate([r.noise for r in parts]),
-    )
 
 
 def linear_rows(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,7 @@ from partialpool.data.cross_products import CrossProducts
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Accuracy, Cloud, integrate_cloud
 from partialpool.integrate.condense import condensed
+from partialpool.kernels.covariance import partial_correlations
 from partialpool.kernels.tree import Functional
 from partialpool.models import MixedModel, Priors, mixed_model
 from partialpool.models.mixed import sd_name
@@ -27,7 +28,9 @@ from partialpool.posterior.distributions import (
     Mixture,
     ScaledInverseChi,
 )
+from partialpool.posterior.draws import check_draws
 from partialpool.posterior.linear import Nodes, Rows, functional, located, mixture
+from partialpool.posterior.mixed_draws import MixedDraws, draw_mixed
 from partialpool.posterior.spreads import of_dimension, of_nodes, times_sigma
 
 NEGLIGIBLE = 1e-13
@@ -70,6 +73,42 @@ def mixed_posterior(statistics: CrossProducts, priors: Priors) -> MixedPosterior
         tolerance=1e-2 if slow else 1e-4 if many else 1e-8,
         budget=budget,
     )
+    return MixedPosterior(statistics, model, orders, cloud)
+
+
+def plug_in(
+    statistics: CrossProducts, sds: Sequence[Floats], correlations: Sequence[Floats], sigma: float
+) -> MixedPosterior:
+    """Everything given the spreads as if they were known: the posterior with one node.
+
+    Parameters
+    ----------
+    statistics : CrossProducts
+    sds : sequence of ndarray, shape (q,)
+        Of each term's effects (units of y over those of z).
+    correlations : sequence of ndarray, shape (q, q)
+    sigma : float
+    """
+    model = mixed_model(statistics, Priors(), with_sigma=True)
+    parts = [] if statistics.sigma_known else [np.array([sigma])]
+    for term, sd, correlation in zip(model.terms, sds, correlations, strict=True):
+        parts.append(np.maximum(sd, 0.0))
+        if term.partial is not None:
+            parts.append(partial_correlations(correlation))
+    point = np.concatenate(parts)[None]
+    cloud = Cloud(
+        lines=(),
+        place=np.zeros((1, point.shape[1]), dtype=np.int64),
+        weight=np.ones(1),
+        points=point,
+        carried=model.evaluate(point)[1],
+        second=np.zeros(1, dtype=bool),
+        log_total=math.nan,
+        error=0.0,
+        status=Accuracy.REACHED,
+    )
+    many = (math.inf,) * point.shape[1]
+    orders = Orders(many, many, math.inf, (math.inf,) * len(statistics.coefficients))
     return MixedPosterior(statistics, model, orders, cloud)
 
 
@@ -318,6 +357,19 @@ class MixedPosterior:
         rows = effects.linear_rows(self.model, np.asarray(x, dtype=np.float64), groups or {}, noise)
         return mixture(self.model, self._few, rows, self._order(rows))
 
+    def draws(self, size: int, rng: np.random.Generator) -> MixedDraws:
+        """Draw independently from the joint posterior.
+
+        Parameters
+        ----------
+        size : int
+            Number of draws S.
+        rng : numpy.random.Generator
+            Source of randomness.
+        """
+        check_draws(size, rng)
+        return draw_mixed(self.model, self.cloud, int(size), rng)
+
     # what every kind of posterior has -------------------------------------------------------
 
     @property
@@ -397,6 +449,7 @@ class MixedPosterior:
         total = sum(b.zty.size for b in self.statistics.blocks)
         if total * len(self._few.weight) * (self.model.system.p + 2) > 2**23:
             return None
-        blocks = range(len(self.statistics.blocks))
-        rows = effects.joined([effects.group_rows(self.model, t, whole=False) for t in blocks])
+        index, z = self.model.system.every_effect()
+        none = np.zeros(total)
+        rows = Rows(none, np.zeros((total, self.model.system.p)), index, z, none)
         return functional(self.model, self._few, rows)

@@ -1,0 +1,6 @@
+class Estimated:
+    pass
+
+
+def estimated(statistics, method):
+    raise SystemExit
