@@ -6,6 +6,7 @@ import csv
 import json
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 import click
 import numpy as np
@@ -17,7 +18,7 @@ from partialpool.cli.common import progress_bar, rich_table, source, wide_consol
 from partialpool.data import Table
 from partialpool.data.files import write_table
 from partialpool.errors import ArgumentError
-from partialpool.fitting import Fit, fit
+from partialpool.fitting import Fit, Method, fit
 from partialpool.pictures.save import checked
 from partialpool.posterior.distributions import IntervalKind
 
@@ -31,6 +32,7 @@ class FitOptions:
     data: str
     formula: str | None
     priors: tuple[str, ...]
+    method: Method
     interval: float
     hdi: bool
     sort: str | None
@@ -54,7 +56,9 @@ def run(options: FitOptions) -> None:
     if options.plot:
         checked(options.plot)
     with source(options.data, options.formula) as (data, formula), progress_bar() as progress:
-        found = fit(formula, data, prior=list(options.priors), progress=progress)
+        found = fit(
+            formula, data, prior=list(options.priors), method=options.method, progress=progress
+        )
     kind = options.kind
     groups = found.posterior.group_table(options.interval, kind)
     order = _order(groups, options)
@@ -62,8 +66,7 @@ def run(options: FitOptions) -> None:
     if options.out:
         write_table(table, options.out)
     if options.plot:
-        chart = pictures.shrinkage(found.posterior, level=options.interval, kind=kind)
-        pictures.save(chart, options.plot)
+        pictures.save(_chart(found, options), options.plot)
     if options.as_json:
         result = found._as_dict(table, options.interval, kind)
         click.echo(json.dumps(result, ensure_ascii=False, indent=2, allow_nan=False))
@@ -75,6 +78,14 @@ def run(options: FitOptions) -> None:
         click.echo(f"wrote {table.n_rows:,} groups to {options.out}", err=True)
     if options.plot:
         click.echo(f"drew {options.plot}", err=True)
+
+
+def _chart(found: Fit, options: FitOptions) -> Any:
+    """Own and pooled estimates; of a mixed model, the first effect of the first term."""
+    plot = found.plot
+    if isinstance(plot, pictures.MixedPlots):
+        return plot.effects(level=options.interval)
+    return plot.shrinkage(level=options.interval, kind=options.kind)
 
 
 def _order(groups: Table, options: FitOptions) -> Ints:
@@ -107,9 +118,10 @@ def _print_tables(found: Fit, groups: Table, n_groups: int, options: FitOptions)
     console.print()
     limit = options.top or SHOWN_GROUPS
     shown = Table({k: v[:limit] for k, v in groups.items()})
-    console.print(
-        rich_table([found.statistics.factor, *list(shown)[1:]], display.group_cells(shown))
-    )
+    header = list(shown)
+    if header[0] == "group":
+        header[0] = found.design.effects[0].factor.name
+    console.print(rich_table(header, display.group_cells(shown)))
     if shown.n_rows < n_groups:
         more = f"{shown.n_rows:,} of {n_groups:,} groups"
         more += "" if options.top else "; all of them: --csv, --json or --out FILE"

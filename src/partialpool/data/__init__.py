@@ -1,9 +1,9 @@
 """The only room that knows frames, files and databases: data and a formula in, statistics out."""
 
+from partialpool.data.clusters import Clusters
 from partialpool.data.cross_products import Block, Crossing, CrossProducts
 from partialpool.data.design import Design
 from partialpool.data.mixed_read import MixedReading, read_mixed
-from partialpool.data.own_estimates import own_estimates
 from partialpool.data.read import read_statistics
 from partialpool.data.statistics import GroupStatistics
 from partialpool.data.summaries import from_estimates, from_summaries
@@ -11,6 +11,7 @@ from partialpool.data.table import Table
 
 __all__ = [
     "Block",
+    "Clusters",
     "CrossProducts",
     "Crossing",
     "Design",
@@ -19,7 +20,6 @@ __all__ = [
     "Table",
     "from_estimates",
     "from_summaries",
-    "own_estimates",
     "read_mixed",
     "read_statistics",
 ]

@@ -13,6 +13,7 @@ import numpy as np
 
 from partialpool._typing import Bools, Floats, Ints
 from partialpool.data.arrays import precision
+from partialpool.data.clusters import Clusters
 from partialpool.data.cross_products import Block, Crossing, CrossProducts
 from partialpool.data.design import Design, Effects
 from partialpool.data.expressions import evaluate
@@ -54,8 +55,10 @@ class _Part:
 
 
 @np.errstate(over="ignore", invalid="ignore")  # seen in the result
-def cross_products(design: Design, rows: Usable) -> CrossProducts:
-    """Sum the products of a design's columns over rows.
+def cross_products(design: Design, rows: Usable) -> tuple[CrossProducts, Clusters | None]:
+    """Sum the products of a design's columns over rows, in all and within clusters.
+
+    Clusters are the groups of the factor with fewest; None where there are too many numbers.
 
     Raises
     ------
@@ -68,7 +71,7 @@ def cross_products(design: Design, rows: Usable) -> CrossProducts:
         total.add(part)
     if not (np.isfinite(total.xtx).all() and np.isfinite(total.yty)):
         raise overflow(design.roles)
-    return total.result(rows, shifts)
+    return total.result(rows, shifts), total.clusters
 
 
 def _unshifted(design: Design) -> _Shifts:
@@ -163,6 +166,10 @@ class _Total:
         self.yty = self.log_weight = 0.0
         self.count = 0.0
         self.blocks = [_BlockTotal(e, p) for e in design.effects]
+        sizes = [len(e.factor.keys) for e in design.effects]
+        self.coarsest = int(np.argmin(sizes))
+        name = design.effects[self.coarsest].factor.name
+        self.clusters = Clusters.empty(name, sizes[self.coarsest], p)
         self.crossings = [
             _CrossingTotal(first, second, len(design.effects[second].factor.keys))
             for first, second in combinations(range(len(design.effects)), 2)
@@ -177,6 +184,8 @@ class _Total:
         self.count += float(part.count.sum())
         for t, block in enumerate(self.blocks):
             block.add(part, t)
+        if self.clusters is not None:
+            self.clusters.add(part.group[self.coarsest], part.x, part.y, part.weight)
         for crossing in self.crossings:
             crossing.add(part)
 

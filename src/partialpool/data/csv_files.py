@@ -9,16 +9,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import dropwhile
-from typing import Any
+from typing import Any, Protocol
 
 from partialpool.data import labels as lab
 from partialpool.data.frames import check_column
 from partialpool.errors import ColumnError, DataError
-from partialpool.formula import Mixed, OneWay
+from partialpool.formula.tree import Name
 
 DELIMITERS = (",", ";", "\t", "|")
 MISSING_WORDS = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "."]
 """What counts as a missing value in a CSV file."""
+
+
+class Wanted(Protocol):
+    """The columns to read, and those of them that hold labels only, whatever they look like."""
+
+    @property
+    def columns(self) -> tuple[Name, ...]:
+        """Every column, each once."""
+
+    @property
+    def labels(self) -> tuple[Name, ...]:
+        """Columns read as text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +41,7 @@ class Header:
     delimiter: str
 
 
-def read_csv(connection: Any, names: list[str], roles: OneWay | Mixed) -> Any:
+def read_csv(connection: Any, names: list[str], roles: Wanted) -> Any:
     """Sniff types, but keep group columns as text: "007" is a label, not 7.
 
     Raises
@@ -117,7 +129,7 @@ def explain(error: BaseException) -> str:
     return "; ".join(kept)
 
 
-def _checked_header(name: str, roles: OneWay | Mixed) -> Header:
+def _checked_header(name: str, roles: Wanted) -> Header:
     header = _header(name, roles)
     try:
         for role in roles.columns:
@@ -144,7 +156,7 @@ def _opened(name: str) -> Iterator[Iterator[str]]:
         raise DataError(f'"{name}" cannot be read: {error}') from error
 
 
-def _header(name: str, roles: OneWay | Mixed) -> Header:
+def _header(name: str, roles: Wanted) -> Header:
     """Read the header with the delimiter that gives the columns of the formula, or most columns."""
     wanted = {role.name for role in roles.columns}
     with _opened(name) as lines:

@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 
 from partialpool._typing import AnyArray
-from partialpool.data.csv_files import explain, literal, read_csv
+from partialpool.data.csv_files import Wanted, explain, literal, read_csv
 from partialpool.data.table import Table
 from partialpool.errors import DataError
-from partialpool.formula import Mixed, OneWay
 
 CSV_ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 PARQUET_ENDINGS = (".parquet", ".pq", ".parq")
@@ -34,7 +33,7 @@ class OpenFile:
     text_labels: bool
 
 
-def open_file(path: str | Path, roles: OneWay | Mixed) -> OpenFile:
+def open_file(path: str | Path, roles: Wanted) -> OpenFile:
     """Open a CSV or Parquet file, or a glob of them, as a DuckDB relation.
 
     Raises

@@ -85,7 +85,7 @@ def take(data: Any, kind: str, wanted: Sequence[Name]) -> dict[str, Any]:
         If a column is missing or there twice.
     """
     lazy = type(data).__name__ == "LazyFrame"
-    names = _column_names(data, kind, lazy)
+    names = column_names(data, kind)
     for role in wanted:
         check_column(role.name, names, role.at)
     chosen = [c.name for c in wanted]
@@ -114,7 +114,9 @@ def check_column(name: str, columns: list[str], at: int) -> None:
         )
 
 
-def _column_names(data: Any, kind: str, lazy: bool) -> list[str]:
+def column_names(data: Any, kind: str) -> list[str]:
+    """Names of the columns of a frame or mapping."""
+    lazy = type(data).__name__ == "LazyFrame"
     if kind == "mapping":
         return [str(k) for k in data]
     if kind == "pandas":

@@ -9,6 +9,7 @@ from typing import Any
 
 from partialpool.data import files, frames, sql, sql_source, structure
 from partialpool.data.accumulate import cross_products
+from partialpool.data.clusters import Clusters
 from partialpool.data.cross_products import CrossProducts
 from partialpool.data.design import Design
 from partialpool.data.learning import design, survey
@@ -28,6 +29,8 @@ class MixedReading:
     ----------
     statistics : CrossProducts
         The sums a linear mixed model needs.
+    clusters : Clusters or None
+        Cross-products within the groups of the factor with fewest, where there is room.
     design : Design
         What was learned: levels, means, bases, groups.
     notices : tuple of Notice
@@ -37,6 +40,7 @@ class MixedReading:
     """
 
     statistics: CrossProducts
+    clusters: Clusters | None
     design: Design
     notices: tuple[Notice, ...]
     like: Callable[[Table], Any]
@@ -63,10 +67,10 @@ def read_mixed(roles: Mixed, data: Any, *, progress: Progress | None = None) -> 
     """
     rows = survey(_source(roles, data, progress), roles)
     learned = design(rows)
-    found = cross_products(learned, rows)
-    learned, found, left_out = without_redundant(learned, found)
+    found, clusters = cross_products(learned, rows)
+    learned, found, clusters, left_out = without_redundant(learned, found, clusters)
     notices = (*left_out, *structure.notices(learned, found, rows))
-    return MixedReading(found, learned, notices, handing_back(data))
+    return MixedReading(found, clusters, learned, notices, handing_back(data))
 
 
 def _source(roles: Mixed, data: Any, progress: Progress | None) -> Source:

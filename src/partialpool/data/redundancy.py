@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from partialpool._typing import Floats, Ints
+from partialpool.data.clusters import Clusters
 from partialpool.data.cross_products import Block, Crossing, CrossProducts
 from partialpool.data.design import Design
 from partialpool.data.labels import shown
@@ -15,25 +16,27 @@ from partialpool.notices import Notice
 
 TOLERANCE = 1e-11
 """A column is redundant if this share of its sum of squares is left given those before it."""
+ROUNDING = (8 * np.finfo(float).eps) ** 2
+"""What is left of the square of what was taken off a constant column."""
 
 
 def without_redundant(
-    design: Design, statistics: CrossProducts
-) -> tuple[Design, CrossProducts, list[Notice]]:
+    design: Design, statistics: CrossProducts, clusters: Clusters | None
+) -> tuple[Design, CrossProducts, Clusters | None, list[Notice]]:
     """Leave out every column that is an exact combination of those before it, as R does."""
     s = statistics
     total = sum(float(b.weight.sum()) for b in s.blocks[:1])
-    kept = independent(s.xtx, total * s.shift**2)
+    kept = independent(s.xtx, ROUNDING * total * s.shift**2)
     effects, blocks, chosen = list(design.effects), list(s.blocks), []
     notices = list(_told(s.coefficients, kept, "predictors"))
     for t, block in enumerate(s.blocks):
-        own = independent(block.ztz.sum(axis=0), total * block.shift**2)
+        own = independent(block.ztz.sum(axis=0), ROUNDING * total * block.shift**2)
         notices += _told(block.effects, own, f"effects that vary by {block.factor}")
         effects[t] = replace(effects[t], columns=tuple(effects[t].columns[i] for i in own))
         blocks[t] = _block(block, own, kept)
         chosen.append(own)
     if not notices:
-        return design, statistics, []
+        return design, statistics, clusters, []
     columns = tuple(design.columns[i] for i in kept)
     smaller = replace(
         s,
@@ -44,23 +47,23 @@ def without_redundant(
         blocks=tuple(blocks),
         crossings=tuple(_crossing(c, chosen) for c in s.crossings),
     )
-    return replace(design, columns=columns, effects=tuple(effects)), smaller, notices
+    fewer = None if clusters is None else clusters.only(kept)
+    return replace(design, columns=columns, effects=tuple(effects)), smaller, fewer, notices
 
 
-def independent(gram: Floats, offset: Floats) -> Ints:
+def independent(gram: Floats, floor: Floats) -> Ints:
     """Positions of the columns that are no combination of those before them.
 
     Parameters
     ----------
     gram : ndarray, shape (p, p)
         Cross-products of (shifted) columns.
-    offset : ndarray, shape (p,)
-        Sum of squares of what was taken off each, whose rounding a constant column is left with.
+    floor : ndarray, shape (p,)
+        A sum of squares of each column that is as good as zero.
     """
     rest, kept = gram.copy(), []
-    noise = (8 * np.finfo(float).eps) ** 2 * offset
     for j in range(len(gram)):
-        if rest[j, j] <= TOLERANCE * gram[j, j] + noise[j]:
+        if rest[j, j] <= TOLERANCE * gram[j, j] + floor[j]:
             continue
         kept.append(j)
         rest -= np.outer(rest[:, j], rest[j]) / rest[j, j]

@@ -150,21 +150,3 @@ def test_missing_rows_do_not_teach():
     (standard,) = reading.design.learned.values()
     assert standard.mean == pytest.approx(np.mean(X[1:]))
     assert standard.sd == pytest.approx(np.std(X[1:], ddof=1))
-
-
-def test_own_estimates_are_each_groups_own_line():
-    (found,) = pp.data.own_estimates(read("y ~ x + (x | g)", BASE).statistics)
-    for j, label in enumerate("abcd"):
-        at = [i for i, g in enumerate(G) if g == label]
-        slope, intercept = np.polyfit(np.array(X)[at], np.array(Y)[at], 1)
-        np.testing.assert_allclose(found[j], [intercept, slope], rtol=1e-9)
-
-
-def test_own_estimates_that_do_not_exist():
-    single = BASE | {"g": ["z", *G[1:]]}
-    (lines,) = pp.data.own_estimates(read("y ~ x + (x | g)", single).statistics)
-    assert np.isnan(lines[-1]).all()
-    (means,) = pp.data.own_estimates(read("y ~ x + (1 | g)", single).statistics)
-    assert means[-1, 0] == pytest.approx(Y[0])
-    (slopes,) = pp.data.own_estimates(read("y ~ x + (0 + x | g)", BASE).statistics)
-    assert np.isnan(slopes).all()
