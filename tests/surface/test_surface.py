@@ -15,7 +15,7 @@ import partialpool
 PROMISED = {
     "fit", "fit_groups", "Fit", "priors", "datasets", "Table", "Notice",
     "Flat", "Jeffreys", "HalfNormal", "HalfCauchy", "HalfT", "Exponential", "Uniform",
-    "LogNormal", "InverseGammaSq", "UniformShrinkage", "DuMouchel", "Normal", "StudentT",
+    "LogNormal", "InverseGammaSq", "UniformShrinkage", "DuMouchel", "Normal", "StudentT", "LKJ",
     "PartialPoolError", "FormulaError", "UnsupportedFormulaError", "DataError", "ColumnError",
     "PriorError", "ImproperPosteriorError", "ArgumentError", "MissingExtraError",
 }  # fmt: skip

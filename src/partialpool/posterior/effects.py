@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from partialpool._typing import Floats, Ints
+from partialpool.data.population import population_weights
 from partialpool.errors import ArgumentError
 from partialpool.kernels import small
 from partialpool.models import MixedModel
@@ -38,16 +39,11 @@ def growing(model: MixedModel, points: Floats, scale: Floats) -> Floats:
 
 def group_rows(model: MixedModel, block: int, *, whole: bool) -> Rows:
     """Every effect of every group of a term, (L q) rows; with its population value if `whole`."""
-    s, b = model.statistics, model.statistics.blocks[block]
-    groups, q = b.zty.shape
+    s = model.statistics
+    groups, q = s.blocks[block].zty.shape
     x = np.zeros((groups, q, len(s.coefficients)))
     if whole:
-        for k, effect in enumerate(b.effects):
-            if effect == "Intercept":
-                mean = b.x_mean + s.shift
-                x[:, k] = np.where(b.constant, mean, 0.0)
-            elif effect in s.coefficients:
-                x[:, k, s.coefficients.index(effect)] = 1.0
+        x = population_weights(s, block)
     index = np.repeat(np.arange(groups), q)
     z = np.tile(np.eye(q), (groups, 1))
     rows = linear_rows(model, x.reshape(groups * q, -1), {block: (index, z)}, None)
