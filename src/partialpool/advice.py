@@ -73,7 +73,7 @@ def _pair(first: float, second: float) -> str:
 
 
 @singledispatch
-def advise(post: Any) -> Advice:
+def advise(post: Any) -> Any:
     """Say how much the grouping matters, in numbers and words."""
     raise TypeError(f"advise of a {type(post).__name__}")
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from partialpool.advice import FEW_GROUPS
+from partialpool.data import CrossProducts, GroupStatistics
 from partialpool.data.labels import shown
 from partialpool.display import number
 from partialpool.integrate import Accuracy
@@ -29,8 +30,8 @@ def findings(post: Any) -> Iterator[Notice]:
 
 @findings.register
 def _findings_one_way(post: Posterior) -> Iterator[Notice]:
-    yield from _accuracy(post)
-    yield from _dropped(post)
+    yield from accuracy(post)
+    yield from dropped(post.statistics)
     yield from _absent_groups(post)
     yield from _withheld(post)
     yield from _few_groups(post)
@@ -40,7 +41,8 @@ def _findings_one_way(post: Posterior) -> Iterator[Notice]:
     yield from _single_rows(post)
 
 
-def _accuracy(post: Posterior) -> Iterator[Notice]:
+def accuracy(post: Any) -> Iterator[Notice]:
+    """Say that the accuracy asked for was not reached."""
     if post.status is not Accuracy.REACHED:
         yield Notice(
             "accuracy_not_reached",
@@ -50,8 +52,8 @@ def _accuracy(post: Posterior) -> Iterator[Notice]:
         )
 
 
-def _dropped(post: Posterior) -> Iterator[Notice]:
-    s = post.statistics
+def dropped(s: GroupStatistics | CrossProducts) -> Iterator[Notice]:
+    """Say how many rows were left out."""
     if s.n_dropped:
         verb = "rows was" if s.n_dropped == 1 else "rows were"
         yield Notice(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -14,32 +14,53 @@ from partialpool import display, pictures
 from partialpool.advice import Advice, advise, recommendation
 from partialpool.comparison import Comparison, compare
 from partialpool.data import (
+    Clusters,
+    CrossProducts,
+    Design,
     GroupStatistics,
+    MixedReading,
     Table,
     from_estimates,
     from_summaries,
+    read_mixed,
     read_statistics,
 )
 from partialpool.data.labels import as_labels
-from partialpool.data.read import as_table
+from partialpool.data.new_rows import Target, Unseen, one_way_design
+from partialpool.data.one_way_products import as_cross_products
+from partialpool.data.read import Reading, as_table, handing_back
 from partialpool.errors import ArgumentError, PriorError
 from partialpool.findings import findings
-from partialpool.formula import one_way, parse
-from partialpool.models import Priors, priors
+from partialpool.formula import OneWay, mixed, one_way, parse
+from partialpool.formula.tree import Name
+from partialpool.models import Priors, parameter_names, priors
 from partialpool.models.priors import Prior
 from partialpool.notices import Notice
-from partialpool.posterior import Draws, Posterior, posterior
+from partialpool.posterior import (
+    Draws,
+    Estimated,
+    MixedDraws,
+    MixedPosterior,
+    Posterior,
+    estimated,
+    mixed_posterior,
+    posterior,
+)
 from partialpool.posterior.distributions import IntervalKind
+from partialpool.prediction import PredictionOptions, predict
 from partialpool.reading import Statistics, statistics
+from partialpool.regression import MixedAdvice, MixedComparison, compare_coefficients
 from partialpool.report import Contents, write
 from partialpool.simulate import World
 
 PriorLike = Priors | Mapping[str, Prior | str] | Iterable[str] | str | None
+Method = Literal["posterior", "reml", "ml"]
+AnyPosterior = Posterior | MixedPosterior | Estimated
 
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """A fitted one-way model.
+    """A fitted model.
 
     Parameters
     ----------
@@ -47,32 +68,43 @@ class Fit:
         As given, or the formula that says the same.
     family : str
         ``"gaussian"``.
-    posterior : Posterior
-        The joint posterior of every parameter: ``fit.posterior.mu``, ``.tau``, ``.sigma``,
-        ``.theta``, ``.new_group``, ``.contrast(...)``, ``.draws(...)``.
+    posterior : Posterior or MixedPosterior
+        The joint posterior of every parameter: of a one-way model ``fit.posterior.mu``,
+        ``.tau``, ``.sigma``, ``.theta``, ``.new_group``, ``.contrast(...)``, ``.draws(...)``;
+        of one with predictors, slopes or several factors ``.coefficients``, ``.taus``,
+        ``.rhos``, ``.sigma``, ``.group(...)``, ``.linear(...)``, ``.draws(...)``.
     like : callable
         Turns a Table into the kind of frame the data came in.
+    design : Design
+        How rows became columns: levels, means, groups; used again for new rows.
+    told : tuple of Notice
+        What was found when the data were read.
+    clusters : Clusters, optional
+        Cross-products within clusters, for robust errors.
     """
 
     formula: str
     family: Literal["gaussian"]
-    posterior: Posterior
+    posterior: AnyPosterior
     like: Callable[[Table], Any]
+    design: Design
+    told: tuple[Notice, ...] = ()
+    clusters: Clusters | None = None
 
     @cached_property
     def notices(self) -> tuple[Notice, ...]:
         """What to know about the data and the result."""
-        return tuple(findings(self.posterior))
+        return (*findings(self.posterior), *self.told)
 
     @property
-    def statistics(self) -> GroupStatistics:
-        """The per-group statistics of the data."""
+    def statistics(self) -> GroupStatistics | CrossProducts:
+        """The sums the data were reduced to."""
         return self.posterior.statistics
 
     @property
     def priors(self) -> Priors:
         """The priors used."""
-        return self.posterior.priors
+        return self._posterior("a prior").priors
 
     def groups(self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Any:
         """One row a group, in the kind of frame the data came in.
@@ -89,15 +121,17 @@ class Fit:
         frame
             group; n (rows); raw (the group's own mean: no pooling); estimate, sd, lower, upper
             (posterior of theta_j, units of y); shrinkage (posterior mean of the weight on the
-            pooled value: 0 no pooling, 1 complete pooling).
+            pooled value: 0 no pooling, 1 complete pooling). With predictors, slopes or several
+            factors one row for each effect of a group: also factor, term (the effect) and effect
+            (posterior mean of the deviation b); estimate is population value and deviation.
         """
         return self.like(self.posterior.group_table(level, kind))
 
     def parameters(self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Any:
         """One row a parameter: name, mean, sd, lower, median, upper; frame as in `groups`."""
-        return self.like(self._parameters(level, kind))
+        return self.like(self.parameter_table(level, kind))
 
-    def compare(self, *estimators: str) -> Comparison:
+    def compare(self, *estimators: str) -> Comparison | MixedComparison:
         """No, complete and partial pooling side by side, with scores that need no truth.
 
         Parameters
@@ -109,12 +143,60 @@ class Fit:
         -------
         Comparison
             ``.groups`` (a column an estimator) and ``.scores``; see `partialpool.comparison`.
+        MixedComparison
+            With predictors, slopes or several factors: ``.coefficients`` by complete pooling,
+            fixed effects and the model, and what fixed effects cost.
         """
-        return compare(self.posterior, estimators)
+        if isinstance(self.posterior, Posterior):
+            return compare(self.posterior, estimators)
+        if estimators:
+            raise ArgumentError(
+                f"estimators such as {estimators[0]} are for one factor without predictors; "
+                "here compare() takes none"
+            )
+        return compare_coefficients(self.posterior, self.clusters)
 
-    def advise(self) -> Advice:
+    def predict(
+        self,
+        data: Any,
+        *,
+        target: Target = "group",
+        unseen: Unseen = "error",
+        observation: bool = False,
+        level: float = 0.95,
+        kind: IntervalKind = "equal-tailed",
+    ) -> Any:
+        """Predict new rows, with intervals.
+
+        Parameters
+        ----------
+        data : frame, mapping, path or relation
+            New rows, of any kind that `fit` takes; missing values are refused.
+        target : {"group", "new_group", "population"}
+            The groups named in the rows; for every factor a group that is not in the data, with
+            the spread there is between groups; or the population, without any group's deviation.
+        unseen : {"error", "new_group", "population"}
+            What a label stands for that is not in the data: with ``target="group"`` it is an
+            error unless this says otherwise.
+        observation : bool
+            Predict a new row, with its own noise sigma, and not the mean of such rows.
+        level, kind
+            Of the intervals, as in `groups`.
+
+        Returns
+        -------
+        frame
+            estimate, sd, lower, upper (in units of the outcome as modelled, so of log(y) for a
+            formula of log(y)), one row for each row of `data`, in their order, in the kind of
+            frame that `data` is.
+        """
+        options = PredictionOptions(target, unseen, observation, level, kind)
+        return handing_back(data)(predict(self.posterior, self.design, data, options))
+
+    def advise(self) -> Advice | MixedAdvice:
         """Say how much the grouping matters, in numbers and in words; see `partialpool.advice`."""
-        return advise(self.posterior)
+        found: Advice | MixedAdvice = advise(self._posterior("advice"))
+        return found
 
     def world(self) -> World:
         """Return a world like this fit: its group sizes, and mu, tau and sigma at their medians.
@@ -124,22 +206,26 @@ class Fit:
         Raises
         ------
         ArgumentError
-            If standard errors are given: there are no rows to simulate.
+            If standard errors are given: there are no rows to simulate; or if the model is more
+            than one-way.
         """
         post = self.posterior
+        if not isinstance(post, Posterior):
+            raise ArgumentError("a world has one factor and no predictors; this fit has more")
         if post.sigma is None:
             raise ArgumentError("a world is made of rows; this fit has known standard errors")
         return World(
-            n=tuple(self.statistics.n.tolist()),
+            n=tuple(post.statistics.n.tolist()),
             tau=float(post.tau.median),
             sigma=float(post.sigma.median),
             mu=float(post.mu.median),
         )
 
     @property
-    def plot(self) -> pictures.Plots:
-        """Charts of this fit: ``fit.plot.shrinkage()``, ``.caterpillar()``, ``.tau()``, ..."""
-        return pictures.Plots(self.posterior)
+    def plot(self) -> pictures.Plots | pictures.MixedPlots:
+        """Charts of this fit: ``fit.plot.shrinkage()``, ``.coefficients()``, ..."""
+        post = self._posterior("a chart")
+        return pictures.Plots(post) if isinstance(post, Posterior) else pictures.MixedPlots(post)
 
     def report(self, path: str | Path, *, level: float = 0.95) -> None:
         """Write one self-contained HTML page: tables, pictures, notices, advice.
@@ -168,20 +254,28 @@ class Fit:
             display.prior_line(post),
             f"{display.pooling_line(post, level)} {recommendation(post)}",
         ]
-        charts = [self.plot.shrinkage(level=level), self.plot.tau(level=level)]
         groups = post.group_table(level)
         return Contents(
             self.formula,
             lines,
-            self._parameters(level, "equal-tailed"),
+            self.parameter_table(level, "equal-tailed"),
             groups,
             self.notices,
-            charts,
+            self.charts(level=level),
         )
 
-    def draws(self, size: int, rng: np.random.Generator) -> Draws:
+    def charts(self, *, level: float = 0.95, dark: bool = False) -> list[Any]:
+        """The charts that say most of this fit, as its report shows them."""
+        if isinstance(self.posterior, Estimated):
+            return []
+        plot, options = self.plot, {"level": level, "dark": dark}
+        if isinstance(plot, pictures.MixedPlots):
+            return [plot.effects(**options), plot.coefficients(**options)]
+        return [plot.shrinkage(**options), plot.tau(**options)]
+
+    def draws(self, size: int, rng: np.random.Generator) -> Draws | MixedDraws:
         """Draw independently from the joint posterior; see `Posterior.draws`."""
-        return self.posterior.draws(size, rng)
+        return self._posterior("drawing").draws(size, rng)
 
     def update(self, data: Any, *, progress: Callable[[float], None] | None = None) -> Fit:
         """Fit again with more rows: the same as a fit of all the rows together.
@@ -200,9 +294,15 @@ class Fit:
         ColumnError, DataError
             As in `fit`.
         """
+        post, roles = self.posterior, one_way(parse(self.formula))
+        if not isinstance(post, Posterior) or roles is None:
+            raise ArgumentError(
+                "update is for one factor without predictors; fit all the rows together"
+            )
         new = statistics(self.formula, data, progress=progress)
-        both = Statistics(self.formula, self.statistics).combine(new)
-        return _fit(self.formula, both.groups, self.priors, self.like)
+        both = Statistics(self.formula, post.statistics).combine(new)
+        reading = Reading(both.groups, self.like)
+        return _fit_one_way(self.formula, roles, reading, post.priors, "posterior")
 
     def to_dict(
         self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed"
@@ -216,14 +316,14 @@ class Fit:
 
     def _as_dict(self, groups: Table, level: float, kind: IntervalKind) -> dict[str, Any]:
         """The dict of these groups, already computed, chosen and ordered."""
-        factor = self.statistics.factor
-        return {
+        first = {} if "factor" in groups else {"factor": self.design.effects[0].factor.name}
+        found = {
             "formula": self.formula,
             "family": self.family,
             "n_rows": self.statistics.n_rows,
             "n_dropped": self.statistics.n_dropped,
-            "parameters": display.plain_rows(self._parameters(level, kind)),
-            "groups": [{"factor": factor, **row} for row in display.plain_rows(groups)],
+            "parameters": display.plain_rows(self.parameter_table(level, kind)),
+            "groups": [{**first, **row} for row in display.plain_rows(groups)],
             "accuracy": {
                 "method": self.posterior.method,
                 "error": self.posterior.error,
@@ -231,18 +331,24 @@ class Fit:
             },
             "notices": [n.to_dict() for n in self.notices],
         }
+        if isinstance(self.posterior, Estimated):
+            found["log_likelihood"] = self.posterior.log_likelihood
+        return found
 
     def __repr__(self) -> str:
         return display.summary(
             self.formula,
             self.posterior,
             self.notices,
-            self._parameters(0.95, "equal-tailed"),
+            self.parameter_table(0.95, "equal-tailed"),
             self.posterior.group_table(),
             recommendation(self.posterior),
         )
 
-    def _parameters(self, level: float, kind: IntervalKind) -> Table:
+    def parameter_table(self, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Table:
+        """`parameters` as a Table, whatever kind of frame the data came in."""
+        if isinstance(self.posterior, Estimated):
+            return self.posterior.parameter_table(level, kind)
         named = self.posterior.named()
         ends = [d.interval(level, kind) for d in named.values()]
         return Table(
@@ -254,34 +360,54 @@ class Fit:
             upper=np.array([float(e[1]) for e in ends]),
         )
 
+    def _posterior(self, what: str) -> Posterior | MixedPosterior:
+        """The posterior; an error if there are estimates only."""
+        if isinstance(self.posterior, Estimated):
+            raise ArgumentError(f'{what} needs a posterior: fit with method="posterior"')
+        return self.posterior
+
 
 def fit(
     formula: str,
     data: Any,
     *,
     prior: PriorLike = None,
+    method: Method = "posterior",
     family: str = "gaussian",
     progress: Callable[[float], None] | None = None,
 ) -> Fit:
-    """Fit a hierarchical model and return its exact posterior.
+    """Fit a hierarchical model and return its posterior.
 
         y_ij ~ N(theta_j, sigma^2 / w_ij),   theta_j ~ N(mu, tau^2)
+
+    and with predictors, slopes that vary, and nested or crossed groups
+
+        y = X beta + sum_t Z_t b_t + e,   b_t,l ~ N(0, Sigma_t),   e_i ~ N(0, sigma^2 / w_i)
 
     Parameters
     ----------
     formula : str
         ``"score ~ 1 + (1 | school)"`` for rows; ``"effect | se(se) ~ 1 + (1 | school)"`` for
         estimates with known standard errors; ``"y | weights(w) ~ ..."`` for rows of variance
-        sigma^2 / w; ``"mean | summary(n, sd) ~ ..."`` for summaries of groups.
+        sigma^2 / w; ``"mean | summary(n, sd) ~ ..."`` for summaries of groups. Predictors and
+        their interactions ``x * kind``, functions log, exp, sqrt, center, scale, poly, C, I and
+        offset, slopes ``(x | school)`` (``||``: independent), nesting ``(1 | county/tract)``,
+        and several terms for crossed groups.
     data : frame, mapping, path or relation
         A pandas or Polars frame (also lazy), a PyArrow table, a dict of arrays, the path of a
         CSV or Parquet file (also a glob, or a list of paths), a table of a DuckDB database
         ("file.duckdb::table"), a DuckDB relation, or a Spark DataFrame (classic or Connect).
         Files, relations and Spark DataFrames are reduced to one record a group where they are;
-        their rows never reach Python.
+        their rows never reach Python; with predictors they come in parts, and are summed: memory
+        grows with groups, not with rows.
     prior : Priors, mapping, str or sequence of str, optional
         ``pp.priors(tau=pp.HalfNormal(5))`` or ``["tau ~ half_normal(5)"]``. The default is flat
-        on mu and tau and 1/sigma on sigma.
+        on mu and tau and 1/sigma on sigma. With predictors also ``"floor ~ normal(0, 10)"`` for
+        one coefficient, ``beta`` for all but the intercept, ``"tau[county, floor] ~ ..."`` for
+        one standard deviation, ``tau`` for all, and ``"rho ~ lkj(2)"``.
+    method : {"posterior", "reml", "ml"}
+        The full posterior, or point estimates by (restricted) maximum likelihood with standard
+        errors.
     family : str
         ``"gaussian"``.
     progress : callable, optional
@@ -298,6 +424,8 @@ def fit(
         If the formula cannot be read, or asks for more than this version fits.
     ColumnError, DataError
         If a column is missing or a value is not allowed.
+    ArgumentError
+        If a family or method is not known.
     PriorError, ImproperPosteriorError
         If a prior does not apply, or data and priors leave no proper posterior.
 
@@ -319,10 +447,18 @@ def fit(
             f"the arguments are fit(formula, data); the first is a {type(formula).__name__}, "
             'not a formula such as "score ~ 1 + (1 | school)"'
         )
+    if method not in get_args(Method):
+        raise ArgumentError(f'method={method!r}: it is "posterior", "reml" or "ml"')
+    if method != "posterior" and prior not in (None, [], ()):
+        raise PriorError(f'method="{method}" takes no priors; use method="posterior"')
     parsed = parse(formula)
     roles = one_way(parsed)
+    if roles is None:
+        return _fit_mixed(
+            formula, read_mixed(mixed(parsed), data, progress=progress), prior, method
+        )
     reading = read_statistics(roles, data, progress=progress)
-    return _fit(formula, reading.statistics, prior, reading.like)
+    return _fit_one_way(formula, roles, reading, prior, method)
 
 
 def fit_statistics(statistics: Statistics, *, prior: PriorLike = None) -> Fit:
@@ -348,7 +484,14 @@ def fit_statistics(statistics: Statistics, *, prior: PriorLike = None) -> Fit:
     >>> pp.fit_statistics(found).statistics.n_groups
     3
     """
-    return _fit(statistics.formula, statistics.groups.sorted(), prior, as_table)
+    roles = one_way(parse(statistics.formula))
+    if roles is None:
+        raise ArgumentError(
+            f"statistics of {statistics.formula} cannot be fitted: they are kept for one factor "
+            "without predictors"
+        )
+    reading = Reading(statistics.groups.sorted(), as_table)
+    return _fit_one_way(statistics.formula, roles, reading, prior, "posterior")
 
 
 def fit_groups(
@@ -396,11 +539,14 @@ def fit_groups(
     >>> fit.statistics.n_used
     65
     """
+    roles = OneWay(Name("mean"), Name(factor))
     if se is not None and n is None and sd is None:
         statistics = from_estimates(mean, se, names, factor=factor)
+        roles = replace(roles, se=Name("se"))
         formula = f"mean | se(se) ~ 1 + (1 | {factor})"
     elif se is None and n is not None and sd is not None:
         statistics = from_summaries(n, mean, sd, names, factor=factor)
+        roles = replace(roles, count=Name("n"), sd=Name("sd"))
         formula = f"mean | summary(n, sd) ~ 1 + (1 | {factor})"
     else:
         given = [k for k, v in (("n", n), ("sd", sd), ("se", se)) if v is not None]
@@ -408,16 +554,40 @@ def fit_groups(
             "give either se (known standard errors), or both n and sd; "
             f"received mean and {', '.join(given) or 'nothing else'}"
         )
-    return _fit(formula, statistics, prior, as_table)
+    return _fit_one_way(formula, roles, Reading(statistics, as_table), prior, "posterior")
 
 
-def _fit(
-    formula: str, statistics: GroupStatistics, prior: PriorLike, like: Callable[[Table], Any]
+def _fit_one_way(
+    formula: str, roles: OneWay, reading: Reading, prior: PriorLike, method: Method
 ) -> Fit:
-    chosen = prior if isinstance(prior, Priors) else priors(prior, factor=statistics.factor)
-    if statistics.sigma_known and chosen.sigma != Priors().sigma:
+    s = reading.statistics
+    design = one_way_design(roles, s)
+    if method != "posterior":
+        found = estimated(as_cross_products(s), restricted=method == "reml")
+        return Fit(formula, "gaussian", found, reading.like, design)
+    chosen = prior if isinstance(prior, Priors) else priors(prior, factor=s.factor)
+    _refuse_sigma(chosen, s.sigma_known)
+    return Fit(formula, "gaussian", posterior(s, chosen), reading.like, design)
+
+
+def _fit_mixed(formula: str, reading: MixedReading, prior: PriorLike, method: Method) -> Fit:
+    s = reading.statistics
+    post: MixedPosterior | Estimated
+    if method == "posterior":
+        names = parameter_names(s)
+        chosen = prior if isinstance(prior, Priors) else priors(prior, parameters=names)
+        _refuse_sigma(chosen, s.sigma_known)
+        post = mixed_posterior(s, chosen)
+    else:
+        post = estimated(s, restricted=method == "reml")
+    return Fit(
+        formula, "gaussian", post, reading.like, reading.design, reading.notices, reading.clusters
+    )
+
+
+def _refuse_sigma(chosen: Priors, sigma_known: bool) -> None:
+    if sigma_known and chosen.sigma != Priors().sigma:
         raise PriorError(
             f"sigma ~ {chosen.sigma}: standard errors are given, so there is no sigma to give a "
             "prior; leave it out"
         )
-    return Fit(formula, "gaussian", posterior(statistics, chosen), like)

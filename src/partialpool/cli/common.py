@@ -14,11 +14,13 @@ from partialpool import datasets
 from partialpool.data.files import expand
 from partialpool.data.statistics_files import holds_statistics
 from partialpool.errors import ArgumentError, DataError, did_you_mean
-from partialpool.fitting import Fit, fit, fit_statistics
+from partialpool.fitting import Fit, Method, fit, fit_statistics
 from partialpool.reading import load_statistics
 
 
-def fitted(data: str, formula: str | None, priors: tuple[str, ...]) -> Fit:
+def fitted(
+    data: str, formula: str | None, priors: tuple[str, ...], method: Method = "posterior"
+) -> Fit:
     """Fit rows with a formula, or statistics (a file, or a glob of them) with their own."""
     if are_statistics(data):
         if formula is not None:
@@ -28,7 +30,7 @@ def fitted(data: str, formula: str | None, priors: tuple[str, ...]) -> Fit:
             )
         return fit_statistics(load_statistics(data), prior=list(priors))
     with source(data, formula) as (rows, its_formula), progress_bar() as progress:
-        return fit(its_formula, rows, prior=list(priors), progress=progress)
+        return fit(its_formula, rows, prior=list(priors), method=method, progress=progress)
 
 
 def are_statistics(data: str) -> bool:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 import click
 import numpy as np
 
 from partialpool import display
 from partialpool.cli.common import fitted, rich_table, wide_console
+from partialpool.comparison import Comparison
 from partialpool.data import Table
+from partialpool.fitting import Fit
+from partialpool.regression import MixedComparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +34,38 @@ def run(options: CompareOptions) -> None:
     """Compare and print."""
     found = fitted(options.data, options.formula, options.priors)
     result = found.compare(*options.estimators)
+    if isinstance(result, MixedComparison):
+        _show_coefficients(found, result, options)
+    else:
+        _show_groups(found, result, options)
+
+
+def _show_coefficients(found: Fit, result: MixedComparison, options: CompareOptions) -> None:
+    rows = display.plain_rows(result.coefficients)
+    if options.as_json:
+        _print_json({"formula": found.formula, "coefficients": rows, "text": result.text})
+        return
+    from rich.text import Text
+
+    console = wide_console(110)
+    console.print(Text(display.headline(found.posterior, found.formula), style="bold"))
+    names = [name.replace("_", " ") for name in result.coefficients]
+    console.print(rich_table(names, display.coefficient_cells(result.coefficients)))
+    console.print(Text(result.text, style="dim"))
+
+
+def _show_groups(found: Fit, result: Comparison, options: CompareOptions) -> None:
     groups = Table({k: v[: options.top] for k, v in result.groups.items()})
     if options.as_json:
-        tables = {"formula": found.formula, "groups": display.plain_rows(groups)}
-        tables["scores"] = display.plain_rows(result.scores)
-        click.echo(json.dumps(tables, ensure_ascii=False, indent=2, allow_nan=False))
+        scores = display.plain_rows(result.scores)
+        groups_and_scores = {"groups": display.plain_rows(groups), "scores": scores}
+        _print_json({"formula": found.formula, **groups_and_scores})
         return
     from rich.text import Text
 
     console = wide_console(110)
     spread = float(np.ptp(groups["partial_pooling"])) / 4 or 1.0
-    header = [found.statistics.factor, *list(groups)[1:]]
+    header = [found.design.effects[0].factor.name, *list(groups)[1:]]
     console.print(Text(display.headline(found.posterior, found.formula), style="bold"))
     console.print(rich_table(header, display.estimate_cells(groups, spread)))
     console.print(rich_table(list(result.scores), display.score_cells(result.scores)))
@@ -50,3 +75,7 @@ def run(options: CompareOptions) -> None:
     )
     for line in lines:
         console.print(Text(line, style="dim"))
+
+
+def _print_json(found: dict[str, Any]) -> None:
+    click.echo(json.dumps(found, ensure_ascii=False, indent=2, allow_nan=False))

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from partialpool.data import arrays, duck, files, frames, spark, sql
-from partialpool.data.excel import EXCEL_ENDINGS, read_excel
+from partialpool.data.excel import is_workbook, read_excel
 from partialpool.data.labels import integers_if_plain
 from partialpool.data.statistics import GroupStatistics
 from partialpool.data.table import Table, build_frame
@@ -50,22 +49,30 @@ def read_statistics(roles: OneWay, data: Any, *, progress: Progress | None = Non
     ColumnError
         If a column of the formula is missing.
     """
-    if isinstance(data, str | Path) and str(data).lower().endswith(EXCEL_ENDINGS):
+    if is_workbook(data):
         return read_statistics(roles, read_excel(files.existing(data)))
     if files.are_paths(data):
         return Reading(_read_file(data, roles, progress), as_table)
-    kind = _kind(data)
+    kind = checked_kind(data)
     if kind == "duckdb":
         with duck.translated():
             statistics = sql.reduce(duck.DuckDB(data, roles), roles)
-        return Reading(statistics, partial(duck.as_relation, data))
+        return Reading(statistics, handing_back(data))
     if kind == "pyspark":
         with spark.translated():
             return Reading(sql.reduce(spark.Spark(data, roles), roles), as_table)
     statistics = arrays.reduce(frames.extract(data, kind, roles), roles).sorted()
-    if kind == "mapping":
-        return Reading(statistics, as_table)
-    return Reading(statistics, partial(build_frame, library=kind))
+    return Reading(statistics, handing_back(data))
+
+
+def handing_back(data: Any) -> Callable[[Table], Any]:
+    """How results are handed back: in the kind of frame that `data` is."""
+    kind = None if files.are_paths(data) else frames.kind_of(data)
+    if kind == "duckdb":
+        return partial(duck.as_relation, data)
+    if kind in (None, "mapping", "pyspark"):
+        return as_table
+    return partial(build_frame, library=kind)
 
 
 def explain_reading(roles: OneWay, data: Any) -> str:
@@ -81,7 +88,7 @@ def explain_reading(roles: OneWay, data: Any) -> str:
         with duck.translated():
             engine = duck.DuckDB(opened.relation, roles)
             return _plan(f"DuckDB reads {_files(opened.names)}", engine, roles)
-    kind = _kind(data)
+    kind = checked_kind(data)
     if kind == "duckdb":
         with duck.translated():
             return _plan("DuckDB reads the relation", duck.DuckDB(data, roles), roles)
@@ -107,7 +114,14 @@ def _plan(what: str, engine: sql.Engine, roles: OneWay) -> str:
     return "\n".join(lines)
 
 
-def _kind(data: Any) -> str:
+def checked_kind(data: Any) -> str:
+    """Name the library a frame comes from.
+
+    Raises
+    ------
+    DataError
+        If it is no kind of data.
+    """
     kind = frames.kind_of(data)
     if kind is None:
         raise DataError(

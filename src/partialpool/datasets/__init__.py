@@ -143,6 +143,45 @@ def radon() -> Table:
     return table
 
 
+def sleepstudy() -> Table:
+    """Reaction times of 18 long-distance drivers over ten days of three hours' sleep a night.
+
+    Columns: subject; days (0 to 9 of the restriction); reaction (average time, ms).
+
+    Source: Belenky et al. (2003), Journal of Sleep Research 12, 1-12,
+    doi:10.1046/j.1365-2869.2003.00337.x; the group with three hours in bed.
+    """
+    return Table(_read("sleepstudy"))
+
+
+def penicillin() -> Table:
+    """Zones of inhibition by six samples of penicillin on each of 24 plates: crossed groups.
+
+    Columns: plate (a to x), sample (A to F), diameter (mm).
+
+    Source: Davies and Goldsmith (eds., 1972), Statistical Methods in Research and Production,
+    4th edition, table 6.6.
+    """
+    return Table(_read("penicillin"))
+
+
+def high_school() -> Table:
+    """Mathematics of 7,185 pupils in 160 schools, with predictors of pupils and of schools.
+
+    Columns: school; sector (public or catholic); ses (the pupil's socio-economic status,
+    standardised), school_ses (its mean in the school), relative_ses (their difference); math
+    (score).
+
+    Source: High School and Beyond, 1982 (National Center for Education Statistics), as studied
+    by Raudenbush and Bryk (2002), Hierarchical Linear Models, 2nd edition, chapter 4.
+    """
+    table = Table(_read("high_school"))
+    _, group = np.unique(table["school"], return_inverse=True)
+    table["school_ses"] = (np.bincount(group, table["ses"]) / np.bincount(group))[group]
+    table["relative_ses"] = table["ses"] - table["school_ses"]
+    return table
+
+
 def surgical() -> Table:
     """Deaths after cardiac surgery on infants in 12 hospitals.
 
@@ -182,6 +221,14 @@ STORIES = {
     "radon": "Radon was measured in 919 houses, but two of the 85 counties have over a hundred "
     "and many have two or three. The raw extremes are nearly all small counties, and "
     "those are drawn in most.",
+    "sleepstudy": "Eighteen people slept three hours a night, and reacted more slowly each day, "
+    "some by 20 ms a day and some not at all. Each person has a line of their own, drawn toward "
+    "that of all.",
+    "penicillin": "Every sample was tested on every plate, so that plates and samples are "
+    "crossed, not nested. Two spreads are learned at once, one much larger than the other.",
+    "high_school": "How much does a pupil's background matter for mathematics, and does it "
+    "matter less in Catholic schools? Intercepts and slopes differ by school, and predictors of "
+    "the school explain part of both.",
     "surgical": "Deaths after heart surgery on infants in twelve hospitals: one did 47 "
     "operations without any. Nobody believes that its risk is zero, and pooling says what to "
     "believe.",
@@ -202,8 +249,15 @@ catalogue: tuple[Dataset, ...] = tuple(
          "yield of 30 preparations from 6 batches", "Davies 1947"),
         (rats, "biology", "weight ~ 1 + (1 | rat)",
          "weights of 30 rats on 5 days", "Gelfand et al. 1990"),
-        (radon, "environment", "log_radon ~ 1 + (1 | county)",
+        (radon, "environment", "log_radon ~ floor + log(uranium) + (1 | county)",
          "radon in 919 houses of 85 counties", "Price, Nero & Gelman 1996"),
+        (sleepstudy, "medicine", "reaction ~ days + (days | subject)",
+         "reaction times of 18 subjects over ten days of little sleep", "Belenky et al. 2003"),
+        (penicillin, "industry", "diameter ~ 1 + (1 | plate) + (1 | sample)",
+         "six samples of penicillin on each of 24 plates", "Davies & Goldsmith 1972"),
+        (high_school, "education",
+         "math ~ (school_ses + sector) * relative_ses + (relative_ses | school)",
+         "mathematics of 7,185 pupils in 160 schools", "Raudenbush & Bryk 2002"),
         (surgical, "medicine", "arcsine | se(se) ~ 1 + (1 | hospital)",
          "deaths after infant heart surgery in 12 hospitals", "Spiegelhalter et al. 1996"),
     )
@@ -218,7 +272,10 @@ __all__ = [
     "dyestuff",
     "eight_schools",
     "eight_schools_unrounded",
+    "high_school",
+    "penicillin",
     "radon",
     "rats",
+    "sleepstudy",
     "surgical",
 ]

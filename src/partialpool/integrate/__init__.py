@@ -1,7 +1,20 @@
 """Deterministic integration of a log density over few dimensions. Knows nothing of groups."""
 
-from partialpool.integrate.axis import Axis, Line
+from partialpool.integrate.axis import Axis, Coordinate, HalfLine, Interval, Line
+from partialpool.integrate.cloud import Cloud, integrate_cloud
 from partialpool.integrate.gauss import gauss
 from partialpool.integrate.trapezoid import Accuracy, Grid, integrate
 
-__all__ = ["Accuracy", "Axis", "Grid", "Line", "gauss", "integrate"]
+__all__ = [
+    "Accuracy",
+    "Axis",
+    "Cloud",
+    "Coordinate",
+    "Grid",
+    "HalfLine",
+    "Interval",
+    "Line",
+    "gauss",
+    "integrate",
+    "integrate_cloud",
+]

@@ -2,6 +2,20 @@
 
 from partialpool.posterior.distributions import Distribution
 from partialpool.posterior.draws import Draws
+from partialpool.posterior.estimated import Estimated, estimated
+from partialpool.posterior.mixed import MixedPosterior, mixed_posterior, plug_in
+from partialpool.posterior.mixed_draws import MixedDraws
 from partialpool.posterior.posterior import Posterior, posterior
 
-__all__ = ["Distribution", "Draws", "Posterior", "posterior"]
+__all__ = [
+    "Distribution",
+    "Draws",
+    "Estimated",
+    "MixedDraws",
+    "MixedPosterior",
+    "Posterior",
+    "estimated",
+    "mixed_posterior",
+    "plug_in",
+    "posterior",
+]

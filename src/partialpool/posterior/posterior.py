@@ -33,7 +33,7 @@ from partialpool.posterior.components import (
     trimmed,
 )
 from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture, OfRatio
-from partialpool.posterior.draws import Draws, draw
+from partialpool.posterior.draws import Draws, check_draws, draw
 from partialpool.posterior.scales import icc, ratio, sigma, tau
 
 MANY = 200_000
@@ -264,15 +264,7 @@ class Posterior:
         Draws
             mu, tau, sigma of shape (S,) and theta of shape (S, J).
         """
-        if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
-            raise ArgumentError(
-                f"the number of draws must be a whole number, 1 or more, not {size!r}"
-            )
-        if not isinstance(rng, np.random.Generator):
-            raise ArgumentError(
-                f"rng must be a numpy.random.Generator, such as numpy.random.default_rng(1), "
-                f"not {type(rng).__name__}"
-            )
+        check_draws(size, rng)
         return draw(self.model, self.grid, self.statistics, self.centered_means, int(size), rng)
 
     def log_marginal_likelihood(self) -> float:
