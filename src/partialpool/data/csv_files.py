@@ -14,7 +14,7 @@ from typing import Any
 from partialpool.data import labels as lab
 from partialpool.data.frames import check_column
 from partialpool.errors import ColumnError, DataError
-from partialpool.formula import OneWay
+from partialpool.formula import Columns
 
 DELIMITERS = (",", ";", "\t", "|")
 MISSING_WORDS = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "."]
@@ -29,7 +29,7 @@ class Header:
     delimiter: str
 
 
-def read_csv(connection: Any, names: list[str], roles: OneWay) -> Any:
+def read_csv(connection: Any, names: list[str], roles: Columns) -> Any:
     """Sniff types, but keep the group column as text: "007" is a label, not 7.
 
     Raises
@@ -117,7 +117,7 @@ def explain(error: BaseException) -> str:
     return "; ".join(kept)
 
 
-def _checked_header(name: str, roles: OneWay) -> Header:
+def _checked_header(name: str, roles: Columns) -> Header:
     header = _header(name, roles)
     try:
         for role in roles.columns:
@@ -144,7 +144,7 @@ def _opened(name: str) -> Iterator[Iterator[str]]:
         raise DataError(f'"{name}" cannot be read: {error}') from error
 
 
-def _header(name: str, roles: OneWay) -> Header:
+def _header(name: str, roles: Columns) -> Header:
     """Read the header with the delimiter that gives the columns of the formula, or most columns."""
     wanted = {role.name for role in roles.columns}
     with _opened(name) as lines:

@@ -16,7 +16,7 @@ from partialpool._typing import AnyArray
 from partialpool.data.csv_files import explain, literal, read_csv
 from partialpool.data.table import Table
 from partialpool.errors import DataError
-from partialpool.formula import OneWay
+from partialpool.formula import Columns
 
 CSV_ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 PARQUET_ENDINGS = (".parquet", ".pq", ".parq")
@@ -34,7 +34,7 @@ class OpenFile:
     text_labels: bool
 
 
-def open_file(path: str | Path, roles: OneWay) -> OpenFile:
+def open_file(path: str | Path, roles: Columns) -> OpenFile:
     """Open a CSV or Parquet file, or a glob of them, as a DuckDB relation.
 
     Raises

@@ -6,27 +6,32 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from partialpool.data import arrays, files, frames, sql
+from partialpool.data import arrays, counts, counts_sql, files, frames, sql
+from partialpool.data.counts import CountStatistics
 from partialpool.data.labels import integers_if_plain
 from partialpool.data.statistics import GroupStatistics
 from partialpool.data.table import Table, build_frame
 from partialpool.errors import DataError
-from partialpool.formula import OneWay
+from partialpool.formula import CountRoles, OneWay
 
 Progress = Callable[[float], None]
+R = TypeVar("R", OneWay, CountRoles)
+S = TypeVar("S", GroupStatistics, CountStatistics)
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Generic[S]):
     """The statistics, and how to hand results back in the kind of frame that came in."""
 
-    statistics: GroupStatistics
+    statistics: S
     like: Callable[[Table], Any]
 
 
-def read_statistics(roles: OneWay, data: Any, *, progress: Progress | None = None) -> Reading:
+def read_statistics(
+    roles: OneWay, data: Any, *, progress: Progress | None = None
+) -> Reading[GroupStatistics]:
     """Reduce data to one record a group.
 
     Parameters
@@ -46,11 +51,28 @@ def read_statistics(roles: OneWay, data: Any, *, progress: Progress | None = Non
     ColumnError
         If a column of the formula is missing.
     """
+    return _read(roles, data, progress, arrays.reduce, sql.reduce)
+
+
+def read_counts(
+    roles: CountRoles, data: Any, *, progress: Progress | None = None
+) -> Reading[CountStatistics]:
+    """Reduce counts to one record a group; as `read_statistics`."""
+    return _read(roles, data, progress, counts.reduce, counts_sql.reduce)
+
+
+def _read(
+    roles: R,
+    data: Any,
+    progress: Progress | None,
+    from_rows: Callable[[frames.Rows, R], S],
+    from_relation: Callable[[Any, R, sql.Fetch], S],
+) -> Reading[S]:
     if isinstance(data, str | Path):
-        return Reading(_read_file(data, roles, progress), as_table)
+        return Reading(_read_file(data, roles, progress, from_relation), as_table)
     kind = frames.kind_of(data)
     if kind == "duckdb":
-        statistics = sql.reduce(data, roles)
+        statistics = from_relation(data, roles, sql.fetch_now)
         return Reading(statistics, partial(sql.as_relation, data))
     if kind is None:
         raise DataError(
@@ -58,16 +80,21 @@ def read_statistics(roles: OneWay, data: Any, *, progress: Progress | None = Non
             "frame, a PyArrow table, a dict of arrays, a DuckDB relation, and the path of a CSV "
             "or Parquet file"
         )
-    statistics = arrays.reduce(frames.extract(data, kind, roles), roles).sorted()
+    statistics = from_rows(frames.extract(data, kind, roles), roles).sorted()
     if kind == "mapping":
         return Reading(statistics, as_table)
     return Reading(statistics, partial(build_frame, library=kind))
 
 
-def _read_file(path: str | Path, roles: OneWay, progress: Progress | None) -> GroupStatistics:
+def _read_file(
+    path: str | Path,
+    roles: R,
+    progress: Progress | None,
+    from_relation: Callable[[Any, R, sql.Fetch], S],
+) -> S:
     opened = files.open_file(path, roles)
     fetch = files.watched(opened.connection, progress) if progress else sql.fetch_now
-    statistics = sql.reduce(opened.relation, roles, fetch)
+    statistics = from_relation(opened.relation, roles, fetch)
     if opened.text_labels:
         statistics = replace(statistics, labels=integers_if_plain(statistics.labels)).sorted()
     return statistics

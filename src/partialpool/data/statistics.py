@@ -107,26 +107,26 @@ class GroupStatistics:
             )
         labels, (a, b) = unify(self.labels, other.labels)
         size = len(labels)
-        wa, wb = _spread(self.weight, a, size), _spread(other.weight, b, size)
-        ma = _spread(self.mean, a, size)
-        mb = _spread(other.mean + (other.center - self.center), b, size)
+        wa, wb = placed(self.weight, a, size), placed(other.weight, b, size)
+        ma = placed(self.mean, a, size)
+        mb = placed(other.mean + (other.center - self.center), b, size)
         weight = wa + wb
         gap = np.where((wa > 0) & (wb > 0), mb - ma, 0.0)
         return replace(
             self,
             labels=labels,
-            n=_spread(self.n, a, size) + _spread(other.n, b, size),
+            n=placed(self.n, a, size) + placed(other.n, b, size),
             weight=weight,
             mean=np.where(wa > 0, ma, mb) + gap * wb / weight,
-            ss=_spread(self.ss, a, size) + _spread(other.ss, b, size) + gap**2 * wa * wb / weight,
+            ss=placed(self.ss, a, size) + placed(other.ss, b, size) + gap**2 * wa * wb / weight,
             log_weight=self.log_weight + other.log_weight,
             n_rows=self.n_rows + other.n_rows,
             n_dropped=self.n_dropped + other.n_dropped,
-            absent=_still_absent(self.absent, other.absent, labels),
+            absent=still_absent(self.absent, other.absent, labels),
         )
 
 
-def _still_absent(first: AnyArray, second: AnyArray, present: AnyArray) -> AnyArray:
+def still_absent(first: AnyArray, second: AnyArray, present: AnyArray) -> AnyArray:
     """Labels absent on either side that are present on neither."""
     both, _ = unify(first, second)
     known = set(present.tolist())
@@ -140,7 +140,7 @@ def without_rounding(ss: Floats, weight: AnyArray, mean: Floats, center: float) 
     return np.where(ss > weight * (4 * np.finfo(float).eps * size) ** 2, ss, 0.0)
 
 
-def _spread(values: AnyArray, at: Ints, size: int) -> AnyArray:
+def placed(values: AnyArray, at: Ints, size: int) -> AnyArray:
     """Place values (one a group of one side) among all `size` groups, 0 elsewhere."""
     out = np.zeros(size, dtype=values.dtype)
     out[at] = values

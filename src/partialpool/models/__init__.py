@@ -2,8 +2,18 @@
 conditional distributions out. One file a family.
 """
 
+from partialpool.models.counts import CountsModel, counts_model
 from partialpool.models.oneway import Conditional, OneWayModel, one_way_model
 from partialpool.models.prior_text import parse_prior, priors
 from partialpool.models.priors import Priors
 
-__all__ = ["Conditional", "OneWayModel", "Priors", "one_way_model", "parse_prior", "priors"]
+__all__ = [
+    "Conditional",
+    "CountsModel",
+    "OneWayModel",
+    "Priors",
+    "counts_model",
+    "one_way_model",
+    "parse_prior",
+    "priors",
+]
