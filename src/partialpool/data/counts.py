@@ -106,14 +106,16 @@ class CountStatistics:
             )
         labels, (a, b) = unify(self.labels, other.labels)
 
-        def added(name: str) -> AnyArray:
-            mine, theirs = getattr(self, name), getattr(other, name)
+        def added(mine: AnyArray, theirs: AnyArray) -> AnyArray:
             return placed(mine, a, len(labels)) + placed(theirs, b, len(labels))
 
         return replace(
             self,
             labels=labels,
-            **{k: added(k) for k in ("n", "y", "size", "square")},
+            n=added(self.n, other.n),
+            y=added(self.y, other.y),
+            size=added(self.size, other.size),
+            square=added(self.square, other.square),
             log_constant=self.log_constant + other.log_constant,
             n_rows=self.n_rows + other.n_rows,
             n_dropped=self.n_dropped + other.n_dropped,
@@ -195,6 +197,10 @@ def reduce(rows: Rows, roles: CountRoles) -> CountStatistics:
     n = np.bincount(codes, minlength=groups)
     square = np.divide(y * y, size, out=np.zeros(len(y)), where=size > 0)
     full = n > 0
+
+    def total_of(values: Floats) -> Floats:
+        return np.bincount(codes, values, groups)[full].astype(np.float64, copy=False)
+
     return CountStatistics(
         family=roles.family,
         factor=roles.group.name,
@@ -202,10 +208,9 @@ def reduce(rows: Rows, roles: CountRoles) -> CountStatistics:
         size_name=size_name(roles),
         labels=rows.labels[full],
         n=n[full].astype(np.int64),
-        **{
-            name: np.bincount(codes, values, groups)[full]
-            for name, values in (("y", y), ("size", size), ("square", square))
-        },
+        y=total_of(y),
+        size=total_of(size),
+        square=total_of(square),
         log_constant=float(_log_constant(y, size, roles.proportion).sum()),
         n_rows=total,
         n_dropped=total - int(keep.sum()),

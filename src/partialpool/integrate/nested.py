@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -19,11 +19,13 @@ from partialpool._typing import Bools, Floats
 from partialpool.integrate.axis import Axis, Line
 from partialpool.integrate.trapezoid import TOLERANCE, Accuracy, integrate
 
-STEP = {False: 0.5, True: 0.65}
+STEP = {False: 0.4, True: 0.55}
 """Distance of inner nodes in conditional sds, where the outer variable is not or is pinned down."""
 REACH = 8.0
-DROP = 28.0
-"""Log densities this far below the highest may be cut off at the ends (7e-13)."""
+DROP = 24.0
+"""Log densities this far below the highest may be cut off at the ends (4e-11)."""
+IGNORED = 60.0
+"""Lines whose integral is this far below the highest need not be laid well."""
 MOST_NODES = 1501
 PINNED = 0.2
 """Largest sd of the outer coordinate for a grid around the joint mode."""
@@ -76,6 +78,19 @@ class Nested:
     def marginal(self) -> Floats:
         """Probability of each line, shape (T,)."""
         return np.asarray(self.weight.sum(axis=1))
+
+    def cut(self, negligible: float) -> Nested:
+        """Leave out the lines at both ends with less probability each."""
+        at = np.flatnonzero(self.marginal > negligible)
+        first, last = int(at[0]), int(at[-1])
+        part = slice(first, last + 1)
+        return replace(
+            self,
+            line=self.line.cut(first, last),
+            inner=self.inner[part],
+            weight=self.weight[part],
+            scale=self.scale[part],
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,11 +145,11 @@ def integrate_nested(
             return found
 
     def log_density(points: Floats) -> Floats:
-        return _laid(joint, guess, points[:, 0], STEP[False]).log_marginal()
+        return _laid(joint, guess, axis, points[:, 0], STEP[False]).log_marginal()
 
     grid = integrate(log_density, [axis], [start], moments=[moments])
     line = grid.lines[0]
-    return _finished(line, _laid(joint, guess, line.x, STEP[False]), STEP[False], grid.error)
+    return _finished(line, _laid(joint, guess, axis, line.x, STEP[False]), STEP[False], grid.error)
 
 
 def _finished(line: Line, lines: _Lines, step: float, outer_error: float) -> Nested:
@@ -164,9 +179,10 @@ def _halved(weight: Floats, dimension: int) -> float:
     return float(np.abs(full - half).max())
 
 
-def _laid(joint: Joint, guess: Guess, outer: Floats, step: float) -> _Lines:
+def _laid(joint: Joint, guess: Guess, axis: Axis, outer: Floats, step: float) -> _Lines:
     """Lay the inner grid of each line; again where it missed, or was too coarse."""
     center, scale = guess(outer)
+    slope = axis.log_slope(axis.coordinate(outer))
     half = math.ceil(REACH / step)
     z = step * np.arange(-half, half + 1, dtype=np.float64)
     log_f = np.empty((len(outer), len(z)))
@@ -177,7 +193,8 @@ def _laid(joint: Joint, guess: Guess, outer: Floats, step: float) -> _Lines:
             found = joint(inner, outer[todo])
         log_f[todo] = np.where(np.isfinite(found), found, -np.inf)
         missed, mean, sd = _missed(log_f, z)
-        missed &= todo
+        worth = _Lines(center, scale, z, log_f).log_marginal() + slope
+        missed &= todo & (worth > worth.max() - IGNORED)
         if not missed.any():
             break
         center = np.where(missed, center + scale * mean, center)
@@ -201,6 +218,7 @@ def _missed(log_f: Floats, z: Floats) -> tuple[Bools, Floats, Floats]:
     cut = np.maximum(log_f[:, 0], log_f[:, -1]) > top - DROP
     missed = seen & (cut | (sd < 0.7))
     at_end = np.abs(mean) > 0.8 * z[-1]
+    sd = np.where(cut & (sd > 0.95) & (sd < 1.1) & (np.abs(mean) < 0.3), 1.35 * sd, sd)
     return missed, mean, np.where(at_end, 1.0, np.clip(sd, 0.2, 3.0))
 
 
@@ -222,7 +240,7 @@ def _around_mode(joint: Joint, guess: Guess, axis: Axis, start: float) -> Nested
     def conditional(_: Floats) -> tuple[Floats, Floats]:
         return center + slope * (line.u - u), np.full(len(line.u), sd)
 
-    lines = _laid(joint, conditional, line.x, step)
+    lines = _laid(joint, conditional, axis, line.x, step)
     along = lines.log_marginal() + line.log_slope
     if max(along[0], along[-1]) > along.max() - 0.8 * DROP:
         return None
@@ -254,7 +272,8 @@ def _mode(
             continue
         move = np.linalg.solve(hessian, gradient)
         covariance = np.linalg.inv(hessian) * np.outer(width, width)
-        at = at + width * np.clip(move, -5.0, 5.0)
+        farthest = np.array([0.3 * float(axis.value(at[1])), 0.4])
+        at = at + np.clip(width * move, -farthest, farthest)
         settled = (np.abs(move) < 0.2).all() and (np.diag(covariance) > 0.25 * width**2).all()
         if settled and (np.diag(covariance) < 9.0 * width**2).all():
             return (float(at[0]), float(at[1])), covariance

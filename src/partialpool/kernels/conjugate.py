@@ -49,6 +49,9 @@ def _gamma(pairs: Pairs, mu: Floats, f: Floats) -> Floats:
 def rising(a: Floats, y: Floats) -> Floats:
     """Log Gamma(a + y) - log Gamma(a) - y log(a), no digits lost for large a; shapes broadcast."""
     a, y = np.broadcast_arrays(a, y)
+    if a.min() >= LARGE:
+        total = a + y
+        return np.asarray((total - 0.5) * np.log1p(y / a) - y + _series(total) - _series(a))
     out = np.empty(a.shape)
     large = a >= LARGE
     big, more = a[large], y[large]
@@ -63,8 +66,26 @@ def rising(a: Floats, y: Floats) -> Floats:
 
 def _series(x: Floats) -> Floats:
     """Stirling's series of log Gamma beyond its elementary part."""
-    r = x**-2
+    r = 1.0 / (x * x)
     return np.asarray((1 / 12 - r * (1 / 360 - r * (1 / 1260 - r * (1 / 1680 - r / 1188)))) / x)
+
+
+def link_moments(link_is_logit: bool, mu: Floats, tau: Floats) -> tuple[Floats, Floats]:
+    """Mean and sd of a group parameter on the link scale; shapes broadcast."""
+    f = np.broadcast_to(tau**-2.0, mu.shape)
+    if link_is_logit:
+        a, b = f * special.expit(mu), f * special.expit(-mu)
+        mean = _log_mean(a) - _log_mean(b) + mu
+        return mean, np.sqrt(special.polygamma(1, a) + special.polygamma(1, b))
+    return mu + _log_mean(f), np.sqrt(special.polygamma(1, f))
+
+
+def _log_mean(a: Floats) -> Floats:
+    """E log X - log E X of a gamma variable of shape a; no digits lost for large a."""
+    far = np.maximum(a, LARGE)
+    r = 1.0 / far
+    series = -r * (1 / 2 + r * (1 / 12 - r * r * (1 / 120 - r * r / 252)))
+    return np.where(a < LARGE, special.digamma(a) - np.log(a), series)
 
 
 def log_prior(link_is_logit: bool, theta: Floats, mu: Floats, tau: Floats) -> Floats:

@@ -19,21 +19,22 @@ import numpy as np
 
 from partialpool._typing import Bools, Floats
 from partialpool.kernels.links import Link
+from partialpool.kernels.mesh import Mesh, mesh
 
 RESOLVED = 0.885
 """Trapezoid step over the sd of a normal integrand at which the error is 2e-11."""
 SKEWED = 6.0
 """Information added when the step is chosen: a skewed likelihood has a wider spectrum."""
-GROWTH = 0.07
-"""Rate at which steps grow beyond the region where likelihoods have features."""
 REACH = 9.0
 """Normal densities are followed to this many sds (4e-19 of the density at the mode)."""
 FLAT, SHARP = 0.5, 4.0
 """tau times root information: below, the likelihood is flat over the prior; above, sharp in it."""
-MOST_EVEN = 250
-"""With more even steps they are made to grow."""
 BROAD = 30.0
 """Likelihoods with more information than this are nearly normal."""
+LOWEST = -330.0
+FARTHEST = 1e6
+"""Beyond this tau the likelihood is that at this one, mu in proportion: a pair strictly inside its
+range goes like 1/tau, one at an end is constant."""
 HERMITE = 16
 BLOCK = 2**19
 """Elements of the arrays worked on at once."""
@@ -107,7 +108,9 @@ def log_marginals(pairs: Pairs, mu: Floats, tau: Floats) -> Floats:
     ndarray, shape (K, T, M)
     """
     out = np.empty((len(pairs), *mu.shape))
-    for part in _bands(pairs.information):
+    shorter = np.minimum(1.0, FARTHEST / tau)
+    mu, tau = mu * shorter[:, None], tau * shorter
+    for part in bands(pairs.information):
         band = pairs.at(part)
         sharpness = tau * math.sqrt(float(band.information[-1]) + SKEWED)
         flat = sharpness <= FLAT
@@ -118,10 +121,11 @@ def log_marginals(pairs: Pairs, mu: Floats, tau: Floats) -> Floats:
             out[part, sharp] = _sharp(band, mu[sharp], tau[sharp])
         for lines in _octaves(tau, ~flat & ~sharp):
             out[part, lines] = _shared(band, mu[lines], tau[lines])
+    out[pairs.information > 0] += np.log(shorter)[:, None]
     return out
 
 
-def _bands(information: Floats) -> Iterator[slice]:
+def bands(information: Floats) -> Iterator[slice]:
     """Slices of pairs whose information is alike, within a factor of four where there is much."""
     band = np.maximum(np.ceil(np.log2(np.maximum(information, 1e-9) / BROAD) / 2.0), 0.0)
     starts = np.concatenate([[0], np.flatnonzero(np.diff(band)) + 1, [len(band)]])
@@ -188,14 +192,15 @@ def _sharp(pairs: Pairs, mu: Floats, tau: Floats) -> Floats:
 
 def _shared(pairs: Pairs, mu: Floats, tau: Floats) -> Floats:
     """Nodes shared by all pairs, so that the sums are one product of matrices."""
-    theta, slope = _shared_nodes(pairs, mu, tau)
+    nodes = shared_mesh(pairs, mu, tau, tau)
+    theta, slope = nodes.theta(nodes.x), nodes.slope(nodes.x)
     shape = (len(pairs), *mu.shape)
     mu, tau = mu.ravel(), np.broadcast_to(tau[:, None], mu.shape).ravel()
     z = (theta[:, None] - mu) / tau  # (I, G)
     np.multiply(z, z, out=z)
     z *= -0.5
-    prior = np.exp(z, out=z)
-    prior *= slope[:, None] / (tau * math.sqrt(2.0 * math.pi))
+    prior = exp_or_zero(z)
+    prior *= np.expand_dims(slope, -1) / (tau * math.sqrt(2.0 * math.pi))
     first, second = pairs.link.first(theta), pairs.link.second(theta)
     out = np.empty((len(pairs), len(mu)))
     step = max(1, BLOCK // len(theta))
@@ -203,51 +208,58 @@ def _shared(pairs: Pairs, mu: Floats, tau: Floats) -> Floats:
         for k in range(0, len(pairs), step):
             some = slice(k, k + step)
             lik = pairs.at(some).log_likelihood(first, second)
-            np.log(np.exp(lik, out=lik) @ prior, out=out[some])
+            np.log(exp_or_zero(lik) @ prior, out=out[some])
     return out.reshape(shape)
 
 
-def _shared_nodes(pairs: Pairs, mu: Floats, tau: Floats) -> tuple[Floats, Floats]:
-    """Positions and slopes: even where likelihoods have features, ever wider steps beyond."""
-    low, high = float(tau.min()), float(tau.max())
+def exp_or_zero(x: Floats) -> Floats:
+    """Exponential in place, exactly 0 below `LOWEST`: numbers near underflow are slow to handle."""
+    np.exp(np.maximum(x, LOWEST, out=x), out=x)
+    x -= math.exp(LOWEST)
+    return x
+
+
+def shared_mesh(
+    pairs: Pairs,
+    mu: Floats,
+    width: Floats,
+    reach: Floats,
+    also: tuple[float, float] | None = None,
+) -> Mesh:
+    """Nodes over the group parameter that serve all pairs at all nodes.
+
+    Parameters
+    ----------
+    pairs : Pairs
+        With information alike.
+    mu : ndarray, shape (T, M)
+    width, reach : ndarray, shape (T,)
+        Narrowest features of the prior on each line, and its sd, or what stands for it far out.
+    also : tuple of float, optional
+        A range to lay even steps in, beside that of the likelihoods.
+    """
+    low, high = float(width.min()), float(reach.max())
     step = RESOLVED / math.sqrt(float(pairs.information[-1]) + SKEWED + low**-2)
     middle = mu[:, mu.shape[1] // 2]
     v = pairs.sd**2
-    ends = []
-    for m in (float(middle.min()), float(middle.max())):
-        pull = v / (v + high**2)
-        ends.append((1.0 - pull) * pairs.center + pull * m)
-    spread = REACH * np.sqrt(v * (1.0 - v / (v + high**2)))
-    left = min(float((mu.min(axis=1) - REACH * tau).min()), float((ends[0] - spread).min()))
-    right = max(float((mu.max(axis=1) + REACH * tau).max()), float((ends[1] + spread).max()))
+    pull = v / (v + high**2)
+    spread = REACH * np.sqrt(v * (1.0 - pull))
+    kept = (1.0 - pull) * pairs.center
+    left = min(
+        float((mu[:, 0] - REACH * reach).min()),
+        float((kept + pull * middle.min() - spread).min()),
+    )
+    right = max(
+        float((mu[:, -1] + REACH * reach).max()),
+        float((kept + pull * middle.max() + spread).max()),
+    )
     around = 6.0 * pairs.sd
-    start = max(left, float((pairs.center - around).min()))
-    stop = min(right, float((pairs.center + around).max()))
-    if start >= stop:
-        start, stop = left, right
-    return growing_nodes(start, stop, left, right, step)
-
-
-def growing_nodes(
-    start: float, stop: float, left: float, right: float, step: float
-) -> tuple[Floats, Floats]:
-    """Nodes of the trapezoid rule from left to right, at most `step` apart from start to stop.
-
-    Where even steps would be too many, they grow outward of start and stop:
-
-        theta(x) = c + h x + (h / g) (exp(g (x - X)) - exp(-g (x + X)))
-
-    an entire function of the even grid x, so that the rule keeps its rate. Returns positions
-    and slopes d theta / dx.
-    """
-    if right - left <= MOST_EVEN * step:
-        theta = np.arange(left, right + step, step)
-        return theta, np.full_like(theta, step)
-    h = step / 1.2  # growth adds a sixth of a step at start and stop
-    half = 0.5 * (stop - start) / h + 1.8 / GROWTH
-    before = math.log1p(max(start - left, 0.0) * GROWTH / h) / GROWTH
-    after = math.log1p(max(right - stop, 0.0) * GROWTH / h) / GROWTH
-    x = np.arange(math.floor(-half - before) - 1, math.ceil(half + after) + 2, dtype=np.float64)
-    up, down = np.exp(GROWTH * (x - half)), np.exp(-GROWTH * (x + half))
-    theta = 0.5 * (start + stop) + h * (x + (up - down) / GROWTH)
-    return theta, h * (1.0 + up + down)
+    start, stop = float((pairs.center - around).min()), float((pairs.center + around).max())
+    if also is not None:
+        start, stop = min(start, also[0]), max(stop, also[1])
+    start, stop = max(left, start), min(right, stop)
+    return (
+        mesh(start, stop, left, right, step)
+        if start < stop
+        else mesh(left, right, left, right, step)
+    )

@@ -128,7 +128,7 @@ class Log(Link):
         return np.log((y + 0.5) / size), 1.0 / np.sqrt(y + 0.5)
 
     def information(self, y: Floats, size: Floats) -> Floats:
-        return np.array(y, dtype=np.float64)
+        return np.where(size > 0, y, 0.0)
 
     def best(self, y: Floats, size: Floats) -> Floats:
         return np.asarray(special.xlogy(y, y / size) - y)

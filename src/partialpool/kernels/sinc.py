@@ -8,11 +8,15 @@ Source: Stenger (1993), Numerical Methods Based on Sinc and Analytic Functions, 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from scipy import special
 
 from partialpool._typing import Floats
+
+Basis = Callable[[Floats], Floats]
+"""One of the two functions below."""
 
 
 def cumulative(distance: Floats) -> Floats:

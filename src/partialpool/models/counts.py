@@ -18,7 +18,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from partialpool._typing import Floats, Ints
+from partialpool._typing import Bools, Floats, Ints
 from partialpool.data import CountStatistics
 from partialpool.errors import DataError, PriorError
 from partialpool.integrate import Axis
@@ -70,6 +70,12 @@ class CountsModel:
     def link(self) -> Link:
         """Logit or log."""
         return self.pairs.link
+
+    @property
+    def inside(self) -> Bools:
+        """Pairs strictly inside their range: not at 0, and not all of their trials."""
+        proportion = self.link is LOGIT
+        return np.asarray((self.pairs.y > 0) & ~(proportion & (self.pairs.y == self.pairs.size)))
 
     @property
     def axis(self) -> Axis:
@@ -245,4 +251,4 @@ def _pairs(y: Floats, size: Floats, link: Link) -> Pairs:
 def empty_pair(link: Link) -> Pairs:
     """The pair of a group without data: its likelihood is 1 everywhere."""
     zero = np.zeros(1)
-    return Pairs(link, zero, zero, zero, zero, zero, zero, np.full(1, np.inf), zero)
+    return Pairs(link, zero, zero, zero, zero, zero, zero, zero, zero)

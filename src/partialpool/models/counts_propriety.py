@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from partialpool.errors import ImproperPosteriorError
 from partialpool.formula import CountFamily
-from partialpool.models.priors import Priors, StudentT
+from partialpool.models.priors import HalfNormal, Normal, Priors, StudentT
 from partialpool.models.propriety import ADVICE
 
 
@@ -66,6 +66,24 @@ def check_proper(sizes: CountSizes, priors: Priors) -> CountMoments:
     else:
         mu = tau + priors.mu.df if isinstance(priors.mu, StudentT) else math.inf
     return CountMoments(tau, mu, min(tau, mu))
+
+
+def natural_moments(sizes: CountSizes, priors: Priors) -> float:
+    """Moments below this order exist of the rate of a new group; all do of a probability.
+
+    A log-normal rate has moments of order k only if exp(k^2 tau^2 / 2) has a mean, a gamma rate
+    if exp(k mu) has, whose tail given tau falls like exp(-groups mu / tau^2).
+    """
+    tau = priors.tau
+    if sizes.family in ("binomial", "beta_binomial"):
+        return math.inf
+    if sizes.family == "poisson":
+        if isinstance(tau, HalfNormal):
+            return 1.0 / tau.scale
+        return math.inf if math.isfinite(tau.support[1]) else 0.0
+    if isinstance(priors.mu, Normal):
+        return math.inf
+    return sizes.groups / tau.support[1] ** 2
 
 
 def _one_sided(sizes: CountSizes) -> ImproperPosteriorError:

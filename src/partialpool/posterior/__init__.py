@@ -1,7 +1,15 @@
 """Nodes and a model become a posterior: a mixture from which everything is read."""
 
+from partialpool.posterior.counts import CountsPosterior, counts_posterior
 from partialpool.posterior.distributions import Distribution
 from partialpool.posterior.draws import Draws
 from partialpool.posterior.posterior import Posterior, posterior
 
-__all__ = ["Distribution", "Draws", "Posterior", "posterior"]
+__all__ = [
+    "CountsPosterior",
+    "Distribution",
+    "Draws",
+    "Posterior",
+    "counts_posterior",
+    "posterior",
+]

@@ -24,7 +24,7 @@ def tau(model: OneWayModel, grid: Grid) -> Distribution:
     if model.df is not None:
         return _tau_from_ratio(model, grid)
     at = model.dimensions.index("tau")
-    return _on_line(grid.lines[at], grid.marginal(at), model.moments.tau)
+    return on_line(grid.lines[at], grid.marginal(at), model.moments.tau)
 
 
 def sigma(model: OneWayModel, grid: Grid) -> Distribution | None:
@@ -33,14 +33,14 @@ def sigma(model: OneWayModel, grid: Grid) -> Distribution | None:
         return None
     if model.df is not None:
         return ScaledInverseChi(model.scale_of_sigma(grid.lines[0].x), grid.weight, model.df)
-    return _on_line(grid.lines[0], grid.marginal(0), model.moments.sigma)
+    return on_line(grid.lines[0], grid.marginal(0), model.moments.sigma)
 
 
 def ratio(model: OneWayModel, grid: Grid) -> Distribution:
     """Distribution of tau / sigma (of tau where sigma is known to be 1)."""
     if model.dimensions == ("sigma", "tau"):
         return _ratio_from_both(grid)
-    return _on_line(grid.lines[0], grid.weight, model.moment_orders[0])
+    return on_line(grid.lines[0], grid.weight, model.moment_orders[0])
 
 
 def icc(model: OneWayModel, grid: Grid, of_ratio: Distribution, weight: Floats) -> Distribution:
@@ -65,7 +65,8 @@ def _moments(x: Floats, weight: Floats, order: float) -> tuple[float, float]:
     return mean, sd
 
 
-def _on_line(line: Line, weight: Floats, order: float) -> Sliced:
+def on_line(line: Line, weight: Floats, order: float) -> Sliced:
+    """Distribution of the value on a line from the weights of its nodes."""
     mean, sd = _moments(line.x, weight, order)
 
     def locate(u: Floats) -> tuple[Floats, Floats]:
