@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from partialpool import display, pictures
 from partialpool.advice import Advice, advise, recommendation
 from partialpool.comparison import Comparison, compare
+from partialpool.counting import solve_counts
 from partialpool.data import (
+    CountStatistics,
     GroupStatistics,
     Table,
     from_estimates,
@@ -23,37 +25,39 @@ from partialpool.data.labels import as_labels
 from partialpool.data.read import as_table
 from partialpool.errors import ArgumentError, PriorError
 from partialpool.findings import findings
-from partialpool.formula import one_way, parse
+from partialpool.formula import count_family, one_way, parse
 from partialpool.models import Priors, priors
 from partialpool.models.priors import Prior
 from partialpool.notices import Notice
-from partialpool.posterior import Draws, Posterior, posterior
+from partialpool.posterior import CountsPosterior, Draws, Posterior, posterior
+from partialpool.posterior.counts import Scale, checked_scale
 from partialpool.posterior.distributions import IntervalKind
-from partialpool.simulate import World
+from partialpool.simulate import CountWorld, World
 
 PriorLike = Priors | Mapping[str, Prior | str] | Iterable[str] | str | None
 
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """A fitted one-way model.
+    """A fitted model.
 
     Parameters
     ----------
     formula : str
         As given, or the formula that says the same.
     family : str
-        ``"gaussian"``.
-    posterior : Posterior
+        ``"gaussian"``, or one of counts.
+    posterior : Posterior or CountsPosterior
         The joint posterior of every parameter: ``fit.posterior.mu``, ``.tau``, ``.sigma``,
-        ``.theta``, ``.new_group``, ``.contrast(...)``, ``.draws(...)``.
+        ``.theta``, ``.new_group``, ``.contrast(...)``, ``.draws(...)``; of counts also
+        ``.probability`` or ``.rate``, ``.ranks(...)``, ``.expected_counts(...)``.
     like : callable
         Turns a Table into the kind of frame the data came in.
     """
 
     formula: str
-    family: Literal["gaussian"]
-    posterior: Posterior
+    family: str
+    posterior: Posterior | CountsPosterior
     like: Callable[[Table], Any]
 
     @cached_property
@@ -62,7 +66,7 @@ class Fit:
         return tuple(findings(self.posterior))
 
     @property
-    def statistics(self) -> GroupStatistics:
+    def statistics(self) -> GroupStatistics | CountStatistics:
         """The per-group statistics of the data."""
         return self.posterior.statistics
 
@@ -71,7 +75,13 @@ class Fit:
         """The priors used."""
         return self.posterior.priors
 
-    def groups(self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Any:
+    def groups(
+        self,
+        *,
+        level: float = 0.95,
+        kind: IntervalKind = "equal-tailed",
+        scale: Scale = "natural",
+    ) -> Any:
         """One row a group, in the kind of frame the data came in.
 
         Parameters
@@ -80,14 +90,21 @@ class Fit:
             Probability of the intervals.
         kind : {"equal-tailed", "highest-density"}
             Kind of interval.
+        scale : {"natural", "link"}
+            For counts: probabilities or rates, or log-odds or log rates. Of measurements both
+            are the same.
 
         Returns
         -------
         frame
-            group; n (rows); raw (the group's own mean: no pooling); estimate, sd, lower, upper
-            (posterior of theta_j, units of y); shrinkage (posterior mean of the weight on the
-            pooled value: 0 no pooling, 1 complete pooling).
+            group; n (rows); raw (the group's own mean, proportion or rate: no pooling);
+            estimate, sd, lower, upper (posterior of the group's parameter, units of y;
+            probability or rate); shrinkage (posterior mean of the weight on the pooled value: 0
+            no pooling, 1 complete pooling).
         """
+        chosen = checked_scale(scale)
+        if isinstance(self.posterior, CountsPosterior):
+            return self.like(self.posterior.group_table(level, kind, chosen))
         return self.like(self.posterior.group_table(level, kind))
 
     def parameters(self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Any:
@@ -113,7 +130,7 @@ class Fit:
         """Say how much the grouping matters, in numbers and in words; see `partialpool.advice`."""
         return advise(self.posterior)
 
-    def world(self) -> World:
+    def world(self) -> World | CountWorld:
         """Return a world like this fit: its group sizes, and mu, tau and sigma at their medians.
 
         For use with `partialpool.simulate`.
@@ -124,10 +141,17 @@ class Fit:
             If standard errors are given: there are no rows to simulate.
         """
         post = self.posterior
+        if isinstance(post, CountsPosterior):
+            return CountWorld(
+                size=tuple(post.statistics.size.tolist()),
+                tau=float(post.tau.median),
+                mu=float(post.mu.median),
+                family=post.statistics.family,
+            )
         if post.sigma is None:
             raise ArgumentError("a world is made of rows; this fit has known standard errors")
         return World(
-            n=tuple(self.statistics.n.tolist()),
+            n=tuple(post.statistics.n.tolist()),
             tau=float(post.tau.median),
             sigma=float(post.sigma.median),
             mu=float(post.mu.median),
@@ -139,7 +163,7 @@ class Fit:
         return pictures.Plots(self.posterior)
 
     def draws(self, size: int, rng: np.random.Generator) -> Draws:
-        """Draw independently from the joint posterior; see `Posterior.draws`."""
+        """Draw independently from the joint posterior (of counts: on the link scale)."""
         return self.posterior.draws(size, rng)
 
     def to_dict(
@@ -198,7 +222,7 @@ def fit(
     data: Any,
     *,
     prior: PriorLike = None,
-    family: str = "gaussian",
+    family: str | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Fit:
     """Fit a hierarchical model and return its exact posterior.
@@ -210,7 +234,9 @@ def fit(
     formula : str
         ``"score ~ 1 + (1 | school)"`` for rows; ``"effect | se(se) ~ 1 + (1 | school)"`` for
         estimates with known standard errors; ``"y | weights(w) ~ ..."`` for rows of variance
-        sigma^2 / w; ``"mean | summary(n, sd) ~ ..."`` for summaries of groups.
+        sigma^2 / w; ``"mean | summary(n, sd) ~ ..."`` for summaries of groups;
+        ``"hits | trials(at_bats) ~ ..."`` for proportions; ``"count | exposure(hours) ~ ..."``
+        for rates.
     data : frame, mapping, path or relation
         A pandas or Polars frame (also lazy), a PyArrow table, a dict of arrays, the path of a
         CSV or Parquet file (also a glob), or a DuckDB relation. Files and relations are reduced
@@ -218,8 +244,10 @@ def fit(
     prior : Priors, mapping, str or sequence of str, optional
         ``pp.priors(tau=pp.HalfNormal(5))`` or ``["tau ~ half_normal(5)"]``. The default is flat
         on mu and tau and 1/sigma on sigma.
-    family : str
-        ``"gaussian"``.
+    family : str, optional
+        ``"gaussian"``; ``"binomial"`` or ``"beta_binomial"`` for events among trials, also rows
+        of 0 and 1; ``"poisson"`` or ``"gamma_poisson"`` for counts. If not given, trials() means
+        binomial, exposure() Poisson, and anything else gaussian.
     progress : callable, optional
         Called with the fraction of a file that has been read.
 
@@ -246,16 +274,16 @@ def fit(
     Intercept    7.93238  5.17839  -2.09022   7.8917  18.2181
     tau[school]  6.57548  5.65038  0.242696  5.23851  20.7525
     """
-    if family != "gaussian":
-        raise ArgumentError(
-            f'family="{family}" is not yet supported here; this version fits "gaussian"'
-        )
     if not isinstance(formula, str):
         raise ArgumentError(
             f"the arguments are fit(formula, data); the first is a {type(formula).__name__}, "
             'not a formula such as "score ~ 1 + (1 | school)"'
         )
     parsed = parse(formula)
+    counted = count_family(parsed, family)
+    if counted is not None:
+        post, like = solve_counts(parsed, counted, data, prior, progress)
+        return Fit(formula, counted, post, like)
     roles = one_way(parsed)
     reading = read_statistics(roles, data, progress=progress)
     return _fit(formula, reading.statistics, prior, reading.like)

@@ -22,6 +22,7 @@ class CompareOptions:
     formula: str | None
     estimators: tuple[str, ...]
     priors: tuple[str, ...]
+    family: str | None
     top: int | None
     as_json: bool
     debug: bool
@@ -30,7 +31,9 @@ class CompareOptions:
 def run(options: CompareOptions) -> None:
     """Compare and print."""
     with source(options.data, options.formula) as (data, formula), progress_bar() as progress:
-        found = fit(formula, data, prior=list(options.priors), progress=progress)
+        found = fit(
+            formula, data, prior=list(options.priors), family=options.family, progress=progress
+        )
         result = found.compare(*options.estimators)
     groups = Table({k: v[: options.top] for k, v in result.groups.items()})
     if options.as_json:

@@ -31,6 +31,7 @@ class FitOptions:
     data: str
     formula: str | None
     priors: tuple[str, ...]
+    family: str | None
     interval: float
     hdi: bool
     sort: str | None
@@ -54,7 +55,9 @@ def run(options: FitOptions) -> None:
     if options.plot:
         checked(options.plot)
     with source(options.data, options.formula) as (data, formula), progress_bar() as progress:
-        found = fit(formula, data, prior=list(options.priors), progress=progress)
+        found = fit(
+            formula, data, prior=list(options.priors), family=options.family, progress=progress
+        )
     kind = options.kind
     groups = found.posterior.group_table(options.interval, kind)
     order = _order(groups, options)

@@ -29,6 +29,11 @@ def cli() -> None:
     help='A prior, such as "tau ~ half_cauchy(5)"; for mu, tau, sigma; may be repeated.',
 )
 @click.option(
+    "--family",
+    type=click.Choice(["gaussian", "binomial", "poisson", "beta_binomial", "gamma_poisson"]),
+    help="How the outcome is distributed; trials() means binomial, exposure() poisson.",
+)
+@click.option(
     "--interval", default=0.95, show_default=True, metavar="P", help="Probability of the intervals."
 )
 @click.option("--hdi", is_flag=True, help="Shortest (highest-density) instead of equal-tailed.")
@@ -55,7 +60,9 @@ def fit_command(**options: object) -> None:
 
     FORMULA is outcome ~ 1 + (1 | group). Known standard errors: outcome | se(column) ~ ...;
     only n, mean and sd of each group: mean | summary(n, sd) ~ ...; precision weights:
-    outcome | weights(column) ~ ... Column names with spaces go between backquotes.
+    outcome | weights(column) ~ ... Proportions: hits | trials(column) ~ ...; counts:
+    count | exposure(column) ~ ..., or --family poisson. Column names with spaces go between
+    backquotes.
 
     Printed are mu (Intercept), tau (standard deviation between groups), sigma (within), and for
     each group its own mean (raw), its posterior mean (estimate), sd, interval, and shrinkage
@@ -64,6 +71,7 @@ def fit_command(**options: object) -> None:
     \b
     partialpool fit scores.csv "score ~ 1 + (1 | school)"
     partialpool fit trials.csv "effect | se(se) ~ 1 + (1 | site)" --prior "tau ~ half_normal(5)"
+    partialpool fit batting.csv "hits | trials(at_bats) ~ 1 + (1 | player)"
     partialpool fit eight_schools
     """
     from partialpool.cli.fit import FitOptions, run
@@ -87,6 +95,11 @@ def fit_command(**options: object) -> None:
     multiple=True,
     metavar="TEXT",
     help='A prior, such as "tau ~ half_cauchy(5)"; may be repeated.',
+)
+@click.option(
+    "--family",
+    type=click.Choice(["gaussian", "binomial", "poisson", "beta_binomial", "gamma_poisson"]),
+    help="How the outcome is distributed; trials() means binomial, exposure() poisson.",
 )
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Only the first N groups.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")

@@ -193,6 +193,22 @@ class CountsPosterior:
         factor = self.statistics.size * float(1.0 / one[0] - 1.0)
         return OfRatio(self.tau, factor, False, found[0][at], found[1][at])
 
+    @cached_property
+    def icc(self) -> Distribution:
+        """I^2: share of the variance of a typical group's own value that lies between groups.
+
+        One minus the shrinkage of a group of the harmonic mean size; mu held at its median.
+        """
+        size = self.statistics.size
+        typical = float((size > 0).sum() / (1.0 / size[size > 0]).sum())
+        one = float(self.model.pooling(np.ones(1), np.asarray(self.mu.median), np.ones(1))[0])
+        factor = typical * (1.0 / one - 1.0)
+        value = 1.0 - 1.0 / (1.0 + factor * self.nodes.outer**2)
+        weight = self.nodes.marginal
+        mean = float(value @ weight)
+        sd = math.sqrt(float((value - mean) ** 2 @ weight))
+        return OfRatio(self.tau, np.asarray(factor), True, np.asarray(mean), np.asarray(sd))
+
     def group(self, label: Any) -> Distribution:
         """Distribution of one group's probability or rate, by label."""
         at = self.group_index([label])
