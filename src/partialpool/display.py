@@ -13,7 +13,7 @@ import numpy as np
 from partialpool._typing import Floats
 from partialpool.data import Table
 from partialpool.notices import Notice
-from partialpool.posterior import Posterior
+from partialpool.posterior import AnyPosterior, Posterior
 from partialpool.posterior.distributions import Distribution, IntervalKind
 
 SHOWN_GROUPS = 10
@@ -169,7 +169,7 @@ def notice_lines(notices: Sequence[Notice], width: int = WIDTH) -> list[str]:
 
 def summary(
     formula: str,
-    post: Posterior,
+    post: AnyPosterior,
     notices: Sequence[Notice],
     parameters: Table,
     groups: Table,

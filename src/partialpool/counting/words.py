@@ -17,18 +17,11 @@ from partialpool.posterior import CountsPosterior
 from partialpool.posterior.distributions import IntervalKind
 
 
-def size_words(s: CountStatistics) -> str:
-    """What sizes count: trials, exposure, or rows where each row is one unit of it."""
-    if s.proportion:
-        return "trials"
-    return "rows" if s.size_name == "rows" else "exposure"
-
-
 @headline.register
 def _headline(post: CountsPosterior, formula: str) -> str:
     s = post.statistics
     dropped = f" ({s.n_dropped:,} more left out)" if s.n_dropped else ""
-    over = f" in {s.size.sum():,.6g} {size_words(s)}" if size_words(s) != "rows" else ""
+    over = f" in {s.size.sum():,.6g} {s.size_words}" if s.size_words != "rows" else ""
     return (
         f"{formula}: {s.family}, {s.y.sum():,.0f} events{over}, "
         f"{s.n_used:,} rows{dropped} in {s.n_groups:,} groups"
@@ -73,7 +66,7 @@ def _unexposed(s: CountStatistics) -> Iterator[Notice]:
         yield Notice(
             "groups_without_size",
             "warning",
-            f"{none:,} {verb} no {size_words(s)} at all: what is shown of them is what is "
+            f"{none:,} {verb} no {s.size_words} at all: what is shown of them is what is "
             "expected of a new group.",
         )
 

@@ -79,9 +79,26 @@ class CountStatistics:
             return np.asarray(self.y / self.size)
 
     @property
+    def weight(self) -> Floats:
+        """What a group's own value is worth: its size."""
+        return self.size
+
+    @property
+    def sigma_known(self) -> bool:
+        """No standard errors are given."""
+        return False
+
+    @property
     def proportion(self) -> bool:
         """Whether `size` counts trials, not exposure."""
         return self.family in ("binomial", "beta_binomial")
+
+    @property
+    def size_words(self) -> str:
+        """What sizes count: trials, exposure, or rows where each row is one unit of it."""
+        if self.proportion:
+            return "trials"
+        return "rows" if self.size_name == "rows" else "exposure"
 
     def sorted(self) -> CountStatistics:
         """Return the same statistics with the groups in label order."""

@@ -11,9 +11,9 @@ import numpy as np
 
 from partialpool import display
 from partialpool._typing import Floats, Ints
-from partialpool.data import GroupStatistics
+from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.pictures.style import Look
-from partialpool.posterior import Distribution, Posterior
+from partialpool.posterior import AnyPosterior, CountsPosterior, Distribution
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.posterior.posterior import Theta
 
@@ -71,13 +71,35 @@ def centre(of: Distribution) -> Floats:
     return np.asarray(mean if np.isfinite(mean).all() else of.median)
 
 
+def groups_of(post: AnyPosterior) -> Distribution:
+    """Every group's parameter, in the units of the outcome: a mean, probability or rate."""
+    return post.value if isinstance(post, CountsPosterior) else post.theta
+
+
+def some_groups(post: AnyPosterior, order: Ints) -> Distribution:
+    """The same of some groups."""
+    if isinstance(post, CountsPosterior):
+        return post.some_groups(order)
+    return Theta.of(post, post.components, order)
+
+
+def population(post: AnyPosterior) -> Distribution:
+    """The middle of the population, in the same units."""
+    return post.population if isinstance(post, CountsPosterior) else post.mu
+
+
+def known(values: Floats, most: int) -> Ints:
+    """Positions of the values that exist, from the highest down, at most `most` of them."""
+    at = np.flatnonzero(np.isfinite(values))
+    return np.asarray(at[spread_evenly(values[at], most)])
+
+
 def group_rows(
-    post: Posterior, order: Ints, level: float, kind: IntervalKind = "equal-tailed"
+    post: AnyPosterior, order: Ints, level: float, kind: IntervalKind = "equal-tailed"
 ) -> list[dict[str, Any]]:
     """One dict a group: group, n, size, raw, estimate, lower, upper; intervals of these only."""
     s = post.statistics
-    part = Theta.of(post, post.components, order)
-    mean = post.theta.mean[order]
+    part, mean = some_groups(post, order), groups_of(post).mean[order]
     columns: dict[str, list[Any]] = {
         "group": distinct(s.labels[order].tolist()),
         "n": s.n[order].tolist(),
@@ -94,14 +116,16 @@ def percent(level: float) -> str:
     return f"{100 * level:.4g}%"
 
 
-def size_words(s: GroupStatistics) -> str:
+def size_words(s: GroupStatistics | CountStatistics) -> str:
     """What `size` is."""
+    if isinstance(s, CountStatistics):
+        return s.size_words
     if s.sigma_known:
         return "precision (1 / standard error squared)"
     return "rows" if np.array_equal(s.weight, s.n) else "total weight"
 
 
-def sizes_differ(s: GroupStatistics) -> bool:
+def sizes_differ(s: GroupStatistics | CountStatistics) -> bool:
     """Whether groups differ in size by more than rounding."""
     return bool(np.ptp(s.weight) > 1e-9 * s.weight.max())
 
@@ -121,11 +145,13 @@ def row_height(alt: Any, rows: int) -> Any:
     return alt.Step(26 if rows <= 30 else 17)
 
 
-def tooltip(alt: Any, s: GroupStatistics) -> list[Any]:
+def tooltip(alt: Any, s: GroupStatistics | CountStatistics) -> list[Any]:
     """What is shown of the group under the pointer."""
+    size = [alt.Tooltip("size:Q", title=size_words(s), format=",.6~g")]
     return [
         alt.Tooltip("group:N", title=display.printable(s.factor)),
         alt.Tooltip("n:Q", title="rows"),
+        *(size if isinstance(s, CountStatistics) else []),
         alt.Tooltip("raw:Q", title=OWN, format=",.4~g"),
         alt.Tooltip("estimate:Q", title=POOLED, format=",.4~g"),
         alt.Tooltip("lower:Q", title="interval from", format=",.4~g"),
@@ -148,9 +174,9 @@ def two_marks(
     }
 
 
-def mean_line(alt: Any, post: Posterior, colours: Look, channel: str = "x") -> Any:
+def mean_line(alt: Any, post: AnyPosterior, colours: Look, channel: str = "x") -> Any:
     """A dashed line at the population mean."""
-    rows = [{"mu": float(centre(post.mu)), "what": "population mean"}]
+    rows = [{"mu": float(centre(population(post))), "what": "population mean"}]
     place = {channel: alt.X("mu:Q") if channel == "x" else alt.Y("mu:Q")}
     return (
         alt.Chart(alt.Data(values=rows))
@@ -165,13 +191,17 @@ def value_axis(alt: Any, largest: float, **options: Any) -> Any:
     return alt.Axis(**small, **options)
 
 
-def outcome(alt: Any, field: str, post: Posterior, channel: str = "x", **axis: Any) -> Any:
+def outcome(alt: Any, field: str, post: AnyPosterior, channel: str = "x", **axis: Any) -> Any:
     """The axis of the outcome (units of y), which need not start at zero."""
-    largest = float(np.abs(post.statistics.raw).max())
+    s = post.statistics
+    largest = float(np.nanmax(np.abs(s.raw)))
+    name = display.printable(s.outcome)
+    if isinstance(s, CountStatistics) and s.size_words != "rows":
+        name += f" per {display.printable(s.size_name)}"
     make = alt.X if channel == "x" else alt.Y
     return make(
         field,
-        title=display.printable(post.statistics.outcome),
+        title=name,
         scale=alt.Scale(zero=False, nice=True),
         axis=value_axis(alt, largest, **axis),
     )

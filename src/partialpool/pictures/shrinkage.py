@@ -11,7 +11,7 @@ from partialpool._typing import Floats
 from partialpool.errors import ArgumentError
 from partialpool.pictures import parts
 from partialpool.pictures.style import Look, altair, look, styled
-from partialpool.posterior import Posterior
+from partialpool.posterior import AnyPosterior
 from partialpool.posterior.distributions import IntervalKind
 
 MOST_GROUPS = 60
@@ -19,7 +19,7 @@ MOST_GROUPS = 60
 
 
 def shrinkage(
-    post: Posterior,
+    post: AnyPosterior,
     *,
     level: float = 0.95,
     kind: IntervalKind = "equal-tailed",
@@ -53,7 +53,7 @@ def shrinkage(
     """
     alt, colours, s = altair(), look(dark), post.statistics
     bars = f"{parts.percent(level)} {'' if kind == 'equal-tailed' else kind + ' '}intervals"
-    order = parts.spread_evenly(s.raw, MOST_GROUPS)
+    order = parts.known(s.raw, MOST_GROUPS)
     rows = parts.group_rows(post, order, level, kind)
     _add_arrows(rows)
     base = alt.Chart(alt.Data(values=rows)).encode(
@@ -97,7 +97,7 @@ def _arrows(base: Any, colours: Look) -> list[Any]:
     return [shaft, *heads]
 
 
-def _points(alt: Any, base: Any, post: Posterior, colours: Look) -> list[Any]:
+def _points(alt: Any, base: Any, post: AnyPosterior, colours: Look) -> list[Any]:
     marks = parts.two_marks(alt, colours)
     largest = float(post.statistics.weight.max())
     area = alt.Size("size:Q", legend=None, scale=alt.Scale(domain=[0, largest], range=[44, 260]))
@@ -129,7 +129,7 @@ def _truth(base: Any, rows: list[dict[str, Any]], truth: Floats, colours: Look) 
     return mark.encode(x="truth:Q")
 
 
-def _head(post: Posterior, bars: str, title: str | None, shown: int) -> dict[str, Any]:
+def _head(post: AnyPosterior, bars: str, title: str | None, shown: int) -> dict[str, Any]:
     s = post.statistics
     low, high = post.shrinkage.mean.min(), post.shrinkage.mean.max()
     share = f"{low:.0%}" if f"{low:.0%}" == f"{high:.0%}" else f"{low:.0%} to {high:.0%}"

@@ -8,9 +8,10 @@ import numpy as np
 
 from partialpool import display
 from partialpool.classical import anova, dersimonian_laird, maximum_likelihood, reml
+from partialpool.data import CountStatistics
 from partialpool.pictures import parts
 from partialpool.pictures.style import SHAPES, Look, altair, look, styled
-from partialpool.posterior import Posterior
+from partialpool.posterior import AnyPosterior
 
 POINTS = 200
 MOST_FOR_REML = 20_000
@@ -18,7 +19,7 @@ MOST_FOR_REML = 20_000
 
 
 def tau(
-    post: Posterior, *, level: float = 0.95, title: str | None = None, dark: bool = False
+    post: AnyPosterior, *, level: float = 0.95, title: str | None = None, dark: bool = False
 ) -> Any:
     """Draw the posterior density of tau with marks of the classical estimates.
 
@@ -57,16 +58,18 @@ def tau(
     return styled(parts.described(chart, parts.head(title or what, lines)), dark)
 
 
-def tau_end(post: Posterior, at_least: float = 0.0) -> float:
+def tau_end(post: AnyPosterior, at_least: float = 0.0) -> float:
     """Where the axis of tau ends: its 99.5% quantile, or less if that is mostly an empty tail."""
     quarter, ninety, last = post.tau.quantile(np.array([0.75, 0.9, 0.995])).tolist()
     return float(max(min(last, max(ninety, 4.0 * quarter)), 1.05 * at_least))
 
 
-def tau_axis(alt: Any, post: Posterior, end: float) -> Any:
+def tau_axis(alt: Any, post: AnyPosterior, end: float) -> Any:
     """The x axis of tau."""
-    unit = display.printable(post.statistics.outcome)
-    name = f"tau: standard deviation between groups (units of {unit})"
+    unit = f"units of {display.printable(post.statistics.outcome)}"
+    if isinstance(post.statistics, CountStatistics):
+        unit = "log-odds" if post.statistics.proportion else "log rate"
+    name = f"tau: standard deviation between groups ({unit})"
     return alt.X(
         "tau:Q",
         title=name,
@@ -75,7 +78,7 @@ def tau_axis(alt: Any, post: Posterior, end: float) -> Any:
     )
 
 
-def tau_caption(post: Posterior, end: float, level: float) -> list[str]:
+def tau_caption(post: AnyPosterior, end: float, level: float) -> list[str]:
     """Say what is shaded, and how much lies beyond the axis if that is much."""
     low, high = post.tau.interval(level).tolist()
     shown = ", ".join(parts.number(v, (high - low) / 4) for v in (low, high))
@@ -89,7 +92,7 @@ def tau_caption(post: Posterior, end: float, level: float) -> list[str]:
     return lines
 
 
-def tau_density(post: Posterior, end: float, level: float) -> list[dict[str, Any]]:
+def tau_density(post: AnyPosterior, end: float, level: float) -> list[dict[str, Any]]:
     """One dict a point: tau, density, inside (the interval)."""
     low, high = post.tau.interval(level).tolist()
     grid = np.linspace(0.0, end, POINTS)
@@ -120,11 +123,13 @@ def density_layers(
     ]
 
 
-def _marks(post: Posterior) -> list[dict[str, Any]]:
+def _marks(post: AnyPosterior) -> list[dict[str, Any]]:
     """Name and value of each estimate of tau that exists."""
     s = post.statistics
     found: dict[str, float] = {}
-    if s.sigma_known:
+    if isinstance(s, CountStatistics):
+        pass  # the classical estimates are of measurements
+    elif s.sigma_known:
         se = s.weight**-0.5
         found["moments (DerSimonian-Laird)"] = dersimonian_laird(mean=s.raw, se=se).tau
         if s.n_groups <= MOST_FOR_REML:

@@ -8,6 +8,7 @@ import numpy as np
 
 from partialpool import display
 from partialpool._typing import Floats, Ints
+from partialpool.errors import ArgumentError
 from partialpool.kernels.oneway import theta_given
 from partialpool.pictures import parts
 from partialpool.pictures.places import apart
@@ -19,7 +20,7 @@ from partialpool.pictures.tau import (
     tau_density,
     tau_end,
 )
-from partialpool.posterior import Posterior
+from partialpool.posterior import AnyPosterior, Posterior
 
 MOST_GROUPS = 40
 """With more groups a sample, evenly spread over the raw estimates, is drawn."""
@@ -29,7 +30,7 @@ HEIGHT = 320
 
 
 def estimates_by_tau(
-    post: Posterior, *, level: float = 0.95, title: str | None = None, dark: bool = False
+    post: AnyPosterior, *, level: float = 0.95, title: str | None = None, dark: bool = False
 ) -> Any:
     """Draw every group's conditional mean E(theta_j | tau) above the posterior of tau.
 
@@ -53,11 +54,21 @@ def estimates_by_tau(
         and the population mean dashed; below, the density of tau (units of y) on the same axis;
         a line through both at the posterior median of tau.
 
+    Raises
+    ------
+    ArgumentError
+        If the model is of counts.
+
     Notes
     -----
     Source: Rubin (1981), doi:10.3102/10769986006004377, figure 1; Gelman et al. (2013), Bayesian
     Data Analysis, figures 5.5 and 5.6.
     """
+    if not isinstance(post, Posterior):
+        raise ArgumentError(
+            "estimates as functions of tau are drawn of measurements, not of counts: draw "
+            "shrinkage or tau instead"
+        )
     alt, colours, s = altair(), look(dark), post.statistics
     end = tau_end(post)
     order = parts.spread_evenly(s.raw, MOST_GROUPS)

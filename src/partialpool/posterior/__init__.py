@@ -5,7 +5,11 @@ from partialpool.posterior.distributions import Distribution
 from partialpool.posterior.draws import Draws
 from partialpool.posterior.posterior import Posterior, posterior
 
+AnyPosterior = Posterior | CountsPosterior
+"""Of measurements, or of counts."""
+
 __all__ = [
+    "AnyPosterior",
     "CountsPosterior",
     "Distribution",
     "Draws",

@@ -178,19 +178,23 @@ class CountsPosterior:
         See `CountsModel.pooling`. Means and sds are exact; other summaries hold the information
         of one trial at its value at the median of mu.
         """
+        return self.shrinkage_of(self.statistics.size)
+
+    def shrinkage_of(self, size: Floats) -> OfRatio:
+        """Weight on the pooled value of groups of these sizes; see `shrinkage`."""
         few = self.nodes.cut(1e-13)
-        size, at = np.unique(self.statistics.size, return_inverse=True)
-        found = np.empty((2, len(size)))
+        distinct, at = np.unique(size, return_inverse=True)
+        found = np.empty((2, len(distinct)))
         weight = few.weight.ravel()
         step = max(1, 2**21 // weight.size)
-        for i in range(0, len(size), step):
+        for i in range(0, len(distinct), step):
             part = slice(i, i + step)
-            b = self.model.pooling(size[part, None, None], few.inner, few.outer[:, None])
+            b = self.model.pooling(distinct[part, None, None], few.inner, few.outer[:, None])
             b = b.reshape(len(b), -1)
             found[0, part] = b @ weight
             found[1, part] = np.sqrt((b - found[0, part, None]) ** 2 @ weight)
         one = self.model.pooling(np.ones(1), np.asarray(self.mu.median), np.ones(1))
-        factor = self.statistics.size * float(1.0 / one[0] - 1.0)
+        factor = size * float(1.0 / one[0] - 1.0)
         return OfRatio(self.tau, factor, False, found[0][at], found[1][at])
 
     @cached_property
@@ -209,10 +213,13 @@ class CountsPosterior:
         sd = math.sqrt(float((value - mean) ** 2 @ weight))
         return OfRatio(self.tau, np.asarray(factor), True, np.asarray(mean), np.asarray(sd))
 
+    def some_groups(self, groups: Ints) -> Distribution:
+        """Probabilities or rates of some groups, by position."""
+        return self._on_natural(self.densities, self.model.member[groups])
+
     def group(self, label: Any) -> Distribution:
         """Distribution of one group's probability or rate, by label."""
-        at = self.group_index([label])
-        return Element(self._on_natural(self.densities, self.model.member[at]), 0)
+        return Element(self.some_groups(self.group_index([label])), 0)
 
     def contrast(
         self, coefficients: Mapping[Any, float], *, mu: float = 0.0, scale: Scale = "natural"
