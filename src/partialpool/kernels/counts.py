@@ -197,7 +197,8 @@ def _shared(pairs: Pairs, mu: Floats, tau: Floats) -> Floats:
     shape = (len(pairs), *mu.shape)
     mu, tau = mu.ravel(), np.broadcast_to(tau[:, None], mu.shape).ravel()
     z = (theta[:, None] - mu) / tau  # (I, G)
-    np.multiply(z, z, out=z)
+    with np.errstate(over="ignore"):  # far out, where the density is 0
+        np.multiply(z, z, out=z)
     z *= -0.5
     prior = exp_or_zero(z)
     prior *= np.expand_dims(slope, -1) / (tau * math.sqrt(2.0 * math.pi))
@@ -225,6 +226,7 @@ def shared_mesh(
     width: Floats,
     reach: Floats,
     also: tuple[float, float] | None = None,
+    finer: float = 1.0,
 ) -> Mesh:
     """Nodes over the group parameter that serve all pairs at all nodes.
 
@@ -237,9 +239,11 @@ def shared_mesh(
         Narrowest features of the prior on each line, and its sd, or what stands for it far out.
     also : tuple of float, optional
         A range to lay even steps in, beside that of the likelihoods.
+    finer : float
+        How many times as fine as integrals need; values between nodes need about twice.
     """
     low, high = float(width.min()), float(reach.max())
-    step = RESOLVED / math.sqrt(float(pairs.information[-1]) + SKEWED + low**-2)
+    step = RESOLVED / math.sqrt(float(pairs.information[-1]) + SKEWED + low**-2) / finer
     middle = mu[:, mu.shape[1] // 2]
     v = pairs.sd**2
     pull = v / (v + high**2)

@@ -13,8 +13,8 @@ from scipy import special
 
 from partialpool._typing import Floats
 
-FARTHEST = 700.0
-"""exp of more overflows."""
+FARTHEST = 300.0
+"""Rates beyond exp of this are taken as that: their squares still exist."""
 
 
 class Link(ABC):

@@ -35,13 +35,16 @@ from partialpool.posterior.distributions import newton
 
 NEGLIGIBLE = 1e-13
 """Lines of nodes with less probability are left out."""
+FINER = 1.9
+"""Between nodes a density is known to the square root of the accuracy of its integral: steps are
+made finer by this factor (1e-9)."""
 UNSEEN = 1e-22
 """Nodes with less probability are left out."""
 WIDE = 1.2
 """Normal kernels this many node distances wide are summed exactly by the trapezoid rule."""
 FINEST = 4
 """Factor by which nodes are laid more densely where conjugate kernels need it."""
-WIDEST = 600
+WIDEST = 1000
 """Nodes of a shared mesh above which sharply determined pairs get meshes of their own."""
 BLOCK = 2**21
 """Elements of the arrays worked on at once."""
@@ -268,7 +271,8 @@ def _density(model: CountsModel, k: Kernels, theta: Floats) -> Floats:
     if not k.normal:
         return np.asarray(np.exp(conjugate.log_prior(model.link is LOGIT, theta, mu, tau)))
     z = (theta - mu) / tau
-    np.multiply(z, z, out=z)
+    with np.errstate(over="ignore"):  # far out, where the density is 0
+        np.multiply(z, z, out=z)
     z *= -0.5
     density = exp_or_zero(z)
     density *= 1.0 / (tau * math.sqrt(2.0 * math.pi))
@@ -290,12 +294,12 @@ def _mesh(
         smallest = min(model.pooled, 1.0 - model.pooled) if model.link is LOGIT else 1.0
         tau = np.concatenate([k.tau[:, 0] for k in sums])
         reach = width + 4.0 * tau**2 / smallest
-    shared = shared_mesh(pairs, mu, width, reach, bulk)
+    shared = shared_mesh(pairs, mu, width, reach, bulk, FINER)
     least = float(pairs.information[0])
     narrow = float(nodes.outer.min())
     if shared.size <= WIDEST or least < BROAD or narrow * math.sqrt(least) < SHARP:
         return shared
     sd = 1.0 / np.sqrt(pairs.information)
     ratio = math.sqrt(1.0 + (SKEWED + narrow**-2) / least)
-    half = math.ceil(11.5 * ratio / RESOLVED)
+    half = math.ceil(11.5 * ratio / RESOLVED * FINER)
     return even_mesh(model.link.mode(pairs.y, pairs.size), sd * (11.5 / half), half)
