@@ -149,7 +149,11 @@ def integrate_nested(
 
     grid = integrate(log_density, [axis], [start], moments=[moments])
     line = grid.lines[0]
-    return _finished(line, _laid(joint, guess, axis, line.x, STEP[False]), STEP[False], grid.error)
+    step = STEP[False]
+    found = _finished(line, _laid(joint, guess, axis, line.x, step), step, grid.error)
+    if found.status is Accuracy.REACHED or grid.error > TOLERANCE:
+        return found
+    return _finished(line, _laid(joint, guess, axis, line.x, step / 2), step / 2, grid.error)
 
 
 def _finished(line: Line, lines: _Lines, step: float, outer_error: float) -> Nested:
@@ -216,9 +220,9 @@ def _missed(log_f: Floats, z: Floats) -> tuple[Bools, Floats, Floats]:
     mean = weight @ z / total
     sd = np.sqrt(np.maximum((weight * (z - mean[:, None]) ** 2).sum(axis=1) / total, 0.0))
     cut = np.maximum(log_f[:, 0], log_f[:, -1]) > top - DROP
-    missed = seen & (cut | (sd < 0.7))
+    missed = seen & (cut | (sd < 0.8))
     at_end = np.abs(mean) > 0.8 * z[-1]
-    sd = np.where(cut & (sd > 0.95) & (sd < 1.1) & (np.abs(mean) < 0.3), 1.35 * sd, sd)
+    sd = np.where(cut & (sd > 0.95) & (sd < 1.1) & (np.abs(mean) < 0.3), 1.2 * sd, sd)
     return missed, mean, np.where(at_end, 1.0, np.clip(sd, 0.2, 3.0))
 
 

@@ -141,6 +141,8 @@ class CountsModel:
 
     def log_marginals(self, pairs: Pairs, mu: Floats, tau: Floats) -> Floats:
         """Log likelihood of each pair at each node, its parameter integrated out; (K, T, M)."""
+        if not pairs.size.any():  # no data: the likelihood is 1
+            return np.zeros((len(pairs), *mu.shape))
         form = conjugate.log_marginals if self.conjugate else counts.log_marginals
         return form(pairs, mu, tau)
 

@@ -221,10 +221,12 @@ def densities(model: CountsModel, nodes: Nested, pairs: Pairs) -> list[Densities
 
 
 def _bulk(nodes: Nested) -> tuple[float, float]:
-    """Where nearly all of the posterior of mu lies (link scale)."""
-    mu, w = nodes.inner.ravel(), nodes.weight.ravel()
+    """Where mu lies if tau is not large, and the sums over a line are narrow (link scale)."""
+    narrow = np.cumsum(nodes.marginal) <= 0.5
+    narrow[0] = True
+    mu, w = nodes.inner[narrow].ravel(), nodes.weight[narrow].ravel()
     order = np.argsort(mu)
-    below = np.cumsum(w[order])
+    below = np.cumsum(w[order]) / w.sum()
     low, high = np.searchsorted(below, [1e-4, 1.0 - 1e-4])
     return float(mu[order[low]]), float(mu[order[min(high, len(mu) - 1)]])
 
