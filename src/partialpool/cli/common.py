@@ -15,11 +15,15 @@ from partialpool.errors import ArgumentError, DataError, did_you_mean
 
 
 @contextmanager
-def source(data: str, formula: str | None) -> Iterator[tuple[Any, str]]:
-    """The data and the formula; standard input is kept in a temporary file while it is read."""
+def source(
+    data: str, formula: str | None, family: str | None
+) -> Iterator[tuple[Any, str, str | None]]:
+    """The data, formula and family; standard input is kept in a temporary file while it is read."""
     known = {d.name: d for d in datasets.catalogue}
     if data in known and not os.path.exists(data):
-        yield known[data].load(), formula or known[data].formula
+        found = known[data]
+        own = formula is None or formula == found.formula
+        yield found.load(), formula or found.formula, family or (found.family if own else None)
         return
     if formula is None:
         names = ", ".join(known)
@@ -29,7 +33,7 @@ def source(data: str, formula: str | None) -> Iterator[tuple[Any, str]]:
             f"only the bundled data sets have one of their own ({names})"
         )
     if data != "-":
-        yield data, formula
+        yield data, formula, family
         return
     content = sys.stdin.buffer.read()
     if not content:
@@ -39,7 +43,7 @@ def source(data: str, formula: str | None) -> Iterator[tuple[Any, str]]:
         path = os.path.join(folder, "standard-input" + ending)
         with open(path, "wb") as file:
             file.write(content)
-        yield path, formula
+        yield path, formula, family
 
 
 @contextmanager

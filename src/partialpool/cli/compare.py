@@ -30,10 +30,9 @@ class CompareOptions:
 
 def run(options: CompareOptions) -> None:
     """Compare and print."""
-    with source(options.data, options.formula) as (data, formula), progress_bar() as progress:
-        found = fit(
-            formula, data, prior=list(options.priors), family=options.family, progress=progress
-        )
+    chosen = source(options.data, options.formula, options.family)
+    with chosen as (data, formula, family), progress_bar() as progress:
+        found = fit(formula, data, prior=list(options.priors), family=family, progress=progress)
         result = found.compare(*options.estimators)
     groups = Table({k: v[: options.top] for k, v in result.groups.items()})
     if options.as_json:

@@ -54,10 +54,9 @@ def run(options: FitOptions) -> None:
         raise ArgumentError("--json and --csv both print to standard output; give one")
     if options.plot:
         checked(options.plot)
-    with source(options.data, options.formula) as (data, formula), progress_bar() as progress:
-        found = fit(
-            formula, data, prior=list(options.priors), family=options.family, progress=progress
-        )
+    chosen = source(options.data, options.formula, options.family)
+    with chosen as (data, formula, family), progress_bar() as progress:
+        found = fit(formula, data, prior=list(options.priors), family=family, progress=progress)
     kind = options.kind
     groups = found.posterior.group_table(options.interval, kind)
     order = _order(groups, options)

@@ -59,6 +59,10 @@ class Link(ABC):
     def best(self, y: Floats, size: Floats) -> Floats:
         """Highest value of the log likelihood over theta, without combinatorial constants."""
 
+    def __reduce__(self) -> str:
+        """Pickled by name: there is one of each."""
+        return {"logit": "LOGIT", "log": "LOG"}[self.name]
+
     def mode(self, y: Floats, size: Floats) -> Floats:
         """Theta at which the likelihood is highest; infinite where y is at an end."""
         return self.linked(y / size)
