@@ -33,7 +33,7 @@ from partialpool.kernels.mesh import Mesh, even_mesh
 from partialpool.models import CountsModel
 from partialpool.posterior.distributions import newton
 
-NEGLIGIBLE = 1e-13
+NEGLIGIBLE = 1e-11
 """Lines of nodes with less probability are left out."""
 FINER = 1.9
 """Between nodes a density is known to the square root of the accuracy of its integral: steps are

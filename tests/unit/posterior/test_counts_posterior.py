@@ -87,10 +87,8 @@ def test_expected_counts_against_draws(post):
     expected = post.expected_counts(size, level=0.8)
     rng = np.random.default_rng(8)
     value = post.model.link.natural(post.draws(40_000, rng).theta)
-    if post.statistics.proportion:
-        new = rng.binomial(size, value)
-    else:
-        new = rng.poisson(size * value)
+    proportion = post.statistics.proportion
+    new = rng.binomial(size, value) if proportion else rng.poisson(size * value)
     error = new.std(axis=0) / 200
     assert (np.abs(new.mean(axis=0) - expected["mean"]) <= 5 * error).all()
     np.testing.assert_allclose(new.std(axis=0), expected["sd"], rtol=0.03)
