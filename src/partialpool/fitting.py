@@ -13,8 +13,10 @@ import numpy as np
 from partialpool import display, pictures
 from partialpool.advice import Advice, advise, recommendation
 from partialpool.comparison import Comparison, compare
+from partialpool.counting import solve_counts
 from partialpool.data import (
     Clusters,
+    CountStatistics,
     CrossProducts,
     Design,
     GroupStatistics,
@@ -31,12 +33,13 @@ from partialpool.data.one_way_products import as_cross_products
 from partialpool.data.read import Reading, as_table, handing_back
 from partialpool.errors import ArgumentError, PriorError
 from partialpool.findings import findings
-from partialpool.formula import OneWay, mixed, one_way, parse
+from partialpool.formula import OneWay, count_family, mixed, one_way, parse
 from partialpool.formula.tree import Name
 from partialpool.models import Priors, parameter_names, priors
 from partialpool.models.priors import Prior
 from partialpool.notices import Notice
 from partialpool.posterior import (
+    CountsPosterior,
     Draws,
     Estimated,
     MixedDraws,
@@ -46,16 +49,17 @@ from partialpool.posterior import (
     mixed_posterior,
     posterior,
 )
+from partialpool.posterior.counts import Scale, checked_scale
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.prediction import PredictionOptions, predict
 from partialpool.reading import Statistics, statistics
 from partialpool.regression import MixedAdvice, MixedComparison, compare_coefficients
 from partialpool.report import Contents, write
-from partialpool.simulate import World
+from partialpool.simulate import CountWorld, World
 
 PriorLike = Priors | Mapping[str, Prior | str] | Iterable[str] | str | None
 Method = Literal["posterior", "reml", "ml"]
-AnyPosterior = Posterior | MixedPosterior | Estimated
+AnyPosterior = Posterior | MixedPosterior | Estimated | CountsPosterior
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,16 +71,17 @@ class Fit:
     formula : str
         As given, or the formula that says the same.
     family : str
-        ``"gaussian"``.
-    posterior : Posterior or MixedPosterior
+        ``"gaussian"``, or one of counts.
+    posterior : Posterior, MixedPosterior or CountsPosterior
         The joint posterior of every parameter: of a one-way model ``fit.posterior.mu``,
         ``.tau``, ``.sigma``, ``.theta``, ``.new_group``, ``.contrast(...)``, ``.draws(...)``;
         of one with predictors, slopes or several factors ``.coefficients``, ``.taus``,
-        ``.rhos``, ``.sigma``, ``.group(...)``, ``.linear(...)``, ``.draws(...)``.
+        ``.rhos``, ``.sigma``, ``.group(...)``, ``.linear(...)``, ``.draws(...)``; of counts also
+        ``.probability`` or ``.rate``, ``.ranks(...)``, ``.expected_counts(...)``.
     like : callable
         Turns a Table into the kind of frame the data came in.
-    design : Design
-        How rows became columns: levels, means, groups; used again for new rows.
+    design : Design, optional
+        How rows became columns: levels, means, groups; used again for new rows. None for counts.
     told : tuple of Notice
         What was found when the data were read.
     clusters : Clusters, optional
@@ -84,10 +89,10 @@ class Fit:
     """
 
     formula: str
-    family: Literal["gaussian"]
+    family: str
     posterior: AnyPosterior
     like: Callable[[Table], Any]
-    design: Design
+    design: Design | None = None
     told: tuple[Notice, ...] = ()
     clusters: Clusters | None = None
 
@@ -97,7 +102,7 @@ class Fit:
         return (*findings(self.posterior), *self.told)
 
     @property
-    def statistics(self) -> GroupStatistics | CrossProducts:
+    def statistics(self) -> GroupStatistics | CrossProducts | CountStatistics:
         """The sums the data were reduced to."""
         return self.posterior.statistics
 
@@ -106,7 +111,13 @@ class Fit:
         """The priors used."""
         return self._posterior("a prior").priors
 
-    def groups(self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Any:
+    def groups(
+        self,
+        *,
+        level: float = 0.95,
+        kind: IntervalKind = "equal-tailed",
+        scale: Scale = "natural",
+    ) -> Any:
         """One row a group, in the kind of frame the data came in.
 
         Parameters
@@ -115,6 +126,9 @@ class Fit:
             Probability of the intervals.
         kind : {"equal-tailed", "highest-density"}
             Kind of interval.
+        scale : {"natural", "link"}
+            For counts: probabilities or rates, or log-odds or log rates. Of measurements both
+            are the same.
 
         Returns
         -------
@@ -125,6 +139,9 @@ class Fit:
             factors one row for each effect of a group: also factor, term (the effect) and effect
             (posterior mean of the deviation b); estimate is population value and deviation.
         """
+        chosen = checked_scale(scale)
+        if isinstance(self.posterior, CountsPosterior):
+            return self.like(self.posterior.group_table(level, kind, chosen))
         return self.like(self.posterior.group_table(level, kind))
 
     def parameters(self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Any:
@@ -147,7 +164,7 @@ class Fit:
             With predictors, slopes or several factors: ``.coefficients`` by complete pooling,
             fixed effects and the model, and what fixed effects cost.
         """
-        if isinstance(self.posterior, Posterior):
+        if isinstance(self.posterior, Posterior | CountsPosterior):
             return compare(self.posterior, estimators)
         if estimators:
             raise ArgumentError(
@@ -190,6 +207,11 @@ class Fit:
             formula of log(y)), one row for each row of `data`, in their order, in the kind of
             frame that `data` is.
         """
+        if self.design is None or isinstance(self.posterior, CountsPosterior):
+            raise ArgumentError(
+                "counts are predicted by fit.posterior.expected_counts(size), with size the trials "
+                "or exposure to come"
+            )
         options = PredictionOptions(target, unseen, observation, level, kind)
         return handing_back(data)(predict(self.posterior, self.design, data, options))
 
@@ -198,7 +220,7 @@ class Fit:
         found: Advice | MixedAdvice = advise(self._posterior("advice"))
         return found
 
-    def world(self) -> World:
+    def world(self) -> World | CountWorld:
         """Return a world like this fit: its group sizes, and mu, tau and sigma at their medians.
 
         For use with `partialpool.simulate`.
@@ -212,6 +234,13 @@ class Fit:
         post = self.posterior
         if not isinstance(post, Posterior):
             raise ArgumentError("a world has one factor and no predictors; this fit has more")
+        if isinstance(post, CountsPosterior):
+            return CountWorld(
+                size=tuple(post.statistics.size.tolist()),
+                tau=float(post.tau.median),
+                mu=float(post.mu.median),
+                family=post.statistics.family,
+            )
         if post.sigma is None:
             raise ArgumentError("a world is made of rows; this fit has known standard errors")
         return World(
@@ -225,7 +254,9 @@ class Fit:
     def plot(self) -> pictures.Plots | pictures.MixedPlots:
         """Charts of this fit: ``fit.plot.shrinkage()``, ``.coefficients()``, ..."""
         post = self._posterior("a chart")
-        return pictures.Plots(post) if isinstance(post, Posterior) else pictures.MixedPlots(post)
+        return (
+            pictures.MixedPlots(post) if isinstance(post, MixedPosterior) else pictures.Plots(post)
+        )
 
     def report(self, path: str | Path, *, level: float = 0.95) -> None:
         """Write one self-contained HTML page: tables, pictures, notices, advice.
@@ -274,7 +305,7 @@ class Fit:
         return [plot.shrinkage(**options), plot.tau(**options)]
 
     def draws(self, size: int, rng: np.random.Generator) -> Draws | MixedDraws:
-        """Draw independently from the joint posterior; see `Posterior.draws`."""
+        """Draw independently from the joint posterior (of counts: on the link scale)."""
         return self._posterior("drawing").draws(size, rng)
 
     def update(self, data: Any, *, progress: Callable[[float], None] | None = None) -> Fit:
@@ -316,7 +347,7 @@ class Fit:
 
     def _as_dict(self, groups: Table, level: float, kind: IntervalKind) -> dict[str, Any]:
         """The dict of these groups, already computed, chosen and ordered."""
-        first = {} if "factor" in groups else {"factor": self.design.effects[0].factor.name}
+        first = {} if "factor" in groups else {"factor": self.factor}
         found = {
             "formula": self.formula,
             "family": self.family,
@@ -360,7 +391,13 @@ class Fit:
             upper=np.array([float(e[1]) for e in ends]),
         )
 
-    def _posterior(self, what: str) -> Posterior | MixedPosterior:
+    @property
+    def factor(self) -> str:
+        """The grouping column; the first of several."""
+        s = self.statistics
+        return s.blocks[0].factor if isinstance(s, CrossProducts) else s.factor
+
+    def _posterior(self, what: str) -> Posterior | MixedPosterior | CountsPosterior:
         """The posterior; an error if there are estimates only."""
         if isinstance(self.posterior, Estimated):
             raise ArgumentError(f'{what} needs a posterior: fit with method="posterior"')
@@ -373,7 +410,7 @@ def fit(
     *,
     prior: PriorLike = None,
     method: Method = "posterior",
-    family: str = "gaussian",
+    family: str | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Fit:
     """Fit a hierarchical model and return its posterior.
@@ -389,10 +426,11 @@ def fit(
     formula : str
         ``"score ~ 1 + (1 | school)"`` for rows; ``"effect | se(se) ~ 1 + (1 | school)"`` for
         estimates with known standard errors; ``"y | weights(w) ~ ..."`` for rows of variance
-        sigma^2 / w; ``"mean | summary(n, sd) ~ ..."`` for summaries of groups. Predictors and
-        their interactions ``x * kind``, functions log, exp, sqrt, center, scale, poly, C, I and
-        offset, slopes ``(x | school)`` (``||``: independent), nesting ``(1 | county/tract)``,
-        and several terms for crossed groups.
+        sigma^2 / w; ``"mean | summary(n, sd) ~ ..."`` for summaries of groups;
+        ``"hits | trials(at_bats) ~ ..."`` for proportions; ``"count | exposure(hours) ~ ..."``
+        for rates. Predictors and their interactions ``x * kind``, functions log, exp, sqrt,
+        center, scale, poly, C, I and offset, slopes ``(x | school)`` (``||``: independent),
+        nesting ``(1 | county/tract)``, and several terms for crossed groups.
     data : frame, mapping, path or relation
         A pandas or Polars frame (also lazy), a PyArrow table, a dict of arrays, the path of a
         CSV or Parquet file (also a glob, or a list of paths), a table of a DuckDB database
@@ -408,8 +446,10 @@ def fit(
     method : {"posterior", "reml", "ml"}
         The full posterior, or point estimates by (restricted) maximum likelihood with standard
         errors.
-    family : str
-        ``"gaussian"``.
+    family : str, optional
+        ``"gaussian"``; ``"binomial"`` or ``"beta_binomial"`` for events among trials, also rows
+        of 0 and 1; ``"poisson"`` or ``"gamma_poisson"`` for counts. If not given, trials() means
+        binomial, exposure() Poisson, and anything else gaussian.
     progress : callable, optional
         Called with the fraction of a file that has been read.
 
@@ -438,10 +478,6 @@ def fit(
     Intercept    7.93238  5.17839  -2.09022   7.8917  18.2181
     tau[school]  6.57548  5.65038  0.242696  5.23851  20.7525
     """
-    if family != "gaussian":
-        raise ArgumentError(
-            f'family="{family}" is not yet supported here; this version fits "gaussian"'
-        )
     if not isinstance(formula, str):
         raise ArgumentError(
             f"the arguments are fit(formula, data); the first is a {type(formula).__name__}, "
@@ -452,6 +488,14 @@ def fit(
     if method != "posterior" and prior not in (None, [], ()):
         raise PriorError(f'method="{method}" takes no priors; use method="posterior"')
     parsed = parse(formula)
+    counted = count_family(parsed, family)
+    if counted is not None:
+        if method != "posterior":
+            raise ArgumentError(
+                f'method="{method}" is for measurements; counts are fitted with method="posterior"'
+            )
+        post, like = solve_counts(parsed, counted, data, prior, progress)
+        return Fit(formula, counted, post, like)
     roles = one_way(parsed)
     if roles is None:
         return _fit_mixed(
@@ -558,7 +602,7 @@ def fit_groups(
 
 
 def _fit_one_way(
-    formula: str, roles: OneWay, reading: Reading, prior: PriorLike, method: Method
+    formula: str, roles: OneWay, reading: Reading[GroupStatistics], prior: PriorLike, method: Method
 ) -> Fit:
     s = reading.statistics
     design = one_way_design(roles, s)

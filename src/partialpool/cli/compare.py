@@ -25,6 +25,7 @@ class CompareOptions:
     formula: str | None
     estimators: tuple[str, ...]
     priors: tuple[str, ...]
+    family: str | None
     top: int | None
     as_json: bool
     debug: bool
@@ -32,7 +33,7 @@ class CompareOptions:
 
 def run(options: CompareOptions) -> None:
     """Compare and print."""
-    found = fitted(options.data, options.formula, options.priors)
+    found = fitted(options.data, options.formula, options.priors, family=options.family)
     result = found.compare(*options.estimators)
     if isinstance(result, MixedComparison):
         _show_coefficients(found, result, options)
@@ -65,7 +66,7 @@ def _show_groups(found: Fit, result: Comparison, options: CompareOptions) -> Non
 
     console = wide_console(110)
     spread = float(np.ptp(groups["partial_pooling"])) / 4 or 1.0
-    header = [found.design.effects[0].factor.name, *list(groups)[1:]]
+    header = [found.factor, *list(groups)[1:]]
     console.print(Text(display.headline(found.posterior, found.formula), style="bold"))
     console.print(rich_table(header, display.estimate_cells(groups, spread)))
     console.print(rich_table(list(result.scores), display.score_cells(result.scores)))

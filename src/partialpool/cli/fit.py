@@ -34,6 +34,7 @@ class FitOptions:
     formula: str | None
     priors: tuple[str, ...]
     method: Method
+    family: str | None
     interval: float
     hdi: bool
     sort: str | None
@@ -61,10 +62,16 @@ def run(options: FitOptions) -> None:
     if options.report:
         report.checked(options.report)
     if options.explain:
-        with source(options.data, options.formula) as (data, formula):
+        with source(options.data, options.formula) as (data, formula, _family):
             click.echo(explain(formula, data))
         return
-    found = fitted(options.data, options.formula, options.priors, options.method)
+    found = fitted(
+        options.data,
+        options.formula,
+        options.priors,
+        method=options.method,
+        family=options.family,
+    )
     kind = options.kind
     groups = found.posterior.group_table(options.interval, kind)
     order = _order(groups, options)
@@ -130,7 +137,7 @@ def _print_tables(found: Fit, groups: Table, n_groups: int, options: FitOptions)
     shown = Table({k: v[:limit] for k, v in groups.items()})
     header = list(shown)
     if header[0] == "group":
-        header[0] = found.design.effects[0].factor.name
+        header[0] = found.factor
     console.print(rich_table(header, display.group_cells(shown)))
     if shown.n_rows < n_groups:
         more = f"{shown.n_rows:,} of {n_groups:,} groups"

@@ -36,6 +36,11 @@ def cli() -> None:
     help="The full posterior, or point estimates by (restricted) maximum likelihood.",
 )
 @click.option(
+    "--family",
+    type=click.Choice(["gaussian", "binomial", "poisson", "beta_binomial", "gamma_poisson"]),
+    help="How the outcome is distributed; trials() means binomial, exposure() poisson.",
+)
+@click.option(
     "--interval", default=0.95, show_default=True, metavar="P", help="Probability of the intervals."
 )
 @click.option("--hdi", is_flag=True, help="Shortest (highest-density) instead of equal-tailed.")
@@ -78,6 +83,7 @@ def fit_command(**options: object) -> None:
     partialpool fit scores.csv "score ~ 1 + (1 | school)"
     partialpool fit trials.csv "effect | se(se) ~ 1 + (1 | site)" --prior "tau ~ half_normal(5)"
     partialpool fit radon "log_radon ~ floor + (floor | county)" --method reml
+    partialpool fit batting.csv "hits | trials(at_bats) ~ 1 + (1 | player)"
     partialpool fit eight_schools
     """
     from partialpool.cli.fit import FitOptions, run
@@ -101,6 +107,11 @@ def fit_command(**options: object) -> None:
     multiple=True,
     metavar="TEXT",
     help='A prior, such as "tau ~ half_cauchy(5)"; may be repeated.',
+)
+@click.option(
+    "--family",
+    type=click.Choice(["gaussian", "binomial", "poisson", "beta_binomial", "gamma_poisson"]),
+    help="How the outcome is distributed; trials() means binomial, exposure() poisson.",
 )
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Only the first N groups.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")

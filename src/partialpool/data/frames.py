@@ -12,7 +12,7 @@ import numpy as np
 from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.data import labels as lab
 from partialpool.errors import ColumnError, DataError
-from partialpool.formula import OneWay
+from partialpool.formula import Columns
 from partialpool.formula.tree import Name
 
 
@@ -60,7 +60,7 @@ def _library(kind: type) -> str:
     return kind.__module__.partition(".")[0]
 
 
-def extract(data: Any, kind: str, roles: OneWay) -> Rows:
+def extract(data: Any, kind: str, roles: Columns) -> Rows:
     """Take the group labels and the numeric columns out of a frame.
 
     Raises

@@ -9,7 +9,7 @@ import numpy as np
 
 from partialpool._typing import Bools, Floats
 from partialpool.errors import DataError
-from partialpool.formula import Mixed, OneWay
+from partialpool.formula import Columns, Mixed, OneWay
 
 LARGEST = 1e100
 SMALLEST = 1e-100
@@ -104,7 +104,7 @@ def overflow(roles: OneWay | Mixed) -> DataError:
     return DataError(f"the values in {names} are too extreme: their squares overflow; change units")
 
 
-def no_rows(total: int, roles: OneWay | Mixed) -> DataError:
+def no_rows(total: int, roles: Columns | Mixed) -> DataError:
     """Build the error for data in which no row can be used."""
     names = ", ".join(f'"{c.name}"' for c in roles.columns)
     if total == 0:

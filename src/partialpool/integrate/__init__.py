@@ -3,6 +3,7 @@
 from partialpool.integrate.axis import Axis, Coordinate, HalfLine, Interval, Line
 from partialpool.integrate.cloud import Cloud, integrate_cloud
 from partialpool.integrate.gauss import gauss
+from partialpool.integrate.nested import Nested, integrate_nested
 from partialpool.integrate.trapezoid import Accuracy, Grid, integrate
 
 __all__ = [
@@ -14,7 +15,9 @@ __all__ = [
     "HalfLine",
     "Interval",
     "Line",
+    "Nested",
     "gauss",
     "integrate",
     "integrate_cloud",
+    "integrate_nested",
 ]

@@ -342,11 +342,11 @@ class Sliced(Distribution):
 
     def _cdf_u(self, u: Floats) -> Floats:
         t, _ = self.locate(u)  # (S, K)
-        return self._sum(sinc.cumulative, t)
+        return self._sum(sinc.integrated, t)
 
     def _density_u(self, u: Floats) -> Floats:
         t, slope = self.locate(u)
-        return self._sum(sinc.value, t, slope / self.step)
+        return self._sum(sinc.series, t, slope / self.step)
 
     def _sum(
         self,
