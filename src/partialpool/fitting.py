@@ -245,7 +245,7 @@ def fit(
     family : str
         ``"gaussian"``.
     progress : callable, optional
-        Called with the fraction of a file that has been read.
+        Called with the fraction of a file that has been read. Spark shows its own progress.
 
     Returns
     -------
