@@ -165,13 +165,7 @@ BACKENDS = {
     "spark": (_spark, pp.Table),
     "spark_connect": (_spark, pp.Table),
 }
-each_backend = pytest.mark.parametrize(
-    "backend",
-    [
-        pytest.param(name, marks=[pytest.mark.xdist_group("spark")] if "spark" in name else [])
-        for name in BACKENDS
-    ],
-)
+each_backend = pytest.mark.parametrize("backend", BACKENDS)
 
 
 @pytest.fixture
