@@ -451,7 +451,7 @@ def fit(
         of 0 and 1; ``"poisson"`` or ``"gamma_poisson"`` for counts. If not given, trials() means
         binomial, exposure() Poisson, and anything else gaussian.
     progress : callable, optional
-        Called with the fraction of a file that has been read.
+        Called with the fraction of a file that has been read. Spark shows its own progress.
 
     Returns
     -------

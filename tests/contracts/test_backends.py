@@ -74,13 +74,7 @@ CASES = {
     ),
 }
 
-each_backend = pytest.mark.parametrize(
-    "backend",
-    [
-        pytest.param(name, marks=[pytest.mark.xdist_group("spark")] if "spark" in name else [])
-        for name in BACKENDS
-    ],
-)
+each_backend = pytest.mark.parametrize("backend", BACKENDS)
 
 
 @pytest.fixture
