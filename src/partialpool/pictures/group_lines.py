@@ -73,7 +73,7 @@ def group_lines(
 
 
 def _caption(means: Floats) -> str:
-    if np.isfinite(means).any():
+    if np.isfinite(means[:, 1]).any():
         return "Circles: the groups' means"
     return "Other predictors of rows are at zero"
 
