@@ -80,7 +80,8 @@ class Cloud:
     def marginal(self, dimension: int) -> Floats:
         """Weights of one dimension summed over the others."""
         size = len(self.lines[dimension].t)
-        return np.bincount(self.place[:, dimension], self.weight, minlength=size)
+        found = np.bincount(self.place[:, dimension], self.weight, minlength=size)
+        return found.astype(np.float64, copy=False)
 
 
 def integrate_cloud(

@@ -52,7 +52,7 @@ def _recombined(basis: Floats, weight: Floats) -> tuple[Ints, Floats]:
     while len(index) > columns:
         heaps = min(2 * columns, len(index))
         member = np.arange(len(index)) * heaps // len(index)
-        mass = np.bincount(member, left, minlength=heaps)
+        mass = np.bincount(member, left, minlength=heaps).astype(np.float64, copy=False)
         sums = np.stack(
             [np.bincount(member, left * basis[index, k], minlength=heaps) for k in range(columns)]
         )

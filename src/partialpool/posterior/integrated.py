@@ -1,0 +1,89 @@
+"""From statistics to the posterior of a mixed model: by integration, or with spreads as given."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from partialpool._typing import Floats
+from partialpool.data.cross_products import CrossProducts
+from partialpool.integrate import Accuracy, Cloud, integrate_cloud
+from partialpool.kernels.covariance import partial_correlations
+from partialpool.models import Priors, mixed_model
+from partialpool.models.mixed_propriety import Orders, check_proper
+from partialpool.posterior.mixed import MixedPosterior
+
+SECONDS = 4.0
+"""About what the evaluations may take; at least MINIMUM of them are made."""
+MINIMUM, MAXIMUM = 160, 400_000
+
+
+def mixed_posterior(statistics: CrossProducts, priors: Priors) -> MixedPosterior:
+    """Compute the posterior of a linear mixed model by deterministic integration.
+
+    Parameters
+    ----------
+    statistics : CrossProducts
+        The data, reduced.
+    priors : Priors
+        Of coefficients, sds, correlations and sigma.
+
+    Raises
+    ------
+    DataError
+        If predictors are collinear, or a factor has one group only.
+    ImproperPosteriorError
+        If data and priors leave no proper posterior.
+    """
+    model = mixed_model(statistics, priors)
+    orders = check_proper(model)
+    many = len(model.axes) > 2
+    slow = model.kernel.seconds * 5000 > SECONDS
+    budget = int(np.clip(SECONDS / model.kernel.seconds, MINIMUM, MAXIMUM))
+    cloud = integrate_cloud(
+        model.evaluate,
+        model.axes,
+        model.starts[:1] if slow else model.starts,
+        moments=orders.phi,
+        tolerance=1e-2 if slow else 1e-4 if many else 1e-8,
+        budget=budget,
+    )
+    return MixedPosterior(statistics, model, orders, cloud)
+
+
+def plug_in(
+    statistics: CrossProducts, sds: Sequence[Floats], correlations: Sequence[Floats], sigma: float
+) -> MixedPosterior:
+    """Everything given the spreads as if they were known: the posterior with one node.
+
+    Parameters
+    ----------
+    statistics : CrossProducts
+    sds : sequence of ndarray, shape (q,)
+        Of each term's effects (units of y over those of z).
+    correlations : sequence of ndarray, shape (q, q)
+    sigma : float
+    """
+    model = mixed_model(statistics, Priors(), with_sigma=True)
+    parts = [] if statistics.sigma_known else [np.array([sigma])]
+    for term, sd, correlation in zip(model.terms, sds, correlations, strict=True):
+        parts.append(np.maximum(sd, 0.0))
+        if term.partial is not None:
+            parts.append(partial_correlations(correlation))
+    point = np.concatenate(parts)[None]
+    cloud = Cloud(
+        lines=(),
+        place=np.zeros((1, point.shape[1]), dtype=np.int64),
+        weight=np.ones(1),
+        points=point,
+        carried=model.evaluate(point)[1],
+        second=np.zeros(1, dtype=bool),
+        log_total=math.nan,
+        error=0.0,
+        status=Accuracy.REACHED,
+    )
+    many = (math.inf,) * point.shape[1]
+    orders = Orders(many, many, math.inf, (math.inf,) * len(statistics.coefficients))
+    return MixedPosterior(statistics, model, orders, cloud)
