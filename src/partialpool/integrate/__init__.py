@@ -1,7 +1,8 @@
 """Deterministic integration of a log density over few dimensions. Knows nothing of groups."""
 
 from partialpool.integrate.axis import Axis, Coordinate, HalfLine, Interval, Line
-from partialpool.integrate.cloud import Cloud, integrate_cloud
+from partialpool.integrate.cloud import Cloud, highest_points, integrate_cloud
+from partialpool.integrate.surrogate import integrate_by_surrogate
 from partialpool.integrate.trapezoid import Accuracy, Grid, integrate
 
 __all__ = [
@@ -13,6 +14,8 @@ __all__ = [
     "HalfLine",
     "Interval",
     "Line",
+    "highest_points",
     "integrate",
+    "integrate_by_surrogate",
     "integrate_cloud",
 ]

@@ -9,15 +9,25 @@ import numpy as np
 
 from partialpool._typing import Floats
 from partialpool.data.cross_products import CrossProducts
-from partialpool.integrate import Accuracy, Cloud, integrate_cloud
+from partialpool.integrate import (
+    Accuracy,
+    Cloud,
+    highest_points,
+    integrate_by_surrogate,
+    integrate_cloud,
+)
 from partialpool.kernels.covariance import partial_correlations
 from partialpool.models import Priors, mixed_model
 from partialpool.models.mixed_propriety import Orders, check_proper
 from partialpool.posterior.mixed import MixedPosterior
 
-SECONDS = 4.0
-"""About what the evaluations may take; at least MINIMUM of them are made."""
-MINIMUM, MAXIMUM = 160, 400_000
+EXACT, CLOSE, ROUGH = 1e-8, 1e-4, 1e-2
+"""Targets of the error: in up to two dimensions, in more, and where an evaluation is slow."""
+SLOW = 2e-3
+"""Seconds of one evaluation from which on a polynomial stands in for most of them."""
+SECONDS = 6.0
+MOST = 400_000
+"""About what the evaluations may take, and how many they may be."""
 
 
 def mixed_posterior(statistics: CrossProducts, priors: Priors) -> MixedPosterior:
@@ -39,17 +49,22 @@ def mixed_posterior(statistics: CrossProducts, priors: Priors) -> MixedPosterior
     """
     model = mixed_model(statistics, priors)
     orders = check_proper(model)
-    many = len(model.axes) > 2
-    slow = model.kernel.seconds * 5000 > SECONDS
-    budget = int(np.clip(SECONDS / model.kernel.seconds, MINIMUM, MAXIMUM))
-    cloud = integrate_cloud(
-        model.evaluate,
-        model.axes,
-        model.starts[:1] if slow else model.starts,
-        moments=orders.phi,
-        tolerance=1e-2 if slow else 1e-4 if many else 1e-8,
-        budget=budget,
-    )
+    slow = model.kernel.seconds > SLOW
+    starts = model.starts[:1] if slow else model.starts
+    peaks = highest_points(model.evaluate, model.axes, starts)
+    if slow:
+        cloud = integrate_by_surrogate(
+            model.evaluate, model.axes, peaks[0], moments=orders.phi, tolerance=ROUGH
+        )
+    else:
+        cloud = integrate_cloud(
+            model.evaluate,
+            model.axes,
+            peaks,
+            moments=orders.phi,
+            tolerance=EXACT if len(model.axes) <= 2 else CLOSE,
+            budget=int(min(SECONDS / model.kernel.seconds, MOST)),
+        )
     return MixedPosterior(statistics, model, orders, cloud)
 
 
