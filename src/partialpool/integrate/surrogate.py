@@ -2,7 +2,8 @@
 
 The log density is evaluated at some dozens of nodes about its highest point, a polynomial of
 degree four is fitted to it there, and the polynomial is integrated. Nodes of a second grid, at
-which it was not fitted, tell how far it is off: that is the error reported.
+which it was not fitted, tell how far it is off: that is the error reported, with what a normal
+density would hold beyond the polynomial's reach.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import special
 
 from partialpool._typing import Floats, Ints
 from partialpool.integrate.ascent import Peak
@@ -101,7 +103,7 @@ def integrate_by_surrogate(
     found = integrate_cloud(
         fitted.evaluate, axes, [peak], moments=moments, tolerance=FINE, budget=BUDGET
     )
-    error = max(error, found.error)
+    error = max(error, found.error) + float(special.chdtrc(d, REACH**2))
     status = Accuracy.REACHED if error <= tolerance else Accuracy.NOT_REACHED
     return replace(found, error=error, status=status)
 
