@@ -126,7 +126,7 @@ def test_likelihood_and_effects_equal_those_of_a_dense_computation(name, seed):
 
 def test_rows_that_combine_known_new_and_no_groups():
     """A nested leaf brings its parent along; new groups add their own spread."""
-    _, s, system, by_term = prepared("nested", 3)
+    _, _, system, by_term = prepared("nested", 3)
     factors = system.relative_factors(by_term)
     tree, crossed = make_tree(system), make_crossed(system)
     parent = system.pairs[0, 1].k

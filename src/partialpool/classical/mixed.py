@@ -11,22 +11,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from partialpool._typing import Floats
+from partialpool._typing import Floats, Ints
 from partialpool.classical.satterthwaite import degrees_of_freedom
 from partialpool.data.cross_products import CrossProducts
+from partialpool.errors import DataError
 from partialpool.integrate.ascent import Peak, ascend, polished
 from partialpool.kernels.crossed import Crossed, make_crossed
-from partialpool.kernels.profiled import Solved, solve
+from partialpool.kernels.profiled import Solved, fits_perfectly, solve
 from partialpool.kernels.system import System, make_system, moment_ratios
 from partialpool.kernels.tree import Reduced, Tree, make_tree, nested
 
 LOG_2PI = math.log(2.0 * math.pi)
 ENOUGH = 1e-10
 """The search ends where the log likelihood can rise by less."""
+SNAP = 2e-3
+"""Entries this close to zero, in typical standard errors, are set to zero if that is as good."""
 CONVERGED = 1e-8
 """A maximum's log likelihood can be raised by less than this."""
 BOUNDARY = 1e-4
@@ -111,7 +114,7 @@ class Criterion:
     log_weight: float
     sigma_known: bool
     restricted: bool
-    layout: tuple[tuple[Floats, Floats, Floats], ...]
+    layout: tuple[tuple[Ints, Ints, Floats], ...]
 
     @property
     def freedom(self) -> int:
@@ -121,10 +124,12 @@ class Criterion:
     def factors(self, s: Floats) -> list[Floats]:
         """Lambda of each term at coordinates s, (G, d); (G, q, q) each."""
         out, at = [], 0
-        for rows, columns, size in self.layout:
+        for shift, (rows, columns, size) in zip(self.system.shifts, self.layout, strict=True):
             found = np.zeros((len(s), len(size), len(size)))
             entries = s[:, at : at + len(rows)]
             found[:, rows, columns] = size[rows] * np.sinh(entries)
+            if len(rows) > len(size):  # a free covariance: entries are of the columns as shifted
+                found[:, 0] -= np.einsum("k,gkj->gj", shift, found)
             out.append(found)
             at += len(rows)
         return out
@@ -166,12 +171,23 @@ def mixed_model(statistics: CrossProducts, *, restricted: bool = True) -> MixedE
     -------
     MixedEstimate
 
+    Raises
+    ------
+    DataError
+        If nothing is left for sigma.
+
     Notes
     -----
     Source: Bates et al. (2015), doi:10.18637/jss.v067.i01, for the criterion; Satterthwaite
     (1946), doi:10.2307/3002019, for the degrees of freedom.
     """
     criterion = make_criterion(statistics, restricted=restricted)
+    if not statistics.sigma_known and fits_perfectly(criterion.system, criterion.kernel):
+        raise DataError(
+            "coefficients and groups' effects together fit every row exactly, so the likelihood "
+            "has no maximum: sigma would be 0. Give the standard error of each row "
+            "(y | se(column) ~ ...), more rows a group, or fewer terms"
+        )
     peak = _highest(criterion)
     return _estimate(statistics, criterion, peak)
 
@@ -202,7 +218,10 @@ def _highest(criterion: Criterion) -> Peak:
     for start in starts:
         found.append(ascend(criterion.log_likelihood, start, step=0.05, enough=1e-3))
     rough = max(found, key=lambda p: p.value)
-    return polished(criterion.log_likelihood, rough, step=0.004, enough=ENOUGH)
+    best = polished(criterion.log_likelihood, rough, step=0.004, enough=ENOUGH)
+    zeroed = np.where(np.abs(best.at) < SNAP, 0.0, best.at)
+    value = float(criterion.log_likelihood(zeroed[None])[0])
+    return replace(best, at=zeroed, value=value) if value >= best.value - 1e-9 else best
 
 
 def _starts(criterion: Criterion) -> list[Floats]:

@@ -16,6 +16,11 @@ from partialpool.data import Table
 from partialpool.fitting import Fit
 from partialpool.regression import MixedComparison
 
+HEADER = [
+    "coefficient", "complete", "se", "robust se", "fixed", "se", "hierarchical", "sd",
+]  # fmt: skip
+"""What the columns of `MixedComparison.coefficients` are called in the terminal."""
+
 
 @dataclass(frozen=True, slots=True)
 class CompareOptions:
@@ -50,8 +55,7 @@ def _show_coefficients(found: Fit, result: MixedComparison, options: CompareOpti
 
     console = wide_console(110)
     console.print(Text(display.headline(found.posterior, found.formula), style="bold"))
-    names = [name.replace("_", " ") for name in result.coefficients]
-    console.print(rich_table(names, display.coefficient_cells(result.coefficients)))
+    console.print(rich_table(HEADER, display.coefficient_cells(result.coefficients)))
     console.print(Text(result.text, style="dim"))
 
 

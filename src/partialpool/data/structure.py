@@ -25,10 +25,12 @@ def notices(design: Design, statistics: CrossProducts, rows: Usable) -> Iterator
 
 
 def _references(design: Design) -> Iterator[Notice]:
-    coded = {p.variable: p.index for c in design.columns for p in c.parts}
+    """Say the first level of each category that is coded by differences from it."""
+    columns = [*design.columns, *(c for e in design.effects for c in e.columns)]
+    coded = {(p.variable, p.index) for c in columns for p in c.parts}
     for variable, categories in design.categories.items():
-        full = any(p.variable == variable and p.index == 0 for c in design.columns for p in c.parts)
-        if variable in coded and not full:
+        used = any(v == variable for v, _ in coded)
+        if used and (variable, 0) not in coded:
             yield Notice(
                 "reference_level",
                 "info",

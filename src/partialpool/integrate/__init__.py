@@ -1,9 +1,10 @@
 """Deterministic integration of a log density over few dimensions. Knows nothing of groups."""
 
 from partialpool.integrate.axis import Axis, Coordinate, HalfLine, Interval, Line
-from partialpool.integrate.cloud import Cloud, integrate_cloud
+from partialpool.integrate.cloud import Cloud, highest_points, integrate_cloud
 from partialpool.integrate.gauss import gauss
 from partialpool.integrate.nested import Nested, integrate_nested
+from partialpool.integrate.surrogate import integrate_by_surrogate
 from partialpool.integrate.trapezoid import Accuracy, Grid, integrate
 
 __all__ = [
@@ -17,7 +18,9 @@ __all__ = [
     "Line",
     "Nested",
     "gauss",
+    "highest_points",
     "integrate",
+    "integrate_by_surrogate",
     "integrate_cloud",
     "integrate_nested",
 ]

@@ -13,6 +13,8 @@ Function = Callable[[Floats], Floats]
 """Maps points, shape (G, d), to values, shape (G,)."""
 
 ROUNDS = 60
+LOWEST = -1e100
+"""Stands for the logarithm of zero."""
 FARTHEST = 1.5
 """The longest step, in units of the function's arguments."""
 
@@ -112,7 +114,7 @@ def _around(function: Function, at: Floats, step: float) -> Peak:
     points = [at[None], at + one, at - one]
     points += [at + one[above[0]] + one[above[1]], at - one[above[0]] - one[above[1]]]
     f = function(np.concatenate(points))
-    f = np.where(np.isfinite(f), f, -1e300)
+    f = np.where(np.isfinite(f), f, LOWEST)
     middle, up, down = f[0], f[1 : d + 1], f[d + 1 : 2 * d + 1]
     both, neither = np.split(f[2 * d + 1 :], 2)
     hessian = np.diag((up + down - 2.0 * middle) / step**2)

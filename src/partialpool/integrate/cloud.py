@@ -26,7 +26,7 @@ Evaluate = Callable[[Floats], tuple[Floats, Floats]]
 """Maps points, (G, d), to log densities, (G,), and to whatever is carried along, (G, m)."""
 
 FIRST_STEP = 1.0
-FIRST_STEP_OF_MANY = 1.3
+FIRST_STEP_OF_MANY = 0.94
 """In conditional sds, in up to two dimensions and in more."""
 FINER = 0.72
 STRETCH = 2.5
@@ -80,13 +80,14 @@ class Cloud:
     def marginal(self, dimension: int) -> Floats:
         """Weights of one dimension summed over the others."""
         size = len(self.lines[dimension].t)
-        return np.bincount(self.place[:, dimension], self.weight, minlength=size)
+        found = np.bincount(self.place[:, dimension], self.weight, minlength=size)
+        return found.astype(np.float64, copy=False)
 
 
 def integrate_cloud(
     evaluate: Evaluate,
     axes: Sequence[Coordinate],
-    starts: Floats,
+    peaks: Sequence[Peak],
     *,
     moments: Sequence[float],
     tolerance: float,
@@ -99,8 +100,8 @@ def integrate_cloud(
     evaluate : callable
         Maps points (G, d) to log densities (G,) and what is to be carried along (G, m).
     axes : sequence of Coordinate, length d
-    starts : ndarray, shape (S, d)
-        Values from which to look for the highest points.
+    peaks : sequence of Peak
+        From `highest_points`.
     moments : sequence of float, length d
         Moments of an order below this exist and are monitored (orders 1 and 2 at most).
     tolerance : float
@@ -108,11 +109,8 @@ def integrate_cloud(
     budget : int
         Evaluations to spend, at most; the error reached with them is reported.
     """
-    target = _Target(
-        evaluate, tuple(axes), tuple(2 if m > 2 else 1 if m > 1 else 0 for m in moments)
-    )
-    begin = [[float(a.coordinate(v)) for a, v in zip(axes, s, strict=True)] for s in starts]
-    peaks = _distinct([ascend(target.density, np.array(b), step=0.02, enough=1e-3) for b in begin])
+    orders = tuple(2 if m > 2 else 1 if m > 1 else 0 for m in moments)
+    target = _Target(evaluate, tuple(axes), orders)
     cut = -math.log(tolerance) + 1.5
     spent, d = 0, len(axes)
     step = _first_step(peaks[0], cut, budget)
@@ -130,6 +128,18 @@ def integrate_cloud(
         if found.status is Accuracy.REACHED or spent + 2 * ahead > budget:
             return found
         step *= FINER
+
+
+def highest_points(evaluate: Evaluate, axes: Sequence[Coordinate], starts: Floats) -> list[Peak]:
+    """The peaks of the density per unit of the coordinates, from high to low, each once."""
+    target = _Target(evaluate, tuple(axes), ())
+    begin = [[float(a.coordinate(v)) for a, v in zip(axes, s, strict=True)] for s in starts]
+    found = [ascend(target.density, np.array(b), step=0.02, enough=1e-3) for b in begin]
+    out: list[Peak] = []
+    for peak in sorted(found, key=lambda p: -p.value):
+        if all(np.abs(peak.at - other.at).max() > 0.1 for other in out):
+            out.append(peak)
+    return out
 
 
 def _first_step(peak: Peak, cut: float, budget: int) -> float:
@@ -177,15 +187,6 @@ class _Shell:
     edge: Bools
 
 
-def _distinct(peaks: list[Peak]) -> list[Peak]:
-    """Peaks from high to low, each once."""
-    out: list[Peak] = []
-    for peak in sorted(peaks, key=lambda p: -p.value):
-        if all(np.abs(peak.at - other.at).max() > 0.1 for other in out):
-            out.append(peak)
-    return out
-
-
 def _lines(target: _Target, peak: Peak, step: float) -> list[Line]:
     """A grid for each dimension: steps of so many conditional sds at the highest point."""
     curvature = np.maximum(-np.diag(peak.hessian), WIDEST**-2)
@@ -197,7 +198,7 @@ def _lines(target: _Target, peak: Peak, step: float) -> list[Line]:
 
 
 def _spread(
-    target: _Target, lines: list[Line], peaks: list[Peak], shift: float, cut: float, limit: int
+    target: _Target, lines: list[Line], peaks: Sequence[Peak], shift: float, cut: float, limit: int
 ) -> _Shell:
     """Evaluate nodes outward from the peaks, about `limit` of them at most."""
     d = len(lines)

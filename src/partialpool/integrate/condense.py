@@ -36,9 +36,9 @@ def condensed(features: Floats, beside: Floats, weight: Floats, size: int) -> tu
     if len(weight) <= size:
         return np.arange(len(weight)), weight
     powers = _powers(features.shape[1], size)
-    columns = np.concatenate([_monomials(features, weight, powers), beside], axis=1)
-    basis = _orthonormal(columns, weight)
-    return _recombined(basis, weight)
+    own = np.sqrt(weight @ np.square(beside))
+    columns = [_polynomials(features, weight, powers), beside / np.where(own > 0, own, 1.0)]
+    return _recombined(np.concatenate(columns, axis=1), weight)
 
 
 def _recombined(basis: Floats, weight: Floats) -> tuple[Ints, Floats]:
@@ -52,10 +52,9 @@ def _recombined(basis: Floats, weight: Floats) -> tuple[Ints, Floats]:
     while len(index) > columns:
         heaps = min(2 * columns, len(index))
         member = np.arange(len(index)) * heaps // len(index)
-        mass = np.bincount(member, left, minlength=heaps)
-        sums = np.stack(
-            [np.bincount(member, left * basis[index, k], minlength=heaps) for k in range(columns)]
-        )
+        mass = np.bincount(member, left, minlength=heaps).astype(np.float64, copy=False)
+        starts = np.searchsorted(member, np.arange(heaps))
+        sums = np.add.reduceat(left[:, None] * basis[index], starts, axis=0).T
         kept = _emptied(sums / mass, mass)
         share = kept[member] / mass[member]
         used = share > 0
@@ -95,18 +94,13 @@ def _powers(d: int, size: int) -> Ints:
     )
 
 
-def _monomials(features: Floats, weight: Floats, powers: Ints) -> Floats:
+def _polynomials(features: Floats, weight: Floats, powers: Ints) -> Floats:
+    """Products of Hermite polynomials of the standardised features; about of size one."""
     mean = weight @ features
     sd = np.sqrt(weight @ (features - mean) ** 2)
     z = (features - mean) / np.where(sd > 0, sd, 1.0)
-    raised = [z**k for k in range(int(powers.max()) + 1)]
-    columns = [np.prod([raised[k][:, i] for i, k in enumerate(each)], axis=0) for each in powers]
+    one = [np.ones_like(z), z]
+    for k in range(1, int(powers.max())):
+        one.append((z * one[k] - math.sqrt(k) * one[k - 1]) / math.sqrt(k + 1.0))
+    columns = [np.prod([one[k][:, i] for i, k in enumerate(each)], axis=0) for each in powers]
     return np.stack(columns, axis=1)
-
-
-def _orthonormal(columns: Floats, weight: Floats) -> Floats:
-    """Combinations of the columns with unit covariance under the weights."""
-    root = np.sqrt(weight)[:, None]
-    q, r = np.linalg.qr(root * columns)
-    keep = np.abs(np.diag(r)) > 1e-9 * np.abs(np.diag(r)).max()
-    return np.asarray(q[:, keep] / np.maximum(root, 1e-150))

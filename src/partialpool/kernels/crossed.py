@@ -69,7 +69,8 @@ class Crossed:
     def seconds(self) -> float:
         """Rough duration of one evaluation among many."""
         n = len(self.base)
-        return 1e-5 + 1e-11 * n**3 + 4e-9 * n * n + 2e-9 * self.map.nnz + 2e-8 * self.ztz.size
+        fixed = 1e-5 + 1e-11 * n**3 + 4e-9 * n * n + 2e-8 * self.ztz.size
+        return fixed + 2e-9 * float(self.map.nnz)
 
     def evaluate(self, factors: Sequence[Floats]) -> Reduced:
         """Integrate the groups out at G nodes; factors[i] has shape (G, q_i, q_i)."""
@@ -221,7 +222,7 @@ class Crossed:
 
 
 def _cholesky(whole: Floats) -> Floats:
-    """Lower factors of (G, m, m) lower triangles; nan where there is none. Overwrites large ones."""
+    """Factors of (G, m, m) lower triangles, nan where there is none; overwrites large ones."""
     if whole.shape[1] < LARGE:
         return small.stacked_cholesky(whole)
     for matrix in whole:
@@ -232,7 +233,7 @@ def _cholesky(whole: Floats) -> Floats:
 
 
 def scale_blocks(whole: Floats, factors: Sequence[Floats], sizes: Sequence[int]) -> None:
-    """Multiply rows and columns of (G, m, m) lower triangles by Lambda, block by block, in place."""
+    """Multiply both sides of (G, m, m) lower triangles by Lambda in place, block by block."""
     if all(f.shape[1] == 1 for f in factors):
         s = np.concatenate(
             [np.repeat(f[:, 0], size, axis=1) for f, size in zip(factors, sizes, strict=True)],

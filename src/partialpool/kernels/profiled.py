@@ -7,7 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from partialpool._typing import Floats
+from partialpool.kernels.crossed import Crossed
 from partialpool.kernels.small import stacked_cholesky
+from partialpool.kernels.system import NOTHING, System
+from partialpool.kernels.tree import Tree
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +32,14 @@ class Solved:
     covariance: Floats
     log_det: Floats
     rest: Floats
+
+
+def fits_perfectly(system: System, kernel: Tree | Crossed) -> bool:
+    """Whether coefficients and groups' effects, not pooled, leave nothing of the outcome."""
+    if system.total[-1, -1] <= NOTHING * system.size:
+        return True
+    rest = float(solve(kernel.evaluate(system.barely_pooled).squares).rest[0])
+    return not rest > 1e-9 * float(system.total[-1, -1])
 
 
 def solve(squares: Floats) -> Solved:

@@ -9,6 +9,7 @@ offsets, units or nearly collinear predictors: ``[X y] basis`` replaces ``[X y]`
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,6 +19,10 @@ from scipy import linalg
 
 from partialpool._typing import AnyArray, Floats, Ints
 
+FREE = 1e6
+"""Sds of groups' effects, in their typical standard errors, that leave them free."""
+NOTHING = 1e-13
+"""A sum of squares this small, relative to that of the outcome, is rounding."""
 DEPENDENT = 1e-10
 """A column whose part not explained by those before it is smaller, relative to its square, is
 taken for a linear combination of them."""
@@ -141,6 +146,8 @@ class System:
     shift : ndarray, shape (p,)
     center : float
         What was taken off the columns of X and off y.
+    size : float
+        Sum of squares of y less its center.
     """
 
     levels: tuple[Level, ...]
@@ -151,6 +158,17 @@ class System:
     shifts: tuple[Floats, ...]
     shift: Floats
     center: float
+    size: float
+
+    @property
+    def barely_pooled(self) -> list[Floats]:
+        """Lambda of each level, (1, q, q), with which groups' effects are hardly pooled."""
+        out = []
+        for level in self.levels:
+            weight = np.einsum("lkk->k", level.ztz)
+            ratio = np.sqrt(level.size / np.where(weight > 0, weight, level.size))
+            out.append(np.diag(FREE * ratio)[None])
+        return out
 
     @property
     def named(self) -> tuple[Floats, Floats]:
@@ -289,7 +307,8 @@ def make_system(sums: Sums) -> System:
         for b in range(a + 1, len(levels))
     }
     shifts = tuple(b.shift for b in sums.blocks)
-    return System(levels, pairs, total, basis, log_det, shifts, sums.shift, sums.center)
+    size = float(sums.yty)
+    return System(levels, pairs, total, basis, log_det, shifts, sums.shift, sums.center, size)
 
 
 def _orthonormal(sums: Sums) -> tuple[Floats, Floats, float]:
@@ -314,7 +333,7 @@ def _level(
 ) -> Level:
     blocks = [sums.blocks[t] for t in terms]
     ends = np.cumsum([0, *(b.ztz.shape[1] for b in blocks)])
-    columns = tuple(slice(int(a), int(b)) for a, b in zip(ends[:-1], ends[1:], strict=True))
+    columns = tuple(slice(int(a), int(b)) for a, b in itertools.pairwise(ends))
     ztz = np.zeros((len(blocks[0].ztz), ends[-1], ends[-1]))
     for a, at in enumerate(columns):
         ztz[:, at, at] = blocks[a].ztz

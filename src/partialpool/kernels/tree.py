@@ -64,7 +64,7 @@ class Functional:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Leaf:
-    """Leaf groups in the order of their ancestors: C C' = Z'Z, T = C^-1 Z'R, R = [ancestors X y]."""
+    """Leaves in the order of their ancestors: C C' = Z'Z, T = C^-1 Z'R, R = [ancestors X y]."""
 
     lower: Floats  # (q, q, L)
     scaled: Floats  # (q, r, L)

@@ -231,8 +231,8 @@ class MixedModel:
                 out += prior.log_density(x, sigma * reference)
             if term.partial is not None:
                 out += self.priors.rho.log_density(points[:, term.partial], len(term.effects))
-        for k, (_, prior) in enumerate(reversed(self._heavy), start=1):
-            out += _log_inverse_gamma(points[:, -k], 0.5 * prior.df) - 0.5 * np.log(points[:, -k])
+        for k, (_, heavy) in enumerate(reversed(self._heavy), start=1):
+            out += _log_inverse_gamma(points[:, -k], 0.5 * heavy.df) - 0.5 * np.log(points[:, -k])
         return out
 
     def evaluate(self, points: Floats) -> tuple[Floats, Floats]:

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from partialpool._typing import Floats
-from partialpool.errors import ImproperPosteriorError
+from partialpool.data.cross_products import Block
+from partialpool.errors import DataError, ImproperPosteriorError
+from partialpool.kernels.profiled import fits_perfectly
 from partialpool.models.mixed import MixedModel, inside, sd_name
 from partialpool.models.priors import StudentT
 
@@ -23,6 +25,10 @@ NEAR, FAR = 3e3, 3e5
 """Multiples of the typical standard errors between which powers are measured."""
 TOGETHER = 6
 """Up to so many sds, all sets of them are tried; beyond, each alone, pairs, and all."""
+
+
+FARTHEST = 100.0
+"""How many sds from zero the mean of a varying slope's predictor may lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +69,20 @@ def check_proper(model: MixedModel) -> Orders:
 
     Raises
     ------
+    DataError
+        If a varying slope's predictor is so far from zero that its intercept means nothing.
     ImproperPosteriorError
         If the posterior does not integrate to one; the message says why and what to choose.
     """
+    for block in model.statistics.blocks:
+        _check_offset(block)
     spreads = _spreads(model)
     _check_sigma(model)
     free = [s for s in spreads if not s.bounded and math.isfinite(s.tail)]
     powers, grows = _powers(model, spreads, free)
     for chosen, power in powers.items():
         if power + sum(s.tail for s in chosen) <= len(chosen):
-            raise _improper(model, chosen)
+            raise _improper(chosen)
     sigma = _sigma_order(model)
     df = math.inf if model.df is None else model.df
     own = {s.name: (powers[s,] + s.tail - 1.0 if s in free else math.inf) for s in spreads}
@@ -97,6 +107,20 @@ def _with_priors(model: MixedModel, orders: tuple[float, ...]) -> tuple[float, .
         more = prior.df if isinstance(prior, StudentT) else math.inf if prior.proper else 0.0
         out.append(order + more)
     return tuple(out)
+
+
+def _check_offset(block: Block) -> None:
+    """Refuse slopes whose intercept is an extrapolation far beyond the data."""
+    if not block.correlated:
+        return
+    spread = np.sqrt(np.einsum("lkk->k", block.ztz) / block.weight.sum())
+    for effect, shift, sd in zip(block.effects, block.shift, spread, strict=True):
+        if abs(shift) > FARTHEST * sd > 0.0:
+            raise DataError(
+                f'"{effect}" lies far from zero (mean {shift:.4g}, spread {sd:.3g}), and the '
+                f'intercepts that vary by "{block.factor}" would be those at zero; write '
+                f"center({effect}) in its place"
+            )
 
 
 def _spreads(model: MixedModel) -> list[_Spread]:
@@ -167,7 +191,7 @@ def _check_sigma(model: MixedModel) -> None:
             f"{sum(len(t.effects) for t in model.terms)} standard deviations between groups: "
             f"{_advice()}"
         )
-    if model.priors.sigma.zero == math.inf or not _fitted_perfectly(model):
+    if model.priors.sigma.zero == math.inf or not fits_perfectly(model.system, model.kernel):
         return
     raise ImproperPosteriorError(
         "coefficients and groups' effects together fit every row exactly, so sigma (the spread "
@@ -175,16 +199,6 @@ def _check_sigma(model: MixedModel) -> None:
         "identified. Give the standard error of each row (y | se(column) ~ ...), more rows a "
         'group, or a prior of sigma that excludes 0 (--prior "sigma ~ lognormal(0, 1)")'
     )
-
-
-def _fitted_perfectly(model: MixedModel) -> bool:
-    """Whether nothing is left over with groups' effects that are not pooled at all."""
-    points = np.array(model.starts[:1])
-    unit = model.sigma(points)[0]
-    for term in model.terms:
-        points[0, term.sds] = 1e6 * unit * term.reference
-    rest = model.solved(points, model.reduced(points)).rest[0]
-    return bool(rest < 1e-9 * model.system.total[-1, -1] or not math.isfinite(rest))
 
 
 def _sigma_order(model: MixedModel) -> float:
@@ -213,7 +227,7 @@ def _advice() -> str:
     )
 
 
-def _improper(model: MixedModel, chosen: tuple[_Spread, ...]) -> ImproperPosteriorError:
+def _improper(chosen: tuple[_Spread, ...]) -> ImproperPosteriorError:
     names = " and ".join(s.name for s in chosen)
     groups = " and ".join(f"{n:,}" for n in dict.fromkeys(s.groups for s in chosen))
     return ImproperPosteriorError(

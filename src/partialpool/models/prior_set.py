@@ -16,6 +16,9 @@ from partialpool.models.priors import (
     StudentT,
 )
 
+FLAT, ONE_OVER, UNIFORM = Flat(), Jeffreys(), LKJ()
+"""The defaults."""
+
 
 @dataclass(frozen=True, slots=True)
 class Priors:
@@ -40,11 +43,11 @@ class Priors:
         Of single parameters, such as ``("tau[county, floor]", HalfNormal(1))``; these go first.
     """
 
-    mu: MuPrior = Flat()
-    tau: ScalePrior = Flat()
-    sigma: ScalePrior = Jeffreys()
-    beta: MuPrior = Flat()
-    rho: LKJ = LKJ()
+    mu: MuPrior = FLAT
+    tau: ScalePrior = FLAT
+    sigma: ScalePrior = ONE_OVER
+    beta: MuPrior = FLAT
+    rho: LKJ = UNIFORM
     named: tuple[tuple[str, Prior], ...] = ()
 
     def __post_init__(self) -> None:

@@ -109,7 +109,7 @@ def priors(
     """
     base = given if isinstance(given, Priors) else Priors()
     found: dict[str, Prior] = {}
-    single = {k: v for k, v in base.named}
+    single = dict(base.named)
     pairs = [] if given is None or isinstance(given, Priors) else _pairs(given)
     for name, prior in [*pairs, *named.items()]:
         parameter = _parameter(name, factor, parameters)

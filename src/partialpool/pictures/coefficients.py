@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from partialpool import display
 from partialpool.pictures import parts
-from partialpool.pictures.style import altair, look, styled
+from partialpool.pictures.style import Look, altair, look, styled
 from partialpool.posterior import MixedPosterior
 
 
@@ -35,17 +33,7 @@ def coefficients(
         units of the outcome over units of the predictor. The intercept where there is no other.
     """
     alt, colours, s = altair(), look(dark), post.statistics
-    chosen = [n for n in s.coefficients if n != "Intercept"] or list(s.coefficients)
-    rows, largest = [], 0.0
-    for name in chosen:
-        found = post.coefficients[name]
-        ends = found.interval(level), found.interval(0.5)
-        largest = max(largest, float(np.abs(ends[0]).max()))
-        rows.append({
-            "coefficient": display.printable(name), "mean": float(found.mean),
-            "lower": float(ends[0][0]), "upper": float(ends[0][1]),
-            "low": float(ends[1][0]), "high": float(ends[1][1]),
-        })  # fmt: skip
+    rows = _rows(post, level)
     base = alt.Chart(alt.Data(values=rows)).encode(
         y=alt.Y(
             "coefficient:N",
@@ -53,21 +41,47 @@ def coefficients(
             title=None,
             axis=alt.Axis(ticks=False, domain=False, labelPadding=8, maxExtent=420),
         ),
-        tooltip=["coefficient:N", *(alt.Tooltip(f"{k}:Q", format=",.4~g")
-                                    for k in ("mean", "lower", "upper"))],
-    )  # fmt: skip
+        tooltip=[
+            "coefficient:N",
+            *(alt.Tooltip(f"{k}:Q", format=",.4~g") for k in ("mean", "lower", "upper")),
+        ],
+    )
+    largest = max(max(abs(r["lower"]), abs(r["upper"])) for r in rows)
     x = alt.X(
         "lower:Q",
         title=f"coefficient (change of {display.printable(s.outcome)})",
         scale=alt.Scale(zero=True),
         axis=parts.value_axis(alt, parts.is_small(largest)),
     )
+    chart = alt.layer(*_layers(alt, base, x, colours)).properties(
+        width=parts.WIDTH, height=alt.Step(30)
+    )
+    lines = [f"Posterior means with {parts.percent(level)} and 50% intervals"]
+    what = parts.head(title or f"What predicts {display.printable(s.outcome)}", lines)
+    return styled(parts.described(chart, what), dark)
+
+
+def _rows(post: MixedPosterior, level: float) -> list[dict[str, Any]]:
+    names = post.statistics.coefficients
+    rows = []
+    for name in [n for n in names if n != "Intercept"] or names:
+        found = post.coefficients[name]
+        ends = found.interval(level), found.interval(0.5)
+        rows.append({
+            "coefficient": display.printable(name), "mean": float(found.mean),
+            "lower": float(ends[0][0]), "upper": float(ends[0][1]),
+            "low": float(ends[1][0]), "high": float(ends[1][1]),
+        })  # fmt: skip
+    return rows
+
+
+def _layers(alt: Any, base: Any, x: Any, colours: Look) -> list[Any]:
     zero = (
         alt.Chart(alt.Data(values=[{"zero": 0.0}]))
         .mark_rule(color=colours.mean, strokeDash=[5, 4], strokeWidth=1.5)
         .encode(x="zero:Q")
     )
-    layers = [
+    return [
         zero,
         base.mark_rule(color=colours.pooled, strokeWidth=1.6).encode(x=x, x2="upper:Q"),
         base.mark_rule(color=colours.pooled, strokeWidth=5, opacity=0.55).encode(
@@ -77,7 +91,3 @@ def coefficients(
             shape="diamond", filled=True, size=110, opacity=1, color=colours.pooled
         ).encode(x="mean:Q"),
     ]
-    chart = alt.layer(*layers).properties(width=parts.WIDTH, height=alt.Step(30))
-    lines = [f"Posterior means with {parts.percent(level)} and 50% intervals"]
-    what = parts.head(title or f"What predicts {display.printable(s.outcome)}", lines)
-    return styled(parts.described(chart, what), dark)

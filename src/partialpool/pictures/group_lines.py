@@ -9,6 +9,7 @@ import numpy as np
 from partialpool import display
 from partialpool._typing import Floats, Ints
 from partialpool.classical.pooled_regression import pooled_regression
+from partialpool.data.population import population_weights
 from partialpool.pictures import parts
 from partialpool.pictures.style import Look, altair, look, styled
 from partialpool.pictures.terms import Effect, with_slope
@@ -73,7 +74,7 @@ def group_lines(
 
 
 def _caption(means: Floats) -> str:
-    if np.isfinite(means).any():
+    if np.isfinite(means[:, 1]).any():
         return "Circles: the groups' means"
     return "Other predictors of rows are at zero"
 
@@ -100,16 +101,15 @@ def _lines(
     post: MixedPosterior, first: Effect, second: Effect, order: Ints, x: Floats
 ) -> list[list[dict[str, Any]]]:
     """The ends of the three lines of each group."""
-    s, block = post.statistics, first.block
-    pooled = pooled_regression(s, None).estimate
-    at = s.coefficients.index(second.name) if second.name in s.coefficients else None
-    level = (block.x_mean + s.shift) @ np.where(block.constant, pooled, 0.0)
-    slope = 0.0 if at is None else float(pooled[at])
+    s = post.statistics
+    weights = population_weights(s, first.term)
+    pooled = weights @ pooled_regression(s, None).estimate
+    level, slope = pooled[:, first.place], pooled[:, second.place]
     found = []
     for i in order.tolist():
         pairs = (
             (first.raw[i], second.raw[i]),
-            (level[i], slope),
+            (level[i], slope[i]),
             (first.estimate[i], second.estimate[i]),
         )
         found.append([

@@ -10,7 +10,7 @@ from partialpool import display
 from partialpool._typing import Floats
 from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.pictures import parts
-from partialpool.pictures.style import altair, look, styled
+from partialpool.pictures.style import Look, altair, look, styled
 from partialpool.pictures.terms import Effect, effect
 from partialpool.posterior import MixedPosterior
 
@@ -51,12 +51,13 @@ def by_predictor(
         and band: the population, other predictors of groups at their means, predictors of rows
         at zero; y in units of the outcome.
     """
-    alt, colours, s = altair(), look(dark), post.statistics
+    alt, s = altair(), post.statistics
     chosen = effect(post, factor, "Intercept")
     at = _position(post, chosen, predictor)
     order = parts.spread_evenly(chosen.estimate, MOST_GROUPS)
     values = chosen.block.x_mean + s.shift  # (L, p)
     rows = _rows(post, chosen, order, values[:, at], level)
+    curve = _curve(post, chosen, values, at, level)
     name = display.printable(s.coefficients[at])
     x = alt.X("x:Q", title=name, scale=alt.Scale(zero=False, nice=True))
     y = alt.Y(
@@ -65,17 +66,37 @@ def by_predictor(
         scale=alt.Scale(zero=False, nice=True),
         axis=parts.value_axis(alt, max(abs(r["estimate"]) for r in rows)),
     )
+    chart = alt.layer(*_layers(alt, rows, curve, x, y, look(dark))).properties(
+        width=parts.WIDTH, height=380
+    )
+    lines = [
+        f"Intervals and band hold {parts.percent(level)}; the line is the population's, other "
+        "predictors of groups at their means and predictors of rows at zero"
+    ]
+    lines += parts.sampled(len(rows), len(chosen.estimate), "the range of estimates")
+    names = display.printable(s.outcome), display.printable(chosen.block.factor)
+    what = parts.head(title or f"{names[0]} by {names[1]} against {name}", lines)
+    return styled(parts.described(chart, what), dark)
+
+
+def _layers(
+    alt: Any,
+    rows: list[dict[str, Any]],
+    curve: list[dict[str, Any]],
+    x: Any,
+    y: Any,
+    colours: Look,
+) -> list[Any]:
+    told = ("x", "raw", "estimate", "lower", "upper")
     base = alt.Chart(alt.Data(values=rows)).encode(
-        x=x,
-        tooltip=["group:N", *(alt.Tooltip(f"{k}:Q", format=",.4~g")
-                              for k in ("x", "raw", "estimate", "lower", "upper"))],
-    )  # fmt: skip
+        x=x, tooltip=["group:N", *(alt.Tooltip(f"{k}:Q", format=",.4~g") for k in told)]
+    )
+    line = alt.Chart(alt.Data(values=curve))
     marks = parts.two_marks(alt, colours)
     small = len(rows) > 60
-    curve = alt.Chart(alt.Data(values=_curve(post, chosen, values, at, level)))
-    layers = [
-        curve.mark_area(color=colours.mean, opacity=0.22).encode(x=x, y="lower:Q", y2="upper:Q"),
-        curve.mark_line(color=colours.mean, strokeWidth=1.6).encode(x=x, y="estimate:Q"),
+    return [
+        line.mark_area(color=colours.mean, opacity=0.22).encode(x=x, y="lower:Q", y2="upper:Q"),
+        line.mark_line(color=colours.mean, strokeWidth=1.6).encode(x=x, y="estimate:Q"),
         base.mark_rule(color=colours.pooled, strokeWidth=1.3, opacity=0.5).encode(
             y="lower:Q", y2="upper:Q"
         ),
@@ -87,15 +108,6 @@ def by_predictor(
         .mark_point(strokeWidth=0, size=34 if small else 80, opacity=1)
         .encode(y=y, **marks),
     ]
-    chart = alt.layer(*layers).properties(width=parts.WIDTH, height=380)
-    lines = [
-        f"Intervals and band hold {parts.percent(level)}; the line is the population's, other "
-        "predictors of groups at their means and predictors of rows at zero"
-    ]
-    lines += parts.sampled(len(rows), len(chosen.estimate), "the range of estimates")
-    names = display.printable(s.outcome), display.printable(chosen.block.factor)
-    what = parts.head(title or f"{names[0]} by {names[1]} against {name}", lines)
-    return styled(parts.described(chart, what), dark)
 
 
 def _position(post: MixedPosterior, chosen: Effect, predictor: str | None) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 
 from partialpool._typing import Floats, Ints
 from partialpool.data.cross_products import Block
+from partialpool.data.population import population_weights
 from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.posterior import MixedPosterior
 from partialpool.posterior.effects import raw
@@ -25,8 +26,9 @@ class Effect:
         Position of the effect in the term.
     block : Block
         The term.
-    raw, estimate : ndarray, shape (L,)
-        Own values of the groups (nan where their rows do not tell), and posterior means.
+    raw, estimate, population : ndarray, shape (L,)
+        Own values of the groups (nan where their rows do not tell), posterior means, and what the
+        population alone says of each group.
     """
 
     term: int
@@ -34,6 +36,7 @@ class Effect:
     block: Block
     raw: Floats
     estimate: Floats
+    population: Floats
 
     @property
     def name(self) -> str:
@@ -71,7 +74,9 @@ def effect(post: MixedPosterior, factor: str | None, name: str | None) -> Effect
     place = 0 if name is None else blocks[term].effects.index(name)
     shape = blocks[term].zty.shape
     estimate = np.asarray(post.group(term).mean).reshape(shape)[:, place]
-    return Effect(term, place, blocks[term], raw(post.model, term)[:, place], estimate)
+    beta = np.array([float(d.mean) for d in post.coefficients.values()])
+    population = population_weights(post.statistics, term)[:, place] @ beta
+    return Effect(term, place, blocks[term], raw(post.model, term)[:, place], estimate, population)
 
 
 def with_slope(

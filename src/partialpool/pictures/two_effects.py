@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -44,15 +45,19 @@ def intercept_by_slope(
     -------
     altair.Chart
         Open circles own, filled diamonds pooled; ellipses hold 50% and 90% of the population of
-        groups at the posterior means of its sds and correlation; at most 200 groups.
+        groups at the posterior medians of its sds and mean of its correlation; at most 200
+        groups. Where groups have predictors, deviations from what these say.
     """
     alt, colours = altair(), look(dark)
     first, second = with_slope(post, factor, slope)
     order = parts.spread_evenly(second.estimate, MOST_GROUPS)
-    rows = _rows(first, second, order)
-    x = _axis(alt, alt.X, "x:Q", "intercept", rows, "x")
-    y = _axis(alt, alt.Y, "y:Q", f"slope of {second.name}", rows, "y")
-    layers = [*_ellipses(alt, _population(post, first, second), x, y, colours)]
+    origin = _origin(first, second)
+    rows = _rows(first, second, origin, order)
+    about = " (less that of groups with the same predictors)" if origin.any() else ""
+    x = _axis(alt, alt.X, "x:Q", f"intercept{about}", rows, "x")
+    y = _axis(alt, alt.Y, "y:Q", f"slope of {second.name}{about}", rows, "y")
+    center = np.array([e.population.mean() for e in (first, second)]) - origin.mean(axis=1)
+    layers = [*_ellipses(alt, center, _covariance(post, first, second), x, y, colours)]
     layers += _groups(alt, rows, x, y, colours)
     chart = alt.layer(*layers).properties(width=parts.WIDTH, height=420)
     lines = [
@@ -65,13 +70,22 @@ def intercept_by_slope(
     return styled(parts.described(chart, what), dark)
 
 
-def _rows(first: Effect, second: Effect, order: Any) -> list[dict[str, Any]]:
+def _origin(first: Effect, second: Effect) -> Floats:
+    """What is taken off both effects, (2, L): the population's values where groups differ in it."""
+    population = np.stack([first.population, second.population])
+    differ = np.ptp(population, axis=1) > 1e-9 * np.abs(population).max(axis=1)
+    return population if differ.any() else np.zeros_like(population)
+
+
+def _rows(first: Effect, second: Effect, origin: Floats, order: Any) -> list[dict[str, Any]]:
+    pooled = np.stack([first.estimate, second.estimate]) - origin
+    own = np.stack([first.raw, second.raw]) - origin
     rows = []
     names = parts.distinct(first.block.labels[order].tolist())
     for name, i in zip(names, order.tolist(), strict=True):
-        row = {"group": name, "x": float(first.estimate[i]), "y": float(second.estimate[i])}
-        if np.isfinite([first.raw[i], second.raw[i]]).all():
-            row |= {"own_x": float(first.raw[i]), "own_y": float(second.raw[i])}
+        row = {"group": name, "x": float(pooled[0, i]), "y": float(pooled[1, i])}
+        if np.isfinite(own[:, i]).all():
+            row |= {"own_x": float(own[0, i]), "own_y": float(own[1, i])}
         rows.append(row)
     return rows
 
@@ -88,18 +102,18 @@ def _axis(
     )
 
 
-def _population(post: MixedPosterior, first: Effect, second: Effect) -> tuple[Floats, Floats]:
-    """Mean of the pooled values, and covariance of the population at posterior means."""
+def _covariance(post: MixedPosterior, first: Effect, second: Effect) -> Floats:
+    """Covariance of the population at medians of the sds and the mean of the correlation."""
     factor = first.block.factor
     sds = [float(post.taus[sd_name(factor, e.name)].median) for e in (first, second)]
     rho = post.rhos.get(f"rho[{factor}, {first.name}, {second.name}]")
     product = 0.0 if rho is None else float(rho.mean) * sds[0] * sds[1]
-    center = np.array([first.estimate.mean(), second.estimate.mean()])
-    return center, np.array([[sds[0] ** 2, product], [product, sds[1] ** 2]])
+    return np.array([[sds[0] ** 2, product], [product, sds[1] ** 2]])
 
 
-def _ellipses(alt: Any, population: tuple[Floats, Floats], x: Any, y: Any, colours: Look) -> Any:
-    center, covariance = population
+def _ellipses(
+    alt: Any, center: Floats, covariance: Floats, x: Any, y: Any, colours: Look
+) -> Iterator[Any]:
     root = np.linalg.cholesky(covariance + 1e-12 * np.diag(np.diag(covariance)) + 1e-300)
     angle = np.linspace(0.0, 2.0 * np.pi, POINTS)
     for share in ELLIPSES:

@@ -4,7 +4,8 @@ from partialpool.posterior.counts import CountsPosterior, counts_posterior
 from partialpool.posterior.distributions import Distribution
 from partialpool.posterior.draws import Draws
 from partialpool.posterior.estimated import Estimated, estimated
-from partialpool.posterior.mixed import MixedPosterior, mixed_posterior, plug_in
+from partialpool.posterior.integrated import mixed_posterior, plug_in
+from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.mixed_draws import MixedDraws
 from partialpool.posterior.posterior import Posterior, posterior
 

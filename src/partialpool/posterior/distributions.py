@@ -19,7 +19,7 @@ from scipy import special
 
 from partialpool._typing import Floats
 from partialpool.errors import ArgumentError
-from partialpool.integrate import Axis
+from partialpool.integrate import Coordinate
 from partialpool.kernels import sinc, student
 
 IntervalKind = Literal["equal-tailed", "highest-density"]
@@ -301,7 +301,7 @@ class Sliced(Distribution):
         Mean and sd, computed where the nodes are known.
     """
 
-    axis: Axis
+    axis: Coordinate
     mass: Floats
     first: float
     step: float

@@ -117,7 +117,7 @@ def _offset(model: MixedModel) -> Floats:
     """Beta of the basis at which the coefficients of the shifted columns are zero."""
     p = model.system.p
     basis = model.system.basis
-    return np.linalg.solve(basis[:p, :p], basis[:p, p]) if p else np.zeros(0)
+    return np.asarray(np.linalg.solve(basis[:p, :p], basis[:p, p])) if p else np.zeros(0)
 
 
 def _back(lower: Floats, left: Floats) -> Floats:

@@ -19,7 +19,8 @@ from partialpool.data.labels import as_labels
 from partialpool.integrate import Accuracy
 from partialpool.models.mixed import sd_name
 from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture
-from partialpool.posterior.mixed import MixedPosterior, plug_in
+from partialpool.posterior.integrated import plug_in
+from partialpool.posterior.mixed import MixedPosterior
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,13 +15,12 @@ from partialpool._typing import Floats, Ints
 from partialpool.data import Table
 from partialpool.data.cross_products import CrossProducts
 from partialpool.errors import ArgumentError
-from partialpool.integrate import Accuracy, Cloud, integrate_cloud
+from partialpool.integrate import Accuracy, Cloud
 from partialpool.integrate.condense import condensed
-from partialpool.kernels.covariance import partial_correlations
 from partialpool.kernels.tree import Functional
-from partialpool.models import MixedModel, Priors, mixed_model
+from partialpool.models import MixedModel, Priors
 from partialpool.models.mixed import sd_name
-from partialpool.models.mixed_propriety import Orders, check_proper
+from partialpool.models.mixed_propriety import Orders
 from partialpool.posterior import effects
 from partialpool.posterior.distributions import (
     Distribution,
@@ -33,83 +33,12 @@ from partialpool.posterior.linear import Nodes, Rows, functional, located, mixtu
 from partialpool.posterior.mixed_draws import MixedDraws, draw_mixed
 from partialpool.posterior.spreads import of_dimension, of_nodes, times_sigma
 
-NEGLIGIBLE = 1e-13
-"""Nodes of less weight than this, relative to the heaviest, are left out of mixtures."""
-SECONDS = 4.0
-"""About what the evaluations may take; at least MINIMUM of them are made."""
-MINIMUM, MAXIMUM = 160, 400_000
+NEGLIGIBLE = 1e-13, 1e-9
+"""Nodes of less weight than this, relative to the heaviest, are left out of mixtures: in up to
+two dimensions, and in more, where the heaviest has less weight itself."""
 FEW = {1: 60, 2: 66, 3: 56, 4: 70, 5: 56}
 FEW_IF_SLOW = 20
 """Nodes from which groups' effects are read, by dimension of phi; and where each is slow."""
-
-
-def mixed_posterior(statistics: CrossProducts, priors: Priors) -> MixedPosterior:
-    """Compute the posterior of a linear mixed model by deterministic integration.
-
-    Parameters
-    ----------
-    statistics : CrossProducts
-        The data, reduced.
-    priors : Priors
-        Of coefficients, sds, correlations and sigma.
-
-    Raises
-    ------
-    DataError
-        If predictors are collinear, or a factor has one group only.
-    ImproperPosteriorError
-        If data and priors leave no proper posterior.
-    """
-    model = mixed_model(statistics, priors)
-    orders = check_proper(model)
-    many = len(model.axes) > 2
-    slow = model.kernel.seconds * 5000 > SECONDS
-    budget = int(np.clip(SECONDS / model.kernel.seconds, MINIMUM, MAXIMUM))
-    cloud = integrate_cloud(
-        model.evaluate,
-        model.axes,
-        model.starts[:1] if slow else model.starts,
-        moments=orders.phi,
-        tolerance=1e-2 if slow else 1e-4 if many else 1e-8,
-        budget=budget,
-    )
-    return MixedPosterior(statistics, model, orders, cloud)
-
-
-def plug_in(
-    statistics: CrossProducts, sds: Sequence[Floats], correlations: Sequence[Floats], sigma: float
-) -> MixedPosterior:
-    """Everything given the spreads as if they were known: the posterior with one node.
-
-    Parameters
-    ----------
-    statistics : CrossProducts
-    sds : sequence of ndarray, shape (q,)
-        Of each term's effects (units of y over those of z).
-    correlations : sequence of ndarray, shape (q, q)
-    sigma : float
-    """
-    model = mixed_model(statistics, Priors(), with_sigma=True)
-    parts = [] if statistics.sigma_known else [np.array([sigma])]
-    for term, sd, correlation in zip(model.terms, sds, correlations, strict=True):
-        parts.append(np.maximum(sd, 0.0))
-        if term.partial is not None:
-            parts.append(partial_correlations(correlation))
-    point = np.concatenate(parts)[None]
-    cloud = Cloud(
-        lines=(),
-        place=np.zeros((1, point.shape[1]), dtype=np.int64),
-        weight=np.ones(1),
-        points=point,
-        carried=model.evaluate(point)[1],
-        second=np.zeros(1, dtype=bool),
-        log_total=math.nan,
-        error=0.0,
-        status=Accuracy.REACHED,
-    )
-    many = (math.inf,) * point.shape[1]
-    orders = Orders(many, many, math.inf, (math.inf,) * len(statistics.coefficients))
-    return MixedPosterior(statistics, model, orders, cloud)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -413,8 +342,13 @@ class MixedPosterior:
     @cached_property
     def nodes(self) -> Nodes:
         """All nodes that matter."""
+        return self._listed(self._weighty)
+
+    @cached_property
+    def _weighty(self) -> Ints:
         weight = self.cloud.weight
-        return self._listed(np.flatnonzero(weight > NEGLIGIBLE * weight.max()))
+        least = NEGLIGIBLE[len(self.cloud.lines) > 2]
+        return np.flatnonzero(weight > least * weight.max())
 
     def _listed(self, at: Ints, weight: Floats | None = None) -> Nodes:
         c = self.cloud
@@ -429,7 +363,7 @@ class MixedPosterior:
         size = FEW.get(len(c.lines), 84)
         if self.model.kernel.seconds > 2e-3:
             size = FEW_IF_SLOW
-        at = np.flatnonzero(c.weight > NEGLIGIBLE * c.weight.max())
+        at = self._weighty
         chosen, new = condensed(
             effects.features(self.model, c.points[at]),
             effects.growing(self.model, c.points[at], c.carried[at, 0]),
@@ -441,7 +375,7 @@ class MixedPosterior:
     @cached_property
     def _slices(self) -> list[slice]:
         sizes = np.cumsum([0, *(b.zty.size for b in self.statistics.blocks)])
-        return [slice(int(a), int(b)) for a, b in zip(sizes[:-1], sizes[1:], strict=True)]
+        return [slice(int(a), int(b)) for a, b in itertools.pairwise(sizes)]
 
     @cached_property
     def _kept_functional(self) -> Functional | None:

@@ -69,7 +69,7 @@ def moments_of(x: Floats, weight: Floats, order: float) -> tuple[float, float]:
 
 
 def on_line(line: Line, weight: Floats, order: float) -> Sliced:
-    """Distribution of the value on a line from the weights of its nodes."""
+    """Distribution of a quantity from its weights on a grid; moments below `order` exist."""
     mean, sd = moments_of(line.x, weight, order)
 
     def locate(u: Floats) -> tuple[Floats, Floats]:
