@@ -27,7 +27,8 @@ if TYPE_CHECKING:
         PriorError,
         UnsupportedFormulaError,
     )
-    from partialpool.fitting import Fit, fit, fit_groups, fit_statistics
+    from partialpool.fitted import Fit
+    from partialpool.fitting import fit, fit_groups, fit_statistics
     from partialpool.models import priors
     from partialpool.models.priors import (
         LKJ,
@@ -56,7 +57,8 @@ _HOMES = {
         "ArgumentError", "ColumnError", "DataError", "FormulaError", "ImproperPosteriorError",
         "MissingExtraError", "PartialPoolError", "PriorError", "UnsupportedFormulaError",
     ),
-    "fitting": ("Fit", "fit", "fit_groups", "fit_statistics"),
+    "fitted": ("Fit",),
+    "fitting": ("fit", "fit_groups", "fit_statistics"),
     "models": ("priors",),
     "models.priors": (
         "DuMouchel", "Exponential", "Flat", "HalfCauchy", "HalfNormal", "HalfT",

@@ -13,7 +13,7 @@ from partialpool._typing import Floats
 from partialpool.advice import recommendation
 from partialpool.app.payload import Sender, rounded, table
 from partialpool.data import Table
-from partialpool.fitting import Fit
+from partialpool.fitted import Fit
 from partialpool.pictures.drawing import Drawing
 from partialpool.pictures.shrinkage import shrinkage_drawing
 from partialpool.pictures.tau import tau_drawing, tau_end

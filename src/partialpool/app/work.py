@@ -20,7 +20,8 @@ from partialpool.data import GroupStatistics, Table
 from partialpool.data.files import write_table
 from partialpool.data.preview import Column, preview
 from partialpool.errors import DataError
-from partialpool.fitting import Fit, fit
+from partialpool.fitted import Fit
+from partialpool.fitting import fit
 from partialpool.pictures.save import to_png, to_svg
 from partialpool.posterior import Posterior
 from partialpool.report import page

@@ -14,7 +14,8 @@ from partialpool import datasets
 from partialpool.data.files import expand
 from partialpool.data.statistics_files import holds_statistics
 from partialpool.errors import ArgumentError, DataError, did_you_mean
-from partialpool.fitting import Fit, Method, fit, fit_statistics
+from partialpool.fitted import Fit, Method
+from partialpool.fitting import fit, fit_statistics
 from partialpool.reading import load_statistics
 
 

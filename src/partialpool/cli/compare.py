@@ -13,7 +13,7 @@ from partialpool import display
 from partialpool.cli.common import fitted, rich_table, wide_console
 from partialpool.comparison import Comparison
 from partialpool.data import Table
-from partialpool.fitting import Fit
+from partialpool.fitted import Fit
 from partialpool.regression import MixedComparison
 
 HEADER = [

@@ -18,7 +18,7 @@ from partialpool.cli.common import fitted, rich_table, source, wide_console
 from partialpool.data import Table
 from partialpool.data.files import write_table
 from partialpool.errors import ArgumentError
-from partialpool.fitting import Fit, Method
+from partialpool.fitted import Fit, Method
 from partialpool.pictures.save import checked
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.reading import explain
