@@ -1,8 +1,8 @@
 """Regressions: point estimates and full posteriors, in CPU time, beside two other packages.
 
-    python benchmarks/regression.py [InstEval.csv]
+    OPENBLAS_NUM_THREADS=1 python benchmarks/regression.py [InstEval.csv]
 
-CPU time of one process, not wall time, so that a busy machine changes less. Data are made here,
+CPU time of one process and one thread, so that a busy machine changes less. Data are made here,
 shaped like well-known ones; InstEval (73,421 ratings of 1,128 lecturers by 2,972 students, from
 the R package lme4) is read from a file if one is given.
 """

@@ -93,11 +93,11 @@ def crossed(rng):
 
 
 CASES = {
-    "slopes, 5 groups": (lambda rng: slopes(rng, 5, 4, True), 120),
-    "slopes, 40 groups": (lambda rng: slopes(rng, 40, 3, True), 120),
-    "slopes, 6 groups, sigma unknown": (lambda rng: slopes(rng, 6, 6, False), 40),
-    "nested": (nested, 150),
-    "crossed": (crossed, 150),
+    "slopes, 5 groups": (lambda rng: slopes(rng, 5, 4, True), 80),
+    "slopes, 40 groups": (lambda rng: slopes(rng, 40, 3, True), 80),
+    "slopes, 6 groups, sigma unknown": (lambda rng: slopes(rng, 6, 6, False), 20),
+    "nested": (nested, 100),
+    "crossed": (crossed, 80),
 }
 
 

@@ -27,7 +27,8 @@ Evaluate = Callable[[Floats], tuple[Floats, Floats]]
 
 FIRST_STEP = 1.0
 FIRST_STEP_OF_MANY = 0.94
-"""In conditional sds, in up to two dimensions and in more."""
+FIRST_STEP_IF_ROUGH = 1.15
+"""In conditional sds: in up to two dimensions, in more, and where the target is a rough one."""
 FINER = 0.72
 STRETCH = 2.5
 """Widths within which a grid is about even; it widens beyond."""
@@ -113,7 +114,7 @@ def integrate_cloud(
     target = _Target(evaluate, tuple(axes), orders)
     cut = -math.log(tolerance) + 1.5
     spent, d = 0, len(axes)
-    step = _first_step(peaks[0], cut, budget)
+    step = _first_step(peaks[0], cut, budget, tolerance)
     while True:
         lines = _lines(target, peaks[0], step)
         first = _spread(target, lines, peaks, 0.0, cut, (budget - spent) // 2)
@@ -142,10 +143,11 @@ def highest_points(evaluate: Evaluate, axes: Sequence[Coordinate], starts: Float
     return out
 
 
-def _first_step(peak: Peak, cut: float, budget: int) -> float:
+def _first_step(peak: Peak, cut: float, budget: int, tolerance: float) -> float:
     """Steps that need about as many nodes as the budget allows, were the density normal."""
     d = len(peak.at)
-    usual = FIRST_STEP if d < 3 else FIRST_STEP_OF_MANY
+    many = FIRST_STEP_IF_ROUGH if tolerance > 5e-4 else FIRST_STEP_OF_MANY
+    usual = FIRST_STEP if d < 3 else many
     curved = np.maximum(np.linalg.eigvalsh(-peak.hessian), WIDEST**-2)
     width = 1.0 / np.sqrt(np.maximum(-np.diag(peak.hessian), WIDEST**-2))
     ball = math.pi ** (d / 2) / math.gamma(d / 2 + 1) * (2.0 * cut) ** (d / 2)

@@ -79,14 +79,14 @@ class Crossed:
         log_det, squares = np.empty(nodes), np.empty((nodes, last, last))
         for g in range(0, nodes, step):
             part = slice(g, g + step)
-            log_det[part], lower = self._factored([f[part] for f in factors])
+            log_det[part], lower, _, _ = self._factored([f[part] for f in factors])
             tail = lower[:, -last:, -last:]
             squares[part] = tail @ tail.transpose(0, 2, 1)
         return Reduced(log_det, squares)
 
-    def _factored(self, factors: list[Floats]) -> tuple[Floats, Floats]:
-        """Log determinants, and Cholesky factors of what is left of ``[U X y]``."""
-        lower, h, _ = self._eliminated(factors[0])
+    def _factored(self, factors: list[Floats]) -> tuple[Floats, Floats, Floats, Floats]:
+        """Log determinants, Cholesky factors of what is left of ``[U X y]``, and H and V."""
+        lower, h, v = self._eliminated(factors[0])
         log_det = 2.0 * sum(np.log(lower[k, k]).sum(axis=-1) for k in range(len(lower)))
         whole = self._remaining(h)
         scale_blocks(whole, factors[1:], self.sizes[1:])
@@ -94,7 +94,7 @@ class Crossed:
         whole[:, at, at] += 1.0
         found = _cholesky(whole)
         log_det = log_det + 2.0 * np.log(found[:, at, at]).sum(axis=1)
-        return log_det, found
+        return log_det, found, h, v
 
     def _eliminated(self, factor: Floats) -> tuple[Floats, Floats, Floats]:
         """Factor of I + Lambda'Z'Z Lambda, (q, q, G, L), with H = V'V and V = factor^-1 Lambda'."""
@@ -138,9 +138,8 @@ class Crossed:
     def _functional(
         self, factors: list[Floats], index: Sequence[Ints], z: Sequence[Floats], x: Floats
     ) -> tuple[Floats, Floats, Floats]:
-        _, h, _ = self._eliminated(factors[0])
         n, p = self.rest, self.p
-        _, found = self._factored(factors)
+        _, found, h, _ = self._factored(factors)
         lower = found[0, :n, :n]
         rows = self._rest_rows(index, z)
         constant, variance = np.zeros(len(x)), self._new(factors, index, z)
@@ -182,8 +181,7 @@ class Crossed:
         ends = np.cumsum([size * q for size, q in sizes[1:]])[:-1]
         for g in range(len(beta)):
             one = [f[g : g + 1] for f in factors]
-            _, h, v = self._eliminated(one[0])
-            _, found = self._factored(one)
+            _, found, h, v = self._factored(one)
             half = found[0, -1, :n] - beta[g] @ found[0, n:-1, :n]
             half = half + sigma[g] * rng.standard_normal(n)
             u = linalg.solve_triangular(found[0, :n, :n], half, lower=True, trans=1)

@@ -61,6 +61,13 @@ class Functional:
     x: Floats
     variance: Floats
 
+    def part(self, at: slice) -> Functional:
+        return Functional(self.constant[:, at], self.x[:, at], self.variance[:, at])
+
+    def moved(self, x: Floats) -> Functional:
+        """The same with x, shape (R, p), added to the coefficients of beta."""
+        return Functional(self.constant, self.x + x, self.variance)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Leaf:

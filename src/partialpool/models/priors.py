@@ -354,7 +354,8 @@ class LKJ(Prior):
         """
         given = np.array([k for i in range(1, size) for k in range(i)])
         power = self.eta - 1.0 + 0.5 * (size - 2.0 - given)
-        return np.asarray(np.log1p(-np.square(partial)) @ power)
+        with np.errstate(divide="ignore", invalid="ignore"):  # at correlations of one
+            return np.asarray(np.log1p(-np.square(partial)) @ power)
 
 
 MuPrior = Flat | Normal | StudentT

@@ -21,12 +21,14 @@ from partialpool.models import Priors, mixed_model
 from partialpool.models.mixed_propriety import Orders, check_proper
 from partialpool.posterior.mixed import MixedPosterior
 
-EXACT, CLOSE, ROUGH = 1e-8, 1e-4, 1e-2
-"""Targets of the error: in up to two dimensions, in more, and where an evaluation is slow."""
+TARGETS = ((2, 1e-8), (4, 1e-4), (99, 1e-3))
+"""Targets of the error in up to so many dimensions of phi."""
+ROUGH = 1e-2
+"""And where an evaluation is slow."""
 SLOW = 2e-3
 """Seconds of one evaluation from which on a polynomial stands in for most of them."""
-SECONDS = 6.0
-MOST = 400_000
+SECONDS = 5.0
+MOST = 200_000
 """About what the evaluations may take, and how many they may be."""
 
 
@@ -62,7 +64,7 @@ def mixed_posterior(statistics: CrossProducts, priors: Priors) -> MixedPosterior
             model.axes,
             peaks,
             moments=orders.phi,
-            tolerance=EXACT if len(model.axes) <= 2 else CLOSE,
+            tolerance=next(target for most, target in TARGETS if len(model.axes) <= most),
             budget=int(min(SECONDS / model.kernel.seconds, MOST)),
         )
     return MixedPosterior(statistics, model, orders, cloud)

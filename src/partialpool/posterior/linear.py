@@ -103,18 +103,30 @@ def located(nodes: Nodes, rows: Rows, given: Functional) -> tuple[Floats, Floats
     return loc, nodes.scale[:, None] * np.sqrt(variance)
 
 
+def held(nodes: Nodes, rows: Rows, given: Functional, order: float) -> Mixture:
+    """Distribution of rows whose values given beta are at hand; see `mixture`."""
+    loc, scale = located(nodes, rows, given)
+    scale = np.maximum(scale, 1e-300)
+    return Mixture(
+        (len(rows.constant),),
+        lambda at: (loc[:, at], scale[:, at]),
+        nodes.weight,
+        nodes.df,
+        0.0,
+        order,
+    )
+
+
 def mixture(model: MixedModel, nodes: Nodes, rows: Rows, order: float) -> Mixture:
     """Distribution of every row; moments of an order below `order` exist."""
     size = len(rows.constant)
+
+    if size * len(nodes.weight) * (model.system.p + 2) <= KEPT:
+        return held(nodes, rows, functional(model, nodes, rows), order)
 
     def compute(part: slice) -> tuple[Floats, Floats]:
         here = rows.part(part)
         loc, scale = located(nodes, here, functional(model, nodes, here))
         return loc, np.maximum(scale, 1e-300)
 
-    if size * len(nodes.weight) * (model.system.p + 2) <= KEPT:
-        loc, scale = compute(slice(None))
-        return Mixture(
-            (size,), lambda at: (loc[:, at], scale[:, at]), nodes.weight, nodes.df, 0.0, order
-        )
     return Mixture((size,), compute, nodes.weight, nodes.df, 0.0, order)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -29,16 +29,20 @@ from partialpool.posterior.distributions import (
     ScaledInverseChi,
 )
 from partialpool.posterior.draws import check_draws
-from partialpool.posterior.linear import Nodes, Rows, functional, located, mixture
+from partialpool.posterior.linear import Nodes, Rows, functional, held, located, mixture
 from partialpool.posterior.mixed_draws import MixedDraws, draw_mixed
 from partialpool.posterior.spreads import of_dimension, of_nodes, times_sigma
 
 NEGLIGIBLE = 1e-13, 1e-9
 """Nodes of less weight than this, relative to the heaviest, are left out of mixtures: in up to
 two dimensions, and in more, where the heaviest has less weight itself."""
-FEW = {1: 60, 2: 66, 3: 56, 4: 70, 5: 56}
+FEW = {1: 60, 2: 55, 3: 56, 4: 70, 5: 56}
 FEW_IF_SLOW = 20
 """Nodes from which groups' effects are read, by dimension of phi; and where each is slow."""
+
+
+CHUNK = 2**18
+"""Groups times nodes that are worked on at once."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -167,19 +171,10 @@ class MixedPosterior:
 
     def _groups(self, block: int, whole: bool) -> Distribution:
         rows = effects.group_rows(self.model, block, whole=whole)
-        order = self._order(rows)
-        given = self._kept_functional
-        if given is None:
+        order, kept = self._order(rows), self._kept_functional
+        if kept is None:
             return mixture(self.model, self._few, rows, order)
-        at = self._slices[block]
-        moved = Functional(given.constant[:, at], given.x[:, at] + rows.x, given.variance[:, at])
-        loc, scale = located(self._few, rows, moved)
-        scale = np.maximum(scale, 1e-300)
-        shape = (len(rows.constant),)
-        few = self._few
-        return Mixture(
-            shape, lambda part: (loc[:, part], scale[:, part]), few.weight, few.df, 0.0, order
-        )
+        return held(self._few, rows, kept.part(self._slices[block]).moved(rows.x), order)
 
     def _order(self, rows: Rows) -> float:
         """Moments of the rows that exist, as far as there may be less than two."""
@@ -202,60 +197,91 @@ class MixedPosterior:
         The variance of an effect given the coefficients and the hyperparameters, over its
         variance between groups.
         """
-        rows = effects.group_rows(self.model, block, whole=False)
-        few, given = self._few, self._kept_functional
         q = len(self.model.terms[block].effects)
-        size = np.square(self.model.factors(few.points)[block]).sum(axis=2)  # (K, q)
-        prior = np.maximum(size, 1e-300)
-        out = np.empty(len(rows.constant))
-        step = max(1, 2**17 // len(few.weight)) * q
-        for i in range(0, len(out), step):
-            part = slice(i, i + step)
-            if given is None:
-                variance = functional(self.model, few, rows.part(part)).variance
-            else:
-                at = self._slices[block]
-                variance = given.variance[:, at][:, part]
-            share = variance.reshape(len(few.weight), -1, q) / prior[:, None]
-            share = np.where(size[:, None] > 0, share, 1.0)
-            out[part] = np.einsum("k,klq->lq", few.weight, share).ravel()
-        return np.minimum(out.reshape(-1, q), 1.0)
+        parts = [self._pooling(block, given) for _, given, _ in self._chunks(block, None)]
+        return np.concatenate(parts).reshape(-1, q)
 
-    def group_table(self, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Table:
-        """One row an effect of a group of every term.
+    def _pooling(self, block: int, given: Functional) -> Floats:
+        few = self._few
+        size = np.square(self.model.factors(few.points)[block]).sum(axis=2)[:, None]  # (K, 1, q)
+        variance = given.variance.reshape(len(few.weight), -1, size.shape[2])
+        share = np.where(size > 0, variance / np.maximum(size, 1e-300), 1.0)
+        return np.asarray(np.minimum(np.einsum("k,klq->lq", few.weight, share), 1.0))
+
+    def _chunks(self, block: int, most: int | None) -> Iterator[tuple[slice, Functional, Rows]]:
+        """Some groups of a term at a time: which, their effects given beta, their coefficients.
+
+        What is computed for a chunk is not computed again for its mean, sd and quantiles.
+        """
+        q = len(self.model.terms[block].effects)
+        groups = len(self.statistics.blocks[block].n)
+        total = q * (groups if most is None else min(most, groups))
+        whole = effects.group_rows(self.model, block, whole=True)
+        kept = self._kept_functional
+        step = max(1, CHUNK // len(self._few.weight)) * q
+        for i in range(0, total, step):
+            at = slice(i, min(i + step, total))
+            if kept is None:
+                rows = effects.group_rows(self.model, block, whole=False).part(at)
+                yield at, functional(self.model, self._few, rows), whole.part(at)
+            else:
+                first = self._slices[block].start
+                yield at, kept.part(slice(first + at.start, first + at.stop)), whole.part(at)
+
+    def group_table(
+        self, level: float = 0.95, kind: IntervalKind = "equal-tailed", most: int | None = None
+    ) -> Table:
+        """One row an effect of a group of every term; of the first `most` groups of each only.
 
         factor; group; term (the effect); n (rows); raw (the group's own value, not pooled; nan
         where the group's rows do not tell); effect (posterior mean of the deviation b);
         estimate, sd, lower, upper (of population value and deviation); shrinkage.
         """
         tables = [
-            self._block_table(block, level, kind) for block in range(len(self.statistics.blocks))
+            self._block_table(block, level, kind, most)
+            for block in range(len(self.statistics.blocks))
         ]
         return Table({k: np.concatenate([t[k] for t in tables]) for k in tables[0]})
 
-    def _block_table(self, block: int, level: float, kind: IntervalKind) -> dict[str, Any]:
+    def _block_table(
+        self, block: int, level: float, kind: IntervalKind, most: int | None
+    ) -> dict[str, Any]:
         b = self.statistics.blocks[block]
-        q, groups = len(b.effects), len(b.labels)
-        whole = self.group(block)
-        lower, upper = whole.interval(level, kind)
-        labels = (
-            b.labels
-            if len({str(x.labels.dtype) for x in self.statistics.blocks}) == 1
-            else b.labels.astype(str)
-        )
+        q, groups = len(b.effects), len(b.labels[:most])
+        kinds = {str(x.labels.dtype) for x in self.statistics.blocks}
+        labels = b.labels[:most] if len(kinds) == 1 else b.labels[:most].astype(str)
+        order = self._order(effects.group_rows(self.model, block, whole=True))
+        found = [
+            self._summaries(block, *chunk, (level, kind), order)
+            for chunk in self._chunks(block, most)
+        ]
+        names = ("effect", "estimate", "sd", "lower", "upper", "shrinkage")
+        columns = [np.concatenate(each) for each in zip(*found, strict=True)]
         return {
             "factor": np.full(groups * q, b.factor),
             "group": np.repeat(labels, q),
             "term": np.tile(np.array(b.effects), groups),
-            "n": np.repeat(b.n, q),
-            "raw": effects.raw(self.model, block).ravel(),
-            "effect": self.effect(block).mean,
-            "estimate": whole.mean,
-            "sd": whole.sd,
-            "lower": lower,
-            "upper": upper,
-            "shrinkage": self.pooling(block).ravel(),
+            "n": np.repeat(b.n[:most], q),
+            "raw": effects.raw(self.model, block)[:most].ravel(),
+            **dict(zip(names, columns, strict=True)),
         }
+
+    def _summaries(
+        self,
+        block: int,
+        _: slice,
+        given: Functional,
+        rows: Rows,
+        interval: tuple[float, IntervalKind],
+        order: float,
+    ) -> tuple[Floats, ...]:
+        """Effect, estimate, sd, lower, upper and shrinkage of one chunk."""
+        few = self._few
+        deviation = few.weight @ (given.constant + np.einsum("krp,kp->kr", given.x, few.beta))
+        whole = held(few, rows, given.moved(rows.x), order)
+        lower, upper = whole.interval(*interval)
+        share = self._pooling(block, given).ravel()
+        return deviation, whole.mean, whole.sd, lower, upper, share
 
     # linear combinations --------------------------------------------------------------------
 

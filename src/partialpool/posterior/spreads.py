@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 
 from partialpool._typing import Floats
 from partialpool.integrate import Axis, Cloud
@@ -34,6 +34,8 @@ def times_sigma(cloud: Cloud, dimension: int, scale: Floats, df: float, order: f
     Given r, log s varies little: its mean is carried along the grid of r and its spread is added
     to that of log z. Mean and sd are those of the nodes.
     """
+    from scipy.interpolate import CubicSpline  # slow to import
+
     line, weight = cloud.lines[dimension], cloud.marginal(dimension)
     used = weight > 1e-13
     place = cloud.place[:, dimension]
@@ -70,7 +72,7 @@ def _log_root_inverse_chi2(df: float, spread: float) -> tuple[Floats, Floats]:
     return mean + (log_z - mean) * math.sqrt(1.0 + spread / variance), share
 
 
-def _inverse(rise: CubicSpline, u: Floats) -> Callable[[Floats], tuple[Floats, Floats]]:
+def _inverse(rise: Any, u: Floats) -> Callable[[Floats], tuple[Floats, Floats]]:
     """Where a rising function takes given values, and its slope there; linear outside of u."""
     fine = np.linspace(u[0], u[-1], 16 * len(u))
     values = np.maximum.accumulate(rise(fine))
