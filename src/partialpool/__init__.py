@@ -27,9 +27,11 @@ if TYPE_CHECKING:
         PriorError,
         UnsupportedFormulaError,
     )
-    from partialpool.fitting import Fit, fit, fit_groups, fit_statistics
+    from partialpool.fitted import Fit
+    from partialpool.fitting import fit, fit_groups, fit_statistics
     from partialpool.models import priors
     from partialpool.models.priors import (
+        LKJ,
         DuMouchel,
         Exponential,
         Flat,
@@ -55,11 +57,12 @@ _HOMES = {
         "ArgumentError", "ColumnError", "DataError", "FormulaError", "ImproperPosteriorError",
         "MissingExtraError", "PartialPoolError", "PriorError", "UnsupportedFormulaError",
     ),
-    "fitting": ("Fit", "fit", "fit_groups", "fit_statistics"),
+    "fitted": ("Fit",),
+    "fitting": ("fit", "fit_groups", "fit_statistics"),
     "models": ("priors",),
     "models.priors": (
         "DuMouchel", "Exponential", "Flat", "HalfCauchy", "HalfNormal", "HalfT",
-        "InverseGammaSq", "Jeffreys", "LogNormal", "Normal", "StudentT", "Uniform",
+        "InverseGammaSq", "Jeffreys", "LKJ", "LogNormal", "Normal", "StudentT", "Uniform",
         "UniformShrinkage",
     ),
     "notices": ("Notice",),
@@ -73,7 +76,7 @@ __all__ = [  # noqa: RUF022  (as a reader looks for them)
     "explain", "statistics", "Statistics", "load_statistics", "fit_statistics",
     "datasets", "classical", "simulate", "pictures",
     "Flat", "Jeffreys", "HalfNormal", "HalfCauchy", "HalfT", "Exponential", "Uniform",
-    "LogNormal", "InverseGammaSq", "UniformShrinkage", "DuMouchel", "Normal", "StudentT",
+    "LogNormal", "InverseGammaSq", "UniformShrinkage", "DuMouchel", "Normal", "StudentT", "LKJ",
     "PartialPoolError", "FormulaError", "UnsupportedFormulaError", "DataError", "ColumnError",
     "PriorError", "ImproperPosteriorError", "ArgumentError", "MissingExtraError",
 ]  # fmt: skip

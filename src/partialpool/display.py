@@ -14,7 +14,7 @@ from partialpool._typing import Floats
 from partialpool.data import Table
 from partialpool.notices import Notice
 from partialpool.posterior import Posterior
-from partialpool.posterior.distributions import IntervalKind
+from partialpool.posterior.distributions import Distribution, IntervalKind
 
 SHOWN_GROUPS = 10
 WIDTH = 88
@@ -59,13 +59,30 @@ def printable(label: object) -> str:
 
 def group_cells(table: Table) -> list[list[str]]:
     """Cells of a table of groups, as text, row by row."""
-    spread = scale_of(table["sd"])
-    names = ("raw", "estimate", "sd", "lower", "upper")
-    columns = {k: [number(v, spread) for v in table[k].tolist()] for k in names}
-    columns["group"] = [printable(g) for g in table["group"].tolist()]
+    spread = _spreads(table)
+    names = ("raw", "effect", "estimate", "sd", "lower", "upper")
+    columns = {
+        k: [number(v, u) for v, u in zip(table[k].tolist(), spread, strict=True)]
+        for k in names
+        if k in table
+    }
+    for k in ("factor", "group", "term"):
+        columns[k] = [printable(g) for g in table[k].tolist()] if k in table else []
     columns["n"] = [f"{v:,}" for v in table["n"].tolist()]
     columns["shrinkage"] = [f"{v:.2f}" for v in table["shrinkage"].tolist()]
     return [list(row) for row in zip(*(columns[k] for k in table), strict=True)]
+
+
+def _spreads(table: Table) -> list[float]:
+    """The spread by which each row is rounded: that of its term, where there are several."""
+    sd = table["sd"]
+    if "term" not in table:
+        return [scale_of(sd)] * len(sd)
+    kinds = list(zip(table["factor"].tolist(), table["term"].tolist(), strict=True))
+    known = {}
+    for kind in dict.fromkeys(kinds):
+        known[kind] = scale_of(sd[np.array([k == kind for k in kinds], dtype=bool)])
+    return [known[kind] for kind in kinds]
 
 
 def estimate_cells(table: Table, spread: float) -> list[list[str]]:
@@ -74,6 +91,16 @@ def estimate_cells(table: Table, spread: float) -> list[list[str]]:
     for row in table.rows():
         label, n, *estimates = row.values()
         rows.append([printable(label), f"{n:,}", *(number(v, spread) for v in estimates)])
+    return rows
+
+
+def coefficient_cells(table: Table) -> list[list[str]]:
+    """Cells of a table of coefficients by estimators, as text, row by row."""
+    rows = []
+    for row in table.rows():
+        name, *values = row.values()
+        spread = row["hierarchical_sd"]
+        rows.append([printable(name), *(number(v, spread) for v in values)])
     return rows
 
 
@@ -139,12 +166,16 @@ def pooling_line(post: Any, level: float = 0.95, kind: IntervalKind = "equal-tai
 def _pooling_line_one_way(
     post: Posterior, level: float = 0.95, kind: IntervalKind = "equal-tailed"
 ) -> str:
-    icc = post.icc
+    what = "heterogeneity (I^2)" if post.statistics.sigma_known else "intraclass correlation (ICC)"
+    return pooling_words(what, post.icc, post.shrinkage.mean, level, kind)
+
+
+def pooling_words(
+    what: str, icc: Distribution, shrinkage: Floats, level: float, kind: IntervalKind
+) -> str:
+    """Share of variance between groups with its interval, and the range of shrinkage."""
     lower, upper = icc.interval(level, kind)
-    shrinkage = post.shrinkage.mean
     low, high = float(shrinkage.min()), float(shrinkage.max())
-    known = post.statistics.sigma_known
-    what = "heterogeneity (I^2)" if known else "intraclass correlation (ICC)"
     spread = f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f}"
     return (
         f"{what} {float(icc.mean):.2f}, {100 * level:g}% interval {lower:.2f} to {upper:.2f}. "
@@ -176,7 +207,7 @@ def notice_lines(notices: Sequence[Notice], width: int = WIDTH) -> list[str]:
 
 def summary(
     formula: str,
-    post: Posterior,
+    post: Any,
     notices: Sequence[Notice],
     parameters: Table,
     groups: Table,
@@ -184,7 +215,7 @@ def summary(
 ) -> str:
     """The printed Fit: parameters, pooling, the first groups, and notices."""
     shown = Table({k: v[:SHOWN_GROUPS] for k, v in groups.items()})
-    lines = [headline(post, formula), prior_line(post), ""]
+    lines = [headline(post, formula), *textwrap.wrap(prior_line(post), WIDTH), ""]
     lines += _aligned(["", *list(parameters)[1:]], parameter_cells(parameters))
     lines += ["", *textwrap.wrap(f"{pooling_line(post)} {advice}", WIDTH), ""]
     lines += _aligned(list(shown), group_cells(shown))

@@ -14,7 +14,7 @@ from partialpool.data.files import expand
 from partialpool.data.labels import shown
 from partialpool.data.read import explain_reading
 from partialpool.data.statistics_files import read_statistics_file, write_statistics
-from partialpool.errors import ArgumentError, DataError
+from partialpool.errors import ArgumentError, DataError, UnsupportedFormulaError
 from partialpool.formula import OneWay, one_way, parse
 
 
@@ -150,7 +150,15 @@ def _roles(formula: str) -> OneWay:
             f"the first argument is a {type(formula).__name__}, "
             'not a formula such as "score ~ 1 + (1 | school)"'
         )
-    return one_way(parse(formula))
+    roles = one_way(parse(formula))
+    if roles is None:
+        raise UnsupportedFormulaError(
+            "statistics are kept, and queries explained, for one factor without predictors: "
+            "y ~ 1 + (1 | group)",
+            formula,
+            0,
+        )
+    return roles
 
 
 def _check_labels(first: GroupStatistics, second: GroupStatistics) -> None:

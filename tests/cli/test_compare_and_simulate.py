@@ -32,6 +32,20 @@ def test_compare_as_json(capsys):
     assert tables["scores"][0]["log_score"] is None
 
 
+def test_compare_coefficients_of_a_mixed_model(capsys):
+    code, out, _ = run(capsys, "compare", "radon")
+    assert code == 0
+    for word in ("robust se", "hierarchical", "log(uranium)", "which the groups take up"):
+        assert word in out
+    code, out, _ = run(capsys, "compare", "radon", "--json")
+    floor = json.loads(out)["coefficients"][1]
+    assert floor["name"] == "floor"
+    assert floor["complete_robust_se"] > floor["complete_se"]
+    code, _, err = run(capsys, "compare", "radon", "--with", "reml")
+    assert code == 2
+    assert "takes none" in err
+
+
 def test_simulate_prints_one_world_and_the_risks(capsys):
     code, out, _ = run(capsys, "simulate", "--sizes", "5,5,40", "--replicates", "200")
     assert code == 0

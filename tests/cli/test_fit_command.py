@@ -111,6 +111,50 @@ def test_priors(run):
     assert found["parameters"] == fit.to_dict()["parameters"]
 
 
+@pytest.mark.parametrize(("method", "expected"), [("reml", -871.8141360), ("ml", -875.9696722)])
+def test_methods(run, method, expected):
+    found = as_json(run("fit", "sleepstudy", "--json", "--method", method))
+    assert found["log_likelihood"] == pytest.approx(expected, abs=1e-6)
+    names = ["Intercept", "days", "tau[subject]", "tau[subject, days]"]
+    assert [p["name"] for p in found["parameters"]][:4] == names
+    assert "log likelihood" in run("fit", "sleepstudy", "--method", method).out
+
+
+def test_a_mixed_model(run, tmp_path):
+    arguments = ["high_school", "math ~ sector + (relative_ses | school)"]
+    prior = ["--prior", "sector[public] ~ normal(0, 0.01)", "--prior", "tau ~ half_normal(3)"]
+    found = as_json(run("fit", *arguments, "--json", *prior, "--top", 4))
+    held = next(p for p in found["parameters"] if p["name"] == "sector[public]")
+    assert abs(held["mean"]) < 0.05
+    assert [(g["group"], g["term"]) for g in found["groups"]] == [
+        (1224, "Intercept"), (1224, "relative_ses"),
+        (1288, "Intercept"), (1288, "relative_ses"),
+    ]  # fmt: skip
+    assert "reference_level" in [n["code"] for n in found["notices"]]
+    printed = run("fit", *arguments, "--top", 2, "--plot", tmp_path / "chart.svg").out
+    for words in (
+        "160 groups of school",
+        "rho[school, Intercept, relative_ses]",
+        "2 of 320 groups",
+    ):
+        assert words in printed
+    assert (tmp_path / "chart.svg").read_text().startswith("<svg")
+
+
+def test_nested_groups_of_a_file(run, tmp_path):
+    rng = np.random.default_rng(3)
+    county = np.repeat(["007", "08"], 40)
+    rows = {"county": county, "tract": np.tile(np.arange(8), 10), "y": rng.normal(size=80)}
+    pd.DataFrame(rows).to_csv(tmp_path / "rows.csv", index=False)
+    formula = "y ~ 1 + (1 | county/tract)"
+    found = as_json(run("fit", tmp_path / "rows.csv", formula, "--json",
+                        "--prior", "tau ~ half_normal(1)"))  # fmt: skip
+    labels = [g["group"] for g in found["groups"]]
+    assert labels[:2] == ["007", "08"]
+    assert labels[2:4] == ["007:0", "007:1"]
+    assert {g["factor"] for g in found["groups"]} == {"county", "county:tract"}
+
+
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_out(run, scores, tmp_path, ending):
     path = tmp_path / f"groups.{ending}"

@@ -16,7 +16,7 @@ PROMISED = {
     "fit", "fit_groups", "Fit", "priors", "datasets", "Table", "Notice",
     "explain", "statistics", "Statistics", "load_statistics", "fit_statistics",
     "Flat", "Jeffreys", "HalfNormal", "HalfCauchy", "HalfT", "Exponential", "Uniform",
-    "LogNormal", "InverseGammaSq", "UniformShrinkage", "DuMouchel", "Normal", "StudentT",
+    "LogNormal", "InverseGammaSq", "UniformShrinkage", "DuMouchel", "Normal", "StudentT", "LKJ",
     "PartialPoolError", "FormulaError", "UnsupportedFormulaError", "DataError", "ColumnError",
     "PriorError", "ImproperPosteriorError", "ArgumentError", "MissingExtraError",
 }  # fmt: skip

@@ -204,7 +204,7 @@ def _held_controls(tau: float | None) -> list[Any]:
         for field in slider.children:
             if isinstance(field, Tag) and field.name == "input":
                 field.attrs["data-start"] = f"{tau:g}"
-    return [_control(held, tau is not None), slider]
+    return [tags.div(_control(held, tau is not None), slider, class_="one-way")]
 
 
 def _file_controls(file_name: str | None) -> list[Any]:

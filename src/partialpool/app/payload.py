@@ -60,11 +60,30 @@ class Sender:
                 found["data"][part] = packed
         return found
 
+    def chart(self, name: str, chart: Any) -> dict[str, Any]:
+        """A chart that holds its data, under the name of its place on the page."""
+        spec = chart.to_dict()
+        title = spec.pop("title", {})
+        text = json.dumps(spec)
+        key = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+        self.drawn[name] = key
+        lines = title.get("subtitle", [])
+        found = {"frame": key, "values": {}, "data": {}}
+        found |= {"title": " ".join(title.get("text", [])), "caption": " ".join(lines)}
+        if key not in self.frames:
+            self.frames.add(key)
+            found["spec"] = _as_wide_as_its_place(spec)
+        return found
+
 
 def responsive(frame: Frame) -> dict[str, Any]:
     """The frame's specification, as wide as its place; concatenated charts keep their widths."""
-    spec = dict(frame.spec)
-    if "vconcat" not in spec:
+    return _as_wide_as_its_place(frame.spec)
+
+
+def _as_wide_as_its_place(given: dict[str, Any]) -> dict[str, Any]:
+    spec = dict(given)
+    if not {"vconcat", "hconcat", "concat", "facet"} & set(spec):
         spec["width"] = "container"
         spec["autosize"] = {"type": "fit-x", "contains": "padding"}
     return spec

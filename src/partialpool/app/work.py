@@ -12,16 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from partialpool import datasets, display
+from partialpool import datasets, display, pictures
 from partialpool.app import simulator
 from partialpool.app.results import Result, result
 from partialpool.app.state import Simulation
-from partialpool.data import Table
+from partialpool.data import GroupStatistics, Table
 from partialpool.data.files import write_table
 from partialpool.data.preview import Column, preview
 from partialpool.errors import DataError
-from partialpool.fitting import Fit, fit
+from partialpool.fitted import Fit
+from partialpool.fitting import fit
 from partialpool.pictures.save import to_png, to_svg
+from partialpool.posterior import Posterior
 from partialpool.report import page
 from partialpool.simulate import shrinkage
 
@@ -42,6 +44,7 @@ def classic(name: str) -> Result:
     fitted = fit(found.formula, table)
     truth = None
     if found.truth is not None:
+        assert isinstance(fitted.statistics, GroupStatistics)
         at = {label: i for i, label in enumerate(table[fitted.statistics.factor].tolist())}
         order = [at[label] for label in fitted.statistics.labels.tolist()]
         truth = np.asarray(found.truth(table))[order]
@@ -89,7 +92,11 @@ def download(fitted: Fit, truth: Any, kind: str, tau: float | None) -> bytes:
         return json.dumps(fitted.to_dict(), ensure_ascii=False, indent=2).encode()
     if kind == "html":
         return page(fitted.report_contents()).encode()
-    chart = fitted.plot.shrinkage(truth=truth, tau=tau)
+    post = fitted.posterior
+    if isinstance(post, Posterior):
+        chart = pictures.shrinkage(post, truth=truth, tau=tau)
+    else:
+        chart = fitted.charts()[0]
     return to_png(chart) if kind == "png" else to_svg(chart).encode()
 
 

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 import click
 import numpy as np
 
 from partialpool import display
 from partialpool.cli.common import fitted, rich_table, wide_console
+from partialpool.comparison import Comparison
 from partialpool.data import Table
+from partialpool.fitted import Fit
+from partialpool.regression import MixedComparison
+
+HEADER = [
+    "coefficient", "complete", "se", "robust se", "fixed", "se", "hierarchical", "sd",
+]  # fmt: skip
+"""What the columns of `MixedComparison.coefficients` are called in the terminal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +30,7 @@ class CompareOptions:
     formula: str | None
     estimators: tuple[str, ...]
     priors: tuple[str, ...]
+    family: str | None
     top: int | None
     as_json: bool
     debug: bool
@@ -28,19 +38,39 @@ class CompareOptions:
 
 def run(options: CompareOptions) -> None:
     """Compare and print."""
-    found = fitted(options.data, options.formula, options.priors)
+    found = fitted(options.data, options.formula, options.priors, family=options.family)
     result = found.compare(*options.estimators)
+    if isinstance(result, MixedComparison):
+        _show_coefficients(found, result, options)
+    else:
+        _show_groups(found, result, options)
+
+
+def _show_coefficients(found: Fit, result: MixedComparison, options: CompareOptions) -> None:
+    rows = display.plain_rows(result.coefficients)
+    if options.as_json:
+        _print_json({"formula": found.formula, "coefficients": rows, "text": result.text})
+        return
+    from rich.text import Text
+
+    console = wide_console(110)
+    console.print(Text(display.headline(found.posterior, found.formula), style="bold"))
+    console.print(rich_table(HEADER, display.coefficient_cells(result.coefficients)))
+    console.print(Text(result.text, style="dim"))
+
+
+def _show_groups(found: Fit, result: Comparison, options: CompareOptions) -> None:
     groups = Table({k: v[: options.top] for k, v in result.groups.items()})
     if options.as_json:
-        tables = {"formula": found.formula, "groups": display.plain_rows(groups)}
-        tables["scores"] = display.plain_rows(result.scores)
-        click.echo(json.dumps(tables, ensure_ascii=False, indent=2, allow_nan=False))
+        scores = display.plain_rows(result.scores)
+        groups_and_scores = {"groups": display.plain_rows(groups), "scores": scores}
+        _print_json({"formula": found.formula, **groups_and_scores})
         return
     from rich.text import Text
 
     console = wide_console(110)
     spread = float(np.ptp(groups["partial_pooling"])) / 4 or 1.0
-    header = [found.statistics.factor, *list(groups)[1:]]
+    header = [found.factor, *list(groups)[1:]]
     console.print(Text(display.headline(found.posterior, found.formula), style="bold"))
     console.print(rich_table(header, display.estimate_cells(groups, spread)))
     console.print(rich_table(list(result.scores), display.score_cells(result.scores)))
@@ -50,3 +80,7 @@ def run(options: CompareOptions) -> None:
     )
     for line in lines:
         console.print(Text(line, style="dim"))
+
+
+def _print_json(found: dict[str, Any]) -> None:
+    click.echo(json.dumps(found, ensure_ascii=False, indent=2, allow_nan=False))

@@ -16,6 +16,7 @@ def run(as_json: bool) -> None:
             "name": d.name,
             "field": d.field,
             "formula": d.formula,
+            "family": d.family,
             "title": d.title,
             "citation": d.citation,
         }
@@ -27,5 +28,6 @@ def run(as_json: bool) -> None:
     width = max(len(d.name) for d in catalogue)
     for d in catalogue:
         click.echo(f"{d.name:<{width}}  {d.field}: {d.title} ({d.citation})")
-        click.echo(f"{'':<{width}}  {d.formula}")
+        family = f"  (family {d.family})" if d.family else ""
+        click.echo(f"{'':<{width}}  {d.formula}{family}")
     click.echo(f"\nFit one by name: partialpool fit {catalogue[0].name}")

@@ -6,6 +6,7 @@ import csv
 import json
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 import click
 import numpy as np
@@ -17,7 +18,7 @@ from partialpool.cli.common import fitted, rich_table, source, wide_console
 from partialpool.data import Table
 from partialpool.data.files import write_table
 from partialpool.errors import ArgumentError
-from partialpool.fitting import Fit
+from partialpool.fitted import Fit, Method
 from partialpool.pictures.save import checked
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.reading import explain
@@ -32,6 +33,8 @@ class FitOptions:
     data: str
     formula: str | None
     priors: tuple[str, ...]
+    method: Method
+    family: str | None
     interval: float
     hdi: bool
     sort: str | None
@@ -59,10 +62,16 @@ def run(options: FitOptions) -> None:
     if options.report:
         report.checked(options.report)
     if options.explain:
-        with source(options.data, options.formula) as (data, formula):
+        with source(options.data, options.formula) as (data, formula, _family):
             click.echo(explain(formula, data))
         return
-    found = fitted(options.data, options.formula, options.priors)
+    found = fitted(
+        options.data,
+        options.formula,
+        options.priors,
+        method=options.method,
+        family=options.family,
+    )
     kind = options.kind
     groups = found.posterior.group_table(options.interval, kind)
     order = _order(groups, options)
@@ -70,8 +79,7 @@ def run(options: FitOptions) -> None:
     if options.out:
         write_table(table, options.out)
     if options.plot:
-        chart = pictures.shrinkage(found.posterior, level=options.interval, kind=kind)
-        pictures.save(chart, options.plot)
+        pictures.save(_chart(found, options), options.plot)
     if options.report:
         found.report(options.report, level=options.interval)
     if options.as_json:
@@ -87,6 +95,14 @@ def run(options: FitOptions) -> None:
         click.echo(f"drew {options.plot}", err=True)
     if options.report:
         click.echo(f"wrote {options.report}", err=True)
+
+
+def _chart(found: Fit, options: FitOptions) -> Any:
+    """Own and pooled estimates; of a mixed model, the first effect of the first term."""
+    plot = found.plot
+    if isinstance(plot, pictures.MixedPlots):
+        return plot.effects(level=options.interval)
+    return plot.shrinkage(level=options.interval, kind=options.kind)
 
 
 def _order(groups: Table, options: FitOptions) -> Ints:
@@ -108,7 +124,7 @@ def _print_tables(found: Fit, groups: Table, n_groups: int, options: FitOptions)
 
     console = wide_console(100)
     kind = options.kind
-    parameters = found._parameters(options.interval, kind)
+    parameters = found.parameter_table(options.interval, kind)
     console.print(Text(display.headline(found.posterior, found.formula), style="bold"))
     console.print(Text(display.prior_line(found.posterior), style="dim"))
     console.print(
@@ -119,9 +135,10 @@ def _print_tables(found: Fit, groups: Table, n_groups: int, options: FitOptions)
     console.print()
     limit = options.top or SHOWN_GROUPS
     shown = Table({k: v[:limit] for k, v in groups.items()})
-    console.print(
-        rich_table([found.statistics.factor, *list(shown)[1:]], display.group_cells(shown))
-    )
+    header = list(shown)
+    if header[0] == "group":
+        header[0] = found.factor
+    console.print(rich_table(header, display.group_cells(shown)))
     if shown.n_rows < n_groups:
         more = f"{shown.n_rows:,} of {n_groups:,} groups"
         more += "" if options.top else "; all of them: --csv, --json or --out FILE"

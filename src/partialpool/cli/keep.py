@@ -24,7 +24,7 @@ class KeepOptions:
 
 def run(options: KeepOptions) -> None:
     """Reduce, combine and write."""
-    with source(options.data, options.formula) as (data, formula), progress_bar() as progress:
+    with source(options.data, options.formula) as (data, formula, _), progress_bar() as progress:
         found = statistics(formula, data, progress=progress)
     if options.added:
         found = load_statistics(options.added).combine(found)

@@ -26,7 +26,19 @@ def cli() -> None:
     "priors",
     multiple=True,
     metavar="TEXT",
-    help='A prior, such as "tau ~ half_cauchy(5)"; for mu, tau, sigma; may be repeated.',
+    help='A prior, such as "tau ~ half_cauchy(5)" or "floor ~ normal(0, 10)"; may be repeated.',
+)
+@click.option(
+    "--method",
+    type=click.Choice(["posterior", "reml", "ml"]),
+    default="posterior",
+    show_default=True,
+    help="The full posterior, or point estimates by (restricted) maximum likelihood.",
+)
+@click.option(
+    "--family",
+    type=click.Choice(["gaussian", "binomial", "poisson", "beta_binomial", "gamma_poisson"]),
+    help="How the outcome is distributed; trials() means binomial, exposure() poisson.",
 )
 @click.option(
     "--interval", default=0.95, show_default=True, metavar="P", help="Probability of the intervals."
@@ -57,17 +69,21 @@ def fit_command(**options: object) -> None:
     `partialpool datasets`), whose formula need not be given; nor need that of statistics (see
     `partialpool statistics`): a glob of such files is combined.
 
-    FORMULA is outcome ~ 1 + (1 | group). Known standard errors: outcome | se(column) ~ ...;
-    only n, mean and sd of each group: mean | summary(n, sd) ~ ...; precision weights:
-    outcome | weights(column) ~ ... Column names with spaces go between backquotes.
+    FORMULA is outcome ~ 1 + (1 | group). Predictors: outcome ~ x * kind + (1 | group); slopes
+    that vary: (x | group); nested groups: (1 | county/tract); crossed: (1 | a) + (1 | b). Known
+    standard errors: outcome | se(column) ~ ...; only n, mean and sd of each group:
+    mean | summary(n, sd) ~ ...; precision weights: outcome | weights(column) ~ ... Column names
+    with spaces go between backquotes.
 
-    Printed are mu (Intercept), tau (standard deviation between groups), sigma (within), and for
-    each group its own mean (raw), its posterior mean (estimate), sd, interval, and shrinkage
-    (0 no pooling, 1 complete pooling).
+    Printed are the coefficients (Intercept, ...), tau (standard deviation between groups), sigma
+    (within), and for each group its own value (raw), its posterior mean (estimate), sd, interval,
+    and shrinkage (0 no pooling, 1 complete pooling).
 
     \b
     partialpool fit scores.csv "score ~ 1 + (1 | school)"
     partialpool fit trials.csv "effect | se(se) ~ 1 + (1 | site)" --prior "tau ~ half_normal(5)"
+    partialpool fit radon "log_radon ~ floor + (floor | county)" --method reml
+    partialpool fit batting.csv "hits | trials(at_bats) ~ 1 + (1 | player)"
     partialpool fit eight_schools
     """
     from partialpool.cli.fit import FitOptions, run
@@ -91,6 +107,11 @@ def fit_command(**options: object) -> None:
     multiple=True,
     metavar="TEXT",
     help='A prior, such as "tau ~ half_cauchy(5)"; may be repeated.',
+)
+@click.option(
+    "--family",
+    type=click.Choice(["gaussian", "binomial", "poisson", "beta_binomial", "gamma_poisson"]),
+    help="How the outcome is distributed; trials() means binomial, exposure() poisson.",
 )
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Only the first N groups.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from partialpool._typing import Bools, Floats, Ints
@@ -9,7 +11,7 @@ from partialpool.data.frames import Rows
 from partialpool.data.labels import shown
 from partialpool.data.rules import LARGEST, RULES, no_rows, overflow
 from partialpool.data.statistics import GroupStatistics, without_rounding
-from partialpool.formula import OneWay
+from partialpool.formula import Mixed, OneWay
 
 
 @np.errstate(over="ignore", invalid="ignore")  # seen in the result
@@ -35,7 +37,7 @@ def reduce(rows: Rows, roles: OneWay) -> GroupStatistics:
     column = {k: v if keep.all() else v[keep] for k, v in column.items()}
     size = len(rows.labels)
     y = column[roles.outcome.name]
-    count, weight, inside, log_w = _precision(column, roles)
+    count, weight, inside, log_w = precision(column, roles)
 
     n = np.bincount(codes, count, size)
     w = n if weight is None else np.bincount(codes, weight, size)
@@ -85,8 +87,8 @@ def _fill_unused_sd(column: dict[str, Floats], roles: OneWay) -> dict[str, Float
     return {**column, roles.sd.name: np.where(n == 1, 0.0, sd)}
 
 
-def _precision(
-    column: dict[str, Floats], roles: OneWay
+def precision(
+    column: Mapping[str, Floats], roles: OneWay | Mixed
 ) -> tuple[Floats | None, Floats | None, Floats | None, Floats | None]:
     """Rows a row stands for, its weight, its inside sum of squares, and log w."""
     if roles.se is not None:

@@ -9,16 +9,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import dropwhile
-from typing import Any
+from typing import Any, Protocol
 
 from partialpool.data import labels as lab
 from partialpool.data.frames import check_column
 from partialpool.errors import ColumnError, DataError
-from partialpool.formula import OneWay
+from partialpool.formula.tree import Name
 
 DELIMITERS = (",", ";", "\t", "|")
 MISSING_WORDS = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "."]
 """What counts as a missing value in a CSV file."""
+
+
+class Wanted(Protocol):
+    """The columns to read, and those of them that hold labels only, whatever they look like."""
+
+    @property
+    def columns(self) -> tuple[Name, ...]:
+        """Every column, each once."""
+
+    @property
+    def labels(self) -> tuple[Name, ...]:
+        """Columns read as text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +41,8 @@ class Header:
     delimiter: str
 
 
-def read_csv(connection: Any, names: list[str], roles: OneWay) -> Any:
-    """Sniff types, but keep the group column as text: "007" is a label, not 7.
+def read_csv(connection: Any, names: list[str], roles: Wanted) -> Any:
+    """Sniff types, but keep group columns as text: "007" is a label, not 7.
 
     Raises
     ------
@@ -50,7 +62,7 @@ def read_csv(connection: Any, names: list[str], roles: OneWay) -> Any:
         "delimiter": delimiters[0],
         "na_values": MISSING_WORDS,
         "union_by_name": len(names) > 1,
-        "dtype": {roles.group.name: "VARCHAR"},
+        "dtype": {c.name: "VARCHAR" for c in roles.labels},
     }
     try:
         relation = _relation(connection, names, options)
@@ -117,7 +129,7 @@ def explain(error: BaseException) -> str:
     return "; ".join(kept)
 
 
-def _checked_header(name: str, roles: OneWay) -> Header:
+def _checked_header(name: str, roles: Wanted) -> Header:
     header = header_of(name, {role.name for role in roles.columns})
     try:
         for role in roles.columns:

@@ -14,6 +14,7 @@ import numpy as np
 from partialpool._typing import AnyArray
 from partialpool.data import labels as lab
 from partialpool.data.csv_files import explain
+from partialpool.data.frames import not_a_number
 from partialpool.data.sql import Groups, Kind
 from partialpool.data.statements import COLUMNS
 from partialpool.data.table import Table
@@ -52,6 +53,26 @@ def is_number(kind: str) -> bool:
 def is_plain(kind: str) -> bool:
     """True for the name of a type whose values NumPy holds as they are."""
     return kind in PLAIN_LABELS or kind.startswith("ENUM")
+
+
+def check_number(relation: Any, name: str, kind: str) -> None:
+    """Raise a DataError unless a column of this type holds numbers."""
+    if is_number(kind):
+        return
+    if kind != "VARCHAR":
+        raise DataError(f'column "{name}" must hold numbers; it holds {kind} values')
+    x = quote(name)
+    rows = relation.query(
+        SOURCE,
+        f"SELECT r, x FROM (SELECT ROW_NUMBER() OVER () AS r, {x} AS x FROM {SOURCE}) "
+        "WHERE x IS NOT NULL AND TRY_CAST(x AS DOUBLE) IS NULL LIMIT 1",
+    ).fetchall()
+    if rows:
+        raise not_a_number(name, rows[0][1], rows[0][0])
+    if relation.query(SOURCE, f"SELECT COUNT({x}) FROM {SOURCE}").fetchall()[0][0]:
+        raise DataError(
+            f'column "{name}" holds numbers stored as text; convert it to a numeric type'
+        )
 
 
 def as_relation(relation: Any, table: Table) -> Any:

@@ -12,6 +12,11 @@ from partialpool.errors import DataError, MissingExtraError
 EXCEL_ENDINGS = (".xlsx", ".xlsm")
 
 
+def is_workbook(data: Any) -> bool:
+    """Whether data is the path of a workbook."""
+    return isinstance(data, str | Path) and str(data).lower().endswith(EXCEL_ENDINGS)
+
+
 def read_excel(path: str | Path) -> Table:
     """Read the first sheet of a workbook as columns; empty cells are missing.
 

@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 
 from partialpool._typing import AnyArray
-from partialpool.data.csv_files import explain, literal, read_csv
+from partialpool.data.csv_files import Wanted, explain, literal, read_csv
 from partialpool.data.duck import is_number
 from partialpool.data.excel import EXCEL_ENDINGS
 from partialpool.data.table import Table
 from partialpool.errors import ColumnError, DataError
-from partialpool.formula import OneWay
 
 CSV_ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 PARQUET_ENDINGS = (".parquet", ".pq", ".parq")
@@ -35,7 +34,7 @@ Paths = str | Path | Sequence[str | Path]
 class OpenFile:
     """Files opened as a DuckDB relation, on a connection of its own.
 
-    `text_labels` says that the group column was read as text, as CSV files hold nothing else;
+    `text_labels` says that group columns were read as text, as CSV files hold nothing else;
     `stamps` are size and time of each file, by which a change is seen.
     """
 
@@ -62,7 +61,7 @@ def are_paths(data: Any) -> bool:
     return isinstance(data, str | Path)
 
 
-def open_file(paths: Paths, roles: OneWay) -> OpenFile:
+def open_file(paths: Paths, roles: Wanted) -> OpenFile:
     """Open CSV or Parquet files, or a table of a DuckDB database, as a DuckDB relation.
 
     Raises
@@ -126,7 +125,7 @@ def _open_database(text: str) -> OpenFile:
         return OpenFile(connection.table(table), connection, False, [text], {})
 
 
-def _read_parquet(connection: Any, names: list[str], roles: OneWay) -> Any:
+def _read_parquet(connection: Any, names: list[str], roles: Wanted) -> Any:
     """Open Parquet files; numbers of several types are widened, never cut to the first type."""
     files = [literal(n) for n in names]
     if len(files) == 1:

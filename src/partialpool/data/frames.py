@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,8 @@ import numpy as np
 from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.data import labels as lab
 from partialpool.errors import ColumnError, DataError
-from partialpool.formula import OneWay
+from partialpool.formula import Columns
+from partialpool.formula.tree import Name
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +34,17 @@ FRAMES = {
     "pyspark": ("DataFrame",),
 }
 """The frames of each library, by the name of their class."""
+TEXT_TYPES = (
+    "str",
+    "large_string",
+    "utf8",
+    "bool",
+    "category",
+    "categorical",
+    "enum",
+    "dictionary",
+)
+"""How the types of text, truth values and categories begin, in any library."""
 
 
 def kind_of(data: Any) -> str | None:
@@ -48,7 +60,7 @@ def _library(kind: type) -> str:
     return kind.__module__.partition(".")[0]
 
 
-def extract(data: Any, kind: str, roles: OneWay) -> Rows:
+def extract(data: Any, kind: str, roles: Columns) -> Rows:
     """Take the group labels and the numeric columns out of a frame.
 
     Raises
@@ -58,23 +70,38 @@ def extract(data: Any, kind: str, roles: OneWay) -> Rows:
     DataError
         If a column holds something else than numbers, or lengths differ.
     """
-    lazy = type(data).__name__ == "LazyFrame"
-    names = _column_names(data, kind, lazy)
-    for role in roles.columns:
-        check_column(role.name, names, role.at)
-    wanted = [c.name for c in roles.columns]
-    if kind == "polars":
-        data = data.select(wanted).collect() if lazy else data.select(wanted)
-        names = wanted
-    column = {n: _column(data, kind, names.index(n), n) for n in wanted}
+    column = take(data, kind, roles.columns)
     columns = {n: numbers(c, n) for n, c in column.items() if n != roles.group.name}
-    codes, distinct = _codes(column[roles.group.name])
-    lengths = {roles.group.name: len(codes), **{k: len(v) for k, v in columns.items()}}
+    codes, distinct = label_codes(column[roles.group.name])
+    check_lengths({roles.group.name: len(codes), **{k: len(v) for k, v in columns.items()}})
+    return Rows(codes, distinct, columns)
+
+
+def take(data: Any, kind: str, wanted: Sequence[Name]) -> dict[str, Any]:
+    """Take columns out of a frame, by name, as the frame holds them.
+
+    Raises
+    ------
+    ColumnError
+        If a column is missing or there twice.
+    """
+    lazy = type(data).__name__ == "LazyFrame"
+    names = column_names(data, kind)
+    for role in wanted:
+        check_column(role.name, names, role.at)
+    chosen = [c.name for c in wanted]
+    if kind == "polars":
+        data = data.select(chosen).collect() if lazy else data.select(chosen)
+        names = chosen
+    return {n: _column(data, kind, names.index(n), n) for n in chosen}
+
+
+def check_lengths(lengths: Mapping[str, int]) -> None:
+    """Raise a DataError unless all columns are of one length."""
     if len(set(lengths.values())) > 1:
         raise DataError(
             "columns differ in length: " + ", ".join(f"{k} has {v}" for k, v in lengths.items())
         )
-    return Rows(codes, distinct, columns)
 
 
 def check_column(name: str, columns: list[str], at: int) -> None:
@@ -88,7 +115,9 @@ def check_column(name: str, columns: list[str], at: int) -> None:
         )
 
 
-def _column_names(data: Any, kind: str, lazy: bool) -> list[str]:
+def column_names(data: Any, kind: str) -> list[str]:
+    """Names of the columns of a frame or mapping."""
+    lazy = type(data).__name__ == "LazyFrame"
     if kind == "mapping":
         return [str(k) for k in data]
     if kind == "pandas":
@@ -126,6 +155,25 @@ def as_column(column: Any, name: str) -> Any:
     if shape is not None and len(shape) != 1:
         raise DataError(f'column "{name}" has {len(shape)} dimensions; a column has one')
     return column if hasattr(column, "__len__") else list(column)
+
+
+def holds_categories(column: Any) -> bool:
+    """Whether every value of a column is text, or every value true or false (or missing)."""
+    kind = _library(type(column))
+    if kind in ("pandas", "polars", "pyarrow"):
+        described = str(column.type if kind == "pyarrow" else column.dtype).lower()
+        if described.startswith(TEXT_TYPES):
+            return True
+        if described != "object":
+            return False
+    values = column.tolist() if kind == "pandas" else _array(column)
+    if isinstance(values, np.ndarray) and values.dtype.kind != "O":
+        return values.dtype.kind == "b"
+    items = list(values)
+    found = {type(v) for v in items} - {type(None)}
+    absent = {type(v) for v in items if isinstance(v, float) and v != v}
+    found = {k for k in found - absent if k.__name__ not in ("NAType", "NaTType")}
+    return found in ({str}, {bool}, {np.str_}, {np.bool_})
 
 
 def numbers(column: Any, name: str) -> Floats:
@@ -190,7 +238,7 @@ def not_a_number(name: str, value: object, row: int | None) -> DataError:
     )
 
 
-def _codes(column: Any) -> tuple[Ints, AnyArray]:
+def label_codes(column: Any) -> tuple[Ints, AnyArray]:
     """A code a row (-1 where missing) and the distinct labels, as they came."""
     kind = _library(type(column))
     if kind == "pandas":

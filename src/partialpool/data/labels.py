@@ -120,6 +120,13 @@ def unify(first: AnyArray, second: AnyArray) -> tuple[AnyArray, tuple[Ints, Ints
     return distinct, (codes[: len(first)], codes[len(first) :])
 
 
+def texts(labels: AnyArray) -> AnyArray:
+    """Labels as text, whole numbers without a point: integers with gaps come as floats."""
+    if labels.dtype.kind == "f" and np.array_equal(labels, np.rint(labels)):
+        labels = labels.astype(np.int64)
+    return np.asarray(labels.astype(str))
+
+
 def shown(labels: Iterable[Any], limit: int = 5) -> str:
     """Name the first few labels in an error message."""
     found = list(labels)

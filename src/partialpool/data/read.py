@@ -5,29 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from partialpool.data import arrays, duck, files, frames, spark, sql
-from partialpool.data.excel import EXCEL_ENDINGS, read_excel
+from partialpool.data import arrays, counts, counts_sql, duck, files, frames, spark, sql
+from partialpool.data.counts import CountStatistics
+from partialpool.data.excel import is_workbook, read_excel
 from partialpool.data.labels import integers_if_plain
 from partialpool.data.statistics import GroupStatistics
 from partialpool.data.table import Table, build_frame
 from partialpool.errors import DataError
-from partialpool.formula import OneWay
+from partialpool.formula import CountRoles, OneWay
 
 Progress = Callable[[float], None]
+R = TypeVar("R", OneWay, CountRoles)
+S = TypeVar("S", GroupStatistics, CountStatistics)
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Generic[S]):
     """The statistics, and how to hand results back in the kind of frame that came in."""
 
-    statistics: GroupStatistics
+    statistics: S
     like: Callable[[Table], Any]
 
 
-def read_statistics(roles: OneWay, data: Any, *, progress: Progress | None = None) -> Reading:
+def read_statistics(
+    roles: OneWay, data: Any, *, progress: Progress | None = None
+) -> Reading[GroupStatistics]:
     """Reduce data to one record a group.
 
     Parameters
@@ -50,22 +54,58 @@ def read_statistics(roles: OneWay, data: Any, *, progress: Progress | None = Non
     ColumnError
         If a column of the formula is missing.
     """
-    if isinstance(data, str | Path) and str(data).lower().endswith(EXCEL_ENDINGS):
-        return read_statistics(roles, read_excel(files.existing(data)))
+    return _read(roles, data, progress, arrays.reduce, _by_sql)
+
+
+def read_counts(
+    roles: CountRoles, data: Any, *, progress: Progress | None = None
+) -> Reading[CountStatistics]:
+    """Reduce counts to one record a group; as `read_statistics`."""
+    return _read(roles, data, progress, counts.reduce, counts_sql.reduce)
+
+
+def _by_sql(relation: Any, roles: OneWay, fetch: duck.Fetch) -> GroupStatistics:
+    return sql.reduce(duck.DuckDB(relation, roles, fetch), roles)
+
+
+def _read(
+    roles: R,
+    data: Any,
+    progress: Progress | None,
+    from_rows: Callable[[frames.Rows, R], S],
+    from_relation: Callable[[Any, R, duck.Fetch], S],
+) -> Reading[S]:
+    if is_workbook(data):
+        data = read_excel(files.existing(data))
     if files.are_paths(data):
-        return Reading(_read_file(data, roles, progress), as_table)
-    kind = _kind(data)
+        return Reading(_read_file(data, roles, progress, from_relation), as_table)
+    kind = checked_kind(data)
     if kind == "duckdb":
         with duck.translated():
-            statistics = sql.reduce(duck.DuckDB(data, roles), roles)
-        return Reading(statistics, partial(duck.as_relation, data))
+            return Reading(from_relation(data, roles, duck.fetch_now), handing_back(data))
     if kind == "pyspark":
-        with spark.translated():
-            return Reading(sql.reduce(spark.Spark(data, roles), roles), as_table)
-    statistics = arrays.reduce(frames.extract(data, kind, roles), roles).sorted()
-    if kind == "mapping":
-        return Reading(statistics, as_table)
-    return Reading(statistics, partial(build_frame, library=kind))
+        return Reading(_from_spark(data, roles), as_table)
+    return Reading(from_rows(frames.extract(data, kind, roles), roles).sorted(), handing_back(data))
+
+
+def _from_spark(data: Any, roles: OneWay | CountRoles) -> Any:
+    if not isinstance(roles, OneWay):
+        raise DataError(
+            "a Spark DataFrame is reduced where it is for measurements; of counts give what it "
+            "collects to, data.toArrow(), or write it to Parquet files"
+        )
+    with spark.translated():
+        return sql.reduce(spark.Spark(data, roles), roles)
+
+
+def handing_back(data: Any) -> Callable[[Table], Any]:
+    """How results are handed back: in the kind of frame that `data` is."""
+    kind = None if files.are_paths(data) else frames.kind_of(data)
+    if kind == "duckdb":
+        return partial(duck.as_relation, data)
+    if kind in (None, "mapping", "pyspark"):
+        return as_table
+    return partial(build_frame, library=kind)
 
 
 def explain_reading(roles: OneWay, data: Any) -> str:
@@ -81,7 +121,7 @@ def explain_reading(roles: OneWay, data: Any) -> str:
         with duck.translated():
             engine = duck.DuckDB(opened.relation, roles)
             return _plan(f"DuckDB reads {_files(opened.names)}", engine, roles)
-    kind = _kind(data)
+    kind = checked_kind(data)
     if kind == "duckdb":
         with duck.translated():
             return _plan("DuckDB reads the relation", duck.DuckDB(data, roles), roles)
@@ -107,7 +147,14 @@ def _plan(what: str, engine: sql.Engine, roles: OneWay) -> str:
     return "\n".join(lines)
 
 
-def _kind(data: Any) -> str:
+def checked_kind(data: Any) -> str:
+    """Name the library a frame comes from.
+
+    Raises
+    ------
+    DataError
+        If it is no kind of data.
+    """
     kind = frames.kind_of(data)
     if kind is None:
         raise DataError(
@@ -118,17 +165,24 @@ def _kind(data: Any) -> str:
     return kind
 
 
-def _read_file(paths: files.Paths, roles: OneWay, progress: Progress | None) -> GroupStatistics:
+def _read_file(
+    paths: files.Paths,
+    roles: R,
+    progress: Progress | None,
+    from_relation: Callable[[Any, R, duck.Fetch], S],
+) -> S:
     opened = files.open_file(paths, roles)
     fetch = files.watched(opened.connection, progress) if progress else duck.fetch_now
     try:
         with duck.translated():
-            statistics = sql.reduce(duck.DuckDB(opened.relation, roles, fetch), roles)
+            statistics = from_relation(opened.relation, roles, fetch)
     finally:
         opened.check_unchanged()
     if opened.text_labels:
         labels = integers_if_plain(statistics.labels)
-        statistics = replace(statistics, labels=labels, labels_from_text=True).sorted()
+        statistics = replace(statistics, labels=labels).sorted()
+        if isinstance(statistics, GroupStatistics):
+            return replace(statistics, labels_from_text=True)
     return statistics
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from partialpool._typing import Bools, Floats
 from partialpool.errors import DataError
-from partialpool.formula import OneWay
+from partialpool.formula import Columns, Mixed, OneWay
 
 LARGEST = 1e100
 SMALLEST = 1e-100
@@ -98,13 +98,13 @@ RULES: dict[str, Rule] = {
 }
 
 
-def overflow(roles: OneWay) -> DataError:
+def overflow(roles: OneWay | Mixed) -> DataError:
     """Build the error for values whose weighted squares cannot be represented."""
     names = ", ".join(f'"{c.name}"' for c in roles.columns[1:])
     return DataError(f"the values in {names} are too extreme: their squares overflow; change units")
 
 
-def no_rows(total: int, roles: OneWay) -> DataError:
+def no_rows(total: int, roles: Columns | Mixed) -> DataError:
     """Build the error for data in which no row can be used."""
     names = ", ".join(f'"{c.name}"' for c in roles.columns)
     if total == 0:

@@ -148,22 +148,22 @@ class GroupStatistics:
                 return first.combine(second)
         labels, (a, b) = unify(self.labels, other.labels)
         size = len(labels)
-        wa, wb = _spread(self.weight, a, size), _spread(other.weight, b, size)
-        ma = _spread(self.mean, a, size)
-        mb = _spread(other.mean + (other.center - self.center), b, size)
+        wa, wb = placed(self.weight, a, size), placed(other.weight, b, size)
+        ma = placed(self.mean, a, size)
+        mb = placed(other.mean + (other.center - self.center), b, size)
         weight = wa + wb
         gap = np.where((wa > 0) & (wb > 0), mb - ma, 0.0)
         return replace(
             self,
             labels=labels,
-            n=_spread(self.n, a, size) + _spread(other.n, b, size),
+            n=placed(self.n, a, size) + placed(other.n, b, size),
             weight=weight,
             mean=np.where(wa > 0, ma, mb) + gap * wb / weight,
-            ss=_spread(self.ss, a, size) + _spread(other.ss, b, size) + gap**2 * wa * wb / weight,
-            log_weight=_spread(self.log_weight, a, size) + _spread(other.log_weight, b, size),
+            ss=placed(self.ss, a, size) + placed(other.ss, b, size) + gap**2 * wa * wb / weight,
+            log_weight=placed(self.log_weight, a, size) + placed(other.log_weight, b, size),
             n_rows=self.n_rows + other.n_rows,
             n_dropped=self.n_dropped + other.n_dropped,
-            absent=_still_absent(self.absent, other.absent, labels),
+            absent=still_absent(self.absent, other.absent, labels),
             labels_from_text=self.labels_from_text and other.labels_from_text,
             withheld=(
                 self.withheld[0] + other.withheld[0],
@@ -186,7 +186,7 @@ def _spelled_out(s: GroupStatistics) -> GroupStatistics:
     return replace(s, labels=labels, absent=absent)
 
 
-def _still_absent(first: AnyArray, second: AnyArray, present: AnyArray) -> AnyArray:
+def still_absent(first: AnyArray, second: AnyArray, present: AnyArray) -> AnyArray:
     """Labels absent on either side that are present on neither."""
     both, _ = unify(first, second)
     known = set(present.tolist())
@@ -200,7 +200,7 @@ def without_rounding(ss: Floats, weight: AnyArray, mean: Floats, center: float) 
     return np.where(ss > weight * (4 * np.finfo(float).eps * size) ** 2, ss, 0.0)
 
 
-def _spread(values: AnyArray, at: Ints, size: int) -> AnyArray:
+def placed(values: AnyArray, at: Ints, size: int) -> AnyArray:
     """Place values (one a group of one side) among all `size` groups, 0 elsewhere."""
     out = np.zeros(size, dtype=values.dtype)
     out[at] = values

@@ -1,4 +1,4 @@
-"""Which column plays which part: a Formula read as a one-way model."""
+"""Which column plays which part: a Formula read as a one-way model, where it is one."""
 
 from __future__ import annotations
 
@@ -39,54 +39,29 @@ class OneWay:
         found = (self.group, self.outcome, self.se, self.weights, self.count, self.sd)
         return tuple({c.name: c for c in found if c is not None}.values())
 
+    @property
+    def labels(self) -> tuple[Name, ...]:
+        """The columns that hold labels only, whatever they look like."""
+        return (self.group,)
 
-def one_way(formula: Formula) -> OneWay:
-    """Read a formula as a one-way model with an intercept.
+
+def one_way(formula: Formula) -> OneWay | None:
+    """Read a formula as a one-way model with an intercept; None if it says more than that.
 
     Raises
     ------
     UnsupportedFormulaError
-        If the formula asks for more than this version fits; the message says which part.
+        If an addition is not supported; the message says which.
     FormulaError
         If the group is also the outcome or says how precise a row is.
     """
-
-    def refuse(what: str, at: int) -> UnsupportedFormulaError:
-        return UnsupportedFormulaError(
-            f"{what} not yet supported here; this version fits one grouping factor with an "
-            "intercept: y ~ 1 + (1 | group)",
-            formula.text,
-            at,
-        )
-
-    if not isinstance(formula.response, Name):
-        raise refuse("a function of the outcome is", formula.response.at)
-    if formula.terms and not formula.groups and len(formula.terms) == 1:
-        raise refuse(
-            f"the predictor {formula.terms[0]} (if it names the groups, write "
-            f"(1 | {formula.terms[0]})) is",
-            formula.terms[0].factors[0].at,
-        )
-    if formula.terms:
-        raise refuse(f"the predictor {formula.terms[0]} is", formula.terms[0].factors[0].at)
-    if formula.offsets:
-        raise refuse("an offset is", formula.offsets[0].at)
-    if not formula.intercept:
-        raise refuse("a model without an intercept is", formula.tilde)
-    if not formula.groups:
-        raise UnsupportedFormulaError(
-            "the formula has no group term: add (1 | group) with the column that names the groups",
-            formula.text,
-            len(formula.text),
-        )
-    first = formula.groups[0]
-    if len(formula.groups) > 1:
-        raise refuse("a second grouping factor is", formula.groups[1].at)
-    if first.terms:
-        raise refuse("a slope that varies by group is", first.at)
-    if len(first.factor) > 1:
-        raise refuse("a combination of columns as the group is", first.factor[1].at)
-    roles = _with_additions(formula, OneWay(formula.response, first.factor[0]))
+    more = formula.terms or formula.offsets or not formula.intercept or len(formula.groups) != 1
+    if more or not isinstance(formula.response, Name):
+        return None
+    (group,) = formula.groups
+    if group.terms or len(group.factor) > 1:
+        return None
+    roles = OneWay(formula.response, group.factor[0], **additions(formula))
     for other in (roles.outcome, roles.se, roles.weights, roles.count, roles.sd):
         if other == roles.group:
             raise FormulaError(
@@ -97,7 +72,14 @@ def one_way(formula: Formula) -> OneWay:
     return roles
 
 
-def _with_additions(formula: Formula, base: OneWay) -> OneWay:
+def additions(formula: Formula) -> dict[str, Name]:
+    """The columns that say how precise a row is, by role: se, weights, count and sd.
+
+    Raises
+    ------
+    UnsupportedFormulaError
+        If an addition is not supported, or two of them are given.
+    """
     columns: dict[str, Name] = {}
     for addition in formula.additions:
         if addition.kind in ("trials", "exposure"):
@@ -121,7 +103,7 @@ def _with_additions(formula: Formula, base: OneWay) -> OneWay:
             formula.text,
             last.at,
         )
-    return OneWay(base.outcome, base.group, **columns)
+    return columns
 
 
 def _names(formula: Formula, addition: Addition) -> list[Name]:

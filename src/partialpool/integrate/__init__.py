@@ -1,7 +1,26 @@
 """Deterministic integration of a log density over few dimensions. Knows nothing of groups."""
 
-from partialpool.integrate.axis import Axis, Line
+from partialpool.integrate.axis import Axis, Coordinate, HalfLine, Interval, Line
+from partialpool.integrate.cloud import Cloud, highest_points, integrate_cloud
 from partialpool.integrate.gauss import gauss
+from partialpool.integrate.nested import Nested, integrate_nested
+from partialpool.integrate.surrogate import integrate_by_surrogate
 from partialpool.integrate.trapezoid import Accuracy, Grid, integrate
 
-__all__ = ["Accuracy", "Axis", "Grid", "Line", "gauss", "integrate"]
+__all__ = [
+    "Accuracy",
+    "Axis",
+    "Cloud",
+    "Coordinate",
+    "Grid",
+    "HalfLine",
+    "Interval",
+    "Line",
+    "Nested",
+    "gauss",
+    "highest_points",
+    "integrate",
+    "integrate_by_surrogate",
+    "integrate_cloud",
+    "integrate_nested",
+]

@@ -5,13 +5,27 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
+from scipy import special
 
 from partialpool._typing import Floats
 
 FAR = 300.0
 """Coordinates are kept within this distance of zero, so that nothing overflows."""
+
+
+class Coordinate(Protocol):
+    """A range of values mapped to the real line; see `Axis`."""
+
+    @property
+    def lower(self) -> float: ...
+    @property
+    def upper(self) -> float: ...
+    def value(self, u: Floats) -> Floats: ...
+    def log_slope(self, u: Floats) -> Floats: ...
+    def coordinate(self, x: Floats) -> Floats: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +65,59 @@ class Axis:
             return np.asarray(left - np.log(np.maximum(self.upper - x, 0.0)))
 
 
+@dataclass(frozen=True, slots=True)
+class HalfLine:
+    """Positive numbers, x = scale exp(u - exp(-u)): logarithmic far out, doubly so toward zero.
+
+    A density that is not zero at x = 0 falls doubly exponentially in u there, where in log x it
+    would have a long tail. Source: Takahasi and Mori (1974), doi:10.2977/prims/1195192451.
+
+    Parameters
+    ----------
+    scale : float
+        Where the behaviour changes: values well below it should hardly differ in density.
+    """
+
+    scale: float
+    lower: float = 0.0
+    upper: float = math.inf
+
+    def value(self, u: Floats) -> Floats:
+        u = np.clip(u, -6.0, FAR)
+        return np.asarray(self.scale * np.exp(u - np.exp(-u)))
+
+    def log_slope(self, u: Floats) -> Floats:
+        u = np.clip(u, -6.0, FAR)
+        fall = np.exp(-u)
+        return np.asarray(math.log(self.scale) + u - fall + np.log1p(fall))
+
+    def coordinate(self, x: Floats) -> Floats:
+        with np.errstate(divide="ignore"):
+            v = np.log(np.asarray(x, dtype=np.float64) / self.scale)
+        # u - exp(-u) = v has the solution u = v + omega(-v), omega Wright's function
+        inside = np.maximum(v, -math.exp(6.0))
+        return np.asarray(inside + special.wrightomega(-inside))
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An interval whose uniform distribution becomes the standard normal one."""
+
+    lower: float
+    upper: float
+
+    def value(self, u: Floats) -> Floats:
+        return np.asarray(self.lower + (self.upper - self.lower) * special.ndtr(u))
+
+    def log_slope(self, u: Floats) -> Floats:
+        constant = math.log(self.upper - self.lower) - 0.5 * math.log(2.0 * math.pi)
+        return np.asarray(constant - 0.5 * np.square(u))
+
+    def coordinate(self, x: Floats) -> Floats:
+        share = (np.asarray(x, dtype=np.float64) - self.lower) / (self.upper - self.lower)
+        return np.asarray(special.ndtri(np.clip(share, 0.0, 1.0)))
+
+
 @dataclass(frozen=True, eq=False)
 class Line:
     """An even grid t = k h on one axis, with u = center + scale sinh(t).
@@ -60,7 +127,7 @@ class Line:
     doi:10.2977/prims/1195192451.
     """
 
-    axis: Axis
+    axis: Coordinate
     center: float
     scale: float
     step: float

@@ -8,15 +8,29 @@ Source: Stenger (1993), Numerical Methods Based on Sinc and Analytic Functions, 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from scipy import special
 
 from partialpool._typing import Floats
 
+Basis = Callable[[Floats], Floats]
+"""`cumulative` or `value`."""
 
-def cumulative(position: Floats, mass: Floats) -> Floats:
-    """Integral of the series up to each position.
+
+def cumulative(distance: Floats) -> Floats:
+    """Integral of sinc up to `distance`, in steps of the grid: 0 far left, 1 far right."""
+    return np.asarray(0.5 + special.sici(math.pi * distance)[0] / math.pi)
+
+
+def value(distance: Floats) -> Floats:
+    """Sinc at `distance`, in steps of the grid."""
+    return np.asarray(np.sinc(distance))
+
+
+def integrated(position: Floats, mass: Floats) -> Floats:
+    """Integral of a series up to each position.
 
     Parameters
     ----------
@@ -30,11 +44,11 @@ def cumulative(position: Floats, mass: Floats) -> Floats:
     ndarray, shape (K,) or (K, M)
     """
     distance = position[:, None] - np.arange(len(mass))
-    return np.asarray(0.5 * mass.sum(axis=0) + special.sici(math.pi * distance)[0] @ mass / math.pi)
+    return np.asarray(cumulative(distance) @ mass)
 
 
-def value(position: Floats, mass: Floats) -> Floats:
-    """The series of one density at each position; arguments as in `cumulative`.
+def series(position: Floats, mass: Floats) -> Floats:
+    """The series of one density at each position; arguments as in `integrated`.
 
     ``sinc(p - g) = sin(pi f) (-1)^(k - g) / (pi (p - g))`` with k the nearest node and
     f = p - k, which takes one sine a position in place of one a node.

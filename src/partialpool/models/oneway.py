@@ -25,7 +25,7 @@ from partialpool.data.rules import SMALLEST
 from partialpool.errors import DataError
 from partialpool.integrate import Axis
 from partialpool.kernels.oneway import Profile, SizeClasses, profile, size_classes
-from partialpool.models.priors import Priors
+from partialpool.models.prior_set import Priors
 from partialpool.models.propriety import Moments, Sizes, check_proper, degrees_of_freedom
 
 LOG_2PI = math.log(2 * math.pi)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
@@ -10,17 +11,19 @@ from partialpool.errors import FormulaError, PriorError, did_you_mean
 from partialpool.formula import parse_call
 from partialpool.formula.tree import Number, Unary
 from partialpool.models import priors as menu
-from partialpool.models.priors import Prior, Priors
+from partialpool.models.prior_set import Priors
+from partialpool.models.priors import Prior
 
 KINDS: dict[str, type[Prior]] = {
     kind.text_name: kind
     for kind in (
         menu.Flat, menu.Jeffreys, menu.HalfNormal, menu.HalfCauchy, menu.HalfT, menu.Exponential,
         menu.Uniform, menu.LogNormal, menu.InverseGammaSq, menu.UniformShrinkage, menu.DuMouchel,
-        menu.Normal, menu.StudentT,
+        menu.Normal, menu.StudentT, menu.LKJ,
     )
 }  # fmt: skip
 PARAMETERS = ("mu", "Intercept", "tau", "sigma")
+OF_REGRESSIONS = ("beta", "rho")
 
 
 def parse_prior(text: str) -> Prior:
@@ -69,9 +72,10 @@ def priors(
     given: Priors | Mapping[str, Any] | Iterable[str] | str | None = None,
     *,
     factor: str | None = None,
+    parameters: Collection[str] = (),
     **named: Prior | str,
 ) -> Priors:
-    """Gather priors of mu, tau and sigma; what is not given keeps its default.
+    """Gather priors of mu, tau, sigma and more; what is not given keeps its default.
 
     Parameters
     ----------
@@ -79,8 +83,12 @@ def priors(
         Priors as gathered before, a mapping from parameter to prior, or texts such as
         ``"tau ~ half_cauchy(5)"``. ``Intercept`` is another name of mu.
     factor : str, optional
-        Name of the grouping factor, so that ``tau[school]`` is understood.
-    mu, tau, sigma : Prior or str
+        Name of the grouping factor of a one-way model, so that ``tau[school]`` is understood.
+    parameters : collection of str
+        Names of single parameters of a regression, such as ``"floor"`` and
+        ``"tau[county, floor]"``. With them ``beta`` (all coefficients but the intercept) and
+        ``rho`` (correlations) are understood too.
+    mu, tau, sigma, ... : Prior or str
         Priors by name; a text is a prior such as ``"half_normal(5)"``.
 
     Returns
@@ -101,15 +109,18 @@ def priors(
     """
     base = given if isinstance(given, Priors) else Priors()
     found: dict[str, Prior] = {}
+    single = dict(base.named)
     pairs = [] if given is None or isinstance(given, Priors) else _pairs(given)
     for name, prior in [*pairs, *named.items()]:
-        parameter = _parameter(name, factor)
+        parameter = _parameter(name, factor, parameters)
         if parameter in found:
             raise PriorError(f"{parameter} has two priors; give one")
         if not isinstance(prior, Prior | str):
             raise PriorError(f"{name} ~ {prior!r}: a prior is an object or a text like flat()")
         found[parameter] = parse_prior(prior) if isinstance(prior, str) else prior
-    return replace(base, **found)  # type: ignore[arg-type]
+    broad = {k: v for k, v in found.items() if k in (*PARAMETERS, *OF_REGRESSIONS)}
+    single |= {k: v for k, v in found.items() if k not in broad}
+    return replace(base, **broad, named=tuple(single.items()))  # type: ignore[arg-type]
 
 
 def _pairs(given: Mapping[str, Any] | Iterable[str] | str) -> list[tuple[str, Any]]:
@@ -131,13 +142,17 @@ def _pairs(given: Mapping[str, Any] | Iterable[str] | str) -> list[tuple[str, An
     return pairs
 
 
-def _parameter(name: str, factor: str | None) -> str:
+def _parameter(name: str, factor: str | None, parameters: Collection[str]) -> str:
     if factor is not None and name == f"tau[{factor}]":
         return "tau"
-    if name not in PARAMETERS:
-        hint = did_you_mean(name, PARAMETERS)
+    if parameters:
+        name = re.sub(r"\s*,\s*", ", ", name)
+    known = (*PARAMETERS, *OF_REGRESSIONS, *parameters) if parameters else PARAMETERS
+    if name not in known:
+        hint = did_you_mean(name, known)
+        listed = ", ".join(dict.fromkeys(known[1:])) if parameters else "tau and sigma"
         raise PriorError(
             f'there is no parameter "{name}" to give a prior; {hint}'
-            "the parameters are mu (or Intercept), tau and sigma"
+            f"the parameters are mu (or Intercept), {listed.removeprefix('Intercept, ')}"
         )
     return "mu" if name == "Intercept" else name

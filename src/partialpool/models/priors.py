@@ -332,47 +332,33 @@ class StudentT(Prior):
 T_STEP = 0.35
 """exp(-pi^2 / 0.35) is 6e-13."""
 
-MuPrior = Flat | Normal | StudentT
-
 
 @dataclass(frozen=True, slots=True)
-class Priors:
-    """The priors of a one-way model: ``p(mu) p(sigma) p(tau | sigma)``.
+class LKJ(Prior):
+    """p(R) = |R|^(eta - 1) on correlation matrices: uniform with eta = 1, near identity above.
 
-    The default is the textbook one: flat on mu and tau, 1/sigma on sigma. It does not depend on
-    the units of y, and needs at least three groups.
+    Source: Lewandowski, Kurowicka and Joe (2009), doi:10.1016/j.jmva.2009.04.008: the partial
+    correlations of their C-vine are independent.
     """
 
-    mu: MuPrior = Flat()
-    tau: ScalePrior = Flat()
-    sigma: ScalePrior = Jeffreys()
+    eta: float = 1.0
+    text_name: ClassVar[str] = "lkj"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.mu, Flat | Normal | StudentT):
-            raise PriorError(
-                f"mu ~ {self.mu}: the prior of mu can be flat(), normal(mean, sd) or "
-                "student_t(df, mean, scale)"
-            )
-        for name, prior in (("tau", self.tau), ("sigma", self.sigma)):
-            if not isinstance(prior, ScalePrior):
-                raise PriorError(
-                    f"{name} ~ {prior}: the prior of a standard deviation is one on positive "
-                    "numbers, such as half_normal(5) or half_t(3, 0.5)"
-                )
-        if isinstance(self.tau, Jeffreys):
-            raise PriorError(
-                "tau ~ jeffreys(): 1/tau gives an infinite posterior at tau = 0, whatever the "
-                "data; use flat(), half_normal(scale) or uniform_shrinkage()"
-            )
-        if self.sigma.relative:
-            raise PriorError(
-                f"sigma ~ {self.sigma}: this prior is relative to sigma and applies to tau only"
-            )
+        self._require(self.eta > 0, "eta must be positive")
 
-    def improper(self, sigma_known: bool) -> list[str]:
-        """Name the parameters whose prior is improper."""
-        found = {"mu": self.mu, "tau": self.tau} | ({} if sigma_known else {"sigma": self.sigma})
-        return [name for name, prior in found.items() if not prior.proper]
+    def log_density(self, partial: Floats, size: int) -> Floats:
+        """Log density of partial correlations, (G, K) to (G,), up to a constant.
+
+        They are in the order of the rows of the lower triangle: 21, 31, 32|1, 41, ...
+        """
+        given = np.array([k for i in range(1, size) for k in range(i)])
+        power = self.eta - 1.0 + 0.5 * (size - 2.0 - given)
+        with np.errstate(divide="ignore", invalid="ignore"):  # at correlations of one
+            return np.asarray(np.log1p(-np.square(partial)) @ power)
+
+
+MuPrior = Flat | Normal | StudentT
 
 
 def _t_constant(df: float) -> float:

@@ -11,7 +11,8 @@ import math
 from dataclasses import dataclass
 
 from partialpool.errors import ImproperPosteriorError
-from partialpool.models.priors import Flat, Priors, StudentT
+from partialpool.models.prior_set import Priors
+from partialpool.models.priors import Flat, StudentT
 
 ADVICE = (
     'give tau a proper prior, such as --prior "tau ~ half_normal(scale)", half_cauchy(scale), '

@@ -8,25 +8,42 @@
 | `shrinkage_by_size` | how much a group is pooled, by rows or standard error |
 | `tau` | the posterior of tau, and the classical estimates in it |
 | `estimates_by_tau` | the estimates as functions of tau |
+| `coefficients` | mixed models: coefficients with their intervals |
+| `effects` | mixed models: an effect of every group, in the order of their estimates |
+| `group_lines` | mixed models: each group's line by no, complete and partial pooling |
+| `intercept_by_slope` | mixed models: where each group's own line is drawn to |
+| `by_predictor` | mixed models: groups' intercepts against a predictor of the groups |
 | `error_bars`, `risk_by_tau` | errors of estimators, in one setting and over tau |
 """
 
 from partialpool.pictures.by_size import shrinkage_by_size
 from partialpool.pictures.caterpillar import caterpillar
+from partialpool.pictures.coefficients import coefficients
+from partialpool.pictures.effects import effects
 from partialpool.pictures.forest import forest
+from partialpool.pictures.group_lines import group_lines
+from partialpool.pictures.group_predictor import by_predictor
+from partialpool.pictures.mixed_plots import MixedPlots
 from partialpool.pictures.plots import Plots
 from partialpool.pictures.risk import error_bars, risk_by_tau
 from partialpool.pictures.save import save
 from partialpool.pictures.shrinkage import shrinkage
 from partialpool.pictures.tau import tau
 from partialpool.pictures.trace import estimates_by_tau
+from partialpool.pictures.two_effects import intercept_by_slope
 
 __all__ = [
+    "MixedPlots",
     "Plots",
+    "by_predictor",
     "caterpillar",
+    "coefficients",
+    "effects",
     "error_bars",
     "estimates_by_tau",
     "forest",
+    "group_lines",
+    "intercept_by_slope",
     "risk_by_tau",
     "save",
     "shrinkage",

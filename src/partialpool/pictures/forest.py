@@ -11,7 +11,7 @@ from partialpool.classical import no_pooling
 from partialpool.errors import ArgumentError
 from partialpool.pictures import parts
 from partialpool.pictures.style import Look, altair, look, styled
-from partialpool.posterior import Posterior
+from partialpool.posterior import AnyPosterior, Posterior
 
 MOST_GROUPS = 40
 """With more groups a sample, evenly spread over the raw estimates, is drawn."""
@@ -20,7 +20,7 @@ WIDTH = 500
 
 
 def forest(
-    post: Posterior, *, level: float = 0.95, title: str | None = None, dark: bool = False
+    post: AnyPosterior, *, level: float = 0.95, title: str | None = None, dark: bool = False
 ) -> Any:
     """Draw each group's own estimate and, beneath it, the partially pooled one.
 
@@ -49,10 +49,10 @@ def forest(
         If the standard errors are not known.
     """
     alt, colours, s = altair(), look(dark), post.statistics
-    if not s.sigma_known:
+    if not isinstance(post, Posterior) or not s.sigma_known:
         raise ArgumentError(
-            "a forest plot is drawn of estimates with known standard errors; this model has rows: "
-            "draw caterpillar instead"
+            "a forest plot is drawn of estimates with known standard errors; this model has rows "
+            "or counts: draw caterpillar instead"
         )
     order = parts.spread_evenly(s.raw, MOST_GROUPS)
     rows = _rows(post, order, level)

@@ -11,9 +11,9 @@ import numpy as np
 
 from partialpool import display
 from partialpool._typing import Floats, Ints
-from partialpool.data import GroupStatistics
+from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.pictures.style import Look
-from partialpool.posterior import Distribution, Posterior
+from partialpool.posterior import AnyPosterior, CountsPosterior, Distribution
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.posterior.posterior import Theta
 
@@ -73,13 +73,35 @@ def centre(of: Distribution) -> Floats:
     return np.asarray(mean if np.isfinite(mean).all() else of.median)
 
 
+def groups_of(post: AnyPosterior) -> Distribution:
+    """Every group's parameter, in the units of the outcome: a mean, probability or rate."""
+    return post.value if isinstance(post, CountsPosterior) else post.theta
+
+
+def some_groups(post: AnyPosterior, order: Ints) -> Distribution:
+    """The same of some groups."""
+    if isinstance(post, CountsPosterior):
+        return post.some_groups(order)
+    return Theta.of(post, post.components, order)
+
+
+def population(post: AnyPosterior) -> Distribution:
+    """The middle of the population, in the same units."""
+    return post.population if isinstance(post, CountsPosterior) else post.mu
+
+
+def known(values: Floats, most: int) -> Ints:
+    """Positions of the values that exist, from the highest down, at most `most` of them."""
+    at = np.flatnonzero(np.isfinite(values))
+    return np.asarray(at[spread_evenly(values[at], most)])
+
+
 def group_rows(
-    post: Posterior, order: Ints, level: float, kind: IntervalKind = "equal-tailed"
+    post: AnyPosterior, order: Ints, level: float, kind: IntervalKind = "equal-tailed"
 ) -> list[dict[str, Any]]:
     """One dict a group: group, n, size, raw, estimate, lower, upper; intervals of these only."""
     s = post.statistics
-    part = Theta.of(post, post.components, order)
-    mean = post.theta.mean[order]
+    part, mean = some_groups(post, order), groups_of(post).mean[order]
     columns: dict[str, list[Any]] = {
         "group": distinct(s.labels[order].tolist()),
         "n": s.n[order].tolist(),
@@ -96,14 +118,16 @@ def percent(level: float) -> str:
     return f"{100 * level:.4g}%"
 
 
-def size_words(s: GroupStatistics) -> str:
+def size_words(s: GroupStatistics | CountStatistics) -> str:
     """What `size` is."""
+    if isinstance(s, CountStatistics):
+        return s.size_words
     if s.sigma_known:
         return "precision (1 / standard error squared)"
     return "rows" if np.array_equal(s.weight, s.n) else "total weight"
 
 
-def sizes_differ(s: GroupStatistics) -> bool:
+def sizes_differ(s: GroupStatistics | CountStatistics) -> bool:
     """Whether groups differ in size by more than rounding."""
     return bool(np.ptp(s.weight) > 1e-9 * s.weight.max())
 
@@ -128,11 +152,25 @@ def step(crowded: bool) -> int:
     return 17 if crowded else 26
 
 
-def tooltip(alt: Any, factor: str) -> list[Any]:
-    """What is shown of the group under the pointer."""
+def counted(s: GroupStatistics | CountStatistics) -> str:
+    """What is counted of a group besides rows, such as trials; nothing of measurements."""
+    return s.size_words if isinstance(s, CountStatistics) else ""
+
+
+def outcome_name(s: GroupStatistics | CountStatistics) -> str:
+    """What values are called: the outcome, for counts per trial or unit of exposure."""
+    name = display.printable(s.outcome)
+    if isinstance(s, CountStatistics) and s.size_words != "rows":
+        name += f" per {display.printable(s.size_name)}"
+    return name
+
+
+def tooltip(alt: Any, factor: str, size: str = "") -> list[Any]:
+    """What is shown of the group under the pointer; `size` as from `counted`."""
     return [
         alt.Tooltip("group:N", title=display.printable(factor)),
         alt.Tooltip("n:Q", title="rows"),
+        *([alt.Tooltip("size:Q", title=size, format=",.6~g")] if size else []),
         alt.Tooltip("raw:Q", title=OWN, format=",.4~g"),
         alt.Tooltip("estimate:Q", title=POOLED, format=",.4~g"),
         alt.Tooltip("lower:Q", title="interval from", format=",.4~g"),
@@ -172,7 +210,7 @@ def mean_line(alt: Any, data: Any, colours: Look, channel: str = "x") -> Any:
 
 def is_small(values: Any) -> bool:
     """Whether values are so small that they are written with exponents."""
-    return bool(0 < np.abs(values).max() < 1e-3)
+    return bool(0 < np.nanmax(np.abs(values)) < 1e-3)
 
 
 def value_axis(alt: Any, small: bool, **options: Any) -> Any:
@@ -180,10 +218,10 @@ def value_axis(alt: Any, small: bool, **options: Any) -> Any:
     return alt.Axis(**({"format": "~g"} if small else {}), **options)
 
 
-def outcome(alt: Any, field: str, post: Posterior, channel: str = "x", **axis: Any) -> Any:
+def outcome(alt: Any, field: str, post: AnyPosterior, channel: str = "x", **axis: Any) -> Any:
     """The axis of the outcome (units of y), which need not start at zero."""
-    small = is_small(post.statistics.raw)
-    return outcome_axis(alt, field, post.statistics.outcome, small, channel, **axis)
+    s = post.statistics
+    return outcome_axis(alt, field, outcome_name(s), is_small(s.raw), channel, **axis)
 
 
 def outcome_axis(
@@ -193,7 +231,7 @@ def outcome_axis(
     make = alt.X if channel == "x" else alt.Y
     return make(
         field,
-        title=display.printable(name),
+        title=name,
         scale=alt.Scale(zero=False, nice=True),
         axis=value_axis(alt, small, **axis),
     )

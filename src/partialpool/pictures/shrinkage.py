@@ -15,7 +15,7 @@ from partialpool.errors import ArgumentError
 from partialpool.pictures import parts
 from partialpool.pictures.drawing import Drawing, Frame, Rows
 from partialpool.pictures.style import Look, altair, look, styled
-from partialpool.posterior import Posterior
+from partialpool.posterior import AnyPosterior, Posterior
 from partialpool.posterior.distributions import IntervalKind
 
 MOST_GROUPS = 60
@@ -25,7 +25,7 @@ SMALLEST, LARGEST, ALIKE = 44.0, 260.0, 90.0
 
 
 def shrinkage(
-    post: Posterior,
+    post: AnyPosterior,
     *,
     level: float = 0.95,
     kind: IntervalKind = "equal-tailed",
@@ -66,7 +66,7 @@ def shrinkage(
 
 
 def shrinkage_drawing(
-    post: Posterior,
+    post: AnyPosterior,
     *,
     level: float = 0.95,
     kind: IntervalKind = "equal-tailed",
@@ -77,8 +77,11 @@ def shrinkage_drawing(
 ) -> Drawing:
     """Return what `shrinkage` draws as a frame and what fills it; see there."""
     s = post.statistics
-    post = post if tau is None else post.given_tau(tau)
-    order = parts.spread_evenly(s.raw, MOST_GROUPS)
+    if tau is not None:
+        if not isinstance(post, Posterior):
+            raise ArgumentError("tau can be held for measurements, not for counts")
+        post = post.given_tau(tau)
+    order = parts.known(s.raw, MOST_GROUPS)
     rows = parts.group_rows(post, order, level, kind)
     if truth is not None:
         for row, value in zip(rows, _checked(truth, s.n_groups)[order].tolist(), strict=True):
@@ -89,13 +92,14 @@ def shrinkage_drawing(
     return poolings_drawing(
         rows,
         Named(
-            names[0],
+            parts.outcome_name(s),
             names[1],
             parts.sizes_differ(s),
             truth is not None,
             parts.is_small(s.raw),
+            parts.counted(s),
         ),
-        middle=float(parts.centre(post.mu)),
+        middle=float(parts.centre(parts.population(post))),
         title=title or f"Partial pooling of {names[0]} by {names[1]}",
         caption=caption,
         dark=dark,
@@ -116,6 +120,8 @@ class Named:
         Whether rows have a truth.
     small : bool
         Whether values are so small that they are written with exponents.
+    counted : str
+        What `size` counts, where it is not rows: shown of the group under the pointer.
     """
 
     outcome: str
@@ -123,6 +129,7 @@ class Named:
     sizes_differ: bool = True
     truth: bool = False
     small: bool = False
+    counted: str = ""
 
 
 def poolings_drawing(
@@ -186,7 +193,7 @@ def _frame(named: Named, crowded: bool, dark: bool) -> Frame:
     names = alt.param(name="names", value=[])
     base = alt.Chart(alt.NamedData("groups")).encode(
         y=parts.group_axis(alt, alt.ExprRef("names"), named.factor),
-        tooltip=parts.tooltip(alt, named.factor),
+        tooltip=parts.tooltip(alt, named.factor, named.counted),
     )
     x = parts.outcome_axis(alt, "lower:Q", named.outcome, named.small)
     interval = base.mark_rule(color=colours.pooled, opacity=0.35, strokeWidth=5).encode(
@@ -239,7 +246,7 @@ def _checked(truth: Floats, groups: int) -> Floats:
 
 
 def _caption(
-    post: Posterior, level: float, kind: IntervalKind, tau: float | None, truth: bool
+    post: AnyPosterior, level: float, kind: IntervalKind, tau: float | None, truth: bool
 ) -> list[str]:
     s, share = post.statistics, post.shrinkage.mean
     bars = (

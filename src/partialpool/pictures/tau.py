@@ -10,10 +10,11 @@ import numpy as np
 
 from partialpool import display
 from partialpool.classical import anova, dersimonian_laird, maximum_likelihood, reml
+from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.pictures import parts
 from partialpool.pictures.drawing import Drawing, Frame, Rows
 from partialpool.pictures.style import SHAPES, Look, altair, look, styled
-from partialpool.posterior import Posterior
+from partialpool.posterior import AnyPosterior
 
 POINTS = 200
 MOST_FOR_REML = 20_000
@@ -21,7 +22,7 @@ MOST_FOR_REML = 20_000
 
 
 def tau(
-    post: Posterior,
+    post: AnyPosterior,
     *,
     level: float = 0.95,
     at: Mapping[str, float] | None = None,
@@ -54,7 +55,7 @@ def tau(
 
 
 def tau_drawing(
-    post: Posterior,
+    post: AnyPosterior,
     *,
     level: float = 0.95,
     at: Mapping[str, float] | None = None,
@@ -69,12 +70,12 @@ def tau_drawing(
     lines = [*tau_caption(post, end, level)]
     if not np.isfinite(post.tau.mean):
         lines.append("With so few groups the posterior mean is infinite, and not drawn")
-    if s.sigma_known and s.n_groups > MOST_FOR_REML:
+    if isinstance(s, GroupStatistics) and s.sigma_known and s.n_groups > MOST_FOR_REML:
         lines.append("REML is not computed for so many estimates")
     what = f"How much {display.printable(s.outcome)} differs by {display.printable(s.factor)}"
     names = tuple(m["name"] for m in marks)
     return Drawing(
-        _frame(names, display.printable(s.outcome), parts.is_small(end), left, dark),
+        _frame(names, unit_of(s), parts.is_small(end), left, dark),
         {"density": density, "marks": marks},
         {"end": end, "top": top_of(density, 1 + 0.14 * (len(marks) + 0.5))},
         title or what,
@@ -83,31 +84,38 @@ def tau_drawing(
 
 
 @lru_cache(maxsize=64)
-def _frame(names: tuple[str, ...], outcome: str, small: bool, left: bool, dark: bool) -> Frame:
+def _frame(names: tuple[str, ...], unit: str, small: bool, left: bool, dark: bool) -> Frame:
     alt, colours = altair(), look(dark)
-    x = tau_axis(alt, outcome, small)
+    x = tau_axis(alt, unit, small)
     layers = density_layers(alt, x, colours) + _mark_layers(alt, names, x, left, colours)
     chart = alt.layer(*layers).properties(width=parts.WIDTH, height=340)
     return Frame(styled(chart.add_params(*density_params(alt)), dark))
 
 
-def tau_end(post: Posterior, at_least: float = 0.0) -> float:
+def tau_end(post: AnyPosterior, at_least: float = 0.0) -> float:
     """Where the axis of tau ends: its 99.5% quantile, or less if that is mostly an empty tail."""
     quarter, ninety, last = post.tau.quantile(np.array([0.75, 0.9, 0.995])).tolist()
     return float(max(min(last, max(ninety, 4.0 * quarter)), 1.05 * at_least))
 
 
-def tau_axis(alt: Any, outcome: str, small: bool, **options: Any) -> Any:
+def unit_of(s: GroupStatistics | CountStatistics) -> str:
+    """The unit of tau."""
+    if isinstance(s, CountStatistics):
+        return "log-odds" if s.proportion else "log rate"
+    return f"units of {display.printable(s.outcome)}"
+
+
+def tau_axis(alt: Any, unit: str, small: bool, **options: Any) -> Any:
     """The x axis of tau, from 0 to the parameter `end`; options in place of title and axis."""
     standard = {
-        "title": f"tau: sd between groups (units of {outcome})",
+        "title": f"tau: sd between groups ({unit})",
         "axis": parts.value_axis(alt, small),
     }
     scale = alt.Scale(domainMin=0, domainMax=alt.ExprRef("end"), nice=False)
     return alt.X("tau:Q", scale=scale, **standard | options)
 
 
-def tau_caption(post: Posterior, end: float, level: float) -> list[str]:
+def tau_caption(post: AnyPosterior, end: float, level: float) -> list[str]:
     """Say what is shaded, and how much lies beyond the axis if that is much."""
     low, high = post.tau.interval(level).tolist()
     shown = ", ".join(parts.number(v, (high - low) / 4) for v in (low, high))
@@ -121,7 +129,7 @@ def tau_caption(post: Posterior, end: float, level: float) -> list[str]:
     return lines
 
 
-def tau_density(post: Posterior, end: float, level: float) -> Rows:
+def tau_density(post: AnyPosterior, end: float, level: float) -> Rows:
     """One dict a point: tau, density, inside (the interval)."""
     low, high = post.tau.interval(level).tolist()
     grid = np.linspace(0.0, end, POINTS)
@@ -159,11 +167,13 @@ def density_layers(alt: Any, x: Any, colours: Look) -> list[Any]:
     ]
 
 
-def _marks(post: Posterior, at: Mapping[str, float]) -> Rows:
+def _marks(post: AnyPosterior, at: Mapping[str, float]) -> Rows:
     """Name and value of each estimate of tau that exists, and of what else to mark."""
     s = post.statistics
     found: dict[str, float] = {}
-    if s.sigma_known:
+    if isinstance(s, CountStatistics):
+        pass  # the classical estimates are of measurements
+    elif s.sigma_known:
         se = s.weight**-0.5
         found["moments (DerSimonian-Laird)"] = dersimonian_laird(mean=s.raw, se=se).tau
         if s.n_groups <= MOST_FOR_REML:

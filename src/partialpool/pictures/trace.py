@@ -10,6 +10,7 @@ import numpy as np
 
 from partialpool import display
 from partialpool._typing import Floats, Ints
+from partialpool.errors import ArgumentError
 from partialpool.kernels.oneway import theta_given
 from partialpool.pictures import parts
 from partialpool.pictures.drawing import Drawing, Frame, Rows
@@ -23,8 +24,9 @@ from partialpool.pictures.tau import (
     tau_density,
     tau_end,
     top_of,
+    unit_of,
 )
-from partialpool.posterior import Posterior
+from partialpool.posterior import AnyPosterior, Posterior
 
 MOST_GROUPS = 40
 """With more groups a sample, evenly spread over the raw estimates, is drawn."""
@@ -36,7 +38,7 @@ HELD = "The vertical line is at the tau asked for"
 
 
 def estimates_by_tau(
-    post: Posterior,
+    post: AnyPosterior,
     *,
     level: float = 0.95,
     at: float | None = None,
@@ -67,6 +69,11 @@ def estimates_by_tau(
         and the population mean dashed; below, the density of tau (units of y) on the same axis;
         a line through both at the posterior median of tau, or where asked for.
 
+    Raises
+    ------
+    ArgumentError
+        If the model is of counts.
+
     Notes
     -----
     Source: Rubin (1981), doi:10.3102/10769986006004377, figure 1; Gelman et al. (2013), Bayesian
@@ -76,7 +83,7 @@ def estimates_by_tau(
 
 
 def trace_drawing(
-    post: Posterior,
+    post: AnyPosterior,
     *,
     level: float = 0.95,
     at: float | None = None,
@@ -84,6 +91,11 @@ def trace_drawing(
     dark: bool = False,
 ) -> Drawing:
     """Return what `estimates_by_tau` draws as a frame and what fills it; see there."""
+    if not isinstance(post, Posterior):
+        raise ArgumentError(
+            "estimates as functions of tau are drawn of measurements, not of counts: draw "
+            "shrinkage or tau instead"
+        )
     s = post.statistics
     end = tau_end(post)
     order = parts.spread_evenly(s.raw, MOST_GROUPS)
@@ -101,7 +113,14 @@ def trace_drawing(
     rule = [{"tau": float(post.tau.median) if at is None else at}]
     named = len(order) <= MOST_NAMED
     return Drawing(
-        _frame(names[0], parts.is_small(s.raw), parts.is_small(end), named, dark),
+        _frame(
+            parts.outcome_name(s),
+            unit_of(s),
+            parts.is_small(s.raw),
+            parts.is_small(end),
+            named,
+            dark,
+        ),
         {**_traces(post, order, end), "density": density, "rule": rule},
         {"end": end, "top": top_of(density, 1.05)},
         what,
@@ -116,10 +135,10 @@ def with_line(drawing: Drawing, at: float) -> Drawing:
 
 
 @lru_cache(maxsize=32)
-def _frame(outcome: str, small: bool, small_tau: bool, named: bool, dark: bool) -> Frame:
+def _frame(outcome: str, unit: str, small: bool, small_tau: bool, named: bool, dark: bool) -> Frame:
     alt, colours = altair(), look(dark)
-    x = tau_axis(alt, outcome, small_tau)
-    bare = tau_axis(alt, outcome, small_tau, title=None, axis=alt.Axis(labels=False, ticks=False))
+    x = tau_axis(alt, unit, small_tau)
+    bare = tau_axis(alt, unit, small_tau, title=None, axis=alt.Axis(labels=False, ticks=False))
     y = parts.outcome_axis(alt, "value:Q", outcome, small, "y")
     rule = alt.Chart(alt.NamedData("rule")).mark_rule(color=colours.line, strokeWidth=1.2)
     above = alt.layer(*_lines(alt, bare, y, named, colours), rule.encode(x=bare))

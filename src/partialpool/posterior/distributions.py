@@ -19,7 +19,7 @@ from scipy import special
 
 from partialpool._typing import Floats
 from partialpool.errors import ArgumentError
-from partialpool.integrate import Axis
+from partialpool.integrate import Coordinate
 from partialpool.kernels import sinc, student
 
 IntervalKind = Literal["equal-tailed", "highest-density"]
@@ -301,7 +301,7 @@ class Sliced(Distribution):
         Mean and sd, computed where the nodes are known.
     """
 
-    axis: Axis
+    axis: Coordinate
     mass: Floats
     first: float
     step: float
@@ -342,11 +342,11 @@ class Sliced(Distribution):
 
     def _cdf_u(self, u: Floats) -> Floats:
         t, _ = self.locate(u)  # (S, K)
-        return self._sum(sinc.cumulative, t)
+        return self._sum(sinc.integrated, t)
 
     def _density_u(self, u: Floats) -> Floats:
         t, slope = self.locate(u)
-        return self._sum(sinc.value, t, slope / self.step)
+        return self._sum(sinc.series, t, slope / self.step)
 
     def _sum(
         self,

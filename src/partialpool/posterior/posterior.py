@@ -12,12 +12,7 @@ import numpy as np
 
 from partialpool._typing import Floats, Ints
 from partialpool.data import GroupStatistics, Table
-from partialpool.errors import (
-    ArgumentError,
-    ImproperPosteriorError,
-    PriorError,
-    did_you_mean,
-)
+from partialpool.errors import ArgumentError, ImproperPosteriorError, PriorError
 from partialpool.integrate import Accuracy, Grid, integrate
 from partialpool.kernels import student
 from partialpool.kernels.oneway import kept, pooled, theta_given
@@ -25,6 +20,7 @@ from partialpool.kernels.ranks import expected_exceedances
 from partialpool.kernels.student import BLOCK
 from partialpool.models import OneWayModel, Priors, one_way_model
 from partialpool.models.propriety import Moments, check_proper
+from partialpool.posterior.asked import checked_draws, group_positions
 from partialpool.posterior.components import (
     Components,
     component_given,
@@ -233,15 +229,7 @@ class Posterior:
         ArgumentError
             If a label is not in the data.
         """
-        known = self._positions
-        unknown = [x for x in labels if x not in known]
-        if unknown:
-            hint = did_you_mean(str(unknown[0]), map(str, self.statistics.labels))
-            raise ArgumentError(
-                f'there is no group "{unknown[0]}" in column "{self.statistics.factor}"; {hint}'
-                f"there are {self.statistics.n_groups} groups"
-            )
-        return np.array([known[x] for x in labels], dtype=np.int64)
+        return group_positions(self._positions, labels, self.statistics.factor)
 
     @cached_property
     def _positions(self) -> dict[Any, int]:
@@ -264,16 +252,8 @@ class Posterior:
         Draws
             mu, tau, sigma of shape (S,) and theta of shape (S, J).
         """
-        if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
-            raise ArgumentError(
-                f"the number of draws must be a whole number, 1 or more, not {size!r}"
-            )
-        if not isinstance(rng, np.random.Generator):
-            raise ArgumentError(
-                f"rng must be a numpy.random.Generator, such as numpy.random.default_rng(1), "
-                f"not {type(rng).__name__}"
-            )
-        return draw(self.model, self.grid, self.statistics, self.centered_means, int(size), rng)
+        size = checked_draws(size, rng)
+        return draw(self.model, self.grid, self.statistics, self.centered_means, size, rng)
 
     def log_marginal_likelihood(self) -> float:
         """Logarithm of p(y), all parameters integrated out.

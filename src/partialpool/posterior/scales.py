@@ -27,7 +27,7 @@ def tau(model: OneWayModel, grid: Grid) -> Distribution:
     if model.df is not None:
         return _tau_from_ratio(model, grid)
     at = model.dimensions.index("tau")
-    return _on_line(grid.lines[at], grid.marginal(at), model.moments.tau)
+    return on_line(grid.lines[at], grid.marginal(at), model.moments.tau)
 
 
 def sigma(model: OneWayModel, grid: Grid) -> Distribution | None:
@@ -36,14 +36,14 @@ def sigma(model: OneWayModel, grid: Grid) -> Distribution | None:
         return None
     if model.df is not None:
         return ScaledInverseChi(model.scale_of_sigma(grid.lines[0].x), grid.weight, model.df)
-    return _on_line(grid.lines[0], grid.marginal(0), model.moments.sigma)
+    return on_line(grid.lines[0], grid.marginal(0), model.moments.sigma)
 
 
 def ratio(model: OneWayModel, grid: Grid) -> Distribution:
     """Distribution of tau / sigma (of tau where sigma is known to be 1)."""
     if model.dimensions == ("sigma", "tau"):
         return _ratio_from_both(grid)
-    return _on_line(grid.lines[0], grid.weight, model.moment_orders[0])
+    return on_line(grid.lines[0], grid.weight, model.moment_orders[0])
 
 
 def icc(model: OneWayModel, grid: Grid, of_ratio: Distribution, weight: Floats) -> Distribution:
@@ -61,15 +61,16 @@ def icc(model: OneWayModel, grid: Grid, of_ratio: Distribution, weight: Floats) 
     return OfRatio(of_ratio, np.asarray(factor), True, np.asarray(mean), np.asarray(sd))
 
 
-def _moments(x: Floats, weight: Floats, order: float) -> tuple[float, float]:
+def moments_of(x: Floats, weight: Floats, order: float) -> tuple[float, float]:
     """Mean and sd, infinite where the moment of that order does not exist."""
     mean = float(x @ weight) if order > 1 else math.inf
     sd = math.sqrt(((x - mean) ** 2) @ weight) if order > 2 else math.inf
     return mean, sd
 
 
-def _on_line(line: Line, weight: Floats, order: float) -> Sliced:
-    mean, sd = _moments(line.x, weight, order)
+def on_line(line: Line, weight: Floats, order: float) -> Sliced:
+    """Distribution of a quantity from its weights on a grid; moments below `order` exist."""
+    mean, sd = moments_of(line.x, weight, order)
 
     def locate(u: Floats) -> tuple[Floats, Floats]:
         t = line.position(u)
@@ -97,7 +98,7 @@ def _ratio_from_both(grid: Grid) -> Sliced:
         return t, np.where(np.abs(at) < 700.0, slope, 0.0)
 
     log_r = np.log(line.x) - log_sigma  # (S, G)
-    mean, sd = _moments(np.exp(log_r).ravel(), mass.ravel(), 3.0)
+    mean, sd = moments_of(np.exp(log_r).ravel(), mass.ravel(), 3.0)
     return Sliced(Axis(), mass, line.t[0], line.step, locate, log_r.ravel(), mass.ravel(), mean, sd)
 
 
@@ -105,7 +106,7 @@ def _tau_from_ratio(model: OneWayModel, grid: Grid) -> Sliced:
     """Tau = r * scale(r) * z with z = sqrt(df / chi2_df) independent of r: one slice a z."""
     df, line, weight = model.df, grid.lines[0], grid.weight
     assert df is not None
-    z, share = _root_inverse_chi2(df)
+    z, share = root_inverse_chi2(df)
     log_z = np.log(z)[:, None]  # (S, 1)
     log_rho = line.u + np.log(model.scale_of_sigma(line.x))  # rises with u
 
@@ -145,7 +146,7 @@ def _log_rho(model: OneWayModel, u: Floats) -> tuple[Floats, Floats]:
     return value.reshape(u.shape), np.maximum(slope, 1e-6).reshape(u.shape)
 
 
-def _root_inverse_chi2(df: float) -> tuple[Floats, Floats]:
+def root_inverse_chi2(df: float) -> tuple[Floats, Floats]:
     """Nodes and weights of z = sqrt(df / chi2_df)."""
 
     def log_density(points: Floats) -> Floats:

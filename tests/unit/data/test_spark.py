@@ -16,10 +16,7 @@ ROWS = {
     "y": [round(float(np.sin(i)), 3) for i in range(24)],
     "s": [1.0 + i % 5 for i in range(24)],
 }
-pytestmark = [
-    pytest.mark.xdist_group("spark"),
-    pytest.mark.parametrize("door", ["spark", "spark_connect"]),
-]
+pytestmark = pytest.mark.parametrize("door", ["spark", "spark_connect"])
 
 
 @pytest.fixture

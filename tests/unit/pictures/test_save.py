@@ -52,7 +52,11 @@ def test_unknown_ending(schools, tmp_path):
         pictures.save(pictures.tau(schools), tmp_path / "chart.gif")
 
 
-DRAW = [getattr(pictures, name) for name in pictures.__all__ if name not in ("save", "Plots")]
+DRAW = [
+    getattr(pictures, name)
+    for name in pictures.__all__
+    if name not in ("save", "Plots", "MixedPlots")
+]
 
 
 @pytest.mark.parametrize("draw", DRAW, ids=lambda f: f.__name__)

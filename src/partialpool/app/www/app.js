@@ -86,7 +86,8 @@
 
   const embed = async (chart, frame, data, values) => {
     const spec = structuredClone(frames[frame]);
-    spec.datasets = Object.fromEntries(Object.entries(data).map(([k, v]) => [k, asRows(v)]));
+    const filled = Object.fromEntries(Object.entries(data).map(([k, v]) => [k, asRows(v)]));
+    spec.datasets = { ...spec.datasets, ...filled };
     for (const parameter of spec.params || []) {
       if (parameter.name in values) parameter.value = values[parameter.name];
     }
@@ -221,7 +222,11 @@
   };
 
   const apply = (payload) => {
-    for (const [name, drawing] of Object.entries(payload.charts || {})) draw(name, drawing);
+    for (const [name, drawing] of Object.entries(payload.charts || {})) {
+      const figure = $(`[data-chart="${name}"]`).closest("figure");
+      figure.hidden = drawing === null;
+      if (drawing) draw(name, drawing);
+    }
     for (const [name, value] of Object.entries(payload.text || {})) {
       if (name.endsWith("_used")) used[name] = value;
       $$(`[data-text="${name}"]`).forEach((el) => {
@@ -241,6 +246,9 @@
       Object.assign(field, range, { value });
       delete field.dataset.start;
       showValue(field);
+    }
+    if (payload.oneWay !== undefined) {
+      $$(".one-way").forEach((el) => (el.hidden = !payload.oneWay));
     }
     if (payload.notices) {
       $("[data-notices]").replaceChildren(...payload.notices.map((notice) => {

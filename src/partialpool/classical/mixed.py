@@ -1,0 +1,306 @@
+"""REML and ML of linear mixed models: one best value of the spreads, taken as if it were known.
+
+    y = X beta + sum_t Z_t b_t + e,   e_i ~ N(0, sigma^2 / w_i),   b_t,l ~ N(0, Sigma_t)
+
+The search runs over the entries of each term's relative factor Lambda_t, which may have any sign:
+the likelihood is smooth through the boundary, where a standard deviation is zero or a correlation
+is one. Whether the point found is a maximum is checked by first and second derivatives.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from partialpool._typing import Floats, Ints
+from partialpool.classical.satterthwaite import degrees_of_freedom
+from partialpool.data.cross_products import CrossProducts
+from partialpool.errors import DataError
+from partialpool.integrate.ascent import Peak, ascend, polished
+from partialpool.kernels.crossed import Crossed, make_crossed
+from partialpool.kernels.profiled import Solved, fits_perfectly, solve
+from partialpool.kernels.system import System, make_system, moment_ratios
+from partialpool.kernels.tree import Reduced, Tree, make_tree, nested
+
+LOG_2PI = math.log(2.0 * math.pi)
+ENOUGH = 1e-10
+"""The search ends where the log likelihood can rise by less."""
+SNAP = 2e-3
+"""Entries this close to zero, in typical standard errors, are set to zero if that is as good."""
+CONVERGED = 1e-8
+"""A maximum's log likelihood can be raised by less than this."""
+BOUNDARY = 1e-4
+"""Relative sds, in typical standard errors, and distances of correlations from one, below which
+an estimate counts as on the boundary."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MixedEstimate:
+    """Maximum of the likelihood of a mixed model.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Of the coefficients.
+    coefficients, se, df : ndarray, shape (p,)
+        Estimates, standard errors and Satterthwaite degrees of freedom.
+    covariance : ndarray, shape (p, p)
+        Of the coefficients.
+    sds : tuple of ndarray, shape (q,)
+        Standard deviations of each term's effects.
+    correlations : tuple of ndarray, shape (q, q)
+        Of each term's effects; the identity for uncorrelated ones, nan where an sd is zero.
+    sigma : float
+        Residual standard deviation (1 if standard errors are given).
+    log_likelihood : float
+        Restricted for REML.
+    deviance : float
+        Minus twice the log likelihood.
+    effects, effect_sds : tuple of ndarray, shape (L, q)
+        Conditional modes of each term's groups, and their sds given the estimates.
+    restricted : bool
+        REML or ML.
+    boundary : bool
+        Whether an sd is estimated as zero or a correlation as plus or minus one.
+    shortfall : float
+        How much higher the log likelihood is predicted to be at its maximum, from first and
+        second derivatives at the estimate.
+    converged : bool
+        Whether that is negligible.
+    """
+
+    names: tuple[str, ...]
+    coefficients: Floats
+    se: Floats
+    df: Floats
+    covariance: Floats
+    sds: tuple[Floats, ...]
+    correlations: tuple[Floats, ...]
+    sigma: float
+    log_likelihood: float
+    deviance: float
+    effects: tuple[Floats, ...]
+    effect_sds: tuple[Floats, ...]
+    restricted: bool
+    boundary: bool
+    shortfall: float
+    converged: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Criterion:
+    """Log likelihood as a function of the relative factors' entries.
+
+    An entry is ``reference * sinh(s)``, s the coordinate: even about zero, logarithmic far out.
+
+    Parameters
+    ----------
+    system : System
+    kernel : Tree or Crossed
+    n : int
+        Rows.
+    log_weight : float
+    sigma_known, restricted : bool
+    layout : tuple of tuple
+        For each term the rows and columns of its free entries, and each row's typical size.
+    """
+
+    system: System
+    kernel: Tree | Crossed
+    n: int
+    log_weight: float
+    sigma_known: bool
+    restricted: bool
+    layout: tuple[tuple[Ints, Ints, Floats], ...]
+
+    @property
+    def freedom(self) -> int:
+        """Rows, less coefficients for REML."""
+        return self.n - self.system.p if self.restricted else self.n
+
+    def factors(self, s: Floats) -> list[Floats]:
+        """Lambda of each term at coordinates s, (G, d); (G, q, q) each."""
+        out, at = [], 0
+        for shift, (rows, columns, size) in zip(self.system.shifts, self.layout, strict=True):
+            found = np.zeros((len(s), len(size), len(size)))
+            entries = s[:, at : at + len(rows)]
+            found[:, rows, columns] = size[rows] * np.sinh(entries)
+            if len(rows) > len(size):  # a free covariance: entries are of the columns as shifted
+                found[:, 0] -= np.einsum("k,gkj->gj", shift, found)
+            out.append(found)
+            at += len(rows)
+        return out
+
+    def pieces(self, s: Floats) -> tuple[Floats, Solved]:
+        """Log determinants that count, and beta given Lambda."""
+        reduced: Reduced = self.kernel.evaluate(self.system.relative_factors(self.factors(s)))
+        solved = solve(reduced.squares)
+        if self.restricted:
+            return reduced.log_det + solved.log_det + self.system.log_det, solved
+        return reduced.log_det, solved
+
+    def log_likelihood(self, s: Floats) -> Floats:
+        """Log likelihood with the best beta and sigma; (G, d) to (G,)."""
+        with np.errstate(all="ignore"):
+            log_det, solved = self.pieces(s)
+            free = self.freedom
+            if self.sigma_known:
+                deviance = log_det + solved.rest + free * LOG_2PI
+            else:
+                deviance = log_det + free * (1.0 + LOG_2PI + np.log(solved.rest / free))
+        return np.asarray(-0.5 * (deviance - self.log_weight))
+
+
+def mixed_model(statistics: CrossProducts, *, restricted: bool = True) -> MixedEstimate:
+    """Fit a linear mixed model by restricted or plain maximum likelihood.
+
+    The spreads are taken as known afterwards: with few groups intervals are too short, and a
+    spread estimated as zero pools completely.
+
+    Parameters
+    ----------
+    statistics : CrossProducts
+        The data, reduced.
+    restricted : bool
+        REML; otherwise ML.
+
+    Returns
+    -------
+    MixedEstimate
+
+    Raises
+    ------
+    DataError
+        If nothing is left for sigma.
+
+    Notes
+    -----
+    Source: Bates et al. (2015), doi:10.18637/jss.v067.i01, for the criterion; Satterthwaite
+    (1946), doi:10.2307/3002019, for the degrees of freedom.
+    """
+    criterion = make_criterion(statistics, restricted=restricted)
+    if not statistics.sigma_known and fits_perfectly(criterion.system, criterion.kernel):
+        raise DataError(
+            "coefficients and groups' effects together fit every row exactly, so the likelihood "
+            "has no maximum: sigma would be 0. Give the standard error of each row "
+            "(y | se(column) ~ ...), more rows a group, or fewer terms"
+        )
+    peak = _highest(criterion)
+    return _estimate(statistics, criterion, peak)
+
+
+def make_criterion(statistics: CrossProducts, *, restricted: bool) -> Criterion:
+    """Set up the likelihood of a mixed model."""
+    s = statistics
+    system = make_system(s)
+    kernel = make_tree(system) if nested(system) else make_crossed(system)
+    layout = []
+    for block in s.blocks:
+        q = len(block.effects)
+        rows, columns = np.tril_indices(q) if block.correlated else (np.arange(q),) * 2
+        information = np.einsum("lkk->k", block.ztz)
+        usable = np.where(information > 0, information, len(block.n))
+        layout.append((rows, columns, np.sqrt(len(block.n) / usable)))
+    return Criterion(
+        system, kernel, s.n_used, s.log_weight, s.sigma_known, restricted, tuple(layout)
+    )
+
+
+def _highest(criterion: Criterion) -> Peak:
+    """The highest of the maxima found from two starts (one, where an evaluation is slow)."""
+    starts = _starts(criterion)
+    if criterion.kernel.seconds > 1e-3:
+        starts = starts[:1]
+    found = []
+    for start in starts:
+        found.append(ascend(criterion.log_likelihood, start, step=0.05, enough=1e-3))
+    rough = max(found, key=lambda p: p.value)
+    best = polished(criterion.log_likelihood, rough, step=0.004, enough=ENOUGH)
+    zeroed = np.where(np.abs(best.at) < SNAP, 0.0, best.at)
+    value = float(criterion.log_likelihood(zeroed[None])[0])
+    return replace(best, at=zeroed, value=value) if value >= best.value - 1e-9 else best
+
+
+def _starts(criterion: Criterion) -> list[Floats]:
+    """Diagonal factors: from the groups' own values, and small ones."""
+    by_term: dict[int, Floats] = {}
+    levels = criterion.system.levels
+    for level, ratios in zip(levels, moment_ratios(criterion.system), strict=True):
+        for term, at in zip(level.terms, level.columns, strict=True):
+            by_term[term] = ratios[at]
+    rough, small = [], []
+    for term, (rows, columns, size) in enumerate(criterion.layout):
+        own = np.arcsinh(by_term[term] / size)[rows]
+        rough.append(np.where(rows == columns, own, 0.0))
+        small.append(np.where(rows == columns, 0.3, 0.0))
+    return [np.concatenate(rough), np.concatenate(small)]
+
+
+def _estimate(statistics: CrossProducts, criterion: Criterion, peak: Peak) -> MixedEstimate:
+    system, s = criterion.system, peak.at[None]
+    _, solved = criterion.pieces(s)
+    sigma = 1.0 if criterion.sigma_known else math.sqrt(solved.rest[0] / criterion.freedom)
+    matrix, offset = system.named
+    covariance = sigma**2 * matrix @ solved.covariance[0] @ matrix.T
+    factors = [f[0] for f in criterion.factors(s)]
+    sds = tuple(sigma * np.sqrt(np.square(f).sum(axis=1)) for f in factors)
+    effects, effect_sds = _conditional(criterion, s, solved.beta[0], sigma)
+    value = float(peak.value)
+    return MixedEstimate(
+        names=statistics.coefficients,
+        coefficients=matrix @ solved.beta[0] + offset,
+        se=np.sqrt(np.diag(covariance)),
+        df=degrees_of_freedom(criterion, peak, sigma),
+        covariance=covariance,
+        sds=sds,
+        correlations=tuple(_correlation(f) for f in factors),
+        sigma=sigma,
+        log_likelihood=value,
+        deviance=-2.0 * value,
+        effects=effects,
+        effect_sds=effect_sds,
+        restricted=criterion.restricted,
+        boundary=_on_boundary(criterion, factors),
+        shortfall=peak.rise,
+        converged=peak.rise <= CONVERGED * max(1.0, 1e-4 * abs(value)),
+    )
+
+
+def _correlation(factor: Floats) -> Floats:
+    covariance = factor @ factor.T
+    sd = np.sqrt(np.diag(covariance))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(covariance / np.outer(sd, sd))
+
+
+def _on_boundary(criterion: Criterion, factors: Sequence[Floats]) -> bool:
+    """Whether a covariance matrix is singular, in units of the typical standard errors."""
+    for factor, (_, _, size) in zip(factors, criterion.layout, strict=True):
+        scaled = factor / size[:, None]
+        if np.linalg.svd(scaled, compute_uv=False)[-1] < BOUNDARY:
+            return True
+    return False
+
+
+def _conditional(
+    criterion: Criterion, s: Floats, beta: Floats, sigma: float
+) -> tuple[tuple[Floats, ...], tuple[Floats, ...]]:
+    """Modes and sds of every group's effects given beta and the spreads."""
+    system = criterion.system
+    factors = system.relative_factors(criterion.factors(s))
+    index, z = system.every_effect()
+    x = np.zeros((len(index[0]), system.p))
+    given = criterion.kernel.functional(factors, index, z, x)
+    mode = given.constant[0] + given.x[0] @ beta
+    sd = sigma * np.sqrt(np.maximum(given.variance[0], 0.0))
+    sizes = {t: level.size for level in system.levels for t in level.terms}
+    shapes = [(sizes[t], len(size)) for t, (_, _, size) in enumerate(criterion.layout)]
+    ends = np.cumsum([groups * q for groups, q in shapes])[:-1]
+    modes, sds = np.split(mode, ends), np.split(sd, ends)
+    return (
+        tuple(m.reshape(shape) for m, shape in zip(modes, shapes, strict=True)),
+        tuple(m.reshape(shape) for m, shape in zip(sds, shapes, strict=True)),
+    )

@@ -1,0 +1,318 @@
+"""Rows to cross-products: one pass over the columns of a design, part by part.
+
+Columns are shifted by their means first, so that large offsets cost no digits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from partialpool._typing import Bools, Floats, Ints
+from partialpool.data.arrays import precision
+from partialpool.data.clusters import Clusters
+from partialpool.data.cross_products import Block, Crossing, CrossProducts
+from partialpool.data.design import Design, Effects
+from partialpool.data.expressions import evaluate
+from partialpool.data.labels import shown
+from partialpool.data.learning import Usable, find
+from partialpool.data.rules import overflow
+from partialpool.data.source import Chunk
+from partialpool.errors import DataError
+from partialpool.formula.tree import Expression
+
+CELLS = 2**23
+"""Numbers in a part of the design matrix."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shifts:
+    """What is taken off the columns of X, the outcome and the columns of each Z."""
+
+    x: Floats
+    y: float
+    z: tuple[Floats, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """Some rows as shifted columns.
+
+    `weight` is w, `count` the rows a row stands for, `inside` their sum of squares within rows.
+    """
+
+    x: Floats
+    y: Floats
+    z: tuple[Floats, ...]
+    group: tuple[Ints, ...]
+    weight: Floats
+    count: Floats
+    inside: float
+    log_weight: float
+
+
+@np.errstate(over="ignore", invalid="ignore")  # seen in the result
+def cross_products(design: Design, rows: Usable) -> tuple[CrossProducts, Clusters | None]:
+    """Sum the products of a design's columns over rows, in all and within clusters.
+
+    Clusters are the groups of the factor with fewest; None where there are too many numbers.
+
+    Raises
+    ------
+    DataError
+        If a function of the formula is not finite in some row, or squares overflow.
+    """
+    shifts = _means(design, rows)
+    total = _Total(design)
+    for part in _parts(design, rows, shifts):
+        total.add(part)
+    if not (np.isfinite(total.xtx).all() and np.isfinite(total.yty)):
+        raise overflow(design.roles)
+    return total.result(rows, shifts), total.clusters
+
+
+def _unshifted(design: Design) -> _Shifts:
+    widths = [len(e.columns) for e in design.effects]
+    return _Shifts(np.zeros(len(design.columns)), 0.0, tuple(np.zeros(q) for q in widths))
+
+
+def _means(design: Design, rows: Usable) -> _Shifts:
+    """Weighted means of the columns, where an intercept can take them up."""
+    total = 0.0
+    zero = _unshifted(design)
+    x, y, z = zero.x.copy(), 0.0, [v.copy() for v in zero.z]
+    for part in _parts(design, rows, zero):
+        total += float(part.weight.sum())
+        x += part.weight @ part.x
+        y += float(part.weight @ part.y)
+        for sums, columns in zip(z, part.z, strict=True):
+            sums += part.weight @ columns
+    for effects, sums in zip(design.effects, z, strict=True):
+        sums *= _has_intercept(effects.names) and effects.correlated
+        sums[:1] *= not _has_intercept(effects.names)
+        sums /= total
+    if not _has_intercept(design.coefficients):
+        return _Shifts(zero.x, 0.0, tuple(z))
+    x /= total
+    x[0] = 0.0
+    return _Shifts(x, y / total, tuple(z))
+
+
+def _has_intercept(names: tuple[str, ...]) -> bool:
+    return names[:1] == ("Intercept",)
+
+
+def _parts(design: Design, rows: Usable, shifts: _Shifts) -> Iterator[_Part]:
+    """The used rows as columns, in parts of bounded size."""
+    labels, roles = rows.source.labels, design.roles
+    width = len(design.columns) + sum(len(e.columns) for e in design.effects)
+    step = max(1, CELLS // max(width, 1))
+    for chunk in rows.chunks():
+        for start in range(0, len(chunk), step):
+            part = chunk.part(slice(start, start + step))
+            _refuse_not_finite(design, rows, part)
+            frame = design.frame(part, labels)
+            count, weight, inside, log_w = precision(part.numbers, roles)
+            ones = np.ones(len(part))
+            yield _Part(
+                x=frame.matrix(design.columns, shifts.x),
+                y=design.outcome(part) - shifts.y,
+                z=tuple(
+                    frame.matrix(e.columns, s)
+                    for e, s in zip(design.effects, shifts.z, strict=True)
+                ),
+                group=tuple(design.groups(e, part, labels) for e in design.effects),
+                weight=ones if weight is None else weight,
+                count=ones if count is None else count,
+                inside=0.0 if inside is None else float(inside.sum()),
+                log_weight=0.0 if log_w is None else float(log_w.sum()),
+            )
+
+
+def _refuse_not_finite(design: Design, rows: Usable, chunk: Chunk) -> None:
+    numeric = [v for v in design.roles.variables if v not in design.categories]
+    inside = [v.arguments[0] if getattr(v, "function", "") == "poly" else v for v in numeric]  # type: ignore[union-attr]
+    for node in (design.roles.outcome, *design.roles.offsets, *inside):
+        if not np.isfinite(evaluate(node, chunk.numbers, design.learned)).all():
+            raise _not_finite(design, rows, node)
+
+
+def _not_finite(design: Design, rows: Usable, node: Expression) -> DataError:
+    def value(chunk: Chunk) -> Floats:
+        return evaluate(node, chunk.numbers, design.learned)
+
+    at, values, labels = find(rows.source, design.roles, lambda c: ~np.isfinite(value(c)), value)
+    found = ", ".join(f"{v:g} in row {r + 1}" for v, r in zip(values[:5], at[:5], strict=True))
+    more = f" and {len(at) - 5} more" if len(at) > 5 else ""
+    return DataError(
+        f"{node} must be finite numbers; it is {found}{more} (group {shown(labels[:5])}): log() "
+        "takes positive numbers, sqrt() 0 or more, and nothing is divided by 0"
+    )
+
+
+# sums -----------------------------------------------------------------------------------------
+
+
+class _Total:
+    """Running sums over parts."""
+
+    def __init__(self, design: Design) -> None:
+        p = len(design.columns)
+        self.design = design
+        self.xtx, self.xty = np.zeros((p, p)), np.zeros(p)
+        self.yty = self.log_weight = 0.0
+        self.count = 0.0
+        self.blocks = [_BlockTotal(e, p) for e in design.effects]
+        sizes = [len(e.factor.keys) for e in design.effects]
+        self.coarsest = int(np.argmin(sizes))
+        name = design.effects[self.coarsest].factor.name
+        self.clusters = Clusters.empty(name, sizes[self.coarsest], p)
+        self.crossings = [
+            _CrossingTotal(first, second, len(design.effects[second].factor.keys))
+            for first, second in combinations(range(len(design.effects)), 2)
+        ]
+
+    def add(self, part: _Part) -> None:
+        weighted = part.x * part.weight[:, None]
+        self.xtx += weighted.T @ part.x
+        self.xty += weighted.T @ part.y
+        self.yty += float(part.weight @ (part.y * part.y)) + part.inside
+        self.log_weight += part.log_weight
+        self.count += float(part.count.sum())
+        for t, block in enumerate(self.blocks):
+            block.add(part, t)
+        if self.clusters is not None:
+            self.clusters.add(part.group[self.coarsest], part.x, part.y, part.weight)
+        for crossing in self.crossings:
+            crossing.add(part)
+
+    def result(self, rows: Usable, shifts: _Shifts) -> CrossProducts:
+        return CrossProducts(
+            outcome=str(self.design.roles.outcome),
+            coefficients=self.design.coefficients,
+            shift=shifts.x,
+            center=shifts.y,
+            xtx=self.xtx,
+            xty=self.xty,
+            yty=self.yty,
+            blocks=tuple(b.result(s) for b, s in zip(self.blocks, shifts.z, strict=True)),
+            crossings=tuple(c.result(self.blocks) for c in self.crossings),
+            log_weight=self.log_weight,
+            sigma_known=self.design.roles.se is not None,
+            n_rows=rows.n_rows,
+            n_dropped=rows.n_rows - rows.n_used,
+            n_used=round(self.count),
+        )
+
+
+class _BlockTotal:
+    """Running sums by the groups of one term."""
+
+    def __init__(self, effects: Effects, p: int) -> None:
+        size, q = len(effects.factor.keys), len(effects.columns)
+        self.effects, self.size = effects, size
+        self.count, self.weight = np.zeros(size), np.zeros(size)
+        self.ztz, self.ztx = np.zeros((size, q, q)), np.zeros((size, q, p))
+        self.zty, self.x = np.zeros((size, q)), np.zeros((size, p))
+        self.constant = _Constancy(size, p)
+
+    def add(self, part: _Part, term: int) -> None:
+        group, z = part.group[term], part.z[term]
+
+        def sums(values: Floats) -> Floats:
+            return np.bincount(group, values, self.size).astype(np.float64, copy=False)
+
+        self.count += sums(part.count)
+        self.weight += sums(part.weight)
+        for j in range(part.x.shape[1]):
+            self.x[:, j] += sums(part.weight * part.x[:, j])
+        for a in range(z.shape[1]):
+            weighted = part.weight * z[:, a]
+            self.zty[:, a] += sums(weighted * part.y)
+            for b in range(a, z.shape[1]):
+                self.ztz[:, a, b] += sums(weighted * z[:, b])
+            if a or not _has_intercept(self.effects.names):
+                for j in range(part.x.shape[1]):
+                    self.ztx[:, a, j] += sums(weighted * part.x[:, j])
+        self.constant.add(group, part.x)
+
+    def result(self, shift: Floats) -> Block:
+        if _has_intercept(self.effects.names):
+            self.ztx[:, 0] = self.x
+        q = len(self.effects.columns)
+        low = np.tril_indices(q, -1)
+        self.ztz[:, low[0], low[1]] = self.ztz[:, low[1], low[0]]
+        factor = self.effects.factor
+        return Block(
+            factor=factor.name,
+            labels=factor.labels,
+            effects=self.effects.names,
+            correlated=self.effects.correlated,
+            shift=shift,
+            n=np.rint(self.count).astype(np.int64),
+            ztz=self.ztz,
+            ztx=self.ztx,
+            zty=self.zty,
+            weight=self.weight,
+            x_mean=self.x / self.weight[:, None],
+            constant=self.constant.result(),
+        )
+
+
+class _Constancy:
+    """Which columns have one value in each group, by comparing with the first value seen."""
+
+    def __init__(self, size: int, p: int) -> None:
+        self.seen = np.zeros(size, dtype=bool)
+        self.first = {j: np.zeros(size) for j in range(p)}
+        self.p = p
+
+    def add(self, group: Ints, x: Floats) -> None:
+        fresh = np.flatnonzero(~self.seen[group])[::-1]  # the first row of a group is set last
+        self.seen[group] = True
+        for j, first in list(self.first.items()):
+            first[group[fresh]] = x[fresh, j]
+            if not np.array_equal(first[group], x[:, j]):
+                del self.first[j]
+
+    def result(self) -> Bools:
+        return np.isin(np.arange(self.p), list(self.first))
+
+
+class _CrossingTotal:
+    """Running sums by the pairs of groups of two terms that share rows."""
+
+    def __init__(self, first: int, second: int, size: int) -> None:
+        self.first, self.second, self.size = first, second, size
+        self.keys: list[Ints] = []
+        self.sums: list[Floats] = []
+        self.pending = 0
+
+    def add(self, part: _Part) -> None:
+        key = part.group[self.first] * self.size + part.group[self.second]
+        a, b = part.z[self.first], part.z[self.second]
+        products = part.weight[:, None, None] * a[:, :, None] * b[:, None, :]
+        self._append(key, products.reshape(len(key), a.shape[1] * b.shape[1]))
+        if self.pending > 2 * len(self.keys[0]):
+            self._merge()
+
+    def _append(self, key: Ints, products: Floats) -> None:
+        keys, place = np.unique(key, return_inverse=True)
+        sums = [np.bincount(place, column, len(keys)) for column in products.T]
+        self.keys.append(keys)
+        self.sums.append(np.stack(sums, axis=1))
+        self.pending += len(keys) if len(self.keys) > 1 else 0
+
+    def _merge(self) -> None:
+        keys, sums = np.concatenate(self.keys), np.concatenate(self.sums)
+        self.keys, self.sums, self.pending = [], [], 0
+        self._append(keys, sums)
+
+    def result(self, blocks: list[_BlockTotal]) -> Crossing:
+        self._merge()
+        i, k = np.divmod(self.keys[0], self.size)
+        shape = (len(i), *(len(blocks[t].effects.columns) for t in (self.first, self.second)))
+        return Crossing(self.first, self.second, i, k, self.sums[0].reshape(shape))

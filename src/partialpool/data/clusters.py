@@ -1,0 +1,54 @@
+"""Cross-products of X within clusters, for errors that allow rows of a cluster to go together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from partialpool._typing import Floats, Ints
+
+MOST_COLUMNS = 12
+MOST_NUMBERS = 4_000_000
+"""With more columns of X, or numbers in all, the cross-products within clusters are not kept."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clusters:
+    """Cross-products of the (shifted) columns of X within each group of one factor.
+
+    Parameters
+    ----------
+    factor : str
+        The factor whose groups are the clusters.
+    xtx : ndarray, shape (L, p, p)
+    xty : ndarray, shape (L, p)
+        Weighted cross-products, as in `CrossProducts`.
+    """
+
+    factor: str
+    xtx: Floats
+    xty: Floats
+
+    @classmethod
+    def empty(cls, factor: str, size: int, p: int) -> Clusters | None:
+        """Sums of no rows; None if there would be too many numbers."""
+        if p > MOST_COLUMNS or size * p * p > MOST_NUMBERS:
+            return None
+        return cls(factor, np.zeros((size, p, p)), np.zeros((size, p)))
+
+    def add(self, group: Ints, x: Floats, y: Floats, weight: Floats) -> None:
+        """Add rows to the sums."""
+        size, p = self.xty.shape
+        for i in range(p):
+            weighted = weight * x[:, i]
+            self.xty[:, i] += np.bincount(group, weighted * y, size)
+            for j in range(i + 1):
+                sums = np.bincount(group, weighted * x[:, j], size)
+                self.xtx[:, i, j] += sums
+                if i != j:
+                    self.xtx[:, j, i] += sums
+
+    def only(self, kept: Ints) -> Clusters:
+        """The same for some of the columns."""
+        return replace(self, xtx=self.xtx[:, kept][:, :, kept], xty=self.xty[:, kept])

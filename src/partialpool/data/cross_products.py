@@ -1,0 +1,126 @@
+"""The statistics of a linear mixed model: cross-products of its columns, in all and by group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from partialpool._typing import AnyArray, Floats, Ints
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """One group-level term ``(effects | factor)``, from sums over the rows of each group.
+
+    Sums are weighted by the rows' weights w (1 for plain rows, 1 / se^2 for known errors).
+
+    Parameters
+    ----------
+    factor : str
+        The grouping factor: a column, or several joined as in ``county:tract``.
+    labels : ndarray, shape (L,)
+        Label of each group; for several columns, theirs joined by a colon.
+    effects : tuple of str, length q
+        The columns of Z: "Intercept" (first, where there is one) and slopes.
+    correlated : bool
+        Whether the effects of one group are correlated: ``|`` and not ``||``.
+    shift : ndarray, shape (q,)
+        What was taken off each column of Z (0 for the intercept; 0 everywhere if the term has
+        no intercept). The effects of the shifted columns differ from those of the columns as
+        named in the intercept only, by ``shift @ b``.
+    n : ndarray of int, shape (L,)
+        Rows of each group.
+    ztz : ndarray, shape (L, q, q)
+    ztx : ndarray, shape (L, q, p)
+    zty : ndarray, shape (L, q)
+        Cross-products of the (shifted) columns within each group.
+    weight : ndarray, shape (L,)
+        Sum of w in each group.
+    x_mean : ndarray, shape (L, p)
+        Weighted mean of each (shifted) column of X in each group.
+    constant : ndarray of bool, shape (p,)
+        Which columns of X are constant within every group of this factor.
+    """
+
+    factor: str
+    labels: AnyArray
+    effects: tuple[str, ...]
+    correlated: bool
+    shift: Floats
+    n: Ints
+    ztz: Floats
+    ztx: Floats
+    zty: Floats
+    weight: Floats
+    x_mean: Floats
+    constant: AnyArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Crossing:
+    """Cross-products between two blocks, for the pairs of groups that share rows.
+
+    Parameters
+    ----------
+    first, second : int
+        Positions of the blocks, ``first < second``.
+    i, k : ndarray of int, shape (M,)
+        The group of the first and of the second block; each pair once, sorted by i, then k.
+    products : ndarray, shape (M, q_first, q_second)
+        Sums of w z_first z_second' over the rows they share.
+    """
+
+    first: int
+    second: int
+    i: Ints
+    k: Ints
+    products: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CrossProducts:
+    """Everything a linear mixed model needs to know about the rows.
+
+        y = X beta + sum_t Z_t b_t + e,   e_i ~ N(0, sigma^2 / w_i),   b_t,l ~ N(0, Sigma_t)
+
+    Parameters
+    ----------
+    outcome : str
+        Name of the outcome.
+    coefficients : tuple of str, length p
+        The columns of X: "Intercept" (first, where there is one) and predictors.
+    shift : ndarray, shape (p,)
+        What was taken off each column of X so that large offsets cost no digits; 0 for the
+        intercept, and everywhere if there is none. The intercept of the columns as named is that
+        of the shifted ones less ``shift @ beta``.
+    center : float
+        What was taken off the outcome (0 if there is no intercept).
+    xtx : ndarray, shape (p, p)
+    xty : ndarray, shape (p,)
+    yty : float
+        Weighted cross-products of the shifted columns and the centered outcome.
+    blocks : tuple of Block
+        The group-level terms, in the order of the formula.
+    crossings : tuple of Crossing
+        One for each pair of blocks.
+    log_weight : float
+        Sum over rows of log w.
+    sigma_known : bool
+        True if w = 1 / se^2 with known standard errors: then sigma is 1.
+    n_rows, n_dropped, n_used : int
+        Rows received, left out because a value was missing, and used.
+    """
+
+    outcome: str
+    coefficients: tuple[str, ...]
+    shift: Floats
+    center: float
+    xtx: Floats
+    xty: Floats
+    yty: float
+    blocks: tuple[Block, ...]
+    crossings: tuple[Crossing, ...]
+    log_weight: float
+    sigma_known: bool
+    n_rows: int
+    n_dropped: int
+    n_used: int

@@ -1,0 +1,192 @@
+"""Numbers from the functions of a formula, and what the functions learned from the rows.
+
+Nothing is evaluated as Python: the tree is walked, and each node is an array operation.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.polynomial import legendre
+
+from partialpool._typing import Floats
+from partialpool.errors import DataError
+from partialpool.formula.mixed import LEARNED, calls_in
+from partialpool.formula.tree import Binary, Call, Expression, Name, Number, Unary
+
+ARITHMETIC: dict[str, Callable[[Floats, Floats], Floats]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "^": operator.pow,
+}
+FUNCTIONS: dict[str, Callable[[Floats], Floats]] = {
+    "log": np.log,
+    "exp": np.exp,
+    "sqrt": np.sqrt,
+    "I": np.asarray,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standard:
+    """What center() and scale() learned: mean, and standard deviation (1 for center)."""
+
+    mean: float
+    sd: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Basis:
+    """What poly() learned: orthonormal polynomials of ``u = (x - middle) / half``.
+
+    Parameters
+    ----------
+    middle, half : float
+        The range of x, which u maps to [-1, 1].
+    transform : ndarray, shape (degree + 1, degree)
+        From Legendre polynomials of u to polynomials orthonormal over the rows and orthogonal
+        to the constant, the leading coefficients positive.
+    """
+
+    middle: float
+    half: float
+    transform: Floats
+
+
+Learned = Mapping[Call, Standard | Basis]
+
+
+def evaluate(node: Expression, numbers: Mapping[str, Floats], learned: Learned) -> Floats:
+    """One number a row: the value of an expression of columns."""
+    with np.errstate(all="ignore"):  # what is not finite is refused by who asked
+        return _value(node, numbers, learned)
+
+
+def _value(node: Expression, numbers: Mapping[str, Floats], learned: Learned) -> Floats:
+    match node:
+        case Name():
+            return numbers[node.name]
+        case Number():
+            return np.asarray(node.value)
+        case Unary():
+            value = _value(node.operand, numbers, learned)
+            return np.negative(value) if node.operator == "-" else value
+        case Binary():
+            left = _value(node.left, numbers, learned)
+            return ARITHMETIC[node.operator](left, _value(node.right, numbers, learned))
+        case Call():
+            inside = _value(node.arguments[0], numbers, learned)
+            if node.function in FUNCTIONS:
+                return FUNCTIONS[node.function](inside)
+            standard = learned[node]
+            assert isinstance(standard, Standard)
+            return (inside - standard.mean) / standard.sd
+    raise TypeError(f"{node} is not a number")
+
+
+def polynomials(node: Call, numbers: Mapping[str, Floats], learned: Learned) -> Floats:
+    """The columns of poly(x, degree); shape (N, degree)."""
+    basis = learned[node]
+    assert isinstance(basis, Basis)
+    x = evaluate(node.arguments[0], numbers, learned)
+    degree = basis.transform.shape[1]
+    return legendre.legvander((x - basis.middle) / basis.half, degree) @ basis.transform
+
+
+# learning from the rows -----------------------------------------------------------------------
+
+Pass = Callable[[], Iterator[Mapping[str, Floats]]]
+"""Goes through the rows once, in parts: the numbers of the rows that are used."""
+
+
+def learn(nodes: Iterable[Expression], rows: Pass) -> dict[Call, Standard | Basis]:
+    """Learn what center(), scale() and poly() need, in one or two passes over the rows.
+
+    Raises
+    ------
+    DataError
+        If there are too few distinct values to scale, or for the degree of a polynomial.
+    """
+    calls = dict.fromkeys(c for n in nodes for c in calls_in(n) if c.function in LEARNED)
+    if not calls:
+        return {}
+    moments = {call: _Moments() for call in calls}
+    for numbers in rows():
+        for call, found in moments.items():
+            found.add(evaluate(call.arguments[0], numbers, {}))
+    learned: dict[Call, Standard | Basis] = {
+        call: _standard(call, found) for call, found in moments.items() if call.function != "poly"
+    }
+    bends = [call for call in calls if call.function == "poly"]
+    return learned | (_bases({c: moments[c] for c in bends}, rows) if bends else {})
+
+
+class _Moments:
+    """Count, mean, sum of squares about the mean, and range of what was added.
+
+    Parts are merged by the update of Chan, Golub and LeVeque (1983),
+    doi:10.1080/00031305.1983.10483115.
+    """
+
+    def __init__(self) -> None:
+        self.n = 0
+        self.mean = self.square = 0.0
+        self.low, self.high = np.inf, -np.inf
+
+    def add(self, x: Floats) -> None:
+        if not len(x):
+            return
+        mean, n = float(x.mean()), self.n + len(x)
+        gap = mean - self.mean
+        self.square += float(((x - mean) ** 2).sum()) + gap**2 * self.n * len(x) / n
+        self.mean += gap * len(x) / n
+        self.n = n
+        self.low, self.high = min(self.low, float(x.min())), max(self.high, float(x.max()))
+
+
+def _standard(call: Call, found: _Moments) -> Standard:
+    if call.function == "center":
+        return Standard(found.mean, 1.0)
+    if not found.high > found.low:
+        raise DataError(f"{call} cannot be computed: every row has the value {found.low:g}")
+    return Standard(found.mean, float(np.sqrt(found.square / (found.n - 1))))
+
+
+def _bases(moments: Mapping[Call, _Moments], rows: Pass) -> dict[Call, Standard | Basis]:
+    degree = {call: _degree(call) for call in moments}
+    gram = {call: np.zeros((degree[call] + 1,) * 2) for call in moments}
+    place = {
+        call: (0.5 * (m.low + m.high), 0.5 * (m.high - m.low) or 1.0) for call, m in moments.items()
+    }
+    for numbers in rows():
+        for call, (middle, half) in place.items():
+            u = (evaluate(call.arguments[0], numbers, {}) - middle) / half
+            p = legendre.legvander(u, degree[call])
+            gram[call] += p.T @ p
+    return {call: Basis(*place[call], _orthonormal(call, gram[call])) for call in moments}
+
+
+def _degree(call: Call) -> int:
+    degree = call.arguments[1]
+    assert isinstance(degree, Number)
+    return int(degree.value)
+
+
+def _orthonormal(call: Call, gram: Floats) -> Floats:
+    """Drop the constant from the inverse of the Cholesky factor's transpose."""
+    try:
+        factor = np.linalg.cholesky(gram)
+    except np.linalg.LinAlgError:
+        factor = np.zeros_like(gram)
+    if np.diag(factor).min() <= 1e-7 * np.sqrt(gram[0, 0]):
+        raise DataError(
+            f"{call} cannot be computed: a polynomial of degree {len(gram) - 1} needs more than "
+            f"{len(gram) - 1} distinct values that are not too close; take a lower degree"
+        )
+    inverse: Floats = np.linalg.inv(factor).T
+    return inverse[:, 1:]

@@ -1,0 +1,220 @@
+"""New rows through a design learned before: the columns of X and Z, and the groups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from partialpool._typing import Bools, Floats, Ints
+from partialpool.data import files, frames, source
+from partialpool.data.coding import INTERCEPT
+from partialpool.data.design import Design, Effects, Factor, column_of
+from partialpool.data.excel import is_workbook, read_excel
+from partialpool.data.labels import as_labels, integers_if_plain, shown
+from partialpool.data.read import checked_kind
+from partialpool.data.rules import RULES
+from partialpool.data.source import Chunk
+from partialpool.data.statistics import GroupStatistics
+from partialpool.errors import DataError, did_you_mean
+from partialpool.formula import Mixed, OneWay
+from partialpool.formula.tree import GroupTerm, Name
+
+NEW, NONE = -1, -2
+"""In place of a group: a group not in the data, and no group at all (the population)."""
+
+Target = Literal["group", "new_group", "population"]
+Unseen = Literal["error", "new_group", "population"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NewRows:
+    """New rows as columns.
+
+    Parameters
+    ----------
+    x : ndarray, shape (R, p)
+        Columns of X as named.
+    groups : mapping
+        For each group term, by position: the group of each row (-1 new, -2 none), and the
+        columns of Z as named, shape (R, q).
+    offset : ndarray, shape (R,)
+        Sum of the offsets.
+    weight : ndarray, shape (R,), or None
+        Weights of new observations, if these were asked for.
+    """
+
+    x: Floats
+    groups: dict[int, tuple[Ints, Floats]]
+    offset: Floats
+    weight: Floats | None
+
+
+def one_way_design(roles: OneWay, statistics: GroupStatistics) -> Design:
+    """The design of a one-way model: an intercept, and one that varies by group."""
+    labels = statistics.labels
+    keys = np.arange(len(labels))
+    factor = Factor(roles.group.name, (roles.group.name,), (labels,), keys, labels)
+    mixed = Mixed(
+        outcome=roles.outcome,
+        intercept=True,
+        terms=(),
+        groups=(GroupTerm(True, (), (roles.group,), True),),
+        offsets=(),
+        se=roles.se,
+        weights=roles.weights,
+        count=roles.count,
+        sd=roles.sd,
+        text="",
+    )
+    return Design(mixed, {}, {}, (INTERCEPT,), (Effects(factor, (INTERCEPT,), True),))
+
+
+def new_rows(
+    design: Design, data: Any, target: Target, unseen: Unseen, *, observation: bool
+) -> NewRows:
+    """Turn new rows into columns with the encodings of a design.
+
+    Raises
+    ------
+    DataError
+        If a value is missing or not allowed, a level was not in the data the design learned
+        from, or (with ``unseen="error"``) a group was not; the message says which rows.
+    ColumnError
+        If a column is missing.
+    """
+    roles = design.roles
+    weigh = (roles.se or roles.weights) if observation else None
+    coded = {column_of(v): Name(column_of(v)) for v in design.categories}
+    inside = {n.name for n in roles.numbers}
+    numeric = [n for n in roles.predictors if n.name in inside or n.name not in coded]
+    numeric += [weigh] if weigh is not None else []
+    if target == "group":
+        coded |= {n.name: n for n in roles.factors}
+    rows = _read(data, tuple(coded.values()), tuple(numeric), roles.labels)
+    chunk = rows.data
+    _refuse_gaps(chunk)
+    _refuse_levels(design, rows)
+    frame = design.frame(chunk, rows.labels)
+    x = frame.matrix(design.columns)
+    _refuse_not_finite(x, design.coefficients)
+    groups = {
+        t: (_index(design, effects, rows, target, unseen), frame.matrix(effects.columns))
+        for t, effects in enumerate(design.effects)
+    }
+    weight = _weight(chunk, roles) if observation else None
+    return NewRows(x, groups, design.offset(chunk), weight)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    columns: tuple[Name, ...]
+    labels: tuple[Name, ...]
+
+
+def _read(
+    data: Any, coded: tuple[Name, ...], numeric: tuple[Name, ...], labels: tuple[Name, ...]
+) -> source.MemorySource:
+    """The columns needed, in memory; any one where none is needed, for the number of rows."""
+    wanted = tuple({n.name: n for n in (*coded, *numeric)}.values())
+    as_text = tuple(n for n in labels if n in wanted)
+    text_labels = False
+    if is_workbook(data):
+        data = read_excel(files.existing(data))
+    kind = "" if files.are_paths(data) else checked_kind(data)
+    if not kind:
+        opened = files.open_file(data, _Wanted(wanted, as_text))
+        data, kind, text_labels = opened.relation, "duckdb", opened.text_labels
+    if kind == "pyspark":
+        raise DataError("predictions are made here: give data.toArrow() of the Spark DataFrame")
+    if kind == "duckdb":
+        for name in wanted:
+            frames.check_column(name.name, data.columns, name.at)
+        data, kind = data.fetchnumpy(), "mapping"
+    if not wanted:
+        wanted = coded = (Name(frames.column_names(data, kind)[0]),)
+    column = frames.take(data, kind, wanted)
+    if text_labels:
+        column |= {n.name: integers_if_plain(as_labels(column[n.name])) for n in as_text}
+    return source.from_columns(column, coded, (), numeric)
+
+
+def _refuse_gaps(chunk: Chunk) -> None:
+    gaps = {k: np.isnan(v) for k, v in chunk.numbers.items()}
+    gaps |= {k: v < 0 for k, v in chunk.codes.items()}
+    for name, missing in gaps.items():
+        if missing.any():
+            raise DataError(
+                f'column "{name}" of the new data has no value in {_rows(missing)}; a prediction '
+                "needs every one"
+            )
+
+
+def _rows(bad: Bools) -> str:
+    at = (np.flatnonzero(bad) + 1).tolist()
+    more = f" and {len(at) - 5} more" if len(at) > 5 else ""
+    return "row " + ", ".join(map(str, at[:5])) + more
+
+
+def _refuse_levels(design: Design, rows: source.MemorySource) -> None:
+    for variable, categories in design.categories.items():
+        name = column_of(variable)
+        codes = categories.codes(rows.data.codes[name], rows.labels[name])
+        if (codes < 0).any():
+            new = rows.labels[name][np.unique(rows.data.codes[name][codes < 0])]
+            raise DataError(
+                f'column "{name}" of the new data holds {shown(new)} in {_rows(codes < 0)}, which '
+                f"no row of the fit has; its levels are {shown(categories.labels.tolist())}"
+            )
+
+
+def _refuse_not_finite(x: Floats, names: tuple[str, ...]) -> None:
+    bad = ~np.isfinite(x)
+    if bad.any():
+        name = names[int(np.flatnonzero(bad.any(axis=0))[0])]
+        raise DataError(
+            f"{name} is not a finite number in {_rows(np.asarray(bad.any(axis=1)))} of the new data"
+        )
+
+
+def _index(
+    design: Design,
+    effects: Effects,
+    rows: source.MemorySource,
+    target: Target,
+    unseen: Unseen,
+) -> Ints:
+    if target != "group":
+        return np.full(len(rows.data), NEW if target == "new_group" else NONE)
+    index = design.groups(effects, rows.data, rows.labels)
+    unknown = index < 0
+    if unknown.any() and unseen == "error":
+        factor = effects.factor
+        codes = [rows.data.codes[c][unknown][:1] for c in factor.columns]
+        label = ":".join(
+            str(rows.labels[c][k[0]]) for c, k in zip(factor.columns, codes, strict=True)
+        )
+        raise DataError(
+            f'there is no group "{label}" in "{factor.name}" ({_rows(unknown)} of the new data); '
+            f"{did_you_mean(label, map(str, factor.labels.tolist()))}"
+            'unseen="new_group" predicts such rows for a new group, unseen="population" for the '
+            "population"
+        )
+    return np.where(unknown, NEW if unseen == "new_group" else NONE, index)
+
+
+def _weight(chunk: Chunk, roles: Mixed) -> Floats:
+    """Weights of new observations: 1 / se^2 or w, and 1 for plain rows."""
+    for role, name in (("se", roles.se), ("weights", roles.weights)):
+        if name is None:
+            continue
+        values = chunk.numbers[name.name]
+        bad = ~RULES[role].holds(values)
+        if bad.any():
+            raise DataError(
+                f'column "{name.name}" of the new data must be {RULES[role].words}; it is not in '
+                f"{_rows(np.asarray(bad))}"
+            )
+        return values**-2 if role == "se" else values
+    return np.ones(len(chunk))

@@ -1,0 +1,129 @@
+"""Rows in parts: what a linear mixed model reads, from memory or from DuckDB."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from partialpool._typing import AnyArray, Bools, Floats, Ints
+from partialpool.data import frames
+from partialpool.data import labels as lab
+from partialpool.formula import Mixed
+from partialpool.formula.tree import Name
+
+CHUNK = 2**17
+"""Rows of one part: enough to be fast, few enough for a design of many columns."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chunk:
+    """Some rows: numbers with NaN, and codes into `Source.labels` with -1, where missing.
+
+    `rows` are their positions in the data, from 0; None where these were not asked for.
+    """
+
+    numbers: Mapping[str, Floats]
+    codes: Mapping[str, Ints]
+    rows: Ints | None
+
+    def __len__(self) -> int:
+        return len(next(iter((self.numbers or self.codes).values())))
+
+    def part(self, chosen: slice | Bools) -> Chunk:
+        """Some of these rows."""
+        return Chunk(
+            {k: v[chosen] for k, v in self.numbers.items()},
+            {k: v[chosen] for k, v in self.codes.items()},
+            None if self.rows is None else self.rows[chosen],
+        )
+
+    def whole(self) -> Bools:
+        """Which rows miss nothing."""
+        keep = np.ones(len(self), dtype=bool)
+        for values in self.numbers.values():
+            keep &= ~np.isnan(values)
+        for codes in self.codes.values():
+            keep &= codes >= 0
+        return keep
+
+
+class Source(Protocol):
+    """Rows that can be gone through more than once.
+
+    `labels` holds the distinct labels of each column of groups or categories, sorted; `texts`
+    names the predictors that are categories because of what they hold.
+    """
+
+    @property
+    def labels(self) -> Mapping[str, AnyArray]:
+        """Distinct labels, sorted."""
+
+    @property
+    def texts(self) -> frozenset[str]:
+        """Predictors that are categories."""
+
+    def chunks(self, *, numbered: bool = False) -> Iterator[Chunk]:
+        """Go through all rows once, in parts; with their positions if asked for."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MemorySource:
+    """Rows held in memory as arrays."""
+
+    labels: Mapping[str, AnyArray]
+    texts: frozenset[str]
+    data: Chunk
+
+    def chunks(self, *, numbered: bool = False) -> Iterator[Chunk]:  # noqa: ARG002 (always known)
+        """Go through all rows once, in parts."""
+        for start in range(0, len(self.data), CHUNK):
+            yield self.data.part(slice(start, start + CHUNK))
+
+
+def from_frame(data: Any, kind: str, roles: Mixed) -> MemorySource:
+    """Take the columns of a formula out of a frame or mapping.
+
+    Raises
+    ------
+    ColumnError
+        If a column is missing or there twice.
+    DataError
+        If a column holds something else than it should, or lengths differ.
+    """
+    column = frames.take(data, kind, roles.columns)
+    coded = (*roles.factors, *roles.categories)
+    return from_columns(column, coded, roles.plain, roles.numbers)
+
+
+def from_columns(
+    column: Mapping[str, Any],
+    coded: tuple[Name, ...],
+    plain: tuple[Name, ...],
+    numeric: tuple[Name, ...],
+) -> MemorySource:
+    """Rows in memory: `coded` columns as labels, `plain` ones as they are, others as numbers."""
+    texts = frozenset(n.name for n in plain if frames.holds_categories(column[n.name]))
+    names = dict.fromkeys([n.name for n in coded] + [n.name for n in plain if n.name in texts])
+    codes, labels = {}, {}
+    for name in names:
+        found, distinct = frames.label_codes(column[name])
+        codes[name], labels[name] = in_order(found, distinct)
+    wanted = dict.fromkeys(
+        [n.name for n in numeric] + [n.name for n in plain if n.name not in texts]
+    )
+    numbers = {name: frames.numbers(column[name], name) for name in wanted}
+    frames.check_lengths({k: len(v) for k, v in (*codes.items(), *numbers.items())})
+    chunk = Chunk(numbers, codes, None)
+    return MemorySource(labels, texts, Chunk(numbers, codes, np.arange(len(chunk))))
+
+
+def in_order(codes: Ints, labels: AnyArray) -> tuple[Ints, AnyArray]:
+    """Codes and labels with the labels sorted."""
+    order = lab.sorted_order(labels)
+    place = np.empty(len(order) + 1, dtype=np.int64)
+    place[order] = np.arange(len(order))
+    place[-1] = -1
+    return place[codes], labels[order]

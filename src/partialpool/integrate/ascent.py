@@ -1,0 +1,142 @@
+"""The highest point of a smooth function of few numbers, by Newton's method on differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from partialpool._typing import Floats
+
+Function = Callable[[Floats], Floats]
+"""Maps points, shape (G, d), to values, shape (G,)."""
+
+ROUNDS = 60
+LOWEST = -1e100
+"""Stands for the logarithm of zero."""
+FARTHEST = 1.5
+"""The longest step, in units of the function's arguments."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Peak:
+    """A stationary point and the function around it.
+
+    Parameters
+    ----------
+    at : ndarray, shape (d,)
+    value : float
+    gradient : ndarray, shape (d,)
+    hessian : ndarray, shape (d, d)
+    rise : float
+        How much higher the quadratic approximation is at its own peak.
+    """
+
+    at: Floats
+    value: float
+    gradient: Floats
+    hessian: Floats
+    rise: float
+
+
+def ascend(function: Function, start: Floats, *, step: float, enough: float) -> Peak:
+    """Climb from `start` until the predicted rise is below `enough`.
+
+    Derivatives are central differences; all points of a round are evaluated in one call. Where
+    the function is not concave the step goes up along its steepest curvature, so that the peak
+    reached is one also in the second order.
+
+    Parameters
+    ----------
+    function : callable
+    start : ndarray, shape (d,)
+    step : float
+        Distance of the differences.
+    enough : float
+        Target for the rise still to be had.
+    """
+    radius = FARTHEST
+    best = _around(function, start, step)
+    for _ in range(ROUNDS):
+        if best.rise < enough:
+            break
+        new = _around(function, best.at + _newton(best, radius, step), step)
+        if new.value > best.value or _as_good(new, best):
+            best, radius = new, min(2.0 * radius, FARTHEST)
+        elif radius < 1e-9:
+            break
+        else:
+            radius = 0.25 * min(radius, float(np.linalg.norm(new.at - best.at)))
+    return best
+
+
+def polished(function: Function, peak: Peak, *, step: float, enough: float) -> Peak:
+    """The peak again with gradients from closer differences; the second derivatives are kept.
+
+    If these do not lead there, the whole climb is repeated with the closer differences.
+    """
+    one = step * np.eye(len(peak.at))
+    best = peak
+    for round_ in range(6):
+        f = function(best.at + np.concatenate([0.0 * one[:1], one, -one]))
+        up, down = np.split(f[1:], 2)
+        gradient = (up - down) / (2.0 * step)
+        rise = _rise(peak.hessian, gradient)
+        new = Peak(best.at, float(f[0]), gradient, peak.hessian, rise)
+        if round_ > 1 and not rise < best.rise:
+            break
+        if rise < enough:
+            return new
+        best = new
+        size, axes = np.linalg.eigh(peak.hessian)
+        move = axes @ (axes.T @ gradient / np.maximum(np.abs(size), 1e-8))
+        best = Peak(best.at + move, best.value, gradient, peak.hessian, rise)
+    return ascend(function, peak.at, step=step, enough=enough)
+
+
+def _as_good(new: Peak, best: Peak) -> bool:
+    """Whether two values differ by rounding only, and the new point is closer to a peak."""
+    return new.value > best.value - 1e-12 * abs(best.value) and new.rise < best.rise
+
+
+def _rise(hessian: Floats, gradient: Floats) -> float:
+    """How much higher the quadratic approximation's own peak is."""
+    size, axes = np.linalg.eigh(hessian)
+    along = axes.T @ gradient
+    return float((0.5 * along**2 / np.maximum(np.abs(size), 1e-8)).sum())
+
+
+def _around(function: Function, at: Floats, step: float) -> Peak:
+    d = len(at)
+    one = step * np.eye(d)
+    above = np.triu_indices(d, 1)
+    points = [at[None], at + one, at - one]
+    points += [at + one[above[0]] + one[above[1]], at - one[above[0]] - one[above[1]]]
+    f = function(np.concatenate(points))
+    f = np.where(np.isfinite(f), f, LOWEST)
+    middle, up, down = f[0], f[1 : d + 1], f[d + 1 : 2 * d + 1]
+    both, neither = np.split(f[2 * d + 1 :], 2)
+    hessian = np.diag((up + down - 2.0 * middle) / step**2)
+    i, j = above
+    mixed = both + neither - up[i] - up[j] - down[i] - down[j] + 2.0 * middle
+    hessian[i, j] = hessian[j, i] = 0.5 * mixed / step**2
+    gradient = (up - down) / (2.0 * step)
+    size = np.linalg.eigvalsh(hessian)
+    noise = 1e-12 * max(abs(float(middle)), 1.0) / step**2  # of the differences
+    rise = _rise(hessian, gradient)
+    if (size > 10.0 * noise + 1e-9).any():  # up on both sides: not a peak
+        rise = max(rise, float(size.max()))
+    return Peak(at, float(middle), gradient, hessian, rise)
+
+
+def _newton(peak: Peak, radius: float, step: float) -> Floats:
+    size, axes = np.linalg.eigh(peak.hessian)
+    along = axes.T @ peak.gradient
+    move = along / np.maximum(np.abs(size), 1e-8)
+    rising = size > 0
+    direction = np.where(along < 0, -1.0, 1.0)
+    move = np.where(rising, direction * np.maximum(np.abs(move), 4.0 * step), move)
+    change = axes @ move
+    length = float(np.linalg.norm(change))
+    return np.asarray(change * min(1.0, radius / length)) if length > 0 else change

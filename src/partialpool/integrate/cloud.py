@@ -1,0 +1,357 @@
+"""The trapezoid rule over three and more dimensions, on the nodes that matter only.
+
+Every dimension gets an even grid in a coordinate in which the density is smooth on the whole real
+line. From the highest point the rule spreads to neighbouring nodes for as long as these are not
+negligible, so that the nodes fill the density's own shape, not its box. A second grid, shifted by
+half a step in every dimension, gives an independent result: their difference is the error
+reported, and both together are the nodes returned (a body-centred lattice).
+
+Source: Trefethen and Weideman (2014), doi:10.1137/130932132, for the geometric convergence.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from partialpool._typing import Bools, Floats, Ints
+from partialpool.integrate.ascent import Peak, ascend
+from partialpool.integrate.axis import Coordinate, Line
+from partialpool.integrate.trapezoid import Accuracy
+
+Evaluate = Callable[[Floats], tuple[Floats, Floats]]
+"""Maps points, (G, d), to log densities, (G,), and to whatever is carried along, (G, m)."""
+
+FIRST_STEP = 1.0
+FIRST_STEP_OF_MANY = 0.94
+FIRST_STEP_IF_ROUGH = 1.15
+"""In conditional sds: in up to two dimensions, in more, and where the target is a rough one."""
+FINER = 0.72
+STRETCH = 2.5
+"""Widths within which a grid is about even; it widens beyond."""
+WIDEST = 3.0
+COARSEST = 1.7
+MARGIN = 1.6
+"""Nodes that are looked at, over those within the density's bulk."""
+FARTHEST = 2**14
+"""Nodes from the highest on either side, at most."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cloud:
+    """A density as weighted nodes of even grids.
+
+    Parameters
+    ----------
+    lines : tuple of Line
+        The grid of each dimension, with the positions of both shifts.
+    place : ndarray of int, shape (C, d)
+        Position of each node on the lines.
+    weight : ndarray, shape (C,)
+        Sums to one.
+    points : ndarray, shape (C, d)
+        Values of the nodes.
+    carried : ndarray, shape (C, m)
+        What the function evaluated carries along.
+    second : ndarray of bool, shape (C,)
+        Which nodes are of the shifted grid.
+    log_total : float
+        Logarithm of the integral.
+    error : float
+        Largest difference of a summary between the two grids (of the log total, and of each
+        dimension's mean in sds, log sd and log moments), or the weight of the outermost nodes,
+        whichever is larger.
+    status : Accuracy
+        Whether it is below the target.
+    """
+
+    lines: tuple[Line, ...]
+    place: Ints
+    weight: Floats
+    points: Floats
+    carried: Floats
+    second: Bools
+    log_total: float
+    error: float
+    status: Accuracy
+
+    def marginal(self, dimension: int) -> Floats:
+        """Weights of one dimension summed over the others."""
+        size = len(self.lines[dimension].t)
+        found = np.bincount(self.place[:, dimension], self.weight, minlength=size)
+        return found.astype(np.float64, copy=False)
+
+
+def integrate_cloud(
+    evaluate: Evaluate,
+    axes: Sequence[Coordinate],
+    peaks: Sequence[Peak],
+    *,
+    moments: Sequence[float],
+    tolerance: float,
+    budget: int,
+) -> Cloud:
+    """Integrate exp(log density) over the axes.
+
+    Parameters
+    ----------
+    evaluate : callable
+        Maps points (G, d) to log densities (G,) and what is to be carried along (G, m).
+    axes : sequence of Coordinate, length d
+    peaks : sequence of Peak
+        From `highest_points`.
+    moments : sequence of float, length d
+        Moments of an order below this exist and are monitored (orders 1 and 2 at most).
+    tolerance : float
+        Target for the error.
+    budget : int
+        Evaluations to spend, at most; the error reached with them is reported.
+    """
+    orders = tuple(2 if m > 2 else 1 if m > 1 else 0 for m in moments)
+    target = _Target(evaluate, tuple(axes), orders)
+    cut = -math.log(tolerance) + 1.5
+    spent, d = 0, len(axes)
+    step = _first_step(peaks[0], cut, budget, tolerance)
+    while True:
+        lines = _lines(target, peaks[0], step)
+        first = _spread(target, lines, peaks, 0.0, cut, (budget - spent) // 2)
+        spent += len(first.log_f)
+        ahead = len(first.log_f) * FINER**-d
+        if _halves_differ(target, lines, first) ** 2 > tolerance and spent + 2 * ahead < budget:
+            step *= FINER  # half of the nodes already say that these are too few
+            continue
+        second = _spread(target, lines, peaks, 0.5, cut, budget - spent)
+        spent += len(second.log_f)
+        found = _joined(target, lines, first, second, tolerance)
+        if found.status is Accuracy.REACHED or spent + 2 * ahead > budget:
+            return found
+        step *= FINER
+
+
+def highest_points(evaluate: Evaluate, axes: Sequence[Coordinate], starts: Floats) -> list[Peak]:
+    """The peaks of the density per unit of the coordinates, from high to low, each once."""
+    target = _Target(evaluate, tuple(axes), ())
+    begin = [[float(a.coordinate(v)) for a, v in zip(axes, s, strict=True)] for s in starts]
+    found = [ascend(target.density, np.array(b), step=0.02, enough=1e-3) for b in begin]
+    out: list[Peak] = []
+    for peak in sorted(found, key=lambda p: -p.value):
+        if all(np.abs(peak.at - other.at).max() > 0.1 for other in out):
+            out.append(peak)
+    return out
+
+
+def _first_step(peak: Peak, cut: float, budget: int, tolerance: float) -> float:
+    """Steps that need about as many nodes as the budget allows, were the density normal."""
+    d = len(peak.at)
+    many = FIRST_STEP_IF_ROUGH if tolerance > 5e-4 else FIRST_STEP_OF_MANY
+    usual = FIRST_STEP if d < 3 else many
+    curved = np.maximum(np.linalg.eigvalsh(-peak.hessian), WIDEST**-2)
+    width = 1.0 / np.sqrt(np.maximum(-np.diag(peak.hessian), WIDEST**-2))
+    ball = math.pi ** (d / 2) / math.gamma(d / 2 + 1) * (2.0 * cut) ** (d / 2)
+    needed = MARGIN * ball / math.sqrt(float(np.prod(curved))) / float(np.prod(width))
+    return float(np.clip((2.0 * needed / budget) ** (1.0 / d), usual, COARSEST))
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    evaluate: Evaluate
+    axes: tuple[Coordinate, ...]
+    orders: tuple[int, ...]
+
+    def density(self, u: Floats) -> Floats:
+        """Log density per unit of the coordinates at u, shape (G, d)."""
+        x, log_slope = self.values(u)
+        with np.errstate(all="ignore"):
+            return _finite(self.evaluate(x)[0]) + log_slope
+
+    def values(self, u: Floats) -> tuple[Floats, Floats]:
+        columns = [a.value(u[:, i]) for i, a in enumerate(self.axes)]
+        slopes = [a.log_slope(u[:, i]) for i, a in enumerate(self.axes)]
+        return np.stack(columns, axis=1), np.sum(slopes, axis=0)
+
+
+def _finite(log_f: Floats) -> Floats:
+    return np.where(np.isfinite(log_f), log_f, -np.inf)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shell:
+    """The nodes of one grid: offsets from the lines' centers in steps, less the shift."""
+
+    offset: Ints
+    shift: float
+    x: Floats
+    log_f: Floats
+    carried: Floats
+    edge: Bools
+
+
+def _lines(target: _Target, peak: Peak, step: float) -> list[Line]:
+    """A grid for each dimension: steps of so many conditional sds at the highest point."""
+    curvature = np.maximum(-np.diag(peak.hessian), WIDEST**-2)
+    width = 1.0 / np.sqrt(curvature)
+    return [
+        Line(axis, float(c), float(STRETCH * w), step / STRETCH, 0, 0)
+        for axis, c, w in zip(target.axes, peak.at, width, strict=True)
+    ]
+
+
+def _spread(
+    target: _Target, lines: list[Line], peaks: Sequence[Peak], shift: float, cut: float, limit: int
+) -> _Shell:
+    """Evaluate nodes outward from the peaks, about `limit` of them at most."""
+    d = len(lines)
+    frontier = np.concatenate([_ellipsoid(lines, p, shift, 1.4 * cut) for p in peaks])
+    frontier = np.unique(frontier, axis=0)
+    beside = np.concatenate([np.eye(d, dtype=np.int64), -np.eye(d, dtype=np.int64)])
+    seen = _keys(frontier)
+    parts: list[_Shell] = []
+    tops = np.full(1 + d, -np.inf)
+    count = 0
+    while len(frontier):
+        shell = _evaluated(target, lines, frontier, shift)
+        parts.append(shell)
+        worth = _worth(target, shell)  # (G, 1 + d)
+        tops = np.maximum(tops, worth.max(axis=0))
+        on = (worth > tops - cut).any(axis=1)
+        shell.edge[:] = ~on
+        going = frontier[on]
+        count += len(frontier)
+        if count >= limit:
+            shell.edge[:] = True
+            break
+        near = (going[:, None] + beside).reshape(-1, d)
+        near = near[(np.abs(near) < FARTHEST).all(axis=1)]
+        keys, at = np.unique(_keys(near), return_index=True)
+        new = ~np.isin(keys, seen, assume_unique=True)
+        frontier = near[at[new]]
+        seen = np.concatenate([seen, keys[new]])
+    return _Shell(
+        np.concatenate([p.offset for p in parts]),
+        shift,
+        *(np.concatenate([getattr(p, k) for p in parts]) for k in _Shell.__slots__[2:]),
+    )
+
+
+def _ellipsoid(lines: list[Line], peak: Peak, shift: float, size: float) -> Ints:
+    """Nodes about a peak where its quadratic approximation is no more than size / 2 lower."""
+    d, step = len(lines), lines[0].step
+    at = [float(li.position(np.asarray(u))) for li, u in zip(lines, peak.at, strict=True)]
+    middle = np.rint(np.array(at) / step - shift).astype(np.int64)
+    if d > 4:
+        return middle[None]
+    curved, axes = np.linalg.eigh(-peak.hessian)
+    form = (axes * np.maximum(curved, WIDEST**-2)) @ axes.T
+    reach = np.sqrt(size * np.diag(np.linalg.inv(form)))
+    sides = []
+    for i, line in enumerate(lines):
+        ends = line.position(peak.at[i] + reach[i] * np.array([-1.0, 1.0])) / step - shift
+        sides.append(np.arange(math.ceil(ends[0]), math.floor(ends[1]) + 1))
+    box = np.stack(np.meshgrid(*sides, indexing="ij"), axis=-1).reshape(-1, d)
+    u = np.stack(
+        [li.center + li.scale * np.sinh(step * (box[:, i] + shift)) for i, li in enumerate(lines)],
+        axis=1,
+    )
+    away = u - peak.at
+    near = np.einsum("gi,ij,gj->g", away, form, away) <= size
+    return np.concatenate([middle[None], box[near]])
+
+
+def _keys(offset: Ints) -> Ints:
+    """One number a node; collisions are ruled out up to four dimensions, and unlikely beyond."""
+    mixed = np.zeros(len(offset), dtype=np.uint64)
+    for column in offset.T:
+        mixed = mixed * np.uint64(2 * FARTHEST) + (column + FARTHEST).astype(np.uint64)
+        if offset.shape[1] > 4:
+            mixed = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(0x9E3779B97F4A7C15)
+    return mixed.astype(np.int64)
+
+
+def _evaluated(target: _Target, lines: list[Line], offset: Ints, shift: float) -> _Shell:
+    t = np.stack([li.step * (offset[:, i] + shift) for i, li in enumerate(lines)], axis=1)
+    u = np.stack([li.center + li.scale * np.sinh(t[:, i]) for i, li in enumerate(lines)], axis=1)
+    x, log_slope = target.values(u)
+    with np.errstate(all="ignore"):
+        log_f, carried = target.evaluate(x)
+    stretch = sum(np.log(li.scale * np.cosh(t[:, i])) for i, li in enumerate(lines))
+    edge = np.zeros(len(x), dtype=bool)
+    return _Shell(offset, shift, x, _finite(log_f) + log_slope + stretch, carried, edge)
+
+
+def _worth(target: _Target, shell: _Shell) -> Floats:
+    """Log density, plain and times each dimension's highest monitored moment; (G, 1 + d)."""
+    tilted = [
+        shell.log_f + order * np.log(np.abs(shell.x[:, i]) + 1e-300) if order else shell.log_f
+        for i, order in enumerate(target.orders)
+    ]
+    return np.stack([shell.log_f, *tilted], axis=1)
+
+
+def _halves_differ(target: _Target, lines: list[Line], shell: _Shell) -> float:
+    """Largest difference of a summary between every other node and all, along any dimension."""
+    whole = _summaries(target, lines, shell, np.ones(len(shell.log_f), dtype=bool))
+    gaps = []
+    for i in range(len(lines)):
+        even = _summaries(target, lines, shell, shell.offset[:, i] % 2 == 0)
+        even[0] += math.log(2.0)
+        gaps.append(float(np.abs(even - whole).max()))
+    return max(gaps)
+
+
+def _summaries(target: _Target, lines: list[Line], shell: _Shell, keep: Bools) -> Floats:
+    """Log total; each dimension's mean of u in sds, log sd of u and log moments of x."""
+    top = shell.log_f.max()
+    weight = np.exp(shell.log_f[keep] - top)
+    total = float(weight.sum()) or 1e-300
+    weight = weight / total
+    found = [math.log(total) + top]
+    for i, line in enumerate(lines):
+        t = line.step * (shell.offset[keep, i] + shell.shift)
+        u = line.scale * np.sinh(t)
+        mean = float(u @ weight)
+        sd = math.sqrt(max(float((u - mean) ** 2 @ weight), 1e-300))
+        found += [mean / sd, math.log(sd)]
+        x = shell.x[keep, i]
+        found += [math.log(float(x**k @ weight)) for k in range(1, target.orders[i] + 1)]
+    return np.array(found)
+
+
+def _beyond(shell: _Shell) -> float:
+    """Share of the total on the outermost nodes: about what is left out beyond them."""
+    weight = np.exp(shell.log_f - shell.log_f.max())
+    return float(weight[shell.edge].sum() / weight.sum())
+
+
+def _joined(
+    target: _Target, lines: list[Line], first: _Shell, second: _Shell, tolerance: float
+) -> Cloud:
+    """Both grids as one, and how much they differ."""
+    sums = [
+        _summaries(target, lines, s, np.ones(len(s.log_f), dtype=bool)) for s in (first, second)
+    ]
+    error = max(float(np.abs(sums[0] - sums[1]).max()), _beyond(first), _beyond(second))
+    doubled = np.concatenate([2 * first.offset, 2 * second.offset + 1])
+    low, high = doubled.min(axis=0), doubled.max(axis=0)
+    fine = tuple(
+        Line(li.axis, li.center, li.scale, li.step / 2, int(a), int(b))
+        for li, a, b in zip(lines, low, high, strict=True)
+    )
+    log_f = np.concatenate([first.log_f, second.log_f])
+    top = log_f.max()
+    weight = np.exp(log_f - top)
+    total = float(weight.sum())
+    volume = math.prod(li.step for li in lines) / 2
+    return Cloud(
+        lines=fine,
+        place=doubled - low,
+        weight=weight / total,
+        points=np.concatenate([first.x, second.x]),
+        carried=np.concatenate([first.carried, second.carried]),
+        second=np.repeat([False, True], [len(first.log_f), len(second.log_f)]),
+        log_total=float(top + math.log(total * volume)),
+        error=error,
+        status=Accuracy.REACHED if error <= tolerance else Accuracy.NOT_REACHED,
+    )

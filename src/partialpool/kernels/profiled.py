@@ -1,0 +1,58 @@
+"""Beta given the relative covariances: from cross-products to estimates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from partialpool._typing import Floats
+from partialpool.kernels.crossed import Crossed
+from partialpool.kernels.small import stacked_cholesky
+from partialpool.kernels.system import NOTHING, System
+from partialpool.kernels.tree import Tree
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Solved:
+    """Weighted least squares at G nodes.
+
+    Parameters
+    ----------
+    beta : ndarray, shape (G, p)
+    covariance : ndarray, shape (G, p, p)
+        (X'V^-1 X)^-1.
+    log_det : ndarray, shape (G,)
+        log |X'V^-1 X|.
+    rest : ndarray, shape (G,)
+        Weighted residual sum of squares.
+    """
+
+    beta: Floats
+    covariance: Floats
+    log_det: Floats
+    rest: Floats
+
+
+def fits_perfectly(system: System, kernel: Tree | Crossed) -> bool:
+    """Whether coefficients and groups' effects, not pooled, leave nothing of the outcome."""
+    if system.total[-1, -1] <= NOTHING * system.size:
+        return True
+    rest = float(solve(kernel.evaluate(system.barely_pooled).squares).rest[0])
+    return not rest > 1e-9 * float(system.total[-1, -1])
+
+
+def solve(squares: Floats) -> Solved:
+    """Solve the normal equations in ``[X y]'V^-1 [X y]``, shape (G, p + 1, p + 1).
+
+    Nodes at which they cannot be solved get nan.
+    """
+    p = squares.shape[1] - 1
+    lower = stacked_cholesky(squares[:, :p, :p])
+    inverse = np.linalg.inv(lower)
+    half = (inverse @ squares[:, :p, p:])[:, :, 0]
+    beta = (half[:, None, :] @ inverse)[:, 0]
+    covariance = inverse.transpose(0, 2, 1) @ inverse
+    log_det = 2.0 * np.log(np.einsum("gkk->gk", lower)).sum(axis=1)
+    rest = np.maximum(squares[:, p, p] - (half**2).sum(axis=1), 0.0)
+    return Solved(beta, covariance, log_det, rest)

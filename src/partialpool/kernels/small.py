@@ -1,0 +1,81 @@
+"""Algebra of many small matrices at once, the matrices' entries on the leading axes.
+
+A batch of q x q matrices is an array of shape (q, q, ...): loops run over the entries, NumPy over
+the batch.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from partialpool._typing import Floats
+
+NEGLIGIBLE = 1e-11
+"""A pivot smaller than this, relative to its diagonal, is taken for zero."""
+
+
+def semidefinite_cholesky(a: Floats) -> Floats:
+    """Lower factor of positive semidefinite matrices (q, q, ...); zero columns where singular."""
+    q = len(a)
+    out = np.zeros_like(a)
+    for k in range(q):
+        pivot = a[k, k] - (out[k, :k] ** 2).sum(axis=0)
+        good = pivot > NEGLIGIBLE * a[k, k]
+        root = np.sqrt(np.where(good, pivot, 1.0))
+        out[k, k] = np.where(good, root, 0.0)
+        for i in range(k + 1, q):
+            rest = a[i, k] - (out[i, :k] * out[k, :k]).sum(axis=0)
+            out[i, k] = np.where(good, rest / root, 0.0)
+    return out
+
+
+def solve_semidefinite(lower: Floats, right: Floats) -> Floats:
+    """Solve L x = right, (q, q, ...) and (q, r, ...); zero in the rows where L is."""
+    out = np.zeros_like(right)
+    for i in range(len(lower)):
+        rest = right[i] - sum(lower[i, m] * out[m] for m in range(i))
+        good = lower[i, i] > 0
+        out[i] = np.where(good, rest / np.where(good, lower[i, i], 1.0), 0.0)
+    return out
+
+
+def cholesky(a: Floats) -> Floats:
+    """Lower factor of positive definite matrices (q, q, ...), in place."""
+    for k in range(len(a)):
+        for m in range(k):
+            a[k, k] -= a[k, m] ** 2
+        np.sqrt(a[k, k], out=a[k, k])
+        for i in range(k + 1, len(a)):
+            for m in range(k):
+                a[i, k] -= a[i, m] * a[k, m]
+            a[i, k] /= a[k, k]
+    return a
+
+
+def stacked_cholesky(a: Floats) -> Floats:
+    """Lower factors of (G, m, m) matrices; nan where a matrix is not positive definite."""
+    try:
+        return np.asarray(np.linalg.cholesky(a))
+    except np.linalg.LinAlgError:
+        if len(a) == 1:
+            return np.full_like(a, np.nan)
+        half = len(a) // 2
+        return np.concatenate([stacked_cholesky(a[:half]), stacked_cholesky(a[half:])])
+
+
+def forward(lower: Floats, right: Floats) -> Floats:
+    """Solve L x = right in place, L (q, q, G, L) and right (q, G, r, L)."""
+    for i in range(len(lower)):
+        for m in range(i):
+            right[i] -= lower[i, m][:, None, :] * right[m]
+        right[i] /= lower[i, i][:, None, :]
+    return right
+
+
+def backward(lower: Floats, right: Floats) -> Floats:
+    """Solve L' x = right in place, L (q, q, G, L) and right (q, G, r, L)."""
+    for i in reversed(range(len(lower))):
+        for m in range(i + 1, len(lower)):
+            right[i] -= lower[m, i][:, None, :] * right[m]
+        right[i] /= lower[i, i][:, None, :]
+    return right

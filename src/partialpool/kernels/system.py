@@ -1,0 +1,363 @@
+"""The normal equations of a linear mixed model, put in a form that is cheap to factor.
+
+    y = X beta + sum_t Z_t b_t + e,   e ~ N(0, sigma^2),   b_t,l ~ N(0, sigma^2 Lambda Lambda')
+
+Terms with the same grouping factor become one level with a block-diagonal Lambda. The columns of
+X are made orthonormal and y becomes its residual from them, so that no digits are lost to
+offsets, units or nearly collinear predictors: ``[X y] basis`` replaces ``[X y]``.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from scipy import linalg
+
+from partialpool._typing import AnyArray, Floats, Ints
+
+FREE = 1e6
+"""Sds of groups' effects, in their typical standard errors, that leave them free."""
+NOTHING = 1e-13
+"""A sum of squares this small, relative to that of the outcome, is rounding."""
+DEPENDENT = 1e-10
+"""A column whose part not explained by those before it is smaller, relative to its square, is
+taken for a linear combination of them."""
+
+
+class TermSums(Protocol):
+    """What is read of a group-level term; see `data.cross_products.Block`."""
+
+    @property
+    def factor(self) -> str: ...
+    @property
+    def labels(self) -> AnyArray: ...
+    @property
+    def shift(self) -> Floats: ...
+    @property
+    def ztz(self) -> Floats: ...
+    @property
+    def ztx(self) -> Floats: ...
+    @property
+    def zty(self) -> Floats: ...
+
+
+class SharedSums(Protocol):
+    """What is read of the rows two terms share; see `data.cross_products.Crossing`."""
+
+    @property
+    def first(self) -> int: ...
+    @property
+    def second(self) -> int: ...
+    @property
+    def i(self) -> Ints: ...
+    @property
+    def k(self) -> Ints: ...
+    @property
+    def products(self) -> Floats: ...
+
+
+class Sums(Protocol):
+    """What is read of all rows; see `data.cross_products.CrossProducts`."""
+
+    @property
+    def xtx(self) -> Floats: ...
+    @property
+    def xty(self) -> Floats: ...
+    @property
+    def yty(self) -> float: ...
+    @property
+    def shift(self) -> Floats: ...
+    @property
+    def center(self) -> float: ...
+    @property
+    def blocks(self) -> Sequence[TermSums]: ...
+    @property
+    def crossings(self) -> Sequence[SharedSums]: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Level:
+    """All terms of one grouping factor; L groups, q columns of Z.
+
+    Parameters
+    ----------
+    terms : tuple of int
+        Positions of the terms.
+    columns : tuple of slice
+        The columns of each term.
+    ztz : ndarray, shape (L, q, q)
+    ztr : ndarray, shape (L, q, p + 1)
+        Products with ``[X y] basis``.
+    """
+
+    terms: tuple[int, ...]
+    columns: tuple[slice, ...]
+    ztz: Floats
+    ztr: Floats
+
+    @property
+    def size(self) -> int:
+        return len(self.ztz)
+
+    @property
+    def q(self) -> int:
+        return int(self.ztz.shape[1])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """Products between the columns of two levels, for the M pairs of groups that share rows.
+
+    Parameters
+    ----------
+    i, k : ndarray of int, shape (M,)
+        Group of the first and of the second level.
+    products : ndarray, shape (M, q_first, q_second)
+    """
+
+    i: Ints
+    k: Ints
+    products: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class System:
+    """Everything an evaluation of the likelihood needs.
+
+    Parameters
+    ----------
+    levels : tuple of Level
+        By falling number of groups.
+    pairs : dict
+        Pairs of levels (a, b), a < b.
+    total : ndarray, shape (p + 1, p + 1)
+        Cross-products of ``[X y] basis``.
+    basis : ndarray, shape (p + 1, p + 1)
+        Upper triangular.
+    log_det : float
+        Logarithm of the determinant of X'X.
+    shifts : tuple of ndarray
+        What was taken off the columns of each term; the first entry of a term with an intercept
+        is 0.
+    shift : ndarray, shape (p,)
+    center : float
+        What was taken off the columns of X and off y.
+    size : float
+        Sum of squares of y less its center.
+    """
+
+    levels: tuple[Level, ...]
+    pairs: dict[tuple[int, int], Pairs]
+    total: Floats
+    basis: Floats
+    log_det: float
+    shifts: tuple[Floats, ...]
+    shift: Floats
+    center: float
+    size: float
+
+    @property
+    def barely_pooled(self) -> list[Floats]:
+        """Lambda of each level, (1, q, q), with which groups' effects are hardly pooled."""
+        out = []
+        for level in self.levels:
+            weight = np.einsum("lkk->k", level.ztz)
+            ratio = np.sqrt(level.size / np.where(weight > 0, weight, level.size))
+            out.append(np.diag(FREE * ratio)[None])
+        return out
+
+    @property
+    def named(self) -> tuple[Floats, Floats]:
+        """Matrix A and vector a for which the coefficients as named are ``A beta + a``."""
+        p = self.p
+        unshift, offset = np.eye(p), np.zeros(p)
+        if p:  # nothing is taken off if the first column is not the intercept
+            unshift[0] -= self.shift
+            offset[0] = self.center
+        return unshift @ self.basis[:p, :p], offset - unshift @ self.basis[:p, p]
+
+    def weights(
+        self, size: int, groups: Mapping[int, tuple[Ints, Floats]]
+    ) -> tuple[tuple[Ints, ...], tuple[Floats, ...]]:
+        """Weights on the effects of terms as named to weights on those of the levels as shifted.
+
+        Parameters
+        ----------
+        size : int
+            Number of rows R.
+        groups : mapping
+            From the position of a term to each row's group, (R,), with -1 for a new group and -2
+            for none, and its weights, (R, q).
+
+        Returns
+        -------
+        index : tuple of ndarray of int, shape (R,)
+        z : tuple of ndarray, shape (R, q)
+            One of each a level.
+        """
+        index, z = [], []
+        for level in self.levels:
+            own = np.full(size, -2, dtype=np.int64)
+            wide = np.zeros((size, level.q))
+            for term, at in zip(level.terms, level.columns, strict=True):
+                if term not in groups:
+                    continue
+                chosen, values = groups[term]
+                values = np.where(np.asarray(chosen)[:, None] == -2, 0.0, values)
+                wide[:, at] = values - np.outer(values[:, 0], self.shifts[term])
+                own = np.maximum(own, np.asarray(chosen, dtype=np.int64))
+            index.append(own)
+            z.append(wide)
+        return tuple(index), tuple(z)
+
+    def every_effect(self) -> tuple[tuple[Ints, ...], tuple[Floats, ...]]:
+        """Every effect of every group of every term, term by term, as `weights` gives them."""
+        parts = []
+        for term in range(len(self.shifts)):
+            level = next(each for each in self.levels if term in each.terms)
+            q = len(self.shifts[term])
+            index = np.repeat(np.arange(level.size), q)
+            own = {term: (index, np.tile(np.eye(q), (level.size, 1)))}
+            parts.append(self.weights(level.size * q, own))
+        index_by_level = zip(*(index for index, _ in parts), strict=True)
+        z_by_level = zip(*(z for _, z in parts), strict=True)
+        return tuple(map(np.concatenate, index_by_level)), tuple(map(np.concatenate, z_by_level))
+
+    @property
+    def p(self) -> int:
+        return len(self.total) - 1
+
+    def relative_factors(self, by_term: Sequence[Floats]) -> list[Floats]:
+        """Lambda of every level from those of the terms, for the columns as shifted.
+
+        Parameters
+        ----------
+        by_term : sequence of ndarray, shape (G, q_t, q_t)
+            Any factor of each term's relative covariance, for the columns as named.
+
+        Returns
+        -------
+        list of ndarray, shape (G, q, q)
+        """
+        out = []
+        for level in self.levels:
+            wide = np.zeros((len(by_term[level.terms[0]]), level.q, level.q))
+            for term, at in zip(level.terms, level.columns, strict=True):
+                factor = by_term[term]
+                wide[:, at, at] = factor
+                if self.shifts[term].any():
+                    wide[:, at.start, at] += np.tensordot(factor, self.shifts[term], ([1], [0]))
+            out.append(wide)
+        return out
+
+
+def moment_ratios(system: System) -> list[Floats]:
+    """Rough sds of the groups' own effects beyond chance, over sigma, of each level; shape (q,).
+
+    From residuals of least squares, one effect at a time: the weighted spread of what the groups
+    say by themselves, less what chance explains.
+    """
+    noise = system.total[-1, -1]
+    found = []
+    for level in system.levels:
+        weight = np.einsum("lkk->lk", level.ztz)
+        square = np.square(level.ztr[:, :, -1]) / np.where(weight > 0, weight, 1.0)
+        found.append((square, weight))
+        noise = min(noise, float(system.total[-1, -1] - square[:, 0].sum()))
+    rows = max(float(weight[:, 0].sum()) for _, weight in found)
+    sigma2 = max(noise, 1e-3 * system.total[-1, -1]) / max(rows, 1.0)
+    out = []
+    for square, weight in found:
+        beyond = (square / sigma2 - 1.0).sum(axis=0) / np.maximum(weight.sum(axis=0), 1e-300)
+        least = 0.5 * len(square) / np.maximum(weight.sum(axis=0), 1e-300)
+        out.append(np.sqrt(np.maximum(beyond, least)))
+    return out
+
+
+def dependent_columns(xtx: Floats) -> list[int]:
+    """Columns that are linear combinations of those before them."""
+    size = np.diag(xtx).copy()
+    left = xtx.astype(np.float64, copy=True)
+    found = []
+    for k in range(len(left)):
+        if left[k, k] <= DEPENDENT * size[k] or size[k] == 0.0:
+            found.append(k)
+            continue
+        row = left[k] / left[k, k]
+        left = left - np.outer(left[:, k], row)
+    return found
+
+
+def make_system(sums: Sums) -> System:
+    """Gather terms by factor, order the levels, and make X orthonormal."""
+    basis, total, log_det = _orthonormal(sums)
+    by_factor: dict[str, list[int]] = {}
+    for t, block in enumerate(sums.blocks):
+        by_factor.setdefault(block.factor, []).append(t)
+    order = sorted(by_factor.values(), key=lambda terms: -len(sums.blocks[terms[0]].ztz))
+    crossings = {(c.first, c.second): c for c in sums.crossings}
+    levels = tuple(_level(sums, terms, crossings, basis) for terms in order)
+    pairs = {
+        (a, b): _pairs(levels[a], levels[b], crossings)
+        for a in range(len(levels))
+        for b in range(a + 1, len(levels))
+    }
+    shifts = tuple(b.shift for b in sums.blocks)
+    size = float(sums.yty)
+    return System(levels, pairs, total, basis, log_det, shifts, sums.shift, sums.center, size)
+
+
+def _orthonormal(sums: Sums) -> tuple[Floats, Floats, float]:
+    p = len(sums.xtx)
+    basis = np.eye(p + 1)
+    log_det = 0.0
+    if p:
+        size = np.sqrt(np.diag(sums.xtx))
+        upper = linalg.cholesky(sums.xtx / np.outer(size, size)) * size
+        basis[:p, :p] = linalg.solve_triangular(upper, np.eye(p))
+        basis[:p, p] = -linalg.cho_solve((upper, False), sums.xty)
+        log_det = 2.0 * float(np.log(np.diag(upper)).sum())
+    whole = np.empty((p + 1, p + 1))
+    whole[:p, :p], whole[p, p] = sums.xtx, sums.yty
+    whole[:p, p] = whole[p, :p] = sums.xty
+    total = basis.T @ whole @ basis
+    return basis, 0.5 * (total + total.T), log_det
+
+
+def _level(
+    sums: Sums, terms: list[int], crossings: dict[tuple[int, int], SharedSums], basis: Floats
+) -> Level:
+    blocks = [sums.blocks[t] for t in terms]
+    ends = np.cumsum([0, *(b.ztz.shape[1] for b in blocks)])
+    columns = tuple(slice(int(a), int(b)) for a, b in itertools.pairwise(ends))
+    ztz = np.zeros((len(blocks[0].ztz), ends[-1], ends[-1]))
+    for a, at in enumerate(columns):
+        ztz[:, at, at] = blocks[a].ztz
+        for b in range(a + 1, len(blocks)):
+            shared = crossings[terms[a], terms[b]]
+            ztz[shared.i, at, columns[b]] = shared.products
+            ztz[shared.i, columns[b], at] = shared.products.transpose(0, 2, 1)
+    own = [np.concatenate([b.ztx, b.zty[:, :, None]], axis=2) for b in blocks]
+    return Level(tuple(terms), columns, ztz, np.concatenate(own, axis=1) @ basis)
+
+
+def _pairs(first: Level, second: Level, crossings: dict[tuple[int, int], SharedSums]) -> Pairs:
+    i = k = np.empty(0, dtype=np.int64)
+    products = np.empty((0, first.q, second.q))
+    for s, at in zip(first.terms, first.columns, strict=True):
+        for t, beside in zip(second.terms, second.columns, strict=True):
+            shared = crossings[min(s, t), max(s, t)]
+            forward = s < t
+            if not len(products):
+                i, k = (shared.i, shared.k) if forward else (shared.k, shared.i)
+                order = np.lexsort((k, i))
+                i, k = i[order], k[order]
+                products = np.empty((len(i), first.q, second.q))
+            part = shared.products if forward else shared.products.transpose(0, 2, 1)
+            mine = (shared.i, shared.k) if forward else (shared.k, shared.i)
+            products[:, at, beside] = part[np.lexsort((mine[1], mine[0]))]
+    return Pairs(i, k, products)

@@ -1,0 +1,337 @@
+"""Linear mixed models: predictors at both levels, varying slopes, nested and crossed groups.
+
+    y = X beta + sum_t Z_t b_t + e,   e_i ~ N(0, sigma^2 / w_i),   b_t,l ~ N(0, Sigma_t)
+
+Given the hyperparameters phi everything else is Gaussian, or Student's t, in closed form. phi is,
+in this order: sigma (only if it is unknown and the priors have a scale of their own); for each
+term the sds of its effects and, if correlated, their partial correlations; a variance for each
+coefficient with a Student's t prior. Where sigma integrates out, sds are relative to sigma.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import special
+
+from partialpool._typing import Floats
+from partialpool.data.cross_products import CrossProducts
+from partialpool.errors import DataError
+from partialpool.integrate import Axis, Coordinate, HalfLine, Interval
+from partialpool.kernels.covariance import covariance_factor
+from partialpool.kernels.crossed import Crossed, make_crossed
+from partialpool.kernels.profiled import Solved, solve
+from partialpool.kernels.system import System, dependent_columns, make_system, moment_ratios
+from partialpool.kernels.tree import Reduced, Tree, make_tree, nested
+from partialpool.models.prior_set import Priors
+from partialpool.models.priors import Normal, ScalePrior, StudentT
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One group-level term and where its hyperparameters are in phi.
+
+    Parameters
+    ----------
+    factor : str
+    effects : tuple of str
+    sds : slice
+        Of the effects' sds.
+    partial : slice or None
+        Of the partial correlations; None if uncorrelated.
+    priors : tuple of ScalePrior
+        Of the sds.
+    reference : ndarray, shape (q,)
+        Typical standard error of a group's own effect, divided by sigma.
+    """
+
+    factor: str
+    effects: tuple[str, ...]
+    sds: slice
+    partial: slice | None
+    priors: tuple[ScalePrior, ...]
+    reference: Floats
+
+
+def sd_name(factor: str, effect: str) -> str:
+    """Name of a standard deviation: ``tau[county]``, ``tau[county, floor]``."""
+    return f"tau[{factor}]" if effect == "Intercept" else f"tau[{factor}, {effect}]"
+
+
+def parameter_names(statistics: CrossProducts) -> list[str]:
+    """Names of the single parameters to which a prior can be given."""
+    spreads = [sd_name(b.factor, e) for b in statistics.blocks for e in b.effects]
+    return [*statistics.coefficients, *spreads]
+
+
+@dataclass(frozen=True, eq=False)
+class MixedModel:
+    """The likelihood and priors of a linear mixed model over its hyperparameters phi.
+
+    Parameters
+    ----------
+    statistics : CrossProducts
+    system : System
+        Normal equations.
+    kernel : Tree or Crossed
+        Integrates the groups out.
+    priors : Priors
+    terms : tuple of Term
+    df : float or None
+        Degrees of freedom of sigma where it is integrated out in closed form.
+    """
+
+    statistics: CrossProducts
+    system: System
+    kernel: Tree | Crossed
+    priors: Priors
+    terms: tuple[Term, ...]
+    df: float | None
+
+    @property
+    def has_sigma(self) -> bool:
+        """Whether phi begins with sigma."""
+        return self.df is None and not self.statistics.sigma_known
+
+    @cached_property
+    def _normal(self) -> Floats:
+        """Precision of the normal priors on ``[beta -1] basis``; shape (p + 1, p + 1)."""
+        rows = [
+            self._prior_row(name, prior.mean) / prior.sd
+            for name in self.statistics.coefficients
+            if isinstance(prior := self.priors.coefficient(name), Normal)
+        ]
+        stacked = np.array(rows).reshape(-1, self.system.p + 1)
+        return np.asarray(stacked.T @ stacked)
+
+    @cached_property
+    def _heavy(self) -> list[tuple[Floats, StudentT]]:
+        """The same for Student's t priors: rows to be divided by their variances, and priors."""
+        return [
+            (self._prior_row(name, prior.mean) / prior.scale, prior)
+            for name in self.statistics.coefficients
+            if isinstance(prior := self.priors.coefficient(name), StudentT)
+        ]
+
+    def _prior_row(self, name: str, mean: float) -> Floats:
+        """Coefficient less its prior mean as a linear function of ``[beta -1] basis``."""
+        s = self.statistics
+        row = np.zeros(self.system.p + 1)
+        row[s.coefficients.index(name)] = 1.0
+        row[-1] = mean
+        if name == "Intercept":
+            row[:-1] -= s.shift
+            row[-1] -= s.center
+        return np.asarray(row @ self.system.basis)
+
+    @cached_property
+    def sigma_guess(self) -> float:
+        """Residual sd with moderately pooled groups."""
+        if self.statistics.sigma_known:
+            return 1.0
+        factors = [np.diag(t.reference)[None] for t in self.terms]
+        reduced = self.kernel.evaluate(self.system.relative_factors(factors))
+        rest = solve(reduced.squares).rest[0] / max(self.statistics.n_used - self.system.p, 1)
+        return math.sqrt(rest) or 1.0
+
+    @cached_property
+    def axes(self) -> tuple[Coordinate, ...]:
+        """A smooth coordinate for each dimension of phi."""
+        unit = self.sigma_guess if self.has_sigma else 1.0
+        out: list[Coordinate] = [Axis(*self.priors.sigma.support)] if self.has_sigma else []
+        for term in self.terms:
+            for prior, reference in zip(term.priors, term.reference, strict=True):
+                lower, upper = prior.support
+                bounded = math.isfinite(upper)
+                out.append(Interval(lower, upper) if bounded else HalfLine(unit * float(reference)))
+            if term.partial is not None:
+                out += [Interval(-1.0, 1.0)] * (term.partial.stop - term.partial.start)
+        return (*out, *[Axis()] * len(self._heavy))
+
+    @property
+    def starts(self) -> Floats:
+        """Rough guesses of phi inside the priors' range, (S, d)."""
+        return np.array([self._start(self._own_ratios), self._start(self._small_ratios)])
+
+    @property
+    def _own_ratios(self) -> list[Floats]:
+        """Rough sds over sigma of each term's effects, from the groups' own values."""
+        out = [np.empty(0)] * len(self.terms)
+        for level, ratios in zip(self.system.levels, moment_ratios(self.system), strict=True):
+            for term, at in zip(level.terms, level.columns, strict=True):
+                out[term] = ratios[at]
+        return out
+
+    @property
+    def _small_ratios(self) -> list[Floats]:
+        return [0.1 * t.reference for t in self.terms]
+
+    def _start(self, ratios: list[Floats]) -> list[float]:
+        unit = self.sigma_guess if self.has_sigma else 1.0
+        out = [inside(self.priors.sigma, unit)] if self.has_sigma else []
+        for term, ratio in zip(self.terms, ratios, strict=True):
+            guesses = zip(term.priors, unit * ratio, strict=True)
+            out += [inside(prior, float(guess)) for prior, guess in guesses]
+            if term.partial is not None:
+                out += [0.0] * (term.partial.stop - term.partial.start)
+        return [*out, *[1.0] * len(self._heavy)]
+
+    def sigma(self, points: Floats) -> Floats:
+        """Sigma at points of phi where it is one of them, otherwise one; (G, d) to (G,)."""
+        return points[:, 0] if self.has_sigma else np.ones(len(points))
+
+    def factors(self, points: Floats) -> list[Floats]:
+        """Lambda of each term at points of phi; (G, q, q) each."""
+        sigma = self.sigma(points)[:, None]
+        return [
+            covariance_factor(
+                points[:, t.sds] / sigma, None if t.partial is None else points[:, t.partial]
+            )
+            for t in self.terms
+        ]
+
+    def reduced(self, points: Floats) -> Reduced:
+        """The groups integrated out at points of phi."""
+        return self.kernel.evaluate(self.system.relative_factors(self.factors(points)))
+
+    def solved(self, points: Floats, reduced: Reduced) -> Solved:
+        """Beta given phi, with its priors."""
+        squares = reduced.squares
+        variance = (self.sigma(points) ** 2)[:, None, None]
+        if self._normal.any():
+            squares = squares + variance * self._normal
+        for k, (row, _) in enumerate(reversed(self._heavy), start=1):
+            squares = squares + variance * np.outer(row, row) / points[:, -k, None, None]
+        return solve(squares)
+
+    def log_likelihood(self, points: Floats) -> tuple[Floats, Solved]:
+        """Log likelihood of phi, beta (and sigma if `df`) integrated out; up to a constant."""
+        reduced = self.reduced(points)
+        solved = self.solved(points, reduced)
+        out = -0.5 * (reduced.log_det + solved.log_det)
+        if self.df is not None:
+            return out - 0.5 * self.df * np.log(solved.rest), solved
+        sigma = self.sigma(points)
+        if self.has_sigma:
+            out = out - (self.statistics.n_used - self.system.p) * np.log(sigma / self.sigma_guess)
+        return out - 0.5 * solved.rest / sigma**2, solved
+
+    def log_prior(self, points: Floats) -> Floats:
+        """Log prior density of phi, up to a constant."""
+        sigma = self.sigma(points)
+        out = np.zeros(len(points))
+        if self.has_sigma:
+            out += self.priors.sigma.log_density(sigma, 1.0)
+        for term in self.terms:
+            columns = points[:, term.sds].T
+            for x, prior, reference in zip(columns, term.priors, term.reference, strict=True):
+                out += prior.log_density(x, sigma * reference)
+            if term.partial is not None:
+                out += self.priors.rho.log_density(points[:, term.partial], len(term.effects))
+        for k, (_, heavy) in enumerate(reversed(self._heavy), start=1):
+            out += _log_inverse_gamma(points[:, -k], 0.5 * heavy.df) - 0.5 * np.log(points[:, -k])
+        return out
+
+    def evaluate(self, points: Floats) -> tuple[Floats, Floats]:
+        """Log posterior density of phi, up to a constant, and beta given phi.
+
+        Parameters
+        ----------
+        points : ndarray, shape (G, d)
+
+        Returns
+        -------
+        log_density : ndarray, shape (G,)
+        carried : ndarray, shape (G, 1 + p + p^2)
+            Scale of sigma (sigma where it is not integrated out); mean of beta in the basis;
+            its covariance over the squared scale.
+        """
+        log_f, solved = self.log_likelihood(points)
+        scale = self.sigma(points) if self.df is None else np.sqrt(solved.rest / self.df)
+        spread = solved.covariance.reshape(len(points), -1)
+        carried = np.concatenate([scale[:, None], solved.beta, spread], axis=1)
+        return log_f + self.log_prior(points), carried
+
+
+def _log_inverse_gamma(x: Floats, half: float) -> Floats:
+    constant = half * math.log(half) - special.gammaln(half)
+    return np.asarray(constant - (half + 1.0) * np.log(x) - half / x)
+
+
+def inside(prior: ScalePrior, guess: float) -> float:
+    """The guess, or the middle of the prior's range if it is outside."""
+    lower, upper = prior.support
+    return guess if lower < guess < upper else 0.5 * (lower + min(upper, 2.0 * lower + 1.0))
+
+
+def mixed_model(
+    statistics: CrossProducts, priors: Priors, *, with_sigma: bool = False
+) -> MixedModel:
+    """Set up the model; `with_sigma` keeps sigma in phi even where it could be integrated out.
+
+    Raises
+    ------
+    DataError
+        If a predictor is a linear combination of others, or a factor has one group only.
+    """
+    s = statistics
+    check_design(s)
+    system = make_system(s)
+    kernel = make_tree(system) if nested(system) else make_crossed(system)
+    closed = _integrates_sigma(s, priors) and not with_sigma
+    terms = _terms(s, priors, 0 if closed or s.sigma_known else 1)
+    df = _degrees_of_freedom(s, priors, terms) if closed else None
+    return MixedModel(s, system, kernel, priors, terms, df)
+
+
+def check_design(s: CrossProducts) -> None:
+    """Refuse collinear predictors and factors with one group."""
+    dependent = dependent_columns(s.xtx)
+    if dependent:
+        names = ", ".join(f'"{s.coefficients[k]}"' for k in dependent)
+        raise DataError(
+            f"the coefficients cannot be told apart: {names} can be computed from the predictors "
+            f"before it ({', '.join(s.coefficients)}); leave out what is redundant"
+        )
+    for block in s.blocks:
+        if len(block.n) < 2:
+            raise DataError(
+                f'"{block.factor}" has one group only ("{block.labels[0]}"): pooling needs at '
+                "least two groups, and three under the default priors"
+            )
+
+
+def _terms(s: CrossProducts, priors: Priors, at: int) -> tuple[Term, ...]:
+    out = []
+    for block in s.blocks:
+        q = len(block.effects)
+        pairs = q * (q - 1) // 2 if block.correlated else 0
+        chosen = tuple(priors.scale(sd_name(block.factor, e)) for e in block.effects)
+        information = np.einsum("lkk->k", block.ztz)
+        reference = np.sqrt(len(block.n) / np.where(information > 0, information, len(block.n)))
+        partial = slice(at + q, at + q + pairs) if pairs else None
+        term = Term(block.factor, block.effects, slice(at, at + q), partial, chosen, reference)
+        out.append(term)
+        at += q + pairs
+    return tuple(out)
+
+
+def _integrates_sigma(s: CrossProducts, priors: Priors) -> bool:
+    """Whether sigma integrates out in closed form: no prior has a scale of its own."""
+    spreads = [priors.scale(sd_name(b.factor, e)) for b in s.blocks for e in b.effects]
+    fixed = [priors.coefficient(name) for name in s.coefficients]
+    return (
+        not s.sigma_known
+        and priors.sigma.degree is not None
+        and all(p.degree is not None for p in spreads)
+        and not any(p.proper for p in fixed)
+    )
+
+
+def _degrees_of_freedom(s: CrossProducts, priors: Priors, terms: tuple[Term, ...]) -> float:
+    """Degrees of freedom of sigma given the relative sds."""
+    powers = [float(p.degree or 0.0) + 1.0 for t in terms for p in t.priors]
+    return s.n_used - len(s.coefficients) - 1.0 - float(priors.sigma.degree or 0.0) - sum(powers)

@@ -1,0 +1,237 @@
+"""Whether the posterior of a mixed model integrates, and which moments exist, by counting powers.
+
+Far out the likelihood falls like a whole power of the sds that go to infinity together: with one
+factor of L groups and an intercept, like tau^-(L - 1). For crossed and nested factors, varying
+slopes and predictors that are constant within groups the powers are read off the likelihood
+itself, at two points far out, and rounded.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from partialpool._typing import Floats
+from partialpool.data.cross_products import Block
+from partialpool.errors import DataError, ImproperPosteriorError
+from partialpool.kernels.profiled import fits_perfectly
+from partialpool.models.mixed import MixedModel, inside, sd_name
+from partialpool.models.priors import StudentT
+
+NEAR, FAR = 3e3, 3e5
+"""Multiples of the typical standard errors between which powers are measured."""
+TOGETHER = 6
+"""Up to so many sds, all sets of them are tried; beyond, each alone, pairs, and all."""
+
+
+FARTHEST = 100.0
+"""How many sds from zero the mean of a varying slope's predictor may lie."""
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """Moments of an order below these exist.
+
+    Parameters
+    ----------
+    phi : tuple of float
+        Of each dimension of phi, as `integrate_cloud` takes them.
+    sd : tuple of float
+        Of each sd, in the order of the terms' effects.
+    sigma : float
+    coefficients : tuple of float
+        Of each coefficient.
+    """
+
+    phi: tuple[float, ...]
+    sd: tuple[float, ...]
+    sigma: float
+    coefficients: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Spread:
+    """One sd: where it is in phi and how its prior falls."""
+
+    name: str
+    groups: int
+    at: int
+    tail: float
+    bounded: bool
+    reference: float
+
+
+def check_proper(model: MixedModel) -> Orders:
+    """Return which moments exist.
+
+    Raises
+    ------
+    DataError
+        If a varying slope's predictor is so far from zero that its intercept means nothing.
+    ImproperPosteriorError
+        If the posterior does not integrate to one; the message says why and what to choose.
+    """
+    for block in model.statistics.blocks:
+        _check_offset(block)
+    spreads = _spreads(model)
+    _check_sigma(model)
+    free = [s for s in spreads if not s.bounded and math.isfinite(s.tail)]
+    powers, grows = _powers(model, spreads, free)
+    for chosen, power in powers.items():
+        if power + sum(s.tail for s in chosen) <= len(chosen):
+            raise _improper(chosen)
+    sigma = _sigma_order(model)
+    df = math.inf if model.df is None else model.df
+    own = {s.name: (powers[s,] + s.tail - 1.0 if s in free else math.inf) for s in spreads}
+    sd = tuple(min(own[s.name], df) for s in spreads)
+    phi = [0.0] * len(model.axes)
+    for s in spreads:
+        phi[s.at] = own[s.name]
+    if model.has_sigma:
+        phi[0] = sigma
+    coefficients = tuple(
+        min([df if math.isfinite(df) else sigma, *(own[s.name] for s in free if grows[s][k])])
+        for k in range(len(model.statistics.coefficients))
+    )
+    return Orders(tuple(phi), sd, sigma, _with_priors(model, coefficients))
+
+
+def _with_priors(model: MixedModel, orders: tuple[float, ...]) -> tuple[float, ...]:
+    """A proper prior adds its own moments."""
+    out = []
+    for name, order in zip(model.statistics.coefficients, orders, strict=True):
+        prior = model.priors.coefficient(name)
+        more = prior.df if isinstance(prior, StudentT) else math.inf if prior.proper else 0.0
+        out.append(order + more)
+    return tuple(out)
+
+
+def _check_offset(block: Block) -> None:
+    """Refuse slopes whose intercept is an extrapolation far beyond the data."""
+    if not block.correlated:
+        return
+    spread = np.sqrt(np.einsum("lkk->k", block.ztz) / block.weight.sum())
+    for effect, shift, sd in zip(block.effects, block.shift, spread, strict=True):
+        if abs(shift) > FARTHEST * sd > 0.0:
+            raise DataError(
+                f'"{effect}" lies far from zero (mean {shift:.4g}, spread {sd:.3g}), and the '
+                f'intercepts that vary by "{block.factor}" would be those at zero; write '
+                f"center({effect}) in its place"
+            )
+
+
+def _spreads(model: MixedModel) -> list[_Spread]:
+    out = []
+    for term, block in zip(model.terms, model.statistics.blocks, strict=True):
+        for k, effect in enumerate(term.effects):
+            prior = term.priors[k]
+            bounded = math.isfinite(prior.support[1])
+            out.append(
+                _Spread(
+                    sd_name(term.factor, effect),
+                    len(block.n),
+                    term.sds.start + k,
+                    prior.tail,
+                    bounded,
+                    float(term.reference[k]),
+                )
+            )
+    return out
+
+
+def _powers(
+    model: MixedModel, spreads: list[_Spread], free: list[_Spread]
+) -> tuple[dict[tuple[_Spread, ...], float], dict[_Spread, list[bool]]]:
+    """Power with which the likelihood falls for sets of sds; which coefficients grow with each."""
+    sizes = range(1, len(free) + 1) if len(free) <= TOGETHER else (1, 2, len(free))
+    sets = [c for size in sizes for c in itertools.combinations(free, size)]
+    base = np.array(model.starts[0])
+    for s in spreads:
+        prior = next(
+            p for t in model.terms for k, p in enumerate(t.priors) if t.sds.start + k == s.at
+        )
+        base[s.at] = inside(prior, model.sigma(base[None])[0] * s.reference)
+    points = np.tile(base, (2 * len(sets), 1))
+    unit = model.sigma(base[None])[0]
+    for row, chosen in enumerate(sets):
+        for s in chosen:
+            points[row, s.at] = NEAR * s.reference * unit
+            points[row + len(sets), s.at] = FAR * s.reference * unit
+    if not sets:
+        return {}, {}
+    with np.errstate(all="ignore"):
+        log_f, solved = model.log_likelihood(points)
+    variance = np.einsum("gij,jk,ik->gi", solved.covariance, *_named(model))
+    near, far = np.split(log_f, 2)
+    fall = np.rint((near - far) / math.log(FAR / NEAR))
+    grow = variance[len(sets) :] > 1e2 * variance[: len(sets)]
+    powers = dict(zip(sets, np.nan_to_num(fall, nan=-math.inf).tolist(), strict=True))
+    return powers, {
+        chosen[0]: grow[i].tolist() for i, chosen in enumerate(sets) if len(chosen) == 1
+    }
+
+
+def _named(model: MixedModel) -> tuple[Floats, Floats]:
+    p = model.system.p
+    basis = model.system.basis[:p, :p]
+    return basis.T, basis
+
+
+def _check_sigma(model: MixedModel) -> None:
+    """Refuse data that leave sigma without a lower or an upper limit."""
+    s = model.statistics
+    if s.sigma_known:
+        return
+    if model.df is not None and model.df <= 0:
+        raise ImproperPosteriorError(
+            f"{s.n_used} rows are too few for {len(s.coefficients)} coefficients, sigma and "
+            f"{sum(len(t.effects) for t in model.terms)} standard deviations between groups: "
+            f"{_advice()}"
+        )
+    if model.priors.sigma.zero == math.inf or not fits_perfectly(model.system, model.kernel):
+        return
+    raise ImproperPosteriorError(
+        "coefficients and groups' effects together fit every row exactly, so sigma (the spread "
+        "of rows about their groups' lines) cannot be told from the spread between groups: not "
+        "identified. Give the standard error of each row (y | se(column) ~ ...), more rows a "
+        'group, or a prior of sigma that excludes 0 (--prior "sigma ~ lognormal(0, 1)")'
+    )
+
+
+def _sigma_order(model: MixedModel) -> float:
+    """Moments of sigma below this exist."""
+    s = model.statistics
+    if s.sigma_known:
+        return math.inf
+    if model.df is not None:
+        return model.df
+    flat = sum(not model.priors.coefficient(name).proper for name in s.coefficients)
+    order = s.n_used - flat + model.priors.sigma.tail - 1.0
+    tails = [p.tail - 1.0 for t in model.terms for p in t.priors]
+    together = order + sum(tails)
+    if min(order, together) <= 0:
+        raise ImproperPosteriorError(
+            f"{s.n_used} rows leave sigma without an upper limit under sigma ~ "
+            f"{model.priors.sigma}: give sigma a proper prior such as half_normal(scale)"
+        )
+    return min(order, together)
+
+
+def _advice() -> str:
+    return (
+        'give the standard deviations proper priors, such as --prior "tau ~ half_normal(scale)" '
+        "for all of them (in Python: prior=pp.priors(tau=pp.HalfNormal(scale)))"
+    )
+
+
+def _improper(chosen: tuple[_Spread, ...]) -> ImproperPosteriorError:
+    names = " and ".join(s.name for s in chosen)
+    groups = " and ".join(f"{n:,}" for n in dict.fromkeys(s.groups for s in chosen))
+    return ImproperPosteriorError(
+        f"the data do not limit {names} from above: {groups} groups are too few for it, or its "
+        f"effects cannot be told from other terms; its posterior has no finite total under flat "
+        f"priors (an intercept that varies needs at least 3 groups): {_advice()}"
+    )

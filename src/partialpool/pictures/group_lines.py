@@ -1,0 +1,150 @@
+"""Each group's line by no, complete and partial pooling: small multiples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from partialpool import display
+from partialpool._typing import Floats, Ints
+from partialpool.classical.pooled_regression import pooled_regression
+from partialpool.data.population import population_weights
+from partialpool.pictures import parts
+from partialpool.pictures.style import Look, altair, look, styled
+from partialpool.pictures.terms import Effect, with_slope
+from partialpool.posterior import MixedPosterior
+
+MOST_GROUPS = 24
+COLUMNS = 6
+KINDS = ("no pooling", "complete pooling", "partial pooling")
+
+
+def group_lines(
+    post: MixedPosterior,
+    factor: str | None = None,
+    slope: str | None = None,
+    *,
+    title: str | None = None,
+    dark: bool = False,
+) -> Any:
+    """Draw the lines of each group: its own, that of all rows, and the partially pooled one.
+
+    Parameters
+    ----------
+    post : MixedPosterior
+        What to draw.
+    factor, slope : str, optional
+        Grouping factor and slope; the first term with both an intercept and a slope.
+    title : str, optional
+        In place of the standard title.
+    dark : bool
+        Colours for dark surroundings.
+
+    Returns
+    -------
+    altair.Chart
+        One panel a group, at most 24, in the order of the pooled slopes; lines over the middle
+        95% of the predictor (its mean and two sds), other predictors of rows at zero; where there
+        are none, a circle at the group's mean.
+    """
+    alt, colours, s = altair(), look(dark), post.statistics
+    first, second = with_slope(post, factor, slope)
+    order = parts.spread_evenly(second.estimate, MOST_GROUPS)
+    x, means = _range(second), _means(post, second)
+    lines = _lines(post, first, second, order, x)
+    scale = alt.Scale(zero=False, nice=True)
+    named = display.printable(second.name), display.printable(s.outcome)
+    axes = {
+        "x": alt.X("x:Q", title=named[0], scale=scale, axis=alt.Axis(tickCount=4)),
+        "y": alt.Y("y:Q", title=named[1], scale=scale, axis=alt.Axis(tickCount=5)),
+    }
+    panels = [
+        _panel(alt, name, lines[i], means[order[i]], axes, colours)
+        for i, name in enumerate(parts.distinct(first.block.labels[order].tolist()))
+    ]
+    chart = alt.concat(*panels, columns=COLUMNS, spacing=12).resolve_scale(
+        x="shared", y="shared", color="shared", strokeDash="shared"
+    )
+    told = [_caption(means)]
+    told += parts.sampled(len(order), len(first.estimate), "the range of slopes")
+    names = display.printable(first.block.factor)
+    what = parts.head(title or f"{named[1]} by {named[0]} in each {names}", told)
+    return styled(parts.described(chart, what), dark)
+
+
+def _caption(means: Floats) -> str:
+    if np.isfinite(means[:, 1]).any():
+        return "Circles: the groups' means"
+    return "Other predictors of rows are at zero"
+
+
+def _range(slope: Effect) -> Floats:
+    """Ends of the predictor's middle 95%."""
+    block, k = slope.block, slope.place
+    total = float(block.weight.sum())
+    mean = float(block.ztz[:, 0, k].sum()) / total
+    sd = np.sqrt(max(float(block.ztz[:, k, k].sum()) / total - mean**2, 0.0))
+    return mean + float(block.shift[k]) + np.array([-2.0 * sd, 2.0 * sd])
+
+
+def _means(post: MixedPosterior, slope: Effect) -> Floats:
+    """Mean of predictor and outcome in each group, (L, 2); nan beside other predictors of rows."""
+    s, block, k = post.statistics, slope.block, slope.place
+    x = block.ztz[:, 0, k] / block.weight + block.shift[k]
+    y = block.zty[:, 0] / block.weight + s.center
+    varying = [n for n, c in zip(s.coefficients, block.constant, strict=True) if not c]
+    return np.stack([x, y if varying in ([], [slope.name]) else np.full(len(x), np.nan)], axis=1)
+
+
+def _lines(
+    post: MixedPosterior, first: Effect, second: Effect, order: Ints, x: Floats
+) -> list[list[dict[str, Any]]]:
+    """The ends of the three lines of each group."""
+    s = post.statistics
+    weights = population_weights(s, first.term)
+    pooled = weights @ pooled_regression(s, None).estimate
+    level, slope = pooled[:, first.place], pooled[:, second.place]
+    found = []
+    for i in order.tolist():
+        pairs = (
+            (first.raw[i], second.raw[i]),
+            (level[i], slope[i]),
+            (first.estimate[i], second.estimate[i]),
+        )
+        found.append([
+            {"kind": kind, "x": float(v), "y": float(a + b * v)}
+            for kind, (a, b) in zip(KINDS, pairs, strict=True)
+            if np.isfinite([a, b]).all()
+            for v in x
+        ])  # fmt: skip
+    return found
+
+
+def _panel(
+    alt: Any,
+    name: str,
+    lines: list[dict[str, Any]],
+    mean: Floats,
+    axes: dict[str, Any],
+    colours: Look,
+) -> Any:
+    strokes = [colours.raw, colours.mean, colours.pooled]
+    chart = (
+        alt.Chart(alt.Data(values=lines), title=alt.TitleParams(name, fontSize=12, anchor="middle"))
+        .mark_line(strokeWidth=2)
+        .encode(
+            **axes,
+            color=alt.Color("kind:N", scale=alt.Scale(domain=list(KINDS), range=strokes)),
+            strokeDash=alt.StrokeDash(
+                "kind:N", scale=alt.Scale(domain=list(KINDS), range=[[2, 2], [6, 4], [1, 0]])
+            ),
+        )
+    )
+    if np.isfinite(mean).all():
+        values = [{"x": float(mean[0]), "y": float(mean[1])}]
+        circle = alt.Chart(alt.Data(values=values)).mark_point(
+            color=colours.raw, strokeWidth=1.5, size=40, opacity=1
+        )
+        chart = alt.layer(chart, circle.encode(x="x:Q", y="y:Q"))
+    return chart.properties(width=118, height=104)

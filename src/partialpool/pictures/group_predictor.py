@@ -1,0 +1,158 @@
+"""Groups' intercepts against a predictor of the groups, with the regression line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from partialpool import display
+from partialpool._typing import Floats
+from partialpool.errors import ArgumentError, did_you_mean
+from partialpool.pictures import parts
+from partialpool.pictures.style import Look, altair, look, styled
+from partialpool.pictures.terms import Effect, effect
+from partialpool.posterior import MixedPosterior
+
+MOST_GROUPS = 400
+CURVE = 40
+
+
+def by_predictor(
+    post: MixedPosterior,
+    predictor: str | None = None,
+    factor: str | None = None,
+    *,
+    level: float = 0.95,
+    title: str | None = None,
+    dark: bool = False,
+) -> Any:
+    """Draw each group's intercept with its interval against a predictor that groups have.
+
+    Parameters
+    ----------
+    post : MixedPosterior
+        What to draw.
+    predictor : str, optional
+        A coefficient that is constant within every group; the first one.
+    factor : str, optional
+        Grouping factor; the first one whose intercept varies.
+    level : float
+        Probability of intervals and band.
+    title : str, optional
+        In place of the standard title.
+    dark : bool
+        Colours for dark surroundings.
+
+    Returns
+    -------
+    altair.Chart
+        Diamonds and intervals: groups, partially pooled; open circles: their own values; line
+        and band: the population, other predictors of groups at their means, predictors of rows
+        at zero; y in units of the outcome.
+    """
+    alt, s = altair(), post.statistics
+    chosen = effect(post, factor, "Intercept")
+    at = _position(post, chosen, predictor)
+    order = parts.spread_evenly(chosen.estimate, MOST_GROUPS)
+    values = chosen.block.x_mean + s.shift  # (L, p)
+    rows = _rows(post, chosen, order, values[:, at], level)
+    curve = _curve(post, chosen, values, at, level)
+    name = display.printable(s.coefficients[at])
+    x = alt.X("x:Q", title=name, scale=alt.Scale(zero=False, nice=True))
+    y = alt.Y(
+        "estimate:Q",
+        title=display.printable(s.outcome),
+        scale=alt.Scale(zero=False, nice=True),
+        axis=parts.value_axis(alt, max(abs(r["estimate"]) for r in rows)),
+    )
+    chart = alt.layer(*_layers(alt, rows, curve, x, y, look(dark))).properties(
+        width=parts.WIDTH, height=380
+    )
+    lines = [
+        f"Intervals and band hold {parts.percent(level)}; the line is the population's, other "
+        "predictors of groups at their means and predictors of rows at zero"
+    ]
+    lines += parts.sampled(len(rows), len(chosen.estimate), "the range of estimates")
+    names = display.printable(s.outcome), display.printable(chosen.block.factor)
+    what = parts.head(title or f"{names[0]} by {names[1]} against {name}", lines)
+    return styled(parts.described(chart, what), dark)
+
+
+def _layers(
+    alt: Any,
+    rows: list[dict[str, Any]],
+    curve: list[dict[str, Any]],
+    x: Any,
+    y: Any,
+    colours: Look,
+) -> list[Any]:
+    told = ("x", "raw", "estimate", "lower", "upper")
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        x=x, tooltip=["group:N", *(alt.Tooltip(f"{k}:Q", format=",.4~g") for k in told)]
+    )
+    line = alt.Chart(alt.Data(values=curve))
+    marks = parts.two_marks(alt, colours)
+    small = len(rows) > 60
+    return [
+        line.mark_area(color=colours.mean, opacity=0.22).encode(x=x, y="lower:Q", y2="upper:Q"),
+        line.mark_line(color=colours.mean, strokeWidth=1.6).encode(x=x, y="estimate:Q"),
+        base.mark_rule(color=colours.pooled, strokeWidth=1.3, opacity=0.5).encode(
+            y="lower:Q", y2="upper:Q"
+        ),
+        base.transform_calculate(what=f"'{parts.OWN}'")
+        .transform_filter("isValid(datum.raw)")
+        .mark_point(strokeWidth=1, size=14 if small else 30, opacity=0.8)
+        .encode(y="raw:Q", **marks),
+        base.transform_calculate(what=f"'{parts.POOLED}'")
+        .mark_point(strokeWidth=0, size=34 if small else 80, opacity=1)
+        .encode(y=y, **marks),
+    ]
+
+
+def _position(post: MixedPosterior, chosen: Effect, predictor: str | None) -> int:
+    s = post.statistics
+    names = [
+        n for n, c in zip(s.coefficients, chosen.block.constant, strict=True)
+        if c and n != "Intercept"
+    ]  # fmt: skip
+    if not names:
+        raise ArgumentError(
+            f"no predictor is constant within every {chosen.block.factor}: this chart needs one "
+            "that groups have, such as the uranium of a county"
+        )
+    if predictor is not None and predictor not in names:
+        hint = did_you_mean(predictor, names)
+        raise ArgumentError(
+            f'"{predictor}" is no predictor of {chosen.block.factor}; {hint}there is '
+            f"{', '.join(names)}"
+        )
+    return s.coefficients.index(predictor or names[0])
+
+
+def _rows(
+    post: MixedPosterior, chosen: Effect, order: Any, values: Floats, level: float
+) -> list[dict[str, Any]]:
+    lower, upper = chosen.interval(post, order, level)
+    columns = {
+        "group": parts.distinct(chosen.block.labels[order].tolist()),
+        "x": values[order].tolist(),
+        "raw": [None if np.isnan(v) else v for v in chosen.raw[order].tolist()],
+        "estimate": chosen.estimate[order].tolist(),
+        "lower": lower.tolist(),
+        "upper": upper.tolist(),
+    }
+    return [dict(zip(columns, v, strict=True)) for v in zip(*columns.values(), strict=True)]
+
+
+def _curve(
+    post: MixedPosterior, chosen: Effect, values: Floats, at: int, level: float
+) -> list[dict[str, Any]]:
+    """The population's line over the range of the predictor, with its interval."""
+    grid = np.linspace(values[:, at].min(), values[:, at].max(), CURVE)
+    x = np.tile(np.where(chosen.block.constant, values.mean(axis=0), 0.0), (CURVE, 1))
+    x[:, at] = grid
+    found = post.linear(x)
+    lower, upper = found.interval(level)
+    columns = zip(grid.tolist(), found.mean.tolist(), lower.tolist(), upper.tolist(), strict=True)
+    return [dict(zip(("x", "estimate", "lower", "upper"), v, strict=True)) for v in columns]

@@ -1,0 +1,40 @@
+"""The charts of one linear mixed model, as methods."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from partialpool.pictures.coefficients import coefficients
+from partialpool.pictures.effects import effects
+from partialpool.pictures.group_lines import group_lines
+from partialpool.pictures.group_predictor import by_predictor
+from partialpool.pictures.two_effects import intercept_by_slope
+from partialpool.posterior import MixedPosterior
+
+
+@dataclass(frozen=True, slots=True)
+class MixedPlots:
+    """The charts of a linear mixed model: ``fit.plot.coefficients()``."""
+
+    posterior: MixedPosterior
+
+    def coefficients(self, **options: Any) -> Any:
+        """Coefficients with their intervals."""
+        return coefficients(self.posterior, **options)
+
+    def effects(self, *which: str, **options: Any) -> Any:
+        """An effect of every group, in the order of their estimates."""
+        return effects(self.posterior, *which, **options)
+
+    def group_lines(self, *which: str, **options: Any) -> Any:
+        """Each group's line by no, complete and partial pooling."""
+        return group_lines(self.posterior, *which, **options)
+
+    def intercept_by_slope(self, *which: str, **options: Any) -> Any:
+        """Where each group's own line is drawn to."""
+        return intercept_by_slope(self.posterior, *which, **options)
+
+    def by_predictor(self, *which: str, **options: Any) -> Any:
+        """Groups' intercepts against a predictor of the groups."""
+        return by_predictor(self.posterior, *which, **options)

@@ -1,0 +1,103 @@
+"""Which term and effect of a mixed model a chart is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from partialpool._typing import Floats, Ints
+from partialpool.data.cross_products import Block
+from partialpool.data.population import population_weights
+from partialpool.errors import ArgumentError, did_you_mean
+from partialpool.posterior import MixedPosterior
+from partialpool.posterior.effects import raw
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Effect:
+    """One effect of one term, and its groups.
+
+    Parameters
+    ----------
+    term : int
+        Position of the term.
+    place : int
+        Position of the effect in the term.
+    block : Block
+        The term.
+    raw, estimate, population : ndarray, shape (L,)
+        Own values of the groups (nan where their rows do not tell), posterior means, and what the
+        population alone says of each group.
+    """
+
+    term: int
+    place: int
+    block: Block
+    raw: Floats
+    estimate: Floats
+    population: Floats
+
+    @property
+    def name(self) -> str:
+        """The effect."""
+        return self.block.effects[self.place]
+
+    def interval(self, post: MixedPosterior, groups: Ints, level: float) -> Floats:
+        """Ends of the intervals of some groups; shape (2, G)."""
+        of = post.group(self.term).interval(level)
+        return np.asarray(of).reshape(2, *self.block.zty.shape)[:, groups, self.place]
+
+
+def effect(post: MixedPosterior, factor: str | None, name: str | None) -> Effect:
+    """Find an effect by factor and name; the first one where they are not given.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such factor or effect.
+    """
+    blocks = post.statistics.blocks
+    factors = list(dict.fromkeys(b.factor for b in blocks))
+    if factor is not None and factor not in factors:
+        hint = did_you_mean(factor, factors)
+        raise ArgumentError(f'there is no factor "{factor}"; {hint}there is {", ".join(factors)}')
+    own = [t for t, b in enumerate(blocks) if factor in (None, b.factor)]
+    names = [e for t in own for e in blocks[t].effects]
+    if name is not None and name not in names:
+        hint = did_you_mean(name, names)
+        raise ArgumentError(
+            f'"{name}" does not vary by {factor or "any factor"}; {hint}what varies is '
+            f"{', '.join(dict.fromkeys(names))}"
+        )
+    term = next(t for t in own if name is None or name in blocks[t].effects)
+    place = 0 if name is None else blocks[term].effects.index(name)
+    shape = blocks[term].zty.shape
+    estimate = np.asarray(post.group(term).mean).reshape(shape)[:, place]
+    beta = np.array([float(d.mean) for d in post.coefficients.values()])
+    population = population_weights(post.statistics, term)[:, place] @ beta
+    return Effect(term, place, blocks[term], raw(post.model, term)[:, place], estimate, population)
+
+
+def with_slope(
+    post: MixedPosterior, factor: str | None, slope: str | None
+) -> tuple[Effect, Effect]:
+    """An intercept and a slope of one term.
+
+    Raises
+    ------
+    ArgumentError
+        If no term has both.
+    """
+    blocks = post.statistics.blocks
+    fitting = [
+        b for b in blocks
+        if factor in (None, b.factor) and b.effects[0] == "Intercept" and len(b.effects) > 1
+    ]  # fmt: skip
+    if not fitting:
+        raise ArgumentError(
+            "this chart needs a term with an intercept and a slope that vary, such as (x | group)"
+        )
+    block = fitting[0]
+    chosen = effect(post, block.factor, slope or block.effects[1])
+    return effect(post, block.factor, "Intercept"), chosen

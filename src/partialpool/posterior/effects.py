@@ -1,0 +1,130 @@
+"""Groups' effects as linear combinations, and the groups' own values without pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from partialpool._typing import Floats, Ints
+from partialpool.data.population import population_weights
+from partialpool.errors import ArgumentError
+from partialpool.kernels import small
+from partialpool.models import MixedModel
+from partialpool.posterior.linear import Rows
+
+
+def features(model: MixedModel, points: Floats) -> Floats:
+    """Smooth, bounded functions of phi on which the groups' effects depend; (C, d)."""
+    out = points.copy()
+    sigma = model.sigma(points)
+    if model.has_sigma:
+        out[:, 0] = np.log(sigma)
+    at = 1 if model.has_sigma else 0
+    for term in model.terms:
+        ratio = points[:, term.sds] / (sigma[:, None] * term.reference)
+        out[:, term.sds] = ratio / np.sqrt(1.0 + ratio**2)
+        at = (term.partial or term.sds).stop
+    out[:, at:] = 1.0 / (1.0 + points[:, at:])
+    return out
+
+
+def growing(model: MixedModel, points: Floats, scale: Floats) -> Floats:
+    """Variances of rows and of groups' effects, which grow without limit; (C, e)."""
+    sds = np.concatenate([points[:, t.sds] for t in model.terms], axis=1)
+    if model.df is not None:
+        sds = sds * scale[:, None]
+    return np.concatenate([np.square(sds), np.square(scale)[:, None]], axis=1)
+
+
+def group_rows(model: MixedModel, block: int, *, whole: bool) -> Rows:
+    """Every effect of every group of a term, (L q) rows; with its population value if `whole`."""
+    s = model.statistics
+    groups, q = s.blocks[block].zty.shape
+    x = np.zeros((groups, q, len(s.coefficients)))
+    if whole:
+        x = population_weights(s, block)
+    index = np.repeat(np.arange(groups), q)
+    z = np.tile(np.eye(q), (groups, 1))
+    rows = linear_rows(model, x.reshape(groups * q, -1), {block: (index, z)}, None)
+    return rows
+
+
+def linear_rows(
+    model: MixedModel,
+    x: Floats,
+    groups: Mapping[int, tuple[Ints, Floats]],
+    noise: Floats | float | None,
+) -> Rows:
+    """Rows in the columns as named to rows in the kernels' terms; see `MixedPosterior.linear`."""
+    s = model.statistics
+    if x.ndim != 2 or x.shape[1] != len(s.coefficients):
+        raise ArgumentError(
+            f"x needs one column a coefficient ({len(s.coefficients)}); its shape is {x.shape}"
+        )
+    size = len(x)
+    matrix, offset = model.system.named
+    index, z = model.system.weights(size, groups)
+    extra = np.zeros(size) if noise is None else 1.0 / np.broadcast_to(noise, (size,))
+    return Rows(x @ offset, x @ matrix, index, z, extra)
+
+
+def raw(model: MixedModel, block: int) -> Floats:
+    """The groups' own effects by least squares, without pooling; (L, q), nan where not known.
+
+    Coefficients of predictors that vary within groups beside the effects are at their
+    within-group estimates.
+    """
+    s, system = model.statistics, model.system
+    level = next(each for each in system.levels if block in each.terms)
+    p = system.p
+    ztz, ztr = level.ztz.transpose(1, 2, 0), level.ztr.transpose(1, 2, 0)
+    lower = small.semidefinite_cholesky(ztz)
+    scaled = small.solve_semidefinite(lower, ztr)
+    within = system.total - np.einsum("qal,qbl->ab", scaled, scaled)
+    beta, named = _within(model, within)
+    left = scaled[:, p] - np.einsum("qpl,p->ql", scaled[:, :p], beta)
+    own = _back(lower, left)
+    known = np.stack([lower[k, k] > 0 for k in range(len(lower))]).all(axis=0)
+    b = s.blocks[block]
+    values = own[level.columns[level.terms.index(block)]].T.copy()  # (L, q), columns as shifted
+    if b.effects[0] == "Intercept":
+        values[:, 0] += s.center - values @ b.shift - float(named @ s.shift)
+    values[~known] = np.nan
+    return values
+
+
+def _within(model: MixedModel, within: Floats) -> tuple[Floats, Floats]:
+    """Within-group estimates of the coefficients, in the basis and as named.
+
+    Zero for those that the groups' own effects already hold.
+    """
+    p = model.system.p
+    basis = model.system.basis[:p, :p]
+    back = np.linalg.inv(basis) if p else basis
+    squares = back.T @ within[:p, :p] @ back  # of the columns as shifted
+    size = np.diag(model.statistics.xtx)
+    used = np.diag(squares) > 1e-9 * size
+    right = back.T @ (within[:p, p] - within[:p, :p] @ _offset(model))
+    named = np.zeros(p)
+    if used.any():
+        inner = squares[np.ix_(used, used)]
+        named[used] = np.linalg.lstsq(inner, right[used], rcond=1e-10)[0]
+    return back @ named + _offset(model), named
+
+
+def _offset(model: MixedModel) -> Floats:
+    """Beta of the basis at which the coefficients of the shifted columns are zero."""
+    p = model.system.p
+    basis = model.system.basis
+    return np.asarray(np.linalg.solve(basis[:p, :p], basis[:p, p])) if p else np.zeros(0)
+
+
+def _back(lower: Floats, left: Floats) -> Floats:
+    """Solve C'x = left for (q, q, L) and (q, L); zero where C is."""
+    out = np.zeros_like(left)
+    for i in reversed(range(len(lower))):
+        rest = left[i] - sum(lower[m, i] * out[m] for m in range(i + 1, len(lower)))
+        good = lower[i, i] > 0
+        out[i] = np.where(good, rest / np.where(good, lower[i, i], 1.0), 0.0)
+    return out

@@ -1,0 +1,163 @@
+"""REML and ML estimates with the face of a posterior: groups, predictions, intervals.
+
+Spreads are taken as known at their estimates, so that intervals leave out that they are not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from partialpool._typing import Floats, Ints
+from partialpool.classical.mixed import MixedEstimate, mixed_model
+from partialpool.data import CrossProducts, Table
+from partialpool.data.labels import as_labels
+from partialpool.integrate import Accuracy
+from partialpool.models.mixed import sd_name
+from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture
+from partialpool.posterior.integrated import plug_in
+from partialpool.posterior.mixed import MixedPosterior
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Estimated:
+    """A linear mixed model at the maximum of its (restricted) likelihood.
+
+    Parameters
+    ----------
+    statistics : CrossProducts
+        The data, reduced.
+    estimate : MixedEstimate
+        Estimates, standard errors, degrees of freedom, log likelihood, and whether the point is
+        a maximum.
+    given : MixedPosterior
+        Coefficients and groups given the estimated spreads.
+    """
+
+    statistics: CrossProducts
+    estimate: MixedEstimate
+    given: MixedPosterior
+
+    @property
+    def log_likelihood(self) -> float:
+        """Of the estimates; the restricted one for REML."""
+        return self.estimate.log_likelihood
+
+    @property
+    def method(self) -> str:
+        """How the estimates were found."""
+        kind = "restricted maximum likelihood" if self.estimate.restricted else "maximum likelihood"
+        return f"{kind}, checked by first and second derivatives"
+
+    @property
+    def error(self) -> float:
+        """How much higher the log likelihood may be at its maximum."""
+        return self.estimate.shortfall
+
+    @property
+    def status(self) -> Accuracy:
+        """Whether the estimates are a maximum."""
+        return Accuracy.REACHED if self.estimate.converged else Accuracy.NOT_REACHED
+
+    @cached_property
+    def coefficients(self) -> dict[str, Distribution]:
+        """Every coefficient: Student's t with Satterthwaite's degrees of freedom."""
+        e = self.estimate
+        columns = zip(e.names, e.coefficients, e.se, e.df, strict=True)
+        return {name: _student(value, se, df) for name, value, se, df in columns}
+
+    def group_table(self, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Table:
+        """One row an effect of a group, given the estimated spreads; as of `MixedPosterior`."""
+        return self.given.group_table(level, kind)
+
+    def linear(
+        self,
+        x: Floats,
+        groups: Mapping[int, tuple[Ints, Floats]] | None = None,
+        *,
+        noise: Floats | float | None = None,
+    ) -> Distribution:
+        """Linear combinations given the estimated spreads; as of `MixedPosterior`."""
+        return self.given.linear(x, groups, noise=noise)
+
+    def pooling(self, block: int) -> Floats:
+        """Weight on the pooled value of each effect; as of `MixedPosterior`."""
+        return self.given.pooling(block)
+
+    def parameter_table(self, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Table:
+        """One row a parameter: the estimate as mean, its standard error as sd.
+
+        Standard deviations and correlations have estimates only; the rest is nan.
+        """
+        found = [
+            (name, float(d.mean), self._se(name), *map(float, d.interval(level, kind)))
+            for name, d in self.coefficients.items()
+        ]
+        found += [
+            (name, value, math.nan, math.nan, math.nan) for name, value in self.spreads.items()
+        ]
+        names, mean, sd, lower, upper = zip(*found, strict=True)
+        value = np.array(mean)
+        median = np.where(np.isnan(sd), np.nan, value)
+        return Table(
+            name=as_labels(names),
+            mean=value,
+            sd=np.array(sd),
+            lower=np.array(lower),
+            median=median,
+            upper=np.array(upper),
+        )
+
+    def _se(self, name: str) -> float:
+        return float(self.estimate.se[self.estimate.names.index(name)])
+
+    @property
+    def spreads(self) -> dict[str, float]:
+        """Standard deviations and correlations between groups, and sigma where it is unknown."""
+        sds: dict[str, float] = {}
+        rhos: dict[str, float] = {}
+        e = self.estimate
+        for block, sd, rho in zip(self.statistics.blocks, e.sds, e.correlations, strict=True):
+            names = block.effects
+            sds |= {sd_name(block.factor, n): float(v) for n, v in zip(names, sd, strict=True)}
+            if block.correlated:
+                rhos |= {
+                    f"rho[{block.factor}, {names[k]}, {names[i]}]": float(rho[i, k])
+                    for i in range(len(names))
+                    for k in range(i)
+                }
+        last = {} if self.statistics.sigma_known else {"sigma": e.sigma}
+        return {**sds, **rhos, **last}
+
+    def __repr__(self) -> str:
+        return f"Estimated(log likelihood {self.log_likelihood:.6g}; {self.method})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle without what was cached."""
+        return Estimated, (self.statistics, self.estimate, self.given)
+
+
+def estimated(statistics: CrossProducts, *, restricted: bool) -> Estimated:
+    """Fit a linear mixed model by restricted or plain maximum likelihood.
+
+    Raises
+    ------
+    DataError
+        If predictors are collinear, or a factor has one group only.
+    """
+    found = mixed_model(statistics, restricted=restricted)
+    given = plug_in(statistics, found.sds, found.correlations, found.sigma)
+    return Estimated(statistics, found, given)
+
+
+def _student(value: float, se: float, df: float) -> Distribution:
+    loc, scale = np.array([[value]]), np.array([[max(se, 1e-300)]])
+
+    def rows(_: slice) -> tuple[Floats, Floats]:
+        return loc, scale
+
+    return Mixture((), rows, np.ones(1), float(df), 0.0, float(df))

@@ -1,0 +1,106 @@
+"""From statistics to the posterior of a mixed model: by integration, or with spreads as given."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from partialpool._typing import Floats
+from partialpool.data.cross_products import CrossProducts
+from partialpool.integrate import (
+    Accuracy,
+    Cloud,
+    highest_points,
+    integrate_by_surrogate,
+    integrate_cloud,
+)
+from partialpool.kernels.covariance import partial_correlations
+from partialpool.models import Priors, mixed_model
+from partialpool.models.mixed_propriety import Orders, check_proper
+from partialpool.posterior.mixed import MixedPosterior
+
+TARGETS = ((2, 1e-8), (4, 1e-4), (99, 1e-3))
+"""Targets of the error in up to so many dimensions of phi."""
+ROUGH = 1e-2
+"""And where an evaluation is slow."""
+SLOW = 2e-3
+"""Seconds of one evaluation from which on a polynomial stands in for most of them."""
+SECONDS = 5.0
+MOST = 200_000
+"""About what the evaluations may take, and how many they may be."""
+
+
+def mixed_posterior(statistics: CrossProducts, priors: Priors) -> MixedPosterior:
+    """Compute the posterior of a linear mixed model by deterministic integration.
+
+    Parameters
+    ----------
+    statistics : CrossProducts
+        The data, reduced.
+    priors : Priors
+        Of coefficients, sds, correlations and sigma.
+
+    Raises
+    ------
+    DataError
+        If predictors are collinear, or a factor has one group only.
+    ImproperPosteriorError
+        If data and priors leave no proper posterior.
+    """
+    model = mixed_model(statistics, priors)
+    orders = check_proper(model)
+    slow = model.kernel.seconds > SLOW
+    starts = model.starts[:1] if slow else model.starts
+    peaks = highest_points(model.evaluate, model.axes, starts)
+    if slow:
+        cloud = integrate_by_surrogate(
+            model.evaluate, model.axes, peaks[0], moments=orders.phi, tolerance=ROUGH
+        )
+    else:
+        cloud = integrate_cloud(
+            model.evaluate,
+            model.axes,
+            peaks,
+            moments=orders.phi,
+            tolerance=next(target for most, target in TARGETS if len(model.axes) <= most),
+            budget=int(min(SECONDS / model.kernel.seconds, MOST)),
+        )
+    return MixedPosterior(statistics, model, orders, cloud)
+
+
+def plug_in(
+    statistics: CrossProducts, sds: Sequence[Floats], correlations: Sequence[Floats], sigma: float
+) -> MixedPosterior:
+    """Everything given the spreads as if they were known: the posterior with one node.
+
+    Parameters
+    ----------
+    statistics : CrossProducts
+    sds : sequence of ndarray, shape (q,)
+        Of each term's effects (units of y over those of z).
+    correlations : sequence of ndarray, shape (q, q)
+    sigma : float
+    """
+    model = mixed_model(statistics, Priors(), with_sigma=True)
+    parts = [] if statistics.sigma_known else [np.array([sigma])]
+    for term, sd, correlation in zip(model.terms, sds, correlations, strict=True):
+        parts.append(np.maximum(sd, 0.0))
+        if term.partial is not None:
+            parts.append(partial_correlations(correlation))
+    point = np.concatenate(parts)[None]
+    cloud = Cloud(
+        lines=(),
+        place=np.zeros((1, point.shape[1]), dtype=np.int64),
+        weight=np.ones(1),
+        points=point,
+        carried=model.evaluate(point)[1],
+        second=np.zeros(1, dtype=bool),
+        log_total=math.nan,
+        error=0.0,
+        status=Accuracy.REACHED,
+    )
+    many = (math.inf,) * point.shape[1]
+    orders = Orders(many, many, math.inf, (math.inf,) * len(statistics.coefficients))
+    return MixedPosterior(statistics, model, orders, cloud)

@@ -1,0 +1,415 @@
+"""The posterior of a linear mixed model."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from partialpool._typing import Floats, Ints
+from partialpool.data import Table
+from partialpool.data.cross_products import CrossProducts
+from partialpool.errors import ArgumentError
+from partialpool.integrate import Accuracy, Cloud
+from partialpool.integrate.condense import condensed
+from partialpool.kernels.tree import Functional
+from partialpool.models import MixedModel, Priors
+from partialpool.models.mixed import sd_name
+from partialpool.models.mixed_propriety import Orders
+from partialpool.posterior import effects
+from partialpool.posterior.distributions import (
+    Distribution,
+    IntervalKind,
+    Mixture,
+    ScaledInverseChi,
+)
+from partialpool.posterior.draws import check_draws
+from partialpool.posterior.linear import Nodes, Rows, functional, held, located, mixture
+from partialpool.posterior.mixed_draws import MixedDraws, draw_mixed
+from partialpool.posterior.spreads import of_dimension, of_nodes, times_sigma
+
+NEGLIGIBLE = 1e-13, 1e-9
+"""Nodes of less weight than this, relative to the heaviest, are left out of mixtures: in up to
+two dimensions, and in more, where the heaviest has less weight itself."""
+FEW = {1: 60, 2: 55, 3: 56, 4: 70, 5: 56}
+FEW_IF_SLOW = 20
+"""Nodes from which groups' effects are read, by dimension of phi; and where each is slow."""
+
+
+CHUNK = 2**18
+"""Groups times nodes that are worked on at once."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MixedPosterior:
+    """The joint posterior of coefficients, groups' effects, sds, correlations and sigma.
+
+        y = X beta + sum_t Z_t b_t + e,   e_i ~ N(0, sigma^2 / w_i),   b_t,l ~ N(0, Sigma_t)
+
+    Parameters
+    ----------
+    statistics : CrossProducts
+        The data, reduced.
+    model : MixedModel
+        Likelihood and priors.
+    orders : Orders
+        Which moments exist.
+    cloud : Cloud
+        Nodes and weights over the hyperparameters.
+    """
+
+    statistics: CrossProducts
+    model: MixedModel
+    orders: Orders
+    cloud: Cloud
+
+    # the hyperparameters ------------------------------------------------------------------
+
+    @cached_property
+    def sigma(self) -> Distribution | None:
+        """Standard deviation of one row (units of y); None if standard errors are given."""
+        if self.statistics.sigma_known:
+            return None
+        if self.model.has_sigma:
+            return of_dimension(self.cloud, 0, self.orders.sigma)
+        nodes = self.nodes
+        return ScaledInverseChi(nodes.scale, nodes.weight, nodes.df)
+
+    @cached_property
+    def taus(self) -> dict[str, Distribution]:
+        """Every sd between groups, by name; for a slope in units of y over units of x."""
+        found = {}
+        orders = iter(self.orders.sd)
+        for term in self.model.terms:
+            for k, effect in enumerate(term.effects):
+                found[sd_name(term.factor, effect)] = self._tau(term.sds.start + k, next(orders))
+        return found
+
+    def _tau(self, dimension: int, order: float) -> Distribution:
+        if self.model.df is None:
+            return of_dimension(self.cloud, dimension, order)
+        return times_sigma(self.cloud, dimension, self.cloud.carried[:, 0], self.model.df, order)
+
+    def tau(self, factor: str, effect: str = "Intercept") -> Distribution:
+        """Standard deviation between the groups of a factor."""
+        return self.taus[sd_name(factor, effect)]
+
+    @cached_property
+    def rhos(self) -> dict[str, Distribution]:
+        """Every correlation between effects, by name such as ``rho[county, Intercept, floor]``."""
+        found: dict[str, Distribution] = {}
+        nodes = self.nodes
+        factors = self.model.factors(nodes.points)
+        for term, factor in zip(self.model.terms, factors, strict=True):
+            if term.partial is None:
+                continue
+            for i in range(len(term.effects)):
+                for k in range(i):
+                    name = f"rho[{term.factor}, {term.effects[k]}, {term.effects[i]}]"
+                    if k == 0:  # with the first effect: a dimension of phi itself
+                        at = term.partial.start + i * (i - 1) // 2
+                        found[name] = of_dimension(self.cloud, at, math.inf)
+                        continue
+                    size = np.sqrt((factor**2).sum(axis=2))
+                    value = (factor[:, i] * factor[:, k]).sum(axis=1) / (size[:, i] * size[:, k])
+                    found[name] = of_nodes(value, nodes.weight, -1.0, 1.0)
+        return found
+
+    def icc(self, factor: str) -> Distribution:
+        """Share of the variance of one row, all predictors at zero, that is the factor's."""
+        squares = [
+            (term.factor, self.cloud.points[:, term.sds.start] ** 2)
+            for term in self.model.terms
+            if term.effects[0] == "Intercept"
+        ]
+        own = [square for name, square in squares if name == factor]
+        if not own:
+            raise ArgumentError(f'no intercept varies by "{factor}": its share has no meaning')
+        total = sum(square for _, square in squares) + self.model.sigma(self.cloud.points) ** 2
+        return of_nodes(own[0] / total, self.cloud.weight, 0.0, 1.0)
+
+    # coefficients -------------------------------------------------------------------------
+
+    @cached_property
+    def coefficients(self) -> dict[str, Distribution]:
+        """Every coefficient, by name."""
+        nodes, to_named = self.nodes, self.model.system.named
+        return {
+            name: self._of_beta(nodes, to_named[0][k], float(to_named[1][k]), order)
+            for k, (name, order) in enumerate(
+                zip(self.statistics.coefficients, self.orders.coefficients, strict=True)
+            )
+        }
+
+    def _of_beta(self, nodes: Nodes, x: Floats, shift: float, order: float) -> Mixture:
+        loc, scale = nodes.of_beta(x[None])
+        return Mixture((), lambda _: (loc, scale), nodes.weight, nodes.df, shift, order)
+
+    def named(self) -> dict[str, Distribution]:
+        """Every parameter but the groups', by its name in tables."""
+        last = {} if self.sigma is None else {"sigma": self.sigma}
+        return {**self.coefficients, **self.taus, **self.rhos, **last}
+
+    # groups -------------------------------------------------------------------------------
+
+    def effect(self, block: int) -> Distribution:
+        """Deviations b of a term's groups; shape (L q,), the q effects of a group together."""
+        return self._groups(block, False)
+
+    def group(self, block: int) -> Distribution:
+        """Coefficients of a term's groups, population value and deviation; shape (L q,).
+
+        For an intercept the population value includes the predictors that are constant within
+        every group of the factor; all others are at zero.
+        """
+        return self._groups(block, True)
+
+    def _groups(self, block: int, whole: bool) -> Distribution:
+        rows = effects.group_rows(self.model, block, whole=whole)
+        order, kept = self._order(rows), self._kept_functional
+        if kept is None:
+            return mixture(self.model, self._few, rows, order)
+        return held(self._few, rows, kept.part(self._slices[block]).moved(rows.x), order)
+
+    def _order(self, rows: Rows) -> float:
+        """Moments of the rows that exist, as far as there may be less than two."""
+        df = self._few.df
+        heavy = [i for i, order in enumerate(self.orders.phi) if 0.0 < order <= 2.0]
+        sample = rows.part(slice(None, None, max(1, len(rows.constant) // 64)))
+        for i in heavy:
+            points = np.repeat(self.cloud.points[[int(np.argmax(self.cloud.weight))]], 2, axis=0)
+            points[:, i] *= [1e3, 1e5]
+            carried = self.model.evaluate(points)[1]
+            far = Nodes.read(np.ones(2), points, carried, df)
+            scale = located(far, sample, functional(self.model, far, sample))[1]
+            if (scale[1] > 10.0 * scale[0]).any():
+                df = min(df, self.orders.phi[i])
+        return df
+
+    def pooling(self, block: int) -> Floats:
+        """Posterior mean of the weight on the pooled value, shape (L, q): 1 is complete pooling.
+
+        The variance of an effect given the coefficients and the hyperparameters, over its
+        variance between groups.
+        """
+        q = len(self.model.terms[block].effects)
+        parts = [self._pooling(block, given) for _, given, _ in self._chunks(block, None)]
+        return np.concatenate(parts).reshape(-1, q)
+
+    def _pooling(self, block: int, given: Functional) -> Floats:
+        few = self._few
+        size = np.square(self.model.factors(few.points)[block]).sum(axis=2)[:, None]  # (K, 1, q)
+        variance = given.variance.reshape(len(few.weight), -1, size.shape[2])
+        share = np.where(size > 0, variance / np.maximum(size, 1e-300), 1.0)
+        return np.asarray(np.minimum(np.einsum("k,klq->lq", few.weight, share), 1.0))
+
+    def _chunks(self, block: int, most: int | None) -> Iterator[tuple[slice, Functional, Rows]]:
+        """Some groups of a term at a time: which, their effects given beta, their coefficients.
+
+        What is computed for a chunk is not computed again for its mean, sd and quantiles.
+        """
+        q = len(self.model.terms[block].effects)
+        groups = len(self.statistics.blocks[block].n)
+        total = q * (groups if most is None else min(most, groups))
+        whole = effects.group_rows(self.model, block, whole=True)
+        kept = self._kept_functional
+        step = max(1, CHUNK // len(self._few.weight)) * q
+        for i in range(0, total, step):
+            at = slice(i, min(i + step, total))
+            if kept is None:
+                rows = effects.group_rows(self.model, block, whole=False).part(at)
+                yield at, functional(self.model, self._few, rows), whole.part(at)
+            else:
+                first = self._slices[block].start
+                yield at, kept.part(slice(first + at.start, first + at.stop)), whole.part(at)
+
+    def group_table(
+        self, level: float = 0.95, kind: IntervalKind = "equal-tailed", most: int | None = None
+    ) -> Table:
+        """One row an effect of a group of every term; of the first `most` groups of each only.
+
+        factor; group; term (the effect); n (rows); raw (the group's own value, not pooled; nan
+        where the group's rows do not tell); effect (posterior mean of the deviation b);
+        estimate, sd, lower, upper (of population value and deviation); shrinkage.
+        """
+        tables = [
+            self._block_table(block, level, kind, most)
+            for block in range(len(self.statistics.blocks))
+        ]
+        return Table({k: np.concatenate([t[k] for t in tables]) for k in tables[0]})
+
+    def _block_table(
+        self, block: int, level: float, kind: IntervalKind, most: int | None
+    ) -> dict[str, Any]:
+        b = self.statistics.blocks[block]
+        q, groups = len(b.effects), len(b.labels[:most])
+        kinds = {str(x.labels.dtype) for x in self.statistics.blocks}
+        labels = b.labels[:most] if len(kinds) == 1 else b.labels[:most].astype(str)
+        order = self._order(effects.group_rows(self.model, block, whole=True))
+        found = [
+            self._summaries(block, *chunk, (level, kind), order)
+            for chunk in self._chunks(block, most)
+        ]
+        names = ("effect", "estimate", "sd", "lower", "upper", "shrinkage")
+        columns = [np.concatenate(each) for each in zip(*found, strict=True)]
+        return {
+            "factor": np.full(groups * q, b.factor),
+            "group": np.repeat(labels, q),
+            "term": np.tile(np.array(b.effects), groups),
+            "n": np.repeat(b.n[:most], q),
+            "raw": effects.raw(self.model, block)[:most].ravel(),
+            **dict(zip(names, columns, strict=True)),
+        }
+
+    def _summaries(
+        self,
+        block: int,
+        _: slice,
+        given: Functional,
+        rows: Rows,
+        interval: tuple[float, IntervalKind],
+        order: float,
+    ) -> tuple[Floats, ...]:
+        """Effect, estimate, sd, lower, upper and shrinkage of one chunk."""
+        few = self._few
+        deviation = few.weight @ (given.constant + np.einsum("krp,kp->kr", given.x, few.beta))
+        whole = held(few, rows, given.moved(rows.x), order)
+        lower, upper = whole.interval(*interval)
+        share = self._pooling(block, given).ravel()
+        return deviation, whole.mean, whole.sd, lower, upper, share
+
+    # linear combinations --------------------------------------------------------------------
+
+    def linear(
+        self,
+        x: Floats,
+        groups: Mapping[int, tuple[Ints, Floats]] | None = None,
+        *,
+        noise: Floats | float | None = None,
+    ) -> Distribution:
+        """Distribution of ``x beta + sum_t z_t b_t[index_t]`` for many rows.
+
+        Parameters
+        ----------
+        x : ndarray, shape (R, p)
+            Predictors, in the columns as named (the intercept's is 1).
+        groups : mapping, optional
+            From the position of a term to the index of each row's group, shape (R,), and z,
+            shape (R, q). Index -1 is a group not in the data, with the spread of the groups;
+            -2 leaves the term out: the population.
+        noise : ndarray, shape (R,), or float, optional
+            Weight w of a new observation: adds an error of variance sigma^2 / w.
+
+        Returns
+        -------
+        Distribution, shape (R,)
+        """
+        rows = effects.linear_rows(self.model, np.asarray(x, dtype=np.float64), groups or {}, noise)
+        return mixture(self.model, self._few, rows, self._order(rows))
+
+    def draws(self, size: int, rng: np.random.Generator) -> MixedDraws:
+        """Draw independently from the joint posterior.
+
+        Parameters
+        ----------
+        size : int
+            Number of draws S.
+        rng : numpy.random.Generator
+            Source of randomness.
+        """
+        check_draws(size, rng)
+        return draw_mixed(self.model, self.cloud, int(size), rng)
+
+    # what every kind of posterior has -------------------------------------------------------
+
+    @property
+    def priors(self) -> Priors:
+        """The priors used."""
+        return self.model.priors
+
+    @property
+    def method(self) -> str:
+        """How the integral over the hyperparameters was done."""
+        return "trapezoid rule on two shifted grids over the hyperparameters"
+
+    @cached_property
+    def error(self) -> float:
+        """Estimated error of the summaries; see `Cloud.error`; coefficients' means included."""
+        cloud, nodes = self.cloud, self._listed(np.arange(len(self.cloud.weight)))
+        half = [cloud.weight * (cloud.second == side) for side in (False, True)]
+        if not all(h.sum() > 0 for h in half):
+            return cloud.error
+        loc, scale = nodes.of_beta(self.model.system.named[0])
+        means = [(h / h.sum()) @ loc for h in half]
+        sd = np.sqrt(cloud.weight @ (scale**2 + (loc - cloud.weight @ loc) ** 2))
+        return float(max([cloud.error, *np.abs(means[0] - means[1]) / sd]))
+
+    @property
+    def status(self) -> Accuracy:
+        """Whether the error target was reached."""
+        return self.cloud.status
+
+    def __repr__(self) -> str:
+        s = self.statistics
+        groups = ", ".join(f"{len(b.n):,} of {b.factor}" for b in s.blocks)
+        return f"MixedPosterior({groups}; {len(self.cloud.weight):,} nodes)"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle without what was cached."""
+        return MixedPosterior, (self.statistics, self.model, self.orders, self.cloud)
+
+    # helpers ------------------------------------------------------------------------------
+
+    @cached_property
+    def nodes(self) -> Nodes:
+        """All nodes that matter."""
+        return self._listed(self._weighty)
+
+    @cached_property
+    def _weighty(self) -> Ints:
+        weight = self.cloud.weight
+        least = NEGLIGIBLE[len(self.cloud.lines) > 2]
+        return np.flatnonzero(weight > least * weight.max())
+
+    def _listed(self, at: Ints, weight: Floats | None = None) -> Nodes:
+        c = self.cloud
+        weight = c.weight[at] / c.weight[at].sum() if weight is None else weight
+        df = math.inf if self.model.df is None else self.model.df
+        return Nodes.read(weight, c.points[at], c.carried[at], df)
+
+    @cached_property
+    def _few(self) -> Nodes:
+        """Few nodes with the same moments, from which groups' effects are read."""
+        c = self.cloud
+        size = FEW.get(len(c.lines), 84)
+        if self.model.kernel.seconds > 2e-3:
+            size = FEW_IF_SLOW
+        at = self._weighty
+        chosen, new = condensed(
+            effects.features(self.model, c.points[at]),
+            effects.growing(self.model, c.points[at], c.carried[at, 0]),
+            c.weight[at] / c.weight[at].sum(),
+            size,
+        )
+        return self._listed(at[chosen], new)
+
+    @cached_property
+    def _slices(self) -> list[slice]:
+        sizes = np.cumsum([0, *(b.zty.size for b in self.statistics.blocks)])
+        return [slice(int(a), int(b)) for a, b in itertools.pairwise(sizes)]
+
+    @cached_property
+    def _kept_functional(self) -> Functional | None:
+        """All groups' effects given beta at the few nodes; None if that is too much to keep."""
+        total = sum(b.zty.size for b in self.statistics.blocks)
+        if total * len(self._few.weight) * (self.model.system.p + 2) > 2**23:
+            return None
+        index, z = self.model.system.every_effect()
+        none = np.zeros(total)
+        rows = Rows(none, np.zeros((total, self.model.system.p)), index, z, none)
+        return functional(self.model, self._few, rows)

@@ -1,0 +1,139 @@
+"""Independent draws from the joint posterior of a mixed model."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from partialpool._typing import Floats, Ints
+from partialpool.integrate import Cloud
+from partialpool.models import MixedModel
+from partialpool.models.mixed import sd_name
+
+COVERED = 0.998
+"""Share of the proposals to which the bound on the ratio of densities applies."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class MixedDraws:
+    """Independent draws from a posterior.
+
+    Parameters
+    ----------
+    coefficients : ndarray, shape (S, p)
+    tau : dict of ndarray, shape (S,)
+        Standard deviations between groups, by name such as ``tau[county, floor]``.
+    rho : dict of ndarray, shape (S,)
+        Correlations, by name such as ``rho[county, Intercept, floor]``.
+    sigma : ndarray, shape (S,)
+        1 where standard errors are given.
+    effects : tuple of ndarray, shape (S, L, q)
+        Deviations of each term's groups.
+    """
+
+    coefficients: Floats
+    tau: dict[str, Floats]
+    rho: dict[str, Floats]
+    sigma: Floats
+    effects: tuple[Floats, ...]
+
+    def __repr__(self) -> str:
+        groups = sum(e.shape[1] for e in self.effects)
+        return f"MixedDraws({len(self.sigma):,} draws; effects of {groups:,} groups)"
+
+
+def draw_mixed(model: MixedModel, cloud: Cloud, size: int, rng: np.random.Generator) -> MixedDraws:
+    """Draw phi from its continuous distribution, then sigma, beta, and the groups' effects."""
+    points, carried = _hyperparameters(model, cloud, size, rng)
+    p = model.system.p
+    factor = np.ones(size)
+    if model.df is not None:
+        factor = np.sqrt(model.df / rng.chisquare(model.df, size))
+    scale = carried[:, 0] * factor  # sigma
+    spread = carried[:, 1 + p :].reshape(-1, p, p)
+    root = np.linalg.cholesky(spread)
+    step = np.einsum("sij,sj->si", root, rng.standard_normal((size, p)))
+    beta = carried[:, 1 : 1 + p] + scale[:, None] * step
+    matrix, offset = model.system.named
+    by_term = model.factors(points)
+    tau, rho = _spreads(model, by_term, scale)
+    shifted = model.kernel.draw(model.system.relative_factors(by_term), beta, scale, rng)
+    return MixedDraws(beta @ matrix.T + offset, tau, rho, scale, _as_named(model, shifted))
+
+
+def _as_named(model: MixedModel, shifted: list[Floats]) -> tuple[Floats, ...]:
+    """Effects of the levels' columns as shifted to those of the terms as named; (S, L, q)."""
+    found: dict[int, Floats] = {}
+    for level, values in zip(model.system.levels, shifted, strict=True):
+        for term, at in zip(level.terms, level.columns, strict=True):
+            own = values[:, :, at].copy()
+            own[:, :, 0] -= own @ model.system.shifts[term]
+            found[term] = own
+    return tuple(found[t] for t in range(len(found)))
+
+
+def _spreads(
+    model: MixedModel, factors: list[Floats], sigma: Floats
+) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    tau, rho = {}, {}
+    for term, factor in zip(model.terms, factors, strict=True):
+        size = np.sqrt(np.square(factor).sum(axis=2))
+        for k, effect in enumerate(term.effects):
+            tau[sd_name(term.factor, effect)] = sigma * size[:, k]
+        if term.partial is None:
+            continue
+        for i in range(len(term.effects)):
+            for k in range(i):
+                name = f"rho[{term.factor}, {term.effects[k]}, {term.effects[i]}]"
+                product = (factor[:, i] * factor[:, k]).sum(axis=1)
+                rho[name] = product / np.maximum(size[:, i] * size[:, k], 1e-300)
+    return tau, rho
+
+
+def _hyperparameters(
+    model: MixedModel, cloud: Cloud, size: int, rng: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """Draw phi, with what its evaluation carries along.
+
+    Proposals are uniform within the cells about the nodes of one grid; they are accepted in
+    proportion to the density there over that at the node, so that draws follow the density.
+    """
+    if len(cloud.weight) == 1:
+        return np.repeat(cloud.points, size, axis=0), np.repeat(cloud.carried, size, axis=0)
+    nodes = np.flatnonzero(~cloud.second)
+    weight = cloud.weight[nodes] / cloud.weight[nodes].sum()
+    log_node = np.log(np.maximum(weight, 1e-300))
+    points, carried, found = [], [], 0
+    highest = math.nan
+    while found < size:
+        chosen = rng.choice(len(nodes), size=max(size, 1000), p=weight)
+        at, log_f, extra = _near(model, cloud, nodes[chosen], rng)
+        ratio = log_f - log_node[chosen]
+        if math.isnan(highest):
+            highest = float(np.quantile(ratio, COVERED))
+        kept = ratio - highest >= np.log(rng.random(len(ratio)))
+        points.append(at[kept])
+        carried.append(extra[kept])
+        found += int(kept.sum())
+    return np.concatenate(points)[:size], np.concatenate(carried)[:size]
+
+
+def _near(
+    model: MixedModel, cloud: Cloud, nodes: Ints, rng: np.random.Generator
+) -> tuple[Floats, Floats, Floats]:
+    """Points uniform within the cells of nodes, with log densities in the grid's coordinate."""
+    columns = []
+    slope = np.zeros(len(nodes))
+    for i, line in enumerate(cloud.lines):
+        cell = 2.0 * line.step  # of one of the two grids
+        t = line.t[cloud.place[nodes, i]] + cell * (rng.random(len(nodes)) - 0.5)
+        u = line.center + line.scale * np.sinh(t)
+        columns.append(line.axis.value(u))
+        slope += line.axis.log_slope(u) + np.log(line.scale * np.cosh(t))
+    points = np.stack(columns, axis=1)
+    with np.errstate(all="ignore"):
+        log_f, carried = model.evaluate(points)
+    log_f = np.where(np.isfinite(log_f), log_f, -np.inf)
+    return points, log_f + slope - cloud.log_total, carried

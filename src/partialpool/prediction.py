@@ -1,0 +1,80 @@
+"""Predictions for new rows, each with its interval: of a known group, a new one, the population."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import singledispatch
+from typing import Any, get_args
+
+import numpy as np
+
+from partialpool._typing import Floats
+from partialpool.data import Table
+from partialpool.data.design import Design
+from partialpool.data.new_rows import NewRows, Target, Unseen, new_rows
+from partialpool.errors import ArgumentError, did_you_mean
+from partialpool.posterior import Distribution, Posterior
+from partialpool.posterior.distributions import IntervalKind
+from partialpool.posterior.one_way_linear import one_way_linear
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionOptions:
+    """What is predicted; see `Fit.predict`."""
+
+    target: Target
+    unseen: Unseen
+    observation: bool
+    level: float
+    kind: IntervalKind
+
+    def check(self) -> None:
+        """Raise an ArgumentError if a choice is not one of those there are."""
+        for name, kinds in (("target", Target), ("unseen", Unseen)):
+            value = getattr(self, name)
+            if value not in get_args(kinds):
+                hint = did_you_mean(str(value), get_args(kinds))
+                choices = ", ".join(f'"{c}"' for c in get_args(kinds))
+                raise ArgumentError(f"{name}={value!r}: {hint}it is one of {choices}")
+
+
+def predict(post: Any, design: Design, data: Any, options: PredictionOptions) -> Table:
+    """Predict new rows.
+
+    Parameters
+    ----------
+    post : Posterior, MixedPosterior or Estimated
+        The fitted model.
+    design : Design
+        How its rows became columns.
+    data : frame, mapping, path or relation
+        New rows.
+    options : PredictionOptions
+        What is predicted.
+
+    Returns
+    -------
+    Table
+        estimate, sd, lower, upper (units of the outcome), in the order of the rows.
+    """
+    options.check()
+    rows = new_rows(design, data, options.target, options.unseen, observation=options.observation)
+    found = linear(post, rows)
+    lower, upper = found.interval(options.level, options.kind)
+    columns: dict[str, Floats] = {"estimate": found.mean, "lower": lower, "upper": upper}
+    columns = {k: np.asarray(v) + rows.offset for k, v in columns.items()}
+    return Table(
+        estimate=columns["estimate"], sd=found.sd, lower=columns["lower"], upper=columns["upper"]
+    )
+
+
+@singledispatch
+def linear(post: Any, rows: NewRows) -> Distribution:
+    """Distribution of the linear predictor of each row, with noise where rows have weights."""
+    found: Distribution = post.linear(rows.x, rows.groups, noise=rows.weight)
+    return found
+
+
+@linear.register
+def _linear_one_way(post: Posterior, rows: NewRows) -> Distribution:
+    return one_way_linear(post, rows.x, rows.groups, rows.weight)

@@ -1,0 +1,99 @@
+"""Coefficients by complete pooling, fixed effects and the hierarchical model, side by side."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+
+import numpy as np
+
+from partialpool._typing import Floats
+from partialpool.classical.pooled_regression import (
+    FixedEffects,
+    fixed_effects_regression,
+    pooled_regression,
+)
+from partialpool.data import Clusters, CrossProducts, Table
+from partialpool.data.labels import as_labels, shown
+from partialpool.display import WIDTH
+from partialpool.posterior import Estimated, MixedPosterior
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MixedComparison:
+    """What the poolings say of each coefficient.
+
+    Parameters
+    ----------
+    coefficients : Table
+        name; complete, complete_se (rows taken as independent), complete_robust_se
+        (cluster-robust, CR2); fixed, fixed_se (an intercept for each group; nan where these take
+        the predictor up); hierarchical, hierarchical_sd (posterior mean and sd, or estimate and
+        standard error).
+    text : str
+        What the clusters are, and what fixed effects cost.
+    """
+
+    coefficients: Table
+    text: str
+
+    def __repr__(self) -> str:
+        return f"{self.coefficients!r}\n\n" + "\n".join(textwrap.wrap(self.text, WIDTH))
+
+
+def compare_coefficients(
+    post: MixedPosterior | Estimated, clusters: Clusters | None
+) -> MixedComparison:
+    """Compare complete pooling, fixed effects and the hierarchical model.
+
+    Parameters
+    ----------
+    post : MixedPosterior or Estimated
+        The fitted model.
+    clusters : Clusters, optional
+        Cross-products within clusters, for robust errors.
+    """
+    s = post.statistics
+    pooled, fixed = pooled_regression(s, clusters), fixed_effects_regression(s)
+    nothing = np.full(len(s.coefficients), np.nan)
+    table = Table(
+        name=as_labels(s.coefficients),
+        complete=pooled.estimate,
+        complete_se=pooled.naive_se,
+        complete_robust_se=pooled.robust_se,
+        fixed=nothing if fixed is None else fixed.estimate,
+        fixed_se=nothing if fixed is None else fixed.se,
+        hierarchical=np.array([float(d.mean) for d in post.coefficients.values()]),
+        hierarchical_sd=_errors_of(post),
+    )
+    return MixedComparison(table, " ".join([_errors(clusters), *_cost(s, fixed)]))
+
+
+def _errors_of(post: MixedPosterior | Estimated) -> Floats:
+    if isinstance(post, Estimated):
+        return post.estimate.se
+    return np.array([float(d.sd) for d in post.coefficients.values()])
+
+
+def _errors(clusters: Clusters | None) -> str:
+    if clusters is None:
+        return (
+            "complete pools all rows; robust errors are not given, because there are too many "
+            "predictors or groups to keep what they need."
+        )
+    return (
+        f"complete pools all rows; its robust errors (CR2) let rows of the same "
+        f"{clusters.factor} go together ({len(clusters.xty):,} clusters)."
+    )
+
+
+def _cost(s: CrossProducts, fixed: FixedEffects | None) -> list[str]:
+    if fixed is None:
+        return ["There are no fixed effects: no term lets the intercept vary."]
+    text = (
+        f"fixed gives each {fixed.factor} an intercept of its own: {fixed.intercepts:,} "
+        f"coefficients more, which leaves {fixed.df:,} of {s.n_used:,} degrees of freedom."
+    )
+    if fixed.lost:
+        text += f" It cannot estimate {shown(fixed.lost)}, which the groups take up."
+    return [text]

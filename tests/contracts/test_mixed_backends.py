@@ -1,0 +1,230 @@
+"""One set of rows through every kind of data: the same cross-products as a dense design gives."""
+
+import itertools
+
+import numpy as np
+import pytest
+from kinds import BACKENDS
+
+from partialpool.data import read_mixed
+from partialpool.formula import mixed, parse
+
+SIZE = 60
+RNG = np.random.default_rng(7)
+
+
+def _values(offset=0.0):
+    return (offset + RNG.normal(size=SIZE).round(6)).tolist()
+
+
+def _cycle(names, step):
+    return [names[(i * step + i // 7) % len(names)] for i in range(SIZE)]
+
+
+def _with_missing(column, *rows):
+    return [None if i in rows else v for i, v in enumerate(column)]
+
+
+X, Y = _values(3.0), _values()
+G, H = _cycle(["b", "a", "d", "c"], 3), _cycle([3, 1, 2, 10, 7], 2)
+KIND = _cycle(["low", "high", "mid"], 5)
+W = [1.0 + (i % 4) / 8 for i in range(SIZE)]
+BASE = {"g": G, "y": Y, "x": X, "h": H, "kind": KIND, "w": W}
+
+
+def _level(name, level):
+    return lambda r: float(r[name] == level)
+
+
+def _times(*parts):
+    return lambda r: float(np.prod([p(r) for p in parts]))
+
+
+def one(_):
+    return 1.0
+
+
+def x(r):
+    return r["x"]
+
+
+def _outcome(r):
+    return r["y"]
+
+
+# formula; columns; outcome and weight of a row; columns of X; for each term its groups and Z
+CASES = {
+    "slopes": (
+        "y ~ x + (x | g)",
+        BASE | {"x": _with_missing(X, 5, 7), "y": _with_missing(Y, 0, 7)},
+        _outcome,
+        one,
+        {"Intercept": one, "x": x},
+        [(("g",), {"Intercept": one, "x": x})],
+    ),
+    "offset of 1e9": (
+        "y ~ x + (x | g)",
+        BASE | {"x": [1e9 + round(v * 256) / 256 for v in X], "y": [1e9 + v for v in Y]},
+        _outcome,
+        one,
+        {"Intercept": one, "x": x},
+        [(("g",), {"Intercept": one, "x": x})],
+    ),
+    "categories and interactions": (
+        "y | weights(w) ~ kind * x + (1 | g)",
+        BASE | {"kind": _with_missing(KIND, 3)},
+        _outcome,
+        lambda r: r["w"],
+        {
+            "Intercept": one,
+            "kind[low]": _level("kind", "low"),
+            "kind[mid]": _level("kind", "mid"),
+            "x": x,
+            "kind[low]:x": _times(_level("kind", "low"), x),
+            "kind[mid]:x": _times(_level("kind", "mid"), x),
+        },
+        [(("g",), {"Intercept": one})],
+    ),
+    "levels written, no intercept": (
+        'y ~ 0 + C(kind, "mid", "low", "high") + (0 + kind || h)',
+        BASE,
+        _outcome,
+        one,
+        {f"C(kind)[{k}]": _level("kind", k) for k in ("mid", "low", "high")},
+        [(("h",), {f"kind[{k}]": _level("kind", k) for k in ("high", "low", "mid")})],
+    ),
+    "nested": (
+        "y ~ 1 + (1 | g/h)",
+        BASE | {"h": _with_missing(H, 11)},
+        _outcome,
+        one,
+        {"Intercept": one},
+        [(("g",), {"Intercept": one}), (("g", "h"), {"Intercept": one})],
+    ),
+    "crossed": (
+        "y ~ x + (1 + x | g) + (1 | h)",
+        BASE,
+        _outcome,
+        one,
+        {"Intercept": one, "x": x},
+        [(("g",), {"Intercept": one, "x": x}), (("h",), {"Intercept": one})],
+    ),
+    "functions": (
+        "log(y) ~ I(x^2 - 1) + exp(x / 10) + offset(w) + (0 + sqrt(x) | g)",
+        BASE | {"y": [v + 9.0 for v in Y], "x": [v + 9.0 for v in X]},
+        lambda r: np.log(r["y"]) - r["w"],
+        one,
+        {
+            "Intercept": one,
+            "I(x^2 - 1)": lambda r: r["x"] ** 2 - 1,
+            "exp(x/10)": lambda r: np.exp(r["x"] / 10),
+        },
+        [(("g",), {"sqrt(x)": lambda r: np.sqrt(r["x"])})],
+    ),
+    "known standard errors": (
+        "y | se(w) ~ x + (1 | g)",
+        BASE | {"w": _with_missing(W, 2)},
+        _outcome,
+        lambda r: r["w"] ** -2,
+        {"Intercept": one, "x": x},
+        [(("g",), {"Intercept": one})],
+    ),
+    "true and false": (
+        "y ~ t + (1 + t || g)",
+        BASE | {"t": [i % 3 == 0 for i in range(SIZE)]},
+        _outcome,
+        one,
+        {"Intercept": one, "t[True]": lambda r: float(r["t"])},
+        [(("g",), {"Intercept": one, "t[True]": lambda r: float(r["t"])})],
+    ),
+}
+
+
+def _rows(formula, columns):
+    """The complete rows as dicts."""
+    names = [c.name for c in mixed(parse(formula)).columns]
+    rows = [dict(zip(columns, v, strict=True)) for v in zip(*columns.values(), strict=True)]
+    return [r for r in rows if all(r[n] is not None for n in names)]
+
+
+def _matrix(rows, columns, shift):
+    return np.array([[f(r) for f in columns.values()] for r in rows]) - shift
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("backend", [k for k in BACKENDS if "spark" not in k])
+def test_cross_products(backend, case, tmp_path):
+    formula, columns, outcome, weight, predictors, terms = CASES[case]
+    rows = _rows(formula, columns)
+    data = BACKENDS[backend][0](columns, tmp_path)
+    got = read_mixed(mixed(parse(formula)), data).statistics
+    assert (got.n_rows, got.n_used, got.n_dropped) == (SIZE, len(rows), SIZE - len(rows))
+    assert got.coefficients == tuple(predictors)
+    w = np.array([weight(r) for r in rows])
+    y = np.array([outcome(r) for r in rows]) - got.center
+    design = _matrix(rows, predictors, got.shift)
+    close(got.xtx, design.T @ (w[:, None] * design))
+    close(got.xty, design.T @ (w * y))
+    close(got.yty, w @ y**2)
+    blocks = []
+    for block, (names, effects) in zip(got.blocks, terms, strict=True):
+        z = _matrix(rows, effects, block.shift)
+        groups = [tuple(r[n] for n in names) for r in rows]
+        distinct = sorted(set(groups))
+        labels = [":".join(map(str, v)) if len(v) > 1 else v[0] for v in distinct]
+        assert block.labels.tolist() == labels
+        assert block.effects == tuple(effects)
+        at = np.array([distinct.index(v) for v in groups])
+        _check_block(block, z, design, y, w, at)
+        blocks.append((z, at))
+    assert len(got.crossings) == len(blocks) * (len(blocks) - 1) // 2
+    for crossing in got.crossings:
+        _check_crossing(crossing, *blocks[crossing.first], *blocks[crossing.second], w)
+
+
+def _check_block(block, z, x, y, w, at):
+    for j in range(len(block.labels)):
+        zj, xj, wj = z[at == j], x[at == j], w[at == j]
+        assert block.n[j] == len(zj)
+        close(block.weight[j], wj.sum())
+        close(block.ztz[j], zj.T @ (wj[:, None] * zj))
+        close(block.ztx[j], zj.T @ (wj[:, None] * xj))
+        close(block.zty[j], zj.T @ (wj * y[at == j]))
+        close(block.x_mean[j], wj @ xj / wj.sum())
+    constant = [
+        all(np.ptp(x[at == j, k]) == 0 for j in range(len(block.labels))) for k in range(x.shape[1])
+    ]
+    assert block.constant.tolist() == constant
+
+
+def _check_crossing(crossing, first, i, second, k, w):
+    expected = {}
+    for pair, a, b, v in zip(zip(i, k, strict=True), first, second, w, strict=True):
+        expected[pair] = expected.get(pair, 0.0) + v * np.outer(a, b)
+    assert list(zip(crossing.i.tolist(), crossing.k.tolist(), strict=True)) == sorted(expected)
+    for pair, product in zip(sorted(expected), crossing.products, strict=True):
+        close(product, expected[pair])
+
+
+def close(got, expected):
+    np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("size", [1, 7])
+def test_parts_do_not_show(monkeypatch, size, tmp_path):
+    """Rows in many small parts, in memory and from DuckDB, give what one part gives."""
+    formula = mixed(parse("y ~ scale(x) + poly(w, 2) + kind + (x | g) + (1 | g:h)"))
+    whole = read_mixed(formula, BASE).statistics
+    monkeypatch.setattr("partialpool.data.source.CHUNK", size)
+    monkeypatch.setattr("partialpool.data.sql_source.PART", 9)
+    for backend in ("pandas str", "Parquet"):
+        parts = read_mixed(formula, BACKENDS[backend][0](BASE, tmp_path)).statistics
+        close(parts.xtx, whole.xtx)
+        close(parts.shift, whole.shift)
+        for a, b in itertools.chain(
+            zip(parts.blocks, whole.blocks, strict=True),
+            zip(parts.crossings, whole.crossings, strict=True),
+        ):
+            for name in ("ztz", "ztx", "zty", "x_mean", "constant", "products", "i", "k"):
+                if hasattr(a, name):
+                    close(getattr(a, name), getattr(b, name))
