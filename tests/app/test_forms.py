@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import partialpool as pp
-from partialpool.app.forms import LONGEST, formula_of, priors_of, text_of
+from partialpool.app.forms import LONGEST, family_of, formula_of, priors_of, text_of
 from partialpool.errors import ArgumentError
 
 CHOSEN = {"group": "school", "outcome": "score", "se": "se", "count": "n", "sd": "spread"}
@@ -54,7 +54,21 @@ def test_what_is_missing_is_named(fields, named):
 
 @pytest.mark.parametrize(
     "name",
-    ["a b", "1st", "größe", "学校", "a`b", "a\\b", 'a"b', "a | b", "~", "a.b", "se(x)", "😀", "NULL"],
+    [
+        "a b",
+        "1st",
+        "größe",
+        "学校",
+        "a`b",
+        "a\\b",
+        'a"b',
+        "a | b",
+        "~",
+        "a.b",
+        "se(x)",
+        "😀",
+        "NULL",
+    ],
 )
 def test_columns_of_any_name_can_be_fitted(name):
     text = formula(group=name)
@@ -76,3 +90,25 @@ def test_priors_are_lines():
 def test_a_text_is_read_up_to_a_length():
     assert len(text_of("x" * (LONGEST + 5))) == LONGEST
     assert text_of(5) == text_of(None) == text_of(["x"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("fields", "formula", "family"),
+    [
+        (
+            {"shape": "proportions", "outcome": "hits", "trials": "at bats", "group": "player"},
+            "hits | trials(`at bats`) ~ 1 + (1 | player)",
+            None,
+        ),
+        ({"shape": "counts", "outcome": "n", "group": "g"}, "n ~ 1 + (1 | g)", "poisson"),
+        (
+            {"shape": "counts", "outcome": "n", "group": "g", "exposure": "hours"},
+            "n | exposure(hours) ~ 1 + (1 | g)",
+            "poisson",
+        ),
+        ({"shape": "rows", "outcome": "y", "group": "g", "trials": "t"}, "y ~ 1 + (1 | g)", None),
+    ],
+)
+def test_counts_and_proportions(fields, formula, family):
+    assert formula_of(fields.get) == formula
+    assert family_of(fields.get) == family

@@ -47,7 +47,7 @@ def page(ask, app, query=""):
 
 
 def value_of(found, control):
-    tag, attributes = found.ids[control.name]
+    _, attributes = found.ids[control.name]
     match control:
         case Number():
             assert attributes["type"] == ("range" if control.slider else "number")

@@ -61,7 +61,9 @@ def test_the_table_holds_the_draw(state):
     for name, values in (("truth", drawn.truth), ("estimate", estimate)):
         for cell, value in zip(columns[name], values, strict=True):
             digits = len(cell.partition(".")[2])
-            assert float(cell.replace("−", "-")) == pytest.approx(value, abs=0.51 * 10**-digits)
+            assert float(cell.replace("\N{MINUS SIGN}", "-")) == pytest.approx(
+                value, abs=0.51 * 10**-digits
+            )
 
 
 @pytest.mark.parametrize("state", STATES, ids=IDS)
@@ -107,7 +109,7 @@ def test_wording_follows_the_sign():
     for seed in range(1, 25):
         state = Simulation(seed=seed, groups=4, n=3, imbalance=0.0)
         drawn, said = library(state), live(state)["text"]["here"]
-        assert "-" not in re.sub(r"e-\d", "", said).replace("−", "-")
+        assert "-" not in re.sub(r"e-\d", "", said).replace("\N{MINUS SIGN}", "-")
         worse = drawn.errors["posterior"] > drawn.errors["no_pooling"]
         start, end = said.index("pooling is"), said.index("no pooling")
         part = said[start:end]

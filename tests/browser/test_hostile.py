@@ -5,10 +5,10 @@ import urllib.request
 from contextlib import contextmanager
 
 import pytest
-from conftest import PATIENCE, frame
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from conftest import PATIENCE, frame
 from partialpool.app import simulator
 from partialpool.app.state import Simulation
 
@@ -87,7 +87,7 @@ def test_any_value_of_any_control_is_survived(server, value):
     with started(server) as socket:
         until(socket, "live")
         socket.send(frame("update", **dict.fromkeys(names, value)))
-        socket.send(frame("update", **dict.fromkeys(names, None), **{}))
+        socket.send(frame("update", **dict.fromkeys(names, None)))
         socket.send(frame("update", source="simulate", tau=7.5))
         error = f"{simulator.drawn(Simulation(tau=7.5)).errors['posterior']:.3g}"
         while error not in until(socket, "live")["text"]["here"]:

@@ -131,6 +131,8 @@ SHAPE = Choice(
         ("rows", "rows: one measurement each"),
         ("estimates", "estimates with standard errors"),
         ("summaries", "n, mean and sd of each group"),
+        ("proportions", "events of trials, such as hits of at-bats"),
+        ("counts", "counts, with or without an exposure"),
         ("formula", "a formula of your own"),
     ),
     "rows",

@@ -30,9 +30,18 @@ def formula_of(get: Callable[[str], object]) -> str:
     match shape:
         case "estimates":
             outcome = f"{outcome} | se({_name(get, 'se', 'standard error')})"
+        case "proportions":
+            outcome = f"{outcome} | trials({_name(get, 'trials', 'trials')})"
+        case "counts" if text_of(get("exposure")):
+            outcome = f"{outcome} | exposure({_name(get, 'exposure', 'exposure')})"
         case "summaries":
             outcome += f" | summary({_name(get, 'count', 'n')}, {_name(get, 'sd', 'sd')})"
     return f"{outcome} ~ 1 + (1 | {group})"
+
+
+def family_of(get: Callable[[str], object]) -> str | None:
+    """The family that the kind of data asks for, where the formula does not say it."""
+    return "poisson" if SHAPE.read(get("shape")) == "counts" else None
 
 
 def priors_of(get: Callable[[str], object]) -> list[str]:

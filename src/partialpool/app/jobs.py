@@ -110,9 +110,12 @@ class Workers:
                 return value
 
     def close(self) -> None:
-        """End the pool."""
+        """End the pool and its processes."""
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+        for process in multiprocessing.active_children():
+            process.kill()
 
 
 def _nothing() -> None:

@@ -225,12 +225,12 @@ def _file_controls(file_name: str | None) -> list[Any]:
         tags.div(
             _control(controls.SHAPE, "rows"),
             _column("group", "Group column", "Names the school, hospital or player."),
-            _column(
-                "outcome", "Outcome column", "The number to compare.", "rows estimates summaries"
-            ),
+            _column("outcome", "Outcome column", "The number to compare; events of counts."),
             _column("se", "Standard error column", "In the units of the outcome.", "estimates"),
             _column("count", "Column of n", "Rows behind each mean.", "summaries"),
             _column("sd", "Column of the sd", "With divisor n - 1.", "summaries"),
+            _column("trials", "Trials column", "How many each could have been.", "proportions"),
+            _column("exposure", "Exposure column", "Hours, area; empty if alike.", "counts"),
             _text("formula", "Formula", 'Such as "score ~ 1 + (1 | school)".', "formula"),
             tags.details(
                 tags.summary("Advanced: priors"),
@@ -257,7 +257,11 @@ def _file_controls(file_name: str | None) -> list[Any]:
     ]
 
 
-def _column(name: str, label: str, note: str, shapes: str = "rows estimates summaries") -> Tag:
+MEASURED = "rows estimates summaries proportions counts"
+"""Kinds of data whose columns are chosen."""
+
+
+def _column(name: str, label: str, note: str, shapes: str = MEASURED) -> Tag:
     found = _control(controls.Choice(name, label, note, (), ""), "")
     found.attrs["data-shapes"] = shapes
     return found

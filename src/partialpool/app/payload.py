@@ -85,5 +85,4 @@ def _as_wide_as_its_place(given: dict[str, Any]) -> dict[str, Any]:
     spec = dict(given)
     if not {"vconcat", "hconcat", "concat", "facet"} & set(spec):
         spec["width"] = "container"
-        spec["autosize"] = {"type": "fit-x", "contains": "padding"}
     return spec

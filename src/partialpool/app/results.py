@@ -39,6 +39,8 @@ class Result:
         What later became known of the groups (units of y).
     priors : tuple of str
         Priors that were given, as written.
+    family : str, optional
+        The family that was given, where the formula does not say it.
     """
 
     fit: Fit
@@ -46,6 +48,7 @@ class Result:
     drawn: dict[bool, OneWayDrawings | tuple[Any, ...]]
     truth: Floats | None = None
     priors: tuple[str, ...] = ()
+    family: str | None = None
 
     @property
     def end(self) -> float:
@@ -72,11 +75,16 @@ class OneWayDrawings:
 
 
 def result(
-    fit: Fit, source: str, *, truth: Floats | None = None, priors: tuple[str, ...] = ()
+    fit: Fit,
+    source: str,
+    *,
+    truth: Floats | None = None,
+    priors: tuple[str, ...] = (),
+    family: str | None = None,
 ) -> Result:
     """Draw what does not follow the controls."""
     drawn = {dark: _drawn(fit, dark) for dark in (False, True)}
-    return Result(fit, source, drawn, truth, priors)
+    return Result(fit, source, drawn, truth, priors, family)
 
 
 def _drawn(fit: Fit, dark: bool) -> OneWayDrawings | tuple[Any, ...]:
@@ -102,7 +110,7 @@ def shown(found: Result, sender: Sender, dark: bool) -> dict[str, Any]:
         caption = f"The first {part.n_rows:,} of {caption}; all of them are in the downloads"
     parameters = fit.parameter_table()
     one_way = isinstance(found.drawn[dark], OneWayDrawings)
-    payload = {
+    return {
         "stale": [],
         "oneWay": one_way,
         "charts": _charts(found, sender, dark),
@@ -122,11 +130,6 @@ def shown(found: Result, sender: Sender, dark: bool) -> dict[str, Any]:
             ),
         },
     }
-    if one_way:
-        payload["range"] = {
-            "held_tau": {"max": rounded(found.end), "step": rounded(found.end / 200)}
-        }
-    return payload
 
 
 def _charts(found: Result, sender: Sender, dark: bool) -> dict[str, Any]:
@@ -152,6 +155,7 @@ def held(found: Result, tau: float | None, sender: Sender, dark: bool) -> dict[s
             "shrinkage": sender.drawing("shrinkage", drawing),
             "trace": sender.drawing("trace", trace),
         },
+        "range": {"held_tau": {"max": rounded(drawn.end), "step": rounded(drawn.end / 200)}},
         "text": _words(post, found.truth, tau),
     }
 
@@ -177,12 +181,13 @@ def python(found: Result) -> str:
     """The same fit from Python."""
     fit = found.fit
     prior = f", prior={list(found.priors)!r}" if found.priors else ""
+    family = f', family="{found.family}"' if found.family else ""
     lines = [
         "import partialpool as pp",
         "",
-        f"fit = pp.fit({fit.formula!r}, {found.source}{prior})",
+        f"fit = pp.fit({fit.formula!r}, {found.source}{prior}{family})",
         "fit, fit.groups(), fit.advise()",
-        "fit.plot.shrinkage()",
+        "fit.charts()",
     ]
     return "\n".join(lines)
 
@@ -196,4 +201,5 @@ def command(found: Result) -> str:
     else:
         name = shlex.quote(name.strip("\"'"))
     priors = "".join(f" --prior {shlex.quote(p)}" for p in found.priors)
-    return f"partialpool fit {name} {shlex.quote(fit.formula)}{priors}"
+    family = f" --family {found.family}" if found.family else ""
+    return f"partialpool fit {name} {shlex.quote(fit.formula)}{priors}{family}"

@@ -196,7 +196,9 @@ def _file(
         look.invoke(*found)
 
     @reactive.extended_task
-    async def run(path: str, name: str, formula: str, priors: list[str]) -> Result:
+    async def run(
+        path: str, name: str, formula: str, priors: list[str], family: str | None
+    ) -> Result:
         async def show(done: float) -> None:
             async with reactive.lock():
                 fraction.set(done)
@@ -210,7 +212,7 @@ def _file(
             task.add_done_callback(tasks.discard)
 
         found: Result = await workers.alone(
-            work.fit_file, path, name, formula, priors, progress=progress
+            work.fit_file, path, name, formula, priors, family, progress=progress
         )
         return found
 
@@ -226,7 +228,8 @@ def _file(
         message.set("")
         fraction.set(0.0)
         try:
-            run.invoke(*found, forms.formula_of(here.get), forms.priors_of(here.get))
+            asked = forms.formula_of(here.get), forms.priors_of(here.get)
+            run.invoke(*found, *asked, forms.family_of(here.get))
         except PartialPoolError as error:
             message.set(str(error))
 

@@ -41,14 +41,14 @@ def classic(name: str) -> Result:
     """Fit a bundled data set."""
     found = next(d for d in datasets.catalogue if d.name == name)
     table = found.load()
-    fitted = fit(found.formula, table)
+    fitted = fit(found.formula, table, family=found.family)
     truth = None
     if found.truth is not None:
         assert isinstance(fitted.statistics, GroupStatistics)
         at = {label: i for i, label in enumerate(table[fitted.statistics.factor].tolist())}
         order = [at[label] for label in fitted.statistics.labels.tolist()]
         truth = np.asarray(found.truth(table))[order]
-    return result(fitted, f"pp.datasets.{name}()", truth=truth)
+    return result(fitted, f"pp.datasets.{name}()", truth=truth, family=found.family)
 
 
 def columns(path: str, name: str, *, progress: Callable[[float], None]) -> tuple[Column, ...]:
@@ -59,13 +59,19 @@ def columns(path: str, name: str, *, progress: Callable[[float], None]) -> tuple
 
 
 def fit_file(
-    path: str, name: str, formula: str, priors: Sequence[str], *, progress: Callable[[float], None]
+    path: str,
+    name: str,
+    formula: str,
+    priors: Sequence[str],
+    family: str | None = None,
+    *,
+    progress: Callable[[float], None],
 ) -> Result:
     """Fit an uploaded file and draw the result."""
     with _named(path, name) as local:
-        fitted = fit(formula, local, prior=list(priors), progress=progress)
+        fitted = fit(formula, local, prior=list(priors), family=family, progress=progress)
     progress(1.0)
-    return result(fitted, repr(name), priors=tuple(priors))
+    return result(fitted, repr(name), priors=tuple(priors), family=family)
 
 
 @contextmanager

@@ -203,6 +203,8 @@
       se: like(/^(se|std.*err.*|.*_se)$/i),
       count: like(/^(n|count|size)$/i),
       sd: like(/^(sd|std.*)$/i),
+      trials: like(/trial|visits|at_bats|total/i),
+      exposure: null,
     };
     for (const [id, choice] of Object.entries(first)) {
       const select = $(`#${id}`);
