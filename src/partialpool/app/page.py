@@ -328,9 +328,9 @@ def _json(value: Any) -> str:
 def _chart(name: str) -> Tag:
     return tags.figure(
         tags.figcaption(
-            tags.h2(data_title=name, id=f"{name}-title"), tags.p(data_caption=name, class_="help")
+            tags.h2(data_title=name), tags.p(data_caption=name, class_="help")
         ),
-        tags.div(data_chart=name, class_="chart", role="img", aria_labelledby=f"{name}-title"),
+        tags.div(data_chart=name, class_="chart", role="img", aria_label=f"Chart: {name}"),
     )
 
 

@@ -93,7 +93,7 @@
     }
     if (chart.embedded) chart.embedded.finalize();
     chart.embedded = await vegaEmbed(chart.place, spec, {
-      renderer: "svg", actions: false, logLevel: 1,
+      renderer: "svg", actions: false, logLevel: 1, config: { aria: false },
     });
     chart.frame = frame;
     chart.fresh = {};
@@ -125,6 +125,7 @@
     chart.dirty = true;
     $$(`[data-title="${name}"]`).forEach((el) => (el.textContent = drawing.title));
     $$(`[data-caption="${name}"]`).forEach((el) => (el.textContent = drawing.caption));
+    place.setAttribute("aria-label", `${drawing.title}. ${drawing.caption}`);
     settle(name);
   };
 
@@ -244,9 +245,10 @@
     }
     for (const [id, range] of Object.entries(payload.range || {})) {
       const field = $(`#${id}`);
-      const value = field.dataset.start || field.value;
-      Object.assign(field, range, { value });
+      const start = field.dataset.start;
+      Object.assign(field, range, { value: start || field.value });
       delete field.dataset.start;
+      if (start) write(field, start);
       showValue(field);
     }
     if (payload.oneWay !== undefined) {
