@@ -330,7 +330,13 @@ def _chart(name: str) -> Tag:
         tags.figcaption(
             tags.h2(data_title=name), tags.p(data_caption=name, class_="help")
         ),
-        tags.div(data_chart=name, class_="chart", role="img", aria_label=f"Chart: {name}"),
+        tags.div(
+            tags.div(aria_hidden="true"),
+            data_chart=name,
+            class_="chart",
+            role="img",
+            aria_label=f"Chart: {name}",
+        ),
     )
 
 

@@ -92,8 +92,8 @@
       if (parameter.name in values) parameter.value = values[parameter.name];
     }
     if (chart.embedded) chart.embedded.finalize();
-    chart.embedded = await vegaEmbed(chart.place, spec, {
-      renderer: "svg", actions: false, logLevel: 1, config: { aria: false },
+    chart.embedded = await vegaEmbed(chart.place.firstElementChild, spec, {
+      renderer: "svg", actions: false, logLevel: 1,
     });
     chart.frame = frame;
     chart.fresh = {};
