@@ -327,9 +327,7 @@ def _json(value: Any) -> str:
 
 def _chart(name: str) -> Tag:
     return tags.figure(
-        tags.figcaption(
-            tags.h2(data_title=name), tags.p(data_caption=name, class_="help")
-        ),
+        tags.figcaption(tags.h2(data_title=name), tags.p(data_caption=name, class_="help")),
         tags.div(
             tags.div(aria_hidden="true"),
             data_chart=name,
