@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import multiprocessing
+import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -52,7 +53,9 @@ class Workers:
         """Run in the pool; work that has not begun is dropped when the caller is cancelled."""
         loop = asyncio.get_running_loop()
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(AT_ONCE, mp_context=self._context)
+            self._pool = ProcessPoolExecutor(
+                AT_ONCE, mp_context=self._context, initializer=_step_back
+            )
         pool = self._pool
         try:
             return await loop.run_in_executor(pool, function, *arguments)
@@ -118,12 +121,19 @@ class Workers:
             process.kill()
 
 
+def _step_back() -> None:
+    """Let whoever answers browsers go first."""
+    with contextlib.suppress(AttributeError, OSError):
+        os.nice(15)
+
+
 def _nothing() -> None:
     """What a process does that is only there to warm the server."""
 
 
 def _child(pipe: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     _limit()
+    _step_back()
     try:
         found = function(*arguments, progress=lambda done: pipe.send(("progress", done)))
         pipe.send(("done", found))

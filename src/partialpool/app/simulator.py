@@ -18,7 +18,7 @@ from partialpool.report import table as report_table
 from partialpool.simulate import Draw, Risks, draw, risks
 from partialpool.simulate.picture import shrinkage_drawing
 
-QUICK, THOROUGH = 200, 2000
+QUICK, THOROUGH = 100, 2000
 """Worlds over which errors are averaged: at first, and when the controls rest."""
 TAU = "What the data say of tau"
 LABELS = {"no_pooling": "no pooling", "complete_pooling": "complete pooling"}
