@@ -158,7 +158,7 @@ def test_events_and_failures_mirror(rows, family):
     np.testing.assert_allclose(a.tau.quantile([0.1, 0.5]), b.tau.quantile([0.1, 0.5]), rtol=1e-6)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=2, deadline=None)
 @given(counts, st.sampled_from(["poisson", "gamma_poisson"]), st.floats(1e-6, 1e6))
 def test_units_of_exposure(rows, family, unit):
     y, n = np.array(rows).T

@@ -16,10 +16,10 @@ def run(as_json: bool) -> None:
             "name": d.name,
             "field": d.field,
             "formula": d.formula,
-            "family": d.family,
             "title": d.title,
             "citation": d.citation,
         }
+        | ({} if d.family is None else {"family": d.family})
         for d in catalogue
     ]
     if as_json:
