@@ -184,7 +184,7 @@ def test_the_outcome_is_not_the_group(frame):
 
 
 def test_another_family():
-    refuse(PLAIN, {"g": G, "y": Y}, '"poisson"', "gaussian", error=ValueError, family="poisson")
+    refuse(PLAIN, {"g": G, "y": Y}, "weibull", "gaussian", error=ValueError, family="weibull")
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,17 @@ def count_family(formula: Formula, family: str | None) -> CountFamily | None:
     )
 
 
+def _beyond(formula: Formula) -> str:
+    """What a formula has that one grouping factor with an intercept has not."""
+    if formula.terms:
+        return f"the predictor {formula.terms[0]}"
+    if len(formula.groups) > 1:
+        return "a second grouping factor"
+    if formula.groups and formula.groups[0].terms:
+        return "a slope that varies by group"
+    return "this formula"
+
+
 def count_roles(formula: Formula, family: CountFamily) -> CountRoles:
     """Read a formula as a one-way model of counts.
 
@@ -115,8 +126,8 @@ def count_roles(formula: Formula, family: CountFamily) -> CountRoles:
     bare = one_way(replace(formula, additions=(), offsets=()))
     if bare is None:
         raise UnsupportedFormulaError(
-            "counts are fitted with one group term and no predictors so far: "
-            "events | trials(size) ~ 1 + (1 | group)",
+            f"{_beyond(formula)} is not yet supported with counts; they are fitted with one "
+            "grouping factor and an intercept: events | trials(size) ~ 1 + (1 | group)",
             formula.text,
             formula.tilde,
         )
