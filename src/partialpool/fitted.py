@@ -226,8 +226,6 @@ class Fit:
             than one-way.
         """
         post = self.posterior
-        if not isinstance(post, Posterior):
-            raise ArgumentError("a world has one factor and no predictors; this fit has more")
         if isinstance(post, CountsPosterior):
             return CountWorld(
                 size=tuple(post.statistics.size.tolist()),
@@ -235,6 +233,8 @@ class Fit:
                 mu=float(post.mu.median),
                 family=post.statistics.family,
             )
+        if not isinstance(post, Posterior):
+            raise ArgumentError("a world has one factor and no predictors; this fit has more")
         if post.sigma is None:
             raise ArgumentError("a world is made of rows; this fit has known standard errors")
         return World(

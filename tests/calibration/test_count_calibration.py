@@ -8,7 +8,7 @@ from scipy import special, stats
 
 import partialpool as pp
 
-REPLICATES = 120
+REPLICATES = 60
 SMALLEST_P = 1e-3
 
 pytestmark = pytest.mark.slow

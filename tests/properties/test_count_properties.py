@@ -225,3 +225,20 @@ def test_statistics_combine(first, second):
         np.testing.assert_allclose(getattr(joined, name), getattr(both, name), rtol=1e-12)
     np.testing.assert_allclose(joined.log_constant, both.log_constant, atol=1e-9)
     assert (joined.n_rows, joined.n_dropped) == (both.n_rows, both.n_dropped)
+
+
+@pytest.mark.parametrize("y", [[0, 1, 30], [1, 1, 1, 0, 30], [30, 30, 30]])
+def test_few_groups_and_a_long_tail_of_tau(y):
+    """The conditional of mu is then far from normal; the integral is still found, and quickly."""
+    post = fitted(np.array(y), np.array(y) + 1, "beta_binomial")
+    assert post.status.name == "REACHED"
+    assert post.nodes.weight.size < 60_000
+
+
+def test_what_is_out_of_reach_is_said_and_said_soon():
+    """Few gamma rates and flat priors: mu has a tail as long as tau squared."""
+    y = np.array([0, 1, 30])
+    post = fitted(y, y + 1, "gamma_poisson")
+    assert post.status.name == "NOT_REACHED"
+    assert post.nodes.weight.size < 2_000_000
+    assert fitted(y, y + 1, "gamma_poisson", PRIOR).status.name == "REACHED"

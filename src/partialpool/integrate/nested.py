@@ -26,7 +26,9 @@ DROP = 24.0
 """Log densities this far below the highest may be cut off at the ends (4e-11)."""
 IGNORED = 60.0
 """Lines whose integral is this far below the highest need not be laid well."""
-MOST_NODES = 1501
+MOST_LINES = 2000
+MOST_NODES = 700
+ATTEMPTS = 60
 PINNED = 0.2
 """Largest sd of the outer coordinate for a grid around the joint mode."""
 
@@ -147,7 +149,7 @@ def integrate_nested(
     def log_density(points: Floats) -> Floats:
         return _laid(joint, guess, axis, points[:, 0], STEP[False]).log_marginal()
 
-    grid = integrate(log_density, [axis], [start], moments=[moments])
+    grid = integrate(log_density, [axis], [start], moments=[moments], most=MOST_LINES)
     line = grid.lines[0]
     step = STEP[False]
     found = _finished(line, _laid(joint, guess, axis, line.x, step), step, grid.error)
@@ -191,28 +193,31 @@ def _laid(joint: Joint, guess: Guess, axis: Axis, outer: Floats, step: float) ->
     z = step * np.arange(-half, half + 1, dtype=np.float64)
     log_f = np.empty((len(outer), len(z)))
     todo = np.ones(len(outer), dtype=bool)
-    for attempt in range(40):
+    for _ in range(ATTEMPTS):
         inner = center[todo, None] + scale[todo, None] * z
         with np.errstate(all="ignore"):
             found = joint(inner, outer[todo])
         log_f[todo] = np.where(np.isfinite(found), found, -np.inf)
-        missed, mean, sd = _missed(log_f, z)
+        missed, mean, sd, long_tailed = _missed(log_f, z)
         worth = _Lines(center, scale, z, log_f).log_marginal() + slope
         missed &= todo & (worth > worth.max() - IGNORED)
         if not missed.any():
             break
-        center = np.where(missed, center + scale * mean, center)
-        scale = np.where(missed, scale * sd, scale)
-        todo = missed
-        if attempt % 4 == 3 and len(z) < MOST_NODES:  # long tails: more nodes for every line
+        moving = missed & ~long_tailed
+        center = np.where(moving, center + scale * mean, center)
+        scale = np.where(moving, scale * sd, scale)
+        todo = moving
+        if not moving.any():  # only long tails are left: more nodes, for every line
+            if len(z) > MOST_NODES:
+                break
             half = 2 * half
             z = step * np.arange(-half, half + 1, dtype=np.float64)
             log_f, todo = np.empty((len(outer), len(z))), np.ones(len(outer), dtype=bool)
     return _Lines(center, scale, z, log_f)
 
 
-def _missed(log_f: Floats, z: Floats) -> tuple[Bools, Floats, Floats]:
-    """Which lines are cut off or too coarse, with the mean and sd of z on each."""
+def _missed(log_f: Floats, z: Floats) -> tuple[Bools, Floats, Floats, Bools]:
+    """Which lines miss, how to move and stretch them, and which only need more nodes."""
     top = log_f.max(axis=1)
     seen = np.isfinite(top)
     weight = np.exp(log_f - np.where(seen, top, 0.0)[:, None])
@@ -221,9 +226,11 @@ def _missed(log_f: Floats, z: Floats) -> tuple[Bools, Floats, Floats]:
     sd = np.sqrt(np.maximum((weight * (z - mean[:, None]) ** 2).sum(axis=1) / total, 0.0))
     cut = np.maximum(log_f[:, 0], log_f[:, -1]) > top - DROP
     missed = seen & (cut | (sd < 0.8))
+    centred = np.abs(mean) < 0.5
+    long_tailed = cut & centred & (sd >= 0.8) & (sd < 0.95)
     at_end = np.abs(mean) > 0.8 * z[-1]
-    sd = np.where(cut & (sd > 0.95) & (sd < 1.1) & (np.abs(mean) < 0.3), 1.2 * sd, sd)
-    return missed, mean, np.where(at_end, 1.0, np.clip(sd, 0.2, 3.0))
+    stretched = np.where(cut & centred & (sd >= 0.95) & (sd < 1.1), 1.2 * sd, sd)
+    return missed, mean, np.where(at_end, 1.0, np.clip(stretched, 0.05, 3.0)), long_tailed
 
 
 def _around_mode(joint: Joint, guess: Guess, axis: Axis, start: float) -> Nested | None:

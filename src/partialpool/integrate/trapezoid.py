@@ -82,6 +82,7 @@ def integrate(
     *,
     moments: Sequence[float],
     tolerance: float = TOLERANCE,
+    most: int = MAX_POINTS,
 ) -> Grid:
     """Integrate exp(log_density) over the axes.
 
@@ -98,6 +99,8 @@ def integrate(
         (orders 1 and 2 at most).
     tolerance : float
         Target for the error.
+    most : int
+        Most nodes that are laid before the target is given up.
 
     Returns
     -------
@@ -111,7 +114,7 @@ def integrate(
     lines, log_f = _window(lines, log_f, orders)
     errors = [math.inf] * len(lines)
     while max(errors) > tolerance:
-        if 2 ** sum(e > tolerance for e in errors) * log_f.size > MAX_POINTS:
+        if 2 ** sum(e > tolerance for e in errors) * log_f.size > most:
             break
         for i, error in enumerate(errors):
             if error > tolerance:

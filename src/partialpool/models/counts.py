@@ -107,7 +107,10 @@ class CountsModel:
         """Rough mean and sd of mu at each tau, by normal approximation; each shape (T,)."""
         spread = tau
         if self.conjugate and self.link is LOGIT:
-            spread = tau / math.sqrt(self.pooled * (1.0 - self.pooled))
+            # a group says no more of m than one trial
+            spread = tau / np.sqrt(self.pooled * (1.0 - self.pooled) * (1.0 + tau**2))
+        elif self.conjugate:  # towards larger mu the likelihood falls like exp(-groups mu / tau^2)
+            spread = tau * np.sqrt(1.0 + tau**2 / self.count.sum())
         center, precision = np.zeros(len(tau)), np.zeros(len(tau))
         for part in self._chunks(len(tau)):
             p = self.pairs.at(part)
