@@ -228,7 +228,8 @@ def _starts(criterion: Criterion) -> list[Floats]:
     """Diagonal factors: from the groups' own values, and small ones."""
     by_term: dict[int, Floats] = {}
     levels = criterion.system.levels
-    for level, ratios in zip(levels, moment_ratios(criterion.system), strict=True):
+    moments = moment_ratios(criterion.system, sigma_known=criterion.sigma_known)
+    for level, ratios in zip(levels, moments, strict=True):
         for term, at in zip(level.terms, level.columns, strict=True):
             by_term[term] = ratios[at]
     rough, small = [], []

@@ -180,10 +180,15 @@ UNEXPOSED = Rule(
 
 def rules(roles: CountRoles) -> list[tuple[str, Rule]]:
     """The rule of each column that is read."""
-    if roles.size is None:
-        return [(roles.outcome.name, BINARY if roles.proportion else EVENTS)]
-    size = TRIALS if roles.proportion else EXPOSURE
-    return [(roles.outcome.name, EVENTS), (roles.size.name, size)]
+    size = None if roles.size is None else roles.size.name
+    return event_rules(roles.outcome.name, size, proportion=roles.proportion)
+
+
+def event_rules(outcome: str, size: str | None, *, proportion: bool) -> list[tuple[str, Rule]]:
+    """The rule of the column of events, and of that of trials or exposure if there is one."""
+    if size is None:
+        return [(outcome, BINARY if proportion else EVENTS)]
+    return [(outcome, EVENTS), (size, TRIALS if proportion else EXPOSURE)]
 
 
 def size_name(roles: CountRoles) -> str:
@@ -228,14 +233,14 @@ def reduce(rows: Rows, roles: CountRoles) -> CountStatistics:
         y=total_of(y),
         size=total_of(size),
         square=total_of(square),
-        log_constant=float(_log_constant(y, size, roles.proportion).sum()),
+        log_constant=float(log_constant(y, size, roles.proportion).sum()),
         n_rows=total,
         n_dropped=total - int(keep.sum()),
         absent=rows.labels[~full],
     )
 
 
-def _log_constant(y: Floats, size: Floats, proportion: bool) -> Floats:
+def log_constant(y: Floats, size: Floats, proportion: bool) -> Floats:
     """Log of the binomial coefficient, or of size^y / y!."""
     if proportion:
         both = special.gammaln(y + 1) + special.gammaln(size - y + 1)

@@ -10,6 +10,7 @@ import numpy as np
 from partialpool._typing import AnyArray, Bools, Floats, Ints
 from partialpool.data import coding
 from partialpool.data.coding import Coded, Variable
+from partialpool.data.counts import event_rules
 from partialpool.data.design import (
     Categories,
     Design,
@@ -27,6 +28,7 @@ from partialpool.data.rules import LARGEST, RULES, Rule, no_rows
 from partialpool.data.source import Chunk, Source
 from partialpool.errors import DataError
 from partialpool.formula import Mixed
+from partialpool.formula.counts import PROPORTIONS
 from partialpool.formula.mixed import is_categorical
 from partialpool.formula.tree import GroupTerm, Name
 
@@ -111,6 +113,15 @@ def survey(source: Source, roles: Mixed) -> Usable:
 
 
 def _rules(roles: Mixed) -> list[tuple[str, Rule]]:
+    if roles.family is not None:
+        assert isinstance(roles.outcome, Name)
+        size = None if roles.size is None else roles.size.name
+        special = event_rules(roles.outcome.name, size, proportion=roles.family in PROPORTIONS)
+        others = [n.name for n in (*roles.numbers, *roles.plain)]
+        known = dict(special)
+        return special + [
+            (name, RULES["outcome"]) for name in dict.fromkeys(others) if name not in known
+        ]
     by_role = {k: getattr(roles, k) for k in ("se", "weights", "count", "sd")}
     special = [(name.name, RULES[role]) for role, name in by_role.items() if name is not None]
     others = [n.name for n in (*roles.numbers, *roles.plain) if n not in roles.precision]

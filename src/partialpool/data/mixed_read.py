@@ -66,7 +66,7 @@ def read_mixed(roles: Mixed, data: Any, *, progress: Progress | None = None) -> 
     ColumnError
         If a column of the formula is missing.
     """
-    rows = survey(_source(roles, data, progress), roles)
+    rows = survey(source_of(roles, data, progress), roles)
     learned = design(rows)
     found, clusters = cross_products(learned, rows)
     learned, found, clusters, left_out = without_redundant(learned, found, clusters)
@@ -74,7 +74,8 @@ def read_mixed(roles: Mixed, data: Any, *, progress: Progress | None = None) -> 
     return MixedReading(found, clusters, learned, notices, handing_back(data))
 
 
-def _source(roles: Mixed, data: Any, progress: Progress | None) -> Source:
+def source_of(roles: Mixed, data: Any, progress: Progress | None) -> Source:
+    """The rows of data of any kind."""
     if is_workbook(data):
         return from_frame(read_excel(files.existing(data)), "mapping", roles)
     if files.are_paths(data):

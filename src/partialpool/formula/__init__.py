@@ -6,6 +6,7 @@ from partialpool.formula.counts import (
     CountRoles,
     count_family,
     count_roles,
+    mixed_counts,
 )
 from partialpool.formula.mixed import Mixed, mixed
 from partialpool.formula.parser import parse, parse_call
@@ -22,6 +23,7 @@ __all__ = [
     "count_family",
     "count_roles",
     "mixed",
+    "mixed_counts",
     "one_way",
     "parse",
     "parse_call",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from partialpool.errors import ArgumentError, FormulaError, UnsupportedFormulaError, did_you_mean
+from partialpool.formula.mixed import Mixed, check_roles, mixed
 from partialpool.formula.roles import one_way
 from partialpool.formula.tree import Addition, Call, Expression, Formula, Name
 
@@ -17,6 +18,8 @@ COUNT_FAMILIES: tuple[CountFamily, ...] = (
     "gamma_poisson",
 )
 PROPORTIONS = ("binomial", "beta_binomial")
+CONJUGATE = {"beta_binomial": "binomial", "gamma_poisson": "poisson"}
+"""The conjugate families, and what their groups' rows are."""
 IMPLIED: dict[str, CountFamily] = {"trials": "binomial", "exposure": "poisson"}
 """The family that an addition stands for when none is named."""
 
@@ -100,6 +103,49 @@ def count_family(formula: Formula, family: str | None) -> CountFamily | None:
         f'there is no family "{family}"; {did_you_mean(str(family), families)}'
         f"the families are {', '.join(families)}"
     )
+
+
+def mixed_counts(formula: Formula, family: CountFamily) -> Mixed | None:
+    """Read a formula as a model of counts with predictors, slopes or several factors.
+
+    None if it is one grouping factor with an intercept: see `count_roles`.
+
+    Raises
+    ------
+    UnsupportedFormulaError
+        If the family is conjugate, which has one grouping factor and no predictors.
+    FormulaError
+        If an addition does not fit the family, or a column plays two parts.
+    """
+    bare = replace(formula, additions=(), offsets=())
+    if not formula.groups or (one_way(bare) is not None and all(map(_is_log, formula.offsets))):
+        return None
+    if family in CONJUGATE:
+        raise UnsupportedFormulaError(
+            f"{_beyond(formula)} does not go with the family {family}, whose groups have one "
+            f'probability or rate each; use family="{CONJUGATE[family]}", with a term such as '
+            "(1 | row) if rows vary by more than that family says",
+            formula.text,
+            formula.tilde,
+        )
+    roles = mixed(replace(formula, additions=()))
+    if not isinstance(roles.outcome, Name):
+        raise FormulaError(
+            f"the outcome of the family {family} is a column of counts, not {roles.outcome}",
+            formula.text,
+            0,
+        )
+    base = CountRoles(family, roles.outcome, roles.factors[0])
+    sizes = [_addition(formula, base, a) for a in formula.additions]
+    if len(sizes) > 1:
+        raise FormulaError("trials or exposure are given twice", formula.text, sizes[1].at)
+    found = replace(roles, family=family, size=sizes[0] if sizes else None)
+    check_roles(found)
+    return found
+
+
+def _is_log(offset: Expression) -> bool:
+    return isinstance(offset, Call) and offset.function == "log"
 
 
 def _beyond(formula: Formula) -> str:

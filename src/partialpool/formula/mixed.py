@@ -49,6 +49,10 @@ class Mixed:
         As in `OneWay`.
     text : str
         The formula as written, for error messages.
+    family : str, optional
+        Of counts; None for measurements.
+    size : Name, optional
+        Trials or exposure of each row, where it counts events.
     """
 
     outcome: Name | Call
@@ -61,6 +65,8 @@ class Mixed:
     count: Name | None
     sd: Name | None
     text: str
+    family: str | None = None
+    size: Name | None = None
 
     @property
     def factors(self) -> tuple[Name, ...]:
@@ -88,7 +94,8 @@ class Mixed:
     @property
     def precision(self) -> tuple[Name, ...]:
         """Columns of the additions."""
-        return tuple(n for n in (self.se, self.weights, self.count, self.sd) if n is not None)
+        every = (self.se, self.weights, self.count, self.sd, self.size)
+        return tuple(n for n in every if n is not None)
 
     @property
     def numbers(self) -> tuple[Name, ...]:
@@ -177,13 +184,24 @@ def mixed(formula: Formula) -> Mixed:
         **{"se": None, "weights": None, "count": None, "sd": None, **additions(formula)},
         text=formula.text,
     )
-    check = _Checker(formula.text)
+    check_roles(roles)
+    return roles
+
+
+def check_roles(roles: Mixed) -> None:
+    """Check that functions are used as they are meant, and that no column plays two parts.
+
+    Raises
+    ------
+    FormulaError
+        If they are not, or one does.
+    """
+    check = _Checker(roles.text)
     for variable in roles.variables:
         check.variable(variable)
-    for expression in (formula.response, *formula.offsets):
+    for expression in (roles.outcome, *roles.offsets):
         check.numeric(expression)
-    _check_columns(roles, formula.text)
-    return roles
+    _check_columns(roles, roles.text)
 
 
 def _no_groups(formula: Formula) -> UnsupportedFormulaError:

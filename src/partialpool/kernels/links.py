@@ -59,6 +59,10 @@ class Link(ABC):
     def best(self, y: Floats, size: Floats) -> Floats:
         """Highest value of the log likelihood over theta, without combinatorial constants."""
 
+    @abstractmethod
+    def cumulants(self, theta: Floats) -> tuple[Floats, Floats, Floats]:
+        """A(theta), its slope and its second derivative: log likelihood ``y theta - size A``."""
+
     def __reduce__(self) -> str:
         """Pickled by name: there is one of each."""
         return {"logit": "LOGIT", "log": "LOG"}[self.name]
@@ -91,6 +95,12 @@ class Logit(Link):
 
     def slope(self, theta: Floats) -> Floats:
         return np.asarray(special.expit(theta) * special.expit(-theta))
+
+    def cumulants(self, theta: Floats) -> tuple[Floats, Floats, Floats]:
+        small = np.exp(-np.abs(theta))
+        share = 1.0 / (1.0 + small)
+        p = np.where(theta >= 0, share, small * share)
+        return np.maximum(theta, 0.0) + np.log1p(small), p, small * share * share
 
     def guess(self, y: Floats, size: Floats) -> tuple[Floats, Floats]:
         hit, miss = y + 0.5, size - y + 0.5
@@ -127,6 +137,10 @@ class Log(Link):
 
     def slope(self, theta: Floats) -> Floats:
         return self.natural(theta)
+
+    def cumulants(self, theta: Floats) -> tuple[Floats, Floats, Floats]:
+        rate = self.natural(theta)
+        return rate, rate, rate
 
     def guess(self, y: Floats, size: Floats) -> tuple[Floats, Floats]:
         return np.log((y + 0.5) / size), 1.0 / np.sqrt(y + 0.5)

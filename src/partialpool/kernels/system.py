@@ -255,7 +255,7 @@ class System:
         return out
 
 
-def moment_ratios(system: System) -> list[Floats]:
+def moment_ratios(system: System, *, sigma_known: bool) -> list[Floats]:
     """Rough sds of the groups' own effects beyond chance, over sigma, of each level; shape (q,).
 
     From residuals of least squares, one effect at a time: the weighted spread of what the groups
@@ -270,6 +270,8 @@ def moment_ratios(system: System) -> list[Floats]:
         noise = min(noise, float(system.total[-1, -1] - square[:, 0].sum()))
     rows = max(float(weight[:, 0].sum()) for _, weight in found)
     sigma2 = max(noise, 1e-3 * system.total[-1, -1]) / max(rows, 1.0)
+    if sigma_known:
+        sigma2 = 1.0
     out = []
     for square, weight in found:
         beyond = (square / sigma2 - 1.0).sum(axis=0) / np.maximum(weight.sum(axis=0), 1e-300)

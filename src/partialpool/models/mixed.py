@@ -11,13 +11,14 @@ coefficient with a Student's t prior. Where sigma integrates out, sds are relati
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from scipy import special
 
-from partialpool._typing import Floats
+from partialpool._typing import Floats, Ints
 from partialpool.data.cross_products import CrossProducts
 from partialpool.errors import DataError
 from partialpool.integrate import Axis, Coordinate, HalfLine, Interval
@@ -25,7 +26,7 @@ from partialpool.kernels.covariance import covariance_factor
 from partialpool.kernels.crossed import Crossed, make_crossed
 from partialpool.kernels.profiled import Solved, solve
 from partialpool.kernels.system import System, dependent_columns, make_system, moment_ratios
-from partialpool.kernels.tree import Reduced, Tree, make_tree, nested
+from partialpool.kernels.tree import Functional, Reduced, Tree, make_tree, nested
 from partialpool.models.prior_set import Priors
 from partialpool.models.priors import Normal, ScalePrior, StudentT
 
@@ -90,6 +91,11 @@ class MixedModel:
     priors: Priors
     terms: tuple[Term, ...]
     df: float | None
+
+    @property
+    def seconds(self) -> float:
+        """Rough duration of one evaluation among many."""
+        return self.kernel.seconds
 
     @property
     def has_sigma(self) -> bool:
@@ -160,7 +166,8 @@ class MixedModel:
     def _own_ratios(self) -> list[Floats]:
         """Rough sds over sigma of each term's effects, from the groups' own values."""
         out = [np.empty(0)] * len(self.terms)
-        for level, ratios in zip(self.system.levels, moment_ratios(self.system), strict=True):
+        moments = moment_ratios(self.system, sigma_known=self.statistics.sigma_known)
+        for level, ratios in zip(self.system.levels, moments, strict=True):
             for term, at in zip(level.terms, level.columns, strict=True):
                 out[term] = ratios[at]
         return out
@@ -193,9 +200,25 @@ class MixedModel:
             for t in self.terms
         ]
 
+    def lambdas(self, points: Floats) -> list[Floats]:
+        """Lambda of each level, for the columns as shifted, at points of phi."""
+        return self.system.relative_factors(self.factors(points))
+
+    def functional(
+        self, points: Floats, index: Sequence[Ints], z: Sequence[Floats], x: Floats
+    ) -> Functional:
+        """Linear combinations of groups' effects given beta at points of phi; see `Tree`."""
+        return self.kernel.functional(self.lambdas(points), index, z, x)
+
+    def draw_groups(
+        self, points: Floats, beta: Floats, sigma: Floats, rng: np.random.Generator
+    ) -> list[Floats]:
+        """Draw every group's effects, one draw a point of phi; see `Tree.draw`."""
+        return self.kernel.draw(self.lambdas(points), beta, sigma, rng)
+
     def reduced(self, points: Floats) -> Reduced:
         """The groups integrated out at points of phi."""
-        return self.kernel.evaluate(self.system.relative_factors(self.factors(points)))
+        return self.kernel.evaluate(self.lambdas(points))
 
     def solved(self, points: Floats, reduced: Reduced) -> Solved:
         """Beta given phi, with its priors."""

@@ -17,7 +17,7 @@ from partialpool.integrate import (
     integrate_cloud,
 )
 from partialpool.kernels.covariance import partial_correlations
-from partialpool.models import Priors, mixed_model
+from partialpool.models import MixedModel, Priors, mixed_model
 from partialpool.models.mixed_propriety import Orders, check_proper
 from partialpool.posterior.mixed import MixedPosterior
 
@@ -51,23 +51,28 @@ def mixed_posterior(statistics: CrossProducts, priors: Priors) -> MixedPosterior
     """
     model = mixed_model(statistics, priors)
     orders = check_proper(model)
-    slow = model.kernel.seconds > SLOW
+    return MixedPosterior(statistics, model, orders, integrated_cloud(model, orders, TARGETS))
+
+
+def integrated_cloud(
+    model: MixedModel, orders: Orders, targets: Sequence[tuple[int, float]]
+) -> Cloud:
+    """Integrate over the hyperparameters, to the first target whose dimension is not exceeded."""
+    slow = model.seconds > SLOW
     starts = model.starts[:1] if slow else model.starts
     peaks = highest_points(model.evaluate, model.axes, starts)
-    if slow:
-        cloud = integrate_by_surrogate(
+    if slow and len(model.axes) > 1:
+        return integrate_by_surrogate(
             model.evaluate, model.axes, peaks[0], moments=orders.phi, tolerance=ROUGH
         )
-    else:
-        cloud = integrate_cloud(
-            model.evaluate,
-            model.axes,
-            peaks,
-            moments=orders.phi,
-            tolerance=next(target for most, target in TARGETS if len(model.axes) <= most),
-            budget=int(min(SECONDS / model.kernel.seconds, MOST)),
-        )
-    return MixedPosterior(statistics, model, orders, cloud)
+    return integrate_cloud(
+        model.evaluate,
+        model.axes,
+        peaks,
+        moments=orders.phi,
+        tolerance=next(target for most, target in targets if len(model.axes) <= most),
+        budget=int(min(SECONDS / model.seconds, MOST)),
+    )
 
 
 def plug_in(

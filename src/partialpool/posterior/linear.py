@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,10 +42,9 @@ class Nodes:
     df: float
 
     @staticmethod
-    def read(weight: Floats, points: Floats, carried: Floats, df: float) -> Nodes:
+    def read(weight: Floats, points: Floats, carried: Floats, p: int, df: float) -> Nodes:
         """From what `MixedModel.evaluate` carries along."""
-        p = math.isqrt(carried.shape[1])  # 1 + p + p^2 columns
-        spread = carried[:, 1 + p :].reshape(-1, p, p)
+        spread = carried[:, 1 + p : 1 + p + p * p].reshape(-1, p, p)
         return Nodes(weight, points, carried[:, 0], carried[:, 1 : 1 + p], spread, df)
 
     def of_beta(self, x: Floats) -> tuple[Floats, Floats]:
@@ -91,8 +89,7 @@ class Rows:
 
 def functional(model: MixedModel, nodes: Nodes, rows: Rows) -> Functional:
     """The rows given beta at each node."""
-    factors = model.system.relative_factors(model.factors(nodes.points))
-    return model.kernel.functional(factors, rows.index, rows.z, rows.x)
+    return model.functional(nodes.points, rows.index, rows.z, rows.x)
 
 
 def located(nodes: Nodes, rows: Rows, given: Functional) -> tuple[Floats, Floats]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 
 from partialpool._typing import Floats, Ints
 from partialpool.data import Table
-from partialpool.data.cross_products import CrossProducts
+from partialpool.data.cross_products import Block, CrossProducts
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Accuracy, Cloud
 from partialpool.integrate.condense import condensed
@@ -43,6 +43,13 @@ FEW_IF_SLOW = 20
 
 CHUNK = 2**18
 """Groups times nodes that are worked on at once."""
+
+View = Callable[[Mixture, Block], Distribution]
+"""Shows effects of groups of a term, the effects of a group together, on some scale."""
+
+
+def _as_is(found: Mixture, _: Block) -> Distribution:
+    return found
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -185,7 +192,7 @@ class MixedPosterior:
             points = np.repeat(self.cloud.points[[int(np.argmax(self.cloud.weight))]], 2, axis=0)
             points[:, i] *= [1e3, 1e5]
             carried = self.model.evaluate(points)[1]
-            far = Nodes.read(np.ones(2), points, carried, df)
+            far = Nodes.read(np.ones(2), points, carried, self.model.system.p, df)
             scale = located(far, sample, functional(self.model, far, sample))[1]
             if (scale[1] > 10.0 * scale[0]).any():
                 df = min(df, self.orders.phi[i])
@@ -237,14 +244,15 @@ class MixedPosterior:
         where the group's rows do not tell); effect (posterior mean of the deviation b);
         estimate, sd, lower, upper (of population value and deviation); shrinkage.
         """
-        tables = [
-            self._block_table(block, level, kind, most)
-            for block in range(len(self.statistics.blocks))
-        ]
+        return self._tables((level, kind), most, _as_is)
+
+    def _tables(self, interval: tuple[float, IntervalKind], most: int | None, view: View) -> Table:
+        blocks = range(len(self.statistics.blocks))
+        tables = [self._block_table(block, interval, most, view) for block in blocks]
         return Table({k: np.concatenate([t[k] for t in tables]) for k in tables[0]})
 
     def _block_table(
-        self, block: int, level: float, kind: IntervalKind, most: int | None
+        self, block: int, interval: tuple[float, IntervalKind], most: int | None, view: View
     ) -> dict[str, Any]:
         b = self.statistics.blocks[block]
         q, groups = len(b.effects), len(b.labels[:most])
@@ -252,7 +260,7 @@ class MixedPosterior:
         labels = b.labels[:most] if len(kinds) == 1 else b.labels[:most].astype(str)
         order = self._order(effects.group_rows(self.model, block, whole=True))
         found = [
-            self._summaries(block, *chunk, (level, kind), order)
+            self._summaries(block, *chunk, interval, order, view)
             for chunk in self._chunks(block, most)
         ]
         names = ("effect", "estimate", "sd", "lower", "upper", "shrinkage")
@@ -262,9 +270,13 @@ class MixedPosterior:
             "group": np.repeat(labels, q),
             "term": np.tile(np.array(b.effects), groups),
             "n": np.repeat(b.n[:most], q),
-            "raw": effects.raw(self.model, block)[:most].ravel(),
+            "raw": self._raw(block)[:most].ravel(),
             **dict(zip(names, columns, strict=True)),
         }
+
+    def _raw(self, block: int) -> Floats:
+        """The groups' own values, not pooled; (L, q)."""
+        return effects.raw(self.model, block)
 
     def _summaries(
         self,
@@ -274,11 +286,12 @@ class MixedPosterior:
         rows: Rows,
         interval: tuple[float, IntervalKind],
         order: float,
+        view: View,
     ) -> tuple[Floats, ...]:
         """Effect, estimate, sd, lower, upper and shrinkage of one chunk."""
         few = self._few
         deviation = few.weight @ (given.constant + np.einsum("krp,kp->kr", given.x, few.beta))
-        whole = held(few, rows, given.moved(rows.x), order)
+        whole = view(held(few, rows, given.moved(rows.x), order), self.statistics.blocks[block])
         lower, upper = whole.interval(*interval)
         share = self._pooling(block, given).ravel()
         return deviation, whole.mean, whole.sd, lower, upper, share
@@ -380,14 +393,14 @@ class MixedPosterior:
         c = self.cloud
         weight = c.weight[at] / c.weight[at].sum() if weight is None else weight
         df = math.inf if self.model.df is None else self.model.df
-        return Nodes.read(weight, c.points[at], c.carried[at], df)
+        return Nodes.read(weight, c.points[at], c.carried[at], self.model.system.p, df)
 
     @cached_property
     def _few(self) -> Nodes:
         """Few nodes with the same moments, from which groups' effects are read."""
         c = self.cloud
         size = FEW.get(len(c.lines), 84)
-        if self.model.kernel.seconds > 2e-3:
+        if self.model.seconds > 2e-3:
             size = FEW_IF_SLOW
         at = self._weighty
         chosen, new = condensed(

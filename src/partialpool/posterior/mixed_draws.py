@@ -52,14 +52,14 @@ def draw_mixed(model: MixedModel, cloud: Cloud, size: int, rng: np.random.Genera
     if model.df is not None:
         factor = np.sqrt(model.df / rng.chisquare(model.df, size))
     scale = carried[:, 0] * factor  # sigma
-    spread = carried[:, 1 + p :].reshape(-1, p, p)
+    spread = carried[:, 1 + p : 1 + p + p * p].reshape(-1, p, p)
     root = np.linalg.cholesky(spread)
     step = np.einsum("sij,sj->si", root, rng.standard_normal((size, p)))
     beta = carried[:, 1 : 1 + p] + scale[:, None] * step
     matrix, offset = model.system.named
     by_term = model.factors(points)
     tau, rho = _spreads(model, by_term, scale)
-    shifted = model.kernel.draw(model.system.relative_factors(by_term), beta, scale, rng)
+    shifted = model.draw_groups(points, beta, scale, rng)
     return MixedDraws(beta @ matrix.T + offset, tau, rho, scale, _as_named(model, shifted))
 
 

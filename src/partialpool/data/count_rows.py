@@ -1,0 +1,389 @@
+"""Counts with predictors: distinct rows in memory, and the cross-products of working responses.
+
+Rows with the same predictors, groups and offset count as one: their events and sizes add up. A
+fit without groups gives every row a weight and a working response (iterated weighted least
+squares); their cross-products tell typical errors, starts and starting spreads as in a linear
+mixed model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from partialpool._typing import AnyArray, Bools, Floats, Ints
+from partialpool.data import structure
+from partialpool.data.accumulate import cross_products
+from partialpool.data.clusters import Clusters
+from partialpool.data.counts import AMONG, UNEXPOSED, log_constant
+from partialpool.data.cross_products import CrossProducts
+from partialpool.data.design import Design
+from partialpool.data.labels import shown
+from partialpool.data.learning import Usable, design, find, survey
+from partialpool.data.mixed_read import MixedReading, source_of
+from partialpool.data.read import Progress, handing_back
+from partialpool.data.redundancy import without_redundant
+from partialpool.data.source import Chunk, MemorySource
+from partialpool.errors import DataError
+from partialpool.formula import CountFamily, Mixed
+from partialpool.formula.counts import PROPORTIONS
+from partialpool.formula.tree import Name
+from partialpool.kernels.links import LOG, LOGIT, Link
+
+RESPONSE, ERROR = Name("working response"), Name("working error")
+ROUNDS = 60
+LEAST = 1e-9
+"""Least weight of a row, relative to the largest it can have."""
+UNLIMITED = 1e-6
+"""Information left of a combination of coefficients, relative to that at the start, below which
+the data set it no limit."""
+RIDGE = 0.05
+"""Share of the information at the start that stands in where they set none."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CountRows:
+    """Distinct rows of counts.
+
+    Parameters
+    ----------
+    y, size, offset : ndarray, shape (N,)
+        Events; trials or exposure; what is added to the linear predictor.
+    x : ndarray, shape (N, p)
+        Predictors as named.
+    group : tuple of ndarray of int, shape (N,)
+    z : tuple of ndarray, shape (N, q)
+        Group and columns of each term, as named.
+    """
+
+    y: Floats
+    size: Floats
+    offset: Floats
+    x: Floats
+    group: tuple[Ints, ...]
+    z: tuple[Floats, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CountProducts(CrossProducts):
+    """Everything a generalized linear mixed model of counts needs to know about the rows.
+
+        y_i ~ Binomial(n_i, expit(eta_i))  or  Poisson(e_i exp(eta_i)),
+        eta = offset + X beta + sum_t Z_t b_t,   b_t,l ~ N(0, Sigma_t)
+
+    The cross-products are those of working responses about the fit without groups.
+
+    Parameters
+    ----------
+    family : {"binomial", "poisson"}
+    size_name : str
+        What `rows.size` is called.
+    rows : CountRows
+    log_constant : float
+        Parts of the log likelihood that no parameter changes.
+    unlimited : tuple of str
+        Coefficients to which the data set no limit (separation).
+    inside : tuple of int
+        Of each term's groups, those with an event and, among trials, a failure.
+    raw : tuple of ndarray, shape (L,)
+        Of each term's groups, the own proportion or rate; nan where the size is 0.
+    """
+
+    family: CountFamily
+    size_name: str
+    rows: CountRows
+    log_constant: float
+    unlimited: tuple[str, ...]
+    inside: tuple[int, ...]
+    raw: tuple[Floats, ...]
+
+    @property
+    def link(self) -> Link:
+        """Logit or log."""
+        return LOGIT if self.proportion else LOG
+
+    @property
+    def proportion(self) -> bool:
+        """Whether sizes count trials, not exposure."""
+        return self.family in PROPORTIONS
+
+    @property
+    def size_words(self) -> str:
+        """What sizes count."""
+        if self.proportion:
+            return "trials"
+        return "rows" if self.size_name == "rows" else "exposure"
+
+
+def read_count_rows(roles: Mixed, data: Any, *, progress: Progress | None = None) -> MixedReading:
+    """Read counts with predictors; rows with a missing value are counted and left out.
+
+    Parameters
+    ----------
+    roles : Mixed
+        Which column plays which part, with a family.
+    data : frame, mapping, path or relation
+    progress : callable, optional
+
+    Raises
+    ------
+    DataError, ColumnError
+        As `read_mixed`; also for more events than trials.
+    """
+    rows = survey(source_of(roles, data, progress), roles)
+    _check_sizes(rows)
+    few = _distinct(rows)
+    learned, working = design(rows), _Working(rows, few)
+    about_mean, _ = working.products(learned, np.full(len(few.y), few.mean))
+    learned, _, _, left_out = without_redundant(learned, about_mean, None)
+    counted = few.columns(learned)
+    link = _link(roles)
+    eta, unlimited = _without_groups(counted, learned.coefficients, link)
+    found, clusters = working.products(learned, eta)
+    statistics = _statistics(rows, few, counted, found, unlimited)
+    notices = (*left_out, *structure.notices(learned, statistics, rows))
+    return MixedReading(statistics, clusters, learned, notices, handing_back(data))
+
+
+def _statistics(
+    rows: Usable, few: _Distinct, counted: CountRows, found: CrossProducts, unlimited: list[str]
+) -> CountProducts:
+    blocks, inside, raw = [], [], []
+    for block, group in zip(found.blocks, counted.group, strict=True):
+        size = len(block.n)
+        blocks.append(replace(block, n=_sums(group, few.count, size).astype(np.int64)))
+        y, n = _sums(group, counted.y, size), _sums(group, counted.size, size)
+        inside.append(int(((y > 0) & (~few.proportion | (y < n))).sum()))
+        raw.append(np.divide(y, n, out=np.full(size, np.nan), where=n > 0))
+    roles = rows.roles
+    given = {f.name: getattr(found, f.name) for f in fields(CrossProducts)}
+    given |= {
+        "outcome": str(roles.outcome),
+        "blocks": tuple(blocks),
+        "n_rows": rows.n_rows,
+        "n_dropped": rows.n_rows - rows.n_used,
+        "n_used": rows.n_used,
+    }
+    assert roles.family is not None
+    return CountProducts(
+        **given,
+        family=roles.family,
+        size_name=_size_name(roles),
+        rows=counted,
+        log_constant=few.log_constant,
+        unlimited=tuple(unlimited),
+        inside=tuple(inside),
+        raw=tuple(raw),
+    )
+
+
+def _sums(group: Ints, values: Floats, size: int) -> Floats:
+    return np.bincount(group, values, size).astype(np.float64, copy=False)
+
+
+def _link(roles: Mixed) -> Link:
+    return LOGIT if roles.family in PROPORTIONS else LOG
+
+
+def _size_name(roles: Mixed) -> str:
+    if roles.size is not None:
+        return roles.size.name
+    return "trials" if roles.family in PROPORTIONS else "rows"
+
+
+def _check_sizes(rows: Usable) -> None:
+    """Refuse more events than trials, and events without exposure."""
+    roles = rows.roles
+    if roles.size is None:
+        return
+    outcome, size = str(roles.outcome), roles.size.name
+    proportion = roles.family in PROPORTIONS
+
+    def bad(chunk: Chunk) -> Bools:
+        y, n = chunk.numbers[outcome], chunk.numbers[size]
+        return np.asarray((y > n) if proportion else (y > 0) & (n == 0))
+
+    if not any(bad(chunk).any() for chunk in rows.chunks()):
+        return
+    at, values, labels = find(rows.source, roles, bad, lambda c: c.numbers[outcome])
+    rule, first = AMONG if proportion else UNEXPOSED, slice(5)
+    raise rule.broken(
+        outcome, values[first].tolist(), (at[first] + 1).tolist(), len(at), shown(labels[first])
+    )
+
+
+# distinct rows --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Distinct:
+    """Rows that differ in something other than events and sizes.
+
+    `data` holds their columns, `count` the rows each stands for; rows of size 0 are left out.
+    """
+
+    data: Chunk
+    y: Floats
+    size: Floats
+    count: Floats
+    log_constant: float
+    proportion: bool
+    labels: Mapping[str, AnyArray]
+
+    @property
+    def mean(self) -> float:
+        """Linear predictor of all rows together, half an event added."""
+        y, size = float(self.y.sum()) + 0.5, float(self.size.sum()) + self.proportion
+        return float((LOGIT if self.proportion else LOG).linked(np.float64(y / size)))
+
+    def columns(self, learned: Design) -> CountRows:
+        """X, groups and Z of the rows."""
+        frame = learned.frame(self.data, self.labels)
+        return CountRows(
+            self.y,
+            self.size,
+            learned.offset(self.data),
+            frame.matrix(learned.columns),
+            tuple(learned.groups(e, self.data, self.labels) for e in learned.effects),
+            tuple(frame.matrix(e.columns) for e in learned.effects),
+        )
+
+
+def _distinct(rows: Usable) -> _Distinct:
+    roles = rows.roles
+    counts = {str(roles.outcome)} | ({roles.size.name} if roles.size is not None else set())
+    chunks = list(rows.chunks())
+    numbers = {k: np.concatenate([c.numbers[k] for c in chunks]) for k in chunks[0].numbers}
+    codes = {k: np.concatenate([c.codes[k] for c in chunks]) for k in chunks[0].codes}
+    y = numbers[str(roles.outcome)]
+    size = np.ones(len(y)) if roles.size is None else numbers[roles.size.name]
+    proportion = roles.family in PROPORTIONS
+    constant = float(log_constant(y, size, proportion).sum())
+    if not size.any():
+        raise DataError(
+            f'column "{_size_name(roles)}" is 0 in every row: there is nothing to learn from'
+        )
+    if any(v.name in counts for v in roles.predictors):
+        first, place = np.arange(len(y)), np.arange(len(y))
+    else:
+        columns = [v for k, v in numbers.items() if k not in counts]
+        first, place = _same_rows([*columns, *codes.values()])
+    data = Chunk(numbers, codes, None).part(first)
+    return _Distinct(
+        data,
+        _sums(place, y, len(first)),
+        _sums(place, size, len(first)),
+        np.bincount(place, minlength=len(first)).astype(np.float64),
+        constant,
+        proportion,
+        rows.source.labels,
+    )
+
+
+def _same_rows(columns: list[Floats | Ints]) -> tuple[Ints, Ints]:
+    """First row of each set of equal rows, and the set of each row; by a 64-bit hash, checked."""
+    mixer = np.random.default_rng(0).integers(1, 2**63, len(columns), dtype=np.uint64) | np.uint64(
+        1
+    )
+    key = np.zeros(len(columns[0]), dtype=np.uint64)
+    for column, odd in zip(columns, mixer, strict=True):
+        bits = (column + 0.0 if column.dtype.kind == "f" else column).view(np.uint64)
+        key = (key ^ bits) * odd
+        key ^= key >> np.uint64(29)
+    _, first, place = np.unique(key, return_index=True, return_inverse=True)
+    if any((c != c[first][place]).any() for c in columns):
+        every = np.arange(len(key))
+        return every, every
+    return first, place
+
+
+# the fit without groups -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Working:
+    """Rows as working responses with known errors."""
+
+    rows: Usable
+    few: _Distinct
+
+    def products(self, learned: Design, eta: Floats) -> tuple[CrossProducts, Clusters | None]:
+        """Cross-products of the working responses at a linear predictor, offsets taken off."""
+        few, roles = self.few, self.rows.roles
+        offset = learned.offset(few.data)
+        link = _link(roles)
+        _, mean, slope = link.cumulants(eta)
+        weight = _weights(few.size, slope, few.proportion)
+        response = eta - offset + (few.y - few.size * mean) / weight
+        numbers = few.data.numbers | {RESPONSE.name: response, ERROR.name: weight**-0.5}
+        source = MemorySource(
+            few.labels, self.rows.source.texts, Chunk(numbers, few.data.codes, None)
+        )
+        normal = replace(roles, outcome=RESPONSE, se=ERROR, offsets=(), family=None, size=None)
+        usable = replace(self.rows, source=source, roles=normal)
+        return cross_products(replace(learned, roles=normal), usable)
+
+
+def _weights(size: Floats, slope: Floats, proportion: bool) -> Floats:
+    """Working weights, never quite zero."""
+    largest = size * (0.25 if proportion else float(slope.max()))
+    return np.maximum(size * slope, LEAST * largest.max())
+
+
+def _without_groups(
+    rows: CountRows, names: tuple[str, ...], link: Link
+) -> tuple[Floats, list[str]]:
+    """Linear predictor of complete pooling, and the coefficients to which the data set no limit."""
+    if not names:
+        return rows.offset, []
+    q, r = np.linalg.qr(rows.x)
+    scale = np.sqrt(len(q))
+    q, r = q * scale, r / scale
+    plain, curvature = _ascent(rows, q, link, 0.0)
+    begin = _information(q, rows.size * link.cumulants(np.full(len(q), 0.0))[2])
+    size, axes = np.linalg.eigh(curvature)
+    along = np.einsum("ik,ij,jk->k", axes, begin, axes)
+    free = size < UNLIMITED * np.maximum(along, 1e-300)
+    if not free.any() and np.isfinite(plain).all():
+        return rows.offset + q @ plain, []
+    ridge = RIDGE * float(np.trace(begin)) / len(begin)
+    held, _ = _ascent(rows, q, link, ridge)
+    moved = np.abs(np.linalg.solve(r, axes[:, free])).max(axis=1) * rows.x.std(axis=0).clip(1e-12)
+    if "Intercept" in names:
+        moved[0] = np.abs(np.linalg.solve(r, axes[:, free]))[0].max()
+    chosen = [n for n, m in zip(names, moved, strict=True) if m > 0.1 * moved.max()]
+    return rows.offset + q @ held, chosen
+
+
+def _information(q: Floats, weight: Floats) -> Floats:
+    return (q * weight[:, None]).T @ q
+
+
+def _ascent(rows: CountRows, q: Floats, link: Link, ridge: float) -> tuple[Floats, Floats]:
+    """Coefficients of the columns q by iterated weighted least squares; the curvature there."""
+    beta = np.zeros(q.shape[1])
+    if link is LOG:  # start at the mean
+        rate = (rows.y.sum() + 0.5) / (rows.size * np.exp(rows.offset)).sum()
+        beta = np.linalg.lstsq(q, np.full(len(q), np.log(rate)), rcond=None)[0]
+    best = -np.inf
+    step, curvature = np.zeros_like(beta), np.eye(len(beta))
+    for _ in range(ROUNDS):
+        eta = rows.offset + q @ beta
+        a, mean, slope = link.cumulants(eta)
+        value = float((rows.y * eta - rows.size * a).sum() - 0.5 * ridge * beta @ beta)
+        if not value >= best - 1e-9 * abs(best):
+            step = 0.5 * step
+            beta = beta - step
+            continue
+        best = max(value, best)
+        curvature = _information(q, rows.size * slope) + ridge * np.eye(len(beta))
+        gradient = q.T @ (rows.y - rows.size * mean) - ridge * beta
+        step = np.linalg.lstsq(curvature, gradient, rcond=1e-14)[0]
+        if gradient @ step < 1e-10 * max(1.0, abs(value) * 1e-6):
+            break
+        step = step * min(1.0, 5.0 / max(float(np.abs(q @ step).max()), 1e-300))
+        beta = beta + step
+    return beta, curvature

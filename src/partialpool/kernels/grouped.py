@@ -1,0 +1,287 @@
+"""The likelihood of counts with predictors and one grouping factor: adaptive quadrature by group.
+
+    eta_i = base_i + x_i beta + z_i b_g(i),   b_g = Lambda v_g,   v_g ~ N(0, I)
+
+Given beta and Lambda the groups are independent: the mode of each v is found by Newton's method,
+and the integral over it is a Gauss-Hermite rule about the mode, stretched by the curvature there.
+With one node it is Laplace's approximation. Vectorised over groups and nodes.
+
+Source: Liu and Pierce (1994), doi:10.1093/biomet/81.3.624.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from scipy import special
+
+from partialpool._typing import Floats, Ints
+from partialpool.kernels import small
+from partialpool.kernels.links import Link
+
+CELLS = 2**18
+"""Elements of the arrays worked on at once."""
+ROUNDS = 60
+ENOUGH = 1e-11
+"""Newton's method ends where a log density can rise by less."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CountSums:
+    """Rows in the order of their groups.
+
+    Parameters
+    ----------
+    link : Link
+    y, size, base : ndarray, shape (N,)
+        Events; trials or exposure; the part of eta that is known.
+    x : ndarray, shape (N, p)
+        In the basis of the system.
+    z : ndarray, shape (N, q)
+        For the columns as shifted.
+    starts : ndarray of int, shape (L,)
+        First row of each group.
+    """
+
+    link: Link
+    y: Floats
+    size: Floats
+    base: Floats
+    x: Floats
+    z: Floats
+    starts: Ints
+
+    def over_groups(self, values: Floats) -> Floats:
+        """Sums over the rows of each group; (..., N) to (..., L)."""
+        if len(self.starts) == len(self.y):
+            return values
+        return np.asarray(np.add.reduceat(values, self.starts, axis=-1))
+
+    def to_rows(self, values: Floats) -> Floats:
+        """Each group's value for each of its rows; (..., L) to (..., N)."""
+        if len(self.starts) == len(self.y):
+            return values
+        return np.repeat(values, np.diff(self.starts, append=len(self.y)), axis=-1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Groups:
+    """Every group's v given beta and Lambda, at G nodes.
+
+    Parameters
+    ----------
+    mean : ndarray, shape (q, G, L)
+    covariance : ndarray, shape (q, q, G, L)
+    """
+
+    mean: Floats
+    covariance: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Modes:
+    """Highest points v, (q, G, L), of log densities, and factors of their curvature there."""
+
+    v: Floats
+    lower: Floats
+
+
+def log_marginals(rows: CountSums, beta: Floats, factor: Floats, points: int) -> Floats:
+    """Log likelihood of all groups, each integrated out, at G nodes; shape (G,).
+
+    Parameters
+    ----------
+    rows : CountSums
+    beta : ndarray, shape (G, p)
+    factor : ndarray, shape (G, q, q)
+        Lambda.
+    points : int
+        Nodes of the rule along each dimension of v.
+    """
+    out = np.empty(len(beta))
+    for part in _parts(rows, len(beta)):
+        at = _at(rows, beta[part], factor[part])
+        top, total = np.array(-np.inf), np.array(0.0)
+        for _, log_f in _nodes(rows, at, points):
+            higher = np.maximum(top, log_f)
+            total = total * np.exp(top - higher) + np.exp(log_f - higher)
+            top = higher
+        out[part] = (top + np.log(total) - at.log_root).sum(axis=-1)
+    return out
+
+
+def groups(rows: CountSums, beta: Floats, factor: Floats, points: int) -> Groups:
+    """Moments of every group's v at G nodes; parameters as of `log_marginals`."""
+    means, spreads = [], []
+    for part in _parts(rows, len(beta)):
+        at = _at(rows, beta[part], factor[part])
+        found = list(_nodes(rows, at, points))
+        log_f, v = np.stack([f for _, f in found]), np.stack([v for v, _ in found])
+        share = np.exp(log_f - log_f.max(axis=0))
+        share /= share.sum(axis=0)
+        means.append(np.einsum("kgl,kqgl->qgl", share, v))
+        v -= means[-1]
+        spreads.append(np.einsum("kgl,kqgl,krgl->qrgl", share, v, v))
+    return Groups(np.concatenate(means, axis=1), np.concatenate(spreads, axis=2))
+
+
+def _parts(rows: CountSums, nodes: int) -> Iterator[slice]:
+    size = max(1, CELLS // max(len(rows.y), 1))
+    for g in range(0, nodes, size):
+        yield slice(g, min(g + size, nodes))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Located:
+    """Rows at G nodes: eta without the groups, (G, N), Z Lambda, (q, G, N), and the modes."""
+
+    eta: Floats
+    z: Floats
+    modes: _Modes
+
+    @property
+    def log_root(self) -> Floats:
+        """Log determinants of the factors of the curvature; (G, L)."""
+        return np.asarray(sum(np.log(self.modes.lower[k, k]) for k in range(len(self.z))))
+
+
+def _at(rows: CountSums, beta: Floats, factor: Floats) -> _Located:
+    eta = rows.base + beta @ rows.x.T
+    z = np.einsum("nk,gkm->mgn", rows.z, factor)
+    return _Located(eta, z, _modes(rows, eta, z))
+
+
+def _nodes(rows: CountSums, at: _Located, points: int) -> Iterator[tuple[Floats, Floats]]:
+    """Every node v of the rule, (q, G, L), and the log of its share in the integral, (G, L)."""
+    lower = at.modes.lower
+    q, _, nodes, groups = lower.shape
+    for node, weight in zip(*hermite(points, q), strict=True):
+        away = np.empty((q, nodes, 1, groups))
+        away[:] = node[:, None, None, None]
+        v = at.modes.v + small.backward(lower, away)[:, :, 0]
+        yield v, _log_density(rows, at.eta, at.z, v) + (weight + 0.5 * float(node @ node))
+
+
+def _log_density(rows: CountSums, eta: Floats, z: Floats, v: Floats) -> Floats:
+    """Log likelihood and prior of v, (q, G, L), without the prior's constant; (G, L)."""
+    at = eta + sum(zk * rows.to_rows(vk) for zk, vk in zip(z, v, strict=True))
+    log_f = rows.y * at - rows.size * rows.link.cumulants(at)[0]
+    return np.asarray(rows.over_groups(log_f) - 0.5 * (v**2).sum(axis=0))
+
+
+def _modes(rows: CountSums, eta: Floats, z: Floats) -> _Modes:
+    """Newton's method for every group, halving steps that lead down."""
+    q = len(z)
+    v = np.zeros((q, len(eta), len(rows.starts)))
+    f, step, rise, lower = _newton(rows, eta, z, v)
+    length = np.ones_like(f)
+    for _ in range(ROUNDS):
+        if not (rise > ENOUGH).any():
+            break
+        new = v + length * step
+        found, ahead, left, here = _newton(rows, eta, z, new)
+        better = found >= f - 1e-13 * np.abs(f)
+        v = np.where(better, new, v)
+        f, rise = np.where(better, found, f), np.where(better, left, rise)
+        step, lower = np.where(better, ahead, step), np.where(better, here, lower)
+        length = np.where(better, 1.0, 0.5 * length)
+        rise = np.where(length < 1e-9, 0.0, rise)  # rounding
+    return _Modes(v, lower)
+
+
+def _newton(
+    rows: CountSums, eta: Floats, z: Floats, v: Floats
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Log density, Newton's step, its predicted rise, and the factor of the curvature."""
+    at = eta + sum(zk * rows.to_rows(vk) for zk, vk in zip(z, v, strict=True))
+    a, mean, slope = rows.link.cumulants(at)
+    f = rows.over_groups(rows.y * at - rows.size * a) - 0.5 * (v**2).sum(axis=0)
+    residual, weight = rows.y - rows.size * mean, rows.size * slope
+    q = len(z)
+    gradient = np.stack([rows.over_groups(zk * residual) for zk in z]) - v
+    curvature = np.empty((q, q, *f.shape))
+    for k, m in itertools.product(range(q), range(q)):
+        if m <= k:
+            curvature[k, m] = curvature[m, k] = rows.over_groups(z[k] * z[m] * weight)
+        if m == k:
+            curvature[k, k] += 1.0
+    lower = small.cholesky(curvature)
+    half = small.forward(lower, gradient[:, :, None].copy())
+    rise = 0.5 * (half[:, :, 0] ** 2).sum(axis=0)
+    return f, small.backward(lower, half)[:, :, 0], rise, lower
+
+
+@cache
+def hermite(points: int, q: int) -> tuple[Floats, Floats]:
+    """Nodes, (K, q), and log weights of the product rule for N(0, I)."""
+    node, weight = special.roots_hermitenorm(points)
+    log_w = np.log(weight) - 0.5 * math.log(2.0 * math.pi)
+    nodes = np.array(list(itertools.product(node, repeat=q)))
+    weights = np.array([sum(w) for w in itertools.product(log_w, repeat=q)])
+    keep = weights > weights.max() - 32.0
+    return nodes[keep], weights[keep]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Joint:
+    """Highest point over beta and every v given Lambda, and the curvature in beta, v adapted.
+
+    Parameters
+    ----------
+    beta : ndarray, shape (G, p)
+    precision : ndarray, shape (G, p, p)
+    """
+
+    beta: Floats
+    precision: Floats
+
+
+def joint_modes(rows: CountSums, factor: Floats, prior: Floats, start: Floats) -> Joint:
+    """Find the joint mode of beta and the groups at G nodes by Newton's method.
+
+    Parameters
+    ----------
+    rows : CountSums
+    factor : ndarray, shape (G, q, q)
+    prior : ndarray, shape (G, p + 1, p + 1)
+        Precision of ``[beta -1]`` under its normal priors.
+    start : ndarray, shape (G, p)
+    """
+    size = max(1, CELLS // max(len(rows.y) * (rows.x.shape[1] + 2), 1))
+    beta, precision = start.copy(), []
+    for g in range(0, len(factor), size):
+        part = slice(g, g + size)
+        beta[part], found = _joint(rows, factor[part], prior[part], beta[part])
+        precision.append(found)
+    return Joint(beta, np.concatenate(precision))
+
+
+def _joint(rows: CountSums, factor: Floats, prior: Floats, beta: Floats) -> tuple[Floats, Floats]:
+    z = np.einsum("nk,gkm->mgn", rows.z, factor)
+    p = rows.x.shape[1]
+    for _ in range(ROUNDS):
+        eta = rows.base + beta @ rows.x.T
+        modes = _modes(rows, eta, z)
+        at = eta + sum(zk * rows.to_rows(vk) for zk, vk in zip(z, modes.v, strict=True))
+        _, mean, slope = rows.link.cumulants(at)
+        weight = rows.size * slope
+        gradient = (rows.y - rows.size * mean) @ rows.x + prior[:, :p, p]
+        gradient -= np.einsum("gij,gj->gi", prior[:, :p, :p], beta)
+        cross = np.stack(
+            [[rows.over_groups(zk * weight * rows.x[:, j]) for j in range(p)] for zk in z]
+        ).reshape(len(z), p, len(beta), -1)
+        half = small.forward(modes.lower, cross.transpose(0, 2, 1, 3).copy())
+        precision = np.einsum("gn,ni,nj->gij", weight, rows.x, rows.x, optimize=True)
+        precision += prior[:, :p, :p] - sum(h @ h.transpose(0, 2, 1) for h in half)
+        step = np.linalg.solve(precision, gradient[:, :, None])[:, :, 0]
+        rise = 0.5 * (gradient * step).sum(axis=1)
+        if not (rise > 1e-9).any():
+            break
+        size = np.sqrt(np.maximum(2.0 * rise, 1e-300))
+        beta = beta + step * np.minimum(1.0, 4.0 / size)[:, None]
+    return beta, precision

@@ -1,0 +1,317 @@
+"""The posterior of a generalized linear mixed model of counts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from partialpool._typing import Floats, Ints
+from partialpool.data import Table
+from partialpool.data.count_rows import CountProducts
+from partialpool.data.cross_products import Block
+from partialpool.errors import ArgumentError
+from partialpool.integrate import Accuracy
+from partialpool.kernels.links import LOG, Link
+from partialpool.models import Priors
+from partialpool.models.generalized import GeneralizedModel, generalized_model
+from partialpool.models.mixed_propriety import check_proper
+from partialpool.posterior.counts import Scale, checked_scale
+from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture
+from partialpool.posterior.integrated import integrated_cloud
+from partialpool.posterior.linear import Nodes
+from partialpool.posterior.mixed import MixedPosterior
+from partialpool.posterior.spreads import of_nodes
+
+TARGETS = ((2, 1e-5), (3, 1e-3), (99, 5e-3))
+"""Targets of the error in up to so many dimensions of phi."""
+INNER = 5e-2
+"""An error of the integrals within, in posterior sds, that is too large to pass over."""
+HERMITE = 25
+"""Nodes with which means of probabilities are taken over normals."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class GeneralizedPosterior(MixedPosterior):
+    """The joint posterior of coefficients, groups' effects, sds and correlations.
+
+        y_i ~ Binomial(n_i, expit(eta_i))  or  Poisson(e_i exp(eta_i)),
+        eta = offset + X beta + sum_t Z_t b_t,   b_t,l ~ N(0, Sigma_t)
+
+    Everything is on the link scale (log-odds, log rates) unless it says natural.
+
+    Parameters
+    ----------
+    statistics : CountProducts
+        The distinct rows, with cross-products of working responses.
+    model : GeneralizedModel
+        Likelihood and priors.
+    orders : Orders
+        Which moments exist.
+    cloud : Cloud
+        Nodes and weights over the hyperparameters.
+    """
+
+    statistics: CountProducts
+    model: GeneralizedModel
+
+    def icc(self, factor: str) -> Distribution:
+        """Share of the variance of one row, all predictors at zero, that is the factor's.
+
+        On the link scale, a row's own variance is pi^2 / 3 for log-odds and log(1 + 1 / mean
+        rate) for log rates. Source: Nakagawa, Johnson and Schielzeth (2017),
+        doi:10.1098/rsif.2017.0213.
+        """
+        squares = [
+            (term.factor, self.cloud.points[:, term.sds.start] ** 2)
+            for term in self.model.terms
+            if term.effects[0] == "Intercept"
+        ]
+        own = [square for name, square in squares if name == factor]
+        if not own:
+            raise ArgumentError(f'no intercept varies by "{factor}": its share has no meaning')
+        total = sum(square for _, square in squares) + self.row_variance
+        return of_nodes(own[0] / total, self.cloud.weight, 0.0, 1.0)
+
+    @property
+    def row_variance(self) -> float:
+        """Variance of one row about its linear predictor, on the link scale."""
+        rows = self.statistics.rows
+        if self.statistics.proportion:
+            return math.pi**2 / 3.0
+        return math.log1p(1.0 / max(float(rows.y.sum() / rows.size.sum()), 1e-12))
+
+    @cached_property
+    def coefficients(self) -> dict[str, Distribution]:
+        """Every coefficient, by name; given the hyperparameters with its own skewness."""
+        nodes, to_named = self.nodes, self.model.system.named
+        p = self.model.system.p
+        third = self.cloud.carried[self._weighty][:, 1 + p + p * p :]
+        return {
+            name: _skewed(nodes, to_named[0][k], float(to_named[1][k]), third[:, k], order)
+            for k, (name, order) in enumerate(
+                zip(self.statistics.coefficients, self.orders.coefficients, strict=True)
+            )
+        }
+
+    def natural_group(self, block: int) -> Distribution:
+        """Of each group probabilities or rates for its intercept, and ratios of odds or rates.
+
+        With predictors that vary within groups at zero; shape (L q,), as of `group`.
+        """
+        found = self.group(block)
+        assert isinstance(found, Mixture)
+        return self._natural(found, self.statistics.blocks[block])
+
+    def _natural(self, found: Mixture, block: Block) -> Distribution:
+        first = block.effects[0] == "Intercept"
+        return Natural(found, self.statistics.link, len(block.effects) if first else 0)
+
+    def natural(self, found: Distribution) -> Distribution:
+        """Linear predictors, as of `linear`, as probabilities or rates."""
+        assert isinstance(found, Mixture)
+        return Natural(found, self.statistics.link, 1)
+
+    def group_table(
+        self,
+        level: float = 0.95,
+        kind: IntervalKind = "equal-tailed",
+        scale: Scale = "natural",
+        most: int | None = None,
+    ) -> Table:
+        """One row an effect of a group of every term, as of `MixedPosterior`.
+
+        On the natural scale raw, estimate, sd, lower and upper of an intercept are probabilities
+        or rates (means over the posterior, not transformed ones), and of a slope ratios of odds
+        or rates; effect is on the link scale.
+        """
+        if checked_scale(scale) == "link":
+            return super().group_table(level, kind, most)
+        found = self._tables((level, kind), most, self._natural)
+        natural = [self._natural_raw(t)[:most] for t in range(len(self.statistics.blocks))]
+        return Table({**found, "raw": np.concatenate([r.ravel() for r in natural])})
+
+    def _natural_raw(self, block: int) -> Floats:
+        b = self.statistics.blocks[block]
+        out = np.full(b.zty.shape, np.nan)
+        if b.effects[0] == "Intercept":
+            out[:, 0] = self.statistics.raw[block]
+        return out
+
+    def _raw(self, block: int) -> Floats:
+        return self.statistics.link.linked(self._natural_raw(block))
+
+    def linear(
+        self,
+        x: Floats,
+        groups: Mapping[int, tuple[Ints, Floats]] | None = None,
+        *,
+        noise: Floats | float | None = None,
+    ) -> Distribution:
+        """Distribution of linear predictors, as of `MixedPosterior`; there is no noise to add."""
+        if noise is not None:
+            raise ArgumentError(
+                "counts are predicted by their probability or rate; observation=True is for "
+                "measurements"
+            )
+        return super().linear(x, groups)
+
+    @property
+    def method(self) -> str:
+        """How the integrals were done."""
+        inner = self.model.inner
+        return f"{super().method}; {inner.words}"
+
+    @cached_property
+    def error(self) -> float:
+        """Estimated error of the summaries: of the integral over phi, and of those within."""
+        return max(super().error, self.inner_error)
+
+    @cached_property
+    def inner_error(self) -> float:
+        """Estimated error of the integrals over beta and the groups; see `ByGroup`."""
+        return self.model.inner_error(self.cloud)
+
+    @property
+    def status(self) -> Accuracy:
+        """Whether the error target was reached."""
+        reached = self.cloud.status is Accuracy.REACHED and self.inner_error < INNER
+        return Accuracy.REACHED if reached else Accuracy.NOT_REACHED
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle without what was cached."""
+        return GeneralizedPosterior, (self.statistics, self.model, self.orders, self.cloud)
+
+
+def generalized_posterior(statistics: CountProducts, priors: Priors) -> GeneralizedPosterior:
+    """Compute the posterior of counts with predictors.
+
+    Raises
+    ------
+    DataError
+        If predictors are collinear, or a factor has one group only.
+    ImproperPosteriorError
+        If data and priors leave no proper posterior.
+    """
+    model = generalized_model(statistics, priors)
+    orders = check_proper(model)
+    cloud = integrated_cloud(model, orders, TARGETS)
+    return GeneralizedPosterior(statistics, model, orders, cloud)
+
+
+def _skewed(nodes: Nodes, x: Floats, shift: float, third: Floats, order: float) -> Mixture:
+    """Mixture of pairs of normals with the mean, variance and third moment of each node.
+
+    Both of a pair have half of its weight. With skewness g their means are a sds apart from the
+    middle, and their variances differ by 4 g / (3 a); a is chosen for kurtosis 3 + 1.5 g^2, that
+    of the gamma distribution.
+    """
+    loc, scale = nodes.of_beta(x[None])
+    skew = np.clip(third / np.maximum(scale[:, 0], 1e-300) ** 3, -0.8, 0.8)
+    size = np.maximum(np.abs(skew), 1e-9)
+    a = (size**2 / 6.0) ** (1.0 / 6.0)
+    for _ in range(20):  # -2 a^4 + g^2 / (3 a^2) = 1.5 g^2
+        value = size**2 / (3.0 * a**2) - 2.0 * a**4 - 1.5 * size**2
+        a -= value / (-2.0 * size**2 / (3.0 * a**3) - 8.0 * a**3)
+    half, difference = 1.0 - a**2, size / (3.0 * a)
+    sign = np.sign(skew)
+    locs = np.concatenate([loc[:, 0] + sign * a * scale[:, 0], loc[:, 0] - sign * a * scale[:, 0]])
+    spreads = np.sqrt(np.concatenate([half + difference, np.maximum(half - difference, 1e-3)]))
+    scales = spreads * np.tile(scale[:, 0], 2)
+
+    def rows(_: slice) -> tuple[Floats, Floats]:
+        return locs[:, None], scales[:, None]
+
+    weight = 0.5 * np.tile(nodes.weight, 2)
+    return Mixture((), rows, weight, math.inf, shift, order)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Natural(Distribution):
+    """Probabilities or rates whose links are mixtures of normals.
+
+    Parameters
+    ----------
+    inner : Mixture
+        On the link scale.
+    link : Link
+    every : int
+        Every so many-th is a probability or rate, from the first; the others are ratios of odds
+        or rates. 0: all are ratios.
+    """
+
+    inner: Mixture
+    link: Link
+    every: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
+        return self.inner.shape
+
+    @property
+    def mean(self) -> Floats:
+        return self._moment(1)
+
+    @property
+    def sd(self) -> Floats:
+        return np.sqrt(np.maximum(self._moment(2) - self._moment(1) ** 2, 0.0))
+
+    def _moment(self, power: int) -> Floats:
+        z, w = np.polynomial.hermite_e.hermegauss(HERMITE)
+        share, weight = w / w.sum(), self.inner.weight
+        size = math.prod(self.shape)
+        out = np.empty(size)
+        step = max(1, 2**20 // len(weight))
+        for i in range(0, size, step):
+            part = slice(i, min(i + step, size))
+            loc, scale = self.inner.rows(part)
+            loc = loc + self.inner.shift
+            total = weight @ np.exp(np.minimum(power * loc + 0.5 * (power * scale) ** 2, 600.0))
+            if self.link is not LOG:
+                own = sum(
+                    s * self.link.natural(loc + v * scale) ** power
+                    for v, s in zip(z, share, strict=True)
+                )
+                total = np.where(self._ratios(part), total, weight @ own)
+            out[part] = total
+        return out.reshape(self.shape)
+
+    def _ratios(self, part: slice) -> Floats:
+        """Which of some elements are ratios."""
+        at = np.arange(part.start, part.stop)
+        return np.asarray(at % self.every != 0 if self.every else at >= 0)
+
+    def _links(self) -> Floats:
+        return self._ratios(slice(0, math.prod(self.shape))).reshape(self.shape)
+
+    def _ends(self) -> tuple[float, float]:
+        return (0.0, math.inf if self.every == 0 or self.link is LOG else 1.0)
+
+    def _quantiles(self, p: Floats) -> Floats:
+        return self._of(self.inner._quantiles(p))
+
+    def _of(self, theta: Floats) -> Floats:
+        ratios = LOG.natural(theta)
+        return np.where(self._links(), ratios, self.link.natural(theta))
+
+    def _to(self, x: Floats) -> Floats:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            inside = np.where(self._links(), np.log(x), self.link.linked(x))
+        return np.asarray(inside)
+
+    def _cdf(self, x: Floats) -> Floats:
+        theta = self._to(x)
+        inside = self.inner._cdf(np.clip(np.nan_to_num(theta, nan=0.0), -700.0, 700.0))
+        inside = np.where(np.isneginf(theta) | (x <= 0), 0.0, inside)
+        return np.where(np.isposinf(theta) | (np.isnan(theta) & (x > 0)), 1.0, inside)
+
+    def _density(self, x: Floats) -> Floats:
+        theta = self._to(x)
+        usable = np.isfinite(theta)
+        at = np.where(usable, theta, 0.0)
+        slope = np.where(self._links(), LOG.slope(at), self.link.slope(at))
+        return np.where(usable, self.inner._density(at) / np.maximum(slope, 1e-300), 0.0)
