@@ -15,6 +15,7 @@ from partialpool.advice import Advice, advise, recommendation
 from partialpool.comparison import Comparison, compare
 from partialpool.data import (
     Clusters,
+    CountProducts,
     CountStatistics,
     CrossProducts,
     Design,
@@ -36,10 +37,12 @@ from partialpool.posterior import (
     CountsPosterior,
     Draws,
     Estimated,
+    GeneralizedPosterior,
     MixedDraws,
     MixedPosterior,
     Posterior,
     estimated,
+    generalized_posterior,
     mixed_posterior,
     posterior,
 )
@@ -134,8 +137,8 @@ class Fit:
             (posterior mean of the deviation b); estimate is population value and deviation.
         """
         chosen = checked_scale(scale)
-        if isinstance(self.posterior, CountsPosterior):
-            return self.like(self.posterior.group_table(level, kind, chosen))
+        if isinstance(self.posterior, CountsPosterior | GeneralizedPosterior):
+            return self.like(self.posterior.group_table(level, kind, scale=chosen))
         return self.like(self.posterior.group_table(level, kind))
 
     def parameters(self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Any:
@@ -425,6 +428,22 @@ def fit_mixed(formula: str, reading: MixedReading, prior: PriorLike, method: Met
         post = estimated(s, restricted=method == "reml")
     return Fit(
         formula, "gaussian", post, reading.like, reading.design, reading.notices, reading.clusters
+    )
+
+
+def fit_counts(formula: str, family: str, reading: MixedReading, prior: PriorLike) -> Fit:
+    """Fit counts with predictors, slopes or several factors from what was read."""
+    s = reading.statistics
+    assert isinstance(s, CountProducts)
+    chosen = prior if isinstance(prior, Priors) else priors(prior, parameters=parameter_names(s))
+    if chosen.sigma != Priors().sigma:
+        raise PriorError(
+            f"sigma ~ {chosen.sigma}: the spread of counts within groups follows from their mean, "
+            "so there is no sigma to give a prior; leave it out"
+        )
+    post = generalized_posterior(s, chosen)
+    return Fit(
+        formula, family, post, reading.like, reading.design, reading.notices, reading.clusters
     )
 
 

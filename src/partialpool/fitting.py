@@ -10,13 +10,14 @@ from partialpool.counting import solve_counts
 from partialpool.data import (
     from_estimates,
     from_summaries,
+    read_count_rows,
     read_mixed,
     read_statistics,
 )
 from partialpool.data.read import Reading, as_table
 from partialpool.errors import ArgumentError, PriorError
-from partialpool.fitted import Fit, Method, PriorLike, fit_mixed, fit_one_way
-from partialpool.formula import OneWay, count_family, mixed, one_way, parse
+from partialpool.fitted import Fit, Method, PriorLike, fit_counts, fit_mixed, fit_one_way
+from partialpool.formula import OneWay, count_family, mixed, mixed_counts, one_way, parse
 from partialpool.formula.tree import Name
 from partialpool.reading import Statistics
 
@@ -111,6 +112,10 @@ def fit(
             raise ArgumentError(
                 f'method="{method}" is for measurements; counts are fitted with method="posterior"'
             )
+        several = mixed_counts(parsed, counted)
+        if several is not None:
+            rows = read_count_rows(several, data, progress=progress)
+            return fit_counts(formula, counted, rows, prior)
         post, like = solve_counts(parsed, counted, data, prior, progress)
         return Fit(formula, counted, post, like)
     roles = one_way(parsed)

@@ -211,7 +211,7 @@ def make_criterion(statistics: CrossProducts, *, restricted: bool) -> Criterion:
 
 def _highest(criterion: Criterion) -> Peak:
     """The highest of the maxima found from two starts (one, where an evaluation is slow)."""
-    starts = _starts(criterion)
+    starts = starting_points(criterion)
     if criterion.kernel.seconds > 1e-3:
         starts = starts[:1]
     found = []
@@ -224,7 +224,7 @@ def _highest(criterion: Criterion) -> Peak:
     return replace(best, at=zeroed, value=value) if value >= best.value - 1e-9 else best
 
 
-def _starts(criterion: Criterion) -> list[Floats]:
+def starting_points(criterion: Criterion) -> list[Floats]:
     """Diagonal factors: from the groups' own values, and small ones."""
     by_term: dict[int, Floats] = {}
     levels = criterion.system.levels
@@ -257,27 +257,28 @@ def _estimate(statistics: CrossProducts, criterion: Criterion, peak: Peak) -> Mi
         df=degrees_of_freedom(criterion, peak, sigma),
         covariance=covariance,
         sds=sds,
-        correlations=tuple(_correlation(f) for f in factors),
+        correlations=tuple(correlation_of(f) for f in factors),
         sigma=sigma,
         log_likelihood=value,
         deviance=-2.0 * value,
         effects=effects,
         effect_sds=effect_sds,
         restricted=criterion.restricted,
-        boundary=_on_boundary(criterion, factors),
+        boundary=on_boundary(criterion, factors),
         shortfall=peak.rise,
         converged=peak.rise <= CONVERGED * max(1.0, 1e-4 * abs(value)),
     )
 
 
-def _correlation(factor: Floats) -> Floats:
+def correlation_of(factor: Floats) -> Floats:
+    """Correlations of a covariance F F'; nan beside a standard deviation of zero."""
     covariance = factor @ factor.T
     sd = np.sqrt(np.diag(covariance))
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(covariance / np.outer(sd, sd))
 
 
-def _on_boundary(criterion: Criterion, factors: Sequence[Floats]) -> bool:
+def on_boundary(criterion: Criterion, factors: Sequence[Floats]) -> bool:
     """Whether a covariance matrix is singular, in units of the typical standard errors."""
     for factor, (_, _, size) in zip(factors, criterion.layout, strict=True):
         scaled = factor / size[:, None]

@@ -1,6 +1,7 @@
 """The only room that knows frames, files and databases: data and a formula in, statistics out."""
 
 from partialpool.data.clusters import Clusters
+from partialpool.data.count_rows import CountProducts, read_count_rows
 from partialpool.data.counts import CountStatistics
 from partialpool.data.cross_products import Block, Crossing, CrossProducts
 from partialpool.data.design import Design
@@ -13,6 +14,7 @@ from partialpool.data.table import Table
 __all__ = [
     "Block",
     "Clusters",
+    "CountProducts",
     "CountStatistics",
     "CrossProducts",
     "Crossing",
@@ -22,6 +24,7 @@ __all__ = [
     "Table",
     "from_estimates",
     "from_summaries",
+    "read_count_rows",
     "read_counts",
     "read_mixed",
     "read_statistics",

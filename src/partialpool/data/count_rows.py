@@ -222,7 +222,7 @@ def _check_sizes(rows: Usable) -> None:
 class _Distinct:
     """Rows that differ in something other than events and sizes.
 
-    `data` holds their columns, `count` the rows each stands for; rows of size 0 are left out.
+    `data` holds their columns, `count` the rows each stands for.
     """
 
     data: Chunk
@@ -237,7 +237,7 @@ class _Distinct:
     def mean(self) -> float:
         """Linear predictor of all rows together, half an event added."""
         y, size = float(self.y.sum()) + 0.5, float(self.size.sum()) + self.proportion
-        return float((LOGIT if self.proportion else LOG).linked(np.float64(y / size)))
+        return float((LOGIT if self.proportion else LOG).linked(np.array(y / size)))
 
     def columns(self, learned: Design) -> CountRows:
         """X, groups and Z of the rows."""
@@ -318,7 +318,7 @@ class _Working:
         _, mean, slope = link.cumulants(eta)
         weight = _weights(few.size, slope, few.proportion)
         response = eta - offset + (few.y - few.size * mean) / weight
-        numbers = few.data.numbers | {RESPONSE.name: response, ERROR.name: weight**-0.5}
+        numbers = {**few.data.numbers, RESPONSE.name: response, ERROR.name: weight**-0.5}
         source = MemorySource(
             few.labels, self.rows.source.texts, Chunk(numbers, few.data.codes, None)
         )
@@ -359,7 +359,7 @@ def _without_groups(
 
 
 def _information(q: Floats, weight: Floats) -> Floats:
-    return (q * weight[:, None]).T @ q
+    return np.asarray((q * weight[:, None]).T @ q)
 
 
 def _ascent(rows: CountRows, q: Floats, link: Link, ridge: float) -> tuple[Floats, Floats]:

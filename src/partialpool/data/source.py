@@ -32,7 +32,7 @@ class Chunk:
     def __len__(self) -> int:
         return len(next(iter((self.numbers or self.codes).values())))
 
-    def part(self, chosen: slice | Bools) -> Chunk:
+    def part(self, chosen: slice | Bools | Ints) -> Chunk:
         """Some of these rows."""
         return Chunk(
             {k: v[chosen] for k, v in self.numbers.items()},

@@ -2,7 +2,6 @@
 
 from partialpool.formula.counts import (
     Columns,
-    CountFamily,
     CountRoles,
     count_family,
     count_roles,
@@ -10,7 +9,7 @@ from partialpool.formula.counts import (
 )
 from partialpool.formula.mixed import Mixed, mixed
 from partialpool.formula.parser import parse, parse_call
-from partialpool.formula.roles import OneWay, one_way
+from partialpool.formula.roles import CountFamily, OneWay, one_way
 from partialpool.formula.tree import Formula
 
 __all__ = [

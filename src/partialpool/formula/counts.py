@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Protocol
 
 from partialpool.errors import ArgumentError, FormulaError, UnsupportedFormulaError, did_you_mean
 from partialpool.formula.mixed import Mixed, check_roles, mixed
-from partialpool.formula.roles import one_way
+from partialpool.formula.roles import CountFamily, one_way
 from partialpool.formula.tree import Addition, Call, Expression, Formula, Name
 
-CountFamily = Literal["binomial", "poisson", "beta_binomial", "gamma_poisson"]
 COUNT_FAMILIES: tuple[CountFamily, ...] = (
     "binomial",
     "poisson",

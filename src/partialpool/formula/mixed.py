@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from partialpool.errors import FormulaError, UnsupportedFormulaError
-from partialpool.formula.roles import additions
+from partialpool.formula.roles import CountFamily, additions
 from partialpool.formula.tree import (
     Bar,
     Binary,
@@ -65,7 +65,7 @@ class Mixed:
     count: Name | None
     sd: Name | None
     text: str
-    family: str | None = None
+    family: CountFamily | None = None
     size: Name | None = None
 
     @property
@@ -175,13 +175,17 @@ def mixed(formula: Formula) -> Mixed:
     """
     if not formula.groups:
         raise _no_groups(formula)
+    given = additions(formula)
     roles = Mixed(
         outcome=formula.response,
         intercept=formula.intercept,
         terms=formula.terms,
         groups=_merged(formula),
         offsets=formula.offsets,
-        **{"se": None, "weights": None, "count": None, "sd": None, **additions(formula)},
+        se=given.get("se"),
+        weights=given.get("weights"),
+        count=given.get("count"),
+        sd=given.get("sd"),
         text=formula.text,
     )
     check_roles(roles)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from partialpool.errors import FormulaError, UnsupportedFormulaError
 from partialpool.formula.tree import Addition, Formula, Name
+
+CountFamily = Literal["binomial", "poisson", "beta_binomial", "gamma_poisson"]
+"""How events are distributed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from scipy import special
 
 from partialpool._typing import Floats
 
-STEP = {1: 0.7, 2: 0.9, 3: 1.15, 4: 1.3}
-RADIUS = {1: 5.5, 2: 5.2, 3: 4.9, 4: 4.8}
+STEP = {1: 0.7, 2: 1.1, 3: 1.4, 4: 1.4}
+RADIUS = {1: 5.0, 2: 4.8, 3: 4.6, 4: 4.6}
 """Of the lattice, by dimension."""
 SAMPLED = 64
 """Points where the dimension is higher."""

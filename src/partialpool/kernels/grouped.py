@@ -16,6 +16,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from scipy import special
@@ -28,7 +29,9 @@ CELLS = 2**18
 """Elements of the arrays worked on at once."""
 ROUNDS = 60
 ENOUGH = 1e-11
-"""Newton's method ends where a log density can rise by less."""
+ENOUGH_FOR_MANY = 1e-5
+"""Newton's method ends where a log density can rise by less: for Laplace's approximation, and for
+rules of several nodes, which need not be at the mode."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,8 +43,8 @@ class CountSums:
     link : Link
     y, size, base : ndarray, shape (N,)
         Events; trials or exposure; the part of eta that is known.
-    x : ndarray, shape (N, p)
-        In the basis of the system.
+    x : ndarray or sparse array, shape (N, p)
+        The columns of beta, in the basis of the system.
     z : ndarray, shape (N, q)
         For the columns as shifted.
     starts : ndarray of int, shape (L,)
@@ -52,9 +55,13 @@ class CountSums:
     y: Floats
     size: Floats
     base: Floats
-    x: Floats
+    x: Any
     z: Floats
     starts: Ints
+
+    def eta(self, beta: Floats) -> Floats:
+        """The linear predictor without the groups; (G, p) to (G, N)."""
+        return np.asarray(self.base + (self.x @ beta.T).T)
 
     def over_groups(self, values: Floats) -> Floats:
         """Sums over the rows of each group; (..., N) to (..., L)."""
@@ -105,7 +112,7 @@ def log_marginals(rows: CountSums, beta: Floats, factor: Floats, points: int) ->
     """
     out = np.empty(len(beta))
     for part in _parts(rows, len(beta)):
-        at = _at(rows, beta[part], factor[part])
+        at = _at(rows, beta[part], factor[part], points)
         top, total = np.array(-np.inf), np.array(0.0)
         for _, log_f in _nodes(rows, at, points):
             higher = np.maximum(top, log_f)
@@ -119,15 +126,44 @@ def groups(rows: CountSums, beta: Floats, factor: Floats, points: int) -> Groups
     """Moments of every group's v at G nodes; parameters as of `log_marginals`."""
     means, spreads = [], []
     for part in _parts(rows, len(beta)):
-        at = _at(rows, beta[part], factor[part])
+        at = _at(rows, beta[part], factor[part], points)
         found = list(_nodes(rows, at, points))
         log_f, v = np.stack([f for _, f in found]), np.stack([v for v, _ in found])
         share = np.exp(log_f - log_f.max(axis=0))
         share /= share.sum(axis=0)
         means.append(np.einsum("kgl,kqgl->qgl", share, v))
         v -= means[-1]
-        spreads.append(np.einsum("kgl,kqgl,krgl->qrgl", share, v, v))
+        spread = np.einsum("kgl,kqgl,krgl->qrgl", share, v, v)
+        spreads.append(_inverse(at.modes.lower) if len(log_f) == 1 else spread)
     return Groups(np.concatenate(means, axis=1), np.concatenate(spreads, axis=2))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Expected:
+    """Of all groups the log likelihood and the log determinant of the factors of the curvature at
+    their modes, (G,) each; and each row's residual y - E(mean), (G, N).
+    """
+
+    log_marginal: Floats
+    log_root: Floats
+    residual: Floats
+
+
+def expected(rows: CountSums, beta: Floats, factor: Floats, points: int) -> Expected:
+    """The log likelihood with what its gradient is made of; parameters as of `log_marginals`."""
+    at = _at(rows, beta, factor, points)
+    found = list(_nodes(rows, at, points))
+    log_f = np.stack([f for _, f in found])
+    top = log_f.max(axis=0)
+    share = np.exp(log_f - top)
+    total = share.sum(axis=0)
+    mean = np.zeros(at.eta.shape)
+    for weight, (v, _) in zip(share / total, found, strict=True):
+        here = at.eta + sum(zk * rows.to_rows(vk) for zk, vk in zip(at.z, v, strict=True))
+        mean += rows.to_rows(weight) * rows.link.natural(here)
+    log_root = at.log_root
+    log_marginal = (top + np.log(total) - log_root).sum(axis=-1)
+    return Expected(log_marginal, log_root.sum(axis=-1), rows.y - rows.size * mean)
 
 
 def _parts(rows: CountSums, nodes: int) -> Iterator[slice]:
@@ -150,10 +186,10 @@ class _Located:
         return np.asarray(sum(np.log(self.modes.lower[k, k]) for k in range(len(self.z))))
 
 
-def _at(rows: CountSums, beta: Floats, factor: Floats) -> _Located:
-    eta = rows.base + beta @ rows.x.T
+def _at(rows: CountSums, beta: Floats, factor: Floats, points: int) -> _Located:
+    eta = rows.eta(beta)
     z = np.einsum("nk,gkm->mgn", rows.z, factor)
-    return _Located(eta, z, _modes(rows, eta, z))
+    return _Located(eta, z, _modes(rows, eta, z, ENOUGH if points == 1 else ENOUGH_FOR_MANY))
 
 
 def _nodes(rows: CountSums, at: _Located, points: int) -> Iterator[tuple[Floats, Floats]]:
@@ -170,18 +206,18 @@ def _nodes(rows: CountSums, at: _Located, points: int) -> Iterator[tuple[Floats,
 def _log_density(rows: CountSums, eta: Floats, z: Floats, v: Floats) -> Floats:
     """Log likelihood and prior of v, (q, G, L), without the prior's constant; (G, L)."""
     at = eta + sum(zk * rows.to_rows(vk) for zk, vk in zip(z, v, strict=True))
-    log_f = rows.y * at - rows.size * rows.link.cumulants(at)[0]
+    log_f = rows.y * at - rows.size * rows.link.cumulant(at)
     return np.asarray(rows.over_groups(log_f) - 0.5 * (v**2).sum(axis=0))
 
 
-def _modes(rows: CountSums, eta: Floats, z: Floats) -> _Modes:
+def _modes(rows: CountSums, eta: Floats, z: Floats, enough: float) -> _Modes:
     """Newton's method for every group, halving steps that lead down."""
     q = len(z)
     v = np.zeros((q, len(eta), len(rows.starts)))
     f, step, rise, lower = _newton(rows, eta, z, v)
     length = np.ones_like(f)
     for _ in range(ROUNDS):
-        if not (rise > ENOUGH).any():
+        if not (rise > enough).any():
             break
         new = v + length * step
         found, ahead, left, here = _newton(rows, eta, z, new)
@@ -216,6 +252,16 @@ def _newton(
     return f, small.backward(lower, half)[:, :, 0], rise, lower
 
 
+def _inverse(lower: Floats) -> Floats:
+    """Inverse of L L' for (q, q, G, L)."""
+    q = len(lower)
+    unit = np.zeros((q, lower.shape[2], q, lower.shape[3]))
+    for k in range(q):
+        unit[k, :, k] = 1.0
+    out = small.backward(lower, small.forward(lower, unit))  # (q, G, q, L)
+    return np.asarray(out.transpose(0, 2, 1, 3))
+
+
 @cache
 def hermite(points: int, q: int) -> tuple[Floats, Floats]:
     """Nodes, (K, q), and log weights of the product rule for N(0, I)."""
@@ -223,8 +269,24 @@ def hermite(points: int, q: int) -> tuple[Floats, Floats]:
     log_w = np.log(weight) - 0.5 * math.log(2.0 * math.pi)
     nodes = np.array(list(itertools.product(node, repeat=q)))
     weights = np.array([sum(w) for w in itertools.product(log_w, repeat=q)])
-    keep = weights > weights.max() - 32.0
-    return nodes[keep], weights[keep]
+    return nodes, weights
+
+
+def modes(rows: CountSums, beta: Floats, factor: Floats) -> tuple[Floats, Floats]:
+    """Mode of every group's v, (q, L), and inverse of the curvature there, (q, q, L).
+
+    For one beta, (p,), and Lambda, (q, q).
+    """
+    at = _at(rows, beta[None], factor[None], 1)
+    return at.modes.v[:, 0], _inverse(at.modes.lower)[:, :, 0]
+
+
+def weights(rows: CountSums, beta: Floats, factor: Floats) -> tuple[Floats, Floats, Floats]:
+    """Curvature of each row at the groups' modes, (N,); Z Lambda, (q, N); factors, (q, q, 1, L)."""
+    at = _at(rows, beta[None], factor[None], 1)
+    v = at.modes.v
+    eta = at.eta + sum(zk * rows.to_rows(vk) for zk, vk in zip(at.z, v, strict=True))
+    return (rows.size * rows.link.cumulants(eta)[2])[0], at.z[:, 0], at.modes.lower
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -266,7 +328,7 @@ def _joint(rows: CountSums, factor: Floats, prior: Floats, beta: Floats) -> tupl
     p = rows.x.shape[1]
     for _ in range(ROUNDS):
         eta = rows.base + beta @ rows.x.T
-        modes = _modes(rows, eta, z)
+        modes = _modes(rows, eta, z, ENOUGH)
         at = eta + sum(zk * rows.to_rows(vk) for zk, vk in zip(z, modes.v, strict=True))
         _, mean, slope = rows.link.cumulants(at)
         weight = rows.size * slope

@@ -60,6 +60,10 @@ class Link(ABC):
         """Highest value of the log likelihood over theta, without combinatorial constants."""
 
     @abstractmethod
+    def cumulant(self, theta: Floats) -> Floats:
+        """A(theta); see `cumulants`."""
+
+    @abstractmethod
     def cumulants(self, theta: Floats) -> tuple[Floats, Floats, Floats]:
         """A(theta), its slope and its second derivative: log likelihood ``y theta - size A``."""
 
@@ -96,11 +100,14 @@ class Logit(Link):
     def slope(self, theta: Floats) -> Floats:
         return np.asarray(special.expit(theta) * special.expit(-theta))
 
+    def cumulant(self, theta: Floats) -> Floats:
+        return np.asarray(np.maximum(theta, 0.0) + np.log(1.0 + np.exp(-np.abs(theta))))
+
     def cumulants(self, theta: Floats) -> tuple[Floats, Floats, Floats]:
         small = np.exp(-np.abs(theta))
         share = 1.0 / (1.0 + small)
         p = np.where(theta >= 0, share, small * share)
-        return np.maximum(theta, 0.0) + np.log1p(small), p, small * share * share
+        return np.maximum(theta, 0.0) + np.log(1.0 + small), p, small * share * share
 
     def guess(self, y: Floats, size: Floats) -> tuple[Floats, Floats]:
         hit, miss = y + 0.5, size - y + 0.5
@@ -136,6 +143,9 @@ class Log(Link):
             return np.asarray(np.log(value))
 
     def slope(self, theta: Floats) -> Floats:
+        return self.natural(theta)
+
+    def cumulant(self, theta: Floats) -> Floats:
         return self.natural(theta)
 
     def cumulants(self, theta: Floats) -> tuple[Floats, Floats, Floats]:

@@ -32,7 +32,7 @@ def coefficients(
         Diamonds at posterior means, in the order of the formula; a dashed line at zero; x in
         units of the outcome over units of the predictor. The intercept where there is no other.
     """
-    alt, colours, s = altair(), look(dark), post.statistics
+    alt, colours = altair(), look(dark)
     rows = _rows(post, level)
     base = alt.Chart(alt.Data(values=rows)).encode(
         y=alt.Y(
@@ -49,7 +49,7 @@ def coefficients(
     largest = max(max(abs(r["lower"]), abs(r["upper"])) for r in rows)
     x = alt.X(
         "lower:Q",
-        title=f"coefficient (change of {display.printable(s.outcome)})",
+        title=f"coefficient (change of {display.printable(post.outcome)})",
         scale=alt.Scale(zero=True),
         axis=parts.value_axis(alt, parts.is_small(largest)),
     )
@@ -57,7 +57,7 @@ def coefficients(
         width=parts.WIDTH, height=alt.Step(30)
     )
     lines = [f"Posterior means with {parts.percent(level)} and 50% intervals"]
-    what = parts.head(title or f"What predicts {display.printable(s.outcome)}", lines)
+    what = parts.head(title or f"What predicts {display.printable(post.outcome)}", lines)
     return styled(parts.described(chart, what), dark)
 
 

@@ -54,7 +54,7 @@ def effects(
         y=parts.group_axis(alt, [r["group"] for r in rows], chosen.block.factor)
     )
     largest = max(abs(r[k]) for r in rows for k in ("lower", "upper"))
-    what = display.printable(post.statistics.outcome)
+    what = display.printable(post.outcome)
     words = what if chosen.name == "Intercept" else f"slope of {chosen.name} ({what} per unit)"
     x = alt.X(
         "lower:Q",

@@ -48,13 +48,13 @@ def group_lines(
         95% of the predictor (its mean and two sds), other predictors of rows at zero; where there
         are none, a circle at the group's mean.
     """
-    alt, colours, s = altair(), look(dark), post.statistics
+    alt, colours = altair(), look(dark)
     first, second = with_slope(post, factor, slope)
     order = parts.spread_evenly(second.estimate, MOST_GROUPS)
     x, means = _range(second), _means(post, second)
     lines = _lines(post, first, second, order, x)
     scale = alt.Scale(zero=False, nice=True)
-    named = display.printable(second.name), display.printable(s.outcome)
+    named = display.printable(second.name), display.printable(post.outcome)
     axes = {
         "x": alt.X("x:Q", title=named[0], scale=scale, axis=alt.Axis(tickCount=4)),
         "y": alt.Y("y:Q", title=named[1], scale=scale, axis=alt.Axis(tickCount=5)),

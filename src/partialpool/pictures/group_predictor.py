@@ -62,7 +62,7 @@ def by_predictor(
     x = alt.X("x:Q", title=name, scale=alt.Scale(zero=False, nice=True))
     y = alt.Y(
         "estimate:Q",
-        title=display.printable(s.outcome),
+        title=display.printable(post.outcome),
         scale=alt.Scale(zero=False, nice=True),
         axis=parts.value_axis(alt, max(abs(r["estimate"]) for r in rows)),
     )
@@ -74,7 +74,7 @@ def by_predictor(
         "predictors of groups at their means and predictors of rows at zero"
     ]
     lines += parts.sampled(len(rows), len(chosen.estimate), "the range of estimates")
-    names = display.printable(s.outcome), display.printable(chosen.block.factor)
+    names = display.printable(post.outcome), display.printable(chosen.block.factor)
     what = parts.head(title or f"{names[0]} by {names[1]} against {name}", lines)
     return styled(parts.described(chart, what), dark)
 

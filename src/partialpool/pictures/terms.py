@@ -11,7 +11,6 @@ from partialpool.data.cross_products import Block
 from partialpool.data.population import population_weights
 from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.posterior import MixedPosterior
-from partialpool.posterior.effects import raw
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +75,7 @@ def effect(post: MixedPosterior, factor: str | None, name: str | None) -> Effect
     estimate = np.asarray(post.group(term).mean).reshape(shape)[:, place]
     beta = np.array([float(d.mean) for d in post.coefficients.values()])
     population = population_weights(post.statistics, term)[:, place] @ beta
-    return Effect(term, place, blocks[term], raw(post.model, term)[:, place], estimate, population)
+    return Effect(term, place, blocks[term], post.raw(term)[:, place], estimate, population)
 
 
 def with_slope(

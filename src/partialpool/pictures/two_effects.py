@@ -65,7 +65,7 @@ def intercept_by_slope(
         "and along them"
     ]
     lines += parts.sampled(len(order), len(first.estimate), "the range of slopes")
-    names = display.printable(post.statistics.outcome), display.printable(first.block.factor)
+    names = display.printable(post.outcome), display.printable(first.block.factor)
     what = parts.head(title or f"Lines of {names[0]} by {names[1]}: own and pooled", lines)
     return styled(parts.described(chart, what), dark)
 

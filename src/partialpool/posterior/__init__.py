@@ -4,6 +4,7 @@ from partialpool.posterior.counts import CountsPosterior, counts_posterior
 from partialpool.posterior.distributions import Distribution
 from partialpool.posterior.draws import Draws
 from partialpool.posterior.estimated import Estimated, estimated
+from partialpool.posterior.generalized import GeneralizedPosterior, generalized_posterior
 from partialpool.posterior.integrated import mixed_posterior, plug_in
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.mixed_draws import MixedDraws
@@ -18,11 +19,13 @@ __all__ = [
     "Distribution",
     "Draws",
     "Estimated",
+    "GeneralizedPosterior",
     "MixedDraws",
     "MixedPosterior",
     "Posterior",
     "counts_posterior",
     "estimated",
+    "generalized_posterior",
     "mixed_posterior",
     "plug_in",
     "posterior",

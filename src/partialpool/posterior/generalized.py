@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -22,15 +22,19 @@ from partialpool.models.generalized import GeneralizedModel, generalized_model
 from partialpool.models.mixed_propriety import check_proper
 from partialpool.posterior.counts import Scale, checked_scale
 from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture
+from partialpool.posterior.draws import check_draws
 from partialpool.posterior.integrated import integrated_cloud
 from partialpool.posterior.linear import Nodes
 from partialpool.posterior.mixed import MixedPosterior
+from partialpool.posterior.mixed_draws import MixedDraws, as_named
 from partialpool.posterior.spreads import of_nodes
 
 TARGETS = ((2, 1e-5), (3, 1e-3), (99, 5e-3))
 """Targets of the error in up to so many dimensions of phi."""
 INNER = 5e-2
 """An error of the integrals within, in posterior sds, that is too large to pass over."""
+SMOOTH = 0.3
+"""Width of the kernel by which draws of phi are smoothed, in its sds."""
 HERMITE = 25
 """Nodes with which means of probabilities are taken over normals."""
 
@@ -111,17 +115,30 @@ class GeneralizedPosterior(MixedPosterior):
         first = block.effects[0] == "Intercept"
         return Natural(found, self.statistics.link, len(block.effects) if first else 0)
 
-    def natural(self, found: Distribution) -> Distribution:
-        """Linear predictors, as of `linear`, as probabilities or rates."""
+    def natural(self, found: Distribution, offset: Floats | float = 0.0) -> Distribution:
+        """Linear predictors, as of `linear`, and offsets as probabilities or rates.
+
+        Parameters
+        ----------
+        found : Distribution, shape (R,)
+        offset : ndarray, shape (R,), or float
+            Added to the linear predictors.
+        """
         assert isinstance(found, Mixture)
-        return Natural(found, self.statistics.link, 1)
+        added = np.broadcast_to(np.asarray(offset, dtype=np.float64), found.shape)
+
+        def rows(part: slice) -> tuple[Floats, Floats]:
+            loc, scale = found.rows(part)
+            return loc + added[part], scale
+
+        return Natural(replace(found, rows=rows), self.statistics.link, 1)
 
     def group_table(
         self,
         level: float = 0.95,
         kind: IntervalKind = "equal-tailed",
-        scale: Scale = "natural",
         most: int | None = None,
+        scale: Scale = "natural",
     ) -> Table:
         """One row an effect of a group of every term, as of `MixedPosterior`.
 
@@ -142,8 +159,15 @@ class GeneralizedPosterior(MixedPosterior):
             out[:, 0] = self.statistics.raw[block]
         return out
 
-    def _raw(self, block: int) -> Floats:
-        return self.statistics.link.linked(self._natural_raw(block))
+    def raw(self, block: int) -> Floats:
+        """Log-odds or log rates of the groups' own counts, for intercepts; nan where infinite."""
+        found = self.statistics.link.linked(self._natural_raw(block))
+        return np.where(np.isfinite(found), found, np.nan)
+
+    @property
+    def outcome(self) -> str:
+        """What linear predictors are of, in words."""
+        return f"{'log-odds' if self.statistics.proportion else 'log rate'} of {super().outcome}"
 
     def linear(
         self,
@@ -159,6 +183,29 @@ class GeneralizedPosterior(MixedPosterior):
                 "measurements"
             )
         return super().linear(x, groups)
+
+    def draws(self, size: int, rng: np.random.Generator) -> MixedDraws:
+        """Draw independently from the joint posterior.
+
+        A node of the hyperparameters is drawn, smoothed over with their variances kept; then
+        coefficients and groups' effects from the normal with their moments at the node.
+
+        Parameters
+        ----------
+        size : int
+            Number of draws S.
+        rng : numpy.random.Generator
+            Source of randomness.
+        """
+        check_draws(size, rng)
+        nodes, model = self._few, self.model
+        which = rng.choice(len(nodes.weight), size=size, p=nodes.weight)
+        root = np.linalg.cholesky(nodes.covariance)[which]
+        normal = rng.standard_normal((size, model.system.p))
+        beta = nodes.beta[which] + np.einsum("sij,sj->si", root, normal)
+        shifted = model.draw_at(nodes.points, which, beta, rng)
+        points = _smoothed(model, nodes, which, rng)
+        return as_named(model, points, beta, np.ones(size), shifted)
 
     @property
     def method(self) -> str:
@@ -201,6 +248,20 @@ def generalized_posterior(statistics: CountProducts, priors: Priors) -> Generali
     orders = check_proper(model)
     cloud = integrated_cloud(model, orders, TARGETS)
     return GeneralizedPosterior(statistics, model, orders, cloud)
+
+
+def _smoothed(
+    model: GeneralizedModel, nodes: Nodes, which: Ints, rng: np.random.Generator
+) -> Floats:
+    """Values of phi about nodes, with the means and variances of the nodes' coordinates."""
+    columns = []
+    for i, axis in enumerate(model.axes):
+        u = axis.coordinate(nodes.points[:, i])
+        center = nodes.weight @ u
+        sd = math.sqrt(float(nodes.weight @ (u - center) ** 2))
+        moved = center + (u[which] - center) * math.sqrt(1.0 - SMOOTH**2)
+        columns.append(axis.value(moved + SMOOTH * sd * rng.standard_normal(len(which))))
+    return np.stack(columns, axis=1)
 
 
 def _skewed(nodes: Nodes, x: Floats, shift: float, third: Floats, order: float) -> Mixture:

@@ -270,13 +270,18 @@ class MixedPosterior:
             "group": np.repeat(labels, q),
             "term": np.tile(np.array(b.effects), groups),
             "n": np.repeat(b.n[:most], q),
-            "raw": self._raw(block)[:most].ravel(),
+            "raw": self.raw(block)[:most].ravel(),
             **dict(zip(names, columns, strict=True)),
         }
 
-    def _raw(self, block: int) -> Floats:
-        """The groups' own values, not pooled; (L, q)."""
+    def raw(self, block: int) -> Floats:
+        """The groups' own values of a term's effects, not pooled, (L, q); nan where not known."""
         return effects.raw(self.model, block)
+
+    @property
+    def outcome(self) -> str:
+        """What linear predictors are of, in words."""
+        return self.statistics.outcome
 
     def _summaries(
         self,

@@ -56,14 +56,20 @@ def draw_mixed(model: MixedModel, cloud: Cloud, size: int, rng: np.random.Genera
     root = np.linalg.cholesky(spread)
     step = np.einsum("sij,sj->si", root, rng.standard_normal((size, p)))
     beta = carried[:, 1 : 1 + p] + scale[:, None] * step
-    matrix, offset = model.system.named
-    by_term = model.factors(points)
-    tau, rho = _spreads(model, by_term, scale)
     shifted = model.draw_groups(points, beta, scale, rng)
-    return MixedDraws(beta @ matrix.T + offset, tau, rho, scale, _as_named(model, shifted))
+    return as_named(model, points, beta, scale, shifted)
 
 
-def _as_named(model: MixedModel, shifted: list[Floats]) -> tuple[Floats, ...]:
+def as_named(
+    model: MixedModel, points: Floats, beta: Floats, scale: Floats, shifted: list[Floats]
+) -> MixedDraws:
+    """Draws of phi, beta in the basis, sigma and the levels' effects to those of the terms."""
+    matrix, offset = model.system.named
+    tau, rho = _spreads(model, model.factors(points), scale)
+    return MixedDraws(beta @ matrix.T + offset, tau, rho, scale, _effects(model, shifted))
+
+
+def _effects(model: MixedModel, shifted: list[Floats]) -> tuple[Floats, ...]:
     """Effects of the levels' columns as shifted to those of the terms as named; (S, L, q)."""
     found: dict[int, Floats] = {}
     for level, values in zip(model.system.levels, shifted, strict=True):

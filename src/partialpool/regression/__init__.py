@@ -8,10 +8,12 @@ Importing this room registers its versions of `headline`, `prior_line`, `pooling
 | `words.py` | the printed lines |
 | `findings.py` | notices |
 | `advice.py` | does the grouping matter |
+| `generalized.py` | what differs for counts |
 | `variance.py` | variance explained per level |
 | `comparison.py` | coefficients side by side |
 """
 
+from partialpool.regression import generalized
 from partialpool.regression.advice import MixedAdvice
 from partialpool.regression.comparison import MixedComparison, compare_coefficients
 from partialpool.regression.findings import findings_mixed
@@ -24,6 +26,7 @@ __all__ = [
     "VarianceExplained",
     "compare_coefficients",
     "findings_mixed",
+    "generalized",
     "headline_mixed",
     "variance_explained",
 ]

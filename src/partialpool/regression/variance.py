@@ -12,7 +12,7 @@ from partialpool.data import CrossProducts, Table
 from partialpool.data.cross_products import Block
 from partialpool.data.labels import as_labels
 from partialpool.models.mixed import sd_name
-from partialpool.posterior import MixedDraws, MixedPosterior
+from partialpool.posterior import GeneralizedPosterior, MixedDraws, MixedPosterior
 
 DRAWS = 1000
 ELEMENTS = 20_000_000
@@ -29,7 +29,8 @@ class VarianceExplained:
         level ("rows", a factor, or a factor and a slope); share (of the variance of a row, the
         population part left out; the ICC of the level); r2 (Gelman and Pardoe: share of the
         variance of the level's values that its predictors account for; nan for slopes); pooling
-        (Gelman and Pardoe: 0 no pooling, 1 complete; nan for rows).
+        (Gelman and Pardoe: 0 no pooling, 1 complete; nan for rows). Of counts on the link scale,
+        as of `GeneralizedPosterior.icc`; r2 of rows is nan.
     marginal, conditional : tuple of float
         Nakagawa's R2: the share of a row's variance that predictors account for, and predictors
         and groups together; mean, and ends of the 95% interval.
@@ -68,15 +69,17 @@ def variance_explained(post: MixedPosterior) -> VarianceExplained:
     draws = post.draws(count, np.random.default_rng(0))
     fixed = _fixed(s, draws)
     groups = [_between(b, draws) for b in s.blocks]  # each (S, q)
-    rows = _rows(s, draws)
+    rows = _rows(post, draws)
     between = sum(g.sum(axis=1) for g in groups)
     total = between + rows
-    levels = [("rows", float((rows / total).mean()), _r2_of_rows(s, draws), np.nan)]
+    counts = isinstance(post, GeneralizedPosterior)
+    r2 = np.nan if counts else _r2_of_rows(s, draws)
+    levels = [("rows", float((rows / total).mean()), r2, np.nan)]
     for block, variance, effects in zip(s.blocks, groups, draws.effects, strict=True):
         levels += _levels(s, block, variance / total[:, None], effects, draws)
-    names, share, r2, pooling = zip(*levels, strict=True)
+    names, share, own, pooling = zip(*levels, strict=True)
     table = Table(
-        level=as_labels(names), share=np.array(share), r2=np.array(r2), pooling=np.array(pooling)
+        level=as_labels(names), share=np.array(share), r2=np.array(own), pooling=np.array(pooling)
     )
     whole = fixed + total
     return VarianceExplained(table, _told(fixed / whole), _told((fixed + between) / whole))
@@ -112,8 +115,11 @@ def _between(block: Block, draws: MixedDraws) -> Floats:
     return out
 
 
-def _rows(s: CrossProducts, draws: MixedDraws) -> Floats:
+def _rows(post: MixedPosterior, draws: MixedDraws) -> Floats:
     """Variance of a row: sigma^2, or the typical one where standard errors are given; (S,)."""
+    s = post.statistics
+    if isinstance(post, GeneralizedPosterior):
+        return np.full(len(draws.coefficients), post.row_variance)
     typical = s.n_used / float(s.blocks[0].weight.sum()) if s.sigma_known else 1.0
     return typical * draws.sigma**2
 

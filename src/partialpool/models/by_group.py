@@ -1,0 +1,314 @@
+"""Counts with one grouping factor, given the hyperparameters: groups and beta integrated out.
+
+The groups by adaptive quadrature at every beta; beta by a rule for densities that are nearly
+normal, which corrects the normal approximation.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+import numpy as np
+
+from partialpool._typing import Floats, Ints
+from partialpool.integrate.nearly_normal import Rule
+from partialpool.kernels import grouped
+from partialpool.kernels.grouped import CountSums, Joint
+from partialpool.kernels.tree import Functional
+
+CHUNK = 2**22
+"""Elements held at once."""
+OFF, NARROW, WIDE = 0.5, 0.7, 1.6
+"""A rule is laid again where it was off by so many sds, or its sd is so far from one."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inner:
+    """Beta and the groups given phi, at G nodes.
+
+    Parameters
+    ----------
+    log_total : ndarray, shape (G,)
+        Log likelihood of phi, beta (with its prior) and the groups integrated out.
+    mean : ndarray, shape (G, p)
+    covariance : ndarray, shape (G, p, p)
+        Of beta in the basis.
+    third : ndarray, shape (G, p)
+        Third central moments of the coefficients as named.
+    error : ndarray, shape (G,)
+        Of beta's moments, as far as it can be told, in sds.
+    """
+
+    log_total: Floats
+    mean: Floats
+    covariance: Floats
+    third: Floats
+    error: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Together:
+    """Moments of the groups' v with beta, at G nodes.
+
+    Parameters
+    ----------
+    mean : ndarray, shape (G, q, L)
+    covariance : ndarray, shape (G, q, q, L)
+    cross : ndarray, shape (G, q, L, p)
+        Covariances with beta.
+    beta : Inner
+    """
+
+    mean: Floats
+    covariance: Floats
+    cross: Floats
+    beta: Inner
+
+
+@dataclass(frozen=True, eq=False)
+class ByGroup:
+    """Integrates the groups of one factor, and beta, at nodes of phi.
+
+    Parameters
+    ----------
+    rows : CountSums
+    place : ndarray of int, shape (L,)
+        The group, by label, of each group in the order of the rows.
+    named : ndarray, shape (p, p)
+        Coefficients as named from beta.
+    points : int
+        Nodes of the quadrature rule along each effect.
+    rule : Rule
+        Over beta.
+    """
+
+    rows: CountSums
+    place: Ints
+    named: Floats
+    points: int
+    rule: Rule
+
+    @cached_property
+    def seconds(self) -> float:
+        """Duration of one evaluation, measured."""
+        q, p = self.rows.z.shape[1], self.rows.x.shape[1]
+        factor, prior = np.tile(np.eye(q) * 0.5, (4, 1, 1)), np.zeros((4, p + 1, p + 1))
+        prior[:, :p, :p] = np.eye(p)
+        start = time.perf_counter()
+        self.integrate([factor], prior)
+        return (time.perf_counter() - start) / 4.0
+
+    def integrate(self, factors: Sequence[Floats], prior: Floats) -> Inner:
+        """Integrate beta and the groups out at G nodes.
+
+        Parameters
+        ----------
+        factors : sequence of ndarray, shape (G, q, q)
+            Lambda of each level: here of one.
+        prior : ndarray, shape (G, p + 1, p + 1)
+            Precision of ``[beta -1]``.
+        """
+        return self._integrated(factors[0], prior)[0]
+
+    def _integrated(self, factor: Floats, prior: Floats) -> tuple[Inner, Floats, Floats]:
+        """Also the points of beta, (G, B, p), and their shares, (G, B)."""
+        start = np.zeros((len(factor), self.rows.x.shape[1]))
+        joint = grouped.joint_modes(self.rows, factor, prior, start)
+        center, root = joint.beta, _root_of_inverse(joint)
+        for _ in range(4):
+            inner, points, share, shifted = self._laid(factor, prior, center, root)
+            if self.rule.coarse or not shifted.any():
+                break
+            spread = np.linalg.cholesky(inner.covariance)
+            center = np.where(shifted[:, None], inner.mean, center)
+            root = np.where(shifted[:, None, None], spread, root)
+        return inner, points, share
+
+    def _laid(
+        self, factor: Floats, prior: Floats, center: Floats, root: Floats
+    ) -> tuple[Inner, Floats, Floats, Floats]:
+        rule, p = self.rule, self.rows.x.shape[1]
+        nodes, each = len(factor), len(rule.points)
+        points = center[:, None] + np.einsum("gij,bj->gbi", root, rule.points)
+        flat = points.reshape(-1, p)
+        found = grouped.log_marginals(self.rows, flat, np.repeat(factor, each, axis=0), self.points)
+        one = np.concatenate([points, np.full((nodes, each, 1), -1.0)], axis=2)
+        quadratic = np.einsum("gbi,gij,gbj->gb", one, prior, one, optimize=True)
+        log_f = found.reshape(nodes, each) - 0.5 * quadratic + rule.log_weight
+        top = log_f.max(axis=1)
+        share = np.exp(log_f - top[:, None])
+        total = share.sum(axis=1)
+        share /= total[:, None]
+        mean = share @ rule.points
+        second = np.einsum("gb,bi,bj->gij", share, rule.points, rule.points, optimize=True)
+        second -= mean[:, :, None] * mean[:, None, :] + rule.excess
+        sd = np.sqrt(np.einsum("gii->gi", second))
+        off = (np.abs(mean) > OFF).any(axis=1) | (sd < NARROW).any(axis=1) | (sd > WIDE).any(axis=1)
+        log_det = np.log(np.abs(np.einsum("gii->gi", root))).sum(axis=1)
+        away = np.einsum("gbi,ki->gbk", points, self.named)
+        away = away - np.einsum("gb,gbk->gk", share, away)[:, None]
+        third = np.einsum("gb,gbk->gk", share, away**3)
+        error = np.zeros(nodes)
+        if rule.sampled:
+            error = np.sqrt(np.maximum((share**2).sum(axis=1) - 1.0 / each, 0.0))
+        elif rule.coarse:
+            error = np.square(mean).max(axis=1, initial=0.0)
+        inner = Inner(
+            log_total=top + np.log(total) - rule.log_excess + log_det,
+            mean=center + np.einsum("gij,gj->gi", root, mean),
+            covariance=root @ second @ root.transpose(0, 2, 1),
+            third=third,
+            error=error,
+        )
+        return inner, points, share, off
+
+    def error(self, factors: Sequence[Floats], prior: Floats, weight: Floats) -> float:
+        """Error of the totals and of beta's moments, as far as it can be told, in sds.
+
+        That of the quadrature over groups by how its change from one rule to a finer one differs
+        between nodes; that of the rule over beta by its noise, or by the square of its
+        correction.
+        """
+        found = self.integrate(factors, prior)
+        coarse, fine = (
+            grouped.log_marginals(self.rows, found.mean, factors[0], k)
+            for k in (self.points, self.points + self.points // 2 + 2)
+        )
+        change = fine - coarse
+        spread = math.sqrt(float(weight @ (change - weight @ change) ** 2))
+        return spread + float(weight @ found.error)
+
+    @property
+    def words(self) -> str:
+        """What is done within."""
+        over = f"Gauss-Hermite quadrature with {self.points} nodes an effect over groups"
+        return f"{over}; coefficients by {self.rule.name}"
+
+    def functional(
+        self,
+        factors: Sequence[Floats],
+        prior: Floats,
+        index: Sequence[Ints],
+        z: Sequence[Floats],
+        x: Floats,
+    ) -> Functional:
+        """Groups' effects given beta, as the normal distribution with their joint moments."""
+        return _regressed(self._kept_together(factors[0], prior), factors[0], index[0], z[0], x)
+
+    def draw(
+        self,
+        factors: Sequence[Floats],
+        prior: Floats,
+        which: Ints,
+        beta: Floats,
+        rng: np.random.Generator,
+    ) -> list[Floats]:
+        """Draw every group's effects given beta, from the normal with their joint moments.
+
+        Parameters
+        ----------
+        factors, prior : ndarray
+            At G nodes, as of `integrate`.
+        which : ndarray of int, shape (S,)
+            The node of each draw.
+        beta : ndarray, shape (S, p)
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        list of ndarray, shape (S, L, q)
+        """
+        found = self._kept_together(factors[0], prior)
+        inverse = np.linalg.inv(found.beta.covariance)
+        slope = np.einsum("gqli,gij->gqlj", found.cross, inverse, optimize=True)
+        within = found.covariance - np.einsum("gqli,grli->gqrl", slope, found.cross)
+        root = np.linalg.cholesky(within.transpose(0, 3, 1, 2))  # (G, L, q, q)
+        out = np.empty((len(which), len(self.place), len(found.mean[0])))
+        for g in np.unique(which):
+            at = np.flatnonzero(which == g)
+            away = beta[at] - found.beta.mean[g]
+            v = found.mean[g].T + np.einsum("qli,si->slq", slope[g], away)
+            normal = rng.standard_normal((len(at), *root.shape[1:3]))
+            v += np.einsum("lqr,slr->slq", root[g], normal)
+            out[at] = v @ factors[0][g].T
+        return [out]
+
+    def _kept_together(self, factor: Floats, prior: Floats) -> Together:
+        """Moments of all groups; those of the last nodes asked for are kept."""
+        key = factor.tobytes() + prior.tobytes()
+        if key not in self._kept:
+            self._kept.clear()
+            self._kept[key] = self.together(factor, prior)
+        return self._kept[key]
+
+    @cached_property
+    def _kept(self) -> dict[bytes, Together]:
+        return {}
+
+    def together(self, factor: Floats, prior: Floats) -> Together:
+        """Moments of every group's v, beta integrated out."""
+        size = max(1, CHUNK // (len(self.rule.points) * max(len(self.place), 1)))
+        parts = [
+            self._together(factor[g : g + size], prior[g : g + size])
+            for g in range(0, len(factor), size)
+        ]
+        return Together(
+            mean=np.concatenate([p.mean for p in parts]),
+            covariance=np.concatenate([p.covariance for p in parts]),
+            cross=np.concatenate([p.cross for p in parts]),
+            beta=_joined([p.beta for p in parts]),
+        )
+
+    def _together(self, factor: Floats, prior: Floats) -> Together:
+        inner, points, share = self._integrated(factor, prior)
+        nodes, each, p = points.shape
+        found = grouped.groups(
+            self.rows, points.reshape(-1, p), np.repeat(factor, each, axis=0), self.points
+        )
+        q, groups = len(found.mean), found.mean.shape[2]
+        v = found.mean.reshape(q, nodes, each, groups)
+        mean = np.einsum("gb,qgbl->gql", share, v)
+        v -= mean.transpose(1, 0, 2)[:, :, None]
+        within = found.covariance.reshape(q, q, nodes, each, groups)
+        spread = np.einsum("gb,qrgbl->gqrl", share, within)
+        spread += np.einsum("gb,qgbl,rgbl->gqrl", share, v, v, optimize=True)
+        away = points - np.einsum("gb,gbi->gi", share, points)[:, None]
+        cross = np.einsum("gb,qgbl,gbi->gqli", share, v, away, optimize=True)
+        back = np.empty(groups, dtype=np.int64)
+        back[self.place] = np.arange(groups)
+        return Together(mean[..., back], spread[..., back], cross[:, :, back], inner)
+
+
+def _joined(parts: list[Inner]) -> Inner:
+    columns = (np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Inner))
+    return Inner(*columns)
+
+
+def _root_of_inverse(joint: Joint) -> Floats:
+    """C with C C' the inverse of the precision; (G, p, p), upper triangular."""
+    lower = np.linalg.cholesky(joint.precision)
+    return np.asarray(np.linalg.inv(lower).transpose(0, 2, 1))
+
+
+def _regressed(found: Together, factor: Floats, index: Ints, z: Floats, x: Floats) -> Functional:
+    """Combinations of groups' effects as linear functions of beta, with what is left of them."""
+    u = np.einsum("gkm,rk->grm", factor, z)  # (G, R, q)
+    nodes, p = len(factor), x.shape[1]
+    constant, variance = np.zeros((nodes, len(x))), np.zeros((nodes, len(x)))
+    coefficient = np.tile(x, (nodes, 1, 1))
+    new, known = index == -1, np.flatnonzero(index >= 0)
+    variance[:, new] = (u[:, new] ** 2).sum(axis=2)
+    if len(known):
+        at, here = index[known], u[:, known]
+        cross = np.einsum("grq,gqrp->grp", here, found.cross[:, :, at], optimize=True)
+        slope = cross @ np.linalg.inv(found.beta.covariance) if p else cross
+        mean = np.einsum("grq,gqr->gr", here, found.mean[:, :, at])
+        spread = np.einsum("grq,gqsr,grs->gr", here, found.covariance[..., at], here, optimize=True)
+        constant[:, known] = mean - np.einsum("grp,gp->gr", slope, found.beta.mean)
+        coefficient[:, known] += slope
+        variance[:, known] = np.maximum(spread - (slope * cross).sum(axis=2), 0.0)
+    return Functional(constant, coefficient, variance)
