@@ -42,6 +42,7 @@ from partialpool.posterior import (
     MixedPosterior,
     Posterior,
     estimated,
+    estimated_counts,
     generalized_posterior,
     mixed_posterior,
     posterior,
@@ -137,9 +138,11 @@ class Fit:
             (posterior mean of the deviation b); estimate is population value and deviation.
         """
         chosen = checked_scale(scale)
-        if isinstance(self.posterior, CountsPosterior | GeneralizedPosterior):
-            return self.like(self.posterior.group_table(level, kind, scale=chosen))
-        return self.like(self.posterior.group_table(level, kind))
+        post = self.posterior
+        post = post.given if isinstance(post, Estimated) else post
+        if isinstance(post, CountsPosterior | GeneralizedPosterior):
+            return self.like(post.group_table(level, kind, scale=chosen))
+        return self.like(post.group_table(level, kind))
 
     def parameters(self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Any:
         """One row a parameter: name, mean, sd, lower, median, upper; frame as in `groups`."""
@@ -431,20 +434,25 @@ def fit_mixed(formula: str, reading: MixedReading, prior: PriorLike, method: Met
     )
 
 
-def fit_counts(formula: str, family: str, reading: MixedReading, prior: PriorLike) -> Fit:
-    """Fit counts with predictors, slopes or several factors from what was read."""
+def fit_counts(
+    formula: str, family: str, reading: MixedReading, prior: PriorLike, quadrature: int | None
+) -> Fit:
+    """Fit counts with predictors, slopes or several factors from what was read.
+
+    By maximum likelihood if nodes of quadrature are given.
+    """
     s = reading.statistics
     assert isinstance(s, CountProducts)
+    last = reading.like, reading.design, reading.notices, reading.clusters
+    if quadrature is not None:
+        return Fit(formula, family, estimated_counts(s, quadrature=quadrature), *last)
     chosen = prior if isinstance(prior, Priors) else priors(prior, parameters=parameter_names(s))
     if chosen.sigma != Priors().sigma:
         raise PriorError(
             f"sigma ~ {chosen.sigma}: the spread of counts within groups follows from their mean, "
             "so there is no sigma to give a prior; leave it out"
         )
-    post = generalized_posterior(s, chosen)
-    return Fit(
-        formula, family, post, reading.like, reading.design, reading.notices, reading.clusters
-    )
+    return Fit(formula, family, generalized_posterior(s, chosen), *last)
 
 
 def _refuse_sigma(chosen: Priors, sigma_known: bool) -> None:

@@ -29,6 +29,7 @@ def fit(
     prior: PriorLike = None,
     method: Method = "posterior",
     family: str | None = None,
+    quadrature: int | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Fit:
     """Fit a hierarchical model and return its posterior.
@@ -68,6 +69,9 @@ def fit(
         ``"gaussian"``; ``"binomial"`` or ``"beta_binomial"`` for events among trials, also rows
         of 0 and 1; ``"poisson"`` or ``"gamma_poisson"`` for counts. If not given, trials() means
         binomial, exposure() Poisson, and anything else gaussian.
+    quadrature : int, optional
+        For counts with ``method="ml"``: nodes of the quadrature rule over each effect of the
+        largest factor; 1, if not given, is Laplace's approximation.
     progress : callable, optional
         Called with the fraction of a file that has been read. Spark shows its own progress.
 
@@ -108,21 +112,38 @@ def fit(
     parsed = parse(formula)
     counted = count_family(parsed, family)
     if counted is not None:
-        if method != "posterior":
-            raise ArgumentError(
-                f'method="{method}" is for measurements; counts are fitted with method="posterior"'
-            )
-        several = mixed_counts(parsed, counted)
+        nodes = _nodes(method, quadrature)
+        several = mixed_counts(parsed, counted, one_way_too=nodes is not None)
         if several is not None:
             rows = read_count_rows(several, data, progress=progress)
-            return fit_counts(formula, counted, rows, prior)
+            return fit_counts(formula, counted, rows, prior, nodes)
         post, like = solve_counts(parsed, counted, data, prior, progress)
         return Fit(formula, counted, post, like)
+    if quadrature is not None:
+        raise ArgumentError(
+            "quadrature is for counts (binomial, poisson); measurements need none: their groups "
+            "are integrated out in closed form"
+        )
     roles = one_way(parsed)
     if roles is None:
         return fit_mixed(formula, read_mixed(mixed(parsed), data, progress=progress), prior, method)
     reading = read_statistics(roles, data, progress=progress)
     return fit_one_way(formula, roles, reading, prior, method)
+
+
+def _nodes(method: Method, quadrature: int | None) -> int | None:
+    """Nodes of quadrature for maximum likelihood of counts; None for the posterior."""
+    if method == "reml":
+        raise ArgumentError(
+            'method="reml" is for measurements; counts are fitted with method="posterior" or "ml"'
+        )
+    if method == "ml":
+        return 1 if quadrature is None else quadrature
+    if quadrature is not None:
+        raise ArgumentError(
+            'quadrature is for method="ml"; the posterior chooses its own rules and says which'
+        )
+    return None
 
 
 def fit_statistics(statistics: Statistics, *, prior: PriorLike = None) -> Fit:

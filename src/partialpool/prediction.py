@@ -13,7 +13,7 @@ from partialpool.data import Table
 from partialpool.data.design import Design
 from partialpool.data.new_rows import NewRows, Target, Unseen, new_rows
 from partialpool.errors import ArgumentError, did_you_mean
-from partialpool.posterior import Distribution, GeneralizedPosterior, Posterior
+from partialpool.posterior import Distribution, Estimated, GeneralizedPosterior, Posterior
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.posterior.one_way_linear import one_way_linear
 
@@ -60,8 +60,9 @@ def predict(post: Any, design: Design, data: Any, options: PredictionOptions) ->
     options.check()
     rows = new_rows(design, data, options.target, options.unseen, observation=options.observation)
     found = linear(post, rows)
-    if isinstance(post, GeneralizedPosterior):
-        found = post.natural(found, rows.offset)
+    given = post.given if isinstance(post, Estimated) else post
+    if isinstance(given, GeneralizedPosterior):
+        found = given.natural(found, rows.offset)
         lower, upper = found.interval(options.level, options.kind)
         return Table(estimate=found.mean, sd=found.sd, lower=lower, upper=upper)
     lower, upper = found.interval(options.level, options.kind)

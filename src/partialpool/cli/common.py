@@ -26,6 +26,7 @@ def fitted(
     *,
     method: Method = "posterior",
     family: str | None = None,
+    quadrature: int | None = None,
 ) -> Fit:
     """Fit rows with a formula, or statistics (a file, or a glob of them) with their own."""
     if are_statistics(data):
@@ -43,6 +44,7 @@ def fitted(
             prior=list(priors),
             method=method,
             family=its_family,
+            quadrature=quadrature,
             progress=progress,
         )
 

@@ -34,6 +34,7 @@ class FitOptions:
     formula: str | None
     priors: tuple[str, ...]
     method: Method
+    quadrature: int | None
     family: str | None
     interval: float
     hdi: bool
@@ -71,6 +72,7 @@ def run(options: FitOptions) -> None:
         options.priors,
         method=options.method,
         family=options.family,
+        quadrature=options.quadrature,
     )
     kind = options.kind
     groups = found.posterior.group_table(options.interval, kind)

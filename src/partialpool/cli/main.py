@@ -36,6 +36,12 @@ def cli() -> None:
     help="The full posterior, or point estimates by (restricted) maximum likelihood.",
 )
 @click.option(
+    "--quadrature",
+    type=int,
+    metavar="K",
+    help="Counts by ml: nodes of the quadrature rule over groups; 1 (Laplace) if not given.",
+)
+@click.option(
     "--family",
     type=click.Choice(["gaussian", "binomial", "poisson", "beta_binomial", "gamma_poisson"]),
     help="How the outcome is distributed; trials() means binomial, exposure() poisson.",
@@ -84,6 +90,7 @@ def fit_command(**options: object) -> None:
     partialpool fit trials.csv "effect | se(se) ~ 1 + (1 | site)" --prior "tau ~ half_normal(5)"
     partialpool fit radon "log_radon ~ floor + (floor | county)" --method reml
     partialpool fit batting.csv "hits | trials(at_bats) ~ 1 + (1 | player)"
+    partialpool fit seeds "r | trials(n) ~ seed * extract + (1 | plate)" --method ml --quadrature 25
     partialpool fit eight_schools
     """
     from partialpool.cli.fit import FitOptions, run

@@ -104,10 +104,12 @@ def count_family(formula: Formula, family: str | None) -> CountFamily | None:
     )
 
 
-def mixed_counts(formula: Formula, family: CountFamily) -> Mixed | None:
+def mixed_counts(
+    formula: Formula, family: CountFamily, *, one_way_too: bool = False
+) -> Mixed | None:
     """Read a formula as a model of counts with predictors, slopes or several factors.
 
-    None if it is one grouping factor with an intercept: see `count_roles`.
+    None if it is one grouping factor with an intercept (see `count_roles`), unless `one_way_too`.
 
     Raises
     ------
@@ -117,7 +119,8 @@ def mixed_counts(formula: Formula, family: CountFamily) -> Mixed | None:
         If an addition does not fit the family, or a column plays two parts.
     """
     bare = replace(formula, additions=(), offsets=())
-    if not formula.groups or (one_way(bare) is not None and all(map(_is_log, formula.offsets))):
+    simple = one_way(bare) is not None and all(map(_is_log, formula.offsets))
+    if not formula.groups or (simple and not one_way_too):
         return None
     if family in CONJUGATE:
         raise UnsupportedFormulaError(

@@ -3,7 +3,7 @@
 from partialpool.posterior.counts import CountsPosterior, counts_posterior
 from partialpool.posterior.distributions import Distribution
 from partialpool.posterior.draws import Draws
-from partialpool.posterior.estimated import Estimated, estimated
+from partialpool.posterior.estimated import Estimated, estimated, estimated_counts
 from partialpool.posterior.generalized import GeneralizedPosterior, generalized_posterior
 from partialpool.posterior.integrated import mixed_posterior, plug_in
 from partialpool.posterior.mixed import MixedPosterior
@@ -25,6 +25,7 @@ __all__ = [
     "Posterior",
     "counts_posterior",
     "estimated",
+    "estimated_counts",
     "generalized_posterior",
     "mixed_posterior",
     "plug_in",

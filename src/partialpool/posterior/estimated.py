@@ -13,12 +13,14 @@ from functools import cached_property
 import numpy as np
 
 from partialpool._typing import Floats, Ints
+from partialpool.classical.generalized import generalized_model
 from partialpool.classical.mixed import MixedEstimate, mixed_model
-from partialpool.data import CrossProducts, Table
+from partialpool.data import CountProducts, CrossProducts, Table
 from partialpool.data.labels import as_labels
 from partialpool.integrate import Accuracy
-from partialpool.models.mixed import sd_name
+from partialpool.models.mixed import check_design, sd_name
 from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture
+from partialpool.posterior.generalized import plug_in_counts
 from partialpool.posterior.integrated import plug_in
 from partialpool.posterior.mixed import MixedPosterior
 
@@ -36,11 +38,14 @@ class Estimated:
         a maximum.
     given : MixedPosterior
         Coefficients and groups given the estimated spreads.
+    quadrature : int, optional
+        Of counts, the nodes of the quadrature rule; 1 is Laplace's approximation.
     """
 
     statistics: CrossProducts
     estimate: MixedEstimate
     given: MixedPosterior
+    quadrature: int | None = None
 
     @property
     def log_likelihood(self) -> float:
@@ -51,7 +56,16 @@ class Estimated:
     def method(self) -> str:
         """How the estimates were found."""
         kind = "restricted maximum likelihood" if self.estimate.restricted else "maximum likelihood"
-        return f"{kind}, checked by first and second derivatives"
+        return f"{kind}{self.approximation}, checked by first and second derivatives"
+
+    @property
+    def approximation(self) -> str:
+        """How the groups of counts were integrated out, in words; nothing for measurements."""
+        if self.quadrature is None:
+            return ""
+        if self.quadrature == 1:
+            return " by Laplace's approximation"
+        return f" by adaptive Gauss-Hermite quadrature with {self.quadrature} nodes"
 
     @property
     def error(self) -> float:
@@ -138,7 +152,7 @@ class Estimated:
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle without what was cached."""
-        return Estimated, (self.statistics, self.estimate, self.given)
+        return Estimated, (self.statistics, self.estimate, self.given, self.quadrature)
 
 
 def estimated(statistics: CrossProducts, *, restricted: bool) -> Estimated:
@@ -152,6 +166,21 @@ def estimated(statistics: CrossProducts, *, restricted: bool) -> Estimated:
     found = mixed_model(statistics, restricted=restricted)
     given = plug_in(statistics, found.sds, found.correlations, found.sigma)
     return Estimated(statistics, found, given)
+
+
+def estimated_counts(statistics: CountProducts, *, quadrature: int) -> Estimated:
+    """Fit counts with predictors, slopes or several factors by maximum likelihood.
+
+    Raises
+    ------
+    ArgumentError
+        If `quadrature` is not a number of nodes.
+    DataError
+        If the data set no limit to a coefficient, or a factor has one group only.
+    """
+    check_design(statistics)
+    found = generalized_model(statistics, points=quadrature)
+    return Estimated(statistics, found, plug_in_counts(statistics, found), quadrature)
 
 
 def _student(value: float, se: float, df: float) -> Distribution:

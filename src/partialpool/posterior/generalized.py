@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from partialpool._typing import Floats, Ints
+from partialpool.classical.mixed import MixedEstimate
 from partialpool.data import Table
 from partialpool.data.count_rows import CountProducts
 from partialpool.data.cross_products import Block
@@ -23,7 +24,7 @@ from partialpool.models.mixed_propriety import check_proper
 from partialpool.posterior.counts import Scale, checked_scale
 from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture
 from partialpool.posterior.draws import check_draws
-from partialpool.posterior.integrated import integrated_cloud
+from partialpool.posterior.integrated import integrated_cloud, one_node, one_point
 from partialpool.posterior.linear import Nodes
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.mixed_draws import MixedDraws, as_named
@@ -248,6 +249,19 @@ def generalized_posterior(statistics: CountProducts, priors: Priors) -> Generali
     orders = check_proper(model)
     cloud = integrated_cloud(model, orders, TARGETS)
     return GeneralizedPosterior(statistics, model, orders, cloud)
+
+
+def plug_in_counts(statistics: CountProducts, found: MixedEstimate) -> GeneralizedPosterior:
+    """Everything given the spreads at their estimates, with coefficients at theirs: one node."""
+    model = generalized_model(statistics, Priors())
+    point = one_point(model, found.sds, found.correlations)[None]
+    matrix, offset = model.system.named
+    back = np.linalg.inv(matrix)
+    beta = back @ (found.coefficients - offset)
+    spread = back @ found.covariance @ back.T
+    third = np.zeros(len(beta))
+    carried = np.concatenate([np.ones(1), beta, spread.ravel(), third])[None]
+    return GeneralizedPosterior(statistics, model, *one_node(model, point, carried))
 
 
 def _smoothed(

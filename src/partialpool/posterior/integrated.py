@@ -89,23 +89,34 @@ def plug_in(
     sigma : float
     """
     model = mixed_model(statistics, Priors(), with_sigma=True)
-    parts = [] if statistics.sigma_known else [np.array([sigma])]
+    head = [] if statistics.sigma_known else [np.array([sigma])]
+    point = np.concatenate([*head, one_point(model, sds, correlations)])[None]
+    return MixedPosterior(statistics, model, *one_node(model, point, model.evaluate(point)[1]))
+
+
+def one_point(model: MixedModel, sds: Sequence[Floats], correlations: Sequence[Floats]) -> Floats:
+    """The part of phi that says the spreads of every term."""
+    parts = []
     for term, sd, correlation in zip(model.terms, sds, correlations, strict=True):
         parts.append(np.maximum(sd, 0.0))
         if term.partial is not None:
             parts.append(partial_correlations(correlation))
-    point = np.concatenate(parts)[None]
+    return np.concatenate(parts)
+
+
+def one_node(model: MixedModel, point: Floats, carried: Floats) -> tuple[Orders, Cloud]:
+    """The only node of a posterior given phi, (1, d), with all moments."""
     cloud = Cloud(
         lines=(),
         place=np.zeros((1, point.shape[1]), dtype=np.int64),
         weight=np.ones(1),
         points=point,
-        carried=model.evaluate(point)[1],
+        carried=carried,
         second=np.zeros(1, dtype=bool),
         log_total=math.nan,
         error=0.0,
         status=Accuracy.REACHED,
     )
     many = (math.inf,) * point.shape[1]
-    orders = Orders(many, many, math.inf, (math.inf,) * len(statistics.coefficients))
-    return MixedPosterior(statistics, model, orders, cloud)
+    names = model.statistics.coefficients
+    return Orders(many, many, math.inf, (math.inf,) * len(names)), cloud

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from partialpool.display import headline, prior_line
+from partialpool.display import prior_line
 from partialpool.findings import findings
 from partialpool.models.by_several import BySeveral
 from partialpool.notices import Notice
@@ -14,19 +14,6 @@ from partialpool.regression.words import prior_line_mixed
 
 MATTERS = 0.01
 """An error of Laplace's approximation, in posterior sds, from which on it is told."""
-
-
-@headline.register
-def _headline(post: GeneralizedPosterior, formula: str) -> str:
-    s = post.statistics
-    dropped = f" ({s.n_dropped:,} more left out)" if s.n_dropped else ""
-    over = f" in {s.rows.size.sum():,.6g} {s.size_words}" if s.size_words != "rows" else ""
-    sizes = {b.factor: len(b.labels) for b in s.blocks}
-    groups = ", ".join(f"{size:,} groups of {factor}" for factor, size in sizes.items())
-    return (
-        f"{formula}: {s.family}, {s.rows.y.sum():,.0f} events{over}, "
-        f"{s.n_used:,} rows{dropped}; {groups}"
-    )
 
 
 @prior_line.register

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from partialpool.data import CrossProducts
+from partialpool.data import CountProducts, CrossProducts
 from partialpool.display import headline, pooling_line, prior_line
 from partialpool.models import Priors
 from partialpool.posterior import Estimated, MixedPosterior
@@ -13,11 +13,24 @@ from partialpool.posterior.distributions import IntervalKind
 def headline_mixed(post: MixedPosterior | Estimated, formula: str) -> str:
     """What was fitted, in one line."""
     s = post.statistics
+    if isinstance(s, CountProducts):
+        return _headline_counts(s, formula)
     what = "estimates with known standard errors" if s.sigma_known else "rows"
     dropped = f" ({s.n_dropped:,} more left out)" if s.n_dropped else ""
     sizes = {b.factor: len(b.labels) for b in s.blocks}
     groups = ", ".join(f"{size:,} groups of {factor}" for factor, size in sizes.items())
     return f"{formula}: {s.n_used:,} {what}{dropped}; {groups}"
+
+
+def _headline_counts(s: CountProducts, formula: str) -> str:
+    dropped = f" ({s.n_dropped:,} more left out)" if s.n_dropped else ""
+    over = f" in {s.rows.size.sum():,.6g} {s.size_words}" if s.size_words != "rows" else ""
+    sizes = {b.factor: len(b.labels) for b in s.blocks}
+    groups = ", ".join(f"{size:,} groups of {factor}" for factor, size in sizes.items())
+    return (
+        f"{formula}: {s.family}, {s.rows.y.sum():,.0f} events{over}, "
+        f"{s.n_used:,} rows{dropped}; {groups}"
+    )
 
 
 @pooling_line.register
@@ -69,7 +82,7 @@ def prior_line_mixed(post: MixedPosterior) -> str:
 @prior_line.register
 def prior_line_estimated(post: Estimated) -> str:
     """How the estimates were found, in one line."""
-    name = "REML" if post.estimate.restricted else "ML"
+    name = "REML" if post.estimate.restricted else f"ML{post.approximation}"
     return (
         f"{name}: log likelihood {post.log_likelihood:.4f}; no priors, and the estimated spreads "
         "are taken as known; mean is the estimate, sd its standard error"
