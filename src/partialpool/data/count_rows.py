@@ -329,8 +329,8 @@ class _Working:
 
 def _weights(size: Floats, slope: Floats, proportion: bool) -> Floats:
     """Working weights, never quite zero."""
-    largest = size * (0.25 if proportion else float(slope.max()))
-    return np.maximum(size * slope, LEAST * largest.max())
+    largest = float(size.max()) * (0.25 if proportion else float(slope.max()))
+    return np.asarray(np.maximum(size * slope, LEAST * largest))
 
 
 def _without_groups(
@@ -367,7 +367,7 @@ def _ascent(rows: CountRows, q: Floats, link: Link, ridge: float) -> tuple[Float
     beta = np.zeros(q.shape[1])
     if link is LOG:  # start at the mean
         rate = (rows.y.sum() + 0.5) / (rows.size * np.exp(rows.offset)).sum()
-        beta = np.linalg.lstsq(q, np.full(len(q), np.log(rate)), rcond=None)[0]
+        beta[:] = np.linalg.lstsq(q, np.full(len(q), np.log(rate)), rcond=None)[0]
     best = -np.inf
     step, curvature = np.zeros_like(beta), np.eye(len(beta))
     for _ in range(ROUNDS):
@@ -376,14 +376,14 @@ def _ascent(rows: CountRows, q: Floats, link: Link, ridge: float) -> tuple[Float
         value = float((rows.y * eta - rows.size * a).sum() - 0.5 * ridge * beta @ beta)
         if not value >= best - 1e-9 * abs(best):
             step = 0.5 * step
-            beta = beta - step
+            beta = np.asarray(beta - step)
             continue
         best = max(value, best)
         curvature = _information(q, rows.size * slope) + ridge * np.eye(len(beta))
         gradient = q.T @ (rows.y - rows.size * mean) - ridge * beta
-        step = np.linalg.lstsq(curvature, gradient, rcond=1e-14)[0]
+        step = np.asarray(np.linalg.lstsq(curvature, gradient, rcond=1e-14)[0], dtype=np.float64)
         if gradient @ step < 1e-10 * max(1.0, abs(value) * 1e-6):
             break
         step = step * min(1.0, 5.0 / max(float(np.abs(q @ step).max()), 1e-300))
-        beta = beta + step
+        beta = np.asarray(beta + step)
     return beta, curvature

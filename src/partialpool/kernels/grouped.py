@@ -91,7 +91,7 @@ class Groups:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Modes:
+class Modes:
     """Highest points v, (q, G, L), of log densities, and factors of their curvature there."""
 
     v: Floats
@@ -112,7 +112,7 @@ def log_marginals(rows: CountSums, beta: Floats, factor: Floats, points: int) ->
     """
     out = np.empty(len(beta))
     for part in _parts(rows, len(beta)):
-        at = _at(rows, beta[part], factor[part], points)
+        at = located(rows, beta[part], factor[part], points)
         top, total = np.array(-np.inf), np.array(0.0)
         for _, log_f in _nodes(rows, at, points):
             higher = np.maximum(top, log_f)
@@ -126,7 +126,7 @@ def groups(rows: CountSums, beta: Floats, factor: Floats, points: int) -> Groups
     """Moments of every group's v at G nodes; parameters as of `log_marginals`."""
     means, spreads = [], []
     for part in _parts(rows, len(beta)):
-        at = _at(rows, beta[part], factor[part], points)
+        at = located(rows, beta[part], factor[part], points)
         found = list(_nodes(rows, at, points))
         log_f, v = np.stack([f for _, f in found]), np.stack([v for v, _ in found])
         share = np.exp(log_f - log_f.max(axis=0))
@@ -151,7 +151,7 @@ class Expected:
 
 def expected(rows: CountSums, beta: Floats, factor: Floats, points: int) -> Expected:
     """The log likelihood with what its gradient is made of; parameters as of `log_marginals`."""
-    at = _at(rows, beta, factor, points)
+    at = located(rows, beta, factor, points)
     found = list(_nodes(rows, at, points))
     log_f = np.stack([f for _, f in found])
     top = log_f.max(axis=0)
@@ -173,12 +173,12 @@ def _parts(rows: CountSums, nodes: int) -> Iterator[slice]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Located:
+class Located:
     """Rows at G nodes: eta without the groups, (G, N), Z Lambda, (q, G, N), and the modes."""
 
     eta: Floats
     z: Floats
-    modes: _Modes
+    modes: Modes
 
     @property
     def log_root(self) -> Floats:
@@ -186,13 +186,14 @@ class _Located:
         return np.asarray(sum(np.log(self.modes.lower[k, k]) for k in range(len(self.z))))
 
 
-def _at(rows: CountSums, beta: Floats, factor: Floats, points: int) -> _Located:
+def located(rows: CountSums, beta: Floats, factor: Floats, points: int = 1) -> Located:
+    """Find the modes of all groups, as well as a rule of so many nodes needs them."""
     eta = rows.eta(beta)
     z = np.einsum("nk,gkm->mgn", rows.z, factor)
-    return _Located(eta, z, _modes(rows, eta, z, ENOUGH if points == 1 else ENOUGH_FOR_MANY))
+    return Located(eta, z, _modes(rows, eta, z, ENOUGH if points == 1 else ENOUGH_FOR_MANY))
 
 
-def _nodes(rows: CountSums, at: _Located, points: int) -> Iterator[tuple[Floats, Floats]]:
+def _nodes(rows: CountSums, at: Located, points: int) -> Iterator[tuple[Floats, Floats]]:
     """Every node v of the rule, (q, G, L), and the log of its share in the integral, (G, L)."""
     lower = at.modes.lower
     q, _, nodes, groups = lower.shape
@@ -210,7 +211,7 @@ def _log_density(rows: CountSums, eta: Floats, z: Floats, v: Floats) -> Floats:
     return np.asarray(rows.over_groups(log_f) - 0.5 * (v**2).sum(axis=0))
 
 
-def _modes(rows: CountSums, eta: Floats, z: Floats, enough: float) -> _Modes:
+def _modes(rows: CountSums, eta: Floats, z: Floats, enough: float) -> Modes:
     """Newton's method for every group, halving steps that lead down."""
     q = len(z)
     v = np.zeros((q, len(eta), len(rows.starts)))
@@ -227,7 +228,7 @@ def _modes(rows: CountSums, eta: Floats, z: Floats, enough: float) -> _Modes:
         step, lower = np.where(better, ahead, step), np.where(better, here, lower)
         length = np.where(better, 1.0, 0.5 * length)
         rise = np.where(length < 1e-9, 0.0, rise)  # rounding
-    return _Modes(v, lower)
+    return Modes(v, lower)
 
 
 def _newton(
@@ -277,13 +278,13 @@ def modes(rows: CountSums, beta: Floats, factor: Floats) -> tuple[Floats, Floats
 
     For one beta, (p,), and Lambda, (q, q).
     """
-    at = _at(rows, beta[None], factor[None], 1)
+    at = located(rows, beta[None], factor[None])
     return at.modes.v[:, 0], _inverse(at.modes.lower)[:, :, 0]
 
 
 def weights(rows: CountSums, beta: Floats, factor: Floats) -> tuple[Floats, Floats, Floats]:
     """Curvature of each row at the groups' modes, (N,); Z Lambda, (q, N); factors, (q, q, 1, L)."""
-    at = _at(rows, beta[None], factor[None], 1)
+    at = located(rows, beta[None], factor[None])
     v = at.modes.v
     eta = at.eta + sum(zk * rows.to_rows(vk) for zk, vk in zip(at.z, v, strict=True))
     return (rows.size * rows.link.cumulants(eta)[2])[0], at.z[:, 0], at.modes.lower

@@ -9,17 +9,19 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import numpy as np
 
-from partialpool._typing import Floats, Ints
-from partialpool.integrate.nearly_normal import Rule
-from partialpool.kernels import grouped
+from partialpool._typing import Bools, Floats, Ints
+from partialpool.integrate.nearly_normal import Rule, cubature
+from partialpool.kernels import grouped, nearby
 from partialpool.kernels.grouped import CountSums, Joint
 from partialpool.kernels.tree import Functional
 
+AGAIN = 3
+"""Times a rule is laid again, at most."""
 CHUNK = 2**22
 """Elements held at once."""
 OFF, NARROW, WIDE = 0.5, 0.7, 1.6
@@ -39,15 +41,12 @@ class Inner:
         Of beta in the basis.
     third : ndarray, shape (G, p)
         Third central moments of the coefficients as named.
-    error : ndarray, shape (G,)
-        Of beta's moments, as far as it can be told, in sds.
     """
 
     log_total: Floats
     mean: Floats
     covariance: Floats
     third: Floats
-    error: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +66,19 @@ class Together:
     covariance: Floats
     cross: Floats
     beta: Inner
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Laid:
+    """A rule over beta as laid: its center, (G, p), points, (G, B, p), and their shares, (G, B).
+
+    `off`, (G,), says where it missed.
+    """
+
+    center: Floats
+    points: Floats
+    share: Floats
+    off: Bools
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,73 +126,77 @@ class ByGroup:
         """
         return self._integrated(factors[0], prior)[0]
 
-    def _integrated(self, factor: Floats, prior: Floats) -> tuple[Inner, Floats, Floats]:
-        """Also the points of beta, (G, B, p), and their shares, (G, B)."""
+    def _integrated(self, factor: Floats, prior: Floats) -> tuple[Inner, _Laid]:
         start = np.zeros((len(factor), self.rows.x.shape[1]))
         joint = grouped.joint_modes(self.rows, factor, prior, start)
         center, root = joint.beta, _root_of_inverse(joint)
-        for _ in range(4):
-            inner, points, share, shifted = self._laid(factor, prior, center, root)
-            if self.rule.coarse or not shifted.any():
+        inner, laid = self._laid(factor, prior, center, root)
+        for _ in range(AGAIN):
+            at = np.flatnonzero(laid.off)
+            if not len(at):
                 break
-            spread = np.linalg.cholesky(inner.covariance)
-            center = np.where(shifted[:, None], inner.mean, center)
-            root = np.where(shifted[:, None, None], spread, root)
-        return inner, points, share
+            spread = np.asarray(np.linalg.cholesky(inner.covariance[at]))
+            better, new = self._laid(factor[at], prior[at], inner.mean[at], spread)
+            _put(inner, better, at)
+            _put(laid, new, at)
+        return inner, laid
 
     def _laid(
         self, factor: Floats, prior: Floats, center: Floats, root: Floats
-    ) -> tuple[Inner, Floats, Floats, Floats]:
-        rule, p = self.rule, self.rows.x.shape[1]
-        nodes, each = len(factor), len(rule.points)
+    ) -> tuple[Inner, _Laid]:
+        rule, nodes, each = self.rule, len(factor), len(self.rule.points)
         points = center[:, None] + np.einsum("gij,bj->gbi", root, rule.points)
-        flat = points.reshape(-1, p)
-        found = grouped.log_marginals(self.rows, flat, np.repeat(factor, each, axis=0), self.points)
+        found = nearby.log_marginals(self.rows, center, points, factor, self.points)
         one = np.concatenate([points, np.full((nodes, each, 1), -1.0)], axis=2)
-        quadratic = np.einsum("gbi,gij,gbj->gb", one, prior, one, optimize=True)
-        log_f = found.reshape(nodes, each) - 0.5 * quadratic + rule.log_weight
+        quadratic = ((one @ prior) * one).sum(axis=2)
+        log_f = found - 0.5 * quadratic
         top = log_f.max(axis=1)
-        share = np.exp(log_f - top[:, None])
+        share = np.exp(log_f - top[:, None]) * rule.weight
         total = share.sum(axis=1)
         share /= total[:, None]
         mean = share @ rule.points
         second = np.einsum("gb,bi,bj->gij", share, rule.points, rule.points, optimize=True)
         second -= mean[:, :, None] * mean[:, None, :] + rule.excess
-        sd = np.sqrt(np.einsum("gii->gi", second))
+        sd = np.sqrt(np.maximum(np.einsum("gii->gi", second), 0.0))
         off = (np.abs(mean) > OFF).any(axis=1) | (sd < NARROW).any(axis=1) | (sd > WIDE).any(axis=1)
         log_det = np.log(np.abs(np.einsum("gii->gi", root))).sum(axis=1)
-        away = np.einsum("gbi,ki->gbk", points, self.named)
+        away = points @ self.named.T
         away = away - np.einsum("gb,gbk->gk", share, away)[:, None]
-        third = np.einsum("gb,gbk->gk", share, away**3)
-        error = np.zeros(nodes)
-        if rule.sampled:
-            error = np.sqrt(np.maximum((share**2).sum(axis=1) - 1.0 / each, 0.0))
-        elif rule.coarse:
-            error = np.square(mean).max(axis=1, initial=0.0)
         inner = Inner(
             log_total=top + np.log(total) - rule.log_excess + log_det,
             mean=center + np.einsum("gij,gj->gi", root, mean),
             covariance=root @ second @ root.transpose(0, 2, 1),
-            third=third,
-            error=error,
+            third=np.einsum("gb,gbk->gk", share, away**3),
         )
-        return inner, points, share, off
+        return inner, _Laid(center, points, share, off)
 
     def error(self, factors: Sequence[Floats], prior: Floats, weight: Floats) -> float:
         """Error of the totals and of beta's moments, as far as it can be told, in sds.
 
         That of the quadrature over groups by how its change from one rule to a finer one differs
-        between nodes; that of the rule over beta by its noise, or by the square of its
-        correction.
+        between nodes; that of cubature by the difference between degrees 3 and 5, of which that
+        of degree 5 is off by a quarter or less.
         """
         found = self.integrate(factors, prior)
+        finer = self.points + self.points // 2 + 2
         coarse, fine = (
             grouped.log_marginals(self.rows, found.mean, factors[0], k)
-            for k in (self.points, self.points + self.points // 2 + 2)
+            for k in (self.points, finer)
         )
         change = fine - coarse
         spread = math.sqrt(float(weight @ (change - weight @ change) ** 2))
-        return spread + float(weight @ found.error)
+        if self.rule.degree is None:
+            return spread
+        heaviest = slice(0, 1)
+        here = [f[heaviest] for f in factors], prior[heaviest]
+        p = self.rows.x.shape[1]
+        three, five = (
+            replace(self, rule=cubature(p, degree)).integrate(*here) for degree in (3, 5)
+        )
+        sd3, sd5 = (np.sqrt(np.einsum("gii->gi", f.covariance)) for f in (three, five))
+        off = np.concatenate([(three.mean - five.mean) / sd5, np.log(sd3 / sd5)])
+        share = 1.0 if self.rule.degree == 3 else 0.25
+        return spread + share * float(np.abs(off).max(initial=0.0))
 
     @property
     def words(self) -> str:
@@ -264,23 +280,30 @@ class ByGroup:
         )
 
     def _together(self, factor: Floats, prior: Floats) -> Together:
-        inner, points, share = self._integrated(factor, prior)
-        nodes, each, p = points.shape
-        found = grouped.groups(
-            self.rows, points.reshape(-1, p), np.repeat(factor, each, axis=0), self.points
-        )
-        q, groups = len(found.mean), found.mean.shape[2]
-        v = found.mean.reshape(q, nodes, each, groups)
-        mean = np.einsum("gb,qgbl->gql", share, v)
+        inner, laid = self._integrated(factor, prior)
+        share = laid.share
+        v, within = nearby.moments(self.rows, laid.center, laid.points, factor, self.points)
+        mean = np.einsum("gb,qgbl->gql", share, v, optimize=True)
         v -= mean.transpose(1, 0, 2)[:, :, None]
-        within = found.covariance.reshape(q, q, nodes, each, groups)
-        spread = np.einsum("gb,qrgbl->gqrl", share, within)
+        spread = np.einsum("gb,qrgbl->gqrl", share, within, optimize=True)
         spread += np.einsum("gb,qgbl,rgbl->gqrl", share, v, v, optimize=True)
-        away = points - np.einsum("gb,gbi->gi", share, points)[:, None]
+        away = laid.points - np.einsum("gb,gbi->gi", share, laid.points)[:, None]
         cross = np.einsum("gb,qgbl,gbi->gqli", share, v, away, optimize=True)
-        back = np.empty(groups, dtype=np.int64)
-        back[self.place] = np.arange(groups)
+        if away.shape[2]:  # the rule's own error in the variance of beta is known
+            own = np.einsum("gb,gbi,gbj->gij", share, away, away, optimize=True)
+            slope = np.einsum("gqli,gij->gqlj", cross, np.linalg.inv(own), optimize=True)
+            wrong = own - inner.covariance
+            cross = np.einsum("gqli,gij->gqlj", slope, inner.covariance, optimize=True)
+            spread -= np.einsum("gqli,gij,grlj->gqrl", slope, wrong, slope, optimize=True)
+        back = np.empty(len(self.place), dtype=np.int64)
+        back[self.place] = np.arange(len(back))
         return Together(mean[..., back], spread[..., back], cross[:, :, back], inner)
+
+
+def _put(whole: Inner | _Laid, part: Inner | _Laid, at: Ints) -> None:
+    """Replace what belongs to some nodes."""
+    for f in fields(whole):
+        getattr(whole, f.name)[at] = getattr(part, f.name)
 
 
 def _joined(parts: list[Inner]) -> Inner:

@@ -86,7 +86,7 @@ class BySeveral:
             tail = found.lower[n:, n:]  # beta comes last: its own block of the factor
             half = linalg.solve_triangular(tail, np.eye(p), lower=True)
             spread[g] = half.T @ half
-        return Inner(total, mean, spread, np.zeros((nodes, p)), np.zeros(nodes))
+        return Inner(total, mean, spread, np.zeros((nodes, p)))
 
     def _each(self, factors: Sequence[Floats], prior: Floats) -> Iterator[Around]:
         """The highest point of r at each node, starting from that of the node before."""

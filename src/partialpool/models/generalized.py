@@ -20,7 +20,7 @@ from partialpool.data.count_rows import CountProducts
 from partialpool.data.sorted_rows import sorted_rows
 from partialpool.errors import ImproperPosteriorError
 from partialpool.integrate import Cloud
-from partialpool.integrate.nearly_normal import Rule, cubature, normal_rule
+from partialpool.integrate.nearly_normal import STEP, Rule, cubature, lattice
 from partialpool.kernels import grouped
 from partialpool.kernels.tree import Functional
 from partialpool.models.by_group import ByGroup, Inner
@@ -28,13 +28,14 @@ from partialpool.models.by_several import BySeveral
 from partialpool.models.mixed import MixedModel, mixed_model
 from partialpool.models.prior_set import Priors
 
-POINTS = {1: (7, 11, 17, 27, 43), 2: (5, 7, 9, 13, 19), 3: (5, 7, 9)}
+POINTS = {1: (5, 7, 11, 17, 27, 43), 2: (5, 7, 9, 13, 19), 3: (5, 7, 9)}
 """Nodes of the quadrature rule over each group's effects that are tried, by their number."""
-GOOD = 1e-4
-"""Change of the log likelihood from one rule to the next that is small enough."""
+GOOD = 1e-3
+"""Change of the log likelihood from one rule to the next that is small enough, as far as it is not
+the same at two spreads."""
 NODES = 40
 """About how many nodes of phi there are."""
-AFFORDED = 2**27
+AFFORDED = 2**28
 """Rows times nodes of all rules, beyond which beta gets few nodes."""
 HEAVIEST = 12
 """Nodes at which errors are estimated."""
@@ -79,6 +80,13 @@ class GeneralizedModel(MixedModel):
         points = cloud.points[some]
         weight = cloud.weight[some] / cloud.weight[some].sum()
         return self.inner.error(self.lambdas(points), self.prior_precision(points), weight)
+
+    def rough(self, points: Floats) -> tuple[Floats, Floats]:
+        """As `evaluate`, with few points of beta: good enough to find the highest point."""
+        if isinstance(self.inner, BySeveral):
+            return self.evaluate(points)
+        few = replace(self.inner, rule=cubature(self.system.p, 3))
+        return replace(self, inner=few).evaluate(points)
 
     @property
     def seconds(self) -> float:
@@ -130,7 +138,7 @@ def _draft(plain: MixedModel) -> ByGroup | BySeveral:
     matrix, _ = plain.system.named
     if several.sizes:
         return BySeveral(several, place, matrix, 1)
-    return ByGroup(several.rows, place, matrix, 1, cubature(plain.system.p))
+    return ByGroup(several.rows, place, matrix, 1, cubature(plain.system.p, 3))
 
 
 def _rules(model: GeneralizedModel) -> tuple[int, Rule]:
@@ -143,11 +151,12 @@ def _rules(model: GeneralizedModel) -> tuple[int, Rule]:
     factor, beta = model.lambdas(points)[0], np.zeros((2, p))
     tried = POINTS.get(q, (1,))
     found = np.array([grouped.log_marginals(rows, beta, factor, k) for k in tried])
-    good = np.abs(np.diff(found, axis=0)).max(axis=1) < GOOD
+    change = np.diff(found, axis=0)
+    good = np.abs(np.diff(change, axis=1)[:, 0]) < GOOD
     chosen = tried[int(np.argmax(good))] if good.any() else tried[-1]
-    rule = normal_rule(p)
+    rule = lattice(p) if p in STEP else cubature(p, 5)
     if len(rows.y) * chosen**q * NODES * len(rule.points) > AFFORDED:
-        rule = cubature(p)
+        rule = cubature(p, 3)
     return chosen, rule
 
 

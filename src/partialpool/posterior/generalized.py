@@ -30,9 +30,9 @@ from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.mixed_draws import MixedDraws, as_named
 from partialpool.posterior.spreads import of_nodes
 
-TARGETS = ((2, 1e-5), (3, 1e-3), (99, 5e-3))
+TARGETS = ((2, 1e-4), (3, 1e-3), (99, 5e-3))
 """Targets of the error in up to so many dimensions of phi."""
-INNER = 5e-2
+INNER = 0.1
 """An error of the integrals within, in posterior sds, that is too large to pass over."""
 SMOOTH = 0.3
 """Width of the kernel by which draws of phi are smoothed, in its sds."""

@@ -60,7 +60,7 @@ def integrated_cloud(
     """Integrate over the hyperparameters, to the first target whose dimension is not exceeded."""
     slow = model.seconds > SLOW
     starts = model.starts[:1] if slow else model.starts
-    peaks = highest_points(model.evaluate, model.axes, starts)
+    peaks = highest_points(model.rough, model.axes, starts)
     if slow and len(model.axes) > 1:
         return integrate_by_surrogate(
             model.evaluate, model.axes, peaks[0], moments=orders.phi, tolerance=ROUGH

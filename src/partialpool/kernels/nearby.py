@@ -1,0 +1,136 @@
+"""Groups of one factor integrated out at many values of beta around one, for each Lambda.
+
+The modes of the groups move almost linearly with beta: they are found at the center only, and
+followed from there. The nodes of each group's quadrature rule then are where they are needed at
+the cost of one evaluation each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from partialpool._typing import Floats
+from partialpool.kernels import small
+from partialpool.kernels.grouped import CountSums, hermite, located
+
+CELLS = 2**18
+"""Elements of the arrays worked on at once."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Near:
+    """Rows at B values of beta about each of G centers.
+
+    Parameters
+    ----------
+    eta : ndarray, shape (G, B, N)
+        With the groups at their predicted modes.
+    v : ndarray, shape (q, G, B, L)
+        Those modes.
+    z : ndarray, shape (q, G, N)
+        Z Lambda.
+    lower : ndarray, shape (q, q, G, L)
+        Factors of the curvature at the center.
+    events : ndarray, shape (G, B, L)
+        Sums of y eta.
+    """
+
+    eta: Floats
+    v: Floats
+    z: Floats
+    lower: Floats
+    events: Floats
+
+
+def log_marginals(
+    rows: CountSums, center: Floats, beta: Floats, factor: Floats, points: int
+) -> Floats:
+    """Log likelihood with all groups integrated out; shape (G, B).
+
+    Parameters
+    ----------
+    rows : CountSums
+    center : ndarray, shape (G, p)
+    beta : ndarray, shape (G, B, p)
+        Not far from the center, in its posterior sds.
+    factor : ndarray, shape (G, q, q)
+        Lambda.
+    points : int
+        Nodes of the rule along each dimension of v.
+    """
+    out = np.empty(beta.shape[:2])
+    for part in _parts(rows, beta):
+        at = _near(rows, center[part], beta[part], factor[part])
+        top, total = np.array(-np.inf), np.array(0.0)
+        for _, log_f in _nodes(rows, at, points):
+            higher = np.maximum(top, log_f)
+            total = total * np.exp(top - higher) + np.exp(log_f - higher)
+            top = higher
+        log_root = sum(np.log(at.lower[k, k]) for k in range(len(at.z)))
+        out[part] = (top + np.log(total)).sum(axis=-1) - np.sum(log_root, axis=-1)[:, None]
+    return out
+
+
+def moments(
+    rows: CountSums, center: Floats, beta: Floats, factor: Floats, points: int
+) -> tuple[Floats, Floats]:
+    """Mean, (q, G, B, L), and covariance, (q, q, G, B, L), of every v; as `log_marginals`."""
+    means, spreads = [], []
+    for part in _parts(rows, beta):
+        at = _near(rows, center[part], beta[part], factor[part])
+        found = list(_nodes(rows, at, points))
+        share = np.stack([f for _, f in found])
+        share = np.exp(share - share.max(axis=0))
+        share /= share.sum(axis=0)
+        away = np.stack([a for a, _ in found])  # (K, q, G, L)
+        mean = np.einsum("kgbl,kqgl->qgbl", share, away, optimize=True)
+        second = np.einsum("kgbl,kqgl,krgl->qrgbl", share, away, away, optimize=True)
+        spreads.append(second - mean[:, None] * mean[None])
+        means.append(at.v + mean)
+    return np.concatenate(means, axis=1), np.concatenate(spreads, axis=2)
+
+
+def _parts(rows: CountSums, beta: Floats) -> Iterator[slice]:
+    size = max(1, CELLS // max(len(rows.y) * beta.shape[1], 1))
+    for g in range(0, len(beta), size):
+        yield slice(g, min(g + size, len(beta)))
+
+
+def _near(rows: CountSums, center: Floats, beta: Floats, factor: Floats) -> _Near:
+    at = located(rows, center, factor)
+    q, p = len(at.z), rows.x.shape[1]
+    modes = at.modes
+    eta = at.eta + sum(zk * rows.to_rows(vk) for zk, vk in zip(at.z, modes.v, strict=True))
+    weight = rows.size * rows.link.cumulants(eta)[2]
+    cross = np.empty((q, len(center), p, len(rows.starts)))
+    for k, zk in enumerate(at.z):
+        for j in range(p):
+            cross[k, :, j] = rows.over_groups(zk * weight * rows.x[:, j])
+    slope = -small.backward(modes.lower, small.forward(modes.lower, cross))  # (q, G, p, L)
+    design = rows.x.T + sum(
+        zk[:, None] * rows.to_rows(sk) for zk, sk in zip(at.z, slope, strict=True)
+    )
+    away = beta - center[:, None]
+    every = eta[:, None] + away @ design
+    v = modes.v[:, :, None] + away @ slope
+    return _Near(every, v, at.z, modes.lower, rows.over_groups(rows.y * every))
+
+
+def _nodes(rows: CountSums, at: _Near, points: int) -> Iterator[tuple[Floats, Floats]]:
+    """How far every node of the rule is from the mode, (q, G, L); its log share, (G, B, L)."""
+    q, _, nodes, groups = at.lower.shape
+    square = 0.5 * (at.v**2).sum(axis=0)
+    for node, weight in zip(*hermite(points, q), strict=True):
+        wide = np.empty((q, nodes, 1, groups))
+        wide[:] = node[:, None, None, None]
+        away = small.backward(at.lower, wide)[:, :, 0]
+        shift = sum(zk * rows.to_rows(ak) for zk, ak in zip(at.z, away, strict=True))
+        cumulant = rows.size * rows.link.cumulant(at.eta + shift[:, None])
+        log_f = at.events - rows.over_groups(cumulant) - square
+        log_f += (rows.over_groups(rows.y * shift) - 0.5 * (away**2).sum(axis=0))[:, None]
+        for vk, ak in zip(at.v, away, strict=True):
+            log_f -= vk * ak[:, None]
+        yield away, log_f + (weight + 0.5 * float(node @ node))
