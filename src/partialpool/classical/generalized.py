@@ -141,7 +141,8 @@ def generalized_model(statistics: CountProducts, *, points: int = 1) -> MixedEst
         )
     plain = make_criterion(s, restricted=False)
     several, place = sorted_rows(s, plain.system)
-    criterion = CountCriterion(plain, several, points, s.log_constant)
+    constant = s.log_constant + float(several.rows.best().sum())
+    criterion = CountCriterion(plain, several, points, constant)
     return _estimate(s, criterion, _highest(criterion), place)
 
 

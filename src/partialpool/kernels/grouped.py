@@ -59,6 +59,14 @@ class CountSums:
     z: Floats
     starts: Ints
 
+    def best(self) -> Floats:
+        """Highest log likelihood of each group, every row by itself; (L,).
+
+        Log likelihoods are told relative to it, so that no digits are lost to large counts.
+        """
+        size = np.where(self.size > 0, self.size, 1.0)
+        return self.over_groups(self.link.best(self.y, size))
+
     def eta(self, beta: Floats) -> Floats:
         """The linear predictor without the groups; (G, p) to (G, N)."""
         return np.asarray(self.base + (self.x @ beta.T).T)
@@ -101,6 +109,8 @@ class Modes:
 def log_marginals(rows: CountSums, beta: Floats, factor: Floats, points: int) -> Floats:
     """Log likelihood of all groups, each integrated out, at G nodes; shape (G,).
 
+    Relative to the highest that `CountSums.best` says.
+
     Parameters
     ----------
     rows : CountSums
@@ -110,7 +120,7 @@ def log_marginals(rows: CountSums, beta: Floats, factor: Floats, points: int) ->
     points : int
         Nodes of the rule along each dimension of v.
     """
-    out = np.empty(len(beta))
+    out, best = np.empty(len(beta)), rows.best()
     for part in _parts(rows, len(beta)):
         at = located(rows, beta[part], factor[part], points)
         top, total = np.array(-np.inf), np.array(0.0)
@@ -118,7 +128,7 @@ def log_marginals(rows: CountSums, beta: Floats, factor: Floats, points: int) ->
             higher = np.maximum(top, log_f)
             total = total * np.exp(top - higher) + np.exp(log_f - higher)
             top = higher
-        out[part] = (top + np.log(total) - at.log_root).sum(axis=-1)
+        out[part] = (top - best + np.log(total) - at.log_root).sum(axis=-1)
     return out
 
 
@@ -162,7 +172,7 @@ def expected(rows: CountSums, beta: Floats, factor: Floats, points: int) -> Expe
         here = at.eta + sum(zk * rows.to_rows(vk) for zk, vk in zip(at.z, v, strict=True))
         mean += rows.to_rows(weight) * rows.link.natural(here)
     log_root = at.log_root
-    log_marginal = (top + np.log(total) - log_root).sum(axis=-1)
+    log_marginal = (top - rows.best() + np.log(total) - log_root).sum(axis=-1)
     return Expected(log_marginal, log_root.sum(axis=-1), rows.y - rows.size * mean)
 
 

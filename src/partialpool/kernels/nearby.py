@@ -61,7 +61,7 @@ def log_marginals(
     points : int
         Nodes of the rule along each dimension of v.
     """
-    out = np.empty(beta.shape[:2])
+    out, best = np.empty(beta.shape[:2]), rows.best()
     for part in _parts(rows, beta):
         at = _near(rows, center[part], beta[part], factor[part])
         top, total = np.array(-np.inf), np.array(0.0)
@@ -70,7 +70,7 @@ def log_marginals(
             total = total * np.exp(top - higher) + np.exp(log_f - higher)
             top = higher
         log_root = sum(np.log(at.lower[k, k]) for k in range(len(at.z)))
-        out[part] = (top + np.log(total)).sum(axis=-1) - np.sum(log_root, axis=-1)[:, None]
+        out[part] = (top - best + np.log(total)).sum(axis=-1) - np.sum(log_root, axis=-1)[:, None]
     return out
 
 

@@ -25,7 +25,8 @@ ENOUGH = 1e-9
 SETTLED = 1e-3
 """Below such a rise the curvature is not computed again."""
 LONGEST = 5.0
-"""A step changes the log density by no more than half the square of this, as predicted."""
+"""A step changes the log density by no more than half the square of this, as predicted, and the
+linear predictor of no row by more than this."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,12 +124,17 @@ def highest(rows: CountSums, factor: Floats, prior: Floats, begin: Floats, point
         best = max(value, best)
         gradient = rows.x.T @ found.residual[0] + prior[:-1, -1] - prior[:-1, :-1] @ r
         if rise > SETTLED:
-            lower, slope = _curvature(rows, factor, prior, r)
+            try:
+                lower, slope = _curvature(rows, factor, prior, r)
+            except linalg.LinAlgError:  # far out, where no weight is left: no density
+                size, groups = len(r), (len(factor), len(rows.starts))
+                return Around(rows, np.zeros(size), -np.inf, np.eye(size), np.zeros((*groups, size)))
         step = linalg.cho_solve((lower, True), gradient)
         rise = 0.5 * float(gradient @ step)
         if rise < ENOUGH:
             break
-        step = step * min(1.0, LONGEST / np.sqrt(2.0 * rise))
+        farthest = float(np.abs(rows.x @ step).max(initial=0.0))
+        step = step * min(1.0, LONGEST / np.sqrt(2.0 * rise), LONGEST / max(farthest, 1e-300))
         r = r + step
     return Around(rows, r, value - log_root, lower, slope)
 

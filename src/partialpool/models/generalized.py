@@ -147,7 +147,7 @@ def _rules(model: GeneralizedModel) -> tuple[int, Rule]:
     q, p = rows.z.shape[1], rows.x.shape[1]
     points = np.concatenate([model.starts[:1], model.starts[:1]])
     for term in model.terms:
-        points[1, term.sds] *= 2.0
+        points[1, term.sds] *= 3.0
     factor, beta = model.lambdas(points)[0], np.zeros((2, p))
     tried = POINTS.get(q, (1,))
     found = np.array([grouped.log_marginals(rows, beta, factor, k) for k in tried])
