@@ -44,10 +44,7 @@ def naive(rows, group, beta, factor):
     for g in range(group.max() + 1):
         at = group == g
         eta = (rows.x[at] @ beta)[:, None] + rows.z[at] @ factor @ v.T
-        if rows.link is LOGIT:
-            a = np.logaddexp(0, eta)
-        else:
-            a = np.exp(eta)
+        a = np.logaddexp(0, eta) if rows.link is LOGIT else np.exp(eta)
         log_f = (rows.y[at, None] * eta - rows.size[at, None] * a).sum(axis=0) + prior
         out.append(special.logsumexp(log_f) + cell)
     return np.array(out)
@@ -95,7 +92,11 @@ def test_without_predictors_it_is_the_exact_one_way_model(family, prior):
         np.testing.assert_allclose(got, want, atol=1.5e-2 * sd, rtol=0)
     np.testing.assert_allclose(found.group(0).mean, exact.theta.mean, atol=5e-3)
     np.testing.assert_allclose(found.group(0).sd, exact.theta.sd, rtol=0.01)
-    np.testing.assert_allclose(found.natural_group(0).mean, exact.value.mean, rtol=0.02)
+    np.testing.assert_allclose(found.natural_group(0).mean, exact.value.mean, rtol=0.01)
+    np.testing.assert_allclose(found.natural_group(0).sd, exact.value.sd, rtol=0.08)
+    for p in (0.025, 0.5, 0.975):
+        off = (found.group(0).quantile(p) - exact.theta.quantile(p)) / exact.theta.sd
+        assert np.abs(off).max() < 0.08
 
 
 def example(seed=0, groups=8, trials=True):
@@ -174,10 +175,10 @@ def test_large_counts_of_crossed_factors_are_as_measured_logarithms():
     counts = pp.fit("y ~ x + (1 | a) + (1 | b)", {**data, "y": y}, family="poisson")
     log_data = {**data, "log_y": np.log(y), "s": y**-0.5}
     measured = pp.fit("log_y | se(s) ~ x + (1 | a) + (1 | b)", log_data)
-    # the surrogate's own error, about 1e-2 sds, on both sides
     sd = measured.parameters()["sd"]
     assert np.abs((counts.parameters()["mean"] - measured.parameters()["mean"]) / sd).max() < 0.05
-    np.testing.assert_allclose(counts.parameters()["sd"], sd, rtol=0.05)
+    np.testing.assert_allclose(counts.parameters()["sd"], sd, rtol=0.1)
+    assert 0.01 < counts.posterior.error < 0.1  # with two sds of few groups the tails are long
     effects = counts.groups(scale="link")["effect"], measured.groups()["effect"]
     np.testing.assert_allclose(*effects, atol=0.01)
 

@@ -76,21 +76,43 @@ def log_marginals(
 
 def moments(
     rows: CountSums, center: Floats, beta: Floats, factor: Floats, points: int
-) -> tuple[Floats, Floats]:
-    """Mean, (q, G, B, L), and covariance, (q, q, G, B, L), of every v; as `log_marginals`."""
-    means, spreads = [], []
-    for part in _parts(rows, beta):
-        at = _near(rows, center[part], beta[part], factor[part])
-        found = list(_nodes(rows, at, points))
-        share = np.stack([f for _, f in found])
-        share = np.exp(share - share.max(axis=0))
-        share /= share.sum(axis=0)
-        away = np.stack([a for a, _ in found])  # (K, q, G, L)
-        mean = np.einsum("kgbl,kqgl->qgbl", share, away, optimize=True)
-        second = np.einsum("kgbl,kqgl,krgl->qrgbl", share, away, away, optimize=True)
-        spreads.append(second - mean[:, None] * mean[None])
-        means.append(at.v + mean)
-    return np.concatenate(means, axis=1), np.concatenate(spreads, axis=2)
+) -> tuple[Floats, Floats, Floats]:
+    """Mean, (q, G, B, L), covariance, (q, q, G, B, L), and third central moments of every v.
+
+    Parameters as of `log_marginals`.
+    """
+    found = [
+        _moments(rows, _near(rows, center[part], beta[part], factor[part]), points)
+        for part in _parts(rows, beta)
+    ]
+    means, spreads, thirds = zip(*found, strict=True)
+    return (
+        np.concatenate(means, axis=1),
+        np.concatenate(spreads, axis=2),
+        np.concatenate(thirds, axis=3),
+    )
+
+
+def _moments(rows: CountSums, at: _Near, points: int) -> tuple[Floats, Floats, Floats]:
+    found = list(_nodes(rows, at, points))
+    share = np.stack([f for _, f in found])
+    share = np.exp(share - share.max(axis=0))
+    share /= share.sum(axis=0)
+    away = np.stack([a for a, _ in found])  # (K, q, G, L)
+    square = away[:, :, None] * away[:, None]
+    first = np.einsum("kgbl,kqgl->qgbl", share, away, optimize=True)
+    second = np.einsum("kgbl,kqrgl->qrgbl", share, square, optimize=True)
+    third = np.einsum("kgbl,kqrgl,ksgl->qrsgbl", share, square, away, optimize=True)
+    covariance = second - first[:, None] * first[None]
+    third -= first[:, None, None] * first[:, None] * first
+    third -= thrice(first, covariance)
+    return at.v + first, covariance, third
+
+
+def thrice(a: Floats, b: Floats) -> Floats:
+    """``a_i b_jk + a_j b_ik + a_k b_ij``, of shapes (q, ...) and (q, q, ...)."""
+    whole = a[:, None, None] * b[None]
+    return np.asarray(whole + whole.swapaxes(0, 1) + whole.swapaxes(0, 2))
 
 
 def _parts(rows: CountSums, beta: Floats) -> Iterator[slice]:

@@ -20,13 +20,14 @@ from partialpool.kernels import grouped, small
 from partialpool.kernels.grouped import CountSums
 
 ROUNDS = 60
-ENOUGH = 1e-9
+ENOUGH = 1e-12
 """The search ends where the log density can rise by less."""
 SETTLED = 1e-3
-"""Below such a rise the curvature is not computed again."""
+"""Below such a rise the curvature is not computed again, until the end."""
+NEGLIGIBLE = 1e-8
+"""Share of the variances that is added to them where Lambda is inverted."""
 LONGEST = 5.0
-"""A step changes the log density by no more than half the square of this, as predicted, and the
-linear predictor of no row by more than this."""
+"""A step changes the linear predictor of no row by more."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +54,17 @@ class Several:
     def columns(self) -> int:
         """Length of r less that of beta."""
         return sum(n * z.shape[1] for n, z in zip(self.sizes, self.z, strict=True))
+
+    def same_effects(self, r: Floats, before: Sequence[Floats], now: Sequence[Floats]) -> Floats:
+        """Values of r with about the effects that they have with Lambda as `before`."""
+        parts, begin = [], 0
+        for z, groups, old, new in zip(self.z, self.sizes, before, now, strict=True):
+            q = z.shape[1]
+            v = r[begin : begin + groups * q].reshape(groups, q)
+            ridge = NEGLIGIBLE * max(float((old**2).sum()), float((new**2).sum())) * np.eye(q)
+            parts.append((v @ old.T @ np.linalg.solve(new.T @ new + ridge, new.T).T).ravel())
+            begin += groups * q
+        return np.concatenate([*parts, r[begin:]])
 
     def at(self, factors: Sequence[Floats]) -> CountSums:
         """The rows with the columns of r, given Lambda of the other levels, (q, q) each."""
@@ -123,18 +135,19 @@ def highest(rows: CountSums, factor: Floats, prior: Floats, begin: Floats, point
             continue
         best = max(value, best)
         gradient = rows.x.T @ found.residual[0] + prior[:-1, -1] - prior[:-1, :-1] @ r
-        if rise > SETTLED:
-            try:
+        try:
+            if rise > SETTLED:
                 lower, slope = _curvature(rows, factor, prior, r)
-            except linalg.LinAlgError:  # far out, where no weight is left: no density
-                size, groups = len(r), (len(factor), len(rows.starts))
-                return Around(rows, np.zeros(size), -np.inf, np.eye(size), np.zeros((*groups, size)))
-        step = linalg.cho_solve((lower, True), gradient)
-        rise = 0.5 * float(gradient @ step)
-        if rise < ENOUGH:
-            break
+            step = linalg.cho_solve((lower, True), gradient)
+            rise = 0.5 * float(gradient @ step)
+            if rise < ENOUGH:
+                lower, slope = _curvature(rows, factor, prior, r)
+                break
+        except linalg.LinAlgError:  # far out, where no weight is left: no density
+            size, groups = len(r), (len(factor), len(rows.starts))
+            return Around(rows, np.zeros(size), -np.inf, np.eye(size), np.zeros((*groups, size)))
         farthest = float(np.abs(rows.x @ step).max(initial=0.0))
-        step = step * min(1.0, LONGEST / np.sqrt(2.0 * rise), LONGEST / max(farthest, 1e-300))
+        step = step * min(1.0, LONGEST / max(farthest, 1e-300))
         r = r + step
     return Around(rows, r, value - log_root, lower, slope)
 

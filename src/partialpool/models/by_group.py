@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from partialpool._typing import Bools, Floats, Ints
 from partialpool.integrate.nearly_normal import Rule, cubature
 from partialpool.kernels import grouped, nearby
 from partialpool.kernels.grouped import CountSums, Joint
-from partialpool.kernels.tree import Functional
+from partialpool.kernels.tree import Functional, Skewness
 
 AGAIN = 3
 """Times a rule is laid again, at most."""
@@ -39,8 +39,8 @@ class Inner:
     mean : ndarray, shape (G, p)
     covariance : ndarray, shape (G, p, p)
         Of beta in the basis.
-    third : ndarray, shape (G, p)
-        Third central moments of the coefficients as named.
+    third : ndarray, shape (G, p, p, p)
+        Third central moments of beta; zero where the rule is cubature, which does not tell them.
     """
 
     log_total: Floats
@@ -59,12 +59,20 @@ class Together:
     covariance : ndarray, shape (G, q, q, L)
     cross : ndarray, shape (G, q, L, p)
         Covariances with beta.
+    third : ndarray, shape (G, q, q, q, L)
+        Third central moments of v less its regression on beta, e.
+    twice : ndarray, shape (G, q, q, p, L)
+        Of e twice and beta once.
+    once : ndarray, shape (G, q, p, p, L)
     beta : Inner
     """
 
     mean: Floats
     covariance: Floats
     cross: Floats
+    third: Floats
+    twice: Floats
+    once: Floats
     beta: Inner
 
 
@@ -90,8 +98,6 @@ class ByGroup:
     rows : CountSums
     place : ndarray of int, shape (L,)
         The group, by label, of each group in the order of the rows.
-    named : ndarray, shape (p, p)
-        Coefficients as named from beta.
     points : int
         Nodes of the quadrature rule along each effect.
     rule : Rule
@@ -100,7 +106,6 @@ class ByGroup:
 
     rows: CountSums
     place: Ints
-    named: Floats
     points: int
     rule: Rule
 
@@ -160,13 +165,15 @@ class ByGroup:
         sd = np.sqrt(np.maximum(np.einsum("gii->gi", second), 0.0))
         off = (np.abs(mean) > OFF).any(axis=1) | (sd < NARROW).any(axis=1) | (sd > WIDE).any(axis=1)
         log_det = np.log(np.abs(np.einsum("gii->gi", root))).sum(axis=1)
-        away = points @ self.named.T
-        away = away - np.einsum("gb,gbk->gk", share, away)[:, None]
+        third = np.zeros((nodes, *(rule.points.shape[1],) * 3))
+        if rule.degree is None:
+            away = points - np.einsum("gb,gbi->gi", share, points)[:, None]
+            third = np.einsum("gb,gbi,gbj,gbk->gijk", share, away, away, away, optimize=True)
         inner = Inner(
             log_total=top + np.log(total) - rule.log_excess + log_det,
             mean=center + np.einsum("gij,gj->gi", root, mean),
             covariance=root @ second @ root.transpose(0, 2, 1),
-            third=np.einsum("gb,gbk->gk", share, away**3),
+            third=third,
         )
         return inner, _Laid(center, points, share, off)
 
@@ -267,37 +274,52 @@ class ByGroup:
 
     def together(self, factor: Floats, prior: Floats) -> Together:
         """Moments of every group's v, beta integrated out."""
-        size = max(1, CHUNK // (len(self.rule.points) * max(len(self.place), 1)))
+        q = self.rows.z.shape[1]
+        size = max(1, CHUNK // (len(self.rule.points) * max(len(self.place), 1) * q**3))
         parts = [
             self._together(factor[g : g + size], prior[g : g + size])
             for g in range(0, len(factor), size)
         ]
-        return Together(
-            mean=np.concatenate([p.mean for p in parts]),
-            covariance=np.concatenate([p.covariance for p in parts]),
-            cross=np.concatenate([p.cross for p in parts]),
-            beta=_joined([p.beta for p in parts]),
-        )
+        arrays = [f.name for f in fields(Together) if f.name != "beta"]
+        whole = {name: np.concatenate([getattr(p, name) for p in parts]) for name in arrays}
+        return Together(**whole, beta=_joined([p.beta for p in parts]))
 
     def _together(self, factor: Floats, prior: Floats) -> Together:
         inner, laid = self._integrated(factor, prior)
         share = laid.share
-        v, within = nearby.moments(self.rows, laid.center, laid.points, factor, self.points)
+        v, within, third = nearby.moments(self.rows, laid.center, laid.points, factor, self.points)
         mean = np.einsum("gb,qgbl->gql", share, v, optimize=True)
         v -= mean.transpose(1, 0, 2)[:, :, None]
-        spread = np.einsum("gb,qrgbl->gqrl", share, within, optimize=True)
-        spread += np.einsum("gb,qgbl,rgbl->gqrl", share, v, v, optimize=True)
         away = laid.points - np.einsum("gb,gbi->gi", share, laid.points)[:, None]
-        cross = np.einsum("gb,qgbl,gbi->gqli", share, v, away, optimize=True)
-        if away.shape[2]:  # the rule's own error in the variance of beta is known
-            own = np.einsum("gb,gbi,gbj->gij", share, away, away, optimize=True)
-            slope = np.einsum("gqli,gij->gqlj", cross, np.linalg.inv(own), optimize=True)
-            wrong = own - inner.covariance
-            cross = np.einsum("gqli,gij->gqlj", slope, inner.covariance, optimize=True)
-            spread -= np.einsum("gqli,gij,grlj->gqrl", slope, wrong, slope, optimize=True)
+        slope = _slope(share, v, away)
+        v -= np.einsum("gqli,gbi->qgbl", slope, away, optimize=True)  # e
+        square = within + v[:, None] * v[None]
+        spread = np.einsum("gb,qrgbl->gqrl", share, square, optimize=True)
+        cross = np.einsum("gqli,gij->gqlj", slope, inner.covariance, optimize=True)
+        if self.rule.degree == 3:  # does not tell how v curves with beta
+            v = np.zeros_like(v)
+        third += nearby.thrice(v, within) + v[:, None, None] * v[:, None] * v
         back = np.empty(len(self.place), dtype=np.int64)
         back[self.place] = np.arange(len(back))
-        return Together(mean[..., back], spread[..., back], cross[:, :, back], inner)
+        total = partial(np.einsum, optimize=True)
+        return Together(
+            mean=mean[..., back],
+            covariance=(spread + np.einsum("gqli,grli->gqrl", slope, cross))[..., back],
+            cross=cross[:, :, back],
+            third=total("gb,qrsgbl->gqrsl", share, third)[..., back],
+            twice=total("gb,qrgbl,gbi->gqril", share, square, away)[..., back],
+            once=total("gb,qgbl,gbi,gbj->gqijl", share, v, away, away)[..., back],
+            beta=inner,
+        )
+
+
+def _slope(share: Floats, v: Floats, away: Floats) -> Floats:
+    """Regression of v, (q, G, B, L), on beta, (G, B, p), both with mean zero; (G, q, L, p)."""
+    cross = np.einsum("gb,qgbl,gbi->gqli", share, v, away, optimize=True)
+    if not away.shape[2]:
+        return np.asarray(cross)
+    own = np.einsum("gb,gbi,gbj->gij", share, away, away, optimize=True)
+    return np.asarray(np.einsum("gqli,gij->gqlj", cross, np.linalg.inv(own), optimize=True))
 
 
 def _put(whole: Inner | _Laid, part: Inner | _Laid, at: Ints) -> None:
@@ -320,9 +342,10 @@ def _root_of_inverse(joint: Joint) -> Floats:
 def _regressed(found: Together, factor: Floats, index: Ints, z: Floats, x: Floats) -> Functional:
     """Combinations of groups' effects as linear functions of beta, with what is left of them."""
     u = np.einsum("gkm,rk->grm", factor, z)  # (G, R, q)
-    nodes, p = len(factor), x.shape[1]
-    constant, variance = np.zeros((nodes, len(x))), np.zeros((nodes, len(x)))
-    coefficient = np.tile(x, (nodes, 1, 1))
+    nodes, size, p = len(factor), len(x), x.shape[1]
+    constant, variance = np.zeros((nodes, size)), np.zeros((nodes, size))
+    noise, twice = np.zeros((nodes, size)), np.zeros((nodes, size, p))
+    once, coefficient = np.zeros((nodes, size, p, p)), np.tile(x, (nodes, 1, 1))
     new, known = index == -1, np.flatnonzero(index >= 0)
     variance[:, new] = (u[:, new] ** 2).sum(axis=2)
     if len(known):
@@ -334,4 +357,12 @@ def _regressed(found: Together, factor: Floats, index: Ints, z: Floats, x: Float
         constant[:, known] = mean - np.einsum("grp,gp->gr", slope, found.beta.mean)
         coefficient[:, known] += slope
         variance[:, known] = np.maximum(spread - (slope * cross).sum(axis=2), 0.0)
-    return Functional(constant, coefficient, variance)
+        noise[:, known] = np.einsum(
+            "gru,grs,grt,gustr->gr", here, here, here, found.third[..., at], optimize=True
+        )
+        twice[:, known] = np.einsum(
+            "grq,grs,gqspr->grp", here, here, found.twice[..., at], optimize=True
+        )
+        once[:, known] = np.einsum("grq,gqijr->grij", here, found.once[..., at], optimize=True)
+    skewness = Skewness(noise, twice, once, found.beta.third)
+    return Functional(constant, coefficient, variance, skewness)

@@ -10,10 +10,12 @@ an integral over the hyperparameters.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy import linalg
@@ -41,15 +43,12 @@ class BySeveral:
         The rows, in the order of the largest factor's groups.
     place : ndarray of int, shape (L,)
         The group, by label, of each of the largest factor's groups in that order.
-    named : ndarray, shape (p, p)
-        Coefficients as named from beta.
     points : int
         Nodes of the quadrature rule along each effect.
     """
 
     several: Several
     place: Ints
-    named: Floats
     points: int
 
     @property
@@ -86,25 +85,28 @@ class BySeveral:
             tail = found.lower[n:, n:]  # beta comes last: its own block of the factor
             half = linalg.solve_triangular(tail, np.eye(p), lower=True)
             spread[g] = half.T @ half
-        return Inner(total, mean, spread, np.zeros((nodes, p)))
+        return Inner(total, mean, spread, np.zeros((nodes, p, p, p)))
 
     def _each(self, factors: Sequence[Floats], prior: Floats) -> Iterator[Around]:
         """The highest point of r at each node, starting from that of the node before."""
         n = self.several.columns
-        begin = self._begin
+        r, before = self._begin
         for g in range(len(prior)):
             first, *others = (f[g] for f in factors)
             wide = np.zeros((n + len(prior[g]), n + len(prior[g])))
             wide[:n, :n] = np.eye(n)
             wide[n:, n:] = prior[g]
+            begin = self.several.same_effects(r, before, others)
             yield (found := highest(self.several.at(others), first, wide, begin, self.points))
-            begin = found.at
-        self._begin[:] = begin
+            if math.isfinite(found.value):
+                r, before = found.at, others
+        self._begin[:] = r, before
 
     @cached_property
-    def _begin(self) -> Floats:
-        """Where the last search ended: where the next one starts."""
-        return np.zeros(self.several.columns + self.rows.x.shape[1])
+    def _begin(self) -> list[Any]:
+        """Where the last search ended, r and Lambda of the other levels: where the next starts."""
+        others = [np.eye(z.shape[1]) for z in self.several.z]
+        return [np.zeros(self.several.columns + self.rows.x.shape[1]), others]
 
     def functional(
         self,

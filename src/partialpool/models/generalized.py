@@ -67,11 +67,15 @@ class GeneralizedModel(MixedModel):
         return self.inner.integrate(self.lambdas(points), self.prior_precision(points))
 
     def evaluate(self, points: Floats) -> tuple[Floats, Floats]:
-        """Log posterior density of phi, up to a constant, and beta given phi; as `MixedModel`."""
+        """Log posterior density of phi, up to a constant, and beta given phi; as `MixedModel`.
+
+        What is carried along ends with the third central moments of the coefficients as named.
+        """
         found = self.integrated(points)
         spread = found.covariance.reshape(len(points), -1)
-        ones = np.ones((len(points), 1))
-        carried = np.concatenate([ones, found.mean, spread, found.third], axis=1)
+        ones, (named, _) = np.ones((len(points), 1)), self.system.named
+        third = np.einsum("ka,kb,kc,gabc->gk", named, named, named, found.third, optimize=True)
+        carried = np.concatenate([ones, found.mean, spread, third], axis=1)
         return found.log_total + self.log_prior(points), carried
 
     def inner_error(self, cloud: Cloud) -> float:
@@ -87,6 +91,11 @@ class GeneralizedModel(MixedModel):
             return self.evaluate(points)
         few = replace(self.inner, rule=cubature(self.system.p, 3))
         return replace(self, inner=few).evaluate(points)
+
+    @property
+    def skewed(self) -> bool:
+        """Whether third moments of groups' effects are known."""
+        return isinstance(self.inner, ByGroup)
 
     @property
     def seconds(self) -> float:
@@ -135,10 +144,9 @@ def _draft(plain: MixedModel) -> ByGroup | BySeveral:
     """The rows in the system's terms; no rules yet."""
     assert isinstance(plain.statistics, CountProducts)
     several, place = sorted_rows(plain.statistics, plain.system)
-    matrix, _ = plain.system.named
     if several.sizes:
-        return BySeveral(several, place, matrix, 1)
-    return ByGroup(several.rows, place, matrix, 1, cubature(plain.system.p, 3))
+        return BySeveral(several, place, 1)
+    return ByGroup(several.rows, place, 1, cubature(plain.system.p, 3))
 
 
 def _rules(model: GeneralizedModel) -> tuple[int, Rule]:

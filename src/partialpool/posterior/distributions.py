@@ -11,7 +11,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -210,6 +210,15 @@ class Mixture(Distribution):
     df: float
     shift: float
     moments: float
+
+    def moved(self, added: Floats) -> Mixture:
+        """The same with a number, of shape (J,), added to each group's quantity."""
+
+        def rows(part: slice) -> tuple[Floats, Floats]:
+            loc, scale = self.rows(part)
+            return loc + added[part], scale
+
+        return replace(self, rows=rows)
 
     @property
     def mean(self) -> Floats:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,6 @@ from partialpool.data.count_rows import CountProducts
 from partialpool.data.cross_products import Block
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Accuracy
-from partialpool.kernels.links import LOG, Link
 from partialpool.models import Priors
 from partialpool.models.generalized import GeneralizedModel, generalized_model
 from partialpool.models.mixed_propriety import check_proper
@@ -28,6 +27,8 @@ from partialpool.posterior.integrated import integrated_cloud, one_node, one_poi
 from partialpool.posterior.linear import Nodes
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.mixed_draws import MixedDraws, as_named
+from partialpool.posterior.natural import Natural
+from partialpool.posterior.skewed import Cumulants, mixed
 from partialpool.posterior.spreads import of_nodes
 
 TARGETS = ((2, 1e-4), (3, 1e-3), (99, 5e-3))
@@ -36,8 +37,6 @@ INNER = 0.1
 """An error of the integrals within, in posterior sds, that is too large to pass over."""
 SMOOTH = 0.3
 """Width of the kernel by which draws of phi are smoothed, in its sds."""
-HERMITE = 25
-"""Nodes with which means of probabilities are taken over normals."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -93,15 +92,17 @@ class GeneralizedPosterior(MixedPosterior):
     @cached_property
     def coefficients(self) -> dict[str, Distribution]:
         """Every coefficient, by name; given the hyperparameters with its own skewness."""
-        nodes, to_named = self.nodes, self.model.system.named
+        nodes, (matrix, shift) = self.nodes, self.model.system.named
         p = self.model.system.p
         third = self.cloud.carried[self._weighty][:, 1 + p + p * p :]
-        return {
-            name: _skewed(nodes, to_named[0][k], float(to_named[1][k]), third[:, k], order)
-            for k, (name, order) in enumerate(
-                zip(self.statistics.coefficients, self.orders.coefficients, strict=True)
-            )
-        }
+        loc, scale = nodes.of_beta(matrix)
+        every = Cumulants.read(loc, scale, third)
+        found: dict[str, Distribution] = {}
+        for k, name in enumerate(self.statistics.coefficients):
+            one, order = every.part(slice(k, k + 1)), self.orders.coefficients[k]
+            how = nodes.weight, math.inf, float(shift[k]), order
+            found[name] = mixed((), partial(_always, one), *how, skewed=True)
+        return found
 
     def natural_group(self, block: int) -> Distribution:
         """Of each group probabilities or rates for its intercept, and ratios of odds or rates.
@@ -128,11 +129,7 @@ class GeneralizedPosterior(MixedPosterior):
         assert isinstance(found, Mixture)
         added = np.broadcast_to(np.asarray(offset, dtype=np.float64), found.shape)
 
-        def rows(part: slice) -> tuple[Floats, Floats]:
-            loc, scale = found.rows(part)
-            return loc + added[part], scale
-
-        return Natural(replace(found, rows=rows), self.statistics.link, 1)
+        return Natural(found.moved(added), self.statistics.link, 1)
 
     def group_table(
         self,
@@ -278,115 +275,5 @@ def _smoothed(
     return np.stack(columns, axis=1)
 
 
-def _skewed(nodes: Nodes, x: Floats, shift: float, third: Floats, order: float) -> Mixture:
-    """Mixture of pairs of normals with the mean, variance and third moment of each node.
-
-    Both of a pair have half of its weight. With skewness g their means are a sds apart from the
-    middle, and their variances differ by 4 g / (3 a); a is chosen for kurtosis 3 + 1.5 g^2, that
-    of the gamma distribution.
-    """
-    loc, scale = nodes.of_beta(x[None])
-    skew = np.clip(third / np.maximum(scale[:, 0], 1e-300) ** 3, -0.8, 0.8)
-    size = np.maximum(np.abs(skew), 1e-9)
-    a = (size**2 / 6.0) ** (1.0 / 6.0)
-    for _ in range(20):  # -2 a^4 + g^2 / (3 a^2) = 1.5 g^2
-        value = size**2 / (3.0 * a**2) - 2.0 * a**4 - 1.5 * size**2
-        a -= value / (-2.0 * size**2 / (3.0 * a**3) - 8.0 * a**3)
-    half, difference = 1.0 - a**2, size / (3.0 * a)
-    sign = np.sign(skew)
-    locs = np.concatenate([loc[:, 0] + sign * a * scale[:, 0], loc[:, 0] - sign * a * scale[:, 0]])
-    spreads = np.sqrt(np.concatenate([half + difference, np.maximum(half - difference, 1e-3)]))
-    scales = spreads * np.tile(scale[:, 0], 2)
-
-    def rows(_: slice) -> tuple[Floats, Floats]:
-        return locs[:, None], scales[:, None]
-
-    weight = 0.5 * np.tile(nodes.weight, 2)
-    return Mixture((), rows, weight, math.inf, shift, order)
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Natural(Distribution):
-    """Probabilities or rates whose links are mixtures of normals.
-
-    Parameters
-    ----------
-    inner : Mixture
-        On the link scale.
-    link : Link
-    every : int
-        Every so many-th is a probability or rate, from the first; the others are ratios of odds
-        or rates. 0: all are ratios.
-    """
-
-    inner: Mixture
-    link: Link
-    every: int
-
-    @property
-    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
-        return self.inner.shape
-
-    @property
-    def mean(self) -> Floats:
-        return self._moment(1)
-
-    @property
-    def sd(self) -> Floats:
-        return np.sqrt(np.maximum(self._moment(2) - self._moment(1) ** 2, 0.0))
-
-    def _moment(self, power: int) -> Floats:
-        z, w = np.polynomial.hermite_e.hermegauss(HERMITE)
-        share, weight = w / w.sum(), self.inner.weight
-        size = math.prod(self.shape)
-        out = np.empty(size)
-        step = max(1, 2**20 // len(weight))
-        for i in range(0, size, step):
-            part = slice(i, min(i + step, size))
-            loc, scale = self.inner.rows(part)
-            loc = loc + self.inner.shift
-            total = weight @ np.exp(np.minimum(power * loc + 0.5 * (power * scale) ** 2, 600.0))
-            if self.link is not LOG:
-                own = sum(
-                    s * self.link.natural(loc + v * scale) ** power
-                    for v, s in zip(z, share, strict=True)
-                )
-                total = np.where(self._ratios(part), total, weight @ own)
-            out[part] = total
-        return out.reshape(self.shape)
-
-    def _ratios(self, part: slice) -> Floats:
-        """Which of some elements are ratios."""
-        at = np.arange(part.start, part.stop)
-        return np.asarray(at % self.every != 0 if self.every else at >= 0)
-
-    def _links(self) -> Floats:
-        return self._ratios(slice(0, math.prod(self.shape))).reshape(self.shape)
-
-    def _ends(self) -> tuple[float, float]:
-        return (0.0, math.inf if self.every == 0 or self.link is LOG else 1.0)
-
-    def _quantiles(self, p: Floats) -> Floats:
-        return self._of(self.inner._quantiles(p))
-
-    def _of(self, theta: Floats) -> Floats:
-        ratios = LOG.natural(theta)
-        return np.where(self._links(), ratios, self.link.natural(theta))
-
-    def _to(self, x: Floats) -> Floats:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            inside = np.where(self._links(), np.log(x), self.link.linked(x))
-        return np.asarray(inside)
-
-    def _cdf(self, x: Floats) -> Floats:
-        theta = self._to(x)
-        inside = self.inner._cdf(np.clip(np.nan_to_num(theta, nan=0.0), -700.0, 700.0))
-        inside = np.where(np.isneginf(theta) | (x <= 0), 0.0, inside)
-        return np.where(np.isposinf(theta) | (np.isnan(theta) & (x > 0)), 1.0, inside)
-
-    def _density(self, x: Floats) -> Floats:
-        theta = self._to(x)
-        usable = np.isfinite(theta)
-        at = np.where(usable, theta, 0.0)
-        slope = np.where(self._links(), LOG.slope(at), self.link.slope(at))
-        return np.where(usable, self.inner._density(at) / np.maximum(slope, 1e-300), 0.0)
+def _always(found: Cumulants, _: slice) -> Cumulants:
+    return found

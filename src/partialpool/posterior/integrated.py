@@ -23,7 +23,7 @@ from partialpool.posterior.mixed import MixedPosterior
 
 TARGETS = ((2, 1e-8), (4, 1e-4), (99, 1e-3))
 """Targets of the error in up to so many dimensions of phi."""
-ROUGH = 1e-2
+ROUGH = 0.05
 """And where an evaluation is slow."""
 SLOW = 2e-3
 """Seconds of one evaluation from which on a polynomial stands in for most of them."""

@@ -10,6 +10,7 @@ from partialpool._typing import Floats, Ints
 from partialpool.kernels.tree import Functional
 from partialpool.models import MixedModel
 from partialpool.posterior.distributions import Mixture
+from partialpool.posterior.skewed import Cumulants, mixed
 
 KEPT = 2**23
 """Elements of what is computed once and kept; more is computed again whenever needed."""
@@ -100,18 +101,16 @@ def located(nodes: Nodes, rows: Rows, given: Functional) -> tuple[Floats, Floats
     return loc, nodes.scale[:, None] * np.sqrt(variance)
 
 
+def summarized(nodes: Nodes, rows: Rows, given: Functional) -> Cumulants:
+    """Location, scale and skewness of the rows at each node, beta integrated out."""
+    return Cumulants.read(*located(nodes, rows, given), given.third())
+
+
 def held(nodes: Nodes, rows: Rows, given: Functional, order: float) -> Mixture:
     """Distribution of rows whose values given beta are at hand; see `mixture`."""
-    loc, scale = located(nodes, rows, given)
-    scale = np.maximum(scale, 1e-300)
-    return Mixture(
-        (len(rows.constant),),
-        lambda at: (loc[:, at], scale[:, at]),
-        nodes.weight,
-        nodes.df,
-        0.0,
-        order,
-    )
+    found = summarized(nodes, rows, given)
+    shape, skewed = (len(rows.constant),), found.skew is not None
+    return mixed(shape, found.part, nodes.weight, nodes.df, 0.0, order, skewed=skewed)
 
 
 def mixture(model: MixedModel, nodes: Nodes, rows: Rows, order: float) -> Mixture:
@@ -121,9 +120,8 @@ def mixture(model: MixedModel, nodes: Nodes, rows: Rows, order: float) -> Mixtur
     if size * len(nodes.weight) * (model.system.p + 2) <= KEPT:
         return held(nodes, rows, functional(model, nodes, rows), order)
 
-    def compute(part: slice) -> tuple[Floats, Floats]:
+    def compute(part: slice) -> Cumulants:
         here = rows.part(part)
-        loc, scale = located(nodes, here, functional(model, nodes, here))
-        return loc, np.maximum(scale, 1e-300)
+        return summarized(nodes, here, functional(model, nodes, here))
 
-    return Mixture((size,), compute, nodes.weight, nodes.df, 0.0, order)
+    return mixed((size,), compute, nodes.weight, nodes.df, 0.0, order, skewed=model.skewed)
