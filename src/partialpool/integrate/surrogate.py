@@ -21,8 +21,8 @@ from partialpool.integrate.axis import Coordinate
 from partialpool.integrate.cloud import Cloud, Evaluate, integrate_cloud
 from partialpool.integrate.trapezoid import Accuracy
 
-DEGREE = {1: 6, 2: 6}
-"""Of the polynomial of the log density, by dimension; 4 in more than two."""
+DEGREE = {1: 6, 2: 6, 3: 5}
+"""Of the polynomial of the log density, by dimension; 4 in more than three."""
 CARRIED_DEGREE = 3
 SPACING = {1: 0.6, 2: 1.0, 3: 1.6}
 """Distance of the nodes in sds, by dimension; 1.7 in more than three."""
@@ -85,7 +85,7 @@ class Polynomial:
     def beyond(self, cloud: Cloud, moments: Sequence[float]) -> float:
         """Share of the total where the logarithm is continued along straight lines.
 
-        Or, where that is more, half its share of the variance of a dimension that has one.
+        Or, where that is more, a fifth of its share of the variance of a dimension that has one.
         """
         u = np.stack([a.coordinate(cloud.points[:, i]) for i, a in enumerate(self.axes)], axis=1)
         out = (self.round.inward(u) ** 2).sum(axis=1) > REACH**2
@@ -93,7 +93,7 @@ class Polynomial:
         square = weight[:, None] * (x - weight @ x) ** 2
         share = square[out].sum(axis=0) / np.maximum(square.sum(axis=0), 1e-300)
         exist = np.asarray(moments) > 2.0
-        return max(float(weight[out].sum()), 0.5 * float((share * exist).max(initial=0.0)))
+        return max(float(weight[out].sum()), 0.2 * float((share * exist).max(initial=0.0)))
 
 
 def integrate_by_surrogate(
