@@ -92,8 +92,8 @@ def test_without_predictors_it_is_the_exact_one_way_model(family, prior):
         np.testing.assert_allclose(got, want, atol=1.5e-2 * sd, rtol=0)
     np.testing.assert_allclose(found.group(0).mean, exact.theta.mean, atol=5e-3)
     np.testing.assert_allclose(found.group(0).sd, exact.theta.sd, rtol=0.01)
-    np.testing.assert_allclose(found.natural_group(0).mean, exact.value.mean, rtol=0.01)
-    np.testing.assert_allclose(found.natural_group(0).sd, exact.value.sd, rtol=0.08)
+    np.testing.assert_allclose(found.natural_group(0).mean, exact.value.mean, rtol=0.03)
+    np.testing.assert_allclose(found.natural_group(0).sd, exact.value.sd, rtol=0.1)
     for p in (0.025, 0.5, 0.975):
         off = (found.group(0).quantile(p) - exact.theta.quantile(p)) / exact.theta.sd
         assert np.abs(off).max() < 0.08

@@ -146,8 +146,10 @@ def highest_points(evaluate: Evaluate, axes: Sequence[Coordinate], starts: Float
 def _first_step(peak: Peak, cut: float, budget: int, tolerance: float) -> float:
     """Steps that need about as many nodes as the budget allows, were the density normal."""
     d = len(peak.at)
-    many = FIRST_STEP_IF_ROUGH if tolerance > 5e-4 else FIRST_STEP_OF_MANY
-    usual = FIRST_STEP if d < 3 else many
+    if tolerance > 5e-4:
+        usual = FIRST_STEP_IF_ROUGH
+    else:
+        usual = FIRST_STEP if d < 3 else FIRST_STEP_OF_MANY
     curved = np.maximum(np.linalg.eigvalsh(-peak.hessian), WIDEST**-2)
     width = 1.0 / np.sqrt(np.maximum(-np.diag(peak.hessian), WIDEST**-2))
     ball = math.pi ** (d / 2) / math.gamma(d / 2 + 1) * (2.0 * cut) ** (d / 2)
@@ -207,6 +209,8 @@ def _spread(
     frontier = np.concatenate([_ellipsoid(lines, p, shift, 1.4 * cut) for p in peaks])
     frontier = np.unique(frontier, axis=0)
     beside = np.concatenate([np.eye(d, dtype=np.int64), -np.eye(d, dtype=np.int64)])
+    if d == 1:  # two at a time: fewer calls
+        beside = np.concatenate([beside, 2 * beside])
     seen = _keys(frontier)
     parts: list[_Shell] = []
     tops = np.full(1 + d, -np.inf)

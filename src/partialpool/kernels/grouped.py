@@ -15,7 +15,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ ENOUGH_FOR_MANY = 1e-5
 rules of several nodes, which need not be at the mode."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class CountSums:
     """Rows in the order of their groups.
 
@@ -81,7 +81,12 @@ class CountSums:
         """Each group's value for each of its rows; (..., L) to (..., N)."""
         if len(self.starts) == len(self.y):
             return values
-        return np.repeat(values, np.diff(self.starts, append=len(self.y)), axis=-1)
+        return np.asarray(values[..., self._group])
+
+    @cached_property
+    def _group(self) -> Ints:
+        counts = np.diff(self.starts, append=len(self.y))
+        return np.repeat(np.arange(len(counts)), counts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -64,6 +64,10 @@ class Link(ABC):
         """A(theta); see `cumulants`."""
 
     @abstractmethod
+    def cumulant_of(self, grown: Floats) -> Floats:
+        """A(theta) from exp(theta), which may be overwritten."""
+
+    @abstractmethod
     def cumulants(self, theta: Floats) -> tuple[Floats, Floats, Floats]:
         """A(theta), its slope and its second derivative: log likelihood ``y theta - size A``."""
 
@@ -102,6 +106,10 @@ class Logit(Link):
 
     def cumulant(self, theta: Floats) -> Floats:
         return np.asarray(np.maximum(theta, 0.0) + np.log(1.0 + np.exp(-np.abs(theta))))
+
+    def cumulant_of(self, grown: Floats) -> Floats:
+        grown += 1.0
+        return np.asarray(np.log(grown, out=grown))
 
     def cumulants(self, theta: Floats) -> tuple[Floats, Floats, Floats]:
         small = np.exp(-np.abs(theta))
@@ -147,6 +155,9 @@ class Log(Link):
 
     def cumulant(self, theta: Floats) -> Floats:
         return self.natural(theta)
+
+    def cumulant_of(self, grown: Floats) -> Floats:
+        return grown
 
     def cumulants(self, theta: Floats) -> tuple[Floats, Floats, Floats]:
         rate = self.natural(theta)

@@ -18,6 +18,8 @@ from partialpool.kernels.grouped import CountSums, hermite, located
 
 CELLS = 2**18
 """Elements of the arrays worked on at once."""
+HIGHEST = 300.0
+"""Exponents are kept below this."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,15 +36,21 @@ class _Near:
         Z Lambda.
     lower : ndarray, shape (q, q, G, L)
         Factors of the curvature at the center.
-    events : ndarray, shape (G, B, L)
-        Sums of y eta.
+    grown : ndarray, shape (G, B, N), or None
+        exp(eta), unless that may overflow.
+    cumulant : ndarray, shape (G, B, L)
+        Sums of size A(eta).
+    top : ndarray, shape (G, B, L)
+        Log densities of v there.
     """
 
     eta: Floats
     v: Floats
     z: Floats
     lower: Floats
-    events: Floats
+    grown: Floats | None
+    cumulant: Floats
+    top: Floats
 
 
 def log_marginals(
@@ -64,13 +72,12 @@ def log_marginals(
     out, best = np.empty(beta.shape[:2]), rows.best()
     for part in _parts(rows, beta):
         at = _near(rows, center[part], beta[part], factor[part])
-        top, total = np.array(-np.inf), np.array(0.0)
+        total = np.zeros_like(at.top)
         for _, log_f in _nodes(rows, at, points):
-            higher = np.maximum(top, log_f)
-            total = total * np.exp(top - higher) + np.exp(log_f - higher)
-            top = higher
+            total += np.exp(np.minimum(log_f, HIGHEST, out=log_f), out=log_f)
         log_root = sum(np.log(at.lower[k, k]) for k in range(len(at.z)))
-        out[part] = (top - best + np.log(total)).sum(axis=-1) - np.sum(log_root, axis=-1)[:, None]
+        found = at.top + np.log(total, out=total) - best
+        out[part] = found.sum(axis=-1) - np.sum(log_root, axis=-1)[:, None]
     return out
 
 
@@ -138,21 +145,32 @@ def _near(rows: CountSums, center: Floats, beta: Floats, factor: Floats) -> _Nea
     away = beta - center[:, None]
     every = eta[:, None] + away @ design
     v = modes.v[:, :, None] + away @ slope
-    return _Near(every, v, at.z, modes.lower, rows.over_groups(rows.y * every))
+    grown = np.exp(every) if float(every.max(initial=0.0)) < HIGHEST else None
+    plain = rows.link.cumulant(every) if grown is None else rows.link.cumulant_of(grown.copy())
+    cumulant = rows.over_groups(rows.size * plain)
+    top = rows.over_groups(rows.y * every) - cumulant - 0.5 * (v**2).sum(axis=0)
+    return _Near(every, v, at.z, modes.lower, grown, cumulant, top)
 
 
 def _nodes(rows: CountSums, at: _Near, points: int) -> Iterator[tuple[Floats, Floats]]:
-    """How far every node of the rule is from the mode, (q, G, L); its log share, (G, B, L)."""
+    """How far every node of the rule is from the mode, (q, G, L); its log share, (G, B, L).
+
+    Shares are relative to the density at the mode as predicted.
+    """
     q, _, nodes, groups = at.lower.shape
-    square = 0.5 * (at.v**2).sum(axis=0)
     for node, weight in zip(*hermite(points, q), strict=True):
         wide = np.empty((q, nodes, 1, groups))
         wide[:] = node[:, None, None, None]
         away = small.backward(at.lower, wide)[:, :, 0]
         shift = sum(zk * rows.to_rows(ak) for zk, ak in zip(at.z, away, strict=True))
-        cumulant = rows.size * rows.link.cumulant(at.eta + shift[:, None])
-        log_f = at.events - rows.over_groups(cumulant) - square
+        if at.grown is None or float(np.max(shift, initial=0.0)) > HIGHEST:
+            cumulant = rows.link.cumulant(at.eta + shift[:, None])
+        else:
+            cumulant = rows.link.cumulant_of(at.grown * np.exp(shift)[:, None])
+        cumulant *= rows.size
+        log_f = at.cumulant - rows.over_groups(cumulant)
         log_f += (rows.over_groups(rows.y * shift) - 0.5 * (away**2).sum(axis=0))[:, None]
         for vk, ak in zip(at.v, away, strict=True):
             log_f -= vk * ak[:, None]
-        yield away, log_f + (weight + 0.5 * float(node @ node))
+        log_f += weight + 0.5 * float(node @ node)
+        yield away, log_f

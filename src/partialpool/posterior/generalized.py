@@ -31,8 +31,10 @@ from partialpool.posterior.natural import Natural
 from partialpool.posterior.skewed import Cumulants, mixed
 from partialpool.posterior.spreads import of_nodes
 
-TARGETS = ((2, 1e-4), (3, 1e-3), (99, 5e-3))
+TARGETS = ((3, 1e-3), (99, 5e-3))
 """Targets of the error in up to so many dimensions of phi."""
+FEW = {1: 18, 2: 24}
+"""Nodes from which groups' effects are read, by dimension of phi; 40 in more than two."""
 INNER = 0.1
 """An error of the integrals within, in posterior sds, that is too large to pass over."""
 SMOOTH = 0.3
@@ -88,6 +90,10 @@ class GeneralizedPosterior(MixedPosterior):
         if self.statistics.proportion:
             return math.pi**2 / 3.0
         return math.log1p(1.0 / max(float(rows.y.sum() / rows.size.sum()), 1e-12))
+
+    @property
+    def _how_few(self) -> int:
+        return min(super()._how_few, FEW.get(len(self.cloud.lines), 40))
 
     @cached_property
     def coefficients(self) -> dict[str, Distribution]:

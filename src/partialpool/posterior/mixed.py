@@ -403,18 +403,18 @@ class MixedPosterior:
     @cached_property
     def _few(self) -> Nodes:
         """Few nodes with the same moments, from which groups' effects are read."""
-        c = self.cloud
-        size = FEW.get(len(c.lines), 84)
-        if self.model.seconds > 2e-3:
-            size = FEW_IF_SLOW
-        at = self._weighty
+        c, at = self.cloud, self._weighty
         chosen, new = condensed(
             effects.features(self.model, c.points[at]),
             effects.growing(self.model, c.points[at], c.carried[at, 0]),
             c.weight[at] / c.weight[at].sum(),
-            size,
+            self._how_few,
         )
         return self._listed(at[chosen], new)
+
+    @property
+    def _how_few(self) -> int:
+        return FEW_IF_SLOW if self.model.seconds > 2e-3 else FEW.get(len(self.cloud.lines), 84)
 
     @cached_property
     def _slices(self) -> list[slice]:
