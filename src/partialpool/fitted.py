@@ -204,8 +204,8 @@ class Fit:
         -------
         frame
             estimate, sd, lower, upper (in units of the outcome as modelled, so of log(y) for a
-            formula of log(y)), one row for each row of `data`, in their order, in the kind of
-            frame that `data` is.
+            formula of log(y); of counts the probability, or the rate of one unit of exposure),
+            one row for each row of `data`, in their order, in the kind of frame that `data` is.
         """
         if self.design is None or isinstance(self.posterior, CountsPosterior):
             raise ArgumentError(

@@ -128,7 +128,7 @@ def fixed_effects_regression(s: CrossProducts) -> FixedEffects | None:
         return None
     block = max(terms, key=lambda b: len(b.labels))
     xtx, xty, yty = _within(s, block)
-    used = _estimable(s, block, xtx)
+    used = estimable(s, block)
     at = np.flatnonzero(used)
     inner = xtx[np.ix_(at, at)]
     beta = np.full(len(used), np.nan)
@@ -153,8 +153,9 @@ def _within(s: CrossProducts, block: Block) -> tuple[Floats, Floats, float]:
     return xtx, xty, s.yty - float(weight @ y_mean**2)
 
 
-def _estimable(s: CrossProducts, block: Block, xtx: Floats) -> Bools:
-    """Predictors that vary within groups, and are no combination of others there."""
+def estimable(s: CrossProducts, block: Block) -> Bools:
+    """Predictors that vary within groups, and are no combination of others there; shape (p,)."""
+    xtx = _within(s, block)[0]
     varies = np.flatnonzero(~block.constant)
     floor = TOLERANCE * np.diag(s.xtx)[varies]
     kept = independent(xtx[np.ix_(varies, varies)], floor)

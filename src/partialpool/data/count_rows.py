@@ -155,7 +155,8 @@ def _statistics(
     for block, group in zip(found.blocks, counted.group, strict=True):
         size = len(block.n)
         blocks.append(replace(block, n=_sums(group, few.count, size).astype(np.int64)))
-        y, n = _sums(group, counted.y, size), _sums(group, counted.size, size)
+        y = _sums(group, counted.y, size)
+        n = _sums(group, counted.size * np.exp(counted.offset), size)
         inside.append(int(((y > 0) & (~few.proportion | (y < n))).sum()))
         raw.append(np.divide(y, n, out=np.full(size, np.nan), where=n > 0))
     roles = rows.roles
@@ -384,6 +385,7 @@ def _ascent(rows: CountRows, q: Floats, link: Link, ridge: float) -> tuple[Float
         step = np.asarray(np.linalg.lstsq(curvature, gradient, rcond=1e-14)[0], dtype=np.float64)
         if gradient @ step < 1e-10 * max(1.0, abs(value) * 1e-6):
             break
-        step = step * min(1.0, 5.0 / max(float(np.abs(q @ step).max()), 1e-300))
+        reach = max(5.0, float(np.abs(q @ beta).max()))  # grows where there is no limit
+        step = step * min(1.0, reach / max(float(np.abs(q @ step).max()), 1e-300))
         beta = np.asarray(beta + step)
     return beta, curvature

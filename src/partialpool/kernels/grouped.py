@@ -27,6 +27,8 @@ from partialpool.kernels.links import Link
 
 CELLS = 2**18
 """Elements of the arrays worked on at once."""
+CORNERS = 1e-6
+"""Weight of the nodes of a product rule that may be left out."""
 ROUNDS = 60
 ENOUGH = 1e-11
 ENOUGH_FOR_MANY = 1e-5
@@ -226,10 +228,12 @@ def _log_density(rows: CountSums, eta: Floats, z: Floats, v: Floats) -> Floats:
     return np.asarray(rows.over_groups(log_f) - 0.5 * (v**2).sum(axis=0))
 
 
-def _modes(rows: CountSums, eta: Floats, z: Floats, enough: float) -> Modes:
-    """Newton's method for every group, halving steps that lead down."""
-    q = len(z)
-    v = np.zeros((q, len(eta), len(rows.starts)))
+def _modes(
+    rows: CountSums, eta: Floats, z: Floats, enough: float, v: Floats | None = None
+) -> Modes:
+    """Newton's method for every group from v, or from 0, halving steps that lead down."""
+    if v is None:
+        v = np.zeros((len(z), len(eta), len(rows.starts)))
     f, step, rise, lower = _newton(rows, eta, z, v)
     length = np.ones_like(f)
     for _ in range(ROUNDS):
@@ -280,11 +284,20 @@ def _inverse(lower: Floats) -> Floats:
 
 @cache
 def hermite(points: int, q: int) -> tuple[Floats, Floats]:
-    """Nodes, (K, q), and log weights of the product rule for N(0, I)."""
+    """Nodes, (K, q), and log weights of the product rule for N(0, I).
+
+    In several dimensions the corners, which together weigh next to nothing, are left out.
+    Source: Jaeckel (2005), A note on multivariate Gauss-Hermite quadrature.
+    """
     node, weight = special.roots_hermitenorm(points)
     log_w = np.log(weight) - 0.5 * math.log(2.0 * math.pi)
     nodes = np.array(list(itertools.product(node, repeat=q)))
     weights = np.array([sum(w) for w in itertools.product(log_w, repeat=q)])
+    if q > 1:
+        order = np.argsort(weights)
+        keep = order[np.cumsum(np.exp(weights[order])) > CORNERS]
+        nodes, weights = nodes[keep], weights[keep]
+        weights -= special.logsumexp(weights)
     return nodes, weights
 
 
@@ -341,25 +354,31 @@ def joint_modes(rows: CountSums, factor: Floats, prior: Floats, start: Floats) -
 
 def _joint(rows: CountSums, factor: Floats, prior: Floats, beta: Floats) -> tuple[Floats, Floats]:
     z = np.einsum("nk,gkm->mgn", rows.z, factor)
-    p = rows.x.shape[1]
+    p, v = rows.x.shape[1], None
     for _ in range(ROUNDS):
         eta = rows.base + beta @ rows.x.T
-        modes = _modes(rows, eta, z, ENOUGH)
+        modes = _modes(rows, eta, z, ENOUGH, v)
         at = eta + sum(zk * rows.to_rows(vk) for zk, vk in zip(z, modes.v, strict=True))
-        _, mean, slope = rows.link.cumulants(at)
-        weight = rows.size * slope
+        _, mean, curved = rows.link.cumulants(at)
+        weight = rows.size * curved
         gradient = (rows.y - rows.size * mean) @ rows.x + prior[:, :p, p]
         gradient -= np.einsum("gij,gj->gi", prior[:, :p, :p], beta)
         cross = np.stack(
             [[rows.over_groups(zk * weight * rows.x[:, j]) for j in range(p)] for zk in z]
         ).reshape(len(z), p, len(beta), -1)
         half = small.forward(modes.lower, cross.transpose(0, 2, 1, 3).copy())
-        precision = np.einsum("gn,ni,nj->gij", weight, rows.x, rows.x, optimize=True)
-        precision += prior[:, :p, :p] - sum(h @ h.transpose(0, 2, 1) for h in half)
+        slope = -small.backward(modes.lower, half)  # of v with beta, (q, G, p, L)
+        follows = rows.x.T + sum(
+            zk[:, None] * rows.to_rows(sk) for zk, sk in zip(z, slope, strict=True)
+        )
+        precision = (weight[:, None] * follows) @ follows.transpose(0, 2, 1)
+        precision += prior[:, :p, :p] + sum(s @ s.transpose(0, 2, 1) for s in slope)
         step = np.linalg.solve(precision, gradient[:, :, None])[:, :, 0]
         rise = 0.5 * (gradient * step).sum(axis=1)
         if not (rise > 1e-9).any():
             break
         size = np.sqrt(np.maximum(2.0 * rise, 1e-300))
-        beta = beta + step * np.minimum(1.0, 4.0 / size)[:, None]
+        step *= np.minimum(1.0, 4.0 / size)[:, None]
+        beta = beta + step
+        v = modes.v + np.einsum("qgpl,gp->qgl", slope, step)
     return beta, precision

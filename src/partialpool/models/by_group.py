@@ -25,6 +25,8 @@ CHUNK = 2**22
 """Elements held at once."""
 OFF, NARROW, WIDE = 0.5, 0.7, 1.6
 """A rule is laid again where it was off by so many sds, or its sd is so far from one."""
+LEAST = 0.05
+"""Variances that a rule finds, relative to those it was laid with, are no less than this."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,7 +114,7 @@ class ByGroup:
     def seconds(self) -> float:
         """Rough duration of one evaluation among many."""
         size, q = self.rows.z.shape
-        return 1e-4 + 8e-9 * size * len(self.rule.points) * self.points**q
+        return 1e-4 + 8e-9 * float(size * len(self.rule.points) * self.points**q)
 
     def integrate(self, factors: Sequence[Floats], prior: Floats) -> Inner:
         """Integrate beta and the groups out at G nodes.
@@ -156,7 +158,7 @@ class ByGroup:
         share /= total[:, None]
         mean = share @ rule.points
         second = np.einsum("gb,bi,bj->gij", share, rule.points, rule.points, optimize=True)
-        second -= mean[:, :, None] * mean[:, None, :] + rule.excess
+        second = _at_least(second - mean[:, :, None] * mean[:, None, :] - rule.excess, LEAST)
         sd = np.sqrt(np.maximum(np.einsum("gii->gi", second), 0.0))
         off = (np.abs(mean) > OFF).any(axis=1) | (sd < NARROW).any(axis=1) | (sd > WIDE).any(axis=1)
         log_det = np.log(np.abs(np.einsum("gii->gi", root))).sum(axis=1)
@@ -315,6 +317,14 @@ def _slope(share: Floats, v: Floats, away: Floats) -> Floats:
         return np.asarray(cross)
     own = np.einsum("gb,gbi,gbj->gij", share, away, away, optimize=True)
     return np.asarray(np.einsum("gqli,gij->gqlj", cross, np.linalg.inv(own), optimize=True))
+
+
+def _at_least(matrices: Floats, least: float) -> Floats:
+    """Symmetric matrices, (G, p, p), with no eigenvalue below a number."""
+    values, vectors = np.linalg.eigh(matrices)
+    if values.min(initial=least) >= least:
+        return matrices
+    return np.asarray((vectors * np.maximum(values, least)[:, None]) @ vectors.transpose(0, 2, 1))
 
 
 def _put(whole: Inner | _Laid, part: Inner | _Laid, at: Ints) -> None:

@@ -60,7 +60,7 @@ class BySeveral:
         """Rough duration of one evaluation among many."""
         size, q = self.rows.z.shape
         wide = self.several.columns + self.rows.x.shape[1]
-        return 3e-3 + 5e-7 * size * self.points**q + 1e-10 * wide**3
+        return 3e-3 + 5e-7 * float(size * self.points**q) + 1e-10 * float(wide**3)
 
     @property
     def words(self) -> str:

@@ -33,6 +33,8 @@ POINTS = {1: (5, 7, 11, 17, 27, 43), 2: (5, 7, 9, 13, 19), 3: (5, 7, 9)}
 GOOD = 1e-3
 """Change of the log likelihood from one rule to the next that is small enough, as far as it is not
 the same at two spreads."""
+FEW = 5
+"""And as many as are enough to look for the highest point."""
 NODES = 40
 """About how many nodes of phi there are."""
 AFFORDED = 2**28
@@ -86,11 +88,12 @@ class GeneralizedModel(MixedModel):
         return self.inner.error(self.lambdas(points), self.prior_precision(points), weight)
 
     def rough(self, points: Floats) -> tuple[Floats, Floats]:
-        """As `evaluate`, with few points of beta: good enough to find the highest point."""
+        """As `evaluate`, with few points: good enough to find the highest point."""
         if isinstance(self.inner, BySeveral):
             return self.evaluate(points)
-        few = replace(self.inner, rule=cubature(self.system.p, 3))
-        return replace(self, inner=few).evaluate(points)
+        few = min(self.inner.points, FEW)
+        rough = replace(self.inner, points=few, rule=cubature(self.system.p, 3))
+        return replace(self, inner=rough).evaluate(points)
 
     @property
     def skewed(self) -> bool:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from partialpool._typing import Floats
+from partialpool.classical.fixed_counts import fixed_effects_of_counts
 from partialpool.classical.pooled_regression import (
     FixedEffects,
     fixed_effects_regression,
     pooled_regression,
 )
 from partialpool.data import Clusters, CrossProducts, Table
+from partialpool.data.count_rows import CountProducts
 from partialpool.data.labels import as_labels, shown
 from partialpool.display import WIDTH
 from partialpool.posterior import Estimated, MixedPosterior
@@ -54,13 +56,19 @@ def compare_coefficients(
         Cross-products within clusters, for robust errors.
     """
     s = post.statistics
-    pooled, fixed = pooled_regression(s, clusters), fixed_effects_regression(s)
+    pooled = pooled_regression(s, clusters)
+    unlimited: tuple[str, ...] = ()
+    if isinstance(s, CountProducts):
+        fixed, unlimited = fixed_effects_of_counts(s), s.unlimited
+    else:
+        fixed = fixed_effects_regression(s)
     nothing = np.full(len(s.coefficients), np.nan)
+    limited = np.where(np.isin(s.coefficients, unlimited), np.nan, 1.0)
     table = Table(
         name=as_labels(s.coefficients),
-        complete=pooled.estimate,
-        complete_se=pooled.naive_se,
-        complete_robust_se=pooled.robust_se,
+        complete=limited * pooled.estimate,
+        complete_se=limited * pooled.naive_se,
+        complete_robust_se=limited * pooled.robust_se,
         fixed=nothing if fixed is None else fixed.estimate,
         fixed_se=nothing if fixed is None else fixed.se,
         hierarchical=np.array([float(d.mean) for d in post.coefficients.values()]),
@@ -96,4 +104,9 @@ def _cost(s: CrossProducts, fixed: FixedEffects | None) -> list[str]:
     )
     if fixed.lost:
         text += f" It cannot estimate {shown(fixed.lost)}, which the groups take up."
+    found = dict(zip(s.coefficients, np.isfinite(fixed.estimate), strict=True))
+    if not all(found[n] for n in s.coefficients if n not in ("Intercept", *fixed.lost)):
+        text += " Predictors that tell events from none have no finite estimate."
+    elif isinstance(s, CountProducts) and s.proportion:
+        text += " With few trials a group its estimates are too far from 0."
     return [text]
