@@ -9,9 +9,7 @@ the R package lme4) is read from a file if one is given.
 
 from __future__ import annotations
 
-import statistics
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,8 +23,6 @@ from partialpool.data import read_mixed
 from partialpool.formula import mixed, parse
 from partialpool.models import Priors
 from partialpool.posterior import mixed_posterior
-
-Job = tuple[str, Callable[[], object] | None]
 
 
 def many_groups(groups: int = 100_000, rows: int = 1_000_000) -> pd.DataFrame:
@@ -67,10 +63,10 @@ def peer(name: str, formula: str, frame: pd.DataFrame) -> Callable[[], object] |
         return None
 
 
-def jobs(formula: str, data: object, *, peers: bool = True) -> list[Job]:
+def jobs(formula: str, data: object, *, peers: bool = True) -> list[timing.Case]:
     """The whole way from the table, the engine alone, and the others."""
     reading = read_mixed(mixed(parse(formula)), data)
-    found: list[Job] = [
+    found: list[timing.Case] = [
         ("posterior, all groups, from statistics", lambda: everything(reading.statistics)),
         ("REML, from statistics", lambda: mixed_model(reading.statistics)),
         ("statistics, from the table", lambda: read_mixed(mixed(parse(formula)), data)),
@@ -81,42 +77,19 @@ def jobs(formula: str, data: object, *, peers: bool = True) -> list[Job]:
     return found
 
 
-def show(title: str, cases: list[Job], rounds: int) -> None:
-    """Median CPU time of each case, run in turn, and its ratio to the first."""
-    print(f"\n{title}")
-    times: dict[str, list[float]] = {name: [] for name, run in cases if run is not None}
-    for _ in range(rounds):
-        for name, run in cases:
-            if run is None or name not in times:
-                continue
-            begin = time.process_time()
-            try:
-                run()
-            except Exception as error:  # another package may not take this model
-                print(f"  {name}: {type(error).__name__}")
-                del times[name]
-                continue
-            times[name].append(time.process_time() - begin)
-    base = statistics.median(times[cases[0][0]])
-    for name, run in cases:
-        if run is None:
-            print(f"  {name:<40} not installed")
-        elif name in times:
-            middle = statistics.median(times[name])
-            print(f"  {name:<40} {timing.shown(middle):>10} {middle / base:8.2f} x")
-
-
 if __name__ == "__main__":
     print(timing.machine())
     sleep = pp.datasets.sleepstudy()
-    show("sleep: 18 subjects", jobs("reaction ~ days + (days | subject)", sleep), 9)
+    timing.compare_cpu("sleep: 18 subjects", jobs("reaction ~ days + (days | subject)", sleep), 9)
     school = pp.datasets.high_school()
     formula = "math ~ relative_ses + (relative_ses | school)"
-    show("160 schools, 7,185 pupils", jobs(formula, school), 5)
+    timing.compare_cpu("160 schools, 7,185 pupils", jobs(formula, school), 5)
     crossed = pp.datasets.penicillin()
     formula = "diameter ~ 1 + (1 | plate) + (1 | sample)"
-    show("penicillin: crossed 24 x 6", jobs(formula, crossed, peers=False), 5)
-    show("1,000,000 rows, 100,000 groups", jobs("y ~ x + (x | g)", many_groups()), 1)
+    timing.compare_cpu("penicillin: crossed 24 x 6", jobs(formula, crossed, peers=False), 5)
+    timing.compare_cpu("1,000,000 rows, 100,000 groups", jobs("y ~ x + (x | g)", many_groups()), 1)
     if len(sys.argv) > 1 and Path(sys.argv[1]).exists():
         formula = "y ~ service + (1 | s) + (1 | d) + (1 | dept)"
-        show("InstEval: 2,972 x 1,128 x 14", jobs(formula, pd.read_csv(sys.argv[1])), 1)
+        timing.compare_cpu(
+            "InstEval: 2,972 x 1,128 x 14", jobs(formula, pd.read_csv(sys.argv[1])), 1
+        )

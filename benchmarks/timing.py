@@ -43,6 +43,31 @@ def compare(cases: list[Case], *, base: str, rounds: int, calls: int = 1) -> dic
     return medians
 
 
+def compare_cpu(title: str, cases: list[Case], rounds: int) -> None:
+    """Median CPU time of each case, run in turn, and its ratio to the first."""
+    print(f"\n{title}")
+    times: dict[str, list[float]] = {name: [] for name, run in cases if run is not None}
+    for _ in range(rounds):
+        for name, run in cases:
+            if run is None or name not in times:
+                continue
+            begin = time.process_time()
+            try:
+                run()
+            except Exception as error:  # another package may not take this model
+                print(f"  {name}: {type(error).__name__}")
+                del times[name]
+                continue
+            times[name].append(time.process_time() - begin)
+    base = statistics.median(times[cases[0][0]])
+    for name, run in cases:
+        if run is None:
+            print(f"  {name:<40} not installed")
+        elif name in times:
+            middle = statistics.median(times[name])
+            print(f"  {name:<40} {shown(middle):>10} {middle / base:8.2f} x")
+
+
 def shown(seconds: float) -> str:
     """Seconds in a readable unit."""
     return f"{seconds * 1e3:.2f} ms" if seconds < 1 else f"{seconds:.2f} s"

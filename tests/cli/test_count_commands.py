@@ -61,3 +61,37 @@ def test_compare_counts(run):
     by_name = {row["estimator"]: row for row in scores}
     assert by_name["partial_pooling"]["log_score"] is not None
     assert by_name["no_pooling"]["log_score"] is None
+
+
+def test_counts_with_predictors(run):
+    found = run("fit", "seeds", "germinated | trials(seeds) ~ variety * extract + (1 | plate)")
+    assert "21 groups of plate" in found.out
+    assert "log-odds" in found.out
+    result = json.loads(
+        run(
+            "fit",
+            "cbpp",
+            "incidence | trials(size) ~ C(period) + (1 | herd)",
+            *("--method", "ml", "--quadrature", "25", "--json"),
+        ).out
+    )
+    jsonschema.validate(result, json.loads(SCHEMA.read_text()))
+    named = {p["name"]: p["mean"] for p in result["parameters"]}
+    assert named["tau[herd]"] == pytest.approx(0.6475, abs=2e-4)  # lme4, nAGQ=25
+    assert named["Intercept"] == pytest.approx(-1.3992, abs=2e-4)
+
+
+def test_separation_is_one_line(run, tmp_path):
+    file = tmp_path / "separated.csv"
+    rows = "".join(f"{i % 4},{5 * (i > 5)},5,{i}\n" for i in range(12))
+    file.write_text("g,y,n,x\n" + rows)
+    result = run("fit", str(file), "y | trials(n) ~ x + (1 | g)")
+    assert result.code == 2
+    assert "put no limit on" in result.err
+    assert '--prior "beta ~ normal(0, 2.5)"' in result.err
+    assert result.err.count("\n") == 1
+
+
+def test_comparison_of_counts_with_predictors(run):
+    out = run("compare", "cbpp", "incidence | trials(size) ~ C(period) + (1 | herd)").out
+    assert "fixed gives each herd an intercept of its own" in " ".join(out.split())
