@@ -27,7 +27,7 @@ from partialpool.kernels.links import Link
 
 CELLS = 2**18
 """Elements of the arrays worked on at once."""
-CORNERS = 1e-6
+CORNERS = 1e-7
 """Weight of the nodes of a product rule that may be left out."""
 ROUNDS = 60
 ENOUGH = 1e-11
@@ -158,29 +158,42 @@ def groups(rows: CountSums, beta: Floats, factor: Floats, points: int) -> Groups
 @dataclass(frozen=True, slots=True, eq=False)
 class Expected:
     """Of all groups the log likelihood and the log determinant of the factors of the curvature at
-    their modes, (G,) each; and each row's residual y - E(mean), (G, N).
+    their modes, (G,) each; each row's residual y - E(mean), (G, N); and the modes, (q, G, L).
     """
 
     log_marginal: Floats
     log_root: Floats
     residual: Floats
+    v: Floats
 
 
-def expected(rows: CountSums, beta: Floats, factor: Floats, points: int) -> Expected:
-    """The log likelihood with what its gradient is made of; parameters as of `log_marginals`."""
-    at = located(rows, beta, factor, points)
-    found = list(_nodes(rows, at, points))
-    log_f = np.stack([f for _, f in found])
-    top = log_f.max(axis=0)
-    share = np.exp(log_f - top)
-    total = share.sum(axis=0)
-    mean = np.zeros(at.eta.shape)
-    for weight, (v, _) in zip(share / total, found, strict=True):
-        here = at.eta + sum(zk * rows.to_rows(vk) for zk, vk in zip(at.z, v, strict=True))
-        mean += rows.to_rows(weight) * rows.link.natural(here)
+def expected(
+    rows: CountSums, beta: Floats, factor: Floats, points: int, v: Floats | None = None
+) -> Expected:
+    """The log likelihood with what its gradient is made of; parameters as of `log_marginals`.
+
+    The search for the modes starts at v.
+    """
+    at = located(rows, beta, factor, points, v)
+    nodes, weight = hermite(points, len(at.z))
+    wide = np.empty((len(at.z), len(beta), len(nodes), len(rows.starts)))
+    wide[:] = nodes.T[:, None, :, None]
+    every = at.modes.v[:, :, None] + small.backward(at.modes.lower, wide)  # (q, G, K, L)
+    eta = at.eta[:, None] + sum(
+        zk[:, None] * rows.to_rows(vk) for zk, vk in zip(at.z, every, strict=True)
+    )
+    a, mean, _ = rows.link.cumulants(eta)
+    log_f = rows.over_groups(rows.y * eta - rows.size * a) - 0.5 * (every**2).sum(axis=0)
+    log_f += (weight + 0.5 * (nodes**2).sum(axis=1))[:, None]
+    top = log_f.max(axis=1)
+    share = np.exp(log_f - top[:, None])
+    total = share.sum(axis=1)
+    share /= total[:, None]
+    mean = (rows.to_rows(share) * mean).sum(axis=1)
     log_root = at.log_root
     log_marginal = (top - rows.best() + np.log(total) - log_root).sum(axis=-1)
-    return Expected(log_marginal, log_root.sum(axis=-1), rows.y - rows.size * mean)
+    residual = rows.y - rows.size * mean
+    return Expected(log_marginal, log_root.sum(axis=-1), residual, at.modes.v)
 
 
 def _parts(rows: CountSums, nodes: int) -> Iterator[slice]:
@@ -203,11 +216,13 @@ class Located:
         return np.asarray(sum(np.log(self.modes.lower[k, k]) for k in range(len(self.z))))
 
 
-def located(rows: CountSums, beta: Floats, factor: Floats, points: int = 1) -> Located:
-    """Find the modes of all groups, as well as a rule of so many nodes needs them."""
+def located(
+    rows: CountSums, beta: Floats, factor: Floats, points: int = 1, v: Floats | None = None
+) -> Located:
+    """Find the modes of all groups, from v on, as well as a rule of so many nodes needs them."""
     eta = rows.eta(beta)
     z = np.einsum("nk,gkm->mgn", rows.z, factor)
-    return Located(eta, z, _modes(rows, eta, z, ENOUGH if points == 1 else ENOUGH_FOR_MANY))
+    return Located(eta, z, _modes(rows, eta, z, ENOUGH if points == 1 else ENOUGH_FOR_MANY, v))
 
 
 def _nodes(rows: CountSums, at: Located, points: int) -> Iterator[tuple[Floats, Floats]]:
@@ -310,9 +325,11 @@ def modes(rows: CountSums, beta: Floats, factor: Floats) -> tuple[Floats, Floats
     return at.modes.v[:, 0], _inverse(at.modes.lower)[:, :, 0]
 
 
-def weights(rows: CountSums, beta: Floats, factor: Floats) -> tuple[Floats, Floats, Floats]:
+def weights(
+    rows: CountSums, beta: Floats, factor: Floats, v: Floats | None = None
+) -> tuple[Floats, Floats, Floats]:
     """Curvature of each row at the groups' modes, (N,); Z Lambda, (q, N); factors, (q, q, 1, L)."""
-    at = located(rows, beta[None], factor[None])
+    at = located(rows, beta[None], factor[None], v=v)
     v = at.modes.v
     eta = at.eta + sum(zk * rows.to_rows(vk) for zk, vk in zip(at.z, v, strict=True))
     return (rows.size * rows.link.cumulants(eta)[2])[0], at.z[:, 0], at.modes.lower

@@ -125,30 +125,31 @@ def highest(rows: CountSums, factor: Floats, prior: Floats, begin: Floats, point
     """
     r, best = begin, -np.inf
     step, lower, slope, rise = np.zeros_like(r), np.empty(0), np.empty(0), np.inf
+    v = None
     for _ in range(ROUNDS):
-        found = grouped.expected(rows, r[None], factor[None], points)
+        found = grouped.expected(rows, r[None], factor[None], points, v)
         log_root = float(found.log_root[0]) if points == 1 else 0.0  # Laplace: of all together
         value = float(found.log_marginal[0]) + log_root - 0.5 * _quadratic(prior, r)
         if not value >= best - 1e-9 * abs(best):
             step = 0.5 * step
-            r = r - step
+            r, v = r - step, None
             continue
         best = max(value, best)
         gradient = rows.x.T @ found.residual[0] + prior[:-1, -1] - prior[:-1, :-1] @ r
         try:
             if rise > SETTLED:
-                lower, slope = _curvature(rows, factor, prior, r)
+                lower, slope = _curvature(rows, factor, prior, r, found.v)
             step = linalg.cho_solve((lower, True), gradient)
             rise = 0.5 * float(gradient @ step)
             if rise < ENOUGH:
-                lower, slope = _curvature(rows, factor, prior, r)
+                lower, slope = _curvature(rows, factor, prior, r, found.v)
                 break
         except linalg.LinAlgError:  # far out, where no weight is left: no density
             size, groups = len(r), (len(factor), len(rows.starts))
             return Around(rows, np.zeros(size), -np.inf, np.eye(size), np.zeros((*groups, size)))
         farthest = float(np.abs(rows.x @ step).max(initial=0.0))
         step = step * min(1.0, LONGEST / max(farthest, 1e-300))
-        r = r + step
+        r, v = r + step, found.v + (slope @ step)[:, None]
     return Around(rows, r, value - log_root, lower, slope)
 
 
@@ -157,9 +158,11 @@ def _quadratic(prior: Floats, r: Floats) -> float:
     return float(one @ prior @ one)
 
 
-def _curvature(rows: CountSums, factor: Floats, prior: Floats, r: Floats) -> tuple[Floats, Floats]:
+def _curvature(
+    rows: CountSums, factor: Floats, prior: Floats, r: Floats, v: Floats
+) -> tuple[Floats, Floats]:
     """Cholesky factor of the curvature of r, the groups' modes adapted, and how these follow."""
-    weight, z, lower = grouped.weights(rows, r, factor)
+    weight, z, lower = grouped.weights(rows, r, factor, v)
     wide = rows.x.multiply(weight[:, None]).tocsr()
     curved = (rows.x.T @ wide).toarray() + prior[:-1, :-1]
     groups, q, size = len(rows.starts), len(z), curved.shape[0]
