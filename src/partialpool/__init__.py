@@ -27,7 +27,8 @@ if TYPE_CHECKING:
         PriorError,
         UnsupportedFormulaError,
     )
-    from partialpool.fitting import Fit, fit, fit_groups
+    from partialpool.fitted import Fit
+    from partialpool.fitting import fit, fit_groups, fit_statistics
     from partialpool.models import priors
     from partialpool.models.priors import (
         LKJ,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         UniformShrinkage,
     )
     from partialpool.notices import Notice
+    from partialpool.reading import Statistics, explain, load_statistics, statistics
 
 __version__ = "0.1.0"
 
@@ -55,7 +57,8 @@ _HOMES = {
         "ArgumentError", "ColumnError", "DataError", "FormulaError", "ImproperPosteriorError",
         "MissingExtraError", "PartialPoolError", "PriorError", "UnsupportedFormulaError",
     ),
-    "fitting": ("Fit", "fit", "fit_groups"),
+    "fitted": ("Fit",),
+    "fitting": ("fit", "fit_groups", "fit_statistics"),
     "models": ("priors",),
     "models.priors": (
         "DuMouchel", "Exponential", "Flat", "HalfCauchy", "HalfNormal", "HalfT",
@@ -63,12 +66,14 @@ _HOMES = {
         "UniformShrinkage",
     ),
     "notices": ("Notice",),
+    "reading": ("Statistics", "explain", "load_statistics", "statistics"),
 }  # fmt: skip
 _ROOMS = ("classical", "datasets", "pictures", "simulate")
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [  # noqa: RUF022  (as a reader looks for them)
     "fit", "fit_groups", "Fit", "priors", "Table", "Notice",
+    "explain", "statistics", "Statistics", "load_statistics", "fit_statistics",
     "datasets", "classical", "simulate", "pictures",
     "Flat", "Jeffreys", "HalfNormal", "HalfCauchy", "HalfT", "Exponential", "Uniform",
     "LogNormal", "InverseGammaSq", "UniformShrinkage", "DuMouchel", "Normal", "StudentT", "LKJ",

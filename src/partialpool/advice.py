@@ -15,6 +15,7 @@ from partialpool.posterior import Posterior
 FEW_GROUPS = 5
 LIKELY = 0.75
 """A statement about shrinkage is made if its posterior probability is above this."""
+TOO_FEW = "There are too few groups to say how much to pool: that rests on the prior of tau."
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Advice:
     ----------
     icc, icc_lower, icc_upper : float
         Posterior mean and 95% interval of the share of variance between groups (ICC; I^2 where
-        standard errors are given).
+        standard errors are given, and for counts).
     design_effect, effective_rows : float
         ``1 + (sum n^2 / N - 1) ICC``, and N divided by it; nan where standard errors are given.
     nearly_complete, nearly_none : float
@@ -35,7 +36,9 @@ class Advice:
         weighted rows.
     pooled_se, robust_se : float
         Standard error of the mean of all rows if the groups are ignored, and cluster-robust
-        (CR2); nan where standard errors are given or rows weighted.
+        (CR2); nan where standard errors are given or rows weighted. Of counts: of the overall
+        proportion or rate, and the design effect and effective rows (trials, exposure) from
+        these.
     text : str
         A recommendation in words.
     """
@@ -124,8 +127,22 @@ def recommendation(post: Any) -> str:
 @recommendation.register
 def _recommendation_one_way(post: Posterior) -> str:
     if post.statistics.n_groups < FEW_GROUPS:
-        return "There are too few groups to say how much to pool: that rests on the prior of tau."
+        return TOO_FEW
     heavy, light = typical_pooling(post)
+    below_half = float(post.tau_over_sigma.cdf(post.model.typical_ratio))
+    return recommended(heavy, light, below_half)
+
+
+def recommended(heavy: float, light: float, below_half: float) -> str:
+    """The sentence for what is probable of a typical group.
+
+    Parameters
+    ----------
+    heavy, light : float
+        Probability that its shrinkage is above 0.9, and below 0.1.
+    below_half : float
+        Probability that groups differ by less than the noise of their own means.
+    """
     if heavy > LIKELY:
         return (
             "The groups are nearly alike: one pooled mean would do almost as well, and partial "
@@ -141,7 +158,7 @@ def _recommendation_one_way(post: Posterior) -> str:
             "The groups may be nearly alike or moderately different; partial pooling weighs both, "
             "where a test would have to choose."
         )
-    if float(post.tau_over_sigma.cdf(post.model.typical_ratio)) > LIKELY:
+    if below_half > LIKELY:
         return (
             "The groups differ by less than the noise of their own means: partial pooling draws "
             "them most of the way together."

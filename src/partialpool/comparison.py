@@ -217,7 +217,7 @@ def _score(post: Posterior, c: Components) -> tuple[float, float]:
         log_score -= float((np.log(total) + top).sum())
         error += float(((y[part] - (inverse * center).sum(axis=0) / total) ** 2).sum())
     size = s.n_groups
-    return (log_score + 0.5 * s.log_weight) / size, math.sqrt(error / size)
+    return (log_score + 0.5 * float(s.log_weight.sum())) / size, math.sqrt(error / size)
 
 
 def _row_rmse(post: Posterior, lam: float) -> float:

@@ -14,7 +14,7 @@ from partialpool._typing import Floats
 from partialpool.data import Table
 from partialpool.notices import Notice
 from partialpool.posterior import Posterior
-from partialpool.posterior.distributions import IntervalKind
+from partialpool.posterior.distributions import Distribution, IntervalKind
 
 SHOWN_GROUPS = 10
 WIDTH = 88
@@ -33,6 +33,17 @@ def number(value: float, spread: float) -> str:
     if decimals > 8 or size >= 1e12:
         return f"{value:.{max(3, 3 + math.floor(math.log10(size / abs(spread)))) if size else 3}g}"
     return f"{value:,.{max(decimals, 0)}f}"
+
+
+def change(value: float, reference: float) -> str:
+    """Compare two positive numbers in words that follow the sign, such as "39% lower than"."""
+    if reference == value:
+        return "the same as"
+    if reference == 0:
+        return "higher than"
+    percent = 100 * abs(value / reference - 1)
+    way = "lower" if value < reference else "higher"
+    return f"{percent:.0f}% {way} than" if percent >= 0.5 else "about the same as"
 
 
 def scale_of(sd: Floats) -> float:
@@ -155,12 +166,16 @@ def pooling_line(post: Any, level: float = 0.95, kind: IntervalKind = "equal-tai
 def _pooling_line_one_way(
     post: Posterior, level: float = 0.95, kind: IntervalKind = "equal-tailed"
 ) -> str:
-    icc = post.icc
+    what = "heterogeneity (I^2)" if post.statistics.sigma_known else "intraclass correlation (ICC)"
+    return pooling_words(what, post.icc, post.shrinkage.mean, level, kind)
+
+
+def pooling_words(
+    what: str, icc: Distribution, shrinkage: Floats, level: float, kind: IntervalKind
+) -> str:
+    """Share of variance between groups with its interval, and the range of shrinkage."""
     lower, upper = icc.interval(level, kind)
-    shrinkage = post.shrinkage.mean
     low, high = float(shrinkage.min()), float(shrinkage.max())
-    known = post.statistics.sigma_known
-    what = "heterogeneity (I^2)" if known else "intraclass correlation (ICC)"
     spread = f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f}"
     return (
         f"{what} {float(icc.mean):.2f}, {100 * level:g}% interval {lower:.2f} to {upper:.2f}. "

@@ -91,9 +91,10 @@ class MissingExtraError(PartialPoolError, ImportError):
     """An optional library is needed and not installed."""
 
     @classmethod
-    def needs(cls, library: str, purpose: str) -> MissingExtraError:
-        """Build the error that names the library and how to get it."""
-        return cls(f"{purpose} needs {library}, which is not installed: pip install {library}")
+    def needs(cls, library: str, purpose: str, *, extra: str | None = None) -> MissingExtraError:
+        """Build the error that names the library and how to get it: alone, or as an extra."""
+        what = f"'partialpool[{extra}]'" if extra else library
+        return cls(f"{purpose} needs {library}, which is not installed: pip install {what}")
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from partialpool._typing import Floats
 from partialpool.advice import FEW_GROUPS
-from partialpool.data import CrossProducts, GroupStatistics
 from partialpool.data.labels import shown
 from partialpool.display import number
-from partialpool.integrate import Accuracy
+from partialpool.integrate import Accuracy, Line
+from partialpool.models.priors import ScalePrior
 from partialpool.notices import Notice
 from partialpool.posterior import Posterior
 
@@ -31,12 +32,13 @@ def findings(post: Any) -> Iterator[Notice]:
 @findings.register
 def _findings_one_way(post: Posterior) -> Iterator[Notice]:
     yield from accuracy(post)
-    yield from dropped(post.statistics)
-    yield from _absent_groups(post)
-    yield from _few_groups(post)
-    yield from _moments(post)
+    yield from dropped(post)
+    yield from absent_groups(post)
+    yield from _withheld(post)
+    yield from few_groups(post)
+    yield from moments(post)
     yield from _few_replicates(post)
-    yield from _tau_near_zero(post)
+    yield from tau_near_zero(post, _likelihood_share_at_zero(post))
     yield from _single_rows(post)
 
 
@@ -51,8 +53,9 @@ def accuracy(post: Any) -> Iterator[Notice]:
         )
 
 
-def dropped(s: GroupStatistics | CrossProducts) -> Iterator[Notice]:
-    """Say how many rows were left out."""
+def dropped(post: Any) -> Iterator[Notice]:
+    """A notice of rows with missing values."""
+    s = post.statistics
     if s.n_dropped:
         verb = "rows was" if s.n_dropped == 1 else "rows were"
         yield Notice(
@@ -63,7 +66,8 @@ def dropped(s: GroupStatistics | CrossProducts) -> Iterator[Notice]:
         )
 
 
-def _absent_groups(post: Posterior) -> Iterator[Notice]:
+def absent_groups(post: Any) -> Iterator[Notice]:
+    """A notice of groups without a complete row."""
     absent = post.statistics.absent
     if len(absent):
         what = "1 group has" if len(absent) == 1 else f"{len(absent):,} groups have"
@@ -74,7 +78,20 @@ def _absent_groups(post: Posterior) -> Iterator[Notice]:
         )
 
 
-def _few_groups(post: Posterior) -> Iterator[Notice]:
+def _withheld(post: Posterior) -> Iterator[Notice]:
+    groups, rows = post.statistics.withheld
+    if groups:
+        yield Notice(
+            "groups_withheld",
+            "warning",
+            "Small groups were left out of the statistics when they were saved: "
+            f"{groups:,} with {rows:,} rows in all. If small groups differ from large ones, the "
+            "result is biased.",
+        )
+
+
+def few_groups(post: Any) -> Iterator[Notice]:
+    """A warning where there are few groups."""
     s, prior = post.statistics, post.model.priors.tau
     advice = " Give it one from what is known, such as half_normal(scale)."
     advice = "" if prior.proper else advice
@@ -87,7 +104,8 @@ def _few_groups(post: Posterior) -> Iterator[Notice]:
         )
 
 
-def _moments(post: Posterior) -> Iterator[Notice]:
+def moments(post: Any) -> Iterator[Notice]:
+    """A notice of moments of tau that do not exist."""
     if post.model.moments.tau <= 2:
         what = "mean and sd" if post.model.moments.tau <= 1 else "sd"
         yield Notice(
@@ -112,8 +130,9 @@ def _few_replicates(post: Posterior) -> Iterator[Notice]:
         )
 
 
-def _tau_near_zero(post: Posterior) -> Iterator[Notice]:
-    if _likelihood_share_at_zero(post) > LIKELIHOOD_RATIO:
+def tau_near_zero(post: Any, share: float) -> Iterator[Notice]:
+    """A notice where tau = 0 has this share, and it is a large one, of the highest likelihood."""
+    if share > LIKELIHOOD_RATIO:
         upper = number(float(post.tau.quantile(0.95)), float(post.tau.quantile(0.5)))
         yield Notice(
             "tau_near_zero",
@@ -125,16 +144,20 @@ def _tau_near_zero(post: Posterior) -> Iterator[Notice]:
 
 
 def _likelihood_share_at_zero(post: Posterior) -> float:
-    """Likelihood at the smallest tau on the grid over its largest value; priors divided out."""
+    """Likelihood at the smallest tau on the grid over its largest value."""
     model, grid = post.model, post.grid
-    line = grid.lines[-1]
     reference = model.typical_ratio
     if model.dimensions == ("sigma", "tau"):
         reference *= float(grid.marginal(0) @ grid.lines[0].x)
     weight = grid.marginal(len(grid.lines) - 1)
+    return likelihood_share(grid.lines[-1], weight, model.priors.tau, reference)
+
+
+def likelihood_share(line: Line, weight: Floats, prior: ScalePrior, reference: float) -> float:
+    """Likelihood at the smallest tau on a line over its largest value; the prior divided out."""
     with np.errstate(divide="ignore"):
         log_likelihood = np.log(weight) - line.log_slope
-    log_likelihood -= model.priors.tau.log_density(line.x, reference)
+    log_likelihood -= prior.log_density(line.x, reference)
     seen = weight > 1e-12 * weight.max()
     inside = log_likelihood[seen]
     return float(np.exp(inside[0] - inside.max()))

@@ -1,293 +1,24 @@
-"""The Fit the user holds, and the two calls that make one."""
+"""The calls that make a Fit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, Literal, get_args
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, get_args
 
-import numpy as np
-
-from partialpool import display, pictures
-from partialpool.advice import Advice, advise, recommendation
-from partialpool.comparison import Comparison, compare
+from partialpool.counting import solve_counts
 from partialpool.data import (
-    Clusters,
-    CrossProducts,
-    Design,
-    GroupStatistics,
-    MixedReading,
-    Table,
     from_estimates,
     from_summaries,
     read_mixed,
     read_statistics,
 )
-from partialpool.data.labels import as_labels
-from partialpool.data.new_rows import Target, Unseen, one_way_design
-from partialpool.data.one_way_products import as_cross_products
-from partialpool.data.read import Reading, as_table, handing_back
+from partialpool.data.read import Reading, as_table
 from partialpool.errors import ArgumentError, PriorError
-from partialpool.findings import findings
-from partialpool.formula import OneWay, mixed, one_way, parse
+from partialpool.fitted import Fit, Method, PriorLike, fit_mixed, fit_one_way
+from partialpool.formula import OneWay, count_family, mixed, one_way, parse
 from partialpool.formula.tree import Name
-from partialpool.models import Priors, parameter_names, priors
-from partialpool.models.priors import Prior
-from partialpool.notices import Notice
-from partialpool.posterior import (
-    Draws,
-    Estimated,
-    MixedDraws,
-    MixedPosterior,
-    Posterior,
-    estimated,
-    mixed_posterior,
-    posterior,
-)
-from partialpool.posterior.distributions import IntervalKind
-from partialpool.prediction import PredictionOptions, predict
-from partialpool.regression import MixedAdvice, MixedComparison, compare_coefficients
-from partialpool.simulate import World
-
-PriorLike = Priors | Mapping[str, Prior | str] | Iterable[str] | str | None
-Method = Literal["posterior", "reml", "ml"]
-AnyPosterior = Posterior | MixedPosterior | Estimated
-
-
-@dataclass(frozen=True, eq=False)
-class Fit:
-    """A fitted model.
-
-    Parameters
-    ----------
-    formula : str
-        As given, or the formula that says the same.
-    family : str
-        ``"gaussian"``.
-    posterior : Posterior or MixedPosterior
-        The joint posterior of every parameter: of a one-way model ``fit.posterior.mu``,
-        ``.tau``, ``.sigma``, ``.theta``, ``.new_group``, ``.contrast(...)``, ``.draws(...)``;
-        of one with predictors, slopes or several factors ``.coefficients``, ``.taus``,
-        ``.rhos``, ``.sigma``, ``.group(...)``, ``.linear(...)``, ``.draws(...)``.
-    like : callable
-        Turns a Table into the kind of frame the data came in.
-    design : Design
-        How rows became columns: levels, means, groups; used again for new rows.
-    told : tuple of Notice
-        What was found when the data were read.
-    clusters : Clusters, optional
-        Cross-products within clusters, for robust errors.
-    """
-
-    formula: str
-    family: Literal["gaussian"]
-    posterior: AnyPosterior
-    like: Callable[[Table], Any]
-    design: Design
-    told: tuple[Notice, ...] = ()
-    clusters: Clusters | None = None
-
-    @cached_property
-    def notices(self) -> tuple[Notice, ...]:
-        """What to know about the data and the result."""
-        return (*findings(self.posterior), *self.told)
-
-    @property
-    def statistics(self) -> GroupStatistics | CrossProducts:
-        """The sums the data were reduced to."""
-        return self.posterior.statistics
-
-    @property
-    def priors(self) -> Priors:
-        """The priors used."""
-        return self._posterior("a prior").priors
-
-    def groups(self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Any:
-        """One row a group, in the kind of frame the data came in.
-
-        Parameters
-        ----------
-        level : float
-            Probability of the intervals.
-        kind : {"equal-tailed", "highest-density"}
-            Kind of interval.
-
-        Returns
-        -------
-        frame
-            group; n (rows); raw (the group's own mean: no pooling); estimate, sd, lower, upper
-            (posterior of theta_j, units of y); shrinkage (posterior mean of the weight on the
-            pooled value: 0 no pooling, 1 complete pooling). With predictors, slopes or several
-            factors one row for each effect of a group: also factor, term (the effect) and effect
-            (posterior mean of the deviation b); estimate is population value and deviation.
-        """
-        return self.like(self.posterior.group_table(level, kind))
-
-    def parameters(self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Any:
-        """One row a parameter: name, mean, sd, lower, median, upper; frame as in `groups`."""
-        return self.like(self._parameters(level, kind))
-
-    def compare(self, *estimators: str) -> Comparison | MixedComparison:
-        """No, complete and partial pooling side by side, with scores that need no truth.
-
-        Parameters
-        ----------
-        *estimators : str
-            Classical estimators to add, such as ``"reml"`` or ``"james_stein"``.
-
-        Returns
-        -------
-        Comparison
-            ``.groups`` (a column an estimator) and ``.scores``; see `partialpool.comparison`.
-        MixedComparison
-            With predictors, slopes or several factors: ``.coefficients`` by complete pooling,
-            fixed effects and the model, and what fixed effects cost.
-        """
-        if isinstance(self.posterior, Posterior):
-            return compare(self.posterior, estimators)
-        if estimators:
-            raise ArgumentError(
-                f"estimators such as {estimators[0]} are for one factor without predictors; "
-                "here compare() takes none"
-            )
-        return compare_coefficients(self.posterior, self.clusters)
-
-    def predict(
-        self,
-        data: Any,
-        *,
-        target: Target = "group",
-        unseen: Unseen = "error",
-        observation: bool = False,
-        level: float = 0.95,
-        kind: IntervalKind = "equal-tailed",
-    ) -> Any:
-        """Predict new rows, with intervals.
-
-        Parameters
-        ----------
-        data : frame, mapping, path or relation
-            New rows, of any kind that `fit` takes; missing values are refused.
-        target : {"group", "new_group", "population"}
-            The groups named in the rows; for every factor a group that is not in the data, with
-            the spread there is between groups; or the population, without any group's deviation.
-        unseen : {"error", "new_group", "population"}
-            What a label stands for that is not in the data: with ``target="group"`` it is an
-            error unless this says otherwise.
-        observation : bool
-            Predict a new row, with its own noise sigma, and not the mean of such rows.
-        level, kind
-            Of the intervals, as in `groups`.
-
-        Returns
-        -------
-        frame
-            estimate, sd, lower, upper (in units of the outcome as modelled, so of log(y) for a
-            formula of log(y)), one row for each row of `data`, in their order, in the kind of
-            frame that `data` is.
-        """
-        options = PredictionOptions(target, unseen, observation, level, kind)
-        return handing_back(data)(predict(self.posterior, self.design, data, options))
-
-    def advise(self) -> Advice | MixedAdvice:
-        """Say how much the grouping matters, in numbers and in words; see `partialpool.advice`."""
-        found: Advice | MixedAdvice = advise(self._posterior("advice"))
-        return found
-
-    def world(self) -> World:
-        """Return a world like this fit: its group sizes, and mu, tau and sigma at their medians.
-
-        For use with `partialpool.simulate`.
-
-        Raises
-        ------
-        ArgumentError
-            If standard errors are given: there are no rows to simulate; or if the model is more
-            than one-way.
-        """
-        post = self.posterior
-        if not isinstance(post, Posterior):
-            raise ArgumentError("a world has one factor and no predictors; this fit has more")
-        if post.sigma is None:
-            raise ArgumentError("a world is made of rows; this fit has known standard errors")
-        return World(
-            n=tuple(post.statistics.n.tolist()),
-            tau=float(post.tau.median),
-            sigma=float(post.sigma.median),
-            mu=float(post.mu.median),
-        )
-
-    @property
-    def plot(self) -> pictures.Plots | pictures.MixedPlots:
-        """Charts of this fit: ``fit.plot.shrinkage()``, ``.coefficients()``, ..."""
-        post = self._posterior("a chart")
-        return pictures.Plots(post) if isinstance(post, Posterior) else pictures.MixedPlots(post)
-
-    def draws(self, size: int, rng: np.random.Generator) -> Draws | MixedDraws:
-        """Draw independently from the joint posterior; see `Posterior.draws`."""
-        return self._posterior("drawing").draws(size, rng)
-
-    def to_dict(
-        self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed"
-    ) -> dict[str, Any]:
-        """Return everything as plain Python values: the contract of the command's ``--json``.
-
-        Numbers that do not exist (such as the sd of tau with four groups and flat priors) are
-        None.
-        """
-        return self._as_dict(self.posterior.group_table(level, kind), level, kind)
-
-    def _as_dict(self, groups: Table, level: float, kind: IntervalKind) -> dict[str, Any]:
-        """The dict of these groups, already computed, chosen and ordered."""
-        first = {} if "factor" in groups else {"factor": self.design.effects[0].factor.name}
-        found = {
-            "formula": self.formula,
-            "family": self.family,
-            "n_rows": self.statistics.n_rows,
-            "n_dropped": self.statistics.n_dropped,
-            "parameters": display.plain_rows(self._parameters(level, kind)),
-            "groups": [{**first, **row} for row in display.plain_rows(groups)],
-            "accuracy": {
-                "method": self.posterior.method,
-                "error": self.posterior.error,
-                "status": self.posterior.status.name.lower(),
-            },
-            "notices": [n.to_dict() for n in self.notices],
-        }
-        if isinstance(self.posterior, Estimated):
-            found["log_likelihood"] = self.posterior.log_likelihood
-        return found
-
-    def __repr__(self) -> str:
-        return display.summary(
-            self.formula,
-            self.posterior,
-            self.notices,
-            self._parameters(0.95, "equal-tailed"),
-            self.posterior.group_table(),
-            recommendation(self.posterior),
-        )
-
-    def _parameters(self, level: float, kind: IntervalKind) -> Table:
-        if isinstance(self.posterior, Estimated):
-            return self.posterior.parameter_table(level, kind)
-        named = self.posterior.named()
-        ends = [d.interval(level, kind) for d in named.values()]
-        return Table(
-            name=as_labels(named),
-            mean=np.array([float(d.mean) for d in named.values()]),
-            sd=np.array([float(d.sd) for d in named.values()]),
-            lower=np.array([float(e[0]) for e in ends]),
-            median=np.array([float(d.median) for d in named.values()]),
-            upper=np.array([float(e[1]) for e in ends]),
-        )
-
-    def _posterior(self, what: str) -> Posterior | MixedPosterior:
-        """The posterior; an error if there are estimates only."""
-        if isinstance(self.posterior, Estimated):
-            raise ArgumentError(f'{what} needs a posterior: fit with method="posterior"')
-        return self.posterior
+from partialpool.reading import Statistics
 
 
 def fit(
@@ -296,7 +27,7 @@ def fit(
     *,
     prior: PriorLike = None,
     method: Method = "posterior",
-    family: str = "gaussian",
+    family: str | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Fit:
     """Fit a hierarchical model and return its posterior.
@@ -312,14 +43,18 @@ def fit(
     formula : str
         ``"score ~ 1 + (1 | school)"`` for rows; ``"effect | se(se) ~ 1 + (1 | school)"`` for
         estimates with known standard errors; ``"y | weights(w) ~ ..."`` for rows of variance
-        sigma^2 / w; ``"mean | summary(n, sd) ~ ..."`` for summaries of groups. Predictors and
-        their interactions ``x * kind``, functions log, exp, sqrt, center, scale, poly, C, I and
-        offset, slopes ``(x | school)`` (``||``: independent), nesting ``(1 | county/tract)``,
-        and several terms for crossed groups.
+        sigma^2 / w; ``"mean | summary(n, sd) ~ ..."`` for summaries of groups;
+        ``"hits | trials(at_bats) ~ ..."`` for proportions; ``"count | exposure(hours) ~ ..."``
+        for rates. Predictors and their interactions ``x * kind``, functions log, exp, sqrt,
+        center, scale, poly, C, I and offset, slopes ``(x | school)`` (``||``: independent),
+        nesting ``(1 | county/tract)``, and several terms for crossed groups.
     data : frame, mapping, path or relation
         A pandas or Polars frame (also lazy), a PyArrow table, a dict of arrays, the path of a
-        CSV or Parquet file (also a glob), or a DuckDB relation. Files and relations are reduced
-        to sums by group, in parts: memory grows with groups, not with rows.
+        CSV or Parquet file (also a glob, or a list of paths), a table of a DuckDB database
+        ("file.duckdb::table"), a DuckDB relation, or a Spark DataFrame (classic or Connect).
+        Files, relations and Spark DataFrames are reduced to one record a group where they are;
+        their rows never reach Python; with predictors they come in parts, and are summed: memory
+        grows with groups, not with rows.
     prior : Priors, mapping, str or sequence of str, optional
         ``pp.priors(tau=pp.HalfNormal(5))`` or ``["tau ~ half_normal(5)"]``. The default is flat
         on mu and tau and 1/sigma on sigma. With predictors also ``"floor ~ normal(0, 10)"`` for
@@ -328,10 +63,12 @@ def fit(
     method : {"posterior", "reml", "ml"}
         The full posterior, or point estimates by (restricted) maximum likelihood with standard
         errors.
-    family : str
-        ``"gaussian"``.
+    family : str, optional
+        ``"gaussian"``; ``"binomial"`` or ``"beta_binomial"`` for events among trials, also rows
+        of 0 and 1; ``"poisson"`` or ``"gamma_poisson"`` for counts. If not given, trials() means
+        binomial, exposure() Poisson, and anything else gaussian.
     progress : callable, optional
-        Called with the fraction of a file that has been read.
+        Called with the fraction of a file that has been read. Spark shows its own progress.
 
     Returns
     -------
@@ -358,10 +95,6 @@ def fit(
     Intercept    7.93238  5.17839  -2.09022   7.8917  18.2181
     tau[school]  6.57548  5.65038  0.242696  5.23851  20.7525
     """
-    if family != "gaussian":
-        raise ArgumentError(
-            f'family="{family}" is not yet supported here; this version fits "gaussian"'
-        )
     if not isinstance(formula, str):
         raise ArgumentError(
             f"the arguments are fit(formula, data); the first is a {type(formula).__name__}, "
@@ -372,13 +105,52 @@ def fit(
     if method != "posterior" and prior not in (None, [], ()):
         raise PriorError(f'method="{method}" takes no priors; use method="posterior"')
     parsed = parse(formula)
+    counted = count_family(parsed, family)
+    if counted is not None:
+        if method != "posterior":
+            raise ArgumentError(
+                f'method="{method}" is for measurements; counts are fitted with method="posterior"'
+            )
+        post, like = solve_counts(parsed, counted, data, prior, progress)
+        return Fit(formula, counted, post, like)
     roles = one_way(parsed)
     if roles is None:
-        return _fit_mixed(
-            formula, read_mixed(mixed(parsed), data, progress=progress), prior, method
-        )
+        return fit_mixed(formula, read_mixed(mixed(parsed), data, progress=progress), prior, method)
     reading = read_statistics(roles, data, progress=progress)
-    return _fit_one_way(formula, roles, reading, prior, method)
+    return fit_one_way(formula, roles, reading, prior, method)
+
+
+def fit_statistics(statistics: Statistics, *, prior: PriorLike = None) -> Fit:
+    """Fit from statistics that were computed or loaded before: no rows are read.
+
+    Parameters
+    ----------
+    statistics : Statistics
+        From `partialpool.statistics` or `load_statistics`, or several of them combined.
+    prior : Priors, mapping, str or sequence of str, optional
+        As in `fit`.
+
+    Returns
+    -------
+    Fit
+        Its tables are of the kind `Table`.
+
+    Examples
+    --------
+    >>> import partialpool as pp
+    >>> found = pp.statistics("rate ~ 1 + (1 | batch)", {"batch": [1, 1, 2, 2, 3, 3],
+    ...                                                  "rate": [1.0, 3, 4, 6, 9, 7]})
+    >>> pp.fit_statistics(found).statistics.n_groups
+    3
+    """
+    roles = one_way(parse(statistics.formula))
+    if roles is None:
+        raise ArgumentError(
+            f"statistics of {statistics.formula} cannot be fitted: they are kept for one factor "
+            "without predictors"
+        )
+    reading = Reading(statistics.groups.sorted(), as_table)
+    return fit_one_way(statistics.formula, roles, reading, prior, "posterior")
 
 
 def fit_groups(
@@ -441,40 +213,4 @@ def fit_groups(
             "give either se (known standard errors), or both n and sd; "
             f"received mean and {', '.join(given) or 'nothing else'}"
         )
-    return _fit_one_way(formula, roles, Reading(statistics, as_table), prior, "posterior")
-
-
-def _fit_one_way(
-    formula: str, roles: OneWay, reading: Reading, prior: PriorLike, method: Method
-) -> Fit:
-    s = reading.statistics
-    design = one_way_design(roles, s)
-    if method != "posterior":
-        found = estimated(as_cross_products(s), restricted=method == "reml")
-        return Fit(formula, "gaussian", found, reading.like, design)
-    chosen = prior if isinstance(prior, Priors) else priors(prior, factor=s.factor)
-    _refuse_sigma(chosen, s.sigma_known)
-    return Fit(formula, "gaussian", posterior(s, chosen), reading.like, design)
-
-
-def _fit_mixed(formula: str, reading: MixedReading, prior: PriorLike, method: Method) -> Fit:
-    s = reading.statistics
-    post: MixedPosterior | Estimated
-    if method == "posterior":
-        names = parameter_names(s)
-        chosen = prior if isinstance(prior, Priors) else priors(prior, parameters=names)
-        _refuse_sigma(chosen, s.sigma_known)
-        post = mixed_posterior(s, chosen)
-    else:
-        post = estimated(s, restricted=method == "reml")
-    return Fit(
-        formula, "gaussian", post, reading.like, reading.design, reading.notices, reading.clusters
-    )
-
-
-def _refuse_sigma(chosen: Priors, sigma_known: bool) -> None:
-    if sigma_known and chosen.sigma != Priors().sigma:
-        raise PriorError(
-            f"sigma ~ {chosen.sigma}: standard errors are given, so there is no sigma to give a "
-            "prior; leave it out"
-        )
+    return fit_one_way(formula, roles, Reading(statistics, as_table), prior, "posterior")

@@ -69,7 +69,7 @@ def test_simulate_is_reproducible(capsys):
         (("simulate", "--sizes", "5,x"), "whole numbers separated by commas"),
         (("simulate", "--tau", "-1"), "tau must be 0 or more"),
         (("simulate", "--groups", "1"), "at least 2 groups"),
-        (("simulate", "--population", "odd"), "normal, heavy_tailed, two_clusters"),
+        (("simulate", "--population", "odd"), "normal, heavy_tailed, two_clusters, outlier"),
         (("simulate", "--replicates", "0"), "between 1 and"),
     ],
 )

@@ -62,6 +62,18 @@ def _table(columns, folder):
     return connection.table("scores")
 
 
+def _database(columns, folder):
+    path = folder / "rows.duckdb"
+    with duckdb.connect(path) as connection:
+        connection.register("arrow_rows", pa.table(columns))
+        connection.execute("CREATE TABLE scores AS SELECT * FROM arrow_rows")
+    return f"{path}::scores"
+
+
+def _spark(columns, session):
+    return session.createDataFrame(pa.table(columns)).repartition(3)
+
+
 BACKENDS = {
     "dict of arrays": (_dict, pp.Table),
     "dict of lists": (lambda c, _: dict(c), pp.Table),
@@ -81,4 +93,7 @@ BACKENDS = {
     "Parquet glob": (_parquet_glob, pp.Table),
     "DuckDB relation": (_relation, duckdb.DuckDBPyRelation),
     "DuckDB table": (_table, duckdb.DuckDBPyRelation),
+    "DuckDB database": (_database, pp.Table),
+    "spark": (_spark, pp.Table),
+    "spark_connect": (_spark, pp.Table),
 }

@@ -3,6 +3,9 @@
 from fractions import Fraction
 
 import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from kinds import BACKENDS
 
@@ -71,6 +74,15 @@ CASES = {
     ),
 }
 
+each_backend = pytest.mark.parametrize("backend", BACKENDS)
+
+
+@pytest.fixture
+def place(request, backend, tmp_path):
+    """Where a backend puts its rows: a Spark session, or a folder."""
+    return request.getfixturevalue(backend) if "spark" in backend else tmp_path
+
+
 # what must come out -----------------------------------------------------------------------
 
 
@@ -105,11 +117,11 @@ def _summed(rows):
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_statistics(backend, case, tmp_path):
+@each_backend
+def test_statistics(backend, case, place):
     formula, columns = CASES[case]
     expected, kept = exact(formula, columns)
-    data = BACKENDS[backend][0](columns, tmp_path)
+    data = BACKENDS[backend][0](columns, place)
     got = read_statistics(one_way(parse(formula)), data).statistics
     assert got.labels.tolist() == list(expected)
     assert (got.n_rows, got.n_dropped) == (len(columns["y"]), len(columns["y"]) - kept)
@@ -122,7 +134,7 @@ def test_statistics(backend, case, tmp_path):
     if "se(" in formula:
         assert got.sigma_known
         log_weight = sum(-2 * np.log(s) for s in _kept(formula, columns, "s"))
-        assert got.log_weight == pytest.approx(log_weight, rel=1e-10)
+        assert got.log_weight.sum() == pytest.approx(log_weight, rel=1e-10)
 
 
 def _kept(formula, columns, name):
@@ -132,13 +144,77 @@ def _kept(formula, columns, name):
     return [v for v, keep in zip(columns[name], whole, strict=True) if keep]
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_results_come_in_the_kind_of_frame_that_was_given(backend, tmp_path):
+@each_backend
+def test_results_come_in_the_kind_of_frame_that_was_given(backend, place):
     make, kind = BACKENDS[backend]
-    fit = pp.fit(PLAIN, make(CASES["rows"][1], tmp_path))
+    fit = pp.fit(PLAIN, make(CASES["rows"][1], place))
     for table in (fit.groups(), fit.parameters()):
         assert isinstance(table, kind)
     names = ["group", "n", "raw", "estimate", "sd", "lower", "upper", "shrinkage"]
     assert list(getattr(fit.groups(), "column_names", getattr(fit.groups(), "columns", names))) == (
         names
     )
+
+
+@each_backend
+def test_notices(backend, place):
+    formula, columns = CASES["a group without outcomes"]
+    fit = pp.fit(formula, BACKENDS[backend][0](columns, place))
+    expected = pp.fit(formula, columns)
+    assert [n.to_dict() for n in fit.notices] == [n.to_dict() for n in expected.notices]
+    assert {"rows_dropped", "groups_dropped"} <= {n.code for n in fit.notices}
+
+
+@each_backend
+@pytest.mark.parametrize(
+    ("formula", "name", "value", "words"),
+    [
+        ("y | se(s) ~ (1 | g)", "s", -0.5, ["positive finite standard error", "found -0.5"]),
+        ("y | weights(s) ~ (1 | g)", "s", 0.0, ["positive finite weight", "found 0"]),
+        ("y | summary(n, s) ~ (1 | g)", "n", 2.5, ["whole number of rows", "found 2.5"]),
+        ("y ~ (1 | g)", "y", 1e120, ["finite numbers of at most 1e100", "found 1e+120"]),
+        ("y ~ (1 | g)", "y", float("inf"), ["finite numbers", "found inf"]),
+    ],
+)
+def test_values_that_are_not_allowed(backend, place, formula, name, value, words):
+    columns = {"g": G, "y": Y, "s": [1.0] * SIZE, "n": [2.0] * SIZE}
+    columns[name] = [value if i == 4 else v for i, v in enumerate(columns[name])]
+    with pytest.raises(pp.DataError) as caught:
+        pp.fit(formula, BACKENDS[backend][0](columns, place))
+    for word in [f'column "{name}"', *words, f'group "{G[4]}"']:
+        assert word in str(caught.value)
+    assert ("in row 5" in str(caught.value)) == ("spark" not in backend)
+
+
+@each_backend
+def test_a_value_that_is_not_allowed_in_a_row_that_does_not_count(backend, place):
+    columns = {"g": G, "y": _with_missing(Y, 4), "s": [1.0] * 4 + [-1.0] + [1.0] * (SIZE - 5)}
+    fit = pp.fit("y | se(s) ~ (1 | g)", BACKENDS[backend][0](columns, place))
+    assert (fit.statistics.n_rows, fit.statistics.n_dropped) == (SIZE, 1)
+
+
+@each_backend
+def test_a_column_that_is_not_there(backend, place):
+    with pytest.raises(pp.ColumnError, match=r'"yy".*did you mean "y"'):
+        pp.fit("yy ~ (1 | g)", BACKENDS[backend][0]({"g": G, "y": Y}, place))
+
+
+@each_backend
+def test_the_plan_is_told_without_running_it(backend, place):
+    text = pp.explain("y | se(s) ~ 1 + (1 | g)", BACKENDS[backend][0](CASES["se"][1], place))
+    in_memory = BACKENDS[backend][1] in (pd.DataFrame, pl.DataFrame, pa.Table) or "dict" in backend
+    assert ("No query is run" if in_memory else "GROUP BY g") in text
+
+
+@each_backend
+def test_more_rows_are_added_to_a_fit(backend, place):
+    formula, columns = CASES["offset of 1e9"]
+    old = {k: v[:25] for k, v in columns.items()}
+    new = {k: [*v[25:], None] for k, v in columns.items()}
+    whole = pp.fit(formula, {k: [*v, None] for k, v in columns.items()})
+    updated = pp.fit(formula, old).update(BACKENDS[backend][0](new, place))
+    np.testing.assert_allclose(
+        updated.posterior.theta.mean - 1e9, whole.posterior.theta.mean - 1e9, rtol=0, atol=1e-6
+    )
+    np.testing.assert_allclose(updated.posterior.theta.sd, whole.posterior.theta.sd, rtol=1e-6)
+    assert (updated.statistics.n_rows, updated.statistics.n_dropped) == (SIZE + 1, 1)

@@ -14,13 +14,15 @@ import partialpool
 
 PROMISED = {
     "fit", "fit_groups", "Fit", "priors", "datasets", "Table", "Notice",
+    "explain", "statistics", "Statistics", "load_statistics", "fit_statistics",
     "Flat", "Jeffreys", "HalfNormal", "HalfCauchy", "HalfT", "Exponential", "Uniform",
     "LogNormal", "InverseGammaSq", "UniformShrinkage", "DuMouchel", "Normal", "StudentT", "LKJ",
     "PartialPoolError", "FormulaError", "UnsupportedFormulaError", "DataError", "ColumnError",
     "PriorError", "ImproperPosteriorError", "ArgumentError", "MissingExtraError",
 }  # fmt: skip
 HEAVY = [
-    "scipy", "duckdb", "pandas", "polars", "pyarrow", "rich", "matplotlib", "altair", "shiny",
+    "scipy", "duckdb", "pandas", "polars", "pyarrow", "pyspark", "rich", "matplotlib", "altair",
+    "shiny",
 ]  # fmt: skip
 MODULES = sorted(m.name for m in pkgutil.walk_packages(partialpool.__path__, prefix="partialpool."))
 
@@ -79,8 +81,9 @@ def test_it_is_typed():
     assert importlib.resources.files("partialpool").joinpath("py.typed").is_file()
 
 
-def test_the_first_python_of_the_readme_runs():
+def test_the_first_python_of_the_readme_runs(tmp_path, monkeypatch):
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     block = readme.split("```python\n")[1].split("```")[0]
     assert "fit.plot.shrinkage()" in block
+    monkeypatch.chdir(tmp_path)  # it writes a report
     exec(compile(block, "README.md", "exec"), {})

@@ -11,15 +11,59 @@ from contextlib import contextmanager
 from typing import Any
 
 from partialpool import datasets
+from partialpool.data.files import expand
+from partialpool.data.statistics_files import holds_statistics
 from partialpool.errors import ArgumentError, DataError, did_you_mean
+from partialpool.fitted import Fit, Method
+from partialpool.fitting import fit, fit_statistics
+from partialpool.reading import load_statistics
+
+
+def fitted(
+    data: str,
+    formula: str | None,
+    priors: tuple[str, ...],
+    *,
+    method: Method = "posterior",
+    family: str | None = None,
+) -> Fit:
+    """Fit rows with a formula, or statistics (a file, or a glob of them) with their own."""
+    if are_statistics(data):
+        if formula is not None:
+            raise ArgumentError(
+                f'"{data}" holds statistics, which have a formula of their own; leave '
+                f'"{formula}" out'
+            )
+        return fit_statistics(load_statistics(data), prior=list(priors))
+    chosen = source(data, formula, family)
+    with chosen as (rows, its_formula, its_family), progress_bar() as progress:
+        return fit(
+            its_formula,
+            rows,
+            prior=list(priors),
+            method=method,
+            family=its_family,
+            progress=progress,
+        )
+
+
+def are_statistics(data: str) -> bool:
+    """True if the first file that `data` stands for was written by `partialpool statistics`."""
+    if not data.lower().endswith(".parquet"):
+        return False
+    return holds_statistics(expand(data)[0])
 
 
 @contextmanager
-def source(data: str, formula: str | None) -> Iterator[tuple[Any, str]]:
-    """The data and the formula; standard input is kept in a temporary file while it is read."""
+def source(
+    data: str, formula: str | None, family: str | None = None
+) -> Iterator[tuple[Any, str, str | None]]:
+    """The data, formula and family; standard input is kept in a temporary file while it is read."""
     known = {d.name: d for d in datasets.catalogue}
     if data in known and not os.path.exists(data):
-        yield known[data].load(), formula or known[data].formula
+        found = known[data]
+        own = formula is None or formula == found.formula
+        yield found.load(), formula or found.formula, family or (found.family if own else None)
         return
     if formula is None:
         names = ", ".join(known)
@@ -29,7 +73,7 @@ def source(data: str, formula: str | None) -> Iterator[tuple[Any, str]]:
             f"only the bundled data sets have one of their own ({names})"
         )
     if data != "-":
-        yield data, formula
+        yield data, formula, family
         return
     content = sys.stdin.buffer.read()
     if not content:
@@ -39,7 +83,7 @@ def source(data: str, formula: str | None) -> Iterator[tuple[Any, str]]:
         path = os.path.join(folder, "standard-input" + ending)
         with open(path, "wb") as file:
             file.write(content)
-        yield path, formula
+        yield path, formula, family
 
 
 @contextmanager

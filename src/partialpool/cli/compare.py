@@ -10,10 +10,10 @@ import click
 import numpy as np
 
 from partialpool import display
-from partialpool.cli.common import progress_bar, rich_table, source, wide_console
+from partialpool.cli.common import fitted, rich_table, wide_console
 from partialpool.comparison import Comparison
 from partialpool.data import Table
-from partialpool.fitting import Fit, fit
+from partialpool.fitted import Fit
 from partialpool.regression import MixedComparison
 
 HEADER = [
@@ -30,6 +30,7 @@ class CompareOptions:
     formula: str | None
     estimators: tuple[str, ...]
     priors: tuple[str, ...]
+    family: str | None
     top: int | None
     as_json: bool
     debug: bool
@@ -37,9 +38,8 @@ class CompareOptions:
 
 def run(options: CompareOptions) -> None:
     """Compare and print."""
-    with source(options.data, options.formula) as (data, formula), progress_bar() as progress:
-        found = fit(formula, data, prior=list(options.priors), progress=progress)
-        result = found.compare(*options.estimators)
+    found = fitted(options.data, options.formula, options.priors, family=options.family)
+    result = found.compare(*options.estimators)
     if isinstance(result, MixedComparison):
         _show_coefficients(found, result, options)
     else:
@@ -70,7 +70,7 @@ def _show_groups(found: Fit, result: Comparison, options: CompareOptions) -> Non
 
     console = wide_console(110)
     spread = float(np.ptp(groups["partial_pooling"])) / 4 or 1.0
-    header = [found.design.effects[0].factor.name, *list(groups)[1:]]
+    header = [found.factor, *list(groups)[1:]]
     console.print(Text(display.headline(found.posterior, found.formula), style="bold"))
     console.print(rich_table(header, display.estimate_cells(groups, spread)))
     console.print(rich_table(list(result.scores), display.score_cells(result.scores)))

@@ -19,6 +19,7 @@ def run(as_json: bool) -> None:
             "title": d.title,
             "citation": d.citation,
         }
+        | ({} if d.family is None else {"family": d.family})
         for d in catalogue
     ]
     if as_json:
@@ -27,5 +28,6 @@ def run(as_json: bool) -> None:
     width = max(len(d.name) for d in catalogue)
     for d in catalogue:
         click.echo(f"{d.name:<{width}}  {d.field}: {d.title} ({d.citation})")
-        click.echo(f"{'':<{width}}  {d.formula}")
+        family = f"  (family {d.family})" if d.family else ""
+        click.echo(f"{'':<{width}}  {d.formula}{family}")
     click.echo(f"\nFit one by name: partialpool fit {catalogue[0].name}")

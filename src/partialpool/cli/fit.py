@@ -11,16 +11,17 @@ from typing import Any
 import click
 import numpy as np
 
-from partialpool import display, pictures
+from partialpool import display, pictures, report
 from partialpool._typing import Ints
 from partialpool.advice import recommendation
-from partialpool.cli.common import progress_bar, rich_table, source, wide_console
+from partialpool.cli.common import fitted, rich_table, source, wide_console
 from partialpool.data import Table
 from partialpool.data.files import write_table
 from partialpool.errors import ArgumentError
-from partialpool.fitting import Fit, Method, fit
+from partialpool.fitted import Fit, Method
 from partialpool.pictures.save import checked
 from partialpool.posterior.distributions import IntervalKind
+from partialpool.reading import explain
 
 SHOWN_GROUPS = 50
 
@@ -33,6 +34,7 @@ class FitOptions:
     formula: str | None
     priors: tuple[str, ...]
     method: Method
+    family: str | None
     interval: float
     hdi: bool
     sort: str | None
@@ -41,6 +43,8 @@ class FitOptions:
     as_csv: bool
     out: str | None
     plot: str | None
+    report: str | None
+    explain: bool
     debug: bool
 
     @property
@@ -55,10 +59,19 @@ def run(options: FitOptions) -> None:
         raise ArgumentError("--json and --csv both print to standard output; give one")
     if options.plot:
         checked(options.plot)
-    with source(options.data, options.formula) as (data, formula), progress_bar() as progress:
-        found = fit(
-            formula, data, prior=list(options.priors), method=options.method, progress=progress
-        )
+    if options.report:
+        report.checked(options.report)
+    if options.explain:
+        with source(options.data, options.formula) as (data, formula, _family):
+            click.echo(explain(formula, data))
+        return
+    found = fitted(
+        options.data,
+        options.formula,
+        options.priors,
+        method=options.method,
+        family=options.family,
+    )
     kind = options.kind
     groups = found.posterior.group_table(options.interval, kind)
     order = _order(groups, options)
@@ -67,6 +80,8 @@ def run(options: FitOptions) -> None:
         write_table(table, options.out)
     if options.plot:
         pictures.save(_chart(found, options), options.plot)
+    if options.report:
+        found.report(options.report, level=options.interval)
     if options.as_json:
         result = found._as_dict(table, options.interval, kind)
         click.echo(json.dumps(result, ensure_ascii=False, indent=2, allow_nan=False))
@@ -78,6 +93,8 @@ def run(options: FitOptions) -> None:
         click.echo(f"wrote {table.n_rows:,} groups to {options.out}", err=True)
     if options.plot:
         click.echo(f"drew {options.plot}", err=True)
+    if options.report:
+        click.echo(f"wrote {options.report}", err=True)
 
 
 def _chart(found: Fit, options: FitOptions) -> Any:
@@ -107,7 +124,7 @@ def _print_tables(found: Fit, groups: Table, n_groups: int, options: FitOptions)
 
     console = wide_console(100)
     kind = options.kind
-    parameters = found._parameters(options.interval, kind)
+    parameters = found.parameter_table(options.interval, kind)
     console.print(Text(display.headline(found.posterior, found.formula), style="bold"))
     console.print(Text(display.prior_line(found.posterior), style="dim"))
     console.print(
@@ -120,7 +137,7 @@ def _print_tables(found: Fit, groups: Table, n_groups: int, options: FitOptions)
     shown = Table({k: v[:limit] for k, v in groups.items()})
     header = list(shown)
     if header[0] == "group":
-        header[0] = found.design.effects[0].factor.name
+        header[0] = found.factor
     console.print(rich_table(header, display.group_cells(shown)))
     if shown.n_rows < n_groups:
         more = f"{shown.n_rows:,} of {n_groups:,} groups"

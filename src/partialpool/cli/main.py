@@ -36,6 +36,11 @@ def cli() -> None:
     help="The full posterior, or point estimates by (restricted) maximum likelihood.",
 )
 @click.option(
+    "--family",
+    type=click.Choice(["gaussian", "binomial", "poisson", "beta_binomial", "gamma_poisson"]),
+    help="How the outcome is distributed; trials() means binomial, exposure() poisson.",
+)
+@click.option(
     "--interval", default=0.95, show_default=True, metavar="P", help="Probability of the intervals."
 )
 @click.option("--hdi", is_flag=True, help="Shortest (highest-density) instead of equal-tailed.")
@@ -53,12 +58,16 @@ def cli() -> None:
     metavar="FILE",
     help="Draw up to 60 groups to an .svg, .png, .pdf or .html file.",
 )
+@click.option("--report", metavar="FILE", help="Write one self-contained .html page.")
+@click.option("--explain", is_flag=True, help="Print the queries that would run, and stop.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def fit_command(**options: object) -> None:
     """Fit DATA with FORMULA and print the posterior of every group.
 
-    DATA is a CSV or Parquet file (or a glob of them), - for CSV from standard input, or the name
-    of a bundled data set (see `partialpool datasets`), whose formula need not be given.
+    DATA is a CSV or Parquet file (or a glob of them), a table of a DuckDB database
+    (file.duckdb::table), - for CSV from standard input, or the name of a bundled data set (see
+    `partialpool datasets`), whose formula need not be given; nor need that of statistics (see
+    `partialpool statistics`): a glob of such files is combined.
 
     FORMULA is outcome ~ 1 + (1 | group). Predictors: outcome ~ x * kind + (1 | group); slopes
     that vary: (x | group); nested groups: (1 | county/tract); crossed: (1 | a) + (1 | b). Known
@@ -74,6 +83,7 @@ def fit_command(**options: object) -> None:
     partialpool fit scores.csv "score ~ 1 + (1 | school)"
     partialpool fit trials.csv "effect | se(se) ~ 1 + (1 | site)" --prior "tau ~ half_normal(5)"
     partialpool fit radon "log_radon ~ floor + (floor | county)" --method reml
+    partialpool fit batting.csv "hits | trials(at_bats) ~ 1 + (1 | player)"
     partialpool fit eight_schools
     """
     from partialpool.cli.fit import FitOptions, run
@@ -98,6 +108,11 @@ def fit_command(**options: object) -> None:
     metavar="TEXT",
     help='A prior, such as "tau ~ half_cauchy(5)"; may be repeated.',
 )
+@click.option(
+    "--family",
+    type=click.Choice(["gaussian", "binomial", "poisson", "beta_binomial", "gamma_poisson"]),
+    help="How the outcome is distributed; trials() means binomial, exposure() poisson.",
+)
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Only the first N groups.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
@@ -106,6 +121,42 @@ def compare_command(**options: object) -> None:
     from partialpool.cli.compare import CompareOptions, run
 
     run(CompareOptions(**options))  # type: ignore[arg-type]
+
+
+@cli.command("statistics")
+@click.argument("data")
+@click.argument("formula", required=False)
+@click.option("--out", required=True, metavar="FILE", help="The .parquet file to write.")
+@click.option(
+    "--add",
+    "added",
+    multiple=True,
+    metavar="FILE",
+    help="Statistics of earlier rows to combine with (a file or a glob); may be repeated.",
+)
+@click.option(
+    "--min-cell",
+    default=1,
+    show_default=True,
+    metavar="K",
+    help="Leave out the groups of fewer than K rows; only how many they are is written.",
+)
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def statistics_command(**options: object) -> None:
+    """Reduce DATA to what a fit of FORMULA needs, and write that in place of the rows.
+
+    The file holds one record a group; docs/statistics.md says what it tells about the rows.
+    Fit it, or several together, by its name.
+
+    \b
+    partialpool statistics monday.csv "score ~ 1 + (1 | school)" --out all.parquet
+    partialpool statistics new.csv "score ~ 1 + (1 | school)" --add all.parquet --out all.parquet
+    partialpool fit all.parquet
+    partialpool fit "hospital-*.parquet"
+    """
+    from partialpool.cli.keep import KeepOptions, run
+
+    run(KeepOptions(**options))  # type: ignore[arg-type]
 
 
 @cli.command("simulate")
@@ -119,7 +170,7 @@ def compare_command(**options: object) -> None:
     "--population",
     default="normal",
     show_default=True,
-    help="normal, heavy_tailed or two_clusters.",
+    help="normal, heavy_tailed, two_clusters or outlier.",
 )
 @click.option("--replicates", default=1000, show_default=True, help="Worlds for the risks.")
 @click.option("--seed", default=1, show_default=True, help="Seed of the noise.")
@@ -131,6 +182,21 @@ def simulate_command(**options: object) -> None:
     from partialpool.cli.simulate import SimulateOptions, run
 
     run(SimulateOptions(**options))  # type: ignore[arg-type]
+
+
+@cli.command("app")
+@click.argument("file", required=False)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Its port."
+)
+@click.option("--browser/--no-browser", default=True, help="Open a browser.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def app_command(**options: object) -> None:
+    """Open the web app: a simulator with known truth, classic data, and your own FILE."""
+    from partialpool.cli.app import AppOptions, run
+
+    run(AppOptions(**options))  # type: ignore[arg-type]
 
 
 @cli.command("datasets")

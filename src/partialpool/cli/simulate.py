@@ -12,7 +12,7 @@ from partialpool import display
 from partialpool.cli.common import rich_table, wide_console
 from partialpool.data import Table
 from partialpool.errors import ArgumentError
-from partialpool.simulate import World, one_world, risks
+from partialpool.simulate import World, draw, risks
 
 ESTIMATORS = ("no_pooling", "complete_pooling", "moments", "reml", "posterior")
 
@@ -39,7 +39,7 @@ def run(options: SimulateOptions) -> None:
     """Simulate and print."""
     world = _world(options)
     known = not options.sigma_unknown
-    one = one_world(world, seed=options.seed, sigma_known=known, estimators=ESTIMATORS)
+    one = draw(world, seed=options.seed, sigma_known=known, estimators=ESTIMATORS).table()
     expected = risks(
         world,
         estimators=ESTIMATORS,

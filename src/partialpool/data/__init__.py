@@ -1,10 +1,11 @@
 """The only room that knows frames, files and databases: data and a formula in, statistics out."""
 
 from partialpool.data.clusters import Clusters
+from partialpool.data.counts import CountStatistics
 from partialpool.data.cross_products import Block, Crossing, CrossProducts
 from partialpool.data.design import Design
 from partialpool.data.mixed_read import MixedReading, read_mixed
-from partialpool.data.read import read_statistics
+from partialpool.data.read import read_counts, read_statistics
 from partialpool.data.statistics import GroupStatistics
 from partialpool.data.summaries import from_estimates, from_summaries
 from partialpool.data.table import Table
@@ -12,6 +13,7 @@ from partialpool.data.table import Table
 __all__ = [
     "Block",
     "Clusters",
+    "CountStatistics",
     "CrossProducts",
     "Crossing",
     "Design",
@@ -20,6 +22,7 @@ __all__ = [
     "Table",
     "from_estimates",
     "from_summaries",
+    "read_counts",
     "read_mixed",
     "read_statistics",
 ]

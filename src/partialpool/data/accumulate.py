@@ -117,7 +117,7 @@ def _parts(
             part = chunk.part(slice(start, start + step))
             _refuse_not_finite(design, rows, part)
             frame = design.frame(part, labels)
-            count, weight, inside, log_weight = precision(part.numbers, roles)
+            count, weight, inside, log_w = precision(part.numbers, roles)
             ones = np.ones(len(part))
             yield _Part(
                 x=frame.matrix(design.columns, shifts.x),
@@ -130,7 +130,7 @@ def _parts(
                 weight=ones if weight is None else weight,
                 count=ones if count is None else count,
                 inside=0.0 if inside is None else float(inside.sum()),
-                log_weight=log_weight,
+                log_weight=0.0 if log_w is None else float(log_w.sum()),
             )
 
 

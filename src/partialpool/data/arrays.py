@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from partialpool._typing import Bools, Floats
+from partialpool._typing import Bools, Floats, Ints
 from partialpool.data.frames import Rows
 from partialpool.data.labels import shown
 from partialpool.data.rules import LARGEST, RULES, no_rows, overflow
@@ -37,7 +37,7 @@ def reduce(rows: Rows, roles: OneWay) -> GroupStatistics:
     column = {k: v if keep.all() else v[keep] for k, v in column.items()}
     size = len(rows.labels)
     y = column[roles.outcome.name]
-    count, weight, inside, log_weight = precision(column, roles)
+    count, weight, inside, log_w = precision(column, roles)
 
     n = np.bincount(codes, count, size)
     w = n if weight is None else np.bincount(codes, weight, size)
@@ -64,12 +64,19 @@ def reduce(rows: Rows, roles: OneWay) -> GroupStatistics:
         mean=(mean + slip)[full],
         ss=ss[full],
         center=center,
-        log_weight=log_weight,
+        log_weight=_sums(codes, log_w, size)[full],
         sigma_known=roles.se is not None,
         n_rows=total,
         n_dropped=total - int(keep.sum()),
         absent=rows.labels[~full],
     )
+
+
+def _sums(codes: Ints, values: Floats | None, size: int) -> Floats:
+    """Sum values by group; zeros where there are none."""
+    if values is None:
+        return np.zeros(size)
+    return np.bincount(codes, values, size).astype(np.float64, copy=False)
 
 
 def _fill_unused_sd(column: dict[str, Floats], roles: OneWay) -> dict[str, Floats]:
@@ -82,18 +89,18 @@ def _fill_unused_sd(column: dict[str, Floats], roles: OneWay) -> dict[str, Float
 
 def precision(
     column: Mapping[str, Floats], roles: OneWay | Mixed
-) -> tuple[Floats | None, Floats | None, Floats | None, float]:
-    """Rows a row stands for, its weight, its inside sum of squares, and the sum of log w."""
+) -> tuple[Floats | None, Floats | None, Floats | None, Floats | None]:
+    """Rows a row stands for, its weight, its inside sum of squares, and log w."""
     if roles.se is not None:
         se = column[roles.se.name]
-        return None, 1.0 / (se * se), None, float(-2.0 * np.log(se).sum())
+        return None, 1.0 / (se * se), None, -2.0 * np.log(se)
     if roles.weights is not None:
         w = column[roles.weights.name]
-        return None, w, None, float(np.log(w).sum())
+        return None, w, None, np.log(w)
     if roles.count is not None and roles.sd is not None:
         n, sd = column[roles.count.name], column[roles.sd.name]
-        return n, n, (n - 1.0) * sd * sd, 0.0
-    return None, None, None, 0.0
+        return n, n, (n - 1.0) * sd * sd, None
+    return None, None, None, None
 
 
 def _check(rows: Rows, column: dict[str, Floats], roles: OneWay, keep: Bools) -> None:

@@ -130,7 +130,7 @@ def explain(error: BaseException) -> str:
 
 
 def _checked_header(name: str, roles: Wanted) -> Header:
-    header = _header(name, roles)
+    header = header_of(name, {role.name for role in roles.columns})
     try:
         for role in roles.columns:
             check_column(role.name, header.names, role.at)
@@ -156,9 +156,8 @@ def _opened(name: str) -> Iterator[Iterator[str]]:
         raise DataError(f'"{name}" cannot be read: {error}') from error
 
 
-def _header(name: str, roles: Wanted) -> Header:
-    """Read the header with the delimiter that gives the columns of the formula, or most columns."""
-    wanted = {role.name for role in roles.columns}
+def header_of(name: str, wanted: set[str]) -> Header:
+    """Read the header with the delimiter that gives the columns wanted, or most columns."""
     with _opened(name) as lines:
         first = next(lines, "")
         if not first:

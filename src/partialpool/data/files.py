@@ -1,11 +1,13 @@
-"""CSV and Parquet files, through DuckDB: the rows never become Python objects."""
+"""Files through DuckDB (CSV, Parquet, its own databases): rows never become Python objects."""
 
 from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,54 +16,156 @@ import numpy as np
 
 from partialpool._typing import AnyArray
 from partialpool.data.csv_files import Wanted, explain, literal, read_csv
+from partialpool.data.duck import is_number
+from partialpool.data.excel import EXCEL_ENDINGS
 from partialpool.data.table import Table
-from partialpool.errors import DataError
+from partialpool.errors import ColumnError, DataError
 
 CSV_ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 PARQUET_ENDINGS = (".parquet", ".pq", ".parq")
+DATABASE = re.compile(r"\.(duckdb|ddb|db)::", re.IGNORECASE)
+
+
+Paths = str | Path | Sequence[str | Path]
+"""A file, a glob of files, a list of them, or a table of a database: "scores.duckdb::rows"."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenFile:
-    """A file opened as a DuckDB relation, on a connection of its own.
+    """Files opened as a DuckDB relation, on a connection of its own.
 
-    `text_labels` says that group columns were read as text, as CSV files hold nothing else.
+    `text_labels` says that group columns were read as text, as CSV files hold nothing else;
+    `stamps` are size and time of each file, by which a change is seen.
     """
 
     relation: Any
     connection: Any
     text_labels: bool
+    names: list[str]
+    stamps: dict[str, tuple[int, int]]
+
+    def check_unchanged(self) -> None:
+        """Raise a DataError if a file was changed since it was opened."""
+        for name, stamp in self.stamps.items():
+            if not os.path.exists(name) or _stamp(name) != stamp:
+                raise DataError(
+                    f'"{name}" changed while it was read, so the result would be of no one '
+                    "version of it; run again when nothing writes to it"
+                )
 
 
-def open_file(path: str | Path, roles: Wanted) -> OpenFile:
-    """Open a CSV or Parquet file, or a glob of them, as a DuckDB relation.
+def are_paths(data: Any) -> bool:
+    """True for a path, and for a list of paths."""
+    if isinstance(data, list | tuple):
+        return bool(data) and all(isinstance(x, str | Path) for x in data)
+    return isinstance(data, str | Path)
+
+
+def open_file(paths: Paths, roles: Wanted) -> OpenFile:
+    """Open CSV or Parquet files, or a table of a DuckDB database, as a DuckDB relation.
 
     Raises
     ------
     DataError
-        If the file is not there, is empty, or is not what its ending says.
+        If a file is not there, is empty, or is not what its ending says.
     """
-    import duckdb
-
-    text = os.fspath(path)
-    names = _expand(text)
-    connection = duckdb.connect()
-    connection.execute("SET enable_progress_bar = true")
-    connection.execute("SET enable_progress_bar_print = false")
-    try:
+    texts = [os.fspath(p) for p in ([paths] if isinstance(paths, str | Path) else paths)]
+    if len(texts) == 1 and DATABASE.search(texts[0]):
+        return _open_database(texts[0])
+    names = [n for text in texts for n in expand(text)]
+    stamps = {n: _stamp(n) for n in names}
+    connection = connect()
+    with readable(names[0]):
         if all(n.lower().endswith(PARQUET_ENDINGS) for n in names):
-            return OpenFile(connection.read_parquet([literal(n) for n in names]), connection, False)
+            relation = _read_parquet(connection, names, roles)
+            return OpenFile(relation, connection, False, names, stamps)
         if all(n.lower().endswith(CSV_ENDINGS) for n in names):
-            return OpenFile(read_csv(connection, names, roles), connection, True)
-    except duckdb.Error as error:
-        raise DataError(f'"{text}" cannot be read: {explain(error)}') from error
+            return OpenFile(read_csv(connection, names, roles), connection, True, names, stamps)
     raise DataError(
-        f'"{text}": the ending says what a file is; allowed are '
-        f"{', '.join(CSV_ENDINGS + PARQUET_ENDINGS)}, all files of one kind"
+        f'"{texts[0]}": the ending says what a file is; allowed are '
+        f"{', '.join(CSV_ENDINGS + PARQUET_ENDINGS + EXCEL_ENDINGS)}, all files of one kind, "
+        'and a table of a DuckDB database written as "file.duckdb::table"'
     )
 
 
-def _expand(text: str) -> list[str]:
+def _stamp(name: str) -> tuple[int, int]:
+    """Size and time of last change."""
+    found = os.stat(name)
+    return found.st_size, found.st_mtime_ns
+
+
+def connect(path: str = ":memory:") -> Any:
+    """Open a connection of our own, to a database read-only; it can tell its progress."""
+    import duckdb
+
+    connection = duckdb.connect(path, read_only=path != ":memory:")
+    connection.execute("SET enable_progress_bar = true")
+    connection.execute("SET enable_progress_bar_print = false")
+    return connection
+
+
+@contextmanager
+def readable(name: str) -> Iterator[None]:
+    """Raise what DuckDB raises as a sentence that names the file."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        raise DataError(f'"{name}" cannot be read: {explain(error)}') from error
+
+
+def _open_database(text: str) -> OpenFile:
+    """Open a table of a database file, read-only."""
+    path, table = text.rsplit("::", 1)
+    if not os.path.exists(path):
+        raise DataError(f'there is no file "{path}" (looked in {os.getcwd()})')
+    with readable(text):
+        connection = connect(path)
+        return OpenFile(connection.table(table), connection, False, [text], {})
+
+
+def _read_parquet(connection: Any, names: list[str], roles: Wanted) -> Any:
+    """Open Parquet files; numbers of several types are widened, never cut to the first type."""
+    files = [literal(n) for n in names]
+    if len(files) == 1:
+        return connection.read_parquet(files)
+    found = connection.execute(
+        "SELECT file_name, name, duckdb_type FROM parquet_schema(?)", [files]
+    ).fetchall()
+    widen = False
+    for role in roles.columns:
+        types = dict.fromkeys(names, "")
+        types |= {file: kind for file, name, kind in reversed(found) if name == role.name}
+        if len(set(types.values())) > 1:
+            _check_alike(role.name, types)
+            widen = True
+    return connection.read_parquet(files, union_by_name=widen)
+
+
+def _check_alike(column: str, types: dict[str, str]) -> None:
+    """Raise unless the column is there in every file, and its types are all numbers."""
+    for name, kind in types.items():
+        if not kind:
+            raise ColumnError(f'column "{column}" is not in "{name}"')
+    first = next(iter(types))
+    for name, kind in types.items():
+        numbers = all(is_number(k) for k in (kind, types[first]))
+        if kind != types[first] and not numbers:
+            raise DataError(
+                f'column "{column}" is {types[first]} in "{first}" and {kind} in "{name}"; write '
+                "the files with one type"
+            )
+
+
+def expand(text: str) -> list[str]:
+    """Names of the files that a path or glob stands for, none of them empty.
+
+    Raises
+    ------
+    DataError
+        If there is none, or one is empty, or a folder.
+    """
     if os.path.isdir(text):
         raise DataError(
             f'"{text}" is a folder; name its files with a glob such as "{text}/*.parquet"'
@@ -71,10 +175,24 @@ def _expand(text: str) -> list[str]:
     if not names:
         what = "no file matches" if glob.has_magic(text) else "there is no file"
         raise DataError(f'{what} "{text}" (looked in {os.getcwd()})')
-    empty = [n for n in names if os.path.getsize(n) == 0]
-    if empty:
-        raise DataError(f'"{empty[0]}" is an empty file; a header and rows are needed')
+    for name in names:
+        check_not_empty(name)
     return names
+
+
+def existing(path: str | Path) -> str:
+    """Return the path of one file that is there."""
+    text = os.fspath(path)
+    if not os.path.isfile(text):
+        raise DataError(f'there is no file "{text}" (looked in {os.getcwd()})')
+    check_not_empty(text)
+    return text
+
+
+def check_not_empty(name: str) -> None:
+    """Refuse a file without a byte."""
+    if os.path.getsize(name) == 0:
+        raise DataError(f'"{name}" is an empty file; a header and rows are needed')
 
 
 def watched(connection: Any, progress: Callable[[float], None]) -> Callable[[Any], Any]:
@@ -106,24 +224,49 @@ def write_table(table: Table, path: str) -> None:
     DataError
         If the ending is another, or the file cannot be written.
     """
-    import duckdb
-
     lower = path.lower()
     if not lower.endswith((".csv", *PARQUET_ENDINGS)):
         raise DataError(f'"{path}": the ending says what to write; allowed are .csv and .parquet')
-    target = f"{path}.part"
     options = "FORMAT csv, HEADER" if lower.endswith(".csv") else "FORMAT parquet"
-    columns = {k: _writable(v) for k, v in table.items()}
+    copy_columns({k: _writable(v) for k, v in table.items()}, path, options)
+
+
+def copy_columns(columns: dict[str, AnyArray], path: str, options: str) -> None:
+    """Write columns to a file beside `path` and move it there when it is whole.
+
+    Parameters
+    ----------
+    columns : dict of ndarray
+        Equally long columns.
+    path : str
+        Where the file goes.
+    options : str
+        Options of DuckDB's COPY, such as ``"FORMAT parquet"``.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be written; whatever stops the writing, no part of it stays.
+    """
+    import duckdb
+
+    target = f"{path}.{os.getpid()}.part"
     try:
         with duckdb.connect() as connection:
-            quoted = target.replace("'", "''")
-            connection.execute(f"COPY (SELECT * FROM columns) TO '{quoted}' ({options})")
+            where = f"{text_literal(target)} ({options}, USE_TMP_FILE false)"
+            connection.execute(f"COPY (SELECT * FROM columns) TO {where}")
         os.replace(target, path)
     except (duckdb.Error, OSError) as error:
+        raise DataError(f'"{path}" cannot be written: {explain(error)}') from error
+    finally:
         if os.path.exists(target):
             os.remove(target)
-        raise DataError(f'"{path}" cannot be written: {explain(error)}') from error
-    assert columns
+    assert columns  # which DuckDB found by their name in the statement
+
+
+def text_literal(value: str) -> str:
+    """Quote a text for SQL."""
+    return "'" + value.replace("'", "''") + "'"
 
 
 def _writable(values: AnyArray) -> AnyArray:

@@ -12,7 +12,7 @@ import numpy as np
 from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.data import labels as lab
 from partialpool.errors import ColumnError, DataError
-from partialpool.formula import OneWay
+from partialpool.formula import Columns
 from partialpool.formula.tree import Name
 
 
@@ -31,6 +31,7 @@ FRAMES = {
     "pyarrow": ("Table", "RecordBatch"),
     "duckdb": ("DuckDBPyRelation",),
     "_duckdb": ("DuckDBPyRelation",),
+    "pyspark": ("DataFrame",),
 }
 """The frames of each library, by the name of their class."""
 TEXT_TYPES = (
@@ -59,7 +60,7 @@ def _library(kind: type) -> str:
     return kind.__module__.partition(".")[0]
 
 
-def extract(data: Any, kind: str, roles: OneWay) -> Rows:
+def extract(data: Any, kind: str, roles: Columns) -> Rows:
     """Take the group labels and the numeric columns out of a frame.
 
     Raises
@@ -226,12 +227,13 @@ def _from_objects(values: AnyArray, name: str) -> Floats:
     return out
 
 
-def not_a_number(name: str, value: object, row: int) -> DataError:
-    """Build the error for text where a number belongs."""
+def not_a_number(name: str, value: object, row: int | None) -> DataError:
+    """Build the error for text where a number belongs; rows of some engines have no number."""
     shown = lab.shown([value])
     what = f"the text {shown}" if isinstance(value, str) else f"{shown} ({type(value).__name__})"
+    where = "it" if row is None else f"row {row}"
     return DataError(
-        f'column "{name}" must hold numbers; row {row} holds {what}: '
+        f'column "{name}" must hold numbers; {where} holds {what}: '
         "correct the value (69.8, not 69,8), or leave it empty if it is missing"
     )
 

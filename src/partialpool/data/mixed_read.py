@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from partialpool.data import files, frames, sql, sql_source, structure
+from partialpool.data import duck, files, sql_source, structure
 from partialpool.data.accumulate import cross_products
 from partialpool.data.clusters import Clusters
 from partialpool.data.cross_products import CrossProducts
 from partialpool.data.design import Design
+from partialpool.data.excel import is_workbook, read_excel
 from partialpool.data.learning import design, survey
-from partialpool.data.read import Progress, handing_back, not_data
+from partialpool.data.read import Progress, checked_kind, handing_back
 from partialpool.data.redundancy import without_redundant
 from partialpool.data.source import Source, from_frame
 from partialpool.data.table import Table
+from partialpool.errors import DataError
 from partialpool.formula import Mixed
 from partialpool.notices import Notice
 
@@ -74,15 +75,20 @@ def read_mixed(roles: Mixed, data: Any, *, progress: Progress | None = None) -> 
 
 
 def _source(roles: Mixed, data: Any, progress: Progress | None) -> Source:
-    if isinstance(data, str | Path):
+    if is_workbook(data):
+        return from_frame(read_excel(files.existing(data)), "mapping", roles)
+    if files.are_paths(data):
         opened = files.open_file(data, roles)
-        fetch = files.watched(opened.connection, progress) if progress else sql.fetch_now
+        fetch = files.watched(opened.connection, progress) if progress else duck.fetch_now
         return sql_source.from_relation(
             opened.relation, roles, text_labels=opened.text_labels, fetch=fetch
         )
-    kind = frames.kind_of(data)
-    if kind is None:
-        raise not_data(data)
+    kind = checked_kind(data)
     if kind == "duckdb":
         return sql_source.from_relation(data, roles)
+    if kind == "pyspark":
+        raise DataError(
+            "a Spark DataFrame is reduced where it is for one group term without predictors; for "
+            "this formula give what it collects to, data.toArrow(), or write it to Parquet files"
+        )
     return from_frame(data, kind, roles)

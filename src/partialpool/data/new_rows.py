@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -12,8 +11,9 @@ from partialpool._typing import Bools, Floats, Ints
 from partialpool.data import files, frames, source
 from partialpool.data.coding import INTERCEPT
 from partialpool.data.design import Design, Effects, Factor, column_of
+from partialpool.data.excel import is_workbook, read_excel
 from partialpool.data.labels import as_labels, integers_if_plain, shown
-from partialpool.data.read import not_data
+from partialpool.data.read import checked_kind
 from partialpool.data.rules import RULES
 from partialpool.data.source import Chunk
 from partialpool.data.statistics import GroupStatistics
@@ -120,12 +120,14 @@ def _read(
     wanted = tuple({n.name: n for n in (*coded, *numeric)}.values())
     as_text = tuple(n for n in labels if n in wanted)
     text_labels = False
-    kind = None if isinstance(data, str | Path) else frames.kind_of(data)
-    if isinstance(data, str | Path):
+    if is_workbook(data):
+        data = read_excel(files.existing(data))
+    kind = "" if files.are_paths(data) else checked_kind(data)
+    if not kind:
         opened = files.open_file(data, _Wanted(wanted, as_text))
         data, kind, text_labels = opened.relation, "duckdb", opened.text_labels
-    if kind is None:
-        raise not_data(data)
+    if kind == "pyspark":
+        raise DataError("predictions are made here: give data.toArrow() of the Spark DataFrame")
     if kind == "duckdb":
         for name in wanted:
             frames.check_column(name.name, data.columns, name.at)

@@ -37,7 +37,7 @@ def as_cross_products(statistics: GroupStatistics) -> CrossProducts:
         yty=float(s.ss.sum() + total @ s.mean),
         blocks=(block,),
         crossings=(),
-        log_weight=s.log_weight,
+        log_weight=float(s.log_weight.sum()),
         sigma_known=s.sigma_known,
         n_rows=s.n_rows,
         n_dropped=s.n_dropped,

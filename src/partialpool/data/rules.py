@@ -9,7 +9,7 @@ import numpy as np
 
 from partialpool._typing import Bools, Floats
 from partialpool.errors import DataError
-from partialpool.formula import Mixed, OneWay
+from partialpool.formula import Columns, Mixed, OneWay
 
 LARGEST = 1e100
 SMALLEST = 1e-100
@@ -26,11 +26,18 @@ class Rule:
     hint: str
 
     def broken(
-        self, column: str, values: Sequence[float], rows: Sequence[int], count: int, groups: str
+        self,
+        column: str,
+        values: Sequence[float],
+        rows: Sequence[int] | None,
+        count: int,
+        groups: str,
     ) -> DataError:
-        """Build the error that names the column, the values, the rows and the groups."""
-        found = ", ".join(f"{v:g} in row {r}" for v, r in zip(values, rows, strict=True))
-        more = f" and {count - len(rows)} more" if count > len(rows) else ""
+        """Build the error that names the column, the values, the groups and any row numbers."""
+        found = ", ".join(f"{v:g}" for v in values)
+        if rows is not None:
+            found = ", ".join(f"{v:g} in row {r}" for v, r in zip(values, rows, strict=True))
+        more = f" and {count - len(values)} more" if count > len(values) else ""
         return DataError(
             f'column "{column}" must be {self.words}; found {found}{more} '
             f"(group {groups}): {self.hint}"
@@ -97,7 +104,7 @@ def overflow(roles: OneWay | Mixed) -> DataError:
     return DataError(f"the values in {names} are too extreme: their squares overflow; change units")
 
 
-def no_rows(total: int, roles: OneWay | Mixed) -> DataError:
+def no_rows(total: int, roles: Columns | Mixed) -> DataError:
     """Build the error for data in which no row can be used."""
     names = ", ".join(f'"{c.name}"' for c in roles.columns)
     if total == 0:

@@ -1,349 +1,217 @@
-"""Rows in DuckDB to statistics: one GROUP BY; only the groups reach Python.
+"""Rows that stay in an engine that speaks SQL: one GROUP BY; only the groups reach Python.
 
-The statements use COUNT, SUM, MAX, CAST, CASE and joins only, the same text on every engine.
 Sums are taken about a pilot value so that a large offset costs no digits; where the result
 shows that this was not enough, a second pass takes them about each group's own mean.
 """
 
 from __future__ import annotations
 
-import re
-import uuid
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from partialpool._typing import AnyArray
 from partialpool.data import labels as lab
-from partialpool.data.csv_files import explain
 from partialpool.data.frames import check_column, not_a_number
-from partialpool.data.rules import LARGEST, RULES, Rule, no_rows, overflow
+from partialpool.data.rules import LARGEST, RULES, no_rows, overflow
+from partialpool.data.statements import COLUMNS, Statements
 from partialpool.data.statistics import GroupStatistics, without_rounding
-from partialpool.data.table import Table
-from partialpool.errors import DataError, MissingExtraError, PartialPoolError
+from partialpool.errors import DataError
 from partialpool.formula import OneWay
 
-SOURCE = f"partialpool_rows_{uuid.uuid4().hex}"
-"""The name of the rows in a query: one that no table or view of the user has."""
-
-PILOT_ROWS = 2048
 CANCELLATION = 1e4
 """Largest ratio of shifted to within-group sum of squares before a second pass."""
 
-INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
-NUMERIC = (*INTEGERS, "UBIGINT", "HUGEINT", "UHUGEINT", "FLOAT", "DOUBLE", "BOOLEAN")
-NESTED = ("STRUCT", "MAP", "UNION")
-PLAIN_LABELS = (*INTEGERS, "FLOAT", "DOUBLE", "BOOLEAN", "VARCHAR", "TIMESTAMP")
-
-
-@dataclass(frozen=True, slots=True)
-class _Columns:
-    """SQL for the rows: `g`, `y` (NULL when anything is missing), `n`, `w`, `q`, `lw`."""
-
-    select: str
-    weighted: bool
+Kind = Literal["floating", "number", "text", "nested", "other"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Found:
-    """What a grouped query returned: labels and sums, (J,), and rows without a label."""
+class Groups:
+    """What a grouped query returned: sorted labels and sums, (J,), and rows without a label."""
 
     labels: AnyArray
     sums: dict[str, AnyArray]
     unlabelled: int
 
 
-def _filled(values: AnyArray) -> AnyArray:
-    """Plain numbers, NaN where the database had NULL."""
-    if np.ma.isMaskedArray(values):
-        return np.ma.filled(values.astype(np.float64), np.nan)
-    return values
+class Engine(Protocol):
+    """A table in an engine that speaks SQL.
+
+    A statement names the table ``{rows}``; its columns are those of `data.statements`.
+    """
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """Names of the user's columns."""
+
+    @property
+    def numbered(self) -> bool:
+        """True if rows have an order, so that a message can say which row is wrong."""
+
+    @property
+    def nan_plans(self) -> tuple[bool, ...]:
+        """Whether NaN is looked for, at the first try and where that fails at the next."""
+
+    def type_of(self, name: str) -> tuple[Kind, str]:
+        """What a column holds, and what the engine calls it."""
+
+    def groups(self, sql: str) -> Groups:
+        """Run a grouped query."""
+
+    def fetch(self, sql: str) -> list[tuple[Any, ...]]:
+        """Run a query that returns a few rows."""
+
+    def shown(self, sql: str) -> str:
+        """A statement as it will run, with a name in place of the table."""
 
 
-def quote(name: str) -> str:
-    """Quote an identifier for SQL."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-Fetch = Callable[[Any], dict[str, AnyArray]]
-"""Runs a relation and returns its columns as arrays."""
-
-
-def fetch_now(result: Any) -> dict[str, AnyArray]:
-    """Run a relation in this thread."""
-    columns: dict[str, AnyArray] = result.fetchnumpy()
-    return columns
-
-
-def reduce(relation: Any, roles: OneWay, fetch: Fetch = fetch_now) -> GroupStatistics:
-    """Reduce a DuckDB relation to one record a group.
-
-    Parameters
-    ----------
-    relation : duckdb.DuckDBPyRelation
-        The rows.
-    roles : OneWay
-        Which column plays which part.
-    fetch : callable, optional
-        How the long query is run; a caller that shows progress passes its own.
+def reduce(engine: Engine, roles: OneWay) -> GroupStatistics:
+    """Reduce the table of an engine to one record a group.
 
     Raises
     ------
     DataError
         If no row is complete, or a value is infinite, not a number, or not allowed in its role.
     """
-    import duckdb
-
-    try:
-        for role in roles.columns:
-            check_column(role.name, relation.columns, role.at)
-        types = dict(zip(relation.columns, map(str, relation.types), strict=True))
-        _check_types(relation, roles, types)
-        return _Reduction(relation, roles, types, fetch).run()
-    except duckdb.Error as error:
-        raise translated(error) from error
-
-
-def as_relation(relation: Any, table: Table) -> Any:
-    """Return the table as a relation on the same connection as `relation`."""
-    partialpool_columns = dict(table)  # DuckDB finds this dict of arrays by its name in the query
-    assert partialpool_columns
-    return relation.query(SOURCE, "SELECT * FROM partialpool_columns")
+    types = checked_types(engine, roles)
+    center = _pilot(engine, _statements(roles, types, True))
+    for nan_is_missing in engine.nan_plans:
+        statements = _statements(roles, types, nan_is_missing)
+        found = engine.groups(statements.grouped(repr(center)))
+        squares = found.sums["s2"][found.sums["n"] > 0]
+        refused = found.sums.get("refused", np.zeros(1)).any()
+        if not refused and (squares < 0.1 * LARGEST**2).all():
+            return _statistics(engine, statements, found, center)
+    error = _broken_rule(engine, statements)
+    if error is None and np.isfinite(squares).all():
+        return _statistics(engine, statements, found, center)
+    raise error or overflow(roles)
 
 
-def translated(error: Exception) -> PartialPoolError:
-    """A database error as one of ours."""
-    found = re.search("Required module '(\\w+)' failed to import", str(error))
+def plan(engine: Engine, roles: OneWay) -> Iterator[tuple[str, str]]:
+    """Yield what each statement is for, and the statement, in the order in which they run."""
+    statements = _statements(roles, checked_types(engine, roles), engine.nan_plans[0])
+    yield "a centre, from the first rows", engine.shown(statements.pilot())
+    yield "the sums of each group about it", engine.shown(statements.grouped("center"))
+    yield (
+        "only where group means lie so far apart that these sums lose digits",
+        engine.shown(statements.about_own_mean("center")),
+    )
+
+
+def checked_types(engine: Engine, roles: OneWay) -> dict[str, Kind]:
+    """What the column of each role holds.
+
+    Raises
+    ------
+    ColumnError, DataError
+        If a column is missing, or holds no numbers where numbers belong.
+    """
+    for column in roles.columns:
+        check_column(column.name, list(engine.columns), column.at)
+    kind, name = engine.type_of(roles.group.name)
+    if kind == "nested":
+        raise DataError(
+            f'column "{roles.group.name}" holds {name} values; a group label is a single value, '
+            "such as text, a number or a date"
+        )
+    given = {r: getattr(roles, r).name for r in COLUMNS if getattr(roles, r) is not None}
+    for role, column_name in given.items():
+        kind, name = engine.type_of(column_name)
+        if kind == "text":
+            _refuse_text(engine, roles, role, column_name)
+        if kind in ("nested", "other"):
+            raise DataError(f'column "{column_name}" must hold numbers; it holds {name} values')
+    return {role: engine.type_of(column_name)[0] for role, column_name in given.items()}
+
+
+def _refuse_text(engine: Engine, roles: OneWay, role: str, name: str) -> None:
+    """Refuse a text column, unless it is empty."""
+    statements = Statements(roles, frozenset(), False)
+    found = engine.fetch(statements.first_text(role, numbered=engine.numbered))
     if found:
-        return MissingExtraError.needs(found[1], "a column of this type")
-    prefix = "" if "CSV Error" in str(error) else "the data cannot be read: "
-    return DataError(prefix + explain(error))
-
-
-def _check_types(relation: Any, roles: OneWay, types: dict[str, str]) -> None:
-    for role in roles.columns:
-        name, kind = role.name, types[role.name]
-        if role == roles.group and (kind.startswith(NESTED) or kind.endswith("]")):
-            raise DataError(
-                f'column "{name}" holds {kind} values; a group label is a single value, such as '
-                "text, a number or a date"
-            )
-        if role != roles.group:
-            check_number(relation, name, kind)
-
-
-def check_number(relation: Any, name: str, kind: str) -> None:
-    """Raise a DataError unless a column of this type holds numbers."""
-    if kind in NUMERIC or kind.startswith("DECIMAL"):
-        return
-    if kind != "VARCHAR":
-        raise DataError(f'column "{name}" must hold numbers; it holds {kind} values')
-    x = quote(name)
-    rows = relation.query(
-        SOURCE,
-        f"SELECT r, x FROM (SELECT ROW_NUMBER() OVER () AS r, {x} AS x FROM {SOURCE}) "
-        "WHERE x IS NOT NULL AND TRY_CAST(x AS DOUBLE) IS NULL LIMIT 1",
-    ).fetchall()
-    if rows:
-        raise not_a_number(name, rows[0][1], rows[0][0])
-    if relation.query(SOURCE, f"SELECT COUNT({x}) FROM {SOURCE}").fetchall()[0][0]:
+        value, *row = found[0]
+        raise not_a_number(name, value, row[0] if row else None)
+    if engine.fetch(statements.count_values(role))[0][0]:
         raise DataError(
             f'column "{name}" holds numbers stored as text; convert it to a numeric type'
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Reduction:
-    relation: Any
-    roles: OneWay
-    types: dict[str, str]
-    fetch: Fetch
+def _statements(roles: OneWay, types: dict[str, Kind], nan_is_missing: bool) -> Statements:
+    floating = frozenset(role for role, kind in types.items() if kind == "floating")
+    return Statements(roles, floating, nan_is_missing)
 
-    def run(self) -> GroupStatistics:
-        self._check_rules()
-        center = self._pilot()
-        for nan_is_missing in (False, True):
-            columns = self._columns(nan_is_missing)
-            found = self._query(self._grouped(columns, center))
-            sums = found.sums
-            if np.isfinite(sums["s2"][sums["n"] > 0]).all():
-                return self._statistics(found, columns, center)
-        self._raise_rule("outcome", RULES["outcome"])
-        raise overflow(self.roles)
 
-    # the statements -----------------------------------------------------------------------
+def _pilot(engine: Engine, statements: Statements) -> float:
+    """A value in the middle of the outcome, from its first rows."""
+    values = np.array([row[0] for row in engine.fetch(statements.pilot())], dtype=np.float64)
+    values = values[np.abs(values) <= LARGEST]
+    return float(values.mean()) if len(values) else 0.0
 
-    def _number(self, name: str, nan_is_missing: bool) -> str:
-        x = f"CAST({quote(name)} AS DOUBLE)"
-        floating = self.types[name] in ("FLOAT", "DOUBLE")
-        return f"CASE WHEN ISNAN({x}) THEN NULL ELSE {x} END" if nan_is_missing and floating else x
 
-    def _columns(self, nan_is_missing: bool) -> _Columns:
-        r = self.roles
-        y = self._number(r.outcome.name, nan_is_missing)
-        group = quote(r.group.name)
-        extra = [c for c in (r.se, r.weights, r.count, r.sd) if c is not None]
-        if not extra:
-            return _Columns(f"SELECT {group} AS g, {y} AS y FROM {SOURCE}", False)
-        x = {c.name: self._number(c.name, True) for c in extra}
-        n = w = "CAST(1 AS DOUBLE)"
-        q = "CAST(0 AS DOUBLE)"
-        lw = q
-        if r.se is not None:
-            s = x[r.se.name]
-            w, lw = f"1 / ({s} * {s})", f"-2 * LN({s})"
-        elif r.weights is not None:
-            w = x[r.weights.name]
-            lw = f"LN({w})"
-        elif r.count is not None and r.sd is not None:
-            n = w = x[r.count.name]
-            s = f"CASE WHEN {n} = 1 THEN 0 ELSE {x[r.sd.name]} END"
-            q = f"({n} - 1) * ({s}) * ({s})"
-        columns = f"{group} AS g, {y} AS y, {n} AS n, {w} AS w, {q} AS q, {lw} AS lw"
-        whole = "y IS NOT NULL AND n IS NOT NULL AND w IS NOT NULL AND q IS NOT NULL"
-        return _Columns(
-            f"SELECT g, CASE WHEN {whole} THEN y ELSE NULL END AS y, n, w, q, lw "
-            f"FROM (SELECT {columns} FROM {SOURCE}) AS cast_rows",
-            True,
+def _statistics(
+    engine: Engine, statements: Statements, found: Groups, center: float
+) -> GroupStatistics:
+    roles = statements.roles
+    total = int(found.sums["total"].sum()) + found.unlabelled
+    keep = found.sums["n"] > 0
+    if not keep.any():
+        raise no_rows(total, roles)
+    got = found.sums if keep.all() else {k: v[keep] for k, v in found.sums.items()}
+    labels = found.labels if keep.all() else found.labels[keep]
+    n, w = got["n"], got.get("w", got["n"])
+    used = got.get("used", n)
+    mean, square = got["s1"] / w, got["s2"]
+    ss = square - mean * got["s1"]
+    if square.sum() > CANCELLATION * max(ss.sum(), 0.0) and n.sum() > len(n):
+        own = _second_pass(engine, statements.about_own_mean(repr(center)), labels, used)
+        slip, square = own["s1"] / w, own["s2"]
+        mean, ss = mean + slip, square - w * slip**2
+    noise = 8 * np.finfo(float).eps * square
+    ss = without_rounding(np.where(ss > noise, ss, 0.0), w, mean, center)
+    return GroupStatistics(
+        factor=roles.group.name,
+        outcome=roles.outcome.name,
+        labels=labels,
+        n=np.rint(n).astype(np.int64),
+        weight=w.astype(np.float64),
+        mean=mean,
+        ss=ss + got.get("q", 0.0),
+        center=center,
+        log_weight=got.get("lw", np.zeros(len(n))),
+        sigma_known=roles.se is not None,
+        n_rows=total,
+        n_dropped=total - int(used.sum()),
+        absent=found.labels[~keep],
+    )
+
+
+def _second_pass(engine: Engine, sql: str, labels: AnyArray, used: AnyArray) -> dict[str, AnyArray]:
+    """Sums about each group's own mean, of the same rows as in the first pass."""
+    own = engine.groups(sql)
+    same = own.labels.shape == labels.shape and bool((own.labels == labels).all())
+    if not same or not np.array_equal(own.sums["used"], used):
+        raise DataError(
+            "the rows changed while they were read: two passes over them saw different rows; "
+            "read a version that stays (a snapshot, a cached frame), and run again"
         )
+    return own.sums
 
-    def _grouped(self, columns: _Columns, center: float) -> str:
-        shifted = f"SELECT *, y - CAST({center!r} AS DOUBLE) AS d FROM ({columns.select}) AS r"
-        if not columns.weighted:
-            sums = "COUNT(d) AS n, SUM(d) AS s1, SUM(d * d) AS s2"
-        else:
-            here = "SUM(CASE WHEN d IS NOT NULL THEN {0} ELSE 0 END) AS {0}"
-            parts = ", ".join(here.format(k) for k in ("n", "w", "q", "lw"))
-            sums = f"{parts}, COUNT(d) AS used, SUM(w * d) AS s1, SUM(w * d * d) AS s2"
-        grouped = f"SELECT g, COUNT(*) AS total, {sums} FROM ({shifted}) AS s GROUP BY g"
-        return self._ordered(grouped)
 
-    def _ordered(self, grouped: str) -> str:
-        """Sort by label in the database, unless that is done here."""
-        return grouped if self._sorts_here() else f"SELECT * FROM ({grouped}) AS t ORDER BY g ASC"
-
-    def _about_own_mean(self, columns: _Columns, center: float) -> str:
-        """Sums about each group's own mean, for data whose group means are far apart."""
-        w = "w" if columns.weighted else "CAST(1 AS DOUBLE)"
-        d = f"(y - CAST({center!r} AS DOUBLE))"
-        return (
-            f"WITH r AS ({columns.select}), m AS (SELECT g AS k, SUM({w} * {d}) / SUM({w}) AS a "
-            f"FROM r WHERE y IS NOT NULL AND g IS NOT NULL GROUP BY g) "
-            + self._ordered(
-                f"SELECT g, SUM({w} * ({d} - a)) AS s1, SUM({w} * ({d} - a) * ({d} - a)) AS s2 "
-                "FROM r JOIN m ON r.g = m.k WHERE y IS NOT NULL GROUP BY g"
-            )
-        )
-
-    # running them -------------------------------------------------------------------------
-
-    def _pilot(self) -> float:
-        """A value in the middle of the outcome, from its first rows."""
-        y = self._number(self.roles.outcome.name, True)
-        sql = f"SELECT AVG(y) FROM (SELECT {y} AS y FROM {SOURCE} LIMIT {PILOT_ROWS}) AS p"
-        ((value,),) = self.relation.query(SOURCE, sql).fetchall()
-        return float(value) if value is not None and abs(value) <= LARGEST else 0.0
-
-    def _query(self, sql: str) -> _Found:
-        """Run a grouped query; groups come sorted, the rows without a label are counted."""
-        result = self.relation.query(SOURCE, sql)
-        if self._plain_labels():
-            columns = self.fetch(result)
-            values = columns.pop("g")
-            absent = np.ma.getmaskarray(values) if np.ma.isMaskedArray(values) else None
-            labels = np.asarray(values.data if np.ma.isMaskedArray(values) else values)
-        else:  # types that NumPy would change: dates, decimals, times with a zone, ...
-            rows = result.fetchall()
-            names = [c for c in result.columns if c != "g"]
-            labels = lab.as_labels([row[0] for row in rows])
-            columns = {k: np.array([r[i] for r in rows], float) for i, k in enumerate(names, 1)}
-            absent = None
-        gone = lab.missing(labels) if absent is None else absent | lab.missing(labels)
-        sums = {k: _filled(v) for k, v in columns.items()}
-        unlabelled = int(sums["total"][gone].sum()) if "total" in sums else 0
-        if gone.any():
-            labels, sums = labels[~gone], {k: v[~gone] for k, v in sums.items()}
-        if self._sorts_here():
-            order = lab.sorted_order(labels)
-            labels, sums = labels[order], {k: v[order] for k, v in sums.items()}
-        return _Found(labels, sums, unlabelled)
-
-    def _sorts_here(self) -> bool:
-        """Integers are faster sorted here; an ENUM sorts by its own order in the database."""
-        kind = self.types[self.roles.group.name]
-        return kind in INTEGERS or kind.startswith("ENUM")
-
-    def _plain_labels(self) -> bool:
-        kind = self.types[self.roles.group.name]
-        return kind in PLAIN_LABELS or kind.startswith("ENUM")
-
-    def _statistics(self, found: _Found, columns: _Columns, center: float) -> GroupStatistics:
-        total = int(found.sums["total"].sum()) + found.unlabelled
-        keep = found.sums["n"] > 0
-        if not keep.any():
-            raise no_rows(total, self.roles)
-        got = found.sums if keep.all() else {k: v[keep] for k, v in found.sums.items()}
-        n, w = got["n"], got.get("w", got["n"])
-        mean = got["s1"] / w
-        square = got["s2"]
-        ss = square - mean * got["s1"]
-        if square.sum() > CANCELLATION * max(ss.sum(), 0.0) and n.sum() > len(n):
-            own = self._query(self._about_own_mean(columns, center)).sums
-            slip, square = own["s1"] / w, own["s2"]
-            mean, ss = mean + slip, square - w * slip**2
-        noise = 8 * np.finfo(float).eps * square
-        ss = without_rounding(np.where(ss > noise, ss, 0.0), w, mean, center)
-        used = got.get("used", n)
-        return GroupStatistics(
-            factor=self.roles.group.name,
-            outcome=self.roles.outcome.name,
-            labels=found.labels if keep.all() else found.labels[keep],
-            n=np.rint(n).astype(np.int64),
-            weight=w.astype(np.float64),
-            mean=mean,
-            ss=ss + got.get("q", 0.0),
-            center=center,
-            log_weight=float(got["lw"].sum()) if "lw" in got else 0.0,
-            sigma_known=self.roles.se is not None,
-            n_rows=total,
-            n_dropped=total - int(used.sum()),
-            absent=found.labels[~keep],
-        )
-
-    # what went wrong ----------------------------------------------------------------------
-
-    def _check_rules(self) -> None:
-        for role in ("se", "weights", "count", "sd"):
-            name = getattr(self.roles, role)
-            if name is not None:
-                self._raise_rule(role, RULES[role])
-
-    def _raise_rule(self, role: str, rule: Rule) -> None:
-        name = getattr(self.roles, role).name
-        x = self._number(name, True)
-        if role == "sd":
-            n = self._number(self.roles.count.name, True)  # type: ignore[union-attr]
-            x = f"CASE WHEN {n} = 1 THEN 0 ELSE {x} END"
-        numbered = (
-            f"SELECT ROW_NUMBER() OVER () AS r, {quote(self.roles.group.name)} AS g, "
-            f"{x} AS x FROM {SOURCE}"
-        )
-        bad = f"x IS NOT NULL AND g IS NOT NULL AND {rule.bad_sql.format(x='x')}"
-        ((count,),) = self.relation.query(
-            SOURCE,
-            f"SELECT COUNT(*) FROM (SELECT {quote(self.roles.group.name)} AS g, {x} AS x "
-            f"FROM {SOURCE}) AS c WHERE {bad}",
-        ).fetchall()
-        if count:
-            rows = self.relation.query(
-                SOURCE, f"SELECT r, g, x FROM ({numbered}) AS c WHERE {bad} ORDER BY r LIMIT 5"
-            ).fetchall()
-            raise rule.broken(
-                name,
-                [r[2] for r in rows],
-                [r[0] for r in rows],
-                count,
-                lab.shown([r[1] for r in rows]),
-            )
+def _broken_rule(engine: Engine, statements: Statements) -> DataError | None:
+    """The error that names the first rows whose values are not allowed, if there are any."""
+    for role, rule in RULES.items():
+        column = getattr(statements.roles, role)
+        if column is None:
+            continue
+        ((count,),) = engine.fetch(statements.count_broken(role))
+        if not count:
+            continue
+        found = engine.fetch(statements.first_broken(role, numbered=engine.numbered))
+        rows = [f[2] for f in found] if engine.numbered else None
+        groups = lab.shown([f[1] for f in found])
+        return rule.broken(column.name, [f[0] for f in found], rows, count, groups)
+    return None

@@ -15,19 +15,19 @@ import numpy as np
 
 from partialpool._typing import AnyArray, Ints
 from partialpool.data import labels as lab
-from partialpool.data.frames import check_column
-from partialpool.data.source import Chunk, in_chunks, in_order
-from partialpool.data.sql import (
+from partialpool.data.duck import (
     INTEGERS,
     NESTED,
-    PLAIN_LABELS,
     SOURCE,
     Fetch,
     check_number,
     fetch_now,
+    is_plain,
     quote,
     translated,
 )
+from partialpool.data.frames import check_column
+from partialpool.data.source import Chunk, in_chunks, in_order
 from partialpool.errors import DataError
 from partialpool.formula import Mixed
 
@@ -121,12 +121,8 @@ def run(relation: Any, sql: str, fetch: Fetch = fetch_now) -> dict[str, AnyArray
     DataError
         If the rows cannot be read.
     """
-    import duckdb
-
-    try:
+    with translated():
         return fetch(relation.query(SOURCE, sql))
-    except duckdb.Error as error:
-        raise translated(error) from error
 
 
 def from_relation(
@@ -219,7 +215,7 @@ def _label_query(name: str, kind: str) -> str:
 
 def _labels(relation: Any, name: str, kind: str, plain: bool) -> _Labels:
     result = relation.query(SOURCE, f"{_label_query(name, kind)} ORDER BY code")
-    if kind in PLAIN_LABELS or kind.startswith("ENUM"):
+    if is_plain(kind):
         found = result.fetchnumpy()["g"]
         labels = lab.as_labels(np.asarray(found.data if np.ma.isMaskedArray(found) else found))
     else:

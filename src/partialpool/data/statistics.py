@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from partialpool._typing import AnyArray, Floats, Ints
-from partialpool.data.labels import sorted_order, unify
+from partialpool.data.labels import as_labels, sorted_order, unify
 from partialpool.errors import DataError
 
 
@@ -36,14 +36,19 @@ class GroupStatistics:
         Weighted within-group sum of squares about the group mean (units of y squared).
     center : float
         A constant taken off the outcome so that a large offset costs no digits.
-    log_weight : float
-        Sum over rows of log w.
+    log_weight : ndarray, shape (J,)
+        Sum over the rows of each group of log w; 0 for plain rows.
     sigma_known : bool
         True if the weights are 1 / se^2 with known standard errors.
     n_rows, n_dropped : int
         Rows received, and of these, rows left out because a value was missing.
     absent : ndarray
         Labels of groups in the data of which no row could be used.
+    labels_from_text : bool
+        True if whole-number labels were read from text, as CSV files hold nothing else.
+    withheld : tuple of int
+        Groups, and rows in them, that were left out because a group had too few rows to be
+        shared; they are in none of the numbers above.
     """
 
     factor: str
@@ -54,11 +59,13 @@ class GroupStatistics:
     mean: Floats
     ss: Floats
     center: float
-    log_weight: float
+    log_weight: Floats
     sigma_known: bool
     n_rows: int
     n_dropped: int
     absent: AnyArray
+    labels_from_text: bool = False
+    withheld: tuple[int, int] = (0, 0)
 
     @property
     def n_groups(self) -> int:
@@ -77,14 +84,44 @@ class GroupStatistics:
 
     def sorted(self) -> GroupStatistics:
         """Return the same statistics with the groups in label order."""
-        order = sorted_order(self.labels)
+        return self.of_groups(sorted_order(self.labels))
+
+    def of_groups(self, which: AnyArray) -> GroupStatistics:
+        """Return the statistics of these groups (indices, or one bool a group)."""
         return replace(
             self,
-            labels=self.labels[order],
-            n=self.n[order],
-            weight=self.weight[order],
-            mean=self.mean[order],
-            ss=self.ss[order],
+            labels=self.labels[which],
+            n=self.n[which],
+            weight=self.weight[which],
+            mean=self.mean[which],
+            ss=self.ss[which],
+            log_weight=self.log_weight[which],
+        )
+
+    def without_small_groups(self, least: int) -> GroupStatistics:
+        """Return the statistics of the groups of at least so many rows; the rest is counted.
+
+        Raises
+        ------
+        DataError
+            If no group has so many rows.
+        """
+        small = self.n < least
+        if small.all():
+            raise DataError(
+                f"no group has {least} rows or more (the largest has {self.n.max()}), so nothing "
+                "is left to share; choose a smaller number"
+            )
+        groups = int(small.sum()) + len(self.absent)
+        rows = int(self.n[small].sum())
+        kept = self.of_groups(~small)
+        center = self.center + float(np.average(kept.mean, weights=kept.weight))
+        return replace(
+            kept,
+            mean=kept.mean + (self.center - center),
+            center=center,  # the old one tells of the groups that are left out
+            absent=self.absent[:0],
+            withheld=(self.withheld[0] + groups, self.withheld[1] + rows),
         )
 
     def combine(self, other: GroupStatistics) -> GroupStatistics:
@@ -96,7 +133,7 @@ class GroupStatistics:
         Raises
         ------
         DataError
-            If the two are not of the same outcome, grouping column and kind.
+            If the two are not of the same outcome, grouping column and kind of label.
         """
         mine = (self.factor, self.outcome, self.sigma_known)
         theirs = (other.factor, other.outcome, other.sigma_known)
@@ -105,28 +142,51 @@ class GroupStatistics:
                 "only statistics of the same outcome, group column and kind can be combined; "
                 f"received {mine} and {theirs} (group column, outcome, standard errors known)"
             )
+        if _is_text(self.labels) != _is_text(other.labels):
+            first, second = _spelled_out(self), _spelled_out(other)
+            if first is not self or second is not other:
+                return first.combine(second)
         labels, (a, b) = unify(self.labels, other.labels)
         size = len(labels)
-        wa, wb = _spread(self.weight, a, size), _spread(other.weight, b, size)
-        ma = _spread(self.mean, a, size)
-        mb = _spread(other.mean + (other.center - self.center), b, size)
+        wa, wb = placed(self.weight, a, size), placed(other.weight, b, size)
+        ma = placed(self.mean, a, size)
+        mb = placed(other.mean + (other.center - self.center), b, size)
         weight = wa + wb
         gap = np.where((wa > 0) & (wb > 0), mb - ma, 0.0)
         return replace(
             self,
             labels=labels,
-            n=_spread(self.n, a, size) + _spread(other.n, b, size),
+            n=placed(self.n, a, size) + placed(other.n, b, size),
             weight=weight,
             mean=np.where(wa > 0, ma, mb) + gap * wb / weight,
-            ss=_spread(self.ss, a, size) + _spread(other.ss, b, size) + gap**2 * wa * wb / weight,
-            log_weight=self.log_weight + other.log_weight,
+            ss=placed(self.ss, a, size) + placed(other.ss, b, size) + gap**2 * wa * wb / weight,
+            log_weight=placed(self.log_weight, a, size) + placed(other.log_weight, b, size),
             n_rows=self.n_rows + other.n_rows,
             n_dropped=self.n_dropped + other.n_dropped,
-            absent=_still_absent(self.absent, other.absent, labels),
+            absent=still_absent(self.absent, other.absent, labels),
+            labels_from_text=self.labels_from_text and other.labels_from_text,
+            withheld=(
+                self.withheld[0] + other.withheld[0],
+                self.withheld[1] + other.withheld[1],
+            ),
         )
 
 
-def _still_absent(first: AnyArray, second: AnyArray, present: AnyArray) -> AnyArray:
+def _is_text(labels: AnyArray) -> bool:
+    if labels.dtype.kind == "U":
+        return True
+    return labels.dtype.kind == "O" and all(isinstance(v, str) for v in labels.tolist())
+
+
+def _spelled_out(s: GroupStatistics) -> GroupStatistics:
+    """Turn whole numbers that were read from text into that text again."""
+    if not s.labels_from_text or _is_text(s.labels):
+        return s
+    labels, absent = (as_labels([str(v) for v in x.tolist()]) for x in (s.labels, s.absent))
+    return replace(s, labels=labels, absent=absent)
+
+
+def still_absent(first: AnyArray, second: AnyArray, present: AnyArray) -> AnyArray:
     """Labels absent on either side that are present on neither."""
     both, _ = unify(first, second)
     known = set(present.tolist())
@@ -140,7 +200,7 @@ def without_rounding(ss: Floats, weight: AnyArray, mean: Floats, center: float) 
     return np.where(ss > weight * (4 * np.finfo(float).eps * size) ** 2, ss, 0.0)
 
 
-def _spread(values: AnyArray, at: Ints, size: int) -> AnyArray:
+def placed(values: AnyArray, at: Ints, size: int) -> AnyArray:
     """Place values (one a group of one side) among all `size` groups, 0 elsewhere."""
     out = np.zeros(size, dtype=values.dtype)
     out[at] = values

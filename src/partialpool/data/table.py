@@ -50,6 +50,10 @@ class Table(dict[str, AnyArray]):
         """Return a PyArrow Table."""
         return build_frame(self, "pyarrow")
 
+    def to_spark(self, session: Any) -> Any:
+        """Return a Spark DataFrame of this session (classic or Spark Connect)."""
+        return session.createDataFrame(self.to_arrow())
+
     def __repr__(self) -> str:
         shown = 20
         cells = {k: [_cell(x) for x in v[:shown].tolist()] for k, v in self.items()}

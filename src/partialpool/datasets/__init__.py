@@ -32,6 +32,12 @@ class Dataset:
         What it is, and where the figures were published.
     load : callable
         Returns the `Table`.
+    story : str
+        What makes it a classic, in two sentences.
+    truth : callable, optional
+        Returns what later became known of each row, in the units of the outcome.
+    family : str, optional
+        The family to fit, where the formula does not say it.
     """
 
     name: str
@@ -40,6 +46,13 @@ class Dataset:
     title: str
     citation: str
     load: Callable[[], Table]
+    story: str = ""
+    truth: Callable[[Table], AnyArray] | None = None
+    family: str | None = None
+
+
+COUNTED = {"peregrine": "poisson", "salmonella": "poisson"}
+"""Data whose formula does not say that they are counts."""
 
 
 def _read(name: str) -> dict[str, AnyArray]:
@@ -191,8 +204,148 @@ def surgical() -> Table:
     return table
 
 
+def batting() -> Table:
+    """The `baseball` data as counts: hits of at bats, for 18 players in 1970.
+
+    Columns: player; at_bats, hits; remaining_at_bats, remaining_hits (the rest of the season,
+    the truth to predict; hits from the published average, rounded).
+
+    Source: Efron and Morris (1975), Journal of the American Statistical Association 70, 311-319,
+    table 1, doi:10.1080/01621459.1975.10479864.
+    """
+    table = _read("baseball")
+    rest = np.rint(table["remaining_average"] * table["remaining_at_bats"]).astype(np.int64)
+    names = ("player", "at_bats", "hits", "remaining_at_bats")
+    return Table({**{k: table[k] for k in names}, "remaining_hits": rest})
+
+
+def surgical_deaths() -> Table:
+    """The `surgical` data as counts: deaths of operations, in 12 hospitals.
+
+    Columns: hospital (A to L), operations, deaths.
+
+    Source: Spiegelhalter, Thomas, Best and Gilks (1996), BUGS Examples Volume 1, "Surgical".
+    """
+    return Table(_read("surgical"))
+
+
+def seeds() -> Table:
+    """Germination of seeds of two varieties of Orobanche on 21 plates, with two root extracts.
+
+    Columns: plate, seeds, germinated, variety, extract.
+
+    Source: Crowder (1978), Applied Statistics 27, 34-37, table 3, doi:10.2307/2346223.
+    """
+    return Table(_read("seeds"))
+
+
+def cbpp() -> Table:
+    """New cases of contagious bovine pleuropneumonia in 15 herds of zebu cattle, four periods.
+
+    Columns: herd, period (1 to 4), size (animals at risk), incidence (new cases).
+
+    Source: Lesnoff et al. (2004), Preventive Veterinary Medicine 64, 27-40,
+    doi:10.1016/j.prevetmed.2004.03.005.
+    """
+    return Table(_read("cbpp"))
+
+
+def contraception() -> Table:
+    """Use of contraception among 1,934 women of 60 districts of Bangladesh.
+
+    Columns: district, women (asked), users.
+
+    Source: Huq and Cleland (1990), Bangladesh Fertility Survey 1989; studied in Ng, Carpenter,
+    Goldstein and Rasbash (2006), Statistical Modelling 6, 23-42, doi:10.1191/1471082X06st106oa.
+    """
+    return Table(_read("contraception"))
+
+
+def peregrine() -> Table:
+    """Breeding pairs of the peregrine falcon in the French Jura in 40 years.
+
+    Columns: year (1964 to 2003), pairs.
+
+    Source: R.-J. Monneret, in Kery and Schaub (2012), Bayesian Population Analysis using WinBUGS,
+    Academic Press, chapter 3.
+    """
+    return Table(_read("peregrine"))
+
+
+def salmonella() -> Table:
+    """Revertant colonies of salmonella on three plates at each of six doses of quinoline.
+
+    Columns: dose (micrograms a plate), colonies.
+
+    Source: Breslow (1984), Applied Statistics 33, 38-44, table 1, doi:10.2307/2347661.
+    """
+    return Table(_read("salmonella"))
+
+
+def _rest_of_the_season(table: Table) -> AnyArray:
+    """Batting of the rest of the season on the arcsine scale of the first 45 at bats."""
+    rest = 2 * table["remaining_average"] - 1
+    return np.asarray(np.sqrt(table["at_bats"]) * np.arcsin(rest))
+
+
+STORIES = {
+    "eight_schools": "Coaching for a test was tried in eight schools, and the largest effect, 28 "
+    "points, has a standard error of 15. Whether the schools differ at all cannot be told, and "
+    "the honest answer lies between eight separate numbers and one.",
+    "eight_schools_unrounded": "The same eight schools with the decimals of the original report. "
+    "The rounding changes little, which is itself worth seeing.",
+    "baseball": "After 45 at bats Clemente hit .400, and nobody keeps that up. Drawing all "
+    "eighteen players toward their mean predicts the rest of the season (the crosses) with "
+    "less than a third of the squared error.",
+    "dyestuff": "Five preparations from each of six batches of dye: how much of the variation "
+    "lies between batches? The classic of variance components, with few groups and a wide "
+    "posterior.",
+    "rats": "Thirty young rats were weighed on five days; here their mean weights are compared. "
+    "Growth during the month counts as noise in this model, so that the rats are drawn "
+    "together strongly.",
+    "radon": "Radon was measured in 919 houses, but two of the 85 counties have over a hundred "
+    "and many have two or three. The raw extremes are nearly all small counties, and "
+    "those are drawn in most.",
+    "sleepstudy": "Eighteen people slept three hours a night, and reacted more slowly each day, "
+    "some by 20 ms a day and some not at all. Each person has a line of their own, drawn toward "
+    "that of all.",
+    "penicillin": "Every sample was tested on every plate, so that plates and samples are "
+    "crossed, not nested. Two spreads are learned at once, one much larger than the other.",
+    "high_school": "How much does a pupil's background matter for mathematics, and does it "
+    "matter less in Catholic schools? Intercepts and slopes differ by school, and predictors of "
+    "the school explain part of both.",
+    "batting": "The same eighteen players as counts, without the detour by the arcsine: hits of "
+    "45 at bats, and a probability for each. Their rest of the season is in the data, to check.",
+    "surgical_deaths": "The twelve hospitals as counts: deaths of operations. Who is best is "
+    "far from sure, and the ranks say how far.",
+    "seeds": "Seeds germinated on 21 plates, some of a dozen seeds and some of eighty. Small "
+    "plates are drawn in most.",
+    "cbpp": "A disease of cattle in fifteen herds, counted in four periods. Some small herds had "
+    "no case, which does not mean that they have no risk.",
+    "contraception": "Women of sixty districts were asked, in some two and in one over a "
+    "hundred. The districts' own proportions run from 0 to 1; the pooled ones do not.",
+    "peregrine": "Pairs of a falcon, counted for forty years while it nearly vanished and "
+    "came back. Years differ by far more than chance, so that pooling changes little.",
+    "salmonella": "Colonies on three plates at each of six doses. With few plates a dose the "
+    "counts of a dose inform each other.",
+    "surgical": "Deaths after heart surgery on infants in twelve hospitals: one did 47 "
+    "operations without any. Nobody believes that its risk is zero, and pooling says what to "
+    "believe.",
+}
+TRUTHS = {"baseball": _rest_of_the_season}
+
 catalogue: tuple[Dataset, ...] = tuple(
-    Dataset(load.__name__, field, formula, title, citation, load)
+    Dataset(
+        name,
+        field,
+        formula,
+        title,
+        citation,
+        load,
+        STORIES[name],
+        TRUTHS.get(name),
+        COUNTED.get(name),
+    )
     for load, field, formula, title, citation in (
         (eight_schools, "education", "effect | se(se) ~ 1 + (1 | school)",
          "coaching effects in eight schools (rounded)", "Rubin 1981"),
@@ -216,21 +369,44 @@ catalogue: tuple[Dataset, ...] = tuple(
          "mathematics of 7,185 pupils in 160 schools", "Raudenbush & Bryk 2002"),
         (surgical, "medicine", "arcsine | se(se) ~ 1 + (1 | hospital)",
          "deaths after infant heart surgery in 12 hospitals", "Spiegelhalter et al. 1996"),
+        (batting, "sports", "hits | trials(at_bats) ~ 1 + (1 | player)",
+         "hits of 18 players, 45 at bats each, and in the rest of the season",
+         "Efron & Morris 1975"),
+        (surgical_deaths, "medicine", "deaths | trials(operations) ~ 1 + (1 | hospital)",
+         "deaths of operations in 12 hospitals", "Spiegelhalter et al. 1996"),
+        (seeds, "biology", "germinated | trials(seeds) ~ 1 + (1 | plate)",
+         "seeds germinated on 21 plates", "Crowder 1978"),
+        (cbpp, "veterinary", "incidence | trials(size) ~ 1 + (1 | herd)",
+         "new cases of a cattle disease in 15 herds", "Lesnoff et al. 2004"),
+        (contraception, "demography", "users | trials(women) ~ 1 + (1 | district)",
+         "contraception among women of 60 districts", "Huq & Cleland 1990"),
+        (peregrine, "ecology", "pairs ~ 1 + (1 | year)",
+         "breeding pairs of peregrine falcons in 40 years", "Kery & Schaub 2012"),
+        (salmonella, "biology", "colonies ~ 1 + (1 | dose)",
+         "colonies on 18 plates at 6 doses", "Breslow 1984"),
     )
+    for name in [load.__name__]
 )  # fmt: skip
 """All bundled data sets."""
 
 __all__ = [
     "Dataset",
     "baseball",
+    "batting",
     "catalogue",
+    "cbpp",
+    "contraception",
     "dyestuff",
     "eight_schools",
     "eight_schools_unrounded",
     "high_school",
     "penicillin",
+    "peregrine",
     "radon",
     "rats",
+    "salmonella",
+    "seeds",
     "sleepstudy",
     "surgical",
+    "surgical_deaths",
 ]

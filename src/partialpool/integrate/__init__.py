@@ -2,6 +2,8 @@
 
 from partialpool.integrate.axis import Axis, Coordinate, HalfLine, Interval, Line
 from partialpool.integrate.cloud import Cloud, highest_points, integrate_cloud
+from partialpool.integrate.gauss import gauss
+from partialpool.integrate.nested import Nested, integrate_nested
 from partialpool.integrate.surrogate import integrate_by_surrogate
 from partialpool.integrate.trapezoid import Accuracy, Grid, integrate
 
@@ -14,8 +16,11 @@ __all__ = [
     "HalfLine",
     "Interval",
     "Line",
+    "Nested",
+    "gauss",
     "highest_points",
     "integrate",
     "integrate_by_surrogate",
     "integrate_cloud",
+    "integrate_nested",
 ]

@@ -8,11 +8,15 @@ Source: Stenger (1993), Numerical Methods Based on Sinc and Analytic Functions, 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from scipy import special
 
 from partialpool._typing import Floats
+
+Basis = Callable[[Floats], Floats]
+"""`cumulative` or `value`."""
 
 
 def cumulative(distance: Floats) -> Floats:
@@ -23,3 +27,40 @@ def cumulative(distance: Floats) -> Floats:
 def value(distance: Floats) -> Floats:
     """Sinc at `distance`, in steps of the grid."""
     return np.asarray(np.sinc(distance))
+
+
+def integrated(position: Floats, mass: Floats) -> Floats:
+    """Integral of a series up to each position.
+
+    Parameters
+    ----------
+    position : ndarray, shape (K,)
+        In steps of the grid; its nodes are at 0, ..., G - 1.
+    mass : ndarray, shape (G,) or (G, M)
+        Probability at the nodes, of one density or of several on the same grid.
+
+    Returns
+    -------
+    ndarray, shape (K,) or (K, M)
+    """
+    distance = position[:, None] - np.arange(len(mass))
+    return np.asarray(cumulative(distance) @ mass)
+
+
+def series(position: Floats, mass: Floats) -> Floats:
+    """The series of one density at each position; arguments as in `integrated`.
+
+    ``sinc(p - g) = sin(pi f) (-1)^(k - g) / (pi (p - g))`` with k the nearest node and
+    f = p - k, which takes one sine a position in place of one a node.
+    """
+    nearest = np.rint(position)
+    part = np.sin(math.pi * (position - nearest)) / math.pi
+    sign = 1.0 - 2.0 * (nearest % 2)
+    distance = position[:, None] - np.arange(len(mass))
+    alternating = np.where(np.arange(len(mass)) % 2, -mass, mass)
+    on_node = np.abs(part) < 1e-9
+    distance[on_node] = 1.0
+    found = sign * part * ((1.0 / distance) @ alternating)
+    inside = on_node & (nearest >= 0) & (nearest < len(mass))
+    at = np.clip(nearest, 0, len(mass) - 1).astype(np.int64)
+    return np.where(on_node, np.where(inside, mass[at], 0.0), found)

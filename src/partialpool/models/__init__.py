@@ -2,6 +2,7 @@
 conditional distributions out. One file a family.
 """
 
+from partialpool.models.counts import CountsModel, counts_model
 from partialpool.models.mixed import MixedModel, mixed_model, parameter_names
 from partialpool.models.oneway import Conditional, OneWayModel, one_way_model
 from partialpool.models.prior_set import Priors
@@ -9,9 +10,11 @@ from partialpool.models.prior_text import parse_prior, priors
 
 __all__ = [
     "Conditional",
+    "CountsModel",
     "MixedModel",
     "OneWayModel",
     "Priors",
+    "counts_model",
     "mixed_model",
     "one_way_model",
     "parameter_names",

@@ -290,7 +290,7 @@ def one_way_model(statistics: GroupStatistics, priors: Priors) -> OneWayModel:
         classes=size_classes(s.weight, s.mean - middle),
         sizes=sizes,
         ssw=ssw,
-        log_weight=s.log_weight,
+        log_weight=float(s.log_weight.sum()),
         priors=priors,
         center=s.center + middle,
         moments=moments,

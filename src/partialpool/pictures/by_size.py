@@ -9,12 +9,12 @@ import numpy as np
 
 from partialpool import display
 from partialpool._typing import Floats
-from partialpool.data import GroupStatistics
+from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.kernels.oneway import pooled
 from partialpool.pictures import parts
 from partialpool.pictures.places import log_ticks
 from partialpool.pictures.style import Look, altair, look, styled
-from partialpool.posterior import Posterior
+from partialpool.posterior import AnyPosterior, CountsPosterior
 from partialpool.posterior.distributions import OfRatio
 
 MOST_POINTS = 2000
@@ -23,7 +23,7 @@ CURVE = 160
 
 
 def shrinkage_by_size(
-    post: Posterior, *, level: float = 0.95, title: str | None = None, dark: bool = False
+    post: AnyPosterior, *, level: float = 0.95, title: str | None = None, dark: bool = False
 ) -> Any:
     """Draw shrinkage against rows per group, or against the standard error.
 
@@ -65,14 +65,16 @@ def shrinkage_by_size(
     return styled(parts.described(chart, what), dark)
 
 
-def _x(s: GroupStatistics, weight: Floats) -> Floats:
+def _x(s: GroupStatistics | CountStatistics, weight: Floats) -> Floats:
     return np.asarray(weight**-0.5 if s.sigma_known else weight)
 
 
-def _points(post: Posterior) -> tuple[list[dict[str, Any]], int]:
+def _points(post: AnyPosterior) -> tuple[list[dict[str, Any]], int]:
     """One dict a distinct size: x, shrinkage, groups, name; and how many sizes there are."""
     s = post.statistics
     weight, first, count = np.unique(s.weight, return_index=True, return_counts=True)
+    there = weight > 0
+    weight, first, count = weight[there], first[there], count[there]
     keep = parts.spread_evenly(weight, MOST_POINTS)
     share = post.shrinkage.mean[first]
     rows = []
@@ -87,23 +89,32 @@ def _points(post: Posterior) -> tuple[list[dict[str, Any]], int]:
     return rows, len(weight)
 
 
-def _curve(post: Posterior, level: float) -> list[dict[str, float]]:
+def _curve(post: AnyPosterior, level: float) -> list[dict[str, float]]:
     """Posterior mean and interval of the shrinkage of a group of any weight."""
     weight = post.statistics.weight
+    weight = weight[weight > 0]
     reach = 1.3 if parts.sizes_differ(post.statistics) else 5.0
     grid = np.geomspace(weight.min() / reach, weight.max() * reach, CURVE)
+    if isinstance(post, CountsPosterior):
+        shared = post.shrinkage_of(grid)
+        columns = (grid, shared.mean, *shared.interval(level))
+        return _dicts(columns)
     c, of = post.components, post.shrinkage
     mean = pooled(grid[:, None], c.lam) @ c.weight
     assert isinstance(of, OfRatio)
     lower, upper = replace(of, factor=grid, mean_value=mean, sd_value=mean).interval(level)
     columns = (_x(post.statistics, grid), mean, lower, upper)
+    return _dicts(columns)
+
+
+def _dicts(columns: tuple[Floats, ...]) -> list[dict[str, float]]:
     names = ("x", "shrinkage", "lower", "upper")
     return [
         dict(zip(names, v, strict=True)) for v in zip(*map(np.ndarray.tolist, columns), strict=True)
     ]
 
 
-def _axis(alt: Any, s: GroupStatistics, curve: list[dict[str, float]]) -> Any:
+def _axis(alt: Any, s: GroupStatistics | CountStatistics, curve: list[dict[str, float]]) -> Any:
     low, high = sorted((curve[0]["x"], curve[-1]["x"]))
     log = not s.sigma_known or high / low > 20
     scale = alt.Scale(type="log" if log else "linear", domain=[low, high], nice=False, zero=False)
@@ -113,7 +124,7 @@ def _axis(alt: Any, s: GroupStatistics, curve: list[dict[str, float]]) -> Any:
     return alt.X("x:Q", title=title, scale=scale, axis=axis)
 
 
-def _size_name(s: GroupStatistics) -> str:
+def _size_name(s: GroupStatistics | CountStatistics) -> str:
     if s.sigma_known:
         return f"standard error of {display.printable(s.outcome)}"
     return f"{parts.size_words(s)} per {display.printable(s.factor)}"
@@ -121,7 +132,7 @@ def _size_name(s: GroupStatistics) -> str:
 
 def _layers(
     alt: Any, points: list[dict[str, Any]], curve: list[dict[str, float]], x: Any,
-    post: Posterior, colours: Look,
+    post: AnyPosterior, colours: Look,
 ) -> list[Any]:  # fmt: skip
     ends = "datum.value == 0 ? '0 no pooling' : datum.value == 1 ? '1 complete' : datum.label"
     scale = alt.Scale(domain=[0, 1])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from partialpool import display
 from partialpool.pictures import parts
 from partialpool.pictures.style import Look, altair, look, styled
-from partialpool.posterior import Posterior
+from partialpool.posterior import AnyPosterior
 
 MOST_LABELLED = 60
 """With more groups the chart is compact: groups along the x axis, without names."""
@@ -16,7 +18,7 @@ MOST_DRAWN = 400
 
 
 def caterpillar(
-    post: Posterior, *, level: float = 0.95, title: str | None = None, dark: bool = False
+    post: AnyPosterior, *, level: float = 0.95, title: str | None = None, dark: bool = False
 ) -> Any:
     """Draw every group's posterior mean and interval, sorted by the posterior mean.
 
@@ -40,7 +42,8 @@ def caterpillar(
     """
     alt, colours, s = altair(), look(dark), post.statistics
     named = s.n_groups <= MOST_LABELLED
-    order = parts.spread_evenly(parts.centre(post.theta), MOST_LABELLED if named else MOST_DRAWN)
+    centre = np.where(np.isfinite(s.raw), parts.centre(parts.groups_of(post)), np.nan)
+    order = parts.known(centre, MOST_LABELLED if named else MOST_DRAWN)
     rows = parts.group_rows(post, order, level)
     chart = (_by_name if named else _by_rank)(alt, rows, post, colours)
     lines = [f"Posterior means with {parts.percent(level)} intervals; dashed: population mean"]
@@ -50,16 +53,16 @@ def caterpillar(
     return styled(parts.described(chart, what), dark)
 
 
-def _by_name(alt: Any, rows: list[dict[str, Any]], post: Posterior, colours: Look) -> Any:
+def _by_name(alt: Any, rows: list[dict[str, Any]], post: AnyPosterior, colours: Look) -> Any:
     s = post.statistics
     base = alt.Chart(alt.Data(values=rows)).encode(
         y=parts.group_axis(alt, [r["group"] for r in rows], s.factor),
-        tooltip=parts.tooltip(alt, s),
+        tooltip=parts.tooltip(alt, s.factor, parts.counted(s)),
     )
     x = parts.outcome(alt, "lower:Q", post)
     marks = parts.two_marks(alt, colours)
     layers = [
-        parts.mean_line(alt, post, colours),
+        parts.mean_line(alt, _middle(alt, post), colours),
         base.mark_rule(color=colours.pooled, strokeWidth=2).encode(x=x, x2="upper:Q"),
         base.transform_calculate(what=f"'{parts.POOLED}'")
         .mark_point(strokeWidth=0, size=110, opacity=1)
@@ -71,7 +74,7 @@ def _by_name(alt: Any, rows: list[dict[str, Any]], post: Posterior, colours: Loo
     return alt.layer(*layers).properties(width=parts.WIDTH, height=parts.row_height(alt, len(rows)))
 
 
-def _by_rank(alt: Any, rows: list[dict[str, Any]], post: Posterior, colours: Look) -> Any:
+def _by_rank(alt: Any, rows: list[dict[str, Any]], post: AnyPosterior, colours: Look) -> Any:
     s = post.statistics
     last, between = s.n_groups, max(len(rows) - 1, 1)
     for i, row in enumerate(rows):
@@ -82,7 +85,9 @@ def _by_rank(alt: Any, rows: list[dict[str, Any]], post: Posterior, colours: Loo
         scale=alt.Scale(domain=[0.5, last + 0.5], nice=False, zero=False),
         axis=alt.Axis(tickMinStep=1, format=",d", tickCount=8, labelFlush=False),
     )
-    base = alt.Chart(alt.Data(values=rows)).encode(x=x, tooltip=parts.tooltip(alt, s))
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        x=x, tooltip=parts.tooltip(alt, s.factor, parts.counted(s))
+    )
     y = parts.outcome(alt, "lower:Q", post, "y", offset=6)
     marks = parts.two_marks(alt, colours, ("circle", "circle"))
     layers = [
@@ -93,6 +98,10 @@ def _by_rank(alt: Any, rows: list[dict[str, Any]], post: Posterior, colours: Loo
         base.transform_calculate(what=f"'{parts.POOLED}'")
         .mark_point(strokeWidth=0, size=9, opacity=1)
         .encode(y="estimate:Q", **marks),
-        parts.mean_line(alt, post, colours, "y"),
+        parts.mean_line(alt, _middle(alt, post), colours, "y"),
     ]
     return alt.layer(*layers).properties(width=680, height=360)
+
+
+def _middle(alt: Any, post: AnyPosterior) -> Any:
+    return alt.Data(values=parts.middle(float(parts.centre(parts.population(post)))))

@@ -51,7 +51,7 @@ def coefficients(
         "lower:Q",
         title=f"coefficient (change of {display.printable(s.outcome)})",
         scale=alt.Scale(zero=True),
-        axis=parts.value_axis(alt, largest),
+        axis=parts.value_axis(alt, parts.is_small(largest)),
     )
     chart = alt.layer(*_layers(alt, base, x, colours)).properties(
         width=parts.WIDTH, height=alt.Step(30)

@@ -11,7 +11,7 @@ from partialpool.classical import no_pooling
 from partialpool.errors import ArgumentError
 from partialpool.pictures import parts
 from partialpool.pictures.style import Look, altair, look, styled
-from partialpool.posterior import Posterior
+from partialpool.posterior import AnyPosterior, Posterior
 
 MOST_GROUPS = 40
 """With more groups a sample, evenly spread over the raw estimates, is drawn."""
@@ -20,7 +20,7 @@ WIDTH = 500
 
 
 def forest(
-    post: Posterior, *, level: float = 0.95, title: str | None = None, dark: bool = False
+    post: AnyPosterior, *, level: float = 0.95, title: str | None = None, dark: bool = False
 ) -> Any:
     """Draw each group's own estimate and, beneath it, the partially pooled one.
 
@@ -49,10 +49,10 @@ def forest(
         If the standard errors are not known.
     """
     alt, colours, s = altair(), look(dark), post.statistics
-    if not s.sigma_known:
+    if not isinstance(post, Posterior) or not s.sigma_known:
         raise ArgumentError(
-            "a forest plot is drawn of estimates with known standard errors; this model has rows: "
-            "draw caterpillar instead"
+            "a forest plot is drawn of estimates with known standard errors; this model has rows "
+            "or counts: draw caterpillar instead"
         )
     order = parts.spread_evenly(s.raw, MOST_GROUPS)
     rows = _rows(post, order, level)
@@ -114,6 +114,7 @@ def _clip(rows: list[dict[str, Any]]) -> None:
 def _chart(
     alt: Any, rows: list[dict[str, Any]], names: list[str], post: Posterior, colours: Look
 ) -> Any:
+    middle = parts.middle(float(parts.centre(post.mu)))
     x = parts.outcome(alt, "from:Q", post)
     y = parts.group_axis(alt, names, post.statistics.factor)
     largest = max(r["size"] for r in rows)
@@ -124,7 +125,7 @@ def _chart(
         ("mu", 0, colours.pooled, "diamond", alt.value(260)),
         ("new", 0, colours.pooled, "stroke", alt.value(0)),
     ]
-    layers = [parts.mean_line(alt, post, colours)]
+    layers = [parts.mean_line(alt, alt.Data(values=middle), colours)]
     for what, offset, colour, shape, size in shapes:
         mine = [r for r in rows if r["what"] == what]
         layers += _row_layers(alt, mine, x, y, offset, colour, shape, size)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from partialpool import display
 from partialpool._typing import Floats, Ints
-from partialpool.data import GroupStatistics
+from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.pictures.style import Look
-from partialpool.posterior import Distribution, Posterior
+from partialpool.posterior import AnyPosterior, CountsPosterior, Distribution
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.posterior.posterior import Theta
 
 WIDTH = 560
+CROWDED = 30
+"""With more rows of groups than this they stand closer."""
 OWN, POOLED = "own estimate", "partially pooled"
 
 
@@ -71,13 +73,35 @@ def centre(of: Distribution) -> Floats:
     return np.asarray(mean if np.isfinite(mean).all() else of.median)
 
 
+def groups_of(post: AnyPosterior) -> Distribution:
+    """Every group's parameter, in the units of the outcome: a mean, probability or rate."""
+    return post.value if isinstance(post, CountsPosterior) else post.theta
+
+
+def some_groups(post: AnyPosterior, order: Ints) -> Distribution:
+    """The same of some groups."""
+    if isinstance(post, CountsPosterior):
+        return post.some_groups(order)
+    return Theta.of(post, post.components, order)
+
+
+def population(post: AnyPosterior) -> Distribution:
+    """The middle of the population, in the same units."""
+    return post.population if isinstance(post, CountsPosterior) else post.mu
+
+
+def known(values: Floats, most: int) -> Ints:
+    """Positions of the values that exist, from the highest down, at most `most` of them."""
+    at = np.flatnonzero(np.isfinite(values))
+    return np.asarray(at[spread_evenly(values[at], most)])
+
+
 def group_rows(
-    post: Posterior, order: Ints, level: float, kind: IntervalKind = "equal-tailed"
+    post: AnyPosterior, order: Ints, level: float, kind: IntervalKind = "equal-tailed"
 ) -> list[dict[str, Any]]:
     """One dict a group: group, n, size, raw, estimate, lower, upper; intervals of these only."""
     s = post.statistics
-    part = Theta.of(post, post.components, order)
-    mean = post.theta.mean[order]
+    part, mean = some_groups(post, order), groups_of(post).mean[order]
     columns: dict[str, list[Any]] = {
         "group": distinct(s.labels[order].tolist()),
         "n": s.n[order].tolist(),
@@ -94,23 +118,25 @@ def percent(level: float) -> str:
     return f"{100 * level:.4g}%"
 
 
-def size_words(s: GroupStatistics) -> str:
+def size_words(s: GroupStatistics | CountStatistics) -> str:
     """What `size` is."""
+    if isinstance(s, CountStatistics):
+        return s.size_words
     if s.sigma_known:
         return "precision (1 / standard error squared)"
     return "rows" if np.array_equal(s.weight, s.n) else "total weight"
 
 
-def sizes_differ(s: GroupStatistics) -> bool:
+def sizes_differ(s: GroupStatistics | CountStatistics) -> bool:
     """Whether groups differ in size by more than rounding."""
     return bool(np.ptp(s.weight) > 1e-9 * s.weight.max())
 
 
-def group_axis(alt: Any, names: Sequence[str], title: str) -> Any:
-    """Rows of groups from top to bottom in the order given."""
+def group_axis(alt: Any, names: Any, title: str) -> Any:
+    """Rows of groups from top to bottom in the order of names (a list, or an expression)."""
     return alt.Y(
         "group:N",
-        scale=alt.Scale(domain=list(names)),
+        scale=alt.Scale(domain=names),
         title=display.printable(title),
         axis=alt.Axis(ticks=False, domain=False, labelPadding=8, maxExtent=420),
     )
@@ -118,14 +144,33 @@ def group_axis(alt: Any, names: Sequence[str], title: str) -> Any:
 
 def row_height(alt: Any, rows: int) -> Any:
     """Height of a chart of that many rows of groups."""
-    return alt.Step(26 if rows <= 30 else 17)
+    return alt.Step(step(rows > CROWDED))
 
 
-def tooltip(alt: Any, s: GroupStatistics) -> list[Any]:
-    """What is shown of the group under the pointer."""
+def step(crowded: bool) -> int:
+    """Height of one row of groups."""
+    return 17 if crowded else 26
+
+
+def counted(s: GroupStatistics | CountStatistics) -> str:
+    """What is counted of a group besides rows, such as trials; nothing of measurements."""
+    return s.size_words if isinstance(s, CountStatistics) else ""
+
+
+def outcome_name(s: GroupStatistics | CountStatistics) -> str:
+    """What values are called: the outcome, for counts per trial or unit of exposure."""
+    name = display.printable(s.outcome)
+    if isinstance(s, CountStatistics) and s.size_words != "rows":
+        name += f" per {display.printable(s.size_name)}"
+    return name
+
+
+def tooltip(alt: Any, factor: str, size: str = "") -> list[Any]:
+    """What is shown of the group under the pointer; `size` as from `counted`."""
     return [
-        alt.Tooltip("group:N", title=display.printable(s.factor)),
+        alt.Tooltip("group:N", title=display.printable(factor)),
         alt.Tooltip("n:Q", title="rows"),
+        *([alt.Tooltip("size:Q", title=size, format=",.6~g")] if size else []),
         alt.Tooltip("raw:Q", title=OWN, format=",.4~g"),
         alt.Tooltip("estimate:Q", title=POOLED, format=",.4~g"),
         alt.Tooltip("lower:Q", title="interval from", format=",.4~g"),
@@ -148,30 +193,45 @@ def two_marks(
     }
 
 
-def mean_line(alt: Any, post: Posterior, colours: Look, channel: str = "x") -> Any:
-    """A dashed line at the population mean."""
-    rows = [{"mu": float(centre(post.mu)), "what": "population mean"}]
+def middle(value: float) -> list[dict[str, Any]]:
+    """The row that `mean_line` draws."""
+    return [{"mu": value, "what": "population mean"}]
+
+
+def mean_line(alt: Any, data: Any, colours: Look, channel: str = "x") -> Any:
+    """A dashed line at the population mean; data holds the row of `middle`."""
     place = {channel: alt.X("mu:Q") if channel == "x" else alt.Y("mu:Q")}
     return (
-        alt.Chart(alt.Data(values=rows))
+        alt.Chart(data)
         .mark_rule(color=colours.mean, strokeDash=[5, 4], strokeWidth=1.5)
         .encode(**place, tooltip=["what:N", alt.Tooltip("mu:Q", format=",.4~g")])
     )
 
 
-def value_axis(alt: Any, largest: float, **options: Any) -> Any:
-    """An axis of values up to this size; very small ones are written with exponents."""
-    small = {"format": "~g"} if 0 < abs(largest) < 1e-3 else {}
-    return alt.Axis(**small, **options)
+def is_small(values: Any) -> bool:
+    """Whether values are so small that they are written with exponents."""
+    return bool(0 < np.nanmax(np.abs(values)) < 1e-3)
 
 
-def outcome(alt: Any, field: str, post: Posterior, channel: str = "x", **axis: Any) -> Any:
+def value_axis(alt: Any, small: bool, **options: Any) -> Any:
+    """An axis of values; small ones are written with exponents."""
+    return alt.Axis(**({"format": "~g"} if small else {}), **options)
+
+
+def outcome(alt: Any, field: str, post: AnyPosterior, channel: str = "x", **axis: Any) -> Any:
     """The axis of the outcome (units of y), which need not start at zero."""
-    largest = float(np.abs(post.statistics.raw).max())
+    s = post.statistics
+    return outcome_axis(alt, field, outcome_name(s), is_small(s.raw), channel, **axis)
+
+
+def outcome_axis(
+    alt: Any, field: str, name: str, small: bool, channel: str = "x", **axis: Any
+) -> Any:
+    """The axis of an outcome by name, `small` as said by `is_small`."""
     make = alt.X if channel == "x" else alt.Y
     return make(
         field,
-        title=display.printable(post.statistics.outcome),
+        title=name,
         scale=alt.Scale(zero=False, nice=True),
-        axis=value_axis(alt, largest, **axis),
+        axis=value_axis(alt, small, **axis),
     )

@@ -11,14 +11,14 @@ from partialpool.pictures.forest import forest
 from partialpool.pictures.shrinkage import shrinkage
 from partialpool.pictures.tau import tau
 from partialpool.pictures.trace import estimates_by_tau
-from partialpool.posterior import Posterior
+from partialpool.posterior import AnyPosterior
 
 
 @dataclass(frozen=True, slots=True)
 class Plots:
     """The charts of a posterior: ``fit.plot.shrinkage()``; options as in `partialpool.pictures`."""
 
-    posterior: Posterior
+    posterior: AnyPosterior
 
     def shrinkage(self, **options: Any) -> Any:
         """From each group's own estimate to its partially pooled one."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from partialpool import display
 from partialpool.errors import ArgumentError
 from partialpool.pictures import parts
+from partialpool.pictures.drawing import Drawing, Frame, Rows
 from partialpool.pictures.places import log_ticks
 from partialpool.pictures.style import Look, altair, estimator_looks, look, styled
 
@@ -22,6 +24,7 @@ NEEDED = ("tau", "estimator", "risk", "error")
 def error_bars(
     errors: Mapping[str, tuple[float, float]],
     *,
+    here: Mapping[str, float] | None = None,
     axis: str = "mean squared error",
     title: str | None = None,
     dark: bool = False,
@@ -33,6 +36,8 @@ def error_bars(
     errors : mapping
         From estimator to its mean squared error and the Monte Carlo error of that (both in units
         of y squared); an error of 0 or nan draws no whisker.
+    here : mapping, optional
+        From estimator to its mean squared error in one draw (units of y squared), as diamonds.
     axis : str
         Name of the axis.
     title : str, optional
@@ -50,14 +55,46 @@ def error_bars(
     ArgumentError
         If there is nothing to draw, or a value is negative or not finite.
     """
+    return error_drawing(errors, here=here, axis=axis, title=title, dark=dark).chart()
+
+
+def error_drawing(
+    errors: Mapping[str, tuple[float, float]],
+    *,
+    here: Mapping[str, float] | None = None,
+    axis: str = "mean squared error",
+    title: str | None = None,
+    dark: bool = False,
+) -> Drawing:
+    """Return what `error_bars` draws as a frame and what fills it; see there."""
+    rows, marks = _bars(errors), _marks(errors, here or {})
+    furthest = {m["group"]: m["value"] for m in marks}
+    for row in rows:
+        row["edge"] = max(row["upper"], furthest.get(row["group"], 0.0))
+    top = max(r["edge"] for r in rows) or 1.0
+    lines = ["Lower is better"]
+    if any(r["error"] for r in rows):
+        lines = [f"Lower is better; ± Monte Carlo error, whiskers reach {WHISKER:g} times as far"]
+    if marks:
+        lines.append("Bars: expected; diamonds: this draw")
+    return Drawing(
+        _error_frame(tuple(r["group"] for r in rows), axis, dark),
+        {"bars": rows, "here": marks},
+        {"top": 1.02 * top},
+        title or "Error of the estimators",
+        lines,
+    )
+
+
+@lru_cache(maxsize=32)
+def _error_frame(names: tuple[str, ...], axis: str, dark: bool) -> Frame:
     alt, colours = altair(), look(dark)
-    rows = _bars(errors)
-    names = [r["group"] for r in rows]
     ranges = estimator_looks(names, colours)[0]
-    base = alt.Chart(alt.Data(values=rows)).encode(y=parts.group_axis(alt, names, ""))
-    top = max(r["upper"] for r in rows) or 1.0
-    x = alt.X("value:Q", title=axis, scale=alt.Scale(domain=[0, 1.02 * top], nice=False))
-    colour = alt.Color("group:N", legend=None, scale=alt.Scale(domain=names, range=ranges))
+    y = parts.group_axis(alt, list(names), "")
+    base = alt.Chart(alt.NamedData("bars")).encode(y=y)
+    scale = alt.Scale(domainMin=0, domainMax=alt.ExprRef("top"), nice=False)
+    x = alt.X("value:Q", title=axis, scale=scale, axis=alt.Axis(tickCount=6))
+    colour = alt.Color("group:N", legend=None, scale=alt.Scale(domain=list(names), range=ranges))
     line = base.transform_filter("datum.error > 0")
     layers = [
         base.mark_bar(size=22).encode(x=x, color=colour),
@@ -66,15 +103,21 @@ def error_bars(
             line.mark_tick(color=colours.ink, thickness=1.5, size=9, opacity=1).encode(x=f"{end}:Q")
             for end in ("lower", "upper")
         ),
-        base.mark_text(align="left", baseline="middle", dx=9).encode(x="upper:Q", text="label:N"),
-    ]
-    lines = ["Lower is better"]
-    if any(r["error"] for r in rows):
-        lines = [f"Lower is better; ± Monte Carlo error, whiskers reach {WHISKER:g} times as far"]
+        base.mark_text(align="left", baseline="middle", dx=9).encode(x="edge:Q", text="label:N"),
+        alt.Chart(alt.NamedData("here"))
+        .mark_point(shape="diamond", size=90, opacity=1, filled=True, fill=colours.paper,
+                    stroke=colours.ink, strokeWidth=1.5)
+        .encode(x="value:Q", y=y, tooltip=["group:N", alt.Tooltip("value:Q", format=",.4~g")]),
+    ]  # fmt: skip
     chart = alt.layer(*layers).properties(width=430, height=alt.Step(40))
-    return styled(
-        parts.described(chart, parts.head(title or "Error of the estimators", lines)), dark
-    )
+    return Frame(styled(chart.add_params(alt.param(name="top", value=1.0)), dark))
+
+
+def _marks(errors: Mapping[str, Any], here: Mapping[str, float]) -> Rows:
+    """The errors of this draw, of the estimators that have a bar."""
+    names = parts.distinct(errors)
+    found = [(label, here[k]) for label, k in zip(names, errors, strict=True) if k in here]
+    return [{"group": label, "value": float(value)} for label, value in found]
 
 
 def _bars(errors: Mapping[str, tuple[float, float]]) -> list[dict[str, Any]]:

@@ -24,19 +24,16 @@ def save(chart: Any, path: str | Path) -> None:
         If the charts' extra is not installed.
     """
     target = checked(path)
-    import vl_convert
-
-    spec = chart.to_json()
     try:
         match target.suffix.lower():
             case ".svg":
-                target.write_text(vl_convert.vegalite_to_svg(spec), encoding="utf-8")
+                target.write_text(to_svg(chart), encoding="utf-8")
             case ".png":
-                target.write_bytes(vl_convert.vegalite_to_png(spec, scale=2))
+                target.write_bytes(to_png(chart))
             case ".pdf":
-                target.write_bytes(vl_convert.vegalite_to_pdf(spec))
+                target.write_bytes(_pdf(chart))
             case _:
-                target.write_text(_page(vl_convert, spec), encoding="utf-8")
+                target.write_text(_page(chart), encoding="utf-8")
     except OSError as error:
         raise ArgumentError(f'"{target}" cannot be written: {error.strerror}') from error
 
@@ -50,20 +47,52 @@ def checked(path: str | Path) -> Path:
         )
     if not target.parent.is_dir():
         raise ArgumentError(f'"{target}" cannot be written: there is no folder "{target.parent}"')
+    _needed()
+    return target
+
+
+def _needed() -> None:
     for library in ("altair", "vl_convert"):
         if find_spec(library) is None:
             raise MissingExtraError(
                 "charts need altair and vl-convert-python, which are not installed: "
                 "pip install 'partialpool[plot]' (in a clone: sh scripts/environment plot)"
             )
-    return target
 
 
-def _page(vl_convert: Any, spec: str) -> str:
+def to_svg(chart: Any) -> str:
+    """Return a chart as SVG."""
+    _needed()
+    import vl_convert
+
+    svg: str = vl_convert.vegalite_to_svg(chart.to_json())
+    return svg
+
+
+def to_png(chart: Any) -> bytes:
+    """Return a chart as PNG, at twice its size for dense screens."""
+    _needed()
+    import vl_convert
+
+    png: bytes = vl_convert.vegalite_to_png(chart.to_json(), scale=2)
+    return png
+
+
+def _pdf(chart: Any) -> bytes:
+    import vl_convert
+
+    pdf: bytes = vl_convert.vegalite_to_pdf(chart.to_json())
+    return pdf
+
+
+def _page(chart: Any) -> str:
     r"""A page that fetches nothing, and in which no label can end the script it stands in.
 
     Within a string of a script ``\u003c`` is ``<``; the converter would undo it, so that it is
     put in afterwards.
     """
-    page: str = vl_convert.vegalite_to_html(spec.replace("<", LESS_THAN), bundle=True)
+    import vl_convert
+
+    spec = chart.to_json().replace("<", LESS_THAN)
+    page: str = vl_convert.vegalite_to_html(spec, bundle=True)
     return page.replace(LESS_THAN, "\\u003c").replace("<html>", '<html lang="en">', 1)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from partialpool import display
 from partialpool.classical import anova, dersimonian_laird, maximum_likelihood, reml
+from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.pictures import parts
+from partialpool.pictures.drawing import Drawing, Frame, Rows
 from partialpool.pictures.style import SHAPES, Look, altair, look, styled
-from partialpool.posterior import Posterior
+from partialpool.posterior import AnyPosterior
 
 POINTS = 200
 MOST_FOR_REML = 20_000
@@ -18,7 +22,12 @@ MOST_FOR_REML = 20_000
 
 
 def tau(
-    post: Posterior, *, level: float = 0.95, title: str | None = None, dark: bool = False
+    post: AnyPosterior,
+    *,
+    level: float = 0.95,
+    at: Mapping[str, float] | None = None,
+    title: str | None = None,
+    dark: bool = False,
 ) -> Any:
     """Draw the posterior density of tau with marks of the classical estimates.
 
@@ -28,6 +37,8 @@ def tau(
         What to draw.
     level : float
         Probability of the shaded interval.
+    at : mapping, optional
+        Further values of tau to mark, by name, such as ``{"truth": 5.0}`` (units of y).
     title : str, optional
         In place of the standard title.
     dark : bool
@@ -40,42 +51,71 @@ def tau(
         each at the moment estimate, REML, the posterior mean and the posterior median. Where
         the posterior has a very long tail the axis ends earlier, which the caption says.
     """
-    alt, colours, s = altair(), look(dark), post.statistics
-    marks = _marks(post)
+    return tau_drawing(post, level=level, at=at, title=title, dark=dark).chart()
+
+
+def tau_drawing(
+    post: AnyPosterior,
+    *,
+    level: float = 0.95,
+    at: Mapping[str, float] | None = None,
+    title: str | None = None,
+    dark: bool = False,
+) -> Drawing:
+    """Return what `tau` draws as a frame and what fills it; see there."""
+    s, marks = post.statistics, _marks(post, at or {})
     end = tau_end(post, max(m["tau"] for m in marks))
     density = tau_density(post, end, level)
-    x = tau_axis(alt, post, end)
-    layers = [*density_layers(alt, density, x, colours, 1 + 0.14 * (len(marks) + 0.5))]
-    layers += _mark_layers(alt, marks, density, x, end, colours)
-    chart = alt.layer(*layers).properties(width=parts.WIDTH, height=340)
+    left = _place(marks, max(d["density"] for d in density), end)
     lines = [*tau_caption(post, end, level)]
     if not np.isfinite(post.tau.mean):
         lines.append("With so few groups the posterior mean is infinite, and not drawn")
-    if s.sigma_known and s.n_groups > MOST_FOR_REML:
+    if isinstance(s, GroupStatistics) and s.sigma_known and s.n_groups > MOST_FOR_REML:
         lines.append("REML is not computed for so many estimates")
     what = f"How much {display.printable(s.outcome)} differs by {display.printable(s.factor)}"
-    return styled(parts.described(chart, parts.head(title or what, lines)), dark)
+    names = tuple(m["name"] for m in marks)
+    return Drawing(
+        _frame(names, unit_of(s), parts.is_small(end), left, dark),
+        {"density": density, "marks": marks},
+        {"end": end, "top": top_of(density, 1 + 0.14 * (len(marks) + 0.5))},
+        title or what,
+        lines,
+    )
 
 
-def tau_end(post: Posterior, at_least: float = 0.0) -> float:
+@lru_cache(maxsize=64)
+def _frame(names: tuple[str, ...], unit: str, small: bool, left: bool, dark: bool) -> Frame:
+    alt, colours = altair(), look(dark)
+    x = tau_axis(alt, unit, small)
+    layers = density_layers(alt, x, colours) + _mark_layers(alt, names, x, left, colours)
+    chart = alt.layer(*layers).properties(width=parts.WIDTH, height=340)
+    return Frame(styled(chart.add_params(*density_params(alt)), dark))
+
+
+def tau_end(post: AnyPosterior, at_least: float = 0.0) -> float:
     """Where the axis of tau ends: its 99.5% quantile, or less if that is mostly an empty tail."""
     quarter, ninety, last = post.tau.quantile(np.array([0.75, 0.9, 0.995])).tolist()
     return float(max(min(last, max(ninety, 4.0 * quarter)), 1.05 * at_least))
 
 
-def tau_axis(alt: Any, post: Posterior, end: float) -> Any:
-    """The x axis of tau."""
-    unit = display.printable(post.statistics.outcome)
-    name = f"tau: standard deviation between groups (units of {unit})"
-    return alt.X(
-        "tau:Q",
-        title=name,
-        scale=alt.Scale(domain=[0, end], nice=False),
-        axis=parts.value_axis(alt, end),
-    )
+def unit_of(s: GroupStatistics | CountStatistics) -> str:
+    """The unit of tau."""
+    if isinstance(s, CountStatistics):
+        return "log-odds" if s.proportion else "log rate"
+    return f"units of {display.printable(s.outcome)}"
 
 
-def tau_caption(post: Posterior, end: float, level: float) -> list[str]:
+def tau_axis(alt: Any, unit: str, small: bool, **options: Any) -> Any:
+    """The x axis of tau, from 0 to the parameter `end`; options in place of title and axis."""
+    standard = {
+        "title": f"tau: sd between groups ({unit})",
+        "axis": parts.value_axis(alt, small),
+    }
+    scale = alt.Scale(domainMin=0, domainMax=alt.ExprRef("end"), nice=False)
+    return alt.X("tau:Q", scale=scale, **standard | options)
+
+
+def tau_caption(post: AnyPosterior, end: float, level: float) -> list[str]:
     """Say what is shaded, and how much lies beyond the axis if that is much."""
     low, high = post.tau.interval(level).tolist()
     shown = ", ".join(parts.number(v, (high - low) / 4) for v in (low, high))
@@ -89,7 +129,7 @@ def tau_caption(post: Posterior, end: float, level: float) -> list[str]:
     return lines
 
 
-def tau_density(post: Posterior, end: float, level: float) -> list[dict[str, Any]]:
+def tau_density(post: AnyPosterior, end: float, level: float) -> Rows:
     """One dict a point: tau, density, inside (the interval)."""
     low, high = post.tau.interval(level).tolist()
     grid = np.linspace(0.0, end, POINTS)
@@ -102,29 +142,38 @@ def tau_density(post: Posterior, end: float, level: float) -> list[dict[str, Any
     return [dict(zip(names, v, strict=True)) for v in zip(*columns, strict=True)]
 
 
-def density_layers(
-    alt: Any, density: list[dict[str, Any]], x: Any, colours: Look, room: float
-) -> list[Any]:
-    """The density as a line, its interval shaded; `room` times its height is the chart's."""
-    top = max(d["density"] for d in density)
+def density_params(alt: Any) -> list[Any]:
+    """The parameters that `tau_axis` and `density_layers` refer to."""
+    return [alt.param(name="end", value=1.0), alt.param(name="top", value=1.0)]
+
+
+def top_of(density: Rows, room: float) -> float:
+    """Where the axis of the density ends: `room` times its height."""
+    return float(room * max(d["density"] for d in density))
+
+
+def density_layers(alt: Any, x: Any, colours: Look) -> list[Any]:
+    """The density as a line, its interval shaded."""
     y = alt.Y(
         "density:Q",
         title="posterior density",
-        scale=alt.Scale(domain=[0, room * top], nice=False),
+        scale=alt.Scale(domainMin=0, domainMax=alt.ExprRef("top"), nice=False),
         axis=alt.Axis(labels=False, ticks=False, domain=False),
     )
-    base = alt.Chart(alt.Data(values=density)).encode(x=x, y=y)
+    base = alt.Chart(alt.NamedData("density")).encode(x=x, y=y)
     return [
         base.transform_filter("datum.inside").mark_area(color=colours.pooled, opacity=0.22),
         base.mark_line(color=colours.pooled, strokeWidth=2),
     ]
 
 
-def _marks(post: Posterior) -> list[dict[str, Any]]:
-    """Name and value of each estimate of tau that exists."""
+def _marks(post: AnyPosterior, at: Mapping[str, float]) -> Rows:
+    """Name and value of each estimate of tau that exists, and of what else to mark."""
     s = post.statistics
     found: dict[str, float] = {}
-    if s.sigma_known:
+    if isinstance(s, CountStatistics):
+        pass  # the classical estimates are of measurements
+    elif s.sigma_known:
         se = s.weight**-0.5
         found["moments (DerSimonian-Laird)"] = dersimonian_laird(mean=s.raw, se=se).tau
         if s.n_groups <= MOST_FOR_REML:
@@ -135,6 +184,7 @@ def _marks(post: Posterior) -> list[dict[str, Any]]:
     found["posterior median"] = float(post.tau.median)
     if np.isfinite(post.tau.mean):
         found["posterior mean"] = float(post.tau.mean)
+    found |= {name: float(value) for name, value in at.items()}
     low, high = post.tau.interval(0.9).tolist()
     return [
         {"name": k, "tau": v, "label": f"{k}  {parts.number(v, (high - low) / 4)}"}
@@ -142,26 +192,26 @@ def _marks(post: Posterior) -> list[dict[str, Any]]:
     ]
 
 
-def _mark_layers(
-    alt: Any, marks: list[dict[str, Any]], density: list[dict[str, Any]], x: Any, end: float,
-    colours: Look,
-) -> list[Any]:  # fmt: skip
-    """A line each, its name at the right; the further left the higher, so that none cross.
+def _place(marks: Rows, top: float, end: float) -> bool:
+    """Set the height of each mark; the further left the higher, so that no line crosses a label.
 
-    Where all lie in the right part of the chart names are at the left, the other way round.
+    Returns whether labels stand at the left: where all marks lie in the right part of the chart.
     """
-    left = min(m["tau"] for m in marks) > 0.5 * end
-    top = max(d["density"] for d in density)
-    names = [m["name"] for m in marks]
+    left = bool(min(m["tau"] for m in marks) > 0.5 * end)
     for i, mark in enumerate(
         sorted(marks[:: 1 if left else -1], key=lambda m: m["tau"] if left else -m["tau"])
     ):
         mark["density"] = top * (1.12 + 0.14 * i)
         mark["foot"] = 0.0
-    ours = [colours.pooled if n.startswith("posterior") else colours.raw for n in names]
-    colour = alt.Color("name:N", legend=None, scale=alt.Scale(domain=names, range=ours))
-    shapes = alt.Scale(domain=names, range=list(SHAPES[: len(names)]))
-    base = alt.Chart(alt.Data(values=marks)).encode(x=x, y="density:Q", color=colour)
+    return left
+
+
+def _mark_layers(alt: Any, names: tuple[str, ...], x: Any, left: bool, colours: Look) -> list[Any]:
+    """A line each, its name beside its head."""
+    ours = [_colour(name, colours) for name in names]
+    colour = alt.Color("name:N", legend=None, scale=alt.Scale(domain=list(names), range=ours))
+    shapes = alt.Scale(domain=list(names), range=list(SHAPES[: len(names)]))
+    base = alt.Chart(alt.NamedData("marks")).encode(x=x, y="density:Q", color=colour)
     return [
         base.mark_rule(strokeWidth=1.4).encode(y2="foot:Q"),
         base.mark_point(filled=True, size=80, opacity=1).encode(
@@ -171,3 +221,9 @@ def _mark_layers(
             align="right" if left else "left", baseline="middle", dx=-9 if left else 9
         ).encode(text="label:N"),
     ]
+
+
+def _colour(name: str, colours: Look) -> str:
+    if name.startswith("posterior"):
+        return colours.pooled
+    return colours.raw if name.startswith(("moments", "REML")) else colours.truth

@@ -2,34 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from partialpool import display
 from partialpool._typing import Floats, Ints
+from partialpool.errors import ArgumentError
 from partialpool.kernels.oneway import theta_given
 from partialpool.pictures import parts
+from partialpool.pictures.drawing import Drawing, Frame, Rows
 from partialpool.pictures.places import apart
 from partialpool.pictures.style import Look, altair, look, styled
 from partialpool.pictures.tau import (
     density_layers,
+    density_params,
     tau_axis,
     tau_caption,
     tau_density,
     tau_end,
+    top_of,
+    unit_of,
 )
-from partialpool.posterior import Posterior
+from partialpool.posterior import AnyPosterior, Posterior
 
 MOST_GROUPS = 40
 """With more groups a sample, evenly spread over the raw estimates, is drawn."""
 MOST_NAMED = 12
 POINTS = 50
 HEIGHT = 320
+MEDIAN = "The vertical line is at the posterior median of tau"
+HELD = "The vertical line is at the tau asked for"
 
 
 def estimates_by_tau(
-    post: Posterior, *, level: float = 0.95, title: str | None = None, dark: bool = False
+    post: AnyPosterior,
+    *,
+    level: float = 0.95,
+    at: float | None = None,
+    title: str | None = None,
+    dark: bool = False,
 ) -> Any:
     """Draw every group's conditional mean E(theta_j | tau) above the posterior of tau.
 
@@ -41,6 +55,8 @@ def estimates_by_tau(
         What to draw. Where sigma is not known it is held at its posterior median.
     level : float
         Probability of the shaded interval of tau.
+    at : float, optional
+        Where the vertical line stands (units of y), in place of the posterior median of tau.
     title : str, optional
         In place of the standard title.
     dark : bool
@@ -51,35 +67,88 @@ def estimates_by_tau(
     altair.VConcatChart
         Above, one line a group (units of y), at most 40, with names if there are at most 12,
         and the population mean dashed; below, the density of tau (units of y) on the same axis;
-        a line through both at the posterior median of tau.
+        a line through both at the posterior median of tau, or where asked for.
+
+    Raises
+    ------
+    ArgumentError
+        If the model is of counts.
 
     Notes
     -----
     Source: Rubin (1981), doi:10.3102/10769986006004377, figure 1; Gelman et al. (2013), Bayesian
     Data Analysis, figures 5.5 and 5.6.
     """
-    alt, colours, s = altair(), look(dark), post.statistics
+    return trace_drawing(post, level=level, at=at, title=title, dark=dark).chart()
+
+
+def trace_drawing(
+    post: AnyPosterior,
+    *,
+    level: float = 0.95,
+    at: float | None = None,
+    title: str | None = None,
+    dark: bool = False,
+) -> Drawing:
+    """Return what `estimates_by_tau` draws as a frame and what fills it; see there."""
+    if not isinstance(post, Posterior):
+        raise ArgumentError(
+            "estimates as functions of tau are drawn of measurements, not of counts: draw "
+            "shrinkage or tau instead"
+        )
+    s = post.statistics
     end = tau_end(post)
     order = parts.spread_evenly(s.raw, MOST_GROUPS)
-    x = tau_axis(alt, post, end)
-    median = alt.Chart(alt.Data(values=[{"tau": float(post.tau.median)}]))
-    rule = median.mark_rule(color=colours.line, strokeWidth=1.2).encode(x=x)
-    above = alt.layer(*_traces(alt, post, order, end, colours), rule)
-    density = density_layers(alt, tau_density(post, end, level), x, colours, 1.05)
-    below = alt.layer(*density, rule).properties(width=parts.WIDTH, height=110)
+    density = tau_density(post, end, level)
     lines = [
         "Lines: the mean of each group if tau were known; dashed: the population mean",
         *tau_caption(post, end, level),
     ]
-    lines[1] += "; vertical line: its median"
     if not s.sigma_known:
         lines.append("sigma is held at its posterior median")
     lines += parts.sampled(len(order), s.n_groups, "their own estimates")
+    lines.append(MEDIAN if at is None else HELD)
     names = display.printable(s.outcome), display.printable(s.factor)
-    what = parts.head(title or f"Estimates of {names[0]} by {names[1]}, as functions of tau", lines)
-    above = above.properties(width=parts.WIDTH, height=HEIGHT)
-    chart = alt.vconcat(above, below, spacing=6).resolve_scale(x="shared")
-    return styled(parts.described(chart, what), dark)
+    what = title or f"Estimates of {names[0]} by {names[1]}, as functions of tau"
+    rule = [{"tau": float(post.tau.median) if at is None else at}]
+    named = len(order) <= MOST_NAMED
+    return Drawing(
+        _frame(
+            parts.outcome_name(s),
+            unit_of(s),
+            parts.is_small(s.raw),
+            parts.is_small(end),
+            named,
+            dark,
+        ),
+        {**_traces(post, order, end), "density": density, "rule": rule},
+        {"end": end, "top": top_of(density, 1.05)},
+        what,
+        lines,
+    )
+
+
+def with_line(drawing: Drawing, at: float) -> Drawing:
+    """Return the same drawing with its vertical line at another tau (units of y)."""
+    caption = [HELD if line == MEDIAN else line for line in drawing.caption]
+    return replace(drawing, data={**drawing.data, "rule": [{"tau": at}]}, caption=caption)
+
+
+@lru_cache(maxsize=32)
+def _frame(outcome: str, unit: str, small: bool, small_tau: bool, named: bool, dark: bool) -> Frame:
+    alt, colours = altair(), look(dark)
+    x = tau_axis(alt, unit, small_tau)
+    bare = tau_axis(alt, unit, small_tau, title=None, axis=alt.Axis(labels=False, ticks=False))
+    y = parts.outcome_axis(alt, "value:Q", outcome, small, "y")
+    rule = alt.Chart(alt.NamedData("rule")).mark_rule(color=colours.line, strokeWidth=1.2)
+    above = alt.layer(*_lines(alt, bare, y, named, colours), rule.encode(x=bare))
+    below = alt.layer(*density_layers(alt, x, colours), rule.encode(x=x))
+    chart = alt.vconcat(
+        above.properties(width=parts.WIDTH, height=HEIGHT),
+        below.properties(width=parts.WIDTH, height=110),
+        spacing=6,
+    ).resolve_scale(x="shared")
+    return Frame(styled(chart.add_params(*density_params(alt)), dark))
 
 
 def conditional_means(post: Posterior, order: Ints, tau: Floats) -> tuple[Floats, Floats]:
@@ -110,42 +179,42 @@ def conditional_means(post: Posterior, order: Ints, tau: Floats) -> tuple[Floats
     return means + model.center, mu + model.center
 
 
-def _traces(alt: Any, post: Posterior, order: Ints, end: float, colours: Look) -> list[Any]:
-    s = post.statistics
+def _traces(post: Posterior, order: Ints, end: float) -> dict[str, Rows]:
+    """Rows of the lines, of the population mean, and of the names at the right ends."""
     tau = end * np.linspace(0.0, 1.0, POINTS) ** 2  # dense where the lines bend
     means, mu = conditional_means(post, order, tau)
-    names = parts.distinct(s.labels[order].tolist())
-    rows = [
+    names = parts.distinct(post.statistics.labels[order].tolist())
+    lines = [
         {"tau": float(t), "value": float(v), "group": name}
         for name, column in zip(names, means.T, strict=True)
         for t, v in zip(tau, column, strict=True)
     ]
-    x = alt.X("tau:Q", title=None, axis=alt.Axis(labels=False, ticks=False),
-              scale=alt.Scale(domain=[0, end], nice=False))  # fmt: skip
-    y = parts.outcome(alt, "value:Q", post, "y")
     middle = [{"tau": float(t), "value": float(v)} for t, v in zip(tau, mu, strict=True)]
-    named = len(names) <= MOST_NAMED
-    layers = [
-        alt.Chart(alt.Data(values=rows))
-        .mark_line(interpolate="monotone", color=colours.pooled, strokeWidth=1.6 if named else 1.1,
-                   opacity=0.9 if named else 0.55)
-        .encode(x=x, y=y, detail="group:N", tooltip="group:N"),
-        alt.Chart(alt.Data(values=middle))
-        .mark_line(color=colours.mean, strokeDash=[5, 4], strokeWidth=2)
-        .encode(x=x, y=y),
-    ]  # fmt: skip
-    return layers + (_names(alt, names, means, y, colours) if named else [])
-
-
-def _names(alt: Any, names: list[str], means: Floats, y: Any, colours: Look) -> list[Any]:
-    """Names at the right ends, moved apart where lines end close together."""
     ends = means[-1]
     at = apart(ends, 15 * float(np.ptp(means)) / HEIGHT)
-    rows = [
+    labels = [
         {"group": name, "value": float(v), "at": float(a)}
         for name, v, a in zip(names, ends, at, strict=True)
     ]
-    base = alt.Chart(alt.Data(values=rows))
+    return {"lines": lines, "mean": middle, "names": labels if len(names) <= MOST_NAMED else []}
+
+
+def _lines(alt: Any, x: Any, y: Any, named: bool, colours: Look) -> list[Any]:
+    layers = [
+        alt.Chart(alt.NamedData("lines"))
+        .mark_line(interpolate="monotone", color=colours.pooled, strokeWidth=1.6 if named else 1.1,
+                   opacity=0.9 if named else 0.55)
+        .encode(x=x, y=y, detail="group:N", tooltip="group:N"),
+        alt.Chart(alt.NamedData("mean"))
+        .mark_line(color=colours.mean, strokeDash=[5, 4], strokeWidth=2)
+        .encode(x=x, y=y),
+    ]  # fmt: skip
+    return layers + (_names(alt, y, colours) if named else [])
+
+
+def _names(alt: Any, y: Any, colours: Look) -> list[Any]:
+    """Names at the right ends, moved apart where lines end close together."""
+    base = alt.Chart(alt.NamedData("names"))
     right = alt.value(parts.WIDTH)
     return [
         base.mark_rule(color=colours.line, strokeWidth=1).encode(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.integrate import Grid
+from partialpool.integrate import Grid, gauss
 from partialpool.models import Conditional, OneWayModel
 
 NEGLIGIBLE = 1e-16
@@ -69,6 +69,16 @@ def _flatten(given: Conditional, weight: Floats) -> Components:
     return _listed(given, share, keep)
 
 
+def component_given(model: OneWayModel, tau: float, sigma: float) -> Components:
+    """List the components at one tau; sigma is integrated out where that is in closed form."""
+    point = {
+        ("tau",): [tau],
+        ("ratio",): [tau / sigma],
+        ("sigma", "tau"): [sigma, tau],
+    }[model.dimensions]
+    return _flatten(model.conditional(np.array([point])), np.ones(1))
+
+
 def every_component(model: OneWayModel, grid: Grid) -> Components:
     """List the components at all nodes, also those without weight to speak of."""
     given = model.conditional(grid.points)
@@ -126,35 +136,12 @@ def condensed(model: OneWayModel, full: Components, size: int) -> Components:
 
     The rule is exact for polynomials up to degree 2 size - 1 in the shrinkage of a typical
     group, of which every conditional mean and variance is a smooth function.
-    Source: Golub and Welsch (1969), doi:10.2307/2004418, on the discrete measure.
     """
     a = model.typical_ratio**2
     x = a / (a + full.lam)
-    node, weight = _gauss(x, full.weight, size)
+    node, weight = gauss(x, full.weight, size)
+    node = np.clip(node, 1e-300, 1.0)
     lam = a * (1.0 - node) / node
     if model.dimensions == ("ratio",) or model.sizes.sigma_known:
         return _flatten(model.conditional(np.sqrt(lam)[:, None]), weight)
     raise ValueError("only one-dimensional grids can be condensed")
-
-
-def _gauss(x: Floats, weight: Floats, size: int) -> tuple[Floats, Floats]:
-    """Gauss rule of a discrete measure by the Lanczos recursion, reorthogonalised."""
-    middle, width = float(x @ weight), float(np.ptp(x)) or 1.0
-    z = (x - middle) / width
-    basis = [np.sqrt(weight)]
-    diagonal: list[float] = []
-    beside: list[float] = []
-    for k in range(size):
-        v = z * basis[k]
-        diagonal.append(float(basis[k] @ v))
-        for _ in range(2):
-            for q in basis:
-                v = v - (q @ v) * q
-        norm = float(np.linalg.norm(v))
-        if k == size - 1 or norm < 1e-14:
-            break
-        beside.append(norm)
-        basis.append(v / norm)
-    matrix = np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1)
-    node, vectors = np.linalg.eigh(matrix)
-    return np.clip(middle + width * node, 1e-300, 1.0), vectors[0] ** 2

@@ -342,20 +342,22 @@ class Sliced(Distribution):
 
     def _cdf_u(self, u: Floats) -> Floats:
         t, _ = self.locate(u)  # (S, K)
-        return self._sum(sinc.cumulative, t)
+        return self._sum(sinc.integrated, t)
 
     def _density_u(self, u: Floats) -> Floats:
         t, slope = self.locate(u)
-        return self._sum(sinc.value, t, slope / self.step)
+        return self._sum(sinc.series, t, slope / self.step)
 
     def _sum(
-        self, function: Callable[[Floats], Floats], t: Floats, factor: Floats | None = None
+        self,
+        function: Callable[[Floats, Floats], Floats],
+        t: Floats,
+        factor: Floats | None = None,
     ) -> Floats:
-        nodes = np.arange(self.mass.shape[1])
         position = (t - self.first) / self.step  # (S, K)
         out = np.zeros(t.shape[1])
-        for s in range(len(self.mass)):
-            values = function(position[s][:, None] - nodes) @ self.mass[s]
+        for s, mass in enumerate(self.mass):
+            values = function(position[s], mass)
             out += values if factor is None else values * factor[s]
         return out
 

@@ -96,9 +96,9 @@ def draw(
 def _hyperparameters(model: OneWayModel, grid: Grid, size: int, rng: np.random.Generator) -> Floats:
     """Draw phi, shape (S, d)."""
     if len(grid.lines) == 1:
-        return _invert(grid.lines[0], grid.weight[None, :], rng.random(size))[:, None]
+        return invert(grid.lines[0], grid.weight[None, :], rng.random(size))[:, None]
     first, second = grid.lines
-    sigma = _invert(first, grid.marginal(0)[None, :], rng.random(size))
+    sigma = invert(first, grid.marginal(0)[None, :], rng.random(size))
     tau = np.empty(size)
     for i in range(0, size, BLOCK):
         part = slice(i, i + BLOCK)
@@ -107,15 +107,14 @@ def _hyperparameters(model: OneWayModel, grid: Grid, size: int, rng: np.random.G
         log_f = model.log_density(points).reshape(len(here), -1) + second.log_slope
         weight = np.exp(log_f - log_f.max(axis=1, keepdims=True))
         weight /= weight.sum(axis=1, keepdims=True)
-        tau[part] = _invert(second, weight, rng.random(len(here)))
+        tau[part] = invert(second, weight, rng.random(len(here)))
     return np.stack([sigma, tau], axis=1)
 
 
-def _invert(line: Line, weight: Floats, p: Floats) -> Floats:
+def invert(line: Line, weight: Floats, p: Floats) -> Floats:
     """Values at which the distribution on a line reaches p; weight (1 or S, G), p (S,)."""
-    nodes = len(line.t)
-    fine = np.arange(-FINER, FINER * nodes + 1) / FINER  # in steps, from one step outside
-    below = weight @ sinc.cumulative(fine - np.arange(nodes)[:, None])  # (1 or S, F)
+    fine = np.arange(-FINER, FINER * len(line.t) + 1) / FINER  # in steps, from one step outside
+    below = sinc.integrated(fine, weight.T).T  # (1 or S, F)
     below = np.maximum.accumulate(below, axis=1)
     if len(below) == 1:
         at = np.interp(p, below[0], fine)

@@ -12,22 +12,24 @@ import numpy as np
 
 from partialpool._typing import Floats, Ints
 from partialpool.data import GroupStatistics, Table
-from partialpool.errors import (
-    ArgumentError,
-    ImproperPosteriorError,
-    PriorError,
-    did_you_mean,
-)
+from partialpool.errors import ArgumentError, ImproperPosteriorError, PriorError
 from partialpool.integrate import Accuracy, Grid, integrate
 from partialpool.kernels import student
 from partialpool.kernels.oneway import kept, pooled, theta_given
 from partialpool.kernels.ranks import expected_exceedances
 from partialpool.kernels.student import BLOCK
 from partialpool.models import OneWayModel, Priors, one_way_model
-from partialpool.models.propriety import check_proper
-from partialpool.posterior.components import Components, components, condensed, trimmed
+from partialpool.models.propriety import Moments, check_proper
+from partialpool.posterior.asked import checked_draws, group_positions
+from partialpool.posterior.components import (
+    Components,
+    component_given,
+    components,
+    condensed,
+    trimmed,
+)
 from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture, OfRatio
-from partialpool.posterior.draws import Draws, check_draws, draw
+from partialpool.posterior.draws import Draws, draw
 from partialpool.posterior.scales import icc, ratio, sigma, tau
 
 MANY = 200_000
@@ -227,15 +229,7 @@ class Posterior:
         ArgumentError
             If a label is not in the data.
         """
-        known = self._positions
-        unknown = [x for x in labels if x not in known]
-        if unknown:
-            hint = did_you_mean(str(unknown[0]), map(str, self.statistics.labels))
-            raise ArgumentError(
-                f'there is no group "{unknown[0]}" in column "{self.statistics.factor}"; {hint}'
-                f"there are {self.statistics.n_groups} groups"
-            )
-        return np.array([known[x] for x in labels], dtype=np.int64)
+        return group_positions(self._positions, labels, self.statistics.factor)
 
     @cached_property
     def _positions(self) -> dict[Any, int]:
@@ -258,8 +252,8 @@ class Posterior:
         Draws
             mu, tau, sigma of shape (S,) and theta of shape (S, J).
         """
-        check_draws(size, rng)
-        return draw(self.model, self.grid, self.statistics, self.centered_means, int(size), rng)
+        size = checked_draws(size, rng)
+        return draw(self.model, self.grid, self.statistics, self.centered_means, size, rng)
 
     def log_marginal_likelihood(self) -> float:
         """Logarithm of p(y), all parameters integrated out.
@@ -276,6 +270,32 @@ class Posterior:
                 "are improper: give them priors such as normal(0, 10) and half_normal(5)"
             )
         return self.grid.log_total + self.model.log_constant
+
+    def given_tau(self, tau: float) -> Posterior:
+        """Return what theta, mu, a new group, shrinkage and contrasts were if tau were known.
+
+        Parameters
+        ----------
+        tau : float
+            0 or more (units of y). Where sigma is not known tau / sigma is held at this value
+            over the posterior median of sigma.
+
+        Returns
+        -------
+        Posterior
+            Its tau, sigma and icc are those of this posterior.
+
+        Raises
+        ------
+        ArgumentError
+            If tau is negative or not finite.
+        """
+        if not (math.isfinite(tau) and tau >= 0):
+            raise ArgumentError(f"tau must be 0 or more and finite; received {tau!r}")
+        sigma = 1.0 if self.sigma is None else float(self.sigma.median)
+        given = component_given(self.model, float(tau), sigma)
+        moments = Moments(math.inf, given.df, given.df, given.df)
+        return replace(self, model=replace(self.model, moments=moments), components=given)
 
     # what every kind of posterior has -------------------------------------------------------
 
@@ -444,14 +464,14 @@ class Theta(Mixture):
     def mean(self) -> Floats:
         if self.moments <= 1:
             return np.full(self.shape, math.nan)
-        pull, base, *_ = self._by_class[:, self.member]
+        pull, base = self._by_class[:2].take(self.member, axis=1)
         return np.asarray(self.y - pull * self.y + base + self.shift)
 
     @property
     def sd(self) -> Floats:
         if self.moments <= 2:
             return np.full(self.shape, math.inf)
-        _, _, within, bb, bm, mm = self._by_class[:, self.member]
+        within, bb, bm, mm = self._by_class[2:].take(self.member, axis=1)
         y = self.y
         return np.asarray(np.sqrt(within + np.maximum(bb * y * y - 2 * bm * y + mm, 0.0)))
 

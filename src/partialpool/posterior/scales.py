@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from partialpool._typing import Floats
-from partialpool.integrate import Axis, Grid, Line, integrate
+from partialpool.integrate import Axis, Grid, Line, gauss, integrate
 from partialpool.kernels.oneway import between_slope, profile
 from partialpool.models import OneWayModel
 from partialpool.posterior.distributions import (
@@ -17,6 +17,9 @@ from partialpool.posterior.distributions import (
     Sliced,
     root_inverse_chi2_mean,
 )
+
+MANY_DF, FEW_NODES = 20.0, 20
+"""From so many degrees of freedom sigma is so narrow that so few nodes give all digits."""
 
 
 def tau(model: OneWayModel, grid: Grid) -> Distribution:
@@ -152,4 +155,8 @@ def root_inverse_chi2(df: float) -> tuple[Floats, Floats]:
 
     grid = integrate(log_density, [Axis()], [1.0], moments=[min(df, 3.0)])
     keep = grid.weight > 1e-15
-    return grid.lines[0].x[keep], grid.weight[keep]
+    z, weight = grid.lines[0].x[keep], grid.weight[keep]
+    if df < MANY_DF:
+        return z, weight
+    log_z, weight = gauss(np.log(z), weight, FEW_NODES)
+    return np.exp(log_z), weight

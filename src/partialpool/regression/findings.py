@@ -23,7 +23,7 @@ MANY_GROUPS = 20
 def findings_mixed(post: MixedPosterior) -> Iterator[Notice]:
     """Yield the notices of a posterior, the most important first."""
     yield from accuracy(post)
-    yield from dropped(post.statistics)
+    yield from dropped(post)
     for factor in dict.fromkeys(b.factor for b in post.statistics.blocks):
         blocks = [b for b in post.statistics.blocks if b.factor == factor]
         yield from _few_groups(post, blocks)
@@ -42,7 +42,7 @@ def findings_estimated(post: Estimated) -> Iterator[Notice]:
             "The search ended where the log likelihood can still rise by about "
             f"{post.estimate.shortfall:.1e}: the estimates are not its maximum.",
         )
-    yield from dropped(post.statistics)
+    yield from dropped(post)
     if post.estimate.boundary:
         yield Notice(
             "estimate_on_boundary",

@@ -1,7 +1,24 @@
 """Worlds whose truth is known, and what each estimator does in them over many replicates."""
 
+from partialpool.simulate.counts import CountWorld, CountWorlds, count_worlds
 from partialpool.simulate.design import design
-from partialpool.simulate.risks import Risks, one_world, risks
+from partialpool.simulate.draw import Draw, Pooled, draw
+from partialpool.simulate.picture import shrinkage
+from partialpool.simulate.risks import Risks, risks
 from partialpool.simulate.world import World, Worlds, worlds
 
-__all__ = ["Risks", "World", "Worlds", "design", "one_world", "risks", "worlds"]
+__all__ = [
+    "CountWorld",
+    "CountWorlds",
+    "Draw",
+    "Pooled",
+    "Risks",
+    "World",
+    "Worlds",
+    "count_worlds",
+    "design",
+    "draw",
+    "risks",
+    "shrinkage",
+    "worlds",
+]

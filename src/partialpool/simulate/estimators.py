@@ -26,11 +26,22 @@ NEGLIGIBLE = 1e-14
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Estimated:
-    """Estimates and, where the estimator gives them, intervals; each shape (R, J)."""
+    """What an estimator makes of R replicates.
+
+    Parameters
+    ----------
+    estimate : ndarray, shape (R, J)
+    lower, upper : ndarray, shape (R, J), optional
+        Intervals, where the estimator gives them.
+    tau, middle : ndarray, shape (R,), optional
+        The tau it uses and the value it pools toward, where it has them (units of y).
+    """
 
     estimate: Floats
     lower: Floats | None = None
     upper: Floats | None = None
+    tau: Floats | None = None
+    middle: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,9 +108,11 @@ def moments(o: Observed) -> Estimated:
     tau2 = np.var(o.mean, axis=1, ddof=1) - v.mean(axis=1)
     tau2 = np.maximum(tau2, 0.01)[:, None]
     kept = tau2 / (tau2 + v)
-    estimate = kept * o.mean + (1 - kept) * o.mean.mean(axis=1, keepdims=True)
+    middle = o.mean.mean(axis=1, keepdims=True)
+    estimate = kept * o.mean + (1 - kept) * middle
     error = o.z * np.sqrt(kept * v)
-    return Estimated(estimate, estimate - error, estimate + error)
+    tau = np.sqrt(tau2[:, 0])
+    return Estimated(estimate, estimate - error, estimate + error, tau, middle[:, 0])
 
 
 def james_stein(o: Observed) -> Estimated:
@@ -126,7 +139,8 @@ def reml(o: Observed) -> Estimated:
     estimate = o.mean + b * (mu - o.mean)
     variance = sigma2 * (lam * b + b**2 / w.sum(axis=1, keepdims=True))
     error = o.z * np.sqrt(variance)
-    return Estimated(estimate, estimate - error, estimate + error)
+    tau = np.sqrt(lam * sigma2)[:, 0]
+    return Estimated(estimate, estimate - error, estimate + error, tau, mu[:, 0])
 
 
 def reml_ratio(o: Observed) -> Floats:

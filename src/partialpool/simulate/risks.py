@@ -77,7 +77,7 @@ def risks(
         If an estimator is not known or does not apply.
     """
     for name in estimators:
-        _check(name, world, sigma_known)
+        check(name, world, sigma_known)
     if not 0 < level < 1:
         raise ArgumentError(f"level lies between 0 and 1; received {level!r}")
     drawn = worlds(world, replicates=replicates, seed=seed)
@@ -94,41 +94,8 @@ def risks(
     return Risks(world, replicates, Table(estimator=as_labels(asked), **numbers))
 
 
-def one_world(
-    world: World,
-    *,
-    seed: int = 1,
-    sigma_known: bool = True,
-    estimators: Sequence[str] = ("no_pooling", "complete_pooling", "moments", "posterior"),
-) -> Table:
-    """Estimate the groups of one world, the first replicate of `seed`, beside their truth.
-
-    Parameters
-    ----------
-    world : World
-        The settings.
-    seed : int
-        Seed of its noise.
-    sigma_known : bool
-        Whether the estimators are told sigma.
-    estimators : sequence of str
-        As in `risks`.
-
-    Returns
-    -------
-    Table
-        group, n, truth, and a column for each estimator (units of y).
-    """
-    for name in estimators:
-        _check(name, world, sigma_known)
-    drawn = worlds(world, replicates=1, seed=seed)
-    seen = observed(drawn, sigma_known=sigma_known, level=0.95)
-    found = {name: ESTIMATORS[name](seen).estimate[0] for name in dict.fromkeys(estimators)}
-    n = np.array(world.n)
-    return Table(group=np.arange(1, len(n) + 1), n=n, truth=drawn.theta[0], **found)
-
-
-def _check(name: str, world: World, sigma_known: bool) -> None:
+def check(name: str, world: World, sigma_known: bool) -> None:
+    """Refuse an estimator that is not known or does not apply."""
     if name not in ESTIMATORS:
         hint = did_you_mean(name, ESTIMATORS)
         raise ArgumentError(

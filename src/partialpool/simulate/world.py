@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from scipy import special
@@ -14,8 +14,10 @@ from partialpool._typing import Floats
 from partialpool.errors import ArgumentError
 from partialpool.simulate.noise import uniforms
 
-Population = Literal["normal", "heavy_tailed", "two_clusters"]
-POPULATIONS: tuple[Population, ...] = ("normal", "heavy_tailed", "two_clusters")
+Population = Literal["normal", "heavy_tailed", "two_clusters", "outlier"]
+POPULATIONS: tuple[Population, ...] = ("normal", "heavy_tailed", "two_clusters", "outlier")
+OUTLIER = 5.0
+"""How many tau the outlying group lies above mu."""
 MOST_CELLS = 50_000_000
 
 
@@ -29,9 +31,10 @@ class World:
         Rows in each group.
     tau, sigma, mu : float
         Between-group sd, within-group sd and population mean (one unit for all).
-    population : {"normal", "heavy_tailed", "two_clusters"}
+    population : {"normal", "heavy_tailed", "two_clusters", "outlier"}
         Shape of the groups' distribution, each with sd tau: normal; Student's t with 3 degrees
-        of freedom; two equally likely points.
+        of freedom; two equally likely points; or normal but for the first group, which lies
+        five tau above mu.
     """
 
     n: tuple[int, ...]
@@ -64,7 +67,7 @@ class World:
         tau: float,
         *,
         imbalance: float = 0.0,
-        **rest: float,
+        **rest: Any,
     ) -> World:
         """Build from a number of groups and rows a group.
 
@@ -88,7 +91,7 @@ class World:
         if imbalance:
             spread = np.exp(imbalance * np.linspace(-1.0, 1.0, groups))
             sizes = [max(1, round(k * s)) for k, s in zip(sizes, spread, strict=True)]
-        return cls(tuple(int(k) for k in sizes), float(tau), **rest)  # type: ignore[arg-type]
+        return cls(tuple(int(k) for k in sizes), float(tau), **rest)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -169,3 +172,7 @@ def _standard(u: Floats, population: Population) -> Floats:
             return np.asarray(special.stdtrit(3.0, u) / math.sqrt(3.0))
         case "two_clusters":
             return np.where(u < 0.5, -1.0, 1.0)
+        case "outlier":
+            standard = np.asarray(special.ndtri(u))
+            standard[:, 0] = OUTLIER
+            return standard

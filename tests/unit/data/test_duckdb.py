@@ -73,6 +73,15 @@ def test_a_read_only_database(tmp_path):
         assert pp.fit(PLAIN, opened.table("t")).statistics.n_used == 30
 
 
+def test_an_attached_database(connection, tmp_path):
+    path = str(tmp_path / "other.db")
+    with duckdb.connect(path) as made:
+        made.execute(f"CREATE SCHEMA north; CREATE TABLE north.scores AS {ROWS}")
+    connection.execute(f"ATTACH '{path}' AS warehouse (READ_ONLY)")
+    fit = pp.fit(PLAIN, connection.sql("FROM warehouse.north.scores"))
+    assert estimates(fit) == estimates(pp.fit(PLAIN, connection.table("t")))
+
+
 def test_a_closed_connection():
     opened = duckdb.connect()
     relation = opened.sql(ROWS)

@@ -1,7 +1,9 @@
 """CSV and Parquet files as they are found, and the sentences for those that cannot be read."""
 
 import gzip
+import os
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -117,7 +119,8 @@ BAD = {
     "infinite": ("rows.csv", PLAIN + "a,inf\n", ["finite", "inf in row 31", 'group "a"']),
     "not gzip": ("rows.csv.gz", PLAIN, ["cannot be read", "gzip"]),
     "not Parquet": ("rows.parquet", PLAIN, ["rows.parquet", "cannot be read"]),
-    "wrong ending": ("rows.xlsx", PLAIN, ["the ending says what a file is", ".csv", ".parquet"]),
+    "not a workbook": ("rows.xlsx", PLAIN, ["rows.xlsx", "cannot be read as an Excel"]),
+    "wrong ending": ("rows.ods", PLAIN, ["the ending says what a file is", ".csv", ".parquet"]),
 }
 
 
@@ -178,6 +181,80 @@ def test_files_of_two_kinds(tmp_path):
     pd.DataFrame(ROWS, columns=["g", "y"]).to_parquet(tmp_path / "2.parquet")
     with pytest.raises(pp.DataError, match="all files of one kind"):
         pp.fit(FORMULA, str(tmp_path / "*"))
+
+
+def parquet(path, **columns):
+    pd.DataFrame(columns).to_parquet(path)
+    return path
+
+
+def test_numbers_of_several_types_are_widened_not_cut(tmp_path):
+    parquet(tmp_path / "1.parquet", g=[1, 2, 1], y=[1, 2, 3])
+    parquet(tmp_path / "2.parquet", g=np.array([2, 1], "int32"), y=[1.5, 2.75])
+    found = pp.statistics(FORMULA, str(tmp_path / "*.parquet")).groups
+    assert found.labels.tolist() == [1, 2]
+    np.testing.assert_allclose(found.raw, [6.75 / 3, 3.5 / 2])
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [({"y": [1.5]}, {"y": ["1.5"]}), ({"g": ["a"]}, {"g": [1]}), ({"y": [1]}, {"y": [b"1"]})],
+)
+def test_a_column_that_changes_its_type_between_parquet_files(first, second, tmp_path):
+    names = [
+        parquet(tmp_path / f"{i}.parquet", **{"g": ["a"], "y": [1.0], **columns})
+        for i, columns in enumerate((first, second))
+    ]
+    with pytest.raises(pp.DataError, match=r'column "[gy]" is .* in ".*0.parquet" and .*1.parquet'):
+        pp.fit(FORMULA, names)
+
+
+def test_a_column_that_changes_its_type_between_csv_files(tmp_path):
+    write(tmp_path / "1.csv", PLAIN)
+    write(tmp_path / "2.csv", "g,y\na,high\n")
+    with pytest.raises(pp.DataError, match=r'"y" must hold numbers.*"high"'):
+        pp.fit(FORMULA, str(tmp_path / "*.csv"))
+
+
+def test_a_list_of_files(tmp_path, expected):
+    names = [write(tmp_path / "1.csv", "g,y\n" + BODY[: BODY.index("a,", 40)])]
+    names.append(str(write(tmp_path / "2.csv", "g,y\n" + BODY[BODY.index("a,", 40) :])))
+    check(pp.fit(FORMULA, names).groups(), expected)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_file_that_changes_while_it_is_read(ending, gone, tmp_path):
+    path = tmp_path / f"rows.{ending}"
+    frame = pd.DataFrame(ROWS, columns=["g", "y"])
+    save = frame.to_parquet if ending == "parquet" else frame.to_csv
+    save(path)
+
+    def meanwhile(done):
+        if gone:
+            path.unlink(missing_ok=True)
+        else:
+            os.utime(path, ns=(1, 1))
+
+    with pytest.raises(pp.DataError, match="changed while it was read"):
+        pp.fit(FORMULA, path, progress=meanwhile)
+
+
+def test_a_table_of_a_database(tmp_path, expected):
+    with duckdb.connect(tmp_path / "warehouse.duckdb") as connection:
+        connection.execute("CREATE SCHEMA north")
+        frame = pd.DataFrame(ROWS, columns=["g", "y"])
+        connection.register("frame", frame)
+        connection.execute("CREATE TABLE north.scores AS SELECT * FROM frame")
+    path = f"{tmp_path}/warehouse.duckdb"
+    check(pp.fit(FORMULA, f"{path}::north.scores").groups(), expected)
+    for wrong, words in {
+        f"{path}::nope": "nope.*cannot be read|cannot be read.*nope",
+        f"{tmp_path}/no.duckdb::scores": "there is no file",
+        path: "file.duckdb::table",
+    }.items():
+        with pytest.raises(pp.DataError, match=words):
+            pp.fit(FORMULA, wrong)
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])

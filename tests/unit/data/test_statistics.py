@@ -32,7 +32,7 @@ def assert_same(first, second):
     np.testing.assert_allclose(first.weight, second.weight, rtol=1e-12)
     np.testing.assert_allclose(first.raw, second.raw, rtol=1e-9, atol=1e-9 * size)
     np.testing.assert_allclose(first.ss, second.ss, rtol=1e-9, atol=1e-9 * size**2)
-    assert first.log_weight == pytest.approx(second.log_weight, abs=1e-9)
+    np.testing.assert_allclose(first.log_weight, second.log_weight, atol=1e-9)
 
 
 @settings(max_examples=150, deadline=None)
@@ -88,7 +88,7 @@ def test_from_estimates():
     assert got.sigma_known
     np.testing.assert_allclose(got.raw, [1.0, 5.0])
     np.testing.assert_allclose(got.weight, [4.0, 0.25])
-    assert got.log_weight == pytest.approx(np.log([4.0, 0.25]).sum())
+    np.testing.assert_allclose(got.log_weight, np.log([4.0, 0.25]))
     assert from_estimates([1.0, 5.0], [0.5, 2.0], factor="site").labels.tolist() == [1, 2]
 
 

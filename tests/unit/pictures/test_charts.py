@@ -45,7 +45,9 @@ def domain_of_groups(spec):
     for layer in spec["layer"]:
         y = layer.get("encoding", {}).get("y", {})
         if y.get("field") == "group":
-            return y["scale"]["domain"]
+            domain = y["scale"]["domain"]
+            named = {p["name"]: p.get("value") for p in spec.get("params", [])}
+            return named[domain["expr"]] if isinstance(domain, dict) else domain
     raise AssertionError("no rows of groups")
 
 

@@ -25,8 +25,7 @@ def risks(scale):
 
 def test_bars_hold_values_whiskers_and_labels():
     spec = pictures.error_bars(ERRORS).to_dict()
-    rows = {r["group"]: r for r in spec["layer"][0]["data"]["values"]} if "data" in spec[
-        "layer"][0] else {r["group"]: r for r in spec["data"]["values"]}  # fmt: skip
+    rows = {r["group"]: r for r in spec["datasets"]["bars"]}
     assert list(rows) == list(ERRORS)
     assert rows["no pooling"]["upper"] == pytest.approx(6.65)
     assert rows["no pooling"]["label"] == "6.610 ± 0.020"
@@ -76,3 +75,9 @@ def test_estimators_are_told_apart_by_colour_shape_and_dash():
     colours, shapes, dashes = estimator_looks(names, LIGHT)
     assert len(set(colours)) == len(set(shapes)) == len(set(map(str, dashes))) == 7
     assert colours[1:4] == [LIGHT.raw, LIGHT.mean, LIGHT.pooled]
+
+
+def test_bars_mark_one_draw():
+    drawn = pictures.error_bars(ERRORS, here={"no pooling": 9.0, "another": 1.0}).to_dict()
+    assert drawn["datasets"]["here"] == [{"group": "no pooling", "value": 9.0}]
+    assert "diamonds: this draw" in " ".join(drawn["title"]["subtitle"])

@@ -62,8 +62,12 @@ DRAW = [
 @pytest.mark.parametrize("draw", DRAW, ids=lambda f: f.__name__)
 def test_without_altair(draw, schools, monkeypatch):
     monkeypatch.setitem(sys.modules, "altair", None)
+    for room in ("risk", "shrinkage", "tau", "trace"):  # frames that are kept
+        for value in vars(sys.modules[f"partialpool.pictures.{room}"]).values():
+            getattr(value, "cache_clear", lambda: None)()
+    given = {"partial": (1.0, 0.1)} if draw is pictures.error_bars else schools
     with pytest.raises(MissingExtraError, match=r"partialpool\[plot\]"):
-        draw(schools)
+        draw(given)
 
 
 def test_without_vl_convert(schools, tmp_path, monkeypatch):

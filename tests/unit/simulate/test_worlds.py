@@ -7,7 +7,7 @@ import pytest
 
 import partialpool as pp
 from partialpool import classical
-from partialpool.simulate import World, design, one_world, risks, worlds
+from partialpool.simulate import World, design, draw, risks, worlds
 from partialpool.simulate.estimators import (
     full_posterior,
     james_stein,
@@ -103,7 +103,7 @@ def test_sizes_and_a_world_like_a_fit():
     like = pp.fit("yield ~ 1 + (1 | batch)", pp.datasets.dyestuff()).world()
     assert like.n == (5,) * 6
     assert 40 < like.tau < 60
-    table = one_world(like, sigma_known=False)
+    table = draw(like, sigma_known=False).table()
     assert list(table)[:3] == ["group", "n", "truth"]
 
 

@@ -1,0 +1,32 @@
+"""`partialpool statistics`: from rows to a file of statistics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import click
+
+from partialpool.cli.common import progress_bar, source
+from partialpool.reading import load_statistics, statistics
+
+
+@dataclass(frozen=True, slots=True)
+class KeepOptions:
+    """What was asked for; see the command's help."""
+
+    data: str
+    formula: str | None
+    out: str
+    added: tuple[str, ...]
+    min_cell: int
+    debug: bool
+
+
+def run(options: KeepOptions) -> None:
+    """Reduce, combine and write."""
+    with source(options.data, options.formula) as (data, formula, _), progress_bar() as progress:
+        found = statistics(formula, data, progress=progress)
+    if options.added:
+        found = load_statistics(options.added).combine(found)
+    written = found.save(options.out, min_cell=options.min_cell)
+    click.echo(f"wrote {options.out}: {written!r}", err=True)

@@ -1,0 +1,9 @@
+"""Counts and proportions above their posterior: fitting, words, notices, advice, comparison.
+
+Importing this room teaches `display`, `findings`, `advice` and `comparison` about counts.
+"""
+
+from partialpool.counting import compare, words
+from partialpool.counting.solve import solve_counts
+
+__all__ = ["compare", "solve_counts", "words"]

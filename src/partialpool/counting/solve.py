@@ -1,0 +1,26 @@
+"""From a formula of counts and data to the posterior."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from partialpool.data import Table, read_counts
+from partialpool.formula import CountFamily, Formula, count_roles
+from partialpool.models import Priors, priors
+from partialpool.posterior import CountsPosterior, counts_posterior
+
+
+def solve_counts(
+    formula: Formula,
+    family: CountFamily,
+    data: Any,
+    prior: Any,
+    progress: Callable[[float], None] | None,
+) -> tuple[CountsPosterior, Callable[[Table], Any]]:
+    """Read the data and compute the posterior; also how to hand tables back."""
+    roles = count_roles(formula, family)
+    reading = read_counts(roles, data, progress=progress)
+    statistics = reading.statistics
+    chosen = prior if isinstance(prior, Priors) else priors(prior, factor=statistics.factor)
+    return counts_posterior(statistics, chosen), reading.like

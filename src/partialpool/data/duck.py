@@ -1,0 +1,201 @@
+"""DuckDB as the engine: relations, and the files that DuckDB reads."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from partialpool._typing import AnyArray
+from partialpool.data import labels as lab
+from partialpool.data.csv_files import explain
+from partialpool.data.frames import not_a_number
+from partialpool.data.sql import Groups, Kind
+from partialpool.data.statements import COLUMNS
+from partialpool.data.table import Table
+from partialpool.errors import DataError, MissingExtraError
+from partialpool.formula import OneWay
+
+SOURCE = f"partialpool_rows_{uuid.uuid4().hex}"
+"""The name of the rows in a query: one that no table or view of the user has."""
+
+INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
+FLOATS = ("FLOAT", "DOUBLE")
+NUMERIC = (*INTEGERS, "UBIGINT", "HUGEINT", "UHUGEINT", "BOOLEAN")
+NESTED = ("STRUCT", "MAP", "UNION")
+PLAIN_LABELS = (*INTEGERS, *FLOATS, "BOOLEAN", "VARCHAR", "TIMESTAMP")
+
+Fetch = Callable[[Any], dict[str, AnyArray]]
+"""Runs a relation and returns its columns as arrays."""
+
+
+def fetch_now(result: Any) -> dict[str, AnyArray]:
+    """Run a relation in this thread."""
+    columns: dict[str, AnyArray] = result.fetchnumpy()
+    return columns
+
+
+def quote(name: str) -> str:
+    """Quote an identifier for SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def is_number(kind: str) -> bool:
+    """True for the name of a type that is cast to DOUBLE without a doubt."""
+    return kind in FLOATS or kind in NUMERIC or kind.startswith("DECIMAL")
+
+
+def is_plain(kind: str) -> bool:
+    """True for the name of a type whose values NumPy holds as they are."""
+    return kind in PLAIN_LABELS or kind.startswith("ENUM")
+
+
+def check_number(relation: Any, name: str, kind: str) -> None:
+    """Raise a DataError unless a column of this type holds numbers."""
+    if is_number(kind):
+        return
+    if kind != "VARCHAR":
+        raise DataError(f'column "{name}" must hold numbers; it holds {kind} values')
+    x = quote(name)
+    rows = relation.query(
+        SOURCE,
+        f"SELECT r, x FROM (SELECT ROW_NUMBER() OVER () AS r, {x} AS x FROM {SOURCE}) "
+        "WHERE x IS NOT NULL AND TRY_CAST(x AS DOUBLE) IS NULL LIMIT 1",
+    ).fetchall()
+    if rows:
+        raise not_a_number(name, rows[0][1], rows[0][0])
+    if relation.query(SOURCE, f"SELECT COUNT({x}) FROM {SOURCE}").fetchall()[0][0]:
+        raise DataError(
+            f'column "{name}" holds numbers stored as text; convert it to a numeric type'
+        )
+
+
+def as_relation(relation: Any, table: Table) -> Any:
+    """Return the table as a relation on the same connection as `relation`."""
+    partialpool_columns = dict(table)  # DuckDB finds this dict of arrays by its name in the query
+    assert partialpool_columns
+    return relation.query(SOURCE, "SELECT * FROM partialpool_columns")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise what DuckDB raises as one of our errors, in one sentence."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        found = re.search("Required module '(\\w+)' failed to import", str(error))
+        if found:
+            raise MissingExtraError.needs(found[1], "a column of this type") from error
+        prefix = "" if "CSV Error" in str(error) else "the data cannot be read: "
+        raise DataError(prefix + explain(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class DuckDB:
+    """A relation as an engine; see `data.sql.Engine`.
+
+    Parameters
+    ----------
+    relation : duckdb.DuckDBPyRelation
+        The rows.
+    roles : OneWay
+        Which column plays which part.
+    run : callable, optional
+        How the long queries are run; a caller that shows progress passes its own.
+    """
+
+    relation: Any
+    roles: OneWay
+    run: Fetch = fetch_now
+
+    numbered: ClassVar[bool] = True
+    nan_plans: ClassVar[tuple[bool, ...]] = (False, True)
+
+    @property
+    def columns(self) -> list[str]:
+        names: list[str] = self.relation.columns
+        return names
+
+    def type_of(self, name: str) -> tuple[Kind, str]:
+        kind = str(self.relation.types[self.columns.index(name)])
+        if kind.startswith(NESTED) or kind.endswith("]"):
+            return "nested", kind
+        if kind in FLOATS:
+            return "floating", kind
+        if is_number(kind):
+            return "number", kind
+        return ("text" if kind == "VARCHAR" else "other"), kind
+
+    def groups(self, sql: str) -> Groups:
+        kind = self.type_of(self.roles.group.name)[1]
+        # integers are faster sorted here, and an ENUM sorts by its own order in the database
+        sort_here = kind in INTEGERS or kind.startswith("ENUM")
+        ordered = sql if sort_here else f"SELECT * FROM ({sql}) AS t ORDER BY g ASC"
+        return group_table(self._query(ordered), self.run, plain=is_plain(kind), sort=sort_here)
+
+    def fetch(self, sql: str) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = self._query(sql).fetchall()
+        return rows
+
+    def shown(self, sql: str) -> str:
+        return sql.format(rows=self._rows("the_rows"))
+
+    def _query(self, sql: str) -> Any:
+        return self.relation.query(SOURCE, sql.format(rows=self._rows(SOURCE)))
+
+    def _rows(self, source: str) -> str:
+        """The user's columns, named as the statements name them."""
+        given = {name: getattr(self.roles, role) for role, name in COLUMNS.items()}
+        columns = [f"{quote(c.name)} AS {name}" for name, c in given.items() if c is not None]
+        group = f"{quote(self.roles.group.name)} AS g"
+        return f"(SELECT {', '.join([group, *columns])} FROM {source})"
+
+
+def group_table(result: Any, run: Fetch, *, plain: bool, sort: bool) -> Groups:
+    """Fetch a relation of labels `g` and numbers.
+
+    Parameters
+    ----------
+    result : duckdb.DuckDBPyRelation
+        One row a group.
+    run : callable
+        How it is run.
+    plain : bool
+        True if NumPy can hold the labels as they are; it would change dates, decimals, ...
+    sort : bool
+        True if the labels are to be sorted here.
+    """
+    if plain:
+        columns = run(result)
+        values = columns.pop("g")
+        absent = np.ma.getmaskarray(values) if np.ma.isMaskedArray(values) else None
+        labels = np.asarray(values.data if np.ma.isMaskedArray(values) else values)
+    else:
+        rows = result.fetchall()
+        names = [c for c in result.columns if c != "g"]
+        labels = lab.as_labels([row[0] for row in rows])
+        columns = {k: np.array([r[i] for r in rows], float) for i, k in enumerate(names, 1)}
+        absent = None
+    gone = lab.missing(labels) if absent is None else absent | lab.missing(labels)
+    sums = {k: _filled(v) for k, v in columns.items()}
+    unlabelled = int(sums["total"][gone].sum()) if "total" in sums else 0
+    if gone.any():
+        labels, sums = labels[~gone], {k: v[~gone] for k, v in sums.items()}
+    if sort:
+        order = lab.sorted_order(labels)
+        labels, sums = labels[order], {k: v[order] for k, v in sums.items()}
+    return Groups(labels, sums, unlabelled)
+
+
+def _filled(values: AnyArray) -> AnyArray:
+    """Plain numbers, NaN where the database had NULL."""
+    if np.ma.isMaskedArray(values):
+        return np.ma.filled(values.astype(np.float64), np.nan)
+    return values

@@ -1,0 +1,134 @@
+"""Apache Spark as the engine: DataFrames, classic or through Spark Connect.
+
+Rows have no order in Spark, so messages give values in place of row numbers; and because a
+pass may mean a long job, NaN is looked for at the first try.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from partialpool._typing import AnyArray
+from partialpool.data import labels as lab
+from partialpool.data.sql import Groups, Kind
+from partialpool.data.statements import COLUMNS
+from partialpool.errors import DataError, MissingExtraError
+from partialpool.formula import OneWay
+
+FLOATS = ("float", "double")
+NUMERIC = ("tinyint", "smallint", "int", "bigint", "boolean")
+NESTED = ("array", "map", "struct", "variant")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise what Spark raises as one of our errors, in one sentence."""
+    try:
+        yield
+    except ImportError as error:
+        if isinstance(error, MissingExtraError):
+            raise
+        raise MissingExtraError.needs("pyarrow", "a Spark DataFrame", extra="spark") from error
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in ("pyspark", "py4j", "grpc"):
+            raise
+        raise DataError(f"the Spark job failed: {_sentence(error)}") from error
+
+
+def _sentence(error: Exception) -> str:
+    """What a Spark error says: its first line, and the last of a Python traceback within it."""
+    lines = [x.strip() for x in str(error).splitlines() if x.strip()]
+    if not lines:
+        return type(error).__name__
+    if "Traceback (most recent call last):" in str(error):
+        raised = [x for x in lines if x.partition(":")[0].endswith(("Error", "Exception"))]
+        return f"a Python function of the frame failed: {raised[-1]}" if raised else lines[0]
+    return lines[0][:400]
+
+
+@dataclass(frozen=True, slots=True)
+class Spark:
+    """A Spark DataFrame as an engine; see `data.sql.Engine`.
+
+    Parameters
+    ----------
+    frame : pyspark.sql.DataFrame
+        The rows; not a streaming frame.
+    roles : OneWay
+        Which column plays which part.
+    """
+
+    frame: Any
+    roles: OneWay
+
+    numbered: ClassVar[bool] = False
+    nan_plans: ClassVar[tuple[bool, ...]] = (True,)
+
+    def __post_init__(self) -> None:
+        if self.frame.isStreaming:
+            raise DataError(
+                "a streaming DataFrame has no end; in foreachBatch call partialpool.statistics "
+                "on each batch and combine the results"
+            )
+
+    @property
+    def columns(self) -> list[str]:
+        return [field.name for field in self.frame.schema.fields]
+
+    def type_of(self, name: str) -> tuple[Kind, str]:
+        field = self.frame.schema.fields[self.columns.index(name)]
+        kind = field.dataType.simpleString()
+        if kind.startswith(NESTED):
+            return "nested", kind
+        if kind in FLOATS:
+            return "floating", kind
+        if kind in NUMERIC or kind.startswith("decimal"):
+            return "number", kind
+        return ("text" if kind.startswith(("string", "varchar", "char")) else "other"), kind
+
+    def groups(self, sql: str) -> Groups:
+        table = self._query(sql).toArrow()
+        gone = np.asarray(table.column("g").is_null(nan_is_null=True))
+        unlabelled = 0
+        if gone.any():
+            if "total" in table.column_names:
+                unlabelled = int(table.column("total").to_numpy()[gone].sum())
+            table = table.filter(~gone)
+        text = str(table.schema.field("g").type) in ("string", "large_string")
+        if text:
+            table = table.sort_by("g")  # faster than sorting Python strings
+        labels = _labels(table.column("g"))
+        sums = {k: np.asarray(table.column(k)) for k in table.column_names if k != "g"}
+        if not text:
+            order = lab.sorted_order(labels)
+            labels, sums = labels[order], {k: v[order] for k, v in sums.items()}
+        return Groups(labels, sums, unlabelled)
+
+    def fetch(self, sql: str) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in self._query(sql).collect()]
+
+    def shown(self, sql: str) -> str:
+        return sql.format(rows="the_rows")
+
+    def _query(self, sql: str) -> Any:
+        return self.frame.sparkSession.sql(sql, rows=self._rows())
+
+    def _rows(self) -> Any:
+        """The user's columns, named as the statements name them; taken by place, not by name."""
+        names = self.columns
+        given = {name: getattr(self.roles, role) for role, name in COLUMNS.items()}
+        found = {"g": self.roles.group, **{k: c for k, c in given.items() if c is not None}}
+        numbered = self.frame.toDF(*(f"c{i}" for i in range(len(names))))
+        return numbered.selectExpr(*(f"c{names.index(c.name)} AS {k}" for k, c in found.items()))
+
+
+def _labels(column: Any) -> AnyArray:
+    """Labels as they came: numbers in an array of their type, anything else as objects."""
+    if str(column.type).startswith(("int", "double", "float", "bool")):
+        return np.asarray(column)
+    return lab.as_labels(column.to_pylist())

@@ -1,0 +1,436 @@
+"""The Fit the user holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from partialpool import display, pictures
+from partialpool.advice import Advice, advise, recommendation
+from partialpool.comparison import Comparison, compare
+from partialpool.data import (
+    Clusters,
+    CountStatistics,
+    CrossProducts,
+    Design,
+    GroupStatistics,
+    MixedReading,
+    Table,
+)
+from partialpool.data.labels import as_labels
+from partialpool.data.new_rows import Target, Unseen, one_way_design
+from partialpool.data.one_way_products import as_cross_products
+from partialpool.data.read import Reading, handing_back
+from partialpool.errors import ArgumentError, PriorError
+from partialpool.findings import findings
+from partialpool.formula import OneWay, one_way, parse
+from partialpool.models import Priors, parameter_names, priors
+from partialpool.models.priors import Prior
+from partialpool.notices import Notice
+from partialpool.posterior import (
+    CountsPosterior,
+    Draws,
+    Estimated,
+    MixedDraws,
+    MixedPosterior,
+    Posterior,
+    estimated,
+    mixed_posterior,
+    posterior,
+)
+from partialpool.posterior.counts import Scale, checked_scale
+from partialpool.posterior.distributions import IntervalKind
+from partialpool.prediction import PredictionOptions, predict
+from partialpool.reading import Statistics, statistics
+from partialpool.regression import MixedAdvice, MixedComparison, compare_coefficients
+from partialpool.report import Contents, write
+from partialpool.simulate import CountWorld, World
+
+PriorLike = Priors | Mapping[str, Prior | str] | Iterable[str] | str | None
+Method = Literal["posterior", "reml", "ml"]
+AnyPosterior = Posterior | MixedPosterior | Estimated | CountsPosterior
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A fitted model.
+
+    Parameters
+    ----------
+    formula : str
+        As given, or the formula that says the same.
+    family : str
+        ``"gaussian"``, or one of counts.
+    posterior : Posterior, MixedPosterior or CountsPosterior
+        The joint posterior of every parameter: of a one-way model ``fit.posterior.mu``,
+        ``.tau``, ``.sigma``, ``.theta``, ``.new_group``, ``.contrast(...)``, ``.draws(...)``;
+        of one with predictors, slopes or several factors ``.coefficients``, ``.taus``,
+        ``.rhos``, ``.sigma``, ``.group(...)``, ``.linear(...)``, ``.draws(...)``; of counts also
+        ``.probability`` or ``.rate``, ``.ranks(...)``, ``.expected_counts(...)``.
+    like : callable
+        Turns a Table into the kind of frame the data came in.
+    design : Design, optional
+        How rows became columns: levels, means, groups; used again for new rows. None for counts.
+    told : tuple of Notice
+        What was found when the data were read.
+    clusters : Clusters, optional
+        Cross-products within clusters, for robust errors.
+    """
+
+    formula: str
+    family: str
+    posterior: AnyPosterior
+    like: Callable[[Table], Any]
+    design: Design | None = None
+    told: tuple[Notice, ...] = ()
+    clusters: Clusters | None = None
+
+    @cached_property
+    def notices(self) -> tuple[Notice, ...]:
+        """What to know about the data and the result."""
+        return (*findings(self.posterior), *self.told)
+
+    @property
+    def statistics(self) -> GroupStatistics | CrossProducts | CountStatistics:
+        """The sums the data were reduced to."""
+        return self.posterior.statistics
+
+    @property
+    def priors(self) -> Priors:
+        """The priors used."""
+        return self._posterior("a prior").priors
+
+    def groups(
+        self,
+        *,
+        level: float = 0.95,
+        kind: IntervalKind = "equal-tailed",
+        scale: Scale = "natural",
+    ) -> Any:
+        """One row a group, in the kind of frame the data came in.
+
+        Parameters
+        ----------
+        level : float
+            Probability of the intervals.
+        kind : {"equal-tailed", "highest-density"}
+            Kind of interval.
+        scale : {"natural", "link"}
+            For counts: probabilities or rates, or log-odds or log rates. Of measurements both
+            are the same.
+
+        Returns
+        -------
+        frame
+            group; n (rows); raw (the group's own mean: no pooling); estimate, sd, lower, upper
+            (posterior of theta_j, units of y); shrinkage (posterior mean of the weight on the
+            pooled value: 0 no pooling, 1 complete pooling). With predictors, slopes or several
+            factors one row for each effect of a group: also factor, term (the effect) and effect
+            (posterior mean of the deviation b); estimate is population value and deviation.
+        """
+        chosen = checked_scale(scale)
+        if isinstance(self.posterior, CountsPosterior):
+            return self.like(self.posterior.group_table(level, kind, chosen))
+        return self.like(self.posterior.group_table(level, kind))
+
+    def parameters(self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Any:
+        """One row a parameter: name, mean, sd, lower, median, upper; frame as in `groups`."""
+        return self.like(self.parameter_table(level, kind))
+
+    def compare(self, *estimators: str) -> Comparison | MixedComparison:
+        """No, complete and partial pooling side by side, with scores that need no truth.
+
+        Parameters
+        ----------
+        *estimators : str
+            Classical estimators to add, such as ``"reml"`` or ``"james_stein"``.
+
+        Returns
+        -------
+        Comparison
+            ``.groups`` (a column an estimator) and ``.scores``; see `partialpool.comparison`.
+        MixedComparison
+            With predictors, slopes or several factors: ``.coefficients`` by complete pooling,
+            fixed effects and the model, and what fixed effects cost.
+        """
+        if isinstance(self.posterior, Posterior | CountsPosterior):
+            return compare(self.posterior, estimators)
+        if estimators:
+            raise ArgumentError(
+                f"estimators such as {estimators[0]} are for one factor without predictors; "
+                "here compare() takes none"
+            )
+        return compare_coefficients(self.posterior, self.clusters)
+
+    def predict(
+        self,
+        data: Any,
+        *,
+        target: Target = "group",
+        unseen: Unseen = "error",
+        observation: bool = False,
+        level: float = 0.95,
+        kind: IntervalKind = "equal-tailed",
+    ) -> Any:
+        """Predict new rows, with intervals.
+
+        Parameters
+        ----------
+        data : frame, mapping, path or relation
+            New rows, of any kind that `fit` takes; missing values are refused.
+        target : {"group", "new_group", "population"}
+            The groups named in the rows; for every factor a group that is not in the data, with
+            the spread there is between groups; or the population, without any group's deviation.
+        unseen : {"error", "new_group", "population"}
+            What a label stands for that is not in the data: with ``target="group"`` it is an
+            error unless this says otherwise.
+        observation : bool
+            Predict a new row, with its own noise sigma, and not the mean of such rows.
+        level, kind
+            Of the intervals, as in `groups`.
+
+        Returns
+        -------
+        frame
+            estimate, sd, lower, upper (in units of the outcome as modelled, so of log(y) for a
+            formula of log(y)), one row for each row of `data`, in their order, in the kind of
+            frame that `data` is.
+        """
+        if self.design is None or isinstance(self.posterior, CountsPosterior):
+            raise ArgumentError(
+                "counts are predicted by fit.posterior.expected_counts(size), with size the trials "
+                "or exposure to come"
+            )
+        options = PredictionOptions(target, unseen, observation, level, kind)
+        return handing_back(data)(predict(self.posterior, self.design, data, options))
+
+    def advise(self) -> Advice | MixedAdvice:
+        """Say how much the grouping matters, in numbers and in words; see `partialpool.advice`."""
+        found: Advice | MixedAdvice = advise(self._posterior("advice"))
+        return found
+
+    def world(self) -> World | CountWorld:
+        """Return a world like this fit: its group sizes, and mu, tau and sigma at their medians.
+
+        For use with `partialpool.simulate`.
+
+        Raises
+        ------
+        ArgumentError
+            If standard errors are given: there are no rows to simulate; or if the model is more
+            than one-way.
+        """
+        post = self.posterior
+        if not isinstance(post, Posterior):
+            raise ArgumentError("a world has one factor and no predictors; this fit has more")
+        if isinstance(post, CountsPosterior):
+            return CountWorld(
+                size=tuple(post.statistics.size.tolist()),
+                tau=float(post.tau.median),
+                mu=float(post.mu.median),
+                family=post.statistics.family,
+            )
+        if post.sigma is None:
+            raise ArgumentError("a world is made of rows; this fit has known standard errors")
+        return World(
+            n=tuple(post.statistics.n.tolist()),
+            tau=float(post.tau.median),
+            sigma=float(post.sigma.median),
+            mu=float(post.mu.median),
+        )
+
+    @property
+    def plot(self) -> pictures.Plots | pictures.MixedPlots:
+        """Charts of this fit: ``fit.plot.shrinkage()``, ``.coefficients()``, ..."""
+        post = self._posterior("a chart")
+        return (
+            pictures.MixedPlots(post) if isinstance(post, MixedPosterior) else pictures.Plots(post)
+        )
+
+    def report(self, path: str | Path, *, level: float = 0.95) -> None:
+        """Write one self-contained HTML page: tables, pictures, notices, advice.
+
+        Parameters
+        ----------
+        path : str or Path
+            Where to; ends in .html.
+        level : float
+            Probability of the intervals.
+
+        Raises
+        ------
+        ArgumentError
+            If the file cannot be written.
+        MissingExtraError
+            If the charts' extra is not installed.
+        """
+        write(self.report_contents(level), path)
+
+    def report_contents(self, level: float = 0.95) -> Contents:
+        """What `report` writes."""
+        post = self.posterior
+        lines = [
+            display.headline(post, self.formula),
+            display.prior_line(post),
+            f"{display.pooling_line(post, level)} {recommendation(post)}",
+        ]
+        groups = post.group_table(level)
+        return Contents(
+            self.formula,
+            lines,
+            self.parameter_table(level, "equal-tailed"),
+            groups,
+            self.notices,
+            self.charts(level=level),
+        )
+
+    def charts(self, *, level: float = 0.95, dark: bool = False) -> list[Any]:
+        """The charts that say most of this fit, as its report shows them."""
+        if isinstance(self.posterior, Estimated):
+            return []
+        plot, options = self.plot, {"level": level, "dark": dark}
+        if isinstance(plot, pictures.MixedPlots):
+            return [plot.effects(**options), plot.coefficients(**options)]
+        return [plot.shrinkage(**options), plot.tau(**options)]
+
+    def draws(self, size: int, rng: np.random.Generator) -> Draws | MixedDraws:
+        """Draw independently from the joint posterior (of counts: on the link scale)."""
+        return self._posterior("drawing").draws(size, rng)
+
+    def update(self, data: Any, *, progress: Callable[[float], None] | None = None) -> Fit:
+        """Fit again with more rows: the same as a fit of all the rows together.
+
+        Only the new rows are read; of the others the statistics are known.
+
+        Parameters
+        ----------
+        data : frame, mapping, path or relation
+            The new rows, with the columns of the formula; any kind of data that `fit` takes.
+        progress : callable, optional
+            As in `fit`.
+
+        Raises
+        ------
+        ColumnError, DataError
+            As in `fit`.
+        """
+        post, roles = self.posterior, one_way(parse(self.formula))
+        if not isinstance(post, Posterior) or roles is None:
+            raise ArgumentError(
+                "update is for one factor without predictors; fit all the rows together"
+            )
+        new = statistics(self.formula, data, progress=progress)
+        both = Statistics(self.formula, post.statistics).combine(new)
+        reading = Reading(both.groups, self.like)
+        return fit_one_way(self.formula, roles, reading, post.priors, "posterior")
+
+    def to_dict(
+        self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed"
+    ) -> dict[str, Any]:
+        """Return everything as plain Python values: the contract of the command's ``--json``.
+
+        Numbers that do not exist (such as the sd of tau with four groups and flat priors) are
+        None.
+        """
+        return self._as_dict(self.posterior.group_table(level, kind), level, kind)
+
+    def _as_dict(self, groups: Table, level: float, kind: IntervalKind) -> dict[str, Any]:
+        """The dict of these groups, already computed, chosen and ordered."""
+        first = {} if "factor" in groups else {"factor": self.factor}
+        found = {
+            "formula": self.formula,
+            "family": self.family,
+            "n_rows": self.statistics.n_rows,
+            "n_dropped": self.statistics.n_dropped,
+            "parameters": display.plain_rows(self.parameter_table(level, kind)),
+            "groups": [{**first, **row} for row in display.plain_rows(groups)],
+            "accuracy": {
+                "method": self.posterior.method,
+                "error": self.posterior.error,
+                "status": self.posterior.status.name.lower(),
+            },
+            "notices": [n.to_dict() for n in self.notices],
+        }
+        if isinstance(self.posterior, Estimated):
+            found["log_likelihood"] = self.posterior.log_likelihood
+        return found
+
+    def __repr__(self) -> str:
+        return display.summary(
+            self.formula,
+            self.posterior,
+            self.notices,
+            self.parameter_table(0.95, "equal-tailed"),
+            self.posterior.group_table(),
+            recommendation(self.posterior),
+        )
+
+    def parameter_table(self, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Table:
+        """`parameters` as a Table, whatever kind of frame the data came in."""
+        if isinstance(self.posterior, Estimated):
+            return self.posterior.parameter_table(level, kind)
+        named = self.posterior.named()
+        ends = [d.interval(level, kind) for d in named.values()]
+        return Table(
+            name=as_labels(named),
+            mean=np.array([float(d.mean) for d in named.values()]),
+            sd=np.array([float(d.sd) for d in named.values()]),
+            lower=np.array([float(e[0]) for e in ends]),
+            median=np.array([float(d.median) for d in named.values()]),
+            upper=np.array([float(e[1]) for e in ends]),
+        )
+
+    @property
+    def factor(self) -> str:
+        """The grouping column; the first of several."""
+        s = self.statistics
+        return s.blocks[0].factor if isinstance(s, CrossProducts) else s.factor
+
+    def _posterior(self, what: str) -> Posterior | MixedPosterior | CountsPosterior:
+        """The posterior; an error if there are estimates only."""
+        if isinstance(self.posterior, Estimated):
+            raise ArgumentError(f'{what} needs a posterior: fit with method="posterior"')
+        return self.posterior
+
+
+def fit_one_way(
+    formula: str, roles: OneWay, reading: Reading[GroupStatistics], prior: PriorLike, method: Method
+) -> Fit:
+    """Fit one factor without predictors from its statistics."""
+    s = reading.statistics
+    design = one_way_design(roles, s)
+    if method != "posterior":
+        found = estimated(as_cross_products(s), restricted=method == "reml")
+        return Fit(formula, "gaussian", found, reading.like, design)
+    chosen = prior if isinstance(prior, Priors) else priors(prior, factor=s.factor)
+    _refuse_sigma(chosen, s.sigma_known)
+    return Fit(formula, "gaussian", posterior(s, chosen), reading.like, design)
+
+
+def fit_mixed(formula: str, reading: MixedReading, prior: PriorLike, method: Method) -> Fit:
+    """Fit a linear mixed model from what was read."""
+    s = reading.statistics
+    post: MixedPosterior | Estimated
+    if method == "posterior":
+        names = parameter_names(s)
+        chosen = prior if isinstance(prior, Priors) else priors(prior, parameters=names)
+        _refuse_sigma(chosen, s.sigma_known)
+        post = mixed_posterior(s, chosen)
+    else:
+        post = estimated(s, restricted=method == "reml")
+    return Fit(
+        formula, "gaussian", post, reading.like, reading.design, reading.notices, reading.clusters
+    )
+
+
+def _refuse_sigma(chosen: Priors, sigma_known: bool) -> None:
+    if sigma_known and chosen.sigma != Priors().sigma:
+        raise PriorError(
+            f"sigma ~ {chosen.sigma}: standard errors are given, so there is no sigma to give a "
+            "prior; leave it out"
+        )

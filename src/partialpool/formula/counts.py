@@ -1,0 +1,180 @@
+"""Which column plays which part: a Formula read as a one-way model of counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+from partialpool.errors import ArgumentError, FormulaError, UnsupportedFormulaError, did_you_mean
+from partialpool.formula.roles import one_way
+from partialpool.formula.tree import Addition, Call, Expression, Formula, Name
+
+CountFamily = Literal["binomial", "poisson", "beta_binomial", "gamma_poisson"]
+COUNT_FAMILIES: tuple[CountFamily, ...] = (
+    "binomial",
+    "poisson",
+    "beta_binomial",
+    "gamma_poisson",
+)
+PROPORTIONS = ("binomial", "beta_binomial")
+IMPLIED: dict[str, CountFamily] = {"trials": "binomial", "exposure": "poisson"}
+"""The family that an addition stands for when none is named."""
+
+
+class Columns(Protocol):
+    """Column roles of any model: what reading a frame or file needs to know."""
+
+    @property
+    def group(self) -> Name:
+        """The grouping factor."""
+
+    @property
+    def columns(self) -> tuple[Name, ...]:
+        """Every column that is read, each once, the group first."""
+
+
+@dataclass(frozen=True, slots=True)
+class CountRoles:
+    """The columns of ``events | trials(size) ~ 1 + (1 | group)``.
+
+    Parameters
+    ----------
+    family : {"binomial", "poisson", "beta_binomial", "gamma_poisson"}
+        How events are distributed.
+    outcome, group : Name
+        The number of events of each row, and the grouping factor.
+    size : Name, optional
+        Trials or exposure of each row; 1 for every row if not given.
+    """
+
+    family: CountFamily
+    outcome: Name
+    group: Name
+    size: Name | None = None
+
+    @property
+    def labels(self) -> tuple[Name, ...]:
+        """The columns that hold labels only, whatever they look like."""
+        return (self.group,)
+
+    @property
+    def columns(self) -> tuple[Name, ...]:
+        """Every column that is read, each once, the group first."""
+        found = (self.group, self.outcome, self.size)
+        return tuple({c.name: c for c in found if c is not None}.values())
+
+    @property
+    def proportion(self) -> bool:
+        """Whether events are among trials, not over an exposure."""
+        return self.family in PROPORTIONS
+
+
+def count_family(formula: Formula, family: str | None) -> CountFamily | None:
+    """Which family of counts is meant; None for measurements.
+
+    Raises
+    ------
+    ArgumentError
+        If the family is not known.
+    FormulaError
+        If the family is of measurements and the formula is of counts.
+    """
+    additions = {a.kind: a for a in formula.additions}
+    implied = next((k for k in IMPLIED if k in additions), None)
+    if family is None:
+        return IMPLIED[implied] if implied else None
+    if family == "gaussian":
+        if implied:
+            raise FormulaError(
+                f'{implied}() says that the outcome counts events, and family="gaussian" that it '
+                f'is measured; leave the family out, or use "{IMPLIED[implied]}"',
+                formula.text,
+                additions[implied].at,
+            )
+        return None
+    for known in COUNT_FAMILIES:
+        if family == known:
+            return known
+    families = ("gaussian", *COUNT_FAMILIES)
+    raise ArgumentError(
+        f'there is no family "{family}"; {did_you_mean(str(family), families)}'
+        f"the families are {', '.join(families)}"
+    )
+
+
+def count_roles(formula: Formula, family: CountFamily) -> CountRoles:
+    """Read a formula as a one-way model of counts.
+
+    Raises
+    ------
+    UnsupportedFormulaError
+        If the formula asks for more than one grouping factor with an intercept.
+    FormulaError
+        If an addition does not fit the family, or a column plays two parts.
+    """
+    bare = one_way(replace(formula, additions=(), offsets=()))
+    if bare is None:
+        raise UnsupportedFormulaError(
+            "counts are fitted with one group term and no predictors so far: "
+            "events | trials(size) ~ 1 + (1 | group)",
+            formula.text,
+            formula.tilde,
+        )
+    base = CountRoles(family, bare.outcome, bare.group)
+    sizes = [_addition(formula, base, a) for a in formula.additions]
+    sizes += [_offset(formula, base, o) for o in formula.offsets]
+    if len(sizes) > 1:
+        raise FormulaError(
+            "exposure is given twice; keep one of exposure(x) and offset(log(x))",
+            formula.text,
+            sizes[1].at,
+        )
+    roles = replace(base, size=sizes[0] if sizes else None)
+    if roles.size in (roles.outcome, roles.group):
+        raise FormulaError(
+            f'the column "{roles.size}" cannot play two parts', formula.text, roles.size.at
+        )
+    if roles.group == roles.outcome:
+        raise FormulaError(
+            f'the column "{roles.group.name}" cannot be both the group and a number of each row',
+            formula.text,
+            roles.group.at,
+        )
+    return roles
+
+
+def _addition(formula: Formula, base: CountRoles, addition: Addition) -> Name:
+    wanted = "trials" if base.proportion else "exposure"
+    if addition.kind != wanted:
+        raise FormulaError(
+            f"{addition.kind}() does not go with the family {base.family}, which takes "
+            f"{wanted}(column)",
+            formula.text,
+            addition.at,
+        )
+    return _column(formula, addition.arguments[0], f"{wanted}()", addition.at)
+
+
+def _offset(formula: Formula, base: CountRoles, offset: Expression) -> Name:
+    if base.proportion:
+        raise FormulaError(
+            f"an offset does not go with the family {base.family}; give trials(column)",
+            formula.text,
+            offset.at,
+        )
+    if not isinstance(offset, Call) or offset.function != "log" or len(offset.arguments) != 1:
+        raise UnsupportedFormulaError(
+            f"offset({offset}) is not supported; write offset(log(x)), or exposure(x), with the "
+            "column x of exposures",
+            formula.text,
+            offset.at,
+        )
+    return _column(formula, offset.arguments[0], "offset(log())", offset.at)
+
+
+def _column(formula: Formula, argument: Expression, where: str, at: int) -> Name:
+    if not isinstance(argument, Name):
+        raise UnsupportedFormulaError(
+            f"{where} takes a column name, not {argument}", formula.text, at
+        )
+    return argument

@@ -1,0 +1,286 @@
+"""Two dimensions, one inside the other: a location on the whole line, given a scale.
+
+At each value of the outer variable an even grid is laid over the inner one, centred on its
+conditional distribution and stretched to its width; the outer variable is then integrated as in
+`trapezoid`. Where the outer variable is already pinned down by very much data, a grid around the
+joint mode replaces the search. Knows nothing of groups.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from partialpool._typing import Bools, Floats
+from partialpool.integrate.axis import Axis, Line
+from partialpool.integrate.trapezoid import TOLERANCE, Accuracy, integrate
+
+STEP = {False: 0.4, True: 0.55}
+"""Distance of inner nodes in conditional sds, where the outer variable is not or is pinned down."""
+REACH = 8.0
+DROP = 24.0
+"""Log densities this far below the highest may be cut off at the ends (4e-11)."""
+IGNORED = 60.0
+"""Lines whose integral is this far below the highest need not be laid well."""
+MOST_NODES = 1501
+PINNED = 0.2
+"""Largest sd of the outer coordinate for a grid around the joint mode."""
+
+Joint = Callable[[Floats, Floats], Floats]
+"""Maps inner (T, M) and outer (T,) values to log densities (T, M)."""
+Guess = Callable[[Floats], tuple[Floats, Floats]]
+"""Maps outer values (T,) to rough conditional means and sds (T,) of the inner variable."""
+
+
+@dataclass(frozen=True, eq=False)
+class Nested:
+    """A density over an inner and an outer variable as weights on T lines of M nodes.
+
+    Parameters
+    ----------
+    line : Line
+        The grid of the outer variable.
+    inner : ndarray, shape (T, M)
+        Values of the inner variable, evenly spaced on each line.
+    weight : ndarray, shape (T, M)
+        Probability of each node; sums to one.
+    step : float
+        Distance of inner nodes in units of `scale`.
+    scale : ndarray, shape (T,)
+        Conditional sd of the inner variable that the grid was laid for.
+    log_total : float
+        Logarithm of the integral of the density given.
+    error : float
+        Estimated error of the weights' summaries.
+    status : Accuracy
+        Whether `error` is below the target.
+    """
+
+    line: Line
+    inner: Floats
+    weight: Floats
+    step: float
+    scale: Floats
+    log_total: float
+    error: float
+    status: Accuracy
+
+    @cached_property
+    def outer(self) -> Floats:
+        """Values of the outer variable, shape (T,)."""
+        return self.line.x
+
+    @property
+    def marginal(self) -> Floats:
+        """Probability of each line, shape (T,)."""
+        return np.asarray(self.weight.sum(axis=1))
+
+    def cut(self, negligible: float) -> Nested:
+        """Leave out the lines at both ends with less probability each."""
+        at = np.flatnonzero(self.marginal > negligible)
+        first, last = int(at[0]), int(at[-1])
+        part = slice(first, last + 1)
+        return replace(
+            self,
+            line=self.line.cut(first, last),
+            inner=self.inner[part],
+            weight=self.weight[part],
+            scale=self.scale[part],
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Lines:
+    """Log densities on lines of inner nodes; (T, M), and the grid they were laid on."""
+
+    center: Floats
+    scale: Floats
+    z: Floats
+    log_f: Floats
+
+    @property
+    def inner(self) -> Floats:
+        return np.asarray(self.center[:, None] + self.scale[:, None] * self.z)
+
+    def log_marginal(self) -> Floats:
+        """Log integral over the inner variable, shape (T,)."""
+        top = self.log_f.max(axis=1)
+        safe = np.where(np.isfinite(top), top, 0.0)
+        total = np.exp(self.log_f - safe[:, None]).sum(axis=1)
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(total * (self.z[1] - self.z[0]) * self.scale) + safe)
+
+
+def integrate_nested(
+    joint: Joint, guess: Guess, axis: Axis, start: float, *, moments: float, pinned: bool
+) -> Nested:
+    """Integrate exp(joint) over the whole line inside and `axis` outside.
+
+    Parameters
+    ----------
+    joint : callable
+        Log density.
+    guess : callable
+        Rough conditional mean and sd of the inner variable.
+    axis : Axis
+        Range of the outer variable.
+    start : float
+        An outer value near which to look for the mode.
+    moments : float
+        Moments of the outer variable below this order exist and are monitored.
+    pinned : bool
+        Whether to try a grid around the joint mode first.
+
+    Returns
+    -------
+    Nested
+    """
+    if pinned:
+        found = _around_mode(joint, guess, axis, start)
+        if found is not None:
+            return found
+
+    def log_density(points: Floats) -> Floats:
+        return _laid(joint, guess, axis, points[:, 0], STEP[False]).log_marginal()
+
+    grid = integrate(log_density, [axis], [start], moments=[moments])
+    line = grid.lines[0]
+    step = STEP[False]
+    found = _finished(line, _laid(joint, guess, axis, line.x, step), step, grid.error)
+    if found.status is Accuracy.REACHED or grid.error > TOLERANCE:
+        return found
+    return _finished(line, _laid(joint, guess, axis, line.x, step / 2), step / 2, grid.error)
+
+
+def _finished(line: Line, lines: _Lines, step: float, outer_error: float) -> Nested:
+    log_w = lines.log_f + (np.log(lines.scale) + line.log_slope)[:, None]
+    log_w = np.where(np.isfinite(log_w), log_w, -np.inf)
+    top = log_w.max()
+    weight = np.exp(log_w - top)
+    total = weight.sum()
+    weight /= total
+    edge = float(weight[:, [0, -1]].sum()) / step  # what may lie beyond the ends
+    error = max(outer_error, _halved(weight, 1) ** 2, edge)
+    status = Accuracy.REACHED if error <= TOLERANCE else Accuracy.NOT_REACHED
+    log_total = float(top + math.log(total * step * line.step))
+    return Nested(line, lines.inner, weight, step, lines.scale, log_total, error, status)
+
+
+def _halved(weight: Floats, dimension: int) -> float:
+    """How much the total, mean or spread changes if every other node is left out.
+
+    The trapezoid rule's error at half the step is the square of that at the whole step.
+    """
+    w = weight.sum(axis=1 - dimension)
+    x = np.arange(len(w)) - float(np.arange(len(w)) @ w)
+    sd = math.sqrt(float(w @ x**2))
+    full, half = (np.array([v.sum(), v @ u / sd, v @ (u / sd) ** 2])
+                  for v, u in ((w, x), (2.0 * w[::2], x[::2])))  # fmt: skip
+    return float(np.abs(full - half).max())
+
+
+def _laid(joint: Joint, guess: Guess, axis: Axis, outer: Floats, step: float) -> _Lines:
+    """Lay the inner grid of each line; again where it missed, or was too coarse."""
+    center, scale = guess(outer)
+    slope = axis.log_slope(axis.coordinate(outer))
+    half = math.ceil(REACH / step)
+    z = step * np.arange(-half, half + 1, dtype=np.float64)
+    log_f = np.empty((len(outer), len(z)))
+    todo = np.ones(len(outer), dtype=bool)
+    for attempt in range(40):
+        inner = center[todo, None] + scale[todo, None] * z
+        with np.errstate(all="ignore"):
+            found = joint(inner, outer[todo])
+        log_f[todo] = np.where(np.isfinite(found), found, -np.inf)
+        missed, mean, sd = _missed(log_f, z)
+        worth = _Lines(center, scale, z, log_f).log_marginal() + slope
+        missed &= todo & (worth > worth.max() - IGNORED)
+        if not missed.any():
+            break
+        center = np.where(missed, center + scale * mean, center)
+        scale = np.where(missed, scale * sd, scale)
+        todo = missed
+        if attempt % 4 == 3 and len(z) < MOST_NODES:  # long tails: more nodes for every line
+            half = 2 * half
+            z = step * np.arange(-half, half + 1, dtype=np.float64)
+            log_f, todo = np.empty((len(outer), len(z))), np.ones(len(outer), dtype=bool)
+    return _Lines(center, scale, z, log_f)
+
+
+def _missed(log_f: Floats, z: Floats) -> tuple[Bools, Floats, Floats]:
+    """Which lines are cut off or too coarse, with the mean and sd of z on each."""
+    top = log_f.max(axis=1)
+    seen = np.isfinite(top)
+    weight = np.exp(log_f - np.where(seen, top, 0.0)[:, None])
+    total = np.maximum(weight.sum(axis=1), 1e-300)
+    mean = weight @ z / total
+    sd = np.sqrt(np.maximum((weight * (z - mean[:, None]) ** 2).sum(axis=1) / total, 0.0))
+    cut = np.maximum(log_f[:, 0], log_f[:, -1]) > top - DROP
+    missed = seen & (cut | (sd < 0.8))
+    at_end = np.abs(mean) > 0.8 * z[-1]
+    sd = np.where(cut & (sd > 0.95) & (sd < 1.1) & (np.abs(mean) < 0.3), 1.2 * sd, sd)
+    return missed, mean, np.where(at_end, 1.0, np.clip(sd, 0.2, 3.0))
+
+
+def _around_mode(joint: Joint, guess: Guess, axis: Axis, start: float) -> Nested | None:
+    """A grid around the joint mode, in the directions of its curvature; None if it is too wide."""
+    found = _mode(joint, guess, axis, start)
+    if found is None:
+        return None
+    (center, u), covariance = found
+    sd_u = math.sqrt(covariance[1, 1])
+    if not sd_u < PINNED:
+        return None
+    slope = covariance[0, 1] / covariance[1, 1]
+    sd = math.sqrt(covariance[0, 0] - slope * covariance[0, 1])
+    step = STEP[True]
+    half = math.ceil(4.0 * math.asinh(REACH / 4.0) / step) + 1
+    line = Line(axis, u, 4.0 * sd_u, step / 4.0, -half, half)
+
+    def conditional(_: Floats) -> tuple[Floats, Floats]:
+        return center + slope * (line.u - u), np.full(len(line.u), sd)
+
+    lines = _laid(joint, conditional, axis, line.x, step)
+    along = lines.log_marginal() + line.log_slope
+    if max(along[0], along[-1]) > along.max() - 0.8 * DROP:
+        return None
+    weight = np.exp(along - along.max())
+    return _finished(line, lines, step, _halved((weight / weight.sum())[:, None], 0) ** 2)
+
+
+def _mode(
+    joint: Joint, guess: Guess, axis: Axis, start: float
+) -> tuple[tuple[float, float], Floats] | None:
+    """Newton's method on a stencil of nine points; the mode in (inner, u) and its covariance."""
+    u = float(axis.coordinate(np.asarray(start)))
+    center, scale = (float(v[0]) for v in guess(np.array([start])))
+    width = np.array([scale, 0.2])
+    at = np.array([center, u])
+    for _ in range(40):
+        us = at[1] + width[1] * np.array([-1.0, 0.0, 1.0])
+        inner = np.broadcast_to(at[0] + width[0] * np.array([-1.0, 0.0, 1.0]), (3, 3))
+        f = joint(inner, axis.value(us)) + axis.log_slope(us)[:, None]
+        if not np.isfinite(f).all():
+            return None
+        gradient = np.array([f[1, 2] - f[1, 0], f[2, 1] - f[0, 1]]) / 2.0
+        cross = (f[2, 2] - f[2, 0] - f[0, 2] + f[0, 0]) / 4.0
+        second = np.array([f[1, 2] + f[1, 0], f[2, 1] + f[0, 1]]) - 2.0 * f[1, 1]
+        hessian = np.array([[-second[0], -cross], [-cross, -second[1]]])
+        curved = np.linalg.eigvalsh(hessian)[0] > 0
+        if not curved:  # climb, with a wider stencil across
+            at = at + width * np.clip(gradient, -2.0, 2.0)
+            continue
+        move = np.linalg.solve(hessian, gradient)
+        covariance = np.linalg.inv(hessian) * np.outer(width, width)
+        farthest = np.array([0.3 * float(axis.value(at[1])), 0.4])
+        at = at + np.clip(width * move, -farthest, farthest)
+        settled = (np.abs(move) < 0.2).all() and (np.diag(covariance) > 0.25 * width**2).all()
+        if settled and (np.diag(covariance) < 9.0 * width**2).all():
+            return (float(at[0]), float(at[1])), covariance
+        width = np.clip(np.sqrt(np.diag(covariance)), 0.02 * width, 5.0 * width)
+        width[1] = min(width[1], 0.5)
+    return None

@@ -1,0 +1,141 @@
+"""The two links of counts, as the functions of theta that enter their log likelihoods.
+
+binomial: y log p + (n - y) log(1 - p),  p = 1 / (1 + exp(-theta))
+Poisson:  y log(rate e) - rate e,        rate = exp(theta), e the exposure
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from scipy import special
+
+from partialpool._typing import Floats
+
+FARTHEST = 300.0
+"""Rates beyond exp of this are taken as that: their squares still exist."""
+
+
+class Link(ABC):
+    """A link: log likelihood ``a first(theta) + b second(theta)`` of each (events, size)."""
+
+    __slots__ = ()
+    name: str
+
+    @abstractmethod
+    def first(self, theta: Floats) -> Floats:
+        """The function multiplied by what did not happen: failures, or exposure."""
+
+    @abstractmethod
+    def second(self, theta: Floats) -> Floats:
+        """The function multiplied by the number of events."""
+
+    @abstractmethod
+    def factors(self, y: Floats, size: Floats) -> tuple[Floats, Floats]:
+        """What multiplies the two functions."""
+
+    @abstractmethod
+    def natural(self, theta: Floats) -> Floats:
+        """Probability or rate at theta."""
+
+    @abstractmethod
+    def linked(self, value: Floats) -> Floats:
+        """Theta at a probability or rate; infinite at the ends."""
+
+    @abstractmethod
+    def slope(self, theta: Floats) -> Floats:
+        """D natural / d theta; for one trial, or unit exposure, also the information."""
+
+    @abstractmethod
+    def guess(self, y: Floats, size: Floats) -> tuple[Floats, Floats]:
+        """Rough center and sd of the likelihood, finite for every count."""
+
+    @abstractmethod
+    def information(self, y: Floats, size: Floats) -> Floats:
+        """Curvature of the log likelihood at its maximum."""
+
+    @abstractmethod
+    def best(self, y: Floats, size: Floats) -> Floats:
+        """Highest value of the log likelihood over theta, without combinatorial constants."""
+
+    def __reduce__(self) -> str:
+        """Pickled by name: there is one of each."""
+        return {"logit": "LOGIT", "log": "LOG"}[self.name]
+
+    def mode(self, y: Floats, size: Floats) -> Floats:
+        """Theta at which the likelihood is highest; infinite where y is at an end."""
+        return self.linked(y / size)
+
+
+class Logit(Link):
+    """theta = log(p / (1 - p))."""
+
+    __slots__ = ()
+    name = "logit"
+
+    def first(self, theta: Floats) -> Floats:
+        return np.asarray(-np.maximum(theta, 0.0) - np.log1p(np.exp(-np.abs(theta))))
+
+    def second(self, theta: Floats) -> Floats:
+        return np.asarray(np.minimum(theta, 0.0) - np.log1p(np.exp(-np.abs(theta))))
+
+    def factors(self, y: Floats, size: Floats) -> tuple[Floats, Floats]:
+        return size - y, y
+
+    def natural(self, theta: Floats) -> Floats:
+        return np.asarray(special.expit(theta))
+
+    def linked(self, value: Floats) -> Floats:
+        return np.asarray(special.logit(value))
+
+    def slope(self, theta: Floats) -> Floats:
+        return np.asarray(special.expit(theta) * special.expit(-theta))
+
+    def guess(self, y: Floats, size: Floats) -> tuple[Floats, Floats]:
+        hit, miss = y + 0.5, size - y + 0.5
+        return np.log(hit / miss), np.sqrt(1.0 / hit + 1.0 / miss)
+
+    def information(self, y: Floats, size: Floats) -> Floats:
+        return np.asarray(y * ((size - y) / size))
+
+    def best(self, y: Floats, size: Floats) -> Floats:
+        return np.asarray(special.xlogy(y, y / size) + special.xlog1py(size - y, -y / size))
+
+
+class Log(Link):
+    """theta = log(rate)."""
+
+    __slots__ = ()
+    name = "log"
+
+    def first(self, theta: Floats) -> Floats:
+        return np.asarray(-np.exp(np.minimum(theta, FARTHEST)))
+
+    def second(self, theta: Floats) -> Floats:
+        return theta
+
+    def factors(self, y: Floats, size: Floats) -> tuple[Floats, Floats]:
+        return size, y
+
+    def natural(self, theta: Floats) -> Floats:
+        return np.asarray(np.exp(np.minimum(theta, FARTHEST)))
+
+    def linked(self, value: Floats) -> Floats:
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(value))
+
+    def slope(self, theta: Floats) -> Floats:
+        return self.natural(theta)
+
+    def guess(self, y: Floats, size: Floats) -> tuple[Floats, Floats]:
+        return np.log((y + 0.5) / size), 1.0 / np.sqrt(y + 0.5)
+
+    def information(self, y: Floats, size: Floats) -> Floats:
+        return np.where(size > 0, y, 0.0)
+
+    def best(self, y: Floats, size: Floats) -> Floats:
+        return np.asarray(special.xlogy(y, y / size) - y)
+
+
+LOGIT, LOG = Logit(), Log()

@@ -1,0 +1,257 @@
+"""One-way models of counts: one grouping factor, an intercept, binomial or Poisson events.
+
+    y_j ~ Binomial(n_j, p_j),  logit p_j ~ N(mu, tau^2)            binomial
+    y_j ~ Poisson(e_j rate_j), log rate_j ~ N(mu, tau^2)           poisson
+    p_j    ~ Beta(m f, (1 - m) f),   m = expit(mu), f = 1 / tau^2  beta_binomial
+    rate_j ~ Gamma(f, f / m),        m = exp(mu),   f = 1 / tau^2  gamma_poisson
+
+Groups with equal events and size are computed once. In the conjugate families tau is the
+coefficient of variation of the rates, or the sd of the probabilities relative to its largest,
+``sd(p)^2 = m (1 - m) tau^2 / (1 + tau^2)``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from partialpool._typing import Bools, Floats, Ints
+from partialpool.data import CountStatistics
+from partialpool.errors import DataError, PriorError
+from partialpool.integrate import Axis
+from partialpool.kernels import conjugate, counts
+from partialpool.kernels.counts import Pairs
+from partialpool.kernels.links import LOG, LOGIT, Link
+from partialpool.models.counts_propriety import CountMoments, CountSizes, check_proper
+from partialpool.models.prior_set import Priors
+from partialpool.models.priors import Normal, StudentT
+
+CELLS = 4_000_000
+"""Elements of the (pairs, nodes) arrays held at once."""
+LOG_2PI = math.log(2.0 * math.pi)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CountsModel:
+    """The likelihood and priors of a one-way model of counts over (mu, tau).
+
+    Parameters
+    ----------
+    pairs : Pairs
+        Distinct (events, size) of the groups that have data, K of them.
+    count : ndarray, shape (K,)
+        Groups of each pair.
+    member : ndarray of int, shape (J,)
+        The pair of each group; K for groups without trials or exposure.
+    conjugate : bool
+        Whether group parameters have the conjugate, not a normal distribution.
+    priors : Priors
+        Of mu (link scale) and tau.
+    sizes : CountSizes
+        What decides which priors give a proper posterior.
+    moments : CountMoments
+        Which moments exist.
+    log_constant : float
+        Parts of the log likelihood that no parameter changes.
+    """
+
+    pairs: Pairs
+    count: Floats
+    member: Ints
+    conjugate: bool
+    priors: Priors
+    sizes: CountSizes
+    moments: CountMoments
+    log_constant: float
+
+    @property
+    def link(self) -> Link:
+        """Logit or log."""
+        return self.pairs.link
+
+    @property
+    def inside(self) -> Bools:
+        """Pairs strictly inside their range: not at 0, and not all of their trials."""
+        proportion = self.link is LOGIT
+        return np.asarray((self.pairs.y > 0) & ~(proportion & (self.pairs.y == self.pairs.size)))
+
+    @property
+    def axis(self) -> Axis:
+        """The range of tau."""
+        return Axis(*self.priors.tau.support)
+
+    @property
+    def typical_error(self) -> float:
+        """Standard error of a typical group's own estimate (link scale)."""
+        return math.sqrt(self.count.sum() / (self.count @ self.pairs.sd**-2))
+
+    @property
+    def pooled(self) -> float:
+        """Probability or rate of all groups together, half an event added."""
+        y, size = self.count @ self.pairs.y, self.count @ self.pairs.size
+        return float((y + 0.5) / (size + (1.0 if self.link is LOGIT else 0.0)))
+
+    @property
+    def start(self) -> float:
+        """A rough guess of tau inside its prior's range."""
+        low, high = self.priors.tau.support
+        guess = self.typical_error
+        if low < guess < high:
+            return guess
+        return 0.5 * (low + (high if math.isfinite(high) else 2.0 * low + 1.0))
+
+    def guess(self, tau: Floats) -> tuple[Floats, Floats]:
+        """Rough mean and sd of mu at each tau, by normal approximation; each shape (T,)."""
+        spread = tau
+        if self.conjugate and self.link is LOGIT:
+            spread = tau / math.sqrt(self.pooled * (1.0 - self.pooled))
+        center, precision = np.zeros(len(tau)), np.zeros(len(tau))
+        for part in self._chunks(len(tau)):
+            p = self.pairs.at(part)
+            w = self.count[part, None] / (p.sd[:, None] ** 2 + spread**2)  # (K, T)
+            center += p.center @ w
+            precision += w.sum(axis=0)
+        center /= precision
+        if isinstance(self.priors.mu, Normal):
+            own = self.priors.mu.sd**-2
+            center = (center * precision + self.priors.mu.mean * own) / (precision + own)
+            precision = precision + own
+        return center, precision**-0.5
+
+    def log_joint(self, mu: Floats, tau: Floats) -> Floats:
+        """Log posterior density of (mu, tau), less `log_constant`.
+
+        Parameters
+        ----------
+        mu : ndarray, shape (T, M)
+        tau : ndarray, shape (T,)
+
+        Returns
+        -------
+        ndarray, shape (T, M)
+        """
+        out = self._log_prior_mu(mu)
+        out += self.priors.tau.log_density(tau, self.typical_error)[:, None]
+        for part in self._chunks(mu.size):
+            found = self.log_marginals(self.pairs.at(part), mu, tau)
+            out += (self.count[part] @ found.reshape(len(found), -1)).reshape(mu.shape)
+        return out
+
+    def log_marginals(self, pairs: Pairs, mu: Floats, tau: Floats) -> Floats:
+        """Log likelihood of each pair at each node, its parameter integrated out; (K, T, M)."""
+        if not pairs.size.any():  # no data: the likelihood is 1
+            return np.zeros((len(pairs), *mu.shape))
+        form = conjugate.log_marginals if self.conjugate else counts.log_marginals
+        return form(pairs, mu, tau)
+
+    def pooling(self, size: Floats, mu: Floats, tau: Floats) -> Floats:
+        """Weight on the pooled value of a group of this size; shapes broadcast.
+
+            B = 1 / (1 + tau^2 I),   I the information in `size` at the population mean
+
+        with I = n m (1 - m) for binomial and e m for Poisson events; in the conjugate families
+        ``B = f / (f + n)`` and ``f / (f + e m)``, exactly the weight on m in the mean of p_j
+        or rate_j.
+        """
+        each = self.link.slope(mu)
+        if self.conjugate and self.link is LOGIT:
+            each = np.ones_like(each)
+        return np.asarray(1.0 / (1.0 + size * (tau**2 * each)))
+
+    def _log_prior_mu(self, mu: Floats) -> Floats:
+        prior = self.priors.mu
+        match prior:
+            case Normal():
+                z = (mu - prior.mean) / prior.sd
+                return np.asarray(-0.5 * (LOG_2PI + z * z) - math.log(prior.sd))
+            case StudentT():
+                z2 = ((mu - prior.mean) / prior.scale) ** 2
+                half = 0.5 * (prior.df + 1.0)
+                constant = math.lgamma(half) - math.lgamma(0.5 * prior.df)
+                constant -= 0.5 * math.log(prior.df * math.pi) + math.log(prior.scale)
+                return np.asarray(constant - half * np.log1p(z2 / prior.df))
+        return np.zeros_like(mu)
+
+    def _chunks(self, nodes: int) -> Iterator[slice]:
+        step = max(1, CELLS // nodes)
+        for i in range(0, len(self.pairs), step):
+            yield slice(i, i + step)
+
+
+def counts_model(statistics: CountStatistics, priors: Priors) -> CountsModel:
+    """Set up the model.
+
+    Raises
+    ------
+    DataError
+        If there is one group only, or none with trials or exposure.
+    PriorError
+        If sigma is given a prior.
+    ImproperPosteriorError
+        If data and priors leave no proper posterior.
+    """
+    s = statistics
+    if priors.sigma != Priors().sigma:
+        raise PriorError(
+            f"sigma ~ {priors.sigma}: the spread of counts within groups follows from their mean, "
+            "so there is no sigma to give a prior; leave it out"
+        )
+    if s.n_groups < 2:
+        raise DataError(
+            f'column "{s.factor}" has one group only ("{s.labels[0]}", {s.n_used} rows): pooling '
+            "needs at least two groups"
+        )
+    if not s.size.any():
+        raise DataError(f'column "{s.size_name}" is 0 in every row: there is nothing to learn from')
+    pairs, count, member = distinct_pairs(s.y, s.size, LOGIT if s.proportion else LOG)
+    ends = (pairs.y == 0) | ((pairs.y == pairs.size) & s.proportion)
+    sizes = CountSizes(
+        groups=int(count.sum()),
+        inside=int(count[~ends].sum()),
+        any_event=bool(pairs.y.any()),
+        any_failure=not s.proportion or bool((pairs.y < pairs.size).any()),
+        family=s.family,
+    )
+    return CountsModel(
+        pairs=pairs,
+        count=count,
+        member=member,
+        conjugate=s.family in ("beta_binomial", "gamma_poisson"),
+        priors=priors,
+        sizes=sizes,
+        moments=check_proper(sizes, priors),
+        log_constant=s.log_constant + float(count @ pairs.best),
+    )
+
+
+def distinct_pairs(y: Floats, size: Floats, link: Link) -> tuple[Pairs, Floats, Ints]:
+    """Distinct pairs with their numbers, and the pair of each group (their number where size 0)."""
+    used = np.flatnonzero(size > 0)
+    order = used[np.lexsort((y[used], size[used]))]
+    new = np.concatenate([[True], (np.diff(y[order]) != 0) | (np.diff(size[order]) != 0)])
+    at = order[new]
+    found = _pairs(y[at], size[at], link)
+    rank = np.argsort(found.information, kind="stable")
+    place = np.empty(len(rank), dtype=np.int64)
+    place[rank] = np.arange(len(rank))
+    member = np.full(len(y), len(at), dtype=np.int64)
+    member[order] = place[np.cumsum(new) - 1]
+    count = np.bincount(member[used], minlength=len(at)).astype(np.float64)
+    columns = (getattr(found, f.name)[rank] for f in fields(Pairs)[1:])
+    return Pairs(link, *columns), count, member
+
+
+def _pairs(y: Floats, size: Floats, link: Link) -> Pairs:
+    first, second = link.factors(y, size)
+    center, sd = link.guess(y, size)
+    best, information = link.best(y, size), link.information(y, size)
+    return Pairs(link, y, size, first, second, best, center, sd, information)
+
+
+def empty_pair(link: Link) -> Pairs:
+    """The pair of a group without data: its likelihood is 1 everywhere."""
+    zero = np.zeros(1)
+    return Pairs(link, zero, zero, zero, zero, zero, zero, zero, zero)

@@ -1,0 +1,46 @@
+"""Checks of what is asked of any posterior."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from partialpool._typing import Ints
+from partialpool.errors import ArgumentError, did_you_mean
+
+
+def group_positions(known: dict[Any, int], labels: list[Any], factor: str) -> Ints:
+    """Positions of groups by label.
+
+    Raises
+    ------
+    ArgumentError
+        If a label is not in the data.
+    """
+    unknown = [x for x in labels if x not in known]
+    if unknown:
+        hint = did_you_mean(str(unknown[0]), map(str, known))
+        raise ArgumentError(
+            f'there is no group "{unknown[0]}" in column "{factor}"; {hint}'
+            f"there are {len(known)} groups"
+        )
+    return np.array([known[x] for x in labels], dtype=np.int64)
+
+
+def checked_draws(size: int, rng: np.random.Generator) -> int:
+    """Return the number of draws.
+
+    Raises
+    ------
+    ArgumentError
+        If it is not a whole number, 1 or more, or `rng` is not a generator.
+    """
+    if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
+        raise ArgumentError(f"the number of draws must be a whole number, 1 or more, not {size!r}")
+    if not isinstance(rng, np.random.Generator):
+        raise ArgumentError(
+            f"rng must be a numpy.random.Generator, such as numpy.random.default_rng(1), "
+            f"not {type(rng).__name__}"
+        )
+    return int(size)

@@ -1,0 +1,489 @@
+"""The posterior of a one-way model of counts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+from partialpool._typing import Floats, Ints
+from partialpool.data import CountStatistics, Table
+from partialpool.errors import ArgumentError, ImproperPosteriorError, PriorError
+from partialpool.integrate import Accuracy, Nested, integrate_nested
+from partialpool.kernels.links import LOGIT
+from partialpool.models import CountsModel, Priors, counts_model
+from partialpool.models.counts import empty_pair
+from partialpool.models.counts_propriety import check_proper, natural_moments
+from partialpool.posterior.asked import checked_draws, group_positions
+from partialpool.posterior.counts_draws import draw
+from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture, OfRatio
+from partialpool.posterior.draws import Draws
+from partialpool.posterior.groups import Element, OnLink, OnNatural, Sampled
+from partialpool.posterior.pairs import WIDE, Densities, densities, spread_inverse
+from partialpool.posterior.predicted_counts import expected_counts
+from partialpool.posterior.ranks import rank_table
+from partialpool.posterior.scales import on_line
+
+PINNED = 100
+"""From this many groups inside their range on, tau is expected to be pinned down."""
+DRAWS = 40_000
+"""Draws from which contrasts and ranks are read; their error is a two-hundredth of an sd."""
+SEED = 20261122
+Scale = Literal["natural", "link"]
+SCALES: tuple[Scale, ...] = ("natural", "link")
+
+
+MOST_OF_MU = 500_000
+"""With more nodes those that hardly count for mu are left out."""
+
+
+def counts_posterior(statistics: CountStatistics, priors: Priors) -> CountsPosterior:
+    """Compute the exact posterior of a one-way model of counts.
+
+    Raises
+    ------
+    DataError
+        If there is one group only, or nothing was exposed.
+    PriorError
+        If a prior does not apply.
+    ImproperPosteriorError
+        If data and priors leave no proper posterior.
+    """
+    model = counts_model(statistics, priors)
+    nodes = integrate_nested(
+        model.log_joint,
+        model.guess,
+        model.axis,
+        model.start,
+        moments=model.moments.tau,
+        pinned=model.sizes.inside >= PINNED,
+    )
+    if not math.isfinite(nodes.log_total):
+        raise PriorError(
+            "the priors leave no room for these data: under them the likelihood is too small to "
+            "be computed anywhere; give tau or mu a wider prior"
+        )
+    return CountsPosterior(statistics, model, nodes)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CountsPosterior:
+    """The joint posterior of mu, tau and every group's probability or rate.
+
+        y_j ~ Binomial(n_j, p_j) or Poisson(e_j rate_j),   link(p_j or rate_j) ~ N(mu, tau^2)
+
+    or, in the conjugate families, p_j beta and rate_j gamma distributed.
+
+    Parameters
+    ----------
+    statistics : CountStatistics
+        The data, reduced; gives the order of the groups.
+    model : CountsModel
+        Likelihood and priors.
+    nodes : Nested
+        Nodes and weights over (mu, tau).
+    """
+
+    statistics: CountStatistics
+    model: CountsModel
+    nodes: Nested
+
+    # scalars ------------------------------------------------------------------------------
+
+    @cached_property
+    def mu(self) -> Distribution:
+        """Population mean on the link scale (log-odds or log rate)."""
+        few = self.nodes.cut(1e-15)
+        if few.inner.size > MOST_OF_MU:
+            few = self.nodes.cut(1e-9)
+        weight = (few.weight @ spread_inverse(few.inner.shape[1])).ravel()
+        sd = np.broadcast_to((WIDE * few.step * few.scale)[:, None], few.inner.shape).ravel()
+        loc = few.inner.ravel()
+
+        def rows(_: slice) -> tuple[Floats, Floats]:
+            return loc[:, None], sd[:, None]
+
+        moments = self.model.moments.mu
+        return Mixture((), rows, weight / weight.sum(), math.inf, 0.0, moments)
+
+    @cached_property
+    def tau(self) -> Distribution:
+        """Spread between groups: sd on the link scale; in the conjugate families f^(-1/2)."""
+        return on_line(self.nodes.line, self.nodes.marginal, self.model.moments.tau)
+
+    @property
+    def sigma(self) -> None:
+        """Counts have no sigma: their spread follows from their mean."""
+        return None
+
+    @cached_property
+    def population(self) -> Distribution:
+        """Mu on the natural scale: the probability or rate at the middle of the population."""
+        few = self.nodes.cut(1e-15)
+        value = self.model.link.natural(few.inner)
+        mean = float((few.weight * value).sum())
+        sd = math.sqrt(float((few.weight * (value - mean) ** 2).sum()))
+        return OnNatural(self.mu, self.model.link, np.asarray(mean), np.asarray(sd))
+
+    @cached_property
+    def new_theta(self) -> Distribution:
+        """Link-scale parameter of a group not in the data."""
+        return Element(self._on_link(self._new, np.zeros(1, dtype=np.int64), empty=True), 0)
+
+    @cached_property
+    def new_group(self) -> Distribution:
+        """Probability or rate of a group not in the data."""
+        return Element(self._on_natural(self._new, np.zeros(1, dtype=np.int64), empty=True), 0)
+
+    # groups -------------------------------------------------------------------------------
+
+    @cached_property
+    def theta(self) -> Distribution:
+        """Every group's parameter on the link scale; shape (J,)."""
+        return self._on_link(self.densities, self.model.member)
+
+    @cached_property
+    def value(self) -> Distribution:
+        """Every group's probability or rate; means and sds are those of the value itself."""
+        return self._on_natural(self.densities, self.model.member)
+
+    @property
+    def probability(self) -> Distribution:
+        """Every group's probability; shape (J,).
+
+        Raises
+        ------
+        ArgumentError
+            If the outcome counts events over an exposure.
+        """
+        if self.model.link is not LOGIT:
+            raise ArgumentError("this model is of rates, not of probabilities: use .rate")
+        return self.value
+
+    @property
+    def rate(self) -> Distribution:
+        """Every group's rate per unit of exposure; shape (J,).
+
+        Raises
+        ------
+        ArgumentError
+            If the outcome counts events among trials.
+        """
+        if self.model.link is LOGIT:
+            raise ArgumentError("this model is of probabilities, not of rates: use .probability")
+        return self.value
+
+    @cached_property
+    def shrinkage(self) -> Distribution:
+        """Every group's weight on the pooled value, B_j: 0 no, 1 complete pooling; shape (J,).
+
+        See `CountsModel.pooling`. Means and sds are exact; other summaries hold the information
+        of one trial at its value at the median of mu.
+        """
+        return self.shrinkage_of(self.statistics.size)
+
+    def shrinkage_of(self, size: Floats) -> OfRatio:
+        """Weight on the pooled value of groups of these sizes; see `shrinkage`."""
+        few = self.nodes.cut(1e-13)
+        distinct, at = np.unique(size, return_inverse=True)
+        found = np.empty((2, len(distinct)))
+        weight = few.weight.ravel()
+        step = max(1, 2**21 // weight.size)
+        for i in range(0, len(distinct), step):
+            part = slice(i, i + step)
+            b = self.model.pooling(distinct[part, None, None], few.inner, few.outer[:, None])
+            b = b.reshape(len(b), -1)
+            found[0, part] = b @ weight
+            found[1, part] = np.sqrt((b - found[0, part, None]) ** 2 @ weight)
+        one = self.model.pooling(np.ones(1), np.asarray(self.mu.median), np.ones(1))
+        factor = size * float(1.0 / one[0] - 1.0)
+        return OfRatio(self.tau, factor, False, found[0][at], found[1][at])
+
+    @cached_property
+    def icc(self) -> Distribution:
+        """I^2: share of the variance of a typical group's own value that lies between groups.
+
+        One minus the shrinkage of a group of the harmonic mean size; mu held at its median.
+        """
+        size = self.statistics.size
+        typical = float((size > 0).sum() / (1.0 / size[size > 0]).sum())
+        one = float(self.model.pooling(np.ones(1), np.asarray(self.mu.median), np.ones(1))[0])
+        factor = typical * (1.0 / one - 1.0)
+        value = 1.0 - 1.0 / (1.0 + factor * self.nodes.outer**2)
+        weight = self.nodes.marginal
+        mean = float(value @ weight)
+        sd = math.sqrt(float((value - mean) ** 2 @ weight))
+        return OfRatio(self.tau, np.asarray(factor), True, np.asarray(mean), np.asarray(sd))
+
+    def some_groups(self, groups: Ints) -> Distribution:
+        """Probabilities or rates of some groups, by position."""
+        return self._on_natural(self.densities, self.model.member[groups])
+
+    def group(self, label: Any) -> Distribution:
+        """Distribution of one group's probability or rate, by label."""
+        return Element(self.some_groups(self.group_index([label])), 0)
+
+    def contrast(
+        self, coefficients: Mapping[Any, float], *, mu: float = 0.0, scale: Scale = "natural"
+    ) -> Distribution:
+        """Distribution of ``sum_j c_j p_j + c p(mu)``, from independent draws with a fixed seed.
+
+        Parameters
+        ----------
+        coefficients : mapping
+            From group label to coefficient, such as ``{"A": 1, "C": -1}``.
+        mu : float
+            Coefficient of the population's middle.
+        scale : {"natural", "link"}
+            Whether of probabilities or rates, or of log-odds or log rates.
+
+        Raises
+        ------
+        ArgumentError
+            If a group is not in the data, or a coefficient is not finite.
+        """
+        at = self.group_index(list(coefficients))
+        a = np.array([float(v) for v in coefficients.values()])
+        if not np.isfinite([*a, mu]).all():
+            raise ArgumentError(f"coefficients must be finite; received {dict(coefficients)}")
+        drawn = self._draws_of(at, DRAWS)
+        of = self.model.link.natural if checked_scale(scale) == "natural" else np.asarray
+        return Sampled(np.sort(of(drawn.theta) @ a + mu * of(drawn.mu)))
+
+    def expected_rank(self, *, descending: bool = True) -> Floats:
+        """Posterior mean of each group's rank, 1 = highest; shape (J,)."""
+        return np.asarray(self.ranks(descending=descending)["expected_rank"])
+
+    def ranks(self, *, top: int = 1, level: float = 0.95, descending: bool = True) -> Table:
+        """Ranks of the groups with their uncertainty, from independent draws with a fixed seed.
+
+        Parameters
+        ----------
+        top : int
+            Size of the leading set whose probability is given.
+        level : float
+            Probability of the rank intervals.
+        descending : bool
+            Whether rank 1 is the highest probability or rate.
+
+        Returns
+        -------
+        Table
+            group, expected_rank, lower, median, upper (of the rank), best (probability of rank
+            1), top (probability of a rank up to `top`).
+        """
+        size = int(np.clip(4e7 / self.statistics.n_groups, 1000, DRAWS))
+        drawn = self._draws_of(np.arange(self.statistics.n_groups), size)
+        sign = -1.0 if descending else 1.0
+        return rank_table(sign * drawn.theta, self.statistics.labels, top, level)
+
+    def expected_counts(self, size: Any, *, level: float = 0.95) -> Table:
+        """Events to expect of every group in new trials or exposure.
+
+        Parameters
+        ----------
+        size : array_like, shape () or (J,)
+            New trials or exposure, the same for all groups or one a group.
+        level : float
+            Probability of the prediction intervals.
+
+        Returns
+        -------
+        Table
+            group, size, mean, sd, lower, upper: of the number of events, the uncertainty of the
+            group's probability or rate included.
+
+        Raises
+        ------
+        ArgumentError
+            If a size is negative, not finite, or a broken number of trials.
+        """
+        return expected_counts(self, size, level)
+
+    def group_index(self, labels: list[Any]) -> Ints:
+        """Positions of groups by label.
+
+        Raises
+        ------
+        ArgumentError
+            If a label is not in the data.
+        """
+        return group_positions(self._positions, labels, self.statistics.factor)
+
+    # the whole ----------------------------------------------------------------------------
+
+    def draws(self, size: int, rng: np.random.Generator) -> Draws:
+        """Draw independently from the joint posterior; all on the link scale.
+
+        Parameters
+        ----------
+        size : int
+            Number of draws S.
+        rng : numpy.random.Generator
+            Source of randomness.
+
+        Returns
+        -------
+        Draws
+            mu, tau of shape (S,) and theta of shape (S, J); sigma is None.
+        """
+        size = checked_draws(size, rng)
+        return draw(self.model, self.nodes, self.statistics, size, rng)
+
+    def log_marginal_likelihood(self) -> float:
+        """Logarithm of p(y), all parameters integrated out.
+
+        Raises
+        ------
+        PriorError
+            If a prior is improper: p(y) is then defined up to a constant only.
+        """
+        improper = self.model.priors.improper(sigma_known=True)
+        if improper:
+            raise PriorError(
+                f"the marginal likelihood needs proper priors; those of {' and '.join(improper)} "
+                "are improper: give them priors such as normal(0, 2) and half_normal(1)"
+            )
+        return self.nodes.log_total + self.model.log_constant
+
+    @property
+    def predicts_without_one_group(self) -> bool:
+        """Whether the posterior would be proper with any one group left out."""
+        sizes, s = self.model.sizes, self.statistics
+        y, miss = s.y.sum() - s.y.max(), (s.size - s.y).sum() - (s.size - s.y).max()
+        without = replace(
+            sizes,
+            groups=sizes.groups - 1,
+            inside=max(sizes.inside - 1, 0),
+            any_event=bool(y > 0),
+            any_failure=not s.proportion or bool(miss > 0),
+        )
+        try:
+            check_proper(without, self.model.priors)
+        except ImproperPosteriorError:
+            return False
+        return sizes.groups > 2
+
+    # what every kind of posterior has -------------------------------------------------------
+
+    @property
+    def priors(self) -> Priors:
+        """The priors used."""
+        return self.model.priors
+
+    @property
+    def method(self) -> str:
+        """How the integrals were done."""
+        inner = "closed form" if self.model.conjugate else "trapezoid rule"
+        return f"{inner} for each group, trapezoid rule over mu and tau"
+
+    def named(self) -> dict[str, Distribution]:
+        """Every parameter but the groups', by its name in tables (link scale)."""
+        return {"Intercept": self.mu, f"tau[{self.statistics.factor}]": self.tau}
+
+    def group_table(
+        self, level: float = 0.95, kind: IntervalKind = "equal-tailed", scale: Scale = "natural"
+    ) -> Table:
+        """One row a group; see `Fit.groups`.
+
+        With ``scale="link"`` raw, estimate, sd, lower and upper are log-odds or log rates.
+        """
+        natural = checked_scale(scale) == "natural"
+        of, raw = (self.value if natural else self.theta), self.statistics.raw
+        lower, upper = of.interval(level, kind)
+        return Table(
+            group=self.statistics.labels,
+            n=self.statistics.n,
+            raw=raw if natural else self.model.link.linked(raw),
+            estimate=of.mean,
+            sd=of.sd,
+            lower=lower,
+            upper=upper,
+            shrinkage=self.shrinkage.mean,
+        )
+
+    @cached_property
+    def error(self) -> float:
+        """Estimated error of the summaries: of the integral over mu and tau, and over groups."""
+        return self.nodes.error
+
+    @property
+    def status(self) -> Accuracy:
+        """Whether the error target was reached."""
+        return self.nodes.status
+
+    def __repr__(self) -> str:
+        s, size = self.statistics, self.nodes.weight.size
+        return f"CountsPosterior({s.n_groups:,} groups, {size:,} nodes over mu, tau)"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle without what was cached."""
+        return CountsPosterior, (self.statistics, self.model, self.nodes)
+
+    # helpers ------------------------------------------------------------------------------
+
+    @cached_property
+    def densities(self) -> list[Densities]:
+        """Densities of theta of every pair; that of groups without data is the last."""
+        found = densities(self.model, self.nodes, self.model.pairs)
+        if (self.statistics.size == 0).any():
+            start = len(self.model.pairs)
+            found += [replace(d, part=slice(start, start + 1)) for d in self._new]
+        return found
+
+    @cached_property
+    def _new(self) -> list[Densities]:
+        return densities(self.model, self.nodes, empty_pair(self.model.link))
+
+    def _on_link(self, blocks: list[Densities], member: Ints, *, empty: bool = False) -> OnLink:
+        last = 0 if empty else len(self.model.pairs)
+        mean, sd = np.full((2, last + 1), math.nan)
+        order = np.full(last + 1, self.model.moments.theta)
+        if not empty:
+            order[:last][self.model.inside] = math.inf
+        for d in blocks:
+            mean[d.part], sd[d.part] = d.moments(d.theta)
+        mean[order <= 1], sd[order <= 2] = math.nan, math.inf
+        return OnLink(blocks, member, mean[member], sd[member])
+
+    def _on_natural(
+        self, blocks: list[Densities], member: Ints, *, empty: bool = False
+    ) -> OnNatural:
+        last = 0 if empty else len(self.model.pairs)
+        mean, sd = np.full((2, last + 1), math.nan)
+        for d in blocks:
+            mean[d.part], sd[d.part] = d.moments(self.model.link.natural(d.theta))
+        order = natural_moments(self.model.sizes, self.model.priors)
+        if order <= 1:
+            mean[last] = math.inf
+        if order <= 2:
+            sd[last] = math.inf
+        link = self._on_link(blocks, member, empty=empty)
+        return OnNatural(link, self.model.link, mean[member], sd[member])
+
+    def _draws_of(self, groups: Ints, size: int) -> Draws:
+        s = self.statistics
+        few = replace(s, **{k: getattr(s, k)[groups] for k in ("labels", "n", "y", "size")})
+        return draw(self.model, self.nodes, few, size, np.random.default_rng(SEED))
+
+    @cached_property
+    def _positions(self) -> dict[Any, int]:
+        return {label: i for i, label in enumerate(self.statistics.labels.tolist())}
+
+
+def checked_scale(scale: str) -> Scale:
+    """Return the scale.
+
+    Raises
+    ------
+    ArgumentError
+        If it is another word.
+    """
+    for known in SCALES:
+        if scale == known:
+            return known
+    raise ArgumentError(f'scale is "natural" (probabilities or rates) or "link", not {scale!r}')

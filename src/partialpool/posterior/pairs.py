@@ -1,0 +1,307 @@
+"""Posterior densities of group parameters of counts: one for each distinct pair.
+
+Given the nodes over (mu, tau) the density of theta of pair k is
+
+    p(theta | data) = lik_k(theta) sum_g (w_g / L_kg) prior(theta | mu_g, tau_g)
+
+known on a mesh on which it is resolved; everything else is read from there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from partialpool._typing import Bools, Floats, Ints
+from partialpool.integrate import Nested
+from partialpool.kernels import conjugate, sinc
+from partialpool.kernels.counts import (
+    BROAD,
+    RESOLVED,
+    SHARP,
+    SKEWED,
+    Pairs,
+    bands,
+    exp_or_zero,
+    shared_mesh,
+)
+from partialpool.kernels.links import LOGIT
+from partialpool.kernels.mesh import Mesh, even_mesh
+from partialpool.models import CountsModel
+from partialpool.posterior.distributions import newton
+
+NEGLIGIBLE = 1e-11
+"""Lines of nodes with less probability are left out."""
+FINER = 1.9
+"""Between nodes a density is known to the square root of the accuracy of its integral: steps are
+made finer by this factor (1e-9)."""
+UNSEEN = 1e-22
+"""Nodes with less probability are left out."""
+WIDE = 1.2
+"""Normal kernels this many node distances wide are summed exactly by the trapezoid rule."""
+FINEST = 4
+"""Factor by which nodes are laid more densely where conjugate kernels need it."""
+WIDEST = 1000
+"""Nodes of a shared mesh above which sharply determined pairs get meshes of their own."""
+BLOCK = 2**21
+"""Elements of the arrays worked on at once."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kernels:
+    """What stands for the continuous mixture over mu on some lines of nodes.
+
+    Parameters
+    ----------
+    lines : ndarray of bool, shape (T,)
+        Which lines.
+    mu, tau : ndarray, shape (L, N)
+        Mean and spread of each kernel (link scale).
+    matrix : ndarray, shape (N, M)
+        Maps values at the M nodes of a line to the coefficients of its N kernels.
+    width : ndarray, shape (L,)
+        Narrowest features of the sum over a line.
+    normal : bool
+        Whether the kernels are normal; else conjugate.
+    """
+
+    lines: Bools
+    mu: Floats
+    tau: Floats
+    matrix: Floats
+    width: Floats
+    normal: bool
+
+
+def kernels(model: CountsModel, nodes: Nested) -> list[Kernels]:
+    """Kernels that stand for the mixture over mu, also where tau is small.
+
+    Where tau is below the distance of nodes, the sum over nodes would be a comb. A function
+    known at the nodes is then written as a sum of wider normal kernels, by solving for their
+    coefficients, so that the mixture is one of kernels wide enough. Conjugate kernels are summed
+    over denser nodes, and only far below the distance of nodes taken as normal.
+    """
+    step = nodes.step * nodes.scale
+    wanted = WIDE * step / (nodes.outer * _unit_sd(model))
+    fine, coarse = wanted <= 1.0, wanted > (FINEST if model.conjugate else 1.0)
+    sets = ((fine, 1), (~fine & ~coarse, FINEST))
+    found = [_denser(model, nodes, lines, step, by) for lines, by in sets if lines.any()]
+    return found + ([_wider(model, nodes, coarse, step)] if coarse.any() else [])
+
+
+def _unit_sd(model: CountsModel) -> float:
+    """Standard deviation of theta for small tau, divided by tau."""
+    if model.conjugate and model.link is LOGIT:
+        return 1.0 / math.sqrt(model.pooled * (1.0 - model.pooled))
+    return 1.0
+
+
+def _denser(model: CountsModel, nodes: Nested, lines: Bools, step: Floats, factor: int) -> Kernels:
+    size = nodes.inner.shape[1]
+    at = np.arange(factor * (size - 1) + 1) / factor
+    mu = nodes.inner[lines, :1] + step[lines, None] * at
+    tau = np.broadcast_to(nodes.outer[lines, None], mu.shape)
+    matrix = np.sinc(at[:, None] - np.arange(size)) / factor if factor > 1 else np.eye(size)
+    width = np.maximum(nodes.outer[lines] * _unit_sd(model), WIDE * step[lines])
+    return Kernels(lines, mu, tau, matrix, width, not model.conjugate)
+
+
+def _wider(model: CountsModel, nodes: Nested, lines: Bools, step: Floats) -> Kernels:
+    inner, tau = nodes.inner[lines], nodes.outer[lines, None]
+    mean, sd = inner, np.broadcast_to(tau, inner.shape)
+    if model.conjugate:
+        mean, sd = conjugate.link_moments(model.link is LOGIT, inner, tau)
+    width = WIDE * step[lines]
+    spread = np.hypot(sd, width[:, None])
+    return Kernels(lines, mean, spread, spread_inverse(inner.shape[1]), width, True)
+
+
+def spread_inverse(size: int) -> Floats:
+    """Maps values at nodes to coefficients of normal kernels `WIDE` nodes wide at the nodes."""
+    gap = np.subtract.outer(np.arange(size), np.arange(size))
+    spread = np.exp(-0.5 * (gap / WIDE) ** 2) / (WIDE * math.sqrt(2.0 * math.pi))
+    return np.asarray(np.linalg.inv(spread), dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Densities:
+    """Densities of the pairs `part`, on one mesh or on one each.
+
+    Parameters
+    ----------
+    part : slice
+        Which pairs.
+    mesh : Mesh
+        I nodes.
+    mass : ndarray, shape (K, I)
+        Density times distance of nodes; sums to one.
+    theta : ndarray, shape (1 or K, I)
+        The nodes (link scale).
+    defect : float
+        Largest difference of a sum of masses from one, before they were made to.
+    """
+
+    part: slice
+    mesh: Mesh
+    mass: Floats
+    theta: Floats
+    defect: float
+
+    def moments(self, values: Floats) -> tuple[Floats, Floats]:
+        """Mean and sd of a function given at the nodes; each shape (K,)."""
+        mean = (self.mass * values).sum(axis=1)
+        sd = np.sqrt((self.mass * (values - mean[:, None]) ** 2).sum(axis=1))
+        return mean, sd
+
+    def cdf(self, rows: Ints, theta: Floats) -> Floats:
+        """P(theta_k <= theta) of pairs by row; each shape (B,)."""
+        return self._sum(rows, self._local(rows, theta), sinc.cumulative)
+
+    def density(self, rows: Ints, theta: Floats) -> Floats:
+        """Density of pairs by row; each shape (B,)."""
+        at = self._local(rows, theta)
+        slope = self.mesh.rows(rows).slope((at + self.mesh.first)[:, None])
+        return (
+            np.maximum(self._sum(rows, at, sinc.value), 0.0)
+            / np.broadcast_to(slope, (len(rows), 1)).ravel()
+        )
+
+    def quantile(self, rows: Ints, p: Floats) -> Floats:
+        """Quantiles of pairs by row; each shape (B,)."""
+        size = self.mass.shape[1]
+        start = np.empty(len(rows))
+        for part in self._slices(len(rows)):
+            below = np.cumsum(self.mass[rows[part]], axis=1) - 0.5 * self.mass[rows[part]]
+            right = np.clip((below < p[part, None]).sum(axis=1), 1, size - 1)
+            k = np.arange(len(right))
+            low, high = below[k, right - 1], below[k, right]
+            share = (p[part] - low) / np.maximum(high - low, 1e-300)
+            start[part] = right - 1 + np.clip(share, 0.0, 1.0)
+
+        def both(at: Floats) -> tuple[Floats, Floats]:
+            return self._sum(rows, at, sinc.cumulative), self._sum(rows, at, sinc.value)
+
+        at = newton(both, p, start, -1.0, float(size))
+        x = (at + self.mesh.first)[:, None]
+        return np.asarray(self.mesh.rows(rows).theta(x)[:, 0])
+
+    def _local(self, rows: Ints, theta: Floats) -> Floats:
+        at = self.mesh.rows(rows).position(theta[:, None])[:, 0] - self.mesh.first
+        return np.asarray(np.clip(at, -1.0, float(self.mass.shape[1])))
+
+    def _sum(self, rows: Ints, at: Floats, function: sinc.Basis) -> Floats:
+        nodes = np.arange(self.mass.shape[1], dtype=np.float64)
+        out = np.empty(len(rows))
+        for part in self._slices(len(rows)):
+            values = function(at[part, None] - nodes)
+            out[part] = np.einsum("ki,ki->k", values, self.mass[rows[part]])
+        return out
+
+    def _slices(self, size: int) -> Iterator[slice]:
+        step = max(1, BLOCK // self.mass.shape[1])
+        for i in range(0, size, step):
+            yield slice(i, i + step)
+
+
+def densities(model: CountsModel, nodes: Nested, pairs: Pairs) -> list[Densities]:
+    """Densities of all pairs."""
+    few = nodes.cut(NEGLIGIBLE)
+    sums = kernels(model, few)
+    bulk = _bulk(few)
+    out = []
+    for band in bands(pairs.information):
+        step = max(1, BLOCK // few.inner.size)
+        for i in range(band.start, band.stop, step):
+            part = slice(i, min(i + step, band.stop))
+            out.append(_densities(model, few, sums, bulk, pairs.at(part), part))
+    return out
+
+
+def _bulk(nodes: Nested) -> tuple[float, float]:
+    """Where mu lies if tau is not large, and the sums over a line are narrow (link scale)."""
+    narrow = np.cumsum(nodes.marginal) <= 0.5
+    narrow[0] = True
+    mu, w = nodes.inner[narrow].ravel(), nodes.weight[narrow].ravel()
+    order = np.argsort(mu)
+    below = np.cumsum(w[order]) / w.sum()
+    low, high = np.searchsorted(below, [1e-4, 1.0 - 1e-4])
+    return float(mu[order[low]]), float(mu[order[min(high, len(mu) - 1)]])
+
+
+def _densities(
+    model: CountsModel,
+    nodes: Nested,
+    sums: list[Kernels],
+    bulk: tuple[float, float],
+    pairs: Pairs,
+    part: slice,
+) -> Densities:
+    log_l = model.log_marginals(pairs, nodes.inner, nodes.outer)  # (K, T, M)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        seen = nodes.weight > UNSEEN  # numbers near underflow are slow to handle
+        given_rest = np.where(seen, np.exp(np.log(nodes.weight) - log_l), 0.0)
+    coefficients = np.concatenate(
+        [(given_rest[:, k.lines] @ k.matrix.T).reshape(len(pairs), -1) for k in sums], axis=1
+    )
+    mesh = _mesh(model, nodes, sums, bulk, pairs)
+    theta = np.atleast_2d(mesh.theta(mesh.x))
+    log_lik = pairs.log_likelihood(model.link.first(theta), model.link.second(theta))
+    mass = exp_or_zero(log_lik) * mesh.slope(mesh.x)
+    rows = 1 if len(theta) == 1 else max(1, BLOCK // (theta.shape[1] * coefficients.shape[1]))
+    if len(theta) == 1:
+        mass *= coefficients @ _prior(model, sums, theta[0])
+    else:
+        for i in range(0, len(pairs), rows):
+            some = slice(i, i + rows)
+            prior = _prior(model, sums, theta[some].ravel())
+            prior = prior.reshape(len(prior), -1, theta.shape[1])  # (G, K, I)
+            mass[some] *= np.einsum("kg,gki->ki", coefficients[some], prior)
+    total = mass.sum(axis=1)
+    return Densities(part, mesh, mass / total[:, None], theta, float(np.abs(total - 1.0).max()))
+
+
+def _prior(model: CountsModel, sums: list[Kernels], theta: Floats) -> Floats:
+    """Density of every kernel at theta, (I,); shape (G, I)."""
+    return np.concatenate([_density(model, k, theta) for k in sums])
+
+
+def _density(model: CountsModel, k: Kernels, theta: Floats) -> Floats:
+    mu, tau = k.mu.reshape(-1, 1), k.tau.reshape(-1, 1)
+    if not k.normal:
+        return np.asarray(np.exp(conjugate.log_prior(model.link is LOGIT, theta, mu, tau)))
+    z = (theta - mu) / tau
+    with np.errstate(over="ignore"):  # far out, where the density is 0
+        np.multiply(z, z, out=z)
+    z *= -0.5
+    density = exp_or_zero(z)
+    density *= 1.0 / (tau * math.sqrt(2.0 * math.pi))
+    return density
+
+
+def _mesh(
+    model: CountsModel,
+    nodes: Nested,
+    sums: list[Kernels],
+    bulk: tuple[float, float],
+    pairs: Pairs,
+) -> Mesh:
+    """A mesh for all of the pairs; one each where their likelihoods are sharp and far apart."""
+    width = np.concatenate([k.width for k in sums])
+    mu = np.concatenate([k.mu[:, [0, k.mu.shape[1] // 2, -1]] for k in sums])
+    reach = width
+    if model.conjugate:  # the tails fall exponentially where tau is large
+        smallest = min(model.pooled, 1.0 - model.pooled) if model.link is LOGIT else 1.0
+        tau = np.concatenate([k.tau[:, 0] for k in sums])
+        reach = width + 4.0 * tau**2 / smallest
+    shared = shared_mesh(pairs, mu, width, reach, bulk, FINER)
+    least = float(pairs.information[0])
+    narrow = float(nodes.outer.min())
+    if shared.size <= WIDEST or least < BROAD or narrow * math.sqrt(least) < SHARP:
+        return shared
+    sd = 1.0 / np.sqrt(pairs.information)
+    ratio = math.sqrt(1.0 + (SKEWED + narrow**-2) / least)
+    half = math.ceil(11.5 * ratio / RESOLVED * FINER)
+    return even_mesh(model.link.mode(pairs.y, pairs.size), sd * (11.5 / half), half)

@@ -1,0 +1,110 @@
+"""Events to expect in new trials or exposure, from the densities of the groups."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from scipy import special
+
+from partialpool._typing import Floats
+from partialpool.data import CountStatistics, Table
+from partialpool.errors import ArgumentError
+from partialpool.kernels.links import LOGIT
+from partialpool.models import CountsModel
+from partialpool.posterior.distributions import Distribution, check_level
+from partialpool.posterior.pairs import Densities
+
+BLOCK = 2**20
+
+
+class Source(Protocol):
+    """What is needed of a posterior."""
+
+    @property
+    def statistics(self) -> CountStatistics: ...
+
+    @property
+    def model(self) -> CountsModel: ...
+
+    @property
+    def value(self) -> Distribution: ...
+
+    @property
+    def densities(self) -> list[Densities]: ...
+
+
+def expected_counts(post: Source, size: Any, level: float) -> Table:
+    """Mean, sd and interval of the events of every group in new trials or exposure.
+
+    Raises
+    ------
+    ArgumentError
+        If a size is negative, not finite, or a broken number of trials.
+    """
+    check_level(level)
+    new = _checked(size, post.statistics.n_groups, post.model.link is LOGIT)
+    mean, sd = post.value.mean, post.value.sd
+    each = mean - mean**2 - sd**2 if post.model.link is LOGIT else mean  # variance of one
+    return Table(
+        group=post.statistics.labels,
+        size=new,
+        mean=new * mean,
+        sd=np.sqrt(new * each + (new * sd) ** 2),
+        lower=_quantiles(post, new, 0.5 - level / 2),
+        upper=_quantiles(post, new, 0.5 + level / 2),
+    )
+
+
+def _checked(size: Any, groups: int, trials: bool) -> Floats:
+    try:
+        new = np.broadcast_to(np.asarray(size, dtype=np.float64), (groups,))
+    except (TypeError, ValueError):
+        raise ArgumentError(
+            f"size must be one number, or one for each of the {groups} groups; received {size!r}"
+        ) from None
+    broken = trials and (new != np.rint(new)).any()
+    if not (np.isfinite(new) & (new >= 0)).all() or broken:
+        raise ArgumentError(
+            f"new sizes must be finite and 0 or more, and trials whole numbers; received {size!r}"
+        )
+    return new
+
+
+def _quantiles(post: Source, size: Floats, p: float) -> Floats:
+    """Smallest counts that new events stay at or below with probability p, by bisection."""
+    if post.model.link is LOGIT:
+        high = size.copy()
+    else:
+        most = size * post.value.quantile(1.0 - 1e-12)
+        high = np.ceil(most + 8.0 * np.sqrt(most) + 40.0)
+    low = np.full(len(size), -1.0)
+    while (high - low > 1).any():
+        middle = np.floor(0.5 * (low + high))
+        enough = _cdf(post, middle, size) >= p
+        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+    return high
+
+
+def _cdf(post: Source, count: Floats, size: Floats) -> Floats:
+    """P(new events <= count) of every group; shape (J,)."""
+    member, link = post.model.member, post.model.link
+    out = np.empty(len(count))
+    for d in post.densities:
+        groups = np.flatnonzero((member >= d.part.start) & (member < d.part.stop))
+        step = max(1, BLOCK // d.mass.shape[1])
+        for i in range(0, len(groups), step):
+            at = groups[i : i + step]
+            rows = member[at] - d.part.start
+            value = link.natural(d.theta if len(d.theta) == 1 else d.theta[rows])
+            k, n = count[at, None], size[at, None]
+            below = _binomial(k, n, value) if link is LOGIT else special.pdtr(k, n * value)
+            out[at] = np.where(count[at] < 0, 0.0, (below * d.mass[rows]).sum(axis=1))
+    return out
+
+
+def _binomial(k: Floats, n: Floats, p: Floats) -> Floats:
+    """P(Binomial(n, p) <= k); shapes broadcast."""
+    inside = (k >= 0) & (k < n)
+    a, b = np.where(inside, n - k, 1.0), np.where(inside, k + 1.0, 1.0)
+    return np.where(k >= n, 1.0, special.betainc(a, b, 1.0 - p))

@@ -1,0 +1,81 @@
+"""A draw as a picture: own and pooled estimates beside the truth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from partialpool.errors import ArgumentError
+from partialpool.pictures import parts
+from partialpool.pictures.drawing import Drawing, Rows
+from partialpool.pictures.shrinkage import Named, poolings_drawing, pulled
+from partialpool.simulate.draw import Draw, Pooled
+
+FULL_NAMES = {
+    "moments": "the method of moments",
+    "reml": "REML",
+    "posterior": "the full posterior",
+}
+"""Estimators that pool partially, as they are called in sentences."""
+
+
+def shrinkage(draw: Draw, estimator: str = "posterior", *, dark: bool = False) -> Any:
+    """Draw a world with its truth, pooled by one estimator; an altair.Chart.
+
+    Parameters
+    ----------
+    draw : Draw
+        What was drawn.
+    estimator : str
+        One of the draw's estimators that pool partially.
+    dark : bool
+        Colours for dark surroundings.
+
+    Raises
+    ------
+    ArgumentError
+        If the draw has no such estimator.
+    """
+    return shrinkage_drawing(draw, estimator, dark=dark).chart()
+
+
+def shrinkage_drawing(draw: Draw, estimator: str = "posterior", *, dark: bool = False) -> Drawing:
+    """Return what `shrinkage` draws as a frame and what fills it; see there."""
+    if estimator not in draw.estimates or estimator not in FULL_NAMES:
+        known = [k for k in draw.estimates if k in FULL_NAMES]
+        raise ArgumentError(
+            f'this draw has no partially pooling estimator "{estimator}"; it has '
+            f"{', '.join(known) or 'none'}"
+        )
+    found, sizes = draw.estimates[estimator], draw.world.n
+    differ = len(set(sizes)) > 1
+    rows = _rows(draw, found)
+    bars = "bars are 95% intervals; " if found.lower is not None else ""
+    share = [1.0 - row["weight"] for row in rows]
+    caption = [pulled(min(share), max(share), "group", f"{bars}crosses are the truth")]
+    if differ:
+        caption.append("Larger circles: more rows")
+    raw = draw.statistics.raw
+    return poolings_drawing(
+        [rows[i] for i in parts.spread_evenly(raw, len(raw))],
+        Named("score", "group", differ, truth=True, small=parts.is_small(raw)),
+        middle=found.middle,
+        title=f"{len(sizes)} groups pooled by {FULL_NAMES[estimator]}",
+        caption=caption,
+        dark=dark,
+    )
+
+
+def _rows(draw: Draw, found: Pooled) -> Rows:
+    ends = (found.estimate if e is None else e for e in (found.lower, found.upper))
+    assert found.weight is not None
+    columns = {
+        "group": [str(v) for v in draw.statistics.labels.tolist()],
+        "n": list(draw.world.n),
+        "size": [float(n) for n in draw.world.n],
+        "raw": draw.statistics.raw.tolist(),
+        "estimate": found.estimate.tolist(),
+        **{k: e.tolist() for k, e in zip(("lower", "upper"), ends, strict=True)},
+        "truth": draw.truth.tolist(),
+        "weight": found.weight.tolist(),
+    }
+    return [dict(zip(columns, v, strict=True)) for v in zip(*columns.values(), strict=True)]

@@ -1,0 +1,75 @@
+"""Counts through every kind of data: the same statistics."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from test_backends import BACKENDS, SIZE, G
+
+import partialpool as pp
+from partialpool.data import read_counts
+from partialpool.formula import count_roles, parse
+
+Y = [(5 * i) % 7 for i in range(SIZE)]
+N = [None if i == 6 else 6 + i % 5 for i in range(SIZE)]
+CASES = {
+    "trials": ("y | trials(n) ~ 1 + (1 | g)", "binomial", {"g": G, "y": Y, "n": N}),
+    "exposure": (
+        "y ~ 1 + offset(log(n)) + (1 | g)",
+        "gamma_poisson",
+        {"g": G, "y": Y, "n": [None if v is None else v / 4 for v in N]},
+    ),
+    "rows of 0 and 1": (
+        "y ~ 1 + (1 | g)",
+        "beta_binomial",
+        {"g": G, "y": [None if i == 3 else int(v > 3) for i, v in enumerate(Y)]},
+    ),
+    "booleans": ("y ~ 1 + (1 | g)", "binomial", {"g": G, "y": [v > 3 for v in Y]}),
+    "counts": ("y ~ 1 + (1 | g)", "poisson", {"g": G, "y": Y}),
+}
+
+
+def plain(columns):
+    """Events, sizes and rows of each group, one row after another."""
+    found = {}
+    for i, g in enumerate(columns["g"]):
+        y, n = columns["y"][i], columns["n"][i] if "n" in columns else 1
+        if y is None or n is None:
+            continue
+        a, b, c = found.get(g, (0, 0, 0))
+        found[g] = (a + y, b + n, c + 1)
+    return found
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_same_statistics_from_every_kind_of_data(backend, case, tmp_path):
+    formula, family, columns = CASES[case]
+    make, like = BACKENDS[backend]
+    reading = read_counts(count_roles(parse(formula), family), make(columns, tmp_path))
+    s, wanted = reading.statistics, plain(columns)
+    assert s.labels.tolist() == sorted(wanted)
+    for j, label in enumerate(s.labels.tolist()):
+        np.testing.assert_allclose([s.y[j], s.size[j], s.n[j]], wanted[label], rtol=1e-15)
+    assert s.n_rows == SIZE
+    assert s.n_dropped == SIZE - sum(c for *_, c in wanted.values())
+    reference = read_counts(count_roles(parse(formula), family), dict(columns)).statistics
+    np.testing.assert_allclose(s.log_constant, reference.log_constant, rtol=1e-12)
+    np.testing.assert_allclose(s.square, reference.square, rtol=1e-12)
+    assert isinstance(reading.like(pp.Table(group=s.labels)), like)
+
+
+@pytest.mark.parametrize("backend", ["pandas str", "polars", "CSV", "Parquet", "DuckDB relation"])
+@pytest.mark.parametrize(
+    ("y", "n", "words"),
+    [
+        (9, 6, "at most the number of trials of its row; found 9 in row 5"),
+        (-2, 6, "0 or more; found -2 in row 5"),
+        (2, -6, "a whole number of trials, 0 or more; found -6 in row 5"),
+    ],
+)
+def test_bad_values_are_named_with_their_row(backend, y, n, words, tmp_path):
+    columns = {"g": G, "y": [1] * SIZE, "n": [6] * SIZE}
+    columns["y"][4], columns["n"][4] = y, n
+    with pytest.raises(pp.DataError, match=words):
+        pp.fit("y | trials(n) ~ 1 + (1 | g)", BACKENDS[backend][0](columns, tmp_path))

@@ -1,0 +1,52 @@
+"""Memory follows the groups and not the rows: a fit where the rows themselves do not fit."""
+
+import os
+import subprocess
+import sys
+
+import duckdb
+import pytest
+
+ROWS = 24_000_000
+SCRIPT = """
+import resource, sys
+import duckdb, scipy.special, partialpool as pp
+pp.fit("y ~ 1 + (1 | g)", {"g": [1, 1, 2, 2, 3, 3], "y": [1.0, 2, 4, 6, 9, 7]}).groups()
+connection = duckdb.connect()
+connection.execute("SELECT 1").fetchall()
+lines = open("/proc/self/status").read().splitlines()
+used = next(int(x.split()[1]) for x in lines if x.startswith("VmSize")) * 1024
+limit = used + 200 * 2**20
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+try:
+    exec(sys.argv[1])
+except (MemoryError, duckdb.OutOfMemoryException):
+    print("out of memory")
+"""
+ONE_ARENA = {**os.environ, "MALLOC_ARENA_MAX": "1"}  # each arena reserves 64 MiB of addresses
+FIT = "print(pp.fit('y ~ 1 + (1 | g)', sys.argv[2]).statistics.n_rows)"
+LOAD = "print(len(connection.read_parquet(sys.argv[2]).fetchnumpy()['y']))"
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    """Rows that take 366 MiB as numbers, in 500 groups."""
+    path = str(tmp_path_factory.mktemp("rows") / "rows.parquet")
+    duckdb.execute(
+        f"COPY (SELECT i % 500 AS g, (i * 7919 % 1009)::DOUBLE AS y FROM range({ROWS}) t(i)) "
+        f"TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE 100000)"
+    )
+    return path
+
+
+def run(statement, path):
+    command = [sys.executable, "-c", SCRIPT, statement, path]
+    one_arena = {**os.environ, "MALLOC_ARENA_MAX": "1"}  # else each thread reserves 64 MiB
+    done = subprocess.run(command, capture_output=True, text=True, env=one_arena)
+    return done.stdout.strip() or done.stderr[-500:]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_fit_under_a_limit_that_the_rows_do_not_fit(path):
+    assert run(LOAD, path) == "out of memory"
+    assert run(FIT, path) == str(ROWS)
