@@ -90,6 +90,7 @@ def _means(design: Design, rows: Usable) -> _Shifts:
         y += float(part.weight @ part.y)
         for sums, columns in zip(z, part.z, strict=True):
             sums += part.weight @ columns
+    total = total or 1.0  # no row of the sample is complete
     for effects, sums in zip(design.effects, z, strict=True):
         sums *= _has_intercept(effects.names) and effects.correlated
         sums[:1] *= not _has_intercept(effects.names)

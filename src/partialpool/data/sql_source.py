@@ -220,10 +220,11 @@ def _labels(relation: Any, name: str, kind: str, plain: bool) -> _Labels:
         labels = lab.as_labels(np.asarray(found.data if np.ma.isMaskedArray(found) else found))
     else:
         labels = lab.as_labels([row[0] for row in result.fetchall()])
-    if kind in INTEGERS and len(labels) and labels[-1] - labels[0] <= SPARSE * len(labels):
-        place = np.full(int(labels[-1] - labels[0]) + 2, -1, dtype=np.int64)
-        place[labels.astype(np.int64) - int(labels[0])] = np.arange(len(labels))
-        return _Labels(labels, place, int(labels[0]))
+    low, high = (int(labels[0]), int(labels[-1])) if kind in INTEGERS and len(labels) else (0, -1)
+    if 0 <= high - low <= SPARSE * len(labels):
+        place = np.full(high - low + 2, -1, dtype=np.int64)
+        place[labels.astype(np.int64) - low] = np.arange(len(labels))
+        return _Labels(labels, place, low)
     if labels.dtype.kind == "O" and plain:
         labels = lab.integers_if_plain(labels)
     codes, labels = in_order(np.arange(len(labels)), labels)
