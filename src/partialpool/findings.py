@@ -34,7 +34,7 @@ def _findings_one_way(post: Posterior) -> Iterator[Notice]:
     yield from accuracy(post)
     yield from dropped(post)
     yield from absent_groups(post)
-    yield from _withheld(post)
+    yield from withheld(post)
     yield from few_groups(post)
     yield from moments(post)
     yield from _few_replicates(post)
@@ -78,7 +78,8 @@ def absent_groups(post: Any) -> Iterator[Notice]:
         )
 
 
-def _withheld(post: Posterior) -> Iterator[Notice]:
+def withheld(post: Any) -> Iterator[Notice]:
+    """A warning if statistics were saved without their small groups."""
     groups, rows = post.statistics.withheld
     if groups:
         yield Notice(

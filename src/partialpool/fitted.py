@@ -13,6 +13,7 @@ import numpy as np
 from partialpool import display, pictures
 from partialpool.advice import Advice, advise, recommendation
 from partialpool.comparison import Comparison, compare
+from partialpool.counting import solve_count_statistics
 from partialpool.data import (
     Clusters,
     CountProducts,
@@ -325,15 +326,14 @@ class Fit:
         ColumnError, DataError
             As in `fit`.
         """
-        post, roles = self.posterior, one_way(parse(self.formula))
-        if not isinstance(post, Posterior) or roles is None:
+        post = self.posterior
+        if not isinstance(post, Posterior | CountsPosterior):
             raise ArgumentError(
                 "update is for one factor without predictors; fit all the rows together"
             )
-        new = statistics(self.formula, data, progress=progress)
+        new = statistics(self.formula, data, family=self.family, progress=progress)
         both = Statistics(self.formula, post.statistics).combine(new)
-        reading = Reading(both.groups, self.like)
-        return fit_one_way(self.formula, roles, reading, post.priors, "posterior")
+        return fit_kept(both, post.priors, self.like)
 
     def to_dict(
         self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed"
@@ -402,6 +402,21 @@ class Fit:
         if isinstance(self.posterior, Estimated):
             raise ArgumentError(f'{what} needs a posterior: fit with method="posterior"')
         return self.posterior
+
+
+def fit_kept(statistics: Statistics, prior: PriorLike, like: Callable[[Table], Any]) -> Fit:
+    """Fit from statistics; `like` hands tables back."""
+    groups = statistics.groups.sorted()
+    if isinstance(groups, CountStatistics):
+        post = solve_count_statistics(groups, prior)
+        return Fit(statistics.formula, groups.family, post, like)
+    roles = one_way(parse(statistics.formula))
+    if roles is None:
+        raise ArgumentError(
+            f"statistics of {statistics.formula} cannot be fitted: they are kept for one factor "
+            "without predictors"
+        )
+    return fit_one_way(statistics.formula, roles, Reading(groups, like), prior, "posterior")
 
 
 def fit_one_way(

@@ -16,7 +16,7 @@ from partialpool.data import (
 )
 from partialpool.data.read import Reading, as_table
 from partialpool.errors import ArgumentError, PriorError
-from partialpool.fitted import Fit, Method, PriorLike, fit_counts, fit_mixed, fit_one_way
+from partialpool.fitted import Fit, Method, PriorLike, fit_counts, fit_kept, fit_mixed, fit_one_way
 from partialpool.formula import OneWay, count_family, mixed, mixed_counts, one_way, parse
 from partialpool.formula.tree import Name
 from partialpool.reading import Statistics
@@ -169,14 +169,7 @@ def fit_statistics(statistics: Statistics, *, prior: PriorLike = None) -> Fit:
     >>> pp.fit_statistics(found).statistics.n_groups
     3
     """
-    roles = one_way(parse(statistics.formula))
-    if roles is None:
-        raise ArgumentError(
-            f"statistics of {statistics.formula} cannot be fitted: they are kept for one factor "
-            "without predictors"
-        )
-    reading = Reading(statistics.groups.sorted(), as_table)
-    return fit_one_way(statistics.formula, roles, reading, prior, "posterior")
+    return fit_kept(statistics, prior, as_table)
 
 
 def fit_groups(

@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from partialpool.data import GroupStatistics, read_statistics
+from partialpool.data import read_counts, read_statistics
 from partialpool.data.files import expand
 from partialpool.data.labels import shown
 from partialpool.data.read import explain_reading
-from partialpool.data.statistics_files import read_statistics_file, write_statistics
+from partialpool.data.statistics_files import Groups, read_statistics_file, write_statistics
 from partialpool.errors import ArgumentError, DataError, UnsupportedFormulaError
-from partialpool.formula import OneWay, one_way, parse
+from partialpool.formula import CountRoles, OneWay, count_family, count_roles, one_way, parse
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +25,7 @@ class Statistics:
     ----------
     formula : str
         The formula for which they are sufficient.
-    groups : GroupStatistics
+    groups : GroupStatistics or CountStatistics
         One record a group.
 
     Examples
@@ -39,7 +38,7 @@ class Statistics:
     """
 
     formula: str
-    groups: GroupStatistics
+    groups: Groups
 
     def combine(self, *others: Statistics) -> Statistics:
         """Return the statistics of all the rows together.
@@ -49,9 +48,11 @@ class Statistics:
         DataError
             If they are not of the same outcome, group column and kind.
         """
+        groups: Any = self.groups
         for other in others:
+            _check_kinds(self, other)
             _check_labels(self.groups, other.groups)
-        groups = reduce(GroupStatistics.combine, [o.groups for o in others], self.groups)
+            groups = groups.combine(other.groups)
         return Statistics(self.formula, groups.sorted())
 
     def save(self, path: str | Path, *, min_cell: int = 1) -> Statistics:
@@ -88,13 +89,17 @@ class Statistics:
 
 
 def statistics(
-    formula: str, data: Any, *, progress: Callable[[float], None] | None = None
+    formula: str,
+    data: Any,
+    *,
+    family: str | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> Statistics:
     """Reduce data to what a fit of the formula needs; `fit_statistics` fits them.
 
     Parameters
     ----------
-    formula, data, progress
+    formula, data, family, progress
         As in `fit`.
 
     Raises
@@ -102,7 +107,9 @@ def statistics(
     FormulaError, ColumnError, DataError
         As in `fit`.
     """
-    roles = _roles(formula)
+    roles = _roles(formula, family)
+    if isinstance(roles, CountRoles):
+        return Statistics(formula, read_counts(roles, data, progress=progress).statistics)
     return Statistics(formula, read_statistics(roles, data, progress=progress).statistics)
 
 
@@ -120,12 +127,12 @@ def load_statistics(paths: str | Path | Sequence[str | Path]) -> Statistics:
     return first.combine(*others)
 
 
-def explain(formula: str, data: Any) -> str:
+def explain(formula: str, data: Any, *, family: str | None = None) -> str:
     """Say how the data will be read: the queries that will run, before they run.
 
     Parameters
     ----------
-    formula, data
+    formula, data, family
         As in `fit`.
 
     Returns
@@ -141,16 +148,20 @@ def explain(formula: str, data: Any) -> str:
     In memory (dict): the columns g, y become arrays, the labels are numbered,
     and two passes (numpy.bincount) sum each group about its mean. No query is run.
     """
-    return explain_reading(_roles(formula), data)
+    return explain_reading(_roles(formula, family), data)
 
 
-def _roles(formula: str) -> OneWay:
+def _roles(formula: str, family: str | None) -> OneWay | CountRoles:
     if not isinstance(formula, str):
         raise ArgumentError(
             f"the first argument is a {type(formula).__name__}, "
             'not a formula such as "score ~ 1 + (1 | school)"'
         )
-    roles = one_way(parse(formula))
+    parsed = parse(formula)
+    counted = count_family(parsed, family)
+    if counted is not None:
+        return count_roles(parsed, counted)
+    roles = one_way(parsed)
     if roles is None:
         raise UnsupportedFormulaError(
             "statistics are kept, and queries explained, for one factor without predictors: "
@@ -161,7 +172,24 @@ def _roles(formula: str) -> OneWay:
     return roles
 
 
-def _check_labels(first: GroupStatistics, second: GroupStatistics) -> None:
+def _check_kinds(first: Statistics, second: Statistics) -> None:
+    """Refuse to add rows of one kind to rows of another: their weights mean different things."""
+    kinds = [_kind_of_rows(s.formula) for s in (first, second)]
+    if type(first.groups) is not type(second.groups) or kinds[0] != kinds[1]:
+        raise DataError(
+            "only statistics of the same outcome, group column and kind can be combined; received "
+            f"{first.formula} and {second.formula}: both must be of counts or of measurements, "
+            "and both with the same of se(), weights() or neither"
+        )
+
+
+def _kind_of_rows(formula: str) -> str:
+    """What gives rows their precision: se, weights, or nothing; a summary stands for its rows."""
+    kinds = {a.kind for a in parse(formula).additions}
+    return next(iter(kinds & {"se", "weights"}), "")
+
+
+def _check_labels(first: Groups, second: Groups) -> None:
     """Refuse to keep 7 and "7" apart where one side was read with another type."""
     kinds = [_kind_of_labels(s) for s in (first, second)]
     if set(kinds) == {"text", "numbers"}:
@@ -172,7 +200,7 @@ def _check_labels(first: GroupStatistics, second: GroupStatistics) -> None:
         )
 
 
-def _kind_of_labels(s: GroupStatistics) -> str:
+def _kind_of_labels(s: Groups) -> str:
     if s.labels_from_text:
         return "either"
     if s.labels.dtype.kind in "iuf":

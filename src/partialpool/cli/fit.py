@@ -63,8 +63,9 @@ def run(options: FitOptions) -> None:
     if options.report:
         report.checked(options.report)
     if options.explain:
-        with source(options.data, options.formula) as (data, formula, _family):
-            click.echo(explain(formula, data))
+        chosen = source(options.data, options.formula, options.family)
+        with chosen as (data, formula, family):
+            click.echo(explain(formula, data, family=family))
         return
     found = fitted(
         options.data,

@@ -16,6 +16,7 @@ class KeepOptions:
 
     data: str
     formula: str | None
+    family: str | None
     out: str
     added: tuple[str, ...]
     min_cell: int
@@ -24,8 +25,9 @@ class KeepOptions:
 
 def run(options: KeepOptions) -> None:
     """Reduce, combine and write."""
-    with source(options.data, options.formula) as (data, formula, _), progress_bar() as progress:
-        found = statistics(formula, data, progress=progress)
+    chosen = source(options.data, options.formula, options.family)
+    with chosen as (data, formula, family), progress_bar() as progress:
+        found = statistics(formula, data, family=family, progress=progress)
     if options.added:
         found = load_statistics(options.added).combine(found)
     written = found.save(options.out, min_cell=options.min_cell)

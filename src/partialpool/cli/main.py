@@ -133,6 +133,11 @@ def compare_command(**options: object) -> None:
 @cli.command("statistics")
 @click.argument("data")
 @click.argument("formula", required=False)
+@click.option(
+    "--family",
+    type=click.Choice(["gaussian", "binomial", "poisson", "beta_binomial", "gamma_poisson"]),
+    help="How the outcome is distributed; trials() means binomial, exposure() poisson.",
+)
 @click.option("--out", required=True, metavar="FILE", help="The .parquet file to write.")
 @click.option(
     "--add",

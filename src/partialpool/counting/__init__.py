@@ -4,6 +4,6 @@ Importing this room teaches `display`, `findings`, `advice` and `comparison` abo
 """
 
 from partialpool.counting import compare, words
-from partialpool.counting.solve import solve_counts
+from partialpool.counting.solve import solve_count_statistics, solve_counts
 
-__all__ = ["compare", "solve_counts", "words"]
+__all__ = ["compare", "solve_count_statistics", "solve_counts", "words"]

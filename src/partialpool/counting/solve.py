@@ -1,11 +1,11 @@
-"""From a formula of counts and data to the posterior."""
+"""From counts to the posterior: from a formula and data, or from statistics."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from partialpool.data import Table, read_counts
+from partialpool.data import CountStatistics, Table, read_counts
 from partialpool.formula import CountFamily, Formula, count_roles
 from partialpool.models import Priors, priors
 from partialpool.posterior import CountsPosterior, counts_posterior
@@ -21,6 +21,10 @@ def solve_counts(
     """Read the data and compute the posterior; also how to hand tables back."""
     roles = count_roles(formula, family)
     reading = read_counts(roles, data, progress=progress)
-    statistics = reading.statistics
+    return solve_count_statistics(reading.statistics, prior), reading.like
+
+
+def solve_count_statistics(statistics: CountStatistics, prior: Any) -> CountsPosterior:
+    """Compute the posterior from statistics."""
     chosen = prior if isinstance(prior, Priors) else priors(prior, factor=statistics.factor)
-    return counts_posterior(statistics, chosen), reading.like
+    return counts_posterior(statistics, chosen)

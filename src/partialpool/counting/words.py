@@ -48,6 +48,7 @@ def _findings(post: CountsPosterior) -> Iterator[Notice]:
     yield from said.accuracy(post)
     yield from said.dropped(post)
     yield from said.absent_groups(post)
+    yield from said.withheld(post)
     yield from said.few_groups(post)
     yield from said.moments(post)
     yield from _unexposed(post.statistics)

@@ -67,7 +67,7 @@ def cross_products(design: Design, rows: Usable) -> tuple[CrossProducts, Cluster
     """
     shifts = _means(design, rows)
     total = _Total(design)
-    for part in _parts(design, rows, shifts):
+    for part in _parts(design, rows, rows.chunks(), shifts):
         total.add(part)
     if not (np.isfinite(total.xtx).all() and np.isfinite(total.yty)):
         raise overflow(design.roles)
@@ -80,16 +80,17 @@ def _unshifted(design: Design) -> _Shifts:
 
 
 def _means(design: Design, rows: Usable) -> _Shifts:
-    """Weighted means of the columns, where an intercept can take them up."""
+    """Weighted means of the columns (of a sample), where an intercept can take them up."""
     total = 0.0
     zero = _unshifted(design)
     x, y, z = zero.x.copy(), 0.0, [v.copy() for v in zero.z]
-    for part in _parts(design, rows, zero):
+    for part in _parts(design, rows, rows.sample(), zero):
         total += float(part.weight.sum())
         x += part.weight @ part.x
         y += float(part.weight @ part.y)
         for sums, columns in zip(z, part.z, strict=True):
             sums += part.weight @ columns
+    total = total or 1.0  # no row of the sample is complete
     for effects, sums in zip(design.effects, z, strict=True):
         sums *= _has_intercept(effects.names) and effects.correlated
         sums[:1] *= not _has_intercept(effects.names)
@@ -105,12 +106,14 @@ def _has_intercept(names: tuple[str, ...]) -> bool:
     return names[:1] == ("Intercept",)
 
 
-def _parts(design: Design, rows: Usable, shifts: _Shifts) -> Iterator[_Part]:
+def _parts(
+    design: Design, rows: Usable, chunks: Iterator[Chunk], shifts: _Shifts
+) -> Iterator[_Part]:
     """The used rows as columns, in parts of bounded size."""
     labels, roles = rows.source.labels, design.roles
     width = len(design.columns) + sum(len(e.columns) for e in design.effects)
     step = max(1, CELLS // max(width, 1))
-    for chunk in rows.chunks():
+    for chunk in chunks:
         for start in range(0, len(chunk), step):
             part = chunk.part(slice(start, start + step))
             _refuse_not_finite(design, rows, part)

@@ -11,7 +11,14 @@ from partialpool._typing import AnyArray, Bools, Floats, Ints
 from partialpool.data.frames import Rows
 from partialpool.data.labels import shown, sorted_order, unify
 from partialpool.data.rules import LARGEST, Rule, no_rows
-from partialpool.data.statistics import placed, still_absent
+from partialpool.data.statistics import (
+    alike,
+    both_withheld,
+    placed,
+    refuse_all_small,
+    still_absent,
+    withheld,
+)
 from partialpool.errors import DataError
 from partialpool.formula import CountFamily, CountRoles
 
@@ -40,12 +47,15 @@ class CountStatistics:
         Trials, or exposure, of each group; may be 0.
     square : ndarray, shape (J,)
         Sum over rows of events squared / size: what tells rows that vary more than the family.
-    log_constant : float
-        Sum over rows of the parts of the log likelihood that no parameter changes.
+    log_constants : ndarray, shape (J,)
+        Sum over the rows of each group of the parts of the log likelihood that no parameter
+        changes.
     n_rows, n_dropped : int
         Rows received, and of these, rows left out because a value was missing.
     absent : ndarray
         Labels of groups in the data of which no row could be used.
+    labels_from_text, withheld
+        As in `GroupStatistics`.
     """
 
     family: CountFamily
@@ -57,10 +67,12 @@ class CountStatistics:
     y: Floats
     size: Floats
     square: Floats
-    log_constant: float
+    log_constants: Floats
     n_rows: int
     n_dropped: int
     absent: AnyArray
+    labels_from_text: bool = False
+    withheld: tuple[int, int] = (0, 0)
 
     @property
     def n_groups(self) -> int:
@@ -77,6 +89,11 @@ class CountStatistics:
         """Own proportion or rate of each group: no pooling; nan where the size is 0."""
         with np.errstate(invalid="ignore"):
             return np.asarray(self.y / self.size)
+
+    @property
+    def log_constant(self) -> float:
+        """Sum over all rows of what no parameter changes in the log likelihood."""
+        return float(self.log_constants.sum())
 
     @property
     def weight(self) -> Floats:
@@ -102,9 +119,28 @@ class CountStatistics:
 
     def sorted(self) -> CountStatistics:
         """Return the same statistics with the groups in label order."""
-        order = sorted_order(self.labels)
-        fields = ("labels", "n", "y", "size", "square")
-        return replace(self, **{k: getattr(self, k)[order] for k in fields})
+        return self.of_groups(sorted_order(self.labels))
+
+    def of_groups(self, which: AnyArray) -> CountStatistics:
+        """Return the statistics of these groups (indices, or one bool a group)."""
+        fields = ("labels", "n", "y", "size", "square", "log_constants")
+        return replace(self, **{k: getattr(self, k)[which] for k in fields})
+
+    def without_small_groups(self, least: int) -> CountStatistics:
+        """Return the statistics of the groups of at least so many rows; the rest is counted.
+
+        Raises
+        ------
+        DataError
+            If no group has so many rows.
+        """
+        small = self.n < least
+        refuse_all_small(small, self.n, least)
+        return replace(
+            self.of_groups(~small),
+            absent=self.absent[:0],
+            withheld=withheld(self, small),
+        )
 
     def combine(self, other: CountStatistics) -> CountStatistics:
         """Return the statistics of both sets of rows together; associative and commutative.
@@ -121,6 +157,9 @@ class CountStatistics:
                 "only statistics of the same family, group column, outcome and size can be "
                 f"combined; received {mine} and {theirs}"
             )
+        first, second = alike(self, other)
+        if first is not self or second is not other:
+            return first.combine(second)
         labels, (a, b) = unify(self.labels, other.labels)
 
         def added(mine: AnyArray, theirs: AnyArray) -> AnyArray:
@@ -133,10 +172,12 @@ class CountStatistics:
             y=added(self.y, other.y),
             size=added(self.size, other.size),
             square=added(self.square, other.square),
-            log_constant=self.log_constant + other.log_constant,
+            log_constants=added(self.log_constants, other.log_constants),
             n_rows=self.n_rows + other.n_rows,
             n_dropped=self.n_dropped + other.n_dropped,
             absent=still_absent(self.absent, other.absent, labels),
+            labels_from_text=self.labels_from_text and other.labels_from_text,
+            withheld=both_withheld(self, other),
         )
 
 
@@ -198,6 +239,11 @@ def size_name(roles: CountRoles) -> str:
     return "trials" if roles.proportion else "rows"
 
 
+def beyond_size(roles: CountRoles) -> Rule:
+    """The rule that events keep to the size of their row."""
+    return AMONG if roles.proportion else UNEXPOSED
+
+
 def reduce(rows: Rows, roles: CountRoles) -> CountStatistics:
     """Reduce rows to one record a group; rows with a missing value are counted and left out.
 
@@ -233,7 +279,7 @@ def reduce(rows: Rows, roles: CountRoles) -> CountStatistics:
         y=total_of(y),
         size=total_of(size),
         square=total_of(square),
-        log_constant=float(log_constant(y, size, roles.proportion).sum()),
+        log_constants=total_of(log_constant(y, size, roles.proportion)),
         n_rows=total,
         n_dropped=total - int(keep.sum()),
         absent=rows.labels[~full],
@@ -254,7 +300,7 @@ def _check(rows: Rows, roles: CountRoles, keep: Bools) -> None:
     if roles.size is not None:
         y, size = rows.numbers[roles.outcome.name], rows.numbers[roles.size.name]
         above = (y > size) if roles.proportion else (y > 0) & (size == 0)
-        _refuse(rows, roles.outcome.name, keep & above, AMONG if roles.proportion else UNEXPOSED)
+        _refuse(rows, roles.outcome.name, keep & above, beyond_size(roles))
 
 
 def _refuse(rows: Rows, name: str, bad: Bools, rule: Rule) -> None:

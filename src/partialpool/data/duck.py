@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -16,10 +16,8 @@ from partialpool.data import labels as lab
 from partialpool.data.csv_files import explain
 from partialpool.data.frames import not_a_number
 from partialpool.data.sql import Groups, Kind
-from partialpool.data.statements import COLUMNS
 from partialpool.data.table import Table
 from partialpool.errors import DataError, MissingExtraError
-from partialpool.formula import OneWay
 
 SOURCE = f"partialpool_rows_{uuid.uuid4().hex}"
 """The name of the rows in a query: one that no table or view of the user has."""
@@ -105,14 +103,14 @@ class DuckDB:
     ----------
     relation : duckdb.DuckDBPyRelation
         The rows.
-    roles : OneWay
-        Which column plays which part.
+    given : mapping
+        The user's column for each column that the statements name.
     run : callable, optional
         How the long queries are run; a caller that shows progress passes its own.
     """
 
     relation: Any
-    roles: OneWay
+    given: Mapping[str, str]
     run: Fetch = fetch_now
 
     numbered: ClassVar[bool] = True
@@ -134,7 +132,7 @@ class DuckDB:
         return ("text" if kind == "VARCHAR" else "other"), kind
 
     def groups(self, sql: str) -> Groups:
-        kind = self.type_of(self.roles.group.name)[1]
+        kind = self.type_of(self.given["g"])[1]
         # integers are faster sorted here, and an ENUM sorts by its own order in the database
         sort_here = kind in INTEGERS or kind.startswith("ENUM")
         ordered = sql if sort_here else f"SELECT * FROM ({sql}) AS t ORDER BY g ASC"
@@ -152,10 +150,8 @@ class DuckDB:
 
     def _rows(self, source: str) -> str:
         """The user's columns, named as the statements name them."""
-        given = {name: getattr(self.roles, role) for role, name in COLUMNS.items()}
-        columns = [f"{quote(c.name)} AS {name}" for name, c in given.items() if c is not None]
-        group = f"{quote(self.roles.group.name)} AS g"
-        return f"(SELECT {', '.join([group, *columns])} FROM {source})"
+        columns = [f"{quote(name)} AS {role}" for role, name in self.given.items()]
+        return f"(SELECT {', '.join(columns)} FROM {source})"
 
 
 def group_table(result: Any, run: Fetch, *, plain: bool, sort: bool) -> Groups:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -63,12 +63,16 @@ class Usable:
 
     def chunks(self) -> Iterator[Chunk]:
         """Go through the used rows once."""
-        return used_rows(self.source, self.roles)
+        return used_rows(self.source.chunks(), self.roles)
+
+    def sample(self) -> Iterator[Chunk]:
+        """Go through enough of the used rows for rough means."""
+        return used_rows(self.source.sample(), self.roles)
 
 
-def used_rows(source: Source, roles: Mixed, *, numbered: bool = False) -> Iterator[Chunk]:
+def used_rows(chunks: Iterable[Chunk], roles: Mixed) -> Iterator[Chunk]:
     """Go through the rows that miss nothing; the sd of a summary of one row is not missing."""
-    for chunk in source.chunks(numbered=numbered):
+    for chunk in chunks:
         filled = _fill_unused_sd(chunk, roles)
         keep = filled.whole()
         yield filled if keep.all() else filled.part(keep)
@@ -155,7 +159,7 @@ def find(
     """Positions of bad rows in order, a value of each, and the labels of their groups."""
     group = roles.factors[0].name
     found = []
-    for chunk in used_rows(source, roles, numbered=True):
+    for chunk in used_rows(source.chunks(numbered=True), roles):
         part = chunk.part(bad(chunk))
         assert part.rows is not None
         found.append((part.rows, value(part), source.labels[group][part.codes[group]]))

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from partialpool.data import arrays, counts, counts_sql, duck, files, frames, spark, sql
+from partialpool.data import (
+    arrays,
+    count_statements,
+    counts,
+    counts_sql,
+    duck,
+    files,
+    frames,
+    spark,
+    sql,
+    statements,
+)
 from partialpool.data.counts import CountStatistics
 from partialpool.data.excel import is_workbook, read_excel
 from partialpool.data.labels import integers_if_plain
@@ -54,48 +65,45 @@ def read_statistics(
     ColumnError
         If a column of the formula is missing.
     """
-    return _read(roles, data, progress, arrays.reduce, _by_sql)
+    return _read(roles, data, progress, MEASUREMENTS)
 
 
 def read_counts(
     roles: CountRoles, data: Any, *, progress: Progress | None = None
 ) -> Reading[CountStatistics]:
     """Reduce counts to one record a group; as `read_statistics`."""
-    return _read(roles, data, progress, counts.reduce, counts_sql.reduce)
+    return _read(roles, data, progress, COUNTS)
 
 
-def _by_sql(relation: Any, roles: OneWay, fetch: duck.Fetch) -> GroupStatistics:
-    return sql.reduce(duck.DuckDB(relation, roles, fetch), roles)
+@dataclass(frozen=True, slots=True)
+class _Way(Generic[R, S]):
+    """How rows become statistics: rows in memory, and rows in an engine that speaks SQL."""
+
+    from_rows: Callable[[frames.Rows, R], S]
+    by_sql: Callable[[sql.Engine, R], S]
+    given: Callable[[R], dict[str, str]]
+    plan: Callable[[sql.Engine, R], Iterator[tuple[str, str]]]
 
 
-def _read(
-    roles: R,
-    data: Any,
-    progress: Progress | None,
-    from_rows: Callable[[frames.Rows, R], S],
-    from_relation: Callable[[Any, R, duck.Fetch], S],
-) -> Reading[S]:
+MEASUREMENTS = _Way(arrays.reduce, sql.reduce, statements.given, sql.plan)
+COUNTS = _Way(counts.reduce, counts_sql.reduce, count_statements.given, counts_sql.plan)
+
+
+def _read(roles: R, data: Any, progress: Progress | None, way: _Way[R, S]) -> Reading[S]:
     if is_workbook(data):
         data = read_excel(files.existing(data))
     if files.are_paths(data):
-        return Reading(_read_file(data, roles, progress, from_relation), as_table)
+        return Reading(_read_file(data, roles, progress, way), as_table)
     kind = checked_kind(data)
     if kind == "duckdb":
         with duck.translated():
-            return Reading(from_relation(data, roles, duck.fetch_now), handing_back(data))
+            engine = duck.DuckDB(data, way.given(roles))
+            return Reading(way.by_sql(engine, roles), handing_back(data))
     if kind == "pyspark":
-        return Reading(_from_spark(data, roles), as_table)
-    return Reading(from_rows(frames.extract(data, kind, roles), roles).sorted(), handing_back(data))
-
-
-def _from_spark(data: Any, roles: OneWay | CountRoles) -> Any:
-    if not isinstance(roles, OneWay):
-        raise DataError(
-            "a Spark DataFrame is reduced where it is for measurements; of counts give what it "
-            "collects to, data.toArrow(), or write it to Parquet files"
-        )
-    with spark.translated():
-        return sql.reduce(spark.Spark(data, roles), roles)
+        with spark.translated():
+            return Reading(way.by_sql(spark.Spark(data, way.given(roles)), roles), as_table)
+    rows = frames.extract(data, kind, roles)
+    return Reading(way.from_rows(rows, roles).sorted(), handing_back(data))
 
 
 def handing_back(data: Any) -> Callable[[Table], Any]:
@@ -108,31 +116,43 @@ def handing_back(data: Any) -> Callable[[Table], Any]:
     return partial(build_frame, library=kind)
 
 
-def explain_reading(roles: OneWay, data: Any) -> str:
-    """Say what `read_statistics` will do with the data: the statements, in their order.
+def explain_reading(roles: OneWay | CountRoles, data: Any) -> str:
+    """Say what reading will do with the data: the statements, in their order.
 
     Raises
     ------
     DataError, ColumnError
         If the data cannot be read, as far as that is known before reading them.
     """
+    if isinstance(roles, OneWay):
+        return _explain(roles, data, MEASUREMENTS, TWO_PASSES)
+    return _explain(roles, data, COUNTS, ONE_PASS)
+
+
+ONE_PASS = "and one pass (numpy.bincount) sums the events and the sizes of each group."
+TWO_PASSES = "and two passes (numpy.bincount) sum each group about its mean."
+
+
+def _explain(roles: R, data: Any, way: _Way[R, S], in_memory: str) -> str:
     if files.are_paths(data):
         opened = files.open_file(data, roles)
         with duck.translated():
-            engine = duck.DuckDB(opened.relation, roles)
-            return _plan(f"DuckDB reads {_files(opened.names)}", engine, roles)
+            engine = duck.DuckDB(opened.relation, way.given(roles))
+            return _plan(f"DuckDB reads {_files(opened.names)}", way.plan(engine, roles))
     kind = checked_kind(data)
     if kind == "duckdb":
         with duck.translated():
-            return _plan("DuckDB reads the relation", duck.DuckDB(data, roles), roles)
+            engine = duck.DuckDB(data, way.given(roles))
+            return _plan("DuckDB reads the relation", way.plan(engine, roles))
     if kind == "pyspark":
         with spark.translated():
-            return _plan("Spark reads the DataFrame", spark.Spark(data, roles), roles)
+            on_spark = spark.Spark(data, way.given(roles))
+            return _plan("Spark reads the DataFrame", way.plan(on_spark, roles))
     name = "dict" if kind == "mapping" else kind
     columns = ", ".join(c.name for c in roles.columns)
     return (
         f"In memory ({name}): the columns {columns} become arrays, the labels are numbered,\n"
-        "and two passes (numpy.bincount) sum each group about its mean. No query is run."
+        f"{in_memory} No query is run."
     )
 
 
@@ -140,9 +160,9 @@ def _files(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{len(names):,} files, {names[0]} and so on"
 
 
-def _plan(what: str, engine: sql.Engine, roles: OneWay) -> str:
+def _plan(what: str, steps: Iterator[tuple[str, str]]) -> str:
     lines = [f"{what}; one record a group comes back."]
-    for i, (purpose, statement) in enumerate(sql.plan(engine, roles), 1):
+    for i, (purpose, statement) in enumerate(steps, 1):
         lines += ["", f"{i}. {purpose}:", statement]
     return "\n".join(lines)
 
@@ -165,24 +185,18 @@ def checked_kind(data: Any) -> str:
     return kind
 
 
-def _read_file(
-    paths: files.Paths,
-    roles: R,
-    progress: Progress | None,
-    from_relation: Callable[[Any, R, duck.Fetch], S],
-) -> S:
+def _read_file(paths: files.Paths, roles: R, progress: Progress | None, way: _Way[R, S]) -> S:
     opened = files.open_file(paths, roles)
     fetch = files.watched(opened.connection, progress) if progress else duck.fetch_now
     try:
         with duck.translated():
-            statistics = from_relation(opened.relation, roles, fetch)
+            engine = duck.DuckDB(opened.relation, way.given(roles), fetch)
+            statistics = way.by_sql(engine, roles)
     finally:
         opened.check_unchanged()
     if opened.text_labels:
         labels = integers_if_plain(statistics.labels)
-        statistics = replace(statistics, labels=labels).sorted()
-        if isinstance(statistics, GroupStatistics):
-            return replace(statistics, labels_from_text=True)
+        return replace(statistics, labels=labels, labels_from_text=True).sorted()
     return statistics
 
 

@@ -68,6 +68,9 @@ class Source(Protocol):
     def chunks(self, *, numbered: bool = False) -> Iterator[Chunk]:
         """Go through all rows once, in parts; with their positions if asked for."""
 
+    def sample(self) -> Iterator[Chunk]:
+        """Go through enough rows for rough means."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MemorySource:
@@ -79,8 +82,18 @@ class MemorySource:
 
     def chunks(self, *, numbered: bool = False) -> Iterator[Chunk]:  # noqa: ARG002 (always known)
         """Go through all rows once, in parts."""
-        for start in range(0, len(self.data), CHUNK):
-            yield self.data.part(slice(start, start + CHUNK))
+        return in_chunks(self.data, self.labels)
+
+    def sample(self) -> Iterator[Chunk]:
+        """Go through all rows: they are here."""
+        return in_chunks(self.data, self.labels)
+
+
+def in_chunks(rows: Chunk, labels: Mapping[str, AnyArray]) -> Iterator[Chunk]:
+    """Rows in parts, no smaller than the number of groups: each part costs a pass over these."""
+    step = max([CHUNK, *map(len, labels.values())])
+    for start in range(0, len(rows), step):
+        yield rows.part(slice(start, start + step))
 
 
 def from_frame(data: Any, kind: str, roles: Mixed) -> MemorySource:

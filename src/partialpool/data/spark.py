@@ -6,7 +6,7 @@ pass may mean a long job, NaN is looked for at the first try.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -16,9 +16,7 @@ import numpy as np
 from partialpool._typing import AnyArray
 from partialpool.data import labels as lab
 from partialpool.data.sql import Groups, Kind
-from partialpool.data.statements import COLUMNS
 from partialpool.errors import DataError, MissingExtraError
-from partialpool.formula import OneWay
 
 FLOATS = ("float", "double")
 NUMERIC = ("tinyint", "smallint", "int", "bigint", "boolean")
@@ -59,12 +57,12 @@ class Spark:
     ----------
     frame : pyspark.sql.DataFrame
         The rows; not a streaming frame.
-    roles : OneWay
-        Which column plays which part.
+    given : mapping
+        The user's column for each column that the statements name.
     """
 
     frame: Any
-    roles: OneWay
+    given: Mapping[str, str]
 
     numbered: ClassVar[bool] = False
     nan_plans: ClassVar[tuple[bool, ...]] = (True,)
@@ -121,10 +119,9 @@ class Spark:
     def _rows(self) -> Any:
         """The user's columns, named as the statements name them; taken by place, not by name."""
         names = self.columns
-        given = {name: getattr(self.roles, role) for role, name in COLUMNS.items()}
-        found = {"g": self.roles.group, **{k: c for k, c in given.items() if c is not None}}
         numbered = self.frame.toDF(*(f"c{i}" for i in range(len(names))))
-        return numbered.selectExpr(*(f"c{names.index(c.name)} AS {k}" for k, c in found.items()))
+        columns = (f"c{names.index(name)} AS {role}" for role, name in self.given.items())
+        return numbered.selectExpr(*columns)
 
 
 def _labels(column: Any) -> AnyArray:

@@ -6,7 +6,7 @@ shows that this was not enough, a second pass takes them about each group's own 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -14,12 +14,13 @@ import numpy as np
 
 from partialpool._typing import AnyArray
 from partialpool.data import labels as lab
+from partialpool.data.checked_rows import CheckedRows, count_values, first_text
 from partialpool.data.frames import check_column, not_a_number
-from partialpool.data.rules import LARGEST, RULES, no_rows, overflow
+from partialpool.data.rules import LARGEST, no_rows, overflow
 from partialpool.data.statements import COLUMNS, Statements
 from partialpool.data.statistics import GroupStatistics, without_rounding
 from partialpool.errors import DataError
-from partialpool.formula import OneWay
+from partialpool.formula import Columns, OneWay
 
 CANCELLATION = 1e4
 """Largest ratio of shifted to within-group sum of squares before a second pass."""
@@ -45,6 +46,10 @@ class Engine(Protocol):
     @property
     def columns(self) -> Sequence[str]:
         """Names of the user's columns."""
+
+    @property
+    def given(self) -> Mapping[str, str]:
+        """The user's column for each column that the statements name."""
 
     @property
     def numbered(self) -> bool:
@@ -84,7 +89,7 @@ def reduce(engine: Engine, roles: OneWay) -> GroupStatistics:
         refused = found.sums.get("refused", np.zeros(1)).any()
         if not refused and (squares < 0.1 * LARGEST**2).all():
             return _statistics(engine, statements, found, center)
-    error = _broken_rule(engine, statements)
+    error = broken_rule(engine, statements.rows)
     if error is None and np.isfinite(squares).all():
         return _statistics(engine, statements, found, center)
     raise error or overflow(roles)
@@ -101,8 +106,8 @@ def plan(engine: Engine, roles: OneWay) -> Iterator[tuple[str, str]]:
     )
 
 
-def checked_types(engine: Engine, roles: OneWay) -> dict[str, Kind]:
-    """What the column of each role holds.
+def checked_types(engine: Engine, roles: Columns) -> dict[str, Kind]:
+    """What each column of numbers holds, by its name in the statements.
 
     Raises
     ------
@@ -111,37 +116,45 @@ def checked_types(engine: Engine, roles: OneWay) -> dict[str, Kind]:
     """
     for column in roles.columns:
         check_column(column.name, list(engine.columns), column.at)
-    kind, name = engine.type_of(roles.group.name)
+    check_label(engine, roles.group.name)
+    return number_kinds(engine, {x: name for x, name in engine.given.items() if x != "g"})
+
+
+def check_label(engine: Engine, name: str) -> None:
+    """Raise a DataError if the values of a column cannot be labels."""
+    kind, its_name = engine.type_of(name)
     if kind == "nested":
         raise DataError(
-            f'column "{roles.group.name}" holds {name} values; a group label is a single value, '
+            f'column "{name}" holds {its_name} values; a group label is a single value, '
             "such as text, a number or a date"
         )
-    given = {r: getattr(roles, r).name for r in COLUMNS if getattr(roles, r) is not None}
-    for role, column_name in given.items():
-        kind, name = engine.type_of(column_name)
+
+
+def number_kinds(engine: Engine, given: Mapping[str, str]) -> dict[str, Kind]:
+    """What each of these columns holds; a DataError where it is not numbers."""
+    for x, column in given.items():
+        kind, name = engine.type_of(column)
         if kind == "text":
-            _refuse_text(engine, roles, role, column_name)
+            _refuse_text(engine, x, column)
         if kind in ("nested", "other"):
-            raise DataError(f'column "{column_name}" must hold numbers; it holds {name} values')
-    return {role: engine.type_of(column_name)[0] for role, column_name in given.items()}
+            raise DataError(f'column "{column}" must hold numbers; it holds {name} values')
+    return {x: engine.type_of(column)[0] for x, column in given.items()}
 
 
-def _refuse_text(engine: Engine, roles: OneWay, role: str, name: str) -> None:
+def _refuse_text(engine: Engine, x: str, name: str) -> None:
     """Refuse a text column, unless it is empty."""
-    statements = Statements(roles, frozenset(), False)
-    found = engine.fetch(statements.first_text(role, numbered=engine.numbered))
+    found = engine.fetch(first_text(x, numbered=engine.numbered))
     if found:
         value, *row = found[0]
         raise not_a_number(name, value, row[0] if row else None)
-    if engine.fetch(statements.count_values(role))[0][0]:
+    if engine.fetch(count_values(x))[0][0]:
         raise DataError(
             f'column "{name}" holds numbers stored as text; convert it to a numeric type'
         )
 
 
 def _statements(roles: OneWay, types: dict[str, Kind], nan_is_missing: bool) -> Statements:
-    floating = frozenset(role for role, kind in types.items() if kind == "floating")
+    floating = frozenset(role for role, x in COLUMNS.items() if types.get(x) == "floating")
     return Statements(roles, floating, nan_is_missing)
 
 
@@ -201,17 +214,14 @@ def _second_pass(engine: Engine, sql: str, labels: AnyArray, used: AnyArray) -> 
     return own.sums
 
 
-def _broken_rule(engine: Engine, statements: Statements) -> DataError | None:
+def broken_rule(engine: Engine, rows: CheckedRows) -> DataError | None:
     """The error that names the first rows whose values are not allowed, if there are any."""
-    for role, rule in RULES.items():
-        column = getattr(statements.roles, role)
-        if column is None:
-            continue
-        ((count,),) = engine.fetch(statements.count_broken(role))
+    for broken in rows.checks:
+        ((count,),) = engine.fetch(rows.count_broken(broken))
         if not count:
             continue
-        found = engine.fetch(statements.first_broken(role, numbered=engine.numbered))
-        rows = [f[2] for f in found] if engine.numbered else None
+        found = engine.fetch(rows.first_broken(broken, numbered=engine.numbered))
+        at = [f[2] for f in found] if engine.numbered else None
         groups = lab.shown([f[1] for f in found])
-        return rule.broken(column.name, [f[0] for f in found], rows, count, groups)
+        return broken.rule.broken(broken.column, [f[0] for f in found], at, count, groups)
     return None

@@ -16,6 +16,7 @@ import numpy as np
 from partialpool._typing import AnyArray, Ints
 from partialpool.data import labels as lab
 from partialpool.data.duck import (
+    INTEGERS,
     NESTED,
     SOURCE,
     Fetch,
@@ -26,12 +27,14 @@ from partialpool.data.duck import (
     translated,
 )
 from partialpool.data.frames import check_column
-from partialpool.data.source import CHUNK, Chunk, in_order
+from partialpool.data.source import Chunk, in_chunks, in_order
 from partialpool.errors import DataError
 from partialpool.formula import Mixed
 
 PART = 4_000_000
 """Rows that come out of the database at once."""
+SPARSE = 8
+"""Whole numbers are their own codes if their range is at most this many times their number."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +76,11 @@ class SqlSource:
         once = self.n_parts == 1 and not numbered
         parts = [self._only] if once else (self._part(k, numbered) for k in range(self.n_parts))
         for part in parts:
-            for start in range(0, len(part), CHUNK):
-                yield part.part(slice(start, start + CHUNK))
+            yield from in_chunks(part, self.labels)
+
+    def sample(self) -> Iterator[Chunk]:
+        """Some of the rows, chosen by their values."""
+        return in_chunks(self._only if self.n_parts == 1 else self._part(0, False), self.labels)
 
     @cached_property
     def _only(self) -> Chunk:
@@ -153,14 +159,31 @@ def from_relation(
     numbers = tuple(dict.fromkeys(n.name for n in measured))
     _check(relation, types, coded, numbers)
     plain = {n.name for n in roles.labels} if text_labels else set()
-    places: dict[str, Ints] = {}
-    labels: dict[str, AnyArray] = {}
-    for name in coded:
-        places[name], labels[name] = _labels(relation, name, types[name], name in plain)
-    query = _query(numbers, coded, types)
+    found = {n: _labels(relation, n, types[n], n in plain) for n in coded}
+    query = _query(numbers, coded, types, {n: c.low for n, c in found.items()})
     ((total,),) = relation.query(SOURCE, f"SELECT COUNT(*) FROM {SOURCE}").fetchall()
     parts = max(1, -(-total // PART))
+    labels = {n: c.labels for n, c in found.items()}
+    places = {n: c.place for n, c in found.items()}
     return SqlSource(relation, labels, texts, places, query, numbers, coded, parts, fetch)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Labels:
+    """The labels of a column, sorted.
+
+    Parameters
+    ----------
+    labels : ndarray
+    place : ndarray of int
+        From a code of the database to the label's place in `labels`; the last entry is -1.
+    low : int, optional
+        Where the codes are the labels themselves, whole numbers, less this one.
+    """
+
+    labels: AnyArray
+    place: Ints
+    low: int | None
 
 
 def _is_category(kind: str) -> bool:
@@ -190,26 +213,44 @@ def _label_query(name: str, kind: str) -> str:
     )
 
 
-def _labels(relation: Any, name: str, kind: str, plain: bool) -> tuple[Ints, AnyArray]:
-    """The labels of a column, sorted, and where each of the database's codes stands among them."""
+def _labels(relation: Any, name: str, kind: str, plain: bool) -> _Labels:
     result = relation.query(SOURCE, f"{_label_query(name, kind)} ORDER BY code")
     if is_plain(kind):
         found = result.fetchnumpy()["g"]
         labels = lab.as_labels(np.asarray(found.data if np.ma.isMaskedArray(found) else found))
     else:
         labels = lab.as_labels([row[0] for row in result.fetchall()])
+    low, high = (int(labels[0]), int(labels[-1])) if kind in INTEGERS and len(labels) else (0, -1)
+    if 0 <= high - low <= SPARSE * len(labels):
+        place = np.full(high - low + 2, -1, dtype=np.int64)
+        place[labels.astype(np.int64) - low] = np.arange(len(labels))
+        return _Labels(labels, place, low)
     if labels.dtype.kind == "O" and plain:
         labels = lab.integers_if_plain(labels)
     codes, labels = in_order(np.arange(len(labels)), labels)
-    return np.append(codes, -1), labels
+    return _Labels(labels, np.append(codes, -1), None)
 
 
-def _query(numbers: tuple[str, ...], coded: tuple[str, ...], types: Mapping[str, str]) -> str:
-    tables = [f"l{i} AS MATERIALIZED ({_label_query(n, types[n])})" for i, n in enumerate(coded)]
+def _query(
+    numbers: tuple[str, ...],
+    coded: tuple[str, ...],
+    types: Mapping[str, str],
+    low: Mapping[str, int | None],
+) -> str:
+    """Select numbers, and codes: whole numbers as they are, other labels by a join."""
+    joined = {n: f"l{i}" for i, n in enumerate(coded) if low[n] is None}
+    tables = [f"{t} AS MATERIALIZED ({_label_query(n, types[n])})" for n, t in joined.items()]
     columns = [f"CAST({quote(n)} AS DOUBLE) AS n{i}" for i, n in enumerate(numbers)]
     columns += [f"{quote(n)} AS g{i}" for i, n in enumerate(coded)]
     inner = f"SELECT {{row}} AS r, {', '.join(columns)} FROM {SOURCE}"
     outer = ["r", *(f"n{i}" for i in range(len(numbers)))]
-    outer += [f"l{i}.code AS c{i}" for i in range(len(coded))]
-    joins = " ".join(f"LEFT JOIN l{i} ON t.g{i} = l{i}.g" for i in range(len(coded)))
-    return f"WITH {', '.join(tables)} SELECT {', '.join(outer)} FROM ({inner}) AS t {joins}"
+    for i, n in enumerate(coded):
+        code = f"{joined[n]}.code" if n in joined else f"CAST(t.g{i} AS BIGINT) - ({low[n]})"
+        outer.append(f"{code} AS c{i}")
+    joins = " ".join(
+        f"LEFT JOIN {joined[n]} ON t.g{i} = {joined[n]}.g"
+        for i, n in enumerate(coded)
+        if n in joined
+    )
+    first = f"WITH {', '.join(tables)} " if tables else ""
+    return f"{first}SELECT {', '.join(outer)} FROM ({inner}) AS t {joins}"

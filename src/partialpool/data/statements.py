@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from partialpool.data.checked_rows import CheckedRows, check, number
 from partialpool.data.rules import RULES
 from partialpool.formula import OneWay
 
@@ -17,6 +18,13 @@ COLUMNS = {"outcome": "y", "se": "se", "weights": "weight", "count": "size", "sd
 """What the column of each role is called in the statements; the group is `g`."""
 
 PILOT_ROWS = 2048
+
+
+def given(roles: OneWay) -> dict[str, str]:
+    """The user's column for each column that the statements name."""
+    columns = {name: getattr(roles, role) for role, name in COLUMNS.items()}
+    found = {"g": roles.group, **columns}
+    return {name: column.name for name, column in found.items() if column is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,78 +111,35 @@ class Statements:
 
     def pilot(self) -> str:
         """The outcome of the first rows, from which the centre is taken."""
-        return f"SELECT y FROM ({self._cast()}) AS r LIMIT {PILOT_ROWS}"
+        return f"SELECT y FROM ({self.rows.cast()}) AS r LIMIT {PILOT_ROWS}"
 
-    # what went wrong ----------------------------------------------------------------------
-
-    def count_broken(self, role: str) -> str:
-        """How many complete rows hold a value that their role does not allow."""
-        return f"SELECT COUNT(*) FROM ({self._cast()}) AS r WHERE {self._broken(role)}"
-
-    def first_broken(self, role: str, *, numbered: bool) -> str:
-        """Value, group and (where rows are numbered) number of the first such rows."""
-        number, order = (", r", " ORDER BY r") if numbered else ("", "")
-        return (
-            f"SELECT {COLUMNS[role]}, g{number} FROM ({self._cast(numbered)}) AS c "
-            f"WHERE {self._broken(role)}{order} LIMIT 5"
-        )
-
-    def first_text(self, role: str, *, numbered: bool) -> str:
-        """The first value of a text column that is no number, and the number of its row."""
-        x = COLUMNS[role]
-        number, row = (", r", "ROW_NUMBER() OVER () AS r, ") if numbered else ("", "")
-        return (
-            f"SELECT {x}{number} FROM (SELECT {row}{x} FROM {{rows}}) AS c "
-            f"WHERE {x} IS NOT NULL AND TRY_CAST({x} AS DOUBLE) IS NULL LIMIT 1"
-        )
-
-    def count_values(self, role: str) -> str:
-        """How many values of a column are not NULL."""
-        return f"SELECT COUNT({COLUMNS[role]}) FROM {{rows}}"
-
-    # the parts ----------------------------------------------------------------------------
+    @property
+    def rows(self) -> CheckedRows:
+        """The rows as numbers, and what these may be."""
+        roles = ("outcome", *self._extras)
+        names = given(self.roles)
+        checks = (check(names[COLUMNS[r]], COLUMNS[r], RULES[r]) for r in roles)
+        return CheckedRows({"g": "g"}, dict(self._numbers()), tuple(checks))
 
     @property
     def _extras(self) -> list[str]:
         """The roles beside group and outcome that the formula gives."""
         return [r for r in COLUMNS if r != "outcome" and getattr(self.roles, r) is not None]
 
-    def _cast(self, numbered: bool = False) -> str:
-        """The rows as numbers, NULL where a value is missing."""
-        row = "ROW_NUMBER() OVER () AS r, " if numbered else ""
-        return f"SELECT {row}g, {', '.join(self._numbers())} FROM {{rows}}"
-
-    def _numbers(self) -> Iterator[str]:
+    def _numbers(self) -> Iterator[tuple[str, str]]:
         for role in ("outcome", *self._extras):
             name = COLUMNS[role]
-            x = f"CAST({name} AS DOUBLE)"
-            if role in self.floating and (self.nan_is_missing or role != "outcome"):
-                x = f"CASE WHEN ISNAN({x}) THEN NULL ELSE {x} END"
+            floating = role in self.floating and (self.nan_is_missing or role != "outcome")
+            x = number(name, floating=floating)
             if role == "sd":  # the sd of one row says nothing; a missing one is no loss
                 x = f"CASE WHEN size = 1 THEN CAST(0 AS DOUBLE) ELSE {x} END"
-            yield f"{x} AS {name}"
+            yield name, x
 
     def _measured(self, center: str) -> str:
         """Each row as it is summed: `d` is NULL where the row does not enter."""
         d = f"y - CAST({center} AS DOUBLE)"
         if not self._extras:
-            return f"SELECT g, {d} AS d FROM ({self._cast()}) AS c"
+            return f"SELECT g, {d} AS d FROM ({self.rows.cast()}) AS c"
         row = {"d": d, **one_way_sums(self.roles).row}
         columns = ", ".join(f"CASE WHEN ok > 0 THEN {sql} END AS {k}" for k, sql in row.items())
-        return f"SELECT g, ok, {columns} FROM ({self._judged()}) AS j"
-
-    def _judged(self) -> str:
-        """The rows with `ok`: 1 enters, 0 incomplete, -1 with a value that is not allowed."""
-        roles = ("outcome", *self._extras)
-        bad = " OR ".join(f"({RULES[r].bad_sql.format(x=COLUMNS[r])})" for r in roles)
-        return (
-            f"SELECT *, CASE WHEN {self._incomplete()} THEN 0 WHEN {bad} THEN -1 ELSE 1 END AS ok "
-            f"FROM ({self._cast()}) AS c"
-        )
-
-    def _incomplete(self) -> str:
-        return " OR ".join(f"{COLUMNS[r]} IS NULL" for r in ("outcome", *self._extras))
-
-    def _broken(self, role: str) -> str:
-        bad = RULES[role].bad_sql.format(x=COLUMNS[role])
-        return f"g IS NOT NULL AND NOT ({self._incomplete()}) AND {bad}"
+        return f"SELECT g, ok, {columns} FROM ({self.rows.judged()}) AS j"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
 
 import numpy as np
 
-from partialpool._typing import AnyArray, Floats, Ints
+from partialpool._typing import AnyArray, Bools, Floats, Ints
 from partialpool.data.labels import as_labels, sorted_order, unify
 from partialpool.errors import DataError
 
@@ -107,13 +108,7 @@ class GroupStatistics:
             If no group has so many rows.
         """
         small = self.n < least
-        if small.all():
-            raise DataError(
-                f"no group has {least} rows or more (the largest has {self.n.max()}), so nothing "
-                "is left to share; choose a smaller number"
-            )
-        groups = int(small.sum()) + len(self.absent)
-        rows = int(self.n[small].sum())
+        refuse_all_small(small, self.n, least)
         kept = self.of_groups(~small)
         center = self.center + float(np.average(kept.mean, weights=kept.weight))
         return replace(
@@ -121,7 +116,7 @@ class GroupStatistics:
             mean=kept.mean + (self.center - center),
             center=center,  # the old one tells of the groups that are left out
             absent=self.absent[:0],
-            withheld=(self.withheld[0] + groups, self.withheld[1] + rows),
+            withheld=withheld(self, small),
         )
 
     def combine(self, other: GroupStatistics) -> GroupStatistics:
@@ -142,10 +137,9 @@ class GroupStatistics:
                 "only statistics of the same outcome, group column and kind can be combined; "
                 f"received {mine} and {theirs} (group column, outcome, standard errors known)"
             )
-        if _is_text(self.labels) != _is_text(other.labels):
-            first, second = _spelled_out(self), _spelled_out(other)
-            if first is not self or second is not other:
-                return first.combine(second)
+        first, second = alike(self, other)
+        if first is not self or second is not other:
+            return first.combine(second)
         labels, (a, b) = unify(self.labels, other.labels)
         size = len(labels)
         wa, wb = placed(self.weight, a, size), placed(other.weight, b, size)
@@ -165,10 +159,7 @@ class GroupStatistics:
             n_dropped=self.n_dropped + other.n_dropped,
             absent=still_absent(self.absent, other.absent, labels),
             labels_from_text=self.labels_from_text and other.labels_from_text,
-            withheld=(
-                self.withheld[0] + other.withheld[0],
-                self.withheld[1] + other.withheld[1],
-            ),
+            withheld=both_withheld(self, other),
         )
 
 
@@ -178,12 +169,66 @@ def _is_text(labels: AnyArray) -> bool:
     return labels.dtype.kind == "O" and all(isinstance(v, str) for v in labels.tolist())
 
 
-def _spelled_out(s: GroupStatistics) -> GroupStatistics:
+class OfGroups(Protocol):
+    """Statistics with one record a group, of measurements or of counts."""
+
+    @property
+    def labels(self) -> AnyArray:
+        """Labels of the groups."""
+
+    @property
+    def n(self) -> Ints:
+        """Rows of each."""
+
+    @property
+    def absent(self) -> AnyArray:
+        """Labels of groups without a usable row."""
+
+    @property
+    def labels_from_text(self) -> bool:
+        """Whether whole-number labels were read from text."""
+
+    @property
+    def withheld(self) -> tuple[int, int]:
+        """Groups, and rows in them, that were left out."""
+
+
+S = TypeVar("S", bound=OfGroups)
+
+
+def alike(first: S, second: S) -> tuple[S, S]:
+    """Both, whole numbers that were read from text as text again if the other side has text."""
+    if _is_text(first.labels) == _is_text(second.labels):
+        return first, second
+    return _spelled_out(first), _spelled_out(second)
+
+
+def _spelled_out(s: S) -> S:
     """Turn whole numbers that were read from text into that text again."""
     if not s.labels_from_text or _is_text(s.labels):
         return s
     labels, absent = (as_labels([str(v) for v in x.tolist()]) for x in (s.labels, s.absent))
-    return replace(s, labels=labels, absent=absent)
+    return replace(s, labels=labels, absent=absent)  # type: ignore[type-var]
+
+
+def refuse_all_small(small: Bools, n: Ints, least: int) -> None:
+    """Raise a DataError if every group is too small to be shared."""
+    if small.all():
+        raise DataError(
+            f"no group has {least} rows or more (the largest has {n.max()}), so nothing "
+            "is left to share; choose a smaller number"
+        )
+
+
+def withheld(s: OfGroups, small: Bools) -> tuple[int, int]:
+    """Groups, and rows in them, that were or are now left out."""
+    groups = int(small.sum()) + len(s.absent)
+    return s.withheld[0] + groups, s.withheld[1] + int(s.n[small].sum())
+
+
+def both_withheld(first: OfGroups, second: OfGroups) -> tuple[int, int]:
+    """Groups and rows left out on either side."""
+    return first.withheld[0] + second.withheld[0], first.withheld[1] + second.withheld[1]
 
 
 def still_absent(first: AnyArray, second: AnyArray, present: AnyArray) -> AnyArray:

@@ -6,28 +6,62 @@ What such a file tells about the rows is in ``docs/statistics.md``; keep the two
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from partialpool._typing import AnyArray
 from partialpool.data import duck, files
+from partialpool.data.counts import CountStatistics
 from partialpool.data.csv_files import literal
 from partialpool.data.statistics import GroupStatistics
 from partialpool.errors import DataError
+from partialpool.formula.counts import PROPORTIONS
 
 VERSION = 1
 """Of the columns and the metadata; a file of a later version is refused."""
 
 KEY = "partialpool_statistics"
-NUMBERS = ("n", "weight", "mean", "ss", "log_weight")
-FACTS = (
-    "factor", "outcome", "center", "sigma_known", "n_rows", "n_dropped", "labels_from_text",
-    "withheld",
-)  # fmt: skip
+Groups = GroupStatistics | CountStatistics
 
 
-def write_statistics(statistics: GroupStatistics, formula: str, path: str) -> None:
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """What a file of one kind of statistics holds.
+
+    Parameters
+    ----------
+    kind : type
+        Of the statistics.
+    numbers : tuple of str
+        Columns beside the label, by the names of their attributes.
+    facts : tuple of str
+        What stands in the metadata.
+    """
+
+    kind: type[Groups]
+    numbers: tuple[str, ...]
+    facts: tuple[str, ...]
+
+
+ABOUT = ("factor", "outcome", "n_rows", "n_dropped", "labels_from_text", "withheld")
+LAYOUTS = {
+    "measurements": _Layout(
+        GroupStatistics,
+        ("n", "weight", "mean", "ss", "log_weight"),
+        (*ABOUT, "center", "sigma_known"),
+    ),
+    "counts": _Layout(
+        CountStatistics,
+        ("n", "y", "size", "square", "log_constants"),
+        (*ABOUT, "family", "size_name"),
+    ),
+}
+"""By the name that stands in the metadata as `model`."""
+
+
+def write_statistics(statistics: Groups, formula: str, path: str) -> None:
     """Write statistics to a Parquet file, whole or not at all.
 
     A group without a usable row is a record with n = 0.
@@ -38,17 +72,29 @@ def write_statistics(statistics: GroupStatistics, formula: str, path: str) -> No
         If the ending is not .parquet, the labels are of several types, or the file cannot be
         written.
     """
-    if not path.lower().endswith(files.PARQUET_ENDINGS):
-        raise DataError(f'"{path}": statistics are written as Parquet; end the name in .parquet')
     s = statistics
-    facts = {name: getattr(s, name) for name in FACTS}
-    facts |= {"version": VERSION, "formula": formula, "records": s.n_groups + len(s.absent)}
+    model, layout = next((m, x) for m, x in LAYOUTS.items() if isinstance(s, x.kind))
+    facts = {name: getattr(s, name) for name in layout.facts}
+    facts |= {"model": model, "formula": formula, "records": s.n_groups + len(s.absent)}
     padding = np.zeros(len(s.absent))
-    columns = {k: np.concatenate([getattr(s, k), padding]) for k in NUMBERS}
+    columns = {k: np.concatenate([getattr(s, k), padding]) for k in layout.numbers}
     columns["n"] = columns["n"].astype(np.int64)
     labels = _labels(np.concatenate([s.labels, s.absent.astype(s.labels.dtype)]), s.factor)
-    metadata = f"KV_METADATA {{{KEY}: {files.text_literal(json.dumps(facts))}}}"
-    files.copy_columns({"label": labels, **columns}, path, f"FORMAT parquet, {metadata}")
+    write_records({"label": labels, **columns}, facts, path)
+
+
+def write_records(columns: dict[str, AnyArray], facts: dict[str, Any], path: str) -> None:
+    """Write columns, and facts as metadata, to a Parquet file.
+
+    Raises
+    ------
+    DataError
+        If the ending is not .parquet, or the file cannot be written.
+    """
+    if not path.lower().endswith(files.PARQUET_ENDINGS):
+        raise DataError(f'"{path}": statistics are written as Parquet; end the name in .parquet')
+    text = files.text_literal(json.dumps({"version": VERSION, **facts}))
+    files.copy_columns(columns, path, f"FORMAT parquet, KV_METADATA {{{KEY}: {text}}}")
 
 
 def _labels(labels: AnyArray, factor: str) -> AnyArray:
@@ -64,7 +110,7 @@ def _labels(labels: AnyArray, factor: str) -> AnyArray:
     return labels
 
 
-def read_statistics_file(path: str) -> tuple[str, GroupStatistics]:
+def read_statistics_file(path: str) -> tuple[str, Groups]:
     """Return the formula and the statistics that `write_statistics` wrote.
 
     Raises
@@ -74,24 +120,54 @@ def read_statistics_file(path: str) -> tuple[str, GroupStatistics]:
     """
     connection = files.connect()
     with files.readable(path):
-        facts = _facts(connection, path)
-        if facts is None:
-            raise DataError(
-                f'"{path}" holds no statistics of partialpool; if it holds rows, fit it with a '
-                "formula, or reduce it first: partialpool statistics FILE FORMULA --out FILE"
-            )
-        if facts.get("version") != VERSION:
-            raise DataError(
-                f'"{path}" holds statistics of version {facts.get("version")} and this version '
-                f"of partialpool reads version {VERSION}; use the same version on both sides"
-            )
+        facts = _known_facts(connection, path)
+        layout = LAYOUTS.get(facts.get("model", ""))
         relation = connection.read_parquet(literal(path))
-        if relation.columns != ["label", *NUMBERS]:
+        if layout is None or relation.columns != ["label", *layout.numbers]:
             raise _damaged(path)
         kind = str(relation.types[0])
-        table = relation.project(f"label AS g, {', '.join(NUMBERS)}")
+        table = relation.project(f"label AS g, {', '.join(layout.numbers)}")
         found = duck.group_table(table, duck.fetch_now, plain=duck.is_plain(kind), sort=False)
-    return _checked(path, facts, found.labels, found.sums)
+    if not ({"formula", "records", *layout.facts} <= facts.keys()
+            and facts["records"] == len(found.labels)
+            and _possible(found.sums, facts)):  # fmt: skip
+        raise _damaged(path)
+    used = found.sums["n"] > 0
+    fields: dict[str, Any] = {k: found.sums[k][used] for k in layout.numbers}
+    fields |= {k: facts[k] for k in layout.facts}
+    fields |= {"labels": found.labels[used], "absent": found.labels[~used]}
+    return facts["formula"], layout.kind(**fields | {"withheld": tuple(facts["withheld"])})
+
+
+def _known_facts(connection: Any, path: str) -> dict[str, Any]:
+    """The metadata of a file of statistics of this version."""
+    facts = _facts(connection, path)
+    if facts is None:
+        raise DataError(
+            f'"{path}" holds no statistics of partialpool; if it holds rows, fit it with a '
+            "formula, or reduce it first: partialpool statistics FILE FORMULA --out FILE"
+        )
+    if facts.get("version") != VERSION:
+        raise DataError(
+            f'"{path}" holds statistics of version {facts.get("version")} and this version '
+            f"of partialpool reads version {VERSION}; use the same version on both sides"
+        )
+    return facts
+
+
+def _possible(numbers: dict[str, AnyArray], facts: dict[str, Any]) -> bool:
+    """Whether rows can have given these numbers."""
+    used = numbers["n"] > 0
+    if not (used.any() and all(np.isfinite(v).all() for v in numbers.values())):
+        return False
+    if facts["model"] == "measurements":
+        return bool((numbers["weight"][used] > 0).all() and _no_negative(numbers, "n", "ss"))
+    within = facts.get("family") not in PROPORTIONS or (numbers["y"] <= numbers["size"]).all()
+    return bool(within and _no_negative(numbers, "n", "y", "size", "square"))
+
+
+def _no_negative(numbers: dict[str, AnyArray], *names: str) -> bool:
+    return all((numbers[k] >= 0).all() for k in names)
 
 
 def holds_statistics(path: str) -> bool:
@@ -120,28 +196,4 @@ def _damaged(path: str) -> DataError:
     return DataError(
         f'"{path}" is damaged: its records are not those that its metadata announces, or hold '
         "numbers that no rows can give; write it again"
-    )
-
-
-def _checked(
-    path: str, facts: dict[str, Any], labels: AnyArray, numbers: dict[str, AnyArray]
-) -> tuple[str, GroupStatistics]:
-    """Build the statistics; refuse numbers that no rows can have given."""
-    n, used = numbers["n"], numbers["n"] > 0
-    if not ({"formula", "records", *FACTS} <= facts.keys() and facts["records"] == len(n)):
-        raise _damaged(path)
-    finite = all(np.isfinite(numbers[k]).all() for k in NUMBERS)
-    positive = (n >= 0).all() and (numbers["weight"][used] > 0).all() and used.any()
-    if not (finite and positive and (numbers["ss"] >= 0).all()):
-        raise _damaged(path)
-    return facts["formula"], GroupStatistics(
-        labels=labels[used],
-        n=n[used],
-        weight=numbers["weight"][used],
-        mean=numbers["mean"][used],
-        ss=numbers["ss"][used],
-        log_weight=numbers["log_weight"][used],
-        absent=labels[~used],
-        **{k: facts[k] for k in FACTS if k != "withheld"},
-        withheld=tuple(facts["withheld"]),
     )

@@ -150,3 +150,14 @@ def test_missing_rows_do_not_teach():
     (standard,) = reading.design.learned.values()
     assert standard.mean == pytest.approx(np.mean(X[1:]))
     assert standard.sd == pytest.approx(np.std(X[1:], ddof=1))
+
+
+def test_whole_number_groups_of_the_widest_range_of_their_type():
+    rows = duckdb.sql(
+        "SELECT CAST(i % 256 - 128 AS TINYINT) AS g, CAST(i % 7 AS DOUBLE) AS x, "
+        "CAST(i % 11 AS DOUBLE) AS y FROM range(900) AS t(i)"
+    )
+    expected = {k: np.asarray(v) for k, v in rows.fetchnumpy().items()}
+    found, wanted = (read("y ~ x + (1 | g)", d).statistics for d in (rows, expected))
+    assert found.blocks[0].labels.tolist() == list(range(-128, 128))
+    np.testing.assert_allclose(found.blocks[0].zty, wanted.blocks[0].zty, atol=1e-10)
