@@ -147,9 +147,10 @@ counts = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=3,
 )
 
 
-@pytest.mark.parametrize("family", ["binomial", "beta_binomial"])
-def test_events_and_failures_mirror(family):
-    y, miss = np.array([(3, 25), (16, 12), (1, 28), (14, 14), (29, 4), (8, 15)]).T
+@settings(max_examples=6, deadline=None)
+@given(counts, st.sampled_from(["binomial", "beta_binomial"]))
+def test_events_and_failures_mirror(rows, family):
+    y, miss = np.array(rows).T
     a, b = fitted(y, y + miss, family), fitted(miss, y + miss, family)
     np.testing.assert_allclose(a.mu.mean, -b.mu.mean, rtol=1e-6, atol=1e-6 * float(a.mu.sd))
     np.testing.assert_allclose(a.value.mean, 1 - b.value.mean, rtol=1e-6)
@@ -157,12 +158,13 @@ def test_events_and_failures_mirror(family):
     np.testing.assert_allclose(a.tau.quantile([0.1, 0.5]), b.tau.quantile([0.1, 0.5]), rtol=1e-6)
 
 
-@settings(max_examples=2, deadline=None)
-@given(counts, st.just("poisson"), st.floats(1e-6, 1e6))
+@settings(max_examples=6, deadline=None)
+@given(counts, st.sampled_from(["poisson", "gamma_poisson"]), st.floats(1e-6, 1e6))
 def test_units_of_exposure(rows, family, unit):
     y, n = np.array(rows).T
     n = n + 1.5
-    a, b = fitted(y, n, family), fitted(y, n * unit, family)
+    prior = ["tau ~ half_normal(1)"] if family == "gamma_poisson" else None
+    a, b = fitted(y, n, family, prior), fitted(y, n * unit, family, prior)
     np.testing.assert_allclose(a.mu.median, b.mu.median + np.log(unit), atol=1e-6)
     np.testing.assert_allclose(a.value.mean, b.value.mean * unit, rtol=1e-6)
     np.testing.assert_allclose(a.tau.median, b.tau.median, rtol=1e-6)

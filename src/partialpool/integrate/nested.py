@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -19,11 +19,13 @@ from partialpool._typing import Bools, Floats
 from partialpool.integrate.axis import Axis, Line
 from partialpool.integrate.trapezoid import TOLERANCE, Accuracy, integrate
 
-STEP = {False: 0.4, True: 0.55}
+STEP = {False: 0.45, True: 0.55}
 """Distance of inner nodes in conditional sds, where the outer variable is not or is pinned down."""
+ROUGH = 1.0
+"""The same while the mode of the outer variable is looked for."""
 REACH = 8.0
-DROP = 24.0
-"""Log densities this far below the highest may be cut off at the ends (4e-11)."""
+DROP, ROUGH_DROP = 22.0, 10.0
+"""Log densities this far below the highest may be cut off at the ends (3e-10)."""
 IGNORED = 60.0
 """Lines whose integral is this far below the highest need not be laid well."""
 MOST_LINES = 2000
@@ -146,16 +148,48 @@ def integrate_nested(
         if found is not None:
             return found
 
-    def log_density(points: Floats) -> Floats:
-        return _laid(joint, guess, axis, points[:, 0], STEP[False]).log_marginal()
+    step, kept = STEP[False], _Kept(joint, guess, axis)
 
-    grid = integrate(log_density, [axis], [start], moments=[moments], most=MOST_LINES)
+    def rough(points: Floats) -> Floats:
+        return _laid(joint, guess, axis, points[:, 0], ROUGH, ROUGH_DROP).log_marginal()
+
+    grid = integrate(
+        kept, [axis], [start], moments=[moments], most=MOST_LINES, squared=True, rough=rough
+    )
     line = grid.lines[0]
-    step = STEP[False]
-    found = _finished(line, _laid(joint, guess, axis, line.x, step), step, grid.error)
+    found = _finished(line, kept.on(line.x), step, grid.error)
     if found.status is Accuracy.REACHED or grid.error > TOLERANCE:
         return found
     return _finished(line, _laid(joint, guess, axis, line.x, step / 2), step / 2, grid.error)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Kept:
+    """The log marginal density of the outer variable; keeps the lines laid, to be used again."""
+
+    joint: Joint
+    guess: Guess
+    axis: Axis
+    laid: list[tuple[Floats, _Lines]] = field(default_factory=list)
+
+    def __call__(self, points: Floats) -> Floats:
+        lines = _laid(self.joint, self.guess, self.axis, points[:, 0], STEP[False])
+        self.laid.append((points[:, 0], lines))
+        return lines.log_marginal()
+
+    def on(self, outer: Floats) -> _Lines:
+        """The lines of these values: those kept, if all are and have the same nodes."""
+        z = self.laid[0][1].z
+        given = np.concatenate([x for x, _ in self.laid])
+        order = np.argsort(given)
+        at = order[np.clip(np.searchsorted(given, outer, sorter=order), 0, len(given) - 1)]
+        if any(len(each.z) != len(z) for _, each in self.laid) or (given[at] != outer).any():
+            return _laid(self.joint, self.guess, self.axis, outer, STEP[False])
+        center, scale, log_f = (
+            np.concatenate([getattr(each, name) for _, each in self.laid])[at]
+            for name in ("center", "scale", "log_f")
+        )
+        return _Lines(center, scale, z, log_f)
 
 
 def _finished(line: Line, lines: _Lines, step: float, outer_error: float) -> Nested:
@@ -185,7 +219,9 @@ def _halved(weight: Floats, dimension: int) -> float:
     return float(np.abs(full - half).max())
 
 
-def _laid(joint: Joint, guess: Guess, axis: Axis, outer: Floats, step: float) -> _Lines:
+def _laid(
+    joint: Joint, guess: Guess, axis: Axis, outer: Floats, step: float, drop: float = DROP
+) -> _Lines:
     """Lay the inner grid of each line; again where it missed, or was too coarse."""
     center, scale = guess(outer)
     slope = axis.log_slope(axis.coordinate(outer))
@@ -198,7 +234,7 @@ def _laid(joint: Joint, guess: Guess, axis: Axis, outer: Floats, step: float) ->
         with np.errstate(all="ignore"):
             found = joint(inner, outer[todo])
         log_f[todo] = np.where(np.isfinite(found), found, -np.inf)
-        missed, mean, sd, long_tailed = _missed(log_f, z)
+        missed, mean, sd, long_tailed = _missed(log_f, z, drop)
         worth = _Lines(center, scale, z, log_f).log_marginal() + slope
         missed &= todo & (worth > worth.max() - IGNORED)
         if not missed.any():
@@ -216,7 +252,7 @@ def _laid(joint: Joint, guess: Guess, axis: Axis, outer: Floats, step: float) ->
     return _Lines(center, scale, z, log_f)
 
 
-def _missed(log_f: Floats, z: Floats) -> tuple[Bools, Floats, Floats, Bools]:
+def _missed(log_f: Floats, z: Floats, drop: float) -> tuple[Bools, Floats, Floats, Bools]:
     """Which lines miss, how to move and stretch them, and which only need more nodes."""
     top = log_f.max(axis=1)
     seen = np.isfinite(top)
@@ -224,7 +260,7 @@ def _missed(log_f: Floats, z: Floats) -> tuple[Bools, Floats, Floats, Bools]:
     total = np.maximum(weight.sum(axis=1), 1e-300)
     mean = weight @ z / total
     sd = np.sqrt(np.maximum((weight * (z - mean[:, None]) ** 2).sum(axis=1) / total, 0.0))
-    cut = np.maximum(log_f[:, 0], log_f[:, -1]) > top - DROP
+    cut = np.maximum(log_f[:, 0], log_f[:, -1]) > top - drop
     missed = seen & (cut | (sd < 0.8))
     centred = np.abs(mean) < 0.5
     long_tailed = cut & centred & (sd >= 0.8) & (sd < 0.95)

@@ -26,6 +26,8 @@ SEARCH = 40.0
 REACH = 5.5
 SCAN_POINTS = {1: 81, 2: 17}
 FIRST_STEP = {1: 0.125, 2: 0.25}
+COARSER = 1.75
+"""Factor of the first step where the error is the square of the last change."""
 TOLERANCE = 1e-8
 MAX_POINTS = 400_000
 
@@ -83,6 +85,8 @@ def integrate(
     moments: Sequence[float],
     tolerance: float = TOLERANCE,
     most: int = MAX_POINTS,
+    squared: bool = False,
+    rough: LogDensity | None = None,
 ) -> Grid:
     """Integrate exp(log_density) over the axes.
 
@@ -101,6 +105,11 @@ def integrate(
         Target for the error.
     most : int
         Most nodes that are laid before the target is given up.
+    squared : bool
+        Take as error the square of the change between the last two step sizes, which is what
+        the finer grid's is where the rule converges geometrically, and start coarser.
+    rough : callable, optional
+        A cheaper log density to look for the mode with.
 
     Returns
     -------
@@ -108,8 +117,12 @@ def integrate(
     """
     target = _Target(log_density, tuple(axes))
     begin = [float(a.coordinate(np.asarray(s))) for a, s in zip(axes, start, strict=True)]
-    lines = _first_lines(target, _peak(target, begin))
+    search = target if rough is None else _Target(rough, target.axes)
     orders = [2 if m > 2 else 1 if m > 1 else 0 for m in moments]
+    peak = _peak(search, begin)
+    lines = _first_lines(search, peak, COARSER if squared else 1.0)
+    if len(lines) == 1:
+        lines = [_seen(lines[0], peak, orders[0])]
     log_f = target.on(lines)
     lines, log_f = _window(lines, log_f, orders)
     errors = [math.inf] * len(lines)
@@ -121,7 +134,7 @@ def integrate(
                 before = _summaries(lines[i], log_f, i, orders[i])
                 lines, log_f = _refined(target, lines, log_f, i)
                 after = _summaries(lines[i], log_f, i, orders[i])
-                errors[i] = float(np.abs(after - before).max())
+                errors[i] = float(np.abs(after - before).max()) ** (2 if squared else 1)
     error = max(errors)
     status = Accuracy.REACHED if error <= tolerance else Accuracy.NOT_REACHED
     weight, log_total = _weights(lines, log_f)
@@ -226,9 +239,9 @@ def _peak(target: _Target, begin: list[float]) -> _Peak:
     return _Peak(center.tolist(), step.tolist(), scan, scan_f)
 
 
-def _first_lines(target: _Target, peak: _Peak) -> list[Line]:
+def _first_lines(target: _Target, peak: _Peak, coarser: float) -> list[Line]:
     """Lay the first grid: around the peak, and fine enough all the way to any other peak."""
-    scales, step = _scales(target, peak), FIRST_STEP[len(peak.center)]
+    scales, step = _scales(target, peak), coarser * FIRST_STEP[len(peak.center)]
     if len(scales) == 1 and (rivals := _rivals(target, peak)):
         span = max(abs(r.center[0] - peak.center[0]) for r in rivals)
         width = min(p.width[0] for p in [peak, *rivals])
@@ -239,6 +252,18 @@ def _first_lines(target: _Target, peak: _Peak) -> list[Line]:
         Line(axis, c, s, step, -half, half)
         for axis, c, s in zip(target.axes, peak.center, scales, strict=True)
     ]
+
+
+def _seen(line: Line, peak: _Peak, order: int) -> Line:
+    """Leave out the ends where the wide scan saw a negligible density, also times x^order."""
+    u, f = peak.scan[0], peak.scan_f
+    tilted = f + order * np.log(line.axis.value(u))
+    keep = (f > f.max() - NEGLIGIBLE) | (tilted > tilted.max() - NEGLIGIBLE)
+    at, margin = np.flatnonzero(keep), 2
+    low = u[at[0] - margin] if at[0] >= margin else -math.inf
+    high = u[at[-1] + margin] if at[-1] + margin < len(u) else math.inf
+    inside = np.flatnonzero((line.u > low) & (line.u < high))
+    return line.cut(int(inside[0]), int(inside[-1]))
 
 
 def _rivals(target: _Target, peak: _Peak) -> list[_Peak]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -35,7 +36,8 @@ LOWEST = -330.0
 FARTHEST = 1e6
 """Beyond this tau the likelihood is that at this one, mu in proportion: a pair strictly inside its
 range goes like 1/tau, one at an end is constant."""
-HERMITE = 16
+HERMITE = {0.05: 8, FLAT: 16}
+"""Gauss-Hermite nodes up to such values of tau times root information."""
 BLOCK = 2**19
 """Elements of the arrays worked on at once."""
 
@@ -115,8 +117,11 @@ def log_marginals(pairs: Pairs, mu: Floats, tau: Floats) -> Floats:
         sharpness = tau * math.sqrt(float(band.information[-1]) + SKEWED)
         flat = sharpness <= FLAT
         sharp = ~flat & (sharpness > SHARP) & (band.information[0] >= BROAD)
-        if flat.any():
-            out[part, flat] = _flat(band, mu[flat], tau[flat])
+        above = 0.0
+        for limit, size in HERMITE.items():
+            if (some := (sharpness > above) & (sharpness <= limit)).any():
+                out[part, some] = _flat(band, mu[some], tau[some], size)
+            above = limit
         if sharp.any():
             out[part, sharp] = _sharp(band, mu[sharp], tau[sharp])
         for lines in _octaves(tau, ~flat & ~sharp):
@@ -140,23 +145,29 @@ def _octaves(tau: Floats, wanted: Bools) -> Iterator[Bools]:
         yield wanted & (octave == value)
 
 
-def _flat(pairs: Pairs, mu: Floats, tau: Floats) -> Floats:
+def _flat(pairs: Pairs, mu: Floats, tau: Floats, size: int) -> Floats:
     """Gauss-Hermite about mu: the likelihood is smooth over the whole prior."""
-    z, weight = np.polynomial.hermite_e.hermegauss(HERMITE)
-    weight = weight / weight.sum()
+    z, weight = _hermite(size)
     shape = (len(pairs), *mu.shape)
     mu, tau = mu.ravel(), np.broadcast_to(tau[:, None], mu.shape).ravel()
     out = np.empty((len(pairs), len(mu)))
-    step = max(1, BLOCK // (HERMITE * len(pairs)))
+    step = max(1, BLOCK // (size * len(pairs)))
     for i in range(0, len(mu), step):
         part = slice(i, i + step)
         theta = (mu[part, None] + tau[part, None] * z).ravel()
         log_lik = pairs.log_likelihood(pairs.link.first(theta), pairs.link.second(theta))
-        log_lik = log_lik.reshape(len(pairs), -1, HERMITE)
+        log_lik = log_lik.reshape(len(pairs), -1, size)
         top = log_lik.max(axis=2)
         log_lik -= top[:, :, None]
         out[:, part] = np.log(np.exp(log_lik, out=log_lik) @ weight) + top
     return out.reshape(shape)
+
+
+@cache
+def _hermite(size: int) -> tuple[Floats, Floats]:
+    """Nodes and weights of the normal distribution."""
+    z, weight = np.polynomial.hermite_e.hermegauss(size)
+    return z, weight / weight.sum()
 
 
 def _sharp(pairs: Pairs, mu: Floats, tau: Floats) -> Floats:

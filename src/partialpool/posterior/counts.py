@@ -37,10 +37,6 @@ Scale = Literal["natural", "link"]
 SCALES: tuple[Scale, ...] = ("natural", "link")
 
 
-MOST_OF_MU = 500_000
-"""With more nodes those that hardly count for mu are left out."""
-
-
 def counts_posterior(statistics: CountStatistics, priors: Priors) -> CountsPosterior:
     """Compute the exact posterior of a one-way model of counts.
 
@@ -98,8 +94,6 @@ class CountsPosterior:
     def mu(self) -> Distribution:
         """Population mean on the link scale (log-odds or log rate)."""
         few = self.nodes.cut(1e-15)
-        if few.inner.size > MOST_OF_MU:
-            few = self.nodes.cut(1e-9)
         weight = (few.weight @ spread_inverse(few.inner.shape[1])).ravel()
         sd = np.broadcast_to((WIDE * few.step * few.scale)[:, None], few.inner.shape).ravel()
         loc = few.inner.ravel()
