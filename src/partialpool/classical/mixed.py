@@ -188,7 +188,7 @@ def mixed_model(statistics: CrossProducts, *, restricted: bool = True) -> MixedE
             "has no maximum: sigma would be 0. Give the standard error of each row "
             "(y | se(column) ~ ...), more rows a group, or fewer terms"
         )
-    peak = _highest(criterion)
+    peak = highest(criterion)
     return _estimate(statistics, criterion, peak)
 
 
@@ -209,7 +209,7 @@ def make_criterion(statistics: CrossProducts, *, restricted: bool) -> Criterion:
     )
 
 
-def _highest(criterion: Criterion) -> Peak:
+def highest(criterion: Criterion) -> Peak:
     """The highest of the maxima found from two starts (one, where an evaluation is slow)."""
     starts = starting_points(criterion)
     if criterion.kernel.seconds > 1e-3:

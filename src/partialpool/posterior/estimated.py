@@ -15,11 +15,13 @@ import numpy as np
 from partialpool._typing import Floats, Ints
 from partialpool.classical.generalized import generalized_model
 from partialpool.classical.mixed import MixedEstimate, mixed_model
+from partialpool.classical.profile import profile_intervals
 from partialpool.data import CountProducts, CrossProducts, Table
 from partialpool.data.labels import as_labels
+from partialpool.errors import ArgumentError
 from partialpool.integrate import Accuracy
 from partialpool.models.mixed import check_design, sd_name
-from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture
+from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture, check_level
 from partialpool.posterior.generalized import plug_in_counts
 from partialpool.posterior.integrated import plug_in
 from partialpool.posterior.mixed import MixedPosterior
@@ -124,6 +126,22 @@ class Estimated:
             lower=np.array(lower),
             median=median,
             upper=np.array(upper),
+        )
+
+    def profile(self, level: float = 0.95) -> Table:
+        """Profile-likelihood intervals of spreads and, for ML, coefficients; see `Fit.profile`."""
+        check_level(level)
+        if self.quadrature is not None:
+            raise ArgumentError(
+                "profile intervals are for measurements; of counts the full posterior "
+                '(method="posterior") gives intervals of every parameter'
+            )
+        found = profile_intervals(self.statistics, self.estimate, self.spreads, level)
+        return Table(
+            name=as_labels(found.names),
+            estimate=found.estimate,
+            lower=found.lower,
+            upper=found.upper,
         )
 
     def _se(self, name: str) -> float:
