@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.classical.satterthwaite import degrees_of_freedom
+from partialpool.classical.satterthwaite import STEP, degrees_of_freedom
 from partialpool.data.cross_products import CrossProducts
 from partialpool.errors import DataError
 from partialpool.integrate.ascent import Peak, ascend, polished
@@ -30,6 +30,8 @@ ENOUGH = 1e-10
 """The search ends where the log likelihood can rise by less."""
 SNAP = 2e-3
 """Entries this close to zero, in typical standard errors, are set to zero if that is as good."""
+SLOW = 1e-3
+"""Seconds of one evaluation from which on they are spared."""
 CONVERGED = 1e-8
 """A maximum's log likelihood can be raised by less than this."""
 BOUNDARY = 1e-4
@@ -106,6 +108,8 @@ class Criterion:
     sigma_known, restricted : bool
     layout : tuple of tuple
         For each term the rows and columns of its free entries, and each row's typical size.
+    known : dict
+        Results of slow evaluations, by coordinate.
     """
 
     system: System
@@ -115,6 +119,12 @@ class Criterion:
     sigma_known: bool
     restricted: bool
     layout: tuple[tuple[Ints, Ints, Floats], ...]
+    known: dict[bytes, tuple[Floats, Solved]] = field(default_factory=dict)
+
+    @property
+    def slow(self) -> bool:
+        """Whether evaluations are spared, and what they gave is kept in `known`."""
+        return self.kernel.seconds > SLOW
 
     @property
     def freedom(self) -> int:
@@ -136,6 +146,18 @@ class Criterion:
 
     def pieces(self, s: Floats) -> tuple[Floats, Solved]:
         """Log determinants that count, and beta given Lambda."""
+        if not self.slow:
+            return self._pieces(s)
+        keys = [row.tobytes() for row in s]
+        new = {key: row for key, row in zip(keys, s, strict=True) if key not in self.known}
+        if new:
+            log_det, solved = self._pieces(np.array(list(new.values())))
+            for k, key in enumerate(new):
+                self.known[key] = log_det[k : k + 1], solved.part(slice(k, k + 1))
+        found = [self.known[key] for key in keys]
+        return np.concatenate([d for d, _ in found]), Solved.joined([each for _, each in found])
+
+    def _pieces(self, s: Floats) -> tuple[Floats, Solved]:
         reduced: Reduced = self.kernel.evaluate(self.system.relative_factors(self.factors(s)))
         solved = solve(reduced.squares)
         if self.restricted:
@@ -212,13 +234,14 @@ def make_criterion(statistics: CrossProducts, *, restricted: bool) -> Criterion:
 def highest(criterion: Criterion) -> Peak:
     """The highest of the maxima found from two starts (one, where an evaluation is slow)."""
     starts = starting_points(criterion)
-    if criterion.kernel.seconds > 1e-3:
+    if criterion.slow:
         starts = starts[:1]
     found = []
     for start in starts:
         found.append(ascend(criterion.log_likelihood, start, step=0.05, enough=1e-3))
     rough = max(found, key=lambda p: p.value)
-    best = polished(criterion.log_likelihood, rough, step=0.004, enough=ENOUGH)
+    step, order = (STEP, 2) if criterion.slow else (0.01, 4)
+    best = polished(criterion.log_likelihood, rough, step=step, enough=ENOUGH, order=order)
     zeroed = np.where(np.abs(best.at) < SNAP, 0.0, best.at)
     value = float(criterion.log_likelihood(zeroed[None])[0])
     return replace(best, at=zeroed, value=value) if value >= best.value - 1e-9 else best
