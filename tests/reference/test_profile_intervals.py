@@ -167,3 +167,21 @@ def test_refused_where_there_is_a_posterior():
         fit.profile()
     with pytest.raises(ArgumentError, match="between 0 and 1"):
         pp.fit("yield ~ 1 + (1 | batch)", pp.datasets.dyestuff(), method="ml").profile(95)
+
+
+@pytest.mark.parametrize("offset", [30.0, 1e5])
+def test_where_the_predictor_is_counted_from_changes_intercepts_only(offset):
+    data = draw(3)
+    near = pp.fit("y ~ x + (x | g)", data, method="reml").profile()
+    far = {**data, "x": data["x"] + offset}
+    found = pp.fit("y ~ x + (x | g)", far, method="reml").profile()
+    names = list(near["name"])
+    for name in ("tau[g, x]", "sigma"):
+        at = names.index(name)
+        for end in ("lower", "upper"):
+            assert found[end][at] == pytest.approx(near[end][at], rel=1e-3)
+    at = names.index("tau[g]")  # so far away it is the slopes that make intercepts differ
+    if offset == 1e5:
+        slope = names.index("tau[g, x]")
+        assert found["lower"][at] / offset == pytest.approx(found["lower"][slope], rel=1e-3)
+        assert found["upper"][at] / offset == pytest.approx(found["upper"][slope], rel=1e-3)

@@ -32,6 +32,8 @@ SNAP = 2e-3
 """Entries this close to zero, in typical standard errors, are set to zero if that is as good."""
 SLOW = 1e-3
 """Seconds of one evaluation from which on they are spared."""
+LEVEL = 1e-5
+"""Curvatures of the log likelihood below this, in the coordinates of the search, are none."""
 CONVERGED = 1e-8
 """A maximum's log likelihood can be raised by less than this."""
 BOUNDARY = 1e-4
@@ -72,6 +74,9 @@ class MixedEstimate:
         second derivatives at the estimate.
     converged : bool
         Whether that is negligible.
+    unclear : tuple of tuple of int
+        Terms and effects (t, k) whose spreads the data cannot tell from each other, or do not
+        limit: the likelihood is level there.
     """
 
     names: tuple[str, ...]
@@ -90,6 +95,7 @@ class MixedEstimate:
     boundary: bool
     shortfall: float
     converged: bool
+    unclear: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,16 +139,27 @@ class Criterion:
 
     def factors(self, s: Floats) -> list[Floats]:
         """Lambda of each term at coordinates s, (G, d); (G, q, q) each."""
+        return self.as_named(self.shifted(s))
+
+    def shifted(self, s: Floats) -> list[Floats]:
+        """The same for the columns as shifted, where these are of an intercept and slopes."""
         out, at = [], 0
-        for shift, (rows, columns, size) in zip(self.system.shifts, self.layout, strict=True):
+        for rows, columns, size in self.layout:
             found = np.zeros((len(s), len(size), len(size)))
             entries = s[:, at : at + len(rows)]
             found[:, rows, columns] = size[rows] * np.sinh(entries)
-            if len(rows) > len(size):  # a free covariance: entries are of the columns as shifted
-                found[:, 0] -= np.einsum("k,gkj->gj", shift, found)
             out.append(found)
             at += len(rows)
         return out
+
+    def as_named(self, factors: list[Floats]) -> list[Floats]:
+        """Factors for the columns as shifted to those for the columns as named, in place."""
+        for found, shift, (rows, _, size) in zip(
+            factors, self.system.shifts, self.layout, strict=True
+        ):
+            if len(rows) > len(size):  # a free covariance
+                found[:, 0] -= np.einsum("k,gkj->gj", shift, found)
+        return factors
 
     def pieces(self, s: Floats) -> tuple[Floats, Solved]:
         """Log determinants that count, and beta given Lambda."""
@@ -290,7 +307,31 @@ def _estimate(statistics: CrossProducts, criterion: Criterion, peak: Peak) -> Mi
         boundary=on_boundary(criterion, factors),
         shortfall=peak.rise,
         converged=peak.rise <= CONVERGED * max(1.0, 1e-4 * abs(value)),
+        unclear=_unclear(criterion, peak),
     )
+
+
+def _unclear(criterion: Criterion, peak: Peak) -> tuple[tuple[int, int], ...]:
+    """Rows of the terms' factors in directions in which the log likelihood is level.
+
+    Directions that turn a factor, and leave its covariance as it is, do not count.
+    """
+    curvature, axes = np.linalg.eigh(-peak.hessian)
+    noise = 1e-9 * max(abs(peak.value), 1.0)
+    out: list[tuple[int, int]] = []
+    for direction in axes[:, curvature < max(LEVEL, noise)].T:
+        at = 0
+        for t, (rows, columns, size) in enumerate(criterion.layout):
+            part = slice(at, at + len(rows))
+            at = part.stop
+            f, d = np.zeros((2, len(size), len(size)))
+            f[rows, columns] = np.sinh(peak.at[part])
+            d[rows, columns] = np.cosh(peak.at[part]) * direction[part]
+            change = np.abs(f @ d.T + d @ f.T).max()
+            moved = np.abs(d).max(axis=1) > 0.1
+            if change > 1e-2 * np.abs(f).max() * np.abs(d).max() or not f[moved].any():
+                out += [(t, int(k)) for k in np.flatnonzero(moved)]
+    return tuple(dict.fromkeys(out))
 
 
 def correlation_of(factor: Floats) -> Floats:

@@ -25,13 +25,32 @@ from partialpool.integrate.ascent import ascend
 from partialpool.kernels.profiled import solve
 
 Factors = list[Floats]
-Fixing = Callable[[Factors, Floats], Factors]
-"""Changes the terms' factors, (G, q, q) each, such that one quantity has a value, given sigma."""
+Change = Callable[[Factors, Floats], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Fixing:
+    """Changes the terms' factors, (G, q, q) each, in place, so that one quantity has a value.
+
+    Parameters
+    ----------
+    change : callable
+        Of the factors, given sigma (G,).
+    named : bool
+        Of those for the columns as named; otherwise for the columns as shifted. Slopes are
+        changed first, so that what the intercepts are at the predictors' means stays.
+    """
+
+    change: Change
+    named: bool
+
 
 STEP, ENOUGH = 0.02, 1e-6
 CLOSE = 1e-5
 """Ends are found to this share of the distance from the estimate."""
 ROUNDS = 60
+FAR = 1.5
+"""Times the part of the intercepts' sd that slopes make, beyond which these are the cause."""
 NUDGE = 0.05
 """Where entries begin whose estimate is zero."""
 
@@ -109,7 +128,13 @@ class _Likelihood:
         def value(at: Floats) -> Floats:
             with np.errstate(all="ignore"):
                 sigma = self.sigma(at)
-                return self._value(fixing(self.criterion.factors(at), sigma), sigma)
+                factors = self.criterion.shifted(at)
+                if not fixing.named:
+                    fixing.change(factors, sigma)
+                factors = self.criterion.as_named(factors)
+                if fixing.named:
+                    fixing.change(factors, sigma)
+                return self._value(factors, sigma)
 
         return value
 
@@ -159,10 +184,15 @@ def _targets(
         for k, (name, value, se) in enumerate(columns):
             held = _climber(partial(likelihood.with_coefficient, k))
             yield _Target(name, float(value), -math.inf, math.inf, float(se), held)
-    fixings = [_held_sd(t, k) for t, sds in enumerate(estimate.sds) for k in range(len(sds))]
+    layout, shifts = likelihood.criterion.layout, likelihood.criterion.system.shifts
+    fixings = [
+        _held_sd(t, k, whole=k == 0 and bool((np.abs(shifts[t] * sds) > sds[0] / FAR).any()))
+        for t, sds in enumerate(estimate.sds)
+        for k in range(len(sds))
+    ]
     pairs = [
         _held_correlation(t, i, k)
-        for t, (rows, _, size) in enumerate(likelihood.criterion.layout)
+        for t, (rows, _, size) in enumerate(layout)
         if len(rows) > len(size)
         for i in range(len(size))
         for k in range(i)
@@ -205,37 +235,45 @@ def _climber(
     return profile
 
 
-def _held_sd(term: int, k: int) -> Callable[[float], Fixing]:
-    """Rows of a factor are stretched: the sd of an effect is sigma times its row's length."""
+def _held_sd(term: int, k: int, *, whole: bool) -> Callable[[float], Fixing]:
+    """Rows of a factor are stretched: the sd of an effect is sigma times its row's length.
+
+    The whole factor is, if the intercepts lie so far from the data that it is the slopes that
+    make them differ.
+    """
 
     def fixing(sd: float) -> Fixing:
-        def fix(factors: Factors, sigma: Floats) -> Factors:
-            out = [f.copy() for f in factors]
-            row = out[term][:, k]
+        def change(factors: Factors, sigma: Floats) -> None:
+            row = factors[term][:, k]
             length = np.sqrt((row**2).sum(axis=1))
-            row *= (sd / (sigma * np.maximum(length, 1e-300)))[:, None]
-            return out
+            stretch = (sd / (sigma * np.maximum(length, 1e-300)))[:, None]
+            if whole:
+                factors[term] *= stretch[:, :, None]
+            else:
+                row *= stretch
 
-        return fix
+        return Fixing(change, named=k == 0)
 
     return fixing
 
 
 def _held_correlation(term: int, i: int, k: int) -> Callable[[float], Fixing]:
-    """A row is turned toward or away from another: the cosine of their angle is the correlation."""
+    """A row is turned toward or away from another: the cosine of their angle is the correlation.
+
+    The row of the intercept if it is one of them.
+    """
+    turned, still = (0, i) if k == 0 else (i, k)
 
     def fixing(rho: float) -> Fixing:
-        def fix(factors: Factors, _: Floats) -> Factors:
-            out = [f.copy() for f in factors]
-            row, other = out[term][:, i], out[term][:, k]
+        def change(factors: Factors, _: Floats) -> None:
+            row, other = factors[term][:, turned], factors[term][:, still]
             along = other / np.maximum(np.sqrt((other**2).sum(axis=1)), 1e-300)[:, None]
             across = row - (row * along).sum(axis=1)[:, None] * along
             across /= np.maximum(np.sqrt((across**2).sum(axis=1)), 1e-300)[:, None]
             length = np.sqrt((row**2).sum(axis=1))[:, None]
             row[:] = length * (rho * along + math.sqrt(max(1.0 - rho**2, 0.0)) * across)
-            return out
 
-        return fix
+        return Fixing(change, named=k == 0)
 
     return fixing
 

@@ -36,6 +36,8 @@ WIDEST = 3.0
 COARSEST = 1.7
 MARGIN = 1.6
 """Nodes that are looked at, over those within the density's bulk."""
+LIGHTEST = 600.0
+"""Nodes whose log density lies further below the highest are left out."""
 FARTHEST = 2**14
 """Nodes from the highest on either side, at most."""
 
@@ -337,24 +339,25 @@ def _joined(
         _summaries(target, lines, s, np.ones(len(s.log_f), dtype=bool)) for s in (first, second)
     ]
     error = max(float(np.abs(sums[0] - sums[1]).max()), _beyond(first), _beyond(second))
-    doubled = np.concatenate([2 * first.offset, 2 * second.offset + 1])
+    log_f = np.concatenate([first.log_f, second.log_f])
+    top = log_f.max()
+    held = log_f > top - LIGHTEST  # of others not even what is carried along need exist
+    doubled = np.concatenate([2 * first.offset, 2 * second.offset + 1])[held]
     low, high = doubled.min(axis=0), doubled.max(axis=0)
     fine = tuple(
         Line(li.axis, li.center, li.scale, li.step / 2, int(a), int(b))
         for li, a, b in zip(lines, low, high, strict=True)
     )
-    log_f = np.concatenate([first.log_f, second.log_f])
-    top = log_f.max()
-    weight = np.exp(log_f - top)
+    weight = np.exp(log_f[held] - top)
     total = float(weight.sum())
     volume = math.prod(li.step for li in lines) / 2
     return Cloud(
         lines=fine,
         place=doubled - low,
         weight=weight / total,
-        points=np.concatenate([first.x, second.x]),
-        carried=np.concatenate([first.carried, second.carried]),
-        second=np.repeat([False, True], [len(first.log_f), len(second.log_f)]),
+        points=np.concatenate([first.x, second.x])[held],
+        carried=np.concatenate([first.carried, second.carried])[held],
+        second=np.repeat([False, True], [len(first.log_f), len(second.log_f)])[held],
         log_total=float(top + math.log(total * volume)),
         error=error,
         status=Accuracy.REACHED if error <= tolerance else Accuracy.NOT_REACHED,

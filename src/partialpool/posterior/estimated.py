@@ -109,9 +109,11 @@ class Estimated:
 
         Standard deviations and correlations have estimates only; the rest is nan.
         """
+        e = self.estimate
+        columns = zip(e.names, e.coefficients.tolist(), e.se.tolist(), strict=True)
         found = [
-            (name, float(d.mean), self._se(name), *map(float, d.interval(level, kind)))
-            for name, d in self.coefficients.items()
+            (name, value, se, *map(float, self.coefficients[name].interval(level, kind)))
+            for name, value, se in columns
         ]
         found += [
             (name, value, math.nan, math.nan, math.nan) for name, value in self.spreads.items()
@@ -143,9 +145,6 @@ class Estimated:
             lower=found.lower,
             upper=found.upper,
         )
-
-    def _se(self, name: str) -> float:
-        return float(self.estimate.se[self.estimate.names.index(name)])
 
     @property
     def spreads(self) -> dict[str, float]:
