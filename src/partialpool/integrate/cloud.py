@@ -348,13 +348,14 @@ def _joined(
     weight = np.exp(log_f - top)
     total = float(weight.sum())
     volume = math.prod(li.step for li in lines) / 2
+    some = weight > 0.0  # what the others carry need not be finite
     return Cloud(
         lines=fine,
-        place=doubled - low,
-        weight=weight / total,
-        points=np.concatenate([first.x, second.x]),
-        carried=np.concatenate([first.carried, second.carried]),
-        second=np.repeat([False, True], [len(first.log_f), len(second.log_f)]),
+        place=(doubled - low)[some],
+        weight=weight[some] / total,
+        points=np.concatenate([first.x, second.x])[some],
+        carried=np.concatenate([first.carried, second.carried])[some],
+        second=np.repeat([False, True], [len(first.log_f), len(second.log_f)])[some],
         log_total=float(top + math.log(total * volume)),
         error=error,
         status=Accuracy.REACHED if error <= tolerance else Accuracy.NOT_REACHED,
