@@ -75,7 +75,7 @@ def group_cells(table: Table) -> list[list[str]]:
 
 def _spreads(table: Table) -> list[float]:
     """The spread by which each row is rounded: that of its term, where there are several."""
-    sd = table["sd"]
+    sd = np.where(np.isfinite(table["sd"]), table["sd"], (table["upper"] - table["lower"]) / 4)
     if "term" not in table:
         return [scale_of(sd)] * len(sd)
     kinds = list(zip(table["factor"].tolist(), table["term"].tolist(), strict=True))

@@ -151,7 +151,7 @@ def test_a_mixed_model(run, tmp_path):
     for words in (
         "160 groups of school",
         "rho[school, Intercept, relative_ses]",
-        "2 of 320 groups",
+        "2 of 320 effects of groups",
     ):
         assert words in printed
     assert (tmp_path / "chart.svg").read_text().startswith("<svg")
@@ -205,3 +205,22 @@ def test_in_a_process_of_its_own(scores):
     bad = subprocess.run([*command, "nope.csv", FORMULA], capture_output=True, check=False)
     assert (bad.returncode, bad.stdout) == (2, b"")
     assert bad.stderr.startswith(b'partialpool: there is no file "nope.csv"')
+
+
+@pytest.mark.parametrize("columns", ["40", "80", "300"])
+def test_no_number_of_a_table_is_cut_off(run, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    out = run("fit", "sleepstudy", "reaction ~ days + (days | subject)", "--top", "4").out
+    row = next(line for line in out.splitlines() if "days" in line and "308" in line)
+    assert "\u2026" not in out
+    assert len(row.split()) == 10  # subject, term, n and seven numbers
+    assert "4 of 36 effects of groups" in out
+
+
+def test_columns_that_repeat_one_word_are_left_out_of_the_printed_table(run):
+    one = run("fit", "sleepstudy", "reaction ~ days + (1 | subject)").out
+    assert "factor" not in one
+    assert "term" not in one
+    both = run("fit", "penicillin").out
+    assert "factor" in both
+    assert "term" not in both

@@ -91,7 +91,7 @@ def fit_command(**options: object) -> None:
     partialpool fit trials.csv "effect | se(se) ~ 1 + (1 | site)" --prior "tau ~ half_normal(5)"
     partialpool fit radon "log_radon ~ floor + (floor | county)" --method reml
     partialpool fit batting.csv "hits | trials(at_bats) ~ 1 + (1 | player)"
-    partialpool fit seeds "r | trials(n) ~ seed * extract + (1 | plate)" --method ml --quadrature 25
+    partialpool fit seeds "germinated | trials(seeds) ~ extract + (1 | plate)" --method ml
     partialpool fit eight_schools
     """
     from partialpool.cli.fit import FitOptions, run

@@ -9,7 +9,7 @@ import click
 import numpy as np
 
 from partialpool import display
-from partialpool.cli.common import rich_table, wide_console
+from partialpool.cli.common import print_table, wide_console
 from partialpool.data import Table
 from partialpool.errors import ArgumentError
 from partialpool.simulate import World, draw, risks
@@ -79,12 +79,12 @@ def _print(world: World, options: SimulateOptions, one: Table, expected: Table) 
     )
     console.print(Text(title, style="bold"))
     spread = float(np.hypot(world.tau, world.sigma)) / 10
-    console.print(rich_table(list(one), display.estimate_cells(one, spread)))
+    print_table(console, list(one), display.estimate_cells(one, spread))
     console.print(Text(f"Expected over {options.replicates:,} such worlds", style="bold"))
     columns = ("estimator", "mse", "mse_error", "best", "beats_no", "beats_complete", "coverage",
                "coverage_error", "width")  # fmt: skip
     shown = Table({k: expected[k] for k in columns})
-    console.print(rich_table(list(shown), display.score_cells(shown)))
+    print_table(console, list(shown), display.score_cells(shown))
     console.print(
         Text(
             "mse: mean squared error of the groups' estimates; best: share of worlds in which it "

@@ -89,7 +89,8 @@ class CountProducts(CrossProducts):
     inside : tuple of int
         Of each term's groups, those with an event and, among trials, a failure.
     raw : tuple of ndarray, shape (L,)
-        Of each term's groups, the own proportion or rate; nan where the size is 0.
+        Of each term's groups, the own proportion, offsets not taken off, or rate; nan where the
+        size is 0.
     """
 
     family: CountFamily
@@ -152,11 +153,12 @@ def _statistics(
     rows: Usable, few: _Distinct, counted: CountRows, found: CrossProducts, unlimited: list[str]
 ) -> CountProducts:
     blocks, inside, raw = [], [], []
+    exposed = counted.size if few.proportion else counted.size * np.exp(counted.offset)
     for block, group in zip(found.blocks, counted.group, strict=True):
         size = len(block.n)
         blocks.append(replace(block, n=_sums(group, few.count, size).astype(np.int64)))
         y = _sums(group, counted.y, size)
-        n = _sums(group, counted.size * np.exp(counted.offset), size)
+        n = _sums(group, exposed, size)
         inside.append(int(((y > 0) & (~few.proportion | (y < n))).sum()))
         raw.append(np.divide(y, n, out=np.full(size, np.nan), where=n > 0))
     roles = rows.roles

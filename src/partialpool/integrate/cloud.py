@@ -19,7 +19,7 @@ import numpy as np
 
 from partialpool._typing import Bools, Floats, Ints
 from partialpool.integrate.ascent import Peak, ascend
-from partialpool.integrate.axis import Coordinate, Line
+from partialpool.integrate.axis import FAR, Coordinate, Line
 from partialpool.integrate.trapezoid import Accuracy
 
 Evaluate = Callable[[Floats], tuple[Floats, Floats]]
@@ -38,8 +38,6 @@ WIDEST = 3.0
 COARSEST = 1.7
 MARGIN = 1.6
 """Nodes that are looked at, over those within the density's bulk."""
-LIGHTEST = 600.0
-"""Nodes whose log density lies further below the highest are left out."""
 FARTHEST = 2**14
 """Nodes from the highest on either side, at most."""
 
@@ -89,6 +87,7 @@ class Cloud:
         return found.astype(np.float64, copy=False)
 
 
+@np.errstate(all="ignore")  # far out numbers may overflow: there is no density
 def integrate_cloud(
     evaluate: Evaluate,
     axes: Sequence[Coordinate],
@@ -139,6 +138,7 @@ def integrate_cloud(
         step *= FINER
 
 
+@np.errstate(all="ignore")
 def highest_points(evaluate: Evaluate, axes: Sequence[Coordinate], starts: Floats) -> list[Peak]:
     """The peaks of the density per unit of the coordinates, from high to low, each once."""
     target = _Target(evaluate, tuple(axes), ())
@@ -174,8 +174,7 @@ class _Target:
     def density(self, u: Floats) -> Floats:
         """Log density per unit of the coordinates at u, shape (G, d)."""
         x, log_slope = self.values(u)
-        with np.errstate(all="ignore"):
-            return _finite(self.evaluate(x)[0]) + log_slope
+        return _finite(self.evaluate(x)[0]) + log_slope
 
     def values(self, u: Floats) -> tuple[Floats, Floats]:
         columns = [a.value(u[:, i]) for i, a in enumerate(self.axes)]
@@ -286,11 +285,10 @@ def _evaluated(target: _Target, lines: list[Line], offset: Ints, shift: float) -
     t = np.stack([li.step * (offset[:, i] + shift) for i, li in enumerate(lines)], axis=1)
     u = np.stack([li.center + li.scale * np.sinh(t[:, i]) for i, li in enumerate(lines)], axis=1)
     x, log_slope = target.values(u)
-    with np.errstate(all="ignore"):
-        log_f, carried = target.evaluate(x)
+    log_f, carried = target.evaluate(x)
     stretch = sum(np.log(li.scale * np.cosh(t[:, i])) for i, li in enumerate(lines))
-    edge = np.zeros(len(x), dtype=bool)
-    return _Shell(offset, shift, x, _finite(log_f) + log_slope + stretch, carried, edge)
+    log_f = np.where((np.abs(u) < FAR).all(axis=1), _finite(log_f + log_slope + stretch), -np.inf)
+    return _Shell(offset, shift, x, log_f, carried, np.zeros(len(x), dtype=bool))
 
 
 def _worth(target: _Target, shell: _Shell) -> Floats:
@@ -347,23 +345,23 @@ def _joined(
     error = max(float(np.abs(sums[0] - sums[1]).max()), _beyond(first), _beyond(second))
     log_f = np.concatenate([first.log_f, second.log_f])
     top = log_f.max()
-    held = log_f > top - LIGHTEST  # of others not even what is carried along need exist
-    doubled = np.concatenate([2 * first.offset, 2 * second.offset + 1])[held]
+    weight = np.exp(log_f - top)
+    some = weight > 0.0  # the others need not carry numbers, and reach far
+    total = float(weight.sum())
+    volume = math.prod(li.step for li in lines) / 2
+    doubled = np.concatenate([2 * first.offset, 2 * second.offset + 1])[some]
     low, high = doubled.min(axis=0), doubled.max(axis=0)
     fine = tuple(
         Line(li.axis, li.center, li.scale, li.step / 2, int(a), int(b))
         for li, a, b in zip(lines, low, high, strict=True)
     )
-    weight = np.exp(log_f[held] - top)
-    total = float(weight.sum())
-    volume = math.prod(li.step for li in lines) / 2
     return Cloud(
         lines=fine,
         place=doubled - low,
-        weight=weight / total,
-        points=np.concatenate([first.x, second.x])[held],
-        carried=np.concatenate([first.carried, second.carried])[held],
-        second=np.repeat([False, True], [len(first.log_f), len(second.log_f)])[held],
+        weight=weight[some] / total,
+        points=np.concatenate([first.x, second.x])[some],
+        carried=np.concatenate([first.carried, second.carried])[some],
+        second=np.repeat([False, True], [len(first.log_f), len(second.log_f)])[some],
         log_total=float(top + math.log(total * volume)),
         error=error,
         status=Accuracy.REACHED if error <= tolerance else Accuracy.NOT_REACHED,

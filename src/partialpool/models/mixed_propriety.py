@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from partialpool._typing import Floats
+from partialpool.data.count_rows import CountProducts
 from partialpool.data.cross_products import Block
 from partialpool.errors import DataError, ImproperPosteriorError
 from partialpool.kernels.profiled import fits_perfectly
@@ -54,10 +55,16 @@ class Orders:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Spread:
-    """One sd: where it is in phi and how its prior falls."""
+    """One sd: where it is in phi and how its prior falls.
+
+    Of the groups of its term, those at an end (of counts: no event, or no failure) say only on
+    which side they lie and limit no sd.
+    """
 
     name: str
+    term: int
     groups: int
+    at_an_end: int
     at: int
     tail: float
     bounded: bool
@@ -80,6 +87,7 @@ def check_proper(model: MixedModel) -> Orders:
     _check_sigma(model)
     free = [s for s in spreads if not s.bounded and math.isfinite(s.tail)]
     powers, grows = _powers(model, spreads, free)
+    powers = {chosen: power - _ends(chosen) for chosen, power in powers.items()}
     for chosen, power in powers.items():
         if power + sum(s.tail for s in chosen) <= len(chosen):
             raise _improper(chosen)
@@ -125,14 +133,18 @@ def _check_offset(block: Block) -> None:
 
 def _spreads(model: MixedModel) -> list[_Spread]:
     out = []
-    for term, block in zip(model.terms, model.statistics.blocks, strict=True):
+    s = model.statistics
+    inside = s.inside if isinstance(s, CountProducts) else [len(b.n) for b in s.blocks]
+    for t, (term, block) in enumerate(zip(model.terms, s.blocks, strict=True)):
         for k, effect in enumerate(term.effects):
             prior = term.priors[k]
             bounded = math.isfinite(prior.support[1])
             out.append(
                 _Spread(
                     sd_name(term.factor, effect),
+                    t,
                     len(block.n),
+                    len(block.n) - inside[t],
                     term.sds.start + k,
                     prior.tail,
                     bounded,
@@ -227,8 +239,20 @@ def _advice() -> str:
     )
 
 
+def _ends(chosen: tuple[_Spread, ...]) -> int:
+    """Groups at an end in the terms of some sds."""
+    return sum({s.term: s.at_an_end for s in chosen}.values())
+
+
 def _improper(chosen: tuple[_Spread, ...]) -> ImproperPosteriorError:
     names = " and ".join(s.name for s in chosen)
+    if ends := _ends(chosen):
+        size = sum({s.term: s.groups for s in chosen}.values())
+        return ImproperPosteriorError(
+            f"{ends} of {size:,} groups have no event or nothing but events: they say only on "
+            f"which side of the mean they lie, and the others are too few to limit {names} from "
+            f"above; its posterior has no finite total under flat priors: {_advice()}"
+        )
     groups = " and ".join(f"{n:,}" for n in dict.fromkeys(s.groups for s in chosen))
     return ImproperPosteriorError(
         f"the data do not limit {names} from above: {groups} groups are too few for it, or its "

@@ -192,7 +192,8 @@ class MixedPosterior:
         for i in heavy:
             points = np.repeat(self.cloud.points[[int(np.argmax(self.cloud.weight))]], 2, axis=0)
             points[:, i] *= [1e3, 1e5]
-            carried = self.model.evaluate(points)[1]
+            with np.errstate(all="ignore"):
+                carried = self.model.evaluate(points)[1]
             far = Nodes.read(np.ones(2), points, carried, self.model.system.p, df)
             scale = located(far, sample, functional(self.model, far, sample))[1]
             if (scale[1] > 10.0 * scale[0]).any():
