@@ -30,6 +30,8 @@ ENOUGH = 1e-10
 """The search ends where the log likelihood can rise by less."""
 SNAP = 2e-3
 """Entries this close to zero, in typical standard errors, are set to zero if that is as good."""
+SMALL = 0.3
+"""Of a small sd where the search begins, in typical standard errors."""
 SLOW = 1e-3
 """Seconds of one evaluation from which on they are spared."""
 LEVEL = 1e-5
@@ -249,7 +251,7 @@ def make_criterion(statistics: CrossProducts, *, restricted: bool) -> Criterion:
 
 
 def highest(criterion: Criterion) -> Peak:
-    """The highest of the maxima found from two starts (one, where an evaluation is slow)."""
+    """The highest of the maxima found from several starts (one, where an evaluation is slow)."""
     starts = starting_points(criterion)
     if criterion.slow:
         starts = starts[:1]
@@ -265,19 +267,28 @@ def highest(criterion: Criterion) -> Peak:
 
 
 def starting_points(criterion: Criterion) -> list[Floats]:
-    """Diagonal factors: from the groups' own values, and small ones."""
+    """Factors from the groups' own values, and small ones; and with effects that go together.
+
+    The first two are diagonal. The others, if effects of a term are correlated, have
+    correlations near one, and of the first effect with the others near minus one.
+    """
     by_term: dict[int, Floats] = {}
     levels = criterion.system.levels
     moments = moment_ratios(criterion.system, sigma_known=criterion.sigma_known)
     for level, ratios in zip(levels, moments, strict=True):
         for term, at in zip(level.terms, level.columns, strict=True):
             by_term[term] = ratios[at]
-    rough, small = [], []
+    out: list[list[Floats]] = [[], [], [], []]
     for term, (rows, columns, size) in enumerate(criterion.layout):
         own = np.arcsinh(by_term[term] / size)[rows]
-        rough.append(np.where(rows == columns, own, 0.0))
-        small.append(np.where(rows == columns, 0.3, 0.0))
-    return [np.concatenate(rough), np.concatenate(small)]
+        diagonal, first = rows == columns, columns == 0
+        out[0].append(np.where(diagonal, own, 0.0))
+        out[1].append(np.where(diagonal, SMALL, 0.0))
+        for k, sign in ((2, 1.0), (3, -1.0)):
+            away = np.where(rows > 0, sign, 1.0) * own
+            out[k].append(np.where(first, away, np.where(diagonal, SMALL, 0.0)))
+    together = any(len(rows) > len(size) for rows, _, size in criterion.layout)
+    return [np.concatenate(each) for each in out[: 4 if together else 2]]
 
 
 def _estimate(statistics: CrossProducts, criterion: Criterion, peak: Peak) -> MixedEstimate:

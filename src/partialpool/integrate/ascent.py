@@ -13,6 +13,8 @@ Function = Callable[[Floats], Floats]
 """Maps points, shape (G, d), to values, shape (G,)."""
 
 ROUNDS = 60
+CLOSEST = 2e-4
+"""Differences are not taken closer than this."""
 LOWEST = -1e100
 """Stands for the logarithm of zero."""
 FARTHEST = 1.5
@@ -68,6 +70,9 @@ def ascend(function: Function, start: Floats, *, step: float, enough: float) -> 
             break
         else:
             radius = 0.25 * min(radius, float(np.linalg.norm(new.at - best.at)))
+            if radius < step > CLOSEST:  # a valley narrower than the differences can see
+                step *= 0.25
+                best = _around(function, best.at, step)
     return best
 
 
