@@ -279,3 +279,16 @@ def test_the_reference_level_is_told_beside_slopes_of_each_level():
     }
     assert "reference_level" in codes(pp.fit("y ~ kind / x + (1 | g)", data))
     assert "reference_level" not in codes(pp.fit("y ~ x:kind + (1 | g)", data))
+
+
+def test_predictors_far_from_zero_are_pointed_at_where_they_hurt():
+    rng = np.random.default_rng(4)
+    g = np.repeat(np.arange(5), 8)
+    x = 5.0 + 0.1 * rng.normal(size=40)
+    data = {"y": rng.normal(size=40), "x": x, "g": g}
+    fit = pp.fit("y ~ x + (x | g)", data)
+    assert "accuracy_not_reached" in codes(fit)
+    text = next(n.text for n in fit.notices if n.code == "slope_far_from_zero")
+    assert "center(x)" in text
+    centred = pp.fit("y ~ center(x) + (center(x) | g)", data)
+    assert not {"accuracy_not_reached", "slope_far_from_zero"} & set(codes(centred))
