@@ -188,7 +188,7 @@ def statistics_command(**options: object) -> None:
 @click.option(
     "--tau",
     type=float,
-    help="Standard deviation between groups; of counts on the link scale.  [default: 5; counts 0.5]",
+    help="Standard deviation between groups; of counts, of the link.  [default: 5; counts 0.5]",
 )
 @click.option("--sigma", type=float, help="Standard deviation within groups.  [default: 10]")
 @click.option(

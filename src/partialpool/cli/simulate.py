@@ -99,13 +99,11 @@ def _counts(options: SimulateOptions) -> tuple[str, Table, Table, list[str]]:
     world = CountWorld(tuple(map(float, sizes)), tau, mu, options.family)  # type: ignore[arg-type]
     one = count_draw(world, seed=options.seed).table()
     expected = count_risks(world, replicates=replicates, seed=options.seed)
-    title = (
-        f"{len(world.size)} groups, {world.family}, tau {tau:g}, mu {mu:g}, seed {options.seed}"
-    )
+    title = f"{len(world.size)} groups, {world.family}, tau {tau:g}, mu {mu:g}, seed {options.seed}"
     words = [f"Expected over {expected.replicates:,} such worlds"]
     if expected.left_out:
         words.append(
-            f"({expected.left_out:,} more left out: under flat priors they have no proper posterior)"
+            f"({expected.left_out:,} more left out: flat priors leave them no proper posterior)"
         )
     return title, one, expected.table, words
 
