@@ -25,12 +25,12 @@ from partialpool.data import (
     Table,
 )
 from partialpool.data.labels import as_labels
-from partialpool.data.new_rows import Target, Unseen, one_way_design
+from partialpool.data.new_rows import Target, Unseen, count_design, one_way_design
 from partialpool.data.one_way_products import as_cross_products
 from partialpool.data.read import Reading, handing_back
 from partialpool.errors import ArgumentError, PriorError
 from partialpool.findings import findings
-from partialpool.formula import OneWay, one_way, parse
+from partialpool.formula import OneWay, count_roles, one_way, parse
 from partialpool.models import Priors, parameter_names, priors
 from partialpool.models.priors import Prior
 from partialpool.notices import Notice
@@ -134,7 +134,8 @@ class Fit:
         frame
             group; n (rows); raw (the group's own mean: no pooling); estimate, sd, lower, upper
             (posterior of theta_j, units of y); shrinkage (posterior mean of the weight on the
-            pooled value: 0 no pooling, 1 complete pooling). With predictors, slopes or several
+            pooled value: 0 no pooling, 1 complete pooling); of counts also events, and trials or
+            exposure. With predictors, slopes or several
             factors one row for each effect of a group: also factor, term (the effect) and effect
             (posterior mean of the deviation b); estimate is population value and deviation.
         """
@@ -197,7 +198,8 @@ class Fit:
             What a label stands for that is not in the data: with ``target="group"`` it is an
             error unless this says otherwise.
         observation : bool
-            Predict a new row, with its own noise sigma, and not the mean of such rows.
+            Predict a new row, with its own noise sigma, and not the mean of such rows; of counts
+            the number of events in the row's trials or exposure, which the new data then give.
         level, kind
             Of the intervals, as in `groups`.
 
@@ -208,13 +210,13 @@ class Fit:
             formula of log(y); of counts the probability, or the rate of one unit of exposure),
             one row for each row of `data`, in their order, in the kind of frame that `data` is.
         """
-        if self.design is None or isinstance(self.posterior, CountsPosterior):
-            raise ArgumentError(
-                "counts are predicted by fit.posterior.expected_counts(size), with size the trials "
-                "or exposure to come"
-            )
+        design, post = self.design, self.posterior
+        if isinstance(post, CountsPosterior):
+            roles = count_roles(parse(self.formula), post.statistics.family)
+            design = count_design(roles, post.statistics.labels)
+        assert design is not None
         options = PredictionOptions(target, unseen, observation, level, kind)
-        return handing_back(data)(predict(self.posterior, self.design, data, options))
+        return handing_back(data)(predict(post, design, data, options))
 
     def advise(self) -> Advice | MixedAdvice:
         """Say how much the grouping matters, in numbers and in words; see `partialpool.advice`."""

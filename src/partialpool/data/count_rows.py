@@ -37,6 +37,8 @@ RESPONSE, ERROR = Name("working response"), Name("working error")
 ROUNDS = 60
 LEAST = 1e-9
 """Least weight of a row, relative to the largest it can have."""
+NOTHING = 1e-18
+"""And that of a row without trials or exposure, which says nothing."""
 UNLIMITED = 1e-6
 """Information left of a combination of coefficients, relative to that at the start, below which
 the data set it no limit."""
@@ -333,7 +335,7 @@ class _Working:
 def _weights(size: Floats, slope: Floats, proportion: bool) -> Floats:
     """Working weights, never quite zero."""
     largest = float(size.max()) * (0.25 if proportion else float(slope.max()))
-    return np.asarray(np.maximum(size * slope, LEAST * largest))
+    return np.asarray(np.maximum(size * slope, np.where(size > 0, LEAST, NOTHING) * largest))
 
 
 def _without_groups(
