@@ -156,7 +156,8 @@ def counted(table: CountTable, like: Callable[[Table], Any]) -> MixedReading:
     eta, unlimited = _without_groups(with_columns, learned.coefficients, _link(table.roles))
     found, clusters = working.products(learned, eta)
     statistics = _statistics(table, with_columns, found, unlimited)
-    notices = (*left_out, *structure.notices(learned, statistics, rows.survey.absent))
+    told = structure.notices(learned, statistics, rows.survey.absent)
+    notices = (*left_out, *told, *structure.withheld(*table.withheld))
     return MixedReading(statistics, clusters, learned, notices, like, table)
 
 

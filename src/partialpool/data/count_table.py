@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,14 +12,18 @@ from partialpool._typing import AnyArray, Bools, Floats, Ints
 from partialpool.data.accumulate import refuse_not_finite
 from partialpool.data.count_statements import log_constant as log_constant_sql
 from partialpool.data.counts import AMONG, UNEXPOSED, log_constant
+from partialpool.data.design import places
 from partialpool.data.design_sql import Given
 from partialpool.data.expressions import evaluate
+from partialpool.data.labels import as_labels, is_text
 from partialpool.data.learning import expressions
 from partialpool.data.learning_sql import checked_means
+from partialpool.data.mixed_combine import categories_on_one_side, check_roles, union
 from partialpool.data.mixed_sql import Labels, label_survey, labels_of, prepared
 from partialpool.data.read import Progress, opened
 from partialpool.data.source import Chunk, MemorySource, from_frame
 from partialpool.data.sql import Engine
+from partialpool.data.statistics import both_withheld
 from partialpool.data.survey import Survey, Usable, find, first_of, keys_of, survey
 from partialpool.errors import DataError
 from partialpool.formula import Mixed
@@ -91,6 +95,94 @@ class CountTable:
         used = self.n_rows - self.n_dropped
         known = Survey(self.roles, self.labels, self.texts, self.n_rows, used, counts, keys)
         return Usable(MemorySource(self.labels, self.texts, self.data), known)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Number of groups of each factor."""
+        terms = zip(self.roles.groups, self.usable().survey.keys, strict=True)
+        return {t.factor_name: len(k) for t, k in terms}
+
+    def combine(self, other: CountTable) -> CountTable:
+        """Return the rows of both, added up.
+
+        Raises
+        ------
+        DataError
+            If the two are not of the same formula, or labels cannot meet.
+        """
+        check_roles(self.roles, other.roles)
+        unlike = sorted(self.texts ^ other.texts)
+        if unlike:
+            raise categories_on_one_side(unlike[0])
+        mine, theirs = _spelled_out(self, other), _spelled_out(other, self)
+        labels = {n: union(n, v, theirs.labels[n]) for n, v in mine.labels.items()}
+        sides = [_recoded(s, labels) for s in (mine, theirs)]
+
+        def both(values: Callable[[CountTable], AnyArray]) -> AnyArray:
+            return np.concatenate([values(s) for s in sides])
+
+        data = Chunk(
+            {k: both(lambda s, k=k: s.data.numbers[k]) for k in mine.data.numbers},  # type: ignore[misc]
+            {k: both(lambda s, k=k: s.data.codes[k]) for k in mine.data.codes},  # type: ignore[misc]
+            count=both(lambda s: s.count),
+        )
+        table = replace(
+            self,
+            labels=labels,
+            data=data,
+            y=both(lambda s: s.y),
+            size=both(lambda s: s.size),
+            log_constants=both(lambda s: s.log_constants),
+            n_rows=self.n_rows + other.n_rows,
+            n_dropped=self.n_dropped + other.n_dropped,
+            labels_from_text=self.labels_from_text and other.labels_from_text,
+            withheld=both_withheld(self, other),
+        )
+        return added_up(table)
+
+    def without_small_cells(self, least: int) -> CountTable:
+        """Return the rows that stand for at least so many; the rest is counted.
+
+        Raises
+        ------
+        DataError
+            If none does.
+        """
+        small = self.count < least
+        if small.all():
+            raise DataError(
+                f"no {least} rows are the same in predictors and groups (at most "
+                f"{self.count.max():.0f} are), so nothing is left to share; choose a smaller "
+                "number, or predictors with fewer values"
+            )
+        table = replace(
+            self,
+            data=self.data.part(~small),
+            y=self.y[~small],
+            size=self.size[~small],
+            log_constants=self.log_constants[~small],
+            withheld=(
+                self.withheld[0] + int(small.sum()),
+                self.withheld[1] + int(self.count[small].sum()),
+            ),
+        )
+        kept = {n: np.unique(c) for n, c in table.data.codes.items()}
+        return _recoded(table, {n: v[kept[n]] for n, v in self.labels.items()})
+
+
+def _spelled_out(s: CountTable, other: CountTable) -> CountTable:
+    """Whole numbers that were read from text as text again where the other side has text."""
+    if not s.labels_from_text:
+        return s
+    names = {n.name for n in s.roles.labels if is_text(other.labels[n.name])}
+    text = {n: as_labels([str(v) for v in s.labels[n].tolist()]) for n in names}
+    return replace(s, labels={**s.labels, **text})
+
+
+def _recoded(s: CountTable, labels: Mapping[str, AnyArray]) -> CountTable:
+    """The same rows with codes into other labels."""
+    codes = {n: places(labels[n], s.labels[n])[c] for n, c in s.data.codes.items()}
+    return replace(s, labels=labels, data=replace(s.data, codes=codes))
 
 
 def read_count_table(roles: Mixed, data: Any, *, progress: Progress | None = None) -> CountTable:

@@ -26,8 +26,22 @@ NAN, INFINITY = "CAST('NaN' AS DOUBLE)", "CAST('Infinity' AS DOUBLE)"
 ONE = "1"
 
 
+class Unknown(float):
+    """A number that a pass over the rows will find, by name; for plans of what will run."""
+
+    name: str
+
+    def __new__(cls, name: str) -> Unknown:
+        """Name it; as a number it is not a number."""
+        found = super().__new__(cls, float("nan"))
+        found.name = name
+        return found
+
+
 def constant(value: float) -> str:
     """SQL of a number, to its last digit."""
+    if isinstance(value, Unknown):
+        return value.name
     return f"CAST('{float(value)!r}' AS DOUBLE)"
 
 
@@ -47,6 +61,8 @@ class Given:
         Predictors that are categories because of what they hold.
     floating : frozenset of str
         Columns that can hold NaN.
+    least, rounds : int
+        Rows of groups and levels that have fewer rows are left out, so many times over.
     """
 
     roles: Mixed
@@ -54,6 +70,8 @@ class Given:
     numbers: Mapping[str, str]
     texts: frozenset[str]
     floating: frozenset[str] = frozenset()
+    least: int = 1
+    rounds: int = 0
 
     @classmethod
     def of(cls, roles: Mixed, is_category: Callable[[str], bool]) -> Given:
@@ -80,6 +98,24 @@ class Given:
         numbers = {x: self._number(name, x) for name, x in self.numbers.items()}
         checks = [check(n, self.numbers[n], rule) for n, rule in rules(self.roles, self.texts)]
         return CheckedRows(keys, numbers, (*checks, *self._beyond_size()))
+
+    @property
+    def cells(self) -> list[str]:
+        """Keys of the groups of each term, and of the levels of each category."""
+        names = [tuple(n.name for n in term.factor) for term in self.roles.groups]
+        factors = {n.name for n in self.roles.factors}
+        names += [(n,) for n in self.labels if n not in factors]
+        return [", ".join(self.labels[n] for n in cell) for cell in dict.fromkeys(names)]
+
+    def used(self) -> str:
+        """The rows that are complete and allowed, without those of small groups and levels."""
+        rows = self.rows.used()
+        for r in range(self.rounds):
+            counts = [f"COUNT(*) OVER (PARTITION BY {k})" for k in self.cells]
+            named = ", ".join(f"{c} AS n{r}_{i}" for i, c in enumerate(counts))
+            enough = " AND ".join(f"n{r}_{i} >= {self.least}" for i in range(len(counts)))
+            rows = f"SELECT * FROM (SELECT *, {named} FROM ({rows}) AS u{r}) AS w{r} WHERE {enough}"
+        return rows
 
     def _key(self, name: str, k: str) -> str:
         return f"CASE WHEN ISNAN({k}) THEN NULL ELSE {k} END" if name in self.floating else k
@@ -244,7 +280,7 @@ class DesignText:
         for offset in roles.offsets:
             y += f" - {self.given.value(offset, learned)}"
         first = {"y": f"({y}) - {center}", **self.given.precision(), **dict(self._variables())}
-        return staged(self.given.rows.used(), [first, *self._polynomials()])
+        return staged(self.given.used(), [first, *self._polynomials()])
 
     def _variables(self) -> Iterator[tuple[str, str]]:
         for variable, name in self._names.items():

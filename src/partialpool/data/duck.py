@@ -128,19 +128,8 @@ class DuckDB:
         return group_table(self._query(ordered), self.run, plain=is_plain(kind), sort=sort_here)
 
     def table(self, sql: str, labels: Sequence[str]) -> dict[str, AnyArray]:
-        result = self._query(sql)
-        if all(is_plain(self.type_of(self.given[k])[1]) for k in labels):
-            columns = self.run(result)
-            plain = {k: columns.pop(k) for k in labels}
-            found = {k: v.data if np.ma.isMaskedArray(v) else v for k, v in plain.items()}
-            return {k: np.asarray(v) for k, v in found.items()} | {
-                k: _filled(v) for k, v in columns.items()
-            }
-        rows = list(zip(*result.fetchall(), strict=True)) or [()] * len(result.columns)
-        return {
-            k: lab.as_labels(v) if k in labels else np.array(v, float)
-            for k, v in zip(result.columns, rows, strict=True)
-        }
+        plain = all(is_plain(self.type_of(self.given[k])[1]) for k in labels)
+        return fetch_table(self._query(sql), labels, self.run, plain=plain)
 
     def fetch(self, sql: str) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = self._query(sql).fetchall()
@@ -192,6 +181,24 @@ def group_table(result: Any, run: Fetch, *, plain: bool, sort: bool) -> Groups:
         order = lab.sorted_order(labels)
         labels, sums = labels[order], {k: v[order] for k, v in sums.items()}
     return Groups(labels, sums, unlabelled)
+
+
+def fetch_table(
+    result: Any, labels: Sequence[str], run: Fetch, *, plain: bool
+) -> dict[str, AnyArray]:
+    """Fetch a relation of labels, in the columns named, and numbers; `plain` as `group_table`."""
+    if plain:
+        columns = run(result)
+        found = {k: columns.pop(k) for k in labels}
+        kept = {k: v.data if np.ma.isMaskedArray(v) else v for k, v in found.items()}
+        return {k: np.asarray(v) for k, v in kept.items()} | {
+            k: _filled(v) for k, v in columns.items()
+        }
+    rows = list(zip(*result.fetchall(), strict=True)) or [()] * len(result.columns)
+    return {
+        k: lab.as_labels(v) if k in labels else np.array(v, float)
+        for k, v in zip(result.columns, rows, strict=True)
+    }
 
 
 def _filled(values: AnyArray) -> AnyArray:

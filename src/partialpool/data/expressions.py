@@ -143,6 +143,31 @@ class Moments:
         """Middle and half of the range."""
         return 0.5 * (self.low + self.high), 0.5 * (self.high - self.low) or 1.0
 
+    def merged(self, other: Moments) -> Moments:
+        """The moments of both sets of rows together."""
+        n, gap = self.n + other.n, other.mean - self.mean
+        both = Moments(
+            n,
+            self.mean + gap * other.n / n,
+            self.square + other.square + gap**2 * self.n * other.n / n,
+            min(self.low, other.low),
+            max(self.high, other.high),
+        )
+        if self.gram is not None and other.gram is not None:
+            both.gram = self._gram_on(both.place) + other._gram_on(both.place)
+        return both
+
+    def _gram_on(self, place: tuple[float, float]) -> Floats:
+        """Products of the polynomials on another range, which are combinations of those here."""
+        assert self.gram is not None
+        degree = len(self.gram) - 1
+        at = nodes(degree, self.place)
+        here, there = (
+            legendre.legvander((at - middle) / half, degree) for middle, half in (self.place, place)
+        )
+        change = np.linalg.solve(here, there)
+        return np.asarray(change.T @ self.gram @ change)
+
 
 def learn(nodes: Iterable[Expression], rows: Pass) -> dict[Call, Moments]:
     """Go through the rows, once or twice, for what center(), scale() and poly() need."""
@@ -187,6 +212,40 @@ def learned_of(call: Call, found: Moments) -> Standard | Basis:
     if not found.high > found.low:
         raise DataError(f"{call} cannot be computed: every row has the value {found.low:g}")
     return Standard(found.mean, float(np.sqrt(found.square / (found.n - 1))))
+
+
+def nodes(degree: int, place: tuple[float, float]) -> Floats:
+    """Points of a range at which polynomials of a degree are told apart well."""
+    middle, half = place
+    return np.asarray(middle + half * legendre.leggauss(degree + 1)[0])
+
+
+def in_terms_of(old: Standard | Basis, new: Standard | Basis) -> Floats:
+    """What was learned from more rows, as combinations of what was learned from some.
+
+    Returns
+    -------
+    ndarray, shape (degree + 1, degree)
+        Weights of a constant and of each old column, for each new one.
+    """
+    if isinstance(old, Basis) and isinstance(new, Basis):
+        degree = old.transform.shape[1]
+        x = nodes(degree, (old.middle, old.half))
+        before, after = (
+            legendre.legvander((x - b.middle) / b.half, degree) @ b.transform for b in (old, new)
+        )
+        return np.asarray(np.linalg.solve(np.column_stack([np.ones(len(x)), before]), after))
+    assert isinstance(old, Standard)
+    assert isinstance(new, Standard)
+    return np.array([[(old.mean - new.mean) / new.sd], [old.sd / new.sd]])
+
+
+def same_learned(old: Standard | Basis, new: Standard | Basis) -> bool:
+    """Whether two sets of rows taught the same."""
+    if isinstance(old, Basis) and isinstance(new, Basis):
+        place = (old.middle, old.half) == (new.middle, new.half)
+        return place and np.array_equal(old.transform, new.transform)
+    return old == new
 
 
 def degree_of(call: Call) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from partialpool.data.coding import Variable
 from partialpool.data.design_sql import Given, constant, is_finite, legendre, staged
 from partialpool.data.expressions import Learned, Moments, degree_of, learned_of
 from partialpool.data.learning import expressions
-from partialpool.data.rules import RULES, no_rows, not_finite
+from partialpool.data.rules import RULES, no_rows, not_finite, nothing_left
 from partialpool.data.sql import Engine, broken_rule
 from partialpool.formula.mixed import LEARNED, calls_in
 from partialpool.formula.tree import Call, Expression
@@ -46,19 +46,18 @@ class Learning:
     outcome_mean: float
 
 
-def learn(engine: Engine, given: Given) -> Learning:
-    """Check the rows, count them, and learn, in one pass and, for scale() and poly(), another.
+def learn(engine: Engine, given: Given, found: Mapping[str, float]) -> Learning:
+    """Learn from what `checked_means` found and, for scale() and poly(), another pass.
 
     Raises
     ------
     DataError
-        If no row is complete, a value is not allowed, or a function is not finite in some row.
+        If a function is not finite in some row, or there are too few distinct values.
     """
     roles = given.roles
     nodes = expressions(roles, given.texts)
     calls = list(dict.fromkeys(c for n in nodes for c in calls_in(n) if c.function in LEARNED))
     first = first_expressions(given)
-    found = checked_means(engine, given)
     used = int(found["used"])
     moments = {c: _moments(found, first.index(c.arguments[0]), used) for c in calls}
     learned = _learned(engine, given, moments)
@@ -86,7 +85,7 @@ def checked_means(engine: Engine, given: Given) -> dict[str, float]:
     Raises
     ------
     DataError
-        As `learn`.
+        If no row is complete, a value is not allowed, or a function is not finite in some row.
     """
     nodes = first_expressions(given)
     found = _one_row(engine, means_statement(given, nodes, {}, first_pass=True))
@@ -103,6 +102,47 @@ def checked_means(engine: Engine, given: Given) -> dict[str, float]:
 def _moments(found: Mapping[str, float], i: int, used: int) -> Moments:
     mean, low, high = (float(found[f"{what}{i}"]) for what in ("m", "low", "high"))
     return Moments(used, mean, 0.0, low, high)
+
+
+def without_small(
+    engine: Engine, given: Given, used: int, least: int
+) -> tuple[Given, int, tuple[int, int]]:
+    """Leave out the rows of small groups and levels, until none is small.
+
+    Returns
+    -------
+    given : Given
+        Names the rows that are left.
+    used : int
+        How many these are.
+    withheld : tuple of int
+        Groups and levels, and rows, that were left out.
+    """
+    before = _cells(engine, given)
+    now, left = replace(given, least=least, rounds=1), used
+    while True:
+        ((n,),) = engine.fetch(f"SELECT COUNT(*) AS n FROM ({now.used()}) AS q")
+        if not n:
+            raise nothing_left(least)
+        if n == left:
+            break
+        left, now = n, replace(now, rounds=now.rounds + 1)
+    return now, left, (before - _cells(engine, now), used - left)
+
+
+def _cells(engine: Engine, given: Given) -> int:
+    """How many groups and levels there are."""
+    found = 0
+    for cell in given.cells:
+        rows = f"SELECT {cell} FROM ({given.used()}) AS q GROUP BY {cell}"
+        ((n,),) = engine.fetch(f"SELECT COUNT(*) AS n FROM ({rows}) AS d")
+        found += int(n)
+    return found
+
+
+def means_of_left(engine: Engine, given: Given) -> dict[str, float]:
+    """As `checked_means` of the rows that are left."""
+    return _one_row(engine, means_statement(given, first_expressions(given), {}, first_pass=True))
 
 
 def _learns(node: Expression) -> bool:
@@ -129,7 +169,7 @@ def means_statement(
             f"high{i}": f"MAX(e{i})",
             f"bad{i}": f"COUNT(CASE WHEN NOT ({is_finite(f'e{i}')}) THEN 1 END)",
         }
-    rows = staged(given.rows.judged(), [values])
+    rows = staged(given.used() if given.rounds else given.rows.judged(), [values])
     return _statement(what, rows)
 
 
@@ -200,4 +240,4 @@ def squares_statement(
                 for b in range(a, d + 1)
             }
     stages = legendre(place, degree) if place else []
-    return _statement(what or {"n": "COUNT(*)"}, staged(given.rows.used(), stages)), cells
+    return _statement(what or {"n": "COUNT(*)"}, staged(given.used(), stages)), cells

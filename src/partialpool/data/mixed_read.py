@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from partialpool.data import mixed_sql, structure
@@ -19,7 +19,7 @@ from partialpool.data.mixed_statistics import MixedStatistics
 from partialpool.data.read import Progress, handing_back, opened
 from partialpool.data.redundancy import without_redundant
 from partialpool.data.source import from_frame
-from partialpool.data.survey import Survey, Usable, survey
+from partialpool.data.survey import Survey, Usable, survey, without_small
 from partialpool.data.table import Table
 from partialpool.formula import Mixed
 from partialpool.formula.tree import Call
@@ -78,16 +78,27 @@ def read_mixed(roles: Mixed, data: Any, *, progress: Progress | None = None) -> 
 
 
 def read_kept(
-    roles: Mixed, data: Any, *, progress: Progress | None = None
+    roles: Mixed, data: Any, *, progress: Progress | None = None, min_cell: int = 1
 ) -> tuple[MixedStatistics, Clusters | None]:
-    """Reduce data to statistics to which those of other rows can be added; as `read_mixed`."""
+    """Reduce data to statistics to which those of other rows can be added; as `read_mixed`.
+
+    Rows of groups, and of levels of categories, of fewer than `min_cell` rows are left out.
+    """
     with opened(data, roles, progress) as found:
         if found.engine is not None:
-            return mixed_sql.read(found.engine, roles, text_labels=found.text_labels)
+            return mixed_sql.read(
+                found.engine, roles, text_labels=found.text_labels, min_cell=min_cell
+            )
         rows = survey(from_frame(found.data, found.kind, roles), roles)
-    design, _ = learned_design(rows)
+    known, withheld = rows.survey, (0, 0)
+    if min_cell > 1:
+        rows, withheld = without_small(rows, min_cell)
+    design, moments = learned_design(rows)
     products, clusters = cross_products(design, rows)
-    return MixedStatistics(design, products, rows.survey.absent), clusters
+    dropped = known.n_rows - known.n_used
+    products = replace(products, n_rows=known.n_rows, n_dropped=dropped)
+    kept = MixedStatistics(design, products, moments, rows.survey.absent, withheld=withheld)
+    return kept, clusters
 
 
 def learned_design(rows: Usable) -> tuple[Design, dict[Call, Moments]]:
@@ -119,5 +130,6 @@ def reading(
     found = kept.products.only(chosen.x, chosen.z)
     fewer = None if clusters is None else clusters.only(chosen.x)
     learned, found, fewer, left_out = without_redundant(learned, found, fewer)
-    notices = (*left_out, *structure.notices(learned, found, kept.absent))
+    told = structure.notices(learned, found, kept.absent)
+    notices = (*left_out, *told, *structure.withheld(*kept.withheld))
     return MixedReading(found, fewer, learned, notices, like, kept)

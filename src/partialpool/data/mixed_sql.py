@@ -19,11 +19,25 @@ from partialpool.data.clusters import Clusters
 from partialpool.data.coding import Column, Variable
 from partialpool.data.cross_products import Block, Crossing, CrossProducts
 from partialpool.data.design import Categories, Design, Factor, column_of, mixed_radix, places
-from partialpool.data.design_sql import ONE, DesignText, Given, Sums, category_means, staged
+from partialpool.data.design_sql import (
+    ONE,
+    DesignText,
+    Given,
+    Sums,
+    category_means,
+    constant,
+    staged,
+)
 from partialpool.data.frames import check_column
 from partialpool.data.labels import integers_if_plain, number, sorted_order
 from partialpool.data.learning import complete_columns, factor_of, levels
-from partialpool.data.learning_sql import Learning, learn
+from partialpool.data.learning_sql import (
+    Learning,
+    checked_means,
+    learn,
+    means_of_left,
+    without_small,
+)
 from partialpool.data.mixed_statistics import MixedStatistics
 from partialpool.data.rules import overflow, rows_changed
 from partialpool.data.sql import Engine, check_label, number_kinds
@@ -54,7 +68,7 @@ class Labels:
 
 
 def read(
-    engine: Engine, roles: Mixed, *, text_labels: bool = False
+    engine: Engine, roles: Mixed, *, text_labels: bool = False, min_cell: int = 1
 ) -> tuple[MixedStatistics, Clusters | None]:
     """Reduce the table of an engine to cross-products of every column a formula can lead to.
 
@@ -66,6 +80,8 @@ def read(
         Which column plays which part.
     text_labels : bool
         Whether group columns were read as text, whatever they hold.
+    min_cell : int
+        Rows of groups and levels with fewer rows are left out.
 
     Raises
     ------
@@ -73,6 +89,11 @@ def read(
         As `read_mixed`.
     """
     engine, given = prepared(engine, roles)
+    checked, withheld = checked_means(engine, given), (0, 0)
+    total, used = int(checked["total"]), int(checked["used"])
+    if min_cell > 1:
+        given, _, withheld = without_small(engine, given, used, min_cell)
+        checked = means_of_left(engine, given)
     plain = {n.name for n in roles.labels} if text_labels else set()
     coded = {n: label_survey(engine, given, n, n in plain) for n in category_columns(given)}
     categories = levels(
@@ -81,16 +102,23 @@ def read(
         {n: v.labels for n, v in coded.items()},
         {n: v.n for n, v in coded.items()},
     )
-    known = learn(engine, given)
+    known = learn(engine, given, checked)
     design = complete_columns(roles, categories, known.learned)
-    reading = _Reading(engine, given, known, design, level_texts(engine, given, categories))
+    texts = level_texts(engine, given, categories)
+    reading = Passes(engine, given, design, texts, means_of(design, known))
     blocks = [reading.block(t, fused=reading.fused) for t in range(len(roles.groups))]
-    if known.total > known.used:
+    if total > used and not given.rounds:
         names = (n.name for n in roles.factors if n.name not in coded)
         coded |= {n: label_survey(engine, given, n, n in plain) for n in names}
     for found in blocks:
         coded |= {n: labels_of(v, n in plain) for n, v in found.keys.items() if n not in coded}
-    return reading.assembled(blocks, coded, text_labels=text_labels)
+    if any(reading.rows_in(found) not in (None, known.used) for found in blocks):
+        raise rows_changed()
+    design, products, within_clusters = reading.assembled(blocks, coded)
+    products = replace(products, n_rows=total, n_dropped=total - used)
+    absent = {n.name: coded[n.name].labels[coded[n.name].n == 0] for n in roles.factors}
+    kept = MixedStatistics(design, products, known.moments, absent, text_labels, withheld)
+    return kept, within_clusters
 
 
 def prepared(engine: Engine, roles: Mixed) -> tuple[Engine, Given]:
@@ -116,9 +144,10 @@ def category_columns(given: Given) -> list[str]:
 def survey_statement(given: Given, name: str) -> str:
     """Rows, and used rows, of each label of a column."""
     k = given.labels[name]
+    rows = given.used() if given.rounds else given.rows.judged()
     return (
         f"SELECT {k} AS g, COUNT(*) AS total, COUNT(CASE WHEN ok > 0 THEN 1 END) AS n "
-        f"FROM ({given.rows.judged()}) AS j GROUP BY {k}"
+        f"FROM ({rows}) AS j GROUP BY {k}"
     )
 
 
@@ -152,7 +181,7 @@ def level_texts(
             found[variable] = [str(v) for v in c.labels.tolist()]
             continue
         k = given.labels[column_of(variable)]
-        rows = f"SELECT DISTINCT {k} FROM ({given.rows.used()}) AS u"
+        rows = f"SELECT DISTINCT {k} FROM ({given.used()}) AS u"
         texts = dict(engine.fetch(f"SELECT {k}, CAST({k} AS STRING) AS t FROM ({rows}) AS d"))
         found[variable] = [str(texts.get(v, v)) for v in c.labels.tolist()]
     return found
@@ -166,12 +195,33 @@ class Found:
     sums: dict[str, Floats]
 
 
+def means_of(design: Design, known: Learning) -> Shifts:
+    """About the mean of each column, where an intercept can take it up.
+
+    Of a product the product of the means.
+    """
+    shares = category_means(design.categories)
+
+    def mean(column: Column) -> float:
+        found = 1.0
+        for part in column.parts:
+            if part.variable in shares:
+                found *= float(shares[part.variable][part.index])
+            else:
+                found *= known.means.get(part.variable, 0.0)
+        return found
+
+    x = np.array([mean(c) for c in design.columns])
+    z = [np.array([mean(c) for c in e.columns]) for e in design.effects]
+    return shifts_of(design, x, known.outcome_mean, z)
+
+
 class _Columns:
     """The columns of X and of each Z by name; the same column is computed once."""
 
     def __init__(self, text: DesignText, shifts: Shifts) -> None:
         self.stage: dict[str, str] = {}
-        self._known: dict[tuple[object, float], str] = {}
+        self._known: dict[tuple[object, str], str] = {}
         self._text = text
         design = text.design
         self.x = [self._name(c, s) for c, s in zip(design.columns, shifts.x, strict=True)]
@@ -183,53 +233,35 @@ class _Columns:
     def _name(self, column: Column, shift: float) -> str:
         if not column.parts:
             return ONE
-        key = (frozenset(column.parts), float(shift))
+        key = (frozenset(column.parts), constant(shift))
         if key not in self._known:
             sql = self._text.column(column)
             name = self._known[key] = f"x{len(self._known)}"
-            self.stage[name] = f"({sql}) - CAST('{float(shift)!r}' AS DOUBLE)" if shift else sql
+            self.stage[name] = f"({sql}) - {constant(shift)}" if shift else sql
         return self._known[key]
 
 
-class _Reading:
+class Passes:
     """The passes by group over the columns of a design."""
 
     def __init__(
         self,
         engine: Engine,
         given: Given,
-        known: Learning,
         design: Design,
         texts: Mapping[Variable, Sequence[str]],
+        shifts: Shifts,
     ) -> None:
-        self.engine, self.given, self.known, self.design = engine, given, known, design
-        self.shifts = shifts_of(design, *self._means())
+        self.engine, self.given, self.design, self.shifts = engine, given, design, shifts
         text = DesignText(given, design, engine.text, texts)
         self.columns = _Columns(text, self.shifts)
-        self.rows = staged(text.rows(repr_of(self.shifts.y)), [self.columns.stage])
+        self.rows = staged(text.rows(constant(self.shifts.y)), [self.columns.stage])
         self.extras = given.precision()
 
     @property
     def fused(self) -> bool:
         """Whether the sums over all rows come with those of the only term."""
         return len(self.design.effects) == 1 and len(self.design.columns) <= FUSED
-
-    def _means(self) -> tuple[Floats, float, list[Floats]]:
-        """About the mean of each column; of a product, the product of the means."""
-        shares = category_means(self.design.categories)
-
-        def mean(column: Column) -> float:
-            found = 1.0
-            for part in column.parts:
-                if part.variable in shares:
-                    found *= float(shares[part.variable][part.index])
-                else:
-                    found *= self.known.means.get(part.variable, 0.0)
-            return found
-
-        x = np.array([mean(c) for c in self.design.columns])
-        z = [np.array([mean(c) for c in e.columns]) for e in self.design.effects]
-        return x, self.known.outcome_mean, z
 
     # statements
 
@@ -264,6 +296,23 @@ class _Reading:
             if name != ONE
         ]
         return [*sums.sql(), *same]
+
+    def pair_sums(self, first: int, second: int) -> list[str]:
+        """The aggregates of a pair of terms."""
+        sums = Sums("w" in self.extras)
+        self._of_pair(sums, first, second)
+        return list(sums.sql())
+
+    def _of_pair(self, sums: Sums, first: int, second: int) -> AnyArray:
+        z = self.columns.z
+        names = [[sums.of(a, b) for b in z[second]] for a in z[first]]
+        return np.array(names, dtype=object).reshape(len(z[first]), len(z[second]))
+
+    def total_sums(self) -> list[str]:
+        """The aggregates of all rows."""
+        sums = Sums("w" in self.extras)
+        self._of_all(sums)
+        return list(sums.sql())
 
     def _of_block(self, sums: Sums, t: int) -> dict[str, AnyArray]:
         """Names of the sums of a term, in the shape of the arrays they fill."""
@@ -300,9 +349,9 @@ class _Reading:
     # what comes back
 
     def assembled(
-        self, found: Sequence[Found], coded: Mapping[str, Labels], *, text_labels: bool
-    ) -> tuple[MixedStatistics, Clusters | None]:
-        """The statistics, from the sums of each term."""
+        self, found: Sequence[Found], coded: Mapping[str, Labels]
+    ) -> tuple[Design, CrossProducts, Clusters | None]:
+        """The groups and the cross-products, from the sums of each term."""
         roles, labels = self.given.roles, {n: v.labels for n, v in coded.items()}
         placed = [_placed(f, term, coded) for f, term in zip(found, roles.groups, strict=True)]
         factors = [
@@ -328,14 +377,17 @@ class _Reading:
         if not self.fused:
             by_group, order = self._totals(factors[coarsest], roles.groups[coarsest], coded)
         products, clusters = self._products(by_group, order, factors[coarsest], blocks, crossings)
-        absent = {n.name: coded[n.name].labels[coded[n.name].n == 0] for n in roles.factors}
-        return MixedStatistics(design, products, absent, text_labels), clusters
+        return design, products, clusters
+
+    def rows_in(self, found: Found) -> int | None:
+        """Rows that entered the sums of a term; of summaries this is not known."""
+        if "inside" in self.extras:
+            return None
+        return round(float(found.sums[Sums("w" in self.extras).plain()].sum()))
 
     def _block(self, t: int, factor: Factor, found: Found, order: Ints) -> Block:
         effects, names = self.design.effects[t], self._of_block(Sums("w" in self.extras), t)
         values = {k: _filled(v, found.sums)[order] for k, v in names.items()}
-        if abs(values["n"].sum() - self._expected(values["n"])) > 0.5:
-            raise rows_changed()
         same = [x == ONE or bool(found.sums[f"same_{x}"].all()) for x in self.columns.x]
         return Block(
             factor=factor.name,
@@ -352,16 +404,11 @@ class _Reading:
             constant=np.array(same, dtype=bool),
         )
 
-    def _expected(self, n: Floats) -> float:
-        """Rows that must be in a block; of summaries this is not known."""
-        return float(n.sum()) if "inside" in self.extras else float(self.known.used)
-
     def _crossing(
         self, first: int, second: int, factors: Sequence[Factor], coded: Mapping[str, Labels]
     ) -> Crossing:
-        groups = self.given.roles.groups
-        sums, z = Sums("w" in self.extras), self.columns.z
-        pairs = [[sums.of(a, b) for b in z[second]] for a in z[first]]
+        groups, sums = self.given.roles.groups, Sums("w" in self.extras)
+        pairs = self._of_pair(sums, first, second)
         names = dict.fromkeys(n.name for t in (first, second) for n in groups[t].factor)
         found = self._grouped(list(names), list(sums.sql()))
         i, k = (
@@ -369,18 +416,17 @@ class _Reading:
             for t in (first, second)
         )
         order = np.lexsort((k, i))
-        products = _filled(np.array(pairs, dtype=object), found.sums)[order]
+        products = _filled(pairs, found.sums)[order]
         return Crossing(first, second, i[order], k[order], products)
 
     def _totals(
         self, factor: Factor, term: GroupTerm, coded: Mapping[str, Labels]
     ) -> tuple[Found, Ints]:
         """The sums over all rows, within clusters where there is room."""
-        sums = Sums("w" in self.extras)
-        self._of_all(sums)
+        sums = self.total_sums()
         if not within.fits(len(factor.keys), len(self.columns.x)):
-            return self._grouped((), list(sums.sql())), np.zeros(1, dtype=np.int64)
-        found = self._grouped(factor.columns, list(sums.sql()))
+            return self._grouped((), sums), np.zeros(1, dtype=np.int64)
+        found = self._grouped(factor.columns, sums)
         return found, _placed(found, term, coded)[1]
 
     def _products(
@@ -409,8 +455,8 @@ class _Reading:
             crossings=crossings,
             log_weight=float(total.get("lw", 0.0)),
             sigma_known=self.given.roles.se is not None,
-            n_rows=self.known.total,
-            n_dropped=self.known.total - self.known.used,
+            n_rows=0,
+            n_dropped=0,
             n_used=round(float(total["n"])),
         )
         room = within.fits(len(factor.keys), len(self.columns.x)) and len(order) == len(factor.keys)
@@ -420,11 +466,6 @@ class _Reading:
         sums = Sums("w" in self.extras)
         self._of_block(sums, 0)
         return sums
-
-
-def repr_of(value: float) -> str:
-    """A number as SQL."""
-    return f"CAST('{float(value)!r}' AS DOUBLE)"
 
 
 def _as_before(first: list[AnyArray], second: list[AnyArray]) -> Ints:

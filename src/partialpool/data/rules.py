@@ -120,6 +120,14 @@ def rows_changed() -> DataError:
     )
 
 
+def nothing_left(least: int) -> DataError:
+    """Build the error for rows that are all in small groups or levels."""
+    return DataError(
+        f"every row is in a group or a level of fewer than {least} rows, so nothing is left to "
+        "share; choose a smaller number"
+    )
+
+
 def overflow(roles: OneWay | Mixed) -> DataError:
     """Build the error for values whose weighted squares cannot be represented."""
     names = ", ".join(f'"{c.name}"' for c in roles.columns[1:])

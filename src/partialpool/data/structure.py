@@ -29,6 +29,18 @@ def notices(
     yield from _split(design)
 
 
+def withheld(groups: int, rows: int) -> Iterator[Notice]:
+    """A warning if statistics were saved without their small groups."""
+    if groups:
+        yield Notice(
+            "groups_withheld",
+            "warning",
+            "Small groups were left out of the statistics when they were saved: "
+            f"{groups:,} with {rows:,} rows in all. If small groups differ from large ones, the "
+            "result is biased.",
+        )
+
+
 def _references(design: Design) -> Iterator[Notice]:
     """Say the first level of each category that is coded by differences from it."""
     columns = [*design.columns, *(c for e in design.effects for c in e.columns)]

@@ -11,7 +11,7 @@ from partialpool._typing import AnyArray, Bools, Floats, Ints
 from partialpool.data.counts import event_rules
 from partialpool.data.design import mixed_radix
 from partialpool.data.labels import shown
-from partialpool.data.rules import LARGEST, RULES, Rule, no_rows
+from partialpool.data.rules import LARGEST, RULES, Rule, no_rows, nothing_left
 from partialpool.data.source import Chunk, MemorySource
 from partialpool.errors import DataError
 from partialpool.formula import Mixed
@@ -167,6 +167,51 @@ def find(
         found.append((at, value(part), source.labels[group][part.codes[group]]))
     rows, values, labels = (np.concatenate(v) for v in zip(*found, strict=True))
     return (rows if len(rows) == len(values) else None), values, labels
+
+
+def without_small(rows: Usable, least: int) -> tuple[Usable, tuple[int, int]]:
+    """Leave out the rows of groups and levels that have too few, until none has.
+
+    Returns
+    -------
+    Usable
+        The rows that are left; labels of others are not known any more.
+    tuple of int
+        Groups and levels, and rows, that were left out.
+
+    Raises
+    ------
+    DataError
+        If no row is left.
+    """
+    known, labels = rows.survey, rows.source.labels
+    chunk = next(used_rows([rows.source.data], known.roles))
+    names = [tuple(n.name for n in term.factor) for term in known.roles.groups]
+    factors = {n.name for n in known.roles.factors}
+    names += [(n,) for n in labels if n not in factors]
+    cells = [
+        np.unique(mixed_radix([chunk.codes[n] for n in c], [len(labels[n]) for n in c])[0],
+                  return_inverse=True)[1]
+        for c in dict.fromkeys(names)
+    ]  # fmt: skip
+    keep = np.ones(len(chunk), dtype=bool)
+    while True:
+        enough = [np.bincount(c, keep, minlength=1 + c.max())[c] >= least for c in cells]
+        fewer = keep & np.all(enough, axis=0)
+        if fewer.sum() == keep.sum():
+            break
+        keep = fewer
+    if not keep.any():
+        raise nothing_left(least)
+    gone = sum(int(c.max()) + 1 - len(np.unique(c[keep])) for c in cells)
+    left = chunk.part(keep)
+    here = {n: np.unique(c, return_inverse=True) for n, c in left.codes.items()}
+    source = MemorySource(
+        {n: labels[n][found] for n, (found, _) in here.items()},
+        rows.source.texts,
+        replace(left, codes={n: codes for n, (_, codes) in here.items()}),
+    )
+    return survey(source, known.roles), (gone, len(chunk) - int(keep.sum()))
 
 
 def keys_of(chunk: Chunk, term: GroupTerm, labels: Mapping[str, AnyArray]) -> Ints:
