@@ -58,6 +58,11 @@ class Statistics:
     formula: str
     groups: Kept
 
+    @property
+    def separable(self) -> bool:
+        """Whether small groups can be left out later; else only while the rows are read."""
+        return not isinstance(self.groups, MixedStatistics)
+
     def combine(self, *others: Statistics) -> Statistics:
         """Return the statistics of all the rows together.
 
