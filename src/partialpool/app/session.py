@@ -103,5 +103,7 @@ class Reader:
 def words(error: BaseException | None) -> str:
     """An error in a sentence; never a stack trace."""
     if isinstance(error, PartialPoolError):
-        return str(error)
+        text = str(error)
+        advanced = text.replace('--prior "', '"')  # the command's word for it
+        return text if advanced == text else f"{advanced}; priors are under Advanced"
     return "Something went wrong here that should not have; please try again."
