@@ -310,9 +310,10 @@ class Fit:
         """The charts that say most of this fit, as its report shows them."""
         if isinstance(self.posterior, Estimated):
             return []
-        plot, options = self.plot, {"level": level, "dark": dark}
+        plot = self.plot
         if isinstance(plot, pictures.MixedPlots):
-            return [plot.effects(**options), plot.coefficients(**options)]
+            return plot.fitting(level=level, dark=dark)
+        options: dict[str, Any] = {"level": level, "dark": dark}
         return [plot.shrinkage(**options), plot.tau(**options)]
 
     def draws(self, size: int, rng: np.random.Generator) -> Draws | MixedDraws:
