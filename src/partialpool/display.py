@@ -147,6 +147,16 @@ def parameter_cells(table: Table) -> list[list[str]]:
     return rows
 
 
+def profile_cells(table: Table) -> list[list[str]]:
+    """Cells of a table of profile intervals, as text, row by row."""
+    rows = []
+    for row in table.rows():
+        spread = (row["upper"] - row["lower"]) / 4
+        values = (row[k] for k in ("estimate", "lower", "upper"))
+        rows.append([row["name"], *(number(v, spread) for v in values)])
+    return rows
+
+
 @singledispatch
 def headline(post: Any, formula: str) -> str:
     """What was fitted, in one line."""

@@ -158,6 +158,44 @@ class Fit:
         """One row a parameter: name, mean, sd, lower, median, upper; frame as in `groups`."""
         return self.like(self.parameter_table(level, kind))
 
+    def profile(self, level: float = 0.95) -> Any:
+        """Profile-likelihood intervals of a fit by maximum likelihood.
+
+            {t : 2 (l_max - max l given t) <= chi2_1(level)}
+
+        Parameters
+        ----------
+        level : float
+            Coverage, between 0 and 1.
+
+        Returns
+        -------
+        frame
+            name, estimate, lower, upper: of standard deviations, correlations and sigma, and with
+            ``method="ml"`` of the coefficients; frame as in `groups`. A lower end of 0 of a
+            standard deviation, or an end of 1 or -1 of a correlation, is the end of its range:
+            the data do not rule it out.
+
+        Raises
+        ------
+        ArgumentError
+            If the fit is a posterior, or of counts.
+
+        Notes
+        -----
+        Source: Venzon and Moolgavkar (1988), doi:10.2307/2347496.
+        """
+        return self.like(self.profile_table(level))
+
+    def profile_table(self, level: float = 0.95) -> Table:
+        """`profile` as a Table, whatever kind of frame the data came in."""
+        if not isinstance(self.posterior, Estimated):
+            raise ArgumentError(
+                'profile intervals are of fits with method="reml" or "ml" (--method reml or ml); '
+                "a posterior has intervals of every parameter: parameters(level=...)"
+            )
+        return self.posterior.profile(level)
+
     def compare(self, *estimators: str) -> Comparison | MixedComparison:
         """No, complete and partial pooling side by side, with scores that need no truth.
 

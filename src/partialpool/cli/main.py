@@ -51,6 +51,7 @@ def cli() -> None:
     "--interval", default=0.95, show_default=True, metavar="P", help="Probability of the intervals."
 )
 @click.option("--hdi", is_flag=True, help="Shortest (highest-density) instead of equal-tailed.")
+@click.option("--profile", is_flag=True, help="With reml or ml: also profile-likelihood intervals.")
 @click.option(
     "--sort",
     type=click.Choice(["group", "n", "raw", "estimate", "sd", "shrinkage"]),

@@ -30,6 +30,8 @@ FIRST_STEP_OF_MANY = 0.94
 FIRST_STEP_IF_ROUGH = 1.15
 """In conditional sds: in up to two dimensions, in more, and where the target is a rough one."""
 FINER = 0.72
+STALLED = 0.7
+"""Finer steps stop where they leave more than this share of the error."""
 STRETCH = 2.5
 """Widths within which a grid is about even; it widens beyond."""
 WIDEST = 3.0
@@ -116,6 +118,7 @@ def integrate_cloud(
     cut = -math.log(tolerance) + 1.5
     spent, d = 0, len(axes)
     step = _first_step(peaks[0], cut, budget, tolerance)
+    best: Cloud | None = None
     while True:
         lines = _lines(target, peaks[0], step)
         first = _spread(target, lines, peaks, 0.0, cut, (budget - spent) // 2)
@@ -128,7 +131,10 @@ def integrate_cloud(
         spent += len(second.log_f)
         found = _joined(target, lines, first, second, tolerance)
         if found.status is Accuracy.REACHED or spent + 2 * ahead > budget:
-            return found
+            return found if best is None or found.error < best.error else best
+        if best is not None and found.error > STALLED * best.error:
+            return best  # rounding, or a density that is not smooth: finer steps do not help
+        best = found
         step *= FINER
 
 
