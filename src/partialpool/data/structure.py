@@ -23,7 +23,7 @@ def notices(
     """
     yield from _absent_groups(design, absent)
     yield from _factors(design, statistics)
-    yield from _reused_labels(design, rows)
+    yield from _reused_labels(design)
     for block in statistics.blocks:
         yield from _slopes(block)
     yield from _references(design)
@@ -122,11 +122,11 @@ def _factors(design: Design, statistics: CrossProducts) -> Iterator[Notice]:
             )
 
 
-def _reused_labels(design: Design, rows: Usable) -> Iterator[Notice]:
+def _reused_labels(design: Design) -> Iterator[Notice]:
     """Say that labels of a nested factor start anew in each group of the outer one."""
     for factor in {e.factor.name: e.factor for e in design.effects}.values():
         *outer, inner = factor.columns
-        labels = int((rows.counts[inner] > 0).sum())
+        labels = len(np.unique(factor.keys % len(factor.levels[-1])))
         if outer and labels < len(factor.labels):
             yield Notice(
                 "labels_start_anew",
