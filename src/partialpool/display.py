@@ -68,9 +68,14 @@ def group_cells(table: Table) -> list[list[str]]:
     }
     for k in ("factor", "group", "term"):
         columns[k] = [printable(g) for g in table[k].tolist()] if k in table else []
-    columns["n"] = [f"{v:,}" for v in table["n"].tolist()]
+    for k in ("n", "events", "trials", "exposure"):
+        columns[k] = [_count(v) for v in table[k].tolist()] if k in table else []
     columns["shrinkage"] = [f"{v:.2f}" for v in table["shrinkage"].tolist()]
     return [list(row) for row in zip(*(columns[k] for k in table), strict=True)]
+
+
+def _count(value: float) -> str:
+    return f"{value:,.6g}" if isinstance(value, float) else f"{value:,}"
 
 
 def _spreads(table: Table) -> list[float]:
@@ -187,8 +192,9 @@ def pooling_words(
     lower, upper = icc.interval(level, kind)
     low, high = float(shrinkage.min()), float(shrinkage.max())
     spread = f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f}"
+    name = what[:1].upper() + what[1:]
     return (
-        f"{what} {float(icc.mean):.2f}, {100 * level:g}% interval {lower:.2f} to {upper:.2f}. "
+        f"{name} {float(icc.mean):.2f}, {100 * level:g}% interval {lower:.2f} to {upper:.2f}. "
         f"Groups are drawn toward the mean by a share of {spread} (0 no pooling, 1 complete)."
     )
 

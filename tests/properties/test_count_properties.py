@@ -252,3 +252,15 @@ def test_what_is_out_of_reach_is_said_and_said_soon():
     assert post.status.name == "NOT_REACHED"
     assert post.nodes.weight.size < 2_000_000
     assert fitted(y, y + 1, "gamma_poisson", PRIOR).status.name == "REACHED"
+
+
+@pytest.mark.parametrize("y", [[0, 1, 1], [2, 5, 1]])
+def test_few_gamma_rates_have_densities_all_the_same(y):
+    """Mu then reaches beyond what exponentials hold; quantiles are still those of the groups."""
+    n = np.array([3, 4, 5])
+    post = fitted(y, n, "gamma_poisson")
+    low, middle, high = post.value.quantile([0.025, 0.5, 0.975])
+    assert (low < middle).all()
+    assert (middle < high).all()
+    assert np.isfinite(high).all()
+    assert (np.abs(post.value.mean - y / n) < 0.3).all()

@@ -58,7 +58,7 @@ def test_a_sentence_or_sensible_numbers(formula, groups, rows):
 def test_groups_that_tell_a_side_only_limit_no_spread():
     rows = {"g": list("aabbccdd"), "x": [1.0, 2, 1, 2, 2, 1, 2, 1], "n": [9] * 8}
     ends = {**rows, "k": [9, 9, 0, 0, 9, 9, 0, 0]}
-    with pytest.raises(pp.ImproperPosteriorError, match="4 of 4 groups have no event"):
+    with pytest.raises(pp.ImproperPosteriorError, match="say no more than on which side"):
         pp.fit("k | trials(n) ~ x + (1 | g)", ends)
     fit = pp.fit("k | trials(n) ~ x + (1 | g)", ends, prior="tau ~ half_normal(2)")
     assert fit.posterior.status.name == "REACHED"

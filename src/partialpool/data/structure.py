@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 
 import numpy as np
 
+from partialpool._typing import AnyArray
 from partialpool.data.cross_products import Block, CrossProducts
 from partialpool.data.design import Design
 from partialpool.data.labels import shown
-from partialpool.data.learning import Usable
 from partialpool.notices import Notice
 
 
-def notices(design: Design, statistics: CrossProducts, rows: Usable) -> Iterator[Notice]:
-    """Yield what the user should know about coding and groups."""
-    yield from _absent_groups(design, rows)
+def notices(
+    design: Design, statistics: CrossProducts, absent: Mapping[str, AnyArray]
+) -> Iterator[Notice]:
+    """Yield what the user should know about coding and groups.
+
+    `absent` holds the labels without a complete row of each column.
+    """
+    yield from _absent_groups(design, absent)
     yield from _factors(design, statistics)
-    yield from _reused_labels(design, rows)
+    yield from _reused_labels(design)
     for block in statistics.blocks:
         yield from _slopes(block)
     yield from _references(design)
     yield from _split(design)
+
+
+def withheld(groups: int, rows: int) -> Iterator[Notice]:
+    """A warning if statistics were saved without their small groups."""
+    if groups:
+        yield Notice(
+            "groups_withheld",
+            "warning",
+            "Small groups were left out of the statistics when they were saved: "
+            f"{groups:,} with {rows:,} rows in all. If small groups differ from large ones, the "
+            "result is biased.",
+        )
 
 
 def _references(design: Design) -> Iterator[Notice]:
@@ -56,17 +73,17 @@ def _split(design: Design) -> Iterator[Notice]:
             )
 
 
-def _absent_groups(design: Design, rows: Usable) -> Iterator[Notice]:
+def _absent_groups(design: Design, absent: Mapping[str, AnyArray]) -> Iterator[Notice]:
     for name in dict.fromkeys(n for e in design.effects for n in e.factor.columns):
-        absent = rows.source.labels[name][rows.counts[name] == 0]
-        if len(absent):
-            what = "1 group" if len(absent) == 1 else f"{len(absent):,} groups"
+        gone = absent[name]
+        if len(gone):
+            what = "1 group" if len(gone) == 1 else f"{len(gone):,} groups"
             yield Notice(
                 "groups_without_rows",
                 "warning",
                 f"{what} of {name} without a complete row "
-                f"{'is' if len(absent) == 1 else 'are'} not in the result: "
-                f"{shown(absent.tolist())}.",
+                f"{'is' if len(gone) == 1 else 'are'} not in the result: "
+                f"{shown(gone.tolist())}.",
             )
 
 
@@ -105,11 +122,11 @@ def _factors(design: Design, statistics: CrossProducts) -> Iterator[Notice]:
             )
 
 
-def _reused_labels(design: Design, rows: Usable) -> Iterator[Notice]:
+def _reused_labels(design: Design) -> Iterator[Notice]:
     """Say that labels of a nested factor start anew in each group of the outer one."""
     for factor in {e.factor.name: e.factor for e in design.effects}.values():
         *outer, inner = factor.columns
-        labels = int((rows.counts[inner] > 0).sum())
+        labels = len(np.unique(factor.keys % len(factor.levels[-1])))
         if outer and labels < len(factor.labels):
             yield Notice(
                 "labels_start_anew",

@@ -10,17 +10,21 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from partialpool._typing import Floats
-from partialpool.data.count_rows import CountProducts
 from partialpool.data.cross_products import Block
 from partialpool.errors import DataError, ImproperPosteriorError
 from partialpool.kernels.profiled import fits_perfectly
 from partialpool.models.mixed import MixedModel, inside, sd_name
 from partialpool.models.priors import StudentT
+
+Shortfall = Callable[[Sequence[tuple[int, int]]], int]
+"""By how many powers less than of measurements the likelihood falls for some effects, each by the
+position of its term and its own in the term; see `one_sided`."""
 
 NEAR, FAR = 3e3, 3e5
 """Multiples of the typical standard errors between which powers are measured."""
@@ -55,24 +59,25 @@ class Orders:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Spread:
-    """One sd: where it is in phi and how its prior falls.
-
-    Of the groups of its term, those at an end (of counts: no event, or no failure) say only on
-    which side they lie and limit no sd.
-    """
+    """One sd: where it is in phi and how its prior falls."""
 
     name: str
-    term: int
     groups: int
-    at_an_end: int
+    effect: tuple[int, int]
     at: int
     tail: float
     bounded: bool
     reference: float
 
 
-def check_proper(model: MixedModel) -> Orders:
+def check_proper(model: MixedModel, short: Shortfall | None = None) -> Orders:
     """Return which moments exist.
+
+    Parameters
+    ----------
+    model : MixedModel
+    short : callable, optional
+        Of counts, where groups may limit their effects on one side only.
 
     Raises
     ------
@@ -87,10 +92,11 @@ def check_proper(model: MixedModel) -> Orders:
     _check_sigma(model)
     free = [s for s in spreads if not s.bounded and math.isfinite(s.tail)]
     powers, grows = _powers(model, spreads, free)
-    powers = {chosen: power - _ends(chosen) for chosen, power in powers.items()}
+    missing = {c: 0 if short is None else short([s.effect for s in c]) for c in powers}
+    powers = {chosen: power - missing[chosen] for chosen, power in powers.items()}
     for chosen, power in powers.items():
         if power + sum(s.tail for s in chosen) <= len(chosen):
-            raise _improper(chosen)
+            raise _improper(chosen, missing[chosen])
     sigma = _sigma_order(model)
     df = math.inf if model.df is None else model.df
     own = {s.name: (powers[s,] + s.tail - 1.0 if s in free else math.inf) for s in spreads}
@@ -133,18 +139,15 @@ def _check_offset(block: Block) -> None:
 
 def _spreads(model: MixedModel) -> list[_Spread]:
     out = []
-    s = model.statistics
-    inside = s.inside if isinstance(s, CountProducts) else [len(b.n) for b in s.blocks]
-    for t, (term, block) in enumerate(zip(model.terms, s.blocks, strict=True)):
+    for t, (term, block) in enumerate(zip(model.terms, model.statistics.blocks, strict=True)):
         for k, effect in enumerate(term.effects):
             prior = term.priors[k]
             bounded = math.isfinite(prior.support[1])
             out.append(
                 _Spread(
                     sd_name(term.factor, effect),
-                    t,
                     len(block.n),
-                    len(block.n) - inside[t],
+                    (t, k),
                     term.sds.start + k,
                     prior.tail,
                     bounded,
@@ -239,23 +242,18 @@ def _advice() -> str:
     )
 
 
-def _ends(chosen: tuple[_Spread, ...]) -> int:
-    """Groups at an end in the terms of some sds."""
-    return sum({s.term: s.at_an_end for s in chosen}.values())
-
-
-def _improper(chosen: tuple[_Spread, ...]) -> ImproperPosteriorError:
+def _improper(chosen: tuple[_Spread, ...], missing: int) -> ImproperPosteriorError:
     names = " and ".join(s.name for s in chosen)
-    if ends := _ends(chosen):
-        size = sum({s.term: s.groups for s in chosen}.values())
-        return ImproperPosteriorError(
-            f"{ends} of {size:,} groups have no event or nothing but events: they say only on "
-            f"which side of the mean they lie, and the others are too few to limit {names} from "
-            f"above; its posterior has no finite total under flat priors: {_advice()}"
-        )
     groups = " and ".join(f"{n:,}" for n in dict.fromkeys(s.groups for s in chosen))
+    why = ""
+    if missing:
+        verb = "says" if missing == 1 else "say"
+        why = (
+            f"; {missing:,} of them, with no event, or events only, {verb} no more than on which "
+            "side of the others they lie"
+        )
     return ImproperPosteriorError(
-        f"the data do not limit {names} from above: {groups} groups are too few for it, or its "
-        f"effects cannot be told from other terms; its posterior has no finite total under flat "
-        f"priors (an intercept that varies needs at least 3 groups): {_advice()}"
+        f"the data do not limit {names} from above: {groups} groups are too few for it{why}, or "
+        f"its effects cannot be told from other terms; its posterior has no finite total under "
+        f"flat priors (an intercept that varies needs at least 3 groups): {_advice()}"
     )

@@ -21,6 +21,7 @@ from partialpool.kernels import small
 from partialpool.models import Priors
 from partialpool.models.generalized import GeneralizedModel, generalized_model
 from partialpool.models.mixed_propriety import check_proper
+from partialpool.models.one_sided import shortfall
 from partialpool.posterior.counts import Scale, checked_scale
 from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture
 from partialpool.posterior.draws import check_draws
@@ -250,7 +251,7 @@ def generalized_posterior(statistics: CountProducts, priors: Priors) -> Generali
         If data and priors leave no proper posterior.
     """
     model = generalized_model(statistics, priors)
-    orders = check_proper(model)
+    orders = check_proper(model, shortfall(statistics))
     cloud = integrated_cloud(model, orders, TARGETS)
     return GeneralizedPosterior(statistics, model, orders, cloud)
 
