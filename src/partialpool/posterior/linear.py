@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,6 +86,17 @@ class Rows:
             tuple(i[at] for i in self.index),
             tuple(z[at] for z in self.z),
             self.noise[at],
+        )
+
+    @staticmethod
+    def joined(parts: Sequence[Rows]) -> Rows:
+        """The rows of all parts."""
+        return Rows(
+            np.concatenate([p.constant for p in parts]),
+            np.concatenate([p.x for p in parts]),
+            tuple(map(np.concatenate, zip(*(p.index for p in parts), strict=True))),
+            tuple(map(np.concatenate, zip(*(p.z for p in parts), strict=True))),
+            np.concatenate([p.noise for p in parts]),
         )
 
 

@@ -181,8 +181,10 @@ class MixedPosterior:
     def _groups(self, block: int, whole: bool) -> Distribution:
         rows = effects.group_rows(self.model, block, whole=whole)
         order, kept = self._order(rows), self._kept_functional
-        if kept is None or (whole and effects.enclosing(self.statistics, block)):
+        if kept is None:
             return mixture(self.model, self._few, rows, order)
+        if whole and block in self._nested:
+            return held(self._few, rows, kept.part(self._nested[block]), order)
         return held(self._few, rows, kept.part(self._slices[block]).moved(rows.x), order)
 
     def _order(self, rows: Rows) -> float:
@@ -291,7 +293,7 @@ class MixedPosterior:
     def _summaries(
         self,
         block: int,
-        _: slice,
+        at: slice,
         given: Functional,
         rows: Rows,
         interval: tuple[float, IntervalKind],
@@ -301,8 +303,7 @@ class MixedPosterior:
         """Effect, estimate, sd, lower, upper and shrinkage of one chunk."""
         few = self._few
         deviation = few.weight @ (given.constant + np.einsum("krp,kp->kr", given.x, few.beta))
-        nested = effects.enclosing(self.statistics, block)
-        both = functional(self.model, few, rows) if nested else given.moved(rows.x)
+        both = self._with_outer(block, at, rows) or given.moved(rows.x)
         whole = view(held(few, rows, both, order), self.statistics.blocks[block])
         lower, upper = whole.interval(*interval)
         share = self._pooling(block, given).ravel()
@@ -310,6 +311,15 @@ class MixedPosterior:
         if not np.isfinite(estimate).all():  # a few groups of an outer factor, say
             estimate = np.where(np.isfinite(estimate), estimate, whole.quantile(0.5))
         return deviation, estimate, whole.sd, lower, upper, share
+
+    def _with_outer(self, block: int, at: slice, rows: Rows) -> Functional | None:
+        """Some groups given beta, with the groups in which they lie; None if in no others."""
+        if block not in self._nested:
+            return None
+        kept, first = self._kept_functional, self._nested[block].start
+        if kept is None:
+            return functional(self.model, self._few, rows)
+        return kept.part(slice(first + at.start, first + at.stop))
 
     # linear combinations --------------------------------------------------------------------
 
@@ -434,12 +444,27 @@ class MixedPosterior:
         return [slice(int(a), int(b)) for a, b in itertools.pairwise(sizes)]
 
     @cached_property
+    def _nested(self) -> dict[int, slice]:
+        """Terms whose groups lie in those of others, and where `_kept_functional` has them."""
+        s, found = self.statistics, {}
+        end = self._slices[-1].stop
+        for block in range(len(s.blocks)):
+            if effects.enclosing(s, block):
+                found[block] = slice(end, end + s.blocks[block].zty.size)
+                end = found[block].stop
+        return found
+
+    @cached_property
     def _kept_functional(self) -> Functional | None:
-        """All groups' effects given beta at the few nodes; None if that is too much to keep."""
-        total = sum(b.zty.size for b in self.statistics.blocks)
-        if total * len(self._few.weight) * (self.model.system.p + 2) > 2**23:
+        """All groups' effects given beta at the few nodes; None if that is too much to keep.
+
+        Then, of nested groups, their coefficients with those of the groups in which they lie.
+        """
+        alone, p = self._slices[-1].stop, self.model.system.p
+        total = max([alone, *(at.stop for at in self._nested.values())])
+        if total * len(self._few.weight) * (p + 2) > 2**23:
             return None
         index, z = self.model.system.every_effect()
-        none = np.zeros(total)
-        rows = Rows(none, np.zeros((total, self.model.system.p)), index, z, none)
-        return functional(self.model, self._few, rows)
+        rows = [Rows(np.zeros(alone), np.zeros((alone, p)), index, z, np.zeros(alone))]
+        rows += [effects.group_rows(self.model, block, whole=True) for block in self._nested]
+        return functional(self.model, self._few, Rows.joined(rows))
