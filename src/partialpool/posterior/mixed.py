@@ -124,7 +124,8 @@ class MixedPosterior:
                         found[name] = of_dimension(self.cloud, at, math.inf)
                         continue
                     size = np.sqrt((factor**2).sum(axis=2))
-                    value = (factor[:, i] * factor[:, k]).sum(axis=1) / (size[:, i] * size[:, k])
+                    product = np.maximum(size[:, i] * size[:, k], 1e-300)
+                    value = (factor[:, i] * factor[:, k]).sum(axis=1) / product
                     found[name] = of_nodes(value, nodes.weight, -1.0, 1.0)
         return found
 
