@@ -69,7 +69,7 @@ def _simulate(here: Reader, output: Outputs, workers: Workers, kept: Kept) -> No
             latest.cancel()
             last.set(known)
         else:
-            latest.start(follow(current))
+            latest.start(lambda: follow(current))
 
     @output(suspend_when_hidden=False)
     @payload

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from shiny import Inputs, Session, reactive
@@ -43,8 +43,8 @@ class Latest:
         self._task: asyncio.Task[None] | None = None
         session.on_ended(self.cancel)
 
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Begin."""
+    def start(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Begin what `work` returns."""
         self.cancel()
         self._task = asyncio.create_task(self._run(work))
 
@@ -53,9 +53,9 @@ class Latest:
         if self._task is not None:
             self._task.cancel()
 
-    async def _run(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         with contextlib.suppress(JobFailed):  # what was shown before stays
-            await work
+            await work()
 
 
 async def shown(value: reactive.Value[Any], found: object) -> None:
