@@ -68,14 +68,19 @@ def group_cells(table: Table) -> list[list[str]]:
     }
     for k in ("factor", "group", "term"):
         columns[k] = [printable(g) for g in table[k].tolist()] if k in table else []
-    columns["n"] = [f"{v:,}" for v in table["n"].tolist()]
+    for k in ("n", "events", "trials", "exposure"):
+        columns[k] = [_count(v) for v in table[k].tolist()] if k in table else []
     columns["shrinkage"] = [f"{v:.2f}" for v in table["shrinkage"].tolist()]
     return [list(row) for row in zip(*(columns[k] for k in table), strict=True)]
 
 
+def _count(value: float) -> str:
+    return f"{value:,.6g}" if isinstance(value, float) else f"{value:,}"
+
+
 def _spreads(table: Table) -> list[float]:
     """The spread by which each row is rounded: that of its term, where there are several."""
-    sd = table["sd"]
+    sd = np.where(np.isfinite(table["sd"]), table["sd"], (table["upper"] - table["lower"]) / 4)
     if "term" not in table:
         return [scale_of(sd)] * len(sd)
     kinds = list(zip(table["factor"].tolist(), table["term"].tolist(), strict=True))
@@ -138,6 +143,16 @@ def parameter_cells(table: Table) -> list[list[str]]:
         width = row["upper"] - row["lower"]
         spread = row["sd"] if math.isfinite(row["sd"]) else width / 4
         values = (row[k] for k in ("mean", "sd", "lower", "median", "upper"))
+        rows.append([row["name"], *(number(v, spread) for v in values)])
+    return rows
+
+
+def profile_cells(table: Table) -> list[list[str]]:
+    """Cells of a table of profile intervals, as text, row by row."""
+    rows = []
+    for row in table.rows():
+        spread = (row["upper"] - row["lower"]) / 4
+        values = (row[k] for k in ("estimate", "lower", "upper"))
         rows.append([row["name"], *(number(v, spread) for v in values)])
     return rows
 

@@ -24,13 +24,18 @@ from partialpool.data import (
     MixedReading,
     Table,
 )
+from partialpool.data.count_rows import counted as finish_counts
+from partialpool.data.count_table import CountTable
 from partialpool.data.labels import as_labels
-from partialpool.data.new_rows import Target, Unseen, one_way_design
+from partialpool.data.mixed_read import reading as finish_mixed
+from partialpool.data.mixed_statistics import MixedStatistics
+from partialpool.data.new_rows import Target, Unseen, count_design, one_way_design
 from partialpool.data.one_way_products import as_cross_products
 from partialpool.data.read import Reading, handing_back
+from partialpool.data.statistics_files import Kept
 from partialpool.errors import ArgumentError, PriorError
 from partialpool.findings import findings
-from partialpool.formula import OneWay, one_way, parse
+from partialpool.formula import OneWay, count_roles, one_way, parse
 from partialpool.models import Priors, parameter_names, priors
 from partialpool.models.priors import Prior
 from partialpool.notices import Notice
@@ -51,7 +56,7 @@ from partialpool.posterior import (
 from partialpool.posterior.counts import Scale, checked_scale
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.prediction import PredictionOptions, predict
-from partialpool.reading import Statistics, statistics
+from partialpool.reading import Statistics, more_statistics
 from partialpool.regression import MixedAdvice, MixedComparison, compare_coefficients
 from partialpool.report import Contents, write
 from partialpool.simulate import CountWorld, World
@@ -85,6 +90,8 @@ class Fit:
         What was found when the data were read.
     clusters : Clusters, optional
         Cross-products within clusters, for robust errors.
+    kept : optional
+        The statistics to which `update` adds those of more rows.
     """
 
     formula: str
@@ -94,6 +101,7 @@ class Fit:
     design: Design | None = None
     told: tuple[Notice, ...] = ()
     clusters: Clusters | None = None
+    kept: Kept | None = None
 
     @cached_property
     def notices(self) -> tuple[Notice, ...]:
@@ -134,7 +142,8 @@ class Fit:
         frame
             group; n (rows); raw (the group's own mean: no pooling); estimate, sd, lower, upper
             (posterior of theta_j, units of y); shrinkage (posterior mean of the weight on the
-            pooled value: 0 no pooling, 1 complete pooling). With predictors, slopes or several
+            pooled value: 0 no pooling, 1 complete pooling); of counts also events, and trials or
+            exposure. With predictors, slopes or several
             factors one row for each effect of a group: also factor, term (the effect) and effect
             (posterior mean of the deviation b); estimate is population value and deviation.
         """
@@ -148,6 +157,44 @@ class Fit:
     def parameters(self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Any:
         """One row a parameter: name, mean, sd, lower, median, upper; frame as in `groups`."""
         return self.like(self.parameter_table(level, kind))
+
+    def profile(self, level: float = 0.95) -> Any:
+        """Profile-likelihood intervals of a fit by maximum likelihood.
+
+            {t : 2 (l_max - max l given t) <= chi2_1(level)}
+
+        Parameters
+        ----------
+        level : float
+            Coverage, between 0 and 1.
+
+        Returns
+        -------
+        frame
+            name, estimate, lower, upper: of standard deviations, correlations and sigma, and with
+            ``method="ml"`` of the coefficients; frame as in `groups`. A lower end of 0 of a
+            standard deviation, or an end of 1 or -1 of a correlation, is the end of its range:
+            the data do not rule it out.
+
+        Raises
+        ------
+        ArgumentError
+            If the fit is a posterior, or of counts.
+
+        Notes
+        -----
+        Source: Venzon and Moolgavkar (1988), doi:10.2307/2347496.
+        """
+        return self.like(self.profile_table(level))
+
+    def profile_table(self, level: float = 0.95) -> Table:
+        """`profile` as a Table, whatever kind of frame the data came in."""
+        if not isinstance(self.posterior, Estimated):
+            raise ArgumentError(
+                'profile intervals are of fits with method="reml" or "ml" (--method reml or ml); '
+                "a posterior has intervals of every parameter: parameters(level=...)"
+            )
+        return self.posterior.profile(level)
 
     def compare(self, *estimators: str) -> Comparison | MixedComparison:
         """No, complete and partial pooling side by side, with scores that need no truth.
@@ -197,7 +244,8 @@ class Fit:
             What a label stands for that is not in the data: with ``target="group"`` it is an
             error unless this says otherwise.
         observation : bool
-            Predict a new row, with its own noise sigma, and not the mean of such rows.
+            Predict a new row, with its own noise sigma, and not the mean of such rows; of counts
+            the number of events in the row's trials or exposure, which the new data then give.
         level, kind
             Of the intervals, as in `groups`.
 
@@ -208,13 +256,13 @@ class Fit:
             formula of log(y); of counts the probability, or the rate of one unit of exposure),
             one row for each row of `data`, in their order, in the kind of frame that `data` is.
         """
-        if self.design is None or isinstance(self.posterior, CountsPosterior):
-            raise ArgumentError(
-                "counts are predicted by fit.posterior.expected_counts(size), with size the trials "
-                "or exposure to come"
-            )
+        design, post = self.design, self.posterior
+        if isinstance(post, CountsPosterior):
+            roles = count_roles(parse(self.formula), post.statistics.family)
+            design = count_design(roles, post.statistics.labels)
+        assert design is not None
         options = PredictionOptions(target, unseen, observation, level, kind)
-        return handing_back(data)(predict(self.posterior, self.design, data, options))
+        return handing_back(data)(predict(post, design, data, options))
 
     def advise(self) -> Advice | MixedAdvice:
         """Say how much the grouping matters, in numbers and in words; see `partialpool.advice`."""
@@ -327,13 +375,13 @@ class Fit:
         ColumnError, DataError
             As in `fit`.
         """
+        assert self.kept is not None  # every door gives them
+        new = more_statistics(self.formula, self.kept, data, self.family, progress)
+        both = Statistics(self.formula, self.kept).combine(new)
         post = self.posterior
-        if not isinstance(post, Posterior | CountsPosterior):
-            raise ArgumentError(
-                "update is for one factor without predictors; fit all the rows together"
-            )
-        new = statistics(self.formula, data, family=self.family, progress=progress)
-        both = Statistics(self.formula, post.statistics).combine(new)
+        if isinstance(post, Estimated):
+            method: Method = "reml" if post.estimate.restricted else "ml"
+            return fit_kept(both, None, self.like, method, post.quadrature)
         return fit_kept(both, post.priors, self.like)
 
     def to_dict(
@@ -405,19 +453,28 @@ class Fit:
         return self.posterior
 
 
-def fit_kept(statistics: Statistics, prior: PriorLike, like: Callable[[Table], Any]) -> Fit:
+def fit_kept(
+    statistics: Statistics,
+    prior: PriorLike,
+    like: Callable[[Table], Any],
+    method: Method = "posterior",
+    quadrature: int | None = None,
+) -> Fit:
     """Fit from statistics; `like` hands tables back."""
-    groups = statistics.groups.sorted()
+    kept = statistics.groups
+    if isinstance(kept, MixedStatistics):
+        return fit_mixed(statistics.formula, finish_mixed(kept, None, like), prior, method)
+    if isinstance(kept, CountTable):
+        family = str(kept.roles.family)
+        nodes = (quadrature or 1) if method == "ml" else None
+        return fit_counts(statistics.formula, family, finish_counts(kept, like), prior, nodes)
+    groups = kept.sorted()
     if isinstance(groups, CountStatistics):
         post = solve_count_statistics(groups, prior)
-        return Fit(statistics.formula, groups.family, post, like)
+        return Fit(statistics.formula, groups.family, post, like, kept=groups)
     roles = one_way(parse(statistics.formula))
-    if roles is None:
-        raise ArgumentError(
-            f"statistics of {statistics.formula} cannot be fitted: they are kept for one factor "
-            "without predictors"
-        )
-    return fit_one_way(statistics.formula, roles, Reading(groups, like), prior, "posterior")
+    assert roles is not None  # statistics with one record a group are of such a formula
+    return fit_one_way(statistics.formula, roles, Reading(groups, like), prior, method)
 
 
 def fit_one_way(
@@ -428,10 +485,10 @@ def fit_one_way(
     design = one_way_design(roles, s)
     if method != "posterior":
         found = estimated(as_cross_products(s), restricted=method == "reml")
-        return Fit(formula, "gaussian", found, reading.like, design)
+        return Fit(formula, "gaussian", found, reading.like, design, kept=s)
     chosen = prior if isinstance(prior, Priors) else priors(prior, factor=s.factor)
     _refuse_sigma(chosen, s.sigma_known)
-    return Fit(formula, "gaussian", posterior(s, chosen), reading.like, design)
+    return Fit(formula, "gaussian", posterior(s, chosen), reading.like, design, kept=s)
 
 
 def fit_mixed(formula: str, reading: MixedReading, prior: PriorLike, method: Method) -> Fit:
@@ -445,9 +502,8 @@ def fit_mixed(formula: str, reading: MixedReading, prior: PriorLike, method: Met
         post = mixed_posterior(s, chosen)
     else:
         post = estimated(s, restricted=method == "reml")
-    return Fit(
-        formula, "gaussian", post, reading.like, reading.design, reading.notices, reading.clusters
-    )
+    last = reading.like, reading.design, reading.notices, reading.clusters, reading.kept
+    return Fit(formula, "gaussian", post, *last)
 
 
 def fit_counts(
@@ -459,7 +515,7 @@ def fit_counts(
     """
     s = reading.statistics
     assert isinstance(s, CountProducts)
-    last = reading.like, reading.design, reading.notices, reading.clusters
+    last = reading.like, reading.design, reading.notices, reading.clusters, reading.kept
     if quadrature is not None:
         return Fit(formula, family, estimated_counts(s, quadrature=quadrature), *last)
     chosen = prior if isinstance(prior, Priors) else priors(prior, parameters=parameter_names(s))
