@@ -68,14 +68,19 @@ def group_cells(table: Table) -> list[list[str]]:
     }
     for k in ("factor", "group", "term"):
         columns[k] = [printable(g) for g in table[k].tolist()] if k in table else []
-    columns["n"] = [f"{v:,}" for v in table["n"].tolist()]
+    for k in ("n", "events", "trials", "exposure"):
+        columns[k] = [_count(v) for v in table[k].tolist()] if k in table else []
     columns["shrinkage"] = [f"{v:.2f}" for v in table["shrinkage"].tolist()]
     return [list(row) for row in zip(*(columns[k] for k in table), strict=True)]
 
 
+def _count(value: float) -> str:
+    return f"{value:,.6g}" if isinstance(value, float) else f"{value:,}"
+
+
 def _spreads(table: Table) -> list[float]:
     """The spread by which each row is rounded: that of its term, where there are several."""
-    sd = table["sd"]
+    sd = np.where(np.isfinite(table["sd"]), table["sd"], (table["upper"] - table["lower"]) / 4)
     if "term" not in table:
         return [scale_of(sd)] * len(sd)
     kinds = list(zip(table["factor"].tolist(), table["term"].tolist(), strict=True))
@@ -142,6 +147,16 @@ def parameter_cells(table: Table) -> list[list[str]]:
     return rows
 
 
+def profile_cells(table: Table) -> list[list[str]]:
+    """Cells of a table of profile intervals, as text, row by row."""
+    rows = []
+    for row in table.rows():
+        spread = (row["upper"] - row["lower"]) / 4
+        values = (row[k] for k in ("estimate", "lower", "upper"))
+        rows.append([row["name"], *(number(v, spread) for v in values)])
+    return rows
+
+
 @singledispatch
 def headline(post: Any, formula: str) -> str:
     """What was fitted, in one line."""
@@ -177,8 +192,9 @@ def pooling_words(
     lower, upper = icc.interval(level, kind)
     low, high = float(shrinkage.min()), float(shrinkage.max())
     spread = f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f}"
+    name = what[:1].upper() + what[1:]
     return (
-        f"{what} {float(icc.mean):.2f}, {100 * level:g}% interval {lower:.2f} to {upper:.2f}. "
+        f"{name} {float(icc.mean):.2f}, {100 * level:g}% interval {lower:.2f} to {upper:.2f}. "
         f"Groups are drawn toward the mean by a share of {spread} (0 no pooling, 1 complete)."
     )
 

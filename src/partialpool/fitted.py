@@ -29,13 +29,13 @@ from partialpool.data.count_table import CountTable
 from partialpool.data.labels import as_labels
 from partialpool.data.mixed_read import reading as finish_mixed
 from partialpool.data.mixed_statistics import MixedStatistics
-from partialpool.data.new_rows import Target, Unseen, one_way_design
+from partialpool.data.new_rows import Target, Unseen, count_design, one_way_design
 from partialpool.data.one_way_products import as_cross_products
 from partialpool.data.read import Reading, handing_back
 from partialpool.data.statistics_files import Kept
 from partialpool.errors import ArgumentError, PriorError
 from partialpool.findings import findings
-from partialpool.formula import OneWay, one_way, parse
+from partialpool.formula import OneWay, count_roles, one_way, parse
 from partialpool.models import Priors, parameter_names, priors
 from partialpool.models.priors import Prior
 from partialpool.notices import Notice
@@ -142,7 +142,8 @@ class Fit:
         frame
             group; n (rows); raw (the group's own mean: no pooling); estimate, sd, lower, upper
             (posterior of theta_j, units of y); shrinkage (posterior mean of the weight on the
-            pooled value: 0 no pooling, 1 complete pooling). With predictors, slopes or several
+            pooled value: 0 no pooling, 1 complete pooling); of counts also events, and trials or
+            exposure. With predictors, slopes or several
             factors one row for each effect of a group: also factor, term (the effect) and effect
             (posterior mean of the deviation b); estimate is population value and deviation.
         """
@@ -156,6 +157,44 @@ class Fit:
     def parameters(self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Any:
         """One row a parameter: name, mean, sd, lower, median, upper; frame as in `groups`."""
         return self.like(self.parameter_table(level, kind))
+
+    def profile(self, level: float = 0.95) -> Any:
+        """Profile-likelihood intervals of a fit by maximum likelihood.
+
+            {t : 2 (l_max - max l given t) <= chi2_1(level)}
+
+        Parameters
+        ----------
+        level : float
+            Coverage, between 0 and 1.
+
+        Returns
+        -------
+        frame
+            name, estimate, lower, upper: of standard deviations, correlations and sigma, and with
+            ``method="ml"`` of the coefficients; frame as in `groups`. A lower end of 0 of a
+            standard deviation, or an end of 1 or -1 of a correlation, is the end of its range:
+            the data do not rule it out.
+
+        Raises
+        ------
+        ArgumentError
+            If the fit is a posterior, or of counts.
+
+        Notes
+        -----
+        Source: Venzon and Moolgavkar (1988), doi:10.2307/2347496.
+        """
+        return self.like(self.profile_table(level))
+
+    def profile_table(self, level: float = 0.95) -> Table:
+        """`profile` as a Table, whatever kind of frame the data came in."""
+        if not isinstance(self.posterior, Estimated):
+            raise ArgumentError(
+                'profile intervals are of fits with method="reml" or "ml" (--method reml or ml); '
+                "a posterior has intervals of every parameter: parameters(level=...)"
+            )
+        return self.posterior.profile(level)
 
     def compare(self, *estimators: str) -> Comparison | MixedComparison:
         """No, complete and partial pooling side by side, with scores that need no truth.
@@ -205,7 +244,8 @@ class Fit:
             What a label stands for that is not in the data: with ``target="group"`` it is an
             error unless this says otherwise.
         observation : bool
-            Predict a new row, with its own noise sigma, and not the mean of such rows.
+            Predict a new row, with its own noise sigma, and not the mean of such rows; of counts
+            the number of events in the row's trials or exposure, which the new data then give.
         level, kind
             Of the intervals, as in `groups`.
 
@@ -216,13 +256,13 @@ class Fit:
             formula of log(y); of counts the probability, or the rate of one unit of exposure),
             one row for each row of `data`, in their order, in the kind of frame that `data` is.
         """
-        if self.design is None or isinstance(self.posterior, CountsPosterior):
-            raise ArgumentError(
-                "counts are predicted by fit.posterior.expected_counts(size), with size the trials "
-                "or exposure to come"
-            )
+        design, post = self.design, self.posterior
+        if isinstance(post, CountsPosterior):
+            roles = count_roles(parse(self.formula), post.statistics.family)
+            design = count_design(roles, post.statistics.labels)
+        assert design is not None
         options = PredictionOptions(target, unseen, observation, level, kind)
-        return handing_back(data)(predict(self.posterior, self.design, data, options))
+        return handing_back(data)(predict(post, design, data, options))
 
     def advise(self) -> Advice | MixedAdvice:
         """Say how much the grouping matters, in numbers and in words; see `partialpool.advice`."""
@@ -308,9 +348,10 @@ class Fit:
         """The charts that say most of this fit, as its report shows them."""
         if isinstance(self.posterior, Estimated):
             return []
-        plot, options = self.plot, {"level": level, "dark": dark}
+        plot = self.plot
         if isinstance(plot, pictures.MixedPlots):
-            return [plot.effects(**options), plot.coefficients(**options)]
+            return plot.fitting(level=level, dark=dark)
+        options: dict[str, Any] = {"level": level, "dark": dark}
         return [plot.shrinkage(**options), plot.tau(**options)]
 
     def draws(self, size: int, rng: np.random.Generator) -> Draws | MixedDraws:

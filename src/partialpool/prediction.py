@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import singledispatch
 from typing import Any, get_args
 
 import numpy as np
 
-from partialpool._typing import Floats
+from partialpool._typing import Floats, Ints
 from partialpool.data import Table
 from partialpool.data.design import Design
-from partialpool.data.new_rows import NewRows, Target, Unseen, new_rows
+from partialpool.data.new_rows import NEW, NONE, NewRows, Target, Unseen, new_rows
 from partialpool.errors import ArgumentError, did_you_mean
-from partialpool.posterior import Distribution, Estimated, GeneralizedPosterior, Posterior
+from partialpool.posterior import (
+    CountsPosterior,
+    Distribution,
+    Estimated,
+    GeneralizedPosterior,
+    Posterior,
+)
+from partialpool.posterior.chosen import Chosen
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.posterior.one_way_linear import one_way_linear
+from partialpool.posterior.predicted_counts import new_events
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +67,47 @@ def predict(post: Any, design: Design, data: Any, options: PredictionOptions) ->
     """
     options.check()
     rows = new_rows(design, data, options.target, options.unseen, observation=options.observation)
-    found = linear(post, rows)
     given = post.given if isinstance(post, Estimated) else post
+    if isinstance(given, CountsPosterior):
+        return _counted(_one_way_values(given, rows), rows, given.statistics.proportion, options)
     if isinstance(given, GeneralizedPosterior):
-        found = given.natural(found, rows.offset)
-        lower, upper = found.interval(options.level, options.kind)
-        return Table(estimate=found.mean, sd=found.sd, lower=lower, upper=upper)
+        found = linear(post, replace(rows, weight=None))
+        value = given.natural(found, rows.offset)
+        return _counted(value, rows, given.statistics.proportion, options)
+    found = linear(post, rows)
     lower, upper = found.interval(options.level, options.kind)
     columns: dict[str, Floats] = {"estimate": found.mean, "lower": lower, "upper": upper}
     columns = {k: np.asarray(v) + rows.offset for k, v in columns.items()}
     return Table(
         estimate=columns["estimate"], sd=found.sd, lower=columns["lower"], upper=columns["upper"]
     )
+
+
+def _counted(
+    value: Distribution, rows: NewRows, proportion: bool, options: PredictionOptions
+) -> Table:
+    """Probabilities or rates, or the events of new trials or exposure if these were asked for."""
+    if rows.weight is not None:
+        if options.kind != "equal-tailed":
+            raise ArgumentError("intervals of numbers of events have equal tails only")
+        return new_events(value, rows.weight, proportion, options.level)
+    lower, upper = value.interval(options.level, options.kind)
+    return Table(estimate=value.mean, sd=value.sd, lower=lower, upper=upper)
+
+
+def _one_way_values(post: CountsPosterior, rows: NewRows) -> Distribution:
+    """Probabilities or rates of known groups, a new group, or the population's middle."""
+    index = rows.groups[0][0]
+    at = {what: np.flatnonzero(index == what) for what in (NEW, NONE)}
+    known = np.flatnonzero(index >= 0)
+    parts: list[tuple[Distribution, Ints]] = []
+    if len(known):
+        parts.append((post.some_groups(index[known]), known))
+    if len(at[NEW]):
+        parts.append((post.new_group, at[NEW]))
+    if len(at[NONE]):
+        parts.append((post.population, at[NONE]))
+    return Chosen((len(index),), tuple(parts))
 
 
 @singledispatch

@@ -37,6 +37,10 @@ def test_datasets(run):
         assert row["name"] in out
         assert row["formula"] in out
         assert callable(getattr(pp.datasets, row["name"]))
+    for field in ("education", "sports", "trials", "marketing", "ecology"):
+        names = [r["name"] for r in rows if r["field"] == field]
+        assert names
+        assert f"{field:<11}  {', '.join(names)}" in out
 
 
 @pytest.mark.parametrize(

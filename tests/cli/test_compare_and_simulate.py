@@ -54,6 +54,17 @@ def test_simulate_prints_one_world_and_the_risks(capsys):
     assert "posterior" in out
 
 
+def test_simulate_draws_worlds_of_counts(capsys):
+    arguments = ("simulate", "--family", "binomial", "--sizes", "10,20,30,15", "--replicates", "20")
+    code, out, _ = run(capsys, *arguments)
+    assert code == 0
+    assert "4 groups, binomial, tau 0.5, mu -1" in out
+    assert "complete_pooling" in out
+    tables = json.loads(run(capsys, *arguments, "--json")[1])
+    assert [row["size"] for row in tables["world"]] == [10, 20, 30, 15]
+    assert [row["estimator"] for row in tables["risks"]][-1] == "posterior"
+
+
 def test_simulate_is_reproducible(capsys):
     arguments = ("simulate", "--groups", "5", "--replicates", "50", "--seed", "3", "--json")
     first, second = run(capsys, *arguments)[1], run(capsys, *arguments)[1]
@@ -71,6 +82,9 @@ def test_simulate_is_reproducible(capsys):
         (("simulate", "--groups", "1"), "at least 2 groups"),
         (("simulate", "--population", "odd"), "normal, heavy_tailed, two_clusters, outlier"),
         (("simulate", "--replicates", "0"), "between 1 and"),
+        (("simulate", "--family", "poisson", "--sigma", "2"), "--sigma is for measurements"),
+        (("simulate", "--family", "poisson", "--population", "outlier"), "--population is for"),
+        (("simulate", "--family", "odd"), "binomial"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(capsys, arguments, words):

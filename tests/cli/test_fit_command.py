@@ -76,7 +76,7 @@ def test_the_table_names_everything(run, scores):
     result = run("fit", scores, FORMULA)
     assert result.code == 0
     for words in (FORMULA, "28 rows (1 more left out) in 4 groups", "Intercept", "tau[school]",
-                  "sigma", "shrinkage", "95% equal-tailed interval", "intraclass"):  # fmt: skip
+                  "sigma", "shrinkage", "95% equal-tailed interval", "Intraclass"):  # fmt: skip
         assert words in result.out
     assert "\x1b" not in result.out
 
@@ -120,6 +120,22 @@ def test_methods(run, method, expected):
     assert "log likelihood" in run("fit", "sleepstudy", "--method", method).out
 
 
+def test_profile_intervals(run):
+    found = as_json(run("fit", "sleepstudy", "--json", "--method", "ml", "--profile"))
+    days = next(p for p in found["profile"] if p["name"] == "days")
+    assert [days["lower"], days["upper"]] == pytest.approx([7.35865, 13.57592], abs=2e-3)
+    half = as_json(
+        run("fit", "sleepstudy", "--json", "--method", "ml", "--profile", "--interval", 0.5)
+    )
+    assert days["lower"] < next(p for p in half["profile"] if p["name"] == "days")["lower"]
+    printed = run("fit", "sleepstudy", "--method", "reml", "--profile").out
+    assert "profile-likelihood intervals" in printed
+    assert "profile" not in as_json(run("fit", "sleepstudy", "--json", "--method", "ml"))
+    refused = run("fit", "sleepstudy", "--profile")
+    assert refused.code == 2
+    assert "--method reml or ml" in refused.err
+
+
 def test_a_mixed_model(run, tmp_path):
     arguments = ["high_school", "math ~ sector + (relative_ses | school)"]
     prior = ["--prior", "sector[public] ~ normal(0, 0.01)", "--prior", "tau ~ half_normal(3)"]
@@ -135,7 +151,7 @@ def test_a_mixed_model(run, tmp_path):
     for words in (
         "160 groups of school",
         "rho[school, Intercept, relative_ses]",
-        "2 of 320 groups",
+        "2 of 320 effects of groups",
     ):
         assert words in printed
     assert (tmp_path / "chart.svg").read_text().startswith("<svg")
@@ -189,3 +205,22 @@ def test_in_a_process_of_its_own(scores):
     bad = subprocess.run([*command, "nope.csv", FORMULA], capture_output=True, check=False)
     assert (bad.returncode, bad.stdout) == (2, b"")
     assert bad.stderr.startswith(b'partialpool: there is no file "nope.csv"')
+
+
+@pytest.mark.parametrize("columns", ["40", "80", "300"])
+def test_no_number_of_a_table_is_cut_off(run, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    out = run("fit", "sleepstudy", "reaction ~ days + (days | subject)", "--top", "4").out
+    row = next(line for line in out.splitlines() if "days" in line and "308" in line)
+    assert "\u2026" not in out
+    assert len(row.split()) == 10  # subject, term, n and seven numbers
+    assert "4 of 36 effects of groups" in out
+
+
+def test_columns_that_repeat_one_word_are_left_out_of_the_printed_table(run):
+    one = run("fit", "sleepstudy", "reaction ~ days + (1 | subject)").out
+    assert "factor" not in one
+    assert "term" not in one
+    both = run("fit", "penicillin").out
+    assert "factor" in both
+    assert "term" not in both

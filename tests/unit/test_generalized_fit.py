@@ -76,8 +76,14 @@ def test_rates_are_predicted_per_unit_of_exposure():
     a, b = minutes.predict(new), hours.predict(new)
     for name in ("estimate", "sd", "lower", "upper"):
         assert b[name][0] == pytest.approx(60 * a[name][0], rel=1e-4)
-    with pytest.raises(pp.ArgumentError, match="probability or rate"):
+    with pytest.raises(pp.ColumnError, match='column "n"'):
         minutes.predict(new, observation=True)
+    events = [
+        f.predict({**new, "n": [n]}, observation=True) for f, n in ((minutes, 60), (hours, 1))
+    ]
+    for name in ("estimate", "sd", "lower", "upper"):
+        assert events[0][name][0] == pytest.approx(events[1][name][0], rel=1e-4)
+    assert events[0]["estimate"][0] == pytest.approx(b["estimate"][0])
 
 
 def test_offsets_are_taken_off_raw_rates():

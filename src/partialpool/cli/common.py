@@ -125,17 +125,28 @@ def wide_console(width: int) -> Any:
     return Console(highlight=False, width=max(console.width, width))
 
 
-def rich_table(header: list[str], rows: list[list[str]]) -> Any:
-    """Build a table for the terminal; the first column is text, the others numbers."""
+def print_table(console: Any, header: list[str], rows: list[list[str]], *, texts: int = 1) -> None:
+    """Print a table: the first columns are text, which folds, the others numbers, never cut off.
+
+    Where the terminal is too narrow for all numbers of a row, its lines wrap.
+    """
     from rich import box
+    from rich.console import Console
     from rich.table import Table as RichTable
     from rich.text import Text
 
     table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column(Text(header[0]), overflow="fold", max_width=40)
-    for name in header[1:]:
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    for name, width in zip(header[:texts], widths, strict=False):
+        widest = min(width, 40)
+        table.add_column(Text(name), overflow="fold", min_width=min(widest, 9), max_width=widest)
+    for name, width in zip(header[texts:], widths[texts:], strict=True):
         style = "bold" if name == "estimate" else None
-        table.add_column(name, justify="right", no_wrap=True, style=style)
+        table.add_column(name, justify="right", no_wrap=True, min_width=width, style=style)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    return table
+    least = sum(min(w, 9) for w in widths[:texts]) + sum(widths[texts:]) + 3 * len(widths)
+    full = sum(min(w, 40) for w in widths[:texts]) + sum(widths[texts:]) + 3 * len(widths)
+    wanted = least if console.is_terminal else full
+    wide = console if wanted <= console.width else Console(highlight=False, width=wanted)
+    wide.print(table)

@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 from partialpool import display
-from partialpool.cli.common import fitted, rich_table, wide_console
+from partialpool.cli.common import fitted, print_table, wide_console
 from partialpool.comparison import Comparison
 from partialpool.data import Table
 from partialpool.fitted import Fit
@@ -55,7 +55,7 @@ def _show_coefficients(found: Fit, result: MixedComparison, options: CompareOpti
 
     console = wide_console(110)
     console.print(Text(display.headline(found.posterior, found.formula), style="bold"))
-    console.print(rich_table(HEADER, display.coefficient_cells(result.coefficients)))
+    print_table(console, HEADER, display.coefficient_cells(result.coefficients))
     console.print(Text(result.text, style="dim"))
 
 
@@ -72,8 +72,8 @@ def _show_groups(found: Fit, result: Comparison, options: CompareOptions) -> Non
     spread = float(np.ptp(groups["partial_pooling"])) / 4 or 1.0
     header = [found.factor, *list(groups)[1:]]
     console.print(Text(display.headline(found.posterior, found.formula), style="bold"))
-    console.print(rich_table(header, display.estimate_cells(groups, spread)))
-    console.print(rich_table(list(result.scores), display.score_cells(result.scores)))
+    print_table(console, header, display.estimate_cells(groups, spread))
+    print_table(console, list(result.scores), display.score_cells(result.scores))
     lines = (
         "log_score: log density of a group given the others, higher is better; group_rmse: error",
         "of predicting a group's mean from the others; row_rmse: of a row from all other rows.",

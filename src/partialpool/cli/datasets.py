@@ -30,4 +30,11 @@ def run(as_json: bool) -> None:
         click.echo(f"{d.name:<{width}}  {d.field}: {d.title} ({d.citation})")
         family = f"  (family {d.family})" if d.family else ""
         click.echo(f"{'':<{width}}  {d.formula}{family}")
+    fields: dict[str, list[str]] = {}
+    for d in catalogue:
+        fields.setdefault(d.field, []).append(d.name)
+    wide = max(map(len, fields))
+    click.echo("\nBy field")
+    for field, names in fields.items():
+        click.echo(f"{field:<{wide}}  {', '.join(names)}")
     click.echo(f"\nFit one by name: partialpool fit {catalogue[0].name}")

@@ -14,7 +14,7 @@ import numpy as np
 from partialpool import display, pictures, report
 from partialpool._typing import Ints
 from partialpool.advice import recommendation
-from partialpool.cli.common import fitted, rich_table, source, wide_console
+from partialpool.cli.common import fitted, print_table, source, wide_console
 from partialpool.data import Table
 from partialpool.data.files import write_table
 from partialpool.errors import ArgumentError
@@ -38,6 +38,7 @@ class FitOptions:
     family: str | None
     interval: float
     hdi: bool
+    profile: bool
     sort: str | None
     top: int | None
     as_json: bool
@@ -56,6 +57,10 @@ class FitOptions:
 
 def run(options: FitOptions) -> None:
     """Fit and print."""
+    if options.profile and options.method == "posterior":
+        raise ArgumentError(
+            "--profile goes with --method reml or ml; a posterior has intervals of every parameter"
+        )
     if options.as_json and options.as_csv:
         raise ArgumentError("--json and --csv both print to standard output; give one")
     if options.plot:
@@ -87,11 +92,13 @@ def run(options: FitOptions) -> None:
         found.report(options.report, level=options.interval)
     if options.as_json:
         result = found._as_dict(table, options.interval, kind)
+        if options.profile:
+            result["profile"] = display.plain_rows(found.profile_table(options.interval))
         click.echo(json.dumps(result, ensure_ascii=False, indent=2, allow_nan=False))
     elif options.as_csv:
         _print_csv(table)
     else:
-        _print_tables(found, table, groups.n_rows, options)
+        _print_tables(found, groups, table, options)
     if options.out:
         click.echo(f"wrote {table.n_rows:,} groups to {options.out}", err=True)
     if options.plot:
@@ -122,7 +129,17 @@ def _print_csv(table: Table) -> None:
     writer.writerows(zip(*(column.tolist() for column in table.values()), strict=True))
 
 
-def _print_tables(found: Fit, groups: Table, n_groups: int, options: FitOptions) -> None:
+def _print_groups(console: Any, shown: Table, every: Table, factor: str) -> None:
+    """The table of groups; factor and term are left out where there is one only."""
+    cells = display.group_cells(shown)
+    told = [k for k in shown if k not in ("factor", "term") or len(set(every[k].tolist())) > 1]
+    header = list(told) if "factor" in told else [factor if k == "group" else k for k in told]
+    places = [list(shown).index(k) for k in told]
+    texts = len({"factor", "group", "term"} & set(told))
+    print_table(console, header, [[row[i] for i in places] for row in cells], texts=texts)
+
+
+def _print_tables(found: Fit, every: Table, groups: Table, options: FitOptions) -> None:
     from rich.text import Text
 
     console = wide_console(100)
@@ -130,20 +147,21 @@ def _print_tables(found: Fit, groups: Table, n_groups: int, options: FitOptions)
     parameters = found.parameter_table(options.interval, kind)
     console.print(Text(display.headline(found.posterior, found.formula), style="bold"))
     console.print(Text(display.prior_line(found.posterior), style="dim"))
-    console.print(
-        rich_table(["parameter", *list(parameters)[1:]], display.parameter_cells(parameters))
-    )
+    header = ["parameter", *list(parameters)[1:]]
+    print_table(console, header, display.parameter_cells(parameters))
+    if options.profile:
+        ends = found.profile_table(options.interval)
+        console.print(Text("profile-likelihood intervals", style="dim"))
+        print_table(console, list(ends), display.profile_cells(ends))
     pooling = display.pooling_line(found.posterior, options.interval, kind)
     console.print(Text(f"{pooling} {recommendation(found.posterior)}"))
     console.print()
     limit = options.top or SHOWN_GROUPS
     shown = Table({k: v[:limit] for k, v in groups.items()})
-    header = list(shown)
-    if header[0] == "group":
-        header[0] = found.factor
-    console.print(rich_table(header, display.group_cells(shown)))
-    if shown.n_rows < n_groups:
-        more = f"{shown.n_rows:,} of {n_groups:,} groups"
+    _print_groups(console, shown, every, found.factor)
+    if shown.n_rows < every.n_rows:
+        what = "effects of groups" if "term" in every else "groups"
+        more = f"{shown.n_rows:,} of {every.n_rows:,} {what}"
         more += "" if options.top else "; all of them: --csv, --json or --out FILE"
         console.print(Text(more, style="dim"))
     percent = f"{100 * options.interval:g}%"

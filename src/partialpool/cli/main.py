@@ -9,6 +9,7 @@ import click
 from partialpool import __version__
 from partialpool.errors import PartialPoolError
 
+FAMILIES = ["gaussian", "binomial", "poisson", "beta_binomial", "gamma_poisson"]
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -43,13 +44,14 @@ def cli() -> None:
 )
 @click.option(
     "--family",
-    type=click.Choice(["gaussian", "binomial", "poisson", "beta_binomial", "gamma_poisson"]),
+    type=click.Choice(FAMILIES),
     help="How the outcome is distributed; trials() means binomial, exposure() poisson.",
 )
 @click.option(
     "--interval", default=0.95, show_default=True, metavar="P", help="Probability of the intervals."
 )
 @click.option("--hdi", is_flag=True, help="Shortest (highest-density) instead of equal-tailed.")
+@click.option("--profile", is_flag=True, help="With reml or ml: also profile-likelihood intervals.")
 @click.option(
     "--sort",
     type=click.Choice(["group", "n", "raw", "estimate", "sd", "shrinkage"]),
@@ -90,7 +92,7 @@ def fit_command(**options: object) -> None:
     partialpool fit trials.csv "effect | se(se) ~ 1 + (1 | site)" --prior "tau ~ half_normal(5)"
     partialpool fit radon "log_radon ~ floor + (floor | county)" --method reml
     partialpool fit batting.csv "hits | trials(at_bats) ~ 1 + (1 | player)"
-    partialpool fit seeds "r | trials(n) ~ seed * extract + (1 | plate)" --method ml --quadrature 25
+    partialpool fit seeds "germinated | trials(seeds) ~ extract + (1 | plate)" --method ml
     partialpool fit eight_schools
     """
     from partialpool.cli.fit import FitOptions, run
@@ -117,7 +119,7 @@ def fit_command(**options: object) -> None:
 )
 @click.option(
     "--family",
-    type=click.Choice(["gaussian", "binomial", "poisson", "beta_binomial", "gamma_poisson"]),
+    type=click.Choice(FAMILIES),
     help="How the outcome is distributed; trials() means binomial, exposure() poisson.",
 )
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Only the first N groups.")
@@ -135,7 +137,7 @@ def compare_command(**options: object) -> None:
 @click.argument("formula", required=False)
 @click.option(
     "--family",
-    type=click.Choice(["gaussian", "binomial", "poisson", "beta_binomial", "gamma_poisson"]),
+    type=click.Choice(FAMILIES),
     help="How the outcome is distributed; trials() means binomial, exposure() poisson.",
 )
 @click.option("--out", required=True, metavar="FILE", help="The .parquet file to write.")
@@ -173,18 +175,32 @@ def statistics_command(**options: object) -> None:
 
 @cli.command("simulate")
 @click.option("--groups", default=12, show_default=True, help="Number of groups.")
-@click.option("--n", default=15, show_default=True, help="Rows a group.")
-@click.option("--sizes", metavar="5,5,40", help="Rows of each group, in place of --groups and --n.")
-@click.option("--tau", default=5.0, show_default=True, help="Standard deviation between groups.")
-@click.option("--sigma", default=10.0, show_default=True, help="Standard deviation within groups.")
-@click.option("--mu", default=70.0, show_default=True, help="Population mean.")
 @click.option(
-    "--population",
-    default="normal",
-    show_default=True,
-    help="normal, heavy_tailed, two_clusters or outlier.",
+    "--n", default=15, show_default=True, help="Rows a group; of counts, trials or exposure."
 )
-@click.option("--replicates", default=1000, show_default=True, help="Worlds for the risks.")
+@click.option("--sizes", metavar="5,5,40", help="That of each group, in place of --groups and --n.")
+@click.option(
+    "--family",
+    type=click.Choice(FAMILIES),
+    default="gaussian",
+    show_default=True,
+    help="Measurements, or counts of some family.",
+)
+@click.option(
+    "--tau",
+    type=float,
+    help="Standard deviation between groups; of counts, of the link.  [default: 5; counts 0.5]",
+)
+@click.option("--sigma", type=float, help="Standard deviation within groups.  [default: 10]")
+@click.option(
+    "--mu",
+    type=float,
+    help="Population mean; of counts as log-odds or log rate.  [default: 70; counts -1]",
+)
+@click.option("--population", help="normal, heavy_tailed, two_clusters or outlier.")
+@click.option(
+    "--replicates", type=int, help="Worlds for the risks.  [default: 1000; of counts 200]"
+)
 @click.option("--seed", default=1, show_default=True, help="Seed of the noise.")
 @click.option("--sigma-unknown", is_flag=True, help="Do not tell the estimators sigma.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")

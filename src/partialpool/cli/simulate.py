@@ -9,12 +9,16 @@ import click
 import numpy as np
 
 from partialpool import display
-from partialpool.cli.common import rich_table, wide_console
+from partialpool.cli.common import print_table, wide_console
 from partialpool.data import Table
 from partialpool.errors import ArgumentError
-from partialpool.simulate import World, draw, risks
+from partialpool.simulate import CountWorld, World, count_draw, count_risks, draw, risks
 
 ESTIMATORS = ("no_pooling", "complete_pooling", "moments", "reml", "posterior")
+
+
+DEFAULTS = {"gaussian": (5.0, 70.0, 1000), "counts": (0.5, -1.0, 200)}
+"""Of tau, mu and the number of replicates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,40 +28,84 @@ class SimulateOptions:
     groups: int
     n: int
     sizes: str | None
-    tau: float
-    sigma: float
-    mu: float
-    population: str
-    replicates: int
+    family: str
+    tau: float | None
+    sigma: float | None
+    mu: float | None
+    population: str | None
+    replicates: int | None
     seed: int
     sigma_unknown: bool
     as_json: bool
     debug: bool
 
+    @property
+    def counts(self) -> bool:
+        """Whether the world is one of counts."""
+        return self.family != "gaussian"
+
+    @property
+    def settings(self) -> tuple[float, float, int]:
+        """Tau, mu and replicates, as asked for or the defaults."""
+        tau, mu, replicates = DEFAULTS["counts" if self.counts else "gaussian"]
+        return (
+            tau if self.tau is None else self.tau,
+            mu if self.mu is None else self.mu,
+            replicates if self.replicates is None else self.replicates,
+        )
+
 
 def run(options: SimulateOptions) -> None:
     """Simulate and print."""
-    world = _world(options)
+    title, one, expected, words = (_counts if options.counts else _measurements)(options)
+    if options.as_json:
+        tables = {"world": display.plain_rows(one), "risks": display.plain_rows(expected)}
+        click.echo(json.dumps(tables, indent=2, allow_nan=False))
+        return
+    _print(title, one, expected, words)
+
+
+def _measurements(options: SimulateOptions) -> tuple[str, Table, Table, list[str]]:
+    """Title, one world, the risks, and the words before these."""
+    tau, mu, replicates = options.settings
+    sizes = _sizes(options.sizes) if options.sizes else [options.n] * options.groups
+    world = World(tuple(sizes), tau, 10.0 if options.sigma is None else options.sigma, mu)
+    world = replace(world, population=options.population or "normal")  # type: ignore[arg-type]
     known = not options.sigma_unknown
     one = draw(world, seed=options.seed, sigma_known=known, estimators=ESTIMATORS).table()
     expected = risks(
         world,
         estimators=ESTIMATORS,
-        replicates=options.replicates,
+        replicates=replicates,
         seed=options.seed,
         sigma_known=known,
     )
-    if options.as_json:
-        tables = {"world": display.plain_rows(one), "risks": display.plain_rows(expected.table)}
-        click.echo(json.dumps(tables, indent=2, allow_nan=False))
-        return
-    _print(world, options, one, expected.table)
+    title = (
+        f"{len(world.n)} groups, tau {world.tau:g}, sigma {world.sigma:g}, mu {world.mu:g}, "
+        f"{world.population} population, seed {options.seed}"
+    )
+    return title, one, expected.table, [f"Expected over {replicates:,} such worlds"]
 
 
-def _world(options: SimulateOptions) -> World:
+def _counts(options: SimulateOptions) -> tuple[str, Table, Table, list[str]]:
+    """As `_measurements`, of counts."""
+    given = {"--sigma": options.sigma, "--population": options.population}
+    given["--sigma-unknown"] = options.sigma_unknown or None
+    for name, value in given.items():
+        if value is not None:
+            raise ArgumentError(f"{name} is for measurements; counts of {options.family} have none")
+    tau, mu, replicates = options.settings
     sizes = _sizes(options.sizes) if options.sizes else [options.n] * options.groups
-    world = World(tuple(sizes), options.tau, options.sigma, options.mu)
-    return replace(world, population=options.population)  # type: ignore[arg-type]
+    world = CountWorld(tuple(map(float, sizes)), tau, mu, options.family)  # type: ignore[arg-type]
+    one = count_draw(world, seed=options.seed).table()
+    expected = count_risks(world, replicates=replicates, seed=options.seed)
+    title = f"{len(world.size)} groups, {world.family}, tau {tau:g}, mu {mu:g}, seed {options.seed}"
+    words = [f"Expected over {expected.replicates:,} such worlds"]
+    if expected.left_out:
+        words.append(
+            f"({expected.left_out:,} more left out: flat priors leave them no proper posterior)"
+        )
+    return title, one, expected.table, words
 
 
 def _sizes(text: str) -> list[int]:
@@ -69,22 +117,19 @@ def _sizes(text: str) -> list[int]:
         ) from None
 
 
-def _print(world: World, options: SimulateOptions, one: Table, expected: Table) -> None:
+def _print(title: str, one: Table, expected: Table, words: list[str]) -> None:
     from rich.text import Text
 
     console = wide_console(110)
-    title = (
-        f"{len(world.n)} groups, tau {world.tau:g}, sigma {world.sigma:g}, mu {world.mu:g}, "
-        f"{world.population} population, seed {options.seed}"
-    )
     console.print(Text(title, style="bold"))
-    spread = float(np.hypot(world.tau, world.sigma)) / 10
-    console.print(rich_table(list(one), display.estimate_cells(one, spread)))
-    console.print(Text(f"Expected over {options.replicates:,} such worlds", style="bold"))
+    spread = float(np.std(one["truth"])) / 10 or 0.01
+    print_table(console, list(one), display.estimate_cells(one, spread))
+    for line in words:
+        console.print(Text(line, style="bold"))
     columns = ("estimator", "mse", "mse_error", "best", "beats_no", "beats_complete", "coverage",
                "coverage_error", "width")  # fmt: skip
     shown = Table({k: expected[k] for k in columns})
-    console.print(rich_table(list(shown), display.score_cells(shown)))
+    print_table(console, list(shown), display.score_cells(shown))
     console.print(
         Text(
             "mse: mean squared error of the groups' estimates; best: share of worlds in which it "

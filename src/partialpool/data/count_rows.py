@@ -37,6 +37,8 @@ RESPONSE, ERROR = Name("working response"), Name("working error")
 ROUNDS = 60
 LEAST = 1e-9
 """Least weight of a row, relative to the largest it can have."""
+NOTHING = 1e-18
+"""And that of a row without trials or exposure, which says nothing."""
 UNLIMITED = 1e-6
 """Information left of a combination of coefficients, relative to that at the start, below which
 the data set it no limit."""
@@ -89,7 +91,8 @@ class CountProducts(CrossProducts):
     inside : tuple of int
         Of each term's groups, those with an event and, among trials, a failure.
     raw : tuple of ndarray, shape (L,)
-        Of each term's groups, the own proportion or rate; nan where the size is 0.
+        Of each term's groups, the own proportion, offsets not taken off, or rate; nan where the
+        size is 0.
     """
 
     family: CountFamily
@@ -165,11 +168,12 @@ def _statistics(
     table: CountTable, counted: CountRows, found: CrossProducts, unlimited: list[str]
 ) -> CountProducts:
     blocks, inside, raw = [], [], []
+    exposed = counted.size if table.proportion else counted.size * np.exp(counted.offset)
     for block, group in zip(found.blocks, counted.group, strict=True):
         size = len(block.n)
         blocks.append(replace(block, n=_sums(group, table.count, size).astype(np.int64)))
         y = _sums(group, counted.y, size)
-        n = _sums(group, counted.size * np.exp(counted.offset), size)
+        n = _sums(group, exposed, size)
         inside.append(int(((y > 0) & (~table.proportion | (y < n))).sum()))
         raw.append(np.divide(y, n, out=np.full(size, np.nan), where=n > 0))
     given = {f.name: getattr(found, f.name) for f in fields(CrossProducts)}
@@ -248,7 +252,7 @@ class _Working:
 def _weights(size: Floats, slope: Floats, proportion: bool) -> Floats:
     """Working weights, never quite zero."""
     largest = float(size.max()) * (0.25 if proportion else float(slope.max()))
-    return np.asarray(np.maximum(size * slope, LEAST * largest))
+    return np.asarray(np.maximum(size * slope, np.where(size > 0, LEAST, NOTHING) * largest))
 
 
 def _without_groups(

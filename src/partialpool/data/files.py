@@ -205,8 +205,9 @@ def watched(connection: Any, progress: Callable[[float], None]) -> Callable[[Any
         with ThreadPoolExecutor(1) as pool:
             job = pool.submit(result.fetchnumpy)
             try:
-                while not job.done():
-                    wait([job], timeout=0.1)
+                done = False
+                while not done:  # at least once, however quick the query
+                    done = bool(wait([job], timeout=0.1).done)
                     progress(max(0.0, connection.query_progress()) / 100.0)
             except BaseException:
                 connection.interrupt()

@@ -14,7 +14,7 @@ from partialpool.errors import DataError
 def as_labels(values: Any) -> AnyArray:
     """Return the labels as a 1-D array; anything NumPy would convert is kept as objects."""
     if isinstance(values, np.ndarray) and values.ndim == 1:
-        return values
+        return values.astype(object) if values.dtype.kind == "T" else values
     items = list(values)
     kinds = {type(v) for v in items}
     if len(kinds) == 1 and next(iter(kinds)) in (int, float, bool):

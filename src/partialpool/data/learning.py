@@ -127,7 +127,7 @@ def named_levels(variable: Variable, labels: AnyArray, counts: Ints) -> Categori
 
 def _refuse_numbers_in_text(variable: Variable, labels: AnyArray) -> None:
     """Numbers with a slip among them ("1.5", "oops") are not meant as categories."""
-    if is_categorical(variable) or labels.dtype.kind != "O":
+    if is_categorical(variable) or labels.dtype.kind not in "OUT":
         return
     found = [v for v in labels.tolist() if isinstance(v, str)]
     words = [v for v in found if not _reads_as_number(v)]

@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from partialpool._typing import Bools, Floats, Ints
+from partialpool._typing import AnyArray, Bools, Floats, Ints
 from partialpool.data import files, frames, source
 from partialpool.data.coding import INTERCEPT
+from partialpool.data.counts import event_rules
 from partialpool.data.design import Design, Effects, Factor, column_of
 from partialpool.data.excel import is_workbook, read_excel
 from partialpool.data.labels import as_labels, integers_if_plain, shown
@@ -18,7 +19,8 @@ from partialpool.data.rules import RULES
 from partialpool.data.source import Chunk
 from partialpool.data.statistics import GroupStatistics
 from partialpool.errors import DataError, did_you_mean
-from partialpool.formula import Mixed, OneWay
+from partialpool.formula import CountRoles, Mixed, OneWay
+from partialpool.formula.counts import PROPORTIONS
 from partialpool.formula.tree import GroupTerm, Name
 
 NEW, NONE = -1, -2
@@ -42,7 +44,7 @@ class NewRows:
     offset : ndarray, shape (R,)
         Sum of the offsets.
     weight : ndarray, shape (R,), or None
-        Weights of new observations, if these were asked for.
+        Weights of new observations, if these were asked for; of counts their trials or exposure.
     """
 
     x: Floats
@@ -71,6 +73,28 @@ def one_way_design(roles: OneWay, statistics: GroupStatistics) -> Design:
     return Design(mixed, {}, {}, (INTERCEPT,), (Effects(factor, (INTERCEPT,), True),))
 
 
+def count_design(roles: CountRoles, labels: AnyArray) -> Design:
+    """The design of a one-way model of counts: an intercept, and one that varies by group."""
+    factor = Factor(
+        roles.group.name, (roles.group.name,), (labels,), np.arange(len(labels)), labels
+    )
+    mixed = Mixed(
+        outcome=roles.outcome,
+        intercept=True,
+        terms=(),
+        groups=(GroupTerm(True, (), (roles.group,), True),),
+        offsets=(),
+        se=None,
+        weights=None,
+        count=None,
+        sd=None,
+        text="",
+        family=roles.family,
+        size=roles.size,
+    )
+    return Design(mixed, {}, {}, (INTERCEPT,), (Effects(factor, (INTERCEPT,), True),))
+
+
 def new_rows(
     design: Design, data: Any, target: Target, unseen: Unseen, *, observation: bool
 ) -> NewRows:
@@ -85,7 +109,7 @@ def new_rows(
         If a column is missing.
     """
     roles = design.roles
-    weigh = (roles.se or roles.weights) if observation else None
+    weigh = (roles.se or roles.weights or roles.size) if observation else None
     coded = {column_of(v): Name(column_of(v)) for v in design.categories}
     inside = {n.name for n in roles.numbers}
     numeric = [n for n in roles.predictors if n.name in inside or n.name not in coded]
@@ -205,7 +229,19 @@ def _index(
 
 
 def _weight(chunk: Chunk, roles: Mixed) -> Floats:
-    """Weights of new observations: 1 / se^2 or w, and 1 for plain rows."""
+    """Weights of new observations: 1 / se^2 or w, trials or exposure, and 1 for plain rows."""
+    if roles.size is not None:
+        values = chunk.numbers[roles.size.name]
+        ((_, _), (_, rule)) = event_rules(
+            "", roles.size.name, proportion=roles.family in PROPORTIONS
+        )
+        bad = ~rule.holds(values)
+        if bad.any():
+            raise DataError(
+                f'column "{roles.size.name}" of the new data must be {rule.words}; it is not in '
+                f"{_rows(np.asarray(bad))}"
+            )
+        return values
     for role, name in (("se", roles.se), ("weights", roles.weights)):
         if name is None:
             continue

@@ -23,6 +23,7 @@ def notices(
     """
     yield from _absent_groups(design, absent)
     yield from _factors(design, statistics)
+    yield from _reused_labels(design)
     for block in statistics.blocks:
         yield from _slopes(block)
     yield from _references(design)
@@ -44,10 +45,13 @@ def withheld(groups: int, rows: int) -> Iterator[Notice]:
 def _references(design: Design) -> Iterator[Notice]:
     """Say the first level of each category that is coded by differences from it."""
     columns = [*design.columns, *(c for e in design.effects for c in e.columns)]
-    coded = {(p.variable, p.index) for c in columns for p in c.parts}
     for variable, categories in design.categories.items():
-        used = any(v == variable for v, _ in coded)
-        if used and (variable, 0) not in coded:
+        levels: dict[frozenset[object], set[int]] = {}  # of this variable, in each kind of product
+        for column in columns:
+            kind = frozenset(p.variable for p in column.parts)
+            own = (p.index for p in column.parts if p.variable == variable)
+            levels.setdefault(kind, set()).update(own)
+        if any(used and 0 not in used for used in levels.values()):
             yield Notice(
                 "reference_level",
                 "info",
@@ -93,7 +97,14 @@ def _factors(design: Design, statistics: CrossProducts) -> Iterator[Notice]:
             continue
         shared = len(pairs[first, second].i)
         outer, inner = (a, b) if len(a.labels) <= len(b.labels) else (b, a)
-        if shared == len(inner.labels):
+        if shared == len(inner.labels) == len(outer.labels):
+            yield Notice(
+                "factors_alike",
+                "warning",
+                f"{a.factor} and {b.factor} divide the rows into the same groups, so the data "
+                "cannot tell their spreads apart: leave one out.",
+            )
+        elif shared == len(inner.labels):
             yield Notice(
                 "factors_nested",
                 "info",
@@ -108,6 +119,21 @@ def _factors(design: Design, statistics: CrossProducts) -> Iterator[Notice]:
                 f"{inner.factor} is the same one in every {outer.factor} ({shared:,} pairs). If "
                 f"labels start anew in each {outer.factor}, write "
                 f"(1 | {outer.factor}/{inner.factor}).",
+            )
+
+
+def _reused_labels(design: Design) -> Iterator[Notice]:
+    """Say that labels of a nested factor start anew in each group of the outer one."""
+    for factor in {e.factor.name: e.factor for e in design.effects}.values():
+        *outer, inner = factor.columns
+        labels = len(np.unique(factor.keys % len(factor.levels[-1])))
+        if outer and labels < len(factor.labels):
+            yield Notice(
+                "labels_start_anew",
+                "info",
+                f"The {labels:,} labels of {inner} occur in several groups of {':'.join(outer)}: "
+                f"the same label there is another group, so that {factor.name} has "
+                f"{len(factor.labels):,}.",
             )
 
 

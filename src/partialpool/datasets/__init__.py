@@ -35,7 +35,8 @@ class Dataset:
     story : str
         What makes it a classic, in two sentences.
     truth : callable, optional
-        Returns what later became known of each row, in the units of the outcome.
+        Returns what later became known of each row, in the units of the outcome; of counts the
+        probability or rate.
     family : str, optional
         The family to fit, where the formula does not say it.
     """
@@ -282,10 +283,40 @@ def salmonella() -> Table:
     return Table(_read("salmonella"))
 
 
+def salamanders() -> Table:
+    """Salamanders of seven species and stages in 23 streams of Kentucky, some below coal mines.
+
+    Columns: site; mined (1: below mountaintop removal and valley fills, 11 streams; 0: reference,
+    12 streams); species; surveys (visits in a year, 4), count (animals seen in these).
+
+    Source: Price, Muncy, Bonner, Drayer and Barton (2016), Journal of Applied Ecology 53,
+    459-468, doi:10.1111/1365-2664.12585.
+    """
+    return Table(_read("salamanders"))
+
+
+def telemarketing() -> Table:
+    """Responses to calls of a Portuguese bank that sold deposits, by occupation of the client.
+
+    Columns: job; calls, subscribed (in a random tenth of the campaign); remaining_calls,
+    remaining_subscribed (the other nine tenths, the truth to predict).
+
+    Source: Moro, Laureano and Cortez (2011), Proceedings of the European Simulation and
+    Modelling Conference, 117-121; the files bank and bank-full of the UCI Machine Learning
+    Repository, doi:10.24432/C5K306.
+    """
+    return Table(_read("telemarketing"))
+
+
 def _rest_of_the_season(table: Table) -> AnyArray:
     """Batting of the rest of the season on the arcsine scale of the first 45 at bats."""
     rest = 2 * table["remaining_average"] - 1
     return np.asarray(np.sqrt(table["at_bats"]) * np.arcsin(rest))
+
+
+def _rest_of_the_hits(table: Table) -> AnyArray:
+    """Batting average of the rest of the season."""
+    return np.asarray(table["remaining_hits"] / table["remaining_at_bats"])
 
 
 STORIES = {
@@ -315,7 +346,8 @@ STORIES = {
     "matter less in Catholic schools? Intercepts and slopes differ by school, and predictors of "
     "the school explain part of both.",
     "batting": "The same eighteen players as counts, without the detour by the arcsine: hits of "
-    "45 at bats, and a probability for each. Their rest of the season is in the data, to check.",
+    "45 at bats, and a probability for each. The crosses are their averages in the rest of the "
+    "season.",
     "surgical_deaths": "The twelve hospitals as counts: deaths of operations. Who is best is "
     "far from sure, and the ranks say how far.",
     "seeds": "Seeds germinated on 21 plates, some of a dozen seeds and some of eighty. Small "
@@ -328,11 +360,16 @@ STORIES = {
     "came back. Years differ by far more than chance, so that pooling changes little.",
     "salmonella": "Colonies on three plates at each of six doses. With few plates a dose the "
     "counts of a dose inform each other.",
+    "salamanders": "Streams below mines hold about a tenth of the salamanders of other streams, in "
+    "every species. Some are rare and some streams poor, and both are learned at once.",
+    "telemarketing": "A tenth of a bank's calls is seen, the other nine are to be predicted. "
+    "Of 84 calls to students 23% were answered with a deposit; pooled with the other jobs that is "
+    "19%, and the rest of the campaign said 29%: pooling wins on average, not every time.",
     "surgical": "Deaths after heart surgery on infants in twelve hospitals: one did 47 "
     "operations without any. Nobody believes that its risk is zero, and pooling says what to "
     "believe.",
 }
-TRUTHS = {"baseball": _rest_of_the_season}
+TRUTHS = {"baseball": _rest_of_the_season, "batting": _rest_of_the_hits}
 
 catalogue: tuple[Dataset, ...] = tuple(
     Dataset(
@@ -367,16 +404,16 @@ catalogue: tuple[Dataset, ...] = tuple(
         (high_school, "education",
          "math ~ (school_ses + sector) * relative_ses + (relative_ses | school)",
          "mathematics of 7,185 pupils in 160 schools", "Raudenbush & Bryk 2002"),
-        (surgical, "medicine", "arcsine | se(se) ~ 1 + (1 | hospital)",
+        (surgical, "trials", "arcsine | se(se) ~ 1 + (1 | hospital)",
          "deaths after infant heart surgery in 12 hospitals", "Spiegelhalter et al. 1996"),
         (batting, "sports", "hits | trials(at_bats) ~ 1 + (1 | player)",
          "hits of 18 players, 45 at bats each, and in the rest of the season",
          "Efron & Morris 1975"),
-        (surgical_deaths, "medicine", "deaths | trials(operations) ~ 1 + (1 | hospital)",
+        (surgical_deaths, "trials", "deaths | trials(operations) ~ 1 + (1 | hospital)",
          "deaths of operations in 12 hospitals", "Spiegelhalter et al. 1996"),
-        (seeds, "biology", "germinated | trials(seeds) ~ 1 + (1 | plate)",
+        (seeds, "biology", "germinated | trials(seeds) ~ variety * extract + (1 | plate)",
          "seeds germinated on 21 plates", "Crowder 1978"),
-        (cbpp, "veterinary", "incidence | trials(size) ~ 1 + (1 | herd)",
+        (cbpp, "veterinary", "incidence | trials(size) ~ C(period) + (1 | herd)",
          "new cases of a cattle disease in 15 herds", "Lesnoff et al. 2004"),
         (contraception, "demography", "users | trials(women) ~ 1 + (1 | district)",
          "contraception among women of 60 districts", "Huq & Cleland 1990"),
@@ -384,6 +421,11 @@ catalogue: tuple[Dataset, ...] = tuple(
          "breeding pairs of peregrine falcons in 40 years", "Kery & Schaub 2012"),
         (salmonella, "biology", "colonies ~ 1 + (1 | dose)",
          "colonies on 18 plates at 6 doses", "Breslow 1984"),
+        (salamanders, "ecology", "count | exposure(surveys) ~ mined + (1 | species) + (1 | site)",
+         "salamanders of 7 species in 23 streams, mined or not", "Price et al. 2016"),
+        (telemarketing, "marketing", "subscribed | trials(calls) ~ 1 + (1 | job)",
+         "responses to a bank's calls by job, and in the rest of the campaign",
+         "Moro et al. 2011"),
     )
     for name in [load.__name__]
 )  # fmt: skip
@@ -404,9 +446,11 @@ __all__ = [
     "peregrine",
     "radon",
     "rats",
+    "salamanders",
     "salmonella",
     "seeds",
     "sleepstudy",
     "surgical",
     "surgical_deaths",
+    "telemarketing",
 ]

@@ -158,8 +158,8 @@ def integrate_nested(
     )
     line = grid.lines[0]
     found = _finished(line, kept.on(line.x), step, grid.error)
-    if found.status is Accuracy.REACHED or grid.error > TOLERANCE:
-        return found
+    if found.status is Accuracy.REACHED or _halved(found.weight, 1) ** 2 <= TOLERANCE:
+        return found  # good, or not to be made better by finer lines
     return _finished(line, _laid(joint, guess, axis, line.x, step / 2), step / 2, grid.error)
 
 

@@ -42,8 +42,11 @@ def _beta(pairs: Pairs, mu: Floats, f: Floats) -> Floats:
 
 def _gamma(pairs: Pairs, mu: Floats, f: Floats) -> Floats:
     y, size = pairs.y[:, None], pairs.size[:, None]
-    expected = np.log1p(size * np.exp(mu - np.log(f)))
-    return np.asarray(y * mu + rising(f, y) - (f + y) * expected)
+    log_f, log_size = np.log(f), np.log(size)
+    t = log_size + (mu - log_f)  # log of mean over shape; mu may be in the thousands, or far more
+    near = np.log1p(np.exp(-np.abs(t)))
+    head = np.where(t < 0, y * mu, y * (log_f - log_size))
+    return np.asarray(head + rising(f, y) - y * near - f * (np.maximum(t, 0.0) + near))
 
 
 def rising(a: Floats, y: Floats) -> Floats:
@@ -97,4 +100,8 @@ def log_prior(link_is_logit: bool, theta: Floats, mu: Floats, tau: Floats) -> Fl
         return np.asarray(out - special.betaln(a, b))
     gap = theta - mu
     with np.errstate(over="ignore"):
-        return np.asarray(f * (gap - np.exp(gap)) + f * np.log(f) - special.gammaln(f))
+        out = np.exp(gap)
+        out -= gap
+        out *= -f
+    out += f * np.log(f) - special.gammaln(f)
+    return np.asarray(out)

@@ -15,7 +15,7 @@ import numpy as np
 
 from partialpool._typing import Bools, Floats, Ints
 from partialpool.integrate.nearly_normal import Rule, cubature
-from partialpool.kernels import grouped, nearby
+from partialpool.kernels import grouped, nearby, small
 from partialpool.kernels.grouped import CountSums, Joint
 from partialpool.kernels.tree import Functional, Skewness
 
@@ -137,7 +137,7 @@ class ByGroup:
             at = np.flatnonzero(laid.off)
             if not len(at):
                 break
-            spread = np.asarray(np.linalg.cholesky(inner.covariance[at]))
+            spread = small.root(inner.covariance[at])
             better, new = self._laid(factor[at], prior[at], inner.mean[at], spread)
             _put(inner, better, at)
             _put(laid, new, at)
@@ -246,7 +246,7 @@ class ByGroup:
         inverse = np.linalg.inv(found.beta.covariance)
         slope = np.einsum("gqli,gij->gqlj", found.cross, inverse, optimize=True)
         within = found.covariance - np.einsum("gqli,grli->gqrl", slope, found.cross)
-        root = np.linalg.cholesky(within.transpose(0, 3, 1, 2))  # (G, L, q, q)
+        root = small.root(within.transpose(0, 3, 1, 2))  # (G, L, q, q)
         out = np.empty((len(which), len(self.place), len(found.mean[0])))
         for g in np.unique(which):
             at = np.flatnonzero(which == g)
@@ -316,7 +316,8 @@ def _slope(share: Floats, v: Floats, away: Floats) -> Floats:
     if not away.shape[2]:
         return np.asarray(cross)
     own = np.einsum("gb,gbi,gbj->gij", share, away, away, optimize=True)
-    return np.asarray(np.einsum("gqli,gij->gqlj", cross, np.linalg.inv(own), optimize=True))
+    inverse = np.linalg.pinv(own, hermitian=True)  # singular where one point has all the weight
+    return np.asarray(np.einsum("gqli,gij->gqlj", cross, inverse, optimize=True))
 
 
 def _at_least(matrices: Floats, least: float) -> Floats:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,10 @@ from partialpool.errors import DataError, ImproperPosteriorError
 from partialpool.kernels.profiled import fits_perfectly
 from partialpool.models.mixed import MixedModel, inside, sd_name
 from partialpool.models.priors import StudentT
+
+Shortfall = Callable[[Sequence[tuple[int, int]]], int]
+"""By how many powers less than of measurements the likelihood falls for some effects, each by the
+position of its term and its own in the term; see `one_sided`."""
 
 NEAR, FAR = 3e3, 3e5
 """Multiples of the typical standard errors between which powers are measured."""
@@ -58,14 +63,21 @@ class _Spread:
 
     name: str
     groups: int
+    effect: tuple[int, int]
     at: int
     tail: float
     bounded: bool
     reference: float
 
 
-def check_proper(model: MixedModel) -> Orders:
+def check_proper(model: MixedModel, short: Shortfall | None = None) -> Orders:
     """Return which moments exist.
+
+    Parameters
+    ----------
+    model : MixedModel
+    short : callable, optional
+        Of counts, where groups may limit their effects on one side only.
 
     Raises
     ------
@@ -80,9 +92,11 @@ def check_proper(model: MixedModel) -> Orders:
     _check_sigma(model)
     free = [s for s in spreads if not s.bounded and math.isfinite(s.tail)]
     powers, grows = _powers(model, spreads, free)
+    missing = {c: 0 if short is None else short([s.effect for s in c]) for c in powers}
+    powers = {chosen: power - missing[chosen] for chosen, power in powers.items()}
     for chosen, power in powers.items():
         if power + sum(s.tail for s in chosen) <= len(chosen):
-            raise _improper(chosen)
+            raise _improper(chosen, missing[chosen])
     sigma = _sigma_order(model)
     df = math.inf if model.df is None else model.df
     own = {s.name: (powers[s,] + s.tail - 1.0 if s in free else math.inf) for s in spreads}
@@ -125,7 +139,7 @@ def _check_offset(block: Block) -> None:
 
 def _spreads(model: MixedModel) -> list[_Spread]:
     out = []
-    for term, block in zip(model.terms, model.statistics.blocks, strict=True):
+    for t, (term, block) in enumerate(zip(model.terms, model.statistics.blocks, strict=True)):
         for k, effect in enumerate(term.effects):
             prior = term.priors[k]
             bounded = math.isfinite(prior.support[1])
@@ -133,6 +147,7 @@ def _spreads(model: MixedModel) -> list[_Spread]:
                 _Spread(
                     sd_name(term.factor, effect),
                     len(block.n),
+                    (t, k),
                     term.sds.start + k,
                     prior.tail,
                     bounded,
@@ -227,11 +242,18 @@ def _advice() -> str:
     )
 
 
-def _improper(chosen: tuple[_Spread, ...]) -> ImproperPosteriorError:
+def _improper(chosen: tuple[_Spread, ...], missing: int) -> ImproperPosteriorError:
     names = " and ".join(s.name for s in chosen)
     groups = " and ".join(f"{n:,}" for n in dict.fromkeys(s.groups for s in chosen))
+    why = ""
+    if missing:
+        verb = "says" if missing == 1 else "say"
+        why = (
+            f"; {missing:,} of them, with no event, or events only, {verb} no more than on which "
+            "side of the others they lie"
+        )
     return ImproperPosteriorError(
-        f"the data do not limit {names} from above: {groups} groups are too few for it, or its "
-        f"effects cannot be told from other terms; its posterior has no finite total under flat "
-        f"priors (an intercept that varies needs at least 3 groups): {_advice()}"
+        f"the data do not limit {names} from above: {groups} groups are too few for it{why}, or "
+        f"its effects cannot be told from other terms; its posterior has no finite total under "
+        f"flat priors (an intercept that varies needs at least 3 groups): {_advice()}"
     )

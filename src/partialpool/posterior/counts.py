@@ -382,7 +382,7 @@ class CountsPosterior:
     def group_table(
         self, level: float = 0.95, kind: IntervalKind = "equal-tailed", scale: Scale = "natural"
     ) -> Table:
-        """One row a group; see `Fit.groups`.
+        """One row a group; see `Fit.groups`. Beside n (rows) events, and trials or exposure.
 
         With ``scale="link"`` raw, estimate, sd, lower and upper are log-odds or log rates.
         """
@@ -392,6 +392,7 @@ class CountsPosterior:
         return Table(
             group=self.statistics.labels,
             n=self.statistics.n,
+            **self._counted(),
             raw=raw if natural else self.model.link.linked(raw),
             estimate=of.mean,
             sd=of.sd,
@@ -417,6 +418,14 @@ class CountsPosterior:
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle without what was cached."""
         return CountsPosterior, (self.statistics, self.model, self.nodes)
+
+    def _counted(self) -> dict[str, Any]:
+        """Events of every group, and what they are among."""
+        s = self.statistics
+        columns: dict[str, Any] = {"events": s.y.astype(np.int64)}
+        if s.size_words != "rows":
+            columns[s.size_words] = s.size.astype(np.int64) if s.proportion else s.size
+        return columns
 
     # helpers ------------------------------------------------------------------------------
 

@@ -17,9 +17,11 @@ from partialpool.data.count_rows import CountProducts
 from partialpool.data.cross_products import Block
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Accuracy
+from partialpool.kernels import small
 from partialpool.models import Priors
 from partialpool.models.generalized import GeneralizedModel, generalized_model
 from partialpool.models.mixed_propriety import check_proper
+from partialpool.models.one_sided import shortfall
 from partialpool.posterior.counts import Scale, checked_scale
 from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture
 from partialpool.posterior.draws import check_draws
@@ -204,7 +206,7 @@ class GeneralizedPosterior(MixedPosterior):
         check_draws(size, rng)
         nodes, model = self._few, self.model
         which = rng.choice(len(nodes.weight), size=size, p=nodes.weight)
-        root = np.linalg.cholesky(nodes.covariance)[which]
+        root = small.root(nodes.covariance)[which]
         normal = rng.standard_normal((size, model.system.p))
         beta = nodes.beta[which] + np.einsum("sij,sj->si", root, normal)
         shifted = model.draw_at(nodes.points, which, beta, rng)
@@ -249,7 +251,7 @@ def generalized_posterior(statistics: CountProducts, priors: Priors) -> Generali
         If data and priors leave no proper posterior.
     """
     model = generalized_model(statistics, priors)
-    orders = check_proper(model)
+    orders = check_proper(model, shortfall(statistics))
     cloud = integrated_cloud(model, orders, TARGETS)
     return GeneralizedPosterior(statistics, model, orders, cloud)
 

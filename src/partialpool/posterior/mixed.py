@@ -37,8 +37,9 @@ NEGLIGIBLE = 1e-13, 1e-9
 """Nodes of less weight than this, relative to the heaviest, are left out of mixtures: in up to
 two dimensions, and in more, where the heaviest has less weight itself."""
 FEW = {1: 60, 2: 55, 3: 56, 4: 70, 5: 56}
-FEW_IF_SLOW = 20
-"""Nodes from which groups' effects are read, by dimension of phi; and where each is slow."""
+FEW_IF_SLOW = {2e-3: 20, 0.3: 10}
+"""Nodes from which groups' effects are read, by dimension of phi; and where each takes longer
+than so many seconds."""
 
 
 CHUNK = 2**18
@@ -172,14 +173,15 @@ class MixedPosterior:
         """Coefficients of a term's groups, population value and deviation; shape (L q,).
 
         For an intercept the population value includes the predictors that are constant within
-        every group of the factor; all others are at zero.
+        every group of the factor; all others are at zero. Of nested groups the deviations of the
+        groups in which they lie are included.
         """
         return self._groups(block, True)
 
     def _groups(self, block: int, whole: bool) -> Distribution:
         rows = effects.group_rows(self.model, block, whole=whole)
         order, kept = self._order(rows), self._kept_functional
-        if kept is None:
+        if kept is None or (whole and effects.enclosing(self.statistics, block)):
             return mixture(self.model, self._few, rows, order)
         return held(self._few, rows, kept.part(self._slices[block]).moved(rows.x), order)
 
@@ -191,7 +193,8 @@ class MixedPosterior:
         for i in heavy:
             points = np.repeat(self.cloud.points[[int(np.argmax(self.cloud.weight))]], 2, axis=0)
             points[:, i] *= [1e3, 1e5]
-            carried = self.model.evaluate(points)[1]
+            with np.errstate(all="ignore"):
+                carried = self.model.evaluate(points)[1]
             far = Nodes.read(np.ones(2), points, carried, self.model.system.p, df)
             scale = located(far, sample, functional(self.model, far, sample))[1]
             if (scale[1] > 10.0 * scale[0]).any():
@@ -242,7 +245,9 @@ class MixedPosterior:
 
         factor; group; term (the effect); n (rows); raw (the group's own value, not pooled; nan
         where the group's rows do not tell); effect (posterior mean of the deviation b);
-        estimate, sd, lower, upper (of population value and deviation); shrinkage.
+        estimate, sd, lower, upper (of population value and deviation, and for nested groups
+        those of the groups in which they lie; the estimate is the posterior mean, or the median
+        where there is no mean); shrinkage.
         """
         return self._tables((level, kind), most, _as_is)
 
@@ -296,10 +301,15 @@ class MixedPosterior:
         """Effect, estimate, sd, lower, upper and shrinkage of one chunk."""
         few = self._few
         deviation = few.weight @ (given.constant + np.einsum("krp,kp->kr", given.x, few.beta))
-        whole = view(held(few, rows, given.moved(rows.x), order), self.statistics.blocks[block])
+        nested = effects.enclosing(self.statistics, block)
+        both = functional(self.model, few, rows) if nested else given.moved(rows.x)
+        whole = view(held(few, rows, both, order), self.statistics.blocks[block])
         lower, upper = whole.interval(*interval)
         share = self._pooling(block, given).ravel()
-        return deviation, whole.mean, whole.sd, lower, upper, share
+        estimate = whole.mean
+        if not np.isfinite(estimate).all():  # a few groups of an outer factor, say
+            estimate = np.where(np.isfinite(estimate), estimate, whole.quantile(0.5))
+        return deviation, estimate, whole.sd, lower, upper, share
 
     # linear combinations --------------------------------------------------------------------
 
@@ -414,7 +424,9 @@ class MixedPosterior:
 
     @property
     def _how_few(self) -> int:
-        return FEW_IF_SLOW if self.model.seconds > 2e-3 else FEW.get(len(self.cloud.lines), 84)
+        usual = FEW.get(len(self.cloud.lines), 84)
+        slow = [few for least, few in FEW_IF_SLOW.items() if self.model.seconds > least]
+        return min([usual, *slow])
 
     @cached_property
     def _slices(self) -> list[slice]:

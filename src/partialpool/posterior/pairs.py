@@ -40,6 +40,8 @@ FINER = 1.9
 made finer by this factor (1e-9)."""
 UNSEEN = 1e-22
 """Nodes with less probability are left out."""
+LEAST = 1e-13
+"""Nodes with less probability add nothing to densities."""
 WIDE = 1.2
 """Normal kernels this many node distances wide are summed exactly by the trapezoid rule."""
 FINEST = 4
@@ -48,6 +50,8 @@ WIDEST = 1000
 """Nodes of a shared mesh above which sharply determined pairs get meshes of their own."""
 BLOCK = 2**21
 """Elements of the arrays worked on at once."""
+CACHED = 2**17
+"""And of those that are gone through several times."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +70,8 @@ class Kernels:
         Narrowest features of the sum over a line.
     normal : bool
         Whether the kernels are normal; else conjugate.
+    kept : ndarray of bool, shape (L * N,)
+        Kernels that have some weight.
     """
 
     lines: Bools
@@ -74,6 +80,7 @@ class Kernels:
     matrix: Floats
     width: Floats
     normal: bool
+    kept: Bools
 
 
 def kernels(model: CountsModel, nodes: Nested) -> list[Kernels]:
@@ -106,7 +113,8 @@ def _denser(model: CountsModel, nodes: Nested, lines: Bools, step: Floats, facto
     tau = np.broadcast_to(nodes.outer[lines, None], mu.shape)
     matrix = np.sinc(at[:, None] - np.arange(size)) / factor if factor > 1 else np.eye(size)
     width = np.maximum(nodes.outer[lines] * _unit_sd(model), WIDE * step[lines])
-    return Kernels(lines, mu, tau, matrix, width, not model.conjugate)
+    kept = np.ones(mu.size, dtype=bool) if factor > 1 else nodes.weight[lines].ravel() > LEAST
+    return Kernels(lines, mu, tau, matrix, width, not model.conjugate, kept)
 
 
 def _wider(model: CountsModel, nodes: Nested, lines: Bools, step: Floats) -> Kernels:
@@ -116,7 +124,8 @@ def _wider(model: CountsModel, nodes: Nested, lines: Bools, step: Floats) -> Ker
         mean, sd = conjugate.link_moments(model.link is LOGIT, inner, tau)
     width = WIDE * step[lines]
     spread = np.hypot(sd, width[:, None])
-    return Kernels(lines, mean, spread, spread_inverse(inner.shape[1]), width, True)
+    every = np.ones(inner.size, dtype=bool)
+    return Kernels(lines, mean, spread, spread_inverse(inner.shape[1]), width, True, every)
 
 
 def spread_inverse(size: int) -> Floats:
@@ -244,7 +253,8 @@ def _densities(
         seen = nodes.weight > UNSEEN  # numbers near underflow are slow to handle
         given_rest = np.where(seen, np.exp(np.log(nodes.weight) - log_l), 0.0)
     coefficients = np.concatenate(
-        [(given_rest[:, k.lines] @ k.matrix.T).reshape(len(pairs), -1) for k in sums], axis=1
+        [(given_rest[:, k.lines] @ k.matrix.T).reshape(len(pairs), -1)[:, k.kept] for k in sums],
+        axis=1,
     )
     mesh = _mesh(model, nodes, sums, bulk, pairs)
     theta = np.atleast_2d(mesh.theta(mesh.x))
@@ -252,7 +262,7 @@ def _densities(
     mass = exp_or_zero(log_lik) * mesh.slope(mesh.x)
     rows = 1 if len(theta) == 1 else max(1, BLOCK // (theta.shape[1] * coefficients.shape[1]))
     if len(theta) == 1:
-        mass *= coefficients @ _prior(model, sums, theta[0])
+        mass *= _mixture(model, sums, coefficients, theta[0])
     else:
         for i in range(0, len(pairs), rows):
             some = slice(i, i + rows)
@@ -263,15 +273,32 @@ def _densities(
     return Densities(part, mesh, mass / total[:, None], theta, float(np.abs(total - 1.0).max()))
 
 
+def _mixture(
+    model: CountsModel, sums: list[Kernels], coefficients: Floats, theta: Floats
+) -> Floats:
+    """Sums of kernels with coefficients, (K, G), at theta, (I,); shape (K, I)."""
+    total, begin = np.zeros((len(coefficients), len(theta))), 0
+    step = max(1, CACHED // len(theta))
+    for k in sums:
+        size = int(k.kept.sum())
+        for i in range(0, size, step):
+            some = slice(i, min(i + step, size))
+            here = coefficients[:, begin + some.start : begin + some.stop]
+            total += here @ _density(model, k, theta, some)
+        begin += size
+    return total
+
+
 def _prior(model: CountsModel, sums: list[Kernels], theta: Floats) -> Floats:
     """Density of every kernel at theta, (I,); shape (G, I)."""
-    return np.concatenate([_density(model, k, theta) for k in sums])
+    return np.concatenate([_density(model, k, theta, slice(None)) for k in sums])
 
 
-def _density(model: CountsModel, k: Kernels, theta: Floats) -> Floats:
-    mu, tau = k.mu.reshape(-1, 1), k.tau.reshape(-1, 1)
+def _density(model: CountsModel, k: Kernels, theta: Floats, some: slice) -> Floats:
+    mu = k.mu.reshape(-1, 1)[k.kept][some]
+    tau = k.tau.reshape(-1, 1)[k.kept][some]
     if not k.normal:
-        return np.asarray(np.exp(conjugate.log_prior(model.link is LOGIT, theta, mu, tau)))
+        return exp_or_zero(conjugate.log_prior(model.link is LOGIT, theta, mu, tau))
     z = (theta - mu) / tau
     with np.errstate(over="ignore"):  # far out, where the density is 0
         np.multiply(z, z, out=z)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,6 +17,8 @@ from partialpool.posterior.distributions import Distribution, check_level
 from partialpool.posterior.pairs import Densities
 
 BLOCK = 2**20
+LEVELS = 64
+"""Quantiles of a probability or rate over which new events are averaged."""
 
 
 class Source(Protocol):
@@ -78,12 +81,7 @@ def _quantiles(post: Source, size: Floats, p: float) -> Floats:
     else:
         most = size * post.value.quantile(1.0 - 1e-12)
         high = np.ceil(most + 8.0 * np.sqrt(most) + 40.0)
-    low = np.full(len(size), -1.0)
-    while (high - low > 1).any():
-        middle = np.floor(0.5 * (low + high))
-        enough = _cdf(post, middle, size) >= p
-        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-    return high
+    return _smallest(lambda count: _cdf(post, count, size), high, p)
 
 
 def _cdf(post: Source, count: Floats, size: Floats) -> Floats:
@@ -108,3 +106,52 @@ def _binomial(k: Floats, n: Floats, p: Floats) -> Floats:
     inside = (k >= 0) & (k < n)
     a, b = np.where(inside, n - k, 1.0), np.where(inside, k + 1.0, 1.0)
     return np.where(k >= n, 1.0, special.betainc(a, b, 1.0 - p))
+
+
+def new_events(value: Distribution, size: Floats, proportion: bool, level: float) -> Table:
+    """Events to expect in new trials or exposure, of any probabilities or rates.
+
+    The distribution of events is averaged over quantiles of each probability or rate.
+
+    Parameters
+    ----------
+    value : Distribution, shape (R,)
+        Probabilities, or rates of one unit of exposure.
+    size : ndarray, shape (R,)
+        New trials or exposure.
+    proportion : bool
+        Whether sizes are trials.
+    level : float
+        Probability of the prediction intervals, of equal tails.
+
+    Returns
+    -------
+    Table
+        estimate, sd, lower, upper: of the number of events.
+    """
+    node, share = np.polynomial.legendre.leggauss(LEVELS)
+    rates = value.quantile(0.5 + 0.5 * node)  # (LEVELS, R)
+    share = 0.5 * share
+    mean, sd = np.asarray(value.mean), np.asarray(value.sd)
+    each = mean - mean**2 - sd**2 if proportion else mean
+
+    def cdf(count: Floats) -> Floats:
+        below = _binomial(count, size, rates) if proportion else special.pdtr(count, size * rates)
+        return np.where(count < 0, 0.0, share @ below)
+
+    most = size * rates.max(axis=0)
+    high = size if proportion else np.ceil(most + 8.0 * np.sqrt(most) + 40.0)
+    lower, upper = (_smallest(cdf, high, p) for p in (0.5 - level / 2, 0.5 + level / 2))
+    with np.errstate(invalid="ignore"):
+        spread = np.sqrt(np.maximum(size * each, 0.0) + (size * sd) ** 2)
+    return Table(estimate=size * mean, sd=spread, lower=lower, upper=upper)
+
+
+def _smallest(cdf: Callable[[Floats], Floats], high: Floats, p: float) -> Floats:
+    """Smallest counts at which a distribution function reaches p, by bisection."""
+    low, high = np.full(len(high), -1.0), high.copy()
+    while (high - low > 1).any():
+        middle = np.floor(0.5 * (low + high))
+        enough = cdf(middle) >= p
+        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+    return high

@@ -1,5 +1,6 @@
 """Worlds whose truth is known, and what each estimator does in them over many replicates."""
 
+from partialpool.simulate.count_risks import CountDraw, CountRisks, count_draw, count_risks
 from partialpool.simulate.counts import CountWorld, CountWorlds, count_worlds
 from partialpool.simulate.design import design
 from partialpool.simulate.draw import Draw, Pooled, draw
@@ -8,6 +9,8 @@ from partialpool.simulate.risks import Risks, risks
 from partialpool.simulate.world import World, Worlds, worlds
 
 __all__ = [
+    "CountDraw",
+    "CountRisks",
     "CountWorld",
     "CountWorlds",
     "Draw",
@@ -15,6 +18,8 @@ __all__ = [
     "Risks",
     "World",
     "Worlds",
+    "count_draw",
+    "count_risks",
     "count_worlds",
     "design",
     "draw",

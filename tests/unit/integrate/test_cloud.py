@@ -144,3 +144,20 @@ def test_condensed_nodes_keep_moments_with_positive_weights(d):
         before, after = weight @ x**power, new @ x[index] ** power
         np.testing.assert_allclose(after, before, atol=1e-9)
     np.testing.assert_allclose(new @ beside[index], weight @ beside, rtol=1e-9)
+
+
+def test_nodes_of_no_weight_need_not_carry_numbers():
+    """A density that vanishes beyond 2: what is carried there does not exist."""
+
+    def evaluate(x):
+        inside = x[:, 0] < 2.0
+        log_f = np.where(inside, np.log(x[:, 0]) - 30.0 * x[:, 0], -np.inf)
+        return log_f, np.where(inside, x[:, 0], np.nan)[:, None]
+
+    axes = [HalfLine(1.0)]
+    peaks = highest_points(evaluate, axes, np.full((1, 1), 0.03))
+    found = integrate_cloud(
+        evaluate, axes, peaks, moments=[9.0], tolerance=1e-30, budget=4000
+    )  # a target out of reach spreads the nodes far
+    assert (found.weight > 0).all()
+    np.testing.assert_allclose(found.weight @ found.carried[:, 0], 2 / 30, rtol=1e-8)
