@@ -25,6 +25,8 @@ CHUNK = 2**22
 """Elements held at once."""
 OFF, NARROW, WIDE = 0.5, 0.7, 1.6
 """A rule is laid again where it was off by so many sds, or its sd is so far from one."""
+STRAY = 2.0
+"""What is told of points beyond those evaluated is no farther from the normal than so much more."""
 LEAST = 0.05
 """Variances that a rule finds, relative to those it was laid with, are no less than this."""
 
@@ -114,7 +116,7 @@ class ByGroup:
     def seconds(self) -> float:
         """Rough duration of one evaluation among many."""
         size, q = self.rows.z.shape
-        return 1e-4 + 8e-9 * float(size * len(self.rule.points) * self.points**q)
+        return 1e-4 + 8e-9 * float(size * self.rule.evaluated * self.points**q)
 
     def integrate(self, factors: Sequence[Floats], prior: Floats) -> Inner:
         """Integrate beta and the groups out at G nodes.
@@ -128,11 +130,14 @@ class ByGroup:
         """
         return self._integrated(factors[0], prior)[0]
 
-    def _integrated(self, factor: Floats, prior: Floats) -> tuple[Inner, _Laid]:
+    def _begin(self, factor: Floats, prior: Floats) -> tuple[Floats, Floats]:
+        """Where the rule is laid first, (G, p), and the factor of the variances there."""
         start = np.zeros((len(factor), self.rows.x.shape[1]))
         joint = grouped.joint_modes(self.rows, factor, prior, start)
-        center, root = joint.beta, _root_of_inverse(joint)
-        inner, laid = self._laid(factor, prior, center, root)
+        return joint.beta, _root_of_inverse(joint)
+
+    def _integrated(self, factor: Floats, prior: Floats) -> tuple[Inner, _Laid]:
+        inner, laid = self._laid(factor, prior, *self._begin(factor, prior))
         for _ in range(AGAIN):
             at = np.flatnonzero(laid.off)
             if not len(at):
@@ -146,12 +151,25 @@ class ByGroup:
     def _laid(
         self, factor: Floats, prior: Floats, center: Floats, root: Floats
     ) -> tuple[Inner, _Laid]:
-        rule, nodes, each = self.rule, len(factor), len(self.rule.points)
-        points = center[:, None] + np.einsum("gij,bj->gbi", root, rule.points)
-        found = nearby.log_marginals(self.rows, center, points, factor, self.points)
-        one = np.concatenate([points, np.full((nodes, each, 1), -1.0)], axis=2)
+        points = self._points(center, root)
+        inside = points[:, : self.rule.evaluated]
+        found = nearby.log_marginals(self.rows, center, inside, factor, self.points)
+        return self._summed(prior, center, root, points, found)
+
+    def _points(self, center: Floats, root: Floats) -> Floats:
+        return center[:, None] + np.einsum("gij,bj->gbi", root, self.rule.points)
+
+    def _summed(
+        self, prior: Floats, center: Floats, root: Floats, points: Floats, found: Floats
+    ) -> tuple[Inner, _Laid]:
+        """Beta by a rule with these points, and log likelihoods at the first of them."""
+        rule, nodes, each = self.rule, len(center), self.rule.evaluated
+        one = np.concatenate([points[:, :each], np.full((nodes, each, 1), -1.0)], axis=2)
         quadratic = ((one @ prior) * one).sum(axis=2)
-        log_f = found - 0.5 * quadratic
+        normal = -0.5 * (rule.points**2).sum(axis=1)
+        log_f = rule.extended(found - 0.5 * quadratic - normal[:each])
+        least, most = log_f[:, :each].min(axis=1), log_f[:, :each].max(axis=1)
+        log_f = np.clip(log_f, least[:, None] - STRAY, most[:, None] + STRAY) + normal
         top = log_f.max(axis=1)
         share = np.exp(log_f - top[:, None]) * rule.weight
         total = share.sum(axis=1)
@@ -282,9 +300,20 @@ class ByGroup:
         return Together(**whole, beta=_joined([p.beta for p in parts]))
 
     def _together(self, factor: Floats, prior: Floats) -> Together:
-        inner, laid = self._integrated(factor, prior)
+        center, root = self._begin(factor, prior)
+        points = self._points(center, root)
+        each = self.rule.evaluated
+        found, v, within, third = nearby.moments(
+            self.rows, center, points[:, :each], factor, self.points
+        )
+        inner, laid = self._summed(prior, center, root, points, found)
+        if laid.off.any():  # the rule is laid again somewhere
+            inner, laid = self._integrated(factor, prior)
+            _, v, within, third = nearby.moments(
+                self.rows, laid.center, laid.points[:, :each], factor, self.points
+            )
+        v, within, third = (self.rule.extended(a, axis=-2) for a in (v, within, third))
         share = laid.share
-        v, within, third = nearby.moments(self.rows, laid.center, laid.points, factor, self.points)
         mean = np.einsum("gb,qgbl->gql", share, v, optimize=True)
         v -= mean.transpose(1, 0, 2)[:, :, None]
         away = laid.points - np.einsum("gb,gbi->gi", share, laid.points)[:, None]
