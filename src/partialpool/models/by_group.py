@@ -23,6 +23,8 @@ AGAIN = 3
 """Times a rule is laid again, at most."""
 CHUNK = 2**22
 """Elements held at once."""
+CLIMB, FARTHEST = 8, 3.0
+"""Steps toward the highest point over beta where a rule was off, and their largest length in sds."""
 OFF, NARROW, WIDE = 0.5, 0.7, 1.6
 """A rule is laid again where it was off by so many sds, or its sd is so far from one."""
 STRAY = 2.0
@@ -83,12 +85,14 @@ class Together:
 class _Laid:
     """A rule over beta as laid: its center, (G, p), points, (G, B, p), and their shares, (G, B).
 
+    `second`, (G, p, p), holds the variances that it found, relative to those it was laid for, and
     `off`, (G,), says where it missed.
     """
 
     center: Floats
     points: Floats
     share: Floats
+    second: Floats
     off: Bools
 
 
@@ -137,16 +141,44 @@ class ByGroup:
         return joint.beta, _root_of_inverse(joint)
 
     def _integrated(self, factor: Floats, prior: Floats) -> tuple[Inner, _Laid]:
-        inner, laid = self._laid(factor, prior, *self._begin(factor, prior))
-        for _ in range(AGAIN):
+        center, root = self._begin(factor, prior)
+        inner, laid = self._laid(factor, prior, center, root)
+        for again in range(AGAIN):
             at = np.flatnonzero(laid.off)
             if not len(at):
                 break
-            spread = np.asarray(np.linalg.cholesky(inner.covariance[at]))
-            better, new = self._laid(factor[at], prior[at], inner.mean[at], spread)
+            if again == 0:  # the joint mode is not that of beta alone
+                center[at] = self._climbed(factor[at], prior[at], center[at], root[at])
+            else:
+                root[at] = root[at] @ _bounded_root(laid.second[at])
+                center[at] = inner.mean[at]
+            better, new = self._laid(factor[at], prior[at], center[at], root[at])
             _put(inner, better, at)
             _put(laid, new, at)
         return inner, laid
+
+    def _climbed(self, factor: Floats, prior: Floats, beta: Floats, root: Floats) -> Floats:
+        """Nearer to the highest point over beta, (G, p), the groups integrated out.
+
+        By Newton's method with the curvature, that of the joint mode, kept: C C' is its inverse.
+        """
+        rows, p = self.rows, beta.shape[1]
+        out = beta.copy()
+        size = max(1, CHUNK // max(len(rows.y) * self.points ** len(rows.z.T), 1))
+        for g in range(0, len(beta), size):
+            part = slice(g, g + size)
+            here, v = out[part], None
+            for _ in range(CLIMB):
+                found = grouped.expected(rows, here, factor[part], self.points, v)
+                gradient = found.residual @ rows.x + prior[part, :p, p]
+                gradient -= np.einsum("gij,gj->gi", prior[part, :p, :p], here)
+                whitened = np.einsum("gji,gj->gi", root[part], gradient)
+                length = np.sqrt((whitened**2).sum(axis=1, keepdims=True))
+                whitened *= np.minimum(1.0, FARTHEST / np.maximum(length, 1e-300))
+                here = here + np.einsum("gij,gj->gi", root[part], whitened)
+                v = found.v
+            out[part] = here
+        return out
 
     def _laid(
         self, factor: Floats, prior: Floats, center: Floats, root: Floats
@@ -190,7 +222,7 @@ class ByGroup:
             covariance=root @ second @ root.transpose(0, 2, 1),
             third=third,
         )
-        return inner, _Laid(center, points, share, off)
+        return inner, _Laid(center, points, share, second, off)
 
     def error(self, factors: Sequence[Floats], prior: Floats, weight: Floats) -> float:
         """Error of the totals and of beta's moments, as far as it can be told, in sds.
@@ -354,6 +386,13 @@ def _at_least(matrices: Floats, least: float) -> Floats:
     if values.min(initial=least) >= least:
         return matrices
     return np.asarray((vectors * np.maximum(values, least)[:, None]) @ vectors.transpose(0, 2, 1))
+
+
+def _bounded_root(second: Floats) -> Floats:
+    """Factors of matrices, (G, p, p), whose eigenvalues are kept from leaping."""
+    values, vectors = np.linalg.eigh(second)
+    bounded = np.clip(values, NARROW**2, WIDE**2)
+    return np.asarray(np.linalg.cholesky((vectors * bounded[:, None]) @ vectors.transpose(0, 2, 1)))
 
 
 def _put(whole: Inner | _Laid, part: Inner | _Laid, at: Ints) -> None:

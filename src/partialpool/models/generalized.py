@@ -170,10 +170,10 @@ def _rules(model: GeneralizedModel) -> tuple[int, Rule]:
             chosen = k
             break
         before = found
-    rule = lattice(p) if p in STEP else cubature(p, 5)
-    if len(rows.y) * chosen**q * NODES * rule.evaluated > AFFORDED:
-        rule = cubature(p, 3)
-    return chosen, rule
+    for rule in (lattice(p) if p in STEP else cubature(p, 5), cubature(p, 5)):
+        if len(rows.y) * chosen**q * NODES * rule.evaluated <= AFFORDED:
+            return chosen, rule
+    return chosen, cubature(p, 3)
 
 
 def _separated(s: CountProducts, names: list[str]) -> ImproperPosteriorError:
