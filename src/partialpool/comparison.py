@@ -16,7 +16,7 @@ from partialpool.data import GroupStatistics, Table
 from partialpool.data.labels import as_labels
 from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.kernels.predictive import leave_one_group_out
-from partialpool.posterior import Posterior
+from partialpool.posterior import CountsPosterior, Posterior
 from partialpool.posterior.components import Components, every_component
 
 Spread = Callable[..., Any]
@@ -34,6 +34,31 @@ BY_ERRORS: dict[str, Spread] = {
 BY_ROWS = ("anova", "ml", "reml")
 """Of these, what there is for rows with sigma unknown; the others use sigma from within groups."""
 ESTIMATORS = ("anova", *BY_ERRORS, "james_stein")
+
+
+def squared_errors(
+    post: Posterior | CountsPosterior, truth: Floats, tau: float | None = None
+) -> tuple[float, float]:
+    """Mean squared error of no pooling and of partial pooling against a truth.
+
+    Parameters
+    ----------
+    post : Posterior or CountsPosterior
+    truth : ndarray, shape (J,)
+        True group parameters (units of y; of counts probabilities or rates).
+    tau : float, optional
+        Of measurements: the estimates as they would be if tau were known (units of y).
+
+    Returns
+    -------
+    float, float
+        Units of y squared.
+    """
+    if tau is not None and isinstance(post, Posterior):
+        post = post.given_tau(tau)
+    pooled = post.value if isinstance(post, CountsPosterior) else post.theta
+    mine, own = (float(np.mean((e - truth) ** 2)) for e in (pooled.mean, post.statistics.raw))
+    return own, mine
 
 
 @dataclass(frozen=True, slots=True, eq=False)

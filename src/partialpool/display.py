@@ -147,6 +147,16 @@ def parameter_cells(table: Table) -> list[list[str]]:
     return rows
 
 
+def profile_cells(table: Table) -> list[list[str]]:
+    """Cells of a table of profile intervals, as text, row by row."""
+    rows = []
+    for row in table.rows():
+        spread = (row["upper"] - row["lower"]) / 4
+        values = (row[k] for k in ("estimate", "lower", "upper"))
+        rows.append([row["name"], *(number(v, spread) for v in values)])
+    return rows
+
+
 @singledispatch
 def headline(post: Any, formula: str) -> str:
     """What was fitted, in one line."""
@@ -182,8 +192,9 @@ def pooling_words(
     lower, upper = icc.interval(level, kind)
     low, high = float(shrinkage.min()), float(shrinkage.max())
     spread = f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f}"
+    name = what[:1].upper() + what[1:]
     return (
-        f"{what} {float(icc.mean):.2f}, {100 * level:g}% interval {lower:.2f} to {upper:.2f}. "
+        f"{name} {float(icc.mean):.2f}, {100 * level:g}% interval {lower:.2f} to {upper:.2f}. "
         f"Groups are drawn toward the mean by a share of {spread} (0 no pooling, 1 complete)."
     )
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from partialpool._typing import Floats
 from partialpool.advice import FEW_GROUPS
+from partialpool.data import structure
 from partialpool.data.labels import shown
 from partialpool.display import number
 from partialpool.integrate import Accuracy, Line
@@ -80,15 +81,7 @@ def absent_groups(post: Any) -> Iterator[Notice]:
 
 def withheld(post: Any) -> Iterator[Notice]:
     """A warning if statistics were saved without their small groups."""
-    groups, rows = post.statistics.withheld
-    if groups:
-        yield Notice(
-            "groups_withheld",
-            "warning",
-            "Small groups were left out of the statistics when they were saved: "
-            f"{groups:,} with {rows:,} rows in all. If small groups differ from large ones, the "
-            "result is biased.",
-        )
+    yield from structure.withheld(*post.statistics.withheld)
 
 
 def few_groups(post: Any) -> Iterator[Notice]:

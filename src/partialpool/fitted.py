@@ -24,10 +24,15 @@ from partialpool.data import (
     MixedReading,
     Table,
 )
+from partialpool.data.count_rows import counted as finish_counts
+from partialpool.data.count_table import CountTable
 from partialpool.data.labels import as_labels
+from partialpool.data.mixed_read import reading as finish_mixed
+from partialpool.data.mixed_statistics import MixedStatistics
 from partialpool.data.new_rows import Target, Unseen, count_design, one_way_design
 from partialpool.data.one_way_products import as_cross_products
 from partialpool.data.read import Reading, handing_back
+from partialpool.data.statistics_files import Kept
 from partialpool.errors import ArgumentError, PriorError
 from partialpool.findings import findings
 from partialpool.formula import OneWay, count_roles, one_way, parse
@@ -51,7 +56,7 @@ from partialpool.posterior import (
 from partialpool.posterior.counts import Scale, checked_scale
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.prediction import PredictionOptions, predict
-from partialpool.reading import Statistics, statistics
+from partialpool.reading import Statistics, more_statistics
 from partialpool.regression import MixedAdvice, MixedComparison, compare_coefficients
 from partialpool.report import Contents, write
 from partialpool.simulate import CountWorld, World
@@ -85,6 +90,8 @@ class Fit:
         What was found when the data were read.
     clusters : Clusters, optional
         Cross-products within clusters, for robust errors.
+    kept : optional
+        The statistics to which `update` adds those of more rows.
     """
 
     formula: str
@@ -94,6 +101,7 @@ class Fit:
     design: Design | None = None
     told: tuple[Notice, ...] = ()
     clusters: Clusters | None = None
+    kept: Kept | None = None
 
     @cached_property
     def notices(self) -> tuple[Notice, ...]:
@@ -149,6 +157,44 @@ class Fit:
     def parameters(self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Any:
         """One row a parameter: name, mean, sd, lower, median, upper; frame as in `groups`."""
         return self.like(self.parameter_table(level, kind))
+
+    def profile(self, level: float = 0.95) -> Any:
+        """Profile-likelihood intervals of a fit by maximum likelihood.
+
+            {t : 2 (l_max - max l given t) <= chi2_1(level)}
+
+        Parameters
+        ----------
+        level : float
+            Coverage, between 0 and 1.
+
+        Returns
+        -------
+        frame
+            name, estimate, lower, upper: of standard deviations, correlations and sigma, and with
+            ``method="ml"`` of the coefficients; frame as in `groups`. A lower end of 0 of a
+            standard deviation, or an end of 1 or -1 of a correlation, is the end of its range:
+            the data do not rule it out.
+
+        Raises
+        ------
+        ArgumentError
+            If the fit is a posterior, or of counts.
+
+        Notes
+        -----
+        Source: Venzon and Moolgavkar (1988), doi:10.2307/2347496.
+        """
+        return self.like(self.profile_table(level))
+
+    def profile_table(self, level: float = 0.95) -> Table:
+        """`profile` as a Table, whatever kind of frame the data came in."""
+        if not isinstance(self.posterior, Estimated):
+            raise ArgumentError(
+                'profile intervals are of fits with method="reml" or "ml" (--method reml or ml); '
+                "a posterior has intervals of every parameter: parameters(level=...)"
+            )
+        return self.posterior.profile(level)
 
     def compare(self, *estimators: str) -> Comparison | MixedComparison:
         """No, complete and partial pooling side by side, with scores that need no truth.
@@ -302,9 +348,10 @@ class Fit:
         """The charts that say most of this fit, as its report shows them."""
         if isinstance(self.posterior, Estimated):
             return []
-        plot, options = self.plot, {"level": level, "dark": dark}
+        plot = self.plot
         if isinstance(plot, pictures.MixedPlots):
-            return [plot.effects(**options), plot.coefficients(**options)]
+            return plot.fitting(level=level, dark=dark)
+        options: dict[str, Any] = {"level": level, "dark": dark}
         return [plot.shrinkage(**options), plot.tau(**options)]
 
     def draws(self, size: int, rng: np.random.Generator) -> Draws | MixedDraws:
@@ -328,13 +375,13 @@ class Fit:
         ColumnError, DataError
             As in `fit`.
         """
+        assert self.kept is not None  # every door gives them
+        new = more_statistics(self.formula, self.kept, data, self.family, progress)
+        both = Statistics(self.formula, self.kept).combine(new)
         post = self.posterior
-        if not isinstance(post, Posterior | CountsPosterior):
-            raise ArgumentError(
-                "update is for one factor without predictors; fit all the rows together"
-            )
-        new = statistics(self.formula, data, family=self.family, progress=progress)
-        both = Statistics(self.formula, post.statistics).combine(new)
+        if isinstance(post, Estimated):
+            method: Method = "reml" if post.estimate.restricted else "ml"
+            return fit_kept(both, None, self.like, method, post.quadrature)
         return fit_kept(both, post.priors, self.like)
 
     def to_dict(
@@ -406,19 +453,28 @@ class Fit:
         return self.posterior
 
 
-def fit_kept(statistics: Statistics, prior: PriorLike, like: Callable[[Table], Any]) -> Fit:
+def fit_kept(
+    statistics: Statistics,
+    prior: PriorLike,
+    like: Callable[[Table], Any],
+    method: Method = "posterior",
+    quadrature: int | None = None,
+) -> Fit:
     """Fit from statistics; `like` hands tables back."""
-    groups = statistics.groups.sorted()
+    kept = statistics.groups
+    if isinstance(kept, MixedStatistics):
+        return fit_mixed(statistics.formula, finish_mixed(kept, None, like), prior, method)
+    if isinstance(kept, CountTable):
+        family = str(kept.roles.family)
+        nodes = (quadrature or 1) if method == "ml" else None
+        return fit_counts(statistics.formula, family, finish_counts(kept, like), prior, nodes)
+    groups = kept.sorted()
     if isinstance(groups, CountStatistics):
         post = solve_count_statistics(groups, prior)
-        return Fit(statistics.formula, groups.family, post, like)
+        return Fit(statistics.formula, groups.family, post, like, kept=groups)
     roles = one_way(parse(statistics.formula))
-    if roles is None:
-        raise ArgumentError(
-            f"statistics of {statistics.formula} cannot be fitted: they are kept for one factor "
-            "without predictors"
-        )
-    return fit_one_way(statistics.formula, roles, Reading(groups, like), prior, "posterior")
+    assert roles is not None  # statistics with one record a group are of such a formula
+    return fit_one_way(statistics.formula, roles, Reading(groups, like), prior, method)
 
 
 def fit_one_way(
@@ -429,10 +485,10 @@ def fit_one_way(
     design = one_way_design(roles, s)
     if method != "posterior":
         found = estimated(as_cross_products(s), restricted=method == "reml")
-        return Fit(formula, "gaussian", found, reading.like, design)
+        return Fit(formula, "gaussian", found, reading.like, design, kept=s)
     chosen = prior if isinstance(prior, Priors) else priors(prior, factor=s.factor)
     _refuse_sigma(chosen, s.sigma_known)
-    return Fit(formula, "gaussian", posterior(s, chosen), reading.like, design)
+    return Fit(formula, "gaussian", posterior(s, chosen), reading.like, design, kept=s)
 
 
 def fit_mixed(formula: str, reading: MixedReading, prior: PriorLike, method: Method) -> Fit:
@@ -446,9 +502,8 @@ def fit_mixed(formula: str, reading: MixedReading, prior: PriorLike, method: Met
         post = mixed_posterior(s, chosen)
     else:
         post = estimated(s, restricted=method == "reml")
-    return Fit(
-        formula, "gaussian", post, reading.like, reading.design, reading.notices, reading.clusters
-    )
+    last = reading.like, reading.design, reading.notices, reading.clusters, reading.kept
+    return Fit(formula, "gaussian", post, *last)
 
 
 def fit_counts(
@@ -460,7 +515,7 @@ def fit_counts(
     """
     s = reading.statistics
     assert isinstance(s, CountProducts)
-    last = reading.like, reading.design, reading.notices, reading.clusters
+    last = reading.like, reading.design, reading.notices, reading.clusters, reading.kept
     if quadrature is not None:
         return Fit(formula, family, estimated_counts(s, quadrature=quadrature), *last)
     chosen = prior if isinstance(prior, Priors) else priors(prior, parameters=parameter_names(s))

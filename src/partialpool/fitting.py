@@ -14,6 +14,8 @@ from partialpool.data import (
     read_mixed,
     read_statistics,
 )
+from partialpool.data.count_table import CountTable
+from partialpool.data.counts import CountStatistics
 from partialpool.data.read import Reading, as_table
 from partialpool.errors import ArgumentError, PriorError
 from partialpool.fitted import Fit, Method, PriorLike, fit_counts, fit_kept, fit_mixed, fit_one_way
@@ -54,9 +56,9 @@ def fit(
         A pandas or Polars frame (also lazy), a PyArrow table, a dict of arrays, the path of a
         CSV or Parquet file (also a glob, or a list of paths), a table of a DuckDB database
         ("file.duckdb::table"), a DuckDB relation, or a Spark DataFrame (classic or Connect).
-        Files, relations and Spark DataFrames are reduced to one record a group where they are;
-        their rows never reach Python; with predictors they come in parts, and are summed: memory
-        grows with groups, not with rows.
+        Files, relations and Spark DataFrames are summed by group where they are, also with
+        predictors and several factors; their rows never reach Python, and memory grows with
+        groups, not with rows. (Counts with predictors: one record for rows that are the same.)
     prior : Priors, mapping, str or sequence of str, optional
         ``pp.priors(tau=pp.HalfNormal(5))`` or ``["tau ~ half_normal(5)"]``. The default is flat
         on mu and tau and 1/sigma on sigma. With predictors also ``"floor ~ normal(0, 10)"`` for
@@ -105,10 +107,7 @@ def fit(
             f"the arguments are fit(formula, data); the first is a {type(formula).__name__}, "
             'not a formula such as "score ~ 1 + (1 | school)"'
         )
-    if method not in get_args(Method):
-        raise ArgumentError(f'method={method!r}: it is "posterior", "reml" or "ml"')
-    if method != "posterior" and prior not in (None, [], ()):
-        raise PriorError(f'method="{method}" takes no priors; use method="posterior"')
+    _check_method(method, prior)
     parsed = parse(formula)
     counted = count_family(parsed, family)
     if counted is not None:
@@ -118,17 +117,28 @@ def fit(
             rows = read_count_rows(several, data, progress=progress)
             return fit_counts(formula, counted, rows, prior, nodes)
         post, like = solve_counts(parsed, counted, data, prior, progress)
-        return Fit(formula, counted, post, like)
-    if quadrature is not None:
-        raise ArgumentError(
-            "quadrature is for counts (binomial, poisson); measurements need none: their groups "
-            "are integrated out in closed form"
-        )
+        return Fit(formula, counted, post, like, kept=post.statistics)
+    _refuse_quadrature(quadrature)
     roles = one_way(parsed)
     if roles is None:
         return fit_mixed(formula, read_mixed(mixed(parsed), data, progress=progress), prior, method)
     reading = read_statistics(roles, data, progress=progress)
     return fit_one_way(formula, roles, reading, prior, method)
+
+
+def _check_method(method: Method, prior: PriorLike) -> None:
+    if method not in get_args(Method):
+        raise ArgumentError(f'method={method!r}: it is "posterior", "reml" or "ml"')
+    if method != "posterior" and prior not in (None, [], ()):
+        raise PriorError(f'method="{method}" takes no priors; use method="posterior"')
+
+
+def _refuse_quadrature(quadrature: int | None) -> None:
+    if quadrature is not None:
+        raise ArgumentError(
+            "quadrature is for counts (binomial, poisson); measurements need none: their groups "
+            "are integrated out in closed form"
+        )
 
 
 def _nodes(method: Method, quadrature: int | None) -> int | None:
@@ -146,14 +156,20 @@ def _nodes(method: Method, quadrature: int | None) -> int | None:
     return None
 
 
-def fit_statistics(statistics: Statistics, *, prior: PriorLike = None) -> Fit:
+def fit_statistics(
+    statistics: Statistics,
+    *,
+    prior: PriorLike = None,
+    method: Method = "posterior",
+    quadrature: int | None = None,
+) -> Fit:
     """Fit from statistics that were computed or loaded before: no rows are read.
 
     Parameters
     ----------
     statistics : Statistics
         From `partialpool.statistics` or `load_statistics`, or several of them combined.
-    prior : Priors, mapping, str or sequence of str, optional
+    prior, method, quadrature
         As in `fit`.
 
     Returns
@@ -169,7 +185,18 @@ def fit_statistics(statistics: Statistics, *, prior: PriorLike = None) -> Fit:
     >>> pp.fit_statistics(found).statistics.n_groups
     3
     """
-    return fit_kept(statistics, prior, as_table)
+    _check_method(method, prior)
+    kept = statistics.groups
+    if isinstance(kept, CountTable | CountStatistics):
+        nodes = _nodes(method, quadrature)
+        if nodes is not None and isinstance(kept, CountStatistics):
+            raise ArgumentError(
+                'method="ml" of counts needs rows, or statistics of a formula with predictors or '
+                'several factors; fit these with method="posterior"'
+            )
+        return fit_kept(statistics, prior, as_table, method, nodes)
+    _refuse_quadrature(quadrature)
+    return fit_kept(statistics, prior, as_table, method)
 
 
 def fit_groups(

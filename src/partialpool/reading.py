@@ -4,17 +4,34 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from partialpool.data import read_counts, read_statistics
+from partialpool.data.count_table import CountTable, read_count_table
+from partialpool.data.counts import CountStatistics
+from partialpool.data.explain_mixed import explain_mixed
 from partialpool.data.files import expand
-from partialpool.data.labels import shown
+from partialpool.data.labels import refuse_unlike
+from partialpool.data.mixed_combine import combine as combine_mixed
+from partialpool.data.mixed_read import read_kept
+from partialpool.data.mixed_statistics import MixedStatistics
 from partialpool.data.read import explain_reading
-from partialpool.data.statistics_files import Groups, read_statistics_file, write_statistics
-from partialpool.errors import ArgumentError, DataError, UnsupportedFormulaError
-from partialpool.formula import CountRoles, OneWay, count_family, count_roles, one_way, parse
+from partialpool.data.statistics import GroupStatistics
+from partialpool.data.statistics_files import Groups, Kept, read_statistics_file, write_statistics
+from partialpool.errors import ArgumentError, DataError
+from partialpool.formula import (
+    CountRoles,
+    Mixed,
+    OneWay,
+    count_family,
+    count_roles,
+    mixed,
+    mixed_counts,
+    one_way,
+    parse,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,8 +42,9 @@ class Statistics:
     ----------
     formula : str
         The formula for which they are sufficient.
-    groups : GroupStatistics or CountStatistics
-        One record a group.
+    groups : GroupStatistics, CountStatistics, MixedStatistics or CountTable
+        One record a group; with predictors, slopes or several factors cross-products in all and
+        by group, and of counts one record for the rows that are the same but for their events.
 
     Examples
     --------
@@ -38,22 +56,30 @@ class Statistics:
     """
 
     formula: str
-    groups: Groups
+    groups: Kept
+
+    @property
+    def separable(self) -> bool:
+        """Whether small groups can be left out later; else only while the rows are read."""
+        return not isinstance(self.groups, MixedStatistics)
 
     def combine(self, *others: Statistics) -> Statistics:
         """Return the statistics of all the rows together.
 
+        Levels and groups need not be the same on both sides; center(), scale() and poly() learn
+        anew from all the rows.
+
         Raises
         ------
         DataError
-            If they are not of the same outcome, group column and kind.
+            If they are not of the same outcome, group column and kind; with predictors or
+            several factors, of the same formula.
         """
-        groups: Any = self.groups
+        groups = self.groups
         for other in others:
             _check_kinds(self, other)
-            _check_labels(self.groups, other.groups)
-            groups = groups.combine(other.groups)
-        return Statistics(self.formula, groups.sorted())
+            groups = _combined(groups, other.groups)
+        return Statistics(self.formula, groups)
 
     def save(self, path: str | Path, *, min_cell: int = 1) -> Statistics:
         """Write the statistics to a Parquet file, whole or not at all.
@@ -64,7 +90,10 @@ class Statistics:
             A name that ends in .parquet.
         min_cell : int
             Groups of fewer rows are left out, and only their number and the number of their
-            rows are written. What a file tells about the rows: ``docs/statistics.md``.
+            rows are written. From sums of regressions groups cannot be taken out again: they
+            are refused if a group or a level of a category has fewer rows, and `statistics`
+            leaves these out while it reads. What a file tells about the rows:
+            ``docs/statistics.md``.
 
         Returns
         -------
@@ -76,16 +105,61 @@ class Statistics:
         ArgumentError, DataError
             If `min_cell` is below 1, no group is left, or the file cannot be written.
         """
-        if min_cell < 1:
-            raise ArgumentError(f"min_cell must be 1 or more rows a group, not {min_cell}")
-        groups = self.groups if min_cell == 1 else self.groups.without_small_groups(min_cell)
+        groups = _without_small(self.groups, _checked_cell(min_cell))
         write_statistics(groups, self.formula, os.fspath(path))
         return Statistics(self.formula, groups)
 
     def __repr__(self) -> str:
         s = self.groups
+        if isinstance(s, GroupStatistics | CountStatistics):
+            sizes = f"{s.n_groups:,} groups"
+        else:
+            sizes = ", ".join(f"{n:,} groups of {name}" for name, n in s.sizes.items())
         rest = f"; small groups left out: {s.withheld[0]:,}" if s.withheld[0] else ""
-        return f"Statistics of {self.formula}: {s.n_rows:,} rows in {s.n_groups:,} groups{rest}"
+        return f"Statistics of {self.formula}: {s.n_rows:,} rows in {sizes}{rest}"
+
+
+def _combined(first: Kept, second: Kept) -> Kept:
+    if isinstance(first, MixedStatistics) and isinstance(second, MixedStatistics):
+        return combine_mixed(first, second)
+    if isinstance(first, CountTable) and isinstance(second, CountTable):
+        return first.combine(second)
+    one, other = _one_way_pair(first, second)
+    if not (one.labels_from_text or other.labels_from_text):
+        refuse_unlike(one.factor, one.labels, other.labels)
+    both: Any = one
+    found: Kept = both.combine(other).sorted()
+    return found
+
+
+def _one_way_pair(first: Kept, second: Kept) -> tuple[Groups, Groups]:
+    assert isinstance(first, GroupStatistics | CountStatistics)
+    assert isinstance(second, GroupStatistics | CountStatistics)
+    return first, second
+
+
+def _without_small(groups: Kept, least: int) -> Kept:
+    if least == 1:
+        return groups
+    if isinstance(groups, CountTable):
+        return groups.without_small_cells(least)
+    if not isinstance(groups, MixedStatistics):
+        return groups.without_small_groups(least)
+    small = {k: int((n < least).sum()) for k, n in groups.cells().items()}
+    found = [f"{n:,} of {name}" for name, n in small.items() if n]
+    if found:
+        raise DataError(
+            f"some groups or levels have fewer than {least} rows ({', '.join(found)}), and cannot "
+            "be taken out of these sums; leave them out while the rows are read: "
+            f"partialpool.statistics(formula, data, min_cell={least})"
+        )
+    return replace(groups, absent={k: v[:0] for k, v in groups.absent.items()})
+
+
+def _checked_cell(min_cell: int) -> int:
+    if min_cell < 1:
+        raise ArgumentError(f"min_cell must be 1 or more rows a group, not {min_cell}")
+    return min_cell
 
 
 def statistics(
@@ -93,6 +167,7 @@ def statistics(
     data: Any,
     *,
     family: str | None = None,
+    min_cell: int = 1,
     progress: Callable[[float], None] | None = None,
 ) -> Statistics:
     """Reduce data to what a fit of the formula needs; `fit_statistics` fits them.
@@ -101,16 +176,40 @@ def statistics(
     ----------
     formula, data, family, progress
         As in `fit`.
+    min_cell : int
+        Groups (of counts with predictors: rows that are the same) of fewer rows are left out,
+        with predictors or several factors also levels of categories, until none is left.
 
     Raises
     ------
     FormulaError, ColumnError, DataError
         As in `fit`.
     """
-    roles = _roles(formula, family)
+    roles, least = _roles(formula, family), _checked_cell(min_cell)
+    if isinstance(roles, Mixed):
+        if roles.family is None:
+            kept, _ = read_kept(roles, data, progress=progress, min_cell=least)
+            return Statistics(formula, kept)
+        table = read_count_table(roles, data, progress=progress)
+        return Statistics(formula, _without_small(table, least))
     if isinstance(roles, CountRoles):
-        return Statistics(formula, read_counts(roles, data, progress=progress).statistics)
-    return Statistics(formula, read_statistics(roles, data, progress=progress).statistics)
+        found: Groups = read_counts(roles, data, progress=progress).statistics
+    else:
+        found = read_statistics(roles, data, progress=progress).statistics
+    return Statistics(formula, _without_small(found, least))
+
+
+def more_statistics(
+    formula: str,
+    kept: Kept,
+    data: Any,
+    family: str,
+    progress: Callable[[float], None] | None,
+) -> Statistics:
+    """Reduce more data to statistics of the same kind as those that were kept."""
+    if isinstance(kept, CountTable):  # also of one factor, for maximum likelihood
+        return Statistics(formula, read_count_table(kept.roles, data, progress=progress))
+    return statistics(formula, data, family=family, progress=progress)
 
 
 def load_statistics(paths: str | Path | Sequence[str | Path]) -> Statistics:
@@ -148,10 +247,13 @@ def explain(formula: str, data: Any, *, family: str | None = None) -> str:
     In memory (dict): the columns g, y become arrays, the labels are numbered,
     and two passes (numpy.bincount) sum each group about its mean. No query is run.
     """
-    return explain_reading(_roles(formula, family), data)
+    roles = _roles(formula, family)
+    if isinstance(roles, Mixed):
+        return explain_mixed(roles, data)
+    return explain_reading(roles, data)
 
 
-def _roles(formula: str, family: str | None) -> OneWay | CountRoles:
+def _roles(formula: str, family: str | None) -> OneWay | CountRoles | Mixed:
     if not isinstance(formula, str):
         raise ArgumentError(
             f"the first argument is a {type(formula).__name__}, "
@@ -160,16 +262,8 @@ def _roles(formula: str, family: str | None) -> OneWay | CountRoles:
     parsed = parse(formula)
     counted = count_family(parsed, family)
     if counted is not None:
-        return count_roles(parsed, counted)
-    roles = one_way(parsed)
-    if roles is None:
-        raise UnsupportedFormulaError(
-            "statistics are kept, and queries explained, for one factor without predictors: "
-            "y ~ 1 + (1 | group)",
-            formula,
-            0,
-        )
-    return roles
+        return mixed_counts(parsed, counted) or count_roles(parsed, counted)
+    return one_way(parsed) or mixed(parsed)
 
 
 def _check_kinds(first: Statistics, second: Statistics) -> None:
@@ -187,22 +281,3 @@ def _kind_of_rows(formula: str) -> str:
     """What gives rows their precision: se, weights, or nothing; a summary stands for its rows."""
     kinds = {a.kind for a in parse(formula).additions}
     return next(iter(kinds & {"se", "weights"}), "")
-
-
-def _check_labels(first: Groups, second: Groups) -> None:
-    """Refuse to keep 7 and "7" apart where one side was read with another type."""
-    kinds = [_kind_of_labels(s) for s in (first, second)]
-    if set(kinds) == {"text", "numbers"}:
-        raise DataError(
-            f'the labels of "{first.factor}" are {kinds[0]} on one side '
-            f"({shown(first.labels[:2])}) and {kinds[1]} on the other "
-            f"({shown(second.labels[:2])}), so no group would be in both; convert one of them"
-        )
-
-
-def _kind_of_labels(s: Groups) -> str:
-    if s.labels_from_text:
-        return "either"
-    if s.labels.dtype.kind in "iuf":
-        return "numbers"
-    return "text" if all(isinstance(v, str) for v in s.labels.tolist()) else "other"

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 import partialpool as pp
-from partialpool.app.forms import LONGEST, family_of, formula_of, priors_of, text_of
+from partialpool.app.forms import (
+    LONGEST,
+    MOST_PREDICTORS,
+    family_of,
+    formula_of,
+    predictors_of,
+    priors_of,
+    text_of,
+)
 from partialpool.errors import ArgumentError
 
 CHOSEN = {"group": "school", "outcome": "score", "se": "se", "count": "n", "sd": "spread"}
@@ -112,3 +120,102 @@ def test_a_text_is_read_up_to_a_length():
 def test_counts_and_proportions(fields, formula, family):
     assert formula_of(fields.get) == formula
     assert family_of(fields.get) == family
+
+
+SECOND = {"second": "district"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"predictors": [["ses", "number", ""]]}, "score ~ 1 + ses + (1 | school)"),
+        ({"predictors": [["ses", "number", "group"]]}, "score ~ 1 + ses + (1 + ses | school)"),
+        (
+            {"predictors": (("ses", "log", ""), ("grade", "categories", ""), ("kind", "text", ""))},
+            "score ~ 1 + log(ses) + C(grade) + kind + (1 | school)",
+        ),
+        ({"predictors": [["a b", "log", ""]]}, "score ~ 1 + log(`a b`) + (1 | school)"),
+        (SECOND, "score ~ 1 + (1 | district/school)"),
+        (
+            SECOND | {"predictors": [["ses", "number", "second"]]},
+            "score ~ 1 + ses + (1 + ses | district) + (1 | district:school)",
+        ),
+        (
+            SECOND | {"predictors": [["ses", "number", "group"]]},
+            "score ~ 1 + ses + (1 | district) + (1 + ses | district:school)",
+        ),
+        (
+            SECOND | {"second_is": "crossed", "predictors": [["ses", "number", "second"]]},
+            "score ~ 1 + ses + (1 | school) + (1 + ses | district)",
+        ),
+        (
+            {"shape": "summaries", "predictors": [["ses", "number", ""]]} | SECOND,
+            "score | summary(n, spread) ~ 1 + (1 | school)",
+        ),
+        (
+            {"shape": "estimates", "predictors": [["ses", "number", ""]]},
+            "score | se(se) ~ 1 + ses + (1 | school)",
+        ),
+    ],
+)
+def test_predictors_slopes_and_nesting(fields, expected):
+    assert formula(**fields) == expected
+
+
+def test_a_group_is_not_within_itself():
+    with pytest.raises(ArgumentError, match="same column"):
+        formula(second="school")
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [None, 5, "ses", {"ses": "number"}, [5], [["ses"]], [["ses", "number"]], [[5, "number", ""]],
+     [["ses", "eval", ""]], [["ses", "number", "nobody"]], [["", "number", ""]],
+     [[["ses"], {}, 1]]],
+)  # fmt: skip
+def test_predictors_that_are_none_are_left_out(junk):
+    assert predictors_of(junk) == []
+    assert formula(predictors=junk) == "score ~ 1 + (1 | school)"
+
+
+def test_a_predictor_counts_once_and_not_too_many_are_read():
+    twice = [["ses", "number", ""], ["ses", "log", "group"]]
+    assert [p.term for p in predictors_of(twice)] == ["ses"]
+    many = [[f"x{i}", "number", ""] for i in range(MOST_PREDICTORS + 5)]
+    assert len(predictors_of(many)) == MOST_PREDICTORS
+
+
+@pytest.mark.parametrize(
+    ("shape", "spread", "family"),
+    [
+        ("counts", "normal", "poisson"),
+        ("counts", "beta", "gamma_poisson"),
+        ("counts", {"a": 1}, "poisson"),
+        ("proportions", "beta", "beta_binomial"),
+        ("proportions", "normal", None),
+        ("rows", "beta", None),
+    ],
+)
+def test_how_groups_of_counts_are_spread(shape, spread, family):
+    assert family_of({"shape": shape, "conjugate": spread}.get) == family
+
+
+@pytest.mark.parametrize("second_is", ["contains", "crossed"])
+def test_what_the_fields_make_can_be_fitted(second_is):
+    rng = np.random.default_rng(2)
+    size = 120
+    table = pp.Table(
+        {
+            "a school": np.array([f"s{i % 20}" for i in range(size)]),
+            "district": np.array([f"d{i % 20 % 5}" for i in range(size)]),
+            "ses": rng.normal(size=size),
+            "kind": np.array(["a", "b", "c"] * (size // 3)),
+            "score": rng.normal(size=size),
+        }
+    )
+    text = formula(
+        group="a school", second="district", second_is=second_is,
+        predictors=[["ses", "number", "second"], ["kind", "text", ""]],
+    )  # fmt: skip
+    names = set(pp.fit(text, table).parameter_table()["name"].tolist())
+    assert {"ses", "kind[b]", "kind[c]", "tau[district, ses]"} <= names

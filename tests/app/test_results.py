@@ -88,12 +88,73 @@ def test_the_table_holds_the_groups(name):
     assert len(table["rows"]) == min(n, results.SHOWN_GROUPS)
     assert all(len(row) == len(table["head"]) for row in table["rows"])
     assert payload["oneWay"] is (name in ONE_WAY)
+    shown = [place for place, chart in payload["charts"].items() if chart is not None]
     if name in ONE_WAY:
         end = results.held(found, None, Sender(), False)["range"]["held_tau"]["max"]
         assert end == pytest.approx(found.end, rel=1e-6)
+        assert shown == []
     else:
         assert set(payload["charts"]) == set(results.PLACES)
-        assert payload["charts"]["shrinkage"]["spec"]["layer"]
+        assert shown[0] == "shrinkage"
+        assert all("spec" in payload["charts"][place] for place in shown)
+        assert found.end == 0
+
+
+def test_models_with_slopes_show_their_lines():
+    titles = [
+        chart["title"]
+        for chart in results.shown(work.classic("sleepstudy"), Sender(), False)["charts"].values()
+        if chart is not None
+    ]
+    assert titles[0] == "reaction by days in each subject"
+    assert "What predicts reaction" in titles
+    radon = results.shown(work.classic("radon"), Sender(), False)["charts"]
+    assert radon["shrinkage"]["title"] == "log_radon by county against log(uranium)"
+
+
+@pytest.mark.parametrize("name", ["eight_schools", "batting", "sleepstudy"])
+def test_every_chart_of_the_page_can_be_saved(name):
+    found = work.classic(name)
+    charts = results.shown(found, Sender(), False)["charts"]
+    charts |= results.held(found, None, Sender(), False).get("charts", {})
+    for place, shown in charts.items():
+        if shown is not None:
+            title = " ".join(results.chart(found, place, None).to_dict()["title"]["text"])
+            assert title == shown["title"]
+
+
+@pytest.mark.parametrize("name", ["eight_schools", "dyestuff", "batting"])
+def test_the_weight_is_what_the_formula_gives(name):
+    found = work.classic(name)
+    post = found.fit.posterior
+    for tau in (None, found.end / 3):
+        held = results.held(found, tau, Sender(), False)
+        charts = held.get("charts") or results.shown(found, Sender(), False)["charts"]
+        rows = charts["shrinkage"]["data"]["groups"]
+        if name == "batting":
+            assert "at_used" not in rows
+            assert held["text"]["tau_used"] == ""
+            continue
+        used = float(post.tau.median) if tau is None else tau
+        noise = 1.0 if post.sigma is None else float(post.sigma.median) ** 2
+        precision = np.array(rows["size"]) / noise
+        assert rows["at_used"] == pytest.approx(precision / (precision + 1 / used**2), rel=1e-5)
+        assert held["text"]["tau_used"] == f"{used:.3g}"
+
+
+def test_charts_of_tau_are_tables_too():
+    found = work.classic("eight_schools")
+    tables = results.shown(found, Sender(), False)["tables"]
+    post = found.fit.posterior
+    marks = dict(tables["trace_marks"]["rows"])
+    assert marks["REML"] == "0"
+    assert float(marks["posterior median"]) == pytest.approx(post.tau.median, rel=0.02)
+    traces = {row[0]: row[1:] for row in tables["trace"]["rows"]}
+    assert set(traces) == set("ABCDEFGH")
+    far = post.given_tau(found.end).theta.mean
+    for i, label in enumerate(post.statistics.labels.tolist()):
+        assert float(traces[label][-1]) == pytest.approx(far[i], abs=0.5)
+    assert results.shown(work.classic("radon"), Sender(), False)["tables"]["trace"] is None
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -69,7 +69,7 @@ def test_classic_data_are_shown_and_scrubbed(browser):
     found = pp.fit(*reversed_arguments("eight_schools"))
     shown = browser.send(source="classic", dataset="eight_schools").until("result")
     assert len(shown["tables"]["groups"]["rows"]) == 8
-    assert shown["text"]["story"]
+    assert browser.until("about")["text"]["story"]
     assert browser.sees("live") is None
     held = browser.send(held=True, held_tau=3.0).sees("scrub")
     assert held["query"] == "source=classic&dataset=eight_schools&held_tau=3"
@@ -94,7 +94,8 @@ def test_a_file_is_looked_into_and_fitted(start, scores):
     groups = browser.sees("scrub")["charts"]["shrinkage"]["data"]["groups"]
     assert sorted(groups["estimate"]) == pytest.approx(sorted(expected.theta.mean), rel=1e-6)
     assert "scores.csv" in shown["text"]["python"]
-    assert not browser.sees("upload_state")["busy"]
+    assert not browser.sees("fit_state")["busy"]
+    assert browser.sees("fit_state")["text"]["asked"] == "score ~ 1 + (1 | school)"
 
 
 @pytest.mark.parametrize(
@@ -109,12 +110,12 @@ def test_a_file_is_looked_into_and_fitted(start, scores):
 )
 def test_a_mistake_in_the_fields_ends_in_a_sentence(start, scores, fields, named):
     browser = start(scores).send(source="file", **fields, go=1)
-    state = browser.until("upload_state", lambda v: v["text"]["fit_message"])
+    state = browser.until("fit_state", lambda v: v["text"]["fit_message"])
     assert named in state["text"]["fit_message"]
     assert browser.sees("result") is None
     browser.send(shape="rows", group="school", outcome="score", priors="", go=2)
     assert browser.until("result")
-    assert browser.sees("upload_state")["text"]["fit_message"] == ""
+    assert browser.sees("fit_state")["text"]["fit_message"] == ""
 
 
 def test_a_bad_file_ends_in_a_sentence(start, tmp_path):

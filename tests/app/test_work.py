@@ -183,14 +183,14 @@ def eight():
 
 @pytest.mark.parametrize("kind", TABULAR)
 def test_a_result_can_be_saved_as_a_table(eight, kind):
-    data = work.download(eight.fit, None, kind, None)
+    data = work.download(eight, kind, "shrinkage", None)
     saved = TABULAR[kind](io.BytesIO(data))
     np.testing.assert_allclose(saved["estimate"], eight.fit.posterior.theta.mean, rtol=1e-12)
     assert pl.read_csv(data).height == 8 if kind == "csv" else saved.shape[0] == 8
 
 
 def test_a_result_can_be_saved_as_json(eight):
-    saved = json.loads(work.download(eight.fit, None, "json", None))
+    saved = json.loads(work.download(eight, "json", "", None))
     assert saved == json.loads(json.dumps(eight.fit.to_dict()))
     assert "NaN" not in json.dumps(saved)
 
@@ -209,7 +209,7 @@ class Outside(HTMLParser):
 
 
 def test_pages_are_whole_and_hold_the_numbers(eight):
-    page = work.download(eight.fit, None, "html", None).decode()
+    page = work.download(eight, "html", "", None).decode()
     world = work.download_world(STATE, "html").decode()
     for text in (page, world):
         parser = Outside()
@@ -224,7 +224,7 @@ def test_pages_are_whole_and_hold_the_numbers(eight):
 
 def test_pictures_are_whole(eight):
     saved = {
-        kind: (work.download_world(STATE, kind), work.download(eight.fit, None, kind, 3.0))
+        kind: (work.download_world(STATE, kind), work.download(eight, kind, "shrinkage", 3.0))
         for kind in ("svg", "png")
     }
     for svg in saved["svg"]:
@@ -232,5 +232,5 @@ def test_pictures_are_whole(eight):
     for png in saved["png"]:
         assert png.startswith(b"\x89PNG")
         assert png.endswith(b"IEND\xaeB\x60\x82")
-    free = work.download(eight.fit, None, "svg", None)
+    free = work.download(eight, "svg", "shrinkage", None)
     assert free != saved["svg"][1]  # the tau that is held is seen

@@ -120,6 +120,22 @@ def test_methods(run, method, expected):
     assert "log likelihood" in run("fit", "sleepstudy", "--method", method).out
 
 
+def test_profile_intervals(run):
+    found = as_json(run("fit", "sleepstudy", "--json", "--method", "ml", "--profile"))
+    days = next(p for p in found["profile"] if p["name"] == "days")
+    assert [days["lower"], days["upper"]] == pytest.approx([7.35865, 13.57592], abs=2e-3)
+    half = as_json(
+        run("fit", "sleepstudy", "--json", "--method", "ml", "--profile", "--interval", 0.5)
+    )
+    assert days["lower"] < next(p for p in half["profile"] if p["name"] == "days")["lower"]
+    printed = run("fit", "sleepstudy", "--method", "reml", "--profile").out
+    assert "profile-likelihood intervals" in printed
+    assert "profile" not in as_json(run("fit", "sleepstudy", "--json", "--method", "ml"))
+    refused = run("fit", "sleepstudy", "--profile")
+    assert refused.code == 2
+    assert "--method reml or ml" in refused.err
+
+
 def test_a_mixed_model(run, tmp_path):
     arguments = ["high_school", "math ~ sector + (relative_ses | school)"]
     prior = ["--prior", "sector[public] ~ normal(0, 0.01)", "--prior", "tau ~ half_normal(3)"]

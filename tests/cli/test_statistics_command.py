@@ -101,3 +101,21 @@ def test_counts_of_two_days(run, tmp_path):
     assert estimates(run("fit", out, "--json")) == pytest.approx(expected, rel=1e-10)
     plan = run("fit", tmp_path / "1.csv", formula, *family, "--explain")
     assert "GROUP BY g" in plan.out
+
+
+def test_a_regression_of_two_days(run, tmp_path):
+    rows = [f"{'abcd'[i % 4]},{i % 3},{i * i % 7},{'uvuvuvuvuw'[i % 10]}" for i in range(40)]
+    for name, part in {"1": rows[:15], "2": rows[15:], "all": rows}.items():
+        (tmp_path / f"{name}.csv").write_text("\n".join(["g,x,y,k", *part, ""]))
+    formula, out = "y ~ scale(x) + k + (1 | g)", tmp_path / "s.parquet"
+    assert run("statistics", tmp_path / "1.csv", formula, "--out", out).code == 0
+    added = run("statistics", tmp_path / "2.csv", formula, "--add", out, "--out", out)
+    assert "40 rows in 4 groups of g" in added.err
+    expected = run("fit", tmp_path / "all.csv", formula, "--method", "reml", "--json")
+    found = run("fit", out, "--method", "reml", "--json")
+    assert estimates(found) == pytest.approx(estimates(expected), rel=1e-8)
+    shared = run("statistics", tmp_path / "all.csv", formula, "--min-cell", 5, "--out", out)
+    assert "small groups left out: 1" in shared.err  # the level w of k has 4 rows
+    refused = run("statistics", tmp_path / "1.csv", formula, "--min-cell", 99, "--out", out)
+    assert (refused.code, refused.out) == (2, "")
+    assert "nothing is left to share" in refused.err

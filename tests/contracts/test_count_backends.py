@@ -9,9 +9,9 @@ from scipy.special import gammaln
 from test_backends import BACKENDS, SIZE, G, each_backend, place  # noqa: F401  (a fixture)
 
 import partialpool as pp
-from partialpool.data import read_counts
+from partialpool.data import read_count_rows, read_counts
 from partialpool.data.count_statements import log_factorial
-from partialpool.formula import count_roles, parse
+from partialpool.formula import count_roles, mixed_counts, parse
 
 Y = [(5 * i) % 7 for i in range(SIZE)]
 N = [None if i == 6 else 6 + i % 5 for i in range(SIZE)]
@@ -113,3 +113,86 @@ def test_the_logarithm_of_a_factorial_in_sql():
         f"SELECT {log_factorial('x')} AS f FROM (SELECT UNNEST($x) AS x)", {"x": x.tolist()}
     )
     np.testing.assert_allclose(found.fetchnumpy()["f"], gammaln(x + 1), rtol=1e-14, atol=2e-14)
+
+
+X = [round(0.3 * ((i * i) % 7) - 1, 3) for i in range(SIZE)]
+KIND = ["low", "mid", "high"]
+ROWS = {
+    "g": [*G[:-1], None],
+    "h": [f"h{i % 4}" for i in range(SIZE)],
+    "y": Y,
+    "n": N,
+    "x": [None if i == 11 else v for i, v in enumerate(X)],
+    "kind": [KIND[(i // 3) % 3] for i in range(SIZE)],
+}
+WITH_PREDICTORS = {
+    "trials": ("y | trials(n) ~ x + kind + (1 | g)", "binomial", {}),
+    "slopes and two factors": ("y | trials(n) ~ scale(x) + (1 + x | g) + (1 | h)", "binomial", {}),
+    "exposure": ("y | exposure(n) ~ poly(x, 2) + (1 | g:h)", "poisson", {}),
+    "offsets": ("y ~ x + offset(log(n)) + offset(x) + (1 | g)", "poisson", {}),
+    "the size as a predictor": ("y | trials(n) ~ log(n) * kind + (1 | g)", "binomial", {}),
+    "rows of 0 and 1": (
+        "y ~ x + (kind || h)",
+        "binomial",
+        {"y": [None if i == 3 else int(v > 3) for i, v in enumerate(Y)]},
+    ),
+    "counts": ("y ~ C(kind) + (1 | g)", "poisson", {}),
+}
+
+
+@pytest.mark.parametrize("case", WITH_PREDICTORS)
+@each_backend
+def test_rows_with_predictors_are_added_up_where_they_are(backend, case, place):  # noqa: F811
+    formula, family, changed = WITH_PREDICTORS[case]
+    columns = ROWS | changed
+    roles = mixed_counts(parse(formula), family)
+    wanted = read_count_rows(roles, dict(columns))
+    got = read_count_rows(roles, BACKENDS[backend][0](columns, place))
+    s, t = got.statistics, wanted.statistics
+    assert (s.n_rows, s.n_used) == (t.n_rows, t.n_used) == (SIZE, _complete(roles, columns))
+    assert s.coefficients == t.coefficients
+    assert [n.to_dict() for n in got.notices] == [n.to_dict() for n in wanted.notices]
+    assert [b.n.tolist() for b in s.blocks] == [b.n.tolist() for b in t.blocks]
+    assert s.rows.y.sum() == t.rows.y.sum()
+    np.testing.assert_allclose(s.log_constant, t.log_constant, rtol=1e-12)
+    for name in ("y", "size", "offset", "x"):
+        np.testing.assert_allclose(
+            getattr(s.rows, name), getattr(t.rows, name), rtol=1e-9, atol=1e-12
+        )
+    np.testing.assert_allclose(s.xtx, t.xtx, rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(s.xty, t.xty, rtol=1e-8, atol=1e-10)
+    assert isinstance(got.like(pp.Table(group=np.arange(2))), BACKENDS[backend][1])
+
+
+def _complete(roles, columns):
+    names = [c.name for c in roles.columns]
+    return sum(all(columns[n][i] is not None for n in names) for i in range(SIZE))
+
+
+def test_equal_rows_count_as_one():
+    roles = mixed_counts(parse("y ~ kind + (1 | g)"), "poisson")
+    many = {"g": ["a", "b"] * 500, "kind": ["u", "u", "v"] * 333 + ["v"], "y": [1] * 1000}
+    s = read_count_rows(roles, many).statistics
+    assert (len(s.rows.y), s.rows.y.sum(), s.n_used) == (4, 1000, 1000)
+
+
+@each_backend
+@pytest.mark.parametrize(
+    ("formula", "changed", "words"),
+    [
+        ("y | trials(n) ~ x + (1 | g)", {"y": 99}, "at most the number of trials.*found 99"),
+        ("y | trials(n) ~ x + (1 | g)", {"n": 2.5}, "whole number of trials.*found 2.5"),
+        ("y | exposure(n) ~ x + (1 | g)", {"y": 1, "n": 0}, "0 where the exposure is 0; found 1"),
+        ("y | trials(n) ~ log(x) + (1 | g)", {"x": 0.0}, "log.x. must be finite numbers"),
+        ("y | trials(n) ~ x + (1 | g)", {"x": float("inf")}, "finite numbers.*found inf"),
+    ],
+)
+def test_bad_values_with_predictors(backend, formula, changed, words, place):  # noqa: F811
+    columns = {"g": G, "y": [1.0] * SIZE, "n": [6.0] * SIZE}
+    columns["x"] = [1.0 + i % 3 for i in range(SIZE)]
+    for name, value in changed.items():
+        columns[name] = [value if i == 4 else v for i, v in enumerate(columns[name])]
+    with pytest.raises(pp.DataError, match=words) as caught:
+        pp.fit(formula, BACKENDS[backend][0](columns, place))
+    assert ("in row 5" in str(caught.value)) == ("spark" not in backend)
+    assert f'group "{G[4]}"' in str(caught.value)

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from kinds import BACKENDS
+from test_backends import each_backend, place  # noqa: F401  (a fixture)
 
+import partialpool as pp
 from partialpool.data import read_mixed
 from partialpool.formula import mixed, parse
 
@@ -28,6 +30,9 @@ G, H = _cycle(["b", "a", "d", "c"], 3), _cycle([3, 1, 2, 10, 7], 2)
 KIND = _cycle(["low", "high", "mid"], 5)
 W = [1.0 + (i % 4) / 8 for i in range(SIZE)]
 BASE = {"g": G, "y": Y, "x": X, "h": H, "kind": KIND, "w": W}
+
+
+AWKWARD = {"low": 'it\'s "quoted"', "mid": "学校 ✓", "high": "{0}\\n"}
 
 
 def _level(name, level):
@@ -127,6 +132,26 @@ CASES = {
         {"Intercept": one, "x": x},
         [(("g",), {"Intercept": one})],
     ),
+    "levels that need quotes": (
+        "y ~ kind + (1 | g)",
+        BASE | {"kind": [AWKWARD[v] for v in KIND]},
+        _outcome,
+        one,
+        {
+            "Intercept": one,
+            "kind[{0}\\n]": _level("kind", "{0}\\n"),
+            "kind[学校 ✓]": _level("kind", "学校 ✓"),
+        },
+        [(("g",), {"Intercept": one})],
+    ),
+    "numbers as categories, nested thrice": (
+        "y ~ C(h) + (1 | g:h) + (1 | kind)",
+        BASE | {"g": _with_missing(G, 4)},
+        _outcome,
+        one,
+        {"Intercept": one, **{f"C(h)[{k}]": _level("h", k) for k in (2, 3, 7, 10)}},
+        [(("g", "h"), {"Intercept": one}), (("kind",), {"Intercept": one})],
+    ),
     "true and false": (
         "y ~ t + (1 + t || g)",
         BASE | {"t": [i % 3 == 0 for i in range(SIZE)]},
@@ -150,11 +175,11 @@ def _matrix(rows, columns, shift):
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("backend", [k for k in BACKENDS if "spark" not in k])
-def test_cross_products(backend, case, tmp_path):
+@each_backend
+def test_cross_products(backend, case, place):  # noqa: F811
     formula, columns, outcome, weight, predictors, terms = CASES[case]
     rows = _rows(formula, columns)
-    data = BACKENDS[backend][0](columns, tmp_path)
+    data = BACKENDS[backend][0](columns, place)
     got = read_mixed(mixed(parse(formula)), data).statistics
     assert (got.n_rows, got.n_used, got.n_dropped) == (SIZE, len(rows), SIZE - len(rows))
     assert got.coefficients == tuple(predictors)
@@ -208,13 +233,106 @@ def close(got, expected):
     np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-10)
 
 
+LEARNED = {
+    "summaries": (
+        "y | summary(n, w) ~ x + (1 | g)",
+        {"n": [1 + i % 3 for i in range(SIZE)], "w": _with_missing(W, 0, 4, 6)},
+    ),
+    "scale and poly": (
+        "y ~ scale(x) + poly(w, 3) * kind + center(x):kind + (poly(x, 2) | g) + (1 | g:h)",
+        {"w": [w + i / 50 for i, w in enumerate(W)], "kind": _with_missing(KIND, 8)},
+    ),
+    "functions within functions": (
+        "scale(y) ~ I(center(x)^2) + sqrt(w / x) + exp(-x) + offset(log(w)) + (log(x) || h)",
+        {"x": [4.0 + v for v in X]},
+    ),
+    "a high degree": ("y ~ poly(x, 12) + (1 | h)", {}),
+    "far from zero": (
+        "y ~ x * kind + center(x):w + (1 + x | g)",
+        {"x": [1e9 + round(v * 256) / 256 for v in X], "y": [1e9 + v for v in Y]},
+    ),
+    "wide": ("y ~ 0 + kind * C(h) * x + (kind * x | g) + (kind || h)", {}),
+}
+
+
+@pytest.mark.parametrize("case", LEARNED)
+@each_backend
+def test_what_is_learned_from_rows(backend, case, place, monkeypatch):  # noqa: F811
+    formula, changed = LEARNED[case]
+    columns = BASE | changed
+    monkeypatch.setattr("partialpool.data.mixed_sql.MOST_SUMS", 40)
+    got = read_mixed(mixed(parse(formula)), BACKENDS[backend][0](columns, place))
+    expected = read_mixed(mixed(parse(formula)), dict(columns))
+    assert got.statistics.coefficients == expected.statistics.coefficients
+    found, wanted = got.statistics, expected.statistics
+    assert (found.n_rows, found.n_used) == (wanted.n_rows, wanted.n_used)
+    if "1e9" not in str(changed) and "x" not in changed:
+        for a, b in zip(_as_named(found), _as_named(wanted), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9)
+    one_base = _at_one_base(found, wanted)
+    np.testing.assert_allclose(one_base, _at_one_base(wanted, wanted), rtol=1e-9, atol=1e-8)
+
+
+def _at_one_base(s, base):
+    """Products of columns and outcome less what `base` takes off."""
+    names = [*s.coefficients, "y"]
+    up = np.eye(len(names))
+    if s.coefficients[0] == "Intercept":
+        up[0, :-1] += s.shift - base.shift
+        up[0, -1] += s.center - base.center
+    whole = np.block([[s.xtx, s.xty[:, None]], [s.xty[None], np.array([[s.yty]])]])
+    return up.T @ whole @ up
+
+
+@each_backend
+def test_the_same_fit_and_notices(backend, place):  # noqa: F811
+    columns = BASE | {
+        "g": [*_with_missing(G, 2), "new", None],
+        "y": [*_with_missing(Y, 9), None, 1.0],
+    }
+    columns |= {k: [*v, *v[:2]] for k, v in columns.items() if len(v) == SIZE}
+    formula = "y ~ x + kind + (1 | g) + (1 | h)"
+    wanted = pp.fit(formula, dict(columns), method="reml")
+    fit = pp.fit(formula, BACKENDS[backend][0](columns, place), method="reml")
+    for name in ("estimate", "effect", "sd"):
+        got = np.asarray(_column(fit.groups(), name), float)
+        np.testing.assert_allclose(got, wanted.groups()[name], rtol=1e-8, atol=1e-10)
+    assert [n.to_dict() for n in fit.notices] == [n.to_dict() for n in wanted.notices]
+    assert {"rows_dropped", "groups_without_rows"} <= {n.code for n in fit.notices}
+
+
+def _column(frame, name):
+    if hasattr(frame, "fetchnumpy"):
+        return frame.fetchnumpy()[name]
+    return frame[name]
+
+
+@each_backend
+@pytest.mark.parametrize(
+    ("formula", "name", "value", "words"),
+    [
+        ("y ~ log(w) + (1 | g)", "w", 0.0, ["log(w) must be finite numbers", "it is -inf"]),
+        ("y ~ I(1 / w) + (1 | g)", "w", 0.0, ["I(1/w) must be finite numbers", "it is inf"]),
+        ("y ~ sqrt(w) + (x | g)", "w", -1.0, ["sqrt(w) must be finite numbers", "it is nan"]),
+        ("y ~ w + (x | g)", "w", float("inf"), ['column "w" must be finite', "found inf"]),
+        ("y | se(w) ~ x + (1 | g)", "w", 0.0, ['"w" must be a positive finite standard error']),
+    ],
+)
+def test_values_that_are_not_allowed(backend, place, formula, name, value, words):  # noqa: F811
+    columns = BASE | {name: [value if i == 4 else v for i, v in enumerate(BASE[name])]}
+    with pytest.raises(pp.DataError) as caught:
+        pp.fit(formula, BACKENDS[backend][0](columns, place))
+    for word in [*words, f'group "{G[4]}"']:
+        assert word in str(caught.value)
+    assert ("in row 5" in str(caught.value)) == ("spark" not in backend)
+
+
 @pytest.mark.parametrize("size", [1, 7])
 def test_parts_do_not_show(monkeypatch, size, tmp_path):
-    """Rows in many small parts, in memory and from DuckDB, give what one part gives."""
+    """Rows in many small parts give what one part gives."""
     formula = mixed(parse("y ~ scale(x) + poly(w, 2) + kind + (x | g) + (1 | g:h)"))
     whole = read_mixed(formula, BASE).statistics
     monkeypatch.setattr("partialpool.data.source.CHUNK", size)
-    monkeypatch.setattr("partialpool.data.sql_source.PART", 9)
     for backend in ("pandas str", "Parquet"):
         parts = read_mixed(formula, BACKENDS[backend][0](BASE, tmp_path)).statistics
         for got, expected in zip(_as_named(parts), _as_named(whole), strict=True):

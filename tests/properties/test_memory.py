@@ -11,7 +11,9 @@ ROWS = 24_000_000
 SCRIPT = """
 import resource, sys
 import duckdb, scipy.special, partialpool as pp
-pp.fit("y ~ 1 + (1 | g)", {"g": [1, 1, 2, 2, 3, 3], "y": [1.0, 2, 4, 6, 9, 7]}).groups()
+small = {"g": [1, 1, 2, 2, 3, 3], "y": [1.0, 2, 4, 6, 9, 7], "x": [1.0, 2, 4, 1, 3, 1]}
+pp.fit("y ~ 1 + (1 | g)", small).groups()
+pp.fit("y ~ x + (1 | g)", small, method="reml").groups()
 connection = duckdb.connect()
 connection.execute("SELECT 1").fetchall()
 lines = open("/proc/self/status").read().splitlines()
@@ -24,16 +26,22 @@ except (MemoryError, duckdb.OutOfMemoryException):
     print("out of memory")
 """
 ONE_ARENA = {**os.environ, "MALLOC_ARENA_MAX": "1"}  # each arena reserves 64 MiB of addresses
-FIT = "print(pp.fit('y ~ 1 + (1 | g)', sys.argv[2]).statistics.n_rows)"
+FITS = {
+    "one factor": "pp.fit('y ~ 1 + (1 | g)', sys.argv[2])",
+    "a regression": "pp.fit('y ~ x + (x | g)', sys.argv[2], method='reml')",
+    "crossed factors": "pp.fit('y ~ poly(x, 2) + (1 | g) + (1 | h)', sys.argv[2], method='reml')",
+    "counts": "pp.fit('z ~ h + (1 | g)', sys.argv[2], family='poisson', method='ml')",
+}
 LOAD = "print(len(connection.read_parquet(sys.argv[2]).fetchnumpy()['y']))"
 
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    """Rows that take 366 MiB as numbers, in 500 groups."""
+    """Rows of which each column takes 183 MiB as numbers, in 500 groups."""
     path = str(tmp_path_factory.mktemp("rows") / "rows.parquet")
     duckdb.execute(
-        f"COPY (SELECT i % 500 AS g, (i * 7919 % 1009)::DOUBLE AS y FROM range({ROWS}) t(i)) "
+        "COPY (SELECT i % 500 AS g, (i * 7919 % 1009)::DOUBLE AS y, i * 31 % 97 AS x, "
+        f"i // 500 % 3 AS h, (i * 7919 % 1009 = 0)::INT AS z FROM range({ROWS}) t(i)) "
         f"TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE 100000)"
     )
     return path
@@ -47,6 +55,7 @@ def run(statement, path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_a_fit_under_a_limit_that_the_rows_do_not_fit(path):
+@pytest.mark.parametrize("model", FITS)
+def test_a_fit_under_a_limit_that_the_rows_do_not_fit(model, path):
     assert run(LOAD, path) == "out of memory"
-    assert run(FIT, path) == str(ROWS)
+    assert run(f"print({FITS[model]}.statistics.n_rows)", path) == str(ROWS)

@@ -10,6 +10,7 @@ from scipy import linalg
 
 from partialpool.data import read_mixed
 from partialpool.formula import mixed, parse
+from partialpool.kernels import crossed as kernels_crossed
 from partialpool.kernels.crossed import make_crossed
 from partialpool.kernels.system import make_system
 from partialpool.kernels.tree import make_tree, nested
@@ -140,3 +141,38 @@ def test_rows_that_combine_known_new_and_no_groups():
     for name in ("constant", "x", "variance"):
         np.testing.assert_allclose(getattr(one, name), getattr(other, name), atol=1e-9)
     assert (one.variance[:, 4] > 0).all()
+
+
+@pytest.mark.parametrize("name", ["crossed", "crossed slopes"])
+@pytest.mark.parametrize("large", [False, True])
+def test_many_rows_at_once_are_as_one_by_one(name, large, monkeypatch):
+    """Many rows go through the inverse of the rest, few through triangular solutions."""
+    if large:
+        monkeypatch.setattr(kernels_crossed, "LARGE", 1)
+        monkeypatch.setattr(kernels_crossed, "HELD", 500)  # in several parts
+    _, _, system, by_term = prepared(name, 5)
+    factors = system.relative_factors(by_term)
+    kernel = make_crossed(system)
+    rng = np.random.default_rng(1)
+    size = 4 * kernel.rest
+    index = [rng.integers(-2, level.size, size) for level in system.levels]
+    for other in index[1:]:
+        other[::3] = -2  # groups of the first level by themselves
+    z = [rng.normal(size=(size, level.q)) for level in system.levels]
+    for weight, at in zip(z, index, strict=True):
+        weight[at == -2] = 0.0
+    x = rng.normal(size=(size, system.p))
+    together = kernel.functional(factors, index, z, x)
+    for i in range(size):
+        one = slice(i, i + 1)
+        alone = kernel.functional(factors, [k[one] for k in index], [w[one] for w in z], x[one])
+        for part in ("constant", "x", "variance"):
+            np.testing.assert_allclose(
+                getattr(alone, part)[:, 0], getattr(together, part)[:, i], rtol=1e-9, atol=1e-11
+            )
+    if large:
+        whole = kernel.evaluate(factors)
+        monkeypatch.undo()
+        usual = kernel.evaluate(factors)
+        np.testing.assert_allclose(whole.log_det, usual.log_det, rtol=1e-12)
+        np.testing.assert_allclose(whole.squares, usual.squares, rtol=1e-10)

@@ -6,7 +6,6 @@ import importlib.resources
 import pkgutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -79,11 +78,3 @@ def test_doctests(name):
 
 def test_it_is_typed():
     assert importlib.resources.files("partialpool").joinpath("py.typed").is_file()
-
-
-def test_the_first_python_of_the_readme_runs(tmp_path, monkeypatch):
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    block = readme.split("```python\n")[1].split("```")[0]
-    assert "fit.plot.shrinkage()" in block
-    monkeypatch.chdir(tmp_path)  # it writes a report
-    exec(compile(block, "README.md", "exec"), {})

@@ -234,3 +234,48 @@ def test_correlation_of_one():
 def test_no_group_term():
     with pytest.raises(FormulaError, match="no group term"):
         pp.fit("y ~ x", BASE)
+
+
+def test_estimates_that_are_not_identified_are_named():
+    rng = np.random.default_rng(0)
+    g = np.repeat(np.arange(8), 5)
+    data = {"y": rng.normal(size=40), "x": rng.normal(size=40), "g": g, "again": g + 10}
+    data["label"] = np.array(list("abcdefgh"))[g]
+    fit = pp.fit("y ~ label + (1 | g)", data, method="reml")
+    assert "spreads_not_identified" in codes(fit)
+    assert "tau[g]" in next(n.text for n in fit.notices if n.code == "spreads_not_identified")
+    assert "spreads_not_identified" not in codes(pp.fit("y ~ x + (x | g)", data, method="reml"))
+    alike = pp.fit("y ~ x + (1 | g) + (1 | again)", data, method="reml")
+    assert "factors_alike" in codes(alike)
+
+
+def test_means_of_estimates_exist_with_two_groups():
+    rng = np.random.default_rng(1)
+    g = np.repeat([0, 1], 10)
+    data = {"y": rng.normal(size=20) + 3 * g, "g": g}
+    table = pp.fit("y ~ 1 + (1 | g)", data, method="reml").parameters()
+    assert np.isfinite(table["mean"]).all()
+
+
+def test_labels_that_start_anew_are_told():
+    rng = np.random.default_rng(2)
+    county, tract = np.repeat(np.arange(5), 12), np.tile(np.repeat(np.arange(3), 4), 5)
+    data = {"y": rng.normal(size=60), "county": county, "tract": tract}
+    fit = pp.fit("y ~ 1 + (1 | county/tract)", data)
+    text = next(n.text for n in fit.notices if n.code == "labels_start_anew")
+    assert "3 labels of tract" in text
+    assert "has 15" in text
+    data["tract"] = county * 3 + tract
+    assert "labels_start_anew" not in codes(pp.fit("y ~ 1 + (1 | county/tract)", data))
+
+
+def test_the_reference_level_is_told_beside_slopes_of_each_level():
+    rng = np.random.default_rng(3)
+    data = {
+        "y": rng.normal(size=40),
+        "x": rng.normal(size=40),
+        "kind": np.tile(["p", "q"], 20),
+        "g": np.repeat(np.arange(5), 8),
+    }
+    assert "reference_level" in codes(pp.fit("y ~ kind / x + (1 | g)", data))
+    assert "reference_level" not in codes(pp.fit("y ~ x:kind + (1 | g)", data))

@@ -126,16 +126,30 @@ SOURCE = Choice(
 SHAPE = Choice(
     "shape",
     "The file holds",
-    "What one row is.",
+    "What one row is: hits of at-bats are events of trials, birds seen in an hour are counts.",
     (
-        ("rows", "rows: one measurement each"),
-        ("estimates", "estimates with standard errors"),
-        ("summaries", "n, mean and sd of each group"),
-        ("proportions", "events of trials, such as hits of at-bats"),
-        ("counts", "counts, with or without an exposure"),
-        ("formula", "a formula of your own"),
+        ("rows", "measurements, one a row"),
+        ("estimates", "estimates with their errors"),
+        ("summaries", "n, mean, sd of each group"),
+        ("proportions", "events of trials"),
+        ("counts", "counts"),
+        ("formula", "what a formula says"),
     ),
     "rows",
+)
+SECOND_IS = Choice(
+    "second_is",
+    "How it relates",
+    "A tract lies in one county: it contains. A rater meets many films: it crosses.",
+    (("contains", "contains the groups"), ("crossed", "crosses the groups")),
+    "contains",
+)
+CONJUGATE = Choice(
+    "conjugate",
+    "Groups are spread",
+    "How the groups' probabilities or rates are spread; the second knows no predictors.",
+    (("normal", "normally, as log-odds or log rates"), ("beta", "as a beta or gamma distribution")),
+    "normal",
 )
 HELD = Number("held_tau", "tau", "Left: complete pooling; right: no pooling.", 0, 1e100, 0, 0)
 """The tau at which estimates are shown; the page narrows its range to the data."""

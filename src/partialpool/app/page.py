@@ -7,7 +7,7 @@ places here are the names in those payloads.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from importlib import resources
 from typing import Any
 
@@ -15,10 +15,11 @@ from htmltools import HTML, Tag, TagList, tags
 from shiny import ui
 from starlette.requests import Request
 
-from partialpool import datasets
 from partialpool.app import controls
 from partialpool.app.controls import HELD
 from partialpool.app.exercises import EXERCISES
+from partialpool.app.results import PLACES
+from partialpool.app.settings import LARGEST_UPLOAD, held_controls, of, settings
 from partialpool.app.state import Simulation
 
 DEPENDENCIES = "<meta name=dependencies>"
@@ -28,8 +29,6 @@ ICON = (
     "%3Ccircle cx='5' cy='8' r='4' fill='none' stroke='%23D55E00' stroke-width='2'/%3E"
     "%3Cpath d='M12 4l3 4-3 4-3-4z' fill='%230072B2'/%3E%3C/svg%3E"
 )
-MEGABYTE = 2**20
-LARGEST_UPLOAD = 200 * MEGABYTE
 
 
 def page(file_name: str | None) -> Callable[[Request], Any]:
@@ -72,8 +71,8 @@ def _document(
             ),
             _header(source),
             tags.main(
-                _settings(state, dataset, tau, file_name),
-                _picture(),
+                settings(state, dataset, file_name),
+                _picture(tau),
                 _words(),
                 class_="layout",
             ),
@@ -117,169 +116,7 @@ def _header(source: str) -> Tag:
     )
 
 
-def _settings(state: Simulation, dataset: str, tau: float | None, file_name: str | None) -> Tag:
-    return tags.section(
-        _of("simulate", *_simulator_controls(state)),
-        _of("classic", *_classic_controls(dataset)),
-        _of("file", *_file_controls(file_name)),
-        _of("classic file", *_held_controls(tau)),
-        class_="settings",
-        aria_label="Settings",
-    )
-
-
-def _of(sources: str, *content: Any) -> Tag:
-    """Content shown for some sources only."""
-    return tags.div(*content, class_="for " + " ".join(f"for-{s}" for s in sources.split()))
-
-
-def _control(control: controls.Control, value: Any) -> Tag:
-    help_id = f"{control.name}-help"
-    common: dict[str, Any] = {"id": control.name, "aria_describedby": help_id}
-    note = tags.p(control.help, id=help_id, class_="help")
-    label: Any = tags.label(control.label, for_=control.name)
-    if isinstance(control, controls.Switch):
-        box = tags.input(
-            type="checkbox", class_="pp-input", checked="" if value else None, **common
-        )
-        return tags.div(tags.div(box, label, class_="switch"), note, class_="control")
-    if isinstance(control, controls.Choice):
-        options = (
-            tags.option(text, value=v, selected="" if v == value else None)
-            for v, text in control.options
-        )
-        return tags.div(
-            label, tags.select(*options, class_="pp-input", **common), note, class_="control"
-        )
-    field = tags.input(
-        type="range" if control.slider else "number",
-        min=f"{control.low:g}",
-        max=f"{control.high:g}",
-        step=f"{control.step:g}",
-        value=f"{value:g}",
-        class_="pp-input",
-        **common,
-    )
-    if control.slider:
-        label = tags.div(label, tags.output(f"{value:g}", for_=control.name), class_="labelled")
-    return tags.div(label, field, note, class_="control")
-
-
-def _simulator_controls(state: Simulation) -> list[Any]:
-    values = asdict(state)
-    shown = [_control(c, values[c.name]) for c in controls.SIMULATOR]
-    draw = tags.button("New draw", id="new_draw", type="button", class_="main")
-    first = {"groups", "n", "imbalance", "tau", "sigma"}
-    split = [c.name in first for c in controls.SIMULATOR].index(False)
-    return [
-        draw,
-        *shown[:split],
-        tags.details(tags.summary("Population, estimator and seed"), *shown[split:], open=""),
-    ]
-
-
-def _classic_controls(dataset: str) -> list[Any]:
-    names = [d.name for d in datasets.catalogue]
-    chosen = dataset if dataset in names else names[0]
-    control = controls.Choice(
-        "dataset",
-        "Data set",
-        "Bundled with the library, each with its source.",
-        tuple((d.name, f"{d.field}: {d.title}") for d in datasets.catalogue),
-        names[0],
-    )
-    return [
-        _control(control, chosen),
-        tags.p(data_text="story"),
-        tags.p(data_text="citation", class_="help"),
-    ]
-
-
-def _held_controls(tau: float | None) -> list[Any]:
-    held = controls.Switch(
-        "held", "Hold tau", "See the estimates as they would be if tau were known to be this."
-    )
-    slider = _control(replace(HELD, high=1.0, step=0.005), 0)
-    if tau is not None:  # its range comes with the data
-        for field in slider.children:
-            if isinstance(field, Tag) and field.name == "input":
-                field.attrs["data-start"] = f"{tau:g}"
-    return [tags.div(_control(held, tau is not None), slider, class_="one-way")]
-
-
-def _file_controls(file_name: str | None) -> list[Any]:
-    megabytes = LARGEST_UPLOAD // MEGABYTE
-    upload = tags.div(
-        ui.input_file(
-            "upload",
-            f"CSV, TSV, Parquet or Excel, up to {megabytes} MB",
-            accept=[".csv", ".tsv", ".txt", ".gz", ".parquet", ".pq", ".xlsx", ".xlsm"],
-            button_label="Choose a file",
-            placeholder=file_name or "no file yet",
-        ),
-        class_="control",
-    )
-    return [
-        upload,
-        tags.p(data_text="file_message", class_="message", role="status"),
-        tags.div(
-            _control(controls.SHAPE, "rows"),
-            _column("group", "Group column", "Names the school, hospital or player."),
-            _column("outcome", "Outcome column", "The number to compare; events of counts."),
-            _column("se", "Standard error column", "In the units of the outcome.", "estimates"),
-            _column("count", "Column of n", "Rows behind each mean.", "summaries"),
-            _column("sd", "Column of the sd", "With divisor n - 1.", "summaries"),
-            _column("trials", "Trials column", "How many each could have been.", "proportions"),
-            _column("exposure", "Exposure column", "Hours, area; empty if alike.", "counts"),
-            _text("formula", "Formula", 'Such as "score ~ 1 + (1 | school)".', "formula"),
-            tags.details(
-                tags.summary("Advanced: priors"),
-                _text(
-                    "priors",
-                    "Priors, one a line",
-                    'Such as "tau ~ half_normal(5)"; empty for the default, flat on mu and tau.',
-                    lines=3,
-                ),
-            ),
-            tags.div(
-                tags.button("Fit", id="go", type="button", class_="main pp-button"),
-                tags.button(
-                    "Cancel", id="cancel", type="button", class_="quiet pp-button", hidden=""
-                ),
-                class_="buttons",
-            ),
-            tags.progress(id="fitting", max="1", hidden="", aria_label="Progress of the fit"),
-            tags.p(data_text="fit_message", class_="message", role="alert"),
-            id="describe",
-            hidden="",
-        ),
-        tags.div(data_table="columns", class_="wide"),
-    ]
-
-
-MEASURED = "rows estimates summaries proportions counts"
-"""Kinds of data whose columns are chosen."""
-
-
-def _column(name: str, label: str, note: str, shapes: str = MEASURED) -> Tag:
-    found = _control(controls.Choice(name, label, note, (), ""), "")
-    found.attrs["data-shapes"] = shapes
-    return found
-
-
-def _text(name: str, label: str, note: str, shapes: str = "", lines: int = 0) -> Tag:
-    common: dict[str, Any] = {"id": name, "class_": "pp-input", "aria_describedby": f"{name}-help"}
-    field = tags.textarea(rows=str(lines), **common) if lines else tags.input(type="text", **common)
-    return tags.div(
-        tags.label(label, for_=name),
-        field,
-        tags.p(note, id=f"{name}-help", class_="help"),
-        class_="control",
-        data_shapes=shapes or None,
-    )
-
-
-def _picture() -> Tag:
+def _picture(tau: float | None) -> Tag:
     exercises = (
         tags.button(
             e.title,
@@ -291,7 +128,7 @@ def _picture() -> Tag:
         for e in EXERCISES
     )
     return tags.section(
-        _of(
+        of(
             "simulate",
             tags.div(
                 *exercises, id="exercises", class_="chips", role="group", aria_label="Exercises"
@@ -301,22 +138,71 @@ def _picture() -> Tag:
                 class_="claim", aria_live="polite",
             ),
         ),
-        _chart("shrinkage"),
-        _of(
-            "simulate",
-            tags.div(
-                tags.label("Weight of group ", tags.select(id="focus"), for_="focus"),
-                tags.output(id="weight", for_="focus"),
-                tags.p(data_text="weight_how", class_="help"),
-                class_="formula",
+        of(
+            "file",
+            _welcome(),
+            tags.details(
+                tags.summary("Columns of the file"),
+                tags.div(data_table="columns", class_="wide"),
+                id="columns",
+                open="",
+                hidden="",
             ),
         ),
-        _chart("tau"),
-        _of("classic file", _chart("trace")),
+        _chart("shrinkage"),
+        tags.div(
+            tags.label("Weight of group ", tags.select(id="focus"), for_="focus"),
+            tags.output(id="weight", for_="focus"),
+            tags.p(data_text="weight_how", class_="help"),
+            class_="formula",
+            hidden="",
+        ),
+        _chart("tau", "tau_marks"),
+        of(
+            "classic file",
+            held_controls(tau),
+            _chart("trace", "trace", "trace_marks"),
+            *(_chart(place) for place in PLACES if place.startswith("more")),
+        ),
         id="picture",
         tabindex="-1",
         aria_label="Picture",
     )  # fmt: skip
+
+
+STEPS = (
+    "Choose a file: it stays on this server and is removed when the page is closed.",
+    "Say which columns hold what; a guess is made from their names.",
+    "Press Fit: estimates of all groups appear here, with a table, words and a report.",
+)
+EXAMPLES = (
+    ("rows", ("school", "score"), ("Ashford", "71"), ("Ashford", "64")),
+    ("estimates", ("site", "effect", "se"), ("A", "0.28", "0.10"), ("B", "0.09", "0.20")),
+    ("summaries", ("clinic", "n", "mean", "sd"), ("1", "57", "115.8", "11.7"),
+     ("2", "24", "119.3", "10.7")),
+    ("proportions", ("segment", "visits", "bought"), ("north", "819", "151"),
+     ("south", "185", "37")),
+    ("counts", ("site", "hours", "birds"), ("marsh", "3.6", "11"), ("wood", "4.6", "6")),
+)  # fmt: skip
+"""What files can look like: a kind, a header and two rows."""
+
+
+def _welcome() -> Tag:
+    """What is to be done, where there is no result yet."""
+    examples = (
+        tags.table(
+            tags.caption(kind),
+            tags.thead(tags.tr(*(tags.th(name, scope="col") for name in head))),
+            tags.tbody(*(tags.tr(*(tags.td(cell) for cell in row)) for row in rows)),
+        )
+        for kind, head, *rows in EXAMPLES
+    )
+    return tags.div(
+        tags.ol(*(tags.li(step) for step in STEPS)),
+        tags.p("A file can hold any of these; with predictors, and groups within groups:"),
+        tags.div(*examples, class_="examples"),
+        class_="welcome",
+    )
 
 
 def _json(value: Any) -> str:
@@ -325,7 +211,8 @@ def _json(value: Any) -> str:
     return json.dumps(value)
 
 
-def _chart(name: str) -> Tag:
+def _chart(name: str, *tables: str) -> Tag:
+    """A place for a chart, hidden while there is none, with its numbers as tables."""
     return tags.figure(
         tags.figcaption(tags.h2(data_title=name), tags.p(data_caption=name, class_="help")),
         tags.div(
@@ -335,12 +222,20 @@ def _chart(name: str) -> Tag:
             role="img",
             aria_label=f"Chart: {name}",
         ),
+        *(
+            tags.details(
+                tags.summary("The chart as a table"),
+                *(tags.div(data_table=table, class_="wide") for table in tables),
+            )
+            for _ in tables[:1]
+        ),
+        hidden="",
     )
 
 
 def _words() -> Tag:
     simulated = (
-        _chart("errors"),
+        _chart("errors", "errors"),
         tags.h2("In words"),
         tags.p(data_text="here"),
         tags.p(data_text="wins"),
@@ -362,16 +257,12 @@ def _words() -> Tag:
         tags.div(data_table="parameters", class_="wide"),
     )
     return tags.section(
-        _of("simulate", *simulated),
-        _of("classic file", *fitted),
+        of("simulate", *simulated),
+        of("classic file", *fitted),
         tags.details(
-            tags.summary("Table of the groups"), tags.div(data_table="groups", class_="wide")
-        ),
-        _of(
-            "simulate",
-            tags.details(
-                tags.summary("Table of errors"), tags.div(data_table="errors", class_="wide")
-            ),
+            tags.summary("Table of the groups"),
+            tags.div(data_table="groups", class_="wide"),
+            id="groups-table",
         ),
         tags.details(
             tags.summary("Copy, save, share"),
@@ -387,20 +278,25 @@ def _words() -> Tag:
             tags.pre(tags.code(data_text="command"), tabindex="0"),
             tags.button("Copy as command", type="button", class_="quiet", data_copy="command"),
             tags.h3("Download"),
-            tags.div(*(_download(k) for k in DOWNLOADS), class_="buttons"),
+            tags.p("Results and report", class_="help"),
+            tags.div(*(_download(k) for k in DOWNLOADS if k not in PICTURES), class_="buttons"),
+            tags.label("One chart", for_="chart", class_="help"),
+            tags.select(id="chart", class_="pp-input"),
+            tags.div(*(_download(k) for k in PICTURES), class_="buttons"),
         ),
         class_="words",
         aria_label="Results",
     )
 
 
+PICTURES = ("svg", "png")
 DOWNLOADS = {
     "csv": "CSV",
     "parquet": "Parquet",
     "json": "JSON",
     "svg": "SVG",
     "png": "PNG",
-    "html": "HTML page",
+    "html": "HTML report",
 }
 
 
@@ -424,7 +320,7 @@ def _meter(name: str, label: str) -> Tag:
     )
 
 
-PAYLOADS = ("live", "settled", "result", "scrub", "upload_state")
+PAYLOADS = ("live", "settled", "about", "result", "scrub", "upload_state", "fit_state")
 """The outputs of the server; each brings what is to be filled in on the page."""
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from partialpool.data import Table
 from partialpool.pictures.drawing import Drawing, Frame, Rows
+from partialpool.pictures.parts import sentence
 
 
 def rounded(value: Any) -> Any:
@@ -46,7 +47,7 @@ class Sender:
             "frame": key,
             "values": drawing.values,
             "title": drawing.title,
-            "caption": " ".join(f"{line}." for line in drawing.caption),
+            "caption": " ".join(sentence(line) for line in drawing.caption),
             "data": {},
         }
         if key not in self.frames:
@@ -60,20 +61,44 @@ class Sender:
                 found["data"][part] = packed
         return found
 
-    def chart(self, name: str, chart: Any) -> dict[str, Any]:
-        """A chart that holds its data, under the name of its place on the page."""
+    def still(self, name: str, still: Still) -> dict[str, Any]:
+        """One chart that never changes under the name of its place on the page."""
+        self.drawn[name] = still.key
+        found = {"frame": still.key, "values": {}, "data": {}}
+        found |= {"title": still.title, "caption": still.caption}
+        if still.key not in self.frames:
+            self.frames.add(still.key)
+            found["spec"] = still.spec
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Still:
+    """A chart that holds its data, as plain values.
+
+    Parameters
+    ----------
+    key : str
+        Tells charts apart.
+    spec : dict
+        The Vega-Lite specification without title.
+    title, caption : str
+        Its title, and the sentences beneath.
+    """
+
+    key: str
+    spec: dict[str, Any]
+    title: str
+    caption: str
+
+    @classmethod
+    def of(cls, chart: Any) -> Still:
+        """Take a chart apart."""
         spec = chart.to_dict()
         title = spec.pop("title", {})
-        text = json.dumps(spec)
-        key = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
-        self.drawn[name] = key
-        lines = title.get("subtitle", [])
-        found = {"frame": key, "values": {}, "data": {}}
-        found |= {"title": " ".join(title.get("text", [])), "caption": " ".join(lines)}
-        if key not in self.frames:
-            self.frames.add(key)
-            found["spec"] = _as_wide_as_its_place(spec)
-        return found
+        key = hashlib.md5(json.dumps(spec).encode(), usedforsecurity=False).hexdigest()
+        words = (" ".join(title.get(part, [])) for part in ("text", "subtitle"))
+        return cls(key, _as_wide_as_its_place(spec), *words)
 
 
 def responsive(frame: Frame) -> dict[str, Any]:

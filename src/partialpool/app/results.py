@@ -8,19 +8,40 @@ from typing import Any
 
 import numpy as np
 
-from partialpool import display
+from partialpool import display, pictures
 from partialpool._typing import Floats
 from partialpool.advice import recommendation
-from partialpool.app.payload import Sender, rounded, table
+from partialpool.app import tables
+from partialpool.app.payload import Sender, Still, rounded, table
+from partialpool.comparison import squared_errors
 from partialpool.data import Table
 from partialpool.fitted import Fit
 from partialpool.pictures.drawing import Drawing
 from partialpool.pictures.shrinkage import shrinkage_drawing
-from partialpool.pictures.tau import tau_drawing, tau_end
+from partialpool.pictures.tau import tau_drawing
 from partialpool.pictures.trace import trace_drawing, with_line
-from partialpool.posterior import Posterior
+from partialpool.posterior import CountsPosterior, Posterior
 
 SHOWN_GROUPS = 200
+PLACES = ("shrinkage", "tau", "trace", *(f"more{i}" for i in range(1, 10)))
+"""Where charts stand on the page, in their order."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawn:
+    """What is drawn once of a fit.
+
+    Parameters
+    ----------
+    charts : dict
+        Drawings that fit a place on the page; of models with predictors or several factors they
+        are charts that never change.
+    end : float
+        Where the axis of tau ends (units of y); 0 if tau cannot be held.
+    """
+
+    charts: dict[str, Drawing | Still]
+    end: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +66,7 @@ class Result:
 
     fit: Fit
     source: str
-    drawn: dict[bool, OneWayDrawings | tuple[Any, ...]]
+    drawn: dict[bool, Drawn]
     truth: Floats | None = None
     priors: tuple[str, ...] = ()
     family: str | None = None
@@ -53,25 +74,7 @@ class Result:
     @property
     def end(self) -> float:
         """Where the axis of tau ends (units of y); 0 if tau cannot be held."""
-        light = self.drawn[False]
-        return light.end if isinstance(light, OneWayDrawings) else 0.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class OneWayDrawings:
-    """What is drawn once of one factor without predictors.
-
-    Parameters
-    ----------
-    end : float
-        Where the axis of tau ends (units of y).
-    tau, trace : Drawing
-        The posterior of tau; the estimates as functions of it.
-    """
-
-    end: float
-    tau: Drawing
-    trace: Drawing
+        return self.drawn[False].end
 
 
 def result(
@@ -83,20 +86,33 @@ def result(
     family: str | None = None,
 ) -> Result:
     """Draw what does not follow the controls."""
-    drawn = {dark: _drawn(fit, dark) for dark in (False, True)}
+    drawn = {dark: _drawn(fit, truth, dark) for dark in (False, True)}
     return Result(fit, source, drawn, truth, priors, family)
 
 
-def _drawn(fit: Fit, dark: bool) -> OneWayDrawings | tuple[Any, ...]:
+def _drawn(fit: Fit, truth: Floats | None, dark: bool) -> Drawn:
     post = fit.posterior
-    if not isinstance(post, Posterior):
-        return tuple(fit.charts(dark=dark))
-    tau, trace = tau_drawing(post, dark=dark), trace_drawing(post, dark=dark)
-    return OneWayDrawings(tau_end(post), tau, trace)
+    if isinstance(post, Posterior):
+        trace = trace_drawing(post, dark=dark)
+        return Drawn({"trace": trace}, end=float(trace.values["end"]))
+    if isinstance(post, CountsPosterior):
+        shrinkage = shrinkage_drawing(post, truth=truth, dark=dark)
+        return Drawn({"shrinkage": shrinkage, "tau": tau_drawing(post, dark=dark)})
+    charts = (Still.of(chart) for chart in fit.charts(dark=dark))
+    return Drawn(dict(zip(PLACES, charts, strict=False)))
 
 
-PLACES = ("shrinkage", "tau", "trace")
-"""Where charts stand on the page, in their order."""
+def chart(found: Result, place: str, tau: float | None) -> Any:
+    """The altair.Chart at a place, as it is shown in light; the first one where there is none."""
+    post = found.fit.posterior
+    if not isinstance(post, Posterior | CountsPosterior):
+        charts = dict(zip(PLACES, found.fit.charts(), strict=False))
+        return charts.get(place, charts[PLACES[0]])
+    if place == "trace" and isinstance(post, Posterior):
+        return pictures.estimates_by_tau(post, at=tau)
+    if place == "tau":
+        return pictures.tau(post)
+    return pictures.shrinkage(post, truth=found.truth, tau=tau)
 
 
 def shown(found: Result, sender: Sender, dark: bool) -> dict[str, Any]:
@@ -109,10 +125,9 @@ def shown(found: Result, sender: Sender, dark: bool) -> dict[str, Any]:
     if part.n_rows < groups.n_rows:
         caption = f"The first {part.n_rows:,} of {caption}; all of them are in the downloads"
     parameters = fit.parameter_table()
-    one_way = isinstance(found.drawn[dark], OneWayDrawings)
     return {
         "stale": [],
-        "oneWay": one_way,
+        "oneWay": isinstance(post, Posterior),
         "charts": _charts(found, sender, dark),
         "text": {
             "headline": display.headline(post, fit.formula),
@@ -128,53 +143,82 @@ def shown(found: Result, sender: Sender, dark: bool) -> dict[str, Any]:
             "parameters": table(
                 parameters, display.parameter_cells(parameters), "Posterior of the parameters"
             ),
+            **tables.NONE,
+            **tables.of_drawings(found.drawn[dark].charts),
         },
     }
 
 
 def _charts(found: Result, sender: Sender, dark: bool) -> dict[str, Any]:
-    drawn = found.drawn[dark]
-    if isinstance(drawn, OneWayDrawings):
-        return {"tau": sender.drawing("tau", drawn.tau)}
-    charts = dict.fromkeys(PLACES)
-    return charts | {
-        name: sender.chart(name, chart) for name, chart in zip(PLACES, drawn, strict=False)
+    """The charts no slider moves; None where a place stays empty."""
+    drawn = found.drawn[dark].charts
+    if isinstance(found.fit.posterior, Posterior):  # those of tau follow the slider: see `held`
+        return dict.fromkeys(p for p in PLACES if p not in ("shrinkage", "trace"))
+    return dict.fromkeys(PLACES) | {
+        name: sender.drawing(name, of) if isinstance(of, Drawing) else sender.still(name, of)
+        for name, of in drawn.items()
     }
 
 
 def held(found: Result, tau: float | None, sender: Sender, dark: bool) -> dict[str, Any]:
     """What follows the slider of tau; None lets the posterior decide."""
     drawn, post = found.drawn[dark], found.fit.posterior
-    if not isinstance(drawn, OneWayDrawings) or not isinstance(post, Posterior):
-        return {"text": {"held": "", "errors_here": ""}}
+    if not isinstance(post, Posterior):
+        return {"text": {"held": "", **_scored(found, None), **NO_WEIGHT}}
     tau = None if tau is None else min(max(tau, 0.0), drawn.end)
-    trace = drawn.trace if tau is None else with_line(drawn.trace, tau)
+    trace = drawn.charts["trace"]
+    assert isinstance(trace, Drawing)
+    trace = trace if tau is None else with_line(trace, tau)
     drawing = shrinkage_drawing(post, truth=found.truth, tau=tau, dark=dark)
     return {
         "charts": {
             "shrinkage": sender.drawing("shrinkage", drawing),
             "trace": sender.drawing("trace", trace),
         },
-        "range": {"held_tau": {"max": rounded(drawn.end), "step": rounded(drawn.end / 200)}},
-        "text": _words(post, found.truth, tau),
+        "range": {
+            "held_tau": {
+                "max": rounded(drawn.end),
+                "step": rounded(drawn.end / 200),
+                "rest": rounded(float(post.tau.median)),
+            }
+        },
+        "text": {"held": _held(post, tau), **_scored(found, tau), **_weight(post, tau)},
     }
 
 
-def _words(post: Posterior, truth: Floats | None, tau: float | None) -> dict[str, str]:
-    spread = float(np.diff(post.tau.interval(0.9)).item()) / 4
-    given = post if tau is None else post.given_tau(tau)
+NO_WEIGHT = {"tau_used": "", "sigma_used": "", "weight_how": ""}
+"""Of counts the weight is no simple formula: only its average is shown."""
+
+
+def _weight(post: Posterior, tau: float | None) -> dict[str, str]:
+    """The numbers of the weight formula; those of a group are in the picture's rows."""
+    used = float(post.tau.median) if tau is None else tau
+    sigma = "" if post.sigma is None else f"{float(post.sigma.median):.3g}"
+    names = "tau" if post.sigma is None else "tau and sigma"
+    how = f"{names} at the posterior median; the picture averages the weight over the posterior"
+    if tau is not None:
+        how = "tau as held" + ("" if post.sigma is None else ", sigma at its posterior median")
+    return {"tau_used": f"{used:.3g}", "sigma_used": sigma, "weight_how": how}
+
+
+def _held(post: Posterior, tau: float | None) -> str:
     if tau is None:
-        held = "tau is not held: the picture averages over its posterior."
-    else:
-        held = f"tau is held at {display.number(tau, spread)}."
-    if truth is None:
-        return {"held": held, "errors_here": ""}
-    raw, mine = (float(np.mean((e - truth) ** 2)) for e in (post.statistics.raw, given.theta.mean))
-    words = (
-        f"Against what became known later, the mean squared error of partial pooling is "
-        f"{mine:.3g}: {display.change(mine, raw)} that of the groups' own estimates ({raw:.3g})."
-    )
-    return {"held": held, "errors_here": words}
+        return "tau is not held: the picture averages over its posterior."
+    spread = float(np.diff(post.tau.interval(0.9)).item()) / 4
+    return f"tau is held at {display.number(tau, spread)}."
+
+
+def _scored(found: Result, tau: float | None) -> dict[str, str]:
+    """How near the estimates are to what became known later."""
+    post, truth = found.fit.posterior, found.truth
+    if truth is None or not isinstance(post, Posterior | CountsPosterior):
+        return {"errors_here": ""}
+    raw, mine = squared_errors(post, truth, tau)
+    return {
+        "errors_here": f"Against what became known later, the mean squared error of partial "
+        f"pooling is {mine:.3g}: {display.change(mine, raw)} that of the groups' own estimates "
+        f"({raw:.3g})."
+    }
 
 
 def python(found: Result) -> str:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from partialpool import display
-from partialpool.app import exercises
+from partialpool.app import exercises, tables
 from partialpool.app.payload import Sender, table
 from partialpool.app.state import Simulation
 from partialpool.data import Table
 from partialpool.pictures.drawing import Drawing
 from partialpool.pictures.risk import error_drawing
+from partialpool.pictures.save import to_svg
 from partialpool.pictures.tau import tau_drawing
 from partialpool.report import html_page
 from partialpool.report import table as report_table
@@ -20,6 +21,8 @@ from partialpool.simulate.picture import shrinkage_drawing
 
 QUICK, THOROUGH = 100, 2000
 """Worlds over which errors are averaged: at first, and when the controls rest."""
+LEAST_TAU = 0.1
+"""What the method of moments makes of a negative estimate, as in the classic simulator."""
 TAU = "What the data say of tau"
 LABELS = {"no_pooling": "no pooling", "complete_pooling": "complete pooling"}
 
@@ -59,10 +62,22 @@ def expected(state: Simulation, replicates: int) -> Expected:
         seed=state.seed,
         sigma_known=state.sigma_known,
     )
-    mark = {"truth": state.tau}
-    post = drawn(state).posterior
-    tau = {dark: tau_drawing(post, at=mark, title=TAU, dark=dark) for dark in (False, True)}
-    return Expected(state, found, tau)
+    world = drawn(state)
+    return Expected(state, found, {dark: _tau(state, world, dark) for dark in (False, True)})
+
+
+def _tau(state: Simulation, world: Draw, dark: bool) -> Drawing:
+    return tau_drawing(world.posterior, at={"truth": state.tau}, title=TAU, dark=dark)
+
+
+def chart(state: Simulation, world: Draw, place: str, last: Expected | None) -> Any:
+    """The altair.Chart at a place of the page, in light."""
+    if place == "errors":
+        known = last if last is not None and last.state == state else None
+        return _errors(state, world, known, False).chart()
+    if place == "tau":
+        return _tau(state, world, False).chart()
+    return shrinkage_drawing(world, state.estimator).chart()
 
 
 def live(state: Simulation, last: Expected | None, sender: Sender, dark: bool) -> dict[str, Any]:
@@ -105,7 +120,10 @@ def settled(found: Expected, sender: Sender, dark: bool) -> dict[str, Any]:
             "coverage_naive": _coverage(rows["moments"]),
             "coverage_posterior": _coverage(rows["posterior"]),
         },
-        "tables": {"errors": _risk_table(found.risks)},
+        "tables": {
+            "errors": _risk_table(found.risks),
+            **tables.of_drawings({"tau": found.tau[dark]}),
+        },
     }
 
 
@@ -171,10 +189,13 @@ def _weights(state: Simulation, world: Draw) -> dict[str, str]:
     """The numbers of the weight formula; those of a group are in the picture's rows."""
     found = world.estimates[state.estimator]
     how = {
-        "posterior": "tau and sigma at their medians; the posterior averages the weight",
-        "moments": "tau by the method of moments, at least 0.1",
+        "posterior": "tau and sigma at the posterior median; the picture averages the weight over "
+        "the posterior",
+        "moments": "tau by the method of moments, never less than 0.1",
         "reml": "tau by REML",
     }[state.estimator]
+    if state.estimator != "posterior" and found.tau <= LEAST_TAU:
+        how += ": here the means differ no more than noise alone would make them, and it finds none"
     return {"tau_used": f"{found.tau:.3g}", "sigma_used": f"{found.sigma:.3g}", "weight_how": how}
 
 
@@ -201,14 +222,18 @@ def _risk_table(found: Risks) -> dict[str, Any]:
     return table(shown, display.score_cells(shown), caption)
 
 
-def snapshot(state: Simulation, world: Draw, svg: str) -> str:
+def snapshot(state: Simulation, world: Draw, last: Expected | None) -> str:
     """A draw as one HTML page that needs nothing else."""
     groups = _groups(state, world)
     here = _here(state, world)
-    lines = [here["here"], here["wins"], state.command]
+    lines = [here["here"], here["wins"]]
+    if last is not None and last.state == state:
+        rows = {str(r["estimator"]): r for r in last.risks.table.rows()}
+        lines += _over_worlds(state, last.risks, rows).values()
+    pictures = [to_svg(chart(state, world, p, last)) for p in ("shrinkage", "errors", "tau")]
     return html_page(
         "A world whose truth is known",
-        lines,
-        [svg],
+        [*lines, state.command],
+        pictures,
         report_table(groups["head"], groups["rows"], groups["caption"]),
     )

@@ -41,12 +41,13 @@ def make_app(file: str | None = None) -> Any:
     from partialpool.app import assets
     from partialpool.app.jobs import Workers
     from partialpool.app.limits import UploadLimit
-    from partialpool.app.page import LARGEST_UPLOAD, page
-    from partialpool.app.server import Kept, server
+    from partialpool.app.page import page
+    from partialpool.app.server import server
+    from partialpool.app.settings import LARGEST_UPLOAD
 
     workers = Workers()
     name = None if file is None else os.path.basename(file)
-    app = shiny.App(page(name), server(workers, Kept(), file))
+    app = shiny.App(page(name), server(workers, file))
     app.on_shutdown(workers.close)
     app.starlette_app.routes[:0] = assets.routes()
     app.starlette_app.add_middleware(GZipMiddleware, minimum_size=500)

@@ -8,24 +8,20 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
-from partialpool import datasets, display, pictures
+from partialpool import datasets, display
 from partialpool.app import simulator
-from partialpool.app.results import Result, result
+from partialpool.app.results import Result, chart, result
 from partialpool.app.state import Simulation
-from partialpool.data import GroupStatistics, Table
+from partialpool.data import CountStatistics, GroupStatistics, Table
 from partialpool.data.files import write_table
 from partialpool.data.preview import Column, preview
 from partialpool.errors import DataError
-from partialpool.fitted import Fit
 from partialpool.fitting import fit
 from partialpool.pictures.save import to_png, to_svg
-from partialpool.posterior import Posterior
 from partialpool.report import page
-from partialpool.simulate import shrinkage
 
 LONGEST_NAME = 60
 """Characters of a file's name that are shown, its ending included."""
@@ -44,7 +40,7 @@ def classic(name: str) -> Result:
     fitted = fit(found.formula, table, family=found.family)
     truth = None
     if found.truth is not None:
-        assert isinstance(fitted.statistics, GroupStatistics)
+        assert isinstance(fitted.statistics, GroupStatistics | CountStatistics)
         at = {label: i for i, label in enumerate(table[fitted.statistics.factor].tolist())}
         order = [at[label] for label in fitted.statistics.labels.tolist()]
         truth = np.asarray(found.truth(table))[order]
@@ -90,24 +86,23 @@ def _named(path: str, name: str) -> Iterator[str]:
             os.chdir(before)
 
 
-def download(fitted: Fit, truth: Any, kind: str, tau: float | None) -> bytes:
-    """The results as a file: csv, parquet, json, html, svg or png."""
+def download(found: Result, kind: str, place: str, tau: float | None) -> bytes:
+    """The results as a file: csv, parquet, json, html, or the chart of a place as svg or png."""
+    fitted = found.fit
     if kind in ("csv", "parquet"):
         return _as_file(fitted.posterior.group_table(), kind)
     if kind == "json":
         return json.dumps(fitted.to_dict(), ensure_ascii=False, indent=2).encode()
     if kind == "html":
         return page(fitted.report_contents()).encode()
-    post = fitted.posterior
-    if isinstance(post, Posterior):
-        chart = pictures.shrinkage(post, truth=truth, tau=tau)
-    else:
-        chart = fitted.charts()[0]
-    return to_png(chart) if kind == "png" else to_svg(chart).encode()
+    drawn = chart(found, place, tau)
+    return to_png(drawn) if kind == "png" else to_svg(drawn).encode()
 
 
-def download_world(state: Simulation, kind: str) -> bytes:
-    """A draw as a file: csv, parquet, json, html, svg or png."""
+def download_world(
+    state: Simulation, kind: str, place: str = "", last: simulator.Expected | None = None
+) -> bytes:
+    """A draw as a file: csv, parquet, json, html, or the chart of a place as svg or png."""
     drawn = simulator.drawn(state)
     table = drawn.table()
     if kind in ("csv", "parquet"):
@@ -115,10 +110,10 @@ def download_world(state: Simulation, kind: str) -> bytes:
     if kind == "json":
         rows = {"groups": display.plain_rows(table), "errors": drawn.errors, "query": state.query}
         return json.dumps(rows, indent=2).encode()
-    chart = shrinkage(drawn, state.estimator)
     if kind == "html":
-        return simulator.snapshot(state, drawn, to_svg(chart)).encode()
-    return to_png(chart) if kind == "png" else to_svg(chart).encode()
+        return simulator.snapshot(state, drawn, last).encode()
+    picture = simulator.chart(state, drawn, place, last)
+    return to_png(picture) if kind == "png" else to_svg(picture).encode()
 
 
 def _as_file(table: Table, kind: str) -> bytes:

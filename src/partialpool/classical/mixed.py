@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.classical.satterthwaite import degrees_of_freedom
+from partialpool.classical.satterthwaite import STEP, degrees_of_freedom
 from partialpool.data.cross_products import CrossProducts
 from partialpool.errors import DataError
 from partialpool.integrate.ascent import Peak, ascend, polished
@@ -30,6 +30,12 @@ ENOUGH = 1e-10
 """The search ends where the log likelihood can rise by less."""
 SNAP = 2e-3
 """Entries this close to zero, in typical standard errors, are set to zero if that is as good."""
+SMALL = 0.3
+"""Of a small sd where the search begins, in typical standard errors."""
+SLOW = 1e-3
+"""Seconds of one evaluation from which on they are spared."""
+LEVEL = 1e-5
+"""Curvatures of the log likelihood below this, in the coordinates of the search, are none."""
 CONVERGED = 1e-8
 """A maximum's log likelihood can be raised by less than this."""
 BOUNDARY = 1e-4
@@ -70,6 +76,9 @@ class MixedEstimate:
         second derivatives at the estimate.
     converged : bool
         Whether that is negligible.
+    unclear : tuple of tuple of int
+        Terms and effects (t, k) whose spreads the data cannot tell from each other, or do not
+        limit: the likelihood is level there.
     """
 
     names: tuple[str, ...]
@@ -88,6 +97,7 @@ class MixedEstimate:
     boundary: bool
     shortfall: float
     converged: bool
+    unclear: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,6 +116,8 @@ class Criterion:
     sigma_known, restricted : bool
     layout : tuple of tuple
         For each term the rows and columns of its free entries, and each row's typical size.
+    known : dict
+        Results of slow evaluations, by coordinate.
     """
 
     system: System
@@ -115,6 +127,12 @@ class Criterion:
     sigma_known: bool
     restricted: bool
     layout: tuple[tuple[Ints, Ints, Floats], ...]
+    known: dict[bytes, tuple[Floats, Solved]] = field(default_factory=dict)
+
+    @property
+    def slow(self) -> bool:
+        """Whether evaluations are spared, and what they gave is kept in `known`."""
+        return self.kernel.seconds > SLOW
 
     @property
     def freedom(self) -> int:
@@ -123,19 +141,42 @@ class Criterion:
 
     def factors(self, s: Floats) -> list[Floats]:
         """Lambda of each term at coordinates s, (G, d); (G, q, q) each."""
+        return self.as_named(self.shifted(s))
+
+    def shifted(self, s: Floats) -> list[Floats]:
+        """The same for the columns as shifted, where these are of an intercept and slopes."""
         out, at = [], 0
-        for shift, (rows, columns, size) in zip(self.system.shifts, self.layout, strict=True):
+        for rows, columns, size in self.layout:
             found = np.zeros((len(s), len(size), len(size)))
             entries = s[:, at : at + len(rows)]
             found[:, rows, columns] = size[rows] * np.sinh(entries)
-            if len(rows) > len(size):  # a free covariance: entries are of the columns as shifted
-                found[:, 0] -= np.einsum("k,gkj->gj", shift, found)
             out.append(found)
             at += len(rows)
         return out
 
+    def as_named(self, factors: list[Floats]) -> list[Floats]:
+        """Factors for the columns as shifted to those for the columns as named, in place."""
+        for found, shift, (rows, _, size) in zip(
+            factors, self.system.shifts, self.layout, strict=True
+        ):
+            if len(rows) > len(size):  # a free covariance
+                found[:, 0] -= np.einsum("k,gkj->gj", shift, found)
+        return factors
+
     def pieces(self, s: Floats) -> tuple[Floats, Solved]:
         """Log determinants that count, and beta given Lambda."""
+        if not self.slow:
+            return self._pieces(s)
+        keys = [row.tobytes() for row in s]
+        new = {key: row for key, row in zip(keys, s, strict=True) if key not in self.known}
+        if new:
+            log_det, solved = self._pieces(np.array(list(new.values())))
+            for k, key in enumerate(new):
+                self.known[key] = log_det[k : k + 1], solved.part(slice(k, k + 1))
+        found = [self.known[key] for key in keys]
+        return np.concatenate([d for d, _ in found]), Solved.joined([each for _, each in found])
+
+    def _pieces(self, s: Floats) -> tuple[Floats, Solved]:
         reduced: Reduced = self.kernel.evaluate(self.system.relative_factors(self.factors(s)))
         solved = solve(reduced.squares)
         if self.restricted:
@@ -188,7 +229,7 @@ def mixed_model(statistics: CrossProducts, *, restricted: bool = True) -> MixedE
             "has no maximum: sigma would be 0. Give the standard error of each row "
             "(y | se(column) ~ ...), more rows a group, or fewer terms"
         )
-    peak = _highest(criterion)
+    peak = highest(criterion)
     return _estimate(statistics, criterion, peak)
 
 
@@ -209,35 +250,45 @@ def make_criterion(statistics: CrossProducts, *, restricted: bool) -> Criterion:
     )
 
 
-def _highest(criterion: Criterion) -> Peak:
-    """The highest of the maxima found from two starts (one, where an evaluation is slow)."""
+def highest(criterion: Criterion) -> Peak:
+    """The highest of the maxima found from several starts (one, where an evaluation is slow)."""
     starts = starting_points(criterion)
-    if criterion.kernel.seconds > 1e-3:
+    if criterion.slow:
         starts = starts[:1]
     found = []
     for start in starts:
         found.append(ascend(criterion.log_likelihood, start, step=0.05, enough=1e-3))
     rough = max(found, key=lambda p: p.value)
-    best = polished(criterion.log_likelihood, rough, step=0.004, enough=ENOUGH)
+    step, order = (STEP, 2) if criterion.slow else (0.01, 4)
+    best = polished(criterion.log_likelihood, rough, step=step, enough=ENOUGH, order=order)
     zeroed = np.where(np.abs(best.at) < SNAP, 0.0, best.at)
     value = float(criterion.log_likelihood(zeroed[None])[0])
     return replace(best, at=zeroed, value=value) if value >= best.value - 1e-9 else best
 
 
 def starting_points(criterion: Criterion) -> list[Floats]:
-    """Diagonal factors: from the groups' own values, and small ones."""
+    """Factors from the groups' own values, and small ones; and with effects that go together.
+
+    The first two are diagonal. The others, if effects of a term are correlated, have
+    correlations near one, and of the first effect with the others near minus one.
+    """
     by_term: dict[int, Floats] = {}
     levels = criterion.system.levels
     moments = moment_ratios(criterion.system, sigma_known=criterion.sigma_known)
     for level, ratios in zip(levels, moments, strict=True):
         for term, at in zip(level.terms, level.columns, strict=True):
             by_term[term] = ratios[at]
-    rough, small = [], []
+    out: list[list[Floats]] = [[], [], [], []]
     for term, (rows, columns, size) in enumerate(criterion.layout):
         own = np.arcsinh(by_term[term] / size)[rows]
-        rough.append(np.where(rows == columns, own, 0.0))
-        small.append(np.where(rows == columns, 0.3, 0.0))
-    return [np.concatenate(rough), np.concatenate(small)]
+        diagonal, first = rows == columns, columns == 0
+        out[0].append(np.where(diagonal, own, 0.0))
+        out[1].append(np.where(diagonal, SMALL, 0.0))
+        for k, sign in ((2, 1.0), (3, -1.0)):
+            away = np.where(rows > 0, sign, 1.0) * own
+            out[k].append(np.where(first, away, np.where(diagonal, SMALL, 0.0)))
+    together = any(len(rows) > len(size) for rows, _, size in criterion.layout)
+    return [np.concatenate(each) for each in out[: 4 if together else 2]]
 
 
 def _estimate(statistics: CrossProducts, criterion: Criterion, peak: Peak) -> MixedEstimate:
@@ -267,7 +318,31 @@ def _estimate(statistics: CrossProducts, criterion: Criterion, peak: Peak) -> Mi
         boundary=on_boundary(criterion, factors),
         shortfall=peak.rise,
         converged=peak.rise <= CONVERGED * max(1.0, 1e-4 * abs(value)),
+        unclear=_unclear(criterion, peak),
     )
+
+
+def _unclear(criterion: Criterion, peak: Peak) -> tuple[tuple[int, int], ...]:
+    """Rows of the terms' factors in directions in which the log likelihood is level.
+
+    Directions that turn a factor, and leave its covariance as it is, do not count.
+    """
+    curvature, axes = np.linalg.eigh(-peak.hessian)
+    noise = 1e-9 * max(abs(peak.value), 1.0)
+    out: list[tuple[int, int]] = []
+    for direction in axes[:, curvature < max(LEVEL, noise)].T:
+        at = 0
+        for t, (rows, columns, size) in enumerate(criterion.layout):
+            part = slice(at, at + len(rows))
+            at = part.stop
+            f, d = np.zeros((2, len(size), len(size)))
+            f[rows, columns] = np.sinh(peak.at[part])
+            d[rows, columns] = np.cosh(peak.at[part]) * direction[part]
+            change = np.abs(f @ d.T + d @ f.T).max()
+            moved = np.abs(d).max(axis=1) > 0.1
+            if change > 1e-2 * np.abs(f).max() * np.abs(d).max() or not f[moved].any():
+                out += [(t, int(k)) for k in np.flatnonzero(moved)]
+    return tuple(dict.fromkeys(out))
 
 
 def correlation_of(factor: Floats) -> Floats:

@@ -11,7 +11,8 @@ from partialpool.integrate.ascent import Peak
 from partialpool.kernels.profiled import Solved
 from partialpool.kernels.system import System
 
-STEP = 0.005
+STEP = 0.004
+"""Distance of differences, in the coordinates of the likelihood."""
 
 
 class Pieces(Protocol):

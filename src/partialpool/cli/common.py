@@ -35,7 +35,9 @@ def fitted(
                 f'"{data}" holds statistics, which have a formula of their own; leave '
                 f'"{formula}" out'
             )
-        return fit_statistics(load_statistics(data), prior=list(priors))
+        return fit_statistics(
+            load_statistics(data), prior=list(priors), method=method, quadrature=quadrature
+        )
     chosen = source(data, formula, family)
     with chosen as (rows, its_formula, its_family), progress_bar() as progress:
         return fit(

@@ -38,6 +38,7 @@ class FitOptions:
     family: str | None
     interval: float
     hdi: bool
+    profile: bool
     sort: str | None
     top: int | None
     as_json: bool
@@ -56,6 +57,10 @@ class FitOptions:
 
 def run(options: FitOptions) -> None:
     """Fit and print."""
+    if options.profile and options.method == "posterior":
+        raise ArgumentError(
+            "--profile goes with --method reml or ml; a posterior has intervals of every parameter"
+        )
     if options.as_json and options.as_csv:
         raise ArgumentError("--json and --csv both print to standard output; give one")
     if options.plot:
@@ -87,6 +92,8 @@ def run(options: FitOptions) -> None:
         found.report(options.report, level=options.interval)
     if options.as_json:
         result = found._as_dict(table, options.interval, kind)
+        if options.profile:
+            result["profile"] = display.plain_rows(found.profile_table(options.interval))
         click.echo(json.dumps(result, ensure_ascii=False, indent=2, allow_nan=False))
     elif options.as_csv:
         _print_csv(table)
@@ -142,6 +149,10 @@ def _print_tables(found: Fit, every: Table, groups: Table, options: FitOptions) 
     console.print(Text(display.prior_line(found.posterior), style="dim"))
     header = ["parameter", *list(parameters)[1:]]
     print_table(console, header, display.parameter_cells(parameters))
+    if options.profile:
+        ends = found.profile_table(options.interval)
+        console.print(Text("profile-likelihood intervals", style="dim"))
+        print_table(console, list(ends), display.profile_cells(ends))
     pooling = display.pooling_line(found.posterior, options.interval, kind)
     console.print(Text(f"{pooling} {recommendation(found.posterior)}"))
     console.print()

@@ -25,10 +25,13 @@ class KeepOptions:
 
 def run(options: KeepOptions) -> None:
     """Reduce, combine and write."""
+    added = load_statistics(options.added) if options.added else None
+    # a group that is small here may be large with what is added, if it can be left out later
+    least = 1 if added is not None and added.separable else options.min_cell
     chosen = source(options.data, options.formula, options.family)
     with chosen as (data, formula, family), progress_bar() as progress:
-        found = statistics(formula, data, family=family, progress=progress)
-    if options.added:
-        found = load_statistics(options.added).combine(found)
+        found = statistics(formula, data, family=family, min_cell=least, progress=progress)
+    if added is not None:
+        found = added.combine(found)
     written = found.save(options.out, min_cell=options.min_cell)
     click.echo(f"wrote {options.out}: {written!r}", err=True)

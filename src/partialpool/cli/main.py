@@ -51,6 +51,7 @@ def cli() -> None:
     "--interval", default=0.95, show_default=True, metavar="P", help="Probability of the intervals."
 )
 @click.option("--hdi", is_flag=True, help="Shortest (highest-density) instead of equal-tailed.")
+@click.option("--profile", is_flag=True, help="With reml or ml: also profile-likelihood intervals.")
 @click.option(
     "--sort",
     type=click.Choice(["group", "n", "raw", "estimate", "sd", "shrinkage"]),
@@ -91,7 +92,7 @@ def fit_command(**options: object) -> None:
     partialpool fit trials.csv "effect | se(se) ~ 1 + (1 | site)" --prior "tau ~ half_normal(5)"
     partialpool fit radon "log_radon ~ floor + (floor | county)" --method reml
     partialpool fit batting.csv "hits | trials(at_bats) ~ 1 + (1 | player)"
-    partialpool fit seeds "r | trials(n) ~ seed * extract + (1 | plate)" --method ml --quadrature 25
+    partialpool fit seeds "germinated | trials(seeds) ~ extract + (1 | plate)" --method ml
     partialpool fit eight_schools
     """
     from partialpool.cli.fit import FitOptions, run

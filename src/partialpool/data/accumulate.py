@@ -16,12 +16,10 @@ from partialpool.data.arrays import precision
 from partialpool.data.clusters import Clusters
 from partialpool.data.cross_products import Block, Crossing, CrossProducts
 from partialpool.data.design import Design, Effects
-from partialpool.data.expressions import evaluate
-from partialpool.data.labels import shown
-from partialpool.data.learning import Usable, find
-from partialpool.data.rules import overflow
+from partialpool.data.expressions import Learned, evaluate
+from partialpool.data.rules import not_finite, overflow
 from partialpool.data.source import Chunk
-from partialpool.errors import DataError
+from partialpool.data.survey import Survey, Usable, find, first_of
 from partialpool.formula.tree import Expression
 
 CELLS = 2**23
@@ -29,7 +27,7 @@ CELLS = 2**23
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Shifts:
+class Shifts:
     """What is taken off the columns of X, the outcome and the columns of each Z."""
 
     x: Floats
@@ -71,35 +69,41 @@ def cross_products(design: Design, rows: Usable) -> tuple[CrossProducts, Cluster
         total.add(part)
     if not (np.isfinite(total.xtx).all() and np.isfinite(total.yty)):
         raise overflow(design.roles)
-    return total.result(rows, shifts), total.clusters
+    return total.result(rows.survey, shifts), total.clusters
 
 
-def _unshifted(design: Design) -> _Shifts:
+def _unshifted(design: Design) -> Shifts:
     widths = [len(e.columns) for e in design.effects]
-    return _Shifts(np.zeros(len(design.columns)), 0.0, tuple(np.zeros(q) for q in widths))
+    return Shifts(np.zeros(len(design.columns)), 0.0, tuple(np.zeros(q) for q in widths))
 
 
-def _means(design: Design, rows: Usable) -> _Shifts:
-    """Weighted means of the columns (of a sample), where an intercept can take them up."""
-    total = 0.0
+def _means(design: Design, rows: Usable) -> Shifts:
+    """Weighted means of the columns, where an intercept can take them up."""
+    total, y = 0.0, 0.0
     zero = _unshifted(design)
-    x, y, z = zero.x.copy(), 0.0, [v.copy() for v in zero.z]
-    for part in _parts(design, rows, rows.sample(), zero):
+    x, z = zero.x.copy(), [v.copy() for v in zero.z]
+    for part in _parts(design, rows, rows.chunks(), zero):
         total += float(part.weight.sum())
         x += part.weight @ part.x
         y += float(part.weight @ part.y)
         for sums, columns in zip(z, part.z, strict=True):
             sums += part.weight @ columns
-    total = total or 1.0  # no row of the sample is complete
-    for effects, sums in zip(design.effects, z, strict=True):
-        sums *= _has_intercept(effects.names) and effects.correlated
-        sums[:1] *= not _has_intercept(effects.names)
-        sums /= total
+    return shifts_of(design, x / total, y / total, [sums / total for sums in z])
+
+
+def shifts_of(design: Design, x: Floats, y: float, z: list[Floats]) -> Shifts:
+    """What is taken off, from (about) the means, where an intercept can take it up."""
+    zero = _unshifted(design)
+    own = []
+    for effects, mean in zip(design.effects, z, strict=True):
+        shift = mean * (_has_intercept(effects.names) and effects.correlated)
+        shift[:1] *= not _has_intercept(effects.names)
+        own.append(shift)
     if not _has_intercept(design.coefficients):
-        return _Shifts(zero.x, 0.0, tuple(z))
-    x /= total
+        return Shifts(zero.x, 0.0, tuple(own))
+    x = x.copy()
     x[0] = 0.0
-    return _Shifts(x, y / total, tuple(z))
+    return Shifts(x, y, tuple(own))
 
 
 def _has_intercept(names: tuple[str, ...]) -> bool:
@@ -107,7 +111,7 @@ def _has_intercept(names: tuple[str, ...]) -> bool:
 
 
 def _parts(
-    design: Design, rows: Usable, chunks: Iterator[Chunk], shifts: _Shifts
+    design: Design, rows: Usable, chunks: Iterator[Chunk], shifts: Shifts
 ) -> Iterator[_Part]:
     """The used rows as columns, in parts of bounded size."""
     labels, roles = rows.source.labels, design.roles
@@ -139,21 +143,20 @@ def _refuse_not_finite(design: Design, rows: Usable, chunk: Chunk) -> None:
     numeric = [v for v in design.roles.variables if v not in design.categories]
     inside = [v.arguments[0] if getattr(v, "function", "") == "poly" else v for v in numeric]  # type: ignore[union-attr]
     for node in (design.roles.outcome, *design.roles.offsets, *inside):
-        if not np.isfinite(evaluate(node, chunk.numbers, design.learned)).all():
-            raise _not_finite(design, rows, node)
+        refuse_not_finite(rows, chunk, node, design.learned)
 
 
-def _not_finite(design: Design, rows: Usable, node: Expression) -> DataError:
+def refuse_not_finite(rows: Usable, chunk: Chunk, node: Expression, learned: Learned) -> None:
+    """Refuse an expression that is not finite in some row of a part; the message says which."""
+    if np.isfinite(evaluate(node, chunk.numbers, learned)).all():
+        return
+
     def value(chunk: Chunk) -> Floats:
-        return evaluate(node, chunk.numbers, design.learned)
+        return evaluate(node, chunk.numbers, learned)
 
-    at, values, labels = find(rows.source, design.roles, lambda c: ~np.isfinite(value(c)), value)
-    found = ", ".join(f"{v:g} in row {r + 1}" for v, r in zip(values[:5], at[:5], strict=True))
-    more = f" and {len(at) - 5} more" if len(at) > 5 else ""
-    return DataError(
-        f"{node} must be finite numbers; it is {found}{more} (group {shown(labels[:5])}): log() "
-        "takes positive numbers, sqrt() 0 or more, and nothing is divided by 0"
-    )
+    roles = rows.survey.roles
+    at, values, labels = find(rows.source, roles, lambda c: ~np.isfinite(value(c)), value)
+    raise not_finite(str(node), *first_of(at, values, labels))
 
 
 # sums -----------------------------------------------------------------------------------------
@@ -192,7 +195,7 @@ class _Total:
         for crossing in self.crossings:
             crossing.add(part)
 
-    def result(self, rows: Usable, shifts: _Shifts) -> CrossProducts:
+    def result(self, rows: Survey, shifts: Shifts) -> CrossProducts:
         return CrossProducts(
             outcome=str(self.design.roles.outcome),
             coefficients=self.design.coefficients,

@@ -68,11 +68,15 @@ class CheckedRows:
 
     def judged(self) -> str:
         """The rows with `ok`: 1 enters, 0 incomplete, -1 with a value that is not allowed."""
-        bad = " OR ".join(f"({c.bad})" for c in self.checks)
+        bad = " OR ".join(f"({c.bad})" for c in self.checks) or "FALSE"
         return (
             f"SELECT *, CASE WHEN {self._incomplete()} THEN 0 WHEN {bad} THEN -1 ELSE 1 END AS ok "
             f"FROM ({self.cast()}) AS c"
         )
+
+    def used(self) -> str:
+        """The rows that are complete and allowed."""
+        return f"SELECT * FROM ({self.judged()}) AS j WHERE ok > 0"
 
     def count_broken(self, broken: Check) -> str:
         """How many complete rows break a condition."""
@@ -88,13 +92,10 @@ class CheckedRows:
         )
 
     def _incomplete(self) -> str:
-        return " OR ".join(f"{name} IS NULL" for name in self.numbers)
+        return " OR ".join(f"{name} IS NULL" for name in (*self.keys, *self.numbers))
 
     def _broken(self, broken: Check) -> str:
-        return f"{self._labelled()} AND NOT ({self._incomplete()}) AND ({broken.bad})"
-
-    def _labelled(self) -> str:
-        return " AND ".join(f"{k} IS NOT NULL" for k in self.keys)
+        return f"NOT ({self._incomplete()}) AND ({broken.bad})"
 
 
 def number(name: str, *, floating: bool) -> str:

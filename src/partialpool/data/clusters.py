@@ -8,9 +8,14 @@ import numpy as np
 
 from partialpool._typing import Floats, Ints
 
-MOST_COLUMNS = 12
+MOST_COLUMNS = 16
 MOST_NUMBERS = 4_000_000
 """With more columns of X, or numbers in all, the cross-products within clusters are not kept."""
+
+
+def fits(size: int, p: int) -> bool:
+    """Whether there is room for the cross-products of p columns within so many clusters."""
+    return p <= MOST_COLUMNS and size * p * p <= MOST_NUMBERS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +38,7 @@ class Clusters:
     @classmethod
     def empty(cls, factor: str, size: int, p: int) -> Clusters | None:
         """Sums of no rows; None if there would be too many numbers."""
-        if p > MOST_COLUMNS or size * p * p > MOST_NUMBERS:
+        if not fits(size, p):
             return None
         return cls(factor, np.zeros((size, p, p)), np.zeros((size, p)))
 

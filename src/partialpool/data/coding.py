@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 
+from partialpool.formula.mixed import LEARNED
 from partialpool.formula.tree import Call, Name, Term
 
 Variable = Name | Call
@@ -67,6 +68,31 @@ def columns(
         for coding in _codings(term, numeric, seen):
             found.extend(_expand(term, coding, variables))
     return tuple(found)
+
+
+def complete(
+    intercept: bool, terms: Sequence[Term], variables: Mapping[Variable, Coded]
+) -> tuple[Column, ...]:
+    """Every column that `columns` may choose whatever levels there are, each once.
+
+    Categories have a column for each level, and what can be left out of a term (a category, or
+    a function that learned its place from the rows) is also left out.
+    """
+    found: dict[frozenset[Part], Column] = {frozenset(): INTERCEPT} if intercept else {}
+    for term in sorted(terms, key=lambda t: len(t.factors)):
+        loose = [f for f in term.factors if variables[f].categorical or _learned(f)]
+        for k in range(len(loose) + 1):
+            for gone in combinations(loose, len(loose) - k):
+                part = Term(tuple(f for f in term.factors if f not in gone))
+                full = {f: True for f in part.factors if variables[f].categorical}
+                for column in _expand(part, full, variables):
+                    if column.parts:
+                        found.setdefault(frozenset(column.parts), column)
+    return tuple(found.values())
+
+
+def _learned(variable: Variable) -> bool:
+    return isinstance(variable, Call) and variable.function in LEARNED
 
 
 def _codings(

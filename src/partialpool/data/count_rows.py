@@ -8,26 +8,26 @@ mixed model.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
-from partialpool._typing import AnyArray, Bools, Floats, Ints
+from partialpool._typing import Floats, Ints
 from partialpool.data import structure
 from partialpool.data.accumulate import cross_products
 from partialpool.data.clusters import Clusters
-from partialpool.data.counts import AMONG, UNEXPOSED, log_constant
+from partialpool.data.count_table import CountTable, no_exposure, read_count_table
 from partialpool.data.cross_products import CrossProducts
 from partialpool.data.design import Design
-from partialpool.data.labels import shown
-from partialpool.data.learning import Usable, design, find, survey
-from partialpool.data.mixed_read import MixedReading, source_of
+from partialpool.data.learning import finished
+from partialpool.data.mixed_read import MixedReading, learned_design
 from partialpool.data.read import Progress, handing_back
 from partialpool.data.redundancy import without_redundant
-from partialpool.data.source import Chunk, MemorySource
-from partialpool.errors import DataError
+from partialpool.data.source import MemorySource
+from partialpool.data.survey import Usable
+from partialpool.data.table import Table
 from partialpool.formula import CountFamily, Mixed
 from partialpool.formula.counts import PROPORTIONS
 from partialpool.formula.tree import Name
@@ -91,7 +91,8 @@ class CountProducts(CrossProducts):
     inside : tuple of int
         Of each term's groups, those with an event and, among trials, a failure.
     raw : tuple of ndarray, shape (L,)
-        Of each term's groups, the own proportion or rate; nan where the size is 0.
+        Of each term's groups, the own proportion, offsets not taken off, or rate; nan where the
+        size is 0.
     """
 
     family: CountFamily
@@ -135,48 +136,61 @@ def read_count_rows(roles: Mixed, data: Any, *, progress: Progress | None = None
     DataError, ColumnError
         As `read_mixed`; also for more events than trials.
     """
-    rows = survey(source_of(roles, data, progress), roles)
-    _check_sizes(rows)
-    few = _distinct(rows)
-    learned, working = design(rows), _Working(rows, few)
-    about_mean, _ = working.products(learned, np.full(len(few.y), few.mean))
+    return counted(read_count_table(roles, data, progress=progress), handing_back(data))
+
+
+def counted(table: CountTable, like: Callable[[Table], Any]) -> MixedReading:
+    """What a model needs, from rows that are added up.
+
+    Raises
+    ------
+    DataError
+        If a predictor has one level only, a factor one group, or every size is 0.
+    """
+    if not table.size.any():
+        raise no_exposure(table)
+    rows = table.usable()
+    complete, _ = learned_design(rows)
+    learned, _ = finished(complete)
+    working = _Working(rows, table)
+    about_mean, _ = working.products(learned, np.full(len(table.y), _mean(table)))
     learned, _, _, left_out = without_redundant(learned, about_mean, None)
-    counted = few.columns(learned)
-    link = _link(roles)
-    eta, unlimited = _without_groups(counted, learned.coefficients, link)
+    with_columns = _columns(table, learned)
+    eta, unlimited = _without_groups(with_columns, learned.coefficients, _link(table.roles))
     found, clusters = working.products(learned, eta)
-    statistics = _statistics(rows, few, counted, found, unlimited)
-    notices = (*left_out, *structure.notices(learned, statistics, rows))
-    return MixedReading(statistics, clusters, learned, notices, handing_back(data))
+    statistics = _statistics(table, with_columns, found, unlimited)
+    told = structure.notices(learned, statistics, rows.survey.absent)
+    notices = (*left_out, *told, *structure.withheld(*table.withheld))
+    return MixedReading(statistics, clusters, learned, notices, like, table)
 
 
 def _statistics(
-    rows: Usable, few: _Distinct, counted: CountRows, found: CrossProducts, unlimited: list[str]
+    table: CountTable, counted: CountRows, found: CrossProducts, unlimited: list[str]
 ) -> CountProducts:
     blocks, inside, raw = [], [], []
+    exposed = counted.size if table.proportion else counted.size * np.exp(counted.offset)
     for block, group in zip(found.blocks, counted.group, strict=True):
         size = len(block.n)
-        blocks.append(replace(block, n=_sums(group, few.count, size).astype(np.int64)))
+        blocks.append(replace(block, n=_sums(group, table.count, size).astype(np.int64)))
         y = _sums(group, counted.y, size)
-        n = _sums(group, counted.size * np.exp(counted.offset), size)
-        inside.append(int(((y > 0) & (~few.proportion | (y < n))).sum()))
+        n = _sums(group, exposed, size)
+        inside.append(int(((y > 0) & (~table.proportion | (y < n))).sum()))
         raw.append(np.divide(y, n, out=np.full(size, np.nan), where=n > 0))
-    roles = rows.roles
     given = {f.name: getattr(found, f.name) for f in fields(CrossProducts)}
     given |= {
-        "outcome": str(roles.outcome),
+        "outcome": str(table.roles.outcome),
         "blocks": tuple(blocks),
-        "n_rows": rows.n_rows,
-        "n_dropped": rows.n_rows - rows.n_used,
-        "n_used": rows.n_used,
+        "n_rows": table.n_rows,
+        "n_dropped": table.n_dropped,
+        "n_used": table.n_rows - table.n_dropped,
     }
-    assert roles.family is not None
+    assert table.roles.family is not None
     return CountProducts(
         **given,
-        family=roles.family,
-        size_name=_size_name(roles),
+        family=table.roles.family,
+        size_name=table.size_name,
         rows=counted,
-        log_constant=few.log_constant,
+        log_constant=float(table.log_constants.sum()),
         unlimited=tuple(unlimited),
         inside=tuple(inside),
         raw=tuple(raw),
@@ -191,116 +205,23 @@ def _link(roles: Mixed) -> Link:
     return LOGIT if roles.family in PROPORTIONS else LOG
 
 
-def _size_name(roles: Mixed) -> str:
-    if roles.size is not None:
-        return roles.size.name
-    return "trials" if roles.family in PROPORTIONS else "rows"
+def _mean(table: CountTable) -> float:
+    """Linear predictor of all rows together, half an event added."""
+    y, size = float(table.y.sum()) + 0.5, float(table.size.sum()) + table.proportion
+    return float(_link(table.roles).linked(np.array(y / size)))
 
 
-def _check_sizes(rows: Usable) -> None:
-    """Refuse more events than trials, and events without exposure."""
-    roles = rows.roles
-    if roles.size is None:
-        return
-    outcome, size = str(roles.outcome), roles.size.name
-    proportion = roles.family in PROPORTIONS
-
-    def bad(chunk: Chunk) -> Bools:
-        y, n = chunk.numbers[outcome], chunk.numbers[size]
-        return np.asarray((y > n) if proportion else (y > 0) & (n == 0))
-
-    if not any(bad(chunk).any() for chunk in rows.chunks()):
-        return
-    at, values, labels = find(rows.source, roles, bad, lambda c: c.numbers[outcome])
-    rule, first = AMONG if proportion else UNEXPOSED, slice(5)
-    raise rule.broken(
-        outcome, values[first].tolist(), (at[first] + 1).tolist(), len(at), shown(labels[first])
+def _columns(table: CountTable, learned: Design) -> CountRows:
+    """X, groups and Z of the rows."""
+    frame = learned.frame(table.data, table.labels)
+    return CountRows(
+        table.y,
+        table.size,
+        learned.offset(table.data),
+        frame.matrix(learned.columns),
+        tuple(learned.groups(e, table.data, table.labels) for e in learned.effects),
+        tuple(frame.matrix(e.columns) for e in learned.effects),
     )
-
-
-# distinct rows --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Distinct:
-    """Rows that differ in something other than events and sizes.
-
-    `data` holds their columns, `count` the rows each stands for.
-    """
-
-    data: Chunk
-    y: Floats
-    size: Floats
-    count: Floats
-    log_constant: float
-    proportion: bool
-    labels: Mapping[str, AnyArray]
-
-    @property
-    def mean(self) -> float:
-        """Linear predictor of all rows together, half an event added."""
-        y, size = float(self.y.sum()) + 0.5, float(self.size.sum()) + self.proportion
-        return float((LOGIT if self.proportion else LOG).linked(np.array(y / size)))
-
-    def columns(self, learned: Design) -> CountRows:
-        """X, groups and Z of the rows."""
-        frame = learned.frame(self.data, self.labels)
-        return CountRows(
-            self.y,
-            self.size,
-            learned.offset(self.data),
-            frame.matrix(learned.columns),
-            tuple(learned.groups(e, self.data, self.labels) for e in learned.effects),
-            tuple(frame.matrix(e.columns) for e in learned.effects),
-        )
-
-
-def _distinct(rows: Usable) -> _Distinct:
-    roles = rows.roles
-    counts = {str(roles.outcome)} | ({roles.size.name} if roles.size is not None else set())
-    chunks = list(rows.chunks())
-    numbers = {k: np.concatenate([c.numbers[k] for c in chunks]) for k in chunks[0].numbers}
-    codes = {k: np.concatenate([c.codes[k] for c in chunks]) for k in chunks[0].codes}
-    y = numbers[str(roles.outcome)]
-    size = np.ones(len(y)) if roles.size is None else numbers[roles.size.name]
-    proportion = roles.family in PROPORTIONS
-    constant = float(log_constant(y, size, proportion).sum())
-    if not size.any():
-        raise DataError(
-            f'column "{_size_name(roles)}" is 0 in every row: there is nothing to learn from'
-        )
-    if any(v.name in counts for v in roles.predictors):
-        first, place = np.arange(len(y)), np.arange(len(y))
-    else:
-        columns = [v for k, v in numbers.items() if k not in counts]
-        first, place = _same_rows([*columns, *codes.values()])
-    data = Chunk(numbers, codes, None).part(first)
-    return _Distinct(
-        data,
-        _sums(place, y, len(first)),
-        _sums(place, size, len(first)),
-        np.bincount(place, minlength=len(first)).astype(np.float64),
-        constant,
-        proportion,
-        rows.source.labels,
-    )
-
-
-def _same_rows(columns: list[Floats | Ints]) -> tuple[Ints, Ints]:
-    """First row of each set of equal rows, and the set of each row; by a 64-bit hash, checked."""
-    mixer = np.random.default_rng(0).integers(1, 2**63, len(columns), dtype=np.uint64) | np.uint64(
-        1
-    )
-    key = np.zeros(len(columns[0]), dtype=np.uint64)
-    for column, odd in zip(columns, mixer, strict=True):
-        bits = (column + 0.0 if column.dtype.kind == "f" else column).view(np.uint64)
-        key = (key ^ bits) * odd
-        key ^= key >> np.uint64(29)
-    _, first, place = np.unique(key, return_index=True, return_inverse=True)
-    if any((c != c[first][place]).any() for c in columns):
-        every = np.arange(len(key))
-        return every, every
-    return first, place
 
 
 # the fit without groups -----------------------------------------------------------------------
@@ -311,22 +232,20 @@ class _Working:
     """Rows as working responses with known errors."""
 
     rows: Usable
-    few: _Distinct
+    table: CountTable
 
     def products(self, learned: Design, eta: Floats) -> tuple[CrossProducts, Clusters | None]:
         """Cross-products of the working responses at a linear predictor, offsets taken off."""
-        few, roles = self.few, self.rows.roles
-        offset = learned.offset(few.data)
+        table, roles = self.table, self.table.roles
+        offset = learned.offset(table.data)
         link = _link(roles)
         _, mean, slope = link.cumulants(eta)
-        weight = _weights(few.size, slope, few.proportion)
-        response = eta - offset + (few.y - few.size * mean) / weight
-        numbers = {**few.data.numbers, RESPONSE.name: response, ERROR.name: weight**-0.5}
-        source = MemorySource(
-            few.labels, self.rows.source.texts, Chunk(numbers, few.data.codes, None)
-        )
+        weight = _weights(table.size, slope, table.proportion)
+        response = eta - offset + (table.y - table.size * mean) / weight
+        numbers = {**table.data.numbers, RESPONSE.name: response, ERROR.name: weight**-0.5}
+        source = MemorySource(table.labels, table.texts, replace(table.data, numbers=numbers))
         normal = replace(roles, outcome=RESPONSE, se=ERROR, offsets=(), family=None, size=None)
-        usable = replace(self.rows, source=source, roles=normal)
+        usable = Usable(source, replace(self.rows.survey, roles=normal))
         return cross_products(replace(learned, roles=normal), usable)
 
 

@@ -64,7 +64,9 @@ class CountStatements:
             "refused": "COUNT(CASE WHEN ok < 0 THEN 1 END)",
             "n": "COUNT(CASE WHEN ok > 0 THEN 1 END)",
         }
-        terms = {"y": "y", "size": self._size, "square": self._square, "constant": self._constant}
+        size = None if self.roles.size is None else "s"
+        constant = log_constant("y", size, proportion=self.roles.proportion)
+        terms = {"y": "y", "size": self._size, "square": self._square, "constant": constant}
         totals |= {k: f"SUM(CASE WHEN ok > 0 THEN {v} ELSE 0 END)" for k, v in terms.items()}
         sums = ", ".join(f"{sql} AS {name}" for name, sql in totals.items())
         return f"SELECT g, {sums} FROM ({self.rows.judged()}) AS j GROUP BY g"
@@ -77,16 +79,17 @@ class CountStatements:
     def _square(self) -> str:
         return "y * y" if self.roles.size is None else "CASE WHEN s > 0 THEN y * y / s ELSE 0 END"
 
-    @property
-    def _constant(self) -> str:
-        """Log of the binomial coefficient, or of size^y / y!."""
-        if self.roles.proportion:
-            if self.roles.size is None:
-                return "0"
-            return f"{log_factorial('s')} - {log_factorial('y')} - {log_factorial('(s - y)')}"
-        if self.roles.size is None:
-            return f"-{log_factorial('y')}"
-        return f"CASE WHEN y > 0 THEN y * LN(s) ELSE 0 END - {log_factorial('y')}"
+
+def log_constant(y: str, size: str | None, *, proportion: bool) -> str:
+    """SQL of the log of the binomial coefficient, or of size^y / y!."""
+    if proportion:
+        if size is None:
+            return "CAST(0 AS DOUBLE)"
+        rest = log_factorial(f"({size} - {y})")
+        return f"{log_factorial(size)} - {log_factorial(y)} - {rest}"
+    if size is None:
+        return f"-{log_factorial(y)}"
+    return f"CASE WHEN {y} > 0 THEN {y} * LN({size}) ELSE 0 END - {log_factorial(y)}"
 
 
 def log_factorial(x: str) -> str:

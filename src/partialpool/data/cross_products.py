@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
 
 from partialpool._typing import AnyArray, Floats, Ints
 
@@ -54,6 +58,19 @@ class Block:
     x_mean: Floats
     constant: AnyArray
 
+    def only(self, own: Ints, kept: Ints) -> Block:
+        """The same for some of the columns of Z and of X."""
+        return replace(
+            self,
+            effects=tuple(self.effects[i] for i in own),
+            shift=self.shift[own],
+            ztz=self.ztz[:, own[:, None], own],
+            ztx=self.ztx[:, own[:, None], kept],
+            zty=self.zty[:, own],
+            x_mean=self.x_mean[:, kept],
+            constant=self.constant[kept],
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Crossing:
@@ -74,6 +91,11 @@ class Crossing:
     i: Ints
     k: Ints
     products: Floats
+
+    def only(self, chosen: Sequence[Ints]) -> Crossing:
+        """The same for some of the columns of each Z."""
+        first, second = chosen[self.first], chosen[self.second]
+        return replace(self, products=self.products[:, first[:, None], second])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,3 +146,21 @@ class CrossProducts:
     n_rows: int
     n_dropped: int
     n_used: int
+
+    def only(self, kept: Ints, chosen: Sequence[Ints]) -> Self:
+        """The same for some of the columns of X and of each Z; themselves if these are all."""
+        every = [len(self.coefficients), *(len(b.effects) for b in self.blocks)]
+        if all(
+            np.array_equal(v, np.arange(n)) for v, n in zip([kept, *chosen], every, strict=True)
+        ):
+            return self
+        pairs = zip(self.blocks, chosen, strict=True)
+        return replace(
+            self,
+            coefficients=tuple(self.coefficients[i] for i in kept),
+            shift=self.shift[kept],
+            xtx=self.xtx[kept[:, None], kept],
+            xty=self.xty[kept],
+            blocks=tuple(b.only(own, kept) for b, own in pairs),
+            crossings=tuple(c.only(chosen) for c in self.crossings),
+        )

@@ -162,11 +162,16 @@ def header_of(name: str, wanted: set[str]) -> Header:
         first = next(lines, "")
         if not first:
             raise DataError(f'"{name}" holds no text; a header and rows are needed')
-        found = [
-            Header([c.strip() for c in next(csv.reader([first], delimiter=d))], d)
-            for d in DELIMITERS
-        ]
+        found = [Header([c.strip() for c in _fields(first, d)], d) for d in DELIMITERS]
         return max(found, key=lambda h: (len(wanted & set(h.names)), len(h.names)))
+
+
+def _fields(line: str, delimiter: str) -> list[str]:
+    """The fields of a line; the whole of a long one that this delimiter does not divide."""
+    try:
+        return next(csv.reader([line], delimiter=delimiter))
+    except csv.Error:
+        return [line]
 
 
 def _refuse_uneven_rows(name: str, header: Header) -> None:

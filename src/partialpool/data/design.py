@@ -64,16 +64,29 @@ def mixed_radix(codes: Sequence[Ints], sizes: Sequence[int]) -> tuple[Ints, AnyA
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Categories:
-    """The levels of a categorical variable; the first is the reference."""
+    """The levels of a categorical variable, of which the first is the reference.
+
+    `n` counts the used rows that have each.
+    """
 
     labels: AnyArray
     coded: Coded
+    n: Ints
 
     def codes(self, column: Ints, labels: AnyArray) -> Ints:
         """Codes into the levels, from codes into labels as rows have them; -1 where unknown."""
-        position = {label: i for i, label in enumerate(self.labels.tolist())}
-        place = np.array([position.get(v, -1) for v in labels.tolist()] + [-1], dtype=np.int64)
-        return place[column]
+        return np.append(places(self.labels, labels), -1)[column]
+
+
+def places(levels: AnyArray, labels: AnyArray) -> Ints:
+    """Where each label stands among distinct levels; -1 where it does not."""
+    if levels.dtype == labels.dtype and levels.dtype.kind in "iufM" and len(levels):
+        order = np.argsort(levels, kind="stable")
+        at = order[np.minimum(np.searchsorted(levels, labels, sorter=order), len(levels) - 1)]
+        return np.where(levels[at] == labels, at, -1)
+    position = {level: i for i, level in enumerate(levels.tolist())}
+    found = (position.get(v, -1) for v in labels.tolist())
+    return np.fromiter(found, np.int64, len(labels))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,7 +163,7 @@ class Design:
         for name, levels in zip(effects.factor.columns, effects.factor.levels, strict=True):
             column = chunk.codes[name]
             if labels[name] is not levels:
-                column = Categories(levels, Coded((), True)).codes(column, labels[name])
+                column = np.append(places(levels, labels[name]), -1)[column]
             codes.append(column)
         return effects.factor.index(codes)
 

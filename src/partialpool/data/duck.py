@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +14,6 @@ import numpy as np
 from partialpool._typing import AnyArray
 from partialpool.data import labels as lab
 from partialpool.data.csv_files import explain
-from partialpool.data.frames import not_a_number
 from partialpool.data.sql import Groups, Kind
 from partialpool.data.table import Table
 from partialpool.errors import DataError, MissingExtraError
@@ -51,26 +50,6 @@ def is_number(kind: str) -> bool:
 def is_plain(kind: str) -> bool:
     """True for the name of a type whose values NumPy holds as they are."""
     return kind in PLAIN_LABELS or kind.startswith("ENUM")
-
-
-def check_number(relation: Any, name: str, kind: str) -> None:
-    """Raise a DataError unless a column of this type holds numbers."""
-    if is_number(kind):
-        return
-    if kind != "VARCHAR":
-        raise DataError(f'column "{name}" must hold numbers; it holds {kind} values')
-    x = quote(name)
-    rows = relation.query(
-        SOURCE,
-        f"SELECT r, x FROM (SELECT ROW_NUMBER() OVER () AS r, {x} AS x FROM {SOURCE}) "
-        "WHERE x IS NOT NULL AND TRY_CAST(x AS DOUBLE) IS NULL LIMIT 1",
-    ).fetchall()
-    if rows:
-        raise not_a_number(name, rows[0][1], rows[0][0])
-    if relation.query(SOURCE, f"SELECT COUNT({x}) FROM {SOURCE}").fetchall()[0][0]:
-        raise DataError(
-            f'column "{name}" holds numbers stored as text; convert it to a numeric type'
-        )
 
 
 def as_relation(relation: Any, table: Table) -> Any:
@@ -121,6 +100,16 @@ class DuckDB:
         names: list[str] = self.relation.columns
         return names
 
+    def naming(self, given: Mapping[str, str]) -> DuckDB:
+        return replace(self, given=given)
+
+    def is_category(self, name: str) -> bool:
+        kind = str(self.relation.types[self.columns.index(name)])
+        return kind in ("VARCHAR", "BOOLEAN") or kind.startswith("ENUM")
+
+    def text(self, value: str) -> str:
+        return "'" + value.replace("'", "''").replace("{", "{{").replace("}", "}}") + "'"
+
     def type_of(self, name: str) -> tuple[Kind, str]:
         kind = str(self.relation.types[self.columns.index(name)])
         if kind.startswith(NESTED) or kind.endswith("]"):
@@ -137,6 +126,10 @@ class DuckDB:
         sort_here = kind in INTEGERS or kind.startswith("ENUM")
         ordered = sql if sort_here else f"SELECT * FROM ({sql}) AS t ORDER BY g ASC"
         return group_table(self._query(ordered), self.run, plain=is_plain(kind), sort=sort_here)
+
+    def table(self, sql: str, labels: Sequence[str]) -> dict[str, AnyArray]:
+        plain = all(is_plain(self.type_of(self.given[k])[1]) for k in labels)
+        return fetch_table(self._query(sql), labels, self.run, plain=plain)
 
     def fetch(self, sql: str) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = self._query(sql).fetchall()
@@ -188,6 +181,24 @@ def group_table(result: Any, run: Fetch, *, plain: bool, sort: bool) -> Groups:
         order = lab.sorted_order(labels)
         labels, sums = labels[order], {k: v[order] for k, v in sums.items()}
     return Groups(labels, sums, unlabelled)
+
+
+def fetch_table(
+    result: Any, labels: Sequence[str], run: Fetch, *, plain: bool
+) -> dict[str, AnyArray]:
+    """Fetch a relation of labels, in the columns named, and numbers; `plain` as `group_table`."""
+    if plain:
+        columns = run(result)
+        found = {k: columns.pop(k) for k in labels}
+        kept = {k: v.data if np.ma.isMaskedArray(v) else v for k, v in found.items()}
+        return {k: np.asarray(v) for k, v in kept.items()} | {
+            k: _filled(v) for k, v in columns.items()
+        }
+    rows = list(zip(*result.fetchall(), strict=True)) or [()] * len(result.columns)
+    return {
+        k: lab.as_labels(v) if k in labels else np.array(v, float)
+        for k, v in zip(result.columns, rows, strict=True)
+    }
 
 
 def _filled(values: AnyArray) -> AnyArray:

@@ -100,78 +100,156 @@ def polynomials(node: Call, numbers: Mapping[str, Floats], learned: Learned) -> 
 
 # learning from the rows -----------------------------------------------------------------------
 
-Pass = Callable[[], Iterator[Mapping[str, Floats]]]
-"""Goes through the rows once, in parts: the numbers of the rows that are used."""
+Pass = Callable[[], Iterator[tuple[Mapping[str, Floats], Floats | None]]]
+"""Goes through the rows once, in parts: the numbers of the rows that are used, and how many rows
+each stands for if not one."""
 
 
-def learn(nodes: Iterable[Expression], rows: Pass) -> dict[Call, Standard | Basis]:
-    """Learn what center(), scale() and poly() need, in one or two passes over the rows.
+@dataclass(slots=True, eq=False)
+class Moments:
+    """Count, mean, sum of squares about the mean, and range of a number; products for poly().
+
+    Parameters
+    ----------
+    gram : ndarray, shape (degree + 1, degree + 1), or None
+        Sums of products of Legendre polynomials of the number on its range.
+    """
+
+    n: float = 0.0
+    mean: float = 0.0
+    square: float = 0.0
+    low: float = np.inf
+    high: float = -np.inf
+    gram: Floats | None = None
+
+    def add(self, x: Floats, count: Floats | None) -> None:
+        """Add numbers, each as often as `count` says.
+
+        By the update of Chan, Golub and LeVeque (1983), doi:10.1080/00031305.1983.10483115.
+        """
+        if not len(x):
+            return
+        size = float(len(x) if count is None else count.sum())
+        mean, n = float(np.average(x, weights=count)), self.n + size
+        gap, squares = mean - self.mean, (x - mean) ** 2
+        inside = float(squares.sum() if count is None else count @ squares)
+        self.square += inside + gap**2 * self.n * size / n
+        self.mean += gap * size / n
+        self.n = n
+        self.low, self.high = min(self.low, float(x.min())), max(self.high, float(x.max()))
+
+    @property
+    def place(self) -> tuple[float, float]:
+        """Middle and half of the range."""
+        return 0.5 * (self.low + self.high), 0.5 * (self.high - self.low) or 1.0
+
+    def merged(self, other: Moments) -> Moments:
+        """The moments of both sets of rows together."""
+        n, gap = self.n + other.n, other.mean - self.mean
+        both = Moments(
+            n,
+            self.mean + gap * other.n / n,
+            self.square + other.square + gap**2 * self.n * other.n / n,
+            min(self.low, other.low),
+            max(self.high, other.high),
+        )
+        if self.gram is not None and other.gram is not None:
+            both.gram = self._gram_on(both.place) + other._gram_on(both.place)
+        return both
+
+    def _gram_on(self, place: tuple[float, float]) -> Floats:
+        """Products of the polynomials on another range, which are combinations of those here."""
+        assert self.gram is not None
+        degree = len(self.gram) - 1
+        at = nodes(degree, self.place)
+        here, there = (
+            legendre.legvander((at - middle) / half, degree) for middle, half in (self.place, place)
+        )
+        change = np.linalg.solve(here, there)
+        return np.asarray(change.T @ self.gram @ change)
+
+
+def learn(nodes: Iterable[Expression], rows: Pass) -> dict[Call, Moments]:
+    """Go through the rows, once or twice, for what center(), scale() and poly() need."""
+    calls = dict.fromkeys(c for n in nodes for c in calls_in(n) if c.function in LEARNED)
+    if not calls:
+        return {}
+    moments = {call: Moments() for call in calls}
+    for numbers, count in rows():
+        for call, found in moments.items():
+            found.add(evaluate(call.arguments[0], numbers, {}), count)
+    bends = [call for call in calls if call.function == "poly"]
+    if bends:
+        _add_products({call: moments[call] for call in bends}, rows)
+    return moments
+
+
+def _add_products(moments: Mapping[Call, Moments], rows: Pass) -> None:
+    gram = {call: np.zeros((degree_of(call) + 1,) * 2) for call in moments}
+    for numbers, count in rows():
+        for call, found in moments.items():
+            middle, half = found.place
+            u = (evaluate(call.arguments[0], numbers, {}) - middle) / half
+            p = legendre.legvander(u, degree_of(call))
+            gram[call] += (p if count is None else p * count[:, None]).T @ p
+    for call, found in moments.items():
+        found.gram = gram[call]
+
+
+def learned_of(call: Call, found: Moments) -> Standard | Basis:
+    """What center(), scale() or poly() does, from the moments of its argument.
 
     Raises
     ------
     DataError
         If there are too few distinct values to scale, or for the degree of a polynomial.
     """
-    calls = dict.fromkeys(c for n in nodes for c in calls_in(n) if c.function in LEARNED)
-    if not calls:
-        return {}
-    moments = {call: _Moments() for call in calls}
-    for numbers in rows():
-        for call, found in moments.items():
-            found.add(evaluate(call.arguments[0], numbers, {}))
-    learned: dict[Call, Standard | Basis] = {
-        call: _standard(call, found) for call, found in moments.items() if call.function != "poly"
-    }
-    bends = [call for call in calls if call.function == "poly"]
-    return learned | (_bases({c: moments[c] for c in bends}, rows) if bends else {})
-
-
-class _Moments:
-    """Count, mean, sum of squares about the mean, and range of what was added.
-
-    Parts are merged by the update of Chan, Golub and LeVeque (1983),
-    doi:10.1080/00031305.1983.10483115.
-    """
-
-    def __init__(self) -> None:
-        self.n = 0
-        self.mean = self.square = 0.0
-        self.low, self.high = np.inf, -np.inf
-
-    def add(self, x: Floats) -> None:
-        if not len(x):
-            return
-        mean, n = float(x.mean()), self.n + len(x)
-        gap = mean - self.mean
-        self.square += float(((x - mean) ** 2).sum()) + gap**2 * self.n * len(x) / n
-        self.mean += gap * len(x) / n
-        self.n = n
-        self.low, self.high = min(self.low, float(x.min())), max(self.high, float(x.max()))
-
-
-def _standard(call: Call, found: _Moments) -> Standard:
     if call.function == "center":
         return Standard(found.mean, 1.0)
+    if call.function == "poly":
+        assert found.gram is not None
+        return Basis(*found.place, _orthonormal(call, found.gram))
     if not found.high > found.low:
         raise DataError(f"{call} cannot be computed: every row has the value {found.low:g}")
     return Standard(found.mean, float(np.sqrt(found.square / (found.n - 1))))
 
 
-def _bases(moments: Mapping[Call, _Moments], rows: Pass) -> dict[Call, Standard | Basis]:
-    degree = {call: _degree(call) for call in moments}
-    gram = {call: np.zeros((degree[call] + 1,) * 2) for call in moments}
-    place = {
-        call: (0.5 * (m.low + m.high), 0.5 * (m.high - m.low) or 1.0) for call, m in moments.items()
-    }
-    for numbers in rows():
-        for call, (middle, half) in place.items():
-            u = (evaluate(call.arguments[0], numbers, {}) - middle) / half
-            p = legendre.legvander(u, degree[call])
-            gram[call] += p.T @ p
-    return {call: Basis(*place[call], _orthonormal(call, gram[call])) for call in moments}
+def nodes(degree: int, place: tuple[float, float]) -> Floats:
+    """Points of a range at which polynomials of a degree are told apart well."""
+    middle, half = place
+    return np.asarray(middle + half * legendre.leggauss(degree + 1)[0])
 
 
-def _degree(call: Call) -> int:
+def in_terms_of(old: Standard | Basis, new: Standard | Basis) -> Floats:
+    """What was learned from more rows, as combinations of what was learned from some.
+
+    Returns
+    -------
+    ndarray, shape (degree + 1, degree)
+        Weights of a constant and of each old column, for each new one.
+    """
+    if isinstance(old, Basis) and isinstance(new, Basis):
+        degree = old.transform.shape[1]
+        x = nodes(degree, (old.middle, old.half))
+        before, after = (
+            legendre.legvander((x - b.middle) / b.half, degree) @ b.transform for b in (old, new)
+        )
+        return np.asarray(np.linalg.solve(np.column_stack([np.ones(len(x)), before]), after))
+    assert isinstance(old, Standard)
+    assert isinstance(new, Standard)
+    return np.array([[(old.mean - new.mean) / new.sd], [old.sd / new.sd]])
+
+
+def same_learned(old: Standard | Basis, new: Standard | Basis) -> bool:
+    """Whether two sets of rows taught the same."""
+    if isinstance(old, Basis) and isinstance(new, Basis):
+        place = (old.middle, old.half) == (new.middle, new.half)
+        return place and np.array_equal(old.transform, new.transform)
+    return old == new
+
+
+def degree_of(call: Call) -> int:
+    """The degree in poly(x, degree)."""
     degree = call.arguments[1]
     assert isinstance(degree, Number)
     return int(degree.value)

@@ -205,8 +205,9 @@ def watched(connection: Any, progress: Callable[[float], None]) -> Callable[[Any
         with ThreadPoolExecutor(1) as pool:
             job = pool.submit(result.fetchnumpy)
             try:
-                while not job.done():
-                    wait([job], timeout=0.1)
+                done = False
+                while not done:  # at least once, however quick the query
+                    done = bool(wait([job], timeout=0.1).done)
                     progress(max(0.0, connection.query_progress()) / 100.0)
             except BaseException:
                 connection.interrupt()
@@ -228,16 +229,16 @@ def write_table(table: Table, path: str) -> None:
     if not lower.endswith((".csv", *PARQUET_ENDINGS)):
         raise DataError(f'"{path}": the ending says what to write; allowed are .csv and .parquet')
     options = "FORMAT csv, HEADER" if lower.endswith(".csv") else "FORMAT parquet"
-    copy_columns({k: _writable(v) for k, v in table.items()}, path, options)
+    copy_columns([{k: _writable(v) for k, v in table.items()}], path, options)
 
 
-def copy_columns(columns: dict[str, AnyArray], path: str, options: str) -> None:
+def copy_columns(parts: Sequence[dict[str, AnyArray]], path: str, options: str) -> None:
     """Write columns to a file beside `path` and move it there when it is whole.
 
     Parameters
     ----------
-    columns : dict of ndarray
-        Equally long columns.
+    parts : sequence of dict of ndarray
+        Equally long columns; several parts stand below each other, their columns by name.
     path : str
         Where the file goes.
     options : str
@@ -254,14 +255,17 @@ def copy_columns(columns: dict[str, AnyArray], path: str, options: str) -> None:
     try:
         with duckdb.connect() as connection:
             where = f"{text_literal(target)} ({options}, USE_TMP_FILE false)"
-            connection.execute(f"COPY (SELECT * FROM columns) TO {where}")
+            for i, columns in enumerate(parts):
+                connection.execute(f"CREATE TABLE part{i} AS SELECT * FROM columns")
+                assert columns  # which DuckDB found by their name in the statement
+            every = " UNION ALL BY NAME ".join(f"FROM part{i}" for i in range(len(parts)))
+            connection.execute(f"COPY ({every}) TO {where}")
         os.replace(target, path)
     except (duckdb.Error, OSError) as error:
         raise DataError(f'"{path}" cannot be written: {explain(error)}') from error
     finally:
         if os.path.exists(target):
             os.remove(target)
-    assert columns  # which DuckDB found by their name in the statement
 
 
 def text_literal(value: str) -> str:

@@ -168,7 +168,7 @@ def holds_categories(column: Any) -> bool:
             return False
     values = column.tolist() if kind == "pandas" else _array(column)
     if isinstance(values, np.ndarray) and values.dtype.kind != "O":
-        return values.dtype.kind == "b"
+        return values.dtype.kind in "bUT"
     items = list(values)
     found = {type(v) for v in items} - {type(None)}
     absent = {type(v) for v in items if isinstance(v, float) and v != v}

@@ -14,7 +14,7 @@ from partialpool.errors import DataError
 def as_labels(values: Any) -> AnyArray:
     """Return the labels as a 1-D array; anything NumPy would convert is kept as objects."""
     if isinstance(values, np.ndarray) and values.ndim == 1:
-        return values
+        return values.astype(object) if values.dtype.kind == "T" else values
     items = list(values)
     kinds = {type(v) for v in items}
     if len(kinds) == 1 and next(iter(kinds)) in (int, float, bool):
@@ -118,6 +118,43 @@ def unify(first: AnyArray, second: AnyArray) -> tuple[AnyArray, tuple[Ints, Ints
     )
     codes, distinct = number(joined)
     return distinct, (codes[: len(first)], codes[len(first) :])
+
+
+def is_text(labels: AnyArray) -> bool:
+    """Whether every label is text."""
+    if labels.dtype.kind == "U":
+        return True
+    return labels.dtype.kind == "O" and all(isinstance(v, str) for v in labels.tolist())
+
+
+def typed(labels: AnyArray, name: str) -> AnyArray:
+    """Labels that a file can hold: all of one type."""
+    if labels.dtype.kind == "U":
+        return labels.astype(object)
+    kinds = sorted({type(v).__name__ for v in labels.tolist()}) if labels.dtype == object else []
+    if len(kinds) > 1:
+        raise DataError(
+            f'the labels of "{name}" are of several types ({", ".join(kinds)}); a file holds '
+            "one: make them all text"
+        )
+    return labels
+
+
+def refuse_unlike(name: str, first: AnyArray, second: AnyArray) -> None:
+    """Refuse to keep 7 and "7" apart where one side was read with another type."""
+    kinds = [_kind(v) for v in (first, second)]
+    if set(kinds) == {"text", "numbers"}:
+        raise DataError(
+            f'the labels of "{name}" are {kinds[0]} on one side ({shown(first[:2])}) and '
+            f"{kinds[1]} on the other ({shown(second[:2])}), so no group would be in both; "
+            "convert one of them"
+        )
+
+
+def _kind(labels: AnyArray) -> str:
+    if labels.dtype.kind in "iuf":
+        return "numbers"
+    return "text" if is_text(labels) else "other"
 
 
 def texts(labels: AnyArray) -> AnyArray:

@@ -1,16 +1,20 @@
-"""From rows to a `Design`: levels, means and bases learned from the rows that are used."""
+"""From what is known of rows to a `Design`: levels, means and bases.
+
+First every column that the formula can lead to is named, with all levels of each category: sums
+of these can be added to those of other rows, which may have other levels. Which of the columns
+a model takes follows when all rows are known.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from partialpool._typing import AnyArray, Bools, Floats, Ints
+from partialpool._typing import AnyArray, Ints
 from partialpool.data import coding
-from partialpool.data.coding import Coded, Variable
-from partialpool.data.counts import event_rules
+from partialpool.data.coding import Coded, Column, Part, Variable
 from partialpool.data.design import (
     Categories,
     Design,
@@ -18,226 +22,112 @@ from partialpool.data.design import (
     Factor,
     coded_name,
     column_of,
-    mixed_radix,
     number_names,
     written_levels,
 )
-from partialpool.data.expressions import learn
+from partialpool.data.expressions import Learned
 from partialpool.data.labels import as_labels, shown, texts
-from partialpool.data.rules import LARGEST, RULES, Rule, no_rows
-from partialpool.data.source import Chunk, Source
+from partialpool.data.survey import Survey
 from partialpool.errors import DataError
 from partialpool.formula import Mixed
-from partialpool.formula.counts import PROPORTIONS
 from partialpool.formula.mixed import is_categorical
-from partialpool.formula.tree import GroupTerm, Name
+from partialpool.formula.tree import Expression, GroupTerm, Name
 
 MOST_LEVELS = 1_000
 """A categorical predictor of more levels is refused: groups belong in a group term."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Usable:
-    """The rows of a source that miss nothing, and how many there are of each label.
-
-    Parameters
-    ----------
-    source : Source
-        All rows.
-    roles : Mixed
-        Which column plays which part.
-    n_rows, n_used : int
-        Rows, and rows that miss nothing.
-    counts : mapping
-        Used rows of each label of each column of labels.
-    keys : tuple of ndarray
-        For each group term, the combinations of labels that occur among the used rows.
-    """
-
-    source: Source
-    roles: Mixed
-    n_rows: int
-    n_used: int
-    counts: Mapping[str, Ints]
-    keys: tuple[Ints, ...]
-
-    def chunks(self) -> Iterator[Chunk]:
-        """Go through the used rows once."""
-        return used_rows(self.source.chunks(), self.roles)
-
-    def sample(self) -> Iterator[Chunk]:
-        """Go through enough of the used rows for rough means."""
-        return used_rows(self.source.sample(), self.roles)
-
-
-def used_rows(chunks: Iterable[Chunk], roles: Mixed) -> Iterator[Chunk]:
-    """Go through the rows that miss nothing; the sd of a summary of one row is not missing."""
-    for chunk in chunks:
-        filled = _fill_unused_sd(chunk, roles)
-        keep = filled.whole()
-        yield filled if keep.all() else filled.part(keep)
-
-
-def _fill_unused_sd(chunk: Chunk, roles: Mixed) -> Chunk:
-    if roles.count is None or roles.sd is None:
-        return chunk
-    n, sd = chunk.numbers[roles.count.name], chunk.numbers[roles.sd.name]
-    return replace(chunk, numbers={**chunk.numbers, roles.sd.name: np.where(n == 1, 0.0, sd)})
-
-
-def survey(source: Source, roles: Mixed) -> Usable:
-    """Check every value of the rows, and count labels and combinations of them.
-
-    Raises
-    ------
-    DataError
-        If no row is complete, or a value is infinite or not allowed in its role; the message
-        says which rows.
-    """
-    total = used = 0
-    counts = {name: np.zeros(len(v), dtype=np.int64) for name, v in source.labels.items()}
-    keys: list[list[Ints]] = [[] for _ in roles.groups]
-    rules = _rules(roles)
-    for whole in source.chunks():
-        total += len(whole)
-        filled = _fill_unused_sd(whole, roles)
-        chunk = filled.part(filled.whole())
-        used += len(chunk)
-        for name, rule in rules:
-            if _broken(chunk, name, rule).any():
-                raise _explained(source, roles, name, rule)
-        for name, codes in chunk.codes.items():
-            counts[name] += np.bincount(codes, minlength=len(counts[name]))
-        for found, term in zip(keys, roles.groups, strict=True):
-            found.append(_keys(chunk, term, source.labels))
-    if used == 0:
-        raise no_rows(total, roles)
-    distinct = tuple(np.unique(np.concatenate(found)) for found in keys)
-    return Usable(source, roles, total, used, counts, distinct)
-
-
-def _rules(roles: Mixed) -> list[tuple[str, Rule]]:
-    if roles.family is not None:
-        assert isinstance(roles.outcome, Name)
-        size = None if roles.size is None else roles.size.name
-        special = event_rules(roles.outcome.name, size, proportion=roles.family in PROPORTIONS)
-        others = [n.name for n in (*roles.numbers, *roles.plain)]
-        known = dict(special)
-        return special + [
-            (name, RULES["outcome"]) for name in dict.fromkeys(others) if name not in known
-        ]
-    by_role = {k: getattr(roles, k) for k in ("se", "weights", "count", "sd")}
-    special = [(name.name, RULES[role]) for role, name in by_role.items() if name is not None]
-    others = [n.name for n in (*roles.numbers, *roles.plain) if n not in roles.precision]
-    return special + [(name, RULES["outcome"]) for name in dict.fromkeys(others)]
-
-
-def _broken(chunk: Chunk, name: str, rule: Rule) -> Bools:
-    if name not in chunk.numbers:  # a category
-        return np.zeros(len(chunk), dtype=bool)
-    values = chunk.numbers[name]
-    return ~(rule.holds(values) & (np.abs(values) <= LARGEST))
-
-
-def _explained(source: Source, roles: Mixed, name: str, rule: Rule) -> DataError:
-    """The error that names the first rows that break a rule."""
-    rows, values, labels = find(
-        source, roles, lambda c: _broken(c, name, rule), lambda c: c.numbers[name]
-    )
-    first = slice(5)
-    return rule.broken(
-        name, values[first].tolist(), (rows[first] + 1).tolist(), len(rows), shown(labels[first])
-    )
-
-
-def find(
-    source: Source,
-    roles: Mixed,
-    bad: Callable[[Chunk], Bools],
-    value: Callable[[Chunk], Floats],
-) -> tuple[Ints, Floats, AnyArray]:
-    """Positions of bad rows in order, a value of each, and the labels of their groups."""
-    group = roles.factors[0].name
-    found = []
-    for chunk in used_rows(source.chunks(numbered=True), roles):
-        part = chunk.part(bad(chunk))
-        assert part.rows is not None
-        found.append((part.rows, value(part), source.labels[group][part.codes[group]]))
-    rows, values, labels = (np.concatenate(v) for v in zip(*found, strict=True))
-    order = np.argsort(rows, kind="stable")
-    return rows[order], values[order], labels[order]
-
-
-def _keys(chunk: Chunk, term: GroupTerm, labels: Mapping[str, AnyArray]) -> Ints:
-    names = [n.name for n in term.factor]
-    sizes = [len(labels[n]) for n in names]
-    key, _ = mixed_radix([chunk.codes[n] for n in names], sizes)
-    if len(names) == 1:
-        return np.flatnonzero(np.bincount(key, minlength=sizes[0]))
-    return np.unique(key)
-
-
-# levels and columns ---------------------------------------------------------------------------
-
-
-def design(rows: Usable) -> Design:
-    """Learn a design from the rows that are used.
-
-    Raises
-    ------
-    DataError
-        If a predictor has one level or very many, or a function is not finite in some row.
-    """
-    roles, labels = rows.roles, rows.source.labels
-    categories: dict[Variable, Categories] = {
-        v: _categories(v, rows)
+def expressions(roles: Mixed, names: frozenset[str]) -> list[Expression]:
+    """The expressions of columns of numbers; those named hold categories."""
+    numeric = [
+        v
         for v in roles.variables
-        if is_categorical(v) or (isinstance(v, Name) and v.name in rows.source.texts)
-    }
-    numeric = [v for v in roles.variables if v not in categories]
-    learned = learn(
-        [roles.outcome, *roles.offsets, *numeric], lambda: (c.numbers for c in rows.chunks())
-    )
-    variables: dict[Variable, Coded] = {
-        v: categories[v].coded if v in categories else number_names(v, learned)
-        for v in roles.variables
-    }
+        if not is_categorical(v) and not (isinstance(v, Name) and v.name in names)
+    ]
+    return [roles.outcome, *roles.offsets, *numeric]
+
+
+def complete_columns(
+    roles: Mixed, categories: Mapping[Variable, Categories], learned: Learned
+) -> Design:
+    """Name every column that the formula can lead to; the groups are not known yet."""
+    variables = coded_variables(roles, categories, learned)
+    none = np.array([], dtype=np.int64)
     effects = tuple(
         Effects(
-            _factor(term, keys, labels),
-            coding.columns(term.intercept, term.terms, variables),
+            Factor(term.factor_name, tuple(n.name for n in term.factor), (), none, none),
+            coding.complete(term.intercept, term.terms, variables),
             term.correlated,
         )
-        for term, keys in zip(roles.groups, rows.keys, strict=True)
+        for term in roles.groups
     )
-    columns = coding.columns(roles.intercept, roles.terms, variables)
+    columns = coding.complete(roles.intercept, roles.terms, variables)
     return Design(roles, categories, learned, columns, effects)
 
 
-def _categories(variable: Variable, rows: Usable) -> Categories:
-    name = column_of(variable)
-    found = rows.source.labels[name]
-    labels = found[rows.counts[name] > 0]
+def complete_design(
+    found: Survey, categories: Mapping[Variable, Categories], learned: Learned
+) -> Design:
+    """Name every column that the formula can lead to, with all levels of each category."""
+    design = complete_columns(found.roles, categories, learned)
+    factors = (
+        factor_of(term, keys, found.labels)
+        for term, keys in zip(found.roles.groups, found.keys, strict=True)
+    )
+    effects = (replace(e, factor=f) for e, f in zip(design.effects, factors, strict=True))
+    return replace(design, effects=tuple(effects))
+
+
+def coded_variables(
+    roles: Mixed, categories: Mapping[Variable, Categories], learned: Learned
+) -> dict[Variable, Coded]:
+    """What each variable is in columns."""
+    return {
+        v: categories[v].coded if v in categories else number_names(v, learned)
+        for v in roles.variables
+    }
+
+
+def levels(
+    roles: Mixed, texts_: frozenset[str], labels: Mapping[str, AnyArray], n: Mapping[str, Ints]
+) -> dict[Variable, Categories]:
+    """Levels of each category, from the labels of its column and how many used rows have each.
+
+    Raises
+    ------
+    DataError
+        If a category has very many levels, holds numbers written as text, or levels that its
+        C() does not name.
+    """
+    return {
+        v: _categories(v, labels[column_of(v)], n[column_of(v)])
+        for v in roles.variables
+        if is_categorical(v) or (isinstance(v, Name) and v.name in texts_)
+    }
+
+
+def _categories(variable: Variable, found: AnyArray, n: Ints) -> Categories:
+    labels, counts = found[n > 0], n[n > 0]
     _refuse_numbers_in_text(variable, labels)
-    written = written_levels(variable)
-    if written:
-        labels = _as_written(variable, written, labels)
-    if len(labels) < 2:
-        raise DataError(
-            f"the predictor {variable} has one level only, {shown(labels)}, in the rows used; "
-            "leave it out"
-        )
     if len(labels) > MOST_LEVELS:
         raise DataError(
             f"the predictor {variable} has {len(labels):,} levels; a predictor may have "
             f"{MOST_LEVELS:,}: if it names groups, write (1 | {variable})"
         )
-    return Categories(labels, coded_name(variable, texts(labels).tolist()))
+    written = written_levels(variable)
+    if written:
+        labels, counts = _as_written(variable, written, labels, counts)
+    return named_levels(variable, labels, counts)
+
+
+def named_levels(variable: Variable, labels: AnyArray, counts: Ints) -> Categories:
+    """Levels with the names that coefficients give them."""
+    return Categories(labels, coded_name(variable, texts(labels).tolist()), counts)
 
 
 def _refuse_numbers_in_text(variable: Variable, labels: AnyArray) -> None:
     """Numbers with a slip among them ("1.5", "oops") are not meant as categories."""
-    if is_categorical(variable) or labels.dtype.kind != "O":
+    if is_categorical(variable) or labels.dtype.kind not in "OUT":
         return
     found = [v for v in labels.tolist() if isinstance(v, str)]
     words = [v for v in found if not _reads_as_number(v)]
@@ -257,39 +147,37 @@ def _reads_as_number(text: str) -> bool:
     return True
 
 
-def _as_written(variable: Variable, written: tuple[str | float, ...], labels: AnyArray) -> AnyArray:
-    """The levels in the order written; each must be in the data, and no other."""
+def _as_written(
+    variable: Variable, written: Sequence[str | float], labels: AnyArray, n: Ints
+) -> tuple[AnyArray, Ints]:
+    """The levels in the order written, those without a row too; there may be no other."""
     found = labels.tolist()
-    chosen = []
-    for level in written:
-        same = [v for v in found if v == level or (isinstance(level, str) and str(v) == level)]
-        if not same:
-            raise DataError(
-                f'{variable}: no row used has the level "{level}"; the levels are {shown(found)}'
-            )
-        chosen.append(same[0])
-    others = [v for v in found if v not in chosen]
+    at = [next((i for i, v in enumerate(found) if same_level(v, w)), -1) for w in written]
+    others = [v for i, v in enumerate(found) if i not in at]
     if others:
         raise DataError(
             f"{variable} does not name {shown(others)}, which the data hold; name every level"
         )
-    return as_labels(chosen)
+    chosen = [w if i < 0 else found[i] for i, w in zip(at, written, strict=True)]
+    return as_labels(chosen), np.array([0 if i < 0 else n[i] for i in at], dtype=np.int64)
 
 
-def _factor(term: GroupTerm, keys: Ints, labels: Mapping[str, AnyArray]) -> Factor:
+def same_level(label: object, written: object) -> bool:
+    """Whether a label is meant by a level as written."""
+    return label == written or (isinstance(written, str) and str(label) == written)
+
+
+def factor_of(term: GroupTerm, keys: Ints, labels: Mapping[str, AnyArray]) -> Factor:
+    """The groups of a term, from the combinations of labels that occur."""
     names = tuple(n.name for n in term.factor)
-    levels = tuple(labels[n] for n in names)
-    if len(keys) < 2:
-        raise DataError(
-            f'the grouping factor "{term.factor_name}" has one group only; two or more are needed'
-        )
+    every = tuple(labels[n] for n in names)
     rest, parts = keys, []
-    for level in reversed(levels):
+    for level in reversed(every):
         rest, code = np.divmod(rest, len(level))
         parts.append(level[code])
     parts.reverse()
     return Factor(
-        term.factor_name, names, levels, keys, parts[0] if len(parts) == 1 else _joined(parts)
+        term.factor_name, names, every, keys, parts[0] if len(parts) == 1 else _joined(parts)
     )
 
 
@@ -300,3 +188,77 @@ def _joined(parts: list[AnyArray]) -> AnyArray:
     for text in others:
         joined = np.strings.add(np.strings.add(joined, ":"), text)
     return joined.astype(object)
+
+
+# which of the columns a model takes -----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chosen:
+    """Positions of the columns of X, and of each Z, among those of a complete design."""
+
+    x: Ints
+    z: tuple[Ints, ...]
+
+
+def finished(complete: Design) -> tuple[Design, Chosen]:
+    """Choose the columns of a model: categories as differences from their first level.
+
+    Raises
+    ------
+    DataError
+        If a predictor has one level, a level that C() names has no row, or a factor one group.
+    """
+    for whole in complete.effects:
+        if len(whole.factor.keys) < 2:
+            raise DataError(
+                f'the grouping factor "{whole.factor.name}" has one group only; two or more '
+                "are needed"
+            )
+    kept = {v: np.flatnonzero(c.n > 0) for v, c in complete.categories.items()}
+    categories = {v: _checked(v, complete.categories[v], k) for v, k in kept.items()}
+    roles = complete.roles
+    variables = coded_variables(roles, categories, complete.learned)
+
+    def places(columns: Sequence[Column], among: Sequence[Column]) -> Ints:
+        at = {frozenset(c.parts): i for i, c in enumerate(among)}
+        parts = (
+            frozenset(
+                Part(p.variable, int(kept[p.variable][p.index]) if p.variable in kept else p.index)
+                for p in c.parts
+            )
+            for c in columns
+        )
+        return np.array([at[p] for p in parts], dtype=np.int64)
+
+    columns = coding.columns(roles.intercept, roles.terms, variables)
+    effects = tuple(
+        replace(e, columns=coding.columns(term.intercept, term.terms, variables))
+        for e, term in zip(complete.effects, roles.groups, strict=True)
+    )
+    chosen = Chosen(
+        places(columns, complete.columns),
+        tuple(
+            places(e.columns, whole.columns)
+            for e, whole in zip(effects, complete.effects, strict=True)
+        ),
+    )
+    return replace(complete, categories=categories, columns=columns, effects=effects), chosen
+
+
+def _checked(variable: Variable, categories: Categories, kept: Ints) -> Categories:
+    labels = categories.labels[kept]
+    if written_levels(variable) and len(kept) < len(categories.labels):
+        gone = next(
+            v for v, n in zip(categories.labels.tolist(), categories.n, strict=True) if n == 0
+        )
+        raise DataError(
+            f'{variable}: no row used has the level "{gone}"; the levels are '
+            f"{shown(labels.tolist())}"
+        )
+    if len(labels) < 2:
+        raise DataError(
+            f"the predictor {variable} has one level only, {shown(labels)}, in the rows used; "
+            "leave it out"
+        )
+    return named_levels(variable, labels, categories.n[kept])

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from partialpool.data import duck, files, sql_source, structure
+from partialpool.data import mixed_sql, structure
 from partialpool.data.accumulate import cross_products
 from partialpool.data.clusters import Clusters
+from partialpool.data.coding import Variable
+from partialpool.data.count_table import CountTable
 from partialpool.data.cross_products import CrossProducts
-from partialpool.data.design import Design
-from partialpool.data.excel import is_workbook, read_excel
-from partialpool.data.learning import design, survey
-from partialpool.data.read import Progress, checked_kind, handing_back
+from partialpool.data.design import Categories, Design
+from partialpool.data.expressions import Moments, learn, learned_of
+from partialpool.data.learning import complete_design, expressions, finished, levels
+from partialpool.data.mixed_statistics import MixedStatistics
+from partialpool.data.read import Progress, handing_back, opened
 from partialpool.data.redundancy import without_redundant
-from partialpool.data.source import Source, from_frame
+from partialpool.data.source import from_frame
+from partialpool.data.survey import Survey, Usable, survey, without_small
 from partialpool.data.table import Table
-from partialpool.errors import DataError
 from partialpool.formula import Mixed
+from partialpool.formula.tree import Call
 from partialpool.notices import Notice
 
 
@@ -38,6 +42,8 @@ class MixedReading:
         What to know about the coding and the groups.
     like : callable
         Hands results back in the kind of frame that came in.
+    kept : MixedStatistics or CountTable
+        What more rows can be added to.
     """
 
     statistics: CrossProducts
@@ -45,6 +51,7 @@ class MixedReading:
     design: Design
     notices: tuple[Notice, ...]
     like: Callable[[Table], Any]
+    kept: MixedStatistics | CountTable
 
 
 def read_mixed(roles: Mixed, data: Any, *, progress: Progress | None = None) -> MixedReading:
@@ -66,30 +73,63 @@ def read_mixed(roles: Mixed, data: Any, *, progress: Progress | None = None) -> 
     ColumnError
         If a column of the formula is missing.
     """
-    rows = survey(source_of(roles, data, progress), roles)
-    learned = design(rows)
-    found, clusters = cross_products(learned, rows)
-    learned, found, clusters, left_out = without_redundant(learned, found, clusters)
-    notices = (*left_out, *structure.notices(learned, found, rows))
-    return MixedReading(found, clusters, learned, notices, handing_back(data))
+    kept, clusters = read_kept(roles, data, progress=progress)
+    return reading(kept, clusters, handing_back(data))
 
 
-def source_of(roles: Mixed, data: Any, progress: Progress | None) -> Source:
-    """The rows of data of any kind."""
-    if is_workbook(data):
-        return from_frame(read_excel(files.existing(data)), "mapping", roles)
-    if files.are_paths(data):
-        opened = files.open_file(data, roles)
-        fetch = files.watched(opened.connection, progress) if progress else duck.fetch_now
-        return sql_source.from_relation(
-            opened.relation, roles, text_labels=opened.text_labels, fetch=fetch
-        )
-    kind = checked_kind(data)
-    if kind == "duckdb":
-        return sql_source.from_relation(data, roles)
-    if kind == "pyspark":
-        raise DataError(
-            "a Spark DataFrame is reduced where it is for one group term without predictors; for "
-            "this formula give what it collects to, data.toArrow(), or write it to Parquet files"
-        )
-    return from_frame(data, kind, roles)
+def read_kept(
+    roles: Mixed, data: Any, *, progress: Progress | None = None, min_cell: int = 1
+) -> tuple[MixedStatistics, Clusters | None]:
+    """Reduce data to statistics to which those of other rows can be added; as `read_mixed`.
+
+    Rows of groups, and of levels of categories, of fewer than `min_cell` rows are left out.
+    """
+    with opened(data, roles, progress) as found:
+        if found.engine is not None:
+            return mixed_sql.read(
+                found.engine, roles, text_labels=found.text_labels, min_cell=min_cell
+            )
+        rows = survey(from_frame(found.data, found.kind, roles), roles)
+    known, withheld = rows.survey, (0, 0)
+    if min_cell > 1:
+        rows, withheld = without_small(rows, min_cell)
+    design, moments = learned_design(rows)
+    products, clusters = cross_products(design, rows)
+    dropped = known.n_rows - known.n_used
+    products = replace(products, n_rows=known.n_rows, n_dropped=dropped)
+    kept = MixedStatistics(design, products, moments, rows.survey.absent, withheld=withheld)
+    return kept, clusters
+
+
+def learned_design(rows: Usable) -> tuple[Design, dict[Call, Moments]]:
+    """Every column that the formula can lead to, learned from rows in memory."""
+    known = rows.survey
+    categories = levels_of(known)
+    nodes = expressions(known.roles, known.texts)
+    moments = learn(nodes, lambda: ((c.numbers, c.count) for c in rows.chunks()))
+    learned = {call: learned_of(call, m) for call, m in moments.items()}
+    return complete_design(known, categories, learned), moments
+
+
+def levels_of(known: Survey) -> dict[Variable, Categories]:
+    """Levels of each category."""
+    return levels(known.roles, known.texts, known.labels, known.counts)
+
+
+def reading(
+    kept: MixedStatistics, clusters: Clusters | None, like: Callable[[Table], Any]
+) -> MixedReading:
+    """Choose the columns of the model, and say what is to be known about them.
+
+    Raises
+    ------
+    DataError
+        If a predictor has one level only, or a factor one group.
+    """
+    learned, chosen = finished(kept.design)
+    found = kept.products.only(chosen.x, chosen.z)
+    fewer = None if clusters is None else clusters.only(chosen.x)
+    learned, found, fewer, left_out = without_redundant(learned, found, fewer)
+    told = structure.notices(learned, found, kept.absent)
+    notices = (*left_out, *told, *structure.withheld(*kept.withheld))
+    return MixedReading(found, fewer, learned, notices, like, kept)

@@ -15,6 +15,8 @@ from partialpool.errors import DataError
 
 LOOKED_AT = 2000
 """Rows from which kinds are told."""
+MOST_COLUMNS = 10_000
+"""With more columns it takes minutes to look, and most of them are not needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ def preview(path: str | Path, *, rows: int = 5) -> tuple[Column, ...]:
     Raises
     ------
     DataError
-        If the file cannot be read.
+        If the file cannot be read, or is a CSV file of more than 10,000 columns.
     """
     text = str(path)
     if text.lower().endswith(EXCEL_ENDINGS):
@@ -73,11 +75,20 @@ def _open(connection: Any, path: str) -> Any:
         return connection.read_parquet(literal(path))
     if lower.endswith(files.CSV_ENDINGS):
         header = header_of(path, set())
+        _check_width(path, len(header.names))
         return connection.read_csv(
             literal(path), header=True, delimiter=header.delimiter, na_values=MISSING_WORDS
         )
     endings = ", ".join(files.CSV_ENDINGS + files.PARQUET_ENDINGS + EXCEL_ENDINGS)
     raise DataError(f'"{path}": the ending says what a file is; allowed are {endings}')
+
+
+def _check_width(path: str, columns: int) -> None:
+    if columns > MOST_COLUMNS:
+        raise DataError(
+            f'"{path}" has {columns:,} columns and at most {MOST_COLUMNS:,} are looked at: keep '
+            "those that are needed, or save it as Parquet"
+        )
 
 
 def _column(name: str, values: list[Any], rows: int) -> Column:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -20,6 +21,7 @@ from partialpool.data import (
     statements,
 )
 from partialpool.data.counts import CountStatistics
+from partialpool.data.csv_files import Wanted
 from partialpool.data.excel import is_workbook, read_excel
 from partialpool.data.labels import integers_if_plain
 from partialpool.data.statistics import GroupStatistics
@@ -90,20 +92,66 @@ COUNTS = _Way(counts.reduce, counts_sql.reduce, count_statements.given, counts_s
 
 
 def _read(roles: R, data: Any, progress: Progress | None, way: _Way[R, S]) -> Reading[S]:
+    with opened(data, roles, progress) as found:
+        if found.engine is None:
+            rows = frames.extract(found.data, found.kind, roles)
+            return Reading(way.from_rows(rows, roles).sorted(), handing_back(data))
+        statistics = way.by_sql(found.engine.naming(way.given(roles)), roles)
+    if found.text_labels:
+        labels = integers_if_plain(statistics.labels)
+        statistics = replace(statistics, labels=labels, labels_from_text=True).sorted()
+    return Reading(statistics, handing_back(data))
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Data of any kind, opened.
+
+    Parameters
+    ----------
+    data : frame, mapping or relation
+    kind : str
+        The library it comes from, or "mapping".
+    engine : Engine or None
+        Where the rows stay; no column is named yet. None for rows in memory.
+    text_labels : bool
+        Whether group columns were read as text, as CSV files hold nothing else.
+    what : str
+        In words, for the plan.
+    """
+
+    data: Any
+    kind: str
+    engine: sql.Engine | None
+    text_labels: bool = False
+    what: str = ""
+
+
+@contextmanager
+def opened(data: Any, roles: Wanted, progress: Progress | None = None) -> Iterator[Opened]:
+    """Open data of any kind; errors of their engine become ours, and files must not change."""
     if is_workbook(data):
         data = read_excel(files.existing(data))
     if files.are_paths(data):
-        return Reading(_read_file(data, roles, progress, way), as_table)
+        file = files.open_file(data, roles)
+        fetch = files.watched(file.connection, progress) if progress else duck.fetch_now
+        try:
+            with duck.translated():
+                engine = duck.DuckDB(file.relation, {}, fetch)
+                what = f"DuckDB reads {_files(file.names)}"
+                yield Opened(file.relation, "duckdb", engine, file.text_labels, what)
+        finally:
+            file.check_unchanged()
+        return
     kind = checked_kind(data)
     if kind == "duckdb":
         with duck.translated():
-            engine = duck.DuckDB(data, way.given(roles))
-            return Reading(way.by_sql(engine, roles), handing_back(data))
-    if kind == "pyspark":
+            yield Opened(data, kind, duck.DuckDB(data, {}), what="DuckDB reads the relation")
+    elif kind == "pyspark":
         with spark.translated():
-            return Reading(way.by_sql(spark.Spark(data, way.given(roles)), roles), as_table)
-    rows = frames.extract(data, kind, roles)
-    return Reading(way.from_rows(rows, roles).sorted(), handing_back(data))
+            yield Opened(data, kind, spark.Spark(data, {}), what="Spark reads the DataFrame")
+    else:
+        yield Opened(data, kind, None)
 
 
 def handing_back(data: Any) -> Callable[[Table], Any]:
@@ -134,25 +182,19 @@ TWO_PASSES = "and two passes (numpy.bincount) sum each group about its mean."
 
 
 def _explain(roles: R, data: Any, way: _Way[R, S], in_memory: str) -> str:
-    if files.are_paths(data):
-        opened = files.open_file(data, roles)
-        with duck.translated():
-            engine = duck.DuckDB(opened.relation, way.given(roles))
-            return _plan(f"DuckDB reads {_files(opened.names)}", way.plan(engine, roles))
-    kind = checked_kind(data)
-    if kind == "duckdb":
-        with duck.translated():
-            engine = duck.DuckDB(data, way.given(roles))
-            return _plan("DuckDB reads the relation", way.plan(engine, roles))
-    if kind == "pyspark":
-        with spark.translated():
-            on_spark = spark.Spark(data, way.given(roles))
-            return _plan("Spark reads the DataFrame", way.plan(on_spark, roles))
+    with opened(data, roles) as found:
+        if found.engine is None:
+            return told_in_memory(found.kind, roles, in_memory)
+        return told_plan(found.what, way.plan(found.engine.naming(way.given(roles)), roles))
+
+
+def told_in_memory(kind: str, roles: Wanted, sums: str) -> str:
+    """How rows in memory are reduced, in words."""
     name = "dict" if kind == "mapping" else kind
     columns = ", ".join(c.name for c in roles.columns)
     return (
         f"In memory ({name}): the columns {columns} become arrays, the labels are numbered,\n"
-        f"{in_memory} No query is run."
+        f"{sums} No query is run."
     )
 
 
@@ -160,7 +202,8 @@ def _files(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{len(names):,} files, {names[0]} and so on"
 
 
-def _plan(what: str, steps: Iterator[tuple[str, str]]) -> str:
+def told_plan(what: str, steps: Iterator[tuple[str, str]]) -> str:
+    """The statements with what each is for, numbered."""
     lines = [f"{what}; one record a group comes back."]
     for i, (purpose, statement) in enumerate(steps, 1):
         lines += ["", f"{i}. {purpose}:", statement]
@@ -183,21 +226,6 @@ def checked_kind(data: Any) -> str:
             "the path of a CSV or Parquet file (or a list of paths)"
         )
     return kind
-
-
-def _read_file(paths: files.Paths, roles: R, progress: Progress | None, way: _Way[R, S]) -> S:
-    opened = files.open_file(paths, roles)
-    fetch = files.watched(opened.connection, progress) if progress else duck.fetch_now
-    try:
-        with duck.translated():
-            engine = duck.DuckDB(opened.relation, way.given(roles), fetch)
-            statistics = way.by_sql(engine, roles)
-    finally:
-        opened.check_unchanged()
-    if opened.text_labels:
-        labels = integers_if_plain(statistics.labels)
-        return replace(statistics, labels=labels, labels_from_text=True).sorted()
-    return statistics
 
 
 def as_table(table: Table) -> Table:

@@ -9,7 +9,7 @@ import numpy as np
 
 from partialpool._typing import Floats, Ints
 from partialpool.data.clusters import Clusters
-from partialpool.data.cross_products import Block, Crossing, CrossProducts
+from partialpool.data.cross_products import CrossProducts
 from partialpool.data.design import Design
 from partialpool.data.labels import shown
 from partialpool.notices import Notice
@@ -27,28 +27,19 @@ def without_redundant(
     s = statistics
     total = sum(float(b.weight.sum()) for b in s.blocks[:1])
     kept = independent(s.xtx, ROUNDING * total * s.shift**2)
-    effects, blocks, chosen = list(design.effects), list(s.blocks), []
+    effects, chosen = list(design.effects), []
     notices = list(_told(s.coefficients, kept, "predictors"))
     for t, block in enumerate(s.blocks):
         own = independent(block.ztz.sum(axis=0), ROUNDING * total * block.shift**2)
         notices += _told(block.effects, own, f"effects that vary by {block.factor}")
         effects[t] = replace(effects[t], columns=tuple(effects[t].columns[i] for i in own))
-        blocks[t] = _block(block, own, kept)
         chosen.append(own)
     if not notices:
         return design, statistics, clusters, []
     columns = tuple(design.columns[i] for i in kept)
-    smaller = replace(
-        s,
-        coefficients=tuple(s.coefficients[i] for i in kept),
-        shift=s.shift[kept],
-        xtx=s.xtx[np.ix_(kept, kept)],
-        xty=s.xty[kept],
-        blocks=tuple(blocks),
-        crossings=tuple(_crossing(c, chosen) for c in s.crossings),
-    )
     fewer = None if clusters is None else clusters.only(kept)
-    return replace(design, columns=columns, effects=tuple(effects)), smaller, fewer, notices
+    smaller = replace(design, columns=columns, effects=tuple(effects))
+    return smaller, s.only(kept, chosen), fewer, notices
 
 
 def independent(gram: Floats, floor: Floats) -> Ints:
@@ -81,21 +72,3 @@ def _told(names: Sequence[str], kept: Ints, what: str) -> Iterator[Notice]:
             f"{'it is an exact combination' if one else 'they are exact combinations'} of those "
             "before, so the data cannot tell them apart.",
         )
-
-
-def _block(block: Block, own: Ints, kept: Ints) -> Block:
-    return replace(
-        block,
-        effects=tuple(block.effects[i] for i in own),
-        shift=block.shift[own],
-        ztz=block.ztz[:, own][:, :, own],
-        ztx=block.ztx[:, own][:, :, kept],
-        zty=block.zty[:, own],
-        x_mean=block.x_mean[:, kept],
-        constant=block.constant[kept],
-    )
-
-
-def _crossing(crossing: Crossing, chosen: Sequence[Ints]) -> Crossing:
-    first, second = chosen[crossing.first], chosen[crossing.second]
-    return replace(crossing, products=crossing.products[:, first][:, :, second])

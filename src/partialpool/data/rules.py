@@ -98,6 +98,36 @@ RULES: dict[str, Rule] = {
 }
 
 
+def not_finite(
+    what: str, values: Sequence[float], rows: Sequence[int] | None, count: int, groups: str
+) -> DataError:
+    """Build the error for an expression that is no finite number in some rows."""
+    found = ", ".join(f"{v:g}" for v in values)
+    if rows is not None:
+        found = ", ".join(f"{v:g} in row {r}" for v, r in zip(values, rows, strict=True))
+    more = f" and {count - len(values)} more" if count > len(values) else ""
+    return DataError(
+        f"{what} must be finite numbers; it is {found}{more} (group {groups}): log() takes "
+        "positive numbers, sqrt() 0 or more, and nothing is divided by 0"
+    )
+
+
+def rows_changed() -> DataError:
+    """Build the error for rows that one pass saw and another did not."""
+    return DataError(
+        "the rows changed while they were read: two passes over them saw different rows; "
+        "read a version that stays (a snapshot, a cached frame), and run again"
+    )
+
+
+def nothing_left(least: int) -> DataError:
+    """Build the error for rows that are all in small groups or levels."""
+    return DataError(
+        f"every row is in a group or a level of fewer than {least} rows, so nothing is left to "
+        "share; choose a smaller number"
+    )
+
+
 def overflow(roles: OneWay | Mixed) -> DataError:
     """Build the error for values whose weighted squares cannot be represented."""
     names = ", ".join(f'"{c.name}"' for c in roles.columns[1:])

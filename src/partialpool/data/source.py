@@ -1,10 +1,10 @@
-"""Rows in parts: what a linear mixed model reads, from memory or from DuckDB."""
+"""Rows in memory, in parts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -20,14 +20,16 @@ CHUNK = 2**17
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
-    """Some rows: numbers with NaN, and codes into `Source.labels` with -1, where missing.
+    """Some rows: numbers with NaN, and codes into `MemorySource.labels` with -1, where missing.
 
-    `rows` are their positions in the data, from 0; None where these were not asked for.
+    `rows` are their positions in the data, from 0, where these are known; `count` how many rows
+    of the data each stands for, where not one.
     """
 
     numbers: Mapping[str, Floats]
     codes: Mapping[str, Ints]
-    rows: Ints | None
+    rows: Ints | None = None
+    count: Floats | None = None
 
     def __len__(self) -> int:
         return len(next(iter((self.numbers or self.codes).values())))
@@ -38,6 +40,7 @@ class Chunk:
             {k: v[chosen] for k, v in self.numbers.items()},
             {k: v[chosen] for k, v in self.codes.items()},
             None if self.rows is None else self.rows[chosen],
+            None if self.count is None else self.count[chosen],
         )
 
     def whole(self) -> Bools:
@@ -50,50 +53,26 @@ class Chunk:
         return keep
 
 
-class Source(Protocol):
-    """Rows that can be gone through more than once.
+@dataclass(frozen=True, slots=True, eq=False)
+class MemorySource:
+    """Rows held in memory as arrays, which can be gone through more than once.
 
     `labels` holds the distinct labels of each column of groups or categories, sorted; `texts`
     names the predictors that are categories because of what they hold.
     """
 
-    @property
-    def labels(self) -> Mapping[str, AnyArray]:
-        """Distinct labels, sorted."""
-
-    @property
-    def texts(self) -> frozenset[str]:
-        """Predictors that are categories."""
-
-    def chunks(self, *, numbered: bool = False) -> Iterator[Chunk]:
-        """Go through all rows once, in parts; with their positions if asked for."""
-
-    def sample(self) -> Iterator[Chunk]:
-        """Go through enough rows for rough means."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class MemorySource:
-    """Rows held in memory as arrays."""
-
     labels: Mapping[str, AnyArray]
     texts: frozenset[str]
     data: Chunk
 
-    def chunks(self, *, numbered: bool = False) -> Iterator[Chunk]:  # noqa: ARG002 (always known)
-        """Go through all rows once, in parts."""
-        return in_chunks(self.data, self.labels)
+    def chunks(self) -> Iterator[Chunk]:
+        """Go through all rows once, in parts.
 
-    def sample(self) -> Iterator[Chunk]:
-        """Go through all rows: they are here."""
-        return in_chunks(self.data, self.labels)
-
-
-def in_chunks(rows: Chunk, labels: Mapping[str, AnyArray]) -> Iterator[Chunk]:
-    """Rows in parts, no smaller than the number of groups: each part costs a pass over these."""
-    step = max([CHUNK, *map(len, labels.values())])
-    for start in range(0, len(rows), step):
-        yield rows.part(slice(start, start + step))
+        No smaller than the number of groups: each part costs a pass over these.
+        """
+        step = max([CHUNK, *map(len, self.labels.values())])
+        for start in range(0, len(self.data), step):
+            yield self.data.part(slice(start, start + step))
 
 
 def from_frame(data: Any, kind: str, roles: Mixed) -> MemorySource:
@@ -129,8 +108,8 @@ def from_columns(
     )
     numbers = {name: frames.numbers(column[name], name) for name in wanted}
     frames.check_lengths({k: len(v) for k, v in (*codes.items(), *numbers.items())})
-    chunk = Chunk(numbers, codes, None)
-    return MemorySource(labels, texts, Chunk(numbers, codes, np.arange(len(chunk))))
+    chunk = Chunk(numbers, codes)
+    return MemorySource(labels, texts, replace(chunk, rows=np.arange(len(chunk))))
 
 
 def in_order(codes: Ints, labels: AnyArray) -> tuple[Ints, AnyArray]:

@@ -6,9 +6,9 @@ pass may mean a long job, NaN is looked for at the first try.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -78,6 +78,16 @@ class Spark:
     def columns(self) -> list[str]:
         return [field.name for field in self.frame.schema.fields]
 
+    def naming(self, given: Mapping[str, str]) -> Spark:
+        return replace(self, given=given)
+
+    def is_category(self, name: str) -> bool:
+        kind, its_name = self.type_of(name)
+        return kind == "text" or its_name == "boolean"
+
+    def text(self, value: str) -> str:
+        return f"CAST(X'{value.encode().hex()}' AS STRING)"  # whatever escapes the session reads
+
     def type_of(self, name: str) -> tuple[Kind, str]:
         field = self.frame.schema.fields[self.columns.index(name)]
         kind = field.dataType.simpleString()
@@ -106,6 +116,13 @@ class Spark:
             order = lab.sorted_order(labels)
             labels, sums = labels[order], {k: v[order] for k, v in sums.items()}
         return Groups(labels, sums, unlabelled)
+
+    def table(self, sql: str, labels: Sequence[str]) -> dict[str, AnyArray]:
+        found = self._query(sql).toArrow()
+        return {
+            k: _labels(found.column(k)) if k in labels else np.asarray(found.column(k))
+            for k in found.column_names
+        }
 
     def fetch(self, sql: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in self._query(sql).collect()]

@@ -16,7 +16,7 @@ from partialpool._typing import AnyArray
 from partialpool.data import labels as lab
 from partialpool.data.checked_rows import CheckedRows, count_values, first_text
 from partialpool.data.frames import check_column, not_a_number
-from partialpool.data.rules import LARGEST, no_rows, overflow
+from partialpool.data.rules import LARGEST, no_rows, overflow, rows_changed
 from partialpool.data.statements import COLUMNS, Statements
 from partialpool.data.statistics import GroupStatistics, without_rounding
 from partialpool.errors import DataError
@@ -59,11 +59,23 @@ class Engine(Protocol):
     def nan_plans(self) -> tuple[bool, ...]:
         """Whether NaN is looked for, at the first try and where that fails at the next."""
 
+    def naming(self, given: Mapping[str, str]) -> Engine:
+        """The same table, its columns named for other statements."""
+
     def type_of(self, name: str) -> tuple[Kind, str]:
         """What a column holds, and what the engine calls it."""
 
+    def is_category(self, name: str) -> bool:
+        """Whether a column holds text or truth values."""
+
+    def text(self, value: str) -> str:
+        """A text as it is written in a statement."""
+
     def groups(self, sql: str) -> Groups:
-        """Run a grouped query."""
+        """Run a query grouped by `g`."""
+
+    def table(self, sql: str, labels: Sequence[str]) -> dict[str, AnyArray]:
+        """Run a query that returns many rows: the named columns of labels, and numbers."""
 
     def fetch(self, sql: str) -> list[tuple[Any, ...]]:
         """Run a query that returns a few rows."""
@@ -207,10 +219,7 @@ def _second_pass(engine: Engine, sql: str, labels: AnyArray, used: AnyArray) -> 
     own = engine.groups(sql)
     same = own.labels.shape == labels.shape and bool((own.labels == labels).all())
     if not same or not np.array_equal(own.sums["used"], used):
-        raise DataError(
-            "the rows changed while they were read: two passes over them saw different rows; "
-            "read a version that stays (a snapshot, a cached frame), and run again"
-        )
+        raise rows_changed()
     return own.sums
 
 

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from partialpool._typing import AnyArray, Bools, Floats, Ints
-from partialpool.data.labels import as_labels, sorted_order, unify
+from partialpool.data.labels import as_labels, is_text, sorted_order, unify
 from partialpool.errors import DataError
 
 
@@ -163,12 +163,6 @@ class GroupStatistics:
         )
 
 
-def _is_text(labels: AnyArray) -> bool:
-    if labels.dtype.kind == "U":
-        return True
-    return labels.dtype.kind == "O" and all(isinstance(v, str) for v in labels.tolist())
-
-
 class OfGroups(Protocol):
     """Statistics with one record a group, of measurements or of counts."""
 
@@ -198,14 +192,14 @@ S = TypeVar("S", bound=OfGroups)
 
 def alike(first: S, second: S) -> tuple[S, S]:
     """Both, whole numbers that were read from text as text again if the other side has text."""
-    if _is_text(first.labels) == _is_text(second.labels):
+    if is_text(first.labels) == is_text(second.labels):
         return first, second
     return _spelled_out(first), _spelled_out(second)
 
 
 def _spelled_out(s: S) -> S:
     """Turn whole numbers that were read from text into that text again."""
-    if not s.labels_from_text or _is_text(s.labels):
+    if not s.labels_from_text or is_text(s.labels):
         return s
     labels, absent = (as_labels([str(v) for v in x.tolist()]) for x in (s.labels, s.absent))
     return replace(s, labels=labels, absent=absent)  # type: ignore[type-var]
@@ -226,7 +220,15 @@ def withheld(s: OfGroups, small: Bools) -> tuple[int, int]:
     return s.withheld[0] + groups, s.withheld[1] + int(s.n[small].sum())
 
 
-def both_withheld(first: OfGroups, second: OfGroups) -> tuple[int, int]:
+class Withholds(Protocol):
+    """Statistics from which groups may have been left out."""
+
+    @property
+    def withheld(self) -> tuple[int, int]:
+        """Groups, and rows in them, that were left out."""
+
+
+def both_withheld(first: Withholds, second: Withholds) -> tuple[int, int]:
     """Groups and rows left out on either side."""
     return first.withheld[0] + second.withheld[0], first.withheld[1] + second.withheld[1]
 

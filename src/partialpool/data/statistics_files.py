@@ -6,6 +6,7 @@ What such a file tells about the rows is in ``docs/statistics.md``; keep the two
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +14,20 @@ import numpy as np
 
 from partialpool._typing import AnyArray
 from partialpool.data import duck, files
+from partialpool.data.count_table import CountTable
 from partialpool.data.counts import CountStatistics
 from partialpool.data.csv_files import literal
+from partialpool.data.labels import typed
+from partialpool.data.mixed_files import (
+    mixed_parts,
+    read_mixed_parts,
+    read_table_parts,
+    table_parts,
+)
+from partialpool.data.mixed_statistics import MixedStatistics
 from partialpool.data.statistics import GroupStatistics
 from partialpool.errors import DataError
+from partialpool.formula import mixed, mixed_counts, parse
 from partialpool.formula.counts import PROPORTIONS
 
 VERSION = 1
@@ -24,6 +35,7 @@ VERSION = 1
 
 KEY = "partialpool_statistics"
 Groups = GroupStatistics | CountStatistics
+Kept = Groups | MixedStatistics | CountTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +73,7 @@ LAYOUTS = {
 """By the name that stands in the metadata as `model`."""
 
 
-def write_statistics(statistics: Groups, formula: str, path: str) -> None:
+def write_statistics(statistics: Kept, formula: str, path: str) -> None:
     """Write statistics to a Parquet file, whole or not at all.
 
     A group without a usable row is a record with n = 0.
@@ -73,17 +85,32 @@ def write_statistics(statistics: Groups, formula: str, path: str) -> None:
         written.
     """
     s = statistics
+    if isinstance(s, MixedStatistics | CountTable):
+        _write_parts(s, formula, path)
+        return
     model, layout = next((m, x) for m, x in LAYOUTS.items() if isinstance(s, x.kind))
     facts = {name: getattr(s, name) for name in layout.facts}
     facts |= {"model": model, "formula": formula, "records": s.n_groups + len(s.absent)}
     padding = np.zeros(len(s.absent))
     columns = {k: np.concatenate([getattr(s, k), padding]) for k in layout.numbers}
     columns["n"] = columns["n"].astype(np.int64)
-    labels = _labels(np.concatenate([s.labels, s.absent.astype(s.labels.dtype)]), s.factor)
-    write_records({"label": labels, **columns}, facts, path)
+    labels = typed(np.concatenate([s.labels, s.absent.astype(s.labels.dtype)]), s.factor)
+    write_records([{"label": labels, **columns}], facts, path)
 
 
-def write_records(columns: dict[str, AnyArray], facts: dict[str, Any], path: str) -> None:
+def _write_parts(s: MixedStatistics | CountTable, formula: str, path: str) -> None:
+    if isinstance(s, MixedStatistics):
+        model, family = "mixed", None
+        parts, facts = mixed_parts(s)
+    else:
+        model, family = "mixed_counts", s.roles.family
+        parts, facts = table_parts(s)
+    records = sum(len(p["i"]) for p in parts)
+    facts |= {"model": model, "formula": formula, "family": family, "records": records}
+    write_records(parts, facts, path)
+
+
+def write_records(parts: list[dict[str, AnyArray]], facts: dict[str, Any], path: str) -> None:
     """Write columns, and facts as metadata, to a Parquet file.
 
     Raises
@@ -94,23 +121,10 @@ def write_records(columns: dict[str, AnyArray], facts: dict[str, Any], path: str
     if not path.lower().endswith(files.PARQUET_ENDINGS):
         raise DataError(f'"{path}": statistics are written as Parquet; end the name in .parquet')
     text = files.text_literal(json.dumps({"version": VERSION, **facts}))
-    files.copy_columns(columns, path, f"FORMAT parquet, KV_METADATA {{{KEY}: {text}}}")
+    files.copy_columns(parts, path, f"FORMAT parquet, KV_METADATA {{{KEY}: {text}}}")
 
 
-def _labels(labels: AnyArray, factor: str) -> AnyArray:
-    """Labels that Parquet can hold: all of one type."""
-    if labels.dtype.kind == "U":
-        return labels.astype(object)
-    kinds = sorted({type(v).__name__ for v in labels.tolist()}) if labels.dtype == object else []
-    if len(kinds) > 1:
-        raise DataError(
-            f'the labels of "{factor}" are of several types ({", ".join(kinds)}); a file holds '
-            "one: make them all text"
-        )
-    return labels
-
-
-def read_statistics_file(path: str) -> tuple[str, Groups]:
+def read_statistics_file(path: str) -> tuple[str, Kept]:
     """Return the formula and the statistics that `write_statistics` wrote.
 
     Raises
@@ -121,6 +135,8 @@ def read_statistics_file(path: str) -> tuple[str, Groups]:
     connection = files.connect()
     with files.readable(path):
         facts = _known_facts(connection, path)
+        if facts.get("model") in ("mixed", "mixed_counts"):
+            return facts["formula"], _read_parts(connection, path, facts)
         layout = LAYOUTS.get(facts.get("model", ""))
         relation = connection.read_parquet(literal(path))
         if layout is None or relation.columns != ["label", *layout.numbers]:
@@ -137,6 +153,45 @@ def read_statistics_file(path: str) -> tuple[str, Groups]:
     fields |= {k: facts[k] for k in layout.facts}
     fields |= {"labels": found.labels[used], "absent": found.labels[~used]}
     return facts["formula"], layout.kind(**fields | {"withheld": tuple(facts["withheld"])})
+
+
+def _read_parts(connection: Any, path: str, facts: dict[str, Any]) -> MixedStatistics | CountTable:
+    table = connection.read_parquet(literal(path))
+    kinds = dict(zip(table.columns, map(str, table.types), strict=True))
+    seen = 0
+
+    def read(part: str, columns: Sequence[str]) -> dict[str, AnyArray]:
+        nonlocal seen
+        if not {"part", "i", *columns} <= kinds.keys():
+            raise _damaged(path)
+        labels = [c for c in columns if c.startswith(("label_", "level_"))]
+        sql = (
+            f"SELECT {', '.join(duck.quote(c) for c in columns)} FROM {duck.SOURCE} "
+            f"WHERE part = {files.text_literal(part)} ORDER BY i"
+        )
+        plain = all(duck.is_plain(kinds[c]) for c in labels)
+        found = duck.fetch_table(table.query(duck.SOURCE, sql), labels, duck.fetch_now, plain=plain)
+        numbers = [v for c, v in found.items() if v.dtype.kind == "f"]
+        if not all(np.isfinite(v).all() for v in numbers):
+            raise _damaged(path)
+        seen += len(next(iter(found.values())))
+        return found
+
+    try:
+        formula = parse(facts["formula"])
+        if facts["model"] == "mixed":
+            statistics: MixedStatistics | CountTable = read_mixed_parts(mixed(formula), facts, read)
+        else:
+            roles = mixed_counts(formula, facts["family"])
+            assert roles is not None
+            statistics = read_table_parts(roles, facts, read)
+    except (KeyError, IndexError, ValueError, TypeError, AssertionError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise _damaged(path) from error
+    if seen != facts["records"]:
+        raise _damaged(path)
+    return statistics
 
 
 def _known_facts(connection: Any, path: str) -> dict[str, Any]:

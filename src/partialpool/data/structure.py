@@ -2,35 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 
 import numpy as np
 
+from partialpool._typing import AnyArray
 from partialpool.data.cross_products import Block, CrossProducts
 from partialpool.data.design import Design
 from partialpool.data.labels import shown
-from partialpool.data.learning import Usable
 from partialpool.notices import Notice
 
 
-def notices(design: Design, statistics: CrossProducts, rows: Usable) -> Iterator[Notice]:
-    """Yield what the user should know about coding and groups."""
-    yield from _absent_groups(design, rows)
+def notices(
+    design: Design, statistics: CrossProducts, absent: Mapping[str, AnyArray]
+) -> Iterator[Notice]:
+    """Yield what the user should know about coding and groups.
+
+    `absent` holds the labels without a complete row of each column.
+    """
+    yield from _absent_groups(design, absent)
     yield from _factors(design, statistics)
+    yield from _reused_labels(design)
     for block in statistics.blocks:
         yield from _slopes(block)
     yield from _references(design)
     yield from _split(design)
 
 
+def withheld(groups: int, rows: int) -> Iterator[Notice]:
+    """A warning if statistics were saved without their small groups."""
+    if groups:
+        yield Notice(
+            "groups_withheld",
+            "warning",
+            "Small groups were left out of the statistics when they were saved: "
+            f"{groups:,} with {rows:,} rows in all. If small groups differ from large ones, the "
+            "result is biased.",
+        )
+
+
 def _references(design: Design) -> Iterator[Notice]:
     """Say the first level of each category that is coded by differences from it."""
     columns = [*design.columns, *(c for e in design.effects for c in e.columns)]
-    coded = {(p.variable, p.index) for c in columns for p in c.parts}
     for variable, categories in design.categories.items():
-        used = any(v == variable for v, _ in coded)
-        if used and (variable, 0) not in coded:
+        levels: dict[frozenset[object], set[int]] = {}  # of this variable, in each kind of product
+        for column in columns:
+            kind = frozenset(p.variable for p in column.parts)
+            own = (p.index for p in column.parts if p.variable == variable)
+            levels.setdefault(kind, set()).update(own)
+        if any(used and 0 not in used for used in levels.values()):
             yield Notice(
                 "reference_level",
                 "info",
@@ -52,17 +73,17 @@ def _split(design: Design) -> Iterator[Notice]:
             )
 
 
-def _absent_groups(design: Design, rows: Usable) -> Iterator[Notice]:
+def _absent_groups(design: Design, absent: Mapping[str, AnyArray]) -> Iterator[Notice]:
     for name in dict.fromkeys(n for e in design.effects for n in e.factor.columns):
-        absent = rows.source.labels[name][rows.counts[name] == 0]
-        if len(absent):
-            what = "1 group" if len(absent) == 1 else f"{len(absent):,} groups"
+        gone = absent[name]
+        if len(gone):
+            what = "1 group" if len(gone) == 1 else f"{len(gone):,} groups"
             yield Notice(
                 "groups_without_rows",
                 "warning",
                 f"{what} of {name} without a complete row "
-                f"{'is' if len(absent) == 1 else 'are'} not in the result: "
-                f"{shown(absent.tolist())}.",
+                f"{'is' if len(gone) == 1 else 'are'} not in the result: "
+                f"{shown(gone.tolist())}.",
             )
 
 
@@ -76,7 +97,14 @@ def _factors(design: Design, statistics: CrossProducts) -> Iterator[Notice]:
             continue
         shared = len(pairs[first, second].i)
         outer, inner = (a, b) if len(a.labels) <= len(b.labels) else (b, a)
-        if shared == len(inner.labels):
+        if shared == len(inner.labels) == len(outer.labels):
+            yield Notice(
+                "factors_alike",
+                "warning",
+                f"{a.factor} and {b.factor} divide the rows into the same groups, so the data "
+                "cannot tell their spreads apart: leave one out.",
+            )
+        elif shared == len(inner.labels):
             yield Notice(
                 "factors_nested",
                 "info",
@@ -91,6 +119,21 @@ def _factors(design: Design, statistics: CrossProducts) -> Iterator[Notice]:
                 f"{inner.factor} is the same one in every {outer.factor} ({shared:,} pairs). If "
                 f"labels start anew in each {outer.factor}, write "
                 f"(1 | {outer.factor}/{inner.factor}).",
+            )
+
+
+def _reused_labels(design: Design) -> Iterator[Notice]:
+    """Say that labels of a nested factor start anew in each group of the outer one."""
+    for factor in {e.factor.name: e.factor for e in design.effects}.values():
+        *outer, inner = factor.columns
+        labels = len(np.unique(factor.keys % len(factor.levels[-1])))
+        if outer and labels < len(factor.labels):
+            yield Notice(
+                "labels_start_anew",
+                "info",
+                f"The {labels:,} labels of {inner} occur in several groups of {':'.join(outer)}: "
+                f"the same label there is another group, so that {factor.name} has "
+                f"{len(factor.labels):,}.",
             )
 
 

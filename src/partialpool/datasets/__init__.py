@@ -35,7 +35,8 @@ class Dataset:
     story : str
         What makes it a classic, in two sentences.
     truth : callable, optional
-        Returns what later became known of each row, in the units of the outcome.
+        Returns what later became known of each row, in the units of the outcome; of counts the
+        probability or rate.
     family : str, optional
         The family to fit, where the formula does not say it.
     """
@@ -313,6 +314,11 @@ def _rest_of_the_season(table: Table) -> AnyArray:
     return np.asarray(np.sqrt(table["at_bats"]) * np.arcsin(rest))
 
 
+def _rest_of_the_hits(table: Table) -> AnyArray:
+    """Batting average of the rest of the season."""
+    return np.asarray(table["remaining_hits"] / table["remaining_at_bats"])
+
+
 STORIES = {
     "eight_schools": "Coaching for a test was tried in eight schools, and the largest effect, 28 "
     "points, has a standard error of 15. Whether the schools differ at all cannot be told, and "
@@ -340,7 +346,8 @@ STORIES = {
     "matter less in Catholic schools? Intercepts and slopes differ by school, and predictors of "
     "the school explain part of both.",
     "batting": "The same eighteen players as counts, without the detour by the arcsine: hits of "
-    "45 at bats, and a probability for each. Their rest of the season is in the data, to check.",
+    "45 at bats, and a probability for each. The crosses are their averages in the rest of the "
+    "season.",
     "surgical_deaths": "The twelve hospitals as counts: deaths of operations. Who is best is "
     "far from sure, and the ranks say how far.",
     "seeds": "Seeds germinated on 21 plates, some of a dozen seeds and some of eighty. Small "
@@ -362,7 +369,7 @@ STORIES = {
     "operations without any. Nobody believes that its risk is zero, and pooling says what to "
     "believe.",
 }
-TRUTHS = {"baseball": _rest_of_the_season}
+TRUTHS = {"baseball": _rest_of_the_season, "batting": _rest_of_the_hits}
 
 catalogue: tuple[Dataset, ...] = tuple(
     Dataset(

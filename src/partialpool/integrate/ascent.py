@@ -13,6 +13,8 @@ Function = Callable[[Floats], Floats]
 """Maps points, shape (G, d), to values, shape (G,)."""
 
 ROUNDS = 60
+CLOSEST = 2e-4
+"""Differences are not taken closer than this."""
 LOWEST = -1e100
 """Stands for the logarithm of zero."""
 FARTHEST = 1.5
@@ -68,20 +70,33 @@ def ascend(function: Function, start: Floats, *, step: float, enough: float) -> 
             break
         else:
             radius = 0.25 * min(radius, float(np.linalg.norm(new.at - best.at)))
+            if radius < step > CLOSEST:  # a valley narrower than the differences can see
+                step *= 0.25
+                best = _around(function, best.at, step)
     return best
 
 
-def polished(function: Function, peak: Peak, *, step: float, enough: float) -> Peak:
+def polished(function: Function, peak: Peak, *, step: float, enough: float, order: int = 2) -> Peak:
     """The peak again with gradients from closer differences; the second derivatives are kept.
 
     If these do not lead there, the whole climb is repeated with the closer differences.
+
+    Parameters
+    ----------
+    function : callable
+    peak : Peak
+        From `ascend`.
+    step, enough : float
+        As there.
+    order : {2, 4}
+        Of the differences: the gradient is off by this power of the step.
     """
     one = step * np.eye(len(peak.at))
+    moves = [0.0 * one[:1], one, -one] + [2.0 * one, -2.0 * one] * (order == 4)
     best = peak
     for round_ in range(6):
-        f = function(best.at + np.concatenate([0.0 * one[:1], one, -one]))
-        up, down = np.split(f[1:], 2)
-        gradient = (up - down) / (2.0 * step)
+        f = function(best.at + np.concatenate(moves))
+        gradient = _slopes(f, len(one)) / step
         rise = _rise(peak.hessian, gradient)
         new = Peak(best.at, float(f[0]), gradient, peak.hessian, rise)
         if round_ > 1 and not rise < best.rise:
@@ -93,6 +108,15 @@ def polished(function: Function, peak: Peak, *, step: float, enough: float) -> P
         move = axes @ (axes.T @ gradient / np.maximum(np.abs(size), 1e-8))
         best = Peak(best.at + move, best.value, gradient, peak.hessian, rise)
     return ascend(function, peak.at, step=step, enough=enough)
+
+
+def _slopes(f: Floats, d: int) -> Floats:
+    """Differences over one step from values at the middle, one step and perhaps two away."""
+    up, down, *farther = f[1:].reshape(-1, d)
+    near = 0.5 * (up - down)
+    if not farther:
+        return np.asarray(near)
+    return np.asarray((4.0 * near - 0.25 * (farther[0] - farther[1])) / 3.0)
 
 
 def _as_good(new: Peak, best: Peak) -> bool:

@@ -19,7 +19,7 @@ import numpy as np
 
 from partialpool._typing import Bools, Floats, Ints
 from partialpool.integrate.ascent import Peak, ascend
-from partialpool.integrate.axis import Coordinate, Line
+from partialpool.integrate.axis import FAR, Coordinate, Line
 from partialpool.integrate.trapezoid import Accuracy
 
 Evaluate = Callable[[Floats], tuple[Floats, Floats]]
@@ -30,6 +30,8 @@ FIRST_STEP_OF_MANY = 0.94
 FIRST_STEP_IF_ROUGH = 1.15
 """In conditional sds: in up to two dimensions, in more, and where the target is a rough one."""
 FINER = 0.72
+STALLED = 0.7
+"""Finer steps stop where they leave more than this share of the error."""
 STRETCH = 2.5
 """Widths within which a grid is about even; it widens beyond."""
 WIDEST = 3.0
@@ -85,6 +87,7 @@ class Cloud:
         return found.astype(np.float64, copy=False)
 
 
+@np.errstate(all="ignore")  # far out numbers may overflow: there is no density
 def integrate_cloud(
     evaluate: Evaluate,
     axes: Sequence[Coordinate],
@@ -115,6 +118,7 @@ def integrate_cloud(
     cut = -math.log(tolerance) + 1.5
     spent, d = 0, len(axes)
     step = _first_step(peaks[0], cut, budget, tolerance)
+    best: Cloud | None = None
     while True:
         lines = _lines(target, peaks[0], step)
         first = _spread(target, lines, peaks, 0.0, cut, (budget - spent) // 2)
@@ -127,10 +131,14 @@ def integrate_cloud(
         spent += len(second.log_f)
         found = _joined(target, lines, first, second, tolerance)
         if found.status is Accuracy.REACHED or spent + 2 * ahead > budget:
-            return found
+            return found if best is None or found.error < best.error else best
+        if best is not None and found.error > STALLED * best.error:
+            return best  # rounding, or a density that is not smooth: finer steps do not help
+        best = found
         step *= FINER
 
 
+@np.errstate(all="ignore")
 def highest_points(evaluate: Evaluate, axes: Sequence[Coordinate], starts: Floats) -> list[Peak]:
     """The peaks of the density per unit of the coordinates, from high to low, each once."""
     target = _Target(evaluate, tuple(axes), ())
@@ -166,8 +174,7 @@ class _Target:
     def density(self, u: Floats) -> Floats:
         """Log density per unit of the coordinates at u, shape (G, d)."""
         x, log_slope = self.values(u)
-        with np.errstate(all="ignore"):
-            return _finite(self.evaluate(x)[0]) + log_slope
+        return _finite(self.evaluate(x)[0]) + log_slope
 
     def values(self, u: Floats) -> tuple[Floats, Floats]:
         columns = [a.value(u[:, i]) for i, a in enumerate(self.axes)]
@@ -278,11 +285,10 @@ def _evaluated(target: _Target, lines: list[Line], offset: Ints, shift: float) -
     t = np.stack([li.step * (offset[:, i] + shift) for i, li in enumerate(lines)], axis=1)
     u = np.stack([li.center + li.scale * np.sinh(t[:, i]) for i, li in enumerate(lines)], axis=1)
     x, log_slope = target.values(u)
-    with np.errstate(all="ignore"):
-        log_f, carried = target.evaluate(x)
+    log_f, carried = target.evaluate(x)
     stretch = sum(np.log(li.scale * np.cosh(t[:, i])) for i, li in enumerate(lines))
-    edge = np.zeros(len(x), dtype=bool)
-    return _Shell(offset, shift, x, _finite(log_f) + log_slope + stretch, carried, edge)
+    log_f = np.where((np.abs(u) < FAR).all(axis=1), _finite(log_f + log_slope + stretch), -np.inf)
+    return _Shell(offset, shift, x, log_f, carried, np.zeros(len(x), dtype=bool))
 
 
 def _worth(target: _Target, shell: _Shell) -> Floats:
@@ -337,21 +343,21 @@ def _joined(
         _summaries(target, lines, s, np.ones(len(s.log_f), dtype=bool)) for s in (first, second)
     ]
     error = max(float(np.abs(sums[0] - sums[1]).max()), _beyond(first), _beyond(second))
-    doubled = np.concatenate([2 * first.offset, 2 * second.offset + 1])
+    log_f = np.concatenate([first.log_f, second.log_f])
+    top = log_f.max()
+    weight = np.exp(log_f - top)
+    some = weight > 0.0  # the others need not carry numbers, and reach far
+    total = float(weight.sum())
+    volume = math.prod(li.step for li in lines) / 2
+    doubled = np.concatenate([2 * first.offset, 2 * second.offset + 1])[some]
     low, high = doubled.min(axis=0), doubled.max(axis=0)
     fine = tuple(
         Line(li.axis, li.center, li.scale, li.step / 2, int(a), int(b))
         for li, a, b in zip(lines, low, high, strict=True)
     )
-    log_f = np.concatenate([first.log_f, second.log_f])
-    top = log_f.max()
-    weight = np.exp(log_f - top)
-    total = float(weight.sum())
-    volume = math.prod(li.step for li in lines) / 2
-    some = weight > 0.0  # what the others carry need not be finite
     return Cloud(
         lines=fine,
-        place=(doubled - low)[some],
+        place=doubled - low,
         weight=weight[some] / total,
         points=np.concatenate([first.x, second.x])[some],
         carried=np.concatenate([first.carried, second.carried])[some],

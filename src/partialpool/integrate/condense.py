@@ -67,19 +67,20 @@ def _emptied(values: Floats, mass: Floats) -> Floats:
 
     values has shape (columns, heaps); returns the new masses, some of them zero.
     """
-    _, _, rows = np.linalg.svd(values)
-    free = rows[len(values) :].copy()  # directions w with values @ w = 0
+    basis, _ = np.linalg.qr(values.T, mode="complete")
+    free = np.ascontiguousarray(basis[:, len(values) :].T)  # directions w with values @ w = 0
     mass = mass.copy()
-    while len(free):
-        direction = free[-1] if (free[-1] > 0).any() else -free[-1]
-        rising = direction > 1e-13 * np.abs(direction).max()
-        steps = np.where(rising, mass / np.where(rising, direction, 1.0), np.inf)
-        out = int(np.argmin(steps))
-        mass = np.maximum(mass - steps[out] * direction, 0.0)
+    for k in reversed(range(len(free))):
+        direction = free[k] if free[k].max() > 0 else -free[k]
+        rising = np.flatnonzero(direction > 1e-13 * np.abs(direction).max())
+        steps = mass[rising] / direction[rising]
+        first = int(steps.argmin())
+        out = rising[first]
+        mass = np.maximum(mass - steps[first] * direction, 0.0)
         mass[out] = 0.0
-        rest = free[:-1]
-        free = rest - np.outer(rest[:, out] / direction[out], direction)
-        free[:, out] = 0.0
+        rest = free[:k]
+        rest -= (rest[:, out] / direction[out])[:, None] * direction
+        rest[:, out] = 0.0
     return mass
 
 

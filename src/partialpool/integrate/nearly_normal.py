@@ -54,7 +54,7 @@ class Rule:
     @property
     def evaluated(self) -> int:
         """Number E of points at which functions are evaluated."""
-        return self.beyond.shape[1]
+        return int(self.beyond.shape[1])
 
     def extended(self, values: Floats, axis: int = -1) -> Floats:
         """A smooth function's values at all points from those at the first, along an axis."""

@@ -96,6 +96,7 @@ class Polynomial:
         return max(float(weight[out].sum()), 0.2 * float((share * exist).max(initial=0.0)))
 
 
+@np.errstate(all="ignore")  # as of `integrate_cloud`
 def integrate_by_surrogate(
     evaluate: Evaluate,
     axes: Sequence[Coordinate],
@@ -187,6 +188,7 @@ def _at(
     u = about.outward(w)
     x = np.stack([a.value(u[:, i]) for i, a in enumerate(axes)], axis=1)
     log_f, carried = evaluate(x)
+    log_f = np.where(np.isfinite(log_f), log_f, -np.inf)
     log_f = log_f + np.sum([a.log_slope(u[:, i]) for i, a in enumerate(axes)], axis=0)
     return np.maximum(log_f, about.peak.value - LOWEST), carried
 
@@ -204,7 +206,9 @@ def _fitted(
     weight = np.exp(-0.125 * (w**2).sum(axis=1))[:, None]
     main = np.linalg.lstsq(weight * columns, weight[:, 0] * log_f, rcond=None)[0]
     few = int((powers.sum(axis=1) <= CARRIED_DEGREE).sum())
-    beside = np.linalg.lstsq(weight * columns[:, :few], weight * carried, rcond=None)[0]
+    some = np.isfinite(carried).all(axis=1)  # far out, what is carried need not exist
+    carried, weight, columns = carried[some], weight[some], columns[some, :few]
+    beside = np.linalg.lstsq(weight * columns, weight * carried, rcond=None)[0]
     return Polynomial(axes, about, powers, main, beside, carried.min(axis=0), carried.max(axis=0))
 
 

@@ -9,6 +9,7 @@ Source: Bates et al. (2015), doi:10.18637/jss.v067.i01, section 3, for the facto
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,11 +18,14 @@ from scipy import linalg, sparse
 
 from partialpool._typing import Floats, Ints
 from partialpool.kernels import small
+from partialpool.kernels.crossed_map import pairs_within, products_map
 from partialpool.kernels.system import System
 from partialpool.kernels.tree import Functional, Reduced
 
 HELD = 2**24
 """Elements of dense matrices held at once."""
+AT_ONCE = 8
+"""Nodes whose groups are eliminated together, where the rest is large."""
 LARGE = 200
 """Dense matrices from this size on are factored one by one, in place."""
 
@@ -76,51 +80,81 @@ class Crossed:
         """Integrate the groups out at G nodes; factors[i] has shape (G, q_i, q_i)."""
         nodes, last = len(factors[0]), self.p + 1
         step = max(1, min(HELD // (100 * len(self.base) ** 2), HELD // self.ztz[0].size))
+        batch = max(step, min(AT_ONCE, HELD // self.map.shape[0]))
+        room = np.empty((min(step, nodes), *self.base.shape))
         log_det, squares = np.empty(nodes), np.empty((nodes, last, last))
-        for g in range(0, nodes, step):
-            part = slice(g, g + step)
-            log_det[part], lower, _, _ = self._factored([f[part] for f in factors])
-            tail = lower[:, -last:, -last:]
-            squares[part] = tail @ tail.transpose(0, 2, 1)
+        for begin in range(0, nodes, batch):
+            chosen = [f[begin : begin + batch] for f in factors]
+            det, h, _ = self._eliminated(chosen[0])
+            removed = self._removed(h)
+            for g in range(0, len(det), step):
+                part = slice(g, min(g + step, len(det)))
+                rest = [f[part] for f in chosen[1:]]
+                more, lower = self._factored(removed, part, rest, room)
+                tail = lower[:, -last:, -last:]
+                at = slice(begin + part.start, begin + part.stop)
+                log_det[at] = det[part] + more
+                squares[at] = tail @ tail.transpose(0, 2, 1)
         return Reduced(log_det, squares)
 
-    def _factored(self, factors: list[Floats]) -> tuple[Floats, Floats, Floats, Floats]:
-        """Log determinants, Cholesky factors of what is left of ``[U X y]``, and H and V."""
-        lower, h, v = self._eliminated(factors[0])
-        log_det = 2.0 * sum(np.log(lower[k, k]).sum(axis=-1) for k in range(len(lower)))
-        whole = self._remaining(h)
-        scale_blocks(whole, factors[1:], self.sizes[1:])
-        at = np.arange(self.rest)
-        whole[:, at, at] += 1.0
-        found = _cholesky(whole)
-        log_det = log_det + 2.0 * np.log(found[:, at, at]).sum(axis=1)
-        return log_det, found, h, v
-
     def _eliminated(self, factor: Floats) -> tuple[Floats, Floats, Floats]:
-        """Factor of I + Lambda'Z'Z Lambda, (q, q, G, L), with H = V'V and V = factor^-1 Lambda'."""
+        """Log determinant of A = I + Lambda'Z'Z Lambda = C C' (G,); H = V'V and V = C^-1 Lambda'.
+
+        H and V have shape (q, q, G, L).
+        """
         left = np.einsum("gkm,kjl->mjgl", factor, self.ztz)
         a = np.einsum("mkgl,gkj->mjgl", left, factor)
         for k in range(len(a)):
             a[k, k] += 1.0
         lower = small.cholesky(a)
+        log_det = 2.0 * np.sum([np.log(lower[k, k]).sum(axis=-1) for k in range(len(a))], axis=0)
         q, groups = len(a), self.sizes[0]
         wide = np.broadcast_to(factor.transpose(2, 0, 1)[..., None], (q, len(factor), q, groups))
         v = small.forward(lower, wide.copy())  # (q, G, q, L)
-        return lower, np.einsum("kgal,kgbl->abgl", v, v), v
+        return log_det, np.einsum("kgal,kgbl->abgl", v, v), v
 
-    def _remaining(self, h: Floats) -> Floats:
-        """``[U X y]'[U X y] - [U X y]'Z H Z'[U X y]``, lower triangles, (G, m, m)."""
-        q, nodes, n = len(h), h.shape[2], self.rest
-        whole = np.tile(self.base, (nodes, 1, 1))
+    def _removed(self, h: Floats) -> tuple[Floats, Floats, Floats]:
+        """``[U X y]'Z H Z'[U X y]``: values at `places`, rows beside them, and the corner.
+
+        Shapes (places, G), (G, p + 1, n) and (G, p + 1, p + 1).
+        """
+        q, nodes = len(h), h.shape[2]
         entries = [(a, b) for a in range(q) for b in range(a + 1)]
         stacked = np.concatenate([h[a, b] for a, b in entries], axis=1)  # (G, entries L)
-        whole.reshape(nodes, -1)[:, self.places] -= (self.map @ stacked.T).T
         hr = np.einsum("abgl,brl->algr", h, self.ztr)  # H Z'[X y]
         flat = hr.reshape(q * self.sizes[0], -1)
-        side = (self.beside.T @ flat).reshape(n, nodes, -1)
-        whole[:, n:, :n] -= side.transpose(1, 2, 0)
-        whole[:, n:, n:] -= np.einsum("arl,algs->grs", self.ztr, hr)
-        return whole
+        side = (self.beside.T @ flat).reshape(self.rest, nodes, -1)
+        corner = np.einsum("arl,algs->grs", self.ztr, hr)
+        return self.map @ stacked.T, side.transpose(1, 2, 0), corner
+
+    def _factored(
+        self,
+        removed: tuple[Floats, Floats, Floats],
+        part: slice,
+        factors: list[Floats],
+        room: Floats | None = None,
+    ) -> tuple[Floats, Floats]:
+        """Log determinants and Cholesky factors (G, m, m) of what is left of ``[U X y]``."""
+        values, side, corner = removed
+        n, nodes = self.rest, part.stop - part.start
+        whole = np.empty((nodes, *self.base.shape)) if room is None else room[:nodes]
+        whole[:] = self.base
+        whole.reshape(nodes, -1)[:, self.places] = (
+            self.base.ravel()[self.places] - values[:, part].T
+        )
+        whole[:, n:, :n] -= side[part]
+        whole[:, n:, n:] -= corner[part]
+        scale_blocks(whole, factors, self.sizes[1:])
+        at = np.arange(n)
+        whole[:, at, at] += 1.0
+        found = _cholesky(whole)
+        return 2.0 * np.log(found[:, at, at]).sum(axis=1), found
+
+    def _one(self, factors: list[Floats]) -> tuple[Floats, Floats, Floats]:
+        """Cholesky factor (m, m), H and V at one node."""
+        _, h, v = self._eliminated(factors[0])
+        _, found = self._factored(self._removed(h), slice(0, 1), factors[1:])
+        return found[0], h, v
 
     def functional(
         self, factors: Sequence[Floats], index: Sequence[Ints], z: Sequence[Floats], x: Floats
@@ -129,47 +163,66 @@ class Crossed:
         nodes = len(factors[0])
         constant, variance = np.empty((nodes, len(x))), np.empty((nodes, len(x)))
         coefficient = np.empty((nodes, *x.shape))
+        rest = self._rest_rows(index, z)
         for g in range(nodes):
             one = [f[g : g + 1] for f in factors]
-            c, b, v = self._functional(one, index, z, x)
+            c, b, v = self._functional(one, index, z, x, rest)
             constant[g], coefficient[g], variance[g] = c, b, v
         return Functional(constant, coefficient, variance)
 
     def _functional(
-        self, factors: list[Floats], index: Sequence[Ints], z: Sequence[Floats], x: Floats
+        self,
+        factors: list[Floats],
+        index: Sequence[Ints],
+        z: Sequence[Floats],
+        x: Floats,
+        rest: sparse.csr_array,
     ) -> tuple[Floats, Floats, Floats]:
         n, p = self.rest, self.p
-        _, found, h, _ = self._factored(factors)
-        lower = found[0, :n, :n]
-        rows = self._rest_rows(index, z)
+        found, h, _ = self._one(factors)
         constant, variance = np.zeros(len(x)), self._new(factors, index, z)
-        coefficient = x.copy()
+        coefficient, rows = x.copy(), rest
         known = np.flatnonzero(index[0] >= 0)
+        groups = index[0][known]
+        pulled = np.einsum("abl,la->bl", h[:, :, 0][:, :, groups], z[0][known])  # z'H
         if len(known):
-            groups = index[0][known]
-            pulled = np.einsum("abl,la->lb", h[:, :, 0][:, :, groups], z[0][known])  # z'H
-            variance[known] += (pulled * z[0][known]).sum(axis=1)
-            change = np.einsum("lb,brl->lr", pulled, self.ztr[:, :, groups])
+            variance[known] += (pulled * z[0][known].T).sum(axis=0)
+            change = np.einsum("bl,brl->lr", pulled, self.ztr[:, :, groups])
             constant[known] += change[:, p]
             coefficient[known] -= change[:, :p]
-            spread = sparse.csr_array(
-                (
-                    pulled.T.ravel(),
-                    (
-                        np.tile(known, len(h)),
-                        (np.arange(len(h))[:, None] * self.sizes[0] + groups).ravel(),
-                    ),
-                ),
-                shape=(len(x), self.beside.shape[0]),
-            )
-            rows = rows - spread @ self.beside
-        scaled = _times_blocks(rows, factors[1:], self.sizes[1:])
-        means = linalg.solve_triangular(lower, found[0, n:, :n].T, lower=True, trans=1)
-        solved = scaled @ means
-        constant += solved[:, p]
-        coefficient -= solved[:, :p]
-        variance += _quadratic(scaled, lower)
+            rows = rest - self._spread(len(x), known, groups, pulled) @ self.beside
+        lower, sizes = found[:n, :n], self.sizes[1:]
+        half = linalg.solve_triangular(lower, found[n:, :n].T, lower=True, trans=1)
+        means = rows @ times_blocks(half, factors[1:], sizes)
+        constant += means[:, p]
+        coefficient -= means[:, :p]
+        if len(x) <= 2 * n:
+            variance += _by_solving(rows, lower, factors[1:], sizes)
+            return constant, coefficient, variance
+        covariance = _inverse(lower, factors[1:], sizes)
+        alone = np.diff(rest.indptr)[known] == 0  # rows of effects of the first level only
+        own = self._of_groups(covariance)[:, groups[alone]]
+        variance[known[alone]] += _quadratic_form(own, pulled[:, alone])
+        others = np.setdiff1d(np.arange(len(x)), known[alone], assume_unique=True)
+        variance[others] += _by_pairs(rows[others], covariance)
         return constant, coefficient, variance
+
+    def _spread(self, size: int, known: Ints, groups: Ints, pulled: Floats) -> sparse.csr_array:
+        """Weights of rows on the first level's columns; sparse, (R, q L)."""
+        q = len(pulled)
+        columns = np.arange(q)[:, None] * self.sizes[0] + groups
+        where = (np.tile(known, q), columns.ravel())
+        return sparse.csr_array((pulled.ravel(), where), shape=(size, q * self.sizes[0]))
+
+    def _of_groups(self, covariance: Floats) -> Floats:
+        """Z'U covariance U'Z of each group of the first level: (q (q + 1) / 2, L).
+
+        Entry ab, a > b, holds that of ab and of ba.
+        """
+        n, size = self.rest, len(self.base)
+        row, column = np.divmod(self.places, size)
+        values = covariance.ravel()[row * n + column] * np.where(row == column, 1.0, 2.0)
+        return np.asarray((self.map.T @ values).reshape(-1, self.sizes[0]))
 
     def draw(
         self, factors: Sequence[Floats], beta: Floats, sigma: Floats, rng: np.random.Generator
@@ -181,10 +234,10 @@ class Crossed:
         ends = np.cumsum([size * q for size, q in sizes[1:]])[:-1]
         for g in range(len(beta)):
             one = [f[g : g + 1] for f in factors]
-            _, found, h, v = self._factored(one)
-            half = found[0, -1, :n] - beta[g] @ found[0, n:-1, :n]
+            found, h, v = self._one(one)
+            half = found[-1, :n] - beta[g] @ found[n:-1, :n]
             half = half + sigma[g] * rng.standard_normal(n)
-            u = linalg.solve_triangular(found[0, :n, :n], half, lower=True, trans=1)
+            u = linalg.solve_triangular(found[:n, :n], half, lower=True, trans=1)
             effects = []
             for m, part in enumerate(np.split(u, ends), start=1):
                 out[m][g] = part.reshape(sizes[m]) @ one[m][0].T
@@ -232,52 +285,78 @@ def _cholesky(whole: Floats) -> Floats:
 
 def scale_blocks(whole: Floats, factors: Sequence[Floats], sizes: Sequence[int]) -> None:
     """Multiply both sides of (G, m, m) lower triangles by Lambda in place, block by block."""
+    ends = np.cumsum([0, *(f.shape[1] * size for f, size in zip(factors, sizes, strict=True))])
+    blocks = [slice(int(a), int(b)) for a, b in itertools.pairwise(ends)]
     if all(f.shape[1] == 1 for f in factors):
-        s = np.concatenate(
-            [np.repeat(f[:, 0], size, axis=1) for f, size in zip(factors, sizes, strict=True)],
-            axis=1,
-        )
-        n = s.shape[1]
-        whole[:, :n, :n] *= s[:, :, None]
-        whole[:, :, :n] *= s[:, None, :]
+        for i, (at, f) in enumerate(zip(blocks, factors, strict=True)):
+            for beside, other in zip(blocks[: i + 1], factors, strict=False):
+                whole[:, at, beside] *= f * other
+            whole[:, ends[-1] :, at] *= f
         return
     whole += np.tril(whole, -1).transpose(0, 2, 1) - np.triu(whole, 1)
-    at = 0
+    for at, f, size in zip(blocks, factors, sizes, strict=True):
+        q = f.shape[1]
+        rows = whole[:, at].reshape(len(whole), size, q, -1)
+        new = np.einsum("gka,glkc->glac", f, rows)
+        whole[:, at] = new.reshape(len(whole), size * q, -1)
+        columns = whole[:, :, at].reshape(len(whole), -1, size, q)
+        whole[:, :, at] = (columns @ f[:, None]).reshape(len(whole), -1, size * q)
+
+
+def times_blocks(columns: Floats, factors: Sequence[Floats], sizes: Sequence[int]) -> Floats:
+    """Lambda times columns (n, r), from the standardised effects to the effects."""
+    out, at = np.empty_like(columns), 0
     for f, size in zip(factors, sizes, strict=True):
         q = f.shape[1]
-        end = at + size * q
-        rows = whole[:, at:end].reshape(len(whole), size, q, -1)
-        whole[:, at:end] = np.einsum("gka,glkc->glac", f, rows).reshape(len(whole), end - at, -1)
-        columns = whole[:, :, at:end].reshape(len(whole), -1, size, q)
-        whole[:, :, at:end] = (columns @ f[:, None]).reshape(len(whole), -1, end - at)
-        at = end
+        part = columns[at : at + size * q].reshape(size, q, -1)
+        out[at : at + size * q] = (f[0] @ part).reshape(size * q, -1)
+        at += size * q
+    return out
 
 
-def _times_blocks(
-    rows: sparse.csr_array, factors: Sequence[Floats], sizes: Sequence[int]
-) -> sparse.csr_array:
-    """Rows on the effects to rows on the standardised effects: times Lambda, block by block."""
-    blocks = [
-        sparse.kron(sparse.eye_array(size), f[0]) for f, size in zip(factors, sizes, strict=True)
-    ]
-    return (rows @ sparse.block_diag(blocks, format="csr")).tocsr()
-
-
-def _quadratic(rows: sparse.csr_array, lower: Floats) -> Floats:
-    """A' (L L')^-1 a for each row a."""
+def _by_solving(
+    rows: sparse.csr_array, lower: Floats, factors: Sequence[Floats], sizes: Sequence[int]
+) -> Floats:
+    """A' Lambda (L L')^-1 Lambda' a for each of few rows a."""
+    turned = [f.transpose(0, 2, 1) for f in factors]
     out = np.empty(rows.shape[0])
-    if rows.shape[0] > 2 * len(lower):
-        inverse, _ = linalg.lapack.dpotri(np.asfortranarray(lower), lower=1)
-        inverse += np.tril(inverse, -1).T
-        step = max(1, HELD // max(len(lower), 1))
-        for i in range(0, len(out), step):
-            part = rows[i : i + step]
-            out[i : i + step] = part.multiply(part @ inverse).sum(axis=1)
-        return out
     step = max(1, HELD // max(len(lower), 1))
     for i in range(0, len(out), step):
-        dense = rows[i : i + step].toarray().T
+        dense = times_blocks(rows[i : i + step].toarray().T, turned, sizes)
         out[i : i + step] = (linalg.solve_triangular(lower, dense, lower=True) ** 2).sum(axis=0)
+    return out
+
+
+def _inverse(lower: Floats, factors: Sequence[Floats], sizes: Sequence[int]) -> Floats:
+    """Lambda (L L')^-1 Lambda', the lower triangle; (n, n)."""
+    copied = np.ascontiguousarray(lower)
+    found, _ = linalg.lapack.dpotri(copied.T, lower=0, overwrite_c=1)
+    covariance = np.asarray(found.T)
+    scale_blocks(covariance[None], [f.transpose(0, 2, 1) for f in factors], sizes)
+    return covariance
+
+
+def _quadratic_form(entries: Floats, weight: Floats) -> Floats:
+    """The form w'M w: M (q (q + 1) / 2, R), entries off the diagonal twice, and w (q, R)."""
+    pairs = [(a, b) for a in range(len(weight)) for b in range(a + 1)]
+    terms = [e * weight[a] * weight[b] for e, (a, b) in zip(entries, pairs, strict=True)]
+    return np.asarray(np.sum(terms, axis=0))
+
+
+def _by_pairs(rows: sparse.csr_array, covariance: Floats) -> Floats:
+    """A' C a for each sparse row a, from the lower triangle of C."""
+    rows.sort_indices()
+    out = np.zeros(rows.shape[0])
+    cost = np.cumsum(np.diff(rows.indptr).astype(np.float64) ** 2)
+    ends = np.searchsorted(cost, np.arange(HELD, cost[-1], HELD)) if len(cost) else cost[:0]
+    begin = 0
+    for end in np.unique(np.append(ends, len(out))):
+        part = rows[begin : int(end) + 1]
+        j, k, row = pairs_within(part.indptr)
+        value = part.data[j] * part.data[k] * np.where(j == k, 1.0, 2.0)
+        value *= covariance[part.indices[j], part.indices[k]]
+        out[begin : begin + part.shape[0]] = np.bincount(row, value, minlength=part.shape[0])
+        begin += part.shape[0]
     return out
 
 
@@ -298,7 +377,7 @@ def make_crossed(system: System) -> Crossed:
         values.append(pair.products.ravel())
     at = (np.concatenate(rows), np.concatenate(columns))
     beside = sparse.csr_array((np.concatenate(values), at), shape=(first.q * first.size, n))
-    mapping, places = _map(beside, first.q, first.size, n + last)
+    mapping, places = products_map(beside, first.q, first.size, n + last)
     return Crossed(
         widths=tuple(level.q for level in system.levels),
         sizes=tuple(level.size for level in system.levels),
@@ -325,40 +404,3 @@ def _base(system: System, ends: Ints, size: int) -> Floats:
             row = ends[k - 1] + pair.k[:, None] * other.q + np.arange(other.q)
             base[row[:, :, None], at[pair.i][:, None, :]] = pair.products.transpose(0, 2, 1)
     return base
-
-
-def _map(beside: sparse.csr_array, q: int, groups: int, size: int) -> tuple[sparse.csr_array, Ints]:
-    """The sparse map of `Crossed`, group by group: products of every two entries of Z'U."""
-    by_entry = []
-    for a in range(q):
-        for b in range(a + 1):
-            left = beside[a * groups : (a + 1) * groups]
-            right = beside[b * groups : (b + 1) * groups]
-            by_entry.append(_products(left, right, size, symmetric=a == b))
-    offset = np.arange(len(by_entry)) * groups
-    place = np.concatenate([p for p, _, _ in by_entry])
-    column = np.concatenate([g + o for (_, g, _), o in zip(by_entry, offset, strict=True)])
-    value = np.concatenate([v for _, _, v in by_entry])
-    places, row = np.unique(place, return_inverse=True)
-    shape = (len(places), len(by_entry) * groups)
-    return sparse.csr_array((value, (row.ravel(), column)), shape=shape), places
-
-
-def _products(
-    left: sparse.csr_array, right: sparse.csr_array, size: int, *, symmetric: bool
-) -> tuple[Ints, Ints, Floats]:
-    """Place, group and value of left_gj right_gk (and, if not symmetric, of left_gk right_gj)."""
-    count_right = np.diff(right.indptr)
-    of_left = np.repeat(np.arange(left.shape[0]), np.diff(left.indptr))
-    repeat = count_right[of_left]
-    j = np.repeat(np.arange(left.nnz), repeat)
-    within = np.arange(repeat.sum()) - np.repeat(np.cumsum(repeat) - repeat, repeat)
-    k = right.indptr[of_left[j]] + within
-    row, column = left.indices[j].astype(np.int64), right.indices[k].astype(np.int64)
-    value, group = left.data[j] * right.data[k], of_left[j]
-    if symmetric:
-        keep = row >= column
-        return row[keep] * size + column[keep], group[keep], value[keep]
-    high, low = np.maximum(row, column), np.minimum(row, column)
-    value = np.where(row == column, 2.0 * value, value)  # both orders fall on the same place
-    return high * size + low, group, value

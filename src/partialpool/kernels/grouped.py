@@ -25,6 +25,9 @@ from partialpool._typing import Floats, Ints
 from partialpool.kernels import small
 from partialpool.kernels.links import Link
 
+RIDGE = 1e-13
+"""Share of the largest curvature that is added to all, so that far out, where rows say nothing, it
+can be inverted."""
 CELLS = 2**18
 """Elements of the arrays worked on at once."""
 CORNERS = 1e-7
@@ -392,6 +395,8 @@ def _joint(rows: CountSums, factor: Floats, prior: Floats, beta: Floats) -> tupl
         )
         precision = (weight[:, None] * follows) @ follows.transpose(0, 2, 1)
         precision += prior[:, :p, :p] + sum(s @ s.transpose(0, 2, 1) for s in slope)
+        largest = np.einsum("gii->gi", precision).max(axis=1, initial=1e-280)
+        precision += RIDGE * largest[:, None, None] * np.eye(p)
         step = np.linalg.solve(precision, gradient[:, :, None])[:, :, 0]
         rise = 0.5 * (gradient * step).sum(axis=1)
         if not (rise > NEAR_ENOUGH).any():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,16 @@ class Solved:
     covariance: Floats
     log_det: Floats
     rest: Floats
+
+    def part(self, at: slice) -> Solved:
+        """Some of the nodes."""
+        return Solved(self.beta[at], self.covariance[at], self.log_det[at], self.rest[at])
+
+    @staticmethod
+    def joined(parts: Sequence[Solved]) -> Solved:
+        """The nodes of all parts."""
+        arrays = ([getattr(part, name) for part in parts] for name in Solved.__slots__)
+        return Solved(*map(np.concatenate, arrays))
 
 
 def fits_perfectly(system: System, kernel: Tree | Crossed) -> bool:

@@ -61,7 +61,8 @@ class Several:
         for z, groups, old, new in zip(self.z, self.sizes, before, now, strict=True):
             q = z.shape[1]
             v = r[begin : begin + groups * q].reshape(groups, q)
-            ridge = NEGLIGIBLE * max(float((old**2).sum()), float((new**2).sum())) * np.eye(q)
+            most = max(float((old**2).sum()), float((new**2).sum()), 1e-280)
+            ridge = NEGLIGIBLE * most * np.eye(q)
             parts.append((v @ old.T @ np.linalg.solve(new.T @ new + ridge, new.T).T).ravel())
             begin += groups * q
         return np.concatenate([*parts, r[begin:]])
@@ -144,13 +145,20 @@ def highest(rows: CountSums, factor: Floats, prior: Floats, begin: Floats, point
             if rise < ENOUGH:
                 lower, slope = _curvature(rows, factor, prior, r, found.v)
                 break
-        except linalg.LinAlgError:  # far out, where no weight is left: no density
-            size, groups = len(r), (len(factor), len(rows.starts))
-            return Around(rows, np.zeros(size), -np.inf, np.eye(size), np.zeros((*groups, size)))
+        except linalg.LinAlgError:  # far out, where no weight is left
+            return _nowhere(rows, len(r), len(factor))
         farthest = float(np.abs(rows.x @ step).max(initial=0.0))
         step = step * min(1.0, LONGEST / max(farthest, 1e-300))
         r, v = r + step, found.v + (slope @ step)[:, None]
+    if not lower.size:  # no value was a number
+        return _nowhere(rows, len(r), len(factor))
     return Around(rows, r, value - log_root, lower, slope)
+
+
+def _nowhere(rows: CountSums, size: int, q: int) -> Around:
+    """Where there is no density."""
+    slope = np.zeros((q, len(rows.starts), size))
+    return Around(rows, np.zeros(size), -np.inf, np.eye(size), slope)
 
 
 def _quadratic(prior: Floats, r: Floats) -> float:

@@ -63,6 +63,15 @@ def stacked_cholesky(a: Floats) -> Floats:
         return np.concatenate([stacked_cholesky(a[:half]), stacked_cholesky(a[half:])])
 
 
+def root(a: Floats) -> Floats:
+    """C with C C' = a, (..., q, q) positive semidefinite; what rounding made negative is zero."""
+    try:
+        return np.asarray(np.linalg.cholesky(a))
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(a)
+        return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :])
+
+
 def forward(lower: Floats, right: Floats) -> Floats:
     """Solve L x = right in place, L (q, q, G, L) and right (q, G, r, L)."""
     for i in range(len(lower)):

@@ -3,8 +3,9 @@
     y = X beta + sum_t Z_t b_t + e,   e ~ N(0, sigma^2),   b_t,l ~ N(0, sigma^2 Lambda Lambda')
 
 Terms with the same grouping factor become one level with a block-diagonal Lambda. The columns of
-X are made orthonormal and y becomes its residual from them, so that no digits are lost to
-offsets, units or nearly collinear predictors: ``[X y] basis`` replaces ``[X y]``.
+X are made orthonormal, those that are constant within groups first, and y becomes its residual
+from them, so that no digits are lost to offsets, units or nearly collinear predictors:
+``[X y] basis`` replaces ``[X y]``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 from scipy import linalg
 
 from partialpool._typing import AnyArray, Floats, Ints
+from partialpool.kernels import small
 
 FREE = 1e6
 """Sds of groups' effects, in their typical standard errors, that leave them free."""
@@ -137,7 +139,7 @@ class System:
     total : ndarray, shape (p + 1, p + 1)
         Cross-products of ``[X y] basis``.
     basis : ndarray, shape (p + 1, p + 1)
-        Upper triangular.
+        Upper triangular but for the order of its rows.
     log_det : float
         Logarithm of the determinant of X'X.
     shifts : tuple of ndarray
@@ -318,16 +320,33 @@ def _orthonormal(sums: Sums) -> tuple[Floats, Floats, float]:
     basis = np.eye(p + 1)
     log_det = 0.0
     if p:
-        size = np.sqrt(np.diag(sums.xtx))
-        upper = linalg.cholesky(sums.xtx / np.outer(size, size)) * size
-        basis[:p, :p] = linalg.solve_triangular(upper, np.eye(p))
-        basis[:p, p] = -linalg.cho_solve((upper, False), sums.xty)
+        order = np.argsort(-_within_reach(sums), kind="stable")
+        size = np.sqrt(np.diag(sums.xtx))[order]
+        xtx = sums.xtx[np.ix_(order, order)]
+        upper = linalg.cholesky(xtx / np.outer(size, size)) * size
+        basis[order, :p] = linalg.solve_triangular(upper, np.eye(p))
+        basis[order, p] = -linalg.cho_solve((upper, False), sums.xty[order])
         log_det = 2.0 * float(np.log(np.diag(upper)).sum())
     whole = np.empty((p + 1, p + 1))
     whole[:p, :p], whole[p, p] = sums.xtx, sums.yty
     whole[:p, p] = whole[p, :p] = sums.xty
     total = basis.T @ whole @ basis
     return basis, 0.5 * (total + total.T), log_det
+
+
+def _within_reach(sums: Sums) -> Ints:
+    """In how many terms the groups' own effects can make up for each column of X.
+
+    Far out, where groups' effects are free, the data say nothing about such columns: they come
+    first in the basis, lest what little is said is lost beside the others.
+    """
+    size = np.diag(sums.xtx)
+    out = np.zeros(len(size), dtype=np.int64)
+    for block in sums.blocks:
+        lower = small.semidefinite_cholesky(block.ztz.transpose(1, 2, 0))
+        scaled = small.solve_semidefinite(lower, block.ztx.transpose(1, 2, 0))
+        out += np.einsum("qpl,qpl->p", scaled, scaled) > (1.0 - 1e-10) * size
+    return out
 
 
 def _level(

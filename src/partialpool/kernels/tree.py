@@ -20,7 +20,7 @@ import numpy as np
 
 from partialpool._typing import Floats, Ints
 from partialpool.kernels import small
-from partialpool.kernels.system import System
+from partialpool.kernels.system import NOTHING, System
 
 CACHED = 2**15
 """Elements of the arrays worked on at once."""
@@ -422,6 +422,9 @@ def make_tree(system: System) -> Tree:
     scaled = small.solve_semidefinite(lower, raw[0][:, q:])
     last = system.p + 1
     total = system.total - np.einsum("qal,qbl->ab", scaled[:, -last:], scaled[:, -last:])
+    nothing = np.diag(total)[:-1] <= NOTHING * np.diag(system.total)[:-1]  # constant within leaves
+    total[np.flatnonzero(nothing)] = 0.0
+    total[:, np.flatnonzero(nothing)] = 0.0
     widths = tuple(level.q for level in levels)
     tree = Tree(
         tuple(order), tuple(ancestors), widths, _Leaf(lower, scaled), tuple(raw[1:]), raw[0], total

@@ -15,7 +15,7 @@ import numpy as np
 
 from partialpool._typing import Bools, Floats, Ints
 from partialpool.integrate.nearly_normal import Rule, cubature
-from partialpool.kernels import grouped, nearby
+from partialpool.kernels import grouped, nearby, small
 from partialpool.kernels.grouped import CountSums, Joint
 from partialpool.kernels.tree import Functional, Skewness
 
@@ -24,7 +24,7 @@ AGAIN = 3
 CHUNK = 2**22
 """Elements held at once."""
 CLIMB, FARTHEST = 8, 3.0
-"""Steps toward the highest point over beta where a rule was off, and their largest length in sds."""
+"""Steps toward the highest point over beta where a rule was off, and their largest length."""
 OFF, NARROW, WIDE = 0.5, 0.7, 1.6
 """A rule is laid again where it was off by so many sds, or its sd is so far from one."""
 STRAY = 2.0
@@ -178,7 +178,7 @@ class ByGroup:
                 here = here + np.einsum("gij,gj->gi", root[part], whitened)
                 v = found.v
             out[part] = here
-        return out
+        return np.asarray(out)
 
     def _laid(
         self, factor: Floats, prior: Floats, center: Floats, root: Floats
@@ -189,7 +189,8 @@ class ByGroup:
         return self._summed(prior, center, root, points, found)
 
     def _points(self, center: Floats, root: Floats) -> Floats:
-        return center[:, None] + np.einsum("gij,bj->gbi", root, self.rule.points)
+        away = np.einsum("gij,bj->gbi", root, self.rule.points)
+        return np.asarray(center[:, None] + away)
 
     def _summed(
         self, prior: Floats, center: Floats, root: Floats, points: Floats, found: Floats
@@ -296,7 +297,7 @@ class ByGroup:
         inverse = np.linalg.inv(found.beta.covariance)
         slope = np.einsum("gqli,gij->gqlj", found.cross, inverse, optimize=True)
         within = found.covariance - np.einsum("gqli,grli->gqrl", slope, found.cross)
-        root = np.linalg.cholesky(within.transpose(0, 3, 1, 2))  # (G, L, q, q)
+        root = small.root(within.transpose(0, 3, 1, 2))  # (G, L, q, q)
         out = np.empty((len(which), len(self.place), len(found.mean[0])))
         for g in np.unique(which):
             at = np.flatnonzero(which == g)
@@ -377,7 +378,8 @@ def _slope(share: Floats, v: Floats, away: Floats) -> Floats:
     if not away.shape[2]:
         return np.asarray(cross)
     own = np.einsum("gb,gbi,gbj->gij", share, away, away, optimize=True)
-    return np.asarray(np.einsum("gqli,gij->gqlj", cross, np.linalg.inv(own), optimize=True))
+    inverse = np.linalg.pinv(own, hermitian=True)  # singular where one point has all the weight
+    return np.asarray(np.einsum("gqli,gij->gqlj", cross, inverse, optimize=True))
 
 
 def _at_least(matrices: Floats, least: float) -> Floats:
@@ -392,7 +394,7 @@ def _bounded_root(second: Floats) -> Floats:
     """Factors of matrices, (G, p, p), whose eigenvalues are kept from leaping."""
     values, vectors = np.linalg.eigh(second)
     bounded = np.clip(values, NARROW**2, WIDE**2)
-    return np.asarray(np.linalg.cholesky((vectors * bounded[:, None]) @ vectors.transpose(0, 2, 1)))
+    return small.root((vectors * bounded[:, None]) @ vectors.transpose(0, 2, 1))
 
 
 def _put(whole: Inner | _Laid, part: Inner | _Laid, at: Ints) -> None:

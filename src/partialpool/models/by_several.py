@@ -20,7 +20,7 @@ import numpy as np
 from scipy import linalg
 
 from partialpool._typing import Floats, Ints
-from partialpool.kernels import grouped
+from partialpool.kernels import grouped, small
 from partialpool.kernels.several import Around, Several, highest
 from partialpool.kernels.tree import Functional
 from partialpool.models.by_group import Inner
@@ -192,7 +192,7 @@ class BySeveral:
             given = grouped.groups(
                 found.rows, r, np.repeat(factors[0][g : g + 1], len(at), axis=0), self.points
             )
-            root = np.linalg.cholesky(given.covariance.transpose(2, 3, 0, 1))  # (s, L, q, q)
+            root = small.root(given.covariance.transpose(2, 3, 0, 1))  # (s, L, q, q)
             normal = rng.standard_normal(root.shape[:3])
             v = given.mean.transpose(1, 2, 0) + np.einsum("slqr,slr->slq", root, normal)
             effects = np.empty_like(out[0][at])

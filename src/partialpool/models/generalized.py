@@ -81,6 +81,7 @@ class GeneralizedModel(MixedModel):
         carried = np.concatenate([ones, found.mean, spread, third], axis=1)
         return found.log_total + self.log_prior(points), carried
 
+    @np.errstate(all="ignore")
     def inner_error(self, cloud: Cloud) -> float:
         """Estimated error of the integrals within, in posterior sds, over the heaviest nodes."""
         some = np.argsort(-cloud.weight)[:HEAVIEST]
@@ -106,6 +107,7 @@ class GeneralizedModel(MixedModel):
         """Rough duration of one evaluation among many."""
         return self.inner.seconds
 
+    @np.errstate(all="ignore")  # at nodes far out
     def functional(
         self, points: Floats, index: Sequence[Ints], z: Sequence[Floats], x: Floats
     ) -> Functional:
@@ -113,6 +115,7 @@ class GeneralizedModel(MixedModel):
         prior = self.prior_precision(points)
         return self.inner.functional(self.lambdas(points), prior, index, z, x)
 
+    @np.errstate(all="ignore")
     def draw_at(
         self, points: Floats, which: Ints, beta: Floats, rng: np.random.Generator
     ) -> list[Floats]:

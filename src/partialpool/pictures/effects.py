@@ -60,7 +60,7 @@ def effects(
         "lower:Q",
         title=words,
         scale=alt.Scale(zero=False, nice=True),
-        axis=parts.value_axis(alt, largest),
+        axis=parts.value_axis(alt, parts.is_small(largest)),
     )
     chart = alt.layer(*_layers(alt, base, x, colours)).properties(
         width=parts.WIDTH, height=parts.row_height(alt, len(rows))

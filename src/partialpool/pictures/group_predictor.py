@@ -64,7 +64,7 @@ def by_predictor(
         "estimate:Q",
         title=display.printable(post.outcome),
         scale=alt.Scale(zero=False, nice=True),
-        axis=parts.value_axis(alt, max(abs(r["estimate"]) for r in rows)),
+        axis=parts.value_axis(alt, parts.is_small([r["estimate"] for r in rows])),
     )
     chart = alt.layer(*_layers(alt, rows, curve, x, y, look(dark))).properties(
         width=parts.WIDTH, height=380
@@ -108,6 +108,17 @@ def _layers(
         .mark_point(strokeWidth=0, size=34 if small else 80, opacity=1)
         .encode(y=y, **marks),
     ]
+
+
+def measured_predictor(post: MixedPosterior) -> str | None:
+    """The first predictor of the groups of the first factor that takes more than two values."""
+    s, block = post.statistics, post.statistics.blocks[0]
+    if block.effects[0] != "Intercept":
+        return None
+    for at, name in enumerate(s.coefficients):
+        if block.constant[at] and len(np.unique(block.x_mean[:, at].round(12))) > 2:
+            return str(name)
+    return None
 
 
 def _position(post: MixedPosterior, chosen: Effect, predictor: str | None) -> int:

@@ -8,7 +8,8 @@ from typing import Any
 from partialpool.pictures.coefficients import coefficients
 from partialpool.pictures.effects import effects
 from partialpool.pictures.group_lines import group_lines
-from partialpool.pictures.group_predictor import by_predictor
+from partialpool.pictures.group_predictor import by_predictor, measured_predictor
+from partialpool.pictures.terms import has_slope
 from partialpool.pictures.two_effects import intercept_by_slope
 from partialpool.posterior import MixedPosterior
 
@@ -18,6 +19,20 @@ class MixedPlots:
     """The charts of a linear mixed model: ``fit.plot.coefficients()``."""
 
     posterior: MixedPosterior
+
+    def fitting(self, *, level: float = 0.95, dark: bool = False) -> list[Any]:
+        """The charts that this model has something for, those that say most first."""
+        post, found = self.posterior, []
+        predictor = measured_predictor(post)
+        if predictor is not None:
+            found.append(by_predictor(post, predictor, level=level, dark=dark))
+        if has_slope(post):
+            found += [chart(post, dark=dark) for chart in (group_lines, intercept_by_slope)]
+        for block in post.statistics.blocks:
+            found.append(effects(post, block.factor, block.effects[0], level=level, dark=dark))
+        if post.statistics.coefficients != ("Intercept",):
+            found.append(coefficients(post, level=level, dark=dark))
+        return found
 
     def coefficients(self, **options: Any) -> Any:
         """Coefficients with their intervals."""

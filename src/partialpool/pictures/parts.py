@@ -20,7 +20,7 @@ from partialpool.posterior.posterior import Theta
 WIDTH = 560
 CROWDED = 30
 """With more rows of groups than this they stand closer."""
-OWN, POOLED = "own estimate", "partially pooled"
+OWN, POOLED, TRUTH = "own estimate", "partially pooled", "truth"
 
 
 def distinct(labels: Iterable[object]) -> list[str]:
@@ -43,9 +43,14 @@ def number(value: float, spread: float) -> str:
 
 
 def head(title: str, lines: Iterable[str]) -> dict[str, Any]:
-    """A title and the caption beneath it, both wrapped to the width of a chart."""
-    caption = [part for line in lines for part in textwrap.wrap(line, 100)]
+    """A title and the caption beneath it, sentences, both wrapped to the width of a chart."""
+    caption = [part for line in lines for part in textwrap.wrap(sentence(line), 100)]
     return {"text": textwrap.wrap(title, 68) or [title], "subtitle": caption}
+
+
+def sentence(line: str) -> str:
+    """A line of a caption with its full stop."""
+    return line if line.endswith((".", "?", "!")) else f"{line}."
 
 
 def described(chart: Any, title: dict[str, Any]) -> Any:
@@ -179,17 +184,18 @@ def tooltip(alt: Any, factor: str, size: str = "") -> list[Any]:
 
 
 def two_marks(
-    alt: Any, colours: Look, shapes: tuple[str, str] = ("circle", "diamond")
+    alt: Any, colours: Look, shapes: tuple[str, str] = ("circle", "diamond"), *, truth: bool = False
 ) -> dict[str, Any]:
-    """Encodings of own (open) and pooled (filled) estimates, with one legend for both."""
+    """Encodings of own (open) and pooled (filled) estimates, and the truth; one legend for all."""
+    kinds = slice(3 if truth else 2)
 
-    def scale(own: str, pooled: str) -> Any:
-        return alt.Scale(domain=[OWN, POOLED], range=[own, pooled])
+    def scale(*of: str) -> Any:
+        return alt.Scale(domain=[OWN, POOLED, TRUTH][kinds], range=list(of[kinds]))
 
     return {
-        "stroke": alt.Stroke("what:N", scale=scale(colours.raw, colours.pooled)),
-        "fill": alt.Fill("what:N", scale=scale(colours.paper, colours.pooled)),
-        "shape": alt.Shape("what:N", scale=scale(*shapes)),
+        "stroke": alt.Stroke("what:N", scale=scale(colours.raw, colours.pooled, colours.truth)),
+        "fill": alt.Fill("what:N", scale=scale(colours.paper, colours.pooled, colours.truth)),
+        "shape": alt.Shape("what:N", scale=scale(*shapes, "cross")),
     }
 
 

@@ -70,8 +70,10 @@ def error_drawing(
     rows, marks = _bars(errors), _marks(errors, here or {})
     furthest = {m["group"]: m["value"] for m in marks}
     for row in rows:
-        row["edge"] = max(row["upper"], furthest.get(row["group"], 0.0))
-    top = max(r["edge"] for r in rows) or 1.0
+        if row["group"] in furthest:
+            value = furthest[row["group"]]
+            row["label"] += f"; this draw {parts.number(value, value / 10)}"
+    top = max([r["upper"] for r in rows] + list(furthest.values())) or 1.0
     lines = ["Lower is better"]
     if any(r["error"] for r in rows):
         lines = [f"Lower is better; ± Monte Carlo error, whiskers reach {WHISKER:g} times as far"]
@@ -90,26 +92,33 @@ def error_drawing(
 def _error_frame(names: tuple[str, ...], axis: str, dark: bool) -> Frame:
     alt, colours = altair(), look(dark)
     ranges = estimator_looks(names, colours)[0]
-    y = parts.group_axis(alt, list(names), "")
+    y = alt.Y("group:N", scale=alt.Scale(domain=list(names)), axis=None)
     base = alt.Chart(alt.NamedData("bars")).encode(y=y)
     scale = alt.Scale(domainMin=0, domainMax=alt.ExprRef("top"), nice=False)
     x = alt.X("value:Q", title=axis, scale=scale, axis=alt.Axis(tickCount=6))
     colour = alt.Color("group:N", legend=None, scale=alt.Scale(domain=list(names), range=ranges))
     line = base.transform_filter("datum.error > 0")
+    # names and values above the bars, so that nothing beside them is cut, however narrow the chart
+    words = {"baseline": "middle", "yOffset": -16}
     layers = [
-        base.mark_bar(size=22).encode(x=x, color=colour),
-        line.mark_rule(color=colours.ink, strokeWidth=1.5).encode(x="lower:Q", x2="upper:Q"),
+        base.mark_bar(size=14, yOffset=3).encode(x=x, color=colour),
+        line.mark_rule(color=colours.ink, strokeWidth=1.5, yOffset=3).encode(
+            x="lower:Q", x2="upper:Q"
+        ),
         *(
-            line.mark_tick(color=colours.ink, thickness=1.5, size=9, opacity=1).encode(x=f"{end}:Q")
+            line.mark_tick(
+                color=colours.ink, thickness=1.5, size=9, opacity=1, yOffset=3
+            ).encode(x=f"{end}:Q")
             for end in ("lower", "upper")
         ),
-        base.mark_text(align="left", baseline="middle", dx=9).encode(x="edge:Q", text="label:N"),
+        base.mark_text(align="left", **words).encode(x=alt.value(0), text="group:N"),
+        base.mark_text(align="right", **words).encode(x=alt.value("width"), text="label:N"),
         alt.Chart(alt.NamedData("here"))
         .mark_point(shape="diamond", size=90, opacity=1, filled=True, fill=colours.paper,
-                    stroke=colours.ink, strokeWidth=1.5)
+                    stroke=colours.ink, strokeWidth=1.5, yOffset=3)
         .encode(x="value:Q", y=y, tooltip=["group:N", alt.Tooltip("value:Q", format=",.4~g")]),
     ]  # fmt: skip
-    chart = alt.layer(*layers).properties(width=430, height=alt.Step(40))
+    chart = alt.layer(*layers).properties(width=430, height=alt.Step(46))
     return Frame(styled(chart.add_params(alt.param(name="top", value=1.0)), dark))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,6 +12,8 @@ import numpy as np
 
 from partialpool import display
 from partialpool._typing import Floats
+from partialpool.classical import fixed_effects, no_pooling
+from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.errors import ArgumentError
 from partialpool.pictures import parts
 from partialpool.pictures.drawing import Drawing, Frame, Rows
@@ -20,6 +23,10 @@ from partialpool.posterior.distributions import IntervalKind
 
 MOST_GROUPS = 60
 """With more groups a sample, evenly spread over the raw estimates, is drawn."""
+CUT = 0.2
+"""Own intervals and that of a new group reach at most this share of the picture beyond the rest."""
+BELOW = 0.27
+"""A group's own interval is drawn this share of a row below the middle of the row."""
 SMALLEST, LARGEST, ALIKE = 44.0, 260.0, 90.0
 """Areas of circles, in square pixels: of a group of no size, of the largest, of groups alike."""
 
@@ -57,8 +64,9 @@ def shrinkage(
     -------
     altair.Chart
         Groups by raw estimate from high to low: open circle raw (larger with more data, where
-        groups differ in it), filled diamond partially pooled with its interval, an arrow
-        between, a dashed line at the population mean; x in units of y.
+        groups differ in it) with a thin interval, filled diamond partially pooled with a broad
+        one, an arrow between, a dashed line at the population mean; last the interval of a group
+        that is not in the data; x in units of y.
     """
     return shrinkage_drawing(
         post, level=level, kind=kind, truth=truth, tau=tau, title=title, dark=dark
@@ -77,16 +85,25 @@ def shrinkage_drawing(
 ) -> Drawing:
     """Return what `shrinkage` draws as a frame and what fills it; see there."""
     s = post.statistics
+    at_used = _weights(post, tau)
     if tau is not None:
         if not isinstance(post, Posterior):
             raise ArgumentError("tau can be held for measurements, not for counts")
         post = post.given_tau(tau)
     order = parts.known(s.raw, MOST_GROUPS)
     rows = parts.group_rows(post, order, level, kind)
+    for row, weight in zip(rows, (1.0 - post.shrinkage.mean[order]).tolist(), strict=True):
+        row["weight"] = weight
+    for name, column in at_used.items():
+        for row, value in zip(rows, column[order].tolist(), strict=True):
+            row[name] = value
     if truth is not None:
         for row, value in zip(rows, _checked(truth, s.n_groups)[order].tolist(), strict=True):
             row["truth"] = value
-    caption = _caption(post, level, kind, tau, truth is not None)
+    own = own_interval(s, level)
+    if own is not None:
+        add_own(rows, *(end[order] for end in own))
+    caption = _caption(post, level, kind, tau, own is not None)
     caption += parts.sampled(len(rows), s.n_groups, "their own estimates")
     names = display.printable(s.outcome), display.printable(s.factor)
     return poolings_drawing(
@@ -100,10 +117,19 @@ def shrinkage_drawing(
             parts.counted(s),
         ),
         middle=float(parts.centre(parts.population(post))),
+        new=post.new_group.interval(level, kind).tolist(),
         title=title or f"Partial pooling of {names[0]} by {names[1]}",
         caption=caption,
         dark=dark,
     )
+
+
+def _weights(post: AnyPosterior, tau: float | None) -> dict[str, Floats]:
+    """Of measurements the weight at one tau, and the standard errors where they are known."""
+    if not isinstance(post, Posterior):
+        return {}
+    found = {"at_used": post.weight_at(float(post.tau.median) if tau is None else tau)}
+    return found | ({"se": post.statistics.weight**-0.5} if post.sigma is None else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +163,7 @@ def poolings_drawing(
     named: Named,
     *,
     middle: float,
+    new: Sequence[float] | None,
     title: str,
     caption: Sequence[str],
     dark: bool = False,
@@ -146,28 +173,81 @@ def poolings_drawing(
     Parameters
     ----------
     rows : list of dict
-        group (each once), n, size, raw, estimate, lower, upper and, if known, truth; in the
-        order of the chart. Rows without interval have lower and upper equal to estimate.
+        group (each once), n, size, raw, estimate, lower, upper and, if known, truth, own_lower
+        and own_upper; in the order of the chart. Rows without interval have lower and upper
+        equal to estimate.
     named : Named
         What to call things.
     middle : float
         The pooled value (units of y).
+    new : pair of float, optional
+        The interval of a group that is not in the data (units of y).
     title : str
     caption : sequence of str
         Title, and the sentences beneath.
     dark : bool
         Colours for dark surroundings.
     """
+    names = [r["group"] for r in rows]
+    whole: Rows = []
+    if new is not None:
+        label = parts.distinct([*names, f"a new {named.factor}"])[-1]
+        whole = [{"group": label, "lower": new[0], "upper": new[1]}]
+    cuts = _cut(rows, whole)
     _add_arrows(rows)
     _add_areas(rows, named.sizes_differ)
-    data = {"groups": rows, "middle": parts.middle(middle)}
     return Drawing(
         _frame(named, len(rows) > parts.CROWDED, dark),
-        data,
-        {"names": [r["group"] for r in rows]},
+        {"groups": rows, "middle": parts.middle(middle), "new": whole, "cuts": cuts},
+        {"names": names + [r["group"] for r in whole], "focus": ""},
         title,
-        caption,
+        [*caption, *(["Intervals that go on beyond the picture end in triangles"] if cuts else [])],
     )
+
+
+def own_interval(
+    s: GroupStatistics | CountStatistics, level: float
+) -> tuple[Floats, Floats] | None:
+    """Intervals of the groups' own means by their own data: with known errors normal, else t.
+
+    sigma is common to all groups, so that a group of one row has an interval too; None for
+    counts, weights and where sigma cannot be estimated.
+    """
+    if isinstance(s, CountStatistics):
+        return None
+    if s.sigma_known:
+        found = no_pooling(mean=s.raw, se=s.weight**-0.5, level=level)
+    elif np.array_equal(s.weight, s.n) and s.n_used > s.n_groups and s.ss.sum() > 0:
+        found = fixed_effects(mean=s.raw, n=s.n, ss=s.ss, level=level).groups
+    else:
+        return None
+    return found.lower, found.upper
+
+
+def add_own(rows: Rows, lower: Floats, upper: Floats) -> None:
+    """Add the intervals of the own estimates, where they exist."""
+    for row, low, high in zip(rows, lower.tolist(), upper.tolist(), strict=True):
+        if math.isfinite(low) and math.isfinite(high):
+            row["own_lower"], row["own_upper"] = low, high
+
+
+def _cut(rows: Rows, whole: Rows) -> Rows:
+    """Let own intervals and that of a new group not squeeze the rest; return where they are cut."""
+    seen = [r[k] for r in rows for k in ("raw", "lower", "upper", "truth") if k in r]
+    reach = CUT * (max(seen) - min(seen)) or math.inf
+    low, high = min(seen) - reach, max(seen) + reach
+    cuts: Rows = []
+    for part, prefix in ((rows, "own_"), (whole, "")):
+        lower, upper = f"{prefix}lower", f"{prefix}upper"
+        for row in part:
+            mark = {"group": row["group"], "own": bool(prefix)}
+            if row.get(lower, low) < low:
+                row[lower] = low
+                cuts.append({**mark, "at": low, "way": "left"})
+            if row.get(upper, high) > high:
+                row[upper] = high
+                cuts.append({**mark, "at": high, "way": "right"})
+    return cuts
 
 
 def _add_arrows(rows: Rows) -> None:
@@ -190,27 +270,54 @@ def _add_areas(rows: Rows, differ: bool) -> None:
 @lru_cache(maxsize=64)
 def _frame(named: Named, crowded: bool, dark: bool) -> Frame:
     alt, colours = altair(), look(dark)
-    names = alt.param(name="names", value=[])
+    params = [alt.param(name="names", value=[]), alt.param(name="focus", value="")]
+    y = parts.group_axis(alt, alt.ExprRef("names"), named.factor)
     base = alt.Chart(alt.NamedData("groups")).encode(
-        y=parts.group_axis(alt, alt.ExprRef("names"), named.factor),
-        tooltip=parts.tooltip(alt, named.factor, named.counted),
+        y=y, tooltip=parts.tooltip(alt, named.factor, named.counted)
     )
     x = parts.outcome_axis(alt, "lower:Q", named.outcome, named.small)
     interval = base.mark_rule(color=colours.pooled, opacity=0.35, strokeWidth=5).encode(
         x=x, x2="upper:Q"
     )
-    raw, pooled = _points(alt, base, colours)
     middle = parts.mean_line(alt, alt.NamedData("middle"), colours)
     # the interval over the circle, so that a large circle does not hide a short interval
-    layers = [middle, *_arrows(base, colours), raw, interval, pooled]
-    if named.truth:
-        layers.append(
-            base.mark_point(
-                shape="cross", filled=True, size=70, opacity=1, color=colours.truth
-            ).encode(x="truth:Q")
-        )
+    marks = _points(alt, base, colours, named.truth)
+    layers = [
+        *_under(alt, base, y, parts.step(crowded), colours),
+        middle,
+        *_arrows(base, colours),
+        marks[0],
+        interval,
+        *marks[1:],
+    ]
     chart = alt.layer(*layers).properties(width=parts.WIDTH, height=alt.Step(parts.step(crowded)))
-    return Frame(styled(chart.add_params(names), dark))
+    return Frame(styled(chart.add_params(*params), dark))
+
+
+def _under(alt: Any, base: Any, y: Any, height: int, colours: Look) -> list[Any]:
+    """The band of the group in focus, own intervals, and that of a new group."""
+    new = alt.Chart(alt.NamedData("new")).encode(y=y)
+    cuts = alt.Chart(alt.NamedData("cuts")).encode(y=y)
+    below = round(BELOW * height)
+    return [
+        base.transform_filter("datum.group == focus")
+        .mark_rule(color=colours.faint, opacity=0.16, strokeWidth=height)
+        .encode(x=alt.value(0), x2=alt.value("width")),
+        base.transform_filter("isValid(datum.own_lower)")
+        .mark_rule(color=colours.raw, opacity=0.6, strokeWidth=1.5, yOffset=below)
+        .encode(x="own_lower:Q", x2="own_upper:Q"),
+        new.mark_rule(color=colours.pooled, strokeWidth=2, strokeDash=[4, 3]).encode(
+            x="lower:Q", x2="upper:Q"
+        ),
+        *(
+            cuts.transform_filter(f"datum.way == '{way}' && datum.own == {own}")
+            .mark_point(shape=f"triangle-{way}", filled=True, size=40, opacity=1, yOffset=offset,
+                        color=colour)
+            .encode(x="at:Q")
+            for way in ("left", "right")
+            for own, offset, colour in (("false", 0, colours.pooled), ("true", below, colours.raw))
+        ),
+    ]  # fmt: skip
 
 
 def _arrows(base: Any, colours: Look) -> list[Any]:
@@ -224,15 +331,19 @@ def _arrows(base: Any, colours: Look) -> list[Any]:
     return [shaft, *heads]
 
 
-def _points(alt: Any, base: Any, colours: Look) -> list[Any]:
-    marks = parts.two_marks(alt, colours)
+def _points(alt: Any, base: Any, colours: Look, truth: bool) -> list[Any]:
+    """Own and pooled estimates, and the truth where it is known."""
+    marks = parts.two_marks(alt, colours, truth=truth)
     raw = base.transform_calculate(what=f"'{parts.OWN}'").mark_point(
         strokeWidth=2, opacity=1
     ).encode(x="raw:Q", **marks, size=alt.Size("area:Q", legend=None, scale=None))  # fmt: skip
-    pooled = base.transform_calculate(what=f"'{parts.POOLED}'").mark_point(
-        strokeWidth=0, size=75, opacity=1
-    ).encode(x="estimate:Q", **marks)  # fmt: skip
-    return [raw, pooled]
+    other = [(parts.POOLED, "estimate:Q", 90)] + ([(parts.TRUTH, "truth:Q", 80)] if truth else [])
+    return [raw] + [
+        base.transform_calculate(what=f"'{name}'")
+        .mark_point(strokeWidth=1, size=size, opacity=1)
+        .encode(x=field, **marks)
+        for name, field, size in other
+    ]
 
 
 def _checked(truth: Floats, groups: int) -> Floats:
@@ -246,20 +357,23 @@ def _checked(truth: Floats, groups: int) -> Floats:
 
 
 def _caption(
-    post: AnyPosterior, level: float, kind: IntervalKind, tau: float | None, truth: bool
+    post: AnyPosterior, level: float, kind: IntervalKind, tau: float | None, own: bool
 ) -> list[str]:
     s, share = post.statistics, post.shrinkage.mean
-    bars = (
-        f"bars are {parts.percent(level)} {'' if kind == 'equal-tailed' else kind + ' '}intervals"
-    )
-    if truth:
-        bars += "; crosses are the truth"
+    of = "" if kind == "equal-tailed" else kind + " "
+    bars = bars_are(f"{parts.percent(level)} {of}intervals", own=own)
     low, high = float(share.min()), float(share.max())
     if_known = "" if tau is None else f"If tau were {parts.number(tau, tau / 10)}: "
     lines = [if_known + pulled(low, high, display.printable(s.factor), bars)]
     if parts.sizes_differ(s):
         lines.append(f"Larger circles: more {parts.size_words(s)}")
     return lines
+
+
+def bars_are(what: str, *, own: bool, new: bool = True) -> str:
+    """Say what the bars are; `what` such as "95% intervals"."""
+    thin = ", thin ones those of the own estimates" if own else ""
+    return f"bars are {what}{thin}" + ("; the dashed one is for a new group" if new else "")
 
 
 def pulled(low: float, high: float, factor: str, bars: str) -> str:

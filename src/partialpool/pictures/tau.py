@@ -17,6 +17,8 @@ from partialpool.pictures.style import SHAPES, Look, altair, look, styled
 from partialpool.posterior import AnyPosterior
 
 POINTS = 200
+STEP = 0.14
+"""Marks above the density stand this share of its height apart."""
 MOST_FOR_REML = 20_000
 """With more known standard errors REML, which is found on a wide grid, is left out."""
 
@@ -63,21 +65,17 @@ def tau_drawing(
     dark: bool = False,
 ) -> Drawing:
     """Return what `tau` draws as a frame and what fills it; see there."""
-    s, marks = post.statistics, _marks(post, at or {})
+    s, marks = post.statistics, tau_marks(post, at or {})
     end = tau_end(post, max(m["tau"] for m in marks))
     density = tau_density(post, end, level)
-    left = _place(marks, max(d["density"] for d in density), end)
-    lines = [*tau_caption(post, end, level)]
-    if not np.isfinite(post.tau.mean):
-        lines.append("With so few groups the posterior mean is infinite, and not drawn")
-    if isinstance(s, GroupStatistics) and s.sigma_known and s.n_groups > MOST_FOR_REML:
-        lines.append("REML is not computed for so many estimates")
+    left = place_marks(marks, max(d["density"] for d in density), end)
+    lines = [*tau_caption(post, end, level), *missing_marks(post)]
     what = f"How much {display.printable(s.outcome)} differs by {display.printable(s.factor)}"
     names = tuple(m["name"] for m in marks)
     return Drawing(
         _frame(names, unit_of(s), parts.is_small(end), left, dark),
         {"density": density, "marks": marks},
-        {"end": end, "top": top_of(density, 1 + 0.14 * (len(marks) + 0.5))},
+        {"end": end, "top": top_with(density, len(marks))},
         title or what,
         lines,
     )
@@ -87,7 +85,7 @@ def tau_drawing(
 def _frame(names: tuple[str, ...], unit: str, small: bool, left: bool, dark: bool) -> Frame:
     alt, colours = altair(), look(dark)
     x = tau_axis(alt, unit, small)
-    layers = density_layers(alt, x, colours) + _mark_layers(alt, names, x, left, colours)
+    layers = density_layers(alt, x, colours) + mark_layers(alt, names, x, left, colours)
     chart = alt.layer(*layers).properties(width=parts.WIDTH, height=340)
     return Frame(styled(chart.add_params(*density_params(alt)), dark))
 
@@ -152,6 +150,21 @@ def top_of(density: Rows, room: float) -> float:
     return float(room * max(d["density"] for d in density))
 
 
+def top_with(density: Rows, marks: int) -> float:
+    """Where it ends with so many marks above the density."""
+    return top_of(density, 1 + STEP * (marks + 0.5))
+
+
+def missing_marks(post: AnyPosterior) -> list[str]:
+    """Say which estimates of tau are not marked, and why."""
+    s, lines = post.statistics, []
+    if not np.isfinite(post.tau.mean):
+        lines.append("With so few groups the posterior mean is infinite, and not drawn")
+    if isinstance(s, GroupStatistics) and s.sigma_known and s.n_groups > MOST_FOR_REML:
+        lines.append("REML is not computed for so many estimates")
+    return lines
+
+
 def density_layers(alt: Any, x: Any, colours: Look) -> list[Any]:
     """The density as a line, its interval shaded."""
     y = alt.Y(
@@ -167,7 +180,7 @@ def density_layers(alt: Any, x: Any, colours: Look) -> list[Any]:
     ]
 
 
-def _marks(post: AnyPosterior, at: Mapping[str, float]) -> Rows:
+def tau_marks(post: AnyPosterior, at: Mapping[str, float]) -> Rows:
     """Name and value of each estimate of tau that exists, and of what else to mark."""
     s = post.statistics
     found: dict[str, float] = {}
@@ -186,13 +199,14 @@ def _marks(post: AnyPosterior, at: Mapping[str, float]) -> Rows:
         found["posterior mean"] = float(post.tau.mean)
     found |= {name: float(value) for name, value in at.items()}
     low, high = post.tau.interval(0.9).tolist()
+    texts = {k: parts.number(v, (high - low) / 4) for k, v in found.items()}
     return [
-        {"name": k, "tau": v, "label": f"{k}  {parts.number(v, (high - low) / 4)}"}
+        {"name": k, "tau": v, "text": texts[k], "label": f"{k}  {texts[k]}"}
         for k, v in found.items()
     ]
 
 
-def _place(marks: Rows, top: float, end: float) -> bool:
+def place_marks(marks: Rows, top: float, end: float) -> bool:
     """Set the height of each mark; the further left the higher, so that no line crosses a label.
 
     Returns whether labels stand at the left: where all marks lie in the right part of the chart.
@@ -201,12 +215,12 @@ def _place(marks: Rows, top: float, end: float) -> bool:
     for i, mark in enumerate(
         sorted(marks[:: 1 if left else -1], key=lambda m: m["tau"] if left else -m["tau"])
     ):
-        mark["density"] = top * (1.12 + 0.14 * i)
+        mark["density"] = top * (1.0 + STEP * (i + 0.85))
         mark["foot"] = 0.0
     return left
 
 
-def _mark_layers(alt: Any, names: tuple[str, ...], x: Any, left: bool, colours: Look) -> list[Any]:
+def mark_layers(alt: Any, names: tuple[str, ...], x: Any, left: bool, colours: Look) -> list[Any]:
     """A line each, its name beside its head."""
     ours = [_colour(name, colours) for name in names]
     colour = alt.Color("name:N", legend=None, scale=alt.Scale(domain=list(names), range=ours))

@@ -78,6 +78,15 @@ def effect(post: MixedPosterior, factor: str | None, name: str | None) -> Effect
     return Effect(term, place, blocks[term], post.raw(term)[:, place], estimate, population)
 
 
+def has_slope(post: MixedPosterior) -> bool:
+    """Whether a term has both an intercept and a slope."""
+    return any(_both(b) for b in post.statistics.blocks)
+
+
+def _both(block: Block) -> bool:
+    return block.effects[0] == "Intercept" and len(block.effects) > 1
+
+
 def with_slope(
     post: MixedPosterior, factor: str | None, slope: str | None
 ) -> tuple[Effect, Effect]:
@@ -89,10 +98,7 @@ def with_slope(
         If no term has both.
     """
     blocks = post.statistics.blocks
-    fitting = [
-        b for b in blocks
-        if factor in (None, b.factor) and b.effects[0] == "Intercept" and len(b.effects) > 1
-    ]  # fmt: skip
+    fitting = [b for b in blocks if factor in (None, b.factor) and _both(b)]
     if not fitting:
         raise ArgumentError(
             "this chart needs a term with an intercept and a slope that vary, such as (x | group)"

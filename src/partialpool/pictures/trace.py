@@ -19,11 +19,15 @@ from partialpool.pictures.style import Look, altair, look, styled
 from partialpool.pictures.tau import (
     density_layers,
     density_params,
+    mark_layers,
+    missing_marks,
+    place_marks,
     tau_axis,
     tau_caption,
     tau_density,
     tau_end,
-    top_of,
+    tau_marks,
+    top_with,
     unit_of,
 )
 from partialpool.posterior import AnyPosterior, Posterior
@@ -32,7 +36,7 @@ MOST_GROUPS = 40
 """With more groups a sample, evenly spread over the raw estimates, is drawn."""
 MOST_NAMED = 12
 POINTS = 50
-HEIGHT = 320
+HEIGHT, BELOW = 320, 190
 MEDIAN = "The vertical line is at the posterior median of tau"
 HELD = "The vertical line is at the tau asked for"
 
@@ -66,8 +70,9 @@ def estimates_by_tau(
     -------
     altair.VConcatChart
         Above, one line a group (units of y), at most 40, with names if there are at most 12,
-        and the population mean dashed; below, the density of tau (units of y) on the same axis;
-        a line through both at the posterior median of tau, or where asked for.
+        and the population mean dashed; below, the density of tau (units of y) on the same axis
+        with marks at the classical estimates, the posterior median and mean; a line through
+        both at the posterior median of tau, or where asked for.
 
     Raises
     ------
@@ -97,12 +102,15 @@ def trace_drawing(
             "shrinkage or tau instead"
         )
     s = post.statistics
-    end = tau_end(post)
+    marks = tau_marks(post, {})
+    end = tau_end(post, max(m["tau"] for m in marks))
     order = parts.spread_evenly(s.raw, MOST_GROUPS)
     density = tau_density(post, end, level)
+    left = place_marks(marks, max(d["density"] for d in density), end)
     lines = [
         "Lines: the mean of each group if tau were known; dashed: the population mean",
         *tau_caption(post, end, level),
+        *missing_marks(post),
     ]
     if not s.sigma_known:
         lines.append("sigma is held at its posterior median")
@@ -110,7 +118,8 @@ def trace_drawing(
     lines.append(MEDIAN if at is None else HELD)
     names = display.printable(s.outcome), display.printable(s.factor)
     what = title or f"Estimates of {names[0]} by {names[1]}, as functions of tau"
-    rule = [{"tau": float(post.tau.median) if at is None else at}]
+    peak = max(d["density"] for d in density)
+    rule = [{"tau": float(post.tau.median) if at is None else at, "head": peak, "foot": 0.0}]
     named = len(order) <= MOST_NAMED
     return Drawing(
         _frame(
@@ -119,10 +128,12 @@ def trace_drawing(
             parts.is_small(s.raw),
             parts.is_small(end),
             named,
+            tuple(m["name"] for m in marks),
+            left,
             dark,
         ),
-        {**_traces(post, order, end), "density": density, "rule": rule},
-        {"end": end, "top": top_of(density, 1.05)},
+        {**_traces(post, order, end), "density": density, "marks": marks, "rule": rule},
+        {"end": end, "top": top_with(density, len(marks))},
         what,
         lines,
     )
@@ -131,21 +142,28 @@ def trace_drawing(
 def with_line(drawing: Drawing, at: float) -> Drawing:
     """Return the same drawing with its vertical line at another tau (units of y)."""
     caption = [HELD if line == MEDIAN else line for line in drawing.caption]
-    return replace(drawing, data={**drawing.data, "rule": [{"tau": at}]}, caption=caption)
+    rule = [{**drawing.data["rule"][0], "tau": at}]
+    return replace(drawing, data={**drawing.data, "rule": rule}, caption=caption)
 
 
 @lru_cache(maxsize=32)
-def _frame(outcome: str, unit: str, small: bool, small_tau: bool, named: bool, dark: bool) -> Frame:
+def _frame(
+    outcome: str, unit: str, small: bool, small_tau: bool,
+    named: bool, marks: tuple[str, ...], left: bool, dark: bool,
+) -> Frame:  # fmt: skip
     alt, colours = altair(), look(dark)
     x = tau_axis(alt, unit, small_tau)
     bare = tau_axis(alt, unit, small_tau, title=None, axis=alt.Axis(labels=False, ticks=False))
     y = parts.outcome_axis(alt, "value:Q", outcome, small, "y")
-    rule = alt.Chart(alt.NamedData("rule")).mark_rule(color=colours.line, strokeWidth=1.2)
+    rule = alt.Chart(alt.NamedData("rule")).mark_rule(color=colours.ink, strokeWidth=1.4)
     above = alt.layer(*_lines(alt, bare, y, named, colours), rule.encode(x=bare))
-    below = alt.layer(*density_layers(alt, x, colours), rule.encode(x=x))
+    marked = mark_layers(alt, marks, x, left, colours)
+    below = alt.layer(
+        *density_layers(alt, x, colours), *marked, rule.encode(x=x, y="head:Q", y2="foot:Q")
+    )
     chart = alt.vconcat(
         above.properties(width=parts.WIDTH, height=HEIGHT),
-        below.properties(width=parts.WIDTH, height=110),
+        below.properties(width=parts.WIDTH, height=BELOW),
         spacing=6,
     ).resolve_scale(x="shared")
     return Frame(styled(chart.add_params(*density_params(alt)), dark))
@@ -215,12 +233,12 @@ def _lines(alt: Any, x: Any, y: Any, named: bool, colours: Look) -> list[Any]:
 def _names(alt: Any, y: Any, colours: Look) -> list[Any]:
     """Names at the right ends, moved apart where lines end close together."""
     base = alt.Chart(alt.NamedData("names"))
-    right = alt.value(parts.WIDTH)
+    right = alt.value("width")
     return [
-        base.mark_rule(color=colours.line, strokeWidth=1).encode(
-            x=right, x2=alt.value(parts.WIDTH + 14), y=y, y2="at:Q"
+        base.mark_rule(color=colours.line, strokeWidth=1, x2Offset=14).encode(
+            x=right, x2=right, y=y, y2="at:Q"
         ),
-        base.mark_text(align="left", baseline="middle", limit=300).encode(
-            x=alt.value(parts.WIDTH + 18), y=alt.Y("at:Q"), text="group:N"
+        base.mark_text(align="left", baseline="middle", limit=300, dx=18).encode(
+            x=right, y=alt.Y("at:Q"), text="group:N"
         ),
     ]

@@ -98,7 +98,7 @@ def _axis(
         field,
         title=title,
         scale=alt.Scale(zero=False, nice=True),
-        axis=parts.value_axis(alt, largest),
+        axis=parts.value_axis(alt, parts.is_small(largest)),
     )
 
 

@@ -15,11 +15,13 @@ import numpy as np
 from partialpool._typing import Floats, Ints
 from partialpool.classical.generalized import generalized_model
 from partialpool.classical.mixed import MixedEstimate, mixed_model
+from partialpool.classical.profile import profile_intervals
 from partialpool.data import CountProducts, CrossProducts, Table
 from partialpool.data.labels import as_labels
+from partialpool.errors import ArgumentError
 from partialpool.integrate import Accuracy
 from partialpool.models.mixed import check_design, sd_name
-from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture
+from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture, check_level
 from partialpool.posterior.generalized import plug_in_counts
 from partialpool.posterior.integrated import plug_in
 from partialpool.posterior.mixed import MixedPosterior
@@ -107,9 +109,11 @@ class Estimated:
 
         Standard deviations and correlations have estimates only; the rest is nan.
         """
+        e = self.estimate
+        columns = zip(e.names, e.coefficients.tolist(), e.se.tolist(), strict=True)
         found = [
-            (name, float(d.mean), self._se(name), *map(float, d.interval(level, kind)))
-            for name, d in self.coefficients.items()
+            (name, value, se, *map(float, self.coefficients[name].interval(level, kind)))
+            for name, value, se in columns
         ]
         found += [
             (name, value, math.nan, math.nan, math.nan) for name, value in self.spreads.items()
@@ -126,8 +130,21 @@ class Estimated:
             upper=np.array(upper),
         )
 
-    def _se(self, name: str) -> float:
-        return float(self.estimate.se[self.estimate.names.index(name)])
+    def profile(self, level: float = 0.95) -> Table:
+        """Profile-likelihood intervals of spreads and, for ML, coefficients; see `Fit.profile`."""
+        check_level(level)
+        if self.quadrature is not None:
+            raise ArgumentError(
+                "profile intervals are for measurements; of counts the full posterior "
+                '(method="posterior") gives intervals of every parameter'
+            )
+        found = profile_intervals(self.statistics, self.estimate, self.spreads, level)
+        return Table(
+            name=as_labels(found.names),
+            estimate=found.estimate,
+            lower=found.lower,
+            upper=found.upper,
+        )
 
     @property
     def spreads(self) -> dict[str, float]:

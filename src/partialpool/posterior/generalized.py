@@ -17,6 +17,7 @@ from partialpool.data.count_rows import CountProducts
 from partialpool.data.cross_products import Block
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Accuracy
+from partialpool.kernels import small
 from partialpool.models import Priors
 from partialpool.models.generalized import GeneralizedModel, generalized_model
 from partialpool.models.mixed_propriety import check_proper
@@ -205,7 +206,7 @@ class GeneralizedPosterior(MixedPosterior):
         check_draws(size, rng)
         nodes, model = self._few, self.model
         which = rng.choice(len(nodes.weight), size=size, p=nodes.weight)
-        root = np.linalg.cholesky(nodes.covariance)[which]
+        root = small.root(nodes.covariance)[which]
         normal = rng.standard_normal((size, model.system.p))
         beta = nodes.beta[which] + np.einsum("sij,sj->si", root, normal)
         shifted = model.draw_at(nodes.points, which, beta, rng)

@@ -16,7 +16,8 @@ from partialpool.integrate import (
     integrate_by_surrogate,
     integrate_cloud,
 )
-from partialpool.kernels.covariance import partial_correlations
+from partialpool.integrate.ascent import Peak
+from partialpool.kernels.covariance import packed, partial_correlations, unpacked
 from partialpool.models import MixedModel, Priors, mixed_model
 from partialpool.models.mixed_propriety import Orders, check_proper
 from partialpool.posterior.mixed import MixedPosterior
@@ -64,9 +65,7 @@ def integrated_cloud(
     starts = model.starts[:1] if slow else model.starts
     peaks = highest_points(model.rough, model.axes, starts)
     if slow and len(model.axes) > 1:
-        found = integrate_by_surrogate(
-            model.evaluate, model.axes, peaks[0], moments=orders.phi, tolerance=ROUGH
-        )
+        found = _by_surrogate(model, peaks[0], orders)
         needed = NEEDED.get(len(model.axes), math.inf)
         if found.status is Accuracy.REACHED or needed * model.seconds > SECONDS:
             return found
@@ -78,6 +77,21 @@ def integrated_cloud(
         tolerance=next(target for most, target in targets if len(model.axes) <= most),
         budget=int(min(SECONDS / model.seconds, MOST)),
     )
+
+
+def _by_surrogate(model: MixedModel, peak: Peak, orders: Orders) -> Cloud:
+    """What is carried along is interpolated, and the covariances of beta remain covariances."""
+    p = model.system.p
+    inside = slice(1 + p, 1 + p + p * p)
+
+    def evaluate(points: Floats) -> tuple[Floats, Floats]:
+        log_f, carried = model.evaluate(points)
+        carried[:, inside] = packed(carried[:, inside].reshape(-1, p, p))
+        return log_f, carried
+
+    found = integrate_by_surrogate(evaluate, model.axes, peak, moments=orders.phi, tolerance=ROUGH)
+    found.carried[:, inside] = unpacked(found.carried[:, inside]).reshape(-1, p * p)
+    return found
 
 
 def plug_in(

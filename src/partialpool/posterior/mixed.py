@@ -37,8 +37,9 @@ NEGLIGIBLE = 1e-13, 1e-9
 """Nodes of less weight than this, relative to the heaviest, are left out of mixtures: in up to
 two dimensions, and in more, where the heaviest has less weight itself."""
 FEW = {1: 60, 2: 55, 3: 56, 4: 70, 5: 56}
-FEW_IF_SLOW = 20
-"""Nodes from which groups' effects are read, by dimension of phi; and where each is slow."""
+FEW_IF_SLOW = {2e-3: 20, 0.3: 10}
+"""Nodes from which groups' effects are read, by dimension of phi; and where each takes longer
+than so many seconds."""
 
 
 CHUNK = 2**18
@@ -191,7 +192,8 @@ class MixedPosterior:
         for i in heavy:
             points = np.repeat(self.cloud.points[[int(np.argmax(self.cloud.weight))]], 2, axis=0)
             points[:, i] *= [1e3, 1e5]
-            carried = self.model.evaluate(points)[1]
+            with np.errstate(all="ignore"):
+                carried = self.model.evaluate(points)[1]
             far = Nodes.read(np.ones(2), points, carried, self.model.system.p, df)
             scale = located(far, sample, functional(self.model, far, sample))[1]
             if (scale[1] > 10.0 * scale[0]).any():
@@ -414,7 +416,9 @@ class MixedPosterior:
 
     @property
     def _how_few(self) -> int:
-        return FEW_IF_SLOW if self.model.seconds > 2e-3 else FEW.get(len(self.cloud.lines), 84)
+        usual = FEW.get(len(self.cloud.lines), 84)
+        slow = [few for least, few in FEW_IF_SLOW.items() if self.model.seconds > least]
+        return min([usual, *slow])
 
     @cached_property
     def _slices(self) -> list[slice]:

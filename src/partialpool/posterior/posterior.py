@@ -271,6 +271,24 @@ class Posterior:
             )
         return self.grid.log_total + self.model.log_constant
 
+    def weight_at(self, tau: float) -> Floats:
+        """Weight on each group's own mean if tau were known; sigma at its posterior median.
+
+            1 - B_j = (P_j / sigma^2) / (P_j / sigma^2 + 1 / tau^2)
+
+        Parameters
+        ----------
+        tau : float
+            0 or more (units of y).
+
+        Returns
+        -------
+        ndarray, shape (J,)
+            0 complete pooling, 1 no pooling.
+        """
+        sigma = 1.0 if self.sigma is None else float(self.sigma.median)
+        return kept(self.statistics.weight, np.asarray((tau / sigma) ** 2))
+
     def given_tau(self, tau: float) -> Posterior:
         """Return what theta, mu, a new group, shrinkage and contrasts were if tau were known.
 

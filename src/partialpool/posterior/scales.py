@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -146,6 +147,7 @@ def _log_rho(model: OneWayModel, u: Floats) -> tuple[Floats, Floats]:
     return value.reshape(u.shape), np.maximum(slope, 1e-6).reshape(u.shape)
 
 
+@lru_cache(maxsize=64)
 def root_inverse_chi2(df: float) -> tuple[Floats, Floats]:
     """Nodes and weights of z = sqrt(df / chi2_df)."""
 

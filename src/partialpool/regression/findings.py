@@ -51,6 +51,17 @@ def findings_estimated(post: Estimated) -> Iterator[Notice]:
             "although the data hold no proof of that; intervals take it as a fact. The posterior "
             '(method="posterior") does not.',
         )
+    if post.estimate.unclear:
+        blocks = post.statistics.blocks
+        names = [sd_name(blocks[t].factor, blocks[t].effects[k]) for t, k in post.estimate.unclear]
+        yield Notice(
+            "spreads_not_identified",
+            "warning",
+            f"The likelihood is level in {' and '.join(names)}: the data cannot tell "
+            f"{'them apart' if len(names) > 1 else 'it'}, and the "
+            f"{'values' if len(names) > 1 else 'value'} shown could as well be others. Leave out "
+            "what is redundant in the formula.",
+        )
     sizes = {b.factor: len(b.labels) for b in post.statistics.blocks}
     few = [f"{size} of {factor}" for factor, size in sizes.items() if size < MANY_GROUPS]
     if few:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,6 +35,8 @@ class Pooled:
     weight : ndarray, shape (J,), or None
         Weight on each group's own mean: 1 no pooling, 0 complete pooling; averaged over the
         posterior for the posterior.
+    at_used : ndarray, shape (J,), or None
+        The same weight at the tau and sigma used: (n / sigma^2) / (n / sigma^2 + 1 / tau^2).
     """
 
     estimate: Floats
@@ -44,6 +46,7 @@ class Pooled:
     sigma: float = math.nan
     middle: float = math.nan
     weight: Floats | None = None
+    at_used: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,14 +151,16 @@ def draw(
 def _full(post: Posterior, level: float, sigma: float) -> Pooled:
     lower, upper = post.theta.interval(level)
     used = sigma if post.sigma is None else float(post.sigma.median)
+    tau = float(post.tau_over_sigma.median) * (1.0 if post.sigma is None else used)
     return Pooled(
         post.theta.mean,
         lower,
         upper,
-        tau=float(post.tau_over_sigma.median) * (1.0 if post.sigma is None else used),
+        tau=tau,
         sigma=used,
         middle=float(post.mu.mean),
         weight=1.0 - post.shrinkage.mean,
+        at_used=post.weight_at(tau),
     )
 
 
@@ -166,13 +171,15 @@ def _plugged_in(e: Estimated, seen: Observed) -> Pooled:
         return Pooled(e.estimate[0], lower, upper)
     tau, sigma = float(e.tau[0]), float(seen.sigma_used[0, 0])
     weight = kept(seen.n, np.array((tau / sigma) ** 2))
-    return Pooled(e.estimate[0], lower, upper, tau, sigma, float(e.middle[0]), weight)
+    return Pooled(e.estimate[0], lower, upper, tau, sigma, float(e.middle[0]), weight, weight)
 
 
 def _statistics(drawn: Worlds, sigma_known: bool) -> GroupStatistics:
     world, mean, n = drawn.world, drawn.mean[0], np.array(drawn.world.n)
     names = np.arange(1, len(n) + 1)
     if sigma_known:
-        return from_estimates(mean, world.sigma / np.sqrt(n), names, factor="group")
-    sd = np.sqrt(drawn.ss[0] / np.maximum(n - 1, 1))
-    return from_summaries(n, mean, sd, names, factor="group")
+        found = from_estimates(mean, world.sigma / np.sqrt(n), names, factor="group")
+    else:
+        sd = np.sqrt(drawn.ss[0] / np.maximum(n - 1, 1))
+        found = from_summaries(n, mean, sd, names, factor="group")
+    return replace(found, outcome="score")

@@ -7,7 +7,7 @@ from typing import Any
 from partialpool.errors import ArgumentError
 from partialpool.pictures import parts
 from partialpool.pictures.drawing import Drawing, Rows
-from partialpool.pictures.shrinkage import Named, poolings_drawing, pulled
+from partialpool.pictures.shrinkage import Named, add_own, bars_are, poolings_drawing, pulled
 from partialpool.simulate.draw import Draw, Pooled
 
 FULL_NAMES = {
@@ -49,16 +49,20 @@ def shrinkage_drawing(draw: Draw, estimator: str = "posterior", *, dark: bool = 
     found, sizes = draw.estimates[estimator], draw.world.n
     differ = len(set(sizes)) > 1
     rows = _rows(draw, found)
-    bars = "bars are 95% intervals; " if found.lower is not None else ""
     share = [1.0 - row["weight"] for row in rows]
-    caption = [pulled(min(share), max(share), "group", f"{bars}crosses are the truth")]
+    bars = bars_are("95% intervals", own=True, new=estimator == "posterior")
+    caption = [pulled(min(share), max(share), "group", bars)]
     if differ:
         caption.append("Larger circles: more rows")
-    raw = draw.statistics.raw
+    raw, own = draw.statistics.raw, draw.estimates.get("no_pooling")
+    if own is not None and own.lower is not None and own.upper is not None:
+        add_own(rows, own.lower, own.upper)
+    full = estimator == "posterior"
     return poolings_drawing(
         [rows[i] for i in parts.spread_evenly(raw, len(raw))],
         Named("score", "group", differ, truth=True, small=parts.is_small(raw)),
         middle=found.middle,
+        new=draw.posterior.new_group.interval(0.95).tolist() if full else None,
         title=f"{len(sizes)} groups pooled by {FULL_NAMES[estimator]}",
         caption=caption,
         dark=dark,
@@ -68,6 +72,7 @@ def shrinkage_drawing(draw: Draw, estimator: str = "posterior", *, dark: bool = 
 def _rows(draw: Draw, found: Pooled) -> Rows:
     ends = (found.estimate if e is None else e for e in (found.lower, found.upper))
     assert found.weight is not None
+    assert found.at_used is not None
     columns = {
         "group": [str(v) for v in draw.statistics.labels.tolist()],
         "n": list(draw.world.n),
@@ -77,5 +82,6 @@ def _rows(draw: Draw, found: Pooled) -> Rows:
         **{k: e.tolist() for k, e in zip(("lower", "upper"), ends, strict=True)},
         "truth": draw.truth.tolist(),
         "weight": found.weight.tolist(),
+        "at_used": found.at_used.tolist(),
     }
     return [dict(zip(columns, v, strict=True)) for v in zip(*columns.values(), strict=True)]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from partialpool.data import read_mixed
+from partialpool.errors import DataError
 from partialpool.formula import mixed, parse
 
 SIZE = 48
@@ -23,6 +24,19 @@ DATA = {
 
 def coefficients(terms, data=DATA):
     return read_mixed(mixed(parse(f"y ~ {terms} + (1 | g)")), data).statistics.coefficients
+
+
+@pytest.mark.parametrize("kind", ["U", "O", np.dtypes.StringDType()])
+def test_text_is_a_category_in_every_kind_of_array(kind):
+    assert coefficients("a", {**DATA, "a": np.array(DATA["a"], dtype=kind)}) == (
+        "Intercept",
+        "a[a2]",
+    )
+
+
+def test_numbers_stored_as_text_are_refused_in_an_array_too():
+    with pytest.raises(DataError, match="numbers stored as text"):
+        coefficients("x", {**DATA, "x": np.array([f"{v:.3f}" for v in DATA["x"]])})
 
 
 @pytest.mark.parametrize(

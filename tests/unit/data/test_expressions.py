@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import partialpool as pp
-from partialpool.data.expressions import evaluate, learn, polynomials
+from partialpool.data.expressions import evaluate, learn, learned_of, polynomials
 from partialpool.formula import parse
 
 X = np.array([3.0, 1.0, 4.0, 1.5, 9.0, 2.0, 6.0])
@@ -14,9 +14,14 @@ def node(text):
     return parse(f"y ~ {text}").terms[0].factors[0]
 
 
+def learned_by(call, *parts):
+    found = learn([call], lambda: iter([({"x": x}, None) for x in parts]))
+    return {c: learned_of(c, m) for c, m in found.items()}
+
+
 def value(text):
     call = node(text)
-    learned = learn([call], lambda: iter([{"x": X[:3]}, {"x": X[3:]}]))
+    learned = learned_by(call, X[:3], X[3:])
     return evaluate(call, {"x": X, "z": X[::-1]}, learned)
 
 
@@ -39,7 +44,7 @@ def test_values(text, expected):
 def test_poly_is_orthonormal_and_spans_the_powers(offset):
     call = node("poly(x, 3)")
     x = X + offset
-    learned = learn([call], lambda: iter([{"x": x[:4]}, {"x": x[4:]}]))
+    learned = learned_by(call, x[:4], x[4:])
     found = polynomials(call, {"x": x}, learned)
     np.testing.assert_allclose(found.T @ found, np.eye(3), atol=1e-9)
     np.testing.assert_allclose(found.sum(axis=0), 0.0, atol=1e-9)
@@ -51,7 +56,7 @@ def test_poly_is_orthonormal_and_spans_the_powers(offset):
 
 def test_new_rows_use_what_was_learned():
     call = node("poly(x, 2)")
-    learned = learn([call], lambda: iter([{"x": X}]))
+    learned = learned_by(call, X)
     both = polynomials(call, {"x": np.append(X, 20.0)}, learned)
     np.testing.assert_array_equal(both[:-1], polynomials(call, {"x": X}, learned))
 
@@ -63,4 +68,12 @@ def test_new_rows_use_what_was_learned():
 def test_too_few_distinct_values(text, words):
     call = node(text)
     with pytest.raises(pp.DataError, match=words):
-        learn([call], lambda: iter([{"x": np.full(5, 2.0)}]))
+        learned_by(call, np.full(5, 2.0))
+
+
+def test_rows_that_stand_for_several():
+    call, times = node("scale(x)"), np.array([2, 1, 3, 1, 1, 2, 1])
+    found = learn([call], lambda: iter([({"x": X}, times.astype(float))]))
+    expected = learned_by(call, np.repeat(X, times))[call]
+    got = learned_of(call, found[call])
+    np.testing.assert_allclose([got.mean, got.sd], [expected.mean, expected.sd], rtol=1e-14)

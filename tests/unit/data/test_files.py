@@ -99,6 +99,20 @@ def test_words_for_missing_values(tmp_path):
     assert fit.statistics.labels.tolist() == ["a", "b", "c"]
 
 
+MODELS = {
+    "one factor": (FORMULA, None),
+    "a regression": ("y ~ x + (x | g)", None),
+    "crossed": ("y ~ scale(x) + (1 | g) + (1 | x)", None),
+    "counts": ("k ~ x + (1 | g)", "poisson"),
+}
+each_model = pytest.mark.parametrize("model", MODELS)
+
+
+def with_predictors():
+    frame = pd.DataFrame(ROWS, columns=["g", "y"])
+    return frame.assign(x=np.arange(len(frame)) % 4.0, k=np.arange(len(frame)) % 3)
+
+
 BAD = {
     "empty": ("rows.csv", "", ["is an empty file", "a header and rows are needed"]),
     "blank": ("rows.csv", "\n\n", ["holds no text"]),
@@ -134,14 +148,17 @@ def test_bad_files(kind, tmp_path):
     assert len(str(caught.value)) < 500
 
 
-def test_corrupt_parquet(tmp_path):
+@each_model
+def test_corrupt_parquet(model, tmp_path):
+    formula, family = MODELS[model]
     path = tmp_path / "rows.parquet"
-    pd.DataFrame(ROWS, columns=["g", "y"]).to_parquet(path)
+    with_predictors().to_parquet(path)
     whole = path.read_bytes()
     for broken in (whole[:200], whole[:20] + b"\xff" * 60 + whole[80:]):
         path.write_bytes(broken)
         with pytest.raises(pp.DataError, match="cannot be read"):
-            pp.fit(FORMULA, path)
+            pp.fit(formula, path, family=family)
+    assert os.listdir(tmp_path) == ["rows.parquet"]
 
 
 def test_places_without_a_file(tmp_path):
@@ -224,9 +241,11 @@ def test_a_list_of_files(tmp_path, expected):
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 @pytest.mark.parametrize("gone", [True, False])
-def test_a_file_that_changes_while_it_is_read(ending, gone, tmp_path):
+@each_model
+def test_a_file_that_changes_while_it_is_read(model, ending, gone, tmp_path):
+    formula, family = MODELS[model]
     path = tmp_path / f"rows.{ending}"
-    frame = pd.DataFrame(ROWS, columns=["g", "y"])
+    frame = with_predictors()
     save = frame.to_parquet if ending == "parquet" else frame.to_csv
     save(path)
 
@@ -237,7 +256,22 @@ def test_a_file_that_changes_while_it_is_read(ending, gone, tmp_path):
             os.utime(path, ns=(1, 1))
 
     with pytest.raises(pp.DataError, match="changed while it was read"):
-        pp.fit(FORMULA, path, progress=meanwhile)
+        pp.fit(formula, path, family=family, progress=meanwhile)
+
+
+@each_model
+def test_an_interrupt_stops_the_query_and_leaves_no_file(model, tmp_path):
+    formula, family = MODELS[model]
+    path = tmp_path / "rows.parquet"
+    with_predictors().to_parquet(path)
+
+    def interrupted(done):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pp.statistics(formula, path, family=family, progress=interrupted)
+    assert os.listdir(tmp_path) == ["rows.parquet"]
+    pp.statistics(formula, path, family=family)
 
 
 def test_a_table_of_a_database(tmp_path, expected):

@@ -11,6 +11,7 @@ import pytest
 import partialpool as pp
 
 PLAIN = "y ~ 1 + (1 | g)"
+MODELS = (PLAIN, "y ~ s + (1 | g)", "y ~ 1 + (1 | g) + (1 | s)", "y | trials(s) ~ s + (1 | g)")
 ROWS = {
     "g": ["b", "a", "c"] * 8,
     "y": [round(float(np.sin(i)), 3) for i in range(24)],
@@ -86,6 +87,7 @@ def test_results_become_a_spark_frame_on_request(frame, session):
 def test_nothing_is_left_in_the_catalog(frame, session):
     before = session.catalog.listTables()
     pp.fit(PLAIN, frame)
+    pp.statistics(MODELS[2], frame)
     assert session.catalog.listTables() == before
 
 
@@ -110,17 +112,18 @@ def test_only_the_first_values_are_named_and_no_rows(frame):
     assert "row" not in str(e.value).split(":")[0]
 
 
-def test_a_job_that_fails_half_way(frame):
-    failing = frame.selectExpr("g", "IF(y > 0.9, RAISE_ERROR('disk on fire'), y) AS y")
-    refused(PLAIN, failing, "the Spark job failed", "disk on fire")
+@pytest.mark.parametrize("formula", MODELS)
+def test_a_job_that_fails_half_way(formula, frame):
+    failing = frame.selectExpr("g", "s", "IF(y > 0.9, RAISE_ERROR('disk on fire'), y) AS y")
+    refused(formula, failing, "the Spark job failed", "disk on fire")
 
     def broken(batches):
         for _ in batches:
             raise ValueError("no use for this batch")
         yield
 
-    in_python = frame.mapInArrow(broken, "g STRING, y DOUBLE")
-    refused(PLAIN, in_python, "the Spark job failed", "ValueError: no use for this batch")
+    in_python = frame.mapInArrow(broken, "g STRING, y DOUBLE, s DOUBLE")
+    refused(formula, in_python, "the Spark job failed", "ValueError: no use for this batch")
     assert pp.fit(PLAIN, frame).statistics.n_used == 24
 
 
@@ -132,13 +135,15 @@ def test_a_file_that_is_gone(frame, session, tmp_path):
     refused(PLAIN, read, "the Spark job failed")
 
 
-def test_rows_that_change_between_two_passes(session):
+@pytest.mark.parametrize("formula", MODELS[:3])
+def test_rows_that_change_between_two_passes(formula, session):
     moving = session.range(9000, numPartitions=3).selectExpr(
         "id % 3 AS g",
+        "id % 5 AS s",
         "CASE WHEN CAST(JAVA_METHOD('java.lang.Math', 'random') AS DOUBLE) < 0.5 "
         "THEN 1e9 * (id % 3) + (id % 7) END AS y",
     )
-    refused(PLAIN, moving, "the rows changed while they were read")
+    refused(formula, moving, "the rows changed while they were read")
 
 
 def test_a_stream_is_refused(session):
@@ -149,3 +154,25 @@ def test_without_pyarrow(frame, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(pp.MissingExtraError, match=r"pip install 'partialpool\[spark\]'"):
         pp.fit(PLAIN, frame)
+
+
+def test_small_groups_and_levels_are_left_out_where_the_rows_are(frame):
+    formula = "y ~ s + (1 | g) + (1 | h)"
+    rows = ROWS | {"h": ["x"] * 21 + ["z"] * 3}
+    found = pp.statistics(formula, rows, min_cell=4)
+    table = frame.sparkSession.createDataFrame(pa.table(rows))
+    got = pp.statistics(formula, table, min_cell=4)
+    assert repr(got) == repr(found)
+    assert got.groups.withheld == found.groups.withheld == (1, 3)
+    np.testing.assert_allclose(got.groups.products.yty, found.groups.products.yty, rtol=1e-10)
+
+
+def test_statistics_of_yesterday_and_a_spark_frame_of_today(frame, tmp_path):
+    formula = "y ~ scale(s) + (1 | g)"
+    pp.statistics(formula, ROWS).save(tmp_path / "s.parquet")
+    both = pp.load_statistics(tmp_path / "s.parquet").combine(pp.statistics(formula, frame))
+    twice = pp.fit(formula, {k: v * 2 for k, v in ROWS.items()}, method="reml")
+    got = pp.fit_statistics(both, method="reml")
+    np.testing.assert_allclose(got.groups()["estimate"], twice.groups()["estimate"], rtol=1e-8)
+    updated = pp.fit(formula, ROWS, method="reml").update(frame)
+    np.testing.assert_allclose(updated.groups()["estimate"], twice.groups()["estimate"], rtol=1e-8)

@@ -9,6 +9,7 @@ import partialpool as pp
 from partialpool import pictures
 from partialpool.classical import dersimonian_laird, maximum_likelihood, reml
 from partialpool.errors import ArgumentError
+from partialpool.pictures.shrinkage import own_interval
 from partialpool.pictures.trace import conditional_means
 
 OF_ANY = (
@@ -74,8 +75,8 @@ def test_given_title_and_level(draw, schools):
 
 def test_shrinkage_holds_the_posterior(schools):
     spec = pictures.shrinkage(schools, level=0.9).to_dict()
-    rows = {r["group"]: r for r in rows_of(spec) if "group" in r}
-    assert list(domain_of_groups(spec)) == list("AGHBDFEC")
+    rows = {r["group"]: r for r in spec["datasets"]["groups"]}
+    assert list(domain_of_groups(spec)) == [*"AGHBDFEC", "a new school"]
     lower, upper = schools.theta.interval(0.9)
     for i, label in enumerate("ABCDEFGH"):
         row = rows[label]
@@ -83,9 +84,44 @@ def test_shrinkage_holds_the_posterior(schools):
         assert row["estimate"] == pytest.approx(schools.theta.mean[i])
         assert row["lower"] == pytest.approx(lower[i], abs=1e-6)
         assert row["upper"] == pytest.approx(upper[i], abs=1e-6)
+        assert row["weight"] == pytest.approx(1 - schools.shrinkage.mean[i])
+        tau2, se2 = float(schools.tau.median) ** 2, row["se"] ** 2
+        assert row["at_used"] == pytest.approx(tau2 / (tau2 + se2))
     assert rows["B"]["direction"] == "none"
     assert rows["A"]["direction"] == "left"
     assert rows["C"]["direction"] == "right"
+
+
+def test_shrinkage_holds_a_new_group_and_own_intervals(schools, twelve):
+    for post in (schools, twelve):
+        data = pictures.shrinkage(post).to_dict()["datasets"]
+        cut = {(c["group"], c["way"]) for c in data["cuts"]}
+        lower, upper = own_interval(post.statistics, 0.95)
+        labels = [str(v) for v in post.statistics.labels.tolist()]
+        for row in data["groups"]:
+            i = labels.index(row["group"])
+            if (row["group"], "left") not in cut:
+                assert row["own_lower"] == pytest.approx(lower[i])
+            if (row["group"], "right") not in cut:
+                assert row["own_upper"] == pytest.approx(upper[i])
+        (new,) = data["new"]
+        ends = post.new_group.interval(0.95)
+        assert [new["lower"], new["upper"]] == pytest.approx(ends.tolist(), abs=1e-6)
+
+
+def test_what_reaches_far_is_cut_and_it_is_said():
+    post = pp.fit_groups(mean=[1, 2, 4, 3], se=[1, 1, 40, 1]).posterior
+    spec = pictures.shrinkage(post).to_dict()
+    data = spec["datasets"]
+    assert {(c["group"], c["way"]) for c in data["cuts"] if c["own"]} == {
+        ("3", "left"),
+        ("3", "right"),
+    }
+    assert "end in triangles" in caption(spec)
+    ends = [r[k] for r in data["groups"] for k in ("raw", "lower", "upper")]
+    room = 0.21 * (max(ends) - min(ends))
+    for row in data["groups"]:
+        assert min(ends) - room <= row["own_lower"] <= row["own_upper"] <= max(ends) + room
 
 
 def test_caterpillar_is_sorted_by_estimate(twelve):
@@ -251,7 +287,7 @@ def test_more_than_twelve_groups_are_not_named():
 def test_labels_that_read_the_same_and_control_characters():
     post = pp.fit_groups(mean=[1, 2, 4], se=[1, 1, 2], names=["1\n", "1\\n", "\x1b"]).posterior
     domain = domain_of_groups(pictures.shrinkage(post).to_dict())
-    assert sorted(domain) == ["1\\n", "1\\n (2)", "\\x1b"]
+    assert sorted(domain) == ["1\\n", "1\\n (2)", "\\x1b", "a new group"]
 
 
 def test_groups_without_any_difference_draw():
@@ -263,7 +299,7 @@ def test_groups_without_any_difference_draw():
 def test_shrinkage_marks_a_known_truth(schools):
     truth = np.arange(8.0)
     drawn = str(pictures.shrinkage(schools, truth=truth).to_dict())
-    assert "crosses are the truth" in drawn
+    assert "'domain': ['own estimate', 'partially pooled', 'truth']" in drawn
     assert "'truth': 7.0" in drawn
     with pytest.raises(ArgumentError, match="8 values"):
         pictures.shrinkage(schools, truth=truth[:3])

@@ -12,11 +12,17 @@
       return chosen ? chosen.value : null;
     }
     if (el.type === "checkbox") return el.checked;
+    if (el.id === "predictors") return readPredictors(el);
     if (el.type === "range" || el.type === "number") {
       return el.value === "" ? null : Number(el.value);
     }
     return el.value;
   };
+
+  const readPredictors = (el) => $$("[data-column]", el).flatMap((row) => {
+    const [form, by] = $$("select", row).map((select) => select.value);
+    return form ? [[row.dataset.column, form, by]] : [];
+  });
 
   const write = (el, value) => {
     if (el.type === "checkbox") el.checked = Boolean(value);
@@ -91,23 +97,54 @@
     for (const parameter of spec.params || []) {
       if (parameter.name in values) parameter.value = values[parameter.name];
     }
+    fitInside(spec, chart.place.clientWidth);
     if (chart.embedded) chart.embedded.finalize();
     chart.embedded = await vegaEmbed(chart.place.firstElementChild, spec, {
       renderer: "svg", actions: false, logLevel: 1,
     });
     chart.frame = frame;
     chart.fresh = {};
-    chart.embedded.view.addEventListener("mouseover", (_event, item) => {
-      if (item && item.datum && item.datum.group !== undefined) focusGroup(item.datum.group);
-    });
+    await narrow(chart);
+    if ("focus" in values) {
+      followPointer(chart);
+      mark($("#focus").value);
+    }
+  };
+
+  // charts of several parts do not follow their place by themselves
+  const fitInside = (spec, width) => {
+    if (spec.facet) spec.columns = Math.max(1, Math.floor(width / 190));
+  };
+  const narrow = async (chart) => {
+    const svg = $("svg", chart.place);
+    if (!frames[chart.frame].vconcat || !svg) return;
+    const view = chart.embedded.view;
+    const room = view.width() + chart.place.clientWidth - svg.getBoundingClientRect().width;
+    if (Math.abs(room - view.width()) > 2 && room > 100) await view.width(room).runAsync();
+  };
+
+  const followPointer = (chart) => {
+    const svg = $("svg", chart.place);
+    const at = (event) => {
+      const view = chart.embedded.view;
+      const rows = view.scale("y");
+      const from = svg.getBoundingClientRect().top + view.origin()[1];
+      const name = rows.domain()[Math.floor((event.clientY - from) / rows.step())];
+      if (groupRows().some((row) => row.group === name)) focusGroup(name);
+    };
+    svg.addEventListener("pointermove", at);
+    svg.addEventListener("pointerdown", at);
   };
 
   const refill = async (chart, data, values) => {
     const view = chart.embedded.view;
-    for (const [name, value] of Object.entries(values)) view.signal(name, value);
+    for (const [name, value] of Object.entries(values)) {
+      if (name !== "focus") view.signal(name, value);
+    }
     for (const name of Object.keys(chart.fresh)) view.data(name, asRows(data[name]));
     chart.fresh = {};
     await view.resize().runAsync();
+    await narrow(chart);
   };
 
   const draw = (name, drawing) => {
@@ -138,17 +175,27 @@
     return groups && groups.weight ? asRows(groups) : [];
   };
 
+  const mark = (group) => {
+    const chart = charts.shrinkage;
+    if (chart && chart.embedded && "focus" in chart.want.values) {
+      chart.embedded.view.signal("focus", group).runAsync();
+    }
+  };
+
   const focusGroup = (group) => {
     const select = $("#focus");
-    if (select.value !== String(group)) select.value = String(group);
+    if (select.value === String(group)) return;
+    select.value = String(group);
     showWeight();
   };
 
   const listGroups = () => {
     const select = $("#focus");
     const names = groupRows().map((r) => r.group);
-    const sorted = [...names].sort((a, b) => a - b);
-    if (select.options.length !== sorted.length) {
+    $(".formula").hidden = !names.length;
+    const sorted = [...names].sort((a, b) => a.localeCompare(b, undefined, { numeric: true }));
+    if (JSON.stringify(sorted) !== listGroups.last) {
+      listGroups.last = JSON.stringify(sorted);
       const kept = select.value;
       select.replaceChildren(...sorted.map((n) => new Option(n, n)));
       if (sorted.includes(kept)) select.value = kept;
@@ -156,14 +203,20 @@
     showWeight();
   };
 
+  const percent = (share) => `${(100 * share).toFixed(0)}%`;
   const showWeight = () => {
     const row = groupRows().find((r) => r.group === $("#focus").value);
     if (!row) return;
-    const n = `${row.n} / ${used.sigma_used}²`;
-    $("#weight").textContent =
-      `w = (n / σ²) / (n / σ² + 1 / τ²) = (${n}) / (${n} + 1 / ${used.tau_used}²): ` +
-      `${(100 * row.weight).toFixed(0)}% on its own mean, ` +
-      `${(100 * (1 - row.weight)).toFixed(0)}% on the population mean`;
+    const shares = `${percent(row.weight)} on its own value, ` +
+      `${percent(1 - row.weight)} on the population mean`;
+    const known = row.se !== undefined;
+    const n = Number(row.size.toPrecision(4));
+    const mine = known ? `1 / ${Number(row.se.toPrecision(3))}²` : `${n} / ${used.sigma_used}²`;
+    const name = known ? "1 / se²" : "n / σ²";
+    $("#weight").textContent = row.at_used === undefined || !used.tau_used ? shares
+      : `w = (${name}) / (${name} + 1 / τ²) = (${mine}) / (${mine} + 1 / ${used.tau_used}²) = ` +
+        `${percent(row.at_used)}. In the picture: ${shares}.`;
+    mark(row.group);
   };
 
   // the rest of a payload --------------------------------------------------------------------
@@ -190,38 +243,100 @@
     return table;
   };
 
+  const guess = (columns) => {
+    const numbers = columns.filter((c) => c.kind === "number");
+    const labels = columns.filter((c) => c.kind !== "number" && c.kind !== "empty");
+    const like = (pattern, among = columns) => among.find((c) => pattern.test(c.name)) || null;
+    const found = {
+      se: like(/^(se|std.?err.*|stderr|.*[_ .]se)$/i, numbers),
+      count: like(/^(n|count|size|n[_ .].*)$/i, numbers),
+      sd: like(/^(sd|std|stdev|s\.d\.|.*[_ .]sd)$/i, numbers),
+      trials: like(/trial|visits|at.?bats|attempts|total|^n$|operations/i, numbers),
+      exposure: like(/exposure|hours|area|days|time|effort/i, numbers),
+    };
+    const shape = found.se ? "estimates"
+      : found.count && found.sd ? "summaries"
+      : found.trials && like(/hits|bought|success|events|deaths|cases|conver|wins/i) ? "proportions"
+      : "rows";
+    const taken = { estimates: ["se"], summaries: ["count", "sd"], proportions: ["trials"], rows: [] };
+    const others = numbers.filter((c) => !taken[shape].some((name) => found[name] === c));
+    found.group = labels[0] || like(/group|school|site|county|player|id$/i) || columns[0];
+    const free = others.filter((c) => c !== found.group);
+    found.outcome = like(/^(y|score|mark|mean|effect|estimate|outcome|value|hits|bought|events|deaths)$/i, free)
+      || free[free.length - 1] || null;
+    found.second = null;
+    if (found.exposure === found.outcome) found.exposure = null;
+    return { shape, found };
+  };
+
+  const predictorRow = (column) => {
+    const row = document.createElement("div");
+    row.dataset.column = column.name;
+    const name = document.createElement("span");
+    name.textContent = column.name;
+    const number = column.kind === "number";
+    const forms = [["", "not used"],
+      ...(number ? [["number", "as a number"], ["log", "its logarithm"]] : []),
+      [number ? "categories" : "text", "as categories"]];
+    const by = [["", "same effect everywhere"], ["group", "differs by group"],
+      ["second", "differs by second grouping"]];
+    const select = (options, what) => {
+      const field = document.createElement("select");
+      field.append(...options.map(([value, text]) => new Option(text, value)));
+      field.setAttribute("aria-label", `${column.name}: ${what}`);
+      return field;
+    };
+    const [form, effect] = [select(forms, "how it is used"), select(by, "its effect")];
+    effect.hidden = true;
+    form.addEventListener("change", () => (effect.hidden = !form.value));
+    row.append(name, form, effect);
+    return row;
+  };
+
   const fillColumns = (columns) => {
-    const names = JSON.stringify(columns.map((c) => c.name));
-    $("#describe").hidden = !columns.length;
+    const names = JSON.stringify(columns.map((c) => [c.name, c.kind]));
+    $("#describe").hidden = $("#columns").hidden = !columns.length;
+    $(".shiny-file-input-progress").style.visibility = "hidden";
     if (fillColumns.last === names) return;
     fillColumns.last = names;
-    const numbers = columns.filter((c) => c.kind === "number");
-    const labels = columns.filter((c) => c.kind !== "number");
-    const like = (pattern) => columns.find((c) => pattern.test(c.name));
-    const first = {
-      group: labels[0] || like(/group|school|site|county|id$/i) || columns[0],
-      outcome: numbers.find((c) => c !== (labels[0] || columns[0])) || numbers[0],
-      se: like(/^(se|std.*err.*|.*_se)$/i),
-      count: like(/^(n|count|size)$/i),
-      sd: like(/^(sd|std.*)$/i),
-      trials: like(/trial|visits|at_bats|total/i),
-      exposure: null,
-    };
-    for (const [id, choice] of Object.entries(first)) {
+    if (!columns.length) return;
+    const { shape, found } = guess(columns);
+    for (const [id, choice] of Object.entries(found)) {
       const select = $(`#${id}`);
+      const none = id === "second" ? "none" : id === "exposure" ? "none: all alike" : "choose ...";
       const shown = columns.map((c) => new Option(`${c.name} (${c.kind})`, c.name));
-      select.replaceChildren(new Option("choose ...", ""), ...shown);
+      select.replaceChildren(new Option(none, ""), ...shown);
       select.value = choice ? choice.name : "";
       select.dispatchEvent(new Event("change", { bubbles: true }));
     }
-    const place = $('[data-table="columns"]');
-    place.replaceChildren();
-    if (!columns.length) return;
-    place.append(buildTable({
+    $("#predictors").replaceChildren(...columns.slice(0, 60).map(predictorRow));
+    listPredictors();
+    write($("#formula"), "");
+    write($("#shape"), shape);
+    showShape();
+    $('[data-table="columns"]').replaceChildren(buildTable({
       caption: "Columns, told from the first rows",
       head: ["column", "kind", "values", "first rows"],
       rows: columns.map((c) => [c.name, c.kind, String(c.distinct), c.examples.join(", ")]),
     }));
+  };
+
+  // columns that play another part are no predictors
+  const listPredictors = () => {
+    const taken = ["outcome", "group", "second", "se", "trials", "exposure"]
+      .filter((id) => !$(`#${id}`).closest(".control").hidden)
+      .map((id) => $(`#${id}`).value);
+    for (const row of $$("#predictors [data-column]")) {
+      const out = taken.includes(row.dataset.column);
+      row.hidden = out;
+      if (out && $("select", row).value) {
+        $("select", row).value = "";
+        $$("select", row)[1].hidden = true;
+      }
+      $('option[value="second"]', row).hidden = !$("#second").value;
+    }
+    $("#second-how").hidden = !$("#second").value || $("#second").closest(".control").hidden;
+    $("#predictors").dispatchEvent(new Event("change", { bubbles: true }));
   };
 
   const apply = (payload) => {
@@ -237,7 +352,11 @@
       });
     }
     for (const [name, found] of Object.entries(payload.tables || {})) {
-      $$(`[data-table="${name}"]`).forEach((el) => el.replaceChildren(buildTable(found)));
+      $$(`[data-table="${name}"]`).forEach((el) => {
+        el.replaceChildren(...(found ? [buildTable(found)] : []));
+        const fold = el.closest("figure details");
+        if (fold) fold.hidden = !$("table", fold);
+      });
     }
     for (const [name, found] of Object.entries(payload.meters || {})) {
       $(`[data-meter="${name}"]`).value = found.value;
@@ -246,7 +365,8 @@
     for (const [id, range] of Object.entries(payload.range || {})) {
       const field = $(`#${id}`);
       const start = field.dataset.start;
-      Object.assign(field, range, { value: start || field.value });
+      const value = start || ($("#held").checked ? field.value : range.rest);
+      Object.assign(field, { max: range.max, step: range.step, value });
       delete field.dataset.start;
       if (start) write(field, start);
       showValue(field);
@@ -269,6 +389,12 @@
       }
     }
     if (payload.columns) fillColumns(payload.columns);
+    if (payload.waiting !== undefined) document.body.classList.toggle("waiting", payload.waiting);
+    if (payload.empty !== undefined) {
+      const had = document.body.classList.contains("empty");
+      document.body.classList.toggle("empty", payload.empty);
+      if (had && !payload.empty) $("#columns").open = false;
+    }
     if (payload.busy !== undefined) {
       $("#cancel").hidden = $("#fitting").hidden = !payload.busy;
       $("#go").disabled = payload.busy;
@@ -279,7 +405,20 @@
       history.replaceState(null, "", payload.query ? `?${payload.query}` : location.pathname);
     }
     listGroups();
+    listCharts();
     markExercise();
+  };
+
+  const listCharts = () => {
+    const shown = $$("[data-chart]").filter((el) => el.offsetParent && charts[el.dataset.chart]);
+    const names = shown.map((el) => [el.dataset.chart, $("h2", el.closest("figure")).textContent]);
+    if (JSON.stringify(names) === listCharts.last) return;
+    listCharts.last = JSON.stringify(names);
+    const select = $("#chart");
+    const kept = select.value;
+    select.replaceChildren(...names.map(([value, text]) => new Option(text, value)));
+    if (names.some(([value]) => value === kept)) select.value = kept;
+    select.dispatchEvent(new Event("change", { bubbles: true }));
   };
 
   class Payload extends Shiny.OutputBinding {
@@ -304,11 +443,16 @@
 
   const showSource = () => {
     document.body.dataset.source = $("#source input:checked").value;
+    document.body.classList.remove("waiting", "empty");
+    $("#groups-table").open = document.body.dataset.source !== "simulate";
     window.dispatchEvent(new Event("resize"));
   };
   const showShape = () => {
     const shape = $("#shape").value;
     for (const el of $$("[data-shapes]")) el.hidden = !el.dataset.shapes.split(" ").includes(shape);
+    const asked = $('[data-text="asked"]').textContent;
+    if (shape === "formula" && !$("#formula").value && asked.includes("~")) write($("#formula"), asked);
+    listPredictors();
   };
 
   let dark = false;
@@ -344,11 +488,29 @@
   showShape();
   $("#source").addEventListener("change", showSource);
   $("#shape").addEventListener("change", showShape);
+  for (const id of ["outcome", "group", "second", "se", "trials", "exposure"]) {
+    $(`#${id}`).addEventListener("change", listPredictors);
+  }
+  let resizing = 0;
+  window.addEventListener("resize", () => {
+    clearTimeout(resizing);
+    resizing = setTimeout(() => {
+      for (const chart of Object.values(charts)) {
+        if (chart.embedded && chart.place.offsetParent) chart.embedded.view.resize().runAsync().then(() => narrow(chart));
+      }
+      listCharts();
+    }, 150);
+  });
   $("#theme").addEventListener("click", () => {
     theme(!dark);
     try { localStorage.setItem("theme", dark ? "dark" : "light"); } catch { /* private window */ }
   });
   system.addEventListener("change", (event) => { if (!stored) theme(event.matches); });
+  $("#explain").addEventListener("click", () => {
+    const on = $(".settings").classList.toggle("explained");
+    $("#explain").setAttribute("aria-pressed", String(on));
+  });
+  if (matchMedia("(max-width: 760px)").matches) $(".settings .for-simulate details").open = false;
   $("#new_draw").addEventListener("click", () => {
     const seed = $("#seed");
     const next = Number(seed.value || 0) + 1;

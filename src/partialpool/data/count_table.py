@@ -1,0 +1,341 @@
+"""Rows of counts added up where predictors and groups are the same: in memory, or by an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from partialpool._typing import AnyArray, Bools, Floats, Ints
+from partialpool.data.accumulate import refuse_not_finite
+from partialpool.data.count_statements import log_constant as log_constant_sql
+from partialpool.data.counts import AMONG, UNEXPOSED, log_constant
+from partialpool.data.design import places
+from partialpool.data.design_sql import Given
+from partialpool.data.expressions import evaluate
+from partialpool.data.labels import as_labels, is_text
+from partialpool.data.learning import expressions
+from partialpool.data.learning_sql import checked_means
+from partialpool.data.mixed_combine import categories_on_one_side, check_roles, union
+from partialpool.data.mixed_sql import Labels, label_survey, labels_of, prepared
+from partialpool.data.read import Progress, opened
+from partialpool.data.source import Chunk, MemorySource, from_frame
+from partialpool.data.sql import Engine
+from partialpool.data.statistics import both_withheld
+from partialpool.data.survey import Survey, Usable, find, first_of, keys_of, survey
+from partialpool.errors import DataError
+from partialpool.formula import Mixed
+from partialpool.formula.counts import PROPORTIONS
+from partialpool.formula.mixed import LEARNED, calls_in
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CountTable:
+    """Rows of counts that differ in something other than events and sizes.
+
+    Parameters
+    ----------
+    roles : Mixed
+        Which column plays which part, with a family.
+    labels : mapping
+        Distinct labels of each column of groups or categories, sorted.
+    texts : frozenset of str
+        Predictors that are categories because of what they hold.
+    data : Chunk
+        Predictors and labels of each; `data.count` is how many rows it stands for.
+    y, size : ndarray, shape (N,)
+        Events; trials or exposure.
+    log_constants : ndarray, shape (N,)
+        Sum over its rows of the parts of the log likelihood that no parameter changes.
+    n_rows, n_dropped : int
+        Rows received, and of these, rows left out because a value was missing.
+    labels_from_text, withheld
+        As in `MixedStatistics`.
+    """
+
+    roles: Mixed
+    labels: Mapping[str, AnyArray]
+    texts: frozenset[str]
+    data: Chunk
+    y: Floats
+    size: Floats
+    log_constants: Floats
+    n_rows: int
+    n_dropped: int
+    labels_from_text: bool = False
+    withheld: tuple[int, int] = (0, 0)
+
+    @property
+    def proportion(self) -> bool:
+        """Whether sizes count trials, not exposure."""
+        return self.roles.family in PROPORTIONS
+
+    @property
+    def count(self) -> Floats:
+        """Rows that each stands for."""
+        assert self.data.count is not None
+        return self.data.count
+
+    @property
+    def size_name(self) -> str:
+        """What sizes are called."""
+        if self.roles.size is not None:
+            return self.roles.size.name
+        return "trials" if self.proportion else "rows"
+
+    def usable(self) -> Usable:
+        """The rows as a source."""
+        counts = {
+            name: np.bincount(codes, self.count, len(self.labels[name])).astype(np.int64)
+            for name, codes in self.data.codes.items()
+        }
+        keys = tuple(keys_of(self.data, term, self.labels) for term in self.roles.groups)
+        used = self.n_rows - self.n_dropped
+        known = Survey(self.roles, self.labels, self.texts, self.n_rows, used, counts, keys)
+        return Usable(MemorySource(self.labels, self.texts, self.data), known)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Number of groups of each factor."""
+        terms = zip(self.roles.groups, self.usable().survey.keys, strict=True)
+        return {t.factor_name: len(k) for t, k in terms}
+
+    def combine(self, other: CountTable) -> CountTable:
+        """Return the rows of both, added up.
+
+        Raises
+        ------
+        DataError
+            If the two are not of the same formula, or labels cannot meet.
+        """
+        check_roles(self.roles, other.roles)
+        unlike = sorted(self.texts ^ other.texts)
+        if unlike:
+            raise categories_on_one_side(unlike[0])
+        mine, theirs = _spelled_out(self, other), _spelled_out(other, self)
+        labels = {n: union(n, v, theirs.labels[n]) for n, v in mine.labels.items()}
+        sides = [_recoded(s, labels) for s in (mine, theirs)]
+
+        def both(values: Callable[[CountTable], AnyArray]) -> AnyArray:
+            return np.concatenate([values(s) for s in sides])
+
+        data = Chunk(
+            {k: both(lambda s, k=k: s.data.numbers[k]) for k in mine.data.numbers},  # type: ignore[misc]
+            {k: both(lambda s, k=k: s.data.codes[k]) for k in mine.data.codes},  # type: ignore[misc]
+            count=both(lambda s: s.count),
+        )
+        table = replace(
+            self,
+            labels=labels,
+            data=data,
+            y=both(lambda s: s.y),
+            size=both(lambda s: s.size),
+            log_constants=both(lambda s: s.log_constants),
+            n_rows=self.n_rows + other.n_rows,
+            n_dropped=self.n_dropped + other.n_dropped,
+            labels_from_text=self.labels_from_text and other.labels_from_text,
+            withheld=both_withheld(self, other),
+        )
+        return added_up(table)
+
+    def without_small_cells(self, least: int) -> CountTable:
+        """Return the rows that stand for at least so many; the rest is counted.
+
+        Raises
+        ------
+        DataError
+            If none does.
+        """
+        small = self.count < least
+        if small.all():
+            raise DataError(
+                f"no {least} rows are the same in predictors and groups (at most "
+                f"{self.count.max():.0f} are), so nothing is left to share; choose a smaller "
+                "number, or predictors with fewer values"
+            )
+        table = replace(
+            self,
+            data=self.data.part(~small),
+            y=self.y[~small],
+            size=self.size[~small],
+            log_constants=self.log_constants[~small],
+            withheld=(
+                self.withheld[0] + int(small.sum()),
+                self.withheld[1] + int(self.count[small].sum()),
+            ),
+        )
+        kept = {n: np.unique(c) for n, c in table.data.codes.items()}
+        return _recoded(table, {n: v[kept[n]] for n, v in self.labels.items()})
+
+
+def _spelled_out(s: CountTable, other: CountTable) -> CountTable:
+    """Whole numbers that were read from text as text again where the other side has text."""
+    if not s.labels_from_text:
+        return s
+    names = {n.name for n in s.roles.labels if is_text(other.labels[n.name])}
+    text = {n: as_labels([str(v) for v in s.labels[n].tolist()]) for n in names}
+    return replace(s, labels={**s.labels, **text})
+
+
+def _recoded(s: CountTable, labels: Mapping[str, AnyArray]) -> CountTable:
+    """The same rows with codes into other labels."""
+    codes = {n: places(labels[n], s.labels[n])[c] for n, c in s.data.codes.items()}
+    return replace(s, labels=labels, data=replace(s.data, codes=codes))
+
+
+def read_count_table(roles: Mixed, data: Any, *, progress: Progress | None = None) -> CountTable:
+    """Add up rows of counts; rows with a missing value are counted and left out.
+
+    Raises
+    ------
+    DataError, ColumnError
+        As `read_mixed`; also for more events than trials.
+    """
+    with opened(data, roles, progress) as found:
+        if found.engine is not None:
+            return _by_sql(found.engine, roles, text_labels=found.text_labels)
+        rows = survey(from_frame(found.data, found.kind, roles), roles)
+    _check_sizes(rows)
+    for chunk in rows.chunks():
+        for node in expressions(roles, rows.survey.texts):
+            if not any(c.function in LEARNED for c in calls_in(node)):
+                refuse_not_finite(rows, chunk, node, {})
+    return _added_up(rows)
+
+
+def _check_sizes(rows: Usable) -> None:
+    """Refuse more events than trials, and events without exposure."""
+    roles = rows.survey.roles
+    if roles.size is None:
+        return
+    outcome, size = str(roles.outcome), roles.size.name
+    proportion = roles.family in PROPORTIONS
+
+    def bad(chunk: Chunk) -> Bools:
+        y, n = chunk.numbers[outcome], chunk.numbers[size]
+        return np.asarray((y > n) if proportion else (y > 0) & (n == 0))
+
+    if not any(bad(chunk).any() for chunk in rows.chunks()):
+        return
+    found = find(rows.source, roles, bad, lambda c: c.numbers[outcome])
+    raise (AMONG if proportion else UNEXPOSED).broken(outcome, *first_of(*found))
+
+
+def _added_up(rows: Usable) -> CountTable:
+    known = rows.survey
+    roles, chunks = known.roles, list(rows.chunks())
+    numbers = {k: np.concatenate([c.numbers[k] for c in chunks]) for k in chunks[0].numbers}
+    codes = {k: np.concatenate([c.codes[k] for c in chunks]) for k in chunks[0].codes}
+    y = evaluate(roles.outcome, numbers, {})
+    size = np.ones(len(y)) if roles.size is None else numbers[roles.size.name]
+    constant = log_constant(y, size, roles.family in PROPORTIONS)
+    predictors = {n.name: numbers[n.name] for n in roles.predictors if n.name in numbers}
+    table = CountTable(
+        roles,
+        known.labels,
+        known.texts,
+        Chunk(predictors, codes, count=np.ones(len(y))),
+        y,
+        size,
+        np.broadcast_to(constant, y.shape),
+        known.n_rows,
+        known.n_rows - known.n_used,
+    )
+    return added_up(table)
+
+
+def added_up(table: CountTable) -> CountTable:
+    """Add up rows of a table that are the same."""
+    data = table.data
+    columns = [v[k] for v in (data.numbers, data.codes) for k in sorted(v)]
+    first, place = _same_rows(columns)
+
+    def sums(values: Floats) -> Floats:
+        return np.bincount(place, values, len(first)).astype(np.float64, copy=False)
+
+    return replace(
+        table,
+        data=replace(data.part(first), count=sums(table.count)),
+        y=sums(table.y),
+        size=sums(table.size),
+        log_constants=sums(table.log_constants),
+    )
+
+
+def _same_rows(columns: list[Floats | Ints]) -> tuple[Ints, Ints]:
+    """First row of each set of equal rows, and the set of each row; by a 64-bit hash, checked."""
+    mixer = np.random.default_rng(0).integers(1, 2**63, len(columns), dtype=np.uint64) | np.uint64(
+        1
+    )
+    key = np.zeros(len(columns[0]), dtype=np.uint64)
+    for column, odd in zip(columns, mixer, strict=True):
+        bits = (column + 0.0 if column.dtype.kind == "f" else column).view(np.uint64)
+        key = (key ^ bits) * odd
+        key ^= key >> np.uint64(29)
+    _, first, place = np.unique(key, return_index=True, return_inverse=True)
+    if any((c != c[first][place]).any() for c in columns):
+        every = np.arange(len(key))
+        return every, every
+    return first, place
+
+
+# rows in an engine ----------------------------------------------------------------------------
+
+
+def _by_sql(engine: Engine, roles: Mixed, *, text_labels: bool) -> CountTable:
+    engine, given = prepared(engine, roles)
+    checked = checked_means(engine, given)
+    total, used = int(checked["total"]), int(checked["used"])
+    found = engine.table(grouped_statement(given), list(given.labels.values()))
+    plain = {n.name for n in roles.labels} if text_labels else set()
+    coded: dict[str, Labels] = {
+        n: label_survey(engine, given, n, n in plain)
+        if total > used
+        else labels_of(found[k], n in plain)
+        for n, k in given.labels.items()
+    }
+    predictors = {n.name for n in roles.predictors}
+    table = CountTable(
+        roles,
+        {n: v.labels for n, v in coded.items()},
+        given.texts,
+        Chunk(
+            {n: found[v] for n, v in given.numbers.items() if n in predictors},
+            {n: coded[n].codes(found[k]) for n, k in given.labels.items()},
+            count=found["n"].astype(np.float64),
+        ),
+        found["y"],
+        found["size"].astype(np.float64),
+        found["constant"],
+        total,
+        total - used,
+        text_labels,
+    )
+    return added_up(table)  # which also puts the rows in an order of their own
+
+
+def grouped_statement(given: Given) -> str:
+    """Events and sizes of the rows that are the same in predictors and groups."""
+    roles = given.roles
+    predictors = {n.name for n in roles.predictors}
+    keys = [*given.labels.values(), *(v for n, v in given.numbers.items() if n in predictors)]
+    y = given.value(roles.outcome, {})
+    size = None if roles.size is None else given.numbers[roles.size.name]
+    constant = log_constant_sql(y, size, proportion=roles.family in PROPORTIONS)
+    sums = [
+        "COUNT(*) AS n",
+        f"SUM({y}) AS y",
+        f"{'COUNT(*)' if size is None else f'SUM({size})'} AS size",
+        f"SUM({constant}) AS constant",
+    ]
+    by = ", ".join(keys)
+    return f"SELECT {', '.join([*keys, *sums])} FROM ({given.rows.used()}) AS u GROUP BY {by}"
+
+
+def no_exposure(table: CountTable) -> DataError:
+    """Build the error for sizes that are all 0."""
+    return DataError(
+        f'column "{table.size_name}" is 0 in every row: there is nothing to learn from'
+    )

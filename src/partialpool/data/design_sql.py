@@ -1,0 +1,368 @@
+"""The columns of a formula as SQL: one text for every engine.
+
+The statements use arithmetic, CASE, LN, EXP, SQRT and POWER, and write out what engines take
+differently: logarithms of zero and division by it are what they are in floating point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from partialpool._typing import Floats
+from partialpool.data.checked_rows import Check, CheckedRows, check, number
+from partialpool.data.coding import Column, Part, Variable
+from partialpool.data.counts import AMONG, UNEXPOSED
+from partialpool.data.design import Categories, Design, column_of
+from partialpool.data.expressions import Basis, Learned, Standard
+from partialpool.data.survey import rules
+from partialpool.formula import Mixed
+from partialpool.formula.counts import PROPORTIONS
+from partialpool.formula.tree import Binary, Call, Expression, Name, Number, Unary
+
+NAN, INFINITY = "CAST('NaN' AS DOUBLE)", "CAST('Infinity' AS DOUBLE)"
+ONE = "1"
+
+
+class Unknown(float):
+    """A number that a pass over the rows will find, by name; for plans of what will run."""
+
+    name: str
+
+    def __new__(cls, name: str) -> Unknown:
+        """Name it; as a number it is not a number."""
+        found = super().__new__(cls, float("nan"))
+        found.name = name
+        return found
+
+
+def constant(value: float) -> str:
+    """SQL of a number, to its last digit."""
+    if isinstance(value, Unknown):
+        return value.name
+    return f"CAST('{float(value)!r}' AS DOUBLE)"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the statements call the columns of a formula.
+
+    Parameters
+    ----------
+    roles : Mixed
+        Which column plays which part.
+    labels : mapping
+        `k0`, `k1`, ... by the names of columns of groups and categories, groups first.
+    numbers : mapping
+        `v0`, `v1`, ... by the names of columns of numbers.
+    texts : frozenset of str
+        Predictors that are categories because of what they hold.
+    floating : frozenset of str
+        Columns that can hold NaN.
+    least, rounds : int
+        Rows of groups and levels that have fewer rows are left out, so many times over.
+    """
+
+    roles: Mixed
+    labels: Mapping[str, str]
+    numbers: Mapping[str, str]
+    texts: frozenset[str]
+    floating: frozenset[str] = frozenset()
+    least: int = 1
+    rounds: int = 0
+
+    @classmethod
+    def of(cls, roles: Mixed, is_category: Callable[[str], bool]) -> Given:
+        """Name the columns; a plain predictor is a category if it holds text or truth values."""
+        texts = frozenset(n.name for n in roles.plain if is_category(n.name))
+        coded = [*roles.factors, *roles.categories, *(n for n in roles.plain if n.name in texts)]
+        measured = [*roles.numbers, *(n for n in roles.plain if n.name not in texts)]
+        return cls(
+            roles,
+            {name: f"k{i}" for i, name in enumerate(dict.fromkeys(n.name for n in coded))},
+            {name: f"v{i}" for i, name in enumerate(dict.fromkeys(n.name for n in measured))},
+            texts,
+        )
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The user's column for each column that the statements name."""
+        return {x: name for name, x in (*self.labels.items(), *self.numbers.items())}
+
+    @property
+    def rows(self) -> CheckedRows:
+        """The rows as labels and numbers, and what these may be."""
+        keys = {k: self._key(name, k) for name, k in self.labels.items()}
+        numbers = {x: self._number(name, x) for name, x in self.numbers.items()}
+        checks = [check(n, self.numbers[n], rule) for n, rule in rules(self.roles, self.texts)]
+        return CheckedRows(keys, numbers, (*checks, *self._beyond_size()))
+
+    @property
+    def cells(self) -> list[str]:
+        """Keys of the groups of each term, and of the levels of each category."""
+        names = [tuple(n.name for n in term.factor) for term in self.roles.groups]
+        factors = {n.name for n in self.roles.factors}
+        names += [(n,) for n in self.labels if n not in factors]
+        return [", ".join(self.labels[n] for n in cell) for cell in dict.fromkeys(names)]
+
+    def used(self) -> str:
+        """The rows that are complete and allowed, without those of small groups and levels."""
+        rows = self.rows.used()
+        for r in range(self.rounds):
+            counts = [f"COUNT(*) OVER (PARTITION BY {k})" for k in self.cells]
+            named = ", ".join(f"{c} AS n{r}_{i}" for i, c in enumerate(counts))
+            enough = " AND ".join(f"n{r}_{i} >= {self.least}" for i in range(len(counts)))
+            rows = f"SELECT * FROM (SELECT *, {named} FROM ({rows}) AS u{r}) AS w{r} WHERE {enough}"
+        return rows
+
+    def _key(self, name: str, k: str) -> str:
+        return f"CASE WHEN ISNAN({k}) THEN NULL ELSE {k} END" if name in self.floating else k
+
+    def _number(self, name: str, x: str) -> str:
+        sql = number(x, floating=name in self.floating)
+        count, sd = self.roles.count, self.roles.sd
+        if count is not None and sd is not None and name == sd.name:  # the sd of one row
+            return f"CASE WHEN {self.numbers[count.name]} = 1 THEN CAST(0 AS DOUBLE) ELSE {sql} END"
+        return sql
+
+    def _beyond_size(self) -> Iterator[Check]:
+        roles = self.roles
+        if roles.family is None or roles.size is None:
+            return
+        outcome = str(getattr(roles.outcome, "name", roles.outcome))
+        y, size = self.numbers[outcome], self.numbers[roles.size.name]
+        proportion = roles.family in PROPORTIONS
+        bad = f"{y} > {size}" if proportion else f"{y} > 0 AND {size} = 0"
+        yield Check(outcome, y, bad, AMONG if proportion else UNEXPOSED)
+
+    def value(self, node: Expression, learned: Learned) -> str:
+        """SQL of an expression of columns."""
+        match node:
+            case Name():
+                return self.numbers[node.name]
+            case Number():
+                return constant(node.value)
+            case Unary():
+                inside = self.value(node.operand, learned)
+                return f"(-{inside})" if node.operator == "-" else inside
+            case Binary():
+                return _binary(
+                    node.operator, self.value(node.left, learned), self.value(node.right, learned)
+                )
+            case Call():
+                inside = self.value(node.arguments[0], learned)
+                if node in learned:
+                    standard = learned[node]
+                    assert isinstance(standard, Standard)
+                    return standardized(inside, standard)
+                return FUNCTIONS[node.function](inside)
+        raise TypeError(f"{node} is not a number")
+
+    def precision(self) -> dict[str, str]:
+        """Rows a row stands for, its weight, its inside sum of squares, log w, where not 1 or 0."""
+        r, v = self.roles, self.numbers
+        if r.se is not None:
+            se = v[r.se.name]
+            return {"w": f"1 / ({se} * {se})", "lw": f"-2 * LN({se})"}
+        if r.weights is not None:
+            return {"w": v[r.weights.name], "lw": f"LN({v[r.weights.name]})"}
+        if r.count is not None and r.sd is not None:
+            n, sd = v[r.count.name], v[r.sd.name]
+            return {"w": n, "inside": f"({n} - 1) * {sd} * {sd}"}
+        return {}
+
+
+def standardized(x: str, standard: Standard) -> str:
+    """SQL of a value less its mean, over its sd."""
+    centered = f"({x} - {constant(standard.mean)})"
+    return centered if standard.sd == 1.0 else f"({centered} / {constant(standard.sd)})"
+
+
+def _binary(operator: str, left: str, right: str) -> str:
+    if operator == "^":
+        return f"POWER({left}, {right})"
+    if operator != "/":
+        return f"({left} {operator} {right})"
+    return (
+        f"(CASE WHEN {right} <> 0 THEN {left} / {right} WHEN {left} > 0 THEN {INFINITY} "
+        f"WHEN {left} < 0 THEN -{INFINITY} ELSE {NAN} END)"
+    )
+
+
+def _logarithm(x: str) -> str:
+    return f"(CASE WHEN {x} > 0 THEN LN({x}) WHEN {x} = 0 THEN -{INFINITY} ELSE {NAN} END)"
+
+
+FUNCTIONS: dict[str, Callable[[str], str]] = {
+    "log": _logarithm,
+    "exp": lambda x: f"EXP({x})",
+    "sqrt": lambda x: f"(CASE WHEN {x} >= 0 THEN SQRT({x}) ELSE {NAN} END)",
+    "I": lambda x: x,
+}
+
+
+def is_finite(x: str) -> str:
+    """SQL that is true where a number is finite; NaN is larger than any number."""
+    return f"ABS({x}) < {INFINITY}"
+
+
+def staged(rows: str, stages: Sequence[Mapping[str, str]]) -> str:
+    """The rows with more columns, each stage from those before."""
+    for i, stage in enumerate(s for s in stages if s):
+        columns = ", ".join(f"{sql} AS {name}" for name, sql in stage.items())
+        rows = f"SELECT *, {columns} FROM ({rows}) AS t{i}"
+    return rows
+
+
+def legendre(place: Mapping[str, tuple[str, float, float]], degree: Mapping[str, int]) -> list[
+    dict[str, str]
+]:  # fmt: skip
+    """Stages with Legendre polynomials ``{name}_1``, ``{name}_2``, ... of (x - middle) / half.
+
+    By their recurrence, a stage a degree. Source: Abramowitz and Stegun (1964), Handbook of
+    Mathematical Functions, 22.7.10.
+
+    Parameters
+    ----------
+    place : mapping
+        SQL of x, middle and half by name.
+    degree : mapping
+        The highest degree by name.
+    """
+    first = {
+        f"{k}_1": f"({x} - {constant(middle)}) / {constant(half)}"
+        for k, (x, middle, half) in place.items()
+    }
+    stages = [first]
+    for d in range(2, max(degree.values(), default=1) + 1):
+        stages.append(
+            {
+                f"{k}_{d}": f"({2 * d - 1} * {k}_1 * {k}_{d - 1} - {d - 1} * "
+                f"{f'{k}_{d - 2}' if d > 2 else ONE}) / {d}"
+                for k in place
+                if degree[k] >= d
+            }
+        )
+    return stages
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DesignText:
+    """The columns of a design as SQL.
+
+    Parameters
+    ----------
+    given : Given
+        What the columns of the data are called.
+    design : Design
+        The columns; its groups are not used.
+    text : callable
+        Writes a text as the engine does.
+    level_texts : mapping
+        For each category, its levels as text, in the order of the design.
+    """
+
+    given: Given
+    design: Design
+    text: Callable[[str], str]
+    level_texts: Mapping[Variable, Sequence[str]]
+    _names: dict[Variable, str] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._names.update({v: f"f{i}" for i, v in enumerate(self.design.roles.variables)})
+
+    def rows(self, center: str) -> str:
+        """The used rows with the outcome `y`, what gives them precision, and every variable."""
+        roles, learned = self.design.roles, self.design.learned
+        y = self.given.value(roles.outcome, learned)
+        for offset in roles.offsets:
+            y += f" - {self.given.value(offset, learned)}"
+        first = {"y": f"({y}) - {center}", **self.given.precision(), **dict(self._variables())}
+        return staged(self.given.used(), [first, *self._polynomials()])
+
+    def _variables(self) -> Iterator[tuple[str, str]]:
+        for variable, name in self._names.items():
+            if variable in self.design.categories:
+                key = self.given.labels[column_of(variable)]
+                arms = " ".join(
+                    f"WHEN {self.text(v)} THEN {i}"
+                    for i, v in enumerate(self.level_texts[variable])
+                )
+                yield name, f"CASE CAST({key} AS STRING) {arms} END"
+            elif self._basis(variable) is None:
+                yield name, self.given.value(variable, self.design.learned)
+
+    def _basis(self, variable: Variable) -> Basis | None:
+        found = self.design.learned.get(variable) if isinstance(variable, Call) else None
+        return found if isinstance(found, Basis) else None
+
+    def _polynomials(self) -> list[dict[str, str]]:
+        bases: dict[str, tuple[Call, Basis]] = {}
+        for variable, name in self._names.items():
+            basis = self._basis(variable)
+            if isinstance(variable, Call) and basis is not None:
+                bases[name] = (variable, basis)
+        place = {
+            k: (self.given.value(v.arguments[0], {}), b.middle, b.half)
+            for k, (v, b) in bases.items()
+        }
+        degree = {k: b.transform.shape[1] for k, (_, b) in bases.items()}
+        columns = {
+            f"{k}_p{j}": _combination(k, b.transform[:, j])
+            for k, (_, b) in bases.items()
+            for j in range(degree[k])
+        }
+        return [*legendre(place, degree), columns] if bases else []
+
+    def column(self, column: Column) -> str:
+        """SQL of a column of the design."""
+        levels, factors = [], []
+        for part in column.parts:
+            name = self._names[part.variable]
+            if part.variable in self.design.categories:
+                levels.append(f"{name} = {part.index}")
+            else:
+                factors.append(self._numeric(part, name))
+        product = " * ".join(factors) or "CAST(1 AS DOUBLE)"
+        if not levels:
+            return product
+        return f"CASE WHEN {' AND '.join(levels)} THEN {product} ELSE CAST(0 AS DOUBLE) END"
+
+    def _numeric(self, part: Part, name: str) -> str:
+        return name if self._basis(part.variable) is None else f"{name}_p{part.index}"
+
+
+def _combination(name: str, weights: Floats) -> str:
+    terms = [constant(weights[0])]
+    terms += [f"{constant(c)} * {name}_{k}" for k, c in enumerate(weights[1:], 1)]
+    return " + ".join(terms)
+
+
+class Sums:
+    """Sums of products of columns, each once: names in, the name of their sum out."""
+
+    def __init__(self, weighted: bool) -> None:
+        self.weighted = weighted
+        self.found: dict[tuple[str, ...], str] = {}
+
+    def of(self, *factors: str) -> str:
+        """The sum of w times these columns; ONE is left out."""
+        key = tuple(sorted(f for f in factors if f != ONE))
+        return self.plain(*(("w",) if self.weighted else ()), *key)
+
+    def plain(self, *factors: str) -> str:
+        """The sum of a product without the weight; of nothing, the number of rows."""
+        return self.found.setdefault(factors, f"s{len(self.found)}")
+
+    def sql(self) -> Iterator[str]:
+        """The aggregates."""
+        for factors, name in self.found.items():
+            product = " * ".join(factors)
+            yield f"{f'SUM({product})' if factors else 'COUNT(*)'} AS {name}"
+
+
+def category_means(categories: Mapping[Variable, Categories]) -> dict[Variable, Floats]:
+    """The share of each level."""
+    return {v: np.asarray(c.n / c.n.sum()) for v, c in categories.items()}

@@ -1,0 +1,224 @@
+"""What is known of rows before a design: how many are used, labels and combinations of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from partialpool._typing import AnyArray, Bools, Floats, Ints
+from partialpool.data.counts import event_rules
+from partialpool.data.design import mixed_radix
+from partialpool.data.labels import shown
+from partialpool.data.rules import LARGEST, RULES, Rule, no_rows, nothing_left
+from partialpool.data.source import Chunk, MemorySource
+from partialpool.errors import DataError
+from partialpool.formula import Mixed
+from partialpool.formula.counts import PROPORTIONS
+from partialpool.formula.tree import GroupTerm, Name
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Survey:
+    """Labels of the rows, and how many of the rows that miss nothing have each.
+
+    Parameters
+    ----------
+    roles : Mixed
+        Which column plays which part.
+    labels : mapping
+        Distinct labels of each column of groups or categories, sorted.
+    texts : frozenset of str
+        Predictors that are categories because of what they hold.
+    n_rows, n_used : int
+        Rows, and rows that miss nothing.
+    counts : mapping
+        Used rows of each label of each column of labels.
+    keys : tuple of ndarray
+        For each group term, the combinations of labels that occur among the used rows.
+    """
+
+    roles: Mixed
+    labels: Mapping[str, AnyArray]
+    texts: frozenset[str]
+    n_rows: int
+    n_used: int
+    counts: Mapping[str, Ints]
+    keys: tuple[Ints, ...]
+
+    @property
+    def absent(self) -> dict[str, AnyArray]:
+        """Labels of each column of groups of which no row could be used."""
+        names = (n.name for n in self.roles.factors)
+        return {n: self.labels[n][self.counts[n] == 0] for n in names}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Usable:
+    """The rows of a source that miss nothing, and what is known of them."""
+
+    source: MemorySource
+    survey: Survey
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Go through the used rows once."""
+        return used_rows(self.source.chunks(), self.survey.roles)
+
+
+def used_rows(chunks: Iterable[Chunk], roles: Mixed) -> Iterator[Chunk]:
+    """Go through the rows that miss nothing; the sd of a summary of one row is not missing."""
+    for chunk in chunks:
+        filled = _fill_unused_sd(chunk, roles)
+        keep = filled.whole()
+        yield filled if keep.all() else filled.part(keep)
+
+
+def _fill_unused_sd(chunk: Chunk, roles: Mixed) -> Chunk:
+    if roles.count is None or roles.sd is None:
+        return chunk
+    n, sd = chunk.numbers[roles.count.name], chunk.numbers[roles.sd.name]
+    return replace(chunk, numbers={**chunk.numbers, roles.sd.name: np.where(n == 1, 0.0, sd)})
+
+
+def survey(source: MemorySource, roles: Mixed) -> Usable:
+    """Check every value of the rows, and count labels and combinations of them.
+
+    Raises
+    ------
+    DataError
+        If no row is complete, or a value is infinite or not allowed in its role; the message
+        says which rows.
+    """
+    total = used = 0
+    counts = {name: np.zeros(len(v), dtype=np.int64) for name, v in source.labels.items()}
+    keys: list[list[Ints]] = [[] for _ in roles.groups]
+    checks = rules(roles, source.texts)
+    for whole in source.chunks():
+        total += len(whole)
+        filled = _fill_unused_sd(whole, roles)
+        chunk = filled.part(filled.whole())
+        used += len(chunk)
+        for name, rule in checks:
+            if _broken(chunk, name, rule).any():
+                raise _explained(source, roles, name, rule)
+        for name, codes in chunk.codes.items():
+            counts[name] += np.bincount(codes, minlength=len(counts[name]))
+        for found, term in zip(keys, roles.groups, strict=True):
+            found.append(keys_of(chunk, term, source.labels))
+    if used == 0:
+        raise no_rows(total, roles)
+    distinct = tuple(np.unique(np.concatenate(found)) for found in keys)
+    known = Survey(roles, source.labels, source.texts, total, used, counts, distinct)
+    return Usable(source, known)
+
+
+def rules(roles: Mixed, texts: frozenset[str]) -> list[tuple[str, Rule]]:
+    """What the values of each column of numbers must be, in the order in which it is checked."""
+    plain = [n for n in roles.plain if n.name not in texts]
+    if roles.family is not None:
+        assert isinstance(roles.outcome, Name)
+        size = None if roles.size is None else roles.size.name
+        special = event_rules(roles.outcome.name, size, proportion=roles.family in PROPORTIONS)
+        others = [n.name for n in (*roles.numbers, *plain)]
+        known = dict(special)
+        return special + [
+            (name, RULES["outcome"]) for name in dict.fromkeys(others) if name not in known
+        ]
+    by_role = {k: getattr(roles, k) for k in ("se", "weights", "count", "sd")}
+    special = [(name.name, RULES[role]) for role, name in by_role.items() if name is not None]
+    others = [n.name for n in (*roles.numbers, *plain) if n not in roles.precision]
+    return special + [(name, RULES["outcome"]) for name in dict.fromkeys(others)]
+
+
+def _broken(chunk: Chunk, name: str, rule: Rule) -> Bools:
+    values = chunk.numbers[name]
+    return ~(rule.holds(values) & (np.abs(values) <= LARGEST))
+
+
+def _explained(source: MemorySource, roles: Mixed, name: str, rule: Rule) -> DataError:
+    """The error that names the first rows that break a rule."""
+    rows, values, labels = find(
+        source, roles, lambda c: _broken(c, name, rule), lambda c: c.numbers[name]
+    )
+    return rule.broken(name, *first_of(rows, values, labels))
+
+
+def first_of(
+    rows: Ints | None, values: Floats, labels: AnyArray
+) -> tuple[list[float], list[int] | None, int, str]:
+    """The first values, numbers of their rows, how many there are, and their groups."""
+    at = None if rows is None else (rows[:5] + 1).tolist()
+    return values[:5].tolist(), at, len(values), shown(labels[:5])
+
+
+def find(
+    source: MemorySource,
+    roles: Mixed,
+    bad: Callable[[Chunk], Bools],
+    value: Callable[[Chunk], Floats],
+) -> tuple[Ints | None, Floats, AnyArray]:
+    """Positions of bad rows where they are known, a value of each, the labels of their groups."""
+    group = roles.factors[0].name
+    found = []
+    for chunk in used_rows(source.chunks(), roles):
+        part = chunk.part(bad(chunk))
+        at = np.zeros(0, dtype=np.int64) if part.rows is None else part.rows
+        found.append((at, value(part), source.labels[group][part.codes[group]]))
+    rows, values, labels = (np.concatenate(v) for v in zip(*found, strict=True))
+    return (rows if len(rows) == len(values) else None), values, labels
+
+
+def without_small(rows: Usable, least: int) -> tuple[Usable, tuple[int, int]]:
+    """Leave out the rows of groups and levels that have too few, until none has.
+
+    Returns
+    -------
+    Usable
+        The rows that are left; labels of others are not known any more.
+    tuple of int
+        Groups and levels, and rows, that were left out.
+
+    Raises
+    ------
+    DataError
+        If no row is left.
+    """
+    known, labels = rows.survey, rows.source.labels
+    chunk = next(used_rows([rows.source.data], known.roles))
+    names = [tuple(n.name for n in term.factor) for term in known.roles.groups]
+    factors = {n.name for n in known.roles.factors}
+    names += [(n,) for n in labels if n not in factors]
+    cells = [
+        np.unique(mixed_radix([chunk.codes[n] for n in c], [len(labels[n]) for n in c])[0],
+                  return_inverse=True)[1]
+        for c in dict.fromkeys(names)
+    ]  # fmt: skip
+    keep = np.ones(len(chunk), dtype=bool)
+    while True:
+        enough = [np.bincount(c, keep, minlength=1 + c.max())[c] >= least for c in cells]
+        fewer = keep & np.all(enough, axis=0)
+        if fewer.sum() == keep.sum():
+            break
+        keep = fewer
+    if not keep.any():
+        raise nothing_left(least)
+    gone = sum(int(c.max()) + 1 - len(np.unique(c[keep])) for c in cells)
+    left = chunk.part(keep)
+    here = {n: np.unique(c, return_inverse=True) for n, c in left.codes.items()}
+    source = MemorySource(
+        {n: labels[n][found] for n, (found, _) in here.items()},
+        rows.source.texts,
+        replace(left, codes={n: codes for n, (_, codes) in here.items()}),
+    )
+    return survey(source, known.roles), (gone, len(chunk) - int(keep.sum()))
+
+
+def keys_of(chunk: Chunk, term: GroupTerm, labels: Mapping[str, AnyArray]) -> Ints:
+    """The combinations of labels of a group term that occur in some rows."""
+    names = [n.name for n in term.factor]
+    sizes = [len(labels[n]) for n in names]
+    key, _ = mixed_radix([chunk.codes[n] for n in names], sizes)
+    if len(names) == 1:
+        return np.flatnonzero(np.bincount(key, minlength=sizes[0]))
+    return np.unique(key)

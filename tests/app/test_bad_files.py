@@ -1,0 +1,130 @@
+"""Files that are broken or strange end in a result or in a sentence that names the file."""
+
+import gzip
+import io
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from partialpool.app import work
+from partialpool.data.preview import MOST_COLUMNS
+from partialpool.errors import PartialPoolError
+
+ROWS = [("ABCD"[i % 4], i * i % 7) for i in range(24)]
+
+
+def lines(rows=ROWS, header="school,score"):
+    return "\n".join([header, *(",".join(map(str, row)) for row in rows), ""])
+
+
+def parquet():
+    file = io.BytesIO()
+    pd.DataFrame(ROWS, columns=["school", "score"]).to_parquet(file)
+    return file.getvalue()
+
+
+def excel():
+    file = io.BytesIO()
+    pd.DataFrame(ROWS, columns=["school", "score"]).to_excel(file, index=False)
+    return file.getvalue()
+
+
+UNREADABLE = {
+    "empty.csv": (b"", "empty"),
+    "header.csv": ("school,score\n", "no rows"),
+    "no_ending": (lines(), "ending"),
+    "program.exe": (b"MZ", "ending"),
+    "half.parquet": (parquet()[: len(parquet()) // 2], "cannot be read"),
+    "words.parquet": ("hello", "cannot be read"),
+    "half.xlsx": (excel()[: len(excel()) // 2], "cannot be read"),
+    "words.xlsx": ("hello", "cannot be read"),
+    "half.csv.gz": (gzip.compress(lines().encode())[:30], "cannot be read"),
+    "latin.csv": (lines([("é", 1), ("à", 2)]).encode("latin-1"), "UTF-8"),
+    "wide16.csv": (lines().encode("utf-16"), "UTF-8"),
+    "long.csv": ("school,score\nA," + "9" * 3_000_000 + "\n", "cannot be read"),
+    "columns.csv": (
+        ",".join(f"c{i}" for i in range(50_000)) + "\n" + ",".join("1" * 50_000) + "\n",
+        f"50,000 columns and at most {MOST_COLUMNS:,}",
+    ),
+    "bytes.csv": (bytes(range(256)) * 40, ""),
+}
+REFUSED = {
+    "one group.csv": (lines([("A", i) for i in range(5)]), "one group"),
+    "two groups.csv": (lines([("AB"[i % 2], i) for i in range(9)]), "too few"),
+    "text.csv": (lines([*ROWS, ("A", "abc")]), "must hold numbers"),
+    "decimal commas.csv": (
+        "\n".join(["school;score", *(f"{g};{v},5" for g, v in ROWS)]),
+        "69.8, not 69,8",
+    ),
+    "infinite.csv": (lines([*ROWS, ("A", "inf")]), "finite"),
+    "twice.csv": (lines([(g, v, v) for g, v in ROWS], "school,score,score"), "2 times"),
+    "equal.csv": (lines([(g, 5) for g, _ in ROWS]), "all values are equal"),
+    "a row each.csv": (lines([(f"g{i}", i % 5) for i in range(40)]), "one row"),
+    "other.csv": (lines(header="group,value"), "not in the data"),
+    "ragged.csv": (lines([*ROWS, ("A", 1, 2, 3)]), ""),
+}
+FITTED = {
+    "offset.csv": lines([(g, v + 1e9) for g, v in ROWS]),
+    "missing.csv": lines([(g if i % 5 else "", v if i % 3 else "NA") for i, (g, v) in
+                          enumerate(ROWS)]),
+    "nul.csv": lines([*ROWS, ("A\0B", 3)]),
+    "ok.parquet": parquet(),
+    "ok.xlsx": excel(),
+    "学校 🎓.csv": lines(),
+}  # fmt: skip
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Save as an upload is: under a name that says nothing."""
+
+    def call(content):
+        path = tmp_path / "upload.bin"
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return str(path)
+
+    return call
+
+
+def fit(path, name):
+    return work.fit_file(path, name, "score ~ 1 + (1 | school)", [], progress=lambda _done: None)
+
+
+def assert_sentence(caught, words, tmp_path):
+    text = str(caught.value)
+    assert re.search(words, text), text
+    assert str(tmp_path) not in text
+    assert "Traceback" not in text
+    assert len(text) < 800
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_what_cannot_be_read_is_said(name, saved, tmp_path):
+    content, words = UNREADABLE[name]
+    with pytest.raises(PartialPoolError) as caught:
+        work.columns(saved(content), name, progress=lambda _done: None)
+    assert_sentence(caught, re.escape(words), tmp_path)
+    assert name in str(caught.value)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_fitted_is_said(name, saved, tmp_path):
+    content, words = REFUSED[name]
+    with pytest.raises(PartialPoolError) as caught:
+        fit(saved(content), name)
+    assert_sentence(caught, re.escape(words), tmp_path)
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_what_is_only_strange_is_fitted(name, saved):
+    path = saved(FITTED[name])
+    columns = work.columns(path, name, progress=lambda _done: None)
+    assert [(c.name, c.kind) for c in columns] == [("school", "text"), ("score", "number")]
+    found = fit(path, name)
+    values = found.fit.posterior.theta.mean
+    assert np.isfinite(values).all()
+    if name == "offset.csv":
+        plain = fit(saved(lines()), "plain.csv").fit.posterior
+        assert values - 1e9 == pytest.approx(plain.theta.mean, abs=1e-5)
