@@ -148,3 +148,18 @@ def test_large_spread_of_single_trials():
         found = post.named()[name]
         assert abs(float(found.mean) - mean) < 0.02 * sd
         assert float(found.sd) == pytest.approx(sd, rel=0.03)
+
+
+def test_where_laplace_matters_is_said_and_by_how_much():
+    """Toenail: Laplace says tau 4.57, the quadrature rule 4.00; on cbpp both agree."""
+    formula, rows, _ = toenail()
+    codes = {}
+    for points in (1, 5, 25):
+        fit = pp.fit(formula, rows, family="binomial", method="ml", quadrature=points)
+        codes[points] = {n.code: n.text for n in fit.notices}
+    assert "more than a standard error" in codes[1]["laplace_error"]
+    assert "--quadrature 25" in codes[1]["laplace_error"]
+    assert "with 5 nodes" in codes[5]["quadrature_error"]
+    assert not {"laplace_error", "quadrature_error"} & set(codes[25])
+    formula, rows, _ = cbpp()
+    assert "laplace_error" not in [n.code for n in pp.fit(formula, rows, method="ml").notices]
