@@ -76,7 +76,7 @@ def test_the_table_names_everything(run, scores):
     result = run("fit", scores, FORMULA)
     assert result.code == 0
     for words in (FORMULA, "28 rows (1 more left out) in 4 groups", "Intercept", "tau[school]",
-                  "sigma", "shrinkage", "95% equal-tailed interval", "intraclass"):  # fmt: skip
+                  "sigma", "shrinkage", "95% equal-tailed interval", "Intraclass"):  # fmt: skip
         assert words in result.out
     assert "\x1b" not in result.out
 

@@ -279,3 +279,23 @@ def test_the_reference_level_is_told_beside_slopes_of_each_level():
     }
     assert "reference_level" in codes(pp.fit("y ~ kind / x + (1 | g)", data))
     assert "reference_level" not in codes(pp.fit("y ~ x:kind + (1 | g)", data))
+
+
+@pytest.mark.parametrize("formula", ["y ~ x + (1 + x | d/g)", "y ~ x + (1 | d) + (1 | g)"])
+def test_nested_groups_are_estimated_with_the_groups_they_lie_in(formula):
+    """As a prediction of the group is, and comparable with its own mean; here d has 3 groups."""
+    rng = np.random.default_rng(8)
+    g = np.arange(120) % 12
+    d, x = g % 3, rng.normal(size=120)
+    level = rng.normal(size=3)[d] + 0.3 * rng.normal(size=12)[g]
+    data = {"y": 5 + level + x + 0.5 * rng.normal(size=120), "x": x}
+    data |= {"d": [f"d{i}" for i in d], "g": [f"g{i:02}" for i in g]}
+    fit = pp.fit(formula, data, prior="tau ~ half_normal(2)")
+    found = fit.groups()
+    inner = [f != "d" and t == "Intercept" for f, t in zip(found["factor"], found["term"])]  # noqa: B905
+    labels = [str(v)[-3:] for v in found["group"][inner]]
+    rows = {"x": [0.0] * 12, "g": labels, "d": [f"d{int(v[1:]) % 3}" for v in labels]}
+    told = fit.predict(rows)
+    for name in ("estimate", "sd", "lower", "upper"):
+        np.testing.assert_allclose(found[name][inner], told[name], rtol=1e-6)
+    np.testing.assert_allclose(found["estimate"][inner], found["raw"][inner], atol=0.5)

@@ -198,3 +198,16 @@ def test_estimates_predict_given_the_spreads(method):
     first = fit.parameters()
     assert found["estimate"][0] == pytest.approx(first["mean"][0])
     assert found["sd"][0] == pytest.approx(first["sd"][0], rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", [int, float, str])
+@pytest.mark.parametrize("asked", [int, str])
+def test_numbers_and_text_that_read_the_same_name_the_same_group(kind, asked):
+    """Labels of a file are text, those of a frame may be numbers."""
+    data = pp.datasets.sleepstudy()
+    subjects = [kind(v) for v in np.asarray(data["subject"]).astype(int)]
+    fit = pp.fit("reaction ~ days + (1 | subject)", {**data, "subject": subjects})
+    told = fit.predict({"days": [1.0, 1.0], "subject": [asked(308), asked(309)]})
+    found = fit.groups()["estimate"][:2]
+    slope = fit.posterior.coefficients["days"].mean
+    np.testing.assert_allclose(told["estimate"], found + slope, rtol=1e-9)

@@ -14,6 +14,7 @@ import numpy as np
 from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.data.coding import Coded, Column, Variable
 from partialpool.data.expressions import Basis, Learned, evaluate, polynomials
+from partialpool.data.labels import as_labels, texts
 from partialpool.data.source import Chunk
 from partialpool.formula import Mixed
 from partialpool.formula.mixed import is_categorical
@@ -75,7 +76,7 @@ class Categories:
 
     def codes(self, column: Ints, labels: AnyArray) -> Ints:
         """Codes into the levels, from codes into labels as rows have them; -1 where unknown."""
-        return np.append(places(self.labels, labels), -1)[column]
+        return np.append(places_by_text(self.labels, labels), -1)[column]
 
 
 def places(levels: AnyArray, labels: AnyArray) -> Ints:
@@ -87,6 +88,15 @@ def places(levels: AnyArray, labels: AnyArray) -> Ints:
     position = {level: i for i, level in enumerate(levels.tolist())}
     found = (position.get(v, -1) for v in labels.tolist())
     return np.fromiter(found, np.int64, len(labels))
+
+
+def places_by_text(levels: AnyArray, labels: AnyArray) -> Ints:
+    """As `places`; numbers match text that reads the same: files hold 308 as "308"."""
+    at = places(levels, labels)
+    kinds = [{isinstance(v, str) for v in found.tolist()} for found in (levels, labels)]
+    if (at >= 0).any() or kinds not in ([{True}, {False}], [{False}, {True}]):
+        return at
+    return places(as_labels(texts(levels).tolist()), as_labels(texts(labels).tolist()))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,7 +173,7 @@ class Design:
         for name, levels in zip(effects.factor.columns, effects.factor.levels, strict=True):
             column = chunk.codes[name]
             if labels[name] is not levels:
-                column = np.append(places(levels, labels[name]), -1)[column]
+                column = np.append(places_by_text(levels, labels[name]), -1)[column]
             codes.append(column)
         return effects.factor.index(codes)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from partialpool._typing import Floats, Ints
+from partialpool.data.cross_products import Block, CrossProducts
 from partialpool.data.population import population_weights
 from partialpool.errors import ArgumentError
 from partialpool.kernels import small
@@ -38,16 +39,39 @@ def growing(model: MixedModel, points: Floats, scale: Floats) -> Floats:
 
 
 def group_rows(model: MixedModel, block: int, *, whole: bool) -> Rows:
-    """Every effect of every group of a term, (L q) rows; with its population value if `whole`."""
+    """Every effect of every group of a term, (L q) rows.
+
+    If `whole`, with its population value and the same effect of the groups in which it lies.
+    """
     s = model.statistics
     groups, q = s.blocks[block].zty.shape
     x = np.zeros((groups, q, len(s.coefficients)))
+    terms = {block: (np.repeat(np.arange(groups), q), np.tile(np.eye(q), (groups, 1)))}
     if whole:
         x = population_weights(s, block)
-    index = np.repeat(np.arange(groups), q)
-    z = np.tile(np.eye(q), (groups, 1))
-    rows = linear_rows(model, x.reshape(groups * q, -1), {block: (index, z)}, None)
-    return rows
+        for outer, place in enclosing(s, block).items():
+            same = _same_effects(s.blocks[block], s.blocks[outer])
+            terms[outer] = (np.repeat(place, q), np.tile(same, (groups, 1)))
+    return linear_rows(model, x.reshape(groups * q, -1), terms, None)
+
+
+def enclosing(s: CrossProducts, block: int) -> dict[int, Ints]:
+    """Terms within whose groups those of a term lie: the outer group of each group, (L,)."""
+    found, mine = {}, s.blocks[block]
+    for c in s.crossings:
+        if block not in (c.first, c.second):
+            continue
+        outer, place, own = (c.second, c.k, c.i) if c.first == block else (c.first, c.i, c.k)
+        sizes = len(s.blocks[outer].labels), len(mine.labels)
+        shared = _same_effects(mine, s.blocks[outer])
+        if len(own) == sizes[1] > sizes[0] and shared.any():
+            found[outer] = place[np.argsort(own)]
+    return found
+
+
+def _same_effects(inner: Block, outer: Block) -> Floats:
+    """One where an effect of the inner term, a row, is one of the outer term, a column."""
+    return np.array([[float(a == b) for b in outer.effects] for a in inner.effects])
 
 
 def linear_rows(

@@ -124,7 +124,8 @@ class MixedPosterior:
                         found[name] = of_dimension(self.cloud, at, math.inf)
                         continue
                     size = np.sqrt((factor**2).sum(axis=2))
-                    value = (factor[:, i] * factor[:, k]).sum(axis=1) / (size[:, i] * size[:, k])
+                    product = np.maximum(size[:, i] * size[:, k], 1e-300)
+                    value = (factor[:, i] * factor[:, k]).sum(axis=1) / product
                     found[name] = of_nodes(value, nodes.weight, -1.0, 1.0)
         return found
 
@@ -173,14 +174,15 @@ class MixedPosterior:
         """Coefficients of a term's groups, population value and deviation; shape (L q,).
 
         For an intercept the population value includes the predictors that are constant within
-        every group of the factor; all others are at zero.
+        every group of the factor; all others are at zero. Of nested groups the deviations of the
+        groups in which they lie are included.
         """
         return self._groups(block, True)
 
     def _groups(self, block: int, whole: bool) -> Distribution:
         rows = effects.group_rows(self.model, block, whole=whole)
         order, kept = self._order(rows), self._kept_functional
-        if kept is None:
+        if kept is None or (whole and effects.enclosing(self.statistics, block)):
             return mixture(self.model, self._few, rows, order)
         return held(self._few, rows, kept.part(self._slices[block]).moved(rows.x), order)
 
@@ -244,7 +246,9 @@ class MixedPosterior:
 
         factor; group; term (the effect); n (rows); raw (the group's own value, not pooled; nan
         where the group's rows do not tell); effect (posterior mean of the deviation b);
-        estimate, sd, lower, upper (of population value and deviation); shrinkage.
+        estimate, sd, lower, upper (of population value and deviation, and for nested groups
+        those of the groups in which they lie; the estimate is the posterior mean, or the median
+        where there is no mean); shrinkage.
         """
         return self._tables((level, kind), most, _as_is)
 
@@ -298,10 +302,15 @@ class MixedPosterior:
         """Effect, estimate, sd, lower, upper and shrinkage of one chunk."""
         few = self._few
         deviation = few.weight @ (given.constant + np.einsum("krp,kp->kr", given.x, few.beta))
-        whole = view(held(few, rows, given.moved(rows.x), order), self.statistics.blocks[block])
+        nested = effects.enclosing(self.statistics, block)
+        both = functional(self.model, few, rows) if nested else given.moved(rows.x)
+        whole = view(held(few, rows, both, order), self.statistics.blocks[block])
         lower, upper = whole.interval(*interval)
         share = self._pooling(block, given).ravel()
-        return deviation, whole.mean, whole.sd, lower, upper, share
+        estimate = whole.mean
+        if not np.isfinite(estimate).all():  # a few groups of an outer factor, say
+            estimate = np.where(np.isfinite(estimate), estimate, whole.quantile(0.5))
+        return deviation, estimate, whole.sd, lower, upper, share
 
     # linear combinations --------------------------------------------------------------------
 

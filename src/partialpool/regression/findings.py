@@ -167,5 +167,5 @@ def _no_finite_sd(post: MixedPosterior) -> Iterator[Notice]:
             "warning",
             f"With so few groups and these priors the posterior of {', '.join(names)} has no "
             "finite sd (shown as infinite or empty). Read the median and the interval, or give "
-            "tau a proper prior.",
+            "tau a proper prior. Estimates of groups without a finite mean are medians.",
         )
