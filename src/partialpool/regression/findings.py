@@ -18,6 +18,8 @@ from partialpool.posterior import Distribution, Estimated, MixedPosterior
 
 FAR = 10.0
 """Spreads from zero beyond which a predictor is far."""
+ROUGH = 0.05
+"""Standard errors by which an approximate integral may move estimates unmentioned."""
 MANY_GROUPS = 20
 """With fewer groups, spreads taken as known make intervals too short to say nothing."""
 
@@ -48,6 +50,7 @@ def findings_estimated(post: Estimated) -> Iterator[Notice]:
             f"{post.estimate.shortfall:.1e}: the estimates are not its maximum.",
         )
     yield from dropped(post)
+    yield from _approximate(post)
     if post.estimate.boundary:
         yield Notice(
             "estimate_on_boundary",
@@ -93,6 +96,27 @@ def _far_from_zero(blocks: Sequence[Block]) -> Iterator[Notice]:
                 f"{', '.join(f'center({n})' for n in names)}: the slopes stay what they are, and "
                 "the integration becomes easy.",
             )
+
+
+def _approximate(post: Estimated) -> Iterator[Notice]:
+    """Say where the integral over groups of counts is too rough, and by how much."""
+    found = post.estimate
+    if post.quadrature is None or found.moved < ROUGH:
+        return
+    rule = (
+        "Laplace's approximation"
+        if post.quadrature == 1
+        else f"The quadrature rule with {post.quadrature} nodes"
+    )
+    much = "more than a standard error"
+    if found.moved < 1.0:
+        much = f"up to about {found.moved:.1g} standard errors"
+    yield Notice(
+        "laplace_error" if post.quadrature == 1 else "quadrature_error",
+        "warning",
+        f"{rule} moves estimates by {much} here, as a rule with {found.finer} nodes says: use "
+        f"quadrature={found.finer} (--quadrature {found.finer}), or the posterior.",
+    )
 
 
 def _few_groups(post: MixedPosterior, blocks: list[Block]) -> Iterator[Notice]:
