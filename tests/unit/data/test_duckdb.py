@@ -37,6 +37,17 @@ def test_columns_named_like_the_ones_in_our_queries(connection, name):
         assert estimates(pp.fit(formula, relation)) == expected
 
 
+@pytest.mark.parametrize("name", ["k0", "v0", "f0", "x0", "y", "w", "ok", "e0", "q", "g", "t0"])
+def test_predictors_named_like_the_columns_in_our_queries(connection, name):
+    expected = pp.statistics("y ~ scale(s) + (s | g)", connection.table("t")).groups.products
+    relation = connection.sql(f'SELECT g AS g_, y AS y_, s AS "{name}" FROM t')
+    found = pp.statistics(f"y_ ~ scale({name}) + ({name} | g_)", relation).groups.products
+    assert found.xtx.tolist() == pytest.approx(expected.xtx.tolist(), rel=1e-10)
+    assert found.blocks[0].zty.ravel().tolist() == pytest.approx(
+        expected.blocks[0].zty.ravel().tolist(), rel=1e-10
+    )
+
+
 def test_tables_and_views_of_the_user_do_not_get_in_the_way(connection):
     expected = estimates(pp.fit(PLAIN, connection.table("t")))
     connection.execute("CREATE TABLE columns AS SELECT 'hijacked' AS nope")
