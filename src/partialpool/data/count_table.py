@@ -16,10 +16,10 @@ from partialpool.data.design import places
 from partialpool.data.design_sql import Given
 from partialpool.data.expressions import evaluate
 from partialpool.data.labels import as_labels, is_text
+from partialpool.data.labels_sql import Labels, label_survey, labels_of, prepared
 from partialpool.data.learning import expressions
 from partialpool.data.learning_sql import checked_means
 from partialpool.data.mixed_combine import categories_on_one_side, check_roles, union
-from partialpool.data.mixed_sql import Labels, label_survey, labels_of, prepared
 from partialpool.data.read import Progress, opened
 from partialpool.data.source import Chunk, MemorySource, from_frame
 from partialpool.data.sql import Engine

@@ -18,7 +18,7 @@ from partialpool.data.accumulate import Shifts, shifts_of
 from partialpool.data.clusters import Clusters
 from partialpool.data.coding import Column, Variable
 from partialpool.data.cross_products import Block, Crossing, CrossProducts
-from partialpool.data.design import Categories, Design, Factor, column_of, mixed_radix, places
+from partialpool.data.design import Design, Factor, mixed_radix
 from partialpool.data.design_sql import (
     ONE,
     DesignText,
@@ -28,8 +28,15 @@ from partialpool.data.design_sql import (
     constant,
     staged,
 )
-from partialpool.data.frames import check_column
-from partialpool.data.labels import integers_if_plain, number, sorted_order
+from partialpool.data.labels import number
+from partialpool.data.labels_sql import (
+    Labels,
+    category_columns,
+    label_survey,
+    labels_of,
+    level_texts,
+    prepared,
+)
 from partialpool.data.learning import complete_columns, factor_of, levels
 from partialpool.data.learning_sql import (
     Learning,
@@ -40,7 +47,7 @@ from partialpool.data.learning_sql import (
 )
 from partialpool.data.mixed_statistics import MixedStatistics
 from partialpool.data.rules import overflow, rows_changed
-from partialpool.data.sql import Engine, check_label, number_kinds
+from partialpool.data.sql import Engine
 from partialpool.formula import Mixed
 from partialpool.formula.tree import GroupTerm
 
@@ -48,25 +55,6 @@ MOST_SUMS = 400
 """Aggregates of one statement; more take several."""
 FUSED = 4
 """With at most so many columns of X, one term's pass also sums what all rows need."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Labels:
-    """Labels of a column: as the engine gives them, and where each stands among the final ones."""
-
-    found: AnyArray
-    place: Ints
-    labels: AnyArray
-    n: Ints
-
-    def codes(self, values: AnyArray) -> Ints:
-        """Positions of values among the final labels."""
-        if values is self.found:
-            return self.place
-        at = places(self.found, values)
-        if (at < 0).any():
-            raise rows_changed()
-        return self.place[at]
 
 
 def read(
@@ -124,74 +112,6 @@ def read(
     absent = {n.name: coded[n.name].labels[coded[n.name].n == 0] for n in roles.factors}
     kept = MixedStatistics(design, products, known.moments, absent, text_labels, withheld)
     return kept, within_clusters
-
-
-def prepared(engine: Engine, roles: Mixed) -> tuple[Engine, Given]:
-    """The engine with its columns named, and what they are called; their types are checked."""
-    for column in roles.columns:
-        check_column(column.name, list(engine.columns), column.at)
-    given = Given.of(roles, engine.is_category)
-    for name in given.labels:
-        check_label(engine, name)
-    engine = engine.naming(given.columns)
-    number_kinds(engine, {x: name for name, x in given.numbers.items()})
-    floating = frozenset(n for n in given.columns.values() if engine.type_of(n)[0] == "floating")
-    return engine, replace(given, floating=floating)
-
-
-def category_columns(given: Given) -> list[str]:
-    """Columns whose labels must be known before sums."""
-    names = [n.name for n in given.roles.categories]
-    names += [n.name for n in given.roles.plain if n.name in given.texts]
-    return list(dict.fromkeys(names))
-
-
-def survey_statement(given: Given, name: str) -> str:
-    """Rows, and used rows, of each label of a column."""
-    k = given.labels[name]
-    rows = given.used() if given.rounds else given.rows.judged()
-    return (
-        f"SELECT {k} AS g, COUNT(*) AS total, COUNT(CASE WHEN ok > 0 THEN 1 END) AS n "
-        f"FROM ({rows}) AS j GROUP BY {k}"
-    )
-
-
-def label_survey(engine: Engine, given: Given, name: str, plain: bool) -> Labels:
-    """The labels of a column, also those without a used row."""
-    found = engine.naming({**given.columns, "g": name}).groups(survey_statement(given, name))
-    return _in_order(found.labels, found.sums["n"].astype(np.int64), plain)
-
-
-def labels_of(values: AnyArray, plain: bool, *, once: bool = False) -> Labels:
-    """The labels that occur among values; `once` if each does so once."""
-    if once:
-        return _in_order(values, np.ones(len(values), dtype=np.int64), plain)
-    codes, labels = number(values)
-    return _in_order(labels, np.bincount(codes, minlength=len(labels)), plain)
-
-
-def _in_order(found: AnyArray, n: Ints, plain: bool) -> Labels:
-    labels = integers_if_plain(found) if plain else found
-    order = sorted_order(labels)
-    place = np.empty(len(order), dtype=np.int64)
-    place[order] = np.arange(len(order))
-    return Labels(found, place, labels[order], n[order])
-
-
-def level_texts(
-    engine: Engine, given: Given, categories: Mapping[Variable, Categories]
-) -> dict[Variable, list[str]]:
-    """The levels of each category as the engine casts them to text."""
-    found = {}
-    for variable, c in categories.items():
-        if all(isinstance(v, str) for v in c.labels.tolist()):
-            found[variable] = [str(v) for v in c.labels.tolist()]
-            continue
-        k = given.labels[column_of(variable)]
-        rows = f"SELECT DISTINCT {k} FROM ({given.used()}) AS u"
-        texts = dict(engine.fetch(f"SELECT {k}, CAST({k} AS STRING) AS t FROM ({rows}) AS d"))
-        found[variable] = [str(texts.get(v, v)) for v in c.labels.tolist()]
-    return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)

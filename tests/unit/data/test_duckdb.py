@@ -1,6 +1,7 @@
 """DuckDB relations: whatever the connection holds, only the relation given is read."""
 
 import duckdb
+import numpy as np
 import pytest
 
 import partialpool as pp
@@ -35,6 +36,15 @@ def test_columns_named_like_the_ones_in_our_queries(connection, name):
     ):
         relation = connection.sql(f"SELECT {columns} FROM t")
         assert estimates(pp.fit(formula, relation)) == expected
+
+
+@pytest.mark.parametrize("name", ["k0", "v0", "f0", "x0", "y", "w", "ok", "e0", "q", "g", "t0"])
+def test_predictors_named_like_the_columns_in_our_queries(connection, name):
+    expected = pp.statistics("y ~ scale(s) + (s | g)", connection.table("t")).groups.products
+    relation = connection.sql(f'SELECT g AS g_, y AS y_, s AS "{name}" FROM t')
+    found = pp.statistics(f"y_ ~ scale({name}) + ({name} | g_)", relation).groups.products
+    np.testing.assert_allclose(found.xtx, expected.xtx, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(found.blocks[0].zty, expected.blocks[0].zty, rtol=1e-9, atol=1e-9)
 
 
 def test_tables_and_views_of_the_user_do_not_get_in_the_way(connection):
