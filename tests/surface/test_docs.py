@@ -6,6 +6,8 @@ import shlex
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import partialpool as pp
@@ -35,6 +37,7 @@ def rows():
         "tract": named("tract", np.arange(ROWS) % 60),
         "item": named("item", np.arange(ROWS) // 20),
         "row": np.arange(ROWS),
+        "year": 2001 + np.arange(ROWS) % 5,
         "kind": named("kind", np.arange(ROWS) % 2),
         "urban": named("urban", np.arange(ROWS) % 2),
         "score": 60 + 8 * LEVEL + RNG.normal(0, 5, ROWS),
@@ -85,6 +88,9 @@ def files(tmp_path, monkeypatch):
     write("trials.csv", sites(), ["site", "effect", "se"])
     write("visits.csv", {**every, "bought": every["hits"]}, ["segment", "bought", "visits"])
     write("batting.csv", every, ["player", "hits", "at_bats"])
+    for site in ("here", "there"):
+        columns = {k: every[k].tolist() for k in ("y", "x", "kind", "school", "year")}
+        pq.write_table(pa.table(columns), f"{site}.parquet")
     kept = pp.statistics("score ~ 1 + (1 | school)", "scores.csv")
     for name in ("all", "s", "hospital-1", "hospital-2"):
         kept.save(f"{name}.parquet")
