@@ -102,6 +102,10 @@ CASES = {
     "single trials": (lambda rng: intercepts(rng, "binomial", 30, 2, [1], -0.5, 1.0), 60),
     "rare events": (lambda rng: intercepts(rng, "binomial", 10, 3, [20, 50], -4.0, 0.8), 80),
     "large spread": (lambda rng: intercepts(rng, "binomial", 8, 3, [1, 4, 10], 0.0, 3.0), 80),
+    "single trials, large spread": (
+        lambda rng: intercepts(rng, "binomial", 15, 6, [1], 0.0, 4.0),
+        60,
+    ),
     "rates": (lambda rng: intercepts(rng, "poisson", 8, 3, [0.3, 1.0, 4.0], 0.0, 0.8), 80),
     "slopes": (slopes, 30),
     "crossed": (crossed, 50),

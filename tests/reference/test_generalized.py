@@ -126,3 +126,40 @@ def test_maximum_likelihood(make, expected):
     gap = np.abs(found.coefficients - list(expected["fixef"].values())) / se
     assert gap.max() < (5e-3 if slack > 1e-5 else 2e-3)
     np.testing.assert_allclose(found.se, se, rtol=0.03)
+
+
+def test_large_spread_of_single_trials():
+    """Toenail: beta's joint mode with the groups lies 3.5 sds from where beta alone is highest.
+
+    Numbers are those of the trapezoid rule on a lattice, whose own error is 0.002 sds; maximum
+    likelihood with 25 nodes says Intercept -1.61 (0.43), tau 4.00.
+    """
+    formula, rows, _ = toenail()
+    post = pp.fit(formula, rows, family="binomial").posterior
+    expected = {
+        "Intercept": (-1.67926, 0.454381),
+        "treatment[terbinafine]": (-0.171978, 0.608678),
+        "time": (-0.399024, 0.0451553),
+        "treatment[terbinafine]:time": (-0.14006, 0.0692748),
+        "tau[patient]": (4.17328, 0.403065),
+    }
+    assert post.error < 0.05
+    for name, (mean, sd) in expected.items():
+        found = post.named()[name]
+        assert abs(float(found.mean) - mean) < 0.02 * sd
+        assert float(found.sd) == pytest.approx(sd, rel=0.03)
+
+
+def test_where_laplace_matters_is_said_and_by_how_much():
+    """Toenail: Laplace says tau 4.57, the quadrature rule 4.00; on cbpp both agree."""
+    formula, rows, _ = toenail()
+    codes = {}
+    for points in (1, 5, 25):
+        fit = pp.fit(formula, rows, family="binomial", method="ml", quadrature=points)
+        codes[points] = {n.code: n.text for n in fit.notices}
+    assert "more than a standard error" in codes[1]["laplace_error"]
+    assert "--quadrature 25" in codes[1]["laplace_error"]
+    assert "with 5 nodes" in codes[5]["quadrature_error"]
+    assert not {"laplace_error", "quadrature_error"} & set(codes[25])
+    formula, rows, _ = cbpp()
+    assert "laplace_error" not in [n.code for n in pp.fit(formula, rows, method="ml").notices]

@@ -97,7 +97,6 @@ def test_missing_values_are_dropped_and_counted():
         (BINOMIAL, "poisson", "trials\\(\\) does not go with the family poisson"),
         ("y | exposure(n) ~ 1 + (1 | g)", "binomial", "exposure\\(\\) does not go with"),
         ("y | se(n) ~ 1 + (1 | g)", "binomial", "se\\(\\) does not go with"),
-        ("y ~ 1 + offset(log(n)) + (1 | g)", "binomial", "an offset does not go with"),
         ("y | exposure(n) ~ offset(log(n)) + (1 | g)", "poisson", "exposure is given twice"),
         ("y | trials(y) ~ 1 + (1 | g)", None, 'the column "y" cannot play two parts'),
         ("y | trials(g) ~ 1 + (1 | g)", None, 'the column "g" cannot play two parts'),
@@ -139,3 +138,18 @@ def test_three_of_three_and_three_hundred_of_a_thousand():
     assert table["estimate"][0] < 0.6
     assert abs(table["estimate"][1] - 0.3) < 0.005
     assert table["shrinkage"][0] > 0.8 > 0.3 > table["shrinkage"][1]
+
+
+def test_offsets_of_proportions_are_added_to_log_odds():
+    data = {"y": [3, 5, 2, 6], "n": [10, 12, 9, 11], "x": [1.0, 2.0, 1.5, 3.0], "g": list("abcd")}
+    formula = "y | trials(n) ~ 1 + offset(log(x)) + (1 | g)"
+    fit = pp.fit(formula, data, prior="tau ~ half_normal(1)")
+    np.testing.assert_allclose(np.sort(fit.statistics.rows.offset), np.sort(np.log(data["x"])))
+
+
+def test_what_is_not_of_conjugate_families_or_of_coefficients_is_said():
+    data = {"y": [3, 5, 2, 6], "n": [10, 12, 9, 11], "g": list("abcd")}
+    with pytest.raises(pp.ArgumentError, match='method="ml" is for binomial and poisson'):
+        pp.fit("y | trials(n) ~ 1 + (1 | g)", data, family="beta_binomial", method="ml")
+    with pytest.raises(pp.PriorError, match="prior of standard deviations"):
+        pp.fit("y | trials(n) ~ 1 + (1 | g)", data, prior="mu ~ uniform(-20, 20)")

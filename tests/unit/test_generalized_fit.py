@@ -176,3 +176,24 @@ def test_large_counts_are_right():
     for name in ("mean", "sd"):
         a, b = counts.parameters()[name], measured.parameters()[name]
         np.testing.assert_allclose(a, b, rtol=5e-3)
+
+
+@pytest.mark.parametrize(
+    ("formula", "load"),
+    [
+        ("incidence | trials(size) ~ C(period) + (1 | herd)", pp.datasets.cbpp),
+        ("reaction ~ days + (days | subject)", pp.datasets.sleepstudy),
+    ],
+)
+def test_ranks_of_groups_with_predictors(formula, load):
+    post = pp.fit(formula, load()).posterior
+    size, q = len(post.statistics.blocks[0].labels), len(post.statistics.blocks[0].effects)
+    for effect in range(q):
+        table = post.ranks(effect=effect, top=3)
+        assert table["expected_rank"].sum() == pytest.approx(size * (size + 1) / 2)
+        assert table["top"].sum() == pytest.approx(3.0)
+        assert (table["best"] <= table["top"]).all()
+        highest = np.argmax(post.effect(0).mean[effect::q])
+        assert table["expected_rank"].argmin() == highest
+    down, up = post.ranks(), post.ranks(descending=False)
+    np.testing.assert_allclose(down["expected_rank"] + up["expected_rank"], size + 1)

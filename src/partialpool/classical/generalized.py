@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import linalg
 
-from partialpool._typing import Floats, Ints
+from partialpool._typing import Bools, Floats, Ints
 from partialpool.classical.mixed import (
     BOUNDARY,
     CONVERGED,
@@ -37,6 +37,9 @@ from partialpool.kernels.system import System
 
 MOST_POINTS = 101
 ENOUGH = 1e-9
+FINER = {1: 25, 2: 9}
+"""Nodes an effect of the rule by which another is judged, by the number of effects; else 5."""
+DIFFERENCE = 0.02
 SNAP = 2e-3
 """Entries this close to zero, in typical standard errors, are set to zero if that is as good."""
 
@@ -175,6 +178,7 @@ def _estimate(
     covariance = matrix @ _covariance(peak.hessian, p) @ matrix.T
     effects, effect_sds = _conditional(s, criterion, peak, place)
     value = float(peak.value)
+    finer, moved = _approximation(criterion, peak)
     return MixedEstimate(
         names=s.coefficients,
         coefficients=matrix @ peak.at[:p] + offset,
@@ -192,12 +196,35 @@ def _estimate(
         boundary=on_boundary(criterion.plain, factors),
         shortfall=peak.rise,
         converged=peak.rise <= CONVERGED * max(1.0, 1e-2 * abs(value)),
+        finer=finer,
+        moved=moved,
     )
+
+
+def _approximation(criterion: CountCriterion, peak: Peak) -> tuple[int, float]:
+    """Nodes of a finer rule, and the largest move of an estimate toward its maximum, in ses."""
+    q = criterion.several.rows.z.shape[1]
+    finer = max(FINER.get(q, 5), criterion.points + criterion.points // 2 + 2)
+    better = replace(criterion, points=finer)
+    one = DIFFERENCE * np.eye(len(peak.at))
+    around = peak.at + np.concatenate([one, -one])
+    up, down = np.split(better.log_likelihood(around) - criterion.log_likelihood(around), 2)
+    free = _free(peak.hessian, criterion.p)
+    gradient = ((up - down) / (2.0 * DIFFERENCE))[free]
+    covariance = np.linalg.pinv(-peak.hessian[np.ix_(free, free)], hermitian=True)
+    se = np.sqrt(np.maximum(np.diag(covariance), 1e-300))
+    move = np.abs(covariance @ gradient) / se
+    return finer, float(move.max()) if np.isfinite(move).all() else 0.0
+
+
+def _free(hessian: Floats, p: int) -> Bools:
+    """Which parameters are not at a boundary."""
+    return np.append(np.ones(p, dtype=bool), -np.diag(hessian)[p:] > BOUNDARY)
 
 
 def _covariance(hessian: Floats, p: int) -> Floats:
     """Of beta, from second derivatives; spreads at a boundary are taken as known."""
-    free = np.append(np.ones(p, dtype=bool), -np.diag(hessian)[p:] > BOUNDARY)
+    free = _free(hessian, p)
     inner = -hessian[np.ix_(free, free)]
     return np.asarray(np.linalg.pinv(inner, hermitian=True)[:p, :p])
 

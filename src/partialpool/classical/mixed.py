@@ -79,6 +79,9 @@ class MixedEstimate:
     unclear : tuple of tuple of int
         Terms and effects (t, k) whose spreads the data cannot tell from each other, or do not
         limit: the likelihood is level there.
+    finer, moved : int, float
+        Of counts: nodes of a finer quadrature rule, and by how many standard errors one Newton step
+        toward its maximum would move an estimate, at most; 0 where nothing is approximated.
     """
 
     names: tuple[str, ...]
@@ -98,6 +101,8 @@ class MixedEstimate:
     shortfall: float
     converged: bool
     unclear: tuple[tuple[int, int], ...] = ()
+    finer: int = 0
+    moved: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

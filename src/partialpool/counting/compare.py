@@ -68,7 +68,7 @@ def _partial_score(post: CountsPosterior) -> tuple[float, float]:
         pairs, count = model.pairs.at(part), model.count[part]
         log_l = model.log_marginals(pairs, nodes.inner, nodes.outer)
         least = log_l.min(axis=(1, 2), where=weight > 0, initial=math.inf)[:, None, None]
-        inverse = np.where(weight > 0, weight * np.exp(least - log_l), 0.0)
+        inverse = weight * np.exp(np.where(weight > 0, least - log_l, -math.inf))
         total = inverse.sum(axis=(1, 2))
         log_score += float(count @ (least[:, 0, 0] - np.log(total) + pairs.best))
         mean = (inverse * expected).sum(axis=(1, 2)) / total

@@ -115,13 +115,21 @@ def mixed_counts(
     ------
     UnsupportedFormulaError
         If the family is conjugate, which has one grouping factor and no predictors.
+    ArgumentError
+        If it is conjugate and `one_way_too`.
     FormulaError
         If an addition does not fit the family, or a column plays two parts.
     """
     bare = replace(formula, additions=(), offsets=())
-    simple = one_way(bare) is not None and all(map(_is_log, formula.offsets))
+    exposed = all(map(_is_log, formula.offsets)) and family not in PROPORTIONS
+    simple = one_way(bare) is not None and (exposed or not formula.offsets)
     if not formula.groups or (simple and not one_way_too):
         return None
+    if family in CONJUGATE and simple:
+        raise ArgumentError(
+            f'method="ml" is for binomial and poisson counts; {family} is fitted with '
+            'method="posterior"'
+        )
     if family in CONJUGATE:
         raise UnsupportedFormulaError(
             f"{_beyond(formula)} does not go with the family {family}, whose groups have one "

@@ -342,7 +342,8 @@ def _joined(
     sums = [
         _summaries(target, lines, s, np.ones(len(s.log_f), dtype=bool)) for s in (first, second)
     ]
-    error = max(float(np.abs(sums[0] - sums[1]).max()), _beyond(first), _beyond(second))
+    gap = np.nan_to_num(np.abs(sums[0] - sums[1]), nan=math.inf)
+    error = max(float(gap.max()), _beyond(first), _beyond(second))
     log_f = np.concatenate([first.log_f, second.log_f])
     top = log_f.max()
     weight = np.exp(log_f - top)

@@ -18,6 +18,10 @@ from partialpool._typing import Floats
 STEP = {1: 0.7, 2: 1.1, 3: 1.4, 4: 1.4}
 RADIUS = {1: 5.0, 2: 4.8, 3: 4.6, 4: 4.6}
 """Of the lattice, by dimension."""
+WITHIN = {2: 3.7, 3: 3.8, 4: 4.0}
+"""Points farther out, which weigh next to nothing, are not evaluated: a polynomial of this degree
+through the others tells their values."""
+QUARTIC = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +39,9 @@ class Rule:
         a density that is nearly normal is corrected by.
     degree : int or None
         Of the polynomials for which cubature is exact; None for a lattice.
+    beyond : ndarray, shape (B - E, E)
+        Maps the values of a smooth function at the first E points to those at the others, which
+        need not be evaluated.
     """
 
     points: Floats
@@ -42,6 +49,20 @@ class Rule:
     log_excess: float
     excess: Floats
     degree: int | None
+    beyond: Floats
+
+    @property
+    def evaluated(self) -> int:
+        """Number E of points at which functions are evaluated."""
+        return int(self.beyond.shape[1])
+
+    def extended(self, values: Floats, axis: int = -1) -> Floats:
+        """A smooth function's values at all points from those at the first, along an axis."""
+        if not len(self.beyond):
+            return values
+        last = np.moveaxis(values, axis, -1)
+        whole = np.concatenate([last, last @ self.beyond.T], axis=-1)
+        return np.asarray(np.moveaxis(whole, -1, axis))
 
     @property
     def name(self) -> str:
@@ -51,13 +72,17 @@ class Rule:
         return f"cubature of degree {self.degree}"
 
     @staticmethod
-    def of(points: Floats, weight: Floats, degree: int | None) -> Rule:
+    def of(
+        points: Floats, weight: Floats, degree: int | None, beyond: Floats | None = None
+    ) -> Rule:
         """With the excess computed."""
+        if beyond is None:
+            beyond = np.zeros((0, len(points)))
         p = points.shape[1]
         share = weight * np.exp(-0.5 * ((points**2).sum(axis=1) + p * math.log(2.0 * math.pi)))
         total = float(share.sum())
         second = (points * share[:, None]).T @ points / total
-        return Rule(points, weight, math.log(total), second - np.eye(p), degree)
+        return Rule(points, weight, math.log(total), second - np.eye(p), degree, beyond)
 
 
 @cache
@@ -74,8 +99,23 @@ def lattice(p: int) -> Rule:
         whole = whole[whole.sum(axis=1) % 2 == 0]
         cell *= 2.0
     points = step * whole
-    points = points[(points**2).sum(axis=1) <= radius**2]
-    return Rule.of(points, np.full(len(points), cell), None)
+    square = (points**2).sum(axis=1)
+    order = np.argsort(square, kind="stable")[: int((square <= radius**2).sum())]
+    points, square = points[order], square[order]
+    first = int((square <= WITHIN.get(p, radius) ** 2).sum())
+    inside = _monomials(points[:first])
+    beyond = _monomials(points[first:]) @ np.linalg.pinv(inside)
+    return Rule.of(points, np.full(len(points), cell), None, beyond)
+
+
+def _monomials(points: Floats) -> Floats:
+    """All products of up to `QUARTIC` coordinates, scaled; (B, p) to (B, M)."""
+    scaled = points / 4.0
+    columns = [np.ones(len(points))]
+    for degree in range(1, QUARTIC + 1):
+        for chosen in itertools.combinations_with_replacement(range(points.shape[1]), degree):
+            columns.append(scaled[:, chosen].prod(axis=1))
+    return np.stack(columns, axis=1)
 
 
 @cache

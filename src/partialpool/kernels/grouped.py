@@ -37,6 +37,8 @@ ENOUGH = 1e-11
 ENOUGH_FOR_MANY = 1e-5
 """Newton's method ends where a log density can rise by less: for Laplace's approximation, and for
 rules of several nodes, which need not be at the mode."""
+NEAR_ENOUGH = 1e-6
+"""And for the place about which a rule over beta is laid."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -377,7 +379,7 @@ def _joint(rows: CountSums, factor: Floats, prior: Floats, beta: Floats) -> tupl
     p, v = rows.x.shape[1], None
     for _ in range(ROUNDS):
         eta = rows.base + beta @ rows.x.T
-        modes = _modes(rows, eta, z, ENOUGH, v)
+        modes = _modes(rows, eta, z, NEAR_ENOUGH, v)
         at = eta + sum(zk * rows.to_rows(vk) for zk, vk in zip(z, modes.v, strict=True))
         _, mean, curved = rows.link.cumulants(at)
         weight = rows.size * curved
@@ -397,7 +399,7 @@ def _joint(rows: CountSums, factor: Floats, prior: Floats, beta: Floats) -> tupl
         precision += RIDGE * largest[:, None, None] * np.eye(p)
         step = np.linalg.solve(precision, gradient[:, :, None])[:, :, 0]
         rise = 0.5 * (gradient * step).sum(axis=1)
-        if not (rise > 1e-9).any():
+        if not (rise > NEAR_ENOUGH).any():
             break
         size = np.sqrt(np.maximum(2.0 * rise, 1e-300))
         step *= np.minimum(1.0, 4.0 / size)[:, None]

@@ -83,28 +83,41 @@ def log_marginals(
 
 def moments(
     rows: CountSums, center: Floats, beta: Floats, factor: Floats, points: int
-) -> tuple[Floats, Floats, Floats]:
-    """Mean, (q, G, B, L), covariance, (q, q, G, B, L), and third central moments of every v.
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """As `log_marginals`, with the moments of every v.
 
-    Parameters as of `log_marginals`.
+    Returns
+    -------
+    tuple of ndarray
+        The log likelihood, (G, B), and of v mean, (q, G, B, L), covariance, (q, q, G, B, L), and
+        third central moments.
     """
+    best = rows.best()
     found = [
-        _moments(rows, _near(rows, center[part], beta[part], factor[part]), points)
+        _moments(rows, _near(rows, center[part], beta[part], factor[part]), points, best)
         for part in _parts(rows, beta)
     ]
-    means, spreads, thirds = zip(*found, strict=True)
+    logs, means, spreads, thirds = zip(*found, strict=True)
     return (
+        np.concatenate(logs),
         np.concatenate(means, axis=1),
         np.concatenate(spreads, axis=2),
         np.concatenate(thirds, axis=3),
     )
 
 
-def _moments(rows: CountSums, at: _Near, points: int) -> tuple[Floats, Floats, Floats]:
+def _moments(
+    rows: CountSums, at: _Near, points: int, best: Floats
+) -> tuple[Floats, Floats, Floats, Floats]:
     found = list(_nodes(rows, at, points))
     share = np.stack([f for _, f in found])
-    share = np.exp(share - share.max(axis=0))
-    share /= share.sum(axis=0)
+    top = share.max(axis=0)
+    share = np.exp(np.subtract(share, top, out=share), out=share)
+    total = share.sum(axis=0)
+    share /= total
+    log_root = sum(np.log(at.lower[k, k]) for k in range(len(at.z)))
+    log_f = (at.top + top + np.log(total) - best).sum(axis=-1)
+    log_f -= np.sum(log_root, axis=-1)[:, None]
     away = np.stack([a for a, _ in found])  # (K, q, G, L)
     square = away[:, :, None] * away[:, None]
     first = np.einsum("kgbl,kqgl->qgbl", share, away, optimize=True)
@@ -113,7 +126,7 @@ def _moments(rows: CountSums, at: _Near, points: int) -> tuple[Floats, Floats, F
     covariance = second - first[:, None] * first[None]
     third -= first[:, None, None] * first[:, None] * first
     third -= thrice(first, covariance)
-    return at.v + first, covariance, third
+    return log_f, at.v + first, covariance, third
 
 
 def thrice(a: Floats, b: Floats) -> Floats:

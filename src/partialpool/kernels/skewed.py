@@ -37,6 +37,7 @@ def pair(skew: Floats) -> tuple[Floats, Floats, Floats]:
     return np.sign(skew) * a, np.sqrt(half + difference), np.sqrt(half - difference)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # such means are infinite
 def log_mean_exp(loc: Floats, scale: Floats, skew: Floats) -> Floats:
     """Logarithm of E exp(X), X with these moments.
 
@@ -53,8 +54,7 @@ def log_mean_exp(loc: Floats, scale: Floats, skew: Floats) -> Floats:
     wide = (scale > WIDE) & (skew < -CLEAR) & (k > 1.0)
     a = np.where(wide, np.exp(np.interp(-np.log(scale), -sd, shape)), a)
     k = np.where(wide, 1.0, k)
-    with np.errstate(over="ignore", invalid="ignore"):
-        left = loc - k * special.digamma(a) + special.gammaln(a + k) - special.gammaln(a)
+    left = loc - k * special.digamma(a) + special.gammaln(a + k) - special.gammaln(a)
     apart, wide, narrow = pair(np.maximum(skew, 0.0))
     up, down = (
         loc + scale * (sign * apart + 0.5 * scale * sd**2)

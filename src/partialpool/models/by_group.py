@@ -23,8 +23,12 @@ AGAIN = 3
 """Times a rule is laid again, at most."""
 CHUNK = 2**22
 """Elements held at once."""
+CLIMB, FARTHEST = 8, 3.0
+"""Steps toward the highest point over beta where a rule was off, and their largest length."""
 OFF, NARROW, WIDE = 0.5, 0.7, 1.6
 """A rule is laid again where it was off by so many sds, or its sd is so far from one."""
+STRAY = 2.0
+"""What is told of points beyond those evaluated is no farther from the normal than so much more."""
 LEAST = 0.05
 """Variances that a rule finds, relative to those it was laid with, are no less than this."""
 
@@ -81,12 +85,14 @@ class Together:
 class _Laid:
     """A rule over beta as laid: its center, (G, p), points, (G, B, p), and their shares, (G, B).
 
+    `second`, (G, p, p), holds the variances that it found, relative to those it was laid for, and
     `off`, (G,), says where it missed.
     """
 
     center: Floats
     points: Floats
     share: Floats
+    second: Floats
     off: Bools
 
 
@@ -114,7 +120,7 @@ class ByGroup:
     def seconds(self) -> float:
         """Rough duration of one evaluation among many."""
         size, q = self.rows.z.shape
-        return 1e-4 + 8e-9 * float(size * len(self.rule.points) * self.points**q)
+        return 1e-4 + 8e-9 * float(size * self.rule.evaluated * self.points**q)
 
     def integrate(self, factors: Sequence[Floats], prior: Floats) -> Inner:
         """Integrate beta and the groups out at G nodes.
@@ -128,30 +134,75 @@ class ByGroup:
         """
         return self._integrated(factors[0], prior)[0]
 
-    def _integrated(self, factor: Floats, prior: Floats) -> tuple[Inner, _Laid]:
+    def _begin(self, factor: Floats, prior: Floats) -> tuple[Floats, Floats]:
+        """Where the rule is laid first, (G, p), and the factor of the variances there."""
         start = np.zeros((len(factor), self.rows.x.shape[1]))
         joint = grouped.joint_modes(self.rows, factor, prior, start)
-        center, root = joint.beta, _root_of_inverse(joint)
+        return joint.beta, _root_of_inverse(joint)
+
+    def _integrated(self, factor: Floats, prior: Floats) -> tuple[Inner, _Laid]:
+        center, root = self._begin(factor, prior)
         inner, laid = self._laid(factor, prior, center, root)
-        for _ in range(AGAIN):
+        for again in range(AGAIN):
             at = np.flatnonzero(laid.off)
             if not len(at):
                 break
-            spread = small.root(inner.covariance[at])
-            better, new = self._laid(factor[at], prior[at], inner.mean[at], spread)
+            if again == 0:  # the joint mode is not that of beta alone
+                center[at] = self._climbed(factor[at], prior[at], center[at], root[at])
+            else:
+                root[at] = root[at] @ _bounded_root(laid.second[at])
+                center[at] = inner.mean[at]
+            better, new = self._laid(factor[at], prior[at], center[at], root[at])
             _put(inner, better, at)
             _put(laid, new, at)
         return inner, laid
 
+    def _climbed(self, factor: Floats, prior: Floats, beta: Floats, root: Floats) -> Floats:
+        """Nearer to the highest point over beta, (G, p), the groups integrated out.
+
+        By Newton's method with the curvature, that of the joint mode, kept: C C' is its inverse.
+        """
+        rows, p = self.rows, beta.shape[1]
+        out = beta.copy()
+        size = max(1, CHUNK // max(len(rows.y) * self.points ** len(rows.z.T), 1))
+        for g in range(0, len(beta), size):
+            part = slice(g, g + size)
+            here, v = out[part], None
+            for _ in range(CLIMB):
+                found = grouped.expected(rows, here, factor[part], self.points, v)
+                gradient = found.residual @ rows.x + prior[part, :p, p]
+                gradient -= np.einsum("gij,gj->gi", prior[part, :p, :p], here)
+                whitened = np.einsum("gji,gj->gi", root[part], gradient)
+                length = np.sqrt((whitened**2).sum(axis=1, keepdims=True))
+                whitened *= np.minimum(1.0, FARTHEST / np.maximum(length, 1e-300))
+                here = here + np.einsum("gij,gj->gi", root[part], whitened)
+                v = found.v
+            out[part] = here
+        return np.asarray(out)
+
     def _laid(
         self, factor: Floats, prior: Floats, center: Floats, root: Floats
     ) -> tuple[Inner, _Laid]:
-        rule, nodes, each = self.rule, len(factor), len(self.rule.points)
-        points = center[:, None] + np.einsum("gij,bj->gbi", root, rule.points)
-        found = nearby.log_marginals(self.rows, center, points, factor, self.points)
-        one = np.concatenate([points, np.full((nodes, each, 1), -1.0)], axis=2)
+        points = self._points(center, root)
+        inside = points[:, : self.rule.evaluated]
+        found = nearby.log_marginals(self.rows, center, inside, factor, self.points)
+        return self._summed(prior, center, root, points, found)
+
+    def _points(self, center: Floats, root: Floats) -> Floats:
+        away = np.einsum("gij,bj->gbi", root, self.rule.points)
+        return np.asarray(center[:, None] + away)
+
+    def _summed(
+        self, prior: Floats, center: Floats, root: Floats, points: Floats, found: Floats
+    ) -> tuple[Inner, _Laid]:
+        """Beta by a rule with these points, and log likelihoods at the first of them."""
+        rule, nodes, each = self.rule, len(center), self.rule.evaluated
+        one = np.concatenate([points[:, :each], np.full((nodes, each, 1), -1.0)], axis=2)
         quadratic = ((one @ prior) * one).sum(axis=2)
-        log_f = found - 0.5 * quadratic
+        normal = -0.5 * (rule.points**2).sum(axis=1)
+        log_f = rule.extended(found - 0.5 * quadratic - normal[:each])
+        least, most = log_f[:, :each].min(axis=1), log_f[:, :each].max(axis=1)
+        log_f = np.clip(log_f, least[:, None] - STRAY, most[:, None] + STRAY) + normal
         top = log_f.max(axis=1)
         share = np.exp(log_f - top[:, None]) * rule.weight
         total = share.sum(axis=1)
@@ -172,7 +223,7 @@ class ByGroup:
             covariance=root @ second @ root.transpose(0, 2, 1),
             third=third,
         )
-        return inner, _Laid(center, points, share, off)
+        return inner, _Laid(center, points, share, second, off)
 
     def error(self, factors: Sequence[Floats], prior: Floats, weight: Floats) -> float:
         """Error of the totals and of beta's moments, as far as it can be told, in sds.
@@ -282,9 +333,20 @@ class ByGroup:
         return Together(**whole, beta=_joined([p.beta for p in parts]))
 
     def _together(self, factor: Floats, prior: Floats) -> Together:
-        inner, laid = self._integrated(factor, prior)
+        center, root = self._begin(factor, prior)
+        points = self._points(center, root)
+        each = self.rule.evaluated
+        found, v, within, third = nearby.moments(
+            self.rows, center, points[:, :each], factor, self.points
+        )
+        inner, laid = self._summed(prior, center, root, points, found)
+        if laid.off.any():  # the rule is laid again somewhere
+            inner, laid = self._integrated(factor, prior)
+            _, v, within, third = nearby.moments(
+                self.rows, laid.center, laid.points[:, :each], factor, self.points
+            )
+        v, within, third = (self.rule.extended(a, axis=-2) for a in (v, within, third))
         share = laid.share
-        v, within, third = nearby.moments(self.rows, laid.center, laid.points, factor, self.points)
         mean = np.einsum("gb,qgbl->gql", share, v, optimize=True)
         v -= mean.transpose(1, 0, 2)[:, :, None]
         away = laid.points - np.einsum("gb,gbi->gi", share, laid.points)[:, None]
@@ -326,6 +388,13 @@ def _at_least(matrices: Floats, least: float) -> Floats:
     if values.min(initial=least) >= least:
         return matrices
     return np.asarray((vectors * np.maximum(values, least)[:, None]) @ vectors.transpose(0, 2, 1))
+
+
+def _bounded_root(second: Floats) -> Floats:
+    """Factors of matrices, (G, p, p), whose eigenvalues are kept from leaping."""
+    values, vectors = np.linalg.eigh(second)
+    bounded = np.clip(values, NARROW**2, WIDE**2)
+    return small.root((vectors * bounded[:, None]) @ vectors.transpose(0, 2, 1))
 
 
 def _put(whole: Inner | _Laid, part: Inner | _Laid, at: Ints) -> None:

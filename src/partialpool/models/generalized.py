@@ -10,6 +10,7 @@ the first moments of beta and of every group given phi.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
@@ -164,14 +165,18 @@ def _rules(model: GeneralizedModel) -> tuple[int, Rule]:
         points[1, term.sds] *= 3.0
     factor, beta = model.lambdas(points)[0], np.zeros((2, p))
     tried = POINTS.get(q, (1,))
-    found = np.array([grouped.log_marginals(rows, beta, factor, k) for k in tried])
-    change = np.diff(found, axis=0)
-    good = np.abs(np.diff(change, axis=1)[:, 0]) < GOOD
-    chosen = tried[int(np.argmax(good))] if good.any() else tried[-1]
-    rule = lattice(p) if p in STEP else cubature(p, 5)
-    if len(rows.y) * chosen**q * NODES * len(rule.points) > AFFORDED:
-        rule = cubature(p, 3)
-    return chosen, rule
+    chosen, before = tried[-1], grouped.log_marginals(rows, beta, factor, tried[0])
+    for k, finer in itertools.pairwise(tried):
+        found = grouped.log_marginals(rows, beta, factor, finer)
+        change = found - before
+        if abs(float(change[1] - change[0])) < GOOD:
+            chosen = k
+            break
+        before = found
+    for rule in (lattice(p) if p in STEP else cubature(p, 5), cubature(p, 5)):
+        if len(rows.y) * chosen**q * NODES * rule.evaluated <= AFFORDED:
+            return chosen, rule
+    return chosen, cubature(p, 3)
 
 
 def _separated(s: CountProducts, names: list[str]) -> ImproperPosteriorError:

@@ -184,7 +184,11 @@ class Uniform(ScalePrior):
     text_name: ClassVar[str] = "uniform"
 
     def __post_init__(self) -> None:
-        self._require(0 <= self.lower < self.upper, "0 <= lower < upper is needed")
+        self._require(
+            0 <= self.lower < self.upper,
+            "it is a prior of standard deviations, and 0 <= lower < upper is needed; for "
+            "coefficients take flat(), or normal(mean, sd)",
+        )
 
     @property
     def zero(self) -> float:

@@ -96,9 +96,16 @@ def tau_end(post: AnyPosterior, at_least: float = 0.0) -> float:
     return float(max(min(last, max(ninety, 4.0 * quarter)), 1.05 * at_least))
 
 
+UNITS = ("log-odds", "log rate", "units of ")
+
+
 def unit_of(s: GroupStatistics | CountStatistics) -> str:
-    """The unit of tau."""
+    """The unit of tau, or for conjugate families what it is."""
     if isinstance(s, CountStatistics):
+        if s.family == "beta_binomial":
+            return "spread between groups, 1 / sqrt(prior trials)"
+        if s.family == "gamma_poisson":
+            return "coefficient of variation of the groups' rates"
         return "log-odds" if s.proportion else "log rate"
     return f"units of {display.printable(s.outcome)}"
 
@@ -106,7 +113,7 @@ def unit_of(s: GroupStatistics | CountStatistics) -> str:
 def tau_axis(alt: Any, unit: str, small: bool, **options: Any) -> Any:
     """The x axis of tau, from 0 to the parameter `end`; options in place of title and axis."""
     standard = {
-        "title": f"tau: sd between groups ({unit})",
+        "title": f"tau: sd between groups ({unit})" if unit.startswith(UNITS) else f"tau: {unit}",
         "axis": parts.value_axis(alt, small),
     }
     scale = alt.Scale(domainMin=0, domainMax=alt.ExprRef("end"), nice=False)

@@ -31,6 +31,7 @@ from partialpool.posterior.distributions import (
 from partialpool.posterior.draws import check_draws
 from partialpool.posterior.linear import Nodes, Rows, functional, held, located, mixture
 from partialpool.posterior.mixed_draws import MixedDraws, draw_mixed
+from partialpool.posterior.ranks import rank_table
 from partialpool.posterior.spreads import of_dimension, of_nodes, times_sigma
 
 NEGLIGIBLE = 1e-13, 1e-9
@@ -51,6 +52,10 @@ View = Callable[[Mixture, Block], Distribution]
 
 def _as_is(found: Mixture, _: Block) -> Distribution:
     return found
+
+
+RANKED, SEED = 10_000, 20261128
+"""Draws from which ranks are read, and their seed."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -123,8 +128,9 @@ class MixedPosterior:
                         at = term.partial.start + i * (i - 1) // 2
                         found[name] = of_dimension(self.cloud, at, math.inf)
                         continue
-                    size = np.sqrt((factor**2).sum(axis=2))
-                    value = (factor[:, i] * factor[:, k]).sum(axis=1) / (size[:, i] * size[:, k])
+                    size = np.sqrt((factor**2).sum(axis=2, keepdims=True))
+                    unit = factor / np.maximum(size, 1e-300)
+                    value = (unit[:, i] * unit[:, k]).sum(axis=1)
                     found[name] = of_nodes(value, nodes.weight, -1.0, 1.0)
         return found
 
@@ -352,6 +358,40 @@ class MixedPosterior:
         """
         check_draws(size, rng)
         return draw_mixed(self.model, self.cloud, int(size), rng)
+
+    def ranks(
+        self,
+        block: int = 0,
+        effect: int = 0,
+        *,
+        top: int = 1,
+        level: float = 0.95,
+        descending: bool = True,
+    ) -> Table:
+        """Ranks of a term's groups by their deviation, from independent draws with a fixed seed.
+
+        The deviation of an intercept is what predictors and other factors leave to the group.
+
+        Parameters
+        ----------
+        block, effect : int
+            Position of the term, and of the effect in it: 0 the intercept, or the first slope.
+        top : int
+            Size of the leading set whose probability is given.
+        level : float
+            Probability of the rank intervals.
+        descending : bool
+            Whether rank 1 is the highest.
+
+        Returns
+        -------
+        Table
+            group, expected_rank, lower, median, upper, best, top: as of one factor.
+        """
+        labels = self.statistics.blocks[block].labels
+        size = int(np.clip(1e7 / len(labels), 1000, RANKED))
+        drawn = self.draws(size, np.random.default_rng(SEED)).effects[block][:, :, effect]
+        return rank_table(-drawn if descending else drawn, labels, top, level)
 
     # what every kind of posterior has -------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -126,7 +127,12 @@ def _rows(post: MixedPosterior, draws: MixedDraws) -> Floats:
 
 def _r2_of_rows(s: CrossProducts, draws: MixedDraws) -> float:
     """1 - E(residual sum of squares) / total sum of squares."""
-    return 1.0 - float(_residual_squares(s, draws).mean()) / s.yty
+    return _explained(float(_residual_squares(s, draws).mean()), s.yty)
+
+
+def _explained(left: float, whole: float) -> float:
+    """Share of a variance that is not left; nan where there is none."""
+    return 1.0 - left / whole if whole > 0 else math.nan
 
 
 def _residual_squares(s: CrossProducts, draws: MixedDraws) -> Floats:
@@ -157,10 +163,10 @@ def _levels(
         error = effects[:, :, k]  # (S, L)
         spread = float(error.var(axis=1).mean())
         name = block.factor if effect == "Intercept" else f"{block.factor}, {effect}"
-        pooling = 1.0 - float(error.mean(axis=0).var()) / spread
+        pooling = _explained(float(error.mean(axis=0).var()), spread)
         r2 = np.nan
         if effect == "Intercept":
             at = block.constant
             predicted = draws.coefficients[:, at] @ (block.x_mean + s.shift)[:, at].T
-            r2 = 1.0 - spread / float((predicted + error).var(axis=1).mean())
+            r2 = _explained(spread, float((predicted + error).var(axis=1).mean()))
         yield name, float(share[:, k].mean()), r2, pooling
