@@ -19,7 +19,8 @@ JUNK = [
 ]  # fmt: skip
 CONTROLS = [c.name for c in SIMULATOR]
 OTHERS = ["source", "dataset", "held", "held_tau", "dark", "shape", "group", "outcome", "se",
-          "count", "sd", "formula", "priors", "go", "cancel", "upload"]  # fmt: skip
+          "count", "sd", "second", "second_is", "predictors", "conjugate", "chart",
+          "formula", "priors", "go", "cancel", "upload"]  # fmt: skip
 
 
 @pytest.fixture

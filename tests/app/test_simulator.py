@@ -166,3 +166,20 @@ def test_what_is_old_is_marked():
 def test_the_query_of_a_payload_is_its_state():
     state = Simulation(tau=6.5, seed=4)
     assert live(state)["query"] == "tau=6.5&seed=4"
+
+
+def test_the_table_says_who_won_each_group():
+    state = Simulation(groups=9, estimator="moments")
+    world = simulator.drawn(state)
+    table = simulator.live(state, None, Sender(), False)["tables"]["groups"]
+    assert table["head"][-1] == "nearer"
+    won = [row[-1] == "pooled" for row in table["rows"]]
+    assert sum(won) == world.closer("moments")
+    for row, mine in zip(table["rows"], won, strict=True):
+        cells = dict(zip(table["head"], row, strict=True))
+        truth, own, pooled = (float(cells[k]) for k in ("truth", "raw", "estimate"))
+        assert (
+            (abs(pooled - truth) <= abs(own - truth) + 0.2)
+            if mine
+            else (abs(own - truth) <= abs(pooled - truth) + 0.2)
+        )

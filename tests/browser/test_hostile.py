@@ -82,7 +82,8 @@ def test_garbage_harms_nobody_else(server, case):
 )
 def test_any_value_of_any_control_is_survived(server, value):
     names = ["groups", "n", "imbalance", "tau", "sigma", "population", "estimator", "seed", "dark",
-             "sigma_known", "source", "dataset", "held", "held_tau", "shape", "group", "outcome",
+             "sigma_known", "source", "dataset", "held", "held_tau", "shape", "second", "second_is",
+             "predictors", "conjugate", "chart", "group", "outcome",
              "formula", "priors", "go", "cancel", "upload", "no_such_control"]  # fmt: skip
     with started(server) as socket:
         until(socket, "live")

@@ -120,6 +120,7 @@ def shown(found: Result, sender: Sender, dark: bool) -> dict[str, Any]:
     fit = found.fit
     post = fit.posterior
     groups = post.group_table()
+    left_out = _left_out(groups)
     part = Table({k: v[:SHOWN_GROUPS] for k, v in groups.items()})
     caption = f"{groups.n_rows:,} groups with 95% intervals"
     if part.n_rows < groups.n_rows:
@@ -139,7 +140,7 @@ def shown(found: Result, sender: Sender, dark: bool) -> dict[str, Any]:
         },
         "notices": [{"level": n.level, "text": n.text} for n in fit.notices],
         "tables": {
-            "groups": table(part, display.group_cells(part), caption),
+            "groups": _without(table(part, display.group_cells(part), caption), left_out),
             "parameters": table(
                 parameters, display.parameter_cells(parameters), "Posterior of the parameters"
             ),
@@ -147,6 +148,22 @@ def shown(found: Result, sender: Sender, dark: bool) -> dict[str, Any]:
             **tables.of_drawings(found.drawn[dark].charts),
         },
     }
+
+
+def _left_out(groups: Table) -> set[str]:
+    """Columns that a page has no room for and that say little; the downloads have them."""
+    out = {"effect"} & set(groups)
+    if "factor" in groups and len(set(groups["factor"].tolist())) == 1:
+        out.add("factor")
+    if "events" in groups:
+        out.add("n")
+    return out
+
+
+def _without(shown: dict[str, Any], names: set[str]) -> dict[str, Any]:
+    keep = [i for i, name in enumerate(shown["head"]) if name not in names]
+    rows = [[row[i] for i in keep] for row in shown["rows"]]
+    return shown | {"head": [shown["head"][i] for i in keep], "rows": rows}
 
 
 def _charts(found: Result, sender: Sender, dark: bool) -> dict[str, Any]:

@@ -223,7 +223,13 @@ def _groups(state: Simulation, world: Draw) -> dict[str, Any]:
         columns |= {"lower": found.lower, "upper": found.upper}
     shown = Table(group=s.labels, n=world.table()["n"], truth=world.truth, **columns)
     spread = display.scale_of(found.estimate - world.truth) or state.sigma
-    return table(shown, display.estimate_cells(shown, spread), "Groups of this draw")
+    found_here = table(shown, display.estimate_cells(shown, spread), "Groups of this draw")
+    wins = world.wins(state.estimator).tolist()
+    rows = [
+        [*row, "pooled" if won else "own"]
+        for row, won in zip(found_here["rows"], wins, strict=True)
+    ]
+    return found_here | {"head": [*found_here["head"], "nearer"], "rows": rows}
 
 
 def _risk_table(found: Risks) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from partialpool._typing import Floats
+from partialpool._typing import Bools, Floats
 from partialpool.data import GroupStatistics, Table, from_estimates, from_summaries
 from partialpool.kernels.oneway import kept
 from partialpool.models import Priors
@@ -88,9 +88,13 @@ class Draw:
 
     def closer(self, name: str, than: str = "no_pooling") -> int:
         """Count the groups that one estimator brings closer to the truth than another."""
+        return int(self.wins(name, than).sum())
+
+    def wins(self, name: str, than: str = "no_pooling") -> Bools:
+        """Whether one estimator brings each group closer to the truth than another; shape (J,)."""
         gaps = (np.abs(self.estimates[k].estimate - self.truth) for k in (name, than))
         mine, others = gaps
-        return int((mine < others).sum())
+        return np.asarray(mine < others)
 
     def covered(self, name: str) -> int:
         """Count the groups whose truth lies in the interval of an estimator that gives one."""

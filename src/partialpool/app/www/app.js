@@ -113,7 +113,7 @@
 
   // charts of several parts do not follow their place by themselves
   const fitInside = (spec, width) => {
-    if (spec.facet) spec.columns = Math.max(1, Math.floor(width / 190));
+    if (spec.columns) spec.columns = Math.max(1, Math.min(spec.columns, Math.floor(width / 200)));
   };
   const narrow = async (chart) => {
     const svg = $("svg", chart.place);
@@ -213,6 +213,7 @@
     const n = Number(row.size.toPrecision(4));
     const mine = known ? `1 / ${Number(row.se.toPrecision(3))}²` : `${n} / ${used.sigma_used}²`;
     const name = known ? "1 / se²" : "n / σ²";
+    $(".formula").classList.toggle("short", row.at_used === undefined);
     $("#weight").textContent = row.at_used === undefined || !used.tau_used ? shares
       : `w = (${name}) / (${name} + 1 / τ²) = (${mine}) / (${mine} + 1 / ${used.tau_used}²) = ` +
         `${percent(row.at_used)}. In the picture: ${shares}.`;
