@@ -2,7 +2,8 @@
 
 Each contender runs in a process of its own, in turns with the bare group-by, so that both meet
 the same load; one run of each to warm up is not counted. The ratio is the median of those of
-neighbouring runs. Peak memory is of that process, for Spark with its JVM.
+neighbouring runs, of wall time and of CPU time (the second hardly depends on what else the machine
+does). Peak memory is of that process, for Spark with its JVM.
 """
 
 from __future__ import annotations
@@ -21,8 +22,24 @@ import numpy as np
 import timing
 from parquet_groups import MAKE
 
-FORMULA = "y ~ 1 + (1 | g)"
-BARE = "SELECT g, COUNT(*) AS n, SUM(y) AS s, SUM(y * y) AS q FROM {source} GROUP BY g"
+ONE_WAY = (
+    "y ~ 1 + (1 | g)",
+    "SELECT g, COUNT(*) AS n, SUM(y) AS s, SUM(y * y) AS q FROM {source} GROUP BY g",
+)
+REGRESSION = (
+    "y ~ x + (x | g)",
+    "SELECT g, COUNT(*) AS n, SUM(x) AS a, SUM(y) AS b, SUM(x * x) AS c, SUM(x * y) AS d, "
+    "SUM(y * y) AS e FROM {source} GROUP BY g",
+)
+CROSSED = (
+    "y ~ 1 + (1 | g) + (1 | h)",
+    "SELECT g, h, COUNT(*) AS n, SUM(y) AS s, SUM(y * y) AS q FROM {source} GROUP BY g, h",
+)
+WITH_COLUMNS = """
+COPY (
+    SELECT *, HASH(y) % 1000 / 100.0 AS x, HASH(y * 7 + 1) % 50 AS h FROM '{path}'
+) TO '{target}' (FORMAT parquet)
+"""
 START = {
     "DuckDB": """
         import duckdb
@@ -54,18 +71,27 @@ CONTENDERS = {
     "fit: table with intervals": "run = lambda: pp.fit(FORMULA, data).groups()",
 }
 BODY = """
-import resource, sys, time
+import os, resource, sys, time
 import scipy.special, partialpool as pp
 path, repeats, FORMULA, BARE = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
 {start}
 {contender}
 bare()
 run()
+
+def spent():
+    # seconds of CPU of this process, and of the JVM
+    used = time.process_time()
+    if jvm:
+        fields = open(f"/proc/{{jvm}}/stat").read().rpartition(")")[2].split()
+        used += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return used
 for _ in range(repeats):
     for action in bare, run:
-        begin = time.perf_counter()
+        begin, cpu = time.perf_counter(), spent()
         action()
         print("\\nfound", time.perf_counter() - begin)
+        print("\\nfound", spent() - cpu)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 if jvm:
     lines = open(f"/proc/{{jvm}}/status").read().splitlines()
@@ -74,11 +100,13 @@ print("\\nfound", peak / 2**10)
 """
 
 
-def run(engine: str, contender: str, path: str, repeats: int) -> tuple[float, float, float]:
-    """Median seconds, median ratio to the bare group-by, and peak memory in MiB."""
+def run(
+    engine: str, contender: str, path: str, repeats: int, model: tuple[str, str] = ONE_WAY
+) -> tuple[float, float, float, float]:
+    """Median seconds, median ratios to the bare group-by (wall and CPU), and peak MiB."""
     parts = {"start": START[engine], "contender": CONTENDERS[contender]}
     script = BODY.format(**{k: textwrap.dedent(v) for k, v in parts.items()})
-    arguments = [path, str(repeats), FORMULA, BARE]
+    arguments = [path, str(repeats), *model]
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", script, *arguments], capture_output=True, text=True
     )
@@ -86,9 +114,11 @@ def run(engine: str, contender: str, path: str, repeats: int) -> tuple[float, fl
         sys.exit(done.stderr[-2000:])
     lines = [x.split() for x in done.stdout.splitlines() if x.startswith("found ")]
     *seconds, memory = (float(value) for _, value in lines)  # engines print progress, too
-    pairs = list(zip(seconds[0::2], seconds[1::2], strict=True))
-    ratio = statistics.median(own / bare for bare, own in pairs)
-    return statistics.median(own for _, own in pairs), ratio, memory
+    wall, cpu = (
+        statistics.median(own / bare for bare, own in zip(part[0::2], part[1::2], strict=True))
+        for part in (seconds[0::2], seconds[1::2])
+    )
+    return statistics.median(seconds[2::4]), wall, cpu, memory
 
 
 def make(folder: str, rows: int, groups: int) -> str:
@@ -102,13 +132,30 @@ def make(folder: str, rows: int, groups: int) -> str:
 
 
 def against_the_bare(engine: str, path: str, repeats: int) -> None:
-    """Print each contender's median, its ratio to the bare group-by, and peak memory."""
+    """Print what each contender costs beside the bare group-by."""
     for name in CONTENDERS:
-        seconds, ratio, memory = run(engine, name, path, repeats)
-        print(
-            f"{engine:<7} {name:<32} {timing.shown(seconds):>9}  {ratio:5.2f} x  {memory:6.0f} MiB",
-            flush=True,
-        )
+        show(engine, name, run(engine, name, path, repeats))
+
+
+def show(engine: str, name: str, found: tuple[float, float, float, float]) -> None:
+    """Print one line: seconds, ratios of wall time and of CPU time, peak memory."""
+    seconds, wall, cpu, memory = found
+    print(
+        f"{engine:<7} {name:<32} {timing.shown(seconds):>9}  {wall:5.2f} x  CPU {cpu:5.2f} x  "
+        f"{memory:6.0f} MiB",
+        flush=True,
+    )
+
+
+def with_predictors(engine: str, path: str, repeats: int) -> None:
+    """Print what sums of regressions and crossed factors cost beside their bare group-by."""
+    target = path.replace(".parquet", "-x.parquet")
+    if not os.path.exists(target):
+        import duckdb
+
+        duckdb.connect().execute(WITH_COLUMNS.format(path=path, target=target))
+    for model in (REGRESSION, CROSSED):
+        show(engine, model[0], run(engine, "statistics", target, repeats, model))
 
 
 def slopes(engine: str, folder: str, rows: list[int], groups: list[int], repeats: int) -> None:
@@ -120,7 +167,7 @@ def slopes(engine: str, folder: str, rows: list[int], groups: list[int], repeats
         cells = []
         for g in groups:
             name, path = "fit: table with intervals", make(folder, r, g)
-            seconds, _, peak = run(engine, name, path, repeats)
+            seconds, _, _, peak = run(engine, name, path, repeats)
             sizes.append((1.0, r, g))
             costs.append((seconds, peak))
             cells.append(f"{seconds:10.2f} s {peak:8.0f} MiB")
@@ -138,13 +185,18 @@ def main() -> None:
     parser.add_argument("--engines", nargs="*", default=list(START), choices=list(START))
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--no-slopes", action="store_true")
+    parser.add_argument("--predictors", action="store_true", help="also regressions")
+    parser.add_argument("--folder", help="where files are kept for the next run")
     options = parser.parse_args()
     print(timing.machine())
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as own:
+        folder = options.folder or own
         print(f"{options.rows:,} rows in {options.groups:,} groups, one Parquet file", flush=True)
         path = make(folder, options.rows, options.groups)
         for engine in options.engines:
             against_the_bare(engine, path, options.repeats)
+            if options.predictors:
+                with_predictors(engine, path, options.repeats)
         if options.large:
             print(f"100,000,000 rows in {options.groups:,} groups")
             path = make(folder, 100_000_000, options.groups)

@@ -1,15 +1,18 @@
 """Regressions: point estimates and full posteriors, in CPU time, beside two other packages.
 
-    OPENBLAS_NUM_THREADS=1 python benchmarks/regression.py [InstEval.csv]
+    OPENBLAS_NUM_THREADS=1 python benchmarks/regression.py [InstEval.csv] [--large]
 
-CPU time of one process and one thread, so that a busy machine changes less. Data are made here,
-shaped like well-known ones; InstEval (73,421 ratings of 1,128 lecturers by 2,972 students, from
-the R package lme4) is read from a file if one is given.
+CPU time of one process and one thread, so that a busy machine changes less. Data are bundled or
+made here; InstEval (73,421 ratings of 1,128 lecturers by 2,972 students, from the R package lme4)
+is read from a file if one is given. With --large only: a million rows of 50,000 groups crossed
+with 5,000, and the most memory used.
 """
 
 from __future__ import annotations
 
+import resource
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,6 +36,39 @@ def many_groups(groups: int = 100_000, rows: int = 1_000_000) -> pd.DataFrame:
     effects = rng.normal(size=(2, groups)) * [[0.5], [0.3]]
     y = 1 + effects[0][g] + (0.5 + effects[1][g]) * x + rng.normal(size=rows)
     return pd.DataFrame({"y": y, "x": x, "g": g})
+
+
+def crossed_groups(first: int = 50_000, second: int = 5_000, rows: int = 1_000_000) -> pd.DataFrame:
+    """Intercepts with sd 0.7 and 0.4 in the groups of two crossed factors; residual sd 1."""
+    rng = np.random.default_rng(1)
+    a = np.concatenate([np.arange(first), rng.integers(0, first, rows - first)])
+    b = np.concatenate([np.arange(second), rng.integers(0, second, rows - second)])
+    x = rng.normal(size=rows)
+    between = 0.7 * rng.normal(size=first)[a] + 0.4 * rng.normal(size=second)[b]
+    return pd.DataFrame(
+        {"y": 1 + 0.5 * x + between + rng.normal(size=rows), "x": x, "a": a, "b": b}
+    )
+
+
+def large() -> None:
+    """What only fits if nothing grows with rows times groups."""
+    formula, data = "y ~ x + (1 | a) + (1 | b)", crossed_groups()
+    print(f"\n1,000,000 rows, crossed 50,000 x 5,000; {memory()} with the rows in memory")
+    for method in ("reml", "posterior"):
+        begin = time.process_time()
+        fit = pp.fit(formula, data, method=method)  # type: ignore[arg-type]
+        taken = time.process_time() - begin
+        fit.groups()
+        whole = time.process_time() - begin
+        print(
+            f"  {method}: {timing.shown(taken)}, with the table of groups {timing.shown(whole)}, "
+            f"{memory()}; error {fit.posterior.error:.1e}, {fit.posterior.status.name.lower()}"
+        )
+
+
+def memory() -> str:
+    """The most memory used so far."""
+    return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB"
 
 
 def everything(statistics_: object) -> None:
@@ -79,6 +115,9 @@ def jobs(formula: str, data: object, *, peers: bool = True) -> list[timing.Case]
 
 if __name__ == "__main__":
     print(timing.machine())
+    if "--large" in sys.argv:
+        large()
+        sys.exit()
     sleep = pp.datasets.sleepstudy()
     timing.compare_cpu("sleep: 18 subjects", jobs("reaction ~ days + (days | subject)", sleep), 9)
     school = pp.datasets.high_school()

@@ -38,7 +38,7 @@ def main(target: Path) -> None:
             browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
             page = browser.new_page(viewport={"width": 1400, "height": 900})
             page.goto(address)
-            page.wait_for_function(SETTLED, timeout=60_000)
+            page.wait_for_function(SETTLED, timeout=400_000)
             page.wait_for_timeout(1000)
             page.screenshot(path=target)
             browser.close()

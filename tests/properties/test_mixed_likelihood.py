@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -176,3 +178,25 @@ def test_many_rows_at_once_are_as_one_by_one(name, large, monkeypatch):
         usual = kernel.evaluate(factors)
         np.testing.assert_allclose(whole.log_det, usual.log_det, rtol=1e-12)
         np.testing.assert_allclose(whole.squares, usual.squares, rtol=1e-10)
+
+
+@pytest.mark.parametrize("formula", ["y ~ x + (x | g)", "y ~ x + (1 | g)", "y ~ x + (x || g)"])
+@pytest.mark.parametrize("unit", [1.0, 1e-9])
+def test_groups_that_are_alike_are_replaced_by_few(formula, unit):
+    """Two kinds of groups; far out, too, nothing is lost."""
+    rng = np.random.default_rng(2)
+    g = np.repeat(np.arange(80), 5)
+    x = np.where(g % 3 == 0, np.tile([0.0, 1, 2, 3, 5], 80), np.tile([1.0, 2, 2, 4, 9], 80))
+    y = unit * (100.0 + rng.normal(size=80)[g] * (1.0 + x) + rng.normal(size=len(g)))
+    system = make_system(read_mixed(mixed(parse(formula)), {"y": y, "x": x, "g": g}).statistics)
+    tree = make_tree(system)
+    assert len(tree.count) < 30
+    assert tree.count.sum() == pytest.approx(80)
+    plain = replace(tree, alike=tree.leaf, count=np.ones(80))
+    q = system.levels[0].q
+    factors = np.tril(rng.normal(size=(4, q, q))) * np.array([1e-3, 1.0, 1e3, 1e6])[:, None, None]
+    few, all_ = tree.evaluate([factors]), plain.evaluate([factors])
+    np.testing.assert_allclose(few.log_det, all_.log_det, rtol=1e-12)
+    size = np.sqrt(np.einsum("gkk->gk", all_.squares))
+    gap = (few.squares - all_.squares) / (size[:, :, None] * size[:, None, :])
+    assert np.abs(gap).max() < 1e-8

@@ -299,3 +299,16 @@ def test_nested_groups_are_estimated_with_the_groups_they_lie_in(formula):
     for name in ("estimate", "sd", "lower", "upper"):
         np.testing.assert_allclose(found[name][inner], told[name], rtol=1e-6)
     np.testing.assert_allclose(found["estimate"][inner], found["raw"][inner], atol=0.5)
+
+
+def test_predictors_far_from_zero_are_pointed_at_where_they_hurt():
+    rng = np.random.default_rng(4)
+    g = np.repeat(np.arange(5), 8)
+    x = 5.0 + 0.1 * rng.normal(size=40)
+    data = {"y": rng.normal(size=40), "x": x, "g": g}
+    fit = pp.fit("y ~ x + (x | g)", data)
+    assert "accuracy_not_reached" in codes(fit)
+    text = next(n.text for n in fit.notices if n.code == "slope_far_from_zero")
+    assert "center(x)" in text
+    centred = pp.fit("y ~ center(x) + (center(x) | g)", data)
+    assert not {"accuracy_not_reached", "slope_far_from_zero"} & set(codes(centred))

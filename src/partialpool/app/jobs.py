@@ -48,6 +48,8 @@ class Workers:
         self._context = _context()
         self._pool: ProcessPoolExecutor | None = None
         self._places = asyncio.Semaphore(AT_ONCE)
+        self.background = asyncio.Semaphore(AT_ONCE - 1)
+        """For what can wait: it leaves a place to what somebody waits for."""
 
     async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Run in the pool; work that has not begun is dropped when the caller is cancelled."""
@@ -114,11 +116,11 @@ class Workers:
 
     def close(self) -> None:
         """End the pool and its processes."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            self._pool = None
         for process in multiprocessing.active_children():
             process.kill()
+        if self._pool is not None:  # its processes are gone, so that there is nothing to wait for
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
 
 
 def _step_back() -> None:

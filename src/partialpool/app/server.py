@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,13 +15,13 @@ from partialpool.app import forms, results, simulator, work
 from partialpool.app.jobs import Workers
 from partialpool.app.page import DOWNLOADS
 from partialpool.app.results import Result
-from partialpool.app.session import Classics, Kept, Reader, payload, words
+from partialpool.app.session import Classics, Kept, Latest, Reader, payload, shown, words
 from partialpool.app.simulator import Expected
 from partialpool.app.state import Simulation
 from partialpool.app.upload import your_file
 
-REST = 0.2
-"""Seconds the controls rest before averages are taken."""
+REST, LONG_REST = 0.2, 1.0
+"""Seconds the controls rest before averages are taken, and before many are."""
 
 
 def server(workers: Workers, given: str | None) -> Callable[..., None]:
@@ -38,55 +39,37 @@ def server(workers: Workers, given: str | None) -> Callable[..., None]:
 
 
 def _simulate(here: Reader, output: Outputs, workers: Workers, kept: Kept) -> None:
-    last: reactive.Value[Expected | None] = reactive.Value(None)
+    last: reactive.Value[Expected | None] = reactive.Value(None, name="last")
+    latest = Latest(here.session)
 
     @reactive.calc
     def state() -> Simulation:
         req(here.source == "simulate")
         return here.state()
 
-    @reactive.extended_task
-    async def average(state: Simulation) -> Expected:
+    async def follow(state: Simulation) -> None:
+        """Take averages, few at first, once the controls rest."""
         await asyncio.sleep(REST)
-        found: Expected = await workers.run(work.averages, state, simulator.QUICK)
-        return found
-
-    @reactive.extended_task
-    async def refine(state: Simulation) -> Expected:
-        found: Expected = await workers.run(work.averages, state, simulator.THOROUGH)
+        quick: Expected = await workers.run(work.averages, state, simulator.QUICK)
+        await shown(last, quick)
+        await asyncio.sleep(LONG_REST)
+        async with workers.background:
+            risks = await workers.alone(
+                work.more_averages, state, simulator.THOROUGH, progress=lambda _done: None
+            )
+        found = replace(quick, risks=risks)
         kept.put(found)
-        return found
-
-    here.session.on_ended(average.cancel)
-    here.session.on_ended(refine.cancel)
+        await shown(last, found)
 
     @reactive.effect
     def _() -> None:
         current = state()
-        average.cancel()
-        refine.cancel()
         known = kept.get(current)
         if known is not None:
+            latest.cancel()
             last.set(known)
         else:
-            average.invoke(current)
-
-    @reactive.effect
-    def _() -> None:
-        req(average.status() == "success")
-        found = average.result()
-        with reactive.isolate():
-            if found.state == state():
-                last.set(found)
-                refine.invoke(found.state)
-
-    @reactive.effect
-    def _() -> None:
-        req(refine.status() == "success")
-        found = refine.result()
-        with reactive.isolate():
-            if found.state == state():
-                last.set(found)
+            latest.start(lambda: follow(current))
 
     @output(suspend_when_hidden=False)
     @payload

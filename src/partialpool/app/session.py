@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections import OrderedDict
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-from shiny import Inputs, Session
+from shiny import Inputs, Session, reactive
 from shiny.render.renderer import Jsonifiable, Renderer
 
 from partialpool import datasets
 from partialpool.app import work
 from partialpool.app.controls import HELD, SOURCE
-from partialpool.app.jobs import Workers
+from partialpool.app.jobs import JobFailed, Workers
 from partialpool.app.payload import Sender
 from partialpool.app.results import Result
 from partialpool.app.simulator import Expected
@@ -28,6 +31,42 @@ class payload(Renderer[dict[str, Any]]):
     async def transform(self, value: dict[str, Any]) -> Jsonifiable:
         """Return the value."""
         return value
+
+
+class Latest:
+    """Work of which only the last counts: what is begun anew ends what went before.
+
+    An extended task of Shiny's would tell every session of each of its stages.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._task: asyncio.Task[None] | None = None
+        session.on_ended(self.cancel)
+
+    def start(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Begin what `work` returns."""
+        self.cancel()
+        self._task = asyncio.create_task(self._run(work))
+
+    def cancel(self) -> None:
+        """End it."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        with contextlib.suppress(JobFailed):  # what was shown before stays
+            await work()
+
+
+async def shown(value: reactive.Value[Any], found: object) -> None:
+    """Set a reactive value from outside of reactive code, and let everybody see it."""
+
+    async def flush() -> None:
+        async with reactive.lock():
+            value.set(found)
+            await reactive.flush()
+
+    await asyncio.shield(flush())  # half a flush would leave others waiting
 
 
 class Classics:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from partialpool import display
@@ -46,6 +47,7 @@ class Expected:
     tau: dict[bool, Drawing]
 
 
+@lru_cache(maxsize=64)
 def drawn(state: Simulation) -> Draw:
     """Draw the world of these settings."""
     return draw(
@@ -53,16 +55,20 @@ def drawn(state: Simulation) -> Draw:
     )
 
 
-def expected(state: Simulation, replicates: int) -> Expected:
-    """Average over replicates, and draw tau; a second or so, for a process of its own."""
-    found = risks(
+def averaged(state: Simulation, replicates: int) -> Risks:
+    """Average over replicates."""
+    return risks(
         state.world,
         estimators=state.estimators,
         replicates=replicates,
         seed=state.seed,
         sigma_known=state.sigma_known,
     )
-    world = drawn(state)
+
+
+def expected(state: Simulation, replicates: int) -> Expected:
+    """Average over replicates, and draw tau; a part of a second, for a process of its own."""
+    found, world = averaged(state, replicates), drawn(state)
     return Expected(state, found, {dark: _tau(state, world, dark) for dark in (False, True)})
 
 
@@ -102,6 +108,12 @@ def live(state: Simulation, last: Expected | None, sender: Sender, dark: bool) -
         "tables": {"groups": _groups(state, world)},
         "query": state.query,
     }
+
+
+def build_frames() -> None:
+    """Build the frames of the first picture, so that the first who comes does not wait."""
+    for dark in (False, True):
+        live(Simulation(), None, Sender(), dark)
 
 
 def settled(found: Expected, sender: Sender, dark: bool) -> dict[str, Any]:

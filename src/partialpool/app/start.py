@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import Any
 
@@ -42,6 +43,7 @@ def make_app(file: str | None = None) -> Any:
     from partialpool.app.jobs import Workers
     from partialpool.app.limits import UploadLimit
     from partialpool.app.page import page
+    from partialpool.app.quiet import Quiet
     from partialpool.app.server import server
     from partialpool.app.settings import LARGEST_UPLOAD
 
@@ -51,6 +53,7 @@ def make_app(file: str | None = None) -> Any:
     app.on_shutdown(workers.close)
     app.starlette_app.routes[:0] = assets.routes()
     app.starlette_app.add_middleware(GZipMiddleware, minimum_size=500)
+    app.starlette_app.add_middleware(Quiet)
     app.starlette_app.add_middleware(UploadLimit, most=LARGEST_UPLOAD)
     return app
 
@@ -74,8 +77,12 @@ def run(file: str | None, *, host: str, port: int, browser: bool) -> None:
 
     from partialpool.app.assets import charts_script
     from partialpool.app.jobs import warm
+    from partialpool.app.simulator import build_frames
 
-    for slow in (warm, charts_script):  # a second or two each, once, while the browser opens
+    # a second or two each, once, while the browser opens
+    for slow in (warm, charts_script, build_frames):
         Thread(target=slow, daemon=True).start()
+    gc.collect()
+    gc.freeze()  # what has been imported stays: to look through it again takes 60 ms each time
     serve: Any = shiny.run_app  # None where there is no server, as inside a browser
     serve(app, host=host, port=port, launch_browser=browser, log_level="warning", dev_mode=False)

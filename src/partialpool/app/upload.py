@@ -14,7 +14,7 @@ from shiny import Outputs, reactive, req
 from partialpool.app import forms, work
 from partialpool.app.jobs import Workers
 from partialpool.app.results import Result
-from partialpool.app.session import Reader, payload, words
+from partialpool.app.session import Reader, payload, shown, words
 from partialpool.app.settings import LARGEST_UPLOAD, MEGABYTE
 from partialpool.errors import PartialPoolError
 
@@ -26,9 +26,9 @@ def your_file(
     here: Reader, output: Outputs, workers: Workers, given: str | None
 ) -> Callable[[], Result | None]:
     """The user's file: look into it, fit it; returns what was fitted."""
-    fitted: reactive.Value[Result | None] = reactive.Value(None)
-    message: reactive.Value[str] = reactive.Value("")
-    fraction: reactive.Value[float] = reactive.Value(0.0)
+    fitted: reactive.Value[Result | None] = reactive.Value(None, name="fitted")
+    message: reactive.Value[str] = reactive.Value("", name="message")
+    fraction: reactive.Value[float] = reactive.Value(0.0, name="fraction")
 
     @reactive.calc
     def upload() -> tuple[str, str] | None:
@@ -55,15 +55,10 @@ def your_file(
     async def run(
         path: str, name: str, formula: str, priors: list[str], family: str | None
     ) -> Result:
-        async def show(done: float) -> None:
-            async with reactive.lock():
-                fraction.set(done)
-                await reactive.flush()
-
         tasks: set[asyncio.Task[None]] = set()
 
         def progress(done: float) -> None:
-            task = asyncio.ensure_future(show(done))
+            task = asyncio.ensure_future(shown(fraction, done))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
 

@@ -22,6 +22,7 @@ from partialpool.errors import DataError
 from partialpool.fitting import fit
 from partialpool.pictures.save import to_png, to_svg
 from partialpool.report import page
+from partialpool.simulate import Risks
 
 LONGEST_NAME = 60
 """Characters of a file's name that are shown, its ending included."""
@@ -30,6 +31,14 @@ LONGEST_NAME = 60
 def averages(state: Simulation, replicates: int) -> simulator.Expected:
     """What takes longer than a frame in the simulator."""
     return simulator.expected(state, replicates)
+
+
+def more_averages(
+    state: Simulation, replicates: int, *, progress: Callable[[float], None]
+) -> Risks:
+    """The risks over many worlds; ends when nobody waits for them any more."""
+    progress(0.0)
+    return simulator.averaged(state, replicates)
 
 
 @lru_cache(maxsize=16)

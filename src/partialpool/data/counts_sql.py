@@ -41,7 +41,7 @@ def _statements(engine: Engine, roles: CountRoles) -> CountStatements:
 
 
 def _statistics(found: Groups, roles: CountRoles) -> CountStatistics:
-    total = int(found.sums["total"].sum()) + found.unlabelled
+    total = found.total
     keep = found.sums["n"] > 0
     if not keep.any():
         raise no_rows(total, roles)

@@ -174,13 +174,13 @@ def group_table(result: Any, run: Fetch, *, plain: bool, sort: bool) -> Groups:
         absent = None
     gone = lab.missing(labels) if absent is None else absent | lab.missing(labels)
     sums = {k: _filled(v) for k, v in columns.items()}
-    unlabelled = int(sums["total"][gone].sum()) if "total" in sums else 0
+    total = int(sums.pop("total").sum()) if "total" in sums else 0
     if gone.any():
         labels, sums = labels[~gone], {k: v[~gone] for k, v in sums.items()}
     if sort:
         order = lab.sorted_order(labels)
         labels, sums = labels[order], {k: v[order] for k, v in sums.items()}
-    return Groups(labels, sums, unlabelled)
+    return Groups(labels, sums, total)
 
 
 def fetch_table(

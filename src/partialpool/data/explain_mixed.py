@@ -15,13 +15,18 @@ from partialpool.data.design import Categories, written_levels
 from partialpool.data.design_sql import Given, Unknown
 from partialpool.data.expressions import Basis, Moments, Standard, degree_of
 from partialpool.data.labels import as_labels
-from partialpool.data.learning import complete_columns, expressions, named_levels
-from partialpool.data.learning_sql import first_expressions, means_statement, squares_statement
+from partialpool.data.learning import complete_columns, named_levels
+from partialpool.data.learning_sql import (
+    calls_that_learn,
+    first_expressions,
+    means_statement,
+    squares_statement,
+)
 from partialpool.data.mixed_sql import Passes, category_columns, prepared, survey_statement
 from partialpool.data.read import opened, told_in_memory, told_plan
 from partialpool.data.sql import Engine
 from partialpool.formula import Mixed
-from partialpool.formula.mixed import LEARNED, calls_in, is_categorical
+from partialpool.formula.mixed import is_categorical
 from partialpool.formula.tree import Call, Name
 
 ADDED_UP = "and rows that are the same but for their events are added up."
@@ -82,9 +87,7 @@ def _plan(engine: Engine, roles: Mixed) -> Iterator[tuple[str, str]]:
 
 
 def _moments(given: Given) -> dict[Call, Moments]:
-    nodes = expressions(given.roles, given.texts)
-    calls = dict.fromkeys(c for n in nodes for c in calls_in(n) if c.function in LEARNED)
-    return {c: _Unknown(f"{c.arguments[0]}") for c in calls}
+    return {c: _Unknown(f"{c.arguments[0]}") for c in calls_that_learn(given)}
 
 
 class _Unknown(Moments):

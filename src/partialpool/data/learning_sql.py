@@ -17,7 +17,7 @@ from partialpool.data.learning import expressions
 from partialpool.data.rules import RULES, no_rows, not_finite, nothing_left
 from partialpool.data.sql import Engine, broken_rule
 from partialpool.formula.mixed import LEARNED, calls_in
-from partialpool.formula.tree import Call, Expression
+from partialpool.formula.tree import Call, Expression, Name
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,8 +55,7 @@ def learn(engine: Engine, given: Given, found: Mapping[str, float]) -> Learning:
         If a function is not finite in some row, or there are too few distinct values.
     """
     roles = given.roles
-    nodes = expressions(roles, given.texts)
-    calls = list(dict.fromkeys(c for n in nodes for c in calls_in(n) if c.function in LEARNED))
+    nodes, calls = expressions(roles, given.texts), calls_that_learn(given)
     first = first_expressions(given)
     used = int(found["used"])
     moments = {c: _moments(found, first.index(c.arguments[0]), used) for c in calls}
@@ -72,10 +71,16 @@ def learn(engine: Engine, given: Given, found: Mapping[str, float]) -> Learning:
     return Learning(int(found["total"]), used, learned, moments, own, outcome)
 
 
+def calls_that_learn(given: Given) -> list[Call]:
+    """The calls of center(), scale() and poly(), each once."""
+    nodes = expressions(given.roles, given.texts)
+    return list(dict.fromkeys(c for n in nodes for c in calls_in(n) if c.function in LEARNED))
+
+
 def first_expressions(given: Given) -> list[Expression]:
     """What can be computed before anything is learned: with arguments of what learns."""
     nodes = expressions(given.roles, given.texts)
-    inside = [c.arguments[0] for n in nodes for c in calls_in(n) if c.function in LEARNED]
+    inside = [c.arguments[0] for c in calls_that_learn(given)]
     return list(dict.fromkeys([*inside, *(n for n in nodes if not _learns(n))]))
 
 
@@ -162,13 +167,13 @@ def means_statement(
             "used": "COUNT(CASE WHEN ok > 0 THEN 1 END)",
             "refused": "COUNT(CASE WHEN ok < 0 THEN 1 END)",
         }
-    for i in range(len(nodes)):
-        what |= {
-            f"m{i}": f"AVG(e{i})",
-            f"low{i}": f"MIN(e{i})",
-            f"high{i}": f"MAX(e{i})",
-            f"bad{i}": f"COUNT(CASE WHEN NOT ({is_finite(f'e{i}')}) THEN 1 END)",
-        }
+    learners = {c.arguments[0] for c in calls_that_learn(given)}
+    for i, node in enumerate(nodes):
+        what[f"m{i}"] = f"AVG(e{i})"
+        if node in learners:
+            what |= {f"low{i}": f"MIN(e{i})", f"high{i}": f"MAX(e{i})"}
+        if not isinstance(node, Name):  # whose values are checked
+            what[f"bad{i}"] = f"COUNT(CASE WHEN NOT ({is_finite(f'e{i}')}) THEN 1 END)"
     rows = staged(given.used() if given.rounds else given.rows.judged(), [values])
     return _statement(what, rows)
 
@@ -193,7 +198,7 @@ def _refuse(
 ) -> None:
     """Refuse an expression that is not finite in some row."""
     for i, node in enumerate(nodes):
-        if not found[f"bad{i}"]:
+        if not found.get(f"bad{i}"):
             continue
         value = given.value(node, learned)
         broken = Check(str(node), value, f"NOT ({is_finite(value)})", RULES["outcome"])

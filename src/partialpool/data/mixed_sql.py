@@ -61,6 +61,8 @@ class Labels:
 
     def codes(self, values: AnyArray) -> Ints:
         """Positions of values among the final labels."""
+        if values is self.found:
+            return self.place
         at = places(self.found, values)
         if (at < 0).any():
             raise rows_changed()
@@ -111,7 +113,10 @@ def read(
         names = (n.name for n in roles.factors if n.name not in coded)
         coded |= {n: label_survey(engine, given, n, n in plain) for n in names}
     for found in blocks:
-        coded |= {n: labels_of(v, n in plain) for n, v in found.keys.items() if n not in coded}
+        once = len(found.keys) == 1  # labels of the groups of one column, each once
+        coded |= {
+            n: labels_of(v, n in plain, once=once) for n, v in found.keys.items() if n not in coded
+        }
     if any(reading.rows_in(found) not in (None, known.used) for found in blocks):
         raise rows_changed()
     design, products, within_clusters = reading.assembled(blocks, coded)
@@ -157,8 +162,10 @@ def label_survey(engine: Engine, given: Given, name: str, plain: bool) -> Labels
     return _in_order(found.labels, found.sums["n"].astype(np.int64), plain)
 
 
-def labels_of(values: AnyArray, plain: bool) -> Labels:
-    """The labels that occur among values."""
+def labels_of(values: AnyArray, plain: bool, *, once: bool = False) -> Labels:
+    """The labels that occur among values; `once` if each does so once."""
+    if once:
+        return _in_order(values, np.ones(len(values), dtype=np.int64), plain)
     codes, labels = number(values)
     return _in_order(labels, np.bincount(codes, minlength=len(labels)), plain)
 

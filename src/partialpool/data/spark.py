@@ -102,10 +102,11 @@ class Spark:
     def groups(self, sql: str) -> Groups:
         table = self._query(sql).toArrow()
         gone = np.asarray(table.column("g").is_null(nan_is_null=True))
-        unlabelled = 0
+        total = 0
+        if "total" in table.column_names:
+            total = int(table.column("total").to_numpy().sum())
+            table = table.drop_columns(["total"])
         if gone.any():
-            if "total" in table.column_names:
-                unlabelled = int(table.column("total").to_numpy()[gone].sum())
             table = table.filter(~gone)
         text = str(table.schema.field("g").type) in ("string", "large_string")
         if text:
@@ -115,7 +116,7 @@ class Spark:
         if not text:
             order = lab.sorted_order(labels)
             labels, sums = labels[order], {k: v[order] for k, v in sums.items()}
-        return Groups(labels, sums, unlabelled)
+        return Groups(labels, sums, total)
 
     def table(self, sql: str, labels: Sequence[str]) -> dict[str, AnyArray]:
         found = self._query(sql).toArrow()

@@ -30,11 +30,14 @@ Kind = Literal["floating", "number", "text", "nested", "other"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Groups:
-    """What a grouped query returned: sorted labels and sums, (J,), and rows without a label."""
+    """What a grouped query returned: sorted labels and sums, (J,), and how many rows there are.
+
+    `total` also counts rows without a label, and is 0 if the query did not ask for it.
+    """
 
     labels: AnyArray
     sums: dict[str, AnyArray]
-    unlabelled: int
+    total: int
 
 
 class Engine(Protocol):
@@ -181,7 +184,7 @@ def _statistics(
     engine: Engine, statements: Statements, found: Groups, center: float
 ) -> GroupStatistics:
     roles = statements.roles
-    total = int(found.sums["total"].sum()) + found.unlabelled
+    total = found.total
     keep = found.sums["n"] > 0
     if not keep.any():
         raise no_rows(total, roles)

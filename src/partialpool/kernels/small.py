@@ -68,7 +68,7 @@ def root(a: Floats) -> Floats:
     try:
         return np.asarray(np.linalg.cholesky(a))
     except np.linalg.LinAlgError:
-        values, vectors = np.linalg.eigh(a)
+        values, vectors = np.linalg.eigh(np.nan_to_num(a))
         return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :])
 
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from partialpool._typing import Floats, Ints
 from partialpool.kernels import small
+from partialpool.kernels.alike import gathered
 from partialpool.kernels.system import NOTHING, System
 
 CACHED = 2**15
@@ -126,6 +127,10 @@ class Tree:
     widths : tuple of int
         Columns q of each level.
     leaf : _Leaf
+    alike : _Leaf
+        Those of a single level with the groups that are alike replaced; see `kernels.alike`.
+    count : ndarray
+        How many leaves each of these stands for.
     grams : tuple of ndarray
         For each coarser level, Z'[Z R] less what the leaves explain; (q, q + r, L).
     raw : tuple of ndarray
@@ -138,6 +143,8 @@ class Tree:
     ancestors: tuple[dict[int, Ints], ...]
     widths: tuple[int, ...]
     leaf: _Leaf
+    alike: _Leaf
+    count: Floats
     grams: tuple[Floats, ...]
     leaf_gram: Floats
     total: Floats
@@ -145,13 +152,13 @@ class Tree:
     @property
     def seconds(self) -> float:
         """Rough duration of one evaluation among many."""
-        q, r, groups = self.leaf.scaled.shape
+        q, r, groups = self.alike.scaled.shape
         return 5e-6 + 3e-9 * float(groups * q * (q + r) * 2 + groups * q * r * r / 4)
 
     def evaluate(self, factors: Sequence[Floats]) -> Reduced:
         """Integrate the groups out at G nodes; factors[i] has shape (G, q_i, q_i)."""
         nodes = len(factors[0])
-        _, r, groups = self.leaf.scaled.shape
+        _, r, groups = self.alike.scaled.shape
         alone = len(self.widths) == 1
         wide = min(groups, max(256, CACHED // r)) if alone else groups
         step = max(1, CACHED // (wide * r))
@@ -168,15 +175,16 @@ class Tree:
     def _alone(self, factor: Floats, wide: int) -> tuple[Floats, Floats]:
         log_det = np.zeros(len(factor))
         squares = np.tile(self.total, (len(factor), 1, 1))
-        for start in range(0, self.leaf.lower.shape[2], wide):
-            lower, w = self._eliminated(factor, slice(start, start + wide))
-            log_det += _log_det(lower)
+        for start in range(0, len(self.count), wide):
+            part = slice(start, start + wide)
+            lower, w = self._eliminated(factor, self.alike, part)
+            log_det += 2.0 * sum(np.log(lower[k, k]) @ self.count[part] for k in range(len(lower)))
             for row in w:
                 squares += row @ row.transpose(0, 2, 1)
         return log_det, squares
 
     def _nested(self, factors: list[Floats]) -> tuple[Floats, Floats]:
-        lower, w = self._eliminated(factors[0], slice(None))
+        lower, w = self._eliminated(factors[0], self.leaf, slice(None))
         log_det = _log_det(lower)
         squares = self.total + _crossed(w, len(self.total))
         grams = self._opened(len(factors[0]))
@@ -193,9 +201,9 @@ class Tree:
         """Copies of the coarser levels' cross-products, one a node: (q, G, q + r, L)."""
         return [np.empty(0)] + [np.repeat(g[:, None], nodes, axis=1) for g in self.grams]
 
-    def _eliminated(self, factor: Floats, part: slice) -> tuple[Floats, Floats]:
+    def _eliminated(self, factor: Floats, leaf: _Leaf, part: slice) -> tuple[Floats, Floats]:
         """Cholesky factor of I + K Lambda Lambda' K' and its inverse times T, for some leaves."""
-        c, t = self.leaf.lower[:, :, part], self.leaf.scaled[:, :, part]
+        c, t = leaf.lower[:, :, part], leaf.scaled[:, :, part]
         q = len(c)
         m = [np.tensordot(factor[:, i:], c[i:, i], ([1], [0])) for i in range(q)]  # (G, q, L)
         b = np.empty((q, q, len(factor), c.shape[2]))
@@ -346,7 +354,7 @@ class Tree:
             return [_inner(self.leaf_gram[:, None, :, np.maximum(leaves, 0)], factors[0])]
         grams = self._opened(nodes)
         if len(factors) > 1:
-            self._pass_up(0, self._eliminated(factors[0], slice(None))[1], grams, 1.0)
+            self._pass_up(0, self._eliminated(factors[0], self.leaf, slice(None))[1], grams, 1.0)
         out = [_inner(np.repeat(self.leaf_gram[:, None], nodes, axis=1), factors[0])]
         for i in range(1, len(factors)):
             lower, n = _inner(grams[i], factors[i])
@@ -426,14 +434,19 @@ def make_tree(system: System) -> Tree:
     total[np.flatnonzero(nothing)] = 0.0
     total[:, np.flatnonzero(nothing)] = 0.0
     widths = tuple(level.q for level in levels)
+    leaf, count = _Leaf(lower, scaled), np.ones(levels[0].size)
+    few = leaf
+    if depth == 1:
+        *arrays, count = gathered(lower, scaled)
+        few = _Leaf(*arrays)
     tree = Tree(
-        tuple(order), tuple(ancestors), widths, _Leaf(lower, scaled), tuple(raw[1:]), raw[0], total
+        tuple(order), tuple(ancestors), widths, leaf, few, count, tuple(raw[1:]), raw[0], total
     )
     if depth > 1:  # take off what the leaves explain
         grams = tree._opened(1)
         tree._pass_up(0, scaled[:, None], grams, -1.0)
         reduced = tuple(g[:, 0] for g in grams[1:])
-        tree = Tree(tree.order, tree.ancestors, widths, tree.leaf, reduced, raw[0], total)
+        tree = replace(tree, grams=reduced)
     return tree
 
 

@@ -55,14 +55,15 @@ def group_lines(
     lines = _lines(post, first, second, order, x)
     scale = alt.Scale(zero=False, nice=True)
     named = display.printable(second.name), display.printable(post.outcome)
-    axes = {
-        "x": alt.X("x:Q", title=named[0], scale=scale, axis=alt.Axis(tickCount=4)),
-        "y": alt.Y("y:Q", title=named[1], scale=scale, axis=alt.Axis(tickCount=5)),
-    }
-    panels = [
-        _panel(alt, name, lines[i], means[order[i]], axes, colours)
-        for i, name in enumerate(parts.distinct(first.block.labels[order].tolist()))
-    ]
+    panels = []
+    for i, name in enumerate(parts.distinct(first.block.labels[order].tolist())):
+        lowest, leftmost = i + COLUMNS >= len(order), i % COLUMNS == 0
+        x_title, y_title = named[0] if lowest else None, named[1] if leftmost else None
+        axes = {
+            "x": alt.X("x:Q", title=x_title, scale=scale, axis=alt.Axis(tickCount=4)),
+            "y": alt.Y("y:Q", title=y_title, scale=scale, axis=alt.Axis(tickCount=5)),
+        }
+        panels.append(_panel(alt, name, lines[i], means[order[i]], axes, colours))
     chart = alt.concat(*panels, columns=COLUMNS, spacing=12).resolve_scale(
         x="shared", y="shared", color="shared", strokeDash="shared"
     )

@@ -18,6 +18,8 @@ from partialpool.posterior.distributions import IntervalKind
 from partialpool.posterior.posterior import Theta
 
 WIDTH = 560
+CAPTION = 86
+"""Characters of a line of a caption, which fit that width in wide fonts too."""
 CROWDED = 30
 """With more rows of groups than this they stand closer."""
 OWN, POOLED, TRUTH = "own estimate", "partially pooled", "truth"
@@ -44,7 +46,7 @@ def number(value: float, spread: float) -> str:
 
 def head(title: str, lines: Iterable[str]) -> dict[str, Any]:
     """A title and the caption beneath it, sentences, both wrapped to the width of a chart."""
-    caption = [part for line in lines for part in textwrap.wrap(sentence(line), 100)]
+    caption = [part for line in lines for part in textwrap.wrap(sentence(line), CAPTION)]
     return {"text": textwrap.wrap(title, 68) or [title], "subtitle": caption}
 
 

@@ -128,9 +128,9 @@ class MixedPosterior:
                         at = term.partial.start + i * (i - 1) // 2
                         found[name] = of_dimension(self.cloud, at, math.inf)
                         continue
-                    size = np.sqrt((factor**2).sum(axis=2))
-                    product = np.maximum(size[:, i] * size[:, k], 1e-300)
-                    value = (factor[:, i] * factor[:, k]).sum(axis=1) / product
+                    size = np.sqrt((factor**2).sum(axis=2, keepdims=True))
+                    unit = factor / np.maximum(size, 1e-300)
+                    value = (unit[:, i] * unit[:, k]).sum(axis=1)
                     found[name] = of_nodes(value, nodes.weight, -1.0, 1.0)
         return found
 

@@ -47,13 +47,17 @@ def _of_factor(post: MixedPosterior | Estimated, factor: str) -> str:
     places = [t for t, b in enumerate(post.statistics.blocks) if b.factor == factor]
     if len(post.statistics.blocks[places[0]].labels) < FEW_GROUPS:
         return f"There are too few groups of {factor} to say how much they differ."
-    told = []
+    told: dict[str, list[str]] = {}
     for t in places:
         shares = post.pooling(t).mean(axis=0)
         for effect, share in zip(post.statistics.blocks[t].effects, shares, strict=True):
             what = "levels" if effect == "Intercept" else f"slopes of {effect}"
-            told.append(f"{what} {_how_far(float(share))}")
-    return f"By {factor}, {' and '.join(told)}."
+            told.setdefault(_how_far(float(share)), []).append(what)
+    return f"By {factor}, {'; '.join(f'{_listed(what)} {how}' for how, what in told.items())}."
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
 
 
 def _how_far(share: float) -> str:
@@ -61,4 +65,4 @@ def _how_far(share: float) -> str:
         return "hardly differ beyond their noise"
     if share < 1.0 - LIKELY:
         return "differ by far more than their noise"
-    return "differ, and the groups' own values are noisy"
+    return "differ, though the groups' own values are noisy"

@@ -86,8 +86,8 @@ def _errors_of(post: MixedPosterior | Estimated) -> Floats:
 def _errors(clusters: Clusters | None) -> str:
     if clusters is None:
         return (
-            "complete pools all rows; robust errors are not given, because there are too many "
-            "predictors or groups to keep what they need."
+            "complete pools all rows; robust errors are not given: they need sums within groups, "
+            "which are not kept in statistics, nor with too many predictors or groups."
         )
     return (
         f"complete pools all rows; its robust errors (CR2) let rows of the same "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -11,10 +11,13 @@ from partialpool.advice import FEW_GROUPS
 from partialpool.data.cross_products import Block
 from partialpool.display import number
 from partialpool.findings import LIKELIHOOD_RATIO, accuracy, dropped, findings
+from partialpool.integrate import Accuracy
 from partialpool.models.mixed import sd_name
 from partialpool.notices import Notice
 from partialpool.posterior import Distribution, Estimated, MixedPosterior
 
+FAR = 10.0
+"""Spreads from zero beyond which a predictor is far."""
 ROUGH = 0.05
 """Standard errors by which an approximate integral may move estimates unmentioned."""
 MANY_GROUPS = 20
@@ -25,6 +28,8 @@ MANY_GROUPS = 20
 def findings_mixed(post: MixedPosterior) -> Iterator[Notice]:
     """Yield the notices of a posterior, the most important first."""
     yield from accuracy(post)
+    if post.status is not Accuracy.REACHED:
+        yield from _far_from_zero(post.statistics.blocks)
     yield from dropped(post)
     for factor in dict.fromkeys(b.factor for b in post.statistics.blocks):
         blocks = [b for b in post.statistics.blocks if b.factor == factor]
@@ -74,6 +79,23 @@ def findings_estimated(post: Estimated) -> Iterator[Notice]:
             f"There are few groups ({', '.join(few)}): their spreads are taken as known and are "
             "not, so that intervals of groups are too short.",
         )
+
+
+def _far_from_zero(blocks: Sequence[Block]) -> Iterator[Notice]:
+    """Slopes whose predictors lie so far from zero that intercepts are hard to integrate over."""
+    for block in blocks:
+        spread = np.sqrt(np.einsum("lkk->k", block.ztz) / block.weight.sum())
+        far = np.abs(block.shift) > FAR * spread
+        names = [e for e, is_far in zip(block.effects, far, strict=True) if is_far]
+        if block.correlated and names:
+            yield Notice(
+                "slope_far_from_zero",
+                "warning",
+                f"The intercepts that vary by {block.factor} are those where "
+                f"{' and '.join(names)} is zero, far from the data. Write "
+                f"{', '.join(f'center({n})' for n in names)}: the slopes stay what they are, and "
+                "the integration becomes easy.",
+            )
 
 
 def _approximate(post: Estimated) -> Iterator[Notice]:

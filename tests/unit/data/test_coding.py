@@ -6,6 +6,10 @@ import numpy as np
 import pytest
 
 from partialpool.data import read_mixed
+from partialpool.data.learning import finished
+from partialpool.data.mixed_read import learned_design
+from partialpool.data.source import from_frame
+from partialpool.data.survey import survey
 from partialpool.errors import DataError
 from partialpool.formula import mixed, parse
 
@@ -91,3 +95,24 @@ def test_a_cell_without_rows_is_left_out_and_said():
     assert len(reading.statistics.coefficients) == 5
     assert "left out: it is an exact combination" in reading.notices[0].text
     assert '"a[a2]:b[b3]"' in reading.notices[0].text
+
+
+TERMS = ["a", "b", "c", "x", "scale(x)", "poly(z, 2)", "a:b", "a:x", "b:scale(x)", "a:b:c"]
+TERMS += ["b:poly(z, 2)"]
+
+
+def test_a_model_takes_its_columns_from_those_of_a_complete_design():
+    """Whatever the terms and levels: the sums of rows can be added before columns are chosen."""
+    three = DATA | {"c": [["u", "v"][i % 7 % 2] for i in range(SIZE)]}
+    for k in (1, 2, 3):
+        for terms in itertools.combinations(TERMS, k):
+            for first in ("1", "0"):
+                roles = mixed(parse(f"y ~ {first} + {' + '.join(terms)} + (1 | g)"))
+                rows = survey(from_frame(three, "mapping", roles), roles)
+                complete, _ = learned_design(rows)
+                design, chosen = finished(complete)
+                assert len(chosen.x) == len(set(chosen.x.tolist())) == len(design.columns)
+                for column, at in zip(design.columns, chosen.x, strict=True):
+                    same = complete.columns[at]
+                    assert len(same.parts) == len(column.parts)
+                    assert (column.parts == ()) == (same.parts == ())

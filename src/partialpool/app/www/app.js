@@ -398,7 +398,7 @@
     if (payload.busy !== undefined) {
       $("#cancel").hidden = $("#fitting").hidden = !payload.busy;
       $("#go").disabled = payload.busy;
-      if (payload.fraction > 0) $("#fitting").value = payload.fraction;
+      if (payload.fraction > 0 && payload.fraction < 1) $("#fitting").value = payload.fraction;
       else $("#fitting").removeAttribute("value");
     }
     if (payload.query !== undefined) {
