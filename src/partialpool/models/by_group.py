@@ -161,21 +161,32 @@ class ByGroup:
         """Nearer to the highest point over beta, (G, p), the groups integrated out.
 
         By Newton's method with the curvature, that of the joint mode, kept: C C' is its inverse.
+        Steps that lead down are shortened.
         """
-        rows, p = self.rows, beta.shape[1]
+        rows, p, points = self.rows, beta.shape[1], self.points
         out = beta.copy()
         size = max(1, CHUNK // max(len(rows.y) * self.points ** len(rows.z.T), 1))
         for g in range(0, len(beta), size):
             part = slice(g, g + size)
             here, v = out[part], None
+            best, length = np.full(len(here), -np.inf), np.ones(len(here))
+            step = np.zeros_like(here)
             for _ in range(CLIMB):
-                found = grouped.expected(rows, here, factor[part], self.points, v)
+                tried = here + length[:, None] * step
+                found = grouped.expected(rows, tried, factor[part], points, v)
+                one = np.concatenate([tried, np.full((len(tried), 1), -1.0)], axis=1)
+                value = found.log_marginal - 0.5 * np.einsum("gi,gij,gj->g", one, prior[part], one)
+                up = value >= best - 1e-9 * np.abs(best)
+                here = np.where(up[:, None], tried, here)
+                best = np.where(up, value, best)
                 gradient = found.residual @ rows.x + prior[part, :p, p]
-                gradient -= np.einsum("gij,gj->gi", prior[part, :p, :p], here)
+                gradient -= np.einsum("gij,gj->gi", prior[part, :p, :p], tried)
                 whitened = np.einsum("gji,gj->gi", root[part], gradient)
-                length = np.sqrt((whitened**2).sum(axis=1, keepdims=True))
-                whitened *= np.minimum(1.0, FARTHEST / np.maximum(length, 1e-300))
-                here = here + np.einsum("gij,gj->gi", root[part], whitened)
+                far = np.sqrt((whitened**2).sum(axis=1, keepdims=True))
+                whitened *= np.minimum(1.0, FARTHEST / np.maximum(far, 1e-300))
+                ahead = np.einsum("gij,gj->gi", root[part], whitened)
+                step = np.where(up[:, None], ahead, step)
+                length = np.where(up, 1.0, 0.4 * length)
                 v = found.v
             out[part] = here
         return np.asarray(out)
