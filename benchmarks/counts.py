@@ -57,7 +57,7 @@ if __name__ == "__main__":
     bundled: list[timing.Case] = [
         (d.name, table(dict(d.load()), "binomial", d.formula))
         for d in pp.datasets.catalogue
-        if d.name in ("batting", "surgical_deaths", "contraception", "telemarketing")
+        if d.name in ("batting", "surgical_deaths", "contraception", "mailing")
     ]
     timing.compare_cpu("bundled, table of all groups", bundled, 5)
     run(10_000, 3)

@@ -295,17 +295,20 @@ def salamanders() -> Table:
     return Table(_read("salamanders"))
 
 
-def telemarketing() -> Table:
-    """Responses to calls of a Portuguese bank that sold deposits, by occupation of the client.
+def mailing() -> Table:
+    """Answers to a letter of a Dutch charity, by segments of its givers.
 
-    Columns: job; calls, subscribed (in a random tenth of the campaign); remaining_calls,
-    remaining_subscribed (the other nine tenths, the truth to predict).
+    Segments are when the household last gave (within half a year, a year, two years, longer ago)
+    and how many of its earlier letters it answered (up to 1/4, 1/2, 3/4, more). Columns: segment;
+    mailed, answered (every tenth of 4,268 households); remaining_mailed, remaining_answered (the
+    other nine tenths, the truth to predict). One segment of six households, none of them in the
+    tenth, is left out.
 
-    Source: Moro, Laureano and Cortez (2011), Proceedings of the European Simulation and
-    Modelling Conference, 117-121; the files bank and bank-full of the UCI Machine Learning
-    Repository, doi:10.24432/C5K306.
+    Source: Franses and Paap (2001), Quantitative Models in Marketing Research,
+    doi:10.1017/CBO9780511753794; households as in the data of Wooldridge's Introductory
+    Econometrics.
     """
-    return Table(_read("telemarketing"))
+    return Table(_read("mailing"))
 
 
 def _rest_of_the_season(table: Table) -> AnyArray:
@@ -317,6 +320,11 @@ def _rest_of_the_season(table: Table) -> AnyArray:
 def _rest_of_the_hits(table: Table) -> AnyArray:
     """Batting average of the rest of the season."""
     return np.asarray(table["remaining_hits"] / table["remaining_at_bats"])
+
+
+def _rest_of_the_letters(table: Table) -> AnyArray:
+    """Share of the other households that answered."""
+    return np.asarray(table["remaining_answered"] / table["remaining_mailed"])
 
 
 STORIES = {
@@ -362,14 +370,18 @@ STORIES = {
     "counts of a dose inform each other.",
     "salamanders": "Streams below mines hold about a tenth of the salamanders of other streams, in "
     "every species. Some are rare and some streams poor, and both are learned at once.",
-    "telemarketing": "A tenth of a bank's calls is seen, the other nine are to be predicted. "
-    "Of 84 calls to students 23% were answered with a deposit; pooled with the other jobs that is "
-    "19%, and the rest of the campaign said 29%: pooling wins on average, not every time.",
+    "mailing": "Every tenth household tells how each segment answers a charity's letter, and in "
+    "some segments that is one household, or four. Of four none answered, of one all: pooled "
+    "estimates predict the other nine tenths (the crosses) with a quarter of the squared error.",
     "surgical": "Deaths after heart surgery on infants in twelve hospitals: one did 47 "
     "operations without any. Nobody believes that its risk is zero, and pooling says what to "
     "believe.",
 }
-TRUTHS = {"baseball": _rest_of_the_season, "batting": _rest_of_the_hits}
+TRUTHS = {
+    "baseball": _rest_of_the_season,
+    "batting": _rest_of_the_hits,
+    "mailing": _rest_of_the_letters,
+}
 
 catalogue: tuple[Dataset, ...] = tuple(
     Dataset(
@@ -423,9 +435,9 @@ catalogue: tuple[Dataset, ...] = tuple(
          "colonies on 18 plates at 6 doses", "Breslow 1984"),
         (salamanders, "ecology", "count | exposure(surveys) ~ mined + (1 | species) + (1 | site)",
          "salamanders of 7 species in 23 streams, mined or not", "Price et al. 2016"),
-        (telemarketing, "marketing", "subscribed | trials(calls) ~ 1 + (1 | job)",
-         "responses to a bank's calls by job, and in the rest of the campaign",
-         "Moro et al. 2011"),
+        (mailing, "marketing", "answered | trials(mailed) ~ 1 + (1 | segment)",
+         "answers to a charity's letters by segment, and of the other households",
+         "Franses & Paap 2001"),
     )
     for name in [load.__name__]
 )  # fmt: skip
@@ -442,6 +454,7 @@ __all__ = [
     "eight_schools",
     "eight_schools_unrounded",
     "high_school",
+    "mailing",
     "penicillin",
     "peregrine",
     "radon",
@@ -452,5 +465,4 @@ __all__ = [
     "sleepstudy",
     "surgical",
     "surgical_deaths",
-    "telemarketing",
 ]
