@@ -109,6 +109,19 @@ def coefficient_cells(table: Table) -> list[list[str]]:
     return rows
 
 
+def rank_cells(table: Table) -> list[list[str]]:
+    """Cells of a table of ranks, as text, row by row."""
+    return [
+        [
+            printable(row["group"]),
+            f"{row['expected_rank']:.2f}",
+            *(f"{row[k]:,}" for k in ("lower", "median", "upper")),
+            *(f"{row[k]:.3f}" for k in ("best", "top")),
+        ]
+        for row in table.rows()
+    ]
+
+
 def score_cells(table: Table) -> list[list[str]]:
     """Cells of the scoreboard, as text, row by row; empty where an estimator cannot predict."""
     rows = []

@@ -90,3 +90,14 @@ def test_bad_input_is_one_line_and_exit_code_2(run, arguments, words):
 def test_debug_shows_the_traceback(run):
     with pytest.raises(pp.DataError):
         run("fit", "nope.csv", FORMULA, "--debug")
+
+
+def test_ranks(run):
+    shown = run("rank", "eight_schools", "--top", "3")
+    assert shown.code == 0
+    rows = [line.split() for line in shown.out.splitlines() if line[1:2] in set("ABCDEFGH")]
+    assert [r[0] for r in rows] == list("AGHBDCFE")
+    found = json.loads(run("rank", "eight_schools", "--lowest", "--json").out)
+    assert found["ranks"][0]["group"] == "E"
+    refused = run("rank", "eight_schools", "--top", "9")
+    assert (refused.code, "between 1 and the number" in refused.err) == (2, True)

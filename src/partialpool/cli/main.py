@@ -132,6 +132,61 @@ def compare_command(**options: object) -> None:
     run(CompareOptions(**options))  # type: ignore[arg-type]
 
 
+@cli.command("rank")
+@click.argument("data")
+@click.argument("formula", required=False)
+@click.option(
+    "--top",
+    default=1,
+    show_default=True,
+    metavar="K",
+    help="The probability to be among the first K is told.",
+)
+@click.option("--lowest", is_flag=True, help="Rank 1 is the lowest.")
+@click.option("--factor", metavar="NAME", help="Of several factors, whose groups are ranked.")
+@click.option(
+    "--term",
+    default="Intercept",
+    show_default=True,
+    metavar="NAME",
+    help="The effect by which they are ranked, such as a slope that varies.",
+)
+@click.option(
+    "--prior",
+    "priors",
+    multiple=True,
+    metavar="TEXT",
+    help='A prior, such as "tau ~ half_cauchy(5)"; may be repeated.',
+)
+@click.option(
+    "--family",
+    type=click.Choice(FAMILIES),
+    help="How the outcome is distributed; trials() means binomial, exposure() poisson.",
+)
+@click.option(
+    "--interval",
+    default=0.95,
+    show_default=True,
+    metavar="P",
+    help="Probability of the rank intervals.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def rank_command(**options: object) -> None:
+    """Who is really best: ranks of the groups of DATA, with how sure they are.
+
+    With predictors, slopes or several factors groups are ranked by their deviation, what
+    predictors leave to them.
+
+    \b
+    partialpool rank eight_schools --top 3
+    partialpool rank batting.csv "hits | trials(at_bats) ~ 1 + (1 | player)" --top 5
+    """
+    from partialpool.cli.rank import RankOptions, run
+
+    run(RankOptions(**options))  # type: ignore[arg-type]
+
+
 @cli.command("statistics")
 @click.argument("data")
 @click.argument("formula", required=False)

@@ -25,14 +25,13 @@ from partialpool.posterior.draws import Draws
 from partialpool.posterior.groups import Element, OnLink, OnNatural, Sampled
 from partialpool.posterior.pairs import WIDE, Densities, densities, spread_inverse
 from partialpool.posterior.predicted_counts import expected_counts
-from partialpool.posterior.ranks import rank_table
+from partialpool.posterior.ranks import SEED, rank_table, ranked_draws
 from partialpool.posterior.scales import on_line
 
 PINNED = 100
 """From this many groups inside their range on, tau is expected to be pinned down."""
 DRAWS = 40_000
 """Draws from which contrasts and ranks are read; their error is a two-hundredth of an sd."""
-SEED = 20261122
 Scale = Literal["natural", "link"]
 SCALES: tuple[Scale, ...] = ("natural", "link")
 
@@ -270,8 +269,8 @@ class CountsPosterior:
             group, expected_rank, lower, median, upper (of the rank), best (probability of rank
             1), top (probability of a rank up to `top`).
         """
-        size = int(np.clip(4e7 / self.statistics.n_groups, 1000, DRAWS))
-        drawn = self._draws_of(np.arange(self.statistics.n_groups), size)
+        groups = self.statistics.n_groups
+        drawn = self._draws_of(np.arange(groups), ranked_draws(groups))
         sign = -1.0 if descending else 1.0
         return rank_table(sign * drawn.theta, self.statistics.labels, top, level)
 

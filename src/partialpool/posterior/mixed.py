@@ -31,7 +31,7 @@ from partialpool.posterior.distributions import (
 from partialpool.posterior.draws import check_draws
 from partialpool.posterior.linear import Nodes, Rows, functional, held, located, mixture
 from partialpool.posterior.mixed_draws import MixedDraws, draw_mixed
-from partialpool.posterior.ranks import rank_table
+from partialpool.posterior.ranks import SEED, rank_table, ranked_draws
 from partialpool.posterior.spreads import of_dimension, of_nodes, times_sigma
 
 NEGLIGIBLE = 1e-13, 1e-9
@@ -52,10 +52,6 @@ View = Callable[[Mixture, Block], Distribution]
 
 def _as_is(found: Mixture, _: Block) -> Distribution:
     return found
-
-
-RANKED, SEED = 10_000, 20261128
-"""Draws from which ranks are read, and their seed."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -369,6 +365,23 @@ class MixedPosterior:
         check_draws(size, rng)
         return draw_mixed(self.model, self.cloud, int(size), rng)
 
+    def place_of(self, factor: str, effect: str) -> tuple[int, int]:
+        """Position of the term of an effect, and of the effect in it.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such effect.
+        """
+        known = [(b.factor, e) for b in self.statistics.blocks for e in b.effects]
+        for t, block in enumerate(self.statistics.blocks):
+            if block.factor == factor and effect in block.effects:
+                return t, block.effects.index(effect)
+        raise ArgumentError(
+            f'no "{effect}" varies by "{factor}"; what varies is '
+            + ", ".join(f"{e} by {f}" for f, e in known)
+        )
+
     def ranks(
         self,
         block: int = 0,
@@ -399,7 +412,7 @@ class MixedPosterior:
             group, expected_rank, lower, median, upper, best, top: as of one factor.
         """
         labels = self.statistics.blocks[block].labels
-        size = int(np.clip(1e7 / len(labels), 1000, RANKED))
+        size = max(ranked_draws(len(labels)) // 4, 1000)  # all effects are drawn
         drawn = self.draws(size, np.random.default_rng(SEED)).effects[block][:, :, effect]
         return rank_table(-drawn if descending else drawn, labels, top, level)
 

@@ -9,6 +9,15 @@ from partialpool.data import Table
 from partialpool.errors import ArgumentError
 from partialpool.posterior.distributions import check_level
 
+MOST_DRAWS, CELLS = 40_000, 4e7
+"""Draws from which ranks are read, and draws times groups, at most."""
+SEED = 20261122
+
+
+def ranked_draws(groups: int) -> int:
+    """How many draws ranks of so many groups are read from."""
+    return int(np.clip(CELLS / groups, 1000, MOST_DRAWS))
+
 
 def rank_table(values: Floats, labels: AnyArray, top: int, level: float) -> Table:
     """Summaries of the rank of each group, rank 1 being the lowest value of a draw.

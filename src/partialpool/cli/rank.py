@@ -1,0 +1,57 @@
+"""`partialpool rank`: who is best, and how sure that is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import click
+import numpy as np
+
+from partialpool import display
+from partialpool.cli.common import fitted, print_table, wide_console
+from partialpool.data import Table
+
+
+@dataclass(frozen=True, slots=True)
+class RankOptions:
+    """What was asked for; see the command's help."""
+
+    data: str
+    formula: str | None
+    top: int
+    lowest: bool
+    factor: str | None
+    term: str
+    priors: tuple[str, ...]
+    family: str | None
+    interval: float
+    as_json: bool
+    debug: bool
+
+
+def run(options: RankOptions) -> None:
+    """Fit, rank and print, the first first."""
+    from rich.text import Text
+
+    found = fitted(options.data, options.formula, options.priors, family=options.family)
+    table = found.rank_table(
+        options.top, options.interval, not options.lowest, options.factor, options.term
+    )
+    order = np.argsort(table["expected_rank"], kind="stable")
+    table = Table({k: v[order] for k, v in table.items()})
+    if options.as_json:
+        ranks = {"formula": found.formula, "ranks": display.plain_rows(table)}
+        click.echo(json.dumps(ranks, ensure_ascii=False, indent=2, allow_nan=False))
+        return
+    console = wide_console(100)
+    console.print(Text(display.headline(found.posterior, found.formula), style="bold"))
+    header = [options.factor or found.factor, *list(table)[1:-1], f"top {options.top}"]
+    print_table(console, header, display.rank_cells(table))
+    console.print(
+        Text(
+            f"lower, median and upper: of the rank, {100 * options.interval:g}% interval; best and "
+            f"top {options.top}: probability to be first, and among the first {options.top}",
+            style="dim",
+        )
+    )

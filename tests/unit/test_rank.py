@@ -1,0 +1,86 @@
+"""Ranks with their uncertainty, of every kind of fit."""
+
+import numpy as np
+import pytest
+
+import partialpool as pp
+
+SCHOOLS = "effect | se(se) ~ 1 + (1 | school)"
+NAMES = ["group", "expected_rank", "lower", "median", "upper", "best", "top"]
+
+
+def test_eight_schools():
+    """Expected ranks in closed form; which of two is higher, by draws and exactly."""
+    fit = pp.fit(SCHOOLS, pp.datasets.eight_schools())
+    found = fit.rank(top=3)
+    assert list(found) == NAMES
+    known = [3.49, 4.49, 5.01, 4.58, 5.45, 5.07, 3.57, 4.34]
+    np.testing.assert_allclose(found["expected_rank"], known, atol=0.005)
+    np.testing.assert_allclose([found["best"].sum(), found["top"].sum()], [1, 3], rtol=1e-12)
+    assert (found["lower"] <= found["median"]).all()
+    assert (found["median"] <= found["upper"]).all()
+    two = fit.posterior.contrast({"A": 1, "C": -1}).probability(above=0)
+    draws = fit.posterior.draws(40_000, np.random.default_rng(1)).theta
+    assert (draws[:, 0] > draws[:, 2]).mean() == pytest.approx(float(two), abs=0.01)
+    again = fit.rank(top=3)
+    assert all((again[k] == found[k]).all() for k in NAMES)
+
+
+def test_the_lowest_first():
+    fit = pp.fit(SCHOOLS, pp.datasets.eight_schools())
+    up, down = fit.rank(), fit.rank(descending=False)
+    np.testing.assert_allclose(up["expected_rank"] + down["expected_rank"], 9.0)
+
+
+@pytest.mark.parametrize(
+    ("formula", "data", "options"),
+    [
+        ("hits | trials(at_bats) ~ 1 + (1 | player)", pp.datasets.batting, {}),
+        ("reaction ~ days + (days | subject)", pp.datasets.sleepstudy, {"term": "days"}),
+        ("diameter ~ 1 + (1 | plate) + (1 | sample)", pp.datasets.penicillin, {"factor": "sample"}),
+        ("incidence | trials(size) ~ C(period) + (1 | herd)", pp.datasets.cbpp, {}),
+    ],
+)
+def test_every_kind_of_fit(formula, data, options):
+    """Ranks go with estimates, and their probabilities add up."""
+    fit = pp.fit(formula, data())
+    found = fit.rank(top=2, **options)
+    assert list(found) == NAMES
+    size = len(found["group"])
+    np.testing.assert_allclose(found["expected_rank"].sum(), size * (size + 1) / 2, rtol=1e-9)
+    np.testing.assert_allclose([found["best"].sum(), found["top"].sum()], [1, 2], rtol=1e-9)
+    groups = fit.groups()
+    if "term" in groups:
+        mine = groups["factor"] == options.get("factor", fit.factor)
+        mine &= groups["term"] == options.get("term", "Intercept")
+        value = groups["effect"][mine]
+    else:
+        value = groups["estimate"]
+    order = np.argsort(np.argsort(-value)) + 1
+    assert np.corrcoef(order, found["expected_rank"])[0, 1] > 0.9
+
+
+def test_frames_come_back_as_they_came():
+    pd = pytest.importorskip("pandas")
+    frame = pp.datasets.eight_schools().to_pandas()
+    assert isinstance(pp.fit(SCHOOLS, frame).rank(), pd.DataFrame)
+
+
+@pytest.mark.parametrize(
+    ("formula", "options", "says"),
+    [
+        ("reaction ~ 1 + (1 | subject)", {"factor": "day"}, "ranked by subject"),
+        ("reaction ~ days + (days | subject)", {"term": "hours"}, "what varies is Intercept by"),
+        ("reaction ~ days + (days | subject)", {"top": 99}, "between 1 and the number"),
+        ("reaction ~ 1 + (1 | subject)", {"level": 95}, "between 0 and 1"),
+    ],
+)
+def test_what_cannot_be_ranked_is_said(formula, options, says):
+    with pytest.raises(pp.ArgumentError, match=says):
+        pp.fit(formula, pp.datasets.sleepstudy()).rank(**options)
+
+
+def test_estimates_have_no_ranks():
+    fit = pp.fit("reaction ~ days + (days | subject)", pp.datasets.sleepstudy(), method="reml")
+    with pytest.raises(pp.ArgumentError, match="needs a posterior"):
+        fit.rank()
