@@ -217,7 +217,7 @@ class Fit:
         if estimators:
             raise ArgumentError(
                 f"estimators such as {estimators[0]} are for one factor without predictors; "
-                "here compare() takes none"
+                'here compare() takes none: fit with method="reml" or "ml" (--method) for those'
             )
         return compare_coefficients(self.posterior, self.clusters)
 
@@ -562,6 +562,7 @@ def fit_mixed(formula: str, reading: MixedReading, prior: PriorLike, method: Met
         names = parameter_names(s)
         chosen = prior if isinstance(prior, Priors) else priors(prior, parameters=names)
         _refuse_sigma(chosen, s.sigma_known)
+        _refuse_rho(chosen, s)
         post = mixed_posterior(s, chosen)
     else:
         post = estimated(s, restricted=method == "reml")
@@ -587,7 +588,18 @@ def fit_counts(
             f"sigma ~ {chosen.sigma}: the spread of counts within groups follows from their mean, "
             "so there is no sigma to give a prior; leave it out"
         )
+    _refuse_rho(chosen, s)
     return Fit(formula, family, generalized_posterior(s, chosen), *last)
+
+
+def _refuse_rho(chosen: Priors, statistics: CrossProducts) -> None:
+    if chosen.rho == Priors().rho:
+        return
+    if not any(b.correlated and len(b.effects) > 1 for b in statistics.blocks):
+        raise PriorError(
+            f"rho ~ {chosen.rho}: no effects of one term are correlated here, so there is no "
+            "correlation to give a prior; leave it out"
+        )
 
 
 def _refuse_sigma(chosen: Priors, sigma_known: bool) -> None:

@@ -64,10 +64,32 @@ def test_groups_that_tell_a_side_only_limit_no_spread():
     assert fit.posterior.status.name == "REACHED"
 
 
-def test_own_proportions_do_not_take_the_offset_for_trials():
+def test_own_proportions_are_those_at_predictors_and_offsets_of_zero():
+    """A group's own level explains its events; comparable with its estimate, not crude."""
     data = world(3, 6, 5)
     fit = pp.fit("k | trials(n) ~ x + offset(e) + (1 | g)", data, prior="tau ~ half_normal(3)")
-    found = fit.groups()
+    found, slope = fit.groups(), float(fit.posterior.coefficients["x"].median)
     for label, raw in zip(found["group"], found["raw"], strict=True):
         mine = np.array(data["g"]) == label
-        assert raw == pytest.approx(data["k"][mine].sum() / data["n"][mine].sum())
+        if raw in (0, 1):
+            assert data["k"][mine].sum() == raw * data["n"][mine].sum()
+            continue
+        eta = np.log(raw / (1 - raw)) + slope * data["x"][mine] + data["e"][mine]
+        expected = (data["n"][mine] / (1 + np.exp(-eta))).sum()
+        np.testing.assert_allclose(expected, data["k"][mine].sum(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("formula", ["k | trials(n) ~ 1 + (1 | g)", "c ~ 1 + (1 | g) + (1 | h)"])
+def test_own_values_without_predictors_are_crude(formula):
+    data = world(4, 6, 5)
+    family = "poisson" if formula.startswith("c") else None
+    found = pp.fit(formula, data, family=family, prior="tau ~ half_normal(3)").groups()
+    first = np.asarray(found["factor"]) == "g" if "factor" in found else slice(None)
+    for label, raw in zip(found["group"][first], found["raw"][first], strict=True):
+        mine = np.array(data["g"]) == label
+        own = (
+            data["k"][mine].sum() / data["n"][mine].sum()
+            if family is None
+            else data["c"][mine].mean()
+        )
+        assert raw == pytest.approx(own)

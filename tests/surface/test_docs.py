@@ -112,7 +112,7 @@ def test_python_of_a_page_runs(page, files):
         "np": np, "data": ByNeed(), "women": rows(), "catches": rows(), "answers": rows(),
         "new_rows": {k: v[:4] for k, v in radon.items()},
         "n": site["n"], "m": site["mean"], "s": site["sd"], "g": list(site["site"]),
-        "y": site["effect"], "se": site["se"], "pp": pp,
+        "y": site["effect"], "se": site["se"], "pp": pp, "spark_frame": rows(),
     }  # fmt: skip
     for block in blocks:
         code = block.replace("pp.fit(", "fit_with_right_rows(")

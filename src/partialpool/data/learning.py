@@ -33,6 +33,8 @@ from partialpool.formula import Mixed
 from partialpool.formula.mixed import is_categorical
 from partialpool.formula.tree import Expression, GroupTerm, Name
 
+RESERVED = frozenset({"Intercept", "mu", "beta", "tau", "rho", "sigma"})
+"""Names of parameters, which no predictor may have."""
 MOST_LEVELS = 1_000
 """A categorical predictor of more levels is refused: groups belong in a group term."""
 
@@ -214,6 +216,12 @@ def finished(complete: Design) -> tuple[Design, Chosen]:
             raise DataError(
                 f'the grouping factor "{whole.factor.name}" has one group only; two or more '
                 "are needed"
+            )
+    for name in (c.name for c in complete.columns if c.parts):
+        if name in RESERVED:
+            raise DataError(
+                f'the predictor "{name}" has the name of a parameter of the model, and tables and '
+                f"priors could not tell them apart; write I({name}), or rename the column"
             )
     kept = {v: np.flatnonzero(c.n > 0) for v, c in complete.categories.items()}
     categories = {v: _checked(v, complete.categories[v], k) for v, k in kept.items()}

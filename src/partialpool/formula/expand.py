@@ -155,6 +155,12 @@ class _Expander:
                 node.right.at,
             )
         base = self._plain(node.left)
+        if len(base) == 1 and power > 1:
+            raise self.fail(
+                f"a power of one term is that term (powers of sums stand for interactions); for "
+                f"the square write I(x^2), for a polynomial poly(x, {int(power)})",
+                node.at,
+            )
         terms = base
         for _ in range(int(power) - 1):
             terms = tuple(dict.fromkeys(terms + self._cross(terms, base, node.at)))

@@ -57,13 +57,13 @@ def packed(covariance: Floats) -> Floats:
     diagonal = np.einsum("gii->gi", lower)
     with np.errstate(all="ignore"):
         diagonal[:] = np.log(diagonal)
-    return np.asarray(lower.reshape(len(lower), -1))
+    return np.asarray(lower.reshape(len(lower), lower.shape[1] ** 2))
 
 
 def unpacked(entries: Floats) -> Floats:
     """The inverse of `packed`: numbers (G, p^2) to covariances (G, p, p)."""
     p = math.isqrt(entries.shape[1])
-    lower = np.tril(entries.reshape(-1, p, p))
+    lower = np.tril(entries.reshape(len(entries), p, p))
     diagonal = np.einsum("gii->gi", lower)
     diagonal[:] = np.exp(diagonal)
     return np.asarray(lower @ lower.transpose(0, 2, 1))

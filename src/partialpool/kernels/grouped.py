@@ -385,9 +385,10 @@ def _joint(rows: CountSums, factor: Floats, prior: Floats, beta: Floats) -> tupl
         weight = rows.size * curved
         gradient = (rows.y - rows.size * mean) @ rows.x + prior[:, :p, p]
         gradient -= np.einsum("gij,gj->gi", prior[:, :p, :p], beta)
-        cross = np.stack(
-            [[rows.over_groups(zk * weight * rows.x[:, j]) for j in range(p)] for zk in z]
-        ).reshape(len(z), p, len(beta), -1)
+        cross = np.empty((len(z), p, len(beta), len(rows.starts)))
+        for k, zk in enumerate(z):
+            for j in range(p):
+                cross[k, j] = rows.over_groups(zk * weight * rows.x[:, j])
         half = small.forward(modes.lower, cross.transpose(0, 2, 1, 3).copy())
         slope = -small.backward(modes.lower, half)  # of v with beta, (q, G, p, L)
         follows = rows.x.T + sum(

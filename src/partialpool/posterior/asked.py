@@ -19,13 +19,18 @@ def group_positions(known: dict[Any, int], labels: list[Any], factor: str) -> In
         If a label is not in the data.
     """
     unknown = [x for x in labels if x not in known]
-    if unknown:
-        hint = did_you_mean(str(unknown[0]), map(str, known))
-        raise ArgumentError(
-            f'there is no group "{unknown[0]}" in column "{factor}"; {hint}'
-            f"there are {len(known)} groups"
-        )
-    return np.array([known[x] for x in labels], dtype=np.int64)
+    if not unknown:
+        return np.array([known[x] for x in labels], dtype=np.int64)
+    by_text = {str(k): (k, at) for k, at in known.items()}
+    for x in labels:
+        like = by_text.get(str(x))
+        if like is None or (isinstance(like[0], str) == isinstance(x, str) and like[0] != x):
+            hint = did_you_mean(str(unknown[0]), map(str, known))
+            raise ArgumentError(
+                f'there is no group "{unknown[0]}" in column "{factor}"; {hint}'
+                f"there are {len(known)} groups"
+            )
+    return np.array([by_text[str(x)][1] for x in labels], dtype=np.int64)  # 308 for "308"
 
 
 def checked_draws(size: int, rng: np.random.Generator) -> int:

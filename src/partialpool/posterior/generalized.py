@@ -18,6 +18,7 @@ from partialpool.data.cross_products import Block
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Accuracy
 from partialpool.kernels import small
+from partialpool.kernels.own_levels import own_levels
 from partialpool.models import Priors
 from partialpool.models.generalized import GeneralizedModel, generalized_model
 from partialpool.models.mixed_propriety import check_proper
@@ -70,8 +71,8 @@ class GeneralizedPosterior(MixedPosterior):
     def icc(self, factor: str) -> Distribution:
         """Share of the variance of one row, all predictors at zero, that is the factor's.
 
-        On the link scale, a row's own variance is pi^2 / 3 for log-odds and log(1 + 1 / mean
-        rate) for log rates. Source: Nakagawa, Johnson and Schielzeth (2017),
+        On the link scale, a row's own variance is pi^2 / 3 for log-odds, that of one trial, and
+        log(1 + 1 / mean count) for log rates. Source: Nakagawa, Johnson and Schielzeth (2017),
         doi:10.1098/rsif.2017.0213.
         """
         squares = [
@@ -87,11 +88,11 @@ class GeneralizedPosterior(MixedPosterior):
 
     @property
     def row_variance(self) -> float:
-        """Variance of one row about its linear predictor, on the link scale."""
-        rows = self.statistics.rows
-        if self.statistics.proportion:
+        """Variance of one trial, or of a row of the mean count, on the link scale."""
+        s = self.statistics
+        if s.proportion:
             return math.pi**2 / 3.0
-        return math.log1p(1.0 / max(float(rows.y.sum() / rows.size.sum()), 1e-12))
+        return math.log1p(s.n_used / max(float(s.rows.y.sum()), 1e-12))
 
     @property
     def _how_few(self) -> int:
@@ -159,10 +160,24 @@ class GeneralizedPosterior(MixedPosterior):
         return Table({**found, "raw": np.concatenate([r.ravel() for r in natural])})
 
     def _natural_raw(self, block: int) -> Floats:
-        b = self.statistics.blocks[block]
+        """The groups' own proportions or rates, (L, q), of intercepts only.
+
+        As estimates are: with predictors that vary within groups, and offsets, at zero; their
+        coefficients are at their posterior medians.
+        """
+        s, b = self.statistics, self.statistics.blocks[block]
         out = np.full(b.zty.shape, np.nan)
-        if b.effects[0] == "Intercept":
-            out[:, 0] = self.statistics.raw[block]
+        if b.effects[0] != "Intercept":
+            return out
+        beta = np.array([float(self.coefficients[name].median) for name in s.coefficients])
+        base = s.rows.offset + s.rows.x @ np.where(b.constant, 0.0, beta)
+        if not base.any():
+            out[:, 0] = s.raw[block]
+            return out
+        rows = s.rows
+        level = own_levels(s.link, rows.y, rows.size, base, rows.group[block], len(b.n))
+        with np.errstate(over="ignore"):
+            out[:, 0] = s.link.natural(level)
         return out
 
     def raw(self, block: int) -> Floats:

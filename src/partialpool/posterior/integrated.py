@@ -86,11 +86,11 @@ def _by_surrogate(model: MixedModel, peak: Peak, orders: Orders) -> Cloud:
 
     def evaluate(points: Floats) -> tuple[Floats, Floats]:
         log_f, carried = model.evaluate(points)
-        carried[:, inside] = packed(carried[:, inside].reshape(-1, p, p))
+        carried[:, inside] = packed(carried[:, inside].reshape(len(carried), p, p))
         return log_f, carried
 
     found = integrate_by_surrogate(evaluate, model.axes, peak, moments=orders.phi, tolerance=ROUGH)
-    found.carried[:, inside] = unpacked(found.carried[:, inside]).reshape(-1, p * p)
+    found.carried[:, inside] = unpacked(found.carried[:, inside]).reshape(len(found.carried), p * p)
     return found
 
 

@@ -46,7 +46,7 @@ class Nodes:
     @staticmethod
     def read(weight: Floats, points: Floats, carried: Floats, p: int, df: float) -> Nodes:
         """From what `MixedModel.evaluate` carries along."""
-        spread = carried[:, 1 + p : 1 + p + p * p].reshape(-1, p, p)
+        spread = carried[:, 1 + p : 1 + p + p * p].reshape(len(carried), p, p)
         return Nodes(weight, points, carried[:, 0], carried[:, 1 : 1 + p], spread, df)
 
     def of_beta(self, x: Floats) -> tuple[Floats, Floats]:

@@ -140,8 +140,15 @@ class MixedPosterior:
         own = [square for name, square in squares if name == factor]
         if not own:
             raise ArgumentError(f'no intercept varies by "{factor}": its share has no meaning')
-        total = sum(square for _, square in squares) + self.model.sigma(self.cloud.points) ** 2
+        rows = self.typical_weight**-1 * self.model.sigma(self.cloud.points) ** 2
+        total = sum(square for _, square in squares) + rows
         return of_nodes(own[0] / total, self.cloud.weight, 0.0, 1.0)
+
+    @property
+    def typical_weight(self) -> float:
+        """Mean weight of a row: one for plain rows, 1 / se^2 for known standard errors."""
+        block = self.statistics.blocks[0]
+        return float(block.weight.sum()) / float(block.n.sum())
 
     # coefficients -------------------------------------------------------------------------
 

@@ -52,7 +52,7 @@ def draw_mixed(model: MixedModel, cloud: Cloud, size: int, rng: np.random.Genera
     if model.df is not None:
         factor = np.sqrt(model.df / rng.chisquare(model.df, size))
     scale = carried[:, 0] * factor  # sigma
-    spread = carried[:, 1 + p : 1 + p + p * p].reshape(-1, p, p)
+    spread = carried[:, 1 + p : 1 + p + p * p].reshape(len(carried), p, p)
     root = np.linalg.cholesky(spread)
     step = np.einsum("sij,sj->si", root, rng.standard_normal((size, p)))
     beta = carried[:, 1 : 1 + p] + scale[:, None] * step

@@ -113,7 +113,8 @@ class Posterior:
         ``tau^2 / (tau^2 + sigma^2)``; where standard errors are given, I^2: the same with the
         typical variance of Higgins and Thompson (2002), doi:10.1002/sim.1186, for sigma^2.
         """
-        return icc(self.model, self.grid, self.tau_over_sigma, self.statistics.weight)
+        s = self.statistics
+        return icc(self.model, self.grid, self.tau_over_sigma, s.weight, s.n)
 
     @cached_property
     def new_group(self) -> Distribution:
@@ -197,6 +198,8 @@ class Posterior:
         """
         at = self.group_index(list(coefficients))
         a = np.array([float(v) for v in coefficients.values()])
+        if not a.any() and mu == 0:
+            raise ArgumentError("a contrast needs a coefficient that is not 0")
         if not np.isfinite([*a, mu]).all():
             raise ArgumentError(f"coefficients must be finite; received {dict(coefficients)}")
         c = self.components

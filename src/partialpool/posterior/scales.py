@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from partialpool._typing import Floats
+from partialpool._typing import Floats, Ints
 from partialpool.integrate import Axis, Grid, Line, gauss, integrate
 from partialpool.kernels.oneway import between_slope, profile
 from partialpool.models import OneWayModel
@@ -47,9 +47,14 @@ def ratio(model: OneWayModel, grid: Grid) -> Distribution:
     return on_line(grid.lines[0], grid.weight, model.moment_orders[0])
 
 
-def icc(model: OneWayModel, grid: Grid, of_ratio: Distribution, weight: Floats) -> Distribution:
-    """Distribution of tau^2 / (tau^2 + sigma^2); of I^2 where standard errors are given."""
-    factor = 1.0
+def icc(
+    model: OneWayModel, grid: Grid, of_ratio: Distribution, weight: Floats, n: Ints
+) -> Distribution:
+    """Distribution of tau^2 / (tau^2 + sigma^2); of I^2 where standard errors are given.
+
+    The sigma^2 of rows with weights is that of a row of mean weight.
+    """
+    factor = float(weight.sum()) / float(n.sum())
     if model.sizes.sigma_known:
         total = weight.sum()
         factor = float((total**2 - (weight**2).sum()) / ((len(weight) - 1) * total))

@@ -117,12 +117,10 @@ def _between(block: Block, draws: MixedDraws) -> Floats:
 
 
 def _rows(post: MixedPosterior, draws: MixedDraws) -> Floats:
-    """Variance of a row: sigma^2, or the typical one where standard errors are given; (S,)."""
-    s = post.statistics
+    """Variance of a row of typical weight; (S,)."""
     if isinstance(post, GeneralizedPosterior):
         return np.full(len(draws.coefficients), post.row_variance)
-    typical = s.n_used / float(s.blocks[0].weight.sum()) if s.sigma_known else 1.0
-    return typical * draws.sigma**2
+    return draws.sigma**2 / post.typical_weight
 
 
 def _r2_of_rows(s: CrossProducts, draws: MixedDraws) -> float:
