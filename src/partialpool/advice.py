@@ -164,6 +164,6 @@ def recommended(heavy: float, light: float, below_half: float) -> str:
             "them most of the way together."
         )
     return (
-        "The groups differ, and their own means are noisy: partial pooling is worth having over "
-        "both separate and pooled estimates."
+        "The groups probably differ, and their own means are noisy: partial pooling is worth "
+        "having over both separate and pooled estimates."
     )

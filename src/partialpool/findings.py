@@ -43,14 +43,14 @@ def _findings_one_way(post: Posterior) -> Iterator[Notice]:
     yield from _single_rows(post)
 
 
-def accuracy(post: Any) -> Iterator[Notice]:
-    """Say that the accuracy asked for was not reached."""
+def accuracy(post: Any, remedy: str = "") -> Iterator[Notice]:
+    """Say that the accuracy asked for was not reached, and what may help."""
     if post.status is not Accuracy.REACHED:
         yield Notice(
             "accuracy_not_reached",
             "warning",
             f"The integration stopped at an estimated error of {post.error:.1e}: "
-            f"{post.status.value}.",
+            f"{post.status.value}.{remedy}",
         )
 
 

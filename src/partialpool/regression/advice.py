@@ -65,4 +65,4 @@ def _how_far(share: float) -> str:
         return "hardly differ beyond their noise"
     if share < 1.0 - LIKELY:
         return "differ by far more than their noise"
-    return "differ, though the groups' own values are noisy"
+    return "probably differ, though the groups' own values are noisy"

@@ -20,6 +20,10 @@ FAR = 10.0
 """Spreads from zero beyond which a predictor is far."""
 ROUGH = 0.05
 """Standard errors by which an approximate integral may move estimates unmentioned."""
+REMEDY = (
+    " Fewer standard deviations and correlations are easier: independent effects (||), fewer terms "
+    "that vary, or proper priors of tau."
+)
 MANY_GROUPS = 20
 """With fewer groups, spreads taken as known make intervals too short to say nothing."""
 
@@ -27,7 +31,7 @@ MANY_GROUPS = 20
 @findings.register
 def findings_mixed(post: MixedPosterior) -> Iterator[Notice]:
     """Yield the notices of a posterior, the most important first."""
-    yield from accuracy(post)
+    yield from accuracy(post, REMEDY if len(post.model.axes) > 2 else "")
     if post.status is not Accuracy.REACHED:
         yield from _far_from_zero(post.statistics.blocks)
     yield from dropped(post)
