@@ -13,6 +13,23 @@ FAMILIES = ["gaussian", "binomial", "poisson", "beta_binomial", "gamma_poisson"]
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
+PRIOR = click.option(
+    "--prior",
+    "priors",
+    multiple=True,
+    metavar="TEXT",
+    help='A prior, such as "tau ~ half_cauchy(5)"; may be repeated.',
+)
+FAMILY = click.option(
+    "--family",
+    type=click.Choice(FAMILIES),
+    help="How the outcome is distributed; trials() means binomial, exposure() poisson.",
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+DEBUG = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+"""Options that several commands have."""
+
+
 @click.group(context_settings=HELP)
 @click.version_option(__version__, prog_name="partialpool")
 def cli() -> None:
@@ -42,11 +59,7 @@ def cli() -> None:
     metavar="K",
     help="Counts by ml: nodes of the quadrature rule over groups; 1 (Laplace) if not given.",
 )
-@click.option(
-    "--family",
-    type=click.Choice(FAMILIES),
-    help="How the outcome is distributed; trials() means binomial, exposure() poisson.",
-)
+@FAMILY
 @click.option(
     "--interval", default=0.95, show_default=True, metavar="P", help="Probability of the intervals."
 )
@@ -68,7 +81,7 @@ def cli() -> None:
 )
 @click.option("--report", metavar="FILE", help="Write one self-contained .html page.")
 @click.option("--explain", is_flag=True, help="Print the queries that would run, and stop.")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@DEBUG
 def fit_command(**options: object) -> None:
     """Fit DATA with FORMULA and print the posterior of every group.
 
@@ -110,21 +123,11 @@ def fit_command(**options: object) -> None:
     metavar="NAME",
     help="A classical estimator to add, such as reml or james_stein; may be repeated.",
 )
-@click.option(
-    "--prior",
-    "priors",
-    multiple=True,
-    metavar="TEXT",
-    help='A prior, such as "tau ~ half_cauchy(5)"; may be repeated.',
-)
-@click.option(
-    "--family",
-    type=click.Choice(FAMILIES),
-    help="How the outcome is distributed; trials() means binomial, exposure() poisson.",
-)
+@PRIOR
+@FAMILY
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Only the first N groups.")
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@JSON
+@DEBUG
 def compare_command(**options: object) -> None:
     """No, complete and partial pooling of DATA side by side, and how well each predicts."""
     from partialpool.cli.compare import CompareOptions, run
@@ -151,18 +154,8 @@ def compare_command(**options: object) -> None:
     metavar="NAME",
     help="The effect by which they are ranked, such as a slope that varies.",
 )
-@click.option(
-    "--prior",
-    "priors",
-    multiple=True,
-    metavar="TEXT",
-    help='A prior, such as "tau ~ half_cauchy(5)"; may be repeated.',
-)
-@click.option(
-    "--family",
-    type=click.Choice(FAMILIES),
-    help="How the outcome is distributed; trials() means binomial, exposure() poisson.",
-)
+@PRIOR
+@FAMILY
 @click.option(
     "--interval",
     default=0.95,
@@ -170,8 +163,8 @@ def compare_command(**options: object) -> None:
     metavar="P",
     help="Probability of the rank intervals.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@JSON
+@DEBUG
 def rank_command(**options: object) -> None:
     """Who is really best: ranks of the groups of DATA, with how sure they are.
 
@@ -190,11 +183,7 @@ def rank_command(**options: object) -> None:
 @cli.command("statistics")
 @click.argument("data")
 @click.argument("formula", required=False)
-@click.option(
-    "--family",
-    type=click.Choice(FAMILIES),
-    help="How the outcome is distributed; trials() means binomial, exposure() poisson.",
-)
+@FAMILY
 @click.option("--out", required=True, metavar="FILE", help="The .parquet file to write.")
 @click.option(
     "--add",
@@ -210,7 +199,7 @@ def rank_command(**options: object) -> None:
     metavar="K",
     help="Leave out the groups of fewer than K rows; only how many they are is written.",
 )
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@DEBUG
 def statistics_command(**options: object) -> None:
     """Reduce DATA to what a fit of FORMULA needs, and write that in place of the rows.
 
@@ -258,8 +247,8 @@ def statistics_command(**options: object) -> None:
 )
 @click.option("--seed", default=1, show_default=True, help="Seed of the noise.")
 @click.option("--sigma-unknown", is_flag=True, help="Do not tell the estimators sigma.")
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@JSON
+@DEBUG
 def simulate_command(**options: object) -> None:
     """Draw a world whose truth is known, and what to expect of each estimator in such worlds."""
     from partialpool.cli.simulate import SimulateOptions, run
@@ -274,7 +263,7 @@ def simulate_command(**options: object) -> None:
     "--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Its port."
 )
 @click.option("--browser/--no-browser", default=True, help="Open a browser.")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@DEBUG
 def app_command(**options: object) -> None:
     """Open the web app: a simulator with known truth, classic data, and your own FILE."""
     from partialpool.cli.app import AppOptions, run
@@ -283,7 +272,7 @@ def app_command(**options: object) -> None:
 
 
 @cli.command("datasets")
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@JSON
 def datasets_command(as_json: bool) -> None:
     """List the bundled data sets, each with the formula to start with."""
     from partialpool.cli.datasets import run
