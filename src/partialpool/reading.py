@@ -271,9 +271,9 @@ def _check_kinds(first: Statistics, second: Statistics) -> None:
     kinds = [_kind_of_rows(s.formula) for s in (first, second)]
     if type(first.groups) is not type(second.groups) or kinds[0] != kinds[1]:
         raise DataError(
-            "only statistics of the same outcome, groups, predictors and kind can be combined; "
-            f"received {first.formula} and {second.formula}: both must be of counts or of "
-            "measurements, with the same predictors and group terms, and with the same of se(), "
+            "only statistics of the same outcome, group column and kind can be combined; received "
+            f"{first.formula} and {second.formula}: both must be of counts or of measurements, "
+            "both with the same predictors and group terms, and both with the same of se(), "
             "weights() or neither"
         )
 
