@@ -143,7 +143,14 @@ def test_rows_that_change_between_two_passes(formula, session):
         "CASE WHEN CAST(JAVA_METHOD('java.lang.Math', 'random') AS DOUBLE) < 0.5 "
         "THEN 1e9 * (id % 3) + (id % 7) END AS y",
     )
-    refused(formula, moving, "the rows changed while they were read")
+    said = []
+    for _ in range(4):  # by chance, once in a hundred times, as many rows are complete in both
+        with pytest.raises(pp.PartialPoolError) as caught:
+            pp.fit(formula, moving)
+        said.append(str(caught.value))
+        if "the rows changed while they were read" in said[-1]:
+            return
+    pytest.fail(f"never noticed: {said}")
 
 
 def test_a_stream_is_refused(session):
