@@ -55,42 +55,28 @@ class NewRows:
 
 def one_way_design(roles: OneWay, statistics: GroupStatistics) -> Design:
     """The design of a one-way model: an intercept, and one that varies by group."""
-    labels = statistics.labels
-    keys = np.arange(len(labels))
-    factor = Factor(roles.group.name, (roles.group.name,), (labels,), keys, labels)
-    mixed = Mixed(
-        outcome=roles.outcome,
-        intercept=True,
-        terms=(),
-        groups=(GroupTerm(True, (), (roles.group,), True),),
-        offsets=(),
-        se=roles.se,
-        weights=roles.weights,
-        count=roles.count,
-        sd=roles.sd,
-        text="",
-    )
-    return Design(mixed, {}, {}, (INTERCEPT,), (Effects(factor, (INTERCEPT,), True),))
+    own = {k: getattr(roles, k) for k in ("se", "weights", "count", "sd")}
+    return _intercepts(roles, statistics.labels, own)
 
 
 def count_design(roles: CountRoles, labels: AnyArray) -> Design:
     """The design of a one-way model of counts: an intercept, and one that varies by group."""
-    factor = Factor(
-        roles.group.name, (roles.group.name,), (labels,), np.arange(len(labels)), labels
-    )
+    own: dict[str, Any] = dict.fromkeys(("se", "weights", "count", "sd"))
+    return _intercepts(roles, labels, own | {"family": roles.family, "size": roles.size})
+
+
+def _intercepts(roles: OneWay | CountRoles, labels: AnyArray, own: dict[str, Any]) -> Design:
+    """A design of intercepts only; `own` says the columns that the model has beside."""
+    name = roles.group.name
+    factor = Factor(name, (name,), (labels,), np.arange(len(labels)), labels)
     mixed = Mixed(
         outcome=roles.outcome,
         intercept=True,
         terms=(),
         groups=(GroupTerm(True, (), (roles.group,), True),),
         offsets=(),
-        se=None,
-        weights=None,
-        count=None,
-        sd=None,
         text="",
-        family=roles.family,
-        size=roles.size,
+        **own,
     )
     return Design(mixed, {}, {}, (INTERCEPT,), (Effects(factor, (INTERCEPT,), True),))
 

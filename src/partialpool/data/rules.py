@@ -34,12 +34,8 @@ class Rule:
         groups: str,
     ) -> DataError:
         """Build the error that names the column, the values, the groups and any row numbers."""
-        found = ", ".join(f"{v:g}" for v in values)
-        if rows is not None:
-            found = ", ".join(f"{v:g} in row {r}" for v, r in zip(values, rows, strict=True))
-        more = f" and {count - len(values)} more" if count > len(values) else ""
         return DataError(
-            f'column "{column}" must be {self.words}; found {found}{more} '
+            f'column "{column}" must be {self.words}; found {_listed(values, rows, count)} '
             f"(group {groups}): {self.hint}"
         )
 
@@ -102,13 +98,9 @@ def not_finite(
     what: str, values: Sequence[float], rows: Sequence[int] | None, count: int, groups: str
 ) -> DataError:
     """Build the error for an expression that is no finite number in some rows."""
-    found = ", ".join(f"{v:g}" for v in values)
-    if rows is not None:
-        found = ", ".join(f"{v:g} in row {r}" for v, r in zip(values, rows, strict=True))
-    more = f" and {count - len(values)} more" if count > len(values) else ""
     return DataError(
-        f"{what} must be finite numbers; it is {found}{more} (group {groups}): log() takes "
-        "positive numbers, sqrt() 0 or more, and nothing is divided by 0"
+        f"{what} must be finite numbers; it is {_listed(values, rows, count)} (group {groups}): "
+        "log() takes positive numbers, sqrt() 0 or more, and nothing is divided by 0"
     )
 
 
@@ -143,3 +135,11 @@ def no_rows(total: int, roles: Columns | Mixed) -> DataError:
         f"none of the {total} rows is complete: in each, one of {names} is missing; "
         "at least one row must have all of them"
     )
+
+
+def _listed(values: Sequence[float], rows: Sequence[int] | None, count: int) -> str:
+    """The first values, with numbers of their rows where these are known, and how many more."""
+    found = ", ".join(f"{v:g}" for v in values)
+    if rows is not None:
+        found = ", ".join(f"{v:g} in row {r}" for v, r in zip(values, rows, strict=True))
+    return found + (f" and {count - len(values)} more" if count > len(values) else "")

@@ -159,6 +159,11 @@ class GeneralizedPosterior(MixedPosterior):
         natural = [self._natural_raw(t)[:most] for t in range(len(self.statistics.blocks))]
         return Table({**found, "raw": np.concatenate([r.ravel() for r in natural])})
 
+    @cached_property
+    def _medians(self) -> Floats:
+        """Posterior medians of the coefficients, (p,)."""
+        return np.array([float(d.median) for d in self.coefficients.values()])
+
     def _natural_raw(self, block: int) -> Floats:
         """The groups' own proportions or rates, (L, q), of intercepts only.
 
@@ -169,8 +174,7 @@ class GeneralizedPosterior(MixedPosterior):
         out = np.full(b.zty.shape, np.nan)
         if b.effects[0] != "Intercept":
             return out
-        beta = np.array([float(self.coefficients[name].median) for name in s.coefficients])
-        base = s.rows.offset + s.rows.x @ np.where(b.constant, 0.0, beta)
+        base = s.rows.offset + s.rows.x @ np.where(b.constant, 0.0, self._medians)
         if not base.any():
             out[:, 0] = s.raw[block]
             return out
