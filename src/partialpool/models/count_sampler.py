@@ -12,19 +12,20 @@ compares what is told with long runs.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from partialpool._typing import Floats, Ints
 from partialpool.integrate import highest_points
 from partialpool.integrate.split_t import SplitT, chi_square_quantile, log_student, stratified
 from partialpool.kernels.group_quadrature import GroupMoments, integrate_groups
 from partialpool.kernels.joint_counts import (
-    Conditional,
     Hyper,
     Site,
     Variational,
@@ -73,6 +74,8 @@ class Points:
         Which of the independent sets a point belongs to.
     b : ndarray, shape (G, d)
         Effects of all factors but the first, and the coefficients in the basis of the system.
+    residual : ndarray, shape (G, d)
+        r less its mean, in the units of `root`.
     mean, root : ndarray, shape (G, d) and (G, d, d)
         Mean of r given phi under the proposal, as b, and the lower factor of its precision.
     groups : GroupMoments
@@ -84,6 +87,7 @@ class Points:
     log_weight: Floats
     randomisation: Ints
     b: Floats
+    residual: Floats
     mean: Floats
     root: Floats
     groups: GroupMoments
@@ -96,7 +100,7 @@ class Points:
             np.concatenate([a.covariance, c.covariance], axis=-1),
             np.concatenate([a.third, c.third], axis=-1),
         )
-        names = ("u", "phi", "log_weight", "randomisation", "b", "mean", "root")
+        names = ("u", "phi", "log_weight", "randomisation", "b", "residual", "mean", "root")
         columns = (np.concatenate([getattr(self, n), getattr(other, n)]) for n in names)
         return Points(*columns, groups)
 
@@ -121,6 +125,8 @@ class CountSampler:
         Of the quadrature rule along each effect of a group.
     shift, scale : ndarray, shape (d,)
         Of the whitened residuals of r.
+    known_phi : ndarray, shape (k,), optional
+        The hyperparameters, where they are not to be integrated over.
     """
 
     model: Any
@@ -129,6 +135,7 @@ class CountSampler:
     nodes: int
     shift: Floats
     scale: Floats
+    known_phi: Floats | None = None
     seed: int = 0
     drawn: int = field(default=0)
 
@@ -151,25 +158,31 @@ class CountSampler:
     def _points(self, uniform: Floats, which: Ints, *, moments: bool) -> Points:
         rows, k = self.site.rows, self.proposal.center.size
         u, log_u = self.proposal.points(uniform[:, : k + 1])
-        phi, log_slope = self.model.at_coordinates(u)
+        u, phi, log_prior = self._hyperparameters(u)
         chi = chi_square_quantile(uniform[:, k + 1], self.df)
-        from scipy import special
-
         z = special.ndtri(uniform[:, k + 2 :]) / np.sqrt(chi / self.df)[:, None]
         log_z = log_student(z, self.df) - np.log(self.scale).sum()
-        found = [
-            self._some(phi[at], self.shift + self.scale * z[at], moments)
-            for at in self._parts(len(u))
-        ]
+        residual = self.shift + self.scale * z
+        found = [self._some(phi[at], residual[at], moments) for at in self._parts(len(u))]
         value, b, mean, root, groups = (list(x) for x in zip(*found, strict=True))
         root_all = np.concatenate(root)
         log_r = log_z + np.log(np.einsum("gii->gi", root_all)).sum(axis=1)
-        log_f = np.concatenate(value) + self.model.log_prior(phi) + log_slope
+        log_f = np.concatenate(value) + log_prior
         log_weight = np.where(np.isfinite(log_f), log_f, -np.inf) - log_u - log_r
         return Points(
-            u, phi, log_weight, which, np.concatenate(b), np.concatenate(mean), root_all,
+            u, phi, log_weight, which, np.concatenate(b), residual, np.concatenate(mean), root_all,
             _join_moments(groups, rows),
         )  # fmt: skip
+
+    def _hyperparameters(self, u: Floats) -> tuple[Floats, Floats, Floats]:
+        """Coordinates and values of phi, and their log prior density in the coordinates."""
+        if self.known_phi is None:
+            phi, log_slope = self.model.at_coordinates(u)
+            return u, phi, self.model.log_prior(phi) + log_slope
+        phi = np.tile(self.known_phi, (len(u), 1))
+        axes = zip(self.model.axes, self.known_phi, strict=True)
+        at = [float(np.clip(a.coordinate(np.array(x)), -6.0, 300.0)) for a, x in axes]
+        return np.tile(np.array(at), (len(u), 1)), phi, np.zeros(len(u))
 
     def _parts(self, size: int) -> Iterator[slice]:
         rows = self.site.rows
@@ -188,17 +201,19 @@ class CountSampler:
         given = conditional(self.site, first, others, prior)
         r = given.mean + solve_transposed(given.root, e)
         b, mean = rows.scaled(others, r), rows.scaled(others, given.mean)
-        value, groups = self.integrated(first, b, moments)
+        value, groups = integrated(self.site, first, b, self.nodes, moments)
         m = rows.effects
         one = np.concatenate([r[:, m:], np.full((len(r), 1), -1.0)], axis=1)
         value -= 0.5 * ((r[:, :m] ** 2).sum(axis=1) + np.einsum("gi,gij,gj->g", one, prior, one))
         return value, b, mean, given.root, groups
 
-    def integrated(
-        self, first: Floats, b: Floats, moments: bool
-    ) -> tuple[Floats, GroupMoments | None]:
-        """Log likelihood of b, (B, d), the first factor's groups integrated out."""
-        return integrated(self.site, first, b, self.nodes, moments)
+    def rule_changes(self, phi: Floats, b: Floats) -> Floats:
+        """What the next finer rule adds to the log likelihood at some points, (G,)."""
+        first = self.model.lambdas(phi)[0]
+        tried = NODES.get(self.site.rows.grouped.q, (3, 5))
+        finer = next((n for n in tried if n > self.nodes), self.nodes + 4)
+        now, _ = integrated(self.site, first, b, self.nodes, False)
+        return np.asarray(integrated(self.site, first, b, finer, False)[0] - now)
 
 
 def integrated(
@@ -245,24 +260,29 @@ def make_sampler(model: Any) -> CountSampler:
         peak = highest_points(search.quadrature, model.axes, start)[0]
         u, hessian, objective = peak.at, peak.hessian, search.quadrature_at
     proposal = _split(objective, u, hessian)
-    return _sampler(model, proposal, search)
+    return _sampler(model, proposal, search, None)
 
 
 def fixed_sampler(model: Any, phi: Floats) -> CountSampler:
     """Proposals of r for hyperparameters that are known, (k,)."""
     search = _Search(model)
     none = np.zeros(0)
-    return _sampler(model, SplitT(none, np.zeros((0, 0)), none, none, DF), search)
+    return _sampler(model, SplitT(none, np.zeros((0, 0)), none, none, DF), search, phi)
 
 
-def _sampler(model: Any, proposal: SplitT, search: _Search) -> CountSampler:
-    phi = model.at_coordinates(proposal.center[None])[0]
-    hyper = model.hyper(phi)
+def _sampler(
+    model: Any, proposal: SplitT, search: _Search, known_phi: Floats | None
+) -> CountSampler:
+    if known_phi is None:
+        places = _places(model, proposal)
+    else:
+        places = known_phi[None]
+    hyper = model.hyper(places[:1])
     found = search.variational_at(hyper)
     site = make_site(model.rows, hyper, found)
     d = model.rows.d
-    nodes = _rule(model, proposal, site)
-    sampler = CountSampler(model, proposal, site, nodes, np.zeros(d), np.full(d, WIDER))
+    nodes = _rule(model, places, site)
+    sampler = CountSampler(model, proposal, site, nodes, np.zeros(d), np.full(d, WIDER), known_phi)
     _adapt(sampler)
     return sampler
 
@@ -349,23 +369,24 @@ def _split(objective: Callable[[Floats], float], u: Floats, hessian: Floats) -> 
     return SplitT(u, axes, scales[0], scales[1], DF)
 
 
-def _rule(model: Any, proposal: SplitT, site: Site) -> int:
-    """The smallest rule whose log likelihood hardly differs from the next, at two places of phi.
-
-    At the mode and where the sds of the groups are large within the proposal's bulk.
-    """
-    q = site.rows.grouped.q
-    tried = NODES.get(q, (3, 5))
+def _places(model: Any, proposal: SplitT) -> Floats:
+    """The mode of phi, and where the first factor's sds are large within the proposal's bulk."""
     u = np.stack([proposal.center] * 2)
-    if proposal.center.size:
-        width = np.sqrt(((proposal.axes * proposal.above) ** 2).sum(axis=1))
-        u[1, model.terms[0].sds] += 2.0 * width[model.terms[0].sds]
-    phi, _ = model.at_coordinates(u)
+    width = np.sqrt(((proposal.axes * proposal.above) ** 2).sum(axis=1))
+    for term in model.system.levels[0].terms:
+        at = model.terms[term].sds
+        u[1, at] += 2.0 * width[at]
+    return np.asarray(model.at_coordinates(u)[0])
+
+
+def _rule(model: Any, phi: Floats, site: Site) -> int:
+    """The smallest rule whose log likelihood hardly differs from the next, at places of phi."""
+    tried = NODES.get(site.rows.grouped.q, (3, 5))
     first, *others = model.lambdas(phi)
     given = conditional(site, first, others, model.prior_precision(phi))
     b = site.rows.scaled(others, given.mean)
     before, _ = integrated(site, first, b, tried[0], False)
-    for chosen, finer in zip(tried, tried[1:], strict=False):
+    for chosen, finer in itertools.pairwise(tried):
         after, _ = integrated(site, first, b, finer, False)
         if np.abs(after - before).max() < GOOD_RULE:
             return chosen
@@ -384,8 +405,6 @@ def _adapt(sampler: CountSampler) -> None:
         return
     rng = np.random.default_rng([sampler.seed, 10**6])
     uniform = stratified(PILOT, k + 2 + d, rng)
-    from scipy import special
-
     found = sampler._points(uniform, np.zeros(PILOT, dtype=np.int64), moments=False)
     chi = chi_square_quantile(uniform[:, k + 1], sampler.df)
     z = sampler.scale * special.ndtri(uniform[:, k + 2 :]) / np.sqrt(chi / sampler.df)[:, None]
