@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from scipy import linalg, sparse
 
-from partialpool._typing import Floats
+from partialpool._typing import Floats, Ints
 from partialpool.kernels import small
 from partialpool.kernels.group_quadrature import GroupedRows, mean_and_weight
 from partialpool.kernels.links import LOG
@@ -452,10 +452,10 @@ def conditional(
         Precision of ``[beta -1]``.
     """
     rows, c = site.rows, site.curvature
-    pooled = _pooled(site, first)  # L_0 D^-1 L_0', (q, q, J, B)
+    spread = pooled(site, first)  # L_0 D^-1 L_0', (q, q, J, B)
     size, d, m = len(first), rows.d, rows.effects
-    s = _less_groups(site, pooled, size)
-    follow = np.einsum("acjb,cj->ajb", pooled, site.linear_own)
+    s = _less_groups(site, spread, size)
+    follow = np.einsum("acjb,cj->ajb", spread, site.linear_own)
     h = site.linear_rest - np.tensordot(follow, c.cross, axes=([0, 1], [0, 1]))
     scales = rows.scales(others)
     if scales is None:
@@ -477,9 +477,8 @@ def solve_transposed(root: Floats, right: Floats) -> Floats:
     return np.asarray(np.linalg.solve(root.swapaxes(1, 2), right[:, :, None])[:, :, 0])
 
 
-def _own_factor(site: Site, first: Floats) -> Floats:
-    """Lower factors of D = L_0' own L_0 + I; (q, q, J, B)."""
-    own = site.curvature.own
+def _own_factor(own: Floats, first: Floats) -> Floats:
+    """Lower factors of D = L_0' own L_0 + I, own (q, q, J); (q, q, J, B)."""
     q = len(own)
     if q == 1:
         return np.sqrt(own[:, :, :, None] * first[:, 0, 0] ** 2 + 1.0)
@@ -489,9 +488,19 @@ def _own_factor(site: Site, first: Floats) -> Floats:
     return small.cholesky(d)
 
 
-def _pooled(site: Site, first: Floats) -> Floats:
-    """L_0 D^-1 L_0' of every group, the variance of its effects given r; (q, q, J, B)."""
-    lower = _own_factor(site, first)
+def pooled(site: Site, first: Floats, groups: Ints | None = None) -> Floats:
+    """L_0 D^-1 L_0', the variance of groups' effects given b under the site; (q, q, J, B).
+
+    Parameters
+    ----------
+    site : Site
+    first : ndarray, shape (B, q, q)
+        L_0.
+    groups : ndarray of int, shape (J,), optional
+        Some groups; all by default.
+    """
+    own = site.curvature.own if groups is None else site.curvature.own[:, :, groups]
+    lower = _own_factor(own, first)
     q = len(lower)
     if q == 1:
         return np.asarray(first[:, 0, 0] ** 2 / lower**2)
@@ -503,17 +512,17 @@ def _pooled(site: Site, first: Floats) -> Floats:
     return np.asarray(np.einsum("mjab,mjcb->acjb", x, x))
 
 
-def _less_groups(site: Site, pooled: Floats, size: int) -> Floats:
+def _less_groups(site: Site, spread: Floats, size: int) -> Floats:
     """W' w W less what the groups take with them; (B, d, d)."""
     c, d = site.curvature, site.rows.d
-    q = len(pooled)
+    q = len(spread)
     if site.pairs is not None:
         i, k = np.triu_indices(d)
         lowered = np.zeros((size, len(i)))
         at = 0
         for a in range(q):
             for e in range(a + 1):
-                lowered += pooled[a, e].T @ site.pairs[at]
+                lowered += spread[a, e].T @ site.pairs[at]
                 at += 1
         out = np.empty((size, d, d))
         out[:, i, k] = c.rest[i, k] - lowered
@@ -521,7 +530,7 @@ def _less_groups(site: Site, pooled: Floats, size: int) -> Floats:
         return out
     out = np.empty((size, d, d))
     for b in range(size):
-        wide = np.einsum("acj,cjd->ajd", pooled[:, :, :, b], c.cross)
+        wide = np.einsum("acj,cjd->ajd", spread[:, :, :, b], c.cross)
         out[b] = c.rest - sum(c.cross[a].T @ wide[a] for a in range(q))
     return out
 
@@ -529,7 +538,7 @@ def _less_groups(site: Site, pooled: Floats, size: int) -> Floats:
 def group_start(site: Site, first: Floats, b: Floats) -> Floats:
     """Means of v given b under the site, where quadrature starts; b (B, d), out (q, J, B)."""
     c = site.curvature
-    lower = _own_factor(site, first)
+    lower = _own_factor(c.own, first)
     left = site.linear_own[:, :, None] - c.cross @ b.T  # (q, J, B)
     left = np.einsum("bca,cjb->ajb", first, left)
     return small.backward(lower, small.forward(lower, left[:, :, None]))[:, :, 0]

@@ -70,6 +70,8 @@ class Points:
     u, phi : ndarray, shape (G, k)
         Coordinates and values of the hyperparameters.
     log_weight : ndarray, shape (G,)
+    log_prior : ndarray, shape (G,)
+        Of phi in the coordinates, over the density of the proposal.
     randomisation : ndarray of int, shape (G,)
         Which of the independent sets a point belongs to.
     b : ndarray, shape (G, d)
@@ -85,6 +87,7 @@ class Points:
     u: Floats
     phi: Floats
     log_weight: Floats
+    log_prior: Floats
     randomisation: Ints
     b: Floats
     residual: Floats
@@ -100,7 +103,7 @@ class Points:
             np.concatenate([a.covariance, c.covariance], axis=-1),
             np.concatenate([a.third, c.third], axis=-1),
         )
-        names = ("u", "phi", "log_weight", "randomisation", "b", "residual", "mean", "root")
+        names = ("u", "phi", "log_weight", "log_prior", "randomisation", "b", "residual", "mean", "root")
         columns = (np.concatenate([getattr(self, n), getattr(other, n)]) for n in names)
         return Points(*columns, groups)
 
@@ -170,9 +173,16 @@ class CountSampler:
         log_f = np.concatenate(value) + log_prior
         log_weight = np.where(np.isfinite(log_f), log_f, -np.inf) - log_u - log_r
         return Points(
-            u, phi, log_weight, which, np.concatenate(b), residual, np.concatenate(mean), root_all,
+            u, phi, log_weight, log_prior - log_u, which, np.concatenate(b), residual, np.concatenate(mean), root_all,
             _join_moments(groups, rows),
         )  # fmt: skip
+
+    def cheap_points(self, size: int) -> tuple[Floats, Floats]:
+        """Coordinates from the proposal of phi alone, and `Points.log_prior` there."""
+        k = self.proposal.center.size
+        uniform = stratified(size, k + 1, np.random.default_rng([self.seed, 10**7]))
+        u, log_u = self.proposal.points(uniform)
+        return u, self._hyperparameters(u)[2] - log_u
 
     def _hyperparameters(self, u: Floats) -> tuple[Floats, Floats, Floats]:
         """Coordinates and values of phi, and their log prior density in the coordinates."""

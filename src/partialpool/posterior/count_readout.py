@@ -11,7 +11,7 @@ of the weighted points.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -20,13 +20,18 @@ from scipy import special
 from partialpool._typing import Floats, Ints
 from partialpool.integrate import Coordinate
 from partialpool.kernels import small
-from partialpool.kernels.joint_counts import conditional, solve_transposed
+from partialpool.kernels.joint_counts import conditional, pooled, solve_transposed
 from partialpool.kernels.skewed import pair
 from partialpool.models.count_sampler import RANDOMISATIONS, CountSampler, Points
 from partialpool.models.generalized import GeneralizedModel
-from partialpool.posterior.distributions import Distribution, Mixture
+from partialpool.posterior.distributions import Distribution
 from partialpool.posterior.linear import Rows
 from partialpool.posterior.skewed import Cumulants
+from partialpool.posterior.smooth_weights import (
+    SmoothWeights,
+    distribution_function,
+    smooth_weights,
+)
 
 KERNEL = 0.2
 """Width of the smoothing kernel, in sds of what varies from point to point: ends of intervals
@@ -35,6 +40,13 @@ BOUND = 2.365
 """97.5% quantile of Student's t with 7 degrees of freedom: of 8 randomisations."""
 MOST_PRODUCTS = 2**28
 """Products beyond which shares of pooling are read from 64 points, which changes the third digit."""
+CHEAP = {1: 2**12, 2: 2**14}
+MANY_CHEAP = 2**15
+"""Points of phi weighted by a fit alone, by its dimension: their own error of an interval end is
+below .02 sd."""
+WIDE = 1.0
+"""A group's variance at each point over that between points, from which on its own shape there is
+kept: below, it is smooth to take it as normal given phi, and above, a sparse binary group is not."""
 CELLS = 2**22
 """Elements of arrays worked on at once."""
 
@@ -118,50 +130,77 @@ class Readout:
     def components(self, rows: Rows) -> Cumulants:
         """The rows as a mixture of one smooth component a point; (G, R)."""
         mean, variance, third = self.at_points(rows)
-        grouped = rows.index[0] >= 0
-        if grouped.all():
+        wide = self._wide(rows, mean, variance)
+        if wide.all():
             return _kernel(self.weight, mean, variance, third)
-        smooth = self._smoothed(rows, mean, variance)
-        if not grouped.any():
+        smooth = self._smoothed(rows, mean, variance, third)
+        if not wide.any():
             return smooth
         kernel = _kernel(self.weight, mean, variance, third)
         assert kernel.skew is not None and smooth.skew is not None
         return Cumulants(
-            np.where(grouped, kernel.loc, smooth.loc),
-            np.where(grouped, kernel.scale, smooth.scale),
-            np.where(grouped, kernel.skew, smooth.skew),
+            np.where(wide, kernel.loc, smooth.loc),
+            np.where(wide, kernel.scale, smooth.scale),
+            np.where(wide, kernel.skew, smooth.skew),
         )
 
-    def _smoothed(self, rows: Rows, mean: Floats, variance: Floats) -> Cumulants:
-        """Rows of b: its conditional normals, with the weighted moments of the residuals."""
-        a = self.weights_on_b(rows)
-        middle = rows.constant + self.points.mean @ a.T
-        sd = np.sqrt(np.maximum(self._conditional_variance(a), 1e-300))
-        residual = (mean - middle) / sd
+    def _wide(self, rows: Rows, mean: Floats, variance: Floats) -> Floats:
+        """Rows with a group of the first factor whose width at each point is most of the whole."""
+        known = rows.index[0] >= 0
         w = self.weight
+        between = w @ (mean - w @ mean) ** 2
+        return np.asarray(known & (w @ variance > WIDE * between))
+
+    def _smoothed(self, rows: Rows, mean: Floats, variance: Floats, third: Floats) -> Cumulants:
+        """Normal given phi under the site, with the weighted moments of the residuals."""
+        middle, spread = self._given_phi(rows)
+        new = self.of_new_groups(rows)
+        inside = variance - new  # of known groups given a point
+        sd = np.sqrt(np.maximum(spread, 1e-300))
+        residual, w = (mean - middle) / sd, self.weight
         first = w @ residual
         away = residual - first
-        second = np.maximum(w @ away**2, 1e-12)
-        skew = (w @ away**3) / second**1.5
+        within = inside / sd**2
+        second = np.maximum(w @ (away**2 + within), 1e-12)
+        skew = (w @ (away**3 + 3.0 * away * within + third / sd**3)) / second**1.5
         loc, scale = middle + first * sd, np.sqrt(second) * sd
-        total = np.maximum(scale**2 + variance, 1e-300)
+        total = np.maximum(scale**2 + new, 1e-300)
         each = np.broadcast_to(skew, scale.shape) * (scale**2 / total) ** 1.5
         return _exact(w, Cumulants(loc, np.sqrt(total), each), mean, variance)
 
+    def _given_phi(self, rows: Rows) -> tuple[Floats, Floats]:
+        """Mean and variance of rows given phi under the site, (G, R) each; no new groups."""
+        a = self.weights_on_b(rows)
+        known = np.flatnonzero(rows.index[0] >= 0)
+        size = len(self.weight)
+        if not len(known):
+            return rows.constant + self.points.mean @ a.T, self._conditional_variance(a[None])
+        group, z = self._place[rows.index[0][known]], rows.z[0][known]
+        spread = pooled(self.sampler.site, self.factors[0], group)  # (q, q, K, G)
+        turned = np.einsum("kc,ckdg->gkd", z, spread.transpose(0, 2, 1, 3))
+        every = np.broadcast_to(a, (size, *a.shape)).copy()
+        every[:, known] -= np.einsum("gkd,dkm->gkm", turned, self._cross[:, group])
+        mean = rows.constant + np.einsum("gd,grd->gr", self.points.mean, every)
+        linear = self.sampler.site.linear_own[:, group]
+        mean[:, known] += np.einsum("gkd,dk->gk", turned, linear)
+        variance = self._conditional_variance(every)
+        variance[:, known] += np.einsum("gkd,kd->gk", turned, z)
+        return mean, variance
+
     def _conditional_variance(self, a: Floats) -> Floats:
-        """Variance of a' b given phi under the proposal; a (R, d), out (G, R)."""
+        """Variance of a' b given phi under the proposal; a (G, R, d) or (1, R, d), out (G, R)."""
         p, joint = self.points, self.model.rows
-        out = np.empty((len(self.weight), len(a)))
-        step = max(1, CELLS // max(joint.d * max(len(a), joint.d), 1))
+        out = np.empty((len(self.weight), a.shape[1]))
+        step = max(1, CELLS // max(joint.d * max(a.shape[1], joint.d), 1))
         for i in range(0, len(out), step):
             at = slice(i, i + step)
-            others = [f[at] for f in self.factors[1:]]
-            size = len(p.root[at])
-            wide = np.broadcast_to(a[None], (size, *a.shape)).reshape(-1, joint.d)
+            root = p.root[at]
+            here = np.broadcast_to(a if len(a) == 1 else a[at], (len(root), *a.shape[1:]))
             right = joint.scaled_transposed(
-                [np.repeat(f, len(a), axis=0) for f in others], wide
-            ).reshape(size, len(a), joint.d)
-            half = np.linalg.solve(p.root[at], right.swapaxes(1, 2))
+                [np.repeat(f[at], a.shape[1], axis=0) for f in self.factors[1:]],
+                here.reshape(-1, joint.d),
+            ).reshape(here.shape)
+            half = np.linalg.solve(root, right.swapaxes(1, 2))
             out[at] = (half**2).sum(axis=1)
         return out
 
@@ -321,32 +360,81 @@ class Readout:
         changes = self.sampler.rule_changes(self.points.phi[some], self.points.b[some])
         return float(changes.std())
 
+    @cached_property
+    def _smooth(self) -> SmoothWeights:
+        p = self.points
+        cheap = self.sampler.cheap_points(CHEAP.get(p.u.shape[1], MANY_CHEAP))
+        return smooth_weights(p.u, self.weight, p.log_prior, *cheap)
+
+    @cached_property
+    def _dimensions(self) -> dict[tuple[int, float], tuple[Hyperparameter, float, float]]:
+        return {}
+
+    def dimension(self, i: int, order: float) -> Hyperparameter:
+        """Distribution of one dimension of phi; moments of an order below this exist."""
+        if self.sampler.known_phi is not None:
+            grid = self.points.u[0, i] + np.linspace(-1e-9, 1e-9, 3)
+            value = float(self.points.phi[0, i])
+            return Hyperparameter(grid, np.linspace(0.0, 1.0, 3), self.model.axes[i], value, 0.0)
+        return self._dimension(i, order)[0]
+
+    def _dimension(self, i: int, order: float) -> tuple[Hyperparameter, float, float]:
+        """One dimension of phi with errors of its moments and ends, by the better of two ways.
+
+        With the weights smoothed, or as they are: where a fit by a polynomial is poor, in the
+        tail of an sd of few groups, say, it adds noise instead of taking it away.
+        """
+        if (i, order) not in self._dimensions:
+            ways = [self._dimension_by(smooth, i, order) for smooth in (self._smooth, None)]
+            moments = min(ways, key=lambda way: way[1])
+            ends = min(ways, key=lambda way: way[2])
+            values = {"mean_value": moments[0].mean_value, "sd_value": moments[0].sd_value}
+            self._dimensions[i, order] = replace(ends[0], **values), moments[1], ends[2]
+        return self._dimensions[i, order]
+
+    def _dimension_by(
+        self, smooth: SmoothWeights | None, i: int, order: float
+    ) -> tuple[Hyperparameter, float, float]:
+        p, axis, w = self.points, self.model.axes[i], self.by_randomisation
+        if smooth is None:
+            cheap_u, cheap_weight = np.zeros(0), np.zeros(0)
+            rest, each = self.weight, w
+        else:
+            cheap_u, cheap_weight = smooth.u[:, i], smooth.weight
+            rest = self.weight - smooth.at_points / smooth.at_points.sum()
+            fit = np.where(w > 0, smooth.at_points, 0.0)
+            each = w - fit / fit.sum(axis=1, keepdims=True)
+        u, x, cheap = p.u[:, i], p.phi[:, i], axis.value(cheap_u)
+        grid, cdf, kernel = distribution_function(cheap_u, cheap_weight, u, rest, KERNEL)
+        mean = float(cheap_weight @ cheap + rest @ x)
+        square = float(cheap_weight @ (cheap - mean) ** 2 + rest @ (x - mean) ** 2)
+        sd = math.sqrt(max(square, 1e-300))
+        of = Hyperparameter(
+            grid, cdf, axis, mean if order > 1 else math.inf, sd if order > 2 else math.inf
+        )
+        both = of.coordinate_interval()
+        size = max(sd if order > 2 else float(np.ptp(axis.value(both))) / 3.92, 1e-300)
+        moments = [0.0]
+        if order > 1:
+            moments.append(float(_bound((each @ (x - mean))[:, None])[0]) / size)
+        if order > 2:
+            moments.append(float(_bound((each @ (x - mean) ** 2)[:, None])[0]) / (2.0 * size**2))
+        off = _bound(each @ special.ndtr((both - u[:, None]) / kernel))
+        off = off / np.maximum(of.coordinate_density(both), 1e-300)
+        return of, max(moments), float((off * np.exp(axis.log_slope(both)) / size).max())
+
     def hyperparameter_errors(self, orders: tuple[float, ...]) -> tuple[float, float]:
         """Largest errors of standard deviations and correlations, as `errors_of`."""
-        w, points = self.by_randomisation, self.points
+        if self.sampler.known_phi is not None:
+            return 0.0, 0.0
         moments, ends = [0.0], [0.0]
         order = iter(orders)
         for term in self.model.terms:
             for i in range(term.sds.start, (term.partial or term.sds).stop):
                 exists = next(order) if i < term.sds.stop else math.inf
-                x, axis = points.phi[:, i], self.model.axes[i]
-                loc, scale = smoothed(points.u[:, i], self.weight)
-                inner = Mixture((), lambda _, of=(loc, scale): of, self.weight, math.inf, 0.0, 9.0)
-                both = np.asarray(inner.interval())
-                width = float(np.ptp(axis.value(both))) / 3.92
-                sd = math.sqrt(float(self.weight @ (x - self.weight @ x) ** 2))
-                size = max(sd if exists > 2 else width, 1e-300)
-                mean = w @ x
-                if exists > 1:
-                    moments.append(float(_bound(mean[:, None])[0]) / size)
-                if exists > 2:
-                    spread = np.sqrt(np.maximum(w @ x**2 - mean**2, 0.0))
-                    moments.append(float(_bound(spread[:, None])[0]) / size)
-                z = (both - loc) / scale  # (G, 2)
-                density = self.weight @ (np.exp(-0.5 * z**2) / (math.sqrt(2.0 * math.pi) * scale))
-                off = _bound(w @ special.ndtr(z)) / np.maximum(density, 1e-300)
-                slope = np.exp(axis.log_slope(both))
-                ends.append(float((off * slope / size).max()))
+                _, of_moments, of_ends = self._dimension(i, exists)
+                moments.append(of_moments)
+                ends.append(of_ends)
         return max(moments), max(ends)
 
     def errors_of(self, of: Cumulants, ends: Floats, exists: Floats) -> tuple[float, float]:
@@ -418,28 +506,21 @@ def _exact(w: Floats, of: Cumulants, mean: Floats, variance: Floats) -> Cumulant
     return Cumulants(true + ratio * (of.loc - here), of.scale * ratio, of.skew)
 
 
-def smoothed(values: Floats, w: Floats) -> tuple[Floats, Floats]:
-    """Locations and scales of a kernel-smoothed distribution with the same variance; (G, 1)."""
-    middle = float(w @ values)
-    sd = math.sqrt(float(w @ (values - middle) ** 2)) or 1e-9
-    loc = middle + math.sqrt(1.0 - KERNEL**2) * (values - middle)
-    return loc[:, None], np.full((len(values), 1), KERNEL * sd)
-
-
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Hyperparameter(Distribution):
-    """One standard deviation or correlation, smooth in its coordinate.
+    """One standard deviation or correlation, its distribution function known in its coordinate.
 
     Parameters
     ----------
-    inner : Mixture
-        Distribution of the coordinate.
+    grid, cdf : ndarray, shape (n,)
+        Coordinates and the distribution function there.
     axis : Coordinate
     mean_value, sd_value : float
         Of the value itself; infinite where they do not exist.
     """
 
-    inner: Mixture
+    grid: Floats
+    cdf_values: Floats
     axis: Coordinate
     mean_value: float
     sd_value: float
@@ -453,6 +534,15 @@ class Hyperparameter(Distribution):
     def sd(self) -> Floats:
         return np.asarray(self.sd_value)
 
+    def coordinate_interval(self) -> Floats:
+        """2.5 and 97.5% points of the coordinate."""
+        return np.interp([0.025, 0.975], self.cdf_values, self.grid)
+
+    def coordinate_density(self, u: Floats) -> Floats:
+        """Density per unit of the coordinate."""
+        slope = np.gradient(self.cdf_values, self.grid)
+        return np.interp(u, self.grid, slope, left=0.0, right=0.0)
+
     def _ends(self) -> tuple[float, float]:
         return self.axis.lower, self.axis.upper
 
@@ -463,22 +553,13 @@ class Hyperparameter(Distribution):
 
     def _cdf(self, x: Floats) -> Floats:
         inside, u = self._inside(x)
-        return np.where(inside, self.inner.cdf(u), np.where(x <= self.axis.lower, 0.0, 1.0))
+        below = np.interp(u, self.grid, self.cdf_values)
+        return np.where(inside, below, np.where(x <= self.axis.lower, 0.0, 1.0))
 
     def _density(self, x: Floats) -> Floats:
         inside, u = self._inside(x)
-        return np.where(inside, self.inner.density(u) * np.exp(-self.axis.log_slope(u)), 0.0)
+        density = self.coordinate_density(u) * np.exp(-self.axis.log_slope(u))
+        return np.where(inside, density, 0.0)
 
     def _quantiles(self, p: Floats) -> Floats:
-        return self.axis.value(self.inner.quantile(p))
-
-
-def hyperparameter(
-    u: Floats, values: Floats, w: Floats, axis: Coordinate, order: float
-) -> Hyperparameter:
-    """Distribution of one dimension of phi from the points' coordinates and values, (G,)."""
-    loc, scale = smoothed(u, w)
-    inner = Mixture((), lambda _: (loc, scale), w, math.inf, 0.0, math.inf)
-    mean = float(w @ values) if order > 1 else math.inf
-    sd = math.sqrt(max(float(w @ (values - w @ values) ** 2), 0.0)) if order > 2 else math.inf
-    return Hyperparameter(inner, axis, mean, sd)
+        return self.axis.value(np.interp(p, self.cdf_values, self.grid))

@@ -26,7 +26,7 @@ from partialpool.models.mixed import sd_name
 from partialpool.models.mixed_propriety import Orders, check_proper
 from partialpool.models.one_sided import shortfall
 from partialpool.posterior import effects
-from partialpool.posterior.count_readout import Readout, hyperparameter
+from partialpool.posterior.count_readout import Readout
 from partialpool.posterior.counts import Scale, checked_scale
 from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture
 from partialpool.posterior.draws import check_draws
@@ -98,12 +98,8 @@ class GeneralizedPosterior(MixedPosterior):
         for term in self.model.terms:
             for k, effect in enumerate(term.effects):
                 name = sd_name(term.factor, effect)
-                found[name] = self._dimension(term.sds.start + k, next(orders))
+                found[name] = self.cloud.dimension(term.sds.start + k, next(orders))
         return found
-
-    def _dimension(self, i: int, order: float) -> Distribution:
-        points, w = self.cloud.points, self.cloud.weight
-        return hyperparameter(points.u[:, i], points.phi[:, i], w, self.model.axes[i], order)
 
     @cached_property
     def rhos(self) -> dict[str, Distribution]:
@@ -118,6 +114,10 @@ class GeneralizedPosterior(MixedPosterior):
                 value = (factor[:, i] * factor[:, k]).sum(axis=1)
                 value /= np.maximum(size[:, i] * size[:, k], 1e-300)
                 name = f"rho[{term.factor}, {term.effects[k]}, {term.effects[i]}]"
+                if k == 0:  # with the first effect: a dimension of phi itself
+                    at = term.partial.start + int(i) * (int(i) - 1) // 2
+                    found[name] = self.cloud.dimension(at, math.inf)
+                    continue
                 found[name] = of_nodes(value, self.cloud.weight, -1.0, 1.0)
         return found
 
