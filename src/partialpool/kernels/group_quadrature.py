@@ -70,7 +70,7 @@ class GroupedRows:
     @cached_property
     def intercept(self) -> bool:
         """Whether a group's effect is the same for all its rows."""
-        return self.q == 1 and bool((self.z == 1.0).all())
+        return self.q == 1 and self.ones[0]
 
     @cached_property
     def bernoulli(self) -> bool:
@@ -91,6 +91,25 @@ class GroupedRows:
         if len(self.starts) == len(self.y):
             return values
         return np.asarray(np.add.reduceat(values, self.starts, axis=0))
+
+    def times(self, values: Floats, a: int) -> Floats:
+        """Rows (N, B) times a column of z; the same array where that is one everywhere."""
+        return values if self.ones[a] else values * self.z[:, a : a + 1]
+
+    def plus(self, values: Floats, effects: Floats) -> Floats:
+        """Rows (N, B) plus z times their group's effects, (q, J, B); a new array."""
+        out = values
+        for a, effect in enumerate(effects):
+            each = self.to_rows(effect)
+            if not self.ones[a]:
+                each = each * self.z[:, a : a + 1]
+            out = out + each if out is values else np.add(out, each, out=out)
+        return out
+
+    @cached_property
+    def ones(self) -> tuple[bool, ...]:
+        """Which columns of z are one in every row."""
+        return tuple(bool((column == 1.0).all()) for column in self.z.T)
 
     def to_rows(self, values: Floats) -> Floats:
         """Each group's value for each of its rows; (J, ...) to (N, ...)."""
@@ -161,15 +180,16 @@ def integrate_groups(
         Relative to `GroupedRows.best`.
     moments : GroupMoments or None
     """
-    columns = _columns(rows, factor)
-    v, lower, eta = _near_mode(rows, known, columns, start, steps)
+    wide = np.ascontiguousarray(factor.transpose(1, 2, 0))[:, :, None]  # (q, q, 1, B)
+    v, lower, eta = _near_mode(rows, known, wide, start, steps)
     node, log_weight = hermite(nodes, rows.q)
-    at = _AtMode(rows, eta, columns)
+    at = _AtMode(rows, eta, wide)
     values = np.empty((len(node), *v.shape[1:]))
     for k, (x, log_w) in enumerate(zip(node, log_weight, strict=True)):
         away = _stretched(lower, x)
-        prior = sum(0.5 * (va + da) ** 2 for va, da in zip(v, away, strict=True))
-        values[k] = at.log_likelihood(away) - prior + (log_w + 0.5 * float(x @ x))
+        values[k] = at.log_likelihood(away) + (log_w + 0.5 * float(x @ x))
+        for va, da in zip(v, away, strict=True):
+            values[k] -= 0.5 * (va + da) ** 2
     top = values.max(axis=0)
     values -= top
     np.exp(values, out=values)
@@ -182,52 +202,63 @@ def integrate_groups(
     return log_marginal, _moments(node, values, v, lower, factor)
 
 
-def _columns(rows: GroupedRows, factor: Floats) -> list[Floats]:
-    """Columns of z L, one an effect: (N, B) each, or (1, B) where all rows have the same."""
-    if rows.intercept:
-        return [np.ascontiguousarray(factor[:, 0, 0])[None]]
-    return [rows.z @ np.ascontiguousarray(factor[:, :, a].T) for a in range(rows.q)]
-
-
 def _near_mode(
-    rows: GroupedRows, known: Floats, columns: list[Floats], start: Floats, steps: int
+    rows: GroupedRows, known: Floats, factor: Floats, start: Floats, steps: int
 ) -> tuple[Floats, Floats, Floats]:
     """v after some Newton steps, (q, J, B); factor of the curvature; the linear predictors."""
-    v = [np.asarray(s) for s in start]
+    v = np.array(start)
     q, y, size = rows.q, rows.y[:, None], rows.size[:, None]
-    curvature = np.empty((q, q, *v[0].shape))
     for _ in range(max(steps, 1)):
-        mean, weight = mean_and_weight(rows.link, _eta(rows, known, columns, v))
-        residual, weight = y - size * mean, size * weight
-        gradient = [_group_sums(rows, residual, c) - va for c, va in zip(columns, v, strict=True)]
+        mean, weight = mean_and_weight(rows.link, rows.plus(known, _times(factor, v)))
+        mean *= size
+        np.subtract(y, mean, out=mean)
+        weight = size * weight
+        gradient = _transposed_times(factor, [rows.sums(rows.times(mean, a)) for a in range(q)]) - v
+        curvature = _between(factor, _curvature(rows, weight))
         for a in range(q):
-            for c in range(a + 1):
-                curvature[a, c] = _group_sums(rows, weight, columns[a], columns[c])
             curvature[a, a] += 1.0
-        lower = small.cholesky(curvature.copy())
-        move = small.backward(lower, small.forward(lower, np.stack(gradient)[:, :, None]))[:, :, 0]
+        lower = small.cholesky(curvature)
         if steps:
-            v = [va + np.clip(m, -LONGEST_STEP, LONGEST_STEP) for va, m in zip(v, move, strict=True)]
-    return np.stack(v), lower, _eta(rows, known, columns, v)
+            move = small.backward(lower, small.forward(lower, gradient[:, :, None]))[:, :, 0]
+            v += np.clip(move, -LONGEST_STEP, LONGEST_STEP)
+    return v, lower, rows.plus(known, _times(factor, v))
 
 
-def _eta(rows: GroupedRows, known: Floats, columns: list[Floats], v: list[Floats]) -> Floats:
-    """Linear predictors, (N, B)."""
-    if rows.intercept:
-        return known + rows.to_rows(columns[0] * v[0])
-    return known + sum(c * rows.to_rows(va) for c, va in zip(columns, v, strict=True))
+def _curvature(rows: GroupedRows, weight: Floats) -> list[list[Floats]]:
+    """Z' w Z of every group: entries (J, B), lower triangle."""
+    out = []
+    for a in range(rows.q):
+        once = rows.times(weight, a)
+        out.append([rows.sums(rows.times(once, c)) for c in range(a + 1)])
+    return out
 
 
-def _group_sums(rows: GroupedRows, values: Floats, *columns: Floats) -> Floats:
-    """Sums over groups of values times columns; (J, B)."""
-    if rows.intercept:
-        out = rows.sums(values)
-        for c in columns:
-            out = out * c
-        return out
-    for c in columns:
-        values = values * c
-    return rows.sums(values)
+def _times(factor: Floats, v: Floats) -> Floats:
+    """L v; factor (q, q, 1, B), lower triangular, and v (q, J, B)."""
+    out = np.empty_like(v)
+    for a in range(len(v)):
+        np.multiply(factor[a, 0], v[0], out=out[a])
+        for c in range(1, len(v)):
+            out[a] += factor[a, c] * v[c]
+    return out
+
+
+def _transposed_times(factor: Floats, values: list[Floats]) -> Floats:
+    """L' values."""
+    return _times(factor.swapaxes(0, 1), np.stack(values))
+
+
+def _between(factor: Floats, inner: list[list[Floats]]) -> Floats:
+    """L' M L for symmetric M; (q, q, J, B)."""
+    q = len(inner)
+    if q == 1:
+        return np.asarray((factor[0, 0] ** 2 * inner[0][0])[None, None])
+    full = [[inner[max(a, c)][min(a, c)] for c in range(q)] for a in range(q)]
+    half = [_transposed_times(factor, row) for row in full]  # M L, row by row
+    out = np.empty((q, q, *inner[0][0].shape))
+    for c in range(q):
+        out[:, c] = _transposed_times(factor, [half[a][c] for a in range(q)])
+    return out
 
 
 def _stretched(lower: Floats, x: Floats) -> list[Floats]:
@@ -243,38 +274,43 @@ def _stretched(lower: Floats, x: Floats) -> list[Floats]:
 class _AtMode:
     """Log likelihoods of groups at displacements of v from where the rule is laid."""
 
-    def __init__(self, rows: GroupedRows, eta: Floats, columns: list[Floats]) -> None:
-        self.rows, self.eta, self.columns = rows, eta, columns
+    def __init__(self, rows: GroupedRows, eta: Floats, factor: Floats) -> None:
+        self.rows, self.eta, self.factor = rows, eta, factor
         y = rows.y[:, None]
         self.here = rows.sums(y * eta)
-        self.slopes = [_group_sums(rows, np.broadcast_to(y, eta.shape), c) for c in columns]
+        self.slopes = rows.sums(rows.y[:, None] * rows.z).T  # (q, J)
         self.highest = float(eta.max())
         # the exponentials of all nodes are multiples of these, the same for a group's rows
         self.grown = np.exp(np.minimum(eta, STEEPEST)) if rows.intercept else None
-        if rows.intercept and rows.link is LOG:
+        if self.grown is not None and rows.link is LOG:
             self.grown = rows.sums(rows.size[:, None] * self.grown)
 
     def log_likelihood(self, away: list[Floats]) -> Floats:
         """At displacements (J, B) of each effect; (J, B)."""
-        linear = self.here + sum(s * a for s, a in zip(self.slopes, away, strict=True))
-        return np.asarray(linear - self._cumulant(away))
+        moved = _times(self.factor, np.stack(away))
+        out = self.here - self._cumulant(moved)
+        for slope, b in zip(self.slopes, moved, strict=True):
+            out += slope[:, None] * b
+        return np.asarray(out)
 
-    def _cumulant(self, away: list[Floats]) -> Floats:
+    def _cumulant(self, moved: Floats) -> Floats:
         rows = self.rows
         if self.grown is None:
-            eta = self.eta + sum(
-                c * rows.to_rows(a) for c, a in zip(self.columns, away, strict=True)
-            )
-            return self._sum_of(np.exp(np.minimum(eta, STEEPEST)), eta, float(eta.max()))
-        shift = self.columns[0] * away[0]
-        factor = np.exp(np.clip(shift, -STEEPEST, 0.4 * STEEPEST))
+            eta = rows.plus(self.eta, moved)
+            highest = float(eta.max())
+            if rows.link is not LOG and highest >= STEEPEST:
+                return self._sum_of(np.exp(np.minimum(eta, STEEPEST)), eta, highest)
+            if rows.link is LOG:
+                np.minimum(eta, STEEPEST, out=eta)
+            return self._sum_of(np.exp(eta, out=eta), None, highest)
+        factor = np.exp(np.clip(moved[0], -STEEPEST, 0.4 * STEEPEST))
         if rows.link is LOG:
             return np.asarray(self.grown * factor)
-        highest = self.highest + float(shift.max())
+        highest = self.highest + float(moved[0].max())
         grown = rows.to_rows(factor) * self.grown
         if highest < STEEPEST:
             return self._sum_of(grown, None, highest)
-        return self._sum_of(grown, self.eta + rows.to_rows(shift), highest)
+        return self._sum_of(grown, self.eta + rows.to_rows(moved[0]), highest)
 
     def _sum_of(self, grown: Floats, eta: Floats | None, highest: float) -> Floats:
         """Sum over a group's rows of size A(eta), from exp(eta)."""

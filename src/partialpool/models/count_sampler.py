@@ -15,14 +15,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from scipy import special
 
 from partialpool._typing import Floats, Ints
-from partialpool.integrate import highest_points
+from partialpool.integrate.quasi_newton import Mode, find_mode, hessian_at
 from partialpool.integrate.split_t import SplitT, chi_square_quantile, log_student, stratified
 from partialpool.kernels.group_quadrature import GroupMoments, integrate_groups
 from partialpool.kernels.joint_counts import (
@@ -47,6 +47,10 @@ CLOSEST_AXIS, FARTHEST_AXIS = 0.4, 4.0
 """Bounds on how far the scales of either side of the split t may be from the curvature's."""
 FLATTEST = 0.2
 """Curvatures of the log density of phi below this are taken as this: sds of up to 2.2."""
+LAPLACE_STEP, STEP = 0.08, 0.12
+"""Distances of differences: wide enough for what the inner searches leave undetermined."""
+NEAR_MODE = 0.02
+"""Rise of the log density still to be had, at which the search for its mode ends."""
 PILOT = 256
 """Points from which the proposal of r is shifted and scaled."""
 NODES = {1: (3, 5, 7, 11, 15, 21, 31), 2: (3, 5, 7, 11, 15), 3: (3, 5, 7)}
@@ -262,15 +266,22 @@ def _join_moments(parts: list[GroupMoments | None], rows: Any) -> GroupMoments:
 def make_sampler(model: Any) -> CountSampler:
     """Fit the proposals for a model."""
     search = _Search(model)
-    peak = highest_points(search.laplace, model.axes, model.starts)[0]
-    u, hessian = peak.at, peak.hessian
-    objective = search.laplace_at
-    if search.affordable and len(u):
-        start = model.at_coordinates(u[None])[0]
-        peak = highest_points(search.quadrature, model.axes, start)[0]
-        u, hessian, objective = peak.at, peak.hessian, search.quadrature_at
-    proposal = _split(objective, u, hessian)
+    starts = [_coordinates(model, s) for s in model.starts]
+    start = max(starts, key=search.laplace)
+    mode = find_mode(search.laplace, start, step=LAPLACE_STEP, enough=NEAR_MODE)
+    objective = search.laplace
+    if search.affordable:
+        objective = search.quadrature
+        mode = find_mode(
+            objective, mode.at, step=STEP, enough=NEAR_MODE, hessian=mode.hessian
+        )
+    hessian = hessian_at(objective, mode, STEP) if len(mode.at) > 1 else mode.hessian
+    proposal = _split(objective, replace(mode, hessian=hessian))
     return _sampler(model, proposal, search, None)
+
+
+def _coordinates(model: Any, phi: Floats) -> Floats:
+    return np.array([float(a.coordinate(x)) for a, x in zip(model.axes, phi, strict=True)])
 
 
 def fixed_sampler(model: Any, phi: Floats) -> CountSampler:
@@ -307,21 +318,11 @@ class _Search:
         self.affordable = len(rows.known) * rows.d**2 <= AFFORDED
         self.nodes = {1: 15, 2: 7}.get(rows.grouped.q, 5)
 
-    def laplace(self, points: Floats) -> tuple[Floats, Floats]:
-        """Log density at points of phi by Laplace's approximation; (G,)."""
-        values = [self._laplace(p[None]) for p in points]
-        return np.array(values) + self.model.log_prior(points), points
-
-    def quadrature(self, points: Floats) -> tuple[Floats, Floats]:
-        """The same with the variational r and the groups by quadrature."""
-        values = [self._quadrature(p[None]) for p in points]
-        return np.array(values) + self.model.log_prior(points), points
-
-    def laplace_at(self, u: Floats) -> float:
-        """Log density in coordinates, (k,)."""
+    def laplace(self, u: Floats) -> float:
+        """Log density in coordinates, (k,), by Laplace's approximation."""
         return self._at(self._laplace, u)
 
-    def quadrature_at(self, u: Floats) -> float:
+    def quadrature(self, u: Floats) -> float:
         """The same with the variational r and the groups by quadrature."""
         return self._at(self._quadrature, u)
 
@@ -360,23 +361,20 @@ class _Search:
         return float(value[0]) - 0.5 * prior - float(np.log(np.diag(found.system.root)).sum())
 
 
-def _split(objective: Callable[[Floats], float], u: Floats, hessian: Floats) -> SplitT:
+def _split(objective: Callable[[Floats], float], mode: Mode) -> SplitT:
     """A split t about the mode: scales from how far the log density falls on either side."""
-    if not len(u):
-        return SplitT(u, np.zeros((0, 0)), u, u, DF)
-    size, vectors = np.linalg.eigh(-hessian)
+    size, vectors = np.linalg.eigh(-mode.hessian)
     axes = vectors / np.sqrt(np.maximum(size, FLATTEST))
-    top = objective(u)
-    scales = np.empty((2, len(u)))
-    for i in range(len(u)):
+    scales = np.empty((2, len(size)))
+    for i in range(len(size)):
         for side, sign in enumerate((-1.0, 1.0)):
             best = 0.0
             for far in (1.0, 2.0, 3.0):
-                fall = top - objective(u + sign * far * axes[:, i])
+                fall = mode.value - objective(mode.at + sign * far * axes[:, i])
                 if math.isfinite(fall):
                     best = max(best, far / math.sqrt(2.0 * max(fall, 0.02)))
             scales[side, i] = WIDER * np.clip(best, CLOSEST_AXIS, FARTHEST_AXIS)
-    return SplitT(u, axes, scales[0], scales[1], DF)
+    return SplitT(mode.at, axes, scales[0], scales[1], DF)
 
 
 def _places(model: Any, proposal: SplitT) -> Floats:
