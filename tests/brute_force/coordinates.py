@@ -26,10 +26,22 @@ def size(columns):
     return columns * (columns + 1) // 2
 
 
-def covariance_root(u, columns, sd_priors, eta=1.0):
+def sd_of(u, scale=None):
+    """An sd and the log jacobian: exp(u), or scale * sinh(u) of a folded coordinate u >= 0.
+
+    The second is even and smooth at zero, where the first has a long tail, and a logarithm far
+    out: the one for importance sampling, the other for lattices.
+    """
+    if scale is None:
+        return np.exp(u), u
+    u = np.abs(u)
+    return scale * np.sinh(u), np.log(scale) + u + np.log1p(np.exp(-2 * u)) - np.log(2)
+
+
+def covariance_root(u, columns, sd_priors, eta=1.0, scale=None):
     """Lower root of the covariance of a term's effects, with the log prior of the coordinates.
 
-    Coordinates: log sds, then Fisher's z of the canonical partial correlations, column by column
+    Coordinates: sds (`sd_of`), then Fisher's z of the canonical partial correlations, column by column
     of the root (Lewandowski, Kurowicka and Joe, 2009, https://doi.org/10.1016/j.jmva.2009.04.008:
     under LKJ(eta) those of column k are Beta on (-1, 1) with both shapes eta + (q - 2 - k) / 2).
 
@@ -46,8 +58,8 @@ def covariance_root(u, columns, sd_priors, eta=1.0):
         Prior in the coordinates u: jacobians are included.
     """
     q, points = columns, len(u)
-    sds = np.exp(u[:, :q])
-    log_prior = u[:, :q].sum(axis=1)
+    sds, log_jacobian = sd_of(u[:, :q], scale)
+    log_prior = log_jacobian.sum(axis=1)
     for i, prior in enumerate(sd_priors):
         log_prior = log_prior + prior(sds[:, i])
     root = np.zeros((points, q, q))

@@ -13,8 +13,12 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from brute_force.coordinates import correlations, covariance_root, flat, size
+from brute_force.coordinates import correlations, covariance_root, flat, sd_of, size
 from brute_force.sampling import normalised, weighted_quantiles
+
+
+SCALE = 0.5
+"""Of the sds' coordinates, on the link scale: where linear turns into logarithmic."""
 
 
 class GroupedCounts:
@@ -36,6 +40,7 @@ class GroupedCounts:
         flat_columns=0,
         nodes=25,
         eta=1.0,
+        matched=None,
     ):
         self.y, self.X, self.Z = np.asarray(y, float), np.asarray(X, float), np.asarray(Z, float)
         self.group = np.asarray(group)
@@ -61,27 +66,46 @@ class GroupedCounts:
         self.sizes = (size(self.random), len(self.extra), p, sum(self.extra_levels))
         self.dimension = sum(self.sizes)
         self.centre = np.zeros((self.groups, self.q))
+        self.matched = matched or [None] * self.k
+        self.beta_centre, self.beta_scale = np.zeros(p), np.ones(p)
+        self.folded = [*range(self.random), *range(self.sizes[0], sum(self.sizes[:2]))]
 
     def parts(self, u):
         cuts = np.cumsum(self.sizes)[:-1]
         return np.split(u, cuts, axis=1)
 
+    def beta(self, u):
+        """Coefficients and the log jacobian of their coordinates.
+
+        A coefficient whose column varies by group is less certain the larger that sd: its
+        coordinate is in units of (scale^2 + sum tau^2 / groups)^(1/2), centred at the start.
+        """
+        e = self.parts(u)[2]
+        square = np.broadcast_to(self.beta_scale**2, e.shape).copy()
+        levels = [self.groups] * self.random + self.extra_levels
+        for sd, k, n in zip(self.sds(u), self.matched, levels, strict=True):
+            if k is not None:
+                square[:, k] += sd**2 / n
+        return self.beta_centre + e * np.sqrt(square), np.log(square).sum(axis=1) / 2
+
     def pieces(self, u):
         """eta without v, root of v's covariance, log prior of everything but v."""
-        own, logs, beta, r = self.parts(u)
+        own, logs, _, r = self.parts(u)
+        beta, log_jacobian = self.beta(u)
         priors = self.sd_priors[: self.random]
-        root, log_prior = covariance_root(own, self.random, priors, self.eta_lkj)
+        root, log_prior = covariance_root(own, self.random, priors, self.eta_lkj, SCALE)
         full = np.zeros((len(u), self.q, self.q))
         full[:, : self.flat_columns, : self.flat_columns] = np.eye(self.flat_columns)
         full[:, self.flat_columns :, self.flat_columns :] = root
         eta = self.offset + beta @ self.X.T
+        log_prior = log_prior + log_jacobian
         log_prior = log_prior - ((beta - self.beta_mean) ** 2 @ self.beta_precision) / 2
         at = 0
         for t, (g, levels) in enumerate(zip(self.extra, self.extra_levels, strict=True)):
-            tau = np.exp(logs[:, t])
+            tau, log_jacobian = sd_of(logs[:, t], SCALE)
             effects = r[:, at : at + levels]
             eta = eta + tau[:, None] * effects[:, g]
-            log_prior = log_prior + logs[:, t] + self.sd_priors[self.random + t](tau)
+            log_prior = log_prior + log_jacobian + self.sd_priors[self.random + t](tau)
             log_prior = log_prior - (effects**2).sum(axis=1) / 2
             at += levels
         return eta, full, log_prior
@@ -178,7 +202,7 @@ class GroupedCounts:
             logs -= special.logsumexp(logs, axis=2, keepdims=True)
             value = np.einsum("sgkq,sq->sgk", places, root[:, column])
             if shift is not None:
-                value += (self.parts(part)[2] @ shift.T)[:, :, None]
+                value += (self.beta(part)[0] @ shift.T)[:, :, None]
             values.append(np.swapaxes(value, 0, 1).reshape(self.groups, -1))
             shares.append(np.swapaxes(np.exp(logs), 0, 1).reshape(self.groups, -1))
         value, share = (np.concatenate(x, axis=1) for x in (values, shares))
@@ -190,11 +214,10 @@ class GroupedCounts:
         return np.array(out)
 
     def start(self):
-        """Log sds of -0.7, beta from a penalised fit without groups."""
+        """Sds of 0.5, beta from a penalised fit without groups."""
         u = np.zeros(self.dimension)
-        u[: self.random] = -0.7
+        u[self.folded] = np.arcsinh(0.5 / SCALE)
         a = self.sizes[0]
-        u[a : a + self.sizes[1]] = -0.7
         p = self.sizes[2]
         beta = np.zeros(p)
         for _ in range(50):
@@ -203,10 +226,16 @@ class GroupedCounts:
             g = self.X.T @ (self.y - mu) - self.beta_precision * (beta - self.beta_mean)
             move = np.linalg.solve(A, g)
             beta += move * min(1, 2 / max(np.abs(move).max(), 1e-300)) if p else move
-        u[a + self.sizes[1] : a + self.sizes[1] + p] = beta
+        self.beta_centre = beta
+        if p:
+            self.beta_scale = np.sqrt(np.diag(np.linalg.inv(A)))
         return u
+
+    def sds(self, u):
+        """Points of all sds, those of the groups first."""
+        return [sd_of(u[..., i], SCALE)[0] for i in self.folded]
 
     def correlation(self, u, i=1, j=0):
         own = self.parts(u)[0]
-        root, _ = covariance_root(own, self.random, [flat] * self.random)
+        root, _ = covariance_root(own, self.random, [flat] * self.random, 1.0, SCALE)
         return correlations(root)[i, j]

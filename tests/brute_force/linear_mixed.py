@@ -128,8 +128,12 @@ class LinearMixed:
         return (part * part).sum(axis=1)
 
 
-def lattice(log_density, start, steps, drop=16.0, chunk=2048):
-    """All points of a grid, reached from the start, where the density is above max - drop."""
+def lattice(log_density, start, steps, drop=16.0, chunk=2048, reach=13.0):
+    """All points of a grid, reached from the start, where the density is above max - drop.
+
+    None further than reach from the start in any coordinate: sds by a factor of e^13, where
+    double precision ends.
+    """
     d = len(start)
     base = 4096
     unit = base ** np.arange(d)
@@ -146,9 +150,10 @@ def lattice(log_density, start, steps, drop=16.0, chunk=2048):
         keys = (frontier + base // 2) @ unit
         known = np.union1d(known, keys)
         grown = (frontier[v > top - drop][:, None] + moves).reshape(-1, d)
+        grown = grown[(np.abs(grown * steps) <= reach).all(axis=1)]
         keys, first = np.unique((grown + base // 2) @ unit, return_index=True)
         new = ~np.isin(keys, known)
-        frontier = grown[first[new]]
+        frontier = grown[first[new]]  # and so on until nothing is left above the threshold
     cells, values = np.concatenate(cells), np.concatenate(values)
     near = values > top - drop
     return start + cells[near] * steps, normalised(values[near])
@@ -337,4 +342,7 @@ class LinearTruth:
     def correlation(self, term, i, j):
         roots = self.model.roots(self.u)[0]
         rho = correlations(roots[term])[i, j]
-        return self.point_numbers(rho, np.arctanh(rho), np.tanh)
+        z = np.arctanh(rho)
+        if self.model.columns[term] == 2:
+            z = self.u[:, sum(map(size, self.model.columns[:term])) + 2]  # to the last digit
+        return self.point_numbers(rho, z, np.tanh)

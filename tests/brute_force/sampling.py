@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from scipy import optimize, special
 from scipy.stats import qmc
@@ -35,9 +37,10 @@ def mode(log_density, start):
 
 
 class Mixture:
-    """Mixture of multivariate t, as a proposal."""
+    """Mixture of multivariate t, as a proposal; folded coordinates are made positive."""
 
-    def __init__(self, shares, means, covariances):
+    def __init__(self, shares, means, covariances, folded=()):
+        self.folded = list(folded)
         self.shares = np.asarray(shares) / np.sum(shares)
         self.means, self.roots = means, [np.linalg.cholesky(c) for c in covariances]
 
@@ -51,9 +54,19 @@ class Mixture:
         out = np.empty((n, d))
         for k, (mean, root) in enumerate(zip(self.means, self.roots, strict=True)):
             out[which == k] = mean + z[which == k] @ root.T
+        out[:, self.folded] = np.abs(out[:, self.folded])
         return out
 
     def log_density(self, u):
+        """All points that fold onto u are counted."""
+        parts = []
+        for signs in itertools.product([1.0, -1.0], repeat=len(self.folded)):
+            mirrored = u.copy()
+            mirrored[:, self.folded] *= signs
+            parts.append(self.unfolded(mirrored))
+        return special.logsumexp(parts, axis=0)
+
+    def unfolded(self, u):
         d, parts = u.shape[1], []
         for share, mean, root in zip(self.shares, self.means, self.roots, strict=True):
             z = np.linalg.solve(root, (u - mean).T)
@@ -72,12 +85,13 @@ def in_chunks(log_density, u, chunk):
     return np.concatenate([log_density(u[i : i + chunk]) for i in range(0, len(u), chunk)])
 
 
-def proposal(log_density, start, seed, pilot=2048, rounds=4, chunk=1024):
+def proposal(log_density, start, seed, pilot=2048, rounds=4, chunk=1024, folded=()):
     """t at the mode, then t's fitted to weighted pilots; the one at the mode keeps a share."""
     top = mode(log_density, np.asarray(start, dtype=float))
+    top[list(folded)] = np.abs(top[list(folded)])
     values, vectors = np.linalg.eigh(-curvature(log_density, top))
     first = (vectors / np.maximum(values, 0.05)) @ vectors.T
-    mixture = Mixture([1.0], [top], [1.5 * first])
+    mixture = Mixture([1.0], [top], [1.5 * first], folded)
     for r in range(rounds):
         u = mixture.points(pilot, seed + r)
         log_w = in_chunks(log_density, u, chunk) - mixture.log_density(u)
@@ -87,7 +101,7 @@ def proposal(log_density, start, seed, pilot=2048, rounds=4, chunk=1024):
         mean = w @ u
         spread = (u - mean).T @ ((u - mean) * w[:, None])
         spread += first * (len(u[0]) + 1) * (w**2).sum()
-        mixture = Mixture([0.8, 0.2], [mean, top], [spread * 0.9, 1.5 * first])
+        mixture = Mixture([0.8, 0.2], [mean, top], [spread * 0.9, 1.5 * first], folded)
     return mixture
 
 
