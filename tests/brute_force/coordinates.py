@@ -41,8 +41,8 @@ def sd_of(u, scale=None):
 def covariance_root(u, columns, sd_priors, eta=1.0, scale=None):
     """Lower root of the covariance of a term's effects, with the log prior of the coordinates.
 
-    Coordinates: sds (`sd_of`), then Fisher's z of the canonical partial correlations, column by column
-    of the root (Lewandowski, Kurowicka and Joe, 2009, https://doi.org/10.1016/j.jmva.2009.04.008:
+    Coordinates: sds (`sd_of`), then Fisher's z of the canonical partial correlations, column by
+    column of the root (Lewandowski, Kurowicka and Joe, 2009, https://doi.org/10.1016/j.jmva.2009.04.008:
     under LKJ(eta) those of column k are Beta on (-1, 1) with both shapes eta + (q - 2 - k) / 2).
 
     Parameters

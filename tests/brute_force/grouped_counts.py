@@ -16,7 +16,6 @@ from scipy import special
 from brute_force.coordinates import correlations, covariance_root, flat, sd_of, size
 from brute_force.sampling import normalised, weighted_quantiles
 
-
 SCALE = 0.5
 """Of the sds' coordinates, on the link scale: where linear turns into logarithmic."""
 
@@ -217,7 +216,6 @@ class GroupedCounts:
         """Sds of 0.5, beta from a penalised fit without groups."""
         u = np.zeros(self.dimension)
         u[self.folded] = np.arcsinh(0.5 / SCALE)
-        a = self.sizes[0]
         p = self.sizes[2]
         beta = np.zeros(p)
         for _ in range(50):

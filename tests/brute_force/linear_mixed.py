@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from brute_force.coordinates import correlations, covariance_root, flat, size
+from brute_force.coordinates import correlations, covariance_root, flat, sd_of, size
 from brute_force.sampling import NAMES, PROBABILITIES, normalised
 
 
@@ -24,7 +24,17 @@ class LinearMixed:
     """Terms are (level of each row, columns of the term at each row)."""
 
     def __init__(
-        self, y, X, terms, *, sd_priors=None, beta_mean=None, beta_sd=None, sigma=None, eta=1.0
+        self,
+        y,
+        X,
+        terms,
+        *,
+        sd_priors=None,
+        beta_mean=None,
+        beta_sd=None,
+        sigma=None,
+        eta=1.0,
+        scale=None,
     ):
         self.y, self.X = np.asarray(y, float), np.asarray(X, float)
         self.terms = [(np.asarray(g), np.asarray(z, float)) for g, z in terms]
@@ -38,7 +48,13 @@ class LinearMixed:
         self.beta_mean = np.zeros(p) if beta_mean is None else np.asarray(beta_mean, float)
         sd = np.full(p, np.inf) if beta_sd is None else np.asarray(beta_sd, float)
         self.beta_precision = 1 / sd**2
-        self.eta = eta
+        self.eta, self.scale = eta, scale
+        sizes = [size(q) for q in self.columns]
+        starts = np.cumsum([0, *sizes[:-1]])
+        self.sd_places = [
+            a + i for a, q in zip(starts, self.columns, strict=True) for i in range(q)
+        ]
+        self.folded = self.sd_places if scale else []
         blocks = []
         for (g, z), levels in zip(self.terms, self.levels, strict=True):
             one = np.zeros((len(self.y), levels, z.shape[1]))
@@ -49,12 +65,20 @@ class LinearMixed:
         self.dimension = sum(map(size, self.columns)) + (not self.closed)
         self.nu = len(self.y) - p - self.k
 
+    def start(self):
+        u = np.zeros(self.dimension)
+        u[self.sd_places] = np.arcsinh(1 / self.scale) if self.scale else 0.0
+        if not self.closed:
+            residual = self.y - self.X @ np.linalg.lstsq(self.X, self.y)[0]
+            u[-1] = np.log(residual.std()) - 0.3
+        return u
+
     def roots(self, u):
         """Root of each term's covariance (relative to sigma if that is integrated out)."""
         at, roots, log_prior, sd_at = 0, [], 0.0, 0
         for q in self.columns:
             priors = self.sd_priors[sd_at : sd_at + q]
-            root, term = covariance_root(u[:, at : at + size(q)], q, priors, self.eta)
+            root, term = covariance_root(u[:, at : at + size(q)], q, priors, self.eta, self.scale)
             roots.append(root)
             log_prior = log_prior + term
             at, sd_at = at + size(q), sd_at + q
@@ -203,14 +227,16 @@ def scaled_chi_quantiles(w, Q, nu, factor, probabilities=PROBABILITIES):
 
 
 def marginal_quantiles(grid_values, w, back, probabilities=PROBABILITIES):
-    """Of one coordinate of a lattice: trapezoid cumulated, at half steps, by a cubic spline."""
+    """Of one coordinate of a lattice: a cubic spline of the log density, cumulated."""
     from scipy.interpolate import CubicSpline
 
     x, index = np.unique(np.round(grid_values, 9), return_inverse=True)
     mass = np.bincount(index, weights=w)
-    total = CubicSpline(x, mass / (x[1] - x[0])).antiderivative()
+    log_density = CubicSpline(x, np.log(mass))
     fine = np.linspace(x[0], x[-1], 20001)
-    return back(np.interp(probabilities, total(fine) / total(fine[-1]), fine))
+    density = np.exp(log_density(fine))
+    total = np.cumsum(density) - density / 2
+    return back(np.interp(probabilities, total / density.sum(), fine))
 
 
 def lattice_scale_quantiles(axis, w, Q, nu, probabilities=PROBABILITIES):
@@ -219,7 +245,7 @@ def lattice_scale_quantiles(axis, w, Q, nu, probabilities=PROBABILITIES):
     At fixed d = log x - axis the distribution function of log sigma, summed over the other axes,
     is smooth in the axis: it is tabulated in (axis, d) and summed along log x = axis + d.
     """
-    from scipy.interpolate import RectBivariateSpline
+    from scipy.interpolate import CubicSpline, RectBivariateSpline
 
     a, index = np.unique(np.round(axis, 9), return_inverse=True)
     centre = 0.5 * np.log(Q / nu)
@@ -231,13 +257,14 @@ def lattice_scale_quantiles(axis, w, Q, nu, probabilities=PROBABILITIES):
         part = slice(i, i + 4096)
         F = special.gammaincc(nu / 2, (Q[part] / 2)[:, None] * np.exp(-2 * d))
         np.add.at(table, index[part], F * w[part, None])
-    spline = RectBivariateSpline(a, d, table, kx=3, ky=3)
+    mass = np.bincount(index, weights=w)
+    spline = RectBivariateSpline(a, d, table / mass[:, None], kx=3, ky=3)
     fine = np.linspace(a[0], a[-1], 20 * len(a))
-    step = (fine[1] - fine[0]) / (a[1] - a[0])
+    density = np.exp(CubicSpline(a, np.log(mass))(fine)) * (fine[1] - fine[0]) / (a[1] - a[0])
 
     def below(log_x):
         at = np.clip(log_x - fine, d[0], d[-1])
-        return spline(fine, at, grid=False).sum() * step
+        return density @ spline(fine, at, grid=False)
 
     out = []
     for p in probabilities * below(a[-1] + d[-1] + 1):
@@ -295,15 +322,16 @@ class LinearTruth:
             spreads.append(np.sqrt(spread**2 + extra[:, None]))
         return self.of_mixture(np.concatenate(means), np.concatenate(spreads))[0]
 
-    def hyperparameters(self, names, rho_names=None):
+    def hyperparameters(self, names):
         """Of each sd (names in order), sigma last, and correlations (lattice or points)."""
         model, out, at, sd_at = self.model, {}, 0, 0
-        Q = np.concatenate([
-            model.evaluated(self.u[i : i + 2048])[4] for i in range(0, len(self.u), 2048)
-        ])
+        Q = np.concatenate(
+            [model.evaluated(self.u[i : i + 2048])[4] for i in range(0, len(self.u), 2048)]
+        )
         for q in model.columns:
             for i in range(q):
-                out[names[sd_at + i]] = self.scale_numbers(np.exp(self.u[:, at + i]), Q)
+                factor = sd_of(self.u[:, at + i], model.scale)[0]
+                out[names[sd_at + i]] = self.scale_numbers(factor, Q)
             at, sd_at = at + size(q), sd_at + q
         if model.closed:
             out["sigma"] = self.scale_numbers(np.ones(len(self.u)), Q)
@@ -344,5 +372,5 @@ class LinearTruth:
         rho = correlations(roots[term])[i, j]
         z = np.arctanh(rho)
         if self.model.columns[term] == 2:
-            z = self.u[:, sum(map(size, self.model.columns[:term])) + 2]  # to the last digit
+            z = self.u[:, self.model.sd_places[sum(self.model.columns[:term])] + 2]  # exact
         return self.point_numbers(rho, z, np.tanh)

@@ -1,6 +1,6 @@
 """Long NUTS runs (numpyro) of counts with several factors: for the scripts only, never in a test.
 
-    pip install numpyro    (0.22, jax 0.10; double precision, on the CPU)
+pip install numpyro    (0.22, jax 0.10; double precision, on the CPU)
 """
 
 from __future__ import annotations

@@ -7,37 +7,14 @@ formulas; tests take the same columns, the formula and the priors.
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from brute_force.cases import Case, Design, level
+
 DATA = Path(__file__).parent / "data"
 PACKAGED = Path(__file__).parents[2] / "src" / "partialpool" / "datasets"
-
-
-@dataclass
-class Design:
-    """X by name of coefficient; terms: factor, level of each row, columns by name."""
-
-    y: np.ndarray
-    X: dict[str, np.ndarray]
-    terms: list[tuple[str, np.ndarray, dict[str, np.ndarray]]]
-    trials: np.ndarray | None = None
-    centred: tuple[str, ...] = ()  # for NUTS only
-
-
-@dataclass
-class Case:
-    formula: str
-    rows: dict[str, Any]
-    design: Design
-    family: str | None = None
-    prior: list[str] = field(default_factory=list)
-    sd_scale: float | None = None  # all sds half-normal with this scale, or flat
-    beta_sd: float | None = None  # coefficients but the intercept normal(0, beta_sd), or flat
-    intercept_sd: float | None = None
 
 
 def read(path):
@@ -53,16 +30,6 @@ def read(path):
         except ValueError:
             columns[name] = np.array(values)
     return columns
-
-
-def labels(*columns):
-    """Label of each row's group, as the table of groups prints it."""
-    return np.array([":".join(parts) for parts in zip(*(map(str, c) for c in columns), strict=True)])
-
-
-def level(*columns):
-    """Number of each row's level, in sorted order of labels."""
-    return np.unique(labels(*columns), return_inverse=True)[1]
 
 
 def one(y):
