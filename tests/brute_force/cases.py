@@ -79,10 +79,11 @@ def group_weights(design, factor, levels, column):
 
 def parents(design, t):
     """Other terms of intercepts in whose groups those of term t lie, and which group it is."""
-    factor, levels, _ = design.terms[t]
-    out = []
-    for s, (other, among, columns) in enumerate(design.terms):
-        within = set(other.split(":")) < set(factor.split(":"))
-        if s != t and within and "Intercept" in columns:
-            out.append((s, np.array([among[levels == g][0] for g in range(levels.max() + 1)])))
+    _, levels, mine = design.terms[t]
+    groups, out = levels.max() + 1, []
+    for s, (_, among, columns) in enumerate(design.terms):
+        place = np.array([among[levels == g][0] for g in range(groups)])
+        within = (among == place[levels]).all() and among.max() + 1 < groups
+        if s != t and within and "Intercept" in columns and "Intercept" in mine:
+            out.append((s, place))
     return out

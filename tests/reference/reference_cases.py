@@ -148,7 +148,7 @@ def beta_blockers(trials):
     rows = read("beta_blockers")
     rows = {k: v[rows["st"] < trials] for k, v in rows.items()}
     X = {f"C(st)[{s}]": (rows["st"] == s) * 1.0 for s in range(trials)} | {"t": rows["t"]}
-    terms = [("st", rows["st"], {"t": rows["t"]})]
+    terms = [("st", level(rows["st"]), {"t": rows["t"]})]
     design = Design(rows["r"], X, terms, trials=rows["n"])
     formula, prior = "r | trials(n) ~ 0 + C(st) + t + (0 + t | st)", ["tau ~ half_normal(0.5)"]
     return Case(formula, rows, design, prior=prior, sd_scale=0.5)
@@ -190,7 +190,7 @@ def fifteen_groups():
     y = rng.poisson(np.exp(-1 + 1.2 * rng.standard_normal(15)[g] + 0.3 * x))
     rows = {"y": y, "x": x, "g": g}
     ones = one(x)
-    design = Design(y * 1.0, {"Intercept": ones, "x": x}, [("g", g, {"Intercept": ones})])
+    design = Design(y * 1.0, {"Intercept": ones, "x": x}, [("g", level(g), {"Intercept": ones})])
     return Case("y ~ x + (1 | g)", rows, design, "poisson")
 
 
