@@ -1,7 +1,6 @@
-"""Proposals for importance sampling: a split Student t, and stratified random numbers.
+"""A split Student t as a proposal for importance sampling.
 
-Source: Geweke (1989), doi:10.2307/1913710, for the split t; Owen (1998),
-doi:10.1145/272991.273010, for Latin hypercube sampling.
+Source: Geweke (1989), doi:10.2307/1913710.
 """
 
 from __future__ import annotations
@@ -13,19 +12,7 @@ import numpy as np
 from scipy import special
 
 from partialpool._typing import Floats
-
-CLOSEST = 1e-10
-"""Uniform numbers keep this distance from 0 and 1, so that quantiles stay finite."""
-
-
-def stratified(size: int, dimensions: int, rng: np.random.Generator) -> Floats:
-    """Random numbers of which each dimension has one in each of `size` equal strata; (size, d).
-
-    A Latin hypercube takes away all of the variance that is a sum of functions of one dimension.
-    """
-    order = rng.permuted(np.tile(np.arange(size)[:, None], (1, dimensions)), axis=0)
-    return np.clip((order + rng.random((size, dimensions))) / size, CLOSEST, 1.0 - CLOSEST)
-
+from partialpool.integrate.random_points import CLOSEST
 
 def chi_square_quantile(p: Floats, df: float) -> Floats:
     """Quantiles of the chi-square distribution."""

@@ -23,7 +23,8 @@ from scipy import special
 
 from partialpool._typing import Floats, Ints
 from partialpool.integrate.quasi_newton import Mode, find_mode, hessian_at
-from partialpool.integrate.split_t import SplitT, chi_square_quantile, log_student, stratified
+from partialpool.integrate.random_points import random_points
+from partialpool.integrate.split_t import SplitT, chi_square_quantile, log_student
 from partialpool.kernels.group_quadrature import GroupMoments, integrate_groups
 from partialpool.kernels.joint_counts import (
     Hyper,
@@ -156,7 +157,7 @@ class CountSampler:
         parts = []
         for k in range(RANDOMISATIONS):
             rng = np.random.default_rng([self.seed, self.drawn, k])
-            uniform = stratified(size, self.proposal.center.size + 2 + self.site.rows.d, rng)
+            uniform = random_points(size, self.proposal.center.size + 2 + self.site.rows.d, rng)
             parts += [(uniform, np.full(size, k))]
         self.drawn += 1
         uniform = np.concatenate([u for u, _ in parts])
@@ -185,7 +186,7 @@ class CountSampler:
     def cheap_points(self, size: int) -> tuple[Floats, Floats]:
         """Coordinates from the proposal of phi alone, and `Points.log_prior` there."""
         k = self.proposal.center.size
-        uniform = stratified(size, k + 1, np.random.default_rng([self.seed, 10**7]))
+        uniform = random_points(size, k + 1, np.random.default_rng([self.seed, 10**7]))
         u, log_u = self.proposal.points(uniform)
         return u, self._hyperparameters(u)[2] - log_u
 
@@ -413,7 +414,7 @@ def _adapt(sampler: CountSampler) -> None:
     if not d:
         return
     rng = np.random.default_rng([sampler.seed, 10**6])
-    uniform = stratified(PILOT, k + 2 + d, rng)
+    uniform = random_points(PILOT, k + 2 + d, rng)
     found = sampler._points(uniform, np.zeros(PILOT, dtype=np.int64), moments=False)
     chi = chi_square_quantile(uniform[:, k + 1], sampler.df)
     z = sampler.scale * special.ndtri(uniform[:, k + 2 :]) / np.sqrt(chi / sampler.df)[:, None]

@@ -43,9 +43,12 @@ TARGET, TARGET_OF_ENDS = 0.05, 0.15
 drawn: half of the second figure that tables print of an interval."""
 FIRST_POINTS = 128
 """Points of each of the eight randomisations to begin with: 1,024 in all."""
-MOST_POINTS = 2**14
-"""Points in all, at most; and about what drawing them may take, in seconds."""
-SECONDS = 5.0
+RATE = 1.5
+"""Errors fall about with this root of the number of points: between 1, of a lattice rule, and 2."""
+MOST_POINTS, MOST_IF_ASKED = 2**15, 2**19
+"""Points in all, at most: by default, and where an accuracy is asked for."""
+SECONDS, MOST_SECONDS = 5.0, 60.0
+"""About what drawing them may take: by default, and where an accuracy is asked for."""
 LEAST_SHARE, HEAVIEST = 0.1, 0.03
 """An effective share of the points below, or one weight above, from which on the errors told are
 not to be relied on: so found on data whose posterior has a second mode or a heavy tail."""
@@ -438,11 +441,18 @@ class GeneralizedPosterior(MixedPosterior):
         return few or (self.share >= LEAST_SHARE and self.cloud.weight.max() <= HEAVIEST)
 
     @property
+    def missing(self) -> float:
+        """About how many times as many points are needed for the target; 1 where it is reached."""
+        targets = (TARGET, TARGET_OF_ENDS) if self.accuracy is None else (self.accuracy,) * 2
+        over = max(e / t for e, t in zip(self.errors, targets, strict=True))
+        if over <= 1.0:
+            return 1.0 if self.reliable else 4.0
+        return float(over**RATE) if math.isfinite(over) else 16.0
+
+    @property
     def status(self) -> Accuracy:
         """Whether the error target was reached."""
-        targets = (TARGET, TARGET_OF_ENDS) if self.accuracy is None else (self.accuracy,) * 2
-        reached = all(e <= t for e, t in zip(self.errors, targets, strict=True))
-        return Accuracy.REACHED if reached and self.reliable else Accuracy.NOT_REACHED
+        return Accuracy.REACHED if self.missing <= 1.0 else Accuracy.NOT_REACHED
 
     def __repr__(self) -> str:
         groups = ", ".join(f"{len(b.n):,} of {b.factor}" for b in self.statistics.blocks)
@@ -477,18 +487,20 @@ def generalized_posterior(
     orders = check_proper(model, shortfall(statistics))
     with np.errstate(all="ignore"):  # far from the mode numbers overflow: there is no density
         sampler = make_sampler(model)
-        begin = time.process_time()
-        points = sampler.draw(FIRST_POINTS)
-        post = GeneralizedPosterior(
-            statistics, model, orders, Readout(model, sampler, points), accuracy
-        )
-        while post.status is not Accuracy.REACHED:
-            size = len(points.log_weight)
-            seconds = time.process_time() - begin
-            if 2 * size > MOST_POINTS or 2.0 * seconds > SECONDS:
+        begin, size = time.process_time(), FIRST_POINTS
+        while True:
+            readout = Readout(model, sampler, sampler.draw(size))
+            post = GeneralizedPosterior(statistics, model, orders, readout, accuracy)
+            spent = time.process_time() - begin
+            more = post.missing
+            seconds = SECONDS if accuracy is None else MOST_SECONDS
+            points = MOST_POINTS if accuracy is None else MOST_IF_ASKED
+            left = min(seconds / max(spent, 1e-9), points / (8 * size))
+            if more <= 1.0 or left < 2.0:
                 break
-            points = points.joined(sampler.draw(size // 8))
-            post = replace(post, cloud=Readout(model, sampler, points))
+            # points are drawn anew: twice as many even ones are better than two sets
+            size *= 2 ** int(np.clip(math.ceil(math.log2(min(more, left))), 1, 4))
+            begin = time.process_time()
     return post
 
 
