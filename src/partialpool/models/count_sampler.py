@@ -15,14 +15,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from scipy import special
 
 from partialpool._typing import Floats, Ints
-from partialpool.integrate.quasi_newton import Mode, find_mode, hessian_at
+from partialpool.integrate.newton import Mode, find_mode
 from partialpool.integrate.random_points import random_points
 from partialpool.integrate.split_t import SplitT, chi_square_quantile, log_student
 from partialpool.kernels.group_quadrature import GroupMoments, integrate_groups
@@ -277,8 +277,7 @@ def make_sampler(model: Any) -> CountSampler:
         mode = find_mode(
             objective, mode.at, step=STEP, enough=NEAR_MODE, hessian=mode.hessian
         )
-    hessian = hessian_at(objective, mode, STEP) if len(mode.at) > 1 else mode.hessian
-    proposal = _split(objective, replace(mode, hessian=hessian))
+    proposal = _split(objective, mode)
     return _sampler(model, proposal, search, None)
 
 
