@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from partialpool import display, pictures
+from partialpool.accuracy import accuracy_notice, checked_accuracy, require_reliable
 from partialpool.advice import Advice, advise, recommendation
 from partialpool.comparison import Comparison, compare
 from partialpool.counting import solve_count_statistics
@@ -33,7 +34,7 @@ from partialpool.data.new_rows import Target, Unseen, count_design, one_way_desi
 from partialpool.data.one_way_products import as_cross_products
 from partialpool.data.read import Reading, handing_back
 from partialpool.data.statistics_files import Kept
-from partialpool.errors import ArgumentError, PriorError
+from partialpool.errors import ArgumentError, NotReachedError, PriorError
 from partialpool.findings import findings
 from partialpool.formula import OneWay, count_roles, one_way, parse
 from partialpool.models import Priors, parameter_names, priors
@@ -92,6 +93,8 @@ class Fit:
         Cross-products within clusters, for robust errors.
     kept : optional
         The statistics to which `update` adds those of more rows.
+    accuracy : float, optional
+        The accuracy asked for, which `update` asks for again; None is the default.
     """
 
     formula: str
@@ -102,10 +105,15 @@ class Fit:
     told: tuple[Notice, ...] = ()
     clusters: Clusters | None = None
     kept: Kept | None = None
+    accuracy: float | None = None
 
     @cached_property
     def notices(self) -> tuple[Notice, ...]:
         """What to know about the data and the result."""
+        try:
+            require_reliable(self.posterior)
+        except NotReachedError:  # then nothing but this can be said of the result
+            return (*accuracy_notice(self.posterior), *self.told)
         return (*findings(self.posterior), *self.told)
 
     @property
@@ -116,7 +124,7 @@ class Fit:
     @property
     def priors(self) -> Priors:
         """The priors used."""
-        return self._posterior("a prior").priors
+        return self._full("a prior").priors
 
     def groups(
         self,
@@ -146,13 +154,28 @@ class Fit:
             exposure. With predictors, slopes or several
             factors one row for each effect of a group: also factor, term (the effect) and effect
             (posterior mean of the deviation b); estimate is population value and deviation.
+
+        Raises
+        ------
+        NotReachedError
+            If the error told is above 0.5 posterior sds, as from `parameters` and all other
+            tables, charts and words of this fit.
         """
+        return self.like(self.group_table(level, kind, scale))
+
+    def group_table(
+        self,
+        level: float = 0.95,
+        kind: IntervalKind = "equal-tailed",
+        scale: Scale = "natural",
+    ) -> Table:
+        """`groups` as a Table, whatever kind of frame the data came in."""
         chosen = checked_scale(scale)
-        post = self.posterior
+        post = self._reliable
         post = post.given if isinstance(post, Estimated) else post
         if isinstance(post, CountsPosterior | GeneralizedPosterior):
-            return self.like(post.group_table(level, kind, scale=chosen))
-        return self.like(post.group_table(level, kind))
+            return post.group_table(level, kind, scale=chosen)
+        return post.group_table(level, kind)
 
     def parameters(self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Any:
         """One row a parameter: name, mean, sd, lower, median, upper; frame as in `groups`."""
@@ -194,6 +217,7 @@ class Fit:
                 'profile intervals are of fits with method="reml" or "ml" (--method reml or ml); '
                 "a posterior has intervals of every parameter: parameters(level=...)"
             )
+        require_reliable(self.posterior)
         return self.posterior.profile(level)
 
     def compare(self, *estimators: str) -> Comparison | MixedComparison:
@@ -212,14 +236,15 @@ class Fit:
             With predictors, slopes or several factors: ``.coefficients`` by complete pooling,
             fixed effects and the model, and what fixed effects cost.
         """
-        if isinstance(self.posterior, Posterior | CountsPosterior):
-            return compare(self.posterior, estimators)
+        post = self._reliable
+        if isinstance(post, Posterior | CountsPosterior):
+            return compare(post, estimators)
         if estimators:
             raise ArgumentError(
                 f"estimators such as {estimators[0]} are for one factor without predictors; "
                 'here compare() takes none: fit with method="reml" or "ml" (--method) for those'
             )
-        return compare_coefficients(self.posterior, self.clusters)
+        return compare_coefficients(post, self.clusters)
 
     def rank(
         self,
@@ -319,7 +344,7 @@ class Fit:
             formula of log(y); of counts the probability, or the rate of one unit of exposure),
             one row for each row of `data`, in their order, in the kind of frame that `data` is.
         """
-        design, post = self.design, self.posterior
+        design, post = self.design, self._reliable
         if isinstance(post, CountsPosterior):
             roles = count_roles(parse(self.formula), post.statistics.family)
             design = count_design(roles, post.statistics.labels)
@@ -343,7 +368,7 @@ class Fit:
             If standard errors are given: there are no rows to simulate; or if the model is more
             than one-way.
         """
-        post = self.posterior
+        post = self._reliable
         if isinstance(post, CountsPosterior):
             return CountWorld(
                 size=tuple(post.statistics.size.tolist()),
@@ -391,13 +416,13 @@ class Fit:
 
     def report_contents(self, level: float = 0.95) -> Contents:
         """What `report` writes."""
-        post = self.posterior
+        post = self._reliable
         lines = [
             display.headline(post, self.formula),
             display.prior_line(post),
             f"{display.pooling_line(post, level)} {recommendation(post)}",
         ]
-        groups = post.group_table(level)
+        groups = self.group_table(level)
         return Contents(
             self.formula,
             lines,
@@ -409,7 +434,7 @@ class Fit:
 
     def charts(self, *, level: float = 0.95, dark: bool = False) -> list[Any]:
         """The charts that say most of this fit, as its report shows them."""
-        if isinstance(self.posterior, Estimated):
+        if isinstance(self._reliable, Estimated):
             return []
         plot = self.plot
         if isinstance(plot, pictures.MixedPlots):
@@ -421,7 +446,13 @@ class Fit:
         """Draw independently from the joint posterior (of counts: on the link scale)."""
         return self._posterior("drawing").draws(size, rng)
 
-    def update(self, data: Any, *, progress: Callable[[float], None] | None = None) -> Fit:
+    def update(
+        self,
+        data: Any,
+        *,
+        accuracy: float | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> Fit:
         """Fit again with more rows: the same as a fit of all the rows together.
 
         Only the new rows are read; of the others the statistics are known.
@@ -430,6 +461,8 @@ class Fit:
         ----------
         data : frame, mapping, path or relation
             The new rows, with the columns of the formula; any kind of data that `fit` takes.
+        accuracy : float, optional
+            As in `fit`; if not given, that of this fit.
         progress : callable, optional
             As in `fit`.
 
@@ -439,13 +472,17 @@ class Fit:
             As in `fit`.
         """
         assert self.kept is not None  # every door gives them
+        checked_accuracy(accuracy)
+        if accuracy is not None:
+            self._full("accuracy")
         new = more_statistics(self.formula, self.kept, data, self.family, progress)
         both = Statistics(self.formula, self.kept).combine(new)
         post = self.posterior
         if isinstance(post, Estimated):
             method: Method = "reml" if post.estimate.restricted else "ml"
             return fit_kept(both, None, self.like, method, post.quadrature)
-        return fit_kept(both, post.priors, self.like)
+        asked = self.accuracy if accuracy is None else accuracy
+        return fit_kept(both, post.priors, self.like, accuracy=asked)
 
     def to_dict(
         self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed"
@@ -455,7 +492,7 @@ class Fit:
         Numbers that do not exist (such as the sd of tau with four groups and flat priors) are
         None.
         """
-        return self._as_dict(self.posterior.group_table(level, kind), level, kind)
+        return self._as_dict(self.group_table(level, kind), level, kind)
 
     def _as_dict(self, groups: Table, level: float, kind: IntervalKind) -> dict[str, Any]:
         """The dict of these groups, already computed, chosen and ordered."""
@@ -470,6 +507,7 @@ class Fit:
             "accuracy": {
                 "method": self.posterior.method,
                 "error": self.posterior.error,
+                "target": self.posterior.target,
                 "status": self.posterior.status.name.lower(),
             },
             "notices": [n.to_dict() for n in self.notices],
@@ -479,20 +517,25 @@ class Fit:
         return found
 
     def __repr__(self) -> str:
+        try:
+            parameters, groups = self.parameter_table(), self.group_table()
+        except NotReachedError as error:
+            return display.without_numbers(self.formula, self.posterior, str(error))
         return display.summary(
             self.formula,
             self.posterior,
             self.notices,
-            self.parameter_table(0.95, "equal-tailed"),
-            self.posterior.group_table(),
+            parameters,
+            groups,
             recommendation(self.posterior),
         )
 
     def parameter_table(self, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Table:
         """`parameters` as a Table, whatever kind of frame the data came in."""
-        if isinstance(self.posterior, Estimated):
-            return self.posterior.parameter_table(level, kind)
-        named = self.posterior.named()
+        post = self._reliable
+        if isinstance(post, Estimated):
+            return post.parameter_table(level, kind)
+        named = post.named()
         ends = [d.interval(level, kind) for d in named.values()]
         return Table(
             name=as_labels(named),
@@ -509,8 +552,19 @@ class Fit:
         s = self.statistics
         return s.blocks[0].factor if isinstance(s, CrossProducts) else s.factor
 
+    @property
+    def _reliable(self) -> AnyPosterior:
+        """The posterior; an error if it is too far off for its numbers to be shown."""
+        require_reliable(self.posterior)
+        return self.posterior
+
     def _posterior(self, what: str) -> Posterior | MixedPosterior | CountsPosterior:
-        """The posterior; an error if there are estimates only."""
+        """The posterior; an error if there are estimates only, or numbers too far off."""
+        require_reliable(self.posterior)
+        return self._full(what)
+
+    def _full(self, what: str) -> Posterior | MixedPosterior | CountsPosterior:
+        """The posterior, however far off; an error if there are estimates only."""
         if isinstance(self.posterior, Estimated):
             raise ArgumentError(f'{what} needs a posterior: fit with method="posterior"')
         return self.posterior
@@ -522,26 +576,34 @@ def fit_kept(
     like: Callable[[Table], Any],
     method: Method = "posterior",
     quadrature: int | None = None,
+    accuracy: float | None = None,
 ) -> Fit:
     """Fit from statistics; `like` hands tables back."""
     kept = statistics.groups
     if isinstance(kept, MixedStatistics):
-        return fit_mixed(statistics.formula, finish_mixed(kept, None, like), prior, method)
+        rows = finish_mixed(kept, None, like)
+        return fit_mixed(statistics.formula, rows, prior, method, accuracy)
     if isinstance(kept, CountTable):
         family = str(kept.roles.family)
         nodes = (quadrature or 1) if method == "ml" else None
-        return fit_counts(statistics.formula, family, finish_counts(kept, like), prior, nodes)
+        rows = finish_counts(kept, like)
+        return fit_counts(statistics.formula, family, rows, prior, nodes, accuracy)
     groups = kept.sorted()
     if isinstance(groups, CountStatistics):
-        post = solve_count_statistics(groups, prior)
-        return Fit(statistics.formula, groups.family, post, like, kept=groups)
+        post = solve_count_statistics(groups, prior, accuracy)
+        return Fit(statistics.formula, groups.family, post, like, kept=groups, accuracy=accuracy)
     roles = one_way(parse(statistics.formula))
     assert roles is not None  # statistics with one record a group are of such a formula
-    return fit_one_way(statistics.formula, roles, Reading(groups, like), prior, method)
+    return fit_one_way(statistics.formula, roles, Reading(groups, like), prior, method, accuracy)
 
 
 def fit_one_way(
-    formula: str, roles: OneWay, reading: Reading[GroupStatistics], prior: PriorLike, method: Method
+    formula: str,
+    roles: OneWay,
+    reading: Reading[GroupStatistics],
+    prior: PriorLike,
+    method: Method,
+    accuracy: float | None = None,
 ) -> Fit:
     """Fit one factor without predictors from its statistics."""
     s = reading.statistics
@@ -551,10 +613,17 @@ def fit_one_way(
         return Fit(formula, "gaussian", found, reading.like, design, kept=s)
     chosen = prior if isinstance(prior, Priors) else priors(prior, factor=s.factor)
     _refuse_sigma(chosen, s.sigma_known)
-    return Fit(formula, "gaussian", posterior(s, chosen), reading.like, design, kept=s)
+    post = posterior(s, chosen, accuracy)
+    return Fit(formula, "gaussian", post, reading.like, design, kept=s, accuracy=accuracy)
 
 
-def fit_mixed(formula: str, reading: MixedReading, prior: PriorLike, method: Method) -> Fit:
+def fit_mixed(
+    formula: str,
+    reading: MixedReading,
+    prior: PriorLike,
+    method: Method,
+    accuracy: float | None = None,
+) -> Fit:
     """Fit a linear mixed model from what was read."""
     s = reading.statistics
     post: MixedPosterior | Estimated
@@ -563,15 +632,20 @@ def fit_mixed(formula: str, reading: MixedReading, prior: PriorLike, method: Met
         chosen = prior if isinstance(prior, Priors) else priors(prior, parameters=names)
         _refuse_sigma(chosen, s.sigma_known)
         _refuse_rho(chosen, s)
-        post = mixed_posterior(s, chosen)
+        post = mixed_posterior(s, chosen, accuracy=accuracy)
     else:
         post = estimated(s, restricted=method == "reml")
     last = reading.like, reading.design, reading.notices, reading.clusters, reading.kept
-    return Fit(formula, "gaussian", post, *last)
+    return Fit(formula, "gaussian", post, *last, accuracy=accuracy)
 
 
 def fit_counts(
-    formula: str, family: str, reading: MixedReading, prior: PriorLike, quadrature: int | None
+    formula: str,
+    family: str,
+    reading: MixedReading,
+    prior: PriorLike,
+    quadrature: int | None,
+    accuracy: float | None = None,
 ) -> Fit:
     """Fit counts with predictors, slopes or several factors from what was read.
 
@@ -589,7 +663,8 @@ def fit_counts(
             "so there is no sigma to give a prior; leave it out"
         )
     _refuse_rho(chosen, s)
-    return Fit(formula, family, generalized_posterior(s, chosen), *last)
+    post = generalized_posterior(s, chosen, accuracy=accuracy)
+    return Fit(formula, family, post, *last, accuracy=accuracy)
 
 
 def _refuse_rho(chosen: Priors, statistics: CrossProducts) -> None:

@@ -16,13 +16,13 @@ from partialpool.data import Table
 from partialpool.data.count_rows import CountProducts
 from partialpool.data.cross_products import Block
 from partialpool.errors import ArgumentError
-from partialpool.integrate import Accuracy
 from partialpool.kernels import small
 from partialpool.kernels.own_levels import own_levels
 from partialpool.models import Priors
 from partialpool.models.generalized import GeneralizedModel, generalized_model
 from partialpool.models.mixed_propriety import check_proper
 from partialpool.models.one_sided import shortfall
+from partialpool.posterior.asked import SAMPLED
 from partialpool.posterior.counts import Scale, checked_scale
 from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture
 from partialpool.posterior.draws import check_draws
@@ -38,8 +38,6 @@ TARGETS = ((3, 1e-3), (99, 5e-3))
 """Targets of the error in up to so many dimensions of phi."""
 FEW = {1: 18, 2: 24}
 """Nodes from which groups' effects are read, by dimension of phi; 40 in more than two."""
-INNER = 0.1
-"""An error of the integrals within, in posterior sds, that is too large to pass over."""
 SMOOTH = 0.3
 """Width of the kernel by which draws of phi are smoothed, in its sds."""
 
@@ -249,18 +247,34 @@ class GeneralizedPosterior(MixedPosterior):
         return self.model.inner_error(self.cloud)
 
     @property
-    def status(self) -> Accuracy:
-        """Whether the error target was reached."""
-        reached = self.cloud.status is Accuracy.REACHED and self.inner_error < INNER
-        return Accuracy.REACHED if reached else Accuracy.NOT_REACHED
+    def target(self) -> float:
+        """Target of the error, in posterior sds: what was asked for, or the default."""
+        return SAMPLED if self.accuracy is None else self.accuracy
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle without what was cached."""
-        return GeneralizedPosterior, (self.statistics, self.model, self.orders, self.cloud)
+        return GeneralizedPosterior, (
+            self.statistics,
+            self.model,
+            self.orders,
+            self.cloud,
+            self.accuracy,
+        )
 
 
-def generalized_posterior(statistics: CountProducts, priors: Priors) -> GeneralizedPosterior:
+def generalized_posterior(
+    statistics: CountProducts, priors: Priors, accuracy: float | None = None
+) -> GeneralizedPosterior:
     """Compute the posterior of counts with predictors.
+
+    Parameters
+    ----------
+    statistics : CountProducts
+        The data, reduced.
+    priors : Priors
+        Of coefficients, sds and correlations.
+    accuracy : float, optional
+        Target of the error (posterior sds), in place of the default.
 
     Raises
     ------
@@ -271,8 +285,8 @@ def generalized_posterior(statistics: CountProducts, priors: Priors) -> Generali
     """
     model = generalized_model(statistics, priors)
     orders = check_proper(model, shortfall(statistics))
-    cloud = integrated_cloud(model, orders, TARGETS)
-    return GeneralizedPosterior(statistics, model, orders, cloud)
+    cloud = integrated_cloud(model, orders, TARGETS if accuracy is None else ((99, accuracy),))
+    return GeneralizedPosterior(statistics, model, orders, cloud, accuracy)
 
 
 def plug_in_counts(statistics: CountProducts, found: MixedEstimate) -> GeneralizedPosterior:
