@@ -173,3 +173,15 @@ def test_ctrl_c_outside_of_a_command(run, monkeypatch):
     monkeypatch.setattr(module.cli, "main", interrupted)
     result = run("fit", "eight_schools")
     assert (result.code, result.err) == (130, "partialpool: interrupted\n")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("Query interrupted")])
+def test_ctrl_c_within_a_command(run, monkeypatch, error):
+    """DuckDB turns it into a RuntimeError with these words, which users saw with a traceback."""
+
+    def interrupted(*_, **__):
+        raise error
+
+    monkeypatch.setattr(common, "fit", interrupted)
+    result = run("fit", "eight_schools")
+    assert (result.code, result.err) == (130, "partialpool: interrupted\n")

@@ -46,6 +46,10 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             raise click.exceptions.Exit(_interrupted()) from None
+        except RuntimeError as error:
+            if str(error) != "Query interrupted":  # what DuckDB makes of Ctrl-C within a query
+                raise
+            raise click.exceptions.Exit(_interrupted()) from None
 
 
 @click.group(cls=Commands, context_settings=HELP)
