@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -61,10 +62,51 @@ from partialpool.reading import Statistics, more_statistics
 from partialpool.regression import MixedAdvice, MixedComparison, compare_coefficients
 from partialpool.report import Contents, write
 from partialpool.simulate import CountWorld, World
+from partialpool.threads import one_blas_thread
 
 PriorLike = Priors | Mapping[str, Prior | str] | Iterable[str] | str | None
 Method = Literal["posterior", "reml", "ml"]
 AnyPosterior = Posterior | MixedPosterior | Estimated | CountsPosterior
+AnyStatistics = GroupStatistics | CrossProducts | CountStatistics
+Rest = ParamSpec("Rest")
+Result = TypeVar("Result")
+
+
+def _threads(statistics: AnyStatistics) -> AbstractContextManager[None]:
+    """One BLAS thread, unless the model has large matrices, or (one-way) hardly any."""
+    if isinstance(statistics, GroupStatistics):
+        return nullcontext()
+    if not isinstance(statistics, CrossProducts):
+        return one_blas_thread()
+    return one_blas_thread(largest=_dense_rows(statistics))
+
+
+def _dense_rows(s: CrossProducts) -> int:
+    """Rows of the dense system that is left when the largest factor is eliminated.
+
+    Nested factors, whose pairs of groups are no more than the groups of the inner one, are all
+    eliminated group by group; so is a factor alone.
+    """
+    sizes = {block.factor: 0 for block in s.blocks}
+    for block in s.blocks:
+        sizes[block.factor] += block.zty.size
+    groups = [len(block.n) for block in s.blocks]
+    crossed = any(len(c.i) > max(groups[c.first], groups[c.second]) for c in s.crossings)
+    rest = sum(sizes.values()) - max(sizes.values()) if crossed else 0
+    return len(s.coefficients) + rest
+
+
+def _reads(
+    method: Callable[Concatenate[Fit, Rest], Result],
+) -> Callable[Concatenate[Fit, Rest], Result]:
+    """Make a method of Fit compute with as many BLAS threads as its fit did."""
+
+    @wraps(method)
+    def limited(self: Fit, /, *args: Rest.args, **options: Rest.kwargs) -> Result:
+        with _threads(self.statistics):
+            return method(self, *args, **options)
+
+    return limited
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +150,7 @@ class Fit:
     accuracy: float | None = None
 
     @cached_property
+    @_reads
     def notices(self) -> tuple[Notice, ...]:
         """What to know about the data and the result."""
         try:
@@ -117,7 +160,7 @@ class Fit:
         return (*findings(self.posterior), *self.told)
 
     @property
-    def statistics(self) -> GroupStatistics | CrossProducts | CountStatistics:
+    def statistics(self) -> AnyStatistics:
         """The sums the data were reduced to."""
         return self.posterior.statistics
 
@@ -163,6 +206,7 @@ class Fit:
         """
         return self.like(self.group_table(level, kind, scale))
 
+    @_reads
     def group_table(
         self,
         level: float = 0.95,
@@ -210,6 +254,7 @@ class Fit:
         """
         return self.like(self.profile_table(level))
 
+    @_reads
     def profile_table(self, level: float = 0.95) -> Table:
         """`profile` as a Table, whatever kind of frame the data came in."""
         if not isinstance(self.posterior, Estimated):
@@ -220,6 +265,7 @@ class Fit:
         require_reliable(self.posterior)
         return self.posterior.profile(level)
 
+    @_reads
     def compare(self, *estimators: str) -> Comparison | MixedComparison:
         """No, complete and partial pooling side by side, with scores that need no truth.
 
@@ -289,6 +335,7 @@ class Fit:
         """
         return self.like(self.rank_table(top, level, descending, factor, term))
 
+    @_reads
     def rank_table(
         self,
         top: int = 1,
@@ -309,6 +356,7 @@ class Fit:
         place = post.place_of(factor or self.factor, term)
         return post.ranks(*place, top=top, level=level, descending=descending)
 
+    @_reads
     def predict(
         self,
         data: Any,
@@ -352,6 +400,7 @@ class Fit:
         options = PredictionOptions(target, unseen, observation, level, kind)
         return handing_back(data)(predict(post, design, data, options))
 
+    @_reads
     def advise(self) -> Advice | MixedAdvice:
         """Say how much the grouping matters, in numbers and in words; see `partialpool.advice`."""
         found: Advice | MixedAdvice = advise(self._posterior("advice"))
@@ -414,6 +463,7 @@ class Fit:
         """
         write(self.report_contents(level), path)
 
+    @_reads
     def report_contents(self, level: float = 0.95) -> Contents:
         """What `report` writes."""
         post = self._reliable
@@ -432,6 +482,7 @@ class Fit:
             self.charts(level=level),
         )
 
+    @_reads
     def charts(self, *, level: float = 0.95, dark: bool = False) -> list[Any]:
         """The charts that say most of this fit, as its report shows them."""
         if isinstance(self._reliable, Estimated):
@@ -442,6 +493,7 @@ class Fit:
         options: dict[str, Any] = {"level": level, "dark": dark}
         return [plot.shrinkage(**options), plot.tau(**options)]
 
+    @_reads
     def draws(self, size: int, rng: np.random.Generator) -> Draws | MixedDraws:
         """Draw independently from the joint posterior (of counts: on the link scale)."""
         return self._posterior("drawing").draws(size, rng)
@@ -530,6 +582,7 @@ class Fit:
             recommendation(self.posterior),
         )
 
+    @_reads
     def parameter_table(self, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Table:
         """`parameters` as a Table, whatever kind of frame the data came in."""
         post = self._reliable
@@ -609,7 +662,9 @@ def fit_one_way(
     s = reading.statistics
     design = one_way_design(roles, s)
     if method != "posterior":
-        found = estimated(as_cross_products(s), restricted=method == "reml")
+        products = as_cross_products(s)
+        with _threads(products):
+            found = estimated(products, restricted=method == "reml")
         return Fit(formula, "gaussian", found, reading.like, design, kept=s)
     chosen = prior if isinstance(prior, Priors) else priors(prior, factor=s.factor)
     _refuse_sigma(chosen, s.sigma_known)
@@ -632,9 +687,11 @@ def fit_mixed(
         chosen = prior if isinstance(prior, Priors) else priors(prior, parameters=names)
         _refuse_sigma(chosen, s.sigma_known)
         _refuse_rho(chosen, s)
-        post = mixed_posterior(s, chosen, accuracy=accuracy)
+        with _threads(s):
+            post = mixed_posterior(s, chosen, accuracy=accuracy)
     else:
-        post = estimated(s, restricted=method == "reml")
+        with _threads(s):
+            post = estimated(s, restricted=method == "reml")
     last = reading.like, reading.design, reading.notices, reading.clusters, reading.kept
     return Fit(formula, "gaussian", post, *last, accuracy=accuracy)
 
@@ -655,7 +712,9 @@ def fit_counts(
     assert isinstance(s, CountProducts)
     last = reading.like, reading.design, reading.notices, reading.clusters, reading.kept
     if quadrature is not None:
-        return Fit(formula, family, estimated_counts(s, quadrature=quadrature), *last)
+        with _threads(s):
+            estimates = estimated_counts(s, quadrature=quadrature)
+        return Fit(formula, family, estimates, *last)
     chosen = prior if isinstance(prior, Priors) else priors(prior, parameters=parameter_names(s))
     if chosen.sigma != Priors().sigma:
         raise PriorError(
@@ -663,7 +722,8 @@ def fit_counts(
             "so there is no sigma to give a prior; leave it out"
         )
     _refuse_rho(chosen, s)
-    post = generalized_posterior(s, chosen, accuracy=accuracy)
+    with _threads(s):
+        post = generalized_posterior(s, chosen, accuracy=accuracy)
     return Fit(formula, family, post, *last, accuracy=accuracy)
 
 

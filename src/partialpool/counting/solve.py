@@ -9,6 +9,7 @@ from partialpool.data import CountStatistics, Table, read_counts
 from partialpool.formula import CountFamily, Formula, count_roles
 from partialpool.models import Priors, priors
 from partialpool.posterior import CountsPosterior, counts_posterior
+from partialpool.threads import one_blas_thread
 
 
 def solve_counts(
@@ -30,4 +31,5 @@ def solve_count_statistics(
 ) -> CountsPosterior:
     """Compute the posterior from statistics."""
     chosen = prior if isinstance(prior, Priors) else priors(prior, factor=statistics.factor)
-    return counts_posterior(statistics, chosen, accuracy)
+    with one_blas_thread():
+        return counts_posterior(statistics, chosen, accuracy)
