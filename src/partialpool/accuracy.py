@@ -26,6 +26,8 @@ from partialpool.posterior import (
     MixedPosterior,
     Posterior,
 )
+from partialpool.posterior.asked import DETERMINISTIC
+from partialpool.posterior.generalized import TARGET
 
 FINEST, COARSEST = 1e-10, 0.5
 """What may be asked for: doubles carry no more than the first, and above the second nothing is
@@ -73,10 +75,16 @@ def accuracy_notice(post: Any) -> Iterator[Notice]:
     """Say that the error is above its target, and what may help; nothing where it is not."""
     if post.error <= post.target and post.status is Accuracy.REACHED:
         return
-    if post.error <= post.target:  # the integration itself does not vouch for its error
-        told = f"{_told(post)}, but too few points carry the weight for that to be relied on"
-    else:
-        told = f"{_told(post)}; the target is {post.target:g}"
+    told = _told(post)
+    if post.error > post.target:
+        told += f"; the target is {post.target:g}"
+    elif isinstance(post, GeneralizedPosterior) and post.reliable:
+        told = (
+            f"the largest error of a mean or sd of this fit is about {post.errors[0]:.2g} "
+            f"posterior standard deviations; the target is {min(post.target, TARGET):g}"
+        )
+    else:  # the integration itself does not vouch for its error
+        told += ", but too few points carry the weight for that to be relied on"
     steps = [step for step in (remedy(post), _more(post)) if step]
     advice = f" To lower it, {', or '.join(steps)}." if steps else ""
     code = "not_a_maximum" if isinstance(post, Estimated) else "accuracy_not_reached"
@@ -92,8 +100,8 @@ def _told(post: Any) -> str:
 
 
 def _more(post: Any) -> str:
-    """Ask for more accuracy, where none was asked for and time was what was short."""
-    if not isinstance(post, MixedPosterior) or post.accuracy is not None:
+    """Ask for more accuracy, where the default, or not much more than it, was asked for."""
+    if not isinstance(post, MixedPosterior) or post.target < DETERMINISTIC:
         return ""
     finer = f"--accuracy {0.5 * post.target:g} (accuracy= in Python)"
     return f"ask for more accuracy, which takes longer: {finer}"

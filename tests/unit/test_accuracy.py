@@ -96,14 +96,21 @@ def test_update_asks_for_the_same_accuracy_or_another(kind):
 # a fit whose error is set by hand: whatever the engine, the doors treat it the same -------------
 
 
+def set_error(patch, fit, error):
+    """That of means and sds, and of interval ends, where an engine tells them apart."""
+    owner = type(fit.posterior)
+    patch.setattr(owner, "error", property(lambda _: error))
+    if hasattr(owner, "errors"):
+        patch.setattr(owner, "errors", property(lambda _: (error, error)))
+
+
 @pytest.fixture
 def far_off(monkeypatch):
     """Return a fit of a kind, with an error as if the engine had told it."""
 
     def with_error(kind, error, **options):
         fit = FITS[kind](**options)
-        owner = next(c for c in type(fit.posterior).__mro__ if "error" in vars(c))
-        monkeypatch.setattr(owner, "error", property(lambda _: error))
+        set_error(monkeypatch, fit, error)
         return fit
 
     return with_error
@@ -163,6 +170,24 @@ def test_one_notice_where_the_error_is_above_its_target(kind, far_off):
     fit.parameters()  # shown all the same
 
 
+def test_an_error_below_its_target_that_is_not_good_enough(monkeypatch):
+    """Means and sds have a target of their own, and points may be too uneven for any error."""
+    fit = fitted("mixed counts")
+    owner = type(fit.posterior)
+
+    def text():
+        fit.__dict__.pop("notices", None)
+        (only,) = (n.text for n in fit.notices if n.code == "accuracy_not_reached")
+        return only
+
+    monkeypatch.setattr(owner, "error", property(lambda _: 0.12))
+    monkeypatch.setattr(owner, "errors", property(lambda _: (0.11, 0.12)))
+    assert "error of a mean or sd of this fit is about 0.11 posterior" in text()
+    assert "the target is 0.05" in text()
+    monkeypatch.setattr(owner, "reliable", property(lambda _: False))
+    assert "too few points carry the weight" in text()
+
+
 def test_what_helps_is_named_by_what_is_hard(far_off):
     """A flat prior of the sd with the fewest groups; else the wider term; else the smaller one."""
     rng = np.random.default_rng(3)
@@ -173,9 +198,8 @@ def test_what_helps_is_named_by_what_is_hard(far_off):
 
     def message(formula, error, **options):
         fit = pp.fit(formula, data, **options)
-        owner = type(fit.posterior)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(owner, "error", property(lambda _: error))
+            set_error(patch, fit, error)
             with pytest.raises(NotReachedError) as caught:
                 fit.groups()
         return str(caught.value)
@@ -190,7 +214,7 @@ def test_what_helps_is_named_by_what_is_hard(far_off):
     assert "leave out the term of region, which has the fewest groups" in proper
     slopes = message("y ~ x + (x | school)", 2.0, prior=[PRIOR])
     assert "let the effects of school be independent (|| in place of |)" in slopes
-    asked = message(crossed, 2.0, accuracy=0.3)
+    asked = message(crossed, 2.0, accuracy=0.01)
     assert "--accuracy" not in asked
 
 
@@ -199,7 +223,7 @@ def test_the_scale_of_a_prior_that_is_advised_is_that_of_the_data(far_off):
         data = {**rows(), "y": rows()["y"] * size}
         fit = pp.fit("y ~ x + (1 | g)", data)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(type(fit.posterior), "error", property(lambda _: 0.3))
+            set_error(patch, fit, 0.3)
             text = next(n.text for n in fit.notices if n.code == "accuracy_not_reached")
         assert words in text
 

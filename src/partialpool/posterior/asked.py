@@ -13,9 +13,6 @@ from partialpool.integrate import Accuracy
 DETERMINISTIC = 0.02
 """Default target of the error told, in posterior sds, where a lattice or a one-dimensional rule
 serves: a fiftieth of an sd is not seen in a table that prints two digits of each sd."""
-SAMPLED = 0.15
-"""Default target where points are sampled: that of interval ends, which converge last (means and
-sds are then good to about a third of it). Half of it takes four times as many points."""
 
 
 def reached(error: float, target: float) -> Accuracy:
