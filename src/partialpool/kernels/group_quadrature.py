@@ -210,9 +210,9 @@ def _near_mode(
     q, y, size = rows.q, rows.y[:, None], rows.size[:, None]
     for _ in range(max(steps, 1)):
         mean, weight = mean_and_weight(rows.link, rows.plus(known, _times(factor, v)))
-        mean *= size
-        np.subtract(y, mean, out=mean)
         weight = size * weight
+        mean *= size  # of counts with a log link this was the weight too
+        np.subtract(y, mean, out=mean)
         gradient = _transposed_times(factor, [rows.sums(rows.times(mean, a)) for a in range(q)]) - v
         curvature = _between(factor, _curvature(rows, weight))
         for a in range(q):

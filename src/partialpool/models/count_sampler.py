@@ -58,7 +58,7 @@ NODES = {1: (3, 5, 7, 11, 15, 21, 31), 2: (3, 5, 7, 11, 15), 3: (3, 5, 7)}
 GOOD_RULE = 0.03
 """Change of the log likelihood from one rule to the next that is small enough. The weights cannot
 see this error: with 7 nodes in place of 21 the toenail data are half a posterior sd off."""
-ROWS_AT_ONCE, CELLS_AT_ONCE = 2**18, 2**22
+ROWS_AT_ONCE, CELLS_AT_ONCE = 2**16, 2**22
 """Elements of arrays worked on at once: what stays in a processor's cache, and in memory."""
 AFFORDED = 2e8
 """Rows times squared length of r up to which the mode of phi is sought with the variational step
@@ -175,7 +175,8 @@ class CountSampler:
         root_all = np.concatenate(root)
         log_r = log_z + np.log(np.einsum("gii->gi", root_all)).sum(axis=1)
         log_f = np.concatenate(value) + log_prior
-        log_weight = np.where(np.isfinite(log_f), log_f, -np.inf) - log_u - log_r
+        log_weight = log_f - log_u - log_r
+        log_weight = np.where(np.isfinite(log_weight), log_weight, -np.inf)  # far out: no density
         return Points(
             u, phi, log_weight, log_prior - log_u, which, np.concatenate(b), residual, np.concatenate(mean), root_all,
             _join_moments(groups, rows),
