@@ -35,7 +35,9 @@ NEEDED = {2: 400, 3: 1500}
 """Evaluations without a polynomial, by dimension: made where it falls short, if afforded."""
 
 
-def mixed_posterior(statistics: CrossProducts, priors: Priors) -> MixedPosterior:
+def mixed_posterior(
+    statistics: CrossProducts, priors: Priors, accuracy: float | None = None
+) -> MixedPosterior:
     """Compute the posterior of a linear mixed model by deterministic integration.
 
     Parameters
@@ -44,6 +46,8 @@ def mixed_posterior(statistics: CrossProducts, priors: Priors) -> MixedPosterior
         The data, reduced.
     priors : Priors
         Of coefficients, sds, correlations and sigma.
+    accuracy : float, optional
+        Target of the error (posterior sds), in place of the default.
 
     Raises
     ------
@@ -54,7 +58,9 @@ def mixed_posterior(statistics: CrossProducts, priors: Priors) -> MixedPosterior
     """
     model = mixed_model(statistics, priors)
     orders = check_proper(model)
-    return MixedPosterior(statistics, model, orders, integrated_cloud(model, orders, TARGETS))
+    targets = TARGETS if accuracy is None else ((99, accuracy),)
+    cloud = integrated_cloud(model, orders, targets)
+    return MixedPosterior(statistics, model, orders, cloud, accuracy)
 
 
 def integrated_cloud(

@@ -22,6 +22,7 @@ from partialpool.models import MixedModel, Priors
 from partialpool.models.mixed import sd_name
 from partialpool.models.mixed_propriety import Orders
 from partialpool.posterior import effects
+from partialpool.posterior.asked import DETERMINISTIC, reached
 from partialpool.posterior.distributions import (
     Distribution,
     IntervalKind,
@@ -70,12 +71,15 @@ class MixedPosterior:
         Which moments exist.
     cloud : Cloud
         Nodes and weights over the hyperparameters.
+    accuracy : float, optional
+        The error asked for (posterior sds); see `target`.
     """
 
     statistics: CrossProducts
     model: MixedModel
     orders: Orders
     cloud: Cloud
+    accuracy: float | None = None
 
     # the hyperparameters ------------------------------------------------------------------
 
@@ -448,9 +452,14 @@ class MixedPosterior:
         return float(max([cloud.error, *np.abs(means[0] - means[1]) / sd]))
 
     @property
+    def target(self) -> float:
+        """Target of the error, in posterior sds: what was asked for, or the default."""
+        return DETERMINISTIC if self.accuracy is None else self.accuracy
+
+    @property
     def status(self) -> Accuracy:
-        """Whether the error target was reached."""
-        return self.cloud.status
+        """Whether the error is within its target."""
+        return reached(self.error, self.target)
 
     def __repr__(self) -> str:
         s = self.statistics
@@ -459,7 +468,13 @@ class MixedPosterior:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle without what was cached."""
-        return MixedPosterior, (self.statistics, self.model, self.orders, self.cloud)
+        return MixedPosterior, (
+            self.statistics,
+            self.model,
+            self.orders,
+            self.cloud,
+            self.accuracy,
+        )
 
     # helpers ------------------------------------------------------------------------------
 
