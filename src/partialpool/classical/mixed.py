@@ -339,21 +339,26 @@ def _estimate(statistics: CrossProducts, criterion: Criterion, peak: Peak) -> Mi
 
 
 def _unclear(criterion: Criterion, peak: Peak) -> tuple[tuple[int, int], ...]:
-    """Rows of the terms' factors in directions in which the log likelihood is level.
+    """Rows of the terms' factors in directions in which the log likelihood is level."""
+    curvature, axes = np.linalg.eigh(-peak.hessian)
+    noise = 1e-9 * max(abs(peak.value), 1.0)
+    directions = axes[:, curvature < max(LEVEL, noise)].T
+    return level_rows(criterion.layout, np.sinh(peak.at), np.cosh(peak.at) * directions)
+
+
+def level_rows(layout: Layout, entries: Floats, directions: Floats) -> tuple[tuple[int, int], ...]:
+    """Terms and effects (t, k) whose factor's rows change in directions, (D, d), of the entries.
 
     Directions that turn a factor, and leave its covariance as it is, do not count.
     """
-    curvature, axes = np.linalg.eigh(-peak.hessian)
-    noise = 1e-9 * max(abs(peak.value), 1.0)
     out: list[tuple[int, int]] = []
-    for direction in axes[:, curvature < max(LEVEL, noise)].T:
+    for direction in directions:
         at = 0
-        for t, (rows, columns, size) in enumerate(criterion.layout):
+        for t, (rows, columns, size) in enumerate(layout):
             part = slice(at, at + len(rows))
             at = part.stop
             f, d = np.zeros((2, len(size), len(size)))
-            f[rows, columns] = np.sinh(peak.at[part])
-            d[rows, columns] = np.cosh(peak.at[part]) * direction[part]
+            f[rows, columns], d[rows, columns] = entries[part], direction[part]
             change = np.abs(f @ d.T + d @ f.T).max()
             moved = np.abs(d).max(axis=1) > 0.1
             if change > 1e-2 * np.abs(f).max() * np.abs(d).max() or not f[moved].any():

@@ -12,9 +12,10 @@ largest factor the quadrature's sum in the place of Laplace's approximation (`ad
 
 With u_i the row of [Z_l Lambda_l], h_i = u_i' H^-1 u_i, w_i the weight of row i, w'_i its
 derivative, c_i = w'_i h_i and s = H^-1 U'c, the derivative of F with eta_i is
-y_i - mean_i - q_i / 2, q = c - w (U s): directly, and by way of the mode. An entry of Lambda moves eta too, and U in
-log det(H) and in the equation of the mode. Source: the implicit function theorem; compare
-Kristensen et al. (2016), doi:10.18637/jss.v070.i05, who have it by automatic differentiation.
+y_i - mean_i - q_i / 2, q = c - w (U s): directly, and by way of the mode. An entry of Lambda moves
+eta too, and U in log det(H) and in the equation of the mode. Source: the implicit function
+theorem; compare Kristensen et al. (2016), doi:10.18637/jss.v070.i05, who have it by automatic
+differentiation.
 """
 
 from __future__ import annotations
@@ -130,7 +131,7 @@ class GroupedCounts:
         return np.add.reduceat(values, self.starts, axis=-1)
 
     def repeated(self, values: Floats) -> Floats:
-        """Each of the largest factor's groups' values for each of its rows; (..., L) to (..., N)."""
+        """Values of the largest factor's groups for each of their rows; (..., L) to (..., N)."""
         return np.repeat(values, self.counts, axis=-1)
 
     @cached_property
@@ -389,7 +390,7 @@ def find_mode(rows: GroupedCounts, beta: Floats, factors: Sequence[Floats], star
         if rise < ENOUGH or (rise < ROUNDING and rise > 0.1 * last):
             if last <= SAFE:
                 value = _log_density(rows, eta, effects)
-            third = rows.link.third(mean, weight)
+            third = weight * rows.link.skew(mean)
             row = eta, weight, third, residual
             return Mode(effects, factors[0], t, *row, value, curvature)
         step_shift = _shift(rows, t, step)

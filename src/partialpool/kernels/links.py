@@ -76,8 +76,8 @@ class Link(ABC):
         """The slope and the second derivative of A(theta)."""
 
     @abstractmethod
-    def third(self, mean: Floats, slope: Floats) -> Floats:
-        """Third derivative of A(theta), from the first and the second."""
+    def skew(self, mean: Floats) -> Floats:
+        """Third derivative of A(theta) over its second, from the first."""
 
     def __reduce__(self) -> str:
         """Pickled by name: there is one of each."""
@@ -131,8 +131,8 @@ class Logit(Link):
         other = small * share
         return np.where(theta >= 0, share, other), other * share
 
-    def third(self, mean: Floats, slope: Floats) -> Floats:
-        return slope * (1.0 - 2.0 * mean)
+    def skew(self, mean: Floats) -> Floats:
+        return 1.0 - 2.0 * mean
 
     def guess(self, y: Floats, size: Floats) -> tuple[Floats, Floats]:
         hit, miss = y + 0.5, size - y + 0.5
@@ -184,8 +184,8 @@ class Log(Link):
         rate = self.natural(theta)
         return rate, rate
 
-    def third(self, mean: Floats, slope: Floats) -> Floats:
-        return slope
+    def skew(self, mean: Floats) -> Floats:
+        return np.ones_like(mean)
 
     def guess(self, y: Floats, size: Floats) -> tuple[Floats, Floats]:
         return np.log((y + 0.5) / size), 1.0 / np.sqrt(y + 0.5)
