@@ -71,6 +71,14 @@ class Link(ABC):
     def cumulants(self, theta: Floats) -> tuple[Floats, Floats, Floats]:
         """A(theta), its slope and its second derivative: log likelihood ``y theta - size A``."""
 
+    @abstractmethod
+    def slopes(self, theta: Floats) -> tuple[Floats, Floats]:
+        """The slope and the second derivative of A(theta)."""
+
+    @abstractmethod
+    def skew(self, mean: Floats) -> Floats:
+        """Third derivative of A(theta) over its second, from the first."""
+
     def __reduce__(self) -> str:
         """Pickled by name: there is one of each."""
         return {"logit": "LOGIT", "log": "LOG"}[self.name]
@@ -117,6 +125,15 @@ class Logit(Link):
         p = np.where(theta >= 0, share, small * share)
         return np.maximum(theta, 0.0) + np.log(1.0 + small), p, small * share * share
 
+    def slopes(self, theta: Floats) -> tuple[Floats, Floats]:
+        small = np.exp(-np.abs(theta))
+        share = 1.0 / (1.0 + small)
+        other = small * share
+        return np.where(theta >= 0, share, other), other * share
+
+    def skew(self, mean: Floats) -> Floats:
+        return 1.0 - 2.0 * mean
+
     def guess(self, y: Floats, size: Floats) -> tuple[Floats, Floats]:
         hit, miss = y + 0.5, size - y + 0.5
         return np.log(hit / miss), np.sqrt(1.0 / hit + 1.0 / miss)
@@ -162,6 +179,13 @@ class Log(Link):
     def cumulants(self, theta: Floats) -> tuple[Floats, Floats, Floats]:
         rate = self.natural(theta)
         return rate, rate, rate
+
+    def slopes(self, theta: Floats) -> tuple[Floats, Floats]:
+        rate = self.natural(theta)
+        return rate, rate
+
+    def skew(self, mean: Floats) -> Floats:
+        return np.ones_like(mean)
 
     def guess(self, y: Floats, size: Floats) -> tuple[Floats, Floats]:
         return np.log((y + 0.5) / size), 1.0 / np.sqrt(y + 0.5)
