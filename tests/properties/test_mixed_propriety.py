@@ -90,7 +90,7 @@ CONFOUNDED = [
 @pytest.mark.parametrize("engine", ["memory", "SQL"])
 def test_a_factor_that_is_also_a_predictor_is_refused_by_name(formula, engine):
     rows = duckdb.connect().from_arrow(pa.table(ROWS)) if engine == "SQL" else dict(ROWS)
-    with pytest.raises(pp.ImproperPosteriorError, match="^g is both a predictor .* grouping") as e:
+    with pytest.raises(pp.ImproperPosteriorError, match=r"^g is both a predictor .* grouping") as e:
         pp.fit(formula, rows)
     assert "take g out of the predictors" in str(e.value)
     assert "half_normal" in str(e.value)
@@ -101,7 +101,7 @@ def test_it_is_refused_in_models_of_counts(family):
     rows = ROWS | {"y": RNG.integers(1, 9, SIZE), "n": np.full(SIZE, 10)}
     size = "trials(n)" if family == "binomial" else "exposure(n)"
     for formula in ("~ g + b + (1 | g)", "~ C(g) + k + (0 + k | g)"):
-        with pytest.raises(pp.ImproperPosteriorError, match="^g is both a predictor"):
+        with pytest.raises(pp.ImproperPosteriorError, match=r"^g is both a predictor"):
             pp.fit(f"y | {size} {formula}", rows, family=family)
 
 

@@ -122,8 +122,8 @@ def _confounded(
     return ImproperPosteriorError(
         f"{what}: the coefficients fit what the effects that vary by {factor} should, and leave "
         f"nothing from which to learn {listed}: under flat priors the posterior has no finite "
-        f"total or mean. Either {remedy}, or take these effects out of the term of {factor}; or give "
-        f'{listed} proper priors, such as --prior "tau ~ half_normal(scale)" for all of them '
+        f"total or mean. Either {remedy}, or take these effects out of the term of {factor}; or "
+        f'give {listed} proper priors, such as --prior "tau ~ half_normal(scale)" for all of them '
         "(in Python: prior=pp.priors(tau=pp.HalfNormal(scale)))"
     )
 
