@@ -135,16 +135,6 @@ class GroupMoments:
     third: Floats
 
 
-def mean_and_weight(link: Link, eta: Floats) -> tuple[Floats, Floats]:
-    """Expected events of one trial, or unit of exposure, and their derivative in eta."""
-    if link is LOG:
-        rate = link.natural(eta)
-        return rate, rate
-    small_side = np.exp(-np.abs(eta))
-    share = 1.0 / (1.0 + small_side)
-    return np.where(eta >= 0, share, small_side * share), small_side * share * share
-
-
 def integrate_groups(
     rows: GroupedRows,
     known: Floats,
@@ -209,7 +199,7 @@ def _near_mode(
     v = np.array(start)
     q, y, size = rows.q, rows.y[:, None], rows.size[:, None]
     for _ in range(max(steps, 1)):
-        mean, weight = mean_and_weight(rows.link, rows.plus(known, _times(factor, v)))
+        mean, weight = rows.link.slopes(rows.plus(known, _times(factor, v)))
         weight = size * weight
         mean *= size  # of counts with a log link this was the weight too
         np.subtract(y, mean, out=mean)

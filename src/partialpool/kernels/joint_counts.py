@@ -23,7 +23,7 @@ from scipy import linalg, sparse
 
 from partialpool._typing import Floats, Ints
 from partialpool.kernels import small
-from partialpool.kernels.group_quadrature import GroupedRows, mean_and_weight
+from partialpool.kernels.group_quadrature import GroupedRows
 from partialpool.kernels.links import LOG
 
 DENSE = 2**24
@@ -292,7 +292,7 @@ def joint_mode(rows: JointRows, hyper: Hyper, start: tuple[Floats, Floats]) -> M
             v, r = v - move[0], r - move[1]
             continue
         best = max(value, best)
-        mean, weight = mean_and_weight(g.link, eta)
+        mean, weight = g.link.slopes(eta)
         gv, gr = _gradients(rows, hyper, g.y - g.size * mean, v, r)
         system = _whitened(rows, hyper, curvature(rows, np.maximum(g.size * weight, LIGHTEST)))
         move = system.solve(gv, gr)
@@ -366,7 +366,7 @@ def _expected(rows: JointRows, eta: Floats, variance: Floats) -> tuple[Floats, F
     node, share = np.polynomial.hermite_e.hermegauss(5)  # 9 change no figure of the result
     mean, weight = 0.0, 0.0
     for x, s in zip(node, share / share.sum(), strict=True):
-        m, w = mean_and_weight(g.link, eta + x * np.sqrt(variance))
+        m, w = g.link.slopes(eta + x * np.sqrt(variance))
         mean, weight = mean + s * m, weight + s * w
     return g.size * mean, np.maximum(g.size * weight, LIGHTEST)
 

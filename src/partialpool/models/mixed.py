@@ -111,7 +111,7 @@ class MixedModel:
     def _normal(self) -> Floats:
         """Precision of the normal priors on ``[beta -1] basis``; shape (p + 1, p + 1)."""
         rows = [
-            self._prior_row(name, prior.mean) / prior.sd
+            self.prior_row(name, prior.mean) / prior.sd
             for name in self.statistics.coefficients
             if isinstance(prior := self.priors.coefficient(name), Normal)
         ]
@@ -122,12 +122,12 @@ class MixedModel:
     def _heavy(self) -> list[tuple[Floats, StudentT]]:
         """The same for Student's t priors: rows to be divided by their variances, and priors."""
         return [
-            (self._prior_row(name, prior.mean) / prior.scale, prior)
+            (self.prior_row(name, prior.mean) / prior.scale, prior)
             for name in self.statistics.coefficients
             if isinstance(prior := self.priors.coefficient(name), StudentT)
         ]
 
-    def _prior_row(self, name: str, mean: float) -> Floats:
+    def prior_row(self, name: str, mean: float) -> Floats:
         """Coefficient less its prior mean as a linear function of ``[beta -1] basis``."""
         s = self.statistics
         row = np.zeros(self.system.p + 1)
