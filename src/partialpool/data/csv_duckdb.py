@@ -11,7 +11,7 @@ from typing import Any
 from partialpool.data.csv_files import CsvFile, explain, literal, refuse
 from partialpool.data.duck import quote
 from partialpool.data.text_columns import Kinds
-from partialpool.data.text_numbers import MISSING_WORDS, number_sql, words_sql
+from partialpool.data.text_numbers import MISSING_WORDS, number_sql, truth_sql, words_sql
 from partialpool.errors import ColumnError, DataError
 
 BLOCK = 2**20
@@ -66,9 +66,10 @@ def _text_of(connection: Any, files: Sequence[CsvFile]) -> Any:
 def _projection(columns: Sequence[str], kinds: Kinds) -> str:
     sql: dict[str, Callable[[str], str]] = {
         "label": lambda x: x,
-        "text predictor": words_sql,
         "number": number_sql,
-        "numeric predictor": lambda x: number_sql(x, truth=False),
+        "numbers": lambda x: number_sql(x, truth=False),
+        "truth values": truth_sql,
+        "text": words_sql,
     }
     return ", ".join(
         f"{sql[kind](f'c{columns.index(name)}')} AS {quote(name)}" for name, kind in kinds.items()

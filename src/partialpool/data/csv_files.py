@@ -92,10 +92,18 @@ def _header(name: str, delimiter: str) -> CsvFile | None:
     """The first record that is not blank, its fields between this delimiter."""
     with opened_text(name) as lines:
         reader = csv.reader(lines, delimiter=delimiter)
-        for fields in reader:
+        for fields in _until_too_long(reader):
             if len(fields) > 1 or any(f.strip() for f in fields):
                 return CsvFile(name, [f.strip() for f in fields], delimiter, reader.line_num)
     return None
+
+
+def _until_too_long(reader: Iterator[list[str]]) -> Iterator[list[str]]:
+    """Records, but one unnamed field for a long one that this delimiter does not divide."""
+    try:
+        yield from reader
+    except csv.Error:
+        yield ["", ""]
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 from partialpool.data import files
 from partialpool.data.csv_files import header_of, literal, records
 from partialpool.data.excel import EXCEL_ENDINGS, read_sheet
-from partialpool.data.text_numbers import TRUTH, is_missing, is_number
+from partialpool.data.text_numbers import is_missing, is_number, is_truth
 from partialpool.errors import DataError
 
 DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?!\d)")
@@ -108,7 +108,7 @@ def _column(name: str, values: list[Any], rows: int) -> Column:
 def _kind(present: list[Any]) -> str:
     if not present:
         return "empty"
-    if all(str(v).lower() in TRUTH for v in present):
+    if all(is_truth(str(v)) for v in present):
         return "yes/no"
     if all(is_number(v) if isinstance(v, str) else hasattr(v, "__float__") for v in present):
         return "number"

@@ -9,17 +9,19 @@ from partialpool._typing import AnyArray
 from partialpool.data import labels as lab
 from partialpool.data.text_numbers import (
     MISSING_WORDS,
+    is_measured,
     is_missing,
     is_number,
+    is_truth,
     number_from,
     numbers_from,
 )
 from partialpool.errors import DataError
 from partialpool.formula.tree import Name
 
-Kind = Literal["label", "number", "either", "numeric predictor", "text predictor"]
-"""What a column of text holds: labels as they are written, numbers, or one or the other; then the
-first value decides, and a column of both is refused."""
+Kind = Literal["label", "number", "either", "numbers", "truth values", "text"]
+"""What a column of text holds: labels as they are written, numbers, or either of the two. Then its
+first value decides whether it holds numbers, truth values or text, and a mixture is refused."""
 
 Kinds = Mapping[str, Kind]
 
@@ -62,20 +64,26 @@ def decided(kinds: Kinds, first: Callable[[str], str | None]) -> dict[str, Kind]
 
 
 def _kind_of_text(value: str | None) -> Kind:
-    return "numeric predictor" if value is None or is_number(value) else "text predictor"
+    if value is None or is_number(value):
+        return "numbers"
+    return "truth values" if is_truth(value) else "text"
 
 
 def is_wrong(text: str | None, kind: Kind) -> bool:
-    """Whether a text cannot be read as a column of this kind."""
-    if kind == "text predictor":
-        return text is not None and is_number(text)
+    """Whether a text cannot be read as a column of this decided kind."""
     if kind == "label":
         return False
-    try:
-        number_from(text, truth=kind == "number")
-    except ValueError:
-        return True
-    return False
+    if kind == "number":
+        try:
+            number_from(text)
+        except ValueError:
+            return True
+        return False
+    if text is None or is_missing(text):
+        return False
+    if kind == "text":
+        return is_number(text) or is_truth(text)
+    return not (is_truth(text) if kind == "truth values" else is_measured(text))
 
 
 def read_column(texts: Sequence[str | None], kind: Kind) -> AnyArray:
@@ -86,12 +94,13 @@ def read_column(texts: Sequence[str | None], kind: Kind) -> AnyArray:
     ValueError
         If a text cannot be read so.
     """
-    if kind in ("number", "numeric predictor"):
+    if kind in ("number", "numbers"):
         return numbers_from(texts, truth=kind == "number")
-    words = [None if t in MISSING_WORDS else t for t in texts]
-    if kind == "text predictor" and any(is_wrong(t, kind) for t in set(words)):
-        raise ValueError("text and numbers in one column")
-    return lab.as_labels(words)
+    if kind != "label" and any(is_wrong(t, kind) for t in set(texts)):
+        raise ValueError("numbers and text, or truth values, in one column")
+    if kind == "truth values":
+        return lab.as_labels([None if is_missing(t) else number_from(t) == 1.0 for t in texts])
+    return lab.as_labels([None if t in MISSING_WORDS else t for t in texts])
 
 
 def read_columns(texts: Mapping[str, Sequence[str | None]], kinds: Kinds) -> dict[str, AnyArray]:
@@ -134,11 +143,9 @@ def refuse_wrong(rows: Iterable[tuple[str, Mapping[str, str | None]]], kinds: Ki
         if any(len(v) == SHOWN for v in wrong.values()):
             break
     for name, found in wrong.items():
-        raise (
-            _not_numbers(name, found)
-            if kinds[name] == "number"
-            else _mixed(name, kinds[name], right[name], found[0])
-        )
+        if kinds[name] == "number":
+            raise _not_numbers(name, found)
+        raise _mixed(name, right[name], found[0])
 
 
 def _not_numbers(name: str, wrong: Sequence[Place]) -> DataError:
@@ -150,10 +157,9 @@ def _not_numbers(name: str, wrong: Sequence[Place]) -> DataError:
     )
 
 
-def _mixed(name: str, kind: Kind, right: Place, wrong: Place) -> DataError:
-    number, text = (right, wrong) if kind == "numeric predictor" else (wrong, right)
+def _mixed(name: str, first: Place, other: Place) -> DataError:
+    parts = (f"{_kind_of_text(t)} ({lab.shown([t])}, {where})" for where, t in (first, other))
     return DataError(
-        f'column "{name}" holds numbers ({lab.shown([number[1]])}, {number[0]}) and text '
-        f"({lab.shown([text[1]])}, {text[0]}): correct the value, or leave it empty if it is "
-        f"missing; if they are categories, write C({name})"
+        f'column "{name}" holds {" and ".join(parts)}: correct the value, or leave it empty if it '
+        f"is missing; if they are categories, write C({name})"
     )

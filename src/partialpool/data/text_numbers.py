@@ -43,6 +43,17 @@ def is_number(text: str) -> bool:
     return _FINITE.fullmatch(bare) is not None and math.isfinite(float(bare))
 
 
+def is_truth(text: str) -> bool:
+    """Whether a text is a word for a truth value."""
+    return text.strip(WHITE).lower() in TRUTH
+
+
+def is_measured(text: str) -> bool:
+    """Whether a text is a number, finite or not, and no word for a truth value."""
+    bare = text.strip(WHITE)
+    return (_FINITE.fullmatch(bare) or _INFINITE.fullmatch(bare)) is not None
+
+
 def number_from(text: str | None, *, truth: bool = True) -> float:
     """Read a number; NaN where it is missing.
 
@@ -60,11 +71,10 @@ def number_from(text: str | None, *, truth: bool = True) -> float:
     """
     if text is None or is_missing(text):
         return float("nan")
-    bare = text.strip(WHITE)
-    if _FINITE.fullmatch(bare) or _INFINITE.fullmatch(bare):
-        return float(bare)
-    if truth and bare.lower() in TRUTH:
-        return TRUTH[bare.lower()]
+    if is_measured(text):
+        return float(text.strip(WHITE))
+    if truth and is_truth(text):
+        return TRUTH[text.strip(WHITE).lower()]
     raise ValueError(f"no number: {text!r}")
 
 
@@ -76,27 +86,50 @@ def numbers_from(texts: Sequence[str | None], *, truth: bool = True) -> Floats:
     return np.array([number_from(t, truth=truth) for t in words], dtype=np.float64)
 
 
-def number_sql(x: str, *, truth: bool = True, refused: str = "ERROR({x})") -> str:
+REFUSED = "ERROR({x})"
+"""SQL of DuckDB that ends a query."""
+
+
+def number_sql(x: str, *, truth: bool = True, refused: str = REFUSED) -> str:
     """SQL of DuckDB for `number_from`: `refused`, an error, where a text is no number.
 
     DuckDB's own cast reads the same, but also "1_000" and "+-5".
     """
     refused = refused.format(x=x)
-    bare = f"TRIM({x}, '{WHITE}')"
-    words = ", ".join(f"'{w}'" for w in MISSING_WORDS)
-    truths = "".join(f"WHEN LOWER({bare}) = '{w}' THEN {v} " for w, v in TRUTH.items())
+    truths = f"WHEN {_is_truth(x)} THEN CAST({_bare(x)} AS BOOLEAN)::DOUBLE " if truth else ""
     return (
-        f"CASE WHEN {_odd(x)} THEN {refused} ELSE COALESCE(TRY_CAST({x} AS DOUBLE), "
-        f"CASE WHEN {x} IS NULL OR {bare} IN ({words}) THEN NULL {truths if truth else ''}"
-        f"ELSE {refused} END) END"
+        f"CASE WHEN {_is_odd(x)} THEN {refused} ELSE COALESCE(TRY_CAST({x} AS DOUBLE), "
+        f"CASE WHEN {_is_missing(x)} THEN NULL {truths}ELSE {refused} END) END"
     )
 
 
-def words_sql(x: str, *, refused: str = "ERROR({x})") -> str:
-    """SQL of DuckDB for a text; `refused`, an error, where `is_number` holds."""
-    number = f"NOT ({_odd(x)}) AND ISFINITE(TRY_CAST({x} AS DOUBLE))"
-    return f"CASE WHEN {number} THEN {refused.format(x=x)} ELSE {x} END"
+def truth_sql(x: str, *, refused: str = REFUSED) -> str:
+    """SQL of DuckDB for a truth value: NULL where missing, `refused` where `is_truth` fails."""
+    return (
+        f"CASE WHEN {_is_truth(x)} THEN CAST({_bare(x)} AS BOOLEAN) "
+        f"WHEN {_is_missing(x)} OR REGEXP_FULL_MATCH({_bare(x)}, '[+-]?nan', 'i') THEN NULL "
+        f"ELSE {refused.format(x=x)} END"
+    )
 
 
-def _odd(x: str) -> str:
+def words_sql(x: str, *, refused: str = REFUSED) -> str:
+    """SQL of DuckDB for a text; `refused`, an error, where `is_number` or `is_truth` holds."""
+    number = f"NOT ({_is_odd(x)}) AND ISFINITE(TRY_CAST({x} AS DOUBLE))"
+    return f"CASE WHEN {number} OR {_is_truth(x)} THEN {refused.format(x=x)} ELSE {x} END"
+
+
+def _bare(x: str) -> str:
+    return f"TRIM({x}, '{WHITE}')"
+
+
+def _is_odd(x: str) -> str:
     return f"CONTAINS({x}, '_') OR CONTAINS({x}, '+-')"
+
+
+def _is_missing(x: str) -> str:
+    words = ", ".join(f"'{w}'" for w in MISSING_WORDS)
+    return f"{x} IS NULL OR {_bare(x)} IN ({words})"
+
+
+def _is_truth(x: str) -> str:
+    return f"LOWER({_bare(x)}) IN ({', '.join(repr(w) for w in TRUTH)})"

@@ -9,10 +9,14 @@ import pytest
 
 from partialpool.data.text_numbers import (
     MISSING_WORDS,
+    WHITE,
+    is_missing,
     is_number,
+    is_truth,
     number_from,
     number_sql,
     numbers_from,
+    truth_sql,
     words_sql,
 )
 
@@ -69,7 +73,7 @@ def test_numbers(text, value):
 @pytest.mark.parametrize("text", WRONG)
 def test_no_numbers(text):
     for read in (number_from, lambda t: numbers_from(["1", t])):
-        with pytest.raises(ValueError, match="no number|could not convert"):
+        with pytest.raises(ValueError, match=r"no number|could not convert"):
             read(text)
     assert not is_number(text)
 
@@ -116,10 +120,18 @@ def test_the_rule_and_its_sql_are_the_same(truth):
         connection.register("rows", pa.table(rows))
         found = [v for (v,) in connection.execute(f"SELECT {sql} FROM rows").fetchall()]
         words = connection.execute(f"SELECT {words_sql('s', refused='NULL')} FROM rows").fetchall()
+        truths = connection.execute(
+            f"SELECT {truth_sql('s', refused='FALSE')} FROM rows"
+        ).fetchall()
     got = ["refused" if v == mark else None if v is None or math.isnan(v) else v for v in found]
     expected = [by_python(t, truth) for t in texts]
     assert [(t, a, b) for t, a, b in zip(texts, got, expected, strict=True) if a != b] == []
     assert sum(isinstance(v, float) for v in expected) > 500
     assert expected.count("refused") > 1000
+    pairs = zip(texts, truths, strict=True)
+    assert [t for t, (v,) in pairs if v] == [
+        t for t in texts if t and t.strip(WHITE).lower() == "true"
+    ]
+    assert [v is None for (v,) in truths] == [is_missing(t) for t in texts]
     numbers = [t for t, (word,) in zip(texts, words, strict=True) if t is not None and word is None]
-    assert numbers == [t for t in texts if t is not None and is_number(t)]
+    assert numbers == [t for t in texts if t is not None and (is_number(t) or is_truth(t))]
