@@ -30,7 +30,7 @@ def relation_of(connection: Any, files: Sequence[CsvFile], kinds: Kinds) -> Any:
     """
     check_capitals(kinds)
     relation = None
-    for (columns, _), same in groupby(files, key=lambda f: (f.columns, f.lines)):
+    for (columns, _), same in groupby(files, key=lambda f: (f.columns, f.skip)):
         part = _text_of(connection, list(same)).project(_projection(columns, kinds))
         relation = part if relation is None else relation.union(part)
     return relation
@@ -55,7 +55,7 @@ def _text_of(connection: Any, files: Sequence[CsvFile]) -> Any:
         auto_detect=False,
         columns={f"c{i}": "VARCHAR" for i in range(len(files[0].columns))},
         header=False,
-        skiprows=files[0].lines,
+        skiprows=files[0].skip,
         delimiter=files[0].delimiter,
         quotechar='"',
         escapechar='"',

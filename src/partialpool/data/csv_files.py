@@ -36,14 +36,15 @@ class CsvFile:
         The column names as the file writes them.
     delimiter : str
         The character between fields.
-    lines : int
-        Lines of the header and of what is blank before it.
+    lines, skip : int
+        Lines, and records, of the header and of what is blank before it.
     """
 
     name: str
     columns: list[str]
     delimiter: str
     lines: int
+    skip: int
 
     def position(self, column: str) -> int:
         """Where a column stands."""
@@ -92,9 +93,10 @@ def _header(name: str, delimiter: str) -> CsvFile | None:
     """The first record that is not blank, its fields between this delimiter."""
     with opened_text(name) as lines:
         reader = csv.reader(lines, delimiter=delimiter)
-        for fields in _until_too_long(reader):
+        for skip, fields in enumerate(_until_too_long(reader), 1):
             if len(fields) > 1 or any(f.strip() for f in fields):
-                return CsvFile(name, [f.strip() for f in fields], delimiter, reader.line_num)
+                names = [f.strip() for f in fields]
+                return CsvFile(name, names, delimiter, reader.line_num, skip)
     return None
 
 
