@@ -19,9 +19,11 @@ def as_labels(values: Any) -> AnyArray:
     kinds = {type(v) for v in items}
     if len(kinds) == 1 and next(iter(kinds)) in (int, float, bool):
         try:
-            return np.asarray(items)
+            plain = np.asarray(items)
         except OverflowError:
-            pass
+            plain = np.zeros(0)
+        if len(plain) and (int not in kinds or plain.dtype.kind in "iu"):
+            return plain  # large integers of both signs would become floats, and some the same
     out = np.empty(len(items), dtype=object)
     out[:] = items
     return out
