@@ -134,7 +134,7 @@ def mixture_quantile(
     narrow = np.broadcast_to(scale.min(axis=0), low.shape)
     uneven = np.broadcast_to(~(scale.max(axis=0) < UNEVEN * scale.min(axis=0)), low.shape)
     x = _start(unit, ends, loc, scale, weight, np.flatnonzero(uneven))
-    x = np.minimum(np.maximum(x, low), high)
+    x = np.asarray(np.minimum(np.maximum(x, low), high))
     probability = np.broadcast_to(np.asarray(p, dtype=np.float64), x.shape)
     active = np.arange(len(x))
     for _ in range(rounds):
@@ -156,7 +156,7 @@ def mixture_quantile(
         active = active[~done]
         if not len(active):
             break
-    return x
+    return np.asarray(x)
 
 
 def _start(
@@ -179,7 +179,7 @@ def _start(
     if len(uneven):
         shares = weight if weight.ndim == 1 else weight[:, uneven]
         x[uneven] = _weighted_median(ends[:, uneven], shares)
-    return x
+    return np.asarray(x)
 
 
 def _chosen(loc: Floats, scale: Floats, weight: Floats, at: Ints) -> tuple[Floats, Floats, Floats]:

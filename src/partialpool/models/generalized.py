@@ -20,7 +20,7 @@ from partialpool._typing import Floats, Ints
 from partialpool.data.count_rows import CountProducts
 from partialpool.data.sorted_rows import sorted_rows
 from partialpool.errors import ImproperPosteriorError
-from partialpool.integrate import Cloud
+from partialpool.integrate import WeightedNodes
 from partialpool.integrate.nearly_normal import STEP, Rule, cubature, lattice
 from partialpool.kernels import grouped
 from partialpool.kernels.tree import Functional
@@ -82,7 +82,7 @@ class GeneralizedModel(MixedModel):
         return found.log_total + self.log_prior(points), carried
 
     @np.errstate(all="ignore")
-    def inner_error(self, cloud: Cloud) -> float:
+    def inner_error(self, cloud: WeightedNodes) -> float:
         """Estimated error of the integrals within, in posterior sds, over the heaviest nodes."""
         some = np.argsort(-cloud.weight)[:HEAVIEST]
         points = cloud.points[some]

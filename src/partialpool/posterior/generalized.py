@@ -17,16 +17,18 @@ from partialpool.data.count_rows import CountProducts
 from partialpool.data.cross_products import Block
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Accuracy
+from partialpool.integrate.condense import condensed
 from partialpool.kernels import small
 from partialpool.kernels.own_levels import own_levels
 from partialpool.models import Priors
 from partialpool.models.generalized import GeneralizedModel, generalized_model
 from partialpool.models.mixed_propriety import check_proper
 from partialpool.models.one_sided import shortfall
+from partialpool.posterior import effects
 from partialpool.posterior.counts import Scale, checked_scale
 from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture
 from partialpool.posterior.draws import check_draws
-from partialpool.posterior.integrated import integrated_cloud, one_node, one_point
+from partialpool.posterior.integrated import integrated, one_node, one_point
 from partialpool.posterior.linear import Nodes
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.mixed_draws import MixedDraws, as_named
@@ -34,8 +36,6 @@ from partialpool.posterior.natural import Natural
 from partialpool.posterior.skewed import Cumulants, mixed
 from partialpool.posterior.spreads import of_nodes
 
-TARGETS = ((3, 1e-3), (99, 5e-3))
-"""Targets of the error in up to so many dimensions of phi."""
 FEW = {1: 18, 2: 24}
 """Nodes from which groups' effects are read, by dimension of phi; 40 in more than two."""
 INNER = 0.1
@@ -94,9 +94,17 @@ class GeneralizedPosterior(MixedPosterior):
             return math.pi**2 / 3.0
         return math.log1p(s.n_used / max(float(s.rows.y.sum()), 1e-12))
 
-    @property
-    def _how_few(self) -> int:
-        return min(super()._how_few, FEW.get(len(self.cloud.lines), 40))
+    @cached_property
+    def _few(self) -> Nodes:
+        """Few nodes with the same moments, from which groups' effects are read."""
+        nodes, model = self.nodes, self.model
+        chosen, weight = condensed(
+            effects.features(model, nodes.points),
+            effects.growing(model, nodes.points, nodes.scale),
+            nodes.weight,
+            FEW.get(len(self.model.axes), 40),
+        )
+        return nodes.chosen(chosen, weight)
 
     @cached_property
     def coefficients(self) -> dict[str, Distribution]:
@@ -271,7 +279,7 @@ def generalized_posterior(statistics: CountProducts, priors: Priors) -> Generali
     """
     model = generalized_model(statistics, priors)
     orders = check_proper(model, shortfall(statistics))
-    cloud = integrated_cloud(model, orders, TARGETS)
+    cloud = integrated(model, orders)
     return GeneralizedPosterior(statistics, model, orders, cloud)
 
 
