@@ -82,7 +82,9 @@ def joint_rows(statistics: CountProducts, system: System) -> tuple[JointRows, In
     x = (counted.x @ matrix)[order]
     others = [(i[order], v[order]) for i, v in zip(index[1:], z[1:], strict=True)]
     known = (counted.offset + counted.x @ offset)[order]
-    return JointRows(grouped, known, _side_by_side(others, blocks, x), blocks, x.shape[1]), group[starts]
+    return JointRows(grouped, known, _side_by_side(others, blocks, x), blocks, x.shape[1]), group[
+        starts
+    ]
 
 
 def _side_by_side(

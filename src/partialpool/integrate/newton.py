@@ -97,9 +97,7 @@ def _across(
     return np.nan_to_num(out, nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def _neighbours(
-    function: Function, at: Floats, value: float, step: float
-) -> tuple[Floats, Floats]:
+def _neighbours(function: Function, at: Floats, value: float, step: float) -> tuple[Floats, Floats]:
     """Values a step up and down each axis; mirrored where there is no density."""
     one = step * np.eye(len(at))
     up = np.array([function(at + e) for e in one])

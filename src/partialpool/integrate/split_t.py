@@ -14,6 +14,7 @@ from scipy import special
 from partialpool._typing import Floats
 from partialpool.integrate.random_points import CLOSEST
 
+
 def chi_square_quantile(p: Floats, df: float) -> Floats:
     """Quantiles of the chi-square distribution."""
     return np.asarray(2.0 * special.gammaincinv(0.5 * df, p))

@@ -195,7 +195,7 @@ def integrate_groups(
 def _near_mode(
     rows: GroupedRows, known: Floats, factor: Floats, start: Floats, steps: int
 ) -> tuple[Floats, Floats, Floats]:
-    """v after some Newton steps, (q, J, B); factor of the curvature; the linear predictors."""
+    """V after some Newton steps, (q, J, B); factor of the curvature; the linear predictors."""
     v = np.array(start)
     q, y, size = rows.q, rows.y[:, None], rows.size[:, None]
     for _ in range(max(steps, 1)):
@@ -331,9 +331,7 @@ def _runs(rows: GroupedRows, together: int) -> tuple[Ints, Ints]:
     return np.repeat(rows.starts, pieces) + together * within, first
 
 
-def _moments(
-    node: Floats, share: Floats, v: Floats, lower: Floats, factor: Floats
-) -> GroupMoments:
+def _moments(node: Floats, share: Floats, v: Floats, lower: Floats, factor: Floats) -> GroupMoments:
     """Moments of L v from shares of the nodes, (K, J, B)."""
     q, flat = node.shape[1], share.reshape(len(node), -1)
     first = (node.T @ flat).reshape(v.shape)

@@ -153,7 +153,9 @@ def curvature(rows: JointRows, weight: Floats) -> Curvature:
 
 def _sparse_sums(g: GroupedRows, column: Floats, weighted: Any) -> Floats:
     ends = np.append(g.starts, len(g.y))
-    picks = sparse.csr_array((column, np.arange(len(column)), ends), shape=(len(g.starts), len(column)))
+    picks = sparse.csr_array(
+        (column, np.arange(len(column)), ends), shape=(len(g.starts), len(column))
+    )
     return np.asarray((picks @ weighted).toarray())
 
 
@@ -438,9 +440,7 @@ class Conditional:
     root: Floats
 
 
-def conditional(
-    site: Site, first: Floats, others: Sequence[Floats], prior: Floats
-) -> Conditional:
+def conditional(site: Site, first: Floats, others: Sequence[Floats], prior: Floats) -> Conditional:
     """The normal approximation of r at B points of the hyperparameters.
 
     Parameters

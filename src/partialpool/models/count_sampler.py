@@ -108,7 +108,17 @@ class Points:
             np.concatenate([a.covariance, c.covariance], axis=-1),
             np.concatenate([a.third, c.third], axis=-1),
         )
-        names = ("u", "phi", "log_weight", "log_prior", "randomisation", "b", "residual", "mean", "root")
+        names = (
+            "u",
+            "phi",
+            "log_weight",
+            "log_prior",
+            "randomisation",
+            "b",
+            "residual",
+            "mean",
+            "root",
+        )
         columns = (np.concatenate([getattr(self, n), getattr(other, n)]) for n in names)
         return Points(*columns, groups)
 
@@ -274,9 +284,7 @@ def make_sampler(model: Any) -> CountSampler:
     objective = search.laplace
     if search.affordable:
         objective = search.quadrature
-        mode = find_mode(
-            objective, mode.at, step=STEP, enough=NEAR_MODE, hessian=mode.hessian
-        )
+        mode = find_mode(objective, mode.at, step=STEP, enough=NEAR_MODE, hessian=mode.hessian)
     proposal = _split(objective, mode)
     return _sampler(model, proposal, search, None)
 

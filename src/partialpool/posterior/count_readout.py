@@ -221,7 +221,9 @@ class Readout:
             at, z = self._place[rows.index[0][known]], rows.z[0][known]
             q = joint.grouped.q
             inside = np.einsum("bca,cdj,bde->bjae", first, site.curvature.own, first)
-            pooled = first[:, None] @ np.linalg.inv(inside + np.eye(q)) @ first[:, None].swapaxes(2, 3)
+            pooled = (
+                first[:, None] @ np.linalg.inv(inside + np.eye(q)) @ first[:, None].swapaxes(2, 3)
+            )
             here = pooled[:, at]
             own[:, known] += np.einsum("ra,brac,rc->br", z, here, z)
             follow = np.einsum("ra,brac,crd->brd", z, here, site.curvature.cross[:, at])
@@ -477,9 +479,7 @@ def _bound(values: Floats) -> Floats:
     return np.asarray(BOUND * values.std(axis=0, ddof=1) / math.sqrt(RANDOMISATIONS))
 
 
-def _moved(
-    values: Floats, w: Floats, chosen: Ints, rng: np.random.Generator
-) -> Floats:
+def _moved(values: Floats, w: Floats, chosen: Ints, rng: np.random.Generator) -> Floats:
     """Values (G, k) at chosen points, drawn together and moved at random by as much as that."""
     middle = w @ values
     sd = np.sqrt(w @ (values - middle) ** 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -26,10 +26,10 @@ from partialpool.models.mixed import sd_name
 from partialpool.models.mixed_propriety import Orders, check_proper
 from partialpool.models.one_sided import shortfall
 from partialpool.posterior import effects
+from partialpool.posterior.asked import SAMPLED_ENDS, SAMPLED_MOMENTS, checked_draws
 from partialpool.posterior.count_readout import Readout
 from partialpool.posterior.counts import Scale, checked_scale
 from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture
-from partialpool.posterior.draws import check_draws
 from partialpool.posterior.integrated import one_point
 from partialpool.posterior.linear import Rows
 from partialpool.posterior.mixed import MixedPosterior
@@ -38,9 +38,6 @@ from partialpool.posterior.natural import Natural
 from partialpool.posterior.skewed import Cumulants, mixed
 from partialpool.posterior.spreads import of_nodes
 
-TARGET, TARGET_OF_ENDS = 0.05, 0.15
-"""Errors of means and sds, and of interval ends, in posterior sds, at which no more points are
-drawn: half of the second figure that tables print of an interval."""
 FIRST_POINTS = 128
 """Points of each of the eight randomisations to begin with: 1,024 in all."""
 RATE = 1.5
@@ -371,7 +368,7 @@ class GeneralizedPosterior(MixedPosterior):
         rng : numpy.random.Generator
             Source of randomness.
         """
-        check_draws(size, rng)
+        size = checked_draws(size, rng)
         phi, b, groups = self.cloud.draw(size, rng)
         model, joint = self.model, self.model.rows
         ends = np.cumsum([n * q for n, q in joint.blocks])
@@ -396,7 +393,7 @@ class GeneralizedPosterior(MixedPosterior):
     @property
     def target(self) -> float:
         """Error that was to be reached, in posterior sds."""
-        return TARGET_OF_ENDS if self.accuracy is None else self.accuracy
+        return SAMPLED_ENDS if self.accuracy is None else self.accuracy
 
     @cached_property
     def errors(self) -> tuple[float, float]:
@@ -443,7 +440,7 @@ class GeneralizedPosterior(MixedPosterior):
     @property
     def missing(self) -> float:
         """About how many times as many points are needed for the target; 1 where it is reached."""
-        targets = (TARGET, TARGET_OF_ENDS) if self.accuracy is None else (self.accuracy,) * 2
+        targets = (SAMPLED_MOMENTS, SAMPLED_ENDS) if self.accuracy is None else (self.accuracy,) * 2
         over = max(e / t for e, t in zip(self.errors, targets, strict=True))
         if over <= 1.0:
             return 1.0 if self.reliable else 4.0
