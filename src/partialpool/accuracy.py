@@ -26,8 +26,7 @@ from partialpool.posterior import (
     MixedPosterior,
     Posterior,
 )
-from partialpool.posterior.asked import DETERMINISTIC
-from partialpool.posterior.generalized import TARGET
+from partialpool.posterior.asked import DETERMINISTIC, SAMPLED_MOMENTS
 
 FINEST, COARSEST = 1e-10, 0.5
 """What may be asked for: doubles carry no more than the first, and above the second nothing is
@@ -81,7 +80,7 @@ def accuracy_notice(post: Any) -> Iterator[Notice]:
     elif isinstance(post, GeneralizedPosterior) and post.reliable:
         told = (
             f"the largest error of a mean or sd of this fit is about {post.errors[0]:.2g} "
-            f"posterior standard deviations; the target is {min(post.target, TARGET):g}"
+            f"posterior standard deviations; the target is {min(post.target, SAMPLED_MOMENTS):g}"
         )
     else:  # the integration itself does not vouch for its error
         told += ", but too few points carry the weight for that to be relied on"

@@ -93,7 +93,7 @@ def _side_by_side(
     """The columns of the other levels' effects, then x; sparse where that is needed."""
     size, p = x.shape
     places, begin = [], 0
-    for (index, z), (groups, q) in zip(others, blocks, strict=True):
+    for (index, _), (groups, q) in zip(others, blocks, strict=True):
         places.append(begin + index[:, None] * q + np.arange(q))
         begin += groups * q
     places.append(np.broadcast_to(begin + np.arange(p), (size, p)))

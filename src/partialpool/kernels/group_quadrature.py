@@ -55,7 +55,7 @@ class GroupedRows:
     @property
     def q(self) -> int:
         """Effects of a group."""
-        return self.z.shape[1]
+        return int(self.z.shape[1])
 
     @cached_property
     def counts(self) -> Ints:
@@ -353,7 +353,7 @@ def _moments(node: Floats, share: Floats, v: Floats, lower: Floats, factor: Floa
     # b = L v, and v is displaced by lower'^-1 x
     wide = factor.transpose(1, 2, 0)[:, :, None]  # (q, q, 1, B)
     turn = np.stack([np.stack(_stretched(lower, row)) for row in np.eye(q)], axis=1)
-    turn = sum(wide[:, m, None] * turn[None, m] for m in range(q))  # (q, q, J, B)
+    turn = np.sum([wide[:, m, None] * turn[None, m] for m in range(q)], axis=0)  # (q, q, J, B)
     shape = v.shape[1:]
     mean = np.empty((q, *shape))
     for a in range(q):

@@ -67,7 +67,7 @@ class JointRows:
     @property
     def d(self) -> int:
         """Length of r."""
-        return self.w.shape[1]
+        return int(self.w.shape[1])
 
     @property
     def effects(self) -> int:
@@ -468,7 +468,8 @@ def conditional(site: Site, first: Floats, others: Sequence[Floats], prior: Floa
     s[:, m:, m:] += prior[:, :-1, :-1]
     h[:, m:] += prior[:, :-1, -1]
     root = small.stacked_cholesky(s)
-    mean = solve_transposed(root, np.linalg.solve(root, h[:, :, None])[:, :, 0])
+    half = np.asarray(np.linalg.solve(root, h[:, :, None])[:, :, 0])
+    mean = solve_transposed(root, half)
     return Conditional(mean.reshape(size, d), root)
 
 

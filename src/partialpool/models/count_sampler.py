@@ -100,28 +100,6 @@ class Points:
     root: Floats
     groups: GroupMoments
 
-    def joined(self, other: Points) -> Points:
-        """These points and others of the same sampler."""
-        a, c = self.groups, other.groups
-        groups = GroupMoments(
-            np.concatenate([a.mean, c.mean], axis=-1),
-            np.concatenate([a.covariance, c.covariance], axis=-1),
-            np.concatenate([a.third, c.third], axis=-1),
-        )
-        names = (
-            "u",
-            "phi",
-            "log_weight",
-            "log_prior",
-            "randomisation",
-            "b",
-            "residual",
-            "mean",
-            "root",
-        )
-        columns = (np.concatenate([getattr(self, n), getattr(other, n)]) for n in names)
-        return Points(*columns, groups)
-
     @property
     def weight(self) -> Floats:
         """Weights that sum to one, (G,)."""
@@ -189,9 +167,17 @@ class CountSampler:
         log_weight = log_f - log_u - log_r
         log_weight = np.where(np.isfinite(log_weight), log_weight, -np.inf)  # far out: no density
         return Points(
-            u, phi, log_weight, log_prior - log_u, which, np.concatenate(b), residual, np.concatenate(mean), root_all,
+            u,
+            phi,
+            log_weight,
+            log_prior - log_u,
+            which,
+            np.concatenate(b),
+            residual,
+            np.concatenate(mean),
+            root_all,
             _join_moments(groups, rows),
-        )  # fmt: skip
+        )
 
     def cheap_points(self, size: int) -> tuple[Floats, Floats]:
         """Coordinates from the proposal of phi alone, and `Points.log_prior` there."""
@@ -303,10 +289,7 @@ def fixed_sampler(model: Any, phi: Floats) -> CountSampler:
 def _sampler(
     model: Any, proposal: SplitT, search: _Search, known_phi: Floats | None
 ) -> CountSampler:
-    if known_phi is None:
-        places = _places(model, proposal)
-    else:
-        places = known_phi[None]
+    places = _places(model, proposal) if known_phi is None else known_phi[None]
     hyper = model.hyper(places[:1])
     found = search.variational_at(hyper)
     site = make_site(model.rows, hyper, found)

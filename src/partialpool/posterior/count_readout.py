@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 from scipy import special
 
-from partialpool._typing import Floats, Ints
+from partialpool._typing import Bools, Floats, Ints
 from partialpool.integrate import Coordinate
 from partialpool.kernels import small
 from partialpool.kernels.joint_counts import conditional, pooled, solve_transposed
@@ -39,14 +39,14 @@ move by less than .01 sd, and the steps of a thousand points are gone."""
 BOUND = 2.365
 """97.5% quantile of Student's t with 7 degrees of freedom: of 8 randomisations."""
 MOST_PRODUCTS = 2**28
-"""Products beyond which shares of pooling are read from 64 points, which changes the third digit."""
+"""Products beyond which shares of pooling are read from 64 points: their third digit changes."""
 CHEAP = {1: 2**12, 2: 2**14}
 MANY_CHEAP = 2**15
 """Points of phi weighted by a fit alone, by its dimension: their own error of an interval end is
 below .02 sd."""
 WIDE = 1.0
-"""A group's variance at each point over that between points, from which on its own shape there is
-kept: below, it is smooth to take it as normal given phi, and above, a sparse binary group is not."""
+"""A group's variance at each point over that between points, from which on its shape there counts:
+below, it may be taken as normal given phi; above, a sparse binary group may not."""
 CELLS = 2**22
 """Elements of arrays worked on at once."""
 
@@ -137,7 +137,8 @@ class Readout:
         if not wide.any():
             return smooth
         kernel = _kernel(self.weight, mean, variance, third)
-        assert kernel.skew is not None and smooth.skew is not None
+        assert kernel.skew is not None
+        assert smooth.skew is not None
         return Cumulants(
             np.where(wide, kernel.loc, smooth.loc),
             np.where(wide, kernel.scale, smooth.scale),
@@ -221,10 +222,8 @@ class Readout:
             at, z = self._place[rows.index[0][known]], rows.z[0][known]
             q = joint.grouped.q
             inside = np.einsum("bca,cdj,bde->bjae", first, site.curvature.own, first)
-            pooled = (
-                first[:, None] @ np.linalg.inv(inside + np.eye(q)) @ first[:, None].swapaxes(2, 3)
-            )
-            here = pooled[:, at]
+            wide = first[:, None]
+            here = (wide @ np.linalg.inv(inside + np.eye(q)) @ wide.swapaxes(2, 3))[:, at]
             own[:, known] += np.einsum("ra,brac,rc->br", z, here, z)
             follow = np.einsum("ra,brac,crd->brd", z, here, site.curvature.cross[:, at])
             a[:, known] -= follow
@@ -390,8 +389,8 @@ class Readout:
             ways = [self._dimension_by(smooth, i, order) for smooth in (self._smooth, None)]
             moments = min(ways, key=lambda way: way[1])
             ends = min(ways, key=lambda way: way[2])
-            values = {"mean_value": moments[0].mean_value, "sd_value": moments[0].sd_value}
-            self._dimensions[i, order] = replace(ends[0], **values), moments[1], ends[2]
+            best = replace(ends[0], mean_value=moments[0].mean_value, sd_value=moments[0].sd_value)
+            self._dimensions[i, order] = best, moments[1], ends[2]
         return self._dimensions[i, order]
 
     def _dimension_by(
@@ -546,7 +545,7 @@ class Hyperparameter(Distribution):
     def _ends(self) -> tuple[float, float]:
         return self.axis.lower, self.axis.upper
 
-    def _inside(self, x: Floats) -> tuple[Floats, Floats]:
+    def _inside(self, x: Floats) -> tuple[Bools, Floats]:
         inside = (x > self.axis.lower) & (x < self.axis.upper)
         middle = self.axis.value(np.zeros(1))[0]
         return inside, self.axis.coordinate(np.where(inside, x, middle))

@@ -87,14 +87,15 @@ class GeneralizedPosterior(MixedPosterior):
     # the hyperparameters --------------------------------------------------------------------
 
     @property
-    def sigma(self) -> None:  # type: ignore[override]
+    def sigma(self) -> None:
         """Counts have no residual standard deviation."""
         return None
 
     @cached_property
     def taus(self) -> dict[str, Distribution]:
         """Every sd between groups, by name; on the link scale."""
-        found, orders = {}, iter(self.orders.sd)
+        found: dict[str, Distribution] = {}
+        orders = iter(self.orders.sd)
         for term in self.model.terms:
             for k, effect in enumerate(term.effects):
                 name = sd_name(term.factor, effect)

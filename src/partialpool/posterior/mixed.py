@@ -15,7 +15,7 @@ from partialpool._typing import Bools, Floats, Ints
 from partialpool.data import Table
 from partialpool.data.cross_products import Block, CrossProducts
 from partialpool.errors import ArgumentError
-from partialpool.integrate import Accuracy, WeightedNodes
+from partialpool.integrate import Accuracy, Cloud, WeightedNodes
 from partialpool.integrate.weighted import NORMAL_WIDTH
 from partialpool.kernels import student
 from partialpool.kernels.tree import Functional
@@ -23,14 +23,13 @@ from partialpool.models import MixedModel, Priors
 from partialpool.models.mixed import sd_name
 from partialpool.models.mixed_propriety import Orders
 from partialpool.posterior import effects
-from partialpool.posterior.asked import DETERMINISTIC, SAMPLED_ENDS, reached
+from partialpool.posterior.asked import DETERMINISTIC, SAMPLED_ENDS, checked_draws, reached
 from partialpool.posterior.chosen import Chosen
 from partialpool.posterior.distributions import (
     Distribution,
     IntervalKind,
     Mixture,
 )
-from partialpool.posterior.draws import check_draws
 from partialpool.posterior.linear import Nodes, Rows, functional, held, located, mixture
 from partialpool.posterior.mixed_draws import MixedDraws, draw_mixed
 from partialpool.posterior.ranks import SEED, rank_table, ranked_draws
@@ -401,7 +400,7 @@ class MixedPosterior:
         rng : numpy.random.Generator
             Source of randomness.
         """
-        check_draws(size, rng)
+        size = checked_draws(size, rng)
         return draw_mixed(self.model, self.cloud, int(size), rng)
 
     def place_of(self, factor: str, effect: str) -> tuple[int, int]:
