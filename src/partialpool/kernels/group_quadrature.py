@@ -11,6 +11,7 @@ Source: Liu and Pierce (1994), doi:10.1093/biomet/81.3.624.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -26,6 +27,9 @@ LONGEST_STEP = 2.5
 away longer ones overshoot where a binary row's weight has died out."""
 STEEPEST = 500.0
 """Exponentials are taken of no more than this; log(1 + exp(x)) is x beyond."""
+LARGEST, HUGE = 200.0, 1e174
+"""Linear predictors, and displacements of them, for which one exponential a row serves all nodes:
+their products are below the largest double."""
 PRODUCT = 8
 """Rows whose 1 + exp(eta) are multiplied before one logarithm is taken (it costs ten times a
 product); fewer where the product could overflow."""
@@ -76,6 +80,24 @@ class GroupedRows:
     def bernoulli(self) -> bool:
         """Whether every row is one trial."""
         return self.link is not LOG and bool((self.size == 1.0).all())
+
+    def parts(self, most: int) -> list[tuple[slice, slice, GroupedRows]]:
+        """Rows, groups and data of parts of whole groups, of about so many rows."""
+        ends = np.append(self.starts[1:], len(self.y))
+        which = self.starts // max(most, 1)
+        first = np.flatnonzero(np.diff(which, prepend=-1))
+        out = []
+        for a, b in zip(first, np.append(first[1:], len(ends)), strict=True):
+            rows = slice(int(self.starts[a]), int(ends[b - 1]))
+            some = GroupedRows(
+                self.link,
+                self.y[rows],
+                self.size[rows],
+                self.z[rows],
+                self.starts[a:b] - rows.start,
+            )
+            out.append((rows, slice(int(a), int(b)), some))
+        return out
 
     @cached_property
     def best(self) -> Floats:
@@ -142,6 +164,7 @@ def integrate_groups(
     start: Floats,
     nodes: int,
     *,
+    linear: Floats | None = None,
     steps: int = 2,
     moments: bool = False,
 ) -> tuple[Floats, GroupMoments | None]:
@@ -158,6 +181,8 @@ def integrate_groups(
         v near the modes; the rule is right wherever it is laid, but needs fewer nodes near them.
     nodes : int
         Of the rule along each dimension.
+    linear : ndarray, shape (J, B), optional
+        Sums over groups of events times `known`, where they are at hand.
     steps : int
         Newton steps from there. Two, from the place that a normal approximation tells, leave
         nothing to be gained by a third.
@@ -171,9 +196,12 @@ def integrate_groups(
     moments : GroupMoments or None
     """
     wide = np.ascontiguousarray(factor.transpose(1, 2, 0))[:, :, None]  # (q, q, 1, B)
-    v, lower, eta = _near_mode(rows, known, wide, start, steps)
+    if linear is None:
+        linear = rows.sums(rows.y[:, None] * known)
+    near = _near_modes_of_intercepts(rows, known, wide, start, steps) if rows.intercept else None
+    v, lower, eta, grown = near or _near_modes(rows, known, wide, start, steps)
     node, log_weight = hermite(nodes, rows.q)
-    at = _AtMode(rows, eta, wide)
+    at = _AtMode(rows, wide, v, linear, eta, grown)
     values = np.empty((len(node), *v.shape[1:]))
     for k, (x, log_w) in enumerate(zip(node, log_weight, strict=True)):
         away = _stretched(lower, x)
@@ -192,10 +220,14 @@ def integrate_groups(
     return log_marginal, _moments(node, values, v, lower, factor)
 
 
-def _near_mode(
+_Near = tuple[Floats, Floats, Floats | None, Floats | None]
+"""v after some Newton steps, (q, J, B); the factor of the curvature there, (q, q, J, B); and either
+the linear predictors, (N, B), or their exponentials (of a log link, the groups' rates, (J, B))."""
+
+
+def _near_modes(
     rows: GroupedRows, known: Floats, factor: Floats, start: Floats, steps: int
-) -> tuple[Floats, Floats, Floats]:
-    """V after some Newton steps, (q, J, B); factor of the curvature; the linear predictors."""
+) -> _Near:
     v = np.array(start)
     q, y, size = rows.q, rows.y[:, None], rows.size[:, None]
     for _ in range(max(steps, 1)):
@@ -211,7 +243,41 @@ def _near_mode(
         if steps:
             move = small.backward(lower, small.forward(lower, gradient[:, :, None]))[:, :, 0]
             v += np.clip(move, -LONGEST_STEP, LONGEST_STEP)
-    return v, lower, rows.plus(known, _times(factor, v))
+    return v, lower, rows.plus(known, _times(factor, v)), None
+
+
+def _near_modes_of_intercepts(
+    rows: GroupedRows, known: Floats, factor: Floats, start: Floats, steps: int
+) -> _Near | None:
+    """One exponential a row: a step multiplies those of a group. None where one would overflow."""
+    wide, v = factor[0, 0], np.array(start[0])
+    eta = known + rows.to_rows(wide * v)
+    if float(eta.max()) > LARGEST:
+        return None
+    grown = np.exp(eta, out=eta)
+    size = None if rows.bernoulli else rows.size[:, None]
+    if rows.link is LOG:
+        grown = rows.sums(grown if size is None else size * grown)
+    events = rows.sums(rows.y[:, None])
+    curvature = np.ones_like(v)
+    for _ in range(max(steps, 1)):
+        if rows.link is LOG:
+            mean = weight = grown
+        else:
+            p = grown / (1.0 + grown)
+            mean = rows.sums(p if size is None else size * p)
+            np.multiply(p, p, out=p)
+            weight = mean - rows.sums(p if size is None else size * p)
+        curvature = wide**2 * weight + 1.0
+        if steps:
+            move = (wide * (events - mean) - v) / curvature
+            move = np.clip(move, -LONGEST_STEP, LONGEST_STEP)
+            v += move
+            change = np.exp(np.clip(wide * move, -LARGEST, LARGEST))
+            grown = grown * (change if rows.link is LOG else rows.to_rows(change))
+    if not float(grown.max()) < HUGE:
+        return None
+    return v[None], np.sqrt(curvature)[None, None], None, grown
 
 
 def _curvature(rows: GroupedRows, weight: Floats) -> list[list[Floats]]:
@@ -264,28 +330,33 @@ def _stretched(lower: Floats, x: Floats) -> list[Floats]:
 class _AtMode:
     """Log likelihoods of groups at displacements of v from where the rule is laid."""
 
-    def __init__(self, rows: GroupedRows, eta: Floats, factor: Floats) -> None:
-        self.rows, self.eta, self.factor = rows, eta, factor
-        y = rows.y[:, None]
-        self.here = rows.sums(y * eta)
+    def __init__(
+        self,
+        rows: GroupedRows,
+        factor: Floats,
+        v: Floats,
+        linear: Floats,
+        eta: Floats | None,
+        grown: Floats | None,
+    ) -> None:
+        self.rows, self.factor, self.eta, self.grown = rows, factor, eta, grown
         self.slopes = rows.sums(rows.y[:, None] * rows.z).T  # (q, J)
-        self.highest = float(eta.max())
-        # the exponentials of all nodes are multiples of these, the same for a group's rows
-        self.grown = np.exp(np.minimum(eta, STEEPEST)) if rows.intercept else None
-        if self.grown is not None and rows.link is LOG:
-            self.grown = rows.sums(rows.size[:, None] * self.grown)
+        self.here = linear + _weighted(self.slopes, _times(factor, v))
+        self.highest = math.log(max(float(grown.max()), 1e-300)) if grown is not None else 0.0
 
     def log_likelihood(self, away: list[Floats]) -> Floats:
         """At displacements (J, B) of each effect; (J, B)."""
         moved = _times(self.factor, np.stack(away))
-        out = self.here - self._cumulant(moved)
-        for slope, b in zip(self.slopes, moved, strict=True):
-            out += slope[:, None] * b
-        return np.asarray(out)
+        out = _weighted(self.slopes, moved)
+        out += self.here
+        out -= self._cumulant(moved)
+        return out
 
     def _cumulant(self, moved: Floats) -> Floats:
+        """Sums over groups of size A(eta)."""
         rows = self.rows
         if self.grown is None:
+            assert self.eta is not None
             eta = rows.plus(self.eta, moved)
             highest = float(eta.max())
             if rows.link is not LOG and highest >= STEEPEST:
@@ -293,14 +364,13 @@ class _AtMode:
             if rows.link is LOG:
                 np.minimum(eta, STEEPEST, out=eta)
             return self._sum_of(np.exp(eta, out=eta), None, highest)
-        factor = np.exp(np.clip(moved[0], -STEEPEST, 0.4 * STEEPEST))
+        # the exponentials of all nodes are multiples of these, the same for a group's rows
+        change = np.exp(np.clip(moved[0], -LARGEST, LARGEST))
         if rows.link is LOG:
-            return np.asarray(self.grown * factor)
-        highest = self.highest + float(moved[0].max())
-        grown = rows.to_rows(factor) * self.grown
-        if highest < STEEPEST:
-            return self._sum_of(grown, None, highest)
-        return self._sum_of(grown, self.eta + rows.to_rows(moved[0]), highest)
+            return np.asarray(self.grown * change)
+        grown = rows.to_rows(change)
+        grown = grown * self.grown if grown is change else np.multiply(grown, self.grown, out=grown)
+        return self._sum_of(grown, None, self.highest + float(moved[0].max()))
 
     def _sum_of(self, grown: Floats, eta: Floats | None, highest: float) -> Floats:
         """Sum over a group's rows of size A(eta), from exp(eta)."""
@@ -321,6 +391,14 @@ class _AtMode:
         if eta is not None and highest >= STEEPEST:
             grown = np.where(eta > STEEPEST, eta, grown)
         return rows.sums(rows.size[:, None] * grown)
+
+
+def _weighted(slopes: Floats, effects: Floats) -> Floats:
+    """Sum over effects of slopes (q, J) times (q, J, B)."""
+    out = slopes[0][:, None] * effects[0]
+    for slope, effect in zip(slopes[1:], effects[1:], strict=True):
+        out += slope[:, None] * effect
+    return np.asarray(out)
 
 
 def _runs(rows: GroupedRows, together: int) -> tuple[Ints, Ints]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,15 @@ class JointRows:
     def d(self) -> int:
         """Length of r."""
         return int(self.w.shape[1])
+
+    @cached_property
+    def events(self) -> tuple[Floats, Floats]:
+        """Sums over groups of events times what is known, (J,), and times the columns, (J, d)."""
+        g = self.grouped
+        known = g.sums((g.y * self.known)[:, None])[:, 0]
+        if sparse.issparse(self.w):
+            return known, _sparse_sums(g, g.y, self.w)
+        return known, g.sums(g.y[:, None] * self.w)
 
     @property
     def effects(self) -> int:

@@ -71,6 +71,8 @@ see this error: with 7 nodes in place of 21 the toenail data are half a posterio
 HELD, LEAST_HELD = 2**25, 64
 """Numbers of the moments of all groups at all points that are held; with more, groups are read from
 fewer points, but from no less than these."""
+POINTS_AT_ONCE = 64
+"""Points for which a part of the rows is worked on at once: long enough for vectorised loops."""
 ROWS_AT_ONCE, CELLS_AT_ONCE = 2**16, 2**22
 """Elements of arrays worked on at once: what stays in a processor's cache, and in memory."""
 AFFORDED = 2e8
@@ -272,21 +274,33 @@ def integrated(
 ) -> tuple[Floats, GroupMoments | None]:
     """Log likelihood of b, (B, d), the first factor's groups integrated out; in parts."""
     rows = site.rows
-    step = max(8, ROWS_AT_ONCE // len(rows.known))
-    values, found = [], []
+    known_events, column_events = rows.events
+    parts = rows.grouped.parts(ROWS_AT_ONCE // POINTS_AT_ONCE)
+    step = max(POINTS_AT_ONCE, ROWS_AT_ONCE // len(rows.known))
+    values, found = np.zeros(len(b)), []
     for i in range(0, len(b), step):
         at = slice(i, i + step)
-        known = rows.known[:, None] + rows.w @ b[at].T
         start = group_start(site, first[at], b[at])
-        value, each = integrate_groups(
-            rows.grouped, known, first[at], start, nodes, moments=moments
-        )
-        values.append(value)
-        found.append(each)
-    return np.concatenate(values), _join_moments(found, rows) if moments else None
+        linear = known_events[:, None] + column_events @ b[at].T
+        each = []
+        for here, groups, some in parts:
+            known = rows.known[here, None] + rows.w[here] @ b[at].T
+            value, of = integrate_groups(
+                some,
+                known,
+                first[at],
+                start[:, groups],
+                nodes,
+                linear=linear[groups],
+                moments=moments,
+            )
+            values[at] += value
+            each.append(of)
+        found.append(_join_moments(each, rows, axis=-2))
+    return values, _join_moments(found, rows) if moments else None
 
 
-def _join_moments(parts: list[GroupMoments | None], rows: Any) -> GroupMoments:
+def _join_moments(parts: list[GroupMoments | None], rows: Any, axis: int = -1) -> GroupMoments:
     some = [p for p in parts if p is not None]
     if not some:
         q, groups = rows.grouped.q, len(rows.grouped.starts)
@@ -294,7 +308,7 @@ def _join_moments(parts: list[GroupMoments | None], rows: Any) -> GroupMoments:
     if len(some) == 1:
         return some[0]
     names = ("mean", "covariance", "third")
-    return GroupMoments(*(np.concatenate([getattr(p, n) for p in some], axis=-1) for n in names))
+    return GroupMoments(*(np.concatenate([getattr(p, n) for p in some], axis) for n in names))
 
 
 # fitting the proposals ------------------------------------------------------------------------
@@ -337,7 +351,7 @@ def _sampler(
     sampler = CountSampler(model, proposal, site, nodes, np.zeros(d), np.full(d, WIDER), known_phi)
     _adapt(sampler)
     if known_phi is None:
-        _fit_mixture(sampler)
+        _fit_mixture(sampler, proposal)
     return sampler
 
 
@@ -435,14 +449,13 @@ def _rule(model: Any, phi: Floats, site: Site) -> int:
     return tried[-1]
 
 
-def _fit_mixture(sampler: CountSampler) -> None:
+def _fit_mixture(sampler: CountSampler, split: SplitT) -> None:
     """Where the split t serves badly, fit a mixture of t's to weighted points in some rounds.
 
     The weight of a point, r and all, over the proposal of phi is an unbiased estimate of the
     density of phi, which is all that the fit needs. The proposal that does best is kept.
     """
     k, d = sampler.proposal.center.size, sampler.site.rows.d
-    split = sampler.proposal
     scale = 0.5 * (split.below + split.above)
     covariance = (split.axes * scale**2) @ split.axes.T
     mixture = Mixture(np.ones(1), split.center[None], np.linalg.cholesky(covariance)[None])

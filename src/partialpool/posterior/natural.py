@@ -44,7 +44,7 @@ class Natural(Distribution):
 
     @property
     def mean(self) -> Floats:
-        return self._moments(1)[0]
+        return np.asarray(self._moments(1)[0])
 
     @property
     def sd(self) -> Floats:
