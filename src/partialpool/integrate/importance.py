@@ -36,9 +36,8 @@ WIDEST = 3.0
 """Largest sd of a first component, in units of a coordinate: flat directions are cut off there."""
 LEAST_SHARE = 0.1
 """Of a mode among the first components, however low it is."""
-FIRST_ROUND, GROWTH, ROUNDS = 128, 1.5, 10
-"""Points of the first round of fitting; their growth; rounds at most: about 4,096 points if the
-last are needed."""
+FIRST_ROUND, GROWTH, FITTING = 128, 1.5, 8192
+"""Points of the first round of fitting; their growth; points of all rounds, at most."""
 GOOD = 0.6
 """Effective share of points at which fitting stops."""
 COMPONENTS = 6
@@ -131,7 +130,7 @@ class Proposal:
         constant -= 0.5 * d * math.log(DF * math.pi)
         logs, squares = [], []
         for share, mean, root in zip(self.share, self.mean, self.root, strict=True):
-            square = (np.linalg.solve(root, (u - mean).T) ** 2).sum(axis=0)
+            square = _squared_distance(u, mean, root)
             size = float(np.log(np.diag(root)).sum())
             log_q = math.log(share) + constant - size - 0.5 * (DF + d) * np.log1p(square / DF)
             logs.append(log_q)
@@ -200,7 +199,7 @@ def integrate_by_sampling(
     """
     density = _Target(evaluate, tuple(axes))
     rng = np.random.default_rng(SEED)
-    proposal = _fitted(density, _first_proposal(peaks), rng, budget // 4)
+    proposal = _fitted(density, _first_proposal(peaks), rng, min(budget // 4, FITTING))
     proposal = _rounded(replace(proposal, root=STRETCH * proposal.root))
     shifts = rng.random((SCRAMBLES, len(proposal.share), len(axes) + 1))
     first, size = 0, FIRST_SIZE // SCRAMBLES
@@ -232,15 +231,13 @@ def _first_proposal(peaks: Sequence[Peak]) -> Proposal:
 def _fitted(
     density: _Target, proposal: Proposal, rng: np.random.Generator, budget: int
 ) -> Proposal:
-    """Fit the mixture to the density in rounds; all rounds' points are used in each."""
+    """Fit the mixture to the density in rounds, each with the points of all before it."""
     points: list[Floats] = []
     values: list[Floats] = []
     used: list[Proposal] = []
     sizes: list[int] = []
     size = FIRST_ROUND
-    for round_ in range(ROUNDS):
-        if sum(sizes) + size > max(budget, FIRST_ROUND):
-            break
+    while not sizes or sum(sizes) + size <= budget:
         shifts = rng.random((len(proposal.share), len(density.axes) + 1))
         u = proposal.points(0, size, shifts)
         log_f = density(u)[0]
@@ -255,7 +252,7 @@ def _fitted(
         pooled = [p.log_density(every) + c for p, c in zip(used, counts, strict=True)]
         weight = _normalised(log_every - special.logsumexp(np.array(pooled), axis=0))
         proposal = _expected(proposal, every, weight)
-        if round_ > 0 and len(proposal.share) < COMPONENTS:
+        if len(sizes) > 1 and len(proposal.share) < COMPONENTS:
             proposal = _expected(_added(proposal, every, weight, log_every), every, weight)
         size = int(size * GROWTH)
     return proposal
@@ -307,7 +304,7 @@ def _added(proposal: Proposal, u: Floats, weight: Floats, log_f: Floats) -> Prop
     spread = _cholesky((away.T * weight) @ away)
     short = log_f - proposal.log_density(u) + np.log(weight + 1e-300)
     worst = u[int(np.argmax(short))]
-    distance = (np.linalg.solve(spread, (u - worst).T) ** 2).sum(axis=0)
+    distance = _squared_distance(u, worst, spread)
     near = np.argsort(distance)[: max(10 * d, len(u) // 8)]
     local = 0.5 * weight[near] / max(float(weight[near].sum()), 1e-300) + 0.5 / len(near)
     away = u[near] - worst
@@ -316,6 +313,12 @@ def _added(proposal: Proposal, u: Floats, weight: Floats, log_f: Floats) -> Prop
         np.concatenate([proposal.mean, worst[None]]),
         np.concatenate([proposal.root, _cholesky((away.T * local) @ away)[None]]),
     )
+
+
+def _squared_distance(u: Floats, center: Floats, root: Floats) -> Floats:
+    """Squared distances (N,) in units of a small matrix's factor, inverted: solving is slower."""
+    away = (u - center) @ np.linalg.inv(root).T
+    return np.asarray(np.einsum("nd,nd->n", away, away))
 
 
 def _cholesky(covariance: Floats) -> Floats:
