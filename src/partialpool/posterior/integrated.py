@@ -86,6 +86,7 @@ def integrated(model: MixedModel, orders: Orders, accuracy: float | None = None)
             moments=orders.phi,
             tolerance=usual if accuracy is None else min(accuracy, usual) if d == 1 else accuracy,
             budget=int(min(SECONDS["lattice"] / seconds, MOST)),
+            sparing=seconds > SLOW,
         )
     bounded = [math.isfinite(axis.lower) and math.isfinite(axis.upper) for axis in model.axes]
     return integrate_by_sampling(

@@ -255,7 +255,9 @@ class MixedPosterior:
         total = q * (groups if most is None else min(most, groups))
         whole = effects.group_rows(self.model, block, whole=True)
         kept = self._kept_functional
-        step = max(1, CHUNK // len(self._few.weight)) * q
+        # with several factors each chunk eliminates all of their groups again
+        alone = len(self.model.system.levels) == 1
+        step = max(1, CHUNK // len(self._few.weight)) * q if alone else total
         for i in range(0, total, step):
             at = slice(i, min(i + step, total))
             if kept is None:
