@@ -60,6 +60,8 @@ UNEVEN_SHARE, UNEVEN_WEIGHT = 0.1, 0.1
 the target counts as not reached."""
 SEED = 20261129
 ENDS = (0.025, 0.975)
+NEARBY = 0.0125
+"""Difference of probability over which the density at an end is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,8 +388,8 @@ def _told(sample: Sample, moments: Sequence[float]) -> SamplingTarget:
         width = float(np.diff(axis.value(ends))[0]) / NORMAL_WIDTH
         for p, end in zip(ENDS, ends, strict=True):
             off = float(sample.bound((u <= end).astype(np.float64)))
-            around = axis.value(np.interp([p - off, p, p + off], below, u[rank]))
-            of_ends.append(float(np.abs(around - around[1]).max()) / width)
+            around = axis.value(np.interp([p - NEARBY, p + NEARBY], below, u[rank]))
+            of_ends.append(off * float(np.diff(around)[0]) / (2.0 * NEARBY * width))
         if order > 1.0:
             mean = float(w @ x)
             square = (x - mean) ** 2
@@ -395,7 +397,16 @@ def _told(sample: Sample, moments: Sequence[float]) -> SamplingTarget:
             of_moments.append(float(sample.bound(x)) / (sd if order > 2.0 else width))
         if order > 2.0:
             of_moments.append(0.5 * float(sample.bound(square)) / sd**2)
-    return SamplingTarget(
-        float(np.nan_to_num(max(of_moments, default=0.0), nan=math.inf)),
-        float(np.nan_to_num(max(of_ends), nan=math.inf)),
-    )
+    return SamplingTarget(_largest(of_moments), _largest(of_ends))
+
+
+def _largest(bounds: list[float]) -> float:
+    """The largest bound, each drawn half way to what all say together.
+
+    Eight randomisations tell a standard error to a fourth only: of twenty of the same size the
+    largest estimate is half as much again.
+    """
+    square = np.square(bounds)
+    if not len(square):
+        return 0.0
+    return float(np.nan_to_num(math.sqrt(0.5 * (square.max() + square.mean())), nan=math.inf))
