@@ -76,7 +76,7 @@ def predict(post: Any, design: Design, data: Any, options: PredictionOptions) ->
         return _counted(value, rows, given.statistics.proportion, options)
     found = linear(post, rows)
     lower, upper = found.interval(options.level, options.kind)
-    columns: dict[str, Floats] = {"estimate": found.mean, "lower": lower, "upper": upper}
+    columns: dict[str, Floats] = {"estimate": found.estimate, "lower": lower, "upper": upper}
     columns = {k: np.asarray(v) + rows.offset for k, v in columns.items()}
     return Table(
         estimate=columns["estimate"], sd=found.sd, lower=columns["lower"], upper=columns["upper"]
@@ -92,7 +92,7 @@ def _counted(
             raise ArgumentError("intervals of numbers of events have equal tails only")
         return new_events(value, rows.weight, proportion, options.level)
     lower, upper = value.interval(options.level, options.kind)
-    return Table(estimate=value.mean, sd=value.sd, lower=lower, upper=upper)
+    return Table(estimate=value.estimate, sd=value.sd, lower=lower, upper=upper)
 
 
 def _one_way_values(post: CountsPosterior, rows: NewRows) -> Distribution:

@@ -37,16 +37,16 @@ error that falls like exp(-c / step^2) would meet the target."""
 STALLED, OFTEN = 0.7, 3
 """Finer steps stop where they leave more than this share of the least error so many times: then it
 is rounding, or a density that is not smooth."""
-DEEPER = 2.3
-"""How much further than the target the density falls before nodes are left out: the outermost
-nodes then weigh a tenth of it."""
-OF_GRID = 0.5
+DEEP, DEEPER = 1.5, 3.5
+"""How much further than the target the density falls before nodes are left out, usually and where
+some moment does not exist. With 1.5 there the upper end of an sd of three groups is off by 0.06."""
+OF_GRID, OF_COARSE, COARSE = 0.4, 2.0, 1.2
 """Error of both grids together over the difference between the two. Measured on 12 data sets in two
-to four dimensions: at most 0.4 (a ridge along a diagonal), a tenth or less elsewhere. With 0.1 told
-errors of Orthodont fail."""
-OF_OUTERMOST = 5.0
-"""Error of an interval's end, in sds, over the weight of the outermost nodes: about 1 for most,
-6 for a tail without moments (three groups)."""
+to four dimensions: 0.36 (a ridge along a diagonal), 0.26, and a tenth or less elsewhere. With 0.1
+the error told of Orthodont is too small. With coarser steps than `COARSE` it is up to 1.9 there."""
+OF_OUTERMOST, OF_HEAVY = 1.5, 6.0
+"""Error of an interval's end, in sds, over the weight of the outermost nodes for a step of one:
+measured at about 1, and at 6 for tails without moments (three groups)."""
 STRETCH = 2.5
 """Widths within which a grid is about even; it widens beyond."""
 WIDEST = 3.0
@@ -63,9 +63,9 @@ FARTHEST = 2**14
 class Cloud(WeightedNodes):
     """A density as weighted nodes of two even grids, one shifted by half a step.
 
-    Its error is half the largest difference between the two grids (of the log total; of each
-    dimension's mean, standard deviation, moments and ends of the 95% interval), or five times the
-    weight of the outermost nodes, whichever is larger.
+    Its error is two fifths of the largest difference between the two grids (of the log total; of
+    each dimension's mean, standard deviation, moments and ends of the 95% interval), or a multiple
+    of the weight of the outermost nodes, whichever is larger.
 
     Parameters
     ----------
@@ -73,10 +73,13 @@ class Cloud(WeightedNodes):
         The grid of each dimension, with the positions of both shifts.
     place : ndarray of int, shape (C, d)
         Position of each node on the lines.
+    of_grid : float
+        Error of both grids together over the difference between them, at most.
     """
 
     lines: tuple[Line, ...]
     place: Ints
+    of_grid: float = OF_GRID
 
     @property
     def method(self) -> str:
@@ -85,7 +88,7 @@ class Cloud(WeightedNodes):
 
     def bound(self, values: Floats, chosen: Ints | slice = slice(None)) -> Floats:
         """Bound on the error of the weighted mean of values, (C, ...), of chosen nodes."""
-        return OF_GRID * super().bound(values, chosen)
+        return self.of_grid * super().bound(values, chosen)
 
     def marginal(self, dimension: int) -> Floats:
         """Weights of one dimension summed over the others."""
@@ -103,6 +106,7 @@ def integrate_cloud(
     moments: Sequence[float],
     tolerance: float,
     budget: int,
+    sparing: bool = False,
 ) -> Cloud:
     """Integrate exp(log density) over the axes.
 
@@ -119,12 +123,16 @@ def integrate_cloud(
         Target for the error.
     budget : int
         Evaluations to spend, at most; the error reached with them is reported.
+    sparing : bool
+        Begin with a coarse grid: right where an evaluation is slow.
     """
     orders = tuple(2 if m > 2 else 1 if m > 1 else 0 for m in moments)
-    target = _Target(evaluate, tuple(axes), orders)
-    cut = -math.log(tolerance) + DEEPER
+    heavy = any(0.0 < m <= 2.0 for m in moments)
+    target = _Target(evaluate, tuple(axes), orders, heavy)
+    cut = -math.log(tolerance) + (DEEPER if target.heavy else DEEP)
     spent, stalled, d = 0, 0, len(axes)
-    step = _first_step(peaks[0], cut, budget, tolerance)
+    usual = COARSEST if sparing else _usual_step(d, tolerance)
+    step = _first_step(peaks[0], cut, budget, usual)
     best: Cloud | None = None
     while True:
         lines = _lines(target, peaks[0], step)
@@ -156,7 +164,7 @@ def highest_points(
 
     They are climbed until the rise still to be had is below `enough`.
     """
-    target = _Target(evaluate, tuple(axes), ())
+    target = _Target(evaluate, tuple(axes))
     begin = [[float(a.coordinate(v)) for a, v in zip(axes, s, strict=True)] for s in starts]
     found = [ascend(target.density, np.array(b), step=0.02, enough=enough) for b in begin]
     out: list[Peak] = []
@@ -172,13 +180,15 @@ def _finer(error: float, tolerance: float) -> float:
     return float(min(max(fall**-0.5, FINEST), FINER))
 
 
-def _first_step(peak: Peak, cut: float, budget: int, tolerance: float) -> float:
+def _usual_step(d: int, tolerance: float) -> float:
+    if tolerance > 5e-4:
+        return FIRST_STEP_IF_ROUGH
+    return FIRST_STEP if d < 3 else FIRST_STEP_OF_MANY
+
+
+def _first_step(peak: Peak, cut: float, budget: int, usual: float) -> float:
     """Steps that need about as many nodes as the budget allows, were the density normal."""
     d = len(peak.at)
-    if tolerance > 5e-4:
-        usual = FIRST_STEP_IF_ROUGH
-    else:
-        usual = FIRST_STEP if d < 3 else FIRST_STEP_OF_MANY
     curved = np.maximum(np.linalg.eigvalsh(-peak.hessian), WIDEST**-2)
     width = 1.0 / np.sqrt(np.maximum(-np.diag(peak.hessian), WIDEST**-2))
     ball = math.pi ** (d / 2) / math.gamma(d / 2 + 1) * (2.0 * cut) ** (d / 2)
@@ -190,7 +200,8 @@ def _first_step(peak: Peak, cut: float, budget: int, tolerance: float) -> float:
 class _Target:
     evaluate: Evaluate
     axes: tuple[Coordinate, ...]
-    orders: tuple[int, ...]
+    orders: tuple[int, ...] = ()
+    heavy: bool = False
 
     def density(self, u: Floats) -> Floats:
         """Log density per unit of the coordinates at u, shape (G, d)."""
@@ -379,8 +390,11 @@ def _joined(
     replicate = np.repeat([0, 1], [len(first.log_f), len(second.log_f)])[some]
     weight, place = weight[some] / total, doubled - low
     ends = [_ends_differ(li, place[:, i], weight, replicate == 1) for i, li in enumerate(fine)]
-    outermost = max(_beyond(first), _beyond(second))
-    error = max(OF_GRID * max(float(gap.max()), *ends), OF_OUTERMOST * outermost)
+    step = STRETCH * lines[0].step
+    of_grid = OF_GRID if step < COARSE else OF_COARSE
+    outermost = max(_beyond(first), _beyond(second)) / min(step, 1.0)
+    outermost *= OF_HEAVY if target.heavy else OF_OUTERMOST
+    error = max(of_grid * max(float(gap.max()), *ends), outermost)
     return Cloud(
         weight=weight,
         points=np.concatenate([first.x, second.x])[some],
@@ -391,6 +405,7 @@ def _joined(
         status=Accuracy.REACHED if error <= tolerance else Accuracy.NOT_REACHED,
         lines=fine,
         place=place,
+        of_grid=of_grid,
     )
 
 

@@ -27,6 +27,8 @@ CACHED = 2**15
 """Elements of the arrays worked on at once."""
 DRAWN = 2**21
 """The same where groups' effects are drawn."""
+HELD = 2**23
+"""The same where rows of nested groups are read, of one array (64 MiB)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -244,6 +246,19 @@ class Tree:
         x : ndarray, shape (R, p)
         """
         nodes, p = len(factors[0]), len(self.total) - 1
+        if all((each < 0).all() for each in index):
+            return of_unknown(factors, index, z, x)
+        step = max(1, HELD // self.leaf_gram[0].size) if len(factors) > 1 else nodes
+        if step < nodes:  # nested levels are eliminated whole, for some nodes at a time
+            parts = [
+                self.functional([f[g : g + step] for f in factors], index, z, x)
+                for g in range(0, nodes, step)
+            ]
+            return Functional(
+                np.concatenate([f.constant for f in parts]),
+                np.concatenate([f.x for f in parts]),
+                np.concatenate([f.variance for f in parts]),
+            )
         at = self._places(index)
         weights = [np.repeat(part.T[:, None, :], nodes, axis=1) for part in z]  # (q, G, R)
         constant = np.zeros((nodes, len(x)))
@@ -362,6 +377,18 @@ class Tree:
             if i + 1 < len(factors):
                 self._pass_up(i, small.forward(lower, n.copy()), grams, -1.0)
         return out
+
+
+def of_unknown(
+    factors: Sequence[Floats], index: Sequence[Ints], z: Sequence[Floats], x: Floats
+) -> Functional:
+    """Rows without a known group: of new groups, and of the population; as `Tree.functional`."""
+    nodes = len(factors[0])
+    variance = np.zeros((nodes, len(x)))
+    for factor, each, weight in zip(factors, index, z, strict=True):
+        new = each == -1
+        variance[:, new] += ((weight[new] @ factor) ** 2).sum(axis=2)
+    return Functional(np.zeros(variance.shape), np.tile(x, (nodes, 1, 1)), variance)
 
 
 def _inner(gram: Floats, factor: Floats) -> tuple[Floats, Floats]:

@@ -15,7 +15,7 @@ from partialpool._typing import Bools, Floats, Ints
 from partialpool.data import Table
 from partialpool.data.cross_products import Block, CrossProducts
 from partialpool.errors import ArgumentError
-from partialpool.integrate import Accuracy, Cloud, WeightedNodes
+from partialpool.integrate import Accuracy, Cloud, Sample, WeightedNodes
 from partialpool.integrate.weighted import NORMAL_WIDTH
 from partialpool.kernels import student
 from partialpool.kernels.tree import Functional
@@ -33,7 +33,7 @@ from partialpool.posterior.distributions import (
 from partialpool.posterior.linear import Nodes, Rows, functional, held, located, mixture
 from partialpool.posterior.mixed_draws import MixedDraws, draw_mixed
 from partialpool.posterior.ranks import SEED, rank_table, ranked_draws
-from partialpool.posterior.readout import ReadOut, is_slow, read_out, sampled
+from partialpool.posterior.readout import AGREE, FINE, ReadOut, is_slow, read_out, sampled
 from partialpool.posterior.spreads import inverse_chi, of_dimension, of_nodes, times_sigma
 
 LIGHT, OF_ERROR = 1e-5, 1e-3
@@ -258,7 +258,9 @@ class MixedPosterior:
         total = q * (groups if most is None else min(most, groups))
         whole = effects.group_rows(self.model, block, whole=True)
         kept = self._kept_functional
-        step = max(1, CHUNK // len(self._few.weight)) * q
+        # with several factors each chunk eliminates all of their groups again
+        alone = len(self.model.system.levels) == 1
+        step = max(1, CHUNK // len(self._few.weight)) * q if alone else total
         for i in range(0, total, step):
             at = slice(i, min(i + step, total))
             if kept is None:
@@ -480,7 +482,7 @@ class MixedPosterior:
         order = np.array(self.orders.coefficients)
         errors = [self.cloud.error, self._bound(*nodes.of_beta(matrix), order), self._read_out.gap]
         if not is_slow(self.model):
-            rows = self._sample
+            rows = sampled(self._sample, max(4, CHUNK // len(nodes.weight)))
             scaled = located(nodes, rows, functional(self.model, nodes, rows))
             groups = self._bound(*scaled, np.broadcast_to(self._order(rows), scaled[0].shape[1]))
             errors.append(groups + self._read_out.gap)
@@ -569,7 +571,21 @@ class MixedPosterior:
 
     @cached_property
     def _read_out(self) -> ReadOut:
-        return read_out(self.model, self.nodes, self._slices[-1].stop, self._sample)
+        return read_out(
+            self.model,
+            self.nodes,
+            self._slices[-1].stop,
+            self._sample,
+            agree=self._agree,
+            random=isinstance(self.cloud, Sample),
+        )
+
+    @property
+    def _agree(self) -> float:
+        """Difference that reading groups from fewer nodes may make: less than the error told."""
+        if isinstance(self.cloud, Sample):
+            return max(AGREE, 0.1 * self.cloud.error)
+        return float(np.clip(0.5 * self.cloud.error, *(FINE, AGREE)))
 
     @property
     def _few(self) -> Nodes:

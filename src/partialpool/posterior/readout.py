@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,10 +20,17 @@ ALL = 2**20
 """Nodes times rows times (p + 2) up to which all nodes are used: some 10 ms."""
 SIZES = (12, 25, 50, 100, 200, 400, 800, 1600)
 """Numbers of nodes that are tried one after the other."""
+CONDENSED = 2**20
+"""Nodes times the number they are condensed to, at most: beyond, reading all takes less time."""
+FIRST_POINTS = 1024
+"""Points of a sample that are tried first, where there are too many to condense."""
 SAMPLED = 64
 """Rows whose intervals decide whether so few nodes will do."""
-AGREE = 5e-3
-"""Difference of ends of 95% intervals, in quarters of the interval, that is small enough."""
+TRIED = 2**18
+"""Of these, so many times nodes at most: some 50 ms."""
+FINE, AGREE = 1e-5, 5e-3
+"""Difference of ends of 95% intervals, in quarters of the interval, that is small enough: where the
+integral itself is that exact, and usually."""
 SLOW = 2e-3
 """Seconds an evaluation from which on sizes are compared with each other, not with all nodes."""
 PROBABILITIES = (0.025, 0.975)
@@ -45,7 +53,7 @@ class ReadOut:
 
 
 def read_out(
-    model: MixedModel, every: Nodes, rows: int, sample: Rows, agree: float = AGREE
+    model: MixedModel, every: Nodes, rows: int, sample: Rows, *, agree: float, random: bool
 ) -> ReadOut:
     """Choose nodes for so many rows.
 
@@ -60,20 +68,16 @@ def read_out(
         Some of them, on which numbers of nodes are tried.
     agree : float
         Largest difference allowed, as of `ReadOut`.
+    random : bool
+        Whether the first of the nodes are a sample themselves.
     """
-    size = len(every.weight)
-    if size * rows * (model.system.p + 2) <= ALL and not (is_slow(model) and size > 2 * SIZES[0]):
+    size, slow = len(every.weight), is_slow(model)
+    if size * rows * (model.system.p + 2) <= ALL and (not slow or size <= 2 * SIZES[0]):
         return ReadOut(every, 0.0)
-    slow = is_slow(model)
-    reference = None if slow else interval_ends(model, every, sample)
-    smooth = effects.features(model, every.points)
-    beside = effects.growing(model, every.points, every.scale)
-    for number in SIZES:
-        if 2 * number > size:
-            break
-        index, weight = condensed(smooth, beside, every.weight, number)
-        nodes = every.chosen(index, weight)
-        ends = interval_ends(model, nodes, sample)
+    tried = sampled(sample, max(4, TRIED // size))
+    reference = None if slow else interval_ends(model, every, tried)
+    for nodes in _fewer(model, every, random):
+        ends = interval_ends(model, nodes, tried)
         if reference is not None:
             width = (reference[1] - reference[0]) / NORMAL_WIDTH
             gap = float((np.abs(ends - reference) / width).max())
@@ -82,6 +86,21 @@ def read_out(
         if slow:
             reference = ends
     return ReadOut(every, 0.0)
+
+
+def _fewer(model: MixedModel, every: Nodes, random: bool) -> Iterator[Nodes]:
+    """More and more nodes in place of all: condensed ones, then the first of a sample."""
+    size = len(every.weight)
+    smooth = effects.features(model, every.points)
+    beside = effects.growing(model, every.points, every.scale)
+    for number in SIZES:
+        if 2 * number <= size and number * size <= CONDENSED:
+            yield every.chosen(*condensed(smooth, beside, every.weight, number))
+    number = FIRST_POINTS
+    while random and 2 * number <= size:
+        first = np.arange(number)
+        yield every.chosen(first, every.weight[first] / every.weight[first].sum())
+        number *= 2
 
 
 def is_slow(model: MixedModel) -> bool:
@@ -97,6 +116,6 @@ def interval_ends(model: MixedModel, nodes: Nodes, rows: Rows) -> Floats:
     return np.stack(ends)
 
 
-def sampled(rows: Rows) -> Rows:
-    """About `SAMPLED` of the rows, evenly chosen."""
-    return rows.part(slice(None, None, max(1, len(rows.constant) // SAMPLED)))
+def sampled(rows: Rows, most: int = SAMPLED) -> Rows:
+    """About `most` of the rows, evenly chosen."""
+    return rows.part(slice(None, None, max(1, len(rows.constant) // most)))
