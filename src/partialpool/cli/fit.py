@@ -14,7 +14,7 @@ import numpy as np
 from partialpool import display, pictures, report
 from partialpool._typing import Ints
 from partialpool.advice import recommendation
-from partialpool.cli.common import fitted, print_table, source, wide_console
+from partialpool.cli.common import fitted, print_table, source, waiting, wide_console
 from partialpool.data import Table
 from partialpool.data.files import write_table
 from partialpool.errors import ArgumentError
@@ -35,6 +35,7 @@ class FitOptions:
     priors: tuple[str, ...]
     method: Method
     quadrature: int | None
+    accuracy: float | None
     family: str | None
     interval: float
     hdi: bool
@@ -79,9 +80,11 @@ def run(options: FitOptions) -> None:
         method=options.method,
         family=options.family,
         quadrature=options.quadrature,
+        accuracy=options.accuracy,
     )
     kind = options.kind
-    groups = found.posterior.group_table(options.interval, kind)
+    with waiting("computing the tables"):
+        groups = found.group_table(options.interval, kind)
     order = _order(groups, options)
     table = Table({k: v[order] for k, v in groups.items()})
     if options.out:

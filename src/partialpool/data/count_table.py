@@ -174,7 +174,7 @@ def _spelled_out(s: CountTable, other: CountTable) -> CountTable:
     """Whole numbers that were read from text as text again where the other side has text."""
     if not s.labels_from_text:
         return s
-    names = {n.name for n in s.roles.labels if is_text(other.labels[n.name])}
+    names = {n for n in s.labels if is_text(other.labels[n])}
     text = {n: as_labels([str(v) for v in s.labels[n].tolist()]) for n in names}
     return replace(s, labels={**s.labels, **text})
 
@@ -196,13 +196,14 @@ def read_count_table(roles: Mixed, data: Any, *, progress: Progress | None = Non
     with opened(data, roles, progress) as found:
         if found.engine is not None:
             return _by_sql(found.engine, roles, text_labels=found.text_labels)
-        rows = survey(from_frame(found.data, found.kind, roles), roles)
+        source = from_frame(found.data, found.kind, roles, text_labels=found.text_labels)
+        rows = survey(source, roles)
     _check_sizes(rows)
     for chunk in rows.chunks():
         for node in expressions(roles, rows.survey.texts):
             if not any(c.function in LEARNED for c in calls_in(node)):
                 refuse_not_finite(rows, chunk, node, {})
-    return _added_up(rows)
+    return replace(_added_up(rows), labels_from_text=found.text_labels)
 
 
 def _check_sizes(rows: Usable) -> None:
@@ -289,7 +290,7 @@ def _by_sql(engine: Engine, roles: Mixed, *, text_labels: bool) -> CountTable:
     checked = checked_means(engine, given)
     total, used = int(checked["total"]), int(checked["used"])
     found = engine.table(grouped_statement(given), list(given.labels.values()))
-    plain = {n.name for n in roles.labels} if text_labels else set()
+    plain = set(given.labels) if text_labels else set()
     coded: dict[str, Labels] = {
         n: label_survey(engine, given, n, n in plain)
         if total > used

@@ -201,6 +201,20 @@ def fetch_table(
     }
 
 
+def columns_of(relation: Any, names: Sequence[str]) -> dict[str, AnyArray]:
+    """Fetch columns; values that NumPy would change, such as decimals, are objects."""
+    chosen = relation.project(", ".join(quote(n) for n in names))
+    plain = [n for n, kind in zip(names, chosen.types, strict=True) if is_plain(str(kind))]
+    others = [n for n in names if n not in plain]
+    columns: dict[str, AnyArray] = {}
+    if plain:
+        columns |= chosen.project(", ".join(quote(n) for n in plain)).fetchnumpy()
+    if others:
+        rows = chosen.project(", ".join(quote(n) for n in others)).fetchall()
+        columns |= {n: lab.as_labels([row[i] for row in rows]) for i, n in enumerate(others)}
+    return columns
+
+
 def _filled(values: AnyArray) -> AnyArray:
     """Plain numbers, NaN where the database had NULL."""
     if np.ma.isMaskedArray(values):

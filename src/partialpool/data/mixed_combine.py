@@ -80,7 +80,7 @@ def spelled_out(s: MixedStatistics, other: MixedStatistics) -> MixedStatistics:
     """Whole numbers that were read from text as text again where the other side has text."""
     if not s.labels_from_text:
         return s
-    names = {n.name for n in s.design.roles.labels if is_text(other.labels[n.name])}
+    names = {n for n, labels in other.labels.items() if is_text(labels)}
 
     def text(name: str, labels: AnyArray) -> AnyArray:
         return as_labels([str(v) for v in labels.tolist()]) if name in names else labels

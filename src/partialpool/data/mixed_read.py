@@ -89,7 +89,8 @@ def read_kept(
             return mixed_sql.read(
                 found.engine, roles, text_labels=found.text_labels, min_cell=min_cell
             )
-        rows = survey(from_frame(found.data, found.kind, roles), roles)
+        source = from_frame(found.data, found.kind, roles, text_labels=found.text_labels)
+        rows = survey(source, roles)
     known, withheld = rows.survey, (0, 0)
     if min_cell > 1:
         rows, withheld = without_small(rows, min_cell)
@@ -97,7 +98,8 @@ def read_kept(
     products, clusters = cross_products(design, rows)
     dropped = known.n_rows - known.n_used
     products = replace(products, n_rows=known.n_rows, n_dropped=dropped)
-    kept = MixedStatistics(design, products, moments, rows.survey.absent, withheld=withheld)
+    absent = rows.survey.absent
+    kept = MixedStatistics(design, products, moments, absent, found.text_labels, withheld)
     return kept, clusters
 
 

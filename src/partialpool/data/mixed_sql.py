@@ -69,7 +69,7 @@ def read(
     roles : Mixed
         Which column plays which part.
     text_labels : bool
-        Whether group columns were read as text, whatever they hold.
+        Whether labels were read as text, whatever they hold.
     min_cell : int
         Rows of groups and levels with fewer rows are left out.
 
@@ -84,7 +84,7 @@ def read(
     if min_cell > 1:
         given, _, withheld = without_small(engine, given, used, min_cell)
         checked = means_of_left(engine, given)
-    plain = {n.name for n in roles.labels} if text_labels else set()
+    plain = set(given.labels) if text_labels else set()
     coded = {n: label_survey(engine, given, n, n in plain) for n in category_columns(given)}
     categories = levels(
         roles,

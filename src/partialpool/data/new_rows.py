@@ -8,13 +8,12 @@ from typing import Any, Literal
 import numpy as np
 
 from partialpool._typing import AnyArray, Bools, Floats, Ints
-from partialpool.data import files, frames, source
+from partialpool.data import duck, frames, source
 from partialpool.data.coding import INTERCEPT
 from partialpool.data.counts import event_rules
 from partialpool.data.design import Design, Effects, Factor, column_of
-from partialpool.data.excel import is_workbook, read_excel
-from partialpool.data.labels import as_labels, integers_if_plain, shown
-from partialpool.data.read import checked_kind
+from partialpool.data.labels import shown
+from partialpool.data.read import opened
 from partialpool.data.rules import RULES
 from partialpool.data.source import Chunk
 from partialpool.data.statistics import GroupStatistics
@@ -102,7 +101,7 @@ def new_rows(
     numeric += [weigh] if weigh is not None else []
     if target == "group":
         coded |= {n.name: n for n in roles.factors}
-    rows = _read(data, tuple(coded.values()), tuple(numeric), roles.labels)
+    rows = _read(data, tuple(coded.values()), tuple(numeric))
     chunk = rows.data
     _refuse_gaps(chunk)
     _refuse_levels(design, rows)
@@ -121,33 +120,31 @@ def new_rows(
 class _Wanted:
     columns: tuple[Name, ...]
     labels: tuple[Name, ...]
+    undecided: tuple[Name, ...] = ()
 
 
-def _read(
-    data: Any, coded: tuple[Name, ...], numeric: tuple[Name, ...], labels: tuple[Name, ...]
-) -> source.MemorySource:
+def _read(data: Any, coded: tuple[Name, ...], numeric: tuple[Name, ...]) -> source.MemorySource:
     """The columns needed, in memory; any one where none is needed, for the number of rows."""
-    wanted = tuple({n.name: n for n in (*coded, *numeric)}.values())
-    as_text = tuple(n for n in labels if n in wanted)
-    text_labels = False
-    if is_workbook(data):
-        data = read_excel(files.existing(data))
-    kind = "" if files.are_paths(data) else checked_kind(data)
-    if not kind:
-        opened = files.open_file(data, _Wanted(wanted, as_text))
-        data, kind, text_labels = opened.relation, "duckdb", opened.text_labels
-    if kind == "pyspark":
-        raise DataError("predictions are made here: give data.toArrow() of the Spark DataFrame")
-    if kind == "duckdb":
-        for name in wanted:
-            frames.check_column(name.name, data.columns, name.at)
-        data, kind = data.fetchnumpy(), "mapping"
-    if not wanted:
-        wanted = coded = (Name(frames.column_names(data, kind)[0]),)
-    column = frames.take(data, kind, wanted)
-    if text_labels:
-        column |= {n.name: integers_if_plain(as_labels(column[n.name])) for n in as_text}
-    return source.from_columns(column, coded, (), numeric)
+    if not coded and not numeric:
+        coded = (_any_column(data),)
+    columns = tuple({n.name: n for n in (*coded, *numeric)}.values())
+    labels = tuple(n for n in coded if n not in numeric)
+    with opened(data, _Wanted(columns, labels)) as found:
+        if found.kind == "pyspark":
+            raise DataError("predictions are made here: give data.toArrow() of the Spark DataFrame")
+        rows, kind = found.data, found.kind
+        if kind == "duckdb":
+            for name in columns:
+                frames.check_column(name.name, rows.columns, name.at)
+            rows, kind = duck.columns_of(rows, [n.name for n in columns]), "mapping"
+        column = frames.take(rows, kind, columns)
+    return source.from_columns(column, coded, (), numeric, text_labels=found.text_labels)
+
+
+def _any_column(data: Any) -> Name:
+    """A column of data of any kind."""
+    with opened(data, _Wanted((), ())) as found:
+        return Name(frames.column_names(found.data, found.kind)[0])
 
 
 def _refuse_gaps(chunk: Chunk) -> None:

@@ -18,7 +18,7 @@ from partialpool.kernels.links import LOGIT
 from partialpool.models import CountsModel, Priors, counts_model
 from partialpool.models.counts import empty_pair
 from partialpool.models.counts_propriety import check_proper, natural_moments
-from partialpool.posterior.asked import checked_draws, group_positions
+from partialpool.posterior.asked import DETERMINISTIC, checked_draws, group_positions, reached
 from partialpool.posterior.counts_draws import draw
 from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture, OfRatio
 from partialpool.posterior.draws import Draws
@@ -36,7 +36,9 @@ Scale = Literal["natural", "link"]
 SCALES: tuple[Scale, ...] = ("natural", "link")
 
 
-def counts_posterior(statistics: CountStatistics, priors: Priors) -> CountsPosterior:
+def counts_posterior(
+    statistics: CountStatistics, priors: Priors, accuracy: float | None = None
+) -> CountsPosterior:
     """Compute the exact posterior of a one-way model of counts.
 
     Raises
@@ -62,7 +64,7 @@ def counts_posterior(statistics: CountStatistics, priors: Priors) -> CountsPoste
             "the priors leave no room for these data: under them the likelihood is too small to "
             "be computed anywhere; give tau or mu a wider prior"
         )
-    return CountsPosterior(statistics, model, nodes)
+    return CountsPosterior(statistics, model, nodes, accuracy)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -81,11 +83,14 @@ class CountsPosterior:
         Likelihood and priors.
     nodes : Nested
         Nodes and weights over (mu, tau).
+    accuracy : float, optional
+        The error asked for (posterior sds); see `target`.
     """
 
     statistics: CountStatistics
     model: CountsModel
     nodes: Nested
+    accuracy: float | None = None
 
     # scalars ------------------------------------------------------------------------------
 
@@ -406,9 +411,14 @@ class CountsPosterior:
         return self.nodes.error
 
     @property
+    def target(self) -> float:
+        """Target of the error, in posterior sds: what was asked for, or the default."""
+        return DETERMINISTIC if self.accuracy is None else self.accuracy
+
+    @property
     def status(self) -> Accuracy:
-        """Whether the error target was reached."""
-        return self.nodes.status
+        """Whether the error is within its target."""
+        return reached(self.error, self.target)
 
     def __repr__(self) -> str:
         s, size = self.statistics, self.nodes.weight.size
@@ -416,7 +426,7 @@ class CountsPosterior:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle without what was cached."""
-        return CountsPosterior, (self.statistics, self.model, self.nodes)
+        return CountsPosterior, (self.statistics, self.model, self.nodes, self.accuracy)
 
     def _counted(self) -> dict[str, Any]:
         """Events of every group, and what they are among."""

@@ -9,7 +9,6 @@ import numpy as np
 
 from partialpool._typing import AnyArray, Floats
 from partialpool.data import GroupStatistics
-from partialpool.errors import ArgumentError
 from partialpool.integrate import Grid, Line
 from partialpool.kernels import sinc
 from partialpool.kernels.oneway import kept
@@ -43,17 +42,6 @@ class Draws:
 
     def __repr__(self) -> str:
         return f"Draws({len(self.mu):,} draws of mu, tau, sigma and {len(self.groups):,} groups)"
-
-
-def check_draws(size: int, rng: np.random.Generator) -> None:
-    """Raise an ArgumentError unless `size` counts draws and `rng` makes them."""
-    if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
-        raise ArgumentError(f"the number of draws must be a whole number, 1 or more, not {size!r}")
-    if not isinstance(rng, np.random.Generator):
-        raise ArgumentError(
-            f"rng must be a numpy.random.Generator, such as numpy.random.default_rng(1), "
-            f"not {type(rng).__name__}"
-        )
 
 
 def draw(

@@ -21,6 +21,7 @@ from partialpool.data.labels import as_labels
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Accuracy
 from partialpool.models.mixed import check_design, sd_name
+from partialpool.posterior.asked import DETERMINISTIC, reached
 from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture, check_level
 from partialpool.posterior.generalized import plug_in_counts
 from partialpool.posterior.integrated import plug_in
@@ -76,13 +77,22 @@ class Estimated:
 
     @property
     def error(self) -> float:
-        """How much higher the log likelihood may be at its maximum."""
-        return self.estimate.shortfall
+        """How far the estimates may be from the maximum, in standard errors.
+
+        A log likelihood that is quadratic near its maximum is lower by ``z^2 / 2`` at z standard
+        errors from it.
+        """
+        return math.sqrt(2.0 * max(self.estimate.shortfall, 0.0))
+
+    @property
+    def target(self) -> float:
+        """Target of the error, in standard errors."""
+        return DETERMINISTIC
 
     @property
     def status(self) -> Accuracy:
         """Whether the estimates are a maximum."""
-        return Accuracy.REACHED if self.estimate.converged else Accuracy.NOT_REACHED
+        return reached(self.error, self.target)
 
     @cached_property
     def coefficients(self) -> dict[str, Distribution]:

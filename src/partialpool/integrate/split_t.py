@@ -1,0 +1,62 @@
+"""A split Student t as a proposal for importance sampling.
+
+Source: Geweke (1989), doi:10.2307/1913710.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from partialpool._typing import Floats
+from partialpool.integrate.random_points import CLOSEST
+
+
+def chi_square_quantile(p: Floats, df: float) -> Floats:
+    """Quantiles of the chi-square distribution."""
+    return np.asarray(2.0 * special.gammaincinv(0.5 * df, p))
+
+
+def log_student(z: Floats, df: float) -> Floats:
+    """Log density of the multivariate t with unit scales at z, (n, d); (n,)."""
+    d = z.shape[1]
+    constant = special.gammaln(0.5 * (df + d)) - special.gammaln(0.5 * df)
+    constant -= 0.5 * d * math.log(df * math.pi)
+    return np.asarray(constant - 0.5 * (df + d) * np.log1p((z**2).sum(axis=1) / df))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SplitT:
+    """A multivariate t whose scales differ to either side of its center along each axis.
+
+    Parameters
+    ----------
+    center : ndarray, shape (k,)
+    axes : ndarray, shape (k, k)
+        Columns: one scale along each axis.
+    below, above : ndarray, shape (k,)
+        Multiples of the scale to either side.
+    df : float
+    """
+
+    center: Floats
+    axes: Floats
+    below: Floats
+    above: Floats
+    df: float
+
+    def points(self, uniform: Floats) -> tuple[Floats, Floats]:
+        """Points (n, k) from uniform numbers (n, k + 1), and their log densities (n,)."""
+        p, chi = uniform[:, :-1], chi_square_quantile(uniform[:, -1], self.df)
+        lower = self.below / (self.below + self.above)  # probability of the lower side
+        side = p < lower
+        with np.errstate(invalid="ignore"):
+            q = np.where(side, 0.5 * p / lower, 0.5 + 0.5 * (p - lower) / (1.0 - lower))
+        q = np.clip(q, CLOSEST, 1.0 - CLOSEST)
+        z = special.ndtri(q) / np.sqrt(chi / self.df)[:, None]
+        u = self.center + (z * np.where(side, self.below, self.above)) @ self.axes.T
+        size = np.linalg.slogdet(self.axes)[1] - np.log(2.0 / (self.below + self.above)).sum()
+        return u, log_student(z, self.df) - size
