@@ -229,34 +229,52 @@ def _first_proposal(peaks: Sequence[Peak]) -> Proposal:
     return Proposal(shares / shares.sum(), np.array([p.at for p in peaks]), np.array(root))
 
 
+class Pool:
+    """Points of several proposals with log densities, and mixtures fitted to all of them."""
+
+    def __init__(self) -> None:
+        self._points: list[Floats] = []
+        self._values: list[Floats] = []
+        self._proposals: list[Callable[[Floats], Floats]] = []
+
+    @property
+    def size(self) -> int:
+        """Number of points."""
+        return sum(map(len, self._points))
+
+    def add(self, u: Floats, log_f: Floats, proposal: Callable[[Floats], Floats]) -> None:
+        """Add points u, (N, d), drawn from a proposal with this log density."""
+        self._points.append(u)
+        self._values.append(log_f)
+        self._proposals.append(proposal)
+
+    def fitted(self, mixture: Proposal, *, widen: bool) -> Proposal:
+        """A mixture fitted to all points, from another; with a new component if `widen`."""
+        every, log_f = np.concatenate(self._points), np.concatenate(self._values)
+        counts = [math.log(len(p) / self.size) for p in self._points]
+        pooled = [q(every) + c for q, c in zip(self._proposals, counts, strict=True)]
+        weight = _normalised(log_f - special.logsumexp(np.array(pooled), axis=0))
+        mixture = _expected(mixture, every, weight)
+        if widen and len(mixture.share) < COMPONENTS:
+            mixture = _expected(_added(mixture, every, weight, log_f), every, weight)
+        return mixture
+
+
 def _fitted(
     density: _Target, proposal: Proposal, rng: np.random.Generator, budget: int
 ) -> Proposal:
     """Fit the mixture to the density in rounds; all rounds' points are used in each."""
-    points: list[Floats] = []
-    values: list[Floats] = []
-    used: list[Proposal] = []
-    sizes: list[int] = []
-    size = FIRST_ROUND
+    pool, size = Pool(), FIRST_ROUND
     for round_ in range(ROUNDS):
-        if sum(sizes) + size > max(budget, FIRST_ROUND):
+        if pool.size + size > max(budget, FIRST_ROUND):
             break
         shifts = rng.random((len(proposal.share), len(density.axes) + 1))
         u = proposal.points(0, size, shifts)
         log_f = density(u)[0]
-        points.append(u)
-        values.append(log_f)
-        used.append(proposal)
-        sizes.append(len(u))
         if effective_share(log_f - proposal.log_density(u)) > GOOD:
             break
-        every, log_every = np.concatenate(points), np.concatenate(values)
-        counts = np.log(np.array(sizes) / sum(sizes))
-        pooled = [p.log_density(every) + c for p, c in zip(used, counts, strict=True)]
-        weight = _normalised(log_every - special.logsumexp(np.array(pooled), axis=0))
-        proposal = _expected(proposal, every, weight)
-        if round_ > 0 and len(proposal.share) < COMPONENTS:
-            proposal = _expected(_added(proposal, every, weight, log_every), every, weight)
+        pool.add(u, log_f, proposal.log_density)
+        proposal = pool.fitted(proposal, widen=round_ > 0)
         size = int(size * GROWTH)
     return proposal
 

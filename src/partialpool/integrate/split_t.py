@@ -12,6 +12,7 @@ import numpy as np
 from scipy import special
 
 from partialpool._typing import Floats
+from partialpool.integrate.importance import DF, Proposal
 from partialpool.integrate.random_points import CLOSEST
 
 
@@ -60,3 +61,45 @@ class SplitT:
         u = self.center + (z * np.where(side, self.below, self.above)) @ self.axes.T
         size = np.linalg.slogdet(self.axes)[1] - np.log(2.0 / (self.below + self.above)).sum()
         return u, log_student(z, self.df) - size
+
+    def log_density(self, u: Floats) -> Floats:
+        """Log density at points, (n, k)."""
+        x = np.linalg.solve(self.axes, (u - self.center).T).T
+        z = x / np.where(x < 0, self.below, self.above)
+        size = np.linalg.slogdet(self.axes)[1] - np.log(2.0 / (self.below + self.above)).sum()
+        return log_student(z, self.df) - size
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MixedT:
+    """A mixture of multivariate t's, with points from uniform numbers as of `SplitT`.
+
+    Parameters
+    ----------
+    center : ndarray, shape (k,)
+        A mode.
+    mixture : Proposal
+    """
+
+    center: Floats
+    mixture: Proposal
+
+    def points(self, uniform: Floats) -> tuple[Floats, Floats]:
+        """Points (n, k) from uniform numbers (n, k + 1), and their log densities (n,).
+
+        The first number also says which component a point is of: what is left of it is uniform.
+        """
+        m = self.mixture
+        ends = np.cumsum(m.share) / m.share.sum()
+        which = np.minimum(np.searchsorted(ends, uniform[:, 0], side="right"), len(ends) - 1)
+        begin = np.append(0.0, ends[:-1])[which]
+        rest = (uniform[:, 0] - begin) / (ends[which] - begin)
+        p = np.clip(np.column_stack([rest, uniform[:, 1:-1]]), CLOSEST, 1.0 - CLOSEST)
+        chi = chi_square_quantile(uniform[:, -1], DF)
+        z = special.ndtri(p) / np.sqrt(chi / DF)[:, None]
+        u = m.mean[which] + np.einsum("nij,nj->ni", m.root[which], z)
+        return u, m.log_density(u)
+
+    def log_density(self, u: Floats) -> Floats:
+        """Log density at points, (n, k)."""
+        return self.mixture.log_density(u)

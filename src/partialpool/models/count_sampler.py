@@ -15,16 +15,18 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 from scipy import special
 
 from partialpool._typing import Floats, Ints
+from partialpool.integrate.importance import Pool, effective_share
+from partialpool.integrate.importance import Proposal as Mixture
 from partialpool.integrate.newton import Mode, find_mode
 from partialpool.integrate.random_points import random_points
-from partialpool.integrate.split_t import SplitT, chi_square_quantile, log_student
+from partialpool.integrate.split_t import MixedT, SplitT, chi_square_quantile, log_student
 from partialpool.kernels.group_quadrature import GroupMoments, integrate_groups
 from partialpool.kernels.joint_counts import (
     Hyper,
@@ -56,9 +58,19 @@ PILOT = 256
 """Points from which the proposal of r is shifted and scaled."""
 NODES = {1: (3, 5, 7, 11, 15, 21, 31), 2: (3, 5, 7, 11, 15), 3: (3, 5, 7)}
 """Rules over a group's effects that are tried, by their number."""
+FITTING_ROUNDS, FITTING_POINTS = 5, 512
+"""Rounds of fitting a mixture to phi, and the points of each; two or three are usual."""
+GOOD_SHARE, GOOD_MIXTURE = 0.45, 0.65
+"""Effective share of points from which on the split t is kept, as fitting gains less than it costs;
+and from which on a mixture is."""
+WIDER_MIXTURE = 1.15
+"""Stretch of a fitted mixture, whose tails are of few points."""
 GOOD_RULE = 0.03
 """Change of the log likelihood from one rule to the next that is small enough. The weights cannot
 see this error: with 7 nodes in place of 21 the toenail data are half a posterior sd off."""
+HELD, LEAST_HELD = 2**25, 64
+"""Numbers of the moments of all groups at all points that are held; with more, groups are read from
+fewer points, but from no less than these."""
 ROWS_AT_ONCE, CELLS_AT_ONCE = 2**16, 2**22
 """Elements of arrays worked on at once: what stays in a processor's cache, and in memory."""
 AFFORDED = 2e8
@@ -75,6 +87,8 @@ class Points:
     u, phi : ndarray, shape (G, k)
         Coordinates and values of the hyperparameters.
     log_weight : ndarray, shape (G,)
+    log_proposal : ndarray, shape (G,)
+        Log density of the proposal of phi.
     log_prior : ndarray, shape (G,)
         Of phi in the coordinates, over the density of the proposal.
     randomisation : ndarray of int, shape (G,)
@@ -92,6 +106,7 @@ class Points:
     u: Floats
     phi: Floats
     log_weight: Floats
+    log_proposal: Floats
     log_prior: Floats
     randomisation: Ints
     b: Floats
@@ -114,7 +129,7 @@ class CountSampler:
     Parameters
     ----------
     model : GeneralizedModel
-    proposal : SplitT
+    proposal : SplitT or MixedT
         Of phi.
     site : Site
     nodes : int
@@ -126,7 +141,7 @@ class CountSampler:
     """
 
     model: Any
-    proposal: SplitT
+    proposal: SplitT | MixedT
     site: Site
     nodes: int
     shift: Floats
@@ -142,14 +157,37 @@ class CountSampler:
 
     def draw(self, size: int) -> Points:
         """Draw new points, `size` in each randomisation."""
-        parts = []
-        for k in range(RANDOMISATIONS):
-            rng = np.random.default_rng([self.seed, self.drawn, k])
-            uniform = random_points(size, self.proposal.center.size + 2 + self.site.rows.d, rng)
-            parts += [(uniform, np.full(size, k))]
+        dimensions = self.proposal.center.size + 2 + self.site.rows.d
+        uniform = np.concatenate(
+            [
+                random_points(size, dimensions, np.random.default_rng([self.seed, self.drawn, k]))
+                for k in range(RANDOMISATIONS)
+            ]
+        )
         self.drawn += 1
-        uniform = np.concatenate([u for u, _ in parts])
-        return self._points(uniform, np.concatenate([k for _, k in parts]), moments=True)
+        which = np.repeat(np.arange(RANDOMISATIONS), size)
+        return self._points(uniform, which, moments=self.held(len(which)) == len(which))
+
+    def held(self, size: int) -> int:
+        """Points, of so many, at which moments of the groups can be held."""
+        rows, q = self.site.rows, self.site.rows.grouped.q
+        each = len(rows.grouped.starts) * (q + q**2 + q**3)
+        return min(size, max(LEAST_HELD, HELD // each))
+
+    def group_moments(self, phi: Floats, b: Floats) -> GroupMoments:
+        """Moments of the groups given phi, (G, k), and b, (G, d)."""
+        groups = integrated(self.site, self.model.lambdas(phi)[0], b, self.nodes, True)[1]
+        assert groups is not None
+        return groups
+
+    def with_moments(self, points: Points, chosen: Ints) -> Points:
+        """Some points, of equal weight, with the moments of the groups."""
+        groups = self.group_moments(points.phi[chosen], points.b[chosen])
+        columns = {
+            f.name: getattr(points, f.name)[chosen] for f in fields(Points) if f.name != "groups"
+        }
+        columns["log_weight"] = np.zeros(len(chosen))
+        return Points(**columns, groups=groups)
 
     def _points(self, uniform: Floats, which: Ints, *, moments: bool) -> Points:
         rows, k = self.site.rows, self.proposal.center.size
@@ -170,6 +208,7 @@ class CountSampler:
             u,
             phi,
             log_weight,
+            log_u,
             log_prior - log_u,
             which,
             np.concatenate(b),
@@ -297,6 +336,8 @@ def _sampler(
     nodes = _rule(model, places, site)
     sampler = CountSampler(model, proposal, site, nodes, np.zeros(d), np.full(d, WIDER), known_phi)
     _adapt(sampler)
+    if known_phi is None:
+        _fit_mixture(sampler)
     return sampler
 
 
@@ -392,6 +433,36 @@ def _rule(model: Any, phi: Floats, site: Site) -> int:
             return chosen
         before = after
     return tried[-1]
+
+
+def _fit_mixture(sampler: CountSampler) -> None:
+    """Where the split t serves badly, fit a mixture of t's to weighted points in some rounds.
+
+    The weight of a point, r and all, over the proposal of phi is an unbiased estimate of the
+    density of phi, which is all that the fit needs. The proposal that does best is kept.
+    """
+    k, d = sampler.proposal.center.size, sampler.site.rows.d
+    split = sampler.proposal
+    scale = 0.5 * (split.below + split.above)
+    covariance = (split.axes * scale**2) @ split.axes.T
+    mixture = Mixture(np.ones(1), split.center[None], np.linalg.cholesky(covariance)[None])
+    pool = Pool()
+    best, best_share = sampler.proposal, 0.0
+    for round_ in range(FITTING_ROUNDS):
+        rng = np.random.default_rng([sampler.seed, 10**6 + 1 + round_])
+        uniform = random_points(FITTING_POINTS, k + 2 + d, rng)
+        found = sampler._points(uniform, np.zeros(len(uniform), dtype=np.int64), moments=False)
+        share = effective_share(found.log_weight)
+        if share > best_share:
+            best, best_share = sampler.proposal, share
+        if share > (GOOD_MIXTURE if round_ else GOOD_SHARE):
+            break
+        pool.add(found.u, found.log_weight + found.log_proposal, sampler.proposal.log_density)
+        mixture = pool.fitted(mixture, widen=round_ > 0)
+        sampler.proposal = MixedT(split.center, mixture)
+    if isinstance(best, MixedT):
+        best = MixedT(best.center, replace(best.mixture, root=WIDER_MIXTURE * best.mixture.root))
+    sampler.proposal = best
 
 
 def _adapt(sampler: CountSampler) -> None:

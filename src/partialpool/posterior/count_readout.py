@@ -20,6 +20,7 @@ from scipy import special
 from partialpool._typing import Bools, Floats, Ints
 from partialpool.integrate import Coordinate
 from partialpool.kernels import small
+from partialpool.kernels.group_quadrature import GroupMoments
 from partialpool.kernels.joint_counts import conditional, pooled, solve_transposed
 from partialpool.kernels.skewed import pair
 from partialpool.models.count_sampler import RANDOMISATIONS, CountSampler, Points
@@ -70,6 +71,18 @@ class Readout:
     def weight(self) -> Floats:
         """Of the points, (G,)."""
         return self.points.weight
+
+    @cached_property
+    def of_groups(self) -> Readout:
+        """Of the first factor's groups: from fewer points where there are too many groups."""
+        if self.points.groups.mean.shape[-1]:
+            return self
+        few = self.sample(self.sampler.held(len(self.weight)))
+        return Readout(self.model, self.sampler, self.sampler.with_moments(self.points, few))
+
+    def for_rows(self, rows: Rows) -> Readout:
+        """From which to read rows: of groups of the first factor there may be fewer points."""
+        return self.of_groups if (rows.index[0] >= 0).any() else self
 
     @cached_property
     def by_randomisation(self) -> Floats:
@@ -307,7 +320,8 @@ class Readout:
         for i in range(0, size, step):
             part = slice(i, i + step)
             b[part] = self._draw_b(chosen[part], rng)
-            groups[part][:, self.model.place] = self._draw_groups(chosen[part], b[part], rng)
+            of = self._groups_given(chosen[part], phi[part], b[part])
+            groups[part][:, self.model.place] = _draw_groups(of, rng)
         return phi, b, groups
 
     def _draw_phi(self, chosen: Ints, rng: np.random.Generator) -> Floats:
@@ -323,31 +337,15 @@ class Readout:
         r = solve_transposed(p.root[chosen], e) if e.shape[1] else e
         return p.mean[chosen] + self.model.rows.scaled([f[chosen] for f in self.factors[1:]], r)
 
-    def _draw_groups(self, chosen: Ints, b: Floats, rng: np.random.Generator) -> Floats:
-        """Effects of the first factor's groups given phi and b, (S, J, q), with their skewness."""
+    def _groups_given(self, chosen: Ints, phi: Floats, b: Floats) -> GroupMoments:
+        """Moments of the first factor's groups given phi and b that are near chosen points."""
         g = self.points.groups
+        if not g.mean.shape[-1]:
+            return self.sampler.group_moments(phi, b)
         covariance, third = g.covariance[..., chosen], g.third[..., chosen]
         change = self._cross @ (b - self.points.b[chosen]).T  # (q, J, S)
         mean = g.mean[..., chosen] - np.einsum("acjs,cjs->ajs", covariance, change)
-        q = len(mean)
-        root = small.semidefinite_cholesky(covariance)
-        turned = third
-        for axis in range(3):
-            turned = np.moveaxis(turned, axis, 0)
-            shape = turned.shape
-            turned = small.solve_semidefinite(root, turned.reshape(q, -1, *shape[3:]))
-            turned = np.moveaxis(turned.reshape(shape), 0, axis)
-        out = np.empty((mean.shape[2], mean.shape[1], q))
-        whitened = []
-        for a in range(q):
-            apart, first, second = pair(turned[a, a, a])
-            one = rng.random(apart.shape) < 0.5
-            normal = rng.standard_normal(apart.shape)
-            whitened.append(np.where(one, apart + first * normal, -apart + second * normal))
-        for a in range(q):
-            value = mean[a] + sum(root[a, c] * whitened[c] for c in range(a + 1))
-            out[:, :, a] = value.T
-        return out
+        return GroupMoments(mean, covariance, third)
 
     # errors ---------------------------------------------------------------------------------
 
@@ -476,6 +474,30 @@ class Readout:
 def _bound(values: Floats) -> Floats:
     """95% bound on the error of the mean of independent randomisations, (8, R) to (R,)."""
     return np.asarray(BOUND * values.std(axis=0, ddof=1) / math.sqrt(RANDOMISATIONS))
+
+
+def _draw_groups(of: GroupMoments, rng: np.random.Generator) -> Floats:
+    """Effects of groups with these moments, skewness along the axes of a factor; (S, J, q)."""
+    mean, covariance, third = of.mean, of.covariance, of.third
+    q = len(mean)
+    root = small.semidefinite_cholesky(covariance)
+    turned = third
+    for axis in range(3):
+        turned = np.moveaxis(turned, axis, 0)
+        shape = turned.shape
+        turned = small.solve_semidefinite(root, turned.reshape(q, -1, *shape[3:]))
+        turned = np.moveaxis(turned.reshape(shape), 0, axis)
+    out = np.empty((mean.shape[2], mean.shape[1], q))
+    whitened = []
+    for a in range(q):
+        apart, first, second = pair(turned[a, a, a])
+        one = rng.random(apart.shape) < 0.5
+        normal = rng.standard_normal(apart.shape)
+        whitened.append(np.where(one, apart + first * normal, -apart + second * normal))
+    for a in range(q):
+        value = mean[a] + sum(root[a, c] * whitened[c] for c in range(a + 1))
+        out[:, :, a] = value.T
+    return out
 
 
 def _moved(values: Floats, w: Floats, chosen: Ints, rng: np.random.Generator) -> Floats:

@@ -153,10 +153,10 @@ class GeneralizedPosterior(MixedPosterior):
     @cached_property
     def coefficients(self) -> dict[str, Distribution]:
         """Every coefficient, by name."""
-        of = self.cloud.components(self._coefficient_rows)
+        of, w = self.cloud.components(self._coefficient_rows), self.cloud.weight
         names = zip(self.statistics.coefficients, self.orders.coefficients, strict=True)
         return {
-            name: self._mixture((), of.part(slice(k, k + 1)), order)
+            name: _mixture((), of.part(slice(k, k + 1)), w, order)
             for k, (name, order) in enumerate(names)
         }
 
@@ -164,19 +164,15 @@ class GeneralizedPosterior(MixedPosterior):
     def _coefficient_rows(self) -> Rows:
         return effects.linear_rows(self.model, np.eye(len(self.statistics.coefficients)), {}, None)
 
-    def _mixture(self, shape: tuple[int, ...], of: Cumulants, order: float) -> Mixture:
-        rows = of.part if shape else lambda _: of
-        return mixed(shape, rows, self.cloud.weight, math.inf, 0.0, order, skewed=True)
-
     def _rows_mixture(self, rows: Rows) -> Mixture:
-        size, order = len(rows.constant), self._order(rows)
-        if size * len(self.cloud.weight) <= CELLS:
-            return self._mixture((size,), self.cloud.components(rows), order)
+        size, order, of = len(rows.constant), self._order(rows), self.cloud.for_rows(rows)
+        if size * len(of.weight) <= CELLS:
+            return _mixture((size,), of.components(rows), of.weight, order)
 
         def compute(at: slice) -> Cumulants:
-            return self.cloud.components(rows.part(at))
+            return of.components(rows.part(at))
 
-        return mixed((size,), compute, self.cloud.weight, math.inf, 0.0, order, skewed=True)
+        return mixed((size,), compute, of.weight, math.inf, 0.0, order, skewed=True)
 
     def _groups(self, block: int, whole: bool) -> Distribution:
         return self._rows_mixture(effects.group_rows(self.model, block, whole=whole))
@@ -215,9 +211,10 @@ class GeneralizedPosterior(MixedPosterior):
         """
         q = len(self.model.terms[block].effects)
         rows = effects.group_rows(self.model, block, whole=False)
-        size = np.square(self.model.factors(self.cloud.points.phi)[block]).sum(axis=2)
+        of = self.cloud.for_rows(rows)
+        size = np.square(self.model.factors(of.points.phi)[block]).sum(axis=2)
         between = np.tile(size, (1, len(rows.constant) // q))
-        return self.cloud.pooling(rows, between).reshape(-1, q)
+        return of.pooling(rows, between).reshape(-1, q)
 
     # tables ---------------------------------------------------------------------------------
 
@@ -305,9 +302,10 @@ class GeneralizedPosterior(MixedPosterior):
         natural: bool,
     ) -> tuple[Floats, ...]:
         """Effect, estimate, sd, lower and upper of some groups."""
-        deviation = self.cloud.weight @ self.cloud.at_points(alone)[0]
-        found: Distribution = self._mixture(
-            (len(whole.constant),), self.cloud.components(whole), order
+        of = self.cloud.for_rows(whole)
+        deviation = of.weight @ of.at_points(alone)[0]
+        found: Distribution = _mixture(
+            (len(whole.constant),), of.components(whole), of.weight, order
         )
         if natural:
             assert isinstance(found, Mixture)
@@ -405,22 +403,22 @@ class GeneralizedPosterior(MixedPosterior):
         """
         found = [self.cloud.hyperparameter_errors(self.orders.sd)]
         exists = np.array(self.orders.coefficients)
-        coefficients = self.cloud.components(self._coefficient_rows)
-        found.append(self._errors_of(coefficients, exists))
+        found.append(self._errors_of(self._coefficient_rows, exists))
         for block in range(len(self.statistics.blocks)):
             rows = effects.group_rows(self.model, block, whole=True)
             rows = rows.part(slice(None, None, max(1, len(rows.constant) // SAMPLED_ROWS)))
             order = np.full(len(rows.constant), self._order(rows))
-            found.append(self._errors_of(self.cloud.components(rows), order))
+            found.append(self._errors_of(rows, order))
         moments, ends = (max(each) for each in zip(*found, strict=True))
         inner = self.cloud.rule_error
         return moments + inner, ends + inner
 
-    def _errors_of(self, of: Cumulants, exists: Floats) -> tuple[float, float]:
-        if not of.loc.shape[1]:
+    def _errors_of(self, rows: Rows, exists: Floats) -> tuple[float, float]:
+        size, readout = len(rows.constant), self.cloud.for_rows(rows)
+        if not size:
             return 0.0, 0.0
-        ends = self._mixture((of.loc.shape[1],), of, math.inf).interval()
-        return self.cloud.errors_of(of, ends, exists)
+        of = readout.components(rows)
+        return readout.errors_of(of, _mixture((size,), of, readout.weight).interval(), exists)
 
     @cached_property
     def error(self) -> float:
@@ -460,6 +458,13 @@ class GeneralizedPosterior(MixedPosterior):
         """Pickle without what was cached."""
         fields = (self.statistics, self.model, self.orders, self.cloud, self.accuracy)
         return GeneralizedPosterior, fields
+
+
+def _mixture(
+    shape: tuple[int, ...], of: Cumulants, weight: Floats, order: float = math.inf
+) -> Mixture:
+    rows = of.part if shape else lambda _: of
+    return mixed(shape, rows, weight, math.inf, 0.0, order, skewed=True)
 
 
 def generalized_posterior(
