@@ -67,6 +67,12 @@ def predict(post: Any, design: Design, data: Any, options: PredictionOptions) ->
     """
     options.check()
     rows = new_rows(design, data, options.target, options.unseen, observation=options.observation)
+    each = _each(post, rows, options)
+    return Table({name: np.asarray(values)[rows.place] for name, values in each.items()})
+
+
+def _each(post: Any, rows: NewRows, options: PredictionOptions) -> Table:
+    """One row of the table for each row that differs."""
     given = post.given if isinstance(post, Estimated) else post
     if isinstance(given, CountsPosterior):
         return _counted(_one_way_values(given, rows), rows, given.statistics.proportion, options)

@@ -410,7 +410,7 @@ def _conditional(
             named[0] -= system.shifts[term]
             root = named @ factor[at]
             modes[term] = white @ root.T
-            variance = np.einsum("ka,abl,kb->lk", root, spread, root, optimize=True)
+            variance = np.einsum("kbl,kb->lk", np.tensordot(root, spread, 1), root)
             sds[term] = np.sqrt(np.maximum(variance, 0.0))
     every = range(len(s.blocks))
     return tuple(modes[t] for t in every), tuple(sds[t] for t in every)

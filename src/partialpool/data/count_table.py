@@ -14,6 +14,7 @@ from partialpool.data.count_statements import log_constant as log_constant_sql
 from partialpool.data.counts import AMONG, UNEXPOSED, log_constant
 from partialpool.data.design import places
 from partialpool.data.design_sql import Given
+from partialpool.data.equal_rows import equal_rows
 from partialpool.data.expressions import evaluate
 from partialpool.data.labels import as_labels, is_text
 from partialpool.data.labels_sql import Labels, label_survey, labels_of, prepared
@@ -251,7 +252,7 @@ def added_up(table: CountTable) -> CountTable:
     """Add up rows of a table that are the same."""
     data = table.data
     columns = [v[k] for v in (data.numbers, data.codes) for k in sorted(v)]
-    first, place = _same_rows(columns)
+    first, place = equal_rows(columns)
 
     def sums(values: Floats) -> Floats:
         return np.bincount(place, values, len(first)).astype(np.float64, copy=False)
@@ -263,23 +264,6 @@ def added_up(table: CountTable) -> CountTable:
         size=sums(table.size),
         log_constants=sums(table.log_constants),
     )
-
-
-def _same_rows(columns: list[Floats | Ints]) -> tuple[Ints, Ints]:
-    """First row of each set of equal rows, and the set of each row; by a 64-bit hash, checked."""
-    mixer = np.random.default_rng(0).integers(1, 2**63, len(columns), dtype=np.uint64) | np.uint64(
-        1
-    )
-    key = np.zeros(len(columns[0]), dtype=np.uint64)
-    for column, odd in zip(columns, mixer, strict=True):
-        bits = (column + 0.0 if column.dtype.kind == "f" else column).view(np.uint64)
-        key = (key ^ bits) * odd
-        key ^= key >> np.uint64(29)
-    _, first, place = np.unique(key, return_index=True, return_inverse=True)
-    if any((c != c[first][place]).any() for c in columns):
-        every = np.arange(len(key))
-        return every, every
-    return first, place
 
 
 # rows in an engine ----------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ from partialpool.data import duck, frames, source
 from partialpool.data.coding import INTERCEPT
 from partialpool.data.counts import event_rules
 from partialpool.data.design import Design, Effects, Factor, column_of
+from partialpool.data.equal_rows import equal_rows
 from partialpool.data.labels import shown
 from partialpool.data.read import opened
 from partialpool.data.rules import RULES
@@ -31,7 +32,7 @@ Unseen = Literal["error", "new_group", "population"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NewRows:
-    """New rows as columns.
+    """New rows as columns; R of them that differ.
 
     Parameters
     ----------
@@ -44,12 +45,15 @@ class NewRows:
         Sum of the offsets.
     weight : ndarray, shape (R,), or None
         Weights of new observations, if these were asked for; of counts their trials or exposure.
+    place : ndarray of int, shape (N,)
+        Which of these rows each row of the data is.
     """
 
     x: Floats
     groups: dict[int, tuple[Ints, Floats]]
     offset: Floats
     weight: Floats | None
+    place: Ints
 
 
 def one_way_design(roles: OneWay, statistics: GroupStatistics) -> Design:
@@ -83,7 +87,7 @@ def _intercepts(roles: OneWay | CountRoles, labels: AnyArray, own: dict[str, Any
 def new_rows(
     design: Design, data: Any, target: Target, unseen: Unseen, *, observation: bool
 ) -> NewRows:
-    """Turn new rows into columns with the encodings of a design.
+    """Turn new rows into columns with the encodings of a design; equal rows are one.
 
     Raises
     ------
@@ -102,18 +106,29 @@ def new_rows(
     if target == "group":
         coded |= {n.name: n for n in roles.factors}
     rows = _read(data, tuple(coded.values()), tuple(numeric))
+    _refuse_gaps(rows.data)
+    rows, place = _that_differ(rows)
     chunk = rows.data
-    _refuse_gaps(chunk)
-    _refuse_levels(design, rows)
+    _refuse_levels(design, rows, place)
     frame = design.frame(chunk, rows.labels)
     x = frame.matrix(design.columns)
-    _refuse_not_finite(x, design.coefficients)
+    _refuse_not_finite(x, design.coefficients, place)
     groups = {
-        t: (_index(design, effects, rows, target, unseen), frame.matrix(effects.columns))
+        t: (_index(design, effects, rows, target, unseen, place), frame.matrix(effects.columns))
         for t, effects in enumerate(design.effects)
     }
-    weight = _weight(chunk, roles) if observation else None
-    return NewRows(x, groups, design.offset(chunk), weight)
+    weight = _weight(chunk, roles, place) if observation else None
+    return NewRows(x, groups, design.offset(chunk), weight, place)
+
+
+def _that_differ(rows: source.MemorySource) -> tuple[source.MemorySource, Ints]:
+    """The rows that differ, in the order in which they come first, and which of them each is."""
+    chunk = rows.data
+    first, place = equal_rows([*chunk.numbers.values(), *chunk.codes.values()])
+    order = np.argsort(first)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return replace(rows, data=chunk.part(first[order])), rank[place]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,24 +179,24 @@ def _rows(bad: Bools) -> str:
     return "row " + ", ".join(map(str, at[:5])) + more
 
 
-def _refuse_levels(design: Design, rows: source.MemorySource) -> None:
+def _refuse_levels(design: Design, rows: source.MemorySource, place: Ints) -> None:
     for variable, categories in design.categories.items():
         name = column_of(variable)
         codes = categories.codes(rows.data.codes[name], rows.labels[name])
         if (codes < 0).any():
             new = rows.labels[name][np.unique(rows.data.codes[name][codes < 0])]
             raise DataError(
-                f'column "{name}" of the new data holds {shown(new)} in {_rows(codes < 0)}, which '
+                f'column "{name}" of the new data holds {shown(new)} in {_rows((codes < 0)[place])}, which '
                 f"no row of the fit has; its levels are {shown(categories.labels.tolist())}"
             )
 
 
-def _refuse_not_finite(x: Floats, names: tuple[str, ...]) -> None:
+def _refuse_not_finite(x: Floats, names: tuple[str, ...], place: Ints) -> None:
     bad = ~np.isfinite(x)
     if bad.any():
         name = names[int(np.flatnonzero(bad.any(axis=0))[0])]
         raise DataError(
-            f"{name} is not a finite number in {_rows(np.asarray(bad.any(axis=1)))} of the new data"
+            f"{name} is not a finite number in {_rows(bad.any(axis=1)[place])} of the new data"
         )
 
 
@@ -191,6 +206,7 @@ def _index(
     rows: source.MemorySource,
     target: Target,
     unseen: Unseen,
+    place: Ints,
 ) -> Ints:
     if target != "group":
         return np.full(len(rows.data), NEW if target == "new_group" else NONE)
@@ -203,7 +219,7 @@ def _index(
             str(rows.labels[c][k[0]]) for c, k in zip(factor.columns, codes, strict=True)
         )
         raise DataError(
-            f'there is no group "{label}" in "{factor.name}" ({_rows(unknown)} of the new data); '
+            f'there is no group "{label}" in "{factor.name}" ({_rows(unknown[place])} of the new data); '
             f"{did_you_mean(label, map(str, factor.labels.tolist()))}"
             'unseen="new_group" predicts such rows for a new group, unseen="population" for the '
             "population"
@@ -211,7 +227,7 @@ def _index(
     return np.where(unknown, NEW if unseen == "new_group" else NONE, index)
 
 
-def _weight(chunk: Chunk, roles: Mixed) -> Floats:
+def _weight(chunk: Chunk, roles: Mixed, place: Ints) -> Floats:
     """Weights of new observations: 1 / se^2 or w, trials or exposure, and 1 for plain rows."""
     if roles.size is not None:
         values = chunk.numbers[roles.size.name]
@@ -222,7 +238,7 @@ def _weight(chunk: Chunk, roles: Mixed) -> Floats:
         if bad.any():
             raise DataError(
                 f'column "{roles.size.name}" of the new data must be {rule.words}; it is not in '
-                f"{_rows(np.asarray(bad))}"
+                f"{_rows(np.asarray(bad)[place])}"
             )
         return values
     for role, name in (("se", roles.se), ("weights", roles.weights)):
@@ -233,7 +249,7 @@ def _weight(chunk: Chunk, roles: Mixed) -> Floats:
         if bad.any():
             raise DataError(
                 f'column "{name.name}" of the new data must be {RULES[role].words}; it is not in '
-                f"{_rows(np.asarray(bad))}"
+                f"{_rows(np.asarray(bad)[place])}"
             )
         return values**-2 if role == "se" else values
     return np.ones(len(chunk))

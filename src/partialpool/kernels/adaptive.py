@@ -107,15 +107,15 @@ def _some(
     share /= total
     residual = y - size * mean
     pull = np.stack([np.add.reduceat(zk * residual, starts, axis=1) for zk in z])  # (q, K, L)
-    score = np.einsum("kl,akl,bkl->ab", share, pull, v, optimize=True)
+    score = np.einsum("akl,bkl->ab", share * pull, v)
     slope = np.einsum("ab,akl->bkl", mode.factor, pull) - v
-    effects = np.einsum("kl,akl->al", share, slope)
-    product = np.einsum("kl,akl,kb->abl", share, slope, nodes, optimize=True)
+    slope *= share
+    product = np.einsum("akl,kb->abl", slope, nodes)
     return Corrected(
         float((top + np.log(total)).sum()),
         y - size * np.einsum("kn,kn->n", np.repeat(share, counts, axis=1), mean),
         score,
-        effects,
+        slope.sum(axis=1),
         _with_curvature(lower, product),
     )
 

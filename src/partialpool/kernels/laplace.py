@@ -35,10 +35,10 @@ from partialpool.kernels.links import Link
 
 ROUNDS = 100
 """Newton steps, halvings included; 3 to 12 are taken."""
-ENOUGH = 1e-16
+ENOUGH = 1e-14
 """The search for a mode ends where the log density can rise by less: the gradient is then good to
-1e-8, which second derivatives by its differences need. At 1e-12 the direction in which two sds are
-not told apart seems curved by 2e-3."""
+1e-7, which second derivatives by its differences need. At 1e-12 the direction in which two sds are
+not told apart can seem curved by 1e-3."""
 ROUNDING = 1e-9
 """And where it can rise by less than this and the last step did not help."""
 SAFE = 1e-3
