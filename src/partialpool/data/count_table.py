@@ -194,7 +194,7 @@ def read_count_table(roles: Mixed, data: Any, *, progress: Progress | None = Non
     DataError, ColumnError
         As `read_mixed`; also for more events than trials.
     """
-    with opened(data, roles, progress) as found:
+    with opened(data, roles, progress, passes=True) as found:
         if found.engine is not None:
             return _by_sql(found.engine, roles, text_labels=found.text_labels)
         source = from_frame(found.data, found.kind, roles, text_labels=found.text_labels)

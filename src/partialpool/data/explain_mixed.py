@@ -42,7 +42,7 @@ def explain_mixed(roles: Mixed, data: Any) -> str:
     DataError, ColumnError
         If the data cannot be read, as far as that is known before reading them.
     """
-    with opened(data, roles, at_once=False) as found:
+    with opened(data, roles, plan=True) as found:
         if found.engine is None:
             sums = ADDED_UP if roles.family else PASSES
             return told_in_memory(found.kind, roles, sums)

@@ -18,7 +18,7 @@ import numpy as np
 from partialpool._typing import AnyArray
 from partialpool.data import csv_duckdb, csv_rows
 from partialpool.data.csv_files import csv_files, explain, first_value, literal
-from partialpool.data.duck import is_number, translated
+from partialpool.data.duck import is_number, text_literal, translated
 from partialpool.data.excel import EXCEL_ENDINGS
 from partialpool.data.table import Table
 from partialpool.data.text_columns import Wanted, decided, kinds_of
@@ -308,11 +308,6 @@ def copy_columns(parts: Sequence[dict[str, AnyArray]], path: str, options: str) 
     finally:
         if os.path.exists(target):
             os.remove(target)
-
-
-def text_literal(value: str) -> str:
-    """Quote a text for SQL."""
-    return "'" + value.replace("'", "''") + "'"
 
 
 def _writable(values: AnyArray) -> AnyArray:

@@ -84,7 +84,7 @@ def read_kept(
 
     Rows of groups, and of levels of categories, of fewer than `min_cell` rows are left out.
     """
-    with opened(data, roles, progress) as found:
+    with opened(data, roles, progress, passes=True) as found:
         if found.engine is not None:
             return mixed_sql.read(
                 found.engine, roles, text_labels=found.text_labels, min_cell=min_cell

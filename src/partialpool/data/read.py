@@ -139,21 +139,33 @@ class Opened:
 
 @contextmanager
 def opened(
-    data: Any, roles: Wanted, progress: Progress | None = None, *, at_once: bool = True
+    data: Any,
+    roles: Wanted,
+    progress: Progress | None = None,
+    *,
+    passes: bool = False,
+    plan: bool = False,
 ) -> Iterator[Opened]:
     """Open data of any kind; errors of their engine become ours, and files must not change.
 
-    Small CSV files are read at once, without DuckDB, unless `at_once` is False.
+    Parameters
+    ----------
+    data, roles, progress
+        As in `read_statistics`.
+    passes : bool
+        Whether there will be several passes over the rows; text is then read once, into a table.
+    plan : bool
+        Whether only the plan is wanted; nothing is read then.
     """
     if is_workbook(data):
         table = read_excel(files.existing(data), roles)
         yield Opened(table, "mapping", None, text_labels=True, what=str(data))
         return
     if files.are_paths(data):
-        file = files.open_file(data, roles, at_once=at_once)
+        file = files.open_file(data, roles, at_once=not plan)
         try:
             with file.raised():
-                yield _opened_file(file, progress)
+                yield _opened_file(file, progress, passes=passes)
         finally:
             file.check_unchanged()
         return
@@ -168,15 +180,18 @@ def opened(
         yield Opened(data, kind, None)
 
 
-def _opened_file(file: files.OpenFile, progress: Progress | None) -> Opened:
+def _opened_file(file: files.OpenFile, progress: Progress | None, *, passes: bool) -> Opened:
     names = _files(file.names)
     if file.table is not None:
         if progress is not None:
             progress(1.0)
         return Opened(file.table, "mapping", None, file.text_labels, names)
     fetch = files.watched(file.connection, progress) if progress else duck.fetch_now
-    engine = duck.DuckDB(file.relation, {}, fetch)
-    return Opened(file.relation, "duckdb", engine, file.text_labels, f"DuckDB reads {names}")
+    relation = file.relation
+    if passes and file.text_labels:
+        relation = duck.stored(file.connection, relation, fetch)
+    engine = duck.DuckDB(relation, {}, fetch)
+    return Opened(relation, "duckdb", engine, file.text_labels, f"DuckDB reads {names}")
 
 
 def handing_back(data: Any) -> Callable[[Table], Any]:
@@ -207,7 +222,7 @@ TWO_PASSES = "and two passes (numpy.bincount) sum each group about its mean."
 
 
 def _explain(roles: R, data: Any, way: _Way[R, S], in_memory: str) -> str:
-    with opened(data, roles, at_once=False) as found:
+    with opened(data, roles, plan=True) as found:
         if found.engine is None:
             return told_in_memory(found.kind, roles, in_memory)
         return told_plan(found.what, way.plan(found.engine.naming(way.given(roles)), roles))

@@ -114,8 +114,13 @@ def truth_sql(x: str, *, refused: str = REFUSED) -> str:
 
 def words_sql(x: str, *, refused: str = REFUSED) -> str:
     """SQL of DuckDB for a text; `refused`, an error, where `is_number` or `is_truth` holds."""
+    first = f"ASCII(LTRIM({x}, '{WHITE}'))"  # most texts are told by it, and quickly
     number = f"NOT ({_is_odd(x)}) AND ISFINITE(TRY_CAST({x} AS DOUBLE))"
-    return f"CASE WHEN {number} OR {_is_truth(x)} THEN {refused.format(x=x)} ELSE {x} END"
+    return (
+        f"CASE WHEN {first} <= ASCII('9') AND {number} THEN {refused.format(x=x)} "
+        f"WHEN {first} IN ({', '.join(str(ord(c)) for c in 'tTfF')}) AND {_is_truth(x)} "
+        f"THEN {refused.format(x=x)} ELSE {x} END"
+    )
 
 
 def _bare(x: str) -> str:
