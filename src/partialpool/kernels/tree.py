@@ -455,11 +455,7 @@ def make_tree(system: System) -> Tree:
     q = levels[0].q
     lower = small.semidefinite_cholesky(raw[0][:, :q])
     scaled = small.solve_semidefinite(lower, raw[0][:, q:])
-    last = system.p + 1
-    total = system.total - np.einsum("qal,qbl->ab", scaled[:, -last:], scaled[:, -last:])
-    nothing = np.diag(total)[:-1] <= NOTHING * np.diag(system.total)[:-1]  # constant within leaves
-    total[np.flatnonzero(nothing)] = 0.0
-    total[:, np.flatnonzero(nothing)] = 0.0
+    total = levels[0].unexplained(system.total)
     widths = tuple(level.q for level in levels)
     leaf, count = _Leaf(lower, scaled), np.ones(levels[0].size)
     few = leaf
@@ -472,9 +468,20 @@ def make_tree(system: System) -> Tree:
     if depth > 1:  # take off what the leaves explain
         grams = tree._opened(1)
         tree._pass_up(0, scaled[:, None], grams, -1.0)
-        reduced = tuple(g[:, 0] for g in grams[1:])
+        reduced = tuple(
+            _exactly(g[:, 0], whole) for g, whole in zip(grams[1:], raw[1:], strict=True)
+        )
         tree = replace(tree, grams=reduced)
     return tree
+
+
+def _exactly(gram: Floats, whole: Floats) -> Floats:
+    """Nothing is left of columns that the leaves explain, such as intercepts, not even rounding."""
+    q = len(gram)
+    for a in range(q):
+        if gram[a, a].sum() <= NOTHING * whole[a, a].sum():
+            gram[a], gram[:, a] = 0.0, 0.0
+    return gram
 
 
 def _raw(system: System, i: int, order: Ints) -> Floats:

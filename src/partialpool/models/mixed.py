@@ -153,7 +153,8 @@ class MixedModel:
         """Residual sd with moderately pooled groups."""
         if self.statistics.sigma_known:
             return 1.0
-        factors = [np.diag(t.reference)[None] for t in self.terms]
+        ratios = zip(self.terms, self._own_ratios, strict=True)  # groups may be far apart
+        factors = [np.diag(np.maximum(t.reference, ratio))[None] for t, ratio in ratios]
         reduced = self.kernel.evaluate(self.system.relative_factors(factors))
         rest = solve(reduced.squares).rest[0] / max(self.statistics.n_used - self.system.p, 1)
         return math.sqrt(rest) or 1.0
