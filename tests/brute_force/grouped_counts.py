@@ -105,7 +105,7 @@ class GroupedCounts:
 
     def pieces(self, u):
         """eta without v, root of v's covariance, log prior of everything but v."""
-        own, logs, _, r = self.parts(u)
+        own, logs, _, _ = self.parts(u)
         beta, log_jacobian = self.beta(u)
         priors = self.sd_priors[: self.random]
         root, log_prior = covariance_root(own, self.random, priors, self.eta_lkj, SCALE)
