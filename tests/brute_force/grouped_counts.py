@@ -20,6 +20,16 @@ SCALE = 0.5
 """Of the sds' coordinates, on the link scale: where linear turns into logarithmic."""
 
 
+ROW_NODES = 9
+"""Of the effect of a row, given its group's: 15 move no log density by 1e-6 (epil)."""
+
+
+def hermite(nodes):
+    """Points and log weights: the integral of f N(0, 1) is the sum of exp(w + log f - x^2 / 2)."""
+    x, w = np.polynomial.hermite_e.hermegauss(nodes)
+    return x, np.log(w) - 0.5 * np.log(2 * np.pi) + x * x / 2
+
+
 class GroupedCounts:
     """Rows must be sorted by group; priors of beta are independent normals or flat."""
 
@@ -40,6 +50,7 @@ class GroupedCounts:
         nodes=25,
         eta=1.0,
         matched=None,
+        row_effect=False,
     ):
         self.y, self.X, self.Z = np.asarray(y, float), np.asarray(X, float), np.asarray(Z, float)
         self.group = np.asarray(group)
@@ -53,19 +64,24 @@ class GroupedCounts:
         self.extra_levels = [int(g.max()) + 1 for g in self.extra]
         self.flat_columns, self.q = flat_columns, self.Z.shape[1]
         self.random = self.q - flat_columns  # columns with a population
-        self.k = self.random + len(self.extra)
+        self.row_effect = row_effect
+        self.k = self.random + len(self.extra) + row_effect
         self.sd_priors = sd_priors or [flat] * self.k
         p = self.X.shape[1]
         self.beta_mean = np.zeros(p) if beta_mean is None else np.asarray(beta_mean, float)
         sd = np.full(p, np.inf) if beta_sd is None else np.asarray(beta_sd, float)
         self.beta_precision = 1 / sd**2
         self.eta_lkj = eta
-        x, w = np.polynomial.hermite_e.hermegauss(nodes)
-        self.x, self.log_w = x, np.log(w) - 0.5 * np.log(2 * np.pi) + x * x / 2
-        self.sizes = (size(self.random), len(self.extra), p, sum(self.extra_levels))
+        self.x, self.log_w = hermite(nodes)
+        self.row_x, self.row_log_w = hermite(ROW_NODES)
+        further = len(self.extra) + row_effect
+        self.sizes = (size(self.random), further, p, sum(self.extra_levels))
         self.dimension = sum(self.sizes)
-        self.centre = np.zeros((self.groups, self.q))
-        self.matched = matched or [None] * self.k
+        self.prior = np.r_[np.zeros(flat_columns), np.ones(self.random)]
+        self.information: tuple[np.ndarray, np.ndarray] | None = None
+        self.matched = (matched or [None] * self.k) + [None] * (row_effect and matched is not None)
+        self.level_information = [np.zeros(n) for n in self.extra_levels]
+        self.level_centres = [np.zeros(n) for n in self.extra_levels]
         self.beta_centre, self.beta_scale = np.zeros(p), np.ones(p)
         self.folded = [*range(self.random), *range(self.sizes[0], sum(self.sizes[:2]))]
 
@@ -81,7 +97,7 @@ class GroupedCounts:
         """
         e = self.parts(u)[2]
         square = np.broadcast_to(self.beta_scale**2, e.shape).copy()
-        levels = [self.groups] * self.random + self.extra_levels
+        levels = [self.groups] * self.random + self.extra_levels + [1] * self.row_effect
         for sd, k, n in zip(self.sds(u), self.matched, levels, strict=True):
             if k is not None:
                 square[:, k] += sd**2 / n
@@ -89,7 +105,7 @@ class GroupedCounts:
 
     def pieces(self, u):
         """eta without v, root of v's covariance, log prior of everything but v."""
-        own, logs, _, r = self.parts(u)
+        own, logs, _, _ = self.parts(u)
         beta, log_jacobian = self.beta(u)
         priors = self.sd_priors[: self.random]
         root, log_prior = covariance_root(own, self.random, priors, self.eta_lkj, SCALE)
@@ -99,52 +115,101 @@ class GroupedCounts:
         eta = self.offset + beta @ self.X.T
         log_prior = log_prior + log_jacobian
         log_prior = log_prior - ((beta - self.beta_mean) ** 2 @ self.beta_precision) / 2
-        at = 0
-        for t, (g, levels) in enumerate(zip(self.extra, self.extra_levels, strict=True)):
-            tau, log_jacobian = sd_of(logs[:, t], SCALE)
-            effects = r[:, at : at + levels]
-            eta = eta + tau[:, None] * effects[:, g]
-            log_prior = log_prior + log_jacobian + self.sd_priors[self.random + t](tau)
-            log_prior = log_prior - (effects**2).sum(axis=1) / 2
-            at += levels
-        return eta, full, log_prior
+        for t, (b, log_part) in enumerate(self.extra_effects(u)):
+            eta = eta + b[:, self.extra[t]]
+            log_prior = log_prior + log_part
+        if self.row_effect:
+            s, log_jacobian = sd_of(logs[:, -1], SCALE)
+            return eta, full, log_prior + log_jacobian + self.sd_priors[-1](s), s[:, None]
+        return eta, full, log_prior, None
 
-    def mean_weight(self, eta):
+    def extra_effects(self, u):
+        """Effects of each further factor, and their log prior with that of tau.
+
+        Coordinates e are standardised by what rows say of a level, (m, W), roughly:
+        b = tau^2 W m / (1 + tau^2 W) + e tau / (1 + tau^2 W)^(1/2)
+        """
+        _, logs, _, r = self.parts(u)
+        out, at = [], 0
+        for t, (W, m) in enumerate(zip(self.level_information, self.level_centres, strict=True)):
+            tau, log_jacobian = sd_of(logs[:, t, None], SCALE)
+            width = 1 + tau**2 * W
+            b = tau**2 * W * m / width + r[:, at : at + len(W)] * tau / np.sqrt(width)
+            log_part = -((b / np.maximum(tau, 1e-100)) ** 2 + np.log(width)).sum(axis=1) / 2
+            log_part += (log_jacobian + self.sd_priors[self.random + t](tau))[:, 0]
+            out.append((b, log_part))
+            at += len(W)
+        return out
+
+    def mean_weight(self, eta, s=None):
+        """Mean and weight of each row; with row effects those of the Laplace marginal."""
+        if s is not None:
+            z = self.row_modes(eta, s)
+            mu, w = self.mean_weight(eta + s * z)
+            return mu, w / (1 + s**2 * w)
         if self.trials is None:
             mu = np.exp(np.minimum(eta, 50))
             return mu, mu
         p = special.expit(eta)
         return self.trials * p, self.trials * p * (1 - p)
 
-    def row_likelihood(self, eta):
+    def row_modes(self, eta, s, steps=6):
+        z = np.zeros_like(eta)
+        for _ in range(steps):
+            mu, w = self.mean_weight(eta + s * z)
+            z += np.clip((s * (self.y - mu) - z) / (1 + s**2 * w), -3, 3)
+        return z
+
+    def row_likelihood(self, eta, s=None):
+        if s is not None:
+            return special.logsumexp(self.row_node_logs(eta, s)[0], axis=0)
         if self.trials is None:
             return self.y * eta - np.exp(np.minimum(eta, 300))
         return self.y * eta - self.trials * np.logaddexp(0, eta)
 
+    def row_node_logs(self, eta, s):
+        """Logs of the terms of each row's integral over its effect s z, and the z; nodes first."""
+        z = self.row_modes(eta, s)
+        half = 1 / np.sqrt(1 + s**2 * self.mean_weight(eta + s * z)[1])
+        at = z + half * self.row_x[:, None, None]
+        value = np.stack([self.row_likelihood(eta + s * each) for each in at])
+        return value - at**2 / 2 + np.log(half) + self.row_log_w[:, None, None], at
+
     def sums(self, x):
         return np.add.reduceat(x, self.first, axis=-1)
 
-    def modes(self, eta, root, steps=8):
-        """Newton on v; any centre is right that is near enough for the quadrature."""
-        S = len(eta)
+    def first_modes(self, root):
+        """v if the rows of a group say h and W of b, in natural form, whatever the root."""
+        if self.information is None:
+            return np.zeros((len(root), self.groups, self.q))
+        W, h = self.information
+        turned = np.swapaxes(root, 1, 2)[:, None]
+        A = turned @ W @ root[:, None] + np.diag(self.prior)
+        return np.linalg.solve(A, turned @ h[..., None])[..., 0]
+
+    def modes(self, eta, root, s=None, steps=10):
+        """Newton on v; any centre is right that is near enough for the quadrature.
+
+        No step moves a row by more than 2: from far below, the next Poisson mean is e^(y / mu).
+        """
         T = np.einsum("nq,sqr->snr", self.Z, root)
-        v = np.broadcast_to(self.centre, (S, self.groups, self.q)).copy()
-        prior = np.r_[np.zeros(self.flat_columns), np.ones(self.random)]
+        v = self.first_modes(root)
         for step in range(steps + 1):
             total = eta + np.einsum("snr,snr->sn", T, v[:, self.group])
-            mu, w = self.mean_weight(total)
-            H = np.empty((S, self.groups, self.q, self.q))
+            mu, w = self.mean_weight(total, s)
+            H = np.empty((len(eta), self.groups, self.q, self.q))
             for i in range(self.q):
                 for j in range(i + 1):
                     H[..., i, j] = H[..., j, i] = self.sums(w * T[..., i] * T[..., j])
-            H[..., range(self.q), range(self.q)] += prior
+            H[..., range(self.q), range(self.q)] += self.prior
             if step == steps:
                 break
             g = np.stack([self.sums((self.y - mu) * T[..., i]) for i in range(self.q)], -1)
-            move = np.linalg.solve(H, (g - prior * v)[..., None])[..., 0]
-            length = np.abs(move).max(axis=-1, keepdims=True)
-            v += move * np.minimum(1, 3 / np.maximum(length, 1e-300))
-        return v, H, T, prior
+            move = np.linalg.solve(H, (g - self.prior * v)[..., None])[..., 0]
+            change = np.abs(np.einsum("snr,snr->sn", T, move[:, self.group]))
+            length = np.maximum.reduceat(change, self.first, axis=1)[..., None]
+            v = v + move * np.minimum(1, 2 / np.maximum(length, 1e-300))
+        return v, H, T
 
     def grid(self):
         """Tensor of the one-dimensional rule: points (nodes^q, q), log weights."""
@@ -154,8 +219,8 @@ class GroupedCounts:
 
     def node_logs(self, u):
         """Log of weight x integrand of every node of every group, and the nodes."""
-        eta, root, log_prior = self.pieces(u)
-        v, H, T, prior = self.modes(eta, root)
+        eta, root, log_prior, s = self.pieces(u)
+        v, H, T = self.modes(eta, root, s)
         L = np.linalg.cholesky(H)
         inverse = np.linalg.inv(L)  # v = mode + L'^-1 x has covariance H^-1
         x, log_w = self.grid()
@@ -165,23 +230,39 @@ class GroupedCounts:
         for k in range(len(x)):
             at = v + np.einsum("sgji,j->sgi", inverse, x[k])
             total = eta + np.einsum("snr,snr->sn", T, at[:, self.group])
-            value = self.sums(self.row_likelihood(total)) - (at * at) @ prior / 2
+            value = self.sums(self.row_likelihood(total, s)) - (at * at) @ self.prior / 2
             logs[..., k] = value + log_w[k] + scale
             places[..., k, :] = at
         return logs, places, root, log_prior
 
     def log_density(self, u):
+        """Log posterior density of the coordinates, up to a constant.
+
+        Beyond sds of 100 and 60 scales of a coefficient a steep slope in its place: a search may
+        step there, and nothing lies there.
+        """
+        reach = np.full(self.dimension, 60.0)
+        reach[self.folded] = np.arcsinh(100 / SCALE)
+        near = np.clip(u, -reach, reach)
+        return self._log_density(near) - 10 * ((u - near) ** 2).sum(axis=1)
+
+    def _log_density(self, u):
         logs, _, _, log_prior = self.node_logs(u)
         return log_prior + special.logsumexp(logs, axis=2).sum(axis=1)
 
     def recentre(self, u):
-        """Start the modes of groups from those at one point."""
-        eta, root, _ = self.pieces(u[None])
-        self.centre = self.modes(eta, root, steps=60)[0][0]
+        """What each group's rows say at one point is where the modes of others begin."""
+        eta, root, _, s = self.pieces(u[None])
+        v, H, _ = self.modes(eta, root, s, steps=100)
+        inverse = np.linalg.inv(root[0] + 1e-12 * np.eye(self.q))
+        W = inverse.T @ (H[0] - np.diag(self.prior)) @ inverse
+        score = (self.prior * v[0]) @ inverse  # of the rows, against the prior's, at the mode
+        self.information = W, np.einsum("gij,gj->gi", W, v[0] @ root[0].T) + score
 
     def chunk(self):
         nodes = len(self.x) ** self.q
-        return max(1, int(4e6 / max(len(self.y) * 2, self.groups * nodes * self.q)))
+        rows = len(self.y) * (2 + ROW_NODES * self.row_effect)
+        return max(1, int(4e6 / max(rows, self.groups * nodes * self.q)))
 
     def effects(self, u, log_weights, column, points=4096, seed=5, shift=None):
         """Means, sds and quantiles of groups: the effect of a column, plus X-combination shift.
@@ -189,11 +270,7 @@ class GroupedCounts:
         shift : array (groups, p) or None
             Rows of coefficients' weights that are added to the deviation.
         """
-        w = normalised(log_weights.ravel())
-        rng = np.random.default_rng(seed)
-        at = (np.arange(points) + rng.random()) / points
-        pick = np.searchsorted(np.cumsum(w), at * (1 - 1e-12))
-        chosen = u.reshape(-1, u.shape[-1])[pick]
+        chosen = self.resampled(u, log_weights, points, seed)
         values, shares = [], []
         for i in range(0, points, self.chunk()):
             part = chosen[i : i + self.chunk()]
@@ -212,21 +289,62 @@ class GroupedCounts:
             out.append([mean, np.sqrt(s @ (x - mean) ** 2), *weighted_quantiles(x, s)])
         return np.array(out)
 
+    def resampled(self, u, log_weights, points, seed):
+        """Systematic draws of equal weight."""
+        w = normalised(log_weights.ravel())
+        at = (np.arange(points) + np.random.default_rng(seed).random()) / points
+        pick = np.searchsorted(np.cumsum(w), at * (1 - 1e-12))
+        return u.reshape(-1, u.shape[-1])[pick]
+
+    def whole_rows(self, u, log_weights, which, points=1024, seed=5):
+        """Numbers of eta of some rows, effects of group and row included."""
+        chosen = self.resampled(u, log_weights, points, seed)
+        values, shares = [], []
+        for i in range(0, points, 64):
+            part = chosen[i : i + 64]
+            eta, _, _, s = self.pieces(part)
+            logs, places, root, _ = self.node_logs(part)
+            logs -= special.logsumexp(logs, axis=2, keepdims=True)
+            T = np.einsum("nq,sqr->snr", self.Z, root)
+            at_nodes = np.einsum("snr,snkr->snk", T, places[:, self.group]) + eta[..., None]
+            for k in range(logs.shape[2]):
+                row_logs, z = self.row_node_logs(at_nodes[..., k], s)
+                row_logs -= special.logsumexp(row_logs, axis=0)
+                share = np.exp(row_logs + logs[:, self.group, k])
+                values.append((at_nodes[..., k] + s * z)[:, :, which].reshape(-1, len(which)))
+                shares.append(share[:, :, which].reshape(-1, len(which)))
+        value, share = np.concatenate(values), np.concatenate(shares)
+        out = []
+        for x, w in zip(value.T, share.T, strict=True):
+            mean = w @ x / w.sum()
+            sd = np.sqrt(w @ (x - mean) ** 2 / w.sum())
+            out.append([mean, sd, *weighted_quantiles(x, w)])
+        return np.array(out)
+
     def start(self):
         """Sds of 0.5, beta from a penalised fit without groups."""
         u = np.zeros(self.dimension)
         u[self.folded] = np.arcsinh(0.5 / SCALE)
         p = self.sizes[2]
-        beta = np.zeros(p)
+        levels = [np.eye(n)[g] for g, n in zip(self.extra, self.extra_levels, strict=True)]
+        X = np.column_stack([self.X, *levels])
+        penalty = np.r_[self.beta_precision + 1e-3, np.ones(X.shape[1] - p)]
+        centre = np.r_[self.beta_mean, np.zeros(X.shape[1] - p)]
+        beta = np.zeros(X.shape[1])
         for _ in range(50):
-            mu, w = self.mean_weight(self.offset + self.X @ beta)
-            A = (self.X * w[:, None]).T @ self.X + np.diag(self.beta_precision + 1e-3)
-            g = self.X.T @ (self.y - mu) - self.beta_precision * (beta - self.beta_mean)
-            move = np.linalg.solve(A, g)
-            beta += move * min(1, 2 / max(np.abs(move).max(), 1e-300)) if p else move
-        self.beta_centre = beta
+            mu, w = self.mean_weight(self.offset + X @ beta)
+            A = (X * w[:, None]).T @ X + np.diag(penalty)
+            move = np.linalg.solve(A, X.T @ (self.y - mu) - penalty * (beta - centre))
+            beta += move * min(1, 2 / max(np.abs(move).max(initial=0), 1e-300))
+        self.beta_centre = beta[:p]
         if p:
-            self.beta_scale = np.sqrt(np.diag(np.linalg.inv(A)))
+            self.beta_scale = np.sqrt(np.diag(np.linalg.inv(A))[:p])
+        at = p
+        for t, columns in enumerate(levels):
+            n = columns.shape[1]
+            self.level_information[t] = 0.5 * (w @ columns)  # the groups' own effects take some
+            self.level_centres[t] = beta[at : at + n]
+            at += n
         return u
 
     def sds(self, u):

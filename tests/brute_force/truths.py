@@ -88,10 +88,12 @@ def linear(case, most=MOST_GROUPS, points=2**17):
     if d <= 3:
         top = mode(model.log_density, model.start())
         sd = 1 / np.sqrt(np.maximum(np.diag(-curvature(model.log_density, top)), 1e-2))
-        drop, factors = ((26.0, (0.6, 0.4)), (17.0, (1.0, 0.75)))[d == 3]
+        drop, factors = ((28.0, (0.6, 0.4)), (17.0, (1.3, 1.0)))[d == 3]
+        if min(model.levels) <= 8:  # heavy tails of flat sds count in their sds
+            drop = 28.0
         runs = []
         for factor in factors:
-            u, w = lattice(model.log_density, top, np.minimum(factor * sd, 0.5), drop)
+            u, w = lattice(model.log_density, top, np.minimum(factor * sd, 0.6), drop)
             runs.append(linear_numbers(case, model, u, w, most))
         made = f"lattice of {len(w)} points; error: difference from one of wider steps"
         parts = [{k: with_error(v, runs[0][i][k]) for k, v in runs[1][i].items()} for i in range(3)]
@@ -105,7 +107,7 @@ def linear(case, most=MOST_GROUPS, points=2**17):
             points,
             seed=seed,
             scrambles=8,
-            pilot=8192 if d > 4 else 2048,
+            pilot=4096 if d > 4 else 2048,
             chunk=2048,
             folded=model.folded,
         )
@@ -140,7 +142,8 @@ def grouped(case, nodes, points, most=MOST_GROUPS, group_points=None, scrambles=
     """Counts by quadrature of the main term's groups inside importance sampling."""
     d = case.design
     factor, levels, columns = d.terms[main]
-    others = [t for t in range(len(d.terms)) if t != main]
+    row_terms = [t for t, (_, g, _) in enumerate(d.terms) if g.max() + 1 == len(d.y)][:1]
+    others = [t for t in range(len(d.terms)) if t != main and t not in row_terms]
     order = np.argsort(levels, kind="stable")
     studies = "Intercept" not in columns  # an intercept of each group with a flat prior
     fixed = list(columns) if studies else list(d.X)
@@ -159,11 +162,10 @@ def grouped(case, nodes, points, most=MOST_GROUPS, group_points=None, scrambles=
         nodes=nodes,
         matched=[fixed.index(c) if c in fixed else None for c in columns]
         + [intercept] * len(others),
+        row_effect=bool(row_terms),
     )
     start = model.start()
-    if studies:  # rates of each trial, to begin with
-        events, total = model.sums(model.y), model.sums(model.trials)
-        model.centre[:, 0] = np.log((events + 0.5) / (total - events + 0.5))
+    model.recentre(start)
     top = mode(model.log_density, start)
     model.recentre(top)
     u, log_w = importance_sample(
@@ -176,7 +178,7 @@ def grouped(case, nodes, points, most=MOST_GROUPS, group_points=None, scrambles=
     )
     w = normalised(log_w.ravel()).reshape(log_w.shape)
     names = [tau_name(factor, c) for c in columns]
-    names += [tau_name(d.terms[t][0], "Intercept") for t in others]
+    names += [tau_name(d.terms[t][0], "Intercept") for t in others + row_terms]
     parameters = {n: summary(x, w) for n, x in zip(names, model.sds(u), strict=True)}
     if len(columns) == 2:
         first, second = columns
@@ -195,13 +197,23 @@ def grouped(case, nodes, points, most=MOST_GROUPS, group_points=None, scrambles=
         rows = two_runs(model, u, log_w, c + int(studies), many, weights)
         for row, g in list(zip(rows, text, strict=True))[:most]:
             groups[factor, g, column] = row
-    at = sum(model.sizes[:3])
-    for t, sd in zip(others, model.sds(u)[len(columns) :], strict=True):
+    flat_points = u.reshape(-1, u.shape[-1])
+    for t, (b, _) in zip(others, model.extra_effects(flat_points), strict=True):
         other, among, _ = d.terms[t]
         weights = group_weights(d, other, among, "Intercept")
         for g, label in enumerate(case.group_labels(other)):
-            groups[other, label, "Intercept"] = summary(sd * u[..., at] + beta @ weights[g], w)
-            at += 1
+            value = b[:, g].reshape(w.shape) + beta @ weights[g]
+            groups[other, label, "Intercept"] = summary(value, w)
+    for (
+        t
+    ) in row_terms:  # a row's group: all predictors are constant in it, and it lies in the other
+        text = case.group_labels(d.terms[t][0])[:most]
+        which = np.array([np.flatnonzero(d.terms[t][1][order] == g)[0] for g in range(len(text))])
+        half = len(u) // 2
+        runs = [model.whole_rows(u[i], log_w[i], which) for i in (slice(half), slice(half, None))]
+        for g, label in enumerate(text):
+            pair = [dict(zip(NAMES, r[g], strict=True)) for r in runs]
+            groups[d.terms[t][0], label, "Intercept"] = average(*pair)
     made = f"importance sampling, {points} points, effective share "
     made += f"{effective_share(log_w):.2f}, {nodes} Gauss-Hermite nodes an effect of a group"
     return made, parameters, groups, {}

@@ -36,6 +36,9 @@ GROUPED = {  # nodes an effect, points
     "empty_year": (15, 2**19),
     "toenail": (31, 2**14),
     "contraception_slopes": (7, 2**14),
+    "cbpp_row_effect": (15, 2**15),
+    "epil_row_effect": (11, 2**14),
+    "poll_3_factors": (9, 2**15),
     **{f"beta_blockers_{n}": (9, 2**16) for n in (22, 6, 9, 15, 16)},
 }
 

@@ -10,7 +10,6 @@ import json
 from functools import cache
 from pathlib import Path
 
-import numpy as np
 import pytest
 from reference_cases import LINEAR
 
