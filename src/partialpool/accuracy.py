@@ -79,7 +79,7 @@ def accuracy_notice(post: Any) -> Iterator[Notice]:
         told += f"; the target is {post.target:g}"
     elif isinstance(post, GeneralizedPosterior) and post.reliable:
         told = (
-            f"the largest error of a mean or sd of this fit is about {post.errors[0]:.2g} "
+            f"the largest error of a mean or sd of this fit is about {post.errors[0]:.3g} "
             f"posterior standard deviations; the target is {min(post.target, SAMPLED_MOMENTS):g}"
         )
     else:  # the integration itself does not vouch for its error
@@ -92,7 +92,7 @@ def accuracy_notice(post: Any) -> Iterator[Notice]:
 
 def _told(post: Any) -> str:
     unit = "standard errors" if isinstance(post, Estimated) else "posterior standard deviations"
-    size = f"about {post.error:.2g} {unit}" if math.isfinite(post.error) else "beyond measure"
+    size = f"about {post.error:.3g} {unit}" if math.isfinite(post.error) else "beyond measure"
     if isinstance(post, Estimated):
         return f"the search for the maximum of the likelihood ended at a distance of {size}"
     return f"the largest error of a mean, sd or interval end of this fit is {size}"

@@ -138,7 +138,7 @@ WAYS = {
 def test_numbers_too_far_off_are_not_shown(kind, way, far_off, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     fit = far_off(kind, 3.25, prior=PRIORS.get(kind, [PRIOR]))
-    with pytest.raises(NotReachedError, match=r"about 3\.2 posterior standard deviations"):
+    with pytest.raises(NotReachedError, match=r"about 3\.25 posterior standard deviations"):
         WAYS[way](fit)
     assert list(tmp_path.iterdir()) == []
 

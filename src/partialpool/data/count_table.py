@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from partialpool._typing import AnyArray, Bools, Floats, Ints
+from partialpool._typing import AnyArray, Bools, Floats
 from partialpool.data.accumulate import refuse_not_finite
 from partialpool.data.count_statements import log_constant as log_constant_sql
 from partialpool.data.counts import AMONG, UNEXPOSED, log_constant

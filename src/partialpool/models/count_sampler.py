@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -300,7 +300,7 @@ def integrated(
     return values, _join_moments(found, rows) if moments else None
 
 
-def _join_moments(parts: list[GroupMoments | None], rows: Any, axis: int = -1) -> GroupMoments:
+def _join_moments(parts: Sequence[GroupMoments | None], rows: Any, axis: int = -1) -> GroupMoments:
     some = [p for p in parts if p is not None]
     if not some:
         q, groups = rows.grouped.q, len(rows.grouped.starts)
@@ -458,7 +458,9 @@ def _fit_mixture(sampler: CountSampler, split: SplitT) -> None:
     k, d = sampler.proposal.center.size, sampler.site.rows.d
     scale = 0.5 * (split.below + split.above)
     covariance = (split.axes * scale**2) @ split.axes.T
-    mixture = Mixture(np.ones(1), split.center[None], np.linalg.cholesky(covariance)[None])
+    mixture = Mixture(
+        np.ones(1), split.center[None], np.asarray(np.linalg.cholesky(covariance))[None]
+    )
     pool = Pool()
     best, best_share = sampler.proposal, 0.0
     for round_ in range(FITTING_ROUNDS):
