@@ -11,7 +11,7 @@ from scipy import special
 import partialpool as pp
 from partialpool.data import read_count_rows
 from partialpool.formula import mixed_counts, parse
-from partialpool.kernels import grouped, nearby
+from partialpool.kernels import grouped
 from partialpool.kernels.grouped import CountSums
 from partialpool.kernels.links import LOG, LOGIT
 from partialpool.models import priors
