@@ -29,7 +29,7 @@ from partialpool.posterior.counts import Scale, checked_scale
 from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture
 from partialpool.posterior.draws import check_draws
 from partialpool.posterior.integrated import integrated, one_node, one_point
-from partialpool.posterior.linear import Nodes
+from partialpool.posterior.linear import Nodes, mixture
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.mixed_draws import MixedDraws, as_named
 from partialpool.posterior.natural import Natural
@@ -215,7 +215,8 @@ class GeneralizedPosterior(MixedPosterior):
                 "counts are predicted by their probability or rate; observation=True is for "
                 "measurements"
             )
-        return super().linear(x, groups)
+        rows = effects.linear_rows(self.model, np.asarray(x, dtype=np.float64), groups or {}, None)
+        return mixture(self.model, self._few, rows, self._order(rows))
 
     def draws(self, size: int, rng: np.random.Generator) -> MixedDraws:
         """Draw independently from the joint posterior.
