@@ -5,10 +5,10 @@
     python tests/reference/make_truths.py nuts NAME...        (numpyro; prints, and stores nothing)
 
 Linear mixed models: a lattice over the relative sds and correlations, once more with finer steps
-(the difference is the error); six hyperparameters by importance sampling. Counts:
-adaptive quadrature of every group inside long importance sampling; of several factors the effects
-of the smaller ones are sampled too, and effects of rows are integrated within. NUTS is an
-independent check of both. Each entry holds mean, sd, 2.5, 50 and 97.5% and the standard error of each.
+(the difference is the error); six hyperparameters by importance sampling. Counts: adaptive
+quadrature of every group inside long importance sampling; of several factors the effects of the
+smaller ones are sampled too, and effects of rows are integrated within. NUTS is an independent
+check of both. Each entry holds mean, sd, 2.5, 50 and 97.5% and the standard error of each.
 """
 
 from __future__ import annotations
