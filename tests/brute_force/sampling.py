@@ -105,7 +105,10 @@ def proposal(log_density, start, seed, pilot=2048, rounds=4, chunk=1024, folded=
         mean = w @ u
         spread = (u - mean).T @ ((u - mean) * w[:, None])
         spread += first * (len(u[0]) + 1) * (w**2).sum()
-        mixture = Mixture([0.8, 0.2], [mean, top], [spread * 0.9, 1.5 * first], folded)
+        wider = np.ones(len(top))
+        wider[list(folded)] = 2.0  # sds have the longest tails
+        covariances = [spread * 0.9, 1.5 * first, spread * np.outer(wider, wider)]
+        mixture = Mixture([0.65, 0.15, 0.2], [mean, top, mean], covariances, folded)
     return mixture
 
 
