@@ -16,9 +16,10 @@ from partialpool.classical.mixed import MixedEstimate
 from partialpool.data import Table
 from partialpool.data.count_rows import CountProducts
 from partialpool.data.cross_products import Block
+from partialpool.data.population import population_weights
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Accuracy
-from partialpool.kernels.own_levels import own_levels
+from partialpool.kernels.own_levels import own_estimates, own_levels
 from partialpool.models import Priors
 from partialpool.models.count_sampler import CountSampler, fixed_sampler, make_sampler
 from partialpool.models.generalized import GeneralizedModel, generalized_model
@@ -324,29 +325,48 @@ class GeneralizedPosterior(MixedPosterior):
         return np.array([float(d.median) for d in self.coefficients.values()])
 
     def _natural_raw(self, block: int) -> Floats:
-        """The groups' own proportions or rates, (L, q), of intercepts only.
-
-        As estimates are: with predictors that vary within groups, and offsets, at zero; their
-        coefficients are at their posterior medians.
-        """
+        """The groups' own proportions or rates, and ratios of odds or rates for slopes; (L, q)."""
         s, b = self.statistics, self.statistics.blocks[block]
-        out = np.full(b.zty.shape, np.nan)
-        if b.effects[0] != "Intercept":
-            return out
-        base = s.rows.offset + s.rows.x @ np.where(b.constant, 0.0, self._medians)
-        if not base.any():
-            out[:, 0] = s.raw[block]
-            return out
-        rows = s.rows
-        level = own_levels(s.link, rows.y, rows.size, base, rows.group[block], len(b.n))
+        own = self._own_effects(block)
         with np.errstate(over="ignore"):
-            out[:, 0] = s.link.natural(level)
+            out = np.exp(own)
+            if b.effects[0] != "Intercept":
+                return out
+            out[:, 0] = s.link.natural(own[:, 0])
+        if len(b.effects) == 1 and not self._beside(block).any():
+            out[:, 0] = s.raw[block]
         return out
 
     def raw(self, block: int) -> Floats:
-        """Log-odds or log rates of the groups' own counts, for intercepts; nan where infinite."""
-        found = self.statistics.link.linked(self._natural_raw(block))
+        """The groups' own effects on the link scale, not pooled; nan where infinite; (L, q)."""
+        found = self._own_effects(block)
         return np.where(np.isfinite(found), found, np.nan)
+
+    def _own_effects(self, block: int) -> Floats:
+        """Effects by maximum likelihood of each group's own rows, beside what else is known."""
+        s, b = self.statistics, self.statistics.blocks[block]
+        y, size, groups = s.rows.y, s.rows.size, len(b.n)
+        z, index, base = s.rows.z[block], s.rows.group[block], self._beside(block)
+        if b.effects == ("Intercept",):
+            return own_levels(s.link, y, size, base, index, groups)[:, None]
+        return own_estimates(s.link, y, size, base, z, index, groups)
+
+    def _beside(self, block: int) -> Floats:
+        """Linear predictor of the rows, less what a group's own effects stand for; (N,).
+
+        Coefficients that the population value of the effects does not hold are at their medians;
+        effects of factors that are neither within this one nor around it at their means.
+        """
+        s, b = self.statistics, self.statistics.blocks[block]
+        within = (population_weights(s, block) != 0.0).any(axis=(0, 1)) | b.constant
+        out = s.rows.offset + s.rows.x @ np.where(within, 0.0, self._medians)
+        around = effects.enclosing(s, block)
+        for t, other in enumerate(s.blocks):
+            if t == block or t in around or block in effects.enclosing(s, t):
+                continue
+            mean = self.effect(t).mean.reshape(len(other.n), -1)
+            out = out + (s.rows.z[t] * mean[s.rows.group[t]]).sum(axis=1)
+        return np.asarray(out)
 
     @property
     def outcome(self) -> str:
