@@ -18,7 +18,7 @@ import numpy as np
 
 from partialpool._typing import Floats
 from partialpool.kernels import small
-from partialpool.kernels.grouped import hermite
+from partialpool.kernels.gauss_hermite import hermite
 
 if TYPE_CHECKING:
     from partialpool.kernels.laplace import GroupedCounts, Mode

@@ -19,7 +19,7 @@ import numpy as np
 
 from partialpool._typing import Floats, Ints
 from partialpool.kernels import small
-from partialpool.kernels.grouped import hermite
+from partialpool.kernels.gauss_hermite import hermite
 from partialpool.kernels.links import LOG, Link
 
 LONGEST_STEP = 2.5
@@ -30,6 +30,8 @@ STEEPEST = 500.0
 LARGEST, HUGE = 200.0, 1e174
 """Linear predictors, and displacements of them, for which one exponential a row serves all nodes:
 their products are below the largest double."""
+WIDE, CUT_OFF = 2.5, 0.8
+"""Sd of an effect, on the link scale, from which on its skewness is no less than this."""
 PRODUCT = 8
 """Rows whose 1 + exp(eta) are multiplied before one logarithm is taken (it costs ten times a
 product); fewer where the product could overflow."""
@@ -409,6 +411,18 @@ def _runs(rows: GroupedRows, together: int) -> tuple[Ints, Ints]:
     return np.repeat(rows.starts, pieces) + together * within, first
 
 
+def _cut_off(variance: Floats, third: Floats) -> Floats:
+    """Third moments of very wide effects, which are cut off on one side; shapes (1, 1, [1,] J, B).
+
+    So wide is only an effect whose rows have no event, or no failure: its density is like half of
+    a normal one (skewness 0.995), where a rule of few nodes sees next to no skewness, and rates
+    would have means beyond all measure.
+    """
+    sd = np.sqrt(variance[None])
+    least = np.copysign(CUT_OFF * sd**3, third)
+    return np.where((sd > WIDE) & (np.abs(third) < np.abs(least)), least, third)
+
+
 def _moments(node: Floats, share: Floats, v: Floats, lower: Floats, factor: Floats) -> GroupMoments:
     """Moments of L v from shares of the nodes, (K, J, B)."""
     q, flat = node.shape[1], share.reshape(len(node), -1)
@@ -438,7 +452,7 @@ def _moments(node: Floats, share: Floats, v: Floats, lower: Floats, factor: Floa
         mean[a] = sum(wide[a, m] * v[m] + turn[a, m] * first[m] for m in range(q))
     if q == 1:
         t = turn[0, 0]
-        return GroupMoments(mean, central * t**2, third * t**3)
+        return GroupMoments(mean, central * t**2, _cut_off(central * t**2, third * t**3))
     covariance = np.einsum("ac...,ce...,be...->ab...", turn, central, turn)
     third = np.einsum("au...,bv...,cw...,uvw...->abc...", turn, turn, turn, third, optimize=True)
     return GroupMoments(mean, covariance, third)
