@@ -27,10 +27,11 @@ from partialpool.integrate.weighted import NORMAL_WIDTH, WeightedNodes
 Evaluate = Callable[[Floats], tuple[Floats, Floats]]
 """Maps points, (G, d), to log densities, (G,), and to whatever is carried along, (G, m)."""
 
-FIRST_STEP = 1.0
-FIRST_STEP_OF_MANY = 0.94
-FIRST_STEP_IF_ROUGH = 1.15
-"""In conditional sds: in up to two dimensions, in more, and where the target is a rough one."""
+HALVES = 3
+"""Power of the difference between half of the nodes of a grid and all that tells the difference
+between the grids; the fourth for a normal density."""
+HOPEFUL = 0.8
+"""Share of the target that the first step is to leave of the error, were the density normal."""
 FINEST, FINER = 0.6, 0.85
 """Least and largest ratio of a step to the one before; between them it is the one with which an
 error that falls like exp(-c / step^2) would meet the target."""
@@ -40,13 +41,15 @@ is rounding, or a density that is not smooth."""
 DEEP, DEEPER = 1.5, 3.5
 """How much further than the target the density falls before nodes are left out, usually and where
 some moment does not exist. With 1.5 there the upper end of an sd of three groups is off by 0.06."""
-OF_GRID, OF_COARSE, OF_RIDGE = 0.4, 0.25, 2.0
-"""Error of both grids together over the difference between the two: usually, with coarse steps, and
-with coarse steps where a ridge runs along a diagonal. Measured on 12 data sets in two to four
-dimensions: at most 0.26, and 0.36 with a ridge (Orthodont), with a step of 1.15; 0.1 with 1.7,
-where the difference itself is large, but 1.9 with a ridge."""
-COARSE = 1.2
-"""Step from which on a grid is coarse."""
+OF_ENDS, OF_ENDS_RIDGE = 0.3, 0.4
+"""Error of both grids together over the difference of their intervals' ends, usually and where a
+ridge runs along a diagonal of the grids (see `_ridge`). Measured on 12 data sets in two to four
+dimensions with steps of 1.0 to 1.6: at most 0.26; with a ridge (Orthodont) 0.34 at 1.15."""
+OF_MEANS, OF_MEANS_RIDGE = 1.0, 4.0
+"""The same of totals, means, sds and moments: errors of ends are below the larger of the two. With
+a ridge 1.7 for a step of 1.15, 3.1 for 1.6."""
+OF_MIXTURE = 0.4
+"""The same of quantities that are mixtures of smooth components at the nodes."""
 OF_OUTERMOST, OF_HEAVY = 1.0, 6.0
 """Error of an interval's end, in sds, over the weight of the outermost nodes: measured at about 1,
 and for tails without moments (three groups) at 6 for a step of one, more for smaller ones."""
@@ -66,9 +69,9 @@ FARTHEST = 2**14
 class Cloud(WeightedNodes):
     """A density as weighted nodes of two even grids, one shifted by half a step.
 
-    Its error is two fifths of the largest difference between the two grids (of the log total; of
-    each dimension's mean, standard deviation, moments and ends of the 95% interval), or a multiple
-    of the weight of the outermost nodes, whichever is larger.
+    Its error is told by the largest difference between the two grids (of the log total; of each
+    dimension's mean, standard deviation, moments and ends of the 95% interval), or the weight of
+    the outermost nodes, whichever is larger.
 
     Parameters
     ----------
@@ -82,7 +85,7 @@ class Cloud(WeightedNodes):
 
     lines: tuple[Line, ...]
     place: Ints
-    of_grid: float = OF_GRID
+    of_grid: float = OF_MIXTURE
 
     @property
     def method(self) -> str:
@@ -109,7 +112,6 @@ def integrate_cloud(
     moments: Sequence[float],
     tolerance: float,
     budget: int,
-    sparing: bool = False,
 ) -> Cloud:
     """Integrate exp(log density) over the axes.
 
@@ -126,23 +128,21 @@ def integrate_cloud(
         Target for the error.
     budget : int
         Evaluations to spend, at most; the error reached with them is reported.
-    sparing : bool
-        Begin with a coarse grid: right where an evaluation is slow.
     """
     orders = tuple(2 if m > 2 else 1 if m > 1 else 0 for m in moments)
     heavy = any(0.0 < m <= 2.0 for m in moments)
     target = _Target(evaluate, tuple(axes), orders, heavy, _ridge(peaks[0]))
     cut = -math.log(tolerance) + (DEEPER if target.heavy else DEEP)
     spent, stalled, d = 0, 0, len(axes)
-    usual = COARSEST if sparing else _usual_step(d, tolerance)
-    step = _first_step(peaks[0], cut, budget, usual)
+    step = _first_step(peaks[0], cut, budget, tolerance)
     best: Cloud | None = None
     while True:
         lines = _lines(target, peaks[0], step)
         first = _spread(target, lines, peaks, 0.0, cut, (budget - spent) // 2)
         spent += len(first.log_f)
-        halves = _halves_differ(target, lines, first) ** 2
-        if halves > tolerance and spent + 2 * len(first.log_f) * FINER**-d < budget:
+        halves = _halves_differ(target, lines, first) ** HALVES
+        ahead = spent + 2 * len(first.log_f) * FINER**-d
+        if halves > tolerance and ahead < budget:
             step *= _finer(halves, tolerance)  # half of the nodes say that these are too few
             continue
         second = _spread(target, lines, peaks, 0.5, cut, budget - spent)
@@ -202,20 +202,18 @@ def _ridge(peak: Peak) -> bool:
     return bool(fall[~odd].min() < fall[odd].min())
 
 
-def _usual_step(d: int, tolerance: float) -> float:
-    if tolerance > 5e-4:
-        return FIRST_STEP_IF_ROUGH
-    return FIRST_STEP if d < 3 else FIRST_STEP_OF_MANY
+def _first_step(peak: Peak, cut: float, budget: int, tolerance: float) -> float:
+    """The step with which a normal density would meet the target, or one that the budget allows.
 
-
-def _first_step(peak: Peak, cut: float, budget: int, usual: float) -> float:
-    """Steps that need about as many nodes as the budget allows, were the density normal."""
+    The distribution function of a normal density from one grid is off by exp(-pi^2 / (2 step^2)).
+    """
+    usual = math.pi / math.sqrt(2.0 * math.log(max(OF_ENDS / (HOPEFUL * tolerance), 4.0)))
     d = len(peak.at)
     curved = np.maximum(np.linalg.eigvalsh(-peak.hessian), WIDEST**-2)
     width = 1.0 / np.sqrt(np.maximum(-np.diag(peak.hessian), WIDEST**-2))
     ball = math.pi ** (d / 2) / math.gamma(d / 2 + 1) * (2.0 * cut) ** (d / 2)
     needed = MARGIN * ball / math.sqrt(float(np.prod(curved))) / float(np.prod(width))
-    return float(np.clip((2.0 * needed / budget) ** (1.0 / d), usual, COARSEST))
+    return float(np.clip((2.0 * needed / budget) ** (1.0 / d), usual, max(usual, COARSEST)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -413,11 +411,12 @@ def _joined(
     replicate = np.repeat([0, 1], [len(first.log_f), len(second.log_f)])[some]
     weight, place = weight[some] / total, doubled - low
     ends = [_ends_differ(li, place[:, i], weight, replicate == 1) for i, li in enumerate(fine)]
-    step = STRETCH * lines[0].step
-    of_grid = OF_GRID if step < COARSE else OF_RIDGE if target.ridge else OF_COARSE
+    of_means, of_ends = OF_MEANS, OF_ENDS
+    if target.ridge:
+        of_means, of_ends = OF_MEANS_RIDGE, OF_ENDS_RIDGE
     outermost = max(_beyond(first), _beyond(second))
-    outermost *= OF_HEAVY / min(step, 1.0) if target.heavy else OF_OUTERMOST
-    error = max(of_grid * max(float(gap.max()), *ends), outermost)
+    outermost *= OF_HEAVY / min(STRETCH * lines[0].step, 1.0) if target.heavy else OF_OUTERMOST
+    error = max(of_means * float(gap.max()), *(of_ends * end for end in ends), outermost)
     return Cloud(
         weight=weight,
         points=np.concatenate([first.x, second.x])[some],
@@ -428,7 +427,7 @@ def _joined(
         status=Accuracy.REACHED if error <= tolerance else Accuracy.NOT_REACHED,
         lines=fine,
         place=place,
-        of_grid=of_grid,
+        of_grid=OF_MEANS_RIDGE if target.ridge else OF_MIXTURE,
     )
 
 

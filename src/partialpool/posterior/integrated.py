@@ -34,8 +34,6 @@ ON_LATTICE = 5
 """Dimensions up to which the lattice is 10 to 100 times better for the ends of sds than sampling at
 as many evaluations (five crossed factors of 100: 0.02 with 900 nodes, 0.4 with as many points).
 Beyond, its nodes are too many (six effects of Machines: 1e5 and more)."""
-COARSE_FROM = 5
-"""Dimensions from which on the first grid is a coarse one."""
 SAMPLED = SamplingTarget(moments=SAMPLED_MOMENTS, ends=SAMPLED_ENDS)
 """Targets of sampling."""
 ROUGH_MODE = 1e-2
@@ -91,7 +89,6 @@ def integrated(model: MixedModel, orders: Orders, accuracy: float | None = None)
             moments=orders.phi,
             tolerance=usual if accuracy is None else min(accuracy, usual) if d == 1 else accuracy,
             budget=int(min(SECONDS["lattice"] / seconds, MOST)),
-            sparing=seconds > SLOW or d >= COARSE_FROM,
         )
     bounded = [math.isfinite(axis.lower) and math.isfinite(axis.upper) for axis in model.axes]
     return integrate_by_sampling(
