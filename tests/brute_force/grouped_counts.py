@@ -49,10 +49,13 @@ class GroupedCounts:
         flat_columns=0,
         nodes=25,
         eta=1.0,
-        matched=None,
         row_effect=False,
     ):
-        self.y, self.X, self.Z = np.asarray(y, float), np.asarray(X, float), np.asarray(Z, float)
+        self.y, self.X, self.Z = (
+            np.asarray(y, float),
+            np.asarray(X, float),
+            np.asarray(Z, float),
+        )
         self.group = np.asarray(group)
         assert (np.diff(self.group) >= 0).all()
         self.first = np.r_[0, np.flatnonzero(np.diff(self.group)) + 1]
@@ -78,68 +81,95 @@ class GroupedCounts:
         self.sizes = (size(self.random), further, p, sum(self.extra_levels))
         self.dimension = sum(self.sizes)
         self.prior = np.r_[np.zeros(flat_columns), np.ones(self.random)]
-        self.information: tuple[np.ndarray, np.ndarray] | None = None
-        self.matched = (matched or [None] * self.k) + [None] * (row_effect and matched is not None)
-        self.level_information = [np.zeros(n) for n in self.extra_levels]
-        self.level_centres = [np.zeros(n) for n in self.extra_levels]
-        self.beta_centre, self.beta_scale = np.zeros(p), np.ones(p)
+        levels = [np.eye(n)[g] for g, n in zip(self.extra, self.extra_levels, strict=True)]
+        self.U = np.column_stack([self.X, *levels])
         self.folded = [*range(self.random), *range(self.sizes[0], sum(self.sizes[:2]))]
 
     def parts(self, u):
         cuts = np.cumsum(self.sizes)[:-1]
         return np.split(u, cuts, axis=1)
 
-    def beta(self, u):
-        """Coefficients and the log jacobian of their coordinates.
-
-        A coefficient whose column varies by group is less certain the larger that sd: its
-        coordinate is in units of (scale^2 + sum tau^2 / groups)^(1/2), centred at the start.
-        """
-        e = self.parts(u)[2]
-        square = np.broadcast_to(self.beta_scale**2, e.shape).copy()
-        levels = [self.groups] * self.random + self.extra_levels + [1] * self.row_effect
-        for sd, k, n in zip(self.sds(u), self.matched, levels, strict=True):
-            if k is not None:
-                square[:, k] += sd**2 / n
-        return self.beta_centre + e * np.sqrt(square), np.log(square).sum(axis=1) / 2
-
-    def pieces(self, u):
-        """eta without v, root of v's covariance, log prior of everything but v."""
-        own, logs, _, _ = self.parts(u)
-        beta, log_jacobian = self.beta(u)
+    def root(self, u):
+        """Lower root of the covariance of a group's effects, and the log prior of its numbers."""
         priors = self.sd_priors[: self.random]
-        root, log_prior = covariance_root(own, self.random, priors, self.eta_lkj, SCALE)
+        part, log_prior = covariance_root(
+            self.parts(u)[0], self.random, priors, self.eta_lkj, SCALE
+        )
         full = np.zeros((len(u), self.q, self.q))
         full[:, : self.flat_columns, : self.flat_columns] = np.eye(self.flat_columns)
-        full[:, self.flat_columns :, self.flat_columns :] = root
-        eta = self.offset + beta @ self.X.T
-        log_prior = log_prior + log_jacobian
-        log_prior = log_prior - ((beta - self.beta_mean) ** 2 @ self.beta_precision) / 2
-        for t, (b, log_part) in enumerate(self.extra_effects(u)):
-            eta = eta + b[:, self.extra[t]]
-            log_prior = log_prior + log_part
-        if self.row_effect:
-            s, log_jacobian = sd_of(logs[:, -1], SCALE)
-            return eta, full, log_prior + log_jacobian + self.sd_priors[-1](s), s[:, None]
-        return eta, full, log_prior, None
+        full[:, self.flat_columns :, self.flat_columns :] = part
+        return full, log_prior
+
+    def standardised(self, u):
+        """Normal approximation of (beta, r) given the sds: lower root of its precision, its mean.
+
+        Rows are as normal at the point of reference, with weights w, and the groups are
+        integrated out; effects of further factors are b = tau r.
+        """
+        root, _ = self.root(u)
+        p, logs = self.sizes[2], self.parts(u)[1]
+        scale = np.ones((len(u), self.U.shape[1]))
+        at = p
+        for t, n in enumerate(self.extra_levels):
+            scale[:, at : at + n] = sd_of(logs[:, t, None], SCALE)[0]
+            at += n
+        turned = np.swapaxes(root, 1, 2)[:, None]
+        D = turned @ self.A @ root[:, None] + np.diag(self.prior)
+        C = turned @ self.C  # (points, groups, q, columns)
+        solved = np.linalg.solve(D, C)
+        rows = (len(u), -1, self.U.shape[1])
+        S = self.K - np.swapaxes(C.reshape(rows), 1, 2) @ solved.reshape(rows)
+        h = self.h - np.einsum("sgqk,sgq->sk", solved, np.einsum("srq,gr->sgq", root, self.hz))
+        prior = np.r_[self.beta_precision, np.ones(self.U.shape[1] - p)]
+        S = S * scale[:, :, None] * scale[:, None, :] + np.diag(prior)
+        h = h * scale
+        h[:, :p] += self.beta_precision * self.beta_mean
+        L = np.linalg.cholesky(S)
+        mean = np.linalg.solve(np.swapaxes(L, 1, 2), np.linalg.solve(L, h[..., None]))[..., 0]
+        return L, mean, scale
+
+    def fixed(self, u):
+        """Coefficients and effects of further factors, (points, columns of U); log prior."""
+        if not self.U.shape[1]:
+            return np.zeros((len(u), 0)), np.zeros(len(u))
+        L, mean, scale = self.standardised(u)
+        e = np.concatenate(self.parts(u)[2:], axis=1)
+        r = mean + np.linalg.solve(np.swapaxes(L, 1, 2), e[..., None])[..., 0]
+        p = self.sizes[2]
+        log_prior = -((r[:, :p] - self.beta_mean) ** 2 @ self.beta_precision) / 2
+        log_prior -= (r[:, p:] ** 2).sum(axis=1) / 2
+        log_prior -= np.log(np.einsum("sii->si", L)).sum(axis=1)
+        return r * scale, log_prior
+
+    def refer(self, eta, mu, w):
+        """Take the rows as normal at this linear predictor: the sums that `standardised` needs."""
+        z = w * (eta - self.offset) + self.y - mu
+        U, Z = self.U, self.Z
+        self.K, self.h = (U * w[:, None]).T @ U, U.T @ z
+        self.A = self.by_group(w[:, None, None] * Z[:, :, None] * Z[:, None, :])
+        self.C = self.by_group(w[:, None, None] * Z[:, :, None] * U[:, None, :])
+        self.hz = self.by_group(z[:, None] * Z)
+
+    def by_group(self, x):
+        return np.add.reduceat(x, self.first, axis=0)
+
+    def beta(self, u):
+        return self.fixed(u)[0][:, : self.sizes[2]]
 
     def extra_effects(self, u):
-        """Effects of each further factor, and their log prior with that of tau.
+        cuts = np.cumsum([self.sizes[2], *self.extra_levels])
+        return np.split(self.fixed(u)[0], cuts[:-1], axis=1)[1:]
 
-        Coordinates e are standardised by what rows say of a level, (m, W), roughly:
-        b = tau^2 W m / (1 + tau^2 W) + e tau / (1 + tau^2 W)^(1/2)
-        """
-        _, logs, _, r = self.parts(u)
-        out, at = [], 0
-        for t, (W, m) in enumerate(zip(self.level_information, self.level_centres, strict=True)):
-            tau, log_jacobian = sd_of(logs[:, t, None], SCALE)
-            width = 1 + tau**2 * W
-            b = tau**2 * W * m / width + r[:, at : at + len(W)] * tau / np.sqrt(width)
-            log_part = -((b / np.maximum(tau, 1e-100)) ** 2 + np.log(width)).sum(axis=1) / 2
-            log_part += (log_jacobian + self.sd_priors[self.random + t](tau))[:, 0]
-            out.append((b, log_part))
-            at += len(W)
-        return out
+    def pieces(self, u):
+        """x of `fixed`, root of v's covariance, log prior of everything but v, sd of rows."""
+        root, log_prior = self.root(u)
+        x, log_part = self.fixed(u)
+        log_prior = log_prior + log_part
+        further = self.parts(u)[1]
+        for t in range(further.shape[1]):
+            sd, log_jacobian = sd_of(further[:, t], SCALE)
+            log_prior = log_prior + log_jacobian + self.sd_priors[self.random + t](sd)
+        return x, root, log_prior, sd[:, None] if self.row_effect else None
 
     def mean_weight(self, eta, s=None):
         """Mean and weight of each row; with row effects those of the Laplace marginal."""
@@ -178,22 +208,20 @@ class GroupedCounts:
     def sums(self, x):
         return np.add.reduceat(x, self.first, axis=-1)
 
-    def first_modes(self, root):
-        """v if the rows of a group say h and W of b, in natural form, whatever the root."""
-        if self.information is None:
-            return np.zeros((len(root), self.groups, self.q))
-        W, h = self.information
+    def first_modes(self, x, root):
+        """v if rows are as normal as they are at the point of reference."""
         turned = np.swapaxes(root, 1, 2)[:, None]
-        A = turned @ W @ root[:, None] + np.diag(self.prior)
-        return np.linalg.solve(A, turned @ h[..., None])[..., 0]
+        D = turned @ self.A @ root[:, None] + np.diag(self.prior)
+        h = self.hz - np.einsum("gqk,sk->sgq", self.C, x)
+        return np.linalg.solve(D, turned @ h[..., None])[..., 0]
 
-    def modes(self, eta, root, s=None, steps=10):
+    def modes(self, x, root, s=None, steps=10):
         """Newton on v; any centre is right that is near enough for the quadrature.
 
         No step moves a row by more than 2: from far below, the next Poisson mean is e^(y / mu).
         """
         T = np.einsum("nq,sqr->snr", self.Z, root)
-        v = self.first_modes(root)
+        v, near, eta = self.first_modes(x, root), False, self.offset + x @ self.U.T
         for step in range(steps + 1):
             total = eta + np.einsum("snr,snr->sn", T, v[:, self.group])
             mu, w = self.mean_weight(total, s)
@@ -202,14 +230,15 @@ class GroupedCounts:
                 for j in range(i + 1):
                     H[..., i, j] = H[..., j, i] = self.sums(w * T[..., i] * T[..., j])
             H[..., range(self.q), range(self.q)] += self.prior
-            if step == steps:
+            if near or step == steps:
                 break
             g = np.stack([self.sums((self.y - mu) * T[..., i]) for i in range(self.q)], -1)
             move = np.linalg.solve(H, (g - self.prior * v)[..., None])[..., 0]
             change = np.abs(np.einsum("snr,snr->sn", T, move[:, self.group]))
             length = np.maximum.reduceat(change, self.first, axis=1)[..., None]
             v = v + move * np.minimum(1, 2 / np.maximum(length, 1e-300))
-        return v, H, T
+            near = length.max() < 0.02  # squared by the step just made
+        return v, H, T, eta
 
     def grid(self):
         """Tensor of the one-dimensional rule: points (nodes^q, q), log weights."""
@@ -219,16 +248,16 @@ class GroupedCounts:
 
     def node_logs(self, u):
         """Log of weight x integrand of every node of every group, and the nodes."""
-        eta, root, log_prior, s = self.pieces(u)
-        v, H, T = self.modes(eta, root, s)
+        x, root, log_prior, s = self.pieces(u)
+        v, H, T, eta = self.modes(x, root, s)
         L = np.linalg.cholesky(H)
         inverse = np.linalg.inv(L)  # v = mode + L'^-1 x has covariance H^-1
-        x, log_w = self.grid()
-        logs = np.empty((len(u), self.groups, len(x)))
-        places = np.empty((len(u), self.groups, len(x), self.q))
+        points, log_w = self.grid()
+        logs = np.empty((len(u), self.groups, len(points)))
+        places = np.empty((len(u), self.groups, len(points), self.q))
         scale = -np.log(np.einsum("sgii->sgi", L)).sum(-1)
-        for k in range(len(x)):
-            at = v + np.einsum("sgji,j->sgi", inverse, x[k])
+        for k in range(len(points)):
+            at = v + np.einsum("sgji,j->sgi", inverse, points[k])
             total = eta + np.einsum("snr,snr->sn", T, at[:, self.group])
             value = self.sums(self.row_likelihood(total, s)) - (at * at) @ self.prior / 2
             logs[..., k] = value + log_w[k] + scale
@@ -238,10 +267,10 @@ class GroupedCounts:
     def log_density(self, u):
         """Log posterior density of the coordinates, up to a constant.
 
-        Beyond sds of 100 and 60 scales of a coefficient a steep slope in its place: a search may
+        Beyond sds of 100 and 40 sds of a coefficient a steep slope in its place: a search may
         step there, and nothing lies there.
         """
-        reach = np.full(self.dimension, 60.0)
+        reach = np.full(self.dimension, 40.0)
         reach[self.folded] = np.arcsinh(100 / SCALE)
         near = np.clip(u, -reach, reach)
         return self._log_density(near) - 10 * ((u - near) ** 2).sum(axis=1)
@@ -251,18 +280,23 @@ class GroupedCounts:
         return log_prior + special.logsumexp(logs, axis=2).sum(axis=1)
 
     def recentre(self, u):
-        """What each group's rows say at one point is where the modes of others begin."""
-        eta, root, _, s = self.pieces(u[None])
-        v, H, _ = self.modes(eta, root, s, steps=100)
-        inverse = np.linalg.inv(root[0] + 1e-12 * np.eye(self.q))
-        W = inverse.T @ (H[0] - np.diag(self.prior)) @ inverse
-        score = (self.prior * v[0]) @ inverse  # of the rows, against the prior's, at the mode
-        self.information = W, np.einsum("gij,gj->gi", W, v[0] @ root[0].T) + score
+        """Make this point, with its groups at their mode, the one of reference; it in the new."""
+        x, root, _, s = self.pieces(u[None])
+        v, _, T, eta = self.modes(x, root, s, steps=100)
+        eta = eta + np.einsum("snr,snr->sn", T, v[:, self.group])
+        mu, w = self.mean_weight(eta, s)
+        self.refer(eta[0], mu[0], w[0])
+        out = u.copy()
+        if self.U.shape[1]:
+            L, mean, scale = self.standardised(u[None])
+            out[sum(self.sizes[:2]) :] = L[0].T @ (x[0] / scale[0] - mean[0])
+        return out
 
     def chunk(self):
         nodes = len(self.x) ** self.q
         rows = len(self.y) * (2 + ROW_NODES * self.row_effect)
-        return max(1, int(4e6 / max(rows, self.groups * nodes * self.q)))
+        columns = self.groups * self.q * self.U.shape[1]
+        return max(1, int(4e6 / max(rows, self.groups * nodes * self.q, columns)))
 
     def effects(self, u, log_weights, column, points=4096, seed=5, shift=None):
         """Means, sds and quantiles of groups: the effect of a column, plus X-combination shift.
@@ -278,7 +312,7 @@ class GroupedCounts:
             logs -= special.logsumexp(logs, axis=2, keepdims=True)
             value = np.einsum("sgkq,sq->sgk", places, root[:, column])
             if shift is not None:
-                value += (self.beta(part)[0] @ shift.T)[:, :, None]
+                value += (self.beta(part) @ shift.T)[:, :, None]
             values.append(np.swapaxes(value, 0, 1).reshape(self.groups, -1))
             shares.append(np.swapaxes(np.exp(logs), 0, 1).reshape(self.groups, -1))
         value, share = (np.concatenate(x, axis=1) for x in (values, shares))
@@ -302,8 +336,9 @@ class GroupedCounts:
         values, shares = [], []
         for i in range(0, points, 64):
             part = chosen[i : i + 64]
-            eta, _, _, s = self.pieces(part)
+            x, _, _, s = self.pieces(part)
             logs, places, root, _ = self.node_logs(part)
+            eta = self.offset + x @ self.U.T
             logs -= special.logsumexp(logs, axis=2, keepdims=True)
             T = np.einsum("nq,sqr->snr", self.Z, root)
             at_nodes = np.einsum("snr,snkr->snk", T, places[:, self.group]) + eta[..., None]
@@ -322,29 +357,25 @@ class GroupedCounts:
         return np.array(out)
 
     def start(self):
-        """Sds of 0.5, beta from a penalised fit without groups."""
+        """Sds of 0.5; reference: rows' effects of groups by a penalised fit."""
         u = np.zeros(self.dimension)
         u[self.folded] = np.arcsinh(0.5 / SCALE)
         p = self.sizes[2]
-        levels = [np.eye(n)[g] for g, n in zip(self.extra, self.extra_levels, strict=True)]
-        X = np.column_stack([self.X, *levels])
-        penalty = np.r_[self.beta_precision + 1e-3, np.ones(X.shape[1] - p)]
+        own = np.zeros((len(self.y), self.groups * self.q))
+        for i in range(self.q):
+            own[np.arange(len(self.y)), self.group * self.q + i] = self.Z[:, i]
+        X = np.column_stack([self.U, own])
+        penalty = np.ones(X.shape[1])
+        penalty[:p] = self.beta_precision + 1e-3
         centre = np.r_[self.beta_mean, np.zeros(X.shape[1] - p)]
-        beta = np.zeros(X.shape[1])
+        x = np.zeros(X.shape[1])
         for _ in range(50):
-            mu, w = self.mean_weight(self.offset + X @ beta)
+            mu, w = self.mean_weight(self.offset + X @ x)
             A = (X * w[:, None]).T @ X + np.diag(penalty)
-            move = np.linalg.solve(A, X.T @ (self.y - mu) - penalty * (beta - centre))
-            beta += move * min(1, 2 / max(np.abs(move).max(initial=0), 1e-300))
-        self.beta_centre = beta[:p]
-        if p:
-            self.beta_scale = np.sqrt(np.diag(np.linalg.inv(A))[:p])
-        at = p
-        for t, columns in enumerate(levels):
-            n = columns.shape[1]
-            self.level_information[t] = 0.5 * (w @ columns)  # the groups' own effects take some
-            self.level_centres[t] = beta[at : at + n]
-            at += n
+            move = np.linalg.solve(A, X.T @ (self.y - mu) - penalty * (x - centre))
+            x += move * min(1, 2 / np.abs(X @ move).max(initial=1e-300))
+        eta = self.offset + X @ x
+        self.refer(eta, *self.mean_weight(eta))
         return u
 
     def sds(self, u):

@@ -12,6 +12,7 @@ from brute_force.sampling import (
     curvature,
     effective_share,
     importance_sample,
+    in_chunks,
     mode,
     normalised,
     summary,
@@ -148,7 +149,6 @@ def grouped(case, nodes, points, most=MOST_GROUPS, group_points=None, scrambles=
     studies = "Intercept" not in columns  # an intercept of each group with a flat prior
     fixed = list(columns) if studies else list(d.X)
     Z = np.column_stack([*([np.ones(len(d.y))] if studies else []), *columns.values()])
-    intercept = fixed.index("Intercept") if "Intercept" in fixed else None
     model = GroupedCounts(
         d.y[order],
         np.column_stack([d.X[n] for n in fixed])[order],
@@ -160,14 +160,10 @@ def grouped(case, nodes, points, most=MOST_GROUPS, group_points=None, scrambles=
         beta_sd=None if studies else case.beta_sds(),
         flat_columns=int(studies),
         nodes=nodes,
-        matched=[fixed.index(c) if c in fixed else None for c in columns]
-        + [intercept] * len(others),
         row_effect=bool(row_terms),
     )
     start = model.start()
-    model.recentre(start)
-    top = mode(model.log_density, start)
-    model.recentre(top)
+    top = model.recentre(mode(model.log_density, start))
     u, log_w = importance_sample(
         model.log_density,
         top,
@@ -183,7 +179,8 @@ def grouped(case, nodes, points, most=MOST_GROUPS, group_points=None, scrambles=
     if len(columns) == 2:
         first, second = columns
         parameters[f"rho[{factor}, {first}, {second}]"] = summary(np.tanh(u[..., 2]), w)
-    beta = model.beta(u.reshape(-1, u.shape[-1]))[0].reshape(*u.shape[:2], -1)
+    flat_points, chunk = u.reshape(-1, u.shape[-1]), model.chunk()
+    beta = in_chunks(model.beta, flat_points, chunk).reshape(*u.shape[:2], -1)
     parameters |= {n: summary(beta[..., i], w) for i, n in enumerate(fixed)}
     groups, text = {}, case.group_labels(factor)
     many = group_points or (4096 if len(d.y) < 1000 else 1024)
@@ -197,8 +194,11 @@ def grouped(case, nodes, points, most=MOST_GROUPS, group_points=None, scrambles=
         rows = two_runs(model, u, log_w, c + int(studies), many, weights)
         for row, g in list(zip(rows, text, strict=True))[:most]:
             groups[factor, g, column] = row
-    flat_points = u.reshape(-1, u.shape[-1])
-    for t, (b, _) in zip(others, model.extra_effects(flat_points), strict=True):
+    pieces = [
+        model.extra_effects(x) for x in np.split(flat_points, range(chunk, len(flat_points), chunk))
+    ]
+    extra = [np.concatenate(x) for x in zip(*pieces, strict=True)]
+    for t, b in zip(others, extra, strict=True):
         other, among, _ = d.terms[t]
         weights = group_weights(d, other, among, "Intercept")
         for g, label in enumerate(case.group_labels(other)):

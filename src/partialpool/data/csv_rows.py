@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 from collections.abc import Sequence
 
@@ -18,6 +19,11 @@ about 1.5 MB. Larger only costs time; the results are the same
 (tests/unit/data/test_csv_readers.py)."""
 SPACED_QUOTE = re.compile(r'(?:^|[,;|\t\r\n]) +"|" +(?:[,;|\t\r\n]|$)')
 """A quote beside white space, which DuckDB takes for the end of a field and csv does not."""
+
+
+def are_small(names: Sequence[str]) -> bool:
+    """Whether files are so small together that they are read here, as far as their sizes say."""
+    return sum(map(os.path.getsize, names)) <= SMALL
 
 
 def read_small(files: Sequence[CsvFile], kinds: Kinds) -> dict[str, AnyArray] | None:

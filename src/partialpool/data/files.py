@@ -49,6 +49,8 @@ class OpenFile:
         Their columns, of small CSV files.
     text_labels : bool
         Whether labels were read as text, as CSV files hold nothing else.
+    small : bool
+        Whether the files would be read at once, without DuckDB.
     raised : callable
         A context that raises what DuckDB raises as one of our errors, in one sentence.
     """
@@ -59,6 +61,7 @@ class OpenFile:
     connection: Any = None
     table: dict[str, AnyArray] | None = None
     text_labels: bool = False
+    small: bool = False
     raised: Callable[[], AbstractContextManager[None]] = translated
 
     def check_unchanged(self) -> None:
@@ -127,7 +130,10 @@ def _open_csv(
         kinds = decided(kinds, lambda name: first_value(files, name))
         relation = csv_duckdb.relation_of(connection, files, kinds)
     raised = partial(csv_duckdb.diagnosed, files, kinds)
-    return OpenFile(names, stamps, relation, connection, text_labels=True, raised=raised)
+    small = csv_rows.are_small(names)
+    return OpenFile(
+        names, stamps, relation, connection, text_labels=True, small=small, raised=raised
+    )
 
 
 def _stamp(name: str) -> tuple[int, int]:

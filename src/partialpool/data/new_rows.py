@@ -185,9 +185,10 @@ def _refuse_levels(design: Design, rows: source.MemorySource, place: Ints) -> No
         codes = categories.codes(rows.data.codes[name], rows.labels[name])
         if (codes < 0).any():
             new = rows.labels[name][np.unique(rows.data.codes[name][codes < 0])]
+            where = _rows((codes < 0)[place])
             raise DataError(
-                f'column "{name}" of the new data holds {shown(new)} in {_rows(codes[place] < 0)}, '
-                f"which no row of the fit has; its levels are {shown(categories.labels.tolist())}"
+                f'column "{name}" of the new data holds {shown(new)} in {where}, which '
+                f"no row of the fit has; its levels are {shown(categories.labels.tolist())}"
             )
 
 
@@ -195,9 +196,8 @@ def _refuse_not_finite(x: Floats, names: tuple[str, ...], place: Ints) -> None:
     bad = ~np.isfinite(x)
     if bad.any():
         name = names[int(np.flatnonzero(bad.any(axis=0))[0])]
-        raise DataError(
-            f"{name} is not a finite number in {_rows(np.any(bad[place], axis=1))} of the new data"
-        )
+        where = _rows(np.asarray(bad.any(axis=1))[place])
+        raise DataError(f"{name} is not a finite number in {where} of the new data")
 
 
 def _index(
@@ -219,8 +219,9 @@ def _index(
             str(rows.labels[c][k[0]]) for c, k in zip(factor.columns, codes, strict=True)
         )
         raise DataError(
-            f'there is no group "{label}" in "{factor.name}" ({_rows(unknown[place])} of the new '
-            f"data); {did_you_mean(label, map(str, factor.labels.tolist()))}"
+            f'there is no group "{label}" in "{factor.name}" '
+            f"({_rows(unknown[place])} of the new data); "
+            f"{did_you_mean(label, map(str, factor.labels.tolist()))}"
             'unseen="new_group" predicts such rows for a new group, unseen="population" for the '
             "population"
         )

@@ -191,7 +191,10 @@ def _opened_file(file: files.OpenFile, progress: Progress | None, *, passes: boo
     if passes and file.text_labels:
         relation = duck.stored(file.connection, relation, fetch)
     engine = duck.DuckDB(relation, {}, fetch)
-    return Opened(relation, "duckdb", engine, file.text_labels, f"DuckDB reads {names}")
+    what = f"DuckDB reads {names}"
+    if file.small:
+        what = f"{names}: small enough to be read at once, to the same sums; else DuckDB reads it"
+    return Opened(relation, "duckdb", engine, file.text_labels, what)
 
 
 def handing_back(data: Any) -> Callable[[Table], Any]:

@@ -67,7 +67,7 @@ class SplitT:
         x = np.linalg.solve(self.axes, (u - self.center).T).T
         z = x / np.where(x < 0, self.below, self.above)
         size = np.linalg.slogdet(self.axes)[1] - np.log(2.0 / (self.below + self.above)).sum()
-        return log_student(z, self.df) - size
+        return np.asarray(log_student(z, self.df) - size)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -42,7 +42,9 @@ def check_confounded(model: MixedModel) -> None:
         [i for i, n in enumerate(s.coefficients) if not model.priors.coefficient(n).proper],
         dtype=np.int64,
     )
-    named = _unshifted(s.shift)
+    # with a flat intercept the span is that of the columns less their means, which lose no digits
+    free_intercept = "Intercept" in [s.coefficients[i] for i in flat]
+    named = np.eye(len(s.shift)) if free_intercept else _unshifted(s.shift)
     gram = (named.T @ s.xtx @ named)[np.ix_(flat, flat)]
     scale = np.sqrt(np.diag(gram))
     if not len(flat):

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
-from scipy import special
+from scipy import sparse, special
 
 from partialpool._typing import Floats, Ints
 from partialpool.integrate.importance import Pool, effective_share
@@ -30,6 +30,7 @@ from partialpool.integrate.split_t import MixedT, SplitT, chi_square_quantile, l
 from partialpool.kernels.group_quadrature import GroupMoments, integrate_groups
 from partialpool.kernels.joint_counts import (
     Hyper,
+    JointRows,
     Site,
     Variational,
     conditional,
@@ -39,6 +40,7 @@ from partialpool.kernels.joint_counts import (
     solve_transposed,
     variational,
 )
+from partialpool.kernels.joint_counts import Mode as JointMode
 
 RANDOMISATIONS = 8
 """Independent sets of points from which errors are told."""
@@ -260,13 +262,19 @@ class CountSampler:
         value -= 0.5 * ((r[:, :m] ** 2).sum(axis=1) + np.einsum("gi,gij,gj->g", one, prior, one))
         return value, b, mean, given.root, groups
 
-    def rule_changes(self, phi: Floats, b: Floats) -> Floats:
-        """What the next finer rule adds to the log likelihood at some points, (G,)."""
+    def rule_changes(self, phi: Floats, b: Floats) -> tuple[Floats, GroupMoments, GroupMoments]:
+        """What the next finer rule adds to the log likelihood at some points, (G,).
+
+        And the groups' moments by this rule and the finer one.
+        """
         first = self.model.lambdas(phi)[0]
         tried = NODES.get(self.site.rows.grouped.q, (3, 5))
         finer = next((n for n in tried if n > self.nodes), self.nodes + 4)
-        now, _ = integrated(self.site, first, b, self.nodes, False)
-        return np.asarray(integrated(self.site, first, b, finer, False)[0] - now)
+        value, now = integrated(self.site, first, b, self.nodes, True)
+        better, then = integrated(self.site, first, b, finer, True)
+        assert now is not None
+        assert then is not None
+        return better - value, now, then
 
 
 def integrated(
@@ -361,7 +369,8 @@ class _Search:
     def __init__(self, model: Any) -> None:
         self.model = model
         rows = model.rows
-        self.start = np.zeros((rows.grouped.q, len(rows.grouped.starts))), np.zeros(rows.d)
+        self.first = np.zeros((rows.grouped.q, len(rows.grouped.starts))), _rough_r(rows)
+        self.start = self.first
         self.affordable = len(rows.known) * rows.d**2 <= AFFORDED
         self.nodes = {1: 15, 2: 7}.get(rows.grouped.q, 5)
 
@@ -379,17 +388,21 @@ class _Search:
 
     def _laplace(self, phi: Floats) -> float:
         try:
-            mode = joint_mode(self.model.rows, self.model.hyper(phi), self.start)
+            return self._mode(self.model.hyper(phi)).laplace
         except np.linalg.LinAlgError:
             return -math.inf
+
+    def _mode(self, hyper: Hyper) -> JointMode:
+        try:
+            mode = joint_mode(self.model.rows, hyper, self.start)
+        except np.linalg.LinAlgError:  # the start was of hyperparameters far away
+            mode = joint_mode(self.model.rows, hyper, self.first)
         self.start = mode.v, mode.r
-        return mode.laplace
+        return mode
 
     def variational_at(self, hyper: Hyper) -> Variational:
         """The variational approximation at hyperparameters."""
-        mode = joint_mode(self.model.rows, hyper, self.start)
-        self.start = mode.v, mode.r
-        return variational(self.model.rows, hyper, mode)
+        return variational(self.model.rows, hyper, self._mode(hyper))
 
     def _quadrature(self, phi: Floats) -> float:
         rows, hyper = self.model.rows, self.model.hyper(phi)
@@ -406,6 +419,19 @@ class _Search:
         one = np.append(found.r[m:], -1.0)
         prior = float(found.r[:m] @ found.r[:m] + one @ hyper.prior @ one)
         return float(value[0]) - 0.5 * prior - float(np.log(np.diag(found.system.root)).sum())
+
+
+def _rough_r(rows: JointRows) -> Floats:
+    """Coefficients by least squares on the rows' own log-odds or log rates; effects zero."""
+    g, m = rows.grouped, rows.effects
+    used = g.size > 0
+    y, size = g.y[used], g.size[used]
+    rough, _ = g.link.guess(y, size)
+    x = rows.w[:, m:]
+    x = (x.toarray() if sparse.issparse(x) else x)[used]
+    weight = np.sqrt(size)
+    found = np.linalg.lstsq(x * weight[:, None], (rough - rows.known[used]) * weight, rcond=None)[0]
+    return np.concatenate([np.zeros(m), found])
 
 
 def _split(objective: Callable[[Floats], float], mode: Mode) -> SplitT:

@@ -555,7 +555,8 @@ class MixedPosterior:
         growing = effects.growing(self.model, self.cloud.points, self.cloud.carried[:, 0])
         exist = [order > 2.0 for order in (*self.orders.sd, self.orders.sigma)]
         share = weight[:, None] * growing[:, np.array(exist)]
-        worth = np.maximum(weight, (share / share.sum(axis=0)).max(axis=1, initial=0.0))
+        total = np.maximum(share.sum(axis=0), 1e-300)  # an sd may be given as zero
+        worth = np.maximum(weight, (share / total).max(axis=1, initial=0.0))
         order = np.argsort(worth)
         gone = int(np.searchsorted(np.cumsum(worth[order]), light * worth.sum()))
         return np.sort(order[gone:])
