@@ -280,9 +280,12 @@ class CountsPosterior:
             1), top (probability of a rank up to `top`).
         """
         groups = self.statistics.n_groups
-        drawn = self._draws_of(np.arange(groups), ranked_draws(groups))
-        sign = -1.0 if descending else 1.0
-        return rank_table(sign * drawn.theta, self.statistics.labels, top, level)
+        rng, sign = np.random.default_rng(SEED), -1.0 if descending else 1.0
+
+        def draw_some(size: int) -> Floats:
+            return sign * self.draws(size, rng).theta
+
+        return rank_table(draw_some, ranked_draws(groups), self.statistics.labels, top, level)
 
     def expected_counts(self, size: Any, *, level: float = 0.95) -> Table:
         """Events to expect of every group in new trials or exposure.

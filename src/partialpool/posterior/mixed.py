@@ -453,8 +453,12 @@ class MixedPosterior:
         """
         labels = self.statistics.blocks[block].labels
         size = max(ranked_draws(len(labels)) // 4, 1000)  # all effects are drawn
-        drawn = self.draws(size, np.random.default_rng(SEED)).effects[block][:, :, effect]
-        return rank_table(-drawn if descending else drawn, labels, top, level)
+        rng, sign = np.random.default_rng(SEED), -1.0 if descending else 1.0
+
+        def draw(size: int) -> Floats:
+            return sign * self.draws(size, rng).effects[block][:, :, effect]
+
+        return rank_table(draw, size, labels, top, level)
 
     # what every kind of posterior has -------------------------------------------------------
 

@@ -256,8 +256,12 @@ class Posterior:
             1), top (probability of a rank up to `top`).
         """
         groups = self.statistics.n_groups
-        theta = self.draws(ranked_draws(groups), np.random.default_rng(SEED)).theta
-        found = rank_table(-theta if descending else theta, self.statistics.labels, top, level)
+        rng, sign = np.random.default_rng(SEED), -1.0 if descending else 1.0
+
+        def draw(size: int) -> Floats:
+            return sign * self.draws(size, rng).theta
+
+        found = rank_table(draw, ranked_draws(groups), self.statistics.labels, top, level)
         if groups <= EXACT_RANKS:
             found["expected_rank"] = self.expected_rank(descending=descending)
         return found
