@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         FormulaError,
         ImproperPosteriorError,
         MissingExtraError,
+        NotReachedError,
         PartialPoolError,
         PriorError,
         UnsupportedFormulaError,
@@ -55,7 +56,8 @@ _HOMES = {
     "data": ("Table",),
     "errors": (
         "ArgumentError", "ColumnError", "DataError", "FormulaError", "ImproperPosteriorError",
-        "MissingExtraError", "PartialPoolError", "PriorError", "UnsupportedFormulaError",
+        "MissingExtraError", "NotReachedError", "PartialPoolError", "PriorError",
+        "UnsupportedFormulaError",
     ),
     "fitted": ("Fit",),
     "fitting": ("fit", "fit_groups", "fit_statistics"),
@@ -78,7 +80,8 @@ __all__ = [  # noqa: RUF022  (as a reader looks for them)
     "Flat", "Jeffreys", "HalfNormal", "HalfCauchy", "HalfT", "Exponential", "Uniform",
     "LogNormal", "InverseGammaSq", "UniformShrinkage", "DuMouchel", "Normal", "StudentT", "LKJ",
     "PartialPoolError", "FormulaError", "UnsupportedFormulaError", "DataError", "ColumnError",
-    "PriorError", "ImproperPosteriorError", "ArgumentError", "MissingExtraError",
+    "PriorError", "ImproperPosteriorError", "NotReachedError", "ArgumentError",
+    "MissingExtraError",
 ]  # fmt: skip
 
 

@@ -234,6 +234,13 @@ def notice_lines(notices: Sequence[Notice], width: int = WIDTH) -> list[str]:
     return lines
 
 
+def without_numbers(formula: str, post: Any, why: str) -> str:
+    """The printed Fit whose numbers cannot be relied on: what was fitted, and why none is shown."""
+    lines = [headline(post, formula), *textwrap.wrap(prior_line(post), WIDTH), ""]
+    lines += textwrap.wrap(f"{why[:1].upper()}{why[1:]}.", WIDTH, initial_indent="! ")
+    return "\n".join(lines)
+
+
 def summary(
     formula: str,
     post: Any,

@@ -7,6 +7,7 @@
     │   └── ColumnError (LookupError)        a column is missing or there twice
     ├── PriorError (ValueError)              a prior cannot be read or does not apply
     ├── ImproperPosteriorError (ValueError)  data and priors together leave no posterior
+    ├── NotReachedError (RuntimeError)       numbers whose error is too large to be shown
     ├── ArgumentError (ValueError)           an argument of a call is not allowed
     └── MissingExtraError (ImportError)      an optional library is not installed
 
@@ -81,6 +82,14 @@ class PriorError(PartialPoolError, ValueError):
 
 class ImproperPosteriorError(PartialPoolError, ValueError):
     """The data and the priors together do not give a posterior that integrates to one."""
+
+
+class NotReachedError(PartialPoolError, RuntimeError):
+    """The error told of a fit is so large that none of its numbers is shown.
+
+    The fit is there all the same: ``fit.posterior.error`` and ``fit.posterior.status`` say how far
+    it came, and the message what to change.
+    """
 
 
 class ArgumentError(PartialPoolError, ValueError):

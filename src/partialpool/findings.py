@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from partialpool._typing import Floats
+from partialpool.accuracy import accuracy_notice
 from partialpool.advice import FEW_GROUPS
 from partialpool.data import structure
 from partialpool.data.labels import shown
 from partialpool.display import number
-from partialpool.integrate import Accuracy, Line
+from partialpool.integrate import Line
 from partialpool.models.priors import ScalePrior
 from partialpool.notices import Notice
 from partialpool.posterior import Posterior
@@ -32,7 +33,7 @@ def findings(post: Any) -> Iterator[Notice]:
 
 @findings.register
 def _findings_one_way(post: Posterior) -> Iterator[Notice]:
-    yield from accuracy(post)
+    yield from accuracy_notice(post)
     yield from dropped(post)
     yield from absent_groups(post)
     yield from withheld(post)
@@ -41,17 +42,6 @@ def _findings_one_way(post: Posterior) -> Iterator[Notice]:
     yield from _few_replicates(post)
     yield from tau_near_zero(post, _likelihood_share_at_zero(post))
     yield from _single_rows(post)
-
-
-def accuracy(post: Any, remedy: str = "") -> Iterator[Notice]:
-    """Say that the accuracy asked for was not reached, and what may help."""
-    if post.status is not Accuracy.REACHED:
-        yield Notice(
-            "accuracy_not_reached",
-            "warning",
-            f"The integration stopped at an estimated error of {post.error:.1e}: "
-            f"{post.status.value}.{remedy}",
-        )
 
 
 def dropped(post: Any) -> Iterator[Notice]:

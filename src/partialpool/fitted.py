@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 import numpy as np
 
 from partialpool import display, pictures
+from partialpool.accuracy import accuracy_notice, checked_accuracy, require_reliable
 from partialpool.advice import Advice, advise, recommendation
 from partialpool.comparison import Comparison, compare
 from partialpool.counting import solve_count_statistics
@@ -33,7 +35,7 @@ from partialpool.data.new_rows import Target, Unseen, count_design, one_way_desi
 from partialpool.data.one_way_products import as_cross_products
 from partialpool.data.read import Reading, handing_back
 from partialpool.data.statistics_files import Kept
-from partialpool.errors import ArgumentError, PriorError
+from partialpool.errors import ArgumentError, NotReachedError, PriorError
 from partialpool.findings import findings
 from partialpool.formula import OneWay, count_roles, one_way, parse
 from partialpool.models import Priors, parameter_names, priors
@@ -60,10 +62,51 @@ from partialpool.reading import Statistics, more_statistics
 from partialpool.regression import MixedAdvice, MixedComparison, compare_coefficients
 from partialpool.report import Contents, write
 from partialpool.simulate import CountWorld, World
+from partialpool.threads import one_blas_thread
 
 PriorLike = Priors | Mapping[str, Prior | str] | Iterable[str] | str | None
 Method = Literal["posterior", "reml", "ml"]
 AnyPosterior = Posterior | MixedPosterior | Estimated | CountsPosterior
+AnyStatistics = GroupStatistics | CrossProducts | CountStatistics
+Rest = ParamSpec("Rest")
+Result = TypeVar("Result")
+
+
+def _threads(statistics: AnyStatistics) -> AbstractContextManager[None]:
+    """One BLAS thread, unless the model has large matrices, or (one-way) hardly any."""
+    if isinstance(statistics, GroupStatistics):
+        return nullcontext()
+    if not isinstance(statistics, CrossProducts):
+        return one_blas_thread()
+    return one_blas_thread(largest=_dense_rows(statistics))
+
+
+def _dense_rows(s: CrossProducts) -> int:
+    """Rows of the dense system that is left when the largest factor is eliminated.
+
+    Nested factors, whose pairs of groups are no more than the groups of the inner one, are all
+    eliminated group by group; so is a factor alone.
+    """
+    sizes = {block.factor: 0 for block in s.blocks}
+    for block in s.blocks:
+        sizes[block.factor] += block.zty.size
+    groups = [len(block.n) for block in s.blocks]
+    crossed = any(len(c.i) > max(groups[c.first], groups[c.second]) for c in s.crossings)
+    rest = sum(sizes.values()) - max(sizes.values()) if crossed else 0
+    return len(s.coefficients) + rest
+
+
+def _reads(
+    method: Callable[Concatenate[Fit, Rest], Result],
+) -> Callable[Concatenate[Fit, Rest], Result]:
+    """Make a method of Fit compute with as many BLAS threads as its fit did."""
+
+    @wraps(method)
+    def limited(self: Fit, /, *args: Rest.args, **options: Rest.kwargs) -> Result:
+        with _threads(self.statistics):
+            return method(self, *args, **options)
+
+    return limited
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +135,8 @@ class Fit:
         Cross-products within clusters, for robust errors.
     kept : optional
         The statistics to which `update` adds those of more rows.
+    accuracy : float, optional
+        The accuracy asked for, which `update` asks for again; None is the default.
     """
 
     formula: str
@@ -102,21 +147,27 @@ class Fit:
     told: tuple[Notice, ...] = ()
     clusters: Clusters | None = None
     kept: Kept | None = None
+    accuracy: float | None = None
 
     @cached_property
+    @_reads
     def notices(self) -> tuple[Notice, ...]:
         """What to know about the data and the result."""
+        try:
+            require_reliable(self.posterior)
+        except NotReachedError:  # then nothing but this can be said of the result
+            return (*accuracy_notice(self.posterior), *self.told)
         return (*findings(self.posterior), *self.told)
 
     @property
-    def statistics(self) -> GroupStatistics | CrossProducts | CountStatistics:
+    def statistics(self) -> AnyStatistics:
         """The sums the data were reduced to."""
         return self.posterior.statistics
 
     @property
     def priors(self) -> Priors:
         """The priors used."""
-        return self._posterior("a prior").priors
+        return self._full("a prior").priors
 
     def groups(
         self,
@@ -146,13 +197,29 @@ class Fit:
             exposure. With predictors, slopes or several
             factors one row for each effect of a group: also factor, term (the effect) and effect
             (posterior mean of the deviation b); estimate is population value and deviation.
+
+        Raises
+        ------
+        NotReachedError
+            If the error told is above 0.5 posterior sds, as from `parameters` and all other
+            tables, charts and words of this fit.
         """
+        return self.like(self.group_table(level, kind, scale))
+
+    @_reads
+    def group_table(
+        self,
+        level: float = 0.95,
+        kind: IntervalKind = "equal-tailed",
+        scale: Scale = "natural",
+    ) -> Table:
+        """`groups` as a Table, whatever kind of frame the data came in."""
         chosen = checked_scale(scale)
-        post = self.posterior
+        post = self._reliable
         post = post.given if isinstance(post, Estimated) else post
         if isinstance(post, CountsPosterior | GeneralizedPosterior):
-            return self.like(post.group_table(level, kind, scale=chosen))
-        return self.like(post.group_table(level, kind))
+            return post.group_table(level, kind, scale=chosen)
+        return post.group_table(level, kind)
 
     def parameters(self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Any:
         """One row a parameter: name, mean, sd, lower, median, upper; frame as in `groups`."""
@@ -187,6 +254,7 @@ class Fit:
         """
         return self.like(self.profile_table(level))
 
+    @_reads
     def profile_table(self, level: float = 0.95) -> Table:
         """`profile` as a Table, whatever kind of frame the data came in."""
         if not isinstance(self.posterior, Estimated):
@@ -194,8 +262,10 @@ class Fit:
                 'profile intervals are of fits with method="reml" or "ml" (--method reml or ml); '
                 "a posterior has intervals of every parameter: parameters(level=...)"
             )
+        require_reliable(self.posterior)
         return self.posterior.profile(level)
 
+    @_reads
     def compare(self, *estimators: str) -> Comparison | MixedComparison:
         """No, complete and partial pooling side by side, with scores that need no truth.
 
@@ -212,14 +282,15 @@ class Fit:
             With predictors, slopes or several factors: ``.coefficients`` by complete pooling,
             fixed effects and the model, and what fixed effects cost.
         """
-        if isinstance(self.posterior, Posterior | CountsPosterior):
-            return compare(self.posterior, estimators)
+        post = self._reliable
+        if isinstance(post, Posterior | CountsPosterior):
+            return compare(post, estimators)
         if estimators:
             raise ArgumentError(
                 f"estimators such as {estimators[0]} are for one factor without predictors; "
                 'here compare() takes none: fit with method="reml" or "ml" (--method) for those'
             )
-        return compare_coefficients(self.posterior, self.clusters)
+        return compare_coefficients(post, self.clusters)
 
     def rank(
         self,
@@ -264,6 +335,7 @@ class Fit:
         """
         return self.like(self.rank_table(top, level, descending, factor, term))
 
+    @_reads
     def rank_table(
         self,
         top: int = 1,
@@ -284,6 +356,7 @@ class Fit:
         place = post.place_of(factor or self.factor, term)
         return post.ranks(*place, top=top, level=level, descending=descending)
 
+    @_reads
     def predict(
         self,
         data: Any,
@@ -319,7 +392,7 @@ class Fit:
             formula of log(y); of counts the probability, or the rate of one unit of exposure),
             one row for each row of `data`, in their order, in the kind of frame that `data` is.
         """
-        design, post = self.design, self.posterior
+        design, post = self.design, self._reliable
         if isinstance(post, CountsPosterior):
             roles = count_roles(parse(self.formula), post.statistics.family)
             design = count_design(roles, post.statistics.labels)
@@ -327,6 +400,7 @@ class Fit:
         options = PredictionOptions(target, unseen, observation, level, kind)
         return handing_back(data)(predict(post, design, data, options))
 
+    @_reads
     def advise(self) -> Advice | MixedAdvice:
         """Say how much the grouping matters, in numbers and in words; see `partialpool.advice`."""
         found: Advice | MixedAdvice = advise(self._posterior("advice"))
@@ -343,7 +417,7 @@ class Fit:
             If standard errors are given: there are no rows to simulate; or if the model is more
             than one-way.
         """
-        post = self.posterior
+        post = self._reliable
         if isinstance(post, CountsPosterior):
             return CountWorld(
                 size=tuple(post.statistics.size.tolist()),
@@ -389,15 +463,16 @@ class Fit:
         """
         write(self.report_contents(level), path)
 
+    @_reads
     def report_contents(self, level: float = 0.95) -> Contents:
         """What `report` writes."""
-        post = self.posterior
+        post = self._reliable
         lines = [
             display.headline(post, self.formula),
             display.prior_line(post),
             f"{display.pooling_line(post, level)} {recommendation(post)}",
         ]
-        groups = post.group_table(level)
+        groups = self.group_table(level)
         return Contents(
             self.formula,
             lines,
@@ -407,9 +482,10 @@ class Fit:
             self.charts(level=level),
         )
 
+    @_reads
     def charts(self, *, level: float = 0.95, dark: bool = False) -> list[Any]:
         """The charts that say most of this fit, as its report shows them."""
-        if isinstance(self.posterior, Estimated):
+        if isinstance(self._reliable, Estimated):
             return []
         plot = self.plot
         if isinstance(plot, pictures.MixedPlots):
@@ -417,11 +493,18 @@ class Fit:
         options: dict[str, Any] = {"level": level, "dark": dark}
         return [plot.shrinkage(**options), plot.tau(**options)]
 
+    @_reads
     def draws(self, size: int, rng: np.random.Generator) -> Draws | MixedDraws:
         """Draw independently from the joint posterior (of counts: on the link scale)."""
         return self._posterior("drawing").draws(size, rng)
 
-    def update(self, data: Any, *, progress: Callable[[float], None] | None = None) -> Fit:
+    def update(
+        self,
+        data: Any,
+        *,
+        accuracy: float | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> Fit:
         """Fit again with more rows: the same as a fit of all the rows together.
 
         Only the new rows are read; of the others the statistics are known.
@@ -430,6 +513,8 @@ class Fit:
         ----------
         data : frame, mapping, path or relation
             The new rows, with the columns of the formula; any kind of data that `fit` takes.
+        accuracy : float, optional
+            As in `fit`; if not given, that of this fit.
         progress : callable, optional
             As in `fit`.
 
@@ -439,13 +524,17 @@ class Fit:
             As in `fit`.
         """
         assert self.kept is not None  # every door gives them
+        checked_accuracy(accuracy)
+        if accuracy is not None:
+            self._full("accuracy")
         new = more_statistics(self.formula, self.kept, data, self.family, progress)
         both = Statistics(self.formula, self.kept).combine(new)
         post = self.posterior
         if isinstance(post, Estimated):
             method: Method = "reml" if post.estimate.restricted else "ml"
             return fit_kept(both, None, self.like, method, post.quadrature)
-        return fit_kept(both, post.priors, self.like)
+        asked = self.accuracy if accuracy is None else accuracy
+        return fit_kept(both, post.priors, self.like, accuracy=asked)
 
     def to_dict(
         self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed"
@@ -455,7 +544,7 @@ class Fit:
         Numbers that do not exist (such as the sd of tau with four groups and flat priors) are
         None.
         """
-        return self._as_dict(self.posterior.group_table(level, kind), level, kind)
+        return self._as_dict(self.group_table(level, kind), level, kind)
 
     def _as_dict(self, groups: Table, level: float, kind: IntervalKind) -> dict[str, Any]:
         """The dict of these groups, already computed, chosen and ordered."""
@@ -470,6 +559,7 @@ class Fit:
             "accuracy": {
                 "method": self.posterior.method,
                 "error": self.posterior.error,
+                "target": self.posterior.target,
                 "status": self.posterior.status.name.lower(),
             },
             "notices": [n.to_dict() for n in self.notices],
@@ -479,20 +569,26 @@ class Fit:
         return found
 
     def __repr__(self) -> str:
+        try:
+            parameters, groups = self.parameter_table(), self.group_table()
+        except NotReachedError as error:
+            return display.without_numbers(self.formula, self.posterior, str(error))
         return display.summary(
             self.formula,
             self.posterior,
             self.notices,
-            self.parameter_table(0.95, "equal-tailed"),
-            self.posterior.group_table(),
+            parameters,
+            groups,
             recommendation(self.posterior),
         )
 
+    @_reads
     def parameter_table(self, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Table:
         """`parameters` as a Table, whatever kind of frame the data came in."""
-        if isinstance(self.posterior, Estimated):
-            return self.posterior.parameter_table(level, kind)
-        named = self.posterior.named()
+        post = self._reliable
+        if isinstance(post, Estimated):
+            return post.parameter_table(level, kind)
+        named = post.named()
         ends = [d.interval(level, kind) for d in named.values()]
         return Table(
             name=as_labels(named),
@@ -509,8 +605,19 @@ class Fit:
         s = self.statistics
         return s.blocks[0].factor if isinstance(s, CrossProducts) else s.factor
 
+    @property
+    def _reliable(self) -> AnyPosterior:
+        """The posterior; an error if it is too far off for its numbers to be shown."""
+        require_reliable(self.posterior)
+        return self.posterior
+
     def _posterior(self, what: str) -> Posterior | MixedPosterior | CountsPosterior:
-        """The posterior; an error if there are estimates only."""
+        """The posterior; an error if there are estimates only, or numbers too far off."""
+        require_reliable(self.posterior)
+        return self._full(what)
+
+    def _full(self, what: str) -> Posterior | MixedPosterior | CountsPosterior:
+        """The posterior, however far off; an error if there are estimates only."""
         if isinstance(self.posterior, Estimated):
             raise ArgumentError(f'{what} needs a posterior: fit with method="posterior"')
         return self.posterior
@@ -522,39 +629,56 @@ def fit_kept(
     like: Callable[[Table], Any],
     method: Method = "posterior",
     quadrature: int | None = None,
+    accuracy: float | None = None,
 ) -> Fit:
     """Fit from statistics; `like` hands tables back."""
     kept = statistics.groups
     if isinstance(kept, MixedStatistics):
-        return fit_mixed(statistics.formula, finish_mixed(kept, None, like), prior, method)
+        rows = finish_mixed(kept, None, like)
+        return fit_mixed(statistics.formula, rows, prior, method, accuracy)
     if isinstance(kept, CountTable):
         family = str(kept.roles.family)
         nodes = (quadrature or 1) if method == "ml" else None
-        return fit_counts(statistics.formula, family, finish_counts(kept, like), prior, nodes)
+        rows = finish_counts(kept, like)
+        return fit_counts(statistics.formula, family, rows, prior, nodes, accuracy)
     groups = kept.sorted()
     if isinstance(groups, CountStatistics):
-        post = solve_count_statistics(groups, prior)
-        return Fit(statistics.formula, groups.family, post, like, kept=groups)
+        post = solve_count_statistics(groups, prior, accuracy)
+        return Fit(statistics.formula, groups.family, post, like, kept=groups, accuracy=accuracy)
     roles = one_way(parse(statistics.formula))
     assert roles is not None  # statistics with one record a group are of such a formula
-    return fit_one_way(statistics.formula, roles, Reading(groups, like), prior, method)
+    return fit_one_way(statistics.formula, roles, Reading(groups, like), prior, method, accuracy)
 
 
 def fit_one_way(
-    formula: str, roles: OneWay, reading: Reading[GroupStatistics], prior: PriorLike, method: Method
+    formula: str,
+    roles: OneWay,
+    reading: Reading[GroupStatistics],
+    prior: PriorLike,
+    method: Method,
+    accuracy: float | None = None,
 ) -> Fit:
     """Fit one factor without predictors from its statistics."""
     s = reading.statistics
     design = one_way_design(roles, s)
     if method != "posterior":
-        found = estimated(as_cross_products(s), restricted=method == "reml")
+        products = as_cross_products(s)
+        with _threads(products):
+            found = estimated(products, restricted=method == "reml")
         return Fit(formula, "gaussian", found, reading.like, design, kept=s)
     chosen = prior if isinstance(prior, Priors) else priors(prior, factor=s.factor)
     _refuse_sigma(chosen, s.sigma_known)
-    return Fit(formula, "gaussian", posterior(s, chosen), reading.like, design, kept=s)
+    post = posterior(s, chosen, accuracy)
+    return Fit(formula, "gaussian", post, reading.like, design, kept=s, accuracy=accuracy)
 
 
-def fit_mixed(formula: str, reading: MixedReading, prior: PriorLike, method: Method) -> Fit:
+def fit_mixed(
+    formula: str,
+    reading: MixedReading,
+    prior: PriorLike,
+    method: Method,
+    accuracy: float | None = None,
+) -> Fit:
     """Fit a linear mixed model from what was read."""
     s = reading.statistics
     post: MixedPosterior | Estimated
@@ -563,15 +687,22 @@ def fit_mixed(formula: str, reading: MixedReading, prior: PriorLike, method: Met
         chosen = prior if isinstance(prior, Priors) else priors(prior, parameters=names)
         _refuse_sigma(chosen, s.sigma_known)
         _refuse_rho(chosen, s)
-        post = mixed_posterior(s, chosen)
+        with _threads(s):
+            post = mixed_posterior(s, chosen, accuracy=accuracy)
     else:
-        post = estimated(s, restricted=method == "reml")
+        with _threads(s):
+            post = estimated(s, restricted=method == "reml")
     last = reading.like, reading.design, reading.notices, reading.clusters, reading.kept
-    return Fit(formula, "gaussian", post, *last)
+    return Fit(formula, "gaussian", post, *last, accuracy=accuracy)
 
 
 def fit_counts(
-    formula: str, family: str, reading: MixedReading, prior: PriorLike, quadrature: int | None
+    formula: str,
+    family: str,
+    reading: MixedReading,
+    prior: PriorLike,
+    quadrature: int | None,
+    accuracy: float | None = None,
 ) -> Fit:
     """Fit counts with predictors, slopes or several factors from what was read.
 
@@ -581,7 +712,9 @@ def fit_counts(
     assert isinstance(s, CountProducts)
     last = reading.like, reading.design, reading.notices, reading.clusters, reading.kept
     if quadrature is not None:
-        return Fit(formula, family, estimated_counts(s, quadrature=quadrature), *last)
+        with _threads(s):
+            estimates = estimated_counts(s, quadrature=quadrature)
+        return Fit(formula, family, estimates, *last)
     chosen = prior if isinstance(prior, Priors) else priors(prior, parameters=parameter_names(s))
     if chosen.sigma != Priors().sigma:
         raise PriorError(
@@ -589,7 +722,9 @@ def fit_counts(
             "so there is no sigma to give a prior; leave it out"
         )
     _refuse_rho(chosen, s)
-    return Fit(formula, family, generalized_posterior(s, chosen), *last)
+    with _threads(s):
+        post = generalized_posterior(s, chosen, accuracy=accuracy)
+    return Fit(formula, family, post, *last, accuracy=accuracy)
 
 
 def _refuse_rho(chosen: Priors, statistics: CrossProducts) -> None:

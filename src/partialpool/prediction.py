@@ -67,6 +67,12 @@ def predict(post: Any, design: Design, data: Any, options: PredictionOptions) ->
     """
     options.check()
     rows = new_rows(design, data, options.target, options.unseen, observation=options.observation)
+    each = _each(post, rows, options)
+    return Table({name: np.asarray(values)[rows.place] for name, values in each.items()})
+
+
+def _each(post: Any, rows: NewRows, options: PredictionOptions) -> Table:
+    """One row of the table for each row that differs."""
     given = post.given if isinstance(post, Estimated) else post
     if isinstance(given, CountsPosterior):
         return _counted(_one_way_values(given, rows), rows, given.statistics.proportion, options)
@@ -76,7 +82,7 @@ def predict(post: Any, design: Design, data: Any, options: PredictionOptions) ->
         return _counted(value, rows, given.statistics.proportion, options)
     found = linear(post, rows)
     lower, upper = found.interval(options.level, options.kind)
-    columns: dict[str, Floats] = {"estimate": found.mean, "lower": lower, "upper": upper}
+    columns: dict[str, Floats] = {"estimate": found.estimate, "lower": lower, "upper": upper}
     columns = {k: np.asarray(v) + rows.offset for k, v in columns.items()}
     return Table(
         estimate=columns["estimate"], sd=found.sd, lower=columns["lower"], upper=columns["upper"]
@@ -92,7 +98,7 @@ def _counted(
             raise ArgumentError("intervals of numbers of events have equal tails only")
         return new_events(value, rows.weight, proportion, options.level)
     lower, upper = value.interval(options.level, options.kind)
-    return Table(estimate=value.mean, sd=value.sd, lower=lower, upper=upper)
+    return Table(estimate=value.estimate, sd=value.sd, lower=lower, upper=upper)
 
 
 def _one_way_values(post: CountsPosterior, rows: NewRows) -> Distribution:

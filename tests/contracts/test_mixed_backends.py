@@ -73,6 +73,23 @@ CASES = {
         {"Intercept": one, "x": x},
         [(("g",), {"Intercept": one, "x": x})],
     ),
+    "groups far apart": (
+        "y | weights(w) ~ x + kind + (1 | g) + (0 + x || h)",
+        BASE
+        | {
+            "y": [2e7 * ord(g) + v for g, v in zip(G, Y, strict=True)],
+            "x": [3e5 * ord(g) + v for g, v in zip(G, X, strict=True)],
+        },
+        _outcome,
+        lambda r: r["w"],
+        {
+            "Intercept": one,
+            "x": x,
+            "kind[low]": _level("kind", "low"),
+            "kind[mid]": _level("kind", "mid"),
+        },
+        [(("g",), {"Intercept": one}), (("h",), {"x": x})],
+    ),
     "categories and interactions": (
         "y | weights(w) ~ kind * x + (1 | g)",
         BASE | {"kind": _with_missing(KIND, 3)},
@@ -218,6 +235,18 @@ def _check_block(block, z, x, y, w, at):
         all(np.ptp(x[at == j, k]) == 0 for j in range(len(block.labels))) for k in range(x.shape[1])
     ]
     assert block.constant.tolist() == constant
+    if block.effects[0] != "Intercept":
+        assert block.within is None
+        return
+    both, expected = np.column_stack([x, y]), np.zeros((x.shape[1] + 1,) * 2)
+    for j in range(len(block.labels)):
+        left = both[at == j] - _mean(both[at == j], w[at == j])
+        expected += left.T @ (w[at == j, None] * left)
+    close(block.within, expected)
+
+
+def _mean(values, weight):
+    return weight @ values / weight.sum()
 
 
 def _check_crossing(crossing, first, i, second, k, w):

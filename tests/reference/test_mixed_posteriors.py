@@ -20,7 +20,7 @@ PRIORS = Priors(mu=Normal(0, 10), beta=Normal(0, 10), tau=HalfNormal(1), sigma=H
 
 
 def posterior(formula, data, priors):
-    return mixed_posterior(read_mixed(mixed(parse(formula)), data).statistics, priors)
+    return mixed_posterior(read_mixed(mixed(parse(formula)), data).statistics, priors, 1e-4)
 
 
 def check(got, expected, tolerance, at=None):

@@ -17,7 +17,8 @@ PROMISED = {
     "Flat", "Jeffreys", "HalfNormal", "HalfCauchy", "HalfT", "Exponential", "Uniform",
     "LogNormal", "InverseGammaSq", "UniformShrinkage", "DuMouchel", "Normal", "StudentT", "LKJ",
     "PartialPoolError", "FormulaError", "UnsupportedFormulaError", "DataError", "ColumnError",
-    "PriorError", "ImproperPosteriorError", "ArgumentError", "MissingExtraError",
+    "PriorError", "ImproperPosteriorError", "NotReachedError", "ArgumentError",
+    "MissingExtraError",
 }  # fmt: skip
 HEAVY = [
     "scipy", "duckdb", "pandas", "polars", "pyarrow", "pyspark", "rich", "matplotlib", "altair",
@@ -68,6 +69,7 @@ def test_errors_are_also_the_builtin_ones():
     assert issubclass(partialpool.DataError, ValueError)
     assert issubclass(partialpool.ColumnError, LookupError)
     assert issubclass(partialpool.MissingExtraError, ImportError)
+    assert issubclass(partialpool.NotReachedError, RuntimeError)
 
 
 @pytest.mark.parametrize("name", ["partialpool", *MODULES])

@@ -308,7 +308,7 @@ def test_predictors_far_from_zero_are_pointed_at_where_they_hurt():
     data = {"y": rng.normal(size=40), "x": x, "g": g}
     fit = pp.fit("y ~ x + (x | g)", data)
     assert "accuracy_not_reached" in codes(fit)
-    text = next(n.text for n in fit.notices if n.code == "slope_far_from_zero")
+    text = next(n.text for n in fit.notices if n.code == "accuracy_not_reached")
     assert "center(x)" in text
     centred = pp.fit("y ~ center(x) + (center(x) | g)", data)
-    assert not {"accuracy_not_reached", "slope_far_from_zero"} & set(codes(centred))
+    assert "accuracy_not_reached" not in codes(centred)

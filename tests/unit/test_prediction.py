@@ -211,3 +211,24 @@ def test_numbers_and_text_that_read_the_same_name_the_same_group(kind, asked):
     found = fit.groups()["estimate"][:2]
     slope = fit.posterior.coefficients["days"].mean
     np.testing.assert_allclose(told["estimate"], found + slope, rtol=1e-9)
+
+
+@pytest.mark.parametrize("observation", [False, True])
+@pytest.mark.parametrize("fitted", ["sleep", "dyes"])
+def test_equal_rows_are_predicted_alike_in_their_places(fitted, observation, request):
+    """Rows in any order, many times each, are what each of them is alone."""
+    fit = request.getfixturevalue(fitted)
+    new = (
+        {"subject": [330, 308], "days": [2.0, 5.0]} if fitted == "sleep" else {"batch": ["C", "A"]}
+    )
+    once = fit.predict(new, observation=observation)
+    place = np.random.default_rng(0).integers(0, 2, 300)
+    many = fit.predict({k: np.array(v)[place] for k, v in new.items()}, observation=observation)
+    for name in ("estimate", "sd", "lower", "upper"):
+        np.testing.assert_array_equal(many[name], np.asarray(once[name])[place])
+
+
+def test_errors_name_rows_of_the_data_though_equal_ones_are_one(sleep):
+    new = {"subject": [330, 330, 330, 1], "days": [1.0, 1.0, 1.0, 1.0]}
+    with pytest.raises(DataError, match=r'no group "1" in "subject" \(row 4 of the new data\)'):
+        sleep.predict(new)

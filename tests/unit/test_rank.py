@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import partialpool as pp
+from partialpool.kernels.ranks import ranks
+from partialpool.posterior.ranks import rank_table
 
 SCHOOLS = "effect | se(se) ~ 1 + (1 | school)"
 NAMES = ["group", "expected_rank", "lower", "median", "upper", "best", "top"]
@@ -84,3 +86,40 @@ def test_estimates_have_no_ranks():
     fit = pp.fit("reaction ~ days + (days | subject)", pp.datasets.sleepstudy(), method="reml")
     with pytest.raises(pp.ArgumentError, match="needs a posterior"):
         fit.rank()
+
+
+def test_ranks_of_draws_are_those_of_sorting():
+    rng = np.random.default_rng(0)
+    values = rng.normal(1e6, 1.0, (7, 501)) * rng.choice([1.0, 1e-3], (7, 1))
+    values[3] *= -1.0
+    found = np.empty(values.shape, dtype=np.uint16)
+    ranks(values, found)
+    np.testing.assert_array_equal(found, values.argsort(axis=1).argsort(axis=1) + 1)
+
+
+def test_summaries_do_not_depend_on_how_many_are_ranked_at_once(monkeypatch):
+    values = np.random.default_rng(1).normal(size=(1000, 9)) + np.arange(9)
+
+    def table():
+        left = iter(np.split(values, np.arange(100, 1000, 100)))
+        rest = [np.empty((0, 9))]
+
+        def draw(size):
+            while len(rest[0]) < size:
+                rest[0] = np.concatenate([rest[0], next(left)])
+            taken, rest[0] = rest[0][:size], rest[0][size:]
+            return taken
+
+        return rank_table(draw, 1000, np.arange(9), 2, 0.9)
+
+    whole = table()
+    rank = values.argsort(axis=1).argsort(axis=1) + 1
+    np.testing.assert_allclose(whole["expected_rank"], rank.mean(axis=0))
+    np.testing.assert_allclose(whole["top"], (rank <= 2).mean(axis=0))
+    expected = np.quantile(rank, [0.05, 0.5, 0.95], axis=0, method="inverted_cdf")
+    for name, values_of in zip(("lower", "median", "upper"), expected, strict=True):
+        np.testing.assert_array_equal(whole[name], values_of)
+    monkeypatch.setattr("partialpool.posterior.ranks.AT_ONCE", 50)
+    again = table()
+    for name in whole:
+        np.testing.assert_array_equal(again[name], whole[name])

@@ -216,7 +216,7 @@ def test_where_statistics_cannot_be_written(tmp_path):
 def test_explain_names_the_files_and_the_query(tmp_path):
     (tmp_path / "a.csv").write_text("g,y\na,1\nb,2\n")
     text = pp.explain("y ~ 1 + (1 | g)", tmp_path / "a.csv")
-    assert "a.csv" in text
+    assert "a.csv: small enough to be read at once" in text
     assert 'SELECT "g" AS g, "y" AS y FROM the_rows' in text
     with pytest.raises(pp.ColumnError):
         pp.explain("z ~ 1 + (1 | g)", tmp_path / "a.csv")

@@ -10,6 +10,7 @@ import numpy as np
 
 from partialpool import display, pictures
 from partialpool._typing import Floats
+from partialpool.accuracy import require_reliable
 from partialpool.advice import recommendation
 from partialpool.app import tables
 from partialpool.app.payload import Sender, Still, rounded, table
@@ -86,6 +87,7 @@ def result(
     family: str | None = None,
 ) -> Result:
     """Draw what does not follow the controls."""
+    require_reliable(fit.posterior)
     drawn = {dark: _drawn(fit, truth, dark) for dark in (False, True)}
     return Result(fit, source, drawn, truth, priors, family)
 

@@ -99,7 +99,7 @@ def download(found: Result, kind: str, place: str, tau: float | None) -> bytes:
     """The results as a file: csv, parquet, json, html, or the chart of a place as svg or png."""
     fitted = found.fit
     if kind in ("csv", "parquet"):
-        return _as_file(fitted.posterior.group_table(), kind)
+        return _as_file(fitted.group_table(), kind)
     if kind == "json":
         return json.dumps(fitted.to_dict(), ensure_ascii=False, indent=2).encode()
     if kind == "html":

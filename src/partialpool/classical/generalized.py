@@ -3,106 +3,122 @@
     y_i ~ Binomial(n_i, expit(eta_i))  or  Poisson(e_i exp(eta_i)),
     eta = offset + X beta + sum_t Z_t b_t,   b_t,l ~ N(0, Sigma_t)
 
-The groups are integrated out by Laplace's approximation (one node), or the largest factor's by
-adaptive Gauss-Hermite quadrature. The search runs over beta and the entries of each term's factor
-together; whether the point found is a maximum is checked by first and second derivatives.
+The groups are integrated out by Laplace's approximation, those of the largest factor also by
+adaptive Gauss-Hermite quadrature. The search runs over beta and the entries of each term's
+Cholesky factor together, along exact gradients. Entries may have any sign: the likelihood is even
+in the columns of a factor, so that an sd of zero is an ordinary stationary point, from which no
+search starts.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import linalg
 
-from partialpool._typing import Bools, Floats, Ints
+from partialpool._typing import Floats, Ints
 from partialpool.classical.mixed import (
-    BOUNDARY,
-    CONVERGED,
-    Criterion,
     MixedEstimate,
     correlation_of,
-    make_criterion,
+    layout_of,
+    level_rows,
     on_boundary,
-    starting_points,
 )
 from partialpool.data.count_rows import CountProducts
-from partialpool.data.sorted_rows import sorted_rows
 from partialpool.errors import ArgumentError, DataError
-from partialpool.integrate.ascent import Peak, ascend, polished
-from partialpool.kernels import grouped
-from partialpool.kernels.several import Around, Several, highest
-from partialpool.kernels.system import System
+from partialpool.integrate.quasi_newton import Minimum, minimum
+from partialpool.kernels.laplace import (
+    Effects,
+    GroupedCounts,
+    Mode,
+    Slopes,
+    criterion,
+    find_mode,
+    grouped_counts,
+    inverse,
+)
+from partialpool.kernels.system import System, make_system, moment_ratios
 
 MOST_POINTS = 101
-ENOUGH = 1e-9
 FINER = {1: 25, 2: 9}
 """Nodes an effect of the rule by which another is judged, by the number of effects; else 5."""
-DIFFERENCE = 0.02
 SNAP = 2e-3
 """Entries this close to zero, in typical standard errors, are set to zero if that is as good."""
+FARTHER = 3.0
+"""Where a second search begins after one that ended at zero, relative to the first start."""
+CONVERGED = 1e-8
+"""A maximum's log likelihood can be raised by less than this."""
+LEVEL = 1e-4
+"""Second derivatives in the search's coordinates, where they are about one, that are none: those of
+two sds that are not told apart are below 1e-5, that of the sd of 20 groups of which one holds both
+events and none is 2e-3."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CountCriterion:
-    """Log likelihood of beta and the factors' entries.
+@dataclass(eq=False)
+class Likelihood:
+    """Log likelihood of beta and the factors' entries, with its gradient.
 
     Parameters
     ----------
-    plain : Criterion
-        Of the working responses: how entries become factors.
-    several : Several
-        The rows.
-    points : int
-        Nodes of the quadrature rule along each effect of the largest factor.
-    log_constant : float
+    rows : GroupedCounts
+    system : System
+        The basis of X, the levels and their columns as shifted.
+    entries : tuple
+        Of each entry its level and the matrix Lambda of that level moves by.
+    constant : float
+        What no parameter changes.
+    mode : tuple
+        The last mode, from which the next search begins.
     """
 
-    plain: Criterion
-    several: Several
-    points: int
-    log_constant: float
+    rows: GroupedCounts
+    system: System
+    entries: tuple[tuple[int, Floats], ...]
+    constant: float
+    mode: Effects = field(init=False)
+
+    def __post_init__(self) -> None:
+        shape = len(self.rows.z[0]), len(self.rows.starts)
+        self.mode = np.zeros(shape), np.zeros(self.rows.n_others)
 
     @property
     def p(self) -> int:
-        return self.plain.system.p
+        """Coefficients."""
+        return self.system.p
 
-    def lambdas(self, s: Floats) -> list[Floats]:
-        """Lambda of each level at entries' coordinates, (G, d)."""
-        return self.plain.system.relative_factors(self.plain.factors(s))
+    def factors(self, theta: Floats) -> list[Floats]:
+        """Lambda of each level, for the columns as shifted."""
+        out = [np.zeros((level.q, level.q)) for level in self.system.levels]
+        for value, (level, direction) in zip(theta, self.entries, strict=True):
+            out[level] += value * direction
+        return out
 
-    def log_likelihood(self, at: Floats) -> Floats:
-        """At beta in the basis and entries' coordinates; (G, p + d) to (G,)."""
-        beta, factors = at[:, : self.p], self.lambdas(at[:, self.p :])
+    def at(self, x: Floats) -> Mode:
+        """The groups' mode at beta in the basis and entries."""
+        mode = find_mode(self.rows, x[: self.p], self.factors(x[self.p :]), self.mode)
+        self.mode = mode.effects
+        return mode
+
+    def slopes(self, x: Floats, points: int) -> tuple[float, Floats]:
+        """Log likelihood and gradient; minus infinity where it cannot be computed."""
         with np.errstate(all="ignore"):
-            if not self.several.sizes:
-                rows = self.several.rows
-                found = grouped.log_marginals(rows, beta, factors[0], self.points)
-            else:
-                begin = np.zeros(self.several.columns)
-                found = np.empty(len(at))
-                for g in range(len(at)):
-                    around = self.around(beta[g], [f[g] for f in factors], begin)
-                    begin = around.at
-                    found[g] = around.value - np.log(np.diag(around.lower)).sum()
-        return found + self.log_constant
-
-    def around(self, beta: Floats, factors: list[Floats], begin: Floats) -> Around:
-        """The other levels' effects at their highest, given beta."""
-        rows = self.several.rows
-        fixed = replace(
-            self.several, rows=replace(rows, base=rows.eta(beta[None])[0], x=rows.x[:, :0])
-        )
-        prior = np.eye(len(begin) + 1)
-        prior[-1, -1] = 0.0
-        return highest(fixed.at(factors[1:]), factors[0], prior, begin, self.points)
+            try:
+                found: Slopes = criterion(self.rows, self.at(x), points)
+            except np.linalg.LinAlgError:
+                return -math.inf, np.zeros_like(x)
+        theta = [float((found.factors[level] * d).sum()) for level, d in self.entries]
+        gradient = np.append(found.beta, theta)
+        if not (math.isfinite(found.value) and np.isfinite(gradient).all()):
+            return -math.inf, np.zeros_like(x)
+        return found.value + self.constant, gradient
 
 
 def generalized_model(statistics: CountProducts, *, points: int = 1) -> MixedEstimate:
     """Fit counts by maximum likelihood.
 
-    The spreads are taken as known afterwards, as by `mixed_model`.
+    Standard deviations and correlations are taken as known afterwards, as by `mixed_model`.
 
     Parameters
     ----------
@@ -110,20 +126,22 @@ def generalized_model(statistics: CountProducts, *, points: int = 1) -> MixedEst
         The distinct rows, with cross-products of working responses.
     points : int
         Nodes of the quadrature rule along each effect of the largest factor; 1 is Laplace's
-        approximation.
+        approximation. Other factors are always integrated by Laplace's approximation.
 
     Returns
     -------
     MixedEstimate
-        Standard errors are from second derivatives over all parameters; df are infinite. The log
-        likelihood is whole: binomial coefficients and factorials are counted.
+        Standard errors of coefficients are from second derivatives over all parameters, so that
+        they count what is not known of the standard deviations too; df are infinite. The log
+        likelihood is whole: binomial coefficients and factorials are counted. Sds of groups'
+        effects are given the estimates.
 
     Raises
     ------
     ArgumentError
         If `points` is not a number of nodes.
     DataError
-        If the data set no limit to a coefficient.
+        If the data set no limit to a coefficient or a standard deviation.
 
     Notes
     -----
@@ -136,52 +154,189 @@ def generalized_model(statistics: CountProducts, *, points: int = 1) -> MixedEst
             f"approximation) to {MOST_POINTS}"
         )
     s = statistics
+    _refuse_unlimited(s)
+    likelihood, place = make_likelihood(s)
+    search = Search(likelihood, points, *_scaled_start(s, likelihood))
+    return _estimate(s, search, search.best(), place)
+
+
+def _refuse_unlimited(s: CountProducts) -> None:
+    """Refuse data whose likelihood has no maximum (separation)."""
     if s.unlimited:
         raise DataError(
             f"the data put no limit on {', '.join(s.unlimited)}: some combination of predictors "
             "tells events from none without error, so the likelihood has no maximum; leave out "
             'predictors, or use method="posterior" with proper priors'
         )
-    plain = make_criterion(s, restricted=False)
-    several, place = sorted_rows(s, plain.system)
-    constant = s.log_constant + float(several.rows.best().sum())
-    criterion = CountCriterion(plain, several, points, constant)
-    return _estimate(s, criterion, _highest(criterion), place)
+    for block, group, inside in zip(s.blocks, s.rows.group, s.inside, strict=True):
+        several = np.bincount(group, s.rows.size) > 1.0
+        if block.effects[0] == "Intercept" and s.proportion and not inside and several.any():
+            raise DataError(
+                f"every group of {block.factor} has events only, or none: the likelihood rises "
+                f"with tau[{block.factor}] without limit and has no maximum; leave the term out, "
+                f'or use method="posterior" with a proper prior, such as "tau ~ half_normal(1)"'
+            )
 
 
-def _highest(criterion: CountCriterion) -> Peak:
-    """The highest of the maxima from two starts; entries almost zero are zero if as good."""
-    found = [
-        ascend(
-            criterion.log_likelihood,
-            np.concatenate([np.zeros(criterion.p), start]),
-            step=0.05,
-            enough=1e-3,
-        )
-        for start in starting_points(criterion.plain)
-    ]
-    rough = max(found, key=lambda p: p.value)
-    best = polished(criterion.log_likelihood, rough, step=0.01, enough=ENOUGH)
-    at = best.at.copy()
-    entries = at[criterion.p :]
-    entries[np.abs(entries) < SNAP] = 0.0
-    value = float(criterion.log_likelihood(at[None])[0])
-    return replace(best, at=at, value=value) if value >= best.value - 1e-9 else best
+def make_likelihood(statistics: CountProducts) -> tuple[Likelihood, Ints]:
+    """Put rows in the order of the largest factor's groups and coefficients in the system's basis.
 
-
-def _estimate(
-    s: CountProducts, criterion: CountCriterion, peak: Peak, place: Ints
-) -> MixedEstimate:
-    p, system = criterion.p, criterion.plain.system
+    Also returned is the label's position of each of these groups, (L,).
+    """
+    s, counted = statistics, statistics.rows
+    system = make_system(s)
     matrix, offset = system.named
-    factors = [f[0] for f in criterion.plain.factors(peak.at[None, p:])]
-    covariance = matrix @ _covariance(peak.hessian, p) @ matrix.T
-    effects, effect_sds = _conditional(s, criterion, peak, place)
-    value = float(peak.value)
-    finer, moved = _approximation(criterion, peak)
+    by_term = dict(enumerate(zip(counted.group, counted.z, strict=True)))
+    index, z = system.weights(len(counted.y), by_term)
+    order = np.argsort(index[0], kind="stable")
+    largest = index[0][order]
+    first = np.diff(largest, prepend=-1) > 0
+    place = largest[first]
+    factors = [(np.cumsum(first) - 1, z[0][order], len(place))]
+    for k, level in enumerate(system.levels[1:], start=1):
+        factors.append((index[k][order], z[k][order], level.size))
+    base = (counted.offset + counted.x @ offset)[order]
+    counts = counted.y[order], counted.size[order], base
+    rows = grouped_counts(s.link, counts, (counted.x @ matrix)[order], factors)
+    constant = s.log_constant + float(rows.best.sum())
+    return Likelihood(rows, system, _entries(s, system), constant), place
+
+
+def _entries(s: CountProducts, system: System) -> tuple[tuple[int, Floats], ...]:
+    """Level of each entry, and how Lambda of it, for the columns as shifted, moves with the entry.
+
+    A term's correlated effects have a free factor for the columns as shifted too; that of
+    uncorrelated ones is diagonal for the columns as named. Entries are in typical standard errors.
+    """
+    level_of = {
+        term: (k, at)
+        for k, level in enumerate(system.levels)
+        for term, at in zip(level.terms, level.columns, strict=True)
+    }
+    out = []
+    for term, (rows, columns, size) in enumerate(layout_of(s)):
+        k, at = level_of[term]
+        for row, column in zip(rows, columns, strict=True):
+            wide = np.zeros((system.levels[k].q,) * 2)
+            wide[at.start + row, at.start + column] = size[row]
+            if len(rows) == len(size):
+                wide[at.start, at.start + column] += size[row] * system.shifts[term][row]
+            out.append((k, wide))
+    return tuple(out)
+
+
+def _scaled_start(s: CountProducts, likelihood: Likelihood) -> tuple[Floats, Floats]:
+    """Where the search begins, and its coordinates' unit vectors: about standard errors.
+
+    Beta begins at the fit without groups, with the covariance that it has given the first
+    standard deviations; these are from moments.
+    """
+    system, p = likelihood.system, likelihood.p
+    moments: dict[int, Floats] = {}
+    for level, sds in zip(system.levels, moment_ratios(system, sigma_known=True), strict=True):
+        for term, at in zip(level.terms, level.columns, strict=True):
+            moments[term] = sds[at]
+    theta, scale = [], []
+    for term, (rows, columns, size) in enumerate(layout_of(s)):
+        ratio = moments[term][rows] / size[rows]
+        groups, alike = len(s.blocks[term].n), rows == columns
+        theta.append(np.where(alike, ratio, 0.0))
+        # an sd of J groups known with errors of size 1 has about this standard error
+        error = (ratio + 1.0 / ratio) / math.sqrt(2.0 * groups)
+        scale.append(np.minimum(error, ratio) * np.where(alike, 1.0, math.sqrt(2.0)))
+    start = np.concatenate([np.zeros(p), *theta])
+    unit = np.diag(np.concatenate([np.ones(p), *scale]))
+    information = _information(likelihood.rows, likelihood.at(start))
+    unit[:p, :p] = linalg.cholesky(np.linalg.inv(information), lower=True)
+    return start, unit
+
+
+def _information(rows: GroupedCounts, mode: Mode) -> Floats:
+    """Of beta, with the groups' effects adapted: X'WX - X'WU H^-1 U'WX."""
+    weighted = mode.weight[:, None] * rows.x
+    out = np.empty((rows.x.shape[1],) * 2)
+    for k, column in enumerate(weighted.T):
+        effects = mode.curvature.solve(rows.over_effects(mode.t, column))
+        at_rows = rows.at_rows(effects)
+        explained = sum(np.einsum("kn,kn->n", a, b) for a, b in zip(mode.t, at_rows, strict=True))
+        out[k] = weighted.T @ (rows.x[:, k] - explained)
+    return 0.5 * (out + out.T)
+
+
+# the maximum ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Search:
+    """The search for the maximum in coordinates u, parameters being ``start + unit u``.
+
+    Parameters
+    ----------
+    likelihood : Likelihood
+    points : int
+    start : ndarray, shape (p + d,)
+    unit : ndarray, shape (p + d, p + d)
+    """
+
+    likelihood: Likelihood
+    points: int
+    start: Floats
+    unit: Floats
+
+    def parameters(self, u: Floats) -> Floats:
+        """Beta in the basis, and entries; those that are zero but for rounding are zero."""
+        x = self.start + self.unit @ u
+        return np.where(np.abs(x) < 1e-14, 0.0, x)
+
+    def negative(self, u: Floats) -> tuple[float, Floats]:
+        """Minus the log likelihood, and its gradient."""
+        value, gradient = self.likelihood.slopes(self.parameters(u), self.points)
+        return -value, -(self.unit.T @ gradient)
+
+    def best(self) -> Minimum:
+        """The maximum; the higher of two where the first has a standard deviation of zero.
+
+        Entries almost zero become zero if that is as good.
+        """
+        p = self.likelihood.p
+        first = minimum(self.negative, np.zeros(len(self.start)))
+        best = self._snapped(first)
+        if (self.parameters(best.at)[p:] == 0.0).any():
+            again = best.at.copy()
+            again[p:] = (FARTHER * self.start[p:] - self.start[p:]) / np.diag(self.unit)[p:]
+            second = minimum(self.negative, again)
+            if second.value < best.value - 1e-6:
+                return self._snapped(second)
+        return best
+
+    def _snapped(self, found: Minimum) -> Minimum:
+        p = self.likelihood.p
+        x = self.parameters(found.at)
+        zero = np.append(np.zeros(p, dtype=bool), np.abs(x[p:]) < SNAP)
+        if not zero.any():
+            return found
+        at = found.at - np.where(zero, x / np.diag(self.unit), 0.0)
+        value, gradient = self.negative(at)
+        if value > found.value + 1e-9:
+            return found
+        return replace(found, at=at, value=value, gradient=gradient)
+
+
+def _estimate(s: CountProducts, search: Search, found: Minimum, place: Ints) -> MixedEstimate:
+    likelihood, p = search.likelihood, search.likelihood.p
+    x, (matrix, offset) = search.parameters(found.at), likelihood.system.named
+    named = matrix @ search.unit[:p]
+    size, axes = np.linalg.eigh(found.hessian)
+    level = size < LEVEL
+    free = np.asarray((axes[:, ~level] / size[~level]) @ axes[:, ~level].T)
+    covariance = named @ free @ named.T
+    factors = _named_factors(s, likelihood.system, x[p:])
+    effects, effect_sds = _conditional(s, likelihood, x, place)
+    value = -float(found.value)
+    finer, moved = _approximation(search, found, free)
     return MixedEstimate(
         names=s.coefficients,
-        coefficients=matrix @ peak.at[:p] + offset,
+        coefficients=matrix @ x[:p] + offset,
         se=np.sqrt(np.maximum(np.diag(covariance), 0.0)),
         df=np.full(p, math.inf),
         covariance=covariance,
@@ -193,87 +348,69 @@ def _estimate(
         effects=effects,
         effect_sds=effect_sds,
         restricted=False,
-        boundary=on_boundary(criterion.plain, factors),
-        shortfall=peak.rise,
-        converged=peak.rise <= CONVERGED * max(1.0, 1e-2 * abs(value)),
+        boundary=on_boundary(layout_of(s), factors),
+        shortfall=found.fall,
+        converged=found.fall <= CONVERGED,
+        unclear=level_rows(layout_of(s), x[p:], (search.unit @ axes[:, level])[p:].T),
         finer=finer,
         moved=moved,
     )
 
 
-def _approximation(criterion: CountCriterion, peak: Peak) -> tuple[int, float]:
+def _named_factors(s: CountProducts, system: System, theta: Floats) -> list[Floats]:
+    """The factor of each term, for the columns as named."""
+    out, begin = [], 0
+    for (rows, columns, size), shift in zip(layout_of(s), system.shifts, strict=True):
+        factor = np.zeros((len(size),) * 2)
+        factor[rows, columns] = size[rows] * theta[begin : begin + len(rows)]
+        if len(rows) > len(size):  # correlated: the free factor is that of the columns as shifted
+            factor[0] -= shift @ factor
+        out.append(factor)
+        begin += len(rows)
+    return out
+
+
+def _approximation(search: Search, found: Minimum, free: Floats) -> tuple[int, float]:
     """Nodes of a finer rule, and the largest move of an estimate toward its maximum, in ses."""
-    q = criterion.several.rows.z.shape[1]
-    finer = max(FINER.get(q, 5), criterion.points + criterion.points // 2 + 2)
-    better = replace(criterion, points=finer)
-    one = DIFFERENCE * np.eye(len(peak.at))
-    around = peak.at + np.concatenate([one, -one])
-    up, down = np.split(better.log_likelihood(around) - criterion.log_likelihood(around), 2)
-    free = _free(peak.hessian, criterion.p)
-    gradient = ((up - down) / (2.0 * DIFFERENCE))[free]
-    covariance = np.linalg.pinv(-peak.hessian[np.ix_(free, free)], hermitian=True)
-    se = np.sqrt(np.maximum(np.diag(covariance), 1e-300))
-    move = np.abs(covariance @ gradient) / se
-    return finer, float(move.max()) if np.isfinite(move).all() else 0.0
-
-
-def _free(hessian: Floats, p: int) -> Bools:
-    """Which parameters are not at a boundary."""
-    return np.append(np.ones(p, dtype=bool), -np.diag(hessian)[p:] > BOUNDARY)
-
-
-def _covariance(hessian: Floats, p: int) -> Floats:
-    """Of beta, from second derivatives; spreads at a boundary are taken as known."""
-    free = _free(hessian, p)
-    inner = -hessian[np.ix_(free, free)]
-    return np.asarray(np.linalg.pinv(inner, hermitian=True)[:p, :p])
+    likelihood = search.likelihood
+    q = len(likelihood.rows.z[0])
+    finer = max(FINER.get(q, 5), search.points + search.points // 2 + 2)
+    _, gradient = likelihood.slopes(search.parameters(found.at), finer)
+    covariance = search.unit @ free @ search.unit.T
+    se = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    known = se > 0
+    move = np.abs(covariance @ gradient)[known] / se[known]
+    return finer, float(move.max(initial=0.0)) if np.isfinite(move).all() else math.inf
 
 
 def _conditional(
-    s: CountProducts, criterion: CountCriterion, peak: Peak, place: Ints
+    s: CountProducts, likelihood: Likelihood, x: Floats, place: Ints
 ) -> tuple[tuple[Floats, ...], tuple[Floats, ...]]:
-    """Modes and sds of every group's effects given the estimates."""
-    p, system, several = criterion.p, criterion.plain.system, criterion.several
-    factors = [f[0] for f in criterion.lambdas(peak.at[None, p:])]
+    """Modes and sds of every group's effects given the estimates, term by term as named."""
+    rows, system = likelihood.rows, likelihood.system
+    mode, factors = likelihood.at(x), likelihood.factors(x[likelihood.p :])
+    entries = inverse(mode.curvature)
     back = np.empty_like(place)
     back[place] = np.arange(len(place))
-    if not several.sizes:
-        v, spread = grouped.modes(several.rows, peak.at[:p], factors[0])
-        found = [_effects(factors[0], v[:, back].T, spread[..., back])]
-        return _by_term(s, system, found)
-    around = criterion.around(peak.at[:p], factors, np.zeros(several.columns))
-    root = linalg.solve_triangular(around.lower, np.eye(several.columns), lower=True)
-    v, spread = grouped.modes(around.rows, around.at, factors[0])
-    away = np.einsum("mn,qln->qlm", root, around.slope)
-    spread = spread + np.einsum("qlm,rlm->qrl", away, away)
-    found, begin = [_effects(factors[0], v[:, back].T, spread[..., back])], 0
-    for size, factor in zip(several.sizes, factors[1:], strict=True):
-        q, end = len(factor), begin + size * len(factor)
-        half = root[:, begin:end].reshape(-1, size, q)
-        mode = around.at[begin:end].reshape(size, q)
-        found.append(_effects(factor, mode, np.einsum("mlq,mlr->qrl", half, half)))
-        begin = end
-    return _by_term(s, system, found)
-
-
-def _effects(factor: Floats, mode: Floats, spread: Floats) -> tuple[Floats, Floats]:
-    """From v, (L, q), and its covariance, (q, q, L), to b and its covariance, (L, q, q)."""
-    return mode @ factor.T, np.einsum("km,mrl,jr->lkj", factor, spread, factor, optimize=True)
-
-
-def _by_term(
-    s: CountProducts, system: System, found: list[tuple[Floats, Floats]]
-) -> tuple[tuple[Floats, ...], tuple[Floats, ...]]:
-    """From levels' columns as shifted to terms' effects as named: modes and sds."""
+    v, r = mode.effects
+    levels = [(v[:, back].T, entries.block[..., back])]
+    begin = 0
+    for size, z in zip(rows.sizes[1:], rows.z[1:], strict=True):
+        q = len(z)
+        column = begin + np.arange(size) * q + np.arange(q)[:, None]  # (q, L)
+        assert rows.pairs is not None
+        flat = rows.pairs.parts.place(column[:, None], column[None])
+        levels.append((r[column].T, entries.others.reshape(-1)[flat]))
+        begin += size * q
     modes: dict[int, Floats] = {}
     sds: dict[int, Floats] = {}
-    for level, (mode, covariance) in zip(system.levels, found, strict=True):
+    for level, factor, (white, spread) in zip(system.levels, factors, levels, strict=True):
         for term, at in zip(level.terms, level.columns, strict=True):
-            shift = system.shifts[term]
-            named = np.eye(len(shift))
-            named[0] -= shift
-            modes[term] = mode[:, at] @ named.T
-            own = np.einsum("ka,lab,kb->lk", named, covariance[:, at, at], named)
-            sds[term] = np.sqrt(np.maximum(own, 0.0))
+            named = np.eye(len(system.shifts[term]))
+            named[0] -= system.shifts[term]
+            root = named @ factor[at]
+            modes[term] = white @ root.T
+            variance = np.einsum("kbl,kb->lk", np.tensordot(root, spread, 1), root)
+            sds[term] = np.sqrt(np.maximum(variance, 0.0))
     every = range(len(s.blocks))
     return tuple(modes[t] for t in every), tuple(sds[t] for t in every)

@@ -43,6 +43,9 @@ BOUNDARY = 1e-4
 an estimate counts as on the boundary."""
 
 
+Layout = tuple[tuple[Ints, Ints, Floats], ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class MixedEstimate:
     """Maximum of the likelihood of a mixed model.
@@ -120,7 +123,7 @@ class Criterion:
     log_weight : float
     sigma_known, restricted : bool
     layout : tuple of tuple
-        For each term the rows and columns of its free entries, and each row's typical size.
+        See `layout_of`.
     known : dict
         Results of slow evaluations, by coordinate.
     """
@@ -131,7 +134,7 @@ class Criterion:
     log_weight: float
     sigma_known: bool
     restricted: bool
-    layout: tuple[tuple[Ints, Ints, Floats], ...]
+    layout: Layout
     known: dict[bytes, tuple[Floats, Solved]] = field(default_factory=dict)
 
     @property
@@ -243,16 +246,24 @@ def make_criterion(statistics: CrossProducts, *, restricted: bool) -> Criterion:
     s = statistics
     system = make_system(s)
     kernel = make_tree(system) if nested(system) else make_crossed(system)
+    return Criterion(
+        system, kernel, s.n_used, s.log_weight, s.sigma_known, restricted, layout_of(s)
+    )
+
+
+def layout_of(statistics: CrossProducts) -> Layout:
+    """Of each term the rows and columns of its factor's free entries, and each row's typical size.
+
+    The size is the typical standard error of a group's own effect, over sigma.
+    """
     layout = []
-    for block in s.blocks:
+    for block in statistics.blocks:
         q = len(block.effects)
         rows, columns = np.tril_indices(q) if block.correlated else (np.arange(q),) * 2
         information = np.einsum("lkk->k", block.ztz)
         usable = np.where(information > 0, information, len(block.n))
         layout.append((rows, columns, np.sqrt(len(block.n) / usable)))
-    return Criterion(
-        system, kernel, s.n_used, s.log_weight, s.sigma_known, restricted, tuple(layout)
-    )
+    return tuple(layout)
 
 
 def highest(criterion: Criterion) -> Peak:
@@ -320,7 +331,7 @@ def _estimate(statistics: CrossProducts, criterion: Criterion, peak: Peak) -> Mi
         effects=effects,
         effect_sds=effect_sds,
         restricted=criterion.restricted,
-        boundary=on_boundary(criterion, factors),
+        boundary=on_boundary(criterion.layout, factors),
         shortfall=peak.rise,
         converged=peak.rise <= CONVERGED * max(1.0, 1e-4 * abs(value)),
         unclear=_unclear(criterion, peak),
@@ -328,21 +339,26 @@ def _estimate(statistics: CrossProducts, criterion: Criterion, peak: Peak) -> Mi
 
 
 def _unclear(criterion: Criterion, peak: Peak) -> tuple[tuple[int, int], ...]:
-    """Rows of the terms' factors in directions in which the log likelihood is level.
+    """Rows of the terms' factors in directions in which the log likelihood is level."""
+    curvature, axes = np.linalg.eigh(-peak.hessian)
+    noise = 1e-9 * max(abs(peak.value), 1.0)
+    directions = axes[:, curvature < max(LEVEL, noise)].T
+    return level_rows(criterion.layout, np.sinh(peak.at), np.cosh(peak.at) * directions)
+
+
+def level_rows(layout: Layout, entries: Floats, directions: Floats) -> tuple[tuple[int, int], ...]:
+    """Terms and effects (t, k) whose factor's rows change in directions, (D, d), of the entries.
 
     Directions that turn a factor, and leave its covariance as it is, do not count.
     """
-    curvature, axes = np.linalg.eigh(-peak.hessian)
-    noise = 1e-9 * max(abs(peak.value), 1.0)
     out: list[tuple[int, int]] = []
-    for direction in axes[:, curvature < max(LEVEL, noise)].T:
+    for direction in directions:
         at = 0
-        for t, (rows, columns, size) in enumerate(criterion.layout):
+        for t, (rows, columns, size) in enumerate(layout):
             part = slice(at, at + len(rows))
             at = part.stop
             f, d = np.zeros((2, len(size), len(size)))
-            f[rows, columns] = np.sinh(peak.at[part])
-            d[rows, columns] = np.cosh(peak.at[part]) * direction[part]
+            f[rows, columns], d[rows, columns] = entries[part], direction[part]
             change = np.abs(f @ d.T + d @ f.T).max()
             moved = np.abs(d).max(axis=1) > 0.1
             if change > 1e-2 * np.abs(f).max() * np.abs(d).max() or not f[moved].any():
@@ -358,9 +374,9 @@ def correlation_of(factor: Floats) -> Floats:
         return np.asarray(covariance / np.outer(sd, sd))
 
 
-def on_boundary(criterion: Criterion, factors: Sequence[Floats]) -> bool:
+def on_boundary(layout: Layout, factors: Sequence[Floats]) -> bool:
     """Whether a covariance matrix is singular, in units of the typical standard errors."""
-    for factor, (_, _, size) in zip(factors, criterion.layout, strict=True):
+    for factor, (_, _, size) in zip(factors, layout, strict=True):
         scaled = factor / size[:, None]
         if np.linalg.svd(scaled, compute_uv=False)[-1] < BOUNDARY:
             return True

@@ -10,7 +10,7 @@ import numpy as np
 from partialpool._typing import Bools, Floats
 from partialpool.data import Clusters, CrossProducts
 from partialpool.data.cross_products import Block
-from partialpool.data.redundancy import TOLERANCE, independent
+from partialpool.data.redundancy import ROUNDING, independent
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,13 +121,14 @@ def fixed_effects_regression(s: CrossProducts) -> FixedEffects | None:
     """Give every group of the factor with most groups an intercept of its own.
 
     The intercepts are taken out by the within transformation:
-    ``X'WX - sum_g w_g xbar_g xbar_g'``. None if no term has an intercept.
+    ``sum_g (X_g - xbar_g)'W_g (X_g - xbar_g)``. None if no term has an intercept.
     """
     terms = [b for b in s.blocks if b.effects[:1] == ("Intercept",)]
     if not terms:
         return None
     block = max(terms, key=lambda b: len(b.labels))
-    xtx, xty, yty = _within(s, block)
+    assert block.within is not None  # it has an intercept
+    xtx, xty, yty = block.within[:-1, :-1], block.within[:-1, -1], float(block.within[-1, -1])
     used = estimable(s, block)
     at = np.flatnonzero(used)
     inner = xtx[np.ix_(at, at)]
@@ -145,19 +146,12 @@ def fixed_effects_regression(s: CrossProducts) -> FixedEffects | None:
     return FixedEffects(block.factor, beta, se, sigma, extra, df, lost)
 
 
-def _within(s: CrossProducts, block: Block) -> tuple[Floats, Floats, float]:
-    weight, mean = block.weight, block.x_mean
-    y_mean = block.zty[:, 0] / weight
-    xtx = s.xtx - (mean * weight[:, None]).T @ mean
-    xty = s.xty - mean.T @ (weight * y_mean)
-    return xtx, xty, s.yty - float(weight @ y_mean**2)
-
-
 def estimable(s: CrossProducts, block: Block) -> Bools:
     """Predictors that vary within groups, and are no combination of others there; shape (p,)."""
-    xtx = _within(s, block)[0]
+    assert block.within is not None  # it has an intercept
+    xtx = block.within[:-1, :-1]
     varies = np.flatnonzero(~block.constant)
-    floor = TOLERANCE * np.diag(s.xtx)[varies]
+    floor = ROUNDING * np.diag(s.xtx)[varies]
     kept = independent(xtx[np.ix_(varies, varies)], floor)
     used = np.zeros(len(block.constant), dtype=bool)
     used[varies[kept]] = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-import time
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +18,9 @@ from partialpool.fitted import Fit, Method
 from partialpool.fitting import fit, fit_statistics
 from partialpool.reading import load_statistics
 
+SOON = 2.0
+"""Seconds after which somebody at a terminal wonders whether anything happens."""
+
 
 def fitted(
     data: str,
@@ -27,6 +30,7 @@ def fitted(
     method: Method = "posterior",
     family: str | None = None,
     quadrature: int | None = None,
+    accuracy: float | None = None,
 ) -> Fit:
     """Fit rows with a formula, or statistics (a file, or a glob of them) with their own."""
     if are_statistics(data):
@@ -35,11 +39,16 @@ def fitted(
                 f'"{data}" holds statistics, which have a formula of their own; leave '
                 f'"{formula}" out'
             )
-        return fit_statistics(
-            load_statistics(data), prior=list(priors), method=method, quadrature=quadrature
-        )
+        with waiting():
+            return fit_statistics(
+                load_statistics(data),
+                prior=list(priors),
+                method=method,
+                quadrature=quadrature,
+                accuracy=accuracy,
+            )
     chosen = source(data, formula, family)
-    with chosen as (rows, its_formula, its_family), progress_bar() as progress:
+    with chosen as (rows, its_formula, its_family), waiting() as progress:
         return fit(
             its_formula,
             rows,
@@ -47,6 +56,7 @@ def fitted(
             method=method,
             family=its_family,
             quadrature=quadrature,
+            accuracy=accuracy,
             progress=progress,
         )
 
@@ -91,27 +101,34 @@ def source(
 
 
 @contextmanager
-def progress_bar() -> Iterator[Callable[[float], None] | None]:
-    """A progress bar on standard error once reading has taken a second."""
-    from rich.console import Console
-    from rich.progress import Progress
+def waiting(work: str = "fitting") -> Iterator[Callable[[float], None] | None]:
+    """One line on standard error, on a terminal only, while work takes more than two seconds.
 
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    Yields what is to be called with the fraction of a file that has been read.
+    """
+    if not sys.stderr.isatty():
         yield None
         return
-    bar = Progress(console=console, transient=True)
-    task = bar.add_task("reading", total=1.0)
-    begin = time.monotonic()
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    task = bar.add_task(work, total=None)
+    start = threading.Timer(SOON, bar.start)
+    start.start()
 
     def update(done: float) -> None:
-        if time.monotonic() - begin > 1.0:
-            bar.start()
-            bar.update(task, completed=done)
+        if done < 1.0:
+            bar.update(task, description="reading", total=1.0, completed=done)
+        else:
+            bar.update(task, description=work, total=None)
 
     try:
         yield update
     finally:
+        start.cancel()
+        start.join()
         bar.stop()
 
 

@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 from partialpool import display
-from partialpool.cli.common import fitted, print_table, wide_console
+from partialpool.cli.common import fitted, print_table, waiting, wide_console
 from partialpool.comparison import Comparison
 from partialpool.data import Table
 from partialpool.fitted import Fit
@@ -31,6 +31,7 @@ class CompareOptions:
     estimators: tuple[str, ...]
     priors: tuple[str, ...]
     family: str | None
+    accuracy: float | None
     top: int | None
     as_json: bool
     debug: bool
@@ -38,8 +39,15 @@ class CompareOptions:
 
 def run(options: CompareOptions) -> None:
     """Compare and print."""
-    found = fitted(options.data, options.formula, options.priors, family=options.family)
-    result = found.compare(*options.estimators)
+    found = fitted(
+        options.data,
+        options.formula,
+        options.priors,
+        family=options.family,
+        accuracy=options.accuracy,
+    )
+    with waiting("comparing"):
+        result = found.compare(*options.estimators)
     if isinstance(result, MixedComparison):
         _show_coefficients(found, result, options)
     else:

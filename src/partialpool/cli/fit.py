@@ -14,7 +14,7 @@ import numpy as np
 from partialpool import display, pictures, report
 from partialpool._typing import Ints
 from partialpool.advice import recommendation
-from partialpool.cli.common import fitted, print_table, source, wide_console
+from partialpool.cli.common import fitted, print_table, source, waiting, wide_console
 from partialpool.data import Table
 from partialpool.data.files import write_table
 from partialpool.errors import ArgumentError
@@ -35,6 +35,7 @@ class FitOptions:
     priors: tuple[str, ...]
     method: Method
     quadrature: int | None
+    accuracy: float | None
     family: str | None
     interval: float
     hdi: bool
@@ -79,17 +80,15 @@ def run(options: FitOptions) -> None:
         method=options.method,
         family=options.family,
         quadrature=options.quadrature,
+        accuracy=options.accuracy,
     )
     kind = options.kind
-    groups = found.posterior.group_table(options.interval, kind)
+    with waiting("computing the tables"):
+        groups = found.group_table(options.interval, kind)
     order = _order(groups, options)
     table = Table({k: v[order] for k, v in groups.items()})
-    if options.out:
-        write_table(table, options.out)
-    if options.plot:
-        pictures.save(_chart(found, options), options.plot)
-    if options.report:
-        found.report(options.report, level=options.interval)
+    with waiting("writing files"):
+        written = _write(found, table, options)
     if options.as_json:
         result = found._as_dict(table, options.interval, kind)
         if options.profile:
@@ -99,12 +98,23 @@ def run(options: FitOptions) -> None:
         _print_csv(table)
     else:
         _print_tables(found, groups, table, options)
+    for sentence in written:
+        click.echo(sentence, err=True)
+
+
+def _write(found: Fit, table: Table, options: FitOptions) -> list[str]:
+    """Write the files that were asked for, and say which."""
+    written = []
     if options.out:
-        click.echo(f"wrote {table.n_rows:,} groups to {options.out}", err=True)
+        write_table(table, options.out)
+        written.append(f"wrote {table.n_rows:,} groups to {options.out}")
     if options.plot:
-        click.echo(f"drew {options.plot}", err=True)
+        pictures.save(_chart(found, options), options.plot)
+        written.append(f"drew {options.plot}")
     if options.report:
-        click.echo(f"wrote {options.report}", err=True)
+        found.report(options.report, level=options.interval)
+        written.append(f"wrote {options.report}")
+    return written
 
 
 def _chart(found: Fit, options: FitOptions) -> Any:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import click
 
-from partialpool.cli.common import progress_bar, source
+from partialpool.cli.common import source, waiting
 from partialpool.reading import load_statistics, statistics
 
 
@@ -29,7 +29,7 @@ def run(options: KeepOptions) -> None:
     # a group that is small here may be large with what is added, if it can be left out later
     least = 1 if added is not None and added.separable else options.min_cell
     chosen = source(options.data, options.formula, options.family)
-    with chosen as (data, formula, family), progress_bar() as progress:
+    with chosen as (data, formula, family), waiting("reading") as progress:
         found = statistics(formula, data, family=family, min_cell=least, progress=progress)
     if added is not None:
         found = added.combine(found)

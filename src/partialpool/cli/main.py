@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
@@ -25,12 +26,33 @@ FAMILY = click.option(
     type=click.Choice(FAMILIES),
     help="How the outcome is distributed; trials() means binomial, exposure() poisson.",
 )
+ACCURACY = click.option(
+    "--accuracy",
+    type=float,
+    metavar="X",
+    help="Largest error of what is printed, in posterior sds (1e-10 to 0.5); less takes longer.",
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 DEBUG = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 """Options that several commands have."""
 
 
-@click.group(context_settings=HELP)
+class Commands(click.Group):
+    """The group of all commands; Ctrl-C leaves one line, and no empty one before it."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise click.exceptions.Exit(_interrupted()) from None
+        except RuntimeError as error:
+            if str(error) != "Query interrupted":  # what DuckDB makes of Ctrl-C within a query
+                raise
+            raise click.exceptions.Exit(_interrupted()) from None
+
+
+@click.group(cls=Commands, context_settings=HELP)
 @click.version_option(__version__, prog_name="partialpool")
 def cli() -> None:
     """Honest estimates for many groups: exact partial pooling, without MCMC."""
@@ -59,6 +81,7 @@ def cli() -> None:
     metavar="K",
     help="Counts by ml: nodes of the quadrature rule over groups; 1 (Laplace) if not given.",
 )
+@ACCURACY
 @FAMILY
 @click.option(
     "--interval", default=0.95, show_default=True, metavar="P", help="Probability of the intervals."
@@ -125,6 +148,7 @@ def fit_command(**options: object) -> None:
 )
 @PRIOR
 @FAMILY
+@ACCURACY
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Only the first N groups.")
 @JSON
 @DEBUG
@@ -156,6 +180,7 @@ def compare_command(**options: object) -> None:
 )
 @PRIOR
 @FAMILY
+@ACCURACY
 @click.option(
     "--interval",
     default=0.95,
@@ -290,9 +315,8 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(2)
     except click.ClickException as error:
         _fail(error.format_message())
-    except click.Abort:
-        click.echo("partialpool: interrupted", err=True)
-        sys.exit(130)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(_interrupted())
     except PartialPoolError as error:
         if "--debug" in given:
             raise
@@ -301,6 +325,13 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stderr.close()
         sys.exit(0)
     sys.exit(result if isinstance(result, int) else 0)
+
+
+def _interrupted() -> int:
+    """Say so, and return the exit code of a program that SIGINT ended (128 + 2)."""
+    begin = "\n" if sys.stderr.isatty() else ""  # the terminal has written ^C on this line
+    click.echo(f"{begin}partialpool: interrupted", err=True)
+    return 130
 
 
 def _fail(message: str) -> None:

@@ -9,7 +9,7 @@ import click
 import numpy as np
 
 from partialpool import display
-from partialpool.cli.common import fitted, print_table, wide_console
+from partialpool.cli.common import fitted, print_table, waiting, wide_console
 from partialpool.data import Table
 
 
@@ -25,6 +25,7 @@ class RankOptions:
     term: str
     priors: tuple[str, ...]
     family: str | None
+    accuracy: float | None
     interval: float
     as_json: bool
     debug: bool
@@ -34,10 +35,17 @@ def run(options: RankOptions) -> None:
     """Fit, rank and print, the first first."""
     from rich.text import Text
 
-    found = fitted(options.data, options.formula, options.priors, family=options.family)
-    table = found.rank_table(
-        options.top, options.interval, not options.lowest, options.factor, options.term
+    found = fitted(
+        options.data,
+        options.formula,
+        options.priors,
+        family=options.family,
+        accuracy=options.accuracy,
     )
+    with waiting("ranking"):
+        table = found.rank_table(
+            options.top, options.interval, not options.lowest, options.factor, options.term
+        )
     order = np.argsort(table["expected_rank"], kind="stable")
     table = Table({k: v[order] for k, v in table.items()})
     if options.as_json:

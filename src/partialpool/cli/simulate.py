@@ -9,7 +9,7 @@ import click
 import numpy as np
 
 from partialpool import display
-from partialpool.cli.common import print_table, wide_console
+from partialpool.cli.common import print_table, waiting, wide_console
 from partialpool.data import Table
 from partialpool.errors import ArgumentError
 from partialpool.simulate import CountWorld, World, count_draw, count_risks, draw, risks
@@ -57,7 +57,8 @@ class SimulateOptions:
 
 def run(options: SimulateOptions) -> None:
     """Simulate and print."""
-    title, one, expected, words = (_counts if options.counts else _measurements)(options)
+    with waiting("simulating"):
+        title, one, expected, words = (_counts if options.counts else _measurements)(options)
     if options.as_json:
         tables = {"world": display.plain_rows(one), "risks": display.plain_rows(expected)}
         click.echo(json.dumps(tables, indent=2, allow_nan=False))

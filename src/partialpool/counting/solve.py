@@ -9,6 +9,7 @@ from partialpool.data import CountStatistics, Table, read_counts
 from partialpool.formula import CountFamily, Formula, count_roles
 from partialpool.models import Priors, priors
 from partialpool.posterior import CountsPosterior, counts_posterior
+from partialpool.threads import one_blas_thread
 
 
 def solve_counts(
@@ -17,14 +18,18 @@ def solve_counts(
     data: Any,
     prior: Any,
     progress: Callable[[float], None] | None,
+    accuracy: float | None = None,
 ) -> tuple[CountsPosterior, Callable[[Table], Any]]:
     """Read the data and compute the posterior; also how to hand tables back."""
     roles = count_roles(formula, family)
     reading = read_counts(roles, data, progress=progress)
-    return solve_count_statistics(reading.statistics, prior), reading.like
+    return solve_count_statistics(reading.statistics, prior, accuracy), reading.like
 
 
-def solve_count_statistics(statistics: CountStatistics, prior: Any) -> CountsPosterior:
+def solve_count_statistics(
+    statistics: CountStatistics, prior: Any, accuracy: float | None = None
+) -> CountsPosterior:
     """Compute the posterior from statistics."""
     chosen = prior if isinstance(prior, Priors) else priors(prior, factor=statistics.factor)
-    return counts_posterior(statistics, chosen)
+    with one_blas_thread():
+        return counts_posterior(statistics, chosen, accuracy)

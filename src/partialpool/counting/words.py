@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from partialpool import findings as said
+from partialpool.accuracy import accuracy_notice
 from partialpool.advice import FEW_GROUPS, TOO_FEW, Advice, advise, recommendation, recommended
 from partialpool.data import CountStatistics
 from partialpool.display import headline, pooling_line, pooling_words, prior_line
@@ -45,7 +46,7 @@ def _prior_line(post: CountsPosterior) -> str:
 
 @findings.register
 def _findings(post: CountsPosterior) -> Iterator[Notice]:
-    yield from said.accuracy(post)
+    yield from accuracy_notice(post)
     yield from said.dropped(post)
     yield from said.absent_groups(post)
     yield from said.withheld(post)

@@ -6,7 +6,7 @@ Columns are shifted by their means first, so that large offsets cost no digits.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -14,7 +14,14 @@ import numpy as np
 from partialpool._typing import Bools, Floats, Ints
 from partialpool.data.arrays import precision
 from partialpool.data.clusters import Clusters
-from partialpool.data.cross_products import Block, Crossing, CrossProducts
+from partialpool.data.cross_products import (
+    Block,
+    Crossing,
+    CrossProducts,
+    lost_digits,
+    with_within,
+    without_constant,
+)
 from partialpool.data.design import Design, Effects
 from partialpool.data.expressions import Learned, evaluate
 from partialpool.data.rules import not_finite, overflow
@@ -69,7 +76,29 @@ def cross_products(design: Design, rows: Usable) -> tuple[CrossProducts, Cluster
         total.add(part)
     if not (np.isfinite(total.xtx).all() and np.isfinite(total.yty)):
         raise overflow(design.roles)
-    return total.result(rows.survey, shifts), total.clusters
+    products = with_within(total.result(rows.survey, shifts))
+    return _about_own_means(design, rows, shifts, products), total.clusters
+
+
+def _about_own_means(
+    design: Design, rows: Usable, shifts: Shifts, products: CrossProducts
+) -> CrossProducts:
+    """Sum once more about each group's own means where taking them off has cost digits."""
+    lost = lost_digits(products)
+    if not lost:
+        return products
+    blocks = list(products.blocks)
+    means = {t: np.column_stack([blocks[t].x_mean, blocks[t].y_mean]) for t in lost}
+    sums = {t: np.zeros_like(products.whole) for t in lost}
+    for part in _parts(design, rows, rows.chunks(), shifts):
+        both = np.column_stack([part.x, part.y])
+        for t in lost:
+            left = both - means[t][part.group[t]]
+            sums[t] += (left * part.weight[:, None]).T @ left
+            sums[t][-1, -1] += part.inside
+    for t in lost:
+        blocks[t] = replace(blocks[t], within=without_constant(sums[t], blocks[t]))
+    return replace(products, blocks=tuple(blocks))
 
 
 def _unshifted(design: Design) -> Shifts:
@@ -265,6 +294,7 @@ class _BlockTotal:
             weight=self.weight,
             x_mean=self.x / self.weight[:, None],
             constant=self.constant.result(),
+            within=None,
         )
 
 

@@ -174,7 +174,8 @@ def _statistics(
         blocks.append(replace(block, n=_sums(group, table.count, size).astype(np.int64)))
         y = _sums(group, counted.y, size)
         n = _sums(group, exposed, size)
-        inside.append(int(((y > 0) & (~table.proportion | (y < n))).sum()))
+        varies = (y > 0) & (y < n) if table.proportion else y > 0
+        inside.append(int(varies.sum()))
         raw.append(np.divide(y, n, out=np.full(size, np.nan), where=n > 0))
     given = {f.name: getattr(found, f.name) for f in fields(CrossProducts)}
     given |= {

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from partialpool._typing import AnyArray, Bools, Floats, Ints
+from partialpool._typing import AnyArray, Bools, Floats
 from partialpool.data.accumulate import refuse_not_finite
 from partialpool.data.count_statements import log_constant as log_constant_sql
 from partialpool.data.counts import AMONG, UNEXPOSED, log_constant
 from partialpool.data.design import places
 from partialpool.data.design_sql import Given
+from partialpool.data.equal_rows import equal_rows
 from partialpool.data.expressions import evaluate
 from partialpool.data.labels import as_labels, is_text
 from partialpool.data.labels_sql import Labels, label_survey, labels_of, prepared
@@ -174,7 +175,7 @@ def _spelled_out(s: CountTable, other: CountTable) -> CountTable:
     """Whole numbers that were read from text as text again where the other side has text."""
     if not s.labels_from_text:
         return s
-    names = {n.name for n in s.roles.labels if is_text(other.labels[n.name])}
+    names = {n for n in s.labels if is_text(other.labels[n])}
     text = {n: as_labels([str(v) for v in s.labels[n].tolist()]) for n in names}
     return replace(s, labels={**s.labels, **text})
 
@@ -193,16 +194,17 @@ def read_count_table(roles: Mixed, data: Any, *, progress: Progress | None = Non
     DataError, ColumnError
         As `read_mixed`; also for more events than trials.
     """
-    with opened(data, roles, progress) as found:
+    with opened(data, roles, progress, passes=True) as found:
         if found.engine is not None:
             return _by_sql(found.engine, roles, text_labels=found.text_labels)
-        rows = survey(from_frame(found.data, found.kind, roles), roles)
+        source = from_frame(found.data, found.kind, roles, text_labels=found.text_labels)
+        rows = survey(source, roles)
     _check_sizes(rows)
     for chunk in rows.chunks():
         for node in expressions(roles, rows.survey.texts):
             if not any(c.function in LEARNED for c in calls_in(node)):
                 refuse_not_finite(rows, chunk, node, {})
-    return _added_up(rows)
+    return replace(_added_up(rows), labels_from_text=found.text_labels)
 
 
 def _check_sizes(rows: Usable) -> None:
@@ -250,7 +252,7 @@ def added_up(table: CountTable) -> CountTable:
     """Add up rows of a table that are the same."""
     data = table.data
     columns = [v[k] for v in (data.numbers, data.codes) for k in sorted(v)]
-    first, place = _same_rows(columns)
+    first, place = equal_rows(columns)
 
     def sums(values: Floats) -> Floats:
         return np.bincount(place, values, len(first)).astype(np.float64, copy=False)
@@ -264,23 +266,6 @@ def added_up(table: CountTable) -> CountTable:
     )
 
 
-def _same_rows(columns: list[Floats | Ints]) -> tuple[Ints, Ints]:
-    """First row of each set of equal rows, and the set of each row; by a 64-bit hash, checked."""
-    mixer = np.random.default_rng(0).integers(1, 2**63, len(columns), dtype=np.uint64) | np.uint64(
-        1
-    )
-    key = np.zeros(len(columns[0]), dtype=np.uint64)
-    for column, odd in zip(columns, mixer, strict=True):
-        bits = (column + 0.0 if column.dtype.kind == "f" else column).view(np.uint64)
-        key = (key ^ bits) * odd
-        key ^= key >> np.uint64(29)
-    _, first, place = np.unique(key, return_index=True, return_inverse=True)
-    if any((c != c[first][place]).any() for c in columns):
-        every = np.arange(len(key))
-        return every, every
-    return first, place
-
-
 # rows in an engine ----------------------------------------------------------------------------
 
 
@@ -289,7 +274,7 @@ def _by_sql(engine: Engine, roles: Mixed, *, text_labels: bool) -> CountTable:
     checked = checked_means(engine, given)
     total, used = int(checked["total"]), int(checked["used"])
     found = engine.table(grouped_statement(given), list(given.labels.values()))
-    plain = {n.name for n in roles.labels} if text_labels else set()
+    plain = set(given.labels) if text_labels else set()
     coded: dict[str, Labels] = {
         n: label_survey(engine, given, n, n in plain)
         if total > used

@@ -10,6 +10,11 @@ import numpy as np
 
 from partialpool._typing import AnyArray, Floats, Ints
 
+LOST = 1e-4
+"""Share of a sum of squares that lies within groups, below which it is summed anew about their own
+means: taking these off has then cost four digits of sixteen. Without the second reading sigma has
+7 digits where groups are 10,000 sigmas apart, and none at 1e8."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
@@ -43,6 +48,9 @@ class Block:
         Weighted mean of each (shifted) column of X in each group.
     constant : ndarray of bool, shape (p,)
         Which columns of X are constant within every group of this factor.
+    within : ndarray, shape (p + 1, p + 1), or None
+        Cross-products of ``[X y]`` about each group's own means, summed over groups: exactly 0 for
+        columns that are constant there. None if the term has no intercept.
     """
 
     factor: str
@@ -57,6 +65,12 @@ class Block:
     weight: Floats
     x_mean: Floats
     constant: AnyArray
+    within: Floats | None
+
+    @property
+    def y_mean(self) -> Floats:
+        """Weighted mean of the outcome in each group; of a term with an intercept."""
+        return np.asarray(self.zty[:, 0] / self.weight)
 
     def only(self, own: Ints, kept: Ints) -> Block:
         """The same for some of the columns of Z and of X."""
@@ -69,7 +83,14 @@ class Block:
             zty=self.zty[:, own],
             x_mean=self.x_mean[:, kept],
             constant=self.constant[kept],
+            within=None if self.within is None else _part_of(self.within, kept),
         )
+
+
+def _part_of(products: Floats, kept: Ints) -> Floats:
+    """Cross-products of ``[X y]`` for some of the columns of X."""
+    at = np.append(kept, len(products) - 1)
+    return np.asarray(products[at[:, None], at])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -164,3 +185,49 @@ class CrossProducts:
             blocks=tuple(b.only(own, kept) for b, own in pairs),
             crossings=tuple(c.only(chosen) for c in self.crossings),
         )
+
+    @property
+    def whole(self) -> Floats:
+        """Cross-products of ``[X y]``; shape (p + 1, p + 1)."""
+        return np.block(
+            [[self.xtx, self.xty[:, None]], [self.xty[None], np.full((1, 1), self.yty)]]
+        )
+
+
+def with_within(products: CrossProducts) -> CrossProducts:
+    """Take the groups' means off the cross-products of all rows, block by block."""
+    whole = products.whole
+    return replace(
+        products,
+        blocks=tuple(
+            replace(b, within=_about_means(whole, b)) if b.effects[:1] == ("Intercept",) else b
+            for b in products.blocks
+        ),
+    )
+
+
+def _about_means(whole: Floats, block: Block) -> Floats:
+    mean = np.column_stack([block.x_mean, block.y_mean])
+    return without_constant(whole - (mean * block.weight[:, None]).T @ mean, block)
+
+
+def without_constant(within: Floats, block: Block) -> Floats:
+    """Nothing is left within groups of the columns that are constant there, not even rounding."""
+    within = within.copy()
+    at = np.flatnonzero(block.constant)
+    within[at], within[:, at] = 0.0, 0.0
+    return within
+
+
+def lost_digits(products: CrossProducts) -> list[int]:
+    """Blocks whose groups are so far apart that their means cost the sums within groups digits.
+
+    Their rows are to be read once more, and summed about each group's own means.
+    """
+    total = np.diag(products.whole)
+    return [
+        t
+        for t, b in enumerate(products.blocks)
+        if b.within is not None
+        and (np.diag(b.within) < LOST * total)[np.append(~b.constant, True)].any()
+    ]

@@ -1,103 +1,198 @@
-"""CSV files: the header is read here, exactly as written; the rows are read by DuckDB."""
+"""CSV files as text: their headers, exactly as written, their records, and what is wrong in them.
+
+Fields stand between the delimiter that fits the header; quotes are double quotes, doubled inside.
+What the fields mean is said once, in `data.text_numbers`; which of them are numbers, the formula
+says.
+"""
 
 from __future__ import annotations
 
 import csv
 import gzip
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import dropwhile
-from typing import Any, Protocol
+from typing import Any
 
 from partialpool.data import labels as lab
 from partialpool.data.frames import check_column
+from partialpool.data.text_columns import Kinds, Wanted, refuse_wrong
+from partialpool.data.text_numbers import is_missing
 from partialpool.errors import ColumnError, DataError
-from partialpool.formula.tree import Name
 
 DELIMITERS = (",", ";", "\t", "|")
-MISSING_WORDS = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "."]
-"""What counts as a missing value in a CSV file."""
-
-
-class Wanted(Protocol):
-    """The columns to read, and those of them that hold labels only, whatever they look like."""
-
-    @property
-    def columns(self) -> tuple[Name, ...]:
-        """Every column, each once."""
-
-    @property
-    def labels(self) -> tuple[Name, ...]:
-        """Columns read as text."""
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
-    """The column names as the file writes them, and the character between them."""
+class CsvFile:
+    """A CSV file whose header was read.
 
-    names: list[str]
+    Parameters
+    ----------
+    name : str
+        Its path.
+    columns : list of str
+        The column names as the file writes them.
+    delimiter : str
+        The character between fields.
+    lines, skip : int
+        Lines, and records, of the header and of what is blank before it.
+    """
+
+    name: str
+    columns: list[str]
     delimiter: str
+    lines: int
+    skip: int
+
+    def position(self, column: str) -> int:
+        """Where a column stands."""
+        check_column(column, self.columns, 0)
+        return self.columns.index(column)
 
 
-def read_csv(connection: Any, names: list[str], roles: Wanted) -> Any:
-    """Sniff types, but keep group columns as text: "007" is a label, not 7.
+def csv_files(names: Sequence[str], wanted: Wanted) -> list[CsvFile]:
+    """Read the headers of CSV files.
 
     Raises
     ------
     ColumnError
         If a column is missing from one of the files, or there twice.
     DataError
-        If a file is not text in UTF-8, or its rows do not fit its header.
+        If a file is not text in UTF-8, or the files separate their fields differently.
     """
-    import duckdb
-
-    headers = [_checked_header(name, roles) for name in names]
-    delimiters = sorted({h.delimiter for h in headers})
+    files = [_checked(name, wanted) for name in names]
+    delimiters = sorted({f.delimiter for f in files})
     if len(delimiters) > 1:
         raise DataError(f"the files separate their fields differently: {lab.shown(delimiters)}")
-    options = {
-        "header": True,
-        "delimiter": delimiters[0],
-        "na_values": MISSING_WORDS,
-        "union_by_name": len(names) > 1,
-        "dtype": {c.name: "VARCHAR" for c in roles.labels},
-    }
+    return files
+
+
+def _checked(name: str, wanted: Wanted) -> CsvFile:
+    file = header_of(name, {column.name for column in wanted.columns})
     try:
-        relation = _relation(connection, names, options)
-    except duckdb.Error as error:
-        for name, header in zip(names, headers, strict=True):
-            _refuse_uneven_rows(name, header)
-        raise DataError(f'"{names[0]}" cannot be read: {explain(error)}') from error
-    for role in roles.columns:
-        if role.name not in relation.columns:  # the sniffer found another header, or renamed it
-            for name, header in zip(names, headers, strict=True):
-                _refuse_uneven_rows(name, header)
-            raise ColumnError(
-                f'column "{role.name}" of "{names[0]}" cannot be told apart from another one; '
-                "column names must differ in more than capitals"
-            )
-    return relation
+        for column in wanted.columns:
+            check_column(column.name, file.columns, column.at)
+    except ColumnError as error:
+        raise ColumnError(
+            f'{error} (the first row of "{name}"; the first row must name the columns)'
+        ) from None
+    return file
 
 
-def _relation(connection: Any, names: list[str], options: dict[str, Any]) -> Any:
-    """Open strictly; where the line ends are mixed, which strict reading refuses, leniently."""
-    import duckdb
+def header_of(name: str, wanted: set[str]) -> CsvFile:
+    """Read the header with the delimiter that gives the columns wanted, or most columns."""
+    headers = [h for h in (_header(name, d) for d in DELIMITERS) if h is not None]
+    if not headers:
+        raise DataError(f'"{name}" holds no text; a header and rows are needed')
+    return max(headers, key=lambda h: (len(wanted & set(h.columns)), len(h.columns)))
 
-    paths = [literal(n) for n in names]
+
+def _header(name: str, delimiter: str) -> CsvFile | None:
+    """The first record that is not blank, its fields between this delimiter."""
+    with opened_text(name) as lines:
+        reader = csv.reader(lines, delimiter=delimiter)
+        for skip, fields in enumerate(_until_too_long(reader), 1):
+            if len(fields) > 1 or any(f.strip() for f in fields):
+                names = [f.strip() for f in fields]
+                return CsvFile(name, names, delimiter, reader.line_num, skip)
+    return None
+
+
+def _until_too_long(reader: Iterator[list[str]]) -> Iterator[list[str]]:
+    """Records, but one unnamed field for a long one that this delimiter does not divide."""
     try:
-        return connection.read_csv(paths, **options)
-    except duckdb.Error:
-        if not any(_mixed_line_ends(name) for name in names):
-            raise
-        return connection.read_csv(paths, strict_mode=False, quotechar='"', **options)
+        yield from reader
+    except csv.Error:
+        yield ["", ""]
 
 
-def _mixed_line_ends(name: str) -> bool:
-    with open(name, "rb") as file:
-        start = file.read(2**16)
-    return 0 < start.count(b"\r\n") < start.count(b"\n")
+@contextmanager
+def opened_text(name: str) -> Iterator[Any]:
+    """Open a CSV file, compressed or not, as text."""
+    opener = gzip.open if name.lower().endswith(".gz") else open
+    try:
+        with opener(name, "rt", encoding="utf-8-sig", newline="") as file:
+            yield file
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f'"{name}" is not text in UTF-8 (byte {error.start + 1}); save it as CSV in UTF-8'
+        ) from error
+    except (OSError, EOFError, csv.Error) as error:
+        raise DataError(f'"{name}" cannot be read: {error}') from error
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A row of a file: its number among the rows, the line where it begins, and its fields."""
+
+    row: int
+    line: int
+    fields: list[str]
+
+
+def records(file: CsvFile) -> Iterator[Record]:
+    """The rows of a file; blank lines are none.
+
+    Raises
+    ------
+    DataError
+        If a row has fewer fields than the header, or more that are not empty.
+    """
+    with opened_text(file.name) as lines:
+        reader = csv.reader(lines, delimiter=file.delimiter)
+        row, line = 0, 0
+        for fields in reader:
+            begins, line = line + 1, reader.line_num
+            if line > file.lines and fields:
+                row += 1
+                yield Record(row, begins, fitted(fields, file, row, begins))
+
+
+def fitted(fields: list[str], file: CsvFile, row: int, line: int) -> list[str]:
+    """The fields of a row, without empty ones beyond the header; a DataError if they differ."""
+    width = len(file.columns)
+    if len(fields) == width:
+        return fields
+    if len(fields) > width and not any(fields[width:]):  # delimiters at the end of the line
+        return fields[:width]
+    raise DataError(
+        f'row {row} (line {line}) of "{file.name}" has {len(fields)} fields and the header has '
+        f"{width} ({lab.shown(file.columns)}): {lab.shown(fields)}"
+    )
+
+
+def first_value(files: Sequence[CsvFile], column: str) -> str | None:
+    """The first value of a column that is not missing."""
+    for file in files:
+        at = file.position(column)
+        for record in records(file):
+            if not is_missing(record.fields[at]):
+                return record.fields[at]
+    return None
+
+
+def refuse(files: Sequence[CsvFile], kinds: Kinds) -> None:
+    """Raise the error that names what is wrong in the files, if it is found.
+
+    Raises
+    ------
+    DataError
+        For a row that does not fit the header, and for text where numbers belong.
+    """
+
+    def rows() -> Iterator[tuple[str, dict[str, str | None]]]:
+        for file in files:
+            where = f' of "{file.name}"' if len(files) > 1 else " of the file"
+            columns = {n: file.position(n) for n, kind in kinds.items() if kind != "label"}
+            for record in records(file):
+                yield (
+                    f"row {record.row} (line {record.line}{where})",
+                    {n: record.fields[i] for n, i in columns.items()},
+                )
+
+    refuse_wrong(rows(), kinds)
 
 
 def literal(name: str) -> str:
@@ -108,18 +203,12 @@ def literal(name: str) -> str:
 def explain(error: BaseException) -> str:
     """A database error in one sentence, without its class and without advice."""
     lines = [x.strip() for x in str(error).splitlines()]
-    found = re.search(
-        r'Line: (\d+)\n.*column "(.*)"\. Could not convert string "(.*)" to', str(error), re.DOTALL
-    )
-    if found:
-        line, column, value = found.groups()
+    quoted = re.search(r"Line: (\d+)\n.*unterminated quote", str(error), re.DOTALL)
+    if quoted:
         return (
-            f'column "{column}" must hold numbers; line {line} of the file holds the text '
-            f"{lab.shown([value])}: correct the value, or leave it empty if it is missing"
+            f"in line {quoted[1]} a quote is not closed, or text follows where it is closed; "
+            'inside quotes a quote is written twice ("")'
         )
-    found = re.search(r"Line: (\d+)\n.*Columns: (\d+) Found: (\d+)", str(error), re.DOTALL)
-    if found:
-        return "line {0} of the file has {2} fields and the header has {1}".format(*found.groups())
     kept = [re.sub(r"^[\w ]+ Error: ", "", lines[0])] if lines else [type(error).__name__]
     for text in lines[1:]:
         if not text or text.startswith(("Possible", "Candidate", "The search space")):
@@ -127,59 +216,3 @@ def explain(error: BaseException) -> str:
         if not text.startswith("Original Line"):
             kept.append(text)
     return "; ".join(kept)
-
-
-def _checked_header(name: str, roles: Wanted) -> Header:
-    header = header_of(name, {role.name for role in roles.columns})
-    try:
-        for role in roles.columns:
-            check_column(role.name, header.names, role.at)
-    except ColumnError as error:
-        raise ColumnError(
-            f'{error} (the first row of "{name}"; the first row must name the columns)'
-        ) from None
-    return header
-
-
-@contextmanager
-def _opened(name: str) -> Iterator[Iterator[str]]:
-    """The lines of a file from its header on, which is the first line that is not blank."""
-    opener = gzip.open if name.lower().endswith(".gz") else open
-    try:
-        with opener(name, "rt", encoding="utf-8-sig", newline="") as file:
-            yield dropwhile(lambda line: not line.strip(), file)
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f'"{name}" is not text in UTF-8 (byte {error.start + 1}); save it as CSV in UTF-8'
-        ) from error
-    except (OSError, EOFError, csv.Error) as error:
-        raise DataError(f'"{name}" cannot be read: {error}') from error
-
-
-def header_of(name: str, wanted: set[str]) -> Header:
-    """Read the header with the delimiter that gives the columns wanted, or most columns."""
-    with _opened(name) as lines:
-        first = next(lines, "")
-        if not first:
-            raise DataError(f'"{name}" holds no text; a header and rows are needed')
-        found = [Header([c.strip() for c in _fields(first, d)], d) for d in DELIMITERS]
-        return max(found, key=lambda h: (len(wanted & set(h.names)), len(h.names)))
-
-
-def _fields(line: str, delimiter: str) -> list[str]:
-    """The fields of a line; the whole of a long one that this delimiter does not divide."""
-    try:
-        return next(csv.reader([line], delimiter=delimiter))
-    except csv.Error:
-        return [line]
-
-
-def _refuse_uneven_rows(name: str, header: Header) -> None:
-    """Name the first row that has more or fewer fields than the header."""
-    with _opened(name) as lines:
-        for row, fields in enumerate(csv.reader(lines, delimiter=header.delimiter)):
-            if fields and len(fields) != len(header.names):
-                raise DataError(
-                    f'row {row} of "{name}" has {len(fields)} fields and the header has '
-                    f"{len(header.names)} ({lab.shown(header.names)}): {lab.shown(fields)}"
-                )

@@ -96,7 +96,10 @@ def places_by_text(levels: AnyArray, labels: AnyArray) -> Ints:
     kinds = [{isinstance(v, str) for v in found.tolist()} for found in (levels, labels)]
     if (at >= 0).any() or kinds not in ([{True}, {False}], [{False}, {True}]):
         return at
-    return places(as_labels(texts(levels).tolist()), as_labels(texts(labels).tolist()))
+    first, second = texts(levels).tolist(), texts(labels).tolist()
+    if "b" in (levels.dtype.kind, labels.dtype.kind):  # files write "true", "TRUE" or "True"
+        first, second = ([v.lower() for v in side] for side in (first, second))
+    return places(as_labels(first), as_labels(second))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

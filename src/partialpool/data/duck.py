@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -40,6 +41,11 @@ def fetch_now(result: Any) -> dict[str, AnyArray]:
 def quote(name: str) -> str:
     """Quote an identifier for SQL."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def text_literal(value: str) -> str:
+    """Quote a text for SQL."""
+    return "'" + value.replace("'", "''") + "'"
 
 
 def is_number(kind: str) -> bool:
@@ -108,7 +114,7 @@ class DuckDB:
         return kind in ("VARCHAR", "BOOLEAN") or kind.startswith("ENUM")
 
     def text(self, value: str) -> str:
-        return "'" + value.replace("'", "''").replace("{", "{{").replace("}", "}}") + "'"
+        return text_literal(value).replace("{", "{{").replace("}", "}}")
 
     def type_of(self, name: str) -> tuple[Kind, str]:
         kind = str(self.relation.types[self.columns.index(name)])
@@ -199,6 +205,42 @@ def fetch_table(
         k: lab.as_labels(v) if k in labels else np.array(v, float)
         for k, v in zip(result.columns, rows, strict=True)
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _Storing:
+    """Something to run that stores a relation as a table."""
+
+    relation: Any
+    name: str
+
+    def fetchnumpy(self) -> dict[str, AnyArray]:
+        self.relation.create(self.name)
+        return {}
+
+
+def stored(connection: Any, relation: Any, run: Fetch) -> Any:
+    """Run a relation and keep its rows in a table of the connection, which is our own.
+
+    Beyond the memory that DuckDB may use, the table goes to the folder of temporary files.
+    """
+    connection.execute(f"SET temp_directory = {text_literal(tempfile.gettempdir())}")
+    run(_Storing(relation, SOURCE))
+    return connection.table(SOURCE)
+
+
+def columns_of(relation: Any, names: Sequence[str]) -> dict[str, AnyArray]:
+    """Fetch columns; values that NumPy would change, such as decimals, are objects."""
+    chosen = relation.project(", ".join(quote(n) for n in names))
+    plain = [n for n, kind in zip(names, chosen.types, strict=True) if is_plain(str(kind))]
+    others = [n for n in names if n not in plain]
+    columns: dict[str, AnyArray] = {}
+    if plain:
+        columns |= chosen.project(", ".join(quote(n) for n in plain)).fetchnumpy()
+    if others:
+        rows = chosen.project(", ".join(quote(n) for n in others)).fetchall()
+        columns |= {n: lab.as_labels([row[i] for row in rows]) for i, n in enumerate(others)}
+    return columns
 
 
 def _filled(values: AnyArray) -> AnyArray:

@@ -31,7 +31,10 @@ from partialpool.formula.mixed import is_categorical
 from partialpool.formula.tree import Call, Name
 
 ADDED_UP = "and rows that are the same but for their events are added up."
-PASSES = "and two passes over its parts sum the products of columns, in all and by group."
+PASSES = (
+    "and two passes over its parts sum the products of columns, in all and by group, or three "
+    "where groups are so far apart that sums about their own means are needed."
+)
 
 
 def explain_mixed(roles: Mixed, data: Any) -> str:
@@ -42,7 +45,7 @@ def explain_mixed(roles: Mixed, data: Any) -> str:
     DataError, ColumnError
         If the data cannot be read, as far as that is known before reading them.
     """
-    with opened(data, roles) as found:
+    with opened(data, roles, plan=True) as found:
         if found.engine is None:
             sums = ADDED_UP if roles.family else PASSES
             return told_in_memory(found.kind, roles, sums)
@@ -80,6 +83,13 @@ def _plan(engine: Engine, roles: Mixed) -> Iterator[tuple[str, str]]:
         yield (
             "the sums of all rows, by the factor with fewest groups if there is room",
             (engine.shown(sql)),
+        )
+    sums, _ = passes.within_sums(passes.varying)
+    for t, term in enumerate(roles.groups):
+        sql = passes.statement((), list(sums.sql()), passes.within_rows(t, passes.varying))
+        yield (
+            f"only where groups are far apart: the sums about the means of each {term.factor_name}",
+            engine.shown(sql),
         )
     names = (n.name for n in roles.factors if n.name not in category_columns(given))
     for name in names:

@@ -7,18 +7,21 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from partialpool._typing import AnyArray
-from partialpool.data.csv_files import Wanted, explain, literal, read_csv
-from partialpool.data.duck import is_number
+from partialpool.data import csv_duckdb, csv_rows
+from partialpool.data.csv_files import csv_files, explain, first_value, literal
+from partialpool.data.duck import is_number, text_literal, translated
 from partialpool.data.excel import EXCEL_ENDINGS
 from partialpool.data.table import Table
+from partialpool.data.text_columns import Wanted, decided, kinds_of
 from partialpool.errors import ColumnError, DataError
 
 CSV_ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
@@ -32,17 +35,34 @@ Paths = str | Path | Sequence[str | Path]
 
 @dataclass(frozen=True, slots=True)
 class OpenFile:
-    """Files opened as a DuckDB relation, on a connection of its own.
+    """Files opened.
 
-    `text_labels` says that group columns were read as text, as CSV files hold nothing else;
-    `stamps` are size and time of each file, by which a change is seen.
+    Parameters
+    ----------
+    names : list of str
+        Their paths.
+    stamps : dict
+        Size and time of each, by which a change is seen.
+    relation, connection : optional
+        Their rows as a DuckDB relation, on a connection of its own; None if they are in `table`.
+    table : dict of ndarray, optional
+        Their columns, of small CSV files.
+    text_labels : bool
+        Whether labels were read as text, as CSV files hold nothing else.
+    small : bool
+        Whether the files would be read at once, without DuckDB.
+    raised : callable
+        A context that raises what DuckDB raises as one of our errors, in one sentence.
     """
 
-    relation: Any
-    connection: Any
-    text_labels: bool
     names: list[str]
     stamps: dict[str, tuple[int, int]]
+    relation: Any = None
+    connection: Any = None
+    table: dict[str, AnyArray] | None = None
+    text_labels: bool = False
+    small: bool = False
+    raised: Callable[[], AbstractContextManager[None]] = translated
 
     def check_unchanged(self) -> None:
         """Raise a DataError if a file was changed since it was opened."""
@@ -61,8 +81,15 @@ def are_paths(data: Any) -> bool:
     return isinstance(data, str | Path)
 
 
-def open_file(paths: Paths, roles: Wanted) -> OpenFile:
-    """Open CSV or Parquet files, or a table of a DuckDB database, as a DuckDB relation.
+def open_file(paths: Paths, roles: Wanted, *, at_once: bool = True) -> OpenFile:
+    """Open CSV or Parquet files, or a table of a DuckDB database.
+
+    Parameters
+    ----------
+    paths, roles
+        The files, and the columns that are needed.
+    at_once : bool
+        Whether small CSV files are read at once, without DuckDB.
 
     Raises
     ------
@@ -74,17 +101,38 @@ def open_file(paths: Paths, roles: Wanted) -> OpenFile:
         return _open_database(texts[0])
     names = [n for text in texts for n in expand(text)]
     stamps = {n: _stamp(n) for n in names}
-    connection = connect()
-    with readable(names[0]):
-        if all(n.lower().endswith(PARQUET_ENDINGS) for n in names):
-            relation = _read_parquet(connection, names, roles)
-            return OpenFile(relation, connection, False, names, stamps)
-        if all(n.lower().endswith(CSV_ENDINGS) for n in names):
-            return OpenFile(read_csv(connection, names, roles), connection, True, names, stamps)
+    if all(n.lower().endswith(PARQUET_ENDINGS) for n in names):
+        with readable(names[0]):
+            connection = connect()
+            return OpenFile(names, stamps, _read_parquet(connection, names, roles), connection)
+    if all(n.lower().endswith(CSV_ENDINGS) for n in names):
+        return _open_csv(names, stamps, roles, at_once)
     raise DataError(
         f'"{texts[0]}": the ending says what a file is; allowed are '
         f"{', '.join(CSV_ENDINGS + PARQUET_ENDINGS + EXCEL_ENDINGS)}, all files of one kind, "
         'and a table of a DuckDB database written as "file.duckdb::table"'
+    )
+
+
+def _open_csv(
+    names: list[str], stamps: dict[str, tuple[int, int]], roles: Wanted, at_once: bool
+) -> OpenFile:
+    files = csv_files(names, roles)
+    kinds = kinds_of(roles) or dict.fromkeys(files[0].columns[:1], "label")
+    csv_duckdb.check_capitals(kinds)
+    table = csv_rows.read_small(files, kinds) if at_once else None
+    if table is not None:
+        return OpenFile(names, stamps, table=table, text_labels=True)
+    with readable(names[0]):
+        connection = connect()
+        if not csv_duckdb.reads(connection, files):
+            return OpenFile(names, stamps, table=csv_rows.read_all(files, kinds), text_labels=True)
+        kinds = decided(kinds, lambda name: first_value(files, name))
+        relation = csv_duckdb.relation_of(connection, files, kinds)
+    raised = partial(csv_duckdb.diagnosed, files, kinds)
+    small = csv_rows.are_small(names)
+    return OpenFile(
+        names, stamps, relation, connection, text_labels=True, small=small, raised=raised
     )
 
 
@@ -122,7 +170,7 @@ def _open_database(text: str) -> OpenFile:
         raise DataError(f'there is no file "{path}" (looked in {os.getcwd()})')
     with readable(text):
         connection = connect(path)
-        return OpenFile(connection.table(table), connection, False, [text], {})
+        return OpenFile([text], {}, connection.table(table), connection)
 
 
 def _read_parquet(connection: Any, names: list[str], roles: Wanted) -> Any:
@@ -266,11 +314,6 @@ def copy_columns(parts: Sequence[dict[str, AnyArray]], path: str, options: str) 
     finally:
         if os.path.exists(target):
             os.remove(target)
-
-
-def text_literal(value: str) -> str:
-    """Quote a text for SQL."""
-    return "'" + value.replace("'", "''") + "'"
 
 
 def _writable(values: AnyArray) -> AnyArray:

@@ -183,6 +183,8 @@ def numbers(column: Any, name: str) -> Floats:
             column = _arrow_values(column)
         elif type(column).__module__.startswith("pandas") and column.dtype.kind not in "iufb":
             column = column.to_numpy(dtype=object, na_value=None)
+        elif type(column).__module__.startswith("polars") and _is_wide(column):
+            column = lab.as_labels(column.to_list())
         else:
             column = column.to_numpy()
     values = np.asarray(column) if isinstance(column, np.ndarray) else _array(column)
@@ -203,6 +205,11 @@ def _array(column: Any) -> AnyArray:
     except ValueError:  # ragged
         return lab.as_labels(column)
     return lab.as_labels(column) if values.dtype.kind in "US" else values  # numbers stay numbers
+
+
+def _is_wide(column: Any) -> bool:
+    """Whether a Polars column holds numbers that NumPy does not: decimals, 128-bit integers."""
+    return str(column.dtype).startswith(("Decimal", "Int128", "UInt128"))
 
 
 def _arrow_values(column: Any) -> AnyArray:
@@ -248,9 +255,7 @@ def label_codes(column: Any) -> tuple[Ints, AnyArray]:
     if kind == "pyarrow":
         return _arrow_codes(column)
     if kind == "polars":
-        plain = (
-            column.dtype.is_numeric() and not column.dtype.is_decimal() and not column.null_count()
-        )
+        plain = column.dtype.is_numeric() and not column.null_count() and not _is_wide(column)
         column = column.to_numpy() if plain else column.to_list()
     if isinstance(column, np.ma.MaskedArray):
         column = column.tolist()
@@ -283,6 +288,8 @@ def _dense_codes(values: AnyArray, low: int, high: int) -> tuple[Ints, AnyArray]
 def _pandas_codes(column: Any) -> tuple[Ints, AnyArray]:
     import pandas as pd
 
+    if str(column.dtype).startswith("dictionary"):
+        return _arrow_codes(column.array.__arrow_array__())
     if column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) != "string":
         return codes_of(lab.as_labels(column.tolist()))  # 1, 1.0 and True stay apart
     codes, distinct = pd.factorize(column)
@@ -323,11 +330,7 @@ def _arrow_codes(column: Any) -> tuple[Ints, AnyArray]:
             column = column.dictionary_encode()
         except pa.ArrowNotImplementedError:
             return codes_of(lab.as_labels(column.to_pylist()))
-    labels = lab.as_labels(column.dictionary.to_pylist())
     codes = column.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-    absent = lab.missing(labels)
-    if absent.any():
-        position = np.where(absent, -1, np.cumsum(~absent) - 1)
-        codes = np.where(codes < 0, -1, position[codes])
-        labels = labels[~absent]
-    return codes, labels
+    # values of a dictionary may be missing, and may be there more than once
+    place, labels = codes_of(lab.as_labels(column.dictionary.to_pylist()))
+    return np.append(place, -1)[codes], labels

@@ -19,9 +19,11 @@ def as_labels(values: Any) -> AnyArray:
     kinds = {type(v) for v in items}
     if len(kinds) == 1 and next(iter(kinds)) in (int, float, bool):
         try:
-            return np.asarray(items)
+            plain = np.asarray(items)
         except OverflowError:
-            pass
+            plain = np.zeros(0)
+        if len(plain) and (int not in kinds or plain.dtype.kind in "iu"):
+            return plain  # large integers of both signs would become floats, and some the same
     out = np.empty(len(items), dtype=object)
     out[:] = items
     return out
@@ -178,11 +180,14 @@ def _short(label: Any) -> str:
 
 
 def integers_if_plain(labels: AnyArray) -> AnyArray:
-    """Turn text labels into integers if every one is a whole number written plainly ("7")."""
+    """Turn labels into integers if every one is a whole number, as text written plainly ("7")."""
+    if labels.dtype.kind == "f":  # a column that is also a predictor was read as numbers
+        whole = np.array_equal(labels, np.rint(labels)) and bool((np.abs(labels) < 2**53).all())
+        return labels.astype(np.int64) if whole else labels
     items = labels.tolist()
     try:
         numbers = [int(v) for v in items]
-    except ValueError:
+    except (TypeError, ValueError):
         return labels
     plain = all(str(k) == v for k, v in zip(numbers, items, strict=True))
     if not plain or not numbers or max(map(abs, numbers)) >= 2**63:

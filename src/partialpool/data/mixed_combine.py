@@ -17,7 +17,7 @@ import numpy as np
 from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.data.accumulate import Shifts
 from partialpool.data.coding import Column, Part, Variable
-from partialpool.data.cross_products import Block, Crossing, CrossProducts
+from partialpool.data.cross_products import Block, Crossing, CrossProducts, without_constant
 from partialpool.data.design import Categories, Design, Factor, mixed_radix, places
 from partialpool.data.expressions import in_terms_of, learned_of, same_learned
 from partialpool.data.labels import as_labels, is_text, refuse_unlike, sorted_order, unify
@@ -80,7 +80,7 @@ def spelled_out(s: MixedStatistics, other: MixedStatistics) -> MixedStatistics:
     """Whole numbers that were read from text as text again where the other side has text."""
     if not s.labels_from_text:
         return s
-    names = {n.name for n in s.design.roles.labels if is_text(other.labels[n.name])}
+    names = {n for n, labels in other.labels.items() if is_text(labels)}
 
     def text(name: str, labels: AnyArray) -> AnyArray:
         return as_labels([str(v) for v in labels.tolist()]) if name in names else labels
@@ -324,7 +324,15 @@ def _moved_block(
         zty=zty + f * sy + e * sz + w * e * f,
         x_mean=mean + d,
         constant=np.array([b.constant[used[:, j]].all() for j in range(x.shape[1])], dtype=bool),
+        within=None if b.within is None else _changed(b.within, x),
     )
+
+
+def _changed(within: Floats, x: Floats) -> Floats:
+    """Products about groups' means, which shifts do not change, in other columns of X."""
+    change = np.zeros((len(within), x.shape[1] + 1))
+    change[:-1, :-1], change[-1, -1] = x, 1.0
+    return np.asarray(change.T @ within @ change)
 
 
 def _moved_crossing(c: Crossing, changes: Sequence[Floats], by: tuple[Floats, Floats]) -> Crossing:
@@ -392,7 +400,7 @@ def _added_blocks(
     x_mean = np.where(weights[0] > 0, means[0], means[1]) + gap * share
     scale = np.abs(sides[0].shift).max(initial=0.0)
     rounding = 64 * np.finfo(float).eps * (np.abs(means).max(axis=(0, 1)) + scale)
-    return replace(
+    added = replace(
         sides[0],
         labels=factor.labels,
         effects=names,
@@ -404,6 +412,15 @@ def _added_blocks(
         x_mean=x_mean,
         constant=sides[0].constant & sides[1].constant & (np.abs(gap) <= rounding).all(axis=0),
     )
+    if sides[0].within is None or sides[1].within is None:
+        return added
+    y_gap = np.zeros((size, 1))
+    for sign, b, where in zip((-1.0, 1.0), sides, at, strict=True):
+        y_gap[where, 0] += sign * b.y_mean
+    gaps = np.concatenate([gap, np.where(both, y_gap, 0.0)], axis=1)
+    harmonic = weights[0] * share  # w1 w2 / (w1 + w2)
+    within = sides[0].within + sides[1].within + (gaps * harmonic).T @ gaps
+    return replace(added, within=without_constant(within, added))
 
 
 def _added_crossings(

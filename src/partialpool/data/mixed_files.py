@@ -14,7 +14,7 @@ import numpy as np
 from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.data.coding import Variable
 from partialpool.data.count_table import CountTable
-from partialpool.data.cross_products import Block, Crossing, CrossProducts
+from partialpool.data.cross_products import Block, Crossing, CrossProducts, with_within
 from partialpool.data.design import Categories, Design
 from partialpool.data.expressions import Moments, learned_of
 from partialpool.data.labels import typed
@@ -97,6 +97,7 @@ def mixed_parts(s: MixedStatistics) -> tuple[list[Part], dict[str, Any]]:
         "categories": [str(v) for v in s.design.categories],
         "shifts": [b.shift.tolist() for b in p.blocks],
         "constant": [b.constant.tolist() for b in p.blocks],
+        "within": [None if b.within is None else b.within.tolist() for b in p.blocks],
         "moments": {str(call): _as_list(m) for call, m in s.moments.items()},
     }
     return parts, facts
@@ -134,6 +135,7 @@ def read_mixed_parts(roles: Mixed, facts: Mapping[str, Any], read: Read) -> Mixe
         keys, block = _block(read, t, design, facts)
         most = np.prod([float(len(labels[n])) for n in e.factor.columns])
         _must((keys >= 0).all() and (keys < most).all() and (block.n > 0).all())
+        _must(block.within is None or np.isfinite(block.within).all())
         _must((block.weight > 0).all() and (np.diagonal(block.ztz, 0, 1, 2) >= 0).all())
         factor = factor_of(roles.groups[t], keys, labels)
         effects.append(replace(e, factor=factor))
@@ -157,7 +159,7 @@ def read_mixed_parts(roles: Mixed, facts: Mapping[str, Any], read: Read) -> Mixe
     )
     return MixedStatistics(
         replace(design, effects=tuple(effects)),
-        products,
+        products if "within" in facts else with_within(products),
         moments,
         absent,
         facts["labels_from_text"],
@@ -181,6 +183,7 @@ def _block(read: Read, t: int, design: Design, facts: Mapping[str, Any]) -> tupl
     ends = np.cumsum([int(np.prod(s)) for s in shapes])[:-1]
     parts = np.split(flat, ends, axis=1)
     x_mean, ztz, ztx, zty = (v.reshape(size, *s) for v, s in zip(parts, shapes, strict=True))
+    within = facts["within"][t] if "within" in facts else None  # files before 0.2 have none
     block = Block(
         factor=effects.factor.name,
         labels=np.zeros(0),
@@ -194,6 +197,7 @@ def _block(read: Read, t: int, design: Design, facts: Mapping[str, Any]) -> tupl
         weight=found["weight"],
         x_mean=x_mean,
         constant=np.array(facts["constant"][t], dtype=bool),
+        within=None if within is None else np.array(within, dtype=np.float64),
     )
     return found["code_0"].astype(np.int64), block
 

@@ -84,12 +84,13 @@ def read_kept(
 
     Rows of groups, and of levels of categories, of fewer than `min_cell` rows are left out.
     """
-    with opened(data, roles, progress) as found:
+    with opened(data, roles, progress, passes=True) as found:
         if found.engine is not None:
             return mixed_sql.read(
                 found.engine, roles, text_labels=found.text_labels, min_cell=min_cell
             )
-        rows = survey(from_frame(found.data, found.kind, roles), roles)
+        source = from_frame(found.data, found.kind, roles, text_labels=found.text_labels)
+        rows = survey(source, roles)
     known, withheld = rows.survey, (0, 0)
     if min_cell > 1:
         rows, withheld = without_small(rows, min_cell)
@@ -97,7 +98,8 @@ def read_kept(
     products, clusters = cross_products(design, rows)
     dropped = known.n_rows - known.n_used
     products = replace(products, n_rows=known.n_rows, n_dropped=dropped)
-    kept = MixedStatistics(design, products, moments, rows.survey.absent, withheld=withheld)
+    absent = rows.survey.absent
+    kept = MixedStatistics(design, products, moments, absent, found.text_labels, withheld)
     return kept, clusters
 
 

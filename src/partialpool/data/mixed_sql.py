@@ -17,7 +17,14 @@ from partialpool.data import clusters as within
 from partialpool.data.accumulate import Shifts, shifts_of
 from partialpool.data.clusters import Clusters
 from partialpool.data.coding import Column, Variable
-from partialpool.data.cross_products import Block, Crossing, CrossProducts
+from partialpool.data.cross_products import (
+    Block,
+    Crossing,
+    CrossProducts,
+    lost_digits,
+    with_within,
+    without_constant,
+)
 from partialpool.data.design import Design, Factor, mixed_radix
 from partialpool.data.design_sql import (
     ONE,
@@ -69,7 +76,7 @@ def read(
     roles : Mixed
         Which column plays which part.
     text_labels : bool
-        Whether group columns were read as text, whatever they hold.
+        Whether labels were read as text, whatever they hold.
     min_cell : int
         Rows of groups and levels with fewer rows are left out.
 
@@ -84,7 +91,7 @@ def read(
     if min_cell > 1:
         given, _, withheld = without_small(engine, given, used, min_cell)
         checked = means_of_left(engine, given)
-    plain = {n.name for n in roles.labels} if text_labels else set()
+    plain = set(given.labels) if text_labels else set()
     coded = {n: label_survey(engine, given, n, n in plain) for n in category_columns(given)}
     categories = levels(
         roles,
@@ -192,17 +199,21 @@ class Passes:
 
     # statements
 
-    def statement(self, keys: Sequence[str], aggregates: Sequence[str]) -> str:
+    def statement(
+        self, keys: Sequence[str], aggregates: Sequence[str], rows: str | None = None
+    ) -> str:
         """Aggregates of the columns by some keys."""
         what = ", ".join([*keys, *aggregates])
         by = f" GROUP BY {', '.join(keys)}" if keys else ""
-        return f"SELECT {what} FROM ({self.rows}) AS q{by}"
+        return f"SELECT {what} FROM ({rows or self.rows}) AS q{by}"
 
-    def _grouped(self, names: Sequence[str], aggregates: Sequence[str]) -> Found:
+    def _grouped(
+        self, names: Sequence[str], aggregates: Sequence[str], rows: str | None = None
+    ) -> Found:
         keys = [self.given.labels[n] for n in names]
         found: dict[str, AnyArray] = {}
         for start in range(0, len(aggregates), MOST_SUMS):
-            sql = self.statement(keys, aggregates[start : start + MOST_SUMS])
+            sql = self.statement(keys, aggregates[start : start + MOST_SUMS], rows)
             part = self.engine.table(sql, keys)
             if found and keys:
                 order = _as_before([found[k] for k in keys], [part[k] for k in keys])
@@ -210,6 +221,45 @@ class Passes:
             found |= part
         sums = {k: v.astype(np.float64) for k, v in found.items() if k not in keys}
         return Found({n: found[k] for n, k in zip(names, keys, strict=True)}, sums)
+
+    def within_rows(self, t: int, names: Sequence[str]) -> str:
+        """The rows with columns, by name, about the means of their groups of a term."""
+        by = ", ".join(self.given.labels[n] for n in self.design.effects[t].factor.columns)
+        weighted = "w" in self.extras
+        size = f"SUM({'w' if weighted else ONE}) OVER (PARTITION BY {by})"
+        mean = {
+            f"m_{x}": f"SUM({f'w * {x}' if weighted else x}) OVER (PARTITION BY {by}) / {size}"
+            for x in names
+        }
+        return staged(self.rows, [mean, {f"d_{x}": f"{x} - m_{x}" for x in names}])
+
+    def within_sums(self, names: Sequence[str]) -> tuple[Sums, AnyArray]:
+        """The sums of their products, and the names of these."""
+        sums = Sums("w" in self.extras)
+        named = [[sums.of(f"d_{a}", f"d_{b}") for b in names] for a in names]
+        if "inside" in self.extras:
+            sums.plain("inside")
+        return sums, np.array(named, dtype=object)
+
+    @property
+    def varying(self) -> list[str]:
+        """The columns of X but the intercept, and the outcome, each once."""
+        return list(dict.fromkeys([*(x for x in self.columns.x if x != ONE), "y"]))
+
+    def _about_own_means(self, products: CrossProducts) -> CrossProducts:
+        """Sum once more about each group's own means where taking them off has cost digits."""
+        blocks = list(products.blocks)
+        for t in lost_digits(products):
+            names = self.varying
+            sums, shape = self.within_sums(names)
+            found = self._grouped((), list(sums.sql()), self.within_rows(t, names))
+            products_of = _filled(shape, found.sums)[0]
+            if "inside" in self.extras:
+                products_of[-1, -1] += float(found.sums[sums.plain("inside")][0])
+            at = np.array([names.index(x) if x != ONE else 0 for x in (*self.columns.x, "y")])
+            every = products_of[at[:, None], at]  # the intercept is constant, so left out below
+            blocks[t] = replace(blocks[t], within=without_constant(every, blocks[t]))
+        return replace(products, blocks=tuple(blocks))
 
     def block_sums(self, t: int, *, fused: bool) -> list[str]:
         """The aggregates of a term."""
@@ -304,7 +354,8 @@ class Passes:
         if not self.fused:
             by_group, order = self._totals(factors[coarsest], roles.groups[coarsest], coded)
         products, clusters = self._products(by_group, order, factors[coarsest], blocks, crossings)
-        return design, products, clusters
+        products = with_within(products)
+        return design, self._about_own_means(products), clusters
 
     def rows_in(self, found: Found) -> int | None:
         """Rows that entered the sums of a term; of summaries this is not known."""
@@ -329,6 +380,7 @@ class Passes:
             weight=values["weight"],
             x_mean=values["x"] / values["weight"][:, None],
             constant=np.array(same, dtype=bool),
+            within=None,
         )
 
     def _crossing(

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from partialpool._typing import AnyArray, Bools, Floats, Ints
-from partialpool.data import files, frames, source
+from partialpool.data import duck, frames, source
 from partialpool.data.coding import INTERCEPT
 from partialpool.data.counts import event_rules
 from partialpool.data.design import Design, Effects, Factor, column_of
-from partialpool.data.excel import is_workbook, read_excel
-from partialpool.data.labels import as_labels, integers_if_plain, shown
-from partialpool.data.read import checked_kind
+from partialpool.data.equal_rows import equal_rows
+from partialpool.data.labels import shown
+from partialpool.data.read import opened
 from partialpool.data.rules import RULES
 from partialpool.data.source import Chunk
 from partialpool.data.statistics import GroupStatistics
@@ -32,7 +32,7 @@ Unseen = Literal["error", "new_group", "population"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NewRows:
-    """New rows as columns.
+    """New rows as columns; R of them that differ.
 
     Parameters
     ----------
@@ -45,12 +45,15 @@ class NewRows:
         Sum of the offsets.
     weight : ndarray, shape (R,), or None
         Weights of new observations, if these were asked for; of counts their trials or exposure.
+    place : ndarray of int, shape (N,)
+        Which of these rows each row of the data is.
     """
 
     x: Floats
     groups: dict[int, tuple[Ints, Floats]]
     offset: Floats
     weight: Floats | None
+    place: Ints
 
 
 def one_way_design(roles: OneWay, statistics: GroupStatistics) -> Design:
@@ -84,7 +87,7 @@ def _intercepts(roles: OneWay | CountRoles, labels: AnyArray, own: dict[str, Any
 def new_rows(
     design: Design, data: Any, target: Target, unseen: Unseen, *, observation: bool
 ) -> NewRows:
-    """Turn new rows into columns with the encodings of a design.
+    """Turn new rows into columns with the encodings of a design; equal rows are one.
 
     Raises
     ------
@@ -102,52 +105,61 @@ def new_rows(
     numeric += [weigh] if weigh is not None else []
     if target == "group":
         coded |= {n.name: n for n in roles.factors}
-    rows = _read(data, tuple(coded.values()), tuple(numeric), roles.labels)
+    rows = _read(data, tuple(coded.values()), tuple(numeric))
+    _refuse_gaps(rows.data)
+    rows, place = _that_differ(rows)
     chunk = rows.data
-    _refuse_gaps(chunk)
-    _refuse_levels(design, rows)
+    _refuse_levels(design, rows, place)
     frame = design.frame(chunk, rows.labels)
     x = frame.matrix(design.columns)
-    _refuse_not_finite(x, design.coefficients)
+    _refuse_not_finite(x, design.coefficients, place)
     groups = {
-        t: (_index(design, effects, rows, target, unseen), frame.matrix(effects.columns))
+        t: (_index(design, effects, rows, target, unseen, place), frame.matrix(effects.columns))
         for t, effects in enumerate(design.effects)
     }
-    weight = _weight(chunk, roles) if observation else None
-    return NewRows(x, groups, design.offset(chunk), weight)
+    weight = _weight(chunk, roles, place) if observation else None
+    return NewRows(x, groups, design.offset(chunk), weight, place)
+
+
+def _that_differ(rows: source.MemorySource) -> tuple[source.MemorySource, Ints]:
+    """The rows that differ, in the order in which they come first, and which of them each is."""
+    chunk = rows.data
+    first, place = equal_rows([*chunk.numbers.values(), *chunk.codes.values()])
+    order = np.argsort(first)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return replace(rows, data=chunk.part(first[order])), rank[place]
 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
     columns: tuple[Name, ...]
     labels: tuple[Name, ...]
+    undecided: tuple[Name, ...] = ()
 
 
-def _read(
-    data: Any, coded: tuple[Name, ...], numeric: tuple[Name, ...], labels: tuple[Name, ...]
-) -> source.MemorySource:
+def _read(data: Any, coded: tuple[Name, ...], numeric: tuple[Name, ...]) -> source.MemorySource:
     """The columns needed, in memory; any one where none is needed, for the number of rows."""
-    wanted = tuple({n.name: n for n in (*coded, *numeric)}.values())
-    as_text = tuple(n for n in labels if n in wanted)
-    text_labels = False
-    if is_workbook(data):
-        data = read_excel(files.existing(data))
-    kind = "" if files.are_paths(data) else checked_kind(data)
-    if not kind:
-        opened = files.open_file(data, _Wanted(wanted, as_text))
-        data, kind, text_labels = opened.relation, "duckdb", opened.text_labels
-    if kind == "pyspark":
-        raise DataError("predictions are made here: give data.toArrow() of the Spark DataFrame")
-    if kind == "duckdb":
-        for name in wanted:
-            frames.check_column(name.name, data.columns, name.at)
-        data, kind = data.fetchnumpy(), "mapping"
-    if not wanted:
-        wanted = coded = (Name(frames.column_names(data, kind)[0]),)
-    column = frames.take(data, kind, wanted)
-    if text_labels:
-        column |= {n.name: integers_if_plain(as_labels(column[n.name])) for n in as_text}
-    return source.from_columns(column, coded, (), numeric)
+    if not coded and not numeric:
+        coded = (_any_column(data),)
+    columns = tuple({n.name: n for n in (*coded, *numeric)}.values())
+    labels = tuple(n for n in coded if n not in numeric)
+    with opened(data, _Wanted(columns, labels)) as found:
+        if found.kind == "pyspark":
+            raise DataError("predictions are made here: give data.toArrow() of the Spark DataFrame")
+        rows, kind = found.data, found.kind
+        if kind == "duckdb":
+            for name in columns:
+                frames.check_column(name.name, rows.columns, name.at)
+            rows, kind = duck.columns_of(rows, [n.name for n in columns]), "mapping"
+        column = frames.take(rows, kind, columns)
+    return source.from_columns(column, coded, (), numeric, text_labels=found.text_labels)
+
+
+def _any_column(data: Any) -> Name:
+    """A column of data of any kind."""
+    with opened(data, _Wanted((), ())) as found:
+        return Name(frames.column_names(found.data, found.kind)[0])
 
 
 def _refuse_gaps(chunk: Chunk) -> None:
@@ -167,25 +179,25 @@ def _rows(bad: Bools) -> str:
     return "row " + ", ".join(map(str, at[:5])) + more
 
 
-def _refuse_levels(design: Design, rows: source.MemorySource) -> None:
+def _refuse_levels(design: Design, rows: source.MemorySource, place: Ints) -> None:
     for variable, categories in design.categories.items():
         name = column_of(variable)
         codes = categories.codes(rows.data.codes[name], rows.labels[name])
         if (codes < 0).any():
             new = rows.labels[name][np.unique(rows.data.codes[name][codes < 0])]
+            where = _rows((codes < 0)[place])
             raise DataError(
-                f'column "{name}" of the new data holds {shown(new)} in {_rows(codes < 0)}, which '
+                f'column "{name}" of the new data holds {shown(new)} in {where}, which '
                 f"no row of the fit has; its levels are {shown(categories.labels.tolist())}"
             )
 
 
-def _refuse_not_finite(x: Floats, names: tuple[str, ...]) -> None:
+def _refuse_not_finite(x: Floats, names: tuple[str, ...], place: Ints) -> None:
     bad = ~np.isfinite(x)
     if bad.any():
         name = names[int(np.flatnonzero(bad.any(axis=0))[0])]
-        raise DataError(
-            f"{name} is not a finite number in {_rows(np.asarray(bad.any(axis=1)))} of the new data"
-        )
+        where = _rows(np.asarray(bad.any(axis=1))[place])
+        raise DataError(f"{name} is not a finite number in {where} of the new data")
 
 
 def _index(
@@ -194,6 +206,7 @@ def _index(
     rows: source.MemorySource,
     target: Target,
     unseen: Unseen,
+    place: Ints,
 ) -> Ints:
     if target != "group":
         return np.full(len(rows.data), NEW if target == "new_group" else NONE)
@@ -206,7 +219,8 @@ def _index(
             str(rows.labels[c][k[0]]) for c, k in zip(factor.columns, codes, strict=True)
         )
         raise DataError(
-            f'there is no group "{label}" in "{factor.name}" ({_rows(unknown)} of the new data); '
+            f'there is no group "{label}" in "{factor.name}" '
+            f"({_rows(unknown[place])} of the new data); "
             f"{did_you_mean(label, map(str, factor.labels.tolist()))}"
             'unseen="new_group" predicts such rows for a new group, unseen="population" for the '
             "population"
@@ -214,7 +228,7 @@ def _index(
     return np.where(unknown, NEW if unseen == "new_group" else NONE, index)
 
 
-def _weight(chunk: Chunk, roles: Mixed) -> Floats:
+def _weight(chunk: Chunk, roles: Mixed, place: Ints) -> Floats:
     """Weights of new observations: 1 / se^2 or w, trials or exposure, and 1 for plain rows."""
     if roles.size is not None:
         values = chunk.numbers[roles.size.name]
@@ -225,7 +239,7 @@ def _weight(chunk: Chunk, roles: Mixed) -> Floats:
         if bad.any():
             raise DataError(
                 f'column "{roles.size.name}" of the new data must be {rule.words}; it is not in '
-                f"{_rows(np.asarray(bad))}"
+                f"{_rows(np.asarray(bad)[place])}"
             )
         return values
     for role, name in (("se", roles.se), ("weights", roles.weights)):
@@ -236,7 +250,7 @@ def _weight(chunk: Chunk, roles: Mixed) -> Floats:
         if bad.any():
             raise DataError(
                 f'column "{name.name}" of the new data must be {RULES[role].words}; it is not in '
-                f"{_rows(np.asarray(bad))}"
+                f"{_rows(np.asarray(bad)[place])}"
             )
         return values**-2 if role == "se" else values
     return np.ones(len(chunk))

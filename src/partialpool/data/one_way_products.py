@@ -26,6 +26,7 @@ def as_cross_products(statistics: GroupStatistics) -> CrossProducts:
         weight=s.weight,
         x_mean=ones,
         constant=np.array([True]),
+        within=np.diag([0.0, s.ss.sum()]),
     )
     return CrossProducts(
         outcome=s.outcome,

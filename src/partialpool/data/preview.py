@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from partialpool.data import files
-from partialpool.data.csv_files import MISSING_WORDS, explain, header_of, literal
-from partialpool.data.excel import EXCEL_ENDINGS, read_excel
+from partialpool.data.csv_files import header_of, literal, records
+from partialpool.data.excel import EXCEL_ENDINGS, read_sheet
+from partialpool.data.text_numbers import is_missing, is_number, is_truth
 from partialpool.errors import DataError
+
+DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?!\d)")
 
 LOOKED_AT = 2000
 """Rows from which kinds are told."""
@@ -51,36 +54,37 @@ def preview(path: str | Path, *, rows: int = 5) -> tuple[Column, ...]:
     """
     text = str(path)
     if text.lower().endswith(EXCEL_ENDINGS):
-        found = read_excel(text)
-        return tuple(_column(name, list(v[:LOOKED_AT]), rows) for name, v in found.items())
+        found = read_sheet(text).columns
+    elif text.lower().endswith(files.CSV_ENDINGS):
+        found = _csv(text)
+    else:
+        found = _parquet(text)
+    if not any(found.values()):
+        raise DataError(f'"{path}" holds a header and no rows')
+    return tuple(_column(name, list(v[:LOOKED_AT]), rows) for name, v in found.items())
+
+
+def _csv(path: str) -> dict[str, list[Any]]:
+    """The first values of each column that has a name, as the rule of text files reads them."""
+    files.check_not_empty(path)
+    file = header_of(path, set())
+    _check_width(path, len(file.columns))
+    rows = [record.fields for record in islice(records(file), LOOKED_AT)]
+    columns = {n: [row[file.position(n)] for row in rows] for n in file.columns if n}
+    return {n: [None if is_missing(t) else t for t in v] for n, v in columns.items()}
+
+
+def _parquet(path: str) -> dict[str, list[Any]]:
+    if not path.lower().endswith(files.PARQUET_ENDINGS):
+        endings = ", ".join(files.CSV_ENDINGS + files.PARQUET_ENDINGS + EXCEL_ENDINGS)
+        raise DataError(f'"{path}": the ending says what a file is; allowed are {endings}')
     import duckdb
 
-    with duckdb.connect() as connection:
-        try:
-            relation = _open(connection, text)
-            part = relation.limit(LOOKED_AT)
-            values = list(zip(*part.fetchall(), strict=True))
-        except duckdb.Error as error:
-            raise DataError(f'"{path}" cannot be read: {explain(error)}') from error
-        names = list(relation.columns)
-    if not values:
-        raise DataError(f'"{path}" holds a header and no rows')
-    return tuple(_column(n, list(v), rows) for n, v in zip(names, values, strict=True))
-
-
-def _open(connection: Any, path: str) -> Any:
-    lower = path.lower()
     files.check_not_empty(path)
-    if lower.endswith(files.PARQUET_ENDINGS):
-        return connection.read_parquet(literal(path))
-    if lower.endswith(files.CSV_ENDINGS):
-        header = header_of(path, set())
-        _check_width(path, len(header.names))
-        return connection.read_csv(
-            literal(path), header=True, delimiter=header.delimiter, na_values=MISSING_WORDS
-        )
-    endings = ", ".join(files.CSV_ENDINGS + files.PARQUET_ENDINGS + EXCEL_ENDINGS)
-    raise DataError(f'"{path}": the ending says what a file is; allowed are {endings}')
+    with duckdb.connect() as connection, files.readable(path):
+        part = connection.read_parquet(literal(path)).limit(LOOKED_AT)
+        values = part.fetchall()
+        return {n: [row[i] for row in values] for i, n in enumerate(part.columns)}
 
 
 def _check_width(path: str, columns: int) -> None:
@@ -104,8 +108,10 @@ def _column(name: str, values: list[Any], rows: int) -> Column:
 def _kind(present: list[Any]) -> str:
     if not present:
         return "empty"
-    if all(isinstance(v, bool | np.bool_) for v in present):
+    if all(is_truth(str(v)) for v in present):
         return "yes/no"
-    if all(hasattr(v, "__float__") for v in present):
+    if all(is_number(v) if isinstance(v, str) else hasattr(v, "__float__") for v in present):
         return "number"
-    return "date" if all(hasattr(v, "isoformat") for v in present) else "text"
+    if all(DATE.match(v) if isinstance(v, str) else hasattr(v, "isoformat") for v in present):
+        return "date"
+    return "text"

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Generic, TypeVar
 
+import numpy as np
+
 from partialpool.data import (
     arrays,
     count_statements,
@@ -21,11 +23,11 @@ from partialpool.data import (
     statements,
 )
 from partialpool.data.counts import CountStatistics
-from partialpool.data.csv_files import Wanted
 from partialpool.data.excel import is_workbook, read_excel
 from partialpool.data.labels import integers_if_plain
 from partialpool.data.statistics import GroupStatistics
 from partialpool.data.table import Table, build_frame
+from partialpool.data.text_columns import Wanted
 from partialpool.errors import DataError
 from partialpool.formula import CountRoles, OneWay
 
@@ -94,13 +96,21 @@ COUNTS = _Way(counts.reduce, counts_sql.reduce, count_statements.given, counts_s
 def _read(roles: R, data: Any, progress: Progress | None, way: _Way[R, S]) -> Reading[S]:
     with opened(data, roles, progress) as found:
         if found.engine is None:
-            rows = frames.extract(found.data, found.kind, roles)
-            return Reading(way.from_rows(rows, roles).sorted(), handing_back(data))
-        statistics = way.by_sql(found.engine.naming(way.given(roles)), roles)
+            statistics = way.from_rows(frames.extract(found.data, found.kind, roles), roles)
+        else:
+            statistics = way.by_sql(found.engine.naming(way.given(roles)), roles)
     if found.text_labels:
-        labels = integers_if_plain(statistics.labels)
-        statistics = replace(statistics, labels=labels, labels_from_text=True).sorted()
+        statistics = _plain_labels(statistics)
+    if found.text_labels or found.engine is None:
+        statistics = statistics.sorted()
     return Reading(statistics, handing_back(data))
+
+
+def _plain_labels(statistics: S) -> S:
+    """The same, with labels that were read from text as integers if all are written so."""
+    n = len(statistics.labels)
+    every = integers_if_plain(np.concatenate([statistics.labels, statistics.absent]))
+    return replace(statistics, labels=every[:n], absent=every[n:], labels_from_text=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +125,7 @@ class Opened:
     engine : Engine or None
         Where the rows stay; no column is named yet. None for rows in memory.
     text_labels : bool
-        Whether group columns were read as text, as CSV files hold nothing else.
+        Whether labels were read as text, as CSV files hold nothing else.
     what : str
         In words, for the plan.
     """
@@ -128,18 +138,34 @@ class Opened:
 
 
 @contextmanager
-def opened(data: Any, roles: Wanted, progress: Progress | None = None) -> Iterator[Opened]:
-    """Open data of any kind; errors of their engine become ours, and files must not change."""
+def opened(
+    data: Any,
+    roles: Wanted,
+    progress: Progress | None = None,
+    *,
+    passes: bool = False,
+    plan: bool = False,
+) -> Iterator[Opened]:
+    """Open data of any kind; errors of their engine become ours, and files must not change.
+
+    Parameters
+    ----------
+    data, roles, progress
+        As in `read_statistics`.
+    passes : bool
+        Whether there will be several passes over the rows; text is then read once, into a table.
+    plan : bool
+        Whether only the plan is wanted; nothing is read then.
+    """
     if is_workbook(data):
-        data = read_excel(files.existing(data))
+        table = read_excel(files.existing(data), roles)
+        yield Opened(table, "mapping", None, text_labels=True, what=str(data))
+        return
     if files.are_paths(data):
-        file = files.open_file(data, roles)
-        fetch = files.watched(file.connection, progress) if progress else duck.fetch_now
+        file = files.open_file(data, roles, at_once=not plan)
         try:
-            with duck.translated():
-                engine = duck.DuckDB(file.relation, {}, fetch)
-                what = f"DuckDB reads {_files(file.names)}"
-                yield Opened(file.relation, "duckdb", engine, file.text_labels, what)
+            with file.raised():
+                yield _opened_file(file, progress, passes=passes)
         finally:
             file.check_unchanged()
         return
@@ -152,6 +178,23 @@ def opened(data: Any, roles: Wanted, progress: Progress | None = None) -> Iterat
             yield Opened(data, kind, spark.Spark(data, {}), what="Spark reads the DataFrame")
     else:
         yield Opened(data, kind, None)
+
+
+def _opened_file(file: files.OpenFile, progress: Progress | None, *, passes: bool) -> Opened:
+    names = _files(file.names)
+    if file.table is not None:
+        if progress is not None:
+            progress(1.0)
+        return Opened(file.table, "mapping", None, file.text_labels, names)
+    fetch = files.watched(file.connection, progress) if progress else duck.fetch_now
+    relation = file.relation
+    if passes and file.text_labels:
+        relation = duck.stored(file.connection, relation, fetch)
+    engine = duck.DuckDB(relation, {}, fetch)
+    what = f"DuckDB reads {names}"
+    if file.small:
+        what = f"{names}: small enough to be read at once, to the same sums; else DuckDB reads it"
+    return Opened(relation, "duckdb", engine, file.text_labels, what)
 
 
 def handing_back(data: Any) -> Callable[[Table], Any]:
@@ -182,7 +225,7 @@ TWO_PASSES = "and two passes (numpy.bincount) sum each group about its mean."
 
 
 def _explain(roles: R, data: Any, way: _Way[R, S], in_memory: str) -> str:
-    with opened(data, roles) as found:
+    with opened(data, roles, plan=True) as found:
         if found.engine is None:
             return told_in_memory(found.kind, roles, in_memory)
         return told_plan(found.what, way.plan(found.engine.naming(way.given(roles)), roles))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from partialpool._typing import Ints
+import numpy as np
+from scipy import sparse
+
+from partialpool._typing import Floats, Ints
 from partialpool.data.count_rows import CountProducts
-from partialpool.kernels.grouped import CountSums
-from partialpool.kernels.several import Several
+from partialpool.kernels.group_quadrature import GroupedRows
+from partialpool.kernels.joint_counts import DENSE, JointRows
 from partialpool.kernels.system import System
 
 
-def sorted_rows(statistics: CountProducts, system: System) -> tuple[Several, Ints]:
-    """Rows with coefficients in the basis of a system and effects of the columns as shifted.
+def joint_rows(statistics: CountProducts, system: System) -> tuple[JointRows, Ints]:
+    """Rows with the columns of everything but the largest factor side by side.
 
     Parameters
     ----------
@@ -22,9 +25,8 @@ def sorted_rows(statistics: CountProducts, system: System) -> tuple[Several, Int
 
     Returns
     -------
-    Several
-        With no other levels where there is one factor.
-    ndarray of int, shape (L,)
+    JointRows
+    ndarray of int, shape (J,)
         The group, by label, of each of the largest factor's groups in the order of the rows.
     """
     counted = statistics.rows
@@ -34,15 +36,34 @@ def sorted_rows(statistics: CountProducts, system: System) -> tuple[Several, Int
     order = np.argsort(index[0], kind="stable")
     group = index[0][order]
     starts = np.flatnonzero(np.diff(group, prepend=-1))
-    rows = CountSums(
-        statistics.link,
-        counted.y[order],
-        counted.size[order],
-        (counted.offset + counted.x @ offset)[order],
-        (counted.x @ matrix)[order],
-        z[0][order],
-        starts,
+    grouped = GroupedRows(
+        statistics.link, counted.y[order], counted.size[order], z[0][order], starts
     )
-    sizes = tuple(level.size for level in system.levels[1:])
-    others = tuple(i[order] for i in index[1:]), tuple(v[order] for v in z[1:])
-    return Several(rows, *others, sizes), group[starts]
+    blocks = tuple((level.size, level.q) for level in system.levels[1:])
+    x = (counted.x @ matrix)[order]
+    others = [(i[order], v[order]) for i, v in zip(index[1:], z[1:], strict=True)]
+    known = (counted.offset + counted.x @ offset)[order]
+    return JointRows(grouped, known, _side_by_side(others, blocks, x), blocks, x.shape[1]), group[
+        starts
+    ]
+
+
+def _side_by_side(
+    others: list[tuple[Ints, Floats]], blocks: tuple[tuple[int, int], ...], x: Floats
+) -> Any:
+    """The columns of the other levels' effects, then x; sparse where that is needed."""
+    size, p = x.shape
+    places, begin = [], 0
+    for (index, _), (groups, q) in zip(others, blocks, strict=True):
+        places.append(begin + index[:, None] * q + np.arange(q))
+        begin += groups * q
+    places.append(np.broadcast_to(begin + np.arange(p), (size, p)))
+    place = np.concatenate(places, axis=1)
+    value = np.concatenate([*(z for _, z in others), x], axis=1)
+    width = begin + p
+    if size * width <= DENSE:
+        out = np.zeros((size, width))
+        np.put_along_axis(out, place, value, axis=1)
+        return out
+    starts = np.arange(0, place.size + 1, place.shape[1])
+    return sparse.csr_array((value.ravel(), place.ravel(), starts), shape=(size, width))

@@ -75,8 +75,10 @@ class MemorySource:
             yield self.data.part(slice(start, start + step))
 
 
-def from_frame(data: Any, kind: str, roles: Mixed) -> MemorySource:
+def from_frame(data: Any, kind: str, roles: Mixed, *, text_labels: bool = False) -> MemorySource:
     """Take the columns of a formula out of a frame or mapping.
+
+    With `text_labels`, labels were read from text: those written as integers become integers.
 
     Raises
     ------
@@ -87,7 +89,7 @@ def from_frame(data: Any, kind: str, roles: Mixed) -> MemorySource:
     """
     column = frames.take(data, kind, roles.columns)
     coded = (*roles.factors, *roles.categories)
-    return from_columns(column, coded, roles.plain, roles.numbers)
+    return from_columns(column, coded, roles.plain, roles.numbers, text_labels=text_labels)
 
 
 def from_columns(
@@ -95,6 +97,8 @@ def from_columns(
     coded: tuple[Name, ...],
     plain: tuple[Name, ...],
     numeric: tuple[Name, ...],
+    *,
+    text_labels: bool = False,
 ) -> MemorySource:
     """Rows in memory: `coded` columns as labels, `plain` ones as they are, others as numbers."""
     texts = frozenset(n.name for n in plain if frames.holds_categories(column[n.name]))
@@ -102,6 +106,7 @@ def from_columns(
     codes, labels = {}, {}
     for name in names:
         found, distinct = frames.label_codes(column[name])
+        distinct = lab.integers_if_plain(distinct) if text_labels else distinct
         codes[name], labels[name] = in_order(found, distinct)
     wanted = dict.fromkeys(
         [n.name for n in numeric] + [n.name for n in plain if n.name not in texts]

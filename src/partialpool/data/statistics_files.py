@@ -120,7 +120,7 @@ def write_records(parts: list[dict[str, AnyArray]], facts: dict[str, Any], path:
     """
     if not path.lower().endswith(files.PARQUET_ENDINGS):
         raise DataError(f'"{path}": statistics are written as Parquet; end the name in .parquet')
-    text = files.text_literal(json.dumps({"version": VERSION, **facts}))
+    text = duck.text_literal(json.dumps({"version": VERSION, **facts}))
     files.copy_columns(parts, path, f"FORMAT parquet, KV_METADATA {{{KEY}: {text}}}")
 
 
@@ -167,7 +167,7 @@ def _read_parts(connection: Any, path: str, facts: dict[str, Any]) -> MixedStati
         labels = [c for c in columns if c.startswith(("label_", "level_"))]
         sql = (
             f"SELECT {', '.join(duck.quote(c) for c in columns)} FROM {duck.SOURCE} "
-            f"WHERE part = {files.text_literal(part)} ORDER BY i"
+            f"WHERE part = {duck.text_literal(part)} ORDER BY i"
         )
         plain = all(duck.is_plain(kinds[c]) for c in labels)
         found = duck.fetch_table(table.query(duck.SOURCE, sql), labels, duck.fetch_now, plain=plain)

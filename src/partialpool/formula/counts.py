@@ -60,6 +60,11 @@ class CountRoles:
         return (self.group,)
 
     @property
+    def undecided(self) -> tuple[Name, ...]:
+        """The predictors that are numbers or categories, as their values say: none."""
+        return ()
+
+    @property
     def columns(self) -> tuple[Name, ...]:
         """Every column that is read, each once, the group first."""
         found = (self.group, self.outcome, self.size)

@@ -118,8 +118,14 @@ class Mixed:
     @property
     def labels(self) -> tuple[Name, ...]:
         """The columns that hold labels only, whatever they look like."""
-        used = {n.name for n in chain(self.predictors, self.numbers)}
-        return tuple(n for n in self.factors if n.name not in used)
+        used = {n.name for n in (*self.plain, *self.numbers)}
+        return _once(n for n in (*self.factors, *self.categories) if n.name not in used)
+
+    @property
+    def undecided(self) -> tuple[Name, ...]:
+        """The predictors that are numbers or categories, as their values say."""
+        numbers = {n.name for n in self.numbers}
+        return _once(n for n in self.plain if n.name not in numbers)
 
 
 def _once(names: Iterator[Name] | chain[Name]) -> tuple[Name, ...]:

@@ -48,6 +48,11 @@ class OneWay:
         """The columns that hold labels only, whatever they look like."""
         return (self.group,)
 
+    @property
+    def undecided(self) -> tuple[Name, ...]:
+        """The predictors that are numbers or categories, as their values say: none."""
+        return ()
+
 
 def one_way(formula: Formula) -> OneWay | None:
     """Read a formula as a one-way model with an intercept; None if it says more than that.

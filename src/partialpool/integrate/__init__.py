@@ -3,9 +3,10 @@
 from partialpool.integrate.axis import Axis, Coordinate, HalfLine, Interval, Line
 from partialpool.integrate.cloud import Cloud, highest_points, integrate_cloud
 from partialpool.integrate.gauss import gauss
+from partialpool.integrate.importance import Sample, SamplingTarget, integrate_by_sampling
 from partialpool.integrate.nested import Nested, integrate_nested
-from partialpool.integrate.surrogate import integrate_by_surrogate
 from partialpool.integrate.trapezoid import Accuracy, Grid, integrate
+from partialpool.integrate.weighted import WeightedNodes
 
 __all__ = [
     "Accuracy",
@@ -17,10 +18,13 @@ __all__ = [
     "Interval",
     "Line",
     "Nested",
+    "Sample",
+    "SamplingTarget",
+    "WeightedNodes",
     "gauss",
     "highest_points",
     "integrate",
-    "integrate_by_surrogate",
+    "integrate_by_sampling",
     "integrate_cloud",
     "integrate_nested",
 ]

@@ -20,7 +20,7 @@ from partialpool._typing import Floats, Ints
 from partialpool.kernels import small
 from partialpool.kernels.crossed_map import pairs_within, products_map
 from partialpool.kernels.system import System
-from partialpool.kernels.tree import Functional, Reduced
+from partialpool.kernels.tree import Functional, Reduced, of_unknown
 
 HELD = 2**24
 """Elements of dense matrices held at once."""
@@ -161,6 +161,8 @@ class Crossed:
     ) -> Functional:
         """Distribution given beta of ``x beta + sum_i z_i b_i[index_i]``; see `Tree.functional`."""
         nodes = len(factors[0])
+        if all((each < 0).all() for each in index):
+            return of_unknown(factors, index, z, x)
         constant, variance = np.empty((nodes, len(x))), np.empty((nodes, len(x)))
         coefficient = np.empty((nodes, *x.shape))
         rest = self._rest_rows(index, z)

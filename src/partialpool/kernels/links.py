@@ -71,6 +71,18 @@ class Link(ABC):
     def cumulants(self, theta: Floats) -> tuple[Floats, Floats, Floats]:
         """A(theta), its slope and its second derivative: log likelihood ``y theta - size A``."""
 
+    @abstractmethod
+    def slopes(self, theta: Floats) -> tuple[Floats, Floats]:
+        """The slope and the second derivative of A(theta)."""
+
+    @abstractmethod
+    def skew(self, mean: Floats) -> Floats:
+        """Third derivative of A(theta) over its second, from the first."""
+
+    @abstractmethod
+    def cumulant_step(self, theta: Floats, step: Floats) -> Floats:
+        """A(theta + step) - A(theta), to all digits also where the step is short."""
+
     def __reduce__(self) -> str:
         """Pickled by name: there is one of each."""
         return {"logit": "LOGIT", "log": "LOG"}[self.name]
@@ -117,6 +129,23 @@ class Logit(Link):
         p = np.where(theta >= 0, share, small * share)
         return np.maximum(theta, 0.0) + np.log(1.0 + small), p, small * share * share
 
+    def slopes(self, theta: Floats) -> tuple[Floats, Floats]:
+        small = np.exp(-np.abs(theta))
+        share = 1.0 / (1.0 + small)
+        other = small * share
+        return np.where(theta >= 0, share, other), other * share
+
+    def skew(self, mean: Floats) -> Floats:
+        return 1.0 - 2.0 * mean
+
+    def cumulant_step(self, theta: Floats, step: Floats) -> Floats:
+        negative = theta <= 0  # by A(theta) = theta + A(-theta) the rest is as exact
+        near = np.clip(np.where(negative, step, -step), -30.0, 30.0)
+        change = np.log1p(special.expit(-np.abs(theta)) * np.expm1(near))
+        far = self.cumulant(theta + step) - self.cumulant(theta)
+        exact = np.where(negative, change, step + change)
+        return np.asarray(np.where(np.abs(step) < 30.0, exact, far))
+
     def guess(self, y: Floats, size: Floats) -> tuple[Floats, Floats]:
         hit, miss = y + 0.5, size - y + 0.5
         return np.log(hit / miss), np.sqrt(1.0 / hit + 1.0 / miss)
@@ -162,6 +191,16 @@ class Log(Link):
     def cumulants(self, theta: Floats) -> tuple[Floats, Floats, Floats]:
         rate = self.natural(theta)
         return rate, rate, rate
+
+    def slopes(self, theta: Floats) -> tuple[Floats, Floats]:
+        rate = self.natural(theta)
+        return rate, rate
+
+    def skew(self, mean: Floats) -> Floats:
+        return np.ones_like(mean)
+
+    def cumulant_step(self, theta: Floats, step: Floats) -> Floats:
+        return np.asarray(self.natural(theta) * np.expm1(np.minimum(step, FARTHEST - theta)))
 
     def guess(self, y: Floats, size: Floats) -> tuple[Floats, Floats]:
         return np.log((y + 0.5) / size), 1.0 / np.sqrt(y + 0.5)

@@ -13,6 +13,12 @@ from partialpool.kernels.small import stacked_cholesky
 from partialpool.kernels.system import NOTHING, System
 from partialpool.kernels.tree import Tree
 
+FREE, LOST = 1e6, 1e-11
+"""Sds of groups' effects, in those of the outcome, that leave them free, and the share of its sum
+of squares that this and rounding leave of an outcome that is fitted perfectly."""
+FREE_EXACT = 1e14
+"""The same of nested factors, of which sums within groups lose nothing."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Solved:
@@ -49,8 +55,11 @@ def fits_perfectly(system: System, kernel: Tree | Crossed) -> bool:
     """Whether coefficients and groups' effects, not pooled, leave nothing of the outcome."""
     if system.total[-1, -1] <= NOTHING * system.size:
         return True
-    rest = float(solve(kernel.evaluate(system.barely_pooled).squares).rest[0])
-    return not rest > 1e-9 * float(system.total[-1, -1])
+    exact = isinstance(kernel, Tree) and system.levels[0].within is not None
+    reduced = kernel.evaluate(system.barely_pooled(FREE_EXACT if exact else FREE))
+    rest = float(solve(reduced.squares).rest[0])
+    limit = system.rounding if exact else LOST * float(system.total[-1, -1])
+    return not rest > limit
 
 
 def solve(squares: Floats) -> Solved:

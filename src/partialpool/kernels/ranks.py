@@ -1,11 +1,14 @@
-"""Ranks of normally (or t) distributed parameters that share one common term."""
+"""Ranks of draws, and expected ranks of parameters that share one common term."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from partialpool._typing import Floats
+from partialpool._typing import Floats, Ints
 from partialpool.kernels import student
+
+CACHED = 2**15
+"""Values ranked at once, 256 KiB: what the cache of a core holds."""
 
 
 def expected_exceedances(
@@ -36,3 +39,25 @@ def expected_exceedances(
         above = student.cdf((loc - loc[part, None]) / np.sqrt(scale2), df)
         out[part] = above.sum(axis=1) - 0.5  # a group is counted half above itself
     return out
+
+
+def ranks(values: Floats, out: Ints) -> None:
+    """Rank of each value in its row, 1 being the lowest, into `out`; (S, J) both.
+
+    Values are sorted as whole numbers whose last bits are their place, which is twice as fast as
+    finding the order of the values: of 52 binary digits about the row's mean 52 - log2(J) count.
+    """
+    size = values.shape[1]
+    places = 2 ** max(size - 1, 1).bit_length()
+    place, rank = np.arange(size), np.arange(1, size + 1, dtype=out.dtype)
+    step = max(1, CACHED // size)
+    for i in range(0, len(values), step):
+        part = values[i : i + step]
+        key = (part - part.mean(axis=1, keepdims=True)).view(np.int64)
+        # the bits of a floating-point number rise with it, once those of negative ones are turned
+        key ^= (key >> 63) & np.int64(2**63 - 1)
+        key &= np.int64(-places)
+        key |= place
+        key.sort(axis=1)
+        key &= np.int64(places - 1)
+        out[np.arange(i, i + len(part))[:, None], key] = rank

@@ -29,12 +29,22 @@ def pair(skew: Floats) -> tuple[Floats, Floats, Floats]:
         Mean of the first (the other's is its negative), sd of the first, sd of the second.
     """
     g = np.maximum(np.minimum(np.abs(skew), MOST), 1e-9)
+    root, apart = _apart()
+    a = np.interp(np.cbrt(g), root, apart)
+    half, difference = 1.0 - a**2, g / (3.0 * a)
+    return np.sign(skew) * a, np.sqrt(half + difference), np.sqrt(half - difference)
+
+
+@cache
+def _apart() -> tuple[Floats, Floats]:
+    """Cube roots of skewness, and a of `pair` there: nearly proportional, so that few will do."""
+    root = np.linspace(np.cbrt(1e-9), np.cbrt(MOST), 2048)
+    g = root**3
     a = (g**2 / 6.0) ** (1.0 / 6.0)
     for _ in range(20):  # -2 a^4 + g^2 / (3 a^2) = 1.5 g^2
         value = g**2 / (3.0 * a**2) - 2.0 * a**4 - 1.5 * g**2
         a -= value / (-2.0 * g**2 / (3.0 * a**3) - 8.0 * a**3)
-    half, difference = 1.0 - a**2, g / (3.0 * a)
-    return np.sign(skew) * a, np.sqrt(half + difference), np.sqrt(half - difference)
+    return root, a
 
 
 @np.errstate(over="ignore", invalid="ignore")  # such means are infinite

@@ -7,18 +7,33 @@ import math
 import numpy as np
 from scipy import special
 
-from partialpool._typing import Floats
+from partialpool._typing import Floats, Ints
 
 ROOT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
 
-LARGE_DF = 400.0
-"""From here on Hill's expansion is exact to rounding, and much faster than stdtr."""
+LARGE_DF = 20.0
+"""From here on Hill's expansion is exact to 1e-11 (absolute, measured against the incomplete beta
+function), and three to four times faster than stdtr. Lower, and it is no longer: 5e-11 at 15."""
 
 HUGE_DF = 1e5
 """From here on two terms of the Cornish-Fisher expansion are."""
 
 BLOCK = 2**17
 """Elements of the (components, groups) arrays worked on at once."""
+
+NEAR, SHORT = 5e-5, 3e-4
+"""Distance from a quantile, on the normal scale, from which one more step of Newton's method is
+the last, if it is shorter than so much of the narrowest component's scale: it squares both."""
+
+EXACT = 1e-9
+"""Distance from which it is the last however long it is (components of very different width, and
+the gap between two peaks, where a step may do much worse than square the distance)."""
+
+STEEPEST = 1.0
+"""Skewness up to which the expansion in it is used to start from."""
+
+UNEVEN = 30.0
+"""Ratio of the widest to the narrowest component from which on moments are no start."""
 
 
 def cdf(x: Floats, df: float) -> Floats:
@@ -90,7 +105,11 @@ def mixture_quantile(
 ) -> Floats:
     """Quantile of B mixtures of C components, by Newton's method kept inside a bracket.
 
-    A mixture's quantile lies between the smallest and the largest of its components' quantiles.
+    The equation solved is ``ndtri(F(x)) = ndtri(p)``: on this scale the distribution function of
+    a mixture that is nearly normal is nearly a straight line, so that one or two steps from the
+    expansion in its moments give all digits. A mixture's quantile lies between the smallest and
+    the largest of its components' quantiles; a step that leaves this bracket is replaced by its
+    middle.
 
     Parameters
     ----------
@@ -102,6 +121,8 @@ def mixture_quantile(
         Weights that sum to one over the components.
     df : float
         Degrees of freedom, infinite for normal components.
+    rounds : int
+        Steps, at most.
 
     Returns
     -------
@@ -110,33 +131,76 @@ def mixture_quantile(
     unit = quantile(p, df)
     ends = loc + scale * unit
     low, high = ends.min(axis=0), ends.max(axis=0)
-    narrow = scale.min(axis=0)
-    if loc.shape[1] == 1:
-        x = np.broadcast_to(_weighted_median(ends, weight), low.shape)
-    else:
-        mean = _mixed(weight, loc)
-        spread = np.sqrt(_mixed(weight, scale**2 + (loc - mean) ** 2))
-        x = np.minimum(np.maximum(mean + spread * unit, low), high)
-    inverse = 1.0 / scale
-    slope_weight = inverse * (weight if weight.ndim == 2 else weight[:, None])
-    near = 1e-4 * np.minimum(p, 1.0 - np.asarray(p))  # Newton's next step squares this
+    narrow = np.broadcast_to(scale.min(axis=0), low.shape)
+    uneven = np.broadcast_to(~(scale.max(axis=0) < UNEVEN * scale.min(axis=0)), low.shape)
+    x = _start(unit, ends, loc, scale, weight, np.flatnonzero(uneven))
+    x = np.asarray(np.minimum(np.maximum(x, low), high))
+    probability = np.broadcast_to(np.asarray(p, dtype=np.float64), x.shape)
+    active = np.arange(len(x))
     for _ in range(rounds):
-        z = (x - loc) * inverse
-        excess = _mixed(weight, cdf(z, df)) - p
-        density = pdf(z, df)
-        density *= slope_weight
-        slope = density.sum(axis=0)
-        high = np.where(excess > 0, x, high)
-        low = np.where(excess > 0, low, x)
-        new = x - excess / np.maximum(slope, 1e-300)
-        inside = (new >= low) & (new <= high)
+        everyone = len(active) == len(x)
+        some = slice(None) if everyone else active
+        mixture = (loc, scale, weight) if everyone else _chosen(loc, scale, weight, active)
+        new, excess = _step(x[some], probability[some], mixture, df)
+        below = excess <= 0
+        high[some] = np.where(below, high[some], x[some])
+        low[some] = np.where(below, x[some], low[some])
+        inside = (new >= low[some]) & (new <= high[some])
         if not inside.all():
-            new = np.where(inside, new, _middle(low, high, narrow))
-        done = (np.abs(excess) <= near) & inside | (high - low <= 1e-14 * np.abs(x))
-        x = new
-        if done.all():
+            new = np.where(inside, new, _middle(low[some], high[some], narrow[some]))
+        short = (np.abs(excess) <= NEAR) & (np.abs(new - x[some]) <= SHORT * narrow[some])
+        done = (short | (np.abs(excess) <= EXACT)) & inside | (
+            high[some] - low[some] <= 1e-14 * np.abs(x[some])
+        )
+        x[some] = new
+        active = active[~done]
+        if not len(active):
             break
     return np.asarray(x)
+
+
+def _start(
+    unit: Floats, ends: Floats, loc: Floats, scale: Floats, weight: Floats, uneven: Ints
+) -> Floats:
+    """Where to look for quantiles first: Cornish and Fisher's expansion to the skewness.
+
+    Moments say nothing where some components are very much wider than others: for these mixtures
+    the start is the weighted median of the components' own quantiles.
+    """
+    if loc.shape[1] == 1 and ends.shape[1] > 1:
+        return _weighted_median(ends, weight)
+    mean = _mixed(weight, loc)
+    gap, square = loc - mean, scale * scale
+    gap2 = gap * gap
+    variance = _mixed(weight, square + gap2)
+    skew = _mixed(weight, gap * (3.0 * square + gap2)) / variance**1.5
+    bend = np.clip(skew, -STEEPEST, STEEPEST) / 6.0
+    x = np.asarray(mean + np.sqrt(variance) * (unit + bend * (unit * unit - 1.0)))
+    if len(uneven):
+        shares = weight if weight.ndim == 1 else weight[:, uneven]
+        x[uneven] = _weighted_median(ends[:, uneven], shares)
+    return np.asarray(x)
+
+
+def _chosen(loc: Floats, scale: Floats, weight: Floats, at: Ints) -> tuple[Floats, Floats, Floats]:
+    """Some of the mixtures."""
+    shares = weight if weight.ndim == 1 else weight[:, at]
+    return (loc, scale, shares) if loc.shape[1] == 1 else (loc[:, at], scale[:, at], shares)
+
+
+@np.errstate(all="ignore")  # a step that is not a number is outside of the bracket
+def _step(
+    x: Floats, p: Floats, mixture: tuple[Floats, Floats, Floats], df: float
+) -> tuple[Floats, Floats]:
+    """Newton's next points, and how far x is above the quantile on the normal scale."""
+    loc, scale, weight = mixture
+    z = (x - loc) / scale
+    value = _mixed(weight, cdf(z, df))
+    slope = _mixed(weight, pdf(z, df) / scale)
+    normal = special.ndtri(value)
+    excess = normal - special.ndtri(p)
+    new = x - excess * np.exp(-0.5 * normal * normal) * ROOT_2PI / slope
+    return new, excess
 
 
 def mixture_expansion(p: float, loc: Floats, scale: Floats, weight: Floats, df: float) -> Floats:

@@ -5,12 +5,13 @@
 Terms with the same grouping factor become one level with a block-diagonal Lambda. The columns of
 X are made orthonormal, those that are constant within groups first, and y becomes its residual
 from them, so that no digits are lost to offsets, units or nearly collinear predictors:
-``[X y] basis`` replaces ``[X y]``.
+``[X y] basis`` replaces ``[X y]``. What lies within groups comes from sums about their own means.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,13 +22,19 @@ from scipy import linalg
 from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.kernels import small
 
-FREE = 1e6
-"""Sds of groups' effects, in their typical standard errors, that leave them free."""
+EPSILON = float(np.finfo(np.float64).eps)
+ROUNDING = 1e-26
+"""A sum of squares this small, relative to that of what it was computed from, is rounding: the
+square of some 500 times the precision of a floating-point number."""
 NOTHING = 1e-13
 """A sum of squares this small, relative to that of the outcome, is rounding."""
 DEPENDENT = 1e-10
 """A column whose part not explained by those before it is smaller, relative to its square, is
 taken for a linear combination of them."""
+FAR_APART = 1e-4
+"""Where less than this share of what is left of the outcome lies within groups, y becomes its
+residual from the coefficients within groups: those of all rows are off by as much as the groups
+differ, and taking off what they leave within groups would cost as many digits."""
 
 
 class TermSums(Protocol):
@@ -45,6 +52,8 @@ class TermSums(Protocol):
     def ztx(self) -> Floats: ...
     @property
     def zty(self) -> Floats: ...
+    @property
+    def within(self) -> Floats | None: ...
 
 
 class SharedSums(Protocol):
@@ -94,12 +103,18 @@ class Level:
     ztz : ndarray, shape (L, q, q)
     ztr : ndarray, shape (L, q, p + 1)
         Products with ``[X y] basis``.
+    within : ndarray, shape (p + 1, p + 1), or None
+        Cross-products of ``[X y] basis`` about the groups' means; None without an intercept.
+    intercept : int
+        Position of the intercept among the columns, where there is one.
     """
 
     terms: tuple[int, ...]
     columns: tuple[slice, ...]
     ztz: Floats
     ztr: Floats
+    within: Floats | None
+    intercept: int
 
     @property
     def size(self) -> int:
@@ -108,6 +123,26 @@ class Level:
     @property
     def q(self) -> int:
         return int(self.ztz.shape[1])
+
+    def unexplained(self, total: Floats) -> Floats:
+        """What the groups' own effects leave of ``[X y] basis``, whose cross-products are total.
+
+        Exactly 0 for columns that they explain. The means are not taken off: `within` is about
+        them already, so that no digits are lost however far apart the groups are.
+        """
+        order = np.arange(self.q)
+        if self.within is not None:
+            order = np.concatenate([[self.intercept], np.delete(order, self.intercept)])
+        ztz = self.ztz[:, order[:, None], order].transpose(1, 2, 0)
+        scaled = small.solve_semidefinite(
+            small.semidefinite_cholesky(ztz), self.ztr[:, order].transpose(1, 2, 0)
+        )
+        start = total if self.within is None else self.within
+        rows = scaled if self.within is None else scaled[1:]
+        left = start - np.einsum("qal,qbl->ab", rows, rows)
+        nothing = np.flatnonzero(np.diag(left)[:-1] <= NOTHING * np.diag(start)[:-1])
+        left[nothing], left[:, nothing] = 0.0, 0.0
+        return np.asarray(left)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,6 +185,8 @@ class System:
         What was taken off the columns of X and off y.
     size : float
         Sum of squares of y less its center.
+    rounding : float
+        Sum of squares of what may be rounding in the residuals, where no level is crossed.
     """
 
     levels: tuple[Level, ...]
@@ -161,15 +198,18 @@ class System:
     shift: Floats
     center: float
     size: float
+    rounding: float
 
-    @property
-    def barely_pooled(self) -> list[Floats]:
-        """Lambda of each level, (1, q, q), with which groups' effects are hardly pooled."""
+    def barely_pooled(self, free: float) -> list[Floats]:
+        """Lambda of each level, (1, q, q), that leaves the groups' effects free.
+
+        Their sds are `free` times the outcome's.
+        """
         out = []
         for level in self.levels:
             weight = np.einsum("lkk->k", level.ztz)
             ratio = np.sqrt(level.size / np.where(weight > 0, weight, level.size))
-            out.append(np.diag(FREE * ratio)[None])
+            out.append(np.diag(free * ratio)[None])
         return out
 
     @property
@@ -269,9 +309,10 @@ def moment_ratios(system: System, *, sigma_known: bool) -> list[Floats]:
         weight = np.einsum("lkk->lk", level.ztz)
         square = np.square(level.ztr[:, :, -1]) / np.where(weight > 0, weight, 1.0)
         found.append((square, weight))
-        noise = min(noise, float(system.total[-1, -1] - square[:, 0].sum()))
+        inner = system.total[-1, -1] - square[:, 0].sum()
+        noise = min(noise, float(inner if level.within is None else level.within[-1, -1]))
     rows = max(float(weight[:, 0].sum()) for _, weight in found)
-    sigma2 = max(noise, 1e-3 * system.total[-1, -1]) / max(rows, 1.0)
+    sigma2 = max(noise, ROUNDING * system.size) / max(rows, 1.0)
     if sigma_known:
         sigma2 = 1.0
     out = []
@@ -298,11 +339,13 @@ def dependent_columns(xtx: Floats) -> list[int]:
 
 def make_system(sums: Sums) -> System:
     """Gather terms by factor, order the levels, and make X orthonormal."""
-    basis, total, log_det = _orthonormal(sums)
     by_factor: dict[str, list[int]] = {}
     for t, block in enumerate(sums.blocks):
         by_factor.setdefault(block.factor, []).append(t)
     order = sorted(by_factor.values(), key=lambda terms: -len(sums.blocks[terms[0]].ztz))
+    blocks = (sums.blocks[t] for t in order[0] if sums.blocks[t].within is not None)
+    finest = next(blocks, None)
+    basis, total, log_det = _orthonormal(sums, finest)
     crossings = {(c.first, c.second): c for c in sums.crossings}
     levels = tuple(_level(sums, terms, crossings, basis) for terms in order)
     pairs = {
@@ -312,10 +355,24 @@ def make_system(sums: Sums) -> System:
     }
     shifts = tuple(b.shift for b in sums.blocks)
     size = float(sums.yty)
-    return System(levels, pairs, total, basis, log_det, shifts, sums.shift, sums.center, size)
+    rounding = _rounding(sums, finest)
+    return System(
+        levels, pairs, total, basis, log_det, shifts, sums.shift, sums.center, size, rounding
+    )
 
 
-def _orthonormal(sums: Sums) -> tuple[Floats, Floats, float]:
+def _rounding(sums: Sums, finest: TermSums | None) -> float:
+    """Of the outcome's floating-point numbers, of taking off what predictors explain within groups,
+    and what slopes do, which are known beside intercepts of groups that are far apart.
+    """
+    if finest is None or finest.within is None:
+        return NOTHING * sums.yty
+    raw = sums.yty + sums.center**2 * float(finest.ztz[:, 0, 0].sum())
+    within = float(finest.within[-1, -1])
+    return ROUNDING * raw + NOTHING * within + 4.0 * EPSILON * math.sqrt(within * sums.yty)
+
+
+def _orthonormal(sums: Sums, finest: TermSums | None) -> tuple[Floats, Floats, float]:
     p = len(sums.xtx)
     basis = np.eye(p + 1)
     log_det = 0.0
@@ -330,8 +387,35 @@ def _orthonormal(sums: Sums) -> tuple[Floats, Floats, float]:
     whole = np.empty((p + 1, p + 1))
     whole[:p, :p], whole[p, p] = sums.xtx, sums.yty
     whole[:p, p] = whole[p, :p] = sums.xty
+    if p and finest is not None and finest.within is not None:
+        inner = _within_groups(whole, finest.within)
+        if inner is not None:
+            basis[:p, p] = inner
     total = basis.T @ whole @ basis
     return basis, 0.5 * (total + total.T), log_det
+
+
+def _within_groups(whole: Floats, within: Floats) -> Floats | None:
+    """Less the coefficients within groups, and of what these leave for the rest, if groups are far
+    apart.
+    """
+    xtx, xty = within[:-1, :-1], within[:-1, -1]
+    size = np.diag(whole)[:-1]
+    varies = np.diag(xtx) > 0
+    scale = np.sqrt(np.where(varies, np.diag(xtx), size))
+    inner = xtx[np.ix_(varies, varies)] / np.outer(scale[varies], scale[varies])
+    beta = np.zeros(len(xty))
+    beta[varies] = np.linalg.lstsq(inner, xty[varies] / scale[varies], rcond=DEPENDENT)[0]
+    beta[varies] /= scale[varies]
+    left = within[-1, -1] - beta @ (2.0 * xty - xtx @ beta)
+    fixed = ~varies
+    if fixed.any():
+        rest = whole[:-1, -1] - whole[:-1, :-1] @ beta
+        beta[fixed] = np.linalg.lstsq(
+            whole[:-1, :-1][np.ix_(fixed, fixed)], rest[fixed], rcond=DEPENDENT
+        )[0]
+    whole_left = whole[-1, -1] - beta @ (2.0 * whole[:-1, -1] - whole[:-1, :-1] @ beta)
+    return -beta if left < FAR_APART * whole_left else None
 
 
 def _within_reach(sums: Sums) -> Ints:
@@ -363,7 +447,12 @@ def _level(
             ztz[shared.i, at, columns[b]] = shared.products
             ztz[shared.i, columns[b], at] = shared.products.transpose(0, 2, 1)
     own = [np.concatenate([b.ztx, b.zty[:, :, None]], axis=2) for b in blocks]
-    return Level(tuple(terms), columns, ztz, np.concatenate(own, axis=1) @ basis)
+    ztr = np.concatenate(own, axis=1) @ basis
+    for at, block in zip(columns, blocks, strict=True):
+        if block.within is not None:
+            within = basis.T @ block.within @ basis
+            return Level(tuple(terms), columns, ztz, ztr, within, at.start)
+    return Level(tuple(terms), columns, ztz, ztr, None, 0)
 
 
 def _pairs(first: Level, second: Level, crossings: dict[tuple[int, int], SharedSums]) -> Pairs:

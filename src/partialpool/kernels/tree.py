@@ -27,6 +27,8 @@ CACHED = 2**15
 """Elements of the arrays worked on at once."""
 DRAWN = 2**21
 """The same where groups' effects are drawn."""
+HELD = 2**23
+"""The same where rows of nested groups are read, of one array (64 MiB)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -244,6 +246,19 @@ class Tree:
         x : ndarray, shape (R, p)
         """
         nodes, p = len(factors[0]), len(self.total) - 1
+        if all((each < 0).all() for each in index):
+            return of_unknown(factors, index, z, x)
+        step = max(1, HELD // self.leaf_gram[0].size) if len(factors) > 1 else nodes
+        if step < nodes:  # nested levels are eliminated whole, for some nodes at a time
+            parts = [
+                self.functional([f[g : g + step] for f in factors], index, z, x)
+                for g in range(0, nodes, step)
+            ]
+            return Functional(
+                np.concatenate([f.constant for f in parts]),
+                np.concatenate([f.x for f in parts]),
+                np.concatenate([f.variance for f in parts]),
+            )
         at = self._places(index)
         weights = [np.repeat(part.T[:, None, :], nodes, axis=1) for part in z]  # (q, G, R)
         constant = np.zeros((nodes, len(x)))
@@ -364,6 +379,18 @@ class Tree:
         return out
 
 
+def of_unknown(
+    factors: Sequence[Floats], index: Sequence[Ints], z: Sequence[Floats], x: Floats
+) -> Functional:
+    """Rows without a known group: of new groups, and of the population; as `Tree.functional`."""
+    nodes = len(factors[0])
+    variance = np.zeros((nodes, len(x)))
+    for factor, each, weight in zip(factors, index, z, strict=True):
+        new = each == -1
+        variance[:, new] += ((weight[new] @ factor) ** 2).sum(axis=2)
+    return Functional(np.zeros(variance.shape), np.tile(x, (nodes, 1, 1)), variance)
+
+
 def _inner(gram: Floats, factor: Floats) -> tuple[Floats, Floats]:
     """Cholesky factor of I + Lambda'S Lambda, and Lambda'S_R; gram (q, G or 1, q + r, L)."""
     q = len(gram)
@@ -428,11 +455,7 @@ def make_tree(system: System) -> Tree:
     q = levels[0].q
     lower = small.semidefinite_cholesky(raw[0][:, :q])
     scaled = small.solve_semidefinite(lower, raw[0][:, q:])
-    last = system.p + 1
-    total = system.total - np.einsum("qal,qbl->ab", scaled[:, -last:], scaled[:, -last:])
-    nothing = np.diag(total)[:-1] <= NOTHING * np.diag(system.total)[:-1]  # constant within leaves
-    total[np.flatnonzero(nothing)] = 0.0
-    total[:, np.flatnonzero(nothing)] = 0.0
+    total = levels[0].unexplained(system.total)
     widths = tuple(level.q for level in levels)
     leaf, count = _Leaf(lower, scaled), np.ones(levels[0].size)
     few = leaf
@@ -445,9 +468,20 @@ def make_tree(system: System) -> Tree:
     if depth > 1:  # take off what the leaves explain
         grams = tree._opened(1)
         tree._pass_up(0, scaled[:, None], grams, -1.0)
-        reduced = tuple(g[:, 0] for g in grams[1:])
+        reduced = tuple(
+            _exactly(g[:, 0], whole) for g, whole in zip(grams[1:], raw[1:], strict=True)
+        )
         tree = replace(tree, grams=reduced)
     return tree
+
+
+def _exactly(gram: Floats, whole: Floats) -> Floats:
+    """Nothing is left of columns that the leaves explain, such as intercepts, not even rounding."""
+    q = len(gram)
+    for a in range(q):
+        if gram[a, a].sum() <= NOTHING * whole[a, a].sum():
+            gram[a], gram[:, a] = 0.0, 0.0
+    return gram
 
 
 def _raw(system: System, i: int, order: Ints) -> Floats:

@@ -111,7 +111,7 @@ class MixedModel:
     def _normal(self) -> Floats:
         """Precision of the normal priors on ``[beta -1] basis``; shape (p + 1, p + 1)."""
         rows = [
-            self._prior_row(name, prior.mean) / prior.sd
+            self.prior_row(name, prior.mean) / prior.sd
             for name in self.statistics.coefficients
             if isinstance(prior := self.priors.coefficient(name), Normal)
         ]
@@ -122,12 +122,22 @@ class MixedModel:
     def _heavy(self) -> list[tuple[Floats, StudentT]]:
         """The same for Student's t priors: rows to be divided by their variances, and priors."""
         return [
-            (self._prior_row(name, prior.mean) / prior.scale, prior)
+            (self.prior_row(name, prior.mean) / prior.scale, prior)
             for name in self.statistics.coefficients
             if isinstance(prior := self.priors.coefficient(name), StudentT)
         ]
 
-    def _prior_row(self, name: str, mean: float) -> Floats:
+    @property
+    def prior_variances(self) -> slice:
+        """Dimensions of phi that are variances of Student's t priors of coefficients."""
+        return slice(len(self.axes) - len(self._heavy), len(self.axes))
+
+    @property
+    def prior_moments(self) -> float:
+        """Least degrees of freedom of a Student's t prior of a coefficient."""
+        return min((prior.df for _, prior in self._heavy), default=math.inf)
+
+    def prior_row(self, name: str, mean: float) -> Floats:
         """Coefficient less its prior mean as a linear function of ``[beta -1] basis``."""
         s = self.statistics
         row = np.zeros(self.system.p + 1)
@@ -143,7 +153,8 @@ class MixedModel:
         """Residual sd with moderately pooled groups."""
         if self.statistics.sigma_known:
             return 1.0
-        factors = [np.diag(t.reference)[None] for t in self.terms]
+        ratios = zip(self.terms, self._own_ratios, strict=True)  # groups may be far apart
+        factors = [np.diag(np.maximum(t.reference, ratio))[None] for t, ratio in ratios]
         reduced = self.kernel.evaluate(self.system.relative_factors(factors))
         rest = solve(reduced.squares).rest[0] / max(self.statistics.n_used - self.system.p, 1)
         return math.sqrt(rest) or 1.0
@@ -166,6 +177,29 @@ class MixedModel:
     def starts(self) -> Floats:
         """Rough guesses of phi inside the priors' range, (S, d)."""
         return np.array([self._start(self._own_ratios), self._start(self._small_ratios)])
+
+    @property
+    def prior_starts(self) -> Floats:
+        """Guesses at which coefficients lie where the data have them, far out in their priors.
+
+        A Student's t prior and the data may disagree, and each be a mode. The variance of a prior
+        is the square of the distance of the coefficient's estimate from its mean, in scales: of
+        all such priors together, and of each alone; (S, d).
+        """
+        if not self._heavy:
+            return np.empty((0, len(self.axes)))
+        start = np.array(self._start(self._own_ratios))
+        at = self.prior_variances
+        plain = self.kernel.evaluate(self.lambdas(start[None])).squares
+        beta = np.append(solve(plain).beta[0], -1.0)
+        distance = np.array([row @ beta for row, _ in self._heavy])
+        variance = np.maximum(distance**2, 1.0)
+        out = [start.copy()]
+        out[0][at] = variance
+        for k in range(len(variance) if len(variance) > 1 else 0):
+            out.append(start.copy())
+            out[-1][at.start + k] = variance[k]
+        return np.array(out)
 
     @property
     def _own_ratios(self) -> list[Floats]:

@@ -1,9 +1,9 @@
 """Whether the posterior of a mixed model integrates, and which moments exist, by counting powers.
 
 Far out the likelihood falls like a whole power of the sds that go to infinity together: with one
-factor of L groups and an intercept, like tau^-(L - 1). For crossed and nested factors, varying
-slopes and predictors that are constant within groups the powers are read off the likelihood
-itself, at two points far out, and rounded.
+factor of L groups and an intercept, like tau^-(L - 1). The power depends on the columns of X and Z
+alone. For crossed and nested factors, varying slopes and predictors that are constant within
+groups it is read off the determinants in the likelihood at two points far out, and rounded.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ import numpy as np
 from partialpool._typing import Floats
 from partialpool.data.cross_products import Block
 from partialpool.errors import DataError, ImproperPosteriorError
-from partialpool.kernels.profiled import fits_perfectly
+from partialpool.kernels.profiled import Solved, fits_perfectly, solve
+from partialpool.models.confounded import check_confounded
 from partialpool.models.mixed import MixedModel, inside, sd_name
-from partialpool.models.priors import StudentT
+from partialpool.models.priors import ScalePrior, StudentT
 
 Shortfall = Callable[[Sequence[tuple[int, int]]], int]
 """By how many powers less than of measurements the likelihood falls for some effects, each by the
@@ -65,9 +66,13 @@ class _Spread:
     groups: int
     effect: tuple[int, int]
     at: int
-    tail: float
+    prior: ScalePrior
     bounded: bool
     reference: float
+
+    @property
+    def tail(self) -> float:
+        return self.prior.tail
 
 
 def check_proper(model: MixedModel, short: Shortfall | None = None) -> Orders:
@@ -90,6 +95,7 @@ def check_proper(model: MixedModel, short: Shortfall | None = None) -> Orders:
         _check_offset(block)
     spreads = _spreads(model)
     _check_sigma(model)
+    check_confounded(model)
     free = [s for s in spreads if not s.bounded and math.isfinite(s.tail)]
     powers, grows = _powers(model, spreads, free)
     missing = {c: 0 if short is None else short([s.effect for s in c]) for c in powers}
@@ -99,15 +105,17 @@ def check_proper(model: MixedModel, short: Shortfall | None = None) -> Orders:
             raise _improper(chosen, missing[chosen])
     sigma = _sigma_order(model)
     df = math.inf if model.df is None else model.df
-    own = {s.name: (powers[s,] + s.tail - 1.0 if s in free else math.inf) for s in spreads}
-    sd = tuple(min(own[s.name], df) for s in spreads)
+    orders = {c: power + sum(s.tail for s in c) - len(c) for c, power in powers.items()}
+    own = {s: min([math.inf, *(o for c, o in orders.items() if s in c)]) for s in spreads}
+    sd = tuple(min(own[s], df) for s in spreads)
     phi = [0.0] * len(model.axes)
     for s in spreads:
-        phi[s.at] = own[s.name]
+        phi[s.at] = own[s]
     if model.has_sigma:
         phi[0] = sigma
+    whole = df if math.isfinite(df) else sigma
     coefficients = tuple(
-        min([df if math.isfinite(df) else sigma, *(own[s.name] for s in free if grows[s][k])])
+        min([whole, *(o for c, o in orders.items() if grows[c][k])])
         for k in range(len(model.statistics.coefficients))
     )
     return Orders(tuple(phi), sd, sigma, _with_priors(model, coefficients))
@@ -149,7 +157,7 @@ def _spreads(model: MixedModel) -> list[_Spread]:
                     len(block.n),
                     (t, k),
                     term.sds.start + k,
-                    prior.tail,
+                    prior,
                     bounded,
                     float(term.reference[k]),
                 )
@@ -159,40 +167,47 @@ def _spreads(model: MixedModel) -> list[_Spread]:
 
 def _powers(
     model: MixedModel, spreads: list[_Spread], free: list[_Spread]
-) -> tuple[dict[tuple[_Spread, ...], float], dict[_Spread, list[bool]]]:
+) -> tuple[dict[tuple[_Spread, ...], float], dict[tuple[_Spread, ...], list[bool]]]:
     """Power with which the likelihood falls for sets of sds; which coefficients grow with each."""
     sizes = range(1, len(free) + 1) if len(free) <= TOGETHER else (1, 2, len(free))
     sets = [c for size in sizes for c in itertools.combinations(free, size)]
+    if not sets:
+        return {}, {}
     base = np.array(model.starts[0])
-    for s in spreads:
-        prior = next(
-            p for t in model.terms for k, p in enumerate(t.priors) if t.sds.start + k == s.at
-        )
-        base[s.at] = inside(prior, model.sigma(base[None])[0] * s.reference)
-    points = np.tile(base, (2 * len(sets), 1))
     unit = model.sigma(base[None])[0]
+    for s in spreads:
+        base[s.at] = inside(s.prior, unit * s.reference)
+    points = np.tile(base, (2 * len(sets), 1))
     for row, chosen in enumerate(sets):
         for s in chosen:
             points[row, s.at] = NEAR * s.reference * unit
             points[row + len(sets), s.at] = FAR * s.reference * unit
-    if not sets:
-        return {}, {}
     with np.errstate(all="ignore"):
-        log_f, solved = model.log_likelihood(points)
-    variance = np.einsum("gij,jk,ik->gi", solved.covariance, *_named(model))
-    near, far = np.split(log_f, 2)
-    fall = np.rint((near - far) / math.log(FAR / NEAR))
+        log_det, solved = _determinants(model, points)
+    named, _ = model.system.named
+    variance = np.einsum("ij,gjk,ik->gi", named, solved.covariance, named)
+    near, far = np.split(log_det, 2)
+    rise = np.rint(0.5 * (far - near) / math.log(FAR / NEAR))
     grow = variance[len(sets) :] > 1e2 * variance[: len(sets)]
-    powers = dict(zip(sets, np.nan_to_num(fall, nan=-math.inf).tolist(), strict=True))
-    return powers, {
-        chosen[0]: grow[i].tolist() for i, chosen in enumerate(sets) if len(chosen) == 1
-    }
+    powers = dict(zip(sets, np.nan_to_num(rise, nan=-math.inf).tolist(), strict=True))
+    return powers, dict(zip(sets, grow.tolist(), strict=True))
 
 
-def _named(model: MixedModel) -> tuple[Floats, Floats]:
-    p = model.system.p
-    basis = model.system.basis[:p, :p]
-    return basis.T, basis
+def _determinants(model: MixedModel, points: Floats) -> tuple[Floats, Solved]:
+    """Logarithm of |V| |X'V^-1 X|, and the coefficients' covariance, at points of phi.
+
+    A proper prior of a coefficient counts as information of the size of the data's: how far out
+    it takes effect does not matter.
+    """
+    reduced = model.reduced(points)
+    squares = reduced.squares
+    for name in model.statistics.coefficients:
+        if model.priors.coefficient(name).proper:
+            row = model.prior_row(name, 0.0)
+            row[-1] = 0.0
+            squares = squares + np.outer(row, row) / (row @ row)
+    solved = solve(squares)
+    return reduced.log_det + solved.log_det, solved
 
 
 def _check_sigma(model: MixedModel) -> None:

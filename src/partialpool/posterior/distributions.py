@@ -19,8 +19,8 @@ from scipy import special
 
 from partialpool._typing import Floats
 from partialpool.errors import ArgumentError
-from partialpool.integrate import Coordinate
-from partialpool.kernels import sinc, student
+from partialpool.integrate import Coordinate, sinc
+from partialpool.kernels import student
 
 IntervalKind = Literal["equal-tailed", "highest-density"]
 
@@ -61,6 +61,13 @@ class Distribution(ABC):
     def median(self) -> Floats:
         """Median."""
         return self.quantile(0.5)
+
+    @property
+    def estimate(self) -> Floats:
+        """Mean where there is one, and the median where there is none."""
+        mean = self.mean
+        exists = np.isfinite(mean)
+        return mean if exists.all() else np.where(exists, mean, self.median)
 
     def cdf(self, x: Floats | float) -> Floats:
         """P(X <= x), at a number or at each of several.
@@ -200,8 +207,8 @@ class Mixture(Distribution):
         Degrees of freedom; infinite for normal.
     shift : float
         Added to every location.
-    moments : float
-        Moments of an order below this exist.
+    moments : float or ndarray, shape (J,)
+        Moments of an order below this exist, of all groups or of each.
     """
 
     shape: tuple[int, ...]
@@ -209,7 +216,7 @@ class Mixture(Distribution):
     weight: Floats
     df: float
     shift: float
-    moments: float
+    moments: Floats | float
 
     def moved(self, added: Floats) -> Mixture:
         """The same with a number, of shape (J,), added to each group's quantity."""
@@ -222,13 +229,16 @@ class Mixture(Distribution):
 
     @property
     def mean(self) -> Floats:
-        if min(self.moments, self.df) <= 1:
+        exists = np.minimum(self.moments, self.df) > 1
+        if not exists.any():
             return np.full(self.shape, math.nan)
-        return self._each(lambda _part, loc, _scale: self.weight @ loc) + self.shift
+        mean = self._each(lambda _part, loc, _scale: self.weight @ loc) + self.shift
+        return np.where(exists, mean, math.nan)
 
     @property
     def sd(self) -> Floats:
-        if min(self.moments, self.df) <= 2:
+        exists = np.minimum(self.moments, self.df) > 2
+        if not exists.any():
             return np.full(self.shape, math.inf)
         inflation = 1.0 if math.isinf(self.df) else self.df / (self.df - 2.0)
 
@@ -236,7 +246,7 @@ class Mixture(Distribution):
             gap = loc - self.weight @ loc
             return np.asarray(np.sqrt(self.weight @ (inflation * scale**2 + gap**2)))
 
-        return self._each(one)
+        return np.where(exists, self._each(one), math.inf)
 
     def _cdf(self, x: Floats) -> Floats:
         return self._each_point(x, student.mixture_cdf)
@@ -394,22 +404,25 @@ class ScaledInverseChi(Distribution):
         Scale and weight of each component.
     df : float
         Degrees of freedom.
+    moments : float
+        Moments of the scales of an order below this exist.
     """
 
     scale: Floats
     weight: Floats
     df: float
+    moments: float = math.inf
     shape: tuple[int, ...] = ()
 
     @property
     def mean(self) -> Floats:
-        if self.df <= 1:
+        if min(self.df, self.moments) <= 1:
             return np.asarray(math.inf)
         return np.asarray((self.scale @ self.weight) * root_inverse_chi2_mean(self.df))
 
     @property
     def sd(self) -> Floats:
-        if self.df <= 2:
+        if min(self.df, self.moments) <= 2:
             return np.asarray(math.inf)
         first = root_inverse_chi2_mean(self.df)
         within = root_inverse_chi2_variance(self.df)

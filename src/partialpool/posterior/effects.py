@@ -105,7 +105,7 @@ def raw(model: MixedModel, block: int) -> Floats:
     ztz, ztr = level.ztz.transpose(1, 2, 0), level.ztr.transpose(1, 2, 0)
     lower = small.semidefinite_cholesky(ztz)
     scaled = small.solve_semidefinite(lower, ztr)
-    within = system.total - np.einsum("qal,qbl->ab", scaled, scaled)
+    within = level.unexplained(system.total)
     beta, named = _within(model, within)
     left = scaled[:, p] - np.einsum("qpl,p->ql", scaled[:, :p], beta)
     own = _back(lower, left)

@@ -21,6 +21,7 @@ from partialpool.data.labels import as_labels
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Accuracy
 from partialpool.models.mixed import check_design, sd_name
+from partialpool.posterior.asked import DETERMINISTIC, reached
 from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture, check_level
 from partialpool.posterior.generalized import plug_in_counts
 from partialpool.posterior.integrated import plug_in
@@ -38,16 +39,21 @@ class Estimated:
     estimate : MixedEstimate
         Estimates, standard errors, degrees of freedom, log likelihood, and whether the point is
         a maximum.
-    given : MixedPosterior
-        Coefficients and groups given the estimated spreads.
     quadrature : int, optional
         Of counts, the nodes of the quadrature rule; 1 is Laplace's approximation.
     """
 
     statistics: CrossProducts
     estimate: MixedEstimate
-    given: MixedPosterior
     quadrature: int | None = None
+
+    @cached_property
+    def given(self) -> MixedPosterior:
+        """Coefficients and groups given the estimated spreads; computed when first asked for."""
+        s, e = self.statistics, self.estimate
+        if isinstance(s, CountProducts):
+            return plug_in_counts(s, e)
+        return plug_in(s, e.sds, e.correlations, e.sigma)
 
     @property
     def log_likelihood(self) -> float:
@@ -71,13 +77,22 @@ class Estimated:
 
     @property
     def error(self) -> float:
-        """How much higher the log likelihood may be at its maximum."""
-        return self.estimate.shortfall
+        """How far the estimates may be from the maximum, in standard errors.
+
+        A log likelihood that is quadratic near its maximum is lower by ``z^2 / 2`` at z standard
+        errors from it.
+        """
+        return math.sqrt(2.0 * max(self.estimate.shortfall, 0.0))
+
+    @property
+    def target(self) -> float:
+        """Target of the error, in standard errors."""
+        return DETERMINISTIC
 
     @property
     def status(self) -> Accuracy:
         """Whether the estimates are a maximum."""
-        return Accuracy.REACHED if self.estimate.converged else Accuracy.NOT_REACHED
+        return reached(self.error, self.target)
 
     @cached_property
     def coefficients(self) -> dict[str, Distribution]:
@@ -107,7 +122,9 @@ class Estimated:
     def parameter_table(self, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Table:
         """One row a parameter: the estimate as mean, its standard error as sd.
 
-        Standard deviations and correlations have estimates only; the rest is nan.
+        Standard errors of measurements take standard deviations and correlations as known; those
+        of counts are from the second derivatives over all parameters, and do not. Standard
+        deviations and correlations themselves have estimates only; the rest is nan.
         """
         e = self.estimate
         columns = zip(e.names, e.coefficients.tolist(), e.se.tolist(), strict=True)
@@ -169,7 +186,7 @@ class Estimated:
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle without what was cached."""
-        return Estimated, (self.statistics, self.estimate, self.given, self.quadrature)
+        return Estimated, (self.statistics, self.estimate, self.quadrature)
 
 
 def estimated(statistics: CrossProducts, *, restricted: bool) -> Estimated:
@@ -180,9 +197,7 @@ def estimated(statistics: CrossProducts, *, restricted: bool) -> Estimated:
     DataError
         If predictors are collinear, or a factor has one group only.
     """
-    found = mixed_model(statistics, restricted=restricted)
-    given = plug_in(statistics, found.sds, found.correlations, found.sigma)
-    return Estimated(statistics, found, given)
+    return Estimated(statistics, mixed_model(statistics, restricted=restricted))
 
 
 def estimated_counts(statistics: CountProducts, *, quadrature: int) -> Estimated:
@@ -196,8 +211,7 @@ def estimated_counts(statistics: CountProducts, *, quadrature: int) -> Estimated
         If the data set no limit to a coefficient, or a factor has one group only.
     """
     check_design(statistics)
-    found = generalized_model(statistics, points=quadrature)
-    return Estimated(statistics, found, plug_in_counts(statistics, found), quadrature)
+    return Estimated(statistics, generalized_model(statistics, points=quadrature), quadrature)
 
 
 def _student(value: float, se: float, df: float) -> Distribution:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,33 +16,46 @@ from partialpool.classical.mixed import MixedEstimate
 from partialpool.data import Table
 from partialpool.data.count_rows import CountProducts
 from partialpool.data.cross_products import Block
+from partialpool.data.population import population_weights
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Accuracy
-from partialpool.kernels import small
-from partialpool.kernels.own_levels import own_levels
+from partialpool.kernels.own_levels import own_estimates, own_levels
 from partialpool.models import Priors
+from partialpool.models.count_sampler import CountSampler, fixed_sampler, make_sampler
 from partialpool.models.generalized import GeneralizedModel, generalized_model
-from partialpool.models.mixed_propriety import check_proper
+from partialpool.models.mixed import sd_name
+from partialpool.models.mixed_propriety import Orders, check_proper
 from partialpool.models.one_sided import shortfall
+from partialpool.posterior import effects
+from partialpool.posterior.asked import SAMPLED_ENDS, SAMPLED_MOMENTS, checked_draws
+from partialpool.posterior.count_readout import Readout
 from partialpool.posterior.counts import Scale, checked_scale
 from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture
-from partialpool.posterior.draws import check_draws
-from partialpool.posterior.integrated import integrated_cloud, one_node, one_point
-from partialpool.posterior.linear import Nodes
+from partialpool.posterior.integrated import one_point
+from partialpool.posterior.linear import Rows
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.mixed_draws import MixedDraws, as_named
 from partialpool.posterior.natural import Natural
 from partialpool.posterior.skewed import Cumulants, mixed
 from partialpool.posterior.spreads import of_nodes
 
-TARGETS = ((3, 1e-3), (99, 5e-3))
-"""Targets of the error in up to so many dimensions of phi."""
-FEW = {1: 18, 2: 24}
-"""Nodes from which groups' effects are read, by dimension of phi; 40 in more than two."""
-INNER = 0.1
-"""An error of the integrals within, in posterior sds, that is too large to pass over."""
-SMOOTH = 0.3
-"""Width of the kernel by which draws of phi are smoothed, in its sds."""
+FEWEST_POINTS, FIRST_POINTS, FIRST_WORK = 64, 512, 2**20
+"""Points of each of the eight randomisations to begin with, at least and at most, and about how
+many evaluations of a row at a node they may take: 4,096 points of cbpp take 0.05 s, and leave
+its interval ends off by 0.05 sd where 1,024 leave 0.1."""
+RATE = 1.5
+"""Errors fall about with this root of the number of points: between 1, of a lattice rule, and 2."""
+MOST_POINTS, MOST_IF_ASKED = 2**15, 2**19
+"""Points in all, at most: by default, and where an accuracy is asked for."""
+SECONDS, MOST_SECONDS = 5.0, 60.0
+"""About what drawing them may take: by default, and where an accuracy is asked for."""
+LEAST_SHARE, HEAVIEST = 0.1, 0.03
+"""An effective share of the points below, or one weight above, from which on the errors told are
+not to be relied on: so found on data whose posterior has a second mode or a heavy tail."""
+SAMPLED_ROWS = 200
+"""Groups of a factor, evenly spread, from which the error of all is told."""
+CELLS = 2**20
+"""Points times groups that are worked on at once."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -51,7 +65,8 @@ class GeneralizedPosterior(MixedPosterior):
         y_i ~ Binomial(n_i, expit(eta_i))  or  Poisson(e_i exp(eta_i)),
         eta = offset + X beta + sum_t Z_t b_t,   b_t,l ~ N(0, Sigma_t)
 
-    Everything is on the link scale (log-odds, log rates) unless it says natural.
+    Everything is on the link scale (log-odds, log rates) unless it says natural. Tables, draws
+    and ranks are all read from the same weighted points.
 
     Parameters
     ----------
@@ -61,12 +76,54 @@ class GeneralizedPosterior(MixedPosterior):
         Likelihood and priors.
     orders : Orders
         Which moments exist.
-    cloud : Cloud
-        Nodes and weights over the hyperparameters.
+    cloud : Readout
+        The weighted points.
+    accuracy : float, optional
+        Target for the error told.
     """
 
     statistics: CountProducts
     model: GeneralizedModel
+    cloud: Readout  # type: ignore[assignment]
+    accuracy: float | None = None
+
+    # the hyperparameters --------------------------------------------------------------------
+
+    @property
+    def sigma(self) -> None:
+        """Counts have no residual standard deviation."""
+        return None
+
+    @cached_property
+    def taus(self) -> dict[str, Distribution]:
+        """Every sd between groups, by name; on the link scale."""
+        found: dict[str, Distribution] = {}
+        orders = iter(self.orders.sd)
+        for term in self.model.terms:
+            for k, effect in enumerate(term.effects):
+                name = sd_name(term.factor, effect)
+                found[name] = self.cloud.dimension(term.sds.start + k, next(orders))
+        return found
+
+    @cached_property
+    def rhos(self) -> dict[str, Distribution]:
+        """Every correlation between effects, by name such as ``rho[county, Intercept, floor]``."""
+        found: dict[str, Distribution] = {}
+        factors = self.model.factors(self.cloud.points.phi)
+        for term, factor in zip(self.model.terms, factors, strict=True):
+            if term.partial is None:
+                continue
+            size = np.sqrt((factor**2).sum(axis=2))
+            for i, k in zip(*np.tril_indices(len(term.effects), -1), strict=True):
+                value = (factor[:, i] * factor[:, k]).sum(axis=1)
+                value /= np.maximum(size[:, i] * size[:, k], 1e-300)
+                name = f"rho[{term.factor}, {term.effects[k]}, {term.effects[i]}]"
+                if k == 0:  # with the first effect: a dimension of phi itself
+                    at = term.partial.start + int(i) * (int(i) - 1) // 2
+                    found[name] = self.cloud.dimension(at, math.inf)
+                    continue
+                found[name] = of_nodes(value, self.cloud.weight, -1.0, 1.0)
+        return found
 
     def icc(self, factor: str) -> Distribution:
         """Share of the variance of one row, all predictors at zero, that is the factor's.
@@ -76,7 +133,7 @@ class GeneralizedPosterior(MixedPosterior):
         doi:10.1098/rsif.2017.0213.
         """
         squares = [
-            (term.factor, self.cloud.points[:, term.sds.start] ** 2)
+            (term.factor, self.cloud.points.phi[:, term.sds.start] ** 2)
             for term in self.model.terms
             if term.effects[0] == "Intercept"
         ]
@@ -94,24 +151,75 @@ class GeneralizedPosterior(MixedPosterior):
             return math.pi**2 / 3.0
         return math.log1p(s.n_used / max(float(s.rows.y.sum()), 1e-12))
 
-    @property
-    def _how_few(self) -> int:
-        return min(super()._how_few, FEW.get(len(self.cloud.lines), 40))
+    # coefficients, groups and their combinations ----------------------------------------------
 
     @cached_property
     def coefficients(self) -> dict[str, Distribution]:
-        """Every coefficient, by name; given the hyperparameters with its own skewness."""
-        nodes, (matrix, shift) = self.nodes, self.model.system.named
-        p = self.model.system.p
-        third = self.cloud.carried[self._weighty][:, 1 + p + p * p :]
-        loc, scale = nodes.of_beta(matrix)
-        every = Cumulants.read(loc, scale, third)
-        found: dict[str, Distribution] = {}
-        for k, name in enumerate(self.statistics.coefficients):
-            one, order = every.part(slice(k, k + 1)), self.orders.coefficients[k]
-            how = nodes.weight, math.inf, float(shift[k]), order
-            found[name] = mixed((), partial(_always, one), *how, skewed=True)
-        return found
+        """Every coefficient, by name."""
+        of, w = self.cloud.components(self._coefficient_rows), self.cloud.weight
+        names = zip(self.statistics.coefficients, self.orders.coefficients, strict=True)
+        return {
+            name: _mixture((), of.part(slice(k, k + 1)), w, order)
+            for k, (name, order) in enumerate(names)
+        }
+
+    @property
+    def _coefficient_rows(self) -> Rows:
+        return effects.linear_rows(self.model, np.eye(len(self.statistics.coefficients)), {}, None)
+
+    def _rows_mixture(self, rows: Rows) -> Mixture:
+        size, order, of = len(rows.constant), self._order(rows), self.cloud.for_rows(rows)
+        if size * len(of.weight) <= CELLS:
+            return _mixture((size,), of.components(rows), of.weight, order)
+
+        def compute(at: slice) -> Cumulants:
+            return of.components(rows.part(at))
+
+        return mixed((size,), compute, of.weight, math.inf, 0.0, order, skewed=True)
+
+    def _groups(self, block: int, whole: bool) -> Distribution:
+        return self._rows_mixture(effects.group_rows(self.model, block, whole=whole))
+
+    def _order(self, rows: Rows) -> float:
+        """Moments of the rows that exist, as far as there may be two or less."""
+        order = math.inf
+        sample = rows.part(slice(None, None, max(1, len(rows.constant) // 64)))
+        with np.errstate(all="ignore"):
+            for i, each in enumerate(self.orders.phi):
+                if 0.0 < each <= 2.0 and self.cloud.grows(sample, i):
+                    order = min(order, each)
+        return order
+
+    def linear(
+        self,
+        x: Floats,
+        groups: Mapping[int, tuple[Ints, Floats]] | None = None,
+        *,
+        noise: Floats | float | None = None,
+    ) -> Distribution:
+        """Distribution of linear predictors, as of `MixedPosterior`; there is no noise to add."""
+        if noise is not None:
+            raise ArgumentError(
+                "counts are predicted by their probability or rate; observation=True is for "
+                "measurements"
+            )
+        x = np.asarray(x, dtype=np.float64)
+        return self._rows_mixture(effects.linear_rows(self.model, x, groups or {}, None))
+
+    def pooling(self, block: int) -> Floats:
+        """Posterior mean of the weight on the pooled value, shape (L, q): 1 is complete pooling.
+
+        The variance of an effect given the coefficients and the hyperparameters, over its
+        variance between groups.
+        """
+        q = len(self.model.terms[block].effects)
+        rows = effects.group_rows(self.model, block, whole=False)
+        of = self.cloud.for_rows(rows)
+        size = np.square(self.model.factors(of.points.phi)[block]).sum(axis=2)
+        between = np.tile(size, (1, len(rows.constant) // q))
+        return of.pooling(rows, between).reshape(-1, q)
+
+    # tables ---------------------------------------------------------------------------------
 
     def natural_group(self, block: int) -> Distribution:
         """Of each group probabilities or rates for its intercept, and ratios of odds or rates.
@@ -153,11 +261,63 @@ class GeneralizedPosterior(MixedPosterior):
         or rates (means over the posterior, not transformed ones), and of a slope ratios of odds
         or rates; effect is on the link scale.
         """
-        if checked_scale(scale) == "link":
-            return super().group_table(level, kind, most)
-        found = self._tables((level, kind), most, self._natural)
-        natural = [self._natural_raw(t)[:most] for t in range(len(self.statistics.blocks))]
-        return Table({**found, "raw": np.concatenate([r.ravel() for r in natural])})
+        natural = checked_scale(scale) == "natural"
+        blocks = range(len(self.statistics.blocks))
+        tables = [self._table_of(block, (level, kind), most, natural) for block in blocks]
+        return Table({k: np.concatenate([t[k] for t in tables]) for k in tables[0]})
+
+    def _table_of(
+        self, block: int, interval: tuple[float, IntervalKind], most: int | None, natural: bool
+    ) -> dict[str, Any]:
+        b = self.statistics.blocks[block]
+        q, groups = len(b.effects), len(b.labels[:most])
+        kinds = {str(x.labels.dtype) for x in self.statistics.blocks}
+        labels = b.labels[:most] if len(kinds) == 1 else b.labels[:most].astype(str)
+        whole = effects.group_rows(self.model, block, whole=True)
+        alone = effects.group_rows(self.model, block, whole=False)
+        order = self._order(whole)
+        step = max(1, CELLS // len(self.cloud.weight)) * q
+        found = [
+            self._summaries_of(block, whole.part(at), alone.part(at), order, interval, natural)
+            for i in range(0, groups * q, step)
+            for at in [slice(i, min(i + step, groups * q))]
+        ]
+        names = ("effect", "estimate", "sd", "lower", "upper")
+        columns = [np.concatenate(each) for each in zip(*found, strict=True)]
+        raw = self._natural_raw(block) if natural else self.raw(block)
+        return {
+            "factor": np.full(groups * q, b.factor),
+            "group": np.repeat(labels, q),
+            "term": np.tile(np.array(b.effects), groups),
+            "n": np.repeat(b.n[:most], q),
+            "raw": raw[:most].ravel(),
+            **dict(zip(names, columns, strict=True)),
+            "shrinkage": self.pooling(block)[:most].ravel(),
+        }
+
+    def _summaries_of(
+        self,
+        block: int,
+        whole: Rows,
+        alone: Rows,
+        order: float,
+        interval: tuple[float, IntervalKind],
+        natural: bool,
+    ) -> tuple[Floats, ...]:
+        """Effect, estimate, sd, lower and upper of some groups."""
+        of = self.cloud.for_rows(whole)
+        deviation = of.weight @ of.at_points(alone)[0]
+        found: Distribution = _mixture(
+            (len(whole.constant),), of.components(whole), of.weight, order
+        )
+        if natural:
+            assert isinstance(found, Mixture)
+            found = self._natural(found, self.statistics.blocks[block])
+        lower, upper = found.interval(*interval)
+        estimate = found.mean
+        if not np.isfinite(estimate).all():
+            estimate = np.where(np.isfinite(estimate), estimate, found.quantile(0.5))
+        return deviation, estimate, found.sd, lower, upper
 
     @cached_property
     def _medians(self) -> Floats:
@@ -165,55 +325,62 @@ class GeneralizedPosterior(MixedPosterior):
         return np.array([float(d.median) for d in self.coefficients.values()])
 
     def _natural_raw(self, block: int) -> Floats:
-        """The groups' own proportions or rates, (L, q), of intercepts only.
-
-        As estimates are: with predictors that vary within groups, and offsets, at zero; their
-        coefficients are at their posterior medians.
-        """
+        """The groups' own proportions or rates, and ratios of odds or rates for slopes; (L, q)."""
         s, b = self.statistics, self.statistics.blocks[block]
-        out = np.full(b.zty.shape, np.nan)
-        if b.effects[0] != "Intercept":
-            return out
-        base = s.rows.offset + s.rows.x @ np.where(b.constant, 0.0, self._medians)
-        if not base.any():
-            out[:, 0] = s.raw[block]
-            return out
-        rows = s.rows
-        level = own_levels(s.link, rows.y, rows.size, base, rows.group[block], len(b.n))
+        own = self._own_effects(block)
         with np.errstate(over="ignore"):
-            out[:, 0] = s.link.natural(level)
+            out = np.exp(own)
+            if b.effects[0] != "Intercept":
+                return out
+            out[:, 0] = s.link.natural(own[:, 0])
+        if len(b.effects) == 1 and not self._beside(block).any():
+            out[:, 0] = s.raw[block]
         return out
 
     def raw(self, block: int) -> Floats:
-        """Log-odds or log rates of the groups' own counts, for intercepts; nan where infinite."""
-        found = self.statistics.link.linked(self._natural_raw(block))
+        """The groups' own effects on the link scale, not pooled; nan where infinite; (L, q)."""
+        found = self._own_effects(block)
         return np.where(np.isfinite(found), found, np.nan)
+
+    def _own_effects(self, block: int) -> Floats:
+        """Effects by maximum likelihood of each group's own rows, beside what else is known."""
+        s, b = self.statistics, self.statistics.blocks[block]
+        y, size, groups = s.rows.y, s.rows.size, len(b.n)
+        z, index, base = s.rows.z[block], s.rows.group[block], self._beside(block)
+        if b.effects == ("Intercept",):
+            return own_levels(s.link, y, size, base, index, groups)[:, None]
+        return own_estimates(s.link, y, size, base, z, index, groups)
+
+    def _beside(self, block: int) -> Floats:
+        """Linear predictor of the rows, less what a group's own effects stand for; (N,).
+
+        Coefficients that the population value of the effects does not hold are at their medians;
+        effects of factors that are neither within this one nor around it at their means.
+        """
+        s, b = self.statistics, self.statistics.blocks[block]
+        within = (population_weights(s, block) != 0.0).any(axis=(0, 1)) | b.constant
+        out = s.rows.offset + s.rows.x @ np.where(within, 0.0, self._medians)
+        around = effects.enclosing(s, block)
+        for t, other in enumerate(s.blocks):
+            if t == block or t in around or block in effects.enclosing(s, t):
+                continue
+            mean = self.effect(t).mean.reshape(len(other.n), -1)
+            out = out + (s.rows.z[t] * mean[s.rows.group[t]]).sum(axis=1)
+        return np.asarray(out)
 
     @property
     def outcome(self) -> str:
         """What linear predictors are of, in words."""
         return f"{'log-odds' if self.statistics.proportion else 'log rate'} of {super().outcome}"
 
-    def linear(
-        self,
-        x: Floats,
-        groups: Mapping[int, tuple[Ints, Floats]] | None = None,
-        *,
-        noise: Floats | float | None = None,
-    ) -> Distribution:
-        """Distribution of linear predictors, as of `MixedPosterior`; there is no noise to add."""
-        if noise is not None:
-            raise ArgumentError(
-                "counts are predicted by their probability or rate; observation=True is for "
-                "measurements"
-            )
-        return super().linear(x, groups)
+    # draws ----------------------------------------------------------------------------------
 
     def draws(self, size: int, rng: np.random.Generator) -> MixedDraws:
         """Draw independently from the joint posterior.
 
-        A node of the hyperparameters is drawn, smoothed over with their variances kept; then
-        coefficients and groups' effects from the normal with their moments at the node.
+        A point is drawn by its weight; its coordinates and residuals are drawn together a little
+        about their means and moved by as much at random, which keeps means and variances; then
+        the groups of the first factor from their moments.
 
         Parameters
         ----------
@@ -222,45 +389,118 @@ class GeneralizedPosterior(MixedPosterior):
         rng : numpy.random.Generator
             Source of randomness.
         """
-        check_draws(size, rng)
-        nodes, model = self._few, self.model
-        which = rng.choice(len(nodes.weight), size=size, p=nodes.weight)
-        root = small.root(nodes.covariance)[which]
-        normal = rng.standard_normal((size, model.system.p))
-        beta = nodes.beta[which] + np.einsum("sij,sj->si", root, normal)
-        shifted = model.draw_at(nodes.points, which, beta, rng)
-        points = _smoothed(model, nodes, which, rng)
-        return as_named(model, points, beta, np.ones(size), shifted)
+        size = checked_draws(size, rng)
+        phi, b, groups = self.cloud.draw(size, rng)
+        model, joint = self.model, self.model.rows
+        ends = np.cumsum([n * q for n, q in joint.blocks])
+        parts = np.split(b, ends, axis=1)
+        levels = [groups]
+        for part, (n, q) in zip(parts[:-1], joint.blocks, strict=True):
+            levels.append(part.reshape(size, n, q))
+        return as_named(model, phi, parts[-1], np.ones(size), levels)
+
+    # how it was done, and how well ------------------------------------------------------------
 
     @property
     def method(self) -> str:
         """How the integrals were done."""
-        inner = self.model.inner
-        return f"{super().method}; {inner.words}"
+        nodes = self.cloud.sampler.nodes
+        return (
+            f"importance sampling with {len(self.cloud.weight):,} points in 8 randomisations; "
+            f"Gauss-Hermite quadrature with {nodes} nodes an effect over the groups of "
+            f"{self.statistics.blocks[self.model.system.levels[0].terms[0]].factor}"
+        )
+
+    @property
+    def target(self) -> float:
+        """Error that was to be reached, in posterior sds."""
+        return SAMPLED_ENDS if self.accuracy is None else self.accuracy
+
+    @cached_property
+    def errors(self) -> tuple[float, float]:
+        """Largest errors of means and sds, and of interval ends, of parameters and groups.
+
+        In posterior sds of each, as 95% bounds, from eight independent randomisations; with what
+        a finer rule over the groups would change.
+        """
+        found = [self.cloud.hyperparameter_errors(self.orders.sd)]
+        exists = np.array(self.orders.coefficients)
+        found.append(self._errors_of(self._coefficient_rows, exists))
+        for block in range(len(self.statistics.blocks)):
+            rows = effects.group_rows(self.model, block, whole=True)
+            rows = rows.part(slice(None, None, max(1, len(rows.constant) // SAMPLED_ROWS)))
+            order = np.full(len(rows.constant), self._order(rows))
+            found.append(self._errors_of(rows, order))
+        moments, ends = (max(each) for each in zip(*found, strict=True))
+        inner = self.cloud.rule_error
+        return moments + inner, ends + inner
+
+    def _errors_of(self, rows: Rows, exists: Floats) -> tuple[float, float]:
+        size, readout = len(rows.constant), self.cloud.for_rows(rows)
+        if not size:
+            return 0.0, 0.0
+        return readout.errors_of(
+            rows, lambda of: _mixture((size,), of, readout.weight).interval(), exists
+        )
 
     @cached_property
     def error(self) -> float:
-        """Estimated error of the summaries: of the integral over phi, and of those within."""
-        return max(super().error, self.inner_error)
+        """Largest error of a mean, sd or interval end of parameters and groups; see `errors`."""
+        return max(self.errors)
 
-    @cached_property
-    def inner_error(self) -> float:
-        """Estimated error of the integrals over beta and the groups; see `ByGroup`."""
-        return self.model.inner_error(self.cloud)
+    @property
+    def share(self) -> float:
+        """Effective share of the points: how even their weights are."""
+        return 1.0 / float((self.cloud.weight**2).sum()) / len(self.cloud.weight)
+
+    @property
+    def reliable(self) -> bool:
+        """Whether weights are even enough for the errors told to be relied on."""
+        few = len(self.cloud.weight) <= 1
+        return few or (self.share >= LEAST_SHARE and self.cloud.weight.max() <= HEAVIEST)
+
+    @property
+    def missing(self) -> float:
+        """About how many times as many points are needed for the target; 1 where it is reached."""
+        targets = (SAMPLED_MOMENTS, SAMPLED_ENDS) if self.accuracy is None else (self.accuracy,) * 2
+        over = max(e / t for e, t in zip(self.errors, targets, strict=True))
+        if over <= 1.0:
+            return 1.0 if self.reliable else 4.0
+        return float(over**RATE) if math.isfinite(over) else 16.0
 
     @property
     def status(self) -> Accuracy:
         """Whether the error target was reached."""
-        reached = self.cloud.status is Accuracy.REACHED and self.inner_error < INNER
-        return Accuracy.REACHED if reached else Accuracy.NOT_REACHED
+        return Accuracy.REACHED if self.missing <= 1.0 else Accuracy.NOT_REACHED
+
+    def __repr__(self) -> str:
+        groups = ", ".join(f"{len(b.n):,} of {b.factor}" for b in self.statistics.blocks)
+        return f"GeneralizedPosterior({groups}; {len(self.cloud.weight):,} points)"
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle without what was cached."""
-        return GeneralizedPosterior, (self.statistics, self.model, self.orders, self.cloud)
+        fields = (self.statistics, self.model, self.orders, self.cloud, self.accuracy)
+        return GeneralizedPosterior, fields
 
 
-def generalized_posterior(statistics: CountProducts, priors: Priors) -> GeneralizedPosterior:
+def _mixture(
+    shape: tuple[int, ...], of: Cumulants, weight: Floats, order: float = math.inf
+) -> Mixture:
+    rows = of.part if shape else lambda _: of
+    return mixed(shape, rows, weight, math.inf, 0.0, order, skewed=True)
+
+
+def generalized_posterior(
+    statistics: CountProducts, priors: Priors, accuracy: float | None = None
+) -> GeneralizedPosterior:
     """Compute the posterior of counts with predictors.
+
+    Parameters
+    ----------
+    statistics : CountProducts
+    priors : Priors
+    accuracy : float, optional
+        Target for the error told, in posterior sds.
 
     Raises
     ------
@@ -271,36 +511,40 @@ def generalized_posterior(statistics: CountProducts, priors: Priors) -> Generali
     """
     model = generalized_model(statistics, priors)
     orders = check_proper(model, shortfall(statistics))
-    cloud = integrated_cloud(model, orders, TARGETS)
-    return GeneralizedPosterior(statistics, model, orders, cloud)
+    with np.errstate(all="ignore"):  # far from the mode numbers overflow: there is no density
+        sampler = make_sampler(model)
+        begin, size = time.process_time(), _first_size(sampler)
+        while True:
+            readout = Readout(model, sampler, sampler.draw(size))
+            post = GeneralizedPosterior(statistics, model, orders, readout, accuracy)
+            spent = time.process_time() - begin
+            more = post.missing
+            seconds = SECONDS if accuracy is None else MOST_SECONDS
+            points = MOST_POINTS if accuracy is None else MOST_IF_ASKED
+            left = min(seconds / max(spent, 1e-9), points / (8 * size))
+            if more <= 1.0 or left < 2.0:
+                break
+            # points are drawn anew: twice as many even ones are better than two sets
+            size *= 2 ** int(np.clip(math.ceil(math.log2(min(more, left))), 1, 4))
+            begin = time.process_time()
+    return post
+
+
+def _first_size(sampler: CountSampler) -> int:
+    """Points of each randomisation to begin with: a power of two."""
+    rows = sampler.site.rows.grouped
+    work = len(rows.y) * sampler.nodes**rows.q
+    usual = 2 ** int(math.log2(max(FIRST_WORK / work, 1.0)))
+    return int(np.clip(usual, FEWEST_POINTS if work > FIRST_WORK // 8 else 128, FIRST_POINTS))
 
 
 def plug_in_counts(statistics: CountProducts, found: MixedEstimate) -> GeneralizedPosterior:
-    """Everything given the spreads at their estimates, with coefficients at theirs: one node."""
+    """Everything given the standard deviations and correlations at their estimates."""
     model = generalized_model(statistics, Priors())
-    point = one_point(model, found.sds, found.correlations)[None]
-    matrix, offset = model.system.named
-    back = np.linalg.inv(matrix)
-    beta = back @ (found.coefficients - offset)
-    spread = back @ found.covariance @ back.T
-    third = np.zeros(len(beta))
-    carried = np.concatenate([np.ones(1), beta, spread.ravel(), third])[None]
-    return GeneralizedPosterior(statistics, model, *one_node(model, point, carried))
-
-
-def _smoothed(
-    model: GeneralizedModel, nodes: Nodes, which: Ints, rng: np.random.Generator
-) -> Floats:
-    """Values of phi about nodes, with the means and variances of the nodes' coordinates."""
-    columns = []
-    for i, axis in enumerate(model.axes):
-        u = axis.coordinate(nodes.points[:, i])
-        center = nodes.weight @ u
-        sd = math.sqrt(float(nodes.weight @ (u - center) ** 2))
-        moved = center + (u[which] - center) * math.sqrt(1.0 - SMOOTH**2)
-        columns.append(axis.value(moved + SMOOTH * sd * rng.standard_normal(len(which))))
-    return np.stack(columns, axis=1)
-
-
-def _always(found: Cumulants, _: slice) -> Cumulants:
-    return found
+    point = one_point(model, found.sds, found.correlations)
+    many = (math.inf,) * len(point)
+    orders = Orders(many, many, math.inf, (math.inf,) * len(statistics.coefficients))
+    with np.errstate(all="ignore"):
+        sampler = fixed_sampler(model, point)
+        points = sampler.draw(_first_size(sampler))
+    return GeneralizedPosterior(statistics, model, orders, Readout(model, sampler, points))

@@ -49,6 +49,11 @@ class Nodes:
         spread = carried[:, 1 + p : 1 + p + p * p].reshape(len(carried), p, p)
         return Nodes(weight, points, carried[:, 0], carried[:, 1 : 1 + p], spread, df)
 
+    def chosen(self, index: Ints, weight: Floats) -> Nodes:
+        """Some of the nodes, with new weights."""
+        points, scale, beta = self.points[index], self.scale[index], self.beta[index]
+        return Nodes(weight, points, scale, beta, self.covariance[index], self.df)
+
     def of_beta(self, x: Floats) -> tuple[Floats, Floats]:
         """Location and scale of x beta, x (R, p) in the basis; (K, R) each."""
         loc = self.beta @ x.T
@@ -79,7 +84,7 @@ class Rows:
     z: tuple[Floats, ...]
     noise: Floats
 
-    def part(self, at: slice) -> Rows:
+    def part(self, at: slice | Ints) -> Rows:
         return Rows(
             self.constant[at],
             self.x[at],
@@ -118,14 +123,14 @@ def summarized(nodes: Nodes, rows: Rows, given: Functional) -> Cumulants:
     return Cumulants.read(*located(nodes, rows, given), given.third())
 
 
-def held(nodes: Nodes, rows: Rows, given: Functional, order: float) -> Mixture:
+def held(nodes: Nodes, rows: Rows, given: Functional, order: Floats | float) -> Mixture:
     """Distribution of rows whose values given beta are at hand; see `mixture`."""
     found = summarized(nodes, rows, given)
     shape, skewed = (len(rows.constant),), found.skew is not None
     return mixed(shape, found.part, nodes.weight, nodes.df, 0.0, order, skewed=skewed)
 
 
-def mixture(model: MixedModel, nodes: Nodes, rows: Rows, order: float) -> Mixture:
+def mixture(model: MixedModel, nodes: Nodes, rows: Rows, order: Floats | float) -> Mixture:
     """Distribution of every row; moments of an order below `order` exist."""
     size = len(rows.constant)
 

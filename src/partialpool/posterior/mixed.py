@@ -11,40 +11,43 @@ from typing import Any
 
 import numpy as np
 
-from partialpool._typing import Floats, Ints
+from partialpool._typing import Bools, Floats, Ints
 from partialpool.data import Table
 from partialpool.data.cross_products import Block, CrossProducts
 from partialpool.errors import ArgumentError
-from partialpool.integrate import Accuracy, Cloud
-from partialpool.integrate.condense import condensed
+from partialpool.integrate import Accuracy, Cloud, Sample, WeightedNodes
+from partialpool.integrate.weighted import NORMAL_WIDTH
+from partialpool.kernels import student
 from partialpool.kernels.tree import Functional
 from partialpool.models import MixedModel, Priors
 from partialpool.models.mixed import sd_name
 from partialpool.models.mixed_propriety import Orders
 from partialpool.posterior import effects
+from partialpool.posterior.asked import DETERMINISTIC, SAMPLED_ENDS, checked_draws, reached
+from partialpool.posterior.chosen import Chosen
 from partialpool.posterior.distributions import (
     Distribution,
     IntervalKind,
     Mixture,
-    ScaledInverseChi,
 )
-from partialpool.posterior.draws import check_draws
 from partialpool.posterior.linear import Nodes, Rows, functional, held, located, mixture
 from partialpool.posterior.mixed_draws import MixedDraws, draw_mixed
 from partialpool.posterior.ranks import SEED, rank_table, ranked_draws
-from partialpool.posterior.spreads import of_dimension, of_nodes, times_sigma
+from partialpool.posterior.readout import AGREE, FINE, ReadOut, is_slow, read_out, sampled
+from partialpool.posterior.spreads import inverse_chi, of_dimension, of_nodes, times_sigma
 
-NEGLIGIBLE = 1e-13, 1e-9
-"""Nodes of less weight than this, relative to the heaviest, are left out of mixtures: in up to
-two dimensions, and in more, where the heaviest has less weight itself."""
-FEW = {1: 60, 2: 55, 3: 56, 4: 70, 5: 56}
-FEW_IF_SLOW = {2e-3: 20, 0.3: 10}
-"""Nodes from which groups' effects are read, by dimension of phi; and where each takes longer
-than so many seconds."""
-
-
+LIGHT, OF_ERROR = 1e-5, 1e-3
+"""Share of the weight that the lightest nodes left out of tables may have; where the integral is
+more exact, this share of its error. Ten times as much moves ends by 1e-3 sds."""
 CHUNK = 2**18
 """Groups times nodes that are worked on at once."""
+HELD = 2**23
+"""Elements of the groups' effects given beta that are computed once and kept (64 MiB)."""
+FAR_OUT = np.array([1e3, 1e5])
+"""Multiples of an sd at which scales of rows tell whether they grow with it."""
+
+ENDS = (0.025, 0.975)
+"""Probabilities of the ends of intervals whose error is told."""
 
 View = Callable[[Mixture, Block], Distribution]
 """Shows effects of groups of a term, the effects of a group together, on some scale."""
@@ -68,14 +71,17 @@ class MixedPosterior:
         Likelihood and priors.
     orders : Orders
         Which moments exist.
-    cloud : Cloud
+    cloud : WeightedNodes
         Nodes and weights over the hyperparameters.
+    accuracy : float, optional
+        The error asked for (posterior sds); see `target`.
     """
 
     statistics: CrossProducts
     model: MixedModel
     orders: Orders
-    cloud: Cloud
+    cloud: WeightedNodes
+    accuracy: float | None = None
 
     # the hyperparameters ------------------------------------------------------------------
 
@@ -87,7 +93,7 @@ class MixedPosterior:
         if self.model.has_sigma:
             return of_dimension(self.cloud, 0, self.orders.sigma)
         nodes = self.nodes
-        return ScaledInverseChi(nodes.scale, nodes.weight, nodes.df)
+        return inverse_chi(nodes.scale, nodes.weight, nodes.df)
 
     @cached_property
     def taus(self) -> dict[str, Distribution]:
@@ -196,21 +202,34 @@ class MixedPosterior:
             return held(self._few, rows, kept.part(self._nested[block]), order)
         return held(self._few, rows, kept.part(self._slices[block]).moved(rows.x), order)
 
-    def _order(self, rows: Rows) -> float:
-        """Moments of the rows that exist, as far as there may be less than two."""
-        df = self._few.df
+    def _order(self, rows: Rows) -> Floats | float:
+        """Moments of each row below this exist, as far as there may be less than two."""
+        df = self.nodes.df
         heavy = [i for i, order in enumerate(self.orders.phi) if 0.0 < order <= 2.0]
-        sample = rows.part(slice(None, None, max(1, len(rows.constant) // 64)))
+        if not heavy:
+            return df
+        out = np.full(len(rows.constant), df)
+        more = self.model.prior_moments
         for i in heavy:
-            points = np.repeat(self.cloud.points[[int(np.argmax(self.cloud.weight))]], 2, axis=0)
-            points[:, i] *= [1e3, 1e5]
-            with np.errstate(all="ignore"):
-                carried = self.model.evaluate(points)[1]
-            far = Nodes.read(np.ones(2), points, carried, self.model.system.p, df)
-            scale = located(far, sample, functional(self.model, far, sample))[1]
-            if (scale[1] > 10.0 * scale[0]).any():
-                df = min(df, self.orders.phi[i])
-        return df
+            alone = self._grows(rows, i, with_priors=False)
+            out[alone] = np.minimum(out[alone], self.orders.phi[i])
+            if math.isfinite(more):  # a row that the variance of a prior alone holds back
+                beside = self._grows(rows, i, with_priors=True) & ~alone
+                out[beside] = np.minimum(out[beside], self.orders.phi[i] + more)
+        return out
+
+    def _grows(self, rows: Rows, dimension: int, *, with_priors: bool) -> Bools:
+        """Whether the scale of each row grows with a dimension of phi, far out."""
+        model, heaviest = self.model, int(np.argmax(self.cloud.weight))
+        points = np.repeat(self.cloud.points[[heaviest]], 2, axis=0)
+        points[:, dimension] *= FAR_OUT
+        if with_priors:
+            points[:, model.prior_variances] *= FAR_OUT[:, None] ** 2
+        with np.errstate(all="ignore"):
+            carried = model.evaluate(points)[1]
+        far = Nodes.read(np.ones(2), points, carried, model.system.p, self.nodes.df)
+        scale = located(far, rows, functional(model, far, rows))[1]
+        return np.asarray(scale[1] > 10.0 * scale[0])
 
     def pooling(self, block: int) -> Floats:
         """Posterior mean of the weight on the pooled value, shape (L, q): 1 is complete pooling.
@@ -239,7 +258,9 @@ class MixedPosterior:
         total = q * (groups if most is None else min(most, groups))
         whole = effects.group_rows(self.model, block, whole=True)
         kept = self._kept_functional
-        step = max(1, CHUNK // len(self._few.weight)) * q
+        # with several factors each chunk eliminates all of their groups again
+        alone = len(self.model.system.levels) == 1
+        step = max(1, CHUNK // len(self._few.weight)) * q if alone else total
         for i in range(0, total, step):
             at = slice(i, min(i + step, total))
             if kept is None:
@@ -255,10 +276,10 @@ class MixedPosterior:
         """One row an effect of a group of every term; of the first `most` groups of each only.
 
         factor; group; term (the effect); n (rows); raw (the group's own value, not pooled; nan
-        where the group's rows do not tell); effect (posterior mean of the deviation b);
+        where the group's rows do not tell); effect (the deviation b);
         estimate, sd, lower, upper (of population value and deviation, and for nested groups
-        those of the groups in which they lie; the estimate is the posterior mean, or the median
-        where there is no mean); shrinkage.
+        those of the groups in which they lie); shrinkage. Effect and estimate are posterior
+        means, or medians where there is no mean.
         """
         return self._tables((level, kind), most, _as_is)
 
@@ -274,10 +295,8 @@ class MixedPosterior:
         q, groups = len(b.effects), len(b.labels[:most])
         kinds = {str(x.labels.dtype) for x in self.statistics.blocks}
         labels = b.labels[:most] if len(kinds) == 1 else b.labels[:most].astype(str)
-        order = self._order(effects.group_rows(self.model, block, whole=True))
         found = [
-            self._summaries(block, *chunk, interval, order, view)
-            for chunk in self._chunks(block, most)
+            self._summaries(block, *chunk, interval, view) for chunk in self._chunks(block, most)
         ]
         names = ("effect", "estimate", "sd", "lower", "upper", "shrinkage")
         columns = [np.concatenate(each) for each in zip(*found, strict=True)]
@@ -306,20 +325,25 @@ class MixedPosterior:
         given: Functional,
         rows: Rows,
         interval: tuple[float, IntervalKind],
-        order: float,
         view: View,
     ) -> tuple[Floats, ...]:
         """Effect, estimate, sd, lower, upper and shrinkage of one chunk."""
         few = self._few
-        deviation = few.weight @ (given.constant + np.einsum("krp,kp->kr", given.x, few.beta))
         both = self._with_outer(block, at, rows) or given.moved(rows.x)
-        whole = view(held(few, rows, both, order), self.statistics.blocks[block])
+        whole = view(held(few, rows, both, self._order(rows)), self.statistics.blocks[block])
         lower, upper = whole.interval(*interval)
         share = self._pooling(block, given).ravel()
-        estimate = whole.mean
-        if not np.isfinite(estimate).all():  # a few groups of an outer factor, say
-            estimate = np.where(np.isfinite(estimate), estimate, whole.quantile(0.5))
-        return deviation, estimate, whole.sd, lower, upper, share
+        deviation = self._deviation(block, at, given)
+        return deviation, whole.estimate, whole.sd, lower, upper, share
+
+    def _deviation(self, block: int, at: slice, given: Functional) -> Floats:
+        """Posterior means of some groups' deviations, or medians where there are none."""
+        few = self._few
+        mean = few.weight @ (given.constant + np.einsum("krp,kp->kr", given.x, few.beta))
+        if few.df > 1.0 and not any(0.0 < order <= 1.0 for order in self.orders.phi):
+            return np.asarray(mean)
+        rows = effects.group_rows(self.model, block, whole=False).part(at)
+        return held(few, rows, given, self._order(rows)).estimate
 
     def _with_outer(self, block: int, at: slice, rows: Rows) -> Functional | None:
         """Some groups given beta, with the groups in which they lie; None if in no others."""
@@ -357,7 +381,16 @@ class MixedPosterior:
         Distribution, shape (R,)
         """
         rows = effects.linear_rows(self.model, np.asarray(x, dtype=np.float64), groups or {}, noise)
-        return mixture(self.model, self._few, rows, self._order(rows))
+        known = np.any([index >= 0 for index in rows.index], axis=0)
+        if not known.any() or self._few is self.nodes:
+            return mixture(self.model, self.nodes, rows, self._order(rows))
+        parts: list[tuple[Distribution, Ints]] = []
+        for of_known, nodes in ((True, self._few), (False, self.nodes)):
+            at = np.flatnonzero(known == of_known)
+            if len(at):  # rows of known groups are read as their groups are
+                some = rows.part(at)
+                parts.append((mixture(self.model, nodes, some, self._order(some)), at))
+        return parts[0][0] if len(parts) == 1 else Chosen((len(known),), tuple(parts))
 
     def draws(self, size: int, rng: np.random.Generator) -> MixedDraws:
         """Draw independently from the joint posterior.
@@ -369,7 +402,7 @@ class MixedPosterior:
         rng : numpy.random.Generator
             Source of randomness.
         """
-        check_draws(size, rng)
+        size = checked_draws(size, rng)
         return draw_mixed(self.model, self.cloud, int(size), rng)
 
     def place_of(self, factor: str, effect: str) -> tuple[int, int]:
@@ -420,8 +453,12 @@ class MixedPosterior:
         """
         labels = self.statistics.blocks[block].labels
         size = max(ranked_draws(len(labels)) // 4, 1000)  # all effects are drawn
-        drawn = self.draws(size, np.random.default_rng(SEED)).effects[block][:, :, effect]
-        return rank_table(-drawn if descending else drawn, labels, top, level)
+        rng, sign = np.random.default_rng(SEED), -1.0 if descending else 1.0
+
+        def draw(size: int) -> Floats:
+            return sign * self.draws(size, rng).effects[block][:, :, effect]
+
+        return rank_table(draw, size, labels, top, level)
 
     # what every kind of posterior has -------------------------------------------------------
 
@@ -433,24 +470,60 @@ class MixedPosterior:
     @property
     def method(self) -> str:
         """How the integral over the hyperparameters was done."""
-        return "trapezoid rule on two shifted grids over the hyperparameters"
+        return self.cloud.method
 
     @cached_property
     def error(self) -> float:
-        """Estimated error of the summaries; see `Cloud.error`; coefficients' means included."""
-        cloud, nodes = self.cloud, self._listed(np.arange(len(self.cloud.weight)))
-        half = [cloud.weight * (cloud.second == side) for side in (False, True)]
-        if not all(h.sum() > 0 for h in half):
-            return cloud.error
-        loc, scale = nodes.of_beta(self.model.system.named[0])
-        means = [(h / h.sum()) @ loc for h in half]
-        sd = np.sqrt(cloud.weight @ (scale**2 + (loc - cloud.weight @ loc) ** 2))
-        return float(max([cloud.error, *np.abs(means[0] - means[1]) / sd]))
+        """Bound (95%) on the error of any mean, sd or end of a 95% interval that is printed.
+
+        Of parameters and groups, each in sds of its own; see `WeightedNodes` for where it is from.
+        That of the groups is of a sample of them, and includes what reading them from fewer nodes
+        changes.
+        """
+        if len(self.nodes.weight) == 1:
+            return self.cloud.error
+        nodes, matrix = self.nodes, self.model.system.named[0]
+        order = np.array(self.orders.coefficients)
+        errors = [self.cloud.error, self._bound(*nodes.of_beta(matrix), order), self._read_out.gap]
+        if not is_slow(self.model):
+            rows = sampled(self._sample, max(4, CHUNK // len(nodes.weight)))
+            scaled = located(nodes, rows, functional(self.model, nodes, rows))
+            groups = self._bound(*scaled, np.broadcast_to(self._order(rows), scaled[0].shape[1]))
+            errors.append(groups + self._read_out.gap)
+        return max(errors)
+
+    def _bound(self, loc: Floats, scale: Floats, order: Floats) -> float:
+        """Largest error of what is printed of mixtures over all nodes; loc, scale (C, R)."""
+        nodes, chosen, cloud = self.nodes, self._weighty, self.cloud
+        scale = np.maximum(scale, 1e-100)
+        ends = [student.mixture_quantile(p, loc, scale, nodes.weight, nodes.df) for p in ENDS]
+        width = (ends[1] - ends[0]) / NORMAL_WIDTH
+        found = []
+        for end in ends:
+            z = (end - loc) / scale
+            density = nodes.weight @ (student.pdf(z, nodes.df) / scale)
+            found.append(cloud.bound(student.cdf(z, nodes.df), chosen) / (density * width))
+        order = np.minimum(order, nodes.df)
+        if (order > 1.0).any():
+            found.append(np.where(order > 1.0, cloud.bound(loc, chosen) / width, 0.0))
+        if (order > 2.0).any():
+            inflation = 1.0 if math.isinf(nodes.df) else nodes.df / (nodes.df - 2.0)
+            square = inflation * scale**2 + (loc - nodes.weight @ loc) ** 2
+            relative = 0.5 * cloud.bound(square, chosen) / (nodes.weight @ square)
+            found.append(np.where(order > 2.0, relative, 0.0))
+        return float(np.nan_to_num(np.max(found), nan=math.inf))
+
+    @property
+    def target(self) -> float:
+        """Target of the error, in posterior sds: what was asked for, or the default."""
+        if self.accuracy is not None:
+            return self.accuracy
+        return DETERMINISTIC if isinstance(self.cloud, Cloud) else SAMPLED_ENDS
 
     @property
     def status(self) -> Accuracy:
-        """Whether the error target was reached."""
-        return self.cloud.status
+        """Whether the error is within its target."""
+        return reached(self.error, self.target)
 
     def __repr__(self) -> str:
         s = self.statistics
@@ -459,7 +532,13 @@ class MixedPosterior:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle without what was cached."""
-        return MixedPosterior, (self.statistics, self.model, self.orders, self.cloud)
+        return MixedPosterior, (
+            self.statistics,
+            self.model,
+            self.orders,
+            self.cloud,
+            self.accuracy,
+        )
 
     # helpers ------------------------------------------------------------------------------
 
@@ -470,33 +549,53 @@ class MixedPosterior:
 
     @cached_property
     def _weighty(self) -> Ints:
+        """All nodes but the lightest, by weight and by what they add to variances."""
         weight = self.cloud.weight
-        least = NEGLIGIBLE[len(self.cloud.lines) > 2]
-        return np.flatnonzero(weight > least * weight.max())
+        light = min(LIGHT, OF_ERROR * self.cloud.error)
+        growing = effects.growing(self.model, self.cloud.points, self.cloud.carried[:, 0])
+        exist = [order > 2.0 for order in (*self.orders.sd, self.orders.sigma)]
+        share = weight[:, None] * growing[:, np.array(exist)]
+        total = np.maximum(share.sum(axis=0), 1e-300)  # an sd may be given as zero
+        worth = np.maximum(weight, (share / total).max(axis=1, initial=0.0))
+        order = np.argsort(worth)
+        gone = int(np.searchsorted(np.cumsum(worth[order]), light * worth.sum()))
+        return np.sort(order[gone:])
 
-    def _listed(self, at: Ints, weight: Floats | None = None) -> Nodes:
+    def _listed(self, at: Ints) -> Nodes:
         c = self.cloud
-        weight = c.weight[at] / c.weight[at].sum() if weight is None else weight
         df = math.inf if self.model.df is None else self.model.df
+        weight = c.weight[at] / c.weight[at].sum()
         return Nodes.read(weight, c.points[at], c.carried[at], self.model.system.p, df)
 
     @cached_property
-    def _few(self) -> Nodes:
-        """Few nodes with the same moments, from which groups' effects are read."""
-        c, at = self.cloud, self._weighty
-        chosen, new = condensed(
-            effects.features(self.model, c.points[at]),
-            effects.growing(self.model, c.points[at], c.carried[at, 0]),
-            c.weight[at] / c.weight[at].sum(),
-            self._how_few,
+    def _sample(self) -> Rows:
+        """Some rows of groups of every term."""
+        blocks = range(len(self.statistics.blocks))
+        rows = [sampled(effects.group_rows(self.model, block, whole=True)) for block in blocks]
+        return Rows.joined(rows)
+
+    @cached_property
+    def _read_out(self) -> ReadOut:
+        return read_out(
+            self.model,
+            self.nodes,
+            self._slices[-1].stop,
+            self._sample,
+            agree=self._agree,
+            random=isinstance(self.cloud, Sample),
         )
-        return self._listed(at[chosen], new)
 
     @property
-    def _how_few(self) -> int:
-        usual = FEW.get(len(self.cloud.lines), 84)
-        slow = [few for least, few in FEW_IF_SLOW.items() if self.model.seconds > least]
-        return min([usual, *slow])
+    def _agree(self) -> float:
+        """Difference that reading groups from fewer nodes may make: less than the error told."""
+        if isinstance(self.cloud, Sample):
+            return max(AGREE, 0.1 * self.cloud.error)
+        return float(np.clip(0.5 * self.cloud.error, *(FINE, AGREE)))
+
+    @property
+    def _few(self) -> Nodes:
+        """Nodes from which groups' effects are read."""
+        return self._read_out.nodes
 
     @cached_property
     def _slices(self) -> list[slice]:
@@ -522,7 +621,7 @@ class MixedPosterior:
         """
         alone, p = self._slices[-1].stop, self.model.system.p
         total = max([alone, *(at.stop for at in self._nested.values())])
-        if total * len(self._few.weight) * (p + 2) > 2**23:
+        if total * len(self._few.weight) * (p + 2) > HELD:
             return None
         index, z = self.model.system.every_effect()
         rows = [Rows(np.zeros(alone), np.zeros((alone, p)), index, z, np.zeros(alone))]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.integrate import Cloud
+from partialpool.integrate import Cloud, WeightedNodes
 from partialpool.models import MixedModel
 from partialpool.models.mixed import sd_name
 
@@ -44,7 +44,9 @@ class MixedDraws:
         return f"MixedDraws({len(self.sigma):,} draws; effects of {groups:,} groups)"
 
 
-def draw_mixed(model: MixedModel, cloud: Cloud, size: int, rng: np.random.Generator) -> MixedDraws:
+def draw_mixed(
+    model: MixedModel, cloud: WeightedNodes, size: int, rng: np.random.Generator
+) -> MixedDraws:
     """Draw phi from its continuous distribution, then sigma, beta, and the groups' effects."""
     points, carried = _hyperparameters(model, cloud, size, rng)
     p = model.system.p
@@ -99,16 +101,18 @@ def _spreads(
 
 
 def _hyperparameters(
-    model: MixedModel, cloud: Cloud, size: int, rng: np.random.Generator
+    model: MixedModel, cloud: WeightedNodes, size: int, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
     """Draw phi, with what its evaluation carries along.
 
-    Proposals are uniform within the cells about the nodes of one grid; they are accepted in
-    proportion to the density there over that at the node, so that draws follow the density.
+    Of a sample its own points, in proportion to their weights. Of a lattice, proposals are uniform
+    within the cells about the nodes of one grid; they are accepted in proportion to the density
+    there over that at the node, so that draws follow the density.
     """
-    if len(cloud.weight) == 1:
-        return np.repeat(cloud.points, size, axis=0), np.repeat(cloud.carried, size, axis=0)
-    nodes = np.flatnonzero(~cloud.second)
+    if not isinstance(cloud, Cloud) or len(cloud.weight) == 1:
+        chosen = rng.choice(len(cloud.weight), size=size, p=cloud.weight)
+        return cloud.points[chosen], cloud.carried[chosen]
+    nodes = np.flatnonzero(cloud.replicate == 0)
     weight = cloud.weight[nodes] / cloud.weight[nodes].sum()
     log_node = np.log(np.maximum(weight, 1e-300))
     points, carried, found = [], [], 0

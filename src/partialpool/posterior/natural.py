@@ -13,8 +13,9 @@ from partialpool.kernels.skewed import log_mean_exp
 from partialpool.posterior.distributions import Distribution, Mixture
 from partialpool.posterior.skewed import Skewed
 
-HERMITE = 25
-"""Nodes with which means of probabilities are taken over normals."""
+HERMITE = ((0.5, 5), (1.0, 7), (2.0, 13), (4.0, 25), (math.inf, 61))
+"""Nodes with which means of probabilities are taken over normals no wider than this: right to 3e-4
+up to a width of 2, and to 2e-3 beyond."""
 UNBOUNDED = 300.0
 """Logarithms of means beyond this are of means that do not exist."""
 
@@ -43,37 +44,44 @@ class Natural(Distribution):
 
     @property
     def mean(self) -> Floats:
-        return self._moment(1)
+        return np.asarray(self._moments(1)[0])
 
     @property
     def sd(self) -> Floats:
-        first, second = self._moment(1), self._moment(2)
+        first, second = self._moments(2)
         square = np.where(np.isfinite(second), first, 0.0) ** 2
         return np.asarray(np.sqrt(np.maximum(second - square, 0.0)))
 
-    def _moment(self, power: int) -> Floats:
+    def _moments(self, highest: int) -> Floats:
+        """Mean, and mean square if the highest is 2; (highest, *shape)."""
         size = math.prod(self.shape)
-        out = np.empty(size)
+        out = np.empty((highest, size))
         step = max(1, 2**20 // len(self.inner.weight))
         for i in range(0, size, step):
             part = slice(i, min(i + step, size))
             ratios = self._ratios(part)
             if self.link is LOG or ratios.all():
-                out[part] = self._exponential(part, power)
-            else:
-                out[part] = self._bounded(part, power)
-                out[part][ratios] = self._exponential(part, power)[ratios]
-        return out.reshape(self.shape)
+                out[:, part] = self._exponentials(part, highest)
+                continue
+            out[:, part] = self._bounded(part, highest)
+            if ratios.any():
+                out[:, part][:, ratios] = self._exponentials(part, highest)[:, ratios]
+        return out.reshape(highest, *self.shape)
 
-    def _bounded(self, part: slice, power: int) -> Floats:
-        z, w = np.polynomial.hermite_e.hermegauss(HERMITE)
+    def _bounded(self, part: slice, highest: int) -> Floats:
         loc, scale = self.inner.rows(part)
         loc = loc + self.inner.shift
-        own = sum(
-            s * self.link.natural(loc + v * scale) ** power
-            for v, s in zip(z, w / w.sum(), strict=True)
-        )
-        return np.asarray(self.inner.weight @ own)
+        widest = float(scale.max(initial=0.0))
+        z, w = np.polynomial.hermite_e.hermegauss(next(n for s, n in HERMITE if widest <= s))
+        out = np.zeros((highest, loc.shape[1]))
+        for x, share in zip(z, w / w.sum(), strict=True):
+            value = self.link.natural(loc + x * scale)
+            for k in range(highest):
+                out[k] += share * (self.inner.weight @ (value if k == 0 else value**2))
+        return out
+
+    def _exponentials(self, part: slice, highest: int) -> Floats:
+        return np.stack([self._exponential(part, k) for k in range(1, highest + 1)])
 
     def _exponential(self, part: slice, power: int) -> Floats:
         inner = self.inner

@@ -20,7 +20,7 @@ from partialpool.kernels.ranks import expected_exceedances
 from partialpool.kernels.student import BLOCK
 from partialpool.models import OneWayModel, Priors, one_way_model
 from partialpool.models.propriety import Moments, check_proper
-from partialpool.posterior.asked import checked_draws, group_positions
+from partialpool.posterior.asked import DETERMINISTIC, checked_draws, group_positions, reached
 from partialpool.posterior.components import (
     Components,
     component_given,
@@ -43,7 +43,9 @@ EXACT_RANKS = 2000
 """Groups up to which expected ranks, a sum over pairs, are not read from draws."""
 
 
-def posterior(statistics: GroupStatistics, priors: Priors) -> Posterior:
+def posterior(
+    statistics: GroupStatistics, priors: Priors, accuracy: float | None = None
+) -> Posterior:
     """Compute the exact posterior of a one-way normal model.
 
     Parameters
@@ -52,6 +54,8 @@ def posterior(statistics: GroupStatistics, priors: Priors) -> Posterior:
         The data, reduced.
     priors : Priors
         Priors of mu, tau and sigma.
+    accuracy : float, optional
+        Target of the error (posterior sds); the rule goes well beyond any that may be asked for.
 
     Raises
     ------
@@ -62,7 +66,7 @@ def posterior(statistics: GroupStatistics, priors: Priors) -> Posterior:
     """
     model = one_way_model(statistics, priors)
     grid = integrate(model.log_density, model.axes, model.start, moments=model.moment_orders)
-    return Posterior(statistics, model, grid, components(model, grid))
+    return Posterior(statistics, model, grid, components(model, grid), accuracy)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -81,12 +85,15 @@ class Posterior:
         Nodes and weights over the hyperparameters.
     components : Components
         The mixture everything is read from.
+    accuracy : float, optional
+        The error asked for (posterior sds); see `target`.
     """
 
     statistics: GroupStatistics
     model: OneWayModel
     grid: Grid
     components: Components
+    accuracy: float | None = None
 
     # scalars ------------------------------------------------------------------------------
 
@@ -249,8 +256,12 @@ class Posterior:
             1), top (probability of a rank up to `top`).
         """
         groups = self.statistics.n_groups
-        theta = self.draws(ranked_draws(groups), np.random.default_rng(SEED)).theta
-        found = rank_table(-theta if descending else theta, self.statistics.labels, top, level)
+        rng, sign = np.random.default_rng(SEED), -1.0 if descending else 1.0
+
+        def draw(size: int) -> Floats:
+            return sign * self.draws(size, rng).theta
+
+        found = rank_table(draw, ranked_draws(groups), self.statistics.labels, top, level)
         if groups <= EXACT_RANKS:
             found["expected_rank"] = self.expected_rank(descending=descending)
         return found
@@ -386,9 +397,14 @@ class Posterior:
         return self.grid.error
 
     @property
+    def target(self) -> float:
+        """Target of the error, in posterior sds: what was asked for, or the default."""
+        return DETERMINISTIC if self.accuracy is None else self.accuracy
+
+    @property
     def status(self) -> Accuracy:
-        """Whether the error target was reached."""
-        return self.grid.status
+        """Whether the error is within its target."""
+        return reached(self.error, self.target)
 
     def __repr__(self) -> str:
         s, d = self.statistics, ", ".join(self.model.dimensions)
@@ -396,7 +412,13 @@ class Posterior:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle without what was cached."""
-        return Posterior, (self.statistics, self.model, self.grid, self.components)
+        return Posterior, (
+            self.statistics,
+            self.model,
+            self.grid,
+            self.components,
+            self.accuracy,
+        )
 
     # helpers ------------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +10,7 @@ from scipy import special
 from partialpool._typing import Floats
 from partialpool.data import CountStatistics, Table
 from partialpool.errors import ArgumentError
+from partialpool.kernels.discrete import smallest_count
 from partialpool.kernels.links import LOGIT
 from partialpool.models import CountsModel
 from partialpool.posterior.distributions import Distribution, check_level
@@ -81,7 +81,7 @@ def _quantiles(post: Source, size: Floats, p: float) -> Floats:
     else:
         most = size * post.value.quantile(1.0 - 1e-12)
         high = np.ceil(most + 8.0 * np.sqrt(most) + 40.0)
-    return _smallest(lambda count: _cdf(post, count, size), high, p)
+    return smallest_count(lambda count: _cdf(post, count, size), high, p)
 
 
 def _cdf(post: Source, count: Floats, size: Floats) -> Floats:
@@ -97,7 +97,7 @@ def _cdf(post: Source, count: Floats, size: Floats) -> Floats:
             value = link.natural(d.theta if len(d.theta) == 1 else d.theta[rows])
             k, n = count[at, None], size[at, None]
             below = _binomial(k, n, value) if link is LOGIT else special.pdtr(k, n * value)
-            out[at] = np.where(count[at] < 0, 0.0, (below * d.mass[rows]).sum(axis=1))
+            out[at] = (below * d.mass[rows]).sum(axis=1)
     return out
 
 
@@ -137,21 +137,11 @@ def new_events(value: Distribution, size: Floats, proportion: bool, level: float
 
     def cdf(count: Floats) -> Floats:
         below = _binomial(count, size, rates) if proportion else special.pdtr(count, size * rates)
-        return np.where(count < 0, 0.0, share @ below)
+        return share @ below
 
     most = size * rates.max(axis=0)
     high = size if proportion else np.ceil(most + 8.0 * np.sqrt(most) + 40.0)
-    lower, upper = (_smallest(cdf, high, p) for p in (0.5 - level / 2, 0.5 + level / 2))
+    lower, upper = (smallest_count(cdf, high, p) for p in (0.5 - level / 2, 0.5 + level / 2))
     with np.errstate(invalid="ignore"):
         spread = np.sqrt(np.maximum(size * each, 0.0) + (size * sd) ** 2)
     return Table(estimate=size * mean, sd=spread, lower=lower, upper=upper)
-
-
-def _smallest(cdf: Callable[[Floats], Floats], high: Floats, p: float) -> Floats:
-    """Smallest counts at which a distribution function reaches p, by bisection."""
-    low, high = np.full(len(high), -1.0), high.copy()
-    while (high - low > 1).any():
-        middle = np.floor(0.5 * (low + high))
-        enough = cdf(middle) >= p
-        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-    return high

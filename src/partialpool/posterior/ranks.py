@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from partialpool._typing import AnyArray, Floats
 from partialpool.data import Table
 from partialpool.errors import ArgumentError
+from partialpool.kernels.ranks import ranks
 from partialpool.posterior.distributions import check_level
 
-MOST_DRAWS, CELLS = 40_000, 4e7
+MOST_DRAWS, CELLS = 40_000, 3e7
 """Draws from which ranks are read, and draws times groups, at most."""
+AT_ONCE = 2**21
+"""Draws times groups that are made at once, 16 MiB: draws hold some five such arrays. Fewer spare
+little memory; at 2**18 the calls take as long as the draws."""
 SEED = 20261122
 
 
@@ -19,13 +25,19 @@ def ranked_draws(groups: int) -> int:
     return int(np.clip(CELLS / groups, 1000, MOST_DRAWS))
 
 
-def rank_table(values: Floats, labels: AnyArray, top: int, level: float) -> Table:
+def rank_table(
+    draw: Callable[[int], Floats], draws: int, labels: AnyArray, top: int, level: float
+) -> Table:
     """Summaries of the rank of each group, rank 1 being the lowest value of a draw.
+
+    Draws are made and ranked some at a time, and only their ranks are kept.
 
     Parameters
     ----------
-    values : ndarray, shape (S, J)
-        Draws of every group's parameter.
+    draw : callable
+        Maps a number n to as many independent draws of every group's parameter, (n, J).
+    draws : int
+        Number of draws S.
     labels : ndarray, shape (J,)
         Group labels.
     top : int
@@ -42,16 +54,29 @@ def rank_table(values: Floats, labels: AnyArray, top: int, level: float) -> Tabl
     check_level(level)
     if not 1 <= top <= groups:
         raise ArgumentError(f"top lies between 1 and the number of groups, {groups}; got {top!r}")
-    rank = np.empty(values.shape, dtype=np.int32)
-    np.put_along_axis(rank, values.argsort(axis=1), np.arange(1, groups + 1)[None, :], axis=1)
-    tails = [0.5 - level / 2, 0.5, 0.5 + level / 2]
-    lower, median, upper = np.quantile(rank, tails, axis=0, method="inverted_cdf")
+    rank = np.empty((draws, groups), dtype=np.min_scalar_type(groups))
+    step = max(1, AT_ONCE // groups)
+    for i in range(0, draws, step):
+        ranks(draw(min(step, draws - i)), rank[i : i + step])
+    columns = {name: np.empty(groups) for name in ("expected_rank", "best", "top")}
+    tails = np.array([0.5 - level / 2, 0.5, 0.5 + level / 2])
+    at = np.ceil(tails * draws - 1e-9).astype(np.int64).clip(1) - 1  # the lowest of enough ranks
+    quantile = np.empty((3, groups), dtype=np.int64)
+    step = max(1, AT_ONCE // draws)
+    for i in range(0, groups, step):
+        part = slice(i, i + step)
+        own = np.sort(np.ascontiguousarray(rank[:, part].T), axis=1)
+        columns["expected_rank"][part] = own.mean(axis=1)
+        columns["best"][part] = (own == 1).mean(axis=1)
+        columns["top"][part] = (own <= top).mean(axis=1)
+        quantile[:, part] = own[:, at].T
+    lower, median, upper = quantile
     return Table(
         group=labels,
-        expected_rank=rank.mean(axis=0),
+        expected_rank=columns["expected_rank"],
         lower=lower,
         median=median,
         upper=upper,
-        best=(rank == 1).mean(axis=0),
-        top=(rank <= top).mean(axis=0),
+        best=columns["best"],
+        top=columns["top"],
     )

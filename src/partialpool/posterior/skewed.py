@@ -11,9 +11,6 @@ from partialpool._typing import Floats
 from partialpool.kernels.skewed import pair
 from partialpool.posterior.distributions import Mixture
 
-NARROWEST = 1e-6
-"""No component is narrower than this, relative to the widest."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cumulants:
@@ -29,8 +26,7 @@ class Cumulants:
     @staticmethod
     def read(loc: Floats, scale: Floats, third: Floats | None) -> Cumulants:
         """From third central moments in place of skewness."""
-        least = NARROWEST * scale.max(axis=0, initial=0.0)
-        scale = np.maximum(scale, np.maximum(least, 1e-100))
+        scale = np.maximum(scale, 1e-100)  # a component may be a point: an sd of zero
         return Cumulants(loc, scale, None if third is None else third / scale**3)
 
     def part(self, at: slice) -> Cumulants:
@@ -69,7 +65,7 @@ def mixed(
     weight: Floats,
     df: float,
     shift: float,
-    order: float,
+    order: Floats | float,
     *,
     skewed: bool,
 ) -> Mixture:

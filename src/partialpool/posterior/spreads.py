@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from partialpool._typing import Floats
-from partialpool.integrate import Axis, Cloud
+from partialpool._typing import Bools, Floats
+from partialpool.integrate import Axis, Cloud, Coordinate, Sample, WeightedNodes
 from partialpool.posterior.distributions import (
     Distribution,
     Mixture,
+    ScaledInverseChi,
     Sliced,
     root_inverse_chi2_mean,
 )
@@ -21,15 +22,55 @@ from partialpool.posterior.scales import moments_of, on_line, root_inverse_chi2
 
 SMOOTH = 0.2
 """Width of the kernel by which a function of several dimensions is smoothed, in its sds."""
+SMOOTH_SAMPLE = 0.1
+"""The same for a dimension of a sample, of which many more points are known."""
+BINS = 2048
+"""Components of inverse chi distributions, at most: more are gathered by their scale. A bin is then
+so narrow that its width, squared, is 1e-6 of the variance."""
 
 
-def of_dimension(cloud: Cloud, dimension: int, order: float) -> Sliced:
+def of_dimension(nodes: WeightedNodes, dimension: int, order: float) -> Distribution:
     """Distribution of one dimension of phi."""
-    return on_line(cloud.lines[dimension], cloud.marginal(dimension), order)
+    if isinstance(nodes, Cloud):
+        return on_line(nodes.lines[dimension], nodes.marginal(dimension), order)
+    assert isinstance(nodes, Sample)
+    axis, value = nodes.axes[dimension], nodes.points[:, dimension]
+    mean, sd = moments_of(value, nodes.weight, order)
+    return smoothed(nodes.u[:, dimension], nodes.weight, axis, SMOOTH_SAMPLE, (mean, sd))
 
 
-def times_sigma(cloud: Cloud, dimension: int, scale: Floats, df: float, order: float) -> Sliced:
+def times_sigma(
+    nodes: WeightedNodes, dimension: int, scale: Floats, df: float, order: float
+) -> Distribution:
     """Distribution of r s z: r one dimension of phi, s the scale of sigma, z = sqrt(df / chi2_df).
+
+    Moments of an order below `order` exist.
+    """
+    if isinstance(nodes, Cloud) and nodes.lines:
+        return _on_line_times_sigma(nodes, dimension, scale, df, order)
+    return inverse_chi(nodes.points[:, dimension] * scale, nodes.weight, df, order)
+
+
+def inverse_chi(
+    scale: Floats, weight: Floats, df: float, order: float = math.inf
+) -> ScaledInverseChi:
+    """Mixture of scale z over nodes, z = sqrt(df / chi2_df); many nodes are gathered in bins."""
+    if len(weight) > BINS:
+        rank = np.argsort(scale)
+        share = np.cumsum(weight[rank])
+        bin_ = np.minimum((share * BINS).astype(np.int64), BINS - 1)
+        # the logarithm: scales may range over many powers of ten
+        log_scale = np.bincount(bin_, weight[rank] * np.log(scale[rank]), minlength=BINS)
+        total = np.bincount(bin_, weight[rank], minlength=BINS).astype(np.float64)
+        used = total > 0
+        scale, weight = np.exp(log_scale[used] / total[used]), total[used]
+    return ScaledInverseChi(scale, weight, df, moments=order)
+
+
+def _on_line_times_sigma(
+    cloud: Cloud, dimension: int, scale: Floats, df: float, order: float
+) -> Sliced:
+    """The same from a lattice.
 
     Given r, log s varies little: its mean is carried along the grid of r and its spread is added
     to that of log z. Mean and sd are those of the nodes.
@@ -93,21 +134,21 @@ def _inverse(rise: Any, u: Floats) -> Callable[[Floats], tuple[Floats, Floats]]:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Bounded(Distribution):
-    """A quantity between two ends, known at the nodes: smooth on the logit scale.
+class OnAxis(Distribution):
+    """A quantity known at nodes: smooth in the coordinate of an axis.
 
     Parameters
     ----------
     inner : Mixture
-        Distribution of ``log((x - lower) / (upper - x))``.
-    lower, upper : float
+        Distribution of the coordinate.
+    axis : Coordinate
+        Range of the quantity.
     mean_value, sd_value : float
         Mean and sd over the nodes.
     """
 
     inner: Mixture
-    lower: float
-    upper: float
+    axis: Coordinate
     mean_value: float
     sd_value: float
     shape: tuple[int, ...] = ()
@@ -121,45 +162,49 @@ class Bounded(Distribution):
         return np.asarray(self.sd_value)
 
     def _ends(self) -> tuple[float, float]:
-        return (self.lower, self.upper)
+        return (self.axis.lower, self.axis.upper)
 
-    def _logit(self, x: Floats) -> tuple[Floats, Floats]:
-        """The logit, and its slope."""
-        size = self.upper - self.lower
-        share = np.clip((x - self.lower) / size, 1e-300, 1.0 - 1e-16)
-        return np.log(share) - np.log1p(-share), 1.0 / (share * (1.0 - share) * size)
+    def _inside(self, x: Floats) -> tuple[Floats, Bools]:
+        """Coordinates, and which values are inside of the range."""
+        inside = (x > self.axis.lower) & (x < self.axis.upper)
+        middle = self.axis.value(np.zeros(1))[0]
+        return self.axis.coordinate(np.where(inside, x, middle)), inside
 
     def _cdf(self, x: Floats) -> Floats:
-        inside = self.inner.cdf(self._logit(x)[0])
-        return np.where(x <= self.lower, 0.0, np.where(x >= self.upper, 1.0, inside))
+        u, inside = self._inside(x)
+        return np.where(inside, self.inner.cdf(u), x >= self.axis.upper)
 
     def _density(self, x: Floats) -> Floats:
-        logit, slope = self._logit(x)
-        inside = (x > self.lower) & (x < self.upper)
-        return np.where(inside, self.inner.density(logit) * slope, 0.0)
+        u, inside = self._inside(x)
+        density = self.inner.density(u) * np.exp(-self.axis.log_slope(u))
+        return np.where(inside, density, 0.0)
 
     def _quantiles(self, p: Floats) -> Floats:
-        share = 1.0 / (1.0 + np.exp(-self.inner.quantile(p)))
-        return np.asarray(self.lower + (self.upper - self.lower) * share)
+        return self.axis.value(self.inner.quantile(p))
 
 
-def of_nodes(value: Floats, weight: Floats, lower: float, upper: float) -> Bounded:
-    """Distribution of a bounded function of phi from its values at the nodes, smoothed.
+def of_nodes(value: Floats, weight: Floats, lower: float, upper: float) -> OnAxis:
+    """Distribution of a bounded function of phi from its values at the nodes, smoothed."""
+    tiny = 1e-12 * (upper - lower)
+    axis = Axis(lower, upper)
+    logit = axis.coordinate(np.clip(value, lower + tiny, upper - tiny))
+    return smoothed(logit, weight, axis, SMOOTH, moments_of(value, weight, math.inf))
 
-    On the logit scale each node becomes a normal; values are drawn together about their mean so
+
+def smoothed(
+    u: Floats, weight: Floats, axis: Coordinate, width: float, moments: tuple[float, float]
+) -> OnAxis:
+    """Distribution of a quantity from its coordinates at nodes.
+
+    Each node becomes a normal of so many sds; coordinates are drawn together about their mean so
     that the variance stays the same.
     """
-    tiny = 1e-12 * (upper - lower)
-    inside = np.clip(value, lower + tiny, upper - tiny)
-    logit = np.log(inside - lower) - np.log(upper - inside)
-    center = float(logit @ weight)
-    sd = math.sqrt(float((logit - center) ** 2 @ weight)) or 1e-9
-    loc = (center + (logit - center) * math.sqrt(1.0 - SMOOTH**2))[:, None]
-    scale = np.full_like(loc, SMOOTH * sd)
+    center = float(u @ weight)
+    sd = math.sqrt(float((u - center) ** 2 @ weight)) or 1e-9
+    loc = (center + (u - center) * math.sqrt(1.0 - width**2))[:, None]
+    scale = np.full_like(loc, width * sd)
 
     def rows(_: slice) -> tuple[Floats, Floats]:
         return loc, scale
 
-    inner = Mixture((), rows, weight, math.inf, 0.0, math.inf)
-    mean, spread = moments_of(value, weight, math.inf)
-    return Bounded(inner, lower, upper, mean, spread)
+    return OnAxis(Mixture((), rows, weight, math.inf, 0.0, math.inf), axis, *moments)

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
+from partialpool.accuracy import accuracy_notice
 from partialpool.advice import FEW_GROUPS
 from partialpool.data.cross_products import Block
 from partialpool.display import number
-from partialpool.findings import LIKELIHOOD_RATIO, accuracy, dropped, findings
-from partialpool.integrate import Accuracy
+from partialpool.findings import LIKELIHOOD_RATIO, dropped, findings
 from partialpool.models.mixed import sd_name
 from partialpool.notices import Notice
 from partialpool.posterior import Distribution, Estimated, MixedPosterior
 
-FAR = 10.0
-"""Spreads from zero beyond which a predictor is far."""
 ROUGH = 0.05
 """Standard errors by which an approximate integral may move estimates unmentioned."""
-REMEDY = (
-    " Fewer standard deviations and correlations are easier: independent effects (||), fewer terms "
-    "that vary, or proper priors of tau."
-)
 MANY_GROUPS = 20
 """With fewer groups, spreads taken as known make intervals too short to say nothing."""
 
@@ -31,9 +25,7 @@ MANY_GROUPS = 20
 @findings.register
 def findings_mixed(post: MixedPosterior) -> Iterator[Notice]:
     """Yield the notices of a posterior, the most important first."""
-    yield from accuracy(post, REMEDY if len(post.model.axes) > 2 else "")
-    if post.status is not Accuracy.REACHED:
-        yield from _far_from_zero(post.statistics.blocks)
+    yield from accuracy_notice(post)
     yield from dropped(post)
     for factor in dict.fromkeys(b.factor for b in post.statistics.blocks):
         blocks = [b for b in post.statistics.blocks if b.factor == factor]
@@ -46,13 +38,7 @@ def findings_mixed(post: MixedPosterior) -> Iterator[Notice]:
 @findings.register
 def findings_estimated(post: Estimated) -> Iterator[Notice]:
     """Yield the notices of estimates, the most important first."""
-    if not post.estimate.converged:
-        yield Notice(
-            "not_a_maximum",
-            "warning",
-            "The search ended where the log likelihood can still rise by about "
-            f"{post.estimate.shortfall:.1e}: the estimates are not its maximum.",
-        )
+    yield from accuracy_notice(post)
     yield from dropped(post)
     yield from _approximate(post)
     if post.estimate.boundary:
@@ -83,23 +69,6 @@ def findings_estimated(post: Estimated) -> Iterator[Notice]:
             f"There are few groups ({', '.join(few)}): their spreads are taken as known and are "
             "not, so that intervals of groups are too short.",
         )
-
-
-def _far_from_zero(blocks: Sequence[Block]) -> Iterator[Notice]:
-    """Slopes whose predictors lie so far from zero that intercepts are hard to integrate over."""
-    for block in blocks:
-        spread = np.sqrt(np.einsum("lkk->k", block.ztz) / block.weight.sum())
-        far = np.abs(block.shift) > FAR * spread
-        names = [e for e, is_far in zip(block.effects, far, strict=True) if is_far]
-        if block.correlated and names:
-            yield Notice(
-                "slope_far_from_zero",
-                "warning",
-                f"The intercepts that vary by {block.factor} are those where "
-                f"{' and '.join(names)} is zero, far from the data. Write "
-                f"{', '.join(f'center({n})' for n in names)}: the slopes stay what they are, and "
-                "the integration becomes easy.",
-            )
 
 
 def _approximate(post: Estimated) -> Iterator[Notice]:

@@ -15,6 +15,7 @@ from partialpool.data import Table
 from partialpool.errors import ArgumentError
 from partialpool.formula import CountFamily
 from partialpool.formula.counts import COUNT_FAMILIES, PROPORTIONS
+from partialpool.kernels.discrete import smallest_count
 from partialpool.kernels.links import LOG, LOGIT
 from partialpool.simulate.noise import uniforms
 from partialpool.simulate.world import MOST_CELLS
@@ -153,19 +154,13 @@ def _values(world: CountWorld, u: Floats) -> Floats:
 
 def _events(u: Floats, mean: Floats, value: Floats, trials: Floats | None) -> Floats:
     """Smallest counts whose distribution function reaches u, by bisection."""
-    low = np.full(u.shape, -1.0)
-    high = np.ceil(mean + 12.0 * np.sqrt(mean) + 60.0) if trials is None else trials.copy()
-    while (high - low > 1).any():
-        middle = np.maximum(np.floor(0.5 * (low + high)), 0.0)
-        if trials is None:
-            below = special.pdtr(middle, mean)
-        else:
-            inside = np.maximum(trials - middle, 1.0)
-            below = np.where(
-                middle >= trials, 1.0, special.betainc(inside, middle + 1.0, 1.0 - value)
-            )
-        open_ = high - low > 1
-        enough = below >= u
-        low = np.where(open_ & ~enough, middle, low)
-        high = np.where(open_ & enough, middle, high)
-    return high
+    if trials is None:
+        high = np.ceil(mean + 12.0 * np.sqrt(mean) + 60.0)
+        return smallest_count(lambda count: special.pdtr(count, mean), high, u)
+
+    def below(count: Floats) -> Floats:
+        inside = np.maximum(trials - count, 1.0)
+        share = special.betainc(inside, count + 1.0, 1.0 - value)
+        return np.where(count >= trials, 1.0, share)
+
+    return smallest_count(below, trials, u)

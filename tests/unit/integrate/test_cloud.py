@@ -14,7 +14,6 @@ from partialpool.integrate import (
     HalfLine,
     Interval,
     highest_points,
-    integrate_by_surrogate,
     integrate_cloud,
 )
 from partialpool.integrate.ascent import ascend, polished
@@ -97,27 +96,6 @@ def test_two_peaks_are_both_found():
         budget=100_000,
     )
     np.testing.assert_allclose(found.weight @ found.carried, [1.0] * 3, atol=1e-3)
-
-
-@pytest.mark.parametrize("d", [1, 2, 3])
-def test_a_polynomial_stands_in_for_the_density(d):
-    """Few evaluations, and an error that is not smaller than the distance from the truth."""
-    shapes = (30.0, 60.0, 90.0)[:d]
-    plain, axes = gammas(shapes), [HalfLine(1.0)] * d
-    count = 0
-
-    def evaluate(x):
-        nonlocal count
-        count += len(x)
-        return plain(x)
-
-    peak = highest_points(evaluate, axes, np.full((1, d), 20.0))[0]
-    found = integrate_by_surrogate(evaluate, axes, peak, moments=[9.0] * d, tolerance=1e-2)
-    assert found.status is Accuracy.REACHED
-    assert count < 250
-    mean = found.weight @ found.points
-    assert np.abs((mean - shapes) / np.sqrt(shapes)).max() < found.error
-    np.testing.assert_allclose(found.weight @ found.carried, special.digamma(shapes), atol=1e-3)
 
 
 def test_ascent_leaves_a_saddle_and_polishing_gets_every_digit():

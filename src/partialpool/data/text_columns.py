@@ -1,0 +1,165 @@
+"""Columns of text, as files hold them, to labels and numbers; and the sentences where they fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Literal, Protocol
+
+from partialpool._typing import AnyArray
+from partialpool.data import labels as lab
+from partialpool.data.text_numbers import (
+    MISSING_WORDS,
+    is_measured,
+    is_missing,
+    is_number,
+    is_truth,
+    number_from,
+    numbers_from,
+)
+from partialpool.errors import DataError
+from partialpool.formula.tree import Name
+
+Kind = Literal["label", "number", "either", "numbers", "truth values", "text"]
+"""What a column of text holds: labels as they are written, numbers, or either of the two. Then its
+first value decides whether it holds numbers, truth values or text, and a mixture is refused."""
+
+Kinds = Mapping[str, Kind]
+
+SHOWN = 3
+"""Values that a message names."""
+
+
+class Wanted(Protocol):
+    """The columns to read, and what they hold."""
+
+    @property
+    def columns(self) -> tuple[Name, ...]:
+        """Every column, each once."""
+
+    @property
+    def labels(self) -> tuple[Name, ...]:
+        """Those that hold labels only, whatever they look like."""
+
+    @property
+    def undecided(self) -> tuple[Name, ...]:
+        """Those that are numbers or categories, as their values say."""
+
+
+def kinds_of(wanted: Wanted) -> dict[str, Kind]:
+    """What each column holds as far as the formula says it."""
+    kinds: dict[str, Kind] = {c.name: "number" for c in wanted.columns}
+    return {
+        **kinds,
+        **{c.name: "either" for c in wanted.undecided},
+        **{c.name: "label" for c in wanted.labels},
+    }
+
+
+def decided(kinds: Kinds, first: Callable[[str], str | None]) -> dict[str, Kind]:
+    """The same with each predictor decided by its first value that is not missing."""
+    return {
+        name: _kind_of_text(first(name)) if kind == "either" else kind
+        for name, kind in kinds.items()
+    }
+
+
+def _kind_of_text(value: str | None) -> Kind:
+    if value is None or is_number(value):
+        return "numbers"
+    return "truth values" if is_truth(value) else "text"
+
+
+def is_wrong(text: str | None, kind: Kind) -> bool:
+    """Whether a text cannot be read as a column of this decided kind."""
+    if kind == "label":
+        return False
+    if kind == "number":
+        try:
+            number_from(text)
+        except ValueError:
+            return True
+        return False
+    if text is None or is_missing(text):
+        return False
+    if kind == "text":
+        return is_number(text) or is_truth(text)
+    return not (is_truth(text) if kind == "truth values" else is_measured(text))
+
+
+def read_column(texts: Sequence[str | None], kind: Kind) -> AnyArray:
+    """Read a column: numbers, or labels as objects, None where missing.
+
+    Raises
+    ------
+    ValueError
+        If a text cannot be read so.
+    """
+    if kind in ("number", "numbers"):
+        return numbers_from(texts, truth=kind == "number")
+    if kind != "label" and any(is_wrong(t, kind) for t in set(texts)):
+        raise ValueError("numbers and text, or truth values, in one column")
+    if kind == "truth values":
+        return lab.as_labels([None if is_missing(t) else number_from(t) == 1.0 for t in texts])
+    return lab.as_labels([None if t in MISSING_WORDS else t for t in texts])
+
+
+def read_columns(texts: Mapping[str, Sequence[str | None]], kinds: Kinds) -> dict[str, AnyArray]:
+    """Read columns of decided kinds; as `read_column`."""
+    return {name: read_column(values, kinds[name]) for name, values in texts.items()}
+
+
+def first_value(texts: Sequence[str | None]) -> str | None:
+    """The first text that is not missing."""
+    return next((t for t in texts if not is_missing(t)), None)
+
+
+Place = tuple[str, str]
+"""Where a value stands, in words, and its text."""
+
+
+def refuse_wrong(rows: Iterable[tuple[str, Mapping[str, str | None]]], kinds: Kinds) -> None:
+    """Raise the error for the first columns and rows that cannot be read, if there are any.
+
+    Parameters
+    ----------
+    rows : iterable of (str, mapping)
+        Where a row stands, and its texts by column.
+    kinds : mapping
+        The decided kind of each column.
+
+    Raises
+    ------
+    DataError
+        If a text cannot be read as its column's kind; the message names the first values.
+    """
+    wrong: dict[str, list[Place]] = {}
+    right: dict[str, Place] = {}
+    for where, row in rows:
+        for name, text in row.items():
+            if is_wrong(text, kinds[name]):
+                wrong.setdefault(name, []).append((where, str(text)))
+            elif name not in right and not is_missing(text):
+                right[name] = where, str(text)
+        if any(len(v) == SHOWN for v in wrong.values()):
+            break
+    for name, found in wrong.items():
+        if kinds[name] == "number":
+            raise _not_numbers(name, found)
+        raise _mixed(name, right[name], found[0])
+
+
+def _not_numbers(name: str, wrong: Sequence[Place]) -> DataError:
+    (where, text), *more = wrong
+    others = "".join(f", {w} {lab.shown([t])}" for w, t in more)
+    return DataError(
+        f'column "{name}" must hold numbers; {where} holds the text {lab.shown([text])}{others}: '
+        "correct the value (69.8, not 69,8), or leave it empty if it is missing"
+    )
+
+
+def _mixed(name: str, first: Place, other: Place) -> DataError:
+    parts = (f"{_kind_of_text(t)} ({lab.shown([t])}, {where})" for where, t in (first, other))
+    return DataError(
+        f'column "{name}" holds {" and ".join(parts)}: correct the value, or leave it empty if it '
+        f"is missing; if they are categories, write C({name})"
+    )

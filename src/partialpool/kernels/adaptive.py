@@ -1,0 +1,136 @@
+"""Adaptive Gauss-Hermite quadrature of every group's effects about their mode, and its gradient.
+
+With g(v) a group's log density, v^ its mode and R R' = D^-1 the inverse of the curvature there,
+
+    log of the integral of exp(g) = log |R| + g(v^) + total,
+    total = log sum_k W_k exp(g(v^ + R x_k) - g(v^) + x_k' x_k / 2),
+
+nodes x_k and weights W_k of the rule for N(0, I). Source: Liu and Pierce (1994),
+doi:10.1093/biomet/81.3.624.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from partialpool._typing import Floats
+from partialpool.kernels import small
+from partialpool.kernels.gauss_hermite import hermite
+
+if TYPE_CHECKING:
+    from partialpool.kernels.laplace import GroupedCounts, Mode
+
+CELLS = 2**15
+"""Rows times nodes worked on at once: arrays of 256 KiB stay in the cache; measured 1.6 times as
+fast as 2**19 and 4 times as 2**12."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Corrected:
+    """What quadrature adds to Laplace's approximation, and how that moves.
+
+    Parameters
+    ----------
+    total : float
+        Over all groups.
+    residual : ndarray, shape (N,)
+        y less the mean over the nodes: derivative with eta_i, nodes held.
+    score : ndarray, shape (q, q)
+        Derivative with each entry of Lambda, nodes held.
+    effects : ndarray, shape (q, L)
+        Derivative with the modes, of the nodes' sum (0 for Laplace's approximation).
+    curvature : ndarray, shape (q, q, L)
+        Minus the derivative with the curvature D, as far as it moves the nodes.
+    """
+
+    total: float
+    residual: Floats
+    score: Floats
+    effects: Floats
+    curvature: Floats
+
+
+def corrected(rows: GroupedCounts, mode: Mode, points: int) -> Corrected:
+    """Sum over the nodes, some groups at a time."""
+    nodes, log_weight = hermite(points, len(mode.t[0]))
+    log_weight = log_weight + 0.5 * (nodes**2).sum(axis=1)
+    ends = np.append(rows.starts[1:], len(rows.y))
+    pieces, begin = [], 0
+    while begin < len(ends):
+        first = int(rows.starts[begin])
+        end = int(np.searchsorted(ends, first + CELLS // len(nodes), side="right"))
+        end = max(end, begin + 1)
+        some = slice(begin, end), slice(first, int(ends[end - 1]))
+        pieces.append(_some(rows, mode, *some, nodes, log_weight))
+        begin = end
+    return Corrected(
+        sum(each.total for each in pieces),
+        np.concatenate([each.residual for each in pieces]),
+        np.asarray(sum(each.score for each in pieces)),
+        np.concatenate([each.effects for each in pieces], axis=-1),
+        np.concatenate([each.curvature for each in pieces], axis=-1),
+    )
+
+
+def _some(
+    rows: GroupedCounts,
+    mode: Mode,
+    groups: slice,
+    part: slice,
+    nodes: Floats,
+    log_weight: Floats,
+) -> Corrected:
+    """The same for a range of groups and their rows."""
+    starts = rows.starts[groups] - part.start
+    counts = rows.counts[groups]
+    y, size, t, z = rows.y[part], rows.size[part], mode.t[0][:, part], rows.z[0][:, part]
+    lower = mode.curvature.lower[..., groups]
+    q, length = len(t), len(starts)
+    wide = np.empty((q, 1, len(nodes), length))
+    wide[:] = nodes.T[:, None, :, None]
+    away = small.backward(lower, wide)[:, 0]  # R x, (q, K, L)
+    v = mode.effects[0][:, None, groups] + away
+    eta = mode.eta[part] + sum(
+        tk * np.repeat(ak, counts, axis=1) for tk, ak in zip(t, away, strict=True)
+    )
+    a, mean, _ = rows.link.cumulants(eta)
+    at_mode = y * mode.eta[part] - size * rows.link.cumulant(mode.eta[part])
+    log_f = np.add.reduceat(y * eta - size * a - at_mode, starts, axis=1)
+    log_f -= 0.5 * (v**2).sum(axis=0) - 0.5 * (mode.effects[0][:, groups] ** 2).sum(axis=0)
+    log_f += log_weight[:, None]
+    top = log_f.max(axis=0)
+    share = np.exp(log_f - top)
+    total = share.sum(axis=0)
+    share /= total
+    residual = y - size * mean
+    pull = np.stack([np.add.reduceat(zk * residual, starts, axis=1) for zk in z])  # (q, K, L)
+    score = np.einsum("akl,bkl->ab", share * pull, v)
+    slope = np.einsum("ab,akl->bkl", mode.factor, pull) - v
+    slope *= share
+    product = np.einsum("akl,kb->abl", slope, nodes)
+    return Corrected(
+        float((top + np.log(total)).sum()),
+        y - size * np.einsum("kn,kn->n", np.repeat(share, counts, axis=1), mean),
+        score,
+        slope.sum(axis=1),
+        _with_curvature(lower, product),
+    )
+
+
+def _with_curvature(lower: Floats, product: Floats) -> Floats:
+    """Minus the derivative with D of sums of products of slopes and nodes, (q, q, L), by R.
+
+    D = L L' and R = L'^-1, so that dR = -R Phi(L^-1 dD R)', Phi the lower triangle with half the
+    diagonal; hence the derivative of tr(B' dR) is -R Phi(B'R) R'.
+    """
+    q = len(product)
+    mask = np.tril(np.ones((q, q)), -1) + 0.5 * np.eye(q)
+    # B'R is the transpose of R'B = L^-1 B
+    half = small.forward(lower, product[:, None].copy())[:, 0]  # L^-1 B, (q, q, L)
+    lower_part = mask[:, :, None] * half.swapaxes(0, 1)
+    left = small.backward(lower, lower_part[:, None].copy())[:, 0]  # R Phi
+    both = small.backward(lower, left.swapaxes(0, 1)[:, None].copy())[:, 0]  # R (R Phi)'
+    return 0.5 * (both + both.swapaxes(0, 1))

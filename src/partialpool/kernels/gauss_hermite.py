@@ -1,0 +1,35 @@
+"""The Gauss-Hermite rule for the standard normal distribution, in one and several dimensions."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from functools import cache
+
+import numpy as np
+from scipy import special
+
+from partialpool._typing import Floats
+
+CORNERS = 1e-7
+"""Weight of the nodes of a product rule that may be left out: far below the error of any rule of so
+few nodes, and a third of the nodes in two dimensions."""
+
+
+@cache
+def hermite(points: int, q: int) -> tuple[Floats, Floats]:
+    """Nodes, (K, q), and log weights of the product rule for N(0, I).
+
+    In several dimensions the corners, which together weigh next to nothing, are left out.
+    Source: Jaeckel (2005), A note on multivariate Gauss-Hermite quadrature.
+    """
+    node, weight = special.roots_hermitenorm(points)
+    log_w = np.log(weight) - 0.5 * math.log(2.0 * math.pi)
+    nodes = np.array(list(itertools.product(node, repeat=q)))
+    weights = np.array([sum(w) for w in itertools.product(log_w, repeat=q)])
+    if q > 1:
+        order = np.argsort(weights)
+        keep = order[np.cumsum(np.exp(weights[order])) > CORNERS]
+        nodes, weights = nodes[keep], weights[keep]
+        weights -= special.logsumexp(weights)
+    return nodes, weights

@@ -1,0 +1,531 @@
+"""Weighted points of the posterior of counts with predictors, by joint importance sampling.
+
+A point holds the hyperparameters phi and r: the coefficients and the effects of every factor but
+the one with most groups, whose groups are integrated out by quadrature. phi is proposed from a
+split t about the mode of the log density with the groups and r integrated out; r given phi from
+the normal approximation that one site (`joint_counts`) tells at every phi. Weights make the
+points exact in the limit; independent randomisations tell how far they are from it.
+
+The steps and their constants were measured on twelve data sets; benchmarks/counts_accuracy.py
+compares what is told with long runs.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+from scipy import sparse, special
+
+from partialpool._typing import Floats, Ints
+from partialpool.integrate.importance import Pool, effective_share
+from partialpool.integrate.importance import Proposal as Mixture
+from partialpool.integrate.newton import Mode, find_mode
+from partialpool.integrate.random_points import random_points
+from partialpool.integrate.split_t import MixedT, SplitT, chi_square_quantile, log_student
+from partialpool.kernels.group_quadrature import GroupMoments, integrate_groups
+from partialpool.kernels.joint_counts import (
+    Hyper,
+    JointRows,
+    Site,
+    Variational,
+    conditional,
+    group_start,
+    joint_mode,
+    make_site,
+    solve_transposed,
+    variational,
+)
+from partialpool.kernels.joint_counts import Mode as JointMode
+
+RANDOMISATIONS = 8
+"""Independent sets of points from which errors are told."""
+DF = 7.0
+"""Degrees of freedom of the split t of phi: tails heavier than any posterior with five groups."""
+WIDER = 1.05
+"""Stretch of the proposals over the approximations: weights stay bounded where these are narrow."""
+CLOSEST_AXIS, FARTHEST_AXIS = 0.4, 4.0
+"""Bounds on how far the scales of either side of the split t may be from the curvature's."""
+FLATTEST = 0.2
+"""Curvatures of the log density of phi below this are taken as this: sds of up to 2.2."""
+LAPLACE_STEP, STEP = 0.08, 0.12
+"""Distances of differences: wide enough for what the inner searches leave undetermined."""
+NEAR_MODE = 0.02
+"""Rise of the log density still to be had, at which the search for its mode ends."""
+PILOT = 256
+"""Points from which the proposal of r is shifted and scaled."""
+NODES = {1: (3, 5, 7, 11, 15, 21, 31), 2: (3, 5, 7, 11, 15), 3: (3, 5, 7)}
+"""Rules over a group's effects that are tried, by their number."""
+FITTING_ROUNDS, FITTING_POINTS = 5, 512
+"""Rounds of fitting a mixture to phi, and the points of each; two or three are usual."""
+GOOD_SHARE, GOOD_MIXTURE = 0.45, 0.65
+"""Effective share of points from which on the split t is kept, as fitting gains less than it costs;
+and from which on a mixture is."""
+WIDER_MIXTURE = 1.15
+"""Stretch of a fitted mixture, whose tails are of few points."""
+GOOD_RULE = 0.03
+"""Change of the log likelihood from one rule to the next that is small enough. The weights cannot
+see this error: with 7 nodes in place of 21 the toenail data are half a posterior sd off."""
+HELD, LEAST_HELD = 2**25, 64
+"""Numbers of the moments of all groups at all points that are held; with more, groups are read from
+fewer points, but from no less than these."""
+POINTS_AT_ONCE = 64
+"""Points for which a part of the rows is worked on at once: long enough for vectorised loops."""
+ROWS_AT_ONCE, CELLS_AT_ONCE = 2**16, 2**22
+"""Elements of arrays worked on at once: what stays in a processor's cache, and in memory."""
+AFFORDED = 2e8
+"""Rows times squared length of r up to which the mode of phi is sought with the variational step
+and quadrature; beyond, by Laplace's approximation."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Points:
+    """Weighted points of the joint posterior.
+
+    Parameters
+    ----------
+    u, phi : ndarray, shape (G, k)
+        Coordinates and values of the hyperparameters.
+    log_weight : ndarray, shape (G,)
+    log_proposal : ndarray, shape (G,)
+        Log density of the proposal of phi.
+    log_prior : ndarray, shape (G,)
+        Of phi in the coordinates, over the density of the proposal.
+    randomisation : ndarray of int, shape (G,)
+        Which of the independent sets a point belongs to.
+    b : ndarray, shape (G, d)
+        Effects of all factors but the first, and the coefficients in the basis of the system.
+    residual : ndarray, shape (G, d)
+        r less its mean, in the units of `root`.
+    mean, root : ndarray, shape (G, d) and (G, d, d)
+        Mean of r given phi under the proposal, as b, and the lower factor of its precision.
+    groups : GroupMoments
+        Of the first factor's groups given phi and r; arrays (..., J, G).
+    """
+
+    u: Floats
+    phi: Floats
+    log_weight: Floats
+    log_proposal: Floats
+    log_prior: Floats
+    randomisation: Ints
+    b: Floats
+    residual: Floats
+    mean: Floats
+    root: Floats
+    groups: GroupMoments
+
+    @property
+    def weight(self) -> Floats:
+        """Weights that sum to one, (G,)."""
+        w = np.exp(self.log_weight - self.log_weight.max())
+        return np.asarray(w / w.sum())
+
+
+@dataclass(eq=False)
+class CountSampler:
+    """Proposals for a model, fitted once, from which any number of points are drawn.
+
+    Parameters
+    ----------
+    model : GeneralizedModel
+    proposal : SplitT or MixedT
+        Of phi.
+    site : Site
+    nodes : int
+        Of the quadrature rule along each effect of a group.
+    shift, scale : ndarray, shape (d,)
+        Of the whitened residuals of r.
+    known_phi : ndarray, shape (k,), optional
+        The hyperparameters, where they are not to be integrated over.
+    """
+
+    model: Any
+    proposal: SplitT | MixedT
+    site: Site
+    nodes: int
+    shift: Floats
+    scale: Floats
+    known_phi: Floats | None = None
+    seed: int = 0
+    drawn: int = field(default=0)
+
+    @property
+    def df(self) -> float:
+        """Degrees of freedom of the proposal of r."""
+        return max(12.0, 1.5 * self.site.rows.d)
+
+    def draw(self, size: int) -> Points:
+        """Draw new points, `size` in each randomisation."""
+        dimensions = self.proposal.center.size + 2 + self.site.rows.d
+        uniform = np.concatenate(
+            [
+                random_points(size, dimensions, np.random.default_rng([self.seed, self.drawn, k]))
+                for k in range(RANDOMISATIONS)
+            ]
+        )
+        self.drawn += 1
+        which = np.repeat(np.arange(RANDOMISATIONS), size)
+        return self._points(uniform, which, moments=self.held(len(which)) == len(which))
+
+    def held(self, size: int) -> int:
+        """Points, of so many, at which moments of the groups can be held."""
+        rows, q = self.site.rows, self.site.rows.grouped.q
+        each = len(rows.grouped.starts) * (q + q**2 + q**3)
+        return min(size, max(LEAST_HELD, HELD // each))
+
+    def group_moments(self, phi: Floats, b: Floats) -> GroupMoments:
+        """Moments of the groups given phi, (G, k), and b, (G, d)."""
+        groups = integrated(self.site, self.model.lambdas(phi)[0], b, self.nodes, True)[1]
+        assert groups is not None
+        return groups
+
+    def with_moments(self, points: Points, chosen: Ints) -> Points:
+        """Some points, of equal weight, with the moments of the groups."""
+        groups = self.group_moments(points.phi[chosen], points.b[chosen])
+        columns = {
+            f.name: getattr(points, f.name)[chosen] for f in fields(Points) if f.name != "groups"
+        }
+        columns["log_weight"] = np.zeros(len(chosen))
+        return Points(**columns, groups=groups)
+
+    def _points(self, uniform: Floats, which: Ints, *, moments: bool) -> Points:
+        rows, k = self.site.rows, self.proposal.center.size
+        u, log_u = self.proposal.points(uniform[:, : k + 1])
+        u, phi, log_prior = self._hyperparameters(u)
+        chi = chi_square_quantile(uniform[:, k + 1], self.df)
+        z = special.ndtri(uniform[:, k + 2 :]) / np.sqrt(chi / self.df)[:, None]
+        log_z = log_student(z, self.df) - np.log(self.scale).sum()
+        residual = self.shift + self.scale * z
+        found = [self._some(phi[at], residual[at], moments) for at in self._parts(len(u))]
+        value, b, mean, root, groups = (list(x) for x in zip(*found, strict=True))
+        root_all = np.concatenate(root)
+        log_r = log_z + np.log(np.einsum("gii->gi", root_all)).sum(axis=1)
+        log_f = np.concatenate(value) + log_prior
+        log_weight = log_f - log_u - log_r
+        log_weight = np.where(np.isfinite(log_weight), log_weight, -np.inf)  # far out: no density
+        return Points(
+            u,
+            phi,
+            log_weight,
+            log_u,
+            log_prior - log_u,
+            which,
+            np.concatenate(b),
+            residual,
+            np.concatenate(mean),
+            root_all,
+            _join_moments(groups, rows),
+        )
+
+    def cheap_points(self, size: int) -> tuple[Floats, Floats]:
+        """Coordinates from the proposal of phi alone, and `Points.log_prior` there."""
+        k = self.proposal.center.size
+        uniform = random_points(size, k + 1, np.random.default_rng([self.seed, 10**7]))
+        u, log_u = self.proposal.points(uniform)
+        return u, self._hyperparameters(u)[2] - log_u
+
+    def _hyperparameters(self, u: Floats) -> tuple[Floats, Floats, Floats]:
+        """Coordinates and values of phi, and their log prior density in the coordinates."""
+        if self.known_phi is None:
+            phi, log_slope = self.model.at_coordinates(u)
+            return u, phi, self.model.log_prior(phi) + log_slope
+        phi = np.tile(self.known_phi, (len(u), 1))
+        axes = zip(self.model.axes, self.known_phi, strict=True)
+        at = [float(np.clip(a.coordinate(np.array(x)), -6.0, 300.0)) for a, x in axes]
+        return np.tile(np.array(at), (len(u), 1)), phi, np.zeros(len(u))
+
+    def _parts(self, size: int) -> Iterator[slice]:
+        rows = self.site.rows
+        cells = len(rows.grouped.starts) * rows.grouped.q * max(rows.d, 8) + rows.d**2
+        step = int(np.clip(CELLS_AT_ONCE // cells, 8, max(size, 8)))
+        for i in range(0, size, step):
+            yield slice(i, min(i + step, size))
+
+    def _some(
+        self, phi: Floats, e: Floats, moments: bool
+    ) -> tuple[Floats, Floats, Floats, Floats, GroupMoments | None]:
+        """Log density of (phi, r), less the prior of phi, at some points; and b."""
+        rows = self.site.rows
+        first, *others = self.model.lambdas(phi)
+        prior = self.model.prior_precision(phi)
+        given = conditional(self.site, first, others, prior)
+        r = given.mean + solve_transposed(given.root, e)
+        b, mean = rows.scaled(others, r), rows.scaled(others, given.mean)
+        value, groups = integrated(self.site, first, b, self.nodes, moments)
+        m = rows.effects
+        one = np.concatenate([r[:, m:], np.full((len(r), 1), -1.0)], axis=1)
+        value -= 0.5 * ((r[:, :m] ** 2).sum(axis=1) + np.einsum("gi,gij,gj->g", one, prior, one))
+        return value, b, mean, given.root, groups
+
+    def rule_changes(self, phi: Floats, b: Floats) -> tuple[Floats, GroupMoments, GroupMoments]:
+        """What the next finer rule adds to the log likelihood at some points, (G,).
+
+        And the groups' moments by this rule and the finer one.
+        """
+        first = self.model.lambdas(phi)[0]
+        tried = NODES.get(self.site.rows.grouped.q, (3, 5))
+        finer = next((n for n in tried if n > self.nodes), self.nodes + 4)
+        value, now = integrated(self.site, first, b, self.nodes, True)
+        better, then = integrated(self.site, first, b, finer, True)
+        assert now is not None
+        assert then is not None
+        return better - value, now, then
+
+
+def integrated(
+    site: Site, first: Floats, b: Floats, nodes: int, moments: bool
+) -> tuple[Floats, GroupMoments | None]:
+    """Log likelihood of b, (B, d), the first factor's groups integrated out; in parts."""
+    rows = site.rows
+    known_events, column_events = rows.events
+    parts = rows.grouped.parts(ROWS_AT_ONCE // POINTS_AT_ONCE)
+    step = max(POINTS_AT_ONCE, ROWS_AT_ONCE // len(rows.known))
+    values, found = np.zeros(len(b)), []
+    for i in range(0, len(b), step):
+        at = slice(i, i + step)
+        start = group_start(site, first[at], b[at])
+        linear = known_events[:, None] + column_events @ b[at].T
+        each = []
+        for here, groups, some in parts:
+            known = rows.known[here, None] + rows.w[here] @ b[at].T
+            value, of = integrate_groups(
+                some,
+                known,
+                first[at],
+                start[:, groups],
+                nodes,
+                linear=linear[groups],
+                moments=moments,
+            )
+            values[at] += value
+            each.append(of)
+        found.append(_join_moments(each, rows, axis=-2))
+    return values, _join_moments(found, rows) if moments else None
+
+
+def _join_moments(parts: Sequence[GroupMoments | None], rows: Any, axis: int = -1) -> GroupMoments:
+    some = [p for p in parts if p is not None]
+    if not some:
+        q, groups = rows.grouped.q, len(rows.grouped.starts)
+        return GroupMoments(*(np.empty((*(q,) * n, groups, 0)) for n in (1, 2, 3)))
+    if len(some) == 1:
+        return some[0]
+    names = ("mean", "covariance", "third")
+    return GroupMoments(*(np.concatenate([getattr(p, n) for p in some], axis) for n in names))
+
+
+# fitting the proposals ------------------------------------------------------------------------
+
+
+def make_sampler(model: Any) -> CountSampler:
+    """Fit the proposals for a model."""
+    search = _Search(model)
+    starts = [_coordinates(model, s) for s in model.starts]
+    start = max(starts, key=search.laplace)
+    mode = find_mode(search.laplace, start, step=LAPLACE_STEP, enough=NEAR_MODE)
+    objective = search.laplace
+    if search.affordable:
+        objective = search.quadrature
+        mode = find_mode(objective, mode.at, step=STEP, enough=NEAR_MODE, hessian=mode.hessian)
+    proposal = _split(objective, mode)
+    return _sampler(model, proposal, search, None)
+
+
+def _coordinates(model: Any, phi: Floats) -> Floats:
+    return np.array([float(a.coordinate(x)) for a, x in zip(model.axes, phi, strict=True)])
+
+
+def fixed_sampler(model: Any, phi: Floats) -> CountSampler:
+    """Proposals of r for hyperparameters that are known, (k,)."""
+    search = _Search(model)
+    none = np.zeros(0)
+    return _sampler(model, SplitT(none, np.zeros((0, 0)), none, none, DF), search, phi)
+
+
+def _sampler(
+    model: Any, proposal: SplitT, search: _Search, known_phi: Floats | None
+) -> CountSampler:
+    places = _places(model, proposal) if known_phi is None else known_phi[None]
+    hyper = model.hyper(places[:1])
+    found = search.variational_at(hyper)
+    site = make_site(model.rows, hyper, found)
+    d = model.rows.d
+    nodes = _rule(model, places, site)
+    sampler = CountSampler(model, proposal, site, nodes, np.zeros(d), np.full(d, WIDER), known_phi)
+    _adapt(sampler)
+    if known_phi is None:
+        _fit_mixture(sampler, proposal)
+    return sampler
+
+
+class _Search:
+    """Log densities of phi, each search for the joint mode starting from the one before."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        rows = model.rows
+        self.first = np.zeros((rows.grouped.q, len(rows.grouped.starts))), _rough_r(rows)
+        self.start = self.first
+        self.affordable = len(rows.known) * rows.d**2 <= AFFORDED
+        self.nodes = {1: 15, 2: 7}.get(rows.grouped.q, 5)
+
+    def laplace(self, u: Floats) -> float:
+        """Log density in coordinates, (k,), by Laplace's approximation."""
+        return self._at(self._laplace, u)
+
+    def quadrature(self, u: Floats) -> float:
+        """The same with the variational r and the groups by quadrature."""
+        return self._at(self._quadrature, u)
+
+    def _at(self, function: Callable[[Floats], float], u: Floats) -> float:
+        phi, log_slope = self.model.at_coordinates(u[None])
+        return function(phi) + float(self.model.log_prior(phi)[0] + log_slope[0])
+
+    def _laplace(self, phi: Floats) -> float:
+        try:
+            return self._mode(self.model.hyper(phi)).laplace
+        except np.linalg.LinAlgError:
+            return -math.inf
+
+    def _mode(self, hyper: Hyper) -> JointMode:
+        try:
+            mode = joint_mode(self.model.rows, hyper, self.start)
+        except np.linalg.LinAlgError:  # the start was of hyperparameters far away
+            mode = joint_mode(self.model.rows, hyper, self.first)
+        self.start = mode.v, mode.r
+        return mode
+
+    def variational_at(self, hyper: Hyper) -> Variational:
+        """The variational approximation at hyperparameters."""
+        return variational(self.model.rows, hyper, self._mode(hyper))
+
+    def _quadrature(self, phi: Floats) -> float:
+        rows, hyper = self.model.rows, self.model.hyper(phi)
+        try:
+            found = self.variational_at(hyper)
+        except np.linalg.LinAlgError:
+            return -math.inf
+        b = rows.scaled([f[None] for f in hyper.others], found.r[None])
+        known = rows.known[:, None] + rows.w @ b.T
+        value, _ = integrate_groups(
+            rows.grouped, known, hyper.first[None], found.v[:, :, None], self.nodes
+        )
+        m = rows.effects
+        one = np.append(found.r[m:], -1.0)
+        prior = float(found.r[:m] @ found.r[:m] + one @ hyper.prior @ one)
+        return float(value[0]) - 0.5 * prior - float(np.log(np.diag(found.system.root)).sum())
+
+
+def _rough_r(rows: JointRows) -> Floats:
+    """Coefficients by least squares on the rows' own log-odds or log rates; effects zero."""
+    g, m = rows.grouped, rows.effects
+    used = g.size > 0
+    y, size = g.y[used], g.size[used]
+    rough, _ = g.link.guess(y, size)
+    x = rows.w[:, m:]
+    x = (x.toarray() if sparse.issparse(x) else x)[used]
+    weight = np.sqrt(size)
+    found = np.linalg.lstsq(x * weight[:, None], (rough - rows.known[used]) * weight, rcond=None)[0]
+    return np.concatenate([np.zeros(m), found])
+
+
+def _split(objective: Callable[[Floats], float], mode: Mode) -> SplitT:
+    """A split t about the mode: scales from how far the log density falls on either side."""
+    size, vectors = np.linalg.eigh(-mode.hessian)
+    axes = vectors / np.sqrt(np.maximum(size, FLATTEST))
+    scales = np.empty((2, len(size)))
+    for i in range(len(size)):
+        for side, sign in enumerate((-1.0, 1.0)):
+            best = 0.0
+            for far in (1.0, 2.0, 3.0):
+                fall = mode.value - objective(mode.at + sign * far * axes[:, i])
+                if math.isfinite(fall):
+                    best = max(best, far / math.sqrt(2.0 * max(fall, 0.02)))
+            scales[side, i] = WIDER * np.clip(best, CLOSEST_AXIS, FARTHEST_AXIS)
+    return SplitT(mode.at, axes, scales[0], scales[1], DF)
+
+
+def _places(model: Any, proposal: SplitT) -> Floats:
+    """The mode of phi, and where the first factor's sds are large within the proposal's bulk."""
+    u = np.stack([proposal.center] * 2)
+    width = np.sqrt(((proposal.axes * proposal.above) ** 2).sum(axis=1))
+    for term in model.system.levels[0].terms:
+        at = model.terms[term].sds
+        u[1, at] += 2.0 * width[at]
+    return np.asarray(model.at_coordinates(u)[0])
+
+
+def _rule(model: Any, phi: Floats, site: Site) -> int:
+    """The smallest rule whose log likelihood hardly differs from the next, at places of phi."""
+    tried = NODES.get(site.rows.grouped.q, (3, 5))
+    first, *others = model.lambdas(phi)
+    given = conditional(site, first, others, model.prior_precision(phi))
+    b = site.rows.scaled(others, given.mean)
+    before, _ = integrated(site, first, b, tried[0], False)
+    for chosen, finer in itertools.pairwise(tried):
+        after, _ = integrated(site, first, b, finer, False)
+        if np.abs(after - before).max() < GOOD_RULE:
+            return chosen
+        before = after
+    return tried[-1]
+
+
+def _fit_mixture(sampler: CountSampler, split: SplitT) -> None:
+    """Where the split t serves badly, fit a mixture of t's to weighted points in some rounds.
+
+    The weight of a point, r and all, over the proposal of phi is an unbiased estimate of the
+    density of phi, which is all that the fit needs. The proposal that does best is kept.
+    """
+    k, d = sampler.proposal.center.size, sampler.site.rows.d
+    scale = 0.5 * (split.below + split.above)
+    covariance = (split.axes * scale**2) @ split.axes.T
+    mixture = Mixture(
+        np.ones(1), split.center[None], np.asarray(np.linalg.cholesky(covariance))[None]
+    )
+    pool = Pool()
+    best, best_share = sampler.proposal, 0.0
+    for round_ in range(FITTING_ROUNDS):
+        rng = np.random.default_rng([sampler.seed, 10**6 + 1 + round_])
+        uniform = random_points(FITTING_POINTS, k + 2 + d, rng)
+        found = sampler._points(uniform, np.zeros(len(uniform), dtype=np.int64), moments=False)
+        share = effective_share(found.log_weight)
+        if share > best_share:
+            best, best_share = sampler.proposal, share
+        if share > (GOOD_MIXTURE if round_ else GOOD_SHARE):
+            break
+        pool.add(found.u, found.log_weight + found.log_proposal, sampler.proposal.log_density)
+        mixture = pool.fitted(mixture, widen=round_ > 0)
+        sampler.proposal = MixedT(split.center, mixture)
+    if isinstance(best, MixedT):
+        best = MixedT(best.center, replace(best.mixture, root=WIDER_MIXTURE * best.mixture.root))
+    sampler.proposal = best
+
+
+def _adapt(sampler: CountSampler) -> None:
+    """Shift and scale the proposal of r as a pilot run tells, shrunk toward no change.
+
+    James and Stein's shrinkage: with little to be seen, nothing is changed.
+    """
+    d = sampler.site.rows.d
+    k = sampler.proposal.center.size
+    if not d:
+        return
+    rng = np.random.default_rng([sampler.seed, 10**6])
+    uniform = random_points(PILOT, k + 2 + d, rng)
+    found = sampler._points(uniform, np.zeros(PILOT, dtype=np.int64), moments=False)
+    chi = chi_square_quantile(uniform[:, k + 1], sampler.df)
+    z = sampler.scale * special.ndtri(uniform[:, k + 2 :]) / np.sqrt(chi / sampler.df)[:, None]
+    w = np.minimum(found.weight, 8.0 / PILOT)  # a few heavy points are not to decide
+    w /= w.sum()
+    effective = 1.0 / float((w**2).sum())
+    mean = w @ z
+    change = w @ (z - mean) ** 2 / WIDER**2 - 1.0
+    shift = max(0.0, 1.0 - d / (effective * max(float((mean**2).sum()), 1e-9)))
+    scale = max(0.0, 1.0 - 2.0 * d / (effective * max(float((change**2).sum()), 1e-9)))
+    sampler.shift = shift * mean
+    sampler.scale = WIDER * np.sqrt(np.clip(1.0 + scale * change, 0.5, 3.0))

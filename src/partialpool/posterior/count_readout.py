@@ -1,0 +1,651 @@
+"""What is read off the weighted points of a model of counts: rows, and how far off they may be.
+
+A row is a linear combination of coefficients and effects. Given a point its value is known, but
+for the groups of the first factor, of which three moments are. Between points the distribution is
+smoothed: rows of coefficients and of the other factors' effects by their normal distribution
+given phi under the proposal, corrected by the weighted moments of the residuals; rows with a group
+of the first factor, which have a width of their own, by a narrow kernel. Means and sds stay those
+of the weighted points.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from scipy import special
+
+from partialpool._typing import Bools, Floats, Ints
+from partialpool.integrate import Coordinate
+from partialpool.kernels import small
+from partialpool.kernels.group_quadrature import GroupMoments
+from partialpool.kernels.joint_counts import conditional, pooled, solve_transposed
+from partialpool.kernels.skewed import pair
+from partialpool.models.count_sampler import RANDOMISATIONS, CountSampler, Points
+from partialpool.models.generalized import GeneralizedModel
+from partialpool.posterior.distributions import Distribution
+from partialpool.posterior.linear import Rows
+from partialpool.posterior.skewed import Cumulants
+from partialpool.posterior.smooth_weights import (
+    SmoothWeights,
+    distribution_function,
+    smooth_weights,
+)
+
+KERNEL = 0.1
+"""Width of the smoothing kernel, in sds of what varies from point to point: ends of intervals
+move by less than .01 sd, and the steps of a thousand points are gone."""
+BOUND = 2.365
+"""97.5% quantile of Student's t with 7 degrees of freedom: of 8 randomisations."""
+MOST_PRODUCTS = 2**28
+"""Products beyond which shares of pooling are read from 64 points: their third digit changes."""
+LEAST_VARIANCE = 0.05
+"""Variances of residuals, over what the site says, are fitted as no less than this."""
+FEWEST = 500
+"""Points from which on moments of residuals are fitted as functions of phi."""
+SHAPE, SKEWED, MOMENTS = 0.02, 0.06, 0.01
+"""Errors that more points do not lessen: of an interval end, in sds, and for each unit of skewness,
+as components have three moments of their own only; of a mean or sd, as groups are integrated by a
+rule. Where the posterior is known exactly (one factor, no predictors) ends of groups without an
+event, whose skewness is -0.8, were off by 0.03 to 0.065, sds by 0.01."""
+CHEAP = {1: 2**12, 2: 2**14}
+MANY_CHEAP = 2**15
+"""Points of phi weighted by a fit alone, by its dimension: their own error of an interval end is
+below .02 sd."""
+WIDE = 1.0
+"""A group's variance at each point over that between points, from which on its shape there counts:
+below, it may be taken as normal given phi; above, a sparse binary group may not."""
+CELLS = 2**22
+"""Elements of arrays worked on at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Readout:
+    """Weighted points of a model, and what they say of rows.
+
+    Parameters
+    ----------
+    model : GeneralizedModel
+    sampler : CountSampler
+    points : Points
+    """
+
+    model: GeneralizedModel
+    sampler: CountSampler
+    points: Points
+
+    @cached_property
+    def weight(self) -> Floats:
+        """Of the points, (G,)."""
+        return self.points.weight
+
+    @cached_property
+    def of_groups(self) -> Readout:
+        """Of the first factor's groups: from fewer points where there are too many groups."""
+        if self.points.groups.mean.shape[-1]:
+            return self
+        few = self.sample(self.sampler.held(len(self.weight)))
+        return Readout(self.model, self.sampler, self.sampler.with_moments(self.points, few))
+
+    def for_rows(self, rows: Rows) -> Readout:
+        """From which to read rows: of groups of the first factor there may be fewer points."""
+        return self.of_groups if (rows.index[0] >= 0).any() else self
+
+    @cached_property
+    def by_randomisation(self) -> Floats:
+        """Weights of the points of each randomisation by itself, (8, G)."""
+        p = self.points
+        out = np.zeros((RANDOMISATIONS, len(self.weight)))
+        out[p.randomisation, np.arange(len(self.weight))] = self.weight
+        return np.asarray(out / np.maximum(out.sum(axis=1, keepdims=True), 1e-300))
+
+    @cached_property
+    def factors(self) -> list[Floats]:
+        """Lambda of every level at the points."""
+        return self.model.lambdas(self.points.phi)
+
+    @cached_property
+    def _place(self) -> Ints:
+        """Where in the order of the rows each group of the first level is; by label."""
+        out = np.full(self.model.system.levels[0].size, -1)
+        out[self.model.place] = np.arange(len(self.model.place))
+        return out
+
+    def weights_on_b(self, rows: Rows) -> Floats:
+        """The rows as combinations of b, (R, d), the first factor's groups left out."""
+        joint = self.model.rows
+        out, begin = np.zeros((len(rows.constant), joint.d)), 0
+        for index, z, (groups, q) in zip(rows.index[1:], rows.z[1:], joint.blocks, strict=True):
+            known = np.flatnonzero(index >= 0)
+            out[known[:, None], begin + index[known, None] * q + np.arange(q)] = z[known]
+            begin += groups * q
+        out[:, begin:] = rows.x
+        return out
+
+    def of_new_groups(self, rows: Rows) -> Floats:
+        """Variance at each point that groups not in the data add, (G, R)."""
+        out = np.zeros((len(self.weight), len(rows.constant)))
+        for index, z, factor in zip(rows.index, rows.z, self.factors, strict=True):
+            new = np.flatnonzero(index == -1)
+            if len(new):
+                out[:, new] += (np.einsum("rk,gkm->grm", z[new], factor) ** 2).sum(axis=2)
+        return out
+
+    def at_points(self, rows: Rows) -> tuple[Floats, Floats, Floats]:
+        """Mean, variance and third central moment of rows at every point, (G, R) each."""
+        mean = rows.constant + self.points.b @ self.weights_on_b(rows).T
+        variance, third = self.of_new_groups(rows), np.zeros_like(mean)
+        known = np.flatnonzero(rows.index[0] >= 0)
+        if len(known):
+            g, at, z = self.points.groups, self._place[rows.index[0][known]], rows.z[0][known]
+            mean[:, known] += np.einsum("ra,arg->gr", z, g.mean[:, at])
+            variance[:, known] += np.einsum(
+                "ra,rc,acrg->gr", z, z, g.covariance[:, :, at], optimize=True
+            )
+            third[:, known] += np.einsum(
+                "ra,rc,re,acerg->gr", z, z, z, g.third[:, :, :, at], optimize=True
+            )
+        return mean, variance, third
+
+    def components(self, rows: Rows) -> Cumulants:
+        """The rows as a mixture of one smooth component a point; (G, R)."""
+        return self._components(rows)[0]
+
+    def _components(self, rows: Rows) -> tuple[Cumulants, Floats]:
+        """The components, and what randomisations make of the residuals' moments, (3, 8, R)."""
+        mean, variance, third = self.at_points(rows)
+        wide = self._wide(rows, mean, variance)
+        if wide.all():
+            none = np.zeros((3, RANDOMISATIONS, len(wide)))
+            return _kernel(self.weight, mean, variance, third), none
+        smooth, moments = self._smoothed(rows, mean, variance, third)
+        if not wide.any():
+            return smooth, moments
+        kernel = _kernel(self.weight, mean, variance, third)
+        assert kernel.skew is not None
+        assert smooth.skew is not None
+        of = Cumulants(
+            np.where(wide, kernel.loc, smooth.loc),
+            np.where(wide, kernel.scale, smooth.scale),
+            np.where(wide, kernel.skew, smooth.skew),
+        )
+        return of, np.where(wide, 0.0, moments)
+
+    def _wide(self, rows: Rows, mean: Floats, variance: Floats) -> Floats:
+        """Rows with a group of the first factor whose width at each point is most of the whole."""
+        known = rows.index[0] >= 0
+        w = self.weight
+        between = w @ (mean - w @ mean) ** 2
+        return np.asarray(known & (w @ variance > WIDE * between))
+
+    def _smoothed(
+        self, rows: Rows, mean: Floats, variance: Floats, third: Floats
+    ) -> tuple[Cumulants, Floats]:
+        """Normal given phi under the site, with the weighted moments of the residuals.
+
+        And the randomisations' means, variances and skewness of the standardised residuals.
+        """
+        middle, spread = self._given_phi(rows)
+        new = self.of_new_groups(rows)
+        inside = variance - new  # of known groups given a point
+        sd = np.sqrt(np.maximum(spread, 1e-300))
+        residual, w = (mean - middle) / sd, self.weight
+        within = inside / sd**2
+        first = self._on_phi(residual)
+        away = residual - first
+        second = np.maximum(self._on_phi(away**2 + within), LEAST_VARIANCE)
+        cube = (away**3 + 3.0 * away * within + third / sd**3) / second**1.5
+        skew = w @ cube
+        loc, scale = middle + first * sd, np.sqrt(second) * sd
+        total = np.maximum(scale**2 + new, 1e-300)
+        each = np.broadcast_to(skew, scale.shape) * (scale**2 / total) ** 1.5
+        each_w, z = self.by_randomisation, away / np.sqrt(second)
+        moments = np.stack([each_w @ z, each_w @ (z**2 + within / second), each_w @ cube])
+        return _exact(w, Cumulants(loc, np.sqrt(total), each), mean, variance), moments
+
+    def _on_phi(self, values: Floats) -> Floats:
+        """Regression of values (G, R) on the coordinates of phi and their powers; (G, R)."""
+        return np.asarray(self._basis @ ((self._basis * self.weight[:, None]).T @ values))
+
+    @cached_property
+    def _basis(self) -> Floats:
+        """Functions of phi, orthonormal under the weights, (G, m): powers of its coordinates."""
+        w, u = self.weight, self.points.u
+        ones = np.ones((len(w), 1))
+        if self.sampler.known_phi is not None or len(w) < FEWEST:
+            return ones
+        middle = w @ u
+        x = np.clip((u - middle) / np.sqrt(w @ (u - middle) ** 2), -3.0, 3.0)
+        columns = np.concatenate([ones, x, x**2, x**3], axis=1)
+        root = np.sqrt(w)[:, None]
+        r = np.asarray(np.linalg.qr(columns * root, mode="r"))
+        if np.abs(np.diag(r)).min() < 1e-6:
+            return ones
+        return np.asarray(np.linalg.solve(r.T, columns.T).T)
+
+    def _given_phi(self, rows: Rows) -> tuple[Floats, Floats]:
+        """Mean and variance of rows given phi under the site, (G, R) each; no new groups."""
+        a = self.weights_on_b(rows)
+        known = np.flatnonzero(rows.index[0] >= 0)
+        size = len(self.weight)
+        if not len(known):
+            return rows.constant + self.points.mean @ a.T, self._conditional_variance(a[None])
+        group, z = self._place[rows.index[0][known]], rows.z[0][known]
+        spread = pooled(self.sampler.site, self.factors[0], group)  # (q, q, K, G)
+        turned = np.einsum("kc,ckdg->gkd", z, spread.transpose(0, 2, 1, 3))
+        every = np.broadcast_to(a, (size, *a.shape)).copy()
+        every[:, known] -= np.einsum("gkd,dkm->gkm", turned, self._cross[:, group])
+        mean = rows.constant + np.einsum("gd,grd->gr", self.points.mean, every)
+        linear = self.sampler.site.linear_own[:, group]
+        mean[:, known] += np.einsum("gkd,dk->gk", turned, linear)
+        variance = self._conditional_variance(every)
+        variance[:, known] += np.einsum("gkd,kd->gk", turned, z)
+        return mean, variance
+
+    def _conditional_variance(self, a: Floats) -> Floats:
+        """Variance of a' b given phi under the proposal; a (G, R, d) or (1, R, d), out (G, R)."""
+        p, joint = self.points, self.model.rows
+        out = np.empty((len(self.weight), a.shape[1]))
+        step = max(1, CELLS // max(joint.d * max(a.shape[1], joint.d), 1))
+        for i in range(0, len(out), step):
+            at = slice(i, i + step)
+            root = p.root[at]
+            here = np.broadcast_to(a if len(a) == 1 else a[at], (len(root), *a.shape[1:]))
+            right = joint.scaled_transposed(
+                [np.repeat(f[at], a.shape[1], axis=0) for f in self.factors[1:]],
+                here.reshape(-1, joint.d),
+            ).reshape(here.shape)
+            half = np.linalg.solve(root, right.swapaxes(1, 2))
+            out[at] = (half**2).sum(axis=1)
+        return out
+
+    def grows(self, rows: Rows, dimension: int) -> bool:
+        """Whether the width of some row grows with a dimension of phi without limit."""
+        points = np.repeat(self.points.phi[[int(np.argmax(self.weight))]], 2, axis=0)
+        points[:, dimension] *= [1e3, 1e5]
+        first, *others = self.model.lambdas(points)
+        given = conditional(self.sampler.site, first, others, self.model.prior_precision(points))
+        a = self.weights_on_b(rows)[None].repeat(2, axis=0)
+        own = np.zeros((2, len(rows.constant)))
+        site, joint = self.sampler.site, self.model.rows
+        for index, z, factor in zip(rows.index, rows.z, (first, *others), strict=True):
+            new = index == -1
+            own[:, new] += (np.einsum("rk,gkm->grm", z[new], factor) ** 2).sum(axis=2)
+        known = np.flatnonzero(rows.index[0] >= 0)
+        if len(known):
+            at, z = self._place[rows.index[0][known]], rows.z[0][known]
+            q = joint.grouped.q
+            inside = np.einsum("bca,cdj,bde->bjae", first, site.curvature.own, first)
+            wide = first[:, None]
+            here = (wide @ np.linalg.inv(inside + np.eye(q)) @ wide.swapaxes(2, 3))[:, at]
+            own[:, known] += np.einsum("ra,brac,rc->br", z, here, z)
+            follow = np.einsum("ra,brac,crd->brd", z, here, site.curvature.cross[:, at])
+            a[:, known] -= follow
+        variance = np.empty_like(own)
+        for b in range(2):
+            right = joint.scaled_transposed(
+                [np.broadcast_to(f[b], (len(a[b]), *f[b].shape)) for f in others], a[b]
+            )
+            half = np.linalg.solve(given.root[b], right.T)
+            variance[b] = (half**2).sum(axis=0) + own[b]
+        return bool((variance[1] > 100.0 * variance[0]).any())
+
+    # pooling and draws ------------------------------------------------------------------------
+
+    def pooling(self, rows: Rows, between: Floats) -> Floats:
+        """Posterior mean of the rows' variance given the coefficients, over `between`; (R,).
+
+        Parameters
+        ----------
+        rows : Rows
+            Effects of the groups of one term.
+        between : ndarray, shape (G, R)
+            Variance between groups of each.
+        """
+        joint, m = self.model.rows, self.model.rows.effects
+        points = np.arange(len(self.weight))
+        if len(points) * len(rows.constant) * m**2 > MOST_PRODUCTS:
+            points = self.sample(64)
+        weight = self.weight if len(points) == len(self.weight) else np.full(64, 1.0 / 64)
+        out = np.zeros(len(rows.constant))
+        step = max(1, CELLS // max(joint.d * max(len(rows.constant), joint.d), 1))
+        for i in range(0, len(points), step):
+            at = points[i : i + step]
+            variance = self._given_coefficients(rows, at)
+            size = between[at]
+            share = np.where(size > 0, variance / np.maximum(size, 1e-300), 1.0)
+            out += weight[i : i + step] @ np.minimum(share, 1.0)
+        return out
+
+    def sample(self, size: int) -> Ints:
+        """Points drawn systematically by their weights: equal weights stand for them all."""
+        grid = (np.arange(size) + 0.5) / size
+        return np.minimum(np.searchsorted(np.cumsum(self.weight), grid), len(self.weight) - 1)
+
+    def _given_coefficients(self, rows: Rows, at: Ints) -> Floats:
+        """Variance of effects given phi and the coefficients at some points, (len(at), R)."""
+        joint, m = self.model.rows, self.model.rows.effects
+        variance = np.zeros((len(at), len(rows.constant)))
+        a = np.broadcast_to(self.weights_on_b(rows), (len(at), len(rows.constant), joint.d))
+        known = np.flatnonzero(rows.index[0] >= 0)
+        if len(known):
+            group, z = self._place[rows.index[0][known]], rows.z[0][known]
+            own = self.points.groups.covariance[:, :, group][..., at]
+            variance[:, known] = np.einsum("ra,rc,acrg->gr", z, z, own, optimize=True)
+            if m:
+                follow = np.einsum("ra,acrg,crd->grd", z, own, self._cross[:, group], optimize=True)
+                a = a.copy()
+                a[:, known] -= follow
+        if m:
+            right = joint.scaled_transposed(
+                [np.repeat(f[at], a.shape[1], axis=0) for f in self.factors[1:]],
+                a.reshape(-1, joint.d),
+            ).reshape(a.shape)
+            # given the coefficients, which come last, the precision is the leading block
+            half = np.linalg.solve(self.points.root[at, :m, :m], right[:, :, :m].swapaxes(1, 2))
+            variance += (half**2).sum(axis=1)
+        return variance
+
+    @property
+    def _cross(self) -> Floats:
+        """Products of the columns of the first factor's groups with those of b, (q, J, d)."""
+        return self.sampler.site.curvature.cross
+
+    def draw(self, size: int, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
+        """Draw phi (S, k), b (S, d) and the first factor's effects by label, (S, L, q)."""
+        chosen = rng.choice(len(self.weight), size=size, p=self.weight)
+        phi = self._draw_phi(chosen, rng)
+        q, labels = self.model.rows.grouped.q, len(self._place)
+        b, groups = np.empty((size, self.model.rows.d)), np.zeros((size, labels, q))
+        step = max(1, CELLS // max(labels * q, self.model.rows.d**2))
+        for i in range(0, size, step):
+            part = slice(i, i + step)
+            b[part] = self._draw_b(chosen[part], rng)
+            of = self._groups_given(chosen[part], phi[part], b[part])
+            groups[part][:, self.model.place] = _draw_groups(of, rng)
+        return phi, b, groups
+
+    def _draw_phi(self, chosen: Ints, rng: np.random.Generator) -> Floats:
+        p = self.points
+        if self.sampler.known_phi is not None:
+            return p.phi[chosen]
+        u = _moved(p.u, self.weight, chosen, rng)
+        return self.model.at_coordinates(u)[0]
+
+    def _draw_b(self, chosen: Ints, rng: np.random.Generator) -> Floats:
+        p = self.points
+        e = _moved(p.residual, self.weight, chosen, rng)
+        r = solve_transposed(p.root[chosen], e) if e.shape[1] else e
+        return p.mean[chosen] + self.model.rows.scaled([f[chosen] for f in self.factors[1:]], r)
+
+    def _groups_given(self, chosen: Ints, phi: Floats, b: Floats) -> GroupMoments:
+        """Moments of the first factor's groups given phi and b that are near chosen points."""
+        g = self.points.groups
+        if not g.mean.shape[-1]:
+            return self.sampler.group_moments(phi, b)
+        covariance, third = g.covariance[..., chosen], g.third[..., chosen]
+        change = self._cross @ (b - self.points.b[chosen]).T  # (q, J, S)
+        mean = g.mean[..., chosen] - np.einsum("acjs,cjs->ajs", covariance, change)
+        return GroupMoments(mean, covariance, third)
+
+    # errors ---------------------------------------------------------------------------------
+
+    @cached_property
+    def rule_error(self) -> float:
+        """How far a finer rule over the groups would move anything, in posterior sds.
+
+        A change of the log weights moves a mean by its covariance with it: by its sd at most. The
+        groups' own means and sds it moves besides.
+        """
+        some = self.sample(32)
+        changes, now, then = self.sampler.rule_changes(self.points.phi[some], self.points.b[some])
+        sds = [np.sqrt(of.mean.var(axis=-1) + _diagonal(of).mean(axis=-1)) for of in (now, then)]
+        size = np.maximum(sds[1], 1e-300)
+        moved = np.abs((then.mean - now.mean).mean(axis=-1)) / size
+        wider = np.abs(sds[1] - sds[0]) / size
+        return float(changes.std() + max(moved.max(initial=0.0), wider.max(initial=0.0)))
+
+    @cached_property
+    def _smooth(self) -> SmoothWeights:
+        p = self.points
+        cheap = self.sampler.cheap_points(CHEAP.get(p.u.shape[1], MANY_CHEAP))
+        return smooth_weights(p.u, self.weight, p.log_prior, *cheap)
+
+    @cached_property
+    def _dimensions(self) -> dict[tuple[int, float], tuple[Hyperparameter, float, float]]:
+        return {}
+
+    def dimension(self, i: int, order: float) -> Hyperparameter:
+        """Distribution of one dimension of phi; moments of an order below this exist."""
+        if self.sampler.known_phi is not None:
+            grid = self.points.u[0, i] + np.linspace(-1e-9, 1e-9, 3)
+            value = float(self.points.phi[0, i])
+            return Hyperparameter(grid, np.linspace(0.0, 1.0, 3), self.model.axes[i], value, 0.0)
+        return self._dimension(i, order)[0]
+
+    def _dimension(self, i: int, order: float) -> tuple[Hyperparameter, float, float]:
+        """One dimension of phi with errors of its moments and ends, by the better of two ways.
+
+        With the weights smoothed, or as they are: where a fit by a polynomial is poor, in the
+        tail of an sd of few groups, say, it adds noise instead of taking it away.
+        """
+        if (i, order) not in self._dimensions:
+            ways = [self._dimension_by(smooth, i, order) for smooth in (self._smooth, None)]
+            moments = min(ways, key=lambda way: way[1])
+            ends = min(ways, key=lambda way: way[2])
+            best = replace(ends[0], mean_value=moments[0].mean_value, sd_value=moments[0].sd_value)
+            self._dimensions[i, order] = best, moments[1], ends[2]
+        return self._dimensions[i, order]
+
+    def _dimension_by(
+        self, smooth: SmoothWeights | None, i: int, order: float
+    ) -> tuple[Hyperparameter, float, float]:
+        p, axis, w = self.points, self.model.axes[i], self.by_randomisation
+        if smooth is None:
+            cheap_u, cheap_weight = np.zeros(0), np.zeros(0)
+            rest, each = self.weight, w
+        else:
+            cheap_u, cheap_weight = smooth.u[:, i], smooth.weight
+            rest = self.weight - smooth.at_points / smooth.at_points.sum()
+            fit = np.where(w > 0, smooth.at_points, 0.0)
+            each = w - fit / fit.sum(axis=1, keepdims=True)
+        u, x, cheap = p.u[:, i], p.phi[:, i], axis.value(cheap_u)
+        grid, cdf, kernel = distribution_function(cheap_u, cheap_weight, u, rest, KERNEL)
+        mean = float(cheap_weight @ cheap + rest @ x)
+        square = float(cheap_weight @ (cheap - mean) ** 2 + rest @ (x - mean) ** 2)
+        sd = math.sqrt(max(square, 1e-300))
+        of = Hyperparameter(
+            grid, cdf, axis, mean if order > 1 else math.inf, sd if order > 2 else math.inf
+        )
+        both = of.coordinate_interval()
+        size = max(sd if order > 2 else float(np.ptp(axis.value(both))) / 3.92, 1e-300)
+        moments = [0.0]
+        if order > 1:
+            moments.append(float(_bound((each @ (x - mean))[:, None])[0]) / size)
+        if order > 2:
+            moments.append(float(_bound((each @ (x - mean) ** 2)[:, None])[0]) / (2.0 * size**2))
+        off = _bound(each @ special.ndtr((both - u[:, None]) / kernel))
+        off = off / np.maximum(of.coordinate_density(both), 1e-300)
+        return of, max(moments), float((off * np.exp(axis.log_slope(both)) / size).max())
+
+    def hyperparameter_errors(self, orders: tuple[float, ...]) -> tuple[float, float]:
+        """Largest errors of standard deviations and correlations, as `errors_of`."""
+        if self.sampler.known_phi is not None:
+            return 0.0, 0.0
+        moments, ends = [0.0], [0.0]
+        order = iter(orders)
+        for term in self.model.terms:
+            for i in range(term.sds.start, (term.partial or term.sds).stop):
+                exists = next(order) if i < term.sds.stop else math.inf
+                _, of_moments, of_ends = self._dimension(i, exists)
+                moments.append(of_moments)
+                ends.append(of_ends)
+        return max(moments), max(ends)
+
+    def errors_of(
+        self, rows: Rows, interval: Callable[[Cumulants], Floats], exists: Floats
+    ) -> tuple[float, float]:
+        """Largest errors of means and sds, and of interval ends, in sds; 95% bounds.
+
+        Parameters
+        ----------
+        rows : Rows
+        interval : callable
+            Ends, (2, R), of the intervals of a mixture of components.
+        exists : ndarray, shape (R,)
+            Moments of an order below this exist.
+        """
+        of, residuals = self._components(rows)
+        assert of.skew is not None
+        ends = interval(of)
+        w = self.by_randomisation
+        mean = w @ of.loc
+        sd = np.sqrt(np.maximum(w @ (of.scale**2 + of.loc**2) - mean**2, 0.0))
+        whole = self.weight @ of.loc
+        size = np.sqrt(self.weight @ (of.scale**2 + (of.loc - whole) ** 2))
+        size = np.where(exists > 2, size, (ends[1] - ends[0]) / 3.92)
+        share = (self.weight @ of.scale) / size  # of the sd that is within the components
+        shift, wider = share * residuals[0], 0.5 * share**2 * residuals[1]
+        moments = np.concatenate(
+            [_bound(mean / size + shift)[exists > 1], _bound(sd / size + wider)[exists > 2]]
+        )
+        shape = share * (SHAPE + SKEWED * np.abs(self.weight @ of.skew))
+        apart, first, second = pair(of.skew)
+        found = []
+        for end, z_end in zip(ends, (-1.96, 1.96), strict=True):
+            below, density = 0.0, 0.0
+            for sign, wide in ((1.0, first), (-1.0, second)):
+                z = (end - of.loc - sign * apart * of.scale) / (wide * of.scale)
+                below = below + 0.5 * special.ndtr(z)
+                density = density + 0.5 * np.exp(-0.5 * z**2) / (
+                    math.sqrt(2.0 * math.pi) * wide * of.scale
+                )
+            moved = (w @ below) / np.maximum((self.weight @ density) * size, 1e-300)
+            # what the residuals' moments do to a quantile, by Cornish and Fisher's expansion
+            skewed = share**3 * residuals[2] * (z_end**2 - 1.0) / 6.0
+            found.append(_bound(-moved + shift + z_end * wider + skewed) + shape)
+        most = float(moments.max(initial=0.0)) + MOMENTS
+        return most, float(np.concatenate(found).max(initial=0.0))
+
+
+def _diagonal(of: GroupMoments) -> Floats:
+    """Variances of the groups' effects, (q, J, B)."""
+    return np.stack([of.covariance[a, a] for a in range(len(of.mean))])
+
+
+def _bound(values: Floats) -> Floats:
+    """95% bound on the error of the mean of independent randomisations, (8, R) to (R,)."""
+    return np.asarray(BOUND * values.std(axis=0, ddof=1) / math.sqrt(RANDOMISATIONS))
+
+
+def _draw_groups(of: GroupMoments, rng: np.random.Generator) -> Floats:
+    """Effects of groups with these moments, skewness along the axes of a factor; (S, J, q)."""
+    mean, covariance, third = of.mean, of.covariance, of.third
+    q = len(mean)
+    root = small.semidefinite_cholesky(covariance)
+    turned = third
+    for axis in range(3):
+        turned = np.moveaxis(turned, axis, 0)
+        shape = turned.shape
+        turned = small.solve_semidefinite(root, turned.reshape(q, -1, *shape[3:]))
+        turned = np.moveaxis(turned.reshape(shape), 0, axis)
+    out = np.empty((mean.shape[2], mean.shape[1], q))
+    whitened = []
+    for a in range(q):
+        apart, first, second = pair(turned[a, a, a])
+        one = rng.random(apart.shape) < 0.5
+        normal = rng.standard_normal(apart.shape)
+        whitened.append(np.where(one, apart + first * normal, -apart + second * normal))
+    for a in range(q):
+        value = mean[a] + sum(root[a, c] * whitened[c] for c in range(a + 1))
+        out[:, :, a] = value.T
+    return out
+
+
+def _moved(values: Floats, w: Floats, chosen: Ints, rng: np.random.Generator) -> Floats:
+    """Values (G, k) at chosen points, drawn together and moved at random by as much as that."""
+    middle = w @ values
+    sd = np.sqrt(w @ (values - middle) ** 2)
+    near = middle + math.sqrt(1.0 - KERNEL**2) * (values[chosen] - middle)
+    return np.asarray(near + KERNEL * sd * rng.standard_normal(near.shape))
+
+
+def _kernel(w: Floats, mean: Floats, variance: Floats, third: Floats) -> Cumulants:
+    """Components with a little of the variance between points moved into them."""
+    middle = w @ mean
+    between = w @ (mean - middle) ** 2
+    loc = middle + math.sqrt(1.0 - KERNEL**2) * (mean - middle)
+    total = np.maximum(variance + KERNEL**2 * between, 1e-300)
+    return Cumulants(loc, np.sqrt(total), third / total**1.5)
+
+
+def _exact(w: Floats, of: Cumulants, mean: Floats, variance: Floats) -> Cumulants:
+    """Moved and scaled, so that the mixture's mean and sd are those of the weighted points."""
+    here = w @ of.loc
+    size = np.sqrt(w @ (of.scale**2 + (of.loc - here) ** 2))
+    true = w @ mean
+    wanted = np.sqrt(w @ (variance + (mean - true) ** 2))
+    ratio = np.where(size > 0, wanted / np.maximum(size, 1e-300), 1.0)
+    return Cumulants(true + ratio * (of.loc - here), of.scale * ratio, of.skew)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Hyperparameter(Distribution):
+    """One standard deviation or correlation, its distribution function known in its coordinate.
+
+    Parameters
+    ----------
+    grid, cdf : ndarray, shape (n,)
+        Coordinates and the distribution function there.
+    axis : Coordinate
+    mean_value, sd_value : float
+        Of the value itself; infinite where they do not exist.
+    """
+
+    grid: Floats
+    cdf_values: Floats
+    axis: Coordinate
+    mean_value: float
+    sd_value: float
+    shape: tuple[int, ...] = ()
+
+    @property
+    def mean(self) -> Floats:
+        return np.asarray(self.mean_value)
+
+    @property
+    def sd(self) -> Floats:
+        return np.asarray(self.sd_value)
+
+    def coordinate_interval(self) -> Floats:
+        """2.5 and 97.5% points of the coordinate."""
+        return np.interp([0.025, 0.975], self.cdf_values, self.grid)
+
+    def coordinate_density(self, u: Floats) -> Floats:
+        """Density per unit of the coordinate."""
+        slope = np.gradient(self.cdf_values, self.grid)
+        return np.interp(u, self.grid, slope, left=0.0, right=0.0)
+
+    def _ends(self) -> tuple[float, float]:
+        return self.axis.lower, self.axis.upper
+
+    def _inside(self, x: Floats) -> tuple[Bools, Floats]:
+        inside = (x > self.axis.lower) & (x < self.axis.upper)
+        middle = self.axis.value(np.zeros(1))[0]
+        return inside, self.axis.coordinate(np.where(inside, x, middle))
+
+    def _cdf(self, x: Floats) -> Floats:
+        inside, u = self._inside(x)
+        below = np.interp(u, self.grid, self.cdf_values)
+        return np.where(inside, below, np.where(x <= self.axis.lower, 0.0, 1.0))
+
+    def _density(self, x: Floats) -> Floats:
+        inside, u = self._inside(x)
+        density = self.coordinate_density(u) * np.exp(-self.axis.log_slope(u))
+        return np.where(inside, density, 0.0)
+
+    def _quantiles(self, p: Floats) -> Floats:
+        return self.axis.value(np.interp(p, self.cdf_values, self.grid))

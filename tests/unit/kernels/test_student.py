@@ -1,0 +1,93 @@
+"""Student's t and quantiles of mixtures against brute force."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import special
+from scipy.optimize import brentq
+
+from partialpool.kernels import student
+
+
+@pytest.mark.parametrize("df", [20.0, 33.5, 100.0, 5e3])
+def test_the_expansion_of_students_t_is_exact_to_1e_11(df):
+    x = np.linspace(-12.0, 12.0, 1001)
+    tail = 0.5 * special.betainc(0.5 * df, 0.5, df / (df + x * x))
+    exact = np.where(x < 0, tail, 1.0 - tail)
+    np.testing.assert_allclose(student.cdf(x, df), exact, rtol=0, atol=1.1e-11)
+
+
+def mixtures(kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Locations and scales of 20 mixtures of 40 components, and their weights."""
+    rng = np.random.default_rng(3)
+    weight = np.maximum(rng.dirichlet(np.full(40, 0.3)), 1e-12)
+    weight /= weight.sum()
+    loc, scale = rng.normal(size=(40, 20)), np.exp(0.2 * rng.normal(size=(40, 20)))
+    if kind == "two peaks":
+        loc += np.where(rng.random(loc.shape) < 0.5, 8.0, -8.0)
+    if kind == "a few far wider":  # what sds without moments do
+        scale[:3] *= [[1e3], [1e8], [1e14]]
+        weight[:3] *= 1e-3
+        weight /= weight.sum()
+    if kind == "all of different width":
+        scale = np.exp(8.0 * rng.normal(size=loc.shape))
+    if kind == "some almost points":
+        loc[:5], scale[:5] = 0.0, 1e-40
+    return loc, scale, weight
+
+
+@pytest.mark.parametrize("df", [math.inf, 1.0, 3.0, 25.0])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "nearly normal",
+        "two peaks",
+        "a few far wider",
+        "all of different width",
+        "some almost points",
+    ],
+)
+def test_quantiles_of_mixtures_equal_those_by_bisection(kind, df):
+    loc, scale, weight = mixtures(kind)
+    for p in (1e-6, 0.025, 0.3, 0.5, 0.975):
+        found = student.mixture_quantile(p, loc, scale, weight, df)
+        for j, x in enumerate(found):
+
+            def excess(at: float, j: int = j, p: float = p) -> float:
+                z = (at - loc[:, j]) / scale[:, j]
+                below = special.ndtr(z) if math.isinf(df) else special.stdtr(df, z)
+                return float(weight @ below) - p
+
+            far = np.abs(loc[:, j]).max() + 1e9 * scale[:, j].max()
+            exact = brentq(excess, -far, far, xtol=1e-13, rtol=1e-13, maxiter=5000)
+            close = abs(x - exact) < 1e-7 * (abs(exact) + np.median(scale[:, j]))
+            assert close or abs(excess(x)) < 1e-7  # in the gap between two peaks
+
+
+def test_weights_and_probabilities_may_differ_by_mixture():
+    loc, scale, _ = mixtures("nearly normal")
+    weight = np.random.default_rng(4).dirichlet(np.ones(40), size=20).T
+    p = np.linspace(0.01, 0.99, 20)
+    found = student.mixture_quantile(p, loc, scale, weight, 7.0)
+    below = (weight * special.stdtr(7.0, (found - loc) / scale)).sum(axis=0)
+    np.testing.assert_allclose(below, p, atol=1e-9)
+
+
+def test_one_mixture_at_many_probabilities():
+    loc, scale, weight = mixtures("nearly normal")
+    p = np.linspace(0.001, 0.999, 33)
+    found = student.mixture_quantile(p, loc[:, :1], scale[:, :1], weight, math.inf)
+    below = weight @ special.ndtr((found - loc[:, :1]) / scale[:, :1])
+    np.testing.assert_allclose(below, p, atol=1e-9)
+
+
+def test_a_nearly_normal_mixture_takes_three_evaluations(monkeypatch):
+    loc, scale, weight = mixtures("nearly normal")
+    seen = []
+    plain = student.cdf
+    monkeypatch.setattr(student, "cdf", lambda x, df: seen.append(x.size) or plain(x, df))
+    student.mixture_quantile(0.975, loc, scale, weight, math.inf)
+    assert sum(seen) <= 3 * loc.size
