@@ -43,6 +43,8 @@ CHUNK = 2**18
 """Groups times nodes that are worked on at once."""
 HELD = 2**23
 """Elements of the groups' effects given beta that are computed once and kept (64 MiB)."""
+OF_TOLD = 0.3
+"""Share of the error told that reading from fewer nodes may add where reading all takes long."""
 FAR_OUT = np.array([1e3, 1e5])
 """Multiples of an sd at which scales of rows tell whether they grow with it."""
 
@@ -568,8 +570,8 @@ class MixedPosterior:
     @property
     def _agree(self) -> float:
         """Difference that reading groups from fewer nodes may make: less than the error told."""
-        if isinstance(self.cloud, Sample):
-            return max(AGREE, 0.1 * self.cloud.error)
+        if isinstance(self.cloud, Sample) or is_slow(self.model):
+            return max(AGREE, OF_TOLD * self.cloud.error)
         return float(np.clip(0.5 * self.cloud.error, *(FINE, AGREE)))
 
     @property
