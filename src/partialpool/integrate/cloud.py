@@ -18,11 +18,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from partialpool._typing import Bools, Floats, Ints
+from partialpool.integrate import sinc
 from partialpool.integrate.ascent import Peak, ascend
 from partialpool.integrate.axis import FAR, Coordinate, Line
 from partialpool.integrate.trapezoid import Accuracy
 from partialpool.integrate.weighted import NORMAL_WIDTH, WeightedNodes
-from partialpool.kernels import sinc
 
 Evaluate = Callable[[Floats], tuple[Floats, Floats]]
 """Maps points, (G, d), to log densities, (G,), and to whatever is carried along, (G, m)."""

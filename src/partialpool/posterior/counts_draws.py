@@ -6,8 +6,7 @@ import numpy as np
 
 from partialpool._typing import Floats, Ints
 from partialpool.data import CountStatistics
-from partialpool.integrate import Nested
-from partialpool.kernels import sinc
+from partialpool.integrate import Nested, sinc
 from partialpool.kernels.links import LOGIT, Link
 from partialpool.models import CountsModel
 from partialpool.posterior.draws import Draws, invert

@@ -19,8 +19,8 @@ from scipy import special
 
 from partialpool._typing import Floats
 from partialpool.errors import ArgumentError
-from partialpool.integrate import Coordinate
-from partialpool.kernels import sinc, student
+from partialpool.integrate import Coordinate, sinc
+from partialpool.kernels import student
 
 IntervalKind = Literal["equal-tailed", "highest-density"]
 

@@ -10,8 +10,7 @@ import numpy as np
 from partialpool._typing import AnyArray, Floats
 from partialpool.data import GroupStatistics
 from partialpool.errors import ArgumentError
-from partialpool.integrate import Grid, Line
-from partialpool.kernels import sinc
+from partialpool.integrate import Grid, Line, sinc
 from partialpool.kernels.oneway import kept
 from partialpool.models import OneWayModel
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from partialpool._typing import Bools, Floats, Ints
-from partialpool.integrate import Nested
-from partialpool.kernels import conjugate, sinc
+from partialpool.integrate import Nested, sinc
+from partialpool.kernels import conjugate
 from partialpool.kernels.counts import (
     BROAD,
     RESOLVED,
