@@ -280,7 +280,8 @@ def generalized_posterior(statistics: CountProducts, priors: Priors) -> Generali
     """
     model = generalized_model(statistics, priors)
     orders = check_proper(model, shortfall(statistics))
-    cloud = integrated(model, orders)
+    d = len(model.axes)
+    cloud = integrated(model, orders, 1e-3 if d <= 3 else 5e-3 if d == 4 else None)
     return GeneralizedPosterior(statistics, model, orders, cloud)
 
 
