@@ -107,9 +107,7 @@ class Readout:
             groups = GroupMoments(
                 groups.mean[..., chosen], groups.covariance[..., chosen], groups.third[..., chosen]
             )
-        columns = {
-            f.name: getattr(p, f.name)[chosen] for f in fields(Points) if f.name != "groups"
-        }
+        columns = {f.name: getattr(p, f.name)[chosen] for f in fields(Points) if f.name != "groups"}
         columns["log_weight"] = np.zeros(size)
         return Readout(self.model, self.sampler, Points(**columns, groups=groups))
 
