@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,10 +57,17 @@ def fits_perfectly(system: System, kernel: Tree | Crossed) -> bool:
     if system.total[-1, -1] <= NOTHING * system.size:
         return True
     exact = isinstance(kernel, Tree) and system.levels[0].within is not None
-    reduced = kernel.evaluate(system.barely_pooled(FREE_EXACT if exact else FREE))
-    rest = float(solve(reduced.squares).rest[0])
-    limit = system.rounding if exact else LOST * float(system.total[-1, -1])
-    return not rest > limit
+    if exact:
+        rest = _left(system, kernel, FREE_EXACT)
+        if math.isfinite(rest):  # predictors that vary within groups may not bear so much
+            return not rest > system.rounding
+    return not _left(system, kernel, FREE) > LOST * float(system.total[-1, -1])
+
+
+def _left(system: System, kernel: Tree | Crossed, free: float) -> float:
+    """Sum of squares left of the outcome where groups' effects are free; nan where it is lost."""
+    reduced = kernel.evaluate(system.barely_pooled(free))
+    return float(solve(reduced.squares).rest[0])
 
 
 def solve(squares: Floats) -> Solved:
