@@ -36,7 +36,7 @@ GROUPED = {  # nodes an effect, points
     "bacteria_slopes": (9, 2**13),
     "fifteen_groups": (15, 2**15),
     "empty_year": (15, 2**16),
-    "toenail": (25, 2**13),
+    "toenail": (35, 2**13),
     "contraception_slopes": (7, 2**13),
     "cbpp_row_effect": (11, 2**13),
     "epil_row_effect": (9, 2**13),
