@@ -47,7 +47,22 @@ def assert_within(name, found):
 
 def test_every_case_is_stored():
     made_by_hand = {"contraception_slopes", "verbal_aggression"}  # an hour each to make
-    assert set(COUNTS) - set(CASES) <= made_by_hand
+    assert set(COUNTS) - set(CASES) <= made_by_hand | {"seeds"}
+
+
+def test_seeds_as_published():
+    """Crowder's seeds under a flat sd: Spiegelhalter et al. (1996), BUGS examples volume 1."""
+    table = fitted("seeds").parameters()
+    published = {
+        "Intercept": (-0.5484, 0.2143),
+        "x1": (0.0600, 0.3478),
+        "x1:x2": (-0.8343, 0.4845),
+        "x2": (1.360, 0.3077),
+        "tau[plate]": (0.3543, 0.1491),
+    }
+    for name, mean, sd in zip(table["name"], table["mean"], table["sd"], strict=True):
+        assert abs(mean - published[name][0]) < 0.04 * published[name][1]
+        assert abs(sd / published[name][1] - 1.0) < 0.04
 
 
 @pytest.mark.parametrize("name", CASES)
