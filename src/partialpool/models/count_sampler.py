@@ -170,7 +170,8 @@ class CountSampler:
         )
         self.drawn += 1
         which = np.repeat(np.arange(RANDOMISATIONS), size)
-        return self._points(uniform, which, moments=self.held(len(which)) == len(which))
+        found = self._points(uniform, which, moments=self.held(len(which)) == len(which))
+        return _with_density(found)
 
     def held(self, size: int) -> int:
         """Points, of so many, at which moments of the groups can be held."""
@@ -275,6 +276,23 @@ class CountSampler:
         assert now is not None
         assert then is not None
         return better - value, now, then
+
+
+def _with_density(points: Points) -> Points:
+    """The points that have a density: the others, far out, need not carry numbers."""
+    g = points.groups
+    finite = np.isfinite(points.log_weight) & np.isfinite(points.root).all(axis=(1, 2))
+    if g.mean.shape[-1]:
+        for values in (g.mean, g.covariance, g.third):
+            finite &= np.isfinite(values).all(axis=tuple(range(values.ndim - 1)))
+    if finite.all() or not finite.any():
+        return points
+    columns = {
+        f.name: getattr(points, f.name)[finite] for f in fields(Points) if f.name != "groups"
+    }
+    if g.mean.shape[-1]:
+        g = GroupMoments(g.mean[..., finite], g.covariance[..., finite], g.third[..., finite])
+    return Points(**columns, groups=g)
 
 
 def integrated(
