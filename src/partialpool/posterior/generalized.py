@@ -47,6 +47,8 @@ RATE = 1.5
 """Errors fall about with this root of the number of points: between 1, of a lattice rule, and 2."""
 MOST_POINTS, MOST_IF_ASKED = 2**15, 2**19
 """Points in all, at most: by default, and where an accuracy is asked for."""
+STALLED = 0.9
+"""No more points are drawn once they leave more than this share of what was missing."""
 SECONDS, MOST_SECONDS = 5.0, 60.0
 """About what drawing them may take: by default, and where an accuracy is asked for."""
 LEAST_SHARE, HEAVIEST = 0.1, 0.03
@@ -521,7 +523,7 @@ def generalized_posterior(
     orders = check_proper(model, shortfall(statistics))
     with np.errstate(all="ignore"):  # far from the mode numbers overflow: there is no density
         sampler = make_sampler(model)
-        begin, size = time.process_time(), _first_size(sampler)
+        begin, size, before = time.process_time(), _first_size(sampler), math.inf
         while True:
             readout = Readout(model, sampler, sampler.draw(size))
             post = GeneralizedPosterior(statistics, model, orders, readout, accuracy)
@@ -530,8 +532,10 @@ def generalized_posterior(
             seconds = SECONDS if accuracy is None else MOST_SECONDS
             points = MOST_POINTS if accuracy is None else MOST_IF_ASKED
             left = min(seconds / max(spent, 1e-9), points / (8 * size))
-            if more <= 1.0 or left < 2.0:
+            # what is told may be what more points do not lessen
+            if more <= 1.0 or left < 2.0 or more > STALLED * before:
                 break
+            before = more
             # points are drawn anew: twice as many even ones are better than two sets
             size *= 2 ** int(np.clip(math.ceil(math.log2(min(more, left))), 1, 4))
             begin = time.process_time()
