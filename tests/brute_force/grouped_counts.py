@@ -132,6 +132,7 @@ class GroupedCounts:
         """Coefficients and effects of further factors, (points, columns of U); log prior."""
         if not self.U.shape[1]:
             return np.zeros((len(u), 0)), np.zeros(len(u))
+        u = self.within_reach(u)
         L, mean, scale = self.standardised(u)
         e = np.concatenate(self.parts(u)[2:], axis=1)
         r = mean + np.linalg.solve(np.swapaxes(L, 1, 2), e[..., None])[..., 0]
@@ -270,10 +271,13 @@ class GroupedCounts:
         Beyond sds of 100 and 40 sds of a coefficient a steep slope in its place: a search may
         step there, and nothing lies there.
         """
+        near = self.within_reach(u)
+        return self._log_density(near) - 10 * ((u - near) ** 2).sum(axis=1)
+
+    def within_reach(self, u):
         reach = np.full(self.dimension, 40.0)
         reach[self.folded] = np.arcsinh(100 / SCALE)
-        near = np.clip(u, -reach, reach)
-        return self._log_density(near) - 10 * ((u - near) ** 2).sum(axis=1)
+        return np.clip(u, -reach, reach)
 
     def _log_density(self, u):
         logs, _, _, log_prior = self.node_logs(u)
