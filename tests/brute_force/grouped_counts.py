@@ -274,6 +274,10 @@ class GroupedCounts:
         near = self.within_reach(u)
         return self._log_density(near) - 10 * ((u - near) ** 2).sum(axis=1)
 
+    def with_zeros(self, sds):
+        """Log density where all but the sds' coordinates are zero."""
+        return self.log_density(np.pad(sds, ((0, 0), (0, self.dimension - sds.shape[1]))))
+
     def within_reach(self, u):
         reach = np.full(self.dimension, 40.0)
         reach[self.folded] = np.arcsinh(100 / SCALE)

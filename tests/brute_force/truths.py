@@ -163,7 +163,17 @@ def grouped(case, nodes, points, most=MOST_GROUPS, group_points=None, scrambles=
         row_effect=bool(row_terms),
     )
     start = model.start()
-    top = model.recentre(mode(model.log_density, start))
+    free = model.dimension
+    if free > 20:  # the sds alone; the rest is standardised given them, and zero is its mode
+        free = sum(model.sizes[:2])
+        for _ in range(2):
+            rest = np.zeros(model.dimension - free)
+            sds = mode(model.with_zeros, start[:free])
+            model.recentre(np.r_[sds, rest])
+            start[:free] = sds
+        top = start
+    else:
+        top = model.recentre(mode(model.log_density, start))
     u, log_w = importance_sample(
         model.log_density,
         top,
@@ -171,6 +181,7 @@ def grouped(case, nodes, points, most=MOST_GROUPS, group_points=None, scrambles=
         scrambles=scrambles,
         chunk=model.chunk(),
         folded=model.folded,
+        free=free,
     )
     w = normalised(log_w.ravel()).reshape(log_w.shape)
     names = [tau_name(factor, c) for c in columns]
