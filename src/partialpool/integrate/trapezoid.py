@@ -277,6 +277,7 @@ def _rivals(target: _Target, peak: _Peak) -> list[_Peak]:
     return [p for p, h in zip(found, heights, strict=True) if h > best - NEGLIGIBLE]
 
 
+@np.errstate(invalid="ignore")  # where the density is 0: such a peak is left out
 def _climbed(target: _Target, start: float, step: float) -> _Peak:
     """The peak next to a starting point, on ever finer grids."""
     grid, f, best = np.array([start]), np.array([-np.inf]), 0

@@ -38,6 +38,8 @@ FARTHEST = 1e6
 range goes like 1/tau, one at an end is constant."""
 HERMITE = {0.05: 8, FLAT: 16}
 """Gauss-Hermite nodes up to such values of tau times root information."""
+RESOLVED_MASS = 1e-6
+"""Nodes resolve a prior if it sums to one over them but for this; where they do, to 1e-10."""
 BLOCK = 2**19
 """Elements of the arrays worked on at once."""
 
@@ -202,7 +204,12 @@ def _sharp(pairs: Pairs, mu: Floats, tau: Floats) -> Floats:
 
 
 def _shared(pairs: Pairs, mu: Floats, tau: Floats) -> Floats:
-    """Nodes shared by all pairs, so that the sums are one product of matrices."""
+    """Nodes shared by all pairs, so that the sums are one product of matrices.
+
+    Far from all likelihoods, where nodes may lie farther apart than a narrow prior is wide, the
+    sum over nodes is a comb: above the truth at its teeth, for every group, which would make a
+    posterior where there is none. There the likelihood is smooth over the prior.
+    """
     nodes = shared_mesh(pairs, mu, tau, tau)
     theta, slope = nodes.theta(nodes.x), nodes.slope(nodes.x)
     shape = (len(pairs), *mu.shape)
@@ -213,6 +220,7 @@ def _shared(pairs: Pairs, mu: Floats, tau: Floats) -> Floats:
     z *= -0.5
     prior = exp_or_zero(z)
     prior *= np.expand_dims(slope, -1) / (tau * math.sqrt(2.0 * math.pi))
+    combed = np.abs(prior.sum(axis=0) - 1.0) > RESOLVED_MASS
     first, second = pairs.link.first(theta), pairs.link.second(theta)
     out = np.empty((len(pairs), len(mu)))
     step = max(1, BLOCK // len(theta))
@@ -221,6 +229,9 @@ def _shared(pairs: Pairs, mu: Floats, tau: Floats) -> Floats:
             some = slice(k, k + step)
             lik = pairs.at(some).log_likelihood(first, second)
             np.log(exp_or_zero(lik) @ prior, out=out[some])
+    if combed.any():
+        smooth = _flat(pairs, mu[combed, None], tau[combed], HERMITE[FLAT])
+        out[:, combed] = smooth[:, :, 0]
     return out.reshape(shape)
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from partialpool._typing import Floats
-from partialpool.kernels import small
 
 
 def correlation_factor(partial: Floats, size: int) -> Floats:
@@ -45,28 +42,6 @@ def covariance_factor(sd: Floats, partial: Floats | None) -> Floats:
     if partial is None or sd.shape[1] == 1:
         return np.asarray(sd[:, :, None] * np.eye(sd.shape[1]))
     return np.asarray(sd[:, :, None] * correlation_factor(partial, sd.shape[1]))
-
-
-def packed(covariance: Floats) -> Floats:
-    """Covariances (G, p, p) as numbers, (G, p^2), that may be changed one by one.
-
-    Whatever they are changed to is again a covariance: entries of the Cholesky factor, the diagonal
-    as logarithms.
-    """
-    lower = small.stacked_cholesky(covariance)
-    diagonal = np.einsum("gii->gi", lower)
-    with np.errstate(all="ignore"):
-        diagonal[:] = np.log(diagonal)
-    return np.asarray(lower.reshape(len(lower), lower.shape[1] ** 2))
-
-
-def unpacked(entries: Floats) -> Floats:
-    """The inverse of `packed`: numbers (G, p^2) to covariances (G, p, p)."""
-    p = math.isqrt(entries.shape[1])
-    lower = np.tril(entries.reshape(len(entries), p, p))
-    diagonal = np.einsum("gii->gi", lower)
-    diagonal[:] = np.exp(diagonal)
-    return np.asarray(lower @ lower.transpose(0, 2, 1))
 
 
 def partial_correlations(correlation: Floats) -> Floats:

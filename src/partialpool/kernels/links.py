@@ -200,7 +200,9 @@ class Log(Link):
         return np.ones_like(mean)
 
     def cumulant_step(self, theta: Floats, step: Floats) -> Floats:
-        return np.asarray(self.natural(theta) * np.expm1(np.minimum(step, FARTHEST - theta)))
+        near = self.natural(theta) * np.expm1(np.clip(step, -1.0, 1.0))
+        far = self.natural(theta + step) - self.natural(theta)
+        return np.asarray(np.where(np.abs(step) < 1.0, near, far))
 
     def guess(self, y: Floats, size: Floats) -> tuple[Floats, Floats]:
         return np.log((y + 0.5) / size), 1.0 / np.sqrt(y + 0.5)

@@ -13,11 +13,12 @@ from partialpool.kernels.small import stacked_cholesky
 from partialpool.kernels.system import NOTHING, System
 from partialpool.kernels.tree import Tree
 
-FREE, LOST = 1e6, 1e-11
-"""Sds of groups' effects, in those of the outcome, that leave them free, and the share of its sum
-of squares that this and rounding leave of an outcome that is fitted perfectly."""
-FREE_EXACT = 1e14
-"""The same of nested factors, of which sums within groups lose nothing."""
+FREE = 1e6
+"""Sds of groups' effects, in those of the outcome, that leave them free: of its sum of squares they
+leave 1e-12."""
+LOST, LOST_NESTED = 1e-11, 1e-9
+"""Share that is taken for nothing: of the outcome's sum of squares where factors are crossed; of
+what the finest groups leave, where they are nested."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,11 +56,27 @@ def fits_perfectly(system: System, kernel: Tree | Crossed) -> bool:
     """Whether coefficients and groups' effects, not pooled, leave nothing of the outcome."""
     if system.total[-1, -1] <= NOTHING * system.size:
         return True
-    exact = isinstance(kernel, Tree) and system.levels[0].within is not None
-    reduced = kernel.evaluate(system.barely_pooled(FREE_EXACT if exact else FREE))
-    rest = float(solve(reduced.squares).rest[0])
-    limit = system.rounding if exact else LOST * float(system.total[-1, -1])
-    return not rest > limit
+    total, lost = float(system.total[-1, -1]), LOST
+    if isinstance(kernel, Tree) and system.levels[0].within is not None:
+        total, lost = _least_squares(kernel.total), LOST_NESTED
+        if total <= system.rounding:
+            return True
+        if len(system.levels) == 1:
+            return False
+    rest = float(solve(kernel.evaluate(system.barely_pooled(FREE)).squares).rest[0])
+    return not rest > lost * total
+
+
+def _least_squares(squares: Floats) -> float:
+    """Residual sum of squares from cross-products of ``[X y]``, (p + 1, p + 1)."""
+    scale = np.sqrt(np.maximum(np.diag(squares), 0.0))
+    used = np.flatnonzero(scale[:-1] > 0)
+    if not len(used) or scale[-1] == 0:
+        return float(squares[-1, -1])
+    inner = squares[np.ix_(used, used)] / np.outer(scale[used], scale[used])
+    right = squares[used, -1] / (scale[used] * scale[-1])
+    share = right @ np.linalg.lstsq(inner, right, rcond=NOTHING)[0]
+    return float(squares[-1, -1] * max(1.0 - share, 0.0))
 
 
 def solve(squares: Floats) -> Solved:

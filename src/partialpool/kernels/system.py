@@ -105,6 +105,9 @@ class Level:
         Products with ``[X y] basis``.
     within : ndarray, shape (p + 1, p + 1), or None
         Cross-products of ``[X y] basis`` about the groups' means; None without an intercept.
+    largest : ndarray, shape (p + 1,)
+        Sums of squares of what the columns of ``[X y] basis`` are combined of, within groups; in
+        all, without an intercept. What combinations leave of them may be rounding.
     intercept : int
         Position of the intercept among the columns, where there is one.
     """
@@ -114,6 +117,7 @@ class Level:
     ztz: Floats
     ztr: Floats
     within: Floats | None
+    largest: Floats
     intercept: int
 
     @property
@@ -140,7 +144,7 @@ class Level:
         start = total if self.within is None else self.within
         rows = scaled if self.within is None else scaled[1:]
         left = start - np.einsum("qal,qbl->ab", rows, rows)
-        nothing = np.flatnonzero(np.diag(left)[:-1] <= NOTHING * np.diag(start)[:-1])
+        nothing = np.flatnonzero(np.diag(left)[:-1] <= NOTHING * self.largest[:-1])
         left[nothing], left[:, nothing] = 0.0, 0.0
         return np.asarray(left)
 
@@ -384,15 +388,18 @@ def _orthonormal(sums: Sums, finest: TermSums | None) -> tuple[Floats, Floats, f
         basis[order, :p] = linalg.solve_triangular(upper, np.eye(p))
         basis[order, p] = -linalg.cho_solve((upper, False), sums.xty[order])
         log_det = 2.0 * float(np.log(np.diag(upper)).sum())
-    whole = np.empty((p + 1, p + 1))
-    whole[:p, :p], whole[p, p] = sums.xtx, sums.yty
-    whole[:p, p] = whole[p, :p] = sums.xty
+    whole = _whole(sums)
     if p and finest is not None and finest.within is not None:
         inner = _within_groups(whole, finest.within)
         if inner is not None:
             basis[:p, p] = inner
     total = basis.T @ whole @ basis
     return basis, 0.5 * (total + total.T), log_det
+
+
+def _whole(sums: Sums) -> Floats:
+    """Cross-products of ``[X y]``."""
+    return np.block([[sums.xtx, sums.xty[:, None]], [sums.xty[None], np.full((1, 1), sums.yty)]])
 
 
 def _within_groups(whole: Floats, within: Floats) -> Floats | None:
@@ -436,6 +443,7 @@ def _within_reach(sums: Sums) -> Ints:
 def _level(
     sums: Sums, terms: list[int], crossings: dict[tuple[int, int], SharedSums], basis: Floats
 ) -> Level:
+    total = _whole(sums)
     blocks = [sums.blocks[t] for t in terms]
     ends = np.cumsum([0, *(b.ztz.shape[1] for b in blocks)])
     columns = tuple(slice(int(a), int(b)) for a, b in itertools.pairwise(ends))
@@ -448,11 +456,14 @@ def _level(
             ztz[shared.i, columns[b], at] = shared.products.transpose(0, 2, 1)
     own = [np.concatenate([b.ztx, b.zty[:, :, None]], axis=2) for b in blocks]
     ztr = np.concatenate(own, axis=1) @ basis
+    start, within, intercept = total, None, 0
     for at, block in zip(columns, blocks, strict=True):
         if block.within is not None:
-            within = basis.T @ block.within @ basis
-            return Level(tuple(terms), columns, ztz, ztr, within, at.start)
-    return Level(tuple(terms), columns, ztz, ztr, None, 0)
+            start, intercept = block.within, at.start
+            within = basis.T @ start @ basis
+            break
+    largest = np.square(np.abs(basis).T @ np.sqrt(np.maximum(np.diag(start), 0.0)))
+    return Level(tuple(terms), columns, ztz, ztr, within, largest, intercept)
 
 
 def _pairs(first: Level, second: Level, crossings: dict[tuple[int, int], SharedSums]) -> Pairs:

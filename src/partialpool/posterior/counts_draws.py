@@ -89,7 +89,9 @@ def _conjugate(
     if model.link is LOGIT:
         m = model.link.natural(mu)
         return _log_gamma(s.y + f * m, rng) - _log_gamma(s.size - s.y + f * (1.0 - m), rng)
-    return _log_gamma(s.y + f, rng) - np.log(s.size + f * np.exp(-mu))
+    with np.errstate(divide="ignore"):  # of groups without exposure
+        size = np.log(s.size)
+    return _log_gamma(s.y + f, rng) - np.logaddexp(size, np.log(f) - mu)
 
 
 def _log_gamma(shape: Floats, rng: np.random.Generator) -> Floats:

@@ -351,6 +351,14 @@ class GeneralizedPosterior(MixedPosterior):
             return own_levels(s.link, y, size, base, index, groups)[:, None]
         return own_estimates(s.link, y, size, base, z, index, groups)
 
+    @cached_property
+    def _effect_means(self) -> list[Floats]:
+        """Posterior means of every term's effects, (L q,) each."""
+        rows = [
+            effects.group_rows(self.model, t, whole=False) for t in range(len(self.model.terms))
+        ]
+        return [of.weight @ of.at_points(r)[0] for r in rows for of in [self.cloud.for_rows(r)]]
+
     def _beside(self, block: int) -> Floats:
         """Linear predictor of the rows, less what a group's own effects stand for; (N,).
 
@@ -364,7 +372,7 @@ class GeneralizedPosterior(MixedPosterior):
         for t, other in enumerate(s.blocks):
             if t == block or t in around or block in effects.enclosing(s, t):
                 continue
-            mean = self.effect(t).mean.reshape(len(other.n), -1)
+            mean = self._effect_means[t].reshape(len(other.n), -1)
             out = out + (s.rows.z[t] * mean[s.rows.group[t]]).sum(axis=1)
         return np.asarray(out)
 

@@ -39,10 +39,14 @@ from partialpool.posterior.spreads import inverse_chi, of_dimension, of_nodes, t
 LIGHT, OF_ERROR = 1e-5, 1e-3
 """Share of the weight that the lightest nodes left out of tables may have; where the integral is
 more exact, this share of its error. Ten times as much moves ends by 1e-3 sds."""
+MANY = 5
+"""Dimensions from which on a lattice as fine as in fewer costs too much."""
 CHUNK = 2**18
 """Groups times nodes that are worked on at once."""
 HELD = 2**23
 """Elements of the groups' effects given beta that are computed once and kept (64 MiB)."""
+OF_TOLD = 0.3
+"""Share of the error told that reading from fewer nodes may add where reading all takes long."""
 FAR_OUT = np.array([1e3, 1e5])
 """Multiples of an sd at which scales of rows tell whether they grow with it."""
 
@@ -518,7 +522,8 @@ class MixedPosterior:
         """Target of the error, in posterior sds: what was asked for, or the default."""
         if self.accuracy is not None:
             return self.accuracy
-        return DETERMINISTIC if isinstance(self.cloud, Cloud) else SAMPLED_ENDS
+        fine = isinstance(self.cloud, Cloud) and len(self.model.axes) < MANY
+        return DETERMINISTIC if fine else SAMPLED_ENDS
 
     @property
     def status(self) -> Accuracy:
@@ -588,8 +593,8 @@ class MixedPosterior:
     @property
     def _agree(self) -> float:
         """Difference that reading groups from fewer nodes may make: less than the error told."""
-        if isinstance(self.cloud, Sample):
-            return max(AGREE, 0.1 * self.cloud.error)
+        if isinstance(self.cloud, Sample) or is_slow(self.model):
+            return max(AGREE, OF_TOLD * self.cloud.error)
         return float(np.clip(0.5 * self.cloud.error, *(FINE, AGREE)))
 
     @property
