@@ -309,8 +309,8 @@ class GroupedCounts:
     def effects(self, u, log_weights, column, points=4096, seed=5, shift=None):
         """Means, sds and quantiles of groups: the effect of a column, plus X-combination shift.
 
-        shift : array (groups, p) or None
-            Rows of coefficients' weights that are added to the deviation.
+        shift : array (groups, columns of U) or None
+            Rows of weights of coefficients and further effects that are added to the deviation.
         """
         chosen = self.resampled(u, log_weights, points, seed)
         values, shares = [], []
@@ -320,7 +320,7 @@ class GroupedCounts:
             logs -= special.logsumexp(logs, axis=2, keepdims=True)
             value = np.einsum("sgkq,sq->sgk", places, root[:, column])
             if shift is not None:
-                value += (self.beta(part) @ shift.T)[:, :, None]
+                value += (self.fixed(part)[0] @ shift.T)[:, :, None]
             values.append(np.swapaxes(value, 0, 1).reshape(self.groups, -1))
             shares.append(np.swapaxes(np.exp(logs), 0, 1).reshape(self.groups, -1))
         value, share = (np.concatenate(x, axis=1) for x in (values, shares))
