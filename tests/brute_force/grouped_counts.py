@@ -132,6 +132,7 @@ class GroupedCounts:
         """Coefficients and effects of further factors, (points, columns of U); log prior."""
         if not self.U.shape[1]:
             return np.zeros((len(u), 0)), np.zeros(len(u))
+        u = self.within_reach(u)
         L, mean, scale = self.standardised(u)
         e = np.concatenate(self.parts(u)[2:], axis=1)
         r = mean + np.linalg.solve(np.swapaxes(L, 1, 2), e[..., None])[..., 0]
@@ -270,10 +271,17 @@ class GroupedCounts:
         Beyond sds of 100 and 40 sds of a coefficient a steep slope in its place: a search may
         step there, and nothing lies there.
         """
+        near = self.within_reach(u)
+        return self._log_density(near) - 10 * ((u - near) ** 2).sum(axis=1)
+
+    def with_zeros(self, sds):
+        """Log density where all but the sds' coordinates are zero."""
+        return self.log_density(np.pad(sds, ((0, 0), (0, self.dimension - sds.shape[1]))))
+
+    def within_reach(self, u):
         reach = np.full(self.dimension, 40.0)
         reach[self.folded] = np.arcsinh(100 / SCALE)
-        near = np.clip(u, -reach, reach)
-        return self._log_density(near) - 10 * ((u - near) ** 2).sum(axis=1)
+        return np.clip(u, -reach, reach)
 
     def _log_density(self, u):
         logs, _, _, log_prior = self.node_logs(u)
@@ -301,8 +309,8 @@ class GroupedCounts:
     def effects(self, u, log_weights, column, points=4096, seed=5, shift=None):
         """Means, sds and quantiles of groups: the effect of a column, plus X-combination shift.
 
-        shift : array (groups, p) or None
-            Rows of coefficients' weights that are added to the deviation.
+        shift : array (groups, columns of U) or None
+            Rows of weights of coefficients and further effects that are added to the deviation.
         """
         chosen = self.resampled(u, log_weights, points, seed)
         values, shares = [], []
@@ -312,7 +320,7 @@ class GroupedCounts:
             logs -= special.logsumexp(logs, axis=2, keepdims=True)
             value = np.einsum("sgkq,sq->sgk", places, root[:, column])
             if shift is not None:
-                value += (self.beta(part) @ shift.T)[:, :, None]
+                value += (self.fixed(part)[0] @ shift.T)[:, :, None]
             values.append(np.swapaxes(value, 0, 1).reshape(self.groups, -1))
             shares.append(np.swapaxes(np.exp(logs), 0, 1).reshape(self.groups, -1))
         value, share = (np.concatenate(x, axis=1) for x in (values, shares))

@@ -89,12 +89,19 @@ def in_chunks(log_density, u, chunk):
     return np.concatenate([log_density(u[i : i + chunk]) for i in range(0, len(u), chunk)])
 
 
-def proposal(log_density, start, seed, pilot=2048, rounds=4, chunk=1024, folded=()):
+def proposal(log_density, start, seed, pilot=2048, rounds=4, chunk=1024, folded=(), free=None):
     """t at the mode, then t's fitted to weighted pilots; the one at the mode keeps a share."""
-    top = mode(log_density, np.asarray(start, dtype=float))
+    start = np.asarray(start, dtype=float)
+    free = len(start) if free is None else free  # further coordinates are standard normal already
+
+    def first_ones(u):
+        return log_density(np.column_stack([u, np.tile(start[free:], (len(u), 1))]))
+
+    top = np.r_[mode(first_ones, start[:free]), start[free:]]
     top[list(folded)] = np.abs(top[list(folded)])
-    values, vectors = np.linalg.eigh(-curvature(log_density, top))
-    first = (vectors / np.maximum(values, 0.05)) @ vectors.T
+    values, vectors = np.linalg.eigh(-curvature(first_ones, top[:free]))
+    first = np.eye(len(top))
+    first[:free, :free] = (vectors / np.maximum(values, 0.05)) @ vectors.T
     mixture = Mixture([1.0], [top], [1.5 * first], folded)
     for r in range(rounds):
         u = mixture.points(pilot, seed + r)

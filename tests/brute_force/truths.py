@@ -163,7 +163,17 @@ def grouped(case, nodes, points, most=MOST_GROUPS, group_points=None, scrambles=
         row_effect=bool(row_terms),
     )
     start = model.start()
-    top = model.recentre(mode(model.log_density, start))
+    free = model.dimension
+    if free > 20:  # the sds alone; the rest is standardised given them, and zero is its mode
+        free = sum(model.sizes[:2])
+        for _ in range(2):
+            rest = np.zeros(model.dimension - free)
+            sds = mode(model.with_zeros, start[:free])
+            model.recentre(np.r_[sds, rest])
+            start[:free] = sds
+        top = start
+    else:
+        top = model.recentre(mode(model.log_density, start))
     u, log_w = importance_sample(
         model.log_density,
         top,
@@ -171,6 +181,7 @@ def grouped(case, nodes, points, most=MOST_GROUPS, group_points=None, scrambles=
         scrambles=scrambles,
         chunk=model.chunk(),
         folded=model.folded,
+        free=free,
     )
     w = normalised(log_w.ravel()).reshape(log_w.shape)
     names = [tau_name(factor, c) for c in columns]
@@ -183,14 +194,16 @@ def grouped(case, nodes, points, most=MOST_GROUPS, group_points=None, scrambles=
     beta = in_chunks(model.beta, flat_points, chunk).reshape(*u.shape[:2], -1)
     parameters |= {n: summary(beta[..., i], w) for i, n in enumerate(fixed)}
     groups, text = {}, case.group_labels(factor)
-    many = group_points or (4096 if len(d.y) < 1000 else 1024)
+    many = group_points or (4096 if len(d.y) < 1800 else 1024)
     if studies:
         for row, g in zip(two_runs(model, u, log_w, 0, many, None), text, strict=True):
             parameters[f"C({factor})[{g}]"] = row
     for c, column in enumerate(columns):
-        weights = np.ones((model.groups, 1))
-        if not studies:
-            weights = group_weights(d, factor, levels, column)
+        weights = np.zeros((model.groups, model.U.shape[1]))
+        weights[:, : len(fixed)] = 1.0 if studies else group_weights(d, factor, levels, column)
+        for t, of in parents(d, main) if column == "Intercept" else []:
+            starts = len(fixed) + np.cumsum([0, *model.extra_levels])
+            weights[np.arange(model.groups), starts[others.index(t)] + of] = 1.0
         rows = two_runs(model, u, log_w, c + int(studies), many, weights)
         for row, g in list(zip(rows, text, strict=True))[:most]:
             groups[factor, g, column] = row
@@ -203,6 +216,8 @@ def grouped(case, nodes, points, most=MOST_GROUPS, group_points=None, scrambles=
         weights = group_weights(d, other, among, "Intercept")
         for g, label in enumerate(case.group_labels(other)):
             value = b[:, g].reshape(w.shape) + beta @ weights[g]
+            for outer, of in parents(d, t):
+                value = value + extra[others.index(outer)][:, of[g]].reshape(w.shape)
             groups[other, label, "Intercept"] = summary(value, w)
     for (
         t

@@ -40,8 +40,8 @@ GROUPED = {  # nodes an effect, points
     "contraception_slopes": (7, 2**13),
     "cbpp_row_effect": (11, 2**13),
     "epil_row_effect": (9, 2**13),
-    "poll_3_factors": (9, 2**14),
-    "poll_5_factors": (9, 2**14),
+    "poll_3_factors": (9, 2**16),
+    "poll_5_factors": (9, 2**16),
     "verbal_aggression": (7, 2**13),
     **{f"beta_blockers_{n}": (9, 2**15) for n in (22, 6, 9, 15, 16)},
 }

@@ -99,10 +99,10 @@ def contraception():
     rows["town"] = (rows["urban"] == "Y") * 1.0
     ones = one(rows["age"])
     X = {"Intercept": ones, "age": rows["age"], "town": rows["town"]}
-    X |= dummies("livch", rows["livch"], "0")
+    X |= dummies("C(livch)", rows["livch"], "0")
     terms = [("district", level(rows["district"]), {"Intercept": ones, "town": rows["town"]})]
     design = Design(rows["use"], X, terms, trials=ones)
-    formula = "use ~ age + town + livch + (town | district)"
+    formula = "use ~ age + town + C(livch) + (town | district)"
     return Case(formula, rows, design, "binomial")
 
 
