@@ -143,7 +143,8 @@ def grouped(case, nodes, points, most=MOST_GROUPS, group_points=None, scrambles=
     """Counts by quadrature of the main term's groups inside importance sampling."""
     d = case.design
     factor, levels, columns = d.terms[main]
-    row_terms = [t for t, (_, g, _) in enumerate(d.terms) if g.max() + 1 == len(d.y)][:1]
+    alone = [t for t, (_, g, _) in enumerate(d.terms) if g.max() + 1 == len(d.y)]
+    row_terms = [t for t in alone if t != main][:1]
     others = [t for t in range(len(d.terms)) if t != main and t not in row_terms]
     order = np.argsort(levels, kind="stable")
     studies = "Intercept" not in columns  # an intercept of each group with a flat prior
