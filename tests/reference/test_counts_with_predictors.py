@@ -1,7 +1,6 @@
 """Posteriors of counts with predictors, slopes and several factors against long references.
 
-One factor: quadrature of every group inside long importance sampling. Several: 40,000 draws of
-NUTS. Each stored number has its own standard error; see truth/README.md and make_truths.py.
+Quadrature of every group of the largest factor inside long importance sampling. Each stored number has its own standard error; see truth/README.md and make_truths.py.
 """
 
 from __future__ import annotations
@@ -46,8 +45,7 @@ def assert_within(name, found):
 
 
 def test_every_case_is_stored():
-    made_by_hand = {"contraception_slopes", "verbal_aggression"}  # an hour each to make
-    assert set(COUNTS) - set(CASES) <= made_by_hand | {"seeds"}
+    assert set(CASES) == set(COUNTS)
 
 
 def test_seeds_as_published():

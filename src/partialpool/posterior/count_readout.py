@@ -209,7 +209,7 @@ class Readout:
         middle, spread = self._given_phi(rows)
         new = self.of_new_groups(rows)
         inside = variance - new  # of known groups given a point
-        sd = np.sqrt(np.maximum(spread, 1e-300))
+        sd = np.sqrt(np.maximum(spread, 1e-200))  # its cube is still a number
         residual, w = (mean - middle) / sd, self.weight
         within = inside / sd**2
         first = self._on_phi(residual)
