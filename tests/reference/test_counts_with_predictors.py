@@ -1,6 +1,7 @@
 """Posteriors of counts with predictors, slopes and several factors against long references.
 
-Quadrature of every group of the largest factor inside long importance sampling. Each stored number has its own standard error; see truth/README.md and make_truths.py.
+Quadrature of every group of the largest factor inside long importance sampling. Each stored
+number has its own standard error; make_truths.py says how they are made.
 """
 
 from __future__ import annotations
