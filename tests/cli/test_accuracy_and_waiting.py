@@ -137,9 +137,12 @@ def test_two_seconds():
 
 
 SLOW = """
-import sys, time
+import signal, sys, time
 from partialpool import fitted
 from partialpool.cli import main
+
+# a process that was started in the background is born deaf to it
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def slow(*_, **__):
     print("begun", flush=True)

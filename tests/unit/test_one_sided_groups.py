@@ -65,7 +65,7 @@ def test_rows_without_trials_say_nothing():
     a, b = (pp.fit("y | trials(n) ~ x + (1 | g)", d) for d in (with_row, without))
     assert a.posterior.orders.sd == b.posterior.orders.sd
     for name in ("median", "lower", "upper"):
-        np.testing.assert_allclose(a.parameters()[name], b.parameters()[name], rtol=1e-4)
+        np.testing.assert_allclose(a.parameters()[name], b.parameters()[name], rtol=2e-3)
     groups = a.groups()
     assert groups["group"].tolist() == list("abcde")
     assert groups["shrinkage"][-1] == pytest.approx(1.0)
