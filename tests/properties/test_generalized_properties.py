@@ -58,13 +58,13 @@ def test_quadrature_against_a_dense_sum(seed, link, q, tau):
     beta = rng.normal(0, 0.5, 2)
     factor = tau * np.tril(rng.normal(size=(q, q)))
     expected = naive(rows, x, group, beta, factor).sum() - rows.best.sum()
-    nodes = 25  # 17 were once 1.5e-4 off
+    nodes, loose = 25, 1.0 if q == 1 else 10.0  # of wide slopes few nodes are left at the mode
     known = (x @ beta)[:, None] + np.zeros((1, 2))
     many = np.repeat(factor[None], 2, axis=0)
     start = np.zeros((q, 4, 2))
     start[:, :, 1] = 0.5  # the rule is right wherever it is laid
     found, moments = integrate_groups(rows, known, many, start, nodes, steps=20, moments=True)
-    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-4)
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=3e-5 * loose)
     parts = rows.parts(8)
     assert len(parts) > 1
     apart = sum(
@@ -74,9 +74,9 @@ def test_quadrature_against_a_dense_sum(seed, link, q, tau):
     np.testing.assert_allclose(apart, found, rtol=1e-10)
     assert moments is not None
     mean, covariance, third = naive_moments(rows, x, group, beta, factor)
-    np.testing.assert_allclose(moments.mean[:, :, 0].T, mean, atol=1e-4)
-    np.testing.assert_allclose(moments.covariance[:, :, :, 0], covariance, atol=2e-4)
-    np.testing.assert_allclose(moments.third[:, :, :, :, 0], third, atol=2e-3)
+    np.testing.assert_allclose(moments.mean[:, :, 0].T, mean, atol=1e-4 * loose)
+    np.testing.assert_allclose(moments.covariance[:, :, :, 0], covariance, atol=2e-4 * loose)
+    np.testing.assert_allclose(moments.third[:, :, :, :, 0], third, atol=2e-3 * loose)
 
 
 def naive_moments(rows, x, group, beta, factor):

@@ -64,8 +64,10 @@ def test_rows_without_trials_say_nothing():
     without = {k: v[:-1] for k, v in with_row.items()}
     a, b = (pp.fit("y | trials(n) ~ x + (1 | g)", d) for d in (with_row, without))
     assert a.posterior.orders.sd == b.posterior.orders.sd
+    one, other = a.parameters(), b.parameters()
+    width = one["upper"] - one["lower"]  # about four sds; told is 0.15 of one
     for name in ("median", "lower", "upper"):
-        np.testing.assert_allclose(a.parameters()[name], b.parameters()[name], rtol=2e-3)
+        np.testing.assert_array_less(np.abs(one[name] - other[name]), 0.04 * width)
     groups = a.groups()
     assert groups["group"].tolist() == list("abcde")
     assert groups["shrinkage"][-1] == pytest.approx(1.0)

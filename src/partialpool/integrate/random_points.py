@@ -20,13 +20,18 @@ FEW = 24
 ten times as many of a Latin hypercube, with 25 no more than these."""
 
 
-def random_points(size: int, dimensions: int, rng: np.random.Generator) -> Floats:
-    """Points (size, dimensions) that are each uniform on the unit cube, and even together."""
+def random_points(size: int, dimensions: int, rng: np.random.Generator, first: int = 0) -> Floats:
+    """Points (size, dimensions) that are each uniform on the unit cube, and even together.
+
+    With `first`, those that follow so many: with the same state of rng these are even together
+    with them in few dimensions; in more they are a set of their own.
+    """
     if not dimensions:
         return np.zeros((size, 0))
     if dimensions <= FEW:
-        x = folded_lattice(0, size, rng.random(dimensions))
+        x = folded_lattice(first, size, rng.random(dimensions))
     else:
+        rng = rng.spawn(first + 1)[first] if first else rng
         order = rng.permuted(np.tile(np.arange(size)[:, None], (1, dimensions)), axis=0)
         x = (order + rng.random((size, dimensions))) / size
     return np.clip(x, CLOSEST, 1.0 - CLOSEST)

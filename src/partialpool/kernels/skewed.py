@@ -60,15 +60,15 @@ def log_mean_exp(loc: Floats, scale: Floats, skew: Floats) -> Floats:
     """
     skewed, sd, shape = _shapes()
     a = np.exp(np.interp(skew, skewed, shape))
-    k = scale / np.sqrt(special.polygamma(1, a))
+    k = scale * np.exp(-np.interp(np.log(a), shape, sd))
     wide = (scale > WIDE) & (skew < -CLEAR) & (k > 1.0)
     a = np.where(wide, np.exp(np.interp(-np.log(scale), -sd, shape)), a)
     k = np.where(wide, 1.0, k)
     left = loc - k * special.digamma(a) + special.gammaln(a + k) - special.gammaln(a)
-    apart, wide, narrow = pair(np.maximum(skew, 0.0))
+    apart, first, second = pair(np.maximum(skew, 0.0))
     up, down = (
         loc + scale * (sign * apart + 0.5 * scale * sd**2)
-        for sign, sd in ((1.0, wide), (-1.0, narrow))
+        for sign, sd in ((1.0, first), (-1.0, second))
     )
     right = np.logaddexp(up, down) - np.log(2.0)
     return np.asarray(np.where(skew < -SLIGHT, left, right))

@@ -101,7 +101,13 @@ def mixture_pdf(x: Floats, loc: Floats, scale: Floats, weight: Floats, df: float
 
 
 def mixture_quantile(
-    p: Floats | float, loc: Floats, scale: Floats, weight: Floats, df: float, rounds: int = 200
+    p: Floats | float,
+    loc: Floats,
+    scale: Floats,
+    weight: Floats,
+    df: float,
+    rounds: int = 200,
+    near: float = NEAR,
 ) -> Floats:
     """Quantile of B mixtures of C components, by Newton's method kept inside a bracket.
 
@@ -123,6 +129,8 @@ def mixture_quantile(
         Degrees of freedom, infinite for normal components.
     rounds : int
         Steps, at most.
+    near : float
+        Distance on the normal scale from which one more step is the last.
 
     Returns
     -------
@@ -148,7 +156,8 @@ def mixture_quantile(
         inside = (new >= low[some]) & (new <= high[some])
         if not inside.all():
             new = np.where(inside, new, _middle(low[some], high[some], narrow[some]))
-        short = (np.abs(excess) <= NEAR) & (np.abs(new - x[some]) <= SHORT * narrow[some])
+        length = np.abs(new - x[some])
+        short = (np.abs(excess) <= near) & (length <= SHORT / NEAR * near * narrow[some])
         done = (short | (np.abs(excess) <= EXACT)) & inside | (
             high[some] - low[some] <= 1e-14 * np.abs(x[some])
         )

@@ -15,7 +15,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -56,20 +56,21 @@ LAPLACE_STEP, STEP = 0.08, 0.12
 """Distances of differences: wide enough for what the inner searches leave undetermined."""
 NEAR_MODE = 0.02
 """Rise of the log density still to be had, at which the search for its mode ends."""
-PILOT = 256
-"""Points from which the proposal of r is shifted and scaled."""
+PILOT, SHORT_PILOT, SHORT = 256, 128, 10
+"""Points from which the proposal of r is shifted and scaled, and how many do for a short r."""
 NODES = {1: (3, 5, 7, 11, 15, 21, 31), 2: (3, 5, 7, 11, 15), 3: (3, 5, 7)}
 """Rules over a group's effects that are tried, by their number."""
 FITTING_ROUNDS, FITTING_POINTS = 5, 512
 """Rounds of fitting a mixture to phi, and the points of each; two or three are usual."""
-GOOD_SHARE, GOOD_MIXTURE = 0.45, 0.65
-"""Effective share of points from which on the split t is kept, as fitting gains less than it costs;
-and from which on a mixture is."""
+GOOD_PILOT, GOOD_SHARE, GOOD_MIXTURE = 0.65, 0.45, 0.65
+"""Effective share of points from which on the split t is kept: of the pilot, whose few points
+flatter it; of more points, as fitting gains less than it costs; and from which on a mixture is."""
 WIDER_MIXTURE = 1.15
 """Stretch of a fitted mixture, whose tails are of few points."""
-GOOD_RULE = 0.03
-"""Change of the log likelihood from one rule to the next that is small enough. The weights cannot
-see this error: with 7 nodes in place of 21 the toenail data are half a posterior sd off."""
+GOOD_RULE, GOOD_SD = 0.03, 0.01
+"""Changes of the log likelihood and of a group's sd from one rule to the next that are small
+enough. The weights cannot see these errors: with 7 nodes in place of 21 the toenail data are half a
+posterior sd off; with 7 in place of 11 the sd of a group without a count was .024 off."""
 HELD, LEAST_HELD = 2**25, 64
 """Numbers of the moments of all groups at all points that are held; with more, groups are read from
 fewer points, but from no less than these."""
@@ -105,6 +106,8 @@ class Points:
         Mean of r given phi under the proposal, as b, and the lower factor of its precision.
     groups : GroupMoments
         Of the first factor's groups given phi and r; arrays (..., J, G).
+    each : int
+        Points drawn in each randomisation, those without a density included.
     """
 
     u: Floats
@@ -118,12 +121,22 @@ class Points:
     mean: Floats
     root: Floats
     groups: GroupMoments
+    each: int = 0
 
     @property
     def weight(self) -> Floats:
         """Weights that sum to one, (G,)."""
         w = np.exp(self.log_weight - self.log_weight.max())
         return np.asarray(w / w.sum())
+
+    def some(self, chosen: Ints, **changes: Any) -> Points:
+        """Some of the points, with columns changed."""
+        names = [f.name for f in fields(Points) if f.name not in ("groups", "each")]
+        columns: dict[str, Any] = {n: getattr(self, n)[chosen] for n in names}
+        g = self.groups
+        if g.mean.shape[-1]:
+            g = GroupMoments(g.mean[..., chosen], g.covariance[..., chosen], g.third[..., chosen])
+        return Points(**{**columns, "groups": g, "each": self.each, **changes})
 
 
 @dataclass(eq=False)
@@ -152,26 +165,30 @@ class CountSampler:
     scale: Floats
     known_phi: Floats | None = None
     seed: int = 0
-    drawn: int = field(default=0)
 
     @property
     def df(self) -> float:
         """Degrees of freedom of the proposal of r."""
         return max(12.0, 1.5 * self.site.rows.d)
 
-    def draw(self, size: int) -> Points:
-        """Draw new points, `size` in each randomisation."""
+    def draw(self, size: int, before: Points | None = None) -> Points:
+        """Draw points, `size` in each randomisation; `before` are the first of them."""
         dimensions = self.proposal.center.size + 2 + self.site.rows.d
+        first = 0 if before is None else before.each
         uniform = np.concatenate(
             [
-                random_points(size, dimensions, np.random.default_rng([self.seed, self.drawn, k]))
+                random_points(size - first, dimensions, self._rng(k), first)
                 for k in range(RANDOMISATIONS)
             ]
         )
-        self.drawn += 1
-        which = np.repeat(np.arange(RANDOMISATIONS), size)
-        found = self._points(uniform, which, moments=self.held(len(which)) == len(which))
-        return _with_density(found)
+        which = np.repeat(np.arange(RANDOMISATIONS), size - first)
+        everything = RANDOMISATIONS * size
+        found = self._points(uniform, which, moments=self.held(everything) == everything)
+        found = _with_density(found)
+        return found if before is None else _joined(before, found)
+
+    def _rng(self, randomisation: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, 0, randomisation])
 
     def held(self, size: int) -> int:
         """Points, of so many, at which moments of the groups can be held."""
@@ -188,11 +205,7 @@ class CountSampler:
     def with_moments(self, points: Points, chosen: Ints) -> Points:
         """Some points, of equal weight, with the moments of the groups."""
         groups = self.group_moments(points.phi[chosen], points.b[chosen])
-        columns = {
-            f.name: getattr(points, f.name)[chosen] for f in fields(Points) if f.name != "groups"
-        }
-        columns["log_weight"] = np.zeros(len(chosen))
-        return Points(**columns, groups=groups)
+        return points.some(chosen, log_weight=np.zeros(len(chosen)), groups=groups)
 
     def _points(self, uniform: Floats, which: Ints, *, moments: bool) -> Points:
         rows, k = self.site.rows, self.proposal.center.size
@@ -221,6 +234,7 @@ class CountSampler:
             np.concatenate(mean),
             root_all,
             _join_moments(groups, rows),
+            len(u) // RANDOMISATIONS,
         )
 
     def cheap_points(self, size: int) -> tuple[Floats, Floats]:
@@ -285,14 +299,20 @@ def _with_density(points: Points) -> Points:
     if g.mean.shape[-1]:
         for values in (g.mean, g.covariance, g.third):
             finite &= np.isfinite(values).all(axis=tuple(range(values.ndim - 1)))
-    if finite.all() or not finite.any():
-        return points
-    columns = {
-        f.name: getattr(points, f.name)[finite] for f in fields(Points) if f.name != "groups"
-    }
-    if g.mean.shape[-1]:
-        g = GroupMoments(g.mean[..., finite], g.covariance[..., finite], g.third[..., finite])
-    return Points(**columns, groups=g)
+    return points if finite.all() or not finite.any() else points.some(np.flatnonzero(finite))
+
+
+def _joined(before: Points, after: Points) -> Points:
+    """All points; moments of groups are held at all of them, or at none."""
+    names = [f.name for f in fields(Points) if f.name not in ("groups", "each")]
+    columns = {n: np.concatenate([getattr(before, n), getattr(after, n)]) for n in names}
+    moments = [
+        np.concatenate([getattr(p.groups, f.name) for p in (before, after)], axis=-1)
+        for f in fields(GroupMoments)
+    ]
+    if moments[0].shape[-1] < len(columns["u"]):
+        moments = [m[..., :0] for m in moments]
+    return Points(**columns, groups=GroupMoments(*moments), each=before.each + after.each)
 
 
 def integrated(
@@ -375,8 +395,8 @@ def _sampler(
     d = model.rows.d
     nodes = _rule(model, places, site)
     sampler = CountSampler(model, proposal, site, nodes, np.zeros(d), np.full(d, WIDER), known_phi)
-    _adapt(sampler)
-    if known_phi is None:
+    share = _adapt(sampler)
+    if known_phi is None and share < GOOD_PILOT:
         _fit_mixture(sampler, proposal)
     return sampler
 
@@ -484,13 +504,22 @@ def _rule(model: Any, phi: Floats, site: Site) -> int:
     first, *others = model.lambdas(phi)
     given = conditional(site, first, others, model.prior_precision(phi))
     b = site.rows.scaled(others, given.mean)
-    before, _ = integrated(site, first, b, tried[0], False)
+    before, coarse = integrated(site, first, b, tried[0], True)
     for chosen, finer in itertools.pairwise(tried):
-        after, _ = integrated(site, first, b, finer, False)
-        if np.abs(after - before).max() < GOOD_RULE:
+        after, fine = integrated(site, first, b, finer, True)
+        if np.abs(after - before).max() < GOOD_RULE and _sd_change(coarse, fine) < GOOD_SD:
             return chosen
-        before = after
+        before, coarse = after, fine
     return tried[-1]
+
+
+def _sd_change(coarse: GroupMoments | None, fine: GroupMoments | None) -> float:
+    """Largest relative change of a standard deviation of a group's effect."""
+    assert coarse is not None
+    assert fine is not None
+    each = range(len(fine.mean))
+    ratio = [fine.covariance[a, a] / np.maximum(coarse.covariance[a, a], 1e-300) for a in each]
+    return float(np.abs(0.5 * (np.stack(ratio) - 1.0)).max(initial=0.0))
 
 
 def _fit_mixture(sampler: CountSampler, split: SplitT) -> None:
@@ -524,21 +553,24 @@ def _fit_mixture(sampler: CountSampler, split: SplitT) -> None:
     sampler.proposal = best
 
 
-def _adapt(sampler: CountSampler) -> None:
+def _adapt(sampler: CountSampler) -> float:
     """Shift and scale the proposal of r as a pilot run tells, shrunk toward no change.
 
-    James and Stein's shrinkage: with little to be seen, nothing is changed.
+    James and Stein's shrinkage: with little to be seen, nothing is changed. Returns the pilot's
+    effective share of points.
     """
     d = sampler.site.rows.d
     k = sampler.proposal.center.size
-    if not d:
-        return
+    size = SHORT_PILOT if d <= SHORT else PILOT
     rng = np.random.default_rng([sampler.seed, 10**6])
-    uniform = random_points(PILOT, k + 2 + d, rng)
-    found = sampler._points(uniform, np.zeros(PILOT, dtype=np.int64), moments=False)
+    uniform = random_points(size, k + 2 + d, rng)
+    found = sampler._points(uniform, np.zeros(size, dtype=np.int64), moments=False)
+    share = effective_share(found.log_weight)
+    if not d:
+        return share
     chi = chi_square_quantile(uniform[:, k + 1], sampler.df)
     z = sampler.scale * special.ndtri(uniform[:, k + 2 :]) / np.sqrt(chi / sampler.df)[:, None]
-    w = np.minimum(found.weight, 8.0 / PILOT)  # a few heavy points are not to decide
+    w = np.minimum(found.weight, 8.0 / size)  # a few heavy points are not to decide
     w /= w.sum()
     effective = 1.0 / float((w**2).sum())
     mean = w @ z
@@ -547,3 +579,4 @@ def _adapt(sampler: CountSampler) -> None:
     scale = max(0.0, 1.0 - 2.0 * d / (effective * max(float((change**2).sum()), 1e-9)))
     sampler.shift = shift * mean
     sampler.scale = WIDER * np.sqrt(np.clip(1.0 + scale * change, 0.5, 3.0))
+    return share

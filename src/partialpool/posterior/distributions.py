@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from scipy import special
@@ -217,6 +217,7 @@ class Mixture(Distribution):
     df: float
     shift: float
     moments: Floats | float
+    near: ClassVar[float] = student.NEAR
 
     def moved(self, added: Floats) -> Mixture:
         """The same with a number, of shape (J,), added to each group's quantity."""
@@ -257,16 +258,17 @@ class Mixture(Distribution):
     def _quantiles(self, p: Floats) -> Floats:
         if not self.shape:
             loc, scale = self.rows(slice(None))
-            return student.mixture_quantile(p, loc, scale, self.weight, self.df) + self.shift
+            return self._quantile(p, loc, scale) + self.shift
         common = p.size == len(p)
 
         def one(part: slice, loc: Floats, scale: Floats) -> Floats:
             each = [q.item() for q in p] if common else p[:, part]
-            return np.stack(
-                [student.mixture_quantile(q, loc, scale, self.weight, self.df) for q in each]
-            )
+            return np.stack([self._quantile(q, loc, scale) for q in each])
 
         return self._each(one, len(p)) + self.shift
+
+    def _quantile(self, p: Floats | float, loc: Floats, scale: Floats) -> Floats:
+        return student.mixture_quantile(p, loc, scale, self.weight, self.df, near=self.near)
 
     def _each_point(self, x: Floats, function: Callable[..., Floats]) -> Floats:
         flat = x.reshape(len(x), -1) - self.shift

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -39,22 +38,25 @@ from partialpool.posterior.natural import Natural
 from partialpool.posterior.skewed import Cumulants, mixed
 from partialpool.posterior.spreads import of_nodes
 
-FEWEST_POINTS, FIRST_POINTS, FIRST_WORK = 64, 512, 2**20
+FEWEST_POINTS, FIRST_POINTS, FIRST_WORK = 128, 256, 2**24
 """Points of each of the eight randomisations to begin with, at least and at most, and about how
-many evaluations of a row at a node they may take: 4,096 points of cbpp take 0.05 s, and leave
-its interval ends off by 0.05 sd where 1,024 leave 0.1."""
+many evaluations of a row at a node they may take: 2,048 points of cbpp take 0.03 s and leave its
+interval ends off by .03 sd, told .13; 1,024 are told .23, and are drawn in vain."""
 RATE = 1.5
 """Errors fall about with this root of the number of points: between 1, of a lattice rule, and 2."""
 MOST_POINTS, MOST_IF_ASKED = 2**15, 2**19
 """Points in all, at most: by default, and where an accuracy is asked for."""
-STALLED = 0.9
-"""No more points are drawn once they leave more than this share of what was missing."""
-SECONDS, MOST_SECONDS = 5.0, 60.0
-"""About what drawing them may take: by default, and where an accuracy is asked for."""
+STALLED, TWICE = 0.9, 2
+"""No more points are drawn once they have so often left more than this share of what was missing:
+what is told from eight randomisations is itself off by a quarter."""
+WORK, MOST_WORK = 4e8, 4e9
+"""Evaluations of a row at a node that drawing points may take, counting fifty multiplications as
+one: some 6 s by default, a minute where an accuracy is asked for. Counted and not timed, so that
+the same call gives the same digits on a busy machine."""
 LEAST_SHARE, HEAVIEST = 0.1, 0.03
 """An effective share of the points below, or one weight above, from which on the errors told are
 not to be relied on: so found on data whose posterior has a second mode or a heavy tail."""
-SAMPLED_ROWS = 200
+SAMPLED_ROWS = 50
 """Groups of a factor, evenly spread, from which the error of all is told."""
 CELLS = 2**20
 """Points times groups that are worked on at once."""
@@ -180,7 +182,20 @@ class GeneralizedPosterior(MixedPosterior):
         return mixed((size,), compute, of.weight, math.inf, 0.0, order, skewed=True)
 
     def _groups(self, block: int, whole: bool) -> Distribution:
+        if whole and (mixture := self._group_mixtures[block]) is not None:
+            return mixture
         return self._rows_mixture(effects.group_rows(self.model, block, whole=whole))
+
+    @cached_property
+    def _group_mixtures(self) -> list[Mixture | None]:
+        """Of every term the values of its groups; None where they are too many to be held."""
+        out: list[Mixture | None] = []
+        for block in range(len(self.statistics.blocks)):
+            rows = effects.group_rows(self.model, block, whole=True)
+            of, size = self.cloud.for_rows(rows), len(rows.constant)
+            few = size * len(of.weight) <= CELLS
+            out.append(self._rows_mixture(rows) if few else None)
+        return out
 
     def _order(self, rows: Rows) -> float:
         """Moments of the rows that exist, as far as there may be two or less."""
@@ -277,13 +292,19 @@ class GeneralizedPosterior(MixedPosterior):
         labels = b.labels[:most] if len(kinds) == 1 else b.labels[:most].astype(str)
         whole = effects.group_rows(self.model, block, whole=True)
         alone = effects.group_rows(self.model, block, whole=False)
-        order = self._order(whole)
-        step = max(1, CELLS // len(self.cloud.weight)) * q
-        found = [
-            self._summaries_of(block, whole.part(at), alone.part(at), order, interval, natural)
-            for i in range(0, groups * q, step)
-            for at in [slice(i, min(i + step, groups * q))]
-        ]
+        held = self._group_mixtures[block] if groups == len(b.labels) else None
+        if held is not None:
+            found = [self._summaries_of(block, whole, alone, held, interval, natural)]
+        else:
+            order = self._order(whole)
+            step = max(1, CELLS // len(self.cloud.weight)) * q
+            found = []
+            for i in range(0, groups * q, step):
+                rows = whole.part(slice(i, min(i + step, groups * q)))
+                of = self.cloud.for_rows(whole)
+                some = _mixture((len(rows.constant),), of.components(rows), of.weight, order)
+                own = alone.part(slice(i, min(i + step, groups * q)))
+                found.append(self._summaries_of(block, rows, own, some, interval, natural))
         names = ("effect", "estimate", "sd", "lower", "upper")
         columns = [np.concatenate(each) for each in zip(*found, strict=True)]
         raw = self._natural_raw(block) if natural else self.raw(block)
@@ -302,19 +323,15 @@ class GeneralizedPosterior(MixedPosterior):
         block: int,
         whole: Rows,
         alone: Rows,
-        order: float,
+        mixture: Mixture,
         interval: tuple[float, IntervalKind],
         natural: bool,
     ) -> tuple[Floats, ...]:
         """Effect, estimate, sd, lower and upper of some groups."""
-        of = self.cloud.for_rows(whole)
-        deviation = of.weight @ of.at_points(alone)[0]
-        found: Distribution = _mixture(
-            (len(whole.constant),), of.components(whole), of.weight, order
-        )
+        deviation = self.cloud.complete(whole).means(alone)
+        found: Distribution = mixture
         if natural:
-            assert isinstance(found, Mixture)
-            found = self._natural(found, self.statistics.blocks[block])
+            found = self._natural(mixture, self.statistics.blocks[block])
         lower, upper = found.interval(*interval)
         estimate = found.mean
         if not np.isfinite(estimate).all():
@@ -359,7 +376,7 @@ class GeneralizedPosterior(MixedPosterior):
         rows = [
             effects.group_rows(self.model, t, whole=False) for t in range(len(self.model.terms))
         ]
-        return [of.weight @ of.at_points(r)[0] for r in rows for of in [self.cloud.for_rows(r)]]
+        return [self.cloud.complete(each).means(each) for each in rows]
 
     def _beside(self, block: int) -> Floats:
         """Linear predictor of the rows, less what a group's own effects stand for; (N,).
@@ -435,23 +452,16 @@ class GeneralizedPosterior(MixedPosterior):
         """
         found = [self.cloud.hyperparameter_errors(self.orders.sd)]
         exists = np.array(self.orders.coefficients)
-        found.append(self._errors_of(self._coefficient_rows, exists))
+        if len(exists):
+            found.append(self.cloud.errors_of(self._coefficient_rows, exists))
         for block in range(len(self.statistics.blocks)):
             rows = effects.group_rows(self.model, block, whole=True)
-            rows = rows.part(slice(None, None, max(1, len(rows.constant) // SAMPLED_ROWS)))
-            order = np.full(len(rows.constant), self._order(rows))
-            found.append(self._errors_of(rows, order))
+            some = slice(None, None, max(1, len(rows.constant) // SAMPLED_ROWS))
+            order = np.full(len(rows.constant[some]), self._order(rows))
+            found.append(self.cloud.complete(rows).errors_of(rows.part(some), order))
         moments, ends = (max(each) for each in zip(*found, strict=True))
         inner = self.cloud.rule_error
         return moments + inner, ends + inner
-
-    def _errors_of(self, rows: Rows, exists: Floats) -> tuple[float, float]:
-        size, readout = len(rows.constant), self.cloud.for_rows(rows)
-        if not size:
-            return 0.0, 0.0
-        return readout.errors_of(
-            rows, lambda of: _mixture((size,), of, readout.weight).interval(), exists
-        )
 
     @cached_property
     def error(self) -> float:
@@ -496,8 +506,7 @@ class GeneralizedPosterior(MixedPosterior):
 def _mixture(
     shape: tuple[int, ...], of: Cumulants, weight: Floats, order: float = math.inf
 ) -> Mixture:
-    rows = of.part if shape else lambda _: of
-    return mixed(shape, rows, weight, math.inf, 0.0, order, skewed=True)
+    return mixed(shape, of, weight, math.inf, 0.0, order, skewed=True)
 
 
 def generalized_posterior(
@@ -523,31 +532,36 @@ def generalized_posterior(
     orders = check_proper(model, shortfall(statistics))
     with np.errstate(all="ignore"):  # far from the mode numbers overflow: there is no density
         sampler = make_sampler(model)
-        begin, size, before = time.process_time(), _first_size(sampler), math.inf
+        size, before, each = _first_size(sampler), math.inf, _work(sampler)
+        most = WORK if accuracy is None else MOST_WORK
+        allowed = MOST_POINTS if accuracy is None else MOST_IF_ASKED
+        points, stalled = None, 0
         while True:
-            readout = Readout(model, sampler, sampler.draw(size))
+            points = sampler.draw(size, points)
+            readout = Readout(model, sampler, points)
             post = GeneralizedPosterior(statistics, model, orders, readout, accuracy)
-            spent = time.process_time() - begin
             more = post.missing
-            seconds = SECONDS if accuracy is None else MOST_SECONDS
-            points = MOST_POINTS if accuracy is None else MOST_IF_ASKED
-            left = min(seconds / max(spent, 1e-9), points / (8 * size))
+            left = min(most / (8 * size * each), allowed / (8 * size))
             # what is told may be what more points do not lessen
-            if more <= 1.0 or left < 2.0 or more > STALLED * before:
+            stalled += more > STALLED * before
+            if more <= 1.0 or left < 2.0 or stalled == TWICE:
                 break
             before = more
-            # points are drawn anew: twice as many even ones are better than two sets
             size *= 2 ** int(np.clip(math.ceil(math.log2(min(more, left))), 1, 4))
-            begin = time.process_time()
     return post
+
+
+def _work(sampler: CountSampler) -> float:
+    """What a point costs, in evaluations of a row at a node."""
+    rows, d = sampler.site.rows.grouped, sampler.site.rows.d
+    return float(len(rows.y) * sampler.nodes**rows.q) + 0.02 * d**2 * (len(rows.starts) + d)
 
 
 def _first_size(sampler: CountSampler) -> int:
     """Points of each randomisation to begin with: a power of two."""
-    rows = sampler.site.rows.grouped
-    work = len(rows.y) * sampler.nodes**rows.q
+    work = _work(sampler)
     usual = 2 ** int(math.log2(max(FIRST_WORK / work, 1.0)))
-    return int(np.clip(usual, FEWEST_POINTS if work > FIRST_WORK // 8 else 128, FIRST_POINTS))
+    return int(np.clip(usual, FEWEST_POINTS, FIRST_POINTS))
 
 
 def plug_in_counts(statistics: CountProducts, found: MixedEstimate) -> GeneralizedPosterior:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -20,7 +21,7 @@ UNBOUNDED = 300.0
 """Logarithms of means beyond this are of means that do not exist."""
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Natural(Distribution):
     """Probabilities or rates whose links are mixtures of normals.
 
@@ -44,44 +45,46 @@ class Natural(Distribution):
 
     @property
     def mean(self) -> Floats:
-        return np.asarray(self._moments(1)[0])
+        return np.asarray(self._moments[0])
 
     @property
     def sd(self) -> Floats:
-        first, second = self._moments(2)
+        first, second = self._moments
         square = np.where(np.isfinite(second), first, 0.0) ** 2
         return np.asarray(np.sqrt(np.maximum(second - square, 0.0)))
 
-    def _moments(self, highest: int) -> Floats:
-        """Mean, and mean square if the highest is 2; (highest, *shape)."""
+    @cached_property
+    def _moments(self) -> Floats:
+        """Mean and mean square, (2, *shape)."""
         size = math.prod(self.shape)
-        out = np.empty((highest, size))
+        out = np.empty((2, size))
         step = max(1, 2**20 // len(self.inner.weight))
         for i in range(0, size, step):
             part = slice(i, min(i + step, size))
             ratios = self._ratios(part)
             if self.link is LOG or ratios.all():
-                out[:, part] = self._exponentials(part, highest)
+                out[:, part] = self._exponentials(part)
                 continue
-            out[:, part] = self._bounded(part, highest)
+            out[:, part] = self._bounded(part)
             if ratios.any():
-                out[:, part][:, ratios] = self._exponentials(part, highest)[:, ratios]
-        return out.reshape(highest, *self.shape)
+                out[:, part][:, ratios] = self._exponentials(part)[:, ratios]
+        return out.reshape(2, *self.shape)
 
-    def _bounded(self, part: slice, highest: int) -> Floats:
+    def _bounded(self, part: slice) -> Floats:
         loc, scale = self.inner.rows(part)
-        loc = loc + self.inner.shift
+        loc, weight = loc + self.inner.shift, self.inner.weight
         widest = float(scale.max(initial=0.0))
         z, w = np.polynomial.hermite_e.hermegauss(next(n for s, n in HERMITE if widest <= s))
-        out = np.zeros((highest, loc.shape[1]))
+        out = np.zeros((2, loc.shape[1]))
         for x, share in zip(z, w / w.sum(), strict=True):
             value = self.link.natural(loc + x * scale)
-            for k in range(highest):
-                out[k] += share * (self.inner.weight @ (value if k == 0 else value**2))
+            out[0] += share * (weight @ value)
+            np.multiply(value, value, out=value)
+            out[1] += share * (weight @ value)
         return out
 
-    def _exponentials(self, part: slice, highest: int) -> Floats:
-        return np.stack([self._exponential(part, k) for k in range(1, highest + 1)])
+    def _exponentials(self, part: slice) -> Floats:
+        return np.stack([self._exponential(part, power) for power in (1, 2)])
 
     def _exponential(self, part: slice, power: int) -> Floats:
         inner = self.inner
