@@ -49,9 +49,9 @@ MOST_POINTS, MOST_IF_ASKED = 2**15, 2**19
 STALLED, TWICE = 0.9, 2
 """No more points are drawn once they have so often left more than this share of what was missing:
 what is told from eight randomisations is itself off by a quarter."""
-WORK, MOST_WORK = 4e8, 4e9
+WORK, MOST_WORK = 8e8, 4e9
 """Evaluations of a row at a node that drawing points may take, counting fifty multiplications as
-one: some 6 s by default, a minute where an accuracy is asked for. Counted and not timed, so that
+one: some 10 s by default, a minute where an accuracy is asked for. Counted and not timed, so that
 the same call gives the same digits on a busy machine."""
 LEAST_SHARE, HEAVIEST = 0.1, 0.03
 """An effective share of the points below, or one weight above, from which on the errors told are
