@@ -478,14 +478,14 @@ def conditional(site: Site, first: Floats, others: Sequence[Floats], prior: Floa
     s[:, m:, m:] += prior[:, :-1, :-1]
     h[:, m:] += prior[:, :-1, -1]
     root = small.stacked_cholesky(s)
-    half = np.asarray(np.linalg.solve(root, h[:, :, None])[:, :, 0])
+    half = small.stacked_forward(root, h[:, :, None])[:, :, 0]
     mean = solve_transposed(root, half)
     return Conditional(mean.reshape(size, d), root)
 
 
 def solve_transposed(root: Floats, right: Floats) -> Floats:
     """Solve root' x = right; (B, d, d) and (B, d)."""
-    return np.asarray(np.linalg.solve(root.swapaxes(1, 2), right[:, :, None])[:, :, 0])
+    return np.asarray(small.stacked_backward(root, right[:, :, None])[:, :, 0])
 
 
 def _own_factor(own: Floats, first: Floats) -> Floats:

@@ -63,6 +63,26 @@ def stacked_cholesky(a: Floats) -> Floats:
         return np.concatenate([stacked_cholesky(a[:half]), stacked_cholesky(a[half:])])
 
 
+def stacked_forward(lower: Floats, right: Floats) -> Floats:
+    """Solve L x = right, L (G, m, m) and right (G, m, r), in half the time of a solver
+    that does not know of the zeros.
+    """
+    x = np.empty(np.broadcast_shapes(right.shape, (len(lower), *right.shape[1:])))
+    for i in range(lower.shape[1]):
+        done = lower[:, i : i + 1, :i] @ x[:, :i]
+        x[:, i] = (right[:, i] - done[:, 0]) / lower[:, i, i, None]
+    return x
+
+
+def stacked_backward(lower: Floats, right: Floats) -> Floats:
+    """Solve L' x = right; shapes as of `stacked_forward`."""
+    x = np.array(right)
+    for i in reversed(range(lower.shape[1])):
+        x[:, i] /= lower[:, i, i, None]
+        x[:, :i] -= lower[:, i, :i, None] * x[:, i : i + 1]
+    return x
+
+
 def root(a: Floats) -> Floats:
     """C with C C' = a, (..., q, q) positive semidefinite; what rounding made negative is zero."""
     try:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse, special
 
-from partialpool._typing import Floats, Ints
+from partialpool._typing import Bools, Floats, Ints
 from partialpool.integrate.importance import Pool, effective_share
 from partialpool.integrate.importance import Proposal as Mixture
 from partialpool.integrate.newton import Mode, find_mode
@@ -67,6 +67,8 @@ GOOD_PILOT, GOOD_SHARE, GOOD_MIXTURE = 0.65, 0.45, 0.65
 flatter it; of more points, as fitting gains less than it costs; and from which on a mixture is."""
 WIDER_MIXTURE = 1.15
 """Stretch of a fitted mixture, whose tails are of few points."""
+EDGES = (0.25, 0.5, 1.0)
+"""Parts of the way from the mode of the sds to two widths beyond it, at which rules are chosen."""
 GOOD_RULE, GOOD_SD = 0.03, 0.01
 """Changes of the log likelihood and of a group's sd from one rule to the next that are small
 enough. The weights cannot see these errors: with 7 nodes in place of 21 the toenail data are half a
@@ -139,6 +141,38 @@ class Points:
         return Points(**{**columns, "groups": g, "each": self.each, **changes})
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupRule:
+    """How many quadrature nodes an effect of a group needs, by how large the sds are.
+
+    Parameters
+    ----------
+    sds : ndarray of int
+        Which hyperparameters are the first factor's sds.
+    mode, far : ndarray
+        Their values at the mode, and two widths beyond it.
+    nodes : tuple of int
+        Enough up to each of `EDGES`, of the way from one to the other; the last beyond too.
+    """
+
+    sds: Ints
+    mode: Floats
+    far: Floats
+    nodes: tuple[int, ...]
+
+    def needed(self, phi: Floats) -> Ints:
+        """Nodes at points, (G,)."""
+        if len(set(self.nodes)) == 1:
+            return np.full(len(phi), self.nodes[0])
+        way = (phi[:, self.sds] - self.mode) / np.maximum(self.far - self.mode, 1e-300)
+        edge = np.searchsorted(EDGES[:-1], way.max(axis=1))
+        return np.asarray(np.array(self.nodes)[edge])
+
+    def product(self, effects: int) -> float:
+        """Nodes of a group with so many effects, on average over the parts of the way."""
+        return float(np.mean([float(n) ** effects for n in self.nodes]))
+
+
 @dataclass(eq=False)
 class CountSampler:
     """Proposals for a model, fitted once, from which any number of points are drawn.
@@ -149,8 +183,8 @@ class CountSampler:
     proposal : SplitT or MixedT
         Of phi.
     site : Site
-    nodes : int
-        Of the quadrature rule along each effect of a group.
+    rule : GroupRule
+        Of quadrature along each effect of a group.
     shift, scale : ndarray, shape (d,)
         Of the whitened residuals of r.
     known_phi : ndarray, shape (k,), optional
@@ -160,7 +194,7 @@ class CountSampler:
     model: Any
     proposal: SplitT | MixedT
     site: Site
-    nodes: int
+    rule: GroupRule
     shift: Floats
     scale: Floats
     known_phi: Floats | None = None
@@ -198,9 +232,29 @@ class CountSampler:
 
     def group_moments(self, phi: Floats, b: Floats) -> GroupMoments:
         """Moments of the groups given phi, (G, k), and b, (G, d)."""
-        groups = integrated(self.site, self.model.lambdas(phi)[0], b, self.nodes, True)[1]
+        groups = self._integrated(phi, b, True, self.rule.needed(phi))[1]
         assert groups is not None
         return groups
+
+    def _integrated(
+        self, phi: Floats, b: Floats, moments: bool, nodes: Ints
+    ) -> tuple[Floats, GroupMoments | None]:
+        """Log likelihood of phi and b, by as many nodes as each point needs; see `integrated`."""
+        first = self.model.lambdas(phi)[0]
+        parts = [np.flatnonzero(nodes == n) for n in np.unique(nodes)]
+        if len(parts) == 1:
+            return integrated(self.site, first, b, int(nodes[0]), moments)
+        found = [
+            integrated(self.site, first[at], b[at], int(nodes[at[0]]), moments) for at in parts
+        ]
+        order = np.argsort(np.concatenate(parts))
+        value = np.concatenate([v for v, _ in found])[order]
+        if not moments:
+            return value, None
+        groups = _join_moments([m for _, m in found], self.site.rows)
+        return value, GroupMoments(
+            groups.mean[..., order], groups.covariance[..., order], groups.third[..., order]
+        )
 
     def with_moments(self, points: Points, chosen: Ints) -> Points:
         """Some points, of equal weight, with the moments of the groups."""
@@ -271,7 +325,7 @@ class CountSampler:
         given = conditional(self.site, first, others, prior)
         r = given.mean + solve_transposed(given.root, e)
         b, mean = rows.scaled(others, r), rows.scaled(others, given.mean)
-        value, groups = integrated(self.site, first, b, self.nodes, moments)
+        value, groups = self._integrated(phi, b, moments, self.rule.needed(phi))
         m = rows.effects
         one = np.concatenate([r[:, m:], np.full((len(r), 1), -1.0)], axis=1)
         value -= 0.5 * ((r[:, :m] ** 2).sum(axis=1) + np.einsum("gi,gij,gj->g", one, prior, one))
@@ -282,11 +336,11 @@ class CountSampler:
 
         And the groups' moments by this rule and the finer one.
         """
-        first = self.model.lambdas(phi)[0]
         tried = NODES.get(self.site.rows.grouped.q, (3, 5))
-        finer = next((n for n in tried if n > self.nodes), self.nodes + 4)
-        value, now = integrated(self.site, first, b, self.nodes, True)
-        better, then = integrated(self.site, first, b, finer, True)
+        nodes = self.rule.needed(phi)
+        finer = np.array([next((n for n in tried if n > m), m + 4) for m in nodes.tolist()])
+        value, now = self._integrated(phi, b, True, nodes)
+        better, then = self._integrated(phi, b, True, finer)
         assert now is not None
         assert then is not None
         return better - value, now, then
@@ -393,8 +447,8 @@ def _sampler(
     found = search.variational_at(hyper)
     site = make_site(model.rows, hyper, found)
     d = model.rows.d
-    nodes = _rule(model, places, site)
-    sampler = CountSampler(model, proposal, site, nodes, np.zeros(d), np.full(d, WIDER), known_phi)
+    rule = _rule(model, places, site)
+    sampler = CountSampler(model, proposal, site, rule, np.zeros(d), np.full(d, WIDER), known_phi)
     share = _adapt(sampler)
     if known_phi is None and share < GOOD_PILOT:
         _fit_mixture(sampler, proposal)
@@ -498,28 +552,45 @@ def _places(model: Any, proposal: SplitT) -> Floats:
     return np.asarray(model.at_coordinates(u)[0])
 
 
-def _rule(model: Any, phi: Floats, site: Site) -> int:
-    """The smallest rule whose log likelihood hardly differs from the next, at places of phi."""
+def _rule(model: Any, places: Floats, site: Site) -> GroupRule:
+    """The smallest rules that hardly differ from the next, on the way between places of phi."""
     tried = NODES.get(site.rows.grouped.q, (3, 5))
+    mode, far = places[0], places[-1]
+    sds = np.concatenate(
+        [
+            np.arange(model.terms[t].sds.start, model.terms[t].sds.stop)
+            for t in model.system.levels[0].terms
+        ]
+    )
+    phi = mode + np.array(EDGES)[:, None] * (far - mode)
     first, *others = model.lambdas(phi)
     given = conditional(site, first, others, model.prior_precision(phi))
     b = site.rows.scaled(others, given.mean)
+    nodes = np.full(len(phi), tried[-1])
+    left = np.arange(len(phi))
     before, coarse = integrated(site, first, b, tried[0], True)
     for chosen, finer in itertools.pairwise(tried):
-        after, fine = integrated(site, first, b, finer, True)
-        if np.abs(after - before).max() < GOOD_RULE and _sd_change(coarse, fine) < GOOD_SD:
-            return chosen
-        before, coarse = after, fine
-    return tried[-1]
+        after, fine = integrated(site, first[left], b[left], finer, True)
+        done = (np.abs(after - before) < GOOD_RULE) & (_sd_changes(coarse, fine) < GOOD_SD)
+        nodes[left[done]] = chosen
+        if done.all():
+            break
+        left, before, coarse = left[~done], after[~done], _of_points(fine, ~done)
+    return GroupRule(sds, mode[sds], far[sds], tuple(np.maximum.accumulate(nodes).tolist()))
 
 
-def _sd_change(coarse: GroupMoments | None, fine: GroupMoments | None) -> float:
-    """Largest relative change of a standard deviation of a group's effect."""
+def _of_points(groups: GroupMoments | None, at: Bools) -> GroupMoments:
+    assert groups is not None
+    return GroupMoments(groups.mean[..., at], groups.covariance[..., at], groups.third[..., at])
+
+
+def _sd_changes(coarse: GroupMoments | None, fine: GroupMoments | None) -> Floats:
+    """Largest relative change of a standard deviation of a group's effect, at each point."""
     assert coarse is not None
     assert fine is not None
     each = range(len(fine.mean))
     ratio = [fine.covariance[a, a] / np.maximum(coarse.covariance[a, a], 1e-300) for a in each]
-    return float(np.abs(0.5 * (np.stack(ratio) - 1.0)).max(initial=0.0))
+    return np.asarray(np.abs(0.5 * (np.stack(ratio) - 1.0)).max(axis=(0, 1)))
 
 
 def _fit_mixture(sampler: CountSampler, split: SplitT) -> None:

@@ -40,8 +40,8 @@ KERNEL = 0.1
 move by less than .01 sd, and the steps of a thousand points are gone."""
 BOUND = 2.365
 """97.5% quantile of Student's t with 7 degrees of freedom: of 8 randomisations."""
-MOST_PRODUCTS = 2**28
-"""Products beyond which shares of pooling are read from 64 points: their third digit changes."""
+POOLING_POINTS = 256
+"""Points from which shares of pooling are read: with more their third digit changes."""
 LEAST_VARIANCE = 0.05
 """Variances of residuals, over what the site says, are fitted as no less than this."""
 FARTHEST = 3.5
@@ -358,7 +358,7 @@ class Readout:
                 [np.repeat(f[at], a.shape[1], axis=0) for f in self.factors[1:]],
                 here.reshape(-1, joint.d),
             ).reshape(here.shape)
-            half = np.linalg.solve(root, right.swapaxes(1, 2))
+            half = small.stacked_forward(root, right.swapaxes(1, 2))
             out[at] = (half**2).sum(axis=1)
         return out
 
@@ -405,11 +405,11 @@ class Readout:
         between : ndarray, shape (G, R)
             Variance between groups of each.
         """
-        joint, m = self.model.rows, self.model.rows.effects
-        points = np.arange(len(self.weight))
-        if len(points) * len(rows.constant) * m**2 > MOST_PRODUCTS:
-            points = self.sample(64)
-        weight = self.weight if len(points) == len(self.weight) else np.full(64, 1.0 / 64)
+        joint = self.model.rows
+        points, weight = np.arange(len(self.weight)), self.weight
+        if len(points) > POOLING_POINTS:
+            points = self.sample(POOLING_POINTS)
+            weight = np.full(POOLING_POINTS, 1.0 / POOLING_POINTS)
         out = np.zeros(len(rows.constant))
         step = max(1, CELLS // max(joint.d * max(len(rows.constant), joint.d), 1))
         for i in range(0, len(points), step):
@@ -451,7 +451,9 @@ class Readout:
                 a.reshape(-1, joint.d),
             ).reshape(a.shape)
             # given the coefficients, which come last, the precision is the leading block
-            half = np.linalg.solve(self.points.root[at, :m, :m], right[:, :, :m].swapaxes(1, 2))
+            half = small.stacked_forward(
+                self.points.root[at, :m, :m], right[:, :, :m].swapaxes(1, 2)
+            )
             variance += (half**2).sum(axis=1)
         return variance
 

@@ -49,9 +49,9 @@ MOST_POINTS, MOST_IF_ASKED = 2**15, 2**19
 STALLED, TWICE = 0.9, 2
 """No more points are drawn once they have so often left more than this share of what was missing:
 what is told from eight randomisations is itself off by a quarter."""
-WORK, MOST_WORK = 8e8, 4e9
+WORK, MOST_WORK = 4e8, 4e9
 """Evaluations of a row at a node that drawing points may take, counting fifty multiplications as
-one: some 10 s by default, a minute where an accuracy is asked for. Counted and not timed, so that
+one: some 6 s by default, a minute where an accuracy is asked for. Counted and not timed, so that
 the same call gives the same digits on a busy machine."""
 LEAST_SHARE, HEAVIEST = 0.1, 0.03
 """An effective share of the points below, or one weight above, from which on the errors told are
@@ -431,7 +431,8 @@ class GeneralizedPosterior(MixedPosterior):
     @property
     def method(self) -> str:
         """How the integrals were done."""
-        nodes = self.cloud.sampler.nodes
+        rule = self.cloud.sampler.rule.nodes
+        nodes = f"{rule[0]}" if rule[0] == rule[-1] else f"{rule[0]} to {rule[-1]}"
         return (
             f"importance sampling with {len(self.cloud.weight):,} points in 8 randomisations; "
             f"Gauss-Hermite quadrature with {nodes} nodes an effect over the groups of "
@@ -554,7 +555,7 @@ def generalized_posterior(
 def _work(sampler: CountSampler) -> float:
     """What a point costs, in evaluations of a row at a node."""
     rows, d = sampler.site.rows.grouped, sampler.site.rows.d
-    return float(len(rows.y) * sampler.nodes**rows.q) + 0.02 * d**2 * (len(rows.starts) + d)
+    return len(rows.y) * sampler.rule.product(rows.q) + 0.02 * d**2 * (len(rows.starts) + d)
 
 
 def _first_size(sampler: CountSampler) -> int:
