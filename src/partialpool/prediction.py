@@ -25,6 +25,9 @@ from partialpool.posterior.distributions import IntervalKind
 from partialpool.posterior.one_way_linear import one_way_linear
 from partialpool.posterior.predicted_counts import new_events
 
+TOGETHER = 2048
+"""Rows of counts whose components are held at once: each is then computed once, not three times."""
+
 
 @dataclass(frozen=True, slots=True)
 class PredictionOptions:
@@ -77,9 +80,9 @@ def _each(post: Any, rows: NewRows, options: PredictionOptions) -> Table:
     if isinstance(given, CountsPosterior):
         return _counted(_one_way_values(given, rows), rows, given.statistics.proportion, options)
     if isinstance(given, GeneralizedPosterior):
-        found = linear(post, replace(rows, weight=None))
-        value = given.natural(found, rows.offset)
-        return _counted(value, rows, given.statistics.proportion, options)
+        parts = [rows.part(i, i + TOGETHER) for i in range(0, max(len(rows.x), 1), TOGETHER)]
+        tables = [_sampled(post, given, part, options) for part in parts]
+        return Table({k: np.concatenate([t[k] for t in tables]) for k in tables[0]})
     found = linear(post, rows)
     lower, upper = found.interval(options.level, options.kind)
     columns: dict[str, Floats] = {"estimate": found.estimate, "lower": lower, "upper": upper}
@@ -87,6 +90,15 @@ def _each(post: Any, rows: NewRows, options: PredictionOptions) -> Table:
     return Table(
         estimate=columns["estimate"], sd=found.sd, lower=columns["lower"], upper=columns["upper"]
     )
+
+
+def _sampled(
+    post: Any, given: GeneralizedPosterior, rows: NewRows, options: PredictionOptions
+) -> Table:
+    """Rows of a model of counts with predictors: so few that their components can be held."""
+    found = linear(post, replace(rows, weight=None))
+    value = given.natural(found, rows.offset)
+    return _counted(value, rows, given.statistics.proportion, options)
 
 
 def _counted(

@@ -55,6 +55,13 @@ class NewRows:
     weight: Floats | None
     place: Ints
 
+    def part(self, start: int, stop: int) -> NewRows:
+        """Some of the rows that differ."""
+        at = slice(start, stop)
+        groups = {t: (index[at], z[at]) for t, (index, z) in self.groups.items()}
+        weight = None if self.weight is None else self.weight[at]
+        return NewRows(self.x[at], groups, self.offset[at], weight, self.place)
+
 
 def one_way_design(roles: OneWay, statistics: GroupStatistics) -> Design:
     """The design of a one-way model: an intercept, and one that varies by group."""

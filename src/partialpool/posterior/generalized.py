@@ -328,7 +328,7 @@ class GeneralizedPosterior(MixedPosterior):
         natural: bool,
     ) -> tuple[Floats, ...]:
         """Effect, estimate, sd, lower and upper of some groups."""
-        deviation = self.cloud.complete(whole).means(alone)
+        deviation = self.cloud.complete(whole).means_and_sds(alone)[0]
         found: Distribution = mixture
         if natural:
             found = self._natural(mixture, self.statistics.blocks[block])
@@ -376,7 +376,7 @@ class GeneralizedPosterior(MixedPosterior):
         rows = [
             effects.group_rows(self.model, t, whole=False) for t in range(len(self.model.terms))
         ]
-        return [self.cloud.complete(each).means(each) for each in rows]
+        return [self.cloud.complete(each).means_and_sds(each)[0] for each in rows]
 
     def _beside(self, block: int) -> Floats:
         """Linear predictor of the rows, less what a group's own effects stand for; (N,).
