@@ -1,4 +1,4 @@
-"""Posteriors of counts with predictors, slopes and several factors: times, and errors against truth.
+"""Posteriors of counts with predictors, slopes and several factors: times, and true errors.
 
     OPENBLAS_NUM_THREADS=1 python benchmarks/counts_with_predictors.py [NAME ...]
 
@@ -93,14 +93,13 @@ def row(name: str, formula: str, rows: dict[str, Any], family: str | None, prior
     ratio = f"{own / seconds(other):.1f}" if other else ""
     fit = found[-1]
     moments, ends = fit.posterior.errors
-    true = ["", ""]
+    true_moments, true_ends = "", ""
     if name in STORED:
         off = gaps(name, fit)
-        true = [f"{max((x for m, x in off if m is which), default=0.0):.3f}" for which in (True, False)]
-    print(
-        f"| {name} | {timing.shown(own)} | {ratio} | {moments:.3f} | {true[0]} | {ends:.3f} | {true[1]} |",
-        flush=True,
-    )
+        true_moments = f"{max(x for moment, x in off if moment):.3f}"
+        true_ends = f"{max(x for moment, x in off if not moment):.3f}"
+    cells = [name, timing.shown(own), ratio, f"{moments:.3f}", true_moments, f"{ends:.3f}"]
+    print("| " + " | ".join([*cells, true_ends]) + " |", flush=True)
 
 
 if __name__ == "__main__":
