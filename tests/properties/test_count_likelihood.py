@@ -9,8 +9,8 @@ import pytest
 from scipy import integrate, special
 
 from partialpool.kernels.factor_pairs import DensePairs, SparsePairs
+from partialpool.kernels.families import LOG, LOGIT
 from partialpool.kernels.laplace import criterion, find_mode, grouped_counts
-from partialpool.kernels.links import LOG, LOGIT
 
 STEP = 1e-4
 

@@ -13,7 +13,7 @@ from partialpool.data import read_counts
 from partialpool.formula import count_roles, parse
 from partialpool.kernels.conjugate import rising
 from partialpool.kernels.counts import log_marginals
-from partialpool.kernels.links import LOG, LOGIT
+from partialpool.kernels.families import LOG, LOGIT
 from partialpool.models.counts import distinct_pairs
 
 PROPORTION = "y | trials(n) ~ 1 + (1 | g)"

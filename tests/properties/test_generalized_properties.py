@@ -11,8 +11,8 @@ from scipy import special
 import partialpool as pp
 from partialpool.data import read_count_rows
 from partialpool.formula import mixed_counts, parse
+from partialpool.kernels.families import LOG, LOGIT
 from partialpool.kernels.group_quadrature import GroupedRows, integrate_groups
-from partialpool.kernels.links import LOG, LOGIT
 from partialpool.models import priors
 from partialpool.posterior import generalized_posterior
 

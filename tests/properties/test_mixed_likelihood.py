@@ -14,8 +14,8 @@ from partialpool.data import read_mixed
 from partialpool.formula import mixed, parse
 from partialpool.kernels import crossed as kernels_crossed
 from partialpool.kernels.crossed import make_crossed
-from partialpool.kernels.system import make_system
-from partialpool.kernels.tree import make_tree, nested
+from partialpool.kernels.nested_factors import make_tree, nested
+from partialpool.kernels.normal_equations import make_system
 
 FORMULAS = {
     "one": "y ~ x + u + (1 + x | a)",

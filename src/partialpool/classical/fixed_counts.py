@@ -9,7 +9,7 @@ import numpy as np
 from partialpool._typing import Bools, Floats, Ints
 from partialpool.classical.pooled_regression import FixedEffects, estimable
 from partialpool.data.count_rows import CountProducts
-from partialpool.kernels.links import Link
+from partialpool.kernels.families import Link
 
 ROUNDS = 60
 ENOUGH = 1e-10

@@ -39,7 +39,7 @@ from partialpool.kernels.laplace import (
     grouped_counts,
     inverse,
 )
-from partialpool.kernels.system import System, make_system, moment_ratios
+from partialpool.kernels.normal_equations import System, make_system, moment_ratios
 
 MOST_POINTS = 101
 FINER = {1: 25, 2: 9}

@@ -21,9 +21,9 @@ from partialpool.data.cross_products import CrossProducts
 from partialpool.errors import DataError
 from partialpool.integrate.ascent import Peak, ascend, polished
 from partialpool.kernels.crossed import Crossed, make_crossed
-from partialpool.kernels.profiled import Solved, fits_perfectly, solve
-from partialpool.kernels.system import System, make_system, moment_ratios
-from partialpool.kernels.tree import Reduced, Tree, make_tree, nested
+from partialpool.kernels.fixed_effects import Solved, fits_perfectly, solve
+from partialpool.kernels.nested_factors import Reduced, Tree, make_tree, nested
+from partialpool.kernels.normal_equations import System, make_system, moment_ratios
 
 LOG_2PI = math.log(2.0 * math.pi)
 ENOUGH = 1e-10

@@ -22,7 +22,7 @@ from partialpool._typing import Floats
 from partialpool.classical.mixed import LOG_2PI, Criterion, MixedEstimate, highest, make_criterion
 from partialpool.data.cross_products import CrossProducts
 from partialpool.integrate.ascent import ascend
-from partialpool.kernels.profiled import solve
+from partialpool.kernels.fixed_effects import solve
 
 Factors = list[Floats]
 Change = Callable[[Factors, Floats], None]

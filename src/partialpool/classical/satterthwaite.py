@@ -8,8 +8,8 @@ import numpy as np
 
 from partialpool._typing import Floats
 from partialpool.integrate.ascent import Peak
-from partialpool.kernels.profiled import Solved
-from partialpool.kernels.system import System
+from partialpool.kernels.fixed_effects import Solved
+from partialpool.kernels.normal_equations import System
 
 STEP = 0.004
 """Distance of differences, in the coordinates of the likelihood."""

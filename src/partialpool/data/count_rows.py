@@ -31,7 +31,7 @@ from partialpool.data.table import Table
 from partialpool.formula import CountFamily, Mixed
 from partialpool.formula.counts import PROPORTIONS
 from partialpool.formula.tree import Name
-from partialpool.kernels.links import LOG, LOGIT, Link
+from partialpool.kernels.families import LOG, LOGIT, Link
 
 RESPONSE, ERROR = Name("working response"), Name("working error")
 ROUNDS = 60

@@ -11,7 +11,7 @@ from partialpool._typing import Floats, Ints
 from partialpool.data.count_rows import CountProducts
 from partialpool.kernels.group_quadrature import GroupedRows
 from partialpool.kernels.joint_counts import DENSE, JointRows
-from partialpool.kernels.system import System
+from partialpool.kernels.normal_equations import System
 
 
 def joint_rows(statistics: CountProducts, system: System) -> tuple[JointRows, Ints]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from partialpool._typing import Floats
-from partialpool.kernels import small
+from partialpool.kernels import batched_linalg
 from partialpool.kernels.gauss_hermite import hermite
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _some(
     q, length = len(t), len(starts)
     wide = np.empty((q, 1, len(nodes), length))
     wide[:] = nodes.T[:, None, :, None]
-    away = small.backward(lower, wide)[:, 0]  # R x, (q, K, L)
+    away = batched_linalg.backward(lower, wide)[:, 0]  # R x, (q, K, L)
     v = mode.effects[0][:, None, groups] + away
     eta = mode.eta[part] + sum(
         tk * np.repeat(ak, counts, axis=1) for tk, ak in zip(t, away, strict=True)
@@ -129,8 +129,8 @@ def _with_curvature(lower: Floats, product: Floats) -> Floats:
     q = len(product)
     mask = np.tril(np.ones((q, q)), -1) + 0.5 * np.eye(q)
     # B'R is the transpose of R'B = L^-1 B
-    half = small.forward(lower, product[:, None].copy())[:, 0]  # L^-1 B, (q, q, L)
+    half = batched_linalg.forward(lower, product[:, None].copy())[:, 0]  # L^-1 B, (q, q, L)
     lower_part = mask[:, :, None] * half.swapaxes(0, 1)
-    left = small.backward(lower, lower_part[:, None].copy())[:, 0]  # R Phi
-    both = small.backward(lower, left.swapaxes(0, 1)[:, None].copy())[:, 0]  # R (R Phi)'
+    left = batched_linalg.backward(lower, lower_part[:, None].copy())[:, 0]  # R Phi
+    both = batched_linalg.backward(lower, left.swapaxes(0, 1)[:, None].copy())[:, 0]  # R (R Phi)'
     return 0.5 * (both + both.swapaxes(0, 1))

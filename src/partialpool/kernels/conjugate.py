@@ -13,7 +13,7 @@ from scipy import special
 
 from partialpool._typing import Floats
 from partialpool.kernels.counts import BLOCK, Pairs
-from partialpool.kernels.links import LOGIT
+from partialpool.kernels.families import LOGIT
 
 LARGE = 20.0
 """From here on five terms of Stirling's series are exact to rounding."""

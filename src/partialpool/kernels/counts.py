@@ -19,7 +19,7 @@ from functools import cache
 import numpy as np
 
 from partialpool._typing import Bools, Floats
-from partialpool.kernels.links import Link
+from partialpool.kernels.families import Link
 from partialpool.kernels.mesh import Mesh, mesh
 
 RESOLVED = 0.885

@@ -17,10 +17,10 @@ import numpy as np
 from scipy import linalg, sparse
 
 from partialpool._typing import Floats, Ints
-from partialpool.kernels import small
+from partialpool.kernels import batched_linalg
 from partialpool.kernels.crossed_map import pairs_within, products_map
-from partialpool.kernels.system import System
-from partialpool.kernels.tree import Functional, Reduced, of_unknown
+from partialpool.kernels.nested_factors import Functional, Reduced, of_unknown
+from partialpool.kernels.normal_equations import System
 
 HELD = 2**24
 """Elements of dense matrices held at once."""
@@ -106,11 +106,11 @@ class Crossed:
         a = np.einsum("mkgl,gkj->mjgl", left, factor)
         for k in range(len(a)):
             a[k, k] += 1.0
-        lower = small.cholesky(a)
+        lower = batched_linalg.cholesky(a)
         log_det = 2.0 * np.sum([np.log(lower[k, k]).sum(axis=-1) for k in range(len(a))], axis=0)
         q, groups = len(a), self.sizes[0]
         wide = np.broadcast_to(factor.transpose(2, 0, 1)[..., None], (q, len(factor), q, groups))
-        v = small.forward(lower, wide.copy())  # (q, G, q, L)
+        v = batched_linalg.forward(lower, wide.copy())  # (q, G, q, L)
         return log_det, np.einsum("kgal,kgbl->abgl", v, v), v
 
     def _removed(self, h: Floats) -> tuple[Floats, Floats, Floats]:
@@ -277,7 +277,7 @@ class Crossed:
 def _cholesky(whole: Floats) -> Floats:
     """Factors of (G, m, m) lower triangles, nan where there is none; overwrites large ones."""
     if whole.shape[1] < LARGE:
-        return small.stacked_cholesky(whole)
+        return batched_linalg.stacked_cholesky(whole)
     for matrix in whole:
         _, failed = linalg.lapack.dpotrf(matrix.T, lower=0, clean=1, overwrite_a=1)
         if failed:

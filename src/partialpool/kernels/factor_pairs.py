@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.kernels import small
+from partialpool.kernels import batched_linalg
 
 AT_ONCE = 2**21
 """Products of two entries of C that are held at once, at 40 bytes each."""
@@ -344,5 +344,5 @@ def make_pairs(
 def divided(pairs: Pairs, lower: Floats, c: Floats) -> tuple[Floats, Floats]:
     """L^-1 C and D^-1 C for D = L L', (q, q, 1, L)."""
     factors = pairs.lower_for(lower)
-    half = small.forward(factors, c.copy())
-    return half, small.backward(factors, half.copy())
+    half = batched_linalg.forward(factors, c.copy())
+    return half, batched_linalg.backward(factors, half.copy())

@@ -18,9 +18,9 @@ from functools import cached_property
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.kernels import small
+from partialpool.kernels import batched_linalg
+from partialpool.kernels.families import LOG, Link
 from partialpool.kernels.gauss_hermite import hermite
-from partialpool.kernels.links import LOG, Link
 
 LONGEST_STEP = 2.5
 """Newton steps of v are no longer, in prior sds: from a start near the mode none is, and from far
@@ -241,9 +241,11 @@ def _near_modes(
         curvature = _between(factor, _curvature(rows, weight))
         for a in range(q):
             curvature[a, a] += 1.0
-        lower = small.cholesky(curvature)
+        lower = batched_linalg.cholesky(curvature)
         if steps:
-            move = small.backward(lower, small.forward(lower, gradient[:, :, None]))[:, :, 0]
+            move = batched_linalg.backward(
+                lower, batched_linalg.forward(lower, gradient[:, :, None])
+            )[:, :, 0]
             v += np.clip(move, -LONGEST_STEP, LONGEST_STEP)
     return v, lower, rows.plus(known, _times(factor, v)), None
 

@@ -23,9 +23,9 @@ import numpy as np
 from scipy import linalg, sparse
 
 from partialpool._typing import Floats, Ints
-from partialpool.kernels import small
+from partialpool.kernels import batched_linalg
+from partialpool.kernels.families import LOG
 from partialpool.kernels.group_quadrature import GroupedRows
-from partialpool.kernels.links import LOG
 
 DENSE = 2**24
 """Elements up to which W and the products of its columns are held as dense arrays."""
@@ -201,10 +201,10 @@ class _Whitened:
 
     def solve(self, gv: Floats, gr: Floats) -> tuple[Floats, Floats]:
         """Solve the joint system for gradients (q, J) and (d,)."""
-        first = small.forward(self.lower[:, :, None], gv[:, None, None].copy())[:, 0, 0]
+        first = batched_linalg.forward(self.lower[:, :, None], gv[:, None, None].copy())[:, 0, 0]
         r = linalg.cho_solve((self.root, True), gr - np.einsum("qjd,qj->d", self.half, first))
         left = (first - self.half @ r)[:, None, None]
-        return small.backward(self.lower[:, :, None], left)[:, 0, 0], r
+        return batched_linalg.backward(self.lower[:, :, None], left)[:, 0, 0], r
 
     @property
     def log_det(self) -> float:
@@ -219,7 +219,7 @@ def _whitened(rows: JointRows, hyper: Hyper, c: Curvature) -> _Whitened:
     own = np.einsum("ca,cej,ef->afj", first, c.own, first)
     for a in range(q):
         own[a, a] += 1.0
-    lower = small.cholesky(own)
+    lower = batched_linalg.cholesky(own)
     cross = np.einsum("ca,cjd->ajd", first, c.cross)
     flat = rows.scaled_transposed(
         [np.broadcast_to(f, (q * cross.shape[1], *f.shape)) for f in hyper.others],
@@ -227,7 +227,7 @@ def _whitened(rows: JointRows, hyper: Hyper, c: Curvature) -> _Whitened:
     )
     # forward() wants (q, G, r, L): groups last, so that the columns of C are the right-hand sides
     right = np.ascontiguousarray(flat.reshape(cross.shape).transpose(0, 2, 1))[:, None]
-    half = small.forward(lower[:, :, None], right)[:, 0].transpose(0, 2, 1)
+    half = batched_linalg.forward(lower[:, :, None], right)[:, 0].transpose(0, 2, 1)
     s = rows.both_sides([f[None] for f in hyper.others], c.rest[None])[0]
     s = s + _prior_precision(rows, hyper)
     for a in range(q):
@@ -355,8 +355,8 @@ def _leverage(rows: JointRows, hyper: Hyper, system: _Whitened) -> Floats:
     """Variance of every row's linear predictor under a normal approximation, (N,)."""
     g = rows.grouped
     t = (g.z @ hyper.first).T  # (q, N)
-    own = small.forward(g.to_rows(system.lower.transpose(2, 0, 1)).transpose(1, 2, 0)[:, :, None],
-                        t[:, None, None].copy())[:, 0, 0]  # fmt: skip
+    lower = g.to_rows(system.lower.transpose(2, 0, 1)).transpose(1, 2, 0)
+    own = batched_linalg.forward(lower[:, :, None], t[:, None, None].copy())[:, 0, 0]
     out = (own**2).sum(axis=0)
     w = rows.w.toarray() if sparse.issparse(rows.w) else rows.w
     wide = rows.scaled_transposed(
@@ -477,15 +477,15 @@ def conditional(site: Site, first: Floats, others: Sequence[Floats], prior: Floa
     s[:, range(m), range(m)] += 1.0
     s[:, m:, m:] += prior[:, :-1, :-1]
     h[:, m:] += prior[:, :-1, -1]
-    root = small.stacked_cholesky(s)
-    half = small.stacked_forward(root, h[:, :, None])[:, :, 0]
+    root = batched_linalg.stacked_cholesky(s)
+    half = batched_linalg.stacked_forward(root, h[:, :, None])[:, :, 0]
     mean = solve_transposed(root, half)
     return Conditional(mean.reshape(size, d), root)
 
 
 def solve_transposed(root: Floats, right: Floats) -> Floats:
     """Solve root' x = right; (B, d, d) and (B, d)."""
-    return np.asarray(small.stacked_backward(root, right[:, :, None])[:, :, 0])
+    return np.asarray(batched_linalg.stacked_backward(root, right[:, :, None])[:, :, 0])
 
 
 def _own_factor(own: Floats, first: Floats) -> Floats:
@@ -496,7 +496,7 @@ def _own_factor(own: Floats, first: Floats) -> Floats:
     d = np.einsum("bca,cej,bef->afjb", first, own, first, optimize=True)
     for a in range(q):
         d[a, a] += 1.0
-    return small.cholesky(d)
+    return batched_linalg.cholesky(d)
 
 
 def pooled(site: Site, first: Floats, groups: Ints | None = None) -> Floats:
@@ -519,7 +519,7 @@ def pooled(site: Site, first: Floats, groups: Ints | None = None) -> Floats:
     right = np.broadcast_to(
         first.transpose(2, 1, 0)[:, None], (q, lower.shape[2], q, len(first))
     ).copy()
-    x = small.forward(lower, right)  # (q, J, q, B)
+    x = batched_linalg.forward(lower, right)  # (q, J, q, B)
     return np.asarray(np.einsum("mjab,mjcb->acjb", x, x))
 
 
@@ -552,4 +552,4 @@ def group_start(site: Site, first: Floats, b: Floats) -> Floats:
     lower = _own_factor(c.own, first)
     left = site.linear_own[:, :, None] - c.cross @ b.T  # (q, J, B)
     left = np.einsum("bca,cjb->ajb", first, left)
-    return small.backward(lower, small.forward(lower, left[:, :, None]))[:, :, 0]
+    return batched_linalg.backward(lower, batched_linalg.forward(lower, left[:, :, None]))[:, :, 0]

@@ -28,10 +28,10 @@ import numpy as np
 from scipy import linalg
 
 from partialpool._typing import Floats, Ints
-from partialpool.kernels import small
+from partialpool.kernels import batched_linalg
 from partialpool.kernels.adaptive import Corrected, corrected
 from partialpool.kernels.factor_pairs import Pairs, Parts, divided, make_pairs
-from partialpool.kernels.links import Link
+from partialpool.kernels.families import Link
 
 ROUNDS = 100
 """Newton steps, halvings included; 3 to 12 are taken."""
@@ -234,8 +234,8 @@ class Curvature:
     def solve(self, effects: Effects) -> Effects:
         """H^-1 times a vector."""
         v, r = effects
-        within = small.forward(self.lower, v[:, None, None].copy())
-        out = small.backward(self.lower, within)[:, 0, 0]
+        within = batched_linalg.forward(self.lower, v[:, None, None].copy())
+        out = batched_linalg.backward(self.lower, within)[:, 0, 0]
         if self.pairs is None:
             return out, r
         right = r - self.pairs.transposed_times(self.ratio, v)
@@ -257,7 +257,7 @@ def _curvature(rows: GroupedCounts, t: Sequence[Floats], weight: Floats) -> Curv
         for b in range(a + 1):
             d[a, b, 0] = d[b, a, 0] = rows.over_groups(weighted[a] * t[0][b])
         d[a, a] += 1.0
-    lower = small.cholesky(d)
+    lower = batched_linalg.cholesky(d)
     if rows.pairs is None:
         nothing = np.empty((0, 0, 0))
         return Curvature(None, lower, nothing, nothing, nothing)
@@ -313,7 +313,7 @@ def inverse(curvature: Curvature) -> Inverse:
     q, length = len(curvature.lower), curvature.lower.shape[-1]
     unit = np.zeros((q, 1, q, length))
     unit[np.arange(q), 0, np.arange(q)] = 1.0
-    solved = small.backward(curvature.lower, small.forward(curvature.lower, unit))
+    solved = batched_linalg.backward(curvature.lower, batched_linalg.forward(curvature.lower, unit))
     block = solved[:, 0]
     if curvature.pairs is None:
         return Inverse(block, [], curvature.schur)

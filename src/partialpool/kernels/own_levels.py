@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from partialpool._typing import Bools, Floats, Ints
-from partialpool.kernels.links import LOG, Link
+from partialpool.kernels.families import LOG, Link
 
 ROUNDS = 60
 LONGEST = 2.0

@@ -24,7 +24,7 @@ from partialpool.errors import DataError, PriorError
 from partialpool.integrate import Axis
 from partialpool.kernels import conjugate, counts
 from partialpool.kernels.counts import Pairs
-from partialpool.kernels.links import LOG, LOGIT, Link
+from partialpool.kernels.families import LOG, LOGIT, Link
 from partialpool.models.counts_propriety import CountMoments, CountSizes, check_proper
 from partialpool.models.prior_set import Priors
 from partialpool.models.priors import Normal, StudentT

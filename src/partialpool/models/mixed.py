@@ -24,9 +24,14 @@ from partialpool.errors import DataError
 from partialpool.integrate import Axis, Coordinate, HalfLine, Interval
 from partialpool.kernels.covariance import covariance_factor
 from partialpool.kernels.crossed import Crossed, make_crossed
-from partialpool.kernels.profiled import Solved, solve
-from partialpool.kernels.system import System, dependent_columns, make_system, moment_ratios
-from partialpool.kernels.tree import Functional, Reduced, Tree, make_tree, nested
+from partialpool.kernels.fixed_effects import Solved, solve
+from partialpool.kernels.nested_factors import Functional, Reduced, Tree, make_tree, nested
+from partialpool.kernels.normal_equations import (
+    System,
+    dependent_columns,
+    make_system,
+    moment_ratios,
+)
 from partialpool.models.prior_set import Priors
 from partialpool.models.priors import Normal, ScalePrior, StudentT
 

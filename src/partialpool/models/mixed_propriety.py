@@ -18,7 +18,7 @@ import numpy as np
 from partialpool._typing import Floats
 from partialpool.data.cross_products import Block
 from partialpool.errors import DataError, ImproperPosteriorError
-from partialpool.kernels.profiled import Solved, fits_perfectly, solve
+from partialpool.kernels.fixed_effects import Solved, fits_perfectly, solve
 from partialpool.models.confounded import check_confounded
 from partialpool.models.mixed import MixedModel, inside, sd_name
 from partialpool.models.priors import ScalePrior, StudentT

@@ -19,7 +19,7 @@ from scipy import special
 
 from partialpool._typing import Bools, Floats, Ints
 from partialpool.integrate import Coordinate
-from partialpool.kernels import small
+from partialpool.kernels import batched_linalg
 from partialpool.kernels.group_quadrature import GroupMoments
 from partialpool.kernels.joint_counts import conditional, pooled, solve_transposed
 from partialpool.kernels.skewed import MOST, pair
@@ -403,7 +403,7 @@ class Readout:
                 [np.repeat(f[at], a.shape[1], axis=0) for f in self.factors[1:]],
                 here.reshape(-1, joint.d),
             ).reshape(here.shape)
-            half = small.stacked_forward(root, right.swapaxes(1, 2))
+            half = batched_linalg.stacked_forward(root, right.swapaxes(1, 2))
             out[at] = (half**2).sum(axis=1)
         return out
 
@@ -496,7 +496,7 @@ class Readout:
                 a.reshape(-1, joint.d),
             ).reshape(a.shape)
             # given the coefficients, which come last, the precision is the leading block
-            half = small.stacked_forward(
+            half = batched_linalg.stacked_forward(
                 self.points.root[at, :m, :m], right[:, :, :m].swapaxes(1, 2)
             )
             variance += (half**2).sum(axis=1)
@@ -691,12 +691,12 @@ def _draw_groups(of: GroupMoments, rng: np.random.Generator) -> Floats:
     """Effects of groups with these moments, skewness along the axes of a factor; (S, J, q)."""
     mean, covariance, third = of.mean, of.covariance, of.third
     q = len(mean)
-    root = small.semidefinite_cholesky(covariance)
+    root = batched_linalg.semidefinite_cholesky(covariance)
     turned = third
     for axis in range(3):
         turned = np.moveaxis(turned, axis, 0)
         shape = turned.shape
-        turned = small.solve_semidefinite(root, turned.reshape(q, -1, *shape[3:]))
+        turned = batched_linalg.solve_semidefinite(root, turned.reshape(q, -1, *shape[3:]))
         turned = np.moveaxis(turned.reshape(shape), 0, axis)
     out = np.empty((mean.shape[2], mean.shape[1], q))
     whitened = []

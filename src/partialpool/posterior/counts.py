@@ -14,7 +14,7 @@ from partialpool._typing import Floats, Ints
 from partialpool.data import CountStatistics, Table
 from partialpool.errors import ArgumentError, ImproperPosteriorError, PriorError
 from partialpool.integrate import Accuracy, Nested, integrate_nested
-from partialpool.kernels.links import LOGIT
+from partialpool.kernels.families import LOGIT
 from partialpool.models import CountsModel, Priors, counts_model
 from partialpool.models.counts import empty_pair
 from partialpool.models.counts_propriety import check_proper, natural_moments

@@ -9,7 +9,7 @@ import numpy as np
 from partialpool._typing import Floats, Ints
 from partialpool.data import CountStatistics
 from partialpool.integrate import Nested, sinc
-from partialpool.kernels.links import LOGIT, Link
+from partialpool.kernels.families import LOGIT, Link
 from partialpool.models import CountsModel
 from partialpool.posterior.draws import Draws, invert
 

@@ -10,7 +10,7 @@ from partialpool._typing import Floats, Ints
 from partialpool.data.cross_products import Block, CrossProducts
 from partialpool.data.population import population_weights
 from partialpool.errors import ArgumentError
-from partialpool.kernels import small
+from partialpool.kernels import batched_linalg
 from partialpool.models import MixedModel
 from partialpool.posterior.linear import Rows
 
@@ -103,8 +103,8 @@ def raw(model: MixedModel, block: int) -> Floats:
     level = next(each for each in system.levels if block in each.terms)
     p = system.p
     ztz, ztr = level.ztz.transpose(1, 2, 0), level.ztr.transpose(1, 2, 0)
-    lower = small.semidefinite_cholesky(ztz)
-    scaled = small.solve_semidefinite(lower, ztr)
+    lower = batched_linalg.semidefinite_cholesky(ztz)
+    scaled = batched_linalg.solve_semidefinite(lower, ztr)
     within = level.unexplained(system.total)
     beta, named = _within(model, within)
     left = scaled[:, p] - np.einsum("qpl,p->ql", scaled[:, :p], beta)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.kernels.links import LOGIT, Link
+from partialpool.kernels.families import LOGIT, Link
 from partialpool.posterior.distributions import Distribution
 from partialpool.posterior.pairs import Densities
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.kernels.tree import Functional
+from partialpool.kernels.nested_factors import Functional
 from partialpool.models import MixedModel
 from partialpool.posterior.distributions import Mixture
 from partialpool.posterior.skewed import Cumulants, mixed

@@ -18,7 +18,7 @@ from partialpool.errors import ArgumentError
 from partialpool.integrate import Accuracy, Cloud, Sample, WeightedNodes
 from partialpool.integrate.weighted import NORMAL_WIDTH
 from partialpool.kernels import student
-from partialpool.kernels.tree import Functional
+from partialpool.kernels.nested_factors import Functional
 from partialpool.models import MixedModel, Priors
 from partialpool.models.mixed import sd_name
 from partialpool.models.mixed_propriety import Orders

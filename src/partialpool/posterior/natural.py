@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from partialpool._typing import Floats
-from partialpool.kernels.links import LOG, Link
+from partialpool.kernels.families import LOG, Link
 from partialpool.kernels.skewed import log_mean_exp
 from partialpool.posterior.distributions import Distribution, Mixture
 from partialpool.posterior.skewed import Skewed

@@ -28,7 +28,7 @@ from partialpool.kernels.counts import (
     exp_or_zero,
     shared_mesh,
 )
-from partialpool.kernels.links import LOGIT
+from partialpool.kernels.families import LOGIT
 from partialpool.kernels.mesh import Mesh, even_mesh
 from partialpool.models import CountsModel
 from partialpool.posterior.distributions import newton

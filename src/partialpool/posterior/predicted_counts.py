@@ -11,7 +11,7 @@ from partialpool._typing import Floats
 from partialpool.data import CountStatistics, Table
 from partialpool.errors import ArgumentError
 from partialpool.kernels.discrete import smallest_count
-from partialpool.kernels.links import LOGIT
+from partialpool.kernels.families import LOGIT
 from partialpool.models import CountsModel
 from partialpool.posterior.distributions import Distribution, check_level
 from partialpool.posterior.pairs import Densities

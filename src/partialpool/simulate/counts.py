@@ -16,7 +16,7 @@ from partialpool.errors import ArgumentError
 from partialpool.formula import CountFamily
 from partialpool.formula.counts import COUNT_FAMILIES, PROPORTIONS
 from partialpool.kernels.discrete import smallest_count
-from partialpool.kernels.links import LOG, LOGIT
+from partialpool.kernels.families import LOG, LOGIT
 from partialpool.simulate.noise import uniforms
 from partialpool.simulate.world import MOST_CELLS
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import optimize, special
 
-from partialpool.kernels.links import LOG, LOGIT
+from partialpool.kernels.families import LOG, LOGIT
 from partialpool.kernels.own_levels import own_estimates, own_levels
 
 RNG = np.random.default_rng(5)

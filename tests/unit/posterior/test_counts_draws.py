@@ -10,7 +10,7 @@ from scipy import integrate, special, stats
 
 import partialpool as pp
 from partialpool.kernels.discrete import smallest_count
-from partialpool.kernels.links import LOG, LOGIT
+from partialpool.kernels.families import LOG, LOGIT
 from partialpool.posterior import counts_draws
 
 # events, trials or exposure, mu, tau: few and many events, none, nothing but events; mu far

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from partialpool._typing import Floats
+from partialpool.kernels.batched_linalg import stacked_cholesky
 from partialpool.kernels.crossed import Crossed
-from partialpool.kernels.small import stacked_cholesky
-from partialpool.kernels.system import NOTHING, System
-from partialpool.kernels.tree import Tree
+from partialpool.kernels.nested_factors import Tree
+from partialpool.kernels.normal_equations import NOTHING, System
 
 FREE = 1e6
 """Sds of groups' effects, in those of the outcome, that leave them free: of its sum of squares they

@@ -20,7 +20,7 @@ import numpy as np
 from scipy import linalg
 
 from partialpool._typing import AnyArray, Floats, Ints
-from partialpool.kernels import small
+from partialpool.kernels import batched_linalg
 
 EPSILON = float(np.finfo(np.float64).eps)
 ROUNDING = 1e-26
@@ -138,8 +138,8 @@ class Level:
         if self.within is not None:
             order = np.concatenate([[self.intercept], np.delete(order, self.intercept)])
         ztz = self.ztz[:, order[:, None], order].transpose(1, 2, 0)
-        scaled = small.solve_semidefinite(
-            small.semidefinite_cholesky(ztz), self.ztr[:, order].transpose(1, 2, 0)
+        scaled = batched_linalg.solve_semidefinite(
+            batched_linalg.semidefinite_cholesky(ztz), self.ztr[:, order].transpose(1, 2, 0)
         )
         start = total if self.within is None else self.within
         rows = scaled if self.within is None else scaled[1:]
@@ -434,8 +434,8 @@ def _within_reach(sums: Sums) -> Ints:
     size = np.diag(sums.xtx)
     out = np.zeros(len(size), dtype=np.int64)
     for block in sums.blocks:
-        lower = small.semidefinite_cholesky(block.ztz.transpose(1, 2, 0))
-        scaled = small.solve_semidefinite(lower, block.ztx.transpose(1, 2, 0))
+        lower = batched_linalg.semidefinite_cholesky(block.ztz.transpose(1, 2, 0))
+        scaled = batched_linalg.solve_semidefinite(lower, block.ztx.transpose(1, 2, 0))
         out += np.einsum("qpl,qpl->p", scaled, scaled) > (1.0 - 1e-10) * size
     return out
 

@@ -19,9 +19,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.kernels import small
-from partialpool.kernels.alike import gathered
-from partialpool.kernels.system import NOTHING, System
+from partialpool.kernels import batched_linalg
+from partialpool.kernels.compress_groups import gathered
+from partialpool.kernels.normal_equations import NOTHING, System
 
 CACHED = 2**15
 """Elements of the arrays worked on at once."""
@@ -193,7 +193,7 @@ class Tree:
         self._pass_up(0, w, grams, 1.0)
         for i in range(1, len(factors)):
             lower, n = _inner(grams[i], factors[i])
-            small.forward(lower, n)
+            batched_linalg.forward(lower, n)
             log_det += _log_det(lower)
             squares -= _crossed(n, len(self.total))
             self._pass_up(i, n, grams, -1.0)
@@ -213,10 +213,10 @@ class Tree:
             for j in range(i + 1):
                 b[i, j] = np.einsum("gml,gml->gl", m[i], m[j])
             b[i, i] += 1.0
-        small.cholesky(b)
+        batched_linalg.cholesky(b)
         w = np.empty((q, len(factor), t.shape[1], t.shape[2]))
         w[:] = t[:, None]
-        return b, small.forward(b, w)
+        return b, batched_linalg.forward(b, w)
 
     def _pass_up(self, i: int, w: Floats, grams: list[Floats], sign: float) -> None:
         """Change the cross-products of the ancestors of level i by w'w, summed over its groups."""
@@ -272,9 +272,9 @@ class Tree:
             if len(known):
                 groups = known if len(at) == 1 else at[i][known]
                 here = lower[..., groups]
-                v = small.forward(here, spread[:, :, None, known])  # (q, G, 1, K)
+                v = batched_linalg.forward(here, spread[:, :, None, known])  # (q, G, 1, K)
                 variance[:, known] += (v[:, :, 0] ** 2).sum(axis=0)
-                small.backward(here, v)
+                batched_linalg.backward(here, v)
                 change = (v * n[..., groups]).sum(axis=0)  # (G, r, K): z'F
                 constant[:, known] += change[:, -1]
                 coefficient[:, known] -= change[:, -1 - p : -1].transpose(0, 2, 1)
@@ -327,9 +327,9 @@ class Tree:
                 for k in range(self.widths[m]):
                     right = right - n[:, :, at + k] * above[k]
                 at += self.widths[m]
-            half = small.forward(lower, right[:, :, None].copy())
+            half = batched_linalg.forward(lower, right[:, :, None].copy())
             half += sigma[:, None, None] * rng.standard_normal(half.shape)
-            u = small.backward(lower, half)[:, :, 0]
+            u = batched_linalg.backward(lower, half)[:, :, 0]
             drawn[i] = np.stack(
                 [
                     sum(factors[i][:, k, m, None] * u[m] for m in range(len(u)))
@@ -375,7 +375,7 @@ class Tree:
             lower, n = _inner(grams[i], factors[i])
             out.append((lower, n))
             if i + 1 < len(factors):
-                self._pass_up(i, small.forward(lower, n.copy()), grams, -1.0)
+                self._pass_up(i, batched_linalg.forward(lower, n.copy()), grams, -1.0)
         return out
 
 
@@ -404,7 +404,7 @@ def _inner(gram: Floats, factor: Floats) -> tuple[Floats, Floats]:
             for i, row in enumerate(left)
         ]
     )
-    return small.cholesky(a), left[:, :, q:]
+    return batched_linalg.cholesky(a), left[:, :, q:]
 
 
 def _left(factor: Floats, right: Floats) -> Floats:
@@ -453,8 +453,8 @@ def make_tree(system: System) -> Tree:
         ancestors[i] = {m: a[order[i]] for m, a in ancestors[i].items()}
     raw = [_raw(system, i, order[i]) for i in range(depth)]
     q = levels[0].q
-    lower = small.semidefinite_cholesky(raw[0][:, :q])
-    scaled = small.solve_semidefinite(lower, raw[0][:, q:])
+    lower = batched_linalg.semidefinite_cholesky(raw[0][:, :q])
+    scaled = batched_linalg.solve_semidefinite(lower, raw[0][:, q:])
     total = levels[0].unexplained(system.total)
     widths = tuple(level.q for level in levels)
     leaf, count = _Leaf(lower, scaled), np.ones(levels[0].size)
