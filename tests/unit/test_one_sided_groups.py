@@ -9,7 +9,7 @@ from scipy.optimize import linprog
 import partialpool as pp
 from partialpool.data import read_count_rows
 from partialpool.formula import mixed_counts, parse
-from partialpool.models.one_sided import shortfall
+from partialpool.models.separation import shortfall
 
 INTERCEPT, SLOPE = (0, 0), (0, 1)
 

@@ -19,7 +19,7 @@ from partialpool._typing import Floats, Ints
 from partialpool.classical.satterthwaite import STEP, degrees_of_freedom
 from partialpool.data.cross_products import CrossProducts
 from partialpool.errors import DataError
-from partialpool.integrate.ascent import Peak, ascend, polished
+from partialpool.integrate.maximise import Peak, ascend, polished
 from partialpool.kernels.crossed import Crossed, make_crossed
 from partialpool.kernels.fixed_effects import Solved, fits_perfectly, solve
 from partialpool.kernels.nested_factors import Reduced, Tree, make_tree, nested

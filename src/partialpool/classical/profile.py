@@ -21,7 +21,7 @@ from scipy import special
 from partialpool._typing import Floats
 from partialpool.classical.mixed import LOG_2PI, Criterion, MixedEstimate, highest, make_criterion
 from partialpool.data.cross_products import CrossProducts
-from partialpool.integrate.ascent import ascend
+from partialpool.integrate.maximise import ascend
 from partialpool.kernels.fixed_effects import solve
 
 Factors = list[Floats]

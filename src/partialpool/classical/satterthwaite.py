@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from partialpool._typing import Floats
-from partialpool.integrate.ascent import Peak
+from partialpool.integrate.maximise import Peak
 from partialpool.kernels.fixed_effects import Solved
 from partialpool.kernels.normal_equations import System
 

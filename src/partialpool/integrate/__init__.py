@@ -1,9 +1,9 @@
 """Deterministic integration of a log density over few dimensions. Knows nothing of groups."""
 
 from partialpool.integrate.axis import Axis, Coordinate, HalfLine, Interval, Line
-from partialpool.integrate.cloud import Cloud, highest_points, integrate_cloud
 from partialpool.integrate.gauss import gauss
 from partialpool.integrate.importance import Sample, SamplingTarget, integrate_by_sampling
+from partialpool.integrate.lattice import Cloud, highest_points, integrate_cloud
 from partialpool.integrate.nested import Nested, integrate_nested
 from partialpool.integrate.trapezoid import Accuracy, Grid, integrate
 from partialpool.integrate.weighted import WeightedNodes

@@ -20,9 +20,9 @@ import numpy as np
 from scipy import special
 
 from partialpool._typing import AnyArray, Floats, Ints
-from partialpool.integrate.ascent import Peak
 from partialpool.integrate.axis import Coordinate
-from partialpool.integrate.lattice import folded_lattice
+from partialpool.integrate.maximise import Peak
+from partialpool.integrate.rank_one_lattice import folded_lattice
 from partialpool.integrate.trapezoid import Accuracy
 from partialpool.integrate.weighted import NORMAL_WIDTH, WeightedNodes
 

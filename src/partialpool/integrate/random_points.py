@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from partialpool._typing import Floats
-from partialpool.integrate.lattice import folded_lattice
+from partialpool.integrate.rank_one_lattice import folded_lattice
 
 CLOSEST = 1e-10
 """Numbers keep this distance from 0 and 1, so that quantiles stay finite."""

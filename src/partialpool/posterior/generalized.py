@@ -24,7 +24,7 @@ from partialpool.models.count_sampler import CountSampler, fixed_sampler, make_s
 from partialpool.models.generalized import GeneralizedModel, generalized_model
 from partialpool.models.mixed import sd_name
 from partialpool.models.mixed_propriety import Orders, check_proper
-from partialpool.models.one_sided import shortfall
+from partialpool.models.separation import shortfall
 from partialpool.posterior import effects
 from partialpool.posterior.asked import SAMPLED_ENDS, SAMPLED_MOMENTS, checked_draws
 from partialpool.posterior.count_readout import Readout

@@ -17,7 +17,7 @@ from partialpool.integrate import (
     highest_points,
     integrate_by_sampling,
 )
-from partialpool.integrate.lattice import folded_lattice
+from partialpool.integrate.rank_one_lattice import folded_lattice
 
 USUAL = SamplingTarget(moments=0.05, ends=0.15)
 

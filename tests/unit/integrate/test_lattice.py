@@ -16,8 +16,8 @@ from partialpool.integrate import (
     highest_points,
     integrate_cloud,
 )
-from partialpool.integrate.ascent import ascend, polished
 from partialpool.integrate.condense import condensed
+from partialpool.integrate.maximise import ascend, polished
 
 
 def gammas(shapes):
