@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from partialpool.fitted import Fit
     from partialpool.fitting import fit, fit_groups, fit_statistics
+    from partialpool.kept_statistics import Statistics, explain, load_statistics, statistics
     from partialpool.models import priors
     from partialpool.models.priors import (
         LKJ,
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
         UniformShrinkage,
     )
     from partialpool.notices import Notice
-    from partialpool.reading import Statistics, explain, load_statistics, statistics
 
 __version__ = "0.1.0"
 

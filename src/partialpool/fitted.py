@@ -26,7 +26,6 @@ from partialpool.data import (
     MixedReading,
     Table,
 )
-from partialpool.data.count_rows import counted as finish_counts
 from partialpool.data.count_table import CountTable
 from partialpool.data.labels import as_labels
 from partialpool.data.mixed_read import reading as finish_mixed
@@ -35,9 +34,11 @@ from partialpool.data.new_rows import Target, Unseen, count_design, one_way_desi
 from partialpool.data.one_way_products import as_cross_products
 from partialpool.data.read import Reading, handing_back
 from partialpool.data.statistics_files import Kept
+from partialpool.data.working_responses import counted as finish_counts
 from partialpool.errors import ArgumentError, NotReachedError, PriorError
 from partialpool.findings import findings
 from partialpool.formula import OneWay, count_roles, one_way, parse
+from partialpool.kept_statistics import Statistics, more_statistics
 from partialpool.models import Priors, parameter_names, priors
 from partialpool.models.priors import Prior
 from partialpool.notices import Notice
@@ -58,7 +59,6 @@ from partialpool.posterior import (
 from partialpool.posterior.counts import Scale, checked_scale
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.prediction import PredictionOptions, predict
-from partialpool.reading import Statistics, more_statistics
 from partialpool.regression import MixedAdvice, MixedComparison, compare_coefficients
 from partialpool.report import Contents, write
 from partialpool.simulate import CountWorld, World

@@ -22,7 +22,7 @@ from partialpool.errors import ArgumentError, PriorError
 from partialpool.fitted import Fit, Method, PriorLike, fit_counts, fit_kept, fit_mixed, fit_one_way
 from partialpool.formula import OneWay, count_family, mixed, mixed_counts, one_way, parse
 from partialpool.formula.tree import Name
-from partialpool.reading import Statistics
+from partialpool.kept_statistics import Statistics
 
 
 def fit(

@@ -8,7 +8,7 @@ import numpy as np
 
 from partialpool._typing import Bools, Floats, Ints
 from partialpool.classical.pooled_regression import FixedEffects, estimable
-from partialpool.data.count_rows import CountProducts
+from partialpool.data.working_responses import CountProducts
 from partialpool.kernels.families import Link
 
 ROUNDS = 60

@@ -26,7 +26,7 @@ from partialpool.classical.mixed import (
     level_rows,
     on_boundary,
 )
-from partialpool.data.count_rows import CountProducts
+from partialpool.data.working_responses import CountProducts
 from partialpool.errors import ArgumentError, DataError
 from partialpool.integrate.quasi_newton import Minimum, minimum
 from partialpool.kernels.laplace import (

@@ -16,7 +16,7 @@ from partialpool.data.statistics_files import holds_statistics
 from partialpool.errors import ArgumentError, DataError, did_you_mean
 from partialpool.fitted import Fit, Method
 from partialpool.fitting import fit, fit_statistics
-from partialpool.reading import load_statistics
+from partialpool.kept_statistics import load_statistics
 
 SOON = 2.0
 """Seconds after which somebody at a terminal wonders whether anything happens."""

@@ -19,9 +19,9 @@ from partialpool.data import Table
 from partialpool.data.files import write_table
 from partialpool.errors import ArgumentError
 from partialpool.fitted import Fit, Method
+from partialpool.kept_statistics import explain
 from partialpool.pictures.save import checked
 from partialpool.posterior.distributions import IntervalKind
-from partialpool.reading import explain
 
 SHOWN_GROUPS = 50
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import click
 
 from partialpool.cli.common import source, waiting
-from partialpool.reading import load_statistics, statistics
+from partialpool.kept_statistics import load_statistics, statistics
 
 
 @dataclass(frozen=True, slots=True)

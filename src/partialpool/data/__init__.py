@@ -1,7 +1,6 @@
 """The only room that knows frames, files and databases: data and a formula in, statistics out."""
 
 from partialpool.data.clusters import Clusters
-from partialpool.data.count_rows import CountProducts, read_count_rows
 from partialpool.data.counts import CountStatistics
 from partialpool.data.cross_products import Block, Crossing, CrossProducts
 from partialpool.data.design import Design
@@ -10,6 +9,7 @@ from partialpool.data.read import read_counts, read_statistics
 from partialpool.data.statistics import GroupStatistics
 from partialpool.data.summaries import from_estimates, from_summaries
 from partialpool.data.table import Table
+from partialpool.data.working_responses import CountProducts, read_count_rows
 
 __all__ = [
     "Block",

@@ -14,6 +14,7 @@ import numpy as np
 from partialpool._typing import Bools, Floats, Ints
 from partialpool.data.arrays import precision
 from partialpool.data.clusters import Clusters
+from partialpool.data.coded_rows import Survey, Usable, find, first_of
 from partialpool.data.cross_products import (
     Block,
     Crossing,
@@ -26,7 +27,6 @@ from partialpool.data.design import Design, Effects
 from partialpool.data.expressions import Learned, evaluate
 from partialpool.data.rules import not_finite, overflow
 from partialpool.data.source import Chunk
-from partialpool.data.survey import Survey, Usable, find, first_of
 from partialpool.formula.tree import Expression
 
 CELLS = 2**23

@@ -10,22 +10,22 @@ import numpy as np
 
 from partialpool._typing import AnyArray, Bools, Floats
 from partialpool.data.accumulate import refuse_not_finite
+from partialpool.data.coded_rows import Survey, Usable, find, first_of, keys_of, survey
 from partialpool.data.count_statements import log_constant as log_constant_sql
 from partialpool.data.counts import AMONG, UNEXPOSED, log_constant
 from partialpool.data.design import places
 from partialpool.data.design_sql import Given
+from partialpool.data.encode import expressions
+from partialpool.data.encode_sql import checked_means
 from partialpool.data.equal_rows import equal_rows
 from partialpool.data.expressions import evaluate
 from partialpool.data.labels import as_labels, is_text
 from partialpool.data.labels_sql import Labels, label_survey, labels_of, prepared
-from partialpool.data.learning import expressions
-from partialpool.data.learning_sql import checked_means
 from partialpool.data.mixed_combine import categories_on_one_side, check_roles, union
 from partialpool.data.read import Progress, opened
 from partialpool.data.source import Chunk, MemorySource, from_frame
 from partialpool.data.sql import Engine
 from partialpool.data.statistics import both_withheld
-from partialpool.data.survey import Survey, Usable, find, first_of, keys_of, survey
 from partialpool.errors import DataError
 from partialpool.formula import Mixed
 from partialpool.formula.counts import PROPORTIONS

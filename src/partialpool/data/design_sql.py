@@ -13,11 +13,11 @@ import numpy as np
 
 from partialpool._typing import Floats
 from partialpool.data.checked_rows import Check, CheckedRows, check, number
+from partialpool.data.coded_rows import rules
 from partialpool.data.coding import Column, Part, Variable
 from partialpool.data.counts import AMONG, UNEXPOSED
 from partialpool.data.design import Categories, Design, column_of
 from partialpool.data.expressions import Basis, Learned, Standard
-from partialpool.data.survey import rules
 from partialpool.formula import Mixed
 from partialpool.formula.counts import PROPORTIONS
 from partialpool.formula.tree import Binary, Call, Expression, Name, Number, Unary

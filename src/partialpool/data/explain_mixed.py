@@ -13,16 +13,16 @@ from partialpool.data.coding import Variable
 from partialpool.data.count_table import grouped_statement
 from partialpool.data.design import Categories, written_levels
 from partialpool.data.design_sql import Given, Unknown
-from partialpool.data.expressions import Basis, Moments, Standard, degree_of
-from partialpool.data.labels import as_labels
-from partialpool.data.labels_sql import category_columns, prepared, survey_statement
-from partialpool.data.learning import complete_columns, named_levels
-from partialpool.data.learning_sql import (
+from partialpool.data.encode import complete_columns, named_levels
+from partialpool.data.encode_sql import (
     calls_that_learn,
     first_expressions,
     means_statement,
     squares_statement,
 )
+from partialpool.data.expressions import Basis, Moments, Standard, degree_of
+from partialpool.data.labels import as_labels
+from partialpool.data.labels_sql import category_columns, prepared, survey_statement
 from partialpool.data.mixed_sql import Passes
 from partialpool.data.read import opened, told_in_memory, told_plan
 from partialpool.data.sql import Engine

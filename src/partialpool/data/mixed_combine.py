@@ -19,9 +19,9 @@ from partialpool.data.accumulate import Shifts
 from partialpool.data.coding import Column, Part, Variable
 from partialpool.data.cross_products import Block, Crossing, CrossProducts, without_constant
 from partialpool.data.design import Categories, Design, Factor, mixed_radix, places
+from partialpool.data.encode import complete_columns, factor_of, named_levels, same_level
 from partialpool.data.expressions import in_terms_of, learned_of, same_learned
 from partialpool.data.labels import as_labels, is_text, refuse_unlike, sorted_order, unify
-from partialpool.data.learning import complete_columns, factor_of, named_levels, same_level
 from partialpool.data.mixed_statistics import MixedStatistics
 from partialpool.data.statistics import both_withheld
 from partialpool.errors import DataError

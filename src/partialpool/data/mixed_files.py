@@ -16,9 +16,9 @@ from partialpool.data.coding import Variable
 from partialpool.data.count_table import CountTable
 from partialpool.data.cross_products import Block, Crossing, CrossProducts, with_within
 from partialpool.data.design import Categories, Design
+from partialpool.data.encode import complete_columns, expressions, factor_of, named_levels
 from partialpool.data.expressions import Moments, learned_of
 from partialpool.data.labels import typed
-from partialpool.data.learning import complete_columns, expressions, factor_of, named_levels
 from partialpool.data.mixed_statistics import MixedStatistics
 from partialpool.data.source import Chunk
 from partialpool.formula import Mixed

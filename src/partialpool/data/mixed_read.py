@@ -9,17 +9,17 @@ from typing import Any
 from partialpool.data import mixed_sql, structure
 from partialpool.data.accumulate import cross_products
 from partialpool.data.clusters import Clusters
+from partialpool.data.coded_rows import Survey, Usable, survey, without_small
 from partialpool.data.coding import Variable
 from partialpool.data.count_table import CountTable
 from partialpool.data.cross_products import CrossProducts
 from partialpool.data.design import Categories, Design
+from partialpool.data.encode import complete_design, expressions, finished, levels
 from partialpool.data.expressions import Moments, learn, learned_of
-from partialpool.data.learning import complete_design, expressions, finished, levels
 from partialpool.data.mixed_statistics import MixedStatistics
 from partialpool.data.read import Progress, handing_back, opened
 from partialpool.data.redundancy import without_redundant
 from partialpool.data.source import from_frame
-from partialpool.data.survey import Survey, Usable, survey, without_small
 from partialpool.data.table import Table
 from partialpool.formula import Mixed
 from partialpool.formula.tree import Call

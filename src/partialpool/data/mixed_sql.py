@@ -35,6 +35,14 @@ from partialpool.data.design_sql import (
     constant,
     staged,
 )
+from partialpool.data.encode import complete_columns, factor_of, levels
+from partialpool.data.encode_sql import (
+    Learning,
+    checked_means,
+    learn,
+    means_of_left,
+    without_small,
+)
 from partialpool.data.labels import number
 from partialpool.data.labels_sql import (
     Labels,
@@ -43,14 +51,6 @@ from partialpool.data.labels_sql import (
     labels_of,
     level_texts,
     prepared,
-)
-from partialpool.data.learning import complete_columns, factor_of, levels
-from partialpool.data.learning_sql import (
-    Learning,
-    checked_means,
-    learn,
-    means_of_left,
-    without_small,
 )
 from partialpool.data.mixed_statistics import MixedStatistics
 from partialpool.data.rules import overflow, rows_changed

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from partialpool._typing import Floats, Ints
-from partialpool.data.count_rows import CountProducts
+from partialpool.data.working_responses import CountProducts
 from partialpool.kernels.group_quadrature import GroupedRows
 from partialpool.kernels.joint_counts import DENSE, JointRows
 from partialpool.kernels.normal_equations import System

@@ -13,9 +13,9 @@ import numpy as np
 from partialpool._typing import Floats, Ints
 from partialpool.classical.mixed import MixedEstimate
 from partialpool.data import Table
-from partialpool.data.count_rows import CountProducts
 from partialpool.data.cross_products import Block
 from partialpool.data.population import population_weights
+from partialpool.data.working_responses import CountProducts
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Accuracy
 from partialpool.kernels.own_levels import own_estimates, own_levels

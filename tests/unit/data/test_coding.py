@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from partialpool.data import read_mixed
-from partialpool.data.learning import finished
+from partialpool.data.coded_rows import survey
+from partialpool.data.encode import finished
 from partialpool.data.mixed_read import learned_design
 from partialpool.data.source import from_frame
-from partialpool.data.survey import survey
 from partialpool.errors import DataError
 from partialpool.formula import mixed, parse
 

@@ -18,15 +18,15 @@ from partialpool._typing import Floats, Ints
 from partialpool.data import structure
 from partialpool.data.accumulate import cross_products
 from partialpool.data.clusters import Clusters
+from partialpool.data.coded_rows import Usable
 from partialpool.data.count_table import CountTable, no_exposure, read_count_table
 from partialpool.data.cross_products import CrossProducts
 from partialpool.data.design import Design
-from partialpool.data.learning import finished
+from partialpool.data.encode import finished
 from partialpool.data.mixed_read import MixedReading, learned_design
 from partialpool.data.read import Progress, handing_back
 from partialpool.data.redundancy import without_redundant
 from partialpool.data.source import MemorySource
-from partialpool.data.survey import Usable
 from partialpool.data.table import Table
 from partialpool.formula import CountFamily, Mixed
 from partialpool.formula.counts import PROPORTIONS

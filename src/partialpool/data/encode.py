@@ -14,6 +14,7 @@ import numpy as np
 
 from partialpool._typing import AnyArray, Ints
 from partialpool.data import coding
+from partialpool.data.coded_rows import Survey
 from partialpool.data.coding import Coded, Column, Part, Variable
 from partialpool.data.design import (
     Categories,
@@ -27,7 +28,6 @@ from partialpool.data.design import (
 )
 from partialpool.data.expressions import Learned
 from partialpool.data.labels import as_labels, shown, texts
-from partialpool.data.survey import Survey
 from partialpool.errors import DataError
 from partialpool.formula import Mixed
 from partialpool.formula.mixed import is_categorical

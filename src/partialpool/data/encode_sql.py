@@ -12,8 +12,8 @@ from partialpool.data import labels as lab
 from partialpool.data.checked_rows import Check
 from partialpool.data.coding import Variable
 from partialpool.data.design_sql import Given, constant, is_finite, legendre, staged
+from partialpool.data.encode import expressions
 from partialpool.data.expressions import Learned, Moments, degree_of, learned_of
-from partialpool.data.learning import expressions
 from partialpool.data.rules import RULES, no_rows, not_finite, nothing_left
 from partialpool.data.sql import Engine, broken_rule
 from partialpool.formula.mixed import LEARNED, calls_in
