@@ -26,7 +26,7 @@ from partialpool.posterior import (
     MixedPosterior,
     Posterior,
 )
-from partialpool.posterior.asked import DETERMINISTIC, SAMPLED_MOMENTS
+from partialpool.posterior.argument_checks import DETERMINISTIC, SAMPLED_MOMENTS
 
 FINEST, COARSEST = 1e-10, 0.5
 """What may be asked for: doubles carry no more than the first, and above the second nothing is

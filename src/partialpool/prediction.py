@@ -20,7 +20,7 @@ from partialpool.posterior import (
     GeneralizedPosterior,
     Posterior,
 )
-from partialpool.posterior.chosen import Chosen
+from partialpool.posterior.assembled import Chosen
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.posterior.one_way_linear import one_way_linear
 from partialpool.posterior.predicted_counts import new_events

@@ -18,15 +18,20 @@ from partialpool.kernels.families import LOGIT
 from partialpool.models import CountsModel, Priors, counts_model
 from partialpool.models.counts import empty_pair
 from partialpool.models.counts_propriety import check_proper, natural_moments
-from partialpool.posterior.asked import DETERMINISTIC, checked_draws, group_positions, reached
+from partialpool.posterior.argument_checks import (
+    DETERMINISTIC,
+    checked_draws,
+    group_positions,
+    reached,
+)
 from partialpool.posterior.counts_draws import draw
 from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture, OfRatio
 from partialpool.posterior.draws import Draws
 from partialpool.posterior.groups import Element, OnLink, OnNatural, Sampled
+from partialpool.posterior.one_way_parameters import on_line
 from partialpool.posterior.pairs import WIDE, Densities, densities, spread_inverse
 from partialpool.posterior.predicted_counts import expected_counts
 from partialpool.posterior.ranks import SEED, rank_table, ranked_draws
-from partialpool.posterior.scales import on_line
 
 PINNED = 100
 """From this many groups inside their range on, tau is expected to be pinned down."""

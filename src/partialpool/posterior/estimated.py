@@ -21,7 +21,7 @@ from partialpool.data.labels import as_labels
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Accuracy
 from partialpool.models.mixed import check_design, sd_name
-from partialpool.posterior.asked import DETERMINISTIC, reached
+from partialpool.posterior.argument_checks import DETERMINISTIC, reached
 from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture, check_level
 from partialpool.posterior.generalized import plug_in_counts
 from partialpool.posterior.integrated import plug_in

@@ -26,7 +26,7 @@ from partialpool.models.mixed import sd_name
 from partialpool.models.mixed_propriety import Orders, check_proper
 from partialpool.models.separation import shortfall
 from partialpool.posterior import effects
-from partialpool.posterior.asked import SAMPLED_ENDS, SAMPLED_MOMENTS, checked_draws
+from partialpool.posterior.argument_checks import SAMPLED_ENDS, SAMPLED_MOMENTS, checked_draws
 from partialpool.posterior.count_readout import Readout
 from partialpool.posterior.counts import Scale, checked_scale
 from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture
@@ -34,9 +34,9 @@ from partialpool.posterior.integrated import one_point
 from partialpool.posterior.linear import Rows
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.mixed_draws import MixedDraws, as_named
-from partialpool.posterior.natural import Natural
+from partialpool.posterior.response_scale import Natural
 from partialpool.posterior.skewed import Cumulants, mixed
-from partialpool.posterior.spreads import of_nodes
+from partialpool.posterior.variance_parameters import of_nodes
 
 FEWEST_POINTS, FIRST_POINTS, FIRST_WORK = 128, 256, 2**24
 """Points of each of the eight randomisations to begin with, at least and at most, and about how

@@ -21,7 +21,7 @@ from partialpool.integrate import (
 from partialpool.kernels.covariance import partial_correlations
 from partialpool.models import MixedModel, Priors, mixed_model
 from partialpool.models.mixed_propriety import Orders, check_proper
-from partialpool.posterior.asked import SAMPLED_ENDS, SAMPLED_MOMENTS
+from partialpool.posterior.argument_checks import SAMPLED_ENDS, SAMPLED_MOMENTS
 from partialpool.posterior.mixed import MixedPosterior
 
 TARGETS = {1: 1e-8, 2: 5e-3, 5: 1e-1}

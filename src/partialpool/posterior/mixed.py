@@ -23,8 +23,13 @@ from partialpool.models import MixedModel, Priors
 from partialpool.models.mixed import sd_name
 from partialpool.models.mixed_propriety import Orders
 from partialpool.posterior import effects
-from partialpool.posterior.asked import DETERMINISTIC, SAMPLED_ENDS, checked_draws, reached
-from partialpool.posterior.chosen import Chosen
+from partialpool.posterior.argument_checks import (
+    DETERMINISTIC,
+    SAMPLED_ENDS,
+    checked_draws,
+    reached,
+)
+from partialpool.posterior.assembled import Chosen
 from partialpool.posterior.distributions import (
     Distribution,
     IntervalKind,
@@ -34,7 +39,12 @@ from partialpool.posterior.linear import Nodes, Rows, functional, held, located,
 from partialpool.posterior.mixed_draws import MixedDraws, draw_mixed
 from partialpool.posterior.ranks import SEED, rank_table, ranked_draws
 from partialpool.posterior.readout import AGREE, FINE, ReadOut, is_slow, read_out, sampled
-from partialpool.posterior.spreads import inverse_chi, of_dimension, of_nodes, times_sigma
+from partialpool.posterior.variance_parameters import (
+    inverse_chi,
+    of_dimension,
+    of_nodes,
+    times_sigma,
+)
 
 LIGHT, OF_ERROR = 1e-5, 1e-3
 """Share of the weight that the lightest nodes left out of tables may have; where the integral is

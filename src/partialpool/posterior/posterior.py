@@ -20,7 +20,12 @@ from partialpool.kernels.ranks import expected_exceedances
 from partialpool.kernels.student import BLOCK
 from partialpool.models import OneWayModel, Priors, one_way_model
 from partialpool.models.propriety import Moments, check_proper
-from partialpool.posterior.asked import DETERMINISTIC, checked_draws, group_positions, reached
+from partialpool.posterior.argument_checks import (
+    DETERMINISTIC,
+    checked_draws,
+    group_positions,
+    reached,
+)
 from partialpool.posterior.components import (
     Components,
     component_given,
@@ -30,8 +35,8 @@ from partialpool.posterior.components import (
 )
 from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture, OfRatio
 from partialpool.posterior.draws import Draws, draw
+from partialpool.posterior.one_way_parameters import icc, ratio, sigma, tau
 from partialpool.posterior.ranks import SEED, rank_table, ranked_draws
-from partialpool.posterior.scales import icc, ratio, sigma, tau
 
 MANY = 200_000
 """Groups times components from which quantiles are read from fewer components, checked."""

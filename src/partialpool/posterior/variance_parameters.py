@@ -18,7 +18,7 @@ from partialpool.posterior.distributions import (
     Sliced,
     root_inverse_chi2_mean,
 )
-from partialpool.posterior.scales import moments_of, on_line, root_inverse_chi2
+from partialpool.posterior.one_way_parameters import moments_of, on_line, root_inverse_chi2
 
 SMOOTH = 0.2
 """Width of the kernel by which a function of several dimensions is smoothed, in its sds."""
