@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import partialpool as pp
-from partialpool import pictures
+from partialpool import charts
 
 fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
-chart = pictures.shrinkage(fit.posterior, title="Coaching effects in eight schools")
-pictures.save(chart, Path(__file__).parent / "eight_schools.svg")
+chart = charts.shrinkage(fit.posterior, title="Coaching effects in eight schools")
+charts.save(chart, Path(__file__).parent / "eight_schools.svg")

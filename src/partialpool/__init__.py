@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from partialpool import classical, datasets, pictures, simulate
+    from partialpool import charts, classical, datasets, simulate
     from partialpool.data import Table
     from partialpool.errors import (
         ArgumentError,
@@ -70,13 +70,13 @@ _HOMES = {
     "notices": ("Notice",),
     "reading": ("Statistics", "explain", "load_statistics", "statistics"),
 }  # fmt: skip
-_ROOMS = ("classical", "datasets", "pictures", "simulate")
+_ROOMS = ("classical", "datasets", "charts", "simulate")
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [  # noqa: RUF022  (as a reader looks for them)
     "fit", "fit_groups", "Fit", "priors", "Table", "Notice",
     "explain", "statistics", "Statistics", "load_statistics", "fit_statistics",
-    "datasets", "classical", "simulate", "pictures",
+    "datasets", "classical", "simulate", "charts",
     "Flat", "Jeffreys", "HalfNormal", "HalfCauchy", "HalfT", "Exponential", "Uniform",
     "LogNormal", "InverseGammaSq", "UniformShrinkage", "DuMouchel", "Normal", "StudentT", "LKJ",
     "PartialPoolError", "FormulaError", "UnsupportedFormulaError", "DataError", "ColumnError",

@@ -11,7 +11,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 import numpy as np
 
-from partialpool import display, pictures
+from partialpool import charts, display
 from partialpool.accuracy import accuracy_notice, checked_accuracy, require_reliable
 from partialpool.advice import Advice, advise, recommendation
 from partialpool.comparison import Comparison, compare
@@ -437,12 +437,10 @@ class Fit:
         )
 
     @property
-    def plot(self) -> pictures.Plots | pictures.MixedPlots:
+    def plot(self) -> charts.Plots | charts.MixedPlots:
         """Charts of this fit: ``fit.plot.shrinkage()``, ``.coefficients()``, ..."""
         post = self._posterior("a chart")
-        return (
-            pictures.MixedPlots(post) if isinstance(post, MixedPosterior) else pictures.Plots(post)
-        )
+        return charts.MixedPlots(post) if isinstance(post, MixedPosterior) else charts.Plots(post)
 
     def report(self, path: str | Path, *, level: float = 0.95) -> None:
         """Write one self-contained HTML page: tables, pictures, notices, advice.
@@ -488,7 +486,7 @@ class Fit:
         if isinstance(self._reliable, Estimated):
             return []
         plot = self.plot
-        if isinstance(plot, pictures.MixedPlots):
+        if isinstance(plot, charts.MixedPlots):
             return plot.fitting(level=level, dark=dark)
         options: dict[str, Any] = {"level": level, "dark": dark}
         return [plot.shrinkage(**options), plot.tau(**options)]

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from partialpool import display
+from partialpool.charts.save import to_svg
 from partialpool.data import Table
 from partialpool.errors import ArgumentError
 from partialpool.notices import Notice
-from partialpool.pictures.save import to_svg
 
 MOST_GROUPS = 1000
 """With more groups only the first are listed."""

@@ -8,9 +8,9 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from partialpool.charts.drawing import Drawing, Frame, Rows
+from partialpool.charts.parts import sentence
 from partialpool.data import Table
-from partialpool.pictures.drawing import Drawing, Frame, Rows
-from partialpool.pictures.parts import sentence
 
 
 def rounded(value: Any) -> Any:

@@ -8,19 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from partialpool import display, pictures
+from partialpool import charts, display
 from partialpool._typing import Floats
 from partialpool.accuracy import require_reliable
 from partialpool.advice import recommendation
 from partialpool.app import tables
 from partialpool.app.payload import Sender, Still, rounded, table
+from partialpool.charts.drawing import Drawing
+from partialpool.charts.shrinkage import shrinkage_drawing
+from partialpool.charts.tau import tau_drawing
+from partialpool.charts.trace import trace_drawing, with_line
 from partialpool.comparison import squared_errors
 from partialpool.data import Table
 from partialpool.fitted import Fit
-from partialpool.pictures.drawing import Drawing
-from partialpool.pictures.shrinkage import shrinkage_drawing
-from partialpool.pictures.tau import tau_drawing
-from partialpool.pictures.trace import trace_drawing, with_line
 from partialpool.posterior import CountsPosterior, Posterior
 
 SHOWN_GROUPS = 200
@@ -108,13 +108,13 @@ def chart(found: Result, place: str, tau: float | None) -> Any:
     """The altair.Chart at a place, as it is shown in light; the first one where there is none."""
     post = found.fit.posterior
     if not isinstance(post, Posterior | CountsPosterior):
-        charts = dict(zip(PLACES, found.fit.charts(), strict=False))
-        return charts.get(place, charts[PLACES[0]])
+        drawn = dict(zip(PLACES, found.fit.charts(), strict=False))
+        return drawn.get(place, drawn[PLACES[0]])
     if place == "trace" and isinstance(post, Posterior):
-        return pictures.estimates_by_tau(post, at=tau)
+        return charts.estimates_by_tau(post, at=tau)
     if place == "tau":
-        return pictures.tau(post)
-    return pictures.shrinkage(post, truth=found.truth, tau=tau)
+        return charts.tau(post)
+    return charts.shrinkage(post, truth=found.truth, tau=tau)
 
 
 def shown(found: Result, sender: Sender, dark: bool) -> dict[str, Any]:

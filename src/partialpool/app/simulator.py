@@ -10,11 +10,11 @@ from partialpool import display
 from partialpool.app import exercises, tables
 from partialpool.app.payload import Sender, table
 from partialpool.app.state import Simulation
+from partialpool.charts.drawing import Drawing
+from partialpool.charts.risk import error_drawing
+from partialpool.charts.save import to_svg
+from partialpool.charts.tau import tau_drawing
 from partialpool.data import Table
-from partialpool.pictures.drawing import Drawing
-from partialpool.pictures.risk import error_drawing
-from partialpool.pictures.save import to_svg
-from partialpool.pictures.tau import tau_drawing
 from partialpool.report import html_page
 from partialpool.report import table as report_table
 from partialpool.simulate import Draw, Risks, draw, risks

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from partialpool import display
-from partialpool.pictures.drawing import Drawing
+from partialpool.charts.drawing import Drawing
 
 COLUMNS = 7
 """Values of tau at which estimates are listed."""

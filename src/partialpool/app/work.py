@@ -15,12 +15,12 @@ from partialpool import datasets, display
 from partialpool.app import simulator
 from partialpool.app.results import Result, chart, result
 from partialpool.app.state import Simulation
+from partialpool.charts.save import to_png, to_svg
 from partialpool.data import CountStatistics, GroupStatistics, Table
 from partialpool.data.files import write_table
 from partialpool.data.preview import Column, preview
 from partialpool.errors import DataError
 from partialpool.fitting import fit
-from partialpool.pictures.save import to_png, to_svg
 from partialpool.report import page
 from partialpool.simulate import Risks
 

@@ -11,16 +11,16 @@ from typing import Any
 import click
 import numpy as np
 
-from partialpool import display, pictures, report
+from partialpool import charts, display, report
 from partialpool._typing import Ints
 from partialpool.advice import recommendation
+from partialpool.charts.save import checked
 from partialpool.cli.common import fitted, print_table, source, waiting, wide_console
 from partialpool.data import Table
 from partialpool.data.files import write_table
 from partialpool.errors import ArgumentError
 from partialpool.fitted import Fit, Method
 from partialpool.kept_statistics import explain
-from partialpool.pictures.save import checked
 from partialpool.posterior.distributions import IntervalKind
 
 SHOWN_GROUPS = 50
@@ -109,7 +109,7 @@ def _write(found: Fit, table: Table, options: FitOptions) -> list[str]:
         write_table(table, options.out)
         written.append(f"wrote {table.n_rows:,} groups to {options.out}")
     if options.plot:
-        pictures.save(_chart(found, options), options.plot)
+        charts.save(_chart(found, options), options.plot)
         written.append(f"drew {options.plot}")
     if options.report:
         found.report(options.report, level=options.interval)
@@ -120,7 +120,7 @@ def _write(found: Fit, table: Table, options: FitOptions) -> list[str]:
 def _chart(found: Fit, options: FitOptions) -> Any:
     """Own and pooled estimates; of a mixed model, the first effect of the first term."""
     plot = found.plot
-    if isinstance(plot, pictures.MixedPlots):
+    if isinstance(plot, charts.MixedPlots):
         return plot.effects(level=options.interval)
     return plot.shrinkage(level=options.interval, kind=options.kind)
 

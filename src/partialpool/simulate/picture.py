@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from partialpool.charts import parts
+from partialpool.charts.drawing import Drawing, Rows
+from partialpool.charts.shrinkage import Named, add_own, bars_are, poolings_drawing, pulled
 from partialpool.errors import ArgumentError
-from partialpool.pictures import parts
-from partialpool.pictures.drawing import Drawing, Rows
-from partialpool.pictures.shrinkage import Named, add_own, bars_are, poolings_drawing, pulled
 from partialpool.simulate.draw import Draw, Pooled
 
 FULL_NAMES = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from partialpool import display
-from partialpool.pictures import parts
-from partialpool.pictures.style import Look, altair, look, styled
+from partialpool.charts import parts
+from partialpool.charts.style import Look, altair, look, styled
 from partialpool.posterior import MixedPosterior
 
 

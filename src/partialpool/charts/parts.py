@@ -11,8 +11,8 @@ import numpy as np
 
 from partialpool import display
 from partialpool._typing import Floats, Ints
+from partialpool.charts.style import Look
 from partialpool.data import CountStatistics, GroupStatistics
-from partialpool.pictures.style import Look
 from partialpool.posterior import AnyPosterior, CountsPosterior, Distribution
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.posterior.posterior import Theta

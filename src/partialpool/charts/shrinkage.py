@@ -12,12 +12,12 @@ import numpy as np
 
 from partialpool import display
 from partialpool._typing import Floats
+from partialpool.charts import parts
+from partialpool.charts.drawing import Drawing, Frame, Rows
+from partialpool.charts.style import Look, altair, look, styled
 from partialpool.classical import fixed_effects, no_pooling
 from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.errors import ArgumentError
-from partialpool.pictures import parts
-from partialpool.pictures.drawing import Drawing, Frame, Rows
-from partialpool.pictures.style import Look, altair, look, styled
 from partialpool.posterior import AnyPosterior, Posterior
 from partialpool.posterior.distributions import IntervalKind
 

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 import partialpool as pp
-from partialpool import pictures
+from partialpool import charts
 from partialpool.errors import ArgumentError, MissingExtraError
 
 STARTS = {".svg": b"<svg", ".png": b"\x89PNG", ".pdf": b"%PDF", ".html": b"<!DOCTYPE html>"}
@@ -22,13 +22,13 @@ def hostile():
 @pytest.mark.parametrize("ending", list(STARTS))
 def test_saving(ending, hostile, tmp_path):
     path = tmp_path / f"chart{ending}"
-    pictures.save(pictures.forest(hostile), path)
+    charts.save(charts.forest(hostile), path)
     assert path.read_bytes().lstrip().startswith(STARTS[ending])
 
 
 def test_svg_is_well_formed_and_holds_the_labels(hostile, tmp_path):
     path = tmp_path / "chart.svg"
-    pictures.save(pictures.estimates_by_tau(hostile), path)
+    charts.save(charts.estimates_by_tau(hostile), path)
     text = " ".join(ET.parse(path).getroot().itertext())
     assert "</script><script>alert(1)</script>" in text
     assert "\\x00\\x1b" in text
@@ -36,7 +36,7 @@ def test_svg_is_well_formed_and_holds_the_labels(hostile, tmp_path):
 
 def test_html_fetches_nothing_and_labels_cannot_end_its_script(hostile, tmp_path):
     path = tmp_path / "chart.html"
-    pictures.save(pictures.shrinkage(hostile), path)
+    charts.save(charts.shrinkage(hostile), path)
     page = path.read_text(encoding="utf-8")
     assert not re.search(r"<script[^>]*\ssrc\s*=", page)
     assert not re.search(r"<link[^>]*\shref\s*=", page)
@@ -49,13 +49,11 @@ def test_html_fetches_nothing_and_labels_cannot_end_its_script(hostile, tmp_path
 
 def test_unknown_ending(schools, tmp_path):
     with pytest.raises(ArgumentError, match="svg"):
-        pictures.save(pictures.tau(schools), tmp_path / "chart.gif")
+        charts.save(charts.tau(schools), tmp_path / "chart.gif")
 
 
 DRAW = [
-    getattr(pictures, name)
-    for name in pictures.__all__
-    if name not in ("save", "Plots", "MixedPlots")
+    getattr(charts, name) for name in charts.__all__ if name not in ("save", "Plots", "MixedPlots")
 ]
 
 
@@ -63,15 +61,15 @@ DRAW = [
 def test_without_altair(draw, schools, monkeypatch):
     monkeypatch.setitem(sys.modules, "altair", None)
     for room in ("risk", "shrinkage", "tau", "trace"):  # frames that are kept
-        for value in vars(sys.modules[f"partialpool.pictures.{room}"]).values():
+        for value in vars(sys.modules[f"partialpool.charts.{room}"]).values():
             getattr(value, "cache_clear", lambda: None)()
-    given = {"partial": (1.0, 0.1)} if draw is pictures.error_bars else schools
+    given = {"partial": (1.0, 0.1)} if draw is charts.error_bars else schools
     with pytest.raises(MissingExtraError, match=r"partialpool\[plot\]"):
         draw(given)
 
 
 def test_without_vl_convert(schools, tmp_path, monkeypatch):
-    chart = pictures.tau(schools)
+    chart = charts.tau(schools)
     monkeypatch.setitem(sys.modules, "vl_convert", None)
     with pytest.raises(MissingExtraError, match=r"partialpool\[plot\]"):
-        pictures.save(chart, tmp_path / "chart.svg")
+        charts.save(chart, tmp_path / "chart.svg")

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from partialpool.pictures.by_size import shrinkage_by_size
-from partialpool.pictures.caterpillar import caterpillar
-from partialpool.pictures.forest import forest
-from partialpool.pictures.shrinkage import shrinkage
-from partialpool.pictures.tau import tau
-from partialpool.pictures.trace import estimates_by_tau
+from partialpool.charts.by_size import shrinkage_by_size
+from partialpool.charts.caterpillar import caterpillar
+from partialpool.charts.forest import forest
+from partialpool.charts.shrinkage import shrinkage
+from partialpool.charts.tau import tau
+from partialpool.charts.trace import estimates_by_tau
 from partialpool.posterior import AnyPosterior
 
 
 @dataclass(frozen=True, slots=True)
 class Plots:
-    """The charts of a posterior: ``fit.plot.shrinkage()``; options as in `partialpool.pictures`."""
+    """The charts of a posterior: ``fit.plot.shrinkage()``; options as in `partialpool.charts`."""
 
     posterior: AnyPosterior
 

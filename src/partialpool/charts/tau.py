@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from partialpool import display
+from partialpool.charts import parts
+from partialpool.charts.drawing import Drawing, Frame, Rows
+from partialpool.charts.style import SHAPES, Look, altair, look, styled
 from partialpool.classical import anova, dersimonian_laird, maximum_likelihood, reml
 from partialpool.data import CountStatistics, GroupStatistics
-from partialpool.pictures import parts
-from partialpool.pictures.drawing import Drawing, Frame, Rows
-from partialpool.pictures.style import SHAPES, Look, altair, look, styled
 from partialpool.posterior import AnyPosterior
 
 POINTS = 200

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 
 import partialpool as pp
-from partialpool import pictures
+from partialpool import charts
+from partialpool.charts.shrinkage import own_interval
+from partialpool.charts.trace import conditional_means
 from partialpool.classical import dersimonian_laird, maximum_likelihood, reml
 from partialpool.errors import ArgumentError
-from partialpool.pictures.shrinkage import own_interval
-from partialpool.pictures.trace import conditional_means
 
 OF_ANY = (
-    pictures.shrinkage,
-    pictures.caterpillar,
-    pictures.shrinkage_by_size,
-    pictures.tau,
-    pictures.estimates_by_tau,
+    charts.shrinkage,
+    charts.caterpillar,
+    charts.shrinkage_by_size,
+    charts.tau,
+    charts.estimates_by_tau,
 )
 
 
@@ -63,18 +63,18 @@ def test_specs_are_valid_and_hold_only_finite_numbers(draw, name, dark, request)
     assert spec["title"]["subtitle"]
 
 
-@pytest.mark.parametrize("draw", [*OF_ANY, pictures.forest])
+@pytest.mark.parametrize("draw", [*OF_ANY, charts.forest])
 def test_given_title_and_level(draw, schools):
     spec = draw(schools, title="Mine", level=0.8).to_dict()
     assert spec["title"]["text"] == ["Mine"]
-    if draw is not pictures.shrinkage_by_size:
+    if draw is not charts.shrinkage_by_size:
         assert "80% interval" in caption(spec)
     with pytest.raises(ArgumentError):
         draw(schools, level=1.5)
 
 
 def test_shrinkage_holds_the_posterior(schools):
-    spec = pictures.shrinkage(schools, level=0.9).to_dict()
+    spec = charts.shrinkage(schools, level=0.9).to_dict()
     rows = {r["group"]: r for r in spec["datasets"]["groups"]}
     assert list(domain_of_groups(spec)) == [*"AGHBDFEC", "a new school"]
     lower, upper = schools.theta.interval(0.9)
@@ -94,7 +94,7 @@ def test_shrinkage_holds_the_posterior(schools):
 
 def test_shrinkage_holds_a_new_group_and_own_intervals(schools, twelve):
     for post in (schools, twelve):
-        data = pictures.shrinkage(post).to_dict()["datasets"]
+        data = charts.shrinkage(post).to_dict()["datasets"]
         cut = {(c["group"], c["way"]) for c in data["cuts"]}
         lower, upper = own_interval(post.statistics, 0.95)
         labels = [str(v) for v in post.statistics.labels.tolist()]
@@ -111,7 +111,7 @@ def test_shrinkage_holds_a_new_group_and_own_intervals(schools, twelve):
 
 def test_what_reaches_far_is_cut_and_it_is_said():
     post = pp.fit_groups(mean=[1, 2, 4, 3], se=[1, 1, 40, 1]).posterior
-    spec = pictures.shrinkage(post).to_dict()
+    spec = charts.shrinkage(post).to_dict()
     data = spec["datasets"]
     assert {(c["group"], c["way"]) for c in data["cuts"] if c["own"]} == {
         ("3", "left"),
@@ -125,14 +125,14 @@ def test_what_reaches_far_is_cut_and_it_is_said():
 
 
 def test_caterpillar_is_sorted_by_estimate(twelve):
-    spec = pictures.caterpillar(twelve).to_dict()
+    spec = charts.caterpillar(twelve).to_dict()
     order = np.argsort(-twelve.theta.mean)
     expected = [str(v) for v in twelve.statistics.labels[order].tolist()]
     assert list(domain_of_groups(spec)) == expected
 
 
 def test_many_groups_are_sampled_and_it_is_said(many):
-    spec = pictures.caterpillar(many).to_dict()
+    spec = charts.caterpillar(many).to_dict()
     rows = {r["rank"]: r for r in rows_of(spec) if "rank" in r}
     assert len(rows) == 400
     assert "400 of 1,500 groups" in caption(spec)
@@ -140,20 +140,20 @@ def test_many_groups_are_sampled_and_it_is_said(many):
     assert rows[1500]["estimate"] == many.theta.mean.min()
     ranked = np.sort(many.theta.mean)[::-1]
     assert all(ranked[k - 1] == r["estimate"] for k, r in rows.items())
-    assert "60 of 1,500 groups" in caption(pictures.shrinkage(many).to_dict())
-    spec = pictures.estimates_by_tau(many).to_dict()
+    assert "60 of 1,500 groups" in caption(charts.shrinkage(many).to_dict())
+    spec = charts.estimates_by_tau(many).to_dict()
     assert "40 of 1,500 groups" in caption(spec)
     assert len({r["group"] for r in rows_of(spec) if "group" in r}) == 40
 
 
 def test_between_60_and_400_groups_all_are_drawn_without_names(two_hundred_estimates):
-    spec = pictures.caterpillar(two_hundred_estimates).to_dict()
+    spec = charts.caterpillar(two_hundred_estimates).to_dict()
     assert len({r["rank"] for r in rows_of(spec) if "rank" in r}) == 200
     assert " of 200 groups" not in caption(spec)
 
 
 def test_forest_holds_own_and_pooled_intervals(schools):
-    rows = rows_of(pictures.forest(schools).to_dict())
+    rows = rows_of(charts.forest(schools).to_dict())
     own = next(r for r in rows if r.get("group") == "A" and r["what"] == "own estimate")
     assert own["lower"] == pytest.approx(28 - 1.959964 * 15, abs=1e-4)
     pooled = next(r for r in rows if r.get("group") == "A" and r["what"] == "partially pooled")
@@ -165,30 +165,30 @@ def test_forest_holds_own_and_pooled_intervals(schools):
 
 
 def test_forest_cuts_what_would_squeeze_the_rest(three, two_hundred_estimates):
-    spec = pictures.forest(three).to_dict()
+    spec = charts.forest(three).to_dict()
     new = next(r for r in rows_of(spec) if r.get("what") == "new")
     assert new["cut_left"]
     assert new["cut_right"]
     assert new["to"] < new["upper"]
     assert "Arrows" in caption(spec)
-    assert "40 of 200 groups" in caption(pictures.forest(two_hundred_estimates).to_dict())
+    assert "40 of 200 groups" in caption(charts.forest(two_hundred_estimates).to_dict())
 
 
 def test_forest_refuses_rows(twelve):
     with pytest.raises(ArgumentError, match="caterpillar"):
-        pictures.forest(twelve)
+        charts.forest(twelve)
 
 
 def test_a_group_called_population_mean_is_told_apart():
     names = ["Population mean", "A new group", "c", "d"]
     post = pp.fit_groups(mean=[1, 2, 3, 4], se=[1, 1, 1, 1], names=names).posterior
-    domain = domain_of_groups(pictures.forest(post).to_dict())
+    domain = domain_of_groups(charts.forest(post).to_dict())
     assert len(domain) == len(set(domain)) == 7
 
 
 def test_shrinkage_by_size_lies_on_its_curve(schools, twelve):
     for post, x in ((schools, schools.statistics.weight**-0.5), (twelve, twelve.statistics.n)):
-        rows = rows_of(pictures.shrinkage_by_size(post).to_dict())
+        rows = rows_of(charts.shrinkage_by_size(post).to_dict())
         points = {r["x"]: r for r in rows if "groups" in r}
         curve = sorted((r["x"], r["shrinkage"]) for r in rows if "lower" in r)
         for size, share in zip(x, post.shrinkage.mean, strict=True):
@@ -202,13 +202,13 @@ def test_shrinkage_by_size_samples_beyond_2000_sizes():
     rng = np.random.default_rng(3)
     se = rng.uniform(1, 2, 3000)
     post = pp.fit_groups(mean=rng.normal(0, 2, 3000), se=se).posterior
-    spec = pictures.shrinkage_by_size(post).to_dict()
+    spec = charts.shrinkage_by_size(post).to_dict()
     assert sum("groups" in r for r in rows_of(spec)) == 2000
     assert "2,000 of 3,000 distinct sizes" in caption(spec)
 
 
 def test_tau_marks_the_classical_estimates(schools, twelve):
-    marks = {r["name"]: r for r in rows_of(pictures.tau(schools).to_dict()) if "name" in r}
+    marks = {r["name"]: r for r in rows_of(charts.tau(schools).to_dict()) if "name" in r}
     s = schools.statistics
     se = s.weight**-0.5
     assert marks["moments (DerSimonian-Laird)"]["tau"] == dersimonian_laird(mean=s.raw, se=se).tau
@@ -218,14 +218,14 @@ def test_tau_marks_the_classical_estimates(schools, twelve):
     by_height = sorted(marks.values(), key=lambda m: -m["density"])
     values = [m["tau"] for m in by_height]
     assert values == sorted(values)  # so that no line crosses a label
-    marks = {r["name"]: r for r in rows_of(pictures.tau(twelve).to_dict()) if "name" in r}
+    marks = {r["name"]: r for r in rows_of(charts.tau(twelve).to_dict()) if "name" in r}
     s = twelve.statistics
     fitted = maximum_likelihood(mean=s.raw, n=s.n, ss=s.ss)
     assert marks["REML"]["tau"] == pytest.approx(fitted.tau)
 
 
 def test_tau_density_is_that_of_the_posterior(schools):
-    rows = [r for r in rows_of(pictures.tau(schools).to_dict()) if "inside" in r]
+    rows = [r for r in rows_of(charts.tau(schools).to_dict()) if "inside" in r]
     x, density = np.array([(r["tau"], r["density"]) for r in rows]).T
     np.testing.assert_allclose(density, schools.tau.density(x))
     assert x[-1] == pytest.approx(schools.tau.quantile(0.995))
@@ -234,7 +234,7 @@ def test_tau_density_is_that_of_the_posterior(schools):
 
 
 def test_a_long_tail_and_a_missing_mean_are_said(three):
-    text = caption(pictures.tau(three).to_dict())
+    text = caption(charts.tau(three).to_dict())
     assert "A long tail" in text
     assert "posterior mean is infinite" in text
 
@@ -244,9 +244,9 @@ def test_weighted_rows_have_no_classical_marks():
     g = np.repeat(np.arange(6), 5)
     data = {"y": rng.normal(g, 2), "w": rng.uniform(1, 3, 30), "g": g}
     post = pp.fit("y | weights(w) ~ 1 + (1 | g)", data).posterior
-    names = {r["name"] for r in rows_of(pictures.tau(post).to_dict()) if "name" in r}
+    names = {r["name"] for r in rows_of(charts.tau(post).to_dict()) if "name" in r}
     assert names == {"posterior median", "posterior mean"}
-    assert "total weight" in pictures.shrinkage_by_size(post).to_dict()["title"]["text"][0]
+    assert "total weight" in charts.shrinkage_by_size(post).to_dict()["title"]["text"][0]
 
 
 @pytest.mark.parametrize("prior", [None, ["mu ~ normal(60, 5)", "tau ~ half_normal(4)"]])
@@ -272,7 +272,7 @@ def test_conditional_means_from_rows_go_from_one_mean_to_each_own(prior):
 
 
 def test_names_at_the_right_do_not_overlap(twelve):
-    rows = rows_of(pictures.estimates_by_tau(twelve).to_dict())
+    rows = rows_of(charts.estimates_by_tau(twelve).to_dict())
     at = np.sort(list({r["group"]: r["at"] for r in rows if "at" in r}.values()))
     assert len(at) == 12
     ends = [r["value"] for r in rows if "value" in r and "group" in r]
@@ -281,25 +281,25 @@ def test_names_at_the_right_do_not_overlap(twelve):
 
 def test_more_than_twelve_groups_are_not_named():
     post = pp.fit_groups(mean=np.arange(13.0), se=np.ones(13)).posterior
-    assert not any("at" in r for r in rows_of(pictures.estimates_by_tau(post).to_dict()))
+    assert not any("at" in r for r in rows_of(charts.estimates_by_tau(post).to_dict()))
 
 
 def test_labels_that_read_the_same_and_control_characters():
     post = pp.fit_groups(mean=[1, 2, 4], se=[1, 1, 2], names=["1\n", "1\\n", "\x1b"]).posterior
-    domain = domain_of_groups(pictures.shrinkage(post).to_dict())
+    domain = domain_of_groups(charts.shrinkage(post).to_dict())
     assert sorted(domain) == ["1\\n", "1\\n (2)", "\\x1b", "a new group"]
 
 
 def test_groups_without_any_difference_draw():
     post = pp.fit_groups(mean=[5.0] * 6, se=[1.0] * 6).posterior
-    for draw in (*OF_ANY, pictures.forest):
+    for draw in (*OF_ANY, charts.forest):
         json.dumps(draw(post).to_dict(), allow_nan=False)
 
 
 def test_shrinkage_marks_a_known_truth(schools):
     truth = np.arange(8.0)
-    drawn = str(pictures.shrinkage(schools, truth=truth).to_dict())
+    drawn = str(charts.shrinkage(schools, truth=truth).to_dict())
     assert "'domain': ['own estimate', 'partially pooled', 'truth']" in drawn
     assert "'truth': 7.0" in drawn
     with pytest.raises(ArgumentError, match="8 values"):
-        pictures.shrinkage(schools, truth=truth[:3])
+        charts.shrinkage(schools, truth=truth[:3])

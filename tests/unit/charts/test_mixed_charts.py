@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import partialpool as pp
-from partialpool import pictures
+from partialpool import charts
 from partialpool.errors import ArgumentError
 
 
@@ -44,10 +44,10 @@ def once(rows):
 
 
 CHARTS = (
-    pictures.coefficients,
-    pictures.effects,
-    pictures.group_lines,
-    pictures.intercept_by_slope,
+    charts.coefficients,
+    charts.effects,
+    charts.group_lines,
+    charts.intercept_by_slope,
 )
 
 
@@ -62,10 +62,10 @@ def test_specs_are_valid_and_finite(draw, dark, sleep, school):
 
 
 def test_coefficients(school, radon):
-    rows = once(rows_of(pictures.coefficients(school).to_dict(), "coefficient"))
+    rows = once(rows_of(charts.coefficients(school).to_dict(), "coefficient"))
     assert [r["coefficient"] for r in rows] == list(school.statistics.coefficients[1:])
     assert all(r["lower"] < r["low"] < r["mean"] < r["high"] < r["upper"] for r in rows)
-    narrow = rows_of(pictures.coefficients(radon, level=0.6).to_dict(), "coefficient")[0]
+    narrow = rows_of(charts.coefficients(radon, level=0.6).to_dict(), "coefficient")[0]
     ends = radon.coefficients["floor"].interval(0.6)
     np.testing.assert_allclose([narrow["lower"], narrow["upper"]], ends)
 
@@ -73,7 +73,7 @@ def test_coefficients(school, radon):
 def test_effects_are_those_of_the_table(sleep):
     table = sleep.group_table()
     for name in ("Intercept", "days"):
-        rows = once(rows_of(pictures.effects(sleep, "subject", name).to_dict(), "estimate"))
+        rows = once(rows_of(charts.effects(sleep, "subject", name).to_dict(), "estimate"))
         estimates = [r["estimate"] for r in rows]
         assert estimates == sorted(estimates, reverse=True)
         found = {r["group"]: (r["estimate"], r["lower"], r["raw"]) for r in rows}
@@ -83,16 +83,14 @@ def test_effects_are_those_of_the_table(sleep):
 
 
 def test_many_groups_are_sampled(school):
-    spec = pictures.effects(school).to_dict()
+    spec = charts.effects(school).to_dict()
     assert len(once(rows_of(spec, "estimate"))) == 60
     assert "60 of 160 groups" in " ".join(spec["title"]["subtitle"])
-    assert "24 of 160 groups" in " ".join(
-        pictures.group_lines(school).to_dict()["title"]["subtitle"]
-    )
+    assert "24 of 160 groups" in " ".join(charts.group_lines(school).to_dict()["title"]["subtitle"])
 
 
 def test_group_lines_are_the_three_poolings(sleep):
-    spec = pictures.group_lines(sleep).to_dict()
+    spec = charts.group_lines(sleep).to_dict()
     lines = rows_of(spec, "kind")
     assert len(lines) == 18 * 3 * 2
     complete = [r for r in lines if r["kind"] == "complete pooling"]
@@ -112,13 +110,13 @@ def test_circles_are_left_out_beside_other_predictors_of_rows():
     data = pp.datasets.sleepstudy()
     data["night"] = np.sin(data["days"] * 2.0)
     post = pp.fit("reaction ~ days + night + (days | subject)", data).posterior
-    spec = pictures.group_lines(post).to_dict()
+    spec = charts.group_lines(post).to_dict()
     assert not [r for r in rows_of(spec, "y") if "kind" not in r]
     assert "at zero" in spec["title"]["subtitle"][0]
 
 
 def test_intercept_by_slope(sleep):
-    spec = pictures.intercept_by_slope(sleep).to_dict()
+    spec = charts.intercept_by_slope(sleep).to_dict()
     rows = once(rows_of(spec, "group"))
     assert len(rows) == 18
     table = sleep.group_table()
@@ -129,7 +127,7 @@ def test_intercept_by_slope(sleep):
 
 
 def test_by_predictor(radon, school):
-    spec = pictures.by_predictor(radon).to_dict()
+    spec = charts.by_predictor(radon).to_dict()
     json.dumps(spec, allow_nan=False)
     groups = once(rows_of(spec, "group"))
     assert len(groups) == 85
@@ -140,16 +138,16 @@ def test_by_predictor(radon, school):
     line = [r for r in once(rows_of(spec, "lower")) if "group" not in r]
     slope = (line[-1]["estimate"] - line[0]["estimate"]) / (line[-1]["x"] - line[0]["x"])
     assert slope == pytest.approx(float(radon.coefficients["log(uranium)"].mean), rel=1e-3)
-    named = pictures.by_predictor(school, "school_ses").to_dict()
+    named = charts.by_predictor(school, "school_ses").to_dict()
     assert "against school_ses" in named["title"]["text"][0]
 
 
 @pytest.mark.parametrize(
     ("draw", "arguments", "words"),
     [
-        (pictures.effects, ("county",), 'no factor "county"'),
-        (pictures.effects, ("subject", "day"), 'did you mean "days"'),
-        (pictures.by_predictor, (), "no predictor is constant within every subject"),
+        (charts.effects, ("county",), 'no factor "county"'),
+        (charts.effects, ("subject", "day"), 'did you mean "days"'),
+        (charts.by_predictor, (), "no predictor is constant within every subject"),
     ],
 )
 def test_what_is_not_there_to_draw(draw, arguments, words, sleep):
@@ -159,15 +157,15 @@ def test_what_is_not_there_to_draw(draw, arguments, words, sleep):
 
 def test_charts_that_do_not_fit(radon, school):
     with pytest.raises(ArgumentError, match="an intercept and a slope"):
-        pictures.intercept_by_slope(radon)
+        charts.intercept_by_slope(radon)
     with pytest.raises(ArgumentError, match='did you mean "school_ses"'):
-        pictures.by_predictor(school, "schoolses")
+        charts.by_predictor(school, "schoolses")
 
 
 def test_the_fit_draws_them(sleep):
     fit = pp.fit("reaction ~ days + (days | subject)", pp.datasets.sleepstudy())
     for name in ("coefficients", "effects", "group_lines", "intercept_by_slope"):
         chart = getattr(fit.plot, name)()
-        assert chart.to_dict()["title"] == getattr(pictures, name)(sleep).to_dict()["title"]
+        assert chart.to_dict()["title"] == getattr(charts, name)(sleep).to_dict()["title"]
     with pytest.raises(ArgumentError, match="no predictor"):
         fit.plot.by_predictor()

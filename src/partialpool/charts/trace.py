@@ -10,13 +10,11 @@ import numpy as np
 
 from partialpool import display
 from partialpool._typing import Floats, Ints
-from partialpool.errors import ArgumentError
-from partialpool.kernels.oneway import theta_given
-from partialpool.pictures import parts
-from partialpool.pictures.drawing import Drawing, Frame, Rows
-from partialpool.pictures.places import apart
-from partialpool.pictures.style import Look, altair, look, styled
-from partialpool.pictures.tau import (
+from partialpool.charts import parts
+from partialpool.charts.drawing import Drawing, Frame, Rows
+from partialpool.charts.places import apart
+from partialpool.charts.style import Look, altair, look, styled
+from partialpool.charts.tau import (
     density_layers,
     density_params,
     mark_layers,
@@ -30,6 +28,8 @@ from partialpool.pictures.tau import (
     top_with,
     unit_of,
 )
+from partialpool.errors import ArgumentError
+from partialpool.kernels.oneway import theta_given
 from partialpool.posterior import AnyPosterior, Posterior
 
 MOST_GROUPS = 40

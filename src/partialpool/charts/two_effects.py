@@ -9,10 +9,10 @@ import numpy as np
 
 from partialpool import display
 from partialpool._typing import Floats
+from partialpool.charts import parts
+from partialpool.charts.style import Look, altair, look, styled
+from partialpool.charts.terms import Effect, with_slope
 from partialpool.models.mixed import sd_name
-from partialpool.pictures import parts
-from partialpool.pictures.style import Look, altair, look, styled
-from partialpool.pictures.terms import Effect, with_slope
 from partialpool.posterior import MixedPosterior
 
 MOST_GROUPS = 200

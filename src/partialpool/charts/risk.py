@@ -8,11 +8,11 @@ from functools import lru_cache
 from typing import Any
 
 from partialpool import display
+from partialpool.charts import parts
+from partialpool.charts.drawing import Drawing, Frame, Rows
+from partialpool.charts.places import log_ticks
+from partialpool.charts.style import Look, altair, estimator_looks, look, styled
 from partialpool.errors import ArgumentError
-from partialpool.pictures import parts
-from partialpool.pictures.drawing import Drawing, Frame, Rows
-from partialpool.pictures.places import log_ticks
-from partialpool.pictures.style import Look, altair, estimator_looks, look, styled
 
 WHISKER = 2.0
 """Whiskers and bands reach this many Monte Carlo errors to either side."""

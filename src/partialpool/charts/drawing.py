@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from partialpool.pictures import parts
+from partialpool.charts import parts
 
 Rows = list[dict[str, Any]]
 

@@ -16,21 +16,21 @@
 | `error_bars`, `risk_by_tau` | errors of estimators, in one setting and over tau |
 """
 
-from partialpool.pictures.by_size import shrinkage_by_size
-from partialpool.pictures.caterpillar import caterpillar
-from partialpool.pictures.coefficients import coefficients
-from partialpool.pictures.effects import effects
-from partialpool.pictures.forest import forest
-from partialpool.pictures.group_lines import group_lines
-from partialpool.pictures.group_predictor import by_predictor
-from partialpool.pictures.mixed_plots import MixedPlots
-from partialpool.pictures.plots import Plots
-from partialpool.pictures.risk import error_bars, risk_by_tau
-from partialpool.pictures.save import save
-from partialpool.pictures.shrinkage import shrinkage
-from partialpool.pictures.tau import tau
-from partialpool.pictures.trace import estimates_by_tau
-from partialpool.pictures.two_effects import intercept_by_slope
+from partialpool.charts.by_size import shrinkage_by_size
+from partialpool.charts.caterpillar import caterpillar
+from partialpool.charts.coefficients import coefficients
+from partialpool.charts.effects import effects
+from partialpool.charts.forest import forest
+from partialpool.charts.group_lines import group_lines
+from partialpool.charts.group_predictor import by_predictor
+from partialpool.charts.mixed_plots import MixedPlots
+from partialpool.charts.plots import Plots
+from partialpool.charts.risk import error_bars, risk_by_tau
+from partialpool.charts.save import save
+from partialpool.charts.shrinkage import shrinkage
+from partialpool.charts.tau import tau
+from partialpool.charts.trace import estimates_by_tau
+from partialpool.charts.two_effects import intercept_by_slope
 
 __all__ = [
     "MixedPlots",

@@ -9,11 +9,11 @@ import numpy as np
 
 from partialpool import display
 from partialpool._typing import Floats
+from partialpool.charts import parts
+from partialpool.charts.places import log_ticks
+from partialpool.charts.style import Look, altair, look, styled
 from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.kernels.oneway import pooled
-from partialpool.pictures import parts
-from partialpool.pictures.places import log_ticks
-from partialpool.pictures.style import Look, altair, look, styled
 from partialpool.posterior import AnyPosterior, CountsPosterior
 from partialpool.posterior.distributions import OfRatio
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from partialpool import display
 from partialpool._typing import Floats
+from partialpool.charts import parts
+from partialpool.charts.style import Look, altair, look, styled
+from partialpool.charts.terms import Effect, effect
 from partialpool.errors import ArgumentError, did_you_mean
-from partialpool.pictures import parts
-from partialpool.pictures.style import Look, altair, look, styled
-from partialpool.pictures.terms import Effect, effect
 from partialpool.posterior import MixedPosterior
 
 MOST_GROUPS = 400

@@ -8,11 +8,11 @@ import numpy as np
 
 from partialpool import display
 from partialpool._typing import Floats, Ints
+from partialpool.charts import parts
+from partialpool.charts.style import Look, altair, look, styled
+from partialpool.charts.terms import Effect, with_slope
 from partialpool.classical.pooled_regression import pooled_regression
 from partialpool.data.population import population_weights
-from partialpool.pictures import parts
-from partialpool.pictures.style import Look, altair, look, styled
-from partialpool.pictures.terms import Effect, with_slope
 from partialpool.posterior import MixedPosterior
 
 MOST_GROUPS = 24

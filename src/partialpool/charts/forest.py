@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from partialpool import display
+from partialpool.charts import parts
+from partialpool.charts.style import Look, altair, look, styled
 from partialpool.classical import no_pooling
 from partialpool.errors import ArgumentError
-from partialpool.pictures import parts
-from partialpool.pictures.style import Look, altair, look, styled
 from partialpool.posterior import AnyPosterior, Posterior
 
 MOST_GROUPS = 40

@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from partialpool import pictures
+from partialpool import charts
+from partialpool.charts.style import LIGHT, estimator_looks
 from partialpool.errors import ArgumentError
-from partialpool.pictures.style import LIGHT, estimator_looks
 
 ERRORS = {
     "no pooling": (6.61, 0.02),
@@ -24,7 +24,7 @@ def risks(scale):
 
 
 def test_bars_hold_values_whiskers_and_labels():
-    spec = pictures.error_bars(ERRORS).to_dict()
+    spec = charts.error_bars(ERRORS).to_dict()
     rows = {r["group"]: r for r in spec["datasets"]["bars"]}
     assert list(rows) == list(ERRORS)
     assert rows["no pooling"]["upper"] == pytest.approx(6.65)
@@ -37,11 +37,11 @@ def test_bars_hold_values_whiskers_and_labels():
 @pytest.mark.parametrize("bad", [{}, {"a": (math.nan, 0)}, {"a": (-1, 0)}, {"a": (math.inf, 0)}])
 def test_bars_refuse(bad):
     with pytest.raises(ArgumentError):
-        pictures.error_bars(bad)
+        charts.error_bars(bad)
 
 
 def test_all_zero_errors_draw():
-    pictures.error_bars({"a": (0.0, 0.0)}, dark=True).to_dict()
+    charts.error_bars({"a": (0.0, 0.0)}, dark=True).to_dict()
 
 
 def y_axes(spec):
@@ -49,10 +49,10 @@ def y_axes(spec):
 
 
 def test_risk_is_linear_from_zero_unless_very_unequal():
-    spec = pictures.risk_by_tau(risks(1.0)).to_dict()
+    spec = charts.risk_by_tau(risks(1.0)).to_dict()
     assert all(y["scale"].get("type") is None and y["scale"]["zero"] for y in y_axes(spec))
     uneven = [*risks(1.0), {"tau": 3, "estimator": "complete pooling", "risk": 900, "error": 1}]
-    spec = pictures.risk_by_tau(uneven).to_dict()
+    spec = charts.risk_by_tau(uneven).to_dict()
     assert all(y["scale"]["type"] == "log" for y in y_axes(spec))
     assert y_axes(spec)[0]["title"].endswith("(log scale)")
 
@@ -67,7 +67,7 @@ def test_risk_is_linear_from_zero_unless_very_unequal():
 )
 def test_risk_refuses(bad):
     with pytest.raises(ArgumentError):
-        pictures.risk_by_tau(bad)
+        charts.risk_by_tau(bad)
 
 
 def test_estimators_are_told_apart_by_colour_shape_and_dash():
@@ -78,6 +78,6 @@ def test_estimators_are_told_apart_by_colour_shape_and_dash():
 
 
 def test_bars_mark_one_draw():
-    drawn = pictures.error_bars(ERRORS, here={"no pooling": 9.0, "another": 1.0}).to_dict()
+    drawn = charts.error_bars(ERRORS, here={"no pooling": 9.0, "another": 1.0}).to_dict()
     assert drawn["datasets"]["here"] == [{"group": "no pooling", "value": 9.0}]
     assert "diamonds: this draw" in " ".join(drawn["title"]["subtitle"])

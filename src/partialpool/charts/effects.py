@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from partialpool import display
-from partialpool.pictures import parts
-from partialpool.pictures.style import Look, altair, look, styled
-from partialpool.pictures.terms import Effect, effect
+from partialpool.charts import parts
+from partialpool.charts.style import Look, altair, look, styled
+from partialpool.charts.terms import Effect, effect
 from partialpool.posterior import MixedPosterior
 
 MOST_LABELLED = 60

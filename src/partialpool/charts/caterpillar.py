@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from partialpool import display
-from partialpool.pictures import parts
-from partialpool.pictures.style import Look, altair, look, styled
+from partialpool.charts import parts
+from partialpool.charts.style import Look, altair, look, styled
 from partialpool.posterior import AnyPosterior
 
 MOST_LABELLED = 60

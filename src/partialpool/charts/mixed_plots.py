@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from partialpool.pictures.coefficients import coefficients
-from partialpool.pictures.effects import effects
-from partialpool.pictures.group_lines import group_lines
-from partialpool.pictures.group_predictor import by_predictor, measured_predictor
-from partialpool.pictures.terms import has_slope
-from partialpool.pictures.two_effects import intercept_by_slope
+from partialpool.charts.coefficients import coefficients
+from partialpool.charts.effects import effects
+from partialpool.charts.group_lines import group_lines
+from partialpool.charts.group_predictor import by_predictor, measured_predictor
+from partialpool.charts.terms import has_slope
+from partialpool.charts.two_effects import intercept_by_slope
 from partialpool.posterior import MixedPosterior
 
 
