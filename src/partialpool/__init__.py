@@ -68,7 +68,7 @@ _HOMES = {
         "UniformShrinkage",
     ),
     "notices": ("Notice",),
-    "reading": ("Statistics", "explain", "load_statistics", "statistics"),
+    "kept_statistics": ("Statistics", "explain", "load_statistics", "statistics"),
 }  # fmt: skip
 _ROOMS = ("classical", "datasets", "charts", "simulate")
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
