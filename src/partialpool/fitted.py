@@ -11,11 +11,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 import numpy as np
 
-from partialpool import charts, display
-from partialpool.accuracy import accuracy_notice, checked_accuracy, require_reliable
-from partialpool.advice import Advice, advise, recommendation
-from partialpool.comparison import Comparison, compare
-from partialpool.counting import solve_count_statistics
+from partialpool import charts
 from partialpool.data import (
     Clusters,
     CountProducts,
@@ -36,7 +32,6 @@ from partialpool.data.read import Reading, handing_back
 from partialpool.data.statistics_files import Kept
 from partialpool.data.working_responses import counted as finish_counts
 from partialpool.errors import ArgumentError, NotReachedError, PriorError
-from partialpool.findings import findings
 from partialpool.formula import OneWay, count_roles, one_way, parse
 from partialpool.kept_statistics import Statistics, more_statistics
 from partialpool.models import Priors, parameter_names, priors
@@ -59,10 +54,16 @@ from partialpool.posterior import (
 from partialpool.posterior.counts import Scale, checked_scale
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.prediction import PredictionOptions, predict
-from partialpool.regression import MixedAdvice, MixedComparison, compare_coefficients
 from partialpool.report import Contents, write
 from partialpool.simulate import CountWorld, World
+from partialpool.solve_counts import solve_count_statistics
 from partialpool.threads import one_blas_thread
+from partialpool.words import formatting, summary
+from partialpool.words.accuracy import accuracy_notice, checked_accuracy, require_reliable
+from partialpool.words.advice import Advice, MixedAdvice, advise, recommendation
+from partialpool.words.coefficients import MixedComparison, compare_coefficients
+from partialpool.words.comparison import Comparison, compare
+from partialpool.words.notices import notices_of
 
 PriorLike = Priors | Mapping[str, Prior | str] | Iterable[str] | str | None
 Method = Literal["posterior", "reml", "ml"]
@@ -157,7 +158,7 @@ class Fit:
             require_reliable(self.posterior)
         except NotReachedError:  # then nothing but this can be said of the result
             return (*accuracy_notice(self.posterior), *self.told)
-        return (*findings(self.posterior), *self.told)
+        return (*notices_of(self.posterior), *self.told)
 
     @property
     def statistics(self) -> AnyStatistics:
@@ -466,9 +467,9 @@ class Fit:
         """What `report` writes."""
         post = self._reliable
         lines = [
-            display.headline(post, self.formula),
-            display.prior_line(post),
-            f"{display.pooling_line(post, level)} {recommendation(post)}",
+            summary.headline(post, self.formula),
+            summary.prior_line(post),
+            f"{summary.pooling_line(post, level)} {recommendation(post)}",
         ]
         groups = self.group_table(level)
         return Contents(
@@ -552,8 +553,8 @@ class Fit:
             "family": self.family,
             "n_rows": self.statistics.n_rows,
             "n_dropped": self.statistics.n_dropped,
-            "parameters": display.plain_rows(self.parameter_table(level, kind)),
-            "groups": [{**first, **row} for row in display.plain_rows(groups)],
+            "parameters": formatting.plain_rows(self.parameter_table(level, kind)),
+            "groups": [{**first, **row} for row in formatting.plain_rows(groups)],
             "accuracy": {
                 "method": self.posterior.method,
                 "error": self.posterior.error,
@@ -570,8 +571,8 @@ class Fit:
         try:
             parameters, groups = self.parameter_table(), self.group_table()
         except NotReachedError as error:
-            return display.without_numbers(self.formula, self.posterior, str(error))
-        return display.summary(
+            return summary.without_numbers(self.formula, self.posterior, str(error))
+        return summary.printed(
             self.formula,
             self.posterior,
             self.notices,

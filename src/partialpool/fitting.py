@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, get_args
 
-from partialpool.accuracy import checked_accuracy
-from partialpool.counting import solve_counts
 from partialpool.data import (
     from_estimates,
     from_summaries,
@@ -23,6 +21,8 @@ from partialpool.fitted import Fit, Method, PriorLike, fit_counts, fit_kept, fit
 from partialpool.formula import OneWay, count_family, mixed, mixed_counts, one_way, parse
 from partialpool.formula.tree import Name
 from partialpool.kept_statistics import Statistics
+from partialpool.solve_counts import solve_counts
+from partialpool.words.accuracy import checked_accuracy
 
 
 def fit(

@@ -8,11 +8,11 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from partialpool import display
 from partialpool.charts.save import to_svg
 from partialpool.data import Table
 from partialpool.errors import ArgumentError
 from partialpool.notices import Notice
+from partialpool.words import formatting
 
 MOST_GROUPS = 1000
 """With more groups only the first are listed."""
@@ -58,11 +58,11 @@ def page(contents: Contents) -> str:
     caption = f"{contents.groups.n_rows:,} groups"
     if shown.n_rows < contents.groups.n_rows:
         caption = f"The first {shown.n_rows:,} of {caption}"
-    parameters = display.parameter_cells(contents.parameters)
+    parameters = formatting.parameter_cells(contents.parameters)
     tables = [
         *(f'<p class="{n.level}">{escape(n.text)}</p>' for n in contents.notices),
         table(list(contents.parameters), parameters, "Parameters"),
-        table(list(shown), display.group_cells(shown), caption),
+        table(list(shown), formatting.group_cells(shown), caption),
     ]
     pictures = [to_svg(chart) for chart in contents.charts]
     return html_page(contents.formula, contents.lines, pictures, "".join(tables))

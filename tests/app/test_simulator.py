@@ -7,11 +7,11 @@ import re
 import pytest
 
 import partialpool as pp
-from partialpool import display
 from partialpool.app import simulator
 from partialpool.app.controls import SIMULATOR, Choice, Number
 from partialpool.app.payload import Sender
 from partialpool.app.state import Simulation
+from partialpool.words import formatting
 
 NUMBER = r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)"
 STATES = [
@@ -113,7 +113,7 @@ def test_wording_follows_the_sign():
         worse = drawn.errors["posterior"] > drawn.errors["no_pooling"]
         start, end = said.index("pooling is"), said.index("no pooling")
         part = said[start:end]
-        change = display.change(drawn.errors["posterior"], drawn.errors["no_pooling"])
+        change = formatting.change(drawn.errors["posterior"], drawn.errors["no_pooling"])
         assert change in part
         seen.add(worse)
     assert seen == {True, False}

@@ -43,7 +43,7 @@ def test_three_slopes_are_told_honestly(three_slopes, monkeypatch):
     """An error of 3.7e148 before; here against eight times the points of another seed."""
     s = statistics(FORMULA, three_slopes)
     post = mixed_posterior(s, Priors())
-    assert isinstance(post.cloud, Sample)
+    assert isinstance(post.weighted, Sample)
     assert post.status is Accuracy.REACHED
     assert post.error <= 0.2
     monkeypatch.setattr(importance, "SEED", 1)

@@ -8,20 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from partialpool import charts, display
+from partialpool import charts
 from partialpool._typing import Floats
-from partialpool.accuracy import require_reliable
-from partialpool.advice import recommendation
 from partialpool.app import tables
 from partialpool.app.payload import Sender, Still, rounded, table
 from partialpool.charts.drawing import Drawing
 from partialpool.charts.shrinkage import shrinkage_drawing
 from partialpool.charts.tau import tau_drawing
 from partialpool.charts.trace import trace_drawing, with_line
-from partialpool.comparison import squared_errors
 from partialpool.data import Table
 from partialpool.fitted import Fit
 from partialpool.posterior import CountsPosterior, Posterior
+from partialpool.words import formatting, summary
+from partialpool.words.accuracy import require_reliable
+from partialpool.words.advice import recommendation
+from partialpool.words.comparison import squared_errors
 
 SHOWN_GROUPS = 200
 PLACES = ("shrinkage", "tau", "trace", *(f"more{i}" for i in range(1, 10)))
@@ -133,18 +134,18 @@ def shown(found: Result, sender: Sender, dark: bool) -> dict[str, Any]:
         "oneWay": isinstance(post, Posterior),
         "charts": _charts(found, sender, dark),
         "text": {
-            "headline": display.headline(post, fit.formula),
-            "priors": display.prior_line(post),
-            "pooling": display.pooling_line(post),
+            "headline": summary.headline(post, fit.formula),
+            "priors": summary.prior_line(post),
+            "pooling": summary.pooling_line(post),
             "advice": recommendation(post),
             "python": python(found),
             "command": command(found),
         },
         "notices": [{"level": n.level, "text": n.text} for n in fit.notices],
         "tables": {
-            "groups": _without(table(part, display.group_cells(part), caption), left_out),
+            "groups": _without(table(part, formatting.group_cells(part), caption), left_out),
             "parameters": table(
-                parameters, display.parameter_cells(parameters), "Posterior of the parameters"
+                parameters, formatting.parameter_cells(parameters), "Posterior of the parameters"
             ),
             **tables.NONE,
             **tables.of_drawings(found.drawn[dark].charts),
@@ -224,7 +225,7 @@ def _held(post: Posterior, tau: float | None) -> str:
     if tau is None:
         return "tau is not held: the picture averages over its posterior."
     spread = float(np.diff(post.tau.interval(0.9)).item()) / 4
-    return f"tau is held at {display.number(tau, spread)}."
+    return f"tau is held at {formatting.number(tau, spread)}."
 
 
 def _scored(found: Result, tau: float | None) -> dict[str, str]:
@@ -235,7 +236,7 @@ def _scored(found: Result, tau: float | None) -> dict[str, str]:
     raw, mine = squared_errors(post, truth, tau)
     return {
         "errors_here": f"Against what became known later, the mean squared error of partial "
-        f"pooling is {mine:.3g}: {display.change(mine, raw)} that of the groups' own estimates "
+        f"pooling is {mine:.3g}: {formatting.change(mine, raw)} that of the groups' own estimates "
         f"({raw:.3g})."
     }
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from partialpool import display
 from partialpool.app import exercises, tables
 from partialpool.app.payload import Sender, table
 from partialpool.app.state import Simulation
@@ -19,6 +18,7 @@ from partialpool.report import html_page
 from partialpool.report import table as report_table
 from partialpool.simulate import Draw, Risks, draw, risks
 from partialpool.simulate.picture import shrinkage_drawing
+from partialpool.words import formatting
 
 QUICK, THOROUGH = 100, 2000
 """Worlds over which errors are averaged: at first, and when the controls rest."""
@@ -166,7 +166,8 @@ def _here(state: Simulation, world: Draw) -> dict[str, str]:
     )  # fmt: skip
     return {
         "here": f"In this draw the mean squared error of partial pooling is {mine:.3g}: "
-        f"{display.change(mine, no)} no pooling ({no:.3g}) and {display.change(mine, complete)} "
+        f"{formatting.change(mine, no)} no pooling ({no:.3g}) and "
+        f"{formatting.change(mine, complete)} "
         f"complete pooling ({complete:.3g}).",
         "wins": f"It brings {closer} of {state.groups} groups closer to their truth than their "
         f"own means do.{covered}",
@@ -179,8 +180,9 @@ def _over_worlds(state: Simulation, found: Risks, rows: dict[str, Any]) -> dict[
     no, complete = rows["no_pooling"]["mse"], rows["complete_pooling"]["mse"]
     return {
         "expected": f"Over {found.replicates:,} such worlds its expected error is "
-        f"{display.number(mse, error)} ± {error:.2g}: {display.change(mse, no)} no pooling and "
-        f"{display.change(mse, complete)} complete pooling. It beats no "
+        f"{formatting.number(mse, error)} ± {error:.2g}: "
+        f"{formatting.change(mse, no)} no pooling and "
+        f"{formatting.change(mse, complete)} complete pooling. It beats no "
         f"pooling in {mine['beats_no']:.0%} of them, complete pooling in "
         f"{mine['beats_complete']:.0%}, and is the best of the three in {mine['best']:.0%}."
     }
@@ -222,8 +224,8 @@ def _groups(state: Simulation, world: Draw) -> dict[str, Any]:
     if found.lower is not None and found.upper is not None:
         columns |= {"lower": found.lower, "upper": found.upper}
     shown = Table(group=s.labels, n=world.table()["n"], truth=world.truth, **columns)
-    spread = display.scale_of(found.estimate - world.truth) or state.sigma
-    found_here = table(shown, display.estimate_cells(shown, spread), "Groups of this draw")
+    spread = formatting.scale_of(found.estimate - world.truth) or state.sigma
+    found_here = table(shown, formatting.estimate_cells(shown, spread), "Groups of this draw")
     wins = world.wins(state.estimator).tolist()
     rows = [
         [*row, "pooled" if won else "own"]
@@ -237,7 +239,7 @@ def _risk_table(found: Risks) -> dict[str, Any]:
     shown = Table({k: found.table[k] for k in keep})
     caption = f"Over {found.replicates:,} worlds: mean squared error with its Monte Carlo error, "
     caption += "share of worlds won, coverage and width of 95% intervals"
-    return table(shown, display.score_cells(shown), caption)
+    return table(shown, formatting.score_cells(shown), caption)
 
 
 def snapshot(state: Simulation, world: Draw, last: Expected | None) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from partialpool import display
 from partialpool.charts.drawing import Drawing
+from partialpool.words import formatting
 
 COLUMNS = 7
 """Values of tau at which estimates are listed."""
@@ -45,6 +45,8 @@ def traces(drawing: Drawing) -> dict[str, Any]:
     step = at[-1] / 10
     return {
         "caption": "Estimates if tau were known to be",
-        "head": ["group", *(display.number(t, step) for t in at)],
-        "rows": [[g, *(display.number(line[t], spread) for t in at)] for g, line in lines.items()],
+        "head": ["group", *(formatting.number(t, step) for t in at)],
+        "rows": [
+            [g, *(formatting.number(line[t], spread) for t in at)] for g, line in lines.items()
+        ],
     }

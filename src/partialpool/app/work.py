@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from partialpool import datasets, display
+from partialpool import datasets
 from partialpool.app import simulator
 from partialpool.app.results import Result, chart, result
 from partialpool.app.state import Simulation
@@ -23,6 +23,7 @@ from partialpool.errors import DataError
 from partialpool.fitting import fit
 from partialpool.report import page
 from partialpool.simulate import Risks
+from partialpool.words import formatting
 
 LONGEST_NAME = 60
 """Characters of a file's name that are shown, its ending included."""
@@ -117,7 +118,11 @@ def download_world(
     if kind in ("csv", "parquet"):
         return _as_file(table, kind)
     if kind == "json":
-        rows = {"groups": display.plain_rows(table), "errors": drawn.errors, "query": state.query}
+        rows = {
+            "groups": formatting.plain_rows(table),
+            "errors": drawn.errors,
+            "query": state.query,
+        }
         return json.dumps(rows, indent=2).encode()
     if kind == "html":
         return simulator.snapshot(state, drawn, last).encode()

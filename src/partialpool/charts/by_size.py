@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from partialpool import display
 from partialpool._typing import Floats
 from partialpool.charts import parts
 from partialpool.charts.places import log_ticks
@@ -16,6 +15,7 @@ from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.kernels.oneway import pooled
 from partialpool.posterior import AnyPosterior, CountsPosterior
 from partialpool.posterior.distributions import OfRatio
+from partialpool.words import formatting
 
 MOST_POINTS = 2000
 """With more distinct sizes a sample, evenly spread over them, is drawn."""
@@ -79,7 +79,7 @@ def _points(post: AnyPosterior) -> tuple[list[dict[str, Any]], int]:
     share = post.shrinkage.mean[first]
     rows = []
     for i in keep.tolist():
-        name = display.printable(s.labels[first[i]])
+        name = formatting.printable(s.labels[first[i]])
         rows.append({
             "x": float(_x(s, weight[i : i + 1])[0]),
             "shrinkage": float(share[i]),
@@ -126,8 +126,8 @@ def _axis(alt: Any, s: GroupStatistics | CountStatistics, curve: list[dict[str, 
 
 def _size_name(s: GroupStatistics | CountStatistics) -> str:
     if s.sigma_known:
-        return f"standard error of {display.printable(s.outcome)}"
-    return f"{parts.size_words(s)} per {display.printable(s.factor)}"
+        return f"standard error of {formatting.printable(s.outcome)}"
+    return f"{parts.size_words(s)} per {formatting.printable(s.factor)}"
 
 
 def _layers(
@@ -149,7 +149,7 @@ def _layers(
         strokeWidth=0.8 if len(points) <= 60 else 0,
     )
     tips = [
-        alt.Tooltip("name:N", title=display.printable(post.statistics.factor)),
+        alt.Tooltip("name:N", title=formatting.printable(post.statistics.factor)),
         alt.Tooltip("x:Q", title="size", format=",.4~g"),
         alt.Tooltip("shrinkage:Q", format=".3f"),
         alt.Tooltip("groups:Q", format=",d"),

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from partialpool import display
 from partialpool.charts import parts
 from partialpool.charts.style import Look, altair, look, styled
 from partialpool.posterior import AnyPosterior
+from partialpool.words import formatting
 
 MOST_LABELLED = 60
 """With more groups the chart is compact: groups along the x axis, without names."""
@@ -48,7 +48,7 @@ def caterpillar(
     chart = (_by_name if named else _by_rank)(alt, rows, post, colours)
     lines = [f"Posterior means with {parts.percent(level)} intervals; dashed: population mean"]
     lines += parts.sampled(len(rows), s.n_groups, "the range of ranks")
-    names = display.printable(s.outcome), display.printable(s.factor)
+    names = formatting.printable(s.outcome), formatting.printable(s.factor)
     what = parts.head(title or f"Estimates of {names[0]} by {names[1]}, in their order", lines)
     return styled(parts.described(chart, what), dark)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from partialpool import display
 from partialpool.charts import parts
 from partialpool.charts.style import Look, altair, look, styled
 from partialpool.posterior import MixedPosterior
+from partialpool.words import formatting
 
 
 def coefficients(
@@ -49,7 +49,7 @@ def coefficients(
     largest = max(max(abs(r["lower"]), abs(r["upper"])) for r in rows)
     x = alt.X(
         "lower:Q",
-        title=f"coefficient (change of {display.printable(post.outcome)})",
+        title=f"coefficient (change of {formatting.printable(post.outcome)})",
         scale=alt.Scale(zero=True),
         axis=parts.value_axis(alt, parts.is_small(largest)),
     )
@@ -57,7 +57,7 @@ def coefficients(
         width=parts.WIDTH, height=alt.Step(30)
     )
     lines = [f"Posterior means with {parts.percent(level)} and 50% intervals"]
-    what = parts.head(title or f"What predicts {display.printable(post.outcome)}", lines)
+    what = parts.head(title or f"What predicts {formatting.printable(post.outcome)}", lines)
     return styled(parts.described(chart, what), dark)
 
 
@@ -68,7 +68,7 @@ def _rows(post: MixedPosterior, level: float) -> list[dict[str, Any]]:
         found = post.coefficients[name]
         ends = found.interval(level), found.interval(0.5)
         rows.append({
-            "coefficient": display.printable(name), "mean": float(found.mean),
+            "coefficient": formatting.printable(name), "mean": float(found.mean),
             "lower": float(ends[0][0]), "upper": float(ends[0][1]),
             "low": float(ends[1][0]), "high": float(ends[1][1]),
         })  # fmt: skip

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from partialpool import display
 from partialpool.charts import parts
 from partialpool.charts.style import Look, altair, look, styled
 from partialpool.charts.terms import Effect, effect
 from partialpool.posterior import MixedPosterior
+from partialpool.words import formatting
 
 MOST_LABELLED = 60
 
@@ -54,7 +54,7 @@ def effects(
         y=parts.group_axis(alt, [r["group"] for r in rows], chosen.block.factor)
     )
     largest = max(abs(r[k]) for r in rows for k in ("lower", "upper"))
-    what = display.printable(post.outcome)
+    what = formatting.printable(post.outcome)
     words = what if chosen.name == "Intercept" else f"slope of {chosen.name} ({what} per unit)"
     x = alt.X(
         "lower:Q",

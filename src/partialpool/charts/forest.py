@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from partialpool import display
 from partialpool.charts import parts
 from partialpool.charts.style import Look, altair, look, styled
 from partialpool.classical import no_pooling
 from partialpool.errors import ArgumentError
 from partialpool.posterior import AnyPosterior, Posterior
+from partialpool.words import formatting
 
 MOST_GROUPS = 40
 """With more groups a sample, evenly spread over the raw estimates, is drawn."""
@@ -68,7 +68,7 @@ def forest(
     ]
     if any(r["cut_left"] or r["cut_right"] for r in rows):
         lines.append("Arrows: the interval goes on beyond the picture")
-    known = display.printable(s.outcome), display.printable(s.factor)
+    known = formatting.printable(s.outcome), formatting.printable(s.factor)
     what = parts.head(title or f"Estimates of {known[0]} by {known[1]}, and pooled", lines)
     return styled(parts.described(chart, what), dark)
 

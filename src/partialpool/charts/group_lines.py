@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from partialpool import display
 from partialpool._typing import Floats, Ints
 from partialpool.charts import parts
 from partialpool.charts.style import Look, altair, look, styled
@@ -14,6 +13,7 @@ from partialpool.charts.terms import Effect, with_slope
 from partialpool.classical.pooled_regression import pooled_regression
 from partialpool.data.population import population_weights
 from partialpool.posterior import MixedPosterior
+from partialpool.words import formatting
 
 MOST_GROUPS = 24
 COLUMNS = 6
@@ -54,7 +54,7 @@ def group_lines(
     x, means = _range(second), _means(post, second)
     lines = _lines(post, first, second, order, x)
     scale = alt.Scale(zero=False, nice=True)
-    named = display.printable(second.name), display.printable(post.outcome)
+    named = formatting.printable(second.name), formatting.printable(post.outcome)
     panels = []
     for i, name in enumerate(parts.distinct(first.block.labels[order].tolist())):
         lowest, leftmost = i + COLUMNS >= len(order), i % COLUMNS == 0
@@ -69,7 +69,7 @@ def group_lines(
     )
     told = [_caption(means)]
     told += parts.sampled(len(order), len(first.estimate), "the range of slopes")
-    names = display.printable(first.block.factor)
+    names = formatting.printable(first.block.factor)
     what = parts.head(title or f"{named[1]} by {named[0]} in each {names}", told)
     return styled(parts.described(chart, what), dark)
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from partialpool import display
 from partialpool._typing import Floats
 from partialpool.charts import parts
 from partialpool.charts.style import Look, altair, look, styled
 from partialpool.charts.terms import Effect, effect
 from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.posterior import MixedPosterior
+from partialpool.words import formatting
 
 MOST_GROUPS = 400
 CURVE = 40
@@ -58,11 +58,11 @@ def by_predictor(
     values = chosen.block.x_mean + s.shift  # (L, p)
     rows = _rows(post, chosen, order, values[:, at], level)
     curve = _curve(post, chosen, values, at, level)
-    name = display.printable(s.coefficients[at])
+    name = formatting.printable(s.coefficients[at])
     x = alt.X("x:Q", title=name, scale=alt.Scale(zero=False, nice=True))
     y = alt.Y(
         "estimate:Q",
-        title=display.printable(post.outcome),
+        title=formatting.printable(post.outcome),
         scale=alt.Scale(zero=False, nice=True),
         axis=parts.value_axis(alt, parts.is_small([r["estimate"] for r in rows])),
     )
@@ -74,7 +74,7 @@ def by_predictor(
         "predictors of groups at their means and predictors of rows at zero"
     ]
     lines += parts.sampled(len(rows), len(chosen.estimate), "the range of estimates")
-    names = display.printable(post.outcome), display.printable(chosen.block.factor)
+    names = formatting.printable(post.outcome), formatting.printable(chosen.block.factor)
     what = parts.head(title or f"{names[0]} by {names[1]} against {name}", lines)
     return styled(parts.described(chart, what), dark)
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from partialpool import display
 from partialpool._typing import Floats, Ints
 from partialpool.charts.style import Look
 from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.posterior import AnyPosterior, CountsPosterior, Distribution
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.posterior.posterior import Theta
+from partialpool.words import formatting
 
 WIDTH = 560
 CAPTION = 86
@@ -30,7 +30,7 @@ def distinct(labels: Iterable[object]) -> list[str]:
     seen: Counter[str] = Counter()
     out: list[str] = []
     for label in labels:
-        name = display.printable(label)
+        name = formatting.printable(label)
         seen[name] += 1
         out.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
     return out
@@ -40,7 +40,7 @@ def number(value: float, spread: float) -> str:
     """Write a number with the digits that matter for a quantity that varies by `spread`."""
     if value == 0:
         return "0"
-    written = display.number(value, spread)
+    written = formatting.number(value, spread)
     return written.lstrip("-") if not any(c in "123456789" for c in written) else written
 
 
@@ -144,7 +144,7 @@ def group_axis(alt: Any, names: Any, title: str) -> Any:
     return alt.Y(
         "group:N",
         scale=alt.Scale(domain=names),
-        title=display.printable(title),
+        title=formatting.printable(title),
         axis=alt.Axis(ticks=False, domain=False, labelPadding=8, maxExtent=420),
     )
 
@@ -166,16 +166,16 @@ def counted(s: GroupStatistics | CountStatistics) -> str:
 
 def outcome_name(s: GroupStatistics | CountStatistics) -> str:
     """What values are called: the outcome, for counts per trial or unit of exposure."""
-    name = display.printable(s.outcome)
+    name = formatting.printable(s.outcome)
     if isinstance(s, CountStatistics) and s.size_words != "rows":
-        name += f" per {display.printable(s.size_name)}"
+        name += f" per {formatting.printable(s.size_name)}"
     return name
 
 
 def tooltip(alt: Any, factor: str, size: str = "") -> list[Any]:
     """What is shown of the group under the pointer; `size` as from `counted`."""
     return [
-        alt.Tooltip("group:N", title=display.printable(factor)),
+        alt.Tooltip("group:N", title=formatting.printable(factor)),
         alt.Tooltip("n:Q", title="rows"),
         *([alt.Tooltip("size:Q", title=size, format=",.6~g")] if size else []),
         alt.Tooltip("raw:Q", title=OWN, format=",.4~g"),

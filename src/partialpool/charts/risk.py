@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from partialpool import display
 from partialpool.charts import parts
 from partialpool.charts.drawing import Drawing, Frame, Rows
 from partialpool.charts.places import log_ticks
 from partialpool.charts.style import Look, altair, estimator_looks, look, styled
 from partialpool.errors import ArgumentError
+from partialpool.words import formatting
 
 WHISKER = 2.0
 """Whiskers and bands reach this many Monte Carlo errors to either side."""
@@ -246,7 +246,7 @@ def _risks(table: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
             raise ArgumentError(f"tau and risk must be finite, and risk 0 or more; received {row}")
         reach = WHISKER * error if math.isfinite(error) else 0.0
         ends = {"lower": max(0.0, risk - reach), "upper": risk + reach}
-        name = display.printable(row["estimator"])
+        name = formatting.printable(row["estimator"])
         rows.append({"tau": tau, "estimator": name, "risk": risk, **ends})
     if not rows:
         raise ArgumentError(f"there is no risk to draw: give rows with {', '.join(NEEDED)}")

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from partialpool import display
 from partialpool._typing import Floats
 from partialpool.charts import parts
 from partialpool.charts.drawing import Drawing, Frame, Rows
@@ -20,6 +19,7 @@ from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.errors import ArgumentError
 from partialpool.posterior import AnyPosterior, Posterior
 from partialpool.posterior.distributions import IntervalKind
+from partialpool.words import formatting
 
 MOST_GROUPS = 60
 """With more groups a sample, evenly spread over the raw estimates, is drawn."""
@@ -105,7 +105,7 @@ def shrinkage_drawing(
         add_own(rows, *(end[order] for end in own))
     caption = _caption(post, level, kind, tau, own is not None)
     caption += parts.sampled(len(rows), s.n_groups, "their own estimates")
-    names = display.printable(s.outcome), display.printable(s.factor)
+    names = formatting.printable(s.outcome), formatting.printable(s.factor)
     return poolings_drawing(
         rows,
         Named(
@@ -364,7 +364,7 @@ def _caption(
     bars = bars_are(f"{parts.percent(level)} {of}intervals", own=own)
     low, high = float(share.min()), float(share.max())
     if_known = "" if tau is None else f"If tau were {parts.number(tau, tau / 10)}: "
-    lines = [if_known + pulled(low, high, display.printable(s.factor), bars)]
+    lines = [if_known + pulled(low, high, formatting.printable(s.factor), bars)]
     if parts.sizes_differ(s):
         lines.append(f"Larger circles: more {parts.size_words(s)}")
     return lines

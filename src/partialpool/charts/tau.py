@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from partialpool import display
 from partialpool.charts import parts
 from partialpool.charts.drawing import Drawing, Frame, Rows
 from partialpool.charts.style import SHAPES, Look, altair, look, styled
 from partialpool.classical import anova, dersimonian_laird, maximum_likelihood, reml
 from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.posterior import AnyPosterior
+from partialpool.words import formatting
 
 POINTS = 200
 STEP = 0.14
@@ -70,7 +70,7 @@ def tau_drawing(
     density = tau_density(post, end, level)
     left = place_marks(marks, max(d["density"] for d in density), end)
     lines = [*tau_caption(post, end, level), *missing_marks(post)]
-    what = f"How much {display.printable(s.outcome)} differs by {display.printable(s.factor)}"
+    what = f"How much {formatting.printable(s.outcome)} differs by {formatting.printable(s.factor)}"
     names = tuple(m["name"] for m in marks)
     return Drawing(
         _frame(names, unit_of(s), parts.is_small(end), left, dark),
@@ -107,7 +107,7 @@ def unit_of(s: GroupStatistics | CountStatistics) -> str:
         if s.family == "gamma_poisson":
             return "coefficient of variation of the groups' rates"
         return "log-odds" if s.proportion else "log rate"
-    return f"units of {display.printable(s.outcome)}"
+    return f"units of {formatting.printable(s.outcome)}"
 
 
 def tau_axis(alt: Any, unit: str, small: bool, **options: Any) -> Any:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from partialpool import display
 from partialpool._typing import Floats, Ints
 from partialpool.charts import parts
 from partialpool.charts.drawing import Drawing, Frame, Rows
@@ -31,6 +30,7 @@ from partialpool.charts.tau import (
 from partialpool.errors import ArgumentError
 from partialpool.kernels.oneway import theta_given
 from partialpool.posterior import AnyPosterior, Posterior
+from partialpool.words import formatting
 
 MOST_GROUPS = 40
 """With more groups a sample, evenly spread over the raw estimates, is drawn."""
@@ -116,7 +116,7 @@ def trace_drawing(
         lines.append("sigma is held at its posterior median")
     lines += parts.sampled(len(order), s.n_groups, "their own estimates")
     lines.append(MEDIAN if at is None else HELD)
-    names = display.printable(s.outcome), display.printable(s.factor)
+    names = formatting.printable(s.outcome), formatting.printable(s.factor)
     what = title or f"Estimates of {names[0]} by {names[1]}, as functions of tau"
     peak = max(d["density"] for d in density)
     rule = [{"tau": float(post.tau.median) if at is None else at, "head": peak, "foot": 0.0}]

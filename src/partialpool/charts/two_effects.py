@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from partialpool import display
 from partialpool._typing import Floats
 from partialpool.charts import parts
 from partialpool.charts.style import Look, altair, look, styled
 from partialpool.charts.terms import Effect, with_slope
 from partialpool.models.mixed import sd_name
 from partialpool.posterior import MixedPosterior
+from partialpool.words import formatting
 
 MOST_GROUPS = 200
 ELLIPSES = (0.5, 0.9)
@@ -65,7 +65,7 @@ def intercept_by_slope(
         "and along them"
     ]
     lines += parts.sampled(len(order), len(first.estimate), "the range of slopes")
-    names = display.printable(post.outcome), display.printable(first.block.factor)
+    names = formatting.printable(post.outcome), formatting.printable(first.block.factor)
     what = parts.head(title or f"Lines of {names[0]} by {names[1]}: own and pooled", lines)
     return styled(parts.described(chart, what), dark)
 

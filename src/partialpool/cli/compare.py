@@ -9,12 +9,12 @@ from typing import Any
 import click
 import numpy as np
 
-from partialpool import display
 from partialpool.cli.common import fitted, print_table, waiting, wide_console
-from partialpool.comparison import Comparison
 from partialpool.data import Table
 from partialpool.fitted import Fit
-from partialpool.regression import MixedComparison
+from partialpool.words import formatting, summary
+from partialpool.words.coefficients import MixedComparison
+from partialpool.words.comparison import Comparison
 
 HEADER = [
     "coefficient", "complete", "se", "robust se", "fixed", "se", "hierarchical", "sd",
@@ -55,23 +55,23 @@ def run(options: CompareOptions) -> None:
 
 
 def _show_coefficients(found: Fit, result: MixedComparison, options: CompareOptions) -> None:
-    rows = display.plain_rows(result.coefficients)
+    rows = formatting.plain_rows(result.coefficients)
     if options.as_json:
         _print_json({"formula": found.formula, "coefficients": rows, "text": result.text})
         return
     from rich.text import Text
 
     console = wide_console(110)
-    console.print(Text(display.headline(found.posterior, found.formula), style="bold"))
-    print_table(console, HEADER, display.coefficient_cells(result.coefficients))
+    console.print(Text(summary.headline(found.posterior, found.formula), style="bold"))
+    print_table(console, HEADER, formatting.coefficient_cells(result.coefficients))
     console.print(Text(result.text, style="dim"))
 
 
 def _show_groups(found: Fit, result: Comparison, options: CompareOptions) -> None:
     groups = Table({k: v[: options.top] for k, v in result.groups.items()})
     if options.as_json:
-        scores = display.plain_rows(result.scores)
-        groups_and_scores = {"groups": display.plain_rows(groups), "scores": scores}
+        scores = formatting.plain_rows(result.scores)
+        groups_and_scores = {"groups": formatting.plain_rows(groups), "scores": scores}
         _print_json({"formula": found.formula, **groups_and_scores})
         return
     from rich.text import Text
@@ -79,9 +79,9 @@ def _show_groups(found: Fit, result: Comparison, options: CompareOptions) -> Non
     console = wide_console(110)
     spread = float(np.ptp(groups["partial_pooling"])) / 4 or 1.0
     header = [found.factor, *list(groups)[1:]]
-    console.print(Text(display.headline(found.posterior, found.formula), style="bold"))
-    print_table(console, header, display.estimate_cells(groups, spread))
-    print_table(console, list(result.scores), display.score_cells(result.scores))
+    console.print(Text(summary.headline(found.posterior, found.formula), style="bold"))
+    print_table(console, header, formatting.estimate_cells(groups, spread))
+    print_table(console, list(result.scores), formatting.score_cells(result.scores))
     lines = (
         "log_score: log density of a group given the others, higher is better; group_rmse: error",
         "of predicting a group's mean from the others; row_rmse: of a row from all other rows.",

@@ -11,9 +11,8 @@ from typing import Any
 import click
 import numpy as np
 
-from partialpool import charts, display, report
+from partialpool import charts, report
 from partialpool._typing import Ints
-from partialpool.advice import recommendation
 from partialpool.charts.save import checked
 from partialpool.cli.common import fitted, print_table, source, waiting, wide_console
 from partialpool.data import Table
@@ -22,6 +21,8 @@ from partialpool.errors import ArgumentError
 from partialpool.fitted import Fit, Method
 from partialpool.kept_statistics import explain
 from partialpool.posterior.distributions import IntervalKind
+from partialpool.words import formatting, summary
+from partialpool.words.advice import recommendation
 
 SHOWN_GROUPS = 50
 
@@ -92,7 +93,7 @@ def run(options: FitOptions) -> None:
     if options.as_json:
         result = found._as_dict(table, options.interval, kind)
         if options.profile:
-            result["profile"] = display.plain_rows(found.profile_table(options.interval))
+            result["profile"] = formatting.plain_rows(found.profile_table(options.interval))
         click.echo(json.dumps(result, ensure_ascii=False, indent=2, allow_nan=False))
     elif options.as_csv:
         _print_csv(table)
@@ -141,7 +142,7 @@ def _print_csv(table: Table) -> None:
 
 def _print_groups(console: Any, shown: Table, every: Table, factor: str) -> None:
     """The table of groups; factor and term are left out where there is one only."""
-    cells = display.group_cells(shown)
+    cells = formatting.group_cells(shown)
     told = [k for k in shown if k not in ("factor", "term") or len(set(every[k].tolist())) > 1]
     header = list(told) if "factor" in told else [factor if k == "group" else k for k in told]
     places = [list(shown).index(k) for k in told]
@@ -155,15 +156,15 @@ def _print_tables(found: Fit, every: Table, groups: Table, options: FitOptions) 
     console = wide_console(100)
     kind = options.kind
     parameters = found.parameter_table(options.interval, kind)
-    console.print(Text(display.headline(found.posterior, found.formula), style="bold"))
-    console.print(Text(display.prior_line(found.posterior), style="dim"))
+    console.print(Text(summary.headline(found.posterior, found.formula), style="bold"))
+    console.print(Text(summary.prior_line(found.posterior), style="dim"))
     header = ["parameter", *list(parameters)[1:]]
-    print_table(console, header, display.parameter_cells(parameters))
+    print_table(console, header, formatting.parameter_cells(parameters))
     if options.profile:
         ends = found.profile_table(options.interval)
         console.print(Text("profile-likelihood intervals", style="dim"))
-        print_table(console, list(ends), display.profile_cells(ends))
-    pooling = display.pooling_line(found.posterior, options.interval, kind)
+        print_table(console, list(ends), formatting.profile_cells(ends))
+    pooling = summary.pooling_line(found.posterior, options.interval, kind)
     console.print(Text(f"{pooling} {recommendation(found.posterior)}"))
     console.print()
     limit = options.top or SHOWN_GROUPS

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import click
 import numpy as np
 
-from partialpool import display
 from partialpool.cli.common import fitted, print_table, waiting, wide_console
 from partialpool.data import Table
+from partialpool.words import formatting, summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,13 @@ def run(options: RankOptions) -> None:
     order = np.argsort(table["expected_rank"], kind="stable")
     table = Table({k: v[order] for k, v in table.items()})
     if options.as_json:
-        ranks = {"formula": found.formula, "ranks": display.plain_rows(table)}
+        ranks = {"formula": found.formula, "ranks": formatting.plain_rows(table)}
         click.echo(json.dumps(ranks, ensure_ascii=False, indent=2, allow_nan=False))
         return
     console = wide_console(100)
-    console.print(Text(display.headline(found.posterior, found.formula), style="bold"))
+    console.print(Text(summary.headline(found.posterior, found.formula), style="bold"))
     header = [options.factor or found.factor, *list(table)[1:-1], f"top {options.top}"]
-    print_table(console, header, display.rank_cells(table))
+    print_table(console, header, formatting.rank_cells(table))
     console.print(
         Text(
             f"lower, median and upper: of the rank, {100 * options.interval:g}% interval; best and "

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import click
 import numpy as np
 
-from partialpool import display
 from partialpool.cli.common import print_table, waiting, wide_console
 from partialpool.data import Table
 from partialpool.errors import ArgumentError
 from partialpool.simulate import CountWorld, World, count_draw, count_risks, draw, risks
+from partialpool.words import formatting
 
 ESTIMATORS = ("no_pooling", "complete_pooling", "moments", "reml", "posterior")
 
@@ -60,7 +60,7 @@ def run(options: SimulateOptions) -> None:
     with waiting("simulating"):
         title, one, expected, words = (_counts if options.counts else _measurements)(options)
     if options.as_json:
-        tables = {"world": display.plain_rows(one), "risks": display.plain_rows(expected)}
+        tables = {"world": formatting.plain_rows(one), "risks": formatting.plain_rows(expected)}
         click.echo(json.dumps(tables, indent=2, allow_nan=False))
         return
     _print(title, one, expected, words)
@@ -124,13 +124,13 @@ def _print(title: str, one: Table, expected: Table, words: list[str]) -> None:
     console = wide_console(110)
     console.print(Text(title, style="bold"))
     spread = float(np.std(one["truth"])) / 10 or 0.01
-    print_table(console, list(one), display.estimate_cells(one, spread))
+    print_table(console, list(one), formatting.estimate_cells(one, spread))
     for line in words:
         console.print(Text(line, style="bold"))
     columns = ("estimator", "mse", "mse_error", "best", "beats_no", "beats_complete", "coverage",
                "coverage_error", "width")  # fmt: skip
     shown = Table({k: expected[k] for k in columns})
-    print_table(console, list(shown), display.score_cells(shown))
+    print_table(console, list(shown), formatting.score_cells(shown))
     console.print(
         Text(
             "mse: mean squared error of the groups' estimates; best: share of worlds in which it "

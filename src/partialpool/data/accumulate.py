@@ -14,7 +14,7 @@ import numpy as np
 from partialpool._typing import Bools, Floats, Ints
 from partialpool.data.arrays import precision
 from partialpool.data.clusters import Clusters
-from partialpool.data.coded_rows import Survey, Usable, find, first_of
+from partialpool.data.coded_rows import CodedRows, Usable, find, first_of
 from partialpool.data.cross_products import (
     Block,
     Crossing,
@@ -76,7 +76,7 @@ def cross_products(design: Design, rows: Usable) -> tuple[CrossProducts, Cluster
         total.add(part)
     if not (np.isfinite(total.xtx).all() and np.isfinite(total.yty)):
         raise overflow(design.roles)
-    products = with_within(total.result(rows.survey, shifts))
+    products = with_within(total.result(rows.coded, shifts))
     return _about_own_means(design, rows, shifts, products), total.clusters
 
 
@@ -183,7 +183,7 @@ def refuse_not_finite(rows: Usable, chunk: Chunk, node: Expression, learned: Lea
     def value(chunk: Chunk) -> Floats:
         return evaluate(node, chunk.numbers, learned)
 
-    roles = rows.survey.roles
+    roles = rows.coded.roles
     at, values, labels = find(rows.source, roles, lambda c: ~np.isfinite(value(c)), value)
     raise not_finite(str(node), *first_of(at, values, labels))
 
@@ -224,7 +224,7 @@ class _Total:
         for crossing in self.crossings:
             crossing.add(part)
 
-    def result(self, rows: Survey, shifts: Shifts) -> CrossProducts:
+    def result(self, rows: CodedRows, shifts: Shifts) -> CrossProducts:
         return CrossProducts(
             outcome=str(self.design.roles.outcome),
             coefficients=self.design.coefficients,

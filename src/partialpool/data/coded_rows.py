@@ -20,7 +20,7 @@ from partialpool.formula.tree import GroupTerm, Name
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Survey:
+class CodedRows:
     """Labels of the rows, and how many of the rows that miss nothing have each.
 
     Parameters
@@ -59,11 +59,11 @@ class Usable:
     """The rows of a source that miss nothing, and what is known of them."""
 
     source: MemorySource
-    survey: Survey
+    coded: CodedRows
 
     def chunks(self) -> Iterator[Chunk]:
         """Go through the used rows once."""
-        return used_rows(self.source.chunks(), self.survey.roles)
+        return used_rows(self.source.chunks(), self.coded.roles)
 
 
 def used_rows(chunks: Iterable[Chunk], roles: Mixed) -> Iterator[Chunk]:
@@ -81,7 +81,7 @@ def _fill_unused_sd(chunk: Chunk, roles: Mixed) -> Chunk:
     return replace(chunk, numbers={**chunk.numbers, roles.sd.name: np.where(n == 1, 0.0, sd)})
 
 
-def survey(source: MemorySource, roles: Mixed) -> Usable:
+def code_rows(source: MemorySource, roles: Mixed) -> Usable:
     """Check every value of the rows, and count labels and combinations of them.
 
     Raises
@@ -109,7 +109,7 @@ def survey(source: MemorySource, roles: Mixed) -> Usable:
     if used == 0:
         raise no_rows(total, roles)
     distinct = tuple(np.unique(np.concatenate(found)) for found in keys)
-    known = Survey(roles, source.labels, source.texts, total, used, counts, distinct)
+    known = CodedRows(roles, source.labels, source.texts, total, used, counts, distinct)
     return Usable(source, known)
 
 
@@ -184,7 +184,7 @@ def without_small(rows: Usable, least: int) -> tuple[Usable, tuple[int, int]]:
     DataError
         If no row is left.
     """
-    known, labels = rows.survey, rows.source.labels
+    known, labels = rows.coded, rows.source.labels
     chunk = next(used_rows([rows.source.data], known.roles))
     names = [tuple(n.name for n in term.factor) for term in known.roles.groups]
     factors = {n.name for n in known.roles.factors}
@@ -211,7 +211,7 @@ def without_small(rows: Usable, least: int) -> tuple[Usable, tuple[int, int]]:
         rows.source.texts,
         replace(left, codes={n: codes for n, (_, codes) in here.items()}),
     )
-    return survey(source, known.roles), (gone, len(chunk) - int(keep.sum()))
+    return code_rows(source, known.roles), (gone, len(chunk) - int(keep.sum()))
 
 
 def keys_of(chunk: Chunk, term: GroupTerm, labels: Mapping[str, AnyArray]) -> Ints:

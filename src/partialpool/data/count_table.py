@@ -10,7 +10,7 @@ import numpy as np
 
 from partialpool._typing import AnyArray, Bools, Floats
 from partialpool.data.accumulate import refuse_not_finite
-from partialpool.data.coded_rows import Survey, Usable, find, first_of, keys_of, survey
+from partialpool.data.coded_rows import CodedRows, Usable, code_rows, find, first_of, keys_of
 from partialpool.data.count_statements import log_constant as log_constant_sql
 from partialpool.data.counts import AMONG, UNEXPOSED, log_constant
 from partialpool.data.design import places
@@ -20,7 +20,7 @@ from partialpool.data.encode_sql import checked_means
 from partialpool.data.equal_rows import equal_rows
 from partialpool.data.expressions import evaluate
 from partialpool.data.labels import as_labels, is_text
-from partialpool.data.labels_sql import Labels, label_survey, labels_of, prepared
+from partialpool.data.labels_sql import Labels, labels_of, prepared, read_labels
 from partialpool.data.mixed_combine import categories_on_one_side, check_roles, union
 from partialpool.data.read import Progress, opened
 from partialpool.data.source import Chunk, MemorySource, from_frame
@@ -94,13 +94,13 @@ class CountTable:
         }
         keys = tuple(keys_of(self.data, term, self.labels) for term in self.roles.groups)
         used = self.n_rows - self.n_dropped
-        known = Survey(self.roles, self.labels, self.texts, self.n_rows, used, counts, keys)
+        known = CodedRows(self.roles, self.labels, self.texts, self.n_rows, used, counts, keys)
         return Usable(MemorySource(self.labels, self.texts, self.data), known)
 
     @property
     def sizes(self) -> dict[str, int]:
         """Number of groups of each factor."""
-        terms = zip(self.roles.groups, self.usable().survey.keys, strict=True)
+        terms = zip(self.roles.groups, self.usable().coded.keys, strict=True)
         return {t.factor_name: len(k) for t, k in terms}
 
     def combine(self, other: CountTable) -> CountTable:
@@ -198,10 +198,10 @@ def read_count_table(roles: Mixed, data: Any, *, progress: Progress | None = Non
         if found.engine is not None:
             return _by_sql(found.engine, roles, text_labels=found.text_labels)
         source = from_frame(found.data, found.kind, roles, text_labels=found.text_labels)
-        rows = survey(source, roles)
+        rows = code_rows(source, roles)
     _check_sizes(rows)
     for chunk in rows.chunks():
-        for node in expressions(roles, rows.survey.texts):
+        for node in expressions(roles, rows.coded.texts):
             if not any(c.function in LEARNED for c in calls_in(node)):
                 refuse_not_finite(rows, chunk, node, {})
     return replace(_added_up(rows), labels_from_text=found.text_labels)
@@ -209,7 +209,7 @@ def read_count_table(roles: Mixed, data: Any, *, progress: Progress | None = Non
 
 def _check_sizes(rows: Usable) -> None:
     """Refuse more events than trials, and events without exposure."""
-    roles = rows.survey.roles
+    roles = rows.coded.roles
     if roles.size is None:
         return
     outcome, size = str(roles.outcome), roles.size.name
@@ -226,7 +226,7 @@ def _check_sizes(rows: Usable) -> None:
 
 
 def _added_up(rows: Usable) -> CountTable:
-    known = rows.survey
+    known = rows.coded
     roles, chunks = known.roles, list(rows.chunks())
     numbers = {k: np.concatenate([c.numbers[k] for c in chunks]) for k in chunks[0].numbers}
     codes = {k: np.concatenate([c.codes[k] for c in chunks]) for k in chunks[0].codes}
@@ -276,7 +276,7 @@ def _by_sql(engine: Engine, roles: Mixed, *, text_labels: bool) -> CountTable:
     found = engine.table(grouped_statement(given), list(given.labels.values()))
     plain = set(given.labels) if text_labels else set()
     coded: dict[str, Labels] = {
-        n: label_survey(engine, given, n, n in plain)
+        n: read_labels(engine, given, n, n in plain)
         if total > used
         else labels_of(found[k], n in plain)
         for n, k in given.labels.items()

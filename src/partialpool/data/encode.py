@@ -14,7 +14,7 @@ import numpy as np
 
 from partialpool._typing import AnyArray, Ints
 from partialpool.data import coding
-from partialpool.data.coded_rows import Survey
+from partialpool.data.coded_rows import CodedRows
 from partialpool.data.coding import Coded, Column, Part, Variable
 from partialpool.data.design import (
     Categories,
@@ -68,7 +68,7 @@ def complete_columns(
 
 
 def complete_design(
-    found: Survey, categories: Mapping[Variable, Categories], learned: Learned
+    found: CodedRows, categories: Mapping[Variable, Categories], learned: Learned
 ) -> Design:
     """Name every column that the formula can lead to, with all levels of each category."""
     design = complete_columns(found.roles, categories, learned)

@@ -22,7 +22,7 @@ from partialpool.data.encode_sql import (
 )
 from partialpool.data.expressions import Basis, Moments, Standard, degree_of
 from partialpool.data.labels import as_labels
-from partialpool.data.labels_sql import category_columns, prepared, survey_statement
+from partialpool.data.labels_sql import category_columns, labels_statement, prepared
 from partialpool.data.mixed_sql import Passes
 from partialpool.data.read import opened, told_in_memory, told_plan
 from partialpool.data.sql import Engine
@@ -63,7 +63,7 @@ def _plan(engine: Engine, roles: Mixed) -> Iterator[tuple[str, str]]:
         )
         return
     for name in category_columns(given):
-        yield f"the levels of {name}", engine.shown(survey_statement(given, name))
+        yield f"the levels of {name}", engine.shown(labels_statement(given, name))
     moments = _moments(given)
     if any(call.function != "center" for call in moments):
         squares, _ = squares_statement(given, moments)
@@ -93,7 +93,7 @@ def _plan(engine: Engine, roles: Mixed) -> Iterator[tuple[str, str]]:
         )
     names = (n.name for n in roles.factors if n.name not in category_columns(given))
     for name in names:
-        sql = survey_statement(given, name)
+        sql = labels_statement(given, name)
         yield f"only where rows are incomplete: labels of {name} without one", engine.shown(sql)
 
 

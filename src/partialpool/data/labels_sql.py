@@ -57,7 +57,7 @@ def category_columns(given: Given) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def survey_statement(given: Given, name: str) -> str:
+def labels_statement(given: Given, name: str) -> str:
     """Rows, and used rows, of each label of a column."""
     k = given.labels[name]
     rows = given.used() if given.rounds else given.rows.judged()
@@ -67,9 +67,9 @@ def survey_statement(given: Given, name: str) -> str:
     )
 
 
-def label_survey(engine: Engine, given: Given, name: str, plain: bool) -> Labels:
+def read_labels(engine: Engine, given: Given, name: str, plain: bool) -> Labels:
     """The labels of a column, also those without a used row."""
-    found = engine.naming({**given.columns, "g": name}).groups(survey_statement(given, name))
+    found = engine.naming({**given.columns, "g": name}).groups(labels_statement(given, name))
     return _in_order(found.labels, found.sums["n"].astype(np.int64), plain)
 
 

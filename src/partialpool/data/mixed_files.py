@@ -220,7 +220,7 @@ def table_parts(s: CountTable) -> tuple[list[Part], dict[str, Any]]:
     rows: Part = {f"code_{k}": v for k, v in enumerate(s.data.codes.values())}
     rows |= {f"v{k}": v for k, v in enumerate(s.data.numbers.values())}
     rows |= {"n": s.count.astype(np.int64), "y": s.y, "size": s.size}
-    parts = _labels({n: s.labels[n] for n in s.data.codes}, s.usable().survey.absent)
+    parts = _labels({n: s.labels[n] for n in s.data.codes}, s.usable().coded.absent)
     facts = {
         "n_rows": s.n_rows,
         "n_dropped": s.n_dropped,

@@ -9,7 +9,7 @@ from typing import Any
 from partialpool.data import mixed_sql, structure
 from partialpool.data.accumulate import cross_products
 from partialpool.data.clusters import Clusters
-from partialpool.data.coded_rows import Survey, Usable, survey, without_small
+from partialpool.data.coded_rows import CodedRows, Usable, code_rows, without_small
 from partialpool.data.coding import Variable
 from partialpool.data.count_table import CountTable
 from partialpool.data.cross_products import CrossProducts
@@ -90,22 +90,22 @@ def read_kept(
                 found.engine, roles, text_labels=found.text_labels, min_cell=min_cell
             )
         source = from_frame(found.data, found.kind, roles, text_labels=found.text_labels)
-        rows = survey(source, roles)
-    known, withheld = rows.survey, (0, 0)
+        rows = code_rows(source, roles)
+    known, withheld = rows.coded, (0, 0)
     if min_cell > 1:
         rows, withheld = without_small(rows, min_cell)
     design, moments = learned_design(rows)
     products, clusters = cross_products(design, rows)
     dropped = known.n_rows - known.n_used
     products = replace(products, n_rows=known.n_rows, n_dropped=dropped)
-    absent = rows.survey.absent
+    absent = rows.coded.absent
     kept = MixedStatistics(design, products, moments, absent, found.text_labels, withheld)
     return kept, clusters
 
 
 def learned_design(rows: Usable) -> tuple[Design, dict[Call, Moments]]:
     """Every column that the formula can lead to, learned from rows in memory."""
-    known = rows.survey
+    known = rows.coded
     categories = levels_of(known)
     nodes = expressions(known.roles, known.texts)
     moments = learn(nodes, lambda: ((c.numbers, c.count) for c in rows.chunks()))
@@ -113,7 +113,7 @@ def learned_design(rows: Usable) -> tuple[Design, dict[Call, Moments]]:
     return complete_design(known, categories, learned), moments
 
 
-def levels_of(known: Survey) -> dict[Variable, Categories]:
+def levels_of(known: CodedRows) -> dict[Variable, Categories]:
     """Levels of each category."""
     return levels(known.roles, known.texts, known.labels, known.counts)
 

@@ -47,10 +47,10 @@ from partialpool.data.labels import number
 from partialpool.data.labels_sql import (
     Labels,
     category_columns,
-    label_survey,
     labels_of,
     level_texts,
     prepared,
+    read_labels,
 )
 from partialpool.data.mixed_statistics import MixedStatistics
 from partialpool.data.rules import overflow, rows_changed
@@ -92,7 +92,7 @@ def read(
         given, _, withheld = without_small(engine, given, used, min_cell)
         checked = means_of_left(engine, given)
     plain = set(given.labels) if text_labels else set()
-    coded = {n: label_survey(engine, given, n, n in plain) for n in category_columns(given)}
+    coded = {n: read_labels(engine, given, n, n in plain) for n in category_columns(given)}
     categories = levels(
         roles,
         given.texts,
@@ -106,7 +106,7 @@ def read(
     blocks = [reading.block(t, fused=reading.fused) for t in range(len(roles.groups))]
     if total > used and not given.rounds:
         names = (n.name for n in roles.factors if n.name not in coded)
-        coded |= {n: label_survey(engine, given, n, n in plain) for n in names}
+        coded |= {n: read_labels(engine, given, n, n in plain) for n in names}
     for found in blocks:
         once = len(found.keys) == 1  # labels of the groups of one column, each once
         coded |= {

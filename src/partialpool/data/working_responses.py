@@ -159,7 +159,7 @@ def counted(table: CountTable, like: Callable[[Table], Any]) -> MixedReading:
     eta, unlimited = _without_groups(with_columns, learned.coefficients, _link(table.roles))
     found, clusters = working.products(learned, eta)
     statistics = _statistics(table, with_columns, found, unlimited)
-    told = structure.notices(learned, statistics, rows.survey.absent)
+    told = structure.notices(learned, statistics, rows.coded.absent)
     notices = (*left_out, *told, *structure.withheld(*table.withheld))
     return MixedReading(statistics, clusters, learned, notices, like, table)
 
@@ -246,7 +246,7 @@ class _Working:
         numbers = {**table.data.numbers, RESPONSE.name: response, ERROR.name: weight**-0.5}
         source = MemorySource(table.labels, table.texts, replace(table.data, numbers=numbers))
         normal = replace(roles, outcome=RESPONSE, se=ERROR, offsets=(), family=None, size=None)
-        usable = Usable(source, replace(self.rows.survey, roles=normal))
+        usable = Usable(source, replace(self.rows.coded, roles=normal))
         return cross_products(replace(learned, roles=normal), usable)
 
 

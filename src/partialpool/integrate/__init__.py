@@ -3,7 +3,7 @@
 from partialpool.integrate.axis import Axis, Coordinate, HalfLine, Interval, Line
 from partialpool.integrate.gauss import gauss
 from partialpool.integrate.importance import Sample, SamplingTarget, integrate_by_sampling
-from partialpool.integrate.lattice import Cloud, highest_points, integrate_cloud
+from partialpool.integrate.lattice import Lattice, highest_points, integrate_lattice
 from partialpool.integrate.nested import Nested, integrate_nested
 from partialpool.integrate.trapezoid import Accuracy, Grid, integrate
 from partialpool.integrate.weighted import WeightedNodes
@@ -11,11 +11,11 @@ from partialpool.integrate.weighted import WeightedNodes
 __all__ = [
     "Accuracy",
     "Axis",
-    "Cloud",
     "Coordinate",
     "Grid",
     "HalfLine",
     "Interval",
+    "Lattice",
     "Line",
     "Nested",
     "Sample",
@@ -25,6 +25,6 @@ __all__ = [
     "highest_points",
     "integrate",
     "integrate_by_sampling",
-    "integrate_cloud",
+    "integrate_lattice",
     "integrate_nested",
 ]

@@ -68,7 +68,7 @@ FARTHEST = 2**14
 
 
 @dataclass(frozen=True, eq=False)
-class Cloud(WeightedNodes):
+class Lattice(WeightedNodes):
     """A density as weighted nodes of two even grids, one shifted by half a step.
 
     Its error is told by the largest difference between the two grids (of the log total; of each
@@ -106,7 +106,7 @@ class Cloud(WeightedNodes):
 
 
 @np.errstate(all="ignore")  # far out numbers may overflow: there is no density
-def integrate_cloud(
+def integrate_lattice(
     evaluate: Evaluate,
     axes: Sequence[Coordinate],
     peaks: Sequence[Peak],
@@ -114,7 +114,7 @@ def integrate_cloud(
     moments: Sequence[float],
     tolerance: float,
     budget: int,
-) -> Cloud:
+) -> Lattice:
     """Integrate exp(log density) over the axes.
 
     Parameters
@@ -137,7 +137,7 @@ def integrate_cloud(
     cut = -math.log(tolerance) + (DEEPER if target.heavy else DEEP)
     spent, stalled, d = 0, 0, len(axes)
     step = _first_step(peaks[0], cut, budget, tolerance)
-    best: Cloud | None = None
+    best: Lattice | None = None
     while True:
         lines = _lines(target, peaks[0], step)
         first = _spread(target, lines, peaks, 0.0, cut, (budget - spent) // 2)
@@ -393,7 +393,7 @@ def _beyond(shell: _Shell) -> float:
 
 def _joined(
     target: _Target, lines: list[Line], first: _Shell, second: _Shell, tolerance: float
-) -> Cloud:
+) -> Lattice:
     """Both grids as one, and how much they differ."""
     sums = [
         _summaries(target, lines, s, np.ones(len(s.log_f), dtype=bool)) for s in (first, second)
@@ -420,7 +420,7 @@ def _joined(
     outermost = max(_beyond(first), _beyond(second))
     outermost *= OF_HEAVY / min(STRETCH * lines[0].step, 1.0) if target.heavy else OF_OUTERMOST
     error = max(of_means * float(gap.max()), *(of_ends * end for end in ends), outermost)
-    return Cloud(
+    return Lattice(
         weight=weight,
         points=np.concatenate([first.x, second.x])[some],
         carried=np.concatenate([first.carried, second.carried])[some],

@@ -44,7 +44,7 @@ class Orders:
     Parameters
     ----------
     phi : tuple of float
-        Of each dimension of phi, as `integrate_cloud` takes them.
+        Of each dimension of phi, as `integrate_lattice` takes them.
     sd : tuple of float
         Of each sd, in the order of the terms' effects.
     sigma : float

@@ -80,7 +80,7 @@ class GeneralizedPosterior(MixedPosterior):
         Likelihood and priors.
     orders : Orders
         Which moments exist.
-    cloud : Readout
+    weighted : Readout
         The weighted points.
     accuracy : float, optional
         Target for the error told.
@@ -88,7 +88,7 @@ class GeneralizedPosterior(MixedPosterior):
 
     statistics: CountProducts
     model: GeneralizedModel
-    cloud: Readout  # type: ignore[assignment]
+    weighted: Readout  # type: ignore[assignment]
     accuracy: float | None = None
 
     # the hyperparameters --------------------------------------------------------------------
@@ -106,14 +106,14 @@ class GeneralizedPosterior(MixedPosterior):
         for term in self.model.terms:
             for k, effect in enumerate(term.effects):
                 name = sd_name(term.factor, effect)
-                found[name] = self.cloud.dimension(term.sds.start + k, next(orders))
+                found[name] = self.weighted.dimension(term.sds.start + k, next(orders))
         return found
 
     @cached_property
     def rhos(self) -> dict[str, Distribution]:
         """Every correlation between effects, by name such as ``rho[county, Intercept, floor]``."""
         found: dict[str, Distribution] = {}
-        factors = self.model.factors(self.cloud.points.phi)
+        factors = self.model.factors(self.weighted.points.phi)
         for term, factor in zip(self.model.terms, factors, strict=True):
             if term.partial is None:
                 continue
@@ -124,9 +124,9 @@ class GeneralizedPosterior(MixedPosterior):
                 name = f"rho[{term.factor}, {term.effects[k]}, {term.effects[i]}]"
                 if k == 0:  # with the first effect: a dimension of phi itself
                     at = term.partial.start + int(i) * (int(i) - 1) // 2
-                    found[name] = self.cloud.dimension(at, math.inf)
+                    found[name] = self.weighted.dimension(at, math.inf)
                     continue
-                found[name] = of_nodes(value, self.cloud.weight, -1.0, 1.0)
+                found[name] = of_nodes(value, self.weighted.weight, -1.0, 1.0)
         return found
 
     def icc(self, factor: str) -> Distribution:
@@ -137,7 +137,7 @@ class GeneralizedPosterior(MixedPosterior):
         doi:10.1098/rsif.2017.0213.
         """
         squares = [
-            (term.factor, self.cloud.points.phi[:, term.sds.start] ** 2)
+            (term.factor, self.weighted.points.phi[:, term.sds.start] ** 2)
             for term in self.model.terms
             if term.effects[0] == "Intercept"
         ]
@@ -145,7 +145,7 @@ class GeneralizedPosterior(MixedPosterior):
         if not own:
             raise ArgumentError(f'no intercept varies by "{factor}": its share has no meaning')
         total = sum(square for _, square in squares) + self.row_variance
-        return of_nodes(own[0] / total, self.cloud.weight, 0.0, 1.0)
+        return of_nodes(own[0] / total, self.weighted.weight, 0.0, 1.0)
 
     @property
     def row_variance(self) -> float:
@@ -160,7 +160,7 @@ class GeneralizedPosterior(MixedPosterior):
     @cached_property
     def coefficients(self) -> dict[str, Distribution]:
         """Every coefficient, by name."""
-        of, w = self.cloud.components(self._coefficient_rows), self.cloud.weight
+        of, w = self.weighted.components(self._coefficient_rows), self.weighted.weight
         names = zip(self.statistics.coefficients, self.orders.coefficients, strict=True)
         return {
             name: _mixture((), of.part(slice(k, k + 1)), w, order)
@@ -172,7 +172,7 @@ class GeneralizedPosterior(MixedPosterior):
         return effects.linear_rows(self.model, np.eye(len(self.statistics.coefficients)), {}, None)
 
     def _rows_mixture(self, rows: Rows) -> Mixture:
-        size, order, of = len(rows.constant), self._order(rows), self.cloud.for_rows(rows)
+        size, order, of = len(rows.constant), self._order(rows), self.weighted.for_rows(rows)
         if size * len(of.weight) <= CELLS:
             return _mixture((size,), of.components(rows), of.weight, order)
 
@@ -192,7 +192,7 @@ class GeneralizedPosterior(MixedPosterior):
         out: list[Mixture | None] = []
         for block in range(len(self.statistics.blocks)):
             rows = effects.group_rows(self.model, block, whole=True)
-            of, size = self.cloud.for_rows(rows), len(rows.constant)
+            of, size = self.weighted.for_rows(rows), len(rows.constant)
             few = size * len(of.weight) <= CELLS
             out.append(self._rows_mixture(rows) if few else None)
         return out
@@ -203,7 +203,7 @@ class GeneralizedPosterior(MixedPosterior):
         sample = rows.part(slice(None, None, max(1, len(rows.constant) // 64)))
         with np.errstate(all="ignore"):
             for i, each in enumerate(self.orders.phi):
-                if 0.0 < each <= 2.0 and self.cloud.grows(sample, i):
+                if 0.0 < each <= 2.0 and self.weighted.grows(sample, i):
                     order = min(order, each)
         return order
 
@@ -231,7 +231,7 @@ class GeneralizedPosterior(MixedPosterior):
         """
         q = len(self.model.terms[block].effects)
         rows = effects.group_rows(self.model, block, whole=False)
-        of = self.cloud.for_rows(rows)
+        of = self.weighted.for_rows(rows)
         size = np.square(self.model.factors(of.points.phi)[block]).sum(axis=2)
         between = np.tile(size, (1, len(rows.constant) // q))
         return of.pooling(rows, between).reshape(-1, q)
@@ -297,11 +297,11 @@ class GeneralizedPosterior(MixedPosterior):
             found = [self._summaries_of(block, whole, alone, held, interval, natural)]
         else:
             order = self._order(whole)
-            step = max(1, CELLS // len(self.cloud.weight)) * q
+            step = max(1, CELLS // len(self.weighted.weight)) * q
             found = []
             for i in range(0, groups * q, step):
                 rows = whole.part(slice(i, min(i + step, groups * q)))
-                of = self.cloud.for_rows(whole)
+                of = self.weighted.for_rows(whole)
                 some = _mixture((len(rows.constant),), of.components(rows), of.weight, order)
                 own = alone.part(slice(i, min(i + step, groups * q)))
                 found.append(self._summaries_of(block, rows, own, some, interval, natural))
@@ -328,7 +328,7 @@ class GeneralizedPosterior(MixedPosterior):
         natural: bool,
     ) -> tuple[Floats, ...]:
         """Effect, estimate, sd, lower and upper of some groups."""
-        deviation = self.cloud.complete(whole).means_and_sds(alone)[0]
+        deviation = self.weighted.complete(whole).means_and_sds(alone)[0]
         found: Distribution = mixture
         if natural:
             found = self._natural(mixture, self.statistics.blocks[block])
@@ -376,7 +376,7 @@ class GeneralizedPosterior(MixedPosterior):
         rows = [
             effects.group_rows(self.model, t, whole=False) for t in range(len(self.model.terms))
         ]
-        return [self.cloud.complete(each).means_and_sds(each)[0] for each in rows]
+        return [self.weighted.complete(each).means_and_sds(each)[0] for each in rows]
 
     def _beside(self, block: int) -> Floats:
         """Linear predictor of the rows, less what a group's own effects stand for; (N,).
@@ -417,7 +417,7 @@ class GeneralizedPosterior(MixedPosterior):
             Source of randomness.
         """
         size = checked_draws(size, rng)
-        phi, b, groups = self.cloud.draw(size, rng)
+        phi, b, groups = self.weighted.draw(size, rng)
         model, joint = self.model, self.model.rows
         ends = np.cumsum([n * q for n, q in joint.blocks])
         parts = np.split(b, ends, axis=1)
@@ -431,10 +431,10 @@ class GeneralizedPosterior(MixedPosterior):
     @property
     def method(self) -> str:
         """How the integrals were done."""
-        rule = self.cloud.sampler.rule.nodes
+        rule = self.weighted.sampler.rule.nodes
         nodes = f"{rule[0]}" if rule[0] == rule[-1] else f"{rule[0]} to {rule[-1]}"
         return (
-            f"importance sampling with {len(self.cloud.weight):,} points in 8 randomisations; "
+            f"importance sampling with {len(self.weighted.weight):,} points in 8 randomisations; "
             f"Gauss-Hermite quadrature with {nodes} nodes an effect over the groups of "
             f"{self.statistics.blocks[self.model.system.levels[0].terms[0]].factor}"
         )
@@ -451,17 +451,17 @@ class GeneralizedPosterior(MixedPosterior):
         In posterior sds of each, as 95% bounds, from eight independent randomisations; with what
         a finer rule over the groups would change.
         """
-        found = [self.cloud.hyperparameter_errors(self.orders.sd)]
+        found = [self.weighted.hyperparameter_errors(self.orders.sd)]
         exists = np.array(self.orders.coefficients)
         if len(exists):
-            found.append(self.cloud.errors_of(self._coefficient_rows, exists))
+            found.append(self.weighted.errors_of(self._coefficient_rows, exists))
         for block in range(len(self.statistics.blocks)):
             rows = effects.group_rows(self.model, block, whole=True)
             some = slice(None, None, max(1, len(rows.constant) // SAMPLED_ROWS))
             order = np.full(len(rows.constant[some]), self._order(rows))
-            found.append(self.cloud.complete(rows).errors_of(rows.part(some), order))
+            found.append(self.weighted.complete(rows).errors_of(rows.part(some), order))
         moments, ends = (max(each) for each in zip(*found, strict=True))
-        inner = self.cloud.rule_error
+        inner = self.weighted.rule_error
         return moments + inner, ends + inner
 
     @cached_property
@@ -472,13 +472,13 @@ class GeneralizedPosterior(MixedPosterior):
     @property
     def share(self) -> float:
         """Effective share of the points: how even their weights are."""
-        return 1.0 / float((self.cloud.weight**2).sum()) / len(self.cloud.weight)
+        return 1.0 / float((self.weighted.weight**2).sum()) / len(self.weighted.weight)
 
     @property
     def reliable(self) -> bool:
         """Whether weights are even enough for the errors told to be relied on."""
-        few = len(self.cloud.weight) <= 1
-        return few or (self.share >= LEAST_SHARE and self.cloud.weight.max() <= HEAVIEST)
+        few = len(self.weighted.weight) <= 1
+        return few or (self.share >= LEAST_SHARE and self.weighted.weight.max() <= HEAVIEST)
 
     @property
     def missing(self) -> float:
@@ -496,11 +496,11 @@ class GeneralizedPosterior(MixedPosterior):
 
     def __repr__(self) -> str:
         groups = ", ".join(f"{len(b.n):,} of {b.factor}" for b in self.statistics.blocks)
-        return f"GeneralizedPosterior({groups}; {len(self.cloud.weight):,} points)"
+        return f"GeneralizedPosterior({groups}; {len(self.weighted.weight):,} points)"
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle without what was cached."""
-        fields = (self.statistics, self.model, self.orders, self.cloud, self.accuracy)
+        fields = (self.statistics, self.model, self.orders, self.weighted, self.accuracy)
         return GeneralizedPosterior, fields
 
 

@@ -11,12 +11,12 @@ from partialpool._typing import Floats
 from partialpool.data.cross_products import CrossProducts
 from partialpool.integrate import (
     Accuracy,
-    Cloud,
+    Lattice,
     SamplingTarget,
     WeightedNodes,
     highest_points,
     integrate_by_sampling,
-    integrate_cloud,
+    integrate_lattice,
 )
 from partialpool.kernels.covariance import partial_correlations
 from partialpool.models import MixedModel, Priors, mixed_model
@@ -70,8 +70,8 @@ def mixed_posterior(
     """
     model = mixed_model(statistics, priors)
     orders = check_proper(model)
-    cloud = integrated(model, orders, accuracy)
-    return MixedPosterior(statistics, model, orders, cloud, accuracy)
+    lattice = integrated(model, orders, accuracy)
+    return MixedPosterior(statistics, model, orders, lattice, accuracy)
 
 
 def integrated(model: MixedModel, orders: Orders, accuracy: float | None = None) -> WeightedNodes:
@@ -82,7 +82,7 @@ def integrated(model: MixedModel, orders: Orders, accuracy: float | None = None)
     if d <= ON_LATTICE:
         peaks = highest_points(model.rough, model.axes, starts)
         usual = TARGETS.get(d, USUAL)
-        return integrate_cloud(
+        return integrate_lattice(
             model.evaluate,
             model.axes,
             peaks,
@@ -136,9 +136,9 @@ def one_point(model: MixedModel, sds: Sequence[Floats], correlations: Sequence[F
     return np.concatenate(parts)
 
 
-def one_node(model: MixedModel, point: Floats, carried: Floats) -> tuple[Orders, Cloud]:
+def one_node(model: MixedModel, point: Floats, carried: Floats) -> tuple[Orders, Lattice]:
     """The only node of a posterior given phi, (1, d), with all moments."""
-    cloud = Cloud(
+    lattice = Lattice(
         lines=(),
         place=np.zeros((1, point.shape[1]), dtype=np.int64),
         weight=np.ones(1),
@@ -151,4 +151,4 @@ def one_node(model: MixedModel, point: Floats, carried: Floats) -> tuple[Orders,
     )
     sizes = point.shape[1], sum(len(t.effects) for t in model.terms)
     phi, sd, coefficients = ((math.inf,) * n for n in (*sizes, len(model.statistics.coefficients)))
-    return Orders(phi, sd, math.inf, coefficients), cloud
+    return Orders(phi, sd, math.inf, coefficients), lattice

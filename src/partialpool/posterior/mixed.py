@@ -15,7 +15,7 @@ from partialpool._typing import Bools, Floats, Ints
 from partialpool.data import Table
 from partialpool.data.cross_products import Block, CrossProducts
 from partialpool.errors import ArgumentError
-from partialpool.integrate import Accuracy, Cloud, Sample, WeightedNodes
+from partialpool.integrate import Accuracy, Lattice, Sample, WeightedNodes
 from partialpool.integrate.weighted import NORMAL_WIDTH
 from partialpool.kernels import student
 from partialpool.kernels.nested_factors import Functional
@@ -85,7 +85,7 @@ class MixedPosterior:
         Likelihood and priors.
     orders : Orders
         Which moments exist.
-    cloud : WeightedNodes
+    weighted : WeightedNodes
         Nodes and weights over the hyperparameters.
     accuracy : float, optional
         The error asked for (posterior sds); see `target`.
@@ -94,7 +94,7 @@ class MixedPosterior:
     statistics: CrossProducts
     model: MixedModel
     orders: Orders
-    cloud: WeightedNodes
+    weighted: WeightedNodes
     accuracy: float | None = None
 
     # the hyperparameters ------------------------------------------------------------------
@@ -105,7 +105,7 @@ class MixedPosterior:
         if self.statistics.sigma_known:
             return None
         if self.model.has_sigma:
-            return of_dimension(self.cloud, 0, self.orders.sigma)
+            return of_dimension(self.weighted, 0, self.orders.sigma)
         nodes = self.nodes
         return inverse_chi(nodes.scale, nodes.weight, nodes.df)
 
@@ -121,8 +121,10 @@ class MixedPosterior:
 
     def _tau(self, dimension: int, order: float) -> Distribution:
         if self.model.df is None:
-            return of_dimension(self.cloud, dimension, order)
-        return times_sigma(self.cloud, dimension, self.cloud.carried[:, 0], self.model.df, order)
+            return of_dimension(self.weighted, dimension, order)
+        return times_sigma(
+            self.weighted, dimension, self.weighted.carried[:, 0], self.model.df, order
+        )
 
     def tau(self, factor: str, effect: str = "Intercept") -> Distribution:
         """Standard deviation between the groups of a factor."""
@@ -142,7 +144,7 @@ class MixedPosterior:
                     name = f"rho[{term.factor}, {term.effects[k]}, {term.effects[i]}]"
                     if k == 0:  # with the first effect: a dimension of phi itself
                         at = term.partial.start + i * (i - 1) // 2
-                        found[name] = of_dimension(self.cloud, at, math.inf)
+                        found[name] = of_dimension(self.weighted, at, math.inf)
                         continue
                     size = np.sqrt((factor**2).sum(axis=2, keepdims=True))
                     unit = factor / np.maximum(size, 1e-300)
@@ -153,16 +155,16 @@ class MixedPosterior:
     def icc(self, factor: str) -> Distribution:
         """Share of the variance of one row, all predictors at zero, that is the factor's."""
         squares = [
-            (term.factor, self.cloud.points[:, term.sds.start] ** 2)
+            (term.factor, self.weighted.points[:, term.sds.start] ** 2)
             for term in self.model.terms
             if term.effects[0] == "Intercept"
         ]
         own = [square for name, square in squares if name == factor]
         if not own:
             raise ArgumentError(f'no intercept varies by "{factor}": its share has no meaning')
-        rows = self.typical_weight**-1 * self.model.sigma(self.cloud.points) ** 2
+        rows = self.typical_weight**-1 * self.model.sigma(self.weighted.points) ** 2
         total = sum(square for _, square in squares) + rows
-        return of_nodes(own[0] / total, self.cloud.weight, 0.0, 1.0)
+        return of_nodes(own[0] / total, self.weighted.weight, 0.0, 1.0)
 
     @property
     def typical_weight(self) -> float:
@@ -234,8 +236,8 @@ class MixedPosterior:
 
     def _grows(self, rows: Rows, dimension: int, *, with_priors: bool) -> Bools:
         """Whether the scale of each row grows with a dimension of phi, far out."""
-        model, heaviest = self.model, int(np.argmax(self.cloud.weight))
-        points = np.repeat(self.cloud.points[[heaviest]], 2, axis=0)
+        model, heaviest = self.model, int(np.argmax(self.weighted.weight))
+        points = np.repeat(self.weighted.points[[heaviest]], 2, axis=0)
         points[:, dimension] *= FAR_OUT
         if with_priors:
             points[:, model.prior_variances] *= FAR_OUT[:, None] ** 2
@@ -417,7 +419,7 @@ class MixedPosterior:
             Source of randomness.
         """
         size = checked_draws(size, rng)
-        return draw_mixed(self.model, self.cloud, int(size), rng)
+        return draw_mixed(self.model, self.weighted, int(size), rng)
 
     def place_of(self, factor: str, effect: str) -> tuple[int, int]:
         """Position of the term of an effect, and of the effect in it.
@@ -484,7 +486,7 @@ class MixedPosterior:
     @property
     def method(self) -> str:
         """How the integral over the hyperparameters was done."""
-        return self.cloud.method
+        return self.weighted.method
 
     @cached_property
     def error(self) -> float:
@@ -495,10 +497,14 @@ class MixedPosterior:
         changes.
         """
         if len(self.nodes.weight) == 1:
-            return self.cloud.error
+            return self.weighted.error
         nodes, matrix = self.nodes, self.model.system.named[0]
         order = np.array(self.orders.coefficients)
-        errors = [self.cloud.error, self._bound(*nodes.of_beta(matrix), order), self._read_out.gap]
+        errors = [
+            self.weighted.error,
+            self._bound(*nodes.of_beta(matrix), order),
+            self._read_out.gap,
+        ]
         if not is_slow(self.model):
             rows = sampled(self._sample, max(4, CHUNK // len(nodes.weight)))
             scaled = located(nodes, rows, functional(self.model, nodes, rows))
@@ -508,7 +514,7 @@ class MixedPosterior:
 
     def _bound(self, loc: Floats, scale: Floats, order: Floats) -> float:
         """Largest error of what is printed of mixtures over all nodes; loc, scale (C, R)."""
-        nodes, chosen, cloud = self.nodes, self._weighty, self.cloud
+        nodes, chosen, lattice = self.nodes, self._weighty, self.weighted
         scale = np.maximum(scale, 1e-100)
         ends = [student.mixture_quantile(p, loc, scale, nodes.weight, nodes.df) for p in ENDS]
         width = (ends[1] - ends[0]) / NORMAL_WIDTH
@@ -516,14 +522,14 @@ class MixedPosterior:
         for end in ends:
             z = (end - loc) / scale
             density = nodes.weight @ (student.pdf(z, nodes.df) / scale)
-            found.append(cloud.bound(student.cdf(z, nodes.df), chosen) / (density * width))
+            found.append(lattice.bound(student.cdf(z, nodes.df), chosen) / (density * width))
         order = np.minimum(order, nodes.df)
         if (order > 1.0).any():
-            found.append(np.where(order > 1.0, cloud.bound(loc, chosen) / width, 0.0))
+            found.append(np.where(order > 1.0, lattice.bound(loc, chosen) / width, 0.0))
         if (order > 2.0).any():
             inflation = 1.0 if math.isinf(nodes.df) else nodes.df / (nodes.df - 2.0)
             square = inflation * scale**2 + (loc - nodes.weight @ loc) ** 2
-            relative = 0.5 * cloud.bound(square, chosen) / (nodes.weight @ square)
+            relative = 0.5 * lattice.bound(square, chosen) / (nodes.weight @ square)
             found.append(np.where(order > 2.0, relative, 0.0))
         return float(np.nan_to_num(np.max(found), nan=math.inf))
 
@@ -532,7 +538,7 @@ class MixedPosterior:
         """Target of the error, in posterior sds: what was asked for, or the default."""
         if self.accuracy is not None:
             return self.accuracy
-        fine = isinstance(self.cloud, Cloud) and len(self.model.axes) < MANY
+        fine = isinstance(self.weighted, Lattice) and len(self.model.axes) < MANY
         return DETERMINISTIC if fine else SAMPLED_ENDS
 
     @property
@@ -543,7 +549,7 @@ class MixedPosterior:
     def __repr__(self) -> str:
         s = self.statistics
         groups = ", ".join(f"{len(b.n):,} of {b.factor}" for b in s.blocks)
-        return f"MixedPosterior({groups}; {len(self.cloud.weight):,} nodes)"
+        return f"MixedPosterior({groups}; {len(self.weighted.weight):,} nodes)"
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle without what was cached."""
@@ -551,7 +557,7 @@ class MixedPosterior:
             self.statistics,
             self.model,
             self.orders,
-            self.cloud,
+            self.weighted,
             self.accuracy,
         )
 
@@ -565,9 +571,9 @@ class MixedPosterior:
     @cached_property
     def _weighty(self) -> Ints:
         """All nodes but the lightest, by weight and by what they add to variances."""
-        weight = self.cloud.weight
-        light = min(LIGHT, OF_ERROR * self.cloud.error)
-        growing = effects.growing(self.model, self.cloud.points, self.cloud.carried[:, 0])
+        weight = self.weighted.weight
+        light = min(LIGHT, OF_ERROR * self.weighted.error)
+        growing = effects.growing(self.model, self.weighted.points, self.weighted.carried[:, 0])
         exist = [order > 2.0 for order in (*self.orders.sd, self.orders.sigma)]
         share = weight[:, None] * growing[:, np.array(exist)]
         total = np.maximum(share.sum(axis=0), 1e-300)  # an sd may be given as zero
@@ -577,7 +583,7 @@ class MixedPosterior:
         return np.sort(order[gone:])
 
     def _listed(self, at: Ints) -> Nodes:
-        c = self.cloud
+        c = self.weighted
         df = math.inf if self.model.df is None else self.model.df
         weight = c.weight[at] / c.weight[at].sum()
         return Nodes.read(weight, c.points[at], c.carried[at], self.model.system.p, df)
@@ -597,15 +603,15 @@ class MixedPosterior:
             self._slices[-1].stop,
             self._sample,
             agree=self._agree,
-            random=isinstance(self.cloud, Sample),
+            random=isinstance(self.weighted, Sample),
         )
 
     @property
     def _agree(self) -> float:
         """Difference that reading groups from fewer nodes may make: less than the error told."""
-        if isinstance(self.cloud, Sample) or is_slow(self.model):
-            return max(AGREE, OF_TOLD * self.cloud.error)
-        return float(np.clip(0.5 * self.cloud.error, *(FINE, AGREE)))
+        if isinstance(self.weighted, Sample) or is_slow(self.model):
+            return max(AGREE, OF_TOLD * self.weighted.error)
+        return float(np.clip(0.5 * self.weighted.error, *(FINE, AGREE)))
 
     @property
     def _few(self) -> Nodes:

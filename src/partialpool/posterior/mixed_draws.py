@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.integrate import Cloud, WeightedNodes
+from partialpool.integrate import Lattice, WeightedNodes
 from partialpool.models import MixedModel
 from partialpool.models.mixed import sd_name
 
@@ -45,10 +45,10 @@ class MixedDraws:
 
 
 def draw_mixed(
-    model: MixedModel, cloud: WeightedNodes, size: int, rng: np.random.Generator
+    model: MixedModel, lattice: WeightedNodes, size: int, rng: np.random.Generator
 ) -> MixedDraws:
     """Draw phi from its continuous distribution, then sigma, beta, and the groups' effects."""
-    points, carried = _hyperparameters(model, cloud, size, rng)
+    points, carried = _hyperparameters(model, lattice, size, rng)
     p = model.system.p
     factor = np.ones(size)
     if model.df is not None:
@@ -101,7 +101,7 @@ def _spreads(
 
 
 def _hyperparameters(
-    model: MixedModel, cloud: WeightedNodes, size: int, rng: np.random.Generator
+    model: MixedModel, lattice: WeightedNodes, size: int, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
     """Draw phi, with what its evaluation carries along.
 
@@ -109,17 +109,17 @@ def _hyperparameters(
     within the cells about the nodes of one grid; they are accepted in proportion to the density
     there over that at the node, so that draws follow the density.
     """
-    if not isinstance(cloud, Cloud) or len(cloud.weight) == 1:
-        chosen = rng.choice(len(cloud.weight), size=size, p=cloud.weight)
-        return cloud.points[chosen], cloud.carried[chosen]
-    nodes = np.flatnonzero(cloud.replicate == 0)
-    weight = cloud.weight[nodes] / cloud.weight[nodes].sum()
+    if not isinstance(lattice, Lattice) or len(lattice.weight) == 1:
+        chosen = rng.choice(len(lattice.weight), size=size, p=lattice.weight)
+        return lattice.points[chosen], lattice.carried[chosen]
+    nodes = np.flatnonzero(lattice.replicate == 0)
+    weight = lattice.weight[nodes] / lattice.weight[nodes].sum()
     log_node = np.log(np.maximum(weight, 1e-300))
     points, carried, found = [], [], 0
     highest = math.nan
     while found < size:
         chosen = rng.choice(len(nodes), size=max(size, 1000), p=weight)
-        at, log_f, extra = _near(model, cloud, nodes[chosen], rng)
+        at, log_f, extra = _near(model, lattice, nodes[chosen], rng)
         ratio = log_f - log_node[chosen]
         if math.isnan(highest):
             highest = float(np.quantile(ratio, COVERED))
@@ -131,14 +131,14 @@ def _hyperparameters(
 
 
 def _near(
-    model: MixedModel, cloud: Cloud, nodes: Ints, rng: np.random.Generator
+    model: MixedModel, lattice: Lattice, nodes: Ints, rng: np.random.Generator
 ) -> tuple[Floats, Floats, Floats]:
     """Points uniform within the cells of nodes, with log densities in the grid's coordinate."""
     columns = []
     slope = np.zeros(len(nodes))
-    for i, line in enumerate(cloud.lines):
+    for i, line in enumerate(lattice.lines):
         cell = 2.0 * line.step  # of one of the two grids
-        t = line.t[cloud.place[nodes, i]] + cell * (rng.random(len(nodes)) - 0.5)
+        t = line.t[lattice.place[nodes, i]] + cell * (rng.random(len(nodes)) - 0.5)
         u = line.center + line.scale * np.sinh(t)
         columns.append(line.axis.value(u))
         slope += line.axis.log_slope(u) + np.log(line.scale * np.cosh(t))
@@ -146,4 +146,4 @@ def _near(
     with np.errstate(all="ignore"):
         log_f, carried = model.evaluate(points)
     log_f = np.where(np.isfinite(log_f), log_f, -np.inf)
-    return points, log_f + slope - cloud.log_total, carried
+    return points, log_f + slope - lattice.log_total, carried

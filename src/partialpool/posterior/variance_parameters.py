@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from partialpool._typing import Bools, Floats
-from partialpool.integrate import Axis, Cloud, Coordinate, Sample, WeightedNodes
+from partialpool.integrate import Axis, Coordinate, Lattice, Sample, WeightedNodes
 from partialpool.posterior.distributions import (
     Distribution,
     Mixture,
@@ -31,7 +31,7 @@ so narrow that its width, squared, is 1e-6 of the variance."""
 
 def of_dimension(nodes: WeightedNodes, dimension: int, order: float) -> Distribution:
     """Distribution of one dimension of phi."""
-    if isinstance(nodes, Cloud):
+    if isinstance(nodes, Lattice):
         return on_line(nodes.lines[dimension], nodes.marginal(dimension), order)
     assert isinstance(nodes, Sample)
     axis, value = nodes.axes[dimension], nodes.points[:, dimension]
@@ -46,7 +46,7 @@ def times_sigma(
 
     Moments of an order below `order` exist.
     """
-    if isinstance(nodes, Cloud) and nodes.lines:
+    if isinstance(nodes, Lattice) and nodes.lines:
         return _on_line_times_sigma(nodes, dimension, scale, df, order)
     return inverse_chi(nodes.points[:, dimension] * scale, nodes.weight, df, order)
 
@@ -68,7 +68,7 @@ def inverse_chi(
 
 
 def _on_line_times_sigma(
-    cloud: Cloud, dimension: int, scale: Floats, df: float, order: float
+    lattice: Lattice, dimension: int, scale: Floats, df: float, order: float
 ) -> Sliced:
     """The same from a lattice.
 
@@ -77,13 +77,13 @@ def _on_line_times_sigma(
     """
     from scipy.interpolate import CubicSpline  # slow to import
 
-    line, weight = cloud.lines[dimension], cloud.marginal(dimension)
+    line, weight = lattice.lines[dimension], lattice.marginal(dimension)
     used = weight > 1e-13
-    place = cloud.place[:, dimension]
+    place = lattice.place[:, dimension]
     log_s = np.log(scale)
     total = np.where(used, weight, 1.0)
-    mean = np.bincount(place, cloud.weight * log_s, minlength=len(weight)) / total
-    spread = float(cloud.weight @ np.where(used[place], log_s - mean[place], 0.0) ** 2)
+    mean = np.bincount(place, lattice.weight * log_s, minlength=len(weight)) / total
+    spread = float(lattice.weight @ np.where(used[place], log_s - mean[place], 0.0) ** 2)
     u = line.u[used]
     rise = CubicSpline(u, np.log(line.axis.value(u)) + mean[used])
     log_z, share = _log_root_inverse_chi2(df, spread)
@@ -94,9 +94,9 @@ def _on_line_times_sigma(
         t = line.position(found)
         return t, 1.0 / (line.scale * np.cosh(t) * slope)
 
-    rho = cloud.points[:, dimension] * scale
-    first = float(rho @ cloud.weight) * root_inverse_chi2_mean(df) if order > 1 else math.inf
-    square = float(rho**2 @ cloud.weight) * df / (df - 2.0) if order > 2 else math.inf
+    rho = lattice.points[:, dimension] * scale
+    first = float(rho @ lattice.weight) * root_inverse_chi2_mean(df) if order > 1 else math.inf
+    square = float(rho**2 @ lattice.weight) * df / (df - 2.0) if order > 2 else math.inf
     sd = math.sqrt(max(square - first**2, 0.0)) if order > 2 else math.inf
     mass = share[:, None] * weight
     nodes = np.where(used, np.log(line.x) + mean, np.log(line.x))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from partialpool.data import read_mixed
-from partialpool.data.coded_rows import survey
+from partialpool.data.coded_rows import code_rows
 from partialpool.data.encode import finished
 from partialpool.data.mixed_read import learned_design
 from partialpool.data.source import from_frame
@@ -108,7 +108,7 @@ def test_a_model_takes_its_columns_from_those_of_a_complete_design():
         for terms in itertools.combinations(TERMS, k):
             for first in ("1", "0"):
                 roles = mixed(parse(f"y ~ {first} + {' + '.join(terms)} + (1 | g)"))
-                rows = survey(from_frame(three, "mapping", roles), roles)
+                rows = code_rows(from_frame(three, "mapping", roles), roles)
                 complete, _ = learned_design(rows)
                 design, chosen = finished(complete)
                 assert len(chosen.x) == len(set(chosen.x.tolist())) == len(design.columns)

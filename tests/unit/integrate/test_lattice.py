@@ -14,7 +14,7 @@ from partialpool.integrate import (
     HalfLine,
     Interval,
     highest_points,
-    integrate_cloud,
+    integrate_lattice,
 )
 from partialpool.integrate.condense import condensed
 from partialpool.integrate.maximise import ascend, polished
@@ -45,7 +45,7 @@ def test_products_of_gammas(shapes):
     d = len(shapes)
     evaluate, axes = gammas(shapes), [HalfLine(1.0)] * d
     tolerance = 1e-8 if d <= 2 else 1e-4
-    found = integrate_cloud(
+    found = integrate_lattice(
         evaluate,
         axes,
         highest_points(evaluate, axes, np.ones((1, d))),
@@ -70,7 +70,7 @@ def test_products_of_gammas(shapes):
 def test_a_budget_too_small_is_said():
     evaluate, axes = gammas((1.0, 2.0, 3.0)), [HalfLine(1.0)] * 3
     peaks = highest_points(evaluate, axes, np.ones((1, 3)))
-    found = integrate_cloud(evaluate, axes, peaks, moments=[3.0] * 3, tolerance=1e-6, budget=300)
+    found = integrate_lattice(evaluate, axes, peaks, moments=[3.0] * 3, tolerance=1e-6, budget=300)
     assert found.status is Accuracy.NOT_REACHED
     assert found.error > 1e-6
     truth = abs(found.weight @ found.points - [1.0, 2.0, 3.0]).max()
@@ -87,7 +87,7 @@ def test_two_peaks_are_both_found():
 
     axes = [Axis()] * 3
     starts = np.exp(np.array([[-2.1] * 3, [2.1] * 3]))
-    found = integrate_cloud(
+    found = integrate_lattice(
         evaluate,
         axes,
         highest_points(evaluate, axes, starts),
@@ -134,7 +134,7 @@ def test_nodes_of_no_weight_need_not_carry_numbers():
 
     axes = [HalfLine(1.0)]
     peaks = highest_points(evaluate, axes, np.full((1, 1), 0.03))
-    found = integrate_cloud(
+    found = integrate_lattice(
         evaluate, axes, peaks, moments=[9.0], tolerance=1e-30, budget=4000
     )  # a target out of reach spreads the nodes far
     assert (found.weight > 0).all()

@@ -17,8 +17,8 @@ from partialpool.classical.pooled_regression import (
 from partialpool.data import Clusters, CrossProducts, Table
 from partialpool.data.labels import as_labels, shown
 from partialpool.data.working_responses import CountProducts
-from partialpool.display import WIDTH
 from partialpool.posterior import Estimated, MixedPosterior
+from partialpool.words.formatting import WIDTH
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,11 +1,10 @@
-"""Numbers and results as text, the same for the printed Fit and for the command."""
+"""Numbers, labels and tables as text, the same for the printed Fit and for the command."""
 
 from __future__ import annotations
 
 import math
 import textwrap
 from collections.abc import Sequence
-from functools import singledispatch
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,10 @@ import numpy as np
 from partialpool._typing import Floats
 from partialpool.data import Table
 from partialpool.notices import Notice
-from partialpool.posterior import Posterior
-from partialpool.posterior.distributions import Distribution, IntervalKind
 
 SHOWN_GROUPS = 10
+
+
 WIDTH = 88
 
 
@@ -170,61 +169,6 @@ def profile_cells(table: Table) -> list[list[str]]:
     return rows
 
 
-@singledispatch
-def headline(post: Any, formula: str) -> str:
-    """What was fitted, in one line."""
-    raise TypeError(f"headline of a {type(post).__name__}")
-
-
-@headline.register
-def _headline_one_way(post: Posterior, formula: str) -> str:
-    s = post.statistics
-    what = "estimates with known standard errors" if s.sigma_known else "rows"
-    dropped = f" ({s.n_dropped:,} more left out)" if s.n_dropped else ""
-    return f"{formula}: {s.n_used:,} {what}{dropped} in {s.n_groups:,} groups"
-
-
-@singledispatch
-def pooling_line(post: Any, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> str:
-    """How much is shared between groups, in one or two sentences."""
-    raise TypeError(f"pooling_line of a {type(post).__name__}")
-
-
-@pooling_line.register
-def _pooling_line_one_way(
-    post: Posterior, level: float = 0.95, kind: IntervalKind = "equal-tailed"
-) -> str:
-    what = "heterogeneity (I^2)" if post.statistics.sigma_known else "intraclass correlation (ICC)"
-    return pooling_words(what, post.icc, post.shrinkage.mean, level, kind)
-
-
-def pooling_words(
-    what: str, icc: Distribution, shrinkage: Floats, level: float, kind: IntervalKind
-) -> str:
-    """Share of variance between groups with its interval, and the range of shrinkage."""
-    lower, upper = icc.interval(level, kind)
-    low, high = float(shrinkage.min()), float(shrinkage.max())
-    spread = f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f}"
-    name = what[:1].upper() + what[1:]
-    return (
-        f"{name} {float(icc.mean):.2f}, {100 * level:g}% interval {lower:.2f} to {upper:.2f}. "
-        f"Groups are drawn toward the mean by a share of {spread} (0 no pooling, 1 complete)."
-    )
-
-
-@singledispatch
-def prior_line(post: Any) -> str:
-    """The priors used, in one line."""
-    raise TypeError(f"prior_line of a {type(post).__name__}")
-
-
-@prior_line.register
-def _prior_line_one_way(post: Posterior) -> str:
-    p = post.model.priors
-    named = {"mu": p.mu, "tau": p.tau} | ({} if post.statistics.sigma_known else {"sigma": p.sigma})
-    return "priors: " + ", ".join(f"{name} ~ {prior}" for name, prior in named.items())
-
-
 def notice_lines(notices: Sequence[Notice], width: int = WIDTH) -> list[str]:
     """The notices, wrapped, one after another."""
     lines: list[str] = []
@@ -234,35 +178,7 @@ def notice_lines(notices: Sequence[Notice], width: int = WIDTH) -> list[str]:
     return lines
 
 
-def without_numbers(formula: str, post: Any, why: str) -> str:
-    """The printed Fit whose numbers cannot be relied on: what was fitted, and why none is shown."""
-    lines = [headline(post, formula), *textwrap.wrap(prior_line(post), WIDTH), ""]
-    lines += textwrap.wrap(f"{why[:1].upper()}{why[1:]}.", WIDTH, initial_indent="! ")
-    return "\n".join(lines)
-
-
-def summary(
-    formula: str,
-    post: Any,
-    notices: Sequence[Notice],
-    parameters: Table,
-    groups: Table,
-    advice: str,
-) -> str:
-    """The printed Fit: parameters, pooling, the first groups, and notices."""
-    shown = Table({k: v[:SHOWN_GROUPS] for k, v in groups.items()})
-    lines = [headline(post, formula), *textwrap.wrap(prior_line(post), WIDTH), ""]
-    lines += _aligned(["", *list(parameters)[1:]], parameter_cells(parameters))
-    lines += ["", *textwrap.wrap(f"{pooling_line(post)} {advice}", WIDTH), ""]
-    lines += _aligned(list(shown), group_cells(shown))
-    if groups.n_rows > SHOWN_GROUPS:
-        lines.append(f"... {groups.n_rows - SHOWN_GROUPS:,} more groups: fit.groups()")
-    if notices:
-        lines += ["", *notice_lines(notices)]
-    return "\n".join(lines)
-
-
-def _aligned(header: list[str], rows: list[list[str]]) -> list[str]:
+def aligned(header: list[str], rows: list[list[str]]) -> list[str]:
     """Columns side by side, the first to the left and the others to the right."""
     rows = [[_short(r[0]), *r[1:]] for r in rows]
     widths = [max(len(r[i]) for r in [header, *rows]) for i in range(len(header))]

@@ -1,4 +1,4 @@
-"""When is my data hierarchical? Numbers, and a recommendation that follows them."""
+"""Does the grouping matter? For every model, in numbers and words."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from partialpool import classical
-from partialpool.posterior import Posterior
+from partialpool.posterior import CountsPosterior, Estimated, MixedPosterior, Posterior
+from partialpool.words.variance import VarianceExplained, variance_explained
 
 FEW_GROUPS = 5
 LIKELY = 0.75
@@ -167,3 +168,99 @@ def recommended(heavy: float, light: float, below_half: float) -> str:
         "The groups probably differ, and their own means are noisy: partial pooling is worth "
         "having over both separate and pooled estimates."
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MixedAdvice:
+    """How much the grouping matters.
+
+    Parameters
+    ----------
+    variance : VarianceExplained
+        Shares of variance at every level.
+    text : str
+        A recommendation in words.
+    """
+
+    variance: VarianceExplained
+    text: str
+
+    def __repr__(self) -> str:
+        return f"{self.variance!r}\n\n{self.text}"
+
+
+@advise.register
+def _advise_mixed(post: MixedPosterior) -> MixedAdvice:
+    return MixedAdvice(variance_explained(post), recommendation(post))
+
+
+@recommendation.register
+def _recommendation_mixed(post: MixedPosterior | Estimated) -> str:
+    """One sentence for each factor."""
+    return " ".join(
+        _of_factor(post, factor)
+        for factor in dict.fromkeys(b.factor for b in post.statistics.blocks)
+    )
+
+
+def _of_factor(post: MixedPosterior | Estimated, factor: str) -> str:
+    """What the typical shrinkage of a factor's effects says."""
+    places = [t for t, b in enumerate(post.statistics.blocks) if b.factor == factor]
+    if len(post.statistics.blocks[places[0]].labels) < FEW_GROUPS:
+        return f"There are too few groups of {factor} to say how much they differ."
+    told: dict[str, list[str]] = {}
+    for t in places:
+        shares = post.pooling(t).mean(axis=0)
+        for effect, share in zip(post.statistics.blocks[t].effects, shares, strict=True):
+            what = "levels" if effect == "Intercept" else f"slopes of {effect}"
+            told.setdefault(_how_far(float(share)), []).append(what)
+    return f"By {factor}, {'; '.join(f'{_listed(what)} {how}' for how, what in told.items())}."
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
+
+
+def _how_far(share: float) -> str:
+    if share > LIKELY:
+        return "hardly differ beyond their noise"
+    if share < 1.0 - LIKELY:
+        return "differ by far more than their noise"
+    return "probably differ, though the groups' own values are noisy"
+
+
+@advise.register
+def _advise(post: CountsPosterior) -> Advice:
+    s = post.statistics
+    icc = post.icc
+    lower, upper = (float(v) for v in icc.interval())
+    heavy, light = _typical_pooling(post)
+    size, events = float(s.size.sum()), float(s.y.sum())
+    mean = events / size
+    naive = math.sqrt((mean * (1.0 - mean) if s.proportion else mean) / size)
+    spread = float(((s.y - mean * s.size) ** 2).sum()) * s.n_groups / (s.n_groups - 1.0)
+    robust = math.sqrt(spread) / size
+    effect = (robust / naive) ** 2 if naive > 0 else math.nan
+    text = recommendation(post)
+    if naive > 0 and robust > 1.2 * naive:
+        text += (
+            f" Standard errors that ignore the groups would be {robust / naive:.1f} times "
+            "too small for the overall mean."
+        )
+    return Advice(
+        float(icc.mean), lower, upper, effect, size / effect if effect > 0 else math.nan, heavy,
+        light, math.nan, math.nan, naive, robust, text,
+    )  # fmt: skip
+
+
+@recommendation.register
+def _recommendation(post: CountsPosterior) -> str:
+    if post.statistics.n_groups < FEW_GROUPS:
+        return TOO_FEW
+    heavy, light = _typical_pooling(post)
+    return recommended(heavy, light, float(post.icc.cdf(0.5)))
+
+
+def _typical_pooling(post: CountsPosterior) -> tuple[float, float]:
+    """Probability that the shrinkage of a typical group is above 0.9, and below 0.1."""
+    return float(post.icc.cdf(0.1)), float(1.0 - post.icc.cdf(0.9))

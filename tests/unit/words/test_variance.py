@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import partialpool as pp
-from partialpool.regression import variance_explained
+from partialpool.words.variance import variance_explained
 
 
 @pytest.fixture(scope="module")

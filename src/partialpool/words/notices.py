@@ -1,0 +1,385 @@
+"""What the user should know about a posterior, as notices in plain words, for every model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+
+from partialpool._typing import Floats
+from partialpool.data import CountStatistics, structure
+from partialpool.data.cross_products import Block
+from partialpool.data.labels import shown
+from partialpool.integrate import Line
+from partialpool.models.mixed import sd_name
+from partialpool.models.priors import ScalePrior
+from partialpool.notices import Notice
+from partialpool.posterior import (
+    CountsPosterior,
+    Distribution,
+    Estimated,
+    MixedPosterior,
+    Posterior,
+)
+from partialpool.words.accuracy import accuracy_notice
+from partialpool.words.advice import (
+    FEW_GROUPS,
+)
+from partialpool.words.formatting import number
+
+FEW_REPLICATES = 10
+LIKELIHOOD_RATIO = math.exp(-1.92)
+"""A value of tau is in the 95% likelihood interval if its likelihood is above this share."""
+
+
+@singledispatch
+def notices_of(post: Any) -> Iterator[Notice]:
+    """Yield the notices of a posterior, the most important first."""
+    raise TypeError(f"notices_of of a {type(post).__name__}")
+
+
+@notices_of.register
+def _notices_one_way(post: Posterior) -> Iterator[Notice]:
+    yield from accuracy_notice(post)
+    yield from dropped(post)
+    yield from absent_groups(post)
+    yield from withheld(post)
+    yield from few_groups(post)
+    yield from moments(post)
+    yield from _few_replicates(post)
+    yield from tau_near_zero(post, _likelihood_share_at_zero(post))
+    yield from _single_rows(post)
+
+
+def dropped(post: Any) -> Iterator[Notice]:
+    """A notice of rows with missing values."""
+    s = post.statistics
+    if s.n_dropped:
+        verb = "rows was" if s.n_dropped == 1 else "rows were"
+        yield Notice(
+            "rows_dropped",
+            "warning" if s.n_dropped > 0.05 * s.n_rows else "info",
+            f"{s.n_dropped:,} of {s.n_rows:,} {verb} left out because a value was missing. "
+            "If values are missing for a reason, the result is biased.",
+        )
+
+
+def absent_groups(post: Any) -> Iterator[Notice]:
+    """A notice of groups without a complete row."""
+    absent = post.statistics.absent
+    if len(absent):
+        what = "1 group has" if len(absent) == 1 else f"{len(absent):,} groups have"
+        yield Notice(
+            "groups_dropped",
+            "warning",
+            f"{what} no complete row and no estimate: {shown(absent.tolist())}.",
+        )
+
+
+def withheld(post: Any) -> Iterator[Notice]:
+    """A warning if statistics were saved without their small groups."""
+    yield from structure.withheld(*post.statistics.withheld)
+
+
+def few_groups(post: Any) -> Iterator[Notice]:
+    """A warning where there are few groups."""
+    s, prior = post.statistics, post.model.priors.tau
+    advice = " Give it one from what is known, such as half_normal(scale)."
+    advice = "" if prior.proper else advice
+    if s.n_groups < FEW_GROUPS:
+        yield Notice(
+            "few_groups",
+            "warning",
+            f"There are only {s.n_groups} groups: the data say little about their spread tau, "
+            f"and the result depends on its prior, tau ~ {prior}.{advice}",
+        )
+
+
+def moments(post: Any) -> Iterator[Notice]:
+    """A notice of moments of tau that do not exist."""
+    if post.model.moments.tau <= 2:
+        what = "mean and sd" if post.model.moments.tau <= 1 else "sd"
+        yield Notice(
+            "no_finite_sd",
+            "warning",
+            f"With {post.statistics.n_groups} groups and these priors the posterior of tau has "
+            f"no finite {what} (shown as infinite or empty). Read the median and the interval, "
+            "or give tau a proper prior.",
+        )
+
+
+def _few_replicates(post: Posterior) -> Iterator[Notice]:
+    sizes = post.model.sizes
+    extra = sizes.n_rows - sizes.n_groups
+    if not sizes.sigma_known and extra < FEW_REPLICATES:
+        yield Notice(
+            "few_replicates",
+            "warning",
+            f"{sizes.n_rows:,} rows in {sizes.n_groups:,} groups leave only {extra} degrees of "
+            "freedom to tell the spread within groups (sigma) from the spread between them "
+            "(tau); both rest on the priors.",
+        )
+
+
+def tau_near_zero(post: Any, share: float) -> Iterator[Notice]:
+    """A notice where tau = 0 has this share, and it is a large one, of the highest likelihood."""
+    if share > LIKELIHOOD_RATIO:
+        upper = number(float(post.tau.quantile(0.95)), float(post.tau.quantile(0.5)))
+        yield Notice(
+            "tau_near_zero",
+            "info",
+            f"The data cannot tell the spread between groups from 0: tau is below {upper} with "
+            f"probability 95% (interval [0, {upper}]). The groups may all be alike; the "
+            "intervals of the groups take this into account.",
+        )
+
+
+def _likelihood_share_at_zero(post: Posterior) -> float:
+    """Likelihood at the smallest tau on the grid over its largest value."""
+    model, grid = post.model, post.grid
+    reference = model.typical_ratio
+    if model.dimensions == ("sigma", "tau"):
+        reference *= float(grid.marginal(0) @ grid.lines[0].x)
+    weight = grid.marginal(len(grid.lines) - 1)
+    return likelihood_share(grid.lines[-1], weight, model.priors.tau, reference)
+
+
+def likelihood_share(line: Line, weight: Floats, prior: ScalePrior, reference: float) -> float:
+    """Likelihood at the smallest tau on a line over its largest value; the prior divided out."""
+    with np.errstate(divide="ignore"):
+        log_likelihood = np.log(weight) - line.log_slope
+    log_likelihood -= prior.log_density(line.x, reference)
+    seen = weight > 1e-12 * weight.max()
+    inside = log_likelihood[seen]
+    return float(np.exp(inside[0] - inside.max()))
+
+
+def _single_rows(post: Posterior) -> Iterator[Notice]:
+    s = post.statistics
+    single = int((s.n == 1).sum())
+    if single and not s.sigma_known and single < s.n_groups:
+        verb = "groups has" if single == 1 else "groups have"
+        yield Notice(
+            "single_row_groups",
+            "info",
+            f"{single:,} of {s.n_groups:,} {verb} one row: the spread within groups is learned "
+            "from the others, and these are shrunk the most.",
+        )
+
+
+ROUGH = 0.05
+"""Standard errors by which an approximate integral may move estimates unmentioned."""
+MANY_GROUPS = 20
+"""With fewer groups, spreads taken as known make intervals too short to say nothing."""
+
+
+@notices_of.register
+def _notices_mixed(post: MixedPosterior) -> Iterator[Notice]:
+    """Yield the notices of a posterior, the most important first."""
+    yield from accuracy_notice(post)
+    yield from dropped(post)
+    for factor in dict.fromkeys(b.factor for b in post.statistics.blocks):
+        blocks = [b for b in post.statistics.blocks if b.factor == factor]
+        yield from _few_groups(post, blocks)
+        yield from _near_zero(post, blocks)
+        yield from single_rows(blocks[0], post.statistics.sigma_known)
+    yield from _no_finite_sd(post)
+
+
+@notices_of.register
+def _notices_estimated(post: Estimated) -> Iterator[Notice]:
+    """Yield the notices of estimates, the most important first."""
+    yield from accuracy_notice(post)
+    yield from dropped(post)
+    yield from _approximate(post)
+    if post.estimate.boundary:
+        yield Notice(
+            "estimate_on_boundary",
+            "warning",
+            "A standard deviation is estimated as zero or a correlation as plus or minus one, "
+            "although the data hold no proof of that; intervals take it as a fact. The posterior "
+            '(method="posterior") does not.',
+        )
+    if post.estimate.unclear:
+        blocks = post.statistics.blocks
+        names = [sd_name(blocks[t].factor, blocks[t].effects[k]) for t, k in post.estimate.unclear]
+        yield Notice(
+            "spreads_not_identified",
+            "warning",
+            f"The likelihood is level in {' and '.join(names)}: the data cannot tell "
+            f"{'them apart' if len(names) > 1 else 'it'}, and the "
+            f"{'values' if len(names) > 1 else 'value'} shown could as well be others. Leave out "
+            "what is redundant in the formula.",
+        )
+    sizes = {b.factor: len(b.labels) for b in post.statistics.blocks}
+    few = [f"{size} of {factor}" for factor, size in sizes.items() if size < MANY_GROUPS]
+    if few:
+        yield Notice(
+            "few_groups",
+            "warning",
+            f"There are few groups ({', '.join(few)}): their spreads are taken as known and are "
+            "not, so that intervals of groups are too short.",
+        )
+
+
+def _approximate(post: Estimated) -> Iterator[Notice]:
+    """Say where the integral over groups of counts is too rough, and by how much."""
+    found = post.estimate
+    if post.quadrature is None or found.moved < ROUGH:
+        return
+    rule = (
+        "Laplace's approximation"
+        if post.quadrature == 1
+        else f"The quadrature rule with {post.quadrature} nodes"
+    )
+    much = "more than a standard error"
+    if found.moved < 1.0:
+        much = f"up to about {found.moved:.1g} standard errors"
+    yield Notice(
+        "laplace_error" if post.quadrature == 1 else "quadrature_error",
+        "warning",
+        f"{rule} moves estimates by {much} here, as a rule with {found.finer} nodes says: use "
+        f"quadrature={found.finer} (--quadrature {found.finer}), or the posterior.",
+    )
+
+
+def _few_groups(post: MixedPosterior, blocks: list[Block]) -> Iterator[Notice]:
+    size, factor = len(blocks[0].labels), blocks[0].factor
+    if size >= FEW_GROUPS:
+        return
+    names = [sd_name(factor, e) for b in blocks for e in b.effects]
+    priors = ", ".join(f"{n} ~ {post.priors.scale(n)}" for n in names)
+    proper = all(post.priors.scale(n).proper for n in names)
+    advice = "" if proper else " Give it one from what is known, such as half_normal(scale)."
+    yield Notice(
+        "few_groups",
+        "warning",
+        f"There are only {size} groups of {factor}: the data say little about their spread, and "
+        f"the result depends on its prior, {priors}.{advice}",
+    )
+
+
+def _near_zero(post: MixedPosterior, blocks: list[Block]) -> Iterator[Notice]:
+    near = []
+    for name in (sd_name(b.factor, e) for b in blocks for e in b.effects):
+        tau = post.taus[name]
+        if likelihood_share_at_zero(post, name, tau) > LIKELIHOOD_RATIO:
+            upper = number(float(tau.quantile(0.95)), float(tau.quantile(0.5)))
+            near.append(f"{name} (95% below {upper})")
+    if near:
+        yield Notice(
+            "tau_near_zero",
+            "info",
+            f"The data cannot tell these spreads between groups of {blocks[0].factor} from 0: "
+            f"{', '.join(near)}. The groups may be alike in them; all intervals take this into "
+            "account.",
+        )
+
+
+def likelihood_share_at_zero(post: MixedPosterior, name: str, tau: Distribution) -> float:
+    """Marginal likelihood of the smallest sds over its largest value; the prior divided out."""
+    x = np.asarray(tau.quantile(np.array([0.002, *np.linspace(0.02, 0.98, 49)])))
+    prior = post.priors.scale(name)
+    reference = next(
+        float(t.reference[t.effects.index(e)])
+        for t in post.model.terms
+        for e in t.effects
+        if sd_name(t.factor, e) == name
+    )
+    scale = 1.0 if post.sigma is None else float(post.sigma.median)
+    with np.errstate(divide="ignore"):
+        log_likelihood = np.log(tau.density(x)) - prior.log_density(x, reference * scale)
+    return float(np.exp(log_likelihood[0] - log_likelihood.max()))
+
+
+def single_rows(block: Block, sigma_known: bool) -> Iterator[Notice]:
+    """Say how many groups have one row."""
+    single, size = int((block.n == 1).sum()), len(block.n)
+    if single and not sigma_known and single < size:
+        verb = "has" if single == 1 else "have"
+        yield Notice(
+            "single_row_groups",
+            "info",
+            f"{single:,} of {size:,} groups of {block.factor} {verb} one row: the spread within "
+            "groups is learned from the others, and these are shrunk the most.",
+        )
+
+
+def _no_finite_sd(post: MixedPosterior) -> Iterator[Notice]:
+    names = [name for name, d in post.named().items() if not math.isfinite(float(d.sd))]
+    if names:
+        yield Notice(
+            "no_finite_sd",
+            "warning",
+            f"With so few groups and these priors the posterior of {', '.join(names)} has no "
+            "finite sd (shown as infinite or empty). Read the median and the interval, or give "
+            "tau a proper prior. Estimates of groups without a finite mean are medians.",
+        )
+
+
+@notices_of.register
+def _notices_counts(post: CountsPosterior) -> Iterator[Notice]:
+    yield from accuracy_notice(post)
+    yield from dropped(post)
+    yield from absent_groups(post)
+    yield from withheld(post)
+    yield from few_groups(post)
+    yield from moments(post)
+    yield from _unexposed(post.statistics)
+    yield from _rows_vary(post.statistics)
+    share = likelihood_share(
+        post.nodes.line, post.nodes.marginal, post.priors.tau, post.model.typical_error
+    )
+    yield from tau_near_zero(post, share)
+    yield from _at_ends(post)
+
+
+def _unexposed(s: CountStatistics) -> Iterator[Notice]:
+    none = int((s.size == 0).sum())
+    if none:
+        verb = "group has" if none == 1 else "groups have"
+        yield Notice(
+            "groups_without_size",
+            "warning",
+            f"{none:,} {verb} no {s.size_words} at all: what is shown of them is what is "
+            "expected of a new group.",
+        )
+
+
+def _rows_vary(s: CountStatistics) -> Iterator[Notice]:
+    """Pearson's statistic of the rows about their own group's mean."""
+    mean = np.divide(s.y, s.size, out=np.zeros(s.n_groups), where=s.size > 0)
+    spread = mean * (1.0 - mean) if s.proportion else mean
+    used = (spread > 0) & (s.n > 1)
+    df = int((s.n[used] - 1).sum())
+    if s.size_name == "trials" or df < 10:
+        return
+    chi2 = float(((s.square - s.y * mean)[used] / spread[used]).sum())
+    if chi2 / df > max(1.2, 1.0 + 3.0 * math.sqrt(2.0 / df)):
+        yield Notice(
+            "rows_vary",
+            "warning",
+            f"Rows of the same group differ by more than {s.family} counts can: their variance is "
+            f"{chi2 / df:.1f} times as large. Intervals of the groups are then too short; let the "
+            "groups be smaller (such as group and period), each with a parameter of its own.",
+        )
+
+
+def _at_ends(post: CountsPosterior) -> Iterator[Notice]:
+    s, inside = post.statistics, np.append(post.model.inside, True)
+    ends = int((~inside[post.model.member]).sum())
+    if ends:
+        verb = "group has" if ends == 1 else "groups have"
+        what = "no event, or events only" if s.proportion else "no event"
+        yield Notice(
+            "groups_at_ends",
+            "info",
+            f"{ends:,} of {s.n_groups:,} {verb} {what}: the raw value says 0% or 100% with "
+            "certainty, the estimate learns from the other groups."
+            if s.proportion
+            else f"{ends:,} of {s.n_groups:,} {verb} {what}: the raw rate is 0, the estimate "
+            "learns from the other groups.",
+        )

@@ -1,0 +1,238 @@
+"""The lines of a printed fit, for every model: what was fitted, priors, how far it pools."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from functools import singledispatch
+from typing import Any
+
+from partialpool._typing import Floats
+from partialpool.data import CountProducts, CrossProducts, Table
+from partialpool.models import Priors
+from partialpool.notices import Notice
+from partialpool.posterior import (
+    CountsPosterior,
+    Estimated,
+    GeneralizedPosterior,
+    MixedPosterior,
+    Posterior,
+)
+from partialpool.posterior.distributions import Distribution, IntervalKind
+from partialpool.words.formatting import (
+    SHOWN_GROUPS,
+    WIDTH,
+    aligned,
+    group_cells,
+    notice_lines,
+    parameter_cells,
+)
+
+
+@singledispatch
+def headline(post: Any, formula: str) -> str:
+    """What was fitted, in one line."""
+    raise TypeError(f"headline of a {type(post).__name__}")
+
+
+@headline.register
+def _headline_one_way(post: Posterior, formula: str) -> str:
+    s = post.statistics
+    what = "estimates with known standard errors" if s.sigma_known else "rows"
+    dropped = f" ({s.n_dropped:,} more left out)" if s.n_dropped else ""
+    return f"{formula}: {s.n_used:,} {what}{dropped} in {s.n_groups:,} groups"
+
+
+@singledispatch
+def pooling_line(post: Any, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> str:
+    """How much is shared between groups, in one or two sentences."""
+    raise TypeError(f"pooling_line of a {type(post).__name__}")
+
+
+@pooling_line.register
+def _pooling_line_one_way(
+    post: Posterior, level: float = 0.95, kind: IntervalKind = "equal-tailed"
+) -> str:
+    what = "heterogeneity (I^2)" if post.statistics.sigma_known else "intraclass correlation (ICC)"
+    return pooling_words(what, post.icc, post.shrinkage.mean, level, kind)
+
+
+def pooling_words(
+    what: str, icc: Distribution, shrinkage: Floats, level: float, kind: IntervalKind
+) -> str:
+    """Share of variance between groups with its interval, and the range of shrinkage."""
+    lower, upper = icc.interval(level, kind)
+    low, high = float(shrinkage.min()), float(shrinkage.max())
+    spread = f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f}"
+    name = what[:1].upper() + what[1:]
+    return (
+        f"{name} {float(icc.mean):.2f}, {100 * level:g}% interval {lower:.2f} to {upper:.2f}. "
+        f"Groups are drawn toward the mean by a share of {spread} (0 no pooling, 1 complete)."
+    )
+
+
+@singledispatch
+def prior_line(post: Any) -> str:
+    """The priors used, in one line."""
+    raise TypeError(f"prior_line of a {type(post).__name__}")
+
+
+@prior_line.register
+def _prior_line_one_way(post: Posterior) -> str:
+    p = post.model.priors
+    named = {"mu": p.mu, "tau": p.tau} | ({} if post.statistics.sigma_known else {"sigma": p.sigma})
+    return "priors: " + ", ".join(f"{name} ~ {prior}" for name, prior in named.items())
+
+
+def without_numbers(formula: str, post: Any, why: str) -> str:
+    """The printed Fit whose numbers cannot be relied on: what was fitted, and why none is shown."""
+    lines = [headline(post, formula), *textwrap.wrap(prior_line(post), WIDTH), ""]
+    lines += textwrap.wrap(f"{why[:1].upper()}{why[1:]}.", WIDTH, initial_indent="! ")
+    return "\n".join(lines)
+
+
+def printed(
+    formula: str,
+    post: Any,
+    notices: Sequence[Notice],
+    parameters: Table,
+    groups: Table,
+    advice: str,
+) -> str:
+    """The printed Fit: parameters, pooling, the first groups, and notices."""
+    shown = Table({k: v[:SHOWN_GROUPS] for k, v in groups.items()})
+    lines = [headline(post, formula), *textwrap.wrap(prior_line(post), WIDTH), ""]
+    lines += aligned(["", *list(parameters)[1:]], parameter_cells(parameters))
+    lines += ["", *textwrap.wrap(f"{pooling_line(post)} {advice}", WIDTH), ""]
+    lines += aligned(list(shown), group_cells(shown))
+    if groups.n_rows > SHOWN_GROUPS:
+        lines.append(f"... {groups.n_rows - SHOWN_GROUPS:,} more groups: fit.groups()")
+    if notices:
+        lines += ["", *notice_lines(notices)]
+    return "\n".join(lines)
+
+
+@headline.register
+def headline_mixed(post: MixedPosterior | Estimated, formula: str) -> str:
+    """What was fitted, in one line."""
+    s = post.statistics
+    if isinstance(s, CountProducts):
+        return _headline_counts(s, formula)
+    what = "estimates with known standard errors" if s.sigma_known else "rows"
+    dropped = f" ({s.n_dropped:,} more left out)" if s.n_dropped else ""
+    sizes = {b.factor: len(b.labels) for b in s.blocks}
+    groups = ", ".join(f"{size:,} groups of {factor}" for factor, size in sizes.items())
+    return f"{formula}: {s.n_used:,} {what}{dropped}; {groups}"
+
+
+def _headline_counts(s: CountProducts, formula: str) -> str:
+    dropped = f" ({s.n_dropped:,} more left out)" if s.n_dropped else ""
+    over = f" in {s.rows.size.sum():,.6g} {s.size_words}" if s.size_words != "rows" else ""
+    sizes = {b.factor: len(b.labels) for b in s.blocks}
+    groups = ", ".join(f"{size:,} groups of {factor}" for factor, size in sizes.items())
+    return (
+        f"{formula}: {s.family}, {s.rows.y.sum():,.0f} events{over}, "
+        f"{s.n_used:,} rows{dropped}; {groups}"
+    )
+
+
+@pooling_line.register
+def pooling_line_mixed(
+    post: MixedPosterior, level: float = 0.95, kind: IntervalKind = "equal-tailed"
+) -> str:
+    """How much of the variance lies between groups, and how much is shared between them."""
+    s = post.statistics
+    factors = dict.fromkeys(b.factor for b in s.blocks if b.effects[0] == "Intercept")
+    parts = []
+    for factor in factors:
+        share = post.icc(factor)
+        lower, upper = share.interval(level, kind)
+        parts.append(f"{factor} {float(share.mean):.2f} ({lower:.2f} to {upper:.2f})")
+    lines = []
+    if parts:
+        at_zero = ", other effects at zero" if len(s.coefficients) > 1 else ""
+        lines.append(
+            f"Share of the variance of one row between groups{at_zero}, with {100 * level:g}% "
+            f"intervals: {', '.join(parts)}."
+        )
+    return " ".join([*lines, pooled_shares(post)])
+
+
+@pooling_line.register
+def pooling_line_estimated(post: Estimated, *_interval: object) -> str:
+    """How much is shared between groups, given the estimated spreads."""
+    return pooled_shares(post)
+
+
+def pooled_shares(post: MixedPosterior | Estimated) -> str:
+    """By what share the effects of each term are drawn to the population."""
+    told = []
+    for t, block in enumerate(post.statistics.blocks):
+        shares = post.pooling(t)
+        for k, effect in enumerate(block.effects):
+            low, high = f"{shares[:, k].min():.2f}", f"{shares[:, k].max():.2f}"
+            name = block.factor if effect == "Intercept" else f"{block.factor}, {effect}"
+            told.append(f"{name} {low}" + (f" to {high}" if high != low else ""))
+    return f"Drawn toward the population by (0 no pooling, 1 complete): {'; '.join(told)}."
+
+
+@prior_line.register
+def prior_line_mixed(post: MixedPosterior) -> str:
+    """The priors used, in one line."""
+    return "priors: " + ", ".join(f"{k} ~ {v}" for k, v in _priors(post.priors, post.statistics))
+
+
+@prior_line.register
+def prior_line_estimated(post: Estimated) -> str:
+    """How the estimates were found, in one line."""
+    name = "REML" if post.estimate.restricted else f"ML{post.approximation}"
+    return (
+        f"{name}: log likelihood {post.log_likelihood:.4f}; no priors, and the estimated spreads "
+        "are taken as known; mean is the estimate, sd its standard error"
+    )
+
+
+def _priors(p: Priors, s: CrossProducts) -> list[tuple[str, object]]:
+    found: list[tuple[str, object]] = []
+    if "Intercept" in s.coefficients:
+        found.append(("Intercept", p.mu))
+    if len(s.coefficients) > ("Intercept" in s.coefficients):
+        found.append(("other coefficients", p.beta))
+    found.append(("tau", p.tau))
+    if any(b.correlated and len(b.effects) > 1 for b in s.blocks):
+        found.append(("rho", p.rho))
+    if not s.sigma_known:
+        found.append(("sigma", p.sigma))
+    return [*found, *p.named]
+
+
+@prior_line.register
+def _prior_line_generalized(post: GeneralizedPosterior) -> str:
+    scale = "log-odds" if post.statistics.proportion else "log rates"
+    return f"{prior_line_mixed(post)} (of {scale})"
+
+
+@headline.register
+def _headline(post: CountsPosterior, formula: str) -> str:
+    s = post.statistics
+    dropped = f" ({s.n_dropped:,} more left out)" if s.n_dropped else ""
+    over = f" in {s.size.sum():,.6g} {s.size_words}" if s.size_words != "rows" else ""
+    return (
+        f"{formula}: {s.family}, {s.y.sum():,.0f} events{over}, "
+        f"{s.n_used:,} rows{dropped} in {s.n_groups:,} groups"
+    )
+
+
+@pooling_line.register
+def _pooling_line(
+    post: CountsPosterior, level: float = 0.95, kind: IntervalKind = "equal-tailed"
+) -> str:
+    return pooling_words("heterogeneity (I^2)", post.icc, post.shrinkage.mean, level, kind)
+
+
+@prior_line.register
+def _prior_line(post: CountsPosterior) -> str:
+    scale = {"logit": "log-odds", "log": "log rate"}[post.model.link.name]
+    meaning = "f^(-1/2)" if post.model.conjugate else f"sd of the {scale}"
+    p = post.priors
+    return f"priors: mu ~ {p.mu} ({scale}), tau ~ {p.tau} ({meaning})"
