@@ -93,3 +93,15 @@ def test_a_row_of_counts_has_the_variance_of_a_lognormal_one_of_the_mean_count()
     assert post.row_variance == pytest.approx(own, rel=1e-14)
     tau2, weight = post.cloud.points.phi[:, 0] ** 2, post.cloud.weight
     np.testing.assert_allclose(post.icc("g").mean, weight @ (tau2 / (tau2 + own)), rtol=1e-9)
+
+
+def test_the_icc_of_a_mixed_model_with_weights_is_that_of_a_row_of_mean_weight():
+    rng = np.random.default_rng(3)
+    data = {"g": np.arange(40) % 8, "w": rng.uniform(1, 5, 40), "x": rng.normal(size=40)}
+    data["y"] = rng.normal(size=40) + data["g"]
+    formula = "y | weights(w) ~ x + (1 | g)"
+    post = pp.fit(formula, data, prior="tau ~ half_normal(3)").posterior
+    tau2 = post.cloud.points[:, post.model.terms[0].sds.start] ** 2
+    row = post.model.sigma(post.cloud.points) ** 2 / data["w"].mean()
+    expected = post.cloud.weight @ (tau2 / (tau2 + row))
+    np.testing.assert_allclose(post.icc("g").mean, expected, rtol=1e-9)
