@@ -403,7 +403,7 @@ class Fit:
 
     @_reads
     def advise(self) -> Advice | MixedAdvice:
-        """Say how much the grouping matters, in numbers and in words; see `partialpool.advice`."""
+        """Say how much the grouping matters, in numbers and in words; see `words.advice`."""
         found: Advice | MixedAdvice = advise(self._posterior("advice"))
         return found
 

@@ -109,6 +109,10 @@ def test_groups(name):
     assert_within(name, group_gaps(name, fitted(name)))
 
 
+LARGER = {"bacteria_slopes": 0.4}
+"""Single trials with three sds and correlations: more points than the work that is allowed."""
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_error_is_small(name):
-    assert fitted(name).posterior.error < 0.3
+    assert fitted(name).posterior.error < LARGER.get(name, 0.2)

@@ -130,7 +130,7 @@ class Tree:
         Columns q of each level.
     leaf : _Leaf
     alike : _Leaf
-        Those of a single level with the groups that are alike replaced; see `kernels.alike`.
+        Those of a single level with the groups that are alike replaced; see `compress_groups`.
     count : ndarray
         How many leaves each of these stands for.
     grams : tuple of ndarray

@@ -21,7 +21,7 @@ def pair(skew: Floats) -> tuple[Floats, Floats, Floats]:
     """Two normals of weight a half each that together have mean 0, variance 1 and this skewness.
 
     With skewness g their means are a apart from the middle, and their variances differ by
-    4 g / (3 a); a is chosen for kurtosis 3 + 1.5 g^2, that of the gamma distribution.
+    2 g / (3 a); a is chosen for kurtosis 3 + 1.5 g^2, that of the gamma distribution.
 
     Returns
     -------

@@ -71,6 +71,8 @@ below, it may be taken as normal given phi; above, a sparse binary group may not
 SKEW, SHAPE_POINTS = 0.2, 256
 """Skewness of a group at each point from which on its distribution is computed on a grid, at so
 many points: of bacteria 64 left ends off by .04 sd more."""
+TAIL, STRETCH = 0.01, (0.5, 5.0)
+"""Probability in either tail whose components are moved to give the sd, and bounds on how far."""
 CELLS = 2**22
 """Elements of arrays worked on at once."""
 
@@ -260,7 +262,7 @@ class Readout:
                 of = _bent(self.weight, of, self.whole.skewness(rows))
         sparse = np.flatnonzero(self._sparse(rows, mean, variance, third))
         if len(sparse):
-            of = self._shaped(rows, of, sparse)
+            of = self._shaped(rows, of, sparse, mean, variance)
         return of
 
     def _sparse(self, rows: Rows, mean: Floats, variance: Floats, third: Floats) -> Bools:
@@ -278,32 +280,51 @@ class Readout:
             return none
         return np.asarray(chosen)
 
-    def _shaped(self, rows: Rows, of: Cumulants, sparse: Ints) -> Cumulants:
-        """The components of some rows spread by their exact distributions, means and sds kept."""
+    def _shaped(
+        self, rows: Rows, of: Cumulants, sparse: Ints, mean: Floats, variance: Floats
+    ) -> Cumulants:
+        """The components of some rows spread by their exact distributions at some of the points.
+
+        Moved and scaled by how much mean and sd of all points differ from those of some. Tails of
+        flat priors reach beyond any grid: the outermost components on the longer side are moved
+        out until the sd is that of all points.
+        """
         assert of.skew is not None
         w, some, p = self.weight, self.sample(SHAPE_POINTS), self.points
         few = rows.part(sparse)
-        mean = w @ of.loc[:, sparse]
-        sd = np.sqrt(w @ (of.scale[:, sparse] ** 2 + (of.loc[:, sparse] - mean) ** 2))
-        shift = few.constant + p.b[some] @ self.weights_on_b(few).T
+        wanted = w @ of.loc[:, sparse]
+        wanted_sd = np.sqrt(w @ (of.scale[:, sparse] ** 2 + (of.loc[:, sparse] - wanted) ** 2))
+        here = mean[np.ix_(some, sparse)]
+        middle = here.mean(axis=0)
+        sd = np.sqrt((variance[np.ix_(some, sparse)] + (here - middle) ** 2).mean(axis=0))
         loc = quantiles(
             self.model.rows,
             self._place[few.index[0]],
             self.factors[0][some, 0, 0],
             p.b[some],
-            shift,
+            few.constant + p.b[some] @ self.weights_on_b(few).T,
             few.z[0][:, 0],
-            mean,
+            middle,
             sd,
             np.cumsum(w) - 0.5 * w,
         )
-        gap = loc - w @ loc
-        wide = KERNEL * np.sqrt(w @ gap**2)
-        shaped = Cumulants(gap, np.broadcast_to(wide, gap.shape), np.zeros_like(gap))
-        shaped = _scaled(w, shaped, mean, sd)
-        loc, scale, skew = of.loc.copy(), of.scale.copy(), of.skew.copy()
-        loc[:, sparse], scale[:, sparse], skew[:, sparse] = shaped.loc, shaped.scale, 0.0
-        return Cumulants(loc, scale, skew)
+        ratio = wanted_sd / np.maximum(sd, 1e-300)
+        gap = math.sqrt(1.0 - KERNEL**2) * ratio * (loc - middle)
+        below = np.cumsum(w) - 0.5 * w
+        sides = np.stack([below < TAIL, below > 1.0 - TAIL])
+        squares = np.stack([w[side] @ gap[side] ** 2 for side in sides])
+        missing = (1.0 - KERNEL**2) * wanted_sd**2 - w @ gap**2
+        longer = squares.argmax(axis=0)  # the other side ends where the rows say so
+        far = squares.max(axis=0)
+        stretch = np.clip(
+            np.sqrt(np.maximum(1.0 + missing / np.maximum(far, 1e-300), 0.0)), *STRETCH
+        )
+        for side, of_side in enumerate(sides):
+            gap[of_side] *= np.where(longer == side, stretch, 1.0)
+        loc = wanted + gap - w @ gap
+        all_loc, scale, skew = of.loc.copy(), of.scale.copy(), of.skew.copy()
+        all_loc[:, sparse], scale[:, sparse], skew[:, sparse] = loc, KERNEL * wanted_sd, 0.0
+        return Cumulants(all_loc, scale, skew)
 
     def _components(self, rows: Rows, mean: Floats, variance: Floats, third: Floats) -> Cumulants:
         """Three moments of each."""

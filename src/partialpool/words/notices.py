@@ -350,12 +350,16 @@ def _unexposed(s: CountStatistics) -> Iterator[Notice]:
 
 
 def _rows_vary(s: CountStatistics) -> Iterator[Notice]:
-    """Pearson's statistic of the rows about their own group's mean."""
+    """Pearson's statistic of the rows about their own group's mean.
+
+    Of single trials it says nothing: whatever they are, it is their number.
+    """
     mean = np.divide(s.y, s.size, out=np.zeros(s.n_groups), where=s.size > 0)
     spread = mean * (1.0 - mean) if s.proportion else mean
-    used = (spread > 0) & (s.n > 1)
+    single = s.size == s.n if s.proportion else np.zeros(s.n_groups, dtype=bool)
+    used = (spread > 0) & (s.n > 1) & ~single
     df = int((s.n[used] - 1).sum())
-    if s.size_name == "trials" or df < 10:
+    if df < 10:
         return
     chi2 = float(((s.square - s.y * mean)[used] / spread[used]).sum())
     if chi2 / df > max(1.2, 1.0 + 3.0 * math.sqrt(2.0 / df)):

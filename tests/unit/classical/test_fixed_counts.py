@@ -70,3 +70,8 @@ def test_predictors_that_separate_have_no_estimate():
     assert np.isfinite(found.coefficients["hierarchical"]).all()
     assert 'cannot estimate "u"' in found.text
     assert "no finite estimate" in found.text
+
+
+def test_every_intercept_and_predictor_costs_a_degree_of_freedom():
+    text = pp.fit("y | trials(n) ~ x + (1 | g)", rows("binomial")).compare().text
+    assert "leaves 47 of 60 degrees of freedom" in " ".join(text.split())  # 60 - 12 - 1

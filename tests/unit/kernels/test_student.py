@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy import special
+from scipy import special, stats
 from scipy.optimize import brentq
 
 from partialpool.kernels import student
@@ -91,3 +91,51 @@ def test_a_nearly_normal_mixture_takes_three_evaluations(monkeypatch):
     monkeypatch.setattr(student, "cdf", lambda x, df: seen.append(x.size) or plain(x, df))
     student.mixture_quantile(0.975, loc, scale, weight, math.inf)
     assert sum(seen) <= 3 * loc.size
+
+
+@pytest.mark.parametrize("df", [1.0, 2.5, 19.0, 21.0, 5e3, 2e5, 3e6, math.inf])
+def test_densities_and_quantiles_are_scipys(df):
+    x = np.linspace(-9.0, 9.0, 61)
+    t = stats.norm if math.isinf(df) else stats.t(df)
+    np.testing.assert_allclose(student.pdf(x, df), t.pdf(x), rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(student.cdf(x, df), t.cdf(x), rtol=0, atol=2e-11)
+    p = np.array([1e-4, 0.2, 0.5, 0.975])
+    np.testing.assert_allclose(student.quantile(p, df), t.ppf(p), rtol=1e-7, atol=1e-12)
+
+
+@pytest.mark.parametrize("df", [1.0, 7.0, 9e5, 1.1e6])
+def test_the_constant_of_the_density(df):
+    assert student.log_constant(df) == pytest.approx(stats.t(df).logpdf(0.0), rel=1e-9)
+    assert student.log_constant(1.0) == pytest.approx(-math.log(math.pi), rel=1e-14)
+
+
+@pytest.mark.parametrize("df", [math.inf, 4.5])
+def test_mixtures_are_weighted_sums(df):
+    loc, scale, weight = mixtures("nearly normal")
+    t = stats.norm if math.isinf(df) else stats.t(df)
+    x = np.linspace(-2.0, 2.0, loc.shape[1])
+    below = sum(w * t.cdf((x - m) / s) for w, m, s in zip(weight, loc, scale, strict=True))
+    dense = sum(w * t.pdf((x - m) / s) / s for w, m, s in zip(weight, loc, scale, strict=True))
+    np.testing.assert_allclose(student.mixture_cdf(x, loc, scale, weight, df), below, rtol=1e-9)
+    np.testing.assert_allclose(student.mixture_pdf(x, loc, scale, weight, df), dense, rtol=1e-9)
+
+
+@pytest.mark.parametrize("df", [math.inf, 60.0])
+@pytest.mark.parametrize("p", [0.025, 0.3, 0.9])
+def test_the_expansion_is_cornish_and_fishers(df, p):
+    """From the first four moments of the mixture, summed component by component."""
+    loc, scale = np.array([[0.0], [0.2], [0.5]]), np.array([[1.0], [1.1], [0.9]])
+    weight = np.array([0.5, 0.3, 0.2])
+    variance = scale**2 * (1.0 if math.isinf(df) else df / (df - 2))
+    kurtosis = 3.0 if math.isinf(df) else 3.0 + 6 / (df - 4)
+    mean = weight @ loc
+    d = loc - mean
+    m2 = weight @ (variance + d**2)
+    m3 = weight @ (3 * d * variance + d**3)
+    m4 = weight @ (kurtosis * variance**2 + 6 * d**2 * variance + d**4)
+    g, k, z = m3 / m2**1.5, m4 / m2**2 - 3, special.ndtri(p)
+    offset = z + g * (z**2 - 1) / 6 + k * (z**3 - 3 * z) / 24 - g**2 * (2 * z**3 - 5 * z) / 36
+    found = student.mixture_expansion(p, loc, scale, weight, df)
+    np.testing.assert_allclose(found, mean + np.sqrt(m2) * offset, rtol=1e-12)
+    exact = student.mixture_quantile(p, loc, scale, weight, df)
+    np.testing.assert_allclose(found, exact, atol=2e-3)
