@@ -1,27 +1,68 @@
-.PHONY: test lint types contract check format constraints
+# Times and what each is for: CONTRIBUTING.md, "Tests and checks".
+.PHONY: help test quick slow docs coverage bench build lint types contract check format constraints
+.DEFAULT_GOAL := help
 
-test:
+# Enough of each room to see within a minute that nothing is broken; no Spark, no browser.
+QUICK = tests/surface/test_surface.py tests/unit/formula tests/unit/kernels tests/unit/posterior/test_read_out.py \
+	tests/unit/data/test_statistics.py tests/unit/data/test_expressions.py tests/unit/data/test_table.py \
+	tests/reference/test_one_way.py tests/cli/test_count_commands.py
+
+# Those of the benchmarks that take seconds and need no peer.
+BENCH ?= eight_schools
+
+# Deepest formulas: what traces the lines takes a part of the depth of calls that Python allows.
+NOT_TRACED = --deselect tests/unit/formula/test_formula_limits.py::test_within_the_limits
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "%-12s %s\n", $$1, $$2 }'
+
+check: lint types contract test ## all that must hold: lint, types, contract, test
+
+test: ## all tests, then those in a browser where there is chromium
 	sh scripts/test
 
-lint: .venv/installed-lint
+quick: ## some tests of every room, within a minute
+	sh scripts/test -m "not slow" $(QUICK)
+
+slow: ## only the tests marked slow: calibration and coverage by simulation
+	sh scripts/test -m slow
+
+docs: ## run the Python and the commands of README, docs, help and docstrings
+	sh scripts/test tests/surface
+
+coverage: .venv/installed-coverage ## which lines the tests reach (without slow ones)
+	.venv/bin/python -m pytest -n 2 -m "not slow" $(NOT_TRACED) \
+		--cov=partialpool --cov-report=term:skip-covered $(TESTS)
+
+bench: ## time the benchmarks named in BENCH beside their peers (default: eight_schools)
+	sh scripts/environment
+	@echo "benchmarks: $(patsubst benchmarks/%.py,%,$(filter-out %/timing.py,$(wildcard benchmarks/*.py)))"
+	for name in $(BENCH); do .venv/bin/python benchmarks/$$name.py || exit 1; done
+
+build: ## sdist and wheel into dist/, the wheel installed bare and used
+	sh scripts/check-wheel dist
+
+lint: .venv/installed-lint ## ruff: rules and layout
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 
-types: .venv/installed-lint
+types: .venv/installed-lint ## mypy, strict
 	.venv/bin/mypy
 
-contract: .venv/installed-lint
+contract: .venv/installed-lint ## which room imports which
 	.venv/bin/lint-imports
 
-check: lint types contract test
-
-format: .venv/installed-lint
+format: .venv/installed-lint ## let ruff lay out the code
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-constraints:
+constraints: ## versions of every dependency anew, into constraints.txt (needs uv)
 	uv pip compile --universal --all-extras --no-annotate --no-header --quiet pyproject.toml -o constraints.txt
 
 .venv/installed-lint: pyproject.toml constraints.txt
 	sh scripts/environment test
 	sh scripts/environment lint
+
+.venv/installed-coverage: pyproject.toml constraints.txt
+	sh scripts/environment test
+	sh scripts/environment coverage

@@ -17,7 +17,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from scipy import special
 
-from partialpool._typing import Floats
+from partialpool._typing import Floats, Numbers
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Coordinate, sinc
 from partialpool.kernels import student
@@ -69,7 +69,7 @@ class Distribution(ABC):
         exists = np.isfinite(mean)
         return mean if exists.all() else np.where(exists, mean, self.median)
 
-    def cdf(self, x: Floats | float) -> Floats:
+    def cdf(self, x: Numbers) -> Floats:
         """P(X <= x), at a number or at each of several.
 
         Parameters
@@ -82,11 +82,11 @@ class Distribution(ABC):
         """
         return self._at(self._cdf, x)
 
-    def density(self, x: Floats | float) -> Floats:
+    def density(self, x: Numbers) -> Floats:
         """Density at a number or at each of several; shapes as in `cdf`."""
         return self._at(self._density, x)
 
-    def quantile(self, p: Floats | float) -> Floats:
+    def quantile(self, p: Numbers) -> Floats:
         """Quantile at a probability or at each of several; shapes as in `cdf`.
 
         Raises
@@ -141,7 +141,7 @@ class Distribution(ABC):
         mean, sd = float(self.mean), float(self.sd)
         return f"Distribution(mean {mean:.6g}, sd {sd:.4g}, 95% {lower:.6g} to {upper:.6g})"
 
-    def _at(self, function: Callable[[Floats], Floats], x: Floats | float) -> Floats:
+    def _at(self, function: Callable[[Floats], Floats], x: Numbers) -> Floats:
         points = np.asarray(x, dtype=np.float64)
         flat = points.reshape((-1,) + (1,) * len(self.shape))
         wide = np.broadcast_to(flat, (flat.shape[0], *self.shape))
