@@ -80,18 +80,18 @@ def peer(formula: str, rows: dict[str, Any], family: str) -> Callable[[], object
 
 def row(name: str, formula: str, rows: dict[str, Any], family: str | None, prior: Any) -> None:
     """Time a model, hold it against its stored posterior and print a line of the table."""
-    found: list[pp.Fit] = []
+    fits: list[pp.Fit] = []
 
     def everything() -> None:
         fit = pp.fit(formula, rows, family=family, prior=prior)
         fit.parameters()
         fit.groups()
-        found.append(fit)
+        fits.append(fit)
 
     own = seconds(everything)
     other = peer(formula, rows, family or "binomial")
     ratio = f"{own / seconds(other):.1f}" if other else ""
-    fit = found[-1]
+    fit = fits[-1]
     moments, ends = fit.posterior.errors
     true_moments, true_ends = "", ""
     if name in STORED:

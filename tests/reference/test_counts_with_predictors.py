@@ -42,11 +42,11 @@ def parameter_gaps(name, fit):
     table = fit.parameters()
     place = {n: i for i, n in enumerate(table["name"])}
     assert set(place) == set(STORED[name]["parameters"])
-    found = []
+    out = []
     for parameter, expected in STORED[name]["parameters"].items():
         row = {k: table[k][place[parameter]] for k in PARAMETERS}
-        found += distances(row, expected, dict(zip(PARAMETERS, PARAMETERS, strict=True)))
-    return found
+        out += distances(row, expected, dict(zip(PARAMETERS, PARAMETERS, strict=True)))
+    return out
 
 
 def group_gaps(name, fit):
@@ -57,18 +57,18 @@ def group_gaps(name, fit):
         table["term"] = ["Intercept"] * len(table["group"])
     keys = zip(*(map(str, table[k]) for k in ("factor", "group", "term")), strict=True)
     place = {key: i for i, key in enumerate(keys)}
-    found = []
+    out = []
     for expected in STORED[name]["groups"]:
         if expected["factor"] == "age:edu":
             continue  # the reference leaves out the two factors around it, the table does not
         key = expected["factor"], expected["group"], expected["term"]
         row = {k: table[k][place[key]] for k in GROUPS.values()}
-        found += distances(row, expected, GROUPS)
-    return found
+        out += distances(row, expected, GROUPS)
+    return out
 
 
 def gaps(name, fit):
-    """Both."""
+    """Distances of every printed number of both tables."""
     return parameter_gaps(name, fit) + group_gaps(name, fit)
 
 

@@ -31,7 +31,11 @@ def random_points(size: int, dimensions: int, rng: np.random.Generator, first: i
     if dimensions <= FEW:
         x = folded_lattice(first, size, rng.random(dimensions))
     else:
-        rng = rng.spawn(first + 1)[first] if first else rng
+        if first:  # a stream of their own, whatever the sizes of the sets before
+            seed = rng.bit_generator.seed_seq
+            assert isinstance(seed, np.random.SeedSequence)
+            key = (*seed.spawn_key, first)
+            rng = np.random.default_rng(np.random.SeedSequence(seed.entropy, spawn_key=key))
         order = rng.permuted(np.tile(np.arange(size)[:, None], (1, dimensions)), axis=0)
         x = (order + rng.random((size, dimensions))) / size
     return np.clip(x, CLOSEST, 1.0 - CLOSEST)

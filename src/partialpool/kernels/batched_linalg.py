@@ -64,10 +64,11 @@ def stacked_cholesky(a: Floats) -> Floats:
 
 
 def stacked_forward(lower: Floats, right: Floats) -> Floats:
-    """Solve L x = right, L (G, m, m) and right (G, m, r), in half the time of a solver
-    that does not know of the zeros.
+    """Solve L x = right, L (G, m, m) and right (G, m, r), or (1, m, r) for all.
+
+    A solver that does not know of the zeros takes twice as long, and four times where r is one.
     """
-    x = np.empty(np.broadcast_shapes(right.shape, (len(lower), *right.shape[1:])))
+    x = np.empty((len(lower), *right.shape[1:]))
     for i in range(lower.shape[1]):
         done = lower[:, i : i + 1, :i] @ x[:, :i]
         x[:, i] = (right[:, i] - done[:, 0]) / lower[:, i, i, None]

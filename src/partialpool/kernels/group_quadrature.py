@@ -17,7 +17,7 @@ from functools import cached_property
 
 import numpy as np
 
-from partialpool._typing import Floats, Ints
+from partialpool._typing import Bools, Floats, Ints
 from partialpool.kernels import batched_linalg
 from partialpool.kernels.families import LOG, Link
 from partialpool.kernels.gauss_hermite import hermite
@@ -157,6 +157,12 @@ class GroupMoments:
     mean: Floats
     covariance: Floats
     third: Floats
+
+    def at(self, points: Ints | Bools) -> GroupMoments:
+        """The moments at some of the points."""
+        return GroupMoments(
+            self.mean[..., points], self.covariance[..., points], self.third[..., points]
+        )
 
 
 def integrate_groups(

@@ -59,8 +59,8 @@ def log_mean_exp(loc: Floats, scale: Floats, skew: Floats) -> Floats:
     Source: Prentice (1974), doi:10.1093/biomet/61.3.539, for the distribution.
     """
     skewed, sd, shape = _shapes()
-    a = np.exp(np.interp(skew, skewed, shape))
-    k = scale * np.exp(-np.interp(np.log(a), shape, sd))
+    log_a = np.interp(skew, skewed, shape)
+    a, k = np.exp(log_a), scale * np.exp(-np.interp(log_a, shape, sd))
     wide = (scale > WIDE) & (skew < -CLEAR) & (k > 1.0)
     a = np.where(wide, np.exp(np.interp(-np.log(scale), -sd, shape)), a)
     k = np.where(wide, 1.0, k)

@@ -156,7 +156,7 @@ def mixture_quantile(
         inside = (new >= low[some]) & (new <= high[some])
         if not inside.all():
             new = np.where(inside, new, _middle(low[some], high[some], narrow[some]))
-        length = np.abs(new - x[some])
+        length = np.abs(new - x[some])  # SHORT goes with NEAR: other distances, in proportion
         short = (np.abs(excess) <= near) & (length <= SHORT / NEAR * near * narrow[some])
         done = (short | (np.abs(excess) <= EXACT)) & inside | (
             high[some] - low[some] <= 1e-14 * np.abs(x[some])

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse, special
 
-from partialpool._typing import Bools, Floats, Ints
+from partialpool._typing import Floats, Ints
 from partialpool.integrate.importance import Pool, effective_share
 from partialpool.integrate.importance import Proposal as Mixture
 from partialpool.integrate.newton import Mode, find_mode
@@ -57,7 +57,8 @@ LAPLACE_STEP, STEP = 0.08, 0.12
 NEAR_MODE = 0.02
 """Rise of the log density still to be had, at which the search for its mode ends."""
 PILOT, SHORT_PILOT, SHORT = 256, 128, 10
-"""Points from which the proposal of r is shifted and scaled, and how many do for a short r."""
+"""Points from which the proposal of r is shifted and scaled, and how many do for a short r, of
+which there is less to be learned."""
 NODES = {1: (3, 5, 7, 11, 15, 21, 31), 2: (3, 5, 7, 11, 15), 3: (3, 5, 7)}
 """Rules over a group's effects that are tried, by their number."""
 FITTING_ROUNDS, FITTING_POINTS = 5, 512
@@ -133,12 +134,14 @@ class Points:
 
     def some(self, chosen: Ints, **changes: Any) -> Points:
         """Some of the points, with columns changed."""
-        names = [f.name for f in fields(Points) if f.name not in ("groups", "each")]
-        columns: dict[str, Any] = {n: getattr(self, n)[chosen] for n in names}
-        g = self.groups
-        if g.mean.shape[-1]:
-            g = GroupMoments(g.mean[..., chosen], g.covariance[..., chosen], g.third[..., chosen])
-        return Points(**{**columns, "groups": g, "each": self.each, **changes})
+        columns: dict[str, Any] = {n: getattr(self, n)[chosen] for n in COLUMNS}
+        held = self.groups.mean.shape[-1] > 0
+        columns["groups"] = self.groups.at(chosen) if held else self.groups
+        return Points(**{**columns, "each": self.each, **changes})
+
+
+COLUMNS = tuple(f.name for f in fields(Points) if f.name not in ("groups", "each"))
+"""Arrays of `Points` with one entry, or one row, a point."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -217,11 +220,12 @@ class CountSampler:
         )
         which = np.repeat(np.arange(RANDOMISATIONS), size - first)
         everything = RANDOMISATIONS * size
-        found = self._points(uniform, which, moments=self.held(everything) == everything)
-        found = _with_density(found)
-        return found if before is None else _joined(before, found)
+        points = self._points(uniform, which, moments=self.held(everything) == everything)
+        points = _with_density(points)
+        return points if before is None else _joined(before, points, self.site.rows)
 
     def _rng(self, randomisation: int) -> np.random.Generator:
+        # the same at every call: points that are added then go on where those before ended
         return np.random.default_rng([self.seed, 0, randomisation])
 
     def held(self, size: int) -> int:
@@ -244,17 +248,14 @@ class CountSampler:
         parts = [np.flatnonzero(nodes == n) for n in np.unique(nodes)]
         if len(parts) == 1:
             return integrated(self.site, first, b, int(nodes[0]), moments)
-        found = [
+        by_rule = [
             integrated(self.site, first[at], b[at], int(nodes[at[0]]), moments) for at in parts
         ]
-        order = np.argsort(np.concatenate(parts))
-        value = np.concatenate([v for v, _ in found])[order]
+        order = np.argsort(np.concatenate(parts))  # back to the points as they were given
+        value = np.concatenate([v for v, _ in by_rule])[order]
         if not moments:
             return value, None
-        groups = _join_moments([m for _, m in found], self.site.rows)
-        return value, GroupMoments(
-            groups.mean[..., order], groups.covariance[..., order], groups.third[..., order]
-        )
+        return value, _join_moments([m for _, m in by_rule], self.site.rows).at(order)
 
     def with_moments(self, points: Points, chosen: Ints) -> Points:
         """Some points, of equal weight, with the moments of the groups."""
@@ -356,17 +357,12 @@ def _with_density(points: Points) -> Points:
     return points if finite.all() or not finite.any() else points.some(np.flatnonzero(finite))
 
 
-def _joined(before: Points, after: Points) -> Points:
+def _joined(before: Points, after: Points, rows: JointRows) -> Points:
     """All points; moments of groups are held at all of them, or at none."""
-    names = [f.name for f in fields(Points) if f.name not in ("groups", "each")]
-    columns = {n: np.concatenate([getattr(before, n), getattr(after, n)]) for n in names}
-    moments = [
-        np.concatenate([getattr(p.groups, f.name) for p in (before, after)], axis=-1)
-        for f in fields(GroupMoments)
-    ]
-    if moments[0].shape[-1] < len(columns["u"]):
-        moments = [m[..., :0] for m in moments]
-    return Points(**columns, groups=GroupMoments(*moments), each=before.each + after.each)
+    columns = {n: np.concatenate([getattr(before, n), getattr(after, n)]) for n in COLUMNS}
+    held = after.groups.mean.shape[-1] > 0  # more points than can be held end that for all
+    groups = _join_moments([before.groups, after.groups], rows) if held else after.groups
+    return Points(**columns, groups=groups, each=before.each + after.each)
 
 
 def integrated(
@@ -556,12 +552,7 @@ def _rule(model: Any, places: Floats, site: Site) -> GroupRule:
     """The smallest rules that hardly differ from the next, on the way between places of phi."""
     tried = NODES.get(site.rows.grouped.q, (3, 5))
     mode, far = places[0], places[-1]
-    sds = np.concatenate(
-        [
-            np.arange(model.terms[t].sds.start, model.terms[t].sds.stop)
-            for t in model.system.levels[0].terms
-        ]
-    )
+    sds = np.r_[tuple(model.terms[t].sds for t in model.system.levels[0].terms)]
     phi = mode + np.array(EDGES)[:, None] * (far - mode)
     first, *others = model.lambdas(phi)
     given = conditional(site, first, others, model.prior_precision(phi))
@@ -575,13 +566,10 @@ def _rule(model: Any, places: Floats, site: Site) -> GroupRule:
         nodes[left[done]] = chosen
         if done.all():
             break
-        left, before, coarse = left[~done], after[~done], _of_points(fine, ~done)
+        left, before = left[~done], after[~done]
+        coarse = None if fine is None else fine.at(~done)
+    # larger sds need no fewer nodes, even where a rule agreed with the next by chance
     return GroupRule(sds, mode[sds], far[sds], tuple(np.maximum.accumulate(nodes).tolist()))
-
-
-def _of_points(groups: GroupMoments | None, at: Bools) -> GroupMoments:
-    assert groups is not None
-    return GroupMoments(groups.mean[..., at], groups.covariance[..., at], groups.third[..., at])
 
 
 def _sd_changes(coarse: GroupMoments | None, fine: GroupMoments | None) -> Floats:

@@ -35,7 +35,7 @@ from partialpool.posterior.linear import Rows
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.mixed_draws import MixedDraws, as_named
 from partialpool.posterior.response_scale import Natural
-from partialpool.posterior.skewed import Cumulants, mixed
+from partialpool.posterior.skewed import Cumulants, held, mixed
 from partialpool.posterior.variance_parameters import of_nodes
 
 FEWEST_POINTS, FIRST_POINTS, FIRST_WORK = 128, 256, 2**24
@@ -46,9 +46,9 @@ RATE = 1.5
 """Errors fall about with this root of the number of points: between 1, of a lattice rule, and 2."""
 MOST_POINTS, MOST_IF_ASKED = 2**15, 2**19
 """Points in all, at most: by default, and where an accuracy is asked for."""
-STALLED, TWICE = 0.9, 2
+STALLED, MOST_STALLS = 0.9, 2
 """No more points are drawn once they have so often left more than this share of what was missing:
-what is told from eight randomisations is itself off by a quarter."""
+what is told from eight randomisations is itself off by a quarter, and may seem to stall once."""
 WORK, MOST_WORK = 4e8, 4e9
 """Evaluations of a row at a node that drawing points may take, counting fifty multiplications as
 one: some 6 s by default, a minute where an accuracy is asked for. Counted and not timed, so that
@@ -163,7 +163,7 @@ class GeneralizedPosterior(MixedPosterior):
         of, w = self.weighted.components(self._coefficient_rows), self.weighted.weight
         names = zip(self.statistics.coefficients, self.orders.coefficients, strict=True)
         return {
-            name: _mixture((), of.part(slice(k, k + 1)), w, order)
+            name: held((), of.part(slice(k, k + 1)), w, order)
             for k, (name, order) in enumerate(names)
         }
 
@@ -174,7 +174,7 @@ class GeneralizedPosterior(MixedPosterior):
     def _rows_mixture(self, rows: Rows) -> Mixture:
         size, order, of = len(rows.constant), self._order(rows), self.weighted.for_rows(rows)
         if size * len(of.weight) <= CELLS:
-            return _mixture((size,), of.components(rows), of.weight, order)
+            return held((size,), of.components(rows), of.weight, order)
 
         def compute(at: slice) -> Cumulants:
             return of.components(rows.part(at))
@@ -292,19 +292,21 @@ class GeneralizedPosterior(MixedPosterior):
         labels = b.labels[:most] if len(kinds) == 1 else b.labels[:most].astype(str)
         whole = effects.group_rows(self.model, block, whole=True)
         alone = effects.group_rows(self.model, block, whole=False)
-        held = self._group_mixtures[block] if groups == len(b.labels) else None
-        if held is not None:
-            found = [self._summaries_of(block, whole, alone, held, interval, natural)]
+        every = self._group_mixtures[block] if groups == len(b.labels) else None
+        if every is not None:
+            found = [self._summaries_of(block, whole, alone, every, interval, natural)]
         else:
             order = self._order(whole)
             step = max(1, CELLS // len(self.weighted.weight)) * q
             found = []
+            of = self.weighted.for_rows(whole)
             for i in range(0, groups * q, step):
-                rows = whole.part(slice(i, min(i + step, groups * q)))
-                of = self.weighted.for_rows(whole)
-                some = _mixture((len(rows.constant),), of.components(rows), of.weight, order)
-                own = alone.part(slice(i, min(i + step, groups * q)))
-                found.append(self._summaries_of(block, rows, own, some, interval, natural))
+                at = slice(i, min(i + step, groups * q))
+                rows = whole.part(at)
+                some = held((len(rows.constant),), of.components(rows), of.weight, order)
+                found.append(
+                    self._summaries_of(block, rows, alone.part(at), some, interval, natural)
+                )
         names = ("effect", "estimate", "sd", "lower", "upper")
         columns = [np.concatenate(each) for each in zip(*found, strict=True)]
         raw = self._natural_raw(block) if natural else self.raw(block)
@@ -504,12 +506,6 @@ class GeneralizedPosterior(MixedPosterior):
         return GeneralizedPosterior, fields
 
 
-def _mixture(
-    shape: tuple[int, ...], of: Cumulants, weight: Floats, order: float = math.inf
-) -> Mixture:
-    return mixed(shape, of, weight, math.inf, 0.0, order, skewed=True)
-
-
 def generalized_posterior(
     statistics: CountProducts, priors: Priors, accuracy: float | None = None
 ) -> GeneralizedPosterior:
@@ -545,7 +541,7 @@ def generalized_posterior(
             left = min(most / (8 * size * each), allowed / (8 * size))
             # what is told may be what more points do not lessen
             stalled += more > STALLED * before
-            if more <= 1.0 or left < 2.0 or stalled == TWICE:
+            if more <= 1.0 or left < 2.0 or stalled == MOST_STALLS:
                 break
             before = more
             size *= 2 ** int(np.clip(math.ceil(math.log2(min(more, left))), 1, 4))
@@ -555,6 +551,7 @@ def generalized_posterior(
 def _work(sampler: CountSampler) -> float:
     """What a point costs, in evaluations of a row at a node."""
     rows, d = sampler.site.rows.grouped, sampler.site.rows.d
+    # of epil a point's 1.3 million products took as long as some 22,000 evaluations elsewhere
     return len(rows.y) * sampler.rule.product(rows.q) + 0.02 * d**2 * (len(rows.starts) + d)
 
 
