@@ -92,7 +92,7 @@ def row(name: str, formula: str, rows: dict[str, Any], family: str | None, prior
     other = peer(formula, rows, family or "binomial")
     ratio = f"{own / seconds(other):.1f}" if other else ""
     fit = fits[-1]
-    moments, ends = fit.posterior.errors
+    moments, ends = fit._engine.errors
     true_moments, true_ends = "", ""
     if name in STORED:
         off = gaps(name, fit)

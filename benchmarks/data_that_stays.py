@@ -65,7 +65,7 @@ CONTENDERS = {
     "statistics": "run = lambda: pp.statistics(FORMULA, data)",
     "fit: mean and sd of every group": """
         def run():
-            theta = pp.fit(FORMULA, data).posterior.theta
+            theta = pp.fit(FORMULA, data)._engine.theta
             theta.mean, theta.sd
     """,
     "fit: table with intervals": "run = lambda: pp.fit(FORMULA, data).groups()",

@@ -13,7 +13,7 @@ MEAN, SE = SCHOOLS["effect"], SCHOOLS["se"]
 
 def posterior() -> object:
     """Means and sds of mu, tau and all theta."""
-    post = pp.fit_groups(mean=MEAN, se=SE).posterior
+    post = pp.fit_groups(mean=MEAN, se=SE)._engine
     return post.mu.mean, post.mu.sd, post.tau.mean, post.tau.sd, post.theta.mean, post.theta.sd
 
 

@@ -45,7 +45,7 @@ CONTENDERS = {
         import duckdb, scipy.special, partialpool as pp
         pp.fit
         begin = time.perf_counter()
-        theta = pp.fit("y ~ 1 + (1 | g)", path).posterior.theta
+        theta = pp.fit("y ~ 1 + (1 | g)", path)._engine.theta
         theta.mean, theta.sd
     """,
     "partialpool: table of all groups, with intervals": """

@@ -26,7 +26,14 @@ from partialpool.data.count_table import CountTable
 from partialpool.data.labels import as_labels
 from partialpool.data.mixed_read import reading as finish_mixed
 from partialpool.data.mixed_statistics import MixedStatistics
-from partialpool.data.new_rows import Target, Unseen, count_design, one_way_design
+from partialpool.data.new_rows import (
+    NewRows,
+    Target,
+    Unseen,
+    count_design,
+    new_rows,
+    one_way_design,
+)
 from partialpool.data.one_way_products import as_cross_products
 from partialpool.data.read import Reading, handing_back
 from partialpool.data.statistics_files import Kept
@@ -40,16 +47,17 @@ from partialpool.notices import Notice
 from partialpool.posterior import (
     CountsPosterior,
     Draws,
+    Engine,
     Estimated,
     GeneralizedPosterior,
-    MixedDraws,
     MixedPosterior,
+    OneWayPosterior,
     Posterior,
     estimated,
     estimated_counts,
     generalized_posterior,
     mixed_posterior,
-    posterior,
+    one_way_posterior,
 )
 from partialpool.posterior.counts import Scale, checked_scale
 from partialpool.posterior.distributions import IntervalKind
@@ -67,7 +75,7 @@ from partialpool.words.notices import notices_of
 
 PriorLike = Priors | Mapping[str, Prior | str] | Iterable[str] | str | None
 Method = Literal["posterior", "reml", "ml"]
-AnyPosterior = Posterior | MixedPosterior | Estimated | CountsPosterior
+
 AnyStatistics = GroupStatistics | CrossProducts | CountStatistics
 Rest = ParamSpec("Rest")
 Result = TypeVar("Result")
@@ -120,21 +128,17 @@ class Fit:
         As given, or the formula that says the same.
     family : str
         ``"gaussian"``, or one of counts.
-    posterior : Posterior, MixedPosterior or CountsPosterior
-        The joint posterior of every parameter: of a one-way model ``fit.posterior.mu``,
-        ``.tau``, ``.sigma``, ``.theta``, ``.new_group``, ``.contrast(...)``, ``.draws(...)``;
-        of one with predictors, slopes or several factors ``.coefficients``, ``.taus``,
-        ``.rhos``, ``.sigma``, ``.group(...)``, ``.linear(...)``, ``.draws(...)``; of counts also
-        ``.probability`` or ``.rate``, ``.ranks(...)``, ``.expected_counts(...)``.
-    like : callable
+    _engine : OneWayPosterior, CountsPosterior, MixedPosterior or Estimated
+        What computes the posterior of this kind of model; `posterior` is its face.
+    to_input_frame : callable
         Turns a Table into the kind of frame the data came in.
     design : Design, optional
         How rows became columns: levels, means, groups; used again for new rows. None for counts.
-    told : tuple of Notice
+    data_notices : tuple of Notice
         What was found when the data were read.
     clusters : Clusters, optional
         Cross-products within clusters, for robust errors.
-    kept : optional
+    sums : optional
         The statistics to which `update` adds those of more rows.
     accuracy : float, optional
         The accuracy asked for, which `update` asks for again; None is the default.
@@ -142,12 +146,12 @@ class Fit:
 
     formula: str
     family: str
-    posterior: AnyPosterior
-    like: Callable[[Table], Any]
+    _engine: Engine
+    to_input_frame: Callable[[Table], Any]
     design: Design | None = None
-    told: tuple[Notice, ...] = ()
+    data_notices: tuple[Notice, ...] = ()
     clusters: Clusters | None = None
-    kept: Kept | None = None
+    sums: Kept | None = None
     accuracy: float | None = None
 
     @cached_property
@@ -155,15 +159,23 @@ class Fit:
     def notices(self) -> tuple[Notice, ...]:
         """What to know about the data and the result."""
         try:
-            require_reliable(self.posterior)
+            require_reliable(self._engine)
         except NotReachedError:  # then nothing but this can be said of the result
-            return (*accuracy_notice(self.posterior), *self.told)
-        return (*notices_of(self.posterior), *self.told)
+            return (*accuracy_notice(self._engine), *self.data_notices)
+        return (*notices_of(self._engine), *self.data_notices)
+
+    @cached_property
+    def posterior(self) -> Posterior:
+        """The joint posterior of every parameter: ``fit.posterior["x"]``, ``.groups(...)``, ...
+
+        The same questions have the same names whatever the model; see `Posterior`.
+        """
+        return Posterior(self._engine, self._new_rows)
 
     @property
     def statistics(self) -> AnyStatistics:
         """The sums the data were reduced to."""
-        return self.posterior.statistics
+        return self._engine.statistics
 
     @property
     def priors(self) -> Priors:
@@ -175,7 +187,7 @@ class Fit:
         *,
         level: float = 0.95,
         kind: IntervalKind = "equal-tailed",
-        scale: Scale = "natural",
+        scale: Scale = "response",
     ) -> Any:
         """One row a group, in the kind of frame the data came in.
 
@@ -185,7 +197,7 @@ class Fit:
             Probability of the intervals.
         kind : {"equal-tailed", "highest-density"}
             Kind of interval.
-        scale : {"natural", "link"}
+        scale : {"response", "link"}
             For counts: probabilities or rates, or log-odds or log rates. Of measurements both
             are the same.
 
@@ -205,14 +217,14 @@ class Fit:
             If the error told is above 0.5 posterior sds, as from `parameters` and all other
             tables, charts and words of this fit.
         """
-        return self.like(self.group_table(level, kind, scale))
+        return self.to_input_frame(self.group_table(level, kind, scale))
 
     @_reads
     def group_table(
         self,
         level: float = 0.95,
         kind: IntervalKind = "equal-tailed",
-        scale: Scale = "natural",
+        scale: Scale = "response",
     ) -> Table:
         """`groups` as a Table, whatever kind of frame the data came in."""
         chosen = checked_scale(scale)
@@ -224,7 +236,7 @@ class Fit:
 
     def parameters(self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Any:
         """One row a parameter: name, mean, sd, lower, median, upper; frame as in `groups`."""
-        return self.like(self.parameter_table(level, kind))
+        return self.to_input_frame(self.parameter_table(level, kind))
 
     def profile(self, level: float = 0.95) -> Any:
         """Profile-likelihood intervals of a fit by maximum likelihood.
@@ -253,18 +265,18 @@ class Fit:
         -----
         Source: Venzon and Moolgavkar (1988), doi:10.2307/2347496.
         """
-        return self.like(self.profile_table(level))
+        return self.to_input_frame(self.profile_table(level))
 
     @_reads
     def profile_table(self, level: float = 0.95) -> Table:
         """`profile` as a Table, whatever kind of frame the data came in."""
-        if not isinstance(self.posterior, Estimated):
+        if not isinstance(self._engine, Estimated):
             raise ArgumentError(
                 'profile intervals are of fits with method="reml" or "ml" (--method reml or ml); '
                 "a posterior has intervals of every parameter: parameters(level=...)"
             )
-        require_reliable(self.posterior)
-        return self.posterior.profile(level)
+        require_reliable(self._engine)
+        return self._engine.profile(level)
 
     @_reads
     def compare(self, *estimators: str) -> Comparison | MixedComparison:
@@ -284,7 +296,7 @@ class Fit:
             fixed effects and the model, and what fixed effects cost.
         """
         post = self._reliable
-        if isinstance(post, Posterior | CountsPosterior):
+        if isinstance(post, OneWayPosterior | CountsPosterior):
             return compare(post, estimators)
         if estimators:
             raise ArgumentError(
@@ -300,7 +312,7 @@ class Fit:
         level: float = 0.95,
         descending: bool = True,
         factor: str | None = None,
-        term: str = "Intercept",
+        term: str | None = None,
     ) -> Any:
         """Who is really best: ranks of the groups, with how sure they are.
 
@@ -334,7 +346,7 @@ class Fit:
         -----
         Source: Laird and Louis (1989), doi:10.3102/10769986014001029.
         """
-        return self.like(self.rank_table(top, level, descending, factor, term))
+        return self.to_input_frame(self.rank_table(top, level, descending, factor, term))
 
     @_reads
     def rank_table(
@@ -343,19 +355,12 @@ class Fit:
         level: float = 0.95,
         descending: bool = True,
         factor: str | None = None,
-        term: str = "Intercept",
+        term: str | None = None,
     ) -> Table:
         """`rank` as a Table, whatever kind of frame the data came in."""
-        post = self._posterior("rank()")
-        if not isinstance(post, MixedPosterior):
-            if factor not in (None, self.factor) or term != "Intercept":
-                raise ArgumentError(
-                    f'groups are ranked by {self.factor}, term "Intercept", only; '
-                    f"received factor={factor!r}, term={term!r}"
-                )
-            return post.ranks(top=top, level=level, descending=descending)
-        place = post.place_of(factor or self.factor, term)
-        return post.ranks(*place, top=top, level=level, descending=descending)
+        require_reliable(self._engine)
+        how: dict[str, Any] = {"top": top, "level": level, "descending": descending}
+        return self.posterior.ranks(factor or self.factor, term=term, **how)
 
     @_reads
     def predict(
@@ -393,13 +398,8 @@ class Fit:
             formula of log(y); of counts the probability, or the rate of one unit of exposure),
             one row for each row of `data`, in their order, in the kind of frame that `data` is.
         """
-        design, post = self.design, self._reliable
-        if isinstance(post, CountsPosterior):
-            roles = count_roles(parse(self.formula), post.statistics.family)
-            design = count_design(roles, post.statistics.labels)
-        assert design is not None
         options = PredictionOptions(target, unseen, observation, level, kind)
-        return handing_back(data)(predict(post, design, data, options))
+        return handing_back(data)(predict(self._reliable, self._row_design, data, options))
 
     @_reads
     def advise(self) -> Advice | MixedAdvice:
@@ -426,7 +426,7 @@ class Fit:
                 mu=float(post.mu.median),
                 family=post.statistics.family,
             )
-        if not isinstance(post, Posterior):
+        if not isinstance(post, OneWayPosterior):
             raise ArgumentError("a world has one factor and no predictors; this fit has more")
         if post.sigma is None:
             raise ArgumentError("a world is made of rows; this fit has known standard errors")
@@ -493,9 +493,10 @@ class Fit:
         return [plot.shrinkage(**options), plot.tau(**options)]
 
     @_reads
-    def draws(self, size: int, rng: np.random.Generator) -> Draws | MixedDraws:
-        """Draw independently from the joint posterior (of counts: on the link scale)."""
-        return self._posterior("drawing").draws(size, rng)
+    def draws(self, size: int, rng: np.random.Generator) -> Draws:
+        """Draw independently from the joint posterior; see `Draws`."""
+        require_reliable(self._engine)
+        return self.posterior.draws(size, rng)
 
     def update(
         self,
@@ -522,18 +523,18 @@ class Fit:
         ColumnError, DataError
             As in `fit`.
         """
-        assert self.kept is not None  # every door gives them
+        assert self.sums is not None  # every door gives them
         checked_accuracy(accuracy)
         if accuracy is not None:
             self._full("accuracy")
-        new = more_statistics(self.formula, self.kept, data, self.family, progress)
-        both = Statistics(self.formula, self.kept).combine(new)
-        post = self.posterior
+        new = more_statistics(self.formula, self.sums, data, self.family, progress)
+        both = Statistics(self.formula, self.sums).combine(new)
+        post = self._engine
         if isinstance(post, Estimated):
             method: Method = "reml" if post.estimate.restricted else "ml"
-            return fit_kept(both, None, self.like, method, post.quadrature)
+            return fit_kept(both, None, self.to_input_frame, method, post.quadrature)
         asked = self.accuracy if accuracy is None else accuracy
-        return fit_kept(both, post.priors, self.like, accuracy=asked)
+        return fit_kept(both, post.priors, self.to_input_frame, accuracy=asked)
 
     def to_dict(
         self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed"
@@ -563,22 +564,22 @@ class Fit:
             },
             "notices": [n.to_dict() for n in self.notices],
         }
-        if isinstance(self.posterior, Estimated):
-            found["log_likelihood"] = self.posterior.log_likelihood
+        if isinstance(self._engine, Estimated):
+            found["log_likelihood"] = self._engine.log_likelihood
         return found
 
     def __repr__(self) -> str:
         try:
             parameters, groups = self.parameter_table(), self.group_table()
         except NotReachedError as error:
-            return summary.without_numbers(self.formula, self.posterior, str(error))
+            return summary.without_numbers(self.formula, self._engine, str(error))
         return summary.printed(
             self.formula,
-            self.posterior,
+            self._engine,
             self.notices,
             parameters,
             groups,
-            recommendation(self.posterior),
+            recommendation(self._engine),
         )
 
     @_reads
@@ -604,22 +605,35 @@ class Fit:
         s = self.statistics
         return s.blocks[0].factor if isinstance(s, CrossProducts) else s.factor
 
-    @property
-    def _reliable(self) -> AnyPosterior:
-        """The posterior; an error if it is too far off for its numbers to be shown."""
-        require_reliable(self.posterior)
-        return self.posterior
+    @cached_property
+    def _row_design(self) -> Design:
+        """How new rows become columns."""
+        if isinstance(self._engine, CountsPosterior):
+            s = self._engine.statistics
+            return count_design(count_roles(parse(self.formula), s.family), s.labels)
+        assert self.design is not None
+        return self.design
 
-    def _posterior(self, what: str) -> Posterior | MixedPosterior | CountsPosterior:
+    def _new_rows(self, data: Any, target: Target, unseen: Unseen) -> NewRows:
+        """New rows as columns."""
+        return new_rows(self._row_design, data, target, unseen, observation=False)
+
+    @property
+    def _reliable(self) -> Engine:
+        """The posterior; an error if it is too far off for its numbers to be shown."""
+        require_reliable(self._engine)
+        return self._engine
+
+    def _posterior(self, what: str) -> OneWayPosterior | MixedPosterior | CountsPosterior:
         """The posterior; an error if there are estimates only, or numbers too far off."""
-        require_reliable(self.posterior)
+        require_reliable(self._engine)
         return self._full(what)
 
-    def _full(self, what: str) -> Posterior | MixedPosterior | CountsPosterior:
+    def _full(self, what: str) -> OneWayPosterior | MixedPosterior | CountsPosterior:
         """The posterior, however far off; an error if there are estimates only."""
-        if isinstance(self.posterior, Estimated):
+        if isinstance(self._engine, Estimated):
             raise ArgumentError(f'{what} needs a posterior: fit with method="posterior"')
-        return self.posterior
+        return self._engine
 
 
 def fit_kept(
@@ -643,7 +657,7 @@ def fit_kept(
     groups = kept.sorted()
     if isinstance(groups, CountStatistics):
         post = solve_count_statistics(groups, prior, accuracy)
-        return Fit(statistics.formula, groups.family, post, like, kept=groups, accuracy=accuracy)
+        return Fit(statistics.formula, groups.family, post, like, sums=groups, accuracy=accuracy)
     roles = one_way(parse(statistics.formula))
     assert roles is not None  # statistics with one record a group are of such a formula
     return fit_one_way(statistics.formula, roles, Reading(groups, like), prior, method, accuracy)
@@ -664,11 +678,11 @@ def fit_one_way(
         products = as_cross_products(s)
         with _threads(products):
             found = estimated(products, restricted=method == "reml")
-        return Fit(formula, "gaussian", found, reading.like, design, kept=s)
+        return Fit(formula, "gaussian", found, reading.like, design, sums=s)
     chosen = prior if isinstance(prior, Priors) else priors(prior, factor=s.factor)
     _refuse_sigma(chosen, s.sigma_known)
-    post = posterior(s, chosen, accuracy)
-    return Fit(formula, "gaussian", post, reading.like, design, kept=s, accuracy=accuracy)
+    post = one_way_posterior(s, chosen, accuracy)
+    return Fit(formula, "gaussian", post, reading.like, design, sums=s, accuracy=accuracy)
 
 
 def fit_mixed(

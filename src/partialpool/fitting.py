@@ -125,7 +125,7 @@ def fit(
             rows = read_count_rows(several, data, progress=progress)
             return fit_counts(formula, counted, rows, prior, nodes, accuracy)
         post, like = solve_counts(parsed, counted, data, prior, progress, accuracy)
-        return Fit(formula, counted, post, like, kept=post.statistics, accuracy=accuracy)
+        return Fit(formula, counted, post, like, sums=post.statistics, accuracy=accuracy)
     _refuse_quadrature(quadrature)
     roles = one_way(parsed)
     if roles is None:

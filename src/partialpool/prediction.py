@@ -8,19 +8,18 @@ from typing import Any, get_args
 
 import numpy as np
 
-from partialpool._typing import Floats, Ints
+from partialpool._typing import Floats
 from partialpool.data import Table
 from partialpool.data.design import Design
-from partialpool.data.new_rows import NEW, NONE, NewRows, Target, Unseen, new_rows
+from partialpool.data.new_rows import NewRows, Target, Unseen, new_rows
 from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.posterior import (
     CountsPosterior,
     Distribution,
     Estimated,
     GeneralizedPosterior,
-    Posterior,
+    OneWayPosterior,
 )
-from partialpool.posterior.assembled import Chosen
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.posterior.one_way_linear import one_way_linear
 from partialpool.posterior.predicted_counts import new_events
@@ -54,7 +53,7 @@ def predict(post: Any, design: Design, data: Any, options: PredictionOptions) ->
 
     Parameters
     ----------
-    post : Posterior, MixedPosterior or Estimated
+    post : OneWayPosterior, MixedPosterior or Estimated
         The fitted model.
     design : Design
         How its rows became columns.
@@ -78,9 +77,12 @@ def _each(post: Any, rows: NewRows, options: PredictionOptions) -> Table:
     """One row of the table for each row that differs."""
     given = post.given if isinstance(post, Estimated) else post
     if isinstance(given, CountsPosterior):
-        return _counted(_one_way_values(given, rows), rows, given.statistics.proportion, options)
+        return _counted(
+            given.of_rows(rows.groups[0][0]), rows, given.statistics.proportion, options
+        )
     if isinstance(given, GeneralizedPosterior):
-        parts = [rows.part(i, i + TOGETHER) for i in range(0, max(len(rows.x), 1), TOGETHER)]
+        starts = range(0, max(len(rows.x), 1), TOGETHER)
+        parts = [rows.part(slice(i, i + TOGETHER)) for i in starts]
         tables = [_sampled(post, given, part, options) for part in parts]
         return Table({k: np.concatenate([t[k] for t in tables]) for k in tables[0]})
     found = linear(post, rows)
@@ -113,21 +115,6 @@ def _counted(
     return Table(estimate=value.estimate, sd=value.sd, lower=lower, upper=upper)
 
 
-def _one_way_values(post: CountsPosterior, rows: NewRows) -> Distribution:
-    """Probabilities or rates of known groups, a new group, or the population's middle."""
-    index = rows.groups[0][0]
-    at = {what: np.flatnonzero(index == what) for what in (NEW, NONE)}
-    known = np.flatnonzero(index >= 0)
-    parts: list[tuple[Distribution, Ints]] = []
-    if len(known):
-        parts.append((post.some_groups(index[known]), known))
-    if len(at[NEW]):
-        parts.append((post.new_group, at[NEW]))
-    if len(at[NONE]):
-        parts.append((post.population, at[NONE]))
-    return Chosen((len(index),), tuple(parts))
-
-
 @singledispatch
 def linear(post: Any, rows: NewRows) -> Distribution:
     """Distribution of the linear predictor of each row, with noise where rows have weights."""
@@ -136,5 +123,5 @@ def linear(post: Any, rows: NewRows) -> Distribution:
 
 
 @linear.register
-def _linear_one_way(post: Posterior, rows: NewRows) -> Distribution:
+def _linear_one_way(post: OneWayPosterior, rows: NewRows) -> Distribution:
     return one_way_linear(post, rows.x, rows.groups, rows.weight)

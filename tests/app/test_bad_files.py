@@ -123,8 +123,8 @@ def test_what_is_only_strange_is_fitted(name, saved):
     columns = work.columns(path, name, progress=lambda _done: None)
     assert [(c.name, c.kind) for c in columns] == [("school", "text"), ("score", "number")]
     found = fit(path, name)
-    values = found.fit.posterior.theta.mean
+    values = found.fit._engine.theta.mean
     assert np.isfinite(values).all()
     if name == "offset.csv":
-        plain = fit(saved(lines()), "plain.csv").fit.posterior
+        plain = fit(saved(lines()), "plain.csv").fit._engine
         assert values - 1e9 == pytest.approx(plain.theta.mean, abs=1e-5)

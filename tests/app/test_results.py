@@ -10,10 +10,10 @@ import partialpool as pp
 from partialpool.app import results, work
 from partialpool.app.payload import Sender
 from partialpool.cli.main import cli
-from partialpool.posterior import Posterior
+from partialpool.posterior import OneWayPosterior
 
 NAMES = [d.name for d in pp.datasets.catalogue]
-ONE_WAY = [n for n in NAMES if isinstance(work.classic(n).fit.posterior, Posterior)]
+ONE_WAY = [n for n in NAMES if isinstance(work.classic(n).fit._engine, OneWayPosterior)]
 
 
 def groups_of(payload):
@@ -47,7 +47,7 @@ def test_the_dark_has_frames_of_its_own():
 @pytest.mark.parametrize("name", ONE_WAY)
 def test_the_picture_holds_the_posterior(name):
     found = work.classic(name)
-    post = found.fit.posterior
+    post = found.fit._engine
     free = groups_of(results.held(found, None, Sender(), False))
     tau = found.end / 5
     held = groups_of(results.held(found, tau, Sender(), False))
@@ -70,7 +70,7 @@ def test_tau_at_zero_pools_completely_and_large_tau_hardly():
 
 
 def test_what_became_known_later_is_scored(baseball):
-    post, truth = baseball.fit.posterior, baseball.truth
+    post, truth = baseball.fit._engine, baseball.truth
     text = results.held(baseball, None, Sender(), False)["text"]["errors_here"]
     for estimate in (post.theta.mean, post.statistics.raw):
         assert f"{np.mean((estimate - truth) ** 2):.3g}" in text
@@ -84,7 +84,7 @@ def test_the_table_holds_the_groups(name):
     found = work.classic(name)
     payload = results.shown(found, Sender(), False)
     table = payload["tables"]["groups"]
-    n = found.fit.posterior.group_table().n_rows
+    n = found.fit._engine.group_table().n_rows
     assert len(table["rows"]) == min(n, results.SHOWN_GROUPS)
     assert all(len(row) == len(table["head"]) for row in table["rows"])
     assert payload["oneWay"] is (name in ONE_WAY)
@@ -126,7 +126,7 @@ def test_every_chart_of_the_page_can_be_saved(name):
 @pytest.mark.parametrize("name", ["eight_schools", "dyestuff", "batting"])
 def test_the_weight_is_what_the_formula_gives(name):
     found = work.classic(name)
-    post = found.fit.posterior
+    post = found.fit._engine
     for tau in (None, found.end / 3):
         held = results.held(found, tau, Sender(), False)
         charts = held.get("charts") or results.shown(found, Sender(), False)["charts"]
@@ -145,7 +145,7 @@ def test_the_weight_is_what_the_formula_gives(name):
 def test_charts_of_tau_are_tables_too():
     found = work.classic("eight_schools")
     tables = results.shown(found, Sender(), False)["tables"]
-    post = found.fit.posterior
+    post = found.fit._engine
     marks = dict(tables["trace_marks"]["rows"])
     assert marks["REML"] == "0"
     assert float(marks["posterior median"]) == pytest.approx(post.tau.median, rel=0.02)

@@ -75,7 +75,7 @@ def test_classic_data_are_shown_and_scrubbed(browser):
     held = browser.send(held=True, held_tau=3.0).sees("scrub")
     assert held["query"] == "source=classic&dataset=eight_schools&held_tau=3"
     groups = held["charts"]["shrinkage"]["data"]["groups"]
-    given = dict(zip(found.statistics.labels.tolist(), found.posterior.given_tau(3.0).theta.mean,
+    given = dict(zip(found.statistics.labels.tolist(), found._engine.given_tau(3.0).theta.mean,
                      strict=True))  # fmt: skip
     assert dict(zip(groups["group"], groups["estimate"], strict=True)) == pytest.approx(given, 1e-6)
 
@@ -91,7 +91,7 @@ def test_a_file_is_looked_into_and_fitted(start, scores):
     assert {c["name"]: c["kind"] for c in state["columns"]} == {"school": "text", "score": "number"}
     browser.send(shape="rows", group="school", outcome="score", go=1)
     shown = browser.until("result")
-    expected = pp.fit("score ~ 1 + (1 | school)", str(scores)).posterior
+    expected = pp.fit("score ~ 1 + (1 | school)", str(scores))._engine
     groups = browser.sees("scrub")["charts"]["shrinkage"]["data"]["groups"]
     assert sorted(groups["estimate"]) == pytest.approx(sorted(expected.theta.mean), rel=1e-6)
     assert "scores.csv" in shown["text"]["python"]

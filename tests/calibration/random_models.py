@@ -275,7 +275,7 @@ def judged(seed, entry):
     assert entry["rows"] == len(case.design.y), "other random numbers: make the references anew"
     assert abs(entry["total"] - case.design.y.sum()) < 1e-2
     fit = pp.fit(case.formula, case.rows, family=case.family, prior=case.prior or None)
-    post = fit.posterior
+    post = fit._engine
     errors, slack = true_errors(printed(fit), entry)
     return kind, str(post.status), float(post.error), errors, slack
 

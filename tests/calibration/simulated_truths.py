@@ -27,7 +27,7 @@ REPLICATES = 300
 
 def values(fit, named, effects):
     """Posterior distribution functions at the truths, by name and by (factor, group, term)."""
-    post = fit.posterior
+    post = fit._engine
     distributions = post.named()
     out = {name: float(distributions[name].cdf(truth)) for name, truth in named.items()}
     places = {b.factor: t for t, b in enumerate(post.statistics.blocks)}

@@ -53,7 +53,7 @@ def known_errors(rng):
     theta = rng.normal(mu, tau, 5)
     prior = pp.priors(mu="normal(1, 2)", tau="half_normal(1.2)")
     fit = pp.fit_groups(mean=rng.normal(theta, se), se=se, prior=prior)
-    return ranks_of(fit.posterior, mu, tau, theta)
+    return ranks_of(fit._engine, mu, tau, theta)
 
 
 def known_errors_t_and_cauchy(rng):
@@ -62,7 +62,7 @@ def known_errors_t_and_cauchy(rng):
     theta = rng.normal(mu, tau, 4)
     prior = pp.priors(mu="student_t(4, 2, 1.5)", tau="half_cauchy(0.8)")
     fit = pp.fit_groups(mean=rng.normal(theta, se), se=se, prior=prior)
-    return ranks_of(fit.posterior, mu, tau, theta)
+    return ranks_of(fit._engine, mu, tau, theta)
 
 
 def summaries(rng, n, theta, sigma):
@@ -77,7 +77,7 @@ def sigma_unknown_proper(rng):
     theta = rng.normal(mu, tau, 5)
     prior = pp.priors(mu="normal(0, 3)", tau="exponential(1)", sigma="lognormal(0, 0.5)")
     fit = pp.fit_groups(**summaries(rng, n, theta, sigma), prior=prior)
-    return ranks_of(fit.posterior, mu, tau, theta, sigma)
+    return ranks_of(fit._engine, mu, tau, theta, sigma)
 
 
 def sigma_integrated_out(rng):
@@ -89,7 +89,7 @@ def sigma_integrated_out(rng):
     theta = rng.normal(mu, tau, 5)
     prior = pp.priors(tau="uniform_shrinkage()")
     fit = pp.fit_groups(**summaries(rng, n, theta, sigma), prior=prior)
-    return ranks_of(fit.posterior, mu, tau, theta, sigma)
+    return ranks_of(fit._engine, mu, tau, theta, sigma)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_draws_rank_uniformly():
         theta = rng.normal(mu, tau, 4)
         prior = pp.priors(mu="normal(0, 3)", tau="half_normal(2)", sigma="half_normal(1.5)")
         fit = pp.fit_groups(**summaries(rng, n, theta, sigma), prior=prior)
-        draws = fit.draws(19, rng)
+        draws = fit._engine.draws(19, rng)
         spread = rng.uniform(size=4)  # within the gap between two draws
         truths = (mu, tau, sigma, theta[0])
         drawn = (draws.mu, draws.tau, draws.sigma, draws.theta[:, 0])
@@ -136,7 +136,7 @@ def test_intervals_cover_also_where_tau_is_near_zero(se, tau, published):
     covered = []
     for _ in range(REPLICATES):
         theta = rng.normal(70, tau, len(se))
-        lower, upper = pp.fit_groups(mean=rng.normal(theta, se), se=se).posterior.theta.interval()
+        lower, upper = pp.fit_groups(mean=rng.normal(theta, se), se=se)._engine.theta.interval()
         covered.append(((theta > lower) & (theta < upper)).mean())
     error = np.std(covered) / np.sqrt(REPLICATES)
     assert abs(np.mean(covered) - published) < 0.005 + 4 * error

@@ -48,7 +48,7 @@ def test_ranks_are_uniform(setting):
     for _ in range(REPLICATES):
         mu, tau, value, y = draw_world(rng, family, size, middle, spread)
         data = {"y": y, "n": size, "g": np.arange(len(size))}
-        post = pp.fit(formula, data, family=family, prior=prior).posterior
+        post = pp.fit(formula, data, family=family, prior=prior)._engine
         ends = [post.group(j).cdf(value[j]) for j in (0, len(size) - 1)]
         rows.append([float(v) for v in (post.mu.cdf(mu), post.tau.cdf(tau), *ends)])
     for name, ranks in zip(("mu", "tau", "first", "last"), np.array(rows).T, strict=True):

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from partialpool.cli import common
-from partialpool.posterior import MixedPosterior, Posterior
+from partialpool.posterior import MixedPosterior, OneWayPosterior
 
 MIXED = ("sleepstudy", "reaction ~ days + (days | subject)")
 
@@ -66,7 +66,7 @@ def test_numbers_too_far_off_are_one_sentence(run, command, more, monkeypatch, t
 
 
 def test_a_notice_of_the_error_is_printed_with_the_table(run, monkeypatch):
-    monkeypatch.setattr(Posterior, "error", property(lambda _: 0.1))
+    monkeypatch.setattr(OneWayPosterior, "error", property(lambda _: 0.1))
     result = run("fit", "eight_schools")
     assert result.code == 0
     words = " ".join(result.out.split())
@@ -148,7 +148,7 @@ def slow(*_, **__):
     print("begun", flush=True)
     time.sleep(60)
 
-fitted.posterior = slow
+fitted.one_way_posterior = slow
 main(["fit", "eight_schools"])
 """
 

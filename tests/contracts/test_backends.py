@@ -214,7 +214,7 @@ def test_more_rows_are_added_to_a_fit(backend, place):
     whole = pp.fit(formula, {k: [*v, None] for k, v in columns.items()})
     updated = pp.fit(formula, old).update(BACKENDS[backend][0](new, place))
     np.testing.assert_allclose(
-        updated.posterior.theta.mean - 1e9, whole.posterior.theta.mean - 1e9, rtol=0, atol=1e-6
+        updated._engine.theta.mean - 1e9, whole._engine.theta.mean - 1e9, rtol=0, atol=1e-6
     )
-    np.testing.assert_allclose(updated.posterior.theta.sd, whole.posterior.theta.sd, rtol=1e-6)
+    np.testing.assert_allclose(updated._engine.theta.sd, whole._engine.theta.sd, rtol=1e-6)
     assert (updated.statistics.n_rows, updated.statistics.n_dropped) == (SIZE + 1, 1)

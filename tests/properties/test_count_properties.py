@@ -30,7 +30,7 @@ PRIOR = ["mu ~ normal(-0.5, 0.8)", "tau ~ uniform(0.15, 1.2)"]
 
 def fitted(y, n, family, prior=None):
     data = {"y": np.asarray(y), "n": np.asarray(n), "g": np.arange(1, len(y) + 1)}
-    return pp.fit(FAMILIES[family], data, family=family, prior=prior).posterior
+    return pp.fit(FAMILIES[family], data, family=family, prior=prior)._engine
 
 
 def naive(y, n, family):
@@ -131,7 +131,7 @@ def test_counts_in_millions_are_normal():
     y = np.array([500_000, 700_000, 300_000, 1_200_000, 610_000])
     post = fitted(y, n, "binomial")
     p = y / n
-    normal = pp.fit_groups(mean=special.logit(p), se=1 / np.sqrt(n * p * (1 - p))).posterior
+    normal = pp.fit_groups(mean=special.logit(p), se=1 / np.sqrt(n * p * (1 - p)))._engine
     for name in ("mu", "tau"):
         a, b = getattr(post, name), getattr(normal, name)
         np.testing.assert_allclose(a.mean, b.mean, rtol=1e-5, atol=1e-5 * float(b.sd))

@@ -1,4 +1,4 @@
-"""Draws, tables, ranks and contrasts of one-way models are read from one posterior."""
+"""OneWayDraws, tables, ranks and contrasts of one-way models are read from one posterior."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def world(family, groups, mu, tau, largest, prior, seed=3):
 def test_all_read_outs_agree(case):
     formula, data, options = world(*case)
     fit = pp.fit(formula, data, **options)
-    post, groups = fit.posterior, len(data["g"])
+    post, groups = fit._engine, len(data["g"])
     assert post.status.name == "REACHED"
     drawn = post.draws(DRAWS, np.random.default_rng(7))
     _same(drawn.theta, post.theta)
@@ -75,7 +75,7 @@ def test_one_event_in_forty_groups_against_a_plain_sum():
                   5, 2, 1, 4, 8, 1, 4, 1, 5, 5, 1, 6, 4])  # fmt: skip
     y = (np.arange(40) == 35).astype(int)
     prior = "tau ~ half_normal(2)"
-    post = pp.fit(PROPORTION, {"y": y, "n": n, "g": np.arange(40)}, prior=prior).posterior
+    post = pp.fit(PROPORTION, {"y": y, "n": n, "g": np.arange(40)}, prior=prior)._engine
     z, weight = np.polynomial.hermite_e.hermegauss(60)
     weight = weight / weight.sum()
     mu, tau = np.linspace(-60.0, 15.0, 1201)[:, None], 0.04 * (np.arange(300) + 0.5)
@@ -104,7 +104,7 @@ def test_order_of_rows_and_names_of_groups_do_not_matter(case):
     back = np.argsort(np.argsort([f"name {len(order) - g:03d}" for g in data["g"]]))
     for column in ("estimate", "sd", "lower", "upper", "shrinkage"):
         np.testing.assert_allclose(b.groups()[column][back], a.groups()[column], rtol=1e-9)
-    assert float(a.posterior.tau.median) == pytest.approx(float(b.posterior.tau.median), rel=1e-10)
+    assert float(a._engine.tau.median) == pytest.approx(float(b._engine.tau.median), rel=1e-10)
 
 
 @pytest.mark.parametrize("unit", [1e-8, 1e8])
@@ -112,7 +112,7 @@ def test_order_of_rows_and_names_of_groups_do_not_matter(case):
 def test_units_of_exposure(unit, family):
     _, data, options = world(family, 15, 0.0, 0.5, 1e3, "tau ~ half_normal(2)")
     other = data | {"n": data["n"] * unit}
-    a, b = (pp.fit(RATE, d, **options).posterior for d in (data, other))
+    a, b = (pp.fit(RATE, d, **options)._engine for d in (data, other))
     assert float(b.mu.mean) == pytest.approx(float(a.mu.mean) - np.log(unit), abs=1e-7)
     np.testing.assert_allclose(b.value.mean * unit, a.value.mean, rtol=1e-7)
     np.testing.assert_allclose(b.value.quantile(0.9) * unit, a.value.quantile(0.9), rtol=1e-7)

@@ -28,8 +28,8 @@ def post(name):
         "both": pp.priors(tau=pp.HalfNormal(5)),
     }
     if name in ("ratio", "both"):
-        return pp.fit("y ~ 1 + (1 | g)", rows, prior=priors.get(name)).posterior
-    return pp.fit_groups(mean=Y, se=SE, prior=priors.get(name)).posterior
+        return pp.fit("y ~ 1 + (1 | g)", rows, prior=priors.get(name))._engine
+    return pp.fit_groups(mean=Y, se=SE, prior=priors.get(name))._engine
 
 
 CASES = [(k, q) for k in ("known", "uniform", "t", "conflict") for q in ("mu", "tau", "new_group")]

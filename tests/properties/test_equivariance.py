@@ -38,8 +38,8 @@ def summary(post):
 @pytest.mark.parametrize("factor", [1e8, 1e-8])
 def test_change_of_units_with_standard_errors(seed, factor):
     y, se = estimates(seed)
-    a, a_free = summary(pp.fit_groups(mean=y, se=se).posterior)
-    b, b_free = summary(pp.fit_groups(mean=y * factor, se=se * factor).posterior)
+    a, a_free = summary(pp.fit_groups(mean=y, se=se)._engine)
+    b, b_free = summary(pp.fit_groups(mean=y * factor, se=se * factor)._engine)
     np.testing.assert_allclose(b / factor, a, rtol=1e-7, atol=1e-7)
     np.testing.assert_allclose(b_free, a_free, rtol=1e-7)
 
@@ -54,7 +54,7 @@ def test_change_of_units_with_rows(seed, factor, width):
     def at(scale):
         prior = None if width is None else pp.priors(tau=pp.HalfNormal(width * scale))
         data = {"y": y * scale, "g": group}
-        return summary(pp.fit("y ~ 1 + (1 | g)", data, prior=prior).posterior)
+        return summary(pp.fit("y ~ 1 + (1 | g)", data, prior=prior)._engine)
 
     (a, a_free), (b, b_free) = at(1.0), at(factor)
     np.testing.assert_allclose(b / factor, a, rtol=1e-7, atol=1e-7)
@@ -64,8 +64,8 @@ def test_change_of_units_with_rows(seed, factor, width):
 @given(seed=SEED, shift=st.sampled_from([-1e9, 1e6, 1e9]))
 def test_shift(seed, shift):
     y, se = estimates(seed)
-    a = pp.fit_groups(mean=y, se=se).posterior
-    b = pp.fit_groups(mean=y + shift, se=se).posterior
+    a = pp.fit_groups(mean=y, se=se)._engine
+    b = pp.fit_groups(mean=y + shift, se=se)._engine
     np.testing.assert_allclose(b.theta.mean - shift, a.theta.mean, atol=3e-6)
     np.testing.assert_allclose(b.mu.quantile(GRID) - shift, a.mu.quantile(GRID), atol=3e-6)
     np.testing.assert_allclose(b.theta.sd, a.theta.sd, rtol=1e-5)
@@ -76,9 +76,9 @@ def test_shift(seed, shift):
 def test_order_of_rows(seed):
     y, group = table(seed)
     order = np.random.default_rng(seed).permutation(len(y))
-    a, a_free = summary(pp.fit("y ~ 1 + (1 | g)", {"y": y, "g": group}).posterior)
+    a, a_free = summary(pp.fit("y ~ 1 + (1 | g)", {"y": y, "g": group})._engine)
     data = {"y": y[order], "g": group[order]}
-    b, b_free = summary(pp.fit("y ~ 1 + (1 | g)", data).posterior)
+    b, b_free = summary(pp.fit("y ~ 1 + (1 | g)", data)._engine)
     np.testing.assert_allclose(b, a, rtol=1e-8, atol=1e-9)
     np.testing.assert_allclose(b_free, a_free, rtol=1e-8)
 
@@ -87,8 +87,8 @@ def test_order_of_rows(seed):
 def test_order_of_groups(seed):
     y, se = estimates(seed)
     order = np.random.default_rng(seed).permutation(len(y))
-    a = pp.fit_groups(mean=y, se=se).posterior
-    b = pp.fit_groups(mean=y[order], se=se[order]).posterior
+    a = pp.fit_groups(mean=y, se=se)._engine
+    b = pp.fit_groups(mean=y[order], se=se[order])._engine
     np.testing.assert_allclose(b.theta.mean, a.theta.mean[order], rtol=1e-8, atol=1e-9)
     np.testing.assert_allclose(b.theta.sd, a.theta.sd[order], rtol=1e-8)
     np.testing.assert_allclose(b.expected_rank(), a.expected_rank()[order], rtol=1e-8)
@@ -99,8 +99,8 @@ def test_common_factor_of_weights_changes_sigma_only(seed, factor):
     y, group = table(seed)
     w = np.random.default_rng(seed).uniform(0.2, 5, len(y))
     formula = "y | weights(w) ~ 1 + (1 | g)"
-    a = pp.fit(formula, {"y": y, "g": group, "w": w}).posterior
-    b = pp.fit(formula, {"y": y, "g": group, "w": w * factor}).posterior
+    a = pp.fit(formula, {"y": y, "g": group, "w": w})._engine
+    b = pp.fit(formula, {"y": y, "g": group, "w": w * factor})._engine
     np.testing.assert_allclose(b.theta.mean, a.theta.mean, rtol=1e-7, atol=1e-8)
     np.testing.assert_allclose(b.tau.quantile(GRID), a.tau.quantile(GRID), rtol=1e-7)
     np.testing.assert_allclose(b.sigma.mean, a.sigma.mean * factor**0.5, rtol=1e-7)

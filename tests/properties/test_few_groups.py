@@ -65,7 +65,7 @@ def by_quadrature(p: float) -> float:
 
 
 def test_the_intercept_is_that_of_quadrature(plain):
-    found = plain.posterior.coefficients["Intercept"]
+    found = plain._engine.coefficients["Intercept"]
     for p in (0.025, 0.5, 0.975):
         np.testing.assert_allclose(found.quantile(p), by_quadrature(p), rtol=1e-6)
 
@@ -73,7 +73,7 @@ def test_the_intercept_is_that_of_quadrature(plain):
 def test_population_at_zero_is_the_intercept(plain, sleep):
     for fit, name in ((plain, "x"), (sleep, "days")):
         row = fit.predict({name: [0.0]}, target="population")
-        intercept = fit.posterior.coefficients["Intercept"]
+        intercept = fit._engine.coefficients["Intercept"]
         np.testing.assert_allclose(row["estimate"], intercept.median, rtol=1e-9)
         ends = [row["lower"][0], row["upper"][0]]
         np.testing.assert_allclose(ends, intercept.interval(), rtol=1e-9)
@@ -110,7 +110,7 @@ def test_a_new_group_of_three(plain):
 
 
 def test_draws_have_the_quantiles_of_the_tables(sleep):
-    post = sleep.posterior
+    post = sleep._engine
     drawn = post.draws(40_000, np.random.default_rng(1))
     pairs = [(drawn.tau[k], d) for k, d in post.taus.items()]
     pairs += [(drawn.coefficients[:, k], d) for k, d in enumerate(post.coefficients.values())]
@@ -124,10 +124,10 @@ def test_draws_have_the_quantiles_of_the_tables(sleep):
 def test_only_what_has_no_sd_is_infinite():
     """The slope of a predictor that varies within groups has an sd, the intercept has none."""
     for formula in ("y ~ x + (1 | g)", "y ~ 1 + x + (1 | g)"):
-        coefficients = pp.fit(formula, PLAIN).posterior.coefficients
+        coefficients = pp.fit(formula, PLAIN)._engine.coefficients
         assert math.isinf(float(coefficients["Intercept"].sd))
         assert math.isfinite(float(coefficients["x"].sd))
-    post = pp.fit("y ~ x + (1 | g)", PLAIN).posterior
+    post = pp.fit("y ~ x + (1 | g)", PLAIN)._engine
     rows = post.linear(np.array([[1.0, 0.0], [0.0, 1.0]]))
     np.testing.assert_array_equal(np.isinf(rows.sd), [True, False])
     np.testing.assert_array_equal(np.isnan(rows.mean), [True, False])

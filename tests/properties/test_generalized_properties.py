@@ -116,7 +116,7 @@ def test_without_predictors_it_is_the_exact_one_way_model(family, prior):
     size = "trials" if family == "binomial" else "exposure"
     formula = f"y | {size}(n) ~ 1 + (1 | g)"
     found = posterior(formula, data, family, prior, one_way_too=True)
-    exact = pp.fit(formula, data, prior=prior).posterior
+    exact = pp.fit(formula, data, prior=prior)._engine
     tau, mu = found.taus["tau[g]"], found.coefficients["Intercept"]
     moments, ends = found.errors
     for own, theirs in ((mu, exact.mu), (tau, exact.tau)):
@@ -176,7 +176,7 @@ def test_events_and_failures_mirror():
     a = pp.fit(FORMULA, data)
     b = pp.fit(FORMULA, {**data, "y": data["n"] - data["y"]})
     mean_a, mean_b = a.parameters()["mean"], b.parameters()["mean"]
-    told = a.posterior.errors[0] + b.posterior.errors[0]
+    told = a._engine.errors[0] + b._engine.errors[0]
     sd = a.parameters()["sd"]
     assert (np.abs(mean_a[:2] + mean_b[:2]) < told * sd[:2]).all()
     assert abs(mean_a[2] - mean_b[2]) < told * sd[2]
@@ -191,7 +191,7 @@ def test_units_of_predictors_and_exposure():
     a = pp.fit(formula, rates)
     b = pp.fit(formula, {**rates, "e": rates["e"] * 1e3, "x": 1e6 + 0.01 * rates["x"]})
     of_a, of_b = a.parameters(), b.parameters()
-    told = (a.posterior.errors[0] + b.posterior.errors[0]) * of_b["sd"][1:]
+    told = (a._engine.errors[0] + b._engine.errors[0]) * of_b["sd"][1:]
     assert (np.abs(of_a["mean"][1:] * [100, 1] - of_b["mean"][1:]) < told).all()
     assert (np.abs(of_a["sd"][1:] * [100, 1] - of_b["sd"][1:]) < told).all()
     c = pp.fit("y ~ offset(log(e)) + x + (1 | g)", rates, family="poisson")
@@ -214,7 +214,7 @@ def test_large_counts_of_crossed_factors_are_as_measured_logarithms():
     log_data = {**data, "log_y": np.log(y), "s": y**-0.5}
     measured = pp.fit("log_y | se(s) ~ x + (1 | a) + (1 | b)", log_data)
     sd = measured.parameters()["sd"]
-    told = counts.posterior.errors[0]
+    told = counts._engine.errors[0]
     assert told < 0.05
     off = (counts.parameters()["mean"] - measured.parameters()["mean"]) / sd
     assert np.abs(off).max() < told
@@ -225,7 +225,7 @@ def test_large_counts_of_crossed_factors_are_as_measured_logarithms():
 
 def test_draws_have_the_posteriors_moments():
     fit = pp.fit(FORMULA, example())
-    draws, post = fit.draws(20_000, np.random.default_rng(0)), fit.posterior
+    draws, post = fit._engine.draws(20_000, np.random.default_rng(0)), fit._engine
     for k, of in enumerate(post.coefficients.values()):
         assert abs(draws.coefficients[:, k].mean() - float(of.mean)) < 0.04 * float(of.sd)
         np.testing.assert_allclose(draws.coefficients[:, k].std(), of.sd, rtol=0.04)

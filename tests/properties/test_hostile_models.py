@@ -53,7 +53,7 @@ def test_a_sentence_or_sensible_numbers(formula, groups, rows):
     lower, upper, share = (np.asarray(found[k]) for k in ("lower", "upper", "shrinkage"))
     assert (lower <= upper).all()
     assert ((share >= 0) & (share <= 1)).all()
-    draws = fit.posterior.draws(50, np.random.default_rng(1))
+    draws = fit._engine.draws(50, np.random.default_rng(1))
     assert np.isfinite(draws.coefficients).all()
     reached = fit.posterior.status.name == "REACHED"
     assert reached == ("accuracy_not_reached" not in [n.code for n in fit.notices])
@@ -75,7 +75,7 @@ def test_own_proportions_are_those_at_predictors_and_offsets_of_zero():
     """A group's own level explains its events; comparable with its estimate, not crude."""
     data = world(3, 6, 5)
     fit = pp.fit("k | trials(n) ~ x + offset(e) + (1 | g)", data, prior="tau ~ half_normal(3)")
-    found, slope = fit.groups(), float(fit.posterior.coefficients["x"].median)
+    found, slope = fit.groups(), float(fit._engine.coefficients["x"].median)
     for label, raw in zip(found["group"], found["raw"], strict=True):
         mine = np.array(data["g"]) == label
         if raw in (0, 1):

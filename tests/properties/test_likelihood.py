@@ -36,7 +36,7 @@ def log_likelihood_flat_mu(y, cov):
 
 def log_density(fit, phi):
     """Log density of phi with all its constants."""
-    model = fit.posterior.model
+    model = fit._engine.model
     return model.log_density(np.array([phi]))[0] + model.log_constant
 
 
@@ -118,4 +118,4 @@ def test_marginal_likelihood_equals_a_double_integral():
         for a in np.exp(s)
     ]
     expected = math.log(np.trapezoid(np.trapezoid(f, u, axis=1), s))
-    np.testing.assert_allclose(fit.posterior.log_marginal_likelihood(), expected, atol=1e-5)
+    np.testing.assert_allclose(fit._engine.log_marginal_likelihood(), expected, atol=1e-5)

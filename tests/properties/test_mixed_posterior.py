@@ -40,7 +40,7 @@ def sleep():
 def test_one_way_is_the_special_case_it_is(sleep, priors):
     """The general engine and the one-way engine share nothing but the data."""
     post = posterior("reaction ~ 1 + (1 | subject)", sleep, accuracy=1e-8, **priors)
-    fit = pp.fit("reaction ~ 1 + (1 | subject)", sleep, prior=Priors(**priors)).posterior
+    fit = pp.fit("reaction ~ 1 + (1 | subject)", sleep, prior=Priors(**priors))._engine
     assert type(fit) is not type(post)
     pairs = [(post.coefficients["Intercept"], fit.mu), (post.tau("subject"), fit.tau)]
     pairs += [(post.sigma, fit.sigma), (post.group(0), fit.theta), (post.effect(0), fit.effect)]
@@ -56,7 +56,7 @@ def test_one_way_is_the_special_case_it_is(sleep, priors):
 def test_known_errors_are_the_one_way_model_too():
     data = pp.datasets.eight_schools()
     formula = "effect | se(se) ~ 1 + (1 | school)"
-    post, fit = posterior(formula, data), pp.fit(formula, data).posterior
+    post, fit = posterior(formula, data), pp.fit(formula, data)._engine
     assert post.sigma is None
     np.testing.assert_allclose(post.tau("school").mean, fit.tau.mean, rtol=1e-7)
     np.testing.assert_allclose(post.group(0).sd, fit.theta.sd, rtol=1e-6)

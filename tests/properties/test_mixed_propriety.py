@@ -133,9 +133,9 @@ def test_predictors_of_groups_that_do_not_tell_them_apart_are_allowed():
 def test_proper_priors_of_either_side_are_enough():
     for prior in ("tau ~ half_normal(1)", "beta ~ normal(0, 100)"):
         fit = pp.fit("y ~ g + k + (1 | g)", ROWS, prior=prior)
-        assert np.isfinite(fit.posterior.tau("g").median)
+        assert np.isfinite(fit._engine.tau("g").median)
     fit = pp.fit("y ~ g + b + (1 | g)", ROWS, prior="tau ~ half_normal(0.7)")
-    tau = fit.posterior.tau("g")  # learns nothing: its posterior is its prior
+    tau = fit._engine.tau("g")  # learns nothing: its posterior is its prior
     np.testing.assert_allclose(tau.mean, 0.7 * np.sqrt(2 / np.pi), rtol=1e-3)
     np.testing.assert_allclose(tau.quantile(0.975), 0.7 * 2.2414, rtol=1e-2)
 
@@ -144,4 +144,4 @@ def test_one_proper_prior_of_two_effects_is_enough_for_both():
     """Given one sd, that of the difference limits the other."""
     prior = ["tau[g, k[X]] ~ half_normal(1)"]
     fit = pp.fit("y ~ g + k + (0 + k | g)", ROWS, prior=prior)
-    assert np.isfinite(fit.posterior.tau("g", "k[Y]").median)
+    assert np.isfinite(fit._engine.tau("g", "k[Y]").median)

@@ -209,7 +209,7 @@ def test_the_prediction_of_a_known_group_is_its_row(kind):
 
 def drawn(fit):
     """Draws of every parameter and every group's coefficients, named as by `printed`."""
-    draws = fit.draws(DRAWS, np.random.default_rng(5))
+    draws = fit._engine.draws(DRAWS, np.random.default_rng(5))
     found = {}
     if hasattr(draws, "mu"):
         found = {"Intercept": draws.mu, f"tau[{fit.factor}]": draws.tau}
@@ -219,7 +219,7 @@ def drawn(fit):
         return found
     s = fit.statistics
     found = dict(zip(s.coefficients, draws.coefficients.T, strict=True)) | draws.tau | draws.rho
-    if fit.posterior.sigma is not None:
+    if fit._engine.sigma is not None:
         found["sigma"] = draws.sigma
     outer = {}
     for block, effects in zip(s.blocks, draws.effects, strict=True):

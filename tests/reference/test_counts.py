@@ -22,7 +22,7 @@ def truth(name):
 
 @pytest.fixture(scope="module")
 def surgical():
-    return pp.fit(SURGICAL, pp.datasets.surgical(), prior=BUGS).posterior
+    return pp.fit(SURGICAL, pp.datasets.surgical(), prior=BUGS)._engine
 
 
 def assert_close(of, expected, at=()):
@@ -66,7 +66,7 @@ def test_surgical_failure_rates_and_ranks_as_published(surgical):
 
 def test_baseball_on_the_logit_scale():
     prior = ["mu ~ normal(-1, 1)", "tau ~ half_normal(1)"]
-    post = pp.fit(BATTING, pp.datasets.baseball(), prior=prior).posterior
+    post = pp.fit(BATTING, pp.datasets.baseball(), prior=prior)._engine
     expected = truth("efron_morris_hier_logit")
     assert_close(post.mu, expected["mu"])
     assert_close(post.tau, expected["sigma"])
@@ -80,7 +80,7 @@ def test_baseball_on_the_logit_scale():
 def test_baseball_predicts_the_rest_of_the_season():
     """Efron and Morris: partial pooling beats the averages so far, by a factor near 3.5."""
     data = pp.datasets.baseball()
-    post = pp.fit(BATTING, data).posterior
+    post = pp.fit(BATTING, data)._engine
     at = post.group_index(data["player"].tolist())
     rest = data["remaining_average"]
     own = ((data["average"] - rest) ** 2).sum()

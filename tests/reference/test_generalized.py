@@ -60,7 +60,7 @@ def test_seeds():
     fit = pp.fit("r | trials(n) ~ x1 * x2 + (1 | plate)", rows, prior=prior)
     names = {"Intercept": "alpha0", "x1": "alpha1", "x2": "alpha2", "x1:x2": "alpha12"}
     names["tau[plate]"] = "sigma"
-    assert_posterior(fit.posterior, "seeds_data-seeds_stanified_model", names, "b")
+    assert_posterior(fit._engine, "seeds_data-seeds_stanified_model", names, "b")
 
 
 def test_peregrines():
@@ -73,7 +73,7 @@ def test_peregrines():
     fit = pp.fit(formula, rows, family="poisson", prior=["tau ~ uniform(0, 5)"])
     names = {"Intercept": "alpha", "z": "beta1", "I(z*z)": "beta2", "I(z*z*z)": "beta3"}
     names["tau[year]"] = "sigma"
-    assert_posterior(fit.posterior, "GLMM_Poisson_data-GLMM_Poisson_model", names, "eps")
+    assert_posterior(fit._engine, "GLMM_Poisson_data-GLMM_Poisson_model", names, "eps")
 
 
 def test_salmonella():
@@ -89,7 +89,7 @@ def test_salmonella():
     )
     names = {"Intercept": "alpha", "log(dose + 10)": "beta", "k": "gamma_x1000"}
     names["tau[plate]"] = "sigma"
-    assert_posterior(fit.posterior, "bugs_salm", names, "lambda")
+    assert_posterior(fit._engine, "bugs_salm", names, "lambda")
 
 
 def cbpp():
@@ -139,7 +139,7 @@ def test_large_spread_of_single_trials():
     likelihood with 25 nodes says Intercept -1.61 (0.43), tau 4.00.
     """
     formula, rows, _ = toenail()
-    post = pp.fit(formula, rows, family="binomial").posterior
+    post = pp.fit(formula, rows, family="binomial")._engine
     expected = {
         "Intercept": (-1.67926, 0.454381),
         "treatment[terbinafine]": (-0.171978, 0.608678),

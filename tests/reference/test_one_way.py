@@ -20,7 +20,7 @@ def truth(name):
 
 def eight_schools(**prior):
     formula = "effect | se(se) ~ 1 + (1 | school)"
-    return pp.fit(formula, pp.datasets.eight_schools(), prior=pp.priors(**prior)).posterior
+    return pp.fit(formula, pp.datasets.eight_schools(), prior=pp.priors(**prior))._engine
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_log_marginal_likelihood_of_eight_schools():
     ],
 )
 def test_rows_with_sigma_unknown(entry, formula, data):
-    post, expected = pp.fit(formula, data).posterior, EXACT[entry]
+    post, expected = pp.fit(formula, data)._engine, EXACT[entry]
     labels = [str(x) for x in post.statistics.labels]
     order = [labels.index(level) for level in expected["levels"]]
     mu = [expected["b"]["mean"][0], expected["b"]["sd"][0]]
@@ -122,7 +122,7 @@ def test_bugs_dyes():
         "tau": "inverse_gamma_sq(.001, .001)",
         "sigma": "inverse_gamma_sq(.001, .001)",
     }
-    post = pp.fit("yield ~ 1 + (1 | batch)", pp.datasets.dyestuff(), prior=prior).posterior
+    post = pp.fit("yield ~ 1 + (1 | batch)", pp.datasets.dyestuff(), prior=prior)._engine
     expected = truth("bugs_dyes")
     assert_same_groups(post, expected, [f"mu[{j}]" for j in range(1, 7)], 1e-5)
     assert_same(post.mu, expected["theta"], 1e-5)
@@ -132,7 +132,7 @@ def test_bugs_dyes():
 
 def test_radon_partially_pooled():
     prior = ["mu ~ normal(0, 10)", "tau ~ half_normal(1)", "sigma ~ half_normal(1)"]
-    post = pp.fit("log_radon ~ 1 + (1 | county)", pp.datasets.radon(), prior=prior).posterior
+    post = pp.fit("log_radon ~ 1 + (1 | county)", pp.datasets.radon(), prior=prior)._engine
     expected = truth("radon_mn-radon_partially_pooled")
     assert_same_groups(post, expected, [f"alpha[{j}]" for j in range(1, 86)], 5e-6)
     assert_same(post.mu, expected["mu_alpha"], 5e-6)
@@ -142,7 +142,7 @@ def test_radon_partially_pooled():
 
 def test_efron_morris_shrinkage_agrees_with_the_published_size():
     """Efron and Morris (1975) shrink the arcsines by 0.209; the posterior mean is close."""
-    post = pp.fit("arcsine | se(se) ~ 1 + (1 | player)", pp.datasets.baseball()).posterior
+    post = pp.fit("arcsine | se(se) ~ 1 + (1 | player)", pp.datasets.baseball())._engine
     kept = 1 - post.shrinkage.mean
     np.testing.assert_allclose(kept, kept[0])  # all have 45 at bats
     assert 0.15 < kept[0] < 0.30

@@ -110,9 +110,9 @@ def test_likelihood_falls_by_the_quantile_at_the_ends(method, level):
     data = draw(3)
     fit = pp.fit("y ~ x + (x | g)", data, method=method)
     dense = Dense(data, restricted=method == "reml")
-    begin = list(fit.posterior.spreads.values())
+    begin = list(fit._engine.spreads.values())
     top = dense.best(begin)
-    assert abs(top - fit.posterior.log_likelihood) < 1e-6
+    assert abs(top - fit._engine.log_likelihood) < 1e-6
     height = special.chdtri(1.0, 1.0 - level)
     found = fit.profile(level)
     assert len(found["name"]) == (6 if method == "ml" else 4)

@@ -38,8 +38,8 @@ def test_rows_of_0_and_1():
     with pytest.raises(pp.DataError, match="0 or 1, as each row is one trial; found 2 in row 3"):
         fit("y ~ 1 + (1 | g)", "binomial", y=[0, 1, 2, 1])
     rows = {"g": [*G, *G, *G], "y": [True, False, True, False, *[True] * 4, *[False] * 4]}
-    one = pp.fit("y ~ 1 + (1 | g)", rows, family="binomial").posterior
-    many = fit(y=[2, 1, 2, 1], n=[3, 3, 3, 3]).posterior
+    one = pp.fit("y ~ 1 + (1 | g)", rows, family="binomial")._engine
+    many = fit(y=[2, 1, 2, 1], n=[3, 3, 3, 3])._engine
     np.testing.assert_allclose(one.probability.mean, many.probability.mean, rtol=1e-12)
 
 
@@ -62,7 +62,7 @@ def test_exposure_that_is_not_allowed():
 def test_improper_posteriors_are_refused_and_proper_priors_help(y, n, words):
     with pytest.raises(pp.ImproperPosteriorError, match=words):
         fit(y=y, n=n)
-    post = fit(y=y, n=n, prior=PROPER).posterior
+    post = fit(y=y, n=n, prior=PROPER)._engine
     mean = post.probability.mean
     assert ((mean > 0) & (mean < 1)).all()
     assert post.status.name == "REACHED"
@@ -70,7 +70,7 @@ def test_improper_posteriors_are_refused_and_proper_priors_help(y, n, words):
 
 def test_a_group_without_trials_keeps_its_place():
     found = fit(y=[1, 0, 4, 3], n=[5, 0, 9, 6])
-    table, post = found.groups(), found.posterior
+    table, post = found.groups(), found._engine
     assert table["n"].tolist() == [1, 1, 1, 1]
     assert np.isnan(table["raw"][1])
     assert table["shrinkage"][1] == pytest.approx(1.0, abs=1e-12)
@@ -117,7 +117,7 @@ def test_families():
     found = fit("y | exposure(n) ~ 1 + (1 | g)", y=[1, 2, 3, 4], n=[5, 5, 5, 5])
     assert found.family == "poisson"
     same = fit("y ~ 1 + offset(log(n)) + (1 | g)", "poisson", y=[1, 2, 3, 4], n=[5, 5, 5, 5])
-    np.testing.assert_array_equal(found.posterior.rate.mean, same.posterior.rate.mean)
+    np.testing.assert_array_equal(found._engine.rate.mean, same._engine.rate.mean)
 
 
 def test_a_prior_of_sigma_is_refused():

@@ -23,7 +23,7 @@ def varied(seed=4, sd=1.0):
 
 
 def ml(formula, data, family="binomial", **how):
-    return pp.fit(formula, data, family=family, method="ml", **how).posterior
+    return pp.fit(formula, data, family=family, method="ml", **how)._engine
 
 
 def without_groups(data):
@@ -113,7 +113,7 @@ def test_large_counts_keep_their_digits():
     found = ml("y | trials(n) ~ x + (1 | g)", rows(y, n=n))
     assert found.estimate.converged
     log_odds = {**rows(y), "y": special.logit(y / n), "s": (y * (1 - y / n)) ** -0.5}
-    measured = pp.fit("y | se(s) ~ x + (1 | g)", log_odds, method="ml").posterior
+    measured = pp.fit("y | se(s) ~ x + (1 | g)", log_odds, method="ml")._engine
     assert found.spreads["tau[g]"] == pytest.approx(measured.spreads["tau[g]"], rel=1e-3)
 
 

@@ -17,7 +17,7 @@ def batting():
 
 
 def test_known_groups_new_groups_and_the_population(batting):
-    post = batting.posterior
+    post = batting._engine
     rows = {"player": ["Munson", "Nobody", "Clemente", "Munson"]}
     found = batting.predict(rows, unseen="new_group", level=0.9)
     at = post.group_index(["Munson", "Clemente"])
@@ -34,7 +34,7 @@ def test_known_groups_new_groups_and_the_population(batting):
 
 def test_events_are_those_of_expected_counts(batting):
     """Read from quantiles of each probability here, from its whole density there."""
-    post = batting.posterior
+    post = batting._engine
     size = np.arange(18) * 30.0
     rows = {"player": post.statistics.labels.tolist(), "at_bats": size}
     found = batting.predict(rows, observation=True, level=0.8)
@@ -58,7 +58,7 @@ def test_events_of_models_with_predictors_against_draws(family):
         y, outcome = rng.poisson(n * np.exp(eta)), "y | exposure(n)"
     fit = pp.fit(f"{outcome} ~ x + (1 | g)", {"y": y, "n": n, "x": x, "g": g})
     found = fit.predict({"g": [2], "x": [0.5], "n": [40]}, observation=True, level=0.9)
-    drawn = fit.draws(40_000, rng)
+    drawn = fit._engine.draws(40_000, rng)
     theta = drawn.coefficients @ [1.0, 0.5] + drawn.effects[0][:, 2, 0]
     if family == "binomial":
         events = rng.binomial(40, special.expit(theta))

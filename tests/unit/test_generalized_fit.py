@@ -31,7 +31,7 @@ def test_groups_are_probabilities_between_raw_and_population(fit):
     table = fit.groups()
     assert ((table["lower"] > 0) & (table["upper"] < 1)).all()
     y, n, x, g = (data()[k] for k in ("y", "n", "x", "g"))
-    slope = float(fit.posterior.coefficients["x"].median)
+    slope = float(fit._engine.coefficients["x"].median)
     for label, raw in zip(np.unique(g), table["raw"], strict=True):  # at x = 0, as the estimate is
         mine = g == label
         expected = n[mine] @ special.expit(special.logit(raw) + slope * x[mine])
@@ -44,7 +44,7 @@ def test_groups_are_probabilities_between_raw_and_population(fit):
 
 
 def test_means_on_the_natural_scale_are_those_of_draws(fit):
-    draws = fit.draws(40_000, np.random.default_rng(0))
+    draws = fit._engine.draws(40_000, np.random.default_rng(0))
     theta = draws.coefficients[:, :1] + draws.effects[0][:, :, 0]
     np.testing.assert_allclose(fit.groups()["estimate"], special.expit(theta).mean(0), atol=3e-3)
     np.testing.assert_allclose(fit.groups()["sd"], special.expit(theta).std(0), rtol=0.08)
@@ -92,7 +92,7 @@ def test_rates_are_predicted_per_unit_of_exposure():
 def test_offsets_are_taken_off_raw_rates():
     d = data("poisson") | {"o": np.linspace(-1, 1, 24)}
     fit = pp.fit("y ~ x + offset(o) + (1 | g)", d, family="poisson")
-    base = np.exp(d["o"] + d["x"] * float(fit.posterior.coefficients["x"].median))
+    base = np.exp(d["o"] + d["x"] * float(fit._engine.coefficients["x"].median))
     table = fit.groups()
     own = [d["y"][d["g"] == g].sum() / base[d["g"] == g].sum() for g in table["group"]]
     np.testing.assert_allclose(table["raw"], own)
@@ -191,7 +191,7 @@ def test_large_counts_are_right():
     ],
 )
 def test_ranks_of_groups_with_predictors(formula, load):
-    post = pp.fit(formula, load()).posterior
+    post = pp.fit(formula, load())._engine
     size, q = len(post.statistics.blocks[0].labels), len(post.statistics.blocks[0].effects)
     for effect in range(q):
         table = post.ranks(effect=effect, top=3)

@@ -108,7 +108,7 @@ def test_priors_of_single_parameters():
     assert held["tau[subject, days]"] < 2
     assert "tau[subject, days] ~ half_normal(0.1)" in repr(fit)
     same = pp.fit(SLEEP, data, prior={"rho": pp.LKJ(4)})
-    assert abs(float(same.posterior.rhos["rho[subject, Intercept, days]"].mean)) < 0.2
+    assert abs(float(same._engine.rhos["rho[subject, Intercept, days]"].mean)) < 0.2
 
 
 def test_the_groups_table(sleep):
@@ -117,7 +117,7 @@ def test_the_groups_table(sleep):
         "factor", "group", "term", "n", "raw", "effect", "estimate", "sd", "lower", "upper",
         "shrinkage",
     ]  # fmt: skip
-    mean = {n: float(d.mean) for n, d in sleep.posterior.coefficients.items()}
+    mean = {n: float(d.mean) for n, d in sleep._engine.coefficients.items()}
     population = np.array([mean[t] for t in table["term"]])
     np.testing.assert_allclose(table["estimate"], population + table["effect"], rtol=1e-4)
     assert ((table["shrinkage"] > 0) & (table["shrinkage"] < 1)).all()
@@ -132,7 +132,7 @@ def test_slopes_hold_their_cross_level_interactions():
     slope = table["term"] == "relative_ses"
     moved = table["estimate"][slope] - table["effect"][slope]
     by_sector = {float(v) for v in moved.round(1)}
-    coefficient = fit.posterior.coefficients
+    coefficient = fit._engine.coefficients
     catholic = float(coefficient["relative_ses"].mean)
     public = catholic + float(coefficient["sector[public]:relative_ses"].mean)
     assert by_sector == {round(catholic, 1), round(public, 1)}
@@ -195,7 +195,7 @@ def test_a_factor_with_a_level_a_row():
     with pytest.raises(pp.ImproperPosteriorError):
         pp.fit("y ~ x + (1 | row)", BASE | {"row": np.arange(72)})
     fit = pp.fit("y | se(s) ~ x + (1 | row)", BASE | {"row": np.arange(72), "s": np.full(72, 0.5)})
-    assert fit.posterior.tau("row").mean > 0
+    assert fit._engine.tau("row").mean > 0
 
 
 def test_two_groups():
@@ -226,7 +226,7 @@ def test_perfectly_fitted_rows():
 def test_correlation_of_one():
     b = RNG.normal(size=12).repeat(6)
     data = BASE | {"y": b + b * BASE["x"] + 0.1 * RNG.normal(size=72)}
-    rho = pp.fit("y ~ x + (x | g)", data).posterior.rhos["rho[g, Intercept, x]"]
+    rho = pp.fit("y ~ x + (x | g)", data)._engine.rhos["rho[g, Intercept, x]"]
     assert float(rho.quantile(0.05)) > 0.9
     assert float(rho.quantile(0.999)) <= 1.0
 

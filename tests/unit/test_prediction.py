@@ -47,7 +47,7 @@ def test_the_spread_of_groups_is_in_a_new_group_and_noise_in_an_observation(slee
             "row": {"target": "new_group", "observation": True},
         }.items()
     }
-    post = sleep.posterior
+    post = sleep._engine
     tau, sigma = post.tau("subject"), post.sigma
     assert sd["population"] == pytest.approx(float(post.coefficients["Intercept"].sd), rel=1e-3)
     assert sd["new"] ** 2 - sd["population"] ** 2 == pytest.approx(second_moment(tau), rel=1e-2)
@@ -55,7 +55,7 @@ def test_the_spread_of_groups_is_in_a_new_group_and_noise_in_an_observation(slee
 
 
 def test_one_way_fits_predict_too(dyes):
-    table, post = dyes.groups(), dyes.posterior
+    table, post = dyes.groups(), dyes._engine
     known = dyes.predict({"batch": ["C", "A"]})
     np.testing.assert_allclose(known["estimate"], table["estimate"][[2, 0]], rtol=1e-12)
     np.testing.assert_allclose(known["upper"], table["upper"][[2, 0]], rtol=1e-9)
@@ -209,7 +209,7 @@ def test_numbers_and_text_that_read_the_same_name_the_same_group(kind, asked):
     fit = pp.fit("reaction ~ days + (1 | subject)", {**data, "subject": subjects})
     told = fit.predict({"days": [1.0, 1.0], "subject": [asked(308), asked(309)]})
     found = fit.groups()["estimate"][:2]
-    slope = fit.posterior.coefficients["days"].mean
+    slope = fit._engine.coefficients["days"].mean
     np.testing.assert_allclose(told["estimate"], found + slope, rtol=1e-9)
 
 

@@ -21,8 +21,8 @@ def test_eight_schools():
     np.testing.assert_allclose([found["best"].sum(), found["top"].sum()], [1, 3], rtol=1e-12)
     assert (found["lower"] <= found["median"]).all()
     assert (found["median"] <= found["upper"]).all()
-    two = fit.posterior.contrast({"A": 1, "C": -1}).probability(above=0)
-    draws = fit.posterior.draws(40_000, np.random.default_rng(1)).theta
+    two = fit._engine.contrast({"A": 1, "C": -1}).probability(above=0)
+    draws = fit._engine.draws(40_000, np.random.default_rng(1)).theta
     assert (draws[:, 0] > draws[:, 2]).mean() == pytest.approx(float(two), abs=0.01)
     again = fit.rank(top=3)
     assert all((again[k] == found[k]).all() for k in NAMES)

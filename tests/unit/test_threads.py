@@ -110,7 +110,7 @@ def test_fits_have_one(monkeypatch, room, engine, call):
     monkeypatch.setattr(room, engine, watched)
     fit = call()
     assert seen == [{1}]
-    holder = type(getattr(fit.posterior, "given", fit.posterior))
+    holder = type(getattr(fit._engine, "given", fit._engine))
     table = holder.group_table
 
     def watched_table(*arguments, **options):

@@ -18,7 +18,7 @@ from partialpool.charts.tau import tau_drawing
 from partialpool.charts.trace import trace_drawing, with_line
 from partialpool.data import Table
 from partialpool.fitted import Fit
-from partialpool.posterior import CountsPosterior, Posterior
+from partialpool.posterior import CountsPosterior, OneWayPosterior
 from partialpool.words import formatting, summary
 from partialpool.words.accuracy import require_reliable
 from partialpool.words.advice import recommendation
@@ -88,14 +88,14 @@ def result(
     family: str | None = None,
 ) -> Result:
     """Draw what does not follow the controls."""
-    require_reliable(fit.posterior)
+    require_reliable(fit._engine)
     drawn = {dark: _drawn(fit, truth, dark) for dark in (False, True)}
     return Result(fit, source, drawn, truth, priors, family)
 
 
 def _drawn(fit: Fit, truth: Floats | None, dark: bool) -> Drawn:
-    post = fit.posterior
-    if isinstance(post, Posterior):
+    post = fit._engine
+    if isinstance(post, OneWayPosterior):
         trace = trace_drawing(post, dark=dark)
         return Drawn({"trace": trace}, end=float(trace.values["end"]))
     if isinstance(post, CountsPosterior):
@@ -107,11 +107,11 @@ def _drawn(fit: Fit, truth: Floats | None, dark: bool) -> Drawn:
 
 def chart(found: Result, place: str, tau: float | None) -> Any:
     """The altair.Chart at a place, as it is shown in light; the first one where there is none."""
-    post = found.fit.posterior
-    if not isinstance(post, Posterior | CountsPosterior):
+    post = found.fit._engine
+    if not isinstance(post, OneWayPosterior | CountsPosterior):
         drawn = dict(zip(PLACES, found.fit.charts(), strict=False))
         return drawn.get(place, drawn[PLACES[0]])
-    if place == "trace" and isinstance(post, Posterior):
+    if place == "trace" and isinstance(post, OneWayPosterior):
         return charts.estimates_by_tau(post, at=tau)
     if place == "tau":
         return charts.tau(post)
@@ -121,7 +121,7 @@ def chart(found: Result, place: str, tau: float | None) -> Any:
 def shown(found: Result, sender: Sender, dark: bool) -> dict[str, Any]:
     """What is shown of a result once: tables, notices, and what no slider moves."""
     fit = found.fit
-    post = fit.posterior
+    post = fit._engine
     groups = post.group_table()
     left_out = _left_out(groups)
     part = Table({k: v[:SHOWN_GROUPS] for k, v in groups.items()})
@@ -131,7 +131,7 @@ def shown(found: Result, sender: Sender, dark: bool) -> dict[str, Any]:
     parameters = fit.parameter_table()
     return {
         "stale": [],
-        "oneWay": isinstance(post, Posterior),
+        "oneWay": isinstance(post, OneWayPosterior),
         "charts": _charts(found, sender, dark),
         "text": {
             "headline": summary.headline(post, fit.formula),
@@ -172,7 +172,7 @@ def _without(shown: dict[str, Any], names: set[str]) -> dict[str, Any]:
 def _charts(found: Result, sender: Sender, dark: bool) -> dict[str, Any]:
     """The charts no slider moves; None where a place stays empty."""
     drawn = found.drawn[dark].charts
-    if isinstance(found.fit.posterior, Posterior):  # those of tau follow the slider: see `held`
+    if isinstance(found.fit._engine, OneWayPosterior):  # those of tau follow the slider: see `held`
         return dict.fromkeys(p for p in PLACES if p not in ("shrinkage", "trace"))
     return dict.fromkeys(PLACES) | {
         name: sender.drawing(name, of) if isinstance(of, Drawing) else sender.still(name, of)
@@ -182,8 +182,8 @@ def _charts(found: Result, sender: Sender, dark: bool) -> dict[str, Any]:
 
 def held(found: Result, tau: float | None, sender: Sender, dark: bool) -> dict[str, Any]:
     """What follows the slider of tau; None lets the posterior decide."""
-    drawn, post = found.drawn[dark], found.fit.posterior
-    if not isinstance(post, Posterior):
+    drawn, post = found.drawn[dark], found.fit._engine
+    if not isinstance(post, OneWayPosterior):
         return {"text": {"held": "", **_scored(found, None), **NO_WEIGHT}}
     tau = None if tau is None else min(max(tau, 0.0), drawn.end)
     trace = drawn.charts["trace"]
@@ -210,7 +210,7 @@ NO_WEIGHT = {"tau_used": "", "sigma_used": "", "weight_how": ""}
 """Of counts the weight is no simple formula: only its average is shown."""
 
 
-def _weight(post: Posterior, tau: float | None) -> dict[str, str]:
+def _weight(post: OneWayPosterior, tau: float | None) -> dict[str, str]:
     """The numbers of the weight formula; those of a group are in the picture's rows."""
     used = float(post.tau.median) if tau is None else tau
     sigma = "" if post.sigma is None else f"{float(post.sigma.median):.3g}"
@@ -221,7 +221,7 @@ def _weight(post: Posterior, tau: float | None) -> dict[str, str]:
     return {"tau_used": f"{used:.3g}", "sigma_used": sigma, "weight_how": how}
 
 
-def _held(post: Posterior, tau: float | None) -> str:
+def _held(post: OneWayPosterior, tau: float | None) -> str:
     if tau is None:
         return "tau is not held: the picture averages over its posterior."
     spread = float(np.diff(post.tau.interval(0.9)).item()) / 4
@@ -230,8 +230,8 @@ def _held(post: Posterior, tau: float | None) -> str:
 
 def _scored(found: Result, tau: float | None) -> dict[str, str]:
     """How near the estimates are to what became known later."""
-    post, truth = found.fit.posterior, found.truth
-    if truth is None or not isinstance(post, Posterior | CountsPosterior):
+    post, truth = found.fit._engine, found.truth
+    if truth is None or not isinstance(post, OneWayPosterior | CountsPosterior):
         return {"errors_here": ""}
     raw, mine = squared_errors(post, truth, tau)
     return {

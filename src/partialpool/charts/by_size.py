@@ -13,7 +13,7 @@ from partialpool.charts.places import log_ticks
 from partialpool.charts.style import Look, altair, look, styled
 from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.kernels.oneway import pooled
-from partialpool.posterior import AnyPosterior, CountsPosterior
+from partialpool.posterior import CountsPosterior, OneFactor
 from partialpool.posterior.distributions import OfRatio
 from partialpool.words import formatting
 
@@ -22,14 +22,15 @@ MOST_POINTS = 2000
 CURVE = 160
 
 
+@parts.of_posterior
 def shrinkage_by_size(
-    post: AnyPosterior, *, level: float = 0.95, title: str | None = None, dark: bool = False
+    post: OneFactor, *, level: float = 0.95, title: str | None = None, dark: bool = False
 ) -> Any:
     """Draw shrinkage against rows per group, or against the standard error.
 
     Parameters
     ----------
-    post : Posterior
+    post : OneWayPosterior
         What to draw.
     level : float
         Probability of the band.
@@ -69,7 +70,7 @@ def _x(s: GroupStatistics | CountStatistics, weight: Floats) -> Floats:
     return np.asarray(weight**-0.5 if s.sigma_known else weight)
 
 
-def _points(post: AnyPosterior) -> tuple[list[dict[str, Any]], int]:
+def _points(post: OneFactor) -> tuple[list[dict[str, Any]], int]:
     """One dict a distinct size: x, shrinkage, groups, name; and how many sizes there are."""
     s = post.statistics
     weight, first, count = np.unique(s.weight, return_index=True, return_counts=True)
@@ -89,7 +90,7 @@ def _points(post: AnyPosterior) -> tuple[list[dict[str, Any]], int]:
     return rows, len(weight)
 
 
-def _curve(post: AnyPosterior, level: float) -> list[dict[str, float]]:
+def _curve(post: OneFactor, level: float) -> list[dict[str, float]]:
     """Posterior mean and interval of the shrinkage of a group of any weight."""
     weight = post.statistics.weight
     weight = weight[weight > 0]
@@ -132,7 +133,7 @@ def _size_name(s: GroupStatistics | CountStatistics) -> str:
 
 def _layers(
     alt: Any, points: list[dict[str, Any]], curve: list[dict[str, float]], x: Any,
-    post: AnyPosterior, colours: Look,
+    post: OneFactor, colours: Look,
 ) -> list[Any]:  # fmt: skip
     ends = "datum.value == 0 ? '0 no pooling' : datum.value == 1 ? '1 complete' : datum.label"
     scale = alt.Scale(domain=[0, 1])

@@ -8,7 +8,7 @@ import numpy as np
 
 from partialpool.charts import parts
 from partialpool.charts.style import Look, altair, look, styled
-from partialpool.posterior import AnyPosterior
+from partialpool.posterior import OneFactor
 from partialpool.words import formatting
 
 MOST_LABELLED = 60
@@ -17,14 +17,15 @@ MOST_DRAWN = 400
 """With more groups a sample, evenly spread over the estimates, is drawn."""
 
 
+@parts.of_posterior
 def caterpillar(
-    post: AnyPosterior, *, level: float = 0.95, title: str | None = None, dark: bool = False
+    post: OneFactor, *, level: float = 0.95, title: str | None = None, dark: bool = False
 ) -> Any:
     """Draw every group's posterior mean and interval, sorted by the posterior mean.
 
     Parameters
     ----------
-    post : Posterior
+    post : OneWayPosterior
         What to draw.
     level : float
         Probability of the intervals.
@@ -53,7 +54,7 @@ def caterpillar(
     return styled(parts.described(chart, what), dark)
 
 
-def _by_name(alt: Any, rows: list[dict[str, Any]], post: AnyPosterior, colours: Look) -> Any:
+def _by_name(alt: Any, rows: list[dict[str, Any]], post: OneFactor, colours: Look) -> Any:
     s = post.statistics
     base = alt.Chart(alt.Data(values=rows)).encode(
         y=parts.group_axis(alt, [r["group"] for r in rows], s.factor),
@@ -74,7 +75,7 @@ def _by_name(alt: Any, rows: list[dict[str, Any]], post: AnyPosterior, colours: 
     return alt.layer(*layers).properties(width=parts.WIDTH, height=parts.row_height(alt, len(rows)))
 
 
-def _by_rank(alt: Any, rows: list[dict[str, Any]], post: AnyPosterior, colours: Look) -> Any:
+def _by_rank(alt: Any, rows: list[dict[str, Any]], post: OneFactor, colours: Look) -> Any:
     s = post.statistics
     last, between = s.n_groups, max(len(rows) - 1, 1)
     for i, row in enumerate(rows):
@@ -103,5 +104,5 @@ def _by_rank(alt: Any, rows: list[dict[str, Any]], post: AnyPosterior, colours: 
     return alt.layer(*layers).properties(width=680, height=360)
 
 
-def _middle(alt: Any, post: AnyPosterior) -> Any:
+def _middle(alt: Any, post: OneFactor) -> Any:
     return alt.Data(values=parts.middle(float(parts.centre(parts.population(post)))))

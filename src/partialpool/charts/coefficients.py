@@ -10,6 +10,7 @@ from partialpool.posterior import MixedPosterior
 from partialpool.words import formatting
 
 
+@parts.of_posterior
 def coefficients(
     post: MixedPosterior, *, level: float = 0.95, title: str | None = None, dark: bool = False
 ) -> Any:

@@ -15,6 +15,7 @@ from partialpool.words import formatting
 MOST_LABELLED = 60
 
 
+@parts.of_posterior
 def effects(
     post: MixedPosterior,
     factor: str | None = None,

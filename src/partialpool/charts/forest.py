@@ -10,7 +10,7 @@ from partialpool.charts import parts
 from partialpool.charts.style import Look, altair, look, styled
 from partialpool.classical import no_pooling
 from partialpool.errors import ArgumentError
-from partialpool.posterior import AnyPosterior, Posterior
+from partialpool.posterior import OneFactor, OneWayPosterior
 from partialpool.words import formatting
 
 MOST_GROUPS = 40
@@ -19,14 +19,15 @@ STEP = 36
 WIDTH = 500
 
 
+@parts.of_posterior
 def forest(
-    post: AnyPosterior, *, level: float = 0.95, title: str | None = None, dark: bool = False
+    post: OneFactor, *, level: float = 0.95, title: str | None = None, dark: bool = False
 ) -> Any:
     """Draw each group's own estimate and, beneath it, the partially pooled one.
 
     Parameters
     ----------
-    post : Posterior
+    post : OneWayPosterior
         A model of estimates with known standard errors.
     level : float
         Probability of all intervals.
@@ -49,7 +50,7 @@ def forest(
         If the standard errors are not known.
     """
     alt, colours, s = altair(), look(dark), post.statistics
-    if not isinstance(post, Posterior) or not s.sigma_known:
+    if not isinstance(post, OneWayPosterior) or not s.sigma_known:
         raise ArgumentError(
             "a forest plot is drawn of estimates with known standard errors; this model has rows "
             "or counts: draw caterpillar instead"
@@ -73,7 +74,7 @@ def forest(
     return styled(parts.described(chart, what), dark)
 
 
-def _rows(post: Posterior, order: Any, level: float) -> list[dict[str, Any]]:
+def _rows(post: OneWayPosterior, order: Any, level: float) -> list[dict[str, Any]]:
     """One dict a mark: group, what, estimate, lower, upper, size, offset, label."""
     s = post.statistics
     own = no_pooling(mean=s.raw[order], se=s.weight[order] ** -0.5, level=level)
@@ -112,7 +113,7 @@ def _clip(rows: list[dict[str, Any]]) -> None:
 
 
 def _chart(
-    alt: Any, rows: list[dict[str, Any]], names: list[str], post: Posterior, colours: Look
+    alt: Any, rows: list[dict[str, Any]], names: list[str], post: OneWayPosterior, colours: Look
 ) -> Any:
     middle = parts.middle(float(parts.centre(post.mu)))
     x = parts.outcome(alt, "from:Q", post)

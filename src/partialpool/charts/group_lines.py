@@ -20,6 +20,7 @@ COLUMNS = 6
 KINDS = ("no pooling", "complete pooling", "partial pooling")
 
 
+@parts.of_posterior
 def group_lines(
     post: MixedPosterior,
     factor: str | None = None,

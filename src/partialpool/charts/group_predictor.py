@@ -18,6 +18,7 @@ MOST_GROUPS = 400
 CURVE = 40
 
 
+@parts.of_posterior
 def by_predictor(
     post: MixedPosterior,
     predictor: str | None = None,

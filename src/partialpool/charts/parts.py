@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
 from partialpool._typing import Floats, Ints
 from partialpool.charts.style import Look
 from partialpool.data import CountStatistics, GroupStatistics
-from partialpool.posterior import AnyPosterior, CountsPosterior, Distribution
+from partialpool.posterior import CountsPosterior, Distribution, OneFactor, Posterior
 from partialpool.posterior.distributions import IntervalKind
-from partialpool.posterior.posterior import Theta
+from partialpool.posterior.one_way import Theta
 from partialpool.words import formatting
 
 WIDTH = 560
@@ -23,6 +24,22 @@ CAPTION = 86
 CROWDED = 30
 """With more rows of groups than this they stand closer."""
 OWN, POOLED, TRUTH = "own estimate", "partially pooled", "truth"
+
+Engine = TypeVar("Engine")
+Rest = ParamSpec("Rest")
+
+
+def of_posterior(
+    chart: Callable[Concatenate[Engine, Rest], Any],
+) -> Callable[Concatenate[Posterior | Engine, Rest], Any]:
+    """Let a chart take ``fit.posterior`` where it needs the engine behind it."""
+
+    @wraps(chart)
+    def drawn(post: Posterior | Engine, /, *args: Rest.args, **options: Rest.kwargs) -> Any:
+        engine: Any = post._engine if isinstance(post, Posterior) else post
+        return chart(engine, *args, **options)
+
+    return drawn
 
 
 def distinct(labels: Iterable[object]) -> list[str]:
@@ -80,19 +97,19 @@ def centre(of: Distribution) -> Floats:
     return np.asarray(mean if np.isfinite(mean).all() else of.median)
 
 
-def groups_of(post: AnyPosterior) -> Distribution:
+def groups_of(post: OneFactor) -> Distribution:
     """Every group's parameter, in the units of the outcome: a mean, probability or rate."""
     return post.value if isinstance(post, CountsPosterior) else post.theta
 
 
-def some_groups(post: AnyPosterior, order: Ints) -> Distribution:
+def some_groups(post: OneFactor, order: Ints) -> Distribution:
     """The same of some groups."""
     if isinstance(post, CountsPosterior):
         return post.some_groups(order)
     return Theta.of(post, post.components, order)
 
 
-def population(post: AnyPosterior) -> Distribution:
+def population(post: OneFactor) -> Distribution:
     """The middle of the population, in the same units."""
     return post.population if isinstance(post, CountsPosterior) else post.mu
 
@@ -104,7 +121,7 @@ def known(values: Floats, most: int) -> Ints:
 
 
 def group_rows(
-    post: AnyPosterior, order: Ints, level: float, kind: IntervalKind = "equal-tailed"
+    post: OneFactor, order: Ints, level: float, kind: IntervalKind = "equal-tailed"
 ) -> list[dict[str, Any]]:
     """One dict a group: group, n, size, raw, estimate, lower, upper; intervals of these only."""
     s = post.statistics
@@ -226,7 +243,7 @@ def value_axis(alt: Any, small: bool, **options: Any) -> Any:
     return alt.Axis(**({"format": "~g"} if small else {}), **options)
 
 
-def outcome(alt: Any, field: str, post: AnyPosterior, channel: str = "x", **axis: Any) -> Any:
+def outcome(alt: Any, field: str, post: OneFactor, channel: str = "x", **axis: Any) -> Any:
     """The axis of the outcome (units of y), which need not start at zero."""
     s = post.statistics
     return outcome_axis(alt, field, outcome_name(s), is_small(s.raw), channel, **axis)

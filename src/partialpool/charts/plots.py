@@ -11,14 +11,14 @@ from partialpool.charts.forest import forest
 from partialpool.charts.shrinkage import shrinkage
 from partialpool.charts.tau import tau
 from partialpool.charts.trace import estimates_by_tau
-from partialpool.posterior import AnyPosterior
+from partialpool.posterior import OneFactor
 
 
 @dataclass(frozen=True, slots=True)
 class Plots:
     """The charts of a posterior: ``fit.plot.shrinkage()``; options as in `partialpool.charts`."""
 
-    posterior: AnyPosterior
+    posterior: OneFactor
 
     def shrinkage(self, **options: Any) -> Any:
         """From each group's own estimate to its partially pooled one."""

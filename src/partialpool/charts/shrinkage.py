@@ -17,7 +17,7 @@ from partialpool.charts.style import Look, altair, look, styled
 from partialpool.classical import fixed_effects, no_pooling
 from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.errors import ArgumentError
-from partialpool.posterior import AnyPosterior, Posterior
+from partialpool.posterior import OneFactor, OneWayPosterior
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.words import formatting
 
@@ -31,8 +31,9 @@ SMALLEST, LARGEST, ALIKE = 44.0, 260.0, 90.0
 """Areas of circles, in square pixels: of a group of no size, of the largest, of groups alike."""
 
 
+@parts.of_posterior
 def shrinkage(
-    post: AnyPosterior,
+    post: OneFactor,
     *,
     level: float = 0.95,
     kind: IntervalKind = "equal-tailed",
@@ -45,7 +46,7 @@ def shrinkage(
 
     Parameters
     ----------
-    post : Posterior
+    post : OneWayPosterior
         What to draw.
     level : float
         Probability of the intervals.
@@ -74,7 +75,7 @@ def shrinkage(
 
 
 def shrinkage_drawing(
-    post: AnyPosterior,
+    post: OneFactor,
     *,
     level: float = 0.95,
     kind: IntervalKind = "equal-tailed",
@@ -87,7 +88,7 @@ def shrinkage_drawing(
     s = post.statistics
     at_used = _weights(post, tau)
     if tau is not None:
-        if not isinstance(post, Posterior):
+        if not isinstance(post, OneWayPosterior):
             raise ArgumentError("tau can be held for measurements, not for counts")
         post = post.given_tau(tau)
     order = parts.known(s.raw, MOST_GROUPS)
@@ -124,9 +125,9 @@ def shrinkage_drawing(
     )
 
 
-def _weights(post: AnyPosterior, tau: float | None) -> dict[str, Floats]:
+def _weights(post: OneFactor, tau: float | None) -> dict[str, Floats]:
     """Of measurements the weight at one tau, and the standard errors where they are known."""
-    if not isinstance(post, Posterior):
+    if not isinstance(post, OneWayPosterior):
         return {}
     found = {"at_used": post.weight_at(float(post.tau.median) if tau is None else tau)}
     return found | ({"se": post.statistics.weight**-0.5} if post.sigma is None else {})
@@ -357,7 +358,7 @@ def _checked(truth: Floats, groups: int) -> Floats:
 
 
 def _caption(
-    post: AnyPosterior, level: float, kind: IntervalKind, tau: float | None, own: bool
+    post: OneFactor, level: float, kind: IntervalKind, tau: float | None, own: bool
 ) -> list[str]:
     s, share = post.statistics, post.shrinkage.mean
     of = "" if kind == "equal-tailed" else kind + " "

@@ -13,7 +13,7 @@ from partialpool.charts.drawing import Drawing, Frame, Rows
 from partialpool.charts.style import SHAPES, Look, altair, look, styled
 from partialpool.classical import anova, dersimonian_laird, maximum_likelihood, reml
 from partialpool.data import CountStatistics, GroupStatistics
-from partialpool.posterior import AnyPosterior
+from partialpool.posterior import OneFactor
 from partialpool.words import formatting
 
 POINTS = 200
@@ -23,8 +23,9 @@ MOST_FOR_REML = 20_000
 """With more known standard errors REML, which is found on a wide grid, is left out."""
 
 
+@parts.of_posterior
 def tau(
-    post: AnyPosterior,
+    post: OneFactor,
     *,
     level: float = 0.95,
     at: Mapping[str, float] | None = None,
@@ -35,7 +36,7 @@ def tau(
 
     Parameters
     ----------
-    post : Posterior
+    post : OneWayPosterior
         What to draw.
     level : float
         Probability of the shaded interval.
@@ -57,7 +58,7 @@ def tau(
 
 
 def tau_drawing(
-    post: AnyPosterior,
+    post: OneFactor,
     *,
     level: float = 0.95,
     at: Mapping[str, float] | None = None,
@@ -90,7 +91,7 @@ def _frame(names: tuple[str, ...], unit: str, small: bool, left: bool, dark: boo
     return Frame(styled(chart.add_params(*density_params(alt)), dark))
 
 
-def tau_end(post: AnyPosterior, at_least: float = 0.0) -> float:
+def tau_end(post: OneFactor, at_least: float = 0.0) -> float:
     """Where the axis of tau ends: its 99.5% quantile, or less if that is mostly an empty tail."""
     quarter, ninety, last = post.tau.quantile(np.array([0.75, 0.9, 0.995])).tolist()
     return float(max(min(last, max(ninety, 4.0 * quarter)), 1.05 * at_least))
@@ -120,7 +121,7 @@ def tau_axis(alt: Any, unit: str, small: bool, **options: Any) -> Any:
     return alt.X("tau:Q", scale=scale, **standard | options)
 
 
-def tau_caption(post: AnyPosterior, end: float, level: float) -> list[str]:
+def tau_caption(post: OneFactor, end: float, level: float) -> list[str]:
     """Say what is shaded, and how much lies beyond the axis if that is much."""
     low, high = post.tau.interval(level).tolist()
     shown = ", ".join(parts.number(v, (high - low) / 4) for v in (low, high))
@@ -134,7 +135,7 @@ def tau_caption(post: AnyPosterior, end: float, level: float) -> list[str]:
     return lines
 
 
-def tau_density(post: AnyPosterior, end: float, level: float) -> Rows:
+def tau_density(post: OneFactor, end: float, level: float) -> Rows:
     """One dict a point: tau, density, inside (the interval)."""
     low, high = post.tau.interval(level).tolist()
     grid = np.linspace(0.0, end, POINTS)
@@ -162,7 +163,7 @@ def top_with(density: Rows, marks: int) -> float:
     return top_of(density, 1 + STEP * (marks + 0.5))
 
 
-def missing_marks(post: AnyPosterior) -> list[str]:
+def missing_marks(post: OneFactor) -> list[str]:
     """Say which estimates of tau are not marked, and why."""
     s, lines = post.statistics, []
     if not np.isfinite(post.tau.mean):
@@ -187,7 +188,7 @@ def density_layers(alt: Any, x: Any, colours: Look) -> list[Any]:
     ]
 
 
-def tau_marks(post: AnyPosterior, at: Mapping[str, float]) -> Rows:
+def tau_marks(post: OneFactor, at: Mapping[str, float]) -> Rows:
     """Name and value of each estimate of tau that exists, and of what else to mark."""
     s = post.statistics
     found: dict[str, float] = {}

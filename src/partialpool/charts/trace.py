@@ -29,7 +29,7 @@ from partialpool.charts.tau import (
 )
 from partialpool.errors import ArgumentError
 from partialpool.kernels.oneway import theta_given
-from partialpool.posterior import AnyPosterior, Posterior
+from partialpool.posterior import OneFactor, OneWayPosterior
 from partialpool.words import formatting
 
 MOST_GROUPS = 40
@@ -41,8 +41,9 @@ MEDIAN = "The vertical line is at the posterior median of tau"
 HELD = "The vertical line is at the tau asked for"
 
 
+@parts.of_posterior
 def estimates_by_tau(
-    post: AnyPosterior,
+    post: OneFactor,
     *,
     level: float = 0.95,
     at: float | None = None,
@@ -55,7 +56,7 @@ def estimates_by_tau(
 
     Parameters
     ----------
-    post : Posterior
+    post : OneWayPosterior
         What to draw. Where sigma is not known it is held at its posterior median.
     level : float
         Probability of the shaded interval of tau.
@@ -88,7 +89,7 @@ def estimates_by_tau(
 
 
 def trace_drawing(
-    post: AnyPosterior,
+    post: OneFactor,
     *,
     level: float = 0.95,
     at: float | None = None,
@@ -96,7 +97,7 @@ def trace_drawing(
     dark: bool = False,
 ) -> Drawing:
     """Return what `estimates_by_tau` draws as a frame and what fills it; see there."""
-    if not isinstance(post, Posterior):
+    if not isinstance(post, OneWayPosterior):
         raise ArgumentError(
             "estimates as functions of tau are drawn of measurements, not of counts: draw "
             "shrinkage or tau instead"
@@ -169,12 +170,12 @@ def _frame(
     return Frame(styled(chart.add_params(*density_params(alt)), dark))
 
 
-def conditional_means(post: Posterior, order: Ints, tau: Floats) -> tuple[Floats, Floats]:
+def conditional_means(post: OneWayPosterior, order: Ints, tau: Floats) -> tuple[Floats, Floats]:
     """E(theta_j | tau) of some groups, and E(mu | tau), sigma at its posterior median.
 
     Parameters
     ----------
-    post : Posterior
+    post : OneWayPosterior
     order : ndarray of int, shape (B,)
     tau : ndarray, shape (G,)
         Units of y.
@@ -197,7 +198,7 @@ def conditional_means(post: Posterior, order: Ints, tau: Floats) -> tuple[Floats
     return means + model.center, mu + model.center
 
 
-def _traces(post: Posterior, order: Ints, end: float) -> dict[str, Rows]:
+def _traces(post: OneWayPosterior, order: Ints, end: float) -> dict[str, Rows]:
     """Rows of the lines, of the population mean, and of the names at the right ends."""
     tau = end * np.linspace(0.0, 1.0, POINTS) ** 2  # dense where the lines bend
     means, mu = conditional_means(post, order, tau)

@@ -20,6 +20,7 @@ ELLIPSES = (0.5, 0.9)
 POINTS = 73
 
 
+@parts.of_posterior
 def intercept_by_slope(
     post: MixedPosterior,
     factor: str | None = None,

@@ -62,7 +62,7 @@ def _show_coefficients(found: Fit, result: MixedComparison, options: CompareOpti
     from rich.text import Text
 
     console = wide_console(110)
-    console.print(Text(summary.headline(found.posterior, found.formula), style="bold"))
+    console.print(Text(summary.headline(found._engine, found.formula), style="bold"))
     print_table(console, HEADER, formatting.coefficient_cells(result.coefficients))
     console.print(Text(result.text, style="dim"))
 
@@ -79,7 +79,7 @@ def _show_groups(found: Fit, result: Comparison, options: CompareOptions) -> Non
     console = wide_console(110)
     spread = float(np.ptp(groups["partial_pooling"])) / 4 or 1.0
     header = [found.factor, *list(groups)[1:]]
-    console.print(Text(summary.headline(found.posterior, found.formula), style="bold"))
+    console.print(Text(summary.headline(found._engine, found.formula), style="bold"))
     print_table(console, header, formatting.estimate_cells(groups, spread))
     print_table(console, list(result.scores), formatting.score_cells(result.scores))
     lines = (

@@ -156,16 +156,16 @@ def _print_tables(found: Fit, every: Table, groups: Table, options: FitOptions) 
     console = wide_console(100)
     kind = options.kind
     parameters = found.parameter_table(options.interval, kind)
-    console.print(Text(summary.headline(found.posterior, found.formula), style="bold"))
-    console.print(Text(summary.prior_line(found.posterior), style="dim"))
+    console.print(Text(summary.headline(found._engine, found.formula), style="bold"))
+    console.print(Text(summary.prior_line(found._engine), style="dim"))
     header = ["parameter", *list(parameters)[1:]]
     print_table(console, header, formatting.parameter_cells(parameters))
     if options.profile:
         ends = found.profile_table(options.interval)
         console.print(Text("profile-likelihood intervals", style="dim"))
         print_table(console, list(ends), formatting.profile_cells(ends))
-    pooling = summary.pooling_line(found.posterior, options.interval, kind)
-    console.print(Text(f"{pooling} {recommendation(found.posterior)}"))
+    pooling = summary.pooling_line(found._engine, options.interval, kind)
+    console.print(Text(f"{pooling} {recommendation(found._engine)}"))
     console.print()
     limit = options.top or SHOWN_GROUPS
     shown = Table({k: v[:limit] for k, v in groups.items()})

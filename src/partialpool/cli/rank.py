@@ -53,7 +53,7 @@ def run(options: RankOptions) -> None:
         click.echo(json.dumps(ranks, ensure_ascii=False, indent=2, allow_nan=False))
         return
     console = wide_console(100)
-    console.print(Text(summary.headline(found.posterior, found.formula), style="bold"))
+    console.print(Text(summary.headline(found._engine, found.formula), style="bold"))
     header = [options.factor or found.factor, *list(table)[1:-1], f"top {options.top}"]
     print_table(console, header, formatting.rank_cells(table))
     console.print(

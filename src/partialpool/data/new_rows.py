@@ -55,12 +55,15 @@ class NewRows:
     weight: Floats | None
     place: Ints
 
-    def part(self, start: int, stop: int) -> NewRows:
+    def part(self, at: slice | Ints) -> NewRows:
         """Some of the rows that differ."""
-        at = slice(start, stop)
         groups = {t: (index[at], z[at]) for t, (index, z) in self.groups.items()}
         weight = None if self.weight is None else self.weight[at]
         return NewRows(self.x[at], groups, self.offset[at], weight, self.place)
+
+    def repeated(self) -> NewRows:
+        """One row for each row of the data, in their order."""
+        return replace(self.part(self.place), place=np.arange(len(self.place)))
 
 
 def one_way_design(roles: OneWay, statistics: GroupStatistics) -> Design:

@@ -2,32 +2,37 @@
 
 from partialpool.posterior.counts import CountsPosterior, counts_posterior
 from partialpool.posterior.distributions import Distribution
-from partialpool.posterior.draws import Draws
+from partialpool.posterior.draws import OneWayDraws
 from partialpool.posterior.estimated import Estimated, estimated, estimated_counts
 from partialpool.posterior.generalized import GeneralizedPosterior, generalized_posterior
 from partialpool.posterior.integrated import mixed_posterior, plug_in
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.mixed_draws import MixedDraws
-from partialpool.posterior.posterior import Posterior, posterior
+from partialpool.posterior.one_way import OneWayPosterior, one_way_posterior
+from partialpool.posterior.posterior import Draws, Engine, GroupValues, Posterior
 
-AnyPosterior = Posterior | CountsPosterior
+OneFactor = OneWayPosterior | CountsPosterior
 """Of one factor, of measurements or of counts."""
 
 __all__ = [
-    "AnyPosterior",
     "CountsPosterior",
     "Distribution",
     "Draws",
+    "Engine",
     "Estimated",
     "GeneralizedPosterior",
+    "GroupValues",
     "MixedDraws",
     "MixedPosterior",
+    "OneFactor",
+    "OneWayDraws",
+    "OneWayPosterior",
     "Posterior",
     "counts_posterior",
     "estimated",
     "estimated_counts",
     "generalized_posterior",
     "mixed_posterior",
+    "one_way_posterior",
     "plug_in",
-    "posterior",
 ]

@@ -11,6 +11,7 @@ of the weighted points.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -470,23 +471,32 @@ class Readout:
         ----------
         rows : Rows
             Effects of the groups of one term.
-        between : ndarray, shape (G, R)
+        between : ndarray, shape (G, R) or (G, 1)
             Variance between groups of each.
         """
+        out = np.zeros(len(rows.constant))
+        for share, weight in self._share_parts(rows, between):
+            out += weight @ share
+        return out
+
+    def shares(self, rows: Rows, between: Floats) -> tuple[Floats, Floats]:
+        """The shares whose mean `pooling` is, at some points, (K, R), and their weights, (K,)."""
+        shares, weights = zip(*self._share_parts(rows, between), strict=True)
+        return np.concatenate(shares), np.concatenate(weights)
+
+    def _share_parts(self, rows: Rows, between: Floats) -> Iterator[tuple[Floats, Floats]]:
+        """Shares at a few points at a time, and the weights of these."""
         joint = self.model.rows
         points, weight = np.arange(len(self.weight)), self.weight
         if len(points) > POOLING_POINTS:
             points = self.sample(POOLING_POINTS)
             weight = np.full(POOLING_POINTS, 1.0 / POOLING_POINTS)
-        out = np.zeros(len(rows.constant))
         step = max(1, CELLS // max(joint.d * max(len(rows.constant), joint.d), 1))
         for i in range(0, len(points), step):
             at = points[i : i + step]
-            variance = self._given_coefficients(rows, at)
             size = between[at]
-            share = np.where(size > 0, variance / np.maximum(size, 1e-300), 1.0)
-            out += weight[i : i + step] @ np.minimum(share, 1.0)
-        return out
+            share = self._given_coefficients(rows, at) / np.maximum(size, 1e-300)
+            yield np.where(size > 0, np.minimum(share, 1.0), 1.0), weight[i : i + step]
 
     def sample(self, size: int) -> Ints:
         """Points drawn systematically by their weights: equal weights stand for them all.

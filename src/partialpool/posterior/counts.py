@@ -12,6 +12,7 @@ import numpy as np
 
 from partialpool._typing import Floats, Ints
 from partialpool.data import CountStatistics, Table
+from partialpool.data.new_rows import NEW, NONE
 from partialpool.errors import ArgumentError, ImproperPosteriorError, PriorError
 from partialpool.integrate import Accuracy, Nested, integrate_nested
 from partialpool.kernels.families import LOGIT
@@ -24,9 +25,10 @@ from partialpool.posterior.argument_checks import (
     group_positions,
     reached,
 )
+from partialpool.posterior.assembled import Chosen
 from partialpool.posterior.counts_draws import draw
 from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture, OfRatio
-from partialpool.posterior.draws import Draws
+from partialpool.posterior.draws import OneWayDraws
 from partialpool.posterior.groups import Element, OnLink, OnNatural, Sampled
 from partialpool.posterior.one_way_parameters import on_line
 from partialpool.posterior.pairs import WIDE, Densities, densities, spread_inverse
@@ -42,8 +44,8 @@ HEAVY_TAIL = 320.0
 is left out, over that share, in a tail as heavy as of mu of few gamma rates (P(mu > m) falls as
 m^(-1/2); 1 over the density at the end, 0.0125 / m, in units of m / 4; 80 for Cauchy's, 17 for a
 normal one). The told error of `test_what_is_out_of_reach_is_said_and_said_soon` rests on it."""
-Scale = Literal["natural", "link"]
-SCALES: tuple[Scale, ...] = ("natural", "link")
+Scale = Literal["response", "link"]
+SCALES: tuple[Scale, ...] = ("response", "link")
 
 
 def counts_posterior(
@@ -227,16 +229,31 @@ class CountsPosterior:
         sd = math.sqrt(float((value - mean) ** 2 @ weight))
         return OfRatio(self.tau, np.asarray(factor), True, np.asarray(mean), np.asarray(sd))
 
-    def some_groups(self, groups: Ints) -> Distribution:
-        """Probabilities or rates of some groups, by position."""
-        return self._on_natural(self.densities, self.model.member[groups])
+    def some_groups(self, groups: Ints, scale: Scale = "response") -> Distribution:
+        """Probabilities or rates of some groups, by position; or log-odds or log rates."""
+        read = self._on_natural if checked_scale(scale) == "response" else self._on_link
+        return read(self.densities, self.model.member[groups])
+
+    def of_rows(self, index: Ints, scale: Scale = "response") -> Distribution:
+        """Of the group of each row, -1 for a new group, -2 for the population's middle; (R,)."""
+        response = checked_scale(scale) == "response"
+        new, middle = np.flatnonzero(index == NEW), np.flatnonzero(index == NONE)
+        known = np.flatnonzero(index >= 0)
+        parts: list[tuple[Distribution, Ints]] = []
+        if len(known):
+            parts.append((self.some_groups(index[known], scale), known))
+        if len(new):
+            parts.append((self.new_group if response else self.new_theta, new))
+        if len(middle):
+            parts.append((self.population if response else self.mu, middle))
+        return Chosen((len(index),), tuple(parts))
 
     def group(self, label: Any) -> Distribution:
         """Distribution of one group's probability or rate, by label."""
         return Element(self.some_groups(self.group_index([label])), 0)
 
     def contrast(
-        self, coefficients: Mapping[Any, float], *, mu: float = 0.0, scale: Scale = "natural"
+        self, coefficients: Mapping[Any, float], *, mu: float = 0.0, scale: Scale = "response"
     ) -> Distribution:
         """Distribution of ``sum_j c_j p_j + c p(mu)``, from independent draws with a fixed seed.
 
@@ -246,7 +263,7 @@ class CountsPosterior:
             From group label to coefficient, such as ``{"A": 1, "C": -1}``.
         mu : float
             Coefficient of the population's middle.
-        scale : {"natural", "link"}
+        scale : {"response", "link"}
             Whether of probabilities or rates, or of log-odds or log rates.
 
         Raises
@@ -259,7 +276,7 @@ class CountsPosterior:
         if not np.isfinite([*a, mu]).all():
             raise ArgumentError(f"coefficients must be finite; received {dict(coefficients)}")
         drawn = self._draws_of(at, DRAWS)
-        of = self.model.link.natural if checked_scale(scale) == "natural" else np.asarray
+        of = self.model.link.natural if checked_scale(scale) == "response" else np.asarray
         return Sampled(np.sort(of(drawn.theta) @ a + mu * of(drawn.mu)))
 
     def expected_rank(self, *, descending: bool = True) -> Floats:
@@ -327,7 +344,7 @@ class CountsPosterior:
 
     # the whole ----------------------------------------------------------------------------
 
-    def draws(self, size: int, rng: np.random.Generator) -> Draws:
+    def draws(self, size: int, rng: np.random.Generator) -> OneWayDraws:
         """Draw independently from the joint posterior; all on the link scale.
 
         Parameters
@@ -339,7 +356,7 @@ class CountsPosterior:
 
         Returns
         -------
-        Draws
+        OneWayDraws
             mu, tau of shape (S,) and theta of shape (S, J); sigma is None.
         """
         size = checked_draws(size, rng)
@@ -397,13 +414,13 @@ class CountsPosterior:
         return {"Intercept": self.mu, f"tau[{self.statistics.factor}]": self.tau}
 
     def group_table(
-        self, level: float = 0.95, kind: IntervalKind = "equal-tailed", scale: Scale = "natural"
+        self, level: float = 0.95, kind: IntervalKind = "equal-tailed", scale: Scale = "response"
     ) -> Table:
         """One row a group; see `Fit.groups`. Beside n (rows) events, and trials or exposure.
 
         With ``scale="link"`` raw, estimate, sd, lower and upper are log-odds or log rates.
         """
-        natural = checked_scale(scale) == "natural"
+        natural = checked_scale(scale) == "response"
         of, raw = (self.value if natural else self.theta), self.statistics.raw
         lower, upper = of.interval(level, kind)
         return Table(
@@ -491,7 +508,7 @@ class CountsPosterior:
         link = self._on_link(blocks, member, empty=empty)
         return OnNatural(link, self.model.link, mean[member], sd[member])
 
-    def _draws_of(self, groups: Ints, size: int) -> Draws:
+    def _draws_of(self, groups: Ints, size: int) -> OneWayDraws:
         s = self.statistics
         few = replace(s, **{k: getattr(s, k)[groups] for k in ("labels", "n", "y", "size")})
         return draw(self.model, self.nodes, few, size, np.random.default_rng(SEED))
@@ -512,4 +529,7 @@ def checked_scale(scale: str) -> Scale:
     for known in SCALES:
         if scale == known:
             return known
-    raise ArgumentError(f'scale is "natural" (probabilities or rates) or "link", not {scale!r}')
+    old = '; "natural" is called "response" now' if scale == "natural" else ""
+    raise ArgumentError(
+        f'scale is "response" (probabilities or rates) or "link", not {scale!r}{old}'
+    )

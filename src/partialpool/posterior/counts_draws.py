@@ -11,7 +11,7 @@ from partialpool.data import CountStatistics
 from partialpool.integrate import Nested, sinc
 from partialpool.kernels.families import LOGIT, Link
 from partialpool.models import CountsModel
-from partialpool.posterior.draws import Draws, invert
+from partialpool.posterior.draws import OneWayDraws, invert
 
 BLOCK = 2**18
 FINER = 8
@@ -32,7 +32,7 @@ def draw(
     statistics: CountStatistics,
     size: int,
     rng: np.random.Generator,
-) -> Draws:
+) -> OneWayDraws:
     """Draw tau from its continuous marginal, mu given tau, then every theta given both."""
     tau, mu = _population(nodes, size, rng)
     theta = np.empty((size, statistics.n_groups))
@@ -41,7 +41,7 @@ def draw(
     for i in range(0, size, step):
         part = slice(i, i + step)
         theta[part] = each(model, statistics, mu[part, None], tau[part, None], rng)
-    return Draws(mu=mu, tau=tau, sigma=None, theta=theta, groups=statistics.labels)
+    return OneWayDraws(mu=mu, tau=tau, sigma=None, theta=theta, groups=statistics.labels)
 
 
 def _population(nodes: Nested, size: int, rng: np.random.Generator) -> tuple[Floats, Floats]:

@@ -19,7 +19,7 @@ CACHED = 2**15
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Draws:
+class OneWayDraws:
     """Independent draws from a posterior.
 
     Parameters
@@ -41,7 +41,9 @@ class Draws:
     groups: AnyArray
 
     def __repr__(self) -> str:
-        return f"Draws({len(self.mu):,} draws of mu, tau, sigma and {len(self.groups):,} groups)"
+        return (
+            f"OneWayDraws({len(self.mu):,} draws of mu, tau, sigma and {len(self.groups):,} groups)"
+        )
 
 
 def draw(
@@ -51,7 +53,7 @@ def draw(
     y: Floats,
     size: int,
     rng: np.random.Generator,
-) -> Draws:
+) -> OneWayDraws:
     """Draw phi from its continuous marginal, then mu, then every theta; y is centered."""
     points = _hyperparameters(model, grid, size, rng)
     given = model.conditional(points)
@@ -79,7 +81,7 @@ def draw(
         variance *= sigma[part, None]
         theta[part] *= variance
         theta[part] += pull
-    return Draws(
+    return OneWayDraws(
         mu=mu + model.center,
         tau=np.sqrt(given.lam) * sigma,
         sigma=None if model.sizes.sigma_known else sigma,

@@ -8,6 +8,7 @@ import numpy as np
 
 from partialpool._typing import Floats, Ints
 from partialpool.data.cross_products import Block, CrossProducts
+from partialpool.data.new_rows import NEW
 from partialpool.data.population import population_weights
 from partialpool.errors import ArgumentError
 from partialpool.kernels import batched_linalg
@@ -53,6 +54,20 @@ def group_rows(model: MixedModel, block: int, *, whole: bool) -> Rows:
             same = _same_effects(s.blocks[block], s.blocks[outer])
             terms[outer] = (np.repeat(place, q), np.tile(same, (groups, 1)))
     return linear_rows(model, x.reshape(groups * q, -1), terms, None)
+
+
+def new_group_row(model: MixedModel, block: int, effect: int) -> Rows:
+    """One effect of a group of a term that is not in the data, with its population value.
+
+    All other predictors are at zero; the groups in which it lies are not in the data either.
+    """
+    s = model.statistics
+    mine, new = s.blocks[block], np.full(1, NEW)
+    x = np.array([[float(name == mine.effects[effect]) for name in s.coefficients]])
+    terms = {block: (new, np.eye(len(mine.effects))[[effect]])}
+    for outer in enclosing(s, block):
+        terms[outer] = (new, _same_effects(mine, s.blocks[outer])[[effect]])
+    return linear_rows(model, x, terms, None)
 
 
 def enclosing(s: CrossProducts, block: int) -> dict[int, Ints]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -171,8 +171,9 @@ class GeneralizedPosterior(MixedPosterior):
     def _coefficient_rows(self) -> Rows:
         return effects.linear_rows(self.model, np.eye(len(self.statistics.coefficients)), {}, None)
 
-    def _rows_mixture(self, rows: Rows) -> Mixture:
-        size, order, of = len(rows.constant), self._order(rows), self.weighted.for_rows(rows)
+    def _rows_mixture(self, rows: Rows, of: Readout | None = None) -> Mixture:
+        of = self.weighted.for_rows(rows) if of is None else of
+        size, order = len(rows.constant), self._order(rows)
         if size * len(of.weight) <= CELLS:
             return held((size,), of.components(rows), of.weight, order)
 
@@ -185,6 +186,33 @@ class GeneralizedPosterior(MixedPosterior):
         if whole and (mixture := self._group_mixtures[block]) is not None:
             return mixture
         return self._rows_mixture(effects.group_rows(self.model, block, whole=whole))
+
+    def one_effect(self, block: int, effect: int, *, whole: bool = True) -> Mixture:
+        """One effect of every group of a term, shape (L,); on the link scale."""
+        rows = effects.group_rows(self.model, block, whole=whole)
+        some = rows.part(slice(effect, None, len(self.model.terms[block].effects)))
+        return self._rows_mixture(some, self.weighted.for_rows(rows))
+
+    def new_effect(self, block: int, effect: int) -> Mixture:
+        """The effect of a group that is not in the data, as of `MixedPosterior`; link scale."""
+        return self._rows_mixture(effects.new_group_row(self.model, block, effect))
+
+    def combined(self, block: int, effect: int, index: Ints, weights: Floats) -> Distribution:
+        """Distribution of a combination of groups on the link scale, from draws."""
+        return self.combined_draws(block, effect, index, weights)
+
+    def to_response(self, effect: str) -> Callable[[Floats], Floats]:
+        """From the link scale to probabilities or rates, of slopes to ratios of odds or rates."""
+        return self.statistics.link.natural if effect == "Intercept" else np.exp
+
+    def shrinkage(self, block: int, effect: int) -> Distribution:
+        """Weight on the pooled value of one effect of every group, as of `pooling`; shape (L,)."""
+        q = len(self.model.terms[block].effects)
+        rows = effects.group_rows(self.model, block, whole=False).part(slice(effect, None, q))
+        of = self.weighted.for_rows(rows)
+        size = np.square(self.model.factors(of.points.phi)[block]).sum(axis=2)
+        share, weight = of.shares(rows, size[:, effect : effect + 1])
+        return of_nodes(share, weight, 0.0, 1.0)
 
     @cached_property
     def _group_mixtures(self) -> list[Mixture | None]:
@@ -251,6 +279,10 @@ class GeneralizedPosterior(MixedPosterior):
         first = block.effects[0] == "Intercept"
         return Natural(found, self.statistics.link, len(block.effects) if first else 0)
 
+    def on_response(self, found: Mixture, *, probability: bool) -> Distribution:
+        """Link-scale values as probabilities or rates, or as ratios of odds or rates."""
+        return Natural(found, self.statistics.link, 1 if probability else 0)
+
     def natural(self, found: Distribution, offset: Floats | float = 0.0) -> Distribution:
         """Linear predictors, as of `linear`, and offsets as probabilities or rates.
 
@@ -270,7 +302,7 @@ class GeneralizedPosterior(MixedPosterior):
         level: float = 0.95,
         kind: IntervalKind = "equal-tailed",
         most: int | None = None,
-        scale: Scale = "natural",
+        scale: Scale = "response",
     ) -> Table:
         """One row an effect of a group of every term, as of `MixedPosterior`.
 
@@ -278,7 +310,7 @@ class GeneralizedPosterior(MixedPosterior):
         or rates (means over the posterior, not transformed ones), and of a slope ratios of odds
         or rates; effect is on the link scale.
         """
-        natural = checked_scale(scale) == "natural"
+        natural = checked_scale(scale) == "response"
         blocks = range(len(self.statistics.blocks))
         tables = [self._table_of(block, (level, kind), most, natural) for block in blocks]
         return Table({k: np.concatenate([t[k] for t in tables]) for k in tables[0]})

@@ -14,6 +14,8 @@ import numpy as np
 from partialpool._typing import Bools, Floats, Ints
 from partialpool.data import Table
 from partialpool.data.cross_products import Block, CrossProducts
+from partialpool.data.new_rows import NONE
+from partialpool.data.population import population_weights
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Accuracy, Lattice, Sample, WeightedNodes
 from partialpool.integrate.weighted import NORMAL_WIDTH
@@ -35,6 +37,7 @@ from partialpool.posterior.distributions import (
     IntervalKind,
     Mixture,
 )
+from partialpool.posterior.groups import Element, Sampled
 from partialpool.posterior.linear import Nodes, Rows, functional, held, located, mixture
 from partialpool.posterior.mixed_draws import MixedDraws, draw_mixed
 from partialpool.posterior.ranks import SEED, rank_table, ranked_draws
@@ -63,12 +66,21 @@ FAR_OUT = np.array([1e3, 1e5])
 ENDS = (0.025, 0.975)
 """Probabilities of the ends of intervals whose error is told."""
 
+CONTRAST = 40_000
+"""Draws from which contrasts of several factors are read: ends are right to .015 sds."""
+
 View = Callable[[Mixture, Block], Distribution]
 """Shows effects of groups of a term, the effects of a group together, on some scale."""
 
 
 def _as_is(found: Mixture, _: Block) -> Distribution:
     return found
+
+
+def _within(at: slice, some: slice) -> slice:
+    """Where some of the elements of a slice are."""
+    start, stop, step = some.indices(at.stop - at.start)
+    return slice(at.start + start, at.start + stop, step)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -209,14 +221,84 @@ class MixedPosterior:
         """
         return self._groups(block, True)
 
+    def one_effect(self, block: int, effect: int, *, whole: bool = True) -> Mixture:
+        """One effect of every group of a term, shape (L,): `group`, or `effect` if not `whole`."""
+        q = len(self.model.terms[block].effects)
+        return self._some(block, whole, slice(effect, None, q))
+
+    def new_effect(self, block: int, effect: int) -> Mixture:
+        """The effect of a group that is not in the data, with its population value; shape (1,).
+
+        All other predictors are at zero. Of nested groups, the outer group is not in the data
+        either.
+        """
+        rows = effects.new_group_row(self.model, block, effect)
+        return mixture(self.model, self.nodes, rows, self._order(rows))
+
+    def combined(self, block: int, effect: int, index: Ints, weights: Floats) -> Distribution:
+        """Distribution of ``sum_k w_k v[index_k]``, v the values of an effect as of `one_effect`.
+
+        Given beta and the hyperparameters the groups of the only factor are independent, so that
+        locations and variances add; of several factors it is read from independent draws.
+        """
+        if len(self.model.system.levels) > 1 or self.model.skewed:
+            return self.combined_draws(block, effect, index, weights)
+        q = len(self.model.terms[block].effects)
+        rows = effects.group_rows(self.model, block, whole=True).part(index * q + effect)
+        given = functional(self.model, self.nodes, rows)
+        one = Rows(
+            weights @ rows.constant[:, None],
+            weights @ rows.x[None],
+            tuple(np.full(1, NONE) for _ in rows.index),
+            tuple(z[:1] for z in rows.z),
+            np.zeros(1),
+        )
+        sums = (given.constant @ weights, np.einsum("r,krp->kp", weights, given.x))
+        variance = given.variance @ weights**2
+        total = Functional(sums[0][:, None], sums[1][:, None], variance[:, None])
+        order = np.min(np.atleast_1d(self._order(rows)))
+        return Element(held(self.nodes, one, total, float(order)), 0)
+
+    def combined_draws(
+        self,
+        block: int,
+        effect: int,
+        index: Ints,
+        weights: Floats,
+        scale: Callable[[Floats], Floats] = np.asarray,
+    ) -> Distribution:
+        """The same of values on a scale, from draws with a fixed seed."""
+        rng, parts = np.random.default_rng(SEED), []
+        for _ in range(0, CONTRAST, CONTRAST // 10):
+            drawn = self.draws(CONTRAST // 10, rng)
+            parts.append(scale(self.drawn_effect(drawn, block, effect)[:, index]) @ weights)
+        return Sampled(np.sort(np.concatenate(parts)))
+
+    def drawn_effect(self, drawn: MixedDraws, block: int, effect: int) -> Floats:
+        """Draws of an effect of every group of a term, as of `one_effect`; (S, L)."""
+        s = self.statistics
+        value = drawn.effects[block][:, :, effect].copy()
+        value += drawn.coefficients @ population_weights(s, block)[:, effect].T
+        name = s.blocks[block].effects[effect]
+        for outer, place in effects.enclosing(s, block).items():
+            if name in s.blocks[outer].effects:
+                at = s.blocks[outer].effects.index(name)
+                value += drawn.effects[outer][:, place, at]
+        return np.asarray(value)
+
     def _groups(self, block: int, whole: bool) -> Distribution:
-        rows = effects.group_rows(self.model, block, whole=whole)
+        return self._some(block, whole, slice(None))
+
+    def _some(self, block: int, whole: bool, some: slice) -> Mixture:
+        """Some of the effects of a term's groups, as of `effect` or `group`."""
+        rows = effects.group_rows(self.model, block, whole=whole).part(some)
         order, kept = self._order(rows), self._kept_functional
         if kept is None:
             return mixture(self.model, self._few, rows, order)
         if whole and block in self._nested:
-            return held(self._few, rows, kept.part(self._nested[block]), order)
-        return held(self._few, rows, kept.part(self._slices[block]).moved(rows.x), order)
+            return held(self._few, rows, kept.part(_within(self._nested[block], some)), order)
+        given = kept.part(_within(self._slices[block], some))
+        return held(self._few, rows, given.moved(rows.x), order)
 
     def _order(self, rows: Rows) -> Floats | float:
         """Moments of each row below this exist, as far as there may be less than two."""
@@ -257,12 +339,24 @@ class MixedPosterior:
         parts = [self._pooling(block, given) for _, given, _ in self._chunks(block, None)]
         return np.concatenate(parts).reshape(-1, q)
 
+    def shrinkage(self, block: int, effect: int) -> Distribution:
+        """Weight on the pooled value of one effect of every group, as of `pooling`; shape (L,)."""
+        parts = [
+            self._shares(block, given)[:, :, effect] for _, given, _ in self._chunks(block, None)
+        ]
+        share = np.minimum(np.concatenate(parts, axis=1), 1.0)
+        return of_nodes(share, self._few.weight, 0.0, 1.0)
+
     def _pooling(self, block: int, given: Functional) -> Floats:
+        share = self._shares(block, given)
+        return np.asarray(np.minimum(np.einsum("k,klq->lq", self._few.weight, share), 1.0))
+
+    def _shares(self, block: int, given: Functional) -> Floats:
+        """Variance of each effect given all else over that between groups; (K, L, q)."""
         few = self._few
         size = np.square(self.model.factors(few.points)[block]).sum(axis=2)[:, None]  # (K, 1, q)
         variance = given.variance.reshape(len(few.weight), -1, size.shape[2])
-        share = np.where(size > 0, variance / np.maximum(size, 1e-300), 1.0)
-        return np.asarray(np.minimum(np.einsum("k,klq->lq", few.weight, share), 1.0))
+        return np.where(size > 0, variance / np.maximum(size, 1e-300), 1.0)
 
     def _chunks(self, block: int, most: int | None) -> Iterator[tuple[slice, Functional, Rows]]:
         """Some groups of a term at a time: which, their effects given beta, their coefficients.

@@ -7,16 +7,14 @@ from collections.abc import Mapping
 import numpy as np
 
 from partialpool._typing import Floats, Ints
+from partialpool.data.new_rows import NEW
 from partialpool.kernels.oneway import theta_given
 from partialpool.posterior.distributions import Distribution, Mixture
-from partialpool.posterior.posterior import Posterior
-
-NEW = -1
-"""In place of a group: one that is not in the data."""
+from partialpool.posterior.one_way import OneWayPosterior
 
 
 def one_way_linear(
-    post: Posterior,
+    post: OneWayPosterior,
     x: Floats,
     effects: Mapping[int, tuple[Ints, Floats]],
     noise: Floats | None = None,
@@ -25,7 +23,7 @@ def one_way_linear(
 
     Parameters
     ----------
-    post : Posterior
+    post : OneWayPosterior
         The fitted model.
     x : ndarray, shape (R, 1)
         Ones.

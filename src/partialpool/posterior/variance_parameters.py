@@ -135,7 +135,7 @@ def _inverse(rise: Any, u: Floats) -> Callable[[Floats], tuple[Floats, Floats]]:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class OnAxis(Distribution):
-    """A quantity known at nodes: smooth in the coordinate of an axis.
+    """Quantities known at nodes: smooth in the coordinate of an axis.
 
     Parameters
     ----------
@@ -143,15 +143,18 @@ class OnAxis(Distribution):
         Distribution of the coordinate.
     axis : Coordinate
         Range of the quantity.
-    mean_value, sd_value : float
+    mean_value, sd_value : ndarray, of the shape of the inner distribution, or float
         Mean and sd over the nodes.
     """
 
     inner: Mixture
     axis: Coordinate
-    mean_value: float
-    sd_value: float
-    shape: tuple[int, ...] = ()
+    mean_value: Floats | float
+    sd_value: Floats | float
+
+    @property
+    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
+        return self.inner.shape
 
     @property
     def mean(self) -> Floats:
@@ -172,39 +175,51 @@ class OnAxis(Distribution):
 
     def _cdf(self, x: Floats) -> Floats:
         u, inside = self._inside(x)
-        return np.where(inside, self.inner.cdf(u), x >= self.axis.upper)
+        return np.where(inside, self.inner._cdf(u), x >= self.axis.upper)
 
     def _density(self, x: Floats) -> Floats:
         u, inside = self._inside(x)
-        density = self.inner.density(u) * np.exp(-self.axis.log_slope(u))
+        density = self.inner._density(u) * np.exp(-self.axis.log_slope(u))
         return np.where(inside, density, 0.0)
 
     def _quantiles(self, p: Floats) -> Floats:
-        return self.axis.value(self.inner.quantile(p))
+        return self.axis.value(self.inner._quantiles(p))
 
 
 def of_nodes(value: Floats, weight: Floats, lower: float, upper: float) -> OnAxis:
-    """Distribution of a bounded function of phi from its values at the nodes, smoothed."""
+    """Distribution of bounded functions of phi from their values at the nodes, smoothed.
+
+    Value is (K,), or (K, R) of several functions.
+    """
     tiny = 1e-12 * (upper - lower)
     axis = Axis(lower, upper)
     logit = axis.coordinate(np.clip(value, lower + tiny, upper - tiny))
-    return smoothed(logit, weight, axis, SMOOTH, moments_of(value, weight, math.inf))
+    if value.ndim == 1:
+        return smoothed(logit, weight, axis, SMOOTH, moments_of(value, weight, math.inf))
+    mean = weight @ value
+    return smoothed(logit, weight, axis, SMOOTH, (mean, np.sqrt(weight @ (value - mean) ** 2)))
 
 
 def smoothed(
-    u: Floats, weight: Floats, axis: Coordinate, width: float, moments: tuple[float, float]
+    u: Floats,
+    weight: Floats,
+    axis: Coordinate,
+    width: float,
+    moments: tuple[Floats, Floats] | tuple[float, float],
 ) -> OnAxis:
-    """Distribution of a quantity from its coordinates at nodes.
+    """Distribution of quantities from their coordinates at nodes, (K,) or (K, R).
 
     Each node becomes a normal of so many sds; coordinates are drawn together about their mean so
     that the variance stays the same.
     """
-    center = float(u @ weight)
-    sd = math.sqrt(float((u - center) ** 2 @ weight)) or 1e-9
-    loc = (center + (u - center) * math.sqrt(1.0 - width**2))[:, None]
-    scale = np.full_like(loc, width * sd)
+    columns = u.reshape(len(u), -1)
+    center = weight @ columns
+    sd = np.sqrt(weight @ (columns - center) ** 2)
+    sd[sd == 0.0] = 1e-9
+    loc = center + (columns - center) * math.sqrt(1.0 - width**2)
+    scale = np.broadcast_to(width * sd, loc.shape)
 
-    def rows(_: slice) -> tuple[Floats, Floats]:
-        return loc, scale
+    def rows(part: slice) -> tuple[Floats, Floats]:
+        return loc[:, part], scale[:, part]
 
-    return OnAxis(Mixture((), rows, weight, math.inf, 0.0, math.inf), axis, *moments)
+    return OnAxis(Mixture(u.shape[1:], rows, weight, math.inf, 0.0, math.inf), axis, *moments)

@@ -12,7 +12,7 @@ from partialpool._typing import Bools, Floats
 from partialpool.data import GroupStatistics, Table, from_estimates, from_summaries
 from partialpool.kernels.oneway import kept
 from partialpool.models import Priors
-from partialpool.posterior import Posterior, posterior
+from partialpool.posterior import OneWayPosterior, one_way_posterior
 from partialpool.simulate.estimators import ESTIMATORS, Estimated, Observed, observed
 from partialpool.simulate.risks import check
 from partialpool.simulate.world import World, Worlds, worlds
@@ -61,7 +61,7 @@ class Draw:
         Seed of the noise.
     truth : ndarray, shape (J,)
         True group parameters (units of y).
-    posterior : Posterior
+    posterior : OneWayPosterior
         The full posterior under the default priors.
     estimates : dict
         From estimator to its estimates and intervals, each of shape (J,); intervals are None
@@ -71,7 +71,7 @@ class Draw:
     world: World
     seed: int
     truth: Floats
-    posterior: Posterior
+    posterior: OneWayPosterior
     estimates: dict[str, Pooled]
 
     @property
@@ -142,7 +142,7 @@ def draw(
         check(name, world, sigma_known)
     drawn = worlds(world, replicates=1, seed=seed)
     seen = observed(drawn, sigma_known=sigma_known, level=level)
-    post = posterior(_statistics(drawn, sigma_known), Priors())
+    post = one_way_posterior(_statistics(drawn, sigma_known), Priors())
     found = {}
     for name in dict.fromkeys(estimators):
         if name == "posterior":
@@ -152,7 +152,7 @@ def draw(
     return Draw(world, seed, drawn.theta[0], post, found)
 
 
-def _full(post: Posterior, level: float, sigma: float) -> Pooled:
+def _full(post: OneWayPosterior, level: float, sigma: float) -> Pooled:
     lower, upper = post.theta.interval(level)
     used = sigma if post.sigma is None else float(post.sigma.median)
     tau = float(post.tau_over_sigma.median) * (1.0 if post.sigma is None else used)

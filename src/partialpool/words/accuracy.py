@@ -24,7 +24,7 @@ from partialpool.posterior import (
     Estimated,
     GeneralizedPosterior,
     MixedPosterior,
-    Posterior,
+    OneWayPosterior,
 )
 from partialpool.posterior.argument_checks import DETERMINISTIC, SAMPLED_MOMENTS
 
@@ -112,9 +112,9 @@ def remedy(post: Any) -> str:
     raise TypeError(f"remedy of a {type(post).__name__}")
 
 
-@remedy.register(Posterior)
+@remedy.register(OneWayPosterior)
 @remedy.register(CountsPosterior)
-def _remedy_one_way(post: Posterior | CountsPosterior) -> str:
+def _remedy_one_way(post: OneWayPosterior | CountsPosterior) -> str:
     if post.model.priors.tau.proper:
         return ""
     scale = 1.0 if isinstance(post, CountsPosterior) else float(np.std(post.statistics.raw))

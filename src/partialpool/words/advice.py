@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from partialpool import classical
-from partialpool.posterior import CountsPosterior, Estimated, MixedPosterior, Posterior
+from partialpool.posterior import CountsPosterior, Estimated, MixedPosterior, OneWayPosterior
 from partialpool.words.variance import VarianceExplained, variance_explained
 
 FEW_GROUPS = 5
@@ -83,7 +83,7 @@ def advise(post: Any) -> Any:
 
 
 @advise.register
-def _advise_one_way(post: Posterior) -> Advice:
+def _advise_one_way(post: OneWayPosterior) -> Advice:
     s = post.statistics
     icc_lower, icc_upper = (float(v) for v in post.icc.interval())
     icc = float(post.icc.mean)
@@ -111,7 +111,7 @@ def _advise_one_way(post: Posterior) -> Advice:
     )  # fmt: skip
 
 
-def typical_pooling(post: Posterior) -> tuple[float, float]:
+def typical_pooling(post: OneWayPosterior) -> tuple[float, float]:
     """Probability that the shrinkage of a typical group is above 0.9, and below 0.1."""
     typical = post.model.typical_ratio  # shrinkage is 1 / (1 + (r / typical)^2)
     below = float(post.tau_over_sigma.cdf(typical / 3.0))
@@ -126,7 +126,7 @@ def recommendation(post: Any) -> str:
 
 
 @recommendation.register
-def _recommendation_one_way(post: Posterior) -> str:
+def _recommendation_one_way(post: OneWayPosterior) -> str:
     if post.statistics.n_groups < FEW_GROUPS:
         return TOO_FEW
     heavy, light = typical_pooling(post)

@@ -18,7 +18,7 @@ from partialpool.data.labels import as_labels
 from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.kernels.predictive import leave_one_group_out
 from partialpool.models.counts_propriety import natural_moments
-from partialpool.posterior import CountsPosterior, Posterior
+from partialpool.posterior import CountsPosterior, OneWayPosterior
 from partialpool.posterior.components import Components, every_component
 
 Spread = Callable[..., Any]
@@ -39,13 +39,13 @@ ESTIMATORS = ("anova", *BY_ERRORS, "james_stein")
 
 
 def squared_errors(
-    post: Posterior | CountsPosterior, truth: Floats, tau: float | None = None
+    post: OneWayPosterior | CountsPosterior, truth: Floats, tau: float | None = None
 ) -> tuple[float, float]:
     """Mean squared error of no pooling and of partial pooling against a truth.
 
     Parameters
     ----------
-    post : Posterior or CountsPosterior
+    post : OneWayPosterior or CountsPosterior
     truth : ndarray, shape (J,)
         True group parameters (units of y; of counts probabilities or rates).
     tau : float, optional
@@ -56,7 +56,7 @@ def squared_errors(
     float, float
         Units of y squared.
     """
-    if tau is not None and isinstance(post, Posterior):
+    if tau is not None and isinstance(post, OneWayPosterior):
         post = post.given_tau(tau)
     pooled = post.value if isinstance(post, CountsPosterior) else post.theta
     mine, own = (float(np.mean((e - truth) ** 2)) for e in (pooled.mean, post.statistics.raw))
@@ -93,7 +93,7 @@ def compare(post: Any, estimators: Sequence[str] = ()) -> Comparison:
 
 
 @compare.register
-def _compare_one_way(post: Posterior, estimators: Sequence[str] = ()) -> Comparison:
+def _compare_one_way(post: OneWayPosterior, estimators: Sequence[str] = ()) -> Comparison:
     """Compare no, complete and partial pooling, and classical estimators asked for.
 
     Leaving out a group is exact: its information is taken out of the posterior at every node
@@ -101,7 +101,7 @@ def _compare_one_way(post: Posterior, estimators: Sequence[str] = ()) -> Compari
 
     Parameters
     ----------
-    post : Posterior
+    post : OneWayPosterior
         The fitted model.
     estimators : sequence of str
         Of ``anova``, ``reml``, ``ml``, ``dersimonian_laird``, ``hedges``, ``hunter_schmidt``,
@@ -156,7 +156,7 @@ class _Classical:
     estimate: Floats
 
 
-def _classical(post: Posterior, name: str) -> _Classical:
+def _classical(post: OneWayPosterior, name: str) -> _Classical:
     s = post.statistics
     if name not in ESTIMATORS:
         hint = did_you_mean(name, ESTIMATORS)
@@ -205,13 +205,13 @@ def _james_stein(s: GroupStatistics, se: Floats) -> _Classical:
 # predicting what was left out -----------------------------------------------------------------
 
 
-def _partial_score(post: Posterior) -> tuple[float, float]:
+def _partial_score(post: OneWayPosterior) -> tuple[float, float]:
     if not post.predicts_without_one_group:
         return math.nan, math.nan
     return _score(post, every_component(post.model, post.grid))
 
 
-def _complete_score(post: Posterior) -> tuple[float, float]:
+def _complete_score(post: OneWayPosterior) -> tuple[float, float]:
     """The model with tau = 0: mu flat and, if unknown, 1/sigma on sigma."""
     s = post.statistics
     y, total = post.centered_means, s.weight.sum()
@@ -227,7 +227,7 @@ def _complete_score(post: Posterior) -> tuple[float, float]:
     return _score(post, Components(weight, lam, scale, middle, error, df))
 
 
-def _score(post: Posterior, c: Components) -> tuple[float, float]:
+def _score(post: OneWayPosterior, c: Components) -> tuple[float, float]:
     """Mean log density of a group given the others, and rmse of its mean."""
     s, y = post.statistics, post.centered_means
     log_score, error = 0.0, 0.0
@@ -247,7 +247,7 @@ def _score(post: Posterior, c: Components) -> tuple[float, float]:
     return (log_score + 0.5 * float(s.log_weight.sum())) / size, math.sqrt(error / size)
 
 
-def _row_rmse(post: Posterior, lam: float) -> float:
+def _row_rmse(post: OneWayPosterior, lam: float) -> float:
     """Root mean squared error of predicting a row from all the others, lambda held.
 
     With K the covariance of the rows and P = K^-1 less its projection on mu, the error of row i

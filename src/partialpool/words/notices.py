@@ -22,7 +22,7 @@ from partialpool.posterior import (
     Distribution,
     Estimated,
     MixedPosterior,
-    Posterior,
+    OneWayPosterior,
 )
 from partialpool.words.accuracy import accuracy_notice
 from partialpool.words.advice import (
@@ -42,7 +42,7 @@ def notices_of(post: Any) -> Iterator[Notice]:
 
 
 @notices_of.register
-def _notices_one_way(post: Posterior) -> Iterator[Notice]:
+def _notices_one_way(post: OneWayPosterior) -> Iterator[Notice]:
     yield from accuracy_notice(post)
     yield from dropped(post)
     yield from absent_groups(post)
@@ -111,7 +111,7 @@ def moments(post: Any) -> Iterator[Notice]:
         )
 
 
-def _few_replicates(post: Posterior) -> Iterator[Notice]:
+def _few_replicates(post: OneWayPosterior) -> Iterator[Notice]:
     sizes = post.model.sizes
     extra = sizes.n_rows - sizes.n_groups
     if not sizes.sigma_known and extra < FEW_REPLICATES:
@@ -137,7 +137,7 @@ def tau_near_zero(post: Any, share: float) -> Iterator[Notice]:
         )
 
 
-def _likelihood_share_at_zero(post: Posterior) -> float:
+def _likelihood_share_at_zero(post: OneWayPosterior) -> float:
     """Likelihood at the smallest tau on the grid over its largest value."""
     model, grid = post.model, post.grid
     reference = model.typical_ratio
@@ -157,7 +157,7 @@ def likelihood_share(line: Line, weight: Floats, prior: ScalePrior, reference: f
     return float(np.exp(inside[0] - inside.max()))
 
 
-def _single_rows(post: Posterior) -> Iterator[Notice]:
+def _single_rows(post: OneWayPosterior) -> Iterator[Notice]:
     s = post.statistics
     single = int((s.n == 1).sum())
     if single and not s.sigma_known and single < s.n_groups:

@@ -16,7 +16,7 @@ from partialpool.posterior import (
     Estimated,
     GeneralizedPosterior,
     MixedPosterior,
-    Posterior,
+    OneWayPosterior,
 )
 from partialpool.posterior.distributions import Distribution, IntervalKind
 from partialpool.words.formatting import (
@@ -36,7 +36,7 @@ def headline(post: Any, formula: str) -> str:
 
 
 @headline.register
-def _headline_one_way(post: Posterior, formula: str) -> str:
+def _headline_one_way(post: OneWayPosterior, formula: str) -> str:
     s = post.statistics
     what = "estimates with known standard errors" if s.sigma_known else "rows"
     dropped = f" ({s.n_dropped:,} more left out)" if s.n_dropped else ""
@@ -51,7 +51,7 @@ def pooling_line(post: Any, level: float = 0.95, kind: IntervalKind = "equal-tai
 
 @pooling_line.register
 def _pooling_line_one_way(
-    post: Posterior, level: float = 0.95, kind: IntervalKind = "equal-tailed"
+    post: OneWayPosterior, level: float = 0.95, kind: IntervalKind = "equal-tailed"
 ) -> str:
     what = "heterogeneity (I^2)" if post.statistics.sigma_known else "intraclass correlation (ICC)"
     return pooling_words(what, post.icc, post.shrinkage.mean, level, kind)
@@ -78,7 +78,7 @@ def prior_line(post: Any) -> str:
 
 
 @prior_line.register
-def _prior_line_one_way(post: Posterior) -> str:
+def _prior_line_one_way(post: OneWayPosterior) -> str:
     p = post.model.priors
     named = {"mu": p.mu, "tau": p.tau} | ({} if post.statistics.sigma_known else {"sigma": p.sigma})
     return "priors: " + ", ".join(f"{name} ~ {prior}" for name, prior in named.items())

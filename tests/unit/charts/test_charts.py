@@ -110,7 +110,7 @@ def test_shrinkage_holds_a_new_group_and_own_intervals(schools, twelve):
 
 
 def test_what_reaches_far_is_cut_and_it_is_said():
-    post = pp.fit_groups(mean=[1, 2, 4, 3], se=[1, 1, 40, 1]).posterior
+    post = pp.fit_groups(mean=[1, 2, 4, 3], se=[1, 1, 40, 1])._engine
     spec = charts.shrinkage(post).to_dict()
     data = spec["datasets"]
     assert {(c["group"], c["way"]) for c in data["cuts"] if c["own"]} == {
@@ -181,7 +181,7 @@ def test_forest_refuses_rows(twelve):
 
 def test_a_group_called_population_mean_is_told_apart():
     names = ["Population mean", "A new group", "c", "d"]
-    post = pp.fit_groups(mean=[1, 2, 3, 4], se=[1, 1, 1, 1], names=names).posterior
+    post = pp.fit_groups(mean=[1, 2, 3, 4], se=[1, 1, 1, 1], names=names)._engine
     domain = domain_of_groups(charts.forest(post).to_dict())
     assert len(domain) == len(set(domain)) == 7
 
@@ -201,7 +201,7 @@ def test_shrinkage_by_size_lies_on_its_curve(schools, twelve):
 def test_shrinkage_by_size_samples_beyond_2000_sizes():
     rng = np.random.default_rng(3)
     se = rng.uniform(1, 2, 3000)
-    post = pp.fit_groups(mean=rng.normal(0, 2, 3000), se=se).posterior
+    post = pp.fit_groups(mean=rng.normal(0, 2, 3000), se=se)._engine
     spec = charts.shrinkage_by_size(post).to_dict()
     assert sum("groups" in r for r in rows_of(spec)) == 2000
     assert "2,000 of 3,000 distinct sizes" in caption(spec)
@@ -243,7 +243,7 @@ def test_weighted_rows_have_no_classical_marks():
     rng = np.random.default_rng(1)
     g = np.repeat(np.arange(6), 5)
     data = {"y": rng.normal(g, 2), "w": rng.uniform(1, 3, 30), "g": g}
-    post = pp.fit("y | weights(w) ~ 1 + (1 | g)", data).posterior
+    post = pp.fit("y | weights(w) ~ 1 + (1 | g)", data)._engine
     names = {r["name"] for r in rows_of(charts.tau(post).to_dict()) if "name" in r}
     assert names == {"posterior median", "posterior mean"}
     assert "total weight" in charts.shrinkage_by_size(post).to_dict()["title"]["text"][0]
@@ -253,7 +253,7 @@ def test_weighted_rows_have_no_classical_marks():
 def test_conditional_means_average_to_the_posterior(prior):
     """E(theta) is the average of E(theta | tau), exactly so where sigma is known."""
     table = pp.datasets.eight_schools()
-    post = pp.fit("effect | se(se) ~ 1 + (1 | school)", table, prior=prior).posterior
+    post = pp.fit("effect | se(se) ~ 1 + (1 | school)", table, prior=prior)._engine
     line = post.grid.lines[0]
     order = np.arange(8)
     means, mu = conditional_means(post, order, line.x)
@@ -265,7 +265,7 @@ def test_conditional_means_average_to_the_posterior(prior):
 @pytest.mark.parametrize("prior", [None, ["sigma ~ half_normal(10)"]])
 def test_conditional_means_from_rows_go_from_one_mean_to_each_own(prior):
     data = pp.datasets.dyestuff()
-    post = pp.fit("yield ~ 1 + (1 | batch)", data, prior=prior).posterior
+    post = pp.fit("yield ~ 1 + (1 | batch)", data, prior=prior)._engine
     means, mu = conditional_means(post, np.arange(6), np.array([0.0, 1e9]))
     np.testing.assert_allclose(means[0], mu[0])
     np.testing.assert_allclose(means[1], post.statistics.raw, rtol=1e-9)
@@ -280,18 +280,18 @@ def test_names_at_the_right_do_not_overlap(twelve):
 
 
 def test_more_than_twelve_groups_are_not_named():
-    post = pp.fit_groups(mean=np.arange(13.0), se=np.ones(13)).posterior
+    post = pp.fit_groups(mean=np.arange(13.0), se=np.ones(13))._engine
     assert not any("at" in r for r in rows_of(charts.estimates_by_tau(post).to_dict()))
 
 
 def test_labels_that_read_the_same_and_control_characters():
-    post = pp.fit_groups(mean=[1, 2, 4], se=[1, 1, 2], names=["1\n", "1\\n", "\x1b"]).posterior
+    post = pp.fit_groups(mean=[1, 2, 4], se=[1, 1, 2], names=["1\n", "1\\n", "\x1b"])._engine
     domain = domain_of_groups(charts.shrinkage(post).to_dict())
     assert sorted(domain) == ["1\\n", "1\\n (2)", "\\x1b", "a new group"]
 
 
 def test_groups_without_any_difference_draw():
-    post = pp.fit_groups(mean=[5.0] * 6, se=[1.0] * 6).posterior
+    post = pp.fit_groups(mean=[5.0] * 6, se=[1.0] * 6)._engine
     for draw in (*OF_ANY, charts.forest):
         json.dumps(draw(post).to_dict(), allow_nan=False)
 

@@ -13,19 +13,19 @@ from partialpool.errors import ArgumentError
 @pytest.fixture(scope="module")
 def sleep():
     table = pp.datasets.sleepstudy()
-    return pp.fit("reaction ~ days + (days | subject)", table).posterior
+    return pp.fit("reaction ~ days + (days | subject)", table)._engine
 
 
 @pytest.fixture(scope="module")
 def radon():
     table = pp.datasets.radon()
-    return pp.fit("log_radon ~ floor + log(uranium) + (1 | county)", table).posterior
+    return pp.fit("log_radon ~ floor + log(uranium) + (1 | county)", table)._engine
 
 
 @pytest.fixture(scope="module")
 def school():
     formula = "math ~ school_ses + sector + relative_ses + (relative_ses | school)"
-    return pp.fit(formula, pp.datasets.high_school()).posterior
+    return pp.fit(formula, pp.datasets.high_school())._engine
 
 
 def rows_of(spec, key):
@@ -109,7 +109,7 @@ def test_group_lines_are_the_three_poolings(sleep):
 def test_circles_are_left_out_beside_other_predictors_of_rows():
     data = pp.datasets.sleepstudy()
     data["night"] = np.sin(data["days"] * 2.0)
-    post = pp.fit("reaction ~ days + night + (days | subject)", data).posterior
+    post = pp.fit("reaction ~ days + night + (days | subject)", data)._engine
     spec = charts.group_lines(post).to_dict()
     assert not [r for r in rows_of(spec, "y") if "kind" not in r]
     assert "at zero" in spec["title"]["subtitle"][0]

@@ -16,7 +16,7 @@ STARTS = {".svg": b"<svg", ".png": b"\x89PNG", ".pdf": b"%PDF", ".html": b"<!DOC
 @pytest.fixture(scope="module")
 def hostile():
     names = ["</script><script>alert(1)</script>", "a & <b>", "\x00\x1b", "é"]
-    return pp.fit_groups(mean=[1, 2, 3, 5], se=[1, 1, 1, 2], names=names).posterior
+    return pp.fit_groups(mean=[1, 2, 3, 5], se=[1, 1, 1, 2], names=names)._engine
 
 
 @pytest.mark.parametrize("ending", list(STARTS))

@@ -63,7 +63,7 @@ def test_rows_without_trials_say_nothing():
     with_row |= {"x": [1.0, 2, 1, 3, 2, 4, 2, 1], "g": list("aabbccde")}
     without = {k: v[:-1] for k, v in with_row.items()}
     a, b = (pp.fit("y | trials(n) ~ x + (1 | g)", d) for d in (with_row, without))
-    assert a.posterior.orders.sd == b.posterior.orders.sd
+    assert a._engine.orders.sd == b._engine.orders.sd
     one, other = a.parameters(), b.parameters()
     width = one["upper"] - one["lower"]  # about four sds; told is 0.15 of one
     for name in ("median", "lower", "upper"):
@@ -85,8 +85,8 @@ def test_nested_groups_are_not_counted_twice():
 @pytest.mark.parametrize("y", [[3, 3, 0, 0, 3, 2], [3, 3, 0, 12, 3, 2], [3, 3, 2, 5, 3, 2]])
 def test_moments_are_those_of_the_model_without_predictors(y):
     rows = {"y": y, "n": [11, 12, 16, 12, 11, 9], "g": list("abcdef"), "o": [0.0] * 6}
-    simple = pp.fit("y | trials(n) ~ 1 + (1 | g)", rows).posterior
-    general = pp.fit("y | trials(n) ~ 1 + offset(o) + (1 | g)", rows).posterior
+    simple = pp.fit("y | trials(n) ~ 1 + (1 | g)", rows)._engine
+    general = pp.fit("y | trials(n) ~ 1 + offset(o) + (1 | g)", rows)._engine
     assert general.orders.sd[0] == simple.model.moments.tau
     assert general.orders.coefficients[0] == simple.model.moments.mu
 

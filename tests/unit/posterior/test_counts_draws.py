@@ -93,7 +93,7 @@ def test_ranks_of_a_table_of_rates_return_and_agree_with_the_densities():
     # groups with the same events have the same rank but for the error of 40,000 draws
     np.testing.assert_allclose([at["g3"], at["g14"]], at["g11"], atol=0.06)
     np.testing.assert_allclose(at["g6"], at["g12"], atol=0.06)
-    post = fit.posterior
+    post = fit._engine
     drawn = post.draws(40_000, np.random.default_rng(6)).theta
     best = np.flatnonzero(ranks["group"] == "g10")[0]
     assert ranks["best"][best] == pytest.approx(

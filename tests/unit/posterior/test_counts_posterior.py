@@ -18,7 +18,7 @@ FAMILIES = ["binomial", "poisson", "beta_binomial", "gamma_poisson"]
 
 def fitted(family="binomial"):
     formula = PROPORTION if "binomial" in family else PROPORTION.replace("trials", "exposure")
-    return pp.fit(formula, DATA, family=family, prior=PRIOR).posterior
+    return pp.fit(formula, DATA, family=family, prior=PRIOR)._engine
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
@@ -122,8 +122,8 @@ def test_leave_one_group_out_is_a_refit():
         total = 0.0
         for j in range(4):
             rest = {k: [v for i, v in enumerate(c) if i != j] for k, c in data.items()}
-            without = pp.fit(formula, rest, family=family, prior=PRIOR).posterior
-            total += whole.posterior.log_marginal_likelihood() - without.log_marginal_likelihood()
+            without = pp.fit(formula, rest, family=family, prior=PRIOR)._engine
+            total += whole._engine.log_marginal_likelihood() - without.log_marginal_likelihood()
         score = whole.compare().scores["log_score"][2]
         np.testing.assert_allclose(score, total / 4, rtol=1e-7)
 
@@ -135,15 +135,15 @@ def test_pickle_and_names():
     assert list(post.named()) == ["Intercept", "tau[g]"]
     with pytest.raises(pp.ArgumentError, match=r"use \.probability"):
         _ = post.rate
-    with pytest.raises(pp.ArgumentError, match="natural"):
+    with pytest.raises(pp.ArgumentError, match="response"):
         post.group_table(scale="logit")
     with pytest.raises(pp.PriorError, match="needs proper priors"):
-        pp.fit(PROPORTION, DATA).posterior.log_marginal_likelihood()
+        pp.fit(PROPORTION, DATA)._engine.log_marginal_likelihood()
 
 
 def test_rates_of_new_groups_without_a_mean():
     """exp(tau^2 / 2) has no mean under a prior of tau with a long tail."""
-    post = pp.fit(PROPORTION.replace("trials", "exposure"), DATA).posterior
+    post = pp.fit(PROPORTION.replace("trials", "exposure"), DATA)._engine
     assert np.isinf(post.new_group.mean)
     assert np.isfinite(post.new_group.quantile([0.05, 0.95])).all()
     assert np.isfinite(post.rate.mean).all()

@@ -16,7 +16,7 @@ PROBABILITIES = np.array([0.001, 0.025, 0.25, 0.5, 0.75, 0.975, 0.999])
 
 
 def posterior(prior=None, **data):
-    return pp.fit_groups(**data, prior=prior).posterior
+    return pp.fit_groups(**data, prior=prior)._engine
 
 
 @pytest.mark.parametrize(
@@ -94,8 +94,8 @@ def test_two_narrow_modes_of_tau_are_both_found():
 
 def test_two_degrees_of_freedom():
     fit = pp.fit_groups(n=[2, 1, 1], mean=[1, 2, 4.0], sd=[1.0, 0, 0])
-    assert np.isfinite(fit.posterior.theta.mean).all()
-    assert np.isinf(fit.posterior.theta.sd).all()
+    assert np.isfinite(fit._engine.theta.mean).all()
+    assert np.isinf(fit._engine.theta.sd).all()
     assert "inf" in repr(fit)
     assert fit.to_dict()["groups"][0]["sd"] is None
 
@@ -141,7 +141,7 @@ def test_a_prior_that_pins_tau():
 def test_icc_near_zero_keeps_its_digits():
     rng = np.random.default_rng(0)
     rows = {"y": rng.normal(size=20), "g": np.repeat(np.arange(5), [3, 4, 5, 2, 6])}
-    post = pp.fit("y ~ 1 + (1 | g)", rows, prior=pp.priors(tau=pp.HalfNormal(1e-6))).posterior
+    post = pp.fit("y ~ 1 + (1 | g)", rows, prior=pp.priors(tau=pp.HalfNormal(1e-6)))._engine
     got = post.icc.cdf(post.icc.quantile(PROBABILITIES))
     np.testing.assert_allclose(got, PROBABILITIES, rtol=1e-6)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import partialpool as pp
-from partialpool.posterior.posterior import Theta
+from partialpool.posterior.one_way import Theta
 
 PROBABILITIES = np.array([0.001, 0.025, 0.1, 0.5, 0.9, 0.975, 0.999])
 
@@ -20,10 +20,10 @@ def test_quantiles_equal_those_of_all_nodes(tau, known):
     theta = rng.normal(0, tau, size)
     mean = rng.normal(theta, 1 / np.sqrt(n))
     if known:
-        post = pp.fit_groups(mean=mean, se=1 / np.sqrt(n)).posterior
+        post = pp.fit_groups(mean=mean, se=1 / np.sqrt(n))._engine
     else:
         sd = np.sqrt(rng.chisquare(np.maximum(n - 1, 1)) / np.maximum(n - 1, 1))
-        post = pp.fit_groups(n=n, mean=mean, sd=np.where(n > 1, sd, 0.0)).posterior
+        post = pp.fit_groups(n=n, mean=mean, sd=np.where(n > 1, sd, 0.0))._engine
     if tau > 0:  # near 0 no small rule is accurate enough, and all nodes are used
         assert len(post._for_quantiles.weight) < len(post.components.weight)
     some = rng.choice(size, 300, replace=False)
@@ -35,7 +35,7 @@ def test_quantiles_equal_those_of_all_nodes(tau, known):
 def test_which_way_is_taken_depends_on_a_check():
     rng = np.random.default_rng(2)
     mean = rng.normal(0, 3, 100_000) + rng.normal(0, 1, 100_000)
-    narrow = pp.fit_groups(mean=mean, se=np.ones(100_000)).posterior
+    narrow = pp.fit_groups(mean=mean, se=np.ones(100_000))._engine
     assert narrow.theta.nearly_normal
-    few = pp.fit_groups(mean=mean[:12], se=np.ones(12)).posterior
+    few = pp.fit_groups(mean=mean[:12], se=np.ones(12))._engine
     assert not few.theta.nearly_normal

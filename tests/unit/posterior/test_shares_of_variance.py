@@ -22,7 +22,7 @@ def test_i2_of_counts_is_that_of_a_group_of_the_harmonic_mean_size(family):
     formula, information = COUNTS[family]
     size = np.array([4.0, 12.0, 50.0, 9.0, 8.0])
     data = {"g": list("abcde"), "y": [1, 4, 10, 3, 7], "n": size}
-    post = pp.fit(formula, data, family=family).posterior
+    post = pp.fit(formula, data, family=family)._engine
     middle = float(post.mu.median)
     m = 1 / (1 + math.exp(-middle)) if "binomial" in family else math.exp(middle)
     typical = 5 / (1 / 4 + 1 / 12 + 1 / 50 + 1 / 9 + 1 / 8) * information(m)
@@ -42,7 +42,7 @@ def test_i2_of_counts_is_that_of_a_group_of_the_harmonic_mean_size(family):
 
 def test_groups_without_exposure_have_no_part_in_the_typical_size():
     data = {"g": list("abcd"), "y": [3, 9, 4, 0], "n": [5.0, 8.0, 20.0, 0.0]}
-    post = pp.fit("y | exposure(n) ~ 1 + (1 | g)", data).posterior
+    post = pp.fit("y | exposure(n) ~ 1 + (1 | g)", data)._engine
     information = 3 / (1 / 5 + 1 / 8 + 1 / 20) * math.exp(float(post.mu.median))
     kept = information * float(post.tau.median) ** 2
     np.testing.assert_allclose(post.icc.median, kept / (1 + kept), rtol=1e-9)
@@ -50,7 +50,7 @@ def test_groups_without_exposure_have_no_part_in_the_typical_size():
 
 def test_i2_with_known_errors_rests_on_the_typical_variance_of_higgins_and_thompson():
     se = np.array([15, 10, 16, 11, 9, 11, 10, 18.0])
-    post = pp.fit_groups(mean=[28, 8, -3, 7, -1, 1, 18, 12], se=se).posterior
+    post = pp.fit_groups(mean=[28, 8, -3, 7, -1, 1, 18, 12], se=se)._engine
     w = 1 / se**2
     typical = 7 * w.sum() / (w.sum() ** 2 - (w**2).sum())
     tau = post.tau.quantile([0.1, 0.5, 0.9])
@@ -65,7 +65,7 @@ def test_the_icc_of_weighted_rows_is_that_of_a_row_of_mean_weight():
     rng = np.random.default_rng(3)
     group = np.arange(40) % 8
     data = {"g": group, "w": rng.uniform(1, 5, 40), "y": rng.normal(size=40) + group}
-    post = pp.fit("y | weights(w) ~ 1 + (1 | g)", data).posterior
+    post = pp.fit("y | weights(w) ~ 1 + (1 | g)", data)._engine
     ratio = post.tau_over_sigma.quantile([0.1, 0.5, 0.9])
     own = ratio**2 * data["w"].mean()
     np.testing.assert_allclose(post.icc.quantile([0.1, 0.5, 0.9]), own / (own + 1), rtol=1e-8)
@@ -76,7 +76,7 @@ def counts_with_a_predictor(family):
     data = {"g": np.repeat(np.arange(8), 6), "x": rng.normal(size=48)}
     data["y"] = rng.binomial(1, 0.3, 48) if family == "binomial" else rng.poisson(2, 48)
     prior = "tau ~ half_normal(1)"
-    return data, pp.fit("y ~ x + (1 | g)", data, family=family, prior=prior).posterior
+    return data, pp.fit("y ~ x + (1 | g)", data, family=family, prior=prior)._engine
 
 
 def test_a_binary_row_has_the_variance_of_the_logistic_distribution():
@@ -100,7 +100,7 @@ def test_the_icc_of_a_mixed_model_with_weights_is_that_of_a_row_of_mean_weight()
     data = {"g": np.arange(40) % 8, "w": rng.uniform(1, 5, 40), "x": rng.normal(size=40)}
     data["y"] = rng.normal(size=40) + data["g"]
     formula = "y | weights(w) ~ x + (1 | g)"
-    post = pp.fit(formula, data, prior="tau ~ half_normal(3)").posterior
+    post = pp.fit(formula, data, prior="tau ~ half_normal(3)")._engine
     tau2 = post.weighted.points[:, post.model.terms[0].sds.start] ** 2
     row = post.model.sigma(post.weighted.points) ** 2 / data["w"].mean()
     expected = post.weighted.weight @ (tau2 / (tau2 + row))

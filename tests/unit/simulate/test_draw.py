@@ -32,7 +32,7 @@ def test_the_posterior_of_a_draw_is_that_of_its_summaries():
     n = np.array(WORLD.n)
     sd = np.sqrt(seen.ss[0] / np.maximum(n - 1, 1))
     fit = pp.fit_groups(n=n, mean=seen.mean[0], sd=sd)
-    np.testing.assert_allclose(drawn.estimates["posterior"].estimate, fit.posterior.theta.mean)
+    np.testing.assert_allclose(drawn.estimates["posterior"].estimate, fit._engine.theta.mean)
 
 
 @pytest.mark.parametrize("name", ["moments", "reml", "posterior"])

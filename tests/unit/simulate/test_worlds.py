@@ -59,7 +59,7 @@ def test_full_posterior_equals_the_fit(world, sigma_known):
         else:
             sd = np.sqrt(drawn.ss[i] / np.maximum(drawn.n - 1, 1))
             data = {"n": drawn.n, "mean": drawn.mean[i], "sd": sd}
-        theta = pp.fit_groups(**data).posterior.theta
+        theta = pp.fit_groups(**data)._engine.theta
         np.testing.assert_allclose(found.estimate[i], theta.mean, rtol=1e-9)
         ends = [found.lower[i], found.upper[i]]
         np.testing.assert_allclose(ends, theta.interval(0.9), rtol=1e-7)

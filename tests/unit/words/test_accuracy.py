@@ -42,7 +42,7 @@ def fitted(kind, **options):
 def test_what_is_asked_for_is_reached_and_known(kind):
     target = 0.2 if kind == "mixed counts" else 0.03  # the shape of groups' distributions is told
     fit = fitted(kind, accuracy=target)
-    post = fit.posterior
+    post = fit._engine
     assert post.target == target
     assert 0.0 <= post.error <= target
     assert post.status.name == "REACHED"
@@ -55,7 +55,7 @@ def test_what_is_asked_for_is_reached_and_known(kind):
 
 @pytest.mark.parametrize("kind", FITS)
 def test_the_default(kind):
-    post = fitted(kind).posterior
+    post = fitted(kind)._engine
     assert post.target == (0.15 if kind == "mixed counts" else 0.02)
     assert post.error <= post.target
 
@@ -99,7 +99,7 @@ def test_update_asks_for_the_same_accuracy_or_another(kind):
 
 def set_error(patch, fit, error):
     """That of means and sds, and of interval ends, where an engine tells them apart."""
-    owner = type(fit.posterior)
+    owner = type(fit._engine)
     patch.setattr(owner, "error", property(lambda _: error))
     if hasattr(owner, "errors"):
         patch.setattr(owner, "errors", property(lambda _: (error, error)))
@@ -148,7 +148,7 @@ def test_numbers_too_far_off_are_not_shown(kind, way, far_off, tmp_path, monkeyp
 @pytest.mark.parametrize("kind", ["one way", "mixed", "counts", "mixed counts"])
 def test_error_and_status_stay_readable(kind, error, far_off):
     fit = far_off(kind, error, prior=PRIORS.get(kind, [PRIOR]))
-    post = fit.posterior
+    post = fit._engine
     assert post.error == error or math.isnan(error)
     assert post.status.name == "NOT_REACHED"
     shown = repr(fit)
@@ -174,7 +174,7 @@ def test_one_notice_where_the_error_is_above_its_target(kind, far_off):
 def test_an_error_below_its_target_that_is_not_good_enough(monkeypatch):
     """Means and sds have a target of their own, and points may be too uneven for any error."""
     fit = fitted("mixed counts")
-    owner = type(fit.posterior)
+    owner = type(fit._engine)
 
     def text():
         fit.__dict__.pop("notices", None)

@@ -23,7 +23,7 @@ def score(fit, estimator, column):
 
 def total(fit):
     """log p(y) up to the constant of improper priors, which both fits share."""
-    return fit.posterior.grid.log_total + fit.posterior.model.log_constant
+    return fit._engine.grid.log_total + fit._engine.model.log_constant
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_log_score_of_eight_schools_equals_refits():
         others = {k: np.delete(v, j) for k, v in table.items()}
         fit = pp.fit(formula, others)
         scores.append(total(whole) - total(fit))
-        gaps.append(table["effect"][j] - float(fit.posterior.mu.mean))
+        gaps.append(table["effect"][j] - float(fit._engine.mu.mean))
     np.testing.assert_allclose(
         score(whole, "partial_pooling", "log_score"), np.mean(scores), atol=1e-9
     )
@@ -87,7 +87,7 @@ def test_row_rmse_equals_leaving_out_each_row(estimator):
     lam = {
         "no_pooling": 1e9,
         "complete_pooling": 0.0,
-        "partial_pooling": float(fit.posterior.tau_over_sigma.median) ** 2,
+        "partial_pooling": float(fit._engine.tau_over_sigma.median) ** 2,
     }
     scores = fit.compare("reml").scores
     if estimator == "reml":

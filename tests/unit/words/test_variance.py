@@ -20,7 +20,7 @@ def world():
 
 def test_shares_are_those_of_the_world(world):
     fit = pp.fit("y ~ u + (x | g)", world)
-    found = variance_explained(fit.posterior)
+    found = variance_explained(fit._engine)
     levels = dict(zip(found.levels["level"], zip(*list(found.levels.values())[1:], strict=True),
                       strict=True))  # fmt: skip
     share = {name: values[0] for name, values in levels.items()}
@@ -40,17 +40,17 @@ def test_the_residual_squares_of_crossed_groups_add_up():
     """R2 of the rows from cross-products is that of the rows themselves."""
     data = pp.datasets.penicillin()
     fit = pp.fit("diameter ~ 1 + (1 | plate) + (1 | sample)", data)
-    found = variance_explained(fit.posterior)
+    found = variance_explained(fit._engine)
     mean = fit.predict(data)["estimate"]
     rest = np.mean((data["diameter"] - mean) ** 2) / np.var(data["diameter"])
-    noise = 30 / 144 * float(fit.posterior.sigma.mean) ** 2 / np.var(data["diameter"])
+    noise = 30 / 144 * float(fit._engine.sigma.mean) ** 2 / np.var(data["diameter"])
     assert found.levels["r2"][0] == pytest.approx(1 - rest - noise, abs=0.01)
 
 
 def test_known_errors_and_no_predictors():
     found = variance_explained(
         pp.fit("effect | se(se) ~ 0 + I(0 * se + 1) + (1 | school)",
-               pp.datasets.eight_schools()).posterior
+               pp.datasets.eight_schools())._engine
     )  # fmt: skip
     assert found.levels["share"].sum() == pytest.approx(1.0)
     assert 0 <= found.marginal[0] < 1
@@ -74,7 +74,7 @@ def slopes():
     y = u[group] + x + (z * b[group]).sum(axis=1) + rng.normal(size=len(group))
     data = {"g": group, "u": u[group], "x": x, "w": w, "y": y}
     fit = pp.fit("y ~ x + u + (x + w | g)", data, prior="tau ~ half_normal(2)")
-    return data, z, fit.posterior
+    return data, z, fit._engine
 
 
 def row_by_row(data, z, post):
@@ -135,7 +135,7 @@ def test_the_residual_squares_of_crossed_groups_are_those_of_the_rows_exactly():
     data = {"g": np.arange(60) % 7, "h": np.arange(60) % 5}
     data["y"] = 3 * rng.normal(size=7)[data["g"]] + 3 * rng.normal(size=5)[data["h"]]
     data["y"] += 10 + rng.normal(size=60)
-    post = pp.fit("y ~ 1 + (1 | g) + (1 | h)", data, prior="tau ~ half_normal(3)").posterior
+    post = pp.fit("y ~ 1 + (1 | g) + (1 | h)", data, prior="tau ~ half_normal(3)")._engine
     draws = post.draws(1000, np.random.default_rng(0))
     names = [block.factor for block in post.statistics.blocks]
     groups = [b[:, data[name], 0] for name, b in zip(names, draws.effects, strict=True)]
@@ -149,7 +149,7 @@ def test_with_known_errors_a_row_has_the_variance_of_one_of_mean_weight():
     se = np.array([1.0, 2.0, 0.5, 1.5, 1.0, 3.0, 0.7, 1.2])
     data = {"g": list("aabbccdd"), "se": se, "x": np.arange(8.0), "y": np.arange(8.0) ** 2 / 9}
     formula = "y | se(se) ~ x + (1 | g)"
-    post = pp.fit(formula, data, prior="tau ~ half_normal(2)").posterior
+    post = pp.fit(formula, data, prior="tau ~ half_normal(2)")._engine
     tau2 = post.draws(1000, np.random.default_rng(0)).tau["tau[g]"] ** 2
     row = 1 / np.mean(1 / se**2)
     found = variance_explained(post).levels["share"]

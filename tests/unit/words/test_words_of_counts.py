@@ -76,7 +76,7 @@ def test_errors_of_the_overall_value_are_cluster_robust(formula):
 def test_typical_pooling_is_read_from_i2():
     data = {"g": list("abcde"), "y": [1, 4, 10, 3, 7], "n": [4, 12, 50, 9, 8]}
     fit = pp.fit(PROPORTION, data)
-    advice, share = fit.advise(), fit.posterior.icc
+    advice, share = fit.advise(), fit._engine.icc
     assert advice.nearly_complete == pytest.approx(float(share.cdf(0.1)), rel=1e-12)
     assert advice.nearly_none == pytest.approx(1 - float(share.cdf(0.9)), rel=1e-12)
     assert (advice.icc_lower, advice.icc_upper) == pytest.approx(share.quantile([0.025, 0.975]))

@@ -1,0 +1,580 @@
+"""The posterior of a one-way model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from partialpool._typing import Floats, Ints
+from partialpool.data import GroupStatistics, Table
+from partialpool.errors import ArgumentError, ImproperPosteriorError, PriorError
+from partialpool.integrate import Accuracy, Grid, integrate
+from partialpool.kernels import student
+from partialpool.kernels.oneway import kept, pooled, theta_given
+from partialpool.kernels.ranks import expected_exceedances
+from partialpool.kernels.student import BLOCK
+from partialpool.models import OneWayModel, Priors, one_way_model
+from partialpool.models.propriety import Moments, check_proper
+from partialpool.posterior.argument_checks import (
+    DETERMINISTIC,
+    checked_draws,
+    group_positions,
+    reached,
+)
+from partialpool.posterior.components import (
+    Components,
+    component_given,
+    components,
+    condensed,
+    trimmed,
+)
+from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture, OfRatio
+from partialpool.posterior.draws import OneWayDraws, draw
+from partialpool.posterior.one_way_parameters import icc, ratio, sigma, tau
+from partialpool.posterior.ranks import SEED, rank_table, ranked_draws
+
+MANY = 200_000
+"""Groups times components from which quantiles are read from fewer components, checked."""
+INNER = 0.001
+"""Quantiles from here to one minus this are checked."""
+AGREE = 1e-8
+"""How closely they must agree with all components, in posterior sds."""
+EXACT_RANKS = 2000
+"""Groups up to which expected ranks, a sum over pairs, are not read from draws."""
+
+
+def one_way_posterior(
+    statistics: GroupStatistics, priors: Priors, accuracy: float | None = None
+) -> OneWayPosterior:
+    """Compute the exact posterior of a one-way normal model.
+
+    Parameters
+    ----------
+    statistics : GroupStatistics
+        The data, reduced.
+    priors : Priors
+        Priors of mu, tau and sigma.
+    accuracy : float, optional
+        Target of the error (posterior sds); the rule goes well beyond any that may be asked for.
+
+    Raises
+    ------
+    DataError
+        If there is one group only.
+    ImproperPosteriorError
+        If data and priors leave no proper posterior.
+    """
+    model = one_way_model(statistics, priors)
+    grid = integrate(model.log_density, model.axes, model.start, moments=model.moment_orders)
+    return OneWayPosterior(statistics, model, grid, components(model, grid), accuracy)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class OneWayPosterior:
+    """The joint posterior of mu, tau, sigma and every group's theta.
+
+        y_ij | theta_j ~ N(theta_j, sigma^2 / w_ij),   theta_j ~ N(mu, tau^2)
+
+    Parameters
+    ----------
+    statistics : GroupStatistics
+        The data, reduced; gives the order of the groups.
+    model : OneWayModel
+        Likelihood and priors.
+    grid : Grid
+        Nodes and weights over the hyperparameters.
+    components : Components
+        The mixture everything is read from.
+    accuracy : float, optional
+        The error asked for (posterior sds); see `target`.
+    """
+
+    statistics: GroupStatistics
+    model: OneWayModel
+    grid: Grid
+    components: Components
+    accuracy: float | None = None
+
+    # scalars ------------------------------------------------------------------------------
+
+    @cached_property
+    def mu(self) -> Distribution:
+        """Population mean (units of y)."""
+        c = self.components
+        return self._scalar(c.mu, c.mu_sd, self.model.moments.mu)
+
+    @cached_property
+    def tau(self) -> Distribution:
+        """Standard deviation between groups (units of y)."""
+        return tau(self.model, self.grid)
+
+    @cached_property
+    def sigma(self) -> Distribution | None:
+        """Standard deviation within groups (units of y); None if standard errors are given."""
+        return sigma(self.model, self.grid)
+
+    @cached_property
+    def icc(self) -> Distribution:
+        """Share of the variance of one observation that lies between groups.
+
+        ``tau^2 / (tau^2 + sigma^2)``; where standard errors are given, I^2: the same with the
+        typical variance of Higgins and Thompson (2002), doi:10.1002/sim.1186, for sigma^2.
+        """
+        s = self.statistics
+        return icc(self.model, self.grid, self.tau_over_sigma, s.weight, s.n)
+
+    @cached_property
+    def new_group(self) -> Distribution:
+        """Theta of a group not in the data (units of y)."""
+        c = self.components
+        scale = np.hypot(c.mu_sd, c.sigma * np.sqrt(c.lam))
+        moments = self.model.moments
+        return self._scalar(c.mu, scale, min(moments.tau, moments.mu))
+
+    @cached_property
+    def tau_over_sigma(self) -> Distribution:
+        """Distribution of tau / sigma; of tau itself where standard errors are given."""
+        return ratio(self.model, self.grid)
+
+    @property
+    def predicts_without_one_group(self) -> bool:
+        """Whether the posterior would be proper with any one group left out."""
+        sizes = self.model.sizes
+        smallest = sizes.n_rows - int(self.statistics.n.max())
+        try:
+            check_proper(
+                replace(sizes, n_groups=sizes.n_groups - 1, n_rows=smallest), self.model.priors
+            )
+        except ImproperPosteriorError:
+            return False
+        return sizes.n_groups > 2
+
+    # groups -------------------------------------------------------------------------------
+
+    @cached_property
+    def theta(self) -> Distribution:
+        """Every group's parameter (units of y); shape (J,), in the order of the statistics."""
+        few = self._for_quantiles
+        return Theta.of(self, few, nearly_normal=self._nearly_normal(few))
+
+    @cached_property
+    def effect(self) -> Distribution:
+        """Every group's deviation ``theta_j - mu`` (units of y); shape (J,)."""
+        y, weight = self.centered_means, self.statistics.weight
+        c = self.components
+
+        lam, sigma, mu, mu_sd = c.columns
+
+        def rows(part: slice) -> tuple[Floats, Floats]:
+            k = kept(weight[part], lam)  # (C, B)
+            own = sigma**2 * lam / (1.0 + weight[part] * lam)
+            return k * (y[part] - mu), np.sqrt(own + (k * mu_sd) ** 2)
+
+        return Mixture((len(y),), rows, c.weight, c.df, 0.0, self.model.moments.mu)
+
+    @cached_property
+    def shrinkage(self) -> Distribution:
+        """Every group's weight on the pooled value, B_j: 0 no, 1 complete pooling; shape (J,)."""
+        c, classes = self.components, self.model.classes
+        mean, sd = np.empty(len(classes.weight)), np.empty(len(classes.weight))
+        for part, p in _class_blocks(classes.weight, len(c.weight)):
+            b = pooled(p, c.lam)
+            mean[part] = b @ c.weight
+            sd[part] = np.sqrt((b - mean[part, None]) ** 2 @ c.weight)
+        at = classes.member
+        return OfRatio(self.tau_over_sigma, self.statistics.weight, False, mean[at], sd[at])
+
+    def group(self, label: Any) -> Distribution:
+        """Distribution of one group's parameter (units of y), by label."""
+        return self.contrast({label: 1.0})
+
+    def contrast(self, coefficients: Mapping[Any, float], *, mu: float = 0.0) -> Distribution:
+        """Distribution of ``sum_j c_j theta_j + c mu``.
+
+        Parameters
+        ----------
+        coefficients : mapping
+            From group label to coefficient, such as ``{"A": 1, "C": -1}``.
+        mu : float
+            Coefficient of the population mean.
+
+        Raises
+        ------
+        ArgumentError
+            If a group is not in the data, or a coefficient is not finite.
+        """
+        at = self.group_index(list(coefficients))
+        a = np.array([float(v) for v in coefficients.values()])
+        if not a.any() and mu == 0:
+            raise ArgumentError("a contrast needs a coefficient that is not 0")
+        if not np.isfinite([*a, mu]).all():
+            raise ArgumentError(f"coefficients must be finite; received {dict(coefficients)}")
+        c = self.components
+        weight, y = self.statistics.weight[at, None], self.centered_means[at, None]
+        k = kept(weight, c.lam)  # (K, C)
+        loc = a @ (k * (y - c.mu)) + (a.sum() + mu) * c.mu
+        own = a**2 @ (c.sigma**2 * c.lam / (1.0 + weight * c.lam))
+        common = (a @ pooled(weight, c.lam) + mu) * c.mu_sd
+        order = self.model.moments.theta if mu == 0 else self.model.moments.mu
+        shift = self.model.center * (a.sum() + mu)
+        return self._scalar(loc, np.sqrt(own + common**2), order, float(shift))
+
+    def expected_rank(self, *, descending: bool = True) -> Floats:
+        """Posterior mean of each group's rank, 1 = highest; shape (J,).
+
+        ``1 + sum_k P(theta_k > theta_j)``, in closed form given each node.
+        Source: Laird and Louis (1989), doi:10.3102/10769986014001029.
+        """
+        c = self._for_quantiles
+        y, weight = self.centered_means, self.statistics.weight
+        out = np.ones(len(y))
+        for i in range(len(c.weight)):
+            k = kept(weight, c.lam[i])
+            own = c.sigma[i] ** 2 * c.lam[i] / (1.0 + weight * c.lam[i])
+            out += c.weight[i] * expected_exceedances(k * (y - c.mu[i]), own, k, c.mu_sd[i], c.df)
+        return out if descending else len(y) + 1 - out
+
+    def ranks(self, *, top: int = 1, level: float = 0.95, descending: bool = True) -> Table:
+        """Ranks of the groups with their uncertainty, from independent draws with a fixed seed.
+
+        Expected ranks of up to 2,000 groups are exact (`expected_rank`); probabilities are good to
+        about 0.003.
+
+        Parameters
+        ----------
+        top : int
+            Size of the leading set whose probability is given.
+        level : float
+            Probability of the rank intervals.
+        descending : bool
+            Whether rank 1 is the highest.
+
+        Returns
+        -------
+        Table
+            group, expected_rank, lower, median, upper (of the rank), best (probability of rank
+            1), top (probability of a rank up to `top`).
+        """
+        groups = self.statistics.n_groups
+        rng, sign = np.random.default_rng(SEED), -1.0 if descending else 1.0
+
+        def draw(size: int) -> Floats:
+            return sign * self.draws(size, rng).theta
+
+        found = rank_table(draw, ranked_draws(groups), self.statistics.labels, top, level)
+        if groups <= EXACT_RANKS:
+            found["expected_rank"] = self.expected_rank(descending=descending)
+        return found
+
+    def group_index(self, labels: list[Any]) -> Ints:
+        """Positions of groups by label.
+
+        Raises
+        ------
+        ArgumentError
+            If a label is not in the data.
+        """
+        return group_positions(self._positions, labels, self.statistics.factor)
+
+    @cached_property
+    def _positions(self) -> dict[Any, int]:
+        return {label: i for i, label in enumerate(self.statistics.labels.tolist())}
+
+    # the whole ----------------------------------------------------------------------------
+
+    def draws(self, size: int, rng: np.random.Generator) -> OneWayDraws:
+        """Draw independently from the joint posterior.
+
+        Parameters
+        ----------
+        size : int
+            Number of draws S.
+        rng : numpy.random.Generator
+            Source of randomness.
+
+        Returns
+        -------
+        OneWayDraws
+            mu, tau, sigma of shape (S,) and theta of shape (S, J).
+        """
+        size = checked_draws(size, rng)
+        return draw(self.model, self.grid, self.statistics, self.centered_means, size, rng)
+
+    def log_marginal_likelihood(self) -> float:
+        """Logarithm of p(y), all parameters integrated out.
+
+        Raises
+        ------
+        PriorError
+            If a prior is improper: p(y) is then defined up to a constant only.
+        """
+        improper = self.model.priors.improper(self.model.sizes.sigma_known)
+        if improper:
+            raise PriorError(
+                f"the marginal likelihood needs proper priors; those of {' and '.join(improper)} "
+                "are improper: give them priors such as normal(0, 10) and half_normal(5)"
+            )
+        return self.grid.log_total + self.model.log_constant
+
+    def weight_at(self, tau: float) -> Floats:
+        """Weight on each group's own mean if tau were known; sigma at its posterior median.
+
+            1 - B_j = (P_j / sigma^2) / (P_j / sigma^2 + 1 / tau^2)
+
+        Parameters
+        ----------
+        tau : float
+            0 or more (units of y).
+
+        Returns
+        -------
+        ndarray, shape (J,)
+            0 complete pooling, 1 no pooling.
+        """
+        sigma = 1.0 if self.sigma is None else float(self.sigma.median)
+        return kept(self.statistics.weight, np.asarray((tau / sigma) ** 2))
+
+    def given_tau(self, tau: float) -> OneWayPosterior:
+        """Return what theta, mu, a new group, shrinkage and contrasts were if tau were known.
+
+        Parameters
+        ----------
+        tau : float
+            0 or more (units of y). Where sigma is not known tau / sigma is held at this value
+            over the posterior median of sigma.
+
+        Returns
+        -------
+        OneWayPosterior
+            Its tau, sigma and icc are those of this posterior.
+
+        Raises
+        ------
+        ArgumentError
+            If tau is negative or not finite.
+        """
+        if not (math.isfinite(tau) and tau >= 0):
+            raise ArgumentError(f"tau must be 0 or more and finite; received {tau!r}")
+        sigma = 1.0 if self.sigma is None else float(self.sigma.median)
+        given = component_given(self.model, float(tau), sigma)
+        moments = Moments(math.inf, given.df, given.df, given.df)
+        return replace(self, model=replace(self.model, moments=moments), components=given)
+
+    # what every kind of posterior has -------------------------------------------------------
+
+    @property
+    def priors(self) -> Priors:
+        """The priors used."""
+        return self.model.priors
+
+    @property
+    def method(self) -> str:
+        """How the integral over the hyperparameters was done."""
+        return "trapezoid rule in double-exponential coordinates"
+
+    def named(self) -> dict[str, Distribution]:
+        """Every parameter but the groups', by its name in tables."""
+        named = {"Intercept": self.mu, f"tau[{self.statistics.factor}]": self.tau}
+        return named if self.sigma is None else {**named, "sigma": self.sigma}
+
+    def group_table(self, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Table:
+        """One row a group; see `Fit.groups`."""
+        lower, upper = self.theta.interval(level, kind)
+        return Table(
+            group=self.statistics.labels,
+            n=self.statistics.n,
+            raw=self.statistics.raw,
+            estimate=self.theta.mean,
+            sd=self.theta.sd,
+            lower=lower,
+            upper=upper,
+            shrinkage=self.shrinkage.mean,
+        )
+
+    @property
+    def error(self) -> float:
+        """Estimated error of the summaries (see `Grid.error`)."""
+        return self.grid.error
+
+    @property
+    def target(self) -> float:
+        """Target of the error, in posterior sds: what was asked for, or the default."""
+        return DETERMINISTIC if self.accuracy is None else self.accuracy
+
+    @property
+    def status(self) -> Accuracy:
+        """Whether the error is within its target."""
+        return reached(self.error, self.target)
+
+    def __repr__(self) -> str:
+        s, d = self.statistics, ", ".join(self.model.dimensions)
+        return f"Posterior({s.n_groups:,} groups, {len(self.components.weight):,} nodes over {d})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle without what was cached."""
+        return OneWayPosterior, (
+            self.statistics,
+            self.model,
+            self.grid,
+            self.components,
+            self.accuracy,
+        )
+
+    # helpers ------------------------------------------------------------------------------
+
+    @cached_property
+    def centered_means(self) -> Floats:
+        """Group means less the model's center (units of y); shape (J,)."""
+        return self.statistics.mean - (self.model.center - self.statistics.center)
+
+    def _scalar(
+        self, loc: Floats, scale: Floats, moments: float, shift: float | None = None
+    ) -> Mixture:
+        c = self.components
+
+        def rows(_: slice) -> tuple[Floats, Floats]:
+            return loc[:, None], scale[:, None]
+
+        shift = self.model.center if shift is None else shift
+        return Mixture((), rows, c.weight, c.df, shift, moments)
+
+    @cached_property
+    def _for_quantiles(self) -> Components:
+        """All components; with very many groups, fewer that give the same quantiles."""
+        full = self.components
+        if len(full.weight) * self.statistics.n_groups <= MANY:
+            return full
+        if len(self.grid.lines) > 1 or self.model.priors.mu.proper:
+            return trimmed(full, 1e-10)
+        sample = self._sample()
+        exact = self._quantiles_of(full, sample)
+        for size in (3, 5, 9, 17):
+            few = condensed(self.model, full, size)
+            gap = np.abs(self._quantiles_of(few, sample) - exact)
+            if gap.max() <= AGREE:
+                return few
+        return full
+
+    def _nearly_normal(self, few: Components) -> bool:
+        """Whether, with very many groups, moments alone give the same quantiles."""
+        if few is self.components or len(few.weight) > 5 or few.df < 1e4:
+            return False
+        sample = self._sample()
+        gap = self._quantiles_of(few, sample, nearly_normal=True) - self._quantiles_of(few, sample)
+        return bool(np.abs(gap).max() <= AGREE)
+
+    def _sample(self) -> Ints:
+        """Groups that span the range of weights and means: the extremes, and some between."""
+        weight, y = self.statistics.weight, self.centered_means
+        ends = [f(v) for v in (weight, y) for f in (np.argmin, np.argmax)]
+        return np.unique([*ends, *np.linspace(0, len(y) - 1, 60).astype(np.int64)])
+
+    def _quantiles_of(self, c: Components, groups: Ints, *, nearly_normal: bool = False) -> Floats:
+        """Outer and inner quantiles of some groups, in units of their sds; shape (5, K)."""
+        part = Theta.of(self, c, groups, nearly_normal=nearly_normal)
+        return part.quantile(np.array([INNER, 0.025, 0.5, 0.975, 1.0 - INNER])) / part.sd
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Theta(Mixture):
+    """theta of every group; means and sds cost the number of distinct weights only.
+
+    Parameters
+    ----------
+    y : ndarray, shape (J,)
+        Group means less the model's center.
+    member : ndarray of int, shape (J,)
+        The class of weights each group is in.
+    class_weight : ndarray, shape (K,)
+        The distinct weights.
+    full : Components
+        All components, from which means and sds are read.
+    nearly_normal : bool
+        Whether quantiles may be read from moments (checked by who says so).
+    """
+
+    y: Floats
+    member: Ints
+    class_weight: Floats
+    full: Components
+    nearly_normal: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        post: OneWayPosterior,
+        c: Components,
+        groups: Ints | slice = slice(None),
+        *,
+        nearly_normal: bool = False,
+    ) -> Theta:
+        """Build from components `c` (for quantiles) and all components (for moments)."""
+        y, weight = post.centered_means[groups], post.statistics.weight[groups]
+        classes = post.model.classes
+
+        def rows(part: slice) -> tuple[Floats, Floats]:
+            return theta_given(y[part], weight[part], *c.columns)
+
+        return cls(
+            (len(y),), rows, c.weight, c.df, post.model.center,
+            post.model.moments.theta, y, classes.member[groups], classes.weight, post.components,
+            nearly_normal,
+        )  # fmt: skip
+
+    def _quantiles(self, p: Floats) -> Floats:
+        common = p.size == len(p) and (p >= INNER).all() and (p <= 1.0 - INNER).all()
+        if not (self.nearly_normal and common):
+            return super()._quantiles(p)
+
+        def one(_part: slice, loc: Floats, scale: Floats) -> Floats:
+            each = (
+                student.mixture_expansion(q.item(), loc, scale, self.weight, self.df) for q in p
+            )
+            return np.stack(list(each))
+
+        return self._each(one, len(p)) + self.shift
+
+    @property
+    def mean(self) -> Floats:
+        if self.moments <= 1:
+            return np.full(self.shape, math.nan)
+        pull, base = self._by_class[:2].take(self.member, axis=1)
+        return np.asarray(self.y - pull * self.y + base + self.shift)
+
+    @property
+    def sd(self) -> Floats:
+        if self.moments <= 2:
+            return np.full(self.shape, math.inf)
+        within, bb, bm, mm = self._by_class[2:].take(self.member, axis=1)
+        y = self.y
+        return np.asarray(np.sqrt(within + np.maximum(bb * y * y - 2 * bm * y + mm, 0.0)))
+
+    @cached_property
+    def _by_class(self) -> Floats:
+        """E B, E B mu, mean variance, var B, cov(B, B mu), var(B mu) of each class; (6, K)."""
+        c = self.full
+        found = np.empty((6, len(self.class_weight)))
+        for part, p in _class_blocks(self.class_weight, len(c.weight)):
+            b = pooled(p, c.lam)  # (B, C)
+            bm = b * c.mu
+            here = found[:, part]
+            here[0], here[1] = b @ c.weight, bm @ c.weight
+            scale2 = c.sigma**2 * (c.lam * b) + (b * c.mu_sd) ** 2
+            here[2] = scale2 @ c.weight * c.variance_factor
+            b -= here[0][:, None]
+            bm -= here[1][:, None]
+            here[3], here[4], here[5] = b**2 @ c.weight, (b * bm) @ c.weight, bm**2 @ c.weight
+        return found
+
+
+def _class_blocks(weight: Floats, nodes: int) -> Iterator[tuple[slice, Floats]]:
+    """Slices of the distinct weights, and these as a column, small enough for the cache."""
+    step = max(1, BLOCK // nodes)
+    for i in range(0, len(weight), step):
+        part = slice(i, i + step)
+        yield part, weight[part, None]
