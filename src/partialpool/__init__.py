@@ -2,7 +2,7 @@
 
     >>> import partialpool as pp
     >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
-    >>> round(float(fit._engine.theta.mean[0]), 3)
+    >>> round(float(fit.posterior.group("A").mean), 3)
     11.4
 
 Everything here is loaded when it is first used, so that importing the package is quick.
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     )
     from partialpool.notices import Notice
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "data": ("Table",),

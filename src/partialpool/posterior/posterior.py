@@ -146,7 +146,7 @@ class Posterior:
     >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
     >>> post = fit.posterior
     >>> round(float(post["tau[school]"].median), 2)
-    5.19
+    5.24
     >>> round(float(post.group("A").mean), 3)
     11.4
     >>> round(float(post.contrast({"A": 1, "C": -1}).probability(above=0)), 3)
@@ -496,6 +496,10 @@ class Posterior:
         kind = "Estimates" if isinstance(self._engine, Estimated) else "Posterior"
         return f"{kind}({groups}; {self.method})"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle without what was cached."""
+        return Posterior, (self._engine, self._read)
+
     # helpers ------------------------------------------------------------------------------------
 
     @property
@@ -624,6 +628,10 @@ class Draws:
         columns = zip(engine.statistics.coefficients, drawn.coefficients.T, strict=True)
         last = {} if engine.sigma is None else {"sigma": drawn.sigma}
         return {**dict(columns), **drawn.tau, **drawn.rho, **last}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle without what was cached."""
+        return Draws, (self.posterior, self.drawn)
 
     def __repr__(self) -> str:
         return f"Draws({len(self):,} of {', '.join(self.names)} and every group)"
