@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 
-from partialpool.formula.mixed import LEARNED
+from partialpool.formula.functions import STATEFUL
 from partialpool.formula.tree import Call, Name, Term
 
 Variable = Name | Call
@@ -92,7 +92,7 @@ def complete(
 
 
 def _learned(variable: Variable) -> bool:
-    return isinstance(variable, Call) and variable.function in LEARNED
+    return isinstance(variable, Call) and variable.function in STATEFUL
 
 
 def _codings(

@@ -29,7 +29,8 @@ from partialpool.data.statistics import both_withheld
 from partialpool.errors import DataError
 from partialpool.formula import Mixed
 from partialpool.formula.counts import PROPORTIONS
-from partialpool.formula.mixed import LEARNED, calls_in
+from partialpool.formula.functions import STATEFUL
+from partialpool.formula.mixed import calls_in
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -202,7 +203,7 @@ def read_count_table(roles: Mixed, data: Any, *, progress: Progress | None = Non
     _check_sizes(rows)
     for chunk in rows.chunks():
         for node in expressions(roles, rows.coded.texts):
-            if not any(c.function in LEARNED for c in calls_in(node)):
+            if not any(c.function in STATEFUL for c in calls_in(node)):
                 refuse_not_finite(rows, chunk, node, {})
     return replace(_added_up(rows), labels_from_text=found.text_labels)
 

@@ -11,7 +11,7 @@ from typing import Any
 from partialpool.data.csv_files import CsvFile, explain, literal, refuse
 from partialpool.data.duck import quote
 from partialpool.data.text_columns import Kinds
-from partialpool.data.text_numbers import MISSING_WORDS, number_sql, truth_sql, words_sql
+from partialpool.data.text_numbers import MISSING_LABELS, number_sql, truth_sql, words_sql
 from partialpool.errors import ColumnError, DataError
 
 BLOCK = 2**20
@@ -59,7 +59,7 @@ def _text_of(connection: Any, files: Sequence[CsvFile]) -> Any:
         delimiter=files[0].delimiter,
         quotechar='"',
         escapechar='"',
-        na_values=list(MISSING_WORDS),
+        na_values=list(MISSING_LABELS),
     )
 
 

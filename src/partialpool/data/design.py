@@ -232,6 +232,17 @@ def number_names(variable: Variable, learned: Learned) -> Coded:
     return Coded((str(variable),), False)
 
 
+def reference_level(variable: Variable) -> str | float | None:
+    """The level in C(column, ref=...), from which the others are differences."""
+    if not is_categorical(variable):
+        return None
+    assert isinstance(variable, Call)
+    for argument in variable.arguments[1:]:
+        if isinstance(argument, Call) and isinstance(argument.arguments[0], Text | Number):
+            return argument.arguments[0].value
+    return None
+
+
 def written_levels(variable: Variable) -> tuple[str | float, ...]:
     """The levels written in C(column, ...), in order."""
     if not is_categorical(variable):

@@ -20,9 +20,9 @@ from partialpool.data.design import Categories, Design, column_of
 from partialpool.data.expressions import Basis, Learned, Standard
 from partialpool.formula import Mixed
 from partialpool.formula.counts import PROPORTIONS
+from partialpool.formula.functions import ELEMENTWISE, INFINITY, binary_sql
 from partialpool.formula.tree import Binary, Call, Expression, Name, Number, Unary
 
-NAN, INFINITY = "CAST('NaN' AS DOUBLE)", "CAST('Infinity' AS DOUBLE)"
 ONE = "1"
 
 
@@ -148,7 +148,7 @@ class Given:
                 inside = self.value(node.operand, learned)
                 return f"(-{inside})" if node.operator == "-" else inside
             case Binary():
-                return _binary(
+                return binary_sql(
                     node.operator, self.value(node.left, learned), self.value(node.right, learned)
                 )
             case Call():
@@ -157,7 +157,7 @@ class Given:
                     standard = learned[node]
                     assert isinstance(standard, Standard)
                     return standardized(inside, standard)
-                return FUNCTIONS[node.function](inside)
+                return ELEMENTWISE[node.function].sql(inside)
         raise TypeError(f"{node} is not a number")
 
     def precision(self) -> dict[str, str]:
@@ -178,29 +178,6 @@ def standardized(x: str, standard: Standard) -> str:
     """SQL of a value less its mean, over its sd."""
     centered = f"({x} - {constant(standard.mean)})"
     return centered if standard.sd == 1.0 else f"({centered} / {constant(standard.sd)})"
-
-
-def _binary(operator: str, left: str, right: str) -> str:
-    if operator == "^":
-        return f"POWER({left}, {right})"
-    if operator != "/":
-        return f"({left} {operator} {right})"
-    return (
-        f"(CASE WHEN {right} <> 0 THEN {left} / {right} WHEN {left} > 0 THEN {INFINITY} "
-        f"WHEN {left} < 0 THEN -{INFINITY} ELSE {NAN} END)"
-    )
-
-
-def _logarithm(x: str) -> str:
-    return f"(CASE WHEN {x} > 0 THEN LN({x}) WHEN {x} = 0 THEN -{INFINITY} ELSE {NAN} END)"
-
-
-FUNCTIONS: dict[str, Callable[[str], str]] = {
-    "log": _logarithm,
-    "exp": lambda x: f"EXP({x})",
-    "sqrt": lambda x: f"(CASE WHEN {x} >= 0 THEN SQRT({x}) ELSE {NAN} END)",
-    "I": lambda x: x,
-}
 
 
 def is_finite(x: str) -> str:

@@ -24,6 +24,7 @@ from partialpool.data.design import (
     coded_name,
     column_of,
     number_names,
+    reference_level,
     written_levels,
 )
 from partialpool.data.expressions import Learned
@@ -119,6 +120,9 @@ def _categories(variable: Variable, found: AnyArray, n: Ints) -> Categories:
     written = written_levels(variable)
     if written:
         labels, counts = _as_written(variable, written, labels, counts)
+    reference = reference_level(variable)
+    if reference is not None:
+        labels, counts = _from_reference(variable, reference, labels, counts)
     return named_levels(variable, labels, counts)
 
 
@@ -162,6 +166,22 @@ def _as_written(
         )
     chosen = [w if i < 0 else found[i] for i, w in zip(at, written, strict=True)]
     return as_labels(chosen), np.array([0 if i < 0 else n[i] for i in at], dtype=np.int64)
+
+
+def _from_reference(
+    variable: Variable, reference: str | float, labels: AnyArray, n: Ints
+) -> tuple[AnyArray, Ints]:
+    """The levels with the reference as the first."""
+    found = labels.tolist()
+    first = next((i for i, v in enumerate(found) if same_level(v, reference)), None)
+    if first is None:
+        level = f"{reference:g}" if isinstance(reference, float) else reference
+        raise DataError(
+            f"the reference level {shown([level])} is not in the data; the levels of "
+            f"{column_of(variable)} are {shown(found)}"
+        )
+    order = np.array([first, *(i for i in range(len(found)) if i != first)])
+    return labels[order], n[order]
 
 
 def same_level(label: object, written: object) -> bool:

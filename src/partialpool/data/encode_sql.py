@@ -16,7 +16,8 @@ from partialpool.data.encode import expressions
 from partialpool.data.expressions import Learned, Moments, degree_of, learned_of
 from partialpool.data.rules import RULES, no_rows, not_finite, nothing_left
 from partialpool.data.sql import Engine, broken_rule
-from partialpool.formula.mixed import LEARNED, calls_in
+from partialpool.formula.functions import STATEFUL
+from partialpool.formula.mixed import calls_in
 from partialpool.formula.tree import Call, Expression, Name
 
 
@@ -74,7 +75,7 @@ def learn(engine: Engine, given: Given, found: Mapping[str, float]) -> Learning:
 def calls_that_learn(given: Given) -> list[Call]:
     """The calls of center(), scale() and poly(), each once."""
     nodes = expressions(given.roles, given.texts)
-    return list(dict.fromkeys(c for n in nodes for c in calls_in(n) if c.function in LEARNED))
+    return list(dict.fromkeys(c for n in nodes for c in calls_in(n) if c.function in STATEFUL))
 
 
 def first_expressions(given: Given) -> list[Expression]:
@@ -151,7 +152,7 @@ def means_of_left(engine: Engine, given: Given) -> dict[str, float]:
 
 
 def _learns(node: Expression) -> bool:
-    return any(c.function in LEARNED for c in calls_in(node))
+    return any(c.function in STATEFUL for c in calls_in(node))
 
 
 def means_statement(

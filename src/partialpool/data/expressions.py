@@ -5,7 +5,6 @@ Nothing is evaluated as Python: the tree is walked, and each node is an array op
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -14,22 +13,9 @@ from numpy.polynomial import legendre
 
 from partialpool._typing import Floats
 from partialpool.errors import DataError
-from partialpool.formula.mixed import LEARNED, calls_in
+from partialpool.formula.functions import ARITHMETIC, ELEMENTWISE, STATEFUL
+from partialpool.formula.mixed import calls_in
 from partialpool.formula.tree import Binary, Call, Expression, Name, Number, Unary
-
-ARITHMETIC: dict[str, Callable[[Floats, Floats], Floats]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": operator.truediv,
-    "^": operator.pow,
-}
-FUNCTIONS: dict[str, Callable[[Floats], Floats]] = {
-    "log": np.log,
-    "exp": np.exp,
-    "sqrt": np.sqrt,
-    "I": np.asarray,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +67,8 @@ def _value(node: Expression, numbers: Mapping[str, Floats], learned: Learned) ->
             return ARITHMETIC[node.operator](left, _value(node.right, numbers, learned))
         case Call():
             inside = _value(node.arguments[0], numbers, learned)
-            if node.function in FUNCTIONS:
-                return FUNCTIONS[node.function](inside)
+            if node.function in ELEMENTWISE:
+                return ELEMENTWISE[node.function].array(inside)
             standard = learned[node]
             assert isinstance(standard, Standard)
             return (inside - standard.mean) / standard.sd
@@ -171,7 +157,7 @@ class Moments:
 
 def learn(nodes: Iterable[Expression], rows: Pass) -> dict[Call, Moments]:
     """Go through the rows, once or twice, for what center(), scale() and poly() need."""
-    calls = dict.fromkeys(c for n in nodes for c in calls_in(n) if c.function in LEARNED)
+    calls = dict.fromkeys(c for n in nodes for c in calls_in(n) if c.function in STATEFUL)
     if not calls:
         return {}
     moments = {call: Moments() for call in calls}

@@ -22,7 +22,8 @@ from partialpool.data.labels import typed
 from partialpool.data.mixed_statistics import MixedStatistics
 from partialpool.data.source import Chunk
 from partialpool.formula import Mixed
-from partialpool.formula.mixed import LEARNED, calls_in, is_categorical
+from partialpool.formula.functions import STATEFUL
+from partialpool.formula.mixed import calls_in, is_categorical
 from partialpool.formula.tree import Name
 
 Part = dict[str, AnyArray]
@@ -126,7 +127,7 @@ def read_mixed_parts(roles: Mixed, facts: Mapping[str, Any], read: Read) -> Mixe
         call: _moments(facts["moments"][str(call)])
         for node in expressions(roles, texts)
         for call in calls_in(node)
-        if call.function in LEARNED
+        if call.function in STATEFUL
     }
     learned = {call: learned_of(call, m) for call, m in moments.items()}
     design = complete_columns(roles, categories, learned)

@@ -23,6 +23,7 @@ from partialpool.data import (
     statements,
 )
 from partialpool.data.counts import CountStatistics
+from partialpool.data.derived import derived_of, derived_sql, source_of, with_derived
 from partialpool.data.excel import is_workbook, read_excel
 from partialpool.data.labels import integers_if_plain
 from partialpool.data.statistics import GroupStatistics
@@ -157,12 +158,17 @@ def opened(
     plan : bool
         Whether only the plan is wanted; nothing is read then.
     """
+    source = source_of(roles)
     if is_workbook(data):
-        table = read_excel(files.existing(data), roles)
+        table = _with_derived(read_excel(files.existing(data), source), "mapping", roles)
         yield Opened(table, "mapping", None, text_labels=True, what=str(data))
         return
     if files.are_paths(data):
-        file = files.open_file(data, roles, at_once=not plan)
+        file = files.open_file(data, source, at_once=not plan)
+        if file.table is not None:
+            file = replace(file, table=_with_derived(file.table, "mapping", roles))
+        else:
+            file = replace(file, relation=_projected(file.relation, roles))
         try:
             with file.raised():
                 yield _opened_file(file, progress, passes=passes)
@@ -172,12 +178,45 @@ def opened(
     kind = checked_kind(data)
     if kind == "duckdb":
         with duck.translated():
+            data = _projected(data, roles)
             yield Opened(data, kind, duck.DuckDB(data, {}), what="DuckDB reads the relation")
     elif kind == "pyspark":
         with spark.translated():
+            data = _selected(data, roles)
             yield Opened(data, kind, spark.Spark(data, {}), what="Spark reads the DataFrame")
+    elif derived_of(roles):
+        yield Opened(_with_derived(data, kind, roles), "mapping", None)
     else:
         yield Opened(data, kind, None)
+
+
+def _with_derived(data: Any, kind: str, roles: Wanted) -> Any:
+    return with_derived(data, kind, roles) if derived_of(roles) else data
+
+
+def _projected(relation: Any, roles: Wanted) -> Any:
+    """A relation with the derived columns."""
+    if not derived_of(roles):
+        return relation
+    for name in source_of(roles).columns:
+        frames.check_column(name.name, relation.columns, name.at)
+    kinds = dict(zip(relation.columns, map(str, relation.types), strict=True))
+    columns = derived_sql(roles, duck.quote, lambda name: duck.is_number(kinds[name]))
+    return relation.project(", ".join(["*", *columns]))
+
+
+NUMERIC = ("floating", "number")
+
+
+def _selected(frame: Any, roles: Wanted) -> Any:
+    """A Spark DataFrame with the derived columns."""
+    if not derived_of(roles):
+        return frame
+    engine = spark.Spark(frame, {})
+    for name in source_of(roles).columns:
+        frames.check_column(name.name, engine.columns, name.at)
+    columns = derived_sql(roles, spark.quoted, lambda name: engine.type_of(name)[0] in NUMERIC)
+    return frame.selectExpr("*", *columns)
 
 
 def _opened_file(file: files.OpenFile, progress: Progress | None, *, passes: bool) -> Opened:

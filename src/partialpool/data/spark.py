@@ -49,6 +49,11 @@ def _sentence(error: Exception) -> str:
     return lines[0][:400]
 
 
+def quoted(name: str) -> str:
+    """Quote an identifier for Spark."""
+    return "`" + name.replace("`", "``") + "`"
+
+
 @dataclass(frozen=True, slots=True)
 class Spark:
     """A Spark DataFrame as an engine; see `data.sql.Engine`.

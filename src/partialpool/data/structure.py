@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 
 import numpy as np
 
-from partialpool._typing import AnyArray
-from partialpool.data.cross_products import Block, CrossProducts
+from partialpool._typing import AnyArray, Ints
+from partialpool.data import labels as lab
+from partialpool.data.cross_products import Block, Crossing, CrossProducts
 from partialpool.data.design import Design
 from partialpool.data.labels import shown
 from partialpool.notices import Notice
@@ -22,6 +24,7 @@ def notices(
     `absent` holds the labels without a complete row of each column.
     """
     yield from _absent_groups(design, absent)
+    yield from _labels(design)
     yield from _factors(design, statistics)
     yield from _reused_labels(design)
     for block in statistics.blocks:
@@ -40,6 +43,35 @@ def withheld(groups: int, rows: int) -> Iterator[Notice]:
             f"{groups:,} with {rows:,} rows in all. If small groups differ from large ones, the "
             "result is biased.",
         )
+
+
+def _labels(design: Design) -> Iterator[Notice]:
+    factors = [e.factor for e in design.effects]
+    columns = {n: v for f in factors for n, v in zip(f.columns, f.levels, strict=True)}
+    columns |= {str(v): c.labels for v, c in design.categories.items()}
+    for name, labels in columns.items():
+        yield from alike_labels(name, labels)
+
+
+def alike_labels(name: str, labels: AnyArray) -> Iterator[Notice]:
+    """A warning of labels of a column that differ only in white space, capitals or spelling."""
+    found = lab.alike(labels)
+    if not found:
+        return
+    listed = "; ".join(" and ".join(_quoted(each)) for each in found[:3])
+    more = f", and {len(found) - 3:,} more" if len(found) > 3 else ""
+    yield Notice(
+        "labels_alike",
+        "warning",
+        f"Labels of {name} differ only in spaces, capitals or the way a letter is coded: "
+        f"{listed}{more}. They are taken as different; make them equal in the data if they are "
+        "the same.",
+    )
+
+
+def _quoted(labels: list[str]) -> list[str]:
+    """Labels in quotes, with what cannot be seen spelled out."""
+    return [json.dumps(label, ensure_ascii=label.strip() == label) for label in labels]
 
 
 def _references(design: Design) -> Iterator[Notice]:
@@ -91,6 +123,7 @@ def _factors(design: Design, statistics: CrossProducts) -> Iterator[Notice]:
     """Two factors of one column each: one nested in the other by its labels, or crossed."""
     single = [len(e.factor.columns) == 1 for e in design.effects]
     pairs = {(c.first, c.second): c for c in statistics.crossings}
+    crossed: list[tuple[Block, Block, int]] = []
     for first, second in combinations(range(len(single)), 2):
         a, b = statistics.blocks[first], statistics.blocks[second]
         if a.factor == b.factor or not (single[first] and single[second]):
@@ -112,14 +145,62 @@ def _factors(design: Design, statistics: CrossProducts) -> Iterator[Notice]:
                 f"as nested in {outer.factor}.",
             )
         else:
-            yield Notice(
-                "factors_crossed",
-                "info",
-                f"{outer.factor} and {inner.factor} are taken as crossed: the same label of "
-                f"{inner.factor} is the same one in every {outer.factor} ({shared:,} pairs). If "
-                f"labels start anew in each {outer.factor}, write "
-                f"(1 | {outer.factor}/{inner.factor}).",
-            )
+            around, within = _outer_and_inner(a, b, pairs[first, second])
+            crossed.append((around, within, shared))
+    if crossed:
+        yield _crossed(crossed)
+
+
+def _crossed(pairs: list[tuple[Block, Block, int]]) -> Notice:
+    """One notice of all crossed factors: the outer and the inner one, and their pairs of labels."""
+    if len(pairs) == 1:
+        ((outer, inner, shared),) = pairs
+        what = (
+            f"{outer.factor} and {inner.factor} are taken as crossed: the same label of "
+            f"{inner.factor} is the same one in every {outer.factor} ({shared:,} pairs). If "
+            f"labels of {inner.factor} start anew in each {outer.factor}, write"
+        )
+    else:
+        listed = ", ".join(f"{a.factor} and {b.factor} ({n:,} pairs)" for a, b, n in pairs)
+        what = (
+            f"Factors are taken as crossed, the same label being the same group everywhere: "
+            f"{listed}. Where labels of one start anew in each group of the other, write"
+        )
+    ways = dict.fromkeys(f"(1 | {a.factor}/{b.factor})" for a, b, _ in pairs)
+    return Notice("factors_crossed", "info", f"{what} {' or '.join(ways)}.")
+
+
+def _outer_and_inner(a: Block, b: Block, crossing: Crossing) -> tuple[Block, Block]:
+    """Which of two crossed factors would be the outer one if the other's labels start anew.
+
+    Labels that start anew are a counter (1, 2, 3, ... or A, B, ...), of which each outer group
+    has the first so many; where both say as much, the factor with fewer labels is the inner one.
+    """
+    i, k = crossing.i, crossing.k
+    b_inner = 2 * _first_of_each(k, i, len(b.labels)) + _is_counter(b.labels)
+    a_inner = 2 * _first_of_each(i, k, len(a.labels)) + _is_counter(a.labels)
+    if b_inner == a_inner:
+        return (a, b) if len(b.labels) < len(a.labels) else (b, a)
+    return (a, b) if b_inner > a_inner else (b, a)
+
+
+def _first_of_each(inner: Ints, outer: Ints, labels: int) -> bool:
+    """Whether each outer group holds the first so many labels, from the most frequent on."""
+    often = np.bincount(inner, minlength=labels)
+    rank = np.empty(labels, dtype=np.int64)
+    rank[np.argsort(-often, kind="stable")] = np.arange(labels)
+    size, last = np.bincount(outer), np.zeros(int(outer.max()) + 1, dtype=np.int64)
+    np.maximum.at(last, outer, rank[inner])
+    return bool((last + 1 == size)[size > 0].all())
+
+
+def _is_counter(labels: AnyArray) -> bool:
+    """Whether labels count from 0 or 1, or are single letters."""
+    texts = [str(label) for label in labels.tolist()]
+    if all(text.isdigit() for text in texts):
+        numbers = sorted(int(text) for text in texts)
+        return numbers[0] in (0, 1) and numbers[-1] - numbers[0] < len(numbers)
+    return all(len(text) == 1 for text in texts)
 
 
 def _reused_labels(design: Design) -> Iterator[Notice]:

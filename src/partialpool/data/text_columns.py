@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 from partialpool._typing import AnyArray
 from partialpool.data import labels as lab
 from partialpool.data.text_numbers import (
-    MISSING_WORDS,
+    MISSING_LABELS,
     is_measured,
     is_missing,
     is_number,
@@ -100,7 +100,7 @@ def read_column(texts: Sequence[str | None], kind: Kind) -> AnyArray:
         raise ValueError("numbers and text, or truth values, in one column")
     if kind == "truth values":
         return lab.as_labels([None if is_missing(t) else number_from(t) == 1.0 for t in texts])
-    return lab.as_labels([None if t in MISSING_WORDS else t for t in texts])
+    return lab.as_labels([None if t in MISSING_LABELS else t for t in texts])
 
 
 def read_columns(texts: Mapping[str, Sequence[str | None]], kinds: Kinds) -> dict[str, AnyArray]:

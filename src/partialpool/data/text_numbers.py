@@ -16,8 +16,10 @@ import numpy as np
 
 from partialpool._typing import Floats
 
-MISSING_WORDS = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", ".")
+MISSING_LABELS = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null")
 """What counts as a missing value in a file, also where labels are read."""
+MISSING_WORDS = (*MISSING_LABELS, "None", ".")
+"""What counts as a missing number: "None" may be the name of a group, as of an arm of a trial."""
 
 WHITE = " \t\n\v\f\r"
 TRUTH = {"true": 1.0, "false": 0.0}

@@ -8,7 +8,7 @@ mixed model.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -23,18 +23,25 @@ from partialpool.data.count_table import CountTable, no_exposure, read_count_tab
 from partialpool.data.cross_products import CrossProducts
 from partialpool.data.design import Design
 from partialpool.data.encode import finished
+from partialpool.data.expressions import evaluate
 from partialpool.data.mixed_read import MixedReading, learned_design
 from partialpool.data.read import Progress, handing_back
 from partialpool.data.redundancy import without_redundant
 from partialpool.data.source import MemorySource
 from partialpool.data.table import Table
+from partialpool.errors import DataError
 from partialpool.formula import CountFamily, Mixed
 from partialpool.formula.counts import PROPORTIONS
 from partialpool.formula.tree import Name
 from partialpool.kernels.families import LOG, LOGIT, Link
+from partialpool.notices import Notice
 
 RESPONSE, ERROR = Name("working response"), Name("working error")
 ROUNDS = 60
+WIDE, WIDEST = 6.0, 30.0
+"""Range of an offset on the link scale, a factor of 400, from which on it is noticed where it is
+no logarithm; and the one beyond which it is refused, a factor of 1e13. Exposures logged as they
+should be varied by at most 12 in every data set at hand."""
 LEAST = 1e-9
 """Least weight of a row, relative to the largest it can have."""
 NOTHING = 1e-18
@@ -151,6 +158,7 @@ def counted(table: CountTable, like: Callable[[Table], Any]) -> MixedReading:
         raise no_exposure(table)
     rows = table.usable()
     complete, _ = learned_design(rows)
+    odd = list(_odd_offsets(table, complete))
     learned, _ = finished(complete)
     working = _Working(rows, table)
     about_mean, _ = working.products(learned, np.full(len(table.y), _mean(table)))
@@ -160,8 +168,35 @@ def counted(table: CountTable, like: Callable[[Table], Any]) -> MixedReading:
     found, clusters = working.products(learned, eta)
     statistics = _statistics(table, with_columns, found, unlimited)
     told = structure.notices(learned, statistics, rows.coded.absent)
-    notices = (*left_out, *told, *structure.withheld(*table.withheld))
+    notices = (*odd, *left_out, *told, *structure.withheld(*table.withheld))
     return MixedReading(statistics, clusters, learned, notices, like, table)
+
+
+def _odd_offsets(table: CountTable, design: Design) -> Iterator[Notice]:
+    """Say which offsets look like numbers of which the logarithm was forgotten.
+
+    Raises
+    ------
+    DataError
+        If it can be nothing else.
+    """
+    roles = table.roles
+    for expression in roles.offsets:
+        values = evaluate(expression, table.data.numbers, design.learned)
+        low, high = float(values.min()), float(values.max())
+        if high - low <= WIDE or ("log(" in str(expression) and high - low <= WIDEST):
+            continue
+        scale = "log-odds" if table.proportion else "log rate"
+        way = f"write offset(log({expression}))"
+        if not table.proportion:
+            way += f" or {roles.outcome} | exposure({expression})"
+        what = (
+            f"offset({expression}) is added to the {scale} and goes from {low:,.4g} to "
+            f"{high:,.4g}, a factor of exp({high - low:,.4g})"
+        )
+        if high - low > WIDEST:
+            raise DataError(f"{what}: {way}")
+        yield Notice("offset_not_logged", "warning", f"{what}. If its logarithm is meant, {way}.")
 
 
 def _statistics(

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from partialpool.errors import ArgumentError, FormulaError, UnsupportedFormulaError, did_you_mean
 from partialpool.formula.mixed import Mixed, check_roles, mixed
-from partialpool.formula.roles import CountFamily, one_way
+from partialpool.formula.roles import CountFamily, column_of, one_way
 from partialpool.formula.tree import Addition, Call, Expression, Formula, Name
 
 COUNT_FAMILIES: tuple[CountFamily, ...] = (
@@ -19,6 +19,18 @@ COUNT_FAMILIES: tuple[CountFamily, ...] = (
 PROPORTIONS = ("binomial", "beta_binomial")
 CONJUGATE = {"beta_binomial": "binomial", "gamma_poisson": "poisson"}
 """The conjugate families, and what their groups' rows are."""
+FAMILY_WORDS = {
+    "bernoulli": "binomial",
+    "logistic": "binomial",
+    "normal": "gaussian",
+    "betabinomial": "beta_binomial",
+    "beta-binomial": "beta_binomial",
+}
+"""What other packages call the families."""
+NEGATIVE_BINOMIAL = (
+    "nb", "nb1", "nb2", "nbinom", "nbinom1", "nbinom2", "negbin", "negbinomial", "negbinomial2",
+    "negative_binomial", "negativebinomial", "neg_binomial",
+)  # fmt: skip
 IMPLIED: dict[str, CountFamily] = {"trials": "binomial", "exposure": "poisson"}
 """The family that an addition stands for when none is named."""
 
@@ -99,9 +111,18 @@ def count_family(formula: Formula, family: str | None) -> CountFamily | None:
                 additions[implied].at,
             )
         return None
+    word = str(family).lower().replace(" ", "_")
+    family = FAMILY_WORDS.get(word, family)
+    if family == "gaussian":
+        return count_family(formula, "gaussian")
     for known in COUNT_FAMILIES:
         if family == known:
             return known
+    if word in NEGATIVE_BINOMIAL:
+        raise ArgumentError(
+            f'family="{family}": negative binomial rows are not fitted here; use family="poisson" '
+            "with an effect of every row, (1 | row), which takes up what they vary by more"
+        )
     families = ("gaussian", *COUNT_FAMILIES)
     raise ArgumentError(
         f'there is no family "{family}"; {did_you_mean(str(family), families)}'
@@ -224,7 +245,7 @@ def _addition(formula: Formula, base: CountRoles, addition: Addition) -> Name:
             formula.text,
             addition.at,
         )
-    return _column(formula, addition.arguments[0], f"{wanted}()", addition.at)
+    return column_of(formula, addition.arguments[0], f"{wanted}()", addition.at)
 
 
 def _offset(formula: Formula, base: CountRoles, offset: Expression) -> Name:
@@ -241,12 +262,4 @@ def _offset(formula: Formula, base: CountRoles, offset: Expression) -> Name:
             formula.text,
             offset.at,
         )
-    return _column(formula, offset.arguments[0], "offset(log())", offset.at)
-
-
-def _column(formula: Formula, argument: Expression, where: str, at: int) -> Name:
-    if not isinstance(argument, Name):
-        raise UnsupportedFormulaError(
-            f"{where} takes a column name, not {argument}", formula.text, at
-        )
-    return argument
+    return column_of(formula, offset.arguments[0], "offset(log())", offset.at)

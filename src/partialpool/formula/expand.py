@@ -203,6 +203,8 @@ class _Expander:
         match node:
             case Name():
                 return [(node,)]
+            case Call(function="C" | "gr") if isinstance(node.arguments[0], Name):
+                return [(node.arguments[0],)]
             case Binary(operator=":"):
                 left, right = self._factors(node.left), self._factors(node.right)
                 if len(left) == 1 and len(right) == 1:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from partialpool.errors import FormulaError, UnsupportedFormulaError
+from partialpool.formula.functions import COMPARISONS, ELEMENTWISE, STATEFUL
 from partialpool.formula.roles import CountFamily, additions
 from partialpool.formula.tree import (
     Bar,
@@ -20,11 +21,9 @@ from partialpool.formula.tree import (
     Term,
     Text,
     Unary,
+    names_in,
 )
 
-ELEMENTWISE = ("log", "exp", "sqrt", "I")
-LEARNED = ("center", "scale", "poly")
-"""Functions that learn something from the data, which prediction uses again."""
 MAX_DEGREE = 20
 
 
@@ -133,21 +132,6 @@ def _once(names: Iterator[Name] | chain[Name]) -> tuple[Name, ...]:
     for name in names:
         first.setdefault(name.name, name)
     return tuple(first.values())
-
-
-def names_in(node: Expression) -> Iterator[Name]:
-    """Yield the columns of an expression."""
-    match node:
-        case Name():
-            yield node
-        case Call():
-            for argument in node.arguments:
-                yield from names_in(argument)
-        case Unary():
-            yield from names_in(node.operand)
-        case Binary():
-            yield from names_in(node.left)
-            yield from names_in(node.right)
 
 
 def calls_in(node: Expression) -> Iterator[Call]:
@@ -302,6 +286,12 @@ class _Checker:
             case Binary(operator=":"):
                 raise self.fail('":" is for terms; inside a function multiply with *', node.at)
             case Binary():
+                if node.operator in COMPARISONS and Text in (type(node.left), type(node.right)):
+                    raise self.fail(
+                        f"{node} compares text: make a column of 1 and 0, or write C() of the "
+                        "column for a coefficient of each level",
+                        node.at,
+                    )
                 self.numeric(node.left)
                 self.numeric(node.right)
             case Call():
@@ -312,7 +302,7 @@ class _Checker:
                 raise self.fail("a group term cannot stand inside a function", node.at)
 
     def _function(self, node: Call) -> None:
-        if node.function in ("C", "poly", "offset"):
+        if node.function not in (*ELEMENTWISE, "center", "scale"):
             raise self.fail(
                 f"{node.function}() makes no single number a row and cannot stand here", node.at
             )
@@ -322,8 +312,8 @@ class _Checker:
         self.numeric(inside)
         if not any(True for _ in names_in(inside)):
             raise self.fail(f"{node} holds no column", node.at)
-        nested = [c for c in calls_in(inside) if c.function in LEARNED]
-        if node.function in LEARNED and nested:
+        nested = [c for c in calls_in(inside) if c.function in STATEFUL]
+        if node.function in STATEFUL and nested:
             raise self.fail(f"{node.function}() cannot hold {nested[0].function}()", node.at)
 
     def _poly(self, node: Call) -> None:
@@ -338,11 +328,13 @@ class _Checker:
                 node.at,
             )
         self.numeric(node.arguments[0])
-        if any(c.function in LEARNED for c in calls_in(node.arguments[0])):
-            raise self.fail("poly() holds a column or log, exp, sqrt or I of one", node.at)
+        if any(c.function in STATEFUL for c in calls_in(node.arguments[0])):
+            raise self.fail("poly() holds a column, or a function such as log of one", node.at)
 
     def _categories(self, node: Call) -> None:
         column, *levels = node.arguments
+        if len(levels) == 1 and isinstance(levels[0], Call) and levels[0].function == "ref":
+            levels = list(levels[0].arguments)
         if not isinstance(column, Name):
             raise self.fail(
                 'C() is written C(column) or C(column, "first", "second", ...)', node.at

@@ -9,14 +9,21 @@ power     := unary ["^" NUMBER]
 unary     := ("+" | "-") unary | atom
 atom      := NAME | NUMBER | TEXT | FUNCTION "(" arguments ")"
            | "(" sum ")" | "(" sum ("|" | "||") sum ")"
+arguments := [argument {"," argument}]
+argument  := sum [(">" | ">=" | "<" | "<=" | "==" | "!=") sum] | NAME "=" sum
+
+Words of other packages are read as well: see `dialects`.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NoReturn
 
 from partialpool.errors import FormulaError, did_you_mean
+from partialpool.formula.dialects import INDEPENDENT, PROPORTIONS, read_word, refused_word
 from partialpool.formula.expand import expand
+from partialpool.formula.functions import COMPARISONS, FUNCTIONS
 from partialpool.formula.scanner import Token, scan
 from partialpool.formula.tree import (
     Addition,
@@ -33,8 +40,18 @@ from partialpool.formula.tree import (
 
 MAX_DEPTH = 50
 MAX_OPERATORS = 250
-FUNCTIONS = ("log", "exp", "sqrt", "center", "scale", "poly", "C", "I", "offset")
 ADDITIONS = ("se", "weights", "trials", "summary", "exposure")
+ERRORS = {"var": 1, "vi": 1, "ci": 2}
+"""Words for standard errors by variances and by ends of 95% intervals, with their arguments."""
+WIDTH = 3.919928
+"""Standard errors between the ends of a 95% interval: 2 x 1.959964."""
+OTHER_ADDITIONS = {
+    "cens": "cens() stands for censored outcomes, which are not fitted here",
+    "trunc": "trunc() stands for truncated outcomes, which are not fitted here",
+    "mi": "mi() stands for missing outcomes to be imputed; rows without an outcome are left out",
+    "subset": "subset() chooses rows: give the data without the others",
+}
+"""Words of other packages after "|" on the left side, and our way."""
 
 
 def parse(text: str) -> Formula:
@@ -83,7 +100,7 @@ def parse_call(text: str) -> Call:
         parser.fail(f"expected a name such as half_normal(5), found {token.shown()}", token)
     parser.advance()
     parser.expect("(")
-    call = Call(token.value, parser.arguments(), token.at)
+    call = Call(token.value, parser.plain_arguments(token), token.at)
     if parser.peek.kind != "end":
         parser.fail(f"expected nothing more, found {parser.peek.shown()}", parser.peek)
     return call
@@ -98,6 +115,7 @@ class _Parser:
         self.index = 0
         self.depth = 0
         self.operators = 0
+        self.ids: set[str] = set()
 
     @property
     def peek(self) -> Token:
@@ -124,8 +142,13 @@ class _Parser:
     def formula(self) -> Formula:
         if self.peek.kind == "end":
             self.fail("the formula is empty; write for example score ~ 1 + (1 | school)", self.peek)
-        response = self.response()
         additions: list[Addition] = []
+        response: Name | Call
+        if self.peek.kind == "name" and self.peek.value in PROPORTIONS and self.next_is("("):
+            response, trials = self.proportion()
+            additions.append(trials)
+        else:
+            response = self.response()
         if self.at_op("|"):
             self.advance()
             additions.append(self.addition(additions))
@@ -148,11 +171,41 @@ class _Parser:
             self.fail(f"expected + or the end of the formula, found {self.peek.shown()}", self.peek)
         return expand(self.text, response, tuple(additions), right, tilde)
 
+    def next_is(self, op: str) -> bool:
+        after = self.tokens[min(self.index + 1, len(self.tokens) - 1)]
+        return after.kind == "op" and after.value == op
+
+    def proportion(self) -> tuple[Name, Addition]:
+        """``p(events, trials)`` of bambi, ``cbind(events, failures)`` of R."""
+        token = self.advance()
+        self.expect("(")
+        arguments = self.plain_arguments(token)
+        events = arguments[0] if arguments else None
+        if len(arguments) != 2 or not isinstance(events, Name):
+            self.fail(f"{token.value}() of two columns is written events | trials(n)", token)
+        size = arguments[1]
+        if token.value == "cbind":
+            events, size = self.of_cbind(events, size)
+        return events, Addition("trials", (size,), token.at)
+
+    def of_cbind(self, events: Name, failures: Expression) -> tuple[Name, Expression]:
+        """Events and trials; ``cbind(s, n - s)`` is of n trials."""
+        match failures:
+            case Binary(operator="-", right=Name()) if failures.right == events:
+                return events, failures.left
+        return events, Binary("+", events, failures, failures.at)
+
     def response(self) -> Name | Call:
         token = self.peek
         if self.at_op("~"):
             self.fail('the outcome is missing before "~"', token)
         left = self.sum()
+        if isinstance(left, Call) and left.function == "C":
+            self.fail(
+                f"the outcome is a number each row, not {left}; of an outcome of two words make a "
+                "column of 1 (event) and 0",
+                token,
+            )
         if not isinstance(left, Name | Call):
             self.fail(
                 "the outcome is one column, or a function of one such as log(y); "
@@ -164,7 +217,11 @@ class _Parser:
     def addition(self, before: list[Addition]) -> Addition:
         token = self.peek
         allowed = ", ".join(f"{a}()" for a in ADDITIONS)
-        if token.kind != "name" or token.value not in ADDITIONS:
+        if token.value == "rate" and self.next_is("("):  # brms
+            token = Token("name", "exposure", token.at)
+        if token.value in OTHER_ADDITIONS:
+            self.fail(OTHER_ADDITIONS[token.value], token)
+        if token.kind != "name" or token.value not in (*ADDITIONS, *ERRORS):
             hint = did_you_mean(token.value, ADDITIONS) if token.kind == "name" else ""
             self.fail(
                 f'after "|" on the left side one of {allowed} is expected, '
@@ -175,12 +232,24 @@ class _Parser:
             self.fail(f"{token.value}() is given twice", token)
         self.advance()
         self.expect("(")
-        arguments = self.arguments()
+        arguments = self.plain_arguments(token)
+        if token.value in ERRORS:
+            return self.of_error(token, arguments)
         wanted = 2 if token.value == "summary" else 1
         if len(arguments) != wanted:
             example = {"summary": "summary(n, sd)"}.get(token.value, f"{token.value}(column)")
             self.fail(f"{token.value}() is written {example}", token)
         return Addition(token.value, arguments, token.at)
+
+    def of_error(self, token: Token, arguments: tuple[Expression, ...]) -> Addition:
+        """Standard errors from variances, ``var(v)``, or ends of 95% intervals, ``ci(a, b)``."""
+        if len(arguments) != ERRORS[token.value]:
+            self.fail(f"{token.value}() takes {ERRORS[token.value]} column(s)", token)
+        found: Expression = Call("sqrt", arguments[:1], token.at)
+        if token.value == "ci":
+            width = Binary("-", arguments[1], arguments[0], token.at)
+            found = Binary("/", width, Number(WIDTH, token.at), token.at)
+        return Addition("se", (found,), token.at)
 
     def operator(self) -> Token:
         """Take an operator; their number is limited so that no tree is too deep to walk."""
@@ -245,6 +314,8 @@ class _Parser:
             self.advance()
             if self.at_op("("):
                 return self.call(token)
+            if token.value == ".":
+                self.fail('"." stands for all other columns in R; here predictors are named', token)
             return Name(token.value, token.at)
         if token.kind == "number":
             self.advance()
@@ -256,37 +327,78 @@ class _Parser:
             return self.parenthesis()
         self.fail(f"expected a column name, found {token.shown()}", token)
 
-    def call(self, token: Token) -> Call:
+    def call(self, token: Token) -> Expression:
+        sentence = refused_word(token.value)
+        if sentence is not None:
+            self.fail(sentence, token)
+        if token.value in INDEPENDENT:
+            bar = self.parenthesis()
+            if not isinstance(bar, Bar):
+                self.fail(f"{token.value}() holds a group term: {token.value}(1 + x | g)", token)
+            return replace(bar, correlated=bar.correlated and not INDEPENDENT[token.value])
+        if token.value in ADDITIONS:
+            self.fail(f'{token.value}() goes on the left side, after "|"', token)
+        self.expect("(")
+        arguments, keywords = self.arguments()
+        found = None
+        contrast = token.value == "C" and any(isinstance(a, Call | Name) for a in arguments[1:])
+        if token.value not in FUNCTIONS or keywords or contrast:
+            found = read_word(token.value, arguments, keywords, token.at)
+        if isinstance(found, str):
+            self.fail(found, token)
+        if found is not None:
+            return found
         if token.value not in FUNCTIONS:
             hint = did_you_mean(token.value, FUNCTIONS)
-            if token.value in ADDITIONS:
-                hint = f'{token.value}() goes on the left side, after "|"; '
             self.fail(
                 f'"{token.value}" is not one of the functions a formula may use; {hint}'
                 f"they are {', '.join(FUNCTIONS)}",
                 token,
             )
-        self.expect("(")
-        arguments = self.arguments()
+        self.refuse_keywords(token, keywords)
         if not arguments:
             self.fail(f"{token.value}() needs a column", token)
         return Call(token.value, arguments, token.at)
 
-    def arguments(self) -> tuple[Expression, ...]:
-        """Read up to and with the closing parenthesis."""
+    def refuse_keywords(self, token: Token, keywords: dict[str, Expression]) -> None:
+        for name in keywords:
+            self.fail(f"{token.value}() takes no argument {name}=", token)
+
+    def plain_arguments(self, token: Token) -> tuple[Expression, ...]:
+        """Arguments of which none has a name."""
+        arguments, keywords = self.arguments()
+        self.refuse_keywords(token, keywords)
+        return arguments
+
+    def arguments(self) -> tuple[tuple[Expression, ...], dict[str, Expression]]:
+        """Read up to and with the closing parenthesis: arguments without and with a name."""
         found: list[Expression] = []
+        named: dict[str, Expression] = {}
         if self.at_op(")"):
             self.advance()
-            return ()
+            return (), {}
         while True:
-            found.append(self.sum())
+            if self.peek.kind == "name" and self.next_is("="):
+                name = self.advance().value
+                self.advance()
+                named[name] = self.argument()
+            else:
+                found.append(self.argument())
             if self.at_op(","):
                 self.advance()
                 continue
             if not self.at_op(")"):
                 self.fail(f'expected "," or ")", found {self.peek.shown()}', self.peek)
             self.advance()
-            return tuple(found)
+            return tuple(found), named
+
+    def argument(self) -> Expression:
+        """A sum, or two of them compared."""
+        left = self.sum()
+        if self.at_op(*COMPARISONS):
+            op = self.operator()
+            left = Binary(op.value, left, self.sum(), op.at)
+        return left
 
     def parenthesis(self) -> Expression:
         opening = self.advance()
@@ -294,6 +406,16 @@ class _Parser:
         if self.at_op("|", "||"):
             bar = self.advance()
             factor = self.sum()
+            if self.at_op("|") and isinstance(factor, Name):  # (1 | ID | group) of brms
+                self.advance()
+                if factor.name in self.ids:
+                    self.fail(
+                        f"effects of several terms are not correlated by an id ({factor.name}) "
+                        "here; write those of one group in one term: (1 + x | group)",
+                        bar,
+                    )
+                self.ids.add(factor.name)
+                factor = self.sum()
             if not self.at_op(")"):
                 self.fail(f'expected ")" after the group, found {self.peek.shown()}', self.peek)
             self.advance()

@@ -6,7 +6,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 from partialpool.errors import FormulaError, UnsupportedFormulaError
-from partialpool.formula.tree import Addition, Formula, Name
+from partialpool.formula.functions import ARITHMETIC, ELEMENTWISE
+from partialpool.formula.tree import (
+    Addition,
+    Binary,
+    Call,
+    Derived,
+    Expression,
+    Formula,
+    Name,
+    Number,
+    Unary,
+    names_in,
+)
 
 CountFamily = Literal["binomial", "poisson", "beta_binomial", "gamma_poisson"]
 """How events are distributed."""
@@ -118,9 +130,37 @@ def additions(formula: Formula) -> dict[str, Name]:
 def _names(formula: Formula, addition: Addition) -> list[Name]:
     names: list[Name] = []
     for argument in addition.arguments:
-        if not isinstance(argument, Name):
-            raise UnsupportedFormulaError(
-                f"{addition.kind}() takes column names, not {argument}", formula.text, addition.at
-            )
-        names.append(argument)
+        names.append(column_of(formula, argument, f"{addition.kind}()", addition.at))
     return names
+
+
+def column_of(formula: Formula, argument: Expression, where: str, at: int) -> Name:
+    """The column that an argument names, or one that is computed from others.
+
+    Raises
+    ------
+    UnsupportedFormulaError
+        If it is anything but columns, numbers, arithmetic and functions of one number.
+    """
+    if isinstance(argument, Name):
+        return argument
+    if not _is_arithmetic(argument) or not any(True for _ in names_in(argument)):
+        raise UnsupportedFormulaError(
+            f"{where} takes a column, or arithmetic with columns, not {argument}", formula.text, at
+        )
+    return Derived(str(argument), at, argument)
+
+
+def _is_arithmetic(node: Expression) -> bool:
+    match node:
+        case Name() | Number():
+            return True
+        case Unary():
+            return _is_arithmetic(node.operand)
+        case Binary():
+            inside = _is_arithmetic(node.left) and _is_arithmetic(node.right)
+            return node.operator in ARITHMETIC and inside
+        case Call():
+            one = node.function in ELEMENTWISE and len(node.arguments) == 1
+            return one and _is_arithmetic(node.arguments[0])
+    return False

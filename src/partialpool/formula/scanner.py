@@ -9,7 +9,10 @@ from partialpool.errors import FormulaError
 
 MAX_LENGTH = 10_000
 DIGITS = tuple("0123456789")
-OPERATORS = ("||", "**", "~", "|", "+", "-", "*", "/", ":", "^", "(", ")", ",", "=")
+OPERATORS = (
+    "||", "**", "==", "!=", ">=", "<=", ">", "<", "~", "|", "+", "-", "*", "/", ":", "^", "(", ")",
+    ",", "=",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,8 @@ def _next(text: str, at: int) -> tuple[Token, int]:
         end = at + 1
         while end < len(text) and _continues_name(text[end]):
             end += 1
+        if text[end : end + 1] == "$" and end + 1 < len(text):  # data$y of R
+            return _next(text, end + 1)
         return Token("name", text[at:end], at), end
     for op in OPERATORS:
         if text.startswith(op, at):

@@ -5,6 +5,7 @@ Positions (`at`) point into the formula's text; they do not take part in compari
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from partialpool.formula.scanner import is_plain_name
@@ -19,6 +20,13 @@ class Name:
 
     def __str__(self) -> str:
         return self.name if is_plain_name(self.name) else "`" + self.name.replace("`", "``") + "`"
+
+
+@dataclass(frozen=True, slots=True)
+class Derived(Name):
+    """A column that is computed from others where data are opened, as in ``trials(s + f)``."""
+
+    expression: Expression = field(default_factory=lambda: Name(""), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +88,7 @@ class Binary:
         binding = BINDING[self.operator]
         left = _within(self.left, binding + (self.operator == "^"))
         right = _within(self.right, binding + 1)
-        space = " " if binding == BINDING["+"] else ""
+        space = " " if binding <= BINDING["+"] else ""
         return f"{left}{space}{self.operator}{space}{right}"
 
 
@@ -99,7 +107,16 @@ class Bar:
 
 Expression = Name | Number | Text | Call | Unary | Binary | Bar
 
-BINDING = {"+": 1, "-": 1, "*": 2, "/": 2, ":": 3, "sign": 4, "^": 5}
+BINDING = {
+    **dict.fromkeys((">", ">=", "<", "<=", "==", "!="), 0),
+    "+": 1,
+    "-": 1,
+    "*": 2,
+    "/": 2,
+    ":": 3,
+    "sign": 4,
+    "^": 5,
+}
 """How tightly each operator binds; operators of equal strength are read from the left."""
 
 
@@ -202,3 +219,18 @@ class Formula:
         right += [f"offset({o})" for o in self.offsets]
         right += map(str, self.groups)
         return f"{left} ~ {' + '.join(right)}"
+
+
+def names_in(node: Expression) -> Iterator[Name]:
+    """Yield the columns of an expression."""
+    match node:
+        case Name():
+            yield node
+        case Call():
+            for argument in node.arguments:
+                yield from names_in(argument)
+        case Unary():
+            yield from names_in(node.operand)
+        case Binary():
+            yield from names_in(node.left)
+            yield from names_in(node.right)

@@ -464,8 +464,15 @@ class Readout:
 
     # pooling and draws ------------------------------------------------------------------------
 
-    def pooling(self, rows: Rows, between: Floats) -> Floats:
-        """Posterior mean of the rows' variance given the coefficients, over `between`; (R,).
+    def shares(self, rows: Rows, between: Floats) -> tuple[Floats, Floats]:
+        """All of `share_parts`: (K, R), and the weights, (K,)."""
+        shares, weights = zip(*self.share_parts(rows, between), strict=True)
+        return np.concatenate(shares), np.concatenate(weights)
+
+    def share_parts(self, rows: Rows, between: Floats) -> Iterator[tuple[Floats, Floats]]:
+        """Variance of rows given the coefficients over that between groups, at some points.
+
+        A few points at a time, with their weights.
 
         Parameters
         ----------
@@ -474,18 +481,6 @@ class Readout:
         between : ndarray, shape (G, R) or (G, 1)
             Variance between groups of each.
         """
-        out = np.zeros(len(rows.constant))
-        for share, weight in self._share_parts(rows, between):
-            out += weight @ share
-        return out
-
-    def shares(self, rows: Rows, between: Floats) -> tuple[Floats, Floats]:
-        """The shares whose mean `pooling` is, at some points, (K, R), and their weights, (K,)."""
-        shares, weights = zip(*self._share_parts(rows, between), strict=True)
-        return np.concatenate(shares), np.concatenate(weights)
-
-    def _share_parts(self, rows: Rows, between: Floats) -> Iterator[tuple[Floats, Floats]]:
-        """Shares at a few points at a time, and the weights of these."""
         joint = self.model.rows
         points, weight = np.arange(len(self.weight)), self.weight
         if len(points) > POOLING_POINTS:

@@ -119,6 +119,10 @@ class Estimated:
         """Weight on the pooled value of each effect; as of `MixedPosterior`."""
         return self.given.pooling(block)
 
+    def typical_shares(self, block: int) -> tuple[Floats, Floats]:
+        """Mean weight on the pooled value over groups; as of `MixedPosterior`."""
+        return self.given.typical_shares(block)
+
     def parameter_table(self, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Table:
         """One row a parameter: the estimate as mean, its standard error as sd.
 

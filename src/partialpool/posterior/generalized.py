@@ -214,6 +214,31 @@ class GeneralizedPosterior(MixedPosterior):
         share, weight = of.shares(rows, size[:, effect : effect + 1])
         return of_nodes(share, weight, 0.0, 1.0)
 
+    def typical_shares(self, block: int) -> tuple[Floats, Floats]:
+        """The shares of `pooling`, mean of all groups, at points, (K, q), and weights, (K,)."""
+        return self._pooled(block)[1:]
+
+    def _pooled(self, block: int) -> tuple[Floats, Floats, Floats]:
+        """Shares of pooling: of each group, (L, q), and of all at points, with their weights."""
+        if block not in self._pooled_blocks:
+            q = len(self.model.terms[block].effects)
+            rows = effects.group_rows(self.model, block, whole=False)
+            of = self.weighted.for_rows(rows)
+            size = np.square(self.model.factors(of.points.phi)[block]).sum(axis=2)
+            between = np.tile(size, (1, len(rows.constant) // q))
+            mean, typical, weights = np.zeros(len(rows.constant)), [], []
+            for share, weight in of.share_parts(rows, between):
+                mean += weight @ share
+                typical.append(share.reshape(len(share), -1, q).mean(axis=1))
+                weights.append(weight)
+            found = mean.reshape(-1, q), np.concatenate(typical), np.concatenate(weights)
+            self._pooled_blocks[block] = found
+        return self._pooled_blocks[block]
+
+    @cached_property
+    def _pooled_blocks(self) -> dict[int, tuple[Floats, Floats, Floats]]:
+        return {}
+
     @cached_property
     def _group_mixtures(self) -> list[Mixture | None]:
         """Of every term the values of its groups; None where they are too many to be held."""
@@ -257,12 +282,7 @@ class GeneralizedPosterior(MixedPosterior):
         The variance of an effect given the coefficients and the hyperparameters, over its
         variance between groups.
         """
-        q = len(self.model.terms[block].effects)
-        rows = effects.group_rows(self.model, block, whole=False)
-        of = self.weighted.for_rows(rows)
-        size = np.square(self.model.factors(of.points.phi)[block]).sum(axis=2)
-        between = np.tile(size, (1, len(rows.constant) // q))
-        return of.pooling(rows, between).reshape(-1, q)
+        return self._pooled(block)[0]
 
     # tables ---------------------------------------------------------------------------------
 
@@ -373,7 +393,7 @@ class GeneralizedPosterior(MixedPosterior):
         return deviation, estimate, found.sd, lower, upper
 
     @cached_property
-    def _medians(self) -> Floats:
+    def coefficient_medians(self) -> Floats:
         """Posterior medians of the coefficients, (p,)."""
         return np.array([float(d.median) for d in self.coefficients.values()])
 
@@ -405,7 +425,7 @@ class GeneralizedPosterior(MixedPosterior):
         return own_estimates(s.link, y, size, base, z, index, groups)
 
     @cached_property
-    def _effect_means(self) -> list[Floats]:
+    def effect_means(self) -> list[Floats]:
         """Posterior means of every term's effects, (L q,) each."""
         rows = [
             effects.group_rows(self.model, t, whole=False) for t in range(len(self.model.terms))
@@ -420,12 +440,12 @@ class GeneralizedPosterior(MixedPosterior):
         """
         s, b = self.statistics, self.statistics.blocks[block]
         within = (population_weights(s, block) != 0.0).any(axis=(0, 1)) | b.constant
-        out = s.rows.offset + s.rows.x @ np.where(within, 0.0, self._medians)
+        out = s.rows.offset + s.rows.x @ np.where(within, 0.0, self.coefficient_medians)
         around = effects.enclosing(s, block)
         for t, other in enumerate(s.blocks):
             if t == block or t in around or block in effects.enclosing(s, t):
                 continue
-            mean = self._effect_means[t].reshape(len(other.n), -1)
+            mean = self.effect_means[t].reshape(len(other.n), -1)
             out = out + (s.rows.z[t] * mean[s.rows.group[t]]).sum(axis=1)
         return np.asarray(out)
 

@@ -347,6 +347,15 @@ class MixedPosterior:
         share = np.minimum(np.concatenate(parts, axis=1), 1.0)
         return of_nodes(share, self._few.weight, 0.0, 1.0)
 
+    def typical_shares(self, block: int) -> tuple[Floats, Floats]:
+        """The shares of `pooling`, mean of all groups, at nodes, (K, q), and weights, (K,)."""
+        groups = len(self.statistics.blocks[block].n)
+        q = len(self.model.terms[block].effects)
+        total = np.zeros((len(self._few.weight), q))
+        for _, given, _ in self._chunks(block, None):
+            total += self._shares(block, given).sum(axis=1)
+        return total / groups, self._few.weight
+
     def _pooling(self, block: int, given: Functional) -> Floats:
         share = self._shares(block, given)
         return np.asarray(np.minimum(np.einsum("k,klq->lq", self._few.weight, share), 1.0))

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from partialpool import classical
+from partialpool.models.mixed import sd_name
 from partialpool.posterior import CountsPosterior, Estimated, MixedPosterior, OneWayPosterior
+from partialpool.words.near_zero import near_zero
 from partialpool.words.variance import VarianceExplained, variance_explained
 
 FEW_GROUPS = 5
@@ -131,10 +133,10 @@ def _recommendation_one_way(post: OneWayPosterior) -> str:
         return TOO_FEW
     heavy, light = typical_pooling(post)
     below_half = float(post.tau_over_sigma.cdf(post.model.typical_ratio))
-    return recommended(heavy, light, below_half)
+    return recommended(heavy, light, below_half, may_be_alike=any(near_zero(post).values()))
 
 
-def recommended(heavy: float, light: float, below_half: float) -> str:
+def recommended(heavy: float, light: float, below_half: float, *, may_be_alike: bool) -> str:
     """The sentence for what is probable of a typical group.
 
     Parameters
@@ -143,6 +145,8 @@ def recommended(heavy: float, light: float, below_half: float) -> str:
         Probability that its shrinkage is above 0.9, and below 0.1.
     below_half : float
         Probability that groups differ by less than the noise of their own means.
+    may_be_alike : bool
+        Whether the data cannot tell tau from 0.
     """
     if heavy > LIKELY:
         return (
@@ -154,7 +158,7 @@ def recommended(heavy: float, light: float, below_half: float) -> str:
             "The groups differ by far more than their noise: each stands nearly by itself, and "
             "partial pooling matters for the smallest only."
         )
-    if heavy > 0.25:
+    if heavy > 0.25 or may_be_alike:
         return (
             "The groups may be nearly alike or moderately different; partial pooling weighs both, "
             "where a test would have to choose."
@@ -208,24 +212,31 @@ def _of_factor(post: MixedPosterior | Estimated, factor: str) -> str:
     places = [t for t, b in enumerate(post.statistics.blocks) if b.factor == factor]
     if len(post.statistics.blocks[places[0]].labels) < FEW_GROUPS:
         return f"There are too few groups of {factor} to say how much they differ."
-    told: dict[str, list[str]] = {}
+    near = near_zero(post)
+    said: dict[str, list[str]] = {}
     for t in places:
-        shares = post.pooling(t).mean(axis=0)
-        for effect, share in zip(post.statistics.blocks[t].effects, shares, strict=True):
+        effects = post.statistics.blocks[t].effects
+        share, weight = post.typical_shares(t)
+        heavy, light = weight @ (share > 0.9), weight @ (share < 0.1)
+        for k, effect in enumerate(effects):
             what = "levels" if effect == "Intercept" else f"slopes of {effect}"
-            told.setdefault(_how_far(float(share)), []).append(what)
-    return f"By {factor}, {'; '.join(f'{_listed(what)} {how}' for how, what in told.items())}."
+            how = _how_far(float(heavy[k]), float(light[k]), near[sd_name(factor, effect)])
+            said.setdefault(how, []).append(what)
+    return f"By {factor}, {'; '.join(f'{_listed(what)} {how}' for how, what in said.items())}."
 
 
 def _listed(names: list[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
 
 
-def _how_far(share: float) -> str:
-    if share > LIKELY:
+def _how_far(heavy: float, light: float, may_be_alike: bool) -> str:
+    """The words for what is probable of the typical shrinkage; see `recommended`."""
+    if heavy > LIKELY:
         return "hardly differ beyond their noise"
-    if share < 1.0 - LIKELY:
+    if light > LIKELY:
         return "differ by far more than their noise"
+    if heavy > 0.25 or may_be_alike:
+        return "may be nearly alike or moderately different"
     return "probably differ, though the groups' own values are noisy"
 
 
@@ -258,7 +269,8 @@ def _recommendation(post: CountsPosterior) -> str:
     if post.statistics.n_groups < FEW_GROUPS:
         return TOO_FEW
     heavy, light = _typical_pooling(post)
-    return recommended(heavy, light, float(post.icc.cdf(0.5)))
+    below_half = float(post.icc.cdf(0.5))
+    return recommended(heavy, light, below_half, may_be_alike=any(near_zero(post).values()))
 
 
 def _typical_pooling(post: CountsPosterior) -> tuple[float, float]:

@@ -9,18 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from partialpool._typing import Floats
 from partialpool.data import CountStatistics, structure
 from partialpool.data.cross_products import Block
 from partialpool.data.labels import shown
-from partialpool.integrate import Line
 from partialpool.models.mixed import sd_name
-from partialpool.models.priors import ScalePrior
 from partialpool.notices import Notice
 from partialpool.posterior import (
     CountsPosterior,
-    Distribution,
     Estimated,
+    GeneralizedPosterior,
     MixedPosterior,
     OneWayPosterior,
 )
@@ -29,10 +26,10 @@ from partialpool.words.advice import (
     FEW_GROUPS,
 )
 from partialpool.words.formatting import number
+from partialpool.words.misfit import misfit
+from partialpool.words.near_zero import near_zero
 
 FEW_REPLICATES = 10
-LIKELIHOOD_RATIO = math.exp(-1.92)
-"""A value of tau is in the 95% likelihood interval if its likelihood is above this share."""
 
 
 @singledispatch
@@ -46,11 +43,12 @@ def _notices_one_way(post: OneWayPosterior) -> Iterator[Notice]:
     yield from accuracy_notice(post)
     yield from dropped(post)
     yield from absent_groups(post)
+    yield from structure.alike_labels(post.statistics.factor, post.statistics.labels)
     yield from withheld(post)
     yield from few_groups(post)
     yield from moments(post)
     yield from _few_replicates(post)
-    yield from tau_near_zero(post, _likelihood_share_at_zero(post))
+    yield from tau_near_zero(post)
     yield from _single_rows(post)
 
 
@@ -124,37 +122,28 @@ def _few_replicates(post: OneWayPosterior) -> Iterator[Notice]:
         )
 
 
-def tau_near_zero(post: Any, share: float) -> Iterator[Notice]:
-    """A notice where tau = 0 has this share, and it is a large one, of the highest likelihood."""
-    if share > LIKELIHOOD_RATIO:
-        upper = number(float(post.tau.quantile(0.95)), float(post.tau.quantile(0.5)))
-        yield Notice(
-            "tau_near_zero",
-            "info",
-            f"The data cannot tell the spread between groups from 0: tau is below {upper} with "
-            f"probability 95% (interval [0, {upper}]). The groups may all be alike; the "
-            "intervals of the groups take this into account.",
+def tau_near_zero(post: Any) -> Iterator[Notice]:
+    """A notice of the standard deviations between groups that the data cannot tell from 0."""
+    named = post.named()
+    near = []
+    for name in (name for name, is_near in near_zero(post).items() if is_near):
+        tau = named[name]
+        near.append((name, number(float(tau.quantile(0.95)), float(tau.quantile(0.5)))))
+    if not near:
+        return
+    if len(near) == 1:
+        ((name, upper),) = near
+        what = (
+            f"The data cannot tell {name}, the spread between groups, from 0: it is below {upper} "
+            f"with probability 95% (interval [0, {upper}]). The groups may all be alike in it"
         )
-
-
-def _likelihood_share_at_zero(post: OneWayPosterior) -> float:
-    """Likelihood at the smallest tau on the grid over its largest value."""
-    model, grid = post.model, post.grid
-    reference = model.typical_ratio
-    if model.dimensions == ("sigma", "tau"):
-        reference *= float(grid.marginal(0) @ grid.lines[0].x)
-    weight = grid.marginal(len(grid.lines) - 1)
-    return likelihood_share(grid.lines[-1], weight, model.priors.tau, reference)
-
-
-def likelihood_share(line: Line, weight: Floats, prior: ScalePrior, reference: float) -> float:
-    """Likelihood at the smallest tau on a line over its largest value; the prior divided out."""
-    with np.errstate(divide="ignore"):
-        log_likelihood = np.log(weight) - line.log_slope
-    log_likelihood -= prior.log_density(line.x, reference)
-    seen = weight > 1e-12 * weight.max()
-    inside = log_likelihood[seen]
-    return float(np.exp(inside[0] - inside.max()))
+    else:
+        listed = ", ".join(f"{name} (95% below {upper})" for name, upper in near)
+        what = (
+            f"The data cannot tell these spreads between groups from 0: {listed}. The groups may "
+            "be alike in them"
+        )
+    yield Notice("tau_near_zero", "info", f"{what}; all intervals take this into account.")
 
 
 def _single_rows(post: OneWayPosterior) -> Iterator[Notice]:
@@ -184,8 +173,10 @@ def _notices_mixed(post: MixedPosterior) -> Iterator[Notice]:
     for factor in dict.fromkeys(b.factor for b in post.statistics.blocks):
         blocks = [b for b in post.statistics.blocks if b.factor == factor]
         yield from _few_groups(post, blocks)
-        yield from _near_zero(post, blocks)
         yield from single_rows(blocks[0], post.statistics.sigma_known)
+    yield from tau_near_zero(post)
+    if isinstance(post, GeneralizedPosterior):
+        yield from misfit(post)
     yield from _no_finite_sd(post)
 
 
@@ -195,6 +186,8 @@ def _notices_estimated(post: Estimated) -> Iterator[Notice]:
     yield from accuracy_notice(post)
     yield from dropped(post)
     yield from _approximate(post)
+    if isinstance(post.given, GeneralizedPosterior):
+        yield from misfit(post.given)
     if post.estimate.boundary:
         yield Notice(
             "estimate_on_boundary",
@@ -262,39 +255,6 @@ def _few_groups(post: MixedPosterior, blocks: list[Block]) -> Iterator[Notice]:
     )
 
 
-def _near_zero(post: MixedPosterior, blocks: list[Block]) -> Iterator[Notice]:
-    near = []
-    for name in (sd_name(b.factor, e) for b in blocks for e in b.effects):
-        tau = post.taus[name]
-        if likelihood_share_at_zero(post, name, tau) > LIKELIHOOD_RATIO:
-            upper = number(float(tau.quantile(0.95)), float(tau.quantile(0.5)))
-            near.append(f"{name} (95% below {upper})")
-    if near:
-        yield Notice(
-            "tau_near_zero",
-            "info",
-            f"The data cannot tell these spreads between groups of {blocks[0].factor} from 0: "
-            f"{', '.join(near)}. The groups may be alike in them; all intervals take this into "
-            "account.",
-        )
-
-
-def likelihood_share_at_zero(post: MixedPosterior, name: str, tau: Distribution) -> float:
-    """Marginal likelihood of the smallest sds over its largest value; the prior divided out."""
-    x = np.asarray(tau.quantile(np.array([0.002, *np.linspace(0.02, 0.98, 49)])))
-    prior = post.priors.scale(name)
-    reference = next(
-        float(t.reference[t.effects.index(e)])
-        for t in post.model.terms
-        for e in t.effects
-        if sd_name(t.factor, e) == name
-    )
-    scale = 1.0 if post.sigma is None else float(post.sigma.median)
-    with np.errstate(divide="ignore"):
-        log_likelihood = np.log(tau.density(x)) - prior.log_density(x, reference * scale)
-    return float(np.exp(log_likelihood[0] - log_likelihood.max()))
-
-
 def single_rows(block: Block, sigma_known: bool) -> Iterator[Notice]:
     """Say how many groups have one row."""
     single, size = int((block.n == 1).sum()), len(block.n)
@@ -325,15 +285,13 @@ def _notices_counts(post: CountsPosterior) -> Iterator[Notice]:
     yield from accuracy_notice(post)
     yield from dropped(post)
     yield from absent_groups(post)
+    yield from structure.alike_labels(post.statistics.factor, post.statistics.labels)
     yield from withheld(post)
     yield from few_groups(post)
     yield from moments(post)
     yield from _unexposed(post.statistics)
     yield from _rows_vary(post.statistics)
-    share = likelihood_share(
-        post.nodes.line, post.nodes.marginal, post.priors.tau, post.model.typical_error
-    )
-    yield from tau_near_zero(post, share)
+    yield from tau_near_zero(post)
     yield from _at_ends(post)
 
 

@@ -92,11 +92,26 @@ def test_several_csv_files_with_their_columns_in_any_order(tmp_path, expected):
 
 
 def test_words_for_missing_values(tmp_path):
-    words = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "."]
+    words = ["", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null"]
     extra = "".join(f"a,{w}\n{w},1.5\n" for w in words)
     fit = pp.fit(FORMULA, write(tmp_path / "rows.csv", PLAIN + extra))
     assert fit.statistics.n_dropped == 2 * len(words)
     assert fit.statistics.labels.tolist() == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "xlsx", "large"])
+def test_words_that_may_be_labels_are_missing_where_numbers_belong(tmp_path, ending):
+    """An arm of a trial may be called None."""
+    rows = [*(line.split(",") for line in PLAIN.splitlines()), *2 * [["None", "1.5"], [".", "2.5"]]]
+    rows += [["a", "None"], ["b", "."]]
+    path = tmp_path / ("rows.xlsx" if ending == "xlsx" else "rows.csv")
+    if ending == "xlsx":
+        pd.DataFrame(rows[1:], columns=rows[0]).to_excel(path, index=False)
+    else:
+        write(path, "".join(",".join(row) + "\n" for row in rows))
+    statistics = pp.statistics(FORMULA, [path] if ending == "large" else path).groups
+    assert statistics.labels.tolist() == [".", "None", "a", "b", "c"]
+    assert statistics.n_dropped == 2
 
 
 MODELS = {

@@ -117,7 +117,7 @@ def test_nested_and_crossed_factors_are_told_apart():
         "factors_nested"
     ].replace("Each", "each")
     across = {"h": [i % 3 for i in range(24)]}
-    assert "write (1 | h/g)" in said("y ~ (1 | g) + (1 | h)", **across)["factors_crossed"]
+    assert "write (1 | g/h)" in said("y ~ (1 | g) + (1 | h)", **across)["factors_crossed"]
     assert list(said("y ~ (1 | g/h)", **across)) == ["labels_start_anew"]
     assert not said("y ~ (1 | g/h)", **inside)
 

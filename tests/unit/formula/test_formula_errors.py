@@ -55,7 +55,7 @@ MALFORMED = {
     "y ~ C(x, >>>'abc)": "a string opens with '",
     "y ~ >>>'a'": "only stand inside C()",
     "y ~ >>>lgo(x)": 'did you mean "log"',
-    "y ~ >>>foo(x)": "they are log, exp, sqrt",
+    "y ~ >>>foo(x)": "they are log, log2, log10",
     "y ~ >>>se(s)": "goes on the left side",
     "y ~ >>>I()": "needs a column",
     "y ~ log(x,>>>)": "expected a column name",

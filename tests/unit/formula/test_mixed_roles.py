@@ -65,9 +65,9 @@ def test_independent_terms_of_a_factor_are_put_together(text, terms):
         ("y ~ >>>poly(x, 2.5) + (1 | g)", "a degree from 1 to 20"),
         ("y ~ >>>poly(scale(x), 2) + (1 | g)", "poly() holds a column"),
         ("y ~ >>>C(log(x)) + (1 | g)", "C() is written"),
-        ("y ~ >>>C(x, low) + (1 | g)", "in quotes or as numbers, not low"),
+        ("y ~ >>>C(x, low) + (1 | g)", "contrasts by low are not made here"),
         ("y ~ >>>C(x, 'a', 'a') + (1 | g)", 'names the level "a" twice'),
-        (">>>C(y) ~ x + (1 | g)", "no single number a row"),
+        (">>>C(y) ~ x + (1 | g)", "of an outcome of two words make a column"),
     ],
 )
 def test_refused(marked, words):

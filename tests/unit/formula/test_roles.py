@@ -57,7 +57,7 @@ def test_more_than_one_way(text):
         ("y | >>>trials(n) ~ (1 | g)", "counts and proportions"),
         ("y | >>>exposure(n) ~ (1 | g)", "counts and proportions"),
         ("y | se(s) + >>>weights(w) ~ (1 | g)", "se() and weights() cannot be combined"),
-        ("y | >>>se(s^2) ~ (1 | g)", "takes column names, not s^2"),
+        ('y | >>>se("s") ~ (1 | g)', 'takes a column, or arithmetic with columns, not "s"'),
     ],
 )
 def test_not_supported(marked, words):

@@ -22,7 +22,7 @@ def fit_of(tau, groups=15, n=10, seed=0):
     [
         (0.0, "nearly alike"),
         (0.25, "most of the way together"),
-        (0.5, "worth having"),
+        (1.0, "worth having"),
         (20.0, "stands nearly by itself"),
     ],
 )

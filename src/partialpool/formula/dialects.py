@@ -1,0 +1,224 @@
+"""Words of R, lme4, brms, bambi and patsy: read where the meaning is ours, else our way is said.
+
+One table, `WORDS`: a word, and what becomes of a call of it, an expression of ours or a sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from partialpool.formula.functions import FUNCTIONS
+from partialpool.formula.tree import Binary, Call, Expression, Name, Number, Text
+
+Arguments = Sequence[Expression]
+Keywords = Mapping[str, Expression]
+Reading = Callable[[Arguments, Keywords, int], "Expression | str"]
+"""What becomes of the arguments of a word at a place: an expression, or what is wrong."""
+
+TRUE, FALSE = ("TRUE", "True", "T"), ("FALSE", "False", "F")
+MODULES = ("np.", "numpy.", "math.", "base.", "stats.")
+"""Prefixes that say where a function is from."""
+INDEPENDENT = {"us": False, "diag": True}
+"""Structures of glmmTMB around a group term, ``us(1 + x | g)``: whether effects are independent."""
+PROPORTIONS = ("p", "prop", "proportion", "cbind")
+"""Words of bambi and R for events among trials, on the left side."""
+
+SMOOTH = (
+    "{word}() stands for a smooth curve, which is not fitted here; write poly(x, 3), or a function "
+    "such as log(x)"
+)
+STRUCTURE = (
+    "{word}() stands for effects correlated by their distance, which are not fitted here; write "
+    "(1 + x | group), or (1 + x || group) for independent ones"
+)
+COLUMN = "make a column of it first"
+
+
+def read_word(
+    word: str, arguments: Arguments, keywords: Keywords, at: int
+) -> Expression | str | None:
+    """Read a call of a word that is not ours; None if the word is not known."""
+    bare = without_module(word)
+    if bare in FUNCTIONS and bare != word and not keywords:
+        return Call(bare, tuple(arguments), at)
+    reading = WORDS.get(bare)
+    return reading(arguments, keywords, at) if callable(reading) else None
+
+
+def refused_word(word: str) -> str | None:
+    """What to say of a word of which nothing here has the meaning."""
+    reading = WORDS.get(without_module(word))
+    return reading.format(word=word) if isinstance(reading, str) else None
+
+
+def without_module(word: str) -> str:
+    """``log`` for ``np.log``."""
+    return next((word.removeprefix(m) for m in MODULES if word.startswith(m)), word)
+
+
+def is_false(node: Expression | None) -> bool:
+    """Whether an argument says no, in R's words or Python's."""
+    return isinstance(node, Name) and node.name in FALSE
+
+
+def is_true(node: Expression | None) -> bool:
+    """Whether an argument says yes."""
+    return isinstance(node, Name) and node.name in TRUE
+
+
+# categories -------------------------------------------------------------------------------------
+
+
+def _factor(arguments: Arguments, keywords: Keywords, at: int) -> Expression | str:
+    levels = keywords.get("levels")
+    known = {"levels", "labels", "ordered"}
+    if len(arguments) != 1 or set(keywords) - known or "labels" in keywords:
+        return 'factor(x) is read as C(x); write C(x, "first", "second", ...) to order its levels'
+    more = levels.arguments if isinstance(levels, Call) and levels.function == "c" else ()
+    return Call("C", (arguments[0], *more), at)
+
+
+def _categories(arguments: Arguments, keywords: Keywords, at: int) -> Expression | str:
+    """C() with a contrast of R or patsy, or with ref=."""
+    contrast = arguments[1] if len(arguments) == 2 else keywords.get("contr")
+    name = getattr(contrast, "function", getattr(contrast, "name", ""))
+    reference = keywords.get("ref", keywords.get("reference", keywords.get("base")))
+    if name in ("Treatment", "contr.treatment", "treatment", "ref"):
+        inside = contrast.arguments if isinstance(contrast, Call) else ()
+        reference = inside[0] if inside else None
+        return _with_reference(arguments[0], reference, at)
+    if name:
+        return (
+            f"contrasts by {name} are not made here: coefficients are differences from one level, "
+            'which C(x, ref="level") chooses'
+        )
+    if reference is not None and len(arguments) == 1 and len(keywords) == 1:
+        return _with_reference(arguments[0], reference, at)
+    return 'C() is written C(x), C(x, "first", "second", ...) or C(x, ref="level")'
+
+
+def _with_reference(column: Expression, reference: Expression | None, at: int) -> Expression | str:
+    if reference is None:
+        return Call("C", (column,), at)
+    if not isinstance(reference, Text | Number):
+        return 'the reference level is written in quotes or as a number: C(x, ref="level")'
+    return Call("C", (column, Call("ref", (reference,), at)), at)
+
+
+def _relevel(arguments: Arguments, keywords: Keywords, at: int) -> Expression | str:
+    reference = keywords.get("ref", arguments[1] if len(arguments) == 2 else None)
+    if not arguments or reference is None:
+        return 'relevel(x, ref = "level") is written C(x, ref="level")'
+    column = arguments[0]
+    if isinstance(column, Call) and column.function == "C" and len(column.arguments) == 1:
+        column = column.arguments[0]
+    return _with_reference(column, reference, at)
+
+
+def _treatment(arguments: Arguments, keywords: Keywords, at: int) -> Expression | str:
+    reference = keywords.get("reference", keywords.get("base"))
+    found = (*arguments, *(() if reference is None else (reference,)))
+    return Call("Treatment", found, at)
+
+
+# numbers ------------------------------------------------------------------------------------------
+
+
+def _scale(arguments: Arguments, keywords: Keywords, at: int) -> Expression | str:
+    centers, scales = keywords.get("center"), keywords.get("scale")
+    plain = len(arguments) == 1 and not set(keywords) - {"center", "scale"}
+    if not plain or is_false(centers):
+        return "scale(x) takes the mean off and divides by the sd; write x for neither"
+    if scales is None or is_true(scales):
+        return Call("scale", (arguments[0],), at)
+    if is_false(scales):
+        return Call("center", (arguments[0],), at)
+    return f"scale(x) divides by the sd; for another unit write I(x / {scales})"
+
+
+def _poly(arguments: Arguments, keywords: Keywords, at: int) -> Expression | str:
+    degree = keywords.get("degree", arguments[1] if len(arguments) == 2 else None)
+    wrong = set(keywords) - {"degree", "raw", "simple"}
+    if not arguments or not isinstance(degree, Number) or wrong:
+        return "poly() is written poly(x, degree)"
+    if not is_true(keywords.get("raw")):
+        return Call("poly", (arguments[0], degree), at)
+    total: Expression = arguments[0]
+    for power in range(2, int(degree.value) + 1):
+        term = Binary("^", arguments[0], Number(float(power), at), at)
+        total = Binary("+", total, Call("I", (term,), at), at)
+    return total
+
+
+def _named(arguments: Arguments, keywords: Keywords, at: int) -> Expression | str:
+    if len(arguments) == 1 and isinstance(arguments[0], Text) and not keywords:
+        return Name(arguments[0].value, at)
+    return 'Q() is written Q("column name"), or the name between backquotes'
+
+
+def _one(function: str) -> Reading:
+    """A word that is another name of a function of ours."""
+
+    def read(arguments: Arguments, keywords: Keywords, at: int) -> Expression | str:
+        if keywords:
+            return f"{function}() takes a column and nothing else here"
+        return Call(function, tuple(arguments), at)
+
+    return read
+
+
+def _interaction(arguments: Arguments, keywords: Keywords, at: int) -> Expression | str:
+    if len(arguments) < 2 or keywords:
+        return "interaction(a, b) is written a:b"
+    total = arguments[0]
+    for other in arguments[1:]:
+        total = Binary(":", total, other, at)
+    return total
+
+
+def _grouping(arguments: Arguments, keywords: Keywords, at: int) -> Expression | str:
+    if len(arguments) != 1 or keywords:
+        return "gr() with more than the groups is not fitted here; write (1 | group)"
+    return Call("gr", tuple(arguments), at)
+
+
+def _list(arguments: Arguments, keywords: Keywords, at: int) -> Expression | str:
+    if keywords:
+        return "c() is a list of levels, in quotes or as numbers"
+    return Call("c", tuple(arguments), at)
+
+
+WORDS: dict[str, Reading | str] = {
+    **dict.fromkeys(("factor", "as.factor", "as_factor", "as.character", "categorical"), _factor),
+    **dict.fromkeys(("ordered", "as.ordered"), _factor),
+    "C": _categories,
+    "relevel": _relevel,
+    "fct_relevel": _relevel,
+    "Treatment": _treatment,
+    "contr.treatment": _treatment,
+    "ref": _treatment,
+    "c": _list,
+    "scale": _scale,
+    "standardize": _one("scale"),
+    "poly": _poly,
+    "Q": _named,
+    "identity": _one("I"),
+    "as.numeric": _one("I"),
+    "log_e": _one("log"),
+    "ln": _one("log"),
+    "interaction": _interaction,
+    "gr": _grouping,
+    **dict.fromkeys(
+        ("s", "te", "ti", "t2", "ns", "bs", "rcs", "lo", "cr", "cc", "gp", "hsgp", "smooth"), SMOOTH
+    ),
+    **dict.fromkeys(("cs", "ar1", "ar", "ou", "toep", "mat", "gau", "rr", "homdiag"), STRUCTURE),
+    "mo": "mo(x) stands for a monotonic effect, which is not fitted here; write C(x), or x as a "
+    "number",
+    "mm": "mm() stands for membership in several groups, which is not fitted here; write "
+    "(1 | group)",
+    "me": "me() stands for a predictor with errors, which is not fitted here; write x",
+    "cut": f"cut() makes a column of classes: {COLUMN}, and write C(class)",
+    "ifelse": f"ifelse() makes a column of two values: {COLUMN}, or write I(x > 5)",
+    "lag": f"lag() needs the order of the rows: {COLUMN}",
+    "mean": "mean() of the groups is a column of its own: make it first, and write its name",
+}

@@ -1,0 +1,78 @@
+"""The functions a formula may use: one table, in NumPy and in SQL.
+
+A new function of one number is one line of `ELEMENTWISE`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from partialpool._typing import Floats
+
+NAN, INFINITY = "CAST('NaN' AS DOUBLE)", "CAST('Infinity' AS DOUBLE)"
+
+
+@dataclass(frozen=True, slots=True)
+class Elementwise:
+    """A function of one number: of arrays, and its SQL, which has the same value everywhere."""
+
+    array: Callable[[Floats], Floats]
+    sql: Callable[[str], str]
+
+
+def _logarithm(x: str, base: str = "") -> str:
+    """LN, with the values of NumPy at 0 and below, where engines differ or raise."""
+    over = f" / LN({base})" if base else ""
+    return f"(CASE WHEN {x} > 0 THEN LN({x}){over} WHEN {x} = 0 THEN -{INFINITY} ELSE {NAN} END)"
+
+
+ELEMENTWISE: dict[str, Elementwise] = {
+    "log": Elementwise(np.log, _logarithm),
+    "log2": Elementwise(np.log2, lambda x: _logarithm(x, "2")),
+    "log10": Elementwise(np.log10, lambda x: _logarithm(x, "10")),
+    "log1p": Elementwise(np.log1p, lambda x: _logarithm(f"(1 + {x})")),
+    "exp": Elementwise(np.exp, lambda x: f"EXP({x})"),
+    "sqrt": Elementwise(np.sqrt, lambda x: f"(CASE WHEN {x} >= 0 THEN SQRT({x}) ELSE {NAN} END)"),
+    "abs": Elementwise(np.abs, lambda x: f"ABS({x})"),
+    "I": Elementwise(np.asarray, lambda x: x),
+}
+STATEFUL = ("center", "scale", "poly")
+"""Functions that learn something from the rows, which prediction uses again."""
+FUNCTIONS = (*ELEMENTWISE, *STATEFUL, "C", "offset")
+
+COMPARISONS: dict[str, Callable[[Floats, Floats], Floats]] = {
+    ">": lambda a, b: np.greater(a, b).astype(np.float64),
+    ">=": lambda a, b: np.greater_equal(a, b).astype(np.float64),
+    "<": lambda a, b: np.less(a, b).astype(np.float64),
+    "<=": lambda a, b: np.less_equal(a, b).astype(np.float64),
+    "==": lambda a, b: np.equal(a, b).astype(np.float64),
+    "!=": lambda a, b: np.not_equal(a, b).astype(np.float64),
+}
+"""1 where they hold and 0 where not; inside a function, such as I(x > 5)."""
+ARITHMETIC: dict[str, Callable[[Floats, Floats], Floats]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "^": operator.pow,
+    **COMPARISONS,
+}
+
+
+def binary_sql(operator: str, left: str, right: str) -> str:
+    """SQL of two numbers and the operator between them."""
+    if operator == "^":
+        return f"POWER({left}, {right})"
+    if operator in COMPARISONS:
+        sql = {"==": "=", "!=": "<>"}.get(operator, operator)
+        return f"(CASE WHEN {left} {sql} {right} THEN CAST(1 AS DOUBLE) ELSE CAST(0 AS DOUBLE) END)"
+    if operator != "/":
+        return f"({left} {operator} {right})"
+    return (
+        f"(CASE WHEN {right} <> 0 THEN {left} / {right} WHEN {left} > 0 THEN {INFINITY} "
+        f"WHEN {left} < 0 THEN -{INFINITY} ELSE {NAN} END)"
+    )

@@ -1,0 +1,256 @@
+"""Words of R, lme4, brms, bambi and patsy: what each formula is read as, or what is said."""
+
+import duckdb
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import partialpool as pp
+from partialpool.formula import parse
+
+READ = {
+    # categories
+    "y ~ factor(k) + (1 | g)": "y ~ 1 + C(k) + (1 | g)",
+    "y ~ as.factor(k) + (1 | g)": "y ~ 1 + C(k) + (1 | g)",
+    "y ~ as_factor(k) * x + (1 | g)": "y ~ 1 + C(k) + x + C(k):x + (1 | g)",
+    "y ~ ordered(k) + (1 | g)": "y ~ 1 + C(k) + (1 | g)",
+    'y ~ factor(k, levels = c("lo", "hi")) + (1 | g)': 'y ~ 1 + C(k, "lo", "hi") + (1 | g)',
+    'y ~ relevel(k, ref = "lo") + (1 | g)': 'y ~ 1 + C(k, ref("lo")) + (1 | g)',
+    'y ~ relevel(factor(k), ref = "lo") + (1 | g)': 'y ~ 1 + C(k, ref("lo")) + (1 | g)',
+    'y ~ relevel(k, "lo") + (1 | g)': 'y ~ 1 + C(k, ref("lo")) + (1 | g)',
+    'y ~ C(k, Treatment("lo")) + (1 | g)': 'y ~ 1 + C(k, ref("lo")) + (1 | g)',
+    'y ~ C(k, Treatment(reference="lo")) + (1 | g)': 'y ~ 1 + C(k, ref("lo")) + (1 | g)',
+    "y ~ C(k, Treatment(2)) + (1 | g)": "y ~ 1 + C(k, ref(2)) + (1 | g)",
+    "y ~ C(k, Treatment) + (1 | g)": "y ~ 1 + C(k) + (1 | g)",
+    "y ~ C(k, contr.treatment) + (1 | g)": "y ~ 1 + C(k) + (1 | g)",
+    'y ~ C(k, ref="lo") + (1 | g)': 'y ~ 1 + C(k, ref("lo")) + (1 | g)',
+    'y ~ C(k, ref("lo")) + (1 | g)': 'y ~ 1 + C(k, ref("lo")) + (1 | g)',
+    # numbers
+    "y ~ np.log(x) + (1 | g)": "y ~ 1 + log(x) + (1 | g)",
+    "y ~ numpy.sqrt(x) + (1 | g)": "y ~ 1 + sqrt(x) + (1 | g)",
+    "y ~ np.log1p(x) + np.abs(x) + (1 | g)": "y ~ 1 + log1p(x) + abs(x) + (1 | g)",
+    "np.log(y) ~ x + (1 | g)": "log(y) ~ 1 + x + (1 | g)",
+    "y ~ log2(x) + log10(x) + (1 | g)": "y ~ 1 + log2(x) + log10(x) + (1 | g)",
+    "y ~ ln(x) + (1 | g)": "y ~ 1 + log(x) + (1 | g)",
+    "y ~ identity(x) + (1 | g)": "y ~ 1 + I(x) + (1 | g)",
+    "y ~ I(x > 5) + (1 | g)": "y ~ 1 + I(x > 5) + (1 | g)",
+    "y ~ I(x >= 5 + z) + (1 | g)": "y ~ 1 + I(x >= 5 + z) + (1 | g)",
+    "y ~ I(x == 5):z + (1 | g)": "y ~ 1 + I(x == 5):z + (1 | g)",
+    "y ~ I(x != 5) + (1 | g)": "y ~ 1 + I(x != 5) + (1 | g)",
+    "y ~ I(x**2) + (1 | g)": "y ~ 1 + I(x^2) + (1 | g)",
+    "y ~ poly(x, degree=2) + (1 | g)": "y ~ 1 + poly(x, 2) + (1 | g)",
+    "y ~ poly(x, 3, raw=TRUE) + (1 | g)": "y ~ 1 + x + I(x^2) + I(x^3) + (1 | g)",
+    "y ~ poly(x, 2, raw = FALSE) + (1 | g)": "y ~ 1 + poly(x, 2) + (1 | g)",
+    "y ~ scale(x, scale=FALSE) + (1 | g)": "y ~ 1 + center(x) + (1 | g)",
+    "y ~ scale(x, center=TRUE, scale=TRUE) + (1 | g)": "y ~ 1 + scale(x) + (1 | g)",
+    "y ~ standardize(x) + (1 | g)": "y ~ 1 + scale(x) + (1 | g)",
+    # columns
+    'y ~ Q("my var") + (1 | g)': "y ~ 1 + `my var` + (1 | g)",
+    "data$y ~ data$x + (1 | data$g)": "y ~ 1 + x + (1 | g)",
+    "d$y ~ log(d$x) + (d$x | d$`my g`)": "y ~ 1 + log(x) + (1 + x | `my g`)",
+    # groups
+    "y ~ x + (1 | factor(g))": "y ~ 1 + x + (1 | g)",
+    "y ~ x + (1 | C(g))": "y ~ 1 + x + (1 | g)",
+    "y ~ x + (1 | as.factor(a):b)": "y ~ 1 + x + (1 | a:b)",
+    "y ~ x + (1 | interaction(a, b))": "y ~ 1 + x + (1 | a:b)",
+    "y ~ x + (1 | gr(g))": "y ~ 1 + x + (1 | g)",
+    "y ~ x + (1 + x | ID | g)": "y ~ 1 + x + (1 + x | g)",
+    "y ~ x + us(1 + x | g)": "y ~ 1 + x + (1 + x | g)",
+    "y ~ x + diag(1 + x | g)": "y ~ 1 + x + (1 + x || g)",
+    "y ~ interaction(a, b) + (1 | g)": "y ~ 1 + a:b + (1 | g)",
+    # outcomes
+    "cbind(s, f) ~ x + (1 | g)": "s | trials(s + f) ~ 1 + x + (1 | g)",
+    "cbind(s, n - s) ~ x + (1 | g)": "s | trials(n) ~ 1 + x + (1 | g)",
+    "p(s, n) ~ x + (1 | g)": "s | trials(n) ~ 1 + x + (1 | g)",
+    "prop(s, n) ~ 1 + (1 | g)": "s | trials(n) ~ 1 + (1 | g)",
+    "s | trials(s + f) ~ 1 + (1 | g)": "s | trials(s + f) ~ 1 + (1 | g)",
+    "y | se(sqrt(v)) ~ 1 + (1 | g)": "y | se(sqrt(v)) ~ 1 + (1 | g)",
+    "y | var(v) ~ 1 + (1 | g)": "y | se(sqrt(v)) ~ 1 + (1 | g)",
+    "y | vi(v) ~ 1 + (1 | g)": "y | se(sqrt(v)) ~ 1 + (1 | g)",
+    "y | ci(a, b) ~ 1 + (1 | g)": "y | se((b - a)/3.919928) ~ 1 + (1 | g)",
+    "y | rate(e) ~ 1 + (1 | g)": "y | exposure(e) ~ 1 + (1 | g)",
+}
+
+SAID = {
+    "y ~ >>>C(k, Sum) + (1 | g)": "contrasts by Sum are not made here",
+    "y ~ >>>C(k, contr.sum) + (1 | g)": "contrasts by contr.sum are not made here",
+    "y ~ >>>C(k, Poly) + (1 | g)": "contrasts by Poly",
+    "y ~ >>>C(k, ref=x) + (1 | g)": 'written in quotes or as a number: C(x, ref="level")',
+    'y ~ >>>factor(k, labels = c("a")) + (1 | g)': "read as C(x)",
+    "y ~ >>>relevel(k) + (1 | g)": 'written C(x, ref="level")',
+    "y ~ >>>s(x) + (1 | g)": "smooth curve, which is not fitted here; write poly(x, 3)",
+    "y ~ >>>ns(x, 3) + (1 | g)": "ns() stands for a smooth curve",
+    "y ~ >>>bs(x, df = 4) + (1 | g)": "bs() stands for a smooth curve",
+    "y ~ >>>te(x, z) + (1 | g)": "te() stands for a smooth curve",
+    "y ~ >>>gp(x) + (1 | g)": "gp() stands for a smooth curve",
+    "y ~ >>>mo(k) + (1 | g)": "monotonic effect, which is not fitted here; write C(x)",
+    "y ~ >>>me(x, sd) + (1 | g)": "a predictor with errors",
+    "y ~ (1 | >>>mm(a, b))": "membership in several groups",
+    "y ~ >>>ar1(1 + x | g)": "correlated by their distance",
+    "y ~ >>>cs(1 + x | g)": "correlated by their distance",
+    "y ~ >>>us(x)": "us() holds a group term",
+    "y ~ >>>. + (1 | g)": '"." stands for all other columns in R; here predictors are named',
+    "y ~ x + (1 | >>>gr(g, by = z))": "with more than the groups is not fitted",
+    "y ~ (1 >>>| ID | g) + (x | ID | g)": None,
+    "y ~ >>>scale(x, center = FALSE) + (1 | g)": "takes the mean off and divides",
+    "y ~ >>>scale(x, scale = 10) + (1 | g)": "write I(x / 10)",
+    "y ~ >>>poly(x) + (1 | g)": "poly(column, degree)",
+    "y ~ >>>poly(x, degree = k) + (1 | g)": "poly() is written poly(x, degree)",
+    "y ~ >>>cut(x, 3) + (1 | g)": "make a column of it first",
+    "y ~ >>>ifelse(x, 1, 0) + (1 | g)": "make a column of it first",
+    "y ~ >>>lag(x) + (1 | g)": "needs the order of the rows",
+    "y ~ >>>Q(x) + (1 | g)": 'Q() is written Q("column name")',
+    "y ~ >>>log(x, base=2) + (1 | g)": "log() takes no argument base=",
+    "y ~ >>>foo(x) + (1 | g)": "is not one of the functions a formula may use",
+    "y ~ >>>c(x) + (1 | g)": "cannot stand here",
+    "y ~ >>>gr(x) + (1 | g)": "cannot stand here",
+    'y ~ >>>I(k == "hi") + (1 | g)': None,
+    ">>>factor(y) ~ x + (1 | g)": "of an outcome of two words make a column of 1 (event) and 0",
+    ">>>cbind(s) ~ x + (1 | g)": "of two columns is written events | trials(n)",
+    "y | >>>cens(c) ~ x + (1 | g)": "censored outcomes",
+    "y | >>>trunc(lb = 0) ~ x + (1 | g)": "truncated outcomes",
+    "y | >>>mi() ~ x + (1 | g)": "missing outcomes",
+    "y | >>>weight(w) ~ x + (1 | g)": 'did you mean "weights"?',
+    'y | >>>se("a") ~ 1 + (1 | g)': "a column, or arithmetic with columns",
+    "y | >>>trials(3) ~ 1 + (1 | g)": "a column, or arithmetic with columns",
+    "y | >>>ci(a) ~ 1 + (1 | g)": "ci() takes 2 column(s)",
+    "y ~ 1 >>>| g": "a group term stands in parentheses: (1 | school)",
+    "y ~ x >>>%in% z + (1 | g)": "cannot stand in a formula",
+}
+
+
+@pytest.mark.parametrize("text", READ)
+def test_read_as_ours(text):
+    formula = parse(text)
+    assert str(formula) == READ[text]
+    assert parse(str(formula)) == formula
+
+
+@pytest.mark.parametrize("text", [text for text, words in SAID.items() if words])
+def test_our_way_is_said(text):
+    bare = text.replace(">>>", "")
+    with pytest.raises(pp.FormulaError) as caught:
+        pp.fit(bare, {k: [1.0, 2, 3] for k in ("y", "x", "g", "k", "w", "a", "b", "c")})
+    assert SAID[text] in str(caught.value)
+    assert caught.value.position == text.index(">>>")
+
+
+def test_one_id_of_several_terms_is_refused():
+    with pytest.raises(pp.FormulaError, match="write those of one group in one term"):
+        parse("y ~ (1 | ID | g) + (0 + x | ID | g)")
+
+
+def test_text_is_not_compared():
+    with pytest.raises(pp.FormulaError, match="compares text: make a column of 1 and 0"):
+        pp.fit('y ~ I(k == "hi") + (1 | g)', {"y": [1.0], "k": ["hi"], "g": [1]})
+
+
+FAMILIES = {
+    "bernoulli": "binomial",
+    "Bernoulli": "binomial",
+    "logistic": "binomial",
+    "normal": "gaussian",
+    "betabinomial": "beta_binomial",
+}
+ROWS = {"y": [0, 1, 1, 0, 1, 0, 1, 1], "g": list("aabbccdd")}
+
+
+@pytest.mark.parametrize("word", FAMILIES)
+def test_families_by_their_other_names(word):
+    assert pp.fit("y ~ 1 + (1 | g)", ROWS, family=word).family == FAMILIES[word]
+
+
+@pytest.mark.parametrize("word", ["nb", "negbinomial", "negative binomial", "nbinom2"])
+def test_negative_binomial_is_not_led_to_gamma_poisson(word):
+    with pytest.raises(pp.ArgumentError, match=r"with an effect of every row, \(1 \| row\)") as e:
+        pp.fit("y ~ 1 + (1 | g)", ROWS, family=word)
+    assert "gamma" not in str(e.value)
+
+
+# values, through every door ---------------------------------------------------------------------
+
+RNG = np.random.default_rng(4)
+DATA = pd.DataFrame(
+    {
+        "g": np.repeat(np.arange(12), 10),
+        "k": np.tile(["lo", "mid", "hi", "mid", "lo"], 24),
+        "x": RNG.uniform(0.1, 9, 120),
+        "v": RNG.uniform(0.2, 2, 120),
+        "s": RNG.integers(0, 6, 120),
+        "f": RNG.integers(1, 6, 120),
+    }
+)
+DATA["y"] = 1 + np.log(DATA["x"]) + RNG.normal(size=12)[DATA["g"]] + RNG.normal(size=120)
+DATA["n"], DATA["se"] = DATA["s"] + DATA["f"], np.sqrt(DATA["v"])
+DATA["big"], DATA["l2"] = (DATA["x"] > 5).astype(int), np.log(DATA["x"]) / np.log(2)
+DATA["a"], DATA["b"] = DATA["y"] - 1.959964 * DATA["se"], DATA["y"] + 1.959964 * DATA["se"]
+
+SAME = {
+    "y | se(sqrt(v)) ~ 1 + (1 | g)": "y | se(se) ~ 1 + (1 | g)",
+    "y | var(v) ~ x + (1 | g)": "y | se(se) ~ x + (1 | g)",
+    "y | ci(a, b) ~ 1 + (1 | g)": "y | se(se) ~ 1 + (1 | g)",
+    "cbind(s, f) ~ 1 + (1 | g)": "s | trials(n) ~ 1 + (1 | g)",
+    "cbind(s, f) ~ x + (1 | g)": "s | trials(n) ~ x + (1 | g)",
+    "s | trials(s + f) ~ x + (1 | g)": "s | trials(n) ~ x + (1 | g)",
+    "y ~ I(x > 5) + (1 | g)": "y ~ big + (1 | g)",
+    "y ~ log2(x) + (1 | g)": "y ~ l2 + (1 | g)",
+    'y ~ relevel(k, ref = "lo") + (1 | g)': 'y ~ C(k, "lo", "hi", "mid") + (1 | g)',
+    "y ~ x + (1 | factor(g))": "y ~ x + (1 | g)",
+}
+DOORS = ("pandas", "polars", "arrow", "duckdb", "csv", "many csv", "parquet", "excel")
+
+
+def through(door, folder):
+    if door == "polars":
+        return pl.DataFrame(DATA)
+    if door == "arrow":
+        return pa.table(DATA)
+    if door == "duckdb":
+        return duckdb.from_df(DATA)
+    if door == "excel":
+        DATA.to_excel(folder / "rows.xlsx", index=False)
+        return folder / "rows.xlsx"
+    if door == "parquet":
+        DATA.to_parquet(folder / "rows.parquet")
+        return folder / "rows.parquet"
+    if door == "csv":
+        DATA.to_csv(folder / "rows.csv", index=False)
+        return folder / "rows.csv"
+    if door == "many csv":
+        DATA[:50].to_csv(folder / "1.csv", index=False)
+        DATA[50:].to_csv(folder / "2.csv", index=False)
+        return str(folder / "*.csv")
+    return DATA
+
+
+@pytest.mark.parametrize("text", SAME)
+@pytest.mark.parametrize("door", DOORS)
+def test_values_through_every_door(text, door, tmp_path):
+    how = {"method": "reml"} if text.startswith("y") else {}
+    got = pp.fit(text, through(door, tmp_path), **how).to_dict()["parameters"]
+    want = pp.fit(SAME[text], DATA, **how).to_dict()["parameters"]
+    np.testing.assert_allclose([p["mean"] for p in got], [p["mean"] for p in want], rtol=2e-6)
+
+
+def test_predictions_and_updates_take_the_columns_of_the_formula():
+    fit = pp.fit("cbind(s, f) ~ x + (1 | g)", DATA[:80])
+    whole = fit.update(DATA[80:])
+    assert whole.statistics.n_rows == 120
+    rows = DATA[:3]
+    plain = pp.fit("s | trials(n) ~ x + (1 | g)", DATA[:80])
+    np.testing.assert_allclose(
+        fit.predict(rows, observation=True)["estimate"],
+        plain.predict(rows, observation=True)["estimate"],
+    )
+
+
+def test_a_missing_column_of_a_derived_one_is_named():
+    for door in ("pandas", "duckdb"):
+        with pytest.raises(pp.ColumnError, match='column "zz"'):
+            pp.fit("s | trials(s + zz) ~ 1 + (1 | g)", through(door, None))
+    with pytest.raises(pp.DataError, match='column "k" must hold numbers'):
+        pp.fit("s | trials(s + k) ~ 1 + (1 | g)", duckdb.from_df(DATA))
+    with pytest.raises(pp.DataError, match='column "k" must hold numbers'):
+        pp.fit("s | trials(s + k) ~ 1 + (1 | g)", DATA)
