@@ -15,6 +15,7 @@ from partialpool.data import (
 )
 from partialpool.data.count_table import CountTable
 from partialpool.data.counts import CountStatistics
+from partialpool.data.outcome_words import with_event
 from partialpool.data.read import Reading, as_table
 from partialpool.errors import ArgumentError, PriorError
 from partialpool.fitted import Fit, Method, PriorLike, fit_counts, fit_kept, fit_mixed, fit_one_way
@@ -32,6 +33,7 @@ def fit(
     prior: PriorLike = None,
     method: Method = "posterior",
     family: str | None = None,
+    event: str | None = None,
     quadrature: int | None = None,
     accuracy: float | None = None,
     progress: Callable[[float], None] | None = None,
@@ -73,6 +75,9 @@ def fit(
         ``"gaussian"``; ``"binomial"`` or ``"beta_binomial"`` for events among trials, also rows
         of 0 and 1; ``"poisson"`` or ``"gamma_poisson"`` for counts. If not given, trials() means
         binomial, exposure() Poisson, and anything else gaussian.
+    event : str, optional
+        Of an outcome of two words, such as yes and no: the one that is the event. If not given,
+        the one that says yes, else the second in the order of letters; a notice says which.
     quadrature : int, optional
         For counts with ``method="ml"``: nodes of the quadrature rule over each effect of the
         largest factor; 1, if not given, is Laplace's approximation.
@@ -116,16 +121,17 @@ def fit(
             'not a formula such as "score ~ 1 + (1 | school)"'
         )
     _check_method(method, prior, accuracy)
-    parsed = parse(formula)
-    counted = count_family(parsed, family)
+    parsed, said = with_event(parse(formula), family, data, event)
+    formula, counted = parsed.text, count_family(parsed, family)
     if counted is not None:
         nodes = _nodes(method, quadrature)
         several = mixed_counts(parsed, counted, one_way_too=nodes is not None)
         if several is not None:
             rows = read_count_rows(several, data, progress=progress)
+            rows = replace(rows, notices=(*said, *rows.notices))
             return fit_counts(formula, counted, rows, prior, nodes, accuracy)
         post, like = solve_counts(parsed, counted, data, prior, progress, accuracy)
-        return Fit(formula, counted, post, like, sums=post.statistics, accuracy=accuracy)
+        return Fit(formula, counted, post, like, None, said, None, post.statistics, accuracy)
     _refuse_quadrature(quadrature)
     roles = one_way(parsed)
     if roles is None:

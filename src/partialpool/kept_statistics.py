@@ -17,12 +17,14 @@ from partialpool.data.labels import refuse_unlike
 from partialpool.data.mixed_combine import combine as combine_mixed
 from partialpool.data.mixed_read import read_kept
 from partialpool.data.mixed_statistics import MixedStatistics
+from partialpool.data.outcome_words import with_event
 from partialpool.data.read import explain_reading
 from partialpool.data.statistics import GroupStatistics
 from partialpool.data.statistics_files import Groups, Kept, read_statistics_file, write_statistics
 from partialpool.errors import ArgumentError, DataError
 from partialpool.formula import (
     CountRoles,
+    Formula,
     Mixed,
     OneWay,
     count_family,
@@ -167,6 +169,7 @@ def statistics(
     data: Any,
     *,
     family: str | None = None,
+    event: str | None = None,
     min_cell: int = 1,
     progress: Callable[[float], None] | None = None,
 ) -> Statistics:
@@ -174,7 +177,7 @@ def statistics(
 
     Parameters
     ----------
-    formula, data, family, progress
+    formula, data, family, event, progress
         As in `fit`.
     min_cell : int
         Groups (of counts with predictors: rows that are the same) of fewer rows are left out,
@@ -185,7 +188,8 @@ def statistics(
     FormulaError, ColumnError, DataError
         As in `fit`.
     """
-    roles, least = _roles(formula, family), _checked_cell(min_cell)
+    parsed, _ = with_event(_parsed(formula), family, data, event)
+    formula, roles, least = parsed.text, _roles(parsed, family), _checked_cell(min_cell)
     if isinstance(roles, Mixed):
         if roles.family is None:
             kept, _ = read_kept(roles, data, progress=progress, min_cell=least)
@@ -247,19 +251,23 @@ def explain(formula: str, data: Any, *, family: str | None = None) -> str:
     In memory (dict): the columns g, y become arrays, the labels are numbered,
     and two passes (numpy.bincount) sum each group about its mean. No query is run.
     """
-    roles = _roles(formula, family)
+    parsed, _ = with_event(_parsed(formula), family, data, None)
+    roles = _roles(parsed, family)
     if isinstance(roles, Mixed):
         return explain_mixed(roles, data)
     return explain_reading(roles, data)
 
 
-def _roles(formula: str, family: str | None) -> OneWay | CountRoles | Mixed:
+def _parsed(formula: str) -> Formula:
     if not isinstance(formula, str):
         raise ArgumentError(
             f"the first argument is a {type(formula).__name__}, "
             'not a formula such as "score ~ 1 + (1 | school)"'
         )
-    parsed = parse(formula)
+    return parse(formula)
+
+
+def _roles(parsed: Formula, family: str | None) -> OneWay | CountRoles | Mixed:
     counted = count_family(parsed, family)
     if counted is not None:
         return mixed_counts(parsed, counted) or count_roles(parsed, counted)

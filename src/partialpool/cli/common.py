@@ -29,6 +29,7 @@ def fitted(
     *,
     method: Method = "posterior",
     family: str | None = None,
+    event: str | None = None,
     quadrature: int | None = None,
     accuracy: float | None = None,
 ) -> Fit:
@@ -55,6 +56,7 @@ def fitted(
             prior=list(priors),
             method=method,
             family=its_family,
+            event=event,
             quadrature=quadrature,
             accuracy=accuracy,
             progress=progress,

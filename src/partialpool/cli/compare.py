@@ -31,6 +31,7 @@ class CompareOptions:
     estimators: tuple[str, ...]
     priors: tuple[str, ...]
     family: str | None
+    event: str | None
     accuracy: float | None
     top: int | None
     as_json: bool
@@ -44,6 +45,7 @@ def run(options: CompareOptions) -> None:
         options.formula,
         options.priors,
         family=options.family,
+        event=options.event,
         accuracy=options.accuracy,
     )
     with waiting("comparing"):

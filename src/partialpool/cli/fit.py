@@ -38,6 +38,7 @@ class FitOptions:
     quadrature: int | None
     accuracy: float | None
     family: str | None
+    event: str | None
     interval: float
     hdi: bool
     profile: bool
@@ -80,6 +81,7 @@ def run(options: FitOptions) -> None:
         options.priors,
         method=options.method,
         family=options.family,
+        event=options.event,
         quadrature=options.quadrature,
         accuracy=options.accuracy,
     )

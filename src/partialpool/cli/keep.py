@@ -17,6 +17,7 @@ class KeepOptions:
     data: str
     formula: str | None
     family: str | None
+    event: str | None
     out: str
     added: tuple[str, ...]
     min_cell: int
@@ -30,7 +31,9 @@ def run(options: KeepOptions) -> None:
     least = 1 if added is not None and added.separable else options.min_cell
     chosen = source(options.data, options.formula, options.family)
     with chosen as (data, formula, family), waiting("reading") as progress:
-        found = statistics(formula, data, family=family, min_cell=least, progress=progress)
+        found = statistics(
+            formula, data, family=family, event=options.event, min_cell=least, progress=progress
+        )
     if added is not None:
         found = added.combine(found)
     written = found.save(options.out, min_cell=options.min_cell)

@@ -23,8 +23,13 @@ PRIOR = click.option(
 )
 FAMILY = click.option(
     "--family",
-    type=click.Choice(FAMILIES),
+    metavar="[" + "|".join(FAMILIES) + "]",
     help="How the outcome is distributed; trials() means binomial, exposure() poisson.",
+)
+EVENT = click.option(
+    "--event",
+    metavar="WORD",
+    help="Of an outcome of two words, such as yes and no, the one that is the event.",
 )
 ACCURACY = click.option(
     "--accuracy",
@@ -83,6 +88,7 @@ def cli() -> None:
 )
 @ACCURACY
 @FAMILY
+@EVENT
 @click.option(
     "--interval", default=0.95, show_default=True, metavar="P", help="Probability of the intervals."
 )
@@ -148,6 +154,7 @@ def fit_command(**options: object) -> None:
 )
 @PRIOR
 @FAMILY
+@EVENT
 @ACCURACY
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Only the first N groups.")
 @JSON
@@ -180,6 +187,7 @@ def compare_command(**options: object) -> None:
 )
 @PRIOR
 @FAMILY
+@EVENT
 @ACCURACY
 @click.option(
     "--interval",
@@ -209,6 +217,7 @@ def rank_command(**options: object) -> None:
 @click.argument("data")
 @click.argument("formula", required=False)
 @FAMILY
+@EVENT
 @click.option("--out", required=True, metavar="FILE", help="The .parquet file to write.")
 @click.option(
     "--add",

@@ -25,6 +25,7 @@ class RankOptions:
     term: str
     priors: tuple[str, ...]
     family: str | None
+    event: str | None
     accuracy: float | None
     interval: float
     as_json: bool
@@ -40,6 +41,7 @@ def run(options: RankOptions) -> None:
         options.formula,
         options.priors,
         family=options.family,
+        event=options.event,
         accuracy=options.accuracy,
     )
     with waiting("ranking"):

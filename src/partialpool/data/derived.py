@@ -5,13 +5,15 @@ They are added where data are opened, so that everything behind the door sees pl
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from partialpool._typing import Floats
 from partialpool.data import frames
+from partialpool.data import labels as lab
 from partialpool.data.expressions import evaluate
 from partialpool.data.text_columns import Wanted
 from partialpool.errors import DataError
@@ -23,6 +25,7 @@ from partialpool.formula.tree import (
     Expression,
     Name,
     Number,
+    Text,
     Unary,
     names_in,
 )
@@ -48,11 +51,12 @@ def source_of(wanted: Wanted) -> Wanted:
     if not derived:
         return wanted
     inside = [name for d in derived for name in names_in(d.expression)]
+    words = [name for d in derived if is_of_words(d) for name in names_in(d.expression)]
     columns = [c for c in wanted.columns if not isinstance(c, Derived)]
     used = {n.name for n in inside}
     return Source(
         tuple({n.name: n for n in (*columns, *inside)}.values()),
-        wanted.labels,
+        tuple({n.name: n for n in (*wanted.labels, *words)}.values()),
         tuple(n for n in wanted.undecided if n.name not in used),
     )
 
@@ -62,17 +66,60 @@ def with_derived(data: Any, kind: str, wanted: Wanted) -> dict[str, Any]:
     source = source_of(wanted)
     columns = frames.take(data, kind, source.columns)
     derived = derived_of(wanted)
-    inside = {name.name for d in derived for name in names_in(d.expression)}
+    inside = {n.name for d in derived if not is_of_words(d) for n in names_in(d.expression)}
     numbers = {name: frames.numbers(columns[name], name) for name in inside}
     frames.check_lengths({name: len(values) for name, values in numbers.items()})
     for each in derived:
+        if is_of_words(each):
+            columns[each.name] = _compared(each, columns)
+            continue
         values = np.asarray(evaluate(each.expression, numbers, {}), dtype=np.float64)
         columns[each.name] = np.broadcast_to(values, (len(next(iter(numbers.values()))),))
     return columns
 
 
+def is_of_words(derived: Derived) -> bool:
+    """Whether a column compares labels with a word, as ``I(result == "Pass")`` does."""
+    node = derived.expression
+    return isinstance(node, Binary) and Text in (type(node.left), type(node.right))
+
+
+def _word_of(derived: Derived) -> tuple[Name, str, bool]:
+    """The column, the word, and whether equal labels count.
+
+    Raises
+    ------
+    DataError
+        If it is no column that is equal to a word, or not.
+    """
+    node = derived.expression
+    assert isinstance(node, Binary)
+    sides = (node.right, node.left) if isinstance(node.left, Text) else (node.left, node.right)
+    column, word = sides
+    if node.operator not in ("==", "!=") or not isinstance(column, Name):
+        raise DataError(f'{derived.name}: words are compared as in I(column == "word")')
+    assert isinstance(word, Text)
+    return column, word.value, node.operator == "=="
+
+
+def _compared(derived: Derived, columns: Mapping[str, Any]) -> Floats:
+    """1 where a label is the word and 0 where it is another, NaN where it is missing."""
+    column, word, equal = _word_of(derived)
+    codes, labels = frames.label_codes(columns[column.name])
+    found = np.array([*((str(label) == word) == equal for label in labels.tolist()), np.nan])
+    if not (found[:-1] == float(equal)).any():
+        raise DataError(
+            f'no row of column "{column.name}" holds the word "{word}"; it holds '
+            f"{lab.shown(labels.tolist())}"
+        )
+    return np.asarray(found[codes], dtype=np.float64)
+
+
 def derived_sql(
-    wanted: Wanted, quote: Callable[[str], str], is_number: Callable[[str], bool]
+    wanted: Wanted,
+    quote: Callable[[str], str],
+    literal: Callable[[str], str],
+    is_number: Callable[[str], bool],
 ) -> list[str]:
     """SQL of each derived column, with its name.
 
@@ -83,6 +130,15 @@ def derived_sql(
     """
     found = []
     for each in derived_of(wanted):
+        if is_of_words(each):
+            column, word, equal = _word_of(each)
+            x = quote(column.name)
+            found.append(
+                f"CASE WHEN {x} IS NULL THEN CAST(NULL AS DOUBLE) "
+                f"WHEN CAST({x} AS STRING) = {literal(word)} THEN CAST({float(equal)} AS DOUBLE) "
+                f"ELSE CAST({float(not equal)} AS DOUBLE) END AS {quote(each.name)}"
+            )
+            continue
         for name in names_in(each.expression):
             if not is_number(name.name):
                 raise DataError(f'column "{name.name}" must hold numbers, for {each.name}')

@@ -11,6 +11,7 @@ import numpy as np
 
 from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.data import labels as lab
+from partialpool.data.text_numbers import advice_for
 from partialpool.errors import ColumnError, DataError
 from partialpool.formula import Columns
 from partialpool.formula.tree import Name
@@ -240,8 +241,7 @@ def not_a_number(name: str, value: object, row: int | None) -> DataError:
     what = f"the text {shown}" if isinstance(value, str) else f"{shown} ({type(value).__name__})"
     where = "it" if row is None else f"row {row}"
     return DataError(
-        f'column "{name}" must hold numbers; {where} holds {what}: '
-        "correct the value (69.8, not 69,8), or leave it empty if it is missing"
+        f'column "{name}" must hold numbers; {where} holds {what}: {advice_for(value)}'
     )
 
 

@@ -201,7 +201,9 @@ def _projected(relation: Any, roles: Wanted) -> Any:
     for name in source_of(roles).columns:
         frames.check_column(name.name, relation.columns, name.at)
     kinds = dict(zip(relation.columns, map(str, relation.types), strict=True))
-    columns = derived_sql(roles, duck.quote, lambda name: duck.is_number(kinds[name]))
+    columns = derived_sql(
+        roles, duck.quote, duck.text_literal, lambda name: duck.is_number(kinds[name])
+    )
     return relation.project(", ".join(["*", *columns]))
 
 
@@ -215,7 +217,9 @@ def _selected(frame: Any, roles: Wanted) -> Any:
     engine = spark.Spark(frame, {})
     for name in source_of(roles).columns:
         frames.check_column(name.name, engine.columns, name.at)
-    columns = derived_sql(roles, spark.quoted, lambda name: engine.type_of(name)[0] in NUMERIC)
+    columns = derived_sql(
+        roles, spark.quoted, engine.text, lambda name: engine.type_of(name)[0] in NUMERIC
+    )
     return frame.selectExpr("*", *columns)
 
 

@@ -9,6 +9,7 @@ from partialpool._typing import AnyArray
 from partialpool.data import labels as lab
 from partialpool.data.text_numbers import (
     MISSING_LABELS,
+    advice_for,
     is_measured,
     is_missing,
     is_number,
@@ -153,7 +154,7 @@ def _not_numbers(name: str, wrong: Sequence[Place]) -> DataError:
     others = "".join(f", {w} {lab.shown([t])}" for w, t in more)
     return DataError(
         f'column "{name}" must hold numbers; {where} holds the text {lab.shown([text])}{others}: '
-        "correct the value (69.8, not 69,8), or leave it empty if it is missing"
+        f"{advice_for(text)}"
     )
 
 

@@ -88,6 +88,16 @@ def numbers_from(texts: Sequence[str | None], *, truth: bool = True) -> Floats:
     return np.array([number_from(t, truth=truth) for t in words], dtype=np.float64)
 
 
+def advice_for(text: object) -> str:
+    """What to do about a text where a number belongs."""
+    if isinstance(text, str) and not any(c.isdigit() for c in text):
+        return (
+            "correct the value, or leave it empty if it is missing; an outcome of two words is "
+            'fitted with family="binomial" (--family binomial)'
+        )
+    return "correct the value (69.8, not 69,8), or leave it empty if it is missing"
+
+
 REFUSED = "ERROR({x})"
 """SQL of DuckDB that ends a query."""
 

@@ -30,6 +30,7 @@ from partialpool.formula.tree import (
     Bar,
     Binary,
     Call,
+    Derived,
     Expression,
     Formula,
     Name,
@@ -206,6 +207,10 @@ class _Parser:
                 "column of 1 (event) and 0",
                 token,
             )
+        if isinstance(left, Call) and left.function == "I":
+            (inside, *_) = left.arguments
+            if isinstance(inside, Binary) and inside.operator in COMPARISONS:
+                return Derived(str(left), left.at, inside)
         if not isinstance(left, Name | Call):
             self.fail(
                 "the outcome is one column, or a function of one such as log(y); "

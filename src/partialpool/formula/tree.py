@@ -28,6 +28,9 @@ class Derived(Name):
 
     expression: Expression = field(default_factory=lambda: Name(""), compare=False)
 
+    def __str__(self) -> str:
+        return self.name
+
 
 @dataclass(frozen=True, slots=True)
 class Number:

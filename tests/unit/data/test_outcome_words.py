@@ -1,0 +1,137 @@
+"""Outcomes of two words, through every door."""
+
+import duckdb
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import partialpool as pp
+
+RNG = np.random.default_rng(8)
+G = np.repeat(np.arange(12), 10)
+X = RNG.normal(size=120)
+Y = RNG.random(120) < 1 / (1 + np.exp(-0.3 - 0.5 * X - RNG.normal(size=12)[G]))
+WORDS = {
+    "passed": np.where(Y, "yes", "no"),
+    "result": np.where(Y, "Pass", "Fail"),
+    "form": np.where(Y, "old", "new"),
+    "odd": np.where(Y, 'it"s', "that's"),
+}
+EVENTS = {"passed": "yes", "result": "Pass", "form": "old", "odd": "that's"}
+DATA = pd.DataFrame({"g": G, "x": X, "y": Y.astype(int), "other": 1 - Y.astype(int), **WORDS})
+DATA["three"] = np.where(X > 1, "maybe", WORDS["passed"])
+DOORS = (
+    "pandas",
+    "category",
+    "polars",
+    "arrow",
+    "duckdb",
+    "csv",
+    "many",
+    "parquet",
+    "excel",
+    "dict",
+)
+
+
+def through(door, folder, data=DATA):
+    if door == "category":
+        return data.astype(dict.fromkeys(WORDS, "category"))
+    if door == "polars":
+        return pl.DataFrame(data)
+    if door == "arrow":
+        return pa.table(data)
+    if door == "duckdb":
+        return duckdb.from_df(data)
+    if door == "dict":
+        return {k: data[k].tolist() for k in data}
+    if door == "excel":
+        data.to_excel(folder / "rows.xlsx", index=False)
+        return folder / "rows.xlsx"
+    if door == "parquet":
+        data.to_parquet(folder / "rows.parquet")
+        return folder / "rows.parquet"
+    if door == "csv":
+        data.to_csv(folder / "rows.csv", index=False)
+        return folder / "rows.csv"
+    if door == "many":
+        data[:60].to_csv(folder / "1.csv", index=False)
+        data[60:].to_csv(folder / "2.csv", index=False)
+        return str(folder / "*.csv")
+    return data
+
+
+def means(fit):
+    return [row["mean"] for row in fit.to_dict()["parameters"]]
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("column", WORDS)
+def test_two_words_are_events(door, column, tmp_path):
+    data = through(door, tmp_path)
+    for model in ("1", "x"):
+        fit = pp.fit(f"{column} ~ {model} + (1 | g)", data, family="binomial")
+        plain = "other" if column == "odd" else "y"
+        want = pp.fit(f"{plain} ~ {model} + (1 | g)", DATA, family="binomial")
+        np.testing.assert_allclose(means(fit), means(want), rtol=1e-9)
+        (notice,) = [n.text for n in fit.notices if n.code == "event"]
+        assert f'"{EVENTS[column]}" is counted as the event' in notice
+
+
+@pytest.mark.parametrize("door", ["pandas", "duckdb", "csv", "parquet"])
+def test_the_event_can_be_chosen(door, tmp_path):
+    data = through(door, tmp_path)
+    want = means(pp.fit("other ~ x + (1 | g)", DATA, family="bernoulli"))
+    fit = pp.fit("form ~ x + (1 | g)", data, family="binomial", event="new")
+    np.testing.assert_allclose(means(fit), want, rtol=1e-9)
+    said = pp.fit('I(form == "new") ~ x + (1 | g)', data, family="binomial")
+    np.testing.assert_allclose(means(said), want, rtol=1e-9)
+    turned = pp.fit('I("old" != form) ~ x + (1 | g)', data, family="binomial")
+    np.testing.assert_allclose(means(turned), want, rtol=1e-9)
+
+
+def test_statistics_and_more_rows_take_the_same_event(tmp_path):
+    found = pp.statistics("form ~ 1 + (1 | g)", DATA[:70], family="binomial", event="new")
+    assert found.formula == 'I(form == "new") ~ 1 + (1 | g)'
+    fit = pp.fit("form ~ x + (1 | g)", DATA[:70], family="binomial", event="new")
+    whole = pp.fit("other ~ x + (1 | g)", DATA, family="binomial")
+    np.testing.assert_allclose(means(fit.update(DATA[70:])), means(whole), rtol=1e-9)
+    found.save(tmp_path / "kept.parquet")
+    again = pp.fit_statistics(pp.load_statistics(tmp_path / "kept.parquet"))
+    want = pp.fit("other ~ 1 + (1 | g)", DATA[:70], family="binomial")
+    np.testing.assert_allclose(means(again), means(want), rtol=1e-9)
+    assert fit.predict(DATA[:2])["estimate"].shape == (2,)
+
+
+@pytest.mark.parametrize("door", ["pandas", "duckdb", "csv", "excel"])
+def test_what_is_not_two_words_is_said(door, tmp_path):
+    data = through(door, tmp_path)
+    with pytest.raises(pp.DataError, match='"three" holds the words "maybe", "no", "yes"'):
+        pp.fit("three ~ 1 + (1 | g)", data, family="binomial")
+    with pytest.raises(pp.ArgumentError, match='holds "new", "old"; give one of them'):
+        pp.fit("form ~ 1 + (1 | g)", data, family="binomial", event="older")
+    with pytest.raises(pp.ArgumentError, match="holds no words; leave event out"):
+        pp.fit("y ~ 1 + (1 | g)", data, family="binomial", event="1")
+    with pytest.raises(pp.ArgumentError, match="leave it out here"):
+        pp.fit("x ~ 1 + (1 | g)", data, event="yes")
+    with pytest.raises(pp.PartialPoolError, match=r"must hold numbers.*|it is VARCHAR"):
+        pp.fit("form ~ 1 + (1 | g)", data)
+
+
+def test_missing_words_are_left_out():
+    data = {**{k: DATA[k].tolist() for k in DATA}, "form": [None, *DATA["form"][1:]]}
+    fit = pp.fit("form ~ 1 + (1 | g)", data, family="binomial")
+    assert (fit.statistics.n_rows, fit.statistics.n_dropped) == (120, 1)
+
+
+def test_a_word_that_no_row_holds_is_an_error():
+    with pytest.raises(pp.DataError, match='holds the word "nwe"; it holds "old", "new"'):
+        pp.fit('I(form == "nwe") ~ x + (1 | g)', DATA, family="binomial")
+
+
+def test_numbers_are_compared_too():
+    fit = pp.fit("I(x > 0.5) ~ 1 + (1 | g)", DATA, family="binomial")
+    want = pp.fit("big ~ 1 + (1 | g)", {"big": X > 0.5, "g": G}, family="binomial")
+    np.testing.assert_allclose(means(fit), means(want))
