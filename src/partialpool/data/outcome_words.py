@@ -19,7 +19,8 @@ from partialpool.notices import Notice
 EVENTS = (
     "yes", "y", "true", "t", "pass", "passed", "success", "successful", "positive", "pos",
     "present", "presence", "event", "case", "died", "dead", "death", "win", "won", "correct",
-    "right", "hit", "responded", "response", "bought", "clicked", "infected", "on", "oui", "ja", "si", "sí",
+    "right", "hit", "responded", "response", "bought", "clicked", "infected",
+    "on", "oui", "ja", "si", "sí",
 )  # fmt: skip
 """Words that are the event where the other is another word."""
 SHOWN = 6
