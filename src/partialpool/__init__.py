@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from partialpool import charts, classical, datasets, simulate
     from partialpool.data import Table
+    from partialpool.data.read_table import read
     from partialpool.errors import (
         ArgumentError,
         ColumnError,
@@ -54,6 +55,7 @@ __version__ = "0.2.0"
 
 _HOMES = {
     "data": ("Table",),
+    "data.read_table": ("read",),
     "errors": (
         "ArgumentError", "ColumnError", "DataError", "FormulaError", "ImproperPosteriorError",
         "MissingExtraError", "NotReachedError", "PartialPoolError", "PriorError",
@@ -75,7 +77,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [  # noqa: RUF022  (as a reader looks for them)
     "fit", "fit_groups", "Fit", "priors", "Table", "Notice",
-    "explain", "statistics", "Statistics", "load_statistics", "fit_statistics",
+    "read", "explain", "statistics", "Statistics", "load_statistics", "fit_statistics",
     "datasets", "classical", "simulate", "charts",
     "Flat", "Jeffreys", "HalfNormal", "HalfCauchy", "HalfT", "Exponential", "Uniform",
     "LogNormal", "InverseGammaSq", "UniformShrinkage", "DuMouchel", "Normal", "StudentT", "LKJ",

@@ -678,11 +678,12 @@ def fit_one_way(
         products = as_cross_products(s)
         with _threads(products):
             found = estimated(products, restricted=method == "reml")
-        return Fit(formula, "gaussian", found, reading.like, design, sums=s)
+        return Fit(formula, "gaussian", found, reading.like, design, reading.notices, sums=s)
     chosen = prior if isinstance(prior, Priors) else priors(prior, factor=s.factor)
     _refuse_sigma(chosen, s.sigma_known)
     post = one_way_posterior(s, chosen, accuracy)
-    return Fit(formula, "gaussian", post, reading.like, design, sums=s, accuracy=accuracy)
+    said = reading.notices
+    return Fit(formula, "gaussian", post, reading.like, design, said, None, s, accuracy)
 
 
 def fit_mixed(

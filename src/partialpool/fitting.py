@@ -130,8 +130,9 @@ def fit(
             rows = read_count_rows(several, data, progress=progress)
             rows = replace(rows, notices=(*said, *rows.notices))
             return fit_counts(formula, counted, rows, prior, nodes, accuracy)
-        post, like = solve_counts(parsed, counted, data, prior, progress, accuracy)
-        return Fit(formula, counted, post, like, None, said, None, post.statistics, accuracy)
+        post, read = solve_counts(parsed, counted, data, prior, progress, accuracy)
+        said += read.notices
+        return Fit(formula, counted, post, read.like, None, said, None, post.statistics, accuracy)
     _refuse_quadrature(quadrature)
     roles = one_way(parsed)
     if roles is None:

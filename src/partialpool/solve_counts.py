@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from partialpool.data import CountStatistics, Table, read_counts
+from partialpool.data import CountStatistics, read_counts
+from partialpool.data.read import Reading
 from partialpool.formula import CountFamily, Formula, count_roles
 from partialpool.models import Priors, priors
 from partialpool.posterior import CountsPosterior, counts_posterior
@@ -19,11 +20,11 @@ def solve_counts(
     prior: Any,
     progress: Callable[[float], None] | None,
     accuracy: float | None = None,
-) -> tuple[CountsPosterior, Callable[[Table], Any]]:
-    """Read the data and compute the posterior; also how to hand tables back."""
+) -> tuple[CountsPosterior, Reading[CountStatistics]]:
+    """Read the data and compute the posterior; also what was read."""
     roles = count_roles(formula, family)
     reading = read_counts(roles, data, progress=progress)
-    return solve_count_statistics(reading.statistics, prior, accuracy), reading.like
+    return solve_count_statistics(reading.statistics, prior, accuracy), reading
 
 
 def solve_count_statistics(

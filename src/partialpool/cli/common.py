@@ -10,8 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import click
+
 from partialpool import datasets
+from partialpool.cli.reading import READING
 from partialpool.data.files import expand
+from partialpool.data.read_table import read
 from partialpool.data.statistics_files import holds_statistics
 from partialpool.errors import ArgumentError, DataError, did_you_mean
 from partialpool.fitted import Fit, Method
@@ -88,8 +92,9 @@ def source(
             f"{did_you_mean(data, known)}"
             f"only the bundled data sets have one of their own ({names})"
         )
+    reading = click.get_current_context().meta.get(READING, {})
     if data != "-":
-        yield data, formula, family
+        yield (read(data, **reading) if reading else data), formula, family
         return
     content = sys.stdin.buffer.read()
     if not content:
@@ -99,7 +104,7 @@ def source(
         path = os.path.join(folder, "standard-input" + ending)
         with open(path, "wb") as file:
             file.write(content)
-        yield path, formula, family
+        yield (read(path, **reading) if reading else path), formula, family
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from partialpool import __version__
+from partialpool.cli.reading import file_options
 from partialpool.errors import PartialPoolError
 
 FAMILIES = ["gaussian", "binomial", "poisson", "beta_binomial", "gamma_poisson"]
@@ -37,6 +38,7 @@ ACCURACY = click.option(
     metavar="X",
     help="Largest error of what is printed, in posterior sds (1e-10 to 0.5); less takes longer.",
 )
+
 JSON = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 DEBUG = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 """Options that several commands have."""
@@ -89,6 +91,7 @@ def cli() -> None:
 @ACCURACY
 @FAMILY
 @EVENT
+@file_options
 @click.option(
     "--interval", default=0.95, show_default=True, metavar="P", help="Probability of the intervals."
 )
@@ -155,6 +158,7 @@ def fit_command(**options: object) -> None:
 @PRIOR
 @FAMILY
 @EVENT
+@file_options
 @ACCURACY
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Only the first N groups.")
 @JSON
@@ -188,6 +192,7 @@ def compare_command(**options: object) -> None:
 @PRIOR
 @FAMILY
 @EVENT
+@file_options
 @ACCURACY
 @click.option(
     "--interval",
@@ -218,6 +223,7 @@ def rank_command(**options: object) -> None:
 @click.argument("formula", required=False)
 @FAMILY
 @EVENT
+@file_options
 @click.option("--out", required=True, metavar="FILE", help="The .parquet file to write.")
 @click.option(
     "--add",

@@ -31,6 +31,7 @@ from partialpool.formula import Mixed
 from partialpool.formula.counts import PROPORTIONS
 from partialpool.formula.functions import STATEFUL
 from partialpool.formula.mixed import calls_in
+from partialpool.notices import Notice
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,8 +188,16 @@ def _recoded(s: CountTable, labels: Mapping[str, AnyArray]) -> CountTable:
     return replace(s, labels=labels, data=replace(s.data, codes=codes))
 
 
-def read_count_table(roles: Mixed, data: Any, *, progress: Progress | None = None) -> CountTable:
+def read_count_table(
+    roles: Mixed,
+    data: Any,
+    *,
+    progress: Progress | None = None,
+    said: list[Notice] | None = None,
+) -> CountTable:
     """Add up rows of counts; rows with a missing value are counted and left out.
+
+    What is to be said about how the data were read is added to `said`.
 
     Raises
     ------
@@ -196,6 +205,8 @@ def read_count_table(roles: Mixed, data: Any, *, progress: Progress | None = Non
         As `read_mixed`; also for more events than trials.
     """
     with opened(data, roles, progress, passes=True) as found:
+        if said is not None:
+            said += found.notices
         if found.engine is not None:
             return _by_sql(found.engine, roles, text_labels=found.text_labels)
         source = from_frame(found.data, found.kind, roles, text_labels=found.text_labels)

@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 
-from partialpool.data.csv_files import CsvFile, explain, literal, refuse
+from partialpool.data.csv_files import UTF8, CsvFile, explain, literal, records, refuse
 from partialpool.data.duck import quote
+from partialpool.data.number_styles import NumberStyle, styles_of
 from partialpool.data.text_columns import Kinds
 from partialpool.data.text_numbers import MISSING_LABELS, number_sql, truth_sql, words_sql
 from partialpool.errors import ColumnError, DataError
 
 BLOCK = 2**20
+FIRST_ROWS = 10_000
+"""Rows of each file from which the style of its numbers is told; later ones must be like them."""
+
+Styles = Mapping[str, NumberStyle]
 
 
-def relation_of(connection: Any, files: Sequence[CsvFile], kinds: Kinds) -> Any:
+def first_styles(files: Sequence[CsvFile], kinds: Kinds) -> dict[str, NumberStyle]:
+    """How the first rows of files write the numbers of each column, where not plainly."""
+    columns: dict[str, list[str | None]] = {
+        name: [] for name, kind in kinds.items() if kind in ("number", "numbers")
+    }
+    if not columns:
+        return {}
+    for file in files:
+        places = [(values, file.position(name)) for name, values in columns.items()]
+        for record in islice(records(file), FIRST_ROWS):
+            for values, at in places:
+                values.append(record.fields[at])
+    return styles_of(columns)
+
+
+def relation_of(connection: Any, files: Sequence[CsvFile], kinds: Kinds, styles: Styles) -> Any:
     """The wanted columns of CSV files as a relation: labels as text, numbers as DOUBLE.
 
     DuckDB is told all about the files and guesses nothing: what it guesses from the first rows is
@@ -31,7 +51,7 @@ def relation_of(connection: Any, files: Sequence[CsvFile], kinds: Kinds) -> Any:
     check_capitals(kinds)
     relation = None
     for (columns, _), same in groupby(files, key=lambda f: (f.columns, f.skip)):
-        part = _text_of(connection, list(same)).project(_projection(columns, kinds))
+        part = _text_of(connection, list(same)).project(_projection(columns, kinds, styles))
         relation = part if relation is None else relation.union(part)
     return relation
 
@@ -63,7 +83,7 @@ def _text_of(connection: Any, files: Sequence[CsvFile]) -> Any:
     )
 
 
-def _projection(columns: Sequence[str], kinds: Kinds) -> str:
+def _projection(columns: Sequence[str], kinds: Kinds, styles: Styles) -> str:
     sql: dict[str, Callable[[str], str]] = {
         "label": lambda x: x,
         "number": number_sql,
@@ -71,13 +91,16 @@ def _projection(columns: Sequence[str], kinds: Kinds) -> str:
         "truth values": truth_sql,
         "text": words_sql,
     }
-    return ", ".join(
-        f"{sql[kind](f'c{columns.index(name)}')} AS {quote(name)}" for name, kind in kinds.items()
-    )
+    found = []
+    for name, kind in kinds.items():
+        x = f"c{columns.index(name)}"
+        x = f"({styles[name].sql(x)})" if name in styles else x
+        found.append(f"{sql[kind](x)} AS {quote(name)}")
+    return ", ".join(found)
 
 
 @contextmanager
-def diagnosed(files: Sequence[CsvFile], kinds: Kinds) -> Iterator[None]:
+def diagnosed(files: Sequence[CsvFile], kinds: Kinds, styles: Styles) -> Iterator[None]:
     """Raise what DuckDB raises as a sentence that names line and value.
 
     DuckDB says in which line a quote is wrong; anything else is looked for in the files.
@@ -90,7 +113,7 @@ def diagnosed(files: Sequence[CsvFile], kinds: Kinds) -> Iterator[None]:
         names = " and ".join(f'"{f.name}"' for f in files[:3])
         told = DataError(f"{names} cannot be read: {explain(error)}")
         if "unterminated quote" not in str(error):
-            refuse(files, kinds)
+            refuse(files, kinds, styles)
         raise told from error
 
 
@@ -101,6 +124,8 @@ def reads(connection: Any, files: Sequence[CsvFile]) -> bool:
     """
     import duckdb
 
+    if any(f.encoding != UTF8 for f in files):
+        return False
     mixed = [f for f in files if _has_mixed_line_ends(f)]
     try:
         for file in mixed:

@@ -7,21 +7,31 @@ says.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from partialpool.data import labels as lab
 from partialpool.data.frames import check_column
+from partialpool.data.number_styles import NumberStyle
 from partialpool.data.text_columns import Kinds, Wanted, refuse_wrong
 from partialpool.data.text_numbers import is_missing
 from partialpool.errors import ColumnError, DataError
+from partialpool.notices import Notice
 
 DELIMITERS = (",", ";", "\t", "|")
+UTF8, WINDOWS, LATIN = "utf-8-sig", "cp1252", "latin-1"
+NAMES = {WINDOWS: "Windows-1252 (Western European)", LATIN: "Latin-1", "utf-16": "UTF-16"}
+LOOKED_AT = 2**24
+"""Bytes that tell the encoding: 16 MiB, read in 10 ms. An odd byte further on is an error."""
+TITLE = 30
+"""Records among which the header is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +47,11 @@ class CsvFile:
     delimiter : str
         The character between fields.
     lines, skip : int
-        Lines, and records, of the header and of what is blank before it.
+        Lines, and records, of the header and of what stands before it.
+    encoding : str
+        Of its text.
+    title : str
+        What stands above the header; nothing where that is blank.
     """
 
     name: str
@@ -45,6 +59,26 @@ class CsvFile:
     delimiter: str
     lines: int
     skip: int
+    encoding: str = UTF8
+    title: str = ""
+
+    @property
+    def notices(self) -> Iterator[Notice]:
+        """What was unusual about reading it."""
+        if self.encoding != UTF8:
+            yield Notice(
+                "encoding",
+                "info",
+                f'"{self.name}" is not text in UTF-8; it was read as {NAMES[self.encoding]}. If '
+                "letters look wrong, give encoding (--encoding).",
+            )
+        if self.title:
+            yield Notice(
+                "title",
+                "info",
+                f'What stands above the header of "{self.name}" was taken as a title: '
+                f"{lab.shown([self.title])}.",
+            )
 
     def position(self, column: str) -> int:
         """Where a column stands."""
@@ -81,23 +115,71 @@ def _checked(name: str, wanted: Wanted) -> CsvFile:
     return file
 
 
-def header_of(name: str, wanted: set[str]) -> CsvFile:
+def header_at(name: str, line: int, encoding: str) -> CsvFile:
+    """Read the header in a line, from 1, with the delimiter that gives most columns."""
+    found = []
+    for delimiter in DELIMITERS:
+        with opened_text(name, encoding) as lines:
+            reader = csv.reader(lines, delimiter=delimiter)
+            for skip, fields in enumerate(_until_too_long(reader), 1):
+                if reader.line_num >= line:
+                    names = [f.strip() for f in fields]
+                    found.append(CsvFile(name, names, delimiter, reader.line_num, skip, encoding))
+                    break
+    if not found:
+        raise DataError(f'"{name}" has fewer than {line} lines; header is one of them')
+    return max(found, key=lambda h: len(h.columns))
+
+
+def header_of(name: str, wanted: set[str], encoding: str | None = None) -> CsvFile:
     """Read the header with the delimiter that gives the columns wanted, or most columns."""
-    headers = [h for h in (_header(name, d) for d in DELIMITERS) if h is not None]
+    encoding = encoding or encoding_of(name)
+    headers = [h for d in DELIMITERS if (h := _header(name, d, wanted, encoding)) is not None]
     if not headers:
         raise DataError(f'"{name}" holds no text; a header and rows are needed')
     return max(headers, key=lambda h: (len(wanted & set(h.columns)), len(h.columns)))
 
 
-def _header(name: str, delimiter: str) -> CsvFile | None:
-    """The first record that is not blank, its fields between this delimiter."""
-    with opened_text(name) as lines:
+def _header(name: str, delimiter: str, wanted: set[str], encoding: str) -> CsvFile | None:
+    """The first record that is not blank, its fields between this delimiter.
+
+    Or, where that has not every column wanted, the first of the next ones that has.
+    """
+    first: CsvFile | None = None
+    with opened_text(name, encoding) as lines:
         reader = csv.reader(lines, delimiter=delimiter)
-        for skip, fields in enumerate(_until_too_long(reader), 1):
-            if len(fields) > 1 or any(f.strip() for f in fields):
-                names = [f.strip() for f in fields]
-                return CsvFile(name, names, delimiter, reader.line_num, skip)
-    return None
+        for skip, fields in enumerate(islice(_until_too_long(reader), TITLE), 1):
+            if len(fields) <= 1 and not any(f.strip() for f in fields):
+                continue
+            names = [f.strip() for f in fields]
+            title = "" if first is None else " ".join(first.columns).strip()
+            found = CsvFile(name, names, delimiter, reader.line_num, skip, encoding, title)
+            if wanted <= set(names) and (wanted or first is None):
+                return found
+            first = first or found
+            if not wanted:
+                break
+    return first
+
+
+def encoding_of(name: str) -> str:
+    """UTF-8 where the file is, UTF-16 where it says so, else Windows-1252 or Latin-1."""
+    opener = gzip.open if name.lower().endswith(".gz") else open
+    try:
+        with opener(name, "rb") as file:
+            start = file.read(LOOKED_AT)
+    except (OSError, EOFError) as error:
+        raise DataError(f'"{name}" cannot be read: {error}') from error
+    if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return "utf-16"
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(start)
+    except UnicodeDecodeError:
+        if b"\0" in start[:1000]:
+            return UTF8  # no text at all: let the reader say where
+        unused = bytes((0x81, 0x8D, 0x8F, 0x90, 0x9D))
+        return LATIN if any(byte in start for byte in unused) else WINDOWS
+    return UTF8
 
 
 def _until_too_long(reader: Iterator[list[str]]) -> Iterator[list[str]]:
@@ -109,15 +191,16 @@ def _until_too_long(reader: Iterator[list[str]]) -> Iterator[list[str]]:
 
 
 @contextmanager
-def opened_text(name: str) -> Iterator[Any]:
+def opened_text(name: str, encoding: str = UTF8) -> Iterator[Any]:
     """Open a CSV file, compressed or not, as text."""
     opener = gzip.open if name.lower().endswith(".gz") else open
     try:
-        with opener(name, "rt", encoding="utf-8-sig", newline="") as file:
+        with opener(name, "rt", encoding=encoding, newline="") as file:
             yield file
     except UnicodeDecodeError as error:
         raise DataError(
-            f'"{name}" is not text in UTF-8 (byte {error.start + 1}); save it as CSV in UTF-8'
+            f'"{name}" is not text in UTF-8 (byte {error.start + 1}): give its encoding '
+            "(--encoding), or save it as CSV in UTF-8"
         ) from error
     except (OSError, EOFError, csv.Error) as error:
         raise DataError(f'"{name}" cannot be read: {error}') from error
@@ -140,7 +223,7 @@ def records(file: CsvFile) -> Iterator[Record]:
     DataError
         If a row has fewer fields than the header, or more that are not empty.
     """
-    with opened_text(file.name) as lines:
+    with opened_text(file.name, file.encoding) as lines:
         reader = csv.reader(lines, delimiter=file.delimiter)
         row, line = 0, 0
         for fields in reader:
@@ -173,7 +256,9 @@ def first_value(files: Sequence[CsvFile], column: str) -> str | None:
     return None
 
 
-def refuse(files: Sequence[CsvFile], kinds: Kinds) -> None:
+def refuse(
+    files: Sequence[CsvFile], kinds: Kinds, styles: Mapping[str, NumberStyle] | None = None
+) -> None:
     """Raise the error that names what is wrong in the files, if it is found.
 
     Raises
@@ -182,6 +267,9 @@ def refuse(files: Sequence[CsvFile], kinds: Kinds) -> None:
         For a row that does not fit the header, and for text where numbers belong.
     """
 
+    def written(name: str, text: str) -> str | None:
+        return text if styles is None or name not in styles else styles[name].rewrite(text)
+
     def rows() -> Iterator[tuple[str, dict[str, str | None]]]:
         for file in files:
             where = f' of "{file.name}"' if len(files) > 1 else " of the file"
@@ -189,7 +277,7 @@ def refuse(files: Sequence[CsvFile], kinds: Kinds) -> None:
             for record in records(file):
                 yield (
                     f"row {record.row} (line {record.line}{where})",
-                    {n: record.fields[i] for n, i in columns.items()},
+                    {n: written(n, record.fields[i]) for n, i in columns.items()},
                 )
 
     refuse_wrong(rows(), kinds)

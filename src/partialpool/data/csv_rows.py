@@ -7,10 +7,22 @@ import io
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from partialpool._typing import AnyArray
 from partialpool.data.csv_files import CsvFile, opened_text, records, refuse
-from partialpool.data.text_columns import Kinds, decided, first_value, read_columns
+from partialpool.data.number_styles import notices_of
+from partialpool.data.text_columns import Kinds, decided, first_value, read_columns, restyled
+from partialpool.notices import Notice
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Columns of a file, and what to say about how they were read."""
+
+    table: dict[str, AnyArray]
+    notices: tuple[Notice, ...] = ()
+
 
 SMALL = 2**19
 """Characters of files that are read here. Measured on one core: at 0.5 MB 50 ms against DuckDB's
@@ -26,7 +38,7 @@ def are_small(names: Sequence[str]) -> bool:
     return sum(map(os.path.getsize, names)) <= SMALL
 
 
-def read_small(files: Sequence[CsvFile], kinds: Kinds) -> dict[str, AnyArray] | None:
+def read_small(files: Sequence[CsvFile], kinds: Kinds) -> Columns | None:
     """Read the columns of files that are small together; None where DuckDB is to read them.
 
     Raises
@@ -36,7 +48,7 @@ def read_small(files: Sequence[CsvFile], kinds: Kinds) -> dict[str, AnyArray] | 
     """
     texts, left = [], SMALL
     for file in files:
-        with opened_text(file.name) as lines:
+        with opened_text(file.name, file.encoding) as lines:
             texts.append(lines.read(left + 1))
         left -= len(texts[-1])
         if left < 0 or SPACED_QUOTE.search(texts[-1]):
@@ -65,7 +77,7 @@ def _rows(file: CsvFile, text: str) -> list[list[str]]:
     return [record.fields for record in records(file)]
 
 
-def read_all(files: Sequence[CsvFile], kinds: Kinds) -> dict[str, AnyArray]:
+def read_all(files: Sequence[CsvFile], kinds: Kinds) -> Columns:
     """Read the columns of files of any size into memory; as `read_small`."""
     columns: dict[str, list[str]] = {name: [] for name in kinds}
     known: dict[str, str] = {}
@@ -78,12 +90,14 @@ def read_all(files: Sequence[CsvFile], kinds: Kinds) -> dict[str, AnyArray]:
     return _read(columns, files, kinds)
 
 
-def _read(
-    columns: dict[str, list[str]], files: Sequence[CsvFile], kinds: Kinds
-) -> dict[str, AnyArray]:
+def _read(columns: dict[str, list[str]], files: Sequence[CsvFile], kinds: Kinds) -> Columns:
     kinds = decided(kinds, lambda name: first_value(columns[name]))
     try:
-        return read_columns(columns, kinds)
+        return Columns(read_columns(columns, kinds))
     except ValueError:
-        refuse(files, kinds)
-        raise
+        plain, styles = restyled(columns, kinds)
+        try:
+            return Columns(read_columns(plain, kinds), notices_of(styles))
+        except ValueError:
+            refuse(files, kinds, styles)
+            raise

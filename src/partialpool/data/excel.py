@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from partialpool._typing import AnyArray
 from partialpool.data import labels as lab
+from partialpool.data.csv_rows import Columns
 from partialpool.data.frames import check_column
-from partialpool.data.table import Table
+from partialpool.data.number_styles import notices_of
 from partialpool.data.text_columns import (
     Wanted,
     decided,
@@ -17,8 +19,10 @@ from partialpool.data.text_columns import (
     kinds_of,
     read_columns,
     refuse_wrong,
+    restyled,
 )
-from partialpool.errors import DataError, MissingExtraError
+from partialpool.errors import DataError, MissingExtraError, did_you_mean
+from partialpool.notices import Notice
 
 EXCEL_ENDINGS = (".xlsx", ".xlsm")
 
@@ -34,44 +38,67 @@ class Sheet:
 
     columns: dict[str, list[Any]]
     rows: list[int]
+    notices: tuple[Notice, ...] = ()
 
 
-def read_excel(path: str | Path, wanted: Wanted) -> Table:
-    """Read columns of the first sheet of a workbook, by the rule by which CSV files are read.
+def read_excel(path: str | Path, wanted: Wanted) -> Columns:
+    """Read columns of a workbook, by the rule by which CSV files are read.
+
+    Of the first sheet, whose first row names the columns; or of the first sheet and row that name
+    all columns wanted, which a notice says.
 
     Raises
     ------
     DataError
-        If the file is not a workbook, its first row does not name the columns, or a column holds
-        text where numbers belong.
+        If the file is not a workbook, no row names columns, or a column holds text where numbers
+        belong.
     ColumnError
         If a column is missing.
     MissingExtraError
         If openpyxl is not installed.
     """
-    sheet = read_sheet(path)
+    sheet = read_sheet(path, wanted={c.name for c in wanted.columns})
     kinds = kinds_of(wanted) or dict.fromkeys(list(sheet.columns)[:1], "label")
     for column in wanted.columns:
         check_column(column.name, list(sheet.columns), column.at)
-    texts = {name: [_text(v) for v in sheet.columns[name]] for name in kinds}
+    texts = {name: [as_text(v) for v in sheet.columns[name]] for name in kinds}
     kinds = decided(kinds, lambda name: first_value(texts[name]))
+    said = sheet.notices
     try:
         found = read_columns(texts, kinds)
     except ValueError:
-        rows = (
-            (f"row {i} (row {r} of the sheet)", {n: texts[n][i - 1] for n in texts})
-            for i, r in enumerate(sheet.rows, 1)
-        )
-        refuse_wrong(rows, kinds)
-        raise
-    return Table({n: _as_cells(v, sheet.columns[n]) for n, v in found.items()})
+        plain, styles = restyled(texts, kinds)
+        said += notices_of(styles)
+        try:
+            found = read_columns(plain, kinds)
+        except ValueError:
+            rows = (
+                (f"row {i} (row {r} of the sheet)", {n: plain[n][i - 1] for n in plain})
+                for i, r in enumerate(sheet.rows, 1)
+            )
+            refuse_wrong(rows, kinds)
+            raise
+    return Columns({n: _as_cells(v, sheet.columns[n]) for n, v in found.items()}, said)
 
 
-def read_sheet(path: str | Path) -> Sheet:
-    """Read the first sheet of a workbook, whose first row names the columns.
+def read_sheet(
+    path: str | Path, *, wanted: set[str] | None = None, name: str | None = None, header: int = 0
+) -> Sheet:
+    """Read a sheet of a workbook.
 
-    The size that the sheet says of itself is not believed: programs write it that do not keep
+    The size that a sheet says of itself is not believed: programs write it that do not keep
     it. Rows without a value are left out.
+
+    Parameters
+    ----------
+    path : str or Path
+    wanted : set of str, optional
+        Columns by which sheet and header are found; without them, the first sheet, whose first
+        row names the columns.
+    name : str, optional
+        Of the sheet.
+    header : int
+        The row that names the columns, from 1; 0 to find it.
 
     Raises
     ------
@@ -87,27 +114,70 @@ def read_sheet(path: str | Path) -> Sheet:
         ) from error
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-        sheet = book.worksheets[0]
-        sheet.reset_dimensions()
-        header, *rows = list(sheet.iter_rows(values_only=True)) or [()]
+        sheets = {sheet.title: sheet for sheet in book.worksheets}
+        if name is not None and name not in sheets:
+            raise DataError(
+                f'"{path}" has no sheet "{name}"; {did_you_mean(name, sheets)}its sheets are '
+                f"{lab.shown(sheets)}"
+            )
+        chosen = [sheets[name]] if name is not None else list(sheets.values())
+        first, first_at, names = chosen[0], header, list(sheets)
+        for sheet in chosen if wanted else ():
+            sheet.reset_dimensions()
+            at = header or _header_row(sheet, wanted or set())
+            if at:
+                first, first_at = sheet, at
+                break
+        first.reset_dimensions()
+        every = list(first.iter_rows(values_only=True))
         book.close()
+    except DataError:
+        raise
     except Exception as error:  # openpyxl raises whatever its parsers raise
         raise DataError(f'"{path}" cannot be read as an Excel workbook: {error}') from error
-    names = _names(path, header)
-    filled = [(i, r) for i, r in enumerate(rows, 2) if any(v is not None for v in r)]
+    at = max(first_at, 1)
+    top = every[at - 1] if len(every) >= at else ()
+    columns = _names(path, top, first.title)
+    filled = [(i, r) for i, r in enumerate(every[at:], at + 1) if any(v is not None for v in r)]
     if not filled:
-        raise DataError(f'the first sheet of "{path}" holds a header and no rows')
+        raise DataError(f'sheet "{first.title}" of "{path}" holds a header and no rows')
     return Sheet(
         {
             name: [row[i] if i < len(row) else None for _, row in filled]
-            for i, name in enumerate(names)
+            for i, name in enumerate(columns)
             if name
         },
         [i for i, _ in filled],
+        tuple(_unusual(str(path), names.index(first.title), first.title, at)) if wanted else (),
     )
 
 
-def _text(cell: Any) -> str | None:
+TITLE = 30
+"""Rows of a sheet among which its header is looked for."""
+
+
+def _header_row(sheet: Any, wanted: set[str]) -> int:
+    """The first row that names every column wanted; 0 if none of the first does."""
+    rows = sheet.iter_rows(max_row=TITLE, values_only=True)
+    for at, row in enumerate(rows, 1):
+        if wanted <= {str(v).strip() for v in row if v is not None}:
+            return at
+    return 0
+
+
+def _unusual(path: str, place: int, sheet: str, header: int) -> Iterator[Notice]:
+    if place > 0:
+        yield Notice("sheet", "info", f'The columns were found in sheet "{sheet}" of "{path}".')
+    if header > 1:
+        yield Notice(
+            "title",
+            "info",
+            f'Row {header} of sheet "{sheet}" names the columns; what stands above it was taken as '
+            "a title.",
+        )
+
+
+def as_text(cell: Any) -> str | None:
     """A cell as a CSV file would hold it; a number to its last digit."""
     if cell is None or isinstance(cell, str):
         return cell
@@ -123,11 +193,11 @@ def _as_cells(values: AnyArray, cells: list[Any]) -> AnyArray:
     return lab.as_labels(cells)
 
 
-def _names(path: str | Path, header: tuple[Any, ...]) -> list[str]:
+def _names(path: str | Path, header: tuple[Any, ...], sheet: str) -> list[str]:
     names = ["" if v is None else str(v).strip() for v in header]
     given = [n for n in names if n]
     if not given:
-        raise DataError(f'the first row of the first sheet of "{path}" must name the columns')
+        raise DataError(f'no row of sheet "{sheet}" of "{path}" names the columns')
     twice = sorted({n for n in given if given.count(n) > 1})
     if twice:
         raise DataError(f'"{path}" has more than one column {lab.shown(twice)}; rename one')

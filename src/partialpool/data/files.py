@@ -20,9 +20,11 @@ from partialpool.data import csv_duckdb, csv_rows
 from partialpool.data.csv_files import csv_files, explain, first_value, literal
 from partialpool.data.duck import is_number, text_literal, translated
 from partialpool.data.excel import EXCEL_ENDINGS
+from partialpool.data.number_styles import notices_of
 from partialpool.data.table import Table
 from partialpool.data.text_columns import Wanted, decided, kinds_of
 from partialpool.errors import ColumnError, DataError
+from partialpool.notices import Notice
 
 CSV_ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 PARQUET_ENDINGS = (".parquet", ".pq", ".parq")
@@ -53,6 +55,8 @@ class OpenFile:
         Whether the files would be read at once, without DuckDB.
     raised : callable
         A context that raises what DuckDB raises as one of our errors, in one sentence.
+    notices : tuple of Notice
+        What is to be said about how they were read.
     """
 
     names: list[str]
@@ -63,6 +67,7 @@ class OpenFile:
     text_labels: bool = False
     small: bool = False
     raised: Callable[[], AbstractContextManager[None]] = translated
+    notices: tuple[Notice, ...] = ()
 
     def check_unchanged(self) -> None:
         """Raise a DataError if a file was changed since it was opened."""
@@ -120,19 +125,22 @@ def _open_csv(
     files = csv_files(names, roles)
     kinds = kinds_of(roles) or dict.fromkeys(files[0].columns[:1], "label")
     csv_duckdb.check_capitals(kinds)
-    table = csv_rows.read_small(files, kinds) if at_once else None
-    if table is not None:
-        return OpenFile(names, stamps, table=table, text_labels=True)
+    said = tuple(notice for file in files for notice in file.notices)
+    found = csv_rows.read_small(files, kinds) if at_once else None
     with readable(names[0]):
-        connection = connect()
-        if not csv_duckdb.reads(connection, files):
-            return OpenFile(names, stamps, table=csv_rows.read_all(files, kinds), text_labels=True)
+        connection = None if found else connect()
+        if found is None and not csv_duckdb.reads(connection, files):
+            found = csv_rows.read_all(files, kinds)
+        if found is not None:
+            said += found.notices
+            return OpenFile(names, stamps, table=found.table, text_labels=True, notices=said)
         kinds = decided(kinds, lambda name: first_value(files, name))
-        relation = csv_duckdb.relation_of(connection, files, kinds)
-    raised = partial(csv_duckdb.diagnosed, files, kinds)
-    small = csv_rows.are_small(names)
+        styles = csv_duckdb.first_styles(files, kinds)
+        relation = csv_duckdb.relation_of(connection, files, kinds, styles)
+    raised = partial(csv_duckdb.diagnosed, files, kinds, styles)
+    small, said = csv_rows.are_small(names), said + notices_of(styles)
     return OpenFile(
-        names, stamps, relation, connection, text_labels=True, small=small, raised=raised
+        names, stamps, relation, connection, None, True, small=small, raised=raised, notices=said
     )
 
 

@@ -73,18 +73,28 @@ def read_mixed(roles: Mixed, data: Any, *, progress: Progress | None = None) -> 
     ColumnError
         If a column of the formula is missing.
     """
-    kept, clusters = read_kept(roles, data, progress=progress)
-    return reading(kept, clusters, handing_back(data))
+    said: list[Notice] = []
+    kept, clusters = read_kept(roles, data, progress=progress, said=said)
+    found = reading(kept, clusters, handing_back(data))
+    return replace(found, notices=(*said, *found.notices))
 
 
 def read_kept(
-    roles: Mixed, data: Any, *, progress: Progress | None = None, min_cell: int = 1
+    roles: Mixed,
+    data: Any,
+    *,
+    progress: Progress | None = None,
+    min_cell: int = 1,
+    said: list[Notice] | None = None,
 ) -> tuple[MixedStatistics, Clusters | None]:
     """Reduce data to statistics to which those of other rows can be added; as `read_mixed`.
 
-    Rows of groups, and of levels of categories, of fewer than `min_cell` rows are left out.
+    Rows of groups, and of levels of categories, of fewer than `min_cell` rows are left out. What
+    is to be said about how the data were read is added to `said`.
     """
     with opened(data, roles, progress, passes=True) as found:
+        if said is not None:
+            said += found.notices
         if found.engine is not None:
             return mixed_sql.read(
                 found.engine, roles, text_labels=found.text_labels, min_cell=min_cell

@@ -22,15 +22,18 @@ from partialpool.data import (
     sql,
     statements,
 )
+from partialpool.data import labels as lab
 from partialpool.data.counts import CountStatistics
 from partialpool.data.derived import derived_of, derived_sql, source_of, with_derived
 from partialpool.data.excel import is_workbook, read_excel
 from partialpool.data.labels import integers_if_plain
+from partialpool.data.number_styles import notices_of
 from partialpool.data.statistics import GroupStatistics
 from partialpool.data.table import Table, build_frame
-from partialpool.data.text_columns import Wanted
+from partialpool.data.text_columns import Wanted, kinds_of, read_columns, restyled
 from partialpool.errors import DataError
 from partialpool.formula import CountRoles, OneWay
+from partialpool.notices import Notice
 
 Progress = Callable[[float], None]
 R = TypeVar("R", OneWay, CountRoles)
@@ -43,6 +46,7 @@ class Reading(Generic[S]):
 
     statistics: S
     like: Callable[[Table], Any]
+    notices: tuple[Notice, ...] = ()
 
 
 def read_statistics(
@@ -104,7 +108,7 @@ def _read(roles: R, data: Any, progress: Progress | None, way: _Way[R, S]) -> Re
         statistics = _plain_labels(statistics)
     if found.text_labels or found.engine is None:
         statistics = statistics.sorted()
-    return Reading(statistics, handing_back(data))
+    return Reading(statistics, handing_back(data), found.notices)
 
 
 def _plain_labels(statistics: S) -> S:
@@ -129,6 +133,8 @@ class Opened:
         Whether labels were read as text, as CSV files hold nothing else.
     what : str
         In words, for the plan.
+    notices : tuple of Notice
+        What is to be said about how they were read.
     """
 
     data: Any
@@ -136,6 +142,7 @@ class Opened:
     engine: sql.Engine | None
     text_labels: bool = False
     what: str = ""
+    notices: tuple[Notice, ...] = ()
 
 
 @contextmanager
@@ -160,8 +167,9 @@ def opened(
     """
     source = source_of(roles)
     if is_workbook(data):
-        table = _with_derived(read_excel(files.existing(data), source), "mapping", roles)
-        yield Opened(table, "mapping", None, text_labels=True, what=str(data))
+        sheet = read_excel(files.existing(data), source)
+        table = _with_derived(sheet.table, "mapping", roles)
+        yield Opened(table, "mapping", None, True, str(data), sheet.notices)
         return
     if files.are_paths(data):
         file = files.open_file(data, source, at_once=not plan)
@@ -184,10 +192,37 @@ def opened(
         with spark.translated():
             data = _selected(data, roles)
             yield Opened(data, kind, spark.Spark(data, {}), what="Spark reads the DataFrame")
-    elif derived_of(roles):
-        yield Opened(_with_derived(data, kind, roles), "mapping", None)
     else:
-        yield Opened(data, kind, None)
+        data, kind, said = _with_numbers(data, kind, source)
+        if derived_of(roles):
+            data, kind = _with_derived(data, kind, roles), "mapping"
+        yield Opened(data, kind, None, notices=said)
+
+
+def _with_numbers(data: Any, kind: str, wanted: Wanted) -> tuple[Any, str, tuple[Notice, ...]]:
+    """A frame with columns of numbers stored as text as numbers; the same if there are none."""
+    names = [name for name, is_a in kinds_of(wanted).items() if is_a == "number"]
+    known = frames.column_names(data, kind)
+    if not set(names) <= set(known) or len(set(known)) < len(known):
+        return data, kind, ()  # which is an error, of whoever takes the columns
+    columns = frames.take(data, kind, wanted.columns)
+    texts = {}
+    for name in names:
+        if frames.holds_categories(columns[name]):
+            values = frames.label_codes(columns[name])
+            labels = values[1].tolist()
+            if labels and all(isinstance(label, str) for label in labels):
+                texts[name] = [None if code < 0 else labels[code] for code in values[0].tolist()]
+    if not texts:
+        return data, kind, ()
+    plain, styles = restyled(texts, dict.fromkeys(texts, "number"))
+    try:
+        numbers = read_columns(plain, dict.fromkeys(texts, "number"))
+    except ValueError:
+        return data, kind, ()
+    what = f"{lab.shown(list(texts))} held numbers as text, which were read as numbers."
+    said = Notice("numbers_as_text", "info", what)
+    return {**columns, **numbers}, "mapping", (said, *notices_of(styles))
 
 
 def _with_derived(data: Any, kind: str, roles: Wanted) -> Any:
@@ -228,7 +263,7 @@ def _opened_file(file: files.OpenFile, progress: Progress | None, *, passes: boo
     if file.table is not None:
         if progress is not None:
             progress(1.0)
-        return Opened(file.table, "mapping", None, file.text_labels, names)
+        return Opened(file.table, "mapping", None, file.text_labels, names, file.notices)
     fetch = files.watched(file.connection, progress) if progress else duck.fetch_now
     relation = file.relation
     if passes and file.text_labels:
@@ -237,7 +272,7 @@ def _opened_file(file: files.OpenFile, progress: Progress | None, *, passes: boo
     what = f"DuckDB reads {names}"
     if file.small:
         what = f"{names}: small enough to be read at once, to the same sums; else DuckDB reads it"
-    return Opened(relation, "duckdb", engine, file.text_labels, what)
+    return Opened(relation, "duckdb", engine, file.text_labels, what, file.notices)
 
 
 def handing_back(data: Any) -> Callable[[Table], Any]:

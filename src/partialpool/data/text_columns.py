@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 from partialpool._typing import AnyArray
 from partialpool.data import labels as lab
+from partialpool.data.number_styles import NumberStyle, looks_like_number, styles_of
 from partialpool.data.text_numbers import (
     MISSING_LABELS,
     advice_for,
@@ -65,7 +66,7 @@ def decided(kinds: Kinds, first: Callable[[str], str | None]) -> dict[str, Kind]
 
 
 def _kind_of_text(value: str | None) -> Kind:
-    if value is None or is_number(value):
+    if value is None or looks_like_number(value):
         return "numbers"
     return "truth values" if is_truth(value) else "text"
 
@@ -107,6 +108,20 @@ def read_column(texts: Sequence[str | None], kind: Kind) -> AnyArray:
 def read_columns(texts: Mapping[str, Sequence[str | None]], kinds: Kinds) -> dict[str, AnyArray]:
     """Read columns of decided kinds; as `read_column`."""
     return {name: read_column(values, kinds[name]) for name, values in texts.items()}
+
+
+def restyled(
+    texts: Mapping[str, Sequence[str | None]], kinds: Kinds, decimal: str | None = None
+) -> tuple[dict[str, Sequence[str | None]], dict[str, NumberStyle]]:
+    """Columns with the numbers of other styles written plainly, and these styles by column."""
+    styles = styles_of(
+        {n: v for n, v in texts.items() if kinds[n] in ("number", "numbers")}, decimal
+    )
+    columns = {
+        name: [styles[name].rewrite(t) for t in values] if name in styles else values
+        for name, values in texts.items()
+    }
+    return columns, styles
 
 
 def first_value(texts: Sequence[str | None]) -> str | None:

@@ -18,8 +18,8 @@ from partialpool._typing import Floats
 
 MISSING_LABELS = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null")
 """What counts as a missing value in a file, also where labels are read."""
-MISSING_WORDS = (*MISSING_LABELS, "None", ".")
-"""What counts as a missing number: "None" may be the name of a group, as of an arm of a trial."""
+MISSING_WORDS = (*MISSING_LABELS, "None", ".", "-", "--", "missing", "absent")
+"""What counts as a missing number; "None" or "absent" may be the name of a group or category."""
 
 WHITE = " \t\n\v\f\r"
 TRUTH = {"true": 1.0, "false": 0.0}

@@ -143,7 +143,10 @@ def read_count_rows(roles: Mixed, data: Any, *, progress: Progress | None = None
     DataError, ColumnError
         As `read_mixed`; also for more events than trials.
     """
-    return counted(read_count_table(roles, data, progress=progress), handing_back(data))
+    said: list[Notice] = []
+    table = read_count_table(roles, data, progress=progress, said=said)
+    found = counted(table, handing_back(data))
+    return replace(found, notices=(*said, *found.notices))
 
 
 def counted(table: CountTable, like: Callable[[Table], Any]) -> MixedReading:

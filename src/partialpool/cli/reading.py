@@ -1,0 +1,36 @@
+"""Options of how files are read, which every command that reads one has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+READING = "partialpool.reading"
+"""Where a command keeps these options; `common.source` passes them on."""
+
+
+def _reading(name: str, **how: Any) -> Any:
+    """An option of how files are read, which every command passes on by `common.source`."""
+
+    def keep(context: click.Context, _: click.Parameter, value: Any) -> None:
+        if value not in (None, ()):
+            context.meta.setdefault(READING, {})[name] = value
+
+    return click.option(f"--{name}", callback=keep, expose_value=False, **how)
+
+
+FILE = [
+    _reading("decimal", type=click.Choice([".", ","]), help="Decimal mark of numbers in the file."),
+    _reading("encoding", metavar="NAME", help="Of a CSV file, such as latin-1."),
+    _reading("sheet", metavar="NAME", help="Of a workbook."),
+    _reading("header", type=int, metavar="LINE", help="The line that names the columns, from 1."),
+    _reading("na", multiple=True, metavar="WORD", help="A word for missing values; repeatable."),
+]
+
+
+def file_options(command: Any) -> Any:
+    """The options of how files are read."""
+    for option in reversed(FILE):
+        command = option(command)
+    return command
