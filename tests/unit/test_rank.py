@@ -71,8 +71,12 @@ def test_frames_come_back_as_they_came():
 @pytest.mark.parametrize(
     ("formula", "options", "says"),
     [
-        ("reaction ~ 1 + (1 | subject)", {"factor": "day"}, "ranked by subject"),
-        ("reaction ~ days + (days | subject)", {"term": "hours"}, "what varies is Intercept by"),
+        ("reaction ~ 1 + (1 | subject)", {"factor": "day"}, 'groups are by "subject"'),
+        (
+            "reaction ~ days + (days | subject)",
+            {"term": "hours"},
+            'by "subject" is "Intercept", "days"; "hours" does not',
+        ),
         ("reaction ~ days + (days | subject)", {"top": 99}, "between 1 and the number"),
         ("reaction ~ 1 + (1 | subject)", {"level": 95}, "between 0 and 1"),
     ],

@@ -29,11 +29,14 @@ def first_styles(files: Sequence[CsvFile], kinds: Kinds) -> dict[str, NumberStyl
     }
     if not columns:
         return {}
-    for file in files:
-        places = [(values, file.position(name)) for name, values in columns.items()]
-        for record in islice(records(file), FIRST_ROWS):
-            for values, at in places:
-                values.append(record.fields[at])
+    try:
+        for file in files:
+            places = [(values, file.position(name)) for name, values in columns.items()]
+            for record in islice(records(file), FIRST_ROWS):
+                for values, at in places:
+                    values.append(record.fields[at])
+    except DataError:  # a broken row, of which DuckDB says where
+        return {}
     return styles_of(columns)
 
 

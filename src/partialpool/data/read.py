@@ -214,12 +214,12 @@ def _with_numbers(data: Any, kind: str, wanted: Wanted) -> tuple[Any, str, tuple
             if labels and all(isinstance(label, str) for label in labels):
                 texts[name] = [None if code < 0 else labels[code] for code in values[0].tolist()]
     if not texts:
-        return data, kind, ()
+        return columns, "mapping", ()
     plain, styles = restyled(texts, dict.fromkeys(texts, "number"))
     try:
         numbers = read_columns(plain, dict.fromkeys(texts, "number"))
     except ValueError:
-        return data, kind, ()
+        return columns, "mapping", ()
     what = f"{lab.shown(list(texts))} held numbers as text, which were read as numbers."
     said = Notice("numbers_as_text", "info", what)
     return {**columns, **numbers}, "mapping", (said, *notices_of(styles))

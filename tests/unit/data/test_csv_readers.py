@@ -101,8 +101,7 @@ BROKEN = {
     "text": ('g,y\n"a\nb",1\nc,oops\n', "row 2 (line 4 of the file)", 'the text "oops"'),
     "hexadecimal": ("g,y\na,1\nb,0x10\n", "row 2 (line 3 of the file)", 'the text "0x10"'),
     "underscores": ("g,y\na,1\nb,1_000\n", "row 2 (line 3 of the file)", 'the text "1_000"'),
-    "decimal commas": ('g,y\na,1\nb,"69,8"\n', "row 2 (line 3 of the file)", "69.8, not 69,8"),
-    "not UTF-8": (b"g,y\na,1\n\xff,2\n", "not text in UTF-8", "byte"),
+    "commas and points": ('g,y\na,1.5\nb,"69,8"\n', "row 2 (line 3 of the file)", "69.8, not 69,8"),
 }  # fmt: skip
 
 
@@ -117,6 +116,15 @@ def test_both_readers_refuse_the_same(name, tmp_path, monkeypatch):
         assert "\n" not in str(caught.value)
         for word in words:
             assert word in str(caught.value)
+
+
+def test_odd_bytes_far_from_the_start_are_an_error(tmp_path, monkeypatch):
+    path = write(tmp_path / "rows.csv", b"g,y\na,1\nb,2\n\xff,2\n")
+    monkeypatch.setattr("partialpool.data.csv_files.LOOKED_AT", 8)
+    for size in READERS.values():
+        monkeypatch.setattr(csv_rows, "SMALL", size)
+        with pytest.raises(pp.DataError, match=r"not text in UTF-8 \(byte .*--encoding"):
+            pp.fit(FORMULA, path)
 
 
 def test_both_readers_read_random_files_the_same(tmp_path, monkeypatch):
