@@ -87,6 +87,11 @@ def files(tmp_path, monkeypatch):
         write(f"{day}.csv", every, ["school", "score"])
     write("trials.csv", sites(), ["site", "effect", "se"])
     write("visits.csv", {**every, "bought": every["hits"]}, ["segment", "bought", "visits"])
+    write(
+        "results.csv",
+        {"school": every["school"], "result": np.where(every["bought"], "Pass", "Fail")},
+        ["school", "result"],
+    )
     write("batting.csv", every, ["player", "hits", "at_bats"])
     for site in ("here", "there"):
         columns = {k: every[k].tolist() for k in ("y", "x", "kind", "school", "year")}
