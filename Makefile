@@ -18,7 +18,7 @@ help: ## list the targets
 
 check: lint types contract test ## all that must hold: lint, types, contract, test
 
-test: ## all tests, then those in a browser where there is chromium
+test: ## all tests but slow ones, then those in a browser where there is chromium
 	sh scripts/test
 
 quick: ## some tests of every room, within a minute
@@ -46,8 +46,9 @@ lint: .venv/installed-lint ## ruff: rules and layout
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 
-types: .venv/installed-lint ## mypy, strict
+types: .venv/installed-lint ## mypy, strict; and pyright on the Python of README and docs
 	.venv/bin/mypy
+	.venv/bin/python scripts/check-types-of-docs.py
 
 contract: .venv/installed-lint ## which room imports which
 	.venv/bin/lint-imports

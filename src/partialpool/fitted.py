@@ -438,10 +438,9 @@ class Fit:
         )
 
     @property
-    def plot(self) -> charts.Plots | charts.MixedPlots:
+    def plot(self) -> charts.Plots:
         """Charts of this fit: ``fit.plot.shrinkage()``, ``.coefficients()``, ..."""
-        post = self._posterior("a chart")
-        return charts.MixedPlots(post) if isinstance(post, MixedPosterior) else charts.Plots(post)
+        return charts.Plots(self._posterior("a chart"))
 
     def report(self, path: str | Path, *, level: float = 0.95) -> None:
         """Write one self-contained HTML page: tables, pictures, notices, advice.
@@ -486,11 +485,7 @@ class Fit:
         """The charts that say most of this fit, as its report shows them."""
         if isinstance(self._reliable, Estimated):
             return []
-        plot = self.plot
-        if isinstance(plot, charts.MixedPlots):
-            return plot.fitting(level=level, dark=dark)
-        options: dict[str, Any] = {"level": level, "dark": dark}
-        return [plot.shrinkage(**options), plot.tau(**options)]
+        return self.plot.telling(level=level, dark=dark)
 
     @_reads
     def draws(self, size: int, rng: np.random.Generator) -> Draws:

@@ -23,7 +23,6 @@ from partialpool.charts.effects import effects
 from partialpool.charts.forest import forest
 from partialpool.charts.group_lines import group_lines
 from partialpool.charts.group_predictor import by_predictor
-from partialpool.charts.mixed_plots import MixedPlots
 from partialpool.charts.plots import Plots
 from partialpool.charts.risk import error_bars, risk_by_tau
 from partialpool.charts.save import save
@@ -33,7 +32,6 @@ from partialpool.charts.trace import estimates_by_tau
 from partialpool.charts.two_effects import intercept_by_slope
 
 __all__ = [
-    "MixedPlots",
     "Plots",
     "by_predictor",
     "caterpillar",

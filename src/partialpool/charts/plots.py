@@ -7,39 +7,118 @@ from typing import Any
 
 from partialpool.charts.by_size import shrinkage_by_size
 from partialpool.charts.caterpillar import caterpillar
+from partialpool.charts.coefficients import coefficients
+from partialpool.charts.effects import effects
 from partialpool.charts.forest import forest
+from partialpool.charts.group_lines import group_lines
+from partialpool.charts.group_predictor import by_predictor, measured_predictor
 from partialpool.charts.shrinkage import shrinkage
 from partialpool.charts.tau import tau
+from partialpool.charts.terms import has_slope
 from partialpool.charts.trace import estimates_by_tau
-from partialpool.posterior import OneFactor
+from partialpool.charts.two_effects import intercept_by_slope
+from partialpool.errors import ArgumentError
+from partialpool.posterior import MixedPosterior, OneFactor
+from partialpool.posterior.distributions import IntervalKind
+
+ONE_FACTOR = "shrinkage, caterpillar, forest, shrinkage_by_size, tau, estimates_by_tau"
+MIXED = "coefficients, effects, group_lines, intercept_by_slope, by_predictor"
 
 
 @dataclass(frozen=True, slots=True)
 class Plots:
-    """The charts of a posterior: ``fit.plot.shrinkage()``; options as in `partialpool.charts`."""
+    """The charts of a fit: ``fit.plot.shrinkage()``; options as in `partialpool.charts`.
 
-    posterior: OneFactor
+    Some are of one factor without predictors, others of everything else; asked for the wrong one,
+    an ArgumentError names those there are.
+    """
+
+    _engine: OneFactor | MixedPosterior
+
+    @property
+    def _one_factor(self) -> OneFactor:
+        if isinstance(self._engine, MixedPosterior):
+            raise ArgumentError(
+                "this chart is of one factor without predictors; those of this fit are " + MIXED
+            )
+        return self._engine
+
+    @property
+    def _mixed(self) -> MixedPosterior:
+        if not isinstance(self._engine, MixedPosterior):
+            raise ArgumentError(
+                "this chart is of fits with predictors, slopes or several factors; those of this "
+                "fit are " + ONE_FACTOR
+            )
+        return self._engine
+
+    def first(self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Any:
+        """The chart of the groups: own and pooled estimates; else the first effect's."""
+        if isinstance(self._engine, MixedPosterior):
+            return self.effects(level=level)
+        return self.shrinkage(level=level, kind=kind)
+
+    def telling(self, *, level: float = 0.95, dark: bool = False) -> list[Any]:
+        """The charts that this fit has something for, those that say most first."""
+        options: dict[str, Any] = {"level": level, "dark": dark}
+        if not isinstance(self._engine, MixedPosterior):
+            return [self.shrinkage(**options), self.tau(**options)]
+        post, found = self._engine, []
+        predictor = measured_predictor(post)
+        if predictor is not None:
+            found.append(by_predictor(post, predictor, **options))
+        if has_slope(post):
+            found += [chart(post, dark=dark) for chart in (group_lines, intercept_by_slope)]
+        for block in post.statistics.blocks:
+            found.append(effects(post, block.factor, block.effects[0], **options))
+        if post.statistics.coefficients != ("Intercept",):
+            found.append(coefficients(post, **options))
+        return found
+
+    # one factor without predictors --------------------------------------------------------------
 
     def shrinkage(self, **options: Any) -> Any:
         """From each group's own estimate to its partially pooled one."""
-        return shrinkage(self.posterior, **options)
+        return shrinkage(self._one_factor, **options)
 
     def caterpillar(self, **options: Any) -> Any:
         """Estimates with intervals, in their order."""
-        return caterpillar(self.posterior, **options)
+        return caterpillar(self._one_factor, **options)
 
     def forest(self, **options: Any) -> Any:
         """Known standard errors: own and pooled estimates, the mean, a new group."""
-        return forest(self.posterior, **options)
+        return forest(self._one_factor, **options)
 
     def shrinkage_by_size(self, **options: Any) -> Any:
         """How much a group is pooled, by rows or standard error."""
-        return shrinkage_by_size(self.posterior, **options)
+        return shrinkage_by_size(self._one_factor, **options)
 
     def tau(self, **options: Any) -> Any:
         """The posterior of tau, and the classical estimates in it."""
-        return tau(self.posterior, **options)
+        return tau(self._one_factor, **options)
 
     def estimates_by_tau(self, **options: Any) -> Any:
         """The estimates as functions of tau."""
-        return estimates_by_tau(self.posterior, **options)
+        return estimates_by_tau(self._one_factor, **options)
+
+    # predictors, slopes, several factors --------------------------------------------------------
+
+    def coefficients(self, **options: Any) -> Any:
+        """Coefficients with their intervals."""
+        return coefficients(self._mixed, **options)
+
+    def effects(self, *which: str, **options: Any) -> Any:
+        """An effect of every group, in the order of their estimates."""
+        return effects(self._mixed, *which, **options)
+
+    def group_lines(self, *which: str, **options: Any) -> Any:
+        """Each group's line by no, complete and partial pooling."""
+        return group_lines(self._mixed, *which, **options)
+
+    def intercept_by_slope(self, *which: str, **options: Any) -> Any:
+        """Where each group's own line is drawn to."""
+        return intercept_by_slope(self._mixed, *which, **options)
+
+    def by_predictor(self, *which: str, **options: Any) -> Any:
+        """Groups' intercepts against a predictor of the groups."""
+        return by_predictor(self._mixed, *which, **options)

@@ -122,10 +122,7 @@ def _write(found: Fit, table: Table, options: FitOptions) -> list[str]:
 
 def _chart(found: Fit, options: FitOptions) -> Any:
     """Own and pooled estimates; of a mixed model, the first effect of the first term."""
-    plot = found.plot
-    if isinstance(plot, charts.MixedPlots):
-        return plot.effects(level=options.interval)
-    return plot.shrinkage(level=options.interval, kind=options.kind)
+    return found.plot.first(level=options.interval, kind=options.kind)
 
 
 def _order(groups: Table, options: FitOptions) -> Ints:

@@ -169,3 +169,8 @@ def test_the_fit_draws_them(sleep):
         assert chart.to_dict()["title"] == getattr(charts, name)(sleep).to_dict()["title"]
     with pytest.raises(ArgumentError, match="no predictor"):
         fit.plot.by_predictor()
+    with pytest.raises(ArgumentError, match="those of this fit are coefficients, effects"):
+        fit.plot.shrinkage()
+    one = pp.fit_groups(mean=[1, 2, 4], se=[1, 1, 2])
+    with pytest.raises(ArgumentError, match="those of this fit are shrinkage, caterpillar"):
+        one.plot.coefficients()

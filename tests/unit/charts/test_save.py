@@ -52,9 +52,7 @@ def test_unknown_ending(schools, tmp_path):
         charts.save(charts.tau(schools), tmp_path / "chart.gif")
 
 
-DRAW = [
-    getattr(charts, name) for name in charts.__all__ if name not in ("save", "Plots", "MixedPlots")
-]
+DRAW = [getattr(charts, name) for name in charts.__all__ if name not in ("save", "Plots")]
 
 
 @pytest.mark.parametrize("draw", DRAW, ids=lambda f: f.__name__)
