@@ -162,7 +162,11 @@ class Fit:
             require_reliable(self._engine)
         except NotReachedError:  # then nothing but this can be said of the result
             return (*accuracy_notice(self._engine), *self.data_notices)
-        return (*notices_of(self._engine), *self.data_notices)
+        told = {n.code: n for n in self.data_notices if n.code == "rows_dropped"}  # by column
+        return (
+            *(told.pop(n.code, n) for n in notices_of(self._engine)),
+            *(n for n in self.data_notices if n.code != "rows_dropped"),
+        )
 
     @cached_property
     def posterior(self) -> Posterior:

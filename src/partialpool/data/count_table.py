@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from partialpool._typing import AnyArray, Bools, Floats
+from partialpool.data import structure
 from partialpool.data.accumulate import refuse_not_finite
 from partialpool.data.coded_rows import CodedRows, Usable, code_rows, find, first_of, keys_of
 from partialpool.data.count_statements import log_constant as log_constant_sql
@@ -211,6 +212,8 @@ def read_count_table(
             return _by_sql(found.engine, roles, text_labels=found.text_labels)
         source = from_frame(found.data, found.kind, roles, text_labels=found.text_labels)
         rows = code_rows(source, roles)
+    if said is not None:
+        said += structure.of_missing(rows)
     _check_sizes(rows)
     for chunk in rows.chunks():
         for node in expressions(roles, rows.coded.texts):

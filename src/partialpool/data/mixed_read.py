@@ -101,6 +101,8 @@ def read_kept(
             )
         source = from_frame(found.data, found.kind, roles, text_labels=found.text_labels)
         rows = code_rows(source, roles)
+    if said is not None:
+        said += structure.of_missing(rows)
     known, withheld = rows.coded, (0, 0)
     if min_cell > 1:
         rows, withheld = without_small(rows, min_cell)

@@ -29,6 +29,7 @@ from partialpool.data.excel import is_workbook, read_excel
 from partialpool.data.labels import integers_if_plain
 from partialpool.data.number_styles import notices_of
 from partialpool.data.statistics import GroupStatistics
+from partialpool.data.structure import dropped, missing_values
 from partialpool.data.table import Table, build_frame
 from partialpool.data.text_columns import Wanted, kinds_of, read_columns, restyled
 from partialpool.errors import DataError
@@ -100,15 +101,25 @@ COUNTS = _Way(counts.reduce, counts_sql.reduce, count_statements.given, counts_s
 
 def _read(roles: R, data: Any, progress: Progress | None, way: _Way[R, S]) -> Reading[S]:
     with opened(data, roles, progress) as found:
+        said = list(found.notices)
         if found.engine is None:
-            statistics = way.from_rows(frames.extract(found.data, found.kind, roles), roles)
+            rows = frames.extract(found.data, found.kind, roles)
+            statistics = way.from_rows(rows, roles)
+            missing = missing_values({roles.group.name: rows.codes}, rows.numbers, _unused(roles))
+            said += dropped(statistics.n_dropped, statistics.n_rows, missing)
         else:
             statistics = way.by_sql(found.engine.naming(way.given(roles)), roles)
     if found.text_labels:
         statistics = _plain_labels(statistics)
     if found.text_labels or found.engine is None:
         statistics = statistics.sorted()
-    return Reading(statistics, handing_back(data), found.notices)
+    return Reading(statistics, handing_back(data), tuple(said))
+
+
+def _unused(roles: OneWay | CountRoles) -> frozenset[str]:
+    """The column of sds of summaries, of which those of one row are not used."""
+    sd = roles.sd if isinstance(roles, OneWay) else None
+    return frozenset() if sd is None else frozenset((sd.name,))
 
 
 def _plain_labels(statistics: S) -> S:

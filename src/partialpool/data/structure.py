@@ -8,8 +8,9 @@ from itertools import combinations
 
 import numpy as np
 
-from partialpool._typing import AnyArray, Ints
+from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.data import labels as lab
+from partialpool.data.coded_rows import Usable
 from partialpool.data.cross_products import Block, Crossing, CrossProducts
 from partialpool.data.design import Design
 from partialpool.data.labels import shown
@@ -72,6 +73,42 @@ def alike_labels(name: str, labels: AnyArray) -> Iterator[Notice]:
 def _quoted(labels: list[str]) -> list[str]:
     """Labels in quotes, with what cannot be seen spelled out."""
     return [json.dumps(label, ensure_ascii=label.strip() == label) for label in labels]
+
+
+def dropped(
+    n_dropped: int, n_rows: int, missing: Mapping[str, int] | None = None
+) -> Iterator[Notice]:
+    """A notice of rows with missing values; `missing` says how many each column misses."""
+    if not n_dropped:
+        return
+    verb = "rows was" if n_dropped == 1 else "rows were"
+    found = {name: count for name, count in (missing or {}).items() if count}
+    where = (
+        f" ({', '.join(f'{name}: {count:,}' for name, count in found.items())})" if found else ""
+    )
+    yield Notice(
+        "rows_dropped",
+        "warning" if n_dropped > 0.05 * n_rows else "info",
+        f"{n_dropped:,} of {n_rows:,} {verb} left out because a value was missing{where}. "
+        "If values are missing for a reason, the result is biased.",
+    )
+
+
+def of_missing(rows: Usable) -> Iterator[Notice]:
+    """The notice of rows in memory with missing values, by column."""
+    known, chunk = rows.coded, rows.source.data
+    unless = frozenset() if known.roles.sd is None else frozenset((known.roles.sd.name,))
+    missing = missing_values(chunk.codes, chunk.numbers, unless)
+    yield from dropped(known.n_rows - known.n_used, known.n_rows, missing)
+
+
+def missing_values(
+    codes: Mapping[str, Ints], numbers: Mapping[str, Floats], unless: frozenset[str] = frozenset()
+) -> dict[str, int]:
+    """How many values each column misses, of labels and of numbers; but of those in `unless`."""
+    found = {name: int((values < 0).sum()) for name, values in codes.items()}
+    found |= {name: int(np.isnan(values).sum()) for name, values in numbers.items()}
+    return {name: count for name, count in found.items() if name not in unless}
 
 
 def _references(design: Design) -> Iterator[Notice]:

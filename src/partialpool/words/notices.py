@@ -55,14 +55,7 @@ def _notices_one_way(post: OneWayPosterior) -> Iterator[Notice]:
 def dropped(post: Any) -> Iterator[Notice]:
     """A notice of rows with missing values."""
     s = post.statistics
-    if s.n_dropped:
-        verb = "rows was" if s.n_dropped == 1 else "rows were"
-        yield Notice(
-            "rows_dropped",
-            "warning" if s.n_dropped > 0.05 * s.n_rows else "info",
-            f"{s.n_dropped:,} of {s.n_rows:,} {verb} left out because a value was missing. "
-            "If values are missing for a reason, the result is biased.",
-        )
+    yield from structure.dropped(s.n_dropped, s.n_rows)
 
 
 def absent_groups(post: Any) -> Iterator[Notice]:

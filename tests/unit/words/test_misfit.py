@@ -180,3 +180,28 @@ def test_advice_never_contradicts_its_interval():
             fit = pp.fit(formula, data)
             near = "tau_near_zero" in {n.code for n in fit.notices}
             assert not (near and "probably differ" in fit.advise().text)
+
+
+def test_rows_left_out_are_said_by_column(tmp_path):
+    n = 40
+    data = {
+        "y": [None, *RNG.integers(0, 5, n - 1).tolist()],
+        "x": [1.0, None, None, *RNG.normal(size=n - 3)],
+        "k": [None if i == 5 else "ab"[i % 2] for i in range(n)],
+        "g": [None if i in (7, 8) else f"g{i % 6}" for i in range(n)],
+    }
+    cases = {
+        "y ~ 1 + (1 | g)": "3 of 40 rows were left out because a value was missing (g: 2, y: 1).",
+        "y ~ x + k + (1 | g)": "6 of 40 rows were left out because a value was missing (k: 1, "
+        "g: 2, y: 1, x: 2).",
+    }
+    for formula, said in cases.items():
+        for family in ("gaussian", "poisson"):
+            fit = pp.fit(formula, data, family=family)
+            (notice,) = [n.text for n in fit.notices if n.code == "rows_dropped"]
+            left, right = said[:-2].split("("), notice.split(").")[0].split("(")
+            assert left[0] == right[0]
+            assert set(left[1].split(", ")) == set(right[1].split(", "))
+    sums = {"g": list("abcd"), "m": [1.0, 2, 3, 4], "n": [5, 6, 1, 4], "s": [1.0, 1, None, 2]}
+    fit = pp.fit("m | summary(n, s) ~ 1 + (1 | g)", sums)
+    assert "rows_dropped" not in {n.code for n in fit.notices}
