@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import sys
 import tempfile
@@ -14,6 +15,7 @@ import click
 
 from partialpool import datasets
 from partialpool.cli.reading import READING
+from partialpool.data import Table
 from partialpool.data.files import expand
 from partialpool.data.read_table import read
 from partialpool.data.statistics_files import holds_statistics
@@ -174,3 +176,10 @@ def print_table(console: Any, header: list[str], rows: list[list[str]], *, texts
     wanted = least if console.is_terminal else full
     wide = console if wanted <= console.width else Console(highlight=False, width=wanted)
     wide.print(table)
+
+
+def print_csv(table: Table) -> None:
+    """Print a table as CSV."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(table)
+    writer.writerows(zip(*(column.tolist() for column in table.values()), strict=True))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +12,7 @@ import numpy as np
 from partialpool import charts, report
 from partialpool._typing import Ints
 from partialpool.charts.save import checked
-from partialpool.cli.common import fitted, print_table, source, waiting, wide_console
+from partialpool.cli.common import fitted, print_csv, print_table, source, waiting, wide_console
 from partialpool.data import Table
 from partialpool.data.files import write_table
 from partialpool.errors import ArgumentError
@@ -98,7 +96,7 @@ def run(options: FitOptions) -> None:
             result["profile"] = formatting.plain_rows(found.profile_table(options.interval))
         click.echo(json.dumps(result, ensure_ascii=False, indent=2, allow_nan=False))
     elif options.as_csv:
-        _print_csv(table)
+        print_csv(table)
     else:
         _print_tables(found, groups, table, options)
     for sentence in written:
@@ -131,12 +129,6 @@ def _order(groups: Table, options: FitOptions) -> Ints:
     if options.sort and options.sort != "group":
         order = np.argsort(-groups[options.sort].astype(float), kind="stable")
     return order[: options.top].astype(np.int64, copy=False)
-
-
-def _print_csv(table: Table) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(table)
-    writer.writerows(zip(*(column.tolist() for column in table.values()), strict=True))
 
 
 def _print_groups(console: Any, shown: Table, every: Table, factor: str) -> None:

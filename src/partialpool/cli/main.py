@@ -39,6 +39,8 @@ ACCURACY = click.option(
     help="Largest error of what is printed, in posterior sds (1e-10 to 0.5); less takes longer.",
 )
 
+OUT = click.option("--out", metavar="FILE", help="Write them to a .csv, .parquet or .xlsx file.")
+CSV = click.option("--csv", "as_csv", is_flag=True, help="Print as CSV.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 DEBUG = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 """Options that several commands have."""
@@ -201,6 +203,8 @@ def compare_command(**options: object) -> None:
     metavar="P",
     help="Probability of the rank intervals.",
 )
+@OUT
+@CSV
 @JSON
 @DEBUG
 def rank_command(**options: object) -> None:
@@ -216,6 +220,51 @@ def rank_command(**options: object) -> None:
     from partialpool.cli.rank import RankOptions, run
 
     run(RankOptions(**options))  # type: ignore[arg-type]
+
+
+@cli.command("predict")
+@click.argument("data")
+@click.argument("formula")
+@click.argument("rows")
+@click.option(
+    "--target",
+    type=click.Choice(["group", "new_group", "population"]),
+    default="group",
+    show_default=True,
+    help="The groups named in the rows, groups not in the data, or the population.",
+)
+@click.option(
+    "--unseen",
+    type=click.Choice(["error", "new_group", "population"]),
+    default="error",
+    show_default=True,
+    help="What a group stands for that is not in the data.",
+)
+@click.option(
+    "--observation", is_flag=True, help="Of a new observation, or the events in new trials."
+)
+@PRIOR
+@FAMILY
+@EVENT
+@file_options
+@ACCURACY
+@click.option(
+    "--interval", default=0.95, show_default=True, metavar="P", help="Probability of the intervals."
+)
+@OUT
+@CSV
+@JSON
+@DEBUG
+def predict_command(**options: object) -> None:
+    """Fit DATA with FORMULA and predict the rows of the file ROWS, with intervals.
+
+    \b
+    partialpool predict scores.csv "score ~ 1 + (1 | school)" new.csv --out predicted.csv
+    partialpool predict scores.csv "score ~ 1 + (1 | school)" new.csv --target new_group
+    """
+    from partialpool.cli.predict import PredictOptions, run
+
+    run(PredictOptions(**options))  # type: ignore[arg-type]
 
 
 @cli.command("statistics")

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import click
 import numpy as np
 
-from partialpool.cli.common import fitted, print_table, waiting, wide_console
+from partialpool.cli.common import fitted, print_csv, print_table, waiting, wide_console
 from partialpool.data import Table
+from partialpool.data.files import write_table
 from partialpool.words import formatting, summary
 
 
@@ -28,6 +29,8 @@ class RankOptions:
     event: str | None
     accuracy: float | None
     interval: float
+    out: str | None
+    as_csv: bool
     as_json: bool
     debug: bool
 
@@ -50,6 +53,12 @@ def run(options: RankOptions) -> None:
         )
     order = np.argsort(table["expected_rank"], kind="stable")
     table = Table({k: v[order] for k, v in table.items()})
+    if options.out:
+        write_table(table, options.out)
+        click.echo(f"wrote {table.n_rows:,} groups to {options.out}", err=True)
+    if options.as_csv:
+        print_csv(table)
+        return
     if options.as_json:
         ranks = {"formula": found.formula, "ranks": formatting.plain_rows(table)}
         click.echo(json.dumps(ranks, ensure_ascii=False, indent=2, allow_nan=False))

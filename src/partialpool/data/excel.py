@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,7 @@ from partialpool.data import labels as lab
 from partialpool.data.csv_rows import Columns
 from partialpool.data.frames import check_column
 from partialpool.data.number_styles import notices_of
+from partialpool.data.table import Table
 from partialpool.data.text_columns import (
     Wanted,
     decided,
@@ -202,3 +205,46 @@ def _names(path: str | Path, header: tuple[Any, ...], sheet: str) -> list[str]:
     if twice:
         raise DataError(f'"{path}" has more than one column {lab.shown(twice)}; rename one')
     return names
+
+
+def write_excel(table: Table, path: str) -> None:
+    """Write a table to a workbook of one sheet; whole or not at all.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be written.
+    MissingExtraError
+        If openpyxl is not installed.
+    """
+    try:
+        import openpyxl
+    except ModuleNotFoundError as error:
+        raise MissingExtraError.needs("openpyxl", "an Excel workbook", extra="excel") from error
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet("partialpool")
+    sheet.append(list(table))
+    for row in zip(*(column.tolist() for column in table.values()), strict=True):
+        sheet.append([_cell(sheet, value) for value in row])
+    target = f"{path}.{os.getpid()}.part"
+    try:
+        book.save(target)
+        os.replace(target, path)
+    except OSError as error:
+        raise DataError(f'"{path}" cannot be written: {error}') from error
+    finally:
+        if os.path.exists(target):
+            os.remove(target)
+
+
+def _cell(sheet: Any, value: Any) -> Any:
+    """A value as a workbook holds it; what is not a number is an empty cell."""
+    from openpyxl.cell import WriteOnlyCell
+
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    cell = WriteOnlyCell(sheet, value=str(value))
+    cell.data_type = "s"  # a label such as "=A1" is no formula
+    return cell

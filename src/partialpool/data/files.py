@@ -19,7 +19,7 @@ from partialpool._typing import AnyArray
 from partialpool.data import csv_duckdb, csv_rows
 from partialpool.data.csv_files import csv_files, explain, first_value, literal
 from partialpool.data.duck import is_number, text_literal, translated
-from partialpool.data.excel import EXCEL_ENDINGS
+from partialpool.data.excel import EXCEL_ENDINGS, write_excel
 from partialpool.data.number_styles import notices_of
 from partialpool.data.table import Table
 from partialpool.data.text_columns import Wanted, decided, kinds_of
@@ -274,7 +274,7 @@ def watched(connection: Any, progress: Callable[[float], None]) -> Callable[[Any
 
 
 def write_table(table: Table, path: str) -> None:
-    """Write a table to a CSV or Parquet file, as the ending says; whole or not at all.
+    """Write a table to a CSV, Parquet or Excel file, as the ending says; whole or not at all.
 
     Raises
     ------
@@ -282,8 +282,13 @@ def write_table(table: Table, path: str) -> None:
         If the ending is another, or the file cannot be written.
     """
     lower = path.lower()
+    if lower.endswith(".xlsx"):
+        write_excel(table, path)
+        return
     if not lower.endswith((".csv", *PARQUET_ENDINGS)):
-        raise DataError(f'"{path}": the ending says what to write; allowed are .csv and .parquet')
+        raise DataError(
+            f'"{path}": the ending says what to write; allowed are .csv, .parquet and .xlsx'
+        )
     options = "FORMAT csv, HEADER" if lower.endswith(".csv") else "FORMAT parquet"
     copy_columns([{k: _writable(v) for k, v in table.items()}], path, options)
 

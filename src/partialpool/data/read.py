@@ -224,13 +224,14 @@ def _with_numbers(data: Any, kind: str, wanted: Wanted) -> tuple[Any, str, tuple
             labels = values[1].tolist()
             if labels and all(isinstance(label, str) for label in labels):
                 texts[name] = [None if code < 0 else labels[code] for code in values[0].tolist()]
+    same = (columns, kind) if kind == "mapping" and columns else (data, kind)  # taken only once
     if not texts:
-        return columns, "mapping", ()
+        return *same, ()
     plain, styles = restyled(texts, dict.fromkeys(texts, "number"))
     try:
         numbers = read_columns(plain, dict.fromkeys(texts, "number"))
     except ValueError:
-        return columns, "mapping", ()
+        return *same, ()
     what = f"{lab.shown(list(texts))} held numbers as text, which were read as numbers."
     said = Notice("numbers_as_text", "info", what)
     return {**columns, **numbers}, "mapping", (said, *notices_of(styles))

@@ -121,6 +121,18 @@ def rank_cells(table: Table) -> list[list[str]]:
     ]
 
 
+def prediction_cells(table: Table, numbers: list[str]) -> list[list[str]]:
+    """Cells of new rows with their predictions, of which the columns `numbers` are."""
+    spread = max(scale_of(table["sd"]) if "sd" in table else 0.0, 1e-300)
+    return [
+        [
+            *(printable(v) for k, v in row.items() if k not in numbers),
+            *(number(float(row[k]), spread) for k in numbers),
+        ]
+        for row in table.rows()
+    ]
+
+
 def score_cells(table: Table) -> list[list[str]]:
     """Cells of the scoreboard, as text, row by row; empty where an estimator cannot predict."""
     rows = []

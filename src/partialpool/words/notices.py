@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from partialpool.data import CountStatistics, structure
+from partialpool.data import CountProducts, CountStatistics, GroupStatistics, structure
 from partialpool.data.cross_products import Block
 from partialpool.data.labels import shown
 from partialpool.models.mixed import sd_name
@@ -48,6 +48,7 @@ def _notices_one_way(post: OneWayPosterior) -> Iterator[Notice]:
     yield from few_groups(post)
     yield from moments(post)
     yield from _few_replicates(post)
+    yield from _zero_or_one(post)
     yield from tau_near_zero(post)
     yield from _single_rows(post)
 
@@ -139,6 +140,35 @@ def tau_near_zero(post: Any) -> Iterator[Notice]:
     yield Notice("tau_near_zero", "info", f"{what}; all intervals take this into account.")
 
 
+def _zero_or_one(post: Any) -> Iterator[Notice]:
+    """Say that measurements are 0 or 1 only: then the sum of y (1 - y) over the rows is zero."""
+    s = post.statistics
+    if isinstance(s, CountProducts) or s.sigma_known:
+        return
+    if isinstance(s, GroupStatistics):
+        if not np.array_equal(s.weight, s.n):
+            return
+        total, squares = float(s.n @ s.mean), float(s.ss.sum() + s.n @ s.mean**2)
+        rows = float(s.n.sum())
+    else:
+        block = s.blocks[0]
+        if not np.array_equal(block.weight, block.n):
+            return
+        rows, off = float(block.n.sum()), float(block.zty[:, 0].sum())
+        if block.effects[0] != "Intercept":
+            return
+        total = off + rows * s.center
+        squares = s.yty + 2.0 * s.center * off + rows * s.center**2
+    mean = total / rows
+    if 0.0 < mean < 1.0 and abs(squares - total) < 1e-9 * rows:
+        yield Notice(
+            "zero_or_one",
+            "warning",
+            f"{s.outcome} is 0 or 1 in every row, and was fitted as a measurement: "
+            'family="binomial" (--family binomial) fits probabilities.',
+        )
+
+
 def _single_rows(post: OneWayPosterior) -> Iterator[Notice]:
     s = post.statistics
     single = int((s.n == 1).sum())
@@ -170,6 +200,7 @@ def _notices_mixed(post: MixedPosterior) -> Iterator[Notice]:
     yield from tau_near_zero(post)
     if isinstance(post, GeneralizedPosterior):
         yield from misfit(post)
+    yield from _zero_or_one(post)
     yield from _no_finite_sd(post)
 
 
@@ -179,6 +210,7 @@ def _notices_estimated(post: Estimated) -> Iterator[Notice]:
     yield from accuracy_notice(post)
     yield from dropped(post)
     yield from _approximate(post)
+    yield from _zero_or_one(post)
     if isinstance(post.given, GeneralizedPosterior):
         yield from misfit(post.given)
     if post.estimate.boundary:

@@ -205,3 +205,18 @@ def test_rows_left_out_are_said_by_column(tmp_path):
     sums = {"g": list("abcd"), "m": [1.0, 2, 3, 4], "n": [5, 6, 1, 4], "s": [1.0, 1, None, 2]}
     fit = pp.fit("m | summary(n, s) ~ 1 + (1 | g)", sums)
     assert "rows_dropped" not in {n.code for n in fit.notices}
+
+
+def test_zeros_and_ones_as_measurements():
+    g, x = np.arange(80) % 8, RNG.normal(size=80)
+    y = RNG.integers(0, 2, 80)
+    for formula in ("y ~ 1 + (1 | g)", "y ~ x + (1 | g)", "y ~ x + (x | g)"):
+        for how in ({}, {"method": "reml"}):
+            codes = {n.code for n in pp.fit(formula, {"y": y, "x": x, "g": g}, **how).notices}
+            assert "zero_or_one" in codes
+    for other in (y * 1.5, y + 2, np.where(np.arange(80) == 5, 0.5, y), 1000 * y, x):
+        for formula in ("y ~ 1 + (1 | g)", "y ~ x + (1 | g)"):
+            data = {"y": other, "x": RNG.normal(size=80), "g": g}
+            assert "zero_or_one" not in {n.code for n in pp.fit(formula, data).notices}
+    counted = pp.fit("y ~ x + (1 | g)", {"y": y, "x": x, "g": g}, family="binomial")
+    assert "zero_or_one" not in {n.code for n in counted.notices}

@@ -1,0 +1,77 @@
+"""`partialpool predict`: what to expect of new rows, with intervals."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import cast
+
+import click
+
+from partialpool.cli.common import fitted, print_csv, print_table, waiting, wide_console
+from partialpool.data import Table
+from partialpool.data.files import write_table
+from partialpool.data.new_rows import Target, Unseen
+from partialpool.data.read_table import read
+from partialpool.words import formatting
+
+
+@dataclass(frozen=True, slots=True)
+class PredictOptions:
+    """What was asked for; see the command's help."""
+
+    data: str
+    formula: str
+    rows: str
+    target: str
+    unseen: str
+    observation: bool
+    priors: tuple[str, ...]
+    family: str | None
+    event: str | None
+    accuracy: float | None
+    interval: float
+    out: str | None
+    as_csv: bool
+    as_json: bool
+    debug: bool
+
+
+def run(options: PredictOptions) -> None:
+    """Fit, predict the new rows and print them with their predictions, in their order."""
+    found = fitted(
+        options.data,
+        options.formula,
+        options.priors,
+        family=options.family,
+        event=options.event,
+        accuracy=options.accuracy,
+    )
+    rows = read(options.rows)
+    with waiting("predicting"):
+        predicted = found.predict(
+            rows,
+            target=cast(Target, options.target),
+            unseen=cast(Unseen, options.unseen),
+            observation=options.observation,
+            level=options.interval,
+        )
+    names = {name: f"{name} (given)" if name in predicted else name for name in rows}
+    table = Table({**{names[k]: v for k, v in rows.items()}, **predicted})
+    if options.out:
+        write_table(table, options.out)
+        click.echo(f"wrote {table.n_rows:,} rows to {options.out}", err=True)
+    if options.as_json:
+        result = {"formula": found.formula, "predictions": formatting.plain_rows(table)}
+        click.echo(json.dumps(result, ensure_ascii=False, indent=2, allow_nan=False))
+    elif options.as_csv:
+        print_csv(table)
+    elif not options.out:
+        console = wide_console(100)
+        cells = formatting.prediction_cells(table, list(predicted))
+        print_table(console, list(table), cells, texts=len(rows))
+        console.print(
+            f"lower and upper: {100 * options.interval:g}% "
+            f"{'of new observations' if options.observation else 'interval'}",
+            style="dim",
+        )
