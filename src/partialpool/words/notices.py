@@ -148,7 +148,7 @@ def _zero_or_one(post: Any) -> Iterator[Notice]:
     if isinstance(s, GroupStatistics):
         if not np.array_equal(s.weight, s.n):
             return
-        total, squares = float(s.n @ s.mean), float(s.ss.sum() + s.n @ s.mean**2)
+        total, squares = float(s.n @ s.raw), float(s.ss.sum() + s.n @ s.raw**2)
         rows = float(s.n.sum())
     else:
         block = s.blocks[0]
