@@ -197,10 +197,12 @@ def opened_text(name: str, encoding: str = UTF8) -> Iterator[Any]:
     try:
         with opener(name, "rt", encoding=encoding, newline="") as file:
             yield file
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
+        where = f" (byte {error.start + 1})" if isinstance(error, UnicodeDecodeError) else ""
+        called = "UTF-8" if encoding == UTF8 else encoding
         raise DataError(
-            f'"{name}" is not text in UTF-8 (byte {error.start + 1}): give its encoding '
-            "(--encoding), or save it as CSV in UTF-8"
+            f'"{name}" is not text in {called}{where}: give its encoding (--encoding), or save it '
+            "as CSV in UTF-8"
         ) from error
     except (OSError, EOFError, csv.Error) as error:
         raise DataError(f'"{name}" cannot be read: {error}') from error

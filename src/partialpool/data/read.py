@@ -105,8 +105,10 @@ def _read(roles: R, data: Any, progress: Progress | None, way: _Way[R, S]) -> Re
         if found.engine is None:
             rows = frames.extract(found.data, found.kind, roles)
             statistics = way.from_rows(rows, roles)
-            missing = missing_values({roles.group.name: rows.codes}, rows.numbers, _unused(roles))
-            said += dropped(statistics.n_dropped, statistics.n_rows, missing)
+            if statistics.n_dropped:
+                codes = {roles.group.name: rows.codes}
+                missing = missing_values(codes, rows.numbers, _unused(roles))
+                said += dropped(statistics.n_dropped, statistics.n_rows, missing)
         else:
             statistics = way.by_sql(found.engine.naming(way.given(roles)), roles)
     if found.text_labels:
@@ -224,7 +226,8 @@ def _with_numbers(data: Any, kind: str, wanted: Wanted) -> tuple[Any, str, tuple
             labels = values[1].tolist()
             if labels and all(isinstance(label, str) for label in labels):
                 texts[name] = [None if code < 0 else labels[code] for code in values[0].tolist()]
-    same = (columns, kind) if kind == "mapping" and columns else (data, kind)  # taken only once
+    once = kind == "mapping" or type(data).__name__ == "LazyFrame"  # generators, and queries
+    same = (columns, "mapping") if once and columns else (data, kind)
     if not texts:
         return *same, ()
     plain, styles = restyled(texts, dict.fromkeys(texts, "number"))

@@ -97,6 +97,8 @@ def dropped(
 def of_missing(rows: Usable) -> Iterator[Notice]:
     """The notice of rows in memory with missing values, by column."""
     known, chunk = rows.coded, rows.source.data
+    if known.n_used == known.n_rows:
+        return
     unless = frozenset() if known.roles.sd is None else frozenset((known.roles.sd.name,))
     missing = missing_values(chunk.codes, chunk.numbers, unless)
     yield from dropped(known.n_rows - known.n_used, known.n_rows, missing)

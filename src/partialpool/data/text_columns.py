@@ -159,7 +159,7 @@ def refuse_wrong(rows: Iterable[tuple[str, Mapping[str, str | None]]], kinds: Ki
         if any(len(v) == SHOWN for v in wrong.values()):
             break
     for name, found in wrong.items():
-        if kinds[name] == "number":
+        if kinds[name] == "number" or name not in right:
             raise _not_numbers(name, found)
         raise _mixed(name, right[name], found[0])
 

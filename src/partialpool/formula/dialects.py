@@ -45,6 +45,12 @@ def read_word(
     return reading(arguments, keywords, at) if callable(reading) else None
 
 
+def knows_word(word: str) -> bool:
+    """Whether a word has a meaning here, with the right arguments."""
+    bare = without_module(word)
+    return bare in FUNCTIONS or bare in WORDS
+
+
 def refused_word(word: str) -> str | None:
     """What to say of a word of which nothing here has the meaning."""
     reading = WORDS.get(without_module(word))

@@ -21,7 +21,13 @@ from dataclasses import replace
 from typing import NoReturn
 
 from partialpool.errors import FormulaError, did_you_mean
-from partialpool.formula.dialects import INDEPENDENT, PROPORTIONS, read_word, refused_word
+from partialpool.formula.dialects import (
+    INDEPENDENT,
+    PROPORTIONS,
+    knows_word,
+    read_word,
+    refused_word,
+)
 from partialpool.formula.expand import expand
 from partialpool.formula.functions import COMPARISONS, FUNCTIONS
 from partialpool.formula.scanner import Token, scan
@@ -347,13 +353,13 @@ class _Parser:
         arguments, keywords = self.arguments()
         found = None
         contrast = token.value == "C" and any(isinstance(a, Call | Name) for a in arguments[1:])
-        if token.value not in FUNCTIONS or keywords or contrast:
+        if arguments and (token.value not in FUNCTIONS or keywords or contrast):
             found = read_word(token.value, arguments, keywords, token.at)
         if isinstance(found, str):
             self.fail(found, token)
         if found is not None:
             return found
-        if token.value not in FUNCTIONS:
+        if token.value not in FUNCTIONS and not knows_word(token.value):
             hint = did_you_mean(token.value, FUNCTIONS)
             self.fail(
                 f'"{token.value}" is not one of the functions a formula may use; {hint}'

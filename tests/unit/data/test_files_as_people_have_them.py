@@ -260,3 +260,25 @@ def test_later_rows_in_another_style_are_named(tmp_path, monkeypatch):
     (tmp_path / "rows.csv").write_text(lines(";") + "A;60,5\n")
     with pytest.raises(pp.DataError, match=r'row 31 \(line 32 of the file\) holds the text "60,5"'):
         pp.fit(FORMULA, tmp_path / "rows.csv")
+
+
+def test_broken_texts_end_in_one_sentence(tmp_path, monkeypatch):
+    """Random fields, delimiters and encodings: errors are ours, whichever reader reads."""
+    rng = np.random.default_rng(5)
+    parts = ["A", "1", "2,5", "3.5", "1.234", "60%", "$5", "NA", "-", '"', ";", ",", "\t", "\n",
+             "\n", "\r\n", "é", "\x00", "yes", "no", " ", "1'234", "inf", "|"]  # fmt: skip
+    for i in range(150):
+        head = ["g,y\n", "g;y\n", "g\ty\n", "Title\n\ng,y\n", '"g","y"\n'][i % 5]
+        body = "".join(rng.choice(parts, rng.integers(1, 60)))
+        encoding = ["utf-8", "latin-1", "utf-16"][i % 3]
+        (tmp_path / "rows.csv").write_bytes((head + body).encode(encoding))
+        monkeypatch.setattr("partialpool.data.csv_rows.SMALL", 0 if i % 2 else 2**19)
+        for family in ("gaussian", "binomial"):
+            try:
+                pp.fit("y ~ 1 + (1 | g)", tmp_path / "rows.csv", family=family)
+            except pp.PartialPoolError as error:
+                assert "\n" not in str(error)
+        try:
+            pp.read(tmp_path / "rows.csv", encoding="utf-16" if i % 4 == 0 else None)
+        except pp.PartialPoolError as error:
+            assert "\n" not in str(error)
