@@ -353,7 +353,7 @@ class _Parser:
         arguments, keywords = self.arguments()
         found = None
         contrast = token.value == "C" and any(isinstance(a, Call | Name) for a in arguments[1:])
-        if arguments and (token.value not in FUNCTIONS or keywords or contrast):
+        if (arguments or keywords) and (token.value not in FUNCTIONS or keywords or contrast):
             found = read_word(token.value, arguments, keywords, token.at)
         if isinstance(found, str):
             self.fail(found, token)
