@@ -114,7 +114,7 @@ HOSTILE = {
     "no ending": (b"school,score\nA,1\nB,2\n", "x"),
     "an endless line": (b"x" * 3_000_000, "x.csv"),
     "ragged": (b"school,score\nA,1,2,3\nB\nC,1\nA,2\n", "x.csv"),
-    "utf-16": ("school,score\nA,1\nB,2\nC,3\nA,2\n".encode("utf-16"), "x.csv"),
+    "half a letter": ("school,score\nA,1\nB,2\nC,3\nA,2\n".encode("utf-16")[:-1], "x.csv"),
 }
 
 

@@ -74,7 +74,7 @@ def test_only_the_first_bad_rows_are_named(frame):
 @pytest.mark.parametrize(
     ("column", "words"),
     [
-        (["1.5"] * 12, []),
+        (["1.5 kg"] * 12, []),
         (["x"] * 12, ['row 1 holds the text "x"']),
         ([dt.date(2020, 1, 1)] * 12, []),
         ([[1.0, 2.0], [1.0]] * 6, []),
