@@ -400,10 +400,15 @@ class Fit:
         frame
             estimate, sd, lower, upper (in units of the outcome as modelled, so of log(y) for a
             formula of log(y); of counts the probability, or the rate of one unit of exposure),
-            one row for each row of `data`, in their order, in the kind of frame that `data` is.
+            one row for each row of `data`, in their order, in the kind of frame that `data` is; of
+            pandas with the same index.
         """
         options = PredictionOptions(target, unseen, observation, level, kind)
-        return handing_back(data)(predict(self._reliable, self._row_design, data, options))
+        found = handing_back(data)(predict(self._reliable, self._row_design, data, options))
+        index = getattr(data, "index", None)
+        if index is not None and type(found).__module__.startswith("pandas"):
+            found.index = index  # so that the result can be assigned to the rows
+        return found
 
     @_reads
     def advise(self) -> Advice | MixedAdvice:

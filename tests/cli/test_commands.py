@@ -66,7 +66,7 @@ def test_datasets(run):
         (["fit", "eight_schools", "--interval", "x"], "not a valid float"),
         (["fit", "eight_schools", "--top", "0"], "'--top'"),
         (["fit", "eight_schools", "--sort", "size"], "'shrinkage'"),
-        (["fit", "eight_schools", "--out", "table.xlsx"], ".csv and .parquet"),
+        (["fit", "eight_schools", "--out", "table.docx"], ".parquet and .xlsx"),
         (["fit", "eight_schools", "--out", "no/such/folder/t.csv"], "cannot be written"),
         (["fit", "eight_schools", "--prior", "tau"], 'has no "~"'),
         (["fit", "eight_schools", "--prior", "tau ~ half_norml(5)"], 'did you mean "half_normal"'),

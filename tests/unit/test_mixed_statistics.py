@@ -38,13 +38,19 @@ FORMULAS = [
 ]
 
 
+def said(fit):
+    """Notices, but for how many values each column misses: statistics do not keep that."""
+    return [(n.code, n.level, n.text.split(" missing")[0] if n.code == "rows_dropped" else n.text)
+            for n in fit.notices]  # fmt: skip
+
+
 def part(columns, which):
     return {k: v[which] for k, v in columns.items()}
 
 
 def same(got, expected):
     """Two fits of the same rows: the same words and numbers."""
-    assert [n.to_dict() for n in got.notices] == [n.to_dict() for n in expected.notices]
+    assert said(got) == said(expected)
     for first, second in (
         (got.groups(), expected.groups()),
         (got.parameters(), expected.parameters()),

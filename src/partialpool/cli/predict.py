@@ -9,6 +9,7 @@ from typing import cast
 import click
 
 from partialpool.cli.common import fitted, print_csv, print_table, waiting, wide_console
+from partialpool.cli.reading import READING
 from partialpool.data import Table
 from partialpool.data.files import write_table
 from partialpool.data.new_rows import Target, Unseen
@@ -47,10 +48,11 @@ def run(options: PredictOptions) -> None:
         event=options.event,
         accuracy=options.accuracy,
     )
-    rows = read(options.rows)
+    reading = click.get_current_context().meta.get(READING, {})
+    rows = read(options.rows, **reading)
     with waiting("predicting"):
         predicted = found.predict(
-            rows,
+            rows if reading else options.rows,  # labels as the file writes them
             target=cast(Target, options.target),
             unseen=cast(Unseen, options.unseen),
             observation=options.observation,

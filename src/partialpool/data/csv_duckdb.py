@@ -8,12 +8,22 @@ from contextlib import contextmanager
 from itertools import groupby, islice
 from typing import Any
 
-from partialpool.data.csv_files import UTF8, CsvFile, explain, literal, records, refuse
+from partialpool.data.csv_files import (
+    UTF8,
+    CsvFile,
+    decimal_of,
+    explain,
+    literal,
+    records,
+    refuse,
+    refuse_unclear,
+)
 from partialpool.data.duck import quote
-from partialpool.data.number_styles import NumberStyle, styles_of
-from partialpool.data.text_columns import Kinds
+from partialpool.data.number_styles import NumberStyle, notices_of, styles_of
+from partialpool.data.text_columns import NUMBERS, Kinds, refuse_percent
 from partialpool.data.text_numbers import MISSING_LABELS, number_sql, truth_sql, words_sql
 from partialpool.errors import ColumnError, DataError
+from partialpool.notices import Notice
 
 BLOCK = 2**20
 FIRST_ROWS = 10_000
@@ -22,13 +32,15 @@ FIRST_ROWS = 10_000
 Styles = Mapping[str, NumberStyle]
 
 
-def first_styles(files: Sequence[CsvFile], kinds: Kinds) -> dict[str, NumberStyle]:
-    """How the first rows of files write the numbers of each column, where not plainly."""
+def first_styles(
+    files: Sequence[CsvFile], kinds: Kinds
+) -> tuple[dict[str, NumberStyle], tuple[Notice, ...]]:
+    """How the first rows of files write the numbers of each column, and what to say of it."""
     columns: dict[str, list[str | None]] = {
-        name: [] for name, kind in kinds.items() if kind in ("number", "numbers")
+        name: [] for name, kind in kinds.items() if kind in NUMBERS
     }
     if not columns:
-        return {}
+        return {}, ()
     try:
         for file in files:
             places = [(values, file.position(name)) for name, values in columns.items()]
@@ -36,8 +48,12 @@ def first_styles(files: Sequence[CsvFile], kinds: Kinds) -> dict[str, NumberStyl
                 for values, at in places:
                     values.append(record.fields[at])
     except DataError:  # a broken row, of which DuckDB says where
-        return {}
-    return styles_of(columns)
+        return {}, ()
+    mark = decimal_of(files)
+    refuse_unclear(files[0], columns, mark)
+    styles = styles_of(columns, None if mark is None else mark)
+    refuse_percent(styles, kinds)
+    return styles, notices_of(styles, columns)
 
 
 def relation_of(connection: Any, files: Sequence[CsvFile], kinds: Kinds, styles: Styles) -> Any:
@@ -90,6 +106,7 @@ def _projection(columns: Sequence[str], kinds: Kinds, styles: Styles) -> str:
     sql: dict[str, Callable[[str], str]] = {
         "label": lambda x: x,
         "number": number_sql,
+        "count": number_sql,
         "numbers": lambda x: number_sql(x, truth=False),
         "truth values": truth_sql,
         "text": words_sql,

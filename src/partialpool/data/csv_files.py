@@ -190,6 +190,48 @@ def _until_too_long(reader: Iterator[list[str]]) -> Iterator[list[str]]:
         yield ["", ""]
 
 
+_COMMAS = re.compile(r"[+-]?[0-9]{1,3}(?:[.][0-9]{3})*,[0-9]+|[+-]?[0-9]+,[0-9]+")
+_THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:[.][0-9]{3})+")
+MARK_ROWS = 1000
+"""Rows of a file in which decimal commas are looked for."""
+
+
+def decimal_of(files: Sequence[CsvFile]) -> str | None:
+    """A comma where some column of the files has decimal commas; None if that is not known.
+
+    Only where fields do not stand between commas.
+    """
+    for file in files:
+        if file.delimiter == ",":
+            continue
+        for record in islice(records(file), MARK_ROWS):
+            if any(_COMMAS.fullmatch(field.strip()) for field in record.fields):
+                return ","
+    return None
+
+
+def refuse_unclear(
+    file: CsvFile, columns: Mapping[str, Sequence[str | None]], decimal: str | None
+) -> None:
+    """Refuse "1.050" beside "908" in a file between semicolons: thousands or decimals.
+
+    Raises
+    ------
+    DataError
+        If every value with a point has three digits behind it and none begins with 0.
+    """
+    if file.delimiter != ";" or decimal is not None:
+        return
+    for name, texts in columns.items():
+        pointed = {t.strip() for t in texts if t is not None and "." in t} - {"."}
+        if pointed and all(_THOUSANDS.fullmatch(t) for t in pointed):
+            raise DataError(
+                f'column "{name}" can be read in two ways: {lab.shown(sorted(pointed)[:1])} may '
+                "have a decimal point or thousands marks; give the decimal mark: "
+                'pp.read(path, decimal=",") or "." (--decimal)'
+            )
+
+
 @contextmanager
 def opened_text(name: str, encoding: str = UTF8) -> Iterator[Any]:
     """Open a CSV file, compressed or not, as text."""

@@ -10,9 +10,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from partialpool._typing import AnyArray
-from partialpool.data.csv_files import CsvFile, opened_text, records, refuse
+from partialpool.data.csv_files import (
+    CsvFile,
+    decimal_of,
+    opened_text,
+    records,
+    refuse,
+    refuse_unclear,
+)
 from partialpool.data.number_styles import notices_of
-from partialpool.data.text_columns import Kinds, decided, first_value, read_columns, restyled
+from partialpool.data.text_columns import (
+    NUMBERS,
+    Kinds,
+    decided,
+    first_value,
+    read_columns,
+    restyled,
+)
 from partialpool.notices import Notice
 
 
@@ -92,12 +106,16 @@ def read_all(files: Sequence[CsvFile], kinds: Kinds) -> Columns:
 
 def _read(columns: dict[str, list[str]], files: Sequence[CsvFile], kinds: Kinds) -> Columns:
     kinds = decided(kinds, lambda name: first_value(columns[name]))
+    mark, numbers = decimal_of(files), {n: v for n, v in columns.items() if kinds[n] in NUMBERS}
+    refuse_unclear(files[0], numbers, mark)
     try:
-        return Columns(read_columns(columns, kinds))
+        if mark is None:
+            return Columns(read_columns(columns, kinds))
+        raise ValueError("the file has decimal commas")
     except ValueError:
-        plain, styles = restyled(columns, kinds)
+        plain, styles = restyled(columns, kinds, mark)
         try:
-            return Columns(read_columns(plain, kinds), notices_of(styles))
+            return Columns(read_columns(plain, kinds), notices_of(styles, columns))
         except ValueError:
             refuse(files, kinds, styles)
             raise

@@ -5,7 +5,7 @@ They are added where data are opened, so that everything behind the door sees pl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,7 @@ class Source:
     columns: tuple[Name, ...]
     labels: tuple[Name, ...]
     undecided: tuple[Name, ...]
+    counted: tuple[Name, ...] = ()
 
 
 def derived_of(wanted: Wanted) -> tuple[Derived, ...]:
@@ -58,6 +59,7 @@ def source_of(wanted: Wanted) -> Wanted:
         tuple({n.name: n for n in (*columns, *inside)}.values()),
         tuple({n.name: n for n in (*wanted.labels, *words)}.values()),
         tuple(n for n in wanted.undecided if n.name not in used),
+        tuple(n for n in getattr(wanted, "counted", ()) if not isinstance(n, Derived)),
     )
 
 
@@ -74,7 +76,8 @@ def with_derived(data: Any, kind: str, wanted: Wanted) -> dict[str, Any]:
             columns[each.name] = _compared(each, columns)
             continue
         values = np.asarray(evaluate(each.expression, numbers, {}), dtype=np.float64)
-        columns[each.name] = np.broadcast_to(values, (len(next(iter(numbers.values()))),))
+        gaps = np.any([np.isnan(numbers[n.name]) for n in names_in(each.expression)], axis=0)
+        columns[each.name] = np.where(gaps, np.nan, values)
     return columns
 
 
@@ -106,13 +109,33 @@ def _compared(derived: Derived, columns: Mapping[str, Any]) -> Floats:
     """1 where a label is the word and 0 where it is another, NaN where it is missing."""
     column, word, equal = _word_of(derived)
     codes, labels = frames.label_codes(columns[column.name])
+    if not all(isinstance(label, str) for label in labels.tolist()):
+        raise not_words(column.name, derived)
     found = np.array([*((str(label) == word) == equal for label in labels.tolist()), np.nan])
     if not (found[:-1] == float(equal)).any():
-        raise DataError(
-            f'no row of column "{column.name}" holds the word "{word}"; it holds '
-            f"{lab.shown(labels.tolist())}"
-        )
+        raise no_such_word(column.name, word, labels.tolist())
     return np.asarray(found[codes], dtype=np.float64)
+
+
+def not_words(name: str, derived: Derived) -> DataError:
+    """The error for a word that is compared with something else than text."""
+    return DataError(
+        f'column "{name}" holds no text, which {derived.name} compares it with; numbers are '
+        "compared without quotes: I(column == 1)"
+    )
+
+
+def no_such_word(name: str, word: str, found: Iterable[Any]) -> DataError:
+    """The error for a word that no row holds."""
+    return DataError(
+        f'no row of column "{name}" holds the word "{word}"; it holds {lab.shown(found)}'
+    )
+
+
+def compared_words(wanted: Wanted) -> list[tuple[str, str]]:
+    """Columns that are compared with words, and these."""
+    found = [_word_of(d) for d in derived_of(wanted) if is_of_words(d)]
+    return [(column.name, word) for column, word, _ in found]
 
 
 def derived_sql(
@@ -120,6 +143,7 @@ def derived_sql(
     quote: Callable[[str], str],
     literal: Callable[[str], str],
     is_number: Callable[[str], bool],
+    is_text: Callable[[str], bool],
 ) -> list[str]:
     """SQL of each derived column, with its name.
 
@@ -133,6 +157,8 @@ def derived_sql(
         if is_of_words(each):
             column, word, equal = _word_of(each)
             x = quote(column.name)
+            if not is_text(column.name):
+                raise not_words(column.name, each)
             found.append(
                 f"CASE WHEN {x} IS NULL THEN CAST(NULL AS DOUBLE) "
                 f"WHEN CAST({x} AS STRING) = {literal(word)} THEN CAST({float(equal)} AS DOUBLE) "
@@ -142,7 +168,12 @@ def derived_sql(
         for name in names_in(each.expression):
             if not is_number(name.name):
                 raise DataError(f'column "{name.name}" must hold numbers, for {each.name}')
-        found.append(f"{_sql(each.expression, quote)} AS {quote(each.name)}")
+        inside = dict.fromkeys(quote(name.name) for name in names_in(each.expression))
+        gaps = " OR ".join(f"{x} IS NULL OR ISNAN(CAST({x} AS DOUBLE))" for x in inside)
+        value = _sql(each.expression, quote)
+        found.append(
+            f"CASE WHEN {gaps} THEN CAST(NULL AS DOUBLE) ELSE {value} END AS {quote(each.name)}"
+        )
     return found
 
 

@@ -71,7 +71,7 @@ def read_excel(path: str | Path, wanted: Wanted) -> Columns:
         found = read_columns(texts, kinds)
     except ValueError:
         plain, styles = restyled(texts, kinds)
-        said += notices_of(styles)
+        said += notices_of(styles, texts)
         try:
             found = read_columns(plain, kinds)
         except ValueError:
@@ -125,12 +125,14 @@ def read_sheet(
             )
         chosen = [sheets[name]] if name is not None else list(sheets.values())
         first, first_at, names = chosen[0], header, list(sheets)
+        fitting = []
         for sheet in chosen if wanted else ():
             sheet.reset_dimensions()
             at = header or _header_row(sheet, wanted or set())
             if at:
-                first, first_at = sheet, at
-                break
+                fitting.append((sheet, at))
+        if fitting:
+            first, first_at = fitting[0]
         first.reset_dimensions()
         every = list(first.iter_rows(values_only=True))
         book.close()
@@ -138,7 +140,8 @@ def read_sheet(
         raise
     except Exception as error:  # openpyxl raises whatever its parsers raise
         raise DataError(f'"{path}" cannot be read as an Excel workbook: {error}') from error
-    at = max(first_at, 1)
+    blank = next((i for i, row in enumerate(every) if any(v is not None for v in row)), 0)
+    at = first_at or blank + 1
     top = every[at - 1] if len(every) >= at else ()
     columns = _names(path, top, first.title)
     filled = [(i, r) for i, r in enumerate(every[at:], at + 1) if any(v is not None for v in r)]
@@ -151,7 +154,7 @@ def read_sheet(
             if name
         },
         [i for i, _ in filled],
-        tuple(_unusual(str(path), names.index(first.title), first.title, at)) if wanted else (),
+        tuple(_unusual(str(path), names, [sheet.title for sheet, _ in fitting], at)),
     )
 
 
@@ -168,8 +171,19 @@ def _header_row(sheet: Any, wanted: set[str]) -> int:
     return 0
 
 
-def _unusual(path: str, place: int, sheet: str, header: int) -> Iterator[Notice]:
-    if place > 0:
+def _unusual(path: str, names: list[str], fitting: list[str], header: int) -> Iterator[Notice]:
+    """What to say of the sheets that name the columns, the first of which was read."""
+    if not fitting:
+        return
+    sheet, *others = fitting
+    if others:
+        yield Notice(
+            "sheet",
+            "warning",
+            f'Sheets {lab.shown(fitting)} of "{path}" have these columns; "{sheet}" was read. '
+            "Give sheet (--sheet) for another.",
+        )
+    elif names.index(sheet) > 0:
         yield Notice("sheet", "info", f'The columns were found in sheet "{sheet}" of "{path}".')
     if header > 1:
         yield Notice(

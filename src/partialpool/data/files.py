@@ -20,7 +20,6 @@ from partialpool.data import csv_duckdb, csv_rows
 from partialpool.data.csv_files import csv_files, explain, first_value, literal
 from partialpool.data.duck import is_number, text_literal, translated
 from partialpool.data.excel import EXCEL_ENDINGS, write_excel
-from partialpool.data.number_styles import notices_of
 from partialpool.data.table import Table
 from partialpool.data.text_columns import Wanted, decided, kinds_of
 from partialpool.errors import ColumnError, DataError
@@ -135,10 +134,10 @@ def _open_csv(
             said += found.notices
             return OpenFile(names, stamps, table=found.table, text_labels=True, notices=said)
         kinds = decided(kinds, lambda name: first_value(files, name))
-        styles = csv_duckdb.first_styles(files, kinds)
+        styles, unusual = csv_duckdb.first_styles(files, kinds)
         relation = csv_duckdb.relation_of(connection, files, kinds, styles)
     raised = partial(csv_duckdb.diagnosed, files, kinds, styles)
-    small, said = csv_rows.are_small(names), said + notices_of(styles)
+    small, said = csv_rows.are_small(names), said + unusual
     return OpenFile(
         names, stamps, relation, connection, None, True, small=small, raised=raised, notices=said
     )

@@ -11,7 +11,7 @@ import numpy as np
 
 from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.data import labels as lab
-from partialpool.data.text_numbers import advice_for
+from partialpool.data.text_numbers import advice_for, is_missing, is_number
 from partialpool.errors import ColumnError, DataError
 from partialpool.formula import Columns
 from partialpool.formula.tree import Name
@@ -227,12 +227,23 @@ def _from_objects(values: AnyArray, name: str) -> Floats:
             out[i] = np.nan
             continue
         if isinstance(value, str | bytes):
-            raise not_a_number(name, value, i + 1)
+            first = _first_wrong(values, i)
+            raise not_a_number(name, values[first], first + 1)
         try:
             out[i] = float(value)
         except (TypeError, ValueError, OverflowError) as error:
             raise not_a_number(name, value, i + 1) from error
     return out
+
+
+def _first_wrong(values: AnyArray, otherwise: int) -> int:
+    """The first text that no rule reads as a number, if there is one."""
+    for i, value in enumerate(values.tolist()):
+        if isinstance(value, bytes):
+            return i
+        if isinstance(value, str) and not (is_number(value) or is_missing(value)):
+            return i
+    return otherwise
 
 
 def not_a_number(name: str, value: object, row: int | None) -> DataError:

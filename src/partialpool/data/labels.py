@@ -200,8 +200,8 @@ MOST_FOLDED = 100_000
 """Labels up to which equal ones are looked for: 40 ms, and of more nobody reads a list."""
 
 
-def alike(labels: AnyArray) -> list[list[str]]:
-    """Sets of labels of text that are one label but for white space, capitals and coding.
+def alike(labels: AnyArray) -> list[list[Any]]:
+    """Sets of labels that are one but for white space, capitals, coding, or 1 and "1".
 
     Equal after Unicode's compatibility composition (NFKC), case folding, and with white space
     stripped at the ends and single within.
@@ -210,9 +210,12 @@ def alike(labels: AnyArray) -> list[list[str]]:
         return []
     by_fold: dict[str, list[str]] = {}
     for label in labels.tolist():
-        if isinstance(label, str):
-            by_fold.setdefault(folded(label), []).append(label)
-    return [sorted(each) for each in by_fold.values() if len(each) > 1]
+        by_fold.setdefault(folded(str(label)), []).append(label)
+    return [
+        sorted(each, key=lambda label: (str(label), str(type(label))))
+        for each in by_fold.values()
+        if len(each) > 1
+    ]
 
 
 def folded(label: str) -> str:

@@ -232,8 +232,8 @@ def _index(
             f'there is no group "{label}" in "{factor.name}" '
             f"({_rows(unknown[place])} of the new data); "
             f"{did_you_mean(label, map(str, factor.labels.tolist()))}"
-            'unseen="new_group" predicts such rows for a new group, unseen="population" for the '
-            "population"
+            'unseen="new_group" (--unseen new_group) predicts such rows for a new group, '
+            'unseen="population" for the population'
         )
     return np.where(unknown, NEW if unseen == "new_group" else NONE, index)
 

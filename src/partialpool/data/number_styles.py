@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from partialpool.data import labels as lab
-from partialpool.data.text_numbers import WHITE, is_measured, is_missing, is_truth
+from partialpool.data.text_numbers import WHITE, is_measured, is_missing, is_truth, missing_sql
 from partialpool.errors import DataError
 from partialpool.notices import Notice
 
@@ -20,20 +20,23 @@ SPACES = " \u00a0\u202f\u2019'"
 
 
 def _pattern(decimal: str, mark: str) -> re.Pattern[str]:
-    whole = f"(?:[0-9]{{1,3}}(?:[{mark}{SPACES}][0-9]{{3}})+|[0-9]+)"
+    whole = f"(?:[1-9][0-9]{{0,2}}(?:[{mark}{SPACES}][0-9]{{3}})+|[0-9]+)"
     return re.compile(f"[+-]?{whole}?(?:[{decimal}][0-9]*)?(?:[eE][+-]?[0-9]+)?")
 
 
 _COMMA, _POINT = _pattern(",", "."), _pattern(".", ",")
 _DIGIT = re.compile("[0-9]")
+OTHER = "\u200b"
+"""What is added to a text of another style than its column's: no rule reads it as a number."""
 
 
 @dataclass(frozen=True, slots=True)
 class NumberStyle:
-    """How numbers are written: the decimal mark, and whether with a sign for percent."""
+    """How numbers are written: decimal mark, a sign for percent, thousands marks beside points."""
 
     decimal: str = "."
     percent: bool = False
+    marks: bool = False
 
     @property
     def is_plain(self) -> bool:
@@ -41,15 +44,16 @@ class NumberStyle:
         return self == PLAIN
 
     def rewrite(self, text: str | None) -> str | None:
-        """The text as a plain number, if it is a number of this style."""
-        if text is None:
-            return None
+        """The text as a plain number; one that is of another style is marked as no number."""
+        if text is None or is_missing(text):
+            return text
         bare = text.strip(WHITE)
         if self.percent:
             bare = bare.removesuffix("%").rstrip(WHITE)
         pattern = _COMMA if self.decimal == "," else _POINT
-        if not (_DIGIT.search(bare) and pattern.fullmatch(bare)):
-            return text
+        signed = not self.percent or text.strip(WHITE).endswith("%")
+        if not (signed and _DIGIT.search(bare) and pattern.fullmatch(bare)):
+            return text + OTHER
         marks = SPACES + ("." if self.decimal == "," else ",")
         return bare.translate(str.maketrans("", "", marks)).replace(",", ".")
 
@@ -61,17 +65,17 @@ class NumberStyle:
             bare = f"RTRIM(RTRIM({bare}, '%'), '{WHITE}')"
         marks = (SPACES + ("." if self.decimal == "," else ",")).replace("'", "''")
         plain = f"REPLACE(TRANSLATE({bare}, '{marks}', ''), ',', '.')"
+        signed = f"ENDS_WITH(TRIM({x}, '{WHITE}'), '%') AND " if self.percent else ""
         return (
-            f"CASE WHEN REGEXP_MATCHES({bare}, '[0-9]') AND REGEXP_FULL_MATCH({bare}, '{pattern}') "
-            f"THEN {plain} ELSE {x} END"
+            f"CASE WHEN {missing_sql(x)} THEN {x} WHEN {signed}REGEXP_MATCHES({bare}, '[0-9]') "
+            f"AND REGEXP_FULL_MATCH({bare}, '{pattern}') THEN {plain} ELSE {x} || '{OTHER}' END"
         )
 
     @property
     def words(self) -> str:
         """What is done, for a notice."""
-        parts = ["a decimal comma"] if self.decimal == "," else []
-        if self.decimal == "." and not self.percent:
-            parts.append("thousands marks")
+        parts = ["a decimal comma (points are thousands marks)"] if self.decimal == "," else []
+        parts += ["thousands marks"] if self.marks else []
         parts += ["percent, 60.5% as 60.5"] if self.percent else []
         return " and ".join(parts)
 
@@ -111,13 +115,14 @@ def style_of(name: str, texts: Iterable[str | None], decimal: str | None = None)
         for mark, pattern in ((",", _COMMA), (".", _POINT))
     }
     if decimal is not None:
-        return NumberStyle(decimal, percent) if fits[decimal] else PLAIN
+        marks = decimal == "." and not all(is_measured(t) for t in bare)
+        return NumberStyle(decimal, percent, marks) if fits[decimal] else PLAIN
     if fits[","] and fits["."]:
         if percent and all(is_measured(t) for t in bare):
             return NumberStyle(".", True)
         example = next(t for t in sorted(bare) if "," in t or not is_measured(t))
         if "," not in example:  # thousands marks of another kind, and no decimals
-            return NumberStyle(".", percent)
+            return NumberStyle(".", percent, True)
         raise DataError(
             f'column "{name}" can be read in two ways: {lab.shown([example])} may have a decimal '
             'comma or thousands marks; give the decimal mark: pp.read(path, decimal=",") or "." '
@@ -125,7 +130,8 @@ def style_of(name: str, texts: Iterable[str | None], decimal: str | None = None)
         )
     if fits[","]:
         return NumberStyle(",", percent)
-    return NumberStyle(".", percent) if fits["."] else PLAIN
+    marks = not all(is_measured(t) for t in bare)
+    return NumberStyle(".", percent, marks) if fits["."] else PLAIN
 
 
 def styles_of(
@@ -151,18 +157,22 @@ def styles_of(
         found[name] = style_of(name, distinct[name], mark)
     if mark == ",":
         for name, style in found.items():
-            points = any("." in t for t in distinct[name] if t is not None and not is_missing(t))
-            if style.is_plain and points:
+            if style.is_plain:
                 found[name] = style_of(name, distinct[name], ",")
     return {name: style for name, style in found.items() if not style.is_plain}
 
 
-def notices_of(styles: Mapping[str, NumberStyle]) -> tuple[Notice, ...]:
-    """Say how columns were read, one notice for all of them."""
-    if not styles:
-        return ()
+def notices_of(
+    styles: Mapping[str, NumberStyle], columns: Mapping[str, Sequence[str | None]]
+) -> tuple[Notice, ...]:
+    """Say how columns with other than plain numbers were read, one notice for all of them."""
     by_words: dict[str, list[str]] = {}
     for name, style in styles.items():
+        if all(t is None or is_missing(t) or (is_measured(t) and "." not in t)
+               for t in set(columns[name])):  # fmt: skip
+            continue
         by_words.setdefault(style.words, []).append(name)
+    if not by_words:
+        return ()
     listed = "; ".join(f"{', '.join(names)} with {words}" for words, names in by_words.items())
     return (Notice("number_style", "info", f"Numbers were read as written: {listed}."),)

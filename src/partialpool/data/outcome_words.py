@@ -39,8 +39,8 @@ def with_event(
         If the outcome holds more or less than two words.
     """
     counted = count_family(parsed, family)
-    column, kinds = parsed.response, {a.kind for a in parsed.additions}
-    asked = isinstance(column, Name) and not isinstance(column, Derived) and "trials" not in kinds
+    column = parsed.response
+    asked = isinstance(column, Name) and not isinstance(column, Derived) and not parsed.additions
     if not asked or counted not in PROPORTIONS:
         if event is not None:
             raise ArgumentError(

@@ -24,7 +24,14 @@ from partialpool.data import (
 )
 from partialpool.data import labels as lab
 from partialpool.data.counts import CountStatistics
-from partialpool.data.derived import derived_of, derived_sql, source_of, with_derived
+from partialpool.data.derived import (
+    compared_words,
+    derived_of,
+    derived_sql,
+    no_such_word,
+    source_of,
+    with_derived,
+)
 from partialpool.data.excel import is_workbook, read_excel
 from partialpool.data.labels import integers_if_plain
 from partialpool.data.number_styles import notices_of
@@ -237,7 +244,7 @@ def _with_numbers(data: Any, kind: str, wanted: Wanted) -> tuple[Any, str, tuple
         return *same, ()
     what = f"{lab.shown(list(texts))} held numbers as text, which were read as numbers."
     said = Notice("numbers_as_text", "info", what)
-    return {**columns, **numbers}, "mapping", (said, *notices_of(styles))
+    return {**columns, **numbers}, "mapping", (said, *notices_of(styles, texts))
 
 
 def _with_derived(data: Any, kind: str, roles: Wanted) -> Any:
@@ -252,8 +259,21 @@ def _projected(relation: Any, roles: Wanted) -> Any:
         frames.check_column(name.name, relation.columns, name.at)
     kinds = dict(zip(relation.columns, map(str, relation.types), strict=True))
     columns = derived_sql(
-        roles, duck.quote, duck.text_literal, lambda name: duck.is_number(kinds[name])
+        roles,
+        duck.quote,
+        duck.text_literal,
+        lambda name: duck.is_number(kinds[name]),
+        lambda name: kinds[name] == "VARCHAR" or kinds[name].startswith("ENUM"),
     )
+    for compared, word in compared_words(roles):
+        x = duck.quote(compared)
+        if (
+            not relation.filter(f"CAST({x} AS STRING) = {duck.text_literal(word)}")
+            .limit(1)
+            .fetchall()
+        ):
+            known = relation.project(x).distinct().limit(6).fetchall()
+            raise no_such_word(compared, word, [row[0] for row in known])
     return relation.project(", ".join(["*", *columns]))
 
 
@@ -268,8 +288,17 @@ def _selected(frame: Any, roles: Wanted) -> Any:
     for name in source_of(roles).columns:
         frames.check_column(name.name, engine.columns, name.at)
     columns = derived_sql(
-        roles, spark.quoted, engine.text, lambda name: engine.type_of(name)[0] in NUMERIC
+        roles,
+        spark.quoted,
+        engine.text,
+        lambda name: engine.type_of(name)[0] in NUMERIC,
+        lambda name: engine.type_of(name)[0] == "text",
     )
+    for compared, word in compared_words(roles):
+        x = spark.quoted(compared)
+        if not frame.filter(f"{x} = {engine.text(word)}").limit(1).collect():
+            known = frame.selectExpr(x).distinct().limit(6).collect()
+            raise no_such_word(compared, word, [row[0] for row in known])
     return frame.selectExpr("*", *columns)
 
 

@@ -13,7 +13,15 @@ import numpy as np
 from partialpool._typing import AnyArray
 from partialpool.data import files
 from partialpool.data import labels as lab
-from partialpool.data.csv_files import CsvFile, encoding_of, header_at, header_of, records
+from partialpool.data.csv_files import (
+    CsvFile,
+    decimal_of,
+    encoding_of,
+    header_at,
+    header_of,
+    records,
+    refuse_unclear,
+)
 from partialpool.data.excel import EXCEL_ENDINGS, as_text, read_sheet
 from partialpool.data.labels import integers_if_plain
 from partialpool.data.number_styles import style_of
@@ -102,7 +110,10 @@ def read(
     file = _csv(files.existing(path), encoding, header)
     rows = [record.fields for record in records(file)]
     places = [(name, file.position(name)) for name in file.columns if name]
-    return _table({name: [row[at] for row in rows] for name, at in places}, decimal, na)
+    columns: dict[str, list[str | None]] = {name: [row[at] for row in rows] for name, at in places}
+    mark = decimal or decimal_of([file])
+    refuse_unclear(file, columns, mark)
+    return _table(columns, mark, na)
 
 
 def _csv(name: str, encoding: str | None, header: int | None) -> CsvFile:
@@ -158,4 +169,6 @@ def _column(name: str, texts: list[str | None], decimal: str | None) -> AnyArray
         return lab.as_labels(labels)
     values = numbers_from(plain, truth=False)
     whole = all(t is not None and t.strip().lstrip("+-").isdigit() for t in plain)
-    return integers_if_plain(lab.as_labels([str(int(v)) for v in values])) if whole else values
+    if not whole:
+        return values
+    return integers_if_plain(lab.as_labels([str(int(t.strip())) for t in plain if t is not None]))

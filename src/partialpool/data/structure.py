@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +29,8 @@ def notices(
     yield from _labels(design)
     yield from _factors(design, statistics)
     yield from _reused_labels(design)
+    for block in {b.factor: b for b in reversed(statistics.blocks)}.values():
+        yield from summary_rows(block.factor, block.labels, block.n)
     for block in statistics.blocks:
         yield from _slopes(block)
     yield from _references(design)
@@ -70,9 +73,36 @@ def alike_labels(name: str, labels: AnyArray) -> Iterator[Notice]:
     )
 
 
-def _quoted(labels: list[str]) -> list[str]:
-    """Labels in quotes, with what cannot be seen spelled out."""
-    return [json.dumps(label, ensure_ascii=label.strip() == label) for label in labels]
+def _quoted(labels: list[Any]) -> list[str]:
+    """Labels of text in quotes, with what cannot be seen spelled out."""
+    return [
+        json.dumps(label, ensure_ascii=label.strip() == label)
+        if isinstance(label, str)
+        else f"{label} ({type(label).__name__})"
+        for label in labels
+    ]
+
+
+TOTALS = (
+    "total", "totals", "grand total", "subtotal", "sum", "mean", "average", "avg", "overall", "all",
+    "gesamt", "summe", "mittelwert", "durchschnitt", "moyenne", "somme", "media", "totale",
+)  # fmt: skip
+"""Labels of a row that sums up the others, in some languages."""
+
+
+def summary_rows(name: str, labels: AnyArray, n: Ints) -> Iterator[Notice]:
+    """A warning of a group of one row that is called Total or the like, beside larger ones."""
+    if len(n) < 3 or float(np.median(n)) < 2:
+        return
+    for place in np.flatnonzero(n == 1).tolist():
+        label = labels[place]
+        if isinstance(label, str) and lab.folded(label) in TOTALS:
+            yield Notice(
+                "summary_row",
+                "warning",
+                f'"{label}" has one row and is taken as a group of {name}: if the row sums up the '
+                f'others, leave it out (--na "{label}").',
+            )
 
 
 def dropped(
@@ -236,7 +266,7 @@ def _first_of_each(inner: Ints, outer: Ints, labels: int) -> bool:
 def _is_counter(labels: AnyArray) -> bool:
     """Whether labels count from 0 or 1, or are single letters."""
     texts = [str(label) for label in labels.tolist()]
-    if all(text.isdigit() for text in texts):
+    if all(text.isdecimal() for text in texts):
         numbers = sorted(int(text) for text in texts)
         return numbers[0] in (0, 1) and numbers[-1] - numbers[0] < len(numbers)
     return all(len(text) == 1 for text in texts)

@@ -21,10 +21,12 @@ from partialpool.data.text_numbers import (
 from partialpool.errors import DataError
 from partialpool.formula.tree import Name
 
-Kind = Literal["label", "number", "either", "numbers", "truth values", "text"]
+Kind = Literal["label", "number", "count", "either", "numbers", "truth values", "text"]
 """What a column of text holds: labels as they are written, numbers, or either of the two. Then its
 first value decides whether it holds numbers, truth values or text, and a mixture is refused."""
 
+NUMBERS: tuple[Kind, ...] = ("number", "count", "numbers")
+"""Kinds of columns of numbers; percent are no counts."""
 Kinds = Mapping[str, Kind]
 
 SHOWN = 3
@@ -52,6 +54,7 @@ def kinds_of(wanted: Wanted) -> dict[str, Kind]:
     kinds: dict[str, Kind] = {c.name: "number" for c in wanted.columns}
     return {
         **kinds,
+        **{c.name: "count" for c in getattr(wanted, "counted", ())},
         **{c.name: "either" for c in wanted.undecided},
         **{c.name: "label" for c in wanted.labels},
     }
@@ -75,7 +78,7 @@ def is_wrong(text: str | None, kind: Kind) -> bool:
     """Whether a text cannot be read as a column of this decided kind."""
     if kind == "label":
         return False
-    if kind == "number":
+    if kind in ("number", "count"):
         try:
             number_from(text)
         except ValueError:
@@ -96,8 +99,8 @@ def read_column(texts: Sequence[str | None], kind: Kind) -> AnyArray:
     ValueError
         If a text cannot be read so.
     """
-    if kind in ("number", "numbers"):
-        return numbers_from(texts, truth=kind == "number")
+    if kind in NUMBERS:
+        return numbers_from(texts, truth=kind != "numbers")
     if kind != "label" and any(is_wrong(t, kind) for t in set(texts)):
         raise ValueError("numbers and text, or truth values, in one column")
     if kind == "truth values":
@@ -114,14 +117,23 @@ def restyled(
     texts: Mapping[str, Sequence[str | None]], kinds: Kinds, decimal: str | None = None
 ) -> tuple[dict[str, Sequence[str | None]], dict[str, NumberStyle]]:
     """Columns with the numbers of other styles written plainly, and these styles by column."""
-    styles = styles_of(
-        {n: v for n, v in texts.items() if kinds[n] in ("number", "numbers")}, decimal
-    )
+    styles = styles_of({n: v for n, v in texts.items() if kinds[n] in NUMBERS}, decimal)
+    refuse_percent(styles, kinds)
     columns = {
         name: [styles[name].rewrite(t) for t in values] if name in styles else values
         for name, values in texts.items()
     }
     return columns, styles
+
+
+def refuse_percent(styles: Mapping[str, NumberStyle], kinds: Kinds) -> None:
+    """Raise the error for percent where numbers of events or trials belong."""
+    for name, style in styles.items():
+        if style.percent and kinds[name] == "count":
+            raise DataError(
+                f'column "{name}" holds percent where numbers of events or trials belong: give the '
+                "events themselves"
+            )
 
 
 def first_value(texts: Sequence[str | None]) -> str | None:
@@ -159,7 +171,7 @@ def refuse_wrong(rows: Iterable[tuple[str, Mapping[str, str | None]]], kinds: Ki
         if any(len(v) == SHOWN for v in wrong.values()):
             break
     for name, found in wrong.items():
-        if kinds[name] == "number" or name not in right:
+        if kinds[name] in ("number", "count") or name not in right:
             raise _not_numbers(name, found)
         raise _mixed(name, right[name], found[0])
 

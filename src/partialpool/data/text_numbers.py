@@ -16,9 +16,11 @@ import numpy as np
 
 from partialpool._typing import Floats
 
+ERRORS = ("#DIV/0!", "#REF!", "#VALUE!", "#NUM!", "#NAME?")
+"""What a spreadsheet shows where a formula fails."""
 MISSING_LABELS = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null")
 """What counts as a missing value in a file, also where labels are read."""
-MISSING_WORDS = (*MISSING_LABELS, "None", ".", "-", "--", "missing", "absent")
+MISSING_WORDS = (*MISSING_LABELS, "None", ".", "-", "--", "missing", "absent", *ERRORS)
 """What counts as a missing number; "None" or "absent" may be the name of a group or category."""
 
 WHITE = " \t\n\v\f\r"
@@ -95,7 +97,8 @@ def advice_for(text: object) -> str:
             "correct the value, or leave it empty if it is missing; an outcome of two words is "
             'fitted with family="binomial" (--family binomial)'
         )
-    return "correct the value (69.8, not 69,8), or leave it empty if it is missing"
+    way = "correct the value (69.8, not 69,8)" if "," in str(text) else "correct the value"
+    return f"{way}, or leave it empty if it is missing"
 
 
 REFUSED = "ERROR({x})"
@@ -111,7 +114,7 @@ def number_sql(x: str, *, truth: bool = True, refused: str = REFUSED) -> str:
     truths = f"WHEN {_is_truth(x)} THEN CAST({_bare(x)} AS BOOLEAN)::DOUBLE " if truth else ""
     return (
         f"CASE WHEN {_is_odd(x)} THEN {refused} ELSE COALESCE(TRY_CAST({x} AS DOUBLE), "
-        f"CASE WHEN {_is_missing(x)} THEN NULL {truths}ELSE {refused} END) END"
+        f"CASE WHEN {missing_sql(x)} THEN NULL {truths}ELSE {refused} END) END"
     )
 
 
@@ -119,7 +122,7 @@ def truth_sql(x: str, *, refused: str = REFUSED) -> str:
     """SQL of DuckDB for a truth value: NULL where missing, `refused` where `is_truth` fails."""
     return (
         f"CASE WHEN {_is_truth(x)} THEN CAST({_bare(x)} AS BOOLEAN) "
-        f"WHEN {_is_missing(x)} OR REGEXP_FULL_MATCH({_bare(x)}, '[+-]?nan', 'i') THEN NULL "
+        f"WHEN {missing_sql(x)} OR REGEXP_FULL_MATCH({_bare(x)}, '[+-]?nan', 'i') THEN NULL "
         f"ELSE {refused.format(x=x)} END"
     )
 
@@ -143,7 +146,8 @@ def _is_odd(x: str) -> str:
     return f"CONTAINS({x}, '_') OR CONTAINS({x}, '+-')"
 
 
-def _is_missing(x: str) -> str:
+def missing_sql(x: str) -> str:
+    """SQL that is true where a text stands for a missing number."""
     words = ", ".join(f"'{w}'" for w in MISSING_WORDS)
     return f"{x} IS NULL OR {_bare(x)} IN ({words})"
 

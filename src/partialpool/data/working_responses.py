@@ -66,6 +66,8 @@ class CountRows:
     group : tuple of ndarray of int, shape (N,)
     z : tuple of ndarray, shape (N, q)
         Group and columns of each term, as named.
+    count : ndarray, shape (N,)
+        Rows of the data that each stands for.
     """
 
     y: Floats
@@ -74,6 +76,7 @@ class CountRows:
     x: Floats
     group: tuple[Ints, ...]
     z: tuple[Floats, ...]
+    count: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -260,6 +263,7 @@ def _columns(table: CountTable, learned: Design) -> CountRows:
         frame.matrix(learned.columns),
         tuple(learned.groups(e, table.data, table.labels) for e in learned.effects),
         tuple(frame.matrix(e.columns) for e in learned.effects),
+        table.count,
     )
 
 

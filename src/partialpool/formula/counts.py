@@ -72,6 +72,12 @@ class CountRoles:
         return (self.group,)
 
     @property
+    def counted(self) -> tuple[Name, ...]:
+        """The columns that hold numbers of events or trials."""
+        trials = self.size if self.proportion else None
+        return tuple(n for n in (self.outcome, trials) if n is not None)
+
+    @property
     def undecided(self) -> tuple[Name, ...]:
         """The predictors that are numbers or categories, as their values say: none."""
         return ()

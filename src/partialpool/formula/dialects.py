@@ -15,6 +15,7 @@ Keywords = Mapping[str, Expression]
 Reading = Callable[[Arguments, Keywords, int], "Expression | str"]
 """What becomes of the arguments of a word at a place: an expression, or what is wrong."""
 
+MAX_DEGREE = 20
 TRUE, FALSE = ("TRUE", "True", "T"), ("FALSE", "False", "F")
 MODULES = ("np.", "numpy.", "math.", "base.", "stats.")
 """Prefixes that say where a function is from."""
@@ -88,11 +89,12 @@ def _categories(arguments: Arguments, keywords: Keywords, at: int) -> Expression
     """C() with a contrast of R or patsy, or with ref=."""
     contrast = arguments[1] if len(arguments) == 2 else keywords.get("contr")
     name = getattr(contrast, "function", getattr(contrast, "name", ""))
-    reference = keywords.get("ref", keywords.get("reference", keywords.get("base")))
-    if name in ("Treatment", "contr.treatment", "treatment", "ref"):
+    reference = keywords.get("ref", keywords.get("reference"))
+    if name == "contr.treatment" and not isinstance(contrast, Call) and not keywords:
+        return Call("C", (arguments[0],), at)
+    if name in ("Treatment", "ref") and not keywords and len(arguments) == 2:
         inside = contrast.arguments if isinstance(contrast, Call) else ()
-        reference = inside[0] if inside else None
-        return _with_reference(arguments[0], reference, at)
+        return _with_reference(arguments[0], inside[0] if inside else None, at)
     if name:
         return (
             f"contrasts by {name} are not made here: coefficients are differences from one level, "
@@ -113,7 +115,7 @@ def _with_reference(column: Expression, reference: Expression | None, at: int) -
 
 def _relevel(arguments: Arguments, keywords: Keywords, at: int) -> Expression | str:
     reference = keywords.get("ref", arguments[1] if len(arguments) == 2 else None)
-    if not arguments or reference is None:
+    if not arguments or not isinstance(reference, Text):
         return 'relevel(x, ref = "level") is written C(x, ref="level")'
     column = arguments[0]
     if isinstance(column, Call) and column.function == "C" and len(column.arguments) == 1:
@@ -122,7 +124,7 @@ def _relevel(arguments: Arguments, keywords: Keywords, at: int) -> Expression | 
 
 
 def _treatment(arguments: Arguments, keywords: Keywords, at: int) -> Expression | str:
-    reference = keywords.get("reference", keywords.get("base"))
+    reference = keywords.get("reference")
     found = (*arguments, *(() if reference is None else (reference,)))
     return Call("Treatment", found, at)
 
@@ -133,8 +135,8 @@ def _treatment(arguments: Arguments, keywords: Keywords, at: int) -> Expression 
 def _scale(arguments: Arguments, keywords: Keywords, at: int) -> Expression | str:
     centers, scales = keywords.get("center"), keywords.get("scale")
     plain = len(arguments) == 1 and not set(keywords) - {"center", "scale"}
-    if not plain or is_false(centers):
-        return "scale(x) takes the mean off and divides by the sd; write x for neither"
+    if not plain or not (centers is None or is_true(centers)):
+        return "scale(x) takes the mean off and divides by the sd; for others write I((x - a) / b)"
     if scales is None or is_true(scales):
         return Call("scale", (arguments[0],), at)
     if is_false(scales):
@@ -145,8 +147,11 @@ def _scale(arguments: Arguments, keywords: Keywords, at: int) -> Expression | st
 def _poly(arguments: Arguments, keywords: Keywords, at: int) -> Expression | str:
     degree = keywords.get("degree", arguments[1] if len(arguments) == 2 else None)
     wrong = set(keywords) - {"degree", "raw", "simple"}
-    if not arguments or not isinstance(degree, Number) or wrong:
+    one = len(arguments) == (1 if "degree" in keywords else 2)
+    if not one or not isinstance(degree, Number) or wrong:
         return "poly() is written poly(x, degree)"
+    if degree.value != int(degree.value) or not 1 <= degree.value <= MAX_DEGREE:
+        return f"poly() is written poly(x, degree) with a degree from 1 to {MAX_DEGREE}"
     if not is_true(keywords.get("raw")):
         return Call("poly", (arguments[0], degree), at)
     total: Expression = arguments[0]
@@ -176,10 +181,7 @@ def _one(function: str) -> Reading:
 def _interaction(arguments: Arguments, keywords: Keywords, at: int) -> Expression | str:
     if len(arguments) < 2 or keywords:
         return "interaction(a, b) is written a:b"
-    total = arguments[0]
-    for other in arguments[1:]:
-        total = Binary(":", total, other, at)
-    return total
+    return Call("interaction", tuple(arguments), at)  # in a group term; see `expand`
 
 
 def _grouping(arguments: Arguments, keywords: Keywords, at: int) -> Expression | str:
@@ -201,7 +203,8 @@ WORDS: dict[str, Reading | str] = {
     "relevel": _relevel,
     "fct_relevel": _relevel,
     "Treatment": _treatment,
-    "contr.treatment": _treatment,
+    "contr.treatment": "contr.treatment() counts levels by their places; name the level from which "
+    'the others are differences: C(x, ref="level")',
     "ref": _treatment,
     "c": _list,
     "scale": _scale,

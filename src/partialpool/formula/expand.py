@@ -205,6 +205,10 @@ class _Expander:
                 return [(node,)]
             case Call(function="C" | "gr") if isinstance(node.arguments[0], Name):
                 return [(node.arguments[0],)]
+            case Call(function="interaction"):
+                parts = [self._factors(each) for each in node.arguments]
+                if all(len(part) == 1 for part in parts):
+                    return [tuple(dict.fromkeys(name for (part,) in parts for name in part))]
             case Binary(operator=":"):
                 left, right = self._factors(node.left), self._factors(node.right)
                 if len(left) == 1 and len(right) == 1:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from partialpool._typing import Floats
+from partialpool.errors import DataError
 
 NAN, INFINITY = "CAST('NaN' AS DOUBLE)", "CAST('Infinity' AS DOUBLE)"
 
@@ -26,8 +27,21 @@ class Elementwise:
 
 def _logarithm(x: str, base: str = "") -> str:
     """LN, with the values of NumPy at 0 and below, where engines differ or raise."""
+    _check_length(x)
     over = f" / LN({base})" if base else ""
     return f"(CASE WHEN {x} > 0 THEN LN({x}){over} WHEN {x} = 0 THEN -{INFINITY} ELSE {NAN} END)"
+
+
+LONGEST = 5000
+"""Characters of the SQL of an operand: where it is written three times, each level takes thrice."""
+
+
+def _check_length(sql: str) -> None:
+    if len(sql) > LONGEST:
+        raise DataError(
+            "an expression of the formula is too long for a query: make a column of a part of it "
+            "first"
+        )
 
 
 ELEMENTWISE: dict[str, Elementwise] = {
@@ -65,6 +79,7 @@ ARITHMETIC: dict[str, Callable[[Floats, Floats], Floats]] = {
 
 def binary_sql(operator: str, left: str, right: str) -> str:
     """SQL of two numbers and the operator between them."""
+    _check_length(left + right)
     if operator == "^":
         return f"POWER({left}, {right})"
     if operator in COMPARISONS:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from partialpool.errors import FormulaError, UnsupportedFormulaError
+from partialpool.formula.dialects import MAX_DEGREE
 from partialpool.formula.functions import COMPARISONS, ELEMENTWISE, STATEFUL
 from partialpool.formula.roles import CountFamily, additions
 from partialpool.formula.tree import (
@@ -23,8 +24,6 @@ from partialpool.formula.tree import (
     Unary,
     names_in,
 )
-
-MAX_DEGREE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +118,14 @@ class Mixed:
         """The columns that hold labels only, whatever they look like."""
         used = {n.name for n in (*self.plain, *self.numbers)}
         return _once(n for n in (*self.factors, *self.categories) if n.name not in used)
+
+    @property
+    def counted(self) -> tuple[Name, ...]:
+        """The columns that hold numbers of events or trials, of counts."""
+        if self.family is None:
+            return ()
+        trials = self.size if self.family in ("binomial", "beta_binomial") else None
+        return tuple(n for n in (self.outcome, trials) if isinstance(n, Name))
 
     @property
     def undecided(self) -> tuple[Name, ...]:

@@ -30,6 +30,7 @@ from partialpool.formula.dialects import (
 )
 from partialpool.formula.expand import expand
 from partialpool.formula.functions import COMPARISONS, FUNCTIONS
+from partialpool.formula.roles import is_comparison
 from partialpool.formula.scanner import Token, scan
 from partialpool.formula.tree import (
     Addition,
@@ -214,8 +215,14 @@ class _Parser:
                 token,
             )
         if isinstance(left, Call) and left.function == "I":
-            (inside, *_) = left.arguments
+            (inside, *more) = left.arguments
             if isinstance(inside, Binary) and inside.operator in COMPARISONS:
+                if more or not is_comparison(inside):
+                    self.fail(
+                        "an outcome that compares is written I(column > number), with arithmetic "
+                        'on either side, or I(column == "word")',
+                        token,
+                    )
                 return Derived(str(left), left.at, inside)
         if not isinstance(left, Name | Call):
             self.fail(
@@ -239,7 +246,7 @@ class _Parser:
                 f"found {token.shown()}; {hint}".rstrip("; "),
                 token,
             )
-        if any(a.kind == token.value for a in before):
+        if any(a.kind == ("se" if token.value in ERRORS else token.value) for a in before):
             self.fail(f"{token.value}() is given twice", token)
         self.advance()
         self.expect("(")
@@ -325,7 +332,7 @@ class _Parser:
             self.advance()
             if self.at_op("("):
                 return self.call(token)
-            if token.value == ".":
+            if token.value == "." and self.text[token.at] == ".":
                 self.fail('"." stands for all other columns in R; here predictors are named', token)
             return Name(token.value, token.at)
         if token.kind == "number":

@@ -16,6 +16,7 @@ from partialpool.formula.tree import (
     Formula,
     Name,
     Number,
+    Text,
     Unary,
     names_in,
 )
@@ -149,6 +150,16 @@ def column_of(formula: Formula, argument: Expression, where: str, at: int) -> Na
             f"{where} takes a column, or arithmetic with columns, not {argument}", formula.text, at
         )
     return Derived(str(argument), at, argument)
+
+
+def is_comparison(node: Binary) -> bool:
+    """Whether two numbers of columns are compared, or a column and a word."""
+    sides = node.left, node.right
+    if any(isinstance(side, Text) for side in sides):
+        named = any(isinstance(side, Name) for side in sides)
+        return named and node.operator in ("==", "!=")
+    columns = any(True for _ in names_in(node))
+    return columns and all(_is_arithmetic(side) for side in sides)
 
 
 def _is_arithmetic(node: Expression) -> bool:

@@ -64,7 +64,7 @@ def starts_name(text: str, at: int = 0) -> bool:
 
 def is_plain_name(text: str) -> bool:
     """Whether a column can be named in a formula without backquotes."""
-    return bool(text) and starts_name(text) and all(map(_continues_name, text))
+    return text not in ("", ".") and starts_name(text) and all(map(_continues_name, text))
 
 
 def _continues_name(char: str) -> bool:

@@ -65,12 +65,13 @@ def misfit(post: GeneralizedPosterior) -> Iterator[Notice]:
 def overdispersion(post: GeneralizedPosterior) -> Excess | None:
     """Pearson's chi-square of the rows over its degrees of freedom; None if too few rows tell.
 
-    Of single trials the variance is known from their mean: they tell nothing. A chi-square's
-    variance is 2 a row for normal residuals; those of few events have a fourth moment beyond.
+    Of single trials the variance is known from their mean: they tell nothing; nor do rows that were
+    added up. A chi-square's variance is 2 a row for normal residuals; those of few events have a
+    fourth moment beyond.
     """
     s, mean = post.statistics, fitted_means(post)
     size = s.rows.size
-    used = size > 1 if s.proportion else mean * size > 0
+    used = (size > 1 if s.proportion else mean * size > 0) & (s.rows.count == 1)
     mean, size, y = mean[used], size[used], s.rows.y[used]
     spread = size * mean * (1.0 - mean) if s.proportion else size * mean
     fourth = 1.0 / np.maximum(spread, 1e-9)
@@ -94,7 +95,7 @@ def excess_zeros(post: GeneralizedPosterior) -> Excess | None:
     """Rows without an event against how many are expected; None of single trials."""
     s, mean = post.statistics, fitted_means(post)
     size = s.rows.size
-    used = size > 1 if s.proportion else size > 0
+    used = (size > 1 if s.proportion else size > 0) & (s.rows.count == 1)
     if used.sum() < FEWEST_ROWS:
         return None
     mean, size, y = mean[used], size[used], s.rows.y[used]

@@ -43,7 +43,9 @@ def _notices_one_way(post: OneWayPosterior) -> Iterator[Notice]:
     yield from accuracy_notice(post)
     yield from dropped(post)
     yield from absent_groups(post)
-    yield from structure.alike_labels(post.statistics.factor, post.statistics.labels)
+    s = post.statistics
+    yield from structure.alike_labels(s.factor, s.labels)
+    yield from structure.summary_rows(s.factor, s.labels, s.n)
     yield from withheld(post)
     yield from few_groups(post)
     yield from moments(post)
@@ -159,8 +161,8 @@ def _zero_or_one(post: Any) -> Iterator[Notice]:
             return
         total = off + rows * s.center
         squares = s.yty + 2.0 * s.center * off + rows * s.center**2
-    mean = total / rows
-    if 0.0 < mean < 1.0 and abs(squares - total) < 1e-9 * rows:
+    whole = abs(total - round(total)) < 1e-6 and 1 <= round(total) <= rows - 1
+    if whole and abs(squares - total) < 1e-9 * total:
         yield Notice(
             "zero_or_one",
             "warning",
@@ -310,7 +312,9 @@ def _notices_counts(post: CountsPosterior) -> Iterator[Notice]:
     yield from accuracy_notice(post)
     yield from dropped(post)
     yield from absent_groups(post)
-    yield from structure.alike_labels(post.statistics.factor, post.statistics.labels)
+    s = post.statistics
+    yield from structure.alike_labels(s.factor, s.labels)
+    yield from structure.summary_rows(s.factor, s.labels, s.n)
     yield from withheld(post)
     yield from few_groups(post)
     yield from moments(post)

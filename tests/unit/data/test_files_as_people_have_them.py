@@ -162,15 +162,16 @@ STYLES = {
     "60,5 7,25": NumberStyle(","),
     "1.234,5 12": NumberStyle(","),
     "1.234.567 2,5": NumberStyle(","),
-    "1,234.5 12": NumberStyle("."),
-    "1,234,567 12": NumberStyle("."),
-    "1'234.5 12": NumberStyle("."),
+    "1,234.5 12": NumberStyle(".", marks=True),
+    "1,234,567 12": NumberStyle(".", marks=True),
+    "1'234.5 12": NumberStyle(".", marks=True),
     "1\u00a0234,5 12": NumberStyle(","),
     "5% 6.5%": NumberStyle(".", True),
     "5% 6,5%": NumberStyle(",", True),
     "-60,5 +7,25": NumberStyle(","),
     ",5 60,": NumberStyle(","),
     "60.5 7.25": PLAIN,
+    "0,123 0,456": NumberStyle(","),
     "60,5 7.25": PLAIN,
     "$5 6": PLAIN,
     "12,34,567 8": PLAIN,
@@ -280,3 +281,77 @@ def test_broken_texts_end_in_one_sentence(tmp_path, monkeypatch):
                 pp.fit("y ~ 1 + (1 | g)", tmp_path / "rows.csv", family=family)
         with contextlib.suppress(pp.PartialPoolError):
             pp.read(tmp_path / "rows.csv", encoding="utf-16" if i % 4 == 0 else None)
+
+
+THOUSANDS = {"A": ["908", "1.050", "990"], "B": ["1.100", "1.250", "980"], "C": ["870", "1.010"]}
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_the_whole_file_says_what_a_point_is(large, tmp_path, monkeypatch):
+    """Decimal commas in any column, of the formula or not: points are thousands marks."""
+    if large:
+        monkeypatch.setattr("partialpool.data.csv_rows.SMALL", 0)
+    path = tmp_path / "rows.csv"
+    rows = [(g, v) for g, values in THOUSANDS.items() for v in values]
+    path.write_text("g;pay;w\n" + "".join(f"{g};{v};{i},5\n" for i, (g, v) in enumerate(rows)))
+    want = [float(v.replace(".", "")) for _, v in rows]
+    fit = pp.fit("pay ~ 1 + (1 | g)", path)
+    assert fit.groups()["raw"][0] == pytest.approx(np.mean(want[:3]))
+    np.testing.assert_allclose(pp.read(path)["pay"], want)
+    assert pp.read(path)["w"].tolist() == [i + 0.5 for i in range(len(rows))]
+    path.write_text("g;pay\n" + "".join(f"{g};{v}\n" for g, v in rows))
+    with pytest.raises(pp.DataError, match="may have a decimal point or thousands marks"):
+        pp.fit("pay ~ 1 + (1 | g)", path)
+    with pytest.raises(pp.DataError, match="may have a decimal point or thousands marks"):
+        pp.read(path)
+    path.write_text(
+        "g;y;x\n" + "".join(f"{g};{i},5;0.{100 + 7 * i}\n" for i, (g, _) in enumerate(rows))
+    )
+    np.testing.assert_allclose(pp.read(path)["x"], [0.1 + 0.007 * i for i in range(len(rows))])
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_percent_is_no_count(large, tmp_path, monkeypatch):
+    if large:
+        monkeypatch.setattr("partialpool.data.csv_rows.SMALL", 0)
+    (tmp_path / "rows.csv").write_text("g;n;pos\nA;200;35%\nB;300;10%\nC;80;50%\nD;250;20%\n")
+    with pytest.raises(pp.DataError, match="percent where numbers of events or trials belong"):
+        pp.fit("pos | trials(n) ~ 1 + (1 | g)", tmp_path / "rows.csv")
+
+
+def test_two_sheets_that_fit_are_said(tmp_path):
+    with pd.ExcelWriter(tmp_path / "two.xlsx") as writer:
+        DATA.to_excel(writer, sheet_name="2023", index=False)
+        DATA.to_excel(writer, sheet_name="2024", index=False)
+    (said,) = [n.text for n in pp.fit(FORMULA, tmp_path / "two.xlsx").notices if n.code == "sheet"]
+    assert '"2023" was read. Give sheet (--sheet) for another' in said
+
+
+def test_predictions_keep_the_index_of_pandas():
+    fit = pp.fit(FORMULA, DATA)
+    new = DATA[DATA["score"] > 62].copy()
+    new["p"] = fit.predict(new)["estimate"]
+    estimates = dict(zip(fit.groups()["group"], fit.groups()["estimate"], strict=True))
+    np.testing.assert_allclose(new["p"], [estimates[s] for s in new["school"]])
+
+
+def test_labels_of_two_types_and_totals_are_said(tmp_path):
+    mixed = DATA.assign(school=[101 + i % 2 if i % 3 else str(101 + i % 2) for i in range(30)])
+    (said,) = [n.text for n in pp.fit(FORMULA, mixed).notices if n.code == "labels_alike"]
+    assert '101 (int) and "101"' in said
+    (tmp_path / "rows.csv").write_text(lines() + "Total,1800\n")
+    for formula in (FORMULA, "score ~ 1 + offset(school2) + (1 | school)"):
+        rows = pp.read(tmp_path / "rows.csv")
+        rows = {**rows, "school2": np.zeros(31)}
+        (said,) = [n.text for n in pp.fit(formula, rows).notices if n.code == "summary_row"]
+        assert '"Total" has one row' in said
+
+
+def test_large_ids_stay_what_they_are(tmp_path):
+    (tmp_path / "ids.csv").write_text("id,y\n12345678901234567,1\n12345678901234568,2\n")
+    assert pp.read(tmp_path / "ids.csv")["id"].tolist() == [12345678901234567, 12345678901234568]
+
+
+def test_the_bad_value_is_named_not_the_first():
+    with pytest.raises(pp.DataError, match='row 3 holds the text "x"'):
+        pp.fit(FORMULA, {"school": list("AABB"), "score": ["1.5", "2", "x", "3"]})

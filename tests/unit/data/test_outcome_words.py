@@ -135,3 +135,36 @@ def test_numbers_are_compared_too():
     fit = pp.fit("I(x > 0.5) ~ 1 + (1 | g)", DATA, family="binomial")
     want = pp.fit("big ~ 1 + (1 | g)", {"big": X > 0.5, "g": G}, family="binomial")
     np.testing.assert_allclose(means(fit), means(want))
+
+
+@pytest.mark.parametrize("door", ["pandas", "dict", "duckdb", "csv", "parquet"])
+def test_missing_values_stay_missing_in_computed_columns(door, tmp_path):
+    """A comparison of what is missing is missing, not 0; DuckDB holds NaN for larger than all."""
+    data = DATA.assign(z=np.where(np.arange(120) % 3 == 0, np.nan, X), size=5.0)
+    rows = through(door, tmp_path, data[["g", "z", "size", "y"]])
+    fit = pp.fit("I(z > 0) ~ 1 + (1 | g)", rows, family="binomial")
+    kept = data.dropna()
+    assert fit.statistics.n_dropped == 40
+    assert fit.statistics.y.sum() == (kept["z"] > 0).sum()
+    counts = pp.fit("y | trials(size + 0 * z) ~ 1 + (1 | g)", rows)
+    assert counts.statistics.n_dropped == 40
+
+
+@pytest.mark.parametrize("door", ["pandas", "duckdb", "many", "parquet"])
+def test_mistyped_words_and_columns_of_numbers_are_refused(door, tmp_path):
+    data = through(door, tmp_path)
+    with pytest.raises(pp.DataError, match='holds the word "pass"; it holds'):
+        pp.fit('I(result == "pass") ~ 1 + (1 | g)', data, family="binomial")
+    with pytest.raises(pp.DataError, match="holds no text"):
+        pp.fit('I(x == "1") ~ 1 + (1 | g)', DATA, family="binomial")
+
+
+def test_other_additions_are_not_lost():
+    with pytest.raises(pp.PartialPoolError):
+        pp.fit("form | weights(x) ~ 1 + (1 | g)", DATA, family="binomial")
+
+
+def test_long_expressions_do_not_blow_up_queries():
+    nested = "y" + "/ x" * 12
+    with pytest.raises(pp.DataError, match="make a column of a part of it first"):
+        pp.fit(f"x | se({nested}) ~ 1 + (1 | g)", duckdb.from_df(DATA))
