@@ -13,7 +13,7 @@ from partialpool.cli.reading import READING
 from partialpool.data import Table
 from partialpool.data.files import write_table
 from partialpool.data.new_rows import Target, Unseen
-from partialpool.data.read_table import read
+from partialpool.data.read_table import as_written, read
 from partialpool.words import formatting
 
 
@@ -49,15 +49,16 @@ def run(options: PredictOptions) -> None:
         accuracy=options.accuracy,
     )
     reading = click.get_current_context().meta.get(READING, {})
-    rows = read(options.rows, **reading)
     with waiting("predicting"):
         predicted = found.predict(
-            rows if reading else options.rows,  # labels as the file writes them
+            read(options.rows, **reading) if reading else options.rows,
             target=cast(Target, options.target),
             unseen=cast(Unseen, options.unseen),
             observation=options.observation,
             level=options.interval,
         )
+    places = {k: v for k, v in reading.items() if k in ("encoding", "sheet", "header")}
+    rows = as_written(options.rows, **places)
     names = {name: f"{name} (given)" if name in predicted else name for name in rows}
     table = Table({**{names[k]: v for k, v in rows.items()}, **predicted})
     if options.out:

@@ -96,24 +96,46 @@ def read(
         raise ArgumentError(f'decimal is "." or ",", not {decimal!r}')
     if header is not None and header < 1:
         raise ArgumentError(f"header is the number of a line, from 1, not {header!r}")
-    text = str(path)
-    lower = text.lower()
-    if lower.endswith(files.PARQUET_ENDINGS):
-        return _parquet(text)
+    if str(path).lower().endswith(files.PARQUET_ENDINGS):
+        return _parquet(str(path))
+    columns, file = _texts(path, encoding, sheet, header)
+    mark = decimal
+    if file is not None:
+        mark = decimal or decimal_of([file])
+        refuse_unclear(file, columns, mark)
+    return _table(columns, mark, na)
+
+
+def as_written(
+    path: str | Path,
+    *,
+    encoding: str | None = None,
+    sheet: str | None = None,
+    header: int | None = None,
+) -> Table:
+    """Every column of a file as text, as it is written; of a Parquet file as it is."""
+    if str(path).lower().endswith(files.PARQUET_ENDINGS):
+        return _parquet(str(path))
+    columns, _ = _texts(path, encoding, sheet, header)
+    return Table({name: lab.as_labels([t or "" for t in texts]) for name, texts in columns.items()})
+
+
+def _texts(
+    path: str | Path, encoding: str | None, sheet: str | None, header: int | None
+) -> tuple[dict[str, list[str | None]], CsvFile | None]:
+    """The columns of a workbook, or of a CSV file, which comes too."""
+    lower = str(path).lower()
     if lower.endswith(EXCEL_ENDINGS):
         found = read_sheet(files.existing(path), name=sheet, header=header or 0)
         cells = {name: [as_text(v) for v in column] for name, column in found.columns.items()}
-        return _table(cells, decimal, na)
+        return cells, None
     if not lower.endswith(files.CSV_ENDINGS):
         endings = ", ".join(files.CSV_ENDINGS + files.PARQUET_ENDINGS + EXCEL_ENDINGS)
-        raise DataError(f'"{text}": the ending says what a file is; allowed are {endings}')
+        raise DataError(f'"{path}": the ending says what a file is; allowed are {endings}')
     file = _csv(files.existing(path), encoding, header)
     rows = [record.fields for record in records(file)]
     places = [(name, file.position(name)) for name in file.columns if name]
-    columns: dict[str, list[str | None]] = {name: [row[at] for row in rows] for name, at in places}
-    mark = decimal or decimal_of([file])
-    refuse_unclear(file, columns, mark)
-    return _table(columns, mark, na)
+    return {name: [row[at] for row in rows] for name, at in places}, file
 
 
 def _csv(name: str, encoding: str | None, header: int | None) -> CsvFile:

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from partialpool._typing import AnyArray
 from partialpool.data import labels as lab
-from partialpool.data.number_styles import NumberStyle, looks_like_number, styles_of
+from partialpool.data.number_styles import OTHER, NumberStyle, looks_like_number, styles_of
 from partialpool.data.text_numbers import (
     MISSING_LABELS,
     advice_for,
@@ -165,7 +165,7 @@ def refuse_wrong(rows: Iterable[tuple[str, Mapping[str, str | None]]], kinds: Ki
     for where, row in rows:
         for name, text in row.items():
             if is_wrong(text, kinds[name]):
-                wrong.setdefault(name, []).append((where, str(text)))
+                wrong.setdefault(name, []).append((where, str(text).removesuffix(OTHER)))
             elif name not in right and not is_missing(text):
                 right[name] = where, str(text)
         if any(len(v) == SHOWN for v in wrong.values()):
