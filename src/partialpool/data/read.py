@@ -36,7 +36,7 @@ from partialpool.data.excel import is_workbook, read_excel
 from partialpool.data.labels import integers_if_plain
 from partialpool.data.number_styles import notices_of
 from partialpool.data.statistics import GroupStatistics
-from partialpool.data.structure import dropped, missing_values
+from partialpool.data.structure import codes_for_missing, dropped, missing_values
 from partialpool.data.table import Table, build_frame
 from partialpool.data.text_columns import Wanted, kinds_of, read_columns, restyled
 from partialpool.errors import DataError
@@ -112,6 +112,8 @@ def _read(roles: R, data: Any, progress: Progress | None, way: _Way[R, S]) -> Re
         if found.engine is None:
             rows = frames.extract(found.data, found.kind, roles)
             statistics = way.from_rows(rows, roles)
+            if isinstance(roles, OneWay):
+                said += codes_for_missing({roles.outcome.name: rows.numbers[roles.outcome.name]})
             if statistics.n_dropped:
                 codes = {roles.group.name: rows.codes}
                 missing = missing_values(codes, rows.numbers, _unused(roles))

@@ -220,3 +220,19 @@ def test_zeros_and_ones_as_measurements():
             assert "zero_or_one" not in {n.code for n in pp.fit(formula, data).notices}
     counted = pp.fit("y ~ x + (1 | g)", {"y": y, "x": x, "g": g}, family="binomial")
     assert "zero_or_one" not in {n.code for n in counted.notices}
+
+
+@pytest.mark.parametrize("code", [-999, 9999, -99])
+def test_codes_for_missing_values(code):
+    rng = np.random.default_rng(1)
+    y, x, g = rng.normal(size=60), rng.uniform(0, 3, 60), np.arange(60) % 6
+    for formula, column in (("y ~ 1 + (1 | g)", "y"), ("y ~ x + (1 | g)", "x")):
+        data = {"y": y.copy(), "x": x.copy(), "g": g}
+        data[column][[3, 40]] = code
+        (said,) = [n.text for n in pp.fit(formula, data).notices if n.code == "code_for_missing"]
+        assert said.startswith(f"{column} is {code} in 2 rows and from ")
+        assert f"--na {code}" in said
+    for value in (9.0, 5000.0):  # no code; or a code among its like
+        data = {"y": np.where(np.arange(60) == 7, value, 4 * y), "g": g}
+        notices = pp.fit("y ~ 1 + (1 | g)", data).notices
+        assert "code_for_missing" not in {n.code for n in notices}
