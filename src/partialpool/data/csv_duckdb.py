@@ -51,7 +51,7 @@ def first_styles(
         return {}, ()
     mark = decimal_of(files)
     refuse_unclear(files[0], columns, mark)
-    styles = styles_of(columns, None if mark is None else mark)
+    styles = styles_of(columns, mark)
     refuse_percent(styles, kinds)
     return styles, notices_of(styles, columns)
 

@@ -88,19 +88,12 @@ def is_of_words(derived: Derived) -> bool:
 
 
 def _word_of(derived: Derived) -> tuple[Name, str, bool]:
-    """The column, the word, and whether equal labels count.
-
-    Raises
-    ------
-    DataError
-        If it is no column that is equal to a word, or not.
-    """
+    """The column, the word, and whether equal labels count."""
     node = derived.expression
     assert isinstance(node, Binary)
     sides = (node.right, node.left) if isinstance(node.left, Text) else (node.left, node.right)
     column, word = sides
-    if node.operator not in ("==", "!=") or not isinstance(column, Name):
-        raise DataError(f'{derived.name}: words are compared as in I(column == "word")')
+    assert isinstance(column, Name)  # the parser takes nothing else
     assert isinstance(word, Text)
     return column, word.value, node.operator == "=="
 

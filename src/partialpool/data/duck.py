@@ -58,6 +58,11 @@ def is_plain(kind: str) -> bool:
     return kind in PLAIN_LABELS or kind.startswith("ENUM")
 
 
+def some_values(relation: Any, name: str, limit: int) -> list[Any]:
+    """Distinct values of a column, at most so many; None is one of them."""
+    return [row[0] for row in relation.project(quote(name)).distinct().limit(limit).fetchall()]
+
+
 def as_relation(relation: Any, table: Table) -> Any:
     """Return the table as a relation on the same connection as `relation`."""
     partialpool_columns = dict(table)  # DuckDB finds this dict of arrays by its name in the query

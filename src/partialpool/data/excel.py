@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,19 +10,19 @@ from typing import Any
 
 from partialpool._typing import AnyArray
 from partialpool.data import labels as lab
-from partialpool.data.csv_rows import Columns
 from partialpool.data.frames import check_column
-from partialpool.data.number_styles import notices_of
 from partialpool.data.table import Table
 from partialpool.data.text_columns import (
+    Columns,
+    UnreadableError,
     Wanted,
     decided,
     first_value,
     kinds_of,
-    read_columns,
+    read_in_any_style,
     refuse_wrong,
-    restyled,
 )
+from partialpool.data.whole_files import moved_when_whole
 from partialpool.errors import DataError, MissingExtraError, did_you_mean
 from partialpool.notices import Notice
 
@@ -66,22 +65,17 @@ def read_excel(path: str | Path, wanted: Wanted) -> Columns:
         check_column(column.name, list(sheet.columns), column.at)
     texts = {name: [as_text(v) for v in sheet.columns[name]] for name in kinds}
     kinds = decided(kinds, lambda name: first_value(texts[name]))
-    said = sheet.notices
     try:
-        found = read_columns(texts, kinds)
-    except ValueError:
-        plain, styles = restyled(texts, kinds)
-        said += notices_of(styles, texts)
-        try:
-            found = read_columns(plain, kinds)
-        except ValueError:
-            rows = (
-                (f"row {i} (row {r} of the sheet)", {n: plain[n][i - 1] for n in plain})
-                for i, r in enumerate(sheet.rows, 1)
-            )
-            refuse_wrong(rows, kinds)
-            raise
-    return Columns({n: _as_cells(v, sheet.columns[n]) for n, v in found.items()}, said)
+        found = read_in_any_style(texts, kinds)
+    except UnreadableError as error:
+        rows = (
+            (f"row {i} (row {r} of the sheet)", {n: v[i - 1] for n, v in error.texts.items()})
+            for i, r in enumerate(sheet.rows, 1)
+        )
+        refuse_wrong(rows, kinds)
+        raise
+    table = {n: _as_cells(v, sheet.columns[n]) for n, v in found.table.items()}
+    return Columns(table, sheet.notices + found.notices)
 
 
 def read_sheet(
@@ -240,15 +234,11 @@ def write_excel(table: Table, path: str) -> None:
     sheet.append(list(table))
     for row in zip(*(column.tolist() for column in table.values()), strict=True):
         sheet.append([_cell(sheet, value) for value in row])
-    target = f"{path}.{os.getpid()}.part"
     try:
-        book.save(target)
-        os.replace(target, path)
+        with moved_when_whole(path) as target:
+            book.save(target)
     except OSError as error:
         raise DataError(f'"{path}" cannot be written: {error}') from error
-    finally:
-        if os.path.exists(target):
-            os.remove(target)
 
 
 def _cell(sheet: Any, value: Any) -> Any:

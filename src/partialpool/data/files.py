@@ -22,6 +22,7 @@ from partialpool.data.duck import is_number, text_literal, translated
 from partialpool.data.excel import EXCEL_ENDINGS, write_excel
 from partialpool.data.table import Table
 from partialpool.data.text_columns import Wanted, decided, kinds_of
+from partialpool.data.whole_files import moved_when_whole
 from partialpool.errors import ColumnError, DataError
 from partialpool.notices import Notice
 
@@ -311,21 +312,16 @@ def copy_columns(parts: Sequence[dict[str, AnyArray]], path: str, options: str) 
     """
     import duckdb
 
-    target = f"{path}.{os.getpid()}.part"
     try:
-        with duckdb.connect() as connection:
+        with moved_when_whole(path) as target, duckdb.connect() as connection:
             where = f"{text_literal(target)} ({options}, USE_TMP_FILE false)"
             for i, columns in enumerate(parts):
                 connection.execute(f"CREATE TABLE part{i} AS SELECT * FROM columns")
                 assert columns  # which DuckDB found by their name in the statement
             every = " UNION ALL BY NAME ".join(f"FROM part{i}" for i in range(len(parts)))
             connection.execute(f"COPY ({every}) TO {where}")
-        os.replace(target, path)
     except (duckdb.Error, OSError) as error:
         raise DataError(f'"{path}" cannot be written: {explain(error)}') from error
-    finally:
-        if os.path.exists(target):
-            os.remove(target)
 
 
 def _writable(values: AnyArray) -> AnyArray:

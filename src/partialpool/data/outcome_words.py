@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from partialpool.data import duck, files, frames
+from partialpool.data import duck, files, frames, spark
 from partialpool.data import labels as lab
 from partialpool.data.csv_files import csv_files, first_value
 from partialpool.data.derived import Source
@@ -82,7 +82,9 @@ def outcome_words(data: Any, column: Name) -> list[str] | None:
             frames.check_column(column.name, list(found.engine.columns), column.at)
             if found.engine.type_of(column.name)[0] != "text":
                 return None
-            labels = _distinct(found.data, found.kind, column.name)
+            some_values = (spark if found.kind == "pyspark" else duck).some_values
+            values = some_values(found.data, column.name, SHOWN + 1)
+            labels = [label for label in values if label is not None]
     if not all(isinstance(label, str) for label in labels):
         return None
     return sorted(label for label in labels)
@@ -100,14 +102,6 @@ def _begins_with_number(data: Any, column: Name) -> bool:
         return False
     value = first_value(csv_files(found, Source((column,), (), (column,))), column.name)
     return value is None or is_number(value) or is_truth(value)
-
-
-def _distinct(rows: Any, kind: str, name: str) -> list[Any]:
-    if kind == "pyspark":
-        found = rows.select(rows[f"`{name}`"]).distinct().limit(SHOWN + 1).collect()
-    else:
-        found = rows.project(duck.quote(name)).distinct().limit(SHOWN + 1).fetchall()
-    return [row[0] for row in found if row[0] is not None]
 
 
 def event_of(words: list[str], column: str, event: str | None) -> tuple[str, str]:

@@ -34,11 +34,10 @@ from partialpool.data.derived import (
 )
 from partialpool.data.excel import is_workbook, read_excel
 from partialpool.data.labels import integers_if_plain
-from partialpool.data.number_styles import notices_of
 from partialpool.data.statistics import GroupStatistics
 from partialpool.data.structure import codes_for_missing, dropped, missing_values
 from partialpool.data.table import Table, build_frame
-from partialpool.data.text_columns import Wanted, kinds_of, read_columns, restyled
+from partialpool.data.text_columns import UnreadableError, Wanted, kinds_of, read_in_any_style
 from partialpool.errors import DataError
 from partialpool.formula import CountRoles, OneWay
 from partialpool.notices import Notice
@@ -239,14 +238,13 @@ def _with_numbers(data: Any, kind: str, wanted: Wanted) -> tuple[Any, str, tuple
     same = (columns, "mapping") if once and columns else (data, kind)
     if not texts:
         return *same, ()
-    plain, styles = restyled(texts, dict.fromkeys(texts, "number"))
     try:
-        numbers = read_columns(plain, dict.fromkeys(texts, "number"))
-    except ValueError:
+        numbers = read_in_any_style(texts, dict.fromkeys(texts, "number"))
+    except UnreadableError:
         return *same, ()
     what = f"{lab.shown(list(texts))} held numbers as text, which were read as numbers."
     said = Notice("numbers_as_text", "info", what)
-    return {**columns, **numbers}, "mapping", (said, *notices_of(styles, texts))
+    return {**columns, **numbers.table}, "mapping", (said, *numbers.notices)
 
 
 def _with_derived(data: Any, kind: str, roles: Wanted) -> Any:
@@ -268,14 +266,9 @@ def _projected(relation: Any, roles: Wanted) -> Any:
         lambda name: kinds[name] == "VARCHAR" or kinds[name].startswith("ENUM"),
     )
     for compared, word in compared_words(roles):
-        x = duck.quote(compared)
-        if (
-            not relation.filter(f"CAST({x} AS STRING) = {duck.text_literal(word)}")
-            .limit(1)
-            .fetchall()
-        ):
-            known = relation.project(x).distinct().limit(6).fetchall()
-            raise no_such_word(compared, word, [row[0] for row in known])
+        holds = f"CAST({duck.quote(compared)} AS STRING) = {duck.text_literal(word)}"
+        if not relation.filter(holds).limit(1).fetchall():
+            raise no_such_word(compared, word, duck.some_values(relation, compared, 6))
     return relation.project(", ".join(["*", *columns]))
 
 
@@ -297,10 +290,8 @@ def _selected(frame: Any, roles: Wanted) -> Any:
         lambda name: engine.type_of(name)[0] == "text",
     )
     for compared, word in compared_words(roles):
-        x = spark.quoted(compared)
-        if not frame.filter(f"{x} = {engine.text(word)}").limit(1).collect():
-            known = frame.selectExpr(x).distinct().limit(6).collect()
-            raise no_such_word(compared, word, [row[0] for row in known])
+        if not frame.filter(f"{spark.quoted(compared)} = {engine.text(word)}").limit(1).collect():
+            raise no_such_word(compared, word, spark.some_values(frame, compared, 6))
     return frame.selectExpr("*", *columns)
 
 

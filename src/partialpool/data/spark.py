@@ -54,6 +54,11 @@ def quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
+def some_values(frame: Any, name: str, limit: int) -> list[Any]:
+    """Distinct values of a column, at most so many; None is one of them."""
+    return [row[0] for row in frame.selectExpr(quoted(name)).distinct().limit(limit).collect()]
+
+
 @dataclass(frozen=True, slots=True)
 class Spark:
     """A Spark DataFrame as an engine; see `data.sql.Engine`.

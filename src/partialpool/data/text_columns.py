@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from partialpool._typing import AnyArray
 from partialpool.data import labels as lab
-from partialpool.data.number_styles import OTHER, NumberStyle, looks_like_number, styles_of
+from partialpool.data.number_styles import (
+    OTHER,
+    NumberStyle,
+    looks_like_number,
+    notices_of,
+    styles_of,
+)
 from partialpool.data.text_numbers import (
     MISSING_LABELS,
     advice_for,
@@ -20,6 +27,7 @@ from partialpool.data.text_numbers import (
 )
 from partialpool.errors import DataError
 from partialpool.formula.tree import Name
+from partialpool.notices import Notice
 
 Kind = Literal["label", "number", "count", "either", "numbers", "truth values", "text"]
 """What a column of text holds: labels as they are written, numbers, or either of the two. Then its
@@ -113,8 +121,59 @@ def read_columns(texts: Mapping[str, Sequence[str | None]], kinds: Kinds) -> dic
     return {name: read_column(values, kinds[name]) for name, values in texts.items()}
 
 
-def restyled(
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Columns of a file, and what to say about how they were read."""
+
+    table: dict[str, AnyArray]
+    notices: tuple[Notice, ...] = ()
+
+
+class UnreadableError(ValueError):
+    """No style of numbers reads the columns.
+
+    Parameters
+    ----------
+    texts : dict of sequence
+        The columns, with the numbers of other styles written plainly.
+    styles : dict of NumberStyle
+        These styles, by column.
+    """
+
+    def __init__(
+        self, texts: Mapping[str, Sequence[str | None]], styles: Mapping[str, NumberStyle]
+    ) -> None:
+        super().__init__("text where numbers belong")
+        self.texts = texts
+        self.styles = styles
+
+
+def read_in_any_style(
     texts: Mapping[str, Sequence[str | None]], kinds: Kinds, decimal: str | None = None
+) -> Columns:
+    """Read columns of decided kinds, whose numbers may be plain or of another style.
+
+    Raises
+    ------
+    UnreadableError
+        If a text cannot be read as its column's kind.
+    DataError
+        If numbers can be read in two ways, or percent stand where numbers of events belong.
+    """
+    if decimal is None:  # most files: the search for a style would cost another pass
+        try:
+            return Columns(read_columns(texts, kinds))
+        except ValueError:
+            pass
+    plain, styles = _restyled(texts, kinds, decimal)
+    try:
+        return Columns(read_columns(plain, kinds), notices_of(styles, texts))
+    except ValueError as error:
+        raise UnreadableError(plain, styles) from error
+
+
+def _restyled(
+    texts: Mapping[str, Sequence[str | None]], kinds: Kinds, decimal: str | None
 ) -> tuple[dict[str, Sequence[str | None]], dict[str, NumberStyle]]:
     """Columns with the numbers of other styles written plainly, and these styles by column."""
     styles = styles_of({n: v for n, v in texts.items() if kinds[n] in NUMBERS}, decimal)

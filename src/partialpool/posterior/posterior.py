@@ -175,22 +175,15 @@ class Posterior:
             If there is no such parameter, or only an estimate of it.
         """
         known = self._named
-        if name in known:
-            return known[name]
-        sds = [each for each in known if each.startswith("tau[")]
-        if name == "tau" and len(sds) == 1:
-            return known[sds[0]]
-        if name == "mu" and INTERCEPT in known:
-            return known[INTERCEPT]
+        found = known.get(_full_name(name, known))
+        if found is not None:
+            return found
         if isinstance(self._engine, Estimated) and name in (*self._engine.spreads, "tau"):
             raise ArgumentError(
                 f'"{name}" has an estimate and no distribution; profile intervals are given by '
                 'fit.profile(), a distribution by method="posterior"'
             )
-        raise ArgumentError(
-            f'there is no parameter "{name}"; {did_you_mean(name, known)}the parameters are '
-            + ", ".join(known)
-        )
+        raise _no_parameter(name, known)
 
     # groups -----------------------------------------------------------------------------------
 
@@ -561,6 +554,22 @@ class Posterior:
         return engine.on_response(found, probability=term.name == INTERCEPT)
 
 
+def _full_name(name: str, known: Mapping[str, Any]) -> str:
+    """The parameter that "tau" or "mu" stands for where there is one such; other names as given."""
+    sds = [each for each in known if each.startswith("tau[")]
+    if name == "tau" and name not in known and len(sds) == 1:
+        return sds[0]
+    return INTERCEPT if name == "mu" and name not in known else name
+
+
+def _no_parameter(name: str, known: Mapping[str, Any]) -> ArgumentError:
+    """The error for a parameter that the model does not have."""
+    return ArgumentError(
+        f'there is no parameter "{name}"; {did_you_mean(name, known)}the parameters are '
+        + ", ".join(known)
+    )
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Draws:
     """Independent draws from a joint posterior, S of them; one face for every model.
@@ -587,15 +596,9 @@ class Draws:
 
     def __getitem__(self, name: str) -> Floats:
         """Return the draws of a parameter, by its name; shape (S,)."""
-        known = self._named
-        sds = [each for each in known if each.startswith("tau[")]
-        alias = {"mu": INTERCEPT} | ({"tau": sds[0]} if len(sds) == 1 else {})
-        found = known.get(alias.get(name, name))
+        found = self._named.get(_full_name(name, self._named))
         if found is None:
-            raise ArgumentError(
-                f'there is no parameter "{name}"; {did_you_mean(name, known)}the parameters are '
-                + ", ".join(known)
-            )
+            raise _no_parameter(name, self._named)
         return found
 
     def groups(

@@ -40,6 +40,15 @@ def notices_of(post: Any) -> Iterator[Notice]:
 
 @notices_of.register
 def _notices_one_way(post: OneWayPosterior) -> Iterator[Notice]:
+    yield from _one_factor(post)
+    yield from _few_replicates(post)
+    yield from _zero_or_one(post)
+    yield from tau_near_zero(post)
+    yield from _single_rows(post)
+
+
+def _one_factor(post: OneWayPosterior | CountsPosterior) -> Iterator[Notice]:
+    """What is said of measurements and of counts of one factor alike."""
     yield from accuracy_notice(post)
     yield from dropped(post)
     yield from absent_groups(post)
@@ -49,10 +58,6 @@ def _notices_one_way(post: OneWayPosterior) -> Iterator[Notice]:
     yield from withheld(post)
     yield from few_groups(post)
     yield from moments(post)
-    yield from _few_replicates(post)
-    yield from _zero_or_one(post)
-    yield from tau_near_zero(post)
-    yield from _single_rows(post)
 
 
 def dropped(post: Any) -> Iterator[Notice]:
@@ -309,15 +314,7 @@ def _no_finite_sd(post: MixedPosterior) -> Iterator[Notice]:
 
 @notices_of.register
 def _notices_counts(post: CountsPosterior) -> Iterator[Notice]:
-    yield from accuracy_notice(post)
-    yield from dropped(post)
-    yield from absent_groups(post)
-    s = post.statistics
-    yield from structure.alike_labels(s.factor, s.labels)
-    yield from structure.summary_rows(s.factor, s.labels, s.n)
-    yield from withheld(post)
-    yield from few_groups(post)
-    yield from moments(post)
+    yield from _one_factor(post)
     yield from _unexposed(post.statistics)
     yield from _rows_vary(post.statistics)
     yield from tau_near_zero(post)
