@@ -87,7 +87,7 @@ def spread_evenly(values: Floats, most: int) -> Ints:
     """Positions from the highest value to the lowest; at most `most`, the extremes included."""
     order = np.argsort(-values, kind="stable")
     if len(order) > most:
-        order = order[np.linspace(0, len(order) - 1, most).round().astype(np.int64)]
+        order = order[np.linspace(0, len(order) - 1, most).round().astype(np.intp)]
     return order
 
 

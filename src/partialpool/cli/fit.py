@@ -128,7 +128,7 @@ def _order(groups: Table, options: FitOptions) -> Ints:
     order = np.arange(groups.n_rows)
     if options.sort and options.sort != "group":
         order = np.argsort(-groups[options.sort].astype(float), kind="stable")
-    return order[: options.top].astype(np.int64, copy=False)
+    return order[: options.top].astype(np.intp, copy=False)
 
 
 def _print_groups(console: Any, shown: Table, every: Table, factor: str) -> None:

@@ -287,7 +287,7 @@ class _BlockTotal:
             effects=self.effects.names,
             correlated=self.effects.correlated,
             shift=shift,
-            n=np.rint(self.count).astype(np.int64),
+            n=np.rint(self.count).astype(np.intp),
             ztz=self.ztz,
             ztx=self.ztx,
             zty=self.zty,

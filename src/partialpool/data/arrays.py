@@ -59,7 +59,7 @@ def reduce(rows: Rows, roles: OneWay) -> GroupStatistics:
         factor=roles.group.name,
         outcome=roles.outcome.name,
         labels=rows.labels[full],
-        n=np.rint(n[full]).astype(np.int64),
+        n=np.rint(n[full]).astype(np.intp),
         weight=w[full].astype(np.float64),
         mean=(mean + slip)[full],
         ss=ss[full],

@@ -91,7 +91,7 @@ def code_rows(source: MemorySource, roles: Mixed) -> Usable:
         says which rows.
     """
     total = used = 0
-    counts = {name: np.zeros(len(v), dtype=np.int64) for name, v in source.labels.items()}
+    counts = {name: np.zeros(len(v), dtype=np.intp) for name, v in source.labels.items()}
     keys: list[list[Ints]] = [[] for _ in roles.groups]
     checks = rules(roles, source.texts)
     for whole in source.chunks():
@@ -163,7 +163,7 @@ def find(
     found = []
     for chunk in used_rows(source.chunks(), roles):
         part = chunk.part(bad(chunk))
-        at = np.zeros(0, dtype=np.int64) if part.rows is None else part.rows
+        at = np.zeros(0, dtype=np.intp) if part.rows is None else part.rows
         found.append((at, value(part), source.labels[group][part.codes[group]]))
     rows, values, labels = (np.concatenate(v) for v in zip(*found, strict=True))
     return (rows if len(rows) == len(values) else None), values, labels

@@ -92,7 +92,7 @@ class CountTable:
     def usable(self) -> Usable:
         """The rows as a source."""
         counts = {
-            name: np.bincount(codes, self.count, len(self.labels[name])).astype(np.int64)
+            name: np.bincount(codes, self.count, len(self.labels[name])).astype(np.intp)
             for name, codes in self.data.codes.items()
         }
         keys = tuple(keys_of(self.data, term, self.labels) for term in self.roles.groups)

@@ -275,7 +275,7 @@ def reduce(rows: Rows, roles: CountRoles) -> CountStatistics:
         outcome=roles.outcome.name,
         size_name=size_name(roles),
         labels=rows.labels[full],
-        n=n[full].astype(np.int64),
+        n=n[full].astype(np.intp),
         y=total_of(y),
         size=total_of(size),
         square=total_of(square),

@@ -46,7 +46,7 @@ def _statistics(found: Groups, roles: CountRoles) -> CountStatistics:
     if not keep.any():
         raise no_rows(total, roles)
     got = {k: v[keep].astype(np.float64) for k, v in found.sums.items()}
-    n = np.rint(got["n"]).astype(np.int64)
+    n = np.rint(got["n"]).astype(np.intp)
     return CountStatistics(
         family=roles.family,
         factor=roles.group.name,

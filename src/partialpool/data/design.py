@@ -87,7 +87,7 @@ def places(levels: AnyArray, labels: AnyArray) -> Ints:
         return np.where(levels[at] == labels, at, -1)
     position = {level: i for i, level in enumerate(levels.tolist())}
     found = (position.get(v, -1) for v in labels.tolist())
-    return np.fromiter(found, np.int64, len(labels))
+    return np.fromiter(found, np.intp, len(labels))
 
 
 def places_by_text(levels: AnyArray, labels: AnyArray) -> Ints:

@@ -55,7 +55,7 @@ def complete_columns(
 ) -> Design:
     """Name every column that the formula can lead to; the groups are not known yet."""
     variables = coded_variables(roles, categories, learned)
-    none = np.array([], dtype=np.int64)
+    none = np.array([], dtype=np.intp)
     effects = tuple(
         Effects(
             Factor(term.factor_name, tuple(n.name for n in term.factor), (), none, none),
@@ -165,7 +165,7 @@ def _as_written(
             f"{variable} does not name {shown(others)}, which the data hold; name every level"
         )
     chosen = [w if i < 0 else found[i] for i, w in zip(at, written, strict=True)]
-    return as_labels(chosen), np.array([0 if i < 0 else n[i] for i in at], dtype=np.int64)
+    return as_labels(chosen), np.array([0 if i < 0 else n[i] for i in at], dtype=np.intp)
 
 
 def _from_reference(
@@ -257,7 +257,7 @@ def finished(complete: Design) -> tuple[Design, Chosen]:
             )
             for c in columns
         )
-        return np.array([at[p] for p in parts], dtype=np.int64)
+        return np.array([at[p] for p in parts], dtype=np.intp)
 
     columns = coding.columns(roles.intercept, roles.terms, variables)
     effects = tuple(

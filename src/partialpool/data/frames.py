@@ -282,16 +282,16 @@ def codes_of(values: AnyArray) -> tuple[Ints, AnyArray]:
     absent = lab.missing(values)
     if not absent.any():
         return lab.number(values)
-    codes = np.full(len(values), -1, dtype=np.int64)
+    codes = np.full(len(values), -1, dtype=np.intp)
     codes[~absent], distinct = lab.number(values[~absent])
     return codes, distinct
 
 
 def _dense_codes(values: AnyArray, low: int, high: int) -> tuple[Ints, AnyArray]:
     """Integers in a short range are numbered by counting, without a sort."""
-    offset = (values.astype(np.int64) - low) if low else values.astype(np.int64)
+    offset = (values.astype(np.int64) - low).astype(np.intp)  # labels take 64 bits, places need not
     present = np.flatnonzero(np.bincount(offset, minlength=high - low + 1))
-    position = np.zeros(high - low + 1, dtype=np.int64)
+    position = np.zeros(high - low + 1, dtype=np.intp)
     position[present] = np.arange(len(present))
     return position[offset], (present + low).astype(values.dtype)
 
@@ -313,7 +313,7 @@ def _pandas_codes(column: Any) -> tuple[Ints, AnyArray]:
     labels = np.asarray(distinct)
     if labels.dtype.kind in "UT":
         labels = labels.astype(object)
-    return codes.astype(np.int64, copy=False), labels
+    return codes.astype(np.intp, copy=False), labels
 
 
 def _polars_codes(column: Any) -> tuple[Ints, AnyArray]:
@@ -322,7 +322,7 @@ def _polars_codes(column: Any) -> tuple[Ints, AnyArray]:
     text = column.cast(pl.String)
     frame = text.alias("g").to_frame().with_row_index("row")
     groups = frame.group_by("g").agg(pl.col("row")).filter(pl.col("g").is_not_null())
-    codes = np.full(len(column), -1, dtype=np.int64)
+    codes = np.full(len(column), -1, dtype=np.intp)
     lengths = groups["row"].list.len().to_numpy()
     rows = groups["row"].explode().to_numpy()
     codes[rows] = np.repeat(np.arange(len(groups)), lengths)
@@ -341,7 +341,7 @@ def _arrow_codes(column: Any) -> tuple[Ints, AnyArray]:
             column = column.dictionary_encode()
         except pa.ArrowNotImplementedError:
             return codes_of(lab.as_labels(column.to_pylist()))
-    codes = column.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    codes = column.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.intp)
     # values of a dictionary may be missing, and may be there more than once
     place, labels = codes_of(lab.as_labels(column.dictionary.to_pylist()))
     return np.append(place, -1)[codes], labels

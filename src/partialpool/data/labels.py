@@ -62,18 +62,18 @@ def number(labels: AnyArray) -> tuple[Ints, AnyArray]:
     """
     if labels.dtype.kind in "iufbmM":
         distinct, codes = np.unique(labels, return_inverse=True)
-        return codes.astype(np.int64, copy=False), distinct
+        return codes.astype(np.intp, copy=False), distinct
     seen: dict[Any, int] = {}
     items = labels.tolist()
     keys = items if set(map(type, items)) == {str} else [(type(v), v) for v in items]
     try:
-        codes = np.fromiter((seen.setdefault(k, len(seen)) for k in keys), np.int64, len(labels))
+        codes = np.fromiter((seen.setdefault(k, len(seen)) for k in keys), np.intp, len(labels))
     except TypeError as error:
         raise DataError(
             f"a group label is a single value, such as text, a number or a date: {error}, as in "
             f"{shown(_unhashable(items)[:1])}"
         ) from error
-    first = np.full(len(seen), -1, dtype=np.int64)
+    first = np.full(len(seen), -1, dtype=np.intp)
     first[codes[::-1]] = np.arange(len(labels) - 1, -1, -1)
     return codes, labels[first]
 
@@ -100,17 +100,17 @@ def sorted_order(labels: AnyArray) -> Ints:
         if (
             high - low <= 4 * len(labels) and high < 2**63
         ):  # distinct integers in a short range: place, do not sort
-            place = np.full(high - low + 1, -1, dtype=np.int64)
+            place = np.full(high - low + 1, -1, dtype=np.intp)
             place[labels.astype(np.int64) - low] = np.arange(len(labels))
             return place[place >= 0]
     if labels.dtype.kind != "O":
-        return np.argsort(labels, kind="stable").astype(np.int64, copy=False)
+        return np.argsort(labels, kind="stable").astype(np.intp, copy=False)
     items = labels.tolist()
     try:
         order = sorted(range(len(items)), key=items.__getitem__)
     except TypeError:
         order = sorted(range(len(items)), key=lambda i: (type(items[i]).__name__, str(items[i])))
-    return np.asarray(order, dtype=np.int64)
+    return np.asarray(order, dtype=np.intp)
 
 
 def unify(first: AnyArray, second: AnyArray) -> tuple[AnyArray, tuple[Ints, Ints]]:

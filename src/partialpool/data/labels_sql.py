@@ -70,13 +70,13 @@ def labels_statement(given: Given, name: str) -> str:
 def read_labels(engine: Engine, given: Given, name: str, plain: bool) -> Labels:
     """The labels of a column, also those without a used row."""
     found = engine.naming({**given.columns, "g": name}).groups(labels_statement(given, name))
-    return _in_order(found.labels, found.sums["n"].astype(np.int64), plain)
+    return _in_order(found.labels, found.sums["n"].astype(np.intp), plain)
 
 
 def labels_of(values: AnyArray, plain: bool, *, once: bool = False) -> Labels:
     """The labels that occur among values; `once` if each does so once."""
     if once:
-        return _in_order(values, np.ones(len(values), dtype=np.int64), plain)
+        return _in_order(values, np.ones(len(values), dtype=np.intp), plain)
     codes, labels = number(values)
     return _in_order(labels, np.bincount(codes, minlength=len(labels)), plain)
 
@@ -84,7 +84,7 @@ def labels_of(values: AnyArray, plain: bool, *, once: bool = False) -> Labels:
 def _in_order(found: AnyArray, n: Ints, plain: bool) -> Labels:
     labels = integers_if_plain(found) if plain else found
     order = sorted_order(labels)
-    place = np.empty(len(order), dtype=np.int64)
+    place = np.empty(len(order), dtype=np.intp)
     place[order] = np.arange(len(order))
     return Labels(found, place, labels[order], n[order])
 

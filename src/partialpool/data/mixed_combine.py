@@ -138,7 +138,7 @@ def _levels(variable: Variable, first: Categories, second: Categories) -> Catego
         return named_levels(variable, as_labels(labels.tolist()), first.n + second.n)
     refuse_unlike(str(variable), first.labels, second.labels)
     labels, (a, b) = unify(first.labels, second.labels)
-    n = np.zeros(len(labels), dtype=np.int64)
+    n = np.zeros(len(labels), dtype=np.intp)
     n[a] += first.n
     n[b] += second.n
     order = sorted_order(labels)

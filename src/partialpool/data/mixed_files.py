@@ -121,7 +121,7 @@ def read_mixed_parts(roles: Mixed, facts: Mapping[str, Any], read: Read) -> Mixe
         if is_categorical(variable) or (isinstance(variable, Name) and variable.name in texts):
             k = len(categories)
             found = read(f"levels {variable}", [f"level_{k}", "n"])
-            n = found["n"].astype(np.int64)
+            n = found["n"].astype(np.intp)
             categories[variable] = named_levels(variable, found[f"level_{k}"], n)
     moments = {
         call: _moments(facts["moments"][str(call)])
@@ -191,7 +191,7 @@ def _block(read: Read, t: int, design: Design, facts: Mapping[str, Any]) -> tupl
         effects=effects.names,
         correlated=effects.correlated,
         shift=np.array(facts["shifts"][t], dtype=np.float64),
-        n=found["n"].astype(np.int64),
+        n=found["n"].astype(np.intp),
         ztz=ztz,
         ztx=ztx,
         zty=zty,
@@ -200,7 +200,7 @@ def _block(read: Read, t: int, design: Design, facts: Mapping[str, Any]) -> tupl
         constant=np.array(facts["constant"][t], dtype=bool),
         within=None if within is None else np.array(within, dtype=np.float64),
     )
-    return found["code_0"].astype(np.int64), block
+    return found["code_0"].astype(np.intp), block
 
 
 def _crossing(read: Read, first: int, second: int, design: Design) -> Crossing:
@@ -209,7 +209,7 @@ def _crossing(read: Read, first: int, second: int, design: Design) -> Crossing:
     values = [f"v{j}" for j in range(width)]
     found = read(f"pairs {first} {second}", ["code_0", "code_1", *values])
     products = np.stack([found[v] for v in values], axis=1).reshape(-1, *shape)
-    i, k = (found[c].astype(np.int64) for c in ("code_0", "code_1"))
+    i, k = (found[c].astype(np.intp) for c in ("code_0", "code_1"))
     return Crossing(first, second, i, k, products)
 
 
@@ -220,7 +220,7 @@ def table_parts(s: CountTable) -> tuple[list[Part], dict[str, Any]]:
     """The parts of a file, and its facts."""
     rows: Part = {f"code_{k}": v for k, v in enumerate(s.data.codes.values())}
     rows |= {f"v{k}": v for k, v in enumerate(s.data.numbers.values())}
-    rows |= {"n": s.count.astype(np.int64), "y": s.y, "size": s.size}
+    rows |= {"n": s.count.astype(np.intp), "y": s.y, "size": s.size}
     parts = _labels({n: s.labels[n] for n in s.data.codes}, s.usable().coded.absent)
     facts = {
         "n_rows": s.n_rows,
@@ -253,7 +253,7 @@ def read_table_parts(roles: Mixed, facts: Mapping[str, Any], read: Read) -> Coun
         frozenset(facts["texts"]),
         Chunk(
             {n: found[v] for n, v in numbers.items()},
-            {n: found[c].astype(np.int64) for n, c in codes.items()},
+            {n: found[c].astype(np.intp) for n, c in codes.items()},
             count=found["n"].astype(np.float64),
         ),
         found["y"],

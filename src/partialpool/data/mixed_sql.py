@@ -373,7 +373,7 @@ class Passes:
             effects=effects.names,
             correlated=effects.correlated,
             shift=self.shifts.z[t],
-            n=np.rint(values["n"]).astype(np.int64),
+            n=np.rint(values["n"]).astype(np.intp),
             ztz=values["ztz"],
             ztx=values["ztx"],
             zty=values["zty"],
@@ -404,7 +404,7 @@ class Passes:
         """The sums over all rows, within clusters where there is room."""
         sums = self.total_sums()
         if not within.fits(len(factor.keys), len(self.columns.x)):
-            return self._grouped((), sums), np.zeros(1, dtype=np.int64)
+            return self._grouped((), sums), np.zeros(1, dtype=np.intp)
         found = self._grouped(factor.columns, sums)
         return found, _placed(found, term, coded)[1]
 

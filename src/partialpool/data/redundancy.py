@@ -58,7 +58,7 @@ def independent(gram: Floats, floor: Floats) -> Ints:
             continue
         kept.append(j)
         rest -= np.outer(rest[:, j], rest[j]) / rest[j, j]
-    return np.array(kept, dtype=np.int64)
+    return np.array(kept, dtype=np.intp)
 
 
 def _told(names: Sequence[str], kept: Ints, what: str) -> Iterator[Notice]:

@@ -120,7 +120,7 @@ def from_columns(
 def in_order(codes: Ints, labels: AnyArray) -> tuple[Ints, AnyArray]:
     """Codes and labels with the labels sorted."""
     order = lab.sorted_order(labels)
-    place = np.empty(len(order) + 1, dtype=np.int64)
+    place = np.empty(len(order) + 1, dtype=np.intp)
     place[order] = np.arange(len(order))
     place[-1] = -1
     return place[codes], labels[order]

@@ -204,7 +204,7 @@ def _statistics(
         factor=roles.group.name,
         outcome=roles.outcome.name,
         labels=labels,
-        n=np.rint(n).astype(np.int64),
+        n=np.rint(n).astype(np.intp),
         weight=w.astype(np.float64),
         mean=mean,
         ss=ss + got.get("q", 0.0),

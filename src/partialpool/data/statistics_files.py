@@ -93,7 +93,7 @@ def write_statistics(statistics: Kept, formula: str, path: str) -> None:
     facts |= {"model": model, "formula": formula, "records": s.n_groups + len(s.absent)}
     padding = np.zeros(len(s.absent))
     columns = {k: np.concatenate([getattr(s, k), padding]) for k in layout.numbers}
-    columns["n"] = columns["n"].astype(np.int64)
+    columns["n"] = columns["n"].astype(np.intp)
     labels = typed(np.concatenate([s.labels, s.absent.astype(s.labels.dtype)]), s.factor)
     write_records([{"label": labels, **columns}], facts, path)
 

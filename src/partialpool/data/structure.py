@@ -290,9 +290,9 @@ def _outer_and_inner(a: Block, b: Block, crossing: Crossing) -> tuple[Block, Blo
 def _first_of_each(inner: Ints, outer: Ints, labels: int) -> bool:
     """Whether each outer group holds the first so many labels, from the most frequent on."""
     often = np.bincount(inner, minlength=labels)
-    rank = np.empty(labels, dtype=np.int64)
+    rank = np.empty(labels, dtype=np.intp)
     rank[np.argsort(-often, kind="stable")] = np.arange(labels)
-    size, last = np.bincount(outer), np.zeros(int(outer.max()) + 1, dtype=np.int64)
+    size, last = np.bincount(outer), np.zeros(int(outer.max()) + 1, dtype=np.intp)
     np.maximum.at(last, outer, rank[inner])
     return bool((last + 1 == size)[size > 0].all())
 

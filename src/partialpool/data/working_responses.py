@@ -212,7 +212,7 @@ def _statistics(
     exposed = counted.size if table.proportion else counted.size * np.exp(counted.offset)
     for block, group in zip(found.blocks, counted.group, strict=True):
         size = len(block.n)
-        blocks.append(replace(block, n=_sums(group, table.count, size).astype(np.int64)))
+        blocks.append(replace(block, n=_sums(group, table.count, size).astype(np.intp)))
         y = _sums(group, counted.y, size)
         n = _sums(group, exposed, size)
         varies = (y > 0) & (y < n) if table.proportion else y > 0

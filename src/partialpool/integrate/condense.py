@@ -91,7 +91,7 @@ def _powers(d: int, size: int) -> Ints:
         degree += 1
     return np.array(
         [p for p in itertools.product(range(degree + 1), repeat=d) if sum(p) <= degree],
-        dtype=np.int64,
+        dtype=np.intp,
     )
 
 

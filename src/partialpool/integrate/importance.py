@@ -147,8 +147,8 @@ class Proposal:
         """Points `first`, ... of each component's sequence, divided by share; shifts (K, d + 1)."""
         d = self.mean.shape[1]
         out = []
-        ends = np.rint(np.cumsum(self.share) * size).astype(np.int64)
-        begins = np.rint(np.cumsum(self.share) * first).astype(np.int64)
+        ends = np.rint(np.cumsum(self.share) * size).astype(np.intp)
+        begins = np.rint(np.cumsum(self.share) * first).astype(np.intp)
         counts, starts = np.diff(ends, prepend=0), np.diff(begins, prepend=0)
         for k, (mean, root) in enumerate(zip(self.mean, self.root, strict=True)):
             p = folded_lattice(int(starts[k]), int(counts[k]), shifts[k])
@@ -384,7 +384,7 @@ def _weighted(
         weight=weight[some] / weight.sum(),
         points=x[some],
         carried=carried[some],
-        replicate=replicate[some].astype(np.int64),
+        replicate=replicate[some].astype(np.intp),
         log_total=log_total,
         error=math.inf,
         status=Accuracy.NOT_REACHED,

@@ -271,7 +271,7 @@ def _spread(
     d = len(lines)
     frontier = np.concatenate([_ellipsoid(lines, p, shift, 1.4 * cut) for p in peaks])
     frontier = np.unique(frontier, axis=0)
-    beside = np.concatenate([np.eye(d, dtype=np.int64), -np.eye(d, dtype=np.int64)])
+    beside = np.concatenate([np.eye(d, dtype=np.intp), -np.eye(d, dtype=np.intp)])
     if d == 1:  # two at a time: fewer calls
         beside = np.concatenate([beside, 2 * beside])
     seen = _keys(frontier)
@@ -307,7 +307,7 @@ def _ellipsoid(lines: list[Line], peak: Peak, shift: float, size: float) -> Ints
     """Nodes about a peak where its quadratic approximation is no more than size / 2 lower."""
     d, step = len(lines), lines[0].step
     at = [float(li.position(np.asarray(u))) for li, u in zip(lines, peak.at, strict=True)]
-    middle = np.rint(np.array(at) / step - shift).astype(np.int64)
+    middle = np.rint(np.array(at) / step - shift).astype(np.intp)
     if d > 4:
         return middle[None]
     curved, axes = np.linalg.eigh(-peak.hessian)

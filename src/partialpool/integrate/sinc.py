@@ -62,7 +62,7 @@ def series(position: Floats, mass: Floats) -> Floats:
     distance[on_node] = 1.0
     found = sign * part * ((1.0 / distance) @ alternating)
     inside = on_node & (nearest >= 0) & (nearest < len(mass))
-    at = np.clip(nearest, 0, len(mass) - 1).astype(np.int64)
+    at = np.clip(nearest, 0, len(mass) - 1).astype(np.intp)
     return np.where(on_node, np.where(inside, mass[at], 0.0), found)
 
 

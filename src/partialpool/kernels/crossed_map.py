@@ -61,7 +61,7 @@ def pairs_within(starts: Ints) -> tuple[Ints, Ints, Ints]:
 
 def _kind(size: int) -> type[np.signedinteger]:
     """Of numbers of places in a square matrix."""
-    return np.int32 if size * size < 2**31 else np.int64
+    return np.int32 if size * size < 2**31 else np.intp
 
 
 def _of_one(left: sparse.csr_array, size: int) -> tuple[Ints, Ints, Floats]:

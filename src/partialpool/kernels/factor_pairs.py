@@ -84,7 +84,7 @@ def make_parts(group: Ints, column: Ints, groups: int, n: int) -> Parts:
     base = (np.cumsum(needed) - needed)[np.searchsorted(kinds, fit)]
     begin = rank % fit * (width // fit)
     by_component = np.argsort(component, kind="stable")
-    within = np.empty(n, dtype=np.int64)
+    within = np.empty(n, dtype=np.intp)
     within[by_component] = np.arange(n) - np.repeat(np.cumsum(counts) - counts, counts)
     part = (base + rank // fit)[component]
     return Parts(part, begin[component] + within, int(needed.sum()), width)
@@ -331,7 +331,7 @@ def make_pairs(
         and width * groups * n <= DENSE_CELLS
         and groups * n**2 <= GAIN * float(counts @ counts)
     ):
-        whole = Parts(np.zeros(n, dtype=np.int64), np.arange(n), 1, n)
+        whole = Parts(np.zeros(n, dtype=np.intp), np.arange(n), 1, n)
         dense = tuple(index * groups + group for index, _, _ in others)
         return DensePairs(dense, tuple(g * groups for g in sizes), widths, sizes, whole, groups)
     order = np.lexsort((column, row))

@@ -350,7 +350,7 @@ class Tree:
         """Positions in the order used here; ancestors of a known group are filled in."""
         out = []
         for order, each in zip(self.order, index, strict=True):
-            back = np.empty(len(order), dtype=np.int64)
+            back = np.empty(len(order), dtype=np.intp)
             back[order] = np.arange(len(order))
             out.append(np.where(each >= 0, back[np.maximum(each, 0)], each))
         for i, above in enumerate(self.ancestors):
@@ -441,11 +441,11 @@ def nested(system: System) -> bool:
 def make_tree(system: System) -> Tree:
     """Sort the groups of nested levels by ancestor and reduce what does not depend on Lambda."""
     levels, depth = system.levels, len(system.levels)
-    order: list[Ints] = [np.empty(0, dtype=np.int64)] * depth
+    order: list[Ints] = [np.empty(0, dtype=np.intp)] * depth
     ancestors: list[dict[int, Ints]] = [{} for _ in levels]
     for i in reversed(range(depth)):
         for m in range(i + 1, depth):
-            back = np.empty(levels[m].size, dtype=np.int64)
+            back = np.empty(levels[m].size, dtype=np.intp)
             back[order[m]] = np.arange(levels[m].size)
             ancestors[i][m] = back[system.pairs[i, m].k]  # pairs are sorted by i
         keys = [ancestors[i][m] for m in range(i + 1, depth)]

@@ -247,7 +247,7 @@ class System:
         """
         index, z = [], []
         for level in self.levels:
-            own = np.full(size, -2, dtype=np.int64)
+            own = np.full(size, -2, dtype=np.intp)
             wide = np.zeros((size, level.q))
             for term, at in zip(level.terms, level.columns, strict=True):
                 if term not in groups:
@@ -255,7 +255,7 @@ class System:
                 chosen, values = groups[term]
                 values = np.where(np.asarray(chosen)[:, None] == -2, 0.0, values)
                 wide[:, at] = values - np.outer(values[:, 0], self.shifts[term])
-                own = np.maximum(own, np.asarray(chosen, dtype=np.int64))
+                own = np.maximum(own, np.asarray(chosen, dtype=np.intp))
             index.append(own)
             z.append(wide)
         return tuple(index), tuple(z)
@@ -432,7 +432,7 @@ def _within_reach(sums: Sums) -> Ints:
     first in the basis, lest what little is said is lost beside the others.
     """
     size = np.diag(sums.xtx)
-    out = np.zeros(len(size), dtype=np.int64)
+    out = np.zeros(len(size), dtype=np.intp)
     for block in sums.blocks:
         lower = batched_linalg.semidefinite_cholesky(block.ztz.transpose(1, 2, 0))
         scaled = batched_linalg.solve_semidefinite(lower, block.ztx.transpose(1, 2, 0))
@@ -467,7 +467,7 @@ def _level(
 
 
 def _pairs(first: Level, second: Level, crossings: dict[tuple[int, int], SharedSums]) -> Pairs:
-    i = k = np.empty(0, dtype=np.int64)
+    i = k = np.empty(0, dtype=np.intp)
     products = np.empty((0, first.q, second.q))
     for s, at in zip(first.terms, first.columns, strict=True):
         for t, beside in zip(second.terms, second.columns, strict=True):

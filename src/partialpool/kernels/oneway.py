@@ -54,11 +54,11 @@ def _distinct(weight: Floats) -> tuple[Floats, AnyArray]:
     """Distinct weights and the place of each group's among them."""
     top = weight.max()
     if top <= 4 * len(weight) and np.array_equal(whole := np.rint(weight), weight):
-        codes = whole.astype(np.int64)  # whole numbers in a short range: count, do not sort
+        codes = whole.astype(np.intp)  # whole numbers in a short range: count, do not sort
         present = np.bincount(codes) > 0
         return np.flatnonzero(present).astype(np.float64), (np.cumsum(present) - 1)[codes]
     distinct, member = np.unique(weight, return_inverse=True)
-    return distinct, member.astype(np.int64, copy=False)
+    return distinct, member.astype(np.intp, copy=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

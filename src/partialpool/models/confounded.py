@@ -40,7 +40,7 @@ def check_confounded(model: MixedModel) -> None:
     s = model.statistics
     flat = np.array(
         [i for i, n in enumerate(s.coefficients) if not model.priors.coefficient(n).proper],
-        dtype=np.int64,
+        dtype=np.intp,
     )
     # with a flat intercept the span is that of the columns less their means, which lose no digits
     free_intercept = "Intercept" in [s.coefficients[i] for i in flat]

@@ -598,7 +598,7 @@ def _fit_mixture(sampler: CountSampler, split: SplitT) -> None:
     for round_ in range(FITTING_ROUNDS):
         rng = np.random.default_rng([sampler.seed, 10**6 + 1 + round_])
         uniform = random_points(FITTING_POINTS, k + 2 + d, rng)
-        found = sampler._points(uniform, np.zeros(len(uniform), dtype=np.int64), moments=False)
+        found = sampler._points(uniform, np.zeros(len(uniform), dtype=np.intp), moments=False)
         share = effective_share(found.log_weight)
         if share > best_share:
             best, best_share = sampler.proposal, share
@@ -623,7 +623,7 @@ def _adapt(sampler: CountSampler) -> float:
     size = SHORT_PILOT if d <= SHORT else PILOT
     rng = np.random.default_rng([sampler.seed, 10**6])
     uniform = random_points(size, k + 2 + d, rng)
-    found = sampler._points(uniform, np.zeros(size, dtype=np.int64), moments=False)
+    found = sampler._points(uniform, np.zeros(size, dtype=np.intp), moments=False)
     share = effective_share(found.log_weight)
     if not d:
         return share

@@ -238,9 +238,9 @@ def distinct_pairs(y: Floats, size: Floats, link: Link) -> tuple[Pairs, Floats, 
     at = order[new]
     found = _pairs(y[at], size[at], link)
     rank = np.argsort(found.information, kind="stable")
-    place = np.empty(len(rank), dtype=np.int64)
+    place = np.empty(len(rank), dtype=np.intp)
     place[rank] = np.arange(len(rank))
-    member = np.full(len(y), len(at), dtype=np.int64)
+    member = np.full(len(y), len(at), dtype=np.intp)
     member[order] = place[np.cumsum(new) - 1]
     count = np.bincount(member[used], minlength=len(at)).astype(np.float64)
     columns = (getattr(found, f.name)[rank] for f in fields(Pairs)[1:])

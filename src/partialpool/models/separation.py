@@ -72,7 +72,7 @@ def _one(group: Ints, z: Floats, down: Bools, up: Bools) -> Ints:
     forward = np.bincount(group, free | (push < 0), size) == 0
     back = np.bincount(group, free | (push > 0), size) == 0
     told = np.bincount(group, z != 0, size) > 0
-    return np.asarray(told & (forward | back), dtype=np.int64)
+    return np.asarray(told & (forward | back), dtype=np.intp)
 
 
 def _two(group: Ints, a: Floats, b: Floats, down: Bools, up: Bools) -> Ints:
@@ -88,7 +88,7 @@ def _two(group: Ints, a: Floats, b: Floats, down: Bools, up: Bools) -> Ints:
     y = np.concatenate([sign * b, -(sign * b)[inside]])
     told = (x != 0) | (y != 0)
     at, angle = at[told], np.arctan2(y[told], x[told])
-    out = np.zeros(int(group.max()) + 1, dtype=np.int64)
+    out = np.zeros(int(group.max()) + 1, dtype=np.intp)
     if not len(at):
         return out
     order = np.lexsort((angle, at))

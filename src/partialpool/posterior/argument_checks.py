@@ -34,7 +34,7 @@ def group_positions(known: dict[Any, int], labels: list[Any], factor: str) -> In
     """
     unknown = [x for x in labels if x not in known]
     if not unknown:
-        return np.array([known[x] for x in labels], dtype=np.int64)
+        return np.array([known[x] for x in labels], dtype=np.intp)
     by_text = {str(k): (k, at) for k, at in known.items()}
     for x in labels:
         like = by_text.get(str(x))
@@ -44,7 +44,7 @@ def group_positions(known: dict[Any, int], labels: list[Any], factor: str) -> In
                 f'there is no group "{unknown[0]}" in column "{factor}"; {hint}'
                 f"there are {len(known)} groups"
             )
-    return np.array([by_text[str(x)][1] for x in labels], dtype=np.int64)  # 308 for "308"
+    return np.array([by_text[str(x)][1] for x in labels], dtype=np.intp)  # 308 for "308"
 
 
 def checked_draws(size: int, rng: np.random.Generator) -> int:

@@ -142,12 +142,12 @@ class CountsPosterior:
     @cached_property
     def new_theta(self) -> Distribution:
         """Link-scale parameter of a group not in the data."""
-        return Element(self._on_link(self._new, np.zeros(1, dtype=np.int64), empty=True), 0)
+        return Element(self._on_link(self._new, np.zeros(1, dtype=np.intp), empty=True), 0)
 
     @cached_property
     def new_group(self) -> Distribution:
         """Probability or rate of a group not in the data."""
-        return Element(self._on_natural(self._new, np.zeros(1, dtype=np.int64), empty=True), 0)
+        return Element(self._on_natural(self._new, np.zeros(1, dtype=np.intp), empty=True), 0)
 
     # groups -------------------------------------------------------------------------------
 
@@ -462,9 +462,9 @@ class CountsPosterior:
     def _counted(self) -> dict[str, Any]:
         """Events of every group, and what they are among."""
         s = self.statistics
-        columns: dict[str, Any] = {"events": s.y.astype(np.int64)}
+        columns: dict[str, Any] = {"events": s.y.astype(np.intp)}
         if s.size_words != "rows":
-            columns[s.size_words] = s.size.astype(np.int64) if s.proportion else s.size
+            columns[s.size_words] = s.size.astype(np.intp) if s.proportion else s.size
         return columns
 
     # helpers ------------------------------------------------------------------------------

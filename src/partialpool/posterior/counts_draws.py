@@ -55,7 +55,7 @@ def _population(nodes: Nested, size: int, rng: np.random.Generator) -> tuple[Flo
     tau = invert(line, marginal[None, :] / marginal.sum(), rng.random(size))
     at = (line.position(line.axis.coordinate(tau)) - line.t[0]) / line.step
     at = np.clip(at, 0.0, len(marginal) - 1.0)
-    left = np.minimum(at.astype(np.int64), max(len(marginal) - 2, 0))
+    left = np.minimum(at.astype(np.intp), max(len(marginal) - 2, 0))
     right, share = np.minimum(left + 1, len(marginal) - 1), at - left
     width = few.inner.shape[1]
     fine = np.arange(FINER * (width - 1) + 1) / FINER

@@ -140,11 +140,11 @@ def one_node(model: MixedModel, point: Floats, carried: Floats) -> tuple[Orders,
     """The only node of a posterior given phi, (1, d), with all moments."""
     lattice = Lattice(
         lines=(),
-        place=np.zeros((1, point.shape[1]), dtype=np.int64),
+        place=np.zeros((1, point.shape[1]), dtype=np.intp),
         weight=np.ones(1),
         points=point,
         carried=carried,
-        replicate=np.zeros(1, dtype=np.int64),
+        replicate=np.zeros(1, dtype=np.intp),
         log_total=math.nan,
         error=0.0,
         status=Accuracy.REACHED,

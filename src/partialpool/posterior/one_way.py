@@ -472,7 +472,7 @@ class OneWayPosterior:
         """Groups that span the range of weights and means: the extremes, and some between."""
         weight, y = self.statistics.weight, self.centered_means
         ends = [f(v) for v in (weight, y) for f in (np.argmin, np.argmax)]
-        return np.unique([*ends, *np.linspace(0, len(y) - 1, 60).astype(np.int64)])
+        return np.unique([*ends, *np.linspace(0, len(y) - 1, 60).astype(np.intp)])
 
     def _quantiles_of(self, c: Components, groups: Ints, *, nearly_normal: bool = False) -> Floats:
         """Outer and inner quantiles of some groups, in units of their sds; shape (5, K)."""

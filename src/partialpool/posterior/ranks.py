@@ -60,8 +60,8 @@ def rank_table(
         ranks(draw(min(step, draws - i)), rank[i : i + step])
     columns = {name: np.empty(groups) for name in ("expected_rank", "best", "top")}
     tails = np.array([0.5 - level / 2, 0.5, 0.5 + level / 2])
-    at = np.ceil(tails * draws - 1e-9).astype(np.int64).clip(1) - 1  # the lowest of enough ranks
-    quantile = np.empty((3, groups), dtype=np.int64)
+    at = np.ceil(tails * draws - 1e-9).astype(np.intp).clip(1) - 1  # the lowest of enough ranks
+    quantile = np.empty((3, groups), dtype=np.intp)
     step = max(1, AT_ONCE // draws)
     for i in range(0, groups, step):
         part = slice(i, i + step)

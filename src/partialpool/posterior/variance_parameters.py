@@ -58,7 +58,7 @@ def inverse_chi(
     if len(weight) > BINS:
         rank = np.argsort(scale)
         share = np.cumsum(weight[rank])
-        bin_ = np.minimum((share * BINS).astype(np.int64), BINS - 1)
+        bin_ = np.minimum((share * BINS).astype(np.intp), BINS - 1)
         # the logarithm: scales may range over many powers of ten
         log_scale = np.bincount(bin_, weight[rank] * np.log(scale[rank]), minlength=BINS)
         total = np.bincount(bin_, weight[rank], minlength=BINS).astype(np.float64)
