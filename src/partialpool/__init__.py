@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from partialpool import charts, classical, datasets, simulate
+    from partialpool import charts, classical, datasets, simulate, testing
     from partialpool.data import Table
     from partialpool.data.read_table import read
     from partialpool.errors import (
@@ -72,13 +72,13 @@ _HOMES = {
     "notices": ("Notice",),
     "kept_statistics": ("Statistics", "explain", "load_statistics", "statistics"),
 }  # fmt: skip
-_ROOMS = ("classical", "datasets", "charts", "simulate")
+_ROOMS = ("classical", "datasets", "charts", "simulate", "testing")
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [  # noqa: RUF022  (as a reader looks for them)
     "fit", "fit_groups", "Fit", "priors", "Table", "Notice",
     "read", "explain", "statistics", "Statistics", "load_statistics", "fit_statistics",
-    "datasets", "classical", "simulate", "charts",
+    "datasets", "classical", "simulate", "charts", "testing",
     "Flat", "Jeffreys", "HalfNormal", "HalfCauchy", "HalfT", "Exponential", "Uniform",
     "LogNormal", "InverseGammaSq", "UniformShrinkage", "DuMouchel", "Normal", "StudentT", "LKJ",
     "PartialPoolError", "FormulaError", "UnsupportedFormulaError", "DataError", "ColumnError",
