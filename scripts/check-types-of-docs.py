@@ -78,4 +78,4 @@ def main(pages: list[Path]) -> int:
 
 if __name__ == "__main__":
     given = [Path(a).resolve() for a in sys.argv[1:]]
-    sys.exit(main(given or [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]))
+    sys.exit(main(given or [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]))

@@ -15,7 +15,7 @@ from partialpool.cli import main
 from partialpool.cli.main import cli
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 RNG = np.random.default_rng(5)
 GROUPS, ROWS = 12, 240
 PLACE = np.arange(ROWS) % GROUPS
@@ -109,7 +109,7 @@ def fit_with_right_rows(formula, data, **options):
     return pp.fit(formula, data, **options)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_python_of_a_page_runs(page, files):
     blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     site, radon = sites(), pp.datasets.radon()
