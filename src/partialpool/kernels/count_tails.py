@@ -64,4 +64,6 @@ def _tails(y: float, size: float, value: Floats, link: Link) -> tuple[Floats, Fl
         above = special.bdtrc(y - 1.0, int(size), value) if y > 0 else np.ones_like(value)
         return below, above
     mean = size * value
-    return special.gammaincc(y + 1.0, mean), special.gammainc(y, mean) if y > 0 else np.ones_like(mean)
+    return special.gammaincc(y + 1.0, mean), special.gammainc(y, mean) if y > 0 else np.ones_like(
+        mean
+    )

@@ -107,13 +107,10 @@ def _averaged(t: Floats, weight: Floats, log_inverse: Floats, df: Floats) -> Flo
 
 
 def from_tails(below: Floats, above: Floats) -> Floats:
-    """z of the smaller of two tails, which keeps its digits far out."""
+    """Z of the smaller of two tails, which keeps its digits far out."""
     tiny = 1e-300
-    return np.where(
-        below < above,
-        special.ndtri(np.maximum(below, tiny)),
-        -special.ndtri(np.maximum(above, tiny)),
-    )
+    low, high = special.ndtri(np.maximum(below, tiny)), special.ndtri(np.maximum(above, tiny))
+    return np.asarray(np.where(below < above, low, -high))
 
 
 def sidak(z: Floats, tests: int) -> Floats:
@@ -205,7 +202,9 @@ def second_component(y: Floats, variance: Floats) -> Floats:
         return -float(np.logaddexp(*parts(at)).sum() + log_prior)
 
     start = np.array([0.0, np.log(max(inner, 0.1 * scale) / scale), -2.0, np.log(4.0)])
-    best = optimize.minimize(loss, start, method="L-BFGS-B", bounds=[(-5, 5), (-9, 3), (-9, 3), (-3, 5)])
+    best = optimize.minimize(
+        loss, start, method="L-BFGS-B", bounds=[(-5, 5), (-9, 3), (-9, 3), (-3, 5)]
+    )
     first, second = parts(best.x)
     return np.asarray(special.expit(second - first))
 

@@ -12,7 +12,6 @@ import numpy as np
 
 from partialpool._typing import AnyArray, Bools, Floats, Ints
 from partialpool.kernels.count_tails import conjugate_tails, normal_tails
-from partialpool.kernels.families import LOGIT
 from partialpool.kernels.predictive import leave_one_group_out
 from partialpool.models.population_check import (
     Shape,
@@ -157,7 +156,7 @@ def _of_counts(post: CountsPosterior, *, every: bool = False) -> Iterator[GroupC
 
 
 def _left_out_count(post: CountsPosterior, k: int) -> float:
-    """z of the groups of one pair of events and size, nodes reweighted by 1 / p(group | node)."""
+    """Z of the groups of one pair of events and size, nodes reweighted by 1 / p(group | node)."""
     model, nodes = post.model, post.nodes
     log_l = model.log_marginals(model.pairs.at(slice(k, k + 1)), nodes.inner, nodes.outer)[0]
     weight = nodes.weight
@@ -254,7 +253,7 @@ def _conditional(post: MixedPosterior, block: int, effect: int) -> _Conditional:
 
 
 def _effects(of: _Conditional) -> tuple[Floats, tuple[Floats, Floats] | None]:
-    """z of every group, and the groups' own values with their sampling variances."""
+    """Z of every group, and the groups' own values with their sampling variances."""
     z = effect_z(of.mean, of.variance, of.between, of.scale, of.weight, of.df)
     share = 1.0 - of.variance / of.between
     used = share > 1e-6

@@ -23,6 +23,7 @@ from partialpool.posterior import (
 )
 from partialpool.words.accuracy import accuracy_notice
 from partialpool.words.advice import FEW_GROUPS
+from partialpool.words.crossing import labels_may_start_anew
 from partialpool.words.formatting import number
 from partialpool.words.misfit import misfit
 from partialpool.words.near_zero import near_zero
@@ -204,6 +205,7 @@ def _notices_mixed(post: MixedPosterior) -> Iterator[Notice]:
         blocks = [b for b in post.statistics.blocks if b.factor == factor]
         yield from _few_groups(post, blocks)
         yield from single_rows(blocks[0], post.statistics.sigma_known)
+    yield from labels_may_start_anew(post)
     yield from population_notices(post)
     yield from tau_near_zero(post)
     if isinstance(post, GeneralizedPosterior):
@@ -218,6 +220,7 @@ def _notices_estimated(post: Estimated) -> Iterator[Notice]:
     yield from accuracy_notice(post)
     yield from dropped(post)
     yield from _approximate(post)
+    yield from labels_may_start_anew(post)
     yield from population_notices(post)
     yield from _zero_or_one(post)
     if isinstance(post.given, GeneralizedPosterior):
