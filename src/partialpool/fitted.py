@@ -162,11 +162,13 @@ class Fit:
             require_reliable(self._engine)
         except NotReachedError:  # then nothing but this can be said of the result
             return (*accuracy_notice(self._engine), *self.data_notices)
-        told = {n.code: n for n in self.data_notices if n.code == "rows_dropped"}  # by column
-        return (
-            *(told.pop(n.code, n) for n in notices_of(self._engine)),
-            *(n for n in self.data_notices if n.code != "rows_dropped"),
-        )
+        of_data = {n.code: n for n in self.data_notices}
+        by_column = {"rows_dropped": of_data["rows_dropped"]} if "rows_dropped" in of_data else {}
+        of_result = [by_column.get(n.code, n) for n in notices_of(self._engine)]
+        said = {"rows_dropped"}
+        if any(n.code == "labels_may_start_anew" for n in of_result):
+            said.add("factors_crossed")  # says in general what the other says of these data
+        return (*of_result, *(n for n in self.data_notices if n.code not in said))
 
     @cached_property
     def posterior(self) -> Posterior:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from partialpool.data import mixed_sql, structure
+from partialpool.data import mixed_sql, outlying_rows, structure
 from partialpool.data.accumulate import cross_products
 from partialpool.data.clusters import Clusters
 from partialpool.data.coded_rows import CodedRows, Usable, code_rows, without_small
@@ -108,6 +108,8 @@ def read_kept(
         rows, withheld = without_small(rows, min_cell)
     design, moments = learned_design(rows)
     products, clusters = cross_products(design, rows)
+    if said is not None:
+        said += outlying_rows.of_design(design, rows)
     dropped = known.n_rows - known.n_used
     products = replace(products, n_rows=known.n_rows, n_dropped=dropped)
     absent = rows.coded.absent

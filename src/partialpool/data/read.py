@@ -18,6 +18,7 @@ from partialpool.data import (
     duck,
     files,
     frames,
+    outlying_rows,
     spark,
     sql,
     statements,
@@ -113,6 +114,7 @@ def _read(roles: R, data: Any, progress: Progress | None, way: _Way[R, S]) -> Re
             statistics = way.from_rows(rows, roles)
             if isinstance(roles, OneWay):
                 said += codes_for_missing({roles.outcome.name: rows.numbers[roles.outcome.name]})
+                said += outlying_rows.of_one_way(rows, roles)
             if statistics.n_dropped:
                 codes = {roles.group.name: rows.codes}
                 missing = missing_values(codes, rows.numbers, _unused(roles))

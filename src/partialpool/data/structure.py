@@ -287,8 +287,25 @@ def _outer_and_inner(a: Block, b: Block, crossing: Crossing) -> tuple[Block, Blo
     return (a, b) if b_inner > a_inner else (b, a)
 
 
+def look_started_anew(
+    first: Block, second: Block, crossing: Crossing
+) -> tuple[Block, Block] | None:
+    """Outer and inner one of two crossed factors if the inner one's labels look started anew.
+
+    They do if they count, and each outer group has the first so many; None if they do not.
+    """
+    outer, inner = _outer_and_inner(first, second, crossing)
+    mine, other = (crossing.k, crossing.i) if inner is second else (crossing.i, crossing.k)
+    counts = _is_counter(inner.labels) and _first_of_each(mine, other, len(inner.labels))
+    return (outer, inner) if counts and len(inner.labels) > 1 else None
+
+
 def _first_of_each(inner: Ints, outer: Ints, labels: int) -> bool:
-    """Whether each outer group holds the first so many labels, from the most frequent on."""
+    """Whether each outer group holds the first so many labels, from the most frequent on.
+
+    If labels count anew in each outer group, the label 1 is in all of them, 2 in all that have
+    two or more, and so on: the number of labels of a group is then the rank of its rarest one.
+    """
     often = np.bincount(inner, minlength=labels)
     rank = np.empty(labels, dtype=np.intp)
     rank[np.argsort(-often, kind="stable")] = np.arange(labels)

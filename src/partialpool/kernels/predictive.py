@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
@@ -10,6 +11,27 @@ from scipy import special
 from partialpool._typing import Floats
 
 LOG_2PI = math.log(2 * math.pi)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LeftOut:
+    """What the other groups say of each group's rows at each node; B groups, C nodes.
+
+    Parameters
+    ----------
+    log_density : ndarray, shape (C, B)
+        Of the group's rows, up to the half sum of the logarithms of their weights, which no model
+        changes.
+    center, scale : ndarray, shape (C, B)
+        Location and scale of the group's mean.
+    df : ndarray, shape (B,)
+        Degrees of freedom of that mean; infinite for normal.
+    """
+
+    log_density: Floats
+    center: Floats
+    scale: Floats
+    df: Floats
 
 
 def leave_one_group_out(
@@ -22,8 +44,8 @@ def leave_one_group_out(
     mu: Floats,
     mu_sd: Floats,
     df: float,
-) -> tuple[Floats, Floats]:
-    """Log density of each group's rows, and mean of its group mean, given the other groups.
+) -> LeftOut:
+    """Log density of each group's rows, and distribution of its mean, given the other groups.
 
     The information of group j is taken out of the distribution of mu at each node:
     ``1/V_-j = 1/V - w_j/sigma^2``, ``mean_j | others ~ N(mu_-j, sigma^2/P_j + tau^2 + V_-j)``.
@@ -40,8 +62,7 @@ def leave_one_group_out(
 
     Returns
     -------
-    log_density, center : ndarray, shape (C, B)
-        Up to the half sum of log weights of the group's rows, which no model changes.
+    LeftOut
     """
     w = weight / (1.0 + weight * lam)  # (C, B)
     share = w * (mu_sd / sigma) ** 2  # of the information about mu that is group j's
@@ -51,7 +72,7 @@ def leave_one_group_out(
     common = 0.5 * (np.log(rest) - np.log1p(weight * lam))
     if math.isinf(df):
         log_density = -0.5 * n * LOG_2PI - n * np.log(sigma) + common - 0.5 * squares / sigma**2
-        return log_density, center
+        return LeftOut(log_density, center, sigma / np.sqrt(w * rest), np.full(len(y), math.inf))
     total = df * sigma**2
     left = df - n
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -63,4 +84,5 @@ def leave_one_group_out(
             - 0.5 * n * np.log(total)
             + 0.5 * left * np.log1p(-squares / total)
         )
-    return np.where(left > 0, log_density, -np.inf), center
+        scale = np.sqrt((total - squares) / (left * w * rest))
+    return LeftOut(np.where(left > 0, log_density, -np.inf), center, scale, left)

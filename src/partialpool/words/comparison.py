@@ -235,14 +235,12 @@ def _score(post: OneWayPosterior, c: Components) -> tuple[float, float]:
     for i in range(0, s.n_groups, step):
         part = slice(i, i + step)
         n = s.n[part].astype(np.float64)
-        log_p, center = leave_one_group_out(
-            y[part], n, s.weight[part], s.ss[part], *c.columns, c.df
-        )
-        top = (-log_p).max(axis=0)
-        inverse = c.weight[:, None] * np.exp(-log_p - top)  # nodes reweighted by 1 / p
+        of = leave_one_group_out(y[part], n, s.weight[part], s.ss[part], *c.columns, c.df)
+        top = (-of.log_density).max(axis=0)
+        inverse = c.weight[:, None] * np.exp(-of.log_density - top)  # nodes reweighted by 1 / p
         total = inverse.sum(axis=0)
         log_score -= float((np.log(total) + top).sum())
-        error += float(((y[part] - (inverse * center).sum(axis=0) / total) ** 2).sum())
+        error += float(((y[part] - (inverse * of.center).sum(axis=0) / total) ** 2).sum())
     size = s.n_groups
     return (log_score + 0.5 * float(s.log_weight.sum())) / size, math.sqrt(error / size)
 

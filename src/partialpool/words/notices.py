@@ -22,12 +22,12 @@ from partialpool.posterior import (
     OneWayPosterior,
 )
 from partialpool.words.accuracy import accuracy_notice
-from partialpool.words.advice import (
-    FEW_GROUPS,
-)
+from partialpool.words.advice import FEW_GROUPS
+from partialpool.words.crossing import labels_may_start_anew
 from partialpool.words.formatting import number
 from partialpool.words.misfit import misfit
 from partialpool.words.near_zero import near_zero
+from partialpool.words.population import population_notices
 
 FEW_REPLICATES = 10
 
@@ -43,6 +43,7 @@ def _notices_one_way(post: OneWayPosterior) -> Iterator[Notice]:
     yield from _one_factor(post)
     yield from _few_replicates(post)
     yield from _zero_or_one(post)
+    yield from population_notices(post)
     yield from tau_near_zero(post)
     yield from _single_rows(post)
 
@@ -204,6 +205,8 @@ def _notices_mixed(post: MixedPosterior) -> Iterator[Notice]:
         blocks = [b for b in post.statistics.blocks if b.factor == factor]
         yield from _few_groups(post, blocks)
         yield from single_rows(blocks[0], post.statistics.sigma_known)
+    yield from labels_may_start_anew(post)
+    yield from population_notices(post)
     yield from tau_near_zero(post)
     if isinstance(post, GeneralizedPosterior):
         yield from misfit(post)
@@ -217,6 +220,8 @@ def _notices_estimated(post: Estimated) -> Iterator[Notice]:
     yield from accuracy_notice(post)
     yield from dropped(post)
     yield from _approximate(post)
+    yield from labels_may_start_anew(post)
+    yield from population_notices(post)
     yield from _zero_or_one(post)
     if isinstance(post.given, GeneralizedPosterior):
         yield from misfit(post.given)
@@ -317,6 +322,7 @@ def _notices_counts(post: CountsPosterior) -> Iterator[Notice]:
     yield from _one_factor(post)
     yield from _unexposed(post.statistics)
     yield from _rows_vary(post.statistics)
+    yield from population_notices(post)
     yield from tau_near_zero(post)
     yield from _at_ends(post)
 

@@ -1,0 +1,95 @@
+"""Groups that do not fit the population the model takes them from, and sizes that go with values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from partialpool.data.labels import shown
+from partialpool.notices import Notice
+from partialpool.posterior import CountsPosterior
+from partialpool.posterior.group_check import GroupCheck, group_checks
+from partialpool.words.formatting import number
+
+NAMED = 5
+"""So many outlying groups are named, the farthest first."""
+SIZES_LEVEL = 0.005
+"""P-value from which on sizes are said to go with values: 0.2 to 1.1% of right worlds."""
+
+
+def population_notices(post: Any) -> Iterator[Notice]:
+    """Yield notices of outlying groups, of a population that is not normal, and of sizes."""
+    counts = isinstance(post, CountsPosterior)
+    for check in group_checks(post):
+        yield from outlying_groups(check)
+        yield from not_normal(check)
+        yield from sizes_and_values(check, counts=counts)
+
+
+def outlying_groups(check: GroupCheck) -> Iterator[Notice]:
+    """A warning that names the groups that lie apart from all the others."""
+    far = np.flatnonzero(check.outlying)
+    if not len(far):
+        return
+    far = far[np.argsort(-np.abs(np.nan_to_num(check.z[far])), kind="stable")]
+    listed = ", ".join(
+        f"{shown(check.labels[[j]].tolist())} ({_how_far(float(check.z[j]))})"
+        for j in far[:NAMED].tolist()
+    )
+    more = f", and {len(far) - NAMED:,} more" if len(far) > NAMED else ""
+    one = len(far) == 1
+    what = "" if check.term == "Intercept" else f" in {check.term}"
+    yield Notice(
+        "outlying_groups",
+        "warning",
+        f"{'A group' if one else 'Groups'} of {check.factor} {'lies' if one else 'lie'} apart from "
+        f"the others{what}: {listed}{more}. The model takes {'it' if one else 'them'} as of the "
+        f"same normal population, so {'it is' if one else 'they are'} drawn toward the others and "
+        f"{'makes' if one else 'make'} tau larger. Check {'its' if one else 'their'} rows; if "
+        f"{'it is' if one else 'they are'} of another kind, tell it by a predictor or leave "
+        f"{'it' if one else 'them'} out.",
+    )
+
+
+def _how_far(z: float) -> str:
+    if math.isnan(z):
+        return "far"
+    return f"{abs(z):.1f} sds {'above' if z > 0 else 'below'} what they predict"
+
+
+def not_normal(check: GroupCheck) -> Iterator[Notice]:
+    """Say that the groups' values have another shape, where no group in particular stands apart."""
+    if not check.rejected or check.outlying.any() or check.shape is None:
+        return
+    heavy = check.shape.heavy_tails <= check.shape.skewed
+    p = min(check.shape.heavy_tails, check.shape.skewed)
+    shape = "heavier tails than" if heavy else "a more skewed distribution than"
+    what = "Groups" if check.term == "Intercept" else f"Slopes of {check.term} of groups"
+    yield Notice(
+        "population_not_normal",
+        "info",
+        f"{what} of {check.factor} have {shape} a normal population would give them "
+        f"(p = {p:.2g}): the intervals of the most extreme rest on that shape. A transformed "
+        "outcome, or a predictor that tells kinds of groups apart, may mend it.",
+    )
+
+
+def sizes_and_values(check: GroupCheck, *, counts: bool) -> Iterator[Notice]:
+    """A warning where large groups have other values than small ones."""
+    slope = check.by_size
+    if slope is None or slope.p > SIZES_LEVEL:
+        return
+    way = "higher" if slope.per_doubling > 0 else "lower"
+    size = "trials or exposure" if counts else "rows"
+    by = number(abs(slope.per_doubling), abs(slope.per_doubling))
+    yield Notice(
+        "sizes_and_values",
+        "warning",
+        f"Larger groups of {check.factor} have {way} values: {by} for twice the {size} "
+        f"(p = {slope.p:.2g}). The model takes values as unrelated to sizes, and draws small "
+        "groups toward a mean that large ones dominate: add the size as a predictor, such as a "
+        f"column with the logarithm of the {size} of each group.",
+    )
