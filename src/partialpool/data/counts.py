@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy import special
@@ -117,9 +119,9 @@ class CountStatistics:
             return "trials"
         return "rows" if self.size_name == "rows" else "exposure"
 
-    def sorted(self) -> CountStatistics:
-        """Return the same statistics with the groups in label order."""
-        return self.of_groups(sorted_order(self.labels))
+    def sorted(self, order: Sequence[Any] | None = None) -> CountStatistics:
+        """Return the same statistics with the groups in label order, or in the order of `order`."""
+        return self.of_groups(sorted_order(self.labels, order))
 
     def of_groups(self, which: AnyArray) -> CountStatistics:
         """Return the statistics of these groups (indices, or one bool a group)."""

@@ -59,7 +59,7 @@ def source_of(wanted: Wanted) -> Wanted:
         tuple({n.name: n for n in (*columns, *inside)}.values()),
         tuple({n.name: n for n in (*wanted.labels, *words)}.values()),
         tuple(n for n in wanted.undecided if n.name not in used),
-        tuple(n for n in getattr(wanted, "counted", ()) if not isinstance(n, Derived)),
+        tuple(n for n in wanted.counted if not isinstance(n, Derived)),
     )
 
 

@@ -34,6 +34,18 @@ def is_workbook(data: Any) -> bool:
     return isinstance(data, str | Path) and str(data).lower().endswith(EXCEL_ENDINGS)
 
 
+def _openpyxl() -> Any:
+    """The library that reads and writes workbooks."""
+    try:
+        import openpyxl
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            "Excel workbooks need openpyxl, which is not installed: "
+            "pip install 'partialpool[excel]'; or use CSV"
+        ) from error
+    return openpyxl
+
+
 @dataclass(frozen=True, slots=True)
 class Sheet:
     """The cells of a sheet: its columns by name, and the numbers of its rows that are not empty."""
@@ -102,13 +114,7 @@ def read_sheet(
     DataError, MissingExtraError
         As `read_excel`.
     """
-    try:
-        import openpyxl
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            "Excel workbooks need openpyxl, which is not installed: "
-            "pip install 'partialpool[excel]'; or save the sheet as CSV"
-        ) from error
+    openpyxl = _openpyxl()
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         sheets = {sheet.title: sheet for sheet in book.worksheets}
@@ -225,10 +231,7 @@ def write_excel(table: Table, path: str) -> None:
     MissingExtraError
         If openpyxl is not installed.
     """
-    try:
-        import openpyxl
-    except ModuleNotFoundError as error:
-        raise MissingExtraError.needs("openpyxl", "an Excel workbook", extra="excel") from error
+    openpyxl = _openpyxl()
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet("partialpool")
     sheet.append(list(table))

@@ -177,6 +177,34 @@ def holds_categories(column: Any) -> bool:
     return found in ({str}, {bool}, {np.str_}, {np.bool_})
 
 
+def category_order(data: Any, kind: str, name: str) -> list[Any] | None:
+    """The order of a column of ordered categories of a frame; None for any other column."""
+    if kind not in ("pandas", "polars", "pyarrow"):
+        return None
+    if kind == "polars":
+        schema = data.collect_schema()
+        return _polars_order(schema[name]) if name in schema else None
+    names = column_names(data, kind)
+    return order_of(_column(data, kind, names.index(name), name)) if name in names else None
+
+
+def order_of(column: Any) -> list[Any] | None:
+    """The order of ordered categories: of pandas, Polars (Enum) and Arrow; None for others."""
+    library = _library(type(column))
+    if library == "pandas" and getattr(column.dtype, "ordered", False):
+        return list(np.asarray(column.dtype.categories).tolist())
+    if library == "polars":
+        return _polars_order(column.dtype)
+    if library == "pyarrow" and getattr(column.type, "ordered", False):
+        parts = getattr(column, "chunks", [column])
+        return list(dict.fromkeys(v for part in parts for v in part.dictionary.to_pylist()))
+    return None
+
+
+def _polars_order(kind: Any) -> list[Any] | None:
+    return kind.categories.to_list() if str(kind).startswith("Enum") else None
+
+
 def numbers(column: Any, name: str) -> Floats:
     """A column as float64, NaN where a value is missing."""
     if hasattr(column, "to_numpy"):

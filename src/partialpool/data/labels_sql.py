@@ -82,7 +82,7 @@ def labels_of(values: AnyArray, plain: bool, *, once: bool = False) -> Labels:
 
 
 def _in_order(found: AnyArray, n: Ints, plain: bool) -> Labels:
-    labels = integers_if_plain(found) if plain else found
+    labels = integers_if_plain(found) if plain or found.dtype.kind == "f" else found
     order = sorted_order(labels)
     place = np.empty(len(order), dtype=np.intp)
     place[order] = np.arange(len(order))

@@ -75,7 +75,7 @@ def read_mixed(roles: Mixed, data: Any, *, progress: Progress | None = None) -> 
     """
     said: list[Notice] = []
     kept, clusters = read_kept(roles, data, progress=progress, said=said)
-    found = reading(kept, clusters, handing_back(data))
+    found = reading(kept, clusters, handing_back(data, roles.factors))
     return replace(found, notices=(*said, *found.notices))
 
 

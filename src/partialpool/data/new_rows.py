@@ -146,6 +146,7 @@ class _Wanted:
     columns: tuple[Name, ...]
     labels: tuple[Name, ...]
     undecided: tuple[Name, ...] = ()
+    counted: tuple[Name, ...] = ()
 
 
 def _read(data: Any, coded: tuple[Name, ...], numeric: tuple[Name, ...]) -> source.MemorySource:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -41,6 +41,7 @@ from partialpool.data.table import Table, build_frame
 from partialpool.data.text_columns import UnreadableError, Wanted, kinds_of, read_in_any_style
 from partialpool.errors import DataError
 from partialpool.formula import CountRoles, OneWay
+from partialpool.formula.tree import Name
 from partialpool.notices import Notice
 
 Progress = Callable[[float], None]
@@ -121,11 +122,14 @@ def _read(roles: R, data: Any, progress: Progress | None, way: _Way[R, S]) -> Re
                 said += dropped(statistics.n_dropped, statistics.n_rows, missing)
         else:
             statistics = way.by_sql(found.engine.naming(way.given(roles)), roles)
-    if found.text_labels:
-        statistics = _plain_labels(statistics)
+    if found.text_labels or statistics.labels.dtype.kind == "f":
+        statistics = _plain_labels(statistics, found.text_labels)
+    order = None
+    if found.engine is None:
+        order = frames.category_order(found.data, found.kind, roles.group.name)
     if found.text_labels or found.engine is None:
-        statistics = statistics.sorted()
-    return Reading(statistics, handing_back(data), tuple(said))
+        statistics = statistics.sorted(order)
+    return Reading(statistics, handing_back(data, (roles.group,)), tuple(said))
 
 
 def _unused(roles: OneWay | CountRoles) -> frozenset[str]:
@@ -134,11 +138,11 @@ def _unused(roles: OneWay | CountRoles) -> frozenset[str]:
     return frozenset() if sd is None else frozenset((sd.name,))
 
 
-def _plain_labels(statistics: S) -> S:
-    """The same, with labels that were read from text as integers if all are written so."""
+def _plain_labels(statistics: S, from_text: bool) -> S:
+    """The same, with labels as integers if all are whole numbers."""
     n = len(statistics.labels)
     every = integers_if_plain(np.concatenate([statistics.labels, statistics.absent]))
-    return replace(statistics, labels=every[:n], absent=every[n:], labels_from_text=True)
+    return replace(statistics, labels=every[:n], absent=every[n:], labels_from_text=from_text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,14 +318,20 @@ def _opened_file(file: files.OpenFile, progress: Progress | None, *, passes: boo
     return Opened(relation, "duckdb", engine, file.text_labels, what, file.notices)
 
 
-def handing_back(data: Any) -> Callable[[Table], Any]:
-    """How results are handed back: in the kind of frame that `data` is."""
+def handing_back(data: Any, factors: Sequence[Name] = ()) -> Callable[[Table], Any]:
+    """How results are handed back: in the kind of frame that `data` is.
+
+    Groups of one factor of ordered categories are ordered categories again.
+    """
     kind = None if files.are_paths(data) else frames.kind_of(data)
+    order = None
+    if kind is not None and len(factors) == 1:
+        order = frames.category_order(data, kind, factors[0].name)
     if kind == "duckdb":
         return partial(duck.as_relation, data)
     if kind in (None, "mapping", "pyspark"):
         return as_table
-    return partial(build_frame, library=kind)
+    return partial(build_frame, library=kind, orders=None if order is None else {"group": order})
 
 
 def explain_reading(roles: OneWay | CountRoles, data: Any) -> str:

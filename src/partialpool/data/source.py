@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -106,8 +106,10 @@ def from_columns(
     codes, labels = {}, {}
     for name in names:
         found, distinct = frames.label_codes(column[name])
-        distinct = lab.integers_if_plain(distinct) if text_labels else distinct
-        codes[name], labels[name] = in_order(found, distinct)
+        if text_labels or distinct.dtype.kind == "f":
+            distinct = lab.integers_if_plain(distinct)
+        order = frames.order_of(column[name])
+        codes[name], labels[name] = in_order(found, distinct, order)
     wanted = dict.fromkeys(
         [n.name for n in numeric] + [n.name for n in plain if n.name not in texts]
     )
@@ -117,10 +119,12 @@ def from_columns(
     return MemorySource(labels, texts, replace(chunk, rows=np.arange(len(chunk))))
 
 
-def in_order(codes: Ints, labels: AnyArray) -> tuple[Ints, AnyArray]:
-    """Codes and labels with the labels sorted."""
-    order = lab.sorted_order(labels)
-    place = np.empty(len(order) + 1, dtype=np.intp)
-    place[order] = np.arange(len(order))
+def in_order(
+    codes: Ints, labels: AnyArray, order: Sequence[Any] | None = None
+) -> tuple[Ints, AnyArray]:
+    """Codes and labels with the labels sorted, or in an order that is given."""
+    sorted_places = lab.sorted_order(labels, order)
+    place = np.empty(len(sorted_places) + 1, dtype=np.intp)
+    place[sorted_places] = np.arange(len(sorted_places))
     place[-1] = -1
-    return place[codes], labels[order]
+    return place[codes], labels[sorted_places]

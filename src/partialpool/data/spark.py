@@ -123,9 +123,8 @@ class Spark:
             table = table.sort_by("g")  # faster than sorting Python strings
         labels = _labels(table.column("g"))
         sums = {k: np.asarray(table.column(k)) for k in table.column_names if k != "g"}
-        if not text:
-            order = lab.sorted_order(labels)
-            labels, sums = labels[order], {k: v[order] for k, v in sums.items()}
+        order = lab.sorted_order(labels)
+        labels, sums = labels[order], {k: v[order] for k, v in sums.items()}
         return Groups(labels, sums, total)
 
     def table(self, sql: str, labels: Sequence[str]) -> dict[str, AnyArray]:

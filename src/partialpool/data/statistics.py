@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -83,9 +84,9 @@ class GroupStatistics:
         """Group means in the units of y: the no-pooling estimates."""
         return self.mean + self.center
 
-    def sorted(self) -> GroupStatistics:
-        """Return the same statistics with the groups in label order."""
-        return self.of_groups(sorted_order(self.labels))
+    def sorted(self, order: Sequence[Any] | None = None) -> GroupStatistics:
+        """Return the same statistics with the groups in label order, or in the order of `order`."""
+        return self.of_groups(sorted_order(self.labels, order))
 
     def of_groups(self, which: AnyArray) -> GroupStatistics:
         """Return the statistics of these groups (indices, or one bool a group)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from partialpool._typing import AnyArray
@@ -77,8 +77,34 @@ def _cell(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def build_frame(columns: dict[str, AnyArray], library: str) -> Any:
-    """Build a frame of the named library (pandas, polars, pyarrow) from columns."""
+def build_frame(
+    columns: dict[str, AnyArray], library: str, orders: Mapping[str, Sequence[Any]] | None = None
+) -> Any:
+    """Build a frame of the named library (pandas, polars, pyarrow) from columns.
+
+    `orders` names columns of ordered categories, which they become again, and their order.
+    """
+    frame = _frame(columns, library)
+    for name, order in (orders or {}).items():
+        if name in columns and set(columns[name].tolist()) <= set(order):
+            frame = _ordered(frame, library, name, order)
+    return frame
+
+
+def _ordered(frame: Any, library: str, name: str, order: Sequence[Any]) -> Any:
+    """The frame with a column as ordered categories."""
+    module = importlib.import_module(library)
+    if library == "pandas":
+        return frame.assign(**{name: module.Categorical(frame[name], order, ordered=True)})
+    if library == "polars":
+        return frame.with_columns(module.col(name).cast(module.Enum(order)))
+    places = [order.index(v) for v in frame.column(name).to_pylist()]
+    indices = module.array(places, module.int32())
+    column = module.DictionaryArray.from_arrays(indices, module.array(order), ordered=True)
+    return frame.set_column(frame.column_names.index(name), name, column)
+
+
+def _frame(columns: dict[str, AnyArray], library: str) -> Any:
     try:
         module = importlib.import_module(library)
     except ModuleNotFoundError as error:

@@ -56,13 +56,17 @@ class Wanted(Protocol):
     def undecided(self) -> tuple[Name, ...]:
         """Those that are numbers or categories, as their values say."""
 
+    @property
+    def counted(self) -> tuple[Name, ...]:
+        """Those that hold numbers of events or trials."""
+
 
 def kinds_of(wanted: Wanted) -> dict[str, Kind]:
     """What each column holds as far as the formula says it."""
     kinds: dict[str, Kind] = {c.name: "number" for c in wanted.columns}
     return {
         **kinds,
-        **{c.name: "count" for c in getattr(wanted, "counted", ())},
+        **{c.name: "count" for c in wanted.counted},
         **{c.name: "either" for c in wanted.undecided},
         **{c.name: "label" for c in wanted.labels},
     }

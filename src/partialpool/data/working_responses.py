@@ -148,7 +148,7 @@ def read_count_rows(roles: Mixed, data: Any, *, progress: Progress | None = None
     """
     said: list[Notice] = []
     table = read_count_table(roles, data, progress=progress, said=said)
-    found = counted(table, handing_back(data))
+    found = counted(table, handing_back(data, roles.factors))
     return replace(found, notices=(*said, *found.notices))
 
 

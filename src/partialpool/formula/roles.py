@@ -66,6 +66,11 @@ class OneWay:
         """The predictors that are numbers or categories, as their values say: none."""
         return ()
 
+    @property
+    def counted(self) -> tuple[Name, ...]:
+        """The columns that hold numbers of events or trials: none."""
+        return ()
+
 
 def one_way(formula: Formula) -> OneWay | None:
     """Read a formula as a one-way model with an intercept; None if it says more than that.

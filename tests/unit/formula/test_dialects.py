@@ -3,9 +3,8 @@
 import duckdb
 import numpy as np
 import pandas as pd
-import polars as pl
-import pyarrow as pa
 import pytest
+from doors import DOORS, through
 
 import partialpool as pp
 from partialpool.formula import parse
@@ -237,37 +236,11 @@ SAME = {
     'y ~ relevel(k, ref = "lo") + (1 | g)': 'y ~ C(k, "lo", "hi", "mid") + (1 | g)',
     "y ~ x + (1 | factor(g))": "y ~ x + (1 | g)",
 }
-DOORS = ("pandas", "polars", "arrow", "duckdb", "csv", "many csv", "parquet", "excel")
-
-
-def through(door, folder):
-    if door == "polars":
-        return pl.DataFrame(DATA)
-    if door == "arrow":
-        return pa.table(DATA)
-    if door == "duckdb":
-        return duckdb.from_df(DATA)
-    if door == "excel":
-        DATA.to_excel(folder / "rows.xlsx", index=False)
-        return folder / "rows.xlsx"
-    if door == "parquet":
-        DATA.to_parquet(folder / "rows.parquet")
-        return folder / "rows.parquet"
-    if door == "csv":
-        DATA.to_csv(folder / "rows.csv", index=False)
-        return folder / "rows.csv"
-    if door == "many csv":
-        DATA[:50].to_csv(folder / "1.csv", index=False)
-        DATA[50:].to_csv(folder / "2.csv", index=False)
-        return str(folder / "*.csv")
-    return DATA
-
-
 @pytest.mark.parametrize("text", SAME)
 @pytest.mark.parametrize("door", DOORS)
-def test_values_through_every_door(text, door, tmp_path):
+def test_values_through_every_door(text, door, tmp_path, monkeypatch):
     how = {"method": "reml"} if text.startswith("y") else {}
-    got = pp.fit(text, through(door, tmp_path), **how).to_dict()["parameters"]
+    got = pp.fit(text, through(door, tmp_path, DATA, monkeypatch), **how).to_dict()["parameters"]
     want = pp.fit(SAME[text], DATA, **how).to_dict()["parameters"]
     np.testing.assert_allclose([p["mean"] for p in got], [p["mean"] for p in want], rtol=2e-6)
 
@@ -287,7 +260,7 @@ def test_predictions_and_updates_take_the_columns_of_the_formula():
 def test_a_missing_column_of_a_derived_one_is_named():
     for door in ("pandas", "duckdb"):
         with pytest.raises(pp.ColumnError, match='column "zz"'):
-            pp.fit("s | trials(s + zz) ~ 1 + (1 | g)", through(door, None))
+            pp.fit("s | trials(s + zz) ~ 1 + (1 | g)", through(door, None, DATA))
     with pytest.raises(pp.DataError, match='column "k" must hold numbers'):
         pp.fit("s | trials(s + k) ~ 1 + (1 | g)", duckdb.from_df(DATA))
     with pytest.raises(pp.DataError, match='column "k" must hold numbers'):
