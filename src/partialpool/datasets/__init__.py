@@ -39,6 +39,8 @@ class Dataset:
         probability or rate.
     family : str, optional
         The family to fit, where the formula does not say it.
+    unit : str
+        What the outcome is measured in; nothing where it is a share or a count.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Dataset:
     story: str = ""
     truth: Callable[[Table], AnyArray] | None = None
     family: str | None = None
+    unit: str = ""
 
 
 COUNTED = {"peregrine": "poisson", "salmonella": "poisson"}
@@ -339,12 +342,11 @@ STORIES = {
     "dyestuff": "Five preparations from each of six batches of dye: how much of the variation "
     "lies between batches? The classic of variance components, with few groups and a wide "
     "posterior.",
-    "rats": "Thirty young rats were weighed on five days; here their mean weights are compared. "
-    "Growth during the month counts as noise in this model, so that the rats are drawn "
-    "together strongly.",
-    "radon": "Radon was measured in 919 houses, but two of the 85 counties have over a hundred "
-    "and many have two or three. The raw extremes are nearly all small counties, and "
-    "those are drawn in most.",
+    "rats": "Thirty young rats were weighed on five days, and all grow along lines that are nearly "
+    "straight, some faster than others. Each rat has a line of its own, drawn toward that of all.",
+    "radon": "Houses are nested in counties: two of the 85 have over a hundred, many have two or "
+    "three. The uranium in a county's soil is a predictor that all its houses share: separate "
+    "intercepts would leave no room for it, and the hierarchical model estimates both.",
     "sleepstudy": "Eighteen people slept three hours a night, and reacted more slowly each day, "
     "some by 20 ms a day and some not at all. Each person has a line of their own, drawn toward "
     "that of all.",
@@ -377,6 +379,16 @@ STORIES = {
     "operations without any. Nobody believes that its risk is zero, and pooling says what to "
     "believe.",
 }
+UNITS = {
+    "eight_schools": "points",
+    "eight_schools_unrounded": "points",
+    "dyestuff": "grams",
+    "rats": "grams",
+    "radon": "log pCi/L",
+    "sleepstudy": "ms",
+    "penicillin": "mm",
+    "high_school": "points",
+}
 TRUTHS = {
     "baseball": _rest_of_the_season,
     "batting": _rest_of_the_hits,
@@ -394,6 +406,7 @@ catalogue: tuple[Dataset, ...] = tuple(
         STORIES[name],
         TRUTHS.get(name),
         COUNTED.get(name),
+        UNITS.get(name, ""),
     )
     for load, field, formula, title, citation in (
         (eight_schools, "education", "effect | se(se) ~ 1 + (1 | school)",
@@ -405,7 +418,7 @@ catalogue: tuple[Dataset, ...] = tuple(
          "Efron & Morris 1975"),
         (dyestuff, "industry", "yield ~ 1 + (1 | batch)",
          "yield of 30 preparations from 6 batches", "Davies 1947"),
-        (rats, "biology", "weight ~ 1 + (1 | rat)",
+        (rats, "biology", "weight ~ day + (day | rat)",
          "weights of 30 rats on 5 days", "Gelfand et al. 1990"),
         (radon, "environment", "log_radon ~ floor + log(uranium) + (1 | county)",
          "radon in 919 houses of 85 counties", "Price, Nero & Gelman 1996"),
