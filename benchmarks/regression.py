@@ -23,7 +23,7 @@ import partialpool as pp
 import timing
 from partialpool.classical.mixed import mixed_model
 from partialpool.data import read_mixed
-from partialpool.formula import mixed, parse
+from partialpool.formula import parse, read_roles
 from partialpool.models import Priors
 from partialpool.posterior import mixed_posterior
 
@@ -101,11 +101,11 @@ def peer(name: str, formula: str, frame: pd.DataFrame) -> Callable[[], object] |
 
 def jobs(formula: str, data: object, *, peers: bool = True) -> list[timing.Case]:
     """The whole way from the table, the engine alone, and the others."""
-    reading = read_mixed(mixed(parse(formula)), data)
+    reading = read_mixed(read_roles(parse(formula)), data)
     found: list[timing.Case] = [
         ("posterior, all groups, from statistics", lambda: everything(reading.statistics)),
         ("REML, from statistics", lambda: mixed_model(reading.statistics)),
-        ("statistics, from the table", lambda: read_mixed(mixed(parse(formula)), data)),
+        ("statistics, from the table", lambda: read_mixed(read_roles(parse(formula)), data)),
     ]
     if peers:
         frame = pd.DataFrame(data)

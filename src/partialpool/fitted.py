@@ -30,7 +30,6 @@ from partialpool.data.new_rows import (
     NewRows,
     Target,
     Unseen,
-    count_design,
     new_rows,
     one_way_design,
 )
@@ -39,8 +38,8 @@ from partialpool.data.read import Reading, handing_back
 from partialpool.data.statistics_files import Kept
 from partialpool.data.working_responses import counted as finish_counts
 from partialpool.errors import ArgumentError, NotReachedError, PriorError
-from partialpool.formula import OneWay, count_roles, one_way, parse
-from partialpool.kept_statistics import Statistics, more_statistics
+from partialpool.formula import Roles
+from partialpool.kept_statistics import Statistics, with_more
 from partialpool.models import Priors, parameter_names, priors
 from partialpool.models.priors import Prior
 from partialpool.notices import Notice
@@ -53,6 +52,7 @@ from partialpool.posterior import (
     MixedPosterior,
     OneWayPosterior,
     Posterior,
+    counts_posterior,
     estimated,
     estimated_counts,
     generalized_posterior,
@@ -64,7 +64,6 @@ from partialpool.posterior.distributions import IntervalKind
 from partialpool.prediction import PredictionOptions, predict
 from partialpool.report import Contents, write
 from partialpool.simulate import CountWorld, World
-from partialpool.solve_counts import solve_count_statistics
 from partialpool.threads import one_blas_thread
 from partialpool.words import formatting, summary
 from partialpool.words.accuracy import accuracy_notice, checked_accuracy, require_reliable
@@ -124,16 +123,12 @@ class Fit:
 
     Parameters
     ----------
-    formula : str
-        As given, or the formula that says the same.
-    family : str
-        ``"gaussian"``, or one of counts.
     _engine : OneWayPosterior, CountsPosterior, MixedPosterior or Estimated
         What computes the posterior of this kind of model; `posterior` is its face.
     to_input_frame : callable
         Turns a Table into the kind of frame the data came in.
-    design : Design, optional
-        How rows became columns: levels, means, groups; used again for new rows. None for counts.
+    design : Design
+        How rows became columns: roles, levels, means, groups; used again for new rows.
     data_notices : tuple of Notice
         What was found when the data were read.
     clusters : Clusters, optional
@@ -144,15 +139,23 @@ class Fit:
         The accuracy asked for, which `update` asks for again; None is the default.
     """
 
-    formula: str
-    family: str
     _engine: Engine
     to_input_frame: Callable[[Table], Any]
-    design: Design | None = None
+    design: Design
     data_notices: tuple[Notice, ...] = ()
     clusters: Clusters | None = None
     sums: Kept | None = None
     accuracy: float | None = None
+
+    @property
+    def formula(self) -> str:
+        """As given, or the formula that says the same."""
+        return self.design.roles.text
+
+    @property
+    def family(self) -> str:
+        """``"gaussian"``, or one of counts."""
+        return self.design.roles.family or "gaussian"
 
     @cached_property
     @_reads
@@ -406,7 +409,7 @@ class Fit:
             pandas with the same index.
         """
         options = PredictionOptions(target, unseen, observation, level, kind)
-        found = handing_back(data)(predict(self._reliable, self._row_design, data, options))
+        found = handing_back(data)(predict(self._reliable, self.design, data, options))
         index = getattr(data, "index", None)
         if index is not None and type(found).__module__.startswith("pandas"):
             found.index = index  # so that the result can be assigned to the rows
@@ -533,8 +536,7 @@ class Fit:
         checked_accuracy(accuracy)
         if accuracy is not None:
             self._full("accuracy")
-        new = more_statistics(self.formula, self.sums, data, self.family, progress)
-        both = Statistics(self.formula, self.sums).combine(new)
+        both = with_more(Statistics(self.design.roles, self.sums), data, progress)
         post = self._engine
         if isinstance(post, Estimated):
             method: Method = "reml" if post.estimate.restricted else "ml"
@@ -611,18 +613,9 @@ class Fit:
         s = self.statistics
         return s.blocks[0].factor if isinstance(s, CrossProducts) else s.factor
 
-    @cached_property
-    def _row_design(self) -> Design:
-        """How new rows become columns."""
-        if isinstance(self._engine, CountsPosterior):
-            s = self._engine.statistics
-            return count_design(count_roles(parse(self.formula), s.family), s.labels)
-        assert self.design is not None
-        return self.design
-
     def _new_rows(self, data: Any, target: Target, unseen: Unseen) -> NewRows:
         """New rows as columns."""
-        return new_rows(self._row_design, data, target, unseen, observation=False)
+        return new_rows(self.design, data, target, unseen, observation=False)
 
     @property
     def _reliable(self) -> Engine:
@@ -654,24 +647,19 @@ def fit_kept(
     kept = statistics.groups
     if isinstance(kept, MixedStatistics):
         rows = finish_mixed(kept, None, like)
-        return fit_mixed(statistics.formula, rows, prior, method, accuracy)
+        return fit_mixed(rows, prior, method, accuracy)
     if isinstance(kept, CountTable):
-        family = str(kept.roles.family)
         nodes = (quadrature or 1) if method == "ml" else None
         rows = finish_counts(kept, like)
-        return fit_counts(statistics.formula, family, rows, prior, nodes, accuracy)
-    groups = kept.sorted()
+        return fit_counts(rows, prior, nodes, accuracy)
+    groups, roles = kept.sorted(), statistics.roles
     if isinstance(groups, CountStatistics):
-        post = solve_count_statistics(groups, prior, accuracy)
-        return Fit(statistics.formula, groups.family, post, like, sums=groups, accuracy=accuracy)
-    roles = one_way(parse(statistics.formula))
-    assert roles is not None  # statistics with one record a group are of such a formula
-    return fit_one_way(statistics.formula, roles, Reading(groups, like), prior, method, accuracy)
+        return fit_one_way_counts(roles, Reading(groups, like), prior, accuracy)
+    return fit_one_way(roles, Reading(groups, like), prior, method, accuracy)
 
 
 def fit_one_way(
-    formula: str,
-    roles: OneWay,
+    roles: Roles,
     reading: Reading[GroupStatistics],
     prior: PriorLike,
     method: Method,
@@ -679,21 +667,34 @@ def fit_one_way(
 ) -> Fit:
     """Fit one factor without predictors from its statistics."""
     s = reading.statistics
-    design = one_way_design(roles, s)
+    design = one_way_design(roles, s.labels)
     if method != "posterior":
         products = as_cross_products(s)
         with _threads(products):
             found = estimated(products, restricted=method == "reml")
-        return Fit(formula, "gaussian", found, reading.like, design, reading.notices, sums=s)
+        return Fit(found, reading.like, design, reading.notices, sums=s)
     chosen = prior if isinstance(prior, Priors) else priors(prior, factor=s.factor)
     _refuse_sigma(chosen, s.sigma_known)
     post = one_way_posterior(s, chosen, accuracy)
-    said = reading.notices
-    return Fit(formula, "gaussian", post, reading.like, design, said, None, s, accuracy)
+    return Fit(post, reading.like, design, reading.notices, None, s, accuracy)
+
+
+def fit_one_way_counts(
+    roles: Roles,
+    reading: Reading[CountStatistics],
+    prior: PriorLike,
+    accuracy: float | None = None,
+) -> Fit:
+    """Fit counts of one factor without predictors from their statistics."""
+    s = reading.statistics
+    chosen = prior if isinstance(prior, Priors) else priors(prior, factor=s.factor)
+    with _threads(s):
+        post = counts_posterior(s, chosen, accuracy)
+    design = one_way_design(roles, s.labels)
+    return Fit(post, reading.like, design, reading.notices, None, s, accuracy)
 
 
 def fit_mixed(
-    formula: str,
     reading: MixedReading,
     prior: PriorLike,
     method: Method,
@@ -713,12 +714,10 @@ def fit_mixed(
         with _threads(s):
             post = estimated(s, restricted=method == "reml")
     last = reading.like, reading.design, reading.notices, reading.clusters, reading.kept
-    return Fit(formula, "gaussian", post, *last, accuracy=accuracy)
+    return Fit(post, *last, accuracy=accuracy)
 
 
 def fit_counts(
-    formula: str,
-    family: str,
     reading: MixedReading,
     prior: PriorLike,
     quadrature: int | None,
@@ -734,7 +733,7 @@ def fit_counts(
     if quadrature is not None:
         with _threads(s):
             estimates = estimated_counts(s, quadrature=quadrature)
-        return Fit(formula, family, estimates, *last)
+        return Fit(estimates, *last)
     chosen = prior if isinstance(prior, Priors) else priors(prior, parameters=parameter_names(s))
     if chosen.sigma != Priors().sigma:
         raise PriorError(
@@ -744,7 +743,7 @@ def fit_counts(
     _refuse_rho(chosen, s)
     with _threads(s):
         post = generalized_posterior(s, chosen, accuracy=accuracy)
-    return Fit(formula, family, post, *last, accuracy=accuracy)
+    return Fit(post, *last, accuracy=accuracy)
 
 
 def _refuse_rho(chosen: Priors, statistics: CrossProducts) -> None:

@@ -10,6 +10,7 @@ from partialpool.data import (
     from_estimates,
     from_summaries,
     read_count_rows,
+    read_counts,
     read_mixed,
     read_statistics,
 )
@@ -18,11 +19,20 @@ from partialpool.data.counts import CountStatistics
 from partialpool.data.outcome_words import with_event
 from partialpool.data.read import Reading, as_table
 from partialpool.errors import ArgumentError, PriorError
-from partialpool.fitted import Fit, Method, PriorLike, fit_counts, fit_kept, fit_mixed, fit_one_way
-from partialpool.formula import OneWay, count_family, mixed, mixed_counts, one_way, parse
+from partialpool.fitted import (
+    Fit,
+    Method,
+    PriorLike,
+    fit_counts,
+    fit_kept,
+    fit_mixed,
+    fit_one_way,
+    fit_one_way_counts,
+)
+from partialpool.formula import Roles, parse, read_roles
+from partialpool.formula.families import CONJUGATE
 from partialpool.formula.tree import Name
 from partialpool.kept_statistics import Statistics
-from partialpool.solve_counts import solve_counts
 from partialpool.words.accuracy import checked_accuracy
 
 
@@ -122,24 +132,31 @@ def fit(
         )
     _check_method(method, prior, accuracy)
     parsed, said = with_event(parse(formula), family, data, event)
-    formula, counted = parsed.text, count_family(parsed, family)
-    if counted is not None:
+    roles = read_roles(parsed, family)
+    if roles.family is not None:
         nodes = _nodes(method, quadrature)
-        several = mixed_counts(parsed, counted, one_way_too=nodes is not None)
-        if several is not None:
-            rows = read_count_rows(several, data, progress=progress)
+        _refuse_conjugate(roles, nodes)
+        if not roles.one_way or nodes is not None:
+            rows = read_count_rows(roles, data, progress=progress)
             rows = replace(rows, notices=(*said, *rows.notices))
-            return fit_counts(formula, counted, rows, prior, nodes, accuracy)
-        post, read = solve_counts(parsed, counted, data, prior, progress, accuracy)
-        said += read.notices
-        return Fit(formula, counted, post, read.like, None, said, None, post.statistics, accuracy)
+            return fit_counts(rows, prior, nodes, accuracy)
+        counts = read_counts(roles, data, progress=progress)
+        counts = replace(counts, notices=(*said, *counts.notices))
+        return fit_one_way_counts(roles, counts, prior, accuracy)
     _refuse_quadrature(quadrature)
-    roles = one_way(parsed)
-    if roles is None:
-        rows = read_mixed(mixed(parsed), data, progress=progress)
-        return fit_mixed(formula, rows, prior, method, accuracy)
+    if not roles.one_way:
+        rows = read_mixed(roles, data, progress=progress)
+        return fit_mixed(rows, prior, method, accuracy)
     reading = read_statistics(roles, data, progress=progress)
-    return fit_one_way(formula, roles, reading, prior, method, accuracy)
+    return fit_one_way(roles, reading, prior, method, accuracy)
+
+
+def _refuse_conjugate(roles: Roles, nodes: int | None) -> None:
+    if nodes is not None and roles.family in CONJUGATE:
+        raise ArgumentError(
+            f'method="ml" is for binomial and poisson counts; {roles.family} is fitted with '
+            'method="posterior"'
+        )
 
 
 def _check_method(method: Method, prior: PriorLike, accuracy: float | None) -> None:
@@ -269,20 +286,19 @@ def fit_groups(
     65
     """
     checked_accuracy(accuracy)
-    roles = OneWay(Name("mean"), Name(factor))
     if se is not None and n is None and sd is None:
         statistics = from_estimates(mean, se, names, factor=factor)
-        roles = replace(roles, se=Name("se"))
-        formula = f"mean | se(se) ~ 1 + (1 | {factor})"
+        roles = Roles.one_factor("mean", factor, se=Name("se"))
+        precision = "se(se)"
     elif se is None and n is not None and sd is not None:
         statistics = from_summaries(n, mean, sd, names, factor=factor)
-        roles = replace(roles, count=Name("n"), sd=Name("sd"))
-        formula = f"mean | summary(n, sd) ~ 1 + (1 | {factor})"
+        roles = Roles.one_factor("mean", factor, count=Name("n"), sd=Name("sd"))
+        precision = "summary(n, sd)"
     else:
         given = [k for k, v in (("n", n), ("sd", sd), ("se", se)) if v is not None]
         raise ArgumentError(
             "give either se (known standard errors), or both n and sd; "
             f"received mean and {', '.join(given) or 'nothing else'}"
         )
-    reading = Reading(statistics, as_table)
-    return fit_one_way(formula, roles, reading, prior, "posterior", accuracy)
+    roles = replace(roles, text=f"mean | {precision} ~ 1 + (1 | {Name(factor)})")
+    return fit_one_way(roles, Reading(statistics, as_table), prior, "posterior", accuracy)

@@ -22,18 +22,7 @@ from partialpool.data.read import explain_reading
 from partialpool.data.statistics import GroupStatistics
 from partialpool.data.statistics_files import Groups, Kept, read_statistics_file, write_statistics
 from partialpool.errors import ArgumentError, DataError
-from partialpool.formula import (
-    CountRoles,
-    Formula,
-    Mixed,
-    OneWay,
-    count_family,
-    count_roles,
-    mixed,
-    mixed_counts,
-    one_way,
-    parse,
-)
+from partialpool.formula import Formula, Roles, parse, read_roles
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,8 +31,8 @@ class Statistics:
 
     Parameters
     ----------
-    formula : str
-        The formula for which they are sufficient.
+    roles : Roles
+        Which column plays which part in the formula for which they are sufficient.
     groups : GroupStatistics, CountStatistics, MixedStatistics or CountTable
         One record a group; with predictors, slopes or several factors cross-products in all and
         by group, and of counts one record for the rows that are the same but for their events.
@@ -57,8 +46,13 @@ class Statistics:
     Statistics of y ~ 1 + (1 | g): 5 rows in 3 groups
     """
 
-    formula: str
+    roles: Roles
     groups: Kept
+
+    @property
+    def formula(self) -> str:
+        """The formula for which they are sufficient."""
+        return self.roles.text
 
     @property
     def separable(self) -> bool:
@@ -81,7 +75,7 @@ class Statistics:
         for other in others:
             _check_kinds(self, other)
             groups = _combined(groups, other.groups)
-        return Statistics(self.formula, groups)
+        return Statistics(self.roles, groups)
 
     def save(self, path: str | Path, *, min_cell: int = 1) -> Statistics:
         """Write the statistics to a Parquet file, whole or not at all.
@@ -109,7 +103,7 @@ class Statistics:
         """
         groups = _without_small(self.groups, _checked_cell(min_cell))
         write_statistics(groups, self.formula, os.fspath(path))
-        return Statistics(self.formula, groups)
+        return Statistics(self.roles, groups)
 
     def __repr__(self) -> str:
         s = self.groups
@@ -189,31 +183,35 @@ def statistics(
         As in `fit`.
     """
     parsed, _ = with_event(_parsed(formula), family, data, event)
-    formula, roles, least = parsed.text, _roles(parsed, family), _checked_cell(min_cell)
-    if isinstance(roles, Mixed):
-        if roles.family is None:
-            kept, _ = read_kept(roles, data, progress=progress, min_cell=least)
-            return Statistics(formula, kept)
-        table = read_count_table(roles, data, progress=progress)
-        return Statistics(formula, _without_small(table, least))
-    if isinstance(roles, CountRoles):
-        found: Groups = read_counts(roles, data, progress=progress).statistics
-    else:
-        found = read_statistics(roles, data, progress=progress).statistics
-    return Statistics(formula, _without_small(found, least))
+    least = _checked_cell(min_cell)
+    return _reduced(read_roles(parsed, family), data, least, progress)
 
 
-def more_statistics(
-    formula: str,
-    kept: Kept,
-    data: Any,
-    family: str,
-    progress: Callable[[float], None] | None,
+def _reduced(
+    roles: Roles, data: Any, least: int, progress: Callable[[float], None] | None
 ) -> Statistics:
-    """Reduce more data to statistics of the same kind as those that were kept."""
-    if isinstance(kept, CountTable):  # also of one factor, for maximum likelihood
-        return Statistics(formula, read_count_table(kept.roles, data, progress=progress))
-    return statistics(formula, data, family=family, progress=progress)
+    counts = roles.family is not None
+    if not roles.one_way and not counts:
+        sums, _ = read_kept(roles, data, progress=progress, min_cell=least)
+        return Statistics(roles, sums)
+    if not roles.one_way:
+        groups: Kept = read_count_table(roles, data, progress=progress)
+    elif counts:
+        groups = read_counts(roles, data, progress=progress).statistics
+    else:
+        groups = read_statistics(roles, data, progress=progress).statistics
+    return Statistics(roles, _without_small(groups, least))
+
+
+def with_more(
+    statistics: Statistics, data: Any, progress: Callable[[float], None] | None
+) -> Statistics:
+    """The statistics of these rows and those of more data together."""
+    roles = statistics.roles
+    if isinstance(statistics.groups, CountTable):  # also of one factor, for maximum likelihood
+        table = read_count_table(roles, data, progress=progress)
+        return statistics.combine(Statistics(roles, table))
+    return statistics.combine(_reduced(roles, data, 1, progress))
 
 
 def load_statistics(paths: str | Path | Sequence[str | Path]) -> Statistics:
@@ -252,10 +250,8 @@ def explain(formula: str, data: Any, *, family: str | None = None) -> str:
     and two passes (numpy.bincount) sum each group about its mean. No query is run.
     """
     parsed, _ = with_event(_parsed(formula), family, data, None)
-    roles = _roles(parsed, family)
-    if isinstance(roles, Mixed):
-        return explain_mixed(roles, data)
-    return explain_reading(roles, data)
+    roles = read_roles(parsed, family)
+    return explain_reading(roles, data) if roles.one_way else explain_mixed(roles, data)
 
 
 def _parsed(formula: str) -> Formula:
@@ -267,16 +263,9 @@ def _parsed(formula: str) -> Formula:
     return parse(formula)
 
 
-def _roles(parsed: Formula, family: str | None) -> OneWay | CountRoles | Mixed:
-    counted = count_family(parsed, family)
-    if counted is not None:
-        return mixed_counts(parsed, counted) or count_roles(parsed, counted)
-    return one_way(parsed) or mixed(parsed)
-
-
 def _check_kinds(first: Statistics, second: Statistics) -> None:
     """Refuse to add rows of one kind to rows of another: their weights mean different things."""
-    kinds = [_kind_of_rows(s.formula) for s in (first, second)]
+    kinds = [_precision(s.roles) for s in (first, second)]
     if type(first.groups) is not type(second.groups) or kinds[0] != kinds[1]:
         raise DataError(
             "only statistics of the same outcome, group column and kind can be combined; received "
@@ -286,7 +275,6 @@ def _check_kinds(first: Statistics, second: Statistics) -> None:
         )
 
 
-def _kind_of_rows(formula: str) -> str:
-    """What gives rows their precision: se, weights, or nothing; a summary stands for its rows."""
-    kinds = {a.kind for a in parse(formula).additions}
-    return next(iter(kinds & {"se", "weights"}), "")
+def _precision(roles: Roles) -> tuple[bool, bool]:
+    """What gives rows their precision: se, weights, or neither; a summary stands for its rows."""
+    return roles.se is not None, roles.weights is not None

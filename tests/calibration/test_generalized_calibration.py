@@ -10,7 +10,7 @@ import pytest
 from scipy import special, stats
 
 from partialpool.data import read_count_rows
-from partialpool.formula import mixed_counts, parse
+from partialpool.formula import parse, read_roles
 from partialpool.models import Priors
 from partialpool.models.priors import LKJ, HalfNormal, Normal
 from partialpool.posterior import generalized_posterior
@@ -28,7 +28,7 @@ def counted(rng, family, size, eta):
 
 
 def fitted(formula, family, data, priors):
-    statistics = read_count_rows(mixed_counts(parse(formula), family), data).statistics
+    statistics = read_count_rows(read_roles(parse(formula), family), data).statistics
     return generalized_posterior(statistics, priors)
 
 

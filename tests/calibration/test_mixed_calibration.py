@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from partialpool.data import read_mixed
-from partialpool.formula import mixed, parse
+from partialpool.formula import parse, read_roles
 from partialpool.models import Priors
 from partialpool.models.priors import LKJ, HalfNormal, LogNormal, Normal
 from partialpool.posterior import mixed_posterior
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 
 def fitted(formula, data, priors):
-    return mixed_posterior(read_mixed(mixed(parse(formula)), data).statistics, priors)
+    return mixed_posterior(read_mixed(read_roles(parse(formula)), data).statistics, priors)
 
 
 def slopes(rng, groups, rows, known):

@@ -12,7 +12,7 @@ from same_notices import told
 
 import partialpool as pp
 from partialpool.data import read_statistics
-from partialpool.formula import one_way, parse
+from partialpool.formula import parse, read_roles
 
 # cases: a formula, and columns as lists in which None is a missing value ------------------
 
@@ -89,7 +89,7 @@ def place(request, backend, tmp_path):
 
 def exact(formula, columns):
     """Statistics in rational arithmetic: label -> (n, weight, mean, ss), and rows left out."""
-    roles = one_way(parse(formula))
+    roles = read_roles(parse(formula))
     groups, kept = {}, 0
     for values in zip(*columns.values(), strict=True):
         row = dict(zip(columns, values, strict=True))
@@ -123,7 +123,7 @@ def test_statistics(backend, case, place):
     formula, columns = CASES[case]
     expected, kept = exact(formula, columns)
     data = BACKENDS[backend][0](columns, place)
-    got = read_statistics(one_way(parse(formula)), data).statistics
+    got = read_statistics(read_roles(parse(formula)), data).statistics
     assert got.labels.tolist() == list(expected)
     assert (got.n_rows, got.n_dropped) == (len(columns["y"]), len(columns["y"]) - kept)
     n, weight, mean, ss = (list(v) for v in zip(*expected.values(), strict=True))
@@ -139,7 +139,7 @@ def test_statistics(backend, case, place):
 
 
 def _kept(formula, columns, name):
-    roles = one_way(parse(formula))
+    roles = read_roles(parse(formula))
     rows = zip(*(columns[c.name] for c in roles.columns), strict=True)
     whole = [all(v is not None for v in row) for row in rows]
     return [v for v, keep in zip(columns[name], whole, strict=True) if keep]

@@ -12,7 +12,7 @@ from test_backends import BACKENDS, SIZE, G, each_backend, place  # noqa: F401  
 import partialpool as pp
 from partialpool.data import read_count_rows, read_counts
 from partialpool.data.count_statements import log_factorial
-from partialpool.formula import count_roles, mixed_counts, parse
+from partialpool.formula import parse, read_roles
 
 Y = [(5 * i) % 7 for i in range(SIZE)]
 N = [None if i == 6 else 6 + i % 5 for i in range(SIZE)]
@@ -50,14 +50,14 @@ def plain(columns):
 def test_same_statistics_from_every_kind_of_data(backend, case, place):  # noqa: F811
     formula, family, columns = CASES[case]
     make, like = BACKENDS[backend]
-    reading = read_counts(count_roles(parse(formula), family), make(columns, place))
+    reading = read_counts(read_roles(parse(formula), family), make(columns, place))
     s, wanted = reading.statistics, plain(columns)
     assert s.labels.tolist() == sorted(wanted)
     for j, label in enumerate(s.labels.tolist()):
         np.testing.assert_allclose([s.y[j], s.size[j], s.n[j]], wanted[label], rtol=1e-15)
     assert s.n_rows == SIZE
     assert s.n_dropped == SIZE - sum(c for *_, c in wanted.values())
-    reference = read_counts(count_roles(parse(formula), family), dict(columns)).statistics
+    reference = read_counts(read_roles(parse(formula), family), dict(columns)).statistics
     np.testing.assert_allclose(s.log_constant, reference.log_constant, rtol=1e-12)
     np.testing.assert_allclose(s.square, reference.square, rtol=1e-12)
     assert isinstance(reading.like(pp.Table(group=s.labels)), like)
@@ -146,7 +146,7 @@ WITH_PREDICTORS = {
 def test_rows_with_predictors_are_added_up_where_they_are(backend, case, place):  # noqa: F811
     formula, family, changed = WITH_PREDICTORS[case]
     columns = ROWS | changed
-    roles = mixed_counts(parse(formula), family)
+    roles = read_roles(parse(formula), family)
     wanted = read_count_rows(roles, dict(columns))
     got = read_count_rows(roles, BACKENDS[backend][0](columns, place))
     s, t = got.statistics, wanted.statistics
@@ -171,7 +171,7 @@ def _complete(roles, columns):
 
 
 def test_equal_rows_count_as_one():
-    roles = mixed_counts(parse("y ~ kind + (1 | g)"), "poisson")
+    roles = read_roles(parse("y ~ kind + (1 | g)"), "poisson")
     many = {"g": ["a", "b"] * 500, "kind": ["u", "u", "v"] * 333 + ["v"], "y": [1] * 1000}
     s = read_count_rows(roles, many).statistics
     assert (len(s.rows.y), s.rows.y.sum(), s.n_used) == (4, 1000, 1000)

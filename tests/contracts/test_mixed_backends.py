@@ -8,7 +8,7 @@ from test_backends import each_backend, place  # noqa: F401  (a fixture)
 
 import partialpool as pp
 from partialpool.data import read_mixed
-from partialpool.formula import mixed, parse
+from partialpool.formula import parse, read_roles
 
 SIZE = 60
 RNG = np.random.default_rng(7)
@@ -183,7 +183,7 @@ CASES = {
 
 def _rows(formula, columns):
     """The complete rows as dicts."""
-    names = [c.name for c in mixed(parse(formula)).columns]
+    names = [c.name for c in read_roles(parse(formula)).columns]
     rows = [dict(zip(columns, v, strict=True)) for v in zip(*columns.values(), strict=True)]
     return [r for r in rows if all(r[n] is not None for n in names)]
 
@@ -198,7 +198,7 @@ def test_cross_products(backend, case, place):  # noqa: F811
     formula, columns, outcome, weight, predictors, terms = CASES[case]
     rows = _rows(formula, columns)
     data = BACKENDS[backend][0](columns, place)
-    got = read_mixed(mixed(parse(formula)), data).statistics
+    got = read_mixed(read_roles(parse(formula)), data).statistics
     assert (got.n_rows, got.n_used, got.n_dropped) == (SIZE, len(rows), SIZE - len(rows))
     assert got.coefficients == tuple(predictors)
     w = np.array([weight(r) for r in rows])
@@ -291,8 +291,8 @@ def test_what_is_learned_from_rows(backend, case, place, monkeypatch):  # noqa: 
     formula, changed = LEARNED[case]
     columns = BASE | changed
     monkeypatch.setattr("partialpool.data.mixed_sql.MOST_SUMS", 40)
-    got = read_mixed(mixed(parse(formula)), BACKENDS[backend][0](columns, place))
-    expected = read_mixed(mixed(parse(formula)), dict(columns))
+    got = read_mixed(read_roles(parse(formula)), BACKENDS[backend][0](columns, place))
+    expected = read_mixed(read_roles(parse(formula)), dict(columns))
     assert got.statistics.coefficients == expected.statistics.coefficients
     found, wanted = got.statistics, expected.statistics
     assert (found.n_rows, found.n_used) == (wanted.n_rows, wanted.n_used)
@@ -360,7 +360,7 @@ def test_values_that_are_not_allowed(backend, place, formula, name, value, words
 @pytest.mark.parametrize("size", [1, 7])
 def test_parts_do_not_show(monkeypatch, size, tmp_path):
     """Rows in many small parts give what one part gives."""
-    formula = mixed(parse("y ~ scale(x) + poly(w, 2) + kind + (x | g) + (1 | g:h)"))
+    formula = read_roles(parse("y ~ scale(x) + poly(w, 2) + kind + (x | g) + (1 | g:h)"))
     whole = read_mixed(formula, BASE).statistics
     monkeypatch.setattr("partialpool.data.source.CHUNK", size)
     for backend in ("pandas str", "Parquet"):

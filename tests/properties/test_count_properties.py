@@ -10,7 +10,7 @@ from scipy import interpolate, special, stats
 
 import partialpool as pp
 from partialpool.data import read_counts
-from partialpool.formula import count_roles, parse
+from partialpool.formula import parse, read_roles
 from partialpool.kernels.conjugate import rising
 from partialpool.kernels.counts import log_marginals
 from partialpool.kernels.families import LOG, LOGIT
@@ -227,7 +227,7 @@ def test_statistics_combine(first, second):
     def stats_of(part):
         g, y, miss = zip(*part, strict=True)
         data = {"g": list(g), "y": list(y), "n": [a + b for a, b in zip(y, miss, strict=True)]}
-        return read_counts(count_roles(parse(PROPORTION), "binomial"), data).statistics
+        return read_counts(read_roles(parse(PROPORTION), "binomial"), data).statistics
 
     both, joined = stats_of(first + second), stats_of(first).combine(stats_of(second)).sorted()
     assert joined.labels.tolist() == both.labels.tolist()

@@ -10,7 +10,7 @@ from scipy import special
 
 import partialpool as pp
 from partialpool.data import read_count_rows
-from partialpool.formula import mixed_counts, parse
+from partialpool.formula import parse, read_roles
 from partialpool.kernels.families import LOG, LOGIT
 from partialpool.kernels.group_quadrature import GroupedRows, integrate_groups
 from partialpool.models import priors
@@ -100,8 +100,8 @@ def naive_moments(rows, x, group, beta, factor):
     return np.array(mean), covariance, third
 
 
-def posterior(formula, data, family, prior=None, **how):
-    roles = mixed_counts(parse(formula), family, **how)
+def posterior(formula, data, family, prior=None):
+    roles = read_roles(parse(formula), family)
     s = read_count_rows(roles, data).statistics
     return generalized_posterior(s, priors(prior, factor="g"))
 
@@ -115,7 +115,7 @@ def test_without_predictors_it_is_the_exact_one_way_model(family, prior):
     data = {"y": y, "n": n, "g": np.arange(9)}
     size = "trials" if family == "binomial" else "exposure"
     formula = f"y | {size}(n) ~ 1 + (1 | g)"
-    found = posterior(formula, data, family, prior, one_way_too=True)
+    found = posterior(formula, data, family, prior)
     exact = pp.fit(formula, data, prior=prior)._engine
     tau, mu = found.taus["tau[g]"], found.coefficients["Intercept"]
     moments, ends = found.errors

@@ -11,7 +11,7 @@ from scipy import special
 import partialpool as pp
 from partialpool.classical.pooled_regression import fixed_effects_regression
 from partialpool.data import read_mixed
-from partialpool.formula import mixed, parse
+from partialpool.formula import parse, read_roles
 
 GROUPS, EACH = 20, 50
 RNG = np.random.default_rng(1)
@@ -68,7 +68,7 @@ def test_sums_about_the_means_of_groups(ratio):
     data = rows(ratio)
     slope, rss = within(data)
     for source in (data, duckdb.connect().from_arrow(pa.table(data))):
-        block = read_mixed(mixed(parse("y ~ x + (1 | g)")), source).statistics.blocks[0]
+        block = read_mixed(read_roles(parse("y ~ x + (1 | g)")), source).statistics.blocks[0]
         assert block.within.shape == (3, 3)
         assert (block.within[0] == 0.0).all()
         inner = block.within[1:, 1:]
@@ -84,7 +84,7 @@ def test_other_estimators_and_forms_of_the_model(ratio):
     sigma = np.sqrt(rss / (GROUPS * EACH - GROUPS - 1))
     fit = pp.fit("y ~ x + (1 | g)", data, method="reml")
     assert parameters(fit)["sigma"] == pytest.approx(sigma, rel=1e-6)
-    statistics = read_mixed(mixed(parse("y ~ x + (1 | g)")), data).statistics
+    statistics = read_mixed(read_roles(parse("y ~ x + (1 | g)")), data).statistics
     fixed = fixed_effects_regression(statistics)
     assert fixed.sigma == pytest.approx(sigma, rel=1e-10)
     # a prior on sigma keeps it in the integral; the intercept in another term of the same factor

@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 
 from partialpool.data import read_mixed
-from partialpool.formula import parse
-from partialpool.formula.mixed import mixed
+from partialpool.formula import parse, read_roles
 from partialpool.integrate import Accuracy, Sample, importance
 from partialpool.models import Priors
 from partialpool.posterior import mixed_posterior
 
 
 def statistics(formula, data):
-    return read_mixed(mixed(parse(formula)), data).statistics
+    return read_mixed(read_roles(parse(formula)), data).statistics
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import linalg
 
 from partialpool.data import read_mixed
-from partialpool.formula import mixed, parse
+from partialpool.formula import parse, read_roles
 from partialpool.kernels import crossed as kernels_crossed
 from partialpool.kernels.crossed import make_crossed
 from partialpool.kernels.nested_factors import make_tree, nested
@@ -52,7 +52,7 @@ def design(seed, n=60):
 def prepared(name, seed):
     data = design(seed)
     formula = FORMULAS[name].replace("y ~", "y | weights(w) ~", 1)
-    s = read_mixed(mixed(parse(formula)), data).statistics
+    s = read_mixed(read_roles(parse(formula)), data).statistics
     system = make_system(s)
     rng = np.random.default_rng(seed + 1)
     by_term = [
@@ -188,7 +188,9 @@ def test_groups_that_are_alike_are_replaced_by_few(formula, unit):
     g = np.repeat(np.arange(80), 5)
     x = np.where(g % 3 == 0, np.tile([0.0, 1, 2, 3, 5], 80), np.tile([1.0, 2, 2, 4, 9], 80))
     y = unit * (100.0 + rng.normal(size=80)[g] * (1.0 + x) + rng.normal(size=len(g)))
-    system = make_system(read_mixed(mixed(parse(formula)), {"y": y, "x": x, "g": g}).statistics)
+    system = make_system(
+        read_mixed(read_roles(parse(formula)), {"y": y, "x": x, "g": g}).statistics
+    )
     tree = make_tree(system)
     assert len(tree.count) < 30
     assert tree.count.sum() == pytest.approx(80)

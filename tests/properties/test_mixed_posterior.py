@@ -8,7 +8,7 @@ import pytest
 import partialpool as pp
 from partialpool.classical.mixed import make_criterion, mixed_model
 from partialpool.data import read_mixed
-from partialpool.formula import mixed, parse
+from partialpool.formula import parse, read_roles
 from partialpool.integrate import Accuracy
 from partialpool.models import Priors
 from partialpool.models.priors import HalfCauchy, HalfNormal, Normal, StudentT
@@ -16,7 +16,7 @@ from partialpool.posterior import mixed_posterior, plug_in
 
 
 def statistics(formula, data):
-    return read_mixed(mixed(parse(formula)), data).statistics
+    return read_mixed(read_roles(parse(formula)), data).statistics
 
 
 def posterior(formula, data, accuracy=None, **priors):

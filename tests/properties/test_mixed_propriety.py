@@ -11,7 +11,7 @@ import pytest
 
 import partialpool as pp
 from partialpool.data import read_mixed
-from partialpool.formula import mixed, parse
+from partialpool.formula import parse, read_roles
 from partialpool.models import mixed_model
 from partialpool.models.mixed_propriety import check_proper
 
@@ -31,7 +31,7 @@ ROWS["w"] = [float(g[1]) ** 2 for g in ROWS["g"]]
 
 
 def model(formula, prior=None):
-    statistics = read_mixed(mixed(parse(formula)), dict(ROWS)).statistics
+    statistics = read_mixed(read_roles(parse(formula)), dict(ROWS)).statistics
     return mixed_model(statistics, pp.priors() if prior is None else pp.priors(**prior))
 
 

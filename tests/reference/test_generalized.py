@@ -11,7 +11,7 @@ import pytest
 
 import partialpool as pp
 from partialpool.data import read_count_rows
-from partialpool.formula import mixed_counts, parse
+from partialpool.formula import parse, read_roles
 from partialpool.posterior import estimated_counts
 
 HERE = Path(__file__).parent
@@ -119,7 +119,7 @@ def test_maximum_likelihood(make, expected):
     """Log likelihoods to 1e-6 of the better of the two programs, estimates and ses to 1e-3."""
     formula, rows, constant = make()
     points = int(expected["method"].partition("AGQ")[2] or 1)
-    s = read_count_rows(mixed_counts(parse(formula), "binomial"), rows).statistics
+    s = read_count_rows(read_roles(parse(formula), "binomial"), rows).statistics
     found = estimated_counts(s, quadrature=points).estimate
     wanted = expected["logLik"] + (constant if points > 1 else 0.0)
     short = make is contraception and expected["method"] == "glmer Laplace"  # of the maximum

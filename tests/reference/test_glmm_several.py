@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from partialpool.data import read_count_rows
-from partialpool.formula import mixed_counts, parse
+from partialpool.formula import parse, read_roles
 from partialpool.posterior import estimated_counts
 
 HERE = Path(__file__).parent
@@ -67,7 +67,7 @@ def test_log_likelihood_and_standard_errors(make):
     """1e-6 of the log likelihood; standard errors to 1e-3; estimates to 1e-3 standard errors."""
     formula, family, data = make()
     expected = TRUTH[make.__name__]
-    s = read_count_rows(mixed_counts(parse(formula), family), data).statistics
+    s = read_count_rows(read_roles(parse(formula), family), data).statistics
     found = estimated_counts(s, quadrature=1).estimate
     assert found.converged
     assert found.shortfall < 1e-9

@@ -11,7 +11,7 @@ import pytest
 import partialpool as pp
 from partialpool.classical.mixed import mixed_model
 from partialpool.data import read_mixed
-from partialpool.formula import mixed, parse
+from partialpool.formula import parse, read_roles
 
 HERE = Path(__file__).parent
 FITS = json.loads((HERE / "truth" / "lmm_optima.json").read_text())["fits"]
@@ -40,7 +40,7 @@ FORMULAS = {
 def statistics(model):
     name, formula = FORMULAS[model]
     data = HERE / "data" / "exam.csv" if name == "exam" else getattr(pp.datasets, name)()
-    return read_mixed(mixed(parse(formula)), data).statistics
+    return read_mixed(read_roles(parse(formula)), data).statistics
 
 
 @pytest.mark.parametrize("expected", FITS, ids=lambda f: f"{f['model']} {f['REML']}")
@@ -92,7 +92,7 @@ def test_wider_models_are_no_worse(restricted):
 
     def highest(formula):
         found = mixed_model(
-            read_mixed(mixed(parse(formula)), data).statistics, restricted=restricted
+            read_mixed(read_roles(parse(formula)), data).statistics, restricted=restricted
         )
         assert found.converged
         return found

@@ -10,7 +10,7 @@ import pytest
 
 import partialpool as pp
 from partialpool.data import read_mixed
-from partialpool.formula import mixed, parse
+from partialpool.formula import parse, read_roles
 from partialpool.models import Priors
 from partialpool.models.priors import Flat, HalfNormal, Normal
 from partialpool.posterior import mixed_posterior
@@ -20,7 +20,7 @@ PRIORS = Priors(mu=Normal(0, 10), beta=Normal(0, 10), tau=HalfNormal(1), sigma=H
 
 
 def posterior(formula, data, priors):
-    return mixed_posterior(read_mixed(mixed(parse(formula)), data).statistics, priors, 1e-4)
+    return mixed_posterior(read_mixed(read_roles(parse(formula)), data).statistics, priors, 1e-4)
 
 
 def check(got, expected, tolerance, at=None):

@@ -98,8 +98,16 @@ def test_missing_values_are_dropped_and_counted():
         ("y | exposure(n) ~ 1 + (1 | g)", "binomial", "exposure\\(\\) does not go with"),
         ("y | se(n) ~ 1 + (1 | g)", "binomial", "se\\(\\) does not go with"),
         ("y | exposure(n) ~ offset(log(n)) + (1 | g)", "poisson", "exposure is given twice"),
-        ("y | trials(y) ~ 1 + (1 | g)", None, 'the column "y" cannot play two parts'),
-        ("y | trials(g) ~ 1 + (1 | g)", None, 'the column "g" cannot play two parts'),
+        (
+            "y | trials(y) ~ 1 + (1 | g)",
+            None,
+            'the column "y" cannot be both the events and their trials',
+        ),
+        (
+            "y | trials(g) ~ 1 + (1 | g)",
+            None,
+            'the column "g" cannot be both the group and a number',
+        ),
         ("y | trials(C(n)) ~ 1 + (1 | g)", None, "takes a column, or arithmetic"),
         ("y | trials(n) ~ x + (1 | g)", "beta_binomial", "the predictor x does not go with"),
         ("y | trials(n) ~ 1 + (1 | g) + (1 | h)", "beta_binomial", "a second grouping factor"),

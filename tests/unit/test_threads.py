@@ -7,7 +7,7 @@ import pytest
 from scipy import linalg
 
 import partialpool as pp
-from partialpool import fitted, solve_counts, threads
+from partialpool import fitted, threads
 from partialpool.data import CrossProducts
 from partialpool.fitted import _dense_rows
 from partialpool.threads import LARGE, _loaded, _paths, one_blas_thread
@@ -95,7 +95,7 @@ def test_threads_of_python_that_overlap():
         (fitted, "estimated_counts",
          lambda: pp.fit("germinated | trials(seeds) ~ extract + (1 | plate)",
                         pp.datasets.seeds(), method="ml")),
-        (solve_counts, "counts_posterior",
+        (fitted, "counts_posterior",
          lambda: pp.fit("hits | trials(at_bats) ~ 1 + (1 | player)", pp.datasets.batting())),
     ],
 )  # fmt: skip

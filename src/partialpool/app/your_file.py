@@ -290,7 +290,7 @@ class YourFile:
     def _fields(self) -> list[dict[str, Any]]:
         """What a new row needs: columns, whether numbers or labels, and for which question."""
         found = self._now({}).fit
-        design = found._row_design
+        design = found.design
         roles = design.roles
         fields = []
         for effects in design.effects:

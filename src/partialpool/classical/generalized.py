@@ -26,6 +26,7 @@ from partialpool.classical.mixed import (
     level_rows,
     on_boundary,
 )
+from partialpool.data.sorted_rows import sorted_rows
 from partialpool.data.working_responses import CountProducts
 from partialpool.errors import ArgumentError, DataError
 from partialpool.integrate.quasi_newton import Minimum, minimum
@@ -39,7 +40,8 @@ from partialpool.kernels.laplace import (
     grouped_counts,
     inverse,
 )
-from partialpool.kernels.normal_equations import System, make_system, moment_ratios
+from partialpool.kernels.mixed_likelihood import moments_by_term
+from partialpool.kernels.normal_equations import System, make_system
 
 MOST_POINTS = 101
 FINER = {1: 25, 2: 9}
@@ -183,23 +185,17 @@ def make_likelihood(statistics: CountProducts) -> tuple[Likelihood, Ints]:
 
     Also returned is the label's position of each of these groups, (L,).
     """
-    s, counted = statistics, statistics.rows
+    s = statistics
     system = make_system(s)
-    matrix, offset = system.named
-    by_term = dict(enumerate(zip(counted.group, counted.z, strict=True)))
-    index, z = system.weights(len(counted.y), by_term)
-    order = np.argsort(index[0], kind="stable")
-    largest = index[0][order]
-    first = np.diff(largest, prepend=-1) > 0
-    place = largest[first]
-    factors = [(np.cumsum(first) - 1, z[0][order], len(place))]
-    for k, level in enumerate(system.levels[1:], start=1):
-        factors.append((index[k][order], z[k][order], level.size))
-    base = (counted.offset + counted.x @ offset)[order]
-    counts = counted.y[order], counted.size[order], base
-    rows = grouped_counts(s.link, counts, (counted.x @ matrix)[order], factors)
+    by_group = sorted_rows(s, system)
+    sizes = np.diff(by_group.starts, append=len(by_group.y))
+    factors = [(np.repeat(np.arange(len(sizes)), sizes), by_group.z[0], len(sizes))]
+    for level, index, z in zip(system.levels[1:], by_group.index[1:], by_group.z[1:], strict=True):
+        factors.append((index, z, level.size))
+    counts = by_group.y, by_group.size, by_group.known
+    rows = grouped_counts(s.link, counts, by_group.x, factors)
     constant = s.log_constant + float(rows.best.sum())
-    return Likelihood(rows, system, _entries(s, system), constant), place
+    return Likelihood(rows, system, _entries(s, system), constant), by_group.place
 
 
 def _entries(s: CountProducts, system: System) -> tuple[tuple[int, Floats], ...]:
@@ -232,10 +228,7 @@ def _scaled_start(s: CountProducts, likelihood: Likelihood) -> tuple[Floats, Flo
     standard deviations; these are from moments.
     """
     system, p = likelihood.system, likelihood.p
-    moments: dict[int, Floats] = {}
-    for level, sds in zip(system.levels, moment_ratios(system, sigma_known=True), strict=True):
-        for term, at in zip(level.terms, level.columns, strict=True):
-            moments[term] = sds[at]
+    moments = moments_by_term(system, sigma_known=True)
     theta, scale = [], []
     for term, (rows, columns, size) in enumerate(layout_of(s)):
         ratio = moments[term][rows] / size[rows]

@@ -20,10 +20,14 @@ from partialpool.classical.satterthwaite import STEP, degrees_of_freedom
 from partialpool.data.cross_products import CrossProducts
 from partialpool.errors import DataError
 from partialpool.integrate.maximise import Peak, ascend, polished
-from partialpool.kernels.crossed import Crossed, make_crossed
 from partialpool.kernels.fixed_effects import Solved, fits_perfectly, solve
-from partialpool.kernels.nested_factors import Reduced, Tree, make_tree, nested
-from partialpool.kernels.normal_equations import System, make_system, moment_ratios
+from partialpool.kernels.mixed_likelihood import (
+    MixedLikelihood,
+    log_density,
+    make_mixed_likelihood,
+    typical_errors,
+)
+from partialpool.kernels.normal_equations import System
 
 LOG_2PI = math.log(2.0 * math.pi)
 ENOUGH = 1e-10
@@ -116,31 +120,38 @@ class Criterion:
 
     Parameters
     ----------
-    system : System
-    kernel : Tree or Crossed
+    likelihood : MixedLikelihood
     n : int
         Rows.
     log_weight : float
-    sigma_known, restricted : bool
+    restricted : bool
     layout : tuple of tuple
         See `layout_of`.
     known : dict
         Results of slow evaluations, by coordinate.
     """
 
-    system: System
-    kernel: Tree | Crossed
+    likelihood: MixedLikelihood
     n: int
     log_weight: float
-    sigma_known: bool
     restricted: bool
     layout: Layout
     known: dict[bytes, tuple[Floats, Solved]] = field(default_factory=dict)
 
     @property
+    def system(self) -> System:
+        """The normal equations."""
+        return self.likelihood.system
+
+    @property
+    def sigma_known(self) -> bool:
+        """Whether standard errors are given."""
+        return self.likelihood.sigma_known
+
+    @property
     def slow(self) -> bool:
         """Whether evaluations are spared, and what they gave is kept in `known`."""
-        return self.kernel.seconds > SLOW
+        return self.likelihood.kernel.seconds > SLOW
 
     @property
     def freedom(self) -> int:
@@ -172,20 +183,21 @@ class Criterion:
         return factors
 
     def pieces(self, s: Floats) -> tuple[Floats, Solved]:
-        """Log determinants that count, and beta given Lambda."""
+        """Log determinants that count, and beta given Lambda, at coordinates."""
         if not self.slow:
-            return self._pieces(s)
+            return self.of_factors(self.factors(s))
         keys = [row.tobytes() for row in s]
         new = {key: row for key, row in zip(keys, s, strict=True) if key not in self.known}
         if new:
-            log_det, solved = self._pieces(np.array(list(new.values())))
+            log_det, solved = self.of_factors(self.factors(np.array(list(new.values()))))
             for k, key in enumerate(new):
                 self.known[key] = log_det[k : k + 1], solved.part(slice(k, k + 1))
-        found = [self.known[key] for key in keys]
-        return np.concatenate([d for d, _ in found]), Solved.joined([each for _, each in found])
+        pieces = [self.known[key] for key in keys]
+        return np.concatenate([d for d, _ in pieces]), Solved.joined([each for _, each in pieces])
 
-    def _pieces(self, s: Floats) -> tuple[Floats, Solved]:
-        reduced: Reduced = self.kernel.evaluate(self.system.relative_factors(self.factors(s)))
+    def of_factors(self, factors: list[Floats]) -> tuple[Floats, Solved]:
+        """Log determinants that count, and beta, given a factor of each term."""
+        reduced = self.likelihood.reduced(factors)
         solved = solve(reduced.squares)
         if self.restricted:
             return reduced.log_det + solved.log_det + self.system.log_det, solved
@@ -195,12 +207,14 @@ class Criterion:
         """Log likelihood with the best beta and sigma; (G, d) to (G,)."""
         with np.errstate(all="ignore"):
             log_det, solved = self.pieces(s)
-            free = self.freedom
-            if self.sigma_known:
-                deviance = log_det + solved.rest + free * LOG_2PI
-            else:
-                deviance = log_det + free * (1.0 + LOG_2PI + np.log(solved.rest / free))
-        return np.asarray(-0.5 * (deviance - self.log_weight))
+            best = np.sqrt(solved.rest / self.freedom)
+            sigma = np.ones_like(best) if self.sigma_known else best
+            return self.at_sigma(log_det, solved.rest, sigma)
+
+    def at_sigma(self, log_det: Floats, rest: Floats, sigma: Floats) -> Floats:
+        """Log likelihood at sigma, (G,), with all its constants."""
+        constant = 0.5 * (self.log_weight - self.freedom * LOG_2PI)
+        return log_density(log_det, rest, sigma, self.freedom) + constant
 
 
 def mixed_model(statistics: CrossProducts, *, restricted: bool = True) -> MixedEstimate:
@@ -231,7 +245,7 @@ def mixed_model(statistics: CrossProducts, *, restricted: bool = True) -> MixedE
     (1946), doi:10.2307/3002019, for the degrees of freedom.
     """
     criterion = make_criterion(statistics, restricted=restricted)
-    if not statistics.sigma_known and fits_perfectly(criterion.system, criterion.kernel):
+    if not statistics.sigma_known and fits_perfectly(criterion.system, criterion.likelihood.kernel):
         raise DataError(
             "coefficients and groups' effects together fit every row exactly, so the likelihood "
             "has no maximum: sigma would be 0. Give the standard error of each row "
@@ -244,11 +258,8 @@ def mixed_model(statistics: CrossProducts, *, restricted: bool = True) -> MixedE
 def make_criterion(statistics: CrossProducts, *, restricted: bool) -> Criterion:
     """Set up the likelihood of a mixed model."""
     s = statistics
-    system = make_system(s)
-    kernel = make_tree(system) if nested(system) else make_crossed(system)
-    return Criterion(
-        system, kernel, s.n_used, s.log_weight, s.sigma_known, restricted, layout_of(s)
-    )
+    likelihood = make_mixed_likelihood(s, sigma_known=s.sigma_known)
+    return Criterion(likelihood, s.n_used, s.log_weight, restricted, layout_of(s))
 
 
 def layout_of(statistics: CrossProducts) -> Layout:
@@ -260,9 +271,7 @@ def layout_of(statistics: CrossProducts) -> Layout:
     for block in statistics.blocks:
         q = len(block.effects)
         rows, columns = np.tril_indices(q) if block.correlated else (np.arange(q),) * 2
-        information = np.einsum("lkk->k", block.ztz)
-        usable = np.where(information > 0, information, len(block.n))
-        layout.append((rows, columns, np.sqrt(len(block.n) / usable)))
+        layout.append((rows, columns, typical_errors(block)))
     return tuple(layout)
 
 
@@ -288,15 +297,10 @@ def starting_points(criterion: Criterion) -> list[Floats]:
     The first two are diagonal. The others, if effects of a term are correlated, have
     correlations near one, and of the first effect with the others near minus one.
     """
-    by_term: dict[int, Floats] = {}
-    levels = criterion.system.levels
-    moments = moment_ratios(criterion.system, sigma_known=criterion.sigma_known)
-    for level, ratios in zip(levels, moments, strict=True):
-        for term, at in zip(level.terms, level.columns, strict=True):
-            by_term[term] = ratios[at]
+    ratios = criterion.likelihood.moment_ratios()
     out: list[list[Floats]] = [[], [], [], []]
-    for term, (rows, columns, size) in enumerate(criterion.layout):
-        own = np.arcsinh(by_term[term] / size)[rows]
+    for ratio, (rows, columns, size) in zip(ratios, criterion.layout, strict=True):
+        own = np.arcsinh(ratio / size)[rows]
         diagonal, first = rows == columns, columns == 0
         out[0].append(np.where(diagonal, own, 0.0))
         out[1].append(np.where(diagonal, SMALL, 0.0))
@@ -391,7 +395,7 @@ def _conditional(
     factors = system.relative_factors(criterion.factors(s))
     index, z = system.every_effect()
     x = np.zeros((len(index[0]), system.p))
-    given = criterion.kernel.functional(factors, index, z, x)
+    given = criterion.likelihood.kernel.functional(factors, index, z, x)
     mode = given.constant[0] + given.x[0] @ beta
     sd = sigma * np.sqrt(np.maximum(given.variance[0], 0.0))
     sizes = {t: level.size for level in system.levels for t in level.terms}

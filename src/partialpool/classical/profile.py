@@ -19,10 +19,9 @@ import numpy as np
 from scipy import special
 
 from partialpool._typing import Floats
-from partialpool.classical.mixed import LOG_2PI, Criterion, MixedEstimate, highest, make_criterion
+from partialpool.classical.mixed import Criterion, MixedEstimate, highest, make_criterion
 from partialpool.data.cross_products import CrossProducts
 from partialpool.integrate.maximise import ascend
-from partialpool.kernels.fixed_effects import solve
 
 Factors = list[Floats]
 Change = Callable[[Factors, Floats], None]
@@ -160,19 +159,14 @@ class _Likelihood:
     def _value(
         self, factors: Factors, sigma: Floats, held: tuple[int, float] | None = None
     ) -> Floats:
-        c = self.criterion
-        reduced = c.kernel.evaluate(c.system.relative_factors(factors))
-        solved = solve(reduced.squares)
-        log_det, rest = reduced.log_det, solved.rest
-        if c.restricted:
-            log_det = log_det + solved.log_det + c.system.log_det
+        log_det, solved = self.criterion.of_factors(factors)
+        rest = solved.rest
         if held is not None:
-            matrix, offset = c.system.named
+            matrix, offset = self.criterion.system.named
             row = matrix[held[0]]
             away = solved.beta @ row + offset[held[0]] - held[1]
             rest = rest + away**2 / np.einsum("i,gij,j->g", row, solved.covariance, row)
-        deviance = log_det + rest / sigma**2 + c.freedom * (LOG_2PI + 2.0 * np.log(sigma))
-        return np.asarray(-0.5 * (deviance - c.log_weight))
+        return self.criterion.at_sigma(log_det, rest, sigma)
 
 
 def _targets(

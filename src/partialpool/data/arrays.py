@@ -11,11 +11,11 @@ from partialpool.data.frames import Rows
 from partialpool.data.labels import shown
 from partialpool.data.rules import LARGEST, RULES, no_rows, overflow
 from partialpool.data.statistics import GroupStatistics, without_rounding
-from partialpool.formula import Mixed, OneWay
+from partialpool.formula import Roles
 
 
 @np.errstate(over="ignore", invalid="ignore")  # seen in the result
-def reduce(rows: Rows, roles: OneWay) -> GroupStatistics:
+def reduce(rows: Rows, roles: Roles) -> GroupStatistics:
     """Reduce rows to one record a group; rows with a missing value are counted and left out.
 
     Raises
@@ -36,7 +36,7 @@ def reduce(rows: Rows, roles: OneWay) -> GroupStatistics:
     codes = rows.codes if keep.all() else rows.codes[keep]
     column = {k: v if keep.all() else v[keep] for k, v in column.items()}
     size = len(rows.labels)
-    y = column[roles.outcome.name]
+    y = column[roles.outcome_column.name]
     count, weight, inside, log_w = precision(column, roles)
 
     n = np.bincount(codes, count, size)
@@ -57,7 +57,7 @@ def reduce(rows: Rows, roles: OneWay) -> GroupStatistics:
         raise overflow(roles)
     return GroupStatistics(
         factor=roles.group.name,
-        outcome=roles.outcome.name,
+        outcome=roles.outcome_column.name,
         labels=rows.labels[full],
         n=np.rint(n[full]).astype(np.intp),
         weight=w[full].astype(np.float64),
@@ -79,7 +79,7 @@ def _sums(codes: Ints, values: Floats | None, size: int) -> Floats:
     return np.bincount(codes, values, size).astype(np.float64, copy=False)
 
 
-def _fill_unused_sd(column: dict[str, Floats], roles: OneWay) -> dict[str, Floats]:
+def _fill_unused_sd(column: dict[str, Floats], roles: Roles) -> dict[str, Floats]:
     """The sd of a group of one row says nothing; a missing one is no reason to drop the row."""
     if roles.count is None or roles.sd is None:
         return column
@@ -88,7 +88,7 @@ def _fill_unused_sd(column: dict[str, Floats], roles: OneWay) -> dict[str, Float
 
 
 def precision(
-    column: Mapping[str, Floats], roles: OneWay | Mixed
+    column: Mapping[str, Floats], roles: Roles
 ) -> tuple[Floats | None, Floats | None, Floats | None, Floats | None]:
     """Rows a row stands for, its weight, its inside sum of squares, and log w."""
     if roles.se is not None:
@@ -103,7 +103,7 @@ def precision(
     return None, None, None, None
 
 
-def _check(rows: Rows, column: dict[str, Floats], roles: OneWay, keep: Bools) -> None:
+def _check(rows: Rows, column: dict[str, Floats], roles: Roles, keep: Bools) -> None:
     for role, rule in RULES.items():
         name = getattr(roles, role)
         if name is None:

@@ -14,8 +14,7 @@ from partialpool.data.labels import shown
 from partialpool.data.rules import LARGEST, RULES, Rule, no_rows, nothing_left
 from partialpool.data.source import Chunk, MemorySource
 from partialpool.errors import DataError
-from partialpool.formula import Mixed
-from partialpool.formula.counts import PROPORTIONS
+from partialpool.formula import Roles
 from partialpool.formula.tree import GroupTerm, Name
 
 
@@ -25,7 +24,7 @@ class CodedRows:
 
     Parameters
     ----------
-    roles : Mixed
+    roles : Roles
         Which column plays which part.
     labels : mapping
         Distinct labels of each column of groups or categories, sorted.
@@ -39,7 +38,7 @@ class CodedRows:
         For each group term, the combinations of labels that occur among the used rows.
     """
 
-    roles: Mixed
+    roles: Roles
     labels: Mapping[str, AnyArray]
     texts: frozenset[str]
     n_rows: int
@@ -66,7 +65,7 @@ class Usable:
         return used_rows(self.source.chunks(), self.coded.roles)
 
 
-def used_rows(chunks: Iterable[Chunk], roles: Mixed) -> Iterator[Chunk]:
+def used_rows(chunks: Iterable[Chunk], roles: Roles) -> Iterator[Chunk]:
     """Go through the rows that miss nothing; the sd of a summary of one row is not missing."""
     for chunk in chunks:
         filled = _fill_unused_sd(chunk, roles)
@@ -74,14 +73,14 @@ def used_rows(chunks: Iterable[Chunk], roles: Mixed) -> Iterator[Chunk]:
         yield filled if keep.all() else filled.part(keep)
 
 
-def _fill_unused_sd(chunk: Chunk, roles: Mixed) -> Chunk:
+def _fill_unused_sd(chunk: Chunk, roles: Roles) -> Chunk:
     if roles.count is None or roles.sd is None:
         return chunk
     n, sd = chunk.numbers[roles.count.name], chunk.numbers[roles.sd.name]
     return replace(chunk, numbers={**chunk.numbers, roles.sd.name: np.where(n == 1, 0.0, sd)})
 
 
-def code_rows(source: MemorySource, roles: Mixed) -> Usable:
+def code_rows(source: MemorySource, roles: Roles) -> Usable:
     """Check every value of the rows, and count labels and combinations of them.
 
     Raises
@@ -113,13 +112,13 @@ def code_rows(source: MemorySource, roles: Mixed) -> Usable:
     return Usable(source, known)
 
 
-def rules(roles: Mixed, texts: frozenset[str]) -> list[tuple[str, Rule]]:
+def rules(roles: Roles, texts: frozenset[str]) -> list[tuple[str, Rule]]:
     """What the values of each column of numbers must be, in the order in which it is checked."""
     plain = [n for n in roles.plain if n.name not in texts]
     if roles.family is not None:
         assert isinstance(roles.outcome, Name)
         size = None if roles.size is None else roles.size.name
-        special = event_rules(roles.outcome.name, size, proportion=roles.family in PROPORTIONS)
+        special = event_rules(roles.outcome.name, size, proportion=roles.proportion)
         others = [n.name for n in (*roles.numbers, *plain)]
         known = dict(special)
         return special + [
@@ -136,7 +135,7 @@ def _broken(chunk: Chunk, name: str, rule: Rule) -> Bools:
     return ~(rule.holds(values) & (np.abs(values) <= LARGEST))
 
 
-def _explained(source: MemorySource, roles: Mixed, name: str, rule: Rule) -> DataError:
+def _explained(source: MemorySource, roles: Roles, name: str, rule: Rule) -> DataError:
     """The error that names the first rows that break a rule."""
     rows, values, labels = find(
         source, roles, lambda c: _broken(c, name, rule), lambda c: c.numbers[name]
@@ -154,7 +153,7 @@ def first_of(
 
 def find(
     source: MemorySource,
-    roles: Mixed,
+    roles: Roles,
     bad: Callable[[Chunk], Bools],
     value: Callable[[Chunk], Floats],
 ) -> tuple[Ints | None, Floats, AnyArray]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from partialpool.data.checked_rows import Check, CheckedRows, check, number
 from partialpool.data.counts import beyond_size, rules
-from partialpool.formula import CountRoles
+from partialpool.formula import Roles
 
 STIRLING = ("1/12", "-1/360", "1/1260", "-1/1680", "1/1188")
 """Coefficients of 1/x, 1/x^3, ... in the series of the log gamma function."""
@@ -18,9 +18,9 @@ FAR = 10
 """From here on the series is exact to rounding."""
 
 
-def given(roles: CountRoles) -> dict[str, str]:
+def given(roles: Roles) -> dict[str, str]:
     """The user's column for each column that the statements name."""
-    found = {"g": roles.group, "y": roles.outcome, "s": roles.size}
+    found = {"g": roles.group, "y": roles.outcome_column, "s": roles.size}
     return {name: column.name for name, column in found.items() if column is not None}
 
 
@@ -30,13 +30,13 @@ class CountStatements:
 
     Parameters
     ----------
-    roles : CountRoles
+    roles : Roles
         Which column plays which part.
     floating : frozenset of str
         Columns of the statements that can hold NaN.
     """
 
-    roles: CountRoles
+    roles: Roles
     floating: frozenset[str]
 
     @property

@@ -28,10 +28,9 @@ from partialpool.data.source import Chunk, MemorySource, from_frame
 from partialpool.data.sql import Engine
 from partialpool.data.statistics import both_withheld
 from partialpool.errors import DataError
-from partialpool.formula import Mixed
-from partialpool.formula.counts import PROPORTIONS
+from partialpool.formula import Roles
 from partialpool.formula.functions import STATEFUL
-from partialpool.formula.mixed import calls_in
+from partialpool.formula.tree import calls_in
 from partialpool.notices import Notice
 
 
@@ -41,7 +40,7 @@ class CountTable:
 
     Parameters
     ----------
-    roles : Mixed
+    roles : Roles
         Which column plays which part, with a family.
     labels : mapping
         Distinct labels of each column of groups or categories, sorted.
@@ -59,7 +58,7 @@ class CountTable:
         As in `MixedStatistics`.
     """
 
-    roles: Mixed
+    roles: Roles
     labels: Mapping[str, AnyArray]
     texts: frozenset[str]
     data: Chunk
@@ -74,7 +73,7 @@ class CountTable:
     @property
     def proportion(self) -> bool:
         """Whether sizes count trials, not exposure."""
-        return self.roles.family in PROPORTIONS
+        return self.roles.proportion
 
     @property
     def count(self) -> Floats:
@@ -190,7 +189,7 @@ def _recoded(s: CountTable, labels: Mapping[str, AnyArray]) -> CountTable:
 
 
 def read_count_table(
-    roles: Mixed,
+    roles: Roles,
     data: Any,
     *,
     progress: Progress | None = None,
@@ -228,7 +227,7 @@ def _check_sizes(rows: Usable) -> None:
     if roles.size is None:
         return
     outcome, size = str(roles.outcome), roles.size.name
-    proportion = roles.family in PROPORTIONS
+    proportion = roles.proportion
 
     def bad(chunk: Chunk) -> Bools:
         y, n = chunk.numbers[outcome], chunk.numbers[size]
@@ -247,7 +246,7 @@ def _added_up(rows: Usable) -> CountTable:
     codes = {k: np.concatenate([c.codes[k] for c in chunks]) for k in chunks[0].codes}
     y = evaluate(roles.outcome, numbers, {})
     size = np.ones(len(y)) if roles.size is None else numbers[roles.size.name]
-    constant = log_constant(y, size, roles.family in PROPORTIONS)
+    constant = log_constant(y, size, roles.proportion)
     predictors = {n.name: numbers[n.name] for n in roles.predictors if n.name in numbers}
     table = CountTable(
         roles,
@@ -284,7 +283,7 @@ def added_up(table: CountTable) -> CountTable:
 # rows in an engine ----------------------------------------------------------------------------
 
 
-def _by_sql(engine: Engine, roles: Mixed, *, text_labels: bool) -> CountTable:
+def _by_sql(engine: Engine, roles: Roles, *, text_labels: bool) -> CountTable:
     engine, given = prepared(engine, roles)
     checked = checked_means(engine, given)
     total, used = int(checked["total"]), int(checked["used"])
@@ -323,7 +322,7 @@ def grouped_statement(given: Given) -> str:
     keys = [*given.labels.values(), *(v for n, v in given.numbers.items() if n in predictors)]
     y = given.value(roles.outcome, {})
     size = None if roles.size is None else given.numbers[roles.size.name]
-    constant = log_constant_sql(y, size, proportion=roles.family in PROPORTIONS)
+    constant = log_constant_sql(y, size, proportion=roles.proportion)
     sums = [
         "COUNT(*) AS n",
         f"SUM({y}) AS y",

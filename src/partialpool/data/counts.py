@@ -22,7 +22,7 @@ from partialpool.data.statistics import (
     withheld,
 )
 from partialpool.errors import DataError
-from partialpool.formula import CountFamily, CountRoles
+from partialpool.formula import CountFamily, Roles
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -221,10 +221,10 @@ UNEXPOSED = Rule(
 )
 
 
-def rules(roles: CountRoles) -> list[tuple[str, Rule]]:
+def rules(roles: Roles) -> list[tuple[str, Rule]]:
     """The rule of each column that is read."""
     size = None if roles.size is None else roles.size.name
-    return event_rules(roles.outcome.name, size, proportion=roles.proportion)
+    return event_rules(roles.outcome_column.name, size, proportion=roles.proportion)
 
 
 def event_rules(outcome: str, size: str | None, *, proportion: bool) -> list[tuple[str, Rule]]:
@@ -234,19 +234,19 @@ def event_rules(outcome: str, size: str | None, *, proportion: bool) -> list[tup
     return [(outcome, EVENTS), (size, TRIALS if proportion else EXPOSURE)]
 
 
-def size_name(roles: CountRoles) -> str:
+def size_name(roles: Roles) -> str:
     """What sizes are called."""
     if roles.size is not None:
         return roles.size.name
     return "trials" if roles.proportion else "rows"
 
 
-def beyond_size(roles: CountRoles) -> Rule:
+def beyond_size(roles: Roles) -> Rule:
     """The rule that events keep to the size of their row."""
     return AMONG if roles.proportion else UNEXPOSED
 
 
-def reduce(rows: Rows, roles: CountRoles) -> CountStatistics:
+def reduce(rows: Rows, roles: Roles) -> CountStatistics:
     """Reduce rows to one record a group; rows with a missing value are counted and left out.
 
     Raises
@@ -262,7 +262,7 @@ def reduce(rows: Rows, roles: CountRoles) -> CountStatistics:
         raise no_rows(total, roles)
     _check(rows, roles, keep)
     codes, groups = rows.codes[keep], len(rows.labels)
-    y = rows.numbers[roles.outcome.name][keep]
+    y = rows.numbers[roles.outcome_column.name][keep]
     size = np.ones(len(y)) if roles.size is None else rows.numbers[roles.size.name][keep]
     n = np.bincount(codes, minlength=groups)
     square = np.divide(y * y, size, out=np.zeros(len(y)), where=size > 0)
@@ -272,9 +272,9 @@ def reduce(rows: Rows, roles: CountRoles) -> CountStatistics:
         return np.bincount(codes, values, groups)[full].astype(np.float64, copy=False)
 
     return CountStatistics(
-        family=roles.family,
+        family=roles.count_family,
         factor=roles.group.name,
-        outcome=roles.outcome.name,
+        outcome=roles.outcome_column.name,
         size_name=size_name(roles),
         labels=rows.labels[full],
         n=n[full].astype(np.intp),
@@ -296,13 +296,13 @@ def log_constant(y: Floats, size: Floats, proportion: bool) -> Floats:
     return np.asarray(special.xlogy(y, size) - special.gammaln(y + 1))
 
 
-def _check(rows: Rows, roles: CountRoles, keep: Bools) -> None:
+def _check(rows: Rows, roles: Roles, keep: Bools) -> None:
     for name, rule in rules(roles):
         _refuse(rows, name, keep & ~rule.holds(rows.numbers[name]), rule)
     if roles.size is not None:
-        y, size = rows.numbers[roles.outcome.name], rows.numbers[roles.size.name]
+        y, size = rows.numbers[roles.outcome_column.name], rows.numbers[roles.size.name]
         above = (y > size) if roles.proportion else (y > 0) & (size == 0)
-        _refuse(rows, roles.outcome.name, keep & above, beyond_size(roles))
+        _refuse(rows, roles.outcome_column.name, keep & above, beyond_size(roles))
 
 
 def _refuse(rows: Rows, name: str, bad: Bools, rule: Rule) -> None:

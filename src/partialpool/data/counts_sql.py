@@ -10,10 +10,10 @@ from partialpool.data.count_statements import CountStatements
 from partialpool.data.counts import CountStatistics, size_name
 from partialpool.data.rules import no_rows
 from partialpool.data.sql import Engine, Groups, broken_rule, checked_types
-from partialpool.formula import CountRoles
+from partialpool.formula import Roles
 
 
-def reduce(engine: Engine, roles: CountRoles) -> CountStatistics:
+def reduce(engine: Engine, roles: Roles) -> CountStatistics:
     """Reduce the table of an engine to one record a group; as `sql.reduce`.
 
     Raises
@@ -30,17 +30,17 @@ def reduce(engine: Engine, roles: CountRoles) -> CountStatistics:
     return _statistics(found, roles)
 
 
-def plan(engine: Engine, roles: CountRoles) -> Iterator[tuple[str, str]]:
+def plan(engine: Engine, roles: Roles) -> Iterator[tuple[str, str]]:
     """Yield what each statement is for, and the statement, in the order in which they run."""
     yield "the sums of each group", engine.shown(_statements(engine, roles).grouped())
 
 
-def _statements(engine: Engine, roles: CountRoles) -> CountStatements:
+def _statements(engine: Engine, roles: Roles) -> CountStatements:
     kinds = checked_types(engine, roles)
     return CountStatements(roles, frozenset(x for x, kind in kinds.items() if kind == "floating"))
 
 
-def _statistics(found: Groups, roles: CountRoles) -> CountStatistics:
+def _statistics(found: Groups, roles: Roles) -> CountStatistics:
     total = found.total
     keep = found.sums["n"] > 0
     if not keep.any():
@@ -48,9 +48,9 @@ def _statistics(found: Groups, roles: CountRoles) -> CountStatistics:
     got = {k: v[keep].astype(np.float64) for k, v in found.sums.items()}
     n = np.rint(got["n"]).astype(np.intp)
     return CountStatistics(
-        family=roles.family,
+        family=roles.count_family,
         factor=roles.group.name,
-        outcome=roles.outcome.name,
+        outcome=roles.outcome_column.name,
         size_name=size_name(roles),
         labels=found.labels[keep],
         n=n,

@@ -16,9 +16,8 @@ from partialpool.data.coding import Coded, Column, Variable
 from partialpool.data.expressions import Basis, Learned, evaluate, polynomials
 from partialpool.data.labels import as_labels, texts
 from partialpool.data.source import Chunk
-from partialpool.formula import Mixed
-from partialpool.formula.mixed import is_categorical
-from partialpool.formula.tree import Call, Name, Number, Text
+from partialpool.formula import Roles
+from partialpool.formula.tree import Call, Name, Number, Text, is_categorical
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,7 +121,7 @@ class Design:
 
     Parameters
     ----------
-    roles : Mixed
+    roles : Roles
         The formula.
     categories : mapping
         Levels of each categorical variable.
@@ -134,7 +133,7 @@ class Design:
         Group-level terms.
     """
 
-    roles: Mixed
+    roles: Roles
     categories: Mapping[Variable, Categories]
     learned: Learned
     columns: tuple[Column, ...]

@@ -18,8 +18,7 @@ from partialpool.data.coding import Column, Part, Variable
 from partialpool.data.counts import AMONG, UNEXPOSED
 from partialpool.data.design import Categories, Design, column_of
 from partialpool.data.expressions import Basis, Learned, Standard
-from partialpool.formula import Mixed
-from partialpool.formula.counts import PROPORTIONS
+from partialpool.formula import Roles
 from partialpool.formula.functions import ELEMENTWISE, INFINITY, binary_sql
 from partialpool.formula.tree import Binary, Call, Expression, Name, Number, Unary
 
@@ -51,7 +50,7 @@ class Given:
 
     Parameters
     ----------
-    roles : Mixed
+    roles : Roles
         Which column plays which part.
     labels : mapping
         `k0`, `k1`, ... by the names of columns of groups and categories, groups first.
@@ -65,7 +64,7 @@ class Given:
         Rows of groups and levels that have fewer rows are left out, so many times over.
     """
 
-    roles: Mixed
+    roles: Roles
     labels: Mapping[str, str]
     numbers: Mapping[str, str]
     texts: frozenset[str]
@@ -74,7 +73,7 @@ class Given:
     rounds: int = 0
 
     @classmethod
-    def of(cls, roles: Mixed, is_category: Callable[[str], bool]) -> Given:
+    def of(cls, roles: Roles, is_category: Callable[[str], bool]) -> Given:
         """Name the columns; a plain predictor is a category if it holds text or truth values."""
         texts = frozenset(n.name for n in roles.plain if is_category(n.name))
         coded = [*roles.factors, *roles.categories, *(n for n in roles.plain if n.name in texts)]
@@ -133,7 +132,7 @@ class Given:
             return
         outcome = str(getattr(roles.outcome, "name", roles.outcome))
         y, size = self.numbers[outcome], self.numbers[roles.size.name]
-        proportion = roles.family in PROPORTIONS
+        proportion = roles.proportion
         bad = f"{y} > {size}" if proportion else f"{y} > 0 AND {size} = 0"
         yield Check(outcome, y, bad, AMONG if proportion else UNEXPOSED)
 

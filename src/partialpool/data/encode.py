@@ -30,9 +30,8 @@ from partialpool.data.design import (
 from partialpool.data.expressions import Learned
 from partialpool.data.labels import as_labels, shown, texts
 from partialpool.errors import DataError
-from partialpool.formula import Mixed
-from partialpool.formula.mixed import is_categorical
-from partialpool.formula.tree import Expression, GroupTerm, Name
+from partialpool.formula import Roles
+from partialpool.formula.tree import Expression, GroupTerm, Name, is_categorical
 
 RESERVED = frozenset({"Intercept", "mu", "beta", "tau", "rho", "sigma"})
 """Names of parameters, which no predictor may have."""
@@ -40,7 +39,7 @@ MOST_LEVELS = 1_000
 """A categorical predictor of more levels is refused: groups belong in a group term."""
 
 
-def expressions(roles: Mixed, names: frozenset[str]) -> list[Expression]:
+def expressions(roles: Roles, names: frozenset[str]) -> list[Expression]:
     """The expressions of columns of numbers; those named hold categories."""
     numeric = [
         v
@@ -51,7 +50,7 @@ def expressions(roles: Mixed, names: frozenset[str]) -> list[Expression]:
 
 
 def complete_columns(
-    roles: Mixed, categories: Mapping[Variable, Categories], learned: Learned
+    roles: Roles, categories: Mapping[Variable, Categories], learned: Learned
 ) -> Design:
     """Name every column that the formula can lead to; the groups are not known yet."""
     variables = coded_variables(roles, categories, learned)
@@ -82,7 +81,7 @@ def complete_design(
 
 
 def coded_variables(
-    roles: Mixed, categories: Mapping[Variable, Categories], learned: Learned
+    roles: Roles, categories: Mapping[Variable, Categories], learned: Learned
 ) -> dict[Variable, Coded]:
     """What each variable is in columns."""
     return {
@@ -92,7 +91,7 @@ def coded_variables(
 
 
 def levels(
-    roles: Mixed, texts_: frozenset[str], labels: Mapping[str, AnyArray], n: Mapping[str, Ints]
+    roles: Roles, texts_: frozenset[str], labels: Mapping[str, AnyArray], n: Mapping[str, Ints]
 ) -> dict[Variable, Categories]:
     """Levels of each category, from the labels of its column and how many used rows have each.
 

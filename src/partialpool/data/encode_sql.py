@@ -17,8 +17,7 @@ from partialpool.data.expressions import Learned, Moments, degree_of, learned_of
 from partialpool.data.rules import RULES, no_rows, not_finite, nothing_left
 from partialpool.data.sql import Engine, broken_rule
 from partialpool.formula.functions import STATEFUL
-from partialpool.formula.mixed import calls_in
-from partialpool.formula.tree import Call, Expression, Name
+from partialpool.formula.tree import Call, Expression, Name, calls_in
 
 
 @dataclass(frozen=True, slots=True, eq=False)

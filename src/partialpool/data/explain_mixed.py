@@ -26,9 +26,8 @@ from partialpool.data.labels_sql import category_columns, labels_statement, prep
 from partialpool.data.mixed_sql import Passes
 from partialpool.data.read import opened, told_in_memory, told_plan
 from partialpool.data.sql import Engine
-from partialpool.formula import Mixed
-from partialpool.formula.mixed import is_categorical
-from partialpool.formula.tree import Call, Name
+from partialpool.formula import Roles
+from partialpool.formula.tree import Call, Name, is_categorical
 
 ADDED_UP = "and rows that are the same but for their events are added up."
 PASSES = (
@@ -37,7 +36,7 @@ PASSES = (
 )
 
 
-def explain_mixed(roles: Mixed, data: Any) -> str:
+def explain_mixed(roles: Roles, data: Any) -> str:
     """Say what reading will do with the data: the statements, in their order.
 
     Raises
@@ -52,7 +51,7 @@ def explain_mixed(roles: Mixed, data: Any) -> str:
         return told_plan(found.what, _plan(found.engine, roles))
 
 
-def _plan(engine: Engine, roles: Mixed) -> Iterator[tuple[str, str]]:
+def _plan(engine: Engine, roles: Roles) -> Iterator[tuple[str, str]]:
     engine, given = prepared(engine, roles)
     first, _ = means_statement(given, first_expressions(given), {}, first_pass=True)
     yield "rows, values that are not allowed, means", engine.shown(first)

@@ -14,8 +14,7 @@ from numpy.polynomial import legendre
 from partialpool._typing import Floats
 from partialpool.errors import DataError
 from partialpool.formula.functions import ARITHMETIC, ELEMENTWISE, STATEFUL
-from partialpool.formula.mixed import calls_in
-from partialpool.formula.tree import Binary, Call, Expression, Name, Number, Unary
+from partialpool.formula.tree import Binary, Call, Expression, Name, Number, Unary, calls_in
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.data import labels as lab
 from partialpool.data.text_numbers import advice_for, is_missing, is_number
 from partialpool.errors import ColumnError, DataError
-from partialpool.formula import Columns
+from partialpool.formula import Roles
 from partialpool.formula.tree import Name
 
 
@@ -61,7 +61,7 @@ def _library(kind: type) -> str:
     return kind.__module__.partition(".")[0]
 
 
-def extract(data: Any, kind: str, roles: Columns) -> Rows:
+def extract(data: Any, kind: str, roles: Roles) -> Rows:
     """Take the group labels and the numeric columns out of a frame.
 
     Raises

@@ -15,7 +15,7 @@ from partialpool.data.frames import check_column
 from partialpool.data.labels import integers_if_plain, number, sorted_order
 from partialpool.data.rules import rows_changed
 from partialpool.data.sql import Engine, check_label, number_kinds
-from partialpool.formula import Mixed
+from partialpool.formula import Roles
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +37,7 @@ class Labels:
         return self.place[at]
 
 
-def prepared(engine: Engine, roles: Mixed) -> tuple[Engine, Given]:
+def prepared(engine: Engine, roles: Roles) -> tuple[Engine, Given]:
     """The engine with its columns named, and what they are called; their types are checked."""
     for column in roles.columns:
         check_column(column.name, list(engine.columns), column.at)

@@ -25,9 +25,8 @@ from partialpool.data.labels import as_labels, is_text, refuse_unlike, sorted_or
 from partialpool.data.mixed_statistics import MixedStatistics
 from partialpool.data.statistics import both_withheld
 from partialpool.errors import DataError
-from partialpool.formula import Mixed
-from partialpool.formula.mixed import calls_in
-from partialpool.formula.tree import Call
+from partialpool.formula import Roles
+from partialpool.formula.tree import Call, calls_in
 
 
 def combine(first: MixedStatistics, second: MixedStatistics) -> MixedStatistics:
@@ -67,7 +66,7 @@ def combine(first: MixedStatistics, second: MixedStatistics) -> MixedStatistics:
     )
 
 
-def check_roles(first: Mixed, second: Mixed) -> None:
+def check_roles(first: Roles, second: Roles) -> None:
     """Refuse to add rows of different formulas."""
     if replace(first, text="") != replace(second, text=""):
         raise DataError(
@@ -234,7 +233,7 @@ def _level_places(variable: Variable, mine: Categories, both: Categories) -> Int
     return at
 
 
-def _refuse_inside(roles: Mixed, changed: set[Call]) -> None:
+def _refuse_inside(roles: Roles, changed: set[Call]) -> None:
     """Functions that learned within other functions cannot be learned anew without the rows."""
     for node in (roles.outcome, *roles.offsets, *roles.variables):
         within = [c for c in calls_in(node) if c in changed]

@@ -21,10 +21,9 @@ from partialpool.data.expressions import Moments, learned_of
 from partialpool.data.labels import typed
 from partialpool.data.mixed_statistics import MixedStatistics
 from partialpool.data.source import Chunk
-from partialpool.formula import Mixed
+from partialpool.formula import Roles
 from partialpool.formula.functions import STATEFUL
-from partialpool.formula.mixed import calls_in, is_categorical
-from partialpool.formula.tree import Name
+from partialpool.formula.tree import Name, calls_in, is_categorical
 
 Part = dict[str, AnyArray]
 Read = Callable[[str, Sequence[str]], Part]
@@ -112,7 +111,7 @@ def _as_list(m: Moments) -> list[Any]:
     return [m.n, m.mean, m.square, m.low, m.high, gram]
 
 
-def read_mixed_parts(roles: Mixed, facts: Mapping[str, Any], read: Read) -> MixedStatistics:
+def read_mixed_parts(roles: Roles, facts: Mapping[str, Any], read: Read) -> MixedStatistics:
     """The statistics that `mixed_parts` wrote."""
     labels, absent = _read_labels(read, [n.name for n in roles.factors])
     texts = frozenset(n.name for n in roles.plain if str(n) in facts["categories"])
@@ -234,7 +233,7 @@ def table_parts(s: CountTable) -> tuple[list[Part], dict[str, Any]]:
     return [*parts, _part("rows", **rows, log_constants=s.log_constants)], facts
 
 
-def read_table_parts(roles: Mixed, facts: Mapping[str, Any], read: Read) -> CountTable:
+def read_table_parts(roles: Roles, facts: Mapping[str, Any], read: Read) -> CountTable:
     """The rows that `table_parts` wrote."""
     labels, _ = _read_labels(read, facts["labels"])
     codes = {name: f"code_{k}" for k, name in enumerate(facts["labels"])}

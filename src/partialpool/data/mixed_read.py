@@ -21,7 +21,7 @@ from partialpool.data.read import Progress, handing_back, opened
 from partialpool.data.redundancy import without_redundant
 from partialpool.data.source import from_frame
 from partialpool.data.table import Table
-from partialpool.formula import Mixed
+from partialpool.formula import Roles
 from partialpool.formula.tree import Call
 from partialpool.notices import Notice
 
@@ -54,12 +54,12 @@ class MixedReading:
     kept: MixedStatistics | CountTable
 
 
-def read_mixed(roles: Mixed, data: Any, *, progress: Progress | None = None) -> MixedReading:
+def read_mixed(roles: Roles, data: Any, *, progress: Progress | None = None) -> MixedReading:
     """Reduce data to cross-products; rows with a missing value are counted and left out.
 
     Parameters
     ----------
-    roles : Mixed
+    roles : Roles
         Which column plays which part.
     data : frame, mapping, path or relation
         As in `read_statistics`.
@@ -80,7 +80,7 @@ def read_mixed(roles: Mixed, data: Any, *, progress: Progress | None = None) -> 
 
 
 def read_kept(
-    roles: Mixed,
+    roles: Roles,
     data: Any,
     *,
     progress: Progress | None = None,

@@ -55,7 +55,7 @@ from partialpool.data.labels_sql import (
 from partialpool.data.mixed_statistics import MixedStatistics
 from partialpool.data.rules import overflow, rows_changed
 from partialpool.data.sql import Engine
-from partialpool.formula import Mixed
+from partialpool.formula import Roles
 from partialpool.formula.tree import GroupTerm
 
 MOST_SUMS = 400
@@ -65,7 +65,7 @@ FUSED = 4
 
 
 def read(
-    engine: Engine, roles: Mixed, *, text_labels: bool = False, min_cell: int = 1
+    engine: Engine, roles: Roles, *, text_labels: bool = False, min_cell: int = 1
 ) -> tuple[MixedStatistics, Clusters | None]:
     """Reduce the table of an engine to cross-products of every column a formula can lead to.
 
@@ -73,7 +73,7 @@ def read(
     ----------
     engine : Engine
         The rows; no column is named yet.
-    roles : Mixed
+    roles : Roles
         Which column plays which part.
     text_labels : bool
         Whether labels were read as text, whatever they hold.

@@ -17,11 +17,9 @@ from partialpool.data.labels import shown
 from partialpool.data.read import opened
 from partialpool.data.rules import RULES
 from partialpool.data.source import Chunk
-from partialpool.data.statistics import GroupStatistics
 from partialpool.errors import DataError, did_you_mean
-from partialpool.formula import CountRoles, Mixed, OneWay
-from partialpool.formula.counts import PROPORTIONS
-from partialpool.formula.tree import GroupTerm, Name
+from partialpool.formula import Roles
+from partialpool.formula.tree import Name
 
 NEW, NONE = -1, -2
 """In place of a group: a group not in the data, and no group at all (the population)."""
@@ -66,32 +64,11 @@ class NewRows:
         return replace(self.part(self.place), place=np.arange(len(self.place)))
 
 
-def one_way_design(roles: OneWay, statistics: GroupStatistics) -> Design:
+def one_way_design(roles: Roles, labels: AnyArray) -> Design:
     """The design of a one-way model: an intercept, and one that varies by group."""
-    own = {k: getattr(roles, k) for k in ("se", "weights", "count", "sd")}
-    return _intercepts(roles, statistics.labels, own)
-
-
-def count_design(roles: CountRoles, labels: AnyArray) -> Design:
-    """The design of a one-way model of counts: an intercept, and one that varies by group."""
-    own: dict[str, Any] = dict.fromkeys(("se", "weights", "count", "sd"))
-    return _intercepts(roles, labels, own | {"family": roles.family, "size": roles.size})
-
-
-def _intercepts(roles: OneWay | CountRoles, labels: AnyArray, own: dict[str, Any]) -> Design:
-    """A design of intercepts only; `own` says the columns that the model has beside."""
     name = roles.group.name
     factor = Factor(name, (name,), (labels,), np.arange(len(labels)), labels)
-    mixed = Mixed(
-        outcome=roles.outcome,
-        intercept=True,
-        terms=(),
-        groups=(GroupTerm(True, (), (roles.group,), True),),
-        offsets=(),
-        text="",
-        **own,
-    )
-    return Design(mixed, {}, {}, (INTERCEPT,), (Effects(factor, (INTERCEPT,), True),))
+    return Design(roles, {}, {}, (INTERCEPT,), (Effects(factor, (INTERCEPT,), True),))
 
 
 def new_rows(
@@ -239,13 +216,11 @@ def _index(
     return np.where(unknown, NEW if unseen == "new_group" else NONE, index)
 
 
-def _weight(chunk: Chunk, roles: Mixed, place: Ints) -> Floats:
+def _weight(chunk: Chunk, roles: Roles, place: Ints) -> Floats:
     """Weights of new observations: 1 / se^2 or w, trials or exposure, and 1 for plain rows."""
     if roles.size is not None:
         values = chunk.numbers[roles.size.name]
-        ((_, _), (_, rule)) = event_rules(
-            "", roles.size.name, proportion=roles.family in PROPORTIONS
-        )
+        ((_, _), (_, rule)) = event_rules("", roles.size.name, proportion=roles.proportion)
         bad = ~rule.holds(values)
         if bad.any():
             raise DataError(

@@ -12,7 +12,7 @@ from partialpool.data.read import opened
 from partialpool.data.text_numbers import is_number, is_truth
 from partialpool.errors import ArgumentError, DataError
 from partialpool.formula import Formula, count_family, parse
-from partialpool.formula.counts import PROPORTIONS
+from partialpool.formula.families import PROPORTIONS
 from partialpool.formula.tree import Derived, Name, Text
 from partialpool.notices import Notice
 

@@ -17,7 +17,7 @@ from partialpool.data.arrays import precision
 from partialpool.data.coded_rows import Usable
 from partialpool.data.design import Design
 from partialpool.data.frames import Rows
-from partialpool.formula import OneWay
+from partialpool.formula import Roles
 from partialpool.notices import Notice
 
 MOST_ROWS = 50_000
@@ -43,7 +43,7 @@ class Far:
     t: Floats
 
 
-def of_one_way(rows: Rows, roles: OneWay) -> Iterator[Notice]:
+def of_one_way(rows: Rows, roles: Roles) -> Iterator[Notice]:
     """A warning of such rows of one factor without predictors."""
     if roles.count is not None or roles.se is not None or len(rows.codes) > MOST_ROWS:
         return
@@ -53,10 +53,10 @@ def of_one_way(rows: Rows, roles: OneWay) -> Iterator[Notice]:
     used = np.flatnonzero(keep)
     column = {name: values[used] for name, values in rows.numbers.items()}
     root = _root(precision(column, roles)[1], len(used))
-    y, code = column[roles.outcome.name], rows.codes[used]
+    y, code = column[roles.outcome_column.name], rows.codes[used]
     far = outlying_rows(y * root, np.zeros((len(used), 0)), [(code, root[:, None])])
     labels = rows.labels[code[far.rows]].tolist()
-    yield from _said(roles.outcome.name, roles.group.name, used, y, far, labels)
+    yield from _said(roles.outcome_column.name, roles.group.name, used, y, far, labels)
 
 
 def of_design(design: Design, rows: Usable) -> Iterator[Notice]:
@@ -150,7 +150,7 @@ class _Term:
         sums = [np.bincount(self.code, z * y, len(self.inverse)) for z in self.z.T]
         effects = np.einsum("gij,jg->gi", self.inverse, np.stack(sums))
         each = [z * e[self.code] for z, e in zip(self.z.T, effects.T, strict=True)]
-        return each[0] if len(each) == 1 else np.sum(each, axis=0)
+        return np.asarray(each[0] if len(each) == 1 else np.sum(each, axis=0))
 
     @property
     def leverage(self) -> Floats:

@@ -40,12 +40,11 @@ from partialpool.data.structure import codes_for_missing, dropped, missing_value
 from partialpool.data.table import Table, build_frame
 from partialpool.data.text_columns import UnreadableError, Wanted, kinds_of, read_in_any_style
 from partialpool.errors import DataError
-from partialpool.formula import CountRoles, OneWay
+from partialpool.formula import Roles
 from partialpool.formula.tree import Name
 from partialpool.notices import Notice
 
 Progress = Callable[[float], None]
-R = TypeVar("R", OneWay, CountRoles)
 S = TypeVar("S", GroupStatistics, CountStatistics)
 
 
@@ -59,13 +58,13 @@ class Reading(Generic[S]):
 
 
 def read_statistics(
-    roles: OneWay, data: Any, *, progress: Progress | None = None
+    roles: Roles, data: Any, *, progress: Progress | None = None
 ) -> Reading[GroupStatistics]:
     """Reduce data to one record a group.
 
     Parameters
     ----------
-    roles : OneWay
+    roles : Roles
         Which column plays which part.
     data : frame, mapping, path or relation
         A pandas or Polars frame (also lazy), a PyArrow table, a dict of arrays, the path of a
@@ -87,34 +86,35 @@ def read_statistics(
 
 
 def read_counts(
-    roles: CountRoles, data: Any, *, progress: Progress | None = None
+    roles: Roles, data: Any, *, progress: Progress | None = None
 ) -> Reading[CountStatistics]:
     """Reduce counts to one record a group; as `read_statistics`."""
     return _read(roles, data, progress, COUNTS)
 
 
 @dataclass(frozen=True, slots=True)
-class _Way(Generic[R, S]):
+class _Way(Generic[S]):
     """How rows become statistics: rows in memory, and rows in an engine that speaks SQL."""
 
-    from_rows: Callable[[frames.Rows, R], S]
-    by_sql: Callable[[sql.Engine, R], S]
-    given: Callable[[R], dict[str, str]]
-    plan: Callable[[sql.Engine, R], Iterator[tuple[str, str]]]
+    from_rows: Callable[[frames.Rows, Roles], S]
+    by_sql: Callable[[sql.Engine, Roles], S]
+    given: Callable[[Roles], dict[str, str]]
+    plan: Callable[[sql.Engine, Roles], Iterator[tuple[str, str]]]
 
 
 MEASUREMENTS = _Way(arrays.reduce, sql.reduce, statements.given, sql.plan)
 COUNTS = _Way(counts.reduce, counts_sql.reduce, count_statements.given, counts_sql.plan)
 
 
-def _read(roles: R, data: Any, progress: Progress | None, way: _Way[R, S]) -> Reading[S]:
+def _read(roles: Roles, data: Any, progress: Progress | None, way: _Way[S]) -> Reading[S]:
     with opened(data, roles, progress) as found:
         said = list(found.notices)
         if found.engine is None:
             rows = frames.extract(found.data, found.kind, roles)
             statistics = way.from_rows(rows, roles)
-            if isinstance(roles, OneWay):
-                said += codes_for_missing({roles.outcome.name: rows.numbers[roles.outcome.name]})
+            if roles.family is None:
+                outcome = roles.outcome_column.name
+                said += codes_for_missing({outcome: rows.numbers[outcome]})
                 said += outlying_rows.of_one_way(rows, roles)
             if statistics.n_dropped:
                 codes = {roles.group.name: rows.codes}
@@ -132,10 +132,9 @@ def _read(roles: R, data: Any, progress: Progress | None, way: _Way[R, S]) -> Re
     return Reading(statistics, handing_back(data, (roles.group,)), tuple(said))
 
 
-def _unused(roles: OneWay | CountRoles) -> frozenset[str]:
+def _unused(roles: Roles) -> frozenset[str]:
     """The column of sds of summaries, of which those of one row are not used."""
-    sd = roles.sd if isinstance(roles, OneWay) else None
-    return frozenset() if sd is None else frozenset((sd.name,))
+    return frozenset() if roles.sd is None else frozenset((roles.sd.name,))
 
 
 def _plain_labels(statistics: S, from_text: bool) -> S:
@@ -334,7 +333,7 @@ def handing_back(data: Any, factors: Sequence[Name] = ()) -> Callable[[Table], A
     return partial(build_frame, library=kind, orders=None if order is None else {"group": order})
 
 
-def explain_reading(roles: OneWay | CountRoles, data: Any) -> str:
+def explain_reading(roles: Roles, data: Any) -> str:
     """Say what reading will do with the data: the statements, in their order.
 
     Raises
@@ -342,7 +341,7 @@ def explain_reading(roles: OneWay | CountRoles, data: Any) -> str:
     DataError, ColumnError
         If the data cannot be read, as far as that is known before reading them.
     """
-    if isinstance(roles, OneWay):
+    if roles.family is None:
         return _explain(roles, data, MEASUREMENTS, TWO_PASSES)
     return _explain(roles, data, COUNTS, ONE_PASS)
 
@@ -351,7 +350,7 @@ ONE_PASS = "and one pass (numpy.bincount) sums the events and the sizes of each 
 TWO_PASSES = "and two passes (numpy.bincount) sum each group about its mean."
 
 
-def _explain(roles: R, data: Any, way: _Way[R, S], in_memory: str) -> str:
+def _explain(roles: Roles, data: Any, way: _Way[S], in_memory: str) -> str:
     with opened(data, roles, plan=True) as found:
         if found.engine is None:
             return told_in_memory(found.kind, roles, in_memory)

@@ -9,7 +9,7 @@ import numpy as np
 
 from partialpool._typing import Bools, Floats
 from partialpool.errors import DataError
-from partialpool.formula import Columns, Mixed, OneWay
+from partialpool.formula import Roles
 
 LARGEST = 1e100
 SMALLEST = 1e-100
@@ -120,13 +120,13 @@ def nothing_left(least: int) -> DataError:
     )
 
 
-def overflow(roles: OneWay | Mixed) -> DataError:
+def overflow(roles: Roles) -> DataError:
     """Build the error for values whose weighted squares cannot be represented."""
     names = ", ".join(f'"{c.name}"' for c in roles.columns[1:])
     return DataError(f"the values in {names} are too extreme: their squares overflow; change units")
 
 
-def no_rows(total: int, roles: Columns | Mixed) -> DataError:
+def no_rows(total: int, roles: Roles) -> DataError:
     """Build the error for data in which no row can be used."""
     names = ", ".join(f'"{c.name}"' for c in roles.columns)
     if total == 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,57 @@ from partialpool.data.working_responses import CountProducts
 from partialpool.kernels.group_quadrature import GroupedRows
 from partialpool.kernels.joint_counts import DENSE, JointRows
 from partialpool.kernels.normal_equations import System
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SortedRows:
+    """Rows of counts in the order of the largest factor's groups; R rows.
+
+    Parameters
+    ----------
+    y, size : ndarray, shape (R,)
+    known : ndarray, shape (R,)
+        What of the linear predictor no coefficient in the system's basis changes.
+    x : ndarray, shape (R, p)
+        Columns in the system's basis.
+    index : tuple of ndarray of int, shape (R,)
+        Group of each row, by level.
+    z : tuple of ndarray, shape (R, q)
+        Columns of the effects, by level.
+    starts : ndarray of int, shape (J,)
+        First row of each group of the largest factor.
+    """
+
+    y: Floats
+    size: Floats
+    known: Floats
+    x: Floats
+    index: tuple[Ints, ...]
+    z: tuple[Floats, ...]
+    starts: Ints
+
+    @property
+    def place(self) -> Ints:
+        """The group, by label, of each of the largest factor's groups in the order of the rows."""
+        return self.index[0][self.starts]
+
+
+def sorted_rows(statistics: CountProducts, system: System) -> SortedRows:
+    """Put rows in the order of the largest factor's groups, coefficients in the system's basis."""
+    counted = statistics.rows
+    matrix, offset = system.named
+    by_term = dict(enumerate(zip(counted.group, counted.z, strict=True)))
+    index, z = system.weights(len(counted.y), by_term)
+    order = np.argsort(index[0], kind="stable")
+    return SortedRows(
+        y=counted.y[order],
+        size=counted.size[order],
+        known=(counted.offset + counted.x @ offset)[order],
+        x=(counted.x @ matrix)[order],
+        index=tuple(i[order] for i in index),
+        z=tuple(v[order] for v in z),
+        starts=np.flatnonzero(np.diff(index[0][order], prepend=-1)),
+    )
 
 
 def joint_rows(statistics: CountProducts, system: System) -> tuple[JointRows, Ints]:
@@ -29,23 +81,12 @@ def joint_rows(statistics: CountProducts, system: System) -> tuple[JointRows, In
     ndarray of int, shape (J,)
         The group, by label, of each of the largest factor's groups in the order of the rows.
     """
-    counted = statistics.rows
-    matrix, offset = system.named
-    own = dict(enumerate(zip(counted.group, counted.z, strict=True)))
-    index, z = system.weights(len(counted.y), own)
-    order = np.argsort(index[0], kind="stable")
-    group = index[0][order]
-    starts = np.flatnonzero(np.diff(group, prepend=-1))
-    grouped = GroupedRows(
-        statistics.link, counted.y[order], counted.size[order], z[0][order], starts
-    )
+    rows = sorted_rows(statistics, system)
+    grouped = GroupedRows(statistics.link, rows.y, rows.size, rows.z[0], rows.starts)
     blocks = tuple((level.size, level.q) for level in system.levels[1:])
-    x = (counted.x @ matrix)[order]
-    others = [(i[order], v[order]) for i, v in zip(index[1:], z[1:], strict=True)]
-    known = (counted.offset + counted.x @ offset)[order]
-    return JointRows(grouped, known, _side_by_side(others, blocks, x), blocks, x.shape[1]), group[
-        starts
-    ]
+    others = list(zip(rows.index[1:], rows.z[1:], strict=True))
+    columns = _side_by_side(others, blocks, rows.x)
+    return JointRows(grouped, rows.known, columns, blocks, rows.x.shape[1]), rows.place
 
 
 def _side_by_side(

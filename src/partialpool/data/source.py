@@ -11,7 +11,7 @@ import numpy as np
 from partialpool._typing import AnyArray, Bools, Floats, Ints
 from partialpool.data import frames
 from partialpool.data import labels as lab
-from partialpool.formula import Mixed
+from partialpool.formula import Roles
 from partialpool.formula.tree import Name
 
 CHUNK = 2**17
@@ -75,7 +75,7 @@ class MemorySource:
             yield self.data.part(slice(start, start + step))
 
 
-def from_frame(data: Any, kind: str, roles: Mixed, *, text_labels: bool = False) -> MemorySource:
+def from_frame(data: Any, kind: str, roles: Roles, *, text_labels: bool = False) -> MemorySource:
     """Take the columns of a formula out of a frame or mapping.
 
     With `text_labels`, labels were read from text: those written as integers become integers.

@@ -20,7 +20,7 @@ from partialpool.data.rules import LARGEST, no_rows, overflow, rows_changed
 from partialpool.data.statements import COLUMNS, Statements
 from partialpool.data.statistics import GroupStatistics, without_rounding
 from partialpool.errors import DataError
-from partialpool.formula import Columns, OneWay
+from partialpool.formula import Roles
 
 CANCELLATION = 1e4
 """Largest ratio of shifted to within-group sum of squares before a second pass."""
@@ -87,7 +87,7 @@ class Engine(Protocol):
         """A statement as it will run, with a name in place of the table."""
 
 
-def reduce(engine: Engine, roles: OneWay) -> GroupStatistics:
+def reduce(engine: Engine, roles: Roles) -> GroupStatistics:
     """Reduce the table of an engine to one record a group.
 
     Raises
@@ -110,7 +110,7 @@ def reduce(engine: Engine, roles: OneWay) -> GroupStatistics:
     raise error or overflow(roles)
 
 
-def plan(engine: Engine, roles: OneWay) -> Iterator[tuple[str, str]]:
+def plan(engine: Engine, roles: Roles) -> Iterator[tuple[str, str]]:
     """Yield what each statement is for, and the statement, in the order in which they run."""
     statements = _statements(roles, checked_types(engine, roles), engine.nan_plans[0])
     yield "a centre, from the first rows", engine.shown(statements.pilot())
@@ -121,7 +121,7 @@ def plan(engine: Engine, roles: OneWay) -> Iterator[tuple[str, str]]:
     )
 
 
-def checked_types(engine: Engine, roles: Columns) -> dict[str, Kind]:
+def checked_types(engine: Engine, roles: Roles) -> dict[str, Kind]:
     """What each column of numbers holds, by its name in the statements.
 
     Raises
@@ -168,7 +168,7 @@ def _refuse_text(engine: Engine, x: str, name: str) -> None:
         )
 
 
-def _statements(roles: OneWay, types: dict[str, Kind], nan_is_missing: bool) -> Statements:
+def _statements(roles: Roles, types: dict[str, Kind], nan_is_missing: bool) -> Statements:
     floating = frozenset(role for role, x in COLUMNS.items() if types.get(x) == "floating")
     return Statements(roles, floating, nan_is_missing)
 
@@ -202,7 +202,7 @@ def _statistics(
     ss = without_rounding(np.where(ss > noise, ss, 0.0), w, mean, center)
     return GroupStatistics(
         factor=roles.group.name,
-        outcome=roles.outcome.name,
+        outcome=roles.outcome_column.name,
         labels=labels,
         n=np.rint(n).astype(np.intp),
         weight=w.astype(np.float64),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from partialpool.data.checked_rows import CheckedRows, check, number
 from partialpool.data.rules import RULES
-from partialpool.formula import OneWay
+from partialpool.formula import Roles
 
 COLUMNS = {"outcome": "y", "se": "se", "weights": "weight", "count": "size", "sd": "sd"}
 """What the column of each role is called in the statements; the group is `g`."""
@@ -20,7 +20,7 @@ COLUMNS = {"outcome": "y", "se": "se", "weights": "weight", "count": "size", "sd
 PILOT_ROWS = 2048
 
 
-def given(roles: OneWay) -> dict[str, str]:
+def given(roles: Roles) -> dict[str, str]:
     """The user's column for each column that the statements name."""
     columns = {name: getattr(roles, role) for role, name in COLUMNS.items()}
     found = {"g": roles.group, **columns}
@@ -47,7 +47,7 @@ PLAIN = Sums({}, {"n": "COUNT(d)", "s1": "SUM(d)", "s2": "SUM(d * d)"})
 WEIGHTED = {"n": "COUNT(d)", "w": "SUM(w)", "s1": "SUM(w * d)", "s2": "SUM(w * d * d)"}
 
 
-def one_way_sums(roles: OneWay) -> Sums:
+def one_way_sums(roles: Roles) -> Sums:
     """Sums of the one-way normal model: rows, weight, first and second moment of each group.
 
     `q` is the sum of squares inside a row that is itself a summary, `lw` the sum of log weights,
@@ -70,7 +70,7 @@ class Statements:
 
     Parameters
     ----------
-    roles : OneWay
+    roles : Roles
         Which column plays which part.
     floating : frozenset of str
         Roles whose column can hold NaN.
@@ -79,7 +79,7 @@ class Statements:
         is. Looking for it costs time, so an engine may try without.
     """
 
-    roles: OneWay
+    roles: Roles
     floating: frozenset[str]
     nan_is_missing: bool
 

@@ -27,8 +27,8 @@ from partialpool.data.mixed_files import (
 from partialpool.data.mixed_statistics import MixedStatistics
 from partialpool.data.statistics import GroupStatistics
 from partialpool.errors import DataError
-from partialpool.formula import mixed, mixed_counts, parse
-from partialpool.formula.counts import PROPORTIONS
+from partialpool.formula import Roles, parse, read_roles
+from partialpool.formula.families import PROPORTIONS
 
 VERSION = 1
 """Of the columns and the metadata; a file of a later version is refused."""
@@ -124,8 +124,8 @@ def write_records(parts: list[dict[str, AnyArray]], facts: dict[str, Any], path:
     files.copy_columns(parts, path, f"FORMAT parquet, KV_METADATA {{{KEY}: {text}}}")
 
 
-def read_statistics_file(path: str) -> tuple[str, Kept]:
-    """Return the formula and the statistics that `write_statistics` wrote.
+def read_statistics_file(path: str) -> tuple[Roles, Kept]:
+    """Return the roles of the formula and the statistics that `write_statistics` wrote.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def read_statistics_file(path: str) -> tuple[str, Kept]:
     with files.readable(path):
         facts = _known_facts(connection, path)
         if facts.get("model") in ("mixed", "mixed_counts"):
-            return facts["formula"], _read_parts(connection, path, facts)
+            return _read_parts(connection, path, facts)
         layout = LAYOUTS.get(facts.get("model", ""))
         relation = connection.read_parquet(literal(path))
         if layout is None or relation.columns != ["label", *layout.numbers]:
@@ -152,10 +152,12 @@ def read_statistics_file(path: str) -> tuple[str, Kept]:
     fields: dict[str, Any] = {k: found.sums[k][used] for k in layout.numbers}
     fields |= {k: facts[k] for k in layout.facts}
     fields |= {"labels": found.labels[used], "absent": found.labels[~used]}
-    return facts["formula"], layout.kind(**fields | {"withheld": tuple(facts["withheld"])})
+    return _roles(facts), layout.kind(**fields | {"withheld": tuple(facts["withheld"])})
 
 
-def _read_parts(connection: Any, path: str, facts: dict[str, Any]) -> MixedStatistics | CountTable:
+def _read_parts(
+    connection: Any, path: str, facts: dict[str, Any]
+) -> tuple[Roles, MixedStatistics | CountTable]:
     table = connection.read_parquet(literal(path))
     kinds = dict(zip(table.columns, map(str, table.types), strict=True))
     seen = 0
@@ -178,20 +180,20 @@ def _read_parts(connection: Any, path: str, facts: dict[str, Any]) -> MixedStati
         return found
 
     try:
-        formula = parse(facts["formula"])
-        if facts["model"] == "mixed":
-            statistics: MixedStatistics | CountTable = read_mixed_parts(mixed(formula), facts, read)
-        else:
-            roles = mixed_counts(formula, facts["family"])
-            assert roles is not None
-            statistics = read_table_parts(roles, facts, read)
+        roles = _roles(facts)
+        read_parts = read_mixed_parts if facts["model"] == "mixed" else read_table_parts
+        statistics: MixedStatistics | CountTable = read_parts(roles, facts, read)
     except (KeyError, IndexError, ValueError, TypeError, AssertionError) as error:
         if isinstance(error, DataError):
             raise
         raise _damaged(path) from error
     if seen != facts["records"]:
         raise _damaged(path)
-    return statistics
+    return roles, statistics
+
+
+def _roles(facts: dict[str, Any]) -> Roles:
+    return read_roles(parse(facts["formula"]), facts.get("family"))
 
 
 def _known_facts(connection: Any, path: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -11,7 +11,8 @@ from partialpool.data import arrays, frames
 from partialpool.data import labels as lab
 from partialpool.data.statistics import GroupStatistics
 from partialpool.errors import ArgumentError, DataError
-from partialpool.formula import OneWay
+from partialpool.formula import Roles
+from partialpool.formula.additions import Precision
 from partialpool.formula.tree import Name
 
 
@@ -49,7 +50,7 @@ def from_summaries(
 
 
 def _from_columns(
-    columns: dict[str, Any], names: Any, factor: str, **roles: Name
+    columns: dict[str, Any], names: Any, factor: str, **precision: Unpack[Precision]
 ) -> GroupStatistics:
     columns = {k: frames.as_column(v, k) for k, v in columns.items()}
     size = len(columns["mean"])
@@ -67,7 +68,7 @@ def _from_columns(
     _refuse_duplicates(labels)
     codes = np.where(lab.missing(labels), -1, np.arange(size))
     rows = frames.Rows(codes, labels, {k: frames.numbers(v, k) for k, v in columns.items()})
-    return arrays.reduce(rows, OneWay(Name("mean"), Name(factor), **roles))
+    return arrays.reduce(rows, Roles.one_factor("mean", factor, **precision))
 
 
 def _refuse_duplicates(labels: AnyArray) -> None:

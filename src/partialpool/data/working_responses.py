@@ -30,8 +30,8 @@ from partialpool.data.redundancy import without_redundant
 from partialpool.data.source import MemorySource
 from partialpool.data.table import Table
 from partialpool.errors import DataError
-from partialpool.formula import CountFamily, Mixed
-from partialpool.formula.counts import PROPORTIONS
+from partialpool.formula import CountFamily, Roles
+from partialpool.formula.families import PROPORTIONS
 from partialpool.formula.tree import Name
 from partialpool.kernels.families import LOG, LOGIT, Link
 from partialpool.notices import Notice
@@ -131,12 +131,12 @@ class CountProducts(CrossProducts):
         return "rows" if self.size_name == "rows" else "exposure"
 
 
-def read_count_rows(roles: Mixed, data: Any, *, progress: Progress | None = None) -> MixedReading:
+def read_count_rows(roles: Roles, data: Any, *, progress: Progress | None = None) -> MixedReading:
     """Read counts with predictors; rows with a missing value are counted and left out.
 
     Parameters
     ----------
-    roles : Mixed
+    roles : Roles
         Which column plays which part, with a family.
     data : frame, mapping, path or relation
     progress : callable, optional
@@ -243,8 +243,8 @@ def _sums(group: Ints, values: Floats, size: int) -> Floats:
     return np.bincount(group, values, size).astype(np.float64, copy=False)
 
 
-def _link(roles: Mixed) -> Link:
-    return LOGIT if roles.family in PROPORTIONS else LOG
+def _link(roles: Roles) -> Link:
+    return LOGIT if roles.proportion else LOG
 
 
 def _mean(table: CountTable) -> float:

@@ -1,29 +1,16 @@
 """Formulas: text to a frozen tree. Nothing in a formula is ever evaluated as Python."""
 
-from partialpool.formula.counts import (
-    Columns,
-    CountRoles,
-    count_family,
-    count_roles,
-    mixed_counts,
-)
-from partialpool.formula.mixed import Mixed, mixed
+from partialpool.formula.families import CountFamily, count_family
 from partialpool.formula.parser import parse, parse_call
-from partialpool.formula.roles import CountFamily, OneWay, one_way
+from partialpool.formula.roles import Roles, read_roles
 from partialpool.formula.tree import Formula
 
 __all__ = [
-    "Columns",
     "CountFamily",
-    "CountRoles",
     "Formula",
-    "Mixed",
-    "OneWay",
+    "Roles",
     "count_family",
-    "count_roles",
-    "mixed",
-    "mixed_counts",
-    "one_way",
     "parse",
     "parse_call",
+    "read_roles",
 ]

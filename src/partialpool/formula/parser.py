@@ -21,6 +21,7 @@ from dataclasses import replace
 from typing import NoReturn
 
 from partialpool.errors import FormulaError, did_you_mean
+from partialpool.formula.additions import is_comparison
 from partialpool.formula.dialects import (
     INDEPENDENT,
     PROPORTIONS,
@@ -30,7 +31,6 @@ from partialpool.formula.dialects import (
 )
 from partialpool.formula.expand import expand
 from partialpool.formula.functions import COMPARISONS, FUNCTIONS
-from partialpool.formula.roles import is_comparison
 from partialpool.formula.scanner import Token, scan
 from partialpool.formula.tree import (
     Addition,

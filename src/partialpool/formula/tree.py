@@ -237,3 +237,22 @@ def names_in(node: Expression) -> Iterator[Name]:
         case Binary():
             yield from names_in(node.left)
             yield from names_in(node.right)
+
+
+def calls_in(node: Expression) -> Iterator[Call]:
+    """Yield the function calls of an expression, the outermost first."""
+    match node:
+        case Call():
+            yield node
+            for argument in node.arguments:
+                yield from calls_in(argument)
+        case Unary():
+            yield from calls_in(node.operand)
+        case Binary():
+            yield from calls_in(node.left)
+            yield from calls_in(node.right)
+
+
+def is_categorical(node: Expression) -> bool:
+    """Whether this is C(column, ...)."""
+    return isinstance(node, Call) and node.function == "C"

@@ -23,15 +23,16 @@ from partialpool.data.cross_products import CrossProducts
 from partialpool.errors import DataError
 from partialpool.integrate import Axis, Coordinate, HalfLine, Interval
 from partialpool.kernels.covariance import covariance_factor
-from partialpool.kernels.crossed import Crossed, make_crossed
+from partialpool.kernels.crossed import Crossed
 from partialpool.kernels.fixed_effects import Solved, solve
-from partialpool.kernels.nested_factors import Functional, Reduced, Tree, make_tree, nested
-from partialpool.kernels.normal_equations import (
-    System,
-    dependent_columns,
-    make_system,
-    moment_ratios,
+from partialpool.kernels.mixed_likelihood import (
+    MixedLikelihood,
+    log_density,
+    make_mixed_likelihood,
+    typical_errors,
 )
+from partialpool.kernels.nested_factors import Functional, Reduced, Tree
+from partialpool.kernels.normal_equations import System, dependent_columns
 from partialpool.models.prior_set import Priors
 from partialpool.models.priors import Normal, ScalePrior, StudentT
 
@@ -80,9 +81,7 @@ class MixedModel:
     Parameters
     ----------
     statistics : CrossProducts
-    system : System
-        Normal equations.
-    kernel : Tree or Crossed
+    likelihood : MixedLikelihood
         Integrates the groups out.
     priors : Priors
     terms : tuple of Term
@@ -91,11 +90,20 @@ class MixedModel:
     """
 
     statistics: CrossProducts
-    system: System
-    kernel: Tree | Crossed
+    likelihood: MixedLikelihood
     priors: Priors
     terms: tuple[Term, ...]
     df: float | None
+
+    @property
+    def system(self) -> System:
+        """The normal equations."""
+        return self.likelihood.system
+
+    @property
+    def kernel(self) -> Tree | Crossed:
+        """What integrates the groups out."""
+        return self.likelihood.kernel
 
     @property
     def seconds(self) -> float:
@@ -158,9 +166,11 @@ class MixedModel:
         """Residual sd with moderately pooled groups."""
         if self.statistics.sigma_known:
             return 1.0
-        ratios = zip(self.terms, self._own_ratios, strict=True)  # groups may be far apart
+        ratios = zip(
+            self.terms, self.likelihood.moment_ratios(), strict=True
+        )  # groups may be far apart
         factors = [np.diag(np.maximum(t.reference, ratio))[None] for t, ratio in ratios]
-        reduced = self.kernel.evaluate(self.system.relative_factors(factors))
+        reduced = self.likelihood.reduced(factors)
         rest = solve(reduced.squares).rest[0] / max(self.statistics.n_used - self.system.p, 1)
         return math.sqrt(rest) or 1.0
 
@@ -181,7 +191,9 @@ class MixedModel:
     @property
     def starts(self) -> Floats:
         """Rough guesses of phi inside the priors' range, (S, d)."""
-        return np.array([self._start(self._own_ratios), self._start(self._small_ratios)])
+        return np.array(
+            [self._start(self.likelihood.moment_ratios()), self._start(self._small_ratios)]
+        )
 
     @property
     def prior_starts(self) -> Floats:
@@ -193,9 +205,9 @@ class MixedModel:
         """
         if not self._heavy:
             return np.empty((0, len(self.axes)))
-        start = np.array(self._start(self._own_ratios))
+        start = np.array(self._start(self.likelihood.moment_ratios()))
         at = self.prior_variances
-        plain = self.kernel.evaluate(self.lambdas(start[None])).squares
+        plain = self.reduced(start[None]).squares
         beta = np.append(solve(plain).beta[0], -1.0)
         distance = np.array([row @ beta for row, _ in self._heavy])
         variance = np.maximum(distance**2, 1.0)
@@ -205,16 +217,6 @@ class MixedModel:
             out.append(start.copy())
             out[-1][at.start + k] = variance[k]
         return np.array(out)
-
-    @property
-    def _own_ratios(self) -> list[Floats]:
-        """Rough sds over sigma of each term's effects, from the groups' own values."""
-        out = [np.empty(0)] * len(self.terms)
-        moments = moment_ratios(self.system, sigma_known=self.statistics.sigma_known)
-        for level, ratios in zip(self.system.levels, moments, strict=True):
-            for term, at in zip(level.terms, level.columns, strict=True):
-                out[term] = ratios[at]
-        return out
 
     @property
     def _small_ratios(self) -> list[Floats]:
@@ -262,7 +264,7 @@ class MixedModel:
 
     def reduced(self, points: Floats) -> Reduced:
         """The groups integrated out at points of phi."""
-        return self.kernel.evaluate(self.lambdas(points))
+        return self.likelihood.reduced(self.factors(points))
 
     def solved(self, points: Floats, reduced: Reduced) -> Solved:
         """Beta given phi, with its priors."""
@@ -278,13 +280,13 @@ class MixedModel:
         """Log likelihood of phi, beta (and sigma if `df`) integrated out; up to a constant."""
         reduced = self.reduced(points)
         solved = self.solved(points, reduced)
-        out = -0.5 * (reduced.log_det + solved.log_det)
+        log_det = reduced.log_det + solved.log_det
         if self.df is not None:
-            return out - 0.5 * self.df * np.log(solved.rest), solved
-        sigma = self.sigma(points)
-        if self.has_sigma:
-            out = out - (self.statistics.n_used - self.system.p) * np.log(sigma / self.sigma_guess)
-        return out - 0.5 * solved.rest / sigma**2, solved
+            return -0.5 * (log_det + self.df * np.log(solved.rest)), solved
+        # in units of the guess, so that the logarithm times the rows is small and keeps its digits
+        unit = self.sigma_guess if self.has_sigma else 1.0
+        sigma, freedom = self.sigma(points) / unit, self.statistics.n_used - self.system.p
+        return log_density(log_det, solved.rest / unit**2, sigma, freedom), solved
 
     def log_prior(self, points: Floats) -> Floats:
         """Log prior density of phi, up to a constant."""
@@ -350,12 +352,11 @@ def mixed_model(
     """
     s = statistics
     check_design(s)
-    system = make_system(s)
-    kernel = make_tree(system) if nested(system) else make_crossed(system)
+    likelihood = make_mixed_likelihood(s, sigma_known=s.sigma_known)
     closed = _integrates_sigma(s, priors) and not with_sigma
     terms = _terms(s, priors, 0 if closed or s.sigma_known else 1)
     df = _degrees_of_freedom(s, priors, terms) if closed else None
-    return MixedModel(s, system, kernel, priors, terms, df)
+    return MixedModel(s, likelihood, priors, terms, df)
 
 
 def check_design(s: CrossProducts) -> None:
@@ -381,10 +382,10 @@ def _terms(s: CrossProducts, priors: Priors, at: int) -> tuple[Term, ...]:
         q = len(block.effects)
         pairs = q * (q - 1) // 2 if block.correlated else 0
         chosen = tuple(priors.scale(sd_name(block.factor, e)) for e in block.effects)
-        information = np.einsum("lkk->k", block.ztz)
-        reference = np.sqrt(len(block.n) / np.where(information > 0, information, len(block.n)))
         partial = slice(at + q, at + q + pairs) if pairs else None
-        term = Term(block.factor, block.effects, slice(at, at + q), partial, chosen, reference)
+        term = Term(
+            block.factor, block.effects, slice(at, at + q), partial, chosen, typical_errors(block)
+        )
         out.append(term)
         at += q + pairs
     return tuple(out)

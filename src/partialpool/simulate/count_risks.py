@@ -12,8 +12,8 @@ from partialpool._typing import Bools, Floats
 from partialpool.data import CountStatistics, Table, read_counts
 from partialpool.data.labels import as_labels
 from partialpool.errors import ArgumentError, ImproperPosteriorError
-from partialpool.formula import count_roles, parse
-from partialpool.formula.counts import PROPORTIONS
+from partialpool.formula import parse, read_roles
+from partialpool.formula.families import PROPORTIONS
 from partialpool.models import Priors, priors
 from partialpool.posterior import CountsPosterior, counts_posterior
 from partialpool.simulate.counts import CountWorld, CountWorlds, count_worlds
@@ -181,7 +181,7 @@ def _priors(prior: Any) -> Priors:
 
 
 def _statistics(drawn: CountWorlds, replicate: int) -> CountStatistics:
-    roles = count_roles(parse(drawn.formula), drawn.world.family)
+    roles = read_roles(parse(drawn.formula), drawn.world.family)
     return read_counts(roles, drawn.table(replicate)).statistics
 
 

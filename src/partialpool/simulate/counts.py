@@ -14,7 +14,7 @@ from partialpool._typing import Floats
 from partialpool.data import Table
 from partialpool.errors import ArgumentError
 from partialpool.formula import CountFamily
-from partialpool.formula.counts import COUNT_FAMILIES, PROPORTIONS
+from partialpool.formula.families import COUNT_FAMILIES, PROPORTIONS
 from partialpool.kernels.discrete import smallest_count
 from partialpool.kernels.families import LOG, LOGIT
 from partialpool.simulate.noise import uniforms

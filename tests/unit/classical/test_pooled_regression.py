@@ -6,7 +6,7 @@ import pytest
 import partialpool as pp
 from partialpool.classical.pooled_regression import fixed_effects_regression, pooled_regression
 from partialpool.data import read_mixed
-from partialpool.formula import mixed, parse
+from partialpool.formula import parse, read_roles
 
 RNG = np.random.default_rng(4)
 SIZE = 80
@@ -21,7 +21,7 @@ DATA = {
 
 
 def read(formula):
-    return read_mixed(mixed(parse(formula)), DATA)
+    return read_mixed(read_roles(parse(formula)), DATA)
 
 
 @pytest.mark.parametrize("weights", [False, True])

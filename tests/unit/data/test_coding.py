@@ -11,7 +11,7 @@ from partialpool.data.encode import finished
 from partialpool.data.mixed_read import learned_design
 from partialpool.data.source import from_frame
 from partialpool.errors import DataError
-from partialpool.formula import mixed, parse
+from partialpool.formula import parse, read_roles
 
 SIZE = 48
 RNG = np.random.default_rng(3)
@@ -27,7 +27,7 @@ DATA = {
 
 
 def coefficients(terms, data=DATA):
-    return read_mixed(mixed(parse(f"y ~ {terms} + (1 | g)")), data).statistics.coefficients
+    return read_mixed(read_roles(parse(f"y ~ {terms} + (1 | g)")), data).statistics.coefficients
 
 
 @pytest.mark.parametrize("kind", ["U", "O", np.dtypes.StringDType()])
@@ -74,7 +74,7 @@ def test_columns(terms, expected):
 )
 def test_the_columns_span_what_all_levels_span(terms):
     """The rank is that of the overcomplete coding, and no column is left out as redundant."""
-    reading = read_mixed(mixed(parse(f"y ~ {terms} + (1 | g)")), DATA)
+    reading = read_mixed(read_roles(parse(f"y ~ {terms} + (1 | g)")), DATA)
     assert "columns_left_out" not in [n.code for n in reading.notices]
     every = {"a": ["a1", "a2"], "b": ["b1", "b2", "b3"]}
     columns = [np.ones(SIZE)] if reading.design.roles.intercept else []
@@ -91,7 +91,7 @@ def test_the_columns_span_what_all_levels_span(terms):
 def test_a_cell_without_rows_is_left_out_and_said():
     data = {**DATA, "b": ["b1" if a == "a1" and b == "b3" else b for a, b in
                           zip(DATA["a"], DATA["b"], strict=True)]}  # fmt: skip
-    reading = read_mixed(mixed(parse("y ~ a * b + (1 | g)")), data)
+    reading = read_mixed(read_roles(parse("y ~ a * b + (1 | g)")), data)
     assert len(reading.statistics.coefficients) == 5
     assert "left out: it is an exact combination" in reading.notices[0].text
     assert '"a[a2]:b[b3]"' in reading.notices[0].text
@@ -107,7 +107,7 @@ def test_a_model_takes_its_columns_from_those_of_a_complete_design():
     for k in (1, 2, 3):
         for terms in itertools.combinations(TERMS, k):
             for first in ("1", "0"):
-                roles = mixed(parse(f"y ~ {first} + {' + '.join(terms)} + (1 | g)"))
+                roles = read_roles(parse(f"y ~ {first} + {' + '.join(terms)} + (1 | g)"))
                 rows = code_rows(from_frame(three, "mapping", roles), roles)
                 complete, _ = learned_design(rows)
                 design, chosen = finished(complete)

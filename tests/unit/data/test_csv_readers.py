@@ -9,12 +9,14 @@ import pytest
 import partialpool as pp
 from partialpool.data import csv_rows
 from partialpool.data.read import opened
-from partialpool.formula import one_way, parse
+from partialpool.formula import parse, read_roles
 from partialpool.formula.tree import Name
 
 FORMULA = "y ~ 1 + (1 | g)"
-ROLES = one_way(parse(FORMULA))
-TEXT = SimpleNamespace(columns=(Name("g"), Name("h")), labels=(Name("g"), Name("h")), undecided=(), counted=())
+ROLES = read_roles(parse(FORMULA))
+TEXT = SimpleNamespace(
+    columns=(Name("g"), Name("h")), labels=(Name("g"), Name("h")), undecided=(), counted=()
+)
 READERS = {"csv module": 2**30, "DuckDB": -1}
 
 

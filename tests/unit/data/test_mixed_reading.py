@@ -9,7 +9,7 @@ import pytest
 
 import partialpool as pp
 from partialpool.data import read_mixed
-from partialpool.formula import mixed, parse
+from partialpool.formula import parse, read_roles
 
 RNG = np.random.default_rng(5)
 G = list("abcd") * 6
@@ -29,7 +29,7 @@ FRAMES = {"dict": dict, "pandas": pd.DataFrame, "polars": pl.DataFrame, "duckdb"
 
 
 def read(formula, data):
-    return read_mixed(mixed(parse(formula)), data)
+    return read_mixed(read_roles(parse(formula)), data)
 
 
 def refused(formula, data):

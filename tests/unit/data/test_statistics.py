@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from partialpool.data import from_estimates, from_summaries, read_statistics
 from partialpool.errors import DataError
-from partialpool.formula import one_way, parse
+from partialpool.formula import parse, read_roles
 
-ROLES = one_way(parse("y | weights(w) ~ 1 + (1 | g)"))
+ROLES = read_roles(parse("y | weights(w) ~ 1 + (1 | g)"))
 numbers = st.floats(-1e6, 1e6, allow_nan=False).map(lambda v: round(v, 3))
 rows = st.lists(
     st.tuples(st.sampled_from(["a", "b", "c", 1, 1.5]), numbers, st.sampled_from([0.5, 1.0, 3.0])),
@@ -53,14 +53,14 @@ def test_combine_is_associative(a, b, c):
 def test_combine_keeps_digits_with_a_large_offset():
     y = 1e9 + np.linspace(0, 1, 40)
     g = np.repeat(["a", "b"], 20)
-    roles = one_way(parse("y ~ (1 | g)"))
+    roles = read_roles(parse("y ~ (1 | g)"))
     whole = read_statistics(roles, {"g": g, "y": y}).statistics
     parts = [read_statistics(roles, {"g": g[k::2], "y": y[k::2]}).statistics for k in (0, 1)]
     np.testing.assert_allclose(parts[0].combine(parts[1]).ss, whole.ss, rtol=1e-6)
 
 
 def test_labels_of_other_types_stay_apart():
-    roles = one_way(parse("y ~ (1 | g)"))
+    roles = read_roles(parse("y ~ (1 | g)"))
     one = read_statistics(roles, {"g": [1, 2], "y": [1.0, 2.0]}).statistics
     other = read_statistics(roles, {"g": ["1", "2"], "y": [3.0, 4.0]}).statistics
     assert sorted(map(str, one.combine(other).labels)) == ["1", "1", "2", "2"]
@@ -73,10 +73,10 @@ def test_labels_of_other_types_stay_apart():
 def test_only_the_same_kind_is_combined(outcome, group, addition):
     columns = {outcome: [1.0, 2.0], group: ["a", "b"], "s": [1.0, 1.0]}
     other = read_statistics(
-        one_way(parse(f"{outcome} {addition}~ (1 | {group})")), columns
+        read_roles(parse(f"{outcome} {addition}~ (1 | {group})")), columns
     ).statistics
     plain = read_statistics(
-        one_way(parse("y ~ (1 | g)")), {"y": [1.0, 2.0], "g": ["a", "b"]}
+        read_roles(parse("y ~ (1 | g)")), {"y": [1.0, 2.0], "g": ["a", "b"]}
     ).statistics
     with pytest.raises(DataError, match="only statistics of the same outcome, group column"):
         plain.combine(other)
@@ -95,7 +95,7 @@ def test_from_estimates():
 def test_summaries_equal_the_rows_they_summarise():
     y = {"a": [1.0, 2.0, 4.5], "b": [7.0], "c": [0.0, -3.0]}
     flat = [(k, v) for k, values in y.items() for v in values]
-    roles = one_way(parse("mean ~ (1 | school)"))
+    roles = read_roles(parse("mean ~ (1 | school)"))
     whole = read_statistics(
         roles, {"school": [k for k, _ in flat], "mean": [v for _, v in flat]}
     ).statistics

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partialpool.errors import FormulaError
-from partialpool.formula import mixed, parse
+from partialpool.formula import parse, read_roles
 
 PIECES = [
     *"yxgh01259~|+-*/:^(),=.` '\"\n;!",
@@ -98,5 +98,5 @@ def test_nothing_is_evaluated(text, tmp_path, monkeypatch):
         monkeypatch.setattr(builtins, name, refuse)
     monkeypatch.setattr(os, "system", refuse)
     with contextlib.suppress(FormulaError):
-        mixed(parse(text.format(tmp_path / "made")))
+        read_roles(parse(text.format(tmp_path / "made")))
     assert not (tmp_path / "made").exists()

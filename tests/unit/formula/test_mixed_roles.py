@@ -3,11 +3,11 @@
 import pytest
 
 from partialpool.errors import FormulaError
-from partialpool.formula import mixed, parse
+from partialpool.formula import parse, read_roles
 
 
 def roles(text):
-    return mixed(parse(text))
+    return read_roles(parse(text))
 
 
 def names(columns):

@@ -8,14 +8,14 @@ from scipy.optimize import linprog
 
 import partialpool as pp
 from partialpool.data import read_count_rows
-from partialpool.formula import mixed_counts, parse
+from partialpool.formula import parse, read_roles
 from partialpool.models.separation import shortfall
 
 INTERCEPT, SLOPE = (0, 0), (0, 1)
 
 
 def statistics(formula, **data):
-    return read_count_rows(mixed_counts(parse(formula), "binomial"), data).statistics
+    return read_count_rows(read_roles(parse(formula), "binomial"), data).statistics
 
 
 def open_directions(x, y, n):

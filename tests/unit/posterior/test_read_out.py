@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from partialpool.data import read_mixed
-from partialpool.formula import parse
-from partialpool.formula.mixed import mixed
+from partialpool.formula import parse, read_roles
 from partialpool.models import Priors
 from partialpool.posterior import mixed_posterior, readout
 from partialpool.posterior.linear import functional, located
@@ -29,7 +28,9 @@ def posterior(formula, *, groups=40, accuracy=None):
     y = x + rng.normal(size=groups)[a] * (1.0 + 0.4 * x) + rng.normal(size=3 * groups)[b]
     y += rng.normal(size=7)[c] + rng.normal(size=len(b))
     data = {"y": y, "x": x, "a": a, "b": b, "c": c}
-    return mixed_posterior(read_mixed(mixed(parse(formula)), data).statistics, Priors(), accuracy)
+    return mixed_posterior(
+        read_mixed(read_roles(parse(formula)), data).statistics, Priors(), accuracy
+    )
 
 
 @pytest.mark.parametrize("formula", FORMULAS.values(), ids=FORMULAS)
