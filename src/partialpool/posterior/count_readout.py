@@ -19,14 +19,13 @@ import numpy as np
 from scipy import special
 
 from partialpool._typing import Bools, Floats, Ints
-from partialpool.integrate import Coordinate
 from partialpool.kernels import batched_linalg
 from partialpool.kernels.group_quadrature import GroupMoments
 from partialpool.kernels.joint_counts import conditional, pooled, solve_transposed
 from partialpool.kernels.skewed import MOST, pair
 from partialpool.models.count_sampler import RANDOMISATIONS, CountSampler, Points
 from partialpool.models.generalized import GeneralizedModel
-from partialpool.posterior.distributions import Distribution
+from partialpool.posterior.distributions import Distribution, Mapped
 from partialpool.posterior.linear import Rows
 from partialpool.posterior.skewed import Cumulants
 from partialpool.posterior.smooth_weights import (
@@ -597,18 +596,19 @@ class Readout:
         return smooth_weights(p.u, self.weight, p.log_prior, *cheap)
 
     @cached_property
-    def _dimensions(self) -> dict[tuple[int, float], tuple[Hyperparameter, float, float]]:
+    def _dimensions(self) -> dict[tuple[int, float], tuple[Mapped, float, float]]:
         return {}
 
-    def dimension(self, i: int, order: float) -> Hyperparameter:
+    def dimension(self, i: int, order: float) -> Mapped:
         """Distribution of one dimension of phi; moments of an order below this exist."""
         if self.sampler.known_phi is not None:
             grid = self.points.u[0, i] + np.linspace(-1e-9, 1e-9, 3)
             value = float(self.points.phi[0, i])
-            return Hyperparameter(grid, np.linspace(0.0, 1.0, 3), self.model.axes[i], value, 0.0)
+            even = Tabulated(grid, np.linspace(0.0, 1.0, 3))
+            return Mapped(even, self.model.axes[i], (value, 0.0), ())
         return self._dimension(i, order)[0]
 
-    def _dimension(self, i: int, order: float) -> tuple[Hyperparameter, float, float]:
+    def _dimension(self, i: int, order: float) -> tuple[Mapped, float, float]:
         """One dimension of phi with errors of its moments and ends, by the better of two ways.
 
         With the weights smoothed, or as they are: where a fit by a polynomial is poor, in the
@@ -618,13 +618,13 @@ class Readout:
             ways = [self._dimension_by(smooth, i, order) for smooth in (self._smooth, None)]
             moments = min(ways, key=lambda way: way[1])
             ends = min(ways, key=lambda way: way[2])
-            best = replace(ends[0], mean_value=moments[0].mean_value, sd_value=moments[0].sd_value)
+            best = replace(ends[0], moments=moments[0].moments)
             self._dimensions[i, order] = best, moments[1], ends[2]
         return self._dimensions[i, order]
 
     def _dimension_by(
         self, smooth: SmoothWeights | None, i: int, order: float
-    ) -> tuple[Hyperparameter, float, float]:
+    ) -> tuple[Mapped, float, float]:
         p, axis, w = self.points, self.model.axes[i], self.by_randomisation
         if smooth is None:
             cheap_u, cheap_weight = np.zeros(0), np.zeros(0)
@@ -639,10 +639,10 @@ class Readout:
         mean = float(cheap_weight @ cheap + rest @ x)
         square = float(cheap_weight @ (cheap - mean) ** 2 + rest @ (x - mean) ** 2)
         sd = math.sqrt(max(square, 1e-300))
-        of = Hyperparameter(
-            grid, cdf, axis, mean if order > 1 else math.inf, sd if order > 2 else math.inf
-        )
-        both = of.coordinate_interval()
+        known = mean if order > 1 else math.inf, sd if order > 2 else math.inf
+        coordinate = Tabulated(grid, cdf)
+        of = Mapped(coordinate, axis, known, ())
+        both = coordinate.interval()
         size = max(sd if order > 2 else float(np.ptp(axis.value(both))) / 3.92, 1e-300)
         moments = [0.0]
         if order > 1:
@@ -650,7 +650,7 @@ class Readout:
         if order > 2:
             moments.append(float(_bound((each @ (x - mean) ** 2)[:, None])[0]) / (2.0 * size**2))
         off = _bound(each @ special.ndtr((both - u[:, None]) / kernel))
-        off = off / np.maximum(of.coordinate_density(both), 1e-300)
+        off = off / np.maximum(coordinate.density(both), 1e-300)
         return of, max(moments), float((off * np.exp(axis.log_slope(both)) / size).max())
 
     def hyperparameter_errors(self, orders: tuple[float, ...]) -> tuple[float, float]:
@@ -785,59 +785,38 @@ def _bent(w: Floats, of: Cumulants, skew: Floats) -> Cumulants:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Hyperparameter(Distribution):
-    """One standard deviation or correlation, its distribution function known in its coordinate.
+class Tabulated(Distribution):
+    """A quantity whose distribution function is known at places, straight between them.
 
     Parameters
     ----------
-    grid, cdf : ndarray, shape (n,)
-        Coordinates and the distribution function there.
-    axis : Coordinate
-    mean_value, sd_value : float
-        Of the value itself; infinite where they do not exist.
+    places, below : ndarray, shape (n,)
+        Places and the distribution function there.
     """
 
-    grid: Floats
-    cdf_values: Floats
-    axis: Coordinate
-    mean_value: float
-    sd_value: float
+    places: Floats
+    below: Floats
     shape: tuple[int, ...] = ()
 
     @property
     def mean(self) -> Floats:
-        return np.asarray(self.mean_value)
+        return np.asarray(self._moment(1))
 
     @property
     def sd(self) -> Floats:
-        return np.asarray(self.sd_value)
+        return np.asarray(math.sqrt(max(self._moment(2) - self._moment(1) ** 2, 0.0)))
 
-    def coordinate_interval(self) -> Floats:
-        """2.5 and 97.5% points of the coordinate."""
-        return np.interp([0.025, 0.975], self.cdf_values, self.grid)
-
-    def coordinate_density(self, u: Floats) -> Floats:
-        """Density per unit of the coordinate."""
-        slope = np.gradient(self.cdf_values, self.grid)
-        return np.interp(u, self.grid, slope, left=0.0, right=0.0)
-
-    def _ends(self) -> tuple[float, float]:
-        return self.axis.lower, self.axis.upper
-
-    def _inside(self, x: Floats) -> tuple[Bools, Floats]:
-        inside = (x > self.axis.lower) & (x < self.axis.upper)
-        middle = self.axis.value(np.zeros(1))[0]
-        return inside, self.axis.coordinate(np.where(inside, x, middle))
+    def _moment(self, power: int) -> float:
+        powers = self.places ** (power + 1)
+        mean = np.diff(powers) / ((power + 1) * np.diff(self.places))  # of even pieces
+        return float(mean @ np.diff(self.below))
 
     def _cdf(self, x: Floats) -> Floats:
-        inside, u = self._inside(x)
-        below = np.interp(u, self.grid, self.cdf_values)
-        return np.where(inside, below, np.where(x <= self.axis.lower, 0.0, 1.0))
+        return np.interp(x, self.places, self.below)
 
     def _density(self, x: Floats) -> Floats:
-        inside, u = self._inside(x)
-        density = self.coordinate_density(u) * np.exp(-self.axis.log_slope(u))
-        return np.where(inside, density, 0.0)
+        slope = np.gradient(self.below, self.places)
+        return np.interp(x, self.places, slope, left=0.0, right=0.0)
 
     def _quantiles(self, p: Floats) -> Floats:
-        return self.axis.value(np.interp(p, self.cdf_values, self.grid))
+        return np.interp(p, self.below, self.places)

@@ -14,6 +14,7 @@ from partialpool._typing import Floats, Ints
 from partialpool.classical.mixed import MixedEstimate
 from partialpool.data import Table
 from partialpool.data.cross_products import Block
+from partialpool.data.new_rows import NewRows
 from partialpool.data.population import population_weights
 from partialpool.data.working_responses import CountProducts
 from partialpool.errors import ArgumentError
@@ -28,13 +29,13 @@ from partialpool.models.separation import shortfall
 from partialpool.posterior import effects
 from partialpool.posterior.argument_checks import SAMPLED_ENDS, SAMPLED_MOMENTS, checked_draws
 from partialpool.posterior.count_readout import Readout
-from partialpool.posterior.counts import Scale, checked_scale
-from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture
+from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture, Selected
+from partialpool.posterior.engine import INTERCEPT, Scale, Term, checked_scale
 from partialpool.posterior.integrated import one_point
 from partialpool.posterior.linear import Rows
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.mixed_draws import MixedDraws, as_named
-from partialpool.posterior.response_scale import Natural
+from partialpool.posterior.response_scale import on_response_scale
 from partialpool.posterior.skewed import Cumulants, held, mixed
 from partialpool.posterior.variance_parameters import of_nodes
 
@@ -86,6 +87,7 @@ class GeneralizedPosterior(MixedPosterior):
         Target for the error told.
     """
 
+    counts = True
     statistics: CountProducts
     model: GeneralizedModel
     weighted: Readout  # type: ignore[assignment]
@@ -284,6 +286,39 @@ class GeneralizedPosterior(MixedPosterior):
         """
         return self._pooled(block)[0]
 
+    # what every engine answers ---------------------------------------------------------------
+
+    def values(self, term: Term, scale: Scale) -> Distribution:
+        """Of every group a probability or rate (of a slope a ratio), or the linear predictor."""
+        return self._scaled(self.one_effect(term.block, term.effect), term, scale)
+
+    def new_value(self, term: Term, scale: Scale) -> Distribution:
+        """Value of a group that is not in the data."""
+        new = self.new_effect(term.block, term.effect)
+        return Selected(self._scaled(new, term, scale), 0)
+
+    def _scaled(self, of: Mixture, term: Term, scale: Scale) -> Distribution:
+        if scale == "link":
+            return of
+        return self.on_response(of, probability=term.name == INTERCEPT)
+
+    def _combined_on(self, scale: Scale, term: Term, index: Ints, weights: Floats) -> Distribution:
+        which = term.block, term.effect, index, weights
+        if scale == "link":
+            return self.combined(*which)
+        return self.combined_draws(*which, self.to_response(term.name))
+
+    def of_new_rows(self, rows: NewRows, scale: Scale) -> Distribution:
+        """Probabilities or rates of new rows, or their linear predictors."""
+        if scale == "link":
+            return super().of_new_rows(rows, scale)
+        return self.natural(self.linear(rows.x, rows.groups), rows.offset)
+
+    def drawn_values(self, drawn: MixedDraws, term: Term, scale: Scale) -> Floats:
+        """Draws of every group's value, (S, J)."""
+        effects = super().drawn_values(drawn, term, scale)
+        return effects if scale == "link" else self.to_response(term.name)(effects)
+
     # tables ---------------------------------------------------------------------------------
 
     def natural_group(self, block: int) -> Distribution:
@@ -297,11 +332,11 @@ class GeneralizedPosterior(MixedPosterior):
 
     def _natural(self, found: Mixture, block: Block) -> Distribution:
         first = block.effects[0] == "Intercept"
-        return Natural(found, self.statistics.link, len(block.effects) if first else 0)
+        return on_response_scale(found, self.statistics.link, len(block.effects) if first else 0)
 
     def on_response(self, found: Mixture, *, probability: bool) -> Distribution:
         """Link-scale values as probabilities or rates, or as ratios of odds or rates."""
-        return Natural(found, self.statistics.link, 1 if probability else 0)
+        return on_response_scale(found, self.statistics.link, 1 if probability else 0)
 
     def natural(self, found: Distribution, offset: Floats | float = 0.0) -> Distribution:
         """Linear predictors, as of `linear`, and offsets as probabilities or rates.
@@ -315,14 +350,15 @@ class GeneralizedPosterior(MixedPosterior):
         assert isinstance(found, Mixture)
         added = np.broadcast_to(np.asarray(offset, dtype=np.float64), found.shape)
 
-        return Natural(found.moved(added), self.statistics.link, 1)
+        return on_response_scale(found.moved(added), self.statistics.link, 1)
 
     def group_table(
         self,
         level: float = 0.95,
         kind: IntervalKind = "equal-tailed",
-        most: int | None = None,
         scale: Scale = "response",
+        *,
+        most: int | None = None,
     ) -> Table:
         """One row an effect of a group of every term, as of `MixedPosterior`.
 

@@ -14,10 +14,10 @@ import numpy as np
 from partialpool._typing import Bools, Floats, Ints
 from partialpool.data import Table
 from partialpool.data.cross_products import Block, CrossProducts
-from partialpool.data.new_rows import NONE
+from partialpool.data.new_rows import NONE, NewRows
 from partialpool.data.population import population_weights
 from partialpool.errors import ArgumentError
-from partialpool.integrate import Accuracy, Lattice, Sample, WeightedNodes
+from partialpool.integrate import Lattice, Sample, WeightedNodes
 from partialpool.integrate.weighted import NORMAL_WIDTH
 from partialpool.kernels import student
 from partialpool.kernels.nested_factors import Functional
@@ -29,15 +29,12 @@ from partialpool.posterior.argument_checks import (
     DETERMINISTIC,
     SAMPLED_ENDS,
     checked_draws,
-    reached,
+    group_positions,
 )
 from partialpool.posterior.assembled import Chosen
-from partialpool.posterior.distributions import (
-    Distribution,
-    IntervalKind,
-    Mixture,
-)
-from partialpool.posterior.groups import Element, Sampled
+from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture, Selected
+from partialpool.posterior.engine import FullEngine, Scale, Term, terms_of
+from partialpool.posterior.groups import Sampled
 from partialpool.posterior.linear import Nodes, Rows, functional, held, located, mixture
 from partialpool.posterior.mixed_draws import MixedDraws, draw_mixed
 from partialpool.posterior.ranks import SEED, rank_table, ranked_draws
@@ -84,7 +81,7 @@ def _within(at: slice, some: slice) -> slice:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MixedPosterior:
+class MixedPosterior(FullEngine):
     """The joint posterior of coefficients, groups' effects, sds, correlations and sigma.
 
         y = X beta + sum_t Z_t b_t + e,   e_i ~ N(0, sigma^2 / w_i),   b_t,l ~ N(0, Sigma_t)
@@ -257,7 +254,7 @@ class MixedPosterior:
         variance = given.variance @ weights**2
         total = Functional(sums[0][:, None], sums[1][:, None], variance[:, None])
         order = np.min(np.atleast_1d(self._order(rows)))
-        return Element(held(self.nodes, one, total, float(order)), 0)
+        return Selected(held(self.nodes, one, total, float(order)), 0)
 
     def combined_draws(
         self,
@@ -390,7 +387,12 @@ class MixedPosterior:
                 yield at, kept.part(slice(first + at.start, first + at.stop)), whole.part(at)
 
     def group_table(
-        self, level: float = 0.95, kind: IntervalKind = "equal-tailed", most: int | None = None
+        self,
+        level: float = 0.95,
+        kind: IntervalKind = "equal-tailed",
+        scale: Scale = "response",
+        *,
+        most: int | None = None,
     ) -> Table:
         """One row an effect of a group of every term; of the first `most` groups of each only.
 
@@ -579,7 +581,76 @@ class MixedPosterior:
 
         return rank_table(draw, size, labels, top, level)
 
-    # what every kind of posterior has -------------------------------------------------------
+    # what every engine answers ---------------------------------------------------------------
+
+    @property
+    def terms(self) -> list[Term]:
+        """Every effect of every term."""
+        return terms_of(self.statistics)
+
+    def values(self, term: Term, scale: Scale) -> Distribution:
+        """Population value and deviation of every group."""
+        return self.one_effect(term.block, term.effect)
+
+    def deviations(self, term: Term) -> Distribution:
+        """Deviation of every group."""
+        return self.one_effect(term.block, term.effect, whole=False)
+
+    def new_value(self, term: Term, scale: Scale) -> Distribution:
+        """Value of a group that is not in the data."""
+        return Selected(self.new_effect(term.block, term.effect), 0)
+
+    def contrast_of(
+        self, term: Term, coefficients: Mapping[Any, float], scale: Scale
+    ) -> Distribution:
+        """Linear combination of the groups' values, by label."""
+        weights = np.array([float(v) for v in coefficients.values()])
+        if not np.isfinite(weights).all() or not weights.any():
+            raise ArgumentError(
+                f"coefficients must be finite and not all 0; received {dict(coefficients)}"
+            )
+        places = {label: i for i, label in enumerate(term.labels.tolist())}
+        index = group_positions(places, list(coefficients), term.factor)
+        return self._combined_on(scale, term, index, weights)
+
+    def _combined_on(self, scale: Scale, term: Term, index: Ints, weights: Floats) -> Distribution:
+        return self.combined(term.block, term.effect, index, weights)
+
+    def weight_on_pooled(self, term: Term) -> Distribution:
+        """See `shrinkage`."""
+        return self.shrinkage(term.block, term.effect)
+
+    def share_between(self, factor: str) -> Distribution:
+        """See `icc`."""
+        return self.icc(factor)
+
+    def ranks_of(self, term: Term, *, top: int, level: float, descending: bool) -> Table:
+        """See `ranks`."""
+        return self.ranks(term.block, term.effect, top=top, level=level, descending=descending)
+
+    def of_new_rows(self, rows: NewRows, scale: Scale) -> Distribution:
+        """The linear predictor of new rows, offsets added."""
+        predictor = self.linear(rows.x, rows.groups)
+        if not rows.offset.any():
+            return predictor
+        assert isinstance(predictor, Mixture)
+        return predictor.moved(rows.offset)
+
+    def log_evidence(self) -> float:
+        """Refused: it is not computed."""
+        raise ArgumentError(
+            "log_marginal_likelihood is computed for one factor without predictors only"
+        )
+
+    def drawn_values(self, drawn: MixedDraws, term: Term, scale: Scale) -> Floats:
+        """Draws of every group's value, (S, J)."""
+        return self.drawn_effect(drawn, term.block, term.effect)
+
+    def drawn_parameters(self, drawn: MixedDraws) -> dict[str, Floats]:
+        """Draws of every parameter, by name, (S,)."""
+        columns = zip(self.statistics.coefficients, drawn.coefficients.T, strict=True)
+        last = {} if self.sigma is None else {"sigma": drawn.sigma}
+        return {**dict(columns), **drawn.tau, **drawn.rho, **last}
 
     @property
     def priors(self) -> Priors:
@@ -643,11 +714,6 @@ class MixedPosterior:
             return self.accuracy
         fine = isinstance(self.weighted, Lattice) and len(self.model.axes) < MANY
         return DETERMINISTIC if fine else SAMPLED_ENDS
-
-    @property
-    def status(self) -> Accuracy:
-        """Whether the error is within its target."""
-        return reached(self.error, self.target)
 
     def __repr__(self) -> str:
         s = self.statistics

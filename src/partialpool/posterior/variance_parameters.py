@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from partialpool._typing import Bools, Floats
+from partialpool._typing import Floats
 from partialpool.integrate import Axis, Coordinate, Lattice, Sample, WeightedNodes
 from partialpool.posterior.distributions import (
     Distribution,
+    Mapped,
     Mixture,
     ScaledInverseChi,
     Sliced,
@@ -133,60 +133,7 @@ def _inverse(rise: Any, u: Floats) -> Callable[[Floats], tuple[Floats, Floats]]:
     return found
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class OnAxis(Distribution):
-    """Quantities known at nodes: smooth in the coordinate of an axis.
-
-    Parameters
-    ----------
-    inner : Mixture
-        Distribution of the coordinate.
-    axis : Coordinate
-        Range of the quantity.
-    mean_value, sd_value : ndarray, of the shape of the inner distribution, or float
-        Mean and sd over the nodes.
-    """
-
-    inner: Mixture
-    axis: Coordinate
-    mean_value: Floats | float
-    sd_value: Floats | float
-
-    @property
-    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
-        return self.inner.shape
-
-    @property
-    def mean(self) -> Floats:
-        return np.asarray(self.mean_value)
-
-    @property
-    def sd(self) -> Floats:
-        return np.asarray(self.sd_value)
-
-    def _ends(self) -> tuple[float, float]:
-        return (self.axis.lower, self.axis.upper)
-
-    def _inside(self, x: Floats) -> tuple[Floats, Bools]:
-        """Coordinates, and which values are inside of the range."""
-        inside = (x > self.axis.lower) & (x < self.axis.upper)
-        middle = self.axis.value(np.zeros(1))[0]
-        return self.axis.coordinate(np.where(inside, x, middle)), inside
-
-    def _cdf(self, x: Floats) -> Floats:
-        u, inside = self._inside(x)
-        return np.where(inside, self.inner._cdf(u), x >= self.axis.upper)
-
-    def _density(self, x: Floats) -> Floats:
-        u, inside = self._inside(x)
-        density = self.inner._density(u) * np.exp(-self.axis.log_slope(u))
-        return np.where(inside, density, 0.0)
-
-    def _quantiles(self, p: Floats) -> Floats:
-        return self.axis.value(self.inner._quantiles(p))
-
-
-def of_nodes(value: Floats, weight: Floats, lower: float, upper: float) -> OnAxis:
+def of_nodes(value: Floats, weight: Floats, lower: float, upper: float) -> Mapped:
     """Distribution of bounded functions of phi from their values at the nodes, smoothed.
 
     Value is (K,), or (K, R) of several functions.
@@ -206,7 +153,7 @@ def smoothed(
     axis: Coordinate,
     width: float,
     moments: tuple[Floats, Floats] | tuple[float, float],
-) -> OnAxis:
+) -> Mapped:
     """Distribution of quantities from their coordinates at nodes, (K,) or (K, R).
 
     Each node becomes a normal of so many sds; coordinates are drawn together about their mean so
@@ -222,4 +169,5 @@ def smoothed(
     def rows(part: slice) -> tuple[Floats, Floats]:
         return loc[:, part], scale[:, part]
 
-    return OnAxis(Mixture(u.shape[1:], rows, weight, math.inf, 0.0, math.inf), axis, *moments)
+    inner = Mixture(u.shape[1:], rows, weight, math.inf, 0.0, math.inf)
+    return Mapped(inner, axis, moments, inner.shape)
