@@ -36,14 +36,14 @@ from partialpool.posterior.draws import OneWayDraws
 from partialpool.posterior.engine import OneFactorEngine, Scale, Term, checked_scale
 from partialpool.posterior.groups import OnLink, Sampled
 from partialpool.posterior.one_way_parameters import on_line
-from partialpool.posterior.pairs import WIDE, Densities, densities, spread_inverse
+from partialpool.posterior.pairs import KERNEL_WIDTH, Densities, densities, spread_inverse
 from partialpool.posterior.predicted_counts import expected_counts
 from partialpool.posterior.ranks import SEED
 from partialpool.posterior.response_scale import axis_of
 
-PINNED = 100
+TAU_PINNED_FROM = 100
 """From this many groups inside their range on, tau is expected to be pinned down."""
-DRAWS = 40_000
+CONTRAST_DRAWS = 40_000
 """Draws from which contrasts and ranks are read; their error is a two-hundredth of an sd."""
 HEAVY_TAIL = 320.0
 """Quarters of a 95% interval by which its end moves if a share of the probability beyond the grid
@@ -73,7 +73,7 @@ def counts_posterior(
         model.axis,
         model.start,
         moments=model.moments.tau,
-        pinned=model.sizes.inside >= PINNED,
+        pinned=model.sizes.inside >= TAU_PINNED_FROM,
     )
     if not math.isfinite(nodes.log_total):
         raise PriorError(
@@ -117,7 +117,9 @@ class CountsPosterior(OneFactorEngine):
         """Population mean on the link scale (log-odds or log rate)."""
         few = self.nodes.cut(1e-15)
         weight = (few.weight @ spread_inverse(few.inner.shape[1])).ravel()
-        sd = np.broadcast_to((WIDE * few.step * few.scale)[:, None], few.inner.shape).ravel()
+        sd = np.broadcast_to(
+            (KERNEL_WIDTH * few.step * few.scale)[:, None], few.inner.shape
+        ).ravel()
         loc = few.inner.ravel()
 
         def rows(_: slice) -> tuple[Floats, Floats]:
@@ -283,7 +285,7 @@ class CountsPosterior(OneFactorEngine):
         a = np.array([float(v) for v in coefficients.values()])
         if not np.isfinite([*a, mu]).all():
             raise ArgumentError(f"coefficients must be finite; received {dict(coefficients)}")
-        drawn = self._draws_of(at, DRAWS)
+        drawn = self._draws_of(at, CONTRAST_DRAWS)
         of = self.model.link.natural if checked_scale(scale) == "response" else np.asarray
         return Sampled(np.sort(of(drawn.theta) @ a + mu * of(drawn.mu)))
 

@@ -219,7 +219,7 @@ class Mixture(Distribution):
     df: float
     shift: float
     moments: Floats | float
-    near: ClassVar[float] = student.NEAR
+    near: ClassVar[float] = student.LAST_STEP
 
     def moved(self, added: Floats) -> Mixture:
         """The same with a number, of shape (J,), added to each group's quantity."""
@@ -285,7 +285,7 @@ class Mixture(Distribution):
     ) -> Floats:
         """Apply a function to blocks of groups, on several threads if there are many blocks."""
         size = math.prod(self.shape)
-        step = max(1, student.BLOCK // len(self.weight))
+        step = max(1, student.CELLS_AT_ONCE // len(self.weight))
         parts = [slice(i, min(i + step, size)) for i in range(0, size, step)]
         out = np.empty(size if leading is None else (leading, size))
 

@@ -38,7 +38,14 @@ from partialpool.posterior.groups import Sampled
 from partialpool.posterior.linear import Nodes, Rows, functional, held, located, mixture
 from partialpool.posterior.mixed_draws import MixedDraws, draw_mixed
 from partialpool.posterior.ranks import SEED, rank_table, ranked_draws
-from partialpool.posterior.readout import AGREE, FINE, ReadOut, is_slow, read_out, sampled
+from partialpool.posterior.readout import (
+    AGREE_IF_FINE,
+    ENDS_AGREE,
+    ReadOut,
+    is_slow,
+    read_out,
+    sampled,
+)
 from partialpool.posterior.variance_parameters import (
     inverse_chi,
     of_dimension,
@@ -46,24 +53,24 @@ from partialpool.posterior.variance_parameters import (
     times_sigma,
 )
 
-LIGHT, OF_ERROR = 1e-5, 1e-3
+LIGHTEST_LEFT_OUT, LEFT_OUT_OF_ERROR = 1e-5, 1e-3
 """Share of the weight that the lightest nodes left out of tables may have; where the integral is
 more exact, this share of its error. Ten times as much moves ends by 1e-3 sds."""
-MANY = 5
+COARSER_FROM = 5
 """Dimensions from which on a lattice as fine as in fewer costs too much."""
-CHUNK = 2**18
+CELLS_AT_ONCE = 2**18
 """Groups times nodes that are worked on at once."""
-HELD = 2**23
+CELLS_HELD = 2**23
 """Elements of the groups' effects given beta that are computed once and kept (64 MiB)."""
-OF_TOLD = 0.3
+READING_SHARE = 0.3
 """Share of the error told that reading from fewer nodes may add where reading all takes long."""
-FAR_OUT = np.array([1e3, 1e5])
+GROWTH_TAKEN_AT = np.array([1e3, 1e5])
 """Multiples of an sd at which scales of rows tell whether they grow with it."""
 
 ENDS = (0.025, 0.975)
 """Probabilities of the ends of intervals whose error is told."""
 
-CONTRAST = 40_000
+CONTRAST_DRAWS = 40_000
 """Draws from which contrasts of several factors are read: ends are right to .015 sds."""
 
 View = Callable[[Mixture, Block], Distribution]
@@ -266,8 +273,8 @@ class MixedPosterior(FullEngine):
     ) -> Distribution:
         """The same of values on a scale, from draws with a fixed seed."""
         rng, parts = np.random.default_rng(SEED), []
-        for _ in range(0, CONTRAST, CONTRAST // 10):
-            drawn = self.draws(CONTRAST // 10, rng)
+        for _ in range(0, CONTRAST_DRAWS, CONTRAST_DRAWS // 10):
+            drawn = self.draws(CONTRAST_DRAWS // 10, rng)
             parts.append(scale(self.drawn_effect(drawn, block, effect)[:, index]) @ weights)
         return Sampled(np.sort(np.concatenate(parts)))
 
@@ -317,9 +324,9 @@ class MixedPosterior(FullEngine):
         """Whether the scale of each row grows with a dimension of phi, far out."""
         model, heaviest = self.model, int(np.argmax(self.weighted.weight))
         points = np.repeat(self.weighted.points[[heaviest]], 2, axis=0)
-        points[:, dimension] *= FAR_OUT
+        points[:, dimension] *= GROWTH_TAKEN_AT
         if with_priors:
-            points[:, model.prior_variances] *= FAR_OUT[:, None] ** 2
+            points[:, model.prior_variances] *= GROWTH_TAKEN_AT[:, None] ** 2
         with np.errstate(all="ignore"):
             carried = model.evaluate(points)[1]
         far = Nodes.read(np.ones(2), points, carried, model.system.p, self.nodes.df)
@@ -376,7 +383,7 @@ class MixedPosterior(FullEngine):
         kept = self._kept_functional
         # with several factors each chunk eliminates all of their groups again
         alone = len(self.model.system.levels) == 1
-        step = max(1, CHUNK // len(self._few.weight)) * q if alone else total
+        step = max(1, CELLS_AT_ONCE // len(self._few.weight)) * q if alone else total
         for i in range(0, total, step):
             at = slice(i, min(i + step, total))
             if kept is None:
@@ -680,7 +687,7 @@ class MixedPosterior(FullEngine):
             self._read_out.gap,
         ]
         if not is_slow(self.model):
-            rows = sampled(self._sample, max(4, CHUNK // len(nodes.weight)))
+            rows = sampled(self._sample, max(4, CELLS_AT_ONCE // len(nodes.weight)))
             scaled = located(nodes, rows, functional(self.model, nodes, rows))
             groups = self._bound(*scaled, np.broadcast_to(self._order(rows), scaled[0].shape[1]))
             errors.append(groups + self._read_out.gap)
@@ -712,7 +719,7 @@ class MixedPosterior(FullEngine):
         """Target of the error, in posterior sds: what was asked for, or the default."""
         if self.accuracy is not None:
             return self.accuracy
-        fine = isinstance(self.weighted, Lattice) and len(self.model.axes) < MANY
+        fine = isinstance(self.weighted, Lattice) and len(self.model.axes) < COARSER_FROM
         return DETERMINISTIC if fine else SAMPLED_ENDS
 
     def __repr__(self) -> str:
@@ -741,7 +748,7 @@ class MixedPosterior(FullEngine):
     def _weighty(self) -> Ints:
         """All nodes but the lightest, by weight and by what they add to variances."""
         weight = self.weighted.weight
-        light = min(LIGHT, OF_ERROR * self.weighted.error)
+        light = min(LIGHTEST_LEFT_OUT, LEFT_OUT_OF_ERROR * self.weighted.error)
         growing = effects.growing(self.model, self.weighted.points, self.weighted.carried[:, 0])
         exist = [order > 2.0 for order in (*self.orders.sd, self.orders.sigma)]
         share = weight[:, None] * growing[:, np.array(exist)]
@@ -779,8 +786,8 @@ class MixedPosterior(FullEngine):
     def _agree(self) -> float:
         """Difference that reading groups from fewer nodes may make: less than the error told."""
         if isinstance(self.weighted, Sample) or is_slow(self.model):
-            return max(AGREE, OF_TOLD * self.weighted.error)
-        return float(np.clip(0.5 * self.weighted.error, *(FINE, AGREE)))
+            return max(ENDS_AGREE, READING_SHARE * self.weighted.error)
+        return float(np.clip(0.5 * self.weighted.error, *(AGREE_IF_FINE, ENDS_AGREE)))
 
     @property
     def _few(self) -> Nodes:
@@ -811,7 +818,7 @@ class MixedPosterior(FullEngine):
         """
         alone, p = self._slices[-1].stop, self.model.system.p
         total = max([alone, *(at.stop for at in self._nested.values())])
-        if total * len(self._few.weight) * (p + 2) > HELD:
+        if total * len(self._few.weight) * (p + 2) > CELLS_HELD:
             return None
         index, z = self.model.system.every_effect()
         rows = [Rows(np.zeros(alone), np.zeros((alone, p)), index, z, np.zeros(alone))]

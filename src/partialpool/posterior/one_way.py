@@ -38,11 +38,11 @@ from partialpool.posterior.distributions import (
 from partialpool.posterior.draws import OneWayDraws, draw
 from partialpool.posterior.engine import OneFactorEngine, Scale, Term
 from partialpool.posterior.one_way_parameters import icc, ratio, sigma, tau
-from partialpool.posterior.theta import INNER, Theta, class_blocks
+from partialpool.posterior.theta import CHECKED_TAIL, Theta, class_blocks
 
-MANY = 200_000
+MANY_CELLS = 200_000
 """Groups times components from which quantiles are read from fewer components, checked."""
-AGREE = 1e-8
+QUANTILES_AGREE = 1e-8
 """How closely they must agree with all components, in posterior sds."""
 EXACT_RANKS = 2000
 """Groups up to which expected ranks, a sum over pairs, are not read from draws."""
@@ -472,7 +472,7 @@ class OneWayPosterior(OneFactorEngine):
     def _for_quantiles(self) -> Components:
         """All components; with very many groups, fewer that give the same quantiles."""
         full = self.components
-        if len(full.weight) * self.statistics.n_groups <= MANY:
+        if len(full.weight) * self.statistics.n_groups <= MANY_CELLS:
             return full
         if len(self.grid.lines) > 1 or self.model.priors.mu.proper:
             return trimmed(full, 1e-10)
@@ -481,7 +481,7 @@ class OneWayPosterior(OneFactorEngine):
         for size in (3, 5, 9, 17):
             few = condensed(self.model, full, size)
             gap = np.abs(self._quantiles_of(few, sample) - exact)
-            if gap.max() <= AGREE:
+            if gap.max() <= QUANTILES_AGREE:
                 return few
         return full
 
@@ -491,7 +491,7 @@ class OneWayPosterior(OneFactorEngine):
             return False
         sample = self._sample()
         gap = self._quantiles_of(few, sample, nearly_normal=True) - self._quantiles_of(few, sample)
-        return bool(np.abs(gap).max() <= AGREE)
+        return bool(np.abs(gap).max() <= QUANTILES_AGREE)
 
     def _sample(self) -> Ints:
         """Groups that span the range of weights and means: the extremes, and some between."""
@@ -502,4 +502,6 @@ class OneWayPosterior(OneFactorEngine):
     def _quantiles_of(self, c: Components, groups: Ints, *, nearly_normal: bool = False) -> Floats:
         """Outer and inner quantiles of some groups, in units of their sds; shape (5, K)."""
         part = Theta.of(self, c, groups, nearly_normal=nearly_normal)
-        return part.quantile(np.array([INNER, 0.025, 0.5, 0.975, 1.0 - INNER])) / part.sd
+        return (
+            part.quantile(np.array([CHECKED_TAIL, 0.025, 0.5, 0.975, 1.0 - CHECKED_TAIL])) / part.sd
+        )

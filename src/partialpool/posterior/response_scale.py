@@ -16,10 +16,10 @@ from partialpool.kernels.skewed import log_mean_exp
 from partialpool.posterior.distributions import Mapped, Mixture
 from partialpool.posterior.skewed import Skewed
 
-HERMITE = ((0.5, 5), (1.0, 7), (2.0, 13), (4.0, 25), (math.inf, 61))
+NODES_BY_WIDTH = ((0.5, 5), (1.0, 7), (2.0, 13), (4.0, 25), (math.inf, 61))
 """Nodes with which means of probabilities are taken over normals no wider than this: right to 3e-4
 up to a width of 2, and to 2e-3 beyond."""
-UNBOUNDED = 300.0
+NO_MEAN_BEYOND = 300.0
 """Logarithms of means beyond this are of means that do not exist."""
 
 
@@ -103,7 +103,7 @@ def _bounded(inner: Mixture, link: Link, part: slice) -> Floats:
     loc, scale = inner.rows(part)
     loc, weight = loc + inner.shift, inner.weight
     widest = float(scale.max(initial=0.0))
-    z, w = np.polynomial.hermite_e.hermegauss(next(n for s, n in HERMITE if widest <= s))
+    z, w = np.polynomial.hermite_e.hermegauss(next(n for s, n in NODES_BY_WIDTH if widest <= s))
     out = np.zeros((2, loc.shape[1]))
     for x, share in zip(z, w / w.sum(), strict=True):
         value = link.natural(loc + x * scale)
@@ -128,5 +128,5 @@ def _mean_of_power(inner: Mixture, part: slice, power: int) -> Floats:
         loc, scale = inner.rows(part)
         weight = inner.weight
         log_mean = power * (loc + inner.shift) + 0.5 * (power * scale) ** 2
-    total = weight @ np.exp(np.minimum(log_mean, 2.0 * UNBOUNDED))
-    return np.where(total > math.exp(UNBOUNDED), math.inf, total)
+    total = weight @ np.exp(np.minimum(log_mean, 2.0 * NO_MEAN_BEYOND))
+    return np.where(total > math.exp(NO_MEAN_BEYOND), math.inf, total)

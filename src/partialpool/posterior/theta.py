@@ -13,14 +13,14 @@ import numpy as np
 from partialpool._typing import Floats, Ints
 from partialpool.kernels import student
 from partialpool.kernels.oneway import pooled, theta_given
-from partialpool.kernels.student import BLOCK
+from partialpool.kernels.student import CELLS_AT_ONCE
 from partialpool.posterior.components import Components
 from partialpool.posterior.distributions import Mixture
 
 if TYPE_CHECKING:
     from partialpool.posterior.one_way import OneWayPosterior
 
-INNER = 0.001
+CHECKED_TAIL = 0.001
 """Quantiles from here to one minus this are checked."""
 
 
@@ -71,7 +71,7 @@ class Theta(Mixture):
         )  # fmt: skip
 
     def _quantiles(self, p: Floats) -> Floats:
-        common = p.size == len(p) and (p >= INNER).all() and (p <= 1.0 - INNER).all()
+        common = p.size == len(p) and (p >= CHECKED_TAIL).all() and (p <= 1.0 - CHECKED_TAIL).all()
         if not (self.nearly_normal and common):
             return super()._quantiles(p)
 
@@ -118,7 +118,7 @@ class Theta(Mixture):
 
 def class_blocks(weight: Floats, nodes: int) -> Iterator[tuple[slice, Floats]]:
     """Slices of the distinct weights, and these as a column, small enough for the cache."""
-    step = max(1, BLOCK // nodes)
+    step = max(1, CELLS_AT_ONCE // nodes)
     for i in range(0, len(weight), step):
         part = slice(i, i + step)
         yield part, weight[part, None]

@@ -20,11 +20,11 @@ from partialpool.posterior.distributions import (
 )
 from partialpool.posterior.one_way_parameters import moments_of, on_line, root_inverse_chi2
 
-SMOOTH = 0.2
+KERNEL_WIDTH = 0.2
 """Width of the kernel by which a function of several dimensions is smoothed, in its sds."""
-SMOOTH_SAMPLE = 0.1
+KERNEL_WIDTH_OF_SAMPLE = 0.1
 """The same for a dimension of a sample, of which many more points are known."""
-BINS = 2048
+MOST_COMPONENTS = 2048
 """Components of inverse chi distributions, at most: more are gathered by their scale. A bin is then
 so narrow that its width, squared, is 1e-6 of the variance."""
 
@@ -36,7 +36,7 @@ def of_dimension(nodes: WeightedNodes, dimension: int, order: float) -> Distribu
     assert isinstance(nodes, Sample)
     axis, value = nodes.axes[dimension], nodes.points[:, dimension]
     mean, sd = moments_of(value, nodes.weight, order)
-    return smoothed(nodes.u[:, dimension], nodes.weight, axis, SMOOTH_SAMPLE, (mean, sd))
+    return smoothed(nodes.u[:, dimension], nodes.weight, axis, KERNEL_WIDTH_OF_SAMPLE, (mean, sd))
 
 
 def times_sigma(
@@ -55,13 +55,13 @@ def inverse_chi(
     scale: Floats, weight: Floats, df: float, order: float = math.inf
 ) -> ScaledInverseChi:
     """Mixture of scale z over nodes, z = sqrt(df / chi2_df); many nodes are gathered in bins."""
-    if len(weight) > BINS:
+    if len(weight) > MOST_COMPONENTS:
         rank = np.argsort(scale)
         share = np.cumsum(weight[rank])
-        bin_ = np.minimum((share * BINS).astype(np.intp), BINS - 1)
+        bin_ = np.minimum((share * MOST_COMPONENTS).astype(np.intp), MOST_COMPONENTS - 1)
         # the logarithm: scales may range over many powers of ten
-        log_scale = np.bincount(bin_, weight[rank] * np.log(scale[rank]), minlength=BINS)
-        total = np.bincount(bin_, weight[rank], minlength=BINS).astype(np.float64)
+        log_scale = np.bincount(bin_, weight[rank] * np.log(scale[rank]), minlength=MOST_COMPONENTS)
+        total = np.bincount(bin_, weight[rank], minlength=MOST_COMPONENTS).astype(np.float64)
         used = total > 0
         scale, weight = np.exp(log_scale[used] / total[used]), total[used]
     return ScaledInverseChi(scale, weight, df, moments=order)
@@ -142,9 +142,11 @@ def of_nodes(value: Floats, weight: Floats, lower: float, upper: float) -> Mappe
     axis = Axis(lower, upper)
     logit = axis.coordinate(np.clip(value, lower + tiny, upper - tiny))
     if value.ndim == 1:
-        return smoothed(logit, weight, axis, SMOOTH, moments_of(value, weight, math.inf))
+        return smoothed(logit, weight, axis, KERNEL_WIDTH, moments_of(value, weight, math.inf))
     mean = weight @ value
-    return smoothed(logit, weight, axis, SMOOTH, (mean, np.sqrt(weight @ (value - mean) ** 2)))
+    return smoothed(
+        logit, weight, axis, KERNEL_WIDTH, (mean, np.sqrt(weight @ (value - mean) ** 2))
+    )
 
 
 def smoothed(
