@@ -23,7 +23,6 @@ from partialpool.data import (
     Table,
 )
 from partialpool.data.count_table import CountTable
-from partialpool.data.labels import as_labels
 from partialpool.data.mixed_read import reading as finish_mixed
 from partialpool.data.mixed_statistics import MixedStatistics
 from partialpool.data.new_rows import (
@@ -48,7 +47,6 @@ from partialpool.posterior import (
     Draws,
     Engine,
     Estimated,
-    GeneralizedPosterior,
     MixedPosterior,
     OneWayPosterior,
     Posterior,
@@ -59,8 +57,8 @@ from partialpool.posterior import (
     mixed_posterior,
     one_way_posterior,
 )
-from partialpool.posterior.counts import Scale, checked_scale
 from partialpool.posterior.distributions import IntervalKind
+from partialpool.posterior.engine import Scale, checked_scale
 from partialpool.prediction import PredictionOptions, predict
 from partialpool.report import Contents, write
 from partialpool.simulate import CountWorld, World
@@ -236,12 +234,7 @@ class Fit:
         scale: Scale = "response",
     ) -> Table:
         """`groups` as a Table, whatever kind of frame the data came in."""
-        chosen = checked_scale(scale)
-        post = self._reliable
-        post = post.given if isinstance(post, Estimated) else post
-        if isinstance(post, CountsPosterior | GeneralizedPosterior):
-            return post.group_table(level, kind, scale=chosen)
-        return post.group_table(level, kind)
+        return self._reliable.group_table(level, kind, checked_scale(scale))
 
     def parameters(self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Any:
         """One row a parameter: name, mean, sd, lower, median, upper; frame as in `groups`."""
@@ -279,13 +272,7 @@ class Fit:
     @_reads
     def profile_table(self, level: float = 0.95) -> Table:
         """`profile` as a Table, whatever kind of frame the data came in."""
-        if not isinstance(self._engine, Estimated):
-            raise ArgumentError(
-                'profile intervals are of fits with method="reml" or "ml" (--method reml or ml); '
-                "a posterior has intervals of every parameter: parameters(level=...)"
-            )
-        require_reliable(self._engine)
-        return self._engine.profile(level)
+        return self._reliable.profile(level)
 
     @_reads
     def compare(self, *estimators: str) -> Comparison | MixedComparison:
@@ -545,17 +532,25 @@ class Fit:
         return fit_kept(both, post.priors, self.to_input_frame, accuracy=asked)
 
     def to_dict(
-        self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed"
+        self,
+        *,
+        level: float = 0.95,
+        kind: IntervalKind = "equal-tailed",
+        groups: Table | None = None,
     ) -> dict[str, Any]:
         """Return everything as plain Python values: the contract of the command's ``--json``.
 
         Numbers that do not exist (such as the sd of tau with four groups and flat priors) are
         None.
-        """
-        return self._as_dict(self.group_table(level, kind), level, kind)
 
-    def _as_dict(self, groups: Table, level: float, kind: IntervalKind) -> dict[str, Any]:
-        """The dict of these groups, already computed, chosen and ordered."""
+        Parameters
+        ----------
+        level, kind
+            As in `groups`.
+        groups : Table, optional
+            Rows of `group_table` at this level, chosen and ordered, in place of all of them.
+        """
+        groups = self.group_table(level, kind) if groups is None else groups
         first = {} if "factor" in groups else {"factor": self.factor}
         found = {
             "formula": self.formula,
@@ -593,19 +588,7 @@ class Fit:
     @_reads
     def parameter_table(self, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Table:
         """`parameters` as a Table, whatever kind of frame the data came in."""
-        post = self._reliable
-        if isinstance(post, Estimated):
-            return post.parameter_table(level, kind)
-        named = post.named()
-        ends = [d.interval(level, kind) for d in named.values()]
-        return Table(
-            name=as_labels(named),
-            mean=np.array([float(d.mean) for d in named.values()]),
-            sd=np.array([float(d.sd) for d in named.values()]),
-            lower=np.array([float(e[0]) for e in ends]),
-            median=np.array([float(d.median) for d in named.values()]),
-            upper=np.array([float(e[1]) for e in ends]),
-        )
+        return self._reliable.parameter_table(level, kind)
 
     @property
     def factor(self) -> str:

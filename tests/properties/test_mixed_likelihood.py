@@ -150,8 +150,8 @@ def test_rows_that_combine_known_new_and_no_groups():
 def test_many_rows_at_once_are_as_one_by_one(name, large, monkeypatch):
     """Many rows go through the inverse of the rest, few through triangular solutions."""
     if large:
-        monkeypatch.setattr(kernels_crossed, "LARGE", 1)
-        monkeypatch.setattr(kernels_crossed, "HELD", 500)  # in several parts
+        monkeypatch.setattr(kernels_crossed, "LARGE_MATRIX", 1)
+        monkeypatch.setattr(kernels_crossed, "CELLS_HELD", 500)  # in several parts
     _, _, system, by_term = prepared(name, 5)
     factors = system.relative_factors(by_term)
     kernel = make_crossed(system)

@@ -14,6 +14,9 @@
 | `intercept_by_slope` | mixed models: where each group's own line is drawn to |
 | `by_predictor` | mixed models: groups' intercepts against a predictor of the groups |
 | `error_bars`, `risk_by_tau` | errors of estimators, in one setting and over tau |
+
+Every chart takes, of what it has: `level`, the probability of its intervals; `title`, in place of
+the standard one; and `dark`, colours for dark surroundings.
 """
 
 from partialpool.charts.by_size import shrinkage_by_size

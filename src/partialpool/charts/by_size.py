@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,11 +9,11 @@ import numpy as np
 from partialpool._typing import Floats
 from partialpool.charts import parts
 from partialpool.charts.places import log_ticks
-from partialpool.charts.style import Look, altair, look, styled
+from partialpool.charts.style import Look, altair, look
 from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.kernels.oneway import pooled
 from partialpool.posterior import CountsPosterior, OneFactor
-from partialpool.posterior.distributions import OfRatio
+from partialpool.posterior.distributions import Mapped, share_of_variance
 from partialpool.words import formatting
 
 MOST_POINTS = 2000
@@ -34,10 +33,8 @@ def shrinkage_by_size(
         What to draw.
     level : float
         Probability of the band.
-    title : str, optional
-        In place of the standard title.
-    dark : bool
-        Colours for dark surroundings.
+    title, dark
+        As of every chart; see `partialpool.charts`.
 
     Returns
     -------
@@ -62,8 +59,7 @@ def shrinkage_by_size(
         lines.append("Area of the points: groups of that size")
     if len(points) < sizes:
         lines.append(f"{len(points):,} of {sizes:,} distinct sizes, evenly spread over them")
-    what = parts.head(title or f"Pooling by {_size_name(s)}", lines)
-    return styled(parts.described(chart, what), dark)
+    return parts.finished(chart, title or f"Pooling by {_size_name(s)}", lines, dark)
 
 
 def _x(s: GroupStatistics | CountStatistics, weight: Floats) -> Floats:
@@ -102,8 +98,9 @@ def _curve(post: OneFactor, level: float) -> list[dict[str, float]]:
         return _dicts(columns)
     c, of = post.components, post.shrinkage
     mean = pooled(grid[:, None], c.lam) @ c.weight
-    assert isinstance(of, OfRatio)
-    lower, upper = replace(of, factor=grid, mean_value=mean, sd_value=mean).interval(level)
+    assert isinstance(of, Mapped)
+    curve = share_of_variance(of.inner, grid, mean, mean, rising=False)
+    lower, upper = curve.interval(level)
     columns = (_x(post.statistics, grid), mean, lower, upper)
     return _dicts(columns)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from partialpool.charts import parts
-from partialpool.charts.style import Look, altair, look, styled
+from partialpool.charts.style import Look, altair, look
 from partialpool.posterior import OneFactor
 from partialpool.words import formatting
 
@@ -27,12 +27,8 @@ def caterpillar(
     ----------
     post : OneWayPosterior
         What to draw.
-    level : float
-        Probability of the intervals.
-    title : str, optional
-        In place of the standard title.
-    dark : bool
-        Colours for dark surroundings.
+    level, title, dark
+        As of every chart; see `partialpool.charts`.
 
     Returns
     -------
@@ -50,8 +46,9 @@ def caterpillar(
     lines = [f"Posterior means with {parts.percent(level)} intervals; dashed: population mean"]
     lines += parts.sampled(len(rows), s.n_groups, "the range of ranks")
     names = formatting.printable(s.outcome), formatting.printable(s.factor)
-    what = parts.head(title or f"Estimates of {names[0]} by {names[1]}, in their order", lines)
-    return styled(parts.described(chart, what), dark)
+    return parts.finished(
+        chart, title or f"Estimates of {names[0]} by {names[1]}, in their order", lines, dark
+    )
 
 
 def _by_name(alt: Any, rows: list[dict[str, Any]], post: OneFactor, colours: Look) -> Any:
@@ -61,16 +58,9 @@ def _by_name(alt: Any, rows: list[dict[str, Any]], post: OneFactor, colours: Loo
         tooltip=parts.tooltip(alt, s.factor, parts.counted(s)),
     )
     x = parts.outcome(alt, "lower:Q", post)
-    marks = parts.two_marks(alt, colours)
     layers = [
         parts.mean_line(alt, _middle(alt, post), colours),
-        base.mark_rule(color=colours.pooled, strokeWidth=2).encode(x=x, x2="upper:Q"),
-        base.transform_calculate(what=f"'{parts.POOLED}'")
-        .mark_point(strokeWidth=0, size=110, opacity=1)
-        .encode(x="estimate:Q", **marks),
-        base.transform_calculate(what=f"'{parts.OWN}'")
-        .mark_point(strokeWidth=1.5, size=26, opacity=1)
-        .encode(x="raw:Q", **marks),
+        *parts.interval_layers(alt, base, x, colours),
     ]
     return alt.layer(*layers).properties(width=parts.WIDTH, height=parts.row_height(alt, len(rows)))
 
@@ -90,15 +80,8 @@ def _by_rank(alt: Any, rows: list[dict[str, Any]], post: OneFactor, colours: Loo
         x=x, tooltip=parts.tooltip(alt, s.factor, parts.counted(s))
     )
     y = parts.outcome(alt, "lower:Q", post, "y", offset=6)
-    marks = parts.two_marks(alt, colours, ("circle", "circle"))
     layers = [
-        base.mark_rule(color=colours.pooled, strokeWidth=1, opacity=0.4).encode(y=y, y2="upper:Q"),
-        base.transform_calculate(what=f"'{parts.OWN}'")
-        .mark_point(strokeWidth=1, size=9, opacity=1)
-        .encode(y="raw:Q", **marks),
-        base.transform_calculate(what=f"'{parts.POOLED}'")
-        .mark_point(strokeWidth=0, size=9, opacity=1)
-        .encode(y="estimate:Q", **marks),
+        *parts.interval_layers(alt, base, y, colours, across="y", compact=True),
         parts.mean_line(alt, _middle(alt, post), colours, "y"),
     ]
     return alt.layer(*layers).properties(width=680, height=360)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from partialpool.charts import parts
-from partialpool.charts.style import Look, altair, look, styled
+from partialpool.charts.style import Look, altair, look
 from partialpool.posterior import MixedPosterior
 from partialpool.words import formatting
 
@@ -22,10 +22,8 @@ def coefficients(
         What to draw.
     level : float
         Probability of the long intervals; the thick ones hold half.
-    title : str, optional
-        In place of the standard title.
-    dark : bool
-        Colours for dark surroundings.
+    title, dark
+        As of every chart; see `partialpool.charts`.
 
     Returns
     -------
@@ -58,8 +56,9 @@ def coefficients(
         width=parts.WIDTH, height=alt.Step(30)
     )
     lines = [f"Posterior means with {parts.percent(level)} and 50% intervals"]
-    what = parts.head(title or f"What predicts {formatting.printable(post.outcome)}", lines)
-    return styled(parts.described(chart, what), dark)
+    return parts.finished(
+        chart, title or f"What predicts {formatting.printable(post.outcome)}", lines, dark
+    )
 
 
 def _rows(post: MixedPosterior, level: float) -> list[dict[str, Any]]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from partialpool.charts import parts
-from partialpool.charts.style import Look, altair, look, styled
-from partialpool.charts.terms import Effect, effect
+from partialpool.charts.style import altair, look
+from partialpool.charts.terms import effect
 from partialpool.posterior import MixedPosterior
 from partialpool.words import formatting
 
@@ -33,12 +31,8 @@ def effects(
         What to draw.
     factor, name : str, optional
         Grouping factor and effect, such as ``"county", "floor"``; the first of the formula.
-    level : float
-        Probability of the intervals.
-    title : str, optional
-        In place of the standard title.
-    dark : bool
-        Colours for dark surroundings.
+    level, title, dark
+        As of every chart; see `partialpool.charts`.
 
     Returns
     -------
@@ -50,7 +44,7 @@ def effects(
     alt, colours = altair(), look(dark)
     chosen = effect(post, factor, name)
     order = parts.spread_evenly(chosen.estimate, MOST_LABELLED)
-    rows = _rows(post, chosen, order, level)
+    rows = chosen.rows(post, order, level)
     base = alt.Chart(alt.Data(values=rows)).encode(
         y=parts.group_axis(alt, [r["group"] for r in rows], chosen.block.factor)
     )
@@ -63,39 +57,12 @@ def effects(
         scale=alt.Scale(zero=False, nice=True),
         axis=parts.value_axis(alt, parts.is_small(largest)),
     )
-    chart = alt.layer(*_layers(alt, base, x, colours)).properties(
+    chart = alt.layer(*parts.interval_layers(alt, base, x, colours)).properties(
         width=parts.WIDTH, height=parts.row_height(alt, len(rows))
     )
     lines = [f"Posterior means with {parts.percent(level)} intervals"]
     lines += parts.sampled(len(rows), len(chosen.estimate), "the range of ranks")
     kind = "Levels" if chosen.name == "Intercept" else f"Slopes of {chosen.name}"
-    head = parts.head(title or f"{kind} of {what} by {chosen.block.factor}, in their order", lines)
-    return styled(parts.described(chart, head), dark)
-
-
-def _rows(post: MixedPosterior, chosen: Effect, order: Any, level: float) -> list[dict[str, Any]]:
-    lower, upper = chosen.interval(post, order, level)
-    labels = parts.distinct(chosen.block.labels[order].tolist())
-    columns = {
-        "group": labels,
-        "n": chosen.block.n[order].tolist(),
-        "raw": [None if np.isnan(v) else v for v in chosen.raw[order].tolist()],
-        "estimate": chosen.estimate[order].tolist(),
-        "lower": lower.tolist(),
-        "upper": upper.tolist(),
-    }
-    return [dict(zip(columns, v, strict=True)) for v in zip(*columns.values(), strict=True)]
-
-
-def _layers(alt: Any, base: Any, x: Any, colours: Look) -> list[Any]:
-    marks = parts.two_marks(alt, colours)
-    return [
-        base.mark_rule(color=colours.pooled, strokeWidth=2).encode(x=x, x2="upper:Q"),
-        base.transform_calculate(what=f"'{parts.POOLED}'")
-        .mark_point(strokeWidth=0, size=110, opacity=1)
-        .encode(x="estimate:Q", **marks),
-        base.transform_calculate(what=f"'{parts.OWN}'")
-        .transform_filter("isValid(datum.raw)")
-        .mark_point(strokeWidth=1.5, size=26, opacity=1)
-        .encode(x="raw:Q", **marks),
-    ]
+    return parts.finished(
+        chart, title or f"{kind} of {what} by {chosen.block.factor}, in their order", lines, dark
+    )

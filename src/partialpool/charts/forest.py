@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from partialpool.charts import parts
-from partialpool.charts.style import Look, altair, look, styled
+from partialpool.charts.style import Look, altair, look
 from partialpool.classical import no_pooling
 from partialpool.errors import ArgumentError
 from partialpool.posterior import OneFactor, OneWayPosterior
@@ -31,10 +31,8 @@ def forest(
         A model of estimates with known standard errors.
     level : float
         Probability of all intervals.
-    title : str, optional
-        In place of the standard title.
-    dark : bool
-        Colours for dark surroundings.
+    title, dark
+        As of every chart; see `partialpool.charts`.
 
     Returns
     -------
@@ -70,8 +68,9 @@ def forest(
     if any(r["cut_left"] or r["cut_right"] for r in rows):
         lines.append("Arrows: the interval goes on beyond the picture")
     known = formatting.printable(s.outcome), formatting.printable(s.factor)
-    what = parts.head(title or f"Estimates of {known[0]} by {known[1]}, and pooled", lines)
-    return styled(parts.described(chart, what), dark)
+    return parts.finished(
+        chart, title or f"Estimates of {known[0]} by {known[1]}, and pooled", lines, dark
+    )
 
 
 def _rows(post: OneWayPosterior, order: Any, level: float) -> list[dict[str, Any]]:

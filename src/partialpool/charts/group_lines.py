@@ -8,7 +8,7 @@ import numpy as np
 
 from partialpool._typing import Floats, Ints
 from partialpool.charts import parts
-from partialpool.charts.style import Look, altair, look, styled
+from partialpool.charts.style import Look, altair, look
 from partialpool.charts.terms import Effect, with_slope
 from partialpool.classical.pooled_regression import pooled_regression
 from partialpool.data.population import population_weights
@@ -37,10 +37,8 @@ def group_lines(
         What to draw.
     factor, slope : str, optional
         Grouping factor and slope; the first term with both an intercept and a slope.
-    title : str, optional
-        In place of the standard title.
-    dark : bool
-        Colours for dark surroundings.
+    title, dark
+        As of every chart; see `partialpool.charts`.
 
     Returns
     -------
@@ -71,8 +69,7 @@ def group_lines(
     told = [_caption(means)]
     told += parts.sampled(len(order), len(first.estimate), "the range of slopes")
     names = formatting.printable(first.block.factor)
-    what = parts.head(title or f"{named[1]} by {named[0]} in each {names}", told)
-    return styled(parts.described(chart, what), dark)
+    return parts.finished(chart, title or f"{named[1]} by {named[0]} in each {names}", told, dark)
 
 
 def _caption(means: Floats) -> str:

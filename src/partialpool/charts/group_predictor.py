@@ -8,7 +8,7 @@ import numpy as np
 
 from partialpool._typing import Floats
 from partialpool.charts import parts
-from partialpool.charts.style import Look, altair, look, styled
+from partialpool.charts.style import Look, altair, look
 from partialpool.charts.terms import Effect, effect
 from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.posterior import MixedPosterior
@@ -40,10 +40,8 @@ def by_predictor(
         Grouping factor; the first one whose intercept varies.
     level : float
         Probability of intervals and band.
-    title : str, optional
-        In place of the standard title.
-    dark : bool
-        Colours for dark surroundings.
+    title, dark
+        As of every chart; see `partialpool.charts`.
 
     Returns
     -------
@@ -57,7 +55,7 @@ def by_predictor(
     at = _position(post, chosen, predictor)
     order = parts.spread_evenly(chosen.estimate, MOST_GROUPS)
     values = chosen.block.x_mean + s.shift  # (L, p)
-    rows = _rows(post, chosen, order, values[:, at], level)
+    rows = chosen.rows(post, order, level, x=values[order, at])
     curve = _curve(post, chosen, values, at, level)
     name = formatting.printable(s.coefficients[at])
     x = alt.X("x:Q", title=name, scale=alt.Scale(zero=False, nice=True))
@@ -76,8 +74,7 @@ def by_predictor(
     ]
     lines += parts.sampled(len(rows), len(chosen.estimate), "the range of estimates")
     names = formatting.printable(post.outcome), formatting.printable(chosen.block.factor)
-    what = parts.head(title or f"{names[0]} by {names[1]} against {name}", lines)
-    return styled(parts.described(chart, what), dark)
+    return parts.finished(chart, title or f"{names[0]} by {names[1]} against {name}", lines, dark)
 
 
 def _layers(
@@ -140,21 +137,6 @@ def _position(post: MixedPosterior, chosen: Effect, predictor: str | None) -> in
             f"{', '.join(names)}"
         )
     return s.coefficients.index(predictor or names[0])
-
-
-def _rows(
-    post: MixedPosterior, chosen: Effect, order: Any, values: Floats, level: float
-) -> list[dict[str, Any]]:
-    lower, upper = chosen.interval(post, order, level)
-    columns = {
-        "group": parts.distinct(chosen.block.labels[order].tolist()),
-        "x": values[order].tolist(),
-        "raw": [None if np.isnan(v) else v for v in chosen.raw[order].tolist()],
-        "estimate": chosen.estimate[order].tolist(),
-        "lower": lower.tolist(),
-        "upper": upper.tolist(),
-    }
-    return [dict(zip(columns, v, strict=True)) for v in zip(*columns.values(), strict=True)]
 
 
 def _curve(

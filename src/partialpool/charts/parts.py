@@ -11,11 +11,11 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.charts.style import Look
+from partialpool.charts.style import Look, styled
 from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.posterior import CountsPosterior, Distribution, OneFactor, Posterior
 from partialpool.posterior.distributions import IntervalKind
-from partialpool.posterior.one_way import Theta
+from partialpool.posterior.theta import Theta
 from partialpool.words import formatting
 
 WIDTH = 560
@@ -76,6 +76,11 @@ def described(chart: Any, title: dict[str, Any]) -> Any:
     """Set a chart's title and caption, and the same words as description for screen readers."""
     words = " ".join([*title["text"], *title["subtitle"]])
     return chart.properties(title=title, description=words)
+
+
+def finished(chart: Any, title: str, lines: Iterable[str], dark: bool) -> Any:
+    """A chart with its title, its caption and its colours."""
+    return styled(described(chart, head(title, lines)), dark)
 
 
 def sampled(shown: int, of: int, over: str) -> list[str]:
@@ -216,6 +221,40 @@ def two_marks(
         "fill": alt.Fill("what:N", scale=scale(colours.paper, colours.pooled, colours.truth)),
         "shape": alt.Shape("what:N", scale=scale(*shapes, "cross")),
     }
+
+
+def interval_layers(
+    alt: Any, base: Any, along: Any, colours: Look, *, across: str = "x", compact: bool = False
+) -> list[Any]:
+    """Intervals, pooled estimates and own ones of groups that `base` puts in rows (or columns).
+
+    Parameters
+    ----------
+    along : altair.X or altair.Y
+        The axis of values, of the field `lower`.
+    across : {"x", "y"}
+        Which it is.
+    compact : bool
+        Small marks, all of one shape, the own estimates beneath.
+    """
+    size = {"own": 9, "pooled": 9} if compact else {"own": 26, "pooled": 110}
+    rule = {"strokeWidth": 1, "opacity": 0.4} if compact else {"strokeWidth": 2}
+    marks = two_marks(alt, colours, *([("circle", "circle")] if compact else []))
+    pooled = (
+        base.transform_calculate(what=f"'{POOLED}'")
+        .mark_point(strokeWidth=0, size=size["pooled"], opacity=1)
+        .encode(**{across: "estimate:Q"}, **marks)
+    )
+    own = (
+        base.transform_calculate(what=f"'{OWN}'")
+        .transform_filter("isValid(datum.raw)")
+        .mark_point(strokeWidth=1 if compact else 1.5, size=size["own"], opacity=1)
+        .encode(**{across: "raw:Q"}, **marks)
+    )
+    ends = base.mark_rule(color=colours.pooled, **rule).encode(
+        **{across: along, f"{across}2": "upper:Q"}
+    )
+    return [ends, own, pooled] if compact else [ends, pooled, own]
 
 
 def middle(value: float) -> list[dict[str, Any]]:

@@ -40,10 +40,8 @@ def error_bars(
         From estimator to its mean squared error in one draw (units of y squared), as diamonds.
     axis : str
         Name of the axis.
-    title : str, optional
-        In place of the standard title.
-    dark : bool
-        Colours for dark surroundings.
+    title, dark
+        As of every chart; see `partialpool.charts`.
 
     Returns
     -------
@@ -167,10 +165,8 @@ def risk_by_tau(
         y squared).
     axis : str
         Name of the y axis.
-    title : str, optional
-        In place of the standard title.
-    dark : bool
-        Colours for dark surroundings.
+    title, dark
+        As of every chart; see `partialpool.charts`.
 
     Returns
     -------
@@ -204,8 +200,8 @@ def risk_by_tau(
     chart = alt.layer(*_risk_layers(alt, rows, x, y, colours)).properties(
         width=parts.WIDTH, height=340
     )
-    what = parts.head(title or "Risk of the estimators by how different the groups are", lines)
-    return styled(parts.described(chart, what), dark)
+    what = title or "Risk of the estimators by how different the groups are"
+    return parts.finished(chart, what, lines, dark)
 
 
 def _risk_layers(

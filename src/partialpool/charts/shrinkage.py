@@ -56,10 +56,8 @@ def shrinkage(
         True group parameters where they are known (units of y), drawn as crosses.
     tau : float, optional
         Draw the estimates as they would be if tau were known to be this (units of y).
-    title : str, optional
-        In place of the standard title.
-    dark : bool
-        Colours for dark surroundings.
+    title, dark
+        As of every chart; see `partialpool.charts`.
 
     Returns
     -------

@@ -42,10 +42,8 @@ def tau(
         Probability of the shaded interval.
     at : mapping, optional
         Further values of tau to mark, by name, such as ``{"truth": 5.0}`` (units of y).
-    title : str, optional
-        In place of the standard title.
-    dark : bool
-        Colours for dark surroundings.
+    title, dark
+        As of every chart; see `partialpool.charts`.
 
     Returns
     -------

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from partialpool._typing import Floats, Ints
+from partialpool.charts import parts
 from partialpool.data.cross_products import Block
 from partialpool.data.population import population_weights
 from partialpool.errors import ArgumentError, did_you_mean
@@ -46,6 +48,22 @@ class Effect:
         """Ends of the intervals of some groups; shape (2, G)."""
         of = post.group(self.term).interval(level)
         return np.asarray(of).reshape(2, *self.block.zty.shape)[:, groups, self.place]
+
+    def rows(
+        self, post: MixedPosterior, order: Ints, level: float, **more: Floats
+    ) -> list[dict[str, Any]]:
+        """One dict a group: group, n, raw, estimate, lower, upper, and more columns."""
+        lower, upper = self.interval(post, order, level)
+        columns = {
+            "group": parts.distinct(self.block.labels[order].tolist()),
+            "n": self.block.n[order].tolist(),
+            "raw": [None if np.isnan(v) else v for v in self.raw[order].tolist()],
+            "estimate": self.estimate[order].tolist(),
+            "lower": lower.tolist(),
+            "upper": upper.tolist(),
+            **{name: values.tolist() for name, values in more.items()},
+        }
+        return [dict(zip(columns, v, strict=True)) for v in zip(*columns.values(), strict=True)]
 
 
 def effect(post: MixedPosterior, factor: str | None, name: str | None) -> Effect:

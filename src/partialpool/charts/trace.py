@@ -62,10 +62,8 @@ def estimates_by_tau(
         Probability of the shaded interval of tau.
     at : float, optional
         Where the vertical line stands (units of y), in place of the posterior median of tau.
-    title : str, optional
-        In place of the standard title.
-    dark : bool
-        Colours for dark surroundings.
+    title, dark
+        As of every chart; see `partialpool.charts`.
 
     Returns
     -------

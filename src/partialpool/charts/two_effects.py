@@ -9,7 +9,7 @@ import numpy as np
 
 from partialpool._typing import Floats
 from partialpool.charts import parts
-from partialpool.charts.style import Look, altair, look, styled
+from partialpool.charts.style import Look, altair, look
 from partialpool.charts.terms import Effect, with_slope
 from partialpool.models.mixed import sd_name
 from partialpool.posterior import MixedPosterior
@@ -37,10 +37,8 @@ def intercept_by_slope(
         What to draw.
     factor, slope : str, optional
         Grouping factor and slope; the first term with both an intercept and a slope.
-    title : str, optional
-        In place of the standard title.
-    dark : bool
-        Colours for dark surroundings.
+    title, dark
+        As of every chart; see `partialpool.charts`.
 
     Returns
     -------
@@ -67,8 +65,9 @@ def intercept_by_slope(
     ]
     lines += parts.sampled(len(order), len(first.estimate), "the range of slopes")
     names = formatting.printable(post.outcome), formatting.printable(first.block.factor)
-    what = parts.head(title or f"Lines of {names[0]} by {names[1]}: own and pooled", lines)
-    return styled(parts.described(chart, what), dark)
+    return parts.finished(
+        chart, title or f"Lines of {names[0]} by {names[1]}: own and pooled", lines, dark
+    )
 
 
 def _origin(first: Effect, second: Effect) -> Floats:

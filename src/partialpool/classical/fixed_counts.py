@@ -11,11 +11,11 @@ from partialpool.classical.pooled_regression import FixedEffects, estimable
 from partialpool.data.working_responses import CountProducts
 from partialpool.kernels.families import Link
 
-ROUNDS = 60
-ENOUGH = 1e-10
-FARTHEST = 25.0
+MOST_STEPS = 60
+CONVERGED_RISE = 1e-10
+UNLIMITED_PREDICTOR = 25.0
 """A linear predictor this far out, beside its group's others, is on its way to infinity."""
-LONGEST = 5.0
+LONGEST_STEP = 5.0
 """A step changes no linear predictor by more."""
 
 
@@ -88,7 +88,7 @@ def _climbed(rows: _Rows) -> tuple[Floats, Floats] | None:
     alpha = rows.link.linked((rows.sums(rows.y) + 0.5) / (rows.sums(rows.size) + 1.0))
     beta, best = np.zeros(x.shape[1]), -np.inf
     step = np.zeros_like(alpha), np.zeros_like(beta)
-    for _ in range(ROUNDS):
+    for _ in range(MOST_STEPS):
         eta = rows.offset + alpha[group] + x @ beta
         a, mean, slope = rows.link.cumulants(eta)
         value = float((rows.y * eta - rows.size * a).sum())
@@ -99,11 +99,11 @@ def _climbed(rows: _Rows) -> tuple[Floats, Floats] | None:
         best = max(best, value)
         rest = rows.y - rows.size * mean
         up, ahead, precision, rise = _newton(rows, x, rest, rows.size * slope)
-        if np.linalg.cond(precision) > 1e12 or np.abs(x @ beta).max() > FARTHEST:
+        if np.linalg.cond(precision) > 1e12 or np.abs(x @ beta).max() > UNLIMITED_PREDICTOR:
             return None
-        if rise < ENOUGH * max(1.0, 1e-6 * abs(value)):
+        if rise < CONVERGED_RISE * max(1.0, 1e-6 * abs(value)):
             return beta / scale, precision * np.outer(scale, scale)
-        size = min(1.0, LONGEST / max(float(np.abs(up[group] + x @ ahead).max()), 1e-300))
+        size = min(1.0, LONGEST_STEP / max(float(np.abs(up[group] + x @ ahead).max()), 1e-300))
         step = size * up, size * ahead
         alpha, beta = alpha + step[0], beta + step[1]
     return None

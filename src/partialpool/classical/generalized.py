@@ -44,15 +44,15 @@ from partialpool.kernels.mixed_likelihood import moments_by_term
 from partialpool.kernels.normal_equations import System, make_system
 
 MOST_POINTS = 101
-FINER = {1: 25, 2: 9}
+JUDGING_NODES = {1: 25, 2: 9}
 """Nodes an effect of the rule by which another is judged, by the number of effects; else 5."""
-SNAP = 2e-3
+ZERO_ENTRY = 2e-3
 """Entries this close to zero, in typical standard errors, are set to zero if that is as good."""
-FARTHER = 3.0
+SECOND_START = 3.0
 """Where a second search begins after one that ended at zero, relative to the first start."""
-CONVERGED = 1e-8
+CONVERGED_RISE = 1e-8
 """A maximum's log likelihood can be raised by less than this."""
-LEVEL = 1e-4
+LEVEL_CURVATURE = 1e-4
 """Second derivatives in the search's coordinates, where they are about one, that are none: those of
 two sds that are not told apart are below 1e-5, that of the sd of 20 groups of which one holds both
 events and none is 2e-3."""
@@ -296,7 +296,7 @@ class Search:
         best = self._snapped(first)
         if (self.parameters(best.at)[p:] == 0.0).any():
             again = best.at.copy()
-            again[p:] = (FARTHER * self.start[p:] - self.start[p:]) / np.diag(self.unit)[p:]
+            again[p:] = (SECOND_START * self.start[p:] - self.start[p:]) / np.diag(self.unit)[p:]
             second = minimum(self.negative, again)
             if second.value < best.value - 1e-6:
                 return self._snapped(second)
@@ -305,7 +305,7 @@ class Search:
     def _snapped(self, found: Minimum) -> Minimum:
         p = self.likelihood.p
         x = self.parameters(found.at)
-        zero = np.append(np.zeros(p, dtype=bool), np.abs(x[p:]) < SNAP)
+        zero = np.append(np.zeros(p, dtype=bool), np.abs(x[p:]) < ZERO_ENTRY)
         if not zero.any():
             return found
         at = found.at - np.where(zero, x / np.diag(self.unit), 0.0)
@@ -320,7 +320,7 @@ def _estimate(s: CountProducts, search: Search, found: Minimum, place: Ints) -> 
     x, (matrix, offset) = search.parameters(found.at), likelihood.system.named
     named = matrix @ search.unit[:p]
     size, axes = np.linalg.eigh(found.hessian)
-    level = size < LEVEL
+    level = size < LEVEL_CURVATURE
     free = np.asarray((axes[:, ~level] / size[~level]) @ axes[:, ~level].T)
     covariance = named @ free @ named.T
     factors = _named_factors(s, likelihood.system, x[p:])
@@ -343,7 +343,7 @@ def _estimate(s: CountProducts, search: Search, found: Minimum, place: Ints) -> 
         restricted=False,
         boundary=on_boundary(layout_of(s), factors),
         shortfall=found.fall,
-        converged=found.fall <= CONVERGED,
+        converged=found.fall <= CONVERGED_RISE,
         unclear=level_rows(layout_of(s), x[p:], (search.unit @ axes[:, level])[p:].T),
         finer=finer,
         moved=moved,
@@ -367,7 +367,7 @@ def _approximation(search: Search, found: Minimum, free: Floats) -> tuple[int, f
     """Nodes of a finer rule, and the largest move of an estimate toward its maximum, in ses."""
     likelihood = search.likelihood
     q = len(likelihood.rows.z[0])
-    finer = max(FINER.get(q, 5), search.points + search.points // 2 + 2)
+    finer = max(JUDGING_NODES.get(q, 5), search.points + search.points // 2 + 2)
     _, gradient = likelihood.slopes(search.parameters(found.at), finer)
     covariance = search.unit @ free @ search.unit.T
     se = np.sqrt(np.maximum(np.diag(covariance), 0.0))

@@ -20,7 +20,7 @@ from partialpool.classical import checks
 from partialpool.classical.roots import Function, highest, root_of_falling
 from partialpool.errors import ArgumentError
 
-BLOCK = 2**20
+CELLS_AT_ONCE = 2**20
 """Elements of the (values of tau, groups) arrays worked on at once."""
 
 
@@ -262,7 +262,7 @@ def log_likelihood(p: Problem, restricted: bool) -> tuple[Function, Function]:
         constant += 0.5 * float(np.linalg.slogdet(p.x.T @ p.x)[1])
 
     def value(tau2: Floats) -> Floats:
-        step = max(1, BLOCK // len(p.y))
+        step = max(1, CELLS_AT_ONCE // len(p.y))
         return np.concatenate([block(tau2[i : i + step]) for i in range(0, len(tau2), step)])
 
     def block(tau2: Floats) -> Floats:

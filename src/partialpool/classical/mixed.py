@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.classical.satterthwaite import STEP, degrees_of_freedom
+from partialpool.classical.satterthwaite import DIFFERENCE, degrees_of_freedom
 from partialpool.data.cross_products import CrossProducts
 from partialpool.errors import DataError
 from partialpool.integrate.maximise import Peak, ascend, polished
@@ -30,19 +30,19 @@ from partialpool.kernels.mixed_likelihood import (
 from partialpool.kernels.normal_equations import System
 
 LOG_2PI = math.log(2.0 * math.pi)
-ENOUGH = 1e-10
+SEARCH_RISE = 1e-10
 """The search ends where the log likelihood can rise by less."""
-SNAP = 2e-3
+ZERO_ENTRY = 2e-3
 """Entries this close to zero, in typical standard errors, are set to zero if that is as good."""
-SMALL = 0.3
+SMALL_START = 0.3
 """Of a small sd where the search begins, in typical standard errors."""
-SLOW = 1e-3
+SLOW_EVALUATION = 1e-3
 """Seconds of one evaluation from which on they are spared."""
-LEVEL = 1e-5
+LEVEL_CURVATURE = 1e-5
 """Curvatures of the log likelihood below this, in the coordinates of the search, are none."""
-CONVERGED = 1e-8
+CONVERGED_RISE = 1e-8
 """A maximum's log likelihood can be raised by less than this."""
-BOUNDARY = 1e-4
+BOUNDARY_DISTANCE = 1e-4
 """Relative sds, in typical standard errors, and distances of correlations from one, below which
 an estimate counts as on the boundary."""
 
@@ -151,7 +151,7 @@ class Criterion:
     @property
     def slow(self) -> bool:
         """Whether evaluations are spared, and what they gave is kept in `known`."""
-        return self.likelihood.kernel.seconds > SLOW
+        return self.likelihood.kernel.seconds > SLOW_EVALUATION
 
     @property
     def freedom(self) -> int:
@@ -284,9 +284,9 @@ def highest(criterion: Criterion) -> Peak:
     for start in starts:
         found.append(ascend(criterion.log_likelihood, start, step=0.05, enough=1e-3))
     rough = max(found, key=lambda p: p.value)
-    step, order = (STEP, 2) if criterion.slow else (0.01, 4)
-    best = polished(criterion.log_likelihood, rough, step=step, enough=ENOUGH, order=order)
-    zeroed = np.where(np.abs(best.at) < SNAP, 0.0, best.at)
+    step, order = (DIFFERENCE, 2) if criterion.slow else (0.01, 4)
+    best = polished(criterion.log_likelihood, rough, step=step, enough=SEARCH_RISE, order=order)
+    zeroed = np.where(np.abs(best.at) < ZERO_ENTRY, 0.0, best.at)
     value = float(criterion.log_likelihood(zeroed[None])[0])
     return replace(best, at=zeroed, value=value) if value >= best.value - 1e-9 else best
 
@@ -303,10 +303,10 @@ def starting_points(criterion: Criterion) -> list[Floats]:
         own = np.arcsinh(ratio / size)[rows]
         diagonal, first = rows == columns, columns == 0
         out[0].append(np.where(diagonal, own, 0.0))
-        out[1].append(np.where(diagonal, SMALL, 0.0))
+        out[1].append(np.where(diagonal, SMALL_START, 0.0))
         for k, sign in ((2, 1.0), (3, -1.0)):
             away = np.where(rows > 0, sign, 1.0) * own
-            out[k].append(np.where(first, away, np.where(diagonal, SMALL, 0.0)))
+            out[k].append(np.where(first, away, np.where(diagonal, SMALL_START, 0.0)))
     together = any(len(rows) > len(size) for rows, _, size in criterion.layout)
     return [np.concatenate(each) for each in out[: 4 if together else 2]]
 
@@ -337,7 +337,7 @@ def _estimate(statistics: CrossProducts, criterion: Criterion, peak: Peak) -> Mi
         restricted=criterion.restricted,
         boundary=on_boundary(criterion.layout, factors),
         shortfall=peak.rise,
-        converged=peak.rise <= CONVERGED * max(1.0, 1e-4 * abs(value)),
+        converged=peak.rise <= CONVERGED_RISE * max(1.0, 1e-4 * abs(value)),
         unclear=_unclear(criterion, peak),
     )
 
@@ -346,7 +346,7 @@ def _unclear(criterion: Criterion, peak: Peak) -> tuple[tuple[int, int], ...]:
     """Rows of the terms' factors in directions in which the log likelihood is level."""
     curvature, axes = np.linalg.eigh(-peak.hessian)
     noise = 1e-9 * max(abs(peak.value), 1.0)
-    directions = axes[:, curvature < max(LEVEL, noise)].T
+    directions = axes[:, curvature < max(LEVEL_CURVATURE, noise)].T
     return level_rows(criterion.layout, np.sinh(peak.at), np.cosh(peak.at) * directions)
 
 
@@ -382,7 +382,7 @@ def on_boundary(layout: Layout, factors: Sequence[Floats]) -> bool:
     """Whether a covariance matrix is singular, in units of the typical standard errors."""
     for factor, (_, _, size) in zip(factors, layout, strict=True):
         scaled = factor / size[:, None]
-        if np.linalg.svd(scaled, compute_uv=False)[-1] < BOUNDARY:
+        if np.linalg.svd(scaled, compute_uv=False)[-1] < BOUNDARY_DISTANCE:
             return True
     return False
 

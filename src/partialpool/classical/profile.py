@@ -44,13 +44,13 @@ class Fixing:
     named: bool
 
 
-STEP, ENOUGH = 0.02, 1e-6
-CLOSE = 1e-5
+CLIMB_DIFFERENCE, CLIMB_RISE = 0.02, 1e-6
+END_TOLERANCE = 1e-5
 """Ends are found to this share of the distance from the estimate."""
-ROUNDS = 60
-FAR = 1.5
+MOST_PROFILES = 60
+SLOPES_DOMINATE = 1.5
 """Times the part of the intercepts' sd that slopes make, beyond which these are the cause."""
-NUDGE = 0.05
+ZERO_NUDGED_TO = 0.05
 """Where entries begin whose estimate is zero."""
 
 
@@ -112,7 +112,7 @@ class _Likelihood:
     def start(self) -> tuple[Floats, float]:
         """The maximum: where it is, entries that are zero nudged; and how high."""
         peak = highest(self.criterion)
-        at = np.where(peak.at == 0.0, NUDGE, peak.at)
+        at = np.where(peak.at == 0.0, ZERO_NUDGED_TO, peak.at)
         if not self.criterion.sigma_known:
             solved = self.criterion.pieces(peak.at[None])[1]
             at = np.append(at, 0.5 * math.log(solved.rest[0] / self.criterion.freedom))
@@ -180,7 +180,9 @@ def _targets(
             yield _Target(name, float(value), -math.inf, math.inf, float(se), held)
     layout, shifts = likelihood.criterion.layout, likelihood.criterion.system.shifts
     fixings = [
-        _held_sd(t, k, whole=k == 0 and bool((np.abs(shifts[t] * sds) > sds[0] / FAR).any()))
+        _held_sd(
+            t, k, whole=k == 0 and bool((np.abs(shifts[t] * sds) > sds[0] / SLOPES_DOMINATE).any())
+        )
         for t, sds in enumerate(estimate.sds)
         for k in range(len(sds))
     ]
@@ -223,8 +225,8 @@ def _climber(
     """Highest log likelihood for a value of the quantity, and where, from a point on."""
 
     def profile(t: float, begin: Floats) -> tuple[float, Floats]:
-        peak = ascend(held(t), begin, step=STEP, enough=ENOUGH)
-        return peak.value + (peak.rise if peak.rise < ENOUGH else 0.0), peak.at
+        peak = ascend(held(t), begin, step=CLIMB_DIFFERENCE, enough=CLIMB_RISE)
+        return peak.value + (peak.rise if peak.rise < CLIMB_RISE else 0.0), peak.at
 
     return profile
 
@@ -279,7 +281,7 @@ def _end(target: _Target, side: float, start: Floats, best: float, height: float
         return bound if math.isfinite(bound) else math.nan
     at, inner, low = start, target.estimate, -height
     reach = target.reach
-    for _ in range(ROUNDS):
+    for _ in range(MOST_PROFILES):
         outer = _within(target.estimate + side * reach, bound, side)
         value, there = target.profile(outer, at)
         high = math.sqrt(max(2.0 * (best - value), 0.0)) - height
@@ -306,11 +308,11 @@ def _root(
 ) -> float:
     """Regula falsi (Illinois) between a value inside and one outside."""
     (a, f_a), (b, f_b) = inner, outer
-    for _ in range(ROUNDS):
+    for _ in range(MOST_PROFILES):
         t = b - f_b * (b - a) / (f_b - f_a)
         value, at = target.profile(t, at)
         f = math.sqrt(max(2.0 * (best - value), 0.0)) - height
-        if abs(f) < CLOSE * height or abs(b - a) < CLOSE * abs(b - target.estimate):
+        if abs(f) < END_TOLERANCE * height or abs(b - a) < END_TOLERANCE * abs(b - target.estimate):
             return t
         if (f >= 0.0) != (f_b >= 0.0):
             a, f_a = b, f_b

@@ -12,9 +12,9 @@ from scipy import special
 from partialpool._typing import Floats
 from partialpool.classical import checks
 
-FAR = 12.0
+SURE_MISS = 12.0
 """Normalised biases up to this matter; beyond, an interval of any use misses surely."""
-HALVINGS = 200
+MOST_HALVINGS = 200
 """Steps of a bisection, at most; 30 to 40 reach its tolerance of 1e-8."""
 
 
@@ -101,7 +101,7 @@ def critical_values(m2: Floats, kurtosis: float, alpha: float) -> Floats:
     least = float(special.ndtri(1.0 - alpha / 2))
     low = np.full(len(distinct), least)
     high = least + np.sqrt((1.0 + distinct) / alpha)  # Chebyshev's, for any distribution
-    for _ in range(HALVINGS):
+    for _ in range(MOST_HALVINGS):
         if not (high - low > 1e-8 * high).any():
             break
         middle = 0.5 * (low + high)
@@ -129,7 +129,7 @@ def worst_miss(m2: float, kurtosis: float, chi: float) -> float:
     By duality: the lowest mean of a quadratic in b^2 that lies nowhere below the probability
     of missing and touches it at some point; searched on a grid, then refined.
     """
-    top = (chi + FAR) ** 2
+    top = (chi + SURE_MISS) ** 2
     t = np.concatenate([np.linspace(0.0, math.sqrt(top), 400) ** 2, [m2, chi**2]])
     at = np.unique(np.concatenate([np.linspace(0.0, math.sqrt(top), 200) ** 2, [m2]]))
     best = _any_kurtosis(t, m2, chi)

@@ -11,7 +11,7 @@ from partialpool.integrate.maximise import Peak
 from partialpool.kernels.fixed_effects import Solved
 from partialpool.kernels.normal_equations import System
 
-STEP = 0.004
+DIFFERENCE = 0.004
 """Distance of differences, in the coordinates of the likelihood."""
 
 
@@ -36,7 +36,7 @@ def degrees_of_freedom(criterion: Pieces, peak: Peak, sigma: float) -> Floats:
     doi:10.18637/jss.v082.i13, for mixed models.
     """
     d = len(peak.at)
-    one = STEP * np.eye(d)
+    one = DIFFERENCE * np.eye(d)
     i, k = np.triu_indices(d, 1)
     pairs = [sign * (one[i] + one[k]) for sign in (1.0, -1.0)]
     moves = np.concatenate([np.zeros((1, d)), one, -one, *pairs])
@@ -44,19 +44,19 @@ def degrees_of_freedom(criterion: Pieces, peak: Peak, sigma: float) -> Floats:
     deviance = log_det + solved.rest / sigma**2  # sigma held
     hessian = np.zeros((d + 1, d + 1))
     up, down = deviance[1 : d + 1], deviance[d + 1 : 2 * d + 1]
-    hessian[np.arange(d), np.arange(d)] = (up + down - 2.0 * deviance[0]) / STEP**2
+    hessian[np.arange(d), np.arange(d)] = (up + down - 2.0 * deviance[0]) / DIFFERENCE**2
     both, neither = np.split(deviance[2 * d + 1 :], 2)
     mixed = both + neither - up[i] - up[k] - down[i] - down[k] + 2.0 * deviance[0]
-    hessian[i, k] = hessian[k, i] = 0.5 * mixed / STEP**2
+    hessian[i, k] = hessian[k, i] = 0.5 * mixed / DIFFERENCE**2
     matrix, _ = criterion.system.named
     variance = sigma**2 * np.einsum("ki,gij,kj->gk", matrix, solved.covariance, matrix)
     slope = np.zeros((d + 1, len(matrix)))
-    slope[:d] = (variance[1 : d + 1] - variance[d + 1 : 2 * d + 1]) / (2.0 * STEP)
+    slope[:d] = (variance[1 : d + 1] - variance[d + 1 : 2 * d + 1]) / (2.0 * DIFFERENCE)
     size = d
     if not criterion.sigma_known:  # the last parameter is log sigma
         rest = solved.rest / sigma**2
         hessian[d, d] = 4.0 * rest[0]
-        hessian[d, :d] = hessian[:d, d] = -(rest[1 : d + 1] - rest[d + 1 : 2 * d + 1]) / STEP
+        hessian[d, :d] = hessian[:d, d] = -(rest[1 : d + 1] - rest[d + 1 : 2 * d + 1]) / DIFFERENCE
         slope[d] = 2.0 * variance[0]
         size = d + 1
     spread = 2.0 * _inverse_where_curved(hessian[:size, :size])

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import click
 
 from partialpool import datasets
 from partialpool.cli.reading import READING
 from partialpool.data import Table
-from partialpool.data.files import expand
+from partialpool.data.files import expand, write_table
 from partialpool.data.read_table import read
 from partialpool.data.statistics_files import holds_statistics
 from partialpool.errors import ArgumentError, DataError, did_you_mean
 from partialpool.fitted import Fit, Method
 from partialpool.fitting import fit, fit_statistics
 from partialpool.kept_statistics import load_statistics
+from partialpool.words import formatting
 
 SOON = 2.0
 """Seconds after which somebody at a terminal wonders whether anything happens."""
@@ -183,3 +185,43 @@ def print_csv(table: Table) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(table)
     writer.writerows(zip(*(column.tolist() for column in table.values()), strict=True))
+
+
+class Outputs(Protocol):
+    """Where a table goes, of every command that makes one."""
+
+    @property
+    def out(self) -> str | None: ...
+    @property
+    def as_csv(self) -> bool: ...
+    @property
+    def as_json(self) -> bool: ...
+
+
+def hand_out(table: Table, options: Outputs, rows: str, name: str, formula: str) -> bool:
+    """Write a table to a file, or print it as JSON or CSV, as asked.
+
+    Parameters
+    ----------
+    table : Table
+    options : Outputs
+    rows : str
+        What rows are called, such as "groups".
+    name : str
+        What the table is called in JSON.
+    formula : str
+
+    Returns
+    -------
+    bool
+        Whether it was printed.
+    """
+    if options.out:
+        write_table(table, options.out)
+        click.echo(f"wrote {table.n_rows:,} {rows} to {options.out}", err=True)
+    if options.as_json:
+        result = {"formula": formula, name: formatting.plain_rows(table)}
+        click.echo(json.dumps(result, ensure_ascii=False, indent=2, allow_nan=False))
+    elif options.as_csv:
+        print_csv(table)
+    return options.as_json or options.as_csv

@@ -91,7 +91,7 @@ def run(options: FitOptions) -> None:
     with waiting("writing files"):
         written = _write(found, table, options)
     if options.as_json:
-        result = found._as_dict(table, options.interval, kind)
+        result = found.to_dict(level=options.interval, kind=kind, groups=table)
         if options.profile:
             result["profile"] = formatting.plain_rows(found.profile_table(options.interval))
         click.echo(json.dumps(result, ensure_ascii=False, indent=2, allow_nan=False))

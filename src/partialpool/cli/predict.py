@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import cast
 
 import click
 
-from partialpool.cli.common import fitted, print_csv, print_table, waiting, wide_console
+from partialpool.cli.common import fitted, hand_out, print_table, waiting, wide_console
 from partialpool.cli.reading import READING
 from partialpool.data import Table
-from partialpool.data.files import write_table
 from partialpool.data.new_rows import Target, Unseen
 from partialpool.data.read_table import as_written, read
 from partialpool.words import formatting
@@ -61,15 +59,8 @@ def run(options: PredictOptions) -> None:
     rows = as_written(options.rows, **places)
     names = {name: f"{name} (given)" if name in predicted else name for name in rows}
     table = Table({**{names[k]: v for k, v in rows.items()}, **predicted})
-    if options.out:
-        write_table(table, options.out)
-        click.echo(f"wrote {table.n_rows:,} rows to {options.out}", err=True)
-    if options.as_json:
-        result = {"formula": found.formula, "predictions": formatting.plain_rows(table)}
-        click.echo(json.dumps(result, ensure_ascii=False, indent=2, allow_nan=False))
-    elif options.as_csv:
-        print_csv(table)
-    elif not options.out:
+    printed = hand_out(table, options, "rows", "predictions", found.formula)
+    if not (printed or options.out):
         console = wide_console(100)
         cells = formatting.prediction_cells(table, list(predicted))
         print_table(console, list(table), cells, texts=len(rows))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
-import click
 import numpy as np
 
-from partialpool.cli.common import fitted, print_csv, print_table, waiting, wide_console
+from partialpool.cli.common import fitted, hand_out, print_table, waiting, wide_console
 from partialpool.data import Table
-from partialpool.data.files import write_table
 from partialpool.words import formatting, summary
 
 
@@ -53,15 +50,7 @@ def run(options: RankOptions) -> None:
         )
     order = np.argsort(table["expected_rank"], kind="stable")
     table = Table({k: v[order] for k, v in table.items()})
-    if options.out:
-        write_table(table, options.out)
-        click.echo(f"wrote {table.n_rows:,} groups to {options.out}", err=True)
-    if options.as_csv:
-        print_csv(table)
-        return
-    if options.as_json:
-        ranks = {"formula": found.formula, "ranks": formatting.plain_rows(table)}
-        click.echo(json.dumps(ranks, ensure_ascii=False, indent=2, allow_nan=False))
+    if hand_out(table, options, "groups", "ranks", found.formula):
         return
     console = wide_console(100)
     console.print(Text(summary.headline(found._engine, found.formula), style="bold"))

@@ -11,7 +11,7 @@ from scipy import sparse
 from partialpool._typing import Floats, Ints
 from partialpool.data.working_responses import CountProducts
 from partialpool.kernels.group_quadrature import GroupedRows
-from partialpool.kernels.joint_counts import DENSE, JointRows
+from partialpool.kernels.joint_counts import DENSE_CELLS, JointRows
 from partialpool.kernels.normal_equations import System
 
 
@@ -102,7 +102,7 @@ def _side_by_side(
     place = np.concatenate(places, axis=1)
     value = np.concatenate([*(z for _, z in others), x], axis=1)
     width = begin + p
-    if size * width <= DENSE:
+    if size * width <= DENSE_CELLS:
         out = np.zeros((size, width))
         np.put_along_axis(out, place, value, axis=1)
         return out

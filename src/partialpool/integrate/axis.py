@@ -12,7 +12,7 @@ from scipy import special
 
 from partialpool._typing import Floats
 
-FAR = 300.0
+FARTHEST_COORDINATE = 300.0
 """Coordinates are kept within this distance of zero, so that nothing overflows."""
 
 
@@ -43,7 +43,7 @@ class Axis:
 
     def value(self, u: Floats) -> Floats:
         """Map coordinates to values; any shape."""
-        u = np.clip(u, -FAR, FAR)
+        u = np.clip(u, -FARTHEST_COORDINATE, FARTHEST_COORDINATE)
         if math.isinf(self.upper):
             return np.asarray(self.lower + np.exp(u))
         return np.asarray(self.lower + (self.upper - self.lower) / (1.0 + np.exp(-u)))
@@ -83,11 +83,11 @@ class HalfLine:
     upper: float = math.inf
 
     def value(self, u: Floats) -> Floats:
-        u = np.clip(u, -6.0, FAR)
+        u = np.clip(u, -6.0, FARTHEST_COORDINATE)
         return np.asarray(self.scale * np.exp(u - np.exp(-u)))
 
     def log_slope(self, u: Floats) -> Floats:
-        u = np.clip(u, -6.0, FAR)
+        u = np.clip(u, -6.0, FARTHEST_COORDINATE)
         fall = np.exp(-u)
         return np.asarray(math.log(self.scale) + u - fall + np.log1p(fall))
 

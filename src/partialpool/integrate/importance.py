@@ -29,30 +29,30 @@ from partialpool.integrate.weighted import NORMAL_WIDTH, WeightedNodes
 Evaluate = Callable[[Floats], tuple[Floats, Floats]]
 """Maps points, (G, d), to log densities, (G,), and to whatever is carried along, (G, m)."""
 
-DF = 5.0
+COMPONENT_DF = 5.0
 """Degrees of freedom of the components: fewer waste points, more leave tails uncovered (a normal
 mixture has an effective share of 0.4 on Machines with three effects, this one 0.7)."""
-WIDEST = 3.0
+WIDEST_COMPONENT = 3.0
 """Largest sd of a first component, in units of a coordinate: flat directions are cut off there."""
 LEAST_SHARE = 0.1
 """Of a mode among the first components, however low it is."""
-FIRST_ROUND, GROWTH, FITTING = 128, 1.5, 8192
+FIRST_FITTING_POINTS, FITTING_GROWTH, MOST_FITTING_POINTS = 128, 1.5, 8192
 """Points of the first round of fitting; their growth; points of all rounds, at most."""
-GOOD = 0.6
+GOOD_SHARE = 0.6
 """Effective share of points at which fitting stops."""
-COMPONENTS = 6
+MOST_COMPONENTS = 6
 """At most; more are fitted to noise."""
-NEW_SHARE = 0.25
+NEW_COMPONENT_SHARE = 0.25
 """Of a component that is added where weights are largest."""
 FITTING_STEPS = 3
 """EM steps a round."""
-VANISHED = 0.01
+DROPPED_SHARE = 0.01
 """A component of less share is dropped."""
-STRETCH = 1.25
+FINAL_STRETCH = 1.25
 """Factor of the components' scales in the end: a proposal that is too narrow costs far more than
 one that is too wide (share 0.6 to 0.65, largest weight halved)."""
 SCRAMBLES = 8
-STUDENT = 2.3646
+T_OF_SCRAMBLES = 2.3646
 """97.5% quantile of Student's t with SCRAMBLES - 1 degrees of freedom."""
 FIRST_SIZE, LARGEST_SIZE = 1024, 2**16
 UNEVEN_SHARE, UNEVEN_WEIGHT = 0.1, 0.1
@@ -60,7 +60,7 @@ UNEVEN_SHARE, UNEVEN_WEIGHT = 0.1, 0.1
 the target counts as not reached."""
 SEED = 20261129
 ENDS = (0.025, 0.975)
-NEARBY = 0.0125
+DENSITY_DIFFERENCE = 0.0125
 """Difference of probability over which the density at an end is taken."""
 
 
@@ -106,7 +106,7 @@ class Sample(WeightedNodes):
     def bound(self, values: Floats, chosen: Ints | slice = slice(None)) -> Floats:
         """Bound (95%) on the error of the weighted mean of values, (C, ...), of chosen nodes."""
         means = self._replicate_means(values, chosen)
-        return np.asarray(STUDENT * means.std(axis=0, ddof=1) / math.sqrt(len(means)))
+        return np.asarray(T_OF_SCRAMBLES * means.std(axis=0, ddof=1) / math.sqrt(len(means)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,13 +128,18 @@ class Proposal:
     def parts(self, u: Floats) -> tuple[Floats, Floats]:
         """Log density of each component times its share, and squared distances; (K, N) each."""
         d = u.shape[1]
-        constant = math.lgamma(0.5 * (DF + d)) - math.lgamma(0.5 * DF)
-        constant -= 0.5 * d * math.log(DF * math.pi)
+        constant = math.lgamma(0.5 * (COMPONENT_DF + d)) - math.lgamma(0.5 * COMPONENT_DF)
+        constant -= 0.5 * d * math.log(COMPONENT_DF * math.pi)
         logs, squares = [], []
         for share, mean, root in zip(self.share, self.mean, self.root, strict=True):
             square = _squared_distance(u, mean, root)
             size = float(np.log(np.diag(root)).sum())
-            log_q = math.log(share) + constant - size - 0.5 * (DF + d) * np.log1p(square / DF)
+            log_q = (
+                math.log(share)
+                + constant
+                - size
+                - 0.5 * (COMPONENT_DF + d) * np.log1p(square / COMPONENT_DF)
+            )
             logs.append(log_q)
             squares.append(square)
         return np.array(logs), np.array(squares)
@@ -153,8 +158,8 @@ class Proposal:
         for k, (mean, root) in enumerate(zip(self.mean, self.root, strict=True)):
             p = folded_lattice(int(starts[k]), int(counts[k]), shifts[k])
             normal = special.ndtri(p[:, :d])
-            chi2 = 2.0 * special.gammaincinv(0.5 * DF, p[:, d])
-            out.append(mean + (normal / np.sqrt(chi2 / DF)[:, None]) @ root.T)
+            chi2 = 2.0 * special.gammaincinv(0.5 * COMPONENT_DF, p[:, d])
+            out.append(mean + (normal / np.sqrt(chi2 / COMPONENT_DF)[:, None]) @ root.T)
         return np.concatenate(out)
 
 
@@ -201,8 +206,8 @@ def integrate_by_sampling(
     """
     density = _Target(evaluate, tuple(axes))
     rng = np.random.default_rng(SEED)
-    proposal = _fitted(density, _first_proposal(peaks), rng, min(budget // 4, FITTING))
-    proposal = _rounded(replace(proposal, root=STRETCH * proposal.root))
+    proposal = _fitted(density, _first_proposal(peaks), rng, min(budget // 4, MOST_FITTING_POINTS))
+    proposal = _rounded(replace(proposal, root=FINAL_STRETCH * proposal.root))
     shifts = rng.random((SCRAMBLES, len(proposal.share), len(axes) + 1))
     first, size = 0, FIRST_SIZE // SCRAMBLES
     parts: list[tuple[AnyArray, ...]] = []
@@ -222,7 +227,7 @@ def _first_proposal(peaks: Sequence[Peak]) -> Proposal:
     share, root = [], []
     for peak in peaks:
         curved, directions = np.linalg.eigh(-peak.hessian)
-        covariance = (directions / np.maximum(curved, WIDEST**-2)) @ directions.T
+        covariance = (directions / np.maximum(curved, WIDEST_COMPONENT**-2)) @ directions.T
         root.append(np.linalg.cholesky(covariance))
         share.append(peak.value + float(np.log(np.diag(root[-1])).sum()))
     shares = np.exp(np.array(share) - max(share))
@@ -256,7 +261,7 @@ class Pool:
         pooled = [q(every) + c for q, c in zip(self._proposals, counts, strict=True)]
         weight = _normalised(log_f - special.logsumexp(np.array(pooled), axis=0))
         mixture = _expected(mixture, every, weight)
-        if widen and len(mixture.share) < COMPONENTS:
+        if widen and len(mixture.share) < MOST_COMPONENTS:
             mixture = _expected(_added(mixture, every, weight, log_f), every, weight)
         return mixture
 
@@ -265,17 +270,17 @@ def _fitted(
     density: _Target, proposal: Proposal, rng: np.random.Generator, budget: int
 ) -> Proposal:
     """Fit the mixture to the density in rounds, each with the points of all before it."""
-    pool, size = Pool(), FIRST_ROUND
+    pool, size = Pool(), FIRST_FITTING_POINTS
     while not pool.size or pool.size + size <= budget:
         shifts = rng.random((len(proposal.share), len(density.axes) + 1))
         u = proposal.points(0, size, shifts)
         log_f = density(u)[0]
-        if effective_share(log_f - proposal.log_density(u)) > GOOD:
+        if effective_share(log_f - proposal.log_density(u)) > GOOD_SHARE:
             break
         widen = pool.size > 0
         pool.add(u, log_f, proposal.log_density)
         proposal = pool.fitted(proposal, widen=widen)
-        size = int(size * GROWTH)
+        size = int(size * FITTING_GROWTH)
     return proposal
 
 
@@ -302,11 +307,11 @@ def _expected(proposal: Proposal, u: Floats, weight: Floats) -> Proposal:
         share, mean, root = [], [], []
         for r, square, old in zip(belongs, squares, proposal.root, strict=True):
             total = float(r.sum())
-            if total < VANISHED:
+            if total < DROPPED_SHARE:
                 continue
             points = total**2 / float((r**2).sum())
             keep = (d + 1.0) / (points + d + 1.0)
-            g = r * (DF + d) / (DF + square)
+            g = r * (COMPONENT_DF + d) / (COMPONENT_DF + square)
             center = g @ u / g.sum()
             away = u - center
             covariance = (1.0 - keep) * ((away.T * g) @ away) / total + keep * (old @ old.T)
@@ -330,7 +335,7 @@ def _added(proposal: Proposal, u: Floats, weight: Floats, log_f: Floats) -> Prop
     local = 0.5 * weight[near] / max(float(weight[near].sum()), 1e-300) + 0.5 / len(near)
     away = u[near] - worst
     return Proposal(
-        np.append((1.0 - NEW_SHARE) * proposal.share, NEW_SHARE),
+        np.append((1.0 - NEW_COMPONENT_SHARE) * proposal.share, NEW_COMPONENT_SHARE),
         np.concatenate([proposal.mean, worst[None]]),
         np.concatenate([proposal.root, _cholesky((away.T * local) @ away)[None]]),
     )
@@ -407,8 +412,10 @@ def _told(sample: Sample, moments: Sequence[float]) -> SamplingTarget:
         width = float(np.diff(axis.value(ends))[0]) / NORMAL_WIDTH
         for p, end in zip(ENDS, ends, strict=True):
             off = float(sample.bound((u <= end).astype(np.float64)))
-            around = axis.value(np.interp([p - NEARBY, p + NEARBY], below, u[rank]))
-            of_ends.append(off * float(np.diff(around)[0]) / (2.0 * NEARBY * width))
+            around = axis.value(
+                np.interp([p - DENSITY_DIFFERENCE, p + DENSITY_DIFFERENCE], below, u[rank])
+            )
+            of_ends.append(off * float(np.diff(around)[0]) / (2.0 * DENSITY_DIFFERENCE * width))
         if order > 1.0:
             mean = float(w @ x)
             square = (x - mean) ** 2

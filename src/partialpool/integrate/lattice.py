@@ -19,7 +19,7 @@ import numpy as np
 
 from partialpool._typing import Bools, Floats, Ints
 from partialpool.integrate import sinc
-from partialpool.integrate.axis import FAR, Coordinate, Line
+from partialpool.integrate.axis import FARTHEST_COORDINATE, Coordinate, Line
 from partialpool.integrate.maximise import Peak, ascend
 from partialpool.integrate.trapezoid import Accuracy
 from partialpool.integrate.weighted import NORMAL_WIDTH, WeightedNodes
@@ -27,18 +27,18 @@ from partialpool.integrate.weighted import NORMAL_WIDTH, WeightedNodes
 Evaluate = Callable[[Floats], tuple[Floats, Floats]]
 """Maps points, (G, d), to log densities, (G,), and to whatever is carried along, (G, m)."""
 
-HALVES = 3
+HALVED_POWER = 3
 """Power of the difference between half of the nodes of a grid and all that tells the difference
 between the grids; the fourth for a normal density."""
-HOPEFUL = 0.8
+FIRST_STEP_SHARE = 0.8
 """Share of the target that the first step is to leave of the error, were the density normal."""
-FINEST, FINER = 0.6, 0.85
+FINEST_RATIO, COARSEST_RATIO = 0.6, 0.85
 """Least and largest ratio of a step to the one before; between them it is the one with which an
 error that falls like exp(-c / step^2) would meet the target."""
-STALLED, OFTEN = 0.7, 3
+STALLED_SHARE, MOST_STALLS = 0.7, 3
 """Finer steps stop where they leave more than this share of the least error so many times: then it
 is rounding, or a density that is not smooth."""
-DEEP, DEEPER = 1.5, 3.5
+DEPTH, DEPTH_OF_MOMENTS = 1.5, 3.5
 """How much further than the target the density falls before nodes are left out, usually and where
 some moment does not exist. With 1.5 there the upper end of an sd of three groups is off by 0.06."""
 OF_ENDS, OF_ENDS_RIDGE = 0.3, 0.4
@@ -53,17 +53,17 @@ OF_MIXTURE = 0.4
 OF_OUTERMOST, OF_HEAVY = 1.0, 6.0
 """Error of an interval's end, in sds, over the weight of the outermost nodes: measured at about 1,
 and for tails without moments (three groups) at 6 for a step of one, more for smaller ones."""
-STRETCH = 2.5
+EVEN_WIDTHS = 2.5
 """Widths within which a grid is about even; it widens beyond."""
-WIDEST = 3.0
-COARSE, COARSEST = 1.6, 1.7
+WIDEST_AXIS = 3.0
+COARSEST_FOR_TARGET, COARSEST_FOR_BUDGET = 1.6, 1.7
 """The coarsest first step for a target, and for a budget: with 1.9 ends of five crossed factors are
 off by 0.2."""
-MARGIN = 1.6
+LOOKED_AT = 1.6
 """Nodes that are looked at, over those within the density's bulk."""
 ENDS = np.array([0.025, 0.975])
 """Probabilities at which distributions of the dimensions are compared."""
-FARTHEST = 2**14
+MOST_FROM_HIGHEST = 2**14
 """Nodes from the highest on either side, at most."""
 
 
@@ -134,7 +134,7 @@ def integrate_lattice(
     orders = tuple(2 if m > 2 else 1 if m > 1 else 0 for m in moments)
     heavy = any(0.0 < m <= 2.0 for m in moments)
     target = _Target(evaluate, tuple(axes), orders, heavy, _ridge(peaks[0]))
-    cut = -math.log(tolerance) + (DEEPER if target.heavy else DEEP)
+    cut = -math.log(tolerance) + (DEPTH_OF_MOMENTS if target.heavy else DEPTH)
     spent, stalled, d = 0, 0, len(axes)
     step = _first_step(peaks[0], cut, budget, tolerance)
     best: Lattice | None = None
@@ -142,8 +142,8 @@ def integrate_lattice(
         lines = _lines(target, peaks[0], step)
         first = _spread(target, lines, peaks, 0.0, cut, (budget - spent) // 2)
         spent += len(first.log_f)
-        halves = _halves_differ(target, lines, first) ** HALVES
-        ahead = spent + 2 * len(first.log_f) * FINER**-d
+        halves = _halves_differ(target, lines, first) ** HALVED_POWER
+        ahead = spent + 2 * len(first.log_f) * COARSEST_RATIO**-d
         if halves > tolerance and ahead < budget:
             step *= _finer(halves, tolerance)  # half of the nodes say that these are too few
             continue
@@ -154,9 +154,9 @@ def integrate_lattice(
         needed = 2.0 * len(first.log_f) * finer**-d
         if found.status is Accuracy.REACHED or spent + needed > budget:
             return found if best is None or found.error < best.error else best
-        stalled = stalled + 1 if best and found.error > STALLED * best.error else 0
+        stalled = stalled + 1 if best and found.error > STALLED_SHARE * best.error else 0
         best = found if best is None or found.error < best.error else best
-        if stalled == OFTEN:
+        if stalled == MOST_STALLS:
             return best
         step *= finer
 
@@ -182,7 +182,7 @@ def highest_points(
 def _finer(error: float, tolerance: float) -> float:
     """Ratio of the next step to one with this error."""
     fall = math.log(10.0 / tolerance) / max(math.log(10.0 / min(error, 5.0)), 0.1)
-    return float(min(max(fall**-0.5, FINEST), FINER))
+    return float(min(max(fall**-0.5, FINEST_RATIO), COARSEST_RATIO))
 
 
 def _ridge(peak: Peak) -> bool:
@@ -194,8 +194,8 @@ def _ridge(peak: Peak) -> bool:
     """
     d = len(peak.at)
     curved, axes = np.linalg.eigh(-peak.hessian)
-    covariance = (axes / np.maximum(curved, WIDEST**-2)) @ axes.T
-    width = np.sqrt(np.maximum(-np.diag(peak.hessian), WIDEST**-2))
+    covariance = (axes / np.maximum(curved, WIDEST_AXIS**-2)) @ axes.T
+    width = np.sqrt(np.maximum(-np.diag(peak.hessian), WIDEST_AXIS**-2))
     form = covariance * np.outer(width, width)
     waves = np.stack(np.meshgrid(*[np.arange(-2, 3)] * d, indexing="ij"), axis=-1).reshape(-1, d)
     waves = waves[waves.any(axis=1)]
@@ -209,14 +209,16 @@ def _first_step(peak: Peak, cut: float, budget: int, tolerance: float) -> float:
 
     The distribution function of a normal density from one grid is off by exp(-pi^2 / (2 step^2)).
     """
-    left = OF_ENDS / (HOPEFUL * tolerance)
-    usual = min(math.pi / math.sqrt(2.0 * math.log(max(left, 2.0))), COARSE)
+    left = OF_ENDS / (FIRST_STEP_SHARE * tolerance)
+    usual = min(math.pi / math.sqrt(2.0 * math.log(max(left, 2.0))), COARSEST_FOR_TARGET)
     d = len(peak.at)
-    curved = np.maximum(np.linalg.eigvalsh(-peak.hessian), WIDEST**-2)
-    width = 1.0 / np.sqrt(np.maximum(-np.diag(peak.hessian), WIDEST**-2))
+    curved = np.maximum(np.linalg.eigvalsh(-peak.hessian), WIDEST_AXIS**-2)
+    width = 1.0 / np.sqrt(np.maximum(-np.diag(peak.hessian), WIDEST_AXIS**-2))
     ball = math.pi ** (d / 2) / math.gamma(d / 2 + 1) * (2.0 * cut) ** (d / 2)
-    needed = MARGIN * ball / math.sqrt(float(np.prod(curved))) / float(np.prod(width))
-    return float(np.clip((2.0 * needed / budget) ** (1.0 / d), usual, max(usual, COARSEST)))
+    needed = LOOKED_AT * ball / math.sqrt(float(np.prod(curved))) / float(np.prod(width))
+    return float(
+        np.clip((2.0 * needed / budget) ** (1.0 / d), usual, max(usual, COARSEST_FOR_BUDGET))
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,10 +258,10 @@ class _Shell:
 
 def _lines(target: _Target, peak: Peak, step: float) -> list[Line]:
     """A grid for each dimension: steps of so many conditional sds at the highest point."""
-    curvature = np.maximum(-np.diag(peak.hessian), WIDEST**-2)
+    curvature = np.maximum(-np.diag(peak.hessian), WIDEST_AXIS**-2)
     width = 1.0 / np.sqrt(curvature)
     return [
-        Line(axis, float(c), float(STRETCH * w), step / STRETCH, 0, 0)
+        Line(axis, float(c), float(EVEN_WIDTHS * w), step / EVEN_WIDTHS, 0, 0)
         for axis, c, w in zip(target.axes, peak.at, width, strict=True)
     ]
 
@@ -291,7 +293,7 @@ def _spread(
             shell.edge[:] = True
             break
         near = (going[:, None] + beside).reshape(-1, d)
-        near = near[(np.abs(near) < FARTHEST).all(axis=1)]
+        near = near[(np.abs(near) < MOST_FROM_HIGHEST).all(axis=1)]
         keys, at = np.unique(_keys(near), return_index=True)
         new = ~np.isin(keys, seen, assume_unique=True)
         frontier = near[at[new]]
@@ -311,7 +313,7 @@ def _ellipsoid(lines: list[Line], peak: Peak, shift: float, size: float) -> Ints
     if d > 4:
         return middle[None]
     curved, axes = np.linalg.eigh(-peak.hessian)
-    form = (axes * np.maximum(curved, WIDEST**-2)) @ axes.T
+    form = (axes * np.maximum(curved, WIDEST_AXIS**-2)) @ axes.T
     reach = np.sqrt(size * np.diag(np.linalg.inv(form)))
     sides = []
     for i, line in enumerate(lines):
@@ -331,7 +333,9 @@ def _keys(offset: Ints) -> Ints:
     """One number a node; collisions are ruled out up to four dimensions, and unlikely beyond."""
     mixed = np.zeros(len(offset), dtype=np.uint64)
     for column in offset.T:
-        mixed = mixed * np.uint64(2 * FARTHEST) + (column + FARTHEST).astype(np.uint64)
+        mixed = mixed * np.uint64(2 * MOST_FROM_HIGHEST) + (column + MOST_FROM_HIGHEST).astype(
+            np.uint64
+        )
         if offset.shape[1] > 4:
             mixed = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(0x9E3779B97F4A7C15)
     return mixed.astype(np.int64)
@@ -343,7 +347,9 @@ def _evaluated(target: _Target, lines: list[Line], offset: Ints, shift: float) -
     x, log_slope = target.values(u)
     log_f, carried = target.evaluate(x)
     stretch = sum(np.log(li.scale * np.cosh(t[:, i])) for i, li in enumerate(lines))
-    log_f = np.where((np.abs(u) < FAR).all(axis=1), _finite(log_f + log_slope + stretch), -np.inf)
+    log_f = np.where(
+        (np.abs(u) < FARTHEST_COORDINATE).all(axis=1), _finite(log_f + log_slope + stretch), -np.inf
+    )
     return _Shell(offset, shift, x, log_f, carried, np.zeros(len(x), dtype=bool))
 
 
@@ -418,7 +424,7 @@ def _joined(
     if target.ridge:
         of_means, of_ends = OF_MEANS_RIDGE, OF_ENDS_RIDGE
     outermost = max(_beyond(first), _beyond(second))
-    outermost *= OF_HEAVY / min(STRETCH * lines[0].step, 1.0) if target.heavy else OF_OUTERMOST
+    outermost *= OF_HEAVY / min(EVEN_WIDTHS * lines[0].step, 1.0) if target.heavy else OF_OUTERMOST
     error = max(of_means * float(gap.max()), *(of_ends * end for end in ends), outermost)
     return Lattice(
         weight=weight,

@@ -12,12 +12,12 @@ from partialpool._typing import Floats
 Function = Callable[[Floats], Floats]
 """Maps points, shape (G, d), to values, shape (G,)."""
 
-ROUNDS = 60
-CLOSEST = 2e-4
+MOST_STEPS = 60
+CLOSEST_DIFFERENCE = 2e-4
 """Differences are not taken closer than this."""
-LOWEST = -1e100
+LOG_OF_ZERO = -1e100
 """Stands for the logarithm of zero."""
-FARTHEST = 1.5
+LONGEST_STEP = 1.5
 """The longest step, in units of the function's arguments."""
 
 
@@ -58,19 +58,19 @@ def ascend(function: Function, start: Floats, *, step: float, enough: float) -> 
     enough : float
         Target for the rise still to be had.
     """
-    radius = FARTHEST
+    radius = LONGEST_STEP
     best = _around(function, start, step)
-    for _ in range(ROUNDS):
+    for _ in range(MOST_STEPS):
         if best.rise < enough:
             break
         new = _around(function, best.at + _newton(best, radius, step), step)
         if new.value > best.value or _as_good(new, best):
-            best, radius = new, min(2.0 * radius, FARTHEST)
+            best, radius = new, min(2.0 * radius, LONGEST_STEP)
         elif radius < 1e-9:
             break
         else:
             radius = 0.25 * min(radius, float(np.linalg.norm(new.at - best.at)))
-            if radius < step > CLOSEST:  # a valley narrower than the differences can see
+            if radius < step > CLOSEST_DIFFERENCE:  # a valley narrower than the differences can see
                 step *= 0.25
                 best = _around(function, best.at, step)
     return best
@@ -138,7 +138,7 @@ def _around(function: Function, at: Floats, step: float) -> Peak:
     points = [at[None], at + one, at - one]
     points += [at + one[above[0]] + one[above[1]], at - one[above[0]] - one[above[1]]]
     f = function(np.concatenate(points))
-    f = np.where(np.isfinite(f), f, LOWEST)
+    f = np.where(np.isfinite(f), f, LOG_OF_ZERO)
     middle, up, down = f[0], f[1 : d + 1], f[d + 1 : 2 * d + 1]
     both, neither = np.split(f[2 * d + 1 :], 2)
     hessian = np.diag((up + down - 2.0 * middle) / step**2)

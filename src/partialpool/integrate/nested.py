@@ -19,19 +19,19 @@ from partialpool._typing import Bools, Floats
 from partialpool.integrate.axis import Axis, Line
 from partialpool.integrate.trapezoid import TOLERANCE, Accuracy, integrate
 
-STEP = {False: 0.45, True: 0.55}
+INNER_STEP = {False: 0.45, True: 0.55}
 """Distance of inner nodes in conditional sds, where the outer variable is not or is pinned down."""
-ROUGH = 1.0
+ROUGH_STEP = 1.0
 """The same while the mode of the outer variable is looked for."""
-REACH = 8.0
-DROP, ROUGH_DROP = 22.0, 10.0
+LINE_REACH = 8.0
+CUT_OFF_DEPTH, ROUGH_CUT_OFF_DEPTH = 22.0, 10.0
 """Log densities this far below the highest may be cut off at the ends (3e-10)."""
-IGNORED = 60.0
+IGNORED_DEPTH = 60.0
 """Lines whose integral is this far below the highest need not be laid well."""
 MOST_LINES = 2000
 MOST_NODES = 700
 ATTEMPTS = 60
-PINNED = 0.2
+PINNED_SD = 0.2
 """Largest sd of the outer coordinate for a grid around the joint mode."""
 
 Joint = Callable[[Floats, Floats], Floats]
@@ -148,10 +148,12 @@ def integrate_nested(
         if found is not None:
             return found
 
-    step, kept = STEP[False], _Kept(joint, guess, axis)
+    step, kept = INNER_STEP[False], _Kept(joint, guess, axis)
 
     def rough(points: Floats) -> Floats:
-        return _laid(joint, guess, axis, points[:, 0], ROUGH, ROUGH_DROP).log_marginal()
+        return _laid(
+            joint, guess, axis, points[:, 0], ROUGH_STEP, ROUGH_CUT_OFF_DEPTH
+        ).log_marginal()
 
     grid = integrate(
         kept, [axis], [start], moments=[moments], most=MOST_LINES, squared=True, rough=rough
@@ -173,7 +175,7 @@ class _Kept:
     laid: list[tuple[Floats, _Lines]] = field(default_factory=list)
 
     def __call__(self, points: Floats) -> Floats:
-        lines = _laid(self.joint, self.guess, self.axis, points[:, 0], STEP[False])
+        lines = _laid(self.joint, self.guess, self.axis, points[:, 0], INNER_STEP[False])
         self.laid.append((points[:, 0], lines))
         return lines.log_marginal()
 
@@ -184,7 +186,7 @@ class _Kept:
         order = np.argsort(given)
         at = order[np.clip(np.searchsorted(given, outer, sorter=order), 0, len(given) - 1)]
         if any(len(each.z) != len(z) for _, each in self.laid) or (given[at] != outer).any():
-            return _laid(self.joint, self.guess, self.axis, outer, STEP[False])
+            return _laid(self.joint, self.guess, self.axis, outer, INNER_STEP[False])
         center, scale, log_f = (
             np.concatenate([getattr(each, name) for _, each in self.laid])[at]
             for name in ("center", "scale", "log_f")
@@ -220,12 +222,12 @@ def _halved(weight: Floats, dimension: int) -> float:
 
 
 def _laid(
-    joint: Joint, guess: Guess, axis: Axis, outer: Floats, step: float, drop: float = DROP
+    joint: Joint, guess: Guess, axis: Axis, outer: Floats, step: float, drop: float = CUT_OFF_DEPTH
 ) -> _Lines:
     """Lay the inner grid of each line; again where it missed, or was too coarse."""
     center, scale = guess(outer)
     slope = axis.log_slope(axis.coordinate(outer))
-    half = math.ceil(REACH / step)
+    half = math.ceil(LINE_REACH / step)
     z = step * np.arange(-half, half + 1, dtype=np.float64)
     log_f = np.empty((len(outer), len(z)))
     todo = np.ones(len(outer), dtype=bool)
@@ -236,7 +238,7 @@ def _laid(
         log_f[todo] = np.where(np.isfinite(found), found, -np.inf)
         missed, mean, sd, long_tailed = _missed(log_f, z, drop)
         worth = _Lines(center, scale, z, log_f).log_marginal() + slope
-        missed &= todo & (worth > worth.max() - IGNORED)
+        missed &= todo & (worth > worth.max() - IGNORED_DEPTH)
         if not missed.any():
             break
         moving = missed & ~long_tailed
@@ -276,12 +278,12 @@ def _around_mode(joint: Joint, guess: Guess, axis: Axis, start: float) -> Nested
         return None
     (center, u), covariance = found
     sd_u = math.sqrt(covariance[1, 1])
-    if not sd_u < PINNED:
+    if not sd_u < PINNED_SD:
         return None
     slope = covariance[0, 1] / covariance[1, 1]
     sd = math.sqrt(covariance[0, 0] - slope * covariance[0, 1])
-    step = STEP[True]
-    half = math.ceil(4.0 * math.asinh(REACH / 4.0) / step) + 1
+    step = INNER_STEP[True]
+    half = math.ceil(4.0 * math.asinh(LINE_REACH / 4.0) / step) + 1
     line = Line(axis, u, 4.0 * sd_u, step / 4.0, -half, half)
 
     def conditional(_: Floats) -> tuple[Floats, Floats]:
@@ -289,7 +291,7 @@ def _around_mode(joint: Joint, guess: Guess, axis: Axis, start: float) -> Nested
 
     lines = _laid(joint, conditional, axis, line.x, step)
     along = lines.log_marginal() + line.log_slope
-    if max(along[0], along[-1]) > along.max() - 0.8 * DROP:
+    if max(along[0], along[-1]) > along.max() - 0.8 * CUT_OFF_DEPTH:
         return None
     weight = np.exp(along - along.max())
     return _finished(line, lines, step, _halved((weight / weight.sum())[:, None], 0) ** 2)

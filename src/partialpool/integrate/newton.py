@@ -14,13 +14,13 @@ import numpy as np
 from partialpool._typing import Floats
 
 Function = Callable[[Floats], float]
-ROUNDS = 40
+MOST_STEPS = 40
 """Steps at most; six are usual."""
-LONGEST = 1.5
+LONGEST_STEP = 1.5
 """Longest step in units of the arguments, which are about sds of the posterior."""
-REFRESHED = 3
+STEPS_OF_ONE_HESSIAN = 3
 """Steps for which second derivatives across are used again."""
-FLATTEST = 0.1
+LEAST_CURVATURE = 0.1
 """Curvatures are taken as no less in a step: it goes up, however flat or curved the wrong way."""
 
 
@@ -57,22 +57,22 @@ def find_mode(
     at, value = start, function(start)
     curved, age = hessian, 0
     if hessian is None:
-        age = REFRESHED
-    for _ in range(ROUNDS):
+        age = STEPS_OF_ONE_HESSIAN
+    for _ in range(MOST_STEPS):
         up, down = _neighbours(function, at, value, step)
         gradient = 0.5 * (up - down) / step
-        if age >= REFRESHED or curved is None:
+        if age >= STEPS_OF_ONE_HESSIAN or curved is None:
             curved, age = _across(function, at, value, up, down, step), 0
         curved = curved.copy()
         curved[range(len(at)), range(len(at))] = (up + down - 2.0 * value) / step**2
         size, axes = np.linalg.eigh(-curved)
-        move = axes @ (axes.T @ gradient / np.maximum(np.abs(size), FLATTEST))
+        move = axes @ (axes.T @ gradient / np.maximum(np.abs(size), LEAST_CURVATURE))
         if float(gradient @ move) < enough:
             break
-        move = move * min(1.0, LONGEST / float(np.linalg.norm(move)))
+        move = move * min(1.0, LONGEST_STEP / float(np.linalg.norm(move)))
         new = function(at + move)
         while not new > value and float(np.abs(move).max()) > 0.02 * step:
-            move, age = 0.4 * move, REFRESHED
+            move, age = 0.4 * move, STEPS_OF_ONE_HESSIAN
             new = function(at + move)
         if not new > value:
             break

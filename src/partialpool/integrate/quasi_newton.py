@@ -15,31 +15,31 @@ from partialpool._typing import Floats
 Function = Callable[[Floats], tuple[float, Floats]]
 """Value, which may be infinite, and gradient at a point, shape (d,)."""
 
-ROUNDS = 200
-STEEP = 0.7
+MOST_STEPS = 200
+LENGTHENED_SLOPE = 0.7
 """A step after which the function still falls this much as steeply is lengthened."""
-LONGEST = 8.0
+LONGEST_STEP = 8.0
 """The longest step. Starts are within about ten standard errors; steps twice as long save at most
 one evaluation and reach where exp overflows."""
-NEAR = 1e-7
+HANDED_OVER = 1e-7
 """Fall still to be had at which BFGS hands over to Newton's method, whose second derivatives are
 those there: within 0.0005 standard errors of the minimum they are good to 1e-4, at 1e-5 to 1e-3."""
-NEARER = 1e-10
+HANDED_OVER_LATER = 1e-10
 """And where that was not enough: along curved valleys, as of two effects of one group whose
 correlation is near one, where Newton's method needs to start closer."""
-TURNS = 8
+MOST_TURNS = 8
 DIFFERENCE = 1e-3
 """Distance of differences of gradients, whose error of 1e-7 becomes 5e-5 of a second derivative; at
 0.02 the direction in which two standard deviations are not told apart looks curved by 2e-3, and
 modes found anew take a step more than at 1e-3."""
-POLISHED = 1e-11
+POLISHED_FALL = 1e-11
 """Newton's method ends where the function can fall by less."""
 NOT_CONVEX = -3e-4
 """A second derivative below this is that of a saddle, not of differences along a level curve."""
-UNSURE = 1e-2
+TAKEN_AGAIN = 1e-2
 """Second derivatives below this are taken again at the minimum itself: those along a curve of equal
 values are off by the slope left across it."""
-LEVEL = 1e-4
+LEVEL_CURVATURE = 1e-4
 """Second derivatives this small count as so large where a step is taken or a fall predicted."""
 
 
@@ -69,21 +69,24 @@ def minimum(function: Function, start: Floats) -> Minimum:
 
     Source: Nocedal and Wright (2006), Numerical Optimization, chapter 6.
     """
-    at, inverse, near = start, np.eye(len(start)), NEAR
-    for _ in range(TURNS):
+    at, inverse, near = start, np.eye(len(start)), HANDED_OVER
+    for _ in range(MOST_TURNS):
         start, value, gradient = bfgs(function, at, inverse, near)
         best = _polished(function, start, value, gradient, differences(function, start))
         size, axes = np.linalg.eigh(best.hessian)
-        if len(size) and size[0] < UNSURE:
+        if len(size) and size[0] < TAKEN_AGAIN:
             best = replace(best, hessian=differences(function, best.at))
             size, axes = np.linalg.eigh(best.hessian)
         if len(size) and size[0] < NOT_CONVEX:
             at = best.at + axes[:, 0]  # from a saddle down to a side
-        elif best.fall < POLISHED:
+        elif best.fall < POLISHED_FALL:
             break
         else:
             at = best.at
-        inverse, near = (axes / np.maximum(np.abs(size), LEVEL)) @ axes.T, NEARER
+        inverse, near = (
+            (axes / np.maximum(np.abs(size), LEVEL_CURVATURE)) @ axes.T,
+            HANDED_OVER_LATER,
+        )
     return best
 
 
@@ -102,12 +105,12 @@ def bfgs(
         Predicted fall that is small enough.
     """
     value, gradient = function(at)
-    for _ in range(ROUNDS):
+    for _ in range(MOST_STEPS):
         step = -inverse @ gradient
         slope = float(gradient @ step)
         if -0.5 * slope < near:
             break
-        step *= min(1.0, LONGEST / float(np.linalg.norm(step)))
+        step *= min(1.0, LONGEST_STEP / float(np.linalg.norm(step)))
         moved = _line_search(function, at, value, gradient, step)
         if moved is None:
             break
@@ -139,7 +142,10 @@ def _line_search(
             if best is not None and height >= best[1]:
                 return best
             best = new, height, after
-            if ahead >= STEEP * slope or length * float(np.linalg.norm(step)) >= LONGEST:
+            if (
+                ahead >= LENGTHENED_SLOPE * slope
+                or length * float(np.linalg.norm(step)) >= LONGEST_STEP
+            ):
                 return best
             length *= 3.0
             continue
@@ -167,13 +173,13 @@ def _polished(
 ) -> Minimum:
     """Newton's method with the second derivatives held."""
     size, axes = np.linalg.eigh(hessian)
-    inverse = (axes / np.maximum(np.abs(size), LEVEL)) @ axes.T
+    inverse = (axes / np.maximum(np.abs(size), LEVEL_CURVATURE)) @ axes.T
     fall = 0.5 * float(gradient @ inverse @ gradient)
     for _ in range(6):
-        if fall < POLISHED:
+        if fall < POLISHED_FALL:
             break
         step = -inverse @ gradient
-        step *= min(1.0, LONGEST / float(np.linalg.norm(step)))
+        step *= min(1.0, LONGEST_STEP / float(np.linalg.norm(step)))
         height, after = function(at + step)
         left = 0.5 * float(after @ inverse @ after)
         if not (left < fall and height < value + 1e-9 * (1.0 + abs(value))):

@@ -13,9 +13,9 @@ import numpy as np
 from partialpool._typing import Floats
 from partialpool.integrate.rank_one_lattice import folded_lattice
 
-CLOSEST = 1e-10
+CLOSEST_TO_ENDS = 1e-10
 """Numbers keep this distance from 0 and 1, so that quantiles stay finite."""
-FEW = 24
+LATTICE_DIMENSIONS = 24
 """Dimensions up to which lattices are used: 4,096 points of a posterior with six numbers are worth
 ten times as many of a Latin hypercube, with 25 no more than these."""
 
@@ -28,7 +28,7 @@ def random_points(size: int, dimensions: int, rng: np.random.Generator, first: i
     """
     if not dimensions:
         return np.zeros((size, 0))
-    if dimensions <= FEW:
+    if dimensions <= LATTICE_DIMENSIONS:
         x = folded_lattice(first, size, rng.random(dimensions))
     else:
         if first:  # a stream of their own, whatever the sizes of the sets before
@@ -38,4 +38,4 @@ def random_points(size: int, dimensions: int, rng: np.random.Generator, first: i
             rng = np.random.default_rng(np.random.SeedSequence(seed.entropy, spawn_key=key))
         order = rng.permuted(np.tile(np.arange(size)[:, None], (1, dimensions)), axis=0)
         x = (order + rng.random((size, dimensions))) / size
-    return np.clip(x, CLOSEST, 1.0 - CLOSEST)
+    return np.clip(x, CLOSEST_TO_ENDS, 1.0 - CLOSEST_TO_ENDS)

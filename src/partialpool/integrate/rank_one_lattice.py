@@ -14,14 +14,14 @@ import numpy as np
 
 from partialpool._typing import Floats
 
-BITS = 20
+POINT_BITS = 20
 """The sequence has 2^20 points."""
 GENERATOR = (
     1, 182667, 469891, 498753, 110745, 446247, 250185, 118627, 245333, 283199, 408519, 391023,
     246327, 126539, 399185, 461527, 300343, 69681, 516695, 436179, 106383, 238523, 413283, 70841,
     47719, 300129, 113029, 123925, 410745, 211325, 17489, 511893, 40767, 186077, 519471, 255369,
 )  # fmt: skip
-INSIDE = 1e-12
+CLOSEST_TO_ENDS = 1e-12
 """Points are kept so far from the edges of the unit cube, where quantiles are infinite."""
 
 
@@ -40,8 +40,8 @@ def folded_lattice(first: int, size: int, shift: Floats) -> Floats:
     """
     index = np.arange(first, first + size, dtype=np.int64)
     reversed_bits = np.zeros(size, dtype=np.int64)
-    for bit in range(BITS):
+    for bit in range(POINT_BITS):
         reversed_bits = (reversed_bits << 1) | ((index >> bit) & 1)
     generator = np.array(GENERATOR[: len(shift)], dtype=np.float64)
-    place = (reversed_bits[:, None] * (generator / 2.0**BITS) + shift) % 1.0
-    return np.clip(1.0 - np.abs(2.0 * place - 1.0), INSIDE, 1.0 - INSIDE)
+    place = (reversed_bits[:, None] * (generator / 2.0**POINT_BITS) + shift) % 1.0
+    return np.clip(1.0 - np.abs(2.0 * place - 1.0), CLOSEST_TO_ENDS, 1.0 - CLOSEST_TO_ENDS)

@@ -12,8 +12,8 @@ import numpy as np
 from scipy import special
 
 from partialpool._typing import Floats
-from partialpool.integrate.importance import DF, Proposal
-from partialpool.integrate.random_points import CLOSEST
+from partialpool.integrate.importance import COMPONENT_DF, Proposal
+from partialpool.integrate.random_points import CLOSEST_TO_ENDS
 
 
 def chi_square_quantile(p: Floats, df: float) -> Floats:
@@ -56,7 +56,7 @@ class SplitT:
         side = p < lower
         with np.errstate(invalid="ignore"):
             q = np.where(side, 0.5 * p / lower, 0.5 + 0.5 * (p - lower) / (1.0 - lower))
-        q = np.clip(q, CLOSEST, 1.0 - CLOSEST)
+        q = np.clip(q, CLOSEST_TO_ENDS, 1.0 - CLOSEST_TO_ENDS)
         z = special.ndtri(q) / np.sqrt(chi / self.df)[:, None]
         u = self.center + (z * np.where(side, self.below, self.above)) @ self.axes.T
         size = np.linalg.slogdet(self.axes)[1] - np.log(2.0 / (self.below + self.above)).sum()
@@ -94,9 +94,11 @@ class MixedT:
         which = np.minimum(np.searchsorted(ends, uniform[:, 0], side="right"), len(ends) - 1)
         begin = np.append(0.0, ends[:-1])[which]
         rest = (uniform[:, 0] - begin) / (ends[which] - begin)
-        p = np.clip(np.column_stack([rest, uniform[:, 1:-1]]), CLOSEST, 1.0 - CLOSEST)
-        chi = chi_square_quantile(uniform[:, -1], DF)
-        z = special.ndtri(p) / np.sqrt(chi / DF)[:, None]
+        p = np.clip(
+            np.column_stack([rest, uniform[:, 1:-1]]), CLOSEST_TO_ENDS, 1.0 - CLOSEST_TO_ENDS
+        )
+        chi = chi_square_quantile(uniform[:, -1], COMPONENT_DF)
+        z = special.ndtri(p) / np.sqrt(chi / COMPONENT_DF)[:, None]
         u = m.mean[which] + np.einsum("nij,nj->ni", m.root[which], z)
         return u, m.log_density(u)
 

@@ -20,13 +20,13 @@ from partialpool.integrate.axis import Axis, Line
 LogDensity = Callable[[Floats], Floats]
 """Maps points, shape (G, d), to log densities, shape (G,)."""
 
-NEGLIGIBLE = 38.0
+NEGLIGIBLE_DEPTH = 38.0
 """Log densities this far below the highest are left out (3e-17)."""
-SEARCH = 40.0
-REACH = 5.5
-SCAN_POINTS = {1: 81, 2: 17}
+SEARCHED = 40.0
+BULK = 5.5
+SCANNED = {1: 81, 2: 17}
 FIRST_STEP = {1: 0.125, 2: 0.25}
-COARSER = 1.75
+COARSER_IF_SQUARED = 1.75
 """Factor of the first step where the error is the square of the last change."""
 TOLERANCE = 1e-8
 MAX_POINTS = 400_000
@@ -120,7 +120,7 @@ def integrate(
     search = target if rough is None else _Target(rough, target.axes)
     orders = [2 if m > 2 else 1 if m > 1 else 0 for m in moments]
     peak = _peak(search, begin)
-    lines = _first_lines(search, peak, COARSER if squared else 1.0)
+    lines = _first_lines(search, peak, COARSER_IF_SQUARED if squared else 1.0)
     if len(lines) == 1:
         lines = [_seen(lines[0], peak, orders[0])]
     log_f = target.on(lines)
@@ -217,7 +217,7 @@ def _peak(target: _Target, begin: list[float]) -> _Peak:
     """Scan widely, then zoom in until the points beside the highest are hardly lower."""
     d = len(begin)
     center = np.array(begin)
-    points, half = SCAN_POINTS[d], np.full(d, SEARCH)
+    points, half = SCANNED[d], np.full(d, SEARCHED)
     scan: list[Floats] = []
     scan_f = np.empty(0)
     for _ in range(80):
@@ -225,7 +225,7 @@ def _peak(target: _Target, begin: list[float]) -> _Peak:
         marks = np.arange(points) - points // 2
         grid = [c + s * marks for c, s in zip(center, step, strict=True)]
         f = target.at(grid)
-        if points == SCAN_POINTS[d]:
+        if points == SCANNED[d]:
             scan, scan_f = grid, f
         best = np.unravel_index(int(np.argmax(f)), f.shape)
         center = np.array([g[b] for g, b in zip(grid, best, strict=True)])
@@ -247,7 +247,7 @@ def _first_lines(target: _Target, peak: _Peak, coarser: float) -> list[Line]:
         width = min(p.width[0] for p in [peak, *rivals])
         scales = [max(scales[0], span)]
         step = min(step, width / (2.0 * math.hypot(scales[0], span)))
-    half = math.ceil(REACH / step)
+    half = math.ceil(BULK / step)
     return [
         Line(axis, c, s, step, -half, half)
         for axis, c, s in zip(target.axes, peak.center, scales, strict=True)
@@ -258,7 +258,7 @@ def _seen(line: Line, peak: _Peak, order: int) -> Line:
     """Leave out the ends where the wide scan saw a negligible density, also times x^order."""
     u, f = peak.scan[0], peak.scan_f
     tilted = f + order * np.log(line.axis.value(u))
-    keep = (f > f.max() - NEGLIGIBLE) | (tilted > tilted.max() - NEGLIGIBLE)
+    keep = (f > f.max() - NEGLIGIBLE_DEPTH) | (tilted > tilted.max() - NEGLIGIBLE_DEPTH)
     at, margin = np.flatnonzero(keep), 2
     low = u[at[0] - margin] if at[0] >= margin else -math.inf
     high = u[at[-1] + margin] if at[-1] + margin < len(u) else math.inf
@@ -274,7 +274,7 @@ def _rivals(target: _Target, peak: _Peak) -> list[_Peak]:
     found = [_climbed(target, float(u[i]), float(u[1] - u[0])) for i in far]
     heights = [p.scan_f.max() for p in found]
     best = max([float(target.at([np.array(peak.center)])[0]), *heights])
-    return [p for p, h in zip(found, heights, strict=True) if h > best - NEGLIGIBLE]
+    return [p for p, h in zip(found, heights, strict=True) if h > best - NEGLIGIBLE_DEPTH]
 
 
 @np.errstate(invalid="ignore")  # where the density is 0: such a peak is left out
@@ -310,7 +310,7 @@ def _scales(target: _Target, peak: _Peak) -> list[float]:
     if len(scales) == 1:
         return [max(scales[0], _reach(peak.scan[0] - peak.center[0], peak.scan_f))]
     across = np.sinh(np.arange(-5.0, 5.01, 0.5))
-    wide = np.arange(-SEARCH, SEARCH + 1, 2.0)
+    wide = np.arange(-SEARCHED, SEARCHED + 1, 2.0)
     for i in (0, 1, 0, 1):  # twice each, as the reach of one depends on that of the other
         grid = [c + s * across for c, s in zip(peak.center, scales, strict=True)]
         grid[i] = peak.center[i] + wide
@@ -320,7 +320,7 @@ def _scales(target: _Target, peak: _Peak) -> list[float]:
 
 def _reach(distance: Floats, log_f: Floats) -> float:
     """Scale for which sinh(4.5) reaches the farthest point that is not negligible."""
-    near = np.abs(distance)[log_f > log_f.max() - NEGLIGIBLE]
+    near = np.abs(distance)[log_f > log_f.max() - NEGLIGIBLE_DEPTH]
     return float(near.max()) / math.sinh(4.5)
 
 
@@ -329,10 +329,10 @@ def _window(lines: list[Line], log_f: Floats, orders: Sequence[int]) -> tuple[li
     out, parts = [], []
     for i, line in enumerate(lines):
         along = log_f.max(axis=tuple(k for k in range(log_f.ndim) if k != i))
-        keep = along > along.max() - NEGLIGIBLE
+        keep = along > along.max() - NEGLIGIBLE_DEPTH
         if orders[i] > 0:
             tilted = along + orders[i] * np.log(line.x)
-            keep |= tilted > tilted.max() - NEGLIGIBLE
+            keep |= tilted > tilted.max() - NEGLIGIBLE_DEPTH
         at = np.flatnonzero(keep)
         first, last = max(int(at[0]) - 1, 0), min(int(at[-1]) + 1, len(along) - 1)
         out.append(line.cut(first, last))

@@ -10,7 +10,7 @@ import numpy as np
 
 from partialpool._typing import Floats
 
-NEGLIGIBLE = 1e-11
+ZERO_PIVOT = 1e-11
 """A pivot smaller than this, relative to its diagonal, is taken for zero."""
 
 
@@ -20,7 +20,7 @@ def semidefinite_cholesky(a: Floats) -> Floats:
     out = np.zeros_like(a)
     for k in range(q):
         pivot = a[k, k] - (out[k, :k] ** 2).sum(axis=0)
-        good = pivot > NEGLIGIBLE * a[k, k]
+        good = pivot > ZERO_PIVOT * a[k, k]
         root = np.sqrt(np.where(good, pivot, 1.0))
         out[k, k] = np.where(good, root, 0.0)
         for i in range(k + 1, q):

@@ -11,9 +11,9 @@ import numpy as np
 
 from partialpool._typing import Floats, Ints
 
-MOST = 2**23
+MOST_CELLS = 2**23
 """Elements of the products, at most."""
-WORTH = 0.6
+WORTH_SHARE = 0.6
 """Groups are replaced if their number falls to this share."""
 
 
@@ -36,12 +36,12 @@ def gathered(lower: Floats, scaled: Floats) -> tuple[Floats, Floats, Floats]:
     """
     q, r, groups = scaled.shape
     size, every = q * r, np.ones(groups)
-    if groups * size * size > MOST:
+    if groups * size * size > MOST_CELLS:
         return lower, scaled, every
     kind = _kinds(lower.reshape(q * q, groups))
     members = np.bincount(kind)
     kinds = len(members)
-    if kinds * size > WORTH * groups:
+    if kinds * size > WORTH_SHARE * groups:
         return lower, scaled, every
     order = np.argsort(kind, kind="stable")
     starts = np.cumsum(members) - members

@@ -12,10 +12,10 @@ import numpy as np
 from scipy import special
 
 from partialpool._typing import Floats
-from partialpool.kernels.counts import BLOCK, Pairs
+from partialpool.kernels.counts import CELLS_AT_ONCE, Pairs
 from partialpool.kernels.families import LOGIT
 
-LARGE = 20.0
+STIRLING_FROM = 20.0
 """From here on five terms of Stirling's series are exact to rounding."""
 
 
@@ -25,7 +25,7 @@ def log_marginals(pairs: Pairs, mu: Floats, tau: Floats) -> Floats:
     prior = tau**-2.0
     f = np.broadcast_to(prior[:, None], mu.shape).ravel()
     out = np.empty((len(pairs), f.size))
-    step = max(1, BLOCK // f.size)
+    step = max(1, CELLS_AT_ONCE // f.size)
     form = _beta if pairs.link is LOGIT else _gamma
     for k in range(0, len(pairs), step):
         part = pairs.at(slice(k, k + step))
@@ -52,11 +52,11 @@ def _gamma(pairs: Pairs, mu: Floats, f: Floats) -> Floats:
 def rising(a: Floats, y: Floats) -> Floats:
     """Log Gamma(a + y) - log Gamma(a) - y log(a), no digits lost for large a; shapes broadcast."""
     a, y = np.broadcast_arrays(a, y)
-    if a.min() >= LARGE:
+    if a.min() >= STIRLING_FROM:
         total = a + y
         return np.asarray((total - 0.5) * np.log1p(y / a) - y + _series(total) - _series(a))
     out = np.empty(a.shape)
-    large = a >= LARGE
+    large = a >= STIRLING_FROM
     big, more = a[large], y[large]
     total = big + more
     out[large] = (total - 0.5) * np.log1p(more / big) - more + _series(total) - _series(big)
@@ -85,10 +85,10 @@ def link_moments(link_is_logit: bool, mu: Floats, tau: Floats) -> tuple[Floats, 
 
 def _log_mean(a: Floats) -> Floats:
     """E log X - log E X of a gamma variable of shape a; no digits lost for large a."""
-    far = np.maximum(a, LARGE)
+    far = np.maximum(a, STIRLING_FROM)
     r = 1.0 / far
     series = -r * (1 / 2 + r * (1 / 12 - r * r * (1 / 120 - r * r / 252)))
-    return np.where(a < LARGE, special.digamma(a) - np.log(a), series)
+    return np.where(a < STIRLING_FROM, special.digamma(a) - np.log(a), series)
 
 
 def log_prior(link_is_logit: bool, theta: Floats, mu: Floats, tau: Floats) -> Floats:

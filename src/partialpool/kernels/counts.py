@@ -22,25 +22,25 @@ from partialpool._typing import Bools, Floats
 from partialpool.kernels.families import Link
 from partialpool.kernels.mesh import Mesh, mesh
 
-RESOLVED = 0.885
+TRAPEZOID_STEP = 0.885
 """Trapezoid step over the sd of a normal integrand at which the error is 2e-11."""
-SKEWED = 6.0
+SPECTRUM_INFORMATION = 6.0
 """Information added when the step is chosen: a skewed likelihood has a wider spectrum."""
-REACH = 9.0
+NORMAL_REACH = 9.0
 """Normal densities are followed to this many sds (4e-19 of the density at the mode)."""
-FLAT, SHARP = 0.5, 4.0
+FLAT_LIKELIHOOD, SHARP_LIKELIHOOD = 0.5, 4.0
 """tau times root information: below, the likelihood is flat over the prior; above, sharp in it."""
-BROAD = 30.0
+NEARLY_NORMAL_FROM = 30.0
 """Likelihoods with more information than this are nearly normal."""
-LOWEST = -330.0
-FARTHEST = 1e6
+LOWEST_EXPONENT = -330.0
+FARTHEST_TAU = 1e6
 """Beyond this tau the likelihood is that at this one, mu in proportion: a pair strictly inside its
 range goes like 1/tau, one at an end is constant."""
-HERMITE = {0.05: 8, FLAT: 16}
+HERMITE_NODES = {0.05: 8, FLAT_LIKELIHOOD: 16}
 """Gauss-Hermite nodes up to such values of tau times root information."""
 RESOLVED_MASS = 1e-6
 """Nodes resolve a prior if it sums to one over them but for this; where they do, to 1e-10."""
-BLOCK = 2**19
+CELLS_AT_ONCE = 2**19
 """Elements of the arrays worked on at once."""
 
 
@@ -112,15 +112,15 @@ def log_marginals(pairs: Pairs, mu: Floats, tau: Floats) -> Floats:
     ndarray, shape (K, T, M)
     """
     out = np.empty((len(pairs), *mu.shape))
-    shorter = np.minimum(1.0, FARTHEST / tau)
+    shorter = np.minimum(1.0, FARTHEST_TAU / tau)
     mu, tau = mu * shorter[:, None], tau * shorter
     for part in bands(pairs.information):
         band = pairs.at(part)
-        sharpness = tau * math.sqrt(float(band.information[-1]) + SKEWED)
-        flat = sharpness <= FLAT
-        sharp = ~flat & (sharpness > SHARP) & (band.information[0] >= BROAD)
+        sharpness = tau * math.sqrt(float(band.information[-1]) + SPECTRUM_INFORMATION)
+        flat = sharpness <= FLAT_LIKELIHOOD
+        sharp = ~flat & (sharpness > SHARP_LIKELIHOOD) & (band.information[0] >= NEARLY_NORMAL_FROM)
         above = 0.0
-        for limit, size in HERMITE.items():
+        for limit, size in HERMITE_NODES.items():
             if (some := (sharpness > above) & (sharpness <= limit)).any():
                 out[part, some] = _flat(band, mu[some], tau[some], size)
             above = limit
@@ -134,7 +134,9 @@ def log_marginals(pairs: Pairs, mu: Floats, tau: Floats) -> Floats:
 
 def bands(information: Floats) -> Iterator[slice]:
     """Slices of pairs whose information is alike, within a factor of four where there is much."""
-    band = np.maximum(np.ceil(np.log2(np.maximum(information, 1e-9) / BROAD) / 2.0), 0.0)
+    band = np.maximum(
+        np.ceil(np.log2(np.maximum(information, 1e-9) / NEARLY_NORMAL_FROM) / 2.0), 0.0
+    )
     starts = np.concatenate([[0], np.flatnonzero(np.diff(band)) + 1, [len(band)]])
     for first, last in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True):
         yield slice(first, last)
@@ -153,7 +155,7 @@ def _flat(pairs: Pairs, mu: Floats, tau: Floats, size: int) -> Floats:
     shape = (len(pairs), *mu.shape)
     mu, tau = mu.ravel(), np.broadcast_to(tau[:, None], mu.shape).ravel()
     out = np.empty((len(pairs), len(mu)))
-    step = max(1, BLOCK // (size * len(pairs)))
+    step = max(1, CELLS_AT_ONCE // (size * len(pairs)))
     for i in range(0, len(mu), step):
         part = slice(i, i + step)
         theta = (mu[part, None] + tau[part, None] * z).ravel()
@@ -176,8 +178,10 @@ def _sharp(pairs: Pairs, mu: Floats, tau: Floats) -> Floats:
     """Nodes of each pair's own, over its likelihood: the prior is smooth there."""
     sd = 1.0 / np.sqrt(pairs.information)
     reach = 11.5  # in sds: 36 below the maximum on the longer side, from 30 events on
-    ratio = math.sqrt(1.0 + (SKEWED + float(tau.min()) ** -2) / float(pairs.information[0]))
-    half = math.ceil(reach * ratio / RESOLVED)
+    ratio = math.sqrt(
+        1.0 + (SPECTRUM_INFORMATION + float(tau.min()) ** -2) / float(pairs.information[0])
+    )
+    half = math.ceil(reach * ratio / TRAPEZOID_STEP)
     mode = pairs.link.mode(pairs.y, pairs.size)
     offset = sd[:, None] * (np.arange(-half, half + 1) * (reach / half))  # (K, I)
     theta = mode[:, None] + offset
@@ -186,8 +190,8 @@ def _sharp(pairs: Pairs, mu: Floats, tau: Floats) -> Floats:
     shape = (len(pairs), *mu.shape)
     mu, tau = mu.ravel(), np.broadcast_to(tau[:, None], mu.shape).ravel()
     out = np.empty((len(pairs), len(mu)))
-    step = max(1, BLOCK // offset.size)
-    rows = max(1, BLOCK // (offset.shape[1] * step))
+    step = max(1, CELLS_AT_ONCE // offset.size)
+    rows = max(1, CELLS_AT_ONCE // (offset.shape[1] * step))
     for k in range(0, len(pairs), rows):
         some = slice(k, k + rows)
         part_lik, d = log_lik[some, None, :], offset[some, None, :]
@@ -223,22 +227,22 @@ def _shared(pairs: Pairs, mu: Floats, tau: Floats) -> Floats:
     combed = np.abs(prior.sum(axis=0) - 1.0) > RESOLVED_MASS
     first, second = pairs.link.first(theta), pairs.link.second(theta)
     out = np.empty((len(pairs), len(mu)))
-    step = max(1, BLOCK // len(theta))
+    step = max(1, CELLS_AT_ONCE // len(theta))
     with np.errstate(divide="ignore"):
         for k in range(0, len(pairs), step):
             some = slice(k, k + step)
             lik = pairs.at(some).log_likelihood(first, second)
             np.log(exp_or_zero(lik) @ prior, out=out[some])
     if combed.any():
-        smooth = _flat(pairs, mu[combed, None], tau[combed], HERMITE[FLAT])
+        smooth = _flat(pairs, mu[combed, None], tau[combed], HERMITE_NODES[FLAT_LIKELIHOOD])
         out[:, combed] = smooth[:, :, 0]
     return out.reshape(shape)
 
 
 def exp_or_zero(x: Floats) -> Floats:
-    """Exponential in place, exactly 0 below `LOWEST`: numbers near underflow are slow to handle."""
-    np.exp(np.maximum(x, LOWEST, out=x), out=x)
-    x -= math.exp(LOWEST)
+    """Exponential in place, exactly 0 below `LOWEST_EXPONENT`: numbers near underflow are slow."""
+    np.exp(np.maximum(x, LOWEST_EXPONENT, out=x), out=x)
+    x -= math.exp(LOWEST_EXPONENT)
     return x
 
 
@@ -265,18 +269,22 @@ def shared_mesh(
         How many times as fine as integrals need; values between nodes need about twice.
     """
     low, high = float(width.min()), float(reach.max())
-    step = RESOLVED / math.sqrt(float(pairs.information[-1]) + SKEWED + low**-2) / finer
+    step = (
+        TRAPEZOID_STEP
+        / math.sqrt(float(pairs.information[-1]) + SPECTRUM_INFORMATION + low**-2)
+        / finer
+    )
     middle = mu[:, mu.shape[1] // 2]
     v = pairs.sd**2
     pull = v / (v + high**2)
-    spread = REACH * np.sqrt(v * (1.0 - pull))
+    spread = NORMAL_REACH * np.sqrt(v * (1.0 - pull))
     kept = (1.0 - pull) * pairs.center
     left = min(
-        float((mu[:, 0] - REACH * reach).min()),
+        float((mu[:, 0] - NORMAL_REACH * reach).min()),
         float((kept + pull * middle.min() - spread).min()),
     )
     right = max(
-        float((mu[:, -1] + REACH * reach).max()),
+        float((mu[:, -1] + NORMAL_REACH * reach).max()),
         float((kept + pull * middle.max() + spread).max()),
     )
     around = 6.0 * pairs.sd

@@ -22,14 +22,14 @@ from partialpool.kernels.crossed_map import pairs_within, products_map
 from partialpool.kernels.nested_factors import Functional, Reduced, of_unknown
 from partialpool.kernels.normal_equations import System
 
-HELD = 2**24
+CELLS_HELD = 2**24
 """Elements of dense matrices held at once."""
-TOGETHER = 2**17
+CELLS_TOGETHER = 2**17
 """Elements of a node's dense matrices up to which nodes are worked on together: of penicillin's
 crossed 24 x 6 that took 10 ms where one by one took 1.4 s, of 400 x 100 half the time."""
-AT_ONCE = 8
+NODES_AT_ONCE = 8
 """Nodes whose groups are eliminated together, where the rest is large."""
-LARGE = 200
+LARGE_MATRIX = 200
 """Dense matrices from this size on are factored one by one, in place."""
 
 
@@ -82,8 +82,10 @@ class Crossed:
     def evaluate(self, factors: Sequence[Floats]) -> Reduced:
         """Integrate the groups out at G nodes; factors[i] has shape (G, q_i, q_i)."""
         nodes, last = len(factors[0]), self.p + 1
-        step = max(1, min(HELD // (100 * len(self.base) ** 2), HELD // self.ztz[0].size))
-        batch = max(step, min(AT_ONCE, HELD // self.map.shape[0]))
+        step = max(
+            1, min(CELLS_HELD // (100 * len(self.base) ** 2), CELLS_HELD // self.ztz[0].size)
+        )
+        batch = max(step, min(NODES_AT_ONCE, CELLS_HELD // self.map.shape[0]))
         room = np.empty((min(step, nodes), *self.base.shape))
         log_det, squares = np.empty(nodes), np.empty((nodes, last, last))
         for begin in range(0, nodes, batch):
@@ -170,10 +172,10 @@ class Crossed:
         coefficient = np.empty((nodes, *x.shape))
         rest = self._rest_rows(index, z)
         cells = (len(x) + len(self.base)) * len(self.base) + self.sizes[0] * self.rest
-        if cells <= TOGETHER and self.rest < LARGE:
+        if cells <= CELLS_TOGETHER and self.rest < LARGE_MATRIX:
             dense = self.beside.toarray().reshape(self.widths[0], self.sizes[0], -1)
-            for begin in range(0, nodes, max(1, HELD // (4 * cells))):
-                at = slice(begin, begin + max(1, HELD // (4 * cells)))
+            for begin in range(0, nodes, max(1, CELLS_HELD // (4 * cells))):
+                at = slice(begin, begin + max(1, CELLS_HELD // (4 * cells)))
                 few = [f[at] for f in factors]
                 constant[at], coefficient[at], variance[at] = self._functional_together(
                     few, index, z, x, rest.toarray(), dense
@@ -280,8 +282,8 @@ class Crossed:
         sizes = list(zip(self.sizes, self.widths, strict=True))
         out = [np.empty((len(beta), size, q)) for size, q in sizes]
         n, cells = self.rest, len(self.base) ** 2 + self.sizes[0] * self.rest
-        if cells <= TOGETHER and n < LARGE:
-            step = max(1, HELD // (4 * cells))
+        if cells <= CELLS_TOGETHER and n < LARGE_MATRIX:
+            step = max(1, CELLS_HELD // (4 * cells))
             for begin in range(0, len(beta), step):
                 at = slice(begin, begin + step)
                 few = [f[at] for f in factors]
@@ -356,7 +358,7 @@ class Crossed:
 
 def _cholesky(whole: Floats) -> Floats:
     """Factors of (G, m, m) lower triangles, nan where there is none; overwrites large ones."""
-    if whole.shape[1] < LARGE:
+    if whole.shape[1] < LARGE_MATRIX:
         return batched_linalg.stacked_cholesky(whole)
     for matrix in whole:
         _, failed = linalg.lapack.dpotrf(matrix.T, lower=0, clean=1, overwrite_a=1)
@@ -404,7 +406,7 @@ def _by_solving(
     """A' Lambda (L L')^-1 Lambda' a for each of few rows a."""
     turned = [f.transpose(0, 2, 1) for f in factors]
     out = np.empty(rows.shape[0])
-    step = max(1, HELD // max(len(lower), 1))
+    step = max(1, CELLS_HELD // max(len(lower), 1))
     for i in range(0, len(out), step):
         dense = times_blocks(rows[i : i + step].toarray().T, turned, sizes)
         out[i : i + step] = (linalg.solve_triangular(lower, dense, lower=True) ** 2).sum(axis=0)
@@ -432,7 +434,11 @@ def _by_pairs(rows: sparse.csr_array, covariance: Floats) -> Floats:
     rows.sort_indices()
     out = np.zeros(rows.shape[0])
     cost = np.cumsum(np.diff(rows.indptr).astype(np.float64) ** 2)
-    ends = np.searchsorted(cost, np.arange(HELD, cost[-1], HELD)) if len(cost) else cost[:0]
+    ends = (
+        np.searchsorted(cost, np.arange(CELLS_HELD, cost[-1], CELLS_HELD))
+        if len(cost)
+        else cost[:0]
+    )
     begin = 0
     for end in np.unique(np.append(ends, len(out))):
         part = rows[begin : int(end) + 1]

@@ -18,13 +18,13 @@ import numpy as np
 from partialpool._typing import Floats, Ints
 from partialpool.kernels import batched_linalg
 
-AT_ONCE = 2**21
+PRODUCTS_AT_ONCE = 2**21
 """Products of two entries of C that are held at once, at 40 bytes each."""
-REMEMBERED = 2**23
+PLACES_HELD = 2**23
 """Products of two entries up to which their places are computed once; beyond, at every use."""
 DENSE_CELLS = 2**23
 """Entries of the largest array C (64 MiB)."""
-GAIN = 40.0
+ARRAY_GAIN = 40.0
 """How many times faster a product of two entries is in an array than in a list: measured 30 to 60
 for 20 to 2,000 columns. Where it is wrong, time can double; no number changes."""
 
@@ -264,7 +264,7 @@ class SparsePairs(Pairs):
         First and second entry, the place of their columns in the stack, and where each second
         entry begins.
         """
-        if self._number <= REMEMBERED:
+        if self._number <= PLACES_HELD:
             yield from self._remembered
         else:
             yield from self._made()
@@ -287,7 +287,9 @@ class SparsePairs(Pairs):
         begin = 0
         while begin < len(ends):
             before = int(ends[begin - 1]) if begin else 0
-            end = max(begin + 1, int(np.searchsorted(ends, before + AT_ONCE, side="right")))
+            end = max(
+                begin + 1, int(np.searchsorted(ends, before + PRODUCTS_AT_ONCE, side="right"))
+            )
             lengths = self._lengths[begin:end]
             starts = np.cumsum(lengths) - lengths
             offset = self.starts[self.group[begin:end]] - starts
@@ -329,7 +331,7 @@ def make_pairs(
     if (
         parts.number == 1
         and width * groups * n <= DENSE_CELLS
-        and groups * n**2 <= GAIN * float(counts @ counts)
+        and groups * n**2 <= ARRAY_GAIN * float(counts @ counts)
     ):
         whole = Parts(np.zeros(n, dtype=np.intp), np.arange(n), 1, n)
         dense = tuple(index * groups + group for index, _, _ in others)

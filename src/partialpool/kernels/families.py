@@ -13,7 +13,7 @@ from scipy import special
 
 from partialpool._typing import Floats
 
-FARTHEST = 300.0
+LARGEST_LOG_RATE = 300.0
 """Rates beyond exp of this are taken as that: their squares still exist."""
 
 
@@ -164,7 +164,7 @@ class Log(Link):
     name = "log"
 
     def first(self, theta: Floats) -> Floats:
-        return np.asarray(-np.exp(np.minimum(theta, FARTHEST)))
+        return np.asarray(-np.exp(np.minimum(theta, LARGEST_LOG_RATE)))
 
     def second(self, theta: Floats) -> Floats:
         return theta
@@ -173,7 +173,7 @@ class Log(Link):
         return size, y
 
     def natural(self, theta: Floats) -> Floats:
-        return np.asarray(np.exp(np.minimum(theta, FARTHEST)))
+        return np.asarray(np.exp(np.minimum(theta, LARGEST_LOG_RATE)))
 
     def linked(self, value: Floats) -> Floats:
         with np.errstate(divide="ignore"):

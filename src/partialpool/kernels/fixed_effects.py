@@ -11,12 +11,12 @@ from partialpool._typing import Floats
 from partialpool.kernels.batched_linalg import stacked_cholesky
 from partialpool.kernels.crossed import Crossed
 from partialpool.kernels.nested_factors import Tree
-from partialpool.kernels.normal_equations import NOTHING, System
+from partialpool.kernels.normal_equations import NOTHING_SHARE, System
 
-FREE = 1e6
+FREE_SD = 1e6
 """Sds of groups' effects, in those of the outcome, that leave them free: of its sum of squares they
 leave 1e-12."""
-LOST, LOST_NESTED = 1e-11, 1e-9
+NOTHING_LEFT, NOTHING_LEFT_NESTED = 1e-11, 1e-9
 """Share that is taken for nothing: of the outcome's sum of squares where factors are crossed; of
 what the finest groups leave, where they are nested."""
 
@@ -54,16 +54,16 @@ class Solved:
 
 def fits_perfectly(system: System, kernel: Tree | Crossed) -> bool:
     """Whether coefficients and groups' effects, not pooled, leave nothing of the outcome."""
-    if system.total[-1, -1] <= NOTHING * system.size:
+    if system.total[-1, -1] <= NOTHING_SHARE * system.size:
         return True
-    total, lost = float(system.total[-1, -1]), LOST
+    total, lost = float(system.total[-1, -1]), NOTHING_LEFT
     if isinstance(kernel, Tree) and system.levels[0].within is not None:
-        total, lost = _least_squares(kernel.total), LOST_NESTED
+        total, lost = _least_squares(kernel.total), NOTHING_LEFT_NESTED
         if total <= system.rounding:
             return True
         if len(system.levels) == 1:
             return False
-    rest = float(solve(kernel.evaluate(system.barely_pooled(FREE)).squares).rest[0])
+    rest = float(solve(kernel.evaluate(system.barely_pooled(FREE_SD)).squares).rest[0])
     return not rest > lost * total
 
 
@@ -75,7 +75,7 @@ def _least_squares(squares: Floats) -> float:
         return float(squares[-1, -1])
     inner = squares[np.ix_(used, used)] / np.outer(scale[used], scale[used])
     right = squares[used, -1] / (scale[used] * scale[-1])
-    share = right @ np.linalg.lstsq(inner, right, rcond=NOTHING)[0]
+    share = right @ np.linalg.lstsq(inner, right, rcond=NOTHING_SHARE)[0]
     return float(squares[-1, -1] * max(1.0 - share, 0.0))
 
 

@@ -11,7 +11,7 @@ from scipy import special
 
 from partialpool._typing import Floats
 
-CORNERS = 1e-7
+CORNER_WEIGHT = 1e-7
 """Weight of the nodes of a product rule that are left out. Of 17 x 17 nodes 160 stay, and where
 slopes are wide dropping the rest moves a log integral by at most 1.5e-4 and a mean by 6e-4 prior
 sds, as far as the rule itself is off there; 1e-9 keeps 193 nodes and moves them a tenth as far
@@ -31,7 +31,7 @@ def hermite(points: int, q: int) -> tuple[Floats, Floats]:
     weights = np.array([sum(w) for w in itertools.product(log_w, repeat=q)])
     if q > 1:
         order = np.argsort(weights)
-        keep = order[np.cumsum(np.exp(weights[order])) > CORNERS]
+        keep = order[np.cumsum(np.exp(weights[order])) > CORNER_WEIGHT]
         nodes, weights = nodes[keep], weights[keep]
         weights -= special.logsumexp(weights)
     return nodes, weights

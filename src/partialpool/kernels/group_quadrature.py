@@ -25,14 +25,14 @@ from partialpool.kernels.gauss_hermite import hermite
 LONGEST_STEP = 2.5
 """Newton steps of v are no longer, in prior sds: from a start near the mode none is, and from far
 away longer ones overshoot where a binary row's weight has died out."""
-STEEPEST = 500.0
+LARGEST_EXPONENT = 500.0
 """Exponentials are taken of no more than this; log(1 + exp(x)) is x beyond."""
-LARGEST, HUGE = 200.0, 1e174
+LARGEST_PREDICTOR, LARGEST_PRODUCT = 200.0, 1e174
 """Linear predictors, and displacements of them, for which one exponential a row serves all nodes:
 their products are below the largest double."""
-WIDE, CUT_OFF = 2.5, 0.8
+WIDE_EFFECT, LEAST_SKEWNESS = 2.5, 0.8
 """Sd of an effect, on the link scale, from which on its skewness is no less than this."""
-PRODUCT = 8
+ROWS_PER_LOGARITHM = 8
 """Rows whose 1 + exp(eta) are multiplied before one logarithm is taken (it costs ten times a
 product); fewer where the product could overflow."""
 
@@ -262,7 +262,7 @@ def _near_modes_of_intercepts(
     """One exponential a row: a step multiplies those of a group. None where one would overflow."""
     wide, v = factor[0, 0], np.array(start[0])
     eta = known + rows.to_rows(wide * v)
-    if float(eta.max()) > LARGEST:
+    if float(eta.max()) > LARGEST_PREDICTOR:
         return None
     grown = np.exp(eta, out=eta)
     size = None if rows.bernoulli else rows.size[:, None]
@@ -283,9 +283,9 @@ def _near_modes_of_intercepts(
             move = (wide * (events - mean) - v) / curvature
             move = np.clip(move, -LONGEST_STEP, LONGEST_STEP)
             v += move
-            change = np.exp(np.clip(wide * move, -LARGEST, LARGEST))
+            change = np.exp(np.clip(wide * move, -LARGEST_PREDICTOR, LARGEST_PREDICTOR))
             grown = grown * (change if rows.link is LOG else rows.to_rows(change))
-    if not float(grown.max()) < HUGE:
+    if not float(grown.max()) < LARGEST_PRODUCT:
         return None
     return v[None], np.sqrt(curvature)[None, None], None, grown
 
@@ -369,13 +369,13 @@ class _AtMode:
             assert self.eta is not None
             eta = rows.plus(self.eta, moved)
             highest = float(eta.max())
-            if rows.link is not LOG and highest >= STEEPEST:
-                return self._sum_of(np.exp(np.minimum(eta, STEEPEST)), eta, highest)
+            if rows.link is not LOG and highest >= LARGEST_EXPONENT:
+                return self._sum_of(np.exp(np.minimum(eta, LARGEST_EXPONENT)), eta, highest)
             if rows.link is LOG:
-                np.minimum(eta, STEEPEST, out=eta)
+                np.minimum(eta, LARGEST_EXPONENT, out=eta)
             return self._sum_of(np.exp(eta, out=eta), None, highest)
         # the exponentials of all nodes are multiples of these, the same for a group's rows
-        change = np.exp(np.clip(moved[0], -LARGEST, LARGEST))
+        change = np.exp(np.clip(moved[0], -LARGEST_PREDICTOR, LARGEST_PREDICTOR))
         if rows.link is LOG:
             return np.asarray(self.grown * change)
         grown = rows.to_rows(change)
@@ -388,8 +388,8 @@ class _AtMode:
         if rows.link is LOG:
             return rows.sums(rows.size[:, None] * grown)
         grown += 1.0
-        together = int(min(PRODUCT, 700.0 // max(highest, 1.0)))
-        if rows.bernoulli and highest < STEEPEST and together > 1:
+        together = int(min(ROWS_PER_LOGARITHM, 700.0 // max(highest, 1.0)))
+        if rows.bernoulli and highest < LARGEST_EXPONENT and together > 1:
             parts, first = _runs(rows, together)
             if len(parts) < len(rows.y):
                 grown = np.multiply.reduceat(grown, parts, axis=0)
@@ -398,8 +398,8 @@ class _AtMode:
                 return grown
             return np.asarray(np.add.reduceat(grown, first, axis=0))
         np.log(grown, out=grown)
-        if eta is not None and highest >= STEEPEST:
-            grown = np.where(eta > STEEPEST, eta, grown)
+        if eta is not None and highest >= LARGEST_EXPONENT:
+            grown = np.where(eta > LARGEST_EXPONENT, eta, grown)
         return rows.sums(rows.size[:, None] * grown)
 
 
@@ -427,8 +427,8 @@ def _cut_off(variance: Floats, third: Floats) -> Floats:
     would have means beyond all measure.
     """
     sd = np.sqrt(variance[None])
-    least = np.copysign(CUT_OFF * sd**3, third)
-    return np.where((sd > WIDE) & (np.abs(third) < np.abs(least)), least, third)
+    least = np.copysign(LEAST_SKEWNESS * sd**3, third)
+    return np.where((sd > WIDE_EFFECT) & (np.abs(third) < np.abs(least)), least, third)
 
 
 def _moments(node: Floats, share: Floats, v: Floats, lower: Floats, factor: Floats) -> GroupMoments:

@@ -27,17 +27,17 @@ from partialpool.kernels import batched_linalg
 from partialpool.kernels.families import LOG
 from partialpool.kernels.group_quadrature import GroupedRows
 
-DENSE = 2**24
+DENSE_CELLS = 2**24
 """Elements up to which W and the products of its columns are held as dense arrays."""
 NEWTON_STEPS = 80
-CLOSE = 1e-6
+CONVERGED_RISE = 1e-6
 """Newton's method ends where the log density can rise by less; the rule over groups and the
 importance weights make good what is left."""
-LIGHTEST = 1e-12
+LEAST_WEIGHT = 1e-12
 """Least weight of a row: where all its probability is on one side it says nothing more."""
-WIDEST = 25.0
+LARGEST_VARIANCE = 25.0
 """Variance of a linear predictor beyond which the expectation over it is taken as there."""
-LONGEST = 3.0
+LONGEST_STEP = 3.0
 """The variational step is no longer, in sds along any direction of r."""
 
 
@@ -306,9 +306,9 @@ def joint_mode(rows: JointRows, hyper: Hyper, start: tuple[Floats, Floats]) -> M
         best = max(value, best)
         mean, weight = g.link.slopes(eta)
         gv, gr = _gradients(rows, hyper, g.y - g.size * mean, v, r)
-        system = _whitened(rows, hyper, curvature(rows, np.maximum(g.size * weight, LIGHTEST)))
+        system = _whitened(rows, hyper, curvature(rows, np.maximum(g.size * weight, LEAST_WEIGHT)))
         move = system.solve(gv, gr)
-        if float((gv * move[0]).sum() + gr @ move[1]) < CLOSE:
+        if float((gv * move[0]).sum() + gr @ move[1]) < CONVERGED_RISE:
             break
         v, r = v + move[0], r + move[1]
     if system is None:
@@ -344,7 +344,7 @@ def variational(rows: JointRows, hyper: Hyper, mode: Mode) -> Variational:
     system = _whitened(rows, hyper, curvature(rows, weight))
     move = system.solve(gv, gr)
     largest = float(np.abs(move[1] @ system.root).max(initial=0.0))
-    share = min(1.0, LONGEST / max(largest, 1e-300))
+    share = min(1.0, LONGEST_STEP / max(largest, 1e-300))
     v, r = mode.v + share * move[0], mode.r + share * move[1]
     eta = linear_predictor(rows, hyper, v, r)
     mean, weight = _expected(rows, eta, _leverage(rows, hyper, system))
@@ -371,16 +371,16 @@ def _leverage(rows: JointRows, hyper: Hyper, system: _Whitened) -> Floats:
 def _expected(rows: JointRows, eta: Floats, variance: Floats) -> tuple[Floats, Floats]:
     """Expected events and curvature of every row, eta being normal with these variances."""
     g = rows.grouped
-    variance = np.minimum(variance, WIDEST)
+    variance = np.minimum(variance, LARGEST_VARIANCE)
     if g.link is LOG:
         rate = g.size * g.link.natural(eta + 0.5 * variance)
-        return rate, np.maximum(rate, LIGHTEST)
+        return rate, np.maximum(rate, LEAST_WEIGHT)
     node, share = np.polynomial.hermite_e.hermegauss(5)  # 9 change no figure of the result
     mean, weight = 0.0, 0.0
     for x, s in zip(node, share / share.sum(), strict=True):
         m, w = g.link.slopes(eta + x * np.sqrt(variance))
         mean, weight = mean + s * m, weight + s * w
-    return g.size * mean, np.maximum(g.size * weight, LIGHTEST)
+    return g.size * mean, np.maximum(g.size * weight, LEAST_WEIGHT)
 
 
 # a site: what the rows say, for any hyperparameters -------------------------------------------
@@ -422,7 +422,7 @@ def make_site(rows: JointRows, hyper: Hyper, found: Variational) -> Site:
 
 def _pairs(cross: Floats) -> Floats | None:
     q, groups, d = cross.shape
-    if q * (q + 1) // 2 * groups * d * (d + 1) // 2 > DENSE:
+    if q * (q + 1) // 2 * groups * d * (d + 1) // 2 > DENSE_CELLS:
         return None
     i, k = np.triu_indices(d)
     out = []

@@ -33,18 +33,18 @@ from partialpool.kernels.adaptive import Corrected, corrected
 from partialpool.kernels.factor_pairs import Pairs, Parts, divided, make_pairs
 from partialpool.kernels.families import Link
 
-ROUNDS = 100
+MOST_STEPS = 100
 """Newton steps, halvings included; 3 to 12 are taken."""
-ENOUGH = 1e-14
+CONVERGED_RISE = 1e-14
 """The search for a mode ends where the log density can rise by less: the gradient is then good to
 1e-7, which second derivatives by its differences need. At 1e-12 the direction in which two sds are
 not told apart can seem curved by 1e-3."""
-ROUNDING = 1e-9
+ROUNDING_RISE = 1e-9
 """And where it can rise by less than this and the last step did not help."""
-SAFE = 1e-3
+SAFE_RISE = 1e-3
 """A step that promises less is taken without looking at the value, which rounding may lower where
 counts are large: Newton's method converges from there, the log density being self-concordant."""
-LONGEST = 5.0
+LONGEST_STEP = 5.0
 """A step changes no row's linear predictor by more: Poisson's exp would overflow on its way."""
 
 
@@ -367,10 +367,10 @@ def find_mode(rows: GroupedCounts, beta: Floats, factors: Sequence[Floats], star
     t = [factor.T @ z for factor, z in zip(factors, rows.z, strict=True)]
     effects, shift = start, _shift(rows, t, start)
     step, step_shift, length, before, rise = start, shift, 0.0, -np.inf, np.inf
-    for _ in range(ROUNDS):
+    for _ in range(MOST_STEPS):
         eta = fixed + shift
         v, r = effects
-        if rise > SAFE:
+        if rise > SAFE_RISE:
             value = _log_density(rows, eta, effects)
             if not value >= before:
                 length *= 0.5
@@ -387,14 +387,14 @@ def find_mode(rows: GroupedCounts, beta: Floats, factors: Sequence[Floats], star
         gradient = gradient[0] - v, gradient[1] - r
         step = curvature.solve(gradient)
         last, rise = rise, 0.5 * float(np.vdot(gradient[0], step[0]) + gradient[1] @ step[1])
-        if rise < ENOUGH or (rise < ROUNDING and rise > 0.1 * last):
-            if last <= SAFE:
+        if rise < CONVERGED_RISE or (rise < ROUNDING_RISE and rise > 0.1 * last):
+            if last <= SAFE_RISE:
                 value = _log_density(rows, eta, effects)
             third = weight * rows.link.skew(mean)
             row = eta, weight, third, residual
             return Mode(effects, factors[0], t, *row, value, curvature)
         step_shift = _shift(rows, t, step)
-        length = min(1.0, LONGEST / max(float(np.abs(step_shift).max()), 1e-300))
+        length = min(1.0, LONGEST_STEP / max(float(np.abs(step_shift).max()), 1e-300))
         effects = v + length * step[0], r + length * step[1]
         shift = shift + length * step_shift
     raise np.linalg.LinAlgError

@@ -9,9 +9,9 @@ import numpy as np
 
 from partialpool._typing import Floats, Ints
 
-GROWTH = 0.07
+STEP_GROWTH = 0.07
 """Rate at which steps grow beyond the middle: a normal density of sd D / 10 is resolved D away."""
-MOST_EVEN = 250
+MOST_EVEN_STEPS = 250
 """With more even steps they are made to grow."""
 
 
@@ -55,7 +55,7 @@ class Mesh:
         if math.isinf(self.half):
             return np.asarray(self.center + self.step * x)
         up, down = self._bends(x)
-        return np.asarray(self.center + self.step * (x + (up - down) / GROWTH))
+        return np.asarray(self.center + self.step * (x + (up - down) / STEP_GROWTH))
 
     def slope(self, x: Floats) -> Floats:
         """D theta / dx; shape as x, or constant."""
@@ -69,7 +69,7 @@ class Mesh:
         straight = (theta - self.center) / self.step
         if math.isinf(self.half):
             return np.asarray(straight)
-        beyond = np.log1p(np.maximum(np.abs(straight) - self.half, 0.0) * GROWTH) / GROWTH
+        beyond = np.log1p(np.maximum(np.abs(straight) - self.half, 0.0) * STEP_GROWTH) / STEP_GROWTH
         x = np.sign(straight) * np.minimum(np.abs(straight), self.half + beyond)
         for _ in range(60):
             move = np.clip((self.theta(x) - theta) / self.slope(x), -10.0, 10.0)
@@ -79,7 +79,7 @@ class Mesh:
         return np.asarray(x)
 
     def _bends(self, x: Floats) -> tuple[Floats, Floats]:
-        return np.exp(GROWTH * (x - self.half)), np.exp(-GROWTH * (x + self.half))
+        return np.exp(STEP_GROWTH * (x - self.half)), np.exp(-STEP_GROWTH * (x + self.half))
 
 
 def even_mesh(center: Floats, step: Floats, half: int) -> Mesh:
@@ -93,13 +93,13 @@ def mesh(start: float, stop: float, left: float, right: float, step: float) -> M
     Where even steps would be too many, they grow outward of start and stop.
     """
     middle = np.asarray(0.5 * (start + stop))
-    if right - left <= MOST_EVEN * step:
+    if right - left <= MOST_EVEN_STEPS * step:
         first = math.floor((left - float(middle)) / step)
         last = math.ceil((right - float(middle)) / step)
         return Mesh(middle, np.asarray(step), math.inf, first, last - first + 1)
     h = step / 1.2  # growth adds a sixth of a step at start and stop
-    half = 0.5 * (stop - start) / h + 1.8 / GROWTH
-    before = math.log1p(max(start - left, 0.0) * GROWTH / h) / GROWTH
-    after = math.log1p(max(right - stop, 0.0) * GROWTH / h) / GROWTH
+    half = 0.5 * (stop - start) / h + 1.8 / STEP_GROWTH
+    before = math.log1p(max(start - left, 0.0) * STEP_GROWTH / h) / STEP_GROWTH
+    after = math.log1p(max(right - stop, 0.0) * STEP_GROWTH / h) / STEP_GROWTH
     first, last = math.floor(-half - before) - 1, math.ceil(half + after) + 1
     return Mesh(middle, np.asarray(h), half, first, last - first + 1)

@@ -21,13 +21,13 @@ import numpy as np
 from partialpool._typing import Floats, Ints
 from partialpool.kernels import batched_linalg
 from partialpool.kernels.compress_groups import gathered
-from partialpool.kernels.normal_equations import NOTHING, System
+from partialpool.kernels.normal_equations import NOTHING_SHARE, System
 
-CACHED = 2**15
+CELLS_IN_CACHE = 2**15
 """Elements of the arrays worked on at once."""
-DRAWN = 2**21
+CELLS_DRAWN = 2**21
 """The same where groups' effects are drawn."""
-HELD = 2**23
+CELLS_HELD = 2**23
 """The same where rows of nested groups are read, of one array (64 MiB)."""
 
 
@@ -162,8 +162,8 @@ class Tree:
         nodes = len(factors[0])
         _, r, groups = self.alike.scaled.shape
         alone = len(self.widths) == 1
-        wide = min(groups, max(256, CACHED // r)) if alone else groups
-        step = max(1, CACHED // (wide * r))
+        wide = min(groups, max(256, CELLS_IN_CACHE // r)) if alone else groups
+        step = max(1, CELLS_IN_CACHE // (wide * r))
         log_det = np.empty(nodes)
         squares = np.empty((nodes, *self.total.shape))
         for g in range(0, nodes, step):
@@ -248,7 +248,7 @@ class Tree:
         nodes, p = len(factors[0]), len(self.total) - 1
         if all((each < 0).all() for each in index):
             return of_unknown(factors, index, z, x)
-        step = max(1, HELD // self.leaf_gram[0].size) if len(factors) > 1 else nodes
+        step = max(1, CELLS_HELD // self.leaf_gram[0].size) if len(factors) > 1 else nodes
         if step < nodes:  # nested levels are eliminated whole, for some nodes at a time
             parts = [
                 self.functional([f[g : g + step] for f in factors], index, z, x)
@@ -302,7 +302,7 @@ class Tree:
         out = [
             np.empty((len(beta), len(o), q)) for o, q in zip(self.order, self.widths, strict=True)
         ]
-        step = max(1, DRAWN // self.leaf.scaled.size)
+        step = max(1, CELLS_DRAWN // self.leaf.scaled.size)
         for g in range(0, len(beta), step):
             part = slice(g, g + step)
             drawn = self._drawn([f[part] for f in factors], beta[part], sigma[part], rng)
@@ -479,7 +479,7 @@ def _exactly(gram: Floats, whole: Floats) -> Floats:
     """Nothing is left of columns that the leaves explain, such as intercepts, not even rounding."""
     q = len(gram)
     for a in range(q):
-        if gram[a, a].sum() <= NOTHING * whole[a, a].sum():
+        if gram[a, a].sum() <= NOTHING_SHARE * whole[a, a].sum():
             gram[a], gram[:, a] = 0.0, 0.0
     return gram
 

@@ -23,12 +23,12 @@ from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.kernels import batched_linalg
 
 EPSILON = float(np.finfo(np.float64).eps)
-ROUNDING = 1e-26
+ROUNDING_SHARE = 1e-26
 """A sum of squares this small, relative to that of what it was computed from, is rounding: the
 square of some 500 times the precision of a floating-point number."""
-NOTHING = 1e-13
+NOTHING_SHARE = 1e-13
 """A sum of squares this small, relative to that of the outcome, is rounding."""
-DEPENDENT = 1e-10
+DEPENDENT_SHARE = 1e-10
 """A column whose part not explained by those before it is smaller, relative to its square, is
 taken for a linear combination of them."""
 FAR_APART = 1e-4
@@ -144,7 +144,7 @@ class Level:
         start = total if self.within is None else self.within
         rows = scaled if self.within is None else scaled[1:]
         left = start - np.einsum("qal,qbl->ab", rows, rows)
-        nothing = np.flatnonzero(np.diag(left)[:-1] <= NOTHING * self.largest[:-1])
+        nothing = np.flatnonzero(np.diag(left)[:-1] <= NOTHING_SHARE * self.largest[:-1])
         left[nothing], left[:, nothing] = 0.0, 0.0
         return np.asarray(left)
 
@@ -316,7 +316,7 @@ def moment_ratios(system: System, *, sigma_known: bool) -> list[Floats]:
         inner = system.total[-1, -1] - square[:, 0].sum()
         noise = min(noise, float(inner if level.within is None else level.within[-1, -1]))
     rows = max(float(weight[:, 0].sum()) for _, weight in found)
-    sigma2 = max(noise, ROUNDING * system.size) / max(rows, 1.0)
+    sigma2 = max(noise, ROUNDING_SHARE * system.size) / max(rows, 1.0)
     if sigma_known:
         sigma2 = 1.0
     out = []
@@ -333,7 +333,7 @@ def dependent_columns(xtx: Floats) -> list[int]:
     left = xtx.astype(np.float64, copy=True)
     found = []
     for k in range(len(left)):
-        if left[k, k] <= DEPENDENT * size[k] or size[k] == 0.0:
+        if left[k, k] <= DEPENDENT_SHARE * size[k] or size[k] == 0.0:
             found.append(k)
             continue
         row = left[k] / left[k, k]
@@ -370,10 +370,12 @@ def _rounding(sums: Sums, finest: TermSums | None) -> float:
     and what slopes do, which are known beside intercepts of groups that are far apart.
     """
     if finest is None or finest.within is None:
-        return NOTHING * sums.yty
+        return NOTHING_SHARE * sums.yty
     raw = sums.yty + sums.center**2 * float(finest.ztz[:, 0, 0].sum())
     within = float(finest.within[-1, -1])
-    return ROUNDING * raw + NOTHING * within + 4.0 * EPSILON * math.sqrt(within * sums.yty)
+    return (
+        ROUNDING_SHARE * raw + NOTHING_SHARE * within + 4.0 * EPSILON * math.sqrt(within * sums.yty)
+    )
 
 
 def _orthonormal(sums: Sums, finest: TermSums | None) -> tuple[Floats, Floats, float]:
@@ -412,14 +414,14 @@ def _within_groups(whole: Floats, within: Floats) -> Floats | None:
     scale = np.sqrt(np.where(varies, np.diag(xtx), size))
     inner = xtx[np.ix_(varies, varies)] / np.outer(scale[varies], scale[varies])
     beta = np.zeros(len(xty))
-    beta[varies] = np.linalg.lstsq(inner, xty[varies] / scale[varies], rcond=DEPENDENT)[0]
+    beta[varies] = np.linalg.lstsq(inner, xty[varies] / scale[varies], rcond=DEPENDENT_SHARE)[0]
     beta[varies] /= scale[varies]
     left = within[-1, -1] - beta @ (2.0 * xty - xtx @ beta)
     fixed = ~varies
     if fixed.any():
         rest = whole[:-1, -1] - whole[:-1, :-1] @ beta
         beta[fixed] = np.linalg.lstsq(
-            whole[:-1, :-1][np.ix_(fixed, fixed)], rest[fixed], rcond=DEPENDENT
+            whole[:-1, :-1][np.ix_(fixed, fixed)], rest[fixed], rcond=DEPENDENT_SHARE
         )[0]
     whole_left = whole[-1, -1] - beta @ (2.0 * whole[:-1, -1] - whole[:-1, :-1] @ beta)
     return -beta if left < FAR_APART * whole_left else None

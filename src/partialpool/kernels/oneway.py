@@ -12,7 +12,7 @@ import numpy as np
 
 from partialpool._typing import AnyArray, Floats
 
-BLOCK = 2**20
+CELLS_AT_ONCE = 2**20
 """Elements of the (nodes, classes) arrays worked on at once."""
 
 
@@ -81,7 +81,7 @@ class Profile:
 
 def profile(classes: SizeClasses, lam: Floats) -> Profile:
     """Evaluate the likelihood's pieces at every lambda; lam has shape (G,)."""
-    step = max(1, BLOCK // len(classes.weight))
+    step = max(1, CELLS_AT_ONCE // len(classes.weight))
     if len(lam) <= step:
         return _profile(classes, lam)
     parts = [_profile(classes, lam[i : i + step]) for i in range(0, len(lam), step)]

@@ -9,20 +9,20 @@ import numpy as np
 from partialpool._typing import Bools, Floats, Ints
 from partialpool.kernels.families import LOG, Link
 
-ROUNDS = 60
-LONGEST = 2.0
+MOST_STEPS = 60
+LONGEST_STEP = 2.0
 """Change of a linear predictor in one step, at most: Newton's steps jump too far up a log rate."""
 PENALTIES = (1e-11, 1e-13)
 """Precisions, over the information of the events, with which effects are drawn to the start. An
 effect that the counts limit moves by less than a thousandth from the first to the second; one to
 which they set no limit by the logarithm of their ratio, 4.6."""
-MOVED = 0.1
+UNLIMITED_MOVE = 0.1
 """Change of a linear predictor between the two beyond which an effect has no finite estimate."""
-CONVERGED = 1e-9
+CONVERGED_STEP = 1e-9
 """Change of every linear predictor of a group in a step after which it is done."""
-TOLERATED = 1e-6
+ROUNDING_SHARE = 1e-6
 """Share of a log likelihood that may be rounding: of a billion trials a tenth of this is."""
-UNTOLD = 1e-10
+UNTOLD_SHARE = 1e-10
 """A combination of effects of which a group's rows say less, relative to the rest, is not told."""
 
 
@@ -56,7 +56,7 @@ def own_levels(link: Link, y: Floats, size: Floats, base: Floats, group: Ints, n
     )
     share = np.where(inside, events / np.maximum(trials, 1e-300), 0.5)
     a = link.linked(share) - center
-    for _ in range(ROUNDS):
+    for _ in range(MOST_STEPS):
         _, mean, slope = link.cumulants(base + a[group])
         excess = events - np.bincount(group, size * mean, n)
         step = excess / np.maximum(np.bincount(group, size * slope, n), 1e-12 * (1.0 + trials))
@@ -156,7 +156,7 @@ def own_estimates(
     reach = np.zeros_like(start)
     np.maximum.at(reach, index, np.where(size[:, None] > 0, np.abs(z), 0.0))
     moved = (weaker - weak) * reach
-    out = np.where(np.abs(moved) > MOVED, np.copysign(np.inf, moved), weaker)
+    out = np.where(np.abs(moved) > UNLIMITED_MOVE, np.copysign(np.inf, moved), weaker)
     return np.where(told, out, np.nan)
 
 
@@ -176,7 +176,7 @@ def _told(information: Floats) -> Bools:
     scale = np.sqrt(np.einsum("gkk->gk", information))
     safe = np.where(scale > 0, scale, 1.0)
     value, vector = np.linalg.eigh(information / (safe[:, :, None] * safe[:, None, :]))
-    untold = (value < UNTOLD)[:, None, :] & (np.abs(vector) > 1e-4)
+    untold = (value < UNTOLD_SHARE)[:, None, :] & (np.abs(vector) > 1e-4)
     return np.asarray(~untold.any(axis=2))
 
 
@@ -193,15 +193,17 @@ def _penalised(rows: _Rows, target: Floats, precision: Floats, begin: Floats) ->
         return np.asarray(rows.value(at) - drawn)
 
     height = value(effects)
-    for _ in range(ROUNDS):
+    for _ in range(MOST_STEPS):
         step, longest = _step(rows, effects, precision, precision * (effects - target))
-        new = effects + step * np.minimum(share, LONGEST / np.maximum(longest, 1e-300))[:, None]
+        new = (
+            effects + step * np.minimum(share, LONGEST_STEP / np.maximum(longest, 1e-300))[:, None]
+        )
         reached = value(new)
-        better = reached >= height - TOLERATED * (1.0 + np.abs(height))
+        better = reached >= height - ROUNDING_SHARE * (1.0 + np.abs(height))
         effects = np.where(better[:, None], new, effects)
         height, share = np.where(better, reached, height), np.where(better, 1.0, 0.5 * share)
         out[active] = effects
-        left = longest > CONVERGED
+        left = longest > CONVERGED_STEP
         if not left.any():
             break
         if left.mean() < 0.7:

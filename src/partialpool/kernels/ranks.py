@@ -7,7 +7,7 @@ import numpy as np
 from partialpool._typing import Floats, Ints
 from partialpool.kernels import student
 
-CACHED = 2**15
+CELLS_IN_CACHE = 2**15
 """Values ranked at once, 256 KiB: what the cache of a core holds."""
 
 
@@ -30,7 +30,7 @@ def expected_exceedances(
     """
     size = len(loc)
     out = np.zeros(size)
-    step = max(1, student.BLOCK // size)
+    step = max(1, student.CELLS_AT_ONCE // size)
     for i in range(0, size, step):
         part = slice(i, min(i + step, size))
         scale2 = (
@@ -50,7 +50,7 @@ def ranks(values: Floats, out: Ints) -> None:
     size = values.shape[1]
     places = 2 ** max(size - 1, 1).bit_length()
     place, rank = np.arange(size), np.arange(1, size + 1, dtype=out.dtype)
-    step = max(1, CACHED // size)
+    step = max(1, CELLS_IN_CACHE // size)
     for i in range(0, len(values), step):
         part = values[i : i + step]
         key = (part - part.mean(axis=1, keepdims=True)).view(np.int64)

@@ -9,11 +9,11 @@ from scipy import special
 
 from partialpool._typing import Floats
 
-MOST = 0.8
+MOST_SKEWNESS = 0.8
 """A pair of normals has no more skewness than this."""
-SLIGHT = 1e-3
+SLIGHT_SKEWNESS = 1e-3
 """Skewness below which exponentials are as of a normal."""
-WIDE, CLEAR = 3.0, 0.25
+WIDE_LOGARITHM, CLEAR_SKEWNESS = 3.0, 0.25
 """Sd and skewness from which on a logarithm is that of a rate of which next to nothing is known."""
 
 
@@ -28,7 +28,7 @@ def pair(skew: Floats) -> tuple[Floats, Floats, Floats]:
     tuple of ndarray, shape as skew
         Mean of the first (the other's is its negative), sd of the first, sd of the second.
     """
-    g = np.maximum(np.minimum(np.abs(skew), MOST), 1e-9)
+    g = np.maximum(np.minimum(np.abs(skew), MOST_SKEWNESS), 1e-9)
     root, apart = _apart()
     a = np.interp(np.cbrt(g), root, apart)
     half, difference = 1.0 - a**2, g / (3.0 * a)
@@ -38,7 +38,7 @@ def pair(skew: Floats) -> tuple[Floats, Floats, Floats]:
 @cache
 def _apart() -> tuple[Floats, Floats]:
     """Cube roots of skewness, and a of `pair` there: nearly proportional, so that few will do."""
-    root = np.linspace(np.cbrt(1e-9), np.cbrt(MOST), 2048)
+    root = np.linspace(np.cbrt(1e-9), np.cbrt(MOST_SKEWNESS), 2048)
     g = root**3
     a = (g**2 / 6.0) ** (1.0 / 6.0)
     for _ in range(20):  # -2 a^4 + g^2 / (3 a^2) = 1.5 g^2
@@ -61,7 +61,7 @@ def log_mean_exp(loc: Floats, scale: Floats, skew: Floats) -> Floats:
     skewed, sd, shape = _shapes()
     log_a = np.interp(skew, skewed, shape)
     a, k = np.exp(log_a), scale * np.exp(-np.interp(log_a, shape, sd))
-    wide = (scale > WIDE) & (skew < -CLEAR) & (k > 1.0)
+    wide = (scale > WIDE_LOGARITHM) & (skew < -CLEAR_SKEWNESS) & (k > 1.0)
     a = np.where(wide, np.exp(np.interp(-np.log(scale), -sd, shape)), a)
     k = np.where(wide, 1.0, k)
     left = loc - k * special.digamma(a) + special.gammaln(a + k) - special.gammaln(a)
@@ -71,7 +71,7 @@ def log_mean_exp(loc: Floats, scale: Floats, skew: Floats) -> Floats:
         for sign, sd in ((1.0, first), (-1.0, second))
     )
     right = np.logaddexp(up, down) - np.log(2.0)
-    return np.asarray(np.where(skew < -SLIGHT, left, right))
+    return np.asarray(np.where(skew < -SLIGHT_SKEWNESS, left, right))
 
 
 @cache

@@ -18,21 +18,21 @@ function), and three to four times faster than stdtr. Lower, and it is no longer
 HUGE_DF = 1e5
 """From here on two terms of the Cornish-Fisher expansion are."""
 
-BLOCK = 2**17
+CELLS_AT_ONCE = 2**17
 """Elements of the (components, groups) arrays worked on at once."""
 
-NEAR, SHORT = 5e-5, 3e-4
+LAST_STEP, SHORT_STEP = 5e-5, 3e-4
 """Distance from a quantile, on the normal scale, from which one more step of Newton's method is
 the last, if it is shorter than so much of the narrowest component's scale: it squares both."""
 
-EXACT = 1e-9
+LAST_HOWEVER_LONG = 1e-9
 """Distance from which it is the last however long it is (components of very different width, and
 the gap between two peaks, where a step may do much worse than square the distance)."""
 
-STEEPEST = 1.0
+EXPANDED_SKEWNESS = 1.0
 """Skewness up to which the expansion in it is used to start from."""
 
-UNEVEN = 30.0
+UNEVEN_SCALES = 30.0
 """Ratio of the widest to the narrowest component from which on moments are no start."""
 
 
@@ -107,7 +107,7 @@ def mixture_quantile(
     weight: Floats,
     df: float,
     rounds: int = 200,
-    near: float = NEAR,
+    near: float = LAST_STEP,
 ) -> Floats:
     """Quantile of B mixtures of C components, by Newton's method kept inside a bracket.
 
@@ -140,7 +140,7 @@ def mixture_quantile(
     ends = loc + scale * unit
     low, high = ends.min(axis=0), ends.max(axis=0)
     narrow = np.broadcast_to(scale.min(axis=0), low.shape)
-    uneven = np.broadcast_to(~(scale.max(axis=0) < UNEVEN * scale.min(axis=0)), low.shape)
+    uneven = np.broadcast_to(~(scale.max(axis=0) < UNEVEN_SCALES * scale.min(axis=0)), low.shape)
     x = _start(unit, ends, loc, scale, weight, np.flatnonzero(uneven))
     x = np.asarray(np.minimum(np.maximum(x, low), high))
     probability = np.broadcast_to(np.asarray(p, dtype=np.float64), x.shape)
@@ -156,9 +156,11 @@ def mixture_quantile(
         inside = (new >= low[some]) & (new <= high[some])
         if not inside.all():
             new = np.where(inside, new, _middle(low[some], high[some], narrow[some]))
-        length = np.abs(new - x[some])  # SHORT goes with NEAR: other distances, in proportion
-        short = (np.abs(excess) <= near) & (length <= SHORT / NEAR * near * narrow[some])
-        done = (short | (np.abs(excess) <= EXACT)) & inside | (
+        length = np.abs(
+            new - x[some]
+        )  # SHORT_STEP goes with LAST_STEP: other distances, in proportion
+        short = (np.abs(excess) <= near) & (length <= SHORT_STEP / LAST_STEP * near * narrow[some])
+        done = (short | (np.abs(excess) <= LAST_HOWEVER_LONG)) & inside | (
             high[some] - low[some] <= 1e-14 * np.abs(x[some])
         )
         x[some] = new
@@ -183,7 +185,7 @@ def _start(
     gap2 = gap * gap
     variance = _mixed(weight, square + gap2)
     skew = _mixed(weight, gap * (3.0 * square + gap2)) / variance**1.5
-    bend = np.clip(skew, -STEEPEST, STEEPEST) / 6.0
+    bend = np.clip(skew, -EXPANDED_SKEWNESS, EXPANDED_SKEWNESS) / 6.0
     x = np.asarray(mean + np.sqrt(variance) * (unit + bend * (unit * unit - 1.0)))
     if len(uneven):
         shares = weight if weight.ndim == 1 else weight[:, uneven]

@@ -25,7 +25,7 @@ UNEXPLAINED = 1e-10
 """A combination of columns is fitted by the predictors if they leave no larger share of its sum of
 squares. Rounding leaves some 1e-15; a predictor that tells groups apart but for one row in a
 million leaves 1e-6."""
-USED = 1e-6
+PART_OF_COMBINATION = 1e-6
 """A predictor has a part in it if its coefficient makes up more than this of the combination."""
 
 
@@ -59,7 +59,7 @@ def check_confounded(model: MixedModel) -> None:
         if weights is None:
             continue
         coefficients = linalg.cho_solve((lower, True), (weights @ ztx).T)
-        used = np.abs(coefficients).max(axis=1) * scale > USED * math.sqrt(
+        used = np.abs(coefficients).max(axis=1) * scale > PART_OF_COMBINATION * math.sqrt(
             float((ztz @ weights @ weights).max())
         )
         columns = [s.coefficients[i] for i in flat[used]]
@@ -99,7 +99,7 @@ def _fitted(ztz: Floats, ztx: Floats, lower: Floats, *, correlated: bool) -> Flo
     values, vectors = np.linalg.eigh(left)
     if not len(values) or values[0] > UNEXPLAINED:
         return None
-    weights = np.where(np.abs(vectors[:, 0]) > USED, vectors[:, 0], 0.0)
+    weights = np.where(np.abs(vectors[:, 0]) > PART_OF_COMBINATION, vectors[:, 0], 0.0)
     return np.asarray(weights / size, dtype=np.float64)
 
 

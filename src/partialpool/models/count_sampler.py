@@ -44,44 +44,44 @@ from partialpool.kernels.joint_counts import Mode as JointMode
 
 RANDOMISATIONS = 8
 """Independent sets of points from which errors are told."""
-DF = 7.0
+SPLIT_T_DF = 7.0
 """Degrees of freedom of the split t of phi: tails heavier than any posterior with five groups."""
-WIDER = 1.05
+PROPOSAL_STRETCH = 1.05
 """Stretch of the proposals over the approximations: weights stay bounded where these are narrow."""
 CLOSEST_AXIS, FARTHEST_AXIS = 0.4, 4.0
 """Bounds on how far the scales of either side of the split t may be from the curvature's."""
-FLATTEST = 0.2
+LEAST_CURVATURE = 0.2
 """Curvatures of the log density of phi below this are taken as this: sds of up to 2.2."""
-LAPLACE_STEP, STEP = 0.08, 0.12
+LAPLACE_DIFFERENCE, VARIATIONAL_DIFFERENCE = 0.08, 0.12
 """Distances of differences: wide enough for what the inner searches leave undetermined."""
-NEAR_MODE = 0.02
+MODE_RISE = 0.02
 """Rise of the log density still to be had, at which the search for its mode ends."""
-PILOT, SHORT_PILOT, SHORT = 256, 128, 10
+PILOT_POINTS, SHORT_PILOT_POINTS, SHORT_VECTOR = 256, 128, 10
 """Points from which the proposal of r is shifted and scaled, and how many do for a short r, of
 which there is less to be learned."""
-NODES = {1: (3, 5, 7, 11, 15, 21, 31), 2: (3, 5, 7, 11, 15), 3: (3, 5, 7)}
+RULES = {1: (3, 5, 7, 11, 15, 21, 31), 2: (3, 5, 7, 11, 15), 3: (3, 5, 7)}
 """Rules over a group's effects that are tried, by their number."""
 FITTING_ROUNDS, FITTING_POINTS = 5, 512
 """Rounds of fitting a mixture to phi, and the points of each; two or three are usual."""
 GOOD_PILOT, GOOD_SHARE, GOOD_MIXTURE = 0.65, 0.45, 0.65
 """Effective share of points from which on the split t is kept: of the pilot, whose few points
 flatter it; of more points, as fitting gains less than it costs; and from which on a mixture is."""
-WIDER_MIXTURE = 1.15
+MIXTURE_STRETCH = 1.15
 """Stretch of a fitted mixture, whose tails are of few points."""
-EDGES = (0.25, 0.5, 1.0)
+RULES_CHOSEN_AT = (0.25, 0.5, 1.0)
 """Parts of the way from the mode of the sds to two widths beyond it, at which rules are chosen."""
 GOOD_RULE, GOOD_SD = 0.03, 0.01
 """Changes of the log likelihood and of a group's sd from one rule to the next that are small
 enough. The weights cannot see these errors: with 7 nodes in place of 21 the toenail data are half a
 posterior sd off; with 7 in place of 11 the sd of a group without a count was .024 off."""
-HELD, LEAST_HELD = 2**25, 64
+MOMENTS_HELD, LEAST_POINTS_HELD = 2**25, 64
 """Numbers of the moments of all groups at all points that are held; with more, groups are read from
 fewer points, but from no less than these."""
 POINTS_AT_ONCE = 64
 """Points for which a part of the rows is worked on at once: long enough for vectorised loops."""
 ROWS_AT_ONCE, CELLS_AT_ONCE = 2**16, 2**22
 """Elements of arrays worked on at once: what stays in a processor's cache, and in memory."""
-AFFORDED = 2e8
+VARIATIONAL_WORK = 2e8
 """Rows times squared length of r up to which the mode of phi is sought with the variational step
 and quadrature; beyond, by Laplace's approximation."""
 
@@ -155,7 +155,8 @@ class GroupRule:
     mode, far : ndarray
         Their values at the mode, and two widths beyond it.
     nodes : tuple of int
-        Enough up to each of `EDGES`, of the way from one to the other; the last beyond too.
+        Enough up to each of `RULES_CHOSEN_AT`, of the way from one to the other; the last beyond
+        too.
     """
 
     sds: Ints
@@ -168,7 +169,7 @@ class GroupRule:
         if len(set(self.nodes)) == 1:
             return np.full(len(phi), self.nodes[0])
         way = (phi[:, self.sds] - self.mode) / np.maximum(self.far - self.mode, 1e-300)
-        edge = np.searchsorted(EDGES[:-1], way.max(axis=1))
+        edge = np.searchsorted(RULES_CHOSEN_AT[:-1], way.max(axis=1))
         return np.asarray(np.array(self.nodes)[edge])
 
     def product(self, effects: int) -> float:
@@ -232,7 +233,7 @@ class CountSampler:
         """Points, of so many, at which moments of the groups can be held."""
         rows, q = self.site.rows, self.site.rows.grouped.q
         each = len(rows.grouped.starts) * (q + q**2 + q**3)
-        return min(size, max(LEAST_HELD, HELD // each))
+        return min(size, max(LEAST_POINTS_HELD, MOMENTS_HELD // each))
 
     def group_moments(self, phi: Floats, b: Floats) -> GroupMoments:
         """Moments of the groups given phi, (G, k), and b, (G, d)."""
@@ -337,7 +338,7 @@ class CountSampler:
 
         And the groups' moments by this rule and the finer one.
         """
-        tried = NODES.get(self.site.rows.grouped.q, (3, 5))
+        tried = RULES.get(self.site.rows.grouped.q, (3, 5))
         nodes = self.rule.needed(phi)
         finer = np.array([next((n for n in tried if n > m), m + 4) for m in nodes.tolist()])
         value, now = self._integrated(phi, b, True, nodes)
@@ -415,11 +416,13 @@ def make_sampler(model: Any) -> CountSampler:
     search = _Search(model)
     starts = [_coordinates(model, s) for s in model.starts]
     start = max(starts, key=search.laplace)
-    mode = find_mode(search.laplace, start, step=LAPLACE_STEP, enough=NEAR_MODE)
+    mode = find_mode(search.laplace, start, step=LAPLACE_DIFFERENCE, enough=MODE_RISE)
     objective = search.laplace
     if search.affordable:
         objective = search.quadrature
-        mode = find_mode(objective, mode.at, step=STEP, enough=NEAR_MODE, hessian=mode.hessian)
+        mode = find_mode(
+            objective, mode.at, step=VARIATIONAL_DIFFERENCE, enough=MODE_RISE, hessian=mode.hessian
+        )
     proposal = _split(objective, mode)
     return _sampler(model, proposal, search, None)
 
@@ -432,7 +435,7 @@ def fixed_sampler(model: Any, phi: Floats) -> CountSampler:
     """Proposals of r for hyperparameters that are known, (k,)."""
     search = _Search(model)
     none = np.zeros(0)
-    return _sampler(model, SplitT(none, np.zeros((0, 0)), none, none, DF), search, phi)
+    return _sampler(model, SplitT(none, np.zeros((0, 0)), none, none, SPLIT_T_DF), search, phi)
 
 
 def _sampler(
@@ -444,7 +447,9 @@ def _sampler(
     site = make_site(model.rows, hyper, found)
     d = model.rows.d
     rule = _rule(model, places, site)
-    sampler = CountSampler(model, proposal, site, rule, np.zeros(d), np.full(d, WIDER), known_phi)
+    sampler = CountSampler(
+        model, proposal, site, rule, np.zeros(d), np.full(d, PROPOSAL_STRETCH), known_phi
+    )
     share = _adapt(sampler)
     if known_phi is None and share < GOOD_PILOT:
         _fit_mixture(sampler, proposal)
@@ -459,7 +464,7 @@ class _Search:
         rows = model.rows
         self.first = np.zeros((rows.grouped.q, len(rows.grouped.starts))), _rough_r(rows)
         self.start = self.first
-        self.affordable = len(rows.known) * rows.d**2 <= AFFORDED
+        self.affordable = len(rows.known) * rows.d**2 <= VARIATIONAL_WORK
         self.nodes = {1: 15, 2: 7}.get(rows.grouped.q, 5)
 
     def laplace(self, u: Floats) -> float:
@@ -525,7 +530,7 @@ def _rough_r(rows: JointRows) -> Floats:
 def _split(objective: Callable[[Floats], float], mode: Mode) -> SplitT:
     """A split t about the mode: scales from how far the log density falls on either side."""
     size, vectors = np.linalg.eigh(-mode.hessian)
-    axes = vectors / np.sqrt(np.maximum(size, FLATTEST))
+    axes = vectors / np.sqrt(np.maximum(size, LEAST_CURVATURE))
     scales = np.empty((2, len(size)))
     for i in range(len(size)):
         for side, sign in enumerate((-1.0, 1.0)):
@@ -534,8 +539,8 @@ def _split(objective: Callable[[Floats], float], mode: Mode) -> SplitT:
                 fall = mode.value - objective(mode.at + sign * far * axes[:, i])
                 if math.isfinite(fall):
                     best = max(best, far / math.sqrt(2.0 * max(fall, 0.02)))
-            scales[side, i] = WIDER * np.clip(best, CLOSEST_AXIS, FARTHEST_AXIS)
-    return SplitT(mode.at, axes, scales[0], scales[1], DF)
+            scales[side, i] = PROPOSAL_STRETCH * np.clip(best, CLOSEST_AXIS, FARTHEST_AXIS)
+    return SplitT(mode.at, axes, scales[0], scales[1], SPLIT_T_DF)
 
 
 def _places(model: Any, proposal: SplitT) -> Floats:
@@ -550,10 +555,10 @@ def _places(model: Any, proposal: SplitT) -> Floats:
 
 def _rule(model: Any, places: Floats, site: Site) -> GroupRule:
     """The smallest rules that hardly differ from the next, on the way between places of phi."""
-    tried = NODES.get(site.rows.grouped.q, (3, 5))
+    tried = RULES.get(site.rows.grouped.q, (3, 5))
     mode, far = places[0], places[-1]
     sds = np.r_[tuple(model.terms[t].sds for t in model.system.levels[0].terms)]
-    phi = mode + np.array(EDGES)[:, None] * (far - mode)
+    phi = mode + np.array(RULES_CHOSEN_AT)[:, None] * (far - mode)
     first, *others = model.lambdas(phi)
     given = conditional(site, first, others, model.prior_precision(phi))
     b = site.rows.scaled(others, given.mean)
@@ -608,7 +613,7 @@ def _fit_mixture(sampler: CountSampler, split: SplitT) -> None:
         mixture = pool.fitted(mixture, widen=round_ > 0)
         sampler.proposal = MixedT(split.center, mixture)
     if isinstance(best, MixedT):
-        best = MixedT(best.center, replace(best.mixture, root=WIDER_MIXTURE * best.mixture.root))
+        best = MixedT(best.center, replace(best.mixture, root=MIXTURE_STRETCH * best.mixture.root))
     sampler.proposal = best
 
 
@@ -620,7 +625,7 @@ def _adapt(sampler: CountSampler) -> float:
     """
     d = sampler.site.rows.d
     k = sampler.proposal.center.size
-    size = SHORT_PILOT if d <= SHORT else PILOT
+    size = SHORT_PILOT_POINTS if d <= SHORT_VECTOR else PILOT_POINTS
     rng = np.random.default_rng([sampler.seed, 10**6])
     uniform = random_points(size, k + 2 + d, rng)
     found = sampler._points(uniform, np.zeros(size, dtype=np.intp), moments=False)
@@ -633,9 +638,9 @@ def _adapt(sampler: CountSampler) -> float:
     w /= w.sum()
     effective = 1.0 / float((w**2).sum())
     mean = w @ z
-    change = w @ (z - mean) ** 2 / WIDER**2 - 1.0
+    change = w @ (z - mean) ** 2 / PROPOSAL_STRETCH**2 - 1.0
     shift = max(0.0, 1.0 - d / (effective * max(float((mean**2).sum()), 1e-9)))
     scale = max(0.0, 1.0 - 2.0 * d / (effective * max(float((change**2).sum()), 1e-9)))
     sampler.shift = shift * mean
-    sampler.scale = WIDER * np.sqrt(np.clip(1.0 + scale * change, 0.5, 3.0))
+    sampler.scale = PROPOSAL_STRETCH * np.sqrt(np.clip(1.0 + scale * change, 0.5, 3.0))
     return share

@@ -29,7 +29,7 @@ from partialpool.models.counts_propriety import CountMoments, CountSizes, check_
 from partialpool.models.prior_set import Priors
 from partialpool.models.priors import Normal, StudentT
 
-CELLS = 4_000_000
+CELLS_AT_ONCE = 4_000_000
 """Elements of the (pairs, nodes) arrays held at once."""
 LOG_2PI = math.log(2.0 * math.pi)
 
@@ -179,7 +179,7 @@ class CountsModel:
         return np.zeros_like(mu)
 
     def _chunks(self, nodes: int) -> Iterator[slice]:
-        step = max(1, CELLS // nodes)
+        step = max(1, CELLS_AT_ONCE // nodes)
         for i in range(0, len(self.pairs), step):
             yield slice(i, i + step)
 

@@ -40,9 +40,9 @@ class CountMoments:
     theta: float
 
 
-INSIDE = {"binomial": 1, "poisson": 1, "beta_binomial": 2, "gamma_poisson": 2}
+TAU_POWERS_INSIDE = {"binomial": 1, "poisson": 1, "beta_binomial": 2, "gamma_poisson": 2}
 """Powers of 1/tau that a group inside its range contributes."""
-FLAT_MU = {"binomial": 1, "poisson": 1, "beta_binomial": 0, "gamma_poisson": 2}
+TAU_POWERS_OF_FLAT_MU = {"binomial": 1, "poisson": 1, "beta_binomial": 0, "gamma_poisson": 2}
 """Powers of tau that a flat mu gives back."""
 
 
@@ -57,8 +57,8 @@ def check_proper(sizes: CountSizes, priors: Priors) -> CountMoments:
     flat = not priors.mu.proper
     if flat and not (sizes.any_event and sizes.any_failure):
         raise _one_sided(sizes)
-    right = INSIDE[sizes.family] * sizes.inside + priors.tau.tail
-    right -= FLAT_MU[sizes.family] if flat else 0
+    right = TAU_POWERS_INSIDE[sizes.family] * sizes.inside + priors.tau.tail
+    right -= TAU_POWERS_OF_FLAT_MU[sizes.family] if flat else 0
     if right <= 1:
         raise _too_few(sizes, priors)
     tau = right - 1

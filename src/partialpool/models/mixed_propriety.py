@@ -27,13 +27,13 @@ Shortfall = Callable[[Sequence[tuple[int, int]]], int]
 """By how many powers less than of measurements the likelihood falls for some effects, each by the
 position of its term and its own in the term; see `one_sided`."""
 
-NEAR, FAR = 3e3, 3e5
+POWER_FROM, POWER_TO = 3e3, 3e5
 """Multiples of the typical standard errors between which powers are measured."""
-TOGETHER = 6
+ALL_SETS_UP_TO = 6
 """Up to so many sds, all sets of them are tried; beyond, each alone, pairs, and all."""
 
 
-FARTHEST = 100.0
+FARTHEST_MEAN = 100.0
 """How many sds from zero the mean of a varying slope's predictor may lie."""
 
 
@@ -137,7 +137,7 @@ def _check_offset(block: Block) -> None:
         return
     spread = np.sqrt(np.einsum("lkk->k", block.ztz) / block.weight.sum())
     for effect, shift, sd in zip(block.effects, block.shift, spread, strict=True):
-        if abs(shift) > FARTHEST * sd > 0.0:
+        if abs(shift) > FARTHEST_MEAN * sd > 0.0:
             raise DataError(
                 f'"{effect}" lies far from zero (mean {shift:.4g}, spread {sd:.3g}), and the '
                 f'intercepts that vary by "{block.factor}" would be those at zero; write '
@@ -169,7 +169,7 @@ def _powers(
     model: MixedModel, spreads: list[_Spread], free: list[_Spread]
 ) -> tuple[dict[tuple[_Spread, ...], float], dict[tuple[_Spread, ...], list[bool]]]:
     """Power with which the likelihood falls for sets of sds; which coefficients grow with each."""
-    sizes = range(1, len(free) + 1) if len(free) <= TOGETHER else (1, 2, len(free))
+    sizes = range(1, len(free) + 1) if len(free) <= ALL_SETS_UP_TO else (1, 2, len(free))
     sets = [c for size in sizes for c in itertools.combinations(free, size)]
     if not sets:
         return {}, {}
@@ -180,14 +180,14 @@ def _powers(
     points = np.tile(base, (2 * len(sets), 1))
     for row, chosen in enumerate(sets):
         for s in chosen:
-            points[row, s.at] = NEAR * s.reference * unit
-            points[row + len(sets), s.at] = FAR * s.reference * unit
+            points[row, s.at] = POWER_FROM * s.reference * unit
+            points[row + len(sets), s.at] = POWER_TO * s.reference * unit
     with np.errstate(all="ignore"):
         log_det, solved = _determinants(model, points)
     named, _ = model.system.named
     variance = np.einsum("ij,gjk,ik->gi", named, solved.covariance, named)
     near, far = np.split(log_det, 2)
-    rise = np.rint(0.5 * (far - near) / math.log(FAR / NEAR))
+    rise = np.rint(0.5 * (far - near) / math.log(POWER_TO / POWER_FROM))
     grow = variance[len(sets) :] > 1e2 * variance[: len(sets)]
     powers = dict(zip(sets, np.nan_to_num(rise, nan=-math.inf).tolist(), strict=True))
     return powers, dict(zip(sets, grow.tolist(), strict=True))

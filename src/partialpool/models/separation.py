@@ -19,7 +19,7 @@ from partialpool.data.working_responses import CountProducts
 
 Effects = Sequence[tuple[int, int]]
 """Effects that are free to grow: the position of the term, and of the effect in it."""
-CLOSE = 1e-9
+EQUAL_ANGLES = 1e-9
 """Angles that differ by less are equal."""
 
 
@@ -99,8 +99,8 @@ def _two(group: Ints, a: Floats, b: Floats, down: Bools, up: Bools) -> Ints:
     gap[ends] = angle[starts] + 2.0 * np.pi - angle[ends]
     widest = np.maximum.reduceat(gap, starts)
     first = np.repeat(angle[starts], np.diff(np.append(starts, len(at))))
-    one_line = np.maximum.reduceat(np.abs(np.sin(angle - first)), starts) < CLOSE
-    flat, half = widest > 2.0 * np.pi - CLOSE, np.abs(widest - np.pi) <= CLOSE
-    dimension = np.where(widest > np.pi + CLOSE, 2, np.where(half, 1, 0))
+    one_line = np.maximum.reduceat(np.abs(np.sin(angle - first)), starts) < EQUAL_ANGLES
+    flat, half = widest > 2.0 * np.pi - EQUAL_ANGLES, np.abs(widest - np.pi) <= EQUAL_ANGLES
+    dimension = np.where(widest > np.pi + EQUAL_ANGLES, 2, np.where(half, 1, 0))
     out[at[starts]] = np.where(one_line, flat, dimension)
     return out

@@ -60,7 +60,7 @@ def components(model: OneWayModel, grid: Grid) -> Components:
 
 
 def _flatten(given: Conditional, weight: Floats) -> Components:
-    if given.mu.shape[1] == 1 and len(weight) <= FEW:
+    if given.mu.shape[1] == 1 and len(weight) <= ALL_KEPT:
         mu, mu_sd = given.mu[:, 0], given.mu_sd[:, 0]
         return Components(weight / weight.sum(), given.lam, given.sigma, mu, mu_sd, given.df)
     share = weight[:, None] * np.exp(given.log_share)  # (G, M)
@@ -105,7 +105,7 @@ def _listed(given: Conditional, share: Floats, keep: Ints) -> Components:
     )
 
 
-FEW = 256
+ALL_KEPT = 256
 """So few components are all kept."""
 
 
@@ -115,7 +115,7 @@ def _share(weight: Floats) -> Floats:
 
 def _weighty(weight: Floats, negligible: float = NEGLIGIBLE) -> Ints:
     """Indices, in order, of the weights that matter."""
-    if len(weight) <= FEW:
+    if len(weight) <= ALL_KEPT:
         return np.arange(len(weight))
     order = np.argsort(weight)
     gone = int(np.searchsorted(np.cumsum(weight[order]), negligible * weight.sum()))

@@ -19,14 +19,13 @@ import numpy as np
 from scipy import special
 
 from partialpool._typing import Bools, Floats, Ints
-from partialpool.integrate import Coordinate
 from partialpool.kernels import batched_linalg
 from partialpool.kernels.group_quadrature import GroupMoments
 from partialpool.kernels.joint_counts import conditional, pooled, solve_transposed
-from partialpool.kernels.skewed import MOST, pair
+from partialpool.kernels.skewed import MOST_SKEWNESS, pair
 from partialpool.models.count_sampler import RANDOMISATIONS, CountSampler, Points
 from partialpool.models.generalized import GeneralizedModel
-from partialpool.posterior.distributions import Distribution
+from partialpool.posterior.distributions import Distribution, Mapped
 from partialpool.posterior.linear import Rows
 from partialpool.posterior.skewed import Cumulants
 from partialpool.posterior.smooth_weights import (
@@ -36,46 +35,46 @@ from partialpool.posterior.smooth_weights import (
 )
 from partialpool.posterior.sparse_groups import MOST_EVALUATIONS, evaluations, quantiles
 
-KERNEL = 0.1
+KERNEL_WIDTH = 0.1
 """Width of the smoothing kernel, in sds of what varies from point to point: ends of intervals
 move by less than .01 sd, and the steps of a thousand points are gone."""
-BOUND = 2.365
+T_OF_RANDOMISATIONS = 2.365
 """97.5% quantile of Student's t with 7 degrees of freedom: of 8 randomisations."""
 POOLING_POINTS = 256
 """Points from which shares of pooling are read: with more their third digit changes."""
 LEAST_VARIANCE = 0.05
 """Variances of residuals, over what the site says, are fitted as no less than this."""
-FARTHEST = 3.5
+FARTHEST_RESIDUAL = 3.5
 """Standardised residuals count as no farther in their skewness, which a single heavy point would
 decide otherwise: of 22 trials one's intercept had its lower end off by 0.16 sd. Of a gamma
 distribution of skewness 0.25, 0.5 or 0.8 it moves an end by .007, .02 or .05 sd."""
-FEWEST = 500
+FEWEST_FITTED = 500
 """Points from which on moments of residuals are fitted as functions of phi."""
-SHAPE, SKEWED, MOMENTS = 0.02, 0.08, 0.005
+SHAPE_ERROR, SKEWNESS_ERROR, MOMENT_ERROR = 0.02, 0.08, 0.005
 """Errors that more points do not lessen: of an interval end, in sds, and for each unit of skewness
 that is known by three moments only; of a mean or sd, as groups are integrated by a rule. Where the
 posterior is known exactly, or by long runs, ends read from very many points were off by less."""
-COMPONENTS, FEWEST_READ = 2**17, 256
+CELLS_OF_ALL_POINTS, FEWEST_READ = 2**17, 256
 """Rows times points up to which rows are read from all points: more rows are read from fewer
 points, but from no less than these, with the mean, sd and skewness that all points give. Against
 all of 4,096 to 16,384 points this moved interval ends of four data sets by up to .013 sd, of epil
 and the poll of three factors by up to .046."""
-BENT = 2**20
+SKEWNESS_CELLS = 2**20
 """Rows times points up to which the skewness is that of all points. Beyond, it is that of the fewer
 points: of the same six data sets this moved no end by more than .06 sd in all."""
-CHEAP = {1: 2**12, 2: 2**14}
-MANY_CHEAP = 2**15
+CHEAP_POINTS = {1: 2**12, 2: 2**14}
+MOST_CHEAP_POINTS = 2**15
 """Points of phi weighted by a fit alone, by its dimension: their own error of an interval end is
 below .02 sd."""
-WIDE = 1.0
+WIDE_WITHIN = 1.0
 """A group's variance at each point over that between points, from which on its shape there counts:
 below, it may be taken as normal given phi; above, a sparse binary group may not."""
-SKEW, SHAPE_POINTS = 0.2, 256
+SKEWED_GROUP, SHAPE_POINTS = 0.2, 256
 """Skewness of a group at each point from which on its distribution is computed on a grid, at so
 many points: of bacteria 64 left ends off by .04 sd more."""
-TAIL, STRETCH = 0.01, (0.5, 5.0)
+MOVED_TAIL, STRETCH = 0.01, (0.5, 5.0)
 """Probability in either tail whose components are moved to give the sd, and bounds on how far."""
-CELLS = 2**22
+CELLS_AT_ONCE = 2**22
 """Elements of arrays worked on at once."""
 
 
@@ -113,7 +112,7 @@ class Readout:
     def for_rows(self, rows: Rows) -> Readout:
         """From which to read rows: some of the points where there are many rows."""
         of = self.complete(rows)
-        size = max(FEWEST_READ, COMPONENTS // max(len(rows.constant), 1))
+        size = max(FEWEST_READ, CELLS_OF_ALL_POINTS // max(len(rows.constant), 1))
         return of if size >= len(of.weight) else of.thinned(size)
 
     def complete(self, rows: Rows) -> Readout:
@@ -235,7 +234,7 @@ class Readout:
     def skewness(self, rows: Rows) -> Floats:
         """Skewness of rows, (R,), in which no point counts as far away."""
         size = len(rows.constant)
-        out, step = np.empty(size), max(1, CELLS // len(self.weight))
+        out, step = np.empty(size), max(1, CELLS_AT_ONCE // len(self.weight))
         for i in range(0, size, step):
             at = slice(i, min(i + step, size))
             mean, variance, third = self.at_points(rows.part(at))
@@ -263,7 +262,7 @@ class Readout:
         of = self._components(rows, mean, variance, third)
         if self.whole is not None:
             of = _scaled(self.weight, of, *self.whole.means_and_sds(rows))
-            if len(rows.constant) * len(self.whole.weight) <= BENT:
+            if len(rows.constant) * len(self.whole.weight) <= SKEWNESS_CELLS:
                 of = _bent(self.weight, of, self.whole.skewness(rows))
         sparse = np.flatnonzero(self._sparse(rows, mean, variance, third))
         if len(sparse):
@@ -277,7 +276,7 @@ class Readout:
         if joint.grouped.q > 1 or self.sampler.known_phi is not None:
             return none
         chosen = self._wide(rows, mean, variance) & (rows.z[0][:, 0] != 0.0)
-        chosen &= np.abs(w @ third) > SKEW * (w @ variance) ** 1.5
+        chosen &= np.abs(w @ third) > SKEWED_GROUP * (w @ variance) ** 1.5
         for index in rows.index[1:]:
             chosen &= index != -1  # a new group of another factor adds to the width
         groups = self._place[rows.index[0][chosen]]
@@ -315,10 +314,10 @@ class Readout:
             below,
         )
         ratio = wanted_sd / np.maximum(sd, 1e-300)
-        gap = math.sqrt(1.0 - KERNEL**2) * ratio * (loc - middle)
-        sides = np.stack([below < TAIL, below > 1.0 - TAIL])
+        gap = math.sqrt(1.0 - KERNEL_WIDTH**2) * ratio * (loc - middle)
+        sides = np.stack([below < MOVED_TAIL, below > 1.0 - MOVED_TAIL])
         squares = np.stack([w[side] @ gap[side] ** 2 for side in sides])
-        missing = (1.0 - KERNEL**2) * wanted_sd**2 - w @ gap**2
+        missing = (1.0 - KERNEL_WIDTH**2) * wanted_sd**2 - w @ gap**2
         longer = squares.argmax(axis=0)  # the other side ends where the rows say so
         far = squares.max(axis=0)
         stretch = np.clip(
@@ -328,7 +327,7 @@ class Readout:
             gap[of_side] *= np.where(longer == side, stretch, 1.0)
         loc = wanted + gap - w @ gap
         all_loc, scale, skew = of.loc.copy(), of.scale.copy(), of.skew.copy()
-        all_loc[:, sparse], scale[:, sparse], skew[:, sparse] = loc, KERNEL * wanted_sd, 0.0
+        all_loc[:, sparse], scale[:, sparse], skew[:, sparse] = loc, KERNEL_WIDTH * wanted_sd, 0.0
         return Cumulants(all_loc, scale, skew)
 
     def _components(self, rows: Rows, mean: Floats, variance: Floats, third: Floats) -> Cumulants:
@@ -353,7 +352,7 @@ class Readout:
         known = rows.index[0] >= 0
         w = self.weight
         between = w @ (mean - w @ mean) ** 2
-        return np.asarray(known & (w @ variance > WIDE * between))
+        return np.asarray(known & (w @ variance > WIDE_WITHIN * between))
 
     def _smoothed(self, rows: Rows, mean: Floats, variance: Floats, third: Floats) -> Cumulants:
         """Normal given phi under the site, with the weighted moments of the residuals."""
@@ -384,7 +383,7 @@ class Readout:
         """Functions of phi, orthonormal under the weights, (G, m): powers of its coordinates."""
         w, u = self.weight, self.points.u
         ones = np.ones((len(w), 1))
-        if self.sampler.known_phi is not None or len(w) < FEWEST:
+        if self.sampler.known_phi is not None or len(w) < FEWEST_FITTED:
             return ones
         middle = w @ u
         x = np.clip((u - middle) / np.sqrt(w @ (u - middle) ** 2), -3.0, 3.0)
@@ -418,7 +417,7 @@ class Readout:
         """Variance of a' b given phi under the proposal; a (G, R, d) or (1, R, d), out (G, R)."""
         p, joint = self.points, self.model.rows
         out = np.empty((len(self.weight), a.shape[1]))
-        step = max(1, CELLS // max(joint.d * max(a.shape[1], joint.d), 1))
+        step = max(1, CELLS_AT_ONCE // max(joint.d * max(a.shape[1], joint.d), 1))
         for i in range(0, len(out), step):
             at = slice(i, i + step)
             root = p.root[at]
@@ -486,7 +485,7 @@ class Readout:
         if len(points) > POOLING_POINTS:
             points = self.sample(POOLING_POINTS)
             weight = np.full(POOLING_POINTS, 1.0 / POOLING_POINTS)
-        step = max(1, CELLS // max(joint.d * max(len(rows.constant), joint.d), 1))
+        step = max(1, CELLS_AT_ONCE // max(joint.d * max(len(rows.constant), joint.d), 1))
         for i in range(0, len(points), step):
             at = points[i : i + step]
             size = between[at]
@@ -541,7 +540,7 @@ class Readout:
         phi = self._draw_phi(chosen, rng)
         q, labels = self.model.rows.grouped.q, len(self._place)
         b, groups = np.empty((size, self.model.rows.d)), np.zeros((size, labels, q))
-        step = max(1, CELLS // max(labels * q, self.model.rows.d**2))
+        step = max(1, CELLS_AT_ONCE // max(labels * q, self.model.rows.d**2))
         for i in range(0, size, step):
             part = slice(i, i + step)
             b[part] = self._draw_b(chosen[part], rng)
@@ -593,22 +592,23 @@ class Readout:
     @cached_property
     def _smooth(self) -> SmoothWeights:
         p = self.points
-        cheap = self.sampler.cheap_points(CHEAP.get(p.u.shape[1], MANY_CHEAP))
+        cheap = self.sampler.cheap_points(CHEAP_POINTS.get(p.u.shape[1], MOST_CHEAP_POINTS))
         return smooth_weights(p.u, self.weight, p.log_prior, *cheap)
 
     @cached_property
-    def _dimensions(self) -> dict[tuple[int, float], tuple[Hyperparameter, float, float]]:
+    def _dimensions(self) -> dict[tuple[int, float], tuple[Mapped, float, float]]:
         return {}
 
-    def dimension(self, i: int, order: float) -> Hyperparameter:
+    def dimension(self, i: int, order: float) -> Mapped:
         """Distribution of one dimension of phi; moments of an order below this exist."""
         if self.sampler.known_phi is not None:
             grid = self.points.u[0, i] + np.linspace(-1e-9, 1e-9, 3)
             value = float(self.points.phi[0, i])
-            return Hyperparameter(grid, np.linspace(0.0, 1.0, 3), self.model.axes[i], value, 0.0)
+            even = Tabulated(grid, np.linspace(0.0, 1.0, 3))
+            return Mapped(even, self.model.axes[i], (value, 0.0), ())
         return self._dimension(i, order)[0]
 
-    def _dimension(self, i: int, order: float) -> tuple[Hyperparameter, float, float]:
+    def _dimension(self, i: int, order: float) -> tuple[Mapped, float, float]:
         """One dimension of phi with errors of its moments and ends, by the better of two ways.
 
         With the weights smoothed, or as they are: where a fit by a polynomial is poor, in the
@@ -618,13 +618,13 @@ class Readout:
             ways = [self._dimension_by(smooth, i, order) for smooth in (self._smooth, None)]
             moments = min(ways, key=lambda way: way[1])
             ends = min(ways, key=lambda way: way[2])
-            best = replace(ends[0], mean_value=moments[0].mean_value, sd_value=moments[0].sd_value)
+            best = replace(ends[0], moments=moments[0].moments)
             self._dimensions[i, order] = best, moments[1], ends[2]
         return self._dimensions[i, order]
 
     def _dimension_by(
         self, smooth: SmoothWeights | None, i: int, order: float
-    ) -> tuple[Hyperparameter, float, float]:
+    ) -> tuple[Mapped, float, float]:
         p, axis, w = self.points, self.model.axes[i], self.by_randomisation
         if smooth is None:
             cheap_u, cheap_weight = np.zeros(0), np.zeros(0)
@@ -635,14 +635,14 @@ class Readout:
             fit = np.where(w > 0, smooth.at_points, 0.0)
             each = w - fit / fit.sum(axis=1, keepdims=True)
         u, x, cheap = p.u[:, i], p.phi[:, i], axis.value(cheap_u)
-        grid, cdf, kernel = distribution_function(cheap_u, cheap_weight, u, rest, KERNEL)
+        grid, cdf, kernel = distribution_function(cheap_u, cheap_weight, u, rest, KERNEL_WIDTH)
         mean = float(cheap_weight @ cheap + rest @ x)
         square = float(cheap_weight @ (cheap - mean) ** 2 + rest @ (x - mean) ** 2)
         sd = math.sqrt(max(square, 1e-300))
-        of = Hyperparameter(
-            grid, cdf, axis, mean if order > 1 else math.inf, sd if order > 2 else math.inf
-        )
-        both = of.coordinate_interval()
+        known = mean if order > 1 else math.inf, sd if order > 2 else math.inf
+        coordinate = Tabulated(grid, cdf)
+        of = Mapped(coordinate, axis, known, ())
+        both = coordinate.interval()
         size = max(sd if order > 2 else float(np.ptp(axis.value(both))) / 3.92, 1e-300)
         moments = [0.0]
         if order > 1:
@@ -650,7 +650,7 @@ class Readout:
         if order > 2:
             moments.append(float(_bound((each @ (x - mean) ** 2)[:, None])[0]) / (2.0 * size**2))
         off = _bound(each @ special.ndtr((both - u[:, None]) / kernel))
-        off = off / np.maximum(of.coordinate_density(both), 1e-300)
+        off = off / np.maximum(coordinate.density(both), 1e-300)
         return of, max(moments), float((off * np.exp(axis.log_slope(both)) / size).max())
 
     def hyperparameter_errors(self, orders: tuple[float, ...]) -> tuple[float, float]:
@@ -682,7 +682,7 @@ class Readout:
         mean, variance, third = self.at_points(rows)
         middle, sd = self._standard(mean, variance, exists > 2)
         z = (mean - middle) / sd
-        z = np.where(exists > 2, z, np.clip(z, -FARTHEST, FARTHEST))
+        z = np.where(exists > 2, z, np.clip(z, -FARTHEST_RESIDUAL, FARTHEST_RESIDUAL))
         within, inside = variance / sd**2, third / sd**3
         within = np.where(exists > 2, within, np.minimum(within, 1.0))
         inside = np.where(exists > 2, inside, np.clip(inside, -1.0, 1.0))
@@ -696,21 +696,21 @@ class Readout:
         skewed = np.where(
             self._sparse(rows, mean, variance, third), 0.0, np.abs(self.weight @ cube)
         )
-        shape = SHAPE + SKEWED * skewed
+        shape = SHAPE_ERROR + SKEWNESS_ERROR * skewed
         ends = [
             _bound(first + z_end * second + bent * (z_end**2 - 1.0) / 6.0) + shape
             for z_end in (-1.96, 1.96)
         ]
-        most = float(moments.max(initial=0.0)) + MOMENTS
+        most = float(moments.max(initial=0.0)) + MOMENT_ERROR
         return most, float(np.concatenate(ends).max(initial=0.0))
 
 
 def _cubes(z: Floats, within: Floats, inside: Floats) -> Floats:
     """Third moments about zero of standardised components: mean z, variance, third moment; (G, R).
 
-    No mean counts as farther than `FARTHEST`.
+    No mean counts as farther than `FARTHEST_RESIDUAL`.
     """
-    near = np.clip(z, -FARTHEST, FARTHEST)
+    near = np.clip(z, -FARTHEST_RESIDUAL, FARTHEST_RESIDUAL)
     return np.asarray(near**3 + 3.0 * near * within + inside)
 
 
@@ -721,7 +721,7 @@ def _diagonal(of: GroupMoments) -> Floats:
 
 def _bound(values: Floats) -> Floats:
     """95% bound on the error of the mean of independent randomisations, (8, R) to (R,)."""
-    return np.asarray(BOUND * values.std(axis=0, ddof=1) / math.sqrt(RANDOMISATIONS))
+    return np.asarray(T_OF_RANDOMISATIONS * values.std(axis=0, ddof=1) / math.sqrt(RANDOMISATIONS))
 
 
 def _draw_groups(of: GroupMoments, rng: np.random.Generator) -> Floats:
@@ -752,16 +752,16 @@ def _moved(values: Floats, w: Floats, chosen: Ints, rng: np.random.Generator) ->
     """Values (G, k) at chosen points, drawn together and moved at random by as much as that."""
     middle = w @ values
     sd = np.sqrt(w @ (values - middle) ** 2)
-    near = middle + math.sqrt(1.0 - KERNEL**2) * (values[chosen] - middle)
-    return np.asarray(near + KERNEL * sd * rng.standard_normal(near.shape))
+    near = middle + math.sqrt(1.0 - KERNEL_WIDTH**2) * (values[chosen] - middle)
+    return np.asarray(near + KERNEL_WIDTH * sd * rng.standard_normal(near.shape))
 
 
 def _kernel(w: Floats, mean: Floats, variance: Floats, third: Floats) -> Cumulants:
     """Components with a little of the variance between points moved into them."""
     middle = w @ mean
     between = w @ (mean - middle) ** 2
-    loc = middle + math.sqrt(1.0 - KERNEL**2) * (mean - middle)
-    total = np.maximum(variance + KERNEL**2 * between, 1e-300)
+    loc = middle + math.sqrt(1.0 - KERNEL_WIDTH**2) * (mean - middle)
+    total = np.maximum(variance + KERNEL_WIDTH**2 * between, 1e-300)
     return Cumulants(loc, np.sqrt(total), third / total**1.5)
 
 
@@ -781,63 +781,42 @@ def _bent(w: Floats, of: Cumulants, skew: Floats) -> Cumulants:
     sd = np.sqrt(w @ (of.scale**2 + gap**2))
     missing = skew * sd**3 - w @ (gap**3 + 3.0 * gap * of.scale**2 + of.skew * cubes)
     bend = missing / np.maximum(w @ cubes, 1e-300)
-    return Cumulants(of.loc, of.scale, np.clip(of.skew + bend, -MOST, MOST))
+    return Cumulants(of.loc, of.scale, np.clip(of.skew + bend, -MOST_SKEWNESS, MOST_SKEWNESS))
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Hyperparameter(Distribution):
-    """One standard deviation or correlation, its distribution function known in its coordinate.
+class Tabulated(Distribution):
+    """A quantity whose distribution function is known at places, straight between them.
 
     Parameters
     ----------
-    grid, cdf : ndarray, shape (n,)
-        Coordinates and the distribution function there.
-    axis : Coordinate
-    mean_value, sd_value : float
-        Of the value itself; infinite where they do not exist.
+    places, below : ndarray, shape (n,)
+        Places and the distribution function there.
     """
 
-    grid: Floats
-    cdf_values: Floats
-    axis: Coordinate
-    mean_value: float
-    sd_value: float
+    places: Floats
+    below: Floats
     shape: tuple[int, ...] = ()
 
     @property
     def mean(self) -> Floats:
-        return np.asarray(self.mean_value)
+        return np.asarray(self._moment(1))
 
     @property
     def sd(self) -> Floats:
-        return np.asarray(self.sd_value)
+        return np.asarray(math.sqrt(max(self._moment(2) - self._moment(1) ** 2, 0.0)))
 
-    def coordinate_interval(self) -> Floats:
-        """2.5 and 97.5% points of the coordinate."""
-        return np.interp([0.025, 0.975], self.cdf_values, self.grid)
-
-    def coordinate_density(self, u: Floats) -> Floats:
-        """Density per unit of the coordinate."""
-        slope = np.gradient(self.cdf_values, self.grid)
-        return np.interp(u, self.grid, slope, left=0.0, right=0.0)
-
-    def _ends(self) -> tuple[float, float]:
-        return self.axis.lower, self.axis.upper
-
-    def _inside(self, x: Floats) -> tuple[Bools, Floats]:
-        inside = (x > self.axis.lower) & (x < self.axis.upper)
-        middle = self.axis.value(np.zeros(1))[0]
-        return inside, self.axis.coordinate(np.where(inside, x, middle))
+    def _moment(self, power: int) -> float:
+        powers = self.places ** (power + 1)
+        mean = np.diff(powers) / ((power + 1) * np.diff(self.places))  # of even pieces
+        return float(mean @ np.diff(self.below))
 
     def _cdf(self, x: Floats) -> Floats:
-        inside, u = self._inside(x)
-        below = np.interp(u, self.grid, self.cdf_values)
-        return np.where(inside, below, np.where(x <= self.axis.lower, 0.0, 1.0))
+        return np.interp(x, self.places, self.below)
 
     def _density(self, x: Floats) -> Floats:
-        inside, u = self._inside(x)
-        density = self.coordinate_density(u) * np.exp(-self.axis.log_slope(u))
-        return np.where(inside, density, 0.0)
+        slope = np.gradient(self.below, self.places)
+        return np.interp(x, self.places, slope, left=0.0, right=0.0)
 
     def _quantiles(self, p: Floats) -> Floats:
-        return self.axis.value(np.interp(p, self.cdf_values, self.grid))
+        return np.interp(p, self.below, self.places)

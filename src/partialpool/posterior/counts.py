@@ -6,13 +6,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, final
 
 import numpy as np
 
 from partialpool._typing import Floats, Ints
 from partialpool.data import CountStatistics, Table
-from partialpool.data.new_rows import NEW, NONE
+from partialpool.data.new_rows import NEW, NONE, NewRows
 from partialpool.errors import ArgumentError, ImproperPosteriorError, PriorError
 from partialpool.integrate import Accuracy, Nested, integrate_nested
 from partialpool.kernels.families import LOGIT
@@ -20,32 +20,36 @@ from partialpool.models import CountsModel, Priors, counts_model
 from partialpool.models.counts import empty_pair
 from partialpool.models.counts_propriety import check_proper, natural_moments
 from partialpool.posterior.argument_checks import (
-    DETERMINISTIC,
     checked_draws,
-    group_positions,
-    reached,
 )
 from partialpool.posterior.assembled import Chosen
 from partialpool.posterior.counts_draws import draw
-from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture, OfRatio
+from partialpool.posterior.distributions import (
+    Distribution,
+    IntervalKind,
+    Mapped,
+    Mixture,
+    Selected,
+    share_of_variance,
+)
 from partialpool.posterior.draws import OneWayDraws
-from partialpool.posterior.groups import Element, OnLink, OnNatural, Sampled
+from partialpool.posterior.engine import OneFactorEngine, Scale, Term, checked_scale
+from partialpool.posterior.groups import OnLink, Sampled
 from partialpool.posterior.one_way_parameters import on_line
-from partialpool.posterior.pairs import WIDE, Densities, densities, spread_inverse
+from partialpool.posterior.pairs import KERNEL_WIDTH, Densities, densities, spread_inverse
 from partialpool.posterior.predicted_counts import expected_counts
-from partialpool.posterior.ranks import SEED, rank_table, ranked_draws
+from partialpool.posterior.ranks import SEED
+from partialpool.posterior.response_scale import axis_of
 
-PINNED = 100
+TAU_PINNED_FROM = 100
 """From this many groups inside their range on, tau is expected to be pinned down."""
-DRAWS = 40_000
+CONTRAST_DRAWS = 40_000
 """Draws from which contrasts and ranks are read; their error is a two-hundredth of an sd."""
 HEAVY_TAIL = 320.0
 """Quarters of a 95% interval by which its end moves if a share of the probability beyond the grid
 is left out, over that share, in a tail as heavy as of mu of few gamma rates (P(mu > m) falls as
 m^(-1/2); 1 over the density at the end, 0.0125 / m, in units of m / 4; 80 for Cauchy's, 17 for a
 normal one). The told error of `test_what_is_out_of_reach_is_said_and_said_soon` rests on it."""
-Scale = Literal["response", "link"]
-SCALES: tuple[Scale, ...] = ("response", "link")
 
 
 def counts_posterior(
@@ -69,7 +73,7 @@ def counts_posterior(
         model.axis,
         model.start,
         moments=model.moments.tau,
-        pinned=model.sizes.inside >= PINNED,
+        pinned=model.sizes.inside >= TAU_PINNED_FROM,
     )
     if not math.isfinite(nodes.log_total):
         raise PriorError(
@@ -79,8 +83,9 @@ def counts_posterior(
     return CountsPosterior(statistics, model, nodes, accuracy)
 
 
+@final
 @dataclass(frozen=True, eq=False, repr=False)
-class CountsPosterior:
+class CountsPosterior(OneFactorEngine):
     """The joint posterior of mu, tau and every group's probability or rate.
 
         y_j ~ Binomial(n_j, p_j) or Poisson(e_j rate_j),   link(p_j or rate_j) ~ N(mu, tau^2)
@@ -99,6 +104,7 @@ class CountsPosterior:
         The error asked for (posterior sds); see `target`.
     """
 
+    counts = True
     statistics: CountStatistics
     model: CountsModel
     nodes: Nested
@@ -111,7 +117,9 @@ class CountsPosterior:
         """Population mean on the link scale (log-odds or log rate)."""
         few = self.nodes.cut(1e-15)
         weight = (few.weight @ spread_inverse(few.inner.shape[1])).ravel()
-        sd = np.broadcast_to((WIDE * few.step * few.scale)[:, None], few.inner.shape).ravel()
+        sd = np.broadcast_to(
+            (KERNEL_WIDTH * few.step * few.scale)[:, None], few.inner.shape
+        ).ravel()
         loc = few.inner.ravel()
 
         def rows(_: slice) -> tuple[Floats, Floats]:
@@ -137,17 +145,17 @@ class CountsPosterior:
         value = self.model.link.natural(few.inner)
         mean = float((few.weight * value).sum())
         sd = math.sqrt(float((few.weight * (value - mean) ** 2).sum()))
-        return OnNatural(self.mu, self.model.link, np.asarray(mean), np.asarray(sd))
+        return Mapped(self.mu, axis_of(self.model.link), (mean, sd), ())
 
     @cached_property
     def new_theta(self) -> Distribution:
         """Link-scale parameter of a group not in the data."""
-        return Element(self._on_link(self._new, np.zeros(1, dtype=np.intp), empty=True), 0)
+        return Selected(self._on_link(self._new, np.zeros(1, dtype=np.intp), empty=True), 0)
 
     @cached_property
     def new_group(self) -> Distribution:
         """Probability or rate of a group not in the data."""
-        return Element(self._on_natural(self._new, np.zeros(1, dtype=np.intp), empty=True), 0)
+        return Selected(self._on_natural(self._new, np.zeros(1, dtype=np.intp), empty=True), 0)
 
     # groups -------------------------------------------------------------------------------
 
@@ -196,7 +204,7 @@ class CountsPosterior:
         """
         return self.shrinkage_of(self.statistics.size)
 
-    def shrinkage_of(self, size: Floats) -> OfRatio:
+    def shrinkage_of(self, size: Floats) -> Mapped:
         """Weight on the pooled value of groups of these sizes; see `shrinkage`."""
         few = self.nodes.cut(1e-13)
         distinct, at = np.unique(size, return_inverse=True)
@@ -211,7 +219,7 @@ class CountsPosterior:
             found[1, part] = np.sqrt((b - found[0, part, None]) ** 2 @ weight)
         one = self.model.pooling(np.ones(1), np.asarray(self.mu.median), np.ones(1))
         factor = size * float(1.0 / one[0] - 1.0)
-        return OfRatio(self.tau, factor, False, found[0][at], found[1][at])
+        return share_of_variance(self.tau, factor, found[0][at], found[1][at], rising=False)
 
     @cached_property
     def icc(self) -> Distribution:
@@ -227,7 +235,9 @@ class CountsPosterior:
         weight = self.nodes.marginal
         mean = float(value @ weight)
         sd = math.sqrt(float((value - mean) ** 2 @ weight))
-        return OfRatio(self.tau, np.asarray(factor), True, np.asarray(mean), np.asarray(sd))
+        return share_of_variance(
+            self.tau, np.asarray(factor), np.asarray(mean), np.asarray(sd), rising=True
+        )
 
     def some_groups(self, groups: Ints, scale: Scale = "response") -> Distribution:
         """Probabilities or rates of some groups, by position; or log-odds or log rates."""
@@ -250,7 +260,7 @@ class CountsPosterior:
 
     def group(self, label: Any) -> Distribution:
         """Distribution of one group's probability or rate, by label."""
-        return Element(self.some_groups(self.group_index([label])), 0)
+        return Selected(self.some_groups(self.group_index([label])), 0)
 
     def contrast(
         self, coefficients: Mapping[Any, float], *, mu: float = 0.0, scale: Scale = "response"
@@ -275,39 +285,13 @@ class CountsPosterior:
         a = np.array([float(v) for v in coefficients.values()])
         if not np.isfinite([*a, mu]).all():
             raise ArgumentError(f"coefficients must be finite; received {dict(coefficients)}")
-        drawn = self._draws_of(at, DRAWS)
+        drawn = self._draws_of(at, CONTRAST_DRAWS)
         of = self.model.link.natural if checked_scale(scale) == "response" else np.asarray
         return Sampled(np.sort(of(drawn.theta) @ a + mu * of(drawn.mu)))
 
     def expected_rank(self, *, descending: bool = True) -> Floats:
         """Posterior mean of each group's rank, 1 = highest; shape (J,)."""
         return np.asarray(self.ranks(descending=descending)["expected_rank"])
-
-    def ranks(self, *, top: int = 1, level: float = 0.95, descending: bool = True) -> Table:
-        """Ranks of the groups with their uncertainty, from independent draws with a fixed seed.
-
-        Parameters
-        ----------
-        top : int
-            Size of the leading set whose probability is given.
-        level : float
-            Probability of the rank intervals.
-        descending : bool
-            Whether rank 1 is the highest probability or rate.
-
-        Returns
-        -------
-        Table
-            group, expected_rank, lower, median, upper (of the rank), best (probability of rank
-            1), top (probability of a rank up to `top`).
-        """
-        groups = self.statistics.n_groups
-        rng, sign = np.random.default_rng(SEED), -1.0 if descending else 1.0
-
-        def draw_some(size: int) -> Floats:
-            return sign * self.draws(size, rng).theta
-
-        return rank_table(draw_some, ranked_draws(groups), self.statistics.labels, top, level)
 
     def expected_counts(self, size: Any, *, level: float = 0.95) -> Table:
         """Events to expect of every group in new trials or exposure.
@@ -332,15 +316,53 @@ class CountsPosterior:
         """
         return expected_counts(self, size, level)
 
-    def group_index(self, labels: list[Any]) -> Ints:
-        """Positions of groups by label.
+    # what every engine answers ---------------------------------------------------------------
 
-        Raises
-        ------
-        ArgumentError
-            If a label is not in the data.
-        """
-        return group_positions(self._positions, labels, self.statistics.factor)
+    def values(self, term: Term, scale: Scale) -> Distribution:
+        """Every group's probability or rate, or theta."""
+        return self.value if scale == "response" else self.theta
+
+    def deviations(self, term: Term) -> Distribution:
+        """Refused: the table of this model has no deviations."""
+        raise ArgumentError(
+            "a one-way model of counts is of values, not of deviations: use groups() or contrast()"
+        )
+
+    def new_value(self, term: Term, scale: Scale) -> Distribution:
+        """Probability or rate, or theta, of a group that is not in the data."""
+        return self.new_group if scale == "response" else self.new_theta
+
+    def contrast_of(
+        self, term: Term, coefficients: Mapping[Any, float], scale: Scale
+    ) -> Distribution:
+        """See `contrast`."""
+        return self.contrast(coefficients, scale=scale)
+
+    def weight_on_pooled(self, term: Term) -> Distribution:
+        """See `shrinkage`."""
+        return self.shrinkage
+
+    def share_between(self, factor: str) -> Distribution:
+        """See `icc`."""
+        return self.icc
+
+    def linear(
+        self,
+        x: Floats,
+        groups: Mapping[int, tuple[Ints, Floats]],
+        *,
+        noise: Floats | None = None,
+    ) -> Distribution:
+        """Theta of the group of each row: there is no noise on the link scale."""
+        return self.of_rows(groups[0][0], "link")
+
+    def of_new_rows(self, rows: NewRows, scale: Scale) -> Distribution:
+        """See `of_rows`."""
+        return self.of_rows(rows.groups[0][0], scale)
+
+    def drawn_values(self, drawn: OneWayDraws, term: Term, scale: Scale) -> Floats:
+        """Draws of probabilities or rates, or theta."""
+        return self.model.link.natural(drawn.theta) if scale == "response" else drawn.theta
 
     # the whole ----------------------------------------------------------------------------
 
@@ -362,7 +384,7 @@ class CountsPosterior:
         size = checked_draws(size, rng)
         return draw(self.model, self.nodes, self.statistics, size, rng)
 
-    def log_marginal_likelihood(self) -> float:
+    def log_evidence(self) -> float:
         """Logarithm of p(y), all parameters integrated out.
 
         Raises
@@ -397,11 +419,6 @@ class CountsPosterior:
         return sizes.groups > 2
 
     # what every kind of posterior has -------------------------------------------------------
-
-    @property
-    def priors(self) -> Priors:
-        """The priors used."""
-        return self.model.priors
 
     @property
     def method(self) -> str:
@@ -440,16 +457,6 @@ class CountsPosterior:
         """Estimated error of the summaries: of the integral over mu and tau, and over groups."""
         reached = self.nodes.status is Accuracy.REACHED
         return self.nodes.error if reached else HEAVY_TAIL * self.nodes.error
-
-    @property
-    def target(self) -> float:
-        """Target of the error, in posterior sds: what was asked for, or the default."""
-        return DETERMINISTIC if self.accuracy is None else self.accuracy
-
-    @property
-    def status(self) -> Accuracy:
-        """Whether the error is within its target."""
-        return reached(self.error, self.target)
 
     def __repr__(self) -> str:
         s, size = self.statistics, self.nodes.weight.size
@@ -493,9 +500,7 @@ class CountsPosterior:
         mean[order <= 1], sd[order <= 2] = math.nan, math.inf
         return OnLink(blocks, member, mean[member], sd[member])
 
-    def _on_natural(
-        self, blocks: list[Densities], member: Ints, *, empty: bool = False
-    ) -> OnNatural:
+    def _on_natural(self, blocks: list[Densities], member: Ints, *, empty: bool = False) -> Mapped:
         last = 0 if empty else len(self.model.pairs)
         mean, sd = np.full((2, last + 1), math.nan)
         for d in blocks:
@@ -506,30 +511,10 @@ class CountsPosterior:
         if order <= 2:
             sd[last] = math.inf
         link = self._on_link(blocks, member, empty=empty)
-        return OnNatural(link, self.model.link, mean[member], sd[member])
+        moments = mean[member], sd[member]
+        return Mapped(link, axis_of(self.model.link), moments, link.shape)
 
     def _draws_of(self, groups: Ints, size: int) -> OneWayDraws:
         s = self.statistics
         few = replace(s, **{k: getattr(s, k)[groups] for k in ("labels", "n", "y", "size")})
         return draw(self.model, self.nodes, few, size, np.random.default_rng(SEED))
-
-    @cached_property
-    def _positions(self) -> dict[Any, int]:
-        return {label: i for i, label in enumerate(self.statistics.labels.tolist())}
-
-
-def checked_scale(scale: str) -> Scale:
-    """Return the scale.
-
-    Raises
-    ------
-    ArgumentError
-        If it is another word.
-    """
-    for known in SCALES:
-        if scale == known:
-            return known
-    old = '; "natural" is called "response" now' if scale == "natural" else ""
-    raise ArgumentError(
-        f'scale is "response" (probabilities or rates) or "link", not {scale!r}{old}'
-    )

@@ -13,16 +13,16 @@ from partialpool.kernels.families import LOGIT, Link
 from partialpool.models import CountsModel
 from partialpool.posterior.draws import OneWayDraws, invert
 
-BLOCK = 2**18
-FINER = 8
-ROUNDS = 200
+CELLS_AT_ONCE = 2**18
+INTERPOLATED = 8
+MOST_REJECTIONS = 200
 """Rejections after which a draw is made by inversion. Four to nine of ten proposals are accepted,
 so that this serves where rounding alone decides; draws stay right with 0 (a test holds this)."""
-INVERTED = 4001
+INVERSION_POINTS = 4001
 """Points of the grid of an inversion: some hundred to an sd."""
-TAIL = 40.0
+ENVELOPE_FALL = 40.0
 """The grid ends where the tails of the envelope have fallen by exp of this."""
-HALVINGS = 200
+MODE_STEPS = 200
 """Steps to a mode, at most: halving alone takes 60 from a bracket of thousands to all digits."""
 
 
@@ -37,7 +37,7 @@ def draw(
     tau, mu = _population(nodes, size, rng)
     theta = np.empty((size, statistics.n_groups))
     each = _conjugate if model.conjugate else _normal
-    step = max(1, BLOCK // statistics.n_groups)
+    step = max(1, CELLS_AT_ONCE // statistics.n_groups)
     for i in range(0, size, step):
         part = slice(i, i + step)
         theta[part] = each(model, statistics, mu[part, None], tau[part, None], rng)
@@ -58,14 +58,14 @@ def _population(nodes: Nested, size: int, rng: np.random.Generator) -> tuple[Flo
     left = np.minimum(at.astype(np.intp), max(len(marginal) - 2, 0))
     right, share = np.minimum(left + 1, len(marginal) - 1), at - left
     width = few.inner.shape[1]
-    fine = np.arange(FINER * (width - 1) + 1) / FINER
+    fine = np.arange(INTERPOLATED * (width - 1) + 1) / INTERPOLATED
     weight = few.weight / marginal[:, None]
     below = weight @ sinc.cumulative(fine - np.arange(width)[:, None])  # (T, F)
     below = np.clip(np.maximum.accumulate(below, axis=1), 0.0, 1.0)
     middle = few.inner[:, width // 2]
     mu = np.empty(size)
     p = rng.random(size)
-    step = max(1, BLOCK // len(fine))
+    step = max(1, CELLS_AT_ONCE // len(fine))
     for i in range(0, size, step):
         part = slice(i, i + step)
         s = share[part, None]
@@ -74,7 +74,7 @@ def _population(nodes: Nested, size: int, rng: np.random.Generator) -> tuple[Flo
         rows = np.arange(len(high))
         low_p, high_p = mixed[rows, high - 1], mixed[rows, high]
         within = (p[part] - low_p) / np.maximum(high_p - low_p, 1e-300)
-        z = nodes.step * ((high - 1 + np.clip(within, 0.0, 1.0)) / FINER - 0.5 * (width - 1))
+        z = nodes.step * ((high - 1 + np.clip(within, 0.0, 1.0)) / INTERPOLATED - 0.5 * (width - 1))
         mu[part] = z
     center = (1.0 - share) * middle[left] + share * middle[right]
     scale = (1.0 - share) * few.scale[left] + share * few.scale[right]
@@ -184,7 +184,10 @@ def _envelope(target: _Conditional, side: Floats) -> _Envelope:
 
 
 def _rejection(
-    target: _Conditional, envelope: _Envelope, rng: np.random.Generator, rounds: int = ROUNDS
+    target: _Conditional,
+    envelope: _Envelope,
+    rng: np.random.Generator,
+    rounds: int = MOST_REJECTIONS,
 ) -> Floats:
     """One draw of each density, as a distance from its mode."""
     out = np.empty(len(target.mode))
@@ -196,7 +199,7 @@ def _rejection(
         accepted = np.log1p(-rng.random(len(todo))) < target.log_density(step, todo) - height
         out[todo[accepted]] = step[accepted]
         todo = todo[~accepted]
-    for part in np.array_split(todo, 1 + len(todo) * INVERTED // BLOCK):
+    for part in np.array_split(todo, 1 + len(todo) * INVERSION_POINTS // CELLS_AT_ONCE):
         out[part] = _inverted(target, envelope, part, rng)
     return out
 
@@ -205,18 +208,18 @@ def _inverted(
     target: _Conditional, envelope: _Envelope, at: Ints, rng: np.random.Generator
 ) -> Floats:
     """Draws by inverting the distribution function on a grid as wide as the envelope."""
-    low = envelope.left[at] - TAIL / envelope.rise[at]
-    high = envelope.right[at] + TAIL / envelope.fall[at]
-    share = np.linspace(0.0, 1.0, INVERTED)
+    low = envelope.left[at] - ENVELOPE_FALL / envelope.rise[at]
+    high = envelope.right[at] + ENVELOPE_FALL / envelope.fall[at]
+    share = np.linspace(0.0, 1.0, INVERSION_POINTS)
     step = low[:, None] + (high - low)[:, None] * share
     density = np.exp(target.log_density(step, at[:, None]))
     below = np.cumsum(0.5 * (density[:, 1:] + density[:, :-1]), axis=1)
     p = rng.random(len(at)) * below[:, -1]
-    right = np.minimum((below < p[:, None]).sum(axis=1), INVERTED - 2)
+    right = np.minimum((below < p[:, None]).sum(axis=1), INVERSION_POINTS - 2)
     rows = np.arange(len(at))
     before = np.where(right > 0, below[rows, right - 1], 0.0)
     within = (p - before) / np.maximum(below[rows, right] - before, 1e-300)
-    return np.asarray(low + (high - low) * (right + within) / (INVERTED - 1))
+    return np.asarray(low + (high - low) * (right + within) / (INVERSION_POINTS - 1))
 
 
 def _modes(link: Link, y: Floats, size: Floats, mu: Floats, precision: Floats) -> Floats:
@@ -227,7 +230,7 @@ def _modes(link: Link, y: Floats, size: Floats, mu: Floats, precision: Floats) -
     """
     low, high = _bracket(link, y, size, mu, precision)
     theta, last = np.clip(mu, low, high), high - low
-    for _ in range(HALVINGS):
+    for _ in range(MODE_STEPS):
         slope = y - size * link.natural(theta) - precision * (theta - mu)
         low, high = np.where(slope > 0, theta, low), np.where(slope < 0, theta, high)
         curvature = precision + size * link.slope(theta)

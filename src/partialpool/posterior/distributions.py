@@ -12,17 +12,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar, Literal
 
 import numpy as np
 from scipy import special
 
-from partialpool._typing import Floats, Numbers
+from partialpool._typing import Bools, Floats, Numbers
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Coordinate, sinc
 from partialpool.kernels import student
 
 IntervalKind = Literal["equal-tailed", "highest-density"]
+Moments = tuple[Floats | float, Floats | float]
 
 
 class Distribution(ABC):
@@ -217,7 +219,7 @@ class Mixture(Distribution):
     df: float
     shift: float
     moments: Floats | float
-    near: ClassVar[float] = student.NEAR
+    near: ClassVar[float] = student.LAST_STEP
 
     def moved(self, added: Floats) -> Mixture:
         """The same with a number, of shape (J,), added to each group's quantity."""
@@ -283,7 +285,7 @@ class Mixture(Distribution):
     ) -> Floats:
         """Apply a function to blocks of groups, on several threads if there are many blocks."""
         size = math.prod(self.shape)
-        step = max(1, student.BLOCK // len(self.weight))
+        step = max(1, student.CELLS_AT_ONCE // len(self.weight))
         parts = [slice(i, min(i + step, size)) for i in range(0, size, step)]
         out = np.empty(size if leading is None else (leading, size))
 
@@ -503,64 +505,146 @@ def root_inverse_chi2_mean(df: float) -> float:
     return math.sqrt(half) * math.exp(math.lgamma(half - 0.5) - math.lgamma(half))
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class OfRatio(Distribution):
-    """Monotone functions of r = tau / sigma: the ICC, and each group's shrinkage.
+@dataclass(frozen=True, eq=False, repr=False)
+class Mapped(Distribution):
+    """A monotone function of a quantity whose distribution is known.
 
-    ``1 / (1 + a r^2)`` for shrinkage, one minus that for the ICC; a has shape `shape`.
+    A probability from its logit, a standard deviation from the coordinate in which its density is
+    smooth, a shrinkage from tau / sigma.
 
     Parameters
     ----------
-    ratio : Distribution
-        Of r.
-    factor : ndarray
-        a; shape () or (J,).
+    inner : Distribution
+        Of the coordinate: of the same shape, or one for all.
+    axis : Coordinate
+        The function, its slope and its inverse; of each quantity, where it has a shape.
+    moments : tuple of ndarray, or callable
+        Mean and sd of the values, each of the shape of the distribution; or what computes them.
+    shape : tuple of int
     rising : bool
-        True for ``a r^2 / (1 + a r^2)``.
-    mean_value, sd_value : ndarray
-        Mean and sd, computed where the nodes are known; shape as `factor`.
+        False if the function falls.
     """
 
-    ratio: Distribution
-    factor: Floats
-    rising: bool
-    mean_value: Floats
-    sd_value: Floats
-
-    @property
-    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
-        return np.shape(self.factor)
+    inner: Distribution
+    axis: Coordinate
+    moments: Moments | Callable[[], Moments]
+    shape: tuple[int, ...]
+    rising: bool = True
 
     @property
     def mean(self) -> Floats:
-        return self.mean_value
+        return np.asarray(self._moments[0])
 
     @property
     def sd(self) -> Floats:
-        return self.sd_value
+        return np.asarray(self._moments[1])
+
+    @cached_property
+    def _moments(self) -> Moments:
+        return self.moments() if callable(self.moments) else self.moments
 
     def _ends(self) -> tuple[float, float]:
-        return (0.0, 1.0)
+        return (self.axis.lower, self.axis.upper)
 
-    def _odds(self, x: Floats) -> Floats:
-        """r^2 at which the function equals x."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            x = np.clip(x, 0.0, 1.0)
-            return np.asarray((x / (1 - x) if self.rising else (1 - x) / x) / self.factor)
+    def _coordinates(self, x: Floats) -> tuple[Floats, Bools]:
+        """Coordinates, and which values are inside of the range; others get one that is."""
+        inside = np.asarray((x > self.axis.lower) & (x < self.axis.upper))
+        u = self.axis.coordinate(np.where(inside, x, self.axis.value(np.ones(1))))
+        if x.ndim > 1 and x.strides[-1] == 0 and (u == u[..., :1]).all():
+            u = np.broadcast_to(u[..., :1], u.shape)  # one value for all groups stays one
+        return u, inside
 
     def _cdf(self, x: Floats) -> Floats:
-        r = np.sqrt(np.minimum(self._odds(x), 1e300))
-        below = self.ratio.cdf(r)
-        return np.where(x >= 1, 1.0, np.where(x <= 0, 0.0, below if self.rising else 1 - below))
+        u, inside = self._coordinates(x)
+        below = self.inner._cdf(u) if self._alike else self.inner.cdf(u)
+        return np.where(inside, below if self.rising else 1.0 - below, x >= self.axis.upper)
 
     def _density(self, x: Floats) -> Floats:
-        inside = (x > 0) & (x < 1)
-        safe = np.where(inside, x, 0.5)
-        r = np.sqrt(self._odds(safe))
-        slope = 0.5 * r / (safe * (1 - safe))  # |dr/dx|
-        return np.where(inside, self.ratio.density(r) * slope, 0.0)
+        u, inside = self._coordinates(x)
+        density = self.inner._density(u) if self._alike else self.inner.density(u)
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            values = density * np.exp(-self.axis.log_slope(u))
+        return np.where(inside & (density > 0), values, 0.0)
 
     def _quantiles(self, p: Floats) -> Floats:
-        r = self.ratio.quantile(p if self.rising else 1.0 - p)
+        p = p if self.rising else 1.0 - p
+        return self.axis.value(self.inner._quantiles(p) if self._alike else self.inner.quantile(p))
+
+    @property
+    def _alike(self) -> bool:
+        return self.inner.shape == self.shape
+
+
+@dataclass(frozen=True, slots=True)
+class ShareOfVariance:
+    """a r^2 / (1 + a r^2) of r = tau / sigma, the ICC; or 1 / (1 + a r^2), a group's shrinkage.
+
+    Parameters
+    ----------
+    factor : ndarray
+        a; shape () or (J,).
+    rising : bool
+        True for the first.
+    """
+
+    factor: Floats
+    rising: bool
+    lower: float = 0.0
+    upper: float = 1.0
+
+    def value(self, r: Floats) -> Floats:
+        """Map ratios to shares."""
         odds = self.factor * r * r
         return np.asarray((odds if self.rising else 1.0) / (1.0 + odds))
+
+    def log_slope(self, r: Floats) -> Floats:
+        """Logarithm of the size of d share / dr."""
+        return np.asarray(np.log(2.0 * self.factor * r) - 2.0 * np.log1p(self.factor * r * r))
+
+    def coordinate(self, x: Floats) -> Floats:
+        """The ratio at which the share is x, between 0 and 1."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            odds = (x / (1.0 - x) if self.rising else (1.0 - x) / x) / self.factor
+        return np.asarray(np.sqrt(np.minimum(odds, 1e300)))
+
+
+def share_of_variance(
+    ratio: Distribution, factor: Floats, mean: Floats, sd: Floats, *, rising: bool
+) -> Mapped:
+    """ICC (`rising`) or shrinkage from tau / sigma; see `ShareOfVariance`."""
+    axis = ShareOfVariance(factor, rising)
+    return Mapped(ratio, axis, (mean, sd), np.shape(factor), rising)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Selected(Distribution):
+    """One of the quantities of a distribution of many."""
+
+    of: Distribution
+    index: int
+    shape: tuple[int, ...] = ()
+
+    @property
+    def mean(self) -> Floats:
+        return np.asarray(self.of.mean[self.index])
+
+    @property
+    def sd(self) -> Floats:
+        return np.asarray(self.of.sd[self.index])
+
+    def _ends(self) -> tuple[float, float]:
+        low, high = self.of._ends()
+        return low, float(np.broadcast_to(high, self.of.shape)[self.index])
+
+    def _cdf(self, x: Floats) -> Floats:
+        return self._one(self.of._cdf, x)
+
+    def _density(self, x: Floats) -> Floats:
+        return self._one(self.of._density, x)
+
+    def _quantiles(self, p: Floats) -> Floats:
+        return self._one(self.of._quantiles, p)
+
+    def _one(self, function: Callable[[Floats], Floats], values: Floats) -> Floats:
+        wide = np.broadcast_to(values[:, None], (len(values), *self.of.shape))
+        return np.asarray(function(wide)[:, self.index])

@@ -12,9 +12,9 @@ from partialpool.data import GroupStatistics
 from partialpool.integrate import Grid, Line, sinc
 from partialpool.models import OneWayModel
 
-FINER = 16
-BLOCK = 500
-CACHED = 2**15
+INTERPOLATED = 16
+DRAWS_AT_ONCE = 500
+CELLS_IN_CACHE = 2**15
 """Draws times groups worked on at once, 256 KiB an array: what the cache of a core holds."""
 
 
@@ -68,7 +68,7 @@ def draw(
     mu_sd = given.mu_sd[rows, which] * factor
     mu = given.mu[rows, which] + mu_sd * rng.standard_normal(size)
     theta = rng.standard_normal((size, len(y)))
-    step = max(1, CACHED // len(y))
+    step = max(1, CELLS_IN_CACHE // len(y))
     for i in range(0, size, step):
         part = slice(i, i + step)
         lam = given.lam[part, None]
@@ -97,8 +97,8 @@ def _hyperparameters(model: OneWayModel, grid: Grid, size: int, rng: np.random.G
     first, second = grid.lines
     sigma = invert(first, grid.marginal(0)[None, :], rng.random(size))
     tau = np.empty(size)
-    for i in range(0, size, BLOCK):
-        part = slice(i, i + BLOCK)
+    for i in range(0, size, DRAWS_AT_ONCE):
+        part = slice(i, i + DRAWS_AT_ONCE)
         here = sigma[part]
         points = np.stack([np.repeat(here, len(second.t)), np.tile(second.x, len(here))], axis=1)
         log_f = model.log_density(points).reshape(len(here), -1) + second.log_slope
@@ -110,7 +110,9 @@ def _hyperparameters(model: OneWayModel, grid: Grid, size: int, rng: np.random.G
 
 def invert(line: Line, weight: Floats, p: Floats) -> Floats:
     """Values at which the distribution on a line reaches p; weight (1 or S, G), p (S,)."""
-    fine = np.arange(-FINER, FINER * len(line.t) + 1) / FINER  # in steps, from one step outside
+    fine = (
+        np.arange(-INTERPOLATED, INTERPOLATED * len(line.t) + 1) / INTERPOLATED
+    )  # in steps, from one step outside
     below = sinc.integrated(fine, weight.T).T  # (1 or S, F)
     below = np.maximum.accumulate(below, axis=1)
     if len(below) == 1:
@@ -120,6 +122,6 @@ def invert(line: Line, weight: Floats, p: Floats) -> Floats:
         rows = np.arange(len(p))
         low, high = below[rows, right - 1], below[rows, right]
         part = (p - low) / np.where(high > low, high - low, 1.0)
-        at = fine[right - 1] + np.clip(part, 0.0, 1.0) / FINER
+        at = fine[right - 1] + np.clip(part, 0.0, 1.0) / INTERPOLATED
     t = line.t[0] + line.step * at
     return line.axis.value(line.center + line.scale * np.sinh(t))

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import final
 
 import numpy as np
 
@@ -19,17 +20,18 @@ from partialpool.classical.profile import profile_intervals
 from partialpool.data import CountProducts, CrossProducts, Table
 from partialpool.data.labels import as_labels
 from partialpool.errors import ArgumentError
-from partialpool.integrate import Accuracy
 from partialpool.models.mixed import check_design, sd_name
-from partialpool.posterior.argument_checks import DETERMINISTIC, reached
+from partialpool.posterior.argument_checks import DETERMINISTIC
 from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture, check_level
+from partialpool.posterior.engine import Engine, Scale, Term, terms_of
 from partialpool.posterior.generalized import plug_in_counts
 from partialpool.posterior.integrated import plug_in
 from partialpool.posterior.mixed import MixedPosterior
 
 
+@final
 @dataclass(frozen=True, eq=False, repr=False)
-class Estimated:
+class Estimated(Engine):
     """A linear mixed model at the maximum of its (restricted) likelihood.
 
     Parameters
@@ -54,6 +56,11 @@ class Estimated:
         if isinstance(s, CountProducts):
             return plug_in_counts(s, e)
         return plug_in(s, e.sds, e.correlations, e.sigma)
+
+    @property
+    def terms(self) -> list[Term]:
+        """Every effect of every term."""
+        return terms_of(self.statistics)
 
     @property
     def log_likelihood(self) -> float:
@@ -89,11 +96,6 @@ class Estimated:
         """Target of the error, in standard errors."""
         return DETERMINISTIC
 
-    @property
-    def status(self) -> Accuracy:
-        """Whether the estimates are a maximum."""
-        return reached(self.error, self.target)
-
     @cached_property
     def coefficients(self) -> dict[str, Distribution]:
         """Every coefficient: Student's t with Satterthwaite's degrees of freedom."""
@@ -101,9 +103,11 @@ class Estimated:
         columns = zip(e.names, e.coefficients, e.se, e.df, strict=True)
         return {name: _student(value, se, df) for name, value, se, df in columns}
 
-    def group_table(self, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Table:
+    def group_table(
+        self, level: float = 0.95, kind: IntervalKind = "equal-tailed", scale: Scale = "response"
+    ) -> Table:
         """One row an effect of a group, given the estimated spreads; as of `MixedPosterior`."""
-        return self.given.group_table(level, kind)
+        return self.given.group_table(level, kind, scale)
 
     def linear(
         self,

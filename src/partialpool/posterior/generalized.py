@@ -14,6 +14,7 @@ from partialpool._typing import Floats, Ints
 from partialpool.classical.mixed import MixedEstimate
 from partialpool.data import Table
 from partialpool.data.cross_products import Block
+from partialpool.data.new_rows import NewRows
 from partialpool.data.population import population_weights
 from partialpool.data.working_responses import CountProducts
 from partialpool.errors import ArgumentError
@@ -28,13 +29,13 @@ from partialpool.models.separation import shortfall
 from partialpool.posterior import effects
 from partialpool.posterior.argument_checks import SAMPLED_ENDS, SAMPLED_MOMENTS, checked_draws
 from partialpool.posterior.count_readout import Readout
-from partialpool.posterior.counts import Scale, checked_scale
-from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture
+from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture, Selected
+from partialpool.posterior.engine import INTERCEPT, Scale, Term, checked_scale
 from partialpool.posterior.integrated import one_point
 from partialpool.posterior.linear import Rows
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.mixed_draws import MixedDraws, as_named
-from partialpool.posterior.response_scale import Natural
+from partialpool.posterior.response_scale import on_response_scale
 from partialpool.posterior.skewed import Cumulants, held, mixed
 from partialpool.posterior.variance_parameters import of_nodes
 
@@ -42,23 +43,23 @@ FEWEST_POINTS, FIRST_POINTS, FIRST_WORK = 128, 256, 2**24
 """Points of each of the eight randomisations to begin with, at least and at most, and about how
 many evaluations of a row at a node they may take: 2,048 points of cbpp take 0.03 s and leave its
 interval ends off by .03 sd, told .13; 1,024 are told .23, and are drawn in vain."""
-RATE = 1.5
+ERROR_ROOT = 1.5
 """Errors fall about with this root of the number of points: between 1, of a lattice rule, and 2."""
 MOST_POINTS, MOST_IF_ASKED = 2**15, 2**19
 """Points in all, at most: by default, and where an accuracy is asked for."""
 STALLED, MOST_STALLS = 0.9, 2
 """No more points are drawn once they have so often left more than this share of what was missing:
 what is told from eight randomisations is itself off by a quarter, and may seem to stall once."""
-WORK, MOST_WORK = 4e8, 4e9
+USUAL_WORK, MOST_WORK = 4e8, 4e9
 """Evaluations of a row at a node that drawing points may take, counting fifty multiplications as
 one: some 6 s by default, a minute where an accuracy is asked for. Counted and not timed, so that
 the same call gives the same digits on a busy machine."""
-LEAST_SHARE, HEAVIEST = 0.1, 0.03
+LEAST_SHARE, HEAVIEST_WEIGHT = 0.1, 0.03
 """An effective share of the points below, or one weight above, from which on the errors told are
 not to be relied on: so found on data whose posterior has a second mode or a heavy tail."""
 SAMPLED_ROWS = 50
 """Groups of a factor, evenly spread, from which the error of all is told."""
-CELLS = 2**20
+CELLS_AT_ONCE = 2**20
 """Points times groups that are worked on at once."""
 
 
@@ -86,6 +87,7 @@ class GeneralizedPosterior(MixedPosterior):
         Target for the error told.
     """
 
+    counts = True
     statistics: CountProducts
     model: GeneralizedModel
     weighted: Readout  # type: ignore[assignment]
@@ -174,7 +176,7 @@ class GeneralizedPosterior(MixedPosterior):
     def _rows_mixture(self, rows: Rows, of: Readout | None = None) -> Mixture:
         of = self.weighted.for_rows(rows) if of is None else of
         size, order = len(rows.constant), self._order(rows)
-        if size * len(of.weight) <= CELLS:
+        if size * len(of.weight) <= CELLS_AT_ONCE:
             return held((size,), of.components(rows), of.weight, order)
 
         def compute(at: slice) -> Cumulants:
@@ -246,7 +248,7 @@ class GeneralizedPosterior(MixedPosterior):
         for block in range(len(self.statistics.blocks)):
             rows = effects.group_rows(self.model, block, whole=True)
             of, size = self.weighted.for_rows(rows), len(rows.constant)
-            few = size * len(of.weight) <= CELLS
+            few = size * len(of.weight) <= CELLS_AT_ONCE
             out.append(self._rows_mixture(rows) if few else None)
         return out
 
@@ -284,6 +286,39 @@ class GeneralizedPosterior(MixedPosterior):
         """
         return self._pooled(block)[0]
 
+    # what every engine answers ---------------------------------------------------------------
+
+    def values(self, term: Term, scale: Scale) -> Distribution:
+        """Of every group a probability or rate (of a slope a ratio), or the linear predictor."""
+        return self._scaled(self.one_effect(term.block, term.effect), term, scale)
+
+    def new_value(self, term: Term, scale: Scale) -> Distribution:
+        """Value of a group that is not in the data."""
+        new = self.new_effect(term.block, term.effect)
+        return Selected(self._scaled(new, term, scale), 0)
+
+    def _scaled(self, of: Mixture, term: Term, scale: Scale) -> Distribution:
+        if scale == "link":
+            return of
+        return self.on_response(of, probability=term.name == INTERCEPT)
+
+    def _combined_on(self, scale: Scale, term: Term, index: Ints, weights: Floats) -> Distribution:
+        which = term.block, term.effect, index, weights
+        if scale == "link":
+            return self.combined(*which)
+        return self.combined_draws(*which, self.to_response(term.name))
+
+    def of_new_rows(self, rows: NewRows, scale: Scale) -> Distribution:
+        """Probabilities or rates of new rows, or their linear predictors."""
+        if scale == "link":
+            return super().of_new_rows(rows, scale)
+        return self.natural(self.linear(rows.x, rows.groups), rows.offset)
+
+    def drawn_values(self, drawn: MixedDraws, term: Term, scale: Scale) -> Floats:
+        """Draws of every group's value, (S, J)."""
+        effects = super().drawn_values(drawn, term, scale)
+        return effects if scale == "link" else self.to_response(term.name)(effects)
+
     # tables ---------------------------------------------------------------------------------
 
     def natural_group(self, block: int) -> Distribution:
@@ -297,11 +332,11 @@ class GeneralizedPosterior(MixedPosterior):
 
     def _natural(self, found: Mixture, block: Block) -> Distribution:
         first = block.effects[0] == "Intercept"
-        return Natural(found, self.statistics.link, len(block.effects) if first else 0)
+        return on_response_scale(found, self.statistics.link, len(block.effects) if first else 0)
 
     def on_response(self, found: Mixture, *, probability: bool) -> Distribution:
         """Link-scale values as probabilities or rates, or as ratios of odds or rates."""
-        return Natural(found, self.statistics.link, 1 if probability else 0)
+        return on_response_scale(found, self.statistics.link, 1 if probability else 0)
 
     def natural(self, found: Distribution, offset: Floats | float = 0.0) -> Distribution:
         """Linear predictors, as of `linear`, and offsets as probabilities or rates.
@@ -315,14 +350,15 @@ class GeneralizedPosterior(MixedPosterior):
         assert isinstance(found, Mixture)
         added = np.broadcast_to(np.asarray(offset, dtype=np.float64), found.shape)
 
-        return Natural(found.moved(added), self.statistics.link, 1)
+        return on_response_scale(found.moved(added), self.statistics.link, 1)
 
     def group_table(
         self,
         level: float = 0.95,
         kind: IntervalKind = "equal-tailed",
-        most: int | None = None,
         scale: Scale = "response",
+        *,
+        most: int | None = None,
     ) -> Table:
         """One row an effect of a group of every term, as of `MixedPosterior`.
 
@@ -349,7 +385,7 @@ class GeneralizedPosterior(MixedPosterior):
             found = [self._summaries_of(block, whole, alone, every, interval, natural)]
         else:
             order = self._order(whole)
-            step = max(1, CELLS // len(self.weighted.weight)) * q
+            step = max(1, CELLS_AT_ONCE // len(self.weighted.weight)) * q
             found = []
             of = self.weighted.for_rows(whole)
             for i in range(0, groups * q, step):
@@ -532,7 +568,7 @@ class GeneralizedPosterior(MixedPosterior):
     def reliable(self) -> bool:
         """Whether weights are even enough for the errors told to be relied on."""
         few = len(self.weighted.weight) <= 1
-        return few or (self.share >= LEAST_SHARE and self.weighted.weight.max() <= HEAVIEST)
+        return few or (self.share >= LEAST_SHARE and self.weighted.weight.max() <= HEAVIEST_WEIGHT)
 
     @property
     def missing(self) -> float:
@@ -541,7 +577,7 @@ class GeneralizedPosterior(MixedPosterior):
         over = max(e / t for e, t in zip(self.errors, targets, strict=True))
         if over <= 1.0:
             return 1.0 if self.reliable else 4.0
-        return float(over**RATE) if math.isfinite(over) else 16.0
+        return float(over**ERROR_ROOT) if math.isfinite(over) else 16.0
 
     @property
     def status(self) -> Accuracy:
@@ -582,7 +618,7 @@ def generalized_posterior(
     with np.errstate(all="ignore"):  # far from the mode numbers overflow: there is no density
         sampler = make_sampler(model)
         size, before, each = _first_size(sampler), math.inf, _work(sampler)
-        most = WORK if accuracy is None else MOST_WORK
+        most = USUAL_WORK if accuracy is None else MOST_WORK
         allowed = MOST_POINTS if accuracy is None else MOST_IF_ASKED
         points, stalled = None, 0
         while True:

@@ -1,4 +1,4 @@
-"""Distributions of many groups read from the densities of their pairs, on both scales."""
+"""Distributions of many groups read from the densities of their pairs, and from draws."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.kernels.families import LOGIT, Link
 from partialpool.posterior.distributions import Distribution
 from partialpool.posterior.pairs import Densities
 
@@ -72,103 +71,6 @@ class OnLink(Distribution):
                 for given, found in zip(values, out, strict=True):
                     found[at] = function(block, rows, given[at])
         return out
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class OnNatural(Distribution):
-    """Probability or rate of every group: theta through the inverse link.
-
-    Means and sds are those of the probability or rate itself.
-
-    Parameters
-    ----------
-    theta : Distribution
-        On the link scale.
-    link : Link
-        Logit or log.
-    mean_value, sd_value : ndarray
-        Mean and sd; shape as `theta`.
-    """
-
-    theta: Distribution
-    link: Link
-    mean_value: Floats
-    sd_value: Floats
-
-    @property
-    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
-        return self.theta.shape
-
-    @property
-    def mean(self) -> Floats:
-        return self.mean_value
-
-    @property
-    def sd(self) -> Floats:
-        return self.sd_value
-
-    def _ends(self) -> tuple[float, float]:
-        return (0.0, 1.0 if self.link is LOGIT else np.inf)
-
-    def _inside(self, x: Floats) -> Floats:
-        """Values strictly between the ends, so that the link is finite."""
-        low, high = self._ends()
-        tiny = np.finfo(np.float64).tiny
-        return np.clip(x, max(low, tiny), min(high - 1e-16, 1e300))
-
-    def _cdf(self, x: Floats) -> Floats:
-        low, high = self._ends()
-        inner = self._through(self.theta._cdf, x)
-        return np.where(x <= low, 0.0, np.where(x >= high, 1.0, inner))
-
-    def _density(self, x: Floats) -> Floats:
-        low, high = self._ends()
-        inside = (x > low) & (x < high)
-        at = self.link.linked(self._inside(x))
-        return np.where(inside, self._through(self.theta._density, x) / self.link.slope(at), 0.0)
-
-    def _through(self, function: Callable[[Floats], Floats], x: Floats) -> Floats:
-        """Apply a function of theta; one value for all groups stays one."""
-        if x.ndim > 1 and x.strides[-1] == 0:
-            one = self.link.linked(self._inside(x[:, :1]))
-            return function(np.broadcast_to(one, x.shape))
-        return function(self.link.linked(self._inside(x)))
-
-    def _quantiles(self, p: Floats) -> Floats:
-        return self.link.natural(self.theta._quantiles(p))
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Element(Distribution):
-    """One group of a distribution of many."""
-
-    of: Distribution
-    index: int
-    shape: tuple[int, ...] = ()
-
-    @property
-    def mean(self) -> Floats:
-        return np.asarray(self.of.mean[self.index])
-
-    @property
-    def sd(self) -> Floats:
-        return np.asarray(self.of.sd[self.index])
-
-    def _ends(self) -> tuple[float, float]:
-        return self.of._ends()
-
-    def _cdf(self, x: Floats) -> Floats:
-        return self._one(self.of._cdf, x)
-
-    def _density(self, x: Floats) -> Floats:
-        return self._one(self.of._density, x)
-
-    def _quantiles(self, p: Floats) -> Floats:
-        return self._one(self.of._quantiles, p)
-
-    def _one(self, function: Callable[[Floats], Floats], values: Floats) -> Floats:
-        wide = np.broadcast_to(values[:, None], (len(values), *self.of.shape))
-        return np.asarray(function(wide)[:, self.index])
 
 
 @dataclass(frozen=True, eq=False, repr=False)

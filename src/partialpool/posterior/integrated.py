@@ -27,21 +27,21 @@ from partialpool.posterior.mixed import MixedPosterior
 TARGETS = {1: 1e-8, 2: 5e-3, 5: 1e-1}
 """Targets of the error of the lattice by dimension of phi: in one and two they cost next to
 nothing, in five more costs too much."""
-USUAL = 2e-2
+USUAL_TARGET = 2e-2
 """And in three and four. At 2e-2 the worst end of any interval is off by 0.013 on 13 data sets;
 5e-3 takes two to four times as many nodes."""
 ON_LATTICE = 5
 """Dimensions up to which the lattice is 10 to 100 times better for the ends of sds than sampling at
 as many evaluations (five crossed factors of 100: told 0.07 with 1,000 nodes, 0.4 with as many
 points). Beyond, its nodes are too many (six effects of Machines: 1e5 and more)."""
-SAMPLED = SamplingTarget(moments=SAMPLED_MOMENTS, ends=SAMPLED_ENDS)
+SAMPLING_TARGET = SamplingTarget(moments=SAMPLED_MOMENTS, ends=SAMPLED_ENDS)
 """Targets of sampling."""
-ROUGH_MODE = 1e-2
+ROUGH_RISE = 1e-2
 """Rise still to be had where a mode is only the centre of a proposal."""
-SECONDS = {"lattice": 20.0, "sampling": 5.0}
-MOST = 200_000
+BUDGET_SECONDS = {"lattice": 20.0, "sampling": 5.0}
+MOST_EVALUATIONS = 200_000
 """About what the evaluations may take, and how many they may be."""
-SLOW = 2e-3
+SLOW_EVALUATION = 2e-3
 """Seconds of one evaluation from which on the mode is looked for from one start, not from all."""
 
 
@@ -77,27 +77,27 @@ def mixed_posterior(
 def integrated(model: MixedModel, orders: Orders, accuracy: float | None = None) -> WeightedNodes:
     """Integrate over the hyperparameters."""
     d, seconds = len(model.axes), model.seconds
-    starts = model.starts[:1] if seconds > SLOW else model.starts
+    starts = model.starts[:1] if seconds > SLOW_EVALUATION else model.starts
     starts = np.concatenate([starts, model.prior_starts])
     if d <= ON_LATTICE:
         peaks = highest_points(model.rough, model.axes, starts)
-        usual = TARGETS.get(d, USUAL)
+        usual = TARGETS.get(d, USUAL_TARGET)
         return integrate_lattice(
             model.evaluate,
             model.axes,
             peaks,
             moments=orders.phi,
             tolerance=_tolerance(d, usual, accuracy),
-            budget=int(min(SECONDS["lattice"] / seconds, MOST)),
+            budget=int(min(BUDGET_SECONDS["lattice"] / seconds, MOST_EVALUATIONS)),
         )
     bounded = [math.isfinite(axis.lower) and math.isfinite(axis.upper) for axis in model.axes]
     return integrate_by_sampling(
         model.evaluate,
         model.axes,
-        highest_points(model.rough, model.axes, starts, enough=ROUGH_MODE),
+        highest_points(model.rough, model.axes, starts, enough=ROUGH_RISE),
         moments=np.where(bounded, math.inf, orders.phi).tolist(),
-        target=SAMPLED if accuracy is None else SamplingTarget(accuracy, accuracy),
-        budget=int(min(SECONDS["sampling"] / seconds, MOST)),
+        target=SAMPLING_TARGET if accuracy is None else SamplingTarget(accuracy, accuracy),
+        budget=int(min(BUDGET_SECONDS["sampling"] / seconds, MOST_EVALUATIONS)),
     )
 
 

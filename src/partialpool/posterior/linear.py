@@ -13,7 +13,7 @@ from partialpool.models import MixedModel
 from partialpool.posterior.distributions import Mixture
 from partialpool.posterior.skewed import Cumulants, mixed
 
-KEPT = 2**23
+CELLS_HELD = 2**23
 """Elements of what is computed once and kept; more is computed again whenever needed."""
 
 
@@ -134,7 +134,7 @@ def mixture(model: MixedModel, nodes: Nodes, rows: Rows, order: Floats | float) 
     """Distribution of every row; moments of an order below `order` exist."""
     size = len(rows.constant)
 
-    if size * len(nodes.weight) * (model.system.p + 2) <= KEPT:
+    if size * len(nodes.weight) * (model.system.p + 2) <= CELLS_HELD:
         return held(nodes, rows, functional(model, nodes, rows), order)
 
     def compute(part: slice) -> Cumulants:

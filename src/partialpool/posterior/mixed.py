@@ -14,10 +14,10 @@ import numpy as np
 from partialpool._typing import Bools, Floats, Ints
 from partialpool.data import Table
 from partialpool.data.cross_products import Block, CrossProducts
-from partialpool.data.new_rows import NONE
+from partialpool.data.new_rows import NONE, NewRows
 from partialpool.data.population import population_weights
 from partialpool.errors import ArgumentError
-from partialpool.integrate import Accuracy, Lattice, Sample, WeightedNodes
+from partialpool.integrate import Lattice, Sample, WeightedNodes
 from partialpool.integrate.weighted import NORMAL_WIDTH
 from partialpool.kernels import student
 from partialpool.kernels.nested_factors import Functional
@@ -29,19 +29,23 @@ from partialpool.posterior.argument_checks import (
     DETERMINISTIC,
     SAMPLED_ENDS,
     checked_draws,
-    reached,
+    group_positions,
 )
 from partialpool.posterior.assembled import Chosen
-from partialpool.posterior.distributions import (
-    Distribution,
-    IntervalKind,
-    Mixture,
-)
-from partialpool.posterior.groups import Element, Sampled
+from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture, Selected
+from partialpool.posterior.engine import FullEngine, Scale, Term, terms_of
+from partialpool.posterior.groups import Sampled
 from partialpool.posterior.linear import Nodes, Rows, functional, held, located, mixture
 from partialpool.posterior.mixed_draws import MixedDraws, draw_mixed
 from partialpool.posterior.ranks import SEED, rank_table, ranked_draws
-from partialpool.posterior.readout import AGREE, FINE, ReadOut, is_slow, read_out, sampled
+from partialpool.posterior.readout import (
+    AGREE_IF_FINE,
+    ENDS_AGREE,
+    ReadOut,
+    is_slow,
+    read_out,
+    sampled,
+)
 from partialpool.posterior.variance_parameters import (
     inverse_chi,
     of_dimension,
@@ -49,24 +53,24 @@ from partialpool.posterior.variance_parameters import (
     times_sigma,
 )
 
-LIGHT, OF_ERROR = 1e-5, 1e-3
+LIGHTEST_LEFT_OUT, LEFT_OUT_OF_ERROR = 1e-5, 1e-3
 """Share of the weight that the lightest nodes left out of tables may have; where the integral is
 more exact, this share of its error. Ten times as much moves ends by 1e-3 sds."""
-MANY = 5
+COARSER_FROM = 5
 """Dimensions from which on a lattice as fine as in fewer costs too much."""
-CHUNK = 2**18
+CELLS_AT_ONCE = 2**18
 """Groups times nodes that are worked on at once."""
-HELD = 2**23
+CELLS_HELD = 2**23
 """Elements of the groups' effects given beta that are computed once and kept (64 MiB)."""
-OF_TOLD = 0.3
+READING_SHARE = 0.3
 """Share of the error told that reading from fewer nodes may add where reading all takes long."""
-FAR_OUT = np.array([1e3, 1e5])
+GROWTH_TAKEN_AT = np.array([1e3, 1e5])
 """Multiples of an sd at which scales of rows tell whether they grow with it."""
 
 ENDS = (0.025, 0.975)
 """Probabilities of the ends of intervals whose error is told."""
 
-CONTRAST = 40_000
+CONTRAST_DRAWS = 40_000
 """Draws from which contrasts of several factors are read: ends are right to .015 sds."""
 
 View = Callable[[Mixture, Block], Distribution]
@@ -84,7 +88,7 @@ def _within(at: slice, some: slice) -> slice:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MixedPosterior:
+class MixedPosterior(FullEngine):
     """The joint posterior of coefficients, groups' effects, sds, correlations and sigma.
 
         y = X beta + sum_t Z_t b_t + e,   e_i ~ N(0, sigma^2 / w_i),   b_t,l ~ N(0, Sigma_t)
@@ -257,7 +261,7 @@ class MixedPosterior:
         variance = given.variance @ weights**2
         total = Functional(sums[0][:, None], sums[1][:, None], variance[:, None])
         order = np.min(np.atleast_1d(self._order(rows)))
-        return Element(held(self.nodes, one, total, float(order)), 0)
+        return Selected(held(self.nodes, one, total, float(order)), 0)
 
     def combined_draws(
         self,
@@ -269,8 +273,8 @@ class MixedPosterior:
     ) -> Distribution:
         """The same of values on a scale, from draws with a fixed seed."""
         rng, parts = np.random.default_rng(SEED), []
-        for _ in range(0, CONTRAST, CONTRAST // 10):
-            drawn = self.draws(CONTRAST // 10, rng)
+        for _ in range(0, CONTRAST_DRAWS, CONTRAST_DRAWS // 10):
+            drawn = self.draws(CONTRAST_DRAWS // 10, rng)
             parts.append(scale(self.drawn_effect(drawn, block, effect)[:, index]) @ weights)
         return Sampled(np.sort(np.concatenate(parts)))
 
@@ -320,9 +324,9 @@ class MixedPosterior:
         """Whether the scale of each row grows with a dimension of phi, far out."""
         model, heaviest = self.model, int(np.argmax(self.weighted.weight))
         points = np.repeat(self.weighted.points[[heaviest]], 2, axis=0)
-        points[:, dimension] *= FAR_OUT
+        points[:, dimension] *= GROWTH_TAKEN_AT
         if with_priors:
-            points[:, model.prior_variances] *= FAR_OUT[:, None] ** 2
+            points[:, model.prior_variances] *= GROWTH_TAKEN_AT[:, None] ** 2
         with np.errstate(all="ignore"):
             carried = model.evaluate(points)[1]
         far = Nodes.read(np.ones(2), points, carried, model.system.p, self.nodes.df)
@@ -379,7 +383,7 @@ class MixedPosterior:
         kept = self._kept_functional
         # with several factors each chunk eliminates all of their groups again
         alone = len(self.model.system.levels) == 1
-        step = max(1, CHUNK // len(self._few.weight)) * q if alone else total
+        step = max(1, CELLS_AT_ONCE // len(self._few.weight)) * q if alone else total
         for i in range(0, total, step):
             at = slice(i, min(i + step, total))
             if kept is None:
@@ -390,7 +394,12 @@ class MixedPosterior:
                 yield at, kept.part(slice(first + at.start, first + at.stop)), whole.part(at)
 
     def group_table(
-        self, level: float = 0.95, kind: IntervalKind = "equal-tailed", most: int | None = None
+        self,
+        level: float = 0.95,
+        kind: IntervalKind = "equal-tailed",
+        scale: Scale = "response",
+        *,
+        most: int | None = None,
     ) -> Table:
         """One row an effect of a group of every term; of the first `most` groups of each only.
 
@@ -579,7 +588,76 @@ class MixedPosterior:
 
         return rank_table(draw, size, labels, top, level)
 
-    # what every kind of posterior has -------------------------------------------------------
+    # what every engine answers ---------------------------------------------------------------
+
+    @property
+    def terms(self) -> list[Term]:
+        """Every effect of every term."""
+        return terms_of(self.statistics)
+
+    def values(self, term: Term, scale: Scale) -> Distribution:
+        """Population value and deviation of every group."""
+        return self.one_effect(term.block, term.effect)
+
+    def deviations(self, term: Term) -> Distribution:
+        """Deviation of every group."""
+        return self.one_effect(term.block, term.effect, whole=False)
+
+    def new_value(self, term: Term, scale: Scale) -> Distribution:
+        """Value of a group that is not in the data."""
+        return Selected(self.new_effect(term.block, term.effect), 0)
+
+    def contrast_of(
+        self, term: Term, coefficients: Mapping[Any, float], scale: Scale
+    ) -> Distribution:
+        """Linear combination of the groups' values, by label."""
+        weights = np.array([float(v) for v in coefficients.values()])
+        if not np.isfinite(weights).all() or not weights.any():
+            raise ArgumentError(
+                f"coefficients must be finite and not all 0; received {dict(coefficients)}"
+            )
+        places = {label: i for i, label in enumerate(term.labels.tolist())}
+        index = group_positions(places, list(coefficients), term.factor)
+        return self._combined_on(scale, term, index, weights)
+
+    def _combined_on(self, scale: Scale, term: Term, index: Ints, weights: Floats) -> Distribution:
+        return self.combined(term.block, term.effect, index, weights)
+
+    def weight_on_pooled(self, term: Term) -> Distribution:
+        """See `shrinkage`."""
+        return self.shrinkage(term.block, term.effect)
+
+    def share_between(self, factor: str) -> Distribution:
+        """See `icc`."""
+        return self.icc(factor)
+
+    def ranks_of(self, term: Term, *, top: int, level: float, descending: bool) -> Table:
+        """See `ranks`."""
+        return self.ranks(term.block, term.effect, top=top, level=level, descending=descending)
+
+    def of_new_rows(self, rows: NewRows, scale: Scale) -> Distribution:
+        """The linear predictor of new rows, offsets added."""
+        predictor = self.linear(rows.x, rows.groups)
+        if not rows.offset.any():
+            return predictor
+        assert isinstance(predictor, Mixture)
+        return predictor.moved(rows.offset)
+
+    def log_evidence(self) -> float:
+        """Refused: it is not computed."""
+        raise ArgumentError(
+            "log_marginal_likelihood is computed for one factor without predictors only"
+        )
+
+    def drawn_values(self, drawn: MixedDraws, term: Term, scale: Scale) -> Floats:
+        """Draws of every group's value, (S, J)."""
+        return self.drawn_effect(drawn, term.block, term.effect)
+
+    def drawn_parameters(self, drawn: MixedDraws) -> dict[str, Floats]:
+        """Draws of every parameter, by name, (S,)."""
+        columns = zip(self.statistics.coefficients, drawn.coefficients.T, strict=True)
+        last = {} if self.sigma is None else {"sigma": drawn.sigma}
+        return {**dict(columns), **drawn.tau, **drawn.rho, **last}
 
     @property
     def priors(self) -> Priors:
@@ -609,7 +687,7 @@ class MixedPosterior:
             self._read_out.gap,
         ]
         if not is_slow(self.model):
-            rows = sampled(self._sample, max(4, CHUNK // len(nodes.weight)))
+            rows = sampled(self._sample, max(4, CELLS_AT_ONCE // len(nodes.weight)))
             scaled = located(nodes, rows, functional(self.model, nodes, rows))
             groups = self._bound(*scaled, np.broadcast_to(self._order(rows), scaled[0].shape[1]))
             errors.append(groups + self._read_out.gap)
@@ -641,13 +719,8 @@ class MixedPosterior:
         """Target of the error, in posterior sds: what was asked for, or the default."""
         if self.accuracy is not None:
             return self.accuracy
-        fine = isinstance(self.weighted, Lattice) and len(self.model.axes) < MANY
+        fine = isinstance(self.weighted, Lattice) and len(self.model.axes) < COARSER_FROM
         return DETERMINISTIC if fine else SAMPLED_ENDS
-
-    @property
-    def status(self) -> Accuracy:
-        """Whether the error is within its target."""
-        return reached(self.error, self.target)
 
     def __repr__(self) -> str:
         s = self.statistics
@@ -675,7 +748,7 @@ class MixedPosterior:
     def _weighty(self) -> Ints:
         """All nodes but the lightest, by weight and by what they add to variances."""
         weight = self.weighted.weight
-        light = min(LIGHT, OF_ERROR * self.weighted.error)
+        light = min(LIGHTEST_LEFT_OUT, LEFT_OUT_OF_ERROR * self.weighted.error)
         growing = effects.growing(self.model, self.weighted.points, self.weighted.carried[:, 0])
         exist = [order > 2.0 for order in (*self.orders.sd, self.orders.sigma)]
         share = weight[:, None] * growing[:, np.array(exist)]
@@ -713,8 +786,8 @@ class MixedPosterior:
     def _agree(self) -> float:
         """Difference that reading groups from fewer nodes may make: less than the error told."""
         if isinstance(self.weighted, Sample) or is_slow(self.model):
-            return max(AGREE, OF_TOLD * self.weighted.error)
-        return float(np.clip(0.5 * self.weighted.error, *(FINE, AGREE)))
+            return max(ENDS_AGREE, READING_SHARE * self.weighted.error)
+        return float(np.clip(0.5 * self.weighted.error, *(AGREE_IF_FINE, ENDS_AGREE)))
 
     @property
     def _few(self) -> Nodes:
@@ -745,7 +818,7 @@ class MixedPosterior:
         """
         alone, p = self._slices[-1].stop, self.model.system.p
         total = max([alone, *(at.stop for at in self._nested.values())])
-        if total * len(self._few.weight) * (p + 2) > HELD:
+        if total * len(self._few.weight) * (p + 2) > CELLS_HELD:
             return None
         index, z = self.model.system.every_effect()
         rows = [Rows(np.zeros(alone), np.zeros((alone, p)), index, z, np.zeros(alone))]

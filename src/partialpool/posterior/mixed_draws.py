@@ -12,7 +12,7 @@ from partialpool.integrate import Lattice, WeightedNodes
 from partialpool.models import MixedModel
 from partialpool.models.mixed import sd_name
 
-COVERED = 0.998
+BOUNDED_SHARE = 0.998
 """Share of the proposals to which the bound on the ratio of densities applies."""
 
 
@@ -122,7 +122,7 @@ def _hyperparameters(
         at, log_f, extra = _near(model, lattice, nodes[chosen], rng)
         ratio = log_f - log_node[chosen]
         if math.isnan(highest):
-            highest = float(np.quantile(ratio, COVERED))
+            highest = float(np.quantile(ratio, BOUNDED_SHARE))
         kept = ratio - highest >= np.log(rng.random(len(ratio)))
         points.append(at[kept])
         carried.append(extra[kept])

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
 from partialpool._typing import Floats, Ints
 from partialpool.data import GroupStatistics, Table
+from partialpool.data.new_rows import NEW, NewRows
 from partialpool.errors import ArgumentError, ImproperPosteriorError, PriorError
-from partialpool.integrate import Accuracy, Grid, integrate
-from partialpool.kernels import student
+from partialpool.integrate import Grid, integrate
 from partialpool.kernels.oneway import kept, pooled, theta_given
 from partialpool.kernels.ranks import expected_exceedances
-from partialpool.kernels.student import BLOCK
 from partialpool.models import OneWayModel, Priors, one_way_model
 from partialpool.models.propriety import Moments, check_proper
 from partialpool.posterior.argument_checks import (
-    DETERMINISTIC,
     checked_draws,
-    group_positions,
-    reached,
 )
 from partialpool.posterior.components import (
     Components,
@@ -33,16 +29,20 @@ from partialpool.posterior.components import (
     condensed,
     trimmed,
 )
-from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture, OfRatio
+from partialpool.posterior.distributions import (
+    Distribution,
+    IntervalKind,
+    Mixture,
+    share_of_variance,
+)
 from partialpool.posterior.draws import OneWayDraws, draw
+from partialpool.posterior.engine import OneFactorEngine, Scale, Term
 from partialpool.posterior.one_way_parameters import icc, ratio, sigma, tau
-from partialpool.posterior.ranks import SEED, rank_table, ranked_draws
+from partialpool.posterior.theta import CHECKED_TAIL, Theta, class_blocks
 
-MANY = 200_000
+MANY_CELLS = 200_000
 """Groups times components from which quantiles are read from fewer components, checked."""
-INNER = 0.001
-"""Quantiles from here to one minus this are checked."""
-AGREE = 1e-8
+QUANTILES_AGREE = 1e-8
 """How closely they must agree with all components, in posterior sds."""
 EXACT_RANKS = 2000
 """Groups up to which expected ranks, a sum over pairs, are not read from draws."""
@@ -74,8 +74,9 @@ def one_way_posterior(
     return OneWayPosterior(statistics, model, grid, components(model, grid), accuracy)
 
 
+@final
 @dataclass(frozen=True, eq=False, repr=False)
-class OneWayPosterior:
+class OneWayPosterior(OneFactorEngine):
     """The joint posterior of mu, tau, sigma and every group's theta.
 
         y_ij | theta_j ~ N(theta_j, sigma^2 / w_ij),   theta_j ~ N(mu, tau^2)
@@ -182,12 +183,14 @@ class OneWayPosterior:
         """Every group's weight on the pooled value, B_j: 0 no, 1 complete pooling; shape (J,)."""
         c, classes = self.components, self.model.classes
         mean, sd = np.empty(len(classes.weight)), np.empty(len(classes.weight))
-        for part, p in _class_blocks(classes.weight, len(c.weight)):
+        for part, p in class_blocks(classes.weight, len(c.weight)):
             b = pooled(p, c.lam)
             mean[part] = b @ c.weight
             sd[part] = np.sqrt((b - mean[part, None]) ** 2 @ c.weight)
         at = classes.member
-        return OfRatio(self.tau_over_sigma, self.statistics.weight, False, mean[at], sd[at])
+        return share_of_variance(
+            self.tau_over_sigma, self.statistics.weight, mean[at], sd[at], rising=False
+        )
 
     def group(self, label: Any) -> Distribution:
         """Distribution of one group's parameter (units of y), by label."""
@@ -240,50 +243,85 @@ class OneWayPosterior:
         return out if descending else len(y) + 1 - out
 
     def ranks(self, *, top: int = 1, level: float = 0.95, descending: bool = True) -> Table:
-        """Ranks of the groups with their uncertainty, from independent draws with a fixed seed.
+        """Ranks of the groups; expected ranks of up to 2,000 groups are exact."""
+        table = super().ranks(top=top, level=level, descending=descending)
+        if self.statistics.n_groups <= EXACT_RANKS:
+            table["expected_rank"] = self.expected_rank(descending=descending)
+        return table
 
-        Expected ranks of up to 2,000 groups are exact (`expected_rank`); probabilities are good to
-        about 0.003.
+    # what every engine answers ---------------------------------------------------------------
+
+    def values(self, term: Term, scale: Scale) -> Distribution:
+        """Theta of every group."""
+        return self.theta
+
+    def deviations(self, term: Term) -> Distribution:
+        """Deviation of every group from mu."""
+        return self.effect
+
+    def new_value(self, term: Term, scale: Scale) -> Distribution:
+        """Theta of a group that is not in the data."""
+        return self.new_group
+
+    def contrast_of(
+        self, term: Term, coefficients: Mapping[Any, float], scale: Scale
+    ) -> Distribution:
+        """See `contrast`."""
+        return self.contrast(coefficients)
+
+    def weight_on_pooled(self, term: Term) -> Distribution:
+        """See `shrinkage`."""
+        return self.shrinkage
+
+    def share_between(self, factor: str) -> Distribution:
+        """See `icc`."""
+        return self.icc
+
+    def of_new_rows(self, rows: NewRows, scale: Scale) -> Distribution:
+        """Theta of the group of each row."""
+        return self.linear(rows.x, rows.groups)
+
+    def drawn_values(self, drawn: OneWayDraws, term: Term, scale: Scale) -> Floats:
+        """Draws of theta."""
+        return drawn.theta
+
+    def linear(
+        self,
+        x: Floats,
+        groups: Mapping[int, tuple[Ints, Floats]],
+        *,
+        noise: Floats | None = None,
+    ) -> Distribution:
+        """Distribution of theta of the group of each row; as of `MixedPosterior`.
 
         Parameters
         ----------
-        top : int
-            Size of the leading set whose probability is given.
-        level : float
-            Probability of the rank intervals.
-        descending : bool
-            Whether rank 1 is the highest.
-
-        Returns
-        -------
-        Table
-            group, expected_rank, lower, median, upper (of the rank), best (probability of rank
-            1), top (probability of a rank up to `top`).
+        x : ndarray, shape (R, 1)
+            Ones.
+        groups : mapping
+            {0: (index, z)}: the group of each row, -1 for a new one, -2 for the population mean;
+            z, shape (R, 1), ones.
+        noise : ndarray, shape (R,), optional
+            Weights w of new observations, whose variance sigma^2 / w is added.
         """
-        groups = self.statistics.n_groups
-        rng, sign = np.random.default_rng(SEED), -1.0 if descending else 1.0
+        index, _ = groups[0]
+        y, weight = self.centered_means, self.statistics.weight
+        c = self.components
+        lam, sigma, mu, mu_sd = c.columns
 
-        def draw(size: int) -> Floats:
-            return sign * self.draws(size, rng).theta
+        def rows(part: slice) -> tuple[Floats, Floats]:
+            at = index[part]
+            loc, scale = theta_given(y[at], weight[at], *c.columns)
+            new = np.hypot(mu_sd, np.where(at == NEW, sigma * np.sqrt(lam), 0.0))
+            loc, scale = np.where(at >= 0, loc, mu), np.where(at >= 0, scale, new)
+            extra = 0.0 if noise is None else sigma / np.sqrt(noise[part])
+            return loc, np.hypot(scale, extra)
 
-        found = rank_table(draw, ranked_draws(groups), self.statistics.labels, top, level)
-        if groups <= EXACT_RANKS:
-            found["expected_rank"] = self.expected_rank(descending=descending)
-        return found
-
-    def group_index(self, labels: list[Any]) -> Ints:
-        """Positions of groups by label.
-
-        Raises
-        ------
-        ArgumentError
-            If a label is not in the data.
-        """
-        return group_positions(self._positions, labels, self.statistics.factor)
-
-    @cached_property
-    def _positions(self) -> dict[Any, int]:
-        return {label: i for i, label in enumerate(self.statistics.labels.tolist())}
+        moments = self.model.moments
+        order = moments.theta if (index >= 0).all() else moments.mu
+        if (index == NEW).any():
+            order = min(moments.tau, order)
+        return Mixture((len(x),), rows, c.weight, c.df, self.model.center, order)
 
     # the whole ----------------------------------------------------------------------------
 
@@ -305,7 +343,7 @@ class OneWayPosterior:
         size = checked_draws(size, rng)
         return draw(self.model, self.grid, self.statistics, self.centered_means, size, rng)
 
-    def log_marginal_likelihood(self) -> float:
+    def log_evidence(self) -> float:
         """Logarithm of p(y), all parameters integrated out.
 
         Raises
@@ -368,11 +406,6 @@ class OneWayPosterior:
     # what every kind of posterior has -------------------------------------------------------
 
     @property
-    def priors(self) -> Priors:
-        """The priors used."""
-        return self.model.priors
-
-    @property
     def method(self) -> str:
         """How the integral over the hyperparameters was done."""
         return "trapezoid rule in double-exponential coordinates"
@@ -382,8 +415,10 @@ class OneWayPosterior:
         named = {"Intercept": self.mu, f"tau[{self.statistics.factor}]": self.tau}
         return named if self.sigma is None else {**named, "sigma": self.sigma}
 
-    def group_table(self, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Table:
-        """One row a group; see `Fit.groups`."""
+    def group_table(
+        self, level: float = 0.95, kind: IntervalKind = "equal-tailed", scale: Scale = "response"
+    ) -> Table:
+        """One row a group; see `Fit.groups`. Both scales are the same."""
         lower, upper = self.theta.interval(level, kind)
         return Table(
             group=self.statistics.labels,
@@ -400,16 +435,6 @@ class OneWayPosterior:
     def error(self) -> float:
         """Estimated error of the summaries (see `Grid.error`)."""
         return self.grid.error
-
-    @property
-    def target(self) -> float:
-        """Target of the error, in posterior sds: what was asked for, or the default."""
-        return DETERMINISTIC if self.accuracy is None else self.accuracy
-
-    @property
-    def status(self) -> Accuracy:
-        """Whether the error is within its target."""
-        return reached(self.error, self.target)
 
     def __repr__(self) -> str:
         s, d = self.statistics, ", ".join(self.model.dimensions)
@@ -447,7 +472,7 @@ class OneWayPosterior:
     def _for_quantiles(self) -> Components:
         """All components; with very many groups, fewer that give the same quantiles."""
         full = self.components
-        if len(full.weight) * self.statistics.n_groups <= MANY:
+        if len(full.weight) * self.statistics.n_groups <= MANY_CELLS:
             return full
         if len(self.grid.lines) > 1 or self.model.priors.mu.proper:
             return trimmed(full, 1e-10)
@@ -456,7 +481,7 @@ class OneWayPosterior:
         for size in (3, 5, 9, 17):
             few = condensed(self.model, full, size)
             gap = np.abs(self._quantiles_of(few, sample) - exact)
-            if gap.max() <= AGREE:
+            if gap.max() <= QUANTILES_AGREE:
                 return few
         return full
 
@@ -466,7 +491,7 @@ class OneWayPosterior:
             return False
         sample = self._sample()
         gap = self._quantiles_of(few, sample, nearly_normal=True) - self._quantiles_of(few, sample)
-        return bool(np.abs(gap).max() <= AGREE)
+        return bool(np.abs(gap).max() <= QUANTILES_AGREE)
 
     def _sample(self) -> Ints:
         """Groups that span the range of weights and means: the extremes, and some between."""
@@ -477,104 +502,6 @@ class OneWayPosterior:
     def _quantiles_of(self, c: Components, groups: Ints, *, nearly_normal: bool = False) -> Floats:
         """Outer and inner quantiles of some groups, in units of their sds; shape (5, K)."""
         part = Theta.of(self, c, groups, nearly_normal=nearly_normal)
-        return part.quantile(np.array([INNER, 0.025, 0.5, 0.975, 1.0 - INNER])) / part.sd
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Theta(Mixture):
-    """theta of every group; means and sds cost the number of distinct weights only.
-
-    Parameters
-    ----------
-    y : ndarray, shape (J,)
-        Group means less the model's center.
-    member : ndarray of int, shape (J,)
-        The class of weights each group is in.
-    class_weight : ndarray, shape (K,)
-        The distinct weights.
-    full : Components
-        All components, from which means and sds are read.
-    nearly_normal : bool
-        Whether quantiles may be read from moments (checked by who says so).
-    """
-
-    y: Floats
-    member: Ints
-    class_weight: Floats
-    full: Components
-    nearly_normal: bool = False
-
-    @classmethod
-    def of(
-        cls,
-        post: OneWayPosterior,
-        c: Components,
-        groups: Ints | slice = slice(None),
-        *,
-        nearly_normal: bool = False,
-    ) -> Theta:
-        """Build from components `c` (for quantiles) and all components (for moments)."""
-        y, weight = post.centered_means[groups], post.statistics.weight[groups]
-        classes = post.model.classes
-
-        def rows(part: slice) -> tuple[Floats, Floats]:
-            return theta_given(y[part], weight[part], *c.columns)
-
-        return cls(
-            (len(y),), rows, c.weight, c.df, post.model.center,
-            post.model.moments.theta, y, classes.member[groups], classes.weight, post.components,
-            nearly_normal,
-        )  # fmt: skip
-
-    def _quantiles(self, p: Floats) -> Floats:
-        common = p.size == len(p) and (p >= INNER).all() and (p <= 1.0 - INNER).all()
-        if not (self.nearly_normal and common):
-            return super()._quantiles(p)
-
-        def one(_part: slice, loc: Floats, scale: Floats) -> Floats:
-            each = (
-                student.mixture_expansion(q.item(), loc, scale, self.weight, self.df) for q in p
-            )
-            return np.stack(list(each))
-
-        return self._each(one, len(p)) + self.shift
-
-    @property
-    def mean(self) -> Floats:
-        if self.moments <= 1:
-            return np.full(self.shape, math.nan)
-        pull, base = self._by_class[:2].take(self.member, axis=1)
-        return np.asarray(self.y - pull * self.y + base + self.shift)
-
-    @property
-    def sd(self) -> Floats:
-        if self.moments <= 2:
-            return np.full(self.shape, math.inf)
-        within, bb, bm, mm = self._by_class[2:].take(self.member, axis=1)
-        y = self.y
-        return np.asarray(np.sqrt(within + np.maximum(bb * y * y - 2 * bm * y + mm, 0.0)))
-
-    @cached_property
-    def _by_class(self) -> Floats:
-        """E B, E B mu, mean variance, var B, cov(B, B mu), var(B mu) of each class; (6, K)."""
-        c = self.full
-        found = np.empty((6, len(self.class_weight)))
-        for part, p in _class_blocks(self.class_weight, len(c.weight)):
-            b = pooled(p, c.lam)  # (B, C)
-            bm = b * c.mu
-            here = found[:, part]
-            here[0], here[1] = b @ c.weight, bm @ c.weight
-            scale2 = c.sigma**2 * (c.lam * b) + (b * c.mu_sd) ** 2
-            here[2] = scale2 @ c.weight * c.variance_factor
-            b -= here[0][:, None]
-            bm -= here[1][:, None]
-            here[3], here[4], here[5] = b**2 @ c.weight, (b * bm) @ c.weight, bm**2 @ c.weight
-        return found
-
-
-def _class_blocks(weight: Floats, nodes: int) -> Iterator[tuple[slice, Floats]]:
-    """Slices of the distinct weights, and these as a column, small enough for the cache."""
-    step = max(1, BLOCK // nodes)
-    for i in range(0, len(weight), step):
-        part = slice(i, i + step)
-        yield part, weight[part, None]
+        return (
+            part.quantile(np.array([CHECKED_TAIL, 0.025, 0.5, 0.975, 1.0 - CHECKED_TAIL])) / part.sd
+        )

@@ -13,10 +13,10 @@ from partialpool.kernels.oneway import between_slope, profile
 from partialpool.models import OneWayModel
 from partialpool.posterior.distributions import (
     Distribution,
-    OfRatio,
     ScaledInverseChi,
     Sliced,
     root_inverse_chi2_mean,
+    share_of_variance,
 )
 
 MANY_DF, FEW_NODES = 20.0, 20
@@ -64,7 +64,8 @@ def icc(
     w = grid.weight.ravel()
     mean = value @ w
     sd = math.sqrt(((value - mean) ** 2) @ w)
-    return OfRatio(of_ratio, np.asarray(factor), True, np.asarray(mean), np.asarray(sd))
+    moments = np.asarray(mean), np.asarray(sd)
+    return share_of_variance(of_ratio, np.asarray(factor), *moments, rising=True)
 
 
 def moments_of(x: Floats, weight: Floats, order: float) -> tuple[float, float]:

@@ -19,10 +19,10 @@ from partialpool._typing import Bools, Floats, Ints
 from partialpool.integrate import Nested, sinc
 from partialpool.kernels import conjugate
 from partialpool.kernels.counts import (
-    BROAD,
-    RESOLVED,
-    SHARP,
-    SKEWED,
+    NEARLY_NORMAL_FROM,
+    SHARP_LIKELIHOOD,
+    SPECTRUM_INFORMATION,
+    TRAPEZOID_STEP,
     Pairs,
     bands,
     exp_or_zero,
@@ -33,24 +33,24 @@ from partialpool.kernels.mesh import Mesh, even_mesh
 from partialpool.models import CountsModel
 from partialpool.posterior.distributions import newton
 
-NEGLIGIBLE = 1e-11
+NEGLIGIBLE_LINE = 1e-11
 """Lines of nodes with less probability are left out."""
-FINER = 1.9
+FINER_STEPS = 1.9
 """Between nodes a density is known to the square root of the accuracy of its integral: steps are
 made finer by this factor (1e-9)."""
-UNSEEN = 1e-22
+NEGLIGIBLE_NODE = 1e-22
 """Nodes with less probability are left out."""
-LEAST = 1e-13
+NEGLIGIBLE_IN_DENSITY = 1e-13
 """Nodes with less probability add nothing to densities."""
-WIDE = 1.2
+KERNEL_WIDTH = 1.2
 """Normal kernels this many node distances wide are summed exactly by the trapezoid rule."""
-FINEST = 4
+DENSEST_NODES = 4
 """Factor by which nodes are laid more densely where conjugate kernels need it."""
-WIDEST = 1000
+MOST_SHARED_NODES = 1000
 """Nodes of a shared mesh above which sharply determined pairs get meshes of their own."""
-BLOCK = 2**21
+CELLS_AT_ONCE = 2**21
 """Elements of the arrays worked on at once."""
-CACHED = 2**17
+CELLS_IN_CACHE = 2**17
 """And of those that are gone through several times."""
 
 
@@ -92,9 +92,9 @@ def kernels(model: CountsModel, nodes: Nested) -> list[Kernels]:
     over denser nodes, and only far below the distance of nodes taken as normal.
     """
     step = nodes.step * nodes.scale
-    wanted = WIDE * step / (nodes.outer * _unit_sd(model))
-    fine, coarse = wanted <= 1.0, wanted > (FINEST if model.conjugate else 1.0)
-    sets = ((fine, 1), (~fine & ~coarse, FINEST))
+    wanted = KERNEL_WIDTH * step / (nodes.outer * _unit_sd(model))
+    fine, coarse = wanted <= 1.0, wanted > (DENSEST_NODES if model.conjugate else 1.0)
+    sets = ((fine, 1), (~fine & ~coarse, DENSEST_NODES))
     found = [_denser(model, nodes, lines, step, by) for lines, by in sets if lines.any()]
     return found + ([_wider(model, nodes, coarse, step)] if coarse.any() else [])
 
@@ -112,8 +112,12 @@ def _denser(model: CountsModel, nodes: Nested, lines: Bools, step: Floats, facto
     mu = nodes.inner[lines, :1] + step[lines, None] * at
     tau = np.broadcast_to(nodes.outer[lines, None], mu.shape)
     matrix = np.sinc(at[:, None] - np.arange(size)) / factor if factor > 1 else np.eye(size)
-    width = np.maximum(nodes.outer[lines] * _unit_sd(model), WIDE * step[lines])
-    kept = np.ones(mu.size, dtype=bool) if factor > 1 else nodes.weight[lines].ravel() > LEAST
+    width = np.maximum(nodes.outer[lines] * _unit_sd(model), KERNEL_WIDTH * step[lines])
+    kept = (
+        np.ones(mu.size, dtype=bool)
+        if factor > 1
+        else nodes.weight[lines].ravel() > NEGLIGIBLE_IN_DENSITY
+    )
     return Kernels(lines, mu, tau, matrix, width, not model.conjugate, kept)
 
 
@@ -122,16 +126,16 @@ def _wider(model: CountsModel, nodes: Nested, lines: Bools, step: Floats) -> Ker
     mean, sd = inner, np.broadcast_to(tau, inner.shape)
     if model.conjugate:
         mean, sd = conjugate.link_moments(model.link is LOGIT, inner, tau)
-    width = WIDE * step[lines]
+    width = KERNEL_WIDTH * step[lines]
     spread = np.hypot(sd, width[:, None])
     every = np.ones(inner.size, dtype=bool)
     return Kernels(lines, mean, spread, spread_inverse(inner.shape[1]), width, True, every)
 
 
 def spread_inverse(size: int) -> Floats:
-    """Maps values at nodes to coefficients of normal kernels `WIDE` nodes wide at the nodes."""
+    """Maps values at nodes to coefficients of normal kernels, `KERNEL_WIDTH` nodes wide, there."""
     gap = np.subtract.outer(np.arange(size), np.arange(size))
-    spread = np.exp(-0.5 * (gap / WIDE) ** 2) / (WIDE * math.sqrt(2.0 * math.pi))
+    spread = np.exp(-0.5 * (gap / KERNEL_WIDTH) ** 2) / (KERNEL_WIDTH * math.sqrt(2.0 * math.pi))
     return np.asarray(np.linalg.inv(spread), dtype=np.float64)
 
 
@@ -210,19 +214,19 @@ class Densities:
         return out
 
     def _slices(self, size: int) -> Iterator[slice]:
-        step = max(1, BLOCK // self.mass.shape[1])
+        step = max(1, CELLS_AT_ONCE // self.mass.shape[1])
         for i in range(0, size, step):
             yield slice(i, i + step)
 
 
 def densities(model: CountsModel, nodes: Nested, pairs: Pairs) -> list[Densities]:
     """Densities of all pairs."""
-    few = nodes.cut(NEGLIGIBLE)
+    few = nodes.cut(NEGLIGIBLE_LINE)
     sums = kernels(model, few)
     bulk = _bulk(few)
     out = []
     for band in bands(pairs.information):
-        step = max(1, BLOCK // few.inner.size)
+        step = max(1, CELLS_AT_ONCE // few.inner.size)
         for i in range(band.start, band.stop, step):
             part = slice(i, min(i + step, band.stop))
             out.append(_densities(model, few, sums, bulk, pairs.at(part), part))
@@ -250,7 +254,7 @@ def _densities(
 ) -> Densities:
     log_l = model.log_marginals(pairs, nodes.inner, nodes.outer)  # (K, T, M)
     with np.errstate(divide="ignore", invalid="ignore"):
-        seen = nodes.weight > UNSEEN  # numbers near underflow are slow to handle
+        seen = nodes.weight > NEGLIGIBLE_NODE  # numbers near underflow are slow to handle
         given_rest = np.where(seen, np.exp(np.log(nodes.weight) - log_l), 0.0)
     coefficients = np.concatenate(
         [(given_rest[:, k.lines] @ k.matrix.T).reshape(len(pairs), -1)[:, k.kept] for k in sums],
@@ -260,7 +264,9 @@ def _densities(
     theta = np.atleast_2d(mesh.theta(mesh.x))
     log_lik = pairs.log_likelihood(model.link.first(theta), model.link.second(theta))
     mass = exp_or_zero(log_lik) * mesh.slope(mesh.x)
-    rows = 1 if len(theta) == 1 else max(1, BLOCK // (theta.shape[1] * coefficients.shape[1]))
+    rows = (
+        1 if len(theta) == 1 else max(1, CELLS_AT_ONCE // (theta.shape[1] * coefficients.shape[1]))
+    )
     if len(theta) == 1:
         mass *= _mixture(model, sums, coefficients, theta[0])
     else:
@@ -278,7 +284,7 @@ def _mixture(
 ) -> Floats:
     """Sums of kernels with coefficients, (K, G), at theta, (I,); shape (K, I)."""
     total, begin = np.zeros((len(coefficients), len(theta))), 0
-    step = max(1, CACHED // len(theta))
+    step = max(1, CELLS_IN_CACHE // len(theta))
     for k in sums:
         size = int(k.kept.sum())
         for i in range(0, size, step):
@@ -323,12 +329,16 @@ def _mesh(
         smallest = min(model.pooled, 1.0 - model.pooled) if model.link is LOGIT else 1.0
         tau = np.concatenate([k.tau[:, 0] for k in sums])
         reach = width + 4.0 * tau**2 / smallest
-    shared = shared_mesh(pairs, mu, width, reach, bulk, FINER)
+    shared = shared_mesh(pairs, mu, width, reach, bulk, FINER_STEPS)
     least = float(pairs.information[0])
     narrow = float(nodes.outer.min())
-    if shared.size <= WIDEST or least < BROAD or narrow * math.sqrt(least) < SHARP:
+    if (
+        shared.size <= MOST_SHARED_NODES
+        or least < NEARLY_NORMAL_FROM
+        or narrow * math.sqrt(least) < SHARP_LIKELIHOOD
+    ):
         return shared
     sd = 1.0 / np.sqrt(pairs.information)
-    ratio = math.sqrt(1.0 + (SKEWED + narrow**-2) / least)
-    half = math.ceil(11.5 * ratio / RESOLVED * FINER)
+    ratio = math.sqrt(1.0 + (SPECTRUM_INFORMATION + narrow**-2) / least)
+    half = math.ceil(11.5 * ratio / TRAPEZOID_STEP * FINER_STEPS)
     return even_mesh(model.link.mode(pairs.y, pairs.size), sd * (11.5 / half), half)

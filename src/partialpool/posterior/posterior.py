@@ -21,21 +21,18 @@ from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.integrate import Accuracy
 from partialpool.models import Priors
 from partialpool.posterior.argument_checks import group_positions
-from partialpool.posterior.counts import CountsPosterior, Scale, checked_scale
-from partialpool.posterior.distributions import Distribution, Mixture
+from partialpool.posterior.counts import CountsPosterior
+from partialpool.posterior.distributions import Distribution, Selected
 from partialpool.posterior.draws import OneWayDraws
+from partialpool.posterior.engine import INTERCEPT, FullEngine, Scale, Term, checked_scale
 from partialpool.posterior.estimated import Estimated
-from partialpool.posterior.generalized import GeneralizedPosterior
-from partialpool.posterior.groups import Element
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.mixed_draws import MixedDraws
 from partialpool.posterior.one_way import OneWayPosterior
-from partialpool.posterior.one_way_linear import one_way_linear
 
 Engine = OneWayPosterior | CountsPosterior | MixedPosterior | Estimated
 """What computes a posterior, or estimates, of a kind of model."""
 
-INTERCEPT = "Intercept"
 RENAMED = {
     "mu": 'post["Intercept"]',
     "tau": 'post["tau[factor]"], or post["tau"] where there is one',
@@ -63,26 +60,6 @@ RENAMED = {
     "parameter_table": "fit.parameters()",
 }
 """Names of version 0.1, whose meaning depended on the model, and what says the same now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One effect that varies between the groups of a factor.
-
-    Parameters
-    ----------
-    block, effect : int
-        Position of its term in the engine, and of the effect in the term.
-    factor, name : str
-    labels : ndarray, shape (J,)
-        The groups.
-    """
-
-    block: int
-    effect: int
-    factor: str
-    name: str
-    labels: AnyArray
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -127,7 +104,7 @@ class GroupValues(Distribution):
     def __getitem__(self, label: Any) -> Distribution:
         """Return the distribution of one group, by its label."""
         at = {one: i for i, one in enumerate(self.labels.tolist())}
-        return Element(self.of, int(group_positions(at, [label], self.factor)[0]))
+        return Selected(self.of, int(group_positions(at, [label], self.factor)[0]))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -208,16 +185,9 @@ class Posterior:
         GroupValues, shape (J,)
             Population value and deviation together (units of the outcome).
         """
-        at, on_link = self._term(factor, term), checked_scale(scale) == "link"
-        engine = self._values
-        found: Distribution
-        if isinstance(engine, OneWayPosterior):
-            found = engine.theta
-        elif isinstance(engine, CountsPosterior):
-            found = engine.theta if on_link else engine.value
-        else:
-            found = self._on_scale(engine.one_effect(at.block, at.effect), at, on_link)
-        return GroupValues(found, at.labels, at.factor)
+        at = self._term(factor, term)
+        values = self._values.values(at, checked_scale(scale))
+        return GroupValues(values, at.labels, at.factor)
 
     def effects(self, factor: str | None = None, *, term: str | None = None) -> GroupValues:
         """Every group's deviation from the population, b_j; of counts on the link scale.
@@ -227,16 +197,8 @@ class Posterior:
         ArgumentError
             Of one-way models of counts, whose table has no deviations.
         """
-        at, engine = self._term(factor, term), self._values
-        if isinstance(engine, CountsPosterior):
-            raise ArgumentError(
-                "a one-way model of counts is of values, not of deviations: use groups() or "
-                "contrast()"
-            )
-        if isinstance(engine, OneWayPosterior):
-            return GroupValues(engine.effect, at.labels, at.factor)
-        found = engine.one_effect(at.block, at.effect, whole=False)
-        return GroupValues(found, at.labels, at.factor)
+        at = self._term(factor, term)
+        return GroupValues(self._values.deviations(at), at.labels, at.factor)
 
     def group(
         self,
@@ -256,13 +218,7 @@ class Posterior:
 
         Predictors are at zero; ``fit.predict(rows, target="new_group")`` takes them from rows.
         """
-        at, on_link = self._term(factor, term), checked_scale(scale) == "link"
-        engine = self._values
-        if isinstance(engine, OneWayPosterior):
-            return engine.new_group
-        if isinstance(engine, CountsPosterior):
-            return engine.new_theta if on_link else engine.new_group
-        return Element(self._on_scale(engine.new_effect(at.block, at.effect), at, on_link), 0)
+        return self._values.new_value(self._term(factor, term), checked_scale(scale))
 
     def contrast(
         self,
@@ -289,22 +245,8 @@ class Posterior:
         ArgumentError
             If a group is not in the data, or a coefficient is not finite.
         """
-        at, engine = self._term(factor, term), self._values
-        if isinstance(engine, OneWayPosterior):
-            return engine.contrast(coefficients)
-        if isinstance(engine, CountsPosterior):
-            return engine.contrast(coefficients, scale=scale)
-        weights = np.array([float(v) for v in coefficients.values()])
-        if not np.isfinite(weights).all() or not weights.any():
-            raise ArgumentError(
-                f"coefficients must be finite and not all 0; received {dict(coefficients)}"
-            )
-        places = {label: i for i, label in enumerate(at.labels.tolist())}
-        index = group_positions(places, list(coefficients), at.factor)
-        which = at.block, at.effect, index, weights
-        if isinstance(engine, GeneralizedPosterior) and checked_scale(scale) == "response":
-            return engine.combined_draws(*which, engine.to_response(at.name))
-        return engine.combined(*which)
+        at = self._term(factor, term)
+        return self._values.contrast_of(at, coefficients, checked_scale(scale))
 
     def shrinkage(self, factor: str | None = None, *, term: str | None = None) -> GroupValues:
         """Every group's weight on the pooled value, B_j: 0 no pooling, 1 complete pooling.
@@ -314,10 +256,8 @@ class Posterior:
         and with predictors and several factors the variance of the effect given all else, over
         its variance between groups.
         """
-        at, engine = self._term(factor, term), self._values
-        if isinstance(engine, OneWayPosterior | CountsPosterior):
-            return GroupValues(engine.shrinkage, at.labels, at.factor)
-        return GroupValues(engine.shrinkage(at.block, at.effect), at.labels, at.factor)
+        at = self._term(factor, term)
+        return GroupValues(self._values.weight_on_pooled(at), at.labels, at.factor)
 
     def icc(self, factor: str | None = None) -> Distribution:
         """Share of the variance of one row that lies between the groups of a factor.
@@ -326,11 +266,7 @@ class Posterior:
         slopes, all predictors at zero. Source: Nakagawa, Johnson and Schielzeth (2017),
         doi:10.1098/rsif.2017.0213.
         """
-        engine = self._full("icc()")
-        if isinstance(engine, OneWayPosterior | CountsPosterior):
-            self._term(factor, None)
-            return engine.icc
-        return engine.icc(self._factor(factor))
+        return self._full("icc()").share_between(self._factor(factor))
 
     def ranks(
         self,
@@ -352,10 +288,7 @@ class Posterior:
             1), top (probability of a rank up to `top`).
         """
         at, engine = self._term(factor, term), self._full("ranks()")
-        how: dict[str, Any] = {"top": top, "level": level, "descending": descending}
-        if isinstance(engine, MixedPosterior):
-            return engine.ranks(at.block, at.effect, **how)
-        return engine.ranks(**how)
+        return engine.ranks_of(at, top=top, level=level, descending=descending)
 
     # rows, draws and the whole ------------------------------------------------------------------
 
@@ -382,19 +315,8 @@ class Posterior:
         -------
         Distribution, shape (N,)
         """
-        on_link = checked_scale(scale) == "link"
-        read, engine = self._read(rows, target, unseen).repeated(), self._values
-        if isinstance(engine, CountsPosterior):
-            return engine.of_rows(read.groups[0][0], scale)
-        if isinstance(engine, OneWayPosterior):
-            return one_way_linear(engine, read.x, read.groups)
-        found = engine.linear(read.x, read.groups)
-        if isinstance(engine, GeneralizedPosterior) and not on_link:
-            return engine.natural(found, read.offset)
-        if not read.offset.any():
-            return found
-        assert isinstance(found, Mixture)
-        return found.moved(read.offset)
+        read = self._read(rows, target, unseen).repeated()
+        return self._values.of_new_rows(read, checked_scale(scale))
 
     def draws(self, size: int, rng: np.random.Generator) -> Draws:
         """Draw independently from the joint posterior.
@@ -420,12 +342,7 @@ class Posterior:
         ArgumentError
             Of other models, for which it is not computed.
         """
-        engine = self._full("log_marginal_likelihood")
-        if isinstance(engine, MixedPosterior):
-            raise ArgumentError(
-                "log_marginal_likelihood is computed for one factor without predictors only"
-            )
-        return engine.log_marginal_likelihood()
+        return self._full("log_marginal_likelihood").log_evidence()
 
     @property
     def log_likelihood(self) -> float:
@@ -436,11 +353,6 @@ class Posterior:
         ArgumentError
             Of a posterior, which has none.
         """
-        if not isinstance(self._engine, Estimated):
-            raise ArgumentError(
-                'log_likelihood is of fits with method="reml" or "ml"; a posterior averages over '
-                "all values of the parameters"
-            )
         return self._engine.log_likelihood
 
     @property
@@ -470,7 +382,7 @@ class Posterior:
     @property
     def effective_share(self) -> float:
         """Effective share of the points of importance sampling; 1 where there is no sampling."""
-        return self._engine.share if isinstance(self._engine, GeneralizedPosterior) else 1.0
+        return self._engine.share
 
     @property
     def priors(self) -> Priors:
@@ -496,11 +408,11 @@ class Posterior:
     # helpers ------------------------------------------------------------------------------------
 
     @property
-    def _values(self) -> OneWayPosterior | CountsPosterior | MixedPosterior:
+    def _values(self) -> FullEngine:
         """The engine that knows the groups; of estimates, given these."""
-        return self._engine.given if isinstance(self._engine, Estimated) else self._engine
+        return self._engine.given
 
-    def _full(self, what: str) -> OneWayPosterior | CountsPosterior | MixedPosterior:
+    def _full(self, what: str) -> FullEngine:
         if isinstance(self._engine, Estimated):
             raise ArgumentError(f'{what} needs a posterior: fit with method="posterior"')
         return self._engine
@@ -513,15 +425,7 @@ class Posterior:
 
     @cached_property
     def _terms(self) -> list[Term]:
-        engine = self._engine
-        if isinstance(engine, OneWayPosterior | CountsPosterior):
-            s = engine.statistics
-            return [Term(0, 0, s.factor, INTERCEPT, s.labels)]
-        return [
-            Term(t, k, block.factor, name, block.labels)
-            for t, block in enumerate(engine.statistics.blocks)
-            for k, name in enumerate(block.effects)
-        ]
+        return self._engine.terms
 
     def _factor(self, factor: str | None) -> str:
         factors = list(dict.fromkeys(term.factor for term in self._terms))
@@ -546,12 +450,6 @@ class Posterior:
         listed = ", ".join(f'"{each}"' for each in names)
         asked = "say which with term=" if name is None else f'"{name}" does not'
         raise ArgumentError(f'what varies by "{chosen}" is {listed}; {asked}')
-
-    def _on_scale(self, found: Mixture, term: Term, on_link: bool) -> Distribution:
-        engine = self._values
-        if on_link or not isinstance(engine, GeneralizedPosterior):
-            return found
-        return engine.on_response(found, probability=term.name == INTERCEPT)
 
 
 def _full_name(name: str, known: Mapping[str, Any]) -> str:
@@ -605,32 +503,12 @@ class Draws:
         self, factor: str | None = None, *, term: str | None = None, scale: Scale = "response"
     ) -> Floats:
         """Return draws of every group's parameter, (S, J); arguments as of `Posterior.groups`."""
-        post, on_link = self.posterior, checked_scale(scale) == "link"
-        at, engine = post._term(factor, term), post._values
-        if isinstance(self.drawn, OneWayDraws):
-            if isinstance(engine, CountsPosterior) and not on_link:
-                return engine.model.link.natural(self.drawn.theta)
-            return self.drawn.theta
-        assert isinstance(engine, MixedPosterior)
-        found = engine.drawn_effect(self.drawn, at.block, at.effect)
-        if on_link or not isinstance(engine, GeneralizedPosterior):
-            return found
-        return engine.to_response(at.name)(found)
+        at = self.posterior._term(factor, term)
+        return self.posterior._values.drawn_values(self.drawn, at, checked_scale(scale))
 
     @cached_property
     def _named(self) -> dict[str, Floats]:
-        drawn, engine = self.drawn, self.posterior._values
-        if isinstance(drawn, OneWayDraws):
-            own = drawn.mu, drawn.tau, drawn.sigma
-            return {
-                name: value
-                for name, value in zip(self.posterior.names, own, strict=False)
-                if value is not None
-            }
-        assert isinstance(engine, MixedPosterior)
-        columns = zip(engine.statistics.coefficients, drawn.coefficients.T, strict=True)
-        last = {} if engine.sigma is None else {"sigma": drawn.sigma}
-        return {**dict(columns), **drawn.tau, **drawn.rho, **last}
+        return self.posterior._values.drawn_parameters(self.drawn)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle without what was cached."""

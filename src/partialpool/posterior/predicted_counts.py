@@ -16,8 +16,8 @@ from partialpool.models import CountsModel
 from partialpool.posterior.distributions import Distribution, check_level
 from partialpool.posterior.pairs import Densities
 
-BLOCK = 2**20
-LEVELS = 64
+CELLS_AT_ONCE = 2**20
+AVERAGED_QUANTILES = 64
 """Quantiles of a probability or rate over which new events are averaged."""
 
 
@@ -90,7 +90,7 @@ def _cdf(post: Source, count: Floats, size: Floats) -> Floats:
     out = np.empty(len(count))
     for d in post.densities:
         groups = np.flatnonzero((member >= d.part.start) & (member < d.part.stop))
-        step = max(1, BLOCK // d.mass.shape[1])
+        step = max(1, CELLS_AT_ONCE // d.mass.shape[1])
         for i in range(0, len(groups), step):
             at = groups[i : i + step]
             rows = member[at] - d.part.start
@@ -129,8 +129,8 @@ def new_events(value: Distribution, size: Floats, proportion: bool, level: float
     Table
         estimate, sd, lower, upper: of the number of events.
     """
-    node, share = np.polynomial.legendre.leggauss(LEVELS)
-    rates = value.quantile(0.5 + 0.5 * node)  # (LEVELS, R)
+    node, share = np.polynomial.legendre.leggauss(AVERAGED_QUANTILES)
+    rates = value.quantile(0.5 + 0.5 * node)  # (AVERAGED_QUANTILES, R)
     share = 0.5 * share
     mean, sd = np.asarray(value.mean), np.asarray(value.sd)
     each = mean - mean**2 - sd**2 if proportion else mean

@@ -12,9 +12,9 @@ from partialpool.errors import ArgumentError
 from partialpool.kernels.ranks import ranks
 from partialpool.posterior.distributions import check_level
 
-MOST_DRAWS, CELLS = 40_000, 3e7
+MOST_DRAWS, MOST_CELLS = 40_000, 3e7
 """Draws from which ranks are read, and draws times groups, at most."""
-AT_ONCE = 2**21
+CELLS_AT_ONCE = 2**21
 """Draws times groups that are made at once, 16 MiB: draws hold some five such arrays. Fewer spare
 little memory; at 2**18 the calls take as long as the draws."""
 SEED = 20261122
@@ -22,7 +22,7 @@ SEED = 20261122
 
 def ranked_draws(groups: int) -> int:
     """How many draws ranks of so many groups are read from."""
-    return int(np.clip(CELLS / groups, 1000, MOST_DRAWS))
+    return int(np.clip(MOST_CELLS / groups, 1000, MOST_DRAWS))
 
 
 def rank_table(
@@ -55,14 +55,14 @@ def rank_table(
     if not 1 <= top <= groups:
         raise ArgumentError(f"top lies between 1 and the number of groups, {groups}; got {top!r}")
     rank = np.empty((draws, groups), dtype=np.min_scalar_type(groups))
-    step = max(1, AT_ONCE // groups)
+    step = max(1, CELLS_AT_ONCE // groups)
     for i in range(0, draws, step):
         ranks(draw(min(step, draws - i)), rank[i : i + step])
     columns = {name: np.empty(groups) for name in ("expected_rank", "best", "top")}
     tails = np.array([0.5 - level / 2, 0.5, 0.5 + level / 2])
     at = np.ceil(tails * draws - 1e-9).astype(np.intp).clip(1) - 1  # the lowest of enough ranks
     quantile = np.empty((3, groups), dtype=np.intp)
-    step = max(1, AT_ONCE // draws)
+    step = max(1, CELLS_AT_ONCE // draws)
     for i in range(0, groups, step):
         part = slice(i, i + step)
         own = np.sort(np.ascontiguousarray(rank[:, part].T), axis=1)

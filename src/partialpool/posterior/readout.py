@@ -16,22 +16,22 @@ from partialpool.models import MixedModel
 from partialpool.posterior import effects
 from partialpool.posterior.linear import Nodes, Rows, functional, located
 
-ALL = 2**20
+CELLS_OF_ALL_NODES = 2**20
 """Nodes times rows times (p + 2) up to which all nodes are used: some 10 ms."""
-SIZES = (12, 25, 50, 100, 200, 400, 800, 1600)
+SIZES_TRIED = (12, 25, 50, 100, 200, 400, 800, 1600)
 """Numbers of nodes that are tried one after the other."""
-CONDENSED = 2**20
+MOST_CONDENSED = 2**20
 """Nodes times the number they are condensed to, at most: beyond, reading all takes less time."""
 FIRST_POINTS = 1024
 """Points of a sample that are tried first, where there are too many to condense."""
-SAMPLED = 64
+ROWS_COMPARED = 64
 """Rows whose intervals decide whether so few nodes will do."""
-TRIED = 2**18
+CELLS_TRIED = 2**18
 """Of these, so many times nodes at most: some 50 ms."""
-FINE, AGREE = 1e-5, 5e-3
+AGREE_IF_FINE, ENDS_AGREE = 1e-5, 5e-3
 """Difference of ends of 95% intervals, in quarters of the interval, that is small enough: where the
 integral itself is that exact, and usually."""
-SLOW = 2e-3
+SLOW_EVALUATION = 2e-3
 """Seconds an evaluation from which on sizes are compared with each other, not with all nodes."""
 PROBABILITIES = (0.025, 0.975)
 
@@ -72,9 +72,11 @@ def read_out(
         Whether the first of the nodes are a sample themselves.
     """
     size, slow = len(every.weight), is_slow(model)
-    if size * rows * (model.system.p + 2) <= ALL and (not slow or size <= 2 * SIZES[0]):
+    if size * rows * (model.system.p + 2) <= CELLS_OF_ALL_NODES and (
+        not slow or size <= 2 * SIZES_TRIED[0]
+    ):
         return ReadOut(every, 0.0)
-    tried = sampled(sample, max(4, TRIED // size))
+    tried = sampled(sample, max(4, CELLS_TRIED // size))
     reference = None if slow else interval_ends(model, every, tried)
     for nodes in _fewer(model, every, random):
         ends = interval_ends(model, nodes, tried)
@@ -93,8 +95,8 @@ def _fewer(model: MixedModel, every: Nodes, random: bool) -> Iterator[Nodes]:
     size = len(every.weight)
     smooth = effects.features(model, every.points)
     beside = effects.growing(model, every.points, every.scale)
-    for number in SIZES:
-        if 2 * number <= size and number * size <= CONDENSED:
+    for number in SIZES_TRIED:
+        if 2 * number <= size and number * size <= MOST_CONDENSED:
             yield every.chosen(*condensed(smooth, beside, every.weight, number))
     number = FIRST_POINTS
     while random and 2 * number <= size:
@@ -105,7 +107,7 @@ def _fewer(model: MixedModel, every: Nodes, random: bool) -> Iterator[Nodes]:
 
 def is_slow(model: MixedModel) -> bool:
     """Whether reading rows at all nodes takes too long: crossed factors go node by node."""
-    return model.seconds > SLOW or isinstance(model.kernel, Crossed)
+    return model.seconds > SLOW_EVALUATION or isinstance(model.kernel, Crossed)
 
 
 def interval_ends(model: MixedModel, nodes: Nodes, rows: Rows) -> Floats:
@@ -116,6 +118,6 @@ def interval_ends(model: MixedModel, nodes: Nodes, rows: Rows) -> Floats:
     return np.stack(ends)
 
 
-def sampled(rows: Rows, most: int = SAMPLED) -> Rows:
+def sampled(rows: Rows, most: int = ROWS_COMPARED) -> Rows:
     """About `most` of the rows, evenly chosen."""
     return rows.part(slice(None, None, max(1, len(rows.constant) // most)))

@@ -14,7 +14,7 @@ from partialpool._typing import Floats
 from partialpool.kernels.skewed import pair
 from partialpool.posterior.distributions import Mixture
 
-NEAR = 0.03
+LAST_STEP = 0.03
 """Distance from a quantile of sampled components, on the normal scale, from which one more step of
 Newton's method is the last: of 12,000 quantiles of random mixtures none was then off by more than
 6e-4 sd, where sampling leaves some hundredths."""
@@ -56,7 +56,7 @@ class Skewed(Mixture):
 
     cumulants: Callable[[slice], Cumulants]
     share: Floats
-    near: ClassVar[float] = NEAR
+    near: ClassVar[float] = LAST_STEP
 
     def moved(self, added: Floats) -> Mixture:
         if not added.any():

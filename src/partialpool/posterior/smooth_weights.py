@@ -19,9 +19,9 @@ from scipy import special
 
 from partialpool._typing import Bools, Floats
 
-ROUNDS = 12
+FIT_STEPS = 12
 """Steps of the fit: scoring converges in half as many, and what is left is put back anyway."""
-HEAVY = 0.001
+WEIGHT_IN_BOX = 0.001
 """Relative weight of the points that span the box in which weights are smoothed; outside they are
 as they are: there a polynomial cannot be trusted, and there is next to no probability."""
 MOST_EXPONENT = 60.0
@@ -69,7 +69,7 @@ def smooth_weights(
     middle = weight @ u
     scale = np.sqrt(np.maximum(weight @ (u - middle) ** 2, 1e-18))
     x, y = (u - middle) / scale, (cheap - middle) / scale
-    heavy = weight > HEAVY / len(weight)
+    heavy = weight > WEIGHT_IN_BOX / len(weight)
     low, high = x[heavy].min(axis=0), x[heavy].max(axis=0)
     inside = _within(x, low, high) & np.isfinite(log_prior)
     there = _within(y, low, high) & np.isfinite(cheap_log_prior)
@@ -102,7 +102,7 @@ def _fit(basis: Floats, known: Floats, weight: Floats) -> Floats:
     b[0] = math.log(max(float(weight.sum() / np.exp(known).sum()), 1e-300))
     ridge = 1e-6 * len(basis) * np.eye(len(b))
     ridge[0, 0] = 0.0
-    for _ in range(ROUNDS):
+    for _ in range(FIT_STEPS):
         mean = np.exp(np.clip(known + basis @ b, -60.0, 60.0))
         step = np.linalg.solve(
             (basis * mean[:, None]).T @ basis + ridge + 1e-9 * np.eye(len(b)),

@@ -17,10 +17,10 @@ from scipy import special
 from partialpool._typing import Floats, Ints
 from partialpool.kernels.joint_counts import JointRows
 
-REACH, STEP = 7.0, 0.3
+GRID_REACH, GRID_STEP = 7.0, 0.3
 """The grid, in posterior sds: distribution functions of a normal density are right to 1e-4, of one
 half as wide and of the logarithm of an exponential variable to 1e-3; ends of all to .003 sd."""
-CELLS = 2**20
+CELLS_AT_ONCE = 2**20
 """Points times nodes times groups that are worked on at once."""
 MOST_EVALUATIONS = 2**26
 """Rows times points times nodes of the grid that are computed: one second."""
@@ -64,7 +64,7 @@ def quantiles(
     ndarray, shape (K, R)
     """
     grid, size = _grid(), len(groups)
-    step = max(1, CELLS // (len(grid) * len(tau)))
+    step = max(1, CELLS_AT_ONCE // (len(grid) * len(tau)))
     if step < size:
         parts = [slice(i, i + step) for i in range(0, size, step)]
         each = [
@@ -87,7 +87,7 @@ def quantiles(
 
 
 def _grid() -> Floats:
-    return np.arange(-REACH, REACH + STEP, STEP)
+    return np.arange(-GRID_REACH, GRID_REACH + GRID_STEP, GRID_STEP)
 
 
 def _log_likelihood(rows: JointRows, groups: Ints, b: Floats, u: Floats) -> Floats:

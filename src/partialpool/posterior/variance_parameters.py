@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from partialpool._typing import Bools, Floats
+from partialpool._typing import Floats
 from partialpool.integrate import Axis, Coordinate, Lattice, Sample, WeightedNodes
 from partialpool.posterior.distributions import (
     Distribution,
+    Mapped,
     Mixture,
     ScaledInverseChi,
     Sliced,
@@ -20,11 +20,11 @@ from partialpool.posterior.distributions import (
 )
 from partialpool.posterior.one_way_parameters import moments_of, on_line, root_inverse_chi2
 
-SMOOTH = 0.2
+KERNEL_WIDTH = 0.2
 """Width of the kernel by which a function of several dimensions is smoothed, in its sds."""
-SMOOTH_SAMPLE = 0.1
+KERNEL_WIDTH_OF_SAMPLE = 0.1
 """The same for a dimension of a sample, of which many more points are known."""
-BINS = 2048
+MOST_COMPONENTS = 2048
 """Components of inverse chi distributions, at most: more are gathered by their scale. A bin is then
 so narrow that its width, squared, is 1e-6 of the variance."""
 
@@ -36,7 +36,7 @@ def of_dimension(nodes: WeightedNodes, dimension: int, order: float) -> Distribu
     assert isinstance(nodes, Sample)
     axis, value = nodes.axes[dimension], nodes.points[:, dimension]
     mean, sd = moments_of(value, nodes.weight, order)
-    return smoothed(nodes.u[:, dimension], nodes.weight, axis, SMOOTH_SAMPLE, (mean, sd))
+    return smoothed(nodes.u[:, dimension], nodes.weight, axis, KERNEL_WIDTH_OF_SAMPLE, (mean, sd))
 
 
 def times_sigma(
@@ -55,13 +55,13 @@ def inverse_chi(
     scale: Floats, weight: Floats, df: float, order: float = math.inf
 ) -> ScaledInverseChi:
     """Mixture of scale z over nodes, z = sqrt(df / chi2_df); many nodes are gathered in bins."""
-    if len(weight) > BINS:
+    if len(weight) > MOST_COMPONENTS:
         rank = np.argsort(scale)
         share = np.cumsum(weight[rank])
-        bin_ = np.minimum((share * BINS).astype(np.intp), BINS - 1)
+        bin_ = np.minimum((share * MOST_COMPONENTS).astype(np.intp), MOST_COMPONENTS - 1)
         # the logarithm: scales may range over many powers of ten
-        log_scale = np.bincount(bin_, weight[rank] * np.log(scale[rank]), minlength=BINS)
-        total = np.bincount(bin_, weight[rank], minlength=BINS).astype(np.float64)
+        log_scale = np.bincount(bin_, weight[rank] * np.log(scale[rank]), minlength=MOST_COMPONENTS)
+        total = np.bincount(bin_, weight[rank], minlength=MOST_COMPONENTS).astype(np.float64)
         used = total > 0
         scale, weight = np.exp(log_scale[used] / total[used]), total[used]
     return ScaledInverseChi(scale, weight, df, moments=order)
@@ -133,60 +133,7 @@ def _inverse(rise: Any, u: Floats) -> Callable[[Floats], tuple[Floats, Floats]]:
     return found
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class OnAxis(Distribution):
-    """Quantities known at nodes: smooth in the coordinate of an axis.
-
-    Parameters
-    ----------
-    inner : Mixture
-        Distribution of the coordinate.
-    axis : Coordinate
-        Range of the quantity.
-    mean_value, sd_value : ndarray, of the shape of the inner distribution, or float
-        Mean and sd over the nodes.
-    """
-
-    inner: Mixture
-    axis: Coordinate
-    mean_value: Floats | float
-    sd_value: Floats | float
-
-    @property
-    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
-        return self.inner.shape
-
-    @property
-    def mean(self) -> Floats:
-        return np.asarray(self.mean_value)
-
-    @property
-    def sd(self) -> Floats:
-        return np.asarray(self.sd_value)
-
-    def _ends(self) -> tuple[float, float]:
-        return (self.axis.lower, self.axis.upper)
-
-    def _inside(self, x: Floats) -> tuple[Floats, Bools]:
-        """Coordinates, and which values are inside of the range."""
-        inside = (x > self.axis.lower) & (x < self.axis.upper)
-        middle = self.axis.value(np.zeros(1))[0]
-        return self.axis.coordinate(np.where(inside, x, middle)), inside
-
-    def _cdf(self, x: Floats) -> Floats:
-        u, inside = self._inside(x)
-        return np.where(inside, self.inner._cdf(u), x >= self.axis.upper)
-
-    def _density(self, x: Floats) -> Floats:
-        u, inside = self._inside(x)
-        density = self.inner._density(u) * np.exp(-self.axis.log_slope(u))
-        return np.where(inside, density, 0.0)
-
-    def _quantiles(self, p: Floats) -> Floats:
-        return self.axis.value(self.inner._quantiles(p))
-
-
-def of_nodes(value: Floats, weight: Floats, lower: float, upper: float) -> OnAxis:
+def of_nodes(value: Floats, weight: Floats, lower: float, upper: float) -> Mapped:
     """Distribution of bounded functions of phi from their values at the nodes, smoothed.
 
     Value is (K,), or (K, R) of several functions.
@@ -195,9 +142,11 @@ def of_nodes(value: Floats, weight: Floats, lower: float, upper: float) -> OnAxi
     axis = Axis(lower, upper)
     logit = axis.coordinate(np.clip(value, lower + tiny, upper - tiny))
     if value.ndim == 1:
-        return smoothed(logit, weight, axis, SMOOTH, moments_of(value, weight, math.inf))
+        return smoothed(logit, weight, axis, KERNEL_WIDTH, moments_of(value, weight, math.inf))
     mean = weight @ value
-    return smoothed(logit, weight, axis, SMOOTH, (mean, np.sqrt(weight @ (value - mean) ** 2)))
+    return smoothed(
+        logit, weight, axis, KERNEL_WIDTH, (mean, np.sqrt(weight @ (value - mean) ** 2))
+    )
 
 
 def smoothed(
@@ -206,7 +155,7 @@ def smoothed(
     axis: Coordinate,
     width: float,
     moments: tuple[Floats, Floats] | tuple[float, float],
-) -> OnAxis:
+) -> Mapped:
     """Distribution of quantities from their coordinates at nodes, (K,) or (K, R).
 
     Each node becomes a normal of so many sds; coordinates are drawn together about their mean so
@@ -222,4 +171,5 @@ def smoothed(
     def rows(part: slice) -> tuple[Floats, Floats]:
         return loc[:, part], scale[:, part]
 
-    return OnAxis(Mixture(u.shape[1:], rows, weight, math.inf, 0.0, math.inf), axis, *moments)
+    inner = Mixture(u.shape[1:], rows, weight, math.inf, 0.0, math.inf)
+    return Mapped(inner, axis, moments, inner.shape)

@@ -29,7 +29,7 @@ def test_nodes_together_are_nodes_one_by_one(formula, monkeypatch):
     _, engine = fitted(formula)
     rows, found = rows_of(engine), []
     for most in (0, 2**30):
-        monkeypatch.setattr(crossed, "TOGETHER", most)
+        monkeypatch.setattr(crossed, "CELLS_TOGETHER", most)
         found.append(functional(engine.model, engine._few, rows))
     for name in ("constant", "x", "variance"):
         np.testing.assert_allclose(getattr(found[0], name), getattr(found[1], name), atol=1e-12)
@@ -55,7 +55,7 @@ def test_draws_together_have_the_moments_of_draws_one_by_one(monkeypatch):
     _, engine = fitted("y ~ x + (x | g) + (1 | h)")
     found = []
     for most in (0, 2**30):
-        monkeypatch.setattr(crossed, "TOGETHER", most)
+        monkeypatch.setattr(crossed, "CELLS_TOGETHER", most)
         found.append(engine.draws(4000, np.random.default_rng(1)).effects)
     for one, other in zip(*found, strict=True):
         sd = one.std(axis=0)

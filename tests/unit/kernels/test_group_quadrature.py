@@ -20,7 +20,7 @@ CASES = [(link, q, single) for link in (LOGIT, LOG) for q in (1, 2) for single i
 @pytest.fixture
 def all_nodes(monkeypatch):
     """Product rules with their corners."""
-    monkeypatch.setattr(gauss_hermite, "CORNERS", 0.0)
+    monkeypatch.setattr(gauss_hermite, "CORNER_WEIGHT", 0.0)
     hermite.cache_clear()
     yield
     hermite.cache_clear()

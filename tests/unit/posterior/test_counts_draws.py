@@ -51,7 +51,7 @@ def test_rejection_and_inversion_follow_the_density(link, y, size, mu, tau):
     log_f = target.log_density(grid, np.zeros(len(grid), dtype=np.int64))
     assert log_f.max() < 1e-6
     below = integrate.cumulative_trapezoid(np.exp(log_f), grid, initial=0.0)
-    for rounds in (counts_draws.ROUNDS, 0):
+    for rounds in (counts_draws.MOST_REJECTIONS, 0):
         rng = np.random.default_rng(1)
         drawn = counts_draws._rejection(target, envelope, rng, rounds)
         uniform = np.interp(drawn, grid, below / below[-1])

@@ -52,15 +52,15 @@ def test_fewer_nodes_change_ends_by_no_more_than_is_told(formula, monkeypatch):
     monkeypatch.setattr(readout, "is_slow", lambda _: False)
     everything = posterior(formula)
     assert everything._few is everything.nodes
-    monkeypatch.setattr(readout, "ALL", 100)
+    monkeypatch.setattr(readout, "CELLS_OF_ALL_NODES", 100)
     fewer = replace(everything)  # nothing that was cached
     assert len(fewer._few.weight) < 0.6 * len(fewer.nodes.weight)
-    assert fewer._read_out.gap <= readout.AGREE
+    assert fewer._read_out.gap <= readout.ENDS_AGREE
     for block in range(len(fewer.statistics.blocks)):
         ends = fewer.group(block).interval()
         expected = everything.group(block).interval()
         unit = (expected[1] - expected[0]) / 3.92
-        assert (abs(ends - expected) / unit).max() < 3.0 * readout.AGREE
+        assert (abs(ends - expected) / unit).max() < 3.0 * readout.ENDS_AGREE
 
 
 def test_a_known_groups_prediction_is_its_row_of_the_table():

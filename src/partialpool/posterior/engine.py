@@ -1,0 +1,278 @@
+"""What every engine answers, by one name; `Posterior` asks, whatever the model."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+
+from partialpool._typing import AnyArray, Floats, Ints
+from partialpool.data import CrossProducts, Table
+from partialpool.data.labels import as_labels
+from partialpool.data.new_rows import NewRows
+from partialpool.errors import ArgumentError
+from partialpool.integrate import Accuracy
+from partialpool.models import Priors
+from partialpool.posterior.argument_checks import DETERMINISTIC, group_positions, reached
+from partialpool.posterior.distributions import Distribution, IntervalKind
+from partialpool.posterior.ranks import SEED, rank_table, ranked_draws
+
+INTERCEPT = "Intercept"
+Scale = Literal["response", "link"]
+SCALES: tuple[Scale, ...] = ("response", "link")
+
+
+def checked_scale(scale: str) -> Scale:
+    """Return the scale.
+
+    Raises
+    ------
+    ArgumentError
+        If it is another word.
+    """
+    for known in SCALES:
+        if scale == known:
+            return known
+    old = '; "natural" is called "response" now' if scale == "natural" else ""
+    raise ArgumentError(
+        f'scale is "response" (probabilities or rates) or "link", not {scale!r}{old}'
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """An effect of a factor's groups: its place, the factor, its name, and the groups' labels."""
+
+    block: int
+    effect: int
+    factor: str
+    name: str
+    labels: AnyArray
+
+
+def terms_of(statistics: CrossProducts) -> list[Term]:
+    """Every effect of every term of a model with predictors or several factors."""
+    return [
+        Term(t, k, block.factor, name, block.labels)
+        for t, block in enumerate(statistics.blocks)
+        for k, name in enumerate(block.effects)
+    ]
+
+
+class Engine(ABC):
+    """Computes the posterior, or estimates, of a kind of model."""
+
+    accuracy: float | None
+
+    @property
+    @abstractmethod
+    def terms(self) -> list[Term]:
+        """Every effect of every factor's groups."""
+
+    @property
+    @abstractmethod
+    def error(self) -> float:
+        """Error of what is printed; see `Posterior.error`."""
+
+    @property
+    def target(self) -> float:
+        """Target of the error, in posterior sds: what was asked for, or the default."""
+        return DETERMINISTIC if self.accuracy is None else self.accuracy
+
+    @property
+    def status(self) -> Accuracy:
+        """Whether the error is within its target."""
+        return reached(self.error, self.target)
+
+    @property
+    def share(self) -> float:
+        """Effective share of the points of importance sampling; 1 where there is no sampling."""
+        return 1.0
+
+    @abstractmethod
+    def parameter_table(self, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Table:
+        """One row a parameter; see `Fit.parameters`."""
+
+    def profile(self, level: float = 0.95) -> Table:
+        """Profile-likelihood intervals; see `Fit.profile`."""
+        del level
+        raise ArgumentError(
+            'profile intervals are of fits with method="reml" or "ml" (--method reml or ml); '
+            "a posterior has intervals of every parameter: parameters(level=...)"
+        )
+
+    @property
+    def log_likelihood(self) -> float:
+        """Highest log likelihood of a fit by (restricted) maximum likelihood."""
+        raise ArgumentError(
+            'log_likelihood is of fits with method="reml" or "ml"; a posterior averages over '
+            "all values of the parameters"
+        )
+
+
+class FullEngine(Engine):
+    """Computes a posterior: all but estimates."""
+
+    statistics: Any
+    counts: ClassVar[bool] = False
+    """Whether rows are numbers of events."""
+
+    @property
+    def given(self) -> Self:
+        """What knows the groups: the posterior itself."""
+        return self
+
+    @abstractmethod
+    def linear(
+        self,
+        x: Floats,
+        groups: Mapping[int, tuple[Ints, Floats]],
+        *,
+        noise: Floats | None = None,
+    ) -> Distribution:
+        """Linear predictor of rows in the design's columns; with noise where weights are given."""
+
+    @property
+    @abstractmethod
+    def priors(self) -> Priors:
+        """The priors used."""
+
+    @abstractmethod
+    def named(self) -> dict[str, Distribution]:
+        """Every parameter but the groups', by its name in tables; of counts on the link scale."""
+
+    @abstractmethod
+    def values(self, term: Term, scale: Scale) -> Distribution:
+        """Every group's population value and deviation together; shape (J,)."""
+
+    @abstractmethod
+    def deviations(self, term: Term) -> Distribution:
+        """Every group's deviation from the population; shape (J,)."""
+
+    @abstractmethod
+    def new_value(self, term: Term, scale: Scale) -> Distribution:
+        """The value of a group that is not in the data, predictors at zero."""
+
+    @abstractmethod
+    def contrast_of(
+        self, term: Term, coefficients: Mapping[Any, float], scale: Scale
+    ) -> Distribution:
+        """Linear combination of the groups' values, by label."""
+
+    @abstractmethod
+    def weight_on_pooled(self, term: Term) -> Distribution:
+        """Every group's weight on the pooled value; shape (J,)."""
+
+    @abstractmethod
+    def share_between(self, factor: str) -> Distribution:
+        """Share of the variance of a row that lies between a factor's groups."""
+
+    @abstractmethod
+    def ranks_of(self, term: Term, *, top: int, level: float, descending: bool) -> Table:
+        """Ranks of the groups; see `Posterior.ranks`."""
+
+    @abstractmethod
+    def of_new_rows(self, rows: NewRows, scale: Scale) -> Distribution:
+        """The linear predictor of new rows, offsets added, on a scale."""
+
+    @abstractmethod
+    def log_evidence(self) -> float:
+        """Logarithm of p(y), all parameters integrated out."""
+
+    @abstractmethod
+    def draws(self, size: int, rng: np.random.Generator) -> Any:
+        """Draw independently from the joint posterior."""
+
+    @abstractmethod
+    def drawn_values(self, drawn: Any, term: Term, scale: Scale) -> Floats:
+        """Draws of every group's value, (S, J)."""
+
+    @abstractmethod
+    def drawn_parameters(self, drawn: Any) -> dict[str, Floats]:
+        """Draws of every parameter, by name, (S,)."""
+
+    def parameter_table(self, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Table:
+        """One row a parameter; see `Fit.parameters`."""
+        named = self.named()
+        ends = [d.interval(level, kind) for d in named.values()]
+        return Table(
+            name=as_labels(named),
+            mean=np.array([float(d.mean) for d in named.values()]),
+            sd=np.array([float(d.sd) for d in named.values()]),
+            lower=np.array([float(e[0]) for e in ends]),
+            median=np.array([float(d.median) for d in named.values()]),
+            upper=np.array([float(e[1]) for e in ends]),
+        )
+
+
+class OneFactorEngine(FullEngine):
+    """Computes the posterior of one factor without predictors.
+
+    Its parameters are "Intercept", mu, and "tau[factor]", and of measurements "sigma".
+    """
+
+    model: Any
+
+    @property
+    def priors(self) -> Priors:
+        """The priors used."""
+        priors: Priors = self.model.priors
+        return priors
+
+    @property
+    def terms(self) -> list[Term]:
+        """The one effect."""
+        return [Term(0, 0, self.statistics.factor, INTERCEPT, self.statistics.labels)]
+
+    def group_index(self, labels: list[Any]) -> Ints:
+        """Positions of groups by label.
+
+        Raises
+        ------
+        ArgumentError
+            If a label is not in the data.
+        """
+        return group_positions(self._positions, labels, self.statistics.factor)
+
+    @cached_property
+    def _positions(self) -> dict[Any, int]:
+        return {label: i for i, label in enumerate(self.statistics.labels.tolist())}
+
+    def ranks(self, *, top: int = 1, level: float = 0.95, descending: bool = True) -> Table:
+        """Ranks of the groups with their uncertainty, from independent draws with a fixed seed.
+
+        Parameters
+        ----------
+        top : int
+            Size of the leading set whose probability is given.
+        level : float
+            Probability of the rank intervals.
+        descending : bool
+            Whether rank 1 is the highest.
+
+        Returns
+        -------
+        Table
+            group, expected_rank, lower, median, upper (of the rank), best (probability of rank
+            1), top (probability of a rank up to `top`); probabilities are good to about 0.003.
+        """
+        groups = self.statistics.n_groups
+        rng, sign = np.random.default_rng(SEED), -1.0 if descending else 1.0
+
+        def draw(size: int) -> Floats:
+            return np.asarray(sign * self.draws(size, rng).theta)
+
+        return rank_table(draw, ranked_draws(groups), self.statistics.labels, top, level)
+
+    def ranks_of(self, term: Term, *, top: int, level: float, descending: bool) -> Table:
+        """See `ranks`."""
+        return self.ranks(top=top, level=level, descending=descending)
+
+    def drawn_parameters(self, drawn: Any) -> dict[str, Floats]:
+        """Draws of every parameter, by name, (S,)."""
+        values = (drawn.mu, drawn.tau, drawn.sigma)
+        return dict(zip(self.named(), values, strict=False))
