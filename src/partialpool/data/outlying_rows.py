@@ -150,7 +150,7 @@ class _Term:
         sums = [np.bincount(self.code, z * y, len(self.inverse)) for z in self.z.T]
         effects = np.einsum("gij,jg->gi", self.inverse, np.stack(sums))
         each = [z * e[self.code] for z, e in zip(self.z.T, effects.T, strict=True)]
-        return each[0] if len(each) == 1 else np.sum(each, axis=0)
+        return np.asarray(each[0] if len(each) == 1 else np.sum(each, axis=0))
 
     @property
     def leverage(self) -> Floats:
