@@ -159,7 +159,11 @@ def stored():
 def run(world):
     size = RIGHT if world in RIGHT_WORLDS else WRONG
     each = [sorted(told(world, r)) for r in range(size)]
-    found = {"replicates": size, "first": each[:10], "counts": Counter(sum(each, []))}
+    found = {
+        "replicates": size,
+        "first": each[:10],
+        "counts": Counter(code for codes in each for code in codes),
+    }
     if world in WRONG_WORLDS:
         found["wanted"] = sum(bool(WRONG_WORLDS[world][2] & set(codes)) for codes in each)
     STORE.write_text(json.dumps({**stored(), world: found}, indent=1) + "\n")

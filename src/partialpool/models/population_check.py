@@ -197,7 +197,7 @@ def second_component(y: Floats, variance: Floats) -> Floats:
         return each[0], each[1]
 
     def loss(at: Floats) -> float:
-        _, tau, eps, k = _unpacked(at, middle, scale)
+        _, _, eps, k = _unpacked(at, middle, scale)
         log_prior = 3.0 * np.log1p(-eps) - 2.0 * (np.log(k) - np.log(5.0)) ** 2
         return -float(np.logaddexp(*parts(at)).sum() + log_prior)
 

@@ -1,4 +1,4 @@
-"""Each group held against all the others, for every model: do they come from one population?"""
+"""Each group held against all the others, for every model: are they of one population."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ MOST_EXACT = 2000
 """With more groups exact z are computed of the `CANDIDATES` that are farthest by a quick one."""
 CANDIDATES = 200
 NEAR = 2.0
-"""Groups of counts whose quick z is below this are not computed exactly for a notice: beyond Sidak's
-limit they would have to be 1.2 sds farther than that says."""
+"""Groups of counts whose quick z is below this are not computed exactly for a notice: to be beyond
+Sidak's limit they would have to be 1.2 sds farther than it says."""
 NEGLIGIBLE = 1e-6
 """Share of the weight below which nodes of counts are left out of a tail."""
 CELLS = 2**20

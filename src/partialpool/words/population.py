@@ -1,4 +1,4 @@
-"""Groups that do not fit the population the model takes them from, and sizes that go with values."""
+"""Groups that do not fit the population they are taken from, and sizes that go with values."""
 
 from __future__ import annotations
 

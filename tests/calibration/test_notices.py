@@ -1,0 +1,28 @@
+"""Stored runs say of every notice how often it appears; some replicates come out the same today."""
+
+from __future__ import annotations
+
+import pytest
+from notices import RIGHT_WORLDS, WORLDS, WRONG_WORLDS, stored, told
+
+MOST_BLAMED, LEAST_FOUND = 0.05, 0.9
+
+
+@pytest.mark.parametrize("world", RIGHT_WORLDS)
+def test_a_right_model_is_hardly_ever_blamed(world):
+    found = stored()[world]
+    assert found["replicates"] == 1000
+    for code, count in found["counts"].items():
+        assert count <= MOST_BLAMED * found["replicates"], code
+
+
+@pytest.mark.parametrize("world", WRONG_WORLDS)
+def test_what_does_not_fit_is_said(world):
+    found = stored()[world]
+    assert found["wanted"] >= LEAST_FOUND * found["replicates"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("world", WORLDS)
+def test_as_stored(world):
+    assert [sorted(told(world, r)) for r in range(10)] == stored()[world]["first"]

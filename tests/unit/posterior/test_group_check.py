@@ -1,0 +1,166 @@
+"""Each group against the others: held against fits without it, by brute force."""
+
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+import partialpool as pp
+from partialpool.kernels.count_tails import conjugate_tails, normal_tails
+from partialpool.kernels.families import LOG, LOGIT
+from partialpool.models.population_check import second_component, shape, size_slope
+from partialpool.posterior.group_check import group_checks
+
+RNG = np.random.default_rng(4)
+G = np.repeat(np.arange(9), [2, 3, 5, 4, 8, 3, 3, 6, 4])
+X = RNG.normal(size=len(G))
+B = RNG.normal(size=9)
+B[4] = 7.0
+Y = B[G] + 0.3 * X + RNG.normal(size=len(G))
+NAMES = np.array([f"g{k}" for k in G])
+
+
+def z_of(fit):
+    return next(iter(group_checks(fit._engine, every=True))).z
+
+
+def z_of_probability(below):
+    return stats.norm.ppf(below)
+
+
+@pytest.mark.parametrize("prior", [(), ("tau ~ half_normal(2)", "sigma ~ half_normal(2)")])
+def test_rows_as_a_fit_without_the_group(prior):
+    """The mean of the group's rows is a new group's mean and noise of sigma / root n."""
+    found = z_of(pp.fit("y ~ 1 + (1 | g)", {"y": Y, "g": NAMES}, prior=list(prior)))
+    rng = np.random.default_rng(1)
+    for j in (0, 4, 7):
+        others, own = j != G, Y[j == G]
+        rest = pp.fit("y ~ 1 + (1 | g)", {"y": Y[others], "g": NAMES[others]}, prior=list(prior))
+        draws = rest.posterior.draws(100_000, rng)
+        mu, tau, sigma = (draws[k] for k in ("Intercept", "tau[g]", "sigma"))
+        sd = np.sqrt(tau**2 + sigma**2 / len(own))
+        below = stats.norm.cdf((own.mean() - mu) / sd).mean()
+        assert found[j] == pytest.approx(z_of_probability(below), abs=0.02)
+
+
+def test_known_errors_as_a_fit_without_the_group():
+    data = pp.datasets.eight_schools()
+    fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", data)
+    names = list(data["school"])
+    for j, name in enumerate(names):
+        keep = [n != name for n in names]
+        rest = pp.fit(
+            "effect | se(se) ~ 1 + (1 | school)",
+            {k: np.asarray(v)[keep] for k, v in dict(data).items()},
+        )
+        new, se = rest.posterior.new_group(), float(data["se"][j])
+        grid = np.linspace(-8, 8, 4001)  # of the noise, in standard errors
+        below = np.trapezoid(
+            new.cdf(float(data["effect"][j]) - se * grid) * stats.norm.pdf(grid), grid
+        )
+        at = list(fit.statistics.labels).index(name)
+        assert z_of(fit)[at] == pytest.approx(z_of_probability(below), abs=1e-4)
+
+
+def test_a_regression_agrees_with_one_way_where_they_are_one_model():
+    """A known sigma: both leave out the same, so they agree to the error of the lattice."""
+    data = {"y": RNG.normal(size=12) + np.append(np.zeros(11), 6.0), "se": RNG.uniform(0.3, 1, 12)}
+    data["g"], data["x"] = np.arange(12), np.zeros(12)
+    one_way = pp.fit("y | se(se) ~ 1 + (1 | g)", data, prior=["mu ~ normal(0, 10)"])
+    mixed = pp.fit("y | se(se) ~ x + (1 | g)", {**data, "x": np.arange(12) % 2}, prior=[
+        "Intercept ~ normal(0, 10)", "beta ~ normal(0, 1e-6)"
+    ])  # fmt: skip
+    np.testing.assert_allclose(z_of(mixed), z_of(one_way), atol=0.01)
+
+
+def test_counts_as_a_fit_without_the_group():
+    size = RNG.integers(10, 60, 12)
+    y = RNG.binomial(size, 0.3)
+    y[2], size[2] = 39, 40
+    data = {"y": y, "n": size, "g": np.arange(12)}
+    found = z_of(pp.fit("y | trials(n) ~ 1 + (1 | g)", data))
+    rng = np.random.default_rng(2)
+    for j in (2, 5):
+        rest = {k: np.delete(v, j) for k, v in data.items()}
+        draws = pp.fit("y | trials(n) ~ 1 + (1 | g)", rest).posterior.draws(200_000, rng)
+        theta = draws["Intercept"] + draws["tau[g]"] * rng.normal(size=200_000)
+        p = 1 / (1 + np.exp(-theta))
+        tails = (
+            stats.binom.cdf(y[j], size[j], p).mean(),
+            stats.binom.sf(y[j] - 1, size[j], p).mean(),
+        )
+        z = z_of_probability(min(*tails, 0.5))
+        assert abs(found[j]) == pytest.approx(abs(z), abs=0.03)
+    assert found[2] > 3
+
+
+@pytest.mark.parametrize("link", [LOGIT, LOG])
+@pytest.mark.parametrize(("y", "size"), [(0.0, 7.0), (5.0, 7.0), (7.0, 7.0)])
+def test_tails_of_counts(link, y, size):
+    mu, tau = np.array([-0.5, 1.0]), np.array([0.4, 1.2])
+    of = (lambda v: stats.binom(size, v)) if link is LOGIT else (lambda v: stats.poisson(size * v))
+    below, above = normal_tails(y, size, mu, tau, link)
+    for k in range(2):
+        for value, tail in ((below[k], lambda d: d.cdf(y)), (above[k], lambda d: d.sf(y - 1))):
+            truth = integrate.quad(
+                lambda t, tail=tail, k=k: tail(of(link.natural(t))) * stats.norm.pdf(t, mu[k], tau[k]),
+                -15, 15, points=[mu[k]], limit=200,
+            )[0]  # fmt: skip
+            assert value == pytest.approx(truth, abs=1e-8)
+    f, m = tau**-2, link.natural(mu)
+    twin = (
+        stats.betabinom(int(size), m * f, (1 - m) * f)
+        if link is LOGIT
+        else stats.nbinom(f, f / (f + size * m))
+    )
+    below, above = conjugate_tails(y, size, mu, tau, link)
+    np.testing.assert_allclose(below, twin.cdf(y), rtol=1e-6)
+    np.testing.assert_allclose(above, twin.sf(y - 1), rtol=1e-6)
+
+
+def test_effects_of_regressions_with_everything_known():
+    """Standardised effects are those of the textbook: m / sqrt(S - V), and normal."""
+    from partialpool.models.population_check import effect_z
+
+    rng = np.random.default_rng(3)
+    s, i, theta = 2.0, 0.7, rng.normal(0, np.sqrt(2.0), 5)
+    e = theta + rng.normal(0, i**-0.5, 5)
+    variance = 1 / (1 / s + i)
+    mean = variance * i * e
+    z = effect_z(
+        mean[None], np.full((1, 5), variance), np.array([[s]]), np.ones(1), np.ones(1), np.inf
+    )
+    np.testing.assert_allclose(z, e / np.sqrt(s + 1 / i), rtol=1e-12)
+    # sigma integrated out: Q of df + 1 normals, of which z is one, leaves a t of df - 1
+    t = effect_z(
+        mean[None], np.full((1, 5), variance), np.array([[s]]), np.ones(1), np.ones(1), 9.0
+    )
+    u = z * np.sqrt(8.0 / (9.0 - z**2))
+    np.testing.assert_allclose(t, stats.norm.ppf(stats.t.cdf(u, 8)), rtol=1e-9)
+
+
+def test_moments_and_parts_of_a_population():
+    rng = np.random.default_rng(0)
+    variance = rng.uniform(0.1, 1.0, 100)
+    y = rng.normal(size=100) * np.sqrt(1 + variance)
+    assert min(shape(y, variance).heavy_tails, shape(y, variance).skewed) > 0.05
+    y[:3] += 9.0
+    assert shape(y, variance).heavy_tails <= 0.01
+    assert shape(y, variance).skewed <= 0.01
+    wider = second_component(y, variance)
+    assert (wider[:3] > 0.9).all()
+    assert (wider[3:] > 0.9).sum() <= 2
+    assert shape(y[:7], variance[:7]) is None
+
+
+def test_slope_by_size_is_that_of_weighted_least_squares():
+    rng = np.random.default_rng(0)
+    size, variance = rng.integers(2, 90, 40).astype(float), rng.uniform(0.5, 2, 40)
+    y = 0.4 * np.log2(size) + rng.normal(size=40)
+    found = size_slope(y, variance, size)
+    x = np.column_stack([np.ones(40), np.log2(size)])
+    cov = np.linalg.inv(x.T @ (x / variance[:, None]))
+    beta = cov @ (x.T @ (y / variance))
+    assert found.per_doubling == pytest.approx(beta[1])
+    p = 2 * stats.t.sf(beta[1] / np.sqrt(cov[1, 1]), 38)
+    assert found.p == pytest.approx(p)
+    assert size_slope(y, variance, np.full(40, 7.0)) is None
