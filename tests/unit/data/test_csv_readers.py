@@ -14,7 +14,9 @@ from partialpool.formula.tree import Name
 
 FORMULA = "y ~ 1 + (1 | g)"
 ROLES = one_way(parse(FORMULA))
-TEXT = SimpleNamespace(columns=(Name("g"), Name("h")), labels=(Name("g"), Name("h")), undecided=(), counted=())
+TEXT = SimpleNamespace(
+    columns=(Name("g"), Name("h")), labels=(Name("g"), Name("h")), undecided=(), counted=()
+)
 READERS = {"csv module": 2**30, "DuckDB": -1}
 
 

@@ -4,9 +4,9 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from doors import DOORS, through
 
 import partialpool as pp
+from doors import DOORS, through
 
 RNG = np.random.default_rng(8)
 G = np.repeat(np.arange(12), 10)

@@ -4,9 +4,9 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from doors import DOORS, through
 
 import partialpool as pp
+from doors import DOORS, through
 from partialpool.formula import parse
 
 READ = {
@@ -236,6 +236,8 @@ SAME = {
     'y ~ relevel(k, ref = "lo") + (1 | g)': 'y ~ C(k, "lo", "hi", "mid") + (1 | g)',
     "y ~ x + (1 | factor(g))": "y ~ x + (1 | g)",
 }
+
+
 @pytest.mark.parametrize("text", SAME)
 @pytest.mark.parametrize("door", DOORS)
 def test_values_through_every_door(text, door, tmp_path, monkeypatch):
