@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, wraps
 from pathlib import Path
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
@@ -23,6 +23,8 @@ from partialpool.data import (
     Table,
 )
 from partialpool.data.count_table import CountTable
+from partialpool.data.design import column_of
+from partialpool.data.folding import Folded
 from partialpool.data.mixed_read import reading as finish_mixed
 from partialpool.data.mixed_statistics import MixedStatistics
 from partialpool.data.new_rows import (
@@ -135,6 +137,9 @@ class Fit:
         The statistics to which `update` adds those of more rows.
     accuracy : float, optional
         The accuracy asked for, which `update` asks for again; None is the default.
+    folded : bool
+        Whether labels were merged that differ only in spaces, capitals or coding; those of new
+        rows are as well.
     """
 
     _engine: Engine
@@ -144,6 +149,7 @@ class Fit:
     clusters: Clusters | None = None
     sums: Kept | None = None
     accuracy: float | None = None
+    folded: bool = False
 
     @property
     def formula(self) -> str:
@@ -396,7 +402,7 @@ class Fit:
             pandas with the same index.
         """
         options = PredictionOptions(target, unseen, observation, level, kind)
-        found = handing_back(data)(predict(self._reliable, self.design, data, options))
+        found = handing_back(data)(predict(self._reliable, self.design, self._like(data), options))
         index = getattr(data, "index", None)
         if index is not None and type(found).__module__.startswith("pandas"):
             found.index = index  # so that the result can be assigned to the rows
@@ -523,13 +529,15 @@ class Fit:
         checked_accuracy(accuracy)
         if accuracy is not None:
             self._full("accuracy")
-        both = with_more(Statistics(self.design.roles, self.sums), data, progress)
+        both = with_more(Statistics(self.design.roles, self.sums), self._like(data), progress)
         post = self._engine
         if isinstance(post, Estimated):
             method: Method = "reml" if post.estimate.restricted else "ml"
-            return fit_kept(both, None, self.to_input_frame, method, post.quadrature)
+            found = fit_kept(both, None, self.to_input_frame, method, post.quadrature)
+            return replace(found, folded=self.folded)
         asked = self.accuracy if accuracy is None else accuracy
-        return fit_kept(both, post.priors, self.to_input_frame, accuracy=asked)
+        found = fit_kept(both, post.priors, self.to_input_frame, accuracy=asked)
+        return replace(found, folded=self.folded)
 
     def to_dict(
         self,
@@ -598,7 +606,17 @@ class Fit:
 
     def _new_rows(self, data: Any, target: Target, unseen: Unseen) -> NewRows:
         """New rows as columns."""
-        return new_rows(self.design, data, target, unseen, observation=False)
+        return new_rows(self.design, self._like(data), target, unseen, observation=False)
+
+    def _like(self, data: Any) -> Any:
+        """New rows with their labels merged into those of the fit, if these were merged."""
+        if not self.folded:
+            return data
+        design = self.design
+        factors = [effects.factor for effects in design.effects]
+        known = {n: v for f in factors for n, v in zip(f.columns, f.levels, strict=True)}
+        known |= {column_of(v): c.labels for v, c in design.categories.items()}
+        return Folded(data, known)
 
     @property
     def _reliable(self) -> Engine:

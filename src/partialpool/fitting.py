@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from partialpool.data import (
     from_estimates,
@@ -16,6 +16,7 @@ from partialpool.data import (
 )
 from partialpool.data.count_table import CountTable
 from partialpool.data.counts import CountStatistics
+from partialpool.data.folding import Folded, folding
 from partialpool.data.outcome_words import with_event
 from partialpool.data.read import Reading, as_table
 from partialpool.errors import ArgumentError, PriorError
@@ -44,6 +45,7 @@ def fit(
     method: Method = "posterior",
     family: str | None = None,
     event: str | None = None,
+    labels: Literal["fold"] | None = None,
     quadrature: int | None = None,
     accuracy: float | None = None,
     progress: Callable[[float], None] | None = None,
@@ -88,6 +90,10 @@ def fit(
     event : str, optional
         Of an outcome of two words, such as yes and no: the one that is the event. If not given,
         the one that says yes, else the second in the order of letters; a notice says which.
+    labels : {"fold"}, optional
+        Merge labels of groups and categories that differ only in spaces, capitals or the way a
+        letter is coded, such as "East" and "east "; a notice says which. If not given, they are
+        different, and a notice names them.
     quadrature : int, optional
         For counts with ``method="ml"``: nodes of the quadrature rule over each effect of the
         largest factor; 1, if not given, is Laplace's approximation.
@@ -131,6 +137,23 @@ def fit(
             'not a formula such as "score ~ 1 + (1 | school)"'
         )
     _check_method(method, prior, accuracy)
+    data = folding(data, labels)
+    found = _fit(formula, data, prior, method, family, event, quadrature, accuracy, progress)
+    return replace(found, folded=isinstance(data, Folded))
+
+
+def _fit(
+    formula: str,
+    data: Any,
+    prior: PriorLike,
+    method: Method,
+    family: str | None,
+    event: str | None,
+    quadrature: int | None,
+    accuracy: float | None,
+    progress: Callable[[float], None] | None,
+) -> Fit:
+    """As `fit`, of arguments that were checked."""
     parsed, said = with_event(parse(formula), family, data, event)
     roles = read_roles(parsed, family)
     if roles.family is not None:

@@ -6,13 +6,14 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from partialpool.data import read_counts, read_statistics
 from partialpool.data.count_table import CountTable, read_count_table
 from partialpool.data.counts import CountStatistics
 from partialpool.data.explain_mixed import explain_mixed
 from partialpool.data.files import expand
+from partialpool.data.folding import folding
 from partialpool.data.labels import refuse_unlike
 from partialpool.data.mixed_combine import combine as combine_mixed
 from partialpool.data.mixed_read import read_kept
@@ -164,6 +165,7 @@ def statistics(
     *,
     family: str | None = None,
     event: str | None = None,
+    labels: Literal["fold"] | None = None,
     min_cell: int = 1,
     progress: Callable[[float], None] | None = None,
 ) -> Statistics:
@@ -171,7 +173,7 @@ def statistics(
 
     Parameters
     ----------
-    formula, data, family, event, progress
+    formula, data, family, event, labels, progress
         As in `fit`.
     min_cell : int
         Groups (of counts with predictors: rows that are the same) of fewer rows are left out,
@@ -182,6 +184,7 @@ def statistics(
     FormulaError, ColumnError, DataError
         As in `fit`.
     """
+    data = folding(data, labels)
     parsed, _ = with_event(_parsed(formula), family, data, event)
     least = _checked_cell(min_cell)
     return _reduced(read_roles(parsed, family), data, least, progress)

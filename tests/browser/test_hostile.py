@@ -5,12 +5,12 @@ import urllib.request
 from contextlib import contextmanager
 
 import pytest
+from partialpool.app.state import Simulation
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from conftest import PATIENCE, frame
 from partialpool.app import simulator
-from partialpool.app.state import Simulation
 
 VISIBLE = {f".clientdata_output_{n}_hidden": False for n in ("live", "upload_state", "result")}
 

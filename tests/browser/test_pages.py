@@ -9,11 +9,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from axe_core_python.sync_playwright import Axe
+from partialpool.app.exercises import EXERCISES
+from partialpool.app.state import Simulation
 
 from conftest import drawn, says, wait_for
 from partialpool.app import simulator
-from partialpool.app.exercises import EXERCISES
-from partialpool.app.state import Simulation
 
 
 def serious(page):

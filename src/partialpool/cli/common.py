@@ -15,9 +15,10 @@ from typing import Any, Protocol
 import click
 
 from partialpool import datasets
-from partialpool.cli.reading import READING
+from partialpool.cli.reading import LABELS, READING
 from partialpool.data import Table
 from partialpool.data.files import expand, write_table
+from partialpool.data.folding import folding
 from partialpool.data.read_table import read
 from partialpool.data.statistics_files import holds_statistics
 from partialpool.errors import ArgumentError, DataError, did_you_mean
@@ -87,7 +88,8 @@ def source(
     if data in known and not os.path.exists(data):
         found = known[data]
         own = formula is None or formula == found.formula
-        yield found.load(), formula or found.formula, family or (found.family if own else None)
+        rows = folding(found.load(), merged_labels())
+        yield rows, formula or found.formula, family or (found.family if own else None)
         return
     if formula is None:
         names = ", ".join(known)
@@ -96,9 +98,8 @@ def source(
             f"{did_you_mean(data, known)}"
             f"only the bundled data sets have one of their own ({names})"
         )
-    reading = click.get_current_context().meta.get(READING, {})
     if data != "-":
-        yield (read(data, **reading) if reading else data), formula, family
+        yield folding(as_told(data), merged_labels()), formula, family
         return
     content = sys.stdin.buffer.read()
     if not content:
@@ -108,7 +109,26 @@ def source(
         path = os.path.join(folder, "standard-input" + ending)
         with open(path, "wb") as file:
             file.write(content)
-        yield (read(path, **reading) if reading else path), formula, family
+        yield folding(as_told(path), merged_labels()), formula, family
+
+
+def as_told(path: str) -> Any:
+    """A file as the options of this command say that it is read; the path where they say nothing.
+
+    See `cli.reading`.
+    """
+    how = {k: v for k, v in _reading().items() if k != LABELS}
+    return read(path, **how) if how else path
+
+
+def merged_labels() -> str | None:
+    """What the option says of labels that differ only in spaces or capitals."""
+    return _reading().get(LABELS)
+
+
+def _reading() -> dict[str, Any]:
+    found: dict[str, Any] = click.get_current_context().meta.get(READING, {})
+    return found
 
 
 @contextmanager

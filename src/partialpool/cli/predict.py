@@ -7,11 +7,11 @@ from typing import cast
 
 import click
 
-from partialpool.cli.common import fitted, hand_out, print_table, waiting, wide_console
+from partialpool.cli.common import as_told, fitted, hand_out, print_table, waiting, wide_console
 from partialpool.cli.reading import READING
 from partialpool.data import Table
 from partialpool.data.new_rows import Target, Unseen
-from partialpool.data.read_table import as_written, read
+from partialpool.data.read_table import as_written
 from partialpool.words import formatting
 
 
@@ -49,7 +49,7 @@ def run(options: PredictOptions) -> None:
     reading = click.get_current_context().meta.get(READING, {})
     with waiting("predicting"):
         predicted = found.predict(
-            read(options.rows, **reading) if reading else options.rows,
+            as_told(options.rows),
             target=cast(Target, options.target),
             unseen=cast(Unseen, options.unseen),
             observation=options.observation,

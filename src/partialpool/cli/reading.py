@@ -29,6 +29,16 @@ FILE = [
 ]
 
 
+LABELS = "labels"
+FILE.append(
+    _reading(
+        LABELS,
+        type=click.Choice(["fold"]),
+        help="fold: merge labels that differ only in spaces or capitals.",
+    )
+)
+
+
 def file_options(command: Any) -> Any:
     """The options of how files are read."""
     for option in reversed(FILE):

@@ -63,6 +63,13 @@ def some_values(relation: Any, name: str, limit: int) -> list[Any]:
     return [row[0] for row in relation.project(quote(name)).distinct().limit(limit).fetchall()]
 
 
+def label_counts(relation: Any, name: str) -> tuple[list[Any], list[int]]:
+    """Distinct values of a column that are not NULL, and the rows of each."""
+    x = quote(name)
+    found = relation.filter(f"{x} IS NOT NULL").aggregate(f"{x}, COUNT(*)", x).fetchall()
+    return [row[0] for row in found], [row[1] for row in found]
+
+
 def as_relation(relation: Any, table: Table) -> Any:
     """Return the table as a relation on the same connection as `relation`."""
     partialpool_columns = dict(table)  # DuckDB finds this dict of arrays by its name in the query

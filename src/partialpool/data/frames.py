@@ -179,6 +179,8 @@ def holds_categories(column: Any) -> bool:
 
 def category_order(data: Any, kind: str, name: str) -> list[Any] | None:
     """The order of a column of ordered categories of a frame; None for any other column."""
+    if kind == "mapping":
+        return order_of(data[name]) if name in data else None
     if kind not in ("pandas", "polars", "pyarrow"):
         return None
     if kind == "polars":

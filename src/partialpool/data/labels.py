@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import unicodedata
@@ -255,6 +256,13 @@ def shown(labels: Iterable[Any], limit: int = 5) -> str:
 def _short(label: Any) -> str:
     text = str(label)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def quoted(label: object) -> str:
+    """A label of text in quotes, with what cannot be seen spelled out; any other with its type."""
+    if not isinstance(label, str):
+        return f"{label} ({type(label).__name__})"
+    return json.dumps(label, ensure_ascii=label != " ".join(label.split()))
 
 
 def integers_if_plain(labels: AnyArray) -> AnyArray:

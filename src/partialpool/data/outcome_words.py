@@ -8,6 +8,7 @@ from partialpool.data import duck, files, frames, spark
 from partialpool.data import labels as lab
 from partialpool.data.csv_files import csv_files, first_value
 from partialpool.data.derived import Source
+from partialpool.data.folding import Folded
 from partialpool.data.read import opened
 from partialpool.data.text_numbers import is_number, is_truth
 from partialpool.errors import ArgumentError, DataError
@@ -92,6 +93,8 @@ def outcome_words(data: Any, column: Name) -> list[str] | None:
 
 def _begins_with_number(data: Any, column: Name) -> bool:
     """Whether data are CSV files whose first value of the column is a number: most are."""
+    if isinstance(data, Folded):
+        return _begins_with_number(data.data, column)
     if not files.are_paths(data):
         return False
     names = [data] if not isinstance(data, list | tuple) else list(data)

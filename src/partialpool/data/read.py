@@ -34,6 +34,7 @@ from partialpool.data.derived import (
     with_derived,
 )
 from partialpool.data.excel import is_workbook, read_excel
+from partialpool.data.folding import Folded, with_folded
 from partialpool.data.labels import integers_if_plain
 from partialpool.data.statistics import GroupStatistics
 from partialpool.data.structure import codes_for_missing, dropped, missing_values
@@ -191,6 +192,10 @@ def opened(
     plan : bool
         Whether only the plan is wanted; nothing is read then.
     """
+    if isinstance(data, Folded):
+        with opened(data.data, roles, progress, passes=passes, plan=plan) as found:
+            yield found if plan else with_folded(found, roles, data.known)
+        return
     source = source_of(roles)
     if is_workbook(data):
         sheet = read_excel(files.existing(data), source)
@@ -322,6 +327,7 @@ def handing_back(data: Any, factors: Sequence[Name] = ()) -> Callable[[Table], A
 
     Groups of one factor of ordered categories are ordered categories again.
     """
+    data = data.data if isinstance(data, Folded) else data
     kind = None if files.are_paths(data) else frames.kind_of(data)
     order = None
     if kind is not None and len(factors) == 1:

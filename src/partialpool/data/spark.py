@@ -59,6 +59,13 @@ def some_values(frame: Any, name: str, limit: int) -> list[Any]:
     return [row[0] for row in frame.selectExpr(quoted(name)).distinct().limit(limit).collect()]
 
 
+def label_counts(frame: Any, name: str) -> tuple[list[Any], list[int]]:
+    """Distinct values of a column that are not NULL, and the rows of each."""
+    named = frame.selectExpr(f"{quoted(name)} AS g").where("g IS NOT NULL")
+    found = named.groupBy("g").count().collect()
+    return [row[0] for row in found], [row[1] for row in found]
+
+
 @dataclass(frozen=True, slots=True)
 class Spark:
     """A Spark DataFrame as an engine; see `data.sql.Engine`.

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
@@ -62,25 +60,15 @@ def alike_labels(name: str, labels: AnyArray) -> Iterator[Notice]:
     found = lab.alike(labels)
     if not found:
         return
-    listed = "; ".join(" and ".join(_quoted(each)) for each in found[:3])
+    listed = "; ".join(" and ".join(map(lab.quoted, each)) for each in found[:3])
     more = f", and {len(found) - 3:,} more" if len(found) > 3 else ""
     yield Notice(
         "labels_alike",
         "warning",
         f"Labels of {name} differ only in spaces, capitals or the way a letter is coded: "
-        f"{listed}{more}. They are taken as different; make them equal in the data if they are "
-        "the same.",
+        f'{listed}{more}. They are taken as different; labels="fold" (--labels fold) merges '
+        "them.",
     )
-
-
-def _quoted(labels: list[Any]) -> list[str]:
-    """Labels of text in quotes, with what cannot be seen spelled out."""
-    return [
-        json.dumps(label, ensure_ascii=label.strip() == label)
-        if isinstance(label, str)
-        else f"{label} ({type(label).__name__})"
-        for label in labels
-    ]
 
 
 TOTALS = (

@@ -12,6 +12,9 @@ import pyarrow as pa
 import pytest
 
 import partialpool as pp
+from doors import DOORS, through
+from partialpool.data import labels as lab
+from partialpool.data.folding import changes
 
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
 LABELS = {
@@ -114,10 +117,10 @@ def test_an_enum_in_duckdb_is_sorted_as_text():
     ("written", "label"),
     [
         (["7", "10", "8"], [7, 8, 10]),
-        (["007", "10", "8"], ["007", "10", "8"]),
+        (["007", "10", "8"], ["007", "8", "10"]),
         (["-7", "0", "3"], [-7, 0, 3]),
-        (["-0", "+1", "1"], ["+1", "-0", "1"]),
-        (["1_0", "1", "2"], ["1", "1_0", "2"]),
+        (["-0", "+1", "1"], ["-0", "+1", "1"]),
+        (["1_0", "1", "2"], ["1", "2", "1_0"]),
         (["1.0", "2", "3"], ["1.0", "2", "3"]),
         (["\u0667", "1", "2"], ["1", "2", "\u0667"]),
         (["9" * 25, "1", "2"], ["1", "2", "9" * 25]),
@@ -147,3 +150,147 @@ def test_labels_that_are_not_single_values(label):
 def test_integers_at_the_ends_of_their_type(kind, labels):
     fit = fitted(np.array(labels[::-1] * 5, dtype=kind))
     assert fit.statistics.labels.tolist() == labels
+
+
+# natural order ----------------------------------------------------------------------------------
+
+NATURAL = {
+    "numbers inside": ["Site 1", "Site 2", "Site 10", "Site 100"],
+    "numbers at the end of a word": ["x1y2", "x1y10", "x2y1", "x10y1"],
+    "numbers as text": ["-10", "0.5", "1.25", "1.5", "10.5"],
+    "numbers among words": ["0", "1", "2", "3+", "10"],
+    "zeros before": ["a01", "a1", "a2", "a10"],
+    "words": ["C", "a", "b"],
+    "long numbers": ["n" + "9" * 30, "n1" + "0" * 30],
+    "words around": ["1 b", "2 b", "10 b"],
+    "two words": ["a 2", "b 1", "b 10"],
+}
+
+
+@pytest.mark.parametrize("name", NATURAL)
+def test_natural_order(name):
+    want = NATURAL[name]
+    for seed in range(5):
+        mixed = np.random.default_rng(seed).permutation(np.array(want, dtype=object))
+        assert mixed[lab.sorted_order(mixed)].tolist() == want
+        assert mixed.astype(str)[lab.sorted_order(mixed.astype(str))].tolist() == want
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("model", ["1", "x", "kind"])
+def test_labels_are_in_natural_order_through_every_door(door, model, tmp_path, monkeypatch):
+    sites = [f"Site {i}" for i in (10, 9, 2, 1, 11)]
+    data = pd.DataFrame({"g": sites * 6, "x": np.sin(np.arange(30.0)), "y": values(30)})
+    data["kind"] = [f"k{i}" for i in (10, 9, 2)] * 10
+    fit = pp.fit(f"y ~ {model} + (1 | g)", through(door, tmp_path, data, monkeypatch))
+    found = fit.to_dict()
+    assert [row["group"] for row in found["groups"]] == [f"Site {i}" for i in (1, 2, 9, 10, 11)]
+    if model == "kind":
+        assert [p["name"] for p in found["parameters"]][1:3] == ["kind[k9]", "kind[k10]"]
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("model", ["1", "x"])
+def test_an_id_with_gaps_does_not_become_a_decimal(door, model, tmp_path, monkeypatch):
+    ids = np.where(np.arange(30) % 7 == 0, np.nan, np.repeat([1.0, 2, 10], 10))
+    data = pd.DataFrame({"g": ids, "x": np.sin(np.arange(30.0)), "y": values(30)})
+    fit = pp.fit(f"y ~ {model} + (1 | g)", through(door, tmp_path, data, monkeypatch))
+    found = fit.to_dict()["groups"]
+    want = ["1.0", "2.0", "10.0"] if "csv" in door else [1, 2, 10]  # what the file says
+    assert [row["group"] for row in found] == want
+
+
+def test_ordered_categories_come_back_as_they_came():
+    order = ["low", "mid", "high"]
+    data = pd.DataFrame({"g": pd.Categorical(order * 8, order, ordered=True), "y": values(24)})
+    data["x"] = np.cos(np.arange(24.0))
+    for model in ("1", "x"):
+        text = f"y ~ {model} + (1 | g)"
+        groups = pp.fit(text, data).groups()
+        assert groups["group"].dtype == data["g"].dtype
+        assert groups["group"].tolist() == order
+        frame = pl.DataFrame(data.astype({"g": str})).with_columns(pl.col("g").cast(pl.Enum(order)))
+        for kind in (frame, frame.lazy()):
+            groups = pp.fit(text, kind).groups()
+            assert groups["group"].dtype == pl.Enum(order)
+            assert groups["group"].to_list() == order
+        groups = pp.fit(text, pa.table(data)).groups()
+        assert groups.column("group").type.ordered
+        assert groups.column("group").to_pylist() == order
+    coefficients = pp.fit("y ~ g + (1 | x)", data.assign(x=np.arange(24) % 5)).to_dict()
+    assert [p["name"] for p in coefficients["parameters"]][1:3] == ["g[mid]", "g[high]"]
+
+
+# labels="fold" ----------------------------------------------------------------------------------
+
+SPELLED = {
+    "spaces": ["East", "East ", " East", "East"],
+    "capitals": ["East", "east", "EAST", "East"],
+    "no-break spaces": ["North East", "North\u00a0East", "North  East", "North East"],
+    "accents": ["Köln", "Ko\u0308ln", "KÖLN", "Köln"],
+    "sharp s": ["Straße", "STRASSE", "strasse", "Straße"],
+    "wide letters": ["AB", "\uff21\uff22", "ab", "AB"],
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("name", SPELLED)
+def test_labels_are_folded_through_every_door(door, name, tmp_path, monkeypatch):
+    spelled = SPELLED[name]
+    rng = np.random.default_rng(5)
+    data = pd.DataFrame({"y": rng.normal(size=48) + np.arange(48) % 4, "x": rng.normal(size=48)})
+    data["g"] = [spelled[i // 2 % 4] if i % 2 else f"other {i % 3}" for i in range(48)]
+    clean = data.assign(g=[spelled[0] if i % 2 else f"other {i % 3}" for i in range(48)])
+    rows = through(door, tmp_path, data, monkeypatch)
+    for model in ("1", "x"):
+        formula = f"y ~ {model} + (1 | g)"
+        fit = pp.fit(formula, rows, labels="fold", method="reml")
+        want = pp.fit(formula, clean, method="reml")
+        got, right = fit.to_dict(), want.to_dict()
+        assert [r["group"] for r in got["groups"]] == [r["group"] for r in right["groups"]]
+        np.testing.assert_allclose(
+            [p["mean"] for p in got["parameters"]], [p["mean"] for p in right["parameters"]]
+        )
+        assert "labels_folded" in {n.code for n in fit.notices}
+        assert "labels_alike" not in {n.code for n in fit.notices}
+
+
+def test_new_rows_of_a_folded_fit_are_folded_too():
+    spelled = ["East", "east ", "East", "West", "WEST", "West", "South"]
+    data = {"g": spelled * 4, "y": values(28)}
+    fit = pp.fit("y ~ 1 + (1 | g)", data, labels="fold")
+    new = {"g": ["EAST", "west\u00a0"]}
+    want = fit.predict({"g": ["East", "West"]})
+    np.testing.assert_array_equal(fit.predict(new)["estimate"], want["estimate"])
+    more = fit.update({"g": ["EAST", "North"], "y": [1.0, 2.0]})
+    assert more.groups()["group"].tolist() == ["East", "North", "South", "West"]
+    assert more.predict(new)["estimate"].shape == (2,)
+    plain = pp.fit("y ~ 1 + (1 | g)", data)
+    assert len(plain.groups()["group"]) == 5
+    assert "labels_alike" in {n.code for n in plain.notices}
+
+
+def test_statistics_of_folded_labels_are_those_of_clean_ones():
+    data = {"g": ["East", "east ", "West", "WEST", "West"] * 4, "y": values(20)}
+    kept = pp.statistics("y ~ 1 + (1 | g)", data, labels="fold")
+    assert kept.groups.labels.tolist() == ["East", "West"]
+
+
+def test_the_spelling_of_most_rows_stays():
+    assert changes(["a", "A ", "b"], [1, 2, 1]) == {"a": "A", "A ": "A"}
+    assert changes(["a", "A"], [1, 1]) == {"a": "A"}  # the first in the order of letters
+    assert changes([1, "1"], [5, 1]) == {1: "1"}
+    assert changes([1, 2], [5, 1]) == {}
+    assert changes(["EAST"], [9], ["East"]) == {"EAST": "East"}
+
+
+def test_labels_is_fold_or_nothing():
+    with pytest.raises(pp.ArgumentError, match="labels='merge': it is \"fold\""):
+        pp.fit("y ~ 1 + (1 | g)", {"g": ["a", "b"], "y": [1.0, 2.0]}, labels="merge")
+
+
+def test_more_labels_than_a_query_can_hold_are_refused(monkeypatch):
+    monkeypatch.setattr("partialpool.data.folding.MOST_CHANGED", 2)
+    data = pd.DataFrame({"g": ["a ", "b ", "c ", "d"] * 5, "y": values(20)})
+    with pytest.raises(pp.DataError, match="3 labels to merge; a query merges at most 2"):
+        pp.fit("y ~ 1 + (1 | g)", duckdb.from_df(data), labels="fold")
