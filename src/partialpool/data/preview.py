@@ -78,11 +78,9 @@ def _parquet(path: str) -> dict[str, list[Any]]:
     if not path.lower().endswith(files.PARQUET_ENDINGS):
         endings = ", ".join(files.CSV_ENDINGS + files.PARQUET_ENDINGS + EXCEL_ENDINGS)
         raise DataError(f'"{path}": the ending says what a file is; allowed are {endings}')
-    import duckdb
-
     files.check_not_empty(path)
-    with duckdb.connect() as connection, files.readable(path):
-        part = connection.read_parquet(literal(path)).limit(LOOKED_AT)
+    with files.readable(path):
+        part = files.connect().read_parquet(literal(path)).limit(LOOKED_AT)
         values = part.fetchall()
         return {n: [row[i] for row in values] for i, n in enumerate(part.columns)}
 
