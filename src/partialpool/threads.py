@@ -1,4 +1,4 @@
-"""Threads: of Python where they can start, and one of BLAS, because the matrices of a fit are small.
+"""Threads: of Python where they can start; one of BLAS, as the matrices of a fit are small.
 
 OpenBLAS shares products and factorisations between all cores. Where each takes a millisecond,
 threads wait for each other longer than they work, and they wait actively; on a busy machine they

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import gc
 import os
+import threading
+import webbrowser
 from typing import Any
 
 from partialpool.errors import ArgumentError, MissingExtraError
 
 
-def make_app(file: str | None = None) -> Any:
-    """Return the app, a `shiny.App`.
+def make_app(
+    file: str | None = None, *, host: str = "127.0.0.1", names: tuple[str, ...] = ()
+) -> Any:
+    """Return the app as an ASGI application.
 
     Parameters
     ----------
     file : str, optional
-        A data file to start with.
+        A data file to start with. Whoever reaches the server can read it.
+    host : str
+        Where the server will listen: requests for other names are refused.
+    names : tuple of str
+        Further names by which it is reached, as behind a proxy.
 
     Raises
     ------
@@ -27,38 +34,25 @@ def make_app(file: str | None = None) -> Any:
     if file is not None and not os.path.isfile(file):
         raise ArgumentError(f'there is no file "{file}" (looked in {os.getcwd()})')
     try:
-        import altair
-        import shiny
-        import vl_convert
+        import starlette
+        import uvicorn
     except ModuleNotFoundError as error:
         raise MissingExtraError(
             f"the app needs {error.name}, which is not installed: pip install 'partialpool[app]' "
             "(in a clone: sh scripts/environment app)"
         ) from error
-    assert altair
-    assert vl_convert
-    from starlette.middleware.gzip import GZipMiddleware
+    assert starlette
+    assert uvicorn
+    # jobs inherit it: each has one core, and threads of BLAS would only take time from others
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from partialpool.app.server import application
 
-    from partialpool.app import assets
-    from partialpool.app.jobs import Workers
-    from partialpool.app.limits import UploadLimit
-    from partialpool.app.page import page
-    from partialpool.app.quiet import Quiet
-    from partialpool.app.server import server
-    from partialpool.app.settings import LARGEST_UPLOAD
-
-    workers = Workers()
-    name = None if file is None else os.path.basename(file)
-    app = shiny.App(page(name), server(workers, file))
-    app.on_shutdown(workers.close)
-    app.starlette_app.routes[:0] = assets.routes()
-    app.starlette_app.add_middleware(GZipMiddleware, minimum_size=500)
-    app.starlette_app.add_middleware(Quiet)
-    app.starlette_app.add_middleware(UploadLimit, most=LARGEST_UPLOAD)
-    return app
+    return application(file, host=host, names=names)
 
 
-def run(file: str | None, *, host: str, port: int, browser: bool) -> None:
+def run(
+    file: str | None, *, host: str, port: int, browser: bool, names: tuple[str, ...] = ()
+) -> None:
     """Serve the app until interrupted.
 
     Parameters
@@ -69,20 +63,26 @@ def run(file: str | None, *, host: str, port: int, browser: bool) -> None:
         Where to listen; port 0 takes a free one.
     browser : bool
         Whether to open a browser.
+    names : tuple of str
+        Further names by which the server is reached.
     """
-    app = make_app(file)
-    from threading import Thread
+    app = make_app(file, host=host, names=names)
+    import uvicorn
 
-    import shiny
-
-    from partialpool.app.assets import charts_script
-    from partialpool.app.jobs import warm
-    from partialpool.app.simulator import build_frames
-
-    # a second or two each, once, while the browser opens
-    for slow in (warm, charts_script, build_frames):
-        Thread(target=slow, daemon=True).start()
-    gc.collect()
-    gc.freeze()  # what has been imported stays: to look through it again takes 60 ms each time
-    serve: Any = shiny.run_app  # None where there is no server, as inside a browser
-    serve(app, host=host, port=port, launch_browser=browser, log_level="warning", dev_mode=False)
+    if browser:
+        part = "?part=file" if file else ""
+        opened = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}/{part}"
+        threading.Timer(1.0, webbrowser.open, [opened]).start()
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        http="h11",
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        limit_concurrency=1000,
+        timeout_keep_alive=10,
+        timeout_graceful_shutdown=2,
+    )

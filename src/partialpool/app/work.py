@@ -1,138 +1,145 @@
-"""What runs in other processes: plain functions of plain values."""
+"""What a job does: opens the user's file, asks it one thing, and keeps what was fitted."""
 
 from __future__ import annotations
 
 import json
 import os
+import pickle
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
 
-import numpy as np
+from partialpool.app.your_file import KINDS, YourFile
+from partialpool.data.whole_files import moved_when_whole
+from partialpool.errors import ArgumentError
 
-from partialpool import datasets
-from partialpool.app import simulator
-from partialpool.app.results import Result, chart, result
-from partialpool.app.state import Simulation
-from partialpool.charts.save import to_png, to_svg
-from partialpool.data import CountStatistics, GroupStatistics, Table
-from partialpool.data.files import write_table
-from partialpool.data.preview import Column, preview
-from partialpool.errors import DataError
-from partialpool.fitting import fit
-from partialpool.report import page
-from partialpool.simulate import Risks
-from partialpool.words import formatting
-
-LONGEST_NAME = 60
-"""Characters of a file's name that are shown, its ending included."""
+QUESTIONS = ("groups", "rank", "contrast", "predict")
+"""What can be asked of a fit."""
+VERBS = ("columns", "formula", "fit", *QUESTIONS)
+MOST_FITS = 4
+"""Fits of a file that are kept, so that two windows can show two of them."""
 
 
-def averages(state: Simulation, replicates: int) -> simulator.Expected:
-    """What takes longer than a frame in the simulator."""
-    return simulator.expected(state, replicates)
-
-
-def more_averages(
-    state: Simulation, replicates: int, *, progress: Callable[[float], None]
-) -> Risks:
-    """The risks over many worlds; ends when nobody waits for them any more."""
-    progress(0.0)
-    return simulator.averaged(state, replicates)
-
-
-@lru_cache(maxsize=16)
-def classic(name: str) -> Result:
-    """Fit a bundled data set."""
-    found = next(d for d in datasets.catalogue if d.name == name)
-    table = found.load()
-    fitted = fit(found.formula, table, family=found.family)
-    truth = None
-    if found.truth is not None:
-        assert isinstance(fitted.statistics, GroupStatistics | CountStatistics)
-        at = {label: i for i, label in enumerate(table[fitted.statistics.factor].tolist())}
-        order = [at[label] for label in fitted.statistics.labels.tolist()]
-        truth = np.asarray(found.truth(table))[order]
-    return result(fitted, f"pp.datasets.{name}()", truth=truth, family=found.family)
-
-
-def columns(path: str, name: str, *, progress: Callable[[float], None]) -> tuple[Column, ...]:
-    """Look into an uploaded file."""
-    progress(0.0)
-    with _named(path, name) as local:
-        return preview(local)
-
-
-def fit_file(
-    path: str,
-    name: str,
-    formula: str,
-    priors: Sequence[str],
-    family: str | None = None,
-    *,
-    progress: Callable[[float], None],
-) -> Result:
-    """Fit an uploaded file and draw the result."""
-    with _named(path, name) as local:
-        fitted = fit(formula, local, prior=list(priors), family=family, progress=progress)
-    progress(1.0)
-    return result(fitted, repr(name), priors=tuple(priors), family=family)
-
-
-@contextmanager
-def _named(path: str, name: str) -> Iterator[str]:
-    """A file under its own name, so that sentences about it name what the user knows."""
-    own = "".join(c for c in os.path.basename(name) if c.isprintable())[-LONGEST_NAME:]
-    if not own.strip("."):
-        raise DataError("the file needs a name with an ending, such as scores.csv")
-    before = os.getcwd()
-    with tempfile.TemporaryDirectory() as folder:
-        os.symlink(path, os.path.join(folder, own))
-        os.chdir(folder)
-        try:
-            yield own
-        finally:
-            os.chdir(before)
-
-
-def download(found: Result, kind: str, place: str, tau: float | None) -> bytes:
-    """The results as a file: csv, parquet, json, html, or the chart of a place as svg or png."""
-    fitted = found.fit
-    if kind in ("csv", "parquet"):
-        return _as_file(fitted.group_table(), kind)
-    if kind == "json":
-        return json.dumps(fitted.to_dict(), ensure_ascii=False, indent=2).encode()
-    if kind == "html":
-        return page(fitted.report_contents()).encode()
-    drawn = chart(found, place, tau)
-    return to_png(drawn) if kind == "png" else to_svg(drawn).encode()
-
-
-def download_world(
-    state: Simulation, kind: str, place: str = "", last: simulator.Expected | None = None
+def answer(
+    path: str, name: str, folder: str, verb: str, body: bytes, *, progress: Callable[[float], None]
 ) -> bytes:
-    """A draw as a file: csv, parquet, json, html, or the chart of a place as svg or png."""
-    drawn = simulator.drawn(state)
-    table = drawn.table()
-    if kind in ("csv", "parquet"):
-        return _as_file(table, kind)
-    if kind == "json":
-        rows = {
-            "groups": formatting.plain_rows(table),
-            "errors": drawn.errors,
-            "query": state.query,
-        }
-        return json.dumps(rows, indent=2).encode()
-    if kind == "html":
-        return simulator.snapshot(state, drawn, last).encode()
-    picture = simulator.chart(state, drawn, place, last)
-    return to_png(picture) if kind == "png" else to_svg(picture).encode()
+    """Do one thing with a file.
+
+    Parameters
+    ----------
+    path, name : str
+        The file, and what its owner calls it.
+    folder : str
+        Where its fits are kept: this session's own.
+    verb : str
+        One of `VERBS`.
+    body : bytes
+        A request as JSON.
+
+    Returns
+    -------
+    bytes
+        The answer as JSON.
+    """
+    os.chdir(folder)
+    request = parsed(body)
+    file = YourFile(path, name) if verb in ("columns", "formula", "fit") else _kept(folder, request)
+    before = _computed(file)
+    if verb == "columns":
+        found = file.columns(request)
+    elif verb == "formula":
+        found = file.formula(request)
+    elif verb == "fit":
+        found = file.fit(request, progress)
+    else:
+        found = getattr(file, verb)(request)
+    if _computed(file) != before:
+        _keep(folder, file)
+    return json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
 
 
-def _as_file(table: Table, kind: str) -> bytes:
+def _computed(file: YourFile) -> list[tuple[tuple[str, str], bool]]:
+    """What has been computed of a fit: which tables, and whether with ranks."""
+    now = file.fitted
+    return [] if now is None else [(effect, bool(t.ranks)) for effect, t in now.tables.items()]
+
+
+def download(folder: str, body: bytes, *, progress: Callable[[float], None]) -> bytes:
+    """The results as a file: one line with its name as JSON, then its content."""
+    os.chdir(folder)
+    request = parsed(body)
+    kind = request.get("kind")
+    if kind not in KINDS:
+        raise ArgumentError(f'"{str(kind)[:40]}" is none of {", ".join(KINDS)}')
+    filename, content = _kept(folder, request).download(kind, request)
+    progress(1.0)
+    return json.dumps(filename).encode() + b"\n" + content
+
+
+def parsed(body: bytes) -> Mapping[str, Any]:
+    """A request.
+
+    Raises
+    ------
+    ArgumentError
+        If it is no JSON object.
+    """
+    try:
+        found = json.loads(body or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise ArgumentError("the request is no JSON") from error
+    if not isinstance(found, dict):
+        raise ArgumentError("the request is no JSON object")
+    return found
+
+
+def _kept(folder: str, request: Mapping[str, Any]) -> YourFile:
+    """The file with the fit that a request is about; the last one where it does not say."""
+    names = _fits(folder)
+    key = request.get("key")
+    wanted = [n for n in names if key in (None, "") or n == f"{key}.fit"]
+    if not wanted:
+        raise ArgumentError("these results are no longer kept: fit again")
+    with open(os.path.join(folder, wanted[-1]), "rb") as file:
+        found: YourFile = pickle.load(file)  # written by `_keep` into a folder that is the server's
+    return found
+
+
+def _keep(folder: str, file: YourFile) -> None:
+    assert file.fitted is not None
+    target = os.path.join(folder, f"{file.fitted.model.key}.fit")
+    with moved_when_whole(target) as beside, open(beside, "wb") as written:
+        pickle.dump(file, written, protocol=pickle.HIGHEST_PROTOCOL)
+    for name in _fits(folder)[:-MOST_FITS]:
+        os.unlink(os.path.join(folder, name))
+
+
+def _fits(folder: str) -> list[str]:
+    """The fits that are kept, the last one last."""
+    names = [n for n in os.listdir(folder) if n.endswith(".fit")]
+    return sorted(names, key=lambda n: os.stat(os.path.join(folder, n)).st_mtime_ns)
+
+
+def classics(*, progress: Callable[[float], None]) -> bytes:
+    """The results of the bundled data sets as JSON."""
+    computed = import_module("partialpool.app.classics").classics()
+    progress(1.0)
+    return json.dumps(computed, ensure_ascii=False, allow_nan=False).encode()
+
+
+def small_file(folder: str) -> str:
+    """Write a small file to fit, for `app.warmed`."""
+    path = os.path.join(folder, "small.csv")
+    with open(path, "w", encoding="ascii") as file:
+        file.write("site,score\n")
+        file.writelines(f"{'ABCDEF'[i % 6]},{50 + i * i % 23}\n" for i in range(48))
+    return path
+
+
+def rehearse() -> None:
+    """Read, fit and ask once, so that whatever is loaded or set up first has been."""
     with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, f"groups.{kind}")
-        write_table(table, path)
-        with open(path, "rb") as file:
-            return file.read()
+        file = YourFile(small_file(folder), "small.csv")
+        file.fit(file.columns()["choices"])
+        file.contrast({"first": 0, "second": 1})

@@ -17,6 +17,7 @@ class AppOptions:
     host: str
     port: int
     browser: bool
+    allow_host: tuple[str, ...]
     debug: bool
 
 
@@ -24,4 +25,12 @@ def run(options: AppOptions) -> None:
     """Serve until interrupted."""
     where = f"http://{options.host}:{options.port}"
     click.echo(f"partialpool is at {where} (stop with Ctrl-C)", err=True)
-    serve(options.file, host=options.host, port=options.port, browser=options.browser)
+    if options.file and options.host not in ("127.0.0.1", "localhost", "::1"):
+        click.echo(f'whoever reaches it can read "{options.file}"', err=True)
+    serve(
+        options.file,
+        host=options.host,
+        port=options.port,
+        browser=options.browser,
+        names=options.allow_host,
+    )

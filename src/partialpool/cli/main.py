@@ -352,9 +352,15 @@ def simulate_command(**options: object) -> None:
     "--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Its port."
 )
 @click.option("--browser/--no-browser", default=True, help="Open a browser.")
+@click.option(
+    "--allow-host",
+    multiple=True,
+    metavar="NAME",
+    help="A further name it is reached by; repeatable.",
+)
 @DEBUG
 def app_command(**options: object) -> None:
-    """Open the web app: a simulator with known truth, classic data, and your own FILE."""
+    """Open the web app: a lesson, a laboratory with known truth, and your own FILE."""
     from partialpool.cli.app import AppOptions, run
 
     run(AppOptions(**options))  # type: ignore[arg-type]

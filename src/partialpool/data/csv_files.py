@@ -20,7 +20,7 @@ from typing import Any
 from partialpool.data import labels as lab
 from partialpool.data.frames import check_column
 from partialpool.data.number_styles import NumberStyle
-from partialpool.data.text_columns import Kinds, Wanted, refuse_wrong
+from partialpool.data.text_columns import Kinds, Wanted, naming_row, refuse_wrong
 from partialpool.data.text_numbers import is_missing
 from partialpool.errors import ColumnError, DataError
 from partialpool.notices import Notice
@@ -138,6 +138,33 @@ def header_of(name: str, wanted: set[str], encoding: str | None = None) -> CsvFi
     if not headers:
         raise DataError(f'"{name}" holds no text; a header and rows are needed')
     return max(headers, key=lambda h: (len(wanted & set(h.columns)), len(h.columns)))
+
+
+def likely_header(name: str, encoding: str | None = None) -> CsvFile:
+    """Read the header of a file of which no column is known yet; what stands above is a title.
+
+    Raises
+    ------
+    DataError
+        If the file holds no text.
+    """
+    encoding = encoding or encoding_of(name)
+    headers = []
+    for delimiter in DELIMITERS:
+        with opened_text(name, encoding) as lines:
+            reader = csv.reader(lines, delimiter=delimiter)
+            records, ends = [], []
+            for fields in islice(_until_too_long(reader), TITLE):
+                records.append([f.strip() for f in fields])
+                ends.append(reader.line_num)
+        at = naming_row(records)
+        if at is not None:
+            title = " ".join(f for record in records[:at] for f in record if f)
+            place = ends[at], at + 1, encoding, title
+            headers.append(CsvFile(name, records[at], delimiter, *place))
+    if not headers:
+        raise DataError(f'"{name}" holds no text; a header and rows are needed')
+    return max(headers, key=lambda h: sum(map(bool, h.columns)))
 
 
 def _header(name: str, delimiter: str, wanted: set[str], encoding: str) -> CsvFile | None:

@@ -19,6 +19,7 @@ from partialpool.data.text_columns import (
     decided,
     first_value,
     kinds_of,
+    naming_row,
     read_in_any_style,
     refuse_wrong,
 )
@@ -79,7 +80,12 @@ def read_excel(path: str | Path, wanted: Wanted) -> Columns:
 
 
 def read_sheet(
-    path: str | Path, *, wanted: set[str] | None = None, name: str | None = None, header: int = 0
+    path: str | Path,
+    *,
+    wanted: set[str] | None = None,
+    name: str | None = None,
+    header: int = 0,
+    titled: bool = False,
 ) -> Sheet:
     """Read a sheet of a workbook.
 
@@ -96,6 +102,8 @@ def read_sheet(
         Of the sheet.
     header : int
         The row that names the columns, from 1; 0 to find it.
+    titled : bool
+        Whether to look for that row below a title where no column is known.
 
     Raises
     ------
@@ -135,6 +143,8 @@ def read_sheet(
     except Exception as error:  # openpyxl raises whatever its parsers raise
         raise DataError(f'"{path}" cannot be read as an Excel workbook: {error}') from error
     blank = next((i for i, row in enumerate(every) if any(v is not None for v in row)), 0)
+    if titled and not first_at:
+        blank = naming_row([[as_text(v) or "" for v in row] for row in every[:TITLE]]) or 0
     at = first_at or blank + 1
     top = every[at - 1] if len(every) >= at else ()
     columns = _names(path, top, first.title)

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from partialpool.data import files
-from partialpool.data.csv_files import header_of, literal, records
-from partialpool.data.excel import EXCEL_ENDINGS, read_sheet
-from partialpool.data.text_numbers import is_missing, is_number, is_truth
+from partialpool.data.csv_files import (
+    CsvFile,
+    decimal_of,
+    header_at,
+    likely_header,
+    literal,
+    records,
+)
+from partialpool.data.excel import EXCEL_ENDINGS, as_text, read_sheet
+from partialpool.data.number_styles import PLAIN, NumberStyle, notices_of, style_of
+from partialpool.data.text_numbers import is_measured, is_missing, is_truth
 from partialpool.errors import DataError
+from partialpool.notices import Notice
 
 DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?!\d)")
 
@@ -20,6 +29,8 @@ LOOKED_AT = 2000
 """Rows from which kinds are told."""
 MOST_COLUMNS = 10_000
 """With more columns it takes minutes to look, and most of them are not needed."""
+ENDINGS = files.CSV_ENDINGS + files.PARQUET_ENDINGS + EXCEL_ENDINGS
+"""What files end in that can be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +42,51 @@ class Column:
     name : str
         As the file writes it.
     kind : {"number", "text", "yes/no", "date", "empty"}
-        What the first rows hold.
-    distinct : int
-        Different values among the first rows.
-    examples : tuple of str
-        Its values in the first rows; empty where missing.
+        What the first rows hold; numbers also with decimal commas, thousands marks or percent.
+    texts : tuple of str or None
+        Its values in the first rows, as plain numbers where it holds numbers.
     """
 
     name: str
     kind: str
-    distinct: int
-    examples: tuple[str, ...]
+    texts: tuple[str | None, ...]
+
+    @property
+    def present(self) -> list[str]:
+        """The values that are not missing."""
+        return [t for t in self.texts if t is not None]
 
 
-def preview(path: str | Path, *, rows: int = 5) -> tuple[Column, ...]:
-    """Look at the first rows of a CSV, Parquet or Excel file.
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The first rows of a file.
+
+    Parameters
+    ----------
+    columns : tuple of Column
+    rows : int
+        How many rows were looked at.
+    notices : tuple of Notice
+        How the file was read, where that is unusual or unclear.
+    """
+
+    columns: tuple[Column, ...]
+    rows: int
+    notices: tuple[Notice, ...]
+
+
+def preview(
+    path: str | Path,
+    *,
+    decimal: str | None = None,
+    encoding: str | None = None,
+    sheet: str | None = None,
+    header: int | None = None,
+    na: Sequence[str] = (),
+) -> Preview:
+    """Look at the first rows of a CSV, Parquet or Excel file; arguments as of `read`.
+
+    The row that names the columns is found below a title; `fit` then finds it by its names.
 
     Raises
     ------
@@ -54,62 +95,90 @@ def preview(path: str | Path, *, rows: int = 5) -> tuple[Column, ...]:
     """
     text = str(path)
     if text.lower().endswith(EXCEL_ENDINGS):
-        found = read_sheet(text).columns
+        values, notices = _workbook(text, sheet, header)
     elif text.lower().endswith(files.CSV_ENDINGS):
-        found = _csv(text)
+        file = _header(text, encoding, header)
+        values, notices = _csv(file), tuple(file.notices)
+        decimal = decimal or decimal_of([file])
     else:
-        found = _parquet(text)
-    if not any(found.values()):
-        raise DataError(f'"{path}" holds a header and no rows')
-    return tuple(_column(name, list(v[:LOOKED_AT]), rows) for name, v in found.items())
+        values, notices = _parquet(text), ()
+    if not any(values.values()):
+        raise DataError(f'"{text}" holds a header and no rows')
+    gone = set(na)
+    known = {n: [None if is_missing(t) or t in gone else t for t in v] for n, v in values.items()}
+    columns, said = _columns(known, decimal)
+    return Preview(columns, len(next(iter(known.values()))), (*notices, *said))
 
 
-def _csv(path: str) -> dict[str, list[Any]]:
-    """The first values of each column that has a name, as the rule of text files reads them."""
-    files.check_not_empty(path)
-    file = header_of(path, set())
-    _check_width(path, len(file.columns))
+def _workbook(
+    path: str, sheet: str | None, header: int | None
+) -> tuple[dict[str, list[str | None]], tuple[Notice, ...]]:
+    found = read_sheet(files.existing(path), name=sheet, header=header or 0, titled=True)
+    columns = {n: [as_text(v) for v in c[:LOOKED_AT]] for n, c in found.columns.items()}
+    return columns, found.notices
+
+
+def _header(path: str, encoding: str | None, header: int | None) -> CsvFile:
+    files.existing(path)
+    if header is not None:
+        return header_at(path, header, encoding or likely_header(path).encoding)
+    return likely_header(path, encoding)
+
+
+def _csv(file: CsvFile) -> dict[str, list[str | None]]:
+    """The first values of each column that has a name."""
+    if len(file.columns) > MOST_COLUMNS:
+        raise DataError(
+            f'"{file.name}" has {len(file.columns):,} columns and at most {MOST_COLUMNS:,} are '
+            "looked at: keep those that are needed, or save it as Parquet"
+        )
     rows = [record.fields for record in islice(records(file), LOOKED_AT)]
-    columns = {n: [row[file.position(n)] for row in rows] for n in file.columns if n}
-    return {n: [None if is_missing(t) else t for t in v] for n, v in columns.items()}
+    return {n: [row[file.position(n)] for row in rows] for n in file.columns if n}
 
 
-def _parquet(path: str) -> dict[str, list[Any]]:
+def _parquet(path: str) -> dict[str, list[str | None]]:
     if not path.lower().endswith(files.PARQUET_ENDINGS):
-        endings = ", ".join(files.CSV_ENDINGS + files.PARQUET_ENDINGS + EXCEL_ENDINGS)
-        raise DataError(f'"{path}": the ending says what a file is; allowed are {endings}')
-    files.check_not_empty(path)
+        raise DataError(
+            f'"{path}": the ending says what a file is; allowed are {", ".join(ENDINGS)}'
+        )
+    files.existing(path)
     with files.readable(path):
         part = files.connect().read_parquet(literal(path)).limit(LOOKED_AT)
-        values = part.fetchall()
-        return {n: [row[i] for row in values] for i, n in enumerate(part.columns)}
+        rows = part.fetchall()
+        return {n: [as_text(row[i]) for row in rows] for i, n in enumerate(part.columns)}
 
 
-def _check_width(path: str, columns: int) -> None:
-    if columns > MOST_COLUMNS:
-        raise DataError(
-            f'"{path}" has {columns:,} columns and at most {MOST_COLUMNS:,} are looked at: keep '
-            "those that are needed, or save it as Parquet"
-        )
+def _columns(
+    values: Mapping[str, Sequence[str | None]], decimal: str | None
+) -> tuple[tuple[Column, ...], tuple[Notice, ...]]:
+    columns, styles, unclear = [], {}, []
+    for name, texts in values.items():
+        present = {t for t in texts if t is not None}
+        try:
+            style = style_of(name, present, decimal)
+        except DataError as error:
+            unclear.append(Notice("number_style", "warning", _sentence(error)))
+            columns.append(Column(name, "number", tuple(texts)))
+            continue
+        if not style.is_plain:
+            styles[name] = style
+        columns.append(_column(name, texts, style))
+    return tuple(columns), (*unclear, *notices_of(styles, values))
 
 
-def _column(name: str, values: list[Any], rows: int) -> Column:
-    present = [v for v in values if v is not None and v == v]
-    return Column(
-        name,
-        _kind(present),
-        len(set(map(str, present))),
-        tuple("" if v is None else str(v) for v in values[:rows]),
-    )
+def _sentence(error: DataError) -> str:
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}."
 
 
-def _kind(present: list[Any]) -> str:
+def _column(name: str, texts: Sequence[str | None], style: NumberStyle = PLAIN) -> Column:
+    plain = tuple(style.rewrite(t) for t in texts) if not style.is_plain else tuple(texts)
+    present = [t for t in plain if t is not None]
     if not present:
-        return "empty"
-    if all(is_truth(str(v)) for v in present):
-        return "yes/no"
-    if all(is_number(v) if isinstance(v, str) else hasattr(v, "__float__") for v in present):
-        return "number"
-    if all(DATE.match(v) if isinstance(v, str) else hasattr(v, "isoformat") for v in present):
-        return "date"
-    return "text"
+        return Column(name, "empty", plain)
+    if all(is_truth(t) for t in present):
+        return Column(name, "yes/no", plain)
+    if all(is_measured(t) for t in present):
+        return Column(name, "number", plain)
+    kind = "date" if all(DATE.match(t) for t in present) else "text"
+    return Column(name, kind, tuple(texts))

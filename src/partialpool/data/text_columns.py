@@ -195,6 +195,22 @@ def refuse_percent(styles: Mapping[str, NumberStyle], kinds: Kinds) -> None:
             )
 
 
+def naming_row(rows: Sequence[Sequence[str]]) -> int | None:
+    """Which of the first rows of a table names its columns, where no name is known.
+
+    The first row with as many filled fields as any, and no number; a first column without a name
+    (a row index) may be empty. Where there is none, the first row that is not blank.
+    """
+    filled = [sum(bool(f.strip()) for f in row) for row in rows]
+    first = next((i for i, n in enumerate(filled) if n), None)
+    for i, row in enumerate(rows):
+        unnamed = bool(row) and not row[0].strip()
+        full = filled[i] > 1 and filled[i] + unnamed >= max(filled)
+        if full and not any(looks_like_number(f) for f in row):
+            return i
+    return first
+
+
 def first_value(texts: Sequence[str | None]) -> str | None:
     """The first text that is not missing."""
     return next((t for t in texts if not is_missing(t)), None)

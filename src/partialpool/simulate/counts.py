@@ -135,8 +135,8 @@ def count_worlds(world: CountWorld, *, replicates: int = 1, seed: int = 1) -> Co
     if not 0 <= seed < 2**63:
         raise ArgumentError(f"seed must be a whole number, 0 or more; received {seed!r}")
     size = np.broadcast_to(np.array(world.size), (replicates, groups))
-    value = _values(world, uniforms(seed, "population", replicates, groups))
-    u = uniforms(seed, "mean", replicates, groups)
+    p, u = uniforms(seed, ("population", "mean"), replicates, groups)
+    value = _values(world, p)
     most = size if world.family in PROPORTIONS else None
     return CountWorlds(world, value, _events(u, size * value, value, most))
 

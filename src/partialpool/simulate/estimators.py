@@ -54,7 +54,7 @@ class Observed:
     n : ndarray, shape (J,)
         Rows.
     ssw : ndarray, shape (R,)
-        Within-group sums of squares.
+        Within-group sums of squares; zero where sigma is taken as known.
     sigma : float or None
         Within-group sd, if it is taken as known.
     level : float
@@ -82,8 +82,10 @@ class Observed:
 
 def observed(given: Worlds, *, sigma_known: bool, level: float) -> Observed:
     """Take what can be seen of the worlds."""
-    sigma = given.world.sigma if sigma_known else None
-    return Observed(given.mean, given.n, given.ss.sum(axis=1), sigma, level)
+    if sigma_known:  # then the squares are not needed, and drawing them takes longest
+        nothing = np.zeros(len(given.mean))
+        return Observed(given.mean, given.n, nothing, given.world.sigma, level)
+    return Observed(given.mean, given.n, given.ss.sum(axis=1), None, level)
 
 
 def no_pooling(o: Observed) -> Estimated:

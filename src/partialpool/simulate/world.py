@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -94,7 +95,7 @@ class World:
         return cls(tuple(int(k) for k in sizes), float(tau), **rest)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Worlds:
     """R replicates of a world of J groups.
 
@@ -106,14 +107,22 @@ class Worlds:
         True group parameters.
     mean : ndarray, shape (R, J)
         Observed group means.
-    ss : ndarray, shape (R, J)
-        Observed within-group sums of squares.
+    seed : int
+        Seed of the noise.
     """
 
     world: World
     theta: Floats
     mean: Floats
-    ss: Floats
+    seed: int
+
+    @cached_property
+    def ss(self) -> Floats:
+        """Observed within-group sums of squares, shape (R, J); drawn when first asked for."""
+        (p,) = uniforms(self.seed, ("spread",), *self.mean.shape)
+        df = self.n - 1.0
+        chi2 = np.where(df > 0, 2.0 * special.gammaincinv(np.maximum(df, 1.0) / 2.0, p), 0.0)
+        return np.asarray(self.world.sigma**2 * chi2)
 
     @property
     def n(self) -> Floats:
@@ -127,8 +136,8 @@ def worlds(world: World, *, replicates: int = 1, seed: int = 1) -> Worlds:
         theta_j = mu + tau g(u_j),   mean_j = theta_j + sigma / sqrt(n_j) z_j,
         ss_j = sigma^2 chi2_{n_j - 1}
 
-    The numbers u, z and chi2 come from keyed common random numbers: the same seed gives the same
-    noise whatever mu, tau, sigma, n or the number of groups.
+    The numbers u, z and chi2 come from keyed common random numbers (see `noise`): the same seed
+    gives the same noise whatever mu, tau, sigma, n or the number of groups, here and in the page.
 
     Parameters
     ----------
@@ -153,14 +162,10 @@ def worlds(world: World, *, replicates: int = 1, seed: int = 1) -> Worlds:
     if not 0 <= seed < 2**63:
         raise ArgumentError(f"seed must be a whole number, 0 or more; received {seed!r}")
     n = np.array(world.n, dtype=np.float64)
-    u = uniforms(seed, "population", replicates, groups)
+    u, v = uniforms(seed, ("population", "mean"), replicates, groups)
     theta = world.mu + world.tau * _standard(u, world.population)
-    z = special.ndtri(uniforms(seed, "mean", replicates, groups))
-    mean = theta + world.sigma / np.sqrt(n) * z
-    p = uniforms(seed, "spread", replicates, groups)
-    df = n - 1.0
-    chi2 = np.where(df > 0, 2.0 * special.gammaincinv(np.maximum(df, 1.0) / 2.0, p), 0.0)
-    return Worlds(world, theta, mean, world.sigma**2 * chi2)
+    mean = theta + world.sigma / np.sqrt(n) * special.ndtri(v)
+    return Worlds(world, theta, mean, seed)
 
 
 def _standard(u: Floats, population: Population) -> Floats:

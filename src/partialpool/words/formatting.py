@@ -145,12 +145,13 @@ def score_cells(table: Table) -> list[list[str]]:
 def plain_rows(table: Table) -> list[dict[str, Any]]:
     """Rows that JSON can hold: numbers that do not exist are None, labels of other types text."""
     return [
-        {k: _plain_label(v) if k == "group" else _plain_number(v) for k, v in row.items()}
+        {k: _plain_label(v) if k == "group" else plain_number(v) for k, v in row.items()}
         for row in table.rows()
     ]
 
 
-def _plain_number(value: Any) -> Any:
+def plain_number(value: Any) -> Any:
+    """A value that JSON can hold: None for a number that does not exist."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

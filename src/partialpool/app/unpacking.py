@@ -1,0 +1,82 @@
+"""A compressed file is measured before it is read: a small one can hold more than memory does."""
+
+from __future__ import annotations
+
+import gzip
+import zipfile
+import zlib
+
+from partialpool.data.excel import EXCEL_ENDINGS
+from partialpool.errors import DataError
+
+MEGABYTE = 2**20
+LARGEST = 1024 * MEGABYTE
+"""Bytes of a text file once it is unpacked; half a minute of reading."""
+LARGEST_WORKBOOK = 200 * MEGABYTE
+"""Bytes of the parts of a workbook: some 5 million cells, and a minute of reading."""
+MOST_PARTS = 2000
+"""Files inside a workbook."""
+LONGEST_LINE = 16 * MEGABYTE
+"""Bytes of a line: with more, it is no table (a field may have 131,072 characters)."""
+STEP = 2**18
+
+
+def check_unpacked(path: str, name: str) -> None:
+    """Refuse a file that is too large once it is unpacked, before anything reads it.
+
+    Parameters
+    ----------
+    path : str
+    name : str
+        What its owner calls it, for the message.
+
+    Raises
+    ------
+    DataError
+        If it is too large, has a line too long, or cannot be unpacked.
+    """
+    lower = path.lower()
+    if lower.endswith(EXCEL_ENDINGS):
+        _check_workbook(path, name)
+    elif lower.endswith(".gz"):
+        _check_lines(path, name, packed=True)
+    elif lower.endswith((".csv", ".tsv", ".txt")):
+        _check_lines(path, name, packed=False)
+
+
+def _check_workbook(path: str, name: str) -> None:
+    """By what the archive says of its parts, which is what `zipfile` unpacks at most."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            parts = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise DataError(f'"{name}" cannot be read as an Excel workbook: {error}') from error
+    size = sum(part.file_size for part in parts)
+    if size > LARGEST_WORKBOOK or len(parts) > MOST_PARTS:
+        raise DataError(
+            f'"{name}" holds {size / MEGABYTE:,.0f} MB in {len(parts):,} parts once it is '
+            f"unpacked; at most {LARGEST_WORKBOOK // MEGABYTE} MB and {MOST_PARTS:,} parts are "
+            "read here: save the sheet as CSV"
+        )
+
+
+def _check_lines(path: str, name: str, *, packed: bool) -> None:
+    total = line = 0
+    try:
+        with gzip.open(path, "rb") if packed else open(path, "rb") as file:
+            while chunk := file.read(STEP):
+                total += len(chunk)
+                last = chunk.rfind(b"\n")
+                line = line + len(chunk) if last < 0 else len(chunk) - last - 1
+                if line > LONGEST_LINE:
+                    raise DataError(
+                        f'"{name}" has a line of more than {LONGEST_LINE // MEGABYTE} MB, so it is '
+                        "no table of rows; save it as CSV with a line for each row"
+                    )
+                if packed and total > LARGEST:
+                    raise DataError(
+                        f'"{name}" holds more than {LARGEST // MEGABYTE:,} MB once it is unpacked, '
+                        "more than is read here; use the command or Python, which have no limit"
+                    )
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f'"{name}" cannot be read: {error}') from error
