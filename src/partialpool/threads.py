@@ -1,4 +1,4 @@
-"""One BLAS thread for the linear algebra of a fit, whose matrices are small.
+"""Threads: of Python where they can start; one of BLAS, as the matrices of a fit are small.
 
 OpenBLAS shares products and factorisations between all cores. Where each takes a millisecond,
 threads wait for each other longer than they work, and they wait actively; on a busy machine they
@@ -14,17 +14,55 @@ import importlib
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import product
 from pathlib import Path
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 LARGE = 1000
 """Rows of a dense matrix from which on threads are left alone: its Cholesky factorisation takes 20
 to 30 ms on one core, so that an idle machine gains by sharing it. With two busy cores two threads
 took 20 times as long at 200 to 500 rows in the worst of 60 factorisations, and 10 times in the
 median at 1,000."""
+
+
+@lru_cache(maxsize=1)
+def can_start() -> bool:
+    """Whether a thread can be started here: not in a browser (WebAssembly)."""
+    thread = threading.Thread(target=int)
+    try:
+        thread.start()
+    except RuntimeError:
+        return False
+    thread.join()
+    return True
+
+
+def mapped(
+    function: Callable[[Item], Result], items: Iterable[Item], at_least: int = 2
+) -> list[Result]:
+    """Apply a function to every item, on several threads where they can start.
+
+    Parameters
+    ----------
+    function : callable
+        One that lets other threads work, as NumPy does with large arrays.
+    items : iterable
+    at_least : int
+        With fewer items threads cost more than they gain.
+    """
+    every = list(items)
+    if len(every) < at_least or not can_start():
+        return [function(item) for item in every]
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        return list(pool.map(function, every))
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,10 +36,10 @@ def shortened(name: str, longest: int = LONGEST_NAME) -> str:
 
 def sentences(fit: Fit, table: GroupTable) -> list[str]:
     """The answer: the highest group and how sure that is, how groups differ, how much they pool."""
-    return [_highest(fit, table), _differ(fit, table), _pulled(table)]
+    return [*_highest(fit, table), _differ(fit, table), _pulled(table)]
 
 
-def _highest(fit: Fit, table: GroupTable) -> str:
+def _highest(fit: Fit, table: GroupTable) -> tuple[str, str]:
     """Which group is highest, and how probable it is that it really is.
 
     The probability is that of the ranks, where these are known, else it is read from fewer draws
@@ -56,8 +56,8 @@ def _highest(fit: Fit, table: GroupTable) -> str:
     what = "highest" if table.term == "Intercept" else f"highest in its effect of {table.term}"
     number = f"{cells['estimate']} (95% interval {cells['lower']} to {cells['upper']})"
     return (
-        f"{name} is {what}: {number}. The probability that it really is the highest of the "
-        f"{len(values):,} groups is {sure}."
+        f"{name} is {what}: {number}.",
+        f"The probability that it really is the highest of the {len(values):,} groups is {sure}.",
     )
 
 

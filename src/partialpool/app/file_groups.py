@@ -22,8 +22,8 @@ from partialpool.words import formatting
 PAGE, LARGEST_PAGE = 20, 200
 """Groups of a page, if nothing is said, and at most."""
 SEED = 20261130
-CELLS, FEWEST, MOST = 2e6, 400, 4000
-"""Draws times groups, and draws: 4,000 leave a probability an error of at most 0.008, and of
+CELLS, FEWEST, MOST = 2e6, 400, 2500
+"""Draws times groups, and draws: 2,500 leave a probability an error of at most 0.01, and of
 thousands of groups 400 leave 0.025 and take seconds at most."""
 MANY = 200
 """With more groups the population mean of counts is known to a tenth of their spread, and a group

@@ -7,6 +7,7 @@ import os
 import pickle
 import tempfile
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any
 
 from partialpool.app.your_file import KINDS, YourFile
@@ -15,7 +16,7 @@ from partialpool.errors import ArgumentError
 
 QUESTIONS = ("groups", "rank", "contrast", "predict")
 """What can be asked of a fit."""
-VERBS = ("columns", "fit", *QUESTIONS)
+VERBS = ("columns", "formula", "fit", *QUESTIONS)
 MOST_FITS = 4
 """Fits of a file that are kept, so that two windows can show two of them."""
 
@@ -43,10 +44,12 @@ def answer(
     """
     os.chdir(folder)
     request = parsed(body)
-    file = YourFile(path, name) if verb in ("columns", "fit") else _kept(folder, request)
+    file = YourFile(path, name) if verb in ("columns", "formula", "fit") else _kept(folder, request)
     before = _computed(file)
     if verb == "columns":
         found = file.columns(request)
+    elif verb == "formula":
+        found = file.formula(request)
     elif verb == "fit":
         found = file.fit(request, progress)
     else:
@@ -120,10 +123,9 @@ def _fits(folder: str) -> list[str]:
 
 def classics(*, progress: Callable[[float], None]) -> bytes:
     """The results of the bundled data sets as JSON."""
-    from partialpool.app.classics import classics as computed
-
-    progress(0.0)
-    return json.dumps(computed(), ensure_ascii=False, allow_nan=False).encode()
+    computed = import_module("partialpool.app.classics").classics()
+    progress(1.0)
+    return json.dumps(computed, ensure_ascii=False, allow_nan=False).encode()
 
 
 def small_file(folder: str) -> str:

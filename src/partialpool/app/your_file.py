@@ -179,6 +179,14 @@ class YourFile:
     # a fit ------------------------------------------------------------------------------------
 
     @_in_its_name
+    def formula(self, choices: Mapping[str, Any]) -> dict[str, str]:
+        """The formula that choices make, or what is missing, in words."""
+        try:
+            return {"formula": model_of(choices).formula, "missing": ""}
+        except ArgumentError as error:
+            return {"formula": "", "missing": str(error)}
+
+    @_in_its_name
     def fit(self, choices: Mapping[str, Any], progress: Progress = no_progress) -> dict[str, Any]:
         """Fit what `choices` say (see `model_of`), and return what is shown first."""
         model = model_of(choices)

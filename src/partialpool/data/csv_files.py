@@ -359,15 +359,20 @@ def literal(name: str) -> str:
     return re.sub(r"[*?\[]", r"[\g<0>]", name)
 
 
+def not_closed(line: int) -> str:
+    """What is said of a quote that is wrong."""
+    return (
+        f"in line {line} a quote is not closed, or text follows where it is closed; "
+        'inside quotes a quote is written twice ("")'
+    )
+
+
 def explain(error: BaseException) -> str:
     """A database error in one sentence, without its class and without advice."""
     lines = [x.strip() for x in str(error).splitlines()]
     quoted = re.search(r"Line: (\d+)\n.*unterminated quote", str(error), re.DOTALL)
     if quoted:
-        return (
-            f"in line {quoted[1]} a quote is not closed, or text follows where it is closed; "
-            'inside quotes a quote is written twice ("")'
-        )
+        return not_closed(int(quoted[1]))
     kept = [re.sub(r"^[\w ]+ Error: ", "", lines[0])] if lines else [type(error).__name__]
     for text in lines[1:]:
         if not text or text.startswith(("Possible", "Candidate", "The search space")):

@@ -77,6 +77,35 @@ def as_relation(relation: Any, table: Table) -> Any:
     return relation.query(SOURCE, "SELECT * FROM partialpool_columns")
 
 
+def is_installed() -> bool:
+    """Whether DuckDB is there; in a browser it need not be."""
+    try:
+        import duckdb  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def library(purpose: str) -> Any:
+    """Import DuckDB.
+
+    Parameters
+    ----------
+    purpose : str
+        What needs it, such as "a Parquet file".
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed.
+    """
+    try:
+        import duckdb
+    except ImportError as error:
+        raise MissingExtraError.needs("duckdb", purpose) from error
+    return duckdb
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Raise what DuckDB raises as one of our errors, in one sentence."""

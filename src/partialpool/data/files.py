@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import glob
 import os
 import re
@@ -18,13 +19,14 @@ import numpy as np
 from partialpool._typing import AnyArray
 from partialpool.data import csv_duckdb, csv_rows
 from partialpool.data.csv_files import csv_files, explain, first_value, literal
-from partialpool.data.duck import is_number, text_literal, translated
+from partialpool.data.duck import is_installed, is_number, library, text_literal, translated
 from partialpool.data.excel import EXCEL_ENDINGS, write_excel
 from partialpool.data.table import Table
 from partialpool.data.text_columns import Wanted, decided, kinds_of
 from partialpool.data.whole_files import moved_when_whole
 from partialpool.errors import ColumnError, DataError
 from partialpool.notices import Notice
+from partialpool.threads import can_start
 
 CSV_ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 PARQUET_ENDINGS = (".parquet", ".pq", ".parq")
@@ -127,13 +129,13 @@ def _open_csv(
     csv_duckdb.check_capitals(kinds)
     said = tuple(notice for file in files for notice in file.notices)
     found = csv_rows.read_small(files, kinds) if at_once else None
+    connection = None if found is not None or not is_installed() else connect()
+    if found is None and (connection is None or not csv_duckdb.reads(connection, files)):
+        found = csv_rows.read_all(files, kinds)
+    if found is not None:
+        said += found.notices
+        return OpenFile(names, stamps, table=found.table, text_labels=True, notices=said)
     with readable(names[0]):
-        connection = None if found else connect()
-        if found is None and not csv_duckdb.reads(connection, files):
-            found = csv_rows.read_all(files, kinds)
-        if found is not None:
-            said += found.notices
-            return OpenFile(names, stamps, table=found.table, text_labels=True, notices=said)
         kinds = decided(kinds, lambda name: first_value(files, name))
         styles, unusual = csv_duckdb.first_styles(files, kinds)
         relation = csv_duckdb.relation_of(connection, files, kinds, styles)
@@ -152,9 +154,7 @@ def _stamp(name: str) -> tuple[int, int]:
 
 def connect(path: str = ":memory:") -> Any:
     """Open a connection of our own, to a database read-only; it can tell its progress."""
-    import duckdb
-
-    connection = duckdb.connect(path, read_only=path != ":memory:")
+    connection = library("a database").connect(path, read_only=path != ":memory:")
     connection.execute("SET enable_progress_bar = true")
     connection.execute("SET enable_progress_bar_print = false")
     return connection
@@ -163,8 +163,7 @@ def connect(path: str = ":memory:") -> Any:
 @contextmanager
 def readable(name: str) -> Iterator[None]:
     """Raise what DuckDB raises as a sentence that names the file."""
-    import duckdb
-
+    duckdb = library(f'"{name}"')
     try:
         yield
     except duckdb.Error as error:
@@ -258,6 +257,8 @@ def watched(connection: Any, progress: Callable[[float], None]) -> Callable[[Any
     """
 
     def fetch(result: Any) -> Any:
+        if not can_start():
+            return result.fetchnumpy()
         with ThreadPoolExecutor(1) as pool:
             job = pool.submit(result.fetchnumpy)
             try:
@@ -289,8 +290,36 @@ def write_table(table: Table, path: str) -> None:
         raise DataError(
             f'"{path}": the ending says what to write; allowed are .csv, .parquet and .xlsx'
         )
-    options = "FORMAT csv, HEADER" if lower.endswith(".csv") else "FORMAT parquet"
-    copy_columns([{k: _writable(v) for k, v in table.items()}], path, options)
+    if lower.endswith(".csv"):
+        _write_csv(table, path)
+    else:
+        copy_columns([{k: _writable(v) for k, v in table.items()}], path, "FORMAT parquet")
+
+
+def _write_csv(table: Table, path: str) -> None:
+    """Numbers so that they are read again the same; true and false; nothing where missing."""
+    columns = [map(_cell, column.tolist()) for column in _dates(table).values()]
+    try:
+        with (
+            moved_when_whole(path) as target,
+            open(target, "w", encoding="utf-8", newline="") as file,
+        ):
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(table)
+            writer.writerows(zip(*columns, strict=True))
+    except OSError as error:
+        raise DataError(f'"{path}" cannot be written: {error}') from error
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return None if value != value else value
+
+
+def _dates(table: Table) -> dict[str, AnyArray]:
+    """The columns, dates as microseconds: of finer ones `tolist` makes integers."""
+    return {k: v.astype("M8[us]") if v.dtype.kind == "M" else v for k, v in table.items()}
 
 
 def copy_columns(parts: Sequence[dict[str, AnyArray]], path: str, options: str) -> None:
@@ -310,8 +339,7 @@ def copy_columns(parts: Sequence[dict[str, AnyArray]], path: str, options: str) 
     DataError
         If the file cannot be written; whatever stops the writing, no part of it stays.
     """
-    import duckdb
-
+    duckdb = library("a Parquet file")
     try:
         with moved_when_whole(path) as target, duckdb.connect() as connection:
             where = f"{text_literal(target)} ({options}, USE_TMP_FILE false)"

@@ -7,10 +7,8 @@ are those of the true mixture, not of a normal approximation.
 from __future__ import annotations
 
 import math
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar, Literal
@@ -22,6 +20,7 @@ from partialpool._typing import Bools, Floats, Numbers
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Coordinate, sinc
 from partialpool.kernels import student
+from partialpool.threads import mapped
 
 IntervalKind = Literal["equal-tailed", "highest-density"]
 Moments = tuple[Floats | float, Floats | float]
@@ -292,12 +291,7 @@ class Mixture(Distribution):
         def fill(part: slice) -> None:
             out[..., part] = function(part, *self.rows(part))
 
-        if len(parts) < 4:
-            for part in parts:
-                fill(part)
-        else:
-            with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-                list(pool.map(fill, parts))
+        mapped(fill, parts, at_least=4)
         return out.reshape(self.shape if leading is None else (leading, *self.shape))
 
 

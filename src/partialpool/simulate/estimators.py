@@ -7,9 +7,7 @@ to its twin there.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +16,7 @@ from scipy import special
 from partialpool._typing import Floats
 from partialpool.kernels import student
 from partialpool.simulate.world import Worlds
+from partialpool.threads import mapped
 
 MOST_NODES = 2**18
 NEGLIGIBLE = 1e-14
@@ -193,8 +192,7 @@ def full_posterior(o: Observed) -> Estimated:
         here = replace(o, mean=o.mean[i : i + block], ssw=o.ssw[i : i + block])
         return _posterior_block(here, u, log_slope)
 
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        parts = list(pool.map(part, range(0, size, block)))
+    parts = mapped(part, range(0, size, block))
     joined = [np.concatenate(p) for p in zip(*parts, strict=True)]
     return Estimated(*joined)
 

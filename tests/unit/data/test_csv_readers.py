@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import partialpool as pp
-from partialpool.data import csv_rows
+from partialpool.data import csv_rows, files
 from partialpool.data.read import opened
 from partialpool.formula import parse, read_roles
 from partialpool.formula.tree import Name
@@ -17,12 +17,18 @@ ROLES = read_roles(parse(FORMULA))
 TEXT = SimpleNamespace(
     columns=(Name("g"), Name("h")), labels=(Name("g"), Name("h")), undecided=(), counted=()
 )
-READERS = {"csv module": 2**30, "DuckDB": -1}
+READERS = ("csv module", "DuckDB", "without DuckDB")
+
+
+def choose(reader, monkeypatch):
+    """Let one of the readers read."""
+    monkeypatch.setattr(csv_rows, "SMALL", 2**30 if reader == "csv module" else -1)
+    monkeypatch.setattr(files, "is_installed", lambda: reader != "without DuckDB")
 
 
 @pytest.fixture(params=READERS)
 def reader(request, monkeypatch):
-    monkeypatch.setattr(csv_rows, "SMALL", READERS[request.param])
+    choose(request.param, monkeypatch)
     return request.param
 
 
@@ -82,14 +88,14 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_both_readers_read_the_same(name, tmp_path, monkeypatch):
+def test_readers_read_the_same(name, tmp_path, monkeypatch):
     path = write(tmp_path / "rows.csv", HOSTILE[name])
     got = {}
-    for reader, size in READERS.items():
-        monkeypatch.setattr(csv_rows, "SMALL", size)
+    for reader in READERS:
+        choose(reader, monkeypatch)
         got[reader] = columns(path)
     assert isinstance(got["DuckDB"], dict), got["DuckDB"]
-    assert got["csv module"] == got["DuckDB"]
+    assert got["csv module"] == got["DuckDB"] == got["without DuckDB"]
 
 
 BROKEN = {
@@ -108,11 +114,11 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_both_readers_refuse_the_same(name, tmp_path, monkeypatch):
+def test_readers_refuse_the_same(name, tmp_path, monkeypatch):
     content, *words = BROKEN[name]
     path = write(tmp_path / "rows.csv", content)
-    for size in READERS.values():
-        monkeypatch.setattr(csv_rows, "SMALL", size)
+    for reader in READERS:
+        choose(reader, monkeypatch)
         with pytest.raises(pp.DataError) as caught:
             pp.fit(FORMULA, path)
         assert "\n" not in str(caught.value)
@@ -123,28 +129,32 @@ def test_both_readers_refuse_the_same(name, tmp_path, monkeypatch):
 def test_odd_bytes_far_from_the_start_are_an_error(tmp_path, monkeypatch):
     path = write(tmp_path / "rows.csv", b"g,y\na,1\nb,2\n\xff,2\n")
     monkeypatch.setattr("partialpool.data.csv_files.LOOKED_AT", 8)
-    for size in READERS.values():
-        monkeypatch.setattr(csv_rows, "SMALL", size)
+    for reader in READERS:
+        choose(reader, monkeypatch)
         with pytest.raises(pp.DataError, match=r"not text in UTF-8 \(byte .*--encoding"):
             pp.fit(FORMULA, path)
 
 
-def test_both_readers_read_random_files_the_same(tmp_path, monkeypatch):
+def test_readers_read_random_files_the_same(tmp_path, monkeypatch):
     rng = np.random.default_rng(8)
     parts = ["a", "b", "1", "2.5", '"', '""', ",", ",", " ", "\n", '"a,b"', "\\", '"\n"', "é"]
-    read = 0
+    read = refused = 0
     for i in range(300):
         end = "\r\n" if i % 2 else "\n"
         body = "".join(rng.choice(parts, rng.integers(1, 12))).replace("\n", end)
         path = write(tmp_path / f"{i}.csv", f"g,h{end}{body}{end}")
         got = []
-        for size in READERS.values():
-            monkeypatch.setattr(csv_rows, "SMALL", size)
+        for reader in READERS:
+            choose(reader, monkeypatch)
             got.append(columns(path, TEXT))
-        if isinstance(got[0], dict) or isinstance(got[1], dict):
+        if any(isinstance(columns_read, dict) for columns_read in got):
             assert got[0] == got[1], body
             read += 1
+            if got[1] != got[2]:  # of '"a" "b,1' DuckDB makes something; without it, it is refused
+                assert "a quote is not closed" in got[2], body
+                refused += 1
     assert read > 50
+    assert refused < 0.1 * read
 
 
 # numbers stay what they are -------------------------------------------------------------------

@@ -1,7 +1,6 @@
 // The lesson: one step a screen, by address, by links and by arrow keys.
 
 import { button, choice, slider } from "./lesson/controls.js";
-import { partLegend } from "./picture.js";
 import { STEPS } from "./lesson/steps.js";
 import { SIDES } from "./lesson/sides.js";
 
@@ -135,19 +134,13 @@ function frame(article, step, number, { address, embed, classics, backend, voice
     },
     say: voice.say,
     sides: part("sides"),
-    /** A place for a picture; `share` lets two stand beside each other where there is room. */
+    /** A place for a picture; two stand beside each other where there is room. */
     host(kind = "") {
       const host = document.createElement("figure");
       if (kind) host.className = kind;
+      host.tables = part("sides");
       part("pictures").append(host);
       return host;
-    },
-    caption(host, parts) {
-      const words = document.createElement("p");
-      words.className = "legend";
-      words.innerHTML = partLegend(parts);
-      host.before(words);
-      return words;
     },
     add: (...controls) => {
       part("controls").append(...controls.map((control) => control.element ?? control));

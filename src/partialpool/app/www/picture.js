@@ -8,4 +8,4 @@ export { curve } from "./picture/curve.js";
 export { estimates } from "./picture/estimates.js";
 export { population } from "./picture/population.js";
 export { seesaw } from "./picture/seesaw.js";
-export { partLegend, stacked } from "./picture/stacked.js";
+export { stacked } from "./picture/stacked.js";

@@ -5,7 +5,7 @@ import { escape } from "../picture.js";
 let count = 0;
 
 /** A slider whose value is read out once, in words. Returns {element, value, set(value)}. */
-export function slider({ label, min, max, step = 1, value, words = String, onInput, decimals }) {
+export function slider({ label, min, max, step = 1, value, words = String, onInput }) {
   const id = `control-${++count}`;
   const element = document.createElement("div");
   element.className = "slider";
@@ -28,16 +28,15 @@ export function slider({ label, min, max, step = 1, value, words = String, onInp
     element,
     get value() { return Number(input.value); },
     set(next) { input.value = next; tell(); },
-    decimals,
   };
 }
 
-/** One of a few: radio buttons that look like buttons. options: [[value, words], ...]. */
-export function choice({ label, options, value, onChange }) {
+/** One of a few: radio buttons that look like buttons. options: [[value, words], ...]; a hidden label is read out only. */
+export function choice({ label, options, value, onChange, hidden = false }) {
   const name = `control-${++count}`;
   const element = document.createElement("fieldset");
   element.className = "choice";
-  element.innerHTML = `<legend>${escape(label)}</legend>` + options.map(([key, words]) =>
+  element.innerHTML = `<legend${hidden ? ' class="unseen"' : ""}>${escape(label)}</legend>` + options.map(([key, words]) =>
     `<label><input type="radio" name="${name}" value="${escape(key)}"${String(key) === String(value) ? " checked" : ""}>` +
     `<span>${escape(words)}</span></label>`).join("");
   element.addEventListener("change", (event) => onChange(event.target.value));

@@ -10,7 +10,7 @@ export function format(value, digits = 0) {
   const text = Math.abs(value).toFixed(digits);
   const sign = value < 0 && Number(text) !== 0 ? "−" : "";
   const [whole, decimals] = text.split(".");
-  const grouped = whole.length > 4 ? whole.replace(/\B(?=(\d{3})+$)/g, " ") : whole;
+  const grouped = whole.replace(/\B(?=(\d{3})+$)/g, ",");
   return sign + grouped + (decimals ? `.${decimals}` : "");
 }
 
@@ -86,6 +86,11 @@ const KEYS = {
   miss: '<path d="M1 8H23" class="miss"/>',
   complete: '<path d="M12 1V15" class="complete"/>',
   pupil: '<circle cx="12" cy="8" r="3" class="pupil"/>',
+  plug: '<path d="M1 8H23M1 4V12M23 4V12" class="plug"/>',
+  grandBlock: '<rect x="5" y="1" width="14" height="14" class="weight grand"/>',
+  ownBlock: '<rect x="5" y="1" width="14" height="14" class="weight own"/>',
+  bias: '<rect x="5" y="1" width="14" height="14" class="bar bias"/>',
+  noise: '<rect x="5" y="1" width="14" height="14" class="bar noise"/>',
 };
 
 /** A legend in HTML, in the order given: [["own", "its own average"], ...]. */
@@ -115,9 +120,11 @@ export function picture(host, kind, data) {
   host.classList.add("picture");
   host.innerHTML =
     '<p class="picture-title"></p><ul class="legend"></ul><svg></svg>' +
-    '<details class="numbers"><summary>The numbers as a table</summary>' +
+    `<details class="numbers"><summary>${escape(data.tableName ?? "The numbers as a table")}</summary>` +
     '<div class="table" tabindex="0" role="region" aria-label="The numbers of the picture"></div></details>';
   const [title, keys, svg, details] = host.children;
+  // A page may want the tables elsewhere, so that controls stay close to their picture.
+  if (host.tables) host.tables.prepend(details);
   const scene = new Scene(svg);
   let current = data;
   let width = 0;

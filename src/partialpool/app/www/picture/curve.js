@@ -7,7 +7,7 @@ import { SHAPES, format, horizontalAxis, picture, scale, textWidth, ticks } from
  * yName, yTicks, markers: [{x, y, label, kind: "truth"|"own"|"partial"|"grand"}], shade: {line, from, to}, height, title}.
  */
 export function curve(host, data) {
-  return picture(host, { layout, table, keys: () => [], label: () => "Curve" }, data);
+  return picture(host, { layout, table, keys: (now) => now.keys ?? [], label: () => "Curve" }, data);
 }
 
 function layout(data, width) {
@@ -58,7 +58,7 @@ function lineMarks(line, data, x, y, bottom, width) {
     const half = textWidth(line.label, 14) / 2;
     const place = Math.min(Math.max(x(at) + (line.labelShift ?? 0), half + 4), width - half - 4);
     marks.push({ key: `${line.name} label`, tag: "text", layer: "label", text: line.label,
-      a: { class: `line-name ${kind}`, "text-anchor": "middle", x: place, y: y(cut(value, data.y)) - 8 } });
+      a: { class: `line-name ${kind}`, "text-anchor": "middle", x: place, y: y(cut(value, data.y)) + (line.labelBelow ? 22 : -8) } });
   }
   return marks;
 }

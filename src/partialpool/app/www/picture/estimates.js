@@ -5,7 +5,7 @@ import { MEANINGS, SHAPES, fitted, format, horizontalAxis, picture, scale, textW
 const SHOWN = { no: true, complete: false, partial: true, truth: false, arrows: true, ownIntervals: false };
 
 /**
- * data: {groups: [{name, n, own, partial, lower, upper, truth, ownLower, ownUpper, note, faded, marked}],
+ * data: {groups: [{name, n, own, partial, lower, upper, truth, ownLower, ownUpper, plugLower, plugUpper, faded, marked}],
  * grand, axis, show, unit, rowsName, misses: "no"|"complete"|"partial", onPick(name), picked,
  * grandName, digits, title, label, keys}. Groups are drawn in the order given.
  */
@@ -20,7 +20,7 @@ function shown(data) {
 function layout(data, width) {
   const show = shown(data);
   const narrow = width < 520;
-  const row = data.rowHeight ?? (data.onPick && narrow ? 44 : narrow ? 28 : 32);
+  const row = data.rowHeight ?? (data.onPick && narrow ? 44 : 27);
   const counts = data.groups.some((group) => group.n !== undefined && group.n !== null);
   const longest = Math.max(...data.groups.map((group) => textWidth(group.name, 15)), 40);
   const nameWidth = Math.min(longest, width * 0.34);
@@ -85,6 +85,10 @@ function rowOf(group, data, place) {
     put("band", "rect", "band", { class: "band" + state, x: x(group.lower), y: y - 6, rx: 6,
       width: Math.max(1, x(group.upper) - x(group.lower)), height: 12 });
   }
+  if (Number.isFinite(group.plugLower)) {
+    const [from, to] = [x(group.plugLower), x(group.plugUpper)];
+    put("plug", "polyline", "line", { class: "plug", points: [from, y - 4, from, y + 4, from, y, to, y, to, y - 4, to, y + 4] });
+  }
   const size = ringSize(group, largest);
   if (show.no && show.partial && show.arrows && Number.isFinite(group.partial)) {
     const arrow = arrowPoints(x(group.own), x(group.partial), y, size);
@@ -101,10 +105,6 @@ function rowOf(group, data, place) {
   }
   if (show.truth && Number.isFinite(group.truth)) {
     put("truth", "path", "mark", { class: "truth" + state, d: SHAPES.cross(5), x: x(group.truth), y });
-  }
-  if (group.note) {
-    const right = width - 18;
-    put("note", "text", "label", { class: "note" + state, "text-anchor": "end", x: right, y: y - 8 }, { text: group.note });
   }
   if (data.onPick) {
     const said = `${group.name}${counts ? `, ${group.n} ${data.rowsName ?? "rows"}` : ""}, average ${format(group.own, data.digits ?? 0)}`;
@@ -136,6 +136,7 @@ function keys(data) {
   if (show.ownIntervals) items.push(["ownInterval", says.ownInterval]);
   if (show.complete) items.push(["complete", says.complete ?? "complete pooling"]);
   if (show.partial) items.push(has("lower") ? ["band", says.band] : ["partial", says.partial]);
+  if (has("plugLower")) items.push(["plug", says.plug ?? "plug-in interval"]);
   if (show.truth) items.push(["truth", says.truth]);
   if (data.misses) items.push(["miss", says.miss ?? "the miss"]);
   return items;
@@ -155,6 +156,8 @@ function table(data) {
   if (show.ownIntervals) { add("own 2.5%", "ownLower"); add("own 97.5%", "ownUpper"); }
   if (show.complete) columns.push(["complete pooling", () => format(data.grand, 1)]);
   if (show.partial) { add("partial pooling", "partial"); add("2.5%", "lower"); add("97.5%", "upper"); }
+  add("plug-in 2.5%", "plugLower");
+  add("plug-in 97.5%", "plugUpper");
   if (show.truth) add("truth", "truth");
   return [columns.map(([head]) => head), ...data.groups.map((group) => columns.map(([, cell]) => cell(group)))];
 }

@@ -49,8 +49,10 @@ function layout(data, width) {
       a: { class: "pupil", r: 3, x: x(score), y: y + ((j * 7) % 11) - 5 } }));
   });
   const last = data.schools.at(-1);
+  const low = first + row * (data.schools.length - 1) + row / 2;
+  marks.push({ key: "sigma", tag: "line", layer: "line", a: { class: "measure", x1: x(last.theta), x2: x(last.theta + data.sigma), y1: low, y2: low } });
   marks.push({ key: "sigma name", tag: "text", layer: "label", text: `σ = ${format(data.sigma)}`,
-    a: { class: "measure-name", x: Math.min(x(last.theta + data.sigma) + 8, width - 60), y: first + row * (data.schools.length - 1) + row / 2 - 8 } });
+    a: { class: "measure-name", x: Math.min(x(last.theta + data.sigma) + 8, width - 60), y: low + 5 } });
   return { height: bottom + (data.unit ? 46 : 26), marks };
 }
 

@@ -12,29 +12,30 @@ export function seesaw(host, data) {
 
 function layout(data, width) {
   const narrow = width < 520;
-  const row = narrow ? 148 : 168;
+  const row = narrow ? 142 : 158;
   const top = 30;
   const bottom = top + row * data.beams.length;
-  const x = scale(data.axis, [narrow ? 44 : 70, width - (narrow ? 44 : 70)]);
+  const x = scale(data.axis, [narrow ? 20 : 60, width - (narrow ? 20 : 60)]);
   const marks = horizontalAxis(data.axis, x, { top, bottom, unit: data.unit, width });
   const largest = Math.max(data.most ?? 0, ...data.beams.flatMap((beam) => [beam.school, beam.population]));
-  const side = (weight) => (narrow ? 58 : 76) * Math.sqrt(weight / largest);
+  const side = (weight) => (narrow ? 84 : 100) * Math.sqrt(weight / largest);
   const grand = x(data.beams[0].grand);
   marks.push({ key: "grand", tag: "line", layer: "ground", a: { class: "grand", x1: grand, x2: grand, y1: top - 6, y2: bottom } });
   marks.push({ key: "grand name", tag: "text", layer: "label", text: `average of all ${format(data.beams[0].grand)}`,
-    a: { class: "grand-name", "text-anchor": "middle", x: Math.max(grand, 70), y: top - 10 } });
+    a: { class: "grand-name", "text-anchor": "middle", x: Math.max(grand, 60), y: top - 10 } });
   data.beams.forEach((beam, i) => {
     const y = top + row * i + row - 46;
     const put = (part, tag, layer, a, text) => marks.push({ key: `${beam.name} ${part}`, tag, layer, a, text });
     const end = x(beam.own);
-    put("name", "text", "label", { class: "group-name", "text-anchor": "end", x: width - 4, y: top + row * i + 18 }, beam.name);
+    put("name", "text", "label", { class: "group-name marked", x: grand + 12, y: top + row * i + 20 }, beam.name);
     put("beam", "line", "line", { class: "beam", x1: grand, x2: end, y1: y, y2: y });
     for (const [part, weight, at, kind] of [["population", beam.population, grand, "grand"], ["school", beam.school, end, "own"]]) {
       const size = side(weight);
       put(part, "rect", "band", { class: `weight ${kind}`, x: at - size / 2, y: y - size, width: size, height: size, rx: 2 });
       const text = format(weight, weight < 10 && weight % 1 ? 1 : 0);
-      put(`${part} value`, "text", "label", { class: "inside", "text-anchor": "middle", x: at,
-        y: size > 26 ? y - size / 2 + 5 : y - size - 6 }, text);
+      const fits = size > 24;
+      put(`${part} value`, "text", "label", { class: fits ? "inside" : "value", "text-anchor": "middle", x: at,
+        y: fits ? y - size / 2 + 5 : y - size - 6 }, text);
     }
     const rest = x(beam.estimate);
     put("fulcrum", "path", "mark", { class: "fulcrum", d: "M0,2L13,24H-13Z", x: rest, y });
@@ -47,7 +48,7 @@ function layout(data, width) {
 }
 
 function keys() {
-  return [["partial", "where the beam balances: the estimate"]];
+  return [["grandBlock", "what the population knows"], ["ownBlock", "what the school knows"], ["partial", "balance: the estimate"]];
 }
 
 function table(data) {

@@ -1,10 +1,13 @@
 // Bars made of parts, which may lie below zero.
 
-import { escape, format, horizontalAxis, picture, scale, textWidth } from "./base.js";
+import { format, horizontalAxis, picture, scale, textWidth } from "./base.js";
 
-/** data: {bars: [{label, parts: [{name, value, kind}], total}], axis, unit, digits, title}. */
+/**
+ * data: {bars: [{label, parts: [{name, value, kind, plain}], start, total}], axis, unit, digits, title, parts}.
+ * A plain part has no number in it; `total` stands at the end; `parts` are the legend: [[kind, words], ...].
+ */
 export function stacked(host, data) {
-  return picture(host, { layout, table, keys, label: () => "Bars made of parts" }, data);
+  return picture(host, { layout, table, keys: (now) => now.parts ?? [], label: () => "Bars made of parts" }, data);
 }
 
 function layout(data, width) {
@@ -22,31 +25,29 @@ function layout(data, width) {
     const high = top + row * i + (narrow ? 24 : 7);
     marks.push({ key: `${bar.label} name`, tag: "text", layer: "label", text: bar.label,
       a: { class: "group-name", x: 4, y: narrow ? high - 6 : high + thick / 2 + 5 } });
+    marks.push({ key: `${bar.label} zero`, tag: "line", layer: "line",
+      a: { class: "zero", x1: x(0), x2: x(0), y1: high - 3, y2: high + thick + 3 } });
     let start = bar.start ?? 0;
     for (const part of bar.parts) {
       const end = start + part.value;
       const [from, to] = [at(Math.min(start, end)), at(Math.max(start, end))];
-      marks.push({ key: `${bar.label} ${part.name}`, tag: "rect", layer: "band",
-        a: { class: `bar ${part.kind}`, x: from, y: high, width: Math.max(0, to - from), height: thick } });
+      const size = { y: high, height: thick };
+      marks.push({ key: `${bar.label} ${part.name}`, tag: "rect", layer: "band", tooltip: part.plain ? part.name : undefined,
+        from: { class: `bar ${part.kind}`, x: x(0), width: 0, ...size },
+        a: { class: `bar ${part.kind}`, x: from, width: Math.max(0, to - from), ...size } });
       const text = format(part.value, data.digits ?? 0);
-      if (to - from > textWidth(text, 14) + 8) {
+      if (!part.plain && to - from > textWidth(text, 14) + 8) {
         marks.push({ key: `${bar.label} ${part.name} value`, tag: "text", layer: "label", text,
           a: { class: `inside ${part.kind}`, "text-anchor": "middle", x: (from + to) / 2, y: high + thick / 2 + 5 } });
       }
       start = end;
     }
+    if (bar.total) {
+      marks.push({ key: `${bar.label} total`, tag: "text", layer: "label", text: bar.total,
+        a: { class: "value", x: at(start) + 8, y: high + thick / 2 + 5 } });
+    }
   });
-  marks.push({ key: "zero", tag: "line", layer: "line", a: { class: "zero", x1: x(0), x2: x(0), y1: top, y2: bottom } });
   return { height: bottom + (data.unit ? 46 : 26), marks };
-}
-
-function keys() {
-  return [];
-}
-
-/** A legend of the parts, as HTML swatches. */
-export function partLegend(parts) {
-  return parts.map(([kind, words]) => `<span class="swatch ${kind}"></span> ${escape(words)}`).join(" ");
 }
 
 function table(data) {
