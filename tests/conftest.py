@@ -1,11 +1,18 @@
-"""A Spark session, classic and through Spark Connect, on this machine and in one JVM."""
+"""Spark sessions, classic and through Spark Connect, in one JVM; and a quiet end of the tests."""
 
+import atexit
 import os
 import shutil
 import socket
 import sys
 
 import pytest
+
+
+@atexit.register  # first to be registered, so last to run
+def _silence_the_interpreter():
+    """DuckDB's binding lists hundreds of its own functions as leaked when the interpreter ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stderr__.fileno())
 
 
 @pytest.fixture(scope="session")
