@@ -25,7 +25,7 @@ D = pp.datasets
 
 def few_rates() -> dict[str, list[float]]:
     """Counts of few groups, some without an event, whose tails are long."""
-    return {"g": ["a", "b", "c", "d"], "y": [0, 1, 3, 0], "n": [5.0, 8, 20, 2]}
+    return {"g": ["a", "b", "c", "d"], "y": [0, 1, 3, 2], "n": [5.0, 8, 20, 2]}
 
 
 def near_separation() -> dict[str, np.ndarray]:

@@ -95,11 +95,11 @@ def profile_intervals(
     likelihood = _Likelihood(make_criterion(statistics, restricted=estimate.restricted))
     start, best = likelihood.start()
     height = math.sqrt(special.chdtri(1.0, 1.0 - level))
-    found = []
+    rows = []
     for target in _targets(likelihood, estimate, names):
         ends = (_end(target, side, start, best, height) for side in (-1.0, 1.0))
-        found.append((target.name, target.estimate, *ends))
-    columns = list(zip(*found, strict=True))
+        rows.append((target.name, target.estimate, *ends))
+    columns = list(zip(*rows, strict=True))
     return Profiled(columns[0], *(np.array(c) for c in columns[1:]))
 
 

@@ -144,11 +144,11 @@ def integrate_nested(
     Nested
     """
     if pinned:
-        found = _around_mode(joint, guess, axis, start)
-        if found is not None:
-            return found
+        nested = _around_mode(joint, guess, axis, start)
+        if nested is not None:
+            return nested
 
-    step, kept = INNER_STEP[False], _Kept(joint, guess, axis)
+    step, laid = INNER_STEP[False], _Kept(joint, guess, axis)
 
     def rough(points: Floats) -> Floats:
         return _laid(
@@ -156,12 +156,12 @@ def integrate_nested(
         ).log_marginal()
 
     grid = integrate(
-        kept, [axis], [start], moments=[moments], most=MOST_LINES, squared=True, rough=rough
+        laid, [axis], [start], moments=[moments], most=MOST_LINES, squared=True, rough=rough
     )
     line = grid.lines[0]
-    found = _finished(line, kept.on(line.x), step, grid.error)
-    if found.status is Accuracy.REACHED or _halved(found.weight, 1) ** 2 <= TOLERANCE:
-        return found  # good, or not to be made better by finer lines
+    nested = _finished(line, laid.on(line.x), step, grid.error)
+    if nested.status is Accuracy.REACHED or _halved(nested.weight, 1) ** 2 <= TOLERANCE:
+        return nested  # good, or not to be made better by finer lines
     return _finished(line, _laid(joint, guess, axis, line.x, step / 2), step / 2, grid.error)
 
 
@@ -182,10 +182,12 @@ class _Kept:
     def on(self, outer: Floats) -> _Lines:
         """The lines of these values: those kept, if all are and have the same nodes."""
         z = self.laid[0][1].z
-        given = np.concatenate([x for x, _ in self.laid])
-        order = np.argsort(given)
-        at = order[np.clip(np.searchsorted(given, outer, sorter=order), 0, len(given) - 1)]
-        if any(len(each.z) != len(z) for _, each in self.laid) or (given[at] != outer).any():
+        laid_before = np.concatenate([x for x, _ in self.laid])
+        order = np.argsort(laid_before)
+        at = order[
+            np.clip(np.searchsorted(laid_before, outer, sorter=order), 0, len(laid_before) - 1)
+        ]
+        if any(len(each.z) != len(z) for _, each in self.laid) or (laid_before[at] != outer).any():
             return _laid(self.joint, self.guess, self.axis, outer, INNER_STEP[False])
         center, scale, log_f = (
             np.concatenate([getattr(each, name) for _, each in self.laid])[at]
@@ -234,8 +236,8 @@ def _laid(
     for _ in range(ATTEMPTS):
         inner = center[todo, None] + scale[todo, None] * z
         with np.errstate(all="ignore"):
-            found = joint(inner, outer[todo])
-        log_f[todo] = np.where(np.isfinite(found), found, -np.inf)
+            log_joint = joint(inner, outer[todo])
+        log_f[todo] = np.where(np.isfinite(log_joint), log_joint, -np.inf)
         missed, mean, sd, long_tailed = _missed(log_f, z, drop)
         worth = _Lines(center, scale, z, log_f).log_marginal() + slope
         missed &= todo & (worth > worth.max() - IGNORED_DEPTH)
@@ -273,10 +275,10 @@ def _missed(log_f: Floats, z: Floats, drop: float) -> tuple[Bools, Floats, Float
 
 def _around_mode(joint: Joint, guess: Guess, axis: Axis, start: float) -> Nested | None:
     """A grid around the joint mode, in the directions of its curvature; None if it is too wide."""
-    found = _mode(joint, guess, axis, start)
-    if found is None:
+    mode = _mode(joint, guess, axis, start)
+    if mode is None:
         return None
-    (center, u), covariance = found
+    (center, u), covariance = mode
     sd_u = math.sqrt(covariance[1, 1])
     if not sd_u < PINNED_SD:
         return None

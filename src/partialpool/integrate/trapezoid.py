@@ -185,9 +185,9 @@ class _Target:
     def values(self, x: Sequence[Floats]) -> Floats:
         """Log density on the tensor grid of values; -inf where it cannot be computed."""
         with np.errstate(all="ignore"):
-            found = self.log_density(_points(x))
-        found = np.where(np.isfinite(found), found, -np.inf)
-        return found.reshape(tuple(len(v) for v in x))
+            log_f = self.log_density(_points(x))
+        log_f = np.where(np.isfinite(log_f), log_f, -np.inf)
+        return log_f.reshape(tuple(len(v) for v in x))
 
 
 def _points(values: Sequence[Floats]) -> Floats:
@@ -271,10 +271,10 @@ def _rivals(target: _Target, peak: _Peak) -> list[_Peak]:
     u, f = peak.scan[0], peak.scan_f
     tops = 1 + np.flatnonzero((f[1:-1] > f[:-2]) & (f[1:-1] >= f[2:]))
     far = tops[np.abs(u[tops] - peak.center[0]) > 1.5 * (u[1] - u[0])]
-    found = [_climbed(target, float(u[i]), float(u[1] - u[0])) for i in far]
-    heights = [p.scan_f.max() for p in found]
+    climbed = [_climbed(target, float(u[i]), float(u[1] - u[0])) for i in far]
+    heights = [p.scan_f.max() for p in climbed]
     best = max([float(target.at([np.array(peak.center)])[0]), *heights])
-    return [p for p, h in zip(found, heights, strict=True) if h > best - NEGLIGIBLE_DEPTH]
+    return [p for p, h in zip(climbed, heights, strict=True) if h > best - NEGLIGIBLE_DEPTH]
 
 
 @np.errstate(invalid="ignore")  # where the density is 0: such a peak is left out
@@ -359,11 +359,11 @@ def _summaries(line: Line, log_f: Floats, dimension: int, order: int) -> Floats:
     mean = float(u @ weight)
     sd = math.sqrt(max(float((u - mean) ** 2 @ weight), 1e-300))
     # the mean is compared about the line's fixed center, in its current sd
-    found = [
+    values = [
         math.log(total * line.step) + float(log_f.max()),
         (mean - line.center) / sd,
         math.log(sd),
     ]
     x = line.x
-    found += [math.log(float(x**k @ weight)) for k in range(1, order + 1)]
-    return np.array(found)
+    values += [math.log(float(x**k @ weight)) for k in range(1, order + 1)]
+    return np.array(values)

@@ -278,14 +278,14 @@ def shared_mesh(
     v = pairs.sd**2
     pull = v / (v + high**2)
     spread = NORMAL_REACH * np.sqrt(v * (1.0 - pull))
-    kept = (1.0 - pull) * pairs.center
+    drawn_to = (1.0 - pull) * pairs.center
     left = min(
         float((mu[:, 0] - NORMAL_REACH * reach).min()),
-        float((kept + pull * middle.min() - spread).min()),
+        float((drawn_to + pull * middle.min() - spread).min()),
     )
     right = max(
         float((mu[:, -1] + NORMAL_REACH * reach).max()),
-        float((kept + pull * middle.max() + spread).max()),
+        float((drawn_to + pull * middle.max() + spread).max()),
     )
     around = 6.0 * pairs.sd
     start, stop = float((pairs.center - around).min()), float((pairs.center + around).max())

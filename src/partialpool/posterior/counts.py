@@ -208,18 +208,20 @@ class CountsPosterior(OneFactorEngine):
         """Weight on the pooled value of groups of these sizes; see `shrinkage`."""
         few = self.nodes.cut(1e-13)
         distinct, at = np.unique(size, return_inverse=True)
-        found = np.empty((2, len(distinct)))
+        mean_and_sd = np.empty((2, len(distinct)))
         weight = few.weight.ravel()
         step = max(1, 2**21 // weight.size)
         for i in range(0, len(distinct), step):
             part = slice(i, i + step)
             b = self.model.pooling(distinct[part, None, None], few.inner, few.outer[:, None])
             b = b.reshape(len(b), -1)
-            found[0, part] = b @ weight
-            found[1, part] = np.sqrt((b - found[0, part, None]) ** 2 @ weight)
+            mean_and_sd[0, part] = b @ weight
+            mean_and_sd[1, part] = np.sqrt((b - mean_and_sd[0, part, None]) ** 2 @ weight)
         one = self.model.pooling(np.ones(1), np.asarray(self.mu.median), np.ones(1))
         factor = size * float(1.0 / one[0] - 1.0)
-        return share_of_variance(self.tau, factor, found[0][at], found[1][at], rising=False)
+        return share_of_variance(
+            self.tau, factor, mean_and_sd[0][at], mean_and_sd[1][at], rising=False
+        )
 
     @cached_property
     def icc(self) -> Distribution:
@@ -479,11 +481,11 @@ class CountsPosterior(OneFactorEngine):
     @cached_property
     def densities(self) -> list[Densities]:
         """Densities of theta of every pair; that of groups without data is the last."""
-        found = densities(self.model, self.nodes, self.model.pairs)
+        blocks = densities(self.model, self.nodes, self.model.pairs)
         if (self.statistics.size == 0).any():
             start = len(self.model.pairs)
-            found += [replace(d, part=slice(start, start + 1)) for d in self._new]
-        return found
+            blocks += [replace(d, part=slice(start, start + 1)) for d in self._new]
+        return blocks
 
     @cached_property
     def _new(self) -> list[Densities]:

@@ -348,9 +348,9 @@ class Sliced(Distribution):
 
     def _cdf(self, x: Floats) -> Floats:
         u = self._clipped(self.axis.coordinate(x))
-        found = np.clip(self._cdf_u(u), 0.0, 1.0)
-        found = np.where(x >= self.axis.upper, 1.0, found)
-        return np.where(x <= self.axis.lower, 0.0, found)
+        below = np.clip(self._cdf_u(u), 0.0, 1.0)
+        below = np.where(x >= self.axis.upper, 1.0, below)
+        return np.where(x <= self.axis.lower, 0.0, below)
 
     def _density(self, x: Floats) -> Floats:
         u = self._clipped(self.axis.coordinate(x))

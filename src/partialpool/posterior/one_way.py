@@ -173,8 +173,8 @@ class OneWayPosterior(OneFactorEngine):
 
         def rows(part: slice) -> tuple[Floats, Floats]:
             k = kept(weight[part], lam)  # (C, B)
-            own = sigma**2 * lam / (1.0 + weight[part] * lam)
-            return k * (y[part] - mu), np.sqrt(own + (k * mu_sd) ** 2)
+            variance = sigma**2 * lam / (1.0 + weight[part] * lam)
+            return k * (y[part] - mu), np.sqrt(variance + (k * mu_sd) ** 2)
 
         return Mixture((len(y),), rows, c.weight, c.df, 0.0, self.model.moments.mu)
 
@@ -221,11 +221,11 @@ class OneWayPosterior(OneFactorEngine):
         weight, y = self.statistics.weight[at, None], self.centered_means[at, None]
         k = kept(weight, c.lam)  # (K, C)
         loc = a @ (k * (y - c.mu)) + (a.sum() + mu) * c.mu
-        own = a**2 @ (c.sigma**2 * c.lam / (1.0 + weight * c.lam))
+        variance = a**2 @ (c.sigma**2 * c.lam / (1.0 + weight * c.lam))
         common = (a @ pooled(weight, c.lam) + mu) * c.mu_sd
         order = self.model.moments.theta if mu == 0 else self.model.moments.mu
         shift = self.model.center * (a.sum() + mu)
-        return self._scalar(loc, np.sqrt(own + common**2), order, float(shift))
+        return self._scalar(loc, np.sqrt(variance + common**2), order, float(shift))
 
     def expected_rank(self, *, descending: bool = True) -> Floats:
         """Posterior mean of each group's rank, 1 = highest; shape (J,).
@@ -238,8 +238,10 @@ class OneWayPosterior(OneFactorEngine):
         out = np.ones(len(y))
         for i in range(len(c.weight)):
             k = kept(weight, c.lam[i])
-            own = c.sigma[i] ** 2 * c.lam[i] / (1.0 + weight * c.lam[i])
-            out += c.weight[i] * expected_exceedances(k * (y - c.mu[i]), own, k, c.mu_sd[i], c.df)
+            variance = c.sigma[i] ** 2 * c.lam[i] / (1.0 + weight * c.lam[i])
+            out += c.weight[i] * expected_exceedances(
+                k * (y - c.mu[i]), variance, k, c.mu_sd[i], c.df
+            )
         return out if descending else len(y) + 1 - out
 
     def ranks(self, *, top: int = 1, level: float = 0.95, descending: bool = True) -> Table:
@@ -399,9 +401,13 @@ class OneWayPosterior(OneFactorEngine):
         if not (math.isfinite(tau) and tau >= 0):
             raise ArgumentError(f"tau must be 0 or more and finite; received {tau!r}")
         sigma = 1.0 if self.sigma is None else float(self.sigma.median)
-        given = component_given(self.model, float(tau), sigma)
-        moments = Moments(math.inf, given.df, given.df, given.df)
-        return replace(self, model=replace(self.model, moments=moments), components=given)
+        components_given_tau = component_given(self.model, float(tau), sigma)
+        moments = Moments(
+            math.inf, components_given_tau.df, components_given_tau.df, components_given_tau.df
+        )
+        return replace(
+            self, model=replace(self.model, moments=moments), components=components_given_tau
+        )
 
     # what every kind of posterior has -------------------------------------------------------
 

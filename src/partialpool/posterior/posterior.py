@@ -152,9 +152,9 @@ class Posterior:
             If there is no such parameter, or only an estimate of it.
         """
         known = self._named
-        found = known.get(_full_name(name, known))
-        if found is not None:
-            return found
+        distribution = known.get(_full_name(name, known))
+        if distribution is not None:
+            return distribution
         if isinstance(self._engine, Estimated) and name in (*self._engine.spreads, "tau"):
             raise ArgumentError(
                 f'"{name}" has an estimate and no distribution; profile intervals are given by '
@@ -494,10 +494,10 @@ class Draws:
 
     def __getitem__(self, name: str) -> Floats:
         """Return the draws of a parameter, by its name; shape (S,)."""
-        found = self._named.get(_full_name(name, self._named))
-        if found is None:
+        values = self._named.get(_full_name(name, self._named))
+        if values is None:
             raise _no_parameter(name, self._named)
-        return found
+        return values
 
     def groups(
         self, factor: str | None = None, *, term: str | None = None, scale: Scale = "response"
