@@ -49,7 +49,7 @@ FITS: dict[str, list[Callable[[], pp.Fit]]] = {
         lambda: pp.fit("y | exposure(n) ~ 1 + (1 | g)", few_rates()),
         lambda: pp.fit("y | exposure(n) ~ 1 + (1 | g)", few_rates(), family="gamma_poisson",
                        prior=["mu ~ normal(0, 3)"]),
-        lambda: pp.fit("deaths | trials(operations) ~ 1 + (1 | hospital)", D.hospitals(),
+        lambda: pp.fit("deaths | trials(operations) ~ 1 + (1 | hospital)", D.surgical_deaths(),
                        family="beta_binomial"),
     ],
     "mixed": [
