@@ -386,7 +386,7 @@ class CountsPosterior(OneFactorEngine):
         size = checked_draws(size, rng)
         return draw(self.model, self.nodes, self.statistics, size, rng)
 
-    def log_evidence(self) -> float:
+    def log_marginal_likelihood(self) -> float:
         """Logarithm of p(y), all parameters integrated out.
 
         Raises

@@ -180,7 +180,7 @@ class FullEngine(Engine):
         """The linear predictor of new rows, offsets added, on a scale."""
 
     @abstractmethod
-    def log_evidence(self) -> float:
+    def log_marginal_likelihood(self) -> float:
         """Logarithm of p(y), all parameters integrated out."""
 
     @abstractmethod

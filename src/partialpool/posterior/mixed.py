@@ -650,7 +650,7 @@ class MixedPosterior(FullEngine):
         assert isinstance(predictor, Mixture)
         return predictor.moved(rows.offset)
 
-    def log_evidence(self) -> float:
+    def log_marginal_likelihood(self) -> float:
         """Refused: it is not computed."""
         raise ArgumentError(
             "log_marginal_likelihood is computed for one factor without predictors only"

@@ -345,7 +345,7 @@ class OneWayPosterior(OneFactorEngine):
         size = checked_draws(size, rng)
         return draw(self.model, self.grid, self.statistics, self.centered_means, size, rng)
 
-    def log_evidence(self) -> float:
+    def log_marginal_likelihood(self) -> float:
         """Logarithm of p(y), all parameters integrated out.
 
         Raises

@@ -342,7 +342,7 @@ class Posterior:
         ArgumentError
             Of other models, for which it is not computed.
         """
-        return self._full("log_marginal_likelihood").log_evidence()
+        return self._full("log_marginal_likelihood").log_marginal_likelihood()
 
     @property
     def log_likelihood(self) -> float:
