@@ -12,7 +12,9 @@ from partialpool.data.working_responses import CountProducts
 from partialpool.kernels.families import Link
 
 MOST_STEPS = 60
+"""Newton steps, halvings included, at most; beyond, the likelihood is taken to have no maximum."""
 CONVERGED_RISE = 1e-10
+"""The search ends where the log likelihood can rise by less, or by less than its own rounding."""
 UNLIMITED_PREDICTOR = 25.0
 """A linear predictor this far out, beside its group's others, is on its way to infinity."""
 LONGEST_STEP = 5.0

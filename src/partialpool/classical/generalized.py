@@ -44,6 +44,7 @@ from partialpool.kernels.mixed_likelihood import moments_by_term
 from partialpool.kernels.normal_equations import System, make_system
 
 MOST_POINTS = 101
+"""Nodes an effect that may be asked for: 25 are what a rule is judged by."""
 JUDGING_NODES = {1: 25, 2: 9}
 """Nodes an effect of the rule by which another is judged, by the number of effects; else 5."""
 ZERO_ENTRY = 2e-3

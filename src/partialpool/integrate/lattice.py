@@ -56,6 +56,8 @@ and for tails without moments (three groups) at 6 for a step of one, more for sm
 EVEN_WIDTHS = 2.5
 """Widths within which a grid is about even; it widens beyond."""
 WIDEST_AXIS = 3.0
+"""Largest sd along a coordinate, where the mode is too flat to tell one. Where data limit every
+direction nothing moves between 1.5 and 6 (benchmarks/constants.py)."""
 COARSEST_FOR_TARGET, COARSEST_FOR_BUDGET = 1.6, 1.7
 """The coarsest first step for a target, and for a budget: with 1.9 ends of five crossed factors are
 off by 0.2."""

@@ -23,13 +23,25 @@ LogDensity = Callable[[Floats], Floats]
 NEGLIGIBLE_DEPTH = 38.0
 """Log densities this far below the highest are left out (3e-17)."""
 SEARCHED = 40.0
+"""Coordinates (about logarithms) to either side of the start in which the mode is sought: exp(40)
+covers any change of units. From 20 to 60 nothing moves by more than 2e-10 sd
+(benchmarks/constants.py, which moved the constants below too)."""
 BULK = 5.5
+"""Half-width of the first grid in t, where u = center + scale sinh(t): ends that are still needed are
+added. At 4.5 or 7 nothing moves; at 3.5 fits of 0.1 s take 8 s, as the ends are added one by one."""
 SCANNED = {1: 81, 2: 17}
+"""Points of the first scan by dimension: one a unit of the coordinate in one. With half or twice as
+many nothing moves by more than 2e-10 sd; fewer could miss a second mode."""
 FIRST_STEP = {1: 0.125, 2: 0.25}
+"""Distance of the first nodes in t by dimension; it is halved until the error is reached, so that a
+coarser one costs evaluations and no digits: at four times as much 4e-13 sd."""
 COARSER_IF_SQUARED = 1.75
 """Factor of the first step where the error is the square of the last change."""
 TOLERANCE = 1e-8
+"""Default error of totals, means and sds (in sds): the rule converges geometrically, so that six
+digits more than are printed cost one halving."""
 MAX_POINTS = 400_000
+"""Nodes, at most: some 0.1 GB of arrays; beyond, the status says that the error was not reached."""
 
 
 class Accuracy(Enum):

@@ -33,6 +33,8 @@ FLAT_LIKELIHOOD, SHARP_LIKELIHOOD = 0.5, 4.0
 NEARLY_NORMAL_FROM = 30.0
 """Likelihoods with more information than this are nearly normal."""
 LOWEST_EXPONENT = -330.0
+"""Exponents from which on zero is taken: exp(-330) is 5e-144, whose square still is a normal
+floating-point number; numbers below are slow to work with."""
 FARTHEST_TAU = 1e6
 """Beyond this tau the likelihood is that at this one, mu in proportion: a pair strictly inside its
 range goes like 1/tau, one at an end is constant."""
