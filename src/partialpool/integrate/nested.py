@@ -24,8 +24,8 @@ INNER_STEP = {False: 0.45, True: 0.55}
 ROUGH_STEP = 1.0
 """The same while the mode of the outer variable is looked for."""
 LINE_REACH = 8.0
-"""Half-width of a line in conditional sds, before it is laid again where it missed. At 6 or 10 nothing
-moves by more than 3e-7 sd, at 4 by 1e-6 (benchmarks/constants.py)."""
+"""Half-width of a line in conditional sds, before it is laid again where it missed. At 6 or 10
+nothing moves by more than 3e-7 sd, at 4 by 1e-6 (benchmarks/constants.py)."""
 CUT_OFF_DEPTH, ROUGH_CUT_OFF_DEPTH = 22.0, 10.0
 """Log densities this far below the highest may be cut off at the ends (3e-10)."""
 IGNORED_DEPTH = 60.0

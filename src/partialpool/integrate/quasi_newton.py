@@ -16,8 +16,8 @@ Function = Callable[[Floats], tuple[float, Floats]]
 """Value, which may be infinite, and gradient at a point, shape (d,)."""
 
 MOST_STEPS = 200
-"""Steps of BFGS, at most: 20 do for maximum likelihood of three sets of counts, one nearly separated;
-after ten estimates move by 6e-7 standard errors (benchmarks/constants.py)."""
+"""Steps of BFGS, at most: 20 do for maximum likelihood of three sets of counts, one nearly
+separated; after ten estimates move by 6e-7 standard errors (benchmarks/constants.py)."""
 LENGTHENED_SLOPE = 0.7
 """A step after which the function still falls this much as steeply is lengthened."""
 LONGEST_STEP = 8.0

@@ -27,8 +27,8 @@ SEARCHED = 40.0
 covers any change of units. From 20 to 60 nothing moves by more than 2e-10 sd
 (benchmarks/constants.py, which moved the constants below too)."""
 BULK = 5.5
-"""Half-width of the first grid in t, where u = center + scale sinh(t): ends that are still needed are
-added. At 4.5 or 7 nothing moves; at 3.5 fits of 0.1 s take 8 s, as the ends are added one by one."""
+"""Half-width of the first grid in t, where u = center + scale sinh(t): ends that are still needed
+are added. At 4.5 or 7 nothing moves; at 3.5 fits of 0.1 s take 8 s."""
 SCANNED = {1: 81, 2: 17}
 """Points of the first scan by dimension: one a unit of the coordinate in one. With half or twice as
 many nothing moves by more than 2e-10 sd; fewer could miss a second mode."""

@@ -30,7 +30,7 @@ from partialpool.kernels.group_quadrature import GroupedRows
 DENSE_CELLS = 2**24
 """Elements up to which W and the products of its columns are held as dense arrays."""
 NEWTON_STEPS = 80
-"""At most: a guard; with five nothing moves for the seeds of the datasets (benchmarks/constants.py)."""
+"""At most: a guard; with five nothing moves for `datasets.seeds` (benchmarks/constants.py)."""
 CONVERGED_RISE = 1e-6
 """Newton's method ends where the log density can rise by less; the rule over groups and the
 importance weights make good what is left."""

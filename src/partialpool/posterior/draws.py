@@ -13,9 +13,9 @@ from partialpool.integrate import Grid, Line, sinc
 from partialpool.models import OneWayModel
 
 INTERPOLATED = 16
-"""Places between two nodes at which a distribution function is computed; it is straight between them.
-Draws of tau of eight schools and of dyestuff are then off by 4e-4 sd at most, with 8 by 2e-3, with 2
-by 0.03."""
+"""Places between two nodes at which a distribution function is computed; it is straight between
+them. Draws of tau of eight schools and of dyestuff are then off by 4e-4 sd at most, with 8 by 2e-3,
+with 2 by 0.03."""
 DRAWS_AT_ONCE = 500
 """Draws of sigma for which the density of tau is computed at once."""
 CELLS_IN_CACHE = 2**15
