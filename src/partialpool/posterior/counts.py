@@ -150,12 +150,13 @@ class CountsPosterior(OneFactorEngine):
     @cached_property
     def new_theta(self) -> Distribution:
         """Link-scale parameter of a group not in the data."""
-        return Selected(self._on_link(self._new, np.zeros(1, dtype=np.intp), empty=True), 0)
+        return Selected(self._on_link(self._new, np.zeros(1, dtype=np.intp), empty=True), index=0)
 
     @cached_property
     def new_group(self) -> Distribution:
         """Probability or rate of a group not in the data."""
-        return Selected(self._on_natural(self._new, np.zeros(1, dtype=np.intp), empty=True), 0)
+        new = self._on_natural(self._new, np.zeros(1, dtype=np.intp), empty=True)
+        return Selected(new, index=0)
 
     # groups -------------------------------------------------------------------------------
 
@@ -262,7 +263,7 @@ class CountsPosterior(OneFactorEngine):
 
     def group(self, label: Any) -> Distribution:
         """Distribution of one group's probability or rate, by label."""
-        return Selected(self.some_groups(self.group_index([label])), 0)
+        return Selected(self.some_groups(self.group_index([label])), index=0)
 
     def contrast(
         self, coefficients: Mapping[Any, float], *, mu: float = 0.0, scale: Scale = "response"
@@ -318,6 +319,13 @@ class CountsPosterior(OneFactorEngine):
         """
         return expected_counts(self, size, level)
 
+    proper_priors = "normal(0, 2) and half_normal(1)"
+
+    @property
+    def log_evidence(self) -> float:
+        """Logarithm of the integral over the nodes."""
+        return self.nodes.log_total + self.model.log_constant
+
     # what every engine answers ---------------------------------------------------------------
 
     def values(self, term: Term, scale: Scale) -> Distribution:
@@ -339,14 +347,6 @@ class CountsPosterior(OneFactorEngine):
     ) -> Distribution:
         """See `contrast`."""
         return self.contrast(coefficients, scale=scale)
-
-    def weight_on_pooled(self, term: Term) -> Distribution:
-        """See `shrinkage`."""
-        return self.shrinkage
-
-    def share_between(self, factor: str) -> Distribution:
-        """See `icc`."""
-        return self.icc
 
     def linear(
         self,
@@ -386,22 +386,6 @@ class CountsPosterior(OneFactorEngine):
         size = checked_draws(size, rng)
         return draw(self.model, self.nodes, self.statistics, size, rng)
 
-    def log_marginal_likelihood(self) -> float:
-        """Logarithm of p(y), all parameters integrated out.
-
-        Raises
-        ------
-        PriorError
-            If a prior is improper: p(y) is then defined up to a constant only.
-        """
-        improper = self.model.priors.improper(sigma_known=True)
-        if improper:
-            raise PriorError(
-                f"the marginal likelihood needs proper priors; those of {' and '.join(improper)} "
-                "are improper: give them priors such as normal(0, 2) and half_normal(1)"
-            )
-        return self.nodes.log_total + self.model.log_constant
-
     @property
     def predicts_without_one_group(self) -> bool:
         """Whether the posterior would be proper with any one group left out."""
@@ -427,10 +411,6 @@ class CountsPosterior(OneFactorEngine):
         """How the integrals were done."""
         inner = "closed form" if self.model.conjugate else "trapezoid rule"
         return f"{inner} for each group, trapezoid rule over mu and tau"
-
-    def named(self) -> dict[str, Distribution]:
-        """Every parameter but the groups', by its name in tables (link scale)."""
-        return {"Intercept": self.mu, f"tau[{self.statistics.factor}]": self.tau}
 
     def group_table(
         self, level: float = 0.95, kind: IntervalKind = "equal-tailed", scale: Scale = "response"

@@ -295,7 +295,7 @@ class GeneralizedPosterior(MixedPosterior):
     def new_value(self, term: Term, scale: Scale) -> Distribution:
         """Value of a group that is not in the data."""
         new = self.new_effect(term.block, term.effect)
-        return Selected(self._scaled(new, term, scale), 0)
+        return Selected(self._scaled(new, term, scale), index=0)
 
     def _scaled(self, of: Mixture, term: Term, scale: Scale) -> Distribution:
         if scale == "link":

@@ -261,7 +261,7 @@ class MixedPosterior(FullEngine):
         variance = given_beta.variance @ weights**2
         total = Functional(sums[0][:, None], sums[1][:, None], variance[:, None])
         order = np.min(np.atleast_1d(self._order(rows)))
-        return Selected(held(self.nodes, one, total, float(order)), 0)
+        return Selected(held(self.nodes, one, total, float(order)), index=0)
 
     def combined_draws(
         self,
@@ -612,7 +612,7 @@ class MixedPosterior(FullEngine):
 
     def new_value(self, term: Term, scale: Scale) -> Distribution:
         """Value of a group that is not in the data."""
-        return Selected(self.new_effect(term.block, term.effect), 0)
+        return Selected(self.new_effect(term.block, term.effect), index=0)
 
     def contrast_of(
         self, term: Term, coefficients: Mapping[Any, float], scale: Scale

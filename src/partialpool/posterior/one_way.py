@@ -13,7 +13,7 @@ import numpy as np
 from partialpool._typing import Floats, Ints
 from partialpool.data import GroupStatistics, Table
 from partialpool.data.new_rows import NEW, NewRows
-from partialpool.errors import ArgumentError, ImproperPosteriorError, PriorError
+from partialpool.errors import ArgumentError, ImproperPosteriorError
 from partialpool.integrate import Grid, integrate
 from partialpool.kernels.oneway import kept, pooled, theta_given
 from partialpool.kernels.ranks import expected_exceedances
@@ -251,6 +251,13 @@ class OneWayPosterior(OneFactorEngine):
             table["expected_rank"] = self.expected_rank(descending=descending)
         return table
 
+    proper_priors = "normal(0, 10) and half_normal(5)"
+
+    @property
+    def log_evidence(self) -> float:
+        """Logarithm of the integral over the nodes."""
+        return self.grid.log_total + self.model.log_constant
+
     # what every engine answers ---------------------------------------------------------------
 
     def values(self, term: Term, scale: Scale) -> Distribution:
@@ -270,14 +277,6 @@ class OneWayPosterior(OneFactorEngine):
     ) -> Distribution:
         """See `contrast`."""
         return self.contrast(coefficients)
-
-    def weight_on_pooled(self, term: Term) -> Distribution:
-        """See `shrinkage`."""
-        return self.shrinkage
-
-    def share_between(self, factor: str) -> Distribution:
-        """See `icc`."""
-        return self.icc
 
     def of_new_rows(self, rows: NewRows, scale: Scale) -> Distribution:
         """Theta of the group of each row."""
@@ -345,22 +344,6 @@ class OneWayPosterior(OneFactorEngine):
         size = checked_draws(size, rng)
         return draw(self.model, self.grid, self.statistics, self.centered_means, size, rng)
 
-    def log_marginal_likelihood(self) -> float:
-        """Logarithm of p(y), all parameters integrated out.
-
-        Raises
-        ------
-        PriorError
-            If a prior is improper: p(y) is then defined up to a constant only.
-        """
-        improper = self.model.priors.improper(self.model.sizes.sigma_known)
-        if improper:
-            raise PriorError(
-                f"the marginal likelihood needs proper priors; those of {' and '.join(improper)} "
-                "are improper: give them priors such as normal(0, 10) and half_normal(5)"
-            )
-        return self.grid.log_total + self.model.log_constant
-
     def weight_at(self, tau: float) -> Floats:
         """Weight on each group's own mean if tau were known; sigma at its posterior median.
 
@@ -415,11 +398,6 @@ class OneWayPosterior(OneFactorEngine):
     def method(self) -> str:
         """How the integral over the hyperparameters was done."""
         return "trapezoid rule in double-exponential coordinates"
-
-    def named(self) -> dict[str, Distribution]:
-        """Every parameter but the groups', by its name in tables."""
-        named = {"Intercept": self.mu, f"tau[{self.statistics.factor}]": self.tau}
-        return named if self.sigma is None else {**named, "sigma": self.sigma}
 
     def group_table(
         self, level: float = 0.95, kind: IntervalKind = "equal-tailed", scale: Scale = "response"

@@ -63,7 +63,7 @@ RENAMED = {
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class GroupValues(Distribution):
+class GroupValues(Selected):
     """One quantity a group, shape (J,); `labels` says of which, and ``values["A"]`` is one.
 
     Parameters
@@ -73,38 +73,14 @@ class GroupValues(Distribution):
     factor : str
     """
 
-    of: Distribution
     labels: AnyArray
     factor: str
-
-    @property
-    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
-        return self.of.shape
-
-    @property
-    def mean(self) -> Floats:
-        return self.of.mean
-
-    @property
-    def sd(self) -> Floats:
-        return self.of.sd
-
-    def _cdf(self, x: Floats) -> Floats:
-        return self.of._cdf(x)
-
-    def _density(self, x: Floats) -> Floats:
-        return self.of._density(x)
-
-    def _quantiles(self, p: Floats) -> Floats:
-        return self.of._quantiles(p)
-
-    def _ends(self) -> tuple[float, float]:
-        return self.of._ends()
 
     def __getitem__(self, label: Any) -> Distribution:
         """Return the distribution of one group, by its label."""
         at = {one: i for i, one in enumerate(self.labels.tolist())}
-        return Selected(self.of, int(group_positions(at, [label], self.factor)[0]))
+        position = int(group_positions(at, [label], self.factor)[0])
+        return Selected(self.of, index=position)
 
     def __len__(self) -> int:
         return len(self.labels)
