@@ -25,7 +25,7 @@ D = pp.datasets
 
 def few_rates() -> dict[str, list[float]]:
     """Counts of few groups, some without an event, whose tails are long."""
-    return {"g": ["a", "b", "c", "d"], "y": [0, 1, 3, 0], "n": [5.0, 8, 20, 2]}
+    return {"g": ["a", "b", "c", "d"], "y": [0, 1, 3, 2], "n": [5.0, 8, 20, 2]}
 
 
 def near_separation() -> dict[str, np.ndarray]:
@@ -36,7 +36,7 @@ def near_separation() -> dict[str, np.ndarray]:
     return {"y": rng.binomial(1, p), "x": x, "g": g}
 
 
-FITS: dict[str, list[Callable[[], pp.Fit]]] = {
+FITS: dict[str, list[Callable[[], pp.Fit | pp.Table]]] = {
     "one way": [
         lambda: pp.fit("effect | se(se) ~ 1 + (1 | school)", D.eight_schools()),
         lambda: pp.fit("yield ~ 1 + (1 | batch)", D.dyestuff()),
@@ -49,7 +49,7 @@ FITS: dict[str, list[Callable[[], pp.Fit]]] = {
         lambda: pp.fit("y | exposure(n) ~ 1 + (1 | g)", few_rates()),
         lambda: pp.fit("y | exposure(n) ~ 1 + (1 | g)", few_rates(), family="gamma_poisson",
                        prior=["mu ~ normal(0, 3)"]),
-        lambda: pp.fit("deaths | trials(operations) ~ 1 + (1 | hospital)", D.hospitals(),
+        lambda: pp.fit("deaths | trials(operations) ~ 1 + (1 | hospital)", D.surgical_deaths(),
                        family="beta_binomial"),
     ],
     "mixed": [
@@ -66,6 +66,17 @@ FITS: dict[str, list[Callable[[], pp.Fit]]] = {
                        method="ml"),
         lambda: pp.fit("incidence | trials(size) ~ C(period) + (1 | herd)", D.cbpp(), method="ml"),
         lambda: pp.fit("y ~ x + (1 | g)", near_separation(), family="binomial", method="ml"),
+    ],
+    "profiles": [
+        lambda: pp.fit("reaction ~ days + (days | subject)", D.sleepstudy(),
+                       method="ml").profile_table(),
+        lambda: pp.fit("yield ~ 1 + (1 | batch)", D.dyestuff(), method="reml").profile_table(),
+    ],
+    "fixed effects of counts": [
+        lambda: pp.fit("incidence | trials(size) ~ C(period) + (1 | herd)",
+                       D.cbpp()).compare().coefficients,
+        lambda: pp.fit("y ~ x + (1 | g)", near_separation(),
+                       family="binomial").compare().coefficients,
     ],
     "counts with predictors": [
         lambda: pp.fit("germinated | trials(seeds) ~ extract + (1 | plate)", D.seeds()),
@@ -97,12 +108,26 @@ CONSTANTS = [
     Moved("integrate.quasi_newton", "MOST_STEPS", (5, 10, 20, 50), "ml of counts"),
     Moved("integrate.quasi_newton", "MOST_TURNS", (1, 2, 4), "ml of counts"),
     Moved("kernels.joint_counts", "NEWTON_STEPS", (5, 10, 20, 40), "counts with predictors"),
+    Moved("kernels.own_levels", "MOST_STEPS", (3, 6, 12, 25), "counts with predictors"),
+    Moved("classical.fixed_counts", "MOST_STEPS", (3, 6, 12, 25), "fixed effects of counts"),
+    Moved("classical.profile", "MOST_PROFILES", (3, 6, 12, 25), "profiles"),
+    Moved("classical.profile", "CLIMB_DIFFERENCE", (0.005, 0.08), "profiles"),
     Moved("integrate.lattice", "WIDEST_AXIS", (1.5, 2.0, 6.0), "mixed"),
 ]
 
 
-def numbers(fit: pp.Fit) -> tuple[np.ndarray, np.ndarray]:
-    """Every number that is printed, and the sd by which its change is judged."""
+def numbers(fit: pp.Fit | pp.Table) -> tuple[np.ndarray, np.ndarray]:
+    """Every number that is printed, and the sd by which its change is judged.
+
+    Of a table without sds a quarter of its interval, or the number itself.
+    """
+    if not isinstance(fit, pp.Fit):
+        columns = [v for v in fit.values() if v.dtype.kind == "f"]
+        scale = np.abs(fit["estimate"]) if "estimate" in fit else np.abs(columns[0])
+        if "upper" in fit:
+            quarter = (fit["upper"] - fit["lower"]) / 4
+            scale = np.where(np.isfinite(quarter), quarter, scale)
+        return np.concatenate(columns), np.tile(scale, len(columns))
     values, scales = [], []
     for table in (fit.parameter_table(), fit.group_table()):
         means = table["mean"] if "mean" in table else table["estimate"]

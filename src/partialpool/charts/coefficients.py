@@ -65,10 +65,10 @@ def _rows(post: MixedPosterior, level: float) -> list[dict[str, Any]]:
     names = post.statistics.coefficients
     rows = []
     for name in [n for n in names if n != "Intercept"] or names:
-        found = post.coefficients[name]
-        ends = found.interval(level), found.interval(0.5)
+        coefficient = post.coefficients[name]
+        ends = coefficient.interval(level), coefficient.interval(0.5)
         rows.append({
-            "coefficient": formatting.printable(name), "mean": float(found.mean),
+            "coefficient": formatting.printable(name), "mean": float(coefficient.mean),
             "lower": float(ends[0][0]), "upper": float(ends[0][1]),
             "low": float(ends[1][0]), "high": float(ends[1][1]),
         })  # fmt: skip

@@ -38,8 +38,8 @@ class Frame:
     @cached_property
     def spec(self) -> dict[str, Any]:
         """The Vega-Lite specification, as a dict that is not to be changed."""
-        found: dict[str, Any] = self.chart.to_dict()
-        return found
+        spec: dict[str, Any] = self.chart.to_dict()
+        return spec
 
     @cached_property
     def key(self) -> str:

@@ -104,20 +104,20 @@ def _lines(
     weights = population_weights(s, first.term)
     pooled = weights @ pooled_regression(s, None).estimate
     level, slope = pooled[:, first.place], pooled[:, second.place]
-    found = []
+    lines = []
     for i in order.tolist():
         pairs = (
             (first.raw[i], second.raw[i]),
             (level[i], slope[i]),
             (first.estimate[i], second.estimate[i]),
         )
-        found.append([
+        lines.append([
             {"kind": kind, "x": float(v), "y": float(a + b * v)}
             for kind, (a, b) in zip(KINDS, pairs, strict=True)
             if np.isfinite([a, b]).all()
             for v in x
         ])  # fmt: skip
-    return found
+    return lines
 
 
 def _panel(

@@ -146,7 +146,7 @@ def _curve(
     grid = np.linspace(values[:, at].min(), values[:, at].max(), CURVE)
     x = np.tile(np.where(chosen.block.constant, values.mean(axis=0), 0.0), (CURVE, 1))
     x[:, at] = grid
-    found = post.linear(x)
-    lower, upper = found.interval(level)
-    columns = zip(grid.tolist(), found.mean.tolist(), lower.tolist(), upper.tolist(), strict=True)
+    line = post.linear(x)
+    lower, upper = line.interval(level)
+    columns = zip(grid.tolist(), line.mean.tolist(), lower.tolist(), upper.tolist(), strict=True)
     return [dict(zip(("x", "estimate", "lower", "upper"), v, strict=True)) for v in columns]

@@ -63,17 +63,17 @@ class Plots:
         options: dict[str, Any] = {"level": level, "dark": dark}
         if not isinstance(self._engine, MixedPosterior):
             return [self.shrinkage(**options), self.tau(**options)]
-        post, found = self._engine, []
+        post, drawn = self._engine, []
         predictor = measured_predictor(post)
         if predictor is not None:
-            found.append(by_predictor(post, predictor, **options))
+            drawn.append(by_predictor(post, predictor, **options))
         if has_slope(post):
-            found += [chart(post, dark=dark) for chart in (group_lines, intercept_by_slope)]
+            drawn += [chart(post, dark=dark) for chart in (group_lines, intercept_by_slope)]
         for block in post.statistics.blocks:
-            found.append(effects(post, block.factor, block.effects[0], **options))
+            drawn.append(effects(post, block.factor, block.effects[0], **options))
         if post.statistics.coefficients != ("Intercept",):
-            found.append(coefficients(post, **options))
-        return found
+            drawn.append(coefficients(post, **options))
+        return drawn
 
     # one factor without predictors --------------------------------------------------------------
 

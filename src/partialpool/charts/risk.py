@@ -123,8 +123,8 @@ def _error_frame(names: tuple[str, ...], axis: str, dark: bool) -> Frame:
 def _marks(errors: Mapping[str, Any], here: Mapping[str, float]) -> Rows:
     """The errors of this draw, of the estimators that have a bar."""
     names = parts.distinct(errors)
-    found = [(label, here[k]) for label, k in zip(names, errors, strict=True) if k in here]
-    return [{"group": label, "value": float(value)} for label, value in found]
+    marks = [(label, here[k]) for label, k in zip(names, errors, strict=True) if k in here]
+    return [{"group": label, "value": float(value)} for label, value in marks]
 
 
 def _bars(errors: Mapping[str, tuple[float, float]]) -> list[dict[str, Any]]:

@@ -127,8 +127,8 @@ def _weights(post: OneFactor, tau: float | None) -> dict[str, Floats]:
     """Of measurements the weight at one tau, and the standard errors where they are known."""
     if not isinstance(post, OneWayPosterior):
         return {}
-    found = {"at_used": post.weight_at(float(post.tau.median) if tau is None else tau)}
-    return found | ({"se": post.statistics.weight**-0.5} if post.sigma is None else {})
+    weights = {"at_used": post.weight_at(float(post.tau.median) if tau is None else tau)}
+    return weights | ({"se": post.statistics.weight**-0.5} if post.sigma is None else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,12 +215,12 @@ def own_interval(
     if isinstance(s, CountStatistics):
         return None
     if s.sigma_known:
-        found = no_pooling(mean=s.raw, se=s.weight**-0.5, level=level)
+        own = no_pooling(mean=s.raw, se=s.weight**-0.5, level=level)
     elif np.array_equal(s.weight, s.n) and s.n_used > s.n_groups and s.ss.sum() > 0:
-        found = fixed_effects(mean=s.raw, n=s.n, ss=s.ss, level=level).groups
+        own = fixed_effects(mean=s.raw, n=s.n, ss=s.ss, level=level).groups
     else:
         return None
-    return found.lower, found.upper
+    return own.lower, own.upper
 
 
 def add_own(rows: Rows, lower: Floats, upper: Floats) -> None:

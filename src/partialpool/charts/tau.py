@@ -189,26 +189,26 @@ def density_layers(alt: Any, x: Any, colours: Look) -> list[Any]:
 def tau_marks(post: OneFactor, at: Mapping[str, float]) -> Rows:
     """Name and value of each estimate of tau that exists, and of what else to mark."""
     s = post.statistics
-    found: dict[str, float] = {}
+    marks: dict[str, float] = {}
     if isinstance(s, CountStatistics):
         pass  # the classical estimates are of measurements
     elif s.sigma_known:
         se = s.weight**-0.5
-        found["moments (DerSimonian-Laird)"] = dersimonian_laird(mean=s.raw, se=se).tau
+        marks["moments (DerSimonian-Laird)"] = dersimonian_laird(mean=s.raw, se=se).tau
         if s.n_groups <= MOST_FOR_REML:
-            found["REML"] = reml(mean=s.raw, se=se).tau
+            marks["REML"] = reml(mean=s.raw, se=se).tau
     elif np.array_equal(s.weight, s.n) and s.n_used > s.n_groups and s.ss.sum() > 0:
-        found["moments (mean squares)"] = anova(mean=s.raw, n=s.n, ss=s.ss).tau
-        found["REML"] = maximum_likelihood(mean=s.raw, n=s.n, ss=s.ss).tau
-    found["posterior median"] = float(post.tau.median)
+        marks["moments (mean squares)"] = anova(mean=s.raw, n=s.n, ss=s.ss).tau
+        marks["REML"] = maximum_likelihood(mean=s.raw, n=s.n, ss=s.ss).tau
+    marks["posterior median"] = float(post.tau.median)
     if np.isfinite(post.tau.mean):
-        found["posterior mean"] = float(post.tau.mean)
-    found |= {name: float(value) for name, value in at.items()}
+        marks["posterior mean"] = float(post.tau.mean)
+    marks |= {name: float(value) for name, value in at.items()}
     low, high = post.tau.interval(0.9).tolist()
-    texts = {k: parts.number(v, (high - low) / 4) for k, v in found.items()}
+    texts = {k: parts.number(v, (high - low) / 4) for k, v in marks.items()}
     return [
         {"name": k, "tau": v, "text": texts[k], "label": f"{k}  {texts[k]}"}
-        for k, v in found.items()
+        for k, v in marks.items()
     ]
 
 

@@ -79,15 +79,15 @@ def effect(post: MixedPosterior, factor: str | None, name: str | None) -> Effect
     if factor is not None and factor not in factors:
         hint = did_you_mean(factor, factors)
         raise ArgumentError(f'there is no factor "{factor}"; {hint}there is {", ".join(factors)}')
-    own = [t for t, b in enumerate(blocks) if factor in (None, b.factor)]
-    names = [e for t in own for e in blocks[t].effects]
+    terms = [t for t, b in enumerate(blocks) if factor in (None, b.factor)]
+    names = [e for t in terms for e in blocks[t].effects]
     if name is not None and name not in names:
         hint = did_you_mean(name, names)
         raise ArgumentError(
             f'"{name}" does not vary by {factor or "any factor"}; {hint}what varies is '
             f"{', '.join(dict.fromkeys(names))}"
         )
-    term = next(t for t in own if name is None or name in blocks[t].effects)
+    term = next(t for t in terms if name is None or name in blocks[t].effects)
     place = 0 if name is None else blocks[term].effects.index(name)
     shape = blocks[term].zty.shape
     estimate = np.asarray(post.group(term).mean).reshape(shape)[:, place]

@@ -189,9 +189,9 @@ def conditional_means(post: OneWayPosterior, order: Ints, tau: Floats) -> tuple[
         sigma = float(post.sigma.median)
         both = model.dimensions == ("sigma", "tau")
         points = np.column_stack([np.full_like(tau, sigma), tau]) if both else points / sigma
-    given = model.conditional(points)
-    mu = (np.exp(given.log_share) * given.mu).sum(axis=1)  # (G,)
-    column = [v[:, None] for v in (given.lam, given.sigma, mu, np.zeros_like(mu))]
+    conditional = model.conditional(points)
+    mu = (np.exp(conditional.log_share) * conditional.mu).sum(axis=1)  # (G,)
+    column = [v[:, None] for v in (conditional.lam, conditional.sigma, mu, np.zeros_like(mu))]
     means, _ = theta_given(s.raw[order] - model.center, s.weight[order], *column)
     return means + model.center, mu + model.center
 

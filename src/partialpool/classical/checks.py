@@ -18,19 +18,19 @@ def groups(**arrays: Any) -> list[Floats]:
     ArgumentError
         If an array is not one-dimensional, lengths differ, or a value is not finite.
     """
-    found = {k: np.asarray(v, dtype=np.float64) for k, v in arrays.items()}
-    for name, value in found.items():
+    columns = {k: np.asarray(v, dtype=np.float64) for k, v in arrays.items()}
+    for name, value in columns.items():
         if value.ndim > 1:
             raise ArgumentError(f"{name} must be one value a group; it has {value.ndim} dimensions")
         if not np.isfinite(value).all():
             at = np.flatnonzero(~np.isfinite(np.atleast_1d(value)))
             raise ArgumentError(f"{name} must be finite; it is not at position {at[0] + 1}")
-    lengths = {k: len(v) for k, v in found.items() if v.ndim}
+    lengths = {k: len(v) for k, v in columns.items() if v.ndim}
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"{k} has {v}" for k, v in lengths.items())
         raise ArgumentError(f"each argument needs one value a group; {shown}")
     size = next(iter(lengths.values()), 1)
-    return [np.broadcast_to(v, (size,)) for v in found.values()]
+    return [np.broadcast_to(v, (size,)) for v in columns.values()]
 
 
 def positive(**arrays: Floats) -> None:

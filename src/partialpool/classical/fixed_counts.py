@@ -12,7 +12,9 @@ from partialpool.data.working_responses import CountProducts
 from partialpool.kernels.families import Link
 
 MOST_STEPS = 60
+"""Newton steps, halvings included, at most; beyond, the likelihood is taken to have no maximum."""
 CONVERGED_RISE = 1e-10
+"""The search ends where the log likelihood can rise by less, or by less than its own rounding."""
 UNLIMITED_PREDICTOR = 25.0
 """A linear predictor this far out, beside its group's others, is on its way to infinity."""
 LONGEST_STEP = 5.0
@@ -45,9 +47,9 @@ def fixed_effects_of_counts(s: CountProducts) -> FixedEffects | None:
     beta = np.full(len(s.coefficients), np.nan)
     se = beta.copy()
     rows = _informative(s, s.rows.group[term], used)
-    found = _climbed(rows) if rows.x.size else None
-    if found is not None:
-        beta[used], precision = found
+    climbed = _climbed(rows) if rows.x.size else None
+    if climbed is not None:
+        beta[used], precision = climbed
         se[used] = np.sqrt(np.diag(np.linalg.inv(precision)))
     lost = [n for k, n in enumerate(s.coefficients) if n != "Intercept" and k not in used]
     extra = len(block.labels) - ("Intercept" in s.coefficients)
@@ -75,10 +77,10 @@ def _informative(s: CountProducts, group: Ints, used: Ints) -> _Rows:
     y, size = np.bincount(group, rows.y), np.bincount(group, rows.size)
     says: Bools = (y > 0) & (y < size) if s.proportion else y > 0
     keep = np.flatnonzero(says[group])
-    _, own = np.unique(group[keep], return_inverse=True)
+    _, new_index = np.unique(group[keep], return_inverse=True)
     x = rows.x[np.ix_(keep, used)]
     x = (x - x.mean(axis=0)) if len(keep) else x
-    return _Rows(s.link, rows.y[keep], rows.size[keep], rows.offset[keep], x, own)
+    return _Rows(s.link, rows.y[keep], rows.size[keep], rows.offset[keep], x, new_index)
 
 
 def _climbed(rows: _Rows) -> tuple[Floats, Floats] | None:
@@ -113,11 +115,11 @@ def _newton(
     rows: _Rows, x: Floats, rest: Floats, weight: Floats
 ) -> tuple[Floats, Floats, Floats, float]:
     """Steps of the intercepts and of beta, the precision of beta, and the rise predicted."""
-    total, own = rows.sums(weight).clip(1e-300), rows.sums(rest)
+    total, score = rows.sums(weight).clip(1e-300), rows.sums(rest)
     middle = np.stack([rows.sums(weight * column) for column in x.T], axis=-1) / total[:, None]
     away = x - middle[rows.group]
     precision = (away * weight[:, None]).T @ away
     ahead = np.linalg.lstsq(precision, away.T @ rest, rcond=None)[0]
-    up = own / total - middle @ ahead
-    rise = 0.5 * float(ahead @ precision @ ahead + (own**2 / total).sum())
+    up = score / total - middle @ ahead
+    rise = 0.5 * float(ahead @ precision @ ahead + (score**2 / total).sum())
     return up, ahead, precision, rise

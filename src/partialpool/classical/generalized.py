@@ -44,6 +44,7 @@ from partialpool.kernels.mixed_likelihood import moments_by_term
 from partialpool.kernels.normal_equations import System, make_system
 
 MOST_POINTS = 101
+"""Nodes an effect that may be asked for: 25 are what a rule is judged by."""
 JUDGING_NODES = {1: 25, 2: 9}
 """Nodes an effect of the rule by which another is judged, by the number of effects; else 5."""
 ZERO_ENTRY = 2e-3
@@ -107,14 +108,14 @@ class Likelihood:
         """Log likelihood and gradient; minus infinity where it cannot be computed."""
         with np.errstate(all="ignore"):
             try:
-                found: Slopes = criterion(self.rows, self.at(x), points)
+                slopes: Slopes = criterion(self.rows, self.at(x), points)
             except np.linalg.LinAlgError:
                 return -math.inf, np.zeros_like(x)
-        theta = [float((found.factors[level] * d).sum()) for level, d in self.entries]
-        gradient = np.append(found.beta, theta)
-        if not (math.isfinite(found.value) and np.isfinite(gradient).all()):
+        theta = [float((slopes.factors[level] * d).sum()) for level, d in self.entries]
+        gradient = np.append(slopes.beta, theta)
+        if not (math.isfinite(slopes.value) and np.isfinite(gradient).all()):
             return -math.inf, np.zeros_like(x)
-        return found.value + self.constant, gradient
+        return slopes.value + self.constant, gradient
 
 
 def generalized_model(statistics: CountProducts, *, points: int = 1) -> MixedEstimate:
@@ -302,31 +303,31 @@ class Search:
                 return self._snapped(second)
         return best
 
-    def _snapped(self, found: Minimum) -> Minimum:
+    def _snapped(self, best: Minimum) -> Minimum:
         p = self.likelihood.p
-        x = self.parameters(found.at)
+        x = self.parameters(best.at)
         zero = np.append(np.zeros(p, dtype=bool), np.abs(x[p:]) < ZERO_ENTRY)
         if not zero.any():
-            return found
-        at = found.at - np.where(zero, x / np.diag(self.unit), 0.0)
+            return best
+        at = best.at - np.where(zero, x / np.diag(self.unit), 0.0)
         value, gradient = self.negative(at)
-        if value > found.value + 1e-9:
-            return found
-        return replace(found, at=at, value=value, gradient=gradient)
+        if value > best.value + 1e-9:
+            return best
+        return replace(best, at=at, value=value, gradient=gradient)
 
 
-def _estimate(s: CountProducts, search: Search, found: Minimum, place: Ints) -> MixedEstimate:
+def _estimate(s: CountProducts, search: Search, best: Minimum, place: Ints) -> MixedEstimate:
     likelihood, p = search.likelihood, search.likelihood.p
-    x, (matrix, offset) = search.parameters(found.at), likelihood.system.named
+    x, (matrix, offset) = search.parameters(best.at), likelihood.system.named
     named = matrix @ search.unit[:p]
-    size, axes = np.linalg.eigh(found.hessian)
+    size, axes = np.linalg.eigh(best.hessian)
     level = size < LEVEL_CURVATURE
     free = np.asarray((axes[:, ~level] / size[~level]) @ axes[:, ~level].T)
     covariance = named @ free @ named.T
     factors = _named_factors(s, likelihood.system, x[p:])
     effects, effect_sds = _conditional(s, likelihood, x, place)
-    value = -float(found.value)
-    finer, moved = _approximation(search, found, free)
+    value = -float(best.value)
+    finer, moved = _approximation(search, best, free)
     return MixedEstimate(
         names=s.coefficients,
         coefficients=matrix @ x[:p] + offset,
@@ -342,8 +343,8 @@ def _estimate(s: CountProducts, search: Search, found: Minimum, place: Ints) -> 
         effect_sds=effect_sds,
         restricted=False,
         boundary=on_boundary(layout_of(s), factors),
-        shortfall=found.fall,
-        converged=found.fall <= CONVERGED_RISE,
+        shortfall=best.fall,
+        converged=best.fall <= CONVERGED_RISE,
         unclear=level_rows(layout_of(s), x[p:], (search.unit @ axes[:, level])[p:].T),
         finer=finer,
         moved=moved,
@@ -363,12 +364,12 @@ def _named_factors(s: CountProducts, system: System, theta: Floats) -> list[Floa
     return out
 
 
-def _approximation(search: Search, found: Minimum, free: Floats) -> tuple[int, float]:
+def _approximation(search: Search, best: Minimum, free: Floats) -> tuple[int, float]:
     """Nodes of a finer rule, and the largest move of an estimate toward its maximum, in ses."""
     likelihood = search.likelihood
     q = len(likelihood.rows.z[0])
     finer = max(JUDGING_NODES.get(q, 5), search.points + search.points // 2 + 2)
-    _, gradient = likelihood.slopes(search.parameters(found.at), finer)
+    _, gradient = likelihood.slopes(search.parameters(best.at), finer)
     covariance = search.unit @ free @ search.unit.T
     se = np.sqrt(np.maximum(np.diag(covariance), 0.0))
     known = se > 0

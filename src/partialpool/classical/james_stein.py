@@ -87,11 +87,11 @@ def james_stein(
     )  # fmt: skip
     gap = y - target
     squares = float(gap @ gap)
-    kept = 1.0 - (len(y) - used - 2) * se**2 / squares if squares > 0 else -np.inf
+    share_kept = 1.0 - (len(y) - used - 2) * se**2 / squares if squares > 0 else -np.inf
     if positive_part:
-        kept = max(kept, 0.0)
-    estimate = target + kept * gap if squares > 0 else target.copy()
-    return JamesStein(estimate, target, float(kept))
+        share_kept = max(share_kept, 0.0)
+    estimate = target + share_kept * gap if squares > 0 else target.copy()
+    return JamesStein(estimate, target, float(share_kept))
 
 
 def _target(y: Floats, toward: float | None, predictors: Any) -> tuple[Floats, int]:

@@ -166,20 +166,20 @@ class Criterion:
         """The same for the columns as shifted, where these are of an intercept and slopes."""
         out, at = [], 0
         for rows, columns, size in self.layout:
-            found = np.zeros((len(s), len(size), len(size)))
+            factor = np.zeros((len(s), len(size), len(size)))
             entries = s[:, at : at + len(rows)]
-            found[:, rows, columns] = size[rows] * np.sinh(entries)
-            out.append(found)
+            factor[:, rows, columns] = size[rows] * np.sinh(entries)
+            out.append(factor)
             at += len(rows)
         return out
 
     def as_named(self, factors: list[Floats]) -> list[Floats]:
         """Factors for the columns as shifted to those for the columns as named, in place."""
-        for found, shift, (rows, _, size) in zip(
+        for factor, shift, (rows, _, size) in zip(
             factors, self.system.shifts, self.layout, strict=True
         ):
             if len(rows) > len(size):  # a free covariance
-                found[:, 0] -= np.einsum("k,gkj->gj", shift, found)
+                factor[:, 0] -= np.einsum("k,gkj->gj", shift, factor)
         return factors
 
     def pieces(self, s: Floats) -> tuple[Floats, Solved]:
@@ -280,10 +280,10 @@ def highest(criterion: Criterion) -> Peak:
     starts = starting_points(criterion)
     if criterion.slow:
         starts = starts[:1]
-    found = []
+    peaks = []
     for start in starts:
-        found.append(ascend(criterion.log_likelihood, start, step=0.05, enough=1e-3))
-    rough = max(found, key=lambda p: p.value)
+        peaks.append(ascend(criterion.log_likelihood, start, step=0.05, enough=1e-3))
+    rough = max(peaks, key=lambda p: p.value)
     step, order = (DIFFERENCE, 2) if criterion.slow else (0.01, 4)
     best = polished(criterion.log_likelihood, rough, step=step, enough=SEARCH_RISE, order=order)
     zeroed = np.where(np.abs(best.at) < ZERO_ENTRY, 0.0, best.at)
@@ -300,12 +300,12 @@ def starting_points(criterion: Criterion) -> list[Floats]:
     ratios = criterion.likelihood.moment_ratios()
     out: list[list[Floats]] = [[], [], [], []]
     for ratio, (rows, columns, size) in zip(ratios, criterion.layout, strict=True):
-        own = np.arcsinh(ratio / size)[rows]
+        coordinates = np.arcsinh(ratio / size)[rows]
         diagonal, first = rows == columns, columns == 0
-        out[0].append(np.where(diagonal, own, 0.0))
+        out[0].append(np.where(diagonal, coordinates, 0.0))
         out[1].append(np.where(diagonal, SMALL_START, 0.0))
         for k, sign in ((2, 1.0), (3, -1.0)):
-            away = np.where(rows > 0, sign, 1.0) * own
+            away = np.where(rows > 0, sign, 1.0) * coordinates
             out[k].append(np.where(first, away, np.where(diagonal, SMALL_START, 0.0)))
     together = any(len(rows) > len(size) for rows, _, size in criterion.layout)
     return [np.concatenate(each) for each in out[: 4 if together else 2]]
@@ -395,9 +395,9 @@ def _conditional(
     factors = system.relative_factors(criterion.factors(s))
     index, z = system.every_effect()
     x = np.zeros((len(index[0]), system.p))
-    given = criterion.likelihood.kernel.functional(factors, index, z, x)
-    mode = given.constant[0] + given.x[0] @ beta
-    sd = sigma * np.sqrt(np.maximum(given.variance[0], 0.0))
+    given_beta = criterion.likelihood.kernel.functional(factors, index, z, x)
+    mode = given_beta.constant[0] + given_beta.x[0] @ beta
+    sd = sigma * np.sqrt(np.maximum(given_beta.variance[0], 0.0))
     sizes = {t: level.size for level in system.levels for t in level.terms}
     shapes = [(sizes[t], len(size)) for t, (_, _, size) in enumerate(criterion.layout)]
     ends = np.cumsum([groups * q for groups, q in shapes])[:-1]

@@ -81,11 +81,11 @@ def method_of_moments(*, mean: Any, n: Any, sigma: Any, floor: float = 0.0) -> M
     excess = float(np.var(y, ddof=1) - v.mean())
     tau2 = max(excess, floor)
     grand = float(y.mean())
-    kept = (1.0 / v) / (1.0 / v + 1.0 / tau2) if tau2 > 0 else np.zeros(len(y))
+    own_weight = (1.0 / v) / (1.0 / v + 1.0 / tau2) if tau2 > 0 else np.zeros(len(y))
     return MethodOfMoments(
         tau=math.sqrt(tau2),
         grand_mean=grand,
-        estimate=kept * y + (1.0 - kept) * grand,
-        shrinkage=1.0 - kept,
+        estimate=own_weight * y + (1.0 - own_weight) * grand,
+        shrinkage=1.0 - own_weight,
         floored=excess < floor,
     )

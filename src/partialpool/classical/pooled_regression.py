@@ -152,7 +152,7 @@ def estimable(s: CrossProducts, block: Block) -> Bools:
     xtx = block.within[:-1, :-1]
     varies = np.flatnonzero(~block.constant)
     floor = ROUNDING * np.diag(s.xtx)[varies]
-    kept = independent(xtx[np.ix_(varies, varies)], floor)
+    independent_columns = independent(xtx[np.ix_(varies, varies)], floor)
     used = np.zeros(len(block.constant), dtype=bool)
-    used[varies[kept]] = True
+    used[varies[independent_columns]] = True
     return used

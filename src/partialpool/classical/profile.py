@@ -45,9 +45,14 @@ class Fixing:
 
 
 CLIMB_DIFFERENCE, CLIMB_RISE = 0.02, 1e-6
+"""Distance of differences, in coordinates of the search, and rise of the log likelihood at which a
+search ends. At four times or a quarter of the distance ends move by 5e-5 and 8e-6 of a quarter of
+the interval (benchmarks/constants.py)."""
 END_TOLERANCE = 1e-5
 """Ends are found to this share of the distance from the estimate."""
 MOST_PROFILES = 60
+"""Values at which the profile is taken for one end, at most: a guard; six do, after three ends are
+off by 0.007 of a quarter of the interval."""
 SLOPES_DOMINATE = 1.5
 """Times the part of the intercepts' sd that slopes make, beyond which these are the cause."""
 ZERO_NUDGED_TO = 0.05
@@ -95,11 +100,11 @@ def profile_intervals(
     likelihood = _Likelihood(make_criterion(statistics, restricted=estimate.restricted))
     start, best = likelihood.start()
     height = math.sqrt(special.chdtri(1.0, 1.0 - level))
-    found = []
+    rows = []
     for target in _targets(likelihood, estimate, names):
         ends = (_end(target, side, start, best, height) for side in (-1.0, 1.0))
-        found.append((target.name, target.estimate, *ends))
-    columns = list(zip(*found, strict=True))
+        rows.append((target.name, target.estimate, *ends))
+    columns = list(zip(*rows, strict=True))
     return Profiled(columns[0], *(np.array(c) for c in columns[1:]))
 
 

@@ -125,8 +125,8 @@ def _relevel(arguments: Arguments, keywords: Keywords, at: int) -> Expression | 
 
 def _treatment(arguments: Arguments, keywords: Keywords, at: int) -> Expression | str:
     reference = keywords.get("reference")
-    found = (*arguments, *(() if reference is None else (reference,)))
-    return Call("Treatment", found, at)
+    treated = (*arguments, *(() if reference is None else (reference,)))
+    return Call("Treatment", treated, at)
 
 
 # numbers ------------------------------------------------------------------------------------------

@@ -142,8 +142,8 @@ class _Expander:
         intercept = part.intercept
         if gone.intercept is not None:
             intercept = not gone.intercept
-        kept = tuple(t for t in part.terms if t not in gone.terms)
-        return replace(part, intercept=intercept, terms=kept)
+        terms = tuple(t for t in part.terms if t not in gone.terms)
+        return replace(part, intercept=intercept, terms=terms)
 
     def _power(self, node: Binary) -> _Part:
         assert isinstance(node.right, Number)

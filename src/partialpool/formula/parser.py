@@ -263,11 +263,11 @@ class _Parser:
         """Standard errors from variances, ``var(v)``, or ends of 95% intervals, ``ci(a, b)``."""
         if len(arguments) != ERRORS[token.value]:
             self.fail(f"{token.value}() takes {ERRORS[token.value]} column(s)", token)
-        found: Expression = Call("sqrt", arguments[:1], token.at)
+        expression: Expression = Call("sqrt", arguments[:1], token.at)
         if token.value == "ci":
             width = Binary("-", arguments[1], arguments[0], token.at)
-            found = Binary("/", width, Number(WIDTH, token.at), token.at)
-        return Addition("se", (found,), token.at)
+            expression = Binary("/", width, Number(WIDTH, token.at), token.at)
+        return Addition("se", (expression,), token.at)
 
     def operator(self) -> Token:
         """Take an operator; their number is limited so that no tree is too deep to walk."""
@@ -358,14 +358,14 @@ class _Parser:
             self.fail(f'{token.value}() goes on the left side, after "|"', token)
         self.expect("(")
         arguments, keywords = self.arguments()
-        found = None
+        call = None
         contrast = token.value == "C" and any(isinstance(a, Call | Name) for a in arguments[1:])
         if (arguments or keywords) and (token.value not in FUNCTIONS or keywords or contrast):
-            found = read_word(token.value, arguments, keywords, token.at)
-        if isinstance(found, str):
-            self.fail(found, token)
-        if found is not None:
-            return found
+            call = read_word(token.value, arguments, keywords, token.at)
+        if isinstance(call, str):
+            self.fail(call, token)
+        if call is not None:
+            return call
         if token.value not in FUNCTIONS and not knows_word(token.value):
             hint = did_you_mean(token.value, FUNCTIONS)
             self.fail(
@@ -390,7 +390,7 @@ class _Parser:
 
     def arguments(self) -> tuple[tuple[Expression, ...], dict[str, Expression]]:
         """Read up to and with the closing parenthesis: arguments without and with a name."""
-        found: list[Expression] = []
+        arguments: list[Expression] = []
         named: dict[str, Expression] = {}
         if self.at_op(")"):
             self.advance()
@@ -401,14 +401,14 @@ class _Parser:
                 self.advance()
                 named[name] = self.argument()
             else:
-                found.append(self.argument())
+                arguments.append(self.argument())
             if self.at_op(","):
                 self.advance()
                 continue
             if not self.at_op(")"):
                 self.fail(f'expected "," or ")", found {self.peek.shown()}', self.peek)
             self.advance()
-            return tuple(found), named
+            return tuple(arguments), named
 
     def argument(self) -> Expression:
         """A sum, or two of them compared."""

@@ -36,8 +36,8 @@ def condensed(features: Floats, beside: Floats, weight: Floats, size: int) -> tu
     if len(weight) <= size:
         return np.arange(len(weight)), weight
     powers = _powers(features.shape[1], size)
-    own = np.sqrt(weight @ np.square(beside))
-    columns = [_polynomials(features, weight, powers), beside / np.where(own > 0, own, 1.0)]
+    scale = np.sqrt(weight @ np.square(beside))
+    columns = [_polynomials(features, weight, powers), beside / np.where(scale > 0, scale, 1.0)]
     return _recombined(np.concatenate(columns, axis=1), weight)
 
 
@@ -55,8 +55,8 @@ def _recombined(basis: Floats, weight: Floats) -> tuple[Ints, Floats]:
         mass = np.bincount(member, left, minlength=heaps).astype(np.float64, copy=False)
         starts = np.searchsorted(member, np.arange(heaps))
         sums = np.add.reduceat(left[:, None] * basis[index], starts, axis=0).T
-        kept = _emptied(sums / mass, mass)
-        share = kept[member] / mass[member]
+        not_empty = _emptied(sums / mass, mass)
+        share = not_empty[member] / mass[member]
         used = share > 0
         index, left = index[used], (left * share)[used]
     return index, left / left.sum()

@@ -52,14 +52,18 @@ FINAL_STRETCH = 1.25
 """Factor of the components' scales in the end: a proposal that is too narrow costs far more than
 one that is too wide (share 0.6 to 0.65, largest weight halved)."""
 SCRAMBLES = 8
+"""Independent shifts of the lattice, from whose spread errors are told."""
 T_OF_SCRAMBLES = 2.3646
 """97.5% quantile of Student's t with SCRAMBLES - 1 degrees of freedom."""
 FIRST_SIZE, LARGEST_SIZE = 1024, 2**16
+"""Points to begin with, and at most; they are doubled until the error is reached."""
 UNEVEN_SHARE, UNEVEN_WEIGHT = 0.1, 0.1
 """A smaller effective share, or a larger single weight, and the error told is not to be relied on:
 the target counts as not reached."""
 SEED = 20261129
+"""A fixed one: the same data give the same digits."""
 ENDS = (0.025, 0.975)
+"""Probabilities of the ends of intervals whose error is told."""
 DENSITY_DIFFERENCE = 0.0125
 """Difference of probability over which the density at an end is taken."""
 

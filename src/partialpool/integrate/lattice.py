@@ -56,6 +56,8 @@ and for tails without moments (three groups) at 6 for a step of one, more for sm
 EVEN_WIDTHS = 2.5
 """Widths within which a grid is about even; it widens beyond."""
 WIDEST_AXIS = 3.0
+"""Largest sd along a coordinate, where the mode is too flat to tell one. Where data limit every
+direction nothing moves between 1.5 and 6 (benchmarks/constants.py)."""
 COARSEST_FOR_TARGET, COARSEST_FOR_BUDGET = 1.6, 1.7
 """The coarsest first step for a target, and for a budget: with 1.9 ends of five crossed factors are
 off by 0.2."""
@@ -101,8 +103,8 @@ class Lattice(WeightedNodes):
     def marginal(self, dimension: int) -> Floats:
         """Weights of one dimension summed over the others."""
         size = len(self.lines[dimension].t)
-        found = np.bincount(self.place[:, dimension], self.weight, minlength=size)
-        return found.astype(np.float64, copy=False)
+        totals = np.bincount(self.place[:, dimension], self.weight, minlength=size)
+        return totals.astype(np.float64, copy=False)
 
 
 @np.errstate(all="ignore")  # far out numbers may overflow: there is no density
@@ -149,13 +151,13 @@ def integrate_lattice(
             continue
         second = _spread(target, lines, peaks, 0.5, cut, budget - spent)
         spent += len(second.log_f)
-        found = _joined(target, lines, first, second, tolerance)
-        finer = _finer(found.error, tolerance)
+        lattice = _joined(target, lines, first, second, tolerance)
+        finer = _finer(lattice.error, tolerance)
         needed = 2.0 * len(first.log_f) * finer**-d
-        if found.status is Accuracy.REACHED or spent + needed > budget:
-            return found if best is None or found.error < best.error else best
-        stalled = stalled + 1 if best and found.error > STALLED_SHARE * best.error else 0
-        best = found if best is None or found.error < best.error else best
+        if lattice.status is Accuracy.REACHED or spent + needed > budget:
+            return lattice if best is None or lattice.error < best.error else best
+        stalled = stalled + 1 if best and lattice.error > STALLED_SHARE * best.error else 0
+        best = lattice if best is None or lattice.error < best.error else best
         if stalled == MOST_STALLS:
             return best
         step *= finer
@@ -171,9 +173,9 @@ def highest_points(
     """
     target = _Target(evaluate, tuple(axes))
     begin = [[float(a.coordinate(v)) for a, v in zip(axes, s, strict=True)] for s in starts]
-    found = [ascend(target.density, np.array(b), step=0.02, enough=enough) for b in begin]
+    peaks = [ascend(target.density, np.array(b), step=0.02, enough=enough) for b in begin]
     out: list[Peak] = []
-    for peak in sorted(found, key=lambda p: -p.value):
+    for peak in sorted(peaks, key=lambda p: -p.value):
         if all(np.abs(peak.at - other.at).max() > 0.1 for other in out):
             out.append(peak)
     return out
@@ -379,16 +381,16 @@ def _summaries(target: _Target, lines: list[Line], shell: _Shell, keep: Bools) -
     weight = np.exp(shell.log_f[keep] - top)
     total = float(weight.sum()) or 1e-300
     weight = weight / total
-    found = [math.log(total) + top]
+    values = [math.log(total) + top]
     for i, line in enumerate(lines):
         t = line.step * (shell.offset[keep, i] + shell.shift)
         u = line.scale * np.sinh(t)
         mean = float(u @ weight)
         sd = math.sqrt(max(float((u - mean) ** 2 @ weight), 1e-300))
-        found += [mean / sd, math.log(sd)]
+        values += [mean / sd, math.log(sd)]
         x = shell.x[keep, i]
-        found += [math.log(float(x**k @ weight)) for k in range(1, target.orders[i] + 1)]
-    return np.array(found)
+        values += [math.log(float(x**k @ weight)) for k in range(1, target.orders[i] + 1)]
+    return np.array(values)
 
 
 def _beyond(shell: _Shell) -> float:

@@ -16,6 +16,8 @@ Function = Callable[[Floats], tuple[float, Floats]]
 """Value, which may be infinite, and gradient at a point, shape (d,)."""
 
 MOST_STEPS = 200
+"""Steps of BFGS, at most: 20 do for maximum likelihood of three sets of counts, one nearly
+separated; after ten estimates move by 6e-7 standard errors (benchmarks/constants.py)."""
 LENGTHENED_SLOPE = 0.7
 """A step after which the function still falls this much as steeply is lengthened."""
 LONGEST_STEP = 8.0
@@ -28,6 +30,7 @@ HANDED_OVER_LATER = 1e-10
 """And where that was not enough: along curved valleys, as of two effects of one group whose
 correlation is near one, where Newton's method needs to start closer."""
 MOST_TURNS = 8
+"""Times BFGS and Newton's method take turns, at most: a guard; one does for the same three."""
 DIFFERENCE = 1e-3
 """Distance of differences of gradients, whose error of 1e-7 becomes 5e-5 of a second derivative; at
 0.02 the direction in which two standard deviations are not told apart looks curved by 2e-3, and

@@ -21,6 +21,7 @@ GENERATOR = (
     246327, 126539, 399185, 461527, 300343, 69681, 516695, 436179, 106383, 238523, 413283, 70841,
     47719, 300129, 113029, 123925, 410745, 211325, 17489, 511893, 40767, 186077, 519471, 255369,
 )  # fmt: skip
+"""One number a dimension; see the module's source."""
 CLOSEST_TO_ENDS = 1e-12
 """Points are kept so far from the edges of the unit cube, where quantiles are infinite."""
 

@@ -60,10 +60,10 @@ def series(position: Floats, mass: Floats) -> Floats:
     alternating = np.where(np.arange(len(mass)) % 2, -mass, mass)
     on_node = np.abs(part) < 1e-9
     distance[on_node] = 1.0
-    found = sign * part * ((1.0 / distance) @ alternating)
+    total = sign * part * ((1.0 / distance) @ alternating)
     inside = on_node & (nearest >= 0) & (nearest < len(mass))
     at = np.clip(nearest, 0, len(mass) - 1).astype(np.intp)
-    return np.where(on_node, np.where(inside, mass[at], 0.0), found)
+    return np.where(on_node, np.where(inside, mass[at], 0.0), total)
 
 
 def quantiles(p: Floats, mass: Floats) -> Floats:

@@ -23,13 +23,25 @@ LogDensity = Callable[[Floats], Floats]
 NEGLIGIBLE_DEPTH = 38.0
 """Log densities this far below the highest are left out (3e-17)."""
 SEARCHED = 40.0
+"""Coordinates (about logarithms) to either side of the start in which the mode is sought: exp(40)
+covers any change of units. From 20 to 60 nothing moves by more than 2e-10 sd
+(benchmarks/constants.py, which moved the constants below too)."""
 BULK = 5.5
+"""Half-width of the first grid in t, where u = center + scale sinh(t): ends that are still needed
+are added. At 4.5 or 7 nothing moves; at 3.5 fits of 0.1 s take 8 s."""
 SCANNED = {1: 81, 2: 17}
+"""Points of the first scan by dimension: one a unit of the coordinate in one. With half or twice as
+many nothing moves by more than 2e-10 sd; fewer could miss a second mode."""
 FIRST_STEP = {1: 0.125, 2: 0.25}
+"""Distance of the first nodes in t by dimension; it is halved until the error is reached, so that a
+coarser one costs evaluations and no digits: at four times as much 4e-13 sd."""
 COARSER_IF_SQUARED = 1.75
 """Factor of the first step where the error is the square of the last change."""
 TOLERANCE = 1e-8
+"""Default error of totals, means and sds (in sds): the rule converges geometrically, so that six
+digits more than are printed cost one halving."""
 MAX_POINTS = 400_000
+"""Nodes, at most: some 0.1 GB of arrays; beyond, the status says that the error was not reached."""
 
 
 class Accuracy(Enum):
@@ -185,9 +197,9 @@ class _Target:
     def values(self, x: Sequence[Floats]) -> Floats:
         """Log density on the tensor grid of values; -inf where it cannot be computed."""
         with np.errstate(all="ignore"):
-            found = self.log_density(_points(x))
-        found = np.where(np.isfinite(found), found, -np.inf)
-        return found.reshape(tuple(len(v) for v in x))
+            log_f = self.log_density(_points(x))
+        log_f = np.where(np.isfinite(log_f), log_f, -np.inf)
+        return log_f.reshape(tuple(len(v) for v in x))
 
 
 def _points(values: Sequence[Floats]) -> Floats:
@@ -271,10 +283,10 @@ def _rivals(target: _Target, peak: _Peak) -> list[_Peak]:
     u, f = peak.scan[0], peak.scan_f
     tops = 1 + np.flatnonzero((f[1:-1] > f[:-2]) & (f[1:-1] >= f[2:]))
     far = tops[np.abs(u[tops] - peak.center[0]) > 1.5 * (u[1] - u[0])]
-    found = [_climbed(target, float(u[i]), float(u[1] - u[0])) for i in far]
-    heights = [p.scan_f.max() for p in found]
+    climbed = [_climbed(target, float(u[i]), float(u[1] - u[0])) for i in far]
+    heights = [p.scan_f.max() for p in climbed]
     best = max([float(target.at([np.array(peak.center)])[0]), *heights])
-    return [p for p, h in zip(found, heights, strict=True) if h > best - NEGLIGIBLE_DEPTH]
+    return [p for p, h in zip(climbed, heights, strict=True) if h > best - NEGLIGIBLE_DEPTH]
 
 
 @np.errstate(invalid="ignore")  # where the density is 0: such a peak is left out
@@ -359,11 +371,11 @@ def _summaries(line: Line, log_f: Floats, dimension: int, order: int) -> Floats:
     mean = float(u @ weight)
     sd = math.sqrt(max(float((u - mean) ** 2 @ weight), 1e-300))
     # the mean is compared about the line's fixed center, in its current sd
-    found = [
+    values = [
         math.log(total * line.step) + float(log_f.max()),
         (mean - line.center) / sd,
         math.log(sd),
     ]
     x = line.x
-    found += [math.log(float(x**k @ weight)) for k in range(1, order + 1)]
-    return np.array(found)
+    values += [math.log(float(x**k @ weight)) for k in range(1, order + 1)]
+    return np.array(values)

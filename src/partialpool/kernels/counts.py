@@ -33,6 +33,8 @@ FLAT_LIKELIHOOD, SHARP_LIKELIHOOD = 0.5, 4.0
 NEARLY_NORMAL_FROM = 30.0
 """Likelihoods with more information than this are nearly normal."""
 LOWEST_EXPONENT = -330.0
+"""Exponents from which on zero is taken: exp(-330) is 5e-144, whose square still is a normal
+floating-point number; numbers below are slow to work with."""
 FARTHEST_TAU = 1e6
 """Beyond this tau the likelihood is that at this one, mu in proportion: a pair strictly inside its
 range goes like 1/tau, one at an end is constant."""
@@ -278,14 +280,14 @@ def shared_mesh(
     v = pairs.sd**2
     pull = v / (v + high**2)
     spread = NORMAL_REACH * np.sqrt(v * (1.0 - pull))
-    kept = (1.0 - pull) * pairs.center
+    drawn_to = (1.0 - pull) * pairs.center
     left = min(
         float((mu[:, 0] - NORMAL_REACH * reach).min()),
-        float((kept + pull * middle.min() - spread).min()),
+        float((drawn_to + pull * middle.min() - spread).min()),
     )
     right = max(
         float((mu[:, -1] + NORMAL_REACH * reach).max()),
-        float((kept + pull * middle.max() + spread).max()),
+        float((drawn_to + pull * middle.max() + spread).max()),
     )
     around = 6.0 * pairs.sd
     start, stop = float((pairs.center - around).min()), float((pairs.center + around).max())

@@ -152,14 +152,14 @@ class Crossed:
         scale_blocks(whole, factors, self.sizes[1:])
         at = np.arange(n)
         whole[:, at, at] += 1.0
-        found = _cholesky(whole)
-        return 2.0 * np.log(found[:, at, at]).sum(axis=1), found
+        lower = _cholesky(whole)
+        return 2.0 * np.log(lower[:, at, at]).sum(axis=1), lower
 
     def _one(self, factors: list[Floats]) -> tuple[Floats, Floats, Floats]:
         """Cholesky factor (m, m), H and V at one node."""
         _, h, v = self._eliminated(factors[0])
-        _, found = self._factored(self._removed(h), slice(0, 1), factors[1:])
-        return found[0], h, v
+        _, lower = self._factored(self._removed(h), slice(0, 1), factors[1:])
+        return lower[0], h, v
 
     def functional(
         self, factors: Sequence[Floats], index: Sequence[Ints], z: Sequence[Floats], x: Floats
@@ -199,7 +199,7 @@ class Crossed:
         """`_functional` at G nodes at once, with dense matrices; beside has shape (q, L, n)."""
         n, p, nodes = self.rest, self.p, len(factors[0])
         _, h, _ = self._eliminated(factors[0])
-        _, found = self._factored(self._removed(h), slice(0, nodes), factors[1:])
+        _, factored = self._factored(self._removed(h), slice(0, nodes), factors[1:])
         sizes, turned = self.sizes[1:], [f.transpose(0, 2, 1) for f in factors[1:]]
         constant, variance = np.zeros((nodes, len(x))), self._new(factors, index, z)
         coefficient = np.tile(x, (nodes, 1, 1))
@@ -212,8 +212,8 @@ class Crossed:
         constant[:, known] += change[..., p]
         coefficient[:, known] -= change[..., :p]
         rows[:, known] -= np.einsum("bgl,bln->gln", pulled, beside[:, groups])
-        lower = found[:, :n, :n]
-        half = batched_linalg.stacked_backward(lower, found[:, n:, :n].transpose(0, 2, 1))
+        lower = factored[:, :n, :n]
+        half = batched_linalg.stacked_backward(lower, factored[:, n:, :n].transpose(0, 2, 1))
         means = rows @ times_blocks(half, factors[1:], sizes)
         constant += means[..., p]
         coefficient -= means[..., :p]
@@ -230,7 +230,7 @@ class Crossed:
         rest: sparse.csr_array,
     ) -> tuple[Floats, Floats, Floats]:
         n, p = self.rest, self.p
-        found, h, _ = self._one(factors)
+        factored, h, _ = self._one(factors)
         constant, variance = np.zeros(len(x)), self._new(factors, index, z)[0]
         coefficient, rows = x.copy(), rest
         known = np.flatnonzero(index[0] >= 0)
@@ -242,8 +242,8 @@ class Crossed:
             constant[known] += change[:, p]
             coefficient[known] -= change[:, :p]
             rows = rest - self._spread(len(x), known, groups, pulled) @ self.beside
-        lower, sizes = found[:n, :n], self.sizes[1:]
-        half = linalg.solve_triangular(lower, found[n:, :n].T, lower=True, trans=1)
+        lower, sizes = factored[:n, :n], self.sizes[1:]
+        half = linalg.solve_triangular(lower, factored[n:, :n].T, lower=True, trans=1)
         means = rows @ times_blocks(half, factors[1:], sizes)
         constant += means[:, p]
         coefficient -= means[:, :p]
@@ -252,8 +252,8 @@ class Crossed:
             return constant, coefficient, variance
         covariance = _inverse(lower, factors[1:], sizes)
         alone = np.diff(rest.indptr)[known] == 0  # rows of effects of the first level only
-        own = self._of_groups(covariance)[:, groups[alone]]
-        variance[known[alone]] += _quadratic_form(own, pulled[:, alone])
+        of_groups = self._of_groups(covariance)[:, groups[alone]]
+        variance[known[alone]] += _quadratic_form(of_groups, pulled[:, alone])
         others = np.setdiff1d(np.arange(len(x)), known[alone], assume_unique=True)
         variance[others] += _by_pairs(rows[others], covariance)
         return constant, coefficient, variance
@@ -295,10 +295,10 @@ class Crossed:
         ends = np.cumsum([size * q for size, q in sizes[1:]])[:-1]
         for g in range(len(beta)):
             one = [f[g : g + 1] for f in factors]
-            found, h, v = self._one(one)
-            half = found[-1, :n] - beta[g] @ found[n:-1, :n]
+            lower, h, v = self._one(one)
+            half = lower[-1, :n] - beta[g] @ lower[n:-1, :n]
             half = half + sigma[g] * rng.standard_normal(n)
-            u = linalg.solve_triangular(found[:n, :n], half, lower=True, trans=1)
+            u = linalg.solve_triangular(lower[:n, :n], half, lower=True, trans=1)
             effects = []
             for m, part in enumerate(np.split(u, ends), start=1):
                 out[m][g] = part.reshape(sizes[m]) @ one[m][0].T
@@ -316,10 +316,10 @@ class Crossed:
         """`draw` at S nodes at once."""
         n, size = self.rest, len(beta)
         _, h, v = self._eliminated(factors[0])
-        _, found = self._factored(self._removed(h), slice(0, size), factors[1:])
-        half = found[:, -1, :n] - np.einsum("gp,gpn->gn", beta, found[:, n:-1, :n])
+        _, lower = self._factored(self._removed(h), slice(0, size), factors[1:])
+        half = lower[:, -1, :n] - np.einsum("gp,gpn->gn", beta, lower[:, n:-1, :n])
         half += sigma[:, None] * rng.standard_normal((size, n))
-        u = batched_linalg.stacked_backward(found[:, :n, :n], half[..., None])
+        u = batched_linalg.stacked_backward(lower[:, :n, :n], half[..., None])
         effects = times_blocks(u, factors[1:], self.sizes[1:])[..., 0]
         right = self.ztr[:, -1][:, None] - np.einsum("qpl,gp->qgl", self.ztr[:, :-1], beta)
         beside = (self.beside @ effects.T).reshape(len(right), self.sizes[0], size)
@@ -416,8 +416,8 @@ def _by_solving(
 def _inverse(lower: Floats, factors: Sequence[Floats], sizes: Sequence[int]) -> Floats:
     """Lambda (L L')^-1 Lambda', the lower triangle; (n, n)."""
     copied = np.ascontiguousarray(lower)
-    found, _ = linalg.lapack.dpotri(copied.T, lower=0, overwrite_c=1)
-    covariance = np.asarray(found.T)
+    inverse, _ = linalg.lapack.dpotri(copied.T, lower=0, overwrite_c=1)
+    covariance = np.asarray(inverse.T)
     scale_blocks(covariance[None], [f.transpose(0, 2, 1) for f in factors], sizes)
     return covariance
 

@@ -44,9 +44,9 @@ def products_map(
     occurs[at] = True
     row = (np.cumsum(occurs, dtype=_kind(size)) - 1)[at]
     shape = (int(occurs.sum()), len(by_entry) * groups)
-    found = sparse.coo_array((value, (row, column)), shape=shape)
-    found.has_canonical_format = True  # entries that stand twice are added by the product
-    return found.tocsr(), np.flatnonzero(occurs)
+    entries = sparse.coo_array((value, (row, column)), shape=shape)
+    entries.has_canonical_format = True  # entries that stand twice are added by the product
+    return entries.tocsr(), np.flatnonzero(occurs)
 
 
 def pairs_within(starts: Ints) -> tuple[Ints, Ints, Ints]:

@@ -30,6 +30,7 @@ from partialpool.kernels.group_quadrature import GroupedRows
 DENSE_CELLS = 2**24
 """Elements up to which W and the products of its columns are held as dense arrays."""
 NEWTON_STEPS = 80
+"""At most: a guard; with five nothing moves for `datasets.seeds` (benchmarks/constants.py)."""
 CONVERGED_RISE = 1e-6
 """Newton's method ends where the log density can rise by less; the rule over groups and the
 importance weights make good what is left."""
@@ -267,20 +268,20 @@ def _gradients(
 ) -> tuple[Floats, Floats]:
     """Gradients of the joint log density in v, (q, J), and r, (d,)."""
     g, m = rows.grouped, rows.effects
-    own = g.sums(residual[:, None] * g.z).T  # (q, J)
+    score = g.sums(residual[:, None] * g.z).T  # (q, J)
     rest = np.asarray(rows.w.T @ residual)
     gr = rows.scaled_transposed([f[None] for f in hyper.others], rest[None])[0]
     gr[:m] -= r[:m]
     gr[m:] += hyper.prior[:-1, -1] - hyper.prior[:-1, :-1] @ r[m:]
-    return hyper.first.T @ own - v, gr
+    return hyper.first.T @ score - v, gr
 
 
 def linear_predictor(rows: JointRows, hyper: Hyper, v: Floats, r: Floats) -> Floats:
     """Eta of every row, (N,)."""
     g = rows.grouped
     b = rows.scaled([f[None] for f in hyper.others], r[None])[0]
-    own = (g.z * g.to_rows((hyper.first @ v).T)).sum(axis=1)
-    return np.asarray(rows.known + rows.w @ b + own)
+    of_group = (g.z * g.to_rows((hyper.first @ v).T)).sum(axis=1)
+    return np.asarray(rows.known + rows.w @ b + of_group)
 
 
 def _log_joint(rows: JointRows, hyper: Hyper, eta: Floats, v: Floats, r: Floats) -> float:
@@ -409,12 +410,12 @@ class Site:
     pairs: Floats | None
 
 
-def make_site(rows: JointRows, hyper: Hyper, found: Variational) -> Site:
+def make_site(rows: JointRows, hyper: Hyper, linear: Variational) -> Site:
     """The site that a variational approximation tells."""
-    g, c = rows.grouped, curvature(rows, found.weight)
-    b0 = hyper.first @ found.v
-    b = rows.scaled([f[None] for f in hyper.others], found.r[None])[0]
-    residual = g.y - found.mean
+    g, c = rows.grouped, curvature(rows, linear.weight)
+    b0 = hyper.first @ linear.v
+    b = rows.scaled([f[None] for f in hyper.others], linear.r[None])[0]
+    residual = g.y - linear.mean
     own = np.einsum("acj,cj->aj", c.own, b0) + c.cross @ b + g.sums(residual[:, None] * g.z).T
     rest = c.rest @ b + np.einsum("ajd,aj->d", c.cross, b0) + np.asarray(rows.w.T @ residual)
     return Site(rows, c, own, rest, _pairs(c.cross))

@@ -316,10 +316,10 @@ class Tree:
         """Effects (q, G, L) in the order used here, coarsest level first drawn."""
         p = beta.shape[1]
         every = np.arange(len(self.order[0]))
-        given = self._conditionals(factors, every)
+        conditionals = self._conditionals(factors, every)
         drawn: list[Floats] = [np.empty(0)] * len(factors)
         for i in reversed(range(len(factors))):
-            lower, n = given[i]
+            lower, n = conditionals[i]
             right = n[:, :, -1] - np.einsum("qgpl,gp->qgl", n[:, :, -1 - p : -1], beta)
             at = 0
             for m in range(i + 1, len(factors)):

@@ -247,7 +247,7 @@ class System:
         """
         index, z = [], []
         for level in self.levels:
-            own = np.full(size, -2, dtype=np.intp)
+            group_of_row = np.full(size, -2, dtype=np.intp)
             wide = np.zeros((size, level.q))
             for term, at in zip(level.terms, level.columns, strict=True):
                 if term not in groups:
@@ -255,8 +255,8 @@ class System:
                 chosen, values = groups[term]
                 values = np.where(np.asarray(chosen)[:, None] == -2, 0.0, values)
                 wide[:, at] = values - np.outer(values[:, 0], self.shifts[term])
-                own = np.maximum(own, np.asarray(chosen, dtype=np.intp))
-            index.append(own)
+                group_of_row = np.maximum(group_of_row, np.asarray(chosen, dtype=np.intp))
+            index.append(group_of_row)
             z.append(wide)
         return tuple(index), tuple(z)
 
@@ -267,8 +267,8 @@ class System:
             level = next(each for each in self.levels if term in each.terms)
             q = len(self.shifts[term])
             index = np.repeat(np.arange(level.size), q)
-            own = {term: (index, np.tile(np.eye(q), (level.size, 1)))}
-            parts.append(self.weights(level.size * q, own))
+            weights = {term: (index, np.tile(np.eye(q), (level.size, 1)))}
+            parts.append(self.weights(level.size * q, weights))
         index_by_level = zip(*(index for index, _ in parts), strict=True)
         z_by_level = zip(*(z for _, z in parts), strict=True)
         return tuple(map(np.concatenate, index_by_level)), tuple(map(np.concatenate, z_by_level))
@@ -308,19 +308,19 @@ def moment_ratios(system: System, *, sigma_known: bool) -> list[Floats]:
     say by themselves, less what chance explains.
     """
     noise = system.total[-1, -1]
-    found = []
+    by_level = []
     for level in system.levels:
         weight = np.einsum("lkk->lk", level.ztz)
         square = np.square(level.ztr[:, :, -1]) / np.where(weight > 0, weight, 1.0)
-        found.append((square, weight))
+        by_level.append((square, weight))
         inner = system.total[-1, -1] - square[:, 0].sum()
         noise = min(noise, float(inner if level.within is None else level.within[-1, -1]))
-    rows = max(float(weight[:, 0].sum()) for _, weight in found)
+    rows = max(float(weight[:, 0].sum()) for _, weight in by_level)
     sigma2 = max(noise, ROUNDING_SHARE * system.size) / max(rows, 1.0)
     if sigma_known:
         sigma2 = 1.0
     out = []
-    for square, weight in found:
+    for square, weight in by_level:
         beyond = (square / sigma2 - 1.0).sum(axis=0) / np.maximum(weight.sum(axis=0), 1e-300)
         least = 0.5 * len(square) / np.maximum(weight.sum(axis=0), 1e-300)
         out.append(np.sqrt(np.maximum(beyond, least)))
@@ -331,14 +331,14 @@ def dependent_columns(xtx: Floats) -> list[int]:
     """Columns that are linear combinations of those before them."""
     size = np.diag(xtx).copy()
     left = xtx.astype(np.float64, copy=True)
-    found = []
+    dependent = []
     for k in range(len(left)):
         if left[k, k] <= DEPENDENT_SHARE * size[k] or size[k] == 0.0:
-            found.append(k)
+            dependent.append(k)
             continue
         row = left[k] / left[k, k]
         left = left - np.outer(left[:, k], row)
-    return found
+    return dependent
 
 
 def make_system(sums: Sums) -> System:
@@ -456,8 +456,8 @@ def _level(
             shared = crossings[terms[a], terms[b]]
             ztz[shared.i, at, columns[b]] = shared.products
             ztz[shared.i, columns[b], at] = shared.products.transpose(0, 2, 1)
-    own = [np.concatenate([b.ztx, b.zty[:, :, None]], axis=2) for b in blocks]
-    ztr = np.concatenate(own, axis=1) @ basis
+    products = [np.concatenate([b.ztx, b.zty[:, :, None]], axis=2) for b in blocks]
+    ztr = np.concatenate(products, axis=1) @ basis
     start, within, intercept = total, None, 0
     for at, block in zip(columns, blocks, strict=True):
         if block.within is not None:

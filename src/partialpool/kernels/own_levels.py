@@ -10,6 +10,7 @@ from partialpool._typing import Bools, Floats, Ints
 from partialpool.kernels.families import LOG, Link
 
 MOST_STEPS = 60
+"""Newton steps, at most: a guard against turning in circles."""
 LONGEST_STEP = 2.0
 """Change of a linear predictor in one step, at most: Newton's steps jump too far up a log rate."""
 PENALTIES = (1e-11, 1e-13)

@@ -12,7 +12,7 @@ CELLS_IN_CACHE = 2**15
 
 
 def expected_exceedances(
-    loc: Floats, own: Floats, loading: Floats, common_sd: float, df: float
+    loc: Floats, variance: Floats, loading: Floats, common_sd: float, df: float
 ) -> Floats:
     """Expected number of other groups above each group; shape (J,).
 
@@ -34,7 +34,7 @@ def expected_exceedances(
     for i in range(0, size, step):
         part = slice(i, min(i + step, size))
         scale2 = (
-            own[part, None] + own + ((loading - loading[part, None]) * common_sd) ** 2
+            variance[part, None] + variance + ((loading - loading[part, None]) * common_sd) ** 2
         )  # (B, J)
         above = student.cdf((loc - loc[part, None]) / np.sqrt(scale2), df)
         out[part] = above.sum(axis=1) - 0.5  # a group is counted half above itself

@@ -271,8 +271,8 @@ class CountSampler:
         z = special.ndtri(uniform[:, k + 2 :]) / np.sqrt(chi / self.df)[:, None]
         log_z = log_student(z, self.df) - np.log(self.scale).sum()
         residual = self.shift + self.scale * z
-        found = [self._some(phi[at], residual[at], moments) for at in self._parts(len(u))]
-        value, b, mean, root, groups = (list(x) for x in zip(*found, strict=True))
+        parts = [self._some(phi[at], residual[at], moments) for at in self._parts(len(u))]
+        value, b, mean, root, groups = (list(x) for x in zip(*parts, strict=True))
         root_all = np.concatenate(root)
         log_r = log_z + np.log(np.einsum("gii->gi", root_all)).sum(axis=1)
         log_f = np.concatenate(value) + log_prior
@@ -324,14 +324,14 @@ class CountSampler:
         rows = self.site.rows
         first, *others = self.model.lambdas(phi)
         prior = self.model.prior_precision(phi)
-        given = conditional(self.site, first, others, prior)
-        r = given.mean + solve_transposed(given.root, e)
-        b, mean = rows.scaled(others, r), rows.scaled(others, given.mean)
+        coefficients_given_phi = conditional(self.site, first, others, prior)
+        r = coefficients_given_phi.mean + solve_transposed(coefficients_given_phi.root, e)
+        b, mean = rows.scaled(others, r), rows.scaled(others, coefficients_given_phi.mean)
         value, groups = self._integrated(phi, b, moments, self.rule.needed(phi))
         m = rows.effects
         one = np.concatenate([r[:, m:], np.full((len(r), 1), -1.0)], axis=1)
         value -= 0.5 * ((r[:, :m] ** 2).sum(axis=1) + np.einsum("gi,gij,gj->g", one, prior, one))
-        return value, b, mean, given.root, groups
+        return value, b, mean, coefficients_given_phi.root, groups
 
     def rule_changes(self, phi: Floats, b: Floats) -> tuple[Floats, GroupMoments, GroupMoments]:
         """What the next finer rule adds to the log likelihood at some points, (G,).
@@ -374,7 +374,7 @@ def integrated(
     known_events, column_events = rows.events
     parts = rows.grouped.parts(ROWS_AT_ONCE // POINTS_AT_ONCE)
     step = max(POINTS_AT_ONCE, ROWS_AT_ONCE // len(rows.known))
-    values, found = np.zeros(len(b)), []
+    values, moments_by_part = np.zeros(len(b)), []
     for i in range(0, len(b), step):
         at = slice(i, i + step)
         start = group_start(site, first[at], b[at])
@@ -393,8 +393,8 @@ def integrated(
             )
             values[at] += value
             each.append(of)
-        found.append(_join_moments(each, rows, axis=-2))
-    return values, _join_moments(found, rows) if moments else None
+        moments_by_part.append(_join_moments(each, rows, axis=-2))
+    return values, _join_moments(moments_by_part, rows) if moments else None
 
 
 def _join_moments(parts: Sequence[GroupMoments | None], rows: Any, axis: int = -1) -> GroupMoments:
@@ -443,8 +443,8 @@ def _sampler(
 ) -> CountSampler:
     places = _places(model, proposal) if known_phi is None else known_phi[None]
     hyper = model.hyper(places[:1])
-    found = search.variational_at(hyper)
-    site = make_site(model.rows, hyper, found)
+    point = search.variational_at(hyper)
+    site = make_site(model.rows, hyper, point)
     d = model.rows.d
     rule = _rule(model, places, site)
     sampler = CountSampler(
@@ -500,18 +500,18 @@ class _Search:
     def _quadrature(self, phi: Floats) -> float:
         rows, hyper = self.model.rows, self.model.hyper(phi)
         try:
-            found = self.variational_at(hyper)
+            site = self.variational_at(hyper)
         except np.linalg.LinAlgError:
             return -math.inf
-        b = rows.scaled([f[None] for f in hyper.others], found.r[None])
+        b = rows.scaled([f[None] for f in hyper.others], site.r[None])
         known = rows.known[:, None] + rows.w @ b.T
         value, _ = integrate_groups(
-            rows.grouped, known, hyper.first[None], found.v[:, :, None], self.nodes
+            rows.grouped, known, hyper.first[None], site.v[:, :, None], self.nodes
         )
         m = rows.effects
-        one = np.append(found.r[m:], -1.0)
-        prior = float(found.r[:m] @ found.r[:m] + one @ hyper.prior @ one)
-        return float(value[0]) - 0.5 * prior - float(np.log(np.diag(found.system.root)).sum())
+        one = np.append(site.r[m:], -1.0)
+        prior = float(site.r[:m] @ site.r[:m] + one @ hyper.prior @ one)
+        return float(value[0]) - 0.5 * prior - float(np.log(np.diag(site.system.root)).sum())
 
 
 def _rough_r(rows: JointRows) -> Floats:
@@ -523,8 +523,10 @@ def _rough_r(rows: JointRows) -> Floats:
     x = rows.w[:, m:]
     x = (x.toarray() if sparse.issparse(x) else x)[used]
     weight = np.sqrt(size)
-    found = np.linalg.lstsq(x * weight[:, None], (rough - rows.known[used]) * weight, rcond=None)[0]
-    return np.concatenate([np.zeros(m), found])
+    solution = np.linalg.lstsq(
+        x * weight[:, None], (rough - rows.known[used]) * weight, rcond=None
+    )[0]
+    return np.concatenate([np.zeros(m), solution])
 
 
 def _split(objective: Callable[[Floats], float], mode: Mode) -> SplitT:
@@ -560,8 +562,8 @@ def _rule(model: Any, places: Floats, site: Site) -> GroupRule:
     sds = np.r_[tuple(model.terms[t].sds for t in model.system.levels[0].terms)]
     phi = mode + np.array(RULES_CHOSEN_AT)[:, None] * (far - mode)
     first, *others = model.lambdas(phi)
-    given = conditional(site, first, others, model.prior_precision(phi))
-    b = site.rows.scaled(others, given.mean)
+    coefficients_given_phi = conditional(site, first, others, model.prior_precision(phi))
+    b = site.rows.scaled(others, coefficients_given_phi.mean)
     nodes = np.full(len(phi), tried[-1])
     left = np.arange(len(phi))
     before, coarse = integrated(site, first, b, tried[0], True)
@@ -603,13 +605,13 @@ def _fit_mixture(sampler: CountSampler, split: SplitT) -> None:
     for round_ in range(FITTING_ROUNDS):
         rng = np.random.default_rng([sampler.seed, 10**6 + 1 + round_])
         uniform = random_points(FITTING_POINTS, k + 2 + d, rng)
-        found = sampler._points(uniform, np.zeros(len(uniform), dtype=np.intp), moments=False)
-        share = effective_share(found.log_weight)
+        points = sampler._points(uniform, np.zeros(len(uniform), dtype=np.intp), moments=False)
+        share = effective_share(points.log_weight)
         if share > best_share:
             best, best_share = sampler.proposal, share
         if share > (GOOD_MIXTURE if round_ else GOOD_SHARE):
             break
-        pool.add(found.u, found.log_weight + found.log_proposal, sampler.proposal.log_density)
+        pool.add(points.u, points.log_weight + points.log_proposal, sampler.proposal.log_density)
         mixture = pool.fitted(mixture, widen=round_ > 0)
         sampler.proposal = MixedT(split.center, mixture)
     if isinstance(best, MixedT):
@@ -628,13 +630,13 @@ def _adapt(sampler: CountSampler) -> float:
     size = SHORT_PILOT_POINTS if d <= SHORT_VECTOR else PILOT_POINTS
     rng = np.random.default_rng([sampler.seed, 10**6])
     uniform = random_points(size, k + 2 + d, rng)
-    found = sampler._points(uniform, np.zeros(size, dtype=np.intp), moments=False)
-    share = effective_share(found.log_weight)
+    points = sampler._points(uniform, np.zeros(size, dtype=np.intp), moments=False)
+    share = effective_share(points.log_weight)
     if not d:
         return share
     chi = chi_square_quantile(uniform[:, k + 1], sampler.df)
     z = sampler.scale * special.ndtri(uniform[:, k + 2 :]) / np.sqrt(chi / sampler.df)[:, None]
-    w = np.minimum(found.weight, 8.0 / size)  # a few heavy points are not to decide
+    w = np.minimum(points.weight, 8.0 / size)  # a few heavy points are not to decide
     w /= w.sum()
     effective = 1.0 / float((w**2).sum())
     mean = w @ z

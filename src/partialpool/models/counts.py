@@ -119,9 +119,11 @@ class CountsModel:
             precision += w.sum(axis=0)
         center /= precision
         if isinstance(self.priors.mu, Normal):
-            own = self.priors.mu.sd**-2
-            center = (center * precision + self.priors.mu.mean * own) / (precision + own)
-            precision = precision + own
+            prior_precision = self.priors.mu.sd**-2
+            center = (center * precision + self.priors.mu.mean * prior_precision) / (
+                precision + prior_precision
+            )
+            precision = precision + prior_precision
         return center, precision**-0.5
 
     def log_joint(self, mu: Floats, tau: Floats) -> Floats:
@@ -139,8 +141,8 @@ class CountsModel:
         out = self._log_prior_mu(mu)
         out += self.priors.tau.log_density(tau, self.typical_error)[:, None]
         for part in self._chunks(mu.size):
-            found = self.log_marginals(self.pairs.at(part), mu, tau)
-            out += (self.count[part] @ found.reshape(len(found), -1)).reshape(mu.shape)
+            log_l = self.log_marginals(self.pairs.at(part), mu, tau)
+            out += (self.count[part] @ log_l.reshape(len(log_l), -1)).reshape(mu.shape)
         return out
 
     def log_marginals(self, pairs: Pairs, mu: Floats, tau: Floats) -> Floats:
@@ -236,14 +238,14 @@ def distinct_pairs(y: Floats, size: Floats, link: Link) -> tuple[Pairs, Floats, 
     order = used[np.lexsort((y[used], size[used]))]
     new = np.concatenate([[True], (np.diff(y[order]) != 0) | (np.diff(size[order]) != 0)])
     at = order[new]
-    found = _pairs(y[at], size[at], link)
-    rank = np.argsort(found.information, kind="stable")
+    unsorted = _pairs(y[at], size[at], link)
+    rank = np.argsort(unsorted.information, kind="stable")
     place = np.empty(len(rank), dtype=np.intp)
     place[rank] = np.arange(len(rank))
     member = np.full(len(y), len(at), dtype=np.intp)
     member[order] = place[np.cumsum(new) - 1]
     count = np.bincount(member[used], minlength=len(at)).astype(np.float64)
-    columns = (getattr(found, f.name)[rank] for f in fields(Pairs)[1:])
+    columns = (getattr(unsorted, f.name)[rank] for f in fields(Pairs)[1:])
     return Pairs(link, *columns), count, member
 
 

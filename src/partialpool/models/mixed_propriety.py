@@ -106,11 +106,11 @@ def check_proper(model: MixedModel, short: Shortfall | None = None) -> Orders:
     sigma = _sigma_order(model)
     df = math.inf if model.df is None else model.df
     orders = {c: power + sum(s.tail for s in c) - len(c) for c, power in powers.items()}
-    own = {s: min([math.inf, *(o for c, o in orders.items() if s in c)]) for s in spreads}
-    sd = tuple(min(own[s], df) for s in spreads)
+    lowest_order = {s: min([math.inf, *(o for c, o in orders.items() if s in c)]) for s in spreads}
+    sd = tuple(min(lowest_order[s], df) for s in spreads)
     phi = [0.0] * len(model.axes)
     for s in spreads:
-        phi[s.at] = own[s]
+        phi[s.at] = lowest_order[s]
     if model.has_sigma:
         phi[0] = sigma
     whole = df if math.isfinite(df) else sigma

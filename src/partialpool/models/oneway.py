@@ -255,11 +255,11 @@ class OneWayModel:
 
     def _mu(self, p: Profile, sigma: Floats) -> tuple[Floats, Floats]:
         """Location and scale of mu given each node and component; shape (G, M)."""
-        own = (sigma**2 / p.precision)[:, None]
+        data_variance = (sigma**2 / p.precision)[:, None]
         if self._mu_parts is None:
-            return p.mu[:, None], np.sqrt(own)
+            return p.mu[:, None], np.sqrt(data_variance)
         _, mean, sd = self._mu_parts
-        pull = own / (own + sd**2)  # weight of the prior's mean
+        pull = data_variance / (data_variance + sd**2)  # weight of the prior's mean
         mu = p.mu[:, None] + pull * ((mean - self.center) - p.mu[:, None])
         return mu, sd * np.sqrt(pull)
 

@@ -67,20 +67,20 @@ class Priors:
     def coefficient(self, name: str) -> MuPrior:
         """The prior of one coefficient."""
         default = self.mu if name == "Intercept" else self.beta
-        found = dict(self.named).get(name, default)
-        assert isinstance(found, Flat | Normal | StudentT)
-        return found
+        prior = dict(self.named).get(name, default)
+        assert isinstance(prior, Flat | Normal | StudentT)
+        return prior
 
     def scale(self, name: str) -> ScalePrior:
         """The prior of one standard deviation, such as ``"tau[county, floor]"``."""
-        found = dict(self.named).get(name, self.tau)
-        assert isinstance(found, ScalePrior)
-        return found
+        prior = dict(self.named).get(name, self.tau)
+        assert isinstance(prior, ScalePrior)
+        return prior
 
     def improper(self, sigma_known: bool) -> list[str]:
         """Name the parameters of a one-way model whose prior is improper."""
-        found = {"mu": self.mu, "tau": self.tau} | ({} if sigma_known else {"sigma": self.sigma})
-        return [name for name, prior in found.items() if not prior.proper]
+        priors = {"mu": self.mu, "tau": self.tau} | ({} if sigma_known else {"sigma": self.sigma})
+        return [name for name, prior in priors.items() if not prior.proper]
 
 
 def _check_coefficient(name: str, prior: Prior) -> None:

@@ -69,7 +69,7 @@ def _number(argument: object, text: str) -> float:
 
 
 def priors(
-    given: Priors | Mapping[str, Any] | Iterable[str] | str | None = None,
+    stated: Priors | Mapping[str, Any] | Iterable[str] | str | None = None,
     *,
     factor: str | None = None,
     parameters: Collection[str] = (),
@@ -79,7 +79,7 @@ def priors(
 
     Parameters
     ----------
-    given : Priors, mapping, str or iterable of str, optional
+    stated : Priors, mapping, str or iterable of str, optional
         Priors as gathered before, a mapping from parameter to prior, or texts such as
         ``"tau ~ half_cauchy(5)"``. ``Intercept`` is another name of mu.
     factor : str, optional
@@ -107,32 +107,32 @@ def priors(
     >>> print(priors(["mu ~ normal(0, 10)", "tau ~ exponential(1)"]).mu)
     normal(0, 10)
     """
-    base = given if isinstance(given, Priors) else Priors()
-    found: dict[str, Prior] = {}
+    base = stated if isinstance(stated, Priors) else Priors()
+    by_name: dict[str, Prior] = {}
     single = dict(base.named)
-    pairs = [] if given is None or isinstance(given, Priors) else _pairs(given)
+    pairs = [] if stated is None or isinstance(stated, Priors) else _pairs(stated)
     for name, prior in [*pairs, *named.items()]:
         parameter = _parameter(name, factor, parameters)
-        if parameter in found:
+        if parameter in by_name:
             raise PriorError(f"{parameter} has two priors; give one")
         if not isinstance(prior, Prior | str):
             raise PriorError(f"{name} ~ {prior!r}: a prior is an object or a text like flat()")
-        found[parameter] = parse_prior(prior) if isinstance(prior, str) else prior
-    broad = {k: v for k, v in found.items() if k in (*PARAMETERS, *OF_REGRESSIONS)}
-    single |= {k: v for k, v in found.items() if k not in broad}
+        by_name[parameter] = parse_prior(prior) if isinstance(prior, str) else prior
+    broad = {k: v for k, v in by_name.items() if k in (*PARAMETERS, *OF_REGRESSIONS)}
+    single |= {k: v for k, v in by_name.items() if k not in broad}
     return replace(base, **broad, named=tuple(single.items()))  # type: ignore[arg-type]
 
 
-def _pairs(given: Mapping[str, Any] | Iterable[str] | str) -> list[tuple[str, Any]]:
-    if isinstance(given, Mapping):
-        return list(given.items())
-    if not isinstance(given, Iterable):
+def _pairs(stated: Mapping[str, Any] | Iterable[str] | str) -> list[tuple[str, Any]]:
+    if isinstance(stated, Mapping):
+        return list(stated.items())
+    if not isinstance(stated, Iterable):
         raise PriorError(
-            f"prior={given!r}: give pp.priors(tau=...), a mapping from parameter to prior, or "
+            f"prior={stated!r}: give pp.priors(tau=...), a mapping from parameter to prior, or "
             "texts such as 'tau ~ half_normal(5)'"
         )
     pairs = []
-    for text in [given] if isinstance(given, str) else given:
+    for text in [stated] if isinstance(stated, str) else stated:
         left, tilde, right = str(text).partition("~")
         if not tilde:
             raise PriorError(

@@ -356,8 +356,8 @@ class LKJ(Prior):
 
         They are in the order of the rows of the lower triangle: 21, 31, 32|1, 41, ...
         """
-        given = np.array([k for i in range(1, size) for k in range(i)])
-        power = self.eta - 1.0 + 0.5 * (size - 2.0 - given)
+        conditioned_on = np.array([k for i in range(1, size) for k in range(i)])
+        power = self.eta - 1.0 + 0.5 * (size - 2.0 - conditioned_on)
         with np.errstate(divide="ignore", invalid="ignore"):  # at correlations of one
             return np.asarray(np.log1p(-np.square(partial)) @ power)
 

@@ -60,8 +60,8 @@ def _open(s: CountProducts, effects: Effects) -> int:
     columns = [rows.z[t][used, k] for t, k in effects]
     if len(columns) == 1:
         return int(_one(group, columns[0], down, up).sum())
-    found = [_two(group, a, b, down, up) for a, b in combinations(columns, 2)]
-    return int(np.max(found, axis=0).sum())
+    directions = [_two(group, a, b, down, up) for a, b in combinations(columns, 2)]
+    return int(np.max(directions, axis=0).sum())
 
 
 def _one(group: Ints, z: Floats, down: Bools, up: Bools) -> Ints:

@@ -59,6 +59,6 @@ class Chosen(Distribution):
         out = np.empty(x.shape)
         for of, rows in self.parts:
             here = np.ascontiguousarray(x[:, rows])
-            found = which(of)(here if of.shape else here.ravel())
-            out[:, rows] = found.reshape(here.shape)
+            values = which(of)(here if of.shape else here.ravel())
+            out[:, rows] = values.reshape(here.shape)
         return out

@@ -59,14 +59,16 @@ def components(model: OneWayModel, grid: Grid) -> Components:
     return _flatten(model.conditional(points), weight)
 
 
-def _flatten(given: Conditional, weight: Floats) -> Components:
-    if given.mu.shape[1] == 1 and len(weight) <= ALL_KEPT:
-        mu, mu_sd = given.mu[:, 0], given.mu_sd[:, 0]
-        return Components(weight / weight.sum(), given.lam, given.sigma, mu, mu_sd, given.df)
-    share = weight[:, None] * np.exp(given.log_share)  # (G, M)
+def _flatten(conditional: Conditional, weight: Floats) -> Components:
+    if conditional.mu.shape[1] == 1 and len(weight) <= ALL_KEPT:
+        mu, mu_sd = conditional.mu[:, 0], conditional.mu_sd[:, 0]
+        return Components(
+            weight / weight.sum(), conditional.lam, conditional.sigma, mu, mu_sd, conditional.df
+        )
+    share = weight[:, None] * np.exp(conditional.log_share)  # (G, M)
     # what counts for the second moment of mu is kept too: its tail is heavier than tau's
-    keep = _weighty(_share(share.ravel()) + _share((share * given.mu_sd**2).ravel()))
-    return _listed(given, share, keep)
+    keep = _weighty(_share(share.ravel()) + _share((share * conditional.mu_sd**2).ravel()))
+    return _listed(conditional, share, keep)
 
 
 def component_given(model: OneWayModel, tau: float, sigma: float) -> Components:
@@ -81,12 +83,12 @@ def component_given(model: OneWayModel, tau: float, sigma: float) -> Components:
 
 def every_component(model: OneWayModel, grid: Grid) -> Components:
     """List the components at all nodes, also those without weight to speak of."""
-    given = model.conditional(grid.points)
-    share = grid.weight.ravel()[:, None] * np.exp(given.log_share)
-    return _listed(given, share, np.flatnonzero(share))
+    conditional = model.conditional(grid.points)
+    share = grid.weight.ravel()[:, None] * np.exp(conditional.log_share)
+    return _listed(conditional, share, np.flatnonzero(share))
 
 
-def _listed(given: Conditional, share: Floats, keep: Ints) -> Components:
+def _listed(conditional: Conditional, share: Floats, keep: Ints) -> Components:
     """The components `keep` of the flattened (G, M) shares."""
     shape = share.shape
 
@@ -97,11 +99,11 @@ def _listed(given: Conditional, share: Floats, keep: Ints) -> Components:
     w = share.ravel()[keep]
     return Components(
         w / w.sum(),
-        wide(given.lam),
-        wide(given.sigma),
-        wide(given.mu),
-        wide(given.mu_sd),
-        given.df,
+        wide(conditional.lam),
+        wide(conditional.sigma),
+        wide(conditional.mu),
+        wide(conditional.mu_sd),
+        conditional.df,
     )
 
 

@@ -435,13 +435,15 @@ class Readout:
         points = np.repeat(self.points.phi[[int(np.argmax(self.weight))]], 2, axis=0)
         points[:, dimension] *= [1e3, 1e5]
         first, *others = self.model.lambdas(points)
-        given = conditional(self.sampler.site, first, others, self.model.prior_precision(points))
+        coefficients_given_phi = conditional(
+            self.sampler.site, first, others, self.model.prior_precision(points)
+        )
         a = self.weights_on_b(rows)[None].repeat(2, axis=0)
-        own = np.zeros((2, len(rows.constant)))
+        shares_of_groups = np.zeros((2, len(rows.constant)))
         site, joint = self.sampler.site, self.model.rows
         for index, z, factor in zip(rows.index, rows.z, (first, *others), strict=True):
             new = index == -1
-            own[:, new] += (np.einsum("rk,gkm->grm", z[new], factor) ** 2).sum(axis=2)
+            shares_of_groups[:, new] += (np.einsum("rk,gkm->grm", z[new], factor) ** 2).sum(axis=2)
         known = np.flatnonzero(rows.index[0] >= 0)
         if len(known):
             at, z = self._place[rows.index[0][known]], rows.z[0][known]
@@ -449,16 +451,16 @@ class Readout:
             inside = np.einsum("bca,cdj,bde->bjae", first, site.curvature.own, first)
             wide = first[:, None]
             here = (wide @ np.linalg.inv(inside + np.eye(q)) @ wide.swapaxes(2, 3))[:, at]
-            own[:, known] += np.einsum("ra,brac,rc->br", z, here, z)
+            shares_of_groups[:, known] += np.einsum("ra,brac,rc->br", z, here, z)
             follow = np.einsum("ra,brac,crd->brd", z, here, site.curvature.cross[:, at])
             a[:, known] -= follow
-        variance = np.empty_like(own)
+        variance = np.empty_like(shares_of_groups)
         for b in range(2):
             right = joint.scaled_transposed(
                 [np.broadcast_to(f[b], (len(a[b]), *f[b].shape)) for f in others], a[b]
             )
-            half = np.linalg.solve(given.root[b], right.T)
-            variance[b] = (half**2).sum(axis=0) + own[b]
+            half = np.linalg.solve(coefficients_given_phi.root[b], right.T)
+            variance[b] = (half**2).sum(axis=0) + shares_of_groups[b]
         return bool((variance[1] > 100.0 * variance[0]).any())
 
     # pooling and draws ------------------------------------------------------------------------
@@ -511,10 +513,12 @@ class Readout:
         known = np.flatnonzero(rows.index[0] >= 0)
         if len(known):
             group, z = self._place[rows.index[0][known]], rows.z[0][known]
-            own = self.points.groups.covariance[:, :, group][..., at]
-            variance[:, known] = np.einsum("ra,rc,acrg->gr", z, z, own, optimize=True)
+            of_group = self.points.groups.covariance[:, :, group][..., at]
+            variance[:, known] = np.einsum("ra,rc,acrg->gr", z, z, of_group, optimize=True)
             if m:
-                follow = np.einsum("ra,acrg,crd->grd", z, own, self._cross[:, group], optimize=True)
+                follow = np.einsum(
+                    "ra,acrg,crd->grd", z, of_group, self._cross[:, group], optimize=True
+                )
                 a = a.copy()
                 a[:, known] -= follow
         if m:

@@ -150,12 +150,13 @@ class CountsPosterior(OneFactorEngine):
     @cached_property
     def new_theta(self) -> Distribution:
         """Link-scale parameter of a group not in the data."""
-        return Selected(self._on_link(self._new, np.zeros(1, dtype=np.intp), empty=True), 0)
+        return Selected(self._on_link(self._new, np.zeros(1, dtype=np.intp), empty=True), index=0)
 
     @cached_property
     def new_group(self) -> Distribution:
         """Probability or rate of a group not in the data."""
-        return Selected(self._on_natural(self._new, np.zeros(1, dtype=np.intp), empty=True), 0)
+        new = self._on_natural(self._new, np.zeros(1, dtype=np.intp), empty=True)
+        return Selected(new, index=0)
 
     # groups -------------------------------------------------------------------------------
 
@@ -208,18 +209,20 @@ class CountsPosterior(OneFactorEngine):
         """Weight on the pooled value of groups of these sizes; see `shrinkage`."""
         few = self.nodes.cut(1e-13)
         distinct, at = np.unique(size, return_inverse=True)
-        found = np.empty((2, len(distinct)))
+        mean_and_sd = np.empty((2, len(distinct)))
         weight = few.weight.ravel()
         step = max(1, 2**21 // weight.size)
         for i in range(0, len(distinct), step):
             part = slice(i, i + step)
             b = self.model.pooling(distinct[part, None, None], few.inner, few.outer[:, None])
             b = b.reshape(len(b), -1)
-            found[0, part] = b @ weight
-            found[1, part] = np.sqrt((b - found[0, part, None]) ** 2 @ weight)
+            mean_and_sd[0, part] = b @ weight
+            mean_and_sd[1, part] = np.sqrt((b - mean_and_sd[0, part, None]) ** 2 @ weight)
         one = self.model.pooling(np.ones(1), np.asarray(self.mu.median), np.ones(1))
         factor = size * float(1.0 / one[0] - 1.0)
-        return share_of_variance(self.tau, factor, found[0][at], found[1][at], rising=False)
+        return share_of_variance(
+            self.tau, factor, mean_and_sd[0][at], mean_and_sd[1][at], rising=False
+        )
 
     @cached_property
     def icc(self) -> Distribution:
@@ -260,7 +263,7 @@ class CountsPosterior(OneFactorEngine):
 
     def group(self, label: Any) -> Distribution:
         """Distribution of one group's probability or rate, by label."""
-        return Selected(self.some_groups(self.group_index([label])), 0)
+        return Selected(self.some_groups(self.group_index([label])), index=0)
 
     def contrast(
         self, coefficients: Mapping[Any, float], *, mu: float = 0.0, scale: Scale = "response"
@@ -316,6 +319,13 @@ class CountsPosterior(OneFactorEngine):
         """
         return expected_counts(self, size, level)
 
+    proper_priors = "normal(0, 2) and half_normal(1)"
+
+    @property
+    def log_evidence(self) -> float:
+        """Logarithm of the integral over the nodes."""
+        return self.nodes.log_total + self.model.log_constant
+
     # what every engine answers ---------------------------------------------------------------
 
     def values(self, term: Term, scale: Scale) -> Distribution:
@@ -337,14 +347,6 @@ class CountsPosterior(OneFactorEngine):
     ) -> Distribution:
         """See `contrast`."""
         return self.contrast(coefficients, scale=scale)
-
-    def weight_on_pooled(self, term: Term) -> Distribution:
-        """See `shrinkage`."""
-        return self.shrinkage
-
-    def share_between(self, factor: str) -> Distribution:
-        """See `icc`."""
-        return self.icc
 
     def linear(
         self,
@@ -384,22 +386,6 @@ class CountsPosterior(OneFactorEngine):
         size = checked_draws(size, rng)
         return draw(self.model, self.nodes, self.statistics, size, rng)
 
-    def log_evidence(self) -> float:
-        """Logarithm of p(y), all parameters integrated out.
-
-        Raises
-        ------
-        PriorError
-            If a prior is improper: p(y) is then defined up to a constant only.
-        """
-        improper = self.model.priors.improper(sigma_known=True)
-        if improper:
-            raise PriorError(
-                f"the marginal likelihood needs proper priors; those of {' and '.join(improper)} "
-                "are improper: give them priors such as normal(0, 2) and half_normal(1)"
-            )
-        return self.nodes.log_total + self.model.log_constant
-
     @property
     def predicts_without_one_group(self) -> bool:
         """Whether the posterior would be proper with any one group left out."""
@@ -425,10 +411,6 @@ class CountsPosterior(OneFactorEngine):
         """How the integrals were done."""
         inner = "closed form" if self.model.conjugate else "trapezoid rule"
         return f"{inner} for each group, trapezoid rule over mu and tau"
-
-    def named(self) -> dict[str, Distribution]:
-        """Every parameter but the groups', by its name in tables (link scale)."""
-        return {"Intercept": self.mu, f"tau[{self.statistics.factor}]": self.tau}
 
     def group_table(
         self, level: float = 0.95, kind: IntervalKind = "equal-tailed", scale: Scale = "response"
@@ -479,11 +461,11 @@ class CountsPosterior(OneFactorEngine):
     @cached_property
     def densities(self) -> list[Densities]:
         """Densities of theta of every pair; that of groups without data is the last."""
-        found = densities(self.model, self.nodes, self.model.pairs)
+        blocks = densities(self.model, self.nodes, self.model.pairs)
         if (self.statistics.size == 0).any():
             start = len(self.model.pairs)
-            found += [replace(d, part=slice(start, start + 1)) for d in self._new]
-        return found
+            blocks += [replace(d, part=slice(start, start + 1)) for d in self._new]
+        return blocks
 
     @cached_property
     def _new(self) -> list[Densities]:

@@ -14,7 +14,11 @@ from partialpool.models import CountsModel
 from partialpool.posterior.draws import OneWayDraws, invert
 
 CELLS_AT_ONCE = 2**18
+"""Elements of arrays worked on at once (2 MiB)."""
 INTERPOLATED = 8
+"""Places between two nodes at which the distribution function of mu is computed; it is straight
+between them. Of four rates, one without an event, single draws are off by 0.01 sd at most, with 4
+by 0.03, with 16 by 0.001."""
 MOST_REJECTIONS = 200
 """Rejections after which a draw is made by inversion. Four to nine of ten proposals are accepted,
 so that this serves where rounding alone decides; draws stay right with 0 (a test holds this)."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from scipy import special
@@ -342,9 +342,9 @@ class Sliced(Distribution):
 
     def _cdf(self, x: Floats) -> Floats:
         u = self._clipped(self.axis.coordinate(x))
-        found = np.clip(self._cdf_u(u), 0.0, 1.0)
-        found = np.where(x >= self.axis.upper, 1.0, found)
-        return np.where(x <= self.axis.lower, 0.0, found)
+        below = np.clip(self._cdf_u(u), 0.0, 1.0)
+        below = np.where(x >= self.axis.upper, 1.0, below)
+        return np.where(x <= self.axis.lower, 0.0, below)
 
     def _density(self, x: Floats) -> Floats:
         u = self._clipped(self.axis.coordinate(x))
@@ -610,35 +610,43 @@ def share_of_variance(
     return Mapped(ratio, axis, (mean, sd), np.shape(factor), rising)
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Selected(Distribution):
-    """One of the quantities of a distribution of many."""
+    """The quantities of another distribution, or one of them by its position."""
 
     of: Distribution
-    index: int
-    shape: tuple[int, ...] = ()
+    index: int | None = field(default=None, kw_only=True)
+
+    @property
+    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
+        return self.of.shape if self.index is None else ()
 
     @property
     def mean(self) -> Floats:
-        return np.asarray(self.of.mean[self.index])
+        return self._taken(self.of.mean)
 
     @property
     def sd(self) -> Floats:
-        return np.asarray(self.of.sd[self.index])
+        return self._taken(self.of.sd)
 
-    def _ends(self) -> tuple[float, float]:
+    def _ends(self) -> tuple[Any, Any]:
         low, high = self.of._ends()
-        return low, float(np.broadcast_to(high, self.of.shape)[self.index])
+        return low, self._taken(np.broadcast_to(high, self.of.shape))
 
     def _cdf(self, x: Floats) -> Floats:
-        return self._one(self.of._cdf, x)
+        return self._taken(self.of._cdf(self._spread(x)))
 
     def _density(self, x: Floats) -> Floats:
-        return self._one(self.of._density, x)
+        return self._taken(self.of._density(self._spread(x)))
 
     def _quantiles(self, p: Floats) -> Floats:
-        return self._one(self.of._quantiles, p)
+        return self._taken(self.of._quantiles(self._spread(p)))
 
-    def _one(self, function: Callable[[Floats], Floats], values: Floats) -> Floats:
-        wide = np.broadcast_to(values[:, None], (len(values), *self.of.shape))
-        return np.asarray(function(wide)[:, self.index])
+    def _spread(self, values: Floats) -> Floats:
+        """The same value for every quantity, if one is asked for."""
+        if self.index is None:
+            return values
+        return np.broadcast_to(values[:, None], (len(values), *self.of.shape))
+
+    def _taken(self, values: Floats) -> Floats:
+        return values if self.index is None else np.asarray(values[..., self.index])

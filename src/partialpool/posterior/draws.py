@@ -13,7 +13,11 @@ from partialpool.integrate import Grid, Line, sinc
 from partialpool.models import OneWayModel
 
 INTERPOLATED = 16
+"""Places between two nodes at which a distribution function is computed; it is straight between
+them. Draws of tau of eight schools and of dyestuff are then off by 4e-4 sd at most, with 8 by 2e-3,
+with 2 by 0.03."""
 DRAWS_AT_ONCE = 500
+"""Draws of sigma for which the density of tau is computed at once."""
 CELLS_IN_CACHE = 2**15
 """Draws times groups worked on at once, 256 KiB an array: what the cache of a core holds."""
 
@@ -56,22 +60,22 @@ def draw(
 ) -> OneWayDraws:
     """Draw phi from its continuous marginal, then mu, then every theta; y is centered."""
     points = _hyperparameters(model, grid, size, rng)
-    given = model.conditional(points)
+    conditional = model.conditional(points)
     factor = np.ones(size)
-    if not math.isinf(given.df):
-        factor = np.sqrt(given.df / rng.chisquare(given.df, size))
-    sigma = given.sigma * factor
-    share = np.exp(given.log_share)  # (S, M)
+    if not math.isinf(conditional.df):
+        factor = np.sqrt(conditional.df / rng.chisquare(conditional.df, size))
+    sigma = conditional.sigma * factor
+    share = np.exp(conditional.log_share)  # (S, M)
     which = (np.cumsum(share, axis=1) < rng.random(size)[:, None]).sum(axis=1)
     which = np.minimum(which, share.shape[1] - 1)
     rows = np.arange(size)
-    mu_sd = given.mu_sd[rows, which] * factor
-    mu = given.mu[rows, which] + mu_sd * rng.standard_normal(size)
+    mu_sd = conditional.mu_sd[rows, which] * factor
+    mu = conditional.mu[rows, which] + mu_sd * rng.standard_normal(size)
     theta = rng.standard_normal((size, len(y)))
     step = max(1, CELLS_IN_CACHE // len(y))
     for i in range(0, size, step):
         part = slice(i, i + step)
-        lam = given.lam[part, None]
+        lam = conditional.lam[part, None]
         variance = lam / (1.0 + statistics.weight * lam)  # of theta given mu, over sigma^2
         pull = y - mu[part, None]
         pull *= statistics.weight
@@ -83,7 +87,7 @@ def draw(
         theta[part] += pull
     return OneWayDraws(
         mu=mu + model.center,
-        tau=np.sqrt(given.lam) * sigma,
+        tau=np.sqrt(conditional.lam) * sigma,
         sigma=None if model.sizes.sigma_known else sigma,
         theta=theta,
         groups=statistics.labels,

@@ -72,16 +72,16 @@ def new_group_row(model: MixedModel, block: int, effect: int) -> Rows:
 
 def enclosing(s: CrossProducts, block: int) -> dict[int, Ints]:
     """Terms within whose groups those of a term lie: the outer group of each group, (L,)."""
-    found, mine = {}, s.blocks[block]
+    enclosing_blocks, mine = {}, s.blocks[block]
     for c in s.crossings:
         if block not in (c.first, c.second):
             continue
-        outer, place, own = (c.second, c.k, c.i) if c.first == block else (c.first, c.i, c.k)
+        outer, place, own_groups = (c.second, c.k, c.i) if c.first == block else (c.first, c.i, c.k)
         sizes = len(s.blocks[outer].labels), len(mine.labels)
         shared = _same_effects(mine, s.blocks[outer])
-        if len(own) == sizes[1] > sizes[0] and shared.any():
-            found[outer] = place[np.argsort(own)]
-    return found
+        if len(own_groups) == sizes[1] > sizes[0] and shared.any():
+            enclosing_blocks[outer] = place[np.argsort(own_groups)]
+    return enclosing_blocks
 
 
 def _same_effects(inner: Block, outer: Block) -> Floats:
@@ -123,10 +123,10 @@ def raw(model: MixedModel, block: int) -> Floats:
     within = level.unexplained(system.total)
     beta, named = _within(model, within)
     left = scaled[:, p] - np.einsum("qpl,p->ql", scaled[:, :p], beta)
-    own = _back(lower, left)
+    shifted = _back(lower, left)
     known = np.stack([lower[k, k] > 0 for k in range(len(lower))]).all(axis=0)
     b = s.blocks[block]
-    values = own[level.columns[level.terms.index(block)]].T.copy()  # (L, q), columns as shifted
+    values = shifted[level.columns[level.terms.index(block)]].T.copy()  # (L, q), columns as shifted
     if b.effects[0] == "Intercept":
         values[:, 0] += s.center - values @ b.shift - float(named @ s.shift)
     values[~known] = np.nan

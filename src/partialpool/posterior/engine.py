@@ -14,7 +14,7 @@ from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.data import CrossProducts, Table
 from partialpool.data.labels import as_labels
 from partialpool.data.new_rows import NewRows
-from partialpool.errors import ArgumentError
+from partialpool.errors import ArgumentError, PriorError
 from partialpool.integrate import Accuracy
 from partialpool.models import Priors
 from partialpool.posterior.argument_checks import DETERMINISTIC, group_positions, reached
@@ -180,7 +180,7 @@ class FullEngine(Engine):
         """The linear predictor of new rows, offsets added, on a scale."""
 
     @abstractmethod
-    def log_evidence(self) -> float:
+    def log_marginal_likelihood(self) -> float:
         """Logarithm of p(y), all parameters integrated out."""
 
     @abstractmethod
@@ -267,6 +267,68 @@ class OneFactorEngine(FullEngine):
             return np.asarray(sign * self.draws(size, rng).theta)
 
         return rank_table(draw, ranked_draws(groups), self.statistics.labels, top, level)
+
+    proper_priors: ClassVar[str]
+    """Priors of mu and tau under which the marginal likelihood is defined."""
+
+    @property
+    @abstractmethod
+    def mu(self) -> Distribution:
+        """Middle of the population, of counts on the link scale."""
+
+    @property
+    @abstractmethod
+    def tau(self) -> Distribution:
+        """Spread between groups."""
+
+    @property
+    @abstractmethod
+    def sigma(self) -> Distribution | None:
+        """Standard deviation within groups; None where it is known, or there is none."""
+
+    @property
+    @abstractmethod
+    def shrinkage(self) -> Distribution:
+        """Every group's weight on the pooled value."""
+
+    @property
+    @abstractmethod
+    def icc(self) -> Distribution:
+        """Share of the variance that lies between groups."""
+
+    @property
+    @abstractmethod
+    def log_evidence(self) -> float:
+        """Logarithm of the integral over the nodes."""
+
+    def named(self) -> dict[str, Distribution]:
+        """Every parameter but the groups', by its name in tables; of counts on the link scale."""
+        named = {"Intercept": self.mu, f"tau[{self.statistics.factor}]": self.tau}
+        return named if self.sigma is None else {**named, "sigma": self.sigma}
+
+    def weight_on_pooled(self, term: Term) -> Distribution:
+        """Every group's weight on the pooled value; shape (J,)."""
+        return self.shrinkage
+
+    def share_between(self, factor: str) -> Distribution:
+        """Share of the variance of a row, or of a typical group's value, between groups."""
+        return self.icc
+
+    def log_marginal_likelihood(self) -> float:
+        """Logarithm of p(y), all parameters integrated out.
+
+        Raises
+        ------
+        PriorError
+            If a prior is improper: p(y) is then defined up to a constant only.
+        """
+        improper = self.priors.improper(self.sigma is None)
+        if improper:
+            raise PriorError(
+                f"the marginal likelihood needs proper priors; those of {' and '.join(improper)} "
+                f"are improper: give them priors such as {self.proper_priors}"
+            )
+        return self.log_evidence
 
     def ranks_of(self, term: Term, *, top: int, level: float, descending: bool) -> Table:
         """See `ranks`."""

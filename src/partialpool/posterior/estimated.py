@@ -136,14 +136,14 @@ class Estimated(Engine):
         """
         e = self.estimate
         columns = zip(e.names, e.coefficients.tolist(), e.se.tolist(), strict=True)
-        found = [
+        rows = [
             (name, value, se, *map(float, self.coefficients[name].interval(level, kind)))
             for name, value, se in columns
         ]
-        found += [
+        rows += [
             (name, value, math.nan, math.nan, math.nan) for name, value in self.spreads.items()
         ]
-        names, mean, sd, lower, upper = zip(*found, strict=True)
+        names, mean, sd, lower, upper = zip(*rows, strict=True)
         value = np.array(mean)
         median = np.where(np.isnan(sd), np.nan, value)
         return Table(
@@ -163,12 +163,12 @@ class Estimated(Engine):
                 "profile intervals are for measurements; of counts the full posterior "
                 '(method="posterior") gives intervals of every parameter'
             )
-        found = profile_intervals(self.statistics, self.estimate, self.spreads, level)
+        profiled = profile_intervals(self.statistics, self.estimate, self.spreads, level)
         return Table(
-            name=as_labels(found.names),
-            estimate=found.estimate,
-            lower=found.lower,
-            upper=found.upper,
+            name=as_labels(profiled.names),
+            estimate=profiled.estimate,
+            lower=profiled.lower,
+            upper=profiled.upper,
         )
 
     @property

@@ -103,18 +103,18 @@ class GeneralizedPosterior(MixedPosterior):
     @cached_property
     def taus(self) -> dict[str, Distribution]:
         """Every sd between groups, by name; on the link scale."""
-        found: dict[str, Distribution] = {}
+        taus: dict[str, Distribution] = {}
         orders = iter(self.orders.sd)
         for term in self.model.terms:
             for k, effect in enumerate(term.effects):
                 name = sd_name(term.factor, effect)
-                found[name] = self.weighted.dimension(term.sds.start + k, next(orders))
-        return found
+                taus[name] = self.weighted.dimension(term.sds.start + k, next(orders))
+        return taus
 
     @cached_property
     def rhos(self) -> dict[str, Distribution]:
         """Every correlation between effects, by name such as ``rho[county, Intercept, floor]``."""
-        found: dict[str, Distribution] = {}
+        rhos: dict[str, Distribution] = {}
         factors = self.model.factors(self.weighted.points.phi)
         for term, factor in zip(self.model.terms, factors, strict=True):
             if term.partial is None:
@@ -126,10 +126,10 @@ class GeneralizedPosterior(MixedPosterior):
                 name = f"rho[{term.factor}, {term.effects[k]}, {term.effects[i]}]"
                 if k == 0:  # with the first effect: a dimension of phi itself
                     at = term.partial.start + int(i) * (int(i) - 1) // 2
-                    found[name] = self.weighted.dimension(at, math.inf)
+                    rhos[name] = self.weighted.dimension(at, math.inf)
                     continue
-                found[name] = of_nodes(value, self.weighted.weight, -1.0, 1.0)
-        return found
+                rhos[name] = of_nodes(value, self.weighted.weight, -1.0, 1.0)
+        return rhos
 
     def icc(self, factor: str) -> Distribution:
         """Share of the variance of one row, all predictors at zero, that is the factor's.
@@ -143,11 +143,11 @@ class GeneralizedPosterior(MixedPosterior):
             for term in self.model.terms
             if term.effects[0] == "Intercept"
         ]
-        own = [square for name, square in squares if name == factor]
-        if not own:
+        of_factor = [square for name, square in squares if name == factor]
+        if not of_factor:
             raise ArgumentError(f'no intercept varies by "{factor}": its share has no meaning')
         total = sum(square for _, square in squares) + self.row_variance
-        return of_nodes(own[0] / total, self.weighted.weight, 0.0, 1.0)
+        return of_nodes(of_factor[0] / total, self.weighted.weight, 0.0, 1.0)
 
     @property
     def row_variance(self) -> float:
@@ -233,8 +233,8 @@ class GeneralizedPosterior(MixedPosterior):
                 mean += weight @ share
                 typical.append(share.reshape(len(share), -1, q).mean(axis=1))
                 weights.append(weight)
-            found = mean.reshape(-1, q), np.concatenate(typical), np.concatenate(weights)
-            self._pooled_blocks[block] = found
+            pooled = mean.reshape(-1, q), np.concatenate(typical), np.concatenate(weights)
+            self._pooled_blocks[block] = pooled
         return self._pooled_blocks[block]
 
     @cached_property
@@ -295,7 +295,7 @@ class GeneralizedPosterior(MixedPosterior):
     def new_value(self, term: Term, scale: Scale) -> Distribution:
         """Value of a group that is not in the data."""
         new = self.new_effect(term.block, term.effect)
-        return Selected(self._scaled(new, term, scale), 0)
+        return Selected(self._scaled(new, term, scale), index=0)
 
     def _scaled(self, of: Mixture, term: Term, scale: Scale) -> Distribution:
         if scale == "link":
@@ -326,31 +326,31 @@ class GeneralizedPosterior(MixedPosterior):
 
         With predictors that vary within groups at zero; shape (L q,), as of `group`.
         """
-        found = self.group(block)
-        assert isinstance(found, Mixture)
-        return self._natural(found, self.statistics.blocks[block])
+        on_link = self.group(block)
+        assert isinstance(on_link, Mixture)
+        return self._natural(on_link, self.statistics.blocks[block])
 
-    def _natural(self, found: Mixture, block: Block) -> Distribution:
+    def _natural(self, on_link: Mixture, block: Block) -> Distribution:
         first = block.effects[0] == "Intercept"
-        return on_response_scale(found, self.statistics.link, len(block.effects) if first else 0)
+        return on_response_scale(on_link, self.statistics.link, len(block.effects) if first else 0)
 
-    def on_response(self, found: Mixture, *, probability: bool) -> Distribution:
+    def on_response(self, on_link: Mixture, *, probability: bool) -> Distribution:
         """Link-scale values as probabilities or rates, or as ratios of odds or rates."""
-        return on_response_scale(found, self.statistics.link, 1 if probability else 0)
+        return on_response_scale(on_link, self.statistics.link, 1 if probability else 0)
 
-    def natural(self, found: Distribution, offset: Floats | float = 0.0) -> Distribution:
+    def natural(self, predictor: Distribution, offset: Floats | float = 0.0) -> Distribution:
         """Linear predictors, as of `linear`, and offsets as probabilities or rates.
 
         Parameters
         ----------
-        found : Distribution, shape (R,)
+        predictor : Distribution, shape (R,)
         offset : ndarray, shape (R,), or float
             Added to the linear predictors.
         """
-        assert isinstance(found, Mixture)
-        added = np.broadcast_to(np.asarray(offset, dtype=np.float64), found.shape)
+        assert isinstance(predictor, Mixture)
+        added = np.broadcast_to(np.asarray(offset, dtype=np.float64), predictor.shape)
 
-        return on_response_scale(found.moved(added), self.statistics.link, 1)
+        return on_response_scale(predictor.moved(added), self.statistics.link, 1)
 
     def group_table(
         self,
@@ -382,21 +382,21 @@ class GeneralizedPosterior(MixedPosterior):
         alone = effects.group_rows(self.model, block, whole=False)
         every = self._group_mixtures[block] if groups == len(b.labels) else None
         if every is not None:
-            found = [self._summaries_of(block, whole, alone, every, interval, natural)]
+            columns_of_parts = [self._summaries_of(block, whole, alone, every, interval, natural)]
         else:
             order = self._order(whole)
             step = max(1, CELLS_AT_ONCE // len(self.weighted.weight)) * q
-            found = []
+            columns_of_parts = []
             of = self.weighted.for_rows(whole)
             for i in range(0, groups * q, step):
                 at = slice(i, min(i + step, groups * q))
                 rows = whole.part(at)
                 some = held((len(rows.constant),), of.components(rows), of.weight, order)
-                found.append(
+                columns_of_parts.append(
                     self._summaries_of(block, rows, alone.part(at), some, interval, natural)
                 )
         names = ("effect", "estimate", "sd", "lower", "upper")
-        columns = [np.concatenate(each) for each in zip(*found, strict=True)]
+        columns = [np.concatenate(each) for each in zip(*columns_of_parts, strict=True)]
         raw = self._natural_raw(block) if natural else self.raw(block)
         return {
             "factor": np.full(groups * q, b.factor),
@@ -419,14 +419,14 @@ class GeneralizedPosterior(MixedPosterior):
     ) -> tuple[Floats, ...]:
         """Effect, estimate, sd, lower and upper of some groups."""
         deviation = self.weighted.complete(whole).means_and_sds(alone)[0]
-        found: Distribution = mixture
+        shown: Distribution = mixture
         if natural:
-            found = self._natural(mixture, self.statistics.blocks[block])
-        lower, upper = found.interval(*interval)
-        estimate = found.mean
+            shown = self._natural(mixture, self.statistics.blocks[block])
+        lower, upper = shown.interval(*interval)
+        estimate = shown.mean
         if not np.isfinite(estimate).all():
-            estimate = np.where(np.isfinite(estimate), estimate, found.quantile(0.5))
-        return deviation, estimate, found.sd, lower, upper
+            estimate = np.where(np.isfinite(estimate), estimate, shown.quantile(0.5))
+        return deviation, estimate, shown.sd, lower, upper
 
     @cached_property
     def coefficient_medians(self) -> Floats:
@@ -436,20 +436,20 @@ class GeneralizedPosterior(MixedPosterior):
     def _natural_raw(self, block: int) -> Floats:
         """The groups' own proportions or rates, and ratios of odds or rates for slopes; (L, q)."""
         s, b = self.statistics, self.statistics.blocks[block]
-        own = self._own_effects(block)
+        own_effects = self._own_effects(block)
         with np.errstate(over="ignore"):
-            out = np.exp(own)
+            out = np.exp(own_effects)
             if b.effects[0] != "Intercept":
                 return out
-            out[:, 0] = s.link.natural(own[:, 0])
+            out[:, 0] = s.link.natural(own_effects[:, 0])
         if len(b.effects) == 1 and not self._beside(block).any():
             out[:, 0] = s.raw[block]
         return out
 
     def raw(self, block: int) -> Floats:
         """The groups' own effects on the link scale, not pooled; nan where infinite; (L, q)."""
-        found = self._own_effects(block)
-        return np.where(np.isfinite(found), found, np.nan)
+        own_effects = self._own_effects(block)
+        return np.where(np.isfinite(own_effects), own_effects, np.nan)
 
     def _own_effects(self, block: int) -> Floats:
         """Effects by maximum likelihood of each group's own rows, beside what else is known."""
@@ -541,16 +541,16 @@ class GeneralizedPosterior(MixedPosterior):
         In posterior sds of each, as 95% bounds, from eight independent randomisations; with what
         a finer rule over the groups would change.
         """
-        found = [self.weighted.hyperparameter_errors(self.orders.sd)]
+        pairs = [self.weighted.hyperparameter_errors(self.orders.sd)]
         exists = np.array(self.orders.coefficients)
         if len(exists):
-            found.append(self.weighted.errors_of(self._coefficient_rows, exists))
+            pairs.append(self.weighted.errors_of(self._coefficient_rows, exists))
         for block in range(len(self.statistics.blocks)):
             rows = effects.group_rows(self.model, block, whole=True)
             some = slice(None, None, max(1, len(rows.constant) // SAMPLED_ROWS))
             order = np.full(len(rows.constant[some]), self._order(rows))
-            found.append(self.weighted.complete(rows).errors_of(rows.part(some), order))
-        moments, ends = (max(each) for each in zip(*found, strict=True))
+            pairs.append(self.weighted.complete(rows).errors_of(rows.part(some), order))
+        moments, ends = (max(each) for each in zip(*pairs, strict=True))
         inner = self.weighted.rule_error
         return moments + inner, ends + inner
 
@@ -650,10 +650,10 @@ def _first_size(sampler: CountSampler) -> int:
     return int(np.clip(usual, FEWEST_POINTS, FIRST_POINTS))
 
 
-def plug_in_counts(statistics: CountProducts, found: MixedEstimate) -> GeneralizedPosterior:
+def plug_in_counts(statistics: CountProducts, estimate: MixedEstimate) -> GeneralizedPosterior:
     """Everything given the standard deviations and correlations at their estimates."""
     model = generalized_model(statistics, Priors())
-    point = one_point(model, found.sds, found.correlations)
+    point = one_point(model, estimate.sds, estimate.correlations)
     many = (math.inf,) * len(point)
     orders = Orders(many, many, math.inf, (math.inf,) * len(statistics.coefficients))
     with np.errstate(all="ignore"):

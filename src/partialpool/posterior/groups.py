@@ -68,8 +68,8 @@ class OnLink(Distribution):
             at = np.flatnonzero((pairs >= block.part.start) & (pairs < block.part.stop))
             if len(at):
                 rows = pairs[at] - block.part.start
-                for given, found in zip(values, out, strict=True):
-                    found[at] = function(block, rows, given[at])
+                for row_values, row in zip(values, out, strict=True):
+                    row[at] = function(block, rows, row_values[at])
         return out
 
 

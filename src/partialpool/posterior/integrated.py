@@ -39,8 +39,9 @@ SAMPLING_TARGET = SamplingTarget(moments=SAMPLED_MOMENTS, ends=SAMPLED_ENDS)
 ROUGH_RISE = 1e-2
 """Rise still to be had where a mode is only the centre of a proposal."""
 BUDGET_SECONDS = {"lattice": 20.0, "sampling": 5.0}
+"""About what the evaluations may take."""
 MOST_EVALUATIONS = 200_000
-"""About what the evaluations may take, and how many they may be."""
+"""And how many they may be: beyond, their results fill memory."""
 SLOW_EVALUATION = 2e-3
 """Seconds of one evaluation from which on the mode is looked for from one start, not from all."""
 

@@ -110,24 +110,24 @@ def functional(model: MixedModel, nodes: Nodes, rows: Rows) -> Functional:
     return model.functional(nodes.points, rows.index, rows.z, rows.x)
 
 
-def located(nodes: Nodes, rows: Rows, given: Functional) -> tuple[Floats, Floats]:
+def located(nodes: Nodes, rows: Rows, given_beta: Functional) -> tuple[Floats, Floats]:
     """Location and scale of the rows at each node, beta integrated out; (K, R) each."""
-    loc = rows.constant + given.constant + np.einsum("krp,kp->kr", given.x, nodes.beta)
-    spread = (np.matmul(given.x, nodes.covariance) * given.x).sum(axis=2)
-    variance = np.maximum(spread + given.variance, 0.0) + rows.noise
+    loc = rows.constant + given_beta.constant + np.einsum("krp,kp->kr", given_beta.x, nodes.beta)
+    spread = (np.matmul(given_beta.x, nodes.covariance) * given_beta.x).sum(axis=2)
+    variance = np.maximum(spread + given_beta.variance, 0.0) + rows.noise
     return loc, nodes.scale[:, None] * np.sqrt(variance)
 
 
-def summarized(nodes: Nodes, rows: Rows, given: Functional) -> Cumulants:
+def summarized(nodes: Nodes, rows: Rows, given_beta: Functional) -> Cumulants:
     """Location, scale and skewness of the rows at each node, beta integrated out."""
-    return Cumulants.read(*located(nodes, rows, given), given.third())
+    return Cumulants.read(*located(nodes, rows, given_beta), given_beta.third())
 
 
-def held(nodes: Nodes, rows: Rows, given: Functional, order: Floats | float) -> Mixture:
+def held(nodes: Nodes, rows: Rows, given_beta: Functional, order: Floats | float) -> Mixture:
     """Distribution of rows whose values given beta are at hand; see `mixture`."""
-    found = summarized(nodes, rows, given)
-    shape, skewed = (len(rows.constant),), found.skew is not None
-    return mixed(shape, found.part, nodes.weight, nodes.df, 0.0, order, skewed=skewed)
+    cumulants = summarized(nodes, rows, given_beta)
+    shape, skewed = (len(rows.constant),), cumulants.skew is not None
+    return mixed(shape, cumulants.part, nodes.weight, nodes.df, 0.0, order, skewed=skewed)
 
 
 def mixture(model: MixedModel, nodes: Nodes, rows: Rows, order: Floats | float) -> Mixture:

@@ -77,8 +77,8 @@ View = Callable[[Mixture, Block], Distribution]
 """Shows effects of groups of a term, the effects of a group together, on some scale."""
 
 
-def _as_is(found: Mixture, _: Block) -> Distribution:
-    return found
+def _as_is(mixture: Mixture, _: Block) -> Distribution:
+    return mixture
 
 
 def _within(at: slice, some: slice) -> slice:
@@ -128,12 +128,12 @@ class MixedPosterior(FullEngine):
     @cached_property
     def taus(self) -> dict[str, Distribution]:
         """Every sd between groups, by name; for a slope in units of y over units of x."""
-        found = {}
+        taus = {}
         orders = iter(self.orders.sd)
         for term in self.model.terms:
             for k, effect in enumerate(term.effects):
-                found[sd_name(term.factor, effect)] = self._tau(term.sds.start + k, next(orders))
-        return found
+                taus[sd_name(term.factor, effect)] = self._tau(term.sds.start + k, next(orders))
+        return taus
 
     def _tau(self, dimension: int, order: float) -> Distribution:
         if self.model.df is None:
@@ -149,7 +149,7 @@ class MixedPosterior(FullEngine):
     @cached_property
     def rhos(self) -> dict[str, Distribution]:
         """Every correlation between effects, by name such as ``rho[county, Intercept, floor]``."""
-        found: dict[str, Distribution] = {}
+        rhos: dict[str, Distribution] = {}
         nodes = self.nodes
         factors = self.model.factors(nodes.points)
         for term, factor in zip(self.model.terms, factors, strict=True):
@@ -160,13 +160,13 @@ class MixedPosterior(FullEngine):
                     name = f"rho[{term.factor}, {term.effects[k]}, {term.effects[i]}]"
                     if k == 0:  # with the first effect: a dimension of phi itself
                         at = term.partial.start + i * (i - 1) // 2
-                        found[name] = of_dimension(self.weighted, at, math.inf)
+                        rhos[name] = of_dimension(self.weighted, at, math.inf)
                         continue
                     size = np.sqrt((factor**2).sum(axis=2, keepdims=True))
                     unit = factor / np.maximum(size, 1e-300)
                     value = (unit[:, i] * unit[:, k]).sum(axis=1)
-                    found[name] = of_nodes(value, nodes.weight, -1.0, 1.0)
-        return found
+                    rhos[name] = of_nodes(value, nodes.weight, -1.0, 1.0)
+        return rhos
 
     def icc(self, factor: str) -> Distribution:
         """Share of the variance of one row, all predictors at zero, that is the factor's."""
@@ -175,12 +175,12 @@ class MixedPosterior(FullEngine):
             for term in self.model.terms
             if term.effects[0] == "Intercept"
         ]
-        own = [square for name, square in squares if name == factor]
-        if not own:
+        of_factor = [square for name, square in squares if name == factor]
+        if not of_factor:
             raise ArgumentError(f'no intercept varies by "{factor}": its share has no meaning')
         rows = self.typical_weight**-1 * self.model.sigma(self.weighted.points) ** 2
         total = sum(square for _, square in squares) + rows
-        return of_nodes(own[0] / total, self.weighted.weight, 0.0, 1.0)
+        return of_nodes(of_factor[0] / total, self.weighted.weight, 0.0, 1.0)
 
     @property
     def typical_weight(self) -> float:
@@ -249,7 +249,7 @@ class MixedPosterior(FullEngine):
             return self.combined_draws(block, effect, index, weights)
         q = len(self.model.terms[block].effects)
         rows = effects.group_rows(self.model, block, whole=True).part(index * q + effect)
-        given = functional(self.model, self.nodes, rows)
+        given_beta = functional(self.model, self.nodes, rows)
         one = Rows(
             weights @ rows.constant[:, None],
             weights @ rows.x[None],
@@ -257,11 +257,11 @@ class MixedPosterior(FullEngine):
             tuple(z[:1] for z in rows.z),
             np.zeros(1),
         )
-        sums = (given.constant @ weights, np.einsum("r,krp->kp", weights, given.x))
-        variance = given.variance @ weights**2
+        sums = (given_beta.constant @ weights, np.einsum("r,krp->kp", weights, given_beta.x))
+        variance = given_beta.variance @ weights**2
         total = Functional(sums[0][:, None], sums[1][:, None], variance[:, None])
         order = np.min(np.atleast_1d(self._order(rows)))
-        return Selected(held(self.nodes, one, total, float(order)), 0)
+        return Selected(held(self.nodes, one, total, float(order)), index=0)
 
     def combined_draws(
         self,
@@ -296,13 +296,15 @@ class MixedPosterior(FullEngine):
     def _some(self, block: int, whole: bool, some: slice) -> Mixture:
         """Some of the effects of a term's groups, as of `effect` or `group`."""
         rows = effects.group_rows(self.model, block, whole=whole).part(some)
-        order, kept = self._order(rows), self._kept_functional
-        if kept is None:
+        order, held_functional = self._order(rows), self._kept_functional
+        if held_functional is None:
             return mixture(self.model, self._few, rows, order)
         if whole and block in self._nested:
-            return held(self._few, rows, kept.part(_within(self._nested[block], some)), order)
-        given = kept.part(_within(self._slices[block], some))
-        return held(self._few, rows, given.moved(rows.x), order)
+            return held(
+                self._few, rows, held_functional.part(_within(self._nested[block], some)), order
+            )
+        given_beta = held_functional.part(_within(self._slices[block], some))
+        return held(self._few, rows, given_beta.moved(rows.x), order)
 
     def _order(self, rows: Rows) -> Floats | float:
         """Moments of each row below this exist, as far as there may be less than two."""
@@ -340,13 +342,14 @@ class MixedPosterior(FullEngine):
         variance between groups.
         """
         q = len(self.model.terms[block].effects)
-        parts = [self._pooling(block, given) for _, given, _ in self._chunks(block, None)]
+        parts = [self._pooling(block, given_beta) for _, given_beta, _ in self._chunks(block, None)]
         return np.concatenate(parts).reshape(-1, q)
 
     def shrinkage(self, block: int, effect: int) -> Distribution:
         """Weight on the pooled value of one effect of every group, as of `pooling`; shape (L,)."""
         parts = [
-            self._shares(block, given)[:, :, effect] for _, given, _ in self._chunks(block, None)
+            self._shares(block, given_beta)[:, :, effect]
+            for _, given_beta, _ in self._chunks(block, None)
         ]
         share = np.minimum(np.concatenate(parts, axis=1), 1.0)
         return of_nodes(share, self._few.weight, 0.0, 1.0)
@@ -356,19 +359,19 @@ class MixedPosterior(FullEngine):
         groups = len(self.statistics.blocks[block].n)
         q = len(self.model.terms[block].effects)
         total = np.zeros((len(self._few.weight), q))
-        for _, given, _ in self._chunks(block, None):
-            total += self._shares(block, given).sum(axis=1)
+        for _, given_beta, _ in self._chunks(block, None):
+            total += self._shares(block, given_beta).sum(axis=1)
         return total / groups, self._few.weight
 
-    def _pooling(self, block: int, given: Functional) -> Floats:
-        share = self._shares(block, given)
+    def _pooling(self, block: int, given_beta: Functional) -> Floats:
+        share = self._shares(block, given_beta)
         return np.asarray(np.minimum(np.einsum("k,klq->lq", self._few.weight, share), 1.0))
 
-    def _shares(self, block: int, given: Functional) -> Floats:
+    def _shares(self, block: int, given_beta: Functional) -> Floats:
         """Variance of each effect given all else over that between groups; (K, L, q)."""
         few = self._few
         size = np.square(self.model.factors(few.points)[block]).sum(axis=2)[:, None]  # (K, 1, q)
-        variance = given.variance.reshape(len(few.weight), -1, size.shape[2])
+        variance = given_beta.variance.reshape(len(few.weight), -1, size.shape[2])
         return np.where(size > 0, variance / np.maximum(size, 1e-300), 1.0)
 
     def _chunks(self, block: int, most: int | None) -> Iterator[tuple[slice, Functional, Rows]]:
@@ -380,18 +383,22 @@ class MixedPosterior(FullEngine):
         groups = len(self.statistics.blocks[block].n)
         total = q * (groups if most is None else min(most, groups))
         whole = effects.group_rows(self.model, block, whole=True)
-        kept = self._kept_functional
+        held_functional = self._kept_functional
         # with several factors each chunk eliminates all of their groups again
         alone = len(self.model.system.levels) == 1
         step = max(1, CELLS_AT_ONCE // len(self._few.weight)) * q if alone else total
         for i in range(0, total, step):
             at = slice(i, min(i + step, total))
-            if kept is None:
+            if held_functional is None:
                 rows = effects.group_rows(self.model, block, whole=False).part(at)
                 yield at, functional(self.model, self._few, rows), whole.part(at)
             else:
                 first = self._slices[block].start
-                yield at, kept.part(slice(first + at.start, first + at.stop)), whole.part(at)
+                yield (
+                    at,
+                    held_functional.part(slice(first + at.start, first + at.stop)),
+                    whole.part(at),
+                )
 
     def group_table(
         self,
@@ -423,11 +430,11 @@ class MixedPosterior(FullEngine):
         q, groups = len(b.effects), len(b.labels[:most])
         kinds = {str(x.labels.dtype) for x in self.statistics.blocks}
         labels = b.labels[:most] if len(kinds) == 1 else b.labels[:most].astype(str)
-        found = [
+        summaries = [
             self._summaries(block, *chunk, interval, view) for chunk in self._chunks(block, most)
         ]
         names = ("effect", "estimate", "sd", "lower", "upper", "shrinkage")
-        columns = [np.concatenate(each) for each in zip(*found, strict=True)]
+        columns = [np.concatenate(each) for each in zip(*summaries, strict=True)]
         return {
             "factor": np.full(groups * q, b.factor),
             "group": np.repeat(labels, q),
@@ -450,37 +457,37 @@ class MixedPosterior(FullEngine):
         self,
         block: int,
         at: slice,
-        given: Functional,
+        given_beta: Functional,
         rows: Rows,
         interval: tuple[float, IntervalKind],
         view: View,
     ) -> tuple[Floats, ...]:
         """Effect, estimate, sd, lower, upper and shrinkage of one chunk."""
         few = self._few
-        both = self._with_outer(block, at, rows) or given.moved(rows.x)
+        both = self._with_outer(block, at, rows) or given_beta.moved(rows.x)
         whole = view(held(few, rows, both, self._order(rows)), self.statistics.blocks[block])
         lower, upper = whole.interval(*interval)
-        share = self._pooling(block, given).ravel()
-        deviation = self._deviation(block, at, given)
+        share = self._pooling(block, given_beta).ravel()
+        deviation = self._deviation(block, at, given_beta)
         return deviation, whole.estimate, whole.sd, lower, upper, share
 
-    def _deviation(self, block: int, at: slice, given: Functional) -> Floats:
+    def _deviation(self, block: int, at: slice, given_beta: Functional) -> Floats:
         """Posterior means of some groups' deviations, or medians where there are none."""
         few = self._few
-        mean = few.weight @ (given.constant + np.einsum("krp,kp->kr", given.x, few.beta))
+        mean = few.weight @ (given_beta.constant + np.einsum("krp,kp->kr", given_beta.x, few.beta))
         if few.df > 1.0 and not any(0.0 < order <= 1.0 for order in self.orders.phi):
             return np.asarray(mean)
         rows = effects.group_rows(self.model, block, whole=False).part(at)
-        return held(few, rows, given, self._order(rows)).estimate
+        return held(few, rows, given_beta, self._order(rows)).estimate
 
     def _with_outer(self, block: int, at: slice, rows: Rows) -> Functional | None:
         """Some groups given beta, with the groups in which they lie; None if in no others."""
         if block not in self._nested:
             return None
-        kept, first = self._kept_functional, self._nested[block].start
-        if kept is None:
+        held_functional, first = self._kept_functional, self._nested[block].start
+        if held_functional is None:
             return functional(self.model, self._few, rows)
-        return kept.part(slice(first + at.start, first + at.stop))
+        return held_functional.part(slice(first + at.start, first + at.stop))
 
     # linear combinations --------------------------------------------------------------------
 
@@ -605,7 +612,7 @@ class MixedPosterior(FullEngine):
 
     def new_value(self, term: Term, scale: Scale) -> Distribution:
         """Value of a group that is not in the data."""
-        return Selected(self.new_effect(term.block, term.effect), 0)
+        return Selected(self.new_effect(term.block, term.effect), index=0)
 
     def contrast_of(
         self, term: Term, coefficients: Mapping[Any, float], scale: Scale
@@ -643,7 +650,7 @@ class MixedPosterior(FullEngine):
         assert isinstance(predictor, Mixture)
         return predictor.moved(rows.offset)
 
-    def log_evidence(self) -> float:
+    def log_marginal_likelihood(self) -> float:
         """Refused: it is not computed."""
         raise ArgumentError(
             "log_marginal_likelihood is computed for one factor without predictors only"
@@ -699,20 +706,20 @@ class MixedPosterior(FullEngine):
         scale = np.maximum(scale, 1e-100)
         ends = [student.mixture_quantile(p, loc, scale, nodes.weight, nodes.df) for p in ENDS]
         width = (ends[1] - ends[0]) / NORMAL_WIDTH
-        found = []
+        errors = []
         for end in ends:
             z = (end - loc) / scale
             density = nodes.weight @ (student.pdf(z, nodes.df) / scale)
-            found.append(lattice.bound(student.cdf(z, nodes.df), chosen) / (density * width))
+            errors.append(lattice.bound(student.cdf(z, nodes.df), chosen) / (density * width))
         order = np.minimum(order, nodes.df)
         if (order > 1.0).any():
-            found.append(np.where(order > 1.0, lattice.bound(loc, chosen) / width, 0.0))
+            errors.append(np.where(order > 1.0, lattice.bound(loc, chosen) / width, 0.0))
         if (order > 2.0).any():
             inflation = 1.0 if math.isinf(nodes.df) else nodes.df / (nodes.df - 2.0)
             square = inflation * scale**2 + (loc - nodes.weight @ loc) ** 2
             relative = 0.5 * lattice.bound(square, chosen) / (nodes.weight @ square)
-            found.append(np.where(order > 2.0, relative, 0.0))
-        return float(np.nan_to_num(np.max(found), nan=math.inf))
+            errors.append(np.where(order > 2.0, relative, 0.0))
+        return float(np.nan_to_num(np.max(errors), nan=math.inf))
 
     @property
     def target(self) -> float:
@@ -802,13 +809,13 @@ class MixedPosterior(FullEngine):
     @cached_property
     def _nested(self) -> dict[int, slice]:
         """Terms whose groups lie in those of others, and where `_kept_functional` has them."""
-        s, found = self.statistics, {}
+        s, nested = self.statistics, {}
         end = self._slices[-1].stop
         for block in range(len(s.blocks)):
             if effects.enclosing(s, block):
-                found[block] = slice(end, end + s.blocks[block].zty.size)
-                end = found[block].stop
-        return found
+                nested[block] = slice(end, end + s.blocks[block].zty.size)
+                end = nested[block].stop
+        return nested
 
     @cached_property
     def _kept_functional(self) -> Functional | None:

@@ -73,13 +73,13 @@ def as_named(
 
 def _effects(model: MixedModel, shifted: list[Floats]) -> tuple[Floats, ...]:
     """Effects of the levels' columns as shifted to those of the terms as named; (S, L, q)."""
-    found: dict[int, Floats] = {}
+    by_term: dict[int, Floats] = {}
     for level, values in zip(model.system.levels, shifted, strict=True):
         for term, at in zip(level.terms, level.columns, strict=True):
-            own = values[:, :, at].copy()
-            own[:, :, 0] -= own @ model.system.shifts[term]
-            found[term] = own
-    return tuple(found[t] for t in range(len(found)))
+            effects = values[:, :, at].copy()
+            effects[:, :, 0] -= effects @ model.system.shifts[term]
+            by_term[term] = effects
+    return tuple(by_term[t] for t in range(len(by_term)))
 
 
 def _spreads(
@@ -115,18 +115,18 @@ def _hyperparameters(
     nodes = np.flatnonzero(lattice.replicate == 0)
     weight = lattice.weight[nodes] / lattice.weight[nodes].sum()
     log_node = np.log(np.maximum(weight, 1e-300))
-    points, carried, found = [], [], 0
+    points, carried, accepted = [], [], 0
     highest = math.nan
-    while found < size:
+    while accepted < size:
         chosen = rng.choice(len(nodes), size=max(size, 1000), p=weight)
         at, log_f, extra = _near(model, lattice, nodes[chosen], rng)
         ratio = log_f - log_node[chosen]
         if math.isnan(highest):
             highest = float(np.quantile(ratio, BOUNDED_SHARE))
-        kept = ratio - highest >= np.log(rng.random(len(ratio)))
-        points.append(at[kept])
-        carried.append(extra[kept])
-        found += int(kept.sum())
+        accepted_here = ratio - highest >= np.log(rng.random(len(ratio)))
+        points.append(at[accepted_here])
+        carried.append(extra[accepted_here])
+        accepted += int(accepted_here.sum())
     return np.concatenate(points)[:size], np.concatenate(carried)[:size]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from partialpool._typing import Floats, Ints
 from partialpool.data import GroupStatistics, Table
 from partialpool.data.new_rows import NEW, NewRows
-from partialpool.errors import ArgumentError, ImproperPosteriorError, PriorError
+from partialpool.errors import ArgumentError, ImproperPosteriorError
 from partialpool.integrate import Grid, integrate
 from partialpool.kernels.oneway import kept, pooled, theta_given
 from partialpool.kernels.ranks import expected_exceedances
@@ -173,8 +173,8 @@ class OneWayPosterior(OneFactorEngine):
 
         def rows(part: slice) -> tuple[Floats, Floats]:
             k = kept(weight[part], lam)  # (C, B)
-            own = sigma**2 * lam / (1.0 + weight[part] * lam)
-            return k * (y[part] - mu), np.sqrt(own + (k * mu_sd) ** 2)
+            variance = sigma**2 * lam / (1.0 + weight[part] * lam)
+            return k * (y[part] - mu), np.sqrt(variance + (k * mu_sd) ** 2)
 
         return Mixture((len(y),), rows, c.weight, c.df, 0.0, self.model.moments.mu)
 
@@ -221,11 +221,11 @@ class OneWayPosterior(OneFactorEngine):
         weight, y = self.statistics.weight[at, None], self.centered_means[at, None]
         k = kept(weight, c.lam)  # (K, C)
         loc = a @ (k * (y - c.mu)) + (a.sum() + mu) * c.mu
-        own = a**2 @ (c.sigma**2 * c.lam / (1.0 + weight * c.lam))
+        variance = a**2 @ (c.sigma**2 * c.lam / (1.0 + weight * c.lam))
         common = (a @ pooled(weight, c.lam) + mu) * c.mu_sd
         order = self.model.moments.theta if mu == 0 else self.model.moments.mu
         shift = self.model.center * (a.sum() + mu)
-        return self._scalar(loc, np.sqrt(own + common**2), order, float(shift))
+        return self._scalar(loc, np.sqrt(variance + common**2), order, float(shift))
 
     def expected_rank(self, *, descending: bool = True) -> Floats:
         """Posterior mean of each group's rank, 1 = highest; shape (J,).
@@ -238,8 +238,10 @@ class OneWayPosterior(OneFactorEngine):
         out = np.ones(len(y))
         for i in range(len(c.weight)):
             k = kept(weight, c.lam[i])
-            own = c.sigma[i] ** 2 * c.lam[i] / (1.0 + weight * c.lam[i])
-            out += c.weight[i] * expected_exceedances(k * (y - c.mu[i]), own, k, c.mu_sd[i], c.df)
+            variance = c.sigma[i] ** 2 * c.lam[i] / (1.0 + weight * c.lam[i])
+            out += c.weight[i] * expected_exceedances(
+                k * (y - c.mu[i]), variance, k, c.mu_sd[i], c.df
+            )
         return out if descending else len(y) + 1 - out
 
     def ranks(self, *, top: int = 1, level: float = 0.95, descending: bool = True) -> Table:
@@ -248,6 +250,13 @@ class OneWayPosterior(OneFactorEngine):
         if self.statistics.n_groups <= EXACT_RANKS:
             table["expected_rank"] = self.expected_rank(descending=descending)
         return table
+
+    proper_priors = "normal(0, 10) and half_normal(5)"
+
+    @property
+    def log_evidence(self) -> float:
+        """Logarithm of the integral over the nodes."""
+        return self.grid.log_total + self.model.log_constant
 
     # what every engine answers ---------------------------------------------------------------
 
@@ -268,14 +277,6 @@ class OneWayPosterior(OneFactorEngine):
     ) -> Distribution:
         """See `contrast`."""
         return self.contrast(coefficients)
-
-    def weight_on_pooled(self, term: Term) -> Distribution:
-        """See `shrinkage`."""
-        return self.shrinkage
-
-    def share_between(self, factor: str) -> Distribution:
-        """See `icc`."""
-        return self.icc
 
     def of_new_rows(self, rows: NewRows, scale: Scale) -> Distribution:
         """Theta of the group of each row."""
@@ -343,22 +344,6 @@ class OneWayPosterior(OneFactorEngine):
         size = checked_draws(size, rng)
         return draw(self.model, self.grid, self.statistics, self.centered_means, size, rng)
 
-    def log_evidence(self) -> float:
-        """Logarithm of p(y), all parameters integrated out.
-
-        Raises
-        ------
-        PriorError
-            If a prior is improper: p(y) is then defined up to a constant only.
-        """
-        improper = self.model.priors.improper(self.model.sizes.sigma_known)
-        if improper:
-            raise PriorError(
-                f"the marginal likelihood needs proper priors; those of {' and '.join(improper)} "
-                "are improper: give them priors such as normal(0, 10) and half_normal(5)"
-            )
-        return self.grid.log_total + self.model.log_constant
-
     def weight_at(self, tau: float) -> Floats:
         """Weight on each group's own mean if tau were known; sigma at its posterior median.
 
@@ -399,9 +384,13 @@ class OneWayPosterior(OneFactorEngine):
         if not (math.isfinite(tau) and tau >= 0):
             raise ArgumentError(f"tau must be 0 or more and finite; received {tau!r}")
         sigma = 1.0 if self.sigma is None else float(self.sigma.median)
-        given = component_given(self.model, float(tau), sigma)
-        moments = Moments(math.inf, given.df, given.df, given.df)
-        return replace(self, model=replace(self.model, moments=moments), components=given)
+        components_given_tau = component_given(self.model, float(tau), sigma)
+        moments = Moments(
+            math.inf, components_given_tau.df, components_given_tau.df, components_given_tau.df
+        )
+        return replace(
+            self, model=replace(self.model, moments=moments), components=components_given_tau
+        )
 
     # what every kind of posterior has -------------------------------------------------------
 
@@ -409,11 +398,6 @@ class OneWayPosterior(OneFactorEngine):
     def method(self) -> str:
         """How the integral over the hyperparameters was done."""
         return "trapezoid rule in double-exponential coordinates"
-
-    def named(self) -> dict[str, Distribution]:
-        """Every parameter but the groups', by its name in tables."""
-        named = {"Intercept": self.mu, f"tau[{self.statistics.factor}]": self.tau}
-        return named if self.sigma is None else {**named, "sigma": self.sigma}
 
     def group_table(
         self, level: float = 0.95, kind: IntervalKind = "equal-tailed", scale: Scale = "response"

@@ -95,8 +95,8 @@ def kernels(model: CountsModel, nodes: Nested) -> list[Kernels]:
     wanted = KERNEL_WIDTH * step / (nodes.outer * _unit_sd(model))
     fine, coarse = wanted <= 1.0, wanted > (DENSEST_NODES if model.conjugate else 1.0)
     sets = ((fine, 1), (~fine & ~coarse, DENSEST_NODES))
-    found = [_denser(model, nodes, lines, step, by) for lines, by in sets if lines.any()]
-    return found + ([_wider(model, nodes, coarse, step)] if coarse.any() else [])
+    sets_of_kernels = [_denser(model, nodes, lines, step, by) for lines, by in sets if lines.any()]
+    return sets_of_kernels + ([_wider(model, nodes, coarse, step)] if coarse.any() else [])
 
 
 def _unit_sd(model: CountsModel) -> float:
@@ -113,12 +113,12 @@ def _denser(model: CountsModel, nodes: Nested, lines: Bools, step: Floats, facto
     tau = np.broadcast_to(nodes.outer[lines, None], mu.shape)
     matrix = np.sinc(at[:, None] - np.arange(size)) / factor if factor > 1 else np.eye(size)
     width = np.maximum(nodes.outer[lines] * _unit_sd(model), KERNEL_WIDTH * step[lines])
-    kept = (
+    used = (
         np.ones(mu.size, dtype=bool)
         if factor > 1
         else nodes.weight[lines].ravel() > NEGLIGIBLE_IN_DENSITY
     )
-    return Kernels(lines, mu, tau, matrix, width, not model.conjugate, kept)
+    return Kernels(lines, mu, tau, matrix, width, not model.conjugate, used)
 
 
 def _wider(model: CountsModel, nodes: Nested, lines: Bools, step: Floats) -> Kernels:

@@ -63,7 +63,7 @@ RENAMED = {
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class GroupValues(Distribution):
+class GroupValues(Selected):
     """One quantity a group, shape (J,); `labels` says of which, and ``values["A"]`` is one.
 
     Parameters
@@ -73,38 +73,14 @@ class GroupValues(Distribution):
     factor : str
     """
 
-    of: Distribution
     labels: AnyArray
     factor: str
-
-    @property
-    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
-        return self.of.shape
-
-    @property
-    def mean(self) -> Floats:
-        return self.of.mean
-
-    @property
-    def sd(self) -> Floats:
-        return self.of.sd
-
-    def _cdf(self, x: Floats) -> Floats:
-        return self.of._cdf(x)
-
-    def _density(self, x: Floats) -> Floats:
-        return self.of._density(x)
-
-    def _quantiles(self, p: Floats) -> Floats:
-        return self.of._quantiles(p)
-
-    def _ends(self) -> tuple[float, float]:
-        return self.of._ends()
 
     def __getitem__(self, label: Any) -> Distribution:
         """Return the distribution of one group, by its label."""
         at = {one: i for i, one in enumerate(self.labels.tolist())}
-        return Selected(self.of, int(group_positions(at, [label], self.factor)[0]))
+        position = int(group_positions(at, [label], self.factor)[0])
+        return Selected(self.of, index=position)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -152,9 +128,9 @@ class Posterior:
             If there is no such parameter, or only an estimate of it.
         """
         known = self._named
-        found = known.get(_full_name(name, known))
-        if found is not None:
-            return found
+        distribution = known.get(_full_name(name, known))
+        if distribution is not None:
+            return distribution
         if isinstance(self._engine, Estimated) and name in (*self._engine.spreads, "tau"):
             raise ArgumentError(
                 f'"{name}" has an estimate and no distribution; profile intervals are given by '
@@ -342,7 +318,7 @@ class Posterior:
         ArgumentError
             Of other models, for which it is not computed.
         """
-        return self._full("log_marginal_likelihood").log_evidence()
+        return self._full("log_marginal_likelihood").log_marginal_likelihood()
 
     @property
     def log_likelihood(self) -> float:
@@ -494,10 +470,10 @@ class Draws:
 
     def __getitem__(self, name: str) -> Floats:
         """Return the draws of a parameter, by its name; shape (S,)."""
-        found = self._named.get(_full_name(name, self._named))
-        if found is None:
+        values = self._named.get(_full_name(name, self._named))
+        if values is None:
             raise _no_parameter(name, self._named)
-        return found
+        return values
 
     def groups(
         self, factor: str | None = None, *, term: str | None = None, scale: Scale = "response"

@@ -17,6 +17,7 @@ from partialpool.posterior.distributions import Distribution, check_level
 from partialpool.posterior.pairs import Densities
 
 CELLS_AT_ONCE = 2**20
+"""Elements of arrays worked on at once (8 MiB)."""
 AVERAGED_QUANTILES = 64
 """Quantiles of a probability or rate over which new events are averaged."""
 

@@ -34,6 +34,7 @@ integral itself is that exact, and usually."""
 SLOW_EVALUATION = 2e-3
 """Seconds an evaluation from which on sizes are compared with each other, not with all nodes."""
 PROBABILITIES = (0.025, 0.975)
+"""Ends of the intervals that are compared."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

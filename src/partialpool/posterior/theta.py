@@ -102,18 +102,18 @@ class Theta(Mixture):
     def _by_class(self) -> Floats:
         """E B, E B mu, mean variance, var B, cov(B, B mu), var(B mu) of each class; (6, K)."""
         c = self.full
-        found = np.empty((6, len(self.class_weight)))
+        moments = np.empty((6, len(self.class_weight)))
         for part, p in class_blocks(self.class_weight, len(c.weight)):
             b = pooled(p, c.lam)  # (B, C)
             bm = b * c.mu
-            here = found[:, part]
+            here = moments[:, part]
             here[0], here[1] = b @ c.weight, bm @ c.weight
             scale2 = c.sigma**2 * (c.lam * b) + (b * c.mu_sd) ** 2
             here[2] = scale2 @ c.weight * c.variance_factor
             b -= here[0][:, None]
             bm -= here[1][:, None]
             here[3], here[4], here[5] = b**2 @ c.weight, (b * bm) @ c.weight, bm**2 @ c.weight
-        return found
+        return moments
 
 
 def class_blocks(weight: Floats, nodes: int) -> Iterator[tuple[slice, Floats]]:

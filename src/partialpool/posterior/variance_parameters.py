@@ -90,8 +90,8 @@ def _on_line_times_sigma(
     at = _inverse(rise, u)
 
     def locate(target: Floats) -> tuple[Floats, Floats]:
-        found, slope = at(target - log_z[:, None])
-        t = line.position(found)
+        position, slope = at(target - log_z[:, None])
+        t = line.position(position)
         return t, 1.0 / (line.scale * np.cosh(t) * slope)
 
     rho = lattice.points[:, dimension] * scale
