@@ -59,6 +59,7 @@ from partialpool.posterior import (
     mixed_posterior,
     one_way_posterior,
 )
+from partialpool.posterior.above import Above, probability_above
 from partialpool.posterior.counts import Scale, checked_scale
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.prediction import PredictionOptions, predict
@@ -69,9 +70,11 @@ from partialpool.threads import one_blas_thread
 from partialpool.words import formatting, summary
 from partialpool.words.accuracy import accuracy_notice, checked_accuracy, require_reliable
 from partialpool.words.advice import Advice, MixedAdvice, advise, recommendation
+from partialpool.words.arrange import Arrangement
 from partialpool.words.coefficients import MixedComparison, compare_coefficients
 from partialpool.words.comparison import Comparison, compare
 from partialpool.words.notices import notices_of
+from partialpool.words.standing import standing
 
 PriorLike = Priors | Mapping[str, Prior | str] | Iterable[str] | str | None
 Method = Literal["posterior", "reml", "ml"]
@@ -194,6 +197,9 @@ class Fit:
         level: float = 0.95,
         kind: IntervalKind = "equal-tailed",
         scale: Scale = "response",
+        factor: str | None = None,
+        term: str | None = None,
+        above: Above | None = None,
     ) -> Any:
         """One row a group, in the kind of frame the data came in.
 
@@ -206,6 +212,11 @@ class Fit:
         scale : {"response", "link"}
             For counts: probabilities or rates, or log-odds or log rates. Of measurements both
             are the same.
+        factor, term : str, optional
+            With slopes or several factors: the groups of this factor, and this effect, only.
+        above : float or "average", optional
+            Also tell the probability that a group lies above this value, or above the average of
+            its population (what predictors say of it left aside), and what follows in a word.
 
         Returns
         -------
@@ -215,15 +226,23 @@ class Fit:
             pooled value: 0 no pooling, 1 complete pooling); of counts also events, and trials or
             exposure. With predictors, slopes or several
             factors one row for each effect of a group: also factor, term (the effect) and effect
-            (posterior mean of the deviation b); estimate is population value and deviation.
+            (posterior mean of the deviation b); estimate is population value and deviation. With
+            `above` also p_above, and standing: "above" or "below" where the interval of this level
+            says so, "probably above" or "probably below" from 0.9 on, else "uncertain".
 
         Raises
         ------
+        ArgumentError
+            If there is no such factor or term, or a value is given for several effects.
         NotReachedError
             If the error told is above 0.5 posterior sds, as from `parameters` and all other
             tables, charts and words of this fit.
         """
-        return self.to_input_frame(self.group_table(level, kind, scale))
+        table = self.group_table(level, kind, scale)
+        table = Arrangement(factor=factor, term=term).of(table, self.factor)
+        if above is not None:
+            table = self.with_standing(table, above, level)
+        return self.to_input_frame(table)
 
     @_reads
     def group_table(
@@ -239,6 +258,34 @@ class Fit:
         if isinstance(post, CountsPosterior | GeneralizedPosterior):
             return post.group_table(level, kind, scale=chosen)
         return post.group_table(level, kind)
+
+    @_reads
+    def with_standing(self, table: Table, above: Above, level: float = 0.95) -> Table:
+        """A table of groups with p_above and standing, as `groups` gives them with `above`."""
+        factors = table.get("factor", np.full(table.n_rows, self.factor)).tolist()
+        terms = table.get("term", np.full(table.n_rows, "Intercept")).tolist()
+        kinds = list(dict.fromkeys(zip(factors, terms, strict=True)))
+        if len(kinds) > 1 and not isinstance(above, str):
+            listed = ", ".join(f"{term} by {factor}" for factor, term in kinds)
+            raise ArgumentError(
+                f"above={above:g} is a value of one effect, and there are several ({listed}): say "
+                'which with factor= and term= (--factor, --term), or ask for above="average"'
+            )
+        p = {
+            (*kind, label): value
+            for kind in kinds
+            for label, value in zip(
+                self.posterior._term(*kind).labels.tolist(),
+                probability_above(self.posterior, above, kind[0], term=kind[1]).tolist(),
+                strict=True,
+            )
+        }
+        several = len({str(self.posterior._term(*kind).labels.dtype) for kind in kinds}) > 1
+        if several or "term" in table:  # labels of factors of several types are shown as text
+            p |= {(*key[:2], str(key[2])): value for key, value in p.items()}
+        rows = zip(factors, terms, table["group"].tolist(), strict=True)
+        found = np.array([p[row] for row in rows])
+        return Table(**table, p_above=found, standing=standing(found, level))
 
     def parameters(self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Any:
         """One row a parameter: name, mean, sd, lower, median, upper; frame as in `groups`."""
@@ -319,6 +366,7 @@ class Fit:
         descending: bool = True,
         factor: str | None = None,
         term: str | None = None,
+        above: Above | None = None,
     ) -> Any:
         """Who is really best: ranks of the groups, with how sure they are.
 
@@ -335,6 +383,8 @@ class Fit:
         factor, term : str
             With predictors, slopes or several factors: whose groups, and by which of their
             effects; groups then are ranked by their deviation, what predictors leave to them.
+        above : float or "average", optional
+            Also tell p_above and standing, as in `groups`.
 
         Returns
         -------
@@ -352,7 +402,11 @@ class Fit:
         -----
         Source: Laird and Louis (1989), doi:10.3102/10769986014001029.
         """
-        return self.to_input_frame(self.rank_table(top, level, descending, factor, term))
+        table = self.rank_table(top, level, descending, factor, term)
+        if above is not None:
+            p = probability_above(self.posterior, above, factor or self.factor, term=term)
+            table = Table(**table, p_above=p, standing=standing(p, level))
+        return self.to_input_frame(table)
 
     @_reads
     def rank_table(
