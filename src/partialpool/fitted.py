@@ -11,7 +11,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 import numpy as np
 
-from partialpool import charts
+from partialpool import __version__, charts
 from partialpool.data import (
     Clusters,
     CountProducts,
@@ -67,7 +67,7 @@ from partialpool.report import Contents, write
 from partialpool.simulate import CountWorld, World
 from partialpool.solve_counts import solve_count_statistics
 from partialpool.threads import one_blas_thread
-from partialpool.words import formatting, summary
+from partialpool.words import answer, formatting, methods, summary
 from partialpool.words.accuracy import accuracy_notice, checked_accuracy, require_reliable
 from partialpool.words.advice import Advice, MixedAdvice, advise, recommendation
 from partialpool.words.arrange import Arrangement
@@ -78,6 +78,9 @@ from partialpool.words.standing import standing
 
 PriorLike = Priors | Mapping[str, Prior | str] | Iterable[str] | str | None
 Method = Literal["posterior", "reml", "ml"]
+
+MOST_RANKED = 2000
+"""Of more groups a report has no ranks: they take seconds, and none of so many is known."""
 
 AnyStatistics = GroupStatistics | CrossProducts | CountStatistics
 Rest = ParamSpec("Rest")
@@ -402,11 +405,7 @@ class Fit:
         -----
         Source: Laird and Louis (1989), doi:10.3102/10769986014001029.
         """
-        table = self.rank_table(top, level, descending, factor, term)
-        if above is not None:
-            p = probability_above(self.posterior, above, factor or self.factor, term=term)
-            table = Table(**table, p_above=p, standing=standing(p, level))
-        return self.to_input_frame(table)
+        return self.to_input_frame(self.rank_table(top, level, descending, factor, term, above))
 
     @_reads
     def rank_table(
@@ -416,11 +415,17 @@ class Fit:
         descending: bool = True,
         factor: str | None = None,
         term: str | None = None,
+        above: Above | None = None,
     ) -> Table:
         """`rank` as a Table, whatever kind of frame the data came in."""
         require_reliable(self._engine)
         how: dict[str, Any] = {"top": top, "level": level, "descending": descending}
-        return self.posterior.ranks(factor or self.factor, term=term, **how)
+        factor = factor or self.factor
+        table = self.posterior.ranks(factor, term=term, **how)
+        if above is None:
+            return table
+        p = probability_above(self.posterior, above, factor, term=term)
+        return Table(**table, p_above=p, standing=standing(p, level))
 
     @_reads
     def predict(
@@ -527,27 +532,62 @@ class Fit:
         write(self.report_contents(level), path)
 
     @_reads
-    def report_contents(self, level: float = 0.95) -> Contents:
-        """What `report` writes."""
+    def report_contents(self, level: float = 0.95, shown: Arrangement | None = None) -> Contents:
+        """What `report` writes, of the groups that are `shown`."""
         post = self._reliable
-        lines = [
-            summary.headline(post, self.formula),
-            summary.prior_line(post),
-            f"{summary.pooling_line(post, level)} {recommendation(post)}",
-        ]
-        groups = self.group_table(level)
+        every = self.group_table(level)
+        groups = (shown or Arrangement()).of(every, self.factor)
+        of_first = Arrangement(factor=self.factor).of(every, self.factor)
+        if "term" in of_first:
+            term = str(of_first["term"][0])
+            of_first = Arrangement(term=term).of(of_first, self.factor)
+        asked = shown is not None and bool(shown.sort or shown.top or shown.groups)
+        labels = groups["group"].tolist() if asked and "term" not in groups else None
         return Contents(
-            self.formula,
-            lines,
-            self.parameter_table(level, "equal-tailed"),
-            groups,
-            self.notices,
-            self.charts(level=level),
+            question=answer.question(post.statistics),
+            answer=self._answer(of_first, level),
+            lines=(
+                summary.headline(post, self.formula),
+                f"{summary.pooling_line(post, level)} {recommendation(post)}",
+            ),
+            methods=methods.methods(post, self.formula, level, __version__),
+            parameters=self.parameter_table(level, "equal-tailed"),
+            groups=groups,
+            notices=self.notices,
+            charts=self._report_charts(level, labels, dark=False),
+            dark_charts=self._report_charts(level, labels, dark=True),
         )
+
+    def _answer(self, groups: Table, level: float) -> tuple[str, ...]:
+        """What is known of one effect of the first factor, in sentences."""
+        lines = answer.ends_of(groups, self.factor, level)
+        if isinstance(self._engine, Estimated):
+            return tuple(lines)
+        term = str(groups["term"][0]) if "term" in groups else None
+        lines.append(answer.sure_of(self.with_standing(groups, "average", level), level))
+        if groups.n_rows <= MOST_RANKED:
+            lines.append(answer.first_of(self.rank_table(level=level, term=term)))
+        return tuple(lines)
+
+    def _report_charts(
+        self, level: float, groups: list[Any] | None, *, dark: bool
+    ) -> tuple[Any, ...]:
+        """The charts of a report: those that say most, the forest and the ranks."""
+        if isinstance(self._engine, Estimated):
+            return ()
+        plot = self.plot
+        how: dict[str, Any] = {"level": level, "dark": dark}
+        found = plot.telling(**how, groups=groups)
+        s = self.statistics
+        if isinstance(s, GroupStatistics) and s.sigma_known:
+            found.insert(1, plot.forest(**how, groups=groups))
+        if len(self.posterior._term(self.factor, None).labels) <= MOST_RANKED:
+            found.append(plot.ranks(**how, groups=groups))
+        return tuple(found)
 
     @_reads
     def charts(self, *, level: float = 0.95, dark: bool = False) -> list[Any]:
-        """The charts that say most of this fit, as its report shows them."""
+        """The charts that say most of this fit, as the app shows them."""
         if isinstance(self._reliable, Estimated):
             return []
         return self.plot.telling(level=level, dark=dark)

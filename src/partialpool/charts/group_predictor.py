@@ -57,7 +57,7 @@ def by_predictor(
     at = _position(post, chosen, predictor)
     order = parts.spread_evenly(chosen.estimate, MOST_GROUPS)
     values = chosen.block.x_mean + s.shift  # (L, p)
-    rows = _rows(post, chosen, order, values[:, at], level)
+    rows = _rows(chosen, order, values[:, at], level)
     curve = _curve(post, chosen, values, at, level)
     name = formatting.printable(s.coefficients[at])
     x = alt.X("x:Q", title=name, scale=alt.Scale(zero=False, nice=True))
@@ -142,10 +142,8 @@ def _position(post: MixedPosterior, chosen: Effect, predictor: str | None) -> in
     return s.coefficients.index(predictor or names[0])
 
 
-def _rows(
-    post: MixedPosterior, chosen: Effect, order: Any, values: Floats, level: float
-) -> list[dict[str, Any]]:
-    lower, upper = chosen.interval(post, order, level)
+def _rows(chosen: Effect, order: Any, values: Floats, level: float) -> list[dict[str, Any]]:
+    lower, upper = chosen.interval(order, level)
     columns = {
         "group": parts.distinct(chosen.block.labels[order].tolist()),
         "x": values[order].tolist(),

@@ -16,13 +16,14 @@ import click
 from partialpool import datasets
 from partialpool.cli.reading import READING
 from partialpool.data import Table
-from partialpool.data.files import expand
+from partialpool.data.files import expand, write_table
 from partialpool.data.read_table import read
 from partialpool.data.statistics_files import holds_statistics
 from partialpool.errors import ArgumentError, DataError, did_you_mean
 from partialpool.fitted import Fit, Method
 from partialpool.fitting import fit, fit_statistics
 from partialpool.kept_statistics import load_statistics
+from partialpool.posterior.above import Above
 
 SOON = 2.0
 """Seconds after which somebody at a terminal wonders whether anything happens."""
@@ -183,3 +184,36 @@ def print_csv(table: Table) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(table)
     writer.writerows(zip(*(column.tolist() for column in table.values()), strict=True))
+
+
+def chosen_groups(text: str | None) -> list[str] | None:
+    """The labels of ``--groups``, separated by commas as in a line of CSV; None if not given."""
+    if text is None:
+        return None
+    labels = [label.strip() for label in next(csv.reader([text], skipinitialspace=True), [])]
+    return [label for label in labels if label]
+
+
+def checked_above(text: str | None) -> Above | None:
+    """What ``--above`` asks for: the average, or a value.
+
+    Raises
+    ------
+    ArgumentError
+        If it is neither.
+    """
+    if text is None or text == "average":
+        return text  # type: ignore[return-value]
+    try:
+        return float(text)
+    except ValueError:
+        raise ArgumentError(f'--above takes a number or the word average; got "{text}"') from None
+
+
+def written(table: Table, out: str | None, what: str) -> bool:
+    """Write a table to the file of ``--out``, if any, and say so on standard error."""
+    if out is None:
+        return False
+    write_table(table, out)
+    click.echo(f"wrote {table.n_rows:,} {what} to {out}", err=True)
+    return True

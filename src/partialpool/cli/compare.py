@@ -9,8 +9,16 @@ from typing import Any
 import click
 import numpy as np
 
-from partialpool.cli.common import fitted, print_table, waiting, wide_console
+from partialpool.cli.common import (
+    fitted,
+    print_csv,
+    print_table,
+    waiting,
+    wide_console,
+    written,
+)
 from partialpool.data import Table
+from partialpool.errors import ArgumentError
 from partialpool.fitted import Fit
 from partialpool.words import formatting, summary
 from partialpool.words.coefficients import MixedComparison
@@ -34,6 +42,8 @@ class CompareOptions:
     event: str | None
     accuracy: float | None
     top: int | None
+    out: str | None
+    as_csv: bool
     as_json: bool
     debug: bool
 
@@ -48,6 +58,8 @@ def run(options: CompareOptions) -> None:
         event=options.event,
         accuracy=options.accuracy,
     )
+    if options.as_json and options.as_csv:
+        raise ArgumentError("--json and --csv both print to standard output; give one")
     with waiting("comparing"):
         result = found.compare(*options.estimators)
     if isinstance(result, MixedComparison):
@@ -58,6 +70,10 @@ def run(options: CompareOptions) -> None:
 
 def _show_coefficients(found: Fit, result: MixedComparison, options: CompareOptions) -> None:
     rows = formatting.plain_rows(result.coefficients)
+    written(result.coefficients, options.out, "coefficients")
+    if options.as_csv:
+        print_csv(result.coefficients)
+        return
     if options.as_json:
         _print_json({"formula": found.formula, "coefficients": rows, "text": result.text})
         return
@@ -71,6 +87,10 @@ def _show_coefficients(found: Fit, result: MixedComparison, options: CompareOpti
 
 def _show_groups(found: Fit, result: Comparison, options: CompareOptions) -> None:
     groups = Table({k: v[: options.top] for k, v in result.groups.items()})
+    written(groups, options.out, "groups")
+    if options.as_csv:
+        print_csv(groups)
+        return
     if options.as_json:
         scores = formatting.plain_rows(result.scores)
         groups_and_scores = {"groups": formatting.plain_rows(groups), "scores": scores}

@@ -8,10 +8,16 @@ from typing import cast
 
 import click
 
-from partialpool.cli.common import fitted, print_csv, print_table, waiting, wide_console
+from partialpool.cli.common import (
+    fitted,
+    print_csv,
+    print_table,
+    waiting,
+    wide_console,
+    written,
+)
 from partialpool.cli.reading import READING
 from partialpool.data import Table
-from partialpool.data.files import write_table
 from partialpool.data.new_rows import Target, Unseen
 from partialpool.data.read_table import as_written, read
 from partialpool.words import formatting
@@ -61,9 +67,7 @@ def run(options: PredictOptions) -> None:
     rows = as_written(options.rows, **places)
     names = {name: f"{name} (given)" if name in predicted else name for name in rows}
     table = Table({**{names[k]: v for k, v in rows.items()}, **predicted})
-    if options.out:
-        write_table(table, options.out)
-        click.echo(f"wrote {table.n_rows:,} rows to {options.out}", err=True)
+    written(table, options.out, "rows")
     if options.as_json:
         result = {"formula": found.formula, "predictions": formatting.plain_rows(table)}
         click.echo(json.dumps(result, ensure_ascii=False, indent=2, allow_nan=False))

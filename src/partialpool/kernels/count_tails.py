@@ -13,7 +13,7 @@ REACH, NODES = 8.5, 69
 1e-12 where tau is at most twice the width of the likelihood, and 1e-4 of the tail at five times."""
 QUANTILE, TINY, BETA_NODES = 1e-9, 1e-300, 401
 """Beta populations are followed between this quantile and one minus it, by a trapezoid rule on the
-logit scale, where their densities are analytic; 401 nodes agree with sums of probabilities to 1e-7."""
+logit scale, where their densities are analytic: sums of probabilities agree to 1e-7."""
 
 
 def normal_tails(
