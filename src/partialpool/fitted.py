@@ -12,6 +12,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 import numpy as np
 
 from partialpool import __version__, charts
+from partialpool.charts.ranks import of_table as ranks_of_table
 from partialpool.data import (
     Clusters,
     CountProducts,
@@ -537,15 +538,21 @@ class Fit:
         post = self._reliable
         every = self.group_table(level)
         groups = (shown or Arrangement()).of(every, self.factor)
-        of_first = Arrangement(factor=self.factor).of(every, self.factor)
+        factor = (shown.factor if shown else None) or self.factor
+        of_first = Arrangement(factor=factor).of(every, self.factor)
+        term = (shown.term if shown else None) or "Intercept"
         if "term" in of_first:
-            term = str(of_first["term"][0])
+            known = list(dict.fromkeys(of_first["term"].tolist()))
+            term = term if term in known else str(known[0])
             of_first = Arrangement(term=term).of(of_first, self.factor)
+        ranks = None
+        if of_first.n_rows <= MOST_RANKED and not isinstance(post, Estimated):
+            ranks = self.rank_table(level=level, factor=factor, term=term)
         asked = shown is not None and bool(shown.sort or shown.top or shown.groups)
         labels = groups["group"].tolist() if asked and "term" not in groups else None
         return Contents(
             question=answer.question(post.statistics),
-            answer=self._answer(of_first, level),
+            answer=self._answer(of_first, ranks, factor, level),
             lines=(
                 summary.headline(post, self.formula),
                 f"{summary.pooling_line(post, level)} {recommendation(post)}",
@@ -554,23 +561,30 @@ class Fit:
             parameters=self.parameter_table(level, "equal-tailed"),
             groups=groups,
             notices=self.notices,
-            charts=self._report_charts(level, labels, dark=False),
-            dark_charts=self._report_charts(level, labels, dark=True),
+            charts=self._report_charts(ranks, (factor, term), level, labels, dark=False),
+            dark_charts=self._report_charts(ranks, (factor, term), level, labels, dark=True),
         )
 
-    def _answer(self, groups: Table, level: float) -> tuple[str, ...]:
-        """What is known of one effect of the first factor, in sentences."""
-        lines = answer.ends_of(groups, self.factor, level)
+    def _answer(
+        self, groups: Table, ranks: Table | None, factor: str, level: float
+    ) -> tuple[str, ...]:
+        """What is known of one effect of a factor, in sentences."""
+        lines = answer.ends_of(groups, factor, level)
         if isinstance(self._engine, Estimated):
             return tuple(lines)
-        term = str(groups["term"][0]) if "term" in groups else None
         lines.append(answer.sure_of(self.with_standing(groups, "average", level), level))
-        if groups.n_rows <= MOST_RANKED:
-            lines.append(answer.first_of(self.rank_table(level=level, term=term)))
+        if ranks is not None:
+            lines.append(answer.first_of(ranks, by_deviation="term" in groups))
         return tuple(lines)
 
     def _report_charts(
-        self, level: float, groups: list[Any] | None, *, dark: bool
+        self,
+        ranks: Table | None,
+        effect: tuple[str, str],
+        level: float,
+        groups: list[Any] | None,
+        *,
+        dark: bool,
     ) -> tuple[Any, ...]:
         """The charts of a report: those that say most, the forest and the ranks."""
         if isinstance(self._engine, Estimated):
@@ -581,8 +595,8 @@ class Fit:
         s = self.statistics
         if isinstance(s, GroupStatistics) and s.sigma_known:
             found.insert(1, plot.forest(**how, groups=groups))
-        if len(self.posterior._term(self.factor, None).labels) <= MOST_RANKED:
-            found.append(plot.ranks(**how, groups=groups))
+        if ranks is not None:
+            found.append(ranks_of_table(ranks, *effect, 1, level, groups, dark=dark))
         return tuple(found)
 
     @_reads

@@ -122,7 +122,7 @@ def shown_groups(
     if len(order) <= most:
         return order, []
     high, low = most - most // 2, most // 2
-    said = f"The {high:,} highest and the {low:,} lowest of {len(order):,}"
+    said = f"{high:,} highest and {low:,} lowest of {len(order):,}"
     return np.concatenate([order[:high], order[-low:]]), [said]
 
 
@@ -210,7 +210,7 @@ def group_axis(alt: Any, names: Any, title: str) -> Any:
         "group:N",
         scale=alt.Scale(domain=names),
         title=formatting.printable(title),
-        axis=alt.Axis(ticks=False, domain=False, labelPadding=8, maxExtent=420),
+        axis=alt.Axis(ticks=False, domain=False, labelPadding=8, maxExtent=420, titlePadding=14),
     )
 
 

@@ -84,7 +84,9 @@ def of_table(
     }
     rows = [dict(zip(columns, v, strict=True)) for v in zip(*columns.values(), strict=True)]
     last = len(table["group"])
-    axis = alt.Axis(tickMinStep=1, format=",d", tickCount=8)
+    every = max(1, round(last / 8))
+    ticks = [1, *range(2 * every if every > 1 else 2, last + 1, every)]
+    axis = alt.Axis(values=ticks, format=",d")
     x = alt.X(
         "lower:Q",
         title=f"rank among {last:,} groups (1 = first)",

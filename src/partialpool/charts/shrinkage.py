@@ -377,12 +377,12 @@ def _caption(
 
 def bars_are(what: str, *, own: bool, new: bool = True) -> str:
     """Say what the bars are; `what` such as "95% intervals"."""
-    thin = ", thin ones of own estimates" if own else ""
-    return f"bars are {what}{thin}" + (", the dashed one of a new group" if new else "")
+    thin = ", thin: own estimates" if own else ""
+    return f"Bars: {what}{thin}" + (", dashed: a new group" if new else "")
 
 
 def pulled(low: float, high: float, factor: str, bars: str) -> str:
     """Say how far groups are drawn toward the mean, and what the bars are."""
     share = f"{low:.0%}" if f"{low:.0%}" == f"{high:.0%}" else f"{low:.0%} to {high:.0%}"
     way = f"{share} of the way to the mean (dashed)"
-    return f"Each {factor} is drawn {way}; {bars}"
+    return f"Each {factor} is drawn {way}. {bars}"

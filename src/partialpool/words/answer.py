@@ -87,10 +87,11 @@ def _groups(count: int) -> str:
     return f"{count:,} {'group lies' if count == 1 else 'groups lie'}"
 
 
-def first_of(ranks: Table) -> str:
+def first_of(ranks: Table, *, by_deviation: bool) -> str:
     """Which group is most likely the first, and how sure that is."""
     best = int(np.argmax(ranks["best"]))
     again = int((ranks["lower"] == 1).sum())
     name, p = printable(ranks["group"][best]), float(ranks["best"][best])
-    others = f"; {again:,} groups may be" if again > 1 else ""
-    return f"{name} is the highest of all with probability {p:.2f}{others}."
+    others = f"; {again:,} groups may" if again > 1 else ""
+    by = " by its deviation, what predictors and other factors leave to it," if by_deviation else ""
+    return f"{name} ranks first{by} with probability {p:.2f}{others}."
