@@ -37,7 +37,7 @@ caption{text-align:left;color:var(--faint)}
 th,td{padding:.25rem .7rem;text-align:right;border-bottom:1px solid var(--line)}
 th{border-bottom:2px solid var(--line)}
 th.text,td.text{text-align:left}.wide{overflow-x:auto}
-figure{margin:1.5rem 0}svg{max-width:100%;height:auto;overflow:visible}
+figure{margin:1.5rem 0;padding-left:1rem}svg{max-width:100%;height:auto;overflow:visible}
 summary{cursor:pointer;color:var(--faint);margin-top:.8rem}
 .warning{border-left:4px solid #D55E00;padding-left:.7rem}
 .info{border-left:4px solid #0072B2;padding-left:.7rem}

@@ -85,7 +85,7 @@ def of_table(
     rows = [dict(zip(columns, v, strict=True)) for v in zip(*columns.values(), strict=True)]
     last = len(table["group"])
     every = max(1, round(last / 8))
-    ticks = [1, *range(2 * every if every > 1 else 2, last + 1, every)]
+    ticks = [1, *range(max(every, 2), last + 1, every)]
     axis = alt.Axis(values=ticks, format=",d")
     x = alt.X(
         "lower:Q",

@@ -84,9 +84,10 @@ def source(
     """The data, formula and family; standard input is kept in a temporary file while it is read."""
     known = {d.name: d for d in datasets.catalogue}
     if data in known and not os.path.exists(data):
-        found = known[data]
-        own = formula is None or formula == found.formula
-        yield found.load(), formula or found.formula, family or (found.family if own else None)
+        dataset = known[data]
+        its_own = formula is None or formula == dataset.formula
+        its_family = dataset.family if its_own else None
+        yield dataset.load(), formula or dataset.formula, family or its_family
         return
     if formula is None:
         names = ", ".join(known)

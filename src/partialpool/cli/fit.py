@@ -95,7 +95,7 @@ def run(options: FitOptions) -> None:
         with chosen as (data, formula, family):
             click.echo(explain(formula, data, family=family))
         return
-    found = fitted(
+    fit = fitted(
         options.data,
         options.formula,
         options.priors,
@@ -107,48 +107,48 @@ def run(options: FitOptions) -> None:
     )
     kind = options.kind
     with waiting("computing the tables"):
-        groups = found.group_table(options.interval, kind)
-        table = Arrangement(factor=options.factor, term=options.term).of(groups, found.factor)
+        groups = fit.group_table(options.interval, kind)
+        table = Arrangement(factor=options.factor, term=options.term).of(groups, fit.factor)
         if above is not None:
-            table = found.with_standing(table, above, options.interval)
-    table = options.arrangement.of(table, found.factor)
+            table = fit.with_standing(table, above, options.interval)
+    table = options.arrangement.of(table, fit.factor)
     with waiting("writing files"):
-        written = _write(found, table, options)
+        written = _write(fit, table, options)
     if options.as_json:
-        result = found._as_dict(table, options.interval, kind)
+        result = fit._as_dict(table, options.interval, kind)
         if options.profile:
-            result["profile"] = formatting.plain_rows(found.profile_table(options.interval))
+            result["profile"] = formatting.plain_rows(fit.profile_table(options.interval))
         click.echo(json.dumps(result, ensure_ascii=False, indent=2, allow_nan=False))
     elif options.as_csv:
         print_csv(table)
     else:
-        _print_tables(found, groups, table, options)
+        _print_tables(fit, groups, table, options)
     for sentence in written:
         click.echo(sentence, err=True)
 
 
-def _write(found: Fit, table: Table, options: FitOptions) -> list[str]:
+def _write(fit: Fit, table: Table, options: FitOptions) -> list[str]:
     """Write the files that were asked for, and say which."""
     written = []
     if options.out:
         write_table(table, options.out)
         written.append(f"wrote {table.n_rows:,} groups to {options.out}")
     if options.plot:
-        charts.save(_chart(found, table, options), options.plot)
+        charts.save(_chart(fit, table, options), options.plot)
         written.append(f"drew {options.plot}")
     if options.report:
-        contents = found.report_contents(options.interval, options.arrangement)
+        contents = fit.report_contents(options.interval, options.arrangement)
         report.write(contents, options.report)
         written.append(f"wrote {options.report}")
     return written
 
 
-def _chart(found: Fit, table: Table, options: FitOptions) -> Any:
+def _chart(fit: Fit, table: Table, options: FitOptions) -> Any:
     """Own and pooled estimates; of a mixed model, the first effect of the first term shown."""
     factor, term = (str(table[k][0]) if k in table else None for k in ("factor", "term"))
     how: dict[str, Any] = {"level": options.interval, "kind": options.kind}
     if options.sort is None and options.top is None and options.groups is None:
-        return found.plot.first(**how, factor=factor, term=term)
+        return fit.plot.first(**how, factor=factor, term=term)
     shown = np.ones(table.n_rows, dtype=bool)
     if "term" in table:
         shown = (table["factor"] == factor) & (table["term"] == term)
@@ -156,7 +156,7 @@ def _chart(found: Fit, table: Table, options: FitOptions) -> Any:
     if len(labels) > MOST_CHARTED:
         half = MOST_CHARTED // 2
         labels = [*labels[:half], *labels[-half:]]
-    return found.plot.first(**how, factor=factor, term=term, groups=labels)
+    return fit.plot.first(**how, factor=factor, term=term, groups=labels)
 
 
 def _print_groups(console: Any, shown: Table, factor: str, above: str | None) -> None:
@@ -170,26 +170,26 @@ def _print_groups(console: Any, shown: Table, factor: str, above: str | None) ->
     print_table(console, header, [[row[i] for i in places] for row in cells], texts=texts)
 
 
-def _print_tables(found: Fit, every: Table, groups: Table, options: FitOptions) -> None:
+def _print_tables(fit: Fit, every: Table, groups: Table, options: FitOptions) -> None:
     from rich.text import Text
 
     console = wide_console(100)
     kind = options.kind
-    parameters = found.parameter_table(options.interval, kind)
-    console.print(Text(summary.headline(found._engine, found.formula), style="bold"))
-    console.print(Text(summary.prior_line(found._engine), style="dim"))
+    parameters = fit.parameter_table(options.interval, kind)
+    console.print(Text(summary.headline(fit._engine, fit.formula), style="bold"))
+    console.print(Text(summary.prior_line(fit._engine), style="dim"))
     header = ["parameter", *list(parameters)[1:]]
     print_table(console, header, formatting.parameter_cells(parameters))
     if options.profile:
-        ends = found.profile_table(options.interval)
+        ends = fit.profile_table(options.interval)
         console.print(Text("profile-likelihood intervals", style="dim"))
         print_table(console, list(ends), formatting.profile_cells(ends))
-    pooling = summary.pooling_line(found._engine, options.interval, kind)
-    console.print(Text(f"{pooling} {recommendation(found._engine)}"))
+    pooling = summary.pooling_line(fit._engine, options.interval, kind)
+    console.print(Text(f"{pooling} {recommendation(fit._engine)}"))
     console.print()
     limit = groups.n_rows if options.top else SHOWN_GROUPS
     shown = Table({k: v[:limit] for k, v in groups.items()})
-    factor = str(shown["factor"][0]) if "factor" in shown else found.factor
+    factor = str(shown["factor"][0]) if "factor" in shown else fit.factor
     _print_groups(console, shown, factor, options.above)
     if shown.n_rows < every.n_rows:
         what = "effects of groups" if "term" in every else "groups"
@@ -198,6 +198,6 @@ def _print_tables(found: Fit, every: Table, groups: Table, options: FitOptions) 
         console.print(Text(more, style="dim"))
     percent = f"{100 * options.interval:g}%"
     console.print(Text(f"lower and upper: {percent} {kind} interval", style="dim"))
-    for notice in found.notices:
+    for notice in fit.notices:
         mark, style = ("!", "bold yellow") if notice.level == "warning" else ("-", "cyan")
         console.print(Text.assemble((f"{mark} ", style), notice.text))

@@ -396,9 +396,9 @@ def datasets_command(as_json: bool) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; bad input is one line on standard error and exit code 2."""
-    given = sys.argv[1:] if arguments is None else arguments
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        result = cli.main(given, prog_name="partialpool", standalone_mode=False)
+        result = cli.main(words, prog_name="partialpool", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         sys.exit(2)
@@ -407,7 +407,7 @@ def main(arguments: list[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         sys.exit(_interrupted())
     except PartialPoolError as error:
-        if "--debug" in given:
+        if "--debug" in words:
             raise
         _fail(str(error))
     except BrokenPipeError:

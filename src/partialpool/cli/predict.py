@@ -46,7 +46,7 @@ class PredictOptions:
 
 def run(options: PredictOptions) -> None:
     """Fit, predict the new rows and print them with their predictions, in their order."""
-    found = fitted(
+    fit = fitted(
         options.data,
         options.formula,
         options.priors,
@@ -56,7 +56,7 @@ def run(options: PredictOptions) -> None:
     )
     reading = click.get_current_context().meta.get(READING, {})
     with waiting("predicting"):
-        predicted = found.predict(
+        predicted = fit.predict(
             read(options.rows, **reading) if reading else options.rows,
             target=cast(Target, options.target),
             unseen=cast(Unseen, options.unseen),
@@ -69,7 +69,7 @@ def run(options: PredictOptions) -> None:
     table = Table({**{names[k]: v for k, v in rows.items()}, **predicted})
     written(table, options.out, "rows")
     if options.as_json:
-        result = {"formula": found.formula, "predictions": formatting.plain_rows(table)}
+        result = {"formula": fit.formula, "predictions": formatting.plain_rows(table)}
         click.echo(json.dumps(result, ensure_ascii=False, indent=2, allow_nan=False))
     elif options.as_csv:
         print_csv(table)

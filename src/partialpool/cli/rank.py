@@ -60,7 +60,7 @@ def run(options: RankOptions) -> None:
         raise ArgumentError("--json and --csv both print to standard output; give one")
     if options.plot:
         checked(options.plot)
-    found = fitted(
+    fit = fitted(
         options.data,
         options.formula,
         options.priors,
@@ -69,10 +69,10 @@ def run(options: RankOptions) -> None:
         accuracy=options.accuracy,
     )
     with waiting("ranking"):
-        table = found.rank_table(
+        table = fit.rank_table(
             options.top, options.interval, not options.lowest, options.factor, options.term, above
         )
-    factor = options.factor or found.factor
+    factor = options.factor or fit.factor
     order = np.argsort(table["expected_rank"], kind="stable")
     every = Table({k: v[order] for k, v in table.items()})
     table = Arrangement(groups=chosen_groups(options.groups)).of(every, factor)
@@ -86,11 +86,11 @@ def run(options: RankOptions) -> None:
         print_csv(table)
         return
     if options.as_json:
-        ranks = {"formula": found.formula, "ranks": formatting.plain_rows(table)}
+        ranks = {"formula": fit.formula, "ranks": formatting.plain_rows(table)}
         click.echo(json.dumps(ranks, ensure_ascii=False, indent=2, allow_nan=False))
         return
     console = wide_console(100)
-    console.print(Text(summary.headline(found._engine, found.formula), style="bold"))
+    console.print(Text(summary.headline(fit._engine, fit.formula), style="bold"))
     names = {"group": factor, "top": f"top {options.top}", "p_above": f"P(above {options.above})"}
     header = [names.get(k, k) for k in table]
     print_table(console, header, formatting.rank_cells(table))

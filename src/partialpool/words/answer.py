@@ -26,9 +26,9 @@ def question(statistics: Any) -> str:
         return f"How does {outcome} differ by {printable(s.factor)}?"
     factors = list(dict.fromkeys(printable(b.factor) for b in s.blocks))
     names = [printable(c) for c in s.coefficients if c != "Intercept"]
-    given = _listed([name for name in names if ":" not in name])
-    if len(given) > LONGEST:
-        given = f"{len(names)} predictors"
+    predictors = _listed([name for name in names if ":" not in name])
+    if len(predictors) > LONGEST:
+        predictors = f"{len(names)} predictors"
     varying = dict.fromkeys(e for b in s.blocks for e in b.effects if e != "Intercept")
     slopes = [printable(effect) for effect in varying if effect in s.coefficients]
     by = _listed(factors)
@@ -37,7 +37,7 @@ def question(statistics: Any) -> str:
         return f"How do {outcome} and its dependence on {on} differ by {by}?"
     if not names:
         return f"How does {outcome} differ by {by}?"
-    return f"How does {outcome} differ by {by}, given {given}?"
+    return f"How does {outcome} differ by {by}, predictors {predictors}?"
 
 
 def _listed(names: Any) -> str:

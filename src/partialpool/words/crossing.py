@@ -28,10 +28,10 @@ def labels_may_start_anew(post: MixedPosterior | Estimated) -> Iterator[Notice]:
             continue  # nested, or the same groups
         if any(":" in b.factor or b.effects[0] != "Intercept" for b in (first, second)):
             continue
-        found = look_started_anew(first, second, crossing)
-        if found is None:
+        pair = look_started_anew(first, second, crossing)
+        if pair is None:
             continue
-        outer, inner = found
+        outer, inner = pair
         average = math.sqrt(_row_variance(post) * len(inner.labels) / len(crossing.i))
         complete = len(crossing.i) == len(first.labels) * len(second.labels)
         if _sd_may_be(post, inner.factor, NO_GAPS if complete else GAPS) > average:
