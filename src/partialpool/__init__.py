@@ -13,6 +13,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from partialpool._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from partialpool import charts, classical, datasets, simulate, testing
     from partialpool.data import Table
@@ -50,8 +52,6 @@ if TYPE_CHECKING:
         UniformShrinkage,
     )
     from partialpool.notices import Notice
-
-__version__ = "0.2.0"
 
 _HOMES = {
     "data": ("Table",),

@@ -12,6 +12,8 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 import numpy as np
 
 from partialpool import charts
+from partialpool._version import __version__
+from partialpool.charts.ranks import of_table as ranks_of_table
 from partialpool.data import (
     Clusters,
     CountProducts,
@@ -59,21 +61,27 @@ from partialpool.posterior import (
     mixed_posterior,
     one_way_posterior,
 )
+from partialpool.posterior.above import Above, probability_above
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.posterior.engine import Scale, checked_scale
 from partialpool.prediction import PredictionOptions, predict
 from partialpool.report import Contents, write
 from partialpool.simulate import CountWorld, World
 from partialpool.threads import one_blas_thread
-from partialpool.words import formatting, summary
+from partialpool.words import answer, formatting, methods, summary
 from partialpool.words.accuracy import accuracy_notice, checked_accuracy, require_reliable
 from partialpool.words.advice import Advice, MixedAdvice, advise, recommendation
+from partialpool.words.arrange import Arrangement
 from partialpool.words.coefficients import MixedComparison, compare_coefficients
 from partialpool.words.comparison import Comparison, compare
 from partialpool.words.notices import notices_of
+from partialpool.words.standing import standing
 
 PriorLike = Priors | Mapping[str, Prior | str] | Iterable[str] | str | None
 Method = Literal["posterior", "reml", "ml"]
+
+MOST_RANKED = 2000
+"""Of more groups a report has no ranks: they take seconds, and none of so many is known."""
 
 AnyStatistics = GroupStatistics | CrossProducts | CountStatistics
 Rest = ParamSpec("Rest")
@@ -201,6 +209,9 @@ class Fit:
         level: float = 0.95,
         kind: IntervalKind = "equal-tailed",
         scale: Scale = "response",
+        factor: str | None = None,
+        term: str | None = None,
+        above: Above | None = None,
     ) -> Any:
         """One row a group, in the kind of frame the data came in.
 
@@ -213,6 +224,11 @@ class Fit:
         scale : {"response", "link"}
             For counts: probabilities or rates, or log-odds or log rates. Of measurements both
             are the same.
+        factor, term : str, optional
+            With slopes or several factors: the groups of this factor, and this effect, only.
+        above : float or "average", optional
+            Also tell the probability that a group lies above this value, or above the average of
+            its population (what predictors say of it left aside), and what follows in a word.
 
         Returns
         -------
@@ -222,15 +238,23 @@ class Fit:
             pooled value: 0 no pooling, 1 complete pooling); of counts also events, and trials or
             exposure. With predictors, slopes or several
             factors one row for each effect of a group: also factor, term (the effect) and effect
-            (posterior mean of the deviation b); estimate is population value and deviation.
+            (posterior mean of the deviation b); estimate is population value and deviation. With
+            `above` also p_above, and standing: "above" or "below" where the interval of this level
+            says so, "probably above" or "probably below" from 0.9 on, else "uncertain".
 
         Raises
         ------
+        ArgumentError
+            If there is no such factor or term, or a value is given for several effects.
         NotReachedError
             If the error told is above 0.5 posterior sds, as from `parameters` and all other
             tables, charts and words of this fit.
         """
-        return self.to_input_frame(self.group_table(level, kind, scale))
+        table = self.group_table(level, kind, scale)
+        table = Arrangement(factor=factor, term=term).of(table, self.factor)
+        if above is not None:
+            table = self.with_standing(table, above, level)
+        return self.to_input_frame(table)
 
     @_reads
     def group_table(
@@ -241,6 +265,34 @@ class Fit:
     ) -> Table:
         """`groups` as a Table, whatever kind of frame the data came in."""
         return self._reliable.group_table(level, kind, checked_scale(scale))
+
+    @_reads
+    def with_standing(self, table: Table, above: Above, level: float = 0.95) -> Table:
+        """A table of groups with p_above and standing, as `groups` gives them with `above`."""
+        factors = table.get("factor", np.full(table.n_rows, self.factor)).tolist()
+        terms = table.get("term", np.full(table.n_rows, "Intercept")).tolist()
+        kinds = list(dict.fromkeys(zip(factors, terms, strict=True)))
+        if len(kinds) > 1 and not isinstance(above, str):
+            listed = ", ".join(f"{term} by {factor}" for factor, term in kinds)
+            raise ArgumentError(
+                f"above={above:g} is a value of one effect, and there are several ({listed}): say "
+                'which with factor= and term= (--factor, --term), or ask for above="average"'
+            )
+        p = {
+            (*kind, label): value
+            for kind in kinds
+            for label, value in zip(
+                self.posterior._term(*kind).labels.tolist(),
+                probability_above(self.posterior, above, kind[0], term=kind[1]).tolist(),
+                strict=True,
+            )
+        }
+        several = len({str(self.posterior._term(*kind).labels.dtype) for kind in kinds}) > 1
+        if several or "term" in table:  # labels of factors of several types are shown as text
+            p |= {(*key[:2], str(key[2])): value for key, value in p.items()}
+        rows = zip(factors, terms, table["group"].tolist(), strict=True)
+        found = np.array([p[row] for row in rows])
+        return Table(**table, p_above=found, standing=standing(found, level))
 
     def parameters(self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Any:
         """One row a parameter: name, mean, sd, lower, median, upper; frame as in `groups`."""
@@ -315,6 +367,7 @@ class Fit:
         descending: bool = True,
         factor: str | None = None,
         term: str | None = None,
+        above: Above | None = None,
     ) -> Any:
         """Who is really best: ranks of the groups, with how sure they are.
 
@@ -331,6 +384,8 @@ class Fit:
         factor, term : str
             With predictors, slopes or several factors: whose groups, and by which of their
             effects; groups then are ranked by their deviation, what predictors leave to them.
+        above : float or "average", optional
+            Also tell p_above and standing, as in `groups`.
 
         Returns
         -------
@@ -348,7 +403,7 @@ class Fit:
         -----
         Source: Laird and Louis (1989), doi:10.3102/10769986014001029.
         """
-        return self.to_input_frame(self.rank_table(top, level, descending, factor, term))
+        return self.to_input_frame(self.rank_table(top, level, descending, factor, term, above))
 
     @_reads
     def rank_table(
@@ -358,11 +413,17 @@ class Fit:
         descending: bool = True,
         factor: str | None = None,
         term: str | None = None,
+        above: Above | None = None,
     ) -> Table:
         """`rank` as a Table, whatever kind of frame the data came in."""
         require_reliable(self._engine)
         how: dict[str, Any] = {"top": top, "level": level, "descending": descending}
-        return self.posterior.ranks(factor or self.factor, term=term, **how)
+        factor = factor or self.factor
+        table = self.posterior.ranks(factor, term=term, **how)
+        if above is None:
+            return table
+        p = probability_above(self.posterior, above, factor, term=term)
+        return Table(**table, p_above=p, standing=standing(p, level))
 
     @_reads
     def predict(
@@ -469,27 +530,78 @@ class Fit:
         write(self.report_contents(level), path)
 
     @_reads
-    def report_contents(self, level: float = 0.95) -> Contents:
-        """What `report` writes."""
+    def report_contents(
+        self, level: float = 0.95, shown: Arrangement | None = None, *, drawn: bool = True
+    ) -> Contents:
+        """What `report` writes, of the groups that are `shown`; `drawn` with charts or without."""
         post = self._reliable
-        lines = [
-            summary.headline(post, self.formula),
-            summary.prior_line(post),
-            f"{summary.pooling_line(post, level)} {recommendation(post)}",
-        ]
-        groups = self.group_table(level)
+        every = self.group_table(level)
+        groups = (shown or Arrangement()).of(every, self.factor)
+        factor = (shown.factor if shown else None) or self.factor
+        of_first = Arrangement(factor=factor).of(every, self.factor)
+        term = (shown.term if shown else None) or "Intercept"
+        if "term" in of_first:
+            known = list(dict.fromkeys(of_first["term"].tolist()))
+            term = term if term in known else str(known[0])
+            of_first = Arrangement(term=term).of(of_first, self.factor)
+        ranks = None
+        if of_first.n_rows <= MOST_RANKED and not isinstance(post, Estimated):
+            ranks = self.rank_table(level=level, factor=factor, term=term)
+        asked = shown is not None and bool(shown.sort or shown.top or shown.groups)
+        labels = groups["group"].tolist() if asked and "term" not in groups else None
+        charted = ranks, (factor, term), level, labels
         return Contents(
-            self.formula,
-            lines,
-            self.parameter_table(level, "equal-tailed"),
-            groups,
-            self.notices,
-            self.charts(level=level),
+            question=answer.question(post.statistics),
+            answer=self._answer(of_first, ranks, factor, level),
+            lines=(
+                summary.headline(post, self.formula),
+                f"{summary.pooling_line(post, level)} {recommendation(post)}",
+            ),
+            methods=methods.methods(post, self.formula, level, __version__),
+            parameters=self.parameter_table(level, "equal-tailed"),
+            groups=groups,
+            notices=self.notices,
+            charts=self._report_charts(*charted, dark=False) if drawn else (),
+            dark_charts=self._report_charts(*charted, dark=True) if drawn else (),
         )
+
+    def _answer(
+        self, groups: Table, ranks: Table | None, factor: str, level: float
+    ) -> tuple[str, ...]:
+        """What is known of one effect of a factor, in sentences."""
+        lines = answer.ends_of(groups, factor, level)
+        if isinstance(self._engine, Estimated):
+            return tuple(lines)
+        lines.append(answer.sure_of(self.with_standing(groups, "average", level), level))
+        if ranks is not None:
+            lines.append(answer.first_of(ranks, by_deviation="term" in groups))
+        return tuple(lines)
+
+    def _report_charts(
+        self,
+        ranks: Table | None,
+        effect: tuple[str, str],
+        level: float,
+        groups: list[Any] | None,
+        *,
+        dark: bool,
+    ) -> tuple[Any, ...]:
+        """The charts of a report: those that say most, the forest and the ranks."""
+        if isinstance(self._engine, Estimated):
+            return ()
+        plot = self.plot
+        how: dict[str, Any] = {"level": level, "dark": dark}
+        found = plot.telling(**how, groups=groups)
+        s = self.statistics
+        if isinstance(s, GroupStatistics) and s.sigma_known:
+            found.insert(1, plot.forest(**how, groups=groups))
+        if ranks is not None:
+            found.append(ranks_of_table(ranks, *effect, 1, level, groups, dark=dark))
+        return tuple(found)
 
     @_reads
     def charts(self, *, level: float = 0.95, dark: bool = False) -> list[Any]:
-        """The charts that say most of this fit, as its report shows them."""
+        """The charts that say most of this fit, as the app shows them."""
         if isinstance(self._reliable, Estimated):
             return []
         return self.plot.telling(level=level, dark=dark)

@@ -1,8 +1,13 @@
-"""One page about a fit that needs nothing else: tables, pictures and notices in one HTML file."""
+"""One page about a fit that needs nothing else: the answer, charts, tables, notices and methods.
+
+The page is one HTML file without scripts; it follows the reader's light or dark surroundings, and
+its pages of tables open when it is printed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -15,16 +20,38 @@ from partialpool.notices import Notice
 from partialpool.words import formatting
 
 MOST_GROUPS = 1000
-"""With more groups only the first are listed."""
+"""With more rows of groups only the first are listed."""
+ROWS = 50
+"""Rows of one page of a table."""
 
 STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
-h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}code{background:#f2f2f2;padding:.1em .3em}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums}caption{text-align:left;color:#555}
-th,td{padding:.25rem .7rem;text-align:right;border-bottom:1px solid #ddd}
-th:first-child,td:first-child{text-align:left}.wide{overflow-x:auto}svg{max-width:100%;height:auto}
+:root{color-scheme:light dark;--ink:#222;--faint:#555;--line:#ddd;--paper:#fff;--code:#f2f2f2}
+@media (prefers-color-scheme:dark){:root{--ink:#e6e6e6;--faint:#b4b4b4;--line:#3a3f45;
+--paper:#16191d;--code:#262b31}}
+body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;
+color:var(--ink);background:var(--paper)}
+h1{font-size:1.6rem;line-height:1.25}h2{font-size:1.2rem;margin-top:2.2rem}
+.about{color:var(--faint);overflow-wrap:anywhere}code{background:var(--code);padding:.1em .3em}
+table{border-collapse:collapse;font-variant-numeric:tabular-nums;margin-top:.5rem}
+caption{text-align:left;color:var(--faint)}
+th,td{padding:.25rem .7rem;text-align:right;border-bottom:1px solid var(--line)}
+th{border-bottom:2px solid var(--line)}
+th.text,td.text{text-align:left}.wide{overflow-x:auto}
+figure{margin:1.5rem 0;padding-left:1rem}svg{max-width:100%;height:auto;overflow:visible}
+summary{cursor:pointer;color:var(--faint);margin-top:.8rem}
 .warning{border-left:4px solid #D55E00;padding-left:.7rem}
 .info{border-left:4px solid #0072B2;padding-left:.7rem}
+.dark{display:none}
+@media (prefers-color-scheme:dark){.both .dark{display:block}.both .light{display:none}}
+@media print{
+:root{--ink:#000;--faint:#333;--line:#bbb;--paper:#fff;--code:#f2f2f2}
+body{font-size:10.5pt;max-width:none;margin:0;padding:0}
+.both .dark{display:none}.both .light{display:block}
+figure,tr,.warning,.info{break-inside:avoid}h2{break-after:avoid}
+thead{display:table-header-group}.wide{overflow:visible}th,td{padding:.15rem .5rem}
+summary{display:none}details::details-content{content-visibility:visible;block-size:auto}
+svg{max-height:24cm}
+@page{margin:1.6cm}}
 """
 
 
@@ -34,63 +61,137 @@ class Contents:
 
     Parameters
     ----------
-    formula : str
-        The formula.
+    question : str
+        The title.
+    answer : sequence of str
+        Sentences that answer it: the highest and lowest groups, and what is sure.
     lines : sequence of str
-        What was fitted, the priors, how much is pooled, the advice: a paragraph each.
+        What was fitted, and how much is pooled: a paragraph each.
+    methods : str
+        A paragraph for a paper.
     parameters, groups : Table
         As `Fit.parameters` and `Fit.groups` give them.
     notices : sequence of Notice
-    charts : sequence of altair.Chart
+    charts, dark_charts : sequence of altair.Chart
+        The same for light and for dark surroundings; the first goes with the answer.
     """
 
-    formula: str
+    question: str
+    answer: Sequence[str]
     lines: Sequence[str]
+    methods: str
     parameters: Table
     groups: Table
     notices: Sequence[Notice]
     charts: Sequence[Any]
+    dark_charts: Sequence[Any] = ()
 
 
 def page(contents: Contents) -> str:
     """Return the report as an HTML page that fetches nothing."""
-    shown = Table({k: v[:MOST_GROUPS] for k, v in contents.groups.items()})
-    caption = f"{contents.groups.n_rows:,} groups"
-    if shown.n_rows < contents.groups.n_rows:
-        caption = f"The first {shown.n_rows:,} of {caption}"
-    parameters = formatting.parameter_cells(contents.parameters)
-    tables = [
-        *(f'<p class="{n.level}">{escape(n.text)}</p>' for n in contents.notices),
-        table(list(contents.parameters), parameters, "Parameters"),
-        table(list(shown), formatting.group_cells(shown), caption),
+    c = contents
+    figures = list(_figures(c))
+    about, *pooling = c.lines
+    parts = [
+        f'<p class="about">{escape(about)}</p>',
+        "<h2>Answer</h2>",
+        *figures[:1],
+        *(f"<p>{escape(line)}</p>" for line in (*c.answer, *pooling)),
     ]
-    pictures = [to_svg(chart) for chart in contents.charts]
-    return html_page(contents.formula, contents.lines, pictures, "".join(tables))
+    if c.notices:
+        parts.append("<h2>What to know</h2>")
+        parts += [f'<p class="{n.level}">{escape(n.text)}</p>' for n in c.notices]
+    if figures[1:]:
+        parts += ["<h2>Charts</h2>", *figures[1:]]
+    cells = formatting.parameter_cells(c.parameters)
+    parts += ["<h2>Tables</h2>", table(list(c.parameters), cells, "Parameters")]
+    parts += _group_pages(c.groups)
+    parts += ["<h2>Methods</h2>", f"<p>{escape(c.methods)}</p>"]
+    return _document(c.question, "".join(parts))
+
+
+def _figures(c: Contents) -> Iterator[str]:
+    """Every chart; for light and for dark surroundings, of which one is shown."""
+    dark = [to_svg(chart) for chart in c.dark_charts] or [""] * len(c.charts)
+    for k, (chart, other) in enumerate(zip(c.charts, dark, strict=True)):
+        light = _named_apart(to_svg(chart), f"l{k}-")
+        if not other:
+            yield f"<figure>{light}</figure>"
+            continue
+        other = _named_apart(other, f"d{k}-")
+        yield (
+            f'<figure class="both"><div class="light">{light}</div>'
+            f'<div class="dark" aria-hidden="true">{other}</div></figure>'
+        )
+
+
+def _named_apart(svg: str, prefix: str) -> str:
+    """The names that a picture gives its own parts, made its own: a page holds many pictures."""
+    names = set(re.findall(r'\bid="([^"]+)"', svg))
+    for name in names:
+        svg = svg.replace(f'id="{name}"', f'id="{prefix}{name}"')
+        svg = svg.replace(f"url(#{name})", f"url(#{prefix}{name})")
+    return svg
+
+
+def _group_pages(groups: Table) -> list[str]:
+    """The table of groups in pages, of which the first is open."""
+    shown = Table({k: v[:MOST_GROUPS] for k, v in groups.items()})
+    what = "effects of groups" if "term" in groups else "groups"
+    caption = f"{groups.n_rows:,} {what}"
+    if shown.n_rows < groups.n_rows:
+        caption = f"The first {shown.n_rows:,} of {caption}"
+    cells = formatting.group_cells(shown)
+    told = [k for k in shown if k not in ("factor", "term") or len(set(shown[k].tolist())) > 1]
+    places = [list(shown).index(k) for k in told]
+    rows = [[row[i] for i in places] for row in cells]
+    texts = len({"factor", "group", "term"} & set(told))
+    if len(rows) <= ROWS:
+        return [table(told, rows, caption, texts)]
+    pages = [f"<p>{escape(caption)}</p>"]
+    for start in range(0, len(rows), ROWS):
+        part = rows[start : start + ROWS]
+        name = f"{start + 1:,} to {start + len(part):,}"
+        opened = " open" if start == 0 else ""
+        inside = table(told, part, f"Rows {name}", texts)
+        pages.append(f"<details{opened}><summary>Rows {name}</summary>{inside}</details>")
+    return pages
 
 
 def html_page(title: str, lines: Sequence[str], pictures: Sequence[str], rest: str) -> str:
     """Put text, pictures (as SVG) and the rest (as HTML) on one page."""
     parts = [
-        f"<h1>{escape(title)}</h1>",
         *(f"<p>{escape(line)}</p>" for line in lines),
         *(f"<figure>{svg}</figure>" for svg in pictures),
         rest,
     ]
+    return _document(title, "".join(parts))
+
+
+def _document(title: str, body: str) -> str:
+    """A page that needs nothing else."""
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n"
-        f"<body><main>\n{''.join(parts)}\n</main></body></html>\n"
+        f"<body><main>\n<h1>{escape(title)}</h1>{body}\n</main></body></html>\n"
     )
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
-    """A table as HTML."""
-    cells = "".join(f'<th scope="col">{escape(h)}</th>' for h in head)
-    body = "".join("<tr>" + "".join(f"<td>{escape(c)}</td>" for c in row) + "</tr>" for row in rows)
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], caption: str, texts: int = 1) -> str:
+    """A table as HTML, of which the first columns are text and the others numbers."""
+
+    def line(tag: str, cells: Sequence[str], more: str = "") -> str:
+        return "".join(
+            f"<{tag}{more}{' class=text' if i < texts else ''}>{escape(cell)}</{tag}>"
+            for i, cell in enumerate(cells)
+        )
+
+    body = "".join(f"<tr>{line('td', row)}</tr>" for row in rows)
     return (
         f'<div class="wide"><table><caption>{escape(caption)}</caption>'
-        f"<thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table></div>"
+        f"<thead><tr>{line('th', head, ' scope=col')}</tr></thead>"
+        f"<tbody>{body}</tbody></table></div>"
     )
 
 

@@ -338,14 +338,7 @@ class YourFile:
         try:
             return found.report_contents()
         except MissingExtraError:
-            post = found._engine
-            lines = [
-                summary.headline(post, found.formula),
-                summary.prior_line(post),
-                f"{summary.pooling_line(post)} {recommendation(post)}",
-            ]
-            tables = found.parameter_table(), found.group_table()
-            return Contents(found.formula, lines, *tables, found.notices, [])
+            return found.report_contents(drawn=False)
 
     def _python(self, model: Model) -> str:
         """The same from Python."""

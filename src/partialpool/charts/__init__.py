@@ -5,6 +5,7 @@
 | `shrinkage` | from each group's own estimate to its partially pooled one |
 | `caterpillar` | estimates with intervals, in their order |
 | `forest` | known standard errors: own and pooled estimates, the mean, a new group |
+| `ranks` | expected ranks with their intervals, of every model |
 | `shrinkage_by_size` | how much a group is pooled, by rows or standard error |
 | `tau` | the posterior of tau, and the classical estimates in it |
 | `estimates_by_tau` | the estimates as functions of tau |
@@ -27,6 +28,7 @@ from partialpool.charts.forest import forest
 from partialpool.charts.group_lines import group_lines
 from partialpool.charts.group_predictor import by_predictor
 from partialpool.charts.plots import Plots
+from partialpool.charts.ranks import ranks
 from partialpool.charts.risk import error_bars, risk_by_tau
 from partialpool.charts.save import save
 from partialpool.charts.shrinkage import shrinkage
@@ -45,6 +47,7 @@ __all__ = [
     "forest",
     "group_lines",
     "intercept_by_slope",
+    "ranks",
     "risk_by_tau",
     "save",
     "shrinkage",

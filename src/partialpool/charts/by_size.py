@@ -52,11 +52,11 @@ def shrinkage_by_size(
         width=parts.WIDTH, height=320
     )
     lines = [
-        f"Points: groups; line and band: posterior mean and {parts.percent(level)} interval of "
-        "the share by which a group of that size is drawn to the population mean",
+        f"Line and band: mean and {parts.percent(level)} interval of the share by which a group "
+        "of that size is drawn to the population mean",
     ]
     if max(p["groups"] for p in points) > 1:
-        lines.append("Area of the points: groups of that size")
+        lines.append("Area: groups of that size")
     if len(points) < sizes:
         lines.append(f"{len(points):,} of {sizes:,} distinct sizes, evenly spread over them")
     return parts.finished(chart, title or f"Pooling by {_size_name(s)}", lines, dark)
@@ -118,7 +118,7 @@ def _axis(alt: Any, s: GroupStatistics | CountStatistics, curve: list[dict[str, 
     scale = alt.Scale(type="log" if log else "linear", domain=[low, high], nice=False, zero=False)
     title = _size_name(s) + (" (log scale)" if log else "")
     ticks = {"values": log_ticks(low, high)} if log else {"tickCount": 6}
-    axis = alt.Axis(format=",.6~g", labelOverlap=False, **ticks)
+    axis = alt.Axis(format=",.6~g", **ticks)
     return alt.X("x:Q", title=title, scale=scale, axis=axis)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from partialpool.charts import parts
 from partialpool.charts.style import altair, look
-from partialpool.charts.terms import effect
-from partialpool.posterior import MixedPosterior
+from partialpool.charts.terms import Effect, effect, on_response
+from partialpool.posterior import GeneralizedPosterior, MixedPosterior
 from partialpool.words import formatting
 
 MOST_LABELLED = 60
@@ -20,6 +21,7 @@ def effects(
     name: str | None = None,
     *,
     level: float = 0.95,
+    groups: Sequence[object] | None = None,
     title: str | None = None,
     dark: bool = False,
 ) -> Any:
@@ -31,26 +33,33 @@ def effects(
         What to draw.
     factor, name : str, optional
         Grouping factor and effect, such as ``"county", "floor"``; the first of the formula.
-    level, title, dark
+    level : float
+        Probability of the intervals.
+    groups : sequence, optional
+        Labels of the groups to draw, in their order; all if not given, and of more than 60 the
+        30 highest and the 30 lowest.
+    title, dark
         As of every chart; see `partialpool.charts`.
 
     Returns
     -------
     altair.Chart
         Filled diamond partially pooled with its interval, small open circle the group's own
-        value; at most 60 groups. Intercepts include the predictors of groups, slopes the
-        population's slope (units of the outcome over units of the predictor).
+        value. Intercepts include the predictors of groups, slopes the population's slope (units of
+        the outcome over units of the predictor). Counts on the scale of their table:
+        probabilities or rates, and ratios of odds or rates for slopes.
     """
     alt, colours = altair(), look(dark)
     chosen = effect(post, factor, name)
-    order = parts.spread_evenly(chosen.estimate, MOST_LABELLED)
-    rows = chosen.rows(post, order, level)
+    if isinstance(post, GeneralizedPosterior):
+        chosen = on_response(post, chosen)
+    order, some = parts.shown_groups(chosen.estimate, chosen.block.labels, MOST_LABELLED, groups)
+    rows = chosen.rows(order, level)
     base = alt.Chart(alt.Data(values=rows)).encode(
         y=parts.group_axis(alt, [r["group"] for r in rows], chosen.block.factor)
     )
     largest = max(abs(r[k]) for r in rows for k in ("lower", "upper"))
-    what = formatting.printable(post.outcome)
-    words = what if chosen.name == "Intercept" else f"slope of {chosen.name} ({what} per unit)"
+    what, words = _named(post, chosen)
     x = alt.X(
         "lower:Q",
         title=words,
@@ -60,9 +69,21 @@ def effects(
     chart = alt.layer(*parts.interval_layers(alt, base, x, colours)).properties(
         width=parts.WIDTH, height=parts.row_height(alt, len(rows))
     )
-    lines = [f"Posterior means with {parts.percent(level)} intervals"]
-    lines += parts.sampled(len(rows), len(chosen.estimate), "the range of ranks")
+    lines = [*some, f"Posterior means with {parts.percent(level)} intervals"]
     kind = "Levels" if chosen.name == "Intercept" else f"Slopes of {chosen.name}"
     return parts.finished(
         chart, title or f"{kind} of {what} by {chosen.block.factor}, in their order", lines, dark
     )
+
+
+def _named(post: MixedPosterior, chosen: Effect) -> tuple[str, str]:
+    """The outcome, and what the axis is of."""
+    slope = formatting.printable(chosen.name)
+    if not isinstance(post, GeneralizedPosterior):
+        what = formatting.printable(post.outcome)
+        return what, what if slope == "Intercept" else f"slope of {slope} ({what} per unit)"
+    s = post.statistics
+    what = formatting.printable(s.outcome)
+    if slope == "Intercept":
+        return what, f"{'probability' if s.proportion else 'rate'} of {what}"
+    return what, f"ratio of {'odds' if s.proportion else 'rates'} per unit of {slope}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,19 @@ from partialpool.posterior import OneFactor, OneWayPosterior
 from partialpool.words import formatting
 
 MOST_GROUPS = 40
-"""With more groups a sample, evenly spread over the raw estimates, is drawn."""
+"""Of more groups the highest and the lowest are drawn."""
 STEP = 36
 WIDTH = 500
 
 
 @parts.of_posterior
 def forest(
-    post: OneFactor, *, level: float = 0.95, title: str | None = None, dark: bool = False
+    post: OneFactor,
+    *,
+    level: float = 0.95,
+    groups: Sequence[object] | None = None,
+    title: str | None = None,
+    dark: bool = False,
 ) -> Any:
     """Draw each group's own estimate and, beneath it, the partially pooled one.
 
@@ -31,6 +37,9 @@ def forest(
         A model of estimates with known standard errors.
     level : float
         Probability of all intervals.
+    groups : sequence, optional
+        Labels of the groups to draw, in their order; all if not given, and of more than 40 the
+        20 with the highest and the 20 with the lowest estimates of their own.
     title, dark
         As of every chart; see `partialpool.charts`.
 
@@ -53,20 +62,19 @@ def forest(
             "a forest plot is drawn of estimates with known standard errors; this model has rows "
             "or counts: draw caterpillar instead"
         )
-    order = parts.spread_evenly(s.raw, MOST_GROUPS)
+    order, some = parts.shown_groups(s.raw, s.labels, MOST_GROUPS, groups)
     rows = _rows(post, order, level)
     names = [r["group"] for r in rows if r["what"] == parts.OWN]
     names += [" ", *(r["group"] for r in rows[-2:])]
     _clip(rows)
     chart = _chart(alt, rows, names, post, colours).properties(width=WIDTH, height=alt.Step(STEP))
     lines = [
-        "Squares: own estimates, area by precision; circles: partially pooled; bars are "
-        f"{parts.percent(level)} intervals",
-        "Diamond and dashed line: population mean; dashed bar: prediction of a new group",
-        *parts.sampled(len(order), s.n_groups, "their own estimates"),
+        *some,
+        "Squares: own estimates (area: precision), circles: partially pooled, bars: "
+        f"{parts.percent(level)} intervals, diamond: population mean, dashed bar: a new group",
     ]
     if any(r["cut_left"] or r["cut_right"] for r in rows):
-        lines.append("Arrows: the interval goes on beyond the picture")
+        lines.append("Arrows: the interval goes on")
     known = formatting.printable(s.outcome), formatting.printable(s.factor)
     return parts.finished(
         chart, title or f"Estimates of {known[0]} by {known[1]}, and pooled", lines, dark

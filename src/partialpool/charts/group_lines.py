@@ -53,13 +53,14 @@ def group_lines(
     x, means = _range(second), _means(post, second)
     lines = _lines(post, first, second, order, x)
     scale = alt.Scale(zero=False, nice=True)
+    ticks = {"values": [0, 1]} if x.tolist() == [0.0, 1.0] else {"tickCount": 4}
     named = formatting.printable(second.name), formatting.printable(post.outcome)
     panels = []
     for i, name in enumerate(parts.distinct(first.block.labels[order].tolist())):
         lowest, leftmost = i + COLUMNS >= len(order), i % COLUMNS == 0
         x_title, y_title = named[0] if lowest else None, named[1] if leftmost else None
         axes = {
-            "x": alt.X("x:Q", title=x_title, scale=scale, axis=alt.Axis(tickCount=4)),
+            "x": alt.X("x:Q", title=x_title, scale=scale, axis=alt.Axis(**ticks)),
             "y": alt.Y("y:Q", title=y_title, scale=scale, axis=alt.Axis(tickCount=5)),
         }
         panels.append(_panel(alt, name, lines[i], means[order[i]], axes, colours))
@@ -79,12 +80,15 @@ def _caption(means: Floats) -> str:
 
 
 def _range(slope: Effect) -> Floats:
-    """Ends of the predictor's middle 95%."""
+    """Ends of the predictor's middle 95%; of one that is 0 or 1, these."""
     block, k = slope.block, slope.place
     total = float(block.weight.sum())
     mean = float(block.ztz[:, 0, k].sum()) / total
-    sd = np.sqrt(max(float(block.ztz[:, k, k].sum()) / total - mean**2, 0.0))
-    return mean + float(block.shift[k]) + np.array([-2.0 * sd, 2.0 * sd])
+    variance = max(float(block.ztz[:, k, k].sum()) / total - mean**2, 0.0)
+    mean += float(block.shift[k])
+    if 0.0 < mean < 1.0 and abs(variance - mean * (1.0 - mean)) < 1e-9:
+        return np.array([0.0, 1.0])  # only a predictor of zeros and ones varies so much about it
+    return np.asarray(mean + np.array([-2.0, 2.0]) * np.sqrt(variance))
 
 
 def _means(post: MixedPosterior, slope: Effect) -> Floats:

@@ -55,7 +55,7 @@ def by_predictor(
     at = _position(post, chosen, predictor)
     order = parts.spread_evenly(chosen.estimate, MOST_GROUPS)
     values = chosen.block.x_mean + s.shift  # (L, p)
-    rows = chosen.rows(post, order, level, x=values[order, at])
+    rows = chosen.rows(order, level, x=values[order, at])
     curve = _curve(post, chosen, values, at, level)
     name = formatting.printable(s.coefficients[at])
     x = alt.X("x:Q", title=name, scale=alt.Scale(zero=False, nice=True))

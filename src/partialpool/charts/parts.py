@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
-from partialpool._typing import Floats, Ints
+from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.charts.style import Look, styled
 from partialpool.data import CountStatistics, GroupStatistics
+from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.posterior import CountsPosterior, Distribution, OneFactor, Posterior
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.posterior.theta import Theta
@@ -62,8 +63,17 @@ def number(value: float, spread: float) -> str:
 
 
 def head(title: str, lines: Iterable[str]) -> dict[str, Any]:
-    """A title and the caption beneath it, sentences, both wrapped to the width of a chart."""
-    caption = [part for line in lines for part in textwrap.wrap(sentence(line), CAPTION)]
+    """A title and the caption beneath it: sentences, the most important first, on two lines.
+
+    Sentences that do not fit are left out: a chart that needs more words needs other marks.
+    """
+    said: list[str] = []
+    for line in lines:
+        longer = textwrap.wrap(" ".join([*said, sentence(line)]), CAPTION)
+        if said and len(longer) > 2:
+            break
+        said.append(sentence(line))
+    caption = textwrap.wrap(" ".join(said), CAPTION)
     return {"text": textwrap.wrap(title, 68) or [title], "subtitle": caption}
 
 
@@ -81,6 +91,44 @@ def described(chart: Any, title: dict[str, Any]) -> Any:
 def finished(chart: Any, title: str, lines: Iterable[str], dark: bool) -> Any:
     """A chart with its title, its caption and its colours."""
     return styled(described(chart, head(title, lines)), dark)
+
+
+def shown_groups(
+    values: Floats, labels: AnyArray, most: int, groups: Sequence[object] | None
+) -> tuple[Ints, list[str]]:
+    """Which groups are drawn, in which order, and what the caption says of that.
+
+    Parameters
+    ----------
+    values : ndarray, shape (J,)
+        From high to low; groups whose value is not known are left out.
+    labels : ndarray, shape (J,)
+    most : int
+        Of more groups the highest and the lowest half of so many are drawn.
+    groups : sequence, optional
+        These instead, in this order, by label.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such group.
+    """
+    if groups is not None:
+        places = {label: i for i, label in enumerate(labels.tolist())}
+        places |= {str(label): i for label, i in places.items() if str(label) not in places}
+        unknown = [g for g in groups if g not in places]
+        if unknown or not len(groups):
+            hint = did_you_mean(str(unknown[0]), map(str, labels.tolist())) if unknown else ""
+            what = f'no group "{unknown[0]}"' if unknown else "no group to draw"
+            raise ArgumentError(f"there is {what}; {hint}".rstrip("; "))
+        some = [f"{len(groups):,} of {len(labels):,} groups"] if len(groups) < len(labels) else []
+        return np.array([places[g] for g in groups], dtype=np.intp), some
+    order = known(values, len(values))
+    if len(order) <= most:
+        return order, []
+    high, low = most - most // 2, most // 2
+    said = f"{high:,} highest and {low:,} lowest of {len(order):,}"
+    return np.concatenate([order[:high], order[-low:]]), [said]
 
 
 def sampled(shown: int, of: int, over: str) -> list[str]:
@@ -167,7 +215,7 @@ def group_axis(alt: Any, names: Any, title: str) -> Any:
         "group:N",
         scale=alt.Scale(domain=names),
         title=formatting.printable(title),
-        axis=alt.Axis(ticks=False, domain=False, labelPadding=8, maxExtent=420),
+        axis=alt.Axis(ticks=False, domain=False, labelPadding=8, maxExtent=420, titlePadding=14),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from partialpool.charts.effects import effects
 from partialpool.charts.forest import forest
 from partialpool.charts.group_lines import group_lines
 from partialpool.charts.group_predictor import by_predictor, measured_predictor
+from partialpool.charts.ranks import ranks
 from partialpool.charts.shrinkage import shrinkage
 from partialpool.charts.tau import tau
 from partialpool.charts.terms import has_slope
@@ -52,17 +54,39 @@ class Plots:
             )
         return self._engine
 
-    def first(self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Any:
-        """The chart of the groups: own and pooled estimates; else the first effect's."""
+    def first(
+        self,
+        *,
+        level: float = 0.95,
+        kind: IntervalKind = "equal-tailed",
+        factor: str | None = None,
+        term: str | None = None,
+        groups: Sequence[object] | None = None,
+    ) -> Any:
+        """The chart of the groups, or of those given: own and pooled estimates, or an effect."""
         if isinstance(self._engine, MixedPosterior):
-            return self.effects(level=level)
-        return self.shrinkage(level=level, kind=kind)
+            return effects(self._engine, factor, term, level=level, groups=groups)
+        return self.shrinkage(level=level, kind=kind, groups=groups)
 
-    def telling(self, *, level: float = 0.95, dark: bool = False) -> list[Any]:
-        """The charts that this fit has something for, those that say most first."""
+    def ranks(self, *which: str, **options: Any) -> Any:
+        """The groups in the order of their ranks, with how sure each rank is."""
+        return ranks(self._engine, *which, **options)
+
+    def telling(
+        self,
+        *,
+        level: float = 0.95,
+        dark: bool = False,
+        groups: Sequence[object] | None = None,
+    ) -> list[Any]:
+        """The charts that this fit has something for, those that say most first.
+
+        With `groups` the first chart of a model of one factor is of these.
+        """
         options: dict[str, Any] = {"level": level, "dark": dark}
         if not isinstance(self._engine, MixedPosterior):
-            return [self.shrinkage(**options), self.tau(**options)]
+            first = self.shrinkage(**options, groups=groups)
+            return [first, self.tau(**options)]
         post, drawn = self._engine, []
         predictor = measured_predictor(post)
         if predictor is not None:

@@ -22,7 +22,7 @@ from partialpool.posterior.distributions import IntervalKind
 from partialpool.words import formatting
 
 MOST_GROUPS = 60
-"""With more groups a sample, evenly spread over the raw estimates, is drawn."""
+"""Of more groups the highest and the lowest are drawn."""
 CUT = 0.2
 """Own intervals and that of a new group reach at most this share of the picture beyond the rest."""
 BELOW = 0.27
@@ -39,6 +39,7 @@ def shrinkage(
     kind: IntervalKind = "equal-tailed",
     truth: Floats | None = None,
     tau: float | None = None,
+    groups: Sequence[object] | None = None,
     title: str | None = None,
     dark: bool = False,
 ) -> Any:
@@ -56,6 +57,9 @@ def shrinkage(
         True group parameters where they are known (units of y), drawn as crosses.
     tau : float, optional
         Draw the estimates as they would be if tau were known to be this (units of y).
+    groups : sequence, optional
+        Labels of the groups to draw, in their order; all if not given, and of more than 60 the
+        30 with the highest and the 30 with the lowest estimates of their own.
     title, dark
         As of every chart; see `partialpool.charts`.
 
@@ -68,7 +72,7 @@ def shrinkage(
         that is not in the data; x in units of y.
     """
     return shrinkage_drawing(
-        post, level=level, kind=kind, truth=truth, tau=tau, title=title, dark=dark
+        post, level=level, kind=kind, truth=truth, tau=tau, groups=groups, title=title, dark=dark
     ).chart()
 
 
@@ -79,6 +83,7 @@ def shrinkage_drawing(
     kind: IntervalKind = "equal-tailed",
     truth: Floats | None = None,
     tau: float | None = None,
+    groups: Sequence[object] | None = None,
     title: str | None = None,
     dark: bool = False,
 ) -> Drawing:
@@ -89,7 +94,7 @@ def shrinkage_drawing(
         if not isinstance(post, OneWayPosterior):
             raise ArgumentError("tau can be held for measurements, not for counts")
         post = post.given_tau(tau)
-    order = parts.known(s.raw, MOST_GROUPS)
+    order, some = parts.shown_groups(s.raw, s.labels, MOST_GROUPS, groups)
     rows = parts.group_rows(post, order, level, kind)
     for row, weight in zip(rows, (1.0 - post.shrinkage.mean[order]).tolist(), strict=True):
         row["weight"] = weight
@@ -102,8 +107,7 @@ def shrinkage_drawing(
     own = own_interval(s, level)
     if own is not None:
         add_own(rows, *(end[order] for end in own))
-    caption = _caption(post, level, kind, tau, own is not None)
-    caption += parts.sampled(len(rows), s.n_groups, "their own estimates")
+    caption = [*some, *_caption(post, level, kind, tau, own is not None)]
     names = formatting.printable(s.outcome), formatting.printable(s.factor)
     return poolings_drawing(
         rows,
@@ -371,12 +375,12 @@ def _caption(
 
 def bars_are(what: str, *, own: bool, new: bool = True) -> str:
     """Say what the bars are; `what` such as "95% intervals"."""
-    thin = ", thin ones those of the own estimates" if own else ""
-    return f"bars are {what}{thin}" + ("; the dashed one is for a new group" if new else "")
+    thin = ", thin: own estimates" if own else ""
+    return f"Bars: {what}{thin}" + (", dashed: a new group" if new else "")
 
 
 def pulled(low: float, high: float, factor: str, bars: str) -> str:
     """Say how far groups are drawn toward the mean, and what the bars are."""
     share = f"{low:.0%}" if f"{low:.0%}" == f"{high:.0%}" else f"{low:.0%} to {high:.0%}"
-    way = f"{share} of the way to the population mean (dashed)"
-    return f"Each {factor} is drawn {way}; {bars}"
+    way = f"{share} of the way to the mean (dashed)"
+    return f"Each {factor} is drawn {way}. {bars}"

@@ -102,6 +102,8 @@ def styled(chart: Any, dark: bool = False) -> Any:
             "labelColor": c.ink, "labelFontSize": 12, "labelLimit": 300,
             "titleColor": c.ink, "titleFontSize": 13, "titleFontWeight": "normal",
         },
+        # labels at the ends are drawn about their ticks, and none so near another that they glue
+        axisQuantitative={"labelFlush": False, "labelOverlap": "greedy", "labelSeparation": 8},
         text={"font": "sans-serif", "fontSize": 12, "color": c.ink},
         title={
             "anchor": "start", "frame": "bounds", "offset": 14, "fontSize": 16, "color": c.ink,

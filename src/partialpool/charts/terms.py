@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from partialpool.charts import parts
 from partialpool.data.cross_products import Block
 from partialpool.data.population import population_weights
 from partialpool.errors import ArgumentError, did_you_mean
-from partialpool.posterior import MixedPosterior
+from partialpool.posterior import Distribution, GeneralizedPosterior, MixedPosterior
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,6 +30,8 @@ class Effect:
     raw, estimate, population : ndarray, shape (L,)
         Own values of the groups (nan where their rows do not tell), posterior means, and what the
         population alone says of each group.
+    of : Distribution, shape (L q,)
+        All effects of every group of the term.
     """
 
     term: int
@@ -38,22 +40,21 @@ class Effect:
     raw: Floats
     estimate: Floats
     population: Floats
+    of: Distribution
 
     @property
     def name(self) -> str:
         """The effect."""
         return self.block.effects[self.place]
 
-    def interval(self, post: MixedPosterior, groups: Ints, level: float) -> Floats:
+    def interval(self, groups: Ints, level: float) -> Floats:
         """Ends of the intervals of some groups; shape (2, G)."""
-        of = post.group(self.term).interval(level)
-        return np.asarray(of).reshape(2, *self.block.zty.shape)[:, groups, self.place]
+        ends = np.asarray(self.of.interval(level)).reshape(2, *self.block.zty.shape)
+        return np.asarray(ends[:, groups, self.place])
 
-    def rows(
-        self, post: MixedPosterior, order: Ints, level: float, **more: Floats
-    ) -> list[dict[str, Any]]:
+    def rows(self, order: Ints, level: float, **more: Floats) -> list[dict[str, Any]]:
         """One dict a group: group, n, raw, estimate, lower, upper, and more columns."""
-        lower, upper = self.interval(post, order, level)
+        lower, upper = self.interval(order, level)
         columns = {
             "group": parts.distinct(self.block.labels[order].tolist()),
             "n": self.block.n[order].tolist(),
@@ -90,10 +91,23 @@ def effect(post: MixedPosterior, factor: str | None, name: str | None) -> Effect
     term = next(t for t in terms if name is None or name in blocks[t].effects)
     place = 0 if name is None else blocks[term].effects.index(name)
     shape = blocks[term].zty.shape
-    estimate = np.asarray(post.group(term).mean).reshape(shape)[:, place]
+    of = post.group(term)
+    estimate = np.asarray(of.mean).reshape(shape)[:, place]
     beta = np.array([float(d.mean) for d in post.coefficients.values()])
     population = population_weights(post.statistics, term)[:, place] @ beta
-    return Effect(term, place, blocks[term], post.raw(term)[:, place], estimate, population)
+    return Effect(term, place, blocks[term], post.raw(term)[:, place], estimate, population, of)
+
+
+def on_response(post: GeneralizedPosterior, chosen: Effect) -> Effect:
+    """The same as probabilities or rates, of slopes as ratios of odds or rates."""
+    of, at = post.natural_group(chosen.term), chosen.place
+    shape = chosen.block.zty.shape
+    estimate = np.asarray(of.mean).reshape(shape)[:, at]
+    if not np.isfinite(estimate).all():
+        estimate = np.asarray(of.median).reshape(shape)[:, at]
+    raw = post.response_raw(chosen.term)[:, at]
+    population = post.to_response(chosen.name)(chosen.population)
+    return replace(chosen, raw=raw, estimate=estimate, population=population, of=of)
 
 
 def has_slope(post: MixedPosterior) -> bool:

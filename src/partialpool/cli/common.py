@@ -25,6 +25,7 @@ from partialpool.errors import ArgumentError, DataError, did_you_mean
 from partialpool.fitted import Fit, Method
 from partialpool.fitting import fit, fit_statistics
 from partialpool.kept_statistics import load_statistics
+from partialpool.posterior.above import Above
 from partialpool.words import formatting
 
 SOON = 2.0
@@ -86,10 +87,14 @@ def source(
     """The data, formula and family; standard input is kept in a temporary file while it is read."""
     known = {d.name: d for d in datasets.catalogue}
     if data in known and not os.path.exists(data):
-        found = known[data]
-        own = formula is None or formula == found.formula
-        rows = folding(found.load(), merged_labels())
-        yield rows, formula or found.formula, family or (found.family if own else None)
+        dataset = known[data]
+        its_own = formula is None or formula == dataset.formula
+        its_family = dataset.family if its_own else None
+        yield (
+            folding(dataset.load(), merged_labels()),
+            formula or dataset.formula,
+            family or its_family,
+        )
         return
     if formula is None:
         names = ", ".join(known)
@@ -99,7 +104,8 @@ def source(
             f"only the bundled data sets have one of their own ({names})"
         )
     if data != "-":
-        yield folding(as_told(data), merged_labels()), formula, family
+        rows = folding(dataset.load(), merged_labels())
+        yield rows, formula or dataset.formula, family or its_family
         return
     content = sys.stdin.buffer.read()
     if not content:
@@ -207,6 +213,13 @@ def print_csv(table: Table) -> None:
     writer.writerows(zip(*(column.tolist() for column in table.values()), strict=True))
 
 
+def written(table: Table, out: str | None, rows: str) -> None:
+    """Write a table to the file of ``--out``, if any, and say so on standard error."""
+    if out:
+        write_table(table, out)
+        click.echo(f"wrote {table.n_rows:,} {rows} to {out}", err=True)
+
+
 class Outputs(Protocol):
     """Where a table goes, of every command that makes one."""
 
@@ -236,12 +249,34 @@ def hand_out(table: Table, options: Outputs, rows: str, name: str, formula: str)
     bool
         Whether it was printed.
     """
-    if options.out:
-        write_table(table, options.out)
-        click.echo(f"wrote {table.n_rows:,} {rows} to {options.out}", err=True)
+    written(table, options.out, rows)
     if options.as_json:
         result = {"formula": formula, name: formatting.plain_rows(table)}
         click.echo(json.dumps(result, ensure_ascii=False, indent=2, allow_nan=False))
     elif options.as_csv:
         print_csv(table)
     return options.as_json or options.as_csv
+
+
+def chosen_groups(text: str | None) -> list[str] | None:
+    """The labels of ``--groups``, separated by commas as in a line of CSV; None if not given."""
+    if text is None:
+        return None
+    labels = [label.strip() for label in next(csv.reader([text], skipinitialspace=True), [])]
+    return [label for label in labels if label]
+
+
+def checked_above(text: str | None) -> Above | None:
+    """What ``--above`` asks for: the average, or a value.
+
+    Raises
+    ------
+    ArgumentError
+        If it is neither.
+    """
+    if text is None or text == "average":
+        return text  # type: ignore[return-value]
+    try:
+        return float(text)
+    except ValueError:
+        raise ArgumentError(f'--above takes a number or the word average; got "{text}"') from None

@@ -9,8 +9,16 @@ from typing import Any
 import click
 import numpy as np
 
-from partialpool.cli.common import fitted, print_table, waiting, wide_console
+from partialpool.cli.common import (
+    fitted,
+    print_csv,
+    print_table,
+    waiting,
+    wide_console,
+    written,
+)
 from partialpool.data import Table
+from partialpool.errors import ArgumentError
 from partialpool.fitted import Fit
 from partialpool.words import formatting, summary
 from partialpool.words.coefficients import MixedComparison
@@ -34,13 +42,15 @@ class CompareOptions:
     event: str | None
     accuracy: float | None
     top: int | None
+    out: str | None
+    as_csv: bool
     as_json: bool
     debug: bool
 
 
 def run(options: CompareOptions) -> None:
     """Compare and print."""
-    found = fitted(
+    fit = fitted(
         options.data,
         options.formula,
         options.priors,
@@ -48,40 +58,50 @@ def run(options: CompareOptions) -> None:
         event=options.event,
         accuracy=options.accuracy,
     )
+    if options.as_json and options.as_csv:
+        raise ArgumentError("--json and --csv both print to standard output; give one")
     with waiting("comparing"):
-        result = found.compare(*options.estimators)
+        result = fit.compare(*options.estimators)
     if isinstance(result, MixedComparison):
-        _show_coefficients(found, result, options)
+        _show_coefficients(fit, result, options)
     else:
-        _show_groups(found, result, options)
+        _show_groups(fit, result, options)
 
 
-def _show_coefficients(found: Fit, result: MixedComparison, options: CompareOptions) -> None:
+def _show_coefficients(fit: Fit, result: MixedComparison, options: CompareOptions) -> None:
     rows = formatting.plain_rows(result.coefficients)
+    written(result.coefficients, options.out, "coefficients")
+    if options.as_csv:
+        print_csv(result.coefficients)
+        return
     if options.as_json:
-        _print_json({"formula": found.formula, "coefficients": rows, "text": result.text})
+        _print_json({"formula": fit.formula, "coefficients": rows, "text": result.text})
         return
     from rich.text import Text
 
     console = wide_console(110)
-    console.print(Text(summary.headline(found._engine, found.formula), style="bold"))
+    console.print(Text(summary.headline(fit._engine, fit.formula), style="bold"))
     print_table(console, HEADER, formatting.coefficient_cells(result.coefficients))
     console.print(Text(result.text, style="dim"))
 
 
-def _show_groups(found: Fit, result: Comparison, options: CompareOptions) -> None:
+def _show_groups(fit: Fit, result: Comparison, options: CompareOptions) -> None:
     groups = Table({k: v[: options.top] for k, v in result.groups.items()})
+    written(groups, options.out, "groups")
+    if options.as_csv:
+        print_csv(groups)
+        return
     if options.as_json:
         scores = formatting.plain_rows(result.scores)
         groups_and_scores = {"groups": formatting.plain_rows(groups), "scores": scores}
-        _print_json({"formula": found.formula, **groups_and_scores})
+        _print_json({"formula": fit.formula, **groups_and_scores})
         return
     from rich.text import Text
 
     console = wide_console(110)
     spread = float(np.ptp(groups["partial_pooling"])) / 4 or 1.0
-    header = [found.factor, *list(groups)[1:]]
-    console.print(Text(summary.headline(found._engine, found.formula), style="bold"))
+    header = [fit.factor, *list(groups)[1:]]
+    console.print(Text(summary.headline(fit._engine, fit.formula), style="bold"))
     print_table(console, header, formatting.estimate_cells(groups, spread))
     print_table(console, list(result.scores), formatting.score_cells(result.scores))
     lines = (
@@ -92,5 +112,5 @@ def _show_groups(found: Fit, result: Comparison, options: CompareOptions) -> Non
         console.print(Text(line, style="dim"))
 
 
-def _print_json(found: dict[str, Any]) -> None:
-    click.echo(json.dumps(found, ensure_ascii=False, indent=2, allow_nan=False))
+def _print_json(result: dict[str, Any]) -> None:
+    click.echo(json.dumps(result, ensure_ascii=False, indent=2, allow_nan=False))

@@ -10,9 +10,17 @@ import click
 import numpy as np
 
 from partialpool import charts, report
-from partialpool._typing import Ints
 from partialpool.charts.save import checked
-from partialpool.cli.common import fitted, print_csv, print_table, source, waiting, wide_console
+from partialpool.cli.common import (
+    checked_above,
+    chosen_groups,
+    fitted,
+    print_csv,
+    print_table,
+    source,
+    waiting,
+    wide_console,
+)
 from partialpool.data import Table
 from partialpool.data.files import write_table
 from partialpool.errors import ArgumentError
@@ -21,8 +29,11 @@ from partialpool.kept_statistics import explain
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.words import formatting, summary
 from partialpool.words.advice import recommendation
+from partialpool.words.arrange import Arrangement
 
 SHOWN_GROUPS = 50
+MOST_CHARTED = 60
+"""Of more groups that are shown in some order the first and the last are drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +53,10 @@ class FitOptions:
     profile: bool
     sort: str | None
     top: int | None
+    factor: str | None
+    term: str | None
+    groups: str | None
+    above: str | None
     as_json: bool
     as_csv: bool
     out: str | None
@@ -55,6 +70,12 @@ class FitOptions:
         """The kind of interval asked for."""
         return "highest-density" if self.hdi else "equal-tailed"
 
+    @property
+    def arrangement(self) -> Arrangement:
+        """Which groups are shown, and in which order."""
+        groups = chosen_groups(self.groups)
+        return Arrangement(self.sort, self.top, self.factor, self.term, groups)
+
 
 def run(options: FitOptions) -> None:
     """Fit and print."""
@@ -64,6 +85,7 @@ def run(options: FitOptions) -> None:
         )
     if options.as_json and options.as_csv:
         raise ArgumentError("--json and --csv both print to standard output; give one")
+    above = checked_above(options.above)
     if options.plot:
         checked(options.plot)
     if options.report:
@@ -73,7 +95,7 @@ def run(options: FitOptions) -> None:
         with chosen as (data, formula, family):
             click.echo(explain(formula, data, family=family))
         return
-    found = fitted(
+    fit = fitted(
         options.data,
         options.formula,
         options.priors,
@@ -85,82 +107,90 @@ def run(options: FitOptions) -> None:
     )
     kind = options.kind
     with waiting("computing the tables"):
-        groups = found.group_table(options.interval, kind)
-    order = _order(groups, options)
-    table = Table({k: v[order] for k, v in groups.items()})
+        groups = fit.group_table(options.interval, kind)
+        table = Arrangement(factor=options.factor, term=options.term).of(groups, fit.factor)
+        if above is not None:
+            table = fit.with_standing(table, above, options.interval)
+    table = options.arrangement.of(table, fit.factor)
     with waiting("writing files"):
-        written = _write(found, table, options)
+        written = _write(fit, table, options)
     if options.as_json:
-        result = found.to_dict(level=options.interval, kind=kind, groups=table)
+        result = fit.to_dict(level=options.interval, kind=kind, groups=table)
         if options.profile:
-            result["profile"] = formatting.plain_rows(found.profile_table(options.interval))
+            result["profile"] = formatting.plain_rows(fit.profile_table(options.interval))
         click.echo(json.dumps(result, ensure_ascii=False, indent=2, allow_nan=False))
     elif options.as_csv:
         print_csv(table)
     else:
-        _print_tables(found, groups, table, options)
+        _print_tables(fit, groups, table, options)
     for sentence in written:
         click.echo(sentence, err=True)
 
 
-def _write(found: Fit, table: Table, options: FitOptions) -> list[str]:
+def _write(fit: Fit, table: Table, options: FitOptions) -> list[str]:
     """Write the files that were asked for, and say which."""
     written = []
     if options.out:
         write_table(table, options.out)
         written.append(f"wrote {table.n_rows:,} groups to {options.out}")
     if options.plot:
-        charts.save(_chart(found, options), options.plot)
+        charts.save(_chart(fit, table, options), options.plot)
         written.append(f"drew {options.plot}")
     if options.report:
-        found.report(options.report, level=options.interval)
+        contents = fit.report_contents(options.interval, options.arrangement)
+        report.write(contents, options.report)
         written.append(f"wrote {options.report}")
     return written
 
 
-def _chart(found: Fit, options: FitOptions) -> Any:
-    """Own and pooled estimates; of a mixed model, the first effect of the first term."""
-    return found.plot.first(level=options.interval, kind=options.kind)
+def _chart(fit: Fit, table: Table, options: FitOptions) -> Any:
+    """Own and pooled estimates; of a mixed model, the first effect of the first term shown."""
+    factor, term = (str(table[k][0]) if k in table else None for k in ("factor", "term"))
+    how: dict[str, Any] = {"level": options.interval, "kind": options.kind}
+    if options.sort is None and options.top is None and options.groups is None:
+        return fit.plot.first(**how, factor=factor, term=term)
+    shown = np.ones(table.n_rows, dtype=bool)
+    if "term" in table:
+        shown = (table["factor"] == factor) & (table["term"] == term)
+    labels = table["group"][shown].tolist()
+    if len(labels) > MOST_CHARTED:
+        half = MOST_CHARTED // 2
+        labels = [*labels[:half], *labels[-half:]]
+    return fit.plot.first(**how, factor=factor, term=term, groups=labels)
 
 
-def _order(groups: Table, options: FitOptions) -> Ints:
-    """Indices of the groups to show, in order: labels upward, numbers downward."""
-    order = np.arange(groups.n_rows)
-    if options.sort and options.sort != "group":
-        order = np.argsort(-groups[options.sort].astype(float), kind="stable")
-    return order[: options.top].astype(np.intp, copy=False)
-
-
-def _print_groups(console: Any, shown: Table, every: Table, factor: str) -> None:
+def _print_groups(console: Any, shown: Table, factor: str, above: str | None) -> None:
     """The table of groups; factor and term are left out where there is one only."""
     cells = formatting.group_cells(shown)
-    told = [k for k in shown if k not in ("factor", "term") or len(set(every[k].tolist())) > 1]
+    told = [k for k in shown if k not in ("factor", "term") or len(set(shown[k].tolist())) > 1]
     header = list(told) if "factor" in told else [factor if k == "group" else k for k in told]
+    header = [f"P(above {above})" if k == "p_above" else k for k in header]
     places = [list(shown).index(k) for k in told]
     texts = len({"factor", "group", "term"} & set(told))
     print_table(console, header, [[row[i] for i in places] for row in cells], texts=texts)
 
 
-def _print_tables(found: Fit, every: Table, groups: Table, options: FitOptions) -> None:
+def _print_tables(fit: Fit, every: Table, groups: Table, options: FitOptions) -> None:
     from rich.text import Text
 
     console = wide_console(100)
     kind = options.kind
-    parameters = found.parameter_table(options.interval, kind)
-    console.print(Text(summary.headline(found._engine, found.formula), style="bold"))
-    console.print(Text(summary.prior_line(found._engine), style="dim"))
+    parameters = fit.parameter_table(options.interval, kind)
+    console.print(Text(summary.headline(fit._engine, fit.formula), style="bold"))
+    console.print(Text(summary.prior_line(fit._engine), style="dim"))
     header = ["parameter", *list(parameters)[1:]]
     print_table(console, header, formatting.parameter_cells(parameters))
     if options.profile:
-        ends = found.profile_table(options.interval)
+        ends = fit.profile_table(options.interval)
         console.print(Text("profile-likelihood intervals", style="dim"))
         print_table(console, list(ends), formatting.profile_cells(ends))
-    pooling = summary.pooling_line(found._engine, options.interval, kind)
-    console.print(Text(f"{pooling} {recommendation(found._engine)}"))
+    pooling = summary.pooling_line(fit._engine, options.interval, kind)
+    console.print(Text(f"{pooling} {recommendation(fit._engine)}"))
     console.print()
-    limit = options.top or SHOWN_GROUPS
+    limit = groups.n_rows if options.top else SHOWN_GROUPS
     shown = Table({k: v[:limit] for k, v in groups.items()})
-    _print_groups(console, shown, every, found.factor)
+    factor = str(shown["factor"][0]) if "factor" in shown else fit.factor
+    _print_groups(console, shown, factor, options.above)
     if shown.n_rows < every.n_rows:
         what = "effects of groups" if "term" in every else "groups"
         more = f"{shown.n_rows:,} of {every.n_rows:,} {what}"
@@ -168,6 +198,6 @@ def _print_tables(found: Fit, every: Table, groups: Table, options: FitOptions) 
         console.print(Text(more, style="dim"))
     percent = f"{100 * options.interval:g}%"
     console.print(Text(f"lower and upper: {percent} {kind} interval", style="dim"))
-    for notice in found.notices:
+    for notice in fit.notices:
         mark, style = ("!", "bold yellow") if notice.level == "warning" else ("-", "cyan")
         console.print(Text.assemble((f"{mark} ", style), notice.text))

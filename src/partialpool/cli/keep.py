@@ -31,10 +31,10 @@ def run(options: KeepOptions) -> None:
     least = 1 if added is not None and added.separable else options.min_cell
     chosen = source(options.data, options.formula, options.family)
     with chosen as (data, formula, family), waiting("reading") as progress:
-        found = statistics(
+        sums = statistics(
             formula, data, family=family, event=options.event, min_cell=least, progress=progress
         )
     if added is not None:
-        found = added.combine(found)
-    written = found.save(options.out, min_cell=options.min_cell)
+        sums = added.combine(sums)
+    written = sums.save(options.out, min_cell=options.min_cell)
     click.echo(f"wrote {options.out}: {written!r}", err=True)

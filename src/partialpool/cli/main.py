@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from partialpool import __version__
+from partialpool._version import __version__
 from partialpool.cli.reading import file_options
 from partialpool.errors import PartialPoolError
+from partialpool.words.arrange import SORTS
 
 FAMILIES = ["gaussian", "binomial", "poisson", "beta_binomial", "gamma_poisson"]
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -43,6 +44,18 @@ OUT = click.option("--out", metavar="FILE", help="Write them to a .csv, .parquet
 CSV = click.option("--csv", "as_csv", is_flag=True, help="Print as CSV.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 DEBUG = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+GROUPS = click.option(
+    "--groups",
+    metavar="A,B",
+    help="Only these groups, in table, chart and files; a label with a comma goes in quotes.",
+)
+ABOVE = click.option(
+    "--above",
+    metavar="VALUE",
+    help="Tell P(above VALUE), or above average: a number, or the word average.",
+)
+FACTOR = click.option("--factor", metavar="NAME", help="Of several factors, only this one.")
+PLOT_HELP = "Draw them to an .svg, .png, .pdf or .html file"
 """Options that several commands have."""
 
 
@@ -101,17 +114,23 @@ def cli() -> None:
 @click.option("--profile", is_flag=True, help="With reml or ml: also profile-likelihood intervals.")
 @click.option(
     "--sort",
-    type=click.Choice(["group", "n", "raw", "estimate", "sd", "shrinkage"]),
-    help="Order of the groups: labels upward, numbers downward.",
+    type=click.Choice(SORTS),
+    help="Order of the groups within each effect: labels upward, numbers downward.",
 )
-@click.option("--top", type=click.IntRange(min=1), metavar="N", help="Only the first N groups.")
+@click.option(
+    "--top", type=click.IntRange(min=1), metavar="N", help="Only the first N groups of each effect."
+)
+@FACTOR
+@click.option("--term", metavar="NAME", help="Of several effects, only this one, such as a slope.")
+@GROUPS
+@ABOVE
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print the table of groups as CSV.")
-@click.option("--out", metavar="FILE", help="Write the table of groups to a .csv or .parquet file.")
+@click.option("--out", metavar="FILE", help="Write the groups to a .csv, .parquet or .xlsx file.")
 @click.option(
     "--plot",
     metavar="FILE",
-    help="Draw up to 60 groups to an .svg, .png, .pdf or .html file.",
+    help=f"{PLOT_HELP}: those shown, and of more than 60 the highest and the lowest.",
 )
 @click.option("--report", metavar="FILE", help="Write one self-contained .html page.")
 @click.option("--explain", is_flag=True, help="Print the queries that would run, and stop.")
@@ -163,6 +182,8 @@ def fit_command(**options: object) -> None:
 @file_options
 @ACCURACY
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Only the first N groups.")
+@OUT
+@CSV
 @JSON
 @DEBUG
 def compare_command(**options: object) -> None:
@@ -183,7 +204,7 @@ def compare_command(**options: object) -> None:
     help="The probability to be among the first K is told.",
 )
 @click.option("--lowest", is_flag=True, help="Rank 1 is the lowest.")
-@click.option("--factor", metavar="NAME", help="Of several factors, whose groups are ranked.")
+@FACTOR
 @click.option(
     "--term",
     default="Intercept",
@@ -191,6 +212,9 @@ def compare_command(**options: object) -> None:
     metavar="NAME",
     help="The effect by which they are ranked, such as a slope that varies.",
 )
+@GROUPS
+@ABOVE
+@click.option("--plot", metavar="FILE", help=f"{PLOT_HELP}.")
 @PRIOR
 @FAMILY
 @EVENT
@@ -215,6 +239,7 @@ def rank_command(**options: object) -> None:
 
     \b
     partialpool rank eight_schools --top 3
+    partialpool rank eight_schools --above average --plot ranks.svg
     partialpool rank batting.csv "hits | trials(at_bats) ~ 1 + (1 | player)" --top 5
     """
     from partialpool.cli.rank import RankOptions, run
@@ -377,9 +402,9 @@ def datasets_command(as_json: bool) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; bad input is one line on standard error and exit code 2."""
-    given = sys.argv[1:] if arguments is None else arguments
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        result = cli.main(given, prog_name="partialpool", standalone_mode=False)
+        result = cli.main(words, prog_name="partialpool", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         sys.exit(2)
@@ -388,7 +413,7 @@ def main(arguments: list[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         sys.exit(_interrupted())
     except PartialPoolError as error:
-        if "--debug" in given:
+        if "--debug" in words:
             raise
         _fail(str(error))
     except BrokenPipeError:

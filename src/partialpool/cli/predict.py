@@ -38,7 +38,7 @@ class PredictOptions:
 
 def run(options: PredictOptions) -> None:
     """Fit, predict the new rows and print them with their predictions, in their order."""
-    found = fitted(
+    fit = fitted(
         options.data,
         options.formula,
         options.priors,
@@ -48,7 +48,7 @@ def run(options: PredictOptions) -> None:
     )
     reading = click.get_current_context().meta.get(READING, {})
     with waiting("predicting"):
-        predicted = found.predict(
+        predicted = fit.predict(
             as_told(options.rows),
             target=cast(Target, options.target),
             unseen=cast(Unseen, options.unseen),
@@ -59,7 +59,7 @@ def run(options: PredictOptions) -> None:
     rows = as_written(options.rows, **places)
     names = {name: f"{name} (given)" if name in predicted else name for name in rows}
     table = Table({**{names[k]: v for k, v in rows.items()}, **predicted})
-    printed = hand_out(table, options, "rows", "predictions", found.formula)
+    printed = hand_out(table, options, "rows", "predictions", fit.formula)
     if not (printed or options.out):
         console = wide_console(100)
         cells = formatting.prediction_cells(table, list(predicted))

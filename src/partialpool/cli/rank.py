@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import click
 import numpy as np
 
-from partialpool.cli.common import fitted, hand_out, print_table, waiting, wide_console
+from partialpool import charts
+from partialpool.charts.ranks import of_table as ranks_of_table
+from partialpool.charts.save import checked
+from partialpool.cli.common import (
+    checked_above,
+    chosen_groups,
+    fitted,
+    hand_out,
+    print_table,
+    waiting,
+    wide_console,
+)
 from partialpool.data import Table
+from partialpool.errors import ArgumentError
 from partialpool.words import formatting, summary
+from partialpool.words.arrange import Arrangement
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +35,9 @@ class RankOptions:
     lowest: bool
     factor: str | None
     term: str
+    groups: str | None
+    above: str | None
+    plot: str | None
     priors: tuple[str, ...]
     family: str | None
     event: str | None
@@ -36,7 +53,12 @@ def run(options: RankOptions) -> None:
     """Fit, rank and print, the first first."""
     from rich.text import Text
 
-    found = fitted(
+    above = checked_above(options.above)
+    if options.as_json and options.as_csv:
+        raise ArgumentError("--json and --csv both print to standard output; give one")
+    if options.plot:
+        checked(options.plot)
+    fit = fitted(
         options.data,
         options.formula,
         options.priors,
@@ -45,16 +67,24 @@ def run(options: RankOptions) -> None:
         accuracy=options.accuracy,
     )
     with waiting("ranking"):
-        table = found.rank_table(
-            options.top, options.interval, not options.lowest, options.factor, options.term
+        table = fit.rank_table(
+            options.top, options.interval, not options.lowest, options.factor, options.term, above
         )
+    factor = options.factor or fit.factor
     order = np.argsort(table["expected_rank"], kind="stable")
-    table = Table({k: v[order] for k, v in table.items()})
-    if hand_out(table, options, "groups", "ranks", found.formula):
+    every = Table({k: v[order] for k, v in table.items()})
+    table = Arrangement(groups=chosen_groups(options.groups)).of(every, factor)
+    if options.plot:
+        shown = table["group"].tolist() if options.groups else None
+        how = options.top, options.interval, shown
+        charts.save(ranks_of_table(every, factor, options.term, *how), options.plot)
+        click.echo(f"drew {options.plot}", err=True)
+    if hand_out(table, options, "groups", "ranks", fit.formula):
         return
     console = wide_console(100)
-    console.print(Text(summary.headline(found._engine, found.formula), style="bold"))
-    header = [options.factor or found.factor, *list(table)[1:-1], f"top {options.top}"]
+    console.print(Text(summary.headline(fit._engine, fit.formula), style="bold"))
+    names = {"group": factor, "top": f"top {options.top}", "p_above": f"P(above {options.above})"}
+    header = [names.get(k, k) for k in table]
     print_table(console, header, formatting.rank_cells(table))
     console.print(
         Text(

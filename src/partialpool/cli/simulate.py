@@ -90,9 +90,9 @@ def _measurements(options: SimulateOptions) -> tuple[str, Table, Table, list[str
 
 def _counts(options: SimulateOptions) -> tuple[str, Table, Table, list[str]]:
     """As `_measurements`, of counts."""
-    given = {"--sigma": options.sigma, "--population": options.population}
-    given["--sigma-unknown"] = options.sigma_unknown or None
-    for name, value in given.items():
+    of_measurements = {"--sigma": options.sigma, "--population": options.population}
+    of_measurements["--sigma-unknown"] = options.sigma_unknown or None
+    for name, value in of_measurements.items():
         if value is not None:
             raise ArgumentError(f"{name} is for measurements; counts of {options.family} have none")
     tau, mu, replicates = options.settings

@@ -110,6 +110,8 @@ def style_of(name: str, texts: Iterable[str | None], decimal: str | None = None)
         return PLAIN
     percent = bool(found) and all(t.endswith("%") for t in found)
     bare = {t.removesuffix("%").rstrip(WHITE) for t in found} if percent else found
+    # a mark is the decimal one if it reads every value; where both do ("1,234"), or neither, the
+    # column says no more, and what follows decides
     fits = {
         mark: all(_DIGIT.search(t) and pattern.fullmatch(t) for t in bare)
         for mark, pattern in ((",", _COMMA), (".", _POINT))

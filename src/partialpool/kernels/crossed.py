@@ -196,7 +196,11 @@ class Crossed:
         rest: Floats,
         beside: Floats,
     ) -> tuple[Floats, Floats, Floats]:
-        """`_functional` at G nodes at once, with dense matrices; beside has shape (q, L, n)."""
+        """`_functional` at G nodes at once, with dense matrices; beside has shape (q, L, n).
+
+        Sparse matrices take one node at a time, and a call of each costs more than the arithmetic
+        where they are small: one stacked product and one stacked solve take their place.
+        """
         n, p, nodes = self.rest, self.p, len(factors[0])
         _, h, _ = self._eliminated(factors[0])
         _, factored = self._factored(self._removed(h), slice(0, nodes), factors[1:])

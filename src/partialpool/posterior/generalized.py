@@ -397,7 +397,7 @@ class GeneralizedPosterior(MixedPosterior):
                 )
         names = ("effect", "estimate", "sd", "lower", "upper")
         columns = [np.concatenate(each) for each in zip(*columns_of_parts, strict=True)]
-        raw = self._natural_raw(block) if natural else self.raw(block)
+        raw = self.response_raw(block) if natural else self.raw(block)
         return {
             "factor": np.full(groups * q, b.factor),
             "group": np.repeat(labels, q),
@@ -433,7 +433,7 @@ class GeneralizedPosterior(MixedPosterior):
         """Posterior medians of the coefficients, (p,)."""
         return np.array([float(d.median) for d in self.coefficients.values()])
 
-    def _natural_raw(self, block: int) -> Floats:
+    def response_raw(self, block: int) -> Floats:
         """The groups' own proportions or rates, and ratios of odds or rates for slopes; (L, q)."""
         s, b = self.statistics, self.statistics.blocks[block]
         own_effects = self._own_effects(block)

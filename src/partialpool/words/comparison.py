@@ -59,8 +59,9 @@ def squared_errors(
     if tau is not None and isinstance(post, OneWayPosterior):
         post = post.given_tau(tau)
     pooled = post.value if isinstance(post, CountsPosterior) else post.theta
-    mine, own = (float(np.mean((e - truth) ** 2)) for e in (pooled.mean, post.statistics.raw))
-    return own, mine
+    estimates = post.statistics.raw, pooled.mean
+    none, partial = (float(np.mean((each - truth) ** 2)) for each in estimates)
+    return none, partial
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -169,8 +170,8 @@ def _classical(post: OneWayPosterior, name: str) -> _Classical:
         sigma = 1.0
     else:
         if name in BY_ROWS:
-            found = _by_rows(s, name)
-            return _shrunken(name, s, found.tau, found.sigma)
+            sds = _by_rows(s, name)
+            return _shrunken(name, s, sds.tau, sds.sigma)
         sigma = classical.fixed_effects(mean=s.raw, n=s.n, ss=s.ss).sigma
     se = sigma / np.sqrt(s.weight)
     if name == "james_stein":
@@ -263,8 +264,8 @@ def _row_rmse(post: OneWayPosterior, lam: float) -> float:
         mu, project = float(w @ y / w.sum()), inverse**2 / w.sum()
     else:
         mu, project = 0.0, np.zeros(len(n))
-    own = (1.0 - used - project)[several]
-    squares = (s.ss + n * ((y - mu) * inverse) ** 2)[several] / own**2
+    diagonal = (1.0 - used - project)[several]  # P_ii
+    squares = (s.ss + n * ((y - mu) * inverse) ** 2)[several] / diagonal**2
     return math.sqrt(float(squares.sum() / n[several].sum()))
 
 

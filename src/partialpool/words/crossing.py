@@ -9,6 +9,7 @@ from partialpool.data.structure import look_started_anew
 from partialpool.models.mixed import sd_name
 from partialpool.notices import Notice
 from partialpool.posterior import Estimated, GeneralizedPosterior, MixedPosterior
+from partialpool.words.near_zero import near_zero
 
 GAPS, NO_GAPS = 0.05, 0.2
 """If labels start anew, what rows of one label share is an average of as many unrelated groups as
@@ -27,14 +28,16 @@ def labels_may_start_anew(post: MixedPosterior | Estimated) -> Iterator[Notice]:
             continue  # nested, or the same groups
         if any(":" in b.factor or b.effects[0] != "Intercept" for b in (first, second)):
             continue
-        found = look_started_anew(first, second, crossing)
-        if found is None:
+        pair = look_started_anew(first, second, crossing)
+        if pair is None:
             continue
-        outer, inner = found
+        outer, inner = pair
         average = math.sqrt(_row_variance(post) * len(inner.labels) / len(crossing.i))
         complete = len(crossing.i) == len(first.labels) * len(second.labels)
         if _sd_may_be(post, inner.factor, NO_GAPS if complete else GAPS) > average:
             continue
+        if complete and near_zero(post)[sd_name(outer.factor, "Intercept")]:
+            continue  # where nothing differs by group, nothing tells of labels either
         yield Notice(
             "labels_may_start_anew",
             "warning",

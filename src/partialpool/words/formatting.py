@@ -70,6 +70,9 @@ def group_cells(table: Table) -> list[list[str]]:
     for k in ("n", "events", "trials", "exposure"):
         columns[k] = [_count(v) for v in table[k].tolist()] if k in table else []
     columns["shrinkage"] = [f"{v:.2f}" for v in table["shrinkage"].tolist()]
+    if "p_above" in table:
+        columns["p_above"] = [f"{v:.3f}" for v in table["p_above"].tolist()]
+        columns["standing"] = table["standing"].tolist()
     return [list(row) for row in zip(*(columns[k] for k in table), strict=True)]
 
 
@@ -115,7 +118,8 @@ def rank_cells(table: Table) -> list[list[str]]:
             printable(row["group"]),
             f"{row['expected_rank']:.2f}",
             *(f"{row[k]:,}" for k in ("lower", "median", "upper")),
-            *(f"{row[k]:.3f}" for k in ("best", "top")),
+            *(f"{row[k]:.3f}" for k in ("best", "top", "p_above") if k in row),
+            *(row[k] for k in ("standing",) if k in row),
         ]
         for row in table.rows()
     ]

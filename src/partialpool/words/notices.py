@@ -257,8 +257,8 @@ def _notices_estimated(post: Estimated) -> Iterator[Notice]:
 
 def _approximate(post: Estimated) -> Iterator[Notice]:
     """Say where the integral over groups of counts is too rough, and by how much."""
-    found = post.estimate
-    if post.quadrature is None or found.moved < ROUGH:
+    estimate = post.estimate
+    if post.quadrature is None or estimate.moved < ROUGH:
         return
     rule = (
         "Laplace's approximation"
@@ -266,13 +266,13 @@ def _approximate(post: Estimated) -> Iterator[Notice]:
         else f"The quadrature rule with {post.quadrature} nodes"
     )
     much = "more than a standard error"
-    if found.moved < 1.0:
-        much = f"up to about {found.moved:.1g} standard errors"
+    if estimate.moved < 1.0:
+        much = f"up to about {estimate.moved:.1g} standard errors"
     yield Notice(
         "laplace_error" if post.quadrature == 1 else "quadrature_error",
         "warning",
-        f"{rule} moves estimates by {much} here, as a rule with {found.finer} nodes says: use "
-        f"quadrature={found.finer} (--quadrature {found.finer}), or the posterior.",
+        f"{rule} moves estimates by {much} here, as a rule with {estimate.finer} nodes says: use "
+        f"quadrature={estimate.finer} (--quadrature {estimate.finer}), or the posterior.",
     )
 
 

@@ -193,17 +193,17 @@ def prior_line_estimated(post: Estimated) -> str:
 
 
 def _priors(p: Priors, s: CrossProducts) -> list[tuple[str, object]]:
-    found: list[tuple[str, object]] = []
+    listed: list[tuple[str, object]] = []
     if "Intercept" in s.coefficients:
-        found.append(("Intercept", p.mu))
+        listed.append(("Intercept", p.mu))
     if len(s.coefficients) > ("Intercept" in s.coefficients):
-        found.append(("other coefficients", p.beta))
-    found.append(("tau", p.tau))
+        listed.append(("other coefficients", p.beta))
+    listed.append(("tau", p.tau))
     if any(b.correlated and len(b.effects) > 1 for b in s.blocks):
-        found.append(("rho", p.rho))
+        listed.append(("rho", p.rho))
     if not s.sigma_known:
-        found.append(("sigma", p.sigma))
-    return [*found, *p.named]
+        listed.append(("sigma", p.sigma))
+    return [*listed, *p.named]
 
 
 @prior_line.register

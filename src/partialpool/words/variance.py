@@ -78,9 +78,12 @@ def variance_explained(post: MixedPosterior) -> VarianceExplained:
     levels = [("rows", float((rows / total).mean()), r2, np.nan)]
     for block, variance, effects in zip(s.blocks, groups, draws.effects, strict=True):
         levels += _levels(s, block, variance / total[:, None], effects, draws)
-    names, share, own, pooling = zip(*levels, strict=True)
+    names, share, within, pooling = zip(*levels, strict=True)
     table = Table(
-        level=as_labels(names), share=np.array(share), r2=np.array(own), pooling=np.array(pooling)
+        level=as_labels(names),
+        share=np.array(share),
+        r2=np.array(within),
+        pooling=np.array(pooling),
     )
     whole = fixed + total
     return VarianceExplained(table, _told(fixed / whole), _told((fixed + between) / whole))

@@ -1,0 +1,126 @@
+"""The probability that a group lies above a value, or above the average of its population."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Literal
+
+import numpy as np
+from scipy import special
+
+from partialpool._typing import Floats
+from partialpool.errors import ArgumentError
+from partialpool.kernels.families import LOGIT, Link
+from partialpool.models import CountsModel
+from partialpool.posterior.counts import CountsPosterior
+from partialpool.posterior.posterior import Posterior
+
+Above = float | Literal["average"]
+POINTS = 24
+"""Gauss-Legendre points on either side of the population's middle: probabilities to 1e-9."""
+STEPS, LONGEST = 40, 3.0
+"""Newton steps, none longer than this: the log densities are concave, and modes lie within 100 of
+mu where a node has any weight."""
+NEAR, REACH = 3.0, 9.0
+"""Conditional sds from the mode of the middle piece, and of all that is covered."""
+NEGLIGIBLE = 1e-9
+"""Share of the heaviest node below which nodes are left out."""
+CELLS = 2**21
+"""Groups times nodes times points worked on at once."""
+
+
+def probability_above(
+    post: Posterior, above: Above, factor: str | None = None, *, term: str | None = None
+) -> Floats:
+    """P(theta_j > value) of every group, exact from the posterior; (J,).
+
+    Parameters
+    ----------
+    post : Posterior
+    above : float or "average"
+        A value in units of the outcome (probabilities or rates of counts), or the middle of the
+        population the group is from: then the probability that its deviation is positive, what
+        predictors and other factors say of it left aside.
+    factor, term : str, optional
+        As of `Posterior.groups`.
+
+    Raises
+    ------
+    ArgumentError
+        If `above` is neither.
+    """
+    if isinstance(above, str):
+        if above != "average":
+            raise ArgumentError(f'above is a number or "average"; received "{above}"')
+        engine = post._values
+        if isinstance(engine, CountsPosterior):
+            post._term(factor, term)
+            return _counts_above_average(engine)
+        return post.effects(factor, term=term).probability(above=0.0)
+    if isinstance(above, bool) or not np.isfinite(above):
+        raise ArgumentError(f'above is a number or "average"; received {above!r}')
+    return post.groups(factor, term=term).probability(above=float(above))
+
+
+def _counts_above_average(post: CountsPosterior) -> Floats:
+    """P(link(p or rate) > mu) of each group: at each node, then over the nodes."""
+    model, nodes = post.model, post.nodes
+    line, place = np.nonzero(nodes.weight > NEGLIGIBLE * nodes.weight.max())
+    mu, tau = nodes.inner[line, place], nodes.outer[line]
+    weight = nodes.weight[line, place] / nodes.weight[line, place].sum()
+    pairs = model.pairs
+    # a group without trials or exposure is as a new one: above the middle as often as below
+    out = np.full(len(pairs) + 1, 0.5)
+    if model.conjugate:
+        out[-1] = float(weight @ _conjugate_above(np.zeros(1), np.zeros(1), mu, tau, model)[0])
+    step = max(1, CELLS // (len(mu) * 2 * POINTS))
+    given = _conjugate_above if model.conjugate else _normal_above
+    for i in range(0, len(pairs), step):
+        part = slice(i, i + step)
+        out[:-1][part] = given(pairs.y[part], pairs.size[part], mu, tau, model) @ weight
+    return out[model.member]
+
+
+def _conjugate_above(
+    y: Floats, size: Floats, mu: Floats, tau: Floats, model: CountsModel
+) -> Floats:
+    """Beta and gamma groups, whose mean is m; (K, nodes)."""
+    link = model.link
+    f, m = tau**-2.0, link.natural(mu)
+    if link is LOGIT:
+        a, b = m * f + y[:, None], (1.0 - m) * f + (size - y)[:, None]
+        return np.asarray(special.betaincc(a, b, np.broadcast_to(m, a.shape)))
+    return np.asarray(special.gammaincc(f + y[:, None], f + size[:, None] * m))
+
+
+def _normal_above(y: Floats, size: Floats, mu: Floats, tau: Floats, model: CountsModel) -> Floats:
+    """Groups normal on the link scale: quadrature on either side of mu; (K, nodes)."""
+    theta, sd = _modes(y[:, None], size[:, None], mu, tau, model.link)
+    u, w = np.polynomial.legendre.leggauss(POINTS)
+    middle = np.broadcast_to(mu, theta.shape)
+    cuts = [np.minimum(theta - REACH * sd, middle - sd), middle]
+    cuts += [np.maximum(theta + REACH * sd, middle + sd)]
+    inner = [theta - NEAR * sd, theta + NEAR * sd]  # so that a sharp density is met
+    log_parts: list[list[Floats]] = []
+    for low, high in itertools.pairwise(cuts):
+        ends = [low, *(np.clip(each, low, high) for each in inner), high]
+        log_parts.append([])
+        for a, b in itertools.pairwise(ends):
+            half = 0.5 * (b - a)
+            at = (a + half)[..., None] + half[..., None] * u
+            log_density = y[:, None, None] * at - size[:, None, None] * model.link.cumulant(at)
+            log_density -= 0.5 * ((at - mu[:, None]) / tau[:, None]) ** 2
+            log_density += np.log(w) + np.log(np.maximum(half, 1e-300))[..., None]
+            log_parts[-1].append(special.logsumexp(log_density, axis=-1))
+    below, above = (special.logsumexp(parts, axis=0) for parts in log_parts)
+    return np.asarray(special.expit(above - below))
+
+
+def _modes(y: Floats, size: Floats, mu: Floats, tau: Floats, link: Link) -> tuple[Floats, Floats]:
+    """Mode of each group's density at each node, and sd there, by Newton's method; (K, nodes)."""
+    theta = np.broadcast_to(mu, (len(y), len(mu))).copy()
+    for _ in range(STEPS):
+        mean, slope = link.slopes(theta)
+        step = (y - size * mean - (theta - mu) / tau**2) / (size * slope + tau**-2.0)
+        theta += np.clip(step, -LONGEST, LONGEST)
+    return theta, (size * link.slopes(theta)[1] + tau**-2.0) ** -0.5

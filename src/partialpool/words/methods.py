@@ -1,0 +1,79 @@
+"""A paragraph on how the numbers were made that can go into a paper, for every model."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from typing import Any
+
+from partialpool.data import CountProducts, CountStatistics, CrossProducts
+from partialpool.posterior import Estimated
+from partialpool.words.formatting import printable
+from partialpool.words.summary import prior_line
+
+
+def methods(post: Any, formula: str, level: float, own_version: str) -> str:
+    """Model, priors, how it was computed, with which error and by which programs."""
+    of = post.given if isinstance(post, Estimated) else post
+    return " ".join(
+        [
+            _model(of.statistics, formula),
+            _priors(post),
+            _computed(post, level),
+            f"Computed with partialpool {own_version} (Python {platform.python_version()}, NumPy "
+            f"{version('numpy')}, SciPy {version('scipy')}).",
+        ]
+    )
+
+
+def _model(s: Any, formula: str) -> str:
+    outcome = printable(s.outcome)
+    if isinstance(s, CrossProducts):
+        factors = " and ".join(dict.fromkeys(printable(b.factor) for b in s.blocks))
+        varying = "intercepts"
+        if any(e != "Intercept" for b in s.blocks for e in b.effects):
+            varying += " and slopes" if any(b.effects[0] == "Intercept" for b in s.blocks) else ""
+            varying = varying if "slopes" in varying else "slopes"
+    else:
+        factors, varying = printable(s.factor), "parameters"
+    counts = isinstance(s, CountStatistics | CountProducts)
+    family = "normal"
+    if counts:
+        family = s.family.replace("_", "-")
+    known = not counts and s.sigma_known
+    errors = " with known standard errors" if known else ""
+    link = ""
+    if counts:
+        link = f" on the {'logit' if s.proportion else 'log'} scale"
+    population = "a normal population"
+    if family in ("beta-binomial", "gamma-poisson"):
+        population = f"a {family.split('-')[0]} population"
+        link = ""
+    return (
+        f"The outcome {outcome} was modelled by a hierarchical {family} model{errors}, {formula}, "
+        f"in which the {varying} of groups ({factors}) come from {population}{link}, whose spread "
+        "is estimated from the same data (partial pooling)."
+    )
+
+
+def _priors(post: Any) -> str:
+    if isinstance(post, Estimated):
+        return ""
+    said = prior_line(post).removeprefix("priors: ")
+    return f"Priors were {said.replace('()', '')}."
+
+
+def _computed(post: Any, level: float) -> str:
+    if isinstance(post, Estimated):
+        how = "restricted maximum likelihood" if post.estimate.restricted else "maximum likelihood"
+        return (
+            f"Parameters were estimated by {how}{post.approximation}, and groups predicted given "
+            f"these; intervals have a level of {100 * level:g}% and take the estimated spreads as "
+            "known."
+        )
+    return (
+        f"The joint posterior was computed without simulation by Markov chains ({post.method}), so "
+        f"that hyperparameters are integrated out; the error of any mean, sd or end of an interval "
+        f"is at most {max(post.error, 1e-6):.1g} posterior standard deviations. Estimates are "
+        f"posterior means with {100 * level:g}% equal-tailed intervals."
+    )
