@@ -15,6 +15,7 @@ from partialpool.data import (
 )
 from partialpool.data.count_table import CountTable
 from partialpool.data.counts import CountStatistics
+from partialpool.data.find_dates import with_days
 from partialpool.data.folding import Folded, folding
 from partialpool.data.outcome_words import with_event
 from partialpool.data.read import Reading, as_table
@@ -145,6 +146,8 @@ def _fit(
 ) -> Fit:
     """As `fit`, of arguments that were checked."""
     parsed, said = with_event(parse(formula), family, data, event)
+    parsed, dated = with_days(parsed, data)
+    said += dated
     formula, counted = parsed.text, count_family(parsed, family)
     if counted is not None:
         nodes = _nodes(method, quadrature)
@@ -160,6 +163,7 @@ def _fit(
     roles = one_way(parsed)
     if roles is None:
         rows = read_mixed(mixed(parsed), data, progress=progress)
+        rows = replace(rows, notices=(*said, *rows.notices))
         return fit_mixed(formula, rows, prior, method, accuracy)
     reading = read_statistics(roles, data, progress=progress)
     return fit_one_way(formula, roles, reading, prior, method, accuracy)

@@ -13,6 +13,7 @@ from partialpool.data.count_table import CountTable, read_count_table
 from partialpool.data.counts import CountStatistics
 from partialpool.data.explain_mixed import explain_mixed
 from partialpool.data.files import expand
+from partialpool.data.find_dates import with_days
 from partialpool.data.folding import folding
 from partialpool.data.labels import refuse_unlike
 from partialpool.data.mixed_combine import combine as combine_mixed
@@ -192,6 +193,7 @@ def statistics(
     """
     data = folding(data, labels)
     parsed, _ = with_event(_parsed(formula), family, data, event)
+    parsed, _ = with_days(parsed, data)
     formula, roles, least = parsed.text, _roles(parsed, family), _checked_cell(min_cell)
     if isinstance(roles, Mixed):
         if roles.family is None:
@@ -255,6 +257,7 @@ def explain(formula: str, data: Any, *, family: str | None = None) -> str:
     and two passes (numpy.bincount) sum each group about its mean. No query is run.
     """
     parsed, _ = with_event(_parsed(formula), family, data, None)
+    parsed, _ = with_days(parsed, data)
     roles = _roles(parsed, family)
     if isinstance(roles, Mixed):
         return explain_mixed(roles, data)

@@ -91,7 +91,12 @@ def read_excel(path: str | Path, wanted: Wanted) -> Columns:
 
 
 def read_sheet(
-    path: str | Path, *, wanted: set[str] | None = None, name: str | None = None, header: int = 0
+    path: str | Path,
+    *,
+    wanted: set[str] | None = None,
+    name: str | None = None,
+    header: int = 0,
+    most: int | None = None,
 ) -> Sheet:
     """Read a sheet of a workbook.
 
@@ -108,6 +113,8 @@ def read_sheet(
         Of the sheet.
     header : int
         The row that names the columns, from 1; 0 to find it.
+    most : int, optional
+        Rows of the sheet that are read; all if not given.
 
     Raises
     ------
@@ -134,7 +141,7 @@ def read_sheet(
         if fitting:
             first, first_at = fitting[0]
         first.reset_dimensions()
-        every = list(first.iter_rows(values_only=True))
+        every = list(first.iter_rows(max_row=most, values_only=True))
         book.close()
     except DataError:
         raise

@@ -24,6 +24,7 @@ from partialpool.data import (
 )
 from partialpool.data import labels as lab
 from partialpool.data.counts import CountStatistics
+from partialpool.data.days import duck_days, spark_days
 from partialpool.data.derived import (
     compared_words,
     derived_of,
@@ -273,6 +274,7 @@ def _projected(relation: Any, roles: Wanted) -> Any:
         duck.text_literal,
         lambda name: duck.is_number(kinds[name]),
         lambda name: kinds[name] == "VARCHAR" or kinds[name].startswith("ENUM"),
+        lambda name, origin: duck_days(duck.quote(name), kinds[name], origin),
     )
     for compared, word in compared_words(roles):
         holds = f"CAST({duck.quote(compared)} AS STRING) = {duck.text_literal(word)}"
@@ -297,6 +299,7 @@ def _selected(frame: Any, roles: Wanted) -> Any:
         engine.text,
         lambda name: engine.type_of(name)[0] in NUMERIC,
         lambda name: engine.type_of(name)[0] == "text",
+        lambda name, origin: spark_days(spark.quoted(name), engine.type_of(name)[1], origin),
     )
     for compared, word in compared_words(roles):
         if not frame.filter(f"{spark.quoted(compared)} = {engine.text(word)}").limit(1).collect():
