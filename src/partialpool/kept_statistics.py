@@ -11,6 +11,7 @@ from typing import Any, Literal
 from partialpool.data import read_counts, read_statistics
 from partialpool.data.count_table import CountTable, read_count_table
 from partialpool.data.counts import CountStatistics
+from partialpool.data.derived import ROW
 from partialpool.data.explain_mixed import explain_mixed
 from partialpool.data.files import expand
 from partialpool.data.find_dates import with_days
@@ -20,7 +21,7 @@ from partialpool.data.mixed_combine import combine as combine_mixed
 from partialpool.data.mixed_read import read_kept
 from partialpool.data.mixed_statistics import MixedStatistics
 from partialpool.data.outcome_words import with_event
-from partialpool.data.read import explain_reading
+from partialpool.data.read import explain_reading, stored_columns
 from partialpool.data.statistics import GroupStatistics
 from partialpool.data.statistics_files import Groups, Kept, read_statistics_file, write_statistics
 from partialpool.errors import ArgumentError, DataError
@@ -195,6 +196,7 @@ def statistics(
     parsed, _ = with_event(_parsed(formula), family, data, event)
     parsed, _ = with_days(parsed, data)
     formula, roles, least = parsed.text, _roles(parsed, family), _checked_cell(min_cell)
+    _refuse_row_numbers(roles, data)
     if isinstance(roles, Mixed):
         if roles.family is None:
             kept, _ = read_kept(roles, data, progress=progress, min_cell=least)
@@ -217,8 +219,18 @@ def more_statistics(
 ) -> Statistics:
     """Reduce more data to statistics of the same kind as those that were kept."""
     if isinstance(kept, CountTable):  # also of one factor, for maximum likelihood
+        _refuse_row_numbers(kept.roles, data)
         return Statistics(formula, read_count_table(kept.roles, data, progress=progress))
     return statistics(formula, data, family=family, progress=progress)
+
+
+def _refuse_row_numbers(roles: OneWay | CountRoles | Mixed, data: Any) -> None:
+    """Rows of several readings cannot be told apart by their numbers."""
+    if any(n.name == ROW for n in roles.labels) and ROW not in stored_columns(data, roles):
+        raise DataError(
+            "(1 | row) numbers the rows of one fit; statistics that are kept or added to need a "
+            'column "row" that names each row'
+        )
 
 
 def load_statistics(paths: str | Path | Sequence[str | Path]) -> Statistics:

@@ -5,7 +5,7 @@ They are added where data are opened, so that everything behind the door sees pl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +69,29 @@ def _stored(names: tuple[Name, ...]) -> tuple[Name, ...]:
     return tuple(n for n in names if not isinstance(n, Derived))
 
 
+ROW = "row"
+"""The group of ``(1 | row)``, an effect of each row; rows are numbered where no column is it."""
+
+
+def row_numbered(wanted: Wanted, stored: Sequence[str]) -> Wanted:
+    """The same columns, with "row" as one that is computed where the data have none."""
+    if ROW in stored or not any(c.name == ROW for c in wanted.labels):
+        return wanted
+
+    def numbered(columns: tuple[Name, ...]) -> tuple[Name, ...]:
+        number = Call(ROW, ())
+        return tuple(Derived(ROW, c.at, number) if c.name == ROW else c for c in columns)
+
+    return Source(
+        numbered(wanted.columns), numbered(wanted.labels), wanted.undecided, wanted.counted
+    )
+
+
+def is_row_number(derived: Derived) -> bool:
+    """Whether a computed column is the number of the row."""
+    return isinstance(derived.expression, Call) and derived.expression.function == ROW
+
+
 def with_derived(data: Any, kind: str, wanted: Wanted) -> dict[str, Any]:
     """Columns of rows in memory, the derived ones computed."""
     source = source_of(wanted)
@@ -78,6 +101,9 @@ def with_derived(data: Any, kind: str, wanted: Wanted) -> dict[str, Any]:
     numbers = {name: frames.numbers(columns[name], name) for name in inside}
     frames.check_lengths({name: len(values) for name, values in numbers.items()})
     for each in derived:
+        if is_row_number(each):
+            columns[each.name] = np.arange(1, len(next(iter(columns.values()))) + 1)
+            continue
         if is_of_words(each):
             columns[each.name] = _compared(each, columns)
             continue
@@ -154,6 +180,7 @@ def derived_sql(
     is_number: Callable[[str], bool],
     is_text: Callable[[str], bool],
     days: Callable[[str, str], str],
+    row: str,
 ) -> list[str]:
     """SQL of each derived column, with its name.
 
@@ -164,6 +191,9 @@ def derived_sql(
     """
     found = []
     for each in derived_of(wanted):
+        if is_row_number(each):
+            found.append(f"{row} AS {quote(each.name)}")
+            continue
         if is_of_words(each):
             column, word, equal = _word_of(each)
             x = quote(column.name)
