@@ -16,6 +16,7 @@ from partialpool.data import (
 )
 from partialpool.data.count_table import CountTable
 from partialpool.data.counts import CountStatistics
+from partialpool.data.find_dates import with_days
 from partialpool.data.folding import Folded, folding
 from partialpool.data.outcome_words import with_event
 from partialpool.data.read import Reading, as_table
@@ -155,6 +156,8 @@ def _fit(
 ) -> Fit:
     """As `fit`, of arguments that were checked."""
     parsed, said = with_event(parse(formula), family, data, event)
+    parsed, dated = with_days(parsed, data)
+    said += dated
     roles = read_roles(parsed, family)
     if roles.family is not None:
         nodes = _nodes(method, quadrature)
@@ -169,6 +172,7 @@ def _fit(
     _refuse_quadrature(quadrature)
     if not roles.one_way:
         rows = read_mixed(roles, data, progress=progress)
+        rows = replace(rows, notices=(*said, *rows.notices))
         return fit_mixed(rows, prior, method, accuracy)
     reading = read_statistics(roles, data, progress=progress)
     return fit_one_way(roles, reading, prior, method, accuracy)

@@ -11,15 +11,17 @@ from typing import Any, Literal
 from partialpool.data import read_counts, read_statistics
 from partialpool.data.count_table import CountTable, read_count_table
 from partialpool.data.counts import CountStatistics
+from partialpool.data.derived import ROW
 from partialpool.data.explain_mixed import explain_mixed
 from partialpool.data.files import expand
+from partialpool.data.find_dates import with_days
 from partialpool.data.folding import folding
 from partialpool.data.labels import refuse_unlike
 from partialpool.data.mixed_combine import combine as combine_mixed
 from partialpool.data.mixed_read import read_kept
 from partialpool.data.mixed_statistics import MixedStatistics
 from partialpool.data.outcome_words import with_event
-from partialpool.data.read import explain_reading
+from partialpool.data.read import explain_reading, stored_columns
 from partialpool.data.statistics import GroupStatistics
 from partialpool.data.statistics_files import Groups, Kept, read_statistics_file, write_statistics
 from partialpool.errors import ArgumentError, DataError
@@ -186,6 +188,7 @@ def statistics(
     """
     data = folding(data, labels)
     parsed, _ = with_event(_parsed(formula), family, data, event)
+    parsed, _ = with_days(parsed, data)
     least = _checked_cell(min_cell)
     return _reduced(read_roles(parsed, family), data, least, progress)
 
@@ -193,6 +196,7 @@ def statistics(
 def _reduced(
     roles: Roles, data: Any, least: int, progress: Callable[[float], None] | None
 ) -> Statistics:
+    _refuse_row_numbers(roles, data)
     counts = roles.family is not None
     if not roles.one_way and not counts:
         sums, _ = read_kept(roles, data, progress=progress, min_cell=least)
@@ -212,9 +216,19 @@ def with_more(
     """The statistics of these rows and those of more data together."""
     roles = statistics.roles
     if isinstance(statistics.groups, CountTable):  # also of one factor, for maximum likelihood
+        _refuse_row_numbers(roles, data)
         table = read_count_table(roles, data, progress=progress)
         return statistics.combine(Statistics(roles, table))
     return statistics.combine(_reduced(roles, data, 1, progress))
+
+
+def _refuse_row_numbers(roles: Roles, data: Any) -> None:
+    """Rows of several readings cannot be told apart by their numbers."""
+    if any(n.name == ROW for n in roles.labels) and ROW not in stored_columns(data, roles):
+        raise DataError(
+            "(1 | row) numbers the rows of one fit; statistics that are kept or added to need a "
+            'column "row" that names each row'
+        )
 
 
 def load_statistics(paths: str | Path | Sequence[str | Path]) -> Statistics:
@@ -253,6 +267,7 @@ def explain(formula: str, data: Any, *, family: str | None = None) -> str:
     and two passes (numpy.bincount) sum each group about its mean. No query is run.
     """
     parsed, _ = with_event(_parsed(formula), family, data, None)
+    parsed, _ = with_days(parsed, data)
     roles = read_roles(parsed, family)
     return explain_reading(roles, data) if roles.one_way else explain_mixed(roles, data)
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from partialpool.charts.save import to_svg
 from partialpool.data import Table
+from partialpool.data.whole_files import moved_when_whole
 from partialpool.errors import ArgumentError
 from partialpool.notices import Notice
 from partialpool.words import formatting
@@ -215,6 +216,8 @@ def write(contents: Contents, path: str | Path) -> None:
     """Write the report to a file."""
     target = checked(path)
     try:
-        target.write_text(page(contents), encoding="utf-8")
+        with moved_when_whole(str(target)) as aside:
+            Path(aside).write_text(page(contents), encoding="utf-8")
     except OSError as error:
-        raise ArgumentError(f'"{target}" cannot be written: {error.strerror}') from error
+        why = error.strerror or error
+        raise ArgumentError(f'"{target}" cannot be written: {why}') from error

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from partialpool.data.whole_files import moved_when_whole
 from partialpool.errors import ArgumentError, MissingExtraError
 
 ENDINGS = (".svg", ".png", ".pdf", ".html")
@@ -25,17 +26,23 @@ def save(chart: Any, path: str | Path) -> None:
     """
     target = checked(path)
     try:
-        match target.suffix.lower():
-            case ".svg":
-                target.write_text(to_svg(chart), encoding="utf-8")
-            case ".png":
-                target.write_bytes(to_png(chart))
-            case ".pdf":
-                target.write_bytes(_pdf(chart))
-            case _:
-                target.write_text(_page(chart), encoding="utf-8")
+        with moved_when_whole(str(target)) as aside:
+            _write(chart, target.suffix.lower(), Path(aside))
     except OSError as error:
-        raise ArgumentError(f'"{target}" cannot be written: {error.strerror}') from error
+        why = error.strerror or error
+        raise ArgumentError(f'"{target}" cannot be written: {why}') from error
+
+
+def _write(chart: Any, ending: str, path: Path) -> None:
+    match ending:
+        case ".svg":
+            path.write_text(to_svg(chart), encoding="utf-8")
+        case ".png":
+            path.write_bytes(to_png(chart))
+        case ".pdf":
+            path.write_bytes(_pdf(chart))
+        case _:
+            path.write_text(_page(chart), encoding="utf-8")
 
 
 def checked(path: str | Path) -> Path:

@@ -259,13 +259,39 @@ def refuse_unclear(
             )
 
 
+LONGEST_LINE = 2**22
+"""Characters of a line; DuckDB reads lines of half as many. A file of 2 MB may unpack to one line
+of 8 GB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The lines of a text, none so long that memory runs out."""
+
+    file: Any
+    name: str
+
+    def __iter__(self) -> Iterator[str]:
+        while line := self.file.readline(LONGEST_LINE):
+            if len(line) == LONGEST_LINE and line[-1] not in "\r\n":
+                raise DataError(
+                    f'"{self.name}" has a line of more than {LONGEST_LINE:,} characters: it is no '
+                    "CSV file, or its lines end in another way"
+                )
+            yield line
+
+    def read(self, size: int) -> str:
+        """The next characters, at most so many."""
+        return str(self.file.read(size))
+
+
 @contextmanager
 def opened_text(name: str, encoding: str = UTF8) -> Iterator[Any]:
     """Open a CSV file, compressed or not, as text."""
     opener = gzip.open if name.lower().endswith(".gz") else open
     try:
         with opener(name, "rt", encoding=encoding, newline="") as file:
-            yield file
+            yield Lines(file, name)
     except UnicodeError as error:
         where = f" (byte {error.start + 1})" if isinstance(error, UnicodeDecodeError) else ""
         called = "UTF-8" if encoding == UTF8 else encoding

@@ -5,7 +5,7 @@ They are added where data are opened, so that everything behind the door sees pl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from partialpool._typing import Floats
 from partialpool.data import frames
 from partialpool.data import labels as lab
+from partialpool.data.days import days_of, words_of
 from partialpool.data.expressions import evaluate
 from partialpool.data.text_columns import Wanted
 from partialpool.errors import DataError
@@ -52,15 +53,43 @@ def source_of(wanted: Wanted) -> Wanted:
     if not derived:
         return wanted
     inside = [name for d in derived for name in names_in(d.expression)]
-    words = [name for d in derived if is_of_words(d) for name in names_in(d.expression)]
+    words = [name for d in derived if reads_labels(d) for name in names_in(d.expression)]
     columns = [c for c in wanted.columns if not isinstance(c, Derived)]
     used = {n.name for n in inside}
     return Source(
         tuple({n.name: n for n in (*columns, *inside)}.values()),
-        tuple({n.name: n for n in (*wanted.labels, *words)}.values()),
-        tuple(n for n in wanted.undecided if n.name not in used),
-        tuple(n for n in wanted.counted if not isinstance(n, Derived)),
+        tuple({n.name: n for n in (*_stored(wanted.labels), *words)}.values()),
+        tuple(n for n in _stored(wanted.undecided) if n.name not in used),
+        _stored(wanted.counted),
     )
+
+
+def _stored(names: tuple[Name, ...]) -> tuple[Name, ...]:
+    """Those that are columns of the data."""
+    return tuple(n for n in names if not isinstance(n, Derived))
+
+
+ROW = "row"
+"""The group of ``(1 | row)``, an effect of each row; rows are numbered where no column is it."""
+
+
+def row_numbered(wanted: Wanted, stored: Sequence[str]) -> Wanted:
+    """The same columns, with "row" as one that is computed where the data have none."""
+    if ROW in stored or not any(c.name == ROW for c in wanted.labels):
+        return wanted
+
+    def numbered(columns: tuple[Name, ...]) -> tuple[Name, ...]:
+        number = Call(ROW, ())
+        return tuple(Derived(ROW, c.at, number) if c.name == ROW else c for c in columns)
+
+    return Source(
+        numbered(wanted.columns), numbered(wanted.labels), wanted.undecided, wanted.counted
+    )
+
+
+def is_row_number(derived: Derived) -> bool:
+    """Whether a computed column is the number of the row."""
+    return isinstance(derived.expression, Call) and derived.expression.function == ROW
 
 
 def with_derived(data: Any, kind: str, wanted: Wanted) -> dict[str, Any]:
@@ -68,12 +97,20 @@ def with_derived(data: Any, kind: str, wanted: Wanted) -> dict[str, Any]:
     source = source_of(wanted)
     columns = frames.take(data, kind, source.columns)
     derived = derived_of(wanted)
-    inside = {n.name for d in derived if not is_of_words(d) for n in names_in(d.expression)}
+    inside = {n.name for d in derived if not reads_labels(d) for n in names_in(d.expression)}
     numbers = {name: frames.numbers(columns[name], name) for name in inside}
     frames.check_lengths({name: len(values) for name, values in numbers.items()})
     for each in derived:
+        if is_row_number(each):
+            columns[each.name] = np.arange(1, len(next(iter(columns.values()))) + 1)
+            continue
         if is_of_words(each):
             columns[each.name] = _compared(each, columns)
+            continue
+        counted = words_of(each)
+        if counted is not None:
+            column, origin = counted
+            columns[each.name] = days_of(columns[column.name], column.name, origin)
             continue
         values = np.asarray(evaluate(each.expression, numbers, {}), dtype=np.float64)
         gaps = np.any([np.isnan(numbers[n.name]) for n in names_in(each.expression)], axis=0)
@@ -85,6 +122,11 @@ def is_of_words(derived: Derived) -> bool:
     """Whether a column compares labels with a word, as ``I(result == "Pass")`` does."""
     node = derived.expression
     return isinstance(node, Binary) and Text in (type(node.left), type(node.right))
+
+
+def reads_labels(derived: Derived) -> bool:
+    """Whether a column is computed from what stands in another as it is, not from numbers."""
+    return is_of_words(derived) or words_of(derived) is not None
 
 
 def _word_of(derived: Derived) -> tuple[Name, str, bool]:
@@ -137,6 +179,8 @@ def derived_sql(
     literal: Callable[[str], str],
     is_number: Callable[[str], bool],
     is_text: Callable[[str], bool],
+    days: Callable[[str, str], str],
+    row: str,
 ) -> list[str]:
     """SQL of each derived column, with its name.
 
@@ -147,6 +191,9 @@ def derived_sql(
     """
     found = []
     for each in derived_of(wanted):
+        if is_row_number(each):
+            found.append(f"{row} AS {quote(each.name)}")
+            continue
         if is_of_words(each):
             column, word, equal = _word_of(each)
             x = quote(column.name)
@@ -157,6 +204,11 @@ def derived_sql(
                 f"WHEN CAST({x} AS STRING) = {literal(word)} THEN CAST({float(equal)} AS DOUBLE) "
                 f"ELSE CAST({float(not equal)} AS DOUBLE) END AS {quote(each.name)}"
             )
+            continue
+        counted = words_of(each)
+        if counted is not None:
+            dates, origin = counted
+            found.append(f"{days(dates.name, origin)} AS {quote(each.name)}")
             continue
         for name in names_in(each.expression):
             if not is_number(name.name):

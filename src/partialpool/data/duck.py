@@ -63,6 +63,12 @@ def some_values(relation: Any, name: str, limit: int) -> list[Any]:
     return [row[0] for row in relation.project(quote(name)).distinct().limit(limit).fetchall()]
 
 
+def first_value(relation: Any, name: str) -> Any:
+    """A value of a column that is not NULL; None if there is none."""
+    found = relation.filter(f"{quote(name)} IS NOT NULL").project(quote(name)).limit(1).fetchall()
+    return found[0][0] if found else None
+
+
 def label_counts(relation: Any, name: str) -> tuple[list[Any], list[int]]:
     """Distinct values of a column that are not NULL, and the rows of each."""
     x = quote(name)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from partialpool._typing import AnyArray
 from partialpool.data import labels as lab
+from partialpool.data.excel_parts import SheetParts
 from partialpool.data.frames import check_column
 from partialpool.data.table import Table
 from partialpool.data.text_columns import (
@@ -45,6 +47,44 @@ def _openpyxl() -> Any:
             "pip install 'partialpool[excel]'; or use CSV"
         ) from error
     return openpyxl
+
+
+LARGEST = 2**30
+"""Bytes that the parts of a workbook may have together, unpacked: the largest sheet there can be,
+a million rows of ten columns, has 0.5 GB; one of 1 MB packed may have 4.8."""
+MOST_CELLS = 50_000_000
+"""Cells, empty ones too, that are held: 0.4 GB, and as much again for numbers."""
+
+
+def _refuse_bomb(path: str | Path) -> None:
+    """Refuse a workbook that unpacks to more than memory may hold."""
+    try:
+        with zipfile.ZipFile(path) as parts:
+            size = sum(part.file_size for part in parts.infolist())
+    except (OSError, zipfile.BadZipFile) as error:
+        raise DataError(f'"{path}" cannot be read as an Excel workbook: {error}') from error
+    if size > LARGEST:
+        raise DataError(
+            f'"{path}" unpacks to {size / 2**30:.1f} GB, and at most {LARGEST / 2**30:.0f} GB is '
+            "read: save the sheet as CSV"
+        )
+
+
+def _bounded(path: str | Path, rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
+    """The rows of a sheet, without the empty cells at their ends."""
+    found: list[list[Any]] = []
+    cells = 0
+    for row in rows:
+        filled = list(row)
+        while filled and filled[-1] is None:
+            filled.pop()
+        cells += len(filled) + 1
+        if cells > MOST_CELLS:
+            raise DataError(
+                f'"{path}" has more than {MOST_CELLS:,} cells in a sheet: save it as CSV'
+            )
+        found.append(filled)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +138,7 @@ def read_sheet(
     name: str | None = None,
     header: int = 0,
     titled: bool = False,
+    most: int | None = None,
 ) -> Sheet:
     """Read a sheet of a workbook.
 
@@ -116,6 +157,8 @@ def read_sheet(
         The row that names the columns, from 1; 0 to find it.
     titled : bool
         Whether to look for that row below a title where no column is known.
+    most : int, optional
+        Rows of the sheet that are read; all if not given.
 
     Raises
     ------
@@ -123,6 +166,7 @@ def read_sheet(
         As `read_excel`.
     """
     openpyxl = _openpyxl()
+    _refuse_bomb(path)
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         sheets = {sheet.title: sheet for sheet in book.worksheets}
@@ -142,7 +186,8 @@ def read_sheet(
         if fitting:
             first, first_at = fitting[0]
         first.reset_dimensions()
-        every = list(first.iter_rows(values_only=True))
+        every = _bounded(path, first.iter_rows(max_row=most, values_only=True))
+        parts = SheetParts.of(path, first)
         book.close()
     except DataError:
         raise
@@ -154,6 +199,8 @@ def read_sheet(
     at = first_at or blank + 1
     top = every[at - 1] if len(every) >= at else ()
     columns = _names(path, top, first.title)
+    merged = parts.fill(every, at)
+    _refuse_formulas(path, first.title, every, at, columns, wanted, parts)
     filled = [(i, r) for i, r in enumerate(every[at:], at + 1) if any(v is not None for v in r)]
     if not filled:
         raise DataError(f'sheet "{first.title}" of "{path}" holds a header and no rows')
@@ -164,8 +211,53 @@ def read_sheet(
             if name
         },
         [i for i, _ in filled],
-        tuple(_unusual(str(path), names, [sheet.title for sheet, _ in fitting], at)),
+        (
+            *_unusual(str(path), names, [sheet.title for sheet, _ in fitting], at),
+            *_merged(path, first.title, [columns[i] for i in merged if i < len(columns)], wanted),
+        ),
     )
+
+
+def _merged(
+    path: str | Path, sheet: str, columns: list[str], wanted: set[str] | None
+) -> Iterator[Notice]:
+    """Say which columns had merged cells."""
+    named = [c for c in columns if c and (wanted is None or c in wanted)]
+    if named:
+        yield Notice(
+            "merged_cells",
+            "info",
+            f'Merged cells of {lab.shown(named)} in sheet "{sheet}" of "{path}" were read as the '
+            "same value in each of their rows.",
+        )
+
+
+def _refuse_formulas(
+    path: str | Path,
+    sheet: str,
+    rows: list[list[Any]],
+    header: int,
+    columns: list[str],
+    wanted: set[str] | None,
+    parts: SheetParts,
+) -> None:
+    """Refuse formulas of which the workbook does not hold what they come to.
+
+    Raises
+    ------
+    DataError
+        If a column that is wanted has one.
+    """
+    for at, name in enumerate(columns):
+        if not name or (wanted is not None and name not in wanted):
+            continue
+        for i, row in enumerate(rows[header:], header + 1):
+            if (i, at) in parts.formulas and (at >= len(row) or row[at] is None):
+                raise DataError(
+                    f'column "{name}" of sheet "{sheet}" of "{path}" holds a formula without its '
+                    f"result in row {i}: open the workbook in a spreadsheet program and save it, "
+                    "or save the sheet as CSV"
+                )
 
 
 TITLE = 30
@@ -220,7 +312,7 @@ def _as_cells(values: AnyArray, cells: list[Any]) -> AnyArray:
     return lab.as_labels(cells)
 
 
-def _names(path: str | Path, header: tuple[Any, ...], sheet: str) -> list[str]:
+def _names(path: str | Path, header: Sequence[Any], sheet: str) -> list[str]:
     names = ["" if v is None else str(v).strip() for v in header]
     given = [n for n in names if n]
     if not given:

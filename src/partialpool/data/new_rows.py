@@ -11,10 +11,11 @@ from partialpool._typing import AnyArray, Bools, Floats, Ints
 from partialpool.data import duck, frames, source
 from partialpool.data.coding import INTERCEPT
 from partialpool.data.counts import event_rules
+from partialpool.data.derived import ROW
 from partialpool.data.design import Design, Effects, Factor, column_of
 from partialpool.data.equal_rows import equal_rows
 from partialpool.data.labels import shown
-from partialpool.data.read import opened
+from partialpool.data.read import opened, stored_columns
 from partialpool.data.rules import RULES
 from partialpool.data.source import Chunk
 from partialpool.errors import DataError, did_you_mean
@@ -91,7 +92,7 @@ def new_rows(
     numeric = [n for n in roles.predictors if n.name in inside or n.name not in coded]
     numeric += [weigh] if weigh is not None else []
     if target == "group":
-        coded |= {n.name: n for n in roles.factors}
+        coded |= {n.name: n for n in roles.factors if not (n.name == ROW and _are_numbered(data))}
     rows = _read(data, tuple(coded.values()), tuple(numeric))
     _refuse_gaps(rows.data)
     rows, place = _that_differ(rows)
@@ -142,6 +143,11 @@ def _read(data: Any, coded: tuple[Name, ...], numeric: tuple[Name, ...]) -> sour
             rows, kind = duck.columns_of(rows, [n.name for n in columns]), "mapping"
         column = frames.take(rows, kind, columns)
     return source.from_columns(column, coded, (), numeric, text_labels=found.text_labels)
+
+
+def _are_numbered(data: Any) -> bool:
+    """Whether data have no column of rows, so that each is a row that the fit has not seen."""
+    return ROW not in stored_columns(data, _Wanted((), ()))
 
 
 def _any_column(data: Any) -> Name:
@@ -198,6 +204,8 @@ def _index(
 ) -> Ints:
     if target != "group":
         return np.full(len(rows.data), NEW if target == "new_group" else NONE)
+    if ROW in effects.factor.columns and ROW not in rows.data.codes:
+        return np.full(len(rows.data), NEW)  # no row of the fit: an effect of its own
     index = design.groups(effects, rows.data, rows.labels)
     unknown = index < 0
     if unknown.any() and unseen == "error":

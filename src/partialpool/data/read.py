@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -25,15 +26,20 @@ from partialpool.data import (
 )
 from partialpool.data import labels as lab
 from partialpool.data.counts import CountStatistics
+from partialpool.data.csv_files import header_of
+from partialpool.data.days import duck_days, spark_days
 from partialpool.data.derived import (
+    ROW,
+    Source,
     compared_words,
     derived_of,
     derived_sql,
     no_such_word,
+    row_numbered,
     source_of,
     with_derived,
 )
-from partialpool.data.excel import is_workbook, read_excel
+from partialpool.data.excel import is_workbook, read_excel, read_sheet
 from partialpool.data.folding import Folded, with_folded
 from partialpool.data.labels import integers_if_plain
 from partialpool.data.statistics import GroupStatistics
@@ -196,6 +202,8 @@ def opened(
         with opened(data.data, roles, progress, passes=passes, plan=plan) as found:
             yield found if plan else with_folded(found, roles, data.known)
         return
+    if any(column.name == ROW for column in roles.labels):
+        roles = row_numbered(roles, stored_columns(data, roles))
     source = source_of(roles)
     if is_workbook(data):
         sheet = read_excel(files.existing(data), source)
@@ -228,6 +236,30 @@ def opened(
         if derived_of(roles):
             data, kind = _with_derived(data, kind, roles), "mapping"
         yield Opened(data, kind, None, notices=said)
+
+
+def stored_columns(data: Any, wanted: Wanted) -> list[str]:
+    """Names of the columns that data hold, whatever kind they are.
+
+    `wanted` names columns by which a header is found; "row" need not be one.
+    """
+    data = data.data if isinstance(data, Folded) else data
+    names = {c.name for c in source_of(wanted).columns} - {ROW}
+    if is_workbook(data):
+        return list(read_sheet(files.existing(data), wanted=names, most=FIRST_ROWS).columns)
+    if not files.are_paths(data):
+        kind = checked_kind(data)
+        return list(data.columns) if kind in ENGINES else frames.column_names(data, kind)
+    paths = [data] if isinstance(data, str | Path) else list(data)
+    found = [] if "::" in str(paths[0]) else files.expand(str(paths[0]))
+    if found and found[0].lower().endswith(files.CSV_ENDINGS):
+        return header_of(found[0], names).columns
+    return list(files.open_file(data, Source((), (), ())).relation.columns)
+
+
+ENGINES = ("duckdb", "pyspark")
+FIRST_ROWS = 1_000
+"""Rows of a workbook among which its header is looked for."""
 
 
 def _with_numbers(data: Any, kind: str, wanted: Wanted) -> tuple[Any, str, tuple[Notice, ...]]:
@@ -274,6 +306,8 @@ def _projected(relation: Any, roles: Wanted) -> Any:
         duck.text_literal,
         lambda name: duck.is_number(kinds[name]),
         lambda name: kinds[name] == "VARCHAR" or kinds[name].startswith("ENUM"),
+        lambda name, origin: duck_days(duck.quote(name), kinds[name], origin),
+        "ROW_NUMBER() OVER ()",
     )
     for compared, word in compared_words(roles):
         holds = f"CAST({duck.quote(compared)} AS STRING) = {duck.text_literal(word)}"
@@ -298,6 +332,8 @@ def _selected(frame: Any, roles: Wanted) -> Any:
         engine.text,
         lambda name: engine.type_of(name)[0] in NUMERIC,
         lambda name: engine.type_of(name)[0] == "text",
+        lambda name, origin: spark_days(spark.quoted(name), engine.type_of(name)[1], origin),
+        "MONOTONICALLY_INCREASING_ID() + 1",
     )
     for compared, word in compared_words(roles):
         if not frame.filter(f"{spark.quoted(compared)} = {engine.text(word)}").limit(1).collect():

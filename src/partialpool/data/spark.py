@@ -59,6 +59,12 @@ def some_values(frame: Any, name: str, limit: int) -> list[Any]:
     return [row[0] for row in frame.selectExpr(quoted(name)).distinct().limit(limit).collect()]
 
 
+def first_value(frame: Any, name: str) -> Any:
+    """A value of a column that is not NULL; None if there is none."""
+    found = frame.selectExpr(f"{quoted(name)} AS g").where("g IS NOT NULL").limit(1).collect()
+    return found[0][0] if found else None
+
+
 def label_counts(frame: Any, name: str) -> tuple[list[Any], list[int]]:
     """Distinct values of a column that are not NULL, and the rows of each."""
     named = frame.selectExpr(f"{quoted(name)} AS g").where("g IS NOT NULL")

@@ -25,10 +25,10 @@ from partialpool.data.mixed_files import (
     table_parts,
 )
 from partialpool.data.mixed_statistics import MixedStatistics
+from partialpool.data.possible import has_types, is_possible
 from partialpool.data.statistics import GroupStatistics
 from partialpool.errors import DataError
 from partialpool.formula import Roles, parse, read_roles
-from partialpool.formula.families import PROPORTIONS
 
 VERSION = 1
 """Of the columns and the metadata; a file of a later version is refused."""
@@ -130,34 +130,64 @@ def read_statistics_file(path: str) -> tuple[Roles, Kept]:
     Raises
     ------
     DataError
-        If the file is not there, is truncated, is no statistics file, or is of a later version.
+        If the file is not there, is truncated, is no statistics file, is of a later version, or
+        holds what no rows can give.
     """
     connection = files.connect()
     with files.readable(path):
         facts = _known_facts(connection, path)
-        if facts.get("model") in ("mixed", "mixed_counts"):
-            return _read_parts(connection, path, facts)
-        layout = LAYOUTS.get(facts.get("model", ""))
-        relation = connection.read_parquet(literal(path))
-        if layout is None or relation.columns != ["label", *layout.numbers]:
-            raise _damaged(path)
-        kind = str(relation.types[0])
-        table = relation.project(f"label AS g, {', '.join(layout.numbers)}")
-        found = duck.group_table(table, duck.fetch_now, plain=duck.is_plain(kind), sort=False)
-    if not ({"formula", "records", *layout.facts} <= facts.keys()
-            and facts["records"] == len(found.labels)
-            and _possible(found.sums, facts)):  # fmt: skip
+        try:
+            roles, kept = _read_kept(connection, path, facts)
+            if not is_possible(kept, roles):
+                raise _damaged(path)
+        except IMPOSSIBLE as error:
+            if isinstance(error, DataError):
+                raise
+            raise _damaged(path) from error
+    return roles, kept
+
+
+IMPOSSIBLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, AssertionError)
+"""What reading facts, labels or numbers raises that are not those that were written."""
+
+
+def _read_kept(connection: Any, path: str, facts: dict[str, Any]) -> tuple[Roles, Kept]:
+    if not has_types(facts):
         raise _damaged(path)
-    used = found.sums["n"] > 0
-    fields: dict[str, Any] = {k: found.sums[k][used] for k in layout.numbers}
+    roles = read_roles(parse(facts["formula"]), facts.get("family"))
+    if facts.get("model") in ("mixed", "mixed_counts"):
+        return roles, _read_parts(connection, path, facts, roles)
+    return roles, _read_groups(connection, path, facts)
+
+
+def _read_groups(connection: Any, path: str, facts: dict[str, Any]) -> Groups:
+    layout = LAYOUTS[facts["model"]]
+    relation = connection.read_parquet(literal(path))
+    if relation.columns != ["label", *layout.numbers]:
+        raise _damaged(path)
+    kind, *kinds = map(str, relation.types)
+    if not all(k in (*duck.FLOATS, *duck.INTEGERS) for k in kinds):
+        raise _damaged(path)
+    table = relation.project(f"label AS g, {', '.join(layout.numbers)}")
+    found = duck.group_table(table, duck.fetch_now, plain=duck.is_plain(kind), sort=False)
+    numbers = found.sums
+    finite = all(np.isfinite(v).all() for v in numbers.values())
+    whole = bool((numbers["n"] == np.rint(numbers["n"])).all() and (numbers["n"] >= 0).all())
+    if facts["records"] != len(found.labels) or not (finite and whole):
+        raise _damaged(path)
+    used = numbers["n"] > 0
+    if any(v[~used].any() for v in numbers.values()):
+        raise _damaged(path)
+    fields: dict[str, Any] = {k: numbers[k][used] for k in layout.numbers}
+    fields["n"] = fields["n"].astype(np.intp)
     fields |= {k: facts[k] for k in layout.facts}
     fields |= {"labels": found.labels[used], "absent": found.labels[~used]}
-    return _roles(facts), layout.kind(**fields | {"withheld": tuple(facts["withheld"])})
+    return layout.kind(**fields | {"withheld": tuple(facts["withheld"])})
 
 
 def _read_parts(
-    connection: Any, path: str, facts: dict[str, Any]
-) -> tuple[Roles, MixedStatistics | CountTable]:
+    connection: Any, path: str, facts: dict[str, Any], roles: Roles
+) -> MixedStatistics | CountTable:
     table = connection.read_parquet(literal(path))
     kinds = dict(zip(table.columns, map(str, table.types), strict=True))
     seen = 0
@@ -179,21 +209,14 @@ def _read_parts(
         seen += len(next(iter(found.values())))
         return found
 
-    try:
-        roles = _roles(facts)
-        read_parts = read_mixed_parts if facts["model"] == "mixed" else read_table_parts
-        statistics: MixedStatistics | CountTable = read_parts(roles, facts, read)
-    except (KeyError, IndexError, ValueError, TypeError, AssertionError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise _damaged(path) from error
+    statistics: MixedStatistics | CountTable
+    if facts["model"] == "mixed":
+        statistics = read_mixed_parts(roles, facts, read)
+    else:
+        statistics = read_table_parts(roles, facts, read)
     if seen != facts["records"]:
         raise _damaged(path)
-    return roles, statistics
-
-
-def _roles(facts: dict[str, Any]) -> Roles:
-    return read_roles(parse(facts["formula"]), facts.get("family"))
+    return statistics
 
 
 def _known_facts(connection: Any, path: str) -> dict[str, Any]:
@@ -210,21 +233,6 @@ def _known_facts(connection: Any, path: str) -> dict[str, Any]:
             f"of partialpool reads version {VERSION}; use the same version on both sides"
         )
     return facts
-
-
-def _possible(numbers: dict[str, AnyArray], facts: dict[str, Any]) -> bool:
-    """Whether rows can have given these numbers."""
-    used = numbers["n"] > 0
-    if not (used.any() and all(np.isfinite(v).all() for v in numbers.values())):
-        return False
-    if facts["model"] == "measurements":
-        return bool((numbers["weight"][used] > 0).all() and _no_negative(numbers, "n", "ss"))
-    within = facts.get("family") not in PROPORTIONS or (numbers["y"] <= numbers["size"]).all()
-    return bool(within and _no_negative(numbers, "n", "y", "size", "square"))
-
-
-def _no_negative(numbers: dict[str, AnyArray], *names: str) -> bool:
-    return all((numbers[k] >= 0).all() for k in names)
 
 
 def holds_statistics(path: str) -> bool:
@@ -246,7 +254,7 @@ def _facts(connection: Any, path: str) -> dict[str, Any] | None:
         facts: dict[str, Any] = json.loads(found[0][0])
     except ValueError as error:
         raise _damaged(path) from error
-    return facts
+    return facts if isinstance(facts, dict) else {}
 
 
 def _damaged(path: str) -> DataError:

@@ -6,9 +6,10 @@ One table, `WORDS`: a word, and what becomes of a call of it, an expression of o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 
 from partialpool.formula.functions import FUNCTIONS
-from partialpool.formula.tree import Binary, Call, Expression, Name, Number, Text
+from partialpool.formula.tree import Binary, Call, Derived, Expression, Name, Number, Text
 
 Arguments = Sequence[Expression]
 Keywords = Mapping[str, Expression]
@@ -167,6 +168,32 @@ def _named(arguments: Arguments, keywords: Keywords, at: int) -> Expression | st
     return 'Q() is written Q("column name"), or the name between backquotes'
 
 
+def _counted_days(arguments: Arguments, keywords: Keywords, at: int) -> Expression | str:
+    """``days(date)``, whose origin the data give, or ``days(date, "2024-01-31")``."""
+    column = arguments[0] if arguments else None
+    origin = keywords.get("origin", arguments[1] if len(arguments) == 2 else None)
+    fits = len(arguments) + len(keywords) <= 2 and set(keywords) <= {"origin"}
+    if isinstance(column, Name) and not isinstance(column, Derived) and fits:
+        if origin is None:
+            return Call("days", (column,), at)
+        if isinstance(origin, Text) and _is_day(origin.value):
+            return days_since(column, origin.value, at)
+    return 'days() is written days(column), or days(column, "2024-01-31") to count from that day'
+
+
+def days_since(column: Name, origin: str, at: int) -> Derived:
+    """A column of days since an origin, computed from one of dates."""
+    call = Call("days", (column, Text(origin)), at)
+    return Derived(str(call), at, call)
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return len(text) == 10 and bool(date.fromisoformat(text))
+    except ValueError:
+        return False
+
+
 def _one(function: str) -> Reading:
     """A word that is another name of a function of ours."""
 
@@ -211,6 +238,7 @@ WORDS: dict[str, Reading | str] = {
     "standardize": _one("scale"),
     "poly": _poly,
     "Q": _named,
+    "days": _counted_days,
     "identity": _one("I"),
     "as.numeric": _one("I"),
     "log_e": _one("log"),

@@ -184,3 +184,25 @@ def test_statistics_of_yesterday_and_a_spark_frame_of_today(frame, tmp_path):
     np.testing.assert_allclose(got.groups()["estimate"], twice.groups()["estimate"], rtol=1e-8)
     updated = pp.fit(formula, ROWS, method="reml").update(frame)
     np.testing.assert_allclose(updated.groups()["estimate"], twice.groups()["estimate"], rtol=1e-8)
+
+
+def test_dates_and_folded_labels(door, spark, spark_connect):
+    """Days and merged labels are those of the same rows in memory."""
+    import pandas as pd
+
+    days = np.random.default_rng(3).integers(0, 300, 40).astype(float)
+    data = pd.DataFrame({"date": pd.Timestamp("2022-05-01") + pd.to_timedelta(days, unit="D")})
+    data.loc[3, "date"] = pd.Timestamp("2022-05-01")
+    data["g"] = [["East", "east ", "West", "North", "North"][i % 5] for i in range(40)]
+    data["y"] = np.random.default_rng(4).normal(size=40) + days / 100
+    want = pp.fit("y ~ date + (1 | g)", data, labels="fold", method="reml").to_dict()
+    session = spark if door == "spark" else spark_connect
+    frame = session.createDataFrame(data.assign(text=data["date"].dt.strftime("%Y-%m-%d")))
+    frame = frame.selectExpr("*", "CAST(date AS DATE) AS day", "CAST(date AS TIMESTAMP_NTZ) AS ntz")
+    for column in ("day", "text", "ntz"):
+        fit = pp.fit(f"y ~ {column} + (1 | g)", frame, labels="fold", method="reml")
+        found = fit.to_dict()
+        assert f'days({column}, "2022-05-01")' in fit.formula
+        for got, right in zip(found["parameters"], want["parameters"], strict=True):
+            assert abs(got["mean"] - right["mean"]) < 1e-6
+        assert [g["group"] for g in found["groups"]] == ["East", "North", "West"]

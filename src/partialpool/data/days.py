@@ -1,0 +1,239 @@
+"""Dates as numbers: days since an origin, the earliest date of the column, which the formula keeps.
+
+A predictor that holds dates is written ``days(date, "2024-01-31")`` in the formula of the fit, so
+that new rows, more rows and the rows of others count from the same day.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from partialpool._typing import AnyArray, Floats
+from partialpool.data import frames
+from partialpool.data import labels as lab
+from partialpool.data.text_numbers import is_missing, missing_sql
+from partialpool.errors import DataError
+from partialpool.formula.dialects import days_since
+from partialpool.formula.tree import (
+    Binary,
+    Call,
+    Derived,
+    Expression,
+    Formula,
+    Name,
+    Term,
+    Text,
+    Unary,
+    is_categorical,
+    names_in,
+)
+
+TEXT = r"\d{4}-\d{2}-\d{2}(?:[ T]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)?"
+"""A date, or a date and time, as text: in the order that no country reads in another way."""
+_TEXT = re.compile(TEXT, re.ASCII)
+FIRST = dt.datetime(1970, 1, 1)
+DAY = 86_400.0
+FORMAT = "a date such as 2024-01-31, or 2024-01-31 08:30"
+
+
+def is_date(value: object) -> bool:
+    """Whether a value is a date, or a text that is one."""
+    if isinstance(value, str):
+        return _TEXT.fullmatch(value.strip()) is not None and _days(value) is not None
+    return isinstance(value, dt.date | np.datetime64)
+
+
+def days_of(column: Any, name: str, origin: str) -> Floats:
+    """Days of a column of dates, or of texts that are dates, since the origin; NaN where missing.
+
+    Times with a zone count in UTC.
+
+    Raises
+    ------
+    DataError
+        If a value is no date; the message says in which row.
+    """
+    start = _origin(origin)
+    values = _plain_times(column)
+    if values is not None:
+        since = values.astype("datetime64[us]") - np.datetime64(FIRST, "us")
+        found = since.astype(np.float64) / (DAY * 1e6)
+        return np.where(np.isnat(values), np.nan, found) - start
+    codes, labels = frames.label_codes(column)
+    days = [_days(label) for label in labels.tolist()]
+    wrong = [i for i, day in enumerate(days) if day is None]
+    if wrong:
+        row = int(np.flatnonzero(np.isin(codes, wrong))[0])
+        label = labels[codes[row]]
+        raise DataError(
+            f'column "{name}" must hold dates; row {row + 1} holds {lab.shown([label])} '
+            f"({type(label).__name__}): it is {FORMAT}, or empty"
+        )
+    return np.array([*(day for day in days if day is not None), np.nan])[codes] - start
+
+
+def _plain_times(column: Any) -> AnyArray | None:
+    """Dates as an array of NumPy's, times with a zone in UTC; None if they are none."""
+    library = type(column).__module__.partition(".")[0]
+    if library == "pandas" and str(column.dtype).startswith("datetime64"):
+        zone = getattr(column.dtype, "tz", None)
+        return np.asarray((column if zone is None else column.dt.tz_convert(None)).to_numpy())
+    if library == "polars" and str(column.dtype).startswith(("Date", "Datetime")):
+        return np.asarray(column.to_numpy())
+    if library == "pyarrow" and str(column.type).startswith(("date", "timestamp")):
+        return np.asarray(column.to_numpy(zero_copy_only=False) if hasattr(column, "type_id")
+                          else column.to_numpy())  # fmt: skip
+    if isinstance(column, np.ndarray) and column.dtype.kind == "M":
+        return column
+    return None
+
+
+def _days(value: object) -> float | None:
+    """Days of a single date since 1970; NaN where missing, None if it is no date."""
+    if isinstance(value, str):
+        if is_missing(value):
+            return float("nan")
+        if not _TEXT.fullmatch(value.strip()):
+            return None
+        try:
+            value = dt.datetime.fromisoformat(value.strip())
+        except ValueError:  # the 31st of June
+            return None
+    if isinstance(value, dt.datetime):
+        plain = value if value.tzinfo is None else value.astimezone(dt.UTC).replace(tzinfo=None)
+        return (plain - FIRST).total_seconds() / DAY
+    if isinstance(value, dt.date):
+        return float((value - FIRST.date()).days)
+    return None
+
+
+def _origin(text: str) -> float:
+    found = _days(text)
+    assert found is not None  # the parser takes nothing else
+    return found
+
+
+def words_of(derived: Derived) -> tuple[Name, str] | None:
+    """The column and the origin of a computed column that counts days; None of any other."""
+    match derived.expression:
+        case Call(function="days", arguments=(Name() as column, Text() as origin)):
+            return column, origin.value
+    return None
+
+
+def duck_days(x: str, kind: str, origin: str) -> str:
+    """SQL of DuckDB for `days_of`."""
+    time = f"CAST({x} AS TIMESTAMP)"
+    if kind == "VARCHAR" or kind.startswith("ENUM"):
+        text = f"TRIM(CAST({x} AS VARCHAR))"
+        fits = f"REGEXP_FULL_MATCH({text}, '{TEXT}')"
+        words = f"'a date is written as 2024-01-31, or 2024-01-31 08:30, not ' || {text}"
+        time = f"CASE WHEN {fits} THEN CAST({text} AS TIMESTAMP) ELSE ERROR({words}) END"
+        missing = missing_sql(f"CAST({x} AS VARCHAR)")
+        return (
+            f"CASE WHEN {missing} THEN NULL ELSE EPOCH({time}) / {DAY!r} - {_origin(origin)!r} END"
+        )
+    if kind == "TIMESTAMP WITH TIME ZONE":
+        time = x
+    return f"EPOCH({time}) / CAST({DAY!r} AS DOUBLE) - CAST({_origin(origin)!r} AS DOUBLE)"
+
+
+def spark_days(x: str, kind: str, origin: str) -> str:
+    """SQL of Spark for `days_of`."""
+    start = f"CAST({_origin(origin)!r} AS DOUBLE)"
+    if kind == "date":
+        return f"CAST(UNIX_DATE({x}) AS DOUBLE) - {start}"
+    if kind == "timestamp":  # a point in time
+        return f"CAST(UNIX_MICROS({x}) AS DOUBLE) / CAST({DAY * 1e6!r} AS DOUBLE) - {start}"
+    time = f"CAST({x} AS TIMESTAMP_NTZ)"
+    seconds = f"HOUR({time}) * 3600 + MINUTE({time}) * 60 + EXTRACT(SECOND FROM {time})"
+    return (
+        f"CAST(UNIX_DATE(CAST({time} AS DATE)) AS DOUBLE) + CAST({seconds} AS DOUBLE) / "
+        f"CAST({DAY!r} AS DOUBLE) - {start}"
+    )
+
+
+# dates in a formula -----------------------------------------------------------------------------
+
+
+def predictors(parsed: Formula) -> tuple[Name, ...]:
+    """Columns that are predictors, numbers or categories, but for those inside C()."""
+    terms = chain(parsed.terms, *(group.terms for group in parsed.groups))
+    inside = chain((f for term in terms for f in term.factors), parsed.offsets)
+    names = (n for node in inside if not is_categorical(node) for n in names_in(node))
+    response = names_in(parsed.response) if _asks(parsed.response) else ()
+    every = {n.name: n for n in chain(names, response) if not isinstance(n, Derived)}
+    return tuple(every.values())
+
+
+def _asks(node: Expression) -> bool:
+    return isinstance(node, Call) and node.function == "days"
+
+
+def with_origins(parsed: Formula, origins: Mapping[str, str]) -> Formula:
+    """The formula with these columns of dates as days since their origins."""
+    writer = _Writer(origins)
+    return replace(
+        parsed,
+        response=writer.node(parsed.response) if _asks(parsed.response) else parsed.response,
+        terms=tuple(map(writer.term, parsed.terms)),
+        groups=tuple(
+            replace(group, terms=tuple(map(writer.term, group.terms))) for group in parsed.groups
+        ),
+        offsets=tuple(map(writer.node, parsed.offsets)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Puts days() in place of columns of dates."""
+
+    origins: Mapping[str, str]
+
+    def term(self, term: Term) -> Term:
+        return Term(tuple(f if is_categorical(f) else self.node(f) for f in term.factors))
+
+    def node(self, node: Expression) -> Any:
+        match node:
+            case Derived():
+                return node
+            case Name() if node.name in self.origins:
+                return days_since(Name(node.name), self.origins[node.name], node.at)
+            case Call(function="days"):
+                return self.node(node.arguments[0])
+            case Call():
+                return replace(node, arguments=tuple(map(self.node, node.arguments)))
+            case Unary():
+                return replace(node, operand=self.node(node.operand))
+            case Binary():
+                return replace(node, left=self.node(node.left), right=self.node(node.right))
+        return node
+
+
+def asked_for(parsed: Formula) -> set[str]:
+    """Columns inside a days() without an origin."""
+    terms = chain(parsed.terms, *(group.terms for group in parsed.groups))
+    inside: Iterable[Expression] = chain(
+        (f for term in terms for f in term.factors), parsed.offsets, (parsed.response,)
+    )
+    return {name for node in inside for name in _inside_days(node)}
+
+
+def _inside_days(node: Expression) -> set[str]:
+    match node:
+        case Call(function="days"):
+            return {n.name for n in names_in(node)}
+        case Call():
+            return {name for a in node.arguments for name in _inside_days(a)}
+        case Unary():
+            return _inside_days(node.operand)
+        case Binary():
+            return _inside_days(node.left) | _inside_days(node.right)
+    return set()

@@ -1,0 +1,177 @@
+"""Predictors that hold dates, in data of any kind: which, and the earliest date of each."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from partialpool.data import duck, files, frames, spark
+from partialpool.data import labels as lab
+from partialpool.data.csv_files import csv_files, first_value
+from partialpool.data.days import (
+    FIRST,
+    FORMAT,
+    asked_for,
+    days_of,
+    duck_days,
+    is_date,
+    predictors,
+    spark_days,
+    with_origins,
+)
+from partialpool.data.derived import Source
+from partialpool.data.excel import is_workbook, read_sheet
+from partialpool.data.folding import Folded
+from partialpool.data.read import opened
+from partialpool.errors import DataError
+from partialpool.formula import Formula, parse
+from partialpool.formula.tree import Name
+from partialpool.notices import Notice
+
+DATES = ("date", "datetime", "timestamp")
+"""How the types of dates begin, in any library and engine."""
+TEXTS = ("str", "object", "large_string", "cat", "enum", "<u", "dict")
+"""How the types of columns begin that can hold texts that are dates."""
+FIRST_ROWS = 1_000
+"""Rows of a workbook among which a value is looked for."""
+
+
+def with_days(parsed: Formula, data: Any) -> tuple[Formula, tuple[Notice, ...]]:
+    """Write ``days(date, "2024-01-31")`` for a predictor that holds dates, and say so.
+
+    Raises
+    ------
+    DataError
+        If a column inside days() holds no dates.
+    """
+    data = data.data if isinstance(data, Folded) else data
+    asked = asked_for(parsed)
+    names = predictors(parsed)
+    firsts = _first_values(data, names) if names else {}
+    begin = [name for name in names if is_date(firsts.get(name.name))]
+    dates = {name.name: origin for name in begin if (origin := _origin(data, name)) is not None}
+    for name in asked - set(dates):
+        raise DataError(f'column "{name}" holds no dates, which days() counts: it needs {FORMAT}')
+    if not dates:
+        return parsed, ()
+    formula = parse(str(with_origins(parsed, dates)))
+    said = [
+        f'days({Name(n)}, "{origin}") counts days since {origin}' for n, origin in dates.items()
+    ]
+    many = len(dates) > 1
+    notice = Notice(
+        "dates",
+        "info",
+        f"{lab.shown(dates)} {'hold' if many else 'holds'} dates: {'; '.join(said)}, the earliest. "
+        "For categories write C().",
+    )
+    return formula, (notice,)
+
+
+def _origin(data: Any, column: Name) -> str | None:
+    """The earliest day of a column of dates; None if it holds anything else."""
+    with opened(data, Source((column,), (column,), ())) as found:
+        if found.engine is None:
+            values = frames.take(found.data, found.kind, (column,))[column.name]
+            try:
+                days = days_of(values, column.name, "1970-01-01")
+            except DataError:
+                return None  # a category whose first label reads as a date
+            earliest = float(np.nanmin(days))
+        else:
+            kind = found.engine.type_of(column.name)[1]
+            earliest = (_by_spark if found.kind == "pyspark" else _by_duckdb)(
+                found.data, column.name, kind
+            )
+            if math.isnan(earliest):
+                return None
+    return (FIRST + dt.timedelta(math.floor(earliest))).date().isoformat()
+
+
+def _by_duckdb(relation: Any, name: str, kind: str) -> float:
+    import duckdb
+
+    sql = f"MIN({duck_days(duck.quote(name), kind, '1970-01-01')})"
+    try:
+        ((value,),) = relation.aggregate(sql).fetchall()
+    except duckdb.Error:
+        return float("nan")
+    return float("nan") if value is None else float(value)
+
+
+def _by_spark(frame: Any, name: str, kind: str) -> float:
+    sql = f"MIN({spark_days(spark.quoted(name), kind, '1970-01-01')})"
+    ((value,),) = frame.selectExpr(sql).collect()
+    return float("nan") if value is None else float(value)
+
+
+def _first_values(data: Any, columns: tuple[Name, ...]) -> dict[str, object]:
+    """The first value of each column that is not missing, as far as it is cheap to find."""
+    if is_workbook(data):
+        wanted = {c.name for c in columns}
+        cells = read_sheet(files.existing(data), wanted=wanted, most=FIRST_ROWS).columns
+        return {name: _first_of(cells.get(name, ())) for name in wanted}
+    if files.are_paths(data) and not _is_engine(data):
+        texts = [data] if not isinstance(data, list | tuple) else list(data)
+        names = [n for text in texts for n in files.expand(str(text))]
+        found = csv_files(names, Source(columns, columns, ()))
+        return {c.name: first_value(found, c.name) for c in columns}
+    kind = None if files.are_paths(data) else frames.kind_of(data)
+    if kind in ("mapping", "pandas", "polars", "pyarrow"):
+        return {c.name: _first_in_frame(data, kind, c) for c in columns}
+    return _first_in_engine(data, columns)
+
+
+def _first_in_engine(data: Any, columns: tuple[Name, ...]) -> dict[str, object]:
+    values: dict[str, object] = {}
+    with opened(data, Source(columns, columns, ())) as found:
+        engine = found.engine
+        assert engine is not None  # frames and CSV files are looked at without
+        some = spark if found.kind == "pyspark" else duck
+        for column in columns:
+            frames.check_column(column.name, list(engine.columns), column.at)
+            kind, its_name = engine.type_of(column.name)
+            if its_name.lower().startswith(DATES):
+                values[column.name] = FIRST
+            elif kind == "text":
+                values[column.name] = some.first_value(found.data, column.name)
+    return values
+
+
+def _is_engine(data: Any) -> bool:
+    """Whether files are read by an engine: Parquet files, and tables of databases."""
+    first = str(data[0] if isinstance(data, list | tuple) else data)
+    return not first.lower().endswith(files.CSV_ENDINGS) or "::" in first
+
+
+def _first_in_frame(data: Any, kind: str, column: Name) -> object:
+    if column.name not in frames.column_names(data, kind):
+        return None  # which is an error, of whoever takes the columns
+    if kind == "polars" and type(data).__name__ == "LazyFrame":
+        described = str(data.collect_schema()[column.name]).lower()
+        if described.startswith(DATES):
+            return FIRST
+        if not described.startswith("str"):
+            return None
+        return _first_of(data.select(column.name).drop_nulls().head(1).collect().to_series())
+    if kind == "mapping" and not hasattr(data[column.name], "__len__"):
+        return None  # a generator, which is read once
+    values = frames.take(data, kind, (column,))[column.name]
+    described = str(getattr(values, "dtype", getattr(values, "type", ""))).lower()
+    if described.startswith(DATES):
+        return FIRST
+    if described and not described.startswith(
+        ("str", "object", "large_string", "cat", "<u", "dict")
+    ):
+        return None
+    if hasattr(values, "to_pylist"):
+        return _first_of(value.as_py() for value in values)
+    return _first_of(values)
+
+
+def _first_of(values: Sequence[Any] | Any) -> object:
+    return next((v for v in values if v is not None and v == v and v != ""), None)
