@@ -1,4 +1,4 @@
-"""The library as a browser has it: without threads, processes, DuckDB, and what serves and draws."""
+"""The library as a browser has it: no threads, no processes, no DuckDB, nothing that draws."""
 
 from __future__ import annotations
 

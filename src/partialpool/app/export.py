@@ -1,4 +1,4 @@
-"""The page as a folder of files for any web server, with the library for "Your file" in a worker."""
+"""The page as a folder for any web server, with the library for "Your file" in a worker."""
 
 from __future__ import annotations
 
