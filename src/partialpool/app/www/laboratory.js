@@ -6,7 +6,7 @@ import { NAMES, read } from "./laboratory/settings.js";
 import { dataView } from "./laboratory/data_view.js";
 import { worldView } from "./laboratory/world_view.js";
 
-const VIEWS = [["world", "Any world"], ["classic", "The classic simulator"], ["data", "Classic data"]];
+const VIEWS = [["world", "Any world"], ["classic", "Classic simulator"], ["data", "Data"]];
 const LEADS = {
   world: "Schools whose truth is known, because they are simulated. Change one thing and watch the pull.",
   classic: "Three sliders, schools of one size, σ known to be 10: the simulator of this subject as it has been used for years.",

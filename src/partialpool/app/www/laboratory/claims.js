@@ -14,12 +14,18 @@ function digitsOf(value) {
 
 const figure = (value) => n(value, digitsOf(value));
 
-/** "39% lower than", "108% higher than", or "the same as", as printed. */
-export function change(value, other) {
+/** "39.2% lower", "108% higher" or "the same", as printed. */
+export function lower(value, other, most = 1) {
   const percent = 100 * (value / other - 1);
-  const digits = Math.abs(percent) >= 0.95 ? 0 : 1;
-  if (Number(Math.abs(percent).toFixed(digits)) === 0) return "the same as";
-  return `${n(Math.abs(percent), digits)}% ${percent < 0 ? "lower" : "higher"} than`;
+  const digits = Math.abs(percent) >= 99.95 ? 0 : Math.abs(percent) >= 0.95 ? most : 1;
+  if (Number(Math.abs(percent).toFixed(digits)) === 0) return "the same";
+  return `${n(Math.abs(percent), digits)}% ${percent < 0 ? "lower" : "higher"}`;
+}
+
+/** The same in a sentence: "39% lower than", "the same as". */
+function change(value, other, digits = 0) {
+  const said = lower(value, other, digits);
+  return `${said} ${said === "the same" ? "as" : "than"}`;
 }
 
 /** The three errors of this draw, and what partial pooling did to its schools. */
@@ -52,6 +58,18 @@ export function expectedErrors({ replicates, no, complete, partial, overNo, over
   return `Over ${n(replicates)} such worlds its mean squared error is ${plusMinus(partial)}: ` +
     `${overWorlds(overNo, no)} without pooling (${plusMinus(no)}) and ${overWorlds(overComplete, complete)} with complete pooling (${plusMinus(complete)}). ` +
     `It is the best of the three in ${percent(best)} of these worlds.`;
+}
+
+/** Which of the three errs least on average, where that can be told. */
+export function least({ no, complete, partial, overNo, overComplete }) {
+  const side = (gap) => (Math.abs(gap.mean) <= 2 * gap.error ? 0 : Math.sign(gap.mean));
+  const [first, second] = [side(overNo), side(overComplete)];
+  if (first < 0 && second < 0) return "Partial pooling errs least, on average";
+  const both = Math.abs(no.mean - complete.mean) <= 2 * Math.hypot(no.error, complete.error);
+  if (first > 0 && second > 0 && both) return "No and complete pooling err less here, on average";
+  if (first > 0 || second > 0) return `${no.mean < complete.mean ? "No" : "Complete"} pooling errs least here, on average`;
+  const equal = [first === 0 ? "no pooling" : "", second === 0 ? "complete pooling" : ""].filter(Boolean);
+  return `Partial pooling errs about as much as ${equal.join(" and ")}, on average`;
 }
 
 /** How often the intervals hold the truth. */
@@ -126,9 +144,7 @@ export function title({ groups, error }, show) {
 
 /** The caption under the classic simulator's bars, with the right sign. */
 export function caption({ error }) {
-  const percent = Math.round(100 * (1 - error.partial / error.no));
-  if (percent === 0) return "In this draw partial pooling leaves the error as it is without pooling.";
-  return `In this draw partial pooling ${percent > 0 ? "lowers" : "raises"} the mean squared error by ${n(Math.abs(percent))}% against no pooling.`;
+  return `In this draw the mean squared error of partial pooling is ${change(error.partial, error.no, 1)} without pooling.`;
 }
 
 /** What the data say of tau. */

@@ -21,15 +21,17 @@ const BAND_WORDS = {
   moments: "partial pooling, 95% interval as if τ were known",
   reml: "partial pooling, 95% interval as if τ were known",
 };
+/** Points of the density of tau beyond its 99% quantile, up to the axis's end. */
+const TAIL = 12;
 /** Dots of single draws that pile up at most. */
 const MOST_DOTS = 60;
 
 /** Build the view into `host`; classic: with the classic simulator's controls and panel only. */
 export function worldView(host, { classic, address, voice }) {
   const ranges = classic ? CLASSIC : NUMBERS;
-  host.innerHTML = '<div class="lab-top"><div class="lab-picture"></div><div class="lab-side"></div></div>' +
+  host.innerHTML = '<div class="lab-top"><div class="lab-picture"></div><div class="lab-side"></div></div><div class="lab-exercises"></div>' +
     '<div class="lab-says"></div><div class="lab-pair"><div class="lab-bars"></div><div class="lab-tau"></div></div>' +
-    '<div class="lab-exercises"></div><div class="lab-share"></div>';
+    '<div class="lab-tables"></div><div class="lab-share"></div>';
   const part = (name) => host.querySelector(`.lab-${name}`);
   let state = null;
   let facts = null;
@@ -58,7 +60,10 @@ export function worldView(host, { classic, address, voice }) {
       options: [["no", "No pooling"], ["complete", "Complete"], ["partial", "Partial"], ["truth", "Truth"]],
     });
     side.append(made.show.element);
-    if (classic) return made;
+    if (classic) {
+      side.append(html('<div class="lab-panel"></div>'));
+      return made;
+    }
     const more = html('<details class="side"><summary>More settings</summary><div class="controls"></div></details>');
     const inside = more.querySelector(".controls");
     for (const name of ["imbalance", "sigma"]) addSlider(inside, name);
@@ -158,19 +163,27 @@ export function worldView(host, { classic, address, voice }) {
     const row = (label, key, kind) => ({
       label, kind, value: averages?.[key].mean ?? NaN, error: averages?.[key].error, dots: pile.dots.map((dot) => dot[key]),
     });
+    const drawn = pile.dots.length === 1 ? "this draw" : `your ${pile.dots.length} draws`;
     const worlds = averages ? format(averages.replicates) : "…";
     const data = {
       bars: [row("No pooling", "no", "own"), row("Complete pooling", "complete", "grand"), row("Partial pooling", "partial", "partial")],
       max: axes.error, unit: "mean squared error", digits: 1,
-      title: `Bars: average over ${worlds} worlds. Dots: ${pile.dots.length === 1 ? "this draw" : `your ${pile.dots.length} draws`}`,
+      title: averages ? claims.least(averages) : "Averaging over worlds …",
     };
     if (pictures.bars) pictures.bars.update(data);
     else pictures.bars = bars(figure("bars"), data);
+    if (!part("bars").querySelector(".caption")) part("bars").append(html('<p class="caption"></p>'));
+    say(part("bars").querySelector(".caption"),
+      `Bars: average over ${worlds} worlds. Dots: ${drawn}. ${classic ? claims.caption(facts) : ""}`);
   }
 
   function drawTau() {
-    const { tauGrid, tauDensity, tauLower, tauUpper } = facts.full;
+    const { tauGrid, tauDensity, tauLower, tauUpper, tauDensityAt } = facts.full;
     const points = tauGrid.map((x, i) => [x, tauDensity[i]]);
+    for (let i = 1, end = tauGrid.at(-1); i <= TAIL && end < axes.tau; i++) {
+      const x = end + ((axes.tau - end) * i) / TAIL;
+      points.push([x, tauDensityAt(x)]);
+    }
     const marker = (x, kind, label) => ({ x, kind, label, name: kind });
     const markers = [marker(state.tau, "truth", `truth ${format(state.tau, 1)}`)];
     if (state.estimator !== "posterior") markers.push({ ...marker(facts.tau, "partial", ""), rule: false });
@@ -185,6 +198,7 @@ export function worldView(host, { classic, address, voice }) {
 
   function figure(name) {
     const element = document.createElement("figure");
+    element.tables = part("tables");
     part(name).append(element);
     return element;
   }
@@ -195,8 +209,13 @@ export function worldView(host, { classic, address, voice }) {
     const weight = claims.weights(facts.groups);
     const kind = state.estimator === "posterior" ? "from the full posterior" : "as if τ were known";
     const covered = averages && !classic ? ` ${claims.coverage({ share: averages.coverage, kind, width: averages.coverage.width })}` : "";
-    say(part("says"), (classic ? panel(weight) : "") +
-      `<p>${here}</p><p>${over}${covered}</p>${classic ? "" : `<p>Weight on the own average: <b>${weight.own}</b>; on the average of all: ${weight.grand}.</p>`}`);
+    if (classic) {
+      say(part("panel"), panel(weight));
+      say(part("says"), current(state)?.averaged ? "" : `<p>${over}</p>`);
+    } else {
+      say(part("says"), `<p>${here}</p><p>${over}${covered}</p>` +
+        `<p>Weight on the own average: <b>${weight.own}</b>; on the average of all: ${weight.grand}.</p>`);
+    }
     exercises();
     share.update({ state, python: python(state), command: command(state), pictures, name: `partial-pooling-${state.seed}` });
     voice.say(`${claims.title(facts, state.show)}. ${here}`);
@@ -205,13 +224,14 @@ export function worldView(host, { classic, address, voice }) {
   /** The classic simulator's results, always with the right sign. */
   function panel(weight) {
     const { error } = facts;
-    const row = (name, value) => `<div><dt>${name}</dt><dd>${value}</dd></div>`;
+    const row = (name, value, kind = "") => `<div><dt>${name}</dt><dd class="${kind}">${value}</dd></div>`;
     return '<dl class="panel">' +
-      row("Weight", `${weight.own} on a school’s own average, ${weight.grand} on the average of all`) +
-      row("Mean squared error", `no pooling <b class="own-word">${format(error.no, 1)}</b>, complete pooling <b class="grand-word">${format(error.complete, 1)}</b>, ` +
-        `partial pooling <b class="partial-word">${format(error.partial, 1)}</b>`) +
-      row("Partial pooling", `${claims.change(error.partial, error.no)} no pooling, ${claims.change(error.partial, error.complete)} complete pooling`) +
-      `</dl><p class="caption">${claims.caption(facts)}</p>`;
+      row("Weight on own average", weight.own) + row("on the average of all", weight.grand) +
+      row("Mean squared error, no pooling", format(error.no, 1), "own-word") +
+      row("complete pooling", format(error.complete, 1), "grand-word") +
+      row("partial pooling", format(error.partial, 1), "partial-word") +
+      row("Partial against no pooling", claims.lower(error.partial, error.no)) +
+      row("against complete pooling", claims.lower(error.partial, error.complete)) + "</dl>";
   }
 
   function exercises() {
