@@ -137,6 +137,6 @@ def test_a_file_that_went_away_is_said(saved, tmp_path):
     file = saved(lines(), "mine.csv")
     (tmp_path / "upload-1.csv").unlink()
     for ask in (file.columns, lambda: file.fit(CHOICES)):
-        with pytest.raises(PartialPoolError, match='"mine[.]csv" is no longer here') as caught:
+        with pytest.raises(PartialPoolError, match=r'"mine[.]csv" is no longer here') as caught:
             ask()
         assert_sentence(caught, "choose it again", tmp_path)

@@ -148,7 +148,7 @@ def test_a_process_that_dies_gives_a_sentence(alone, function):
 @pytest.mark.parametrize("function", [fills_memory, maps_memory])
 def test_memory_is_limited(alone, function):
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    with pytest.raises(JobFailed, match="too long or too much memory|should not have"):
+    with pytest.raises(JobFailed, match=r"too long or too much memory|should not have"):
         alone(function)
     most = max(before, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) * 1024
     assert most < MEMORY + 2**29

@@ -138,7 +138,7 @@ def test_there_is_an_end_to_sessions_and_bytes(store, monkeypatch):
     monkeypatch.setattr(sessions, "MOST_SESSIONS", 3)
     monkeypatch.setattr(sessions, "MOST_KEPT", 10)
     for _ in range(3):
-        secret, _, kept = with_file(store)
+        _, _, kept = with_file(store)
     with pytest.raises(Refused, match="too many people"):
         store.begin()
     kept.size = 8

@@ -100,7 +100,7 @@ def test_every_kind_of_model_is_fitted_as_by_the_library(fitted, name):
     table = fit.group_table()
     mine = [i for i in range(table.n_rows)
             if "factor" not in table
-            or (table["factor"][i], table["term"][i]) == (first["factor"], first["term"])]  # fmt: skip
+            or (table["factor"][i], table["term"][i]) == tuple(first.values())]  # fmt: skip
     rows = sorted(told["groups"]["rows"], key=lambda row: row["id"])
     assert [row["name"] for row in rows] == [str(table["group"][i]) for i in mine]
     for column, key in (("estimate", "estimate"), ("lower", "lower"), ("shrinkage", "shrinkage")):
@@ -150,7 +150,7 @@ def test_probabilities_above_average_are_those_of_deviations(fitted, name):
 @pytest.mark.parametrize("name", ["proportions", "counts", "gamma"])
 def test_probabilities_above_average_of_counts_are_those_of_draws(fitted, name, monkeypatch):
     """Against draws of another seed; and where many groups are compared with a fixed mean."""
-    file, told, fit = fitted(name)
+    _, told, fit = fitted(name)
     drawn = fit.draws(40_000, np.random.default_rng(1))
     truth = (drawn.groups(scale="link") > drawn["Intercept"][:, None]).mean(axis=0)
     above = [r["above"] for r in sorted(told["groups"]["rows"], key=lambda r: r["id"])]
@@ -163,7 +163,7 @@ def test_probabilities_above_average_of_counts_are_those_of_draws(fitted, name, 
 
 
 def test_with_many_groups_a_fixed_mean_is_near_enough(monkeypatch):
-    """The approximation for counts of many groups, against draws of the mean and groups together."""
+    """The approximation for counts of many groups, against draws of mean and groups together."""
     rng = np.random.default_rng(2)
     groups = 300
     p = 1 / (1 + np.exp(-rng.normal(0, 0.7, groups)))
@@ -196,7 +196,7 @@ def test_two_groups_are_compared_as_by_the_library(fitted, name):
 @pytest.mark.parametrize("target", ["group", "new_group", "population"])
 @pytest.mark.parametrize("observation", [False, True])
 def test_a_new_row_is_predicted_as_by_the_library(fitted, name, target, observation):
-    file, told, fit = fitted(name)
+    file, _, fit = fitted(name)
     row = {"site": "Site 3", "county": "County 1", "year": 2021, "x": 0.5, "trials": 12, "se": 2.0,
            "hours": 3.0}  # fmt: skip
     texts = {k: str(v).replace(".", ",") for k, v in row.items()}
@@ -298,7 +298,7 @@ def test_nothing_else_sorts(many, sort):
 
 
 def test_ranks_come_when_they_are_asked_for(fitted):
-    file, told, fit = fitted("proportions")
+    file, _, fit = fitted("proportions")
     found = file.rank({"sort": "expected_rank", "size": 50})
     truth = fit.rank_table()
     order = np.argsort(truth["expected_rank"])
@@ -310,7 +310,7 @@ def test_ranks_come_when_they_are_asked_for(fitted):
 @pytest.mark.parametrize("group", [-1, 10**9, "0", None, 1.0, True])
 def test_only_groups_of_the_file_are_compared(fitted, group):
     file, _, _ = fitted("measurements")
-    with pytest.raises(PartialPoolError, match="by its id|two different"):
+    with pytest.raises(PartialPoolError, match=r"by its id|two different"):
         file.contrast({"first": group, "second": 1})
 
 

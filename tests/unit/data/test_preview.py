@@ -1,4 +1,4 @@
-"""What is in a file before anything is fitted: the row of names, kinds, numbers as people write them."""
+"""What is in a file before anything is fitted: the row of names, kinds, numbers as written."""
 
 import numpy as np
 import pandas as pd
