@@ -241,9 +241,10 @@ def _mixed(weight: Floats, values: Floats) -> Floats:
 
 
 def _weighted_median(values: Floats, weight: Floats) -> Floats:
-    """Weighted median of each column of (C, B) values."""
+    """Weighted median of each column of (C, B) values; weight has shape (C,) or (C, B)."""
     order = np.argsort(values, axis=0)
-    below = np.cumsum(weight[order], axis=0)
+    ordered = weight[order] if weight.ndim == 1 else np.take_along_axis(weight, order, axis=0)
+    below = np.cumsum(ordered, axis=0)
     at = np.minimum((below < 0.5).sum(axis=0), len(weight) - 1)
     ranked = np.take_along_axis(values, order, axis=0)
     return np.asarray(np.take_along_axis(ranked, at[None], axis=0)[0])

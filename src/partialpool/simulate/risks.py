@@ -14,6 +14,10 @@ from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.simulate.estimators import ESTIMATORS, Estimated, observed
 from partialpool.simulate.world import World, Worlds, worlds
 
+TIE = 1e-9
+"""Errors closer than this, in proportion, are equal: REML at tau = 0 is complete pooling, and
+rounding must not decide which of the two is better."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Risks:
@@ -29,9 +33,9 @@ class Risks:
         A row for each estimator. mse and mse_error: mean squared error of the group estimates
         and its Monte Carlo error (units of y squared); bias2 and variance: the two parts of mse
         for one fixed population, nan unless asked for; best: share of replicates in which the
-        estimator has the lowest error of no, complete and this one; beats_no, beats_complete:
-        share in which it is lower than that one; coverage, coverage_error, width: of its
-        intervals (units of y), nan where it has none.
+        estimator has, or shares, the lowest error of no, complete and this one; beats_no,
+        beats_complete: share in which it is lower than that one; coverage, coverage_error, width:
+        of its intervals (units of y), nan where it has none.
     """
 
     world: World
@@ -121,9 +125,9 @@ def _row(
         bias = e.estimate.mean(axis=0) - drawn.theta[0]
         row["bias2"] = float((bias**2).mean())
         row["variance"] = float(e.estimate.var(axis=0).mean())
-    row["best"] = float((error <= np.minimum(no, complete)).mean())
-    row["beats_no"] = float((error < no).mean())
-    row["beats_complete"] = float((error < complete).mean())
+    row["best"] = float((error <= np.minimum(no, complete) * (1.0 + TIE)).mean())
+    row["beats_no"] = float((error < no * (1.0 - TIE)).mean())
+    row["beats_complete"] = float((error < complete * (1.0 - TIE)).mean())
     row["coverage"] = row["coverage_error"] = row["width"] = np.nan
     if e.lower is not None and e.upper is not None:
         covered = ((e.lower <= drawn.theta) & (drawn.theta <= e.upper)).mean(axis=1)

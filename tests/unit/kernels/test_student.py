@@ -139,3 +139,16 @@ def test_the_expansion_is_cornish_and_fishers(df, p):
     np.testing.assert_allclose(found, mean + np.sqrt(m2) * offset, rtol=1e-12)
     exact = student.mixture_quantile(p, loc, scale, weight, df)
     np.testing.assert_allclose(found, exact, atol=2e-3)
+
+
+def test_quantiles_of_mixtures_with_weights_of_their_own_and_very_uneven_widths():
+    rng = np.random.default_rng(4)
+    loc = rng.normal(size=(6, 9))
+    scale = 10.0 ** rng.uniform(-3, 3, (6, 9))
+    weight = rng.dirichlet(np.ones(6), 9).T
+    found = student.mixture_quantile(0.9, loc, scale, weight, math.inf)
+    for i in range(9):
+        p = student.mixture_cdf(
+            found[i], loc[:, i : i + 1], scale[:, i : i + 1], weight[:, i], math.inf
+        )
+        np.testing.assert_allclose(p, 0.9, atol=1e-8)

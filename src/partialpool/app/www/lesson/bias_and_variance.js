@@ -15,7 +15,7 @@ export const biasAndVariance = {
   title: "Why pulling helps",
   sides: ["error"],
   mount(stage) {
-    stage.lead(`<p>Test the same schools ${DRAWS} times, each time with other pupils. Every dot is what one test says of one school. How far the middle of a cloud lies from the truth is its <b>bias</b>; how wide it is, squared, its <b>variance</b>. <span class="ask">Choose a school.</span></p>`);
+    stage.lead(`<p>Test the same schools ${DRAWS} times, each time with other pupils; every dot is one test. How far the middle of a cloud lies from the truth is its <b>bias</b>; its width, squared, is its <b>variance</b>. <span class="ask">Choose a school.</span></p>`);
     let school = stage.number("school", FIRST, 1, 12);
     if (!SCHOOLS.includes(school)) school = FIRST;
     const values = Object.fromEntries(KINDS.map(([kind]) => [kind, SIZES.map(() => [])]));
@@ -36,7 +36,7 @@ export const biasAndVariance = {
       const picture = {
         rows: KINDS.map(([kind, label]) => ({ kind, label, values: of(kind) })), truth, truthName: "true level",
         axis: [50, 92], unit: `estimates of ${NAMES[school - 1]}’s level`,
-        title: `${NAMES[school - 1]}: its own averages spread by ${wide.toFixed(1)}, the pooled ones by ${narrow.toFixed(1)}`,
+        title: `${NAMES[school - 1]} (${SIZES[school - 1]} pupils): own averages spread by ${wide.toFixed(1)}, the pooled ones by ${narrow.toFixed(1)}`,
       };
       const sums = {
         bars: KINDS.map(([kind, label]) => ({ label, total: total(each[kind]), parts: [
@@ -50,7 +50,7 @@ export const biasAndVariance = {
       if (of("own").length < DRAWS) return;
       stage.notice(`<p><b>Notice</b>: ${claims.biasVariance({ name: NAMES[school - 1], ...each })}</p>`);
     };
-    stage.choice({ label: "Which school", hidden: true, value: school, options: SCHOOLS.map((number) => [number, `${NAMES[number - 1]} (${SIZES[number - 1]} pupils)`]),
+    stage.choice({ label: "Which school", hidden: true, value: school, options: SCHOOLS.map((number) => [number, NAMES[number - 1]]),
       onChange(value) { school = Number(value); stage.keep({ school }); show(); } });
     const draw = (i) => {
       const data = Array.from({ length: PIECE }, (_, j) => seen(testedAgain(SETTINGS, i * PIECE + j)));

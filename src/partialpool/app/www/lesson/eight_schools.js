@@ -21,7 +21,7 @@ export const eightSchools = {
   title: "Eight schools",
   sides: ["who", "posterior"],
   mount(stage) {
-    stage.lead("<p>Real data, a classic of 1981: coaching for a test was tried in eight schools. School A gained 28 points, with a standard error of 15. Is coaching there so good? <span class=\"ask\">Drag τ from infinity (believe each school) to zero (all alike), then let the data choose.</span></p>");
+    stage.lead("<p>Real data of 1981: coaching for a test was tried in eight schools. School A gained 28 points, with a standard error of 15. <span class=\"ask\">Drag τ from infinity (believe each school) to zero (all alike), then let the data choose.</span></p>");
     const all = posterior(DATA);
     const own = noPooling(DATA);
     const one = completePooling(DATA);
@@ -48,7 +48,7 @@ export const eightSchools = {
       const tau = tauAt(place);
       return {
         lines: [{ name: "posterior of τ", kind: "partial", area: chosen, points: Array.from({ length: 121 }, (_, i) => [i / 4, all.tauDensityAt(i / 4)]) }],
-        x: [0, 30], y: [0, 0.15], unit: "τ, spread of the true effects", yName: "how plausible, given the data", height: 200, tableName: "The curve of τ as a table",
+        x: [0, 30], y: [0, 0.15], unit: "τ, spread of the true effects", keys: [["curve", "how plausible each τ is, given the data"]], height: 200, tableName: "The curve of τ as a table",
         title: `Plausible τ: ${all.tauLower.toFixed(1)} to ${all.tauUpper.toFixed(0)} (95%)`,
         markers: chosen ? [] : [{ x: Math.min(tau, 30), kind: "partial", name: "now", label: tau > 30 ? `τ = ${tau === Infinity ? "∞" : Math.round(tau)} →` : `τ = ${tau.toFixed(1)}` }],
       };

@@ -10,7 +10,7 @@ export const howSure = {
   title: "Say how sure you are",
   sides: ["posterior", "names"],
   mount(stage) {
-    stage.lead("<p>An estimate needs an interval. The quick way puts in one τ, the likeliest, as if it were known: the <b>black lines</b>. The honest way averages over every τ that is plausible: the <b class=\"partial-word\">blue bands</b>. Both claim 95%. <span class=\"ask\">Count how often they hold the truth.</span></p>");
+    stage.lead("<p>The quick way to an interval puts in one τ, the likeliest, as if it were known: <b>black lines</b>. The full way averages over all plausible τ: <b class=\"partial-word\">blue bands</b>. Both claim 95%. <span class=\"ask\">Count how often they hold the truth.</span></p>");
     let tau = stage.number("tau", 2, 0.5, 6);
     let test = stage.number("test", 0, 0, 9999);
     let counter = null;

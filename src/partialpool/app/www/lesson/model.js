@@ -12,8 +12,7 @@ export const model = {
   title: "How the data came about",
   sides: ["names"],
   mount(stage) {
-    stage.lead("<p>Schools come from a population of schools; pupils come from their school. So there are two spreads (by <b>spread</b> we mean the standard deviation: about two thirds of values lie within one spread of the middle). " +
-      "<span class=\"ask\">Change both.</span></p>");
+    stage.lead("<p>Schools come from a population of schools, pupils from their school: two spreads. (A <b>spread</b> is a standard deviation: about two thirds of values lie within one spread of the middle.) <span class=\"ask\">Change both.</span></p>");
     let tau = stage.number("between", 5, 1, 15);
     let sigma = stage.number("within", 10, 2, 20);
     const data = () => {
@@ -31,9 +30,9 @@ export const model = {
         "<p>Pupils are <b>nested</b> in schools, the model has levels: it is called <b>hierarchical</b> or <b>multilevel</b>.</p>");
     };
     stage.controls.classList.add("two");
-    stage.slider({ label: "Spread between schools, τ", min: 1, max: 15, value: tau,
+    stage.slider({ label: "Between schools, τ", min: 1, max: 15, value: tau,
       onInput(value) { tau = value; stage.keep({ between: value }); show(); } });
-    stage.slider({ label: "Spread of pupils in a school, σ", min: 2, max: 20, value: sigma,
+    stage.slider({ label: "Inside a school, σ", min: 2, max: 20, value: sigma,
       onInput(value) { sigma = value; stage.keep({ within: value }); show(); } });
     const picture = population(stage.host(), data());
     show();

@@ -12,7 +12,7 @@ export const moreGroups = {
   title: "More groups, better judgement",
   sides: ["posterior"],
   mount(stage) {
-    stage.lead(`<p>What a school can learn from others is where they lie (μ) and how much they differ (τ). The more schools, the better both are known. Here every school has ${PUPILS} pupils tested, so that only their number differs. <span class="ask">Choose it.</span></p>`);
+    stage.lead(`<p>What a school can learn from others is where they lie (μ) and how much they differ (τ). Here every school has ${PUPILS} pupils. <span class="ask">Choose how many schools.</span></p>`);
     let groups = stage.number("schools", 4, 1, 50);
     if (!COUNTS.includes(groups)) groups = 4;
     const settings = (count) => ({ n: Array(count).fill(PUPILS), tau: TAU, sigma: SIGMA, mu: MU, seed: SEED });
@@ -29,8 +29,8 @@ export const moreGroups = {
           name: `${count} schools`, kind: "partial", faded: count !== groups, area: count === groups, label: `${count} schools`,
           points: Array.from({ length: 121 }, (_, i) => [i / 6, posts[count].tauDensityAt(i / 6)]),
         })),
-        x: [0, 20], y: [0, 0.5], unit: "τ, spread between schools", yName: "how plausible each τ is, given the data", height: 260,
-        markers: [{ x: TAU, kind: "truth", name: "true" }], keys: [["truth", "true τ"]],
+        x: [0, 20], y: [0, 0.5], unit: "τ, spread between schools", height: 260,
+        markers: [{ x: TAU, kind: "truth", name: "true" }], keys: [["curve", "how plausible each τ is, given the data"], ["truth", "true τ"]],
         title: `${groups} schools leave τ between ${post.tauLower.toFixed(1)} and ${text} (95%)`,
       };
     };

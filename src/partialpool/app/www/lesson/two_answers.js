@@ -10,8 +10,8 @@ export const twoAnswers = {
   title: "Two easy answers",
   sides: ["error"],
   mount(stage) {
-    stage.lead("<p>Believe every average: <span class=\"own-word\">no pooling</span>. Or believe that schools do not differ and give all the same number: " +
-      "<span class=\"grand-word\">complete pooling</span>. Green lines are the misses; the bar is the mean of their squares, the <b>mean squared error</b>. <span class=\"ask\">Switch between the two.</span></p>");
+    stage.lead("<p>Believe every average: <span class=\"own-word\">no pooling</span>. Or believe that schools do not differ: <span class=\"grand-word\">complete pooling</span>. " +
+      "Green lines are the misses; the bar is the mean of their squares, the <b>mean squared error</b>. <span class=\"ask\">Switch between the two.</span></p>");
     const no = noPooling(seen(EXAMPLE)).estimate;
     const { mu, estimate } = completePooling(seen(EXAMPLE));
     const errors = { no: squaredError(no, EXAMPLE.theta), complete: squaredError(estimate, EXAMPLE.theta) };

@@ -10,7 +10,7 @@ export const whichTau = {
   title: "But nobody tells us τ",
   sides: ["posterior"],
   mount(stage) {
-    stage.lead("<p>In real data τ is not known; only the averages are seen, and their spread is two spreads in one: real differences and noise, <b>τ² + σ²/n</b>. Take away what noise explains, and real differences are left. <span class=\"ask\">Test fewer pupils, or others.</span></p>");
+    stage.lead("<p>Only the averages are seen, and their variance (spread squared) is two in one: real differences and noise, <b>τ² + σ²/n</b>. Take away what noise explains; real differences are left. <span class=\"ask\">Test fewer pupils, or others.</span></p>");
     let pupils = stage.number("pupils", 4, 2, 50);
     let test = stage.number("test", 0, 0, 9999);
     let below = null;
@@ -36,9 +36,9 @@ export const whichTau = {
     const line = () => ({
       lines: [{ name: "posterior of τ", kind: "partial", points: now.post.tauGrid.map((tau, i) => [tau, now.post.tauDensity[i]]),
         shade: [now.post.tauLower, now.post.tauUpper] }],
-      x: [0, 20], y: [0, 0.42], unit: "τ, spread between schools", yName: "how plausible, given the data", height: 220,
+      x: [0, 20], y: [0, 0.42], unit: "τ, spread between schools", height: 200,
       title: `The data leave τ between ${now.post.tauLower.toFixed(1)} and ${now.post.tauUpper.toFixed(1)} (95%)`,
-      keys: [["partial", "posterior of τ, middle 95% shaded"], ["truth", "true τ"]], tableName: "The curve of τ as a table",
+      keys: [["curve", "how plausible each τ is, given the data"], ["truth", "true τ"]], tableName: "The curve of τ as a table",
       markers: [{ x: TAU, kind: "truth", rule: true, name: "true" }],
     });
     const show = () => {

@@ -104,7 +104,7 @@ function approaches(data, counties) {
   ];
   const [heads, ...body] = rows;
   const table = `<div class="table" tabindex="0" role="region" aria-label="Three approaches"><table class="approaches"><thead><tr>${heads.map((cell) => `<th scope="col">${cell}</th>`).join("")}</tr></thead><tbody>` +
-    body.map((row) => "<tr>" + row.map((cell, i) => (i ? `<td>${cell}</td>` : `<th scope="row">${cell}</th>`)).join("") + "</tr>").join("") + "</tbody></table></div>";
+    body.map((row) => "<tr>" + row.map((cell, i) => (i ? `<td data-head="${heads[i]}">${cell}</td>` : `<th scope="row">${cell}</th>`)).join("") + "</tr>").join("") + "</tbody></table></div>";
   const shy = between.hierarchical_sd > between.complete_se;
   const alike = shy ? `Pooling all rows misses that houses of a county are alike, and claims an error of ${format(between.complete_se, 3)} for uranium where ${format(between.hierarchical_sd, 3)} is honest.`
     : "Pooling all rows misses that houses of a county are alike; here its error for uranium is no smaller for that.";

@@ -87,6 +87,7 @@ const KEYS = {
   complete: '<path d="M12 1V15" class="complete"/>',
   pupil: '<circle cx="12" cy="8" r="3" class="pupil"/>',
   plug: '<path d="M1 8H23M1 4V12M23 4V12" class="plug"/>',
+  curve: '<path d="M0 15C6 15 8 2 12 2S18 15 24 15Z" class="area partial"/><path d="M0 15C6 15 8 2 12 2S18 15 24 15" class="curve partial"/>',
   grandBlock: '<rect x="5" y="1" width="14" height="14" class="weight grand"/>',
   ownBlock: '<rect x="5" y="1" width="14" height="14" class="weight own"/>',
   bias: '<rect x="5" y="1" width="14" height="14" class="bar bias"/>',

@@ -103,14 +103,13 @@ export function jamesStein(data) {
 /** REML plug-in, with intervals that allow for mu but not for tau. */
 export function reml(data) {
   const { n, mean, level = 0.95 } = data;
-  const groups = n.length;
   const lam = remlRatio(data);
-  const at = piecesAt(data, lam);
+  const at = sumsAt(data, weightsAt(n, lam));
   let sigma2 = known(data) ? data.sigma ** 2 : 0;
   if (!known(data)) sigma2 = (sum(data.ss) + at.q) / (sum(n) - 1);
   const z = normalQuantile(0.5 + level / 2);
   const out = { estimate: [], lower: [], upper: [], weight: [] };
-  for (let j = 0; j < groups; j++) {
+  for (let j = 0; j < n.length; j++) {
     const b = 1 / (1 + n[j] * lam);
     const estimate = mean[j] + b * (at.mu - mean[j]);
     const half = z * Math.sqrt(sigma2 * (lam * b + (b * b) / at.total));
@@ -122,56 +121,90 @@ export function reml(data) {
   return { ...out, tau: Math.sqrt(lam * sigma2), mu: at.mu };
 }
 
-/** Sums over groups at lambda = tau^2 / sigma^2: weights, their mean, and squares about it. */
-function piecesAt({ n, mean }, lam) {
+/** Weights at lambda = tau^2 / sigma^2 and their sum. */
+function weightsAt(n, lam) {
+  const w = new Float64Array(n.length);
   let total = 0;
-  let total2 = 0;
+  for (let j = 0; j < n.length; j++) total += w[j] = n[j] / (1 + n[j] * lam);
+  return { w, total };
+}
+
+/** The weighted mean, and sums of squares about it with the weights and with their squares. */
+function sumsAt({ mean }, { w, total }) {
   let moment = 0;
-  let logDet = 0;
-  for (let j = 0; j < n.length; j++) {
-    const w = n[j] / (1 + n[j] * lam);
-    total += w;
-    total2 += w * w;
-    moment += w * mean[j];
-    logDet += Math.log1p(n[j] * lam);
-  }
+  for (let j = 0; j < w.length; j++) moment += w[j] * mean[j];
   const mu = moment / total;
   let q = 0;
   let fall = 0;
-  for (let j = 0; j < n.length; j++) {
-    const w = n[j] / (1 + n[j] * lam);
-    const square = (mean[j] - mu) ** 2;
-    q += w * square;
-    fall += w * w * square;
+  let total2 = 0;
+  for (let j = 0; j < w.length; j++) {
+    const square = w[j] * (mean[j] - mu) * (mean[j] - mu);
+    q += square;
+    fall += w[j] * square;
+    total2 += w[j] * w[j];
   }
-  return { total, total2, mu, logDet, q, fall };
+  return { total, total2, mu, q, fall };
 }
 
-/** The lambda that maximises the restricted likelihood: best of a grid, then bisection. */
+const grids = new WeakMap();
+
+/** The grid of lambda on which the likelihood is looked through; depends on the sizes only. */
+function gridOf(n) {
+  if (!grids.has(n)) {
+    const typical = sum(n) / n.length;
+    const lams = [0];
+    for (let i = 0; i < 28; i++) lams.push(10 ** (-5 + (9 * i) / 27) / typical);
+    const at = lams.map((lam) => {
+      const weights = weightsAt(n, lam);
+      let fixed = Math.log(weights.total);
+      for (let j = 0; j < n.length; j++) fixed += Math.log1p(n[j] * lam);
+      return { ...weights, fixed };
+    });
+    grids.set(n, { lams, at });
+  }
+  return grids.get(n);
+}
+
+/** The lambda that maximises the restricted likelihood: best of a grid, then the slope's root. */
 function remlRatio(data) {
-  const rows = sum(data.n);
-  const df = rows - 1;
+  const df = sum(data.n) - 1;
   const ssw = known(data) ? 0 : sum(data.ss);
-  const value = (p) => {
-    const fit = known(data) ? p.q / data.sigma ** 2 : df * Math.log(ssw + p.q);
-    return -0.5 * (p.logDet + Math.log(p.total) + fit);
-  };
   const slope = (p) => {
     const fall = known(data) ? p.fall / data.sigma ** 2 : (p.fall * df) / (ssw + p.q);
     return 0.5 * (fall - p.total + p.total2 / p.total);
   };
-  const typical = rows / data.n.length;
-  const grid = [0];
-  for (let i = 0; i < 28; i++) grid.push(10 ** (-5 + (9 * i) / 27) / typical);
-  const values = grid.map((lam) => value(piecesAt(data, lam)));
-  const best = values.indexOf(Math.max(...values));
-  if (best === 0 && slope(piecesAt(data, 0)) <= 0) return 0;
-  let low = grid[Math.max(best - 1, 0)];
-  let high = grid[Math.min(best + 1, grid.length - 1)];
-  for (let round = 0; round < 45; round++) {
-    const middle = 0.5 * (low + high);
-    if (slope(piecesAt(data, middle)) > 0) low = middle;
-    else high = middle;
+  const { lams, at } = gridOf(data.n);
+  let best = 0;
+  let least = Infinity;
+  at.forEach((weights, i) => {
+    const { q } = sumsAt(data, weights);
+    const value = weights.fixed + (known(data) ? q / data.sigma ** 2 : df * Math.log(ssw + q));
+    if (value < least) [best, least] = [i, value];
+  });
+  if (best === 0 && slope(sumsAt(data, at[0])) <= 0) return 0;
+  const f = (lam) => slope(sumsAt(data, weightsAt(data.n, lam)));
+  return rootOfFalling(f, lams[Math.max(best - 1, 0)], lams[Math.min(best + 1, lams.length - 1)]);
+}
+
+/** Root of a function that falls through zero between two points: Illinois, with bisection. */
+function rootOfFalling(f, low, high) {
+  let [above, below] = [f(low), f(high)];
+  if (!(above > 0)) return low;
+  if (!(below < 0)) return high;
+  let last = NaN;
+  for (let round = 0; round < 100; round++) {
+    let x = low + ((high - low) * above) / (above - below);
+    if (round % 4 === 3 || !(x > low && x < high)) x = 0.5 * (low + high);
+    const value = f(x);
+    if (value === 0 || Math.abs(x - last) <= 1e-14 * x) return x;
+    last = x;
+    if (value > 0) {
+      [low, above] = [x, value];
+      below *= 0.5;
+    } else {
+      [high, below] = [x, value];
+      above *= 0.5;
+    }
   }
   return 0.5 * (low + high);
 }

@@ -13,6 +13,9 @@ const ONE_BY_ONE = {
 };
 export const ESTIMATORS = [...Object.keys(ONE_BY_ONE), "posterior"];
 
+/** Errors closer than this, in proportion, are equal, as in the library. */
+const TIE = 1e-9;
+
 /** Running mean and sum of squares about it (Welford). */
 function tally() {
   return { count: 0, mean: 0, squares: 0 };
@@ -37,7 +40,8 @@ function read(t) {
  *
  * settings: {n, tau, sigma, mu, population, sigmaKnown, seed, replicates, from, fixedPopulation,
  * level}; names: of no_pooling, complete_pooling, moments, reml, james_stein, posterior. Returns
- * {replicates, mse, coverage, beatsNo, beatsComplete, best, bias2, variance} by estimator, and
+ * {replicates, mse, coverage, beatsNo, beatsComplete, best, overNo, overComplete (how far its error
+ * lies above theirs, world by world), bias2, variance} by estimator, and
  * topIsBest and topExcess: whether the highest own mean belongs to the truly highest group, and
  * how far that mean lies above its truth. Give it back as `sums` with the next `from`.
  */
@@ -75,6 +79,7 @@ function begin(names, groups) {
   for (const name of names) {
     state[name] = {
       mse: tally(), coverage: tally(), width: tally(), no: tally(), complete: tally(), best: tally(),
+      overNo: tally(), overComplete: tally(),
       each: Array.from({ length: groups }, tally),
     };
   }
@@ -106,9 +111,11 @@ function score(state, { theta, mean }, made, names) {
   }
   const [no, complete] = [error.no_pooling, error.complete_pooling];
   for (const name of names) {
-    add(state[name].no, Number(error[name] < no));
-    add(state[name].complete, Number(error[name] < complete));
-    add(state[name].best, Number(error[name] <= Math.min(no, complete)));
+    add(state[name].overNo, error[name] - no);
+    add(state[name].overComplete, error[name] - complete);
+    add(state[name].no, Number(error[name] < no * (1 - TIE)));
+    add(state[name].complete, Number(error[name] < complete * (1 - TIE)));
+    add(state[name].best, Number(error[name] <= Math.min(no, complete) * (1 + TIE)));
   }
   const top = mean.indexOf(Math.max(...mean));
   add(state.top, Number(theta[top] === Math.max(...theta)));
@@ -124,6 +131,8 @@ function summary(state, names, fixed) {
     beatsNo: by((s) => read(s.no)),
     beatsComplete: by((s) => read(s.complete)),
     best: by((s) => read(s.best)),
+    overNo: by((s) => read(s.overNo)),
+    overComplete: by((s) => read(s.overComplete)),
     topIsBest: read(state.top),
     topExcess: read(state.excess),
     state,

@@ -6,6 +6,9 @@ import { sigmaUsed, sum } from "./estimators.js";
 import { mixtureQuantiles, quadrature, solve } from "./quadrature.js";
 import { gammaCdf, logGamma } from "./special.js";
 
+/** Components of a smaller share are left out for groups. */
+const NEGLIGIBLE = 1e-15;
+
 /** Groups gathered by size: groups of one size enter only through their means' mean and spread. */
 function sizeClasses(n, y) {
   const classes = new Map();
@@ -23,25 +26,35 @@ function sizeClasses(n, y) {
 /** The likelihood's pieces at r = exp(u), and the derivative of `between` by log r. */
 function profile(classes, u) {
   const lam = Math.exp(2 * u);
-  let logDet = 0;
   let total = 0;
   let moment = 0;
-  for (const c of classes) {
+  for (let k = 0; k < classes.length; k++) {
+    const c = classes[k];
     const w = (c.count * c.size) / (1 + c.size * lam);
-    logDet += c.count * Math.log1p(c.size * lam);
     total += w;
     moment += w * c.mean;
   }
   const mu = moment / total;
   let between = 0;
   let slope = 0;
-  for (const c of classes) {
+  for (let k = 0; k < classes.length; k++) {
+    const c = classes[k];
     const w = c.size / (1 + c.size * lam);
-    const squares = c.count * (c.mean - mu) ** 2 + c.spread;
-    between += w * squares;
-    slope -= 2 * lam * w * w * squares;
+    const gap = c.mean - mu;
+    const squares = w * (c.count * gap * gap + c.spread);
+    between += squares;
+    slope -= 2 * lam * w * squares;
   }
-  return { lam, logDet, total, mu, between, slope };
+  return { lam, total, mu, between, slope };
+}
+
+/** Sum of log(1 + n lambda) over groups. */
+function logDeterminant(classes, lam) {
+  let sum = 0;
+  for (let k = 0; k < classes.length; k++) {
+    sum += classes[k].count * Math.log1p(classes[k].size * lam);
+  }
+  return sum;
 }
 
 /**
@@ -86,7 +99,7 @@ function setUp(data) {
   const logDensity = (u) => {
     const p = profile(classes, u);
     const fit = known ? p.between / sigma ** 2 : df * Math.log1p(p.between / ssw);
-    return u - 0.5 * (p.logDet + Math.log(p.total) + fit);
+    return u - 0.5 * (logDeterminant(classes, p.lam) + Math.log(p.total) + fit);
   };
   const tauMoments = Math.min(groups - 2, df);
   const order = tauMoments > 2 ? 2 : tauMoments > 1 ? 1 : 0;
@@ -98,7 +111,6 @@ function setUp(data) {
 function components(model, { u, weight }) {
   const out = { weight: [], lam: [], scale: [], mu: [], muScale: [] };
   for (let k = 0; k < u.length; k++) {
-    if (!(weight[k] > 1e-18)) continue;
     const p = profile(model.classes, u[k]);
     const scale = model.scaleAt(p);
     out.weight.push(weight[k]);
@@ -116,7 +128,15 @@ function varianceFactor(df) {
   return df > 2 ? df / (df - 2) : Infinity;
 }
 
-function readGroups({ n, mean }, model, mixture, level) {
+/** The components that matter for groups; mu, whose tail is heavier, needs all of them. */
+function weighty(mixture) {
+  const kept = [...mixture.weight.keys()].filter((c) => mixture.weight[c] > NEGLIGIBLE);
+  const pick = (values) => Float64Array.from(kept, (c) => values[c]);
+  return Object.fromEntries(Object.entries(mixture).map(([name, v]) => [name, pick(v)]));
+}
+
+function readGroups({ n, mean }, model, all, level) {
+  const mixture = weighty(all);
   const out = { estimate: [], lower: [], upper: [], sds: [], weight: [] };
   const size = mixture.weight.length;
   const loc = new Float64Array(size);
@@ -189,7 +209,7 @@ function medianSigma({ df }, { weight, scale }) {
 }
 
 /** Points at which the density of tau is drawn. */
-const DRAWN = 121;
+const DRAWN = 101;
 
 function readTau(model, rule, level) {
   const tau = model.known ? tauKnown(model, rule) : tauUnknown(model, rule);
@@ -243,9 +263,7 @@ function tauKnown({ sigma }, rule) {
  */
 function tauUnknown(model, rule) {
   const { df, classes, scaleAt } = model;
-  // v = log z has density exp(-df v - df / 2 exp(-2 v)) up to a constant
-  const ofZ = quadrature((v) => -df * (v + 0.5 * Math.exp(-2 * v)), 0, 1);
-  const z = thinned(ofZ);
+  const z = rootInverseChi2(df);
   const logRho = Float64Array.from(rule.u, (u) => u + Math.log(scaleAt(profile(classes, u))));
   /** u at which log rho(u) = target, and the slope of log rho there. */
   const inverse = (target) => {
@@ -256,7 +274,7 @@ function tauUnknown(model, rule) {
       slope = 1 + (0.5 * p.slope) / (model.ssw + p.between);
       const step = (u + Math.log(scaleAt(p)) - target) / slope;
       u -= step;
-      if (Math.abs(step) < 1e-13) break;
+      if (Math.abs(step) < 1e-8) break; // the next would be its square
     }
     return [u, slope];
   };
@@ -267,7 +285,7 @@ function tauUnknown(model, rule) {
   };
   let [mean, meanZ] = [0, 0];
   for (let k = 0; k < rule.u.length; k++) mean += rule.weight[k] * Math.exp(logRho[k]);
-  for (let k = 0; k < ofZ.u.length; k++) meanZ += ofZ.weight[k] * Math.exp(ofZ.u[k]);
+  for (let k = 0; k < z.u.length; k++) meanZ += z.weight[k] * Math.exp(z.u[k]);
   return {
     cdf: over((u) => rule.cdf(u)),
     density: over((u, slope) => rule.density(u) / slope),
@@ -278,10 +296,19 @@ function tauUnknown(model, rule) {
   };
 }
 
-/** Nodes with weight only. */
-function thinned({ u, weight }) {
-  const kept = Array.from(u.keys()).filter((k) => weight[k] > 1e-14);
-  return { u: kept.map((k) => u[k]), weight: kept.map((k) => weight[k]) };
+/**
+ * Nodes and weights of v = log sqrt(df / chi2_df), whose density is exp(-df v - df / 2 exp(-2 v)) up
+ * to a constant: the trapezoid rule with a step of 0.6 sd, exact to rounding for what is as smooth
+ * as this density; with few degrees of freedom, and so long a tail, the rule for any density.
+ */
+function rootInverseChi2(df) {
+  const logDensity = (v) => -df * (v + 0.5 * Math.expm1(-2 * v));
+  if (df < 20) return quadrature(logDensity, 0, 1);
+  const sd = 1 / Math.sqrt(2 * df);
+  const u = Array.from({ length: 31 }, (_, k) => 0.6 * sd * (k - 15));
+  const density = u.map((v) => Math.exp(logDensity(v)));
+  const total = sum(density);
+  return { u, weight: density.map((d) => d / total) };
 }
 
 /** y at x on the broken line through rising points; slope 1 beyond its ends. */

@@ -1,9 +1,9 @@
 // One-dimensional integrals of a density known up to a constant, and mixtures of normals or t.
 
-import { gaussLegendre, normalDensity, normalQuantile, tCdf, tDensity, tQuantile } from "./special.js";
+import { gaussLegendre, normalDensity, normalQuantile, tBoth, tQuantile } from "./special.js";
 
-/** Nodes a panel: with panels half a posterior sd wide the rule is exact to rounding. */
-const RULE = gaussLegendre(12);
+/** Nodes a panel: with panels one posterior sd wide the rule is exact to rounding. */
+const RULE = gaussLegendre(16);
 /** Logarithm of what is negligible against the peak. */
 const NEGLIGIBLE = 40;
 /** How far from the start, in either direction, a peak and its tails are looked for. */
@@ -11,6 +11,8 @@ const SEARCH = 60;
 /** Summaries of two rules, one with twice the panels, that agree to this are exact. */
 const AGREE = 1e-11;
 const MOST_PANELS = 320;
+/** Distance on the normal scale from which one more step, which squares it, is the last. */
+const CLOSE = 1e-7;
 
 /**
  * Integrate exp(logDensity(u)) over the real line.
@@ -26,9 +28,8 @@ export function quadrature(logDensity, start, order = 0) {
   let rule = tabulate(logDensity, line, panels);
   for (; panels < MOST_PANELS; panels *= 2) {
     const finer = tabulate(logDensity, line, 2 * panels);
-    const same = finer.summary.every((v, i) => Math.abs(v - rule.summary[i]) <= AGREE);
+    if (finer.summary.every((v, i) => Math.abs(v - rule.summary[i]) <= AGREE)) break;
     rule = finer;
-    if (same) break;
   }
   return rule;
 }
@@ -136,33 +137,45 @@ export function solve(cdf, density, p, start, low, high) {
  * loc, scale, weight: arrays of C components; `p` an array of probabilities.
  */
 export function mixtureQuantiles(p, loc, scale, weight, df) {
-  const moments = threeMoments(loc, scale, weight);
-  const density = tDensity(df);
+  const [mean, sd, skew] = threeMoments(loc, scale, weight);
+  const mixture = { loc, scale, weight, both: tBoth(df) };
   return p.map((probability) => {
-    const unit = tQuantile(probability, df);
+    const unit = quantileOfT(probability, df);
     let [low, high] = [Infinity, -Infinity];
     for (let c = 0; c < loc.length; c++) {
       const end = loc[c] + scale[c] * unit;
       if (end < low) low = end;
       if (end > high) high = end;
     }
-    const [mean, sd, skew] = moments;
     const bend = Math.max(-1, Math.min(1, skew)) / 6;
-    const start = mean + sd * (unit + bend * (unit * unit - 1));
-    const first = Math.max(low, Math.min(high, Number.isFinite(start) ? start : 0.5 * (low + high)));
-    return mixtureQuantile(probability, { loc, scale, weight, df, density }, first, low, high);
+    const guess = mean + sd * (unit + bend * (unit * unit - 1));
+    const start = Number.isFinite(guess) ? Math.max(low, Math.min(high, guess)) : 0.5 * (low + high);
+    return mixtureQuantile(probability, mixture, start, low, high);
   });
 }
 
-function mixtureQuantile(p, { loc, scale, weight, df, density }, x, low, high) {
+const last = { p: NaN, df: NaN, value: NaN };
+
+/** The quantile of t, which takes a solution, kept for the next call with the same. */
+function quantileOfT(p, df) {
+  if (df === Infinity) return normalQuantile(p);
+  if (p === 1 - last.p && df === last.df) return -last.value;
+  if (p !== last.p || df !== last.df) Object.assign(last, { p, df, value: tQuantile(p, df) });
+  return last.value;
+}
+
+const both = new Float64Array(2);
+
+function mixtureQuantile(p, mixture, x, low, high) {
+  const { loc, scale, weight } = mixture;
   const goal = normalQuantile(p);
   for (let round = 0; round < 200; round++) {
     let value = 0;
     let slope = 0;
     for (let c = 0; c < loc.length; c++) {
-      const z = (x - loc[c]) / scale[c];
-      value += weight[c] * tCdf(z, df);
-      slope += (weight[c] * density(z)) / scale[c];
+      mixture.both((x - loc[c]) / scale[c], both);
+      value += weight[c] * both[0];
+      slope += (weight[c] * both[1]) / scale[c];
     }
     const normal = normalQuantile(Math.min(value, 1 - 1e-16));
     const excess = normal - goal;
@@ -171,7 +184,7 @@ function mixtureQuantile(p, { loc, scale, weight, df, density }, x, low, high) {
     let next = x - (excess * normalDensity(normal)) / slope;
     const inside = next >= low && next <= high;
     if (!inside) next = 0.5 * (low + high);
-    const done = (inside && Math.abs(excess) <= 1e-6) || high - low <= 1e-14 * Math.abs(x);
+    const done = (inside && Math.abs(excess) <= CLOSE) || high - low <= 1e-14 * Math.abs(x);
     x = next;
     if (done) break;
   }

@@ -44,42 +44,41 @@ export function normalQuantile(p) {
   return (Math.sign(q) * polynomial(form[0], x)) / polynomial(form[1], x);
 }
 
-// Cody (1969), Rational Chebyshev approximations for the error function, doi:10.2307/2004390.
-const ERF = [
-  [3209.37758913846947, 377.485237685302021, 113.864154151050156, 3.1611237438705656,
-    0.185777706184603153],
-  [2844.23683343917062, 1282.61652607737228, 244.024637934444173, 23.6012909523441209, 1],
-];
-const ERFC = [
-  [1230.33935479799725, 2051.07837782607147, 1712.04761263407058, 881.95222124176909,
-    298.635138197400131, 66.1191906371416295, 8.88314979438837594, 0.564188496988670089,
-    2.15311535474403846e-8],
-  [1230.33935480374942, 3439.36767414372164, 4362.61909014324716, 3290.79923573345963,
-    1621.38957456669019, 537.181101862009858, 117.693950891312499, 15.7449261107098347, 1],
-];
-const ERFC_FAR = [
-  [-6.58749161529837803e-4, -0.0160837851487422766, -0.125781726111229246, -0.360344899949804439,
-    -0.305326634961232344, -0.0163153871373020978],
-  [0.00233520497626869185, 0.0605183413124413191, 0.527905102951428412, 1.87295284992346725,
-    2.56852019228982242, 1],
-];
+/**
+ * P(Z > x) for x >= 0, `e` being exp(-x^2 / 2). Cody (1969), Rational Chebyshev approximations for
+ * the error function, doi:10.2307/2004390; in Horner's form, as everything waits for this.
+ */
+function upperTail(x, e) {
+  const z = x * Math.SQRT1_2;
+  if (z < 0.46875) {
+    const s = z * z;
+    const above = (((0.185777706184603153 * s + 3.1611237438705656) * s + 113.864154151050156) * s +
+      377.485237685302021) * s + 3209.37758913846947;
+    const below = (((s + 23.6012909523441209) * s + 244.024637934444173) * s +
+      1282.61652607737228) * s + 2844.23683343917062;
+    return 0.5 - (0.5 * z * above) / below;
+  }
+  if (z <= 4) {
+    const above = (((((((2.15311535474403846e-8 * z + 0.564188496988670089) * z +
+      8.88314979438837594) * z + 66.1191906371416295) * z + 298.635138197400131) * z +
+      881.95222124176909) * z + 1712.04761263407058) * z + 2051.07837782607147) * z +
+      1230.33935479799725;
+    const below = (((((((z + 15.7449261107098347) * z + 117.693950891312499) * z +
+      537.181101862009858) * z + 1621.38957456669019) * z + 3290.79923573345963) * z +
+      4362.61909014324716) * z + 3439.36767414372164) * z + 1230.33935480374942;
+    return (0.5 * e * above) / below;
+  }
+  const s = 1 / (z * z);
+  const above = ((((0.0163153871373020978 * s + 0.305326634961232344) * s + 0.360344899949804439) *
+    s + 0.125781726111229246) * s + 0.0160837851487422766) * s + 6.58749161529837803e-4;
+  const below = ((((s + 2.56852019228982242) * s + 1.87295284992346725) * s +
+    0.527905102951428412) * s + 0.0605183413124413191) * s + 0.00233520497626869185;
+  return (0.5 * e * (1 / Math.sqrt(Math.PI) - (s * above) / below)) / z;
+}
 
 /** P(Z <= x). */
 export function normalCdf(x) {
-  const z = Math.abs(x) * Math.SQRT1_2;
-  if (z < 0.46875) {
-    const s = z * z;
-    return 0.5 + 0.5 * x * Math.SQRT1_2 * (polynomial(ERF[0], s) / polynomial(ERF[1], s));
-  }
-  let tail;
-  if (z <= 4) {
-    tail = polynomial(ERFC[0], z) / polynomial(ERFC[1], z);
-  } else {
-    const s = 1 / (z * z);
-    tail = (s * polynomial(ERFC_FAR[0], s)) / polynomial(ERFC_FAR[1], s);
-    tail = (1 / Math.sqrt(Math.PI) + tail) / z;
-  }
-  tail *= 0.5 * Math.exp(-0.5 * x * x);
+  const tail = upperTail(Math.abs(x), Math.exp(-0.5 * x * x));
   return x < 0 ? tail : 1 - tail;
 }
 
@@ -199,13 +198,45 @@ export function tCdf(x, df) {
 
 /** The normal z at which P(Z <= z) = P(T <= x). Hill (1970), doi:10.1145/355598.355599. */
 function hill(x, df) {
+  const u = hillFrom(Math.log1p((x * x) / df), df);
+  return x < 0 ? -u : u;
+}
+
+function hillFrom(log, df) {
   const a = df - 0.5;
   const b = 48 * a * a;
-  const z2 = a * Math.log1p((x * x) / df);
+  const z2 = a * log;
   const z = Math.sqrt(z2);
   const third = (z2 * z2 * (4 * z2 * z + 33 * z)) / 10 + z2 * z * 24 + z * 85.5;
-  const u = z + (z2 * z + 3 * z) / b - third / (b * (b + 0.8 * z2 * z2 + 100));
-  return x < 0 ? -u : u;
+  return z + (z2 * z + 3 * z) / b - third / (b * (b + 0.8 * z2 * z2 + 100));
+}
+
+/** A function (x, out) that puts P(T <= x) and the density of T at x into out[0] and out[1]. */
+export function tBoth(df) {
+  const root = 1 / Math.sqrt(2 * Math.PI);
+  if (df === Infinity) {
+    return (x, out) => {
+      const e = Math.exp(-0.5 * x * x);
+      const tail = upperTail(Math.abs(x), e);
+      out[0] = x < 0 ? tail : 1 - tail;
+      out[1] = e * root;
+    };
+  }
+  const density = tDensity(df);
+  if (df < LARGE_DF) {
+    return (x, out) => {
+      out[0] = tCdf(x, df);
+      out[1] = density(x);
+    };
+  }
+  const top = density(0);
+  return (x, out) => {
+    const log = Math.log1p((x * x) / df);
+    const z = hillFrom(log, df);
+    const tail = upperTail(z, Math.exp(-0.5 * z * z));
+    out[0] = x < 0 ? tail : 1 - tail;
+    out[1] = top * Math.exp(-0.5 * (df + 1) * log);
+  };
 }
 
 /** A function that gives the density of t at x; Infinity is the normal. */
