@@ -77,7 +77,7 @@ def page(parameters: str) -> str:
     """The page in one text, whose modules import each other from inside it."""
     www = resources.files("partialpool") / "app" / "www"
     names = sorted(_names(www))
-    style = "".join((www / n).read_text("utf-8") for n in names if n.endswith(".css"))
+    sheets = {n: (www / n).read_text("utf-8") for n in names if n.endswith(".css")}
     modules = {INSTEAD.get(n, n): (www / n).read_text("utf-8") for n in names if n.endswith(".js")}
     imports = {f"@/{n}": _as_address(_by_name(n, text)) for n, text in modules.items()}
     index = (www / "index.html").read_text("utf-8")
@@ -87,7 +87,7 @@ def page(parameters: str) -> str:
         [
             f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
             f'<meta name="parameters" content="{html.escape(parameters)}">',
-            f"<style>{style}</style>",
+            *(f'<style data-sheet="{n}">{_inside(text)}</style>' for n, text in sheets.items()),
             f'<script type="importmap">{_inside(json.dumps({"imports": imports}))}</script>',
             f'<script type="application/json" id="classics.json">{_inside(_classics())}</script>',
             '<script type="module">import "@/page.js";</script>',

@@ -47,8 +47,9 @@ export function toggle({ label, value, onChange }) {
   return { element, set(next) { input.checked = next; } };
 }
 
-/** A style sheet, waited for. */
+/** A style sheet, waited for; a page in one piece has it inside. */
 export function stylesheet(name) {
+  if (document.querySelector(`style[data-sheet="${name}"]`)) return Promise.resolve();
   return new Promise((resolve) => {
     const link = document.createElement("link");
     link.rel = "stylesheet";
