@@ -16,7 +16,7 @@ import partialpool as pp
 from partialpool.app import export as exporting
 from partialpool.app import in_one_piece
 from partialpool.app.export import PYODIDE, export
-from partialpool.cli import main
+from partialpool.cli.main import cli
 
 WWW = Path(exporting.__file__).parent / "www"
 
@@ -129,14 +129,14 @@ def test_a_folder_with_something_else_is_left_alone(tmp_path):
 
 def test_the_command(tmp_path, distribution):
     folder = str(tmp_path / "my lesson")
-    result = CliRunner().invoke(main, ["app", "--export", folder, "--pyodide", str(distribution)])
+    result = CliRunner().invoke(cli, ["app", "--export", folder, "--pyodide", str(distribution)])
     assert result.exit_code == 0, result.output
     assert f"python -m http.server -d '{folder}'" in result.output
     for wrong, words in (
         (["app", "--pyodide", "x"], "--pyodide is for --export"),
         (["app", "scores.csv", "--export", folder], "--export takes no FILE"),
     ):
-        result = CliRunner().invoke(main, wrong)
+        result = CliRunner().invoke(cli, wrong)
         assert result.exit_code == 2
         assert words in result.output
 
