@@ -1,9 +1,9 @@
-"""The app: from slider to picture, bytes, processor time, twenty people at once.
+"""The app: a small file from Fit to the answer, 60 people at once, weight, hostile workbooks.
 
-    python benchmarks/app.py [--seconds 20] [--people 20]
+    python benchmarks/app.py [--people 60]
 
-Starts the app, drives Debian's Chromium and websocket clients on this machine, and prints each
-number beside what it should be. Needs the test extra, chromium, and Linux's /proc.
+Starts the app, drives Debian's Chromium and clients on this machine, and prints each number beside
+what it should be. Needs the test extra, chromium, and Linux's /proc.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gzip
+import io
 import json
 import os
 import re
@@ -18,71 +19,80 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from playwright.sync_api import sync_playwright
-from websockets.asyncio.client import connect
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
-MOVE = """async ([value]) => {
-  const slider = document.querySelector('#tau');
-  const place = document.querySelector('[data-chart=shrinkage]');
-  const before = performance.now();
-  const drawn = new Promise((done) => place.addEventListener('drawn', done, { once: true }));
-  slider.value = value;
-  slider.dispatchEvent(new Event('input', { bubbles: true }));
-  await drawn;
-  await new Promise(requestAnimationFrame);
-  return performance.now() - before;
-}"""
-CONTROLS = {"groups": 12, "n": 15, "imbalance": 0.7, "tau": 5, "sigma": 10, "seed": 1,
-            "population": "normal", "estimator": "posterior", "sigma_known": False,
-            "source": "simulate", "dark": False}  # fmt: skip
+SMALL = "site,score\n" + "".join(
+    f"Site {i % 12},{70 + i * 37 % 23 - i % 12}.{i % 10}\n" for i in range(180)
+)
+CHOICES = {"outcome": "score", "outcomeKind": "measurement", "groups": ["site"]}
+Row = tuple[str, str, str]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=int, default=20)
-    parser.add_argument("--people", type=int, default=20)
+    parser.add_argument("--people", type=int, default=60)
     given = parser.parse_args()
+    with served() as (address, pid):
+        rows = [*weights(address), *browser(address)]
+        rows += asyncio.run(crowd(address, given.people))
+        rows += asyncio.run(hostile(address, pid))
+    width = max(len(r[0]) for r in rows)
+    for name, value, target in rows:
+        print(f"{name:<{width}}  {value:>14}  {target and 'at most ' + target}")
+
+
+@contextmanager
+def served() -> Iterator[tuple[str, int]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "partialpool", "app", "--no-browser", "--port", str(port)]
-    one = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    server = subprocess.Popen(command, env=one)
+    server = subprocess.Popen(command)
+    address = f"http://127.0.0.1:{port}/"
     try:
-        address = f"http://127.0.0.1:{port}/"
-        wait_for(address)
-        rows = [("cold page, gzipped", f"{cold_page(address) / 2**20:.2f} MB", "1 MB")]
-        rows += browser(address)
-        rows += asyncio.run(updates(port, server.pid))
-        rows += asyncio.run(crowd(port, server.pid, given.people, given.seconds))
+        for _ in range(300):
+            try:
+                urlopen(address).close()
+                break
+            except URLError:
+                time.sleep(0.2)
+        time.sleep(8)  # until the classic data are computed
+        yield address, server.pid
     finally:
         server.terminate()
         server.wait()
-    width = max(len(r[0]) for r in rows)
-    for name, value, target in rows:
-        print(f"{name:<{width}}  {value:>18}  at most {target}")
 
 
-def wait_for(address: str) -> None:
-    for _ in range(300):
-        try:
-            urlopen(address).close()
-            return
-        except URLError:
-            time.sleep(0.2)
-    raise SystemExit("the app did not start")
-
-
-def cold_page(address: str) -> int:
-    """Bytes of the page and all it loads, compressed where the server does."""
-    found = fetch(address)
-    names = re.findall(r'(?:src|href)="([^":#]+)"', gzip.decompress(found).decode())
-    return len(found) + sum(len(fetch(address + name)) for name in names)
+def weights(address: str) -> list[Row]:
+    """Bytes of each part of the page with all modules that it loads, compressed."""
+    rows = []
+    for part in ("lesson", "laboratory", "yourfile"):
+        names, todo = {"", "page.css"}, ["page.js", f"{part}.js"]
+        while todo:
+            name = todo.pop()
+            if name in names:
+                continue
+            names.add(name)
+            text = gzip.decompress(fetch(address + name)).decode()
+            folder = name.rpartition("/")[0]
+            for found in re.findall(r'(?:from|import)\s*"(\./[^"]+|\.\./[^"]+)"', text):
+                todo.append(os.path.normpath(os.path.join(folder, found)))
+        total = sum(len(fetch(address + name)) for name in names)
+        rows.append(
+            (f"{part}, gzipped, without the classic data", f"{total / 1e6:.3f} MB", "0.5 MB")
+        )
+    classics = len(fetch(address + "classics.json"))
+    return [*rows, ("the classic data, gzipped", f"{classics / 1e6:.3f} MB", "")]
 
 
 def fetch(address: str) -> bytes:
@@ -91,120 +101,157 @@ def fetch(address: str) -> bytes:
     return content
 
 
-def browser(address: str) -> list[tuple[str, str, str]]:
-    with sync_playwright() as playwright:
+def browser(address: str) -> list[Row]:
+    """A small file in Chromium: from its choice to the form, and from Fit to the answer."""
+    opened, fitted = [], []
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        path = Path(folder, "small.csv")
+        path.write_text(SMALL)
         chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        page = chromium.new_page()
-        page.goto(address)
-        page.wait_for_selector("[data-chart=shrinkage] svg")
-        page.wait_for_timeout(4000)
-        times = []
-        for i in range(60):
-            times.append(page.evaluate(MOVE, [round(3 + 0.1 * i, 1)]))
-            page.wait_for_timeout(60)
-        chromium.close()
-    times = times[5:]
-    return [
-        ("slider to picture, median", f"{statistics.median(times):.0f} ms", "100 ms"),
-        ("slider to picture, 95%", f"{statistics.quantiles(times, n=20)[-1]:.0f} ms", ""),
-    ]
-
-
-async def session(port: int) -> object:
-    """A client that has sent its controls."""
-    socket = await connect(f"ws://127.0.0.1:{port}/websocket/", max_size=None)
-    start = {
-        **CONTROLS,
-        ".clientdata_output_live_hidden": False,
-        ".clientdata_url_search": "",
-    }
-    await socket.send(json.dumps({"method": "init", "data": start}))
-    return socket
-
-
-async def answer(socket: object) -> int:
-    """Wait for a picture; return the bytes of the message that brings it."""
-    while True:
-        text = await asyncio.wait_for(socket.recv(), 60)  # type: ignore[attr-defined]
-        if '"live"' in text and '"values"' in text and '"charts"' in text:
-            return len(text)
-
-
-def processor_time(pid: int) -> float:
-    """Seconds that a process has used, without its children."""
-    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-        fields = file.read().rpartition(")")[2].split()
-    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
-
-
-async def updates(port: int, pid: int) -> list[tuple[str, str, str]]:
-    """Bytes and processor time of moves that come one after another."""
-    socket = await session(port)
-    await answer(socket)
-    sizes = []
-    moves = 200
-    before = processor_time(pid)
-    for i in range(moves):
-        data = {"tau": round(3 + 0.1 * (i % 100), 1), "seed": 100 + i}  # each world is new
-        await socket.send(json.dumps({"method": "update", "data": data}))  # type: ignore[attr-defined]
-        sizes.append(await answer(socket))
-    used = (processor_time(pid) - before) / moves
-    await socket.close()  # type: ignore[attr-defined]
-    return [
-        ("bytes of an update, before compression", f"{statistics.median(sizes):,.0f}", "10 kB"),
-        ("processor time of the server an update", f"{1e3 * used:.1f} ms", "10 ms"),
-    ]
-
-
-BARE = """
-import time
-waits = []
-for _ in range(100):
-    time.sleep(0.05)
-    begin = time.perf_counter()
-    end = time.process_time() + 0.007
-    while time.process_time() < end:
-        pass
-    waits.append(time.perf_counter() - begin)
-print(sorted(waits)[94])
-"""
-
-
-def bare() -> list[tuple[str, str, str]]:
-    """How long 7 ms of work take on this machine by themselves, now: what else runs here."""
-    found = subprocess.run([sys.executable, "-c", BARE], capture_output=True, text=True, check=True)
-    return [("7 ms of bare work at the same time, 95%", f"{1e3 * float(found.stdout):.0f} ms", "")]
-
-
-async def crowd(port: int, pid: int, people: int, seconds: int) -> list[tuple[str, str, str]]:
-    """Latency of moves when many people make one a second."""
-    waits: list[float] = []
-    begun: list[float] = []
-
-    async def person(i: int) -> None:
-        socket = await session(port)
-        await answer(socket)
-        await asyncio.sleep(2 + i / people)
-        begun.append(processor_time(pid))
-        for k in range(seconds):
+        for _ in range(7):
+            page = chromium.new_page()
+            page.goto(f"{address}?part=file")
+            page.locator(".drop").wait_for()
             begin = time.perf_counter()
-            data = {"tau": round(2 + 0.1 * ((k + i) % 80), 1), "seed": i}
-            await socket.send(json.dumps({"method": "update", "data": data}))  # type: ignore[attr-defined]
-            await answer(socket)
-            waits.append(time.perf_counter() - begin)
-            await asyncio.sleep(max(0.0, 1 - (time.perf_counter() - begin)))
-        await socket.close()  # type: ignore[attr-defined]
-
-    *_, alone = await asyncio.gather(*(person(i) for i in range(people)), asyncio.to_thread(bare))
-    used = (processor_time(pid) - min(begun)) / len(waits)
-    name = f"{people} people, one move a second"
-    ms = [1e3 * w for w in waits]
+            page.set_input_files("#file-input", path)
+            page.locator("[data-choice=outcome]").wait_for()
+            opened.append(time.perf_counter() - begin)
+            begin = time.perf_counter()
+            page.locator("[data-fit]").click()
+            page.locator(".answer h2").wait_for()
+            fitted.append(time.perf_counter() - begin)
+            page.close()
+        chromium.close()
     return [
-        (f"{name}, median", f"{statistics.median(ms):.0f} ms", ""),
-        (f"{name}, 95%", f"{statistics.quantiles(ms, n=20)[-1]:.0f} ms", "250 ms"),
-        *alone,
-        (f"{name}, processor time a move and its averages", f"{1e3 * used:.1f} ms", ""),
+        ("a small file, from its choice to the form", ms(statistics.median(opened)), "1000 ms"),
+        ("a small file, from Fit to the answer", ms(statistics.median(fitted)), "1000 ms"),
     ]
+
+
+def ms(seconds: float) -> str:
+    return f"{1e3 * seconds:.0f} ms"
+
+
+class Person:
+    """A client with a session of its own, by HTTP without a browser."""
+
+    def __init__(self, address: str) -> None:
+        self.host = address.removeprefix("http://").rstrip("/")
+        self.secret = ""
+
+    async def post(self, path: str, body: bytes = b"") -> bytes:
+        """One request; the body of its answer."""
+        name, port = self.host.split(":")
+        reader, writer = await asyncio.open_connection(name, int(port))
+        head = (
+            f"POST /{path} HTTP/1.1\r\nHost: {self.host}\r\nX-Session: {self.secret}\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        writer.write(head.encode() + body)
+        answer = await reader.read()
+        writer.close()
+        return answer.partition(b"\r\n\r\n")[2]
+
+    async def begin(self, name: str, content: bytes) -> str:
+        """Begin a session and send a file; returns its id."""
+        self.secret = json.loads(await self.post("api/session"))["session"]
+        found: str = json.loads(await self.post(f"api/files?name={name}", content))["id"]
+        return found
+
+    async def fits(self) -> float:
+        """Send the small file, look into it and fit it; returns the seconds of all that."""
+        begin = time.perf_counter()
+        file = await self.begin("small.csv", SMALL.encode())
+        await self.post(f"api/files/{file}/columns", b"{}")
+        answer = await self.post(f"api/files/{file}/fit", json.dumps(CHOICES).encode())
+        assert b'"result"' in answer, answer[-300:]
+        return time.perf_counter() - begin
+
+
+async def crowd(address: str, people: int) -> list[Row]:
+    """Everybody at the same moment, and everybody within ten seconds."""
+    rows = []
+    for spread, name in ((0.0, "at the same moment"), (10.0, "within ten seconds")):
+
+        async def person(i: int, spread: float = spread) -> float:
+            await asyncio.sleep(spread * i / people)
+            return await Person(address).fits()
+
+        waits = await asyncio.gather(*(person(i) for i in range(people)))
+        told = f"{people} people send and fit a small file {name}"
+        rows.append((f"{told}, median", ms(statistics.median(waits)), ""))
+        rows.append((f"{told}, 95%", ms(statistics.quantiles(waits, n=20)[-1]), "3000 ms"))
+    return rows
+
+
+def bomb() -> bytes:
+    """A workbook of less than a megabyte whose sheet holds 190 MB, just within what is read."""
+    file = io.BytesIO()
+    cells = b"".join(b'<c t="n"><v>%d</v></c>' % i for i in range(8))
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        from openpyxl import Workbook
+
+        plain = io.BytesIO()
+        Workbook().save(plain)
+        with zipfile.ZipFile(plain) as source:
+            for part in source.infolist():
+                if "sheet1.xml" not in part.filename or "rels" in part.filename:
+                    archive.writestr(part, source.read(part))
+        with archive.open("xl/worksheets/sheet1.xml", "w", force_zip64=True) as sheet:
+            space = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+            sheet.write(f'<worksheet xmlns="{space}"><sheetData>'.encode())
+            block = b"<row>" + cells + b"</row>"
+            for _ in range(190 * 2**20 // len(block)):
+                sheet.write(block)
+            sheet.write(b"</sheetData></worksheet>")
+    return file.getvalue()
+
+
+async def hostile(address: str, pid: int) -> list[Row]:
+    """Memory of the server and its jobs while a workbook is read that unpacks to the most allowed.
+
+    And how long others wait meanwhile.
+    """
+    content = bomb()
+    attacker, highest, waits = Person(address), 0.0, []
+    file = await attacker.begin("bomb.xlsx", content)
+    task = asyncio.ensure_future(attacker.post(f"api/files/{file}/columns", b"{}"))
+    end = time.perf_counter() + 90
+    while not task.done() and time.perf_counter() < end:
+        highest = max(highest, memory(pid))
+        waits.append(await Person(address).fits())
+    task.cancel()
+    return [
+        (f"a workbook of {len(content) / 1e6:.1f} MB that unpacks to 190 MB: memory of a process",
+         f"{highest / 2**20:,.0f} MB", "2,300 MB"),
+        ("others meanwhile, from file to answer, median", ms(statistics.median(waits)), "1000 ms"),
+    ]  # fmt: skip
+
+
+def memory(pid: int) -> float:
+    """Bytes of the largest of a process and all that descend from it."""
+    parents: dict[int, int] = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                stat = Path("/proc", name, "stat").read_text()
+            except OSError:
+                continue
+            parents[int(name)] = int(stat.rpartition(")")[2].split()[1])
+
+    def descends(process: int) -> bool:
+        while process not in (0, pid):
+            process = parents.get(process, 0)
+        return process == pid
+
+    sizes = [0.0]
+    for process in filter(descends, parents):
+        try:
+            fields = Path("/proc", str(process), "statm").read_text().split()
+        except OSError:
+            continue
+        sizes.append(float(fields[1]) * os.sysconf("SC_PAGE_SIZE"))
+    return max(sizes)
 
 
 if __name__ == "__main__":

@@ -1,130 +1,136 @@
-"""The app in memory, with work done at once instead of in other processes."""
+"""The app in memory: an ASGI client, and files of all kinds."""
 
 import asyncio
-import time
+import json
+from contextlib import asynccontextmanager
 
 import pytest
-from shiny.testserver import test_server_async as serve
 
-from partialpool.app import jobs, make_app, simulator
+from partialpool.app import make_app
 
-PATIENCE = 60
-"""Seconds after which a condition that is waited for has failed."""
+HOST = "127.0.0.1:8000"
 
 
-class AtOnce(jobs.Workers):
-    """Does everything in this process."""
+class Client:
+    """What a browser does: requests, each with its headers; one event loop for all of them."""
 
-    async def run(self, function, *arguments):
-        return function(*arguments)
-
-    async def alone(self, function, *arguments, progress):
-        await asyncio.sleep(0)
-        return function(*arguments, progress=progress)
-
-
-class Browser:
-    """What a browser does: sends values, and reads what comes."""
-
-    def __init__(self, server, run):
-        self.server, self.run, self.ticks = server, run, 0
-
-    def send(self, **values):
-        self.run(self.server.set_inputs(**values))
-        return self
-
-    def sees(self, name):
-        """The last payload of an output; None if there is none."""
-        found = self.server.get_output(name)
-        assert found.status != "error", found.error
-        return found.value if found.status == "ok" else None
-
-    def until(self, name, condition=lambda _value: True):
-        """Wait until an output has come that fulfils a condition, and return it."""
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            found = self.sees(name)
-            if found is not None and condition(found):
-                return found
-            self.ticks += 1
-            self.send(tick=self.ticks)  # nobody reads it; the event loop runs meanwhile
-            assert self.server.is_ok, self.server.error
-        raise AssertionError(f"waited {PATIENCE} s for {name}; last seen: {found}")
+    def __init__(self, app, runner):
+        self.app, self.runner, self.secret = app, runner, ""
 
     @property
-    def ok(self):
-        return self.server.is_ok
+    def server(self):
+        return self.app.app.state.server
+
+    def __call__(self, method, path, body=b"", **options):
+        return self.runner.run(send(self.app, method, path, body, **self._with(options)))
+
+    def _with(self, options):
+        headers = {"host": HOST, "x-session": self.secret} | options.pop("headers", {})
+        return {"headers": headers, **options}
+
+    def begin(self):
+        """Begin a session and keep its secret."""
+        self.secret = self("POST", "/api/session").json["session"]
+        return self
+
+    def upload(self, name, content):
+        """Send a file and return its id."""
+        found = self("POST", f"/api/files?name={name}", content)
+        assert found.status == 200, found.body
+        return found.json["id"]
+
+    def ask(self, file, verb, request=None):
+        """The last line of an answer."""
+        found = self("POST", f"/api/files/{file}/{verb}", json.dumps(request or {}).encode())
+        assert found.status == 200, found.body
+        return json.loads(found.body.splitlines()[-1])
 
 
-@pytest.fixture
-def workers(monkeypatch):
-    """Fewer worlds, and no processes."""
-    monkeypatch.setattr(simulator, "QUICK", 30)
-    monkeypatch.setattr(simulator, "THOROUGH", 60)
-    monkeypatch.setattr(jobs, "Workers", AtOnce)
+class Answer:
+    def __init__(self, messages):
+        start = next(m for m in messages if m["type"] == "http.response.start")
+        self.status = start["status"]
+        self.headers = {k.decode().lower(): v.decode() for k, v in start["headers"]}
+        parts = (m.get("body", b"") for m in messages if m["type"] == "http.response.body")
+        self.body = b"".join(parts)
+
+    @property
+    def json(self):
+        return json.loads(self.body)
 
 
-@pytest.fixture(scope="session")
-def loop():
-    """One event loop for all sessions: Shiny has one lock in a process."""
-    with asyncio.Runner() as runner:
-        yield runner
-
-
-@pytest.fixture
-def start(workers, loop):
-    """Start the app, perhaps with a file; returns what a browser of it does."""
-    running = []
-
-    def call(file=None):
-        server = serve(make_app(None if file is None else str(file)), timeout_secs=PATIENCE)
-        running.append(server)
-        return Browser(loop.run(server.__aenter__()), loop.run)
-
-    yield call
-    for server in running:
-        loop.run(server.__aexit__(None, None, None))
-
-
-@pytest.fixture
-def browser(start):
-    """The app as it starts."""
-    return start()
-
-
-@pytest.fixture
-def ask():
-    """Send an ASGI application one request; returns status, headers and body."""
-    return lambda *arguments, **options: asyncio.run(_ask(*arguments, **options))
-
-
-async def _ask(app, path="/", *, query="", method="GET", headers=(), body=(b"",)):
-    sent, parts = [], list(body)
+async def send(app, method, path, body=b"", *, headers=(), left=None, waits=False):
+    """Send one request; `left` is an event at which the client goes away."""
+    path, _, query = path.partition("?")
+    sent, parts = [], [body] if isinstance(body, bytes) else body
+    done = asyncio.Event()
 
     async def receive():
-        if not parts:
-            return {"type": "http.disconnect"}
-        return {"type": "http.request", "body": parts.pop(0), "more_body": bool(parts)}
+        if parts:
+            return {"type": "http.request", "body": parts.pop(0), "more_body": len(parts) > 0}
+        await (left or done).wait()
+        return {"type": "http.disconnect"}
 
-    async def send(message):
+    async def keep(message):
         sent.append(message)
 
     scope = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": method,
-        "scheme": "http",
-        "path": path,
-        "raw_path": path.encode(),
-        "root_path": "",
-        "query_string": query.encode(),
+        "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1",
+        "method": method, "scheme": "http", "path": path, "raw_path": path.encode(),
+        "root_path": "", "query_string": query.encode(), "client": ("127.0.0.1", 1),
         "headers": [(k.lower().encode(), v.encode()) for k, v in dict(headers).items()],
-        "client": ("127.0.0.1", 1),
-        "server": ("127.0.0.1", 80),
-    }
-    await app(scope, receive, send)
-    status = next(m["status"] for m in sent if m["type"] == "http.response.start")
-    found = next(m["headers"] for m in sent if m["type"] == "http.response.start")
-    content = b"".join(m.get("body", b"") for m in sent if m["type"] == "http.response.body")
-    return status, {k.decode(): v.decode() for k, v in found}, content
+        "server": ("127.0.0.1", 8000),
+    }  # fmt: skip
+    await app(scope, receive, keep)
+    done.set()
+    return Answer(sent) if sent else None
+
+
+@asynccontextmanager
+async def living(app):
+    """The application between its start and its end."""
+    to_app, from_app = asyncio.Queue(), asyncio.Queue()
+    task = asyncio.create_task(app({"type": "lifespan"}, to_app.get, from_app.put))
+    await to_app.put({"type": "lifespan.startup"})
+    assert (await from_app.get())["type"] == "lifespan.startup.complete"
+    yield
+    await to_app.put({"type": "lifespan.shutdown"})
+    assert (await from_app.get())["type"] == "lifespan.shutdown.complete"
+    await task
+
+
+@pytest.fixture(scope="session")
+def runner():
+    """One event loop for all requests of a test."""
+    with asyncio.Runner() as found:
+        yield found
+
+
+@pytest.fixture
+def started(runner, monkeypatch):
+    """Start the app, perhaps with a file; returns a client of it. Classic data are not computed."""
+    from partialpool.app import work
+
+    monkeypatch.setattr(work, "classics", no_classics)
+    running = []
+
+    def call(file=None, **options):
+        app = make_app(None if file is None else str(file), **options)
+        alive = living(app)
+        runner.run(alive.__aenter__())
+        running.append(alive)
+        return Client(app, runner)
+
+    yield call
+    for alive in running:
+        runner.run(alive.__aexit__(None, None, None))
+
+
+def no_classics(*, progress):
+    return b"{}"
+
+
+@pytest.fixture
+def client(started):
+    """A client with a session."""
+    return started().begin()

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from partialpool.app import work
+from partialpool.app.your_file import YourFile
 from partialpool.data.preview import MOST_COLUMNS
 from partialpool.errors import PartialPoolError
 
@@ -77,24 +77,26 @@ FITTED = {
 
 @pytest.fixture
 def saved(tmp_path):
-    """Save as an upload is: under a name that says nothing."""
+    """Save as an upload is: under a name that says nothing but its ending."""
 
-    def call(content):
-        path = tmp_path / "upload.bin"
+    def call(content, name):
+        path = (
+            tmp_path / f"upload-1{'.csv.gz' if name.endswith('.gz') else name[name.rfind('.') :]}"
+        )
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return str(path)
+        return YourFile(str(path), name)
 
     return call
 
 
-def fit(path, name):
-    return work.fit_file(path, name, "score ~ 1 + (1 | school)", [], progress=lambda _done: None)
+CHOICES = {"outcome": "score", "groups": ["school"]}
 
 
 def assert_sentence(caught, words, tmp_path):
     text = str(caught.value)
     assert re.search(words, text), text
     assert str(tmp_path) not in text
+    assert "upload-1" not in text
     assert "Traceback" not in text
     assert len(text) < 800
 
@@ -103,7 +105,7 @@ def assert_sentence(caught, words, tmp_path):
 def test_what_cannot_be_read_is_said(name, saved, tmp_path):
     content, words = UNREADABLE[name]
     with pytest.raises(PartialPoolError) as caught:
-        work.columns(saved(content), name, progress=lambda _done: None)
+        saved(content, name).columns()
     assert_sentence(caught, re.escape(words), tmp_path)
     assert name in str(caught.value)
 
@@ -112,18 +114,29 @@ def test_what_cannot_be_read_is_said(name, saved, tmp_path):
 def test_what_cannot_be_fitted_is_said(name, saved, tmp_path):
     content, words = REFUSED[name]
     with pytest.raises(PartialPoolError) as caught:
-        fit(saved(content), name)
+        saved(content, name).fit(CHOICES)
     assert_sentence(caught, re.escape(words), tmp_path)
 
 
 @pytest.mark.parametrize("name", FITTED)
 def test_what_is_only_strange_is_fitted(name, saved):
-    path = saved(FITTED[name])
-    columns = work.columns(path, name, progress=lambda _done: None)
-    assert [(c.name, c.kind) for c in columns] == [("school", "text"), ("score", "number")]
-    found = fit(path, name)
-    values = found.fit._engine.theta.mean
+    file = saved(FITTED[name], name)
+    told = file.columns()
+    assert [(c["name"], c["kind"]) for c in told["columns"]] == [
+        ("school", "text"), ("score", "number")]  # fmt: skip
+    values = np.array([row["estimate"] for row in file.fit(CHOICES)["groups"]["rows"]])
     assert np.isfinite(values).all()
     if name == "offset.csv":
-        plain = fit(saved(lines()), "plain.csv").fit._engine
-        assert values - 1e9 == pytest.approx(plain.theta.mean, abs=1e-5)
+        plain = [
+            row["estimate"] for row in saved(lines(), "plain.csv").fit(CHOICES)["groups"]["rows"]
+        ]
+        assert values - 1e9 == pytest.approx(plain, abs=1e-5)
+
+
+def test_a_file_that_went_away_is_said(saved, tmp_path):
+    file = saved(lines(), "mine.csv")
+    (tmp_path / "upload-1.csv").unlink()
+    for ask in (file.columns, lambda: file.fit(CHOICES)):
+        with pytest.raises(PartialPoolError, match=r'"mine[.]csv" is no longer here') as caught:
+            ask()
+        assert_sentence(caught, "choose it again", tmp_path)

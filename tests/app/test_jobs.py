@@ -1,6 +1,7 @@
-"""Work in other processes: results, progress, cancellation, and death without harm."""
+"""Work in other processes: results, progress, cancellation, limits, and death without harm."""
 
 import asyncio
+import mmap
 import os
 import resource
 import signal
@@ -8,20 +9,21 @@ import time
 
 import pytest
 
-from partialpool.app.jobs import LONGEST, JobFailed, Workers
-from partialpool.errors import ArgumentError, PartialPoolError
+from partialpool.app import jobs
+from partialpool.app.jobs import LONGEST, MEMORY, Busy, JobFailed, Jobs
+from partialpool.errors import ArgumentError
 
 PATIENCE = 60
 
 
-def identity():
-    return os.getpid()
+def identity(*, progress):
+    return str(os.getpid()).encode()
 
 
 def steps(*, progress):
     for done in (0.25, 0.5, 1.0):
         progress(done)
-    return "done"
+    return b"done"
 
 
 def endless(path, *, progress):
@@ -32,11 +34,12 @@ def endless(path, *, progress):
         time.sleep(1)
 
 
+def sleeps(seconds, *, progress):
+    time.sleep(seconds)
+    return b"slept"
+
+
 def dies(*, progress):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def dies_in_the_pool():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -48,12 +51,21 @@ def breaks(*, progress):
     raise KeyError("an inner name")
 
 
-def needs_memory(*, progress):
-    raise MemoryError
+def fills_memory(*, progress):
+    kept = []
+    while True:
+        kept.append(bytearray(2**26))
+
+
+def maps_memory(*, progress):
+    kept = []
+    while True:
+        kept.append(mmap.mmap(-1, 2**28))
 
 
 def limits(*, progress):
-    return resource.getrlimit(resource.RLIMIT_CPU)
+    kinds = (resource.RLIMIT_CPU, resource.RLIMIT_FSIZE, resource.RLIMIT_CORE, resource.RLIMIT_AS)
+    return repr([resource.getrlimit(kind) for kind in kinds]).encode()
 
 
 def spins(*, progress):
@@ -62,103 +74,161 @@ def spins(*, progress):
         pass
 
 
+@pytest.fixture(scope="module")
+def runner():
+    with asyncio.Runner() as found:
+        yield found
+
+
 @pytest.fixture
-def workers():
-    found = Workers()
+def started():
+    found = Jobs()
     yield found
     found.close()
 
 
-def alone(workers, function, *arguments, progress=lambda _done: None):
-    return asyncio.run(workers.alone(function, *arguments, progress=progress))
+@pytest.fixture
+def alone(started, runner):
+    def call(function, *arguments, tell=lambda _done: None, **options):
+        return runner.run(started.run(function, *arguments, tell=tell, **options))
+
+    return call
 
 
 def alive(pid):
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        with open(f"/proc/{pid}/stat") as file:  # killed, and not yet collected
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
         return False
-    with open(f"/proc/{pid}/stat") as file:  # killed, and not yet collected
-        return file.read().rpartition(")")[2].split()[0] != "Z"
 
 
-async def wait_for(condition):
+async def until(condition):
     end = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < end
         await asyncio.sleep(0.01)
 
 
-def test_a_job_runs_in_a_process_of_its_own_and_tells_of_its_progress(workers):
+def test_a_job_runs_in_a_process_of_its_own_and_tells_of_its_progress(alone):
     seen = []
-    assert alone(workers, steps, progress=seen.append) == "done"
+    assert alone(steps, tell=seen.append) == b"done"
     assert seen == [0.25, 0.5, 1.0]
+    found = {alone(identity) for _ in range(3)}
+    assert len(found) == 3
+    assert str(os.getpid()).encode() not in found
 
 
-def test_short_work_runs_in_a_shared_pool(workers):
-    async def twice():
-        return [await workers.run(identity) for _ in range(2)]
-
-    assert os.getpid() not in asyncio.run(twice())
-
-
-def test_cancelling_ends_the_process_and_gives_its_place_back(workers, tmp_path):
+def test_cancelling_ends_the_process_and_gives_its_place_back(started, runner, tmp_path):
     async def cancelled(path):
-        task = asyncio.create_task(workers.alone(endless, str(path), progress=lambda _done: None))
-        await wait_for(lambda: path.exists() and path.read_text())
+        task = asyncio.create_task(started.run(endless, str(path), tell=lambda _done: None))
+        await until(lambda: path.exists() and path.read_text())
         pid = int(path.read_text())
         assert alive(pid)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await wait_for(lambda: not alive(pid))
+        await until(lambda: not alive(pid))
 
-    async def all_places_and_one():
-        await asyncio.gather(*(cancelled(tmp_path / str(i)) for i in range(3)))
-        return await workers.alone(steps, progress=lambda _done: None)
+    async def all_places_and_more():
+        await asyncio.gather(*(cancelled(tmp_path / str(i)) for i in range(jobs.AT_ONCE + 1)))
+        return await started.run(steps, tell=lambda _done: None)
 
-    assert asyncio.run(all_places_and_one()) == "done"
+    assert runner.run(all_places_and_more()) == b"done"
+    assert (started.running, started.waiting) == (0, 0)
 
 
 @pytest.mark.parametrize("function", [dies, spins])
-def test_a_process_that_dies_gives_a_sentence(workers, function):
+def test_a_process_that_dies_gives_a_sentence(alone, function):
     with pytest.raises(JobFailed, match="too long or too much memory"):
-        alone(workers, function)
-    assert alone(workers, steps) == "done"
+        alone(function)
+    assert alone(steps) == b"done"
 
 
-def test_a_job_may_not_take_for_ever(workers):
-    assert alone(workers, limits) == (LONGEST, LONGEST)
+@pytest.mark.parametrize("function", [fills_memory, maps_memory])
+def test_memory_is_limited(alone, function):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    with pytest.raises(JobFailed, match=r"too long or too much memory|should not have"):
+        alone(function)
+    most = max(before, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) * 1024
+    assert most < MEMORY + 2**29
 
 
-def test_what_the_user_did_wrong_comes_back_in_words(workers):
-    with pytest.raises(PartialPoolError, match='there is no column "x"'):
-        alone(workers, refuses)
+def test_a_job_that_draws_is_limited_in_what_it_uses(alone):
+    with pytest.raises(JobFailed, match="too long or too much memory"):
+        alone(fills_memory, draws=True)
 
 
-@pytest.mark.parametrize("function", [breaks, needs_memory])
-def test_what_we_did_wrong_comes_back_without_our_names(workers, function):
+def test_a_job_has_limits_of_time_of_files_and_of_memory(alone):
+    cpu, file, core, memory = eval(alone(limits))
+    assert cpu == (LONGEST, LONGEST)
+    assert file == (jobs.LARGEST_FILE, jobs.LARGEST_FILE)
+    assert core == (0, 0)
+    assert MEMORY < memory[0] < 2 * MEMORY
+
+
+def test_a_job_is_stopped_by_the_clock(alone, monkeypatch, tmp_path):
+    monkeypatch.setattr(jobs, "LONGEST", 0.2)
+    with pytest.raises(JobFailed, match="too long"):
+        alone(sleeps, 60)
+
+
+def test_what_the_user_did_wrong_comes_back_in_words(alone):
+    with pytest.raises(JobFailed, match='there is no column "x"'):
+        alone(refuses)
+
+
+def test_what_we_did_wrong_comes_back_without_our_names(alone):
     with pytest.raises(JobFailed) as caught:
-        alone(workers, function)
+        alone(breaks)
     assert "inner name" not in str(caught.value)
 
 
-def test_a_pool_that_broke_is_made_anew_for_everyone(workers):
-    async def broken():
-        lost = await asyncio.gather(
-            *(workers.run(dies_in_the_pool) for _ in range(3)), return_exceptions=True
-        )
-        assert all(isinstance(e, JobFailed) for e in lost)
-        return await asyncio.gather(*(workers.run(identity) for _ in range(2)))
+def test_a_long_job_leaves_its_place_to_short_ones(started, runner, monkeypatch):
+    monkeypatch.setattr(jobs, "SOON", 0.1)
 
-    assert len(asyncio.run(broken())) == 2
+    async def many():
+        tell = lambda _done: None  # noqa: E731
+        long = [asyncio.create_task(started.run(sleeps, 60, tell=tell)) for _ in range(jobs.LONG)]
+        await until(lambda: started.running == jobs.LONG)
+        await until(lambda: not started._places.locked() and started._long == jobs.LONG)
+        places = started._places._value
+        done = await asyncio.gather(*(started.run(steps, tell=tell) for _ in range(2)))
+        for task in long:
+            task.cancel()
+        await asyncio.gather(*long, return_exceptions=True)
+        return places, done
+
+    places, done = runner.run(many())
+    assert places == jobs.AT_ONCE
+    assert done == [b"done", b"done"]
+    assert started._long == 0
+    assert started._places._value == jobs.AT_ONCE
 
 
-def test_the_event_loop_goes_on_while_a_job_runs(workers, tmp_path):
+def test_there_is_an_end_to_waiting(started, runner, monkeypatch):
+    monkeypatch.setattr(jobs, "WAITING", 2)
+
+    async def many():
+        tell = lambda _done: None  # noqa: E731
+        tasks = [
+            asyncio.create_task(started.run(sleeps, 60, tell=tell)) for _ in range(jobs.AT_ONCE + 2)
+        ]
+        await until(lambda: started.waiting == 2)
+        with pytest.raises(Busy, match="too many people"):
+            await started.run(steps, tell=tell)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    runner.run(many())
+
+
+def test_the_event_loop_goes_on_while_a_job_runs(started, runner, tmp_path):
     async def turns():
         path = tmp_path / "pid"
-        task = asyncio.create_task(workers.alone(endless, str(path), progress=lambda _done: None))
-        await wait_for(path.exists)
+        task = asyncio.create_task(started.run(endless, str(path), tell=lambda _done: None))
+        await until(path.exists)
         longest, before = 0.0, time.monotonic()
         for _ in range(20):
             await asyncio.sleep(0.01)
@@ -166,4 +236,4 @@ def test_the_event_loop_goes_on_while_a_job_runs(workers, tmp_path):
         task.cancel()
         return longest
 
-    assert asyncio.run(turns()) < 0.5
+    assert runner.run(turns()) < 0.5

@@ -1,10 +1,5 @@
-"""A server of its own, and Debian's Chromium.
+"""A server of its own, and Debian's Chromium. Run by itself: `pytest tests/browser`."""
 
-Run by itself, `pytest tests/browser`: Shiny's server in memory does not start in a process in
-which Playwright has run.
-"""
-
-import json
 import os
 import re
 import shutil
@@ -26,14 +21,16 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
 
 
 @contextmanager
-def served(log):
-    """Run the app on a free port; yields its address."""
+def served(log, port=None, *arguments):
+    """Run the app on a free port, or on this one; yields its address."""
     from socket import socket
 
-    with socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    if port is None:
+        with socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
     command = [sys.executable, "-m", "partialpool", "app", "--no-browser", "--port", str(port)]
+    command += arguments
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
     address = f"http://127.0.0.1:{port}/"
@@ -58,6 +55,11 @@ def wait_for(condition, what):
     while not condition():
         assert time.monotonic() < end, f"waited {PATIENCE} s for {what}"
         time.sleep(0.05)
+
+
+def until(page, expression):
+    """Wait until an expression is true; Playwright's own way needs eval, which is refused."""
+    wait_for(lambda: page.evaluate(expression), expression)
 
 
 @pytest.fixture(scope="session")
@@ -102,29 +104,66 @@ def open_page(chromium, server):
     assert failures == []
 
 
-def drawn(page, name, count=1):
-    """Wait until a chart has marks."""
-    page.wait_for_function(
-        "([name, count]) => document.querySelectorAll(`[data-chart=${name}] svg path`).length"
-        " >= count",
-        arg=[name, count],
-    )
+class YourFile:
+    """What a reader does with a file: opens, chooses, fits, reads."""
+
+    def __init__(self, page):
+        self.page = page
+
+    def choose(self, path):
+        self.page.set_input_files("#file-input", path)
+        self.page.wait_for_selector("[data-choice=outcome]")
+        return self
+
+    def pick(self, choice, value):
+        self.page.locator(f"[data-choice={choice}]").select_option(value)
+        return self
+
+    def fit(self):
+        """Fit and return the answer in words."""
+        self.page.locator("[data-fit]").click()
+        self.page.locator(".answer h2").wait_for()
+        return self.answer
+
+    @property
+    def answer(self):
+        return self.page.locator(".answer").inner_text()
+
+    @property
+    def formula(self):
+        return self.page.locator(".asked code").text_content()
+
+    @property
+    def names(self):
+        """The groups of the page of the table, from top to bottom."""
+        return self.page.locator(".results tbody th bdi").all_text_contents()
+
+    def message(self, pattern):
+        """Wait for a message that matches, and return it."""
+        place = self.page.locator(".message", has_text=re.compile(pattern))
+        place.wait_for()
+        return place.text_content()
+
+    def saved(self, kind):
+        """Download a file: its name and its content."""
+        with self.page.expect_download() as download:
+            self.page.locator(f"[data-download={kind}]").click()
+        return download.value.suggested_filename, download.value.path().read_bytes()
 
 
-def says(page, name, pattern):
-    """Wait until a text matches a pattern, and return it."""
-    page.wait_for_function(
-        "([name, pattern]) => new RegExp(pattern).test("
-        "document.querySelector(`[data-text=${name}]`).textContent)",
-        arg=[name, pattern],
-    )
-    return page.locator(f"[data-text={name}]").first.text_content()
+@pytest.fixture
+def your_file(open_page):
+    """Open the part for the reader's file."""
+    return lambda **options: YourFile(open_page("?part=file", **options))
 
 
-def first_number(text):
-    return float(re.search(r"\d+(\.\d+)?", text)[0])
+@pytest.fixture
+def write(tmp_path):
+    """Write a file; returns its path."""
 
+    def call(name, content):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return str(path)
 
-def frame(method, **data):
-    """A message of Shiny's protocol."""
-    return json.dumps({"method": method, "data": data})
+    return call

@@ -1,149 +1,155 @@
-"""Whatever is sent over the raw connection, the server goes on answering others."""
+"""What people do by accident or on purpose: hostile names and files, other pages."""
 
-import json
-import urllib.request
-from contextlib import contextmanager
+import functools
+import http.server
+import threading
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
+import numpy as np
+import pandas as pd
 import pytest
-from partialpool.app.state import Simulation
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
 
-from conftest import PATIENCE, frame
-from partialpool.app import simulator
+from conftest import until
 
-VISIBLE = {f".clientdata_output_{n}_hidden": False for n in ("live", "upload_state", "result")}
-
-
-def session(server):
-    return connect(
-        server.replace("http", "ws") + "websocket/", open_timeout=PATIENCE, max_size=None
-    )
+NAMES = [
+    "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</title>", "&amp;", "a" * 300,
+    "\u202eright to left", "👩\u200d👩\u200d👧\u200d👦 family", "学校", "مدرسة",
+    "line\nbreak", "tab\there", "'; DROP TABLE --", "=1+1", "${7*7}",
+    "Z\u0351\u036b\u0343\u036a\u0302", "\U0001d54a\U0001d554",
+]  # fmt: skip
 
 
-def until(socket, name):
-    """Read frames until an output has come, and return it."""
-    while True:
-        values = json.loads(socket.recv(timeout=PATIENCE)).get("values", {})
-        if name in values:
-            return values[name]
+@pytest.fixture
+def hostile(tmp_path):
+    rng = np.random.default_rng(4)
+    place = np.arange(len(NAMES) * 8) % len(NAMES)
+    path = tmp_path / "hostile.csv"
+    outcome = "<b>score</b> " + "x" * 200
+    pd.DataFrame({
+        "`group` & \"more\"": np.array(NAMES, dtype=object)[place],
+        outcome: rng.normal(0, 1, len(NAMES))[place] + rng.normal(0, 1, len(place)),
+    }).to_csv(path, index=False)  # fmt: skip
+    return str(path), outcome
 
 
-@contextmanager
-def started(server, **inputs):
-    with session(server) as socket:
-        socket.send(frame("init", source="simulate", **VISIBLE, **inputs))
-        yield socket
+def test_names_are_texts_whatever_they_hold(your_file, hostile):
+    path, outcome = hostile
+    mine = your_file(viewport={"width": 390, "height": 844}).choose(path)
+    assert mine.page.locator("[data-choice=outcome]").input_value() == outcome
+    mine.fit()
+    assert sorted(mine.names) == sorted(NAMES)
+    assert mine.page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert mine.page.locator("#file img, #file script, #file b:not(.about b)").count() == 0
+    text = mine.page.locator(".results").inner_text()
+    assert "\\u200d" not in text
+    assert "👩\u200d👩\u200d👧\u200d👦 family" in text
+    mine.page.locator("[data-compare='0']").fill("")
+    mine.page.locator("[data-rank]").click()
+    mine.page.locator("[data-sort=best]").wait_for()
+    assert mine.page.evaluate("document.documentElement.scrollWidth") <= 390
+    _, report = mine.saved("html")
+    assert b"<script>alert" not in report
+    assert b"<img src=x" not in report
 
 
-def assert_answers(server, seed):
-    with started(server, seed=seed) as socket:
-        error = simulator.drawn(Simulation(seed=seed)).errors["posterior"]
-        assert f"{error:.3g}" in until(socket, "live")["text"]["here"]
-
-
-GARBAGE = {
-    "no json": "garbage",
-    "nothing": "",
-    "null": "null",
-    "a number": "5",
-    "a list": "[]",
-    "no method": "{}",
-    "an unknown method": '{"method":"destroy","data":{}}',
-    "a second init": frame("init"),
-    "no data": '{"method":"update"}',
-    "data of another type": '{"method":"update","data":[1,2]}',
-    "an odd name": frame("update", **{"a:b:c": 1}),
-    "an unknown type": frame("update", **{"tau:no.such.type": 1}),
-    "deeply nested": '{"method":"update","data":' + '{"a":' * 5000 + "1" + "}" * 5001,
-    "an endless number": '{"method":"update","data":{"seed":' + "9" * 5000 + "}}",
-    "bytes": b"\x00\xff\xfe" * 100,
-    "an upload that was never begun": '{"method":"uploadEnd","args":["x","upload"],"tag":1}',
-    "an upload of nothing": '{"method":"uploadInit","args":[[]],"tag":1}',
-    "an upload of odd things": '{"method":"uploadInit","args":[[{"name":5}]],"tag":1}',
+FILES = {
+    "empty.csv": b"",
+    "bytes.csv": bytes(range(256)) * 40,
+    "words.xlsx": b"hello",
+    "half.parquet": b"PAR1 no more",
+    "program.exe": b"MZ",
+    "noending": b"a,b\n1,2\n",
+    "header.csv": b"school,score\n",
+    "quote.csv": b'a,b\n"1,2\n3,4\n',
 }
 
 
-@pytest.mark.parametrize("case", GARBAGE)
-def test_garbage_harms_nobody_else(server, case):
-    with started(server) as socket:
-        until(socket, "live")
-        try:
-            socket.send(GARBAGE[case])
-            socket.send(frame("update", tau=6))
-            until(socket, "live")
-        except ConnectionClosed:
-            pass  # a session that talks nonsense may be ended
-    assert_answers(server, seed=3)
+def test_broken_files_get_a_sentence_one_after_another(your_file, write):
+    mine = your_file()
+    for name, content in FILES.items():
+        mine.page.locator(".message").evaluate("e => { e.textContent = ''; }")
+        mine.page.set_input_files("#file-input", write(name, content))
+        until(
+            mine.page,
+            "document.querySelector('.message').textContent.length > 10"
+            " || document.querySelector('.about bdi') !== null",
+        )
+        text = mine.page.locator(".message").text_content()
+        assert "Traceback" not in text
+        assert "upload-" not in text
+        assert "/tmp" not in text
+    mine.choose(
+        write("good.csv", "g,y\n" + "".join(f"{'ABCD'[i % 4]},{i * i % 7}\n" for i in range(40)))
+    )
+    mine.page.locator(".about bdi", has_text="good.csv").wait_for()
+    assert "is highest" in mine.fit()
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """Another web server, whose pages attack ours."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    handler = functools.partial(Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield folder, f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_arguments):
+        pass
+
+
+def test_another_page_reads_nothing_and_begins_nothing(chromium, server, elsewhere):
+    folder, address = elsewhere
+    (folder / "index.html").write_text("<p>attack</p>")
+    page = chromium.new_page()
+    page.goto(address)
+    read = """async ([address, path, options]) => {
+        try { return await (await fetch(address + path, options)).text(); }
+        catch { return "refused"; }
+    }"""
+    for path, options in (
+        ("api/session", {"method": "POST"}),
+        ("api/session", {"method": "POST", "mode": "no-cors"}),
+        ("api/given", {"method": "POST", "headers": {"X-Session": "x"}}),
+        ("", {}),
+        ("api/files?name=a.csv", {"method": "POST", "body": "a,b"}),
+    ):
+        assert page.evaluate(read, [server, path, options]) in ("refused", "")
+    page.close()
 
 
 @pytest.mark.parametrize(
-    "value", [{"a": 1}, [{"a": [1]}], [[[]]], "text", None, -1e308, 1e308, 10**20, True, "\0"]
-)
-def test_any_value_of_any_control_is_survived(server, value):
-    names = ["groups", "n", "imbalance", "tau", "sigma", "population", "estimator", "seed", "dark",
-             "sigma_known", "source", "dataset", "held", "held_tau", "shape", "second", "second_is",
-             "predictors", "conjugate", "chart", "group", "outcome",
-             "formula", "priors", "go", "cancel", "upload", "no_such_control"]  # fmt: skip
-    with started(server) as socket:
-        until(socket, "live")
-        socket.send(frame("update", **dict.fromkeys(names, value)))
-        socket.send(frame("update", **dict.fromkeys(names, None)))
-        socket.send(frame("update", source="simulate", tau=7.5))
-        error = f"{simulator.drawn(Simulation(tau=7.5)).errors['posterior']:.3g}"
-        while error not in until(socket, "live")["text"]["here"]:
-            pass
+    ("query", "shown"),
+    [("", False), ("?part=file", False), ("?part=file&embed=1", False), ("?embed=1", True),
+     ("?part=laboratory&embed=1", True)],
+)  # fmt: skip
+def test_only_lesson_and_laboratory_are_shown_in_a_frame(chromium, server, elsewhere, query, shown):
+    folder, address = elsewhere
+    source = (server + query).replace("&", "&amp;")
+    (folder / "index.html").write_text(f'<iframe src="{source}" width="700" height="500"></iframe>')
+    page = chromium.new_page()
+    page.goto(address)
+    page.wait_for_timeout(500)
+    frame = page.frames[1]
+    if shown:
+        frame.locator("main svg").first.wait_for()
+        reached = frame.evaluate(
+            "fetch('api/session', {method: 'POST'}).then(() => 'reached', () => 'refused')"
+        )
+        assert reached == "refused"
+    else:
+        assert frame.url.startswith("chrome-error:") or frame.locator("main").count() == 0
+    page.close()
 
 
-@pytest.mark.parametrize("as_type", ["upload", "upload:shiny.file", "upload:shiny.number"])
-@pytest.mark.parametrize("path", ["/etc/passwd", "/proc/self/environ"])
-def test_a_forged_upload_reads_no_file_of_the_server(server, path, as_type):
-    item = {"name": "x.csv", "size": 10, "type": "text/csv", "datapath": path}
-    for forged in ([item], {k: [v] for k, v in item.items()}):
-        with session(server) as socket:
-            socket.send(frame("init", source="file", **VISIBLE))
-            until(socket, "upload_state")
-            try:
-                socket.send(frame("update", **{as_type: forged}))
-                socket.send(frame("update", source="simulate"))
-                while True:
-                    values = json.loads(socket.recv(timeout=PATIENCE)).get("values", {})
-                    state = values.get("upload_state") or {}
-                    assert not state.get("columns")
-                    assert "x.csv" not in json.dumps(state)
-                    if "live" in values:
-                        break
-            except ConnectionClosed:
-                pass  # ended rather than answered
-    assert_answers(server, seed=4)
-
-
-def upload(server, socket, name, data):
-    """Send a file as the browser does."""
-    info = {"name": name, "size": len(data), "type": "text/csv"}
-    socket.send(json.dumps({"method": "uploadInit", "args": [[info]], "tag": 1}))
-    while True:
-        message = json.loads(socket.recv(timeout=PATIENCE))
-        if "response" in message:
-            break
-    job = message["response"]["value"]
-    request = urllib.request.Request(server + job["uploadUrl"], data=data, method="POST")
-    with urllib.request.urlopen(request, timeout=PATIENCE) as response:
-        assert response.status == 200
-    end = {"method": "uploadEnd", "args": [job["jobId"], "upload"], "tag": 2}
-    socket.send(json.dumps(end))
-
-
-@pytest.mark.parametrize("name", ["../../x.csv", "..", "", "a\0b.csv", "x.csv"])
-def test_a_real_upload_under_any_name_ends_in_a_sentence(server, name):
-    with session(server) as socket:
-        socket.send(frame("init", source="file", **VISIBLE))
-        until(socket, "upload_state")
-        upload(server, socket, name, b"school,score\nA,1\nB,2\n")
-        while True:
-            state = until(socket, "upload_state")
-            message = state["text"]["file_message"]
-            if message and "Looking" not in message and "Choose" not in message:
-                break
-    assert "fileupload" not in message
-    assert bool(state["columns"]) is name.endswith(".csv")
+def test_a_name_that_points_here_is_refused(server):
+    for host in ("evil.example", "127.0.0.1.evil.example"):
+        with pytest.raises(HTTPError) as caught:
+            urlopen(Request(server, headers={"Host": host}))
+        assert caught.value.code == 403
+        caught.value.close()

@@ -1,250 +1,395 @@
-"""The app as a person meets it, in a real browser."""
+"""Your file as a person meets it, in a real browser; and the page around it."""
 
 import csv
+import io
 import json
 import re
-import tempfile
-from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
 
+import numpy as np
+import pandas as pd
 import pytest
 from axe_core_python.sync_playwright import Axe
-from partialpool.app.exercises import EXERCISES
-from partialpool.app.state import Simulation
 
-from conftest import drawn, says, wait_for
-from partialpool.app import simulator
+import partialpool as pp
+from conftest import PATIENCE, YourFile, served, wait_for
+from partialpool import datasets
+from partialpool.data.files import write_table
+
+
+def scores(groups=12, rows=15, seed=1):
+    rng = np.random.default_rng(seed)
+    place = np.repeat(np.arange(groups), rows)
+    return pd.DataFrame({
+        "pupil": np.arange(len(place)),
+        "site": [f"Site {i}" for i in place],
+        "score": (rng.normal(70, 5, groups)[place] + rng.normal(0, 10, len(place))).round(2),
+        "income": rng.normal(30, 5, len(place)).round(1),
+    })  # fmt: skip
+
+
+MESSY = (
+    "Ergebnisse 2024;;;\r\n\r\nSchule;Punkte;Anteil;Kosten\r\n"
+    + "".join(
+        f"{'ABCDEF'[i % 6]};{60 + i * 7 % 13},{i % 10};{i % 100},5 %;1.{100 + i}\r\n"
+        for i in range(48)
+    )
+).encode("cp1252")
 
 
 def serious(page):
-    """What axe calls serious, with everything unfolded."""
-    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
-    return [
-        (v["id"], v["impact"], [n["html"][:120] for n in v["nodes"]][:3])
-        for v in Axe().run(page)["violations"]
-        if v["impact"] in ("serious", "critical")
-    ]
+    found = Axe().run(page)
+    return [v["id"] for v in found["violations"] if v["impact"] in ("serious", "critical")]
 
 
-def state_of(page):
-    return Simulation.read(dict(parse_qsl(urlsplit(page.url).query)))
+def test_a_file_is_answered_without_a_formula(your_file, tmp_path):
+    data = scores()
+    path = tmp_path / "my scores.csv"
+    data.to_csv(path, index=False)
+    mine = your_file().choose(str(path))
+    assert mine.page.locator("[data-choice=outcome]").input_value() == "score"
+    assert mine.page.locator("[data-choice=group]").input_value() == "site"
+    answer = mine.fit()
+    fit = pp.fit("score ~ 1 + (1 | site)", str(path))
+    table = fit.group_table()
+    best = table["group"][np.argmax(table["estimate"])]
+    assert answer.startswith(f"{best} is highest: ")
+    order = table["group"][np.argsort(-table["estimate"])]
+    assert mine.names == order.tolist()
+    assert mine.page.locator(".results svg .partial").count() >= 12
+    assert mine.formula == "score ~ 1 + (1 | site)"
+    name, content = mine.saved("csv")
+    assert name == "my scores-groups.csv"
+    rows = list(csv.DictReader(io.StringIO(content.decode())))
+    assert [float(r["estimate"]) for r in rows] == pytest.approx(table["estimate"])
+    name, content = mine.saved("json")
+    assert (name, json.loads(content)["formula"]) == ("my scores-fit.json", fit.formula)
+    name, content = mine.saved("html")
+    assert name == "my scores-report.html"
+    assert b"<svg" in content
 
 
-def at(page, state):
-    """Wait until the page shows a state."""
-    says(page, "here", re.escape(f"is {simulator.drawn(state).errors[state.estimator]:.3g}:"))
-    assert state_of(page) == state
+def test_every_data_set_in_order(your_file, tmp_path):
+    """One after another in one page: nothing of the one before stays, nothing fails."""
+    mine = your_file()
+    for dataset in datasets.catalogue:
+        path = tmp_path / f"{dataset.name}.csv"
+        write_table(dataset.load(), str(path))
+        mine.page.set_input_files("#file-input", str(path))
+        mine.page.locator(".about bdi", has_text=path.name).wait_for()
+        assert mine.page.locator(".results > *").count() == 0
+        mine.page.locator("summary", has_text="Priors, and the formula").click()
+        mine.page.locator("input[type=text]").first.wait_for()
+        formula = mine.page.get_by_label("A formula in place of the choices")
+        formula.fill(dataset.formula)
+        if dataset.family:
+            mine.pick("outcomeKind", {"binomial": "binary", "poisson": "count"}[dataset.family])
+            formula = mine.page.get_by_label("A formula in place of the choices")
+        wait_for(lambda: mine.formula == dataset.formula, f"the formula of {dataset.name}")  # noqa: B023
+        mine.page.set_default_timeout(180_000)
+        assert "is highest" in mine.fit(), dataset.name
 
 
-@pytest.mark.parametrize("exercise", EXERCISES[:1] + EXERCISES[4:5], ids=lambda e: e.name)
-def test_an_exercise_from_click_to_download(open_page, exercise, tmp_path):
-    page = open_page()
-    drawn(page, "shrinkage", 12)
-    page.get_by_role("button", name=exercise.title).click()
-    at(page, exercise.state)
-    says(page, "claim", re.escape(exercise.claim[:30]))
-    says(page, "expected", "Over [0-9,]+ such worlds")
-    says(page, "verdict", "worlds")
-    drawn(page, "errors", 2)
-    drawn(page, "tau", 1)
-    chip = page.get_by_role("button", name=exercise.title)
-    assert chip.get_attribute("aria-pressed") == "true"
-    page.get_by_role("button", name="New draw").click()
-    at(page, Simulation(**{**vars_of(exercise.state), "seed": 2}))
-    page.get_by_text("Copy, save, share").click()
-    with page.expect_download() as download:
-        page.get_by_role("link", name="CSV").click()
-    with open(download.value.path(), newline="") as file:
-        truth = [float(row["truth"]) for row in csv.DictReader(file)]
-    assert truth == pytest.approx(simulator.drawn(state_of(page)).truth.tolist())
+def test_a_messy_file_is_read_and_said(your_file, write):
+    mine = your_file().choose(write("Übersicht.csv", MESSY))
+    told = mine.page.locator(".about").inner_text()
+    assert "taken as a title" in told
+    assert "decimal comma" in told
+    assert "Windows-1252" in told
+    assert mine.page.locator("[data-choice=outcome]").input_value() == "Punkte"
+    assert mine.page.locator("[data-choice=group]").input_value() == "Schule"
+    mine.fit()
+    assert sorted(mine.names) == list("ABCDEF")
 
 
-def vars_of(state):
-    return {name: getattr(state, name) for name in state.__slots__}
-
-
-def test_a_file_from_upload_to_picture(open_page, tmp_path):
-    path = tmp_path / "marks & more.csv"
-    rows = [f"{'ABCDE'[i % 5]},{50 + 4 * (i % 5) + i * 7 % 11}" for i in range(60)]
-    path.write_text("\n".join(["school,mark", *rows]))
-    page = open_page("?source=file")
-    page.set_input_files("#upload", path)
-    says(page, "file_message", "2 columns")
-    assert page.locator("#group").input_value() == "school"
-    assert page.locator("#outcome").input_value() == "mark"
-    page.get_by_role("button", name="Fit", exact=True).click()
-    says(page, "headline", ".")
-    for chart in ("shrinkage", "trace"):
-        drawn(page, chart)
-    assert "marks & more.csv" in page.locator("[data-text=python]").text_content()
-    table = page.locator("[data-table=groups] tbody tr")
-    assert table.count() == 5
-
-
-def in_counties(tmp_path):
-    """Rows of tracts in counties: labels of tracts begin anew in each county."""
-    path = tmp_path / "health.csv"
-    rows = [
-        (f"county {c}", f"tract {t}", "urban" if c % 2 else "rural", i, 10 + c + t + i * c / 5
-         + (7 * i + 3 * c + 5 * t) % 11 / 4)
-        for c in range(8) for t in range(3) for i in range(5)
-    ]  # fmt: skip
-    lines = ("county,tract,kind,income,health", *(",".join(map(str, row)) for row in rows))
-    path.write_text("\n".join(lines))
-    return path
-
-
-def test_predictors_slopes_and_nested_groups_are_chosen_not_written(open_page, tmp_path):
-    page = open_page("?source=file", color_scheme="dark")
-    page.set_input_files("#upload", in_counties(tmp_path))
-    says(page, "file_message", "5 columns")
-    page.select_option("#group", "tract")
-    page.select_option("#second", "county")
-    page.get_by_text("Predictors", exact=True).click()
-    page.get_by_label("kind: how it is used").select_option("text")
-    page.get_by_label("income: how it is used").select_option("number")
-    page.get_by_label("income: its effect").select_option("second")
-    assert not page.locator("#predictors [data-column=health]").is_visible()
-    asked = "health ~ 1 + kind + income + (1 + income | county) + (1 | county:tract)"
-    says(page, "asked", re.escape(asked))
-    page.get_by_role("button", name="Fit", exact=True).click()
-    says(page, "headline", re.escape(asked))
-    for chart in ("shrinkage", "tau", "trace", "more1"):
-        drawn(page, chart)
-    titles = page.locator("figure:visible h2").all_text_contents()
-    assert "health by income in each county" in titles
-    assert "Levels of health by county:tract, in their order" in titles
-    names = page.locator("[data-table=parameters] tbody th").all_text_contents()
-    assert {"kind[urban]", "income", "tau[county, income]", "tau[county:tract]"} <= set(names)
-    page.get_by_text("Copy, save, share").click()
-    page.locator("#chart").select_option(label="health by income in each county")
-    with page.expect_download() as download:
-        page.get_by_role("link", name="SVG").click()
-    assert "income in each county" in download.value.path().read_text()
-    assert serious(page) == []
-    page.select_option("#shape", "formula")
-    assert page.locator("#formula").input_value() == asked
-
-
-def test_an_upload_is_gone_when_the_page_is_closed(open_page, tmp_path):
-    before = set(uploads())
-    page = open_page("?source=file")
-    page.set_input_files("#upload", in_counties(tmp_path))
-    says(page, "file_message", "5 columns")
-    assert len(set(uploads()) - before) == 1
-    page.close()
-    wait_for(lambda: set(uploads()) <= before, "the upload to be removed")
-
-
-def uploads():
-    return Path(tempfile.gettempdir()).glob("fileupload-*")
-
-
-def test_the_weight_follows_pointer_and_keyboard(open_page):
-    page = open_page()
-    drawn(page, "shrinkage", 12)
-    says(page, "weight_how", "posterior")
-    groups = json.loads(page.evaluate("JSON.stringify([...document.querySelector('#focus').options]"
-                                      ".map(o => o.value))"))  # fmt: skip
-    rows = simulator.live(Simulation(), None, simulator.Sender(), False)
-    rows = rows["charts"]["shrinkage"]["data"]["groups"]
-    weight = {g: 100 * w for g, w in zip(rows["group"], rows["weight"], strict=True)}
-    box = page.locator("[data-chart=shrinkage] svg").bounding_box()
-    seen = set()
-    for share in (0.2, 0.4, 0.6, 0.8):
-        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + share * box["height"])
-        group = page.locator("#focus").input_value()
-        seen.add(group)
-        assert f"{weight[group]:.0f}% on its own value" in page.locator("#weight").text_content()
-    assert len(seen) > 2
-    page.locator("#focus").focus()
-    page.keyboard.press("Home")
-    assert page.locator("#focus").input_value() == groups[0]
-    page.keyboard.press("ArrowDown")
-    assert f"{weight[groups[1]]:.0f}% on its own" in page.locator("#weight").text_content()
-
-
-def test_classic_data_and_a_held_tau_come_back_from_the_address(open_page):
-    page = open_page("?source=classic&dataset=eight_schools")
-    drawn(page, "shrinkage", 8)
-    says(page, "held", "not held")
-    page.locator("#held_tau").focus()
-    page.keyboard.press("End")
-    words = says(page, "held", "held at")
-    page.wait_for_url("**held_tau=*")
-    again = open_page(page.url.rpartition("/")[2])
-    drawn(again, "shrinkage", 8)
-    assert says(again, "held", "held at") == words
-
-
-def test_the_address_restores_the_world(open_page):
-    state = Simulation(groups=7, tau=2.5, population="outlier", estimator="reml", seed=9)
-    page = open_page("?" + state.query)
-    at(page, state)
-    page.locator("#sigma_known").check()
-    known = Simulation(**{**vars_of(state), "sigma_known": True})
-    at(page, known)
-    at(open_page("?" + urlsplit(page.url).query), known)
-
-
-def test_everything_can_be_done_with_the_keyboard(open_page):
-    page = open_page()
-    drawn(page, "shrinkage", 12)
-    says(page, "here", "mean squared")
-    for _ in range(40):
-        page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.id") == "tau":
-            break
-    assert page.evaluate("document.activeElement.id") == "tau"
-    before = page.locator("[data-chart=shrinkage] svg").inner_html()
-    page.keyboard.press("ArrowRight")
-    at(page, Simulation(tau=5.1))
-    page.wait_for_function(
-        "before => document.querySelector('[data-chart=shrinkage] svg').innerHTML !== before",
-        arg=before,
+def test_a_decimal_mark_can_be_said_where_the_file_leaves_it_open(your_file, write):
+    rows = "".join(f'{"ABCD"[i % 4]},"{i % 7 + 1},{500 + i * i % 400}"\n' for i in range(40))
+    mine = your_file().choose(write("pay.csv", "school,pay\n" + rows))
+    assert "can be read in two ways" in mine.page.locator(".about").inner_text()
+    mine.page.locator("[data-fit]").click()
+    mine.message("two ways")
+    mine.page.get_by_label("Decimal mark").select_option(",")
+    mine.page.wait_for_function(
+        "!document.querySelector('.about').textContent.includes('two ways')"
     )
-    assert page.locator("output[for=tau]").text_content() == "5.1"
-    page.locator("#source input:checked").focus()
-    page.keyboard.press("ArrowRight")
-    says(page, "headline", ".")
-    assert page.evaluate("document.body.dataset.source") == "classic"
+    mine.fit()
+    assert mine.page.locator(".results tbody td").nth(2).inner_text().startswith(("3", "4", "5"))
 
 
-def test_a_phone_is_wide_enough(open_page):
-    for query in ("", "?source=classic", "?source=classic&dataset=high_school", "?source=file"):
-        page = open_page(query, viewport={"width": 390, "height": 844}, has_touch=True)
-        if query != "?source=file":
-            drawn(page, "shrinkage")
-        width = page.evaluate("document.documentElement.scrollWidth")
-        assert width <= 390, query
+def test_a_workbook_with_a_title(your_file, tmp_path):
+    path = tmp_path / "book.xlsx"
+    data = scores(6, 8)
+    with pd.ExcelWriter(path) as book:
+        pd.DataFrame([["Spring results"]]).to_excel(book, header=False, index=False)
+        data.to_excel(book, startrow=2, index=False)
+    mine = your_file().choose(str(path))
+    mine.fit()
+    assert len(mine.names) == 6
+    assert mine.saved("xlsx")[0] == "book-groups.xlsx"
 
 
-def test_the_dark_is_dark_and_kept(open_page):
-    page = open_page(color_scheme="dark")
-    drawn(page, "shrinkage", 12)
-    theme = "document.documentElement.dataset.theme"
-    assert page.evaluate(theme) == "dark"
-    red, green, blue = map(int, re.findall(
-        r"\d+", page.evaluate("getComputedStyle(document.body).backgroundColor")
-    )[:3])  # fmt: skip
-    assert max(red, green, blue) < 64
-    page.get_by_role("button", name="Dark").click()
-    assert page.evaluate(theme) == "light"
-    page.reload()
-    drawn(page, "shrinkage", 12)
-    assert page.evaluate(theme) == "light"
+def test_proportions_words_and_estimates(your_file, tmp_path):
+    rng = np.random.default_rng(2)
+    trials = rng.integers(20, 60, 15)
+    path = tmp_path / "players.csv"
+    hits = rng.binomial(trials, rng.beta(20, 50, 15))
+    players = [f"P{i}" for i in range(15)]
+    pd.DataFrame({"player": players, "at_bats": trials, "hits": hits}).to_csv(path, index=False)
+    mine = your_file().choose(str(path))
+    assert mine.page.locator("[data-choice=outcomeKind]").input_value() == "proportion"
+    answer = mine.fit()
+    assert mine.formula == "hits | trials(at_bats) ~ 1 + (1 | player)"
+    assert "log-odds" in answer
+    words = tmp_path / "words.csv"
+    results = np.where(rng.random(100) < 0.4, "cured", "ill")
+    sites = [f"S{i % 5}" for i in range(100)]
+    pd.DataFrame({"site": sites, "result": results}).to_csv(words, index=False)
+    mine.choose(str(words))
+    mine.page.locator(".about bdi", has_text="words.csv").wait_for()
+    mine.pick("event", "cured")
+    mine.fit()
+    assert '"cured" is counted as the event' in mine.page.locator(".notices").last.inner_text()
+    mine.page.locator("[data-example]").wait_for(state="hidden")
+
+
+def test_a_regression_with_slopes_and_nested_groups(your_file, tmp_path):
+    rng = np.random.default_rng(3)
+    place = np.arange(240) % 24
+    x = rng.normal(size=240)
+    path = tmp_path / "tracts.csv"
+    data = {
+        "tract": [f"t{i}" for i in place],
+        "county": [f"c{i // 4}" for i in place],
+        "x": x.round(3),
+        "kind": np.where(rng.random(240) < 0.5, "a", "b"),
+        "value": (rng.normal(size=24)[place] + x + rng.normal(size=240)).round(3),
+    }
+    pd.DataFrame(data).to_csv(path, index=False)
+    mine = your_file().choose(str(path))
+    assert mine.page.locator("[data-choice=second]").input_value() == "county"
+    mine.page.locator("summary", has_text="Predictors").click()
+    mine.page.get_by_label("x", exact=True).check()
+    mine.page.get_by_label("Whether the effect of x differs").select_option("county")
+    mine.page.get_by_label("kind", exact=True).check()
+    expected = "value ~ 1 + x + kind + (1 + x | county) + (1 | county:tract)"
+    wait_for(lambda: mine.formula == expected, "the formula")
+    mine.page.set_default_timeout(180_000)
+    mine.fit()
+    mine.pick("effect", "1")
+    mine.page.locator(".sort", has_text="county").wait_for()
+    said = mine.page.locator(".said").last
+    for column, value in (("x", "0,5"), ("kind", "b")):
+        field = mine.page.locator(f"[data-value={column}]")
+        field.fill(value) if column == "x" else field.select_option(value)
+    mine.page.locator("[data-predict]").click()
+    wait_for(lambda: "expected value is" in said.inner_text(), "the prediction")
+    assert said.inner_text().endswith(").")
+
+
+def test_one_group_among_thousands(your_file, tmp_path):
+    path = tmp_path / "many.csv"
+    scores(5000, 4).to_csv(path, index=False)
+    mine = your_file().choose(str(path))
+    mine.fit()
+    where = mine.page.locator(".where")
+    assert "1 to 20 of 5,000" in where.inner_text()
+    mine.page.locator("[data-turn=later]").click()
+    mine.page.locator(".where", has_text="21 to 40").wait_for()
+    mine.page.locator("[data-sort=group]").click()
+    mine.page.locator("tr[data-group='Site 2']").wait_for()
+    assert mine.names[:11] == [f"Site {i}" for i in range(11)]
+    mine.page.locator("[data-search]").fill("site 4321")
+    mine.page.locator(".where", has_text="1 found").wait_for()
+    assert mine.names == ["Site 4321"]
+    assert "%" in mine.page.locator("tr[data-group='Site 4321'] td").last.inner_text()
+    mine.page.locator("[data-search]").fill("nowhere")
+    mine.page.locator(".where", has_text="No name among 5,000").wait_for()
+    for place, name in ((0, "Site 7"), (1, "Site 4999")):
+        field = mine.page.locator(f"[data-compare='{place}']")
+        field.fill(name)
+        field.press("Tab")
+    said = mine.page.locator(".said").first
+    said.filter(has_text=re.compile("Site 7 minus Site 4999|Site 4999 .*Site 7")).wait_for()
+
+
+def test_ranks_are_asked_for(your_file, tmp_path):
+    path = tmp_path / "a.csv"
+    scores().to_csv(path, index=False)
+    mine = your_file().choose(str(path))
+    mine.fit()
+    mine.page.locator("[data-rank]").click()
+    mine.page.locator("[data-sort=best]").wait_for()
+    truth = pp.fit("score ~ 1 + (1 | site)", str(path)).rank_table()
+    assert mine.names == truth["group"][np.argsort(truth["expected_rank"], kind="stable")].tolist()
+
+
+def test_results_never_stand_beside_other_choices(your_file, tmp_path):
+    path = tmp_path / "a.csv"
+    scores().to_csv(path, index=False)
+    mine = your_file().choose(str(path))
+    mine.fit()
+    results, stale = mine.page.locator(".results"), mine.page.locator(".stale")
+    mine.pick("outcome", "income")
+    stale.wait_for()
+    assert not results.is_visible()
+    mine.pick("outcome", "score")
+    results.wait_for()
+    assert not stale.is_visible()
+
+
+def test_a_fit_can_be_cancelled(your_file, tmp_path):
+    rng = np.random.default_rng(1)
+    rows = 60_000
+    path = tmp_path / "slow.csv"
+    a, b, y = (rng.integers(0, size, rows) for size in (900, 800, 2))
+    pd.DataFrame({"a": a, "b": b, "y": y, "x": rng.normal(size=rows)}).to_csv(path, index=False)
+    mine = your_file().choose(str(path))
+    mine.page.locator("summary", has_text="Priors, and the formula").click()
+    mine.page.get_by_label("A formula in place of the choices").fill(
+        "y ~ x + (1 + x | a) + (1 | b)"
+    )
+    mine.pick("outcomeKind", "binary")
+    mine.page.locator("[data-fit]").click()
+    cancel = mine.page.locator("[data-cancel]")
+    cancel.wait_for()
+    mine.page.wait_for_timeout(1000)
+    cancel.click()
+    mine.message("Cancelled")
+    assert not cancel.is_visible()
+    assert mine.page.locator("[data-fit]").is_enabled()
+
+
+def test_errors_are_the_commands_words(your_file, write):
+    mine = your_file().choose(write("alike.csv", "school,score\n" + "A,5\nB,5\nC,5\n" * 5))
+    mine.page.locator("summary", has_text="Priors, and the formula").click()
+    mine.page.get_by_label("A formula in place of the choices").fill("score ~ 1 + (1 | school)")
+    mine.page.locator("[data-fit]").click()
+    assert "all values are equal" in mine.message("equal")
+
+
+def test_the_example_is_eight_schools(your_file):
+    mine = your_file()
+    mine.page.locator("[data-example]").click()
+    mine.page.wait_for_selector("[data-choice=se]")
+    assert mine.fit().startswith("A is highest: 11")
+
+
+def test_a_reload_keeps_file_choices_and_result(your_file, tmp_path):
+    path = tmp_path / "a.csv"
+    scores().to_csv(path, index=False)
+    mine = your_file().choose(str(path)).pick("outcome", "income")
+    answer = mine.fit()
+    mine.page.reload()
+    mine.page.locator(".answer h2").wait_for()
+    assert mine.page.locator("[data-choice=outcome]").input_value() == "income"
+    assert mine.answer == answer
+
+
+def test_two_tabs_show_two_files(your_file, tmp_path):
+    names = []
+    for seed in (1, 2):
+        path = tmp_path / f"{seed}.csv"
+        scores(seed=seed).to_csv(path, index=False)
+        mine = your_file().choose(str(path))
+        mine.fit()
+        names.append((mine, mine.names))
+    assert names[0][1] != names[1][1]
+    for mine, shown in names:
+        mine.page.locator("[data-sort=estimate]").click()
+        mine.page.locator("[aria-sort=ascending]").wait_for()
+        assert mine.names == shown[::-1]
+
+
+def test_the_server_stops_and_comes_back(chromium, tmp_path):
+    """Lesson and laboratory go on; Your file says so, keeps its choices, and returns by itself."""
+    path = tmp_path / "a.csv"
+    scores().to_csv(path, index=False)
+    context = chromium.new_context(viewport={"width": 1000, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE * 1000)
+    with open(tmp_path / "log", "w") as log:
+        with served(log) as address:
+            port = int(address.rstrip("/").rsplit(":", 1)[1])
+            page.goto(f"{address}?part=laboratory")
+            page.locator("#laboratory svg").first.wait_for()
+            page.goto(f"{address}?part=lesson")
+            page.locator("#lesson h1").wait_for()
+            page.locator("[data-part-link=file]").last.click()
+            mine = YourFile(page).choose(str(path)).pick("outcome", "income")
+        mine.page.locator("[data-fit]").click()
+        page.locator(".lost", has_text="connection to the server is lost").wait_for()
+        assert page.locator("[data-choice=outcome]").input_value() == "income"
+        page.locator("[data-part-link=lesson]").last.click()
+        page.locator("#lesson h1").wait_for()
+        page.locator("#lesson svg").first.wait_for()
+        page.locator("[data-part-link=file]").last.click()
+        with served(log, port):
+            page.locator(".answer h2").wait_for()
+            assert "income" in mine.formula
+            page.locator("[data-rank]").click()
+            page.locator("[data-sort=best]").wait_for()
+    context.close()
+
+
+def test_a_file_given_at_the_start_is_open(chromium, tmp_path):
+    path = tmp_path / "given.csv"
+    scores().to_csv(path, index=False)
+    page = chromium.new_page()
+    with open(tmp_path / "log", "w") as log, served(log, None, str(path)) as address:
+        page.goto(f"{address}?part=file")
+        page.locator(".about bdi", has_text="given.csv").wait_for()
+        mine = YourFile(page)
+        assert "is highest" in mine.fit()
+    page.close()
+
+
+def test_inside_another_page_no_file_is_asked_for(open_page):
+    page = open_page("?part=file")
+    page.locator(".drop").wait_for()
+    page = open_page("?embed=1")
+    page.locator("#lesson h1, #lesson svg").first.wait_for()
+    assert page.locator(".drop").count() == 0
+
+
+@pytest.mark.parametrize("size", [(390, 844), (320, 640), (700, 500), (1280, 800)])
+def test_no_page_is_wider_than_its_screen(your_file, tmp_path, size):
+    path = tmp_path / "a.csv"
+    scores().to_csv(path, index=False)
+    mine = your_file(viewport={"width": size[0], "height": size[1]}).choose(str(path))
+    for closed in mine.page.locator(".form details:not([open]) > summary").all():
+        closed.click()
+    mine.fit()
+    mine.page.locator("[data-rank]").click()
+    mine.page.locator("[data-sort=best]").wait_for()
+    assert mine.page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    small = mine.page.evaluate(
+        "[...document.querySelectorAll('#file button, #file select, #file summary, #file input')]"
+        ".filter(e => e.checkVisibility() && e.type !== 'file' && e.type !== 'checkbox')"
+        ".filter(e => e.getBoundingClientRect().height < 43.5).map(e => e.outerHTML)"
+    )
+    assert small == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("query", ["", "?source=classic", "?source=file"])
-def test_axe_finds_nothing_serious(open_page, scheme, query):
-    page = open_page(query, color_scheme=scheme, reduced_motion="reduce")
-    match query:
-        case "":
-            drawn(page, "errors")
-            says(page, "expected", "worlds")
-        case "?source=classic":
-            drawn(page, "trace")
-        case _:
-            says(page, "file_message", "Choose a file")
-    assert serious(page) == []
+def test_axe_finds_nothing_serious(your_file, tmp_path, scheme):
+    path = tmp_path / "a.csv"
+    scores().to_csv(path, index=False)
+    mine = your_file(color_scheme=scheme, reduced_motion="reduce")
+    assert serious(mine.page) == []
+    mine.choose(str(path))
+    assert serious(mine.page) == []
+    mine.fit()
+    assert serious(mine.page) == []
+
+
+def test_by_keyboard_alone(your_file, tmp_path):
+    path = tmp_path / "a.csv"
+    scores().to_csv(path, index=False)
+    mine = your_file().choose(str(path))
+    mine.page.locator("[data-choice=outcome]").focus()
+    for _ in range(30):
+        if mine.page.evaluate("document.activeElement.dataset.fit !== undefined"):
+            break
+        mine.page.keyboard.press("Tab")
+    mine.page.keyboard.press("Enter")
+    mine.page.locator(".answer h2").wait_for()
+    assert mine.page.evaluate("document.activeElement === document.querySelector('.answer h2')")

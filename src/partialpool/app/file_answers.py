@@ -18,7 +18,10 @@ from partialpool.words import formatting
 POINTS = 160
 """Points of a density: it is drawn some 700 pixels wide."""
 TAIL = 0.995
-"""Where the axis of tau ends, as a probability; a heavy tail would leave no room for the rest."""
+"""Where axes end, as a probability."""
+WIDEST = 3.0
+"""An axis ends at most so many times farther from the median than the 90% interval: a heavy tail
+would leave no room for the rest."""
 LONGEST_NAME = 60
 MOST_CURVES = 4
 """Standard deviations whose density is drawn; the table of parameters has all."""
@@ -126,9 +129,16 @@ def curves(fit: Fit) -> list[dict[str, Any]]:
 
 def density(of: Distribution, *, low: float | None = None) -> dict[str, Any]:
     """A density on a grid, with median and 95% interval."""
-    ends = of.quantile(np.array([1 - TAIL, TAIL]))
-    start = float(ends[0]) if low is None else low
-    grid = np.linspace(start, max(float(ends[1]), start + 1e-300), POINTS)
+    ends = of.quantile(np.array([1 - TAIL, 0.05, 0.5, 0.95, TAIL]))
+    start, end = (
+        float(np.clip(far, middle - WIDEST * reach, middle + WIDEST * reach))
+        for far, middle, reach in (
+            (ends[0], ends[2], ends[2] - ends[1]),
+            (ends[4], ends[2], ends[3] - ends[2]),
+        )
+    )
+    start = start if low is None else low
+    grid = np.linspace(start, max(end, start + 1e-300), POINTS)
     height = np.asarray(of.density(grid), dtype=np.float64)
     height[0] = height[1] if not math.isfinite(height[0]) else height[0]
     lower, upper = (float(v) for v in of.interval())
@@ -136,9 +146,9 @@ def density(of: Distribution, *, low: float | None = None) -> dict[str, Any]:
     return {
         "grid": rounded(grid),
         "density": rounded(height),
-        "median": median,
-        "lower": lower,
-        "upper": upper,
+        "median": formatting.plain_number(median),
+        "lower": formatting.plain_number(lower),
+        "upper": formatting.plain_number(upper),
         "words": interval_words(median, lower, upper),
     }
 

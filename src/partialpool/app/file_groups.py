@@ -134,7 +134,7 @@ class GroupTable:
             "matched": len(chosen),
             "total": len(self.labels),
             "axis": self.axis,
-            "grand": self.grand,
+            "grand": formatting.plain_number(self.grand),
             "ranked": bool(self.ranks),
         }
 

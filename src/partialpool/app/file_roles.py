@@ -155,7 +155,8 @@ class _Parts:
     """The parts, guessed one after another: groups, what says how precise a row is, outcome."""
 
     def __init__(self, seen: list[Seen]) -> None:
-        self.seen = [s for s in seen if s.distinct > 1]
+        self.all = [s for s in seen if s.distinct]
+        self.seen = [s for s in self.all if s.distinct > 1]
         self.roles: dict[str, tuple[str, str]] = {}
         self.choices: dict[str, Any] = {"outcomeKind": "measurement", "groups": [], "nested": False}
         self.groups = self._groups()
@@ -223,7 +224,8 @@ class _Parts:
             s for s in free if s.whole and not (s.called("trials") or s.two_valued or s.is_id)
         ]
         measured = any(s.called("outcome") and not s.whole for s in free)
-        for s in _first(free, lambda s: s.called("trials") and s.whole and not measured):
+        alike = [s for s in self.all if s.numeric and s.distinct == 1]  # as 45 at bats of each
+        for s in _first([*free, *alike], lambda s: s.called("trials") and s.whole and not measured):
             below = [e for e in events if _holds(e.numbers <= s.numbers, e, s)]
             if below:
                 self._choose(s, "trials", "proportion", f"{below[0].name} is never above it")
@@ -241,7 +243,7 @@ class _Parts:
             free = [s for s in free if s.varies_within(group)]
         numbers = [s for s in free if s.numeric and not s.two_valued]
         if kind in ("proportion", "count"):
-            trials = next((s for s in self.seen if s.name == self.choices.get("trials")), None)
+            trials = next((s for s in self.all if s.name == self.choices.get("trials")), None)
             numbers = [s for s in numbers if s.whole]
             if trials is not None:
                 numbers = [s for s in numbers if _holds(s.numbers <= trials.numbers, s, trials)]

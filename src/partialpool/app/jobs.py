@@ -79,7 +79,7 @@ class Jobs:
         self._places = asyncio.Semaphore(AT_ONCE)
         self._long = 0
         self._warm: asyncio.Future[None] | None = None
-        self.waiting = 0
+        self.waiting = self.running = 0
 
     async def warm(self) -> None:
         """Start the process from which others are forked; a second or two, once."""
@@ -141,9 +141,11 @@ class Jobs:
         finally:
             self.waiting -= 1
         place = Place()
+        self.running += 1
         try:
             yield place
         finally:
+            self.running -= 1
             if place.long:
                 self._long -= 1
             else:

@@ -59,18 +59,20 @@ class Server:
         self.given = None if given is None else os.path.abspath(given)
         self.sessions, self.jobs = Sessions(), Jobs()
         self.files = StaticFiles(WWW)
-        self._classics: asyncio.Task[bytes] | None = None
+        self._classics: asyncio.Future[bytes] | None = None
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         """Warm up, sweep now and then, and clear away at the end."""
-        tasks = [asyncio.create_task(self._sweep()), asyncio.create_task(self.jobs.warm())]
-        tasks.append(asyncio.create_task(self._compute_classics()))
+        begun = self._sweep(), self.jobs.warm(), self._compute_classics()
+        tasks: list[asyncio.Future[Any]] = [asyncio.ensure_future(work) for work in begun]
         try:
             yield
         finally:
+            tasks += [] if self._classics is None else [self._classics]
             for task in tasks:
                 task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             self.jobs.close()
             self.sessions.close()
 
@@ -82,7 +84,7 @@ class Server:
     # the classic data ----------------------------------------------------------------------------
 
     async def _compute_classics(self) -> None:
-        with contextlib.suppress(PartialPoolError):
+        with contextlib.suppress(PartialPoolError):  # whoever asks for them is told
             await self.classics_content()
 
     async def classics_content(self) -> bytes:
@@ -133,7 +135,7 @@ class Server:
         session = self._session(request)
         name = request.query_params.get("name", "")
         said = request.headers.get("content-length", "0")
-        size = int(said) if said.isascii() and said.isdigit() and len(said) < 16 else 0
+        size = int(said) if said.isascii() and said.isdigit() and len(said) < 20 else 0
         if size > LARGEST_UPLOAD:
             raise _too_large()
         self.sessions.check_room(size)

@@ -383,6 +383,18 @@ def simulate_command(**options: object) -> None:
     metavar="NAME",
     help="A further name it is reached by; repeatable.",
 )
+@click.option(
+    "--export",
+    metavar="DIR",
+    type=click.Path(file_okay=False),
+    help="Write the app to a folder for any web server, and serve nothing.",
+)
+@click.option(
+    "--pyodide",
+    metavar="URL_OR_DIR",
+    help="With --export: where the page fetches Python when a reader chooses a file; a folder is "
+    "copied.  [default: the public distribution]",
+)
 @DEBUG
 def app_command(**options: object) -> None:
     """Open the web app: a lesson, a laboratory with known truth, and your own FILE."""

@@ -161,10 +161,13 @@ def likely_header(name: str, encoding: str | None = None) -> CsvFile:
         if at is not None:
             title = " ".join(f for record in records[:at] for f in record if f)
             place = ends[at], at + 1, encoding, title
-            headers.append(CsvFile(name, records[at], delimiter, *place))
+            width = len(records[at])
+            divides = width > 1 and all(len(r) == width for r in records[at:] if r)
+            found = CsvFile(name, records[at], delimiter, *place)
+            headers.append((divides, sum(map(bool, records[at])), found))
     if not headers:
         raise DataError(f'"{name}" holds no text; a header and rows are needed')
-    return max(headers, key=lambda h: sum(map(bool, h.columns)))
+    return max(headers, key=lambda h: h[:2])[2]
 
 
 def _header(name: str, delimiter: str, wanted: set[str], encoding: str) -> CsvFile | None:

@@ -18,14 +18,16 @@ def equal_rows(columns: Sequence[Floats | Ints]) -> tuple[Ints, Ints]:
     Parameters
     ----------
     columns : sequence of ndarray, shape (N,)
-        At least one, of 64-bit numbers without nan.
+        At least one, of floats without nan or integers.
     """
     mixer = np.random.default_rng(0).integers(1, 2**63, len(columns), dtype=np.uint64) | np.uint64(
         1
     )
     key = np.zeros(len(columns[0]), dtype=np.uint64)
     for column, odd in zip(columns, mixer, strict=True):
-        bits = (column + 0.0 if column.dtype.kind == "f" else column).view(np.uint64)
+        # places have 32 bits where addresses have
+        wide = column + 0.0 if column.dtype.kind == "f" else column.astype(np.int64, copy=False)
+        bits = wide.view(np.uint64)
         key = (key ^ bits) * odd
         key ^= key >> np.uint64(29)
     _, first, place = np.unique(key, return_index=True, return_inverse=True)

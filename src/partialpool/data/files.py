@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -134,7 +134,9 @@ def _open_csv(
         found = csv_rows.read_all(files, kinds)
     if found is not None:
         said += found.notices
-        return OpenFile(names, stamps, table=found.table, text_labels=True, notices=said)
+        return OpenFile(
+            names, stamps, table=found.table, text_labels=True, raised=nullcontext, notices=said
+        )
     with readable(names[0]):
         kinds = decided(kinds, lambda name: first_value(files, name))
         styles, unusual = csv_duckdb.first_styles(files, kinds)

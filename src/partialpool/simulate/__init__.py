@@ -6,6 +6,7 @@ from partialpool.simulate.design import design
 from partialpool.simulate.draw import Draw, Pooled, draw
 from partialpool.simulate.picture import shrinkage
 from partialpool.simulate.risks import Risks, risks
+from partialpool.simulate.show import show
 from partialpool.simulate.world import World, Worlds, worlds
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "design",
     "draw",
     "risks",
+    "show",
     "shrinkage",
     "worlds",
 ]

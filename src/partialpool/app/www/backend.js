@@ -50,7 +50,8 @@ async function call(path, { method = "POST", body, signal, keepalive } = {}) {
   throw new BackendError(sentence(words), answer.status === 410 ? "gone" : "refused");
 }
 
-function sentence(words) {
+/** Words as a sentence: a capital first, a full stop last. */
+export function sentence(words) {
   const text = words.charAt(0).toUpperCase() + words.slice(1);
   return /[.?!]$/.test(text) ? text : `${text}.`;
 }

@@ -101,7 +101,7 @@ class YourFile {
     if (!this.backend) return;
     const running = this.begun(`Reading ${file.name} …`);
     try {
-      const id = await this.backend.open(file, { signal: running.signal });
+      const id = await this.backend.open(file, { signal: running.signal, onProgress: (done) => this.tell(done) });
       if (this.id) this.backend.close?.(this.id).catch(() => {});
       await this.opened(file, id);
     } catch (error) {

@@ -6,14 +6,15 @@ import { MU, NAMES, SEED, SIGMA, SIZES, rows, seen, squaredError, testedAgain } 
 
 const WORLDS = 600;
 const PIECE = 20;
+/** `test` numbers the drawn pupils: of three schools, a draw in which pooling loses; how often it does is counted. */
 const CASES = {
-  outstanding: { words: "One outstanding school", population: "outlier", schools: 12, tau: 4, odd: 0,
+  outstanding: { words: "One outstanding school", population: "outlier", schools: 12, tau: 4, odd: 0, test: 0,
     says: "One school is truly far above all others.",
     remedy: "What to do: a population with heavier tails lets a lone school stand; better still, a predictor that says why it is different." },
-  few: { words: "Three schools", population: "normal", schools: 3, tau: 5, odd: null,
+  few: { words: "Three schools", population: "normal", schools: 3, tau: 5, odd: null, test: 10,
     says: "Only three schools were tested.",
     remedy: "What to do: look at the interval of τ, which is wide; take an informative prior for τ, or more schools." },
-  kinds: { words: "Two kinds", population: "two_clusters", schools: 12, tau: 5, odd: null,
+  kinds: { words: "Two kinds", population: "two_clusters", schools: 12, tau: 5, odd: null, test: 0,
     says: "There are two kinds of schools, and all are pulled to a middle where no school is.",
     remedy: "What to do: put the kind of school into the model as a predictor; each is then pulled toward its own kind." },
 };
@@ -27,9 +28,9 @@ export const whenItHurts = {
     const averages = {};
     let current = null;
     const setUp = () => {
-      const { population, schools, tau } = CASES[name];
+      const { population, schools, tau, test } = CASES[name];
       const settings = { n: SIZES.slice(0, schools), tau, sigma: SIGMA, mu: MU, seed: SEED, population };
-      const drawn = world({ ...settings, squares: false });
+      const drawn = testedAgain(settings, test);
       const post = posterior(seen(drawn));
       const gain = drawn.theta.map((truth, j) => Math.abs(post.estimate[j] - truth) - Math.abs(drawn.mean[j] - truth));
       current = { settings, drawn, post, gain };

@@ -295,7 +295,7 @@ function spread(result) {
   return h("div", {}, result.tau.map((one) => {
     const host = h("div", { class: "wide small" });
     const points = one.grid.map((at, i) => [at, one.density[i] ?? 0]);
-    const highest = Math.max(...one.density.map((height) => height ?? 0));
+    const highest = Math.max(...one.density.slice(1).map((height) => height ?? 0)); // at 0 it may be infinite
     requestAnimationFrame(() => curve(host, {
       title: `<bdi>${escape(one.name)}</bdi>: ${escape(one.words)}`, height: 200, table: false,
       lines: [{ name: one.name, points, kind: "partial", shade: [one.lower, one.upper] }],
