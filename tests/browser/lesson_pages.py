@@ -142,8 +142,9 @@ def go(page, site, step, query=""):
 def shown(page, step):
     """Wait until a step is there with its picture; its waits for data are over."""
     page.wait_for_function(
-        "(step) => document.querySelector('.contents summary')?.textContent.startsWith(`Step ${step} `)"
-        " && !document.querySelector('.waiting') && document.querySelector('.pictures, .controls')",
+        "(step) => document.querySelector('.contents summary')?.textContent"
+        ".startsWith(`Step ${step} `) && !document.querySelector('.waiting')"
+        " && document.querySelector('.pictures, .controls')",
         arg=step,
     )
 

@@ -38,11 +38,12 @@ OUTSIDE = """
 }).map((text) => text.textContent)
 """
 SMALL_TARGETS = """
-() => [...document.querySelectorAll('.step a, .step button, .step input, .step summary, .step .hit, nav a, .theme')]
+() => [...document.querySelectorAll('.step :is(a, button, input, summary, .hit), nav a, .theme')]
   .filter((target) => target.offsetParent !== null || target.matches('.hit'))
   .filter((target) => !target.closest('.notice, .side p'))
   .map((target) => [target.outerHTML.slice(0, 80), target.getBoundingClientRect()])
-  .filter(([, box]) => box.height && box.height < 43.5).map(([name, box]) => `${name} ${box.height}`)
+  .filter(([, box]) => box.height && box.height < 43.5)
+  .map(([name, box]) => `${name} ${box.height}`)
 """
 TICKS = "() => [...document.querySelectorAll('.picture .tick')].map((tick) => tick.textContent)"
 
@@ -167,8 +168,11 @@ def test_reduced_motion_moves_at_once_and_motion_ends_at_the_same_place(open_les
     assert places[0] == places[1]
 
 
-@pytest.mark.parametrize(("step", "values"), [(3, (0, 30, 100)), (4, (1, 5, 15)), (5, (1, 9, 50)),
-                                              (6, (2, 10, 50)), (7, (0.5, 3, 6)), (12, (0, 60, 100))])  # fmt: skip
+DRAGS = {3: (0, 30, 100), 4: (1, 5, 15), 5: (1, 9, 50), 6: (2, 10, 50), 7: (0.5, 3, 6),
+         12: (0, 60, 100)}  # fmt: skip
+
+
+@pytest.mark.parametrize(("step", "values"), DRAGS.items())
 def test_axes_and_rows_stay_while_a_slider_is_dragged(open_lesson, step, values):
     page = open_lesson(step)
     seen, pictures = set(), set()
@@ -237,7 +241,8 @@ def test_what_changed_is_said_once_after_a_pause(open_lesson):
     page.wait_for_timeout(1500)
     page.evaluate(
         "() => { window.said = []; const live = document.querySelector('[aria-live]');"
-        " new MutationObserver(() => said.push(live.textContent)).observe(live, { childList: true }); }"
+        " new MutationObserver(() => said.push(live.textContent))"
+        ".observe(live, { childList: true }); }"
     )
     for value in (5, 8, 12, 20):
         drag(page, value)
@@ -325,8 +330,8 @@ def test_step_one_asks_before_it_shows(open_lesson):
         page.locator(".picture svg .truth").count() - page.locator(".legend .truth").count() == 12
     )
     assert page.inner_text(".lead").startswith(
-        "School 2 averaged 83 from 3 pupils. Its true level is 73. Three of the others are truly better;"
-        " the best is School 9, only number 3 of the table."
+        "School 2 averaged 83 from 3 pupils. Its true level is 73."
+        " Three of the others are truly better; the best is School 9, only number 3 of the table."
     )
     share, _, excess = re.search(r"in (\d+)% ± (\S+), and its average is (\S+) ± ", text).groups()
     assert 35 < int(share) < 60
@@ -373,7 +378,7 @@ def test_the_posterior_of_tau_is_that_of_the_library(open_lesson):
     first = fit.groups()
     row = {name: first[name][0] for name in ("estimate", "lower", "upper")}
     assert f"becomes {row['estimate']:.1f}, with 95% probability between" in text
-    assert f"{row['lower']:.0f}".replace("-", "−") + f" and {row['upper']:.0f}" in text
+    assert f"{row['lower']:.0f}".replace("-", "\N{MINUS SIGN}") + f" and {row['upper']:.0f}" in text
 
 
 def test_plug_in_intervals_are_counted_below_their_promise(open_lesson):

@@ -64,7 +64,7 @@ def said(page, name, facts):
 def shown(value, digits=0):
     rounded = Decimal(float(abs(value))).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
     text = f"{rounded:,}"
-    return ("−" if value < 0 and float(text.replace(",", "")) else "") + text
+    return ("\N{MINUS SIGN}" if value < 0 and float(text.replace(",", "")) else "") + text
 
 
 def about(rng, middle, spread, error):
@@ -120,9 +120,9 @@ def test_the_picked_school(page, drawn):
 
 def test_the_top_of_the_table(page):
     rng = np.random.default_rng(1)
-    facts = [{"worlds": 2000, "isBest": about(rng, 0.4, 0.1, 0.01), "excess": about(rng, 0, 0.4, 0.1),
-              "smallShare": about(rng, 5 / 12, 0.04, 0.011), "smallSchools": 5, "schools": 12,
-              "small": 5} for _ in SEEDS]  # fmt: skip
+    facts = [{"worlds": 2000, "isBest": about(rng, 0.4, 0.1, 0.01),
+              "excess": about(rng, 0, 0.4, 0.1), "smallShare": about(rng, 5 / 12, 0.04, 0.011),
+              "smallSchools": 5, "schools": 12, "small": 5} for _ in SEEDS]  # fmt: skip
     outcomes = []
     for text, fact in zip(said(page, "topOfTable", facts), facts, strict=True):
         side = order(fact["excess"], exactly(0))
@@ -144,7 +144,8 @@ def test_two_easy_answers(page, drawn):
         grand = np.average(one["mean"], weights=SIZES)
         facts.append({"no": np.mean((one["mean"] - one["theta"]) ** 2),
                       "complete": np.mean((grand - one["theta"]) ** 2), "worlds": 2000,
-                      "noMean": about(rng, 20, 1, 0.3), "completeMean": about(rng, 20, 1, 0.3)})  # fmt: skip
+                      "noMean": about(rng, 20, 1, 0.3),
+                      "completeMean": about(rng, 20, 1, 0.3)})  # fmt: skip
     outcomes = []
     for text, fact in zip(said(page, "twoAnswers", facts), facts, strict=True):
         assert (
@@ -283,8 +284,9 @@ def test_who_loses(page, drawn):
     for seed, one in zip(SEEDS, drawn, strict=True):
         j = seed % 12
         change = np.abs(one["estimate"] - one["theta"]) - np.abs(one["mean"] - one["theta"])
-        facts.append({"name": f"School {j + 1}", "own": one["mean"][j], "partial": one["estimate"][j],
-                      "truth": one["theta"][j], "losers": int(np.sum(change > 0.05)),
+        facts.append({"name": f"School {j + 1}", "own": one["mean"][j],
+                      "partial": one["estimate"][j], "truth": one["theta"][j],
+                      "losers": int(np.sum(change > 0.05)),
                       "worst": f"School {int(np.argmax(change)) + 1}", "schools": 12})  # fmt: skip
     outcomes = []
     for text, fact in zip(said(page, "loser", facts), facts, strict=True):
