@@ -19,7 +19,7 @@ STEPS = 15
 
 def group(name, own, estimate, **more):
     return {"name": name, "own": own, "estimate": estimate, "lower": estimate - 0.1,
-            "upper": estimate + 0.1} | more  # fmt: skip
+            "upper": estimate + 0.1, "shrinkage": 0.3} | more  # fmt: skip
 
 
 def coefficient(name, complete, fixed, hierarchical):

@@ -401,7 +401,7 @@ def test_the_loser_is_found_in_each_case(open_lesson):
 
 def test_stein_asks_first_and_tells_for_few_means(open_lesson):
     page = open_lesson(11)
-    assert page.locator("svg").count() == 0
+    assert page.locator(".curve.partial").count() == 0
     page.dispatch_event("input[value='10']", "click")  # which takes the question away
     assert "less than the" in notice(page, "with 3 means")
     page.check("input[value='2']", force=True)

@@ -336,6 +336,16 @@ def test_stein_eight_schools_and_the_judge(page):
               "tau": 1.0} for i, low in enumerate(lowers)]  # fmt: skip
     for text, low in zip(said(page, "bestResult", facts), lowers, strict=True):
         assert ("is not ruled out" in text) == (low <= 0)
+    halves = rng.uniform(0, 1, (100, 2))
+    facts = [{"small": a, "large": b, "equal": i % 3 == 0} for i, (a, b) in enumerate(halves)]
+    for text, fact in zip(said(page, "borrowed", facts), facts, strict=True):
+        average = (fact["small"] + fact["large"]) / 2
+        assert ("the same number of rows" in text) == (fact["equal"] and average >= 0.1)
+        assert ("hardly pulled" in text) == (fact["equal"] and average < 0.1)
+        more = not fact["equal"] and fact["small"] > fact["large"] + 0.005
+        assert ("small ones most" in text) == more
+        by = average if fact["equal"] else fact["small"]
+        assert f"{shown(100 * by)}%" in text
     pairs = rng.uniform(1, 10, (100, 2))
     facts = [{"own": own, "partial": partial, "judge": "time"} for own, partial in pairs]
     for text, (own, partial) in zip(said(page, "judged", facts), pairs, strict=True):

@@ -160,6 +160,15 @@ export function onTheWhole({ no, partial, single }) {
   return compare(single, 0.5) > 0 ? "better in total and for most, not for everyone." : "better in total, yet not for most.";
 }
 
+/** Step 13: how far small and large groups are pulled. */
+export function borrowed({ small, large, equal }) {
+  const average = (small + large) / 2;
+  if (equal && average < 0.1) return `here the groups differ by so much more than noise that they are hardly pulled (${n(100 * average)}%): the data decide.`;
+  if (equal) return `every group borrows strength from the others; here all have the same number of rows and are pulled by ${n(100 * average)}%.`;
+  const says = small > large + 0.005 ? "small ones most" : small < large - 0.005 ? "here the large ones most" : "all about alike";
+  return `every group borrows strength from the others, ${says}: the smaller half is pulled by ${n(100 * small)}% on average, the larger by ${n(100 * large)}%.`;
+}
+
 /** Step 13: estimates against what became known later. */
 export function judged({ own, partial, judge }) {
   const gain = 1 - partial / own;

@@ -36,7 +36,6 @@ export const yourData = {
     ];
     const verdict = document.createElement("p");
     verdict.className = "verdict";
-    verdict.setAttribute("role", "status");
     stage.add(verdict);
     const end = () => {
       if (answers.nested === "no") return "flat";
@@ -50,6 +49,7 @@ export const yourData = {
       const key = end();
       verdict.hidden = key === null;
       verdict.innerHTML = key ? ANSWERS[key] : "";
+      if (key) stage.say(ANSWERS[key]);
     };
     show();
     const host = stage.host();
