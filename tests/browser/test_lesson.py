@@ -335,6 +335,8 @@ def test_step_one_asks_before_it_shows(open_lesson):
     )
     share, _, excess = re.search(r"in (\d+)% ± (\S+), and its average is (\S+) ± ", text).groups()
     assert 35 < int(share) < 60
+    small = re.search(r"In (\d+)% ± \S+ of the worlds it is one of the five schools", text)[1]
+    assert int(small) > 50  # the text goes on: mostly the lucky and the small
     assert 3 < float(excess) < 6
 
 
@@ -370,6 +372,7 @@ def test_the_posterior_of_tau_is_that_of_the_library(open_lesson):
 
     page = open_lesson(12, "&choose=yes")
     text = notice(page, "Averaged over all")
+    assert "averaged over all" in page.inner_text("output")  # not the slider's own value
     fit = fit_groups(
         mean=[28, 8, -3, 7, -1, 1, 18, 12],
         se=[15, 10, 16, 11, 9, 11, 10, 18],
@@ -378,6 +381,9 @@ def test_the_posterior_of_tau_is_that_of_the_library(open_lesson):
     first = fit.groups()
     row = {name: first[name][0] for name in ("estimate", "lower", "upper")}
     assert f"becomes {row['estimate']:.1f}, with 95% probability between" in text
+    low, high = (f"{limit(first['estimate']):.0f}" for limit in (min, max))
+    assert f"{28 - row['estimate']:.0f} points are put down to noise, most of it" in text
+    assert f"from {low} to {high}, are modest and much alike" in text
     assert f"{row['lower']:.0f}".replace("-", "\N{MINUS SIGN}") + f" and {row['upper']:.0f}" in text
 
 

@@ -331,6 +331,16 @@ def test_stein_eight_schools_and_the_judge(page):
     for text, side in zip(said(page, "stein", facts), sides, strict=True):
         assert words[side] in text
     every(sides, -1, 0, 1)
+    effects = [28, 8, -3, 7]
+    facts = [{"own": 28, "effects": effects, "estimates": [x, x / 2, 0, y]}
+             for x, y in rng.uniform(0, 28, (100, 2))]  # fmt: skip
+    outcomes = []
+    for text, fact in zip(said(page, "whyModest", facts), facts, strict=True):
+        alike = np.ptp(fact["estimates"]) < 31 / 2
+        outcomes.append((fact["estimates"][0] < 14, alike))
+        assert ("most of it" in text, "much alike" in text) == outcomes[-1]
+        assert ("some of it" in text, "quite different" in text) != outcomes[-1]
+    assert len(set(outcomes)) == 4
     lowers = rng.uniform(-10, 10, 100)
     facts = [{"own": 28, "estimate": 11.4, "lower": low, "upper": 30, "chosen": i % 5 == 4,
               "tau": 1.0} for i, low in enumerate(lowers)]  # fmt: skip

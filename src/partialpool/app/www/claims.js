@@ -192,3 +192,12 @@ export function bestResult({ own, estimate, lower, upper, chosen, tau }) {
   const zero = lower <= 0 ? "no effect at all is not ruled out" : "some effect is likely";
   return `${start}, School A’s +${n(own)} becomes <b>${n(estimate, 1)}</b>, with 95% probability between ${n(lower)} and ${n(upper)}: ${zero}.`;
 }
+
+/** Step 12: how much of the best result is put down to noise, and how alike the estimates are. */
+export function whyModest({ own, estimates, effects }) {
+  const range = (values) => Math.max(...values) - Math.min(...values);
+  const noise = own - estimates[0];
+  const much = noise > own / 2 ? "most of it" : "some of it";
+  const alike = range(estimates) < range(effects) / 2 ? "modest and much alike" : "still quite different";
+  return `the interval says why. Of +${n(own)}, ${n(noise)} points are put down to noise, ${much}; the effects believed, from ${n(Math.min(...estimates))} to ${n(Math.max(...estimates))}, are ${alike}. No single τ had to be believed.`;
+}

@@ -100,8 +100,9 @@ function frame(article, step, number, { address, embed, classics, backend, voice
   const before = STEPS[number - 2];
   const next = STEPS[number];
   article.innerHTML =
-    `<details class="contents"><summary>Step ${number} of ${STEPS.length}</summary><ol>${links}</ol></details>` +
-    `<h1 tabindex="-1">${step.title}</h1><div class="lead"></div>` +
+    `<div class="head"><h1 tabindex="-1">${step.title}</h1>` +
+    `<details class="contents"><summary>Step ${number} of ${STEPS.length}</summary><ol>${links}</ol></details></div>` +
+    '<div class="lead"></div>' +
     '<div class="stage"><div class="pictures"></div><div class="controls"></div></div>' +
     '<div class="notice"></div><div class="sides"></div><nav class="along" aria-label="Steps">' +
     (before ? `<a class="before" href="${href(number - 1, embed)}" data-step="${number - 1}">← Back</a>` : "") +

@@ -76,7 +76,7 @@ export const stein = {
       const lines = [{ name: "own means", kind: "own", points: SPREADS.map((spread) => [spread, means]), label: "own means", labelAt: [4.2, means] }];
       if (results.length) {
         lines.push({ name: "James and Stein", kind: "partial", points: results.map(([spread, , { mean }]) => [spread, mean]),
-          label: "James and Stein’s estimate", labelAt: [results[2][0], results[2][2].mean], labelShift: 60, labelBelow: true });
+          label: "James and Stein’s estimate", labelAt: [results[6][0], results[6][2].mean], labelBelow: true });
       }
       const gain = results.length ? 1 - Math.min(...results.map(([, , { mean }]) => mean)) / means : null;
       const nowhere = results.every(([, , , gap]) => gap.mean <= 2 * gap.error);
