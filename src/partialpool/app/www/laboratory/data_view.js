@@ -82,7 +82,7 @@ function oneData(host, { names, name, all, address, voice }) {
     const grand = at < last ? held.grand[at] : data.grand;
     const heading = title(shown);
     const given = {
-      groups: shown, grand, axis, unit: data.unit, digits: digitsFor(axis), title: heading,
+      groups: shown, grand, axis, unit: data.unit, tableName: "The groups as a table", digits: digitsFor(axis), title: heading,
       show: { no: true, partial: true, truth: groups.some((g) => Number.isFinite(g.truth)) },
       rowHeight: shown.length > 24 ? 18 : 26, words: { truth: "what became known later" },
     };
@@ -102,7 +102,7 @@ function oneData(host, { names, name, all, address, voice }) {
     if (!tau?.grid) return;
     const given = {
       lines: [{ name: "posterior of τ", points: tau.grid.map((x, i) => [x, tau.density[i]]), kind: "partial", shade: [tau.lower, tau.upper] }],
-      x: [0, tau.grid.at(-1)], y: [0, 1.1 * Math.max(...tau.density)], unit: "spread between groups, τ", height: 240,
+      x: [0, tau.grid.at(-1)], y: [0, 1.1 * Math.max(...tau.density)], unit: "spread between groups, τ", height: 240, tableName: "τ as a table",
       title: `The data say: τ between ${tauWords(tau.lower, held)} and ${tauWords(tau.upper, held)}, with 95% probability`,
       markers: at < last && held.tau[at] !== null && held.tau[at] <= tau.grid.at(-1)
         ? [{ x: held.tau[at], kind: "partial", label: `held at ${tauWords(held.tau[at], held)}`, name: "held" }] : [],

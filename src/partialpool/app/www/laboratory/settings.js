@@ -106,7 +106,7 @@ export function python(state) {
 
 /** The same draw on the command line. */
 export function command(state) {
-  const rows = state.imbalance ? `--sizes ${worldOf(state).n.join(",")}` : `--groups ${state.groups} --n ${state.n}`;
-  return `partialpool simulate ${rows} --tau ${state.tau} --sigma ${state.sigma} --mu ${state.mu}` +
-    ` --population ${state.population} --seed ${state.seed}${state.sigma_known ? "" : " --sigma-unknown"}`;
+  return `partialpool simulate --groups ${state.groups} --n ${state.n} --imbalance ${state.imbalance} --tau ${state.tau}` +
+    ` --sigma ${state.sigma} --mu ${state.mu} --population ${state.population} --seed ${state.seed}` +
+    `${state.sigma_known ? "" : " --sigma-unknown"}`;
 }
