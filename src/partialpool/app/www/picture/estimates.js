@@ -20,7 +20,7 @@ function shown(data) {
 function layout(data, width) {
   const show = shown(data);
   const narrow = width < 520;
-  const row = data.rowHeight ?? (data.onPick && narrow ? 44 : 27);
+  const row = data.rowHeight ?? (data.onPick && narrow ? 44 : 26);
   const counts = data.groups.some((group) => group.n !== undefined && group.n !== null);
   const longest = Math.max(...data.groups.map((group) => textWidth(group.name, 15)), 40);
   const nameWidth = Math.min(longest, width * 0.34);
