@@ -415,3 +415,44 @@ def test_stein_asks_first_and_tells_for_few_means(open_lesson):
     page.check("input[value='3']", force=True)
     page.check("input[value='mean']", force=True)
     assert "it needs four" in notice(page, "With 3 means")
+
+
+NAMES = [
+    "A",
+    '<b>x</b> & "y"',
+    "University Hospital of Somewhere, Department of Cardiology, " * 3,
+    "\u5317\u4eac\u4e2d\u5b66",
+    "\u0645\u062f\u0631\u0633\u0629",
+    "\U0001f469\u200d\U0001f467" * 30,
+]
+DRAW = """
+async (names) => {
+  const { estimates } = await import('/picture.js');
+  const host = document.createElement('figure');
+  document.querySelector('.stage').prepend(host);
+  estimates(host, { title: names[1], axis: [-6, 6], grand: 0,
+    groups: names.map((name, i) => (
+      { name, n: i + 1, own: i, partial: i / 2, lower: -1, upper: 3 })) });
+  host.querySelector('summary').click();
+}
+"""
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_names_of_any_length_and_script_fit(open_lesson, width):
+    page = open_lesson(15, viewport={"width": width, "height": 700})
+    page.evaluate(DRAW, NAMES)
+    page.locator(".stage tbody tr").nth(len(NAMES) - 1).wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert page.inner_text(".stage .picture-title") == NAMES[1]
+    assert page.locator(".picture b, .picture text b").count() == 0
+    heads = page.locator(".stage .table tbody th").all_inner_texts()
+    assert [head.strip() for head in heads] == [name.strip() for name in NAMES]
+    shown_names = page.locator(".picture > svg .group-name").all_text_contents()
+    assert len(shown_names) == len(NAMES)
+    assert shown_names[2].partition("\u2026")[0].strip() in NAMES[2]
+    ends = (
+        "(svg) => [...svg.querySelectorAll('.group-name')]"
+        ".map((name) => name.getBoundingClientRect().right)"
+    )
+    assert max(page.locator(".picture > svg").evaluate(ends)) < 0.45 * width

@@ -217,7 +217,7 @@ def test_tau_subtracted_and_known(page, drawn):
     outcomes = []
     for text, fact in zip(said(page, "subtraction", facts), facts, strict=True):
         assert ("less than nothing" in text) == (fact["left"] <= 0)
-        assert f"leaves {shown(fact['left'])}" in text
+        assert f"leaves {shown(fact['left'], 1)}" in text
         outcomes.append(fact["left"] > 0)
     every(outcomes, True, False)
     outcomes = []

@@ -85,9 +85,9 @@ export function seesaws({ first, second, own, grand }) {
 
 /** Step 6: spread of the averages, less noise. */
 export function subtraction({ observed, noise, left, pupils }) {
-  const says = left > 0 ? `leaves ${n(left)} for real differences, a τ of ${n(Math.sqrt(left), 1)}`
-    : `leaves ${n(left)}: less than nothing, and no τ has a negative square`;
-  return `The averages have a variance of ${n(observed)}. Noise alone explains ${n(noise)} (${n(pupils)} pupils a school). Subtracting ${says}.`;
+  const says = left > 0 ? `leaves ${n(left, 1)} for real differences, a τ of ${n(Math.sqrt(left), 1)}`
+    : `leaves ${n(left, 1)}: less than nothing, and no τ has a negative square`;
+  return `The averages have a variance of ${n(observed, 1)}. Noise alone explains ${n(noise, 1)} (${n(pupils)} pupils a school). Subtracting ${says}.`;
 }
 
 /** Step 6: how often the subtraction fails. */

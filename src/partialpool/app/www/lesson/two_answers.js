@@ -23,7 +23,7 @@ export const twoAnswers = {
     const data = () => ({
       groups, grand: mu, axis: AXIS, unit: "test score", rowsName: "pupils",
       show: { no: pooling === "no", complete: pooling === "complete", partial: false, truth: true },
-      misses: pooling, words: { own: "own average", complete: "the average of all, for every school", truth: "true level" },
+      misses: pooling, words: { own: "own average", complete: "the average of all (grand mean), for every school", truth: "true level" },
       title: pooling === "no" ? ownTitle(groups) : oneTitle(groups, mu),
     });
     const most = 5 * Math.ceil(1.15 * Math.max(errors.no, errors.complete) / 5);

@@ -96,7 +96,7 @@ function drawing(card, data) {
     grand: Number.isFinite(data.grand) ? times * data.grand : undefined,
     show: { no: true, partial: true, truth: groups.some((group) => group.truth !== undefined) },
     words: { own: "own value", truth: card.judge ?? "truth" },
-    title: `${escape(moved.name[0].toUpperCase() + moved.name.slice(1))}: ${format(moved.own, card.digits)} found, ${format(moved.partial, card.digits)} believed`,
+    title: `${moved.name[0].toUpperCase() + moved.name.slice(1)}: ${format(moved.own, card.digits)} found, ${format(moved.partial, card.digits)} believed`,
     some: wanted.length > groups.length ? ` Drawn: ${groups.length} of ${wanted.length} groups, evenly from the top to the bottom.` : "",
     borrowed: claims.borrowed({ small: averageShrinkage(shares.slice(0, half)), large: averageShrinkage(shares.slice(-half)),
       equal: size(shares[0]) === size(shares.at(-1)) }),

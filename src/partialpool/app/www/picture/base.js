@@ -29,7 +29,7 @@ export function scale([low, high], [start, end]) {
 export function ticks([low, high], count = 5) {
   const raw = (high - low) / Math.max(1, count);
   const power = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 5, 10].find((factor) => factor * power >= raw * 0.999) * power;
+  const step = [1, 2, 5, 10].find((factor) => factor * power >= raw * 0.75) * power;
   const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
   const values = [];
   for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) values.push(i * step);
@@ -146,7 +146,7 @@ export function picture(host, kind, data) {
     if (titled !== current.title) {
       titled = current.title;
       // A number is not parted from its word: "School 9" stays on one line.
-      title.innerHTML = (titled ?? "").replace(/(\p{L}) (\d)/gu, "$1\u00a0$2");
+      title.textContent = (titled ?? "").replace(/(\p{L}) (\d)/gu, "$1\u00a0$2");
       title.hidden = !titled;
     }
     const list = legend(current.keys ?? kind.keys(current));

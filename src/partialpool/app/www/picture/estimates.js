@@ -132,7 +132,7 @@ function keys(data) {
   const says = { ...MEANINGS, ...data.words };
   const items = [];
   const has = (name) => data.groups.some((group) => Number.isFinite(group[name]));
-  if (show.no) items.push(["own", says.own]);
+  if (show.no && !show.ownIntervals) items.push(["own", says.own]);
   if (show.ownIntervals) items.push(["ownInterval", says.ownInterval]);
   if (show.complete) items.push(["complete", says.complete ?? "complete pooling"]);
   if (show.partial) items.push(has("lower") ? ["band", says.band] : ["partial", says.partial]);
