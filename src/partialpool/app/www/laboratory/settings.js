@@ -32,7 +32,7 @@ export const CLASSIC = {
 const FIXED = { imbalance: 0, sigma: 10, mu: 70, population: "normal", estimator: "moments", sigma_known: true };
 
 /** Every name that the laboratory writes into the address. */
-export const NAMES = [...Object.keys(NUMBERS), ...Object.keys(CHOICES), "sigma_known", "show", "exercise", "data", "held"];
+export const NAMES = [...Object.keys(NUMBERS), ...Object.keys(CHOICES), "sigma_known", "show", "exercise", "data", "held", "term"];
 
 function number(text, { low, high, step, fallback }) {
   const value = text === undefined || text === "" ? NaN : Number(text);
@@ -56,6 +56,7 @@ export function read(parameters) {
   state.exercise = /^[1-5]$/.test(parameters.exercise ?? "") ? Number(parameters.exercise) : null;
   state.data = parameters.data ?? null;
   state.held = parameters.held ?? null;
+  state.term = /^\d$/.test(parameters.term ?? "") ? Number(parameters.term) : 0;
   return state;
 }
 

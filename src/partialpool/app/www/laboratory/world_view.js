@@ -4,7 +4,7 @@ import { button, choice, slider } from "../lesson/controls.js";
 import { bars, curve, estimates, format } from "../picture.js";
 import { averager } from "./averages.js";
 import * as claims from "./claims.js";
-import { boxes, html, list, roundUp, say, toggle } from "./dom.js";
+import { boxes, html, list, numberField, roundUp, say, toggle } from "./dom.js";
 import { EXERCISES, current } from "./exercises.js";
 import { drawFacts } from "./facts.js";
 import { CLASSIC, NUMBERS, command, python, worldOf, written } from "./settings.js";
@@ -91,7 +91,8 @@ export function worldView(host, { classic, address, voice }) {
     made.known = toggle({ label: "σ is known to the estimates", value: true, onChange: (on) => go({ sigma_known: on }) });
     made.intervals = toggle({ label: "Intervals of own averages", value: false,
       onChange: (on) => go({ show: { ...state.show, intervals: on } }) });
-    for (const key of ["estimator", "population", "known", "intervals"]) inside.append(made[key].element);
+    made.draw = numberField({ label: NUMBERS.seed.words, low: NUMBERS.seed.low, high: NUMBERS.seed.high, onChange: (seed) => go({ seed }) });
+    for (const key of ["estimator", "population", "known", "intervals", "draw"]) inside.append(made[key].element);
     side.append(more);
     return made;
 
@@ -118,6 +119,7 @@ export function worldView(host, { classic, address, voice }) {
     }
     controls.show.set(state.show);
     controls.estimator?.set(state.estimator);
+    controls.draw?.set(state.seed);
     controls.population?.set(state.population);
     controls.known?.set(state.sigma_known);
     controls.intervals?.set(state.show.intervals);
