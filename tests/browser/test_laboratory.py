@@ -27,6 +27,7 @@ def known_errors():
     return {
         "title": "Coaching in three schools", "story": "Three <schools>.", "citation": "A 1981",
         "field": "education", "formula": "effect | se(se) ~ 1 + (1 | school)", "unit": "points",
+        "factor": "school",
         "kind": "known_se", "groups": groups, "grand": 11.0, "sentences": ["It shrinks."],
         "tau": {"grid": [0, 5, 10], "density": [0.1, 0.05, 0.01], "mean": 6.0, "median": 5.0,
                 "lower": 0.2, "upper": 9.0},
@@ -248,7 +249,7 @@ def test_growing_tau_looks_like_growing(open_laboratory):
 def test_estimates_are_switched_and_arrows_are_drawn(open_laboratory):
     page = open_laboratory()
     arrows = page.locator(".lab-picture figure > svg polyline.arrow")
-    assert arrows.count() >= 6
+    assert arrows.count() >= 4  # of twelve schools some hardly move
     page.get_by_role("checkbox", name="Complete").check()
     page.wait_for_selector(".lab-picture figure > svg path.complete", state="attached")
     page.get_by_role("checkbox", name="Partial").uncheck()
@@ -301,16 +302,23 @@ def test_picture_and_first_slider_share_a_phone_s_screen(open_laboratory):
     assert small == []
 
 
+def titled(page, title):
+    """Wait until the main picture has this title, some of whose spaces do not break."""
+    page.wait_for_function(
+        """(title) => document.querySelector(".lab-picture .picture-title")
+          .textContent.replace(/\\s/g, " ") === title""",
+        arg=title,
+    )
+
+
 def test_classic_data_with_tau_under_the_hand(open_laboratory):
     page = open_laboratory("&view=data")
-    assert page.locator("h2").inner_text() == "Coaching in three schools"
-    assert page.locator(".lab-picture .picture-title").inner_text() == "School A: 28.0 becomes 10.8"
+    assert page.locator("h2").text_content() == "Coaching in three schools"
+    titled(page, "School A: 28.0 becomes 10.8")
     slider = page.locator(".lab-side input[type=range]")
     for value, title in [(0, "School A: 28.0 becomes 11.0"), (1, "School A: 28.0 becomes 14.0")]:
         slider.fill(str(value))
-        page.wait_for_function(
-            "(t) => document.querySelector('.picture-title').textContent === t", arg=title
-        )
+        titled(page, title)
     page.wait_for_function("location.search.includes('held=1')")
     head, rows = table(page)
     at = [number(row[head.index("partial pooling")]) for row in rows]

@@ -31,9 +31,9 @@ const ROOM_FOR_DOTS = 2;
 /** An axis of which less is used becomes shorter. */
 const LEAST_FILL = 0.4;
 
-/** An axis's end at rest: the present one, or a new one with a quarter of room. */
+/** An axis's end at rest: the present one, or a new one with a little room. */
 function settle(present, needed) {
-  return present >= needed && needed > LEAST_FILL * present ? present : roundUp(1.25 * needed);
+  return present >= needed && needed > LEAST_FILL * present ? present : roundUp(1.12 * needed);
 }
 
 /** About the larger of the errors of no and of complete pooling, from the settings. */
