@@ -202,10 +202,9 @@ def processor_time(pid: int) -> float:
 
 
 def children(pid: int) -> list[int]:
-    """The processes that a process has started and that are there."""
-    return [
-        int(p) for p in Path("/proc", str(pid), "task", str(pid), "children").read_text().split()
-    ]
+    """The processes that a process has started and that are there, whichever thread began them."""
+    tasks = Path("/proc", str(pid), "task").iterdir()
+    return [int(p) for task in tasks for p in (task / "children").read_text().split()]
 
 
 def bomb() -> bytes:
