@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import gzip
 import io
 import json
@@ -35,6 +36,7 @@ SMALL = "site,score\n" + "".join(
     f"Site {i % 12},{70 + i * 37 % 23 - i % 12}.{i % 10}\n" for i in range(180)
 )
 CHOICES = {"outcome": "score", "outcomeKind": "measurement", "groups": ["site"]}
+FORMULA = json.dumps({"formula": "a ~ 1 + (1 | b)"}).encode()
 Row = tuple[str, str, str]
 
 
@@ -44,7 +46,7 @@ def main() -> None:
     given = parser.parse_args()
     with served() as (address, pid):
         rows = [*weights(address), *browser(address)]
-        rows += asyncio.run(crowd(address, given.people))
+        rows += asyncio.run(crowd(address, pid, given.people))
         rows += asyncio.run(hostile(address, pid))
     width = max(len(r[0]) for r in rows)
     for name, value, target in rows:
@@ -168,9 +170,13 @@ class Person:
         return time.perf_counter() - begin
 
 
-async def crowd(address: str, people: int) -> list[Row]:
-    """Everybody at the same moment, and everybody within ten seconds."""
+async def crowd(address: str, pid: int, people: int) -> list[Row]:
+    """Everybody at the same moment, and everybody within ten seconds.
+
+    The processor time hardly depends on what else the machine does; the waits do.
+    """
     rows = []
+    before = processor_time(pid)
     for spread, name in ((0.0, "at the same moment"), (10.0, "within ten seconds")):
 
         async def person(i: int, spread: float = spread) -> float:
@@ -181,11 +187,28 @@ async def crowd(address: str, people: int) -> list[Row]:
         told = f"{people} people send and fit a small file {name}"
         rows.append((f"{told}, median", ms(statistics.median(waits)), ""))
         rows.append((f"{told}, 95%", ms(statistics.quantiles(waits, n=20)[-1]), "3000 ms"))
-    return rows
+    await asyncio.sleep(1)
+    used = (processor_time(pid) - before) / (2 * people)
+    return [*rows, ("processor time of one person's session, file and fit", ms(used), "100 ms")]
+
+
+def processor_time(pid: int) -> float:
+    """Seconds used by a process, its children that are there, and those that have ended."""
+    total = 0.0
+    for process in [pid, *children(pid)]:
+        fields = Path("/proc", str(process), "stat").read_text().rpartition(")")[2].split()
+        total += sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    return total
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started and that are there, whichever thread began them."""
+    tasks = Path("/proc", str(pid), "task").iterdir()
+    return [int(p) for task in tasks for p in (task / "children").read_text().split()]
 
 
 def bomb() -> bytes:
-    """A workbook of less than a megabyte whose sheet holds 190 MB, just within what is read."""
+    """A workbook of less than a megabyte whose sheet holds 90 MB, just within what is read."""
     file = io.BytesIO()
     cells = b"".join(b'<c t="n"><v>%d</v></c>' % i for i in range(8))
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -200,8 +223,10 @@ def bomb() -> bytes:
         with archive.open("xl/worksheets/sheet1.xml", "w", force_zip64=True) as sheet:
             space = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
             sheet.write(f'<worksheet xmlns="{space}"><sheetData>'.encode())
+            names = (f'<c t="inlineStr"><is><t>{name}</t></is></c>' for name in "abcdefgh")
+            sheet.write(f"<row>{''.join(names)}</row>".encode())
             block = b"<row>" + cells + b"</row>"
-            for _ in range(190 * 2**20 // len(block)):
+            for _ in range(90 * 2**20 // len(block)):
                 sheet.write(block)
             sheet.write(b"</sheetData></worksheet>")
     return file.getvalue()
@@ -215,14 +240,14 @@ async def hostile(address: str, pid: int) -> list[Row]:
     content = bomb()
     attacker, highest, waits = Person(address), 0.0, []
     file = await attacker.begin("bomb.xlsx", content)
-    task = asyncio.ensure_future(attacker.post(f"api/files/{file}/columns", b"{}"))
+    task = asyncio.ensure_future(attacker.post(f"api/files/{file}/fit", FORMULA))
     end = time.perf_counter() + 90
     while not task.done() and time.perf_counter() < end:
         highest = max(highest, memory(pid))
         waits.append(await Person(address).fits())
     task.cancel()
     return [
-        (f"a workbook of {len(content) / 1e6:.1f} MB that unpacks to 190 MB: memory of a process",
+        (f"a workbook of {len(content) / 1e6:.1f} MB that unpacks to 90 MB: memory of a process",
          f"{highest / 2**20:,.0f} MB", "2,300 MB"),
         ("others meanwhile, from file to answer, median", ms(statistics.median(waits)), "1000 ms"),
     ]  # fmt: skip
@@ -230,27 +255,13 @@ async def hostile(address: str, pid: int) -> list[Row]:
 
 def memory(pid: int) -> float:
     """Bytes of the largest of a process and all that descend from it."""
-    parents: dict[int, int] = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                stat = Path("/proc", name, "stat").read_text()
-            except OSError:
-                continue
-            parents[int(name)] = int(stat.rpartition(")")[2].split()[1])
-
-    def descends(process: int) -> bool:
-        while process not in (0, pid):
-            process = parents.get(process, 0)
-        return process == pid
-
-    sizes = [0.0]
-    for process in filter(descends, parents):
-        try:
+    todo, sizes = [pid], [0.0]
+    while todo:
+        process = todo.pop()
+        with contextlib.suppress(OSError):  # it may have ended meanwhile
+            todo += children(process)
             fields = Path("/proc", str(process), "statm").read_text().split()
-        except OSError:
-            continue
-        sizes.append(float(fields[1]) * os.sysconf("SC_PAGE_SIZE"))
+            sizes.append(float(fields[1]) * os.sysconf("SC_PAGE_SIZE"))
     return max(sizes)
 
 

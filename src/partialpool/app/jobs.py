@@ -60,7 +60,8 @@ def context() -> Any:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     found = multiprocessing.get_context("forkserver")
-    found.set_forkserver_preload(["partialpool.app.warmed"])
+    # with the script that was started, which each job would else run anew
+    found.set_forkserver_preload(["__main__", "partialpool.app.warmed"])
     return found
 
 
@@ -211,7 +212,7 @@ def _child(
 def _limit(draws: bool) -> None:
     """Bound what this process may take, and let whoever answers browsers go first."""
     with contextlib.suppress(AttributeError, OSError):
-        os.nice(10)
+        os.nice(5)
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")  # when memory ends, jobs end before the server
     with contextlib.suppress(ImportError, ValueError, OSError):
