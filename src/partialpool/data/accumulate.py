@@ -12,7 +12,6 @@ from itertools import combinations
 import numpy as np
 
 from partialpool._typing import Bools, Floats, Ints
-from partialpool.data.arrays import precision
 from partialpool.data.clusters import Clusters
 from partialpool.data.coded_rows import CodedRows, Usable, find, first_of
 from partialpool.data.cross_products import (
@@ -25,6 +24,7 @@ from partialpool.data.cross_products import (
 )
 from partialpool.data.design import Design, Effects
 from partialpool.data.expressions import Learned, evaluate
+from partialpool.data.row_values import precision
 from partialpool.data.rules import not_finite, overflow
 from partialpool.data.source import Chunk
 from partialpool.formula.tree import Expression
@@ -151,7 +151,7 @@ def _parts(
             part = chunk.part(slice(start, start + step))
             _refuse_not_finite(design, rows, part)
             frame = design.frame(part, labels)
-            count, weight, inside, log_w = precision(part.numbers, roles)
+            worth = {k: v.of_arrays(roles, part.numbers) for k, v in precision(roles).items()}
             ones = np.ones(len(part))
             yield _Part(
                 x=frame.matrix(design.columns, shifts.x),
@@ -161,10 +161,10 @@ def _parts(
                     for e, s in zip(design.effects, shifts.z, strict=True)
                 ),
                 group=tuple(design.groups(e, part, labels) for e in design.effects),
-                weight=ones if weight is None else weight,
-                count=ones if count is None else count,
-                inside=0.0 if inside is None else float(inside.sum()),
-                log_weight=0.0 if log_w is None else float(log_w.sum()),
+                weight=worth.get("w", ones),
+                count=worth["w"] if "inside" in worth else ones,
+                inside=float(worth["inside"].sum()) if "inside" in worth else 0.0,
+                log_weight=float(worth["lw"].sum()) if "lw" in worth else 0.0,
             )
 
 

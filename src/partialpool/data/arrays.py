@@ -1,17 +1,69 @@
-"""Rows in memory to statistics, in two exact passes over the arrays."""
+"""Rows of one factor in memory to statistics: measurements in two exact passes, counts in one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
-from partialpool._typing import Bools, Floats, Ints
+from partialpool._typing import AnyArray, Bools, Floats, Ints
+from partialpool.data.counts import CountStatistics, size_name
 from partialpool.data.frames import Rows
 from partialpool.data.labels import shown
-from partialpool.data.rules import LARGEST, RULES, no_rows, overflow
+from partialpool.data.row_values import Condition, conditions, events, filled, precision
+from partialpool.data.rules import no_rows, overflow
 from partialpool.data.statistics import GroupStatistics, without_rounding
-from partialpool.formula import Mixed, OneWay
+from partialpool.formula import CountRoles, OneWay
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Complete:
+    """The rows that miss nothing, whose values are allowed; `total` counts all."""
+
+    codes: Ints
+    numbers: dict[str, Floats]
+    labels: AnyArray
+    total: int
+
+    def sums(self, values: Floats | None = None) -> Floats:
+        """Sums by group; without values how many rows there are."""
+        found = np.bincount(self.codes, values, len(self.labels))
+        return found.astype(np.float64, copy=False)
+
+
+def _complete(rows: Rows, roles: OneWay | CountRoles) -> _Complete:
+    """Leave out rows with a missing value.
+
+    Raises
+    ------
+    DataError
+        If no row is complete, or a value is not allowed in its role.
+    """
+    total = len(rows.codes)
+    if total == 0:
+        raise no_rows(0, roles)
+    numbers = filled(roles, rows.numbers)
+    keep = rows.codes >= 0
+    for values in numbers.values():
+        keep &= ~np.isnan(values)
+    if not keep.any():
+        raise no_rows(total, roles)
+    for condition in conditions(roles):
+        _refuse(rows, condition, keep & condition.broken(numbers))
+    if keep.all():
+        return _Complete(rows.codes, numbers, rows.labels, total)
+    kept = {k: v[keep] for k, v in numbers.items()}
+    return _Complete(rows.codes[keep], kept, rows.labels, total)
+
+
+def _refuse(rows: Rows, condition: Condition, bad: Bools) -> None:
+    """Raise the error that names the first rows that break a condition, if any do."""
+    at = np.flatnonzero(bad)
+    if len(at):
+        first, name = at[:5], condition.columns[0]
+        values = rows.numbers[name][first].tolist()
+        groups = shown(rows.labels[rows.codes[first]])
+        raise condition.rule.broken(name, values, (first + 1).tolist(), len(at), groups)
 
 
 @np.errstate(over="ignore", invalid="ignore")  # seen in the result
@@ -23,97 +75,67 @@ def reduce(rows: Rows, roles: OneWay) -> GroupStatistics:
     DataError
         If no row is complete, or a value is infinite or not allowed in its role.
     """
-    total = len(rows.codes)
-    column = _fill_unused_sd(rows.numbers, roles)
-    if total == 0:
-        raise no_rows(0, roles)
-    keep = rows.codes >= 0
-    for values in column.values():
-        keep &= ~np.isnan(values)
-    if not keep.any():
-        raise no_rows(total, roles)
-    _check(rows, column, roles, keep)
-    codes = rows.codes if keep.all() else rows.codes[keep]
-    column = {k: v if keep.all() else v[keep] for k, v in column.items()}
-    size = len(rows.labels)
-    y = column[roles.outcome.name]
-    count, weight, inside, log_w = precision(column, roles)
+    found = _complete(rows, roles)
+    y, codes = found.numbers[roles.outcome.name], found.codes
+    worth = {k: v.of_arrays(roles, found.numbers) for k, v in precision(roles).items()}
+    weight = worth.get("w")
 
-    n = np.bincount(codes, count, size)
-    w = n if weight is None else np.bincount(codes, weight, size)
+    def weighted(values: Floats) -> Floats:
+        return values if weight is None else weight * values
+
+    rows_in = found.sums()
+    w = rows_in if weight is None else found.sums(weight)
     center = float(np.average(y, weights=weight))
     shifted = y - center
-    full = n > 0
+    full = rows_in > 0
     safe = np.where(full, w, 1.0)
-    mean = np.bincount(codes, shifted if weight is None else weight * shifted, size) / safe
-    rest = shifted - mean[codes]
-    slip = np.bincount(codes, rest if weight is None else weight * rest, size) / safe
-    square = rest * rest if weight is None else weight * rest * rest
-    ss = np.bincount(codes, square, size) - w * slip**2
+    mean = found.sums(weighted(shifted)) / safe
+    left = shifted - mean[codes]
+    slip = found.sums(weighted(left)) / safe
+    ss = found.sums(weighted(left) * left) - w * slip**2
     ss = without_rounding(ss, w, mean + slip, center)
-    if inside is not None:
-        ss = ss + np.bincount(codes, inside, size)
+    none = np.zeros(len(w))
+    ss = ss + (found.sums(worth["inside"]) if "inside" in worth else none)
     if not np.isfinite(ss).all():
         raise overflow(roles)
+    log_weight = found.sums(worth["lw"]) if "lw" in worth else none
     return GroupStatistics(
         factor=roles.group.name,
         outcome=roles.outcome.name,
         labels=rows.labels[full],
-        n=np.rint(n[full]).astype(np.intp),
-        weight=w[full].astype(np.float64),
+        n=np.rint((w if "inside" in worth else rows_in)[full]).astype(np.intp),
+        weight=w[full],
         mean=(mean + slip)[full],
         ss=ss[full],
         center=center,
-        log_weight=_sums(codes, log_w, size)[full],
+        log_weight=log_weight[full],
         sigma_known=roles.se is not None,
-        n_rows=total,
-        n_dropped=total - int(keep.sum()),
+        n_rows=found.total,
+        n_dropped=found.total - len(codes),
         absent=rows.labels[~full],
     )
 
 
-def _sums(codes: Ints, values: Floats | None, size: int) -> Floats:
-    """Sum values by group; zeros where there are none."""
-    if values is None:
-        return np.zeros(size)
-    return np.bincount(codes, values, size).astype(np.float64, copy=False)
-
-
-def _fill_unused_sd(column: dict[str, Floats], roles: OneWay) -> dict[str, Floats]:
-    """The sd of a group of one row says nothing; a missing one is no reason to drop the row."""
-    if roles.count is None or roles.sd is None:
-        return column
-    n, sd = column[roles.count.name], column[roles.sd.name]
-    return {**column, roles.sd.name: np.where(n == 1, 0.0, sd)}
-
-
-def precision(
-    column: Mapping[str, Floats], roles: OneWay | Mixed
-) -> tuple[Floats | None, Floats | None, Floats | None, Floats | None]:
-    """Rows a row stands for, its weight, its inside sum of squares, and log w."""
-    if roles.se is not None:
-        se = column[roles.se.name]
-        return None, 1.0 / (se * se), None, -2.0 * np.log(se)
-    if roles.weights is not None:
-        w = column[roles.weights.name]
-        return None, w, None, np.log(w)
-    if roles.count is not None and roles.sd is not None:
-        n, sd = column[roles.count.name], column[roles.sd.name]
-        return n, n, (n - 1.0) * sd * sd, None
-    return None, None, None, None
-
-
-def _check(rows: Rows, column: dict[str, Floats], roles: OneWay, keep: Bools) -> None:
-    for role, rule in RULES.items():
-        name = getattr(roles, role)
-        if name is None:
-            continue
-        values = column[name.name]
-        bad = keep & ~(rule.holds(values) & (np.abs(values) <= LARGEST))
-        if bad.any():
-            at = np.flatnonzero(bad)
-            labels = rows.labels[rows.codes[at[:5]]]
-            first = at[:5]
-            raise rule.broken(
-                name.name, values[first].tolist(), (first + 1).tolist(), len(at), shown(labels)
-            )
+def reduce_counts(rows: Rows, roles: CountRoles) -> CountStatistics:
+    """Reduce rows of counts to one record a group; as `reduce`."""
+    found = _complete(rows, roles)
+    n = found.sums()
+    full = n > 0
+    sums = {
+        k: found.sums(v.of_arrays(roles, found.numbers))[full] for k, v in events(roles).items()
+    }
+    return CountStatistics(
+        family=roles.family,
+        factor=roles.group.name,
+        outcome=roles.outcome.name,
+        size_name=size_name(roles),
+        labels=rows.labels[full],
+        n=n[full].astype(np.intp),
+        y=sums["y"],
+        size=sums["size"],
+        square=sums["square"],
+        log_constants=sums["constant"],
+        n_rows=found.total,
+        n_dropped=found.total - len(found.codes),
+        absent=rows.labels[~full],
+    )

@@ -1,16 +1,13 @@
-"""Counts and proportions: per-group events and sizes, and how rows in memory are reduced."""
+"""Counts and proportions: the events and sizes of each group."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import special
 
-from partialpool._typing import AnyArray, Bools, Floats, Ints
-from partialpool.data.frames import Rows
-from partialpool.data.labels import shown, sorted_order, unify
-from partialpool.data.rules import LARGEST, Rule, no_rows
+from partialpool._typing import AnyArray, Floats, Ints
+from partialpool.data.labels import sorted_order, unify
 from partialpool.data.statistics import (
     alike,
     both_withheld,
@@ -181,133 +178,8 @@ class CountStatistics:
         )
 
 
-EVENTS = Rule(
-    lambda x: (x >= 0) & (x == np.rint(x)) & (x < 2**53),
-    "NOT ({x} >= 0 AND {x} = FLOOR({x}) AND {x} < 9007199254740992)",
-    "a whole number of events, 0 or more",
-    "correct these rows, or leave the value empty if it is missing",
-)
-BINARY = Rule(
-    lambda x: (x == 0) | (x == 1),
-    "NOT ({x} = 0 OR {x} = 1)",
-    "0 or 1, as each row is one trial",
-    "if rows count events among several trials, give their column: y | trials(n) ~ ...",
-)
-TRIALS = Rule(
-    lambda x: (x >= 0) & (x == np.rint(x)) & (x < 2**53),
-    "NOT ({x} >= 0 AND {x} = FLOOR({x}) AND {x} < 9007199254740992)",
-    "a whole number of trials, 0 or more",
-    "correct or remove these rows",
-)
-EXPOSURE = Rule(
-    lambda x: (x >= 0) & (x <= LARGEST),
-    "NOT ({x} >= 0 AND {x} <= CAST(1e100 AS DOUBLE))",
-    "a finite exposure, 0 or more",
-    "correct or remove these rows",
-)
-AMONG = Rule(
-    lambda x: np.zeros(len(x), dtype=bool),
-    "TRUE",
-    "at most the number of trials of its row",
-    "there cannot be more events than trials; correct these rows",
-)
-UNEXPOSED = Rule(
-    lambda x: np.zeros(len(x), dtype=bool),
-    "TRUE",
-    "0 where the exposure is 0",
-    "nothing can happen without exposure; correct or remove these rows",
-)
-
-
-def rules(roles: CountRoles) -> list[tuple[str, Rule]]:
-    """The rule of each column that is read."""
-    size = None if roles.size is None else roles.size.name
-    return event_rules(roles.outcome.name, size, proportion=roles.proportion)
-
-
-def event_rules(outcome: str, size: str | None, *, proportion: bool) -> list[tuple[str, Rule]]:
-    """The rule of the column of events, and of that of trials or exposure if there is one."""
-    if size is None:
-        return [(outcome, BINARY if proportion else EVENTS)]
-    return [(outcome, EVENTS), (size, TRIALS if proportion else EXPOSURE)]
-
-
 def size_name(roles: CountRoles) -> str:
     """What sizes are called."""
     if roles.size is not None:
         return roles.size.name
     return "trials" if roles.proportion else "rows"
-
-
-def beyond_size(roles: CountRoles) -> Rule:
-    """The rule that events keep to the size of their row."""
-    return AMONG if roles.proportion else UNEXPOSED
-
-
-def reduce(rows: Rows, roles: CountRoles) -> CountStatistics:
-    """Reduce rows to one record a group; rows with a missing value are counted and left out.
-
-    Raises
-    ------
-    DataError
-        If no row is complete, or a value is not allowed in its role.
-    """
-    total = len(rows.codes)
-    keep = rows.codes >= 0
-    for values in rows.numbers.values():
-        keep &= ~np.isnan(values)
-    if not keep.any():
-        raise no_rows(total, roles)
-    _check(rows, roles, keep)
-    codes, groups = rows.codes[keep], len(rows.labels)
-    y = rows.numbers[roles.outcome.name][keep]
-    size = np.ones(len(y)) if roles.size is None else rows.numbers[roles.size.name][keep]
-    n = np.bincount(codes, minlength=groups)
-    square = np.divide(y * y, size, out=np.zeros(len(y)), where=size > 0)
-    full = n > 0
-
-    def total_of(values: Floats) -> Floats:
-        return np.bincount(codes, values, groups)[full].astype(np.float64, copy=False)
-
-    return CountStatistics(
-        family=roles.family,
-        factor=roles.group.name,
-        outcome=roles.outcome.name,
-        size_name=size_name(roles),
-        labels=rows.labels[full],
-        n=n[full].astype(np.intp),
-        y=total_of(y),
-        size=total_of(size),
-        square=total_of(square),
-        log_constants=total_of(log_constant(y, size, roles.proportion)),
-        n_rows=total,
-        n_dropped=total - int(keep.sum()),
-        absent=rows.labels[~full],
-    )
-
-
-def log_constant(y: Floats, size: Floats, proportion: bool) -> Floats:
-    """Log of the binomial coefficient, or of size^y / y!."""
-    if proportion:
-        both = special.gammaln(y + 1) + special.gammaln(size - y + 1)
-        return np.asarray(special.gammaln(size + 1) - both)
-    return np.asarray(special.xlogy(y, size) - special.gammaln(y + 1))
-
-
-def _check(rows: Rows, roles: CountRoles, keep: Bools) -> None:
-    for name, rule in rules(roles):
-        _refuse(rows, name, keep & ~rule.holds(rows.numbers[name]), rule)
-    if roles.size is not None:
-        y, size = rows.numbers[roles.outcome.name], rows.numbers[roles.size.name]
-        above = (y > size) if roles.proportion else (y > 0) & (size == 0)
-        _refuse(rows, roles.outcome.name, keep & above, beyond_size(roles))
-
-
-def _refuse(rows: Rows, name: str, bad: Bools, rule: Rule) -> None:
-    """Raise the error that names the first rows that are bad, if any are."""
-    at = np.flatnonzero(bad)
-    if len(at):
-        first = at[:5]
-        values = rows.numbers[name][first].tolist()
-        groups = shown(rows.labels[rows.codes[first]])
-        raise rule.broken(name, values, (first + 1).tolist(), len(at), groups)

@@ -12,14 +12,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from partialpool._typing import Floats
-from partialpool.data.checked_rows import Check, CheckedRows, check, number
-from partialpool.data.coded_rows import rules
+from partialpool.data.checked_rows import CheckedRows, checks, numbers
 from partialpool.data.coding import Column, Part, Variable
-from partialpool.data.counts import AMONG, UNEXPOSED
 from partialpool.data.design import Categories, Design, column_of
 from partialpool.data.expressions import Basis, Learned, Standard
+from partialpool.data.row_values import precision
 from partialpool.formula import Mixed
-from partialpool.formula.counts import PROPORTIONS
 from partialpool.formula.functions import ELEMENTWISE, INFINITY, binary_sql
 from partialpool.formula.tree import Binary, Call, Expression, Name, Number, Unary
 
@@ -95,9 +93,11 @@ class Given:
     def rows(self) -> CheckedRows:
         """The rows as labels and numbers, and what these may be."""
         keys = {k: self._key(name, k) for name, k in self.labels.items()}
-        numbers = {x: self._number(name, x) for name, x in self.numbers.items()}
-        checks = [check(n, self.numbers[n], rule) for n, rule in rules(self.roles, self.texts)]
-        return CheckedRows(keys, numbers, (*checks, *self._beyond_size()))
+        return CheckedRows(
+            keys,
+            numbers(self.roles, self.numbers, lambda column: column in self.floating),
+            checks(self.roles, self.numbers, self.texts),
+        )
 
     @property
     def cells(self) -> list[str]:
@@ -119,23 +119,6 @@ class Given:
 
     def _key(self, name: str, k: str) -> str:
         return f"CASE WHEN ISNAN({k}) THEN NULL ELSE {k} END" if name in self.floating else k
-
-    def _number(self, name: str, x: str) -> str:
-        sql = number(x, floating=name in self.floating)
-        count, sd = self.roles.count, self.roles.sd
-        if count is not None and sd is not None and name == sd.name:  # the sd of one row
-            return f"CASE WHEN {self.numbers[count.name]} = 1 THEN CAST(0 AS DOUBLE) ELSE {sql} END"
-        return sql
-
-    def _beyond_size(self) -> Iterator[Check]:
-        roles = self.roles
-        if roles.family is None or roles.size is None:
-            return
-        outcome = str(getattr(roles.outcome, "name", roles.outcome))
-        y, size = self.numbers[outcome], self.numbers[roles.size.name]
-        proportion = roles.family in PROPORTIONS
-        bad = f"{y} > {size}" if proportion else f"{y} > 0 AND {size} = 0"
-        yield Check(outcome, y, bad, AMONG if proportion else UNEXPOSED)
 
     def value(self, node: Expression, learned: Learned) -> str:
         """SQL of an expression of columns."""
@@ -161,17 +144,9 @@ class Given:
         raise TypeError(f"{node} is not a number")
 
     def precision(self) -> dict[str, str]:
-        """Rows a row stands for, its weight, its inside sum of squares, log w, where not 1 or 0."""
-        r, v = self.roles, self.numbers
-        if r.se is not None:
-            se = v[r.se.name]
-            return {"w": f"1 / ({se} * {se})", "lw": f"-2 * LN({se})"}
-        if r.weights is not None:
-            return {"w": v[r.weights.name], "lw": f"LN({v[r.weights.name]})"}
-        if r.count is not None and r.sd is not None:
-            n, sd = v[r.count.name], v[r.sd.name]
-            return {"w": n, "inside": f"({n} - 1) * {sd} * {sd}"}
-        return {}
+        """What gives rows that are not plain their precision."""
+        values = precision(self.roles).items()
+        return {k: v.of_sql(self.roles, self.numbers) for k, v in values}
 
 
 def standardized(x: str, standard: Standard) -> str:

@@ -21,7 +21,14 @@ from partialpool.data.cross_products import Block, Crossing, CrossProducts, with
 from partialpool.data.design import Categories, Design, Factor, mixed_radix, places
 from partialpool.data.encode import complete_columns, factor_of, named_levels, same_level
 from partialpool.data.expressions import in_terms_of, learned_of, same_learned
-from partialpool.data.labels import as_labels, is_text, refuse_unlike, sorted_order, unify
+from partialpool.data.labels import (
+    as_labels,
+    is_text,
+    refuse_unlike,
+    sorted_order,
+    spelled_out,
+    unify,
+)
 from partialpool.data.mixed_statistics import MixedStatistics
 from partialpool.data.statistics import both_withheld
 from partialpool.errors import DataError
@@ -40,7 +47,7 @@ def combine(first: MixedStatistics, second: MixedStatistics) -> MixedStatistics:
     """
     roles = first.design.roles
     check_roles(roles, second.design.roles)
-    both = spelled_out(first, second), spelled_out(second, first)
+    both = _spelled_out(first, second), _spelled_out(second, first)
     moments = {call: m.merged(second.moments[call]) for call, m in first.moments.items()}
     learned = {call: learned_of(call, m) for call, m in moments.items()}
     categories = _categories(first.design, second.design)
@@ -76,28 +83,17 @@ def check_roles(first: Mixed, second: Mixed) -> None:
         )
 
 
-def spelled_out(s: MixedStatistics, other: MixedStatistics) -> MixedStatistics:
+def _spelled_out(s: MixedStatistics, other: MixedStatistics) -> MixedStatistics:
     """Whole numbers that were read from text as text again where the other side has text."""
     if not s.labels_from_text:
         return s
     names = {n for n, labels in other.labels.items() if is_text(labels)}
-
-    def text(name: str, labels: AnyArray) -> AnyArray:
-        return as_labels([str(v) for v in labels.tolist()]) if name in names else labels
-
+    levels = {n: spelled_out(v) if n in names else v for n, v in s.labels.items()}
     effects = tuple(
-        replace(
-            e,
-            factor=replace(
-                e.factor,
-                levels=tuple(
-                    text(n, v) for n, v in zip(e.factor.columns, e.factor.levels, strict=True)
-                ),
-            ),
-        )
+        replace(e, factor=replace(e.factor, levels=tuple(levels[n] for n in e.factor.columns)))
         for e in s.design.effects
     )
-    absent = {n: text(n, v) for n, v in s.absent.items()}
+    absent = {n: spelled_out(v) if n in names else v for n, v in s.absent.items()}
     return replace(s, design=replace(s.design, effects=effects), absent=absent)
 
 

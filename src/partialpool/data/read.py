@@ -13,7 +13,6 @@ import numpy as np
 from partialpool.data import (
     arrays,
     count_statements,
-    counts,
     counts_sql,
     duck,
     files,
@@ -34,6 +33,7 @@ from partialpool.data.derived import (
 )
 from partialpool.data.excel import is_workbook, read_excel
 from partialpool.data.labels import integers_if_plain
+from partialpool.data.row_values import replaced
 from partialpool.data.statistics import GroupStatistics
 from partialpool.data.structure import codes_for_missing, dropped, missing_values
 from partialpool.data.table import Table, build_frame
@@ -102,7 +102,7 @@ class _Way(Generic[R, S]):
 
 
 MEASUREMENTS = _Way(arrays.reduce, sql.reduce, statements.given, sql.plan)
-COUNTS = _Way(counts.reduce, counts_sql.reduce, count_statements.given, counts_sql.plan)
+COUNTS = _Way(arrays.reduce_counts, counts_sql.reduce, count_statements.given, counts_sql.plan)
 
 
 def _read(roles: R, data: Any, progress: Progress | None, way: _Way[R, S]) -> Reading[S]:
@@ -115,7 +115,7 @@ def _read(roles: R, data: Any, progress: Progress | None, way: _Way[R, S]) -> Re
                 said += codes_for_missing({roles.outcome.name: rows.numbers[roles.outcome.name]})
             if statistics.n_dropped:
                 codes = {roles.group.name: rows.codes}
-                missing = missing_values(codes, rows.numbers, _unused(roles))
+                missing = missing_values(codes, rows.numbers, frozenset(replaced(roles)))
                 said += dropped(statistics.n_dropped, statistics.n_rows, missing)
         else:
             statistics = way.by_sql(found.engine.naming(way.given(roles)), roles)
@@ -124,12 +124,6 @@ def _read(roles: R, data: Any, progress: Progress | None, way: _Way[R, S]) -> Re
     if found.text_labels or found.engine is None:
         statistics = statistics.sorted()
     return Reading(statistics, handing_back(data), tuple(said))
-
-
-def _unused(roles: OneWay | CountRoles) -> frozenset[str]:
-    """The column of sds of summaries, of which those of one row are not used."""
-    sd = roles.sd if isinstance(roles, OneWay) else None
-    return frozenset() if sd is None else frozenset((sd.name,))
 
 
 def _plain_labels(statistics: S) -> S:

@@ -17,7 +17,7 @@ from partialpool.data import labels as lab
 from partialpool.data.checked_rows import CheckedRows, count_values, first_text
 from partialpool.data.frames import check_column, not_a_number
 from partialpool.data.rules import LARGEST, no_rows, overflow, rows_changed
-from partialpool.data.statements import COLUMNS, Statements
+from partialpool.data.statements import Statements
 from partialpool.data.statistics import GroupStatistics, without_rounding
 from partialpool.errors import DataError
 from partialpool.formula import Columns, OneWay
@@ -100,7 +100,7 @@ def reduce(engine: Engine, roles: OneWay) -> GroupStatistics:
     for nan_is_missing in engine.nan_plans:
         statements = _statements(roles, types, nan_is_missing)
         found = engine.groups(statements.grouped(repr(center)))
-        squares = found.sums["s2"][found.sums["n"] > 0]
+        squares = found.sums["s2"][found.sums["used"] > 0]
         refused = found.sums.get("refused", np.zeros(1)).any()
         if not refused and (squares < 0.1 * LARGEST**2).all():
             return _statistics(engine, statements, found, center)
@@ -169,8 +169,9 @@ def _refuse_text(engine: Engine, x: str, name: str) -> None:
 
 
 def _statements(roles: OneWay, types: dict[str, Kind], nan_is_missing: bool) -> Statements:
-    floating = frozenset(role for role, x in COLUMNS.items() if types.get(x) == "floating")
-    return Statements(roles, floating, nan_is_missing)
+    """The statements; NaN is always looked for but in the outcome, where it costs most."""
+    floating = {x for x, kind in types.items() if kind == "floating"}
+    return Statements(roles, frozenset(floating if nan_is_missing else floating - {"y"}))
 
 
 def _pilot(engine: Engine, statements: Statements) -> float:
@@ -185,13 +186,14 @@ def _statistics(
 ) -> GroupStatistics:
     roles = statements.roles
     total = found.total
-    keep = found.sums["n"] > 0
+    keep = found.sums["used"] > 0
     if not keep.any():
         raise no_rows(total, roles)
     got = found.sums if keep.all() else {k: v[keep] for k, v in found.sums.items()}
     labels = found.labels if keep.all() else found.labels[keep]
-    n, w = got["n"], got.get("w", got["n"])
-    used = got.get("used", n)
+    used = got["used"]
+    w = got.get("w", used)
+    n = w if "inside" in got else used  # the rows that a summary stands for
     mean, square = got["s1"] / w, got["s2"]
     ss = square - mean * got["s1"]
     if square.sum() > CANCELLATION * max(ss.sum(), 0.0) and n.sum() > len(n):
@@ -207,7 +209,7 @@ def _statistics(
         n=np.rint(n).astype(np.intp),
         weight=w.astype(np.float64),
         mean=mean,
-        ss=ss + got.get("q", 0.0),
+        ss=ss + got.get("inside", 0.0),
         center=center,
         log_weight=got.get("lw", np.zeros(len(n))),
         sigma_known=roles.se is not None,

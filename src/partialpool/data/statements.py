@@ -7,11 +7,10 @@ group), `y` (the outcome) and, where the formula gives them, `se`, `weight`, `si
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from partialpool.data.checked_rows import CheckedRows, check, number
-from partialpool.data.rules import RULES
+from partialpool.data.checked_rows import CheckedRows, checks, numbers
+from partialpool.data.row_values import precision
 from partialpool.formula import OneWay
 
 COLUMNS = {"outcome": "y", "se": "se", "weights": "weight", "count": "size", "sd": "sd"}
@@ -28,43 +27,6 @@ def given(roles: OneWay) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Sums:
-    """What a model sums over the rows of a group.
-
-    Parameters
-    ----------
-    row : dict
-        What a row stands for, by name: expressions in `se`, `weight`, `size` and `sd`.
-    totals : dict
-        The aggregates, by name: expressions in `d` (the outcome less a centre) and in `row`.
-    """
-
-    row: dict[str, str]
-    totals: dict[str, str]
-
-
-PLAIN = Sums({}, {"n": "COUNT(d)", "s1": "SUM(d)", "s2": "SUM(d * d)"})
-WEIGHTED = {"n": "COUNT(d)", "w": "SUM(w)", "s1": "SUM(w * d)", "s2": "SUM(w * d * d)"}
-
-
-def one_way_sums(roles: OneWay) -> Sums:
-    """Sums of the one-way normal model: rows, weight, first and second moment of each group.
-
-    `q` is the sum of squares inside a row that is itself a summary, `lw` the sum of log weights,
-    `used` the rows that entered where a row stands for more than one.
-    """
-    if roles.se is not None:
-        row = {"w": "1 / (se * se)", "lw": "-2 * LN(se)"}
-        return Sums(row, {**WEIGHTED, "lw": "SUM(lw)"})
-    if roles.weights is not None:
-        return Sums({"w": "weight", "lw": "LN(weight)"}, {**WEIGHTED, "lw": "SUM(lw)"})
-    if roles.count is not None:
-        row = {"w": "size", "q": "(size - 1) * sd * sd"}
-        return Sums(row, {**WEIGHTED, "n": "SUM(w)", "used": "COUNT(d)", "q": "SUM(q)"})
-    return PLAIN
-
-
-@dataclass(frozen=True, slots=True)
 class Statements:
     """The statements for one formula on one table.
 
@@ -73,23 +35,22 @@ class Statements:
     roles : OneWay
         Which column plays which part.
     floating : frozenset of str
-        Roles whose column can hold NaN.
-    nan_is_missing : bool
-        True if NaN in the outcome is taken for a missing value; in the other columns it always
-        is. Looking for it costs time, so an engine may try without.
+        Columns of the statements in which NaN is looked for and taken for a missing value.
     """
 
     roles: OneWay
     floating: frozenset[str]
-    nan_is_missing: bool
 
     def grouped(self, center: str) -> str:
         """Sums of each group about a centre; incomplete rows count in `total` only.
 
         `refused` counts complete rows with a value that its role does not allow.
         """
-        totals = {"total": "COUNT(*)", **one_way_sums(self.roles).totals}
-        if self._extras:
+        w = "w * " if self._worth else ""
+        totals = {"total": "COUNT(*)", "used": "COUNT(d)"}
+        totals |= {"s1": f"SUM({w}d)", "s2": f"SUM({w}d * d)"}
+        totals |= {name: f"SUM({name})" for name in self._worth}
+        if self._worth:
             totals["refused"] = "COUNT(CASE WHEN ok < 0 THEN 1 END)"
         sums = ", ".join(f"{sql} AS {name}" for name, sql in totals.items())
         return f"SELECT g, {sums} FROM ({self._measured(center)}) AS r GROUP BY g"
@@ -98,7 +59,7 @@ class Statements:
         """Sums about each group's own mean, for data whose group means are far apart."""
         first, second, weight = "d - a", "(d - a) * (d - a)", "COUNT(d)"
         mean = "SUM(d)"
-        if self._extras:
+        if self._worth:
             first, second, weight = f"w * ({first})", f"w * {second}", "SUM(w)"
             mean = "SUM(w * d)"
         return (
@@ -116,30 +77,29 @@ class Statements:
     @property
     def rows(self) -> CheckedRows:
         """The rows as numbers, and what these may be."""
-        roles = ("outcome", *self._extras)
-        names = given(self.roles)
-        checks = (check(names[COLUMNS[r]], COLUMNS[r], RULES[r]) for r in roles)
-        return CheckedRows({"g": "g"}, dict(self._numbers()), tuple(checks))
+        names = self._names
+        return CheckedRows(
+            {"g": "g"},
+            numbers(self.roles, names, lambda column: names[column] in self.floating),
+            checks(self.roles, names),
+        )
 
     @property
-    def _extras(self) -> list[str]:
-        """The roles beside group and outcome that the formula gives."""
-        return [r for r in COLUMNS if r != "outcome" and getattr(self.roles, r) is not None]
+    def _names(self) -> dict[str, str]:
+        """What the statements call the user's columns of numbers."""
+        return {column: name for name, column in given(self.roles).items() if name != "g"}
 
-    def _numbers(self) -> Iterator[tuple[str, str]]:
-        for role in ("outcome", *self._extras):
-            name = COLUMNS[role]
-            floating = role in self.floating and (self.nan_is_missing or role != "outcome")
-            x = number(name, floating=floating)
-            if role == "sd":  # the sd of one row says nothing; a missing one is no loss
-                x = f"CASE WHEN size = 1 THEN CAST(0 AS DOUBLE) ELSE {x} END"
-            yield name, x
+    @property
+    def _worth(self) -> dict[str, str]:
+        """What gives rows that are not plain their precision."""
+        values = precision(self.roles).items()
+        return {k: v.of_sql(self.roles, self._names) for k, v in values}
 
     def _measured(self, center: str) -> str:
         """Each row as it is summed: `d` is NULL where the row does not enter."""
         d = f"y - CAST({center} AS DOUBLE)"
-        if not self._extras:
+        if not self._worth:
             return f"SELECT g, {d} AS d FROM ({self.rows.cast()}) AS c"
-        row = {"d": d, **one_way_sums(self.roles).row}
+        row = {"d": d, **self._worth}
         columns = ", ".join(f"CASE WHEN ok > 0 THEN {sql} END AS {k}" for k, sql in row.items())
         return f"SELECT g, ok, {columns} FROM ({self.rows.judged()}) AS j"

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from partialpool._typing import AnyArray, Bools, Floats, Ints
-from partialpool.data.labels import as_labels, is_text, sorted_order, unify
+from partialpool.data.labels import is_text, sorted_order, spelled_out, unify
 from partialpool.errors import DataError
 
 
@@ -199,9 +199,9 @@ def alike(first: S, second: S) -> tuple[S, S]:
 
 def _spelled_out(s: S) -> S:
     """Turn whole numbers that were read from text into that text again."""
-    if not s.labels_from_text or is_text(s.labels):
+    if not s.labels_from_text:
         return s
-    labels, absent = (as_labels([str(v) for v in x.tolist()]) for x in (s.labels, s.absent))
+    labels, absent = spelled_out(s.labels), spelled_out(s.absent)
     return replace(s, labels=labels, absent=absent)  # type: ignore[type-var]
 
 
