@@ -10,7 +10,7 @@ import numpy as np
 
 from partialpool._typing import AnyArray, Floats
 from partialpool.data import structure
-from partialpool.data.accumulate import refuse_not_finite
+from partialpool.data.array_sums import refuse_not_finite
 from partialpool.data.coded_rows import CodedRows, Usable, code_rows, keys_of
 from partialpool.data.design import places
 from partialpool.data.design_sql import Given

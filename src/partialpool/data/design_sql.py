@@ -16,12 +16,11 @@ from partialpool.data.checked_rows import CheckedRows, checks, numbers
 from partialpool.data.coding import Column, Part, Variable
 from partialpool.data.design import Categories, Design, column_of
 from partialpool.data.expressions import Basis, Learned, Standard
+from partialpool.data.plan import ONE
 from partialpool.data.row_values import precision
 from partialpool.formula import Mixed
 from partialpool.formula.functions import ELEMENTWISE, INFINITY, binary_sql
 from partialpool.formula.tree import Binary, Call, Expression, Name, Number, Unary
-
-ONE = "1"
 
 
 class Unknown(float):
@@ -34,6 +33,14 @@ class Unknown(float):
         found = super().__new__(cls, float("nan"))
         found.name = name
         return found
+
+    def __eq__(self, other: object) -> bool:
+        """Numbers of the same name are the same."""
+        return isinstance(other, Unknown) and self.name == other.name
+
+    def __hash__(self) -> int:
+        """As they compare."""
+        return hash(self.name)
 
 
 def constant(value: float) -> str:
@@ -290,29 +297,6 @@ def _combination(name: str, weights: Floats) -> str:
     terms = [constant(weights[0])]
     terms += [f"{constant(c)} * {name}_{k}" for k, c in enumerate(weights[1:], 1)]
     return " + ".join(terms)
-
-
-class Sums:
-    """Sums of products of columns, each once: names in, the name of their sum out."""
-
-    def __init__(self, weighted: bool) -> None:
-        self.weighted = weighted
-        self.found: dict[tuple[str, ...], str] = {}
-
-    def of(self, *factors: str) -> str:
-        """The sum of w times these columns; ONE is left out."""
-        key = tuple(sorted(f for f in factors if f != ONE))
-        return self.plain(*(("w",) if self.weighted else ()), *key)
-
-    def plain(self, *factors: str) -> str:
-        """The sum of a product without the weight; of nothing, the number of rows."""
-        return self.found.setdefault(factors, f"s{len(self.found)}")
-
-    def sql(self) -> Iterator[str]:
-        """The aggregates."""
-        for factors, name in self.found.items():
-            product = " * ".join(factors)
-            yield f"{f'SUM({product})' if factors else 'COUNT(*)'} AS {name}"
 
 
 def category_means(categories: Mapping[Variable, Categories]) -> dict[Variable, Floats]:

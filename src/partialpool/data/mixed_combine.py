@@ -15,7 +15,6 @@ from math import prod
 import numpy as np
 
 from partialpool._typing import AnyArray, Floats, Ints
-from partialpool.data.accumulate import Shifts
 from partialpool.data.coding import Column, Part, Variable
 from partialpool.data.cross_products import Block, Crossing, CrossProducts, without_constant
 from partialpool.data.design import Categories, Design, Factor, mixed_radix, places
@@ -30,6 +29,7 @@ from partialpool.data.labels import (
     unify,
 )
 from partialpool.data.mixed_statistics import MixedStatistics
+from partialpool.data.plan import Shifts
 from partialpool.data.statistics import both_withheld
 from partialpool.errors import DataError
 from partialpool.formula import Mixed
