@@ -144,6 +144,10 @@ class Found:
     keys: dict[str, AnyArray]
     sums: dict[str, Floats]
 
+    def in_places(self, query: Query) -> Floats:
+        """The sums as the query counts them; shape (K, L)."""
+        return np.array([self.sums[f"s{i}"] for i in query.sums.places.values()])
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Passes:
@@ -230,7 +234,7 @@ class Passes:
         """Rows that entered the sums of a term; of summaries this is not known."""
         if "inside" in self.plan.extras:
             return None
-        return round(float(found.sums[self.block(0).sums.plain()].sum()))
+        return round(float(found.sums[f"s{self.block(0).sums.plain()}"].sum()))
 
     def assembled(
         self, found: Sequence[Found], coded: Mapping[str, Labels]
@@ -260,7 +264,8 @@ class Passes:
         return design, about_own_means(plan, products, self._within), clusters
 
     def _within(self, query: Query, terms: Sequence[int]) -> list[Answer]:
-        return [Answer(query, self.run(query, self.within_rows(t)).sums) for t in terms]
+        found = (self.run(query, self.within_rows(t)) for t in terms)
+        return [Answer(query, f.in_places(query)) for f in found]
 
     def _answer(
         self, query: Query, found: Found, coded: Mapping[str, Labels], factors: Sequence[Factor]
@@ -271,19 +276,18 @@ class Passes:
             np.searchsorted(factors[t].keys, _keys(found, terms[t], coded)) for t in query.terms
         ]
         if not index:
-            return Answer(query, found.sums)
+            return Answer(query, found.in_places(query))
         order = np.lexsort(index[::-1])
-        sums = {k: v[order] for k, v in found.sums.items()}
-        same = frozenset(x for x in query.compared if sums[f"same_{x}"].all())
+        same = frozenset(x for x in query.compared if found.sums[f"same_{x}"].all())
         pairs = (index[0][order], index[1][order]) if len(index) == 2 else None
-        return Answer(query, sums, same, pairs)
+        return Answer(query, found.in_places(query)[:, order], same, pairs)
 
 
 def aggregates(query: Query) -> list[str]:
     """The sums of a query in SQL, and whether columns are constant in each group."""
     sums = [
-        f"SUM({' * '.join(factors)}) AS {name}" if factors else f"COUNT(*) AS {name}"
-        for factors, name in query.sums.names.items()
+        f"SUM({' * '.join(factors)}) AS s{i}" if factors else f"COUNT(*) AS s{i}"
+        for factors, i in query.sums.places.items()
     ]
     same = (f"CASE WHEN MIN({x}) = MAX({x}) THEN 1 ELSE 0 END AS same_{x}" for x in query.compared)
     return [*sums, *same]

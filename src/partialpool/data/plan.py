@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from partialpool._typing import AnyArray, Floats, Ints
+from partialpool._typing import Floats, Ints
 from partialpool.data.clusters import Clusters, fits
 from partialpool.data.coding import Column
 from partialpool.data.cross_products import (
@@ -68,20 +68,19 @@ def _has_intercept(names: tuple[str, ...]) -> bool:
 
 
 class Sums:
-    """Sums of products of columns, each once: factors in, the name of their sum out."""
+    """Sums of products of columns, each once: factors in, the place of their sum out."""
 
     def __init__(self, weighted: bool) -> None:
-        self.weighted = weighted
-        self.names: dict[tuple[str, ...], str] = {}
+        self.weights = ("w",) if weighted else ()
+        self.places: dict[tuple[str, ...], int] = {}
 
-    def of(self, *factors: str) -> str:
+    def of(self, *factors: str) -> int:
         """The sum of w times these columns; ONE is left out."""
-        key = tuple(sorted(f for f in factors if f != ONE))
-        return self.plain(*(("w",) if self.weighted else ()), *key)
+        return self.plain(*self.weights, *sorted(f for f in factors if f != ONE))
 
-    def plain(self, *factors: str) -> str:
+    def plain(self, *factors: str) -> int:
         """The sum of a product without the weight; of nothing, the number of rows."""
-        return self.names.setdefault(factors, f"s{len(self.names)}")
+        return self.places.setdefault(factors, len(self.places))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,14 +94,14 @@ class Query:
     sums : Sums
         The products.
     shapes : mapping
-        Names of sums in the shape of the arrays they fill, (...).
+        Places of sums in the shape of the arrays they fill, (...).
     compared : tuple of str
         Columns of which is asked whether they are constant within every group.
     """
 
     terms: tuple[int, ...]
     sums: Sums
-    shapes: Mapping[str, AnyArray]
+    shapes: Mapping[str, Ints]
     compared: tuple[str, ...] = ()
 
 
@@ -113,8 +112,8 @@ class Answer:
     Parameters
     ----------
     query : Query
-    sums : mapping
-        The sums by name, shape (L,) in the order of the groups; (1,) of all rows.
+    sums : ndarray, shape (K, L)
+        Each of the sums, by group in their order; L is 1 for all rows.
     constant : frozenset of str
         Which of the columns compared are constant within every group.
     pairs : tuple of ndarray of int, shape (L,)
@@ -122,19 +121,14 @@ class Answer:
     """
 
     query: Query
-    sums: Mapping[str, Floats]
+    sums: Floats
     constant: frozenset[str] = frozenset()
     pairs: tuple[Ints, Ints] | None = None
 
     def arrays(self) -> dict[str, Floats]:
-        """The arrays in place of the names of their sums; shape (L, ...)."""
-        return {k: self._filled(names) for k, names in self.query.shapes.items()}
-
-    def _filled(self, names: AnyArray) -> Floats:
-        found = [self.sums[str(name)] for name in names.ravel()]
-        size = len(next(iter(self.sums.values())))
-        stacked = np.stack(found, axis=1) if found else np.empty((size, 0))
-        return stacked.reshape(size, *names.shape)
+        """The arrays that the sums fill; shape (L, ...)."""
+        by_group = np.ascontiguousarray(self.sums.T)
+        return {k: by_group.take(places, axis=1) for k, places in self.query.shapes.items()}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -239,11 +233,11 @@ class Plan:
     def _sums(self) -> Sums:
         return Sums("w" in self.extras)
 
-    def _rows(self, sums: Sums) -> AnyArray:
+    def _rows(self, sums: Sums) -> Ints:
         """The number of rows, or of those that summaries stand for."""
         return np.array(sums.plain("w") if "inside" in self.extras else sums.plain())
 
-    def _of_all(self, sums: Sums) -> dict[str, AnyArray]:
+    def _of_all(self, sums: Sums) -> dict[str, Ints]:
         found = {
             "xtx": _products(sums, self.x, self.x),
             "xty": _named(sums, self.x, "y"),
@@ -253,13 +247,13 @@ class Plan:
         return found | {k: np.array(sums.plain(k)) for k in ("lw", "inside") if k in self.extras}
 
 
-def _named(sums: Sums, columns: Sequence[str], *others: str) -> AnyArray:
-    return np.array([sums.of(a, *others) for a in columns], dtype=object)
+def _named(sums: Sums, columns: Sequence[str], *others: str) -> Ints:
+    return np.array([sums.of(a, *others) for a in columns], dtype=np.intp)
 
 
-def _products(sums: Sums, first: Sequence[str], second: Sequence[str]) -> AnyArray:
-    names = [[sums.of(a, b) for b in second] for a in first]
-    return np.array(names, dtype=object).reshape(len(first), len(second))
+def _products(sums: Sums, first: Sequence[str], second: Sequence[str]) -> Ints:
+    places = [[sums.of(a, b) for b in second] for a in first]
+    return np.array(places, dtype=np.intp).reshape(len(first), len(second))
 
 
 # what answers become --------------------------------------------------------------------------
