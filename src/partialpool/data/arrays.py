@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from partialpool._typing import AnyArray, Bools, Floats, Ints
-from partialpool.data.counts import CountStatistics, size_name
+from partialpool.data.counts import CountStatistics
 from partialpool.data.frames import Rows
 from partialpool.data.labels import shown
+from partialpool.data.one_way import Groups, counted, factors_of, measured
 from partialpool.data.row_values import Condition, conditions, events, filled, precision
 from partialpool.data.rules import no_rows, overflow
-from partialpool.data.statistics import GroupStatistics, without_rounding
+from partialpool.data.statistics import GroupStatistics
 from partialpool.formula import CountRoles, OneWay
 
 
@@ -25,8 +28,20 @@ class _Complete:
     labels: AnyArray
     total: int
 
-    def sums(self, values: Floats | None = None) -> Floats:
-        """Sums by group; without values how many rows there are."""
+    def sums(
+        self, factors: Mapping[str, Iterable[str]], values: Mapping[str, Floats]
+    ) -> dict[str, Floats]:
+        """Sums by group of the products of some values."""
+        return {
+            name: self._sum(functools.reduce(np.multiply, (values[f] for f in each)))
+            for name, each in factors.items()
+        }
+
+    def groups(self, sums: Mapping[str, Floats]) -> Groups:
+        """Sums with how many rows there are."""
+        return Groups(self.labels, {"used": self._sum(None), **sums}, self.total)
+
+    def _sum(self, values: Floats | None) -> Floats:
         found = np.bincount(self.codes, values, len(self.labels))
         return found.astype(np.float64, copy=False)
 
@@ -76,66 +91,25 @@ def reduce(rows: Rows, roles: OneWay) -> GroupStatistics:
         If no row is complete, or a value is infinite or not allowed in its role.
     """
     found = _complete(rows, roles)
-    y, codes = found.numbers[roles.outcome.name], found.codes
+    y = found.numbers[roles.outcome.name]
     worth = {k: v.of_arrays(roles, found.numbers) for k, v in precision(roles).items()}
-    weight = worth.get("w")
-
-    def weighted(values: Floats) -> Floats:
-        return values if weight is None else weight * values
-
-    rows_in = found.sums()
-    w = rows_in if weight is None else found.sums(weight)
-    center = float(np.average(y, weights=weight))
-    shifted = y - center
-    full = rows_in > 0
-    safe = np.where(full, w, 1.0)
-    mean = found.sums(weighted(shifted)) / safe
-    left = shifted - mean[codes]
-    slip = found.sums(weighted(left)) / safe
-    ss = found.sums(weighted(left) * left) - w * slip**2
-    ss = without_rounding(ss, w, mean + slip, center)
-    none = np.zeros(len(w))
-    ss = ss + (found.sums(worth["inside"]) if "inside" in worth else none)
-    if not np.isfinite(ss).all():
+    center = float(np.average(y, weights=worth.get("w")))
+    factors = factors_of(roles)
+    squares = {k: factors.pop(k) for k in ("s2",)}  # about each group's own mean only
+    groups = found.groups(found.sums(factors, {"d": y - center, **worth}))
+    w = groups.sums.get("w", groups.sums["used"])
+    mean = groups.sums["s1"] / np.where(w > 0, w, 1.0)
+    left = {"d": y - center - mean[found.codes], **worth}
+    about = found.sums({"s1": factors["s1"], **squares}, left)
+    if not np.isfinite(about["s2"]).all():
         raise overflow(roles)
-    log_weight = found.sums(worth["lw"]) if "lw" in worth else none
-    return GroupStatistics(
-        factor=roles.group.name,
-        outcome=roles.outcome.name,
-        labels=rows.labels[full],
-        n=np.rint((w if "inside" in worth else rows_in)[full]).astype(np.intp),
-        weight=w[full],
-        mean=(mean + slip)[full],
-        ss=ss[full],
-        center=center,
-        log_weight=log_weight[full],
-        sigma_known=roles.se is not None,
-        n_rows=found.total,
-        n_dropped=found.total - len(codes),
-        absent=rows.labels[~full],
-    )
+    present = groups.sums["used"] > 0
+    kept, absent = groups.present(roles)
+    return measured(roles, kept, absent, center, {k: v[present] for k, v in about.items()})
 
 
 def reduce_counts(rows: Rows, roles: CountRoles) -> CountStatistics:
     """Reduce rows of counts to one record a group; as `reduce`."""
     found = _complete(rows, roles)
-    n = found.sums()
-    full = n > 0
-    sums = {
-        k: found.sums(v.of_arrays(roles, found.numbers))[full] for k, v in events(roles).items()
-    }
-    return CountStatistics(
-        family=roles.family,
-        factor=roles.group.name,
-        outcome=roles.outcome.name,
-        size_name=size_name(roles),
-        labels=rows.labels[full],
-        n=n[full].astype(np.intp),
-        y=sums["y"],
-        size=sums["size"],
-        square=sums["square"],
-        log_constants=sums["constant"],
-        n_rows=found.total,
-        n_dropped=found.total - len(found.codes),
-        absent=rows.labels[~full],
-    )
+    values = {k: v.of_arrays(roles, found.numbers) for k, v in events(roles).items()}
+    return counted(roles, *found.groups(found.sums(factors_of(roles), values)).present(roles))

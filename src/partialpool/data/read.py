@@ -12,8 +12,6 @@ import numpy as np
 
 from partialpool.data import (
     arrays,
-    count_statements,
-    counts_sql,
     duck,
     files,
     frames,
@@ -97,12 +95,10 @@ class _Way(Generic[R, S]):
 
     from_rows: Callable[[frames.Rows, R], S]
     by_sql: Callable[[sql.Engine, R], S]
-    given: Callable[[R], dict[str, str]]
-    plan: Callable[[sql.Engine, R], Iterator[tuple[str, str]]]
 
 
-MEASUREMENTS = _Way(arrays.reduce, sql.reduce, statements.given, sql.plan)
-COUNTS = _Way(arrays.reduce_counts, counts_sql.reduce, count_statements.given, counts_sql.plan)
+MEASUREMENTS = _Way(arrays.reduce, sql.reduce)
+COUNTS = _Way(arrays.reduce_counts, sql.reduce_counts)
 
 
 def _read(roles: R, data: Any, progress: Progress | None, way: _Way[R, S]) -> Reading[S]:
@@ -118,7 +114,7 @@ def _read(roles: R, data: Any, progress: Progress | None, way: _Way[R, S]) -> Re
                 missing = missing_values(codes, rows.numbers, frozenset(replaced(roles)))
                 said += dropped(statistics.n_dropped, statistics.n_rows, missing)
         else:
-            statistics = way.by_sql(found.engine.naming(way.given(roles)), roles)
+            statistics = way.by_sql(found.engine.naming(statements.given(roles)), roles)
     if found.text_labels:
         statistics = _plain_labels(statistics)
     if found.text_labels or found.engine is None:
@@ -324,20 +320,15 @@ def explain_reading(roles: OneWay | CountRoles, data: Any) -> str:
     DataError, ColumnError
         If the data cannot be read, as far as that is known before reading them.
     """
-    if isinstance(roles, OneWay):
-        return _explain(roles, data, MEASUREMENTS, TWO_PASSES)
-    return _explain(roles, data, COUNTS, ONE_PASS)
+    in_memory = TWO_PASSES if isinstance(roles, OneWay) else ONE_PASS
+    with opened(data, roles, plan=True) as found:
+        if found.engine is None:
+            return told_in_memory(found.kind, roles, in_memory)
+        return told_plan(found.what, sql.plan(found.engine.naming(statements.given(roles)), roles))
 
 
 ONE_PASS = "and one pass (numpy.bincount) sums the events and the sizes of each group."
 TWO_PASSES = "and two passes (numpy.bincount) sum each group about its mean."
-
-
-def _explain(roles: R, data: Any, way: _Way[R, S], in_memory: str) -> str:
-    with opened(data, roles, plan=True) as found:
-        if found.engine is None:
-            return told_in_memory(found.kind, roles, in_memory)
-        return told_plan(found.what, way.plan(found.engine.naming(way.given(roles)), roles))
 
 
 def told_in_memory(kind: str, roles: Wanted, sums: str) -> str:

@@ -1,8 +1,7 @@
-"""Which sums a model needs of the rows of each group, as SQL: one text for every engine.
+"""The sums of a model of one factor as SQL: one text for every engine.
 
 The statements use COUNT, SUM, CAST, CASE, ISNAN, LN and joins, which mean the same everywhere.
-The rows are a table written ``{rows}``, whose columns are named by the part they play: `g` (the
-group), `y` (the outcome) and, where the formula gives them, `se`, `weight`, `size` and `sd`.
+The rows are a table written ``{rows}``, whose columns are named by the part they play.
 """
 
 from __future__ import annotations
@@ -10,20 +9,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from partialpool.data.checked_rows import CheckedRows, checks, numbers
-from partialpool.data.row_values import precision
-from partialpool.formula import OneWay
+from partialpool.data.one_way import factors_of
+from partialpool.data.row_values import column_of_part, events, precision
+from partialpool.formula import CountRoles, OneWay
 
-COLUMNS = {"outcome": "y", "se": "se", "weights": "weight", "count": "size", "sd": "sd"}
-"""What the column of each role is called in the statements; the group is `g`."""
+COLUMNS = {
+    "group": "g",
+    "outcome": "y",
+    "se": "se",
+    "weights": "weight",
+    "count": "rows_in",
+    "sd": "sd",
+    "size": "size",
+}
+"""What the column of each part is called in the statements."""
 
 PILOT_ROWS = 2048
 
 
-def given(roles: OneWay) -> dict[str, str]:
+def given(roles: OneWay | CountRoles) -> dict[str, str]:
     """The user's column for each column that the statements name."""
-    columns = {name: getattr(roles, role) for role, name in COLUMNS.items()}
-    found = {"g": roles.group, **columns}
-    return {name: column.name for name, column in found.items() if column is not None}
+    found = {name: column_of_part(roles, part) for part, name in COLUMNS.items()}
+    return {name: column for name, column in found.items() if column is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,41 +39,37 @@ class Statements:
 
     Parameters
     ----------
-    roles : OneWay
+    roles : OneWay or CountRoles
         Which column plays which part.
     floating : frozenset of str
         Columns of the statements in which NaN is looked for and taken for a missing value.
     """
 
-    roles: OneWay
+    roles: OneWay | CountRoles
     floating: frozenset[str]
 
-    def grouped(self, center: str) -> str:
-        """Sums of each group about a centre; incomplete rows count in `total` only.
+    def grouped(self, center: str = "0.0") -> str:
+        """Sums of each group, about a centre; incomplete rows count in `total` only.
 
         `refused` counts complete rows with a value that its role does not allow.
         """
-        w = "w * " if self._worth else ""
-        totals = {"total": "COUNT(*)", "used": "COUNT(d)"}
-        totals |= {"s1": f"SUM({w}d)", "s2": f"SUM({w}d * d)"}
-        totals |= {name: f"SUM({name})" for name in self._worth}
-        if self._worth:
+        first = next(iter(self._values(center)))
+        totals = {"total": "COUNT(*)", "used": f"COUNT({first})"}
+        totals |= {k: f"SUM({' * '.join(f)})" for k, f in factors_of(self.roles).items()}
+        if self._judged:
             totals["refused"] = "COUNT(CASE WHEN ok < 0 THEN 1 END)"
         sums = ", ".join(f"{sql} AS {name}" for name, sql in totals.items())
         return f"SELECT g, {sums} FROM ({self._measured(center)}) AS r GROUP BY g"
 
     def about_own_mean(self, center: str) -> str:
         """Sums about each group's own mean, for data whose group means are far apart."""
-        first, second, weight = "d - a", "(d - a) * (d - a)", "COUNT(d)"
-        mean = "SUM(d)"
-        if self._worth:
-            first, second, weight = f"w * ({first})", f"w * {second}", "SUM(w)"
-            mean = "SUM(w * d)"
+        w = "w * " if self._judged else ""
+        weight = "SUM(w)" if self._judged else "COUNT(d)"
         return (
             f"WITH r AS ({self._measured(center)}), "
-            f"m AS (SELECT g AS k, {mean} / {weight} AS a FROM r "
+            f"m AS (SELECT g AS k, SUM({w}d) / {weight} AS a FROM r "
             "WHERE d IS NOT NULL AND g IS NOT NULL GROUP BY g) "
-            f"SELECT g, COUNT(d) AS used, SUM({first}) AS s1, SUM({second}) AS s2 "
+            f"SELECT g, COUNT(d) AS used, SUM({w}(d - a)) AS s1, SUM({w}(d - a) * (d - a)) AS s2 "
             "FROM r JOIN m ON r.g = m.k WHERE d IS NOT NULL GROUP BY g"
         )
 
@@ -90,16 +93,22 @@ class Statements:
         return {column: name for name, column in given(self.roles).items() if name != "g"}
 
     @property
-    def _worth(self) -> dict[str, str]:
-        """What gives rows that are not plain their precision."""
-        values = precision(self.roles).items()
-        return {k: v.of_sql(self.roles, self._names) for k, v in values}
+    def _judged(self) -> bool:
+        """Whether values are checked as they are summed; of plain rows their squares tell."""
+        return isinstance(self.roles, CountRoles) or bool(precision(self.roles))
+
+    def _values(self, center: str) -> dict[str, str]:
+        """The numbers of each row; the first is there wherever a row enters."""
+        if isinstance(self.roles, CountRoles):
+            values, found = events(self.roles), {}
+        else:
+            values, found = precision(self.roles), {"d": f"y - CAST({center} AS DOUBLE)"}
+        return found | {k: v.of_sql(self.roles, self._names) for k, v in values.items()}
 
     def _measured(self, center: str) -> str:
-        """Each row as it is summed: `d` is NULL where the row does not enter."""
-        d = f"y - CAST({center} AS DOUBLE)"
-        if not self._worth:
-            return f"SELECT g, {d} AS d FROM ({self.rows.cast()}) AS c"
-        row = {"d": d, **self._worth}
-        columns = ", ".join(f"CASE WHEN ok > 0 THEN {sql} END AS {k}" for k, sql in row.items())
+        """Each row as it is summed: its numbers are NULL where the row does not enter."""
+        values = self._values(center)
+        if not self._judged:
+            return f"SELECT g, {values['d']} AS d FROM ({self.rows.cast()}) AS c"
+        columns = ", ".join(f"CASE WHEN ok > 0 THEN {sql} END AS {k}" for k, sql in values.items())
         return f"SELECT g, ok, {columns} FROM ({self.rows.judged()}) AS j"
