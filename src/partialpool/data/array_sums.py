@@ -83,9 +83,7 @@ def _within(
         for t, total in zip(terms, totals, strict=True):
             block = products.blocks[t]
             means = {x: block.x_mean[:, i] for i, x in enumerate(plan.x)} | {"y": block.y_mean}
-            about = {
-                f"d_{x}": part.columns[x] - means[x][part.group[t]] for x in plan.varying
-            }  # fmt: skip
+            about = {f"d_{x}": part.columns[x] - means[x][part.group[t]] for x in plan.varying}
             total.add(replace(part, columns={**part.columns, **about}))
     return [total.answer() for total in totals]
 

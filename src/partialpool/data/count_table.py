@@ -17,6 +17,7 @@ from partialpool.data.design_sql import Given
 from partialpool.data.encode import expressions
 from partialpool.data.encode_sql import checked_means
 from partialpool.data.equal_rows import equal_rows
+from partialpool.data.group_record import both_withheld
 from partialpool.data.labels import is_text, spelled_out
 from partialpool.data.labels_sql import Labels, labels_of, prepared, read_labels
 from partialpool.data.mixed_combine import categories_on_one_side, check_roles, union
@@ -24,7 +25,6 @@ from partialpool.data.read import Progress, opened
 from partialpool.data.row_values import events
 from partialpool.data.source import Chunk, MemorySource, from_frame
 from partialpool.data.sql import Engine
-from partialpool.data.statistics import both_withheld
 from partialpool.errors import DataError
 from partialpool.formula import Mixed
 from partialpool.formula.counts import PROPORTIONS

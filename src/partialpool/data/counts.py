@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from partialpool._typing import AnyArray, Floats, Ints
-from partialpool.data.labels import sorted_order, unify
-from partialpool.data.statistics import (
-    alike,
-    both_withheld,
-    placed,
-    refuse_all_small,
-    still_absent,
-    withheld,
-)
-from partialpool.errors import DataError
+from partialpool._typing import Floats
+from partialpool.data.group_record import GroupRecord
 from partialpool.formula import CountFamily, CountRoles
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CountStatistics:
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class CountStatistics(GroupRecord):
     """Everything a one-way model of counts needs to know about the rows.
 
     Rows of one group share its probability or rate, so that events and sizes add up.
@@ -52,34 +44,23 @@ class CountStatistics:
     absent : ndarray
         Labels of groups in the data of which no row could be used.
     labels_from_text, withheld
-        As in `GroupStatistics`.
+        As in `GroupRecord`.
     """
 
+    alike: ClassVar[dict[str, str]] = {
+        "family": "family",
+        "factor": "group column",
+        "outcome": "outcome",
+        "size_name": "size",
+    }
+    summed: ClassVar[tuple[str, ...]] = ("n", "y", "size", "square", "log_constants")
+
     family: CountFamily
-    factor: str
-    outcome: str
     size_name: str
-    labels: AnyArray
-    n: Ints
     y: Floats
     size: Floats
     square: Floats
     log_constants: Floats
-    n_rows: int
-    n_dropped: int
-    absent: AnyArray
-    labels_from_text: bool = False
-    withheld: tuple[int, int] = (0, 0)
-
-    @property
-    def n_groups(self) -> int:
-        """Number of groups J."""
-        return len(self.n)
-
-    @property
-    def n_used(self) -> int:
-        """Number of rows that entered."""
-        return int(self.n.sum())
 
     @property
     def raw(self) -> Floats:
@@ -113,69 +94,6 @@ class CountStatistics:
         if self.proportion:
             return "trials"
         return "rows" if self.size_name == "rows" else "exposure"
-
-    def sorted(self) -> CountStatistics:
-        """Return the same statistics with the groups in label order."""
-        return self.of_groups(sorted_order(self.labels))
-
-    def of_groups(self, which: AnyArray) -> CountStatistics:
-        """Return the statistics of these groups (indices, or one bool a group)."""
-        fields = ("labels", "n", "y", "size", "square", "log_constants")
-        return replace(self, **{k: getattr(self, k)[which] for k in fields})
-
-    def without_small_groups(self, least: int) -> CountStatistics:
-        """Return the statistics of the groups of at least so many rows; the rest is counted.
-
-        Raises
-        ------
-        DataError
-            If no group has so many rows.
-        """
-        small = self.n < least
-        refuse_all_small(small, self.n, least)
-        return replace(
-            self.of_groups(~small),
-            absent=self.absent[:0],
-            withheld=withheld(self, small),
-        )
-
-    def combine(self, other: CountStatistics) -> CountStatistics:
-        """Return the statistics of both sets of rows together; associative and commutative.
-
-        Raises
-        ------
-        DataError
-            If the two are not of the same family, outcome, size and grouping column.
-        """
-        mine = (self.family, self.factor, self.outcome, self.size_name)
-        theirs = (other.family, other.factor, other.outcome, other.size_name)
-        if mine != theirs:
-            raise DataError(
-                "only statistics of the same family, group column, outcome and size can be "
-                f"combined; received {mine} and {theirs}"
-            )
-        first, second = alike(self, other)
-        if first is not self or second is not other:
-            return first.combine(second)
-        labels, (a, b) = unify(self.labels, other.labels)
-
-        def added(mine: AnyArray, theirs: AnyArray) -> AnyArray:
-            return placed(mine, a, len(labels)) + placed(theirs, b, len(labels))
-
-        return replace(
-            self,
-            labels=labels,
-            n=added(self.n, other.n),
-            y=added(self.y, other.y),
-            size=added(self.size, other.size),
-            square=added(self.square, other.square),
-            log_constants=added(self.log_constants, other.log_constants),
-            n_rows=self.n_rows + other.n_rows,
-            n_dropped=self.n_dropped + other.n_dropped,
-            absent=still_absent(self.absent, other.absent, labels),
-            labels_from_text=self.labels_from_text and other.labels_from_text,
-            withheld=both_withheld(self, other),
-        )
 
 
 def size_name(roles: CountRoles) -> str:
