@@ -49,8 +49,8 @@ class GroupStatistics(GroupRecord):
     """
 
     alike: ClassVar[dict[str, str]] = {
-        "factor": "group column",
         "outcome": "outcome",
+        "factor": "group column",
         "sigma_known": "kind (whether standard errors are known)",
     }
     summed: ClassVar[tuple[str, ...]] = ("n", "weight", "log_weight")
