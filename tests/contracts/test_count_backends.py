@@ -11,7 +11,7 @@ from test_backends import BACKENDS, SIZE, G, each_backend, place  # noqa: F401  
 
 import partialpool as pp
 from partialpool.data import read_count_rows, read_counts
-from partialpool.data.count_statements import log_factorial
+from partialpool.data.row_values import log_factorial_sql
 from partialpool.formula import parse, read_roles
 
 Y = [(5 * i) % 7 for i in range(SIZE)]
@@ -111,7 +111,7 @@ def test_the_same_fit_and_notices(backend, place):  # noqa: F811
 def test_the_logarithm_of_a_factorial_in_sql():
     x = np.concatenate([np.arange(200), 2 ** np.arange(8, 53)]).astype(float)
     found = duckdb.execute(
-        f"SELECT {log_factorial('x')} AS f FROM (SELECT UNNEST($x) AS x)", {"x": x.tolist()}
+        f"SELECT {log_factorial_sql('x')} AS f FROM (SELECT UNNEST($x) AS x)", {"x": x.tolist()}
     )
     np.testing.assert_allclose(found.fetchnumpy()["f"], gammaln(x + 1), rtol=1e-14, atol=2e-14)
 

@@ -1,17 +1,84 @@
-"""Rows in memory to statistics, in two exact passes over the arrays."""
+"""Rows of one factor in memory to statistics: measurements in two exact passes, counts in one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
-from partialpool._typing import Bools, Floats, Ints
+from partialpool._typing import AnyArray, Bools, Floats, Ints
+from partialpool.data.counts import CountStatistics
 from partialpool.data.frames import Rows
 from partialpool.data.labels import shown
-from partialpool.data.rules import LARGEST, RULES, no_rows, overflow
-from partialpool.data.statistics import GroupStatistics, without_rounding
+from partialpool.data.one_way import Groups, counted, factors_of, measured
+from partialpool.data.row_values import Condition, conditions, events, filled, precision
+from partialpool.data.rules import no_rows, overflow
+from partialpool.data.statistics import GroupStatistics
 from partialpool.formula import Roles
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Complete:
+    """The rows that miss nothing, whose values are allowed; `total` counts all."""
+
+    codes: Ints
+    numbers: dict[str, Floats]
+    labels: AnyArray
+    total: int
+
+    def sums(
+        self, factors: Mapping[str, Iterable[str]], values: Mapping[str, Floats]
+    ) -> dict[str, Floats]:
+        """Sums by group of the products of some values."""
+        return {
+            name: self._sum(functools.reduce(np.multiply, (values[f] for f in each)))
+            for name, each in factors.items()
+        }
+
+    def groups(self, sums: Mapping[str, Floats]) -> Groups:
+        """Sums with how many rows there are."""
+        return Groups(self.labels, {"used": self._sum(None), **sums}, self.total)
+
+    def _sum(self, values: Floats | None) -> Floats:
+        found = np.bincount(self.codes, values, len(self.labels))
+        return found.astype(np.float64, copy=False)
+
+
+def _complete(rows: Rows, roles: Roles) -> _Complete:
+    """Leave out rows with a missing value.
+
+    Raises
+    ------
+    DataError
+        If no row is complete, or a value is not allowed in its role.
+    """
+    total = len(rows.codes)
+    if total == 0:
+        raise no_rows(0, roles)
+    numbers = filled(roles, rows.numbers)
+    keep = rows.codes >= 0
+    for values in numbers.values():
+        keep &= ~np.isnan(values)
+    if not keep.any():
+        raise no_rows(total, roles)
+    for condition in conditions(roles):
+        _refuse(rows, condition, keep & condition.broken(numbers))
+    if keep.all():
+        return _Complete(rows.codes, numbers, rows.labels, total)
+    kept = {k: v[keep] for k, v in numbers.items()}
+    return _Complete(rows.codes[keep], kept, rows.labels, total)
+
+
+def _refuse(rows: Rows, condition: Condition, bad: Bools) -> None:
+    """Raise the error that names the first rows that break a condition, if any do."""
+    at = np.flatnonzero(bad)
+    if len(at):
+        first, name = at[:5], condition.columns[0]
+        values = rows.numbers[name][first].tolist()
+        groups = shown(rows.labels[rows.codes[first]])
+        raise condition.rule.broken(name, values, (first + 1).tolist(), len(at), groups)
 
 
 @np.errstate(over="ignore", invalid="ignore")  # seen in the result
@@ -23,97 +90,26 @@ def reduce(rows: Rows, roles: Roles) -> GroupStatistics:
     DataError
         If no row is complete, or a value is infinite or not allowed in its role.
     """
-    total = len(rows.codes)
-    column = _fill_unused_sd(rows.numbers, roles)
-    if total == 0:
-        raise no_rows(0, roles)
-    keep = rows.codes >= 0
-    for values in column.values():
-        keep &= ~np.isnan(values)
-    if not keep.any():
-        raise no_rows(total, roles)
-    _check(rows, column, roles, keep)
-    codes = rows.codes if keep.all() else rows.codes[keep]
-    column = {k: v if keep.all() else v[keep] for k, v in column.items()}
-    size = len(rows.labels)
-    y = column[roles.outcome_column.name]
-    count, weight, inside, log_w = precision(column, roles)
-
-    n = np.bincount(codes, count, size)
-    w = n if weight is None else np.bincount(codes, weight, size)
-    center = float(np.average(y, weights=weight))
-    shifted = y - center
-    full = n > 0
-    safe = np.where(full, w, 1.0)
-    mean = np.bincount(codes, shifted if weight is None else weight * shifted, size) / safe
-    rest = shifted - mean[codes]
-    slip = np.bincount(codes, rest if weight is None else weight * rest, size) / safe
-    square = rest * rest if weight is None else weight * rest * rest
-    ss = np.bincount(codes, square, size) - w * slip**2
-    ss = without_rounding(ss, w, mean + slip, center)
-    if inside is not None:
-        ss = ss + np.bincount(codes, inside, size)
-    if not np.isfinite(ss).all():
+    found = _complete(rows, roles)
+    y = found.numbers[roles.outcome_column.name]
+    worth = {k: v.of_arrays(roles, found.numbers) for k, v in precision(roles).items()}
+    center = float(np.average(y, weights=worth.get("w")))
+    factors = factors_of(roles)
+    squares = {k: factors.pop(k) for k in ("s2",)}  # about each group's own mean only
+    groups = found.groups(found.sums(factors, {"d": y - center, **worth}))
+    w = groups.sums.get("w", groups.sums["used"])
+    mean = groups.sums["s1"] / np.where(w > 0, w, 1.0)
+    left = {"d": y - center - mean[found.codes], **worth}
+    about = found.sums({"s1": factors["s1"], **squares}, left)
+    if not np.isfinite(about["s2"]).all():
         raise overflow(roles)
-    return GroupStatistics(
-        factor=roles.group.name,
-        outcome=roles.outcome_column.name,
-        labels=rows.labels[full],
-        n=np.rint(n[full]).astype(np.intp),
-        weight=w[full].astype(np.float64),
-        mean=(mean + slip)[full],
-        ss=ss[full],
-        center=center,
-        log_weight=_sums(codes, log_w, size)[full],
-        sigma_known=roles.se is not None,
-        n_rows=total,
-        n_dropped=total - int(keep.sum()),
-        absent=rows.labels[~full],
-    )
+    present = groups.sums["used"] > 0
+    kept, absent = groups.present(roles)
+    return measured(roles, kept, absent, center, {k: v[present] for k, v in about.items()})
 
 
-def _sums(codes: Ints, values: Floats | None, size: int) -> Floats:
-    """Sum values by group; zeros where there are none."""
-    if values is None:
-        return np.zeros(size)
-    return np.bincount(codes, values, size).astype(np.float64, copy=False)
-
-
-def _fill_unused_sd(column: dict[str, Floats], roles: Roles) -> dict[str, Floats]:
-    """The sd of a group of one row says nothing; a missing one is no reason to drop the row."""
-    if roles.count is None or roles.sd is None:
-        return column
-    n, sd = column[roles.count.name], column[roles.sd.name]
-    return {**column, roles.sd.name: np.where(n == 1, 0.0, sd)}
-
-
-def precision(
-    column: Mapping[str, Floats], roles: Roles
-) -> tuple[Floats | None, Floats | None, Floats | None, Floats | None]:
-    """Rows a row stands for, its weight, its inside sum of squares, and log w."""
-    if roles.se is not None:
-        se = column[roles.se.name]
-        return None, 1.0 / (se * se), None, -2.0 * np.log(se)
-    if roles.weights is not None:
-        w = column[roles.weights.name]
-        return None, w, None, np.log(w)
-    if roles.count is not None and roles.sd is not None:
-        n, sd = column[roles.count.name], column[roles.sd.name]
-        return n, n, (n - 1.0) * sd * sd, None
-    return None, None, None, None
-
-
-def _check(rows: Rows, column: dict[str, Floats], roles: Roles, keep: Bools) -> None:
-    for role, rule in RULES.items():
-        name = getattr(roles, role)
-        if name is None:
-            continue
-        values = column[name.name]
-        bad = keep & ~(rule.holds(values) & (np.abs(values) <= LARGEST))
-        if bad.any():
-            at = np.flatnonzero(bad)
-            labels = rows.labels[rows.codes[at[:5]]]
-            first = at[:5]
-            raise rule.broken(
-                name.name, values[first].tolist(), (first + 1).tolist(), len(at), shown(labels)
-            )
+def reduce_counts(rows: Rows, roles: Roles) -> CountStatistics:
+    """Reduce rows of counts to one record a group; as `reduce`."""
+    found = _complete(rows, roles)
+    values = {k: v.of_arrays(roles, found.numbers) for k, v in events(roles).items()}
+    return counted(roles, *found.groups(found.sums(factors_of(roles), values)).present(roles))

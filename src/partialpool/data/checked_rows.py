@@ -6,10 +6,12 @@ named by the part they play.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from partialpool.data.row_values import conditions, replaced
 from partialpool.data.rules import Rule
+from partialpool.formula import Roles
 
 SHOWN = 5
 """Rows that a message names."""
@@ -37,9 +39,33 @@ class Check:
     rule: Rule
 
 
-def check(column: str, value: str, rule: Rule) -> Check:
-    """The check that a rule makes of one column."""
-    return Check(column, value, rule.bad_sql.format(x=value), rule)
+def checks(
+    roles: Roles, names: Mapping[str, str], texts: frozenset[str] = frozenset()
+) -> tuple[Check, ...]:
+    """What complete rows must hold, from what the statements call the user's columns."""
+    found = []
+    for condition in conditions(roles, texts):
+        values = [names[column] for column in condition.columns]
+        bad = condition.rule.bad_sql.format(**dict(zip(("x", "size"), values, strict=False)))
+        found.append(Check(condition.columns[0], values[0], bad, condition.rule))
+    return tuple(found)
+
+
+def numbers(
+    roles: Roles, names: Mapping[str, str], floating: Callable[[str], bool]
+) -> dict[str, str]:
+    """SQL of each column of numbers, by its name in the statements.
+
+    Parameters
+    ----------
+    names : mapping
+        What the statements call the user's columns.
+    floating : callable
+        Whether NaN is looked for, to be taken for a missing value, in a column of the user's.
+    """
+    plain = {column: number(x, floating=floating(column)) for column, x in names.items()}
+    stand_ins = {k: v.of_sql(roles, {**names, k: plain[k]}) for k, v in replaced(roles).items()}
+    return {names[column]: sql for column, sql in {**plain, **stand_ins}.items()}
 
 
 @dataclass(frozen=True, slots=True)

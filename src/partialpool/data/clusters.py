@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from partialpool._typing import Floats, Ints
 
 MOST_COLUMNS = 16
@@ -34,25 +32,6 @@ class Clusters:
     factor: str
     xtx: Floats
     xty: Floats
-
-    @classmethod
-    def empty(cls, factor: str, size: int, p: int) -> Clusters | None:
-        """Sums of no rows; None if there would be too many numbers."""
-        if not fits(size, p):
-            return None
-        return cls(factor, np.zeros((size, p, p)), np.zeros((size, p)))
-
-    def add(self, group: Ints, x: Floats, y: Floats, weight: Floats) -> None:
-        """Add rows to the sums."""
-        size, p = self.xty.shape
-        for i in range(p):
-            weighted = weight * x[:, i]
-            self.xty[:, i] += np.bincount(group, weighted * y, size)
-            for j in range(i + 1):
-                sums = np.bincount(group, weighted * x[:, j], size)
-                self.xtx[:, i, j] += sums
-                if i != j:
-                    self.xtx[:, j, i] += sums
 
     def only(self, kept: Ints) -> Clusters:
         """The same for some of the columns."""

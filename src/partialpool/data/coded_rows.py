@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from partialpool._typing import AnyArray, Bools, Floats, Ints
-from partialpool.data.counts import event_rules
 from partialpool.data.design import mixed_radix
 from partialpool.data.labels import shown
-from partialpool.data.rules import LARGEST, RULES, Rule, no_rows, nothing_left
+from partialpool.data.row_values import Condition, conditions, filled, replaced
+from partialpool.data.rules import no_rows, nothing_left
 from partialpool.data.source import Chunk, MemorySource
 from partialpool.errors import DataError
 from partialpool.formula import Roles
-from partialpool.formula.tree import GroupTerm, Name
+from partialpool.formula.tree import GroupTerm
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,16 +68,13 @@ class Usable:
 def used_rows(chunks: Iterable[Chunk], roles: Roles) -> Iterator[Chunk]:
     """Go through the rows that miss nothing; the sd of a summary of one row is not missing."""
     for chunk in chunks:
-        filled = _fill_unused_sd(chunk, roles)
-        keep = filled.whole()
-        yield filled if keep.all() else filled.part(keep)
+        ready = _filled(chunk, roles)
+        keep = ready.whole()
+        yield ready if keep.all() else ready.part(keep)
 
 
-def _fill_unused_sd(chunk: Chunk, roles: Roles) -> Chunk:
-    if roles.count is None or roles.sd is None:
-        return chunk
-    n, sd = chunk.numbers[roles.count.name], chunk.numbers[roles.sd.name]
-    return replace(chunk, numbers={**chunk.numbers, roles.sd.name: np.where(n == 1, 0.0, sd)})
+def _filled(chunk: Chunk, roles: Roles) -> Chunk:
+    return replace(chunk, numbers=filled(roles, chunk.numbers)) if replaced(roles) else chunk
 
 
 def code_rows(source: MemorySource, roles: Roles) -> Usable:
@@ -92,15 +89,15 @@ def code_rows(source: MemorySource, roles: Roles) -> Usable:
     total = used = 0
     counts = {name: np.zeros(len(v), dtype=np.intp) for name, v in source.labels.items()}
     keys: list[list[Ints]] = [[] for _ in roles.groups]
-    checks = rules(roles, source.texts)
+    checks = conditions(roles, source.texts)
     for whole in source.chunks():
         total += len(whole)
-        filled = _fill_unused_sd(whole, roles)
-        chunk = filled.part(filled.whole())
+        ready = _filled(whole, roles)
+        chunk = ready.part(ready.whole())
         used += len(chunk)
-        for name, rule in checks:
-            if _broken(chunk, name, rule).any():
-                raise _explained(source, roles, name, rule)
+        for condition in checks:
+            if condition.broken(chunk.numbers).any():
+                raise _explained(source, roles, condition)
         for name, codes in chunk.codes.items():
             counts[name] += np.bincount(codes, minlength=len(counts[name]))
         for found, term in zip(keys, roles.groups, strict=True):
@@ -112,35 +109,13 @@ def code_rows(source: MemorySource, roles: Roles) -> Usable:
     return Usable(source, known)
 
 
-def rules(roles: Roles, texts: frozenset[str]) -> list[tuple[str, Rule]]:
-    """What the values of each column of numbers must be, in the order in which it is checked."""
-    plain = [n for n in roles.plain if n.name not in texts]
-    if roles.family is not None:
-        assert isinstance(roles.outcome, Name)
-        size = None if roles.size is None else roles.size.name
-        special = event_rules(roles.outcome.name, size, proportion=roles.proportion)
-        others = [n.name for n in (*roles.numbers, *plain)]
-        known = dict(special)
-        return special + [
-            (name, RULES["outcome"]) for name in dict.fromkeys(others) if name not in known
-        ]
-    by_role = {k: getattr(roles, k) for k in ("se", "weights", "count", "sd")}
-    special = [(name.name, RULES[role]) for role, name in by_role.items() if name is not None]
-    others = [n.name for n in (*roles.numbers, *plain) if n not in roles.precision]
-    return special + [(name, RULES["outcome"]) for name in dict.fromkeys(others)]
-
-
-def _broken(chunk: Chunk, name: str, rule: Rule) -> Bools:
-    values = chunk.numbers[name]
-    return ~(rule.holds(values) & (np.abs(values) <= LARGEST))
-
-
-def _explained(source: MemorySource, roles: Roles, name: str, rule: Rule) -> DataError:
-    """The error that names the first rows that break a rule."""
+def _explained(source: MemorySource, roles: Roles, condition: Condition) -> DataError:
+    """The error that names the first rows that break a condition."""
+    name = condition.columns[0]
     rows, values, labels = find(
-        source, roles, lambda c: _broken(c, name, rule), lambda c: c.numbers[name]
+        source, roles, lambda c: condition.broken(c.numbers), lambda c: c.numbers[name]
     )
-    return rule.broken(name, *first_of(rows, values, labels))
+    return condition.rule.broken(name, *first_of(rows, values, labels))
 
 
 def first_of(

@@ -8,25 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from partialpool._typing import AnyArray, Bools, Floats
+from partialpool._typing import AnyArray, Floats
 from partialpool.data import structure
-from partialpool.data.accumulate import refuse_not_finite
-from partialpool.data.coded_rows import CodedRows, Usable, code_rows, find, first_of, keys_of
-from partialpool.data.count_statements import log_constant as log_constant_sql
-from partialpool.data.counts import AMONG, UNEXPOSED, log_constant
+from partialpool.data.array_sums import refuse_not_finite
+from partialpool.data.coded_rows import CodedRows, Usable, code_rows, keys_of
 from partialpool.data.design import places
 from partialpool.data.design_sql import Given
 from partialpool.data.encode import expressions
 from partialpool.data.encode_sql import checked_means
 from partialpool.data.equal_rows import equal_rows
-from partialpool.data.expressions import evaluate
-from partialpool.data.labels import as_labels, is_text
+from partialpool.data.group_record import both_withheld
+from partialpool.data.labels import is_text, spelled_out
 from partialpool.data.labels_sql import Labels, labels_of, prepared, read_labels
 from partialpool.data.mixed_combine import categories_on_one_side, check_roles, union
 from partialpool.data.read import Progress, opened
+from partialpool.data.row_values import events
 from partialpool.data.source import Chunk, MemorySource, from_frame
 from partialpool.data.sql import Engine
-from partialpool.data.statistics import both_withheld
 from partialpool.errors import DataError
 from partialpool.formula import Roles
 from partialpool.formula.functions import STATEFUL
@@ -177,8 +175,7 @@ def _spelled_out(s: CountTable, other: CountTable) -> CountTable:
     """Whole numbers that were read from text as text again where the other side has text."""
     if not s.labels_from_text:
         return s
-    names = {n for n in s.labels if is_text(other.labels[n])}
-    text = {n: as_labels([str(v) for v in s.labels[n].tolist()]) for n in names}
+    text = {n: spelled_out(v) for n, v in s.labels.items() if is_text(other.labels[n])}
     return replace(s, labels={**s.labels, **text})
 
 
@@ -213,7 +210,6 @@ def read_count_table(
         rows = code_rows(source, roles)
     if said is not None:
         said += structure.of_missing(rows)
-    _check_sizes(rows)
     for chunk in rows.chunks():
         for node in expressions(roles, rows.coded.texts):
             if not any(c.function in STATEFUL for c in calls_in(node)):
@@ -221,41 +217,21 @@ def read_count_table(
     return replace(_added_up(rows), labels_from_text=found.text_labels)
 
 
-def _check_sizes(rows: Usable) -> None:
-    """Refuse more events than trials, and events without exposure."""
-    roles = rows.coded.roles
-    if roles.size is None:
-        return
-    outcome, size = str(roles.outcome), roles.size.name
-    proportion = roles.proportion
-
-    def bad(chunk: Chunk) -> Bools:
-        y, n = chunk.numbers[outcome], chunk.numbers[size]
-        return np.asarray((y > n) if proportion else (y > 0) & (n == 0))
-
-    if not any(bad(chunk).any() for chunk in rows.chunks()):
-        return
-    found = find(rows.source, roles, bad, lambda c: c.numbers[outcome])
-    raise (AMONG if proportion else UNEXPOSED).broken(outcome, *first_of(*found))
-
-
 def _added_up(rows: Usable) -> CountTable:
     known = rows.coded
     roles, chunks = known.roles, list(rows.chunks())
     numbers = {k: np.concatenate([c.numbers[k] for c in chunks]) for k in chunks[0].numbers}
     codes = {k: np.concatenate([c.codes[k] for c in chunks]) for k in chunks[0].codes}
-    y = evaluate(roles.outcome, numbers, {})
-    size = np.ones(len(y)) if roles.size is None else numbers[roles.size.name]
-    constant = log_constant(y, size, roles.proportion)
+    values = {k: v.of_arrays(roles, numbers) for k, v in events(roles).items()}
     predictors = {n.name: numbers[n.name] for n in roles.predictors if n.name in numbers}
     table = CountTable(
         roles,
         known.labels,
         known.texts,
-        Chunk(predictors, codes, count=np.ones(len(y))),
-        y,
-        size,
-        np.broadcast_to(constant, y.shape),
+        Chunk(predictors, codes, count=np.ones(len(values["y"]))),
+        values["y"],
+        values["size"],
+        values["constant"],
         known.n_rows,
         known.n_rows - known.n_used,
     )
@@ -320,15 +296,8 @@ def grouped_statement(given: Given) -> str:
     roles = given.roles
     predictors = {n.name for n in roles.predictors}
     keys = [*given.labels.values(), *(v for n, v in given.numbers.items() if n in predictors)]
-    y = given.value(roles.outcome, {})
-    size = None if roles.size is None else given.numbers[roles.size.name]
-    constant = log_constant_sql(y, size, proportion=roles.proportion)
-    sums = [
-        "COUNT(*) AS n",
-        f"SUM({y}) AS y",
-        f"{'COUNT(*)' if size is None else f'SUM({size})'} AS size",
-        f"SUM({constant}) AS constant",
-    ]
+    values = {k: v.of_sql(roles, given.numbers) for k, v in events(roles).items()}
+    sums = ["COUNT(*) AS n", *(f"SUM({values[k]}) AS {k}" for k in ("y", "size", "constant"))]
     by = ", ".join(keys)
     return f"SELECT {', '.join([*keys, *sums])} FROM ({given.rows.used()}) AS u GROUP BY {by}"
 

@@ -192,20 +192,22 @@ class Frame:
         """The columns, less `shift`; shape (N, p)."""
         out = np.empty((self.size, len(columns)))
         for i, column in enumerate(columns):
-            out[:, i] = self._column(column)
-            if shift is not None and shift[i]:
-                out[:, i] -= shift[i]
+            out[:, i] = self.column(column, 0.0 if shift is None else shift[i])
         return out
 
-    def _column(self, column: Column) -> Floats:
-        product: Floats = np.ones(self.size)
+    def column(self, column: Column, shift: float = 0.0) -> Floats:
+        """One column, less `shift`; shape (N,)."""
+        product: Floats | None = None
         for part in column.parts:
             values = self.values[part.variable]
             if part.variable in self.categories:
-                product = product * (values == part.index)
+                factor = (values == part.index).astype(np.float64)
             else:
-                product = product * values[:, part.index]
-        return product
+                factor = values[:, part.index]
+            product = factor if product is None else product * factor
+        if product is None:
+            product = np.ones(self.size)
+        return product - shift if shift else product
 
 
 def column_of(variable: Variable) -> str:

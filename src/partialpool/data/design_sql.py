@@ -12,17 +12,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from partialpool._typing import Floats
-from partialpool.data.checked_rows import Check, CheckedRows, check, number
-from partialpool.data.coded_rows import rules
+from partialpool.data.checked_rows import CheckedRows, checks, numbers
 from partialpool.data.coding import Column, Part, Variable
-from partialpool.data.counts import AMONG, UNEXPOSED
 from partialpool.data.design import Categories, Design, column_of
 from partialpool.data.expressions import Basis, Learned, Standard
+from partialpool.data.plan import ONE
+from partialpool.data.row_values import precision
 from partialpool.formula import Roles
 from partialpool.formula.functions import ELEMENTWISE, INFINITY, binary_sql
 from partialpool.formula.tree import Binary, Call, Expression, Name, Number, Unary
-
-ONE = "1"
 
 
 class Unknown(float):
@@ -35,6 +33,14 @@ class Unknown(float):
         found = super().__new__(cls, float("nan"))
         found.name = name
         return found
+
+    def __eq__(self, other: object) -> bool:
+        """Numbers of the same name are the same."""
+        return isinstance(other, Unknown) and self.name == other.name
+
+    def __hash__(self) -> int:
+        """As they compare."""
+        return hash(self.name)
 
 
 def constant(value: float) -> str:
@@ -94,9 +100,11 @@ class Given:
     def rows(self) -> CheckedRows:
         """The rows as labels and numbers, and what these may be."""
         keys = {k: self._key(name, k) for name, k in self.labels.items()}
-        numbers = {x: self._number(name, x) for name, x in self.numbers.items()}
-        checks = [check(n, self.numbers[n], rule) for n, rule in rules(self.roles, self.texts)]
-        return CheckedRows(keys, numbers, (*checks, *self._beyond_size()))
+        return CheckedRows(
+            keys,
+            numbers(self.roles, self.numbers, lambda column: column in self.floating),
+            checks(self.roles, self.numbers, self.texts),
+        )
 
     @property
     def cells(self) -> list[str]:
@@ -118,23 +126,6 @@ class Given:
 
     def _key(self, name: str, k: str) -> str:
         return f"CASE WHEN ISNAN({k}) THEN NULL ELSE {k} END" if name in self.floating else k
-
-    def _number(self, name: str, x: str) -> str:
-        sql = number(x, floating=name in self.floating)
-        count, sd = self.roles.count, self.roles.sd
-        if count is not None and sd is not None and name == sd.name:  # the sd of one row
-            return f"CASE WHEN {self.numbers[count.name]} = 1 THEN CAST(0 AS DOUBLE) ELSE {sql} END"
-        return sql
-
-    def _beyond_size(self) -> Iterator[Check]:
-        roles = self.roles
-        if roles.family is None or roles.size is None:
-            return
-        outcome = str(getattr(roles.outcome, "name", roles.outcome))
-        y, size = self.numbers[outcome], self.numbers[roles.size.name]
-        proportion = roles.proportion
-        bad = f"{y} > {size}" if proportion else f"{y} > 0 AND {size} = 0"
-        yield Check(outcome, y, bad, AMONG if proportion else UNEXPOSED)
 
     def value(self, node: Expression, learned: Learned) -> str:
         """SQL of an expression of columns."""
@@ -160,17 +151,9 @@ class Given:
         raise TypeError(f"{node} is not a number")
 
     def precision(self) -> dict[str, str]:
-        """Rows a row stands for, its weight, its inside sum of squares, log w, where not 1 or 0."""
-        r, v = self.roles, self.numbers
-        if r.se is not None:
-            se = v[r.se.name]
-            return {"w": f"1 / ({se} * {se})", "lw": f"-2 * LN({se})"}
-        if r.weights is not None:
-            return {"w": v[r.weights.name], "lw": f"LN({v[r.weights.name]})"}
-        if r.count is not None and r.sd is not None:
-            n, sd = v[r.count.name], v[r.sd.name]
-            return {"w": n, "inside": f"({n} - 1) * {sd} * {sd}"}
-        return {}
+        """What gives rows that are not plain their precision."""
+        values = precision(self.roles).items()
+        return {k: v.of_sql(self.roles, self.numbers) for k, v in values}
 
 
 def standardized(x: str, standard: Standard) -> str:
@@ -314,29 +297,6 @@ def _combination(name: str, weights: Floats) -> str:
     terms = [constant(weights[0])]
     terms += [f"{constant(c)} * {name}_{k}" for k, c in enumerate(weights[1:], 1)]
     return " + ".join(terms)
-
-
-class Sums:
-    """Sums of products of columns, each once: names in, the name of their sum out."""
-
-    def __init__(self, weighted: bool) -> None:
-        self.weighted = weighted
-        self.found: dict[tuple[str, ...], str] = {}
-
-    def of(self, *factors: str) -> str:
-        """The sum of w times these columns; ONE is left out."""
-        key = tuple(sorted(f for f in factors if f != ONE))
-        return self.plain(*(("w",) if self.weighted else ()), *key)
-
-    def plain(self, *factors: str) -> str:
-        """The sum of a product without the weight; of nothing, the number of rows."""
-        return self.found.setdefault(factors, f"s{len(self.found)}")
-
-    def sql(self) -> Iterator[str]:
-        """The aggregates."""
-        for factors, name in self.found.items():
-            product = " * ".join(factors)
-            yield f"{f'SUM({product})' if factors else 'COUNT(*)'} AS {name}"
 
 
 def category_means(categories: Mapping[Variable, Categories]) -> dict[Variable, Floats]:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from partialpool.data.accumulate import Shifts
 from partialpool.data.coding import Variable
 from partialpool.data.count_table import grouped_statement
 from partialpool.data.design import Categories, written_levels
@@ -24,6 +23,7 @@ from partialpool.data.expressions import Basis, Moments, Standard, degree_of
 from partialpool.data.labels import as_labels
 from partialpool.data.labels_sql import category_columns, labels_statement, prepared
 from partialpool.data.mixed_sql import Passes
+from partialpool.data.plan import Plan, Shifts
 from partialpool.data.read import opened, told_in_memory, told_plan
 from partialpool.data.sql import Engine
 from partialpool.formula import Roles
@@ -68,26 +68,21 @@ def _plan(engine: Engine, roles: Roles) -> Iterator[tuple[str, str]]:
         squares, _ = squares_statement(given, moments)
         yield "what scale() and poly() learn", engine.shown(squares[0])
     passes = _passes(engine, given, moments)
-    keys = [[given.labels[n.name] for n in term.factor] for term in roles.groups]
-    for t, term in enumerate(roles.groups):
-        sql = passes.statement(keys[t], passes.block_sums(t, fused=passes.fused))
-        yield f"the sums of each {term.factor_name}", engine.shown(sql)
-    for i, k in combinations(range(len(keys)), 2):
-        both = list(dict.fromkeys([*keys[i], *keys[k]]))
-        pair = f"{roles.groups[i].factor_name} and {roles.groups[k].factor_name}"
-        sql = passes.statement(both, passes.pair_sums(i, k))
-        yield f"the rows that {pair} share", engine.shown(sql)
+    plan, factors = passes.plan, [term.factor_name for term in roles.groups]
+    for t, factor in enumerate(factors):
+        yield f"the sums of each {factor}", engine.shown(passes.statement(passes.block(t)))
+    for i, k in combinations(range(len(factors)), 2):
+        sql = passes.statement(plan.pair(i, k))
+        yield f"the rows that {factors[i]} and {factors[k]} share", engine.shown(sql)
     if not passes.fused:
-        sql = passes.statement((), passes.total_sums())
         yield (
             "the sums of all rows, by the factor with fewest groups if there is room",
-            (engine.shown(sql)),
+            engine.shown(passes.statement(plan.total(()))),
         )
-    sums, _ = passes.within_sums(passes.varying)
-    for t, term in enumerate(roles.groups):
-        sql = passes.statement((), list(sums.sql()), passes.within_rows(t, passes.varying))
+    for t, factor in enumerate(factors):
+        sql = passes.statement(plan.within(), passes.within_rows(t))
         yield (
-            f"only where groups are far apart: the sums about the means of each {term.factor_name}",
+            f"only where groups are far apart: the sums about the means of each {factor}",
             engine.shown(sql),
         )
     names = (n.name for n in roles.factors if n.name not in category_columns(given))
@@ -128,7 +123,7 @@ def _passes(engine: Engine, given: Given, moments: dict[Call, Moments]) -> Passe
     x = means(design.columns)
     z = tuple(means(e.columns) for e in design.effects)
     y = Unknown(f"mean[{given.roles.outcome}]")
-    return Passes(engine, given, design, texts, Shifts(x, y, z))
+    return Passes.of(engine, given, Plan.of(design, Shifts(x, y, z)), texts)
 
 
 def _learned(call: Call, m: Moments) -> Standard | Basis:

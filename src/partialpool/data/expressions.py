@@ -15,6 +15,7 @@ from partialpool._typing import Floats
 from partialpool.errors import DataError
 from partialpool.formula.functions import ARITHMETIC, ELEMENTWISE, STATEFUL
 from partialpool.formula.tree import Binary, Call, Expression, Name, Number, Unary, calls_in
+from partialpool.kernels.merged_means import merged_means
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,20 +109,17 @@ class Moments:
     gram: Floats | None = None
 
     def add(self, x: Floats, count: Floats | None) -> None:
-        """Add numbers, each as often as `count` says.
-
-        By the update of Chan, Golub and LeVeque (1983), doi:10.1080/00031305.1983.10483115.
-        """
+        """Add numbers, each as often as `count` says."""
         if not len(x):
             return
         size = float(len(x) if count is None else count.sum())
-        mean, n = float(np.average(x, weights=count)), self.n + size
-        gap, squares = mean - self.mean, (x - mean) ** 2
-        inside = float(squares.sum() if count is None else count @ squares)
-        self.square += inside + gap**2 * self.n * size / n
-        self.mean += gap * size / n
-        self.n = n
-        self.low, self.high = min(self.low, float(x.min())), max(self.high, float(x.max()))
+        mean = float(np.average(x, weights=count))
+        squares = (x - mean) ** 2
+        square = float(squares.sum() if count is None else count @ squares)
+        own = Moments(size, mean, square, float(x.min()), float(x.max()))
+        both = self.merged(own)
+        self.n, self.mean, self.square = both.n, both.mean, both.square
+        self.low, self.high = both.low, both.high
 
     @property
     def place(self) -> tuple[float, float]:
@@ -130,11 +128,13 @@ class Moments:
 
     def merged(self, other: Moments) -> Moments:
         """The moments of both sets of rows together."""
-        n, gap = self.n + other.n, other.mean - self.mean
+        merged = merged_means(
+            (np.array(self.n), np.array(other.n)), (np.array(self.mean), np.array(other.mean))
+        )
         both = Moments(
-            n,
-            self.mean + gap * other.n / n,
-            self.square + other.square + gap**2 * self.n * other.n / n,
+            self.n + other.n,
+            float(merged.mean),
+            self.square + other.square + float(merged.gap**2 * merged.harmonic),
             min(self.low, other.low),
             max(self.high, other.high),
         )

@@ -208,6 +208,11 @@ def is_text(labels: AnyArray) -> bool:
     return labels.dtype.kind == "O" and all(isinstance(v, str) for v in labels.tolist())
 
 
+def spelled_out(labels: AnyArray) -> AnyArray:
+    """Whole numbers that were read from text as that text again."""
+    return labels if is_text(labels) else as_labels([str(v) for v in labels.tolist()])
+
+
 def typed(labels: AnyArray, name: str) -> AnyArray:
     """Labels that a file can hold: all of one type."""
     if labels.dtype.kind == "U":

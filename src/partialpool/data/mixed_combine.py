@@ -15,18 +15,26 @@ from math import prod
 import numpy as np
 
 from partialpool._typing import AnyArray, Floats, Ints
-from partialpool.data.accumulate import Shifts
 from partialpool.data.coding import Column, Part, Variable
 from partialpool.data.cross_products import Block, Crossing, CrossProducts, without_constant
 from partialpool.data.design import Categories, Design, Factor, mixed_radix, places
 from partialpool.data.encode import complete_columns, factor_of, named_levels, same_level
 from partialpool.data.expressions import in_terms_of, learned_of, same_learned
-from partialpool.data.labels import as_labels, is_text, refuse_unlike, sorted_order, unify
+from partialpool.data.group_record import both_withheld
+from partialpool.data.labels import (
+    as_labels,
+    is_text,
+    refuse_unlike,
+    sorted_order,
+    spelled_out,
+    unify,
+)
 from partialpool.data.mixed_statistics import MixedStatistics
-from partialpool.data.statistics import both_withheld
+from partialpool.data.plan import Shifts
 from partialpool.errors import DataError
 from partialpool.formula import Roles
 from partialpool.formula.tree import Call, calls_in
+from partialpool.kernels.merged_means import merged_means
 
 
 def combine(first: MixedStatistics, second: MixedStatistics) -> MixedStatistics:
@@ -39,7 +47,7 @@ def combine(first: MixedStatistics, second: MixedStatistics) -> MixedStatistics:
     """
     roles = first.design.roles
     check_roles(roles, second.design.roles)
-    both = spelled_out(first, second), spelled_out(second, first)
+    both = _spelled_out(first, second), _spelled_out(second, first)
     moments = {call: m.merged(second.moments[call]) for call, m in first.moments.items()}
     learned = {call: learned_of(call, m) for call, m in moments.items()}
     categories = _categories(first.design, second.design)
@@ -75,28 +83,17 @@ def check_roles(first: Roles, second: Roles) -> None:
         )
 
 
-def spelled_out(s: MixedStatistics, other: MixedStatistics) -> MixedStatistics:
+def _spelled_out(s: MixedStatistics, other: MixedStatistics) -> MixedStatistics:
     """Whole numbers that were read from text as text again where the other side has text."""
     if not s.labels_from_text:
         return s
     names = {n for n, labels in other.labels.items() if is_text(labels)}
-
-    def text(name: str, labels: AnyArray) -> AnyArray:
-        return as_labels([str(v) for v in labels.tolist()]) if name in names else labels
-
+    levels = {n: spelled_out(v) if n in names else v for n, v in s.labels.items()}
     effects = tuple(
-        replace(
-            e,
-            factor=replace(
-                e.factor,
-                levels=tuple(
-                    text(n, v) for n, v in zip(e.factor.columns, e.factor.levels, strict=True)
-                ),
-            ),
-        )
+        replace(e, factor=replace(e.factor, levels=tuple(levels[n] for n in e.factor.columns)))
         for e in s.design.effects
     )
-    absent = {n: text(n, v) for n, v in s.absent.items()}
+    absent = {n: spelled_out(v) if n in names else v for n, v in s.absent.items()}
     return replace(s, design=replace(s.design, effects=effects), absent=absent)
 
 
@@ -390,15 +387,15 @@ def _added_blocks(
             out[where] += value
         return out
 
-    weights, means = np.zeros((2, size, 1)), np.zeros((2, size, sides[0].x_mean.shape[1]))
+    with_y = all(b.within is not None for b in sides)
+    own = [np.column_stack([b.x_mean, b.y_mean]) if with_y else b.x_mean for b in sides]
+    weights, means = np.zeros((2, size, 1)), np.zeros((2, size, own[0].shape[1]))
     for i, (b, where) in enumerate(zip(sides, at, strict=True)):
-        weights[i, where, 0], means[i, where] = b.weight, b.x_mean
-    both = (weights > 0).all(axis=0)
-    gap = np.where(both, means[1] - means[0], 0.0)
-    share = weights[1] / weights.sum(axis=0)
-    x_mean = np.where(weights[0] > 0, means[0], means[1]) + gap * share
+        weights[i, where, 0], means[i, where] = b.weight, own[i]
+    both, p = merged_means((weights[0], weights[1]), (means[0], means[1])), sides[0].x_mean.shape[1]
     scale = np.abs(sides[0].shift).max(initial=0.0)
-    rounding = 64 * np.finfo(float).eps * (np.abs(means).max(axis=(0, 1)) + scale)
+    rounding = 64 * np.finfo(float).eps * (np.abs(means[:, :, :p]).max(axis=(0, 1)) + scale)
+    same = (np.abs(both.gap[:, :p]) <= rounding).all(axis=0)
     added = replace(
         sides[0],
         labels=factor.labels,
@@ -408,17 +405,13 @@ def _added_blocks(
         ztx=summed("ztx"),
         zty=summed("zty"),
         weight=summed("weight"),
-        x_mean=x_mean,
-        constant=sides[0].constant & sides[1].constant & (np.abs(gap) <= rounding).all(axis=0),
+        x_mean=both.mean[:, :p],
+        constant=sides[0].constant & sides[1].constant & same,
     )
     if sides[0].within is None or sides[1].within is None:
         return added
-    y_gap = np.zeros((size, 1))
-    for sign, b, where in zip((-1.0, 1.0), sides, at, strict=True):
-        y_gap[where, 0] += sign * b.y_mean
-    gaps = np.concatenate([gap, np.where(both, y_gap, 0.0)], axis=1)
-    harmonic = weights[0] * share  # w1 w2 / (w1 + w2)
-    within = sides[0].within + sides[1].within + (gaps * harmonic).T @ gaps
+    between = (both.gap * both.harmonic).T @ both.gap
+    within = sides[0].within + sides[1].within + between
     return replace(added, within=without_constant(within, added))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from partialpool.data import mixed_sql, outlying_rows, structure
-from partialpool.data.accumulate import cross_products
+from partialpool.data.array_sums import cross_products
 from partialpool.data.clusters import Clusters
 from partialpool.data.coded_rows import CodedRows, Usable, code_rows, without_small
 from partialpool.data.coding import Variable

@@ -10,13 +10,12 @@ import numpy as np
 from partialpool._typing import AnyArray, Bools, Floats, Ints
 from partialpool.data import duck, frames, source
 from partialpool.data.coding import INTERCEPT
-from partialpool.data.counts import event_rules
 from partialpool.data.derived import ROW
 from partialpool.data.design import Design, Effects, Factor, column_of
 from partialpool.data.equal_rows import equal_rows
 from partialpool.data.labels import shown
 from partialpool.data.read import opened, stored_columns
-from partialpool.data.rules import RULES
+from partialpool.data.row_values import column_of_part, conditions, precision
 from partialpool.data.source import Chunk
 from partialpool.errors import DataError, did_you_mean
 from partialpool.formula import Roles
@@ -226,25 +225,18 @@ def _index(
 
 def _weight(chunk: Chunk, roles: Roles, place: Ints) -> Floats:
     """Weights of new observations: 1 / se^2 or w, trials or exposure, and 1 for plain rows."""
-    if roles.size is not None:
-        values = chunk.numbers[roles.size.name]
-        ((_, _), (_, rule)) = event_rules("", roles.size.name, proportion=roles.proportion)
-        bad = ~rule.holds(values)
-        if bad.any():
-            raise DataError(
-                f'column "{roles.size.name}" of the new data must be {rule.words}; it is not in '
-                f"{_rows(np.asarray(bad)[place])}"
-            )
-        return values
-    for role, name in (("se", roles.se), ("weights", roles.weights)):
+    allowed = {c.columns[0]: c for c in conditions(roles) if len(c.columns) == 1}
+    for part in ("size", "se", "weights"):
+        name = column_of_part(roles, part)
         if name is None:
             continue
-        values = chunk.numbers[name.name]
-        bad = ~RULES[role].holds(values)
+        bad = allowed[name].broken(chunk.numbers)
         if bad.any():
             raise DataError(
-                f'column "{name.name}" of the new data must be {RULES[role].words}; it is not in '
-                f"{_rows(np.asarray(bad)[place])}"
+                f'column "{name}" of the new data must be {allowed[name].rule.words}; it is not in '
+                f"{_rows(bad[place])}"
             )
-        return values**-2 if role == "se" else values
+        if part == "size":
+            return chunk.numbers[name]
+        return precision(roles)["w"].of_arrays(roles, chunk.numbers)
     return np.ones(len(chunk))

@@ -13,10 +13,10 @@ import numpy as np
 from scipy import special
 
 from partialpool._typing import Floats, Ints
-from partialpool.data.arrays import precision
 from partialpool.data.coded_rows import Usable
 from partialpool.data.design import Design
 from partialpool.data.frames import Rows
+from partialpool.data.row_values import weights_of
 from partialpool.formula import Roles
 from partialpool.notices import Notice
 
@@ -52,7 +52,7 @@ def of_one_way(rows: Rows, roles: Roles) -> Iterator[Notice]:
         keep &= ~np.isnan(values)
     used = np.flatnonzero(keep)
     column = {name: values[used] for name, values in rows.numbers.items()}
-    root = _root(precision(column, roles)[1], len(used))
+    root = _root(weights_of(roles, column), len(used))
     y, code = column[roles.outcome_column.name], rows.codes[used]
     far = outlying_rows(y * root, np.zeros((len(used), 0)), [(code, root[:, None])])
     labels = rows.labels[code[far.rows]].tolist()
@@ -69,7 +69,7 @@ def of_design(design: Design, rows: Usable) -> Iterator[Notice]:
         return
     labels = rows.source.labels
     frame = design.frame(chunk, labels)
-    root = _root(precision(chunk.numbers, roles)[1], len(chunk))
+    root = _root(weights_of(roles, chunk.numbers), len(chunk))
     y = design.outcome(chunk)
     groups = [
         (design.groups(e, chunk, labels), frame.matrix(e.columns) * root[:, None])

@@ -15,10 +15,11 @@ import numpy as np
 
 from partialpool._typing import AnyArray, Floats
 from partialpool.data.count_table import CountTable
-from partialpool.data.counts import CountStatistics, log_constant
+from partialpool.data.counts import CountStatistics
 from partialpool.data.cross_products import Block, Crossing, CrossProducts
 from partialpool.data.labels import missing
 from partialpool.data.mixed_statistics import MixedStatistics
+from partialpool.data.row_values import CONSTANT
 from partialpool.data.rules import LARGEST
 from partialpool.data.statistics import GroupStatistics
 from partialpool.formula import Roles
@@ -159,7 +160,7 @@ def _constants_fit(found: Floats, n: AnyArray, y: Floats, size: Floats, proporti
     known.
     """
     single = n == 1
-    one = log_constant(y, size, proportion)
+    one = CONSTANT[proportion].array(y, size)
     scale = 1 + np.abs(one)
     if not _is_close(found[single], one[single], scale[single]):
         return False

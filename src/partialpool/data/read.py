@@ -13,9 +13,6 @@ import numpy as np
 
 from partialpool.data import (
     arrays,
-    count_statements,
-    counts,
-    counts_sql,
     duck,
     files,
     frames,
@@ -42,6 +39,7 @@ from partialpool.data.derived import (
 from partialpool.data.excel import is_workbook, read_excel, read_sheet
 from partialpool.data.folding import Folded, with_folded
 from partialpool.data.labels import integers_if_plain
+from partialpool.data.row_values import replaced
 from partialpool.data.statistics import GroupStatistics
 from partialpool.data.structure import codes_for_missing, dropped, missing_values
 from partialpool.data.table import Table, build_frame
@@ -105,12 +103,10 @@ class _Way(Generic[S]):
 
     from_rows: Callable[[frames.Rows, Roles], S]
     by_sql: Callable[[sql.Engine, Roles], S]
-    given: Callable[[Roles], dict[str, str]]
-    plan: Callable[[sql.Engine, Roles], Iterator[tuple[str, str]]]
 
 
-MEASUREMENTS = _Way(arrays.reduce, sql.reduce, statements.given, sql.plan)
-COUNTS = _Way(counts.reduce, counts_sql.reduce, count_statements.given, counts_sql.plan)
+MEASUREMENTS = _Way(arrays.reduce, sql.reduce)
+COUNTS = _Way(arrays.reduce_counts, sql.reduce_counts)
 
 
 def _read(roles: Roles, data: Any, progress: Progress | None, way: _Way[S]) -> Reading[S]:
@@ -125,10 +121,10 @@ def _read(roles: Roles, data: Any, progress: Progress | None, way: _Way[S]) -> R
                 said += outlying_rows.of_one_way(rows, roles)
             if statistics.n_dropped:
                 codes = {roles.group.name: rows.codes}
-                missing = missing_values(codes, rows.numbers, _unused(roles))
+                missing = missing_values(codes, rows.numbers, frozenset(replaced(roles)))
                 said += dropped(statistics.n_dropped, statistics.n_rows, missing)
         else:
-            statistics = way.by_sql(found.engine.naming(way.given(roles)), roles)
+            statistics = way.by_sql(found.engine.naming(statements.given(roles)), roles)
     if found.text_labels or statistics.labels.dtype.kind == "f":
         statistics = _plain_labels(statistics, found.text_labels)
     order = None
@@ -137,11 +133,6 @@ def _read(roles: Roles, data: Any, progress: Progress | None, way: _Way[S]) -> R
     if found.text_labels or found.engine is None:
         statistics = statistics.sorted(order)
     return Reading(statistics, handing_back(data, (roles.group,)), tuple(said))
-
-
-def _unused(roles: Roles) -> frozenset[str]:
-    """The column of sds of summaries, of which those of one row are not used."""
-    return frozenset() if roles.sd is None else frozenset((roles.sd.name,))
 
 
 def _plain_labels(statistics: S, from_text: bool) -> S:
@@ -383,20 +374,15 @@ def explain_reading(roles: Roles, data: Any) -> str:
     DataError, ColumnError
         If the data cannot be read, as far as that is known before reading them.
     """
-    if roles.family is None:
-        return _explain(roles, data, MEASUREMENTS, TWO_PASSES)
-    return _explain(roles, data, COUNTS, ONE_PASS)
+    in_memory = TWO_PASSES if roles.family is None else ONE_PASS
+    with opened(data, roles, plan=True) as found:
+        if found.engine is None:
+            return told_in_memory(found.kind, roles, in_memory)
+        return told_plan(found.what, sql.plan(found.engine.naming(statements.given(roles)), roles))
 
 
 ONE_PASS = "and one pass (numpy.bincount) sums the events and the sizes of each group."
 TWO_PASSES = "and two passes (numpy.bincount) sum each group about its mean."
-
-
-def _explain(roles: Roles, data: Any, way: _Way[S], in_memory: str) -> str:
-    with opened(data, roles, plan=True) as found:
-        if found.engine is None:
-            return told_in_memory(found.kind, roles, in_memory)
-        return told_plan(found.what, way.plan(found.engine.naming(way.given(roles)), roles))
 
 
 def told_in_memory(kind: str, roles: Wanted, sums: str) -> str:

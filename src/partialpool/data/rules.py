@@ -18,9 +18,12 @@ SMALLEST = 1e-100
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A test on arrays, the same test in SQL (true for bad values), and its words."""
+    """A test on arrays, the same test in SQL (true for bad values), and its words.
 
-    holds: Callable[[Floats], Bools]
+    Both take one column, `x` in SQL, or two, of which the second is `size`.
+    """
+
+    holds: Callable[..., Bools]
     bad_sql: str
     words: str
     hint: str
@@ -40,58 +43,80 @@ class Rule:
         )
 
 
-def _finite(x: Floats) -> Bools:
-    return np.isfinite(x)
-
-
-def _positive(x: Floats) -> Bools:
-    return x > 0
-
-
-def _error(x: Floats) -> Bools:
-    return x >= SMALLEST
-
-
-def _count(x: Floats) -> Bools:
-    return np.asarray((x >= 1) & (x == np.rint(x)) & (x < 2**53))
-
-
-def _not_negative(x: Floats) -> Bools:
-    return x >= 0
+def _whole(x: Floats, least: float) -> Bools:
+    """Whole numbers that floating point tells from their neighbours."""
+    return np.asarray((x >= least) & (x == np.rint(x)) & (x < 2**53))
 
 
 RULES: dict[str, Rule] = {
     "outcome": Rule(
-        _finite,
+        lambda x: np.abs(x) <= LARGEST,
         "NOT (ABS({x}) <= CAST(1e100 AS DOUBLE))",
         "finite numbers of at most 1e100",
         "correct these rows, or leave the value empty if it is missing",
     ),
     "se": Rule(
-        _error,
+        lambda x: (x >= SMALLEST) & (x <= LARGEST),
         "NOT ({x} >= CAST(1e-100 AS DOUBLE) AND {x} <= CAST(1e100 AS DOUBLE))",
         "a positive finite standard error",
         "an estimate without error has no standard error to give; correct or remove these rows",
     ),
     "weights": Rule(
-        _positive,
+        lambda x: (x > 0) & (x <= LARGEST),
         "NOT ({x} > 0 AND {x} <= CAST(1e100 AS DOUBLE))",
         "a positive finite weight",
         "remove rows that should not count",
     ),
     "count": Rule(
-        _count,
+        lambda x: _whole(x, 1),
         "NOT ({x} >= 1 AND {x} = FLOOR({x}) AND {x} < 9007199254740992)",
         "a whole number of rows, 1 or more",
         "correct or remove these rows",
     ),
     "sd": Rule(
-        _not_negative,
+        lambda x: (x >= 0) & (x <= LARGEST),
         "NOT ({x} >= 0 AND {x} <= CAST(1e100 AS DOUBLE))",
         "a standard deviation of 0 or more",
         "correct these rows; give 0 where the group has one row",
     ),
 }
+
+EVENTS = Rule(
+    lambda x: _whole(x, 0),
+    "NOT ({x} >= 0 AND {x} = FLOOR({x}) AND {x} < 9007199254740992)",
+    "a whole number of events, 0 or more",
+    "correct these rows, or leave the value empty if it is missing",
+)
+BINARY = Rule(
+    lambda x: (x == 0) | (x == 1),
+    "NOT ({x} = 0 OR {x} = 1)",
+    "0 or 1, as each row is one trial",
+    "if rows count events among several trials, give their column: y | trials(n) ~ ...",
+)
+TRIALS = Rule(
+    lambda x: _whole(x, 0),
+    "NOT ({x} >= 0 AND {x} = FLOOR({x}) AND {x} < 9007199254740992)",
+    "a whole number of trials, 0 or more",
+    "correct or remove these rows",
+)
+EXPOSURE = Rule(
+    lambda x: (x >= 0) & (x <= LARGEST),
+    "NOT ({x} >= 0 AND {x} <= CAST(1e100 AS DOUBLE))",
+    "a finite exposure, 0 or more",
+    "correct or remove these rows",
+)
+AMONG = Rule(
+    lambda y, size: y <= size,
+    "{x} > {size}",
+    "at most the number of trials of its row",
+    "there cannot be more events than trials; correct these rows",
+)
+UNEXPOSED = Rule(
+    lambda y, size: (y <= 0) | (size != 0),
+    "{x} > 0 AND {size} = 0",
+    "0 where the exposure is 0",
+    "nothing can happen without exposure; correct or remove these rows",
+)
 
 
 def not_finite(

@@ -15,7 +15,8 @@ import numpy as np
 
 from partialpool._typing import AnyArray
 from partialpool.data import labels as lab
-from partialpool.data.sql import Groups, Kind
+from partialpool.data.one_way import Groups
+from partialpool.data.sql import Kind
 from partialpool.errors import DataError, MissingExtraError
 
 FLOATS = ("float", "double")

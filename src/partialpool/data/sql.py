@@ -7,7 +7,6 @@ shows that this was not enough, a second pass takes them about each group's own 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -15,29 +14,16 @@ import numpy as np
 from partialpool._typing import AnyArray
 from partialpool.data import labels as lab
 from partialpool.data.checked_rows import CheckedRows, count_values, first_text
+from partialpool.data.counts import CountStatistics
 from partialpool.data.frames import check_column, not_a_number
-from partialpool.data.rules import LARGEST, no_rows, overflow, rows_changed
-from partialpool.data.statements import COLUMNS, Statements
-from partialpool.data.statistics import GroupStatistics, without_rounding
+from partialpool.data.one_way import Groups, counted, loses_digits, measured
+from partialpool.data.rules import LARGEST, overflow, rows_changed
+from partialpool.data.statements import Statements
+from partialpool.data.statistics import GroupStatistics
 from partialpool.errors import DataError
 from partialpool.formula import Roles
 
-CANCELLATION = 1e4
-"""Largest ratio of shifted to within-group sum of squares before a second pass."""
-
 Kind = Literal["floating", "number", "text", "nested", "other"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Groups:
-    """What a grouped query returned: sorted labels and sums, (J,), and how many rows there are.
-
-    `total` also counts rows without a label, and is 0 if the query did not ask for it.
-    """
-
-    labels: AnyArray
-    sums: dict[str, AnyArray]
-    total: int
 
 
 class Engine(Protocol):
@@ -96,23 +82,39 @@ def reduce(engine: Engine, roles: Roles) -> GroupStatistics:
         If no row is complete, or a value is infinite, not a number, or not allowed in its role.
     """
     types = checked_types(engine, roles)
-    center = _pilot(engine, _statements(roles, types, True))
+    center = _pilot(engine, _statements(roles, types))
     for nan_is_missing in engine.nan_plans:
-        statements = _statements(roles, types, nan_is_missing)
+        # NaN is looked for last in the outcome, where it costs most
+        statements = _statements(roles, types, () if nan_is_missing else ("y",))
         found = engine.groups(statements.grouped(repr(center)))
-        squares = found.sums["s2"][found.sums["n"] > 0]
+        squares = found.sums["s2"][found.sums["used"] > 0]
         refused = found.sums.get("refused", np.zeros(1)).any()
         if not refused and (squares < 0.1 * LARGEST**2).all():
-            return _statistics(engine, statements, found, center)
+            return _measured(engine, statements, found, center)
     error = broken_rule(engine, statements.rows)
     if error is None and np.isfinite(squares).all():
-        return _statistics(engine, statements, found, center)
+        return _measured(engine, statements, found, center)
     raise error or overflow(roles)
+
+
+def reduce_counts(engine: Engine, roles: Roles) -> CountStatistics:
+    """Reduce the table of an engine to one record a group of counts; as `reduce`."""
+    statements = _statements(roles, checked_types(engine, roles))
+    found = engine.groups(statements.grouped())
+    if found.sums["refused"].any():
+        error = broken_rule(engine, statements.rows)
+        if error is not None:
+            raise error
+    return counted(roles, *found.present(roles))
 
 
 def plan(engine: Engine, roles: Roles) -> Iterator[tuple[str, str]]:
     """Yield what each statement is for, and the statement, in the order in which they run."""
-    statements = _statements(roles, checked_types(engine, roles), engine.nan_plans[0])
+    types = checked_types(engine, roles)
+    if roles.family is not None:
+        yield "the sums of each group", engine.shown(_statements(roles, types).grouped())
+        return
+    statements = _statements(roles, types, () if engine.nan_plans[0] else ("y",))
     yield "a centre, from the first rows", engine.shown(statements.pilot())
     yield "the sums of each group about it", engine.shown(statements.grouped("center"))
     yield (
@@ -168,9 +170,10 @@ def _refuse_text(engine: Engine, x: str, name: str) -> None:
         )
 
 
-def _statements(roles: Roles, types: dict[str, Kind], nan_is_missing: bool) -> Statements:
-    floating = frozenset(role for role, x in COLUMNS.items() if types.get(x) == "floating")
-    return Statements(roles, floating, nan_is_missing)
+def _statements(roles: Roles, types: dict[str, Kind], whole: Sequence[str] = ()) -> Statements:
+    """The statements; NaN is looked for in columns that can hold it but those of `whole`."""
+    floating = (x for x, kind in types.items() if kind == "floating" and x not in whole)
+    return Statements(roles, frozenset(floating))
 
 
 def _pilot(engine: Engine, statements: Statements) -> float:
@@ -180,50 +183,19 @@ def _pilot(engine: Engine, statements: Statements) -> float:
     return float(values.mean()) if len(values) else 0.0
 
 
-def _statistics(
+def _measured(
     engine: Engine, statements: Statements, found: Groups, center: float
 ) -> GroupStatistics:
-    roles = statements.roles
-    total = found.total
-    keep = found.sums["n"] > 0
-    if not keep.any():
-        raise no_rows(total, roles)
-    got = found.sums if keep.all() else {k: v[keep] for k, v in found.sums.items()}
-    labels = found.labels if keep.all() else found.labels[keep]
-    n, w = got["n"], got.get("w", got["n"])
-    used = got.get("used", n)
-    mean, square = got["s1"] / w, got["s2"]
-    ss = square - mean * got["s1"]
-    if square.sum() > CANCELLATION * max(ss.sum(), 0.0) and n.sum() > len(n):
-        own = _second_pass(engine, statements.about_own_mean(repr(center)), labels, used)
-        slip, square = own["s1"] / w, own["s2"]
-        mean, ss = mean + slip, square - w * slip**2
-    noise = 8 * np.finfo(float).eps * square
-    ss = without_rounding(np.where(ss > noise, ss, 0.0), w, mean, center)
-    return GroupStatistics(
-        factor=roles.group.name,
-        outcome=roles.outcome_column.name,
-        labels=labels,
-        n=np.rint(n).astype(np.intp),
-        weight=w.astype(np.float64),
-        mean=mean,
-        ss=ss + got.get("q", 0.0),
-        center=center,
-        log_weight=got.get("lw", np.zeros(len(n))),
-        sigma_known=roles.se is not None,
-        n_rows=total,
-        n_dropped=total - int(used.sum()),
-        absent=found.labels[~keep],
-    )
-
-
-def _second_pass(engine: Engine, sql: str, labels: AnyArray, used: AnyArray) -> dict[str, AnyArray]:
-    """Sums about each group's own mean, of the same rows as in the first pass."""
-    own = engine.groups(sql)
-    same = own.labels.shape == labels.shape and bool((own.labels == labels).all())
-    if not same or not np.array_equal(own.sums["used"], used):
-        raise rows_changed()
-    return own.sums
+    """The record, from a second pass where the first lost digits."""
+    kept, absent = found.present(statements.roles)
+    about = None
+    if loses_digits(kept):
+        own = engine.groups(statements.about_own_mean(repr(center)))
+        same = own.labels.shape == kept.labels.shape and bool((own.labels == kept.labels).all())
+        if not same or not np.array_equal(own.sums["used"], kept.sums["used"]):
+            raise rows_changed()
+        about = own.sums
+    return measured(statements.roles, kept, absent, center, about)
 
 
 def broken_rule(engine: Engine, rows: CheckedRows) -> DataError | None:

@@ -13,6 +13,7 @@ from partialpool.data.coded_rows import Usable
 from partialpool.data.cross_products import Block, Crossing, CrossProducts
 from partialpool.data.design import Design
 from partialpool.data.labels import shown
+from partialpool.data.row_values import replaced
 from partialpool.notices import Notice
 
 
@@ -119,8 +120,7 @@ def of_missing(rows: Usable) -> Iterator[Notice]:
     yield from codes_for_missing({k: v for k, v in chunk.numbers.items() if k not in counted})
     if known.n_used == known.n_rows:
         return
-    unless = frozenset() if known.roles.sd is None else frozenset((known.roles.sd.name,))
-    missing = missing_values(chunk.codes, chunk.numbers, unless)
+    missing = missing_values(chunk.codes, chunk.numbers, frozenset(replaced(known.roles)))
     yield from dropped(known.n_rows - known.n_used, known.n_rows, missing)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from partialpool._typing import Floats, Ints
 from partialpool.data import structure
-from partialpool.data.accumulate import cross_products
+from partialpool.data.array_sums import cross_products
 from partialpool.data.clusters import Clusters
 from partialpool.data.coded_rows import Usable
 from partialpool.data.count_table import CountTable, no_exposure, read_count_table

@@ -1,0 +1,141 @@
+"""What a model of one factor sums of the rows of each group, and the record that the sums become.
+
+Rows in memory (`arrays`) and in an engine (`sql`) are summed by the same names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from partialpool._typing import AnyArray, Floats
+from partialpool.data.counts import CountStatistics, size_name
+from partialpool.data.row_values import events, precision
+from partialpool.data.rules import no_rows
+from partialpool.data.statistics import GroupStatistics, without_rounding
+from partialpool.formula import Roles
+
+CANCELLATION = 1e4
+"""Largest ratio of shifted to within-group sum of squares before a second pass."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Groups:
+    """Sums by group: the labels and, by name, the sums, (J,); and how many rows there are.
+
+    `total` also counts rows without a label, and is 0 if it was not asked for.
+    """
+
+    labels: AnyArray
+    sums: dict[str, AnyArray]
+    total: int
+
+    def present(self, roles: Roles) -> tuple[Groups, AnyArray]:
+        """The groups with a row that can be used, and the labels of the others.
+
+        Raises
+        ------
+        DataError
+            If there is none.
+        """
+        keep = self.sums["used"] > 0
+        if not keep.any():
+            raise no_rows(self.total, roles)
+        if keep.all():
+            return self, self.labels[:0]
+        sums = {k: v[keep] for k, v in self.sums.items()}
+        return Groups(self.labels[keep], sums, self.total), self.labels[~keep]
+
+
+def factors_of(roles: Roles) -> dict[str, tuple[str, ...]]:
+    """The sums of a model by name: the numbers of each row whose product is summed.
+
+    `used`, the number of rows, comes beside them. Of measurements `d` is the outcome less a
+    centre, and `w`, `lw` and `inside` are what rows that are not plain are worth.
+    """
+    if roles.family is not None:
+        return {name: (name,) for name in events(roles)}
+    worth = precision(roles)
+    w = ("w",) if worth else ()
+    return {"s1": (*w, "d"), "s2": (*w, "d", "d"), **{name: (name,) for name in worth}}
+
+
+def loses_digits(found: Groups) -> bool:
+    """Whether group means lie so far apart that sums about one centre are not enough."""
+    s = found.sums
+    within = float((s["s2"] - s["s1"] ** 2 / s.get("w", s["used"])).sum())
+    some = s["used"].sum() > len(s["used"])
+    return bool(some and s["s2"].sum() > CANCELLATION * max(within, 0.0))
+
+
+def measured(
+    roles: Roles,
+    found: Groups,
+    absent: AnyArray,
+    center: float,
+    about: Mapping[str, Floats] | None = None,
+) -> GroupStatistics:
+    """The record of measurements.
+
+    Parameters
+    ----------
+    roles : Roles
+    found : Groups
+        Sums about `center`, of the groups that are present.
+    absent : ndarray
+        Labels of groups of which no row could be used.
+    center : float
+    about : mapping, optional
+        `s1` and `s2` about ``s1 / w``, each group's mean as far as the first sums tell it.
+    """
+    sums = found.sums
+    used = sums["used"]
+    w = sums.get("w", used)
+    mean = sums["s1"] / w
+    if about is None:
+        square = sums["s2"]
+        ss = square - mean * sums["s1"]
+    else:
+        slip, square = about["s1"] / w, about["s2"]
+        mean, ss = mean + slip, square - w * slip**2
+    noise = 8 * np.finfo(float).eps * square
+    ss = without_rounding(np.where(ss > noise, ss, 0.0), w, mean, center)
+    rows = w if "inside" in sums else used  # those that a summary stands for
+    return GroupStatistics(
+        factor=roles.group.name,
+        outcome=roles.outcome_column.name,
+        labels=found.labels,
+        n=np.rint(rows).astype(np.intp),
+        weight=w.astype(np.float64),
+        mean=mean,
+        ss=ss + sums.get("inside", 0.0),
+        center=center,
+        log_weight=sums.get("lw", np.zeros(len(used))),
+        sigma_known=roles.se is not None,
+        n_rows=found.total,
+        n_dropped=found.total - int(used.sum()),
+        absent=absent,
+    )
+
+
+def counted(roles: Roles, found: Groups, absent: AnyArray) -> CountStatistics:
+    """The record of counts, from the sums of the groups that are present."""
+    n = np.rint(found.sums["used"]).astype(np.intp)
+    sums = {k: found.sums[k].astype(np.float64) for k in factors_of(roles)}
+    return CountStatistics(
+        family=roles.count_family,
+        factor=roles.group.name,
+        outcome=roles.outcome_column.name,
+        size_name=size_name(roles),
+        labels=found.labels,
+        n=n,
+        y=sums["y"],
+        size=sums["size"],
+        square=sums["square"],
+        log_constants=sums["constant"],
+        n_rows=found.total,
+        n_dropped=found.total - int(n.sum()),
+        absent=absent,
+    )
