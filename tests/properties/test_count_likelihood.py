@@ -146,9 +146,9 @@ def test_quadrature_is_the_integral(link):
 def test_pairs_made_in_pieces_are_the_same(monkeypatch):
     rows, where = rows_of("sparse", LOGIT, 2, 3), somewhere(rows_of("sparse", LOGIT, 2, 3), 1)
     whole = at(rows, *where, 1)[1]
-    monkeypatch.setattr("partialpool.kernels.factor_pairs.AT_ONCE", 7)
-    monkeypatch.setattr("partialpool.kernels.factor_pairs.REMEMBERED", 0)
-    monkeypatch.setattr("partialpool.kernels.adaptive.CELLS", 9)
+    monkeypatch.setattr("partialpool.kernels.factor_pairs.PRODUCTS_AT_ONCE", 7)
+    monkeypatch.setattr("partialpool.kernels.factor_pairs.PLACES_HELD", 0)
+    monkeypatch.setattr("partialpool.kernels.adaptive.CELLS_AT_ONCE", 9)
     again = rows_of("sparse", LOGIT, 2, 3)
     pieces = at(again, *where, 1)[1]
     assert pieces.value == pytest.approx(whole.value, abs=1e-12)

@@ -123,7 +123,7 @@ def test_summaries_do_not_depend_on_how_many_are_ranked_at_once(monkeypatch):
     expected = np.quantile(rank, [0.05, 0.5, 0.95], axis=0, method="inverted_cdf")
     for name, values_of in zip(("lower", "median", "upper"), expected, strict=True):
         np.testing.assert_array_equal(whole[name], values_of)
-    monkeypatch.setattr("partialpool.posterior.ranks.AT_ONCE", 50)
+    monkeypatch.setattr("partialpool.posterior.ranks.CELLS_AT_ONCE", 50)
     again = table()
     for name in whole:
         np.testing.assert_array_equal(again[name], whole[name])

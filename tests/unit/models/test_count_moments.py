@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import integrate, special
+from scipy import integrate, special, stats
 
 from partialpool.data import read_counts
 from partialpool.formula import parse, read_roles
@@ -65,3 +65,25 @@ def test_gamma_rates_have_the_moments_that_groups_over_the_widest_spread_allow()
     mu = np.array([[60.0, 120.0]])
     low, high = of.log_joint(mu, np.array([2.0 - 1e-9]))[0]
     assert (low - high) / 60.0 == pytest.approx(order, rel=1e-3)
+
+
+def test_the_prior_of_mu_has_its_constants():
+    nodes = np.array([[-1.0, 0.3, 2.5]]), np.array([0.7])
+    flat = model("poisson").log_joint(*nodes)
+    student = model("poisson", ["mu ~ student_t(3, 0.5, 2.0)"]).log_joint(*nodes)
+    normal = model("poisson", ["mu ~ normal(0.5, 2.0)"]).log_joint(*nodes)
+    np.testing.assert_allclose(student - flat, stats.t(3, 0.5, 2.0).logpdf(nodes[0]), rtol=1e-12)
+    np.testing.assert_allclose(normal - flat, stats.norm(0.5, 2.0).logpdf(nodes[0]), rtol=1e-12)
+
+
+def test_uniform_shrinkage_of_counts_is_that_of_a_group_of_typical_information():
+    """A group's own log rate has the variance 1 / y; half an event is added, for groups without."""
+    of = model("poisson", ["tau ~ uniform_shrinkage()"])
+    mu, tau = np.zeros((2, 1)), np.array([0.4, 1.7])
+    s2 = of.typical_error**2
+    share = model("poisson").log_joint(mu, tau)
+    # s0^2 / (s0^2 + tau^2) is uniform, so p(tau) = 2 tau s0^2 / (s0^2 + tau^2)^2
+    expected = np.log(2 * tau * s2 / (s2 + tau**2) ** 2)
+    np.testing.assert_allclose(of.log_joint(mu, tau)[:, 0] - share[:, 0], expected, rtol=1e-10)
+    y = np.array(DATA["y"], dtype=float)
+    assert s2 == pytest.approx(len(y) / (y + 0.5).sum(), rel=1e-12)
