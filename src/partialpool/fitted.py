@@ -7,11 +7,23 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, wraps
 from pathlib import Path
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Generic,
+    Literal,
+    ParamSpec,
+    TypedDict,
+    TypeVar,
+    Unpack,
+    overload,
+)
 
 import numpy as np
 
 from partialpool import charts
+from partialpool._typing import Frame, Paths
 from partialpool._version import __version__
 from partialpool.charts.ranks import of_table as ranks_of_table
 from partialpool.data import (
@@ -77,6 +89,10 @@ from partialpool.words.comparison import Comparison, compare
 from partialpool.words.notices import notices_of
 from partialpool.words.standing import standing
 
+if TYPE_CHECKING:
+    import pandas
+    import polars
+
 PriorLike = Priors | Mapping[str, Prior | str] | Iterable[str] | str | None
 Method = Literal["posterior", "reml", "ml"]
 
@@ -125,9 +141,19 @@ def _reads(
     return limited
 
 
+class Predicting(TypedDict, total=False):
+    """Options of `Fit.predict`; see there."""
+
+    target: Target
+    unseen: Unseen
+    observation: bool
+    level: float
+    kind: IntervalKind
+
+
 @dataclass(frozen=True, eq=False)
-class Fit:
-    """A fitted model.
+class Fit(Generic[Frame]):
+    """A fitted model; its tables are of the kind `Frame`, that of the data.
 
     Parameters
     ----------
@@ -151,7 +177,7 @@ class Fit:
     """
 
     _engine: Engine
-    to_input_frame: Callable[[Table], Any]
+    to_input_frame: Callable[[Table], Frame]
     design: Design
     data_notices: tuple[Notice, ...] = ()
     clusters: Clusters | None = None
@@ -212,7 +238,7 @@ class Fit:
         factor: str | None = None,
         term: str | None = None,
         above: Above | None = None,
-    ) -> Any:
+    ) -> Frame:
         """One row a group, in the kind of frame the data came in.
 
         Parameters
@@ -294,11 +320,11 @@ class Fit:
         found = np.array([p[row] for row in rows])
         return Table(**table, p_above=found, standing=standing(found, level))
 
-    def parameters(self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Any:
+    def parameters(self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Frame:
         """One row a parameter: name, mean, sd, lower, median, upper; frame as in `groups`."""
         return self.to_input_frame(self.parameter_table(level, kind))
 
-    def profile(self, level: float = 0.95) -> Any:
+    def profile(self, level: float = 0.95) -> Frame:
         """Profile-likelihood intervals of a fit by maximum likelihood.
 
             {t : 2 (l_max - max l given t) <= chi2_1(level)}
@@ -368,7 +394,7 @@ class Fit:
         factor: str | None = None,
         term: str | None = None,
         above: Above | None = None,
-    ) -> Any:
+    ) -> Frame:
         """Who is really best: ranks of the groups, with how sure they are.
 
             expected rank of j = 1 + sum_k P(theta_k > theta_j)
@@ -425,7 +451,22 @@ class Fit:
         p = probability_above(self.posterior, above, factor, term=term)
         return Table(**table, p_above=p, standing=standing(p, level))
 
-    @_reads
+    @overload
+    def predict(self, data: Paths | Mapping[str, Any], **options: Unpack[Predicting]) -> Table: ...
+
+    @overload
+    def predict(
+        self, data: pandas.DataFrame, **options: Unpack[Predicting]
+    ) -> pandas.DataFrame: ...
+
+    @overload
+    def predict(
+        self, data: polars.DataFrame | polars.LazyFrame, **options: Unpack[Predicting]
+    ) -> polars.DataFrame: ...
+
+    @overload
+    def predict(self, data: Any, **options: Unpack[Predicting]) -> Any: ...
+
     def predict(
         self,
         data: Any,
@@ -463,11 +504,13 @@ class Fit:
             pandas with the same index.
         """
         options = PredictionOptions(target, unseen, observation, level, kind)
-        found = handing_back(data)(predict(self._reliable, self.design, self._like(data), options))
+        with _threads(self.statistics):
+            table = predict(self._reliable, self.design, self._like(data), options)
+        predicted = handing_back(data)(table)
         index = getattr(data, "index", None)
-        if index is not None and type(found).__module__.startswith("pandas"):
-            found.index = index  # so that the result can be assigned to the rows
-        return found
+        if index is not None and type(predicted).__module__.startswith("pandas"):
+            predicted.index = index  # so that the result can be assigned to the rows
+        return predicted
 
     @_reads
     def advise(self) -> Advice | MixedAdvice:
@@ -504,6 +547,10 @@ class Fit:
             sigma=float(post.sigma.median),
             mu=float(post.mu.median),
         )
+
+    def __dir__(self) -> list[str]:
+        """Public names only."""
+        return sorted(name for name in super().__dir__() if not name.startswith("_"))
 
     @property
     def plot(self) -> charts.Plots:

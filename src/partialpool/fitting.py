@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, get_args, overload
 
+from partialpool._typing import Paths
 from partialpool.data import (
+    Table,
     from_estimates,
     from_summaries,
     read_count_rows,
@@ -36,6 +38,45 @@ from partialpool.formula.families import CONJUGATE
 from partialpool.formula.tree import Name
 from partialpool.kept_statistics import Statistics
 from partialpool.words.accuracy import checked_accuracy
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+
+
+class Fitting(TypedDict, total=False):
+    """Options of `fit`; see there."""
+
+    prior: PriorLike
+    method: Method
+    family: str | None
+    event: str | None
+    quadrature: int | None
+    accuracy: float | None
+    labels: Literal["fold"] | None
+    progress: Callable[[float], None] | None
+
+
+@overload
+def fit(
+    formula: str, data: Paths | Mapping[str, Any], **options: Unpack[Fitting]
+) -> Fit[Table]: ...
+
+
+@overload
+def fit(
+    formula: str, data: pandas.DataFrame, **options: Unpack[Fitting]
+) -> Fit[pandas.DataFrame]: ...
+
+
+@overload
+def fit(
+    formula: str, data: polars.DataFrame | polars.LazyFrame, **options: Unpack[Fitting]
+) -> Fit[polars.DataFrame]: ...
+
+
+@overload
+def fit(formula: str, data: Any, **options: Unpack[Fitting]) -> Fit[Any]: ...
 
 
 def fit(
@@ -229,7 +270,7 @@ def fit_statistics(
     method: Method = "posterior",
     quadrature: int | None = None,
     accuracy: float | None = None,
-) -> Fit:
+) -> Fit[Table]:
     """Fit from statistics that were computed or loaded before: no rows are read.
 
     Parameters
@@ -276,7 +317,7 @@ def fit_groups(
     factor: str = "group",
     prior: PriorLike = None,
     accuracy: float | None = None,
-) -> Fit:
+) -> Fit[Table]:
     """Fit from one record a group: estimates with standard errors, or n, mean and sd.
 
     Parameters

@@ -30,7 +30,7 @@ FITS = {
 class Quiet(SimpleHTTPRequestHandler):
     """Serves files as any server does, and says nothing."""
 
-    extensions_map = {
+    extensions_map = {  # noqa: RUF012
         **SimpleHTTPRequestHandler.extensions_map, ".js": "text/javascript",
         ".mjs": "text/javascript", ".wasm": "application/wasm",
     }  # fmt: skip
@@ -80,7 +80,8 @@ def test_lesson_and_laboratory_in_a_subfolder(visit, site):
     page = visit(site)
     page.wait_for_selector("#lesson svg")
     for query, drawing in (
-        ("?step=3", "#lesson svg"), ("?step=12", "#lesson svg"), ("?part=laboratory", "#laboratory svg"),
+        ("?step=3", "#lesson svg"), ("?step=12", "#lesson svg"),
+        ("?part=laboratory", "#laboratory svg"),
         ("?embed=1&step=5", "#lesson svg"),
     ):  # fmt: skip
         page.goto(site + query)

@@ -1,11 +1,11 @@
 """How often each notice of what does not fit appears, where the model is right and where it is not.
 
-    python tests/calibration/notices.py run [WORLD ...]      into notices.json
+    python tests/calibration/notices.py run [REPLICATES] [WORLD ...]      into notices.json
     python tests/calibration/notices.py show
 
 A world draws data from its own seed and is fitted; stored is in how many replicates each notice
-appeared. A run takes minutes a world, so that its counts are stored; a test asks that they are what
-they should be and that the first replicates come out the same today.
+appeared. A run of 1,000 replicates takes minutes a world, so that its counts are stored; a test
+asks that they are what they should be and that the first replicates come out the same today.
 """
 
 from __future__ import annotations
@@ -36,10 +36,11 @@ def groups(rng, n=10):
 
 def measurements(rng, kind="right", formula="y ~ 1 + (1 | g)"):
     g, b, size = groups(rng)
+    if kind == "sizes":
+        size = rng.integers(2, 2 * 10, J)
+        g, b = np.repeat(np.arange(J), size), b + 1.5 * (np.log2(size) - np.log2(size).mean())
     if kind == "group":  # 6 sds of what the others predict of the mean of its rows
         b[0] = 6.0 * np.sqrt(1.0 + 1.0 / size[0])
-    if kind == "sizes":
-        b = b + np.log2(size) - np.log2(size).mean()
     noise, x = rng.normal(size=len(g)), rng.normal(size=len(g))
     if kind == "row":
         noise[3] = 6.0
@@ -156,8 +157,8 @@ def stored():
     return json.loads(STORE.read_text()) if STORE.exists() else {}
 
 
-def run(world):
-    size = RIGHT if world in RIGHT_WORLDS else WRONG
+def run(world, size=None):
+    size = size or (RIGHT if world in RIGHT_WORLDS else WRONG)
     each = [sorted(told(world, r)) for r in range(size)]
     found = {
         "replicates": size,
@@ -171,8 +172,11 @@ def run(world):
 
 if __name__ == "__main__":
     if sys.argv[1] == "run":
-        for name in sys.argv[2:] or WORLDS:
-            run(name)
+        names, size = sys.argv[2:], None
+        if names and names[0].isdecimal():
+            size, names = int(names[0]), names[1:]
+        for name in names or WORLDS:
+            run(name, size)
             print(name, stored()[name]["counts"], stored()[name].get("wanted"), flush=True)
     else:
         for name, found in stored().items():

@@ -6,12 +6,14 @@ import pytest
 from notices import RIGHT_WORLDS, WORLDS, WRONG_WORLDS, stored, told
 
 MOST_BLAMED, LEAST_FOUND = 0.05, 0.9
+FEWEST = 100
+"""Replicates of a right world that are stored at least; 1,000 where a fit takes milliseconds."""
 
 
 @pytest.mark.parametrize("world", RIGHT_WORLDS)
 def test_a_right_model_is_hardly_ever_blamed(world):
     found = stored()[world]
-    assert found["replicates"] == 1000
+    assert found["replicates"] >= FEWEST
     for code, count in found["counts"].items():
         assert count <= MOST_BLAMED * found["replicates"], code
 

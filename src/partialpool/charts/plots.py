@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from partialpool.charts.by_size import shrinkage_by_size
 from partialpool.charts.caterpillar import caterpillar
@@ -22,6 +22,9 @@ from partialpool.charts.two_effects import intercept_by_slope
 from partialpool.errors import ArgumentError
 from partialpool.posterior import MixedPosterior, OneFactor
 from partialpool.posterior.distributions import IntervalKind
+
+if TYPE_CHECKING:
+    from altair import TopLevelMixin as Chart
 
 ONE_FACTOR = "shrinkage, caterpillar, forest, shrinkage_by_size, tau, estimates_by_tau"
 MIXED = "coefficients, effects, group_lines, intercept_by_slope, by_predictor"
@@ -62,13 +65,13 @@ class Plots:
         factor: str | None = None,
         term: str | None = None,
         groups: Sequence[object] | None = None,
-    ) -> Any:
+    ) -> Chart:
         """The chart of the groups, or of those given: own and pooled estimates, or an effect."""
         if isinstance(self._engine, MixedPosterior):
             return effects(self._engine, factor, term, level=level, groups=groups)
         return self.shrinkage(level=level, kind=kind, groups=groups)
 
-    def ranks(self, *which: str, **options: Any) -> Any:
+    def ranks(self, *which: str, **options: Any) -> Chart:
         """The groups in the order of their ranks, with how sure each rank is."""
         return ranks(self._engine, *which, **options)
 
@@ -78,7 +81,7 @@ class Plots:
         level: float = 0.95,
         dark: bool = False,
         groups: Sequence[object] | None = None,
-    ) -> list[Any]:
+    ) -> list[Chart]:
         """The charts that this fit has something for, those that say most first.
 
         With `groups` the first chart of a model of one factor is of these.
@@ -101,48 +104,48 @@ class Plots:
 
     # one factor without predictors --------------------------------------------------------------
 
-    def shrinkage(self, **options: Any) -> Any:
+    def shrinkage(self, **options: Any) -> Chart:
         """From each group's own estimate to its partially pooled one."""
         return shrinkage(self._one_factor, **options)
 
-    def caterpillar(self, **options: Any) -> Any:
+    def caterpillar(self, **options: Any) -> Chart:
         """Estimates with intervals, in their order."""
         return caterpillar(self._one_factor, **options)
 
-    def forest(self, **options: Any) -> Any:
+    def forest(self, **options: Any) -> Chart:
         """Known standard errors: own and pooled estimates, the mean, a new group."""
         return forest(self._one_factor, **options)
 
-    def shrinkage_by_size(self, **options: Any) -> Any:
+    def shrinkage_by_size(self, **options: Any) -> Chart:
         """How much a group is pooled, by rows or standard error."""
         return shrinkage_by_size(self._one_factor, **options)
 
-    def tau(self, **options: Any) -> Any:
+    def tau(self, **options: Any) -> Chart:
         """The posterior of tau, and the classical estimates in it."""
         return tau(self._one_factor, **options)
 
-    def estimates_by_tau(self, **options: Any) -> Any:
+    def estimates_by_tau(self, **options: Any) -> Chart:
         """The estimates as functions of tau."""
         return estimates_by_tau(self._one_factor, **options)
 
     # predictors, slopes, several factors --------------------------------------------------------
 
-    def coefficients(self, **options: Any) -> Any:
+    def coefficients(self, **options: Any) -> Chart:
         """Coefficients with their intervals."""
         return coefficients(self._mixed, **options)
 
-    def effects(self, *which: str, **options: Any) -> Any:
+    def effects(self, *which: str, **options: Any) -> Chart:
         """An effect of every group, in the order of their estimates."""
         return effects(self._mixed, *which, **options)
 
-    def group_lines(self, *which: str, **options: Any) -> Any:
+    def group_lines(self, *which: str, **options: Any) -> Chart:
         """Each group's line by no, complete and partial pooling."""
         return group_lines(self._mixed, *which, **options)
 
-    def intercept_by_slope(self, *which: str, **options: Any) -> Any:
+    def intercept_by_slope(self, *which: str, **options: Any) -> Chart:
         """Where each group's own line is drawn to."""
         return intercept_by_slope(self._mixed, *which, **options)
 
-    def by_predictor(self, *which: str, **options: Any) -> Any:
+    def by_predictor(self, *which: str, **options: Any) -> Chart:
         """Groups' intercepts against a predictor of the groups."""
         return by_predictor(self._mixed, *which, **options)

@@ -479,3 +479,8 @@ __all__ = [
     "surgical",
     "surgical_deaths",
 ]
+
+
+def __dir__() -> list[str]:
+    """Public names only."""
+    return sorted(__all__)
