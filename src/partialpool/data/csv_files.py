@@ -10,10 +10,12 @@ from __future__ import annotations
 import codecs
 import csv
 import gzip
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -194,6 +196,17 @@ def _header(name: str, delimiter: str, wanted: set[str], encoding: str) -> CsvFi
 
 def encoding_of(name: str) -> str:
     """UTF-8 where the file is, UTF-16 where it says so, else Windows-1252 or Latin-1."""
+    try:
+        found = os.stat(name)
+    except OSError as error:
+        raise DataError(f'"{name}" cannot be read: {error}') from error
+    return _encoding_of(name, found.st_size, found.st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _encoding_of(name: str, size: int, changed: int) -> str:
+    """The same, of a file of one size and time of change: it is asked for more than once."""
+    del size, changed
     opener = gzip.open if name.lower().endswith(".gz") else open
     try:
         with opener(name, "rb") as file:

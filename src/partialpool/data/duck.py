@@ -177,10 +177,10 @@ class DuckDB:
     def groups(self, sql: str) -> Groups:
         kind = self.type_of(self.given["g"])[1]
         # integers are faster sorted here, and an ENUM sorts by its own order in the database
-        sort_here = kind in INTEGERS or kind.startswith("ENUM")
+        # text has a natural order, which is ours
+        sort_here = kind in (*INTEGERS, "VARCHAR") or kind.startswith("ENUM")
         ordered = sql if sort_here else f"SELECT * FROM ({sql}) AS t ORDER BY g ASC"
-        sort = sort_here or kind == "VARCHAR"  # text in natural order
-        return group_table(self._query(ordered), self.run, plain=is_plain(kind), sort=sort)
+        return group_table(self._query(ordered), self.run, plain=is_plain(kind), sort=sort_here)
 
     def table(self, sql: str, labels: Sequence[str]) -> dict[str, AnyArray]:
         plain = all(is_plain(self.type_of(self.given[k])[1]) for k in labels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -188,15 +189,16 @@ def read_sheet(
         first.reset_dimensions()
         every = _bounded(path, first.iter_rows(max_row=most, values_only=True))
         parts = SheetParts.of(path, first)
+        blank = next((i for i, row in enumerate(every) if any(v is not None for v in row)), 0)
+        if titled and not first_at:
+            blank = naming_row([[as_text(v) or "" for v in row] for row in every[:TITLE]]) or 0
+        at = first_at or blank + 1
+        percent = _percent_cells(first, at + 1)
         book.close()
     except DataError:
         raise
     except Exception as error:  # openpyxl raises whatever its parsers raise
         raise DataError(f'"{path}" cannot be read as an Excel workbook: {error}') from error
-    blank = next((i for i, row in enumerate(every) if any(v is not None for v in row)), 0)
-    if titled and not first_at:
-        blank = naming_row([[as_text(v) or "" for v in row] for row in every[:TITLE]]) or 0
-    at = first_at or blank + 1
     top = every[at - 1] if len(every) >= at else ()
     columns = _names(path, top, first.title)
     merged = parts.fill(every, at)
@@ -213,9 +215,28 @@ def read_sheet(
         [i for i, _ in filled],
         (
             *_unusual(str(path), names, [sheet.title for sheet, _ in fitting], at),
+            *_shown_as_percent([columns[i] for i in percent if i < len(columns)], wanted),
             *_merged(path, first.title, [columns[i] for i in merged if i < len(columns)], wanted),
         ),
     )
+
+
+def _percent_cells(sheet: Any, row: int) -> list[int]:
+    """The columns that a row shows as percent."""
+    cells = next(iter(sheet.iter_rows(min_row=row, max_row=row)), ())
+    return [i for i, cell in enumerate(cells) if "%" in str(getattr(cell, "number_format", ""))]
+
+
+def _shown_as_percent(columns: list[str], wanted: set[str] | None) -> Iterator[Notice]:
+    """Say that a cell shown as 60.5% holds 0.605."""
+    named = [c for c in columns if c and (wanted is None or c in wanted)]
+    if named:
+        yield Notice(
+            "percent_cells",
+            "info",
+            f"The workbook shows {lab.shown(named)} as percent; its cells hold 0.605 for 60.5%, "
+            "and so they were read.",
+        )
 
 
 def _merged(
@@ -339,9 +360,11 @@ def write_excel(table: Table, path: str) -> None:
     sheet.append(list(table))
     for row in zip(*(column.tolist() for column in table.values()), strict=True):
         sheet.append([_cell(sheet, value) for value in row])
+    packed = io.BytesIO()  # a workbook that is not saved leaves its temporary files open
+    book.save(packed)
     try:
         with moved_when_whole(path) as target:
-            book.save(target)
+            Path(target).write_bytes(packed.getvalue())
     except OSError as error:
         raise DataError(f'"{path}" cannot be written: {error}') from error
 

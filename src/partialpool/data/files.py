@@ -228,7 +228,7 @@ def expand(text: str) -> list[str]:
             f'"{text}" is a folder; name its files with a glob such as "{text}/*.parquet"'
         )
     found = [text] if os.path.exists(text) else sorted(glob.glob(text, recursive=True))
-    names = [n for n in found if not os.path.isdir(n)]
+    names = [n for n in found if os.path.exists(n) and not os.path.isdir(n)]
     if not names:
         what = "no file matches" if glob.has_magic(text) else "there is no file"
         raise DataError(f'{what} "{text}" (looked in {os.getcwd()})')

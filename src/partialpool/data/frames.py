@@ -257,8 +257,8 @@ def _from_objects(values: AnyArray, name: str) -> Floats:
             out[i] = np.nan
             continue
         if isinstance(value, str | bytes):
-            first = _first_wrong(values, i)
-            raise not_a_number(name, values[first], first + 1)
+            wrong = _wrong(values) or [i]
+            raise not_a_number(name, values[wrong[0]], wrong[0] + 1, _others(values, wrong))
         try:
             out[i] = float(value)
         except (TypeError, ValueError, OverflowError) as error:
@@ -266,23 +266,36 @@ def _from_objects(values: AnyArray, name: str) -> Floats:
     return out
 
 
-def _first_wrong(values: AnyArray, otherwise: int) -> int:
-    """The first text that no rule reads as a number, if there is one."""
-    for i, value in enumerate(values.tolist()):
-        if isinstance(value, bytes):
-            return i
-        if isinstance(value, str) and not (is_number(value) or is_missing(value)):
-            return i
-    return otherwise
+def _wrong(values: AnyArray) -> list[int]:
+    """Places of texts that no rule reads as numbers."""
+    return [
+        i
+        for i, value in enumerate(values.tolist())
+        if isinstance(value, bytes)
+        or (isinstance(value, str) and not (is_number(value) or is_missing(value)))
+    ]
 
 
-def not_a_number(name: str, value: object, row: int | None) -> DataError:
-    """Build the error for text where a number belongs; rows of some engines have no number."""
+SHOWN = 5
+"""Values that a message names."""
+
+
+def _others(values: AnyArray, wrong: Sequence[int]) -> str:
+    """The places and texts after the first, and how many more there are."""
+    found = "".join(f", row {i + 1} {lab.shown([values[i]])}" for i in wrong[1:SHOWN])
+    return found + (f" and {len(wrong) - SHOWN:,} more" if len(wrong) > SHOWN else "")
+
+
+def not_a_number(name: str, value: object, row: int | None, others: str = "") -> DataError:
+    """Build the error for text where a number belongs; rows of some engines have no number.
+
+    `others` names further ones.
+    """
     shown = lab.shown([value])
     what = f"the text {shown}" if isinstance(value, str) else f"{shown} ({type(value).__name__})"
     where = "it" if row is None else f"row {row}"
     return DataError(
-        f'column "{name}" must hold numbers; {where} holds {what}: {advice_for(value)}'
+        f'column "{name}" must hold numbers; {where} holds {what}{others}: {advice_for(value)}'
     )
 
 

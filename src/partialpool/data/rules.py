@@ -91,7 +91,8 @@ BINARY = Rule(
     lambda x: (x == 0) | (x == 1),
     "NOT ({x} = 0 OR {x} = 1)",
     "0 or 1, as each row is one trial",
-    "if rows count events among several trials, give their column: y | trials(n) ~ ...",
+    "if rows count events among several trials, give their column: y | trials(n) ~ ...; an outcome "
+    "coded 1 and 2 is written I(y == 2) ~ ...",
 )
 TRIALS = Rule(
     lambda x: _whole(x, 0),

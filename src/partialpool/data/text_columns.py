@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal, Protocol
 
 from partialpool._typing import AnyArray
@@ -37,8 +38,10 @@ NUMBERS: tuple[Kind, ...] = ("number", "count", "numbers")
 """Kinds of columns of numbers; percent are no counts."""
 Kinds = Mapping[str, Kind]
 
-SHOWN = 3
+SHOWN = 5
 """Values that a message names."""
+LOOKED_AT = 1_000_000
+"""Rows in which wrong values are looked for and counted: 5 s."""
 
 
 class Wanted(Protocol):
@@ -241,14 +244,12 @@ def refuse_wrong(rows: Iterable[tuple[str, Mapping[str, str | None]]], kinds: Ki
     """
     wrong: dict[str, list[Place]] = {}
     right: dict[str, Place] = {}
-    for where, row in rows:
+    for where, row in islice(rows, LOOKED_AT):
         for name, text in row.items():
             if is_wrong(text, kinds[name]):
                 wrong.setdefault(name, []).append((where, str(text).removesuffix(OTHER)))
             elif name not in right and not is_missing(text):
                 right[name] = where, str(text)
-        if any(len(v) == SHOWN for v in wrong.values()):
-            break
     for name, found in wrong.items():
         if kinds[name] in ("number", "count") or name not in right:
             raise _not_numbers(name, found)
@@ -257,7 +258,8 @@ def refuse_wrong(rows: Iterable[tuple[str, Mapping[str, str | None]]], kinds: Ki
 
 def _not_numbers(name: str, wrong: Sequence[Place]) -> DataError:
     (where, text), *more = wrong
-    others = "".join(f", {w} {lab.shown([t])}" for w, t in more)
+    others = "".join(f", {w} {lab.shown([t])}" for w, t in more[: SHOWN - 1])
+    others += f" and {len(more) - SHOWN + 1:,} more" if len(more) >= SHOWN else ""
     return DataError(
         f'column "{name}" must hold numbers; {where} holds the text {lab.shown([text])}{others}: '
         f"{advice_for(text)}"

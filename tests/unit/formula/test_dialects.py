@@ -70,6 +70,43 @@ READ = {
     "y | vi(v) ~ 1 + (1 | g)": "y | se(sqrt(v)) ~ 1 + (1 | g)",
     "y | ci(a, b) ~ 1 + (1 | g)": "y | se((b - a)/3.919928) ~ 1 + (1 | g)",
     "y | rate(e) ~ 1 + (1 | g)": "y | exposure(e) ~ 1 + (1 | g)",
+    # the algebra of terms
+    "y ~ (1 | g)": "y ~ 1 + (1 | g)",
+    "y ~ 1 + (1 | g)": "y ~ 1 + (1 | g)",
+    "y ~ x * z + (1 | g)": "y ~ 1 + x + z + x:z + (1 | g)",
+    "y ~ (x + z + a)^2 + (1 | g)": "y ~ 1 + x + z + a + x:z + x:a + z:a + (1 | g)",
+    "y ~ x:z + (1 | g)": "y ~ 1 + x:z + (1 | g)",
+    "y ~ a/x + (1 | g)": "y ~ 1 + a + a:x + (1 | g)",
+    "y ~ 0 + x + (1 | g)": "y ~ 0 + x + (1 | g)",
+    "y ~ x - 1 + (1 | g)": "y ~ 0 + x + (1 | g)",
+    "y ~ x * z - x:z + (1 | g)": "y ~ 1 + x + z + (1 | g)",
+    "y ~ x + (x || g)": "y ~ 1 + x + (1 + x || g)",
+    "y ~ x + (0 + x | g)": "y ~ 1 + x + (0 + x | g)",
+    "y ~ x + (x | g)": "y ~ 1 + x + (1 + x | g)",
+    "y ~ x + (1 | a/b)": "y ~ 1 + x + (1 | a) + (1 | a:b)",
+    "y ~ x + (1 | a:b)": "y ~ 1 + x + (1 | a:b)",
+    "y ~ x + (1 | a) + (1 | b)": "y ~ 1 + x + (1 | a) + (1 | b)",
+    "y ~ x + (1 | row)": "y ~ 1 + x + (1 | row)",
+    "y ~ I(x - 5) + exp(z) + (1 | g)": "y ~ 1 + I(x - 5) + exp(z) + (1 | g)",
+    "y ~ I((x + z) / 2) + (1 | g)": "y ~ 1 + I((x + z)/2) + (1 | g)",
+    "y ~ log(x) * C(k) + (1 | g)": "y ~ 1 + log(x) + C(k) + log(x):C(k) + (1 | g)",
+    "log(y) ~ center(x) + (center(x) | g)": "log(y) ~ 1 + center(x) + (1 + center(x) | g)",
+    "y ~ x + offset(log(e)) + (1 | g)": "y ~ 1 + x + offset(log(e)) + (1 | g)",
+    "y | weights(w) ~ x + (1 | g)": "y | weights(w) ~ 1 + x + (1 | g)",
+    "y | summary(n, s) ~ 1 + (1 | g)": "y | summary(n, s) ~ 1 + (1 | g)",
+    "y | exposure(e) ~ x + (1 | g)": "y | exposure(e) ~ 1 + x + (1 | g)",
+    'I(k == "hi") ~ x + (1 | g)': 'I(k == "hi") ~ 1 + x + (1 | g)',
+    'I(k != "hi") ~ x + (1 | g)': 'I(k != "hi") ~ 1 + x + (1 | g)',
+    "`my y` ~ `my x` + (1 | `my g`)": "`my y` ~ 1 + `my x` + (1 | `my g`)",
+    'y ~ days(d, "2024-01-31") + (1 | g)': 'y ~ 1 + days(d, "2024-01-31") + (1 | g)',
+    'y ~ I(days(d, "2024-01-31") / 365) + (1 | g)': (
+        'y ~ 1 + I(days(d, "2024-01-31")/365) + (1 | g)'
+    ),
+    "y ~ as.numeric(x) + (1 | g)": "y ~ 1 + I(x) + (1 | g)",
+    "y ~ math.exp(x) + (1 | g)": "y ~ 1 + exp(x) + (1 | g)",
+    'y ~ days(d, origin = "2024-01-31") * x + (1 | g)': (
+        'y ~ 1 + days(d, "2024-01-31") + x + days(d, "2024-01-31"):x + (1 | g)'
+    ),
 }
 
 SAID = {
@@ -133,6 +170,25 @@ SAID = {
     "y | >>>ci(a) ~ 1 + (1 | g)": "ci() takes 2 column(s)",
     "y ~ 1 >>>| g": "a group term stands in parentheses: (1 | school)",
     "y ~ x >>>%in% z + (1 | g)": "cannot stand in a formula",
+    # the algebra of terms
+    "y ~ x>>>^2 + (1 | g)": "for the square write I(x^2), for a polynomial poly(x, 2)",
+    "y ~ x>>>": "the formula has no group term: add (1 | group)",
+    "y ~>>>": "expected a column name, found the end of the formula",
+    ">>>~ x + (1 | g)": 'the outcome is missing before "~"',
+    "y ~ x + (1 | g>>>": 'expected ")" after the group',
+    "y ~ x + + >>>": "expected a column name",
+    "y ~ >>>2 + (1 | g)": "only the numbers 0 and 1 can stand alone (the intercept)",
+    "y ~ x >>>- z + (1 | g)": "z is not there to be taken away",
+    "y ~ x >>>~ z + (1 | g)": 'a formula has one "~"',
+    "y ~ x + (1 | g) + (1 >>>| g)": "the group term (1 | g) is given twice",
+    "y ~ >>>y + (1 | g)": "cannot be both the outcome and a predictor",
+    "y ~ x + (1 | >>>y)": "cannot be both the outcome and a group",
+    "y ~ >>>days(x, 3) + (1 | g)": 'days() is written days(column), or days(column, "2024-01-31")',
+    "y ~ >>>log() + (1 | g)": "log() needs a column",
+    "y ~ >>>poly(x, 30) + (1 | g)": "with a degree from 1 to 20",
+    'y ~ >>>"x" + (1 | g)': "a string can only stand inside C()",
+    ">>>y + x ~ 1 + (1 | g)": "arithmetic goes inside I()",
+    "y ~ scale(>>>poly(x, 2)) + (1 | g)": "poly() makes no single number a row",
 }
 
 
