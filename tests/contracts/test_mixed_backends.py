@@ -204,12 +204,8 @@ def test_cross_products(backend, case, place):  # noqa: F811
     w = np.array([weight(r) for r in rows])
     y = np.array([outcome(r) for r in rows]) - got.center
     design = _matrix(rows, predictors, got.shift)
-    terms_size = np.abs(design).T @ (w[:, None] * np.abs(design))  # a sum is as exact as its terms
-    np.testing.assert_array_less(
-        np.abs(got.xtx - design.T @ (w[:, None] * design)),
-        1e-10 * (1.0 + np.abs(got.xtx)) + 2.0**-52 * terms_size,
-    )
-    close(got.xty, design.T @ (w * y))
+    _close_to_terms(got.xtx, design, design, w)
+    _close_to_terms(got.xty, design, y, w)
     close(got.yty, w @ y**2)
     blocks = []
     for block, (names, effects) in zip(got.blocks, terms, strict=True):
@@ -261,6 +257,15 @@ def _check_crossing(crossing, first, i, second, k, w):
     assert list(zip(crossing.i.tolist(), crossing.k.tolist(), strict=True)) == sorted(expected)
     for pair, product in zip(sorted(expected), crossing.products, strict=True):
         close(product, expected[pair])
+
+
+def _close_to_terms(got, first, second, w):
+    """Sums of products over all rows are as exact as their terms, which may cancel."""
+    expected = first.T @ (w * second.T).T
+    rounding = 2.0**-52 * np.abs(first).T @ (w * np.abs(second).T).T
+    np.testing.assert_array_less(
+        np.abs(got - expected), 1e-10 * (1.0 + np.abs(expected)) + rounding
+    )
 
 
 def close(got, expected):

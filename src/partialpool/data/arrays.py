@@ -94,12 +94,13 @@ def reduce(rows: Rows, roles: Roles) -> GroupStatistics:
     y = found.numbers[roles.outcome_column.name]
     worth = {k: v.of_arrays(roles, found.numbers) for k, v in precision(roles).items()}
     center = float(np.average(y, weights=worth.get("w")))
+    shifted = y - center
     factors = factors_of(roles)
-    squares = {k: factors.pop(k) for k in ("s2",)}  # about each group's own mean only
-    groups = found.groups(found.sums(factors, {"d": y - center, **worth}))
+    squares = {"s2": factors.pop("s2")}  # about each group's own mean only
+    groups = found.groups(found.sums(factors, {"d": shifted, **worth}))
     w = groups.sums.get("w", groups.sums["used"])
     mean = groups.sums["s1"] / np.where(w > 0, w, 1.0)
-    left = {"d": y - center - mean[found.codes], **worth}
+    left = {"d": shifted - mean[found.codes], **worth}
     about = found.sums({"s1": factors["s1"], **squares}, left)
     if not np.isfinite(about["s2"]).all():
         raise overflow(roles)
