@@ -35,6 +35,7 @@ SMALL = "site,score\n" + "".join(
     f"Site {i % 12},{70 + i * 37 % 23 - i % 12}.{i % 10}\n" for i in range(180)
 )
 CHOICES = {"outcome": "score", "outcomeKind": "measurement", "groups": ["site"]}
+FORMULA = json.dumps({"formula": "a ~ 1 + (1 | b)"}).encode()
 Row = tuple[str, str, str]
 
 
@@ -185,7 +186,7 @@ async def crowd(address: str, people: int) -> list[Row]:
 
 
 def bomb() -> bytes:
-    """A workbook of less than a megabyte whose sheet holds 190 MB, just within what is read."""
+    """A workbook of less than a megabyte whose sheet holds 90 MB, just within what is read."""
     file = io.BytesIO()
     cells = b"".join(b'<c t="n"><v>%d</v></c>' % i for i in range(8))
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -200,8 +201,10 @@ def bomb() -> bytes:
         with archive.open("xl/worksheets/sheet1.xml", "w", force_zip64=True) as sheet:
             space = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
             sheet.write(f'<worksheet xmlns="{space}"><sheetData>'.encode())
+            names = (f'<c t="inlineStr"><is><t>{name}</t></is></c>' for name in "abcdefgh")
+            sheet.write(f"<row>{''.join(names)}</row>".encode())
             block = b"<row>" + cells + b"</row>"
-            for _ in range(190 * 2**20 // len(block)):
+            for _ in range(90 * 2**20 // len(block)):
                 sheet.write(block)
             sheet.write(b"</sheetData></worksheet>")
     return file.getvalue()
@@ -215,14 +218,14 @@ async def hostile(address: str, pid: int) -> list[Row]:
     content = bomb()
     attacker, highest, waits = Person(address), 0.0, []
     file = await attacker.begin("bomb.xlsx", content)
-    task = asyncio.ensure_future(attacker.post(f"api/files/{file}/columns", b"{}"))
+    task = asyncio.ensure_future(attacker.post(f"api/files/{file}/fit", FORMULA))
     end = time.perf_counter() + 90
     while not task.done() and time.perf_counter() < end:
         highest = max(highest, memory(pid))
         waits.append(await Person(address).fits())
     task.cancel()
     return [
-        (f"a workbook of {len(content) / 1e6:.1f} MB that unpacks to 190 MB: memory of a process",
+        (f"a workbook of {len(content) / 1e6:.1f} MB that unpacks to 90 MB: memory of a process",
          f"{highest / 2**20:,.0f} MB", "2,300 MB"),
         ("others meanwhile, from file to answer, median", ms(statistics.median(waits)), "1000 ms"),
     ]  # fmt: skip

@@ -19,7 +19,7 @@ STEPS = 15
 
 def group(name, own, estimate, **more):
     return {"name": name, "own": own, "estimate": estimate, "lower": estimate - 0.1,
-            "upper": estimate + 0.1} | more  # fmt: skip
+            "upper": estimate + 0.1, "shrinkage": 0.3} | more  # fmt: skip
 
 
 def coefficient(name, complete, fixed, hierarchical):
@@ -142,8 +142,9 @@ def go(page, site, step, query=""):
 def shown(page, step):
     """Wait until a step is there with its picture; its waits for data are over."""
     page.wait_for_function(
-        "(step) => document.querySelector('.contents summary')?.textContent.startsWith(`Step ${step} `)"
-        " && !document.querySelector('.waiting') && document.querySelector('.pictures, .controls')",
+        "(step) => document.querySelector('.contents summary')?.textContent"
+        ".startsWith(`Step ${step} `) && !document.querySelector('.waiting')"
+        " && document.querySelector('.pictures, .controls')",
         arg=step,
     )
 

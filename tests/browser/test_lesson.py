@@ -38,11 +38,12 @@ OUTSIDE = """
 }).map((text) => text.textContent)
 """
 SMALL_TARGETS = """
-() => [...document.querySelectorAll('.step a, .step button, .step input, .step summary, .step .hit, nav a, .theme')]
+() => [...document.querySelectorAll('.step :is(a, button, input, summary, .hit), nav a, .theme')]
   .filter((target) => target.offsetParent !== null || target.matches('.hit'))
   .filter((target) => !target.closest('.notice, .side p'))
   .map((target) => [target.outerHTML.slice(0, 80), target.getBoundingClientRect()])
-  .filter(([, box]) => box.height && box.height < 43.5).map(([name, box]) => `${name} ${box.height}`)
+  .filter(([, box]) => box.height && box.height < 43.5)
+  .map(([name, box]) => `${name} ${box.height}`)
 """
 TICKS = "() => [...document.querySelectorAll('.picture .tick')].map((tick) => tick.textContent)"
 
@@ -167,8 +168,11 @@ def test_reduced_motion_moves_at_once_and_motion_ends_at_the_same_place(open_les
     assert places[0] == places[1]
 
 
-@pytest.mark.parametrize(("step", "values"), [(3, (0, 30, 100)), (4, (1, 5, 15)), (5, (1, 9, 50)),
-                                              (6, (2, 10, 50)), (7, (0.5, 3, 6)), (12, (0, 60, 100))])  # fmt: skip
+DRAGS = {3: (0, 30, 100), 4: (1, 5, 15), 5: (1, 9, 50), 6: (2, 10, 50), 7: (0.5, 3, 6),
+         12: (0, 60, 100)}  # fmt: skip
+
+
+@pytest.mark.parametrize(("step", "values"), DRAGS.items())
 def test_axes_and_rows_stay_while_a_slider_is_dragged(open_lesson, step, values):
     page = open_lesson(step)
     seen, pictures = set(), set()
@@ -237,7 +241,8 @@ def test_what_changed_is_said_once_after_a_pause(open_lesson):
     page.wait_for_timeout(1500)
     page.evaluate(
         "() => { window.said = []; const live = document.querySelector('[aria-live]');"
-        " new MutationObserver(() => said.push(live.textContent)).observe(live, { childList: true }); }"
+        " new MutationObserver(() => said.push(live.textContent))"
+        ".observe(live, { childList: true }); }"
     )
     for value in (5, 8, 12, 20):
         drag(page, value)
@@ -325,11 +330,13 @@ def test_step_one_asks_before_it_shows(open_lesson):
         page.locator(".picture svg .truth").count() - page.locator(".legend .truth").count() == 12
     )
     assert page.inner_text(".lead").startswith(
-        "School 2 averaged 83 from 3 pupils. Its true level is 73. Three of the others are truly better;"
-        " the best is School 9, only number 3 of the table."
+        "School 2 averaged 83 from 3 pupils. Its true level is 73."
+        " Three of the others are truly better; the best is School 9, only number 3 of the table."
     )
     share, _, excess = re.search(r"in (\d+)% ± (\S+), and its average is (\S+) ± ", text).groups()
     assert 35 < int(share) < 60
+    small = re.search(r"In (\d+)% ± \S+ of the worlds it is one of the five schools", text)[1]
+    assert int(small) > 50  # the text goes on: mostly the lucky and the small
     assert 3 < float(excess) < 6
 
 
@@ -365,6 +372,7 @@ def test_the_posterior_of_tau_is_that_of_the_library(open_lesson):
 
     page = open_lesson(12, "&choose=yes")
     text = notice(page, "Averaged over all")
+    assert "averaged over all" in page.inner_text("output")  # not the slider's own value
     fit = fit_groups(
         mean=[28, 8, -3, 7, -1, 1, 18, 12],
         se=[15, 10, 16, 11, 9, 11, 10, 18],
@@ -373,7 +381,10 @@ def test_the_posterior_of_tau_is_that_of_the_library(open_lesson):
     first = fit.groups()
     row = {name: first[name][0] for name in ("estimate", "lower", "upper")}
     assert f"becomes {row['estimate']:.1f}, with 95% probability between" in text
-    assert f"{row['lower']:.0f}".replace("-", "−") + f" and {row['upper']:.0f}" in text
+    low, high = (f"{limit(first['estimate']):.0f}" for limit in (min, max))
+    assert f"{28 - row['estimate']:.0f} points are put down to noise, most of it" in text
+    assert f"from {low} to {high}, are modest and much alike" in text
+    assert f"{row['lower']:.0f}".replace("-", "\N{MINUS SIGN}") + f" and {row['upper']:.0f}" in text
 
 
 def test_plug_in_intervals_are_counted_below_their_promise(open_lesson):
@@ -396,7 +407,7 @@ def test_the_loser_is_found_in_each_case(open_lesson):
 
 def test_stein_asks_first_and_tells_for_few_means(open_lesson):
     page = open_lesson(11)
-    assert page.locator("svg").count() == 0
+    assert page.locator(".curve.partial").count() == 0
     page.dispatch_event("input[value='10']", "click")  # which takes the question away
     assert "less than the" in notice(page, "with 3 means")
     page.check("input[value='2']", force=True)
@@ -404,3 +415,44 @@ def test_stein_asks_first_and_tells_for_few_means(open_lesson):
     page.check("input[value='3']", force=True)
     page.check("input[value='mean']", force=True)
     assert "it needs four" in notice(page, "With 3 means")
+
+
+NAMES = [
+    "A",
+    '<b>x</b> & "y"',
+    "University Hospital of Somewhere, Department of Cardiology, " * 3,
+    "\u5317\u4eac\u4e2d\u5b66",
+    "\u0645\u062f\u0631\u0633\u0629",
+    "\U0001f469\u200d\U0001f467" * 30,
+]
+DRAW = """
+async (names) => {
+  const { estimates } = await import('/picture.js');
+  const host = document.createElement('figure');
+  document.querySelector('.stage').prepend(host);
+  estimates(host, { title: names[1], axis: [-6, 6], grand: 0,
+    groups: names.map((name, i) => (
+      { name, n: i + 1, own: i, partial: i / 2, lower: -1, upper: 3 })) });
+  host.querySelector('summary').click();
+}
+"""
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_names_of_any_length_and_script_fit(open_lesson, width):
+    page = open_lesson(15, viewport={"width": width, "height": 700})
+    page.evaluate(DRAW, NAMES)
+    page.locator(".stage tbody tr").nth(len(NAMES) - 1).wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert page.inner_text(".stage .picture-title") == NAMES[1]
+    assert page.locator(".picture b, .picture text b").count() == 0
+    heads = page.locator(".stage .table tbody th").all_inner_texts()
+    assert [head.strip() for head in heads] == [name.strip() for name in NAMES]
+    shown_names = page.locator(".picture > svg .group-name").all_text_contents()
+    assert len(shown_names) == len(NAMES)
+    assert shown_names[2].partition("\u2026")[0].strip() in NAMES[2]
+    ends = (
+        "(svg) => [...svg.querySelectorAll('.group-name')]"
+        ".map((name) => name.getBoundingClientRect().right)"
+    )
+    assert max(page.locator(".picture > svg").evaluate(ends)) < 0.45 * width

@@ -64,7 +64,7 @@ def said(page, name, facts):
 def shown(value, digits=0):
     rounded = Decimal(float(abs(value))).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
     text = f"{rounded:,}"
-    return ("−" if value < 0 and float(text.replace(",", "")) else "") + text
+    return ("\N{MINUS SIGN}" if value < 0 and float(text.replace(",", "")) else "") + text
 
 
 def about(rng, middle, spread, error):
@@ -120,9 +120,9 @@ def test_the_picked_school(page, drawn):
 
 def test_the_top_of_the_table(page):
     rng = np.random.default_rng(1)
-    facts = [{"worlds": 2000, "isBest": about(rng, 0.4, 0.1, 0.01), "excess": about(rng, 0, 0.4, 0.1),
-              "smallShare": about(rng, 5 / 12, 0.04, 0.011), "smallSchools": 5, "schools": 12,
-              "small": 5} for _ in SEEDS]  # fmt: skip
+    facts = [{"worlds": 2000, "isBest": about(rng, 0.4, 0.1, 0.01),
+              "excess": about(rng, 0, 0.4, 0.1), "smallShare": about(rng, 5 / 12, 0.04, 0.011),
+              "smallSchools": 5, "schools": 12, "small": 5} for _ in SEEDS]  # fmt: skip
     outcomes = []
     for text, fact in zip(said(page, "topOfTable", facts), facts, strict=True):
         side = order(fact["excess"], exactly(0))
@@ -144,7 +144,8 @@ def test_two_easy_answers(page, drawn):
         grand = np.average(one["mean"], weights=SIZES)
         facts.append({"no": np.mean((one["mean"] - one["theta"]) ** 2),
                       "complete": np.mean((grand - one["theta"]) ** 2), "worlds": 2000,
-                      "noMean": about(rng, 20, 1, 0.3), "completeMean": about(rng, 20, 1, 0.3)})  # fmt: skip
+                      "noMean": about(rng, 20, 1, 0.3),
+                      "completeMean": about(rng, 20, 1, 0.3)})  # fmt: skip
     outcomes = []
     for text, fact in zip(said(page, "twoAnswers", facts), facts, strict=True):
         assert (
@@ -216,7 +217,7 @@ def test_tau_subtracted_and_known(page, drawn):
     outcomes = []
     for text, fact in zip(said(page, "subtraction", facts), facts, strict=True):
         assert ("less than nothing" in text) == (fact["left"] <= 0)
-        assert f"leaves {shown(fact['left'])}" in text
+        assert f"leaves {shown(fact['left'], 1)}" in text
         outcomes.append(fact["left"] > 0)
     every(outcomes, True, False)
     outcomes = []
@@ -283,8 +284,9 @@ def test_who_loses(page, drawn):
     for seed, one in zip(SEEDS, drawn, strict=True):
         j = seed % 12
         change = np.abs(one["estimate"] - one["theta"]) - np.abs(one["mean"] - one["theta"])
-        facts.append({"name": f"School {j + 1}", "own": one["mean"][j], "partial": one["estimate"][j],
-                      "truth": one["theta"][j], "losers": int(np.sum(change > 0.05)),
+        facts.append({"name": f"School {j + 1}", "own": one["mean"][j],
+                      "partial": one["estimate"][j], "truth": one["theta"][j],
+                      "losers": int(np.sum(change > 0.05)),
                       "worst": f"School {int(np.argmax(change)) + 1}", "schools": 12})  # fmt: skip
     outcomes = []
     for text, fact in zip(said(page, "loser", facts), facts, strict=True):
@@ -329,11 +331,31 @@ def test_stein_eight_schools_and_the_judge(page):
     for text, side in zip(said(page, "stein", facts), sides, strict=True):
         assert words[side] in text
     every(sides, -1, 0, 1)
+    effects = [28, 8, -3, 7]
+    facts = [{"own": 28, "effects": effects, "estimates": [x, x / 2, 0, y]}
+             for x, y in rng.uniform(0, 28, (100, 2))]  # fmt: skip
+    outcomes = []
+    for text, fact in zip(said(page, "whyModest", facts), facts, strict=True):
+        alike = np.ptp(fact["estimates"]) < 31 / 2
+        outcomes.append((fact["estimates"][0] < 14, alike))
+        assert ("most of it" in text, "much alike" in text) == outcomes[-1]
+        assert ("some of it" in text, "quite different" in text) != outcomes[-1]
+    assert len(set(outcomes)) == 4
     lowers = rng.uniform(-10, 10, 100)
     facts = [{"own": 28, "estimate": 11.4, "lower": low, "upper": 30, "chosen": i % 5 == 4,
               "tau": 1.0} for i, low in enumerate(lowers)]  # fmt: skip
     for text, low in zip(said(page, "bestResult", facts), lowers, strict=True):
         assert ("is not ruled out" in text) == (low <= 0)
+    halves = rng.uniform(0, 1, (100, 2))
+    facts = [{"small": a, "large": b, "equal": i % 3 == 0} for i, (a, b) in enumerate(halves)]
+    for text, fact in zip(said(page, "borrowed", facts), facts, strict=True):
+        average = (fact["small"] + fact["large"]) / 2
+        assert ("the same number of rows" in text) == (fact["equal"] and average >= 0.1)
+        assert ("hardly pulled" in text) == (fact["equal"] and average < 0.1)
+        more = not fact["equal"] and fact["small"] > fact["large"] + 0.005
+        assert ("small ones most" in text) == more
+        by = average if fact["equal"] else fact["small"]
+        assert f"{shown(100 * by)}%" in text
     pairs = rng.uniform(1, 10, (100, 2))
     facts = [{"own": own, "partial": partial, "judge": "time"} for own, partial in pairs]
     for text, (own, partial) in zip(said(page, "judged", facts), pairs, strict=True):

@@ -1,14 +1,9 @@
 """The page's arithmetic (app/www/worlds.js) in Chromium against the library, on 300 settings."""
 
-import functools
-import http.server
-import threading
-from pathlib import Path
-
 import numpy as np
 import pytest
+from lesson_pages import Handler, served
 
-import partialpool
 from partialpool.data import from_estimates, from_summaries
 from partialpool.models import Priors
 from partialpool.posterior import one_way_posterior
@@ -24,7 +19,6 @@ from partialpool.simulate.estimators import (
 )
 from partialpool.simulate.world import POPULATIONS
 
-WWW = Path(partialpool.__file__).parent / "app" / "www"
 CLOSE = 1e-9
 CASES = 300
 RISKS = 24
@@ -70,23 +64,11 @@ async (cases) => {
 @pytest.fixture(scope="module")
 def module_page(chromium):
     """A page beside the modules, served as plain files."""
-    handler = functools.partial(Quiet, directory=str(WWW))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    page = chromium.new_page()
-    page.goto(f"http://127.0.0.1:{server.server_port}/worlds.js")
-    yield page
-    page.close()
-    server.shutdown()
-    server.server_close()
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def guess_type(self, path):
-        return "text/javascript" if str(path).endswith(".js") else super().guess_type(path)
-
-    def log_message(self, *_):
-        pass
+    with served(Handler) as address:
+        page = chromium.new_page()
+        page.goto(f"{address}worlds.js")
+        yield page
+        page.close()
 
 
 def random_case(rng):

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from partialpool.cli import main
+from partialpool.simulate import World, draw
 
 
 def run(capsys, *arguments):
@@ -65,6 +66,30 @@ def test_simulate_draws_worlds_of_counts(capsys):
     assert [row["estimator"] for row in tables["risks"]][-1] == "posterior"
 
 
+def test_simulate_has_the_settings_of_the_library(capsys):
+    arguments = (
+        "simulate",
+        "--groups",
+        "5",
+        "--n",
+        "20",
+        "--imbalance",
+        "1",
+        "--tau",
+        "3",
+        "--seed",
+    )
+    code, out, _ = run(capsys, *arguments, "4", "--sigma-unknown", "--replicates", "9", "--json")
+    assert code == 0
+    drawn = draw(World.of(5, 20, 3, imbalance=1.0), seed=4, sigma_known=False).table()
+    for row, n, truth, pooled in zip(
+        json.loads(out)["world"], drawn["n"], drawn["truth"], drawn["posterior"], strict=True
+    ):
+        assert row["n"] == n
+        assert row["truth"] == pytest.approx(truth)
+        assert row["posterior"] == pytest.approx(pooled)
+
+
 def test_simulate_is_reproducible(capsys):
     arguments = ("simulate", "--groups", "5", "--replicates", "50", "--seed", "3", "--json")
     first, second = run(capsys, *arguments)[1], run(capsys, *arguments)[1]
@@ -84,6 +109,10 @@ def test_simulate_is_reproducible(capsys):
         (("simulate", "--replicates", "0"), "between 1 and"),
         (("simulate", "--family", "poisson", "--sigma", "2"), "--sigma is for measurements"),
         (("simulate", "--family", "poisson", "--population", "outlier"), "--population is for"),
+        (
+            ("simulate", "--family", "poisson", "--imbalance", "1"),
+            "--imbalance is for measurements",
+        ),
         (("simulate", "--family", "odd"), "binomial"),
     ],
 )

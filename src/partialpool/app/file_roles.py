@@ -25,7 +25,7 @@ WORDS = {
     ),
     "group": (
         "school site group clinic hospital player county region team store segment subject batch "
-        "class center centre country species plot district tract study rat herd city branch"
+        "class center centre country species plot plate district tract study rat herd city branch"
     ),
     "se": "se sei stderr std_err std_error standard_error se_effect",
     "sd": "sd sdi stdev std stddev standard_deviation",
@@ -81,8 +81,9 @@ class Seen:
         """Its values; nan where missing. Only of columns of numbers and truth values."""
         try:
             return np.array([number_from(t) for t in self.column.texts])
-        except ValueError:  # of a column that can be read in two ways
-            return np.full(len(self.column.texts), np.nan)
+        except ValueError:  # of a column that can be read in two ways: as if marks were thousands
+            digits = [re.sub(r"[^0-9eE+-]", "", t or "") for t in self.column.texts]
+            return np.array([float(t) if re.search("[0-9]", t) else np.nan for t in digits])
 
     @property
     def numeric(self) -> bool:
@@ -181,7 +182,8 @@ class _Parts:
             names = [s.name for s in (first, *outer)]
             self.choices |= {"groups": names, "nested": bool(outer)}
             return [first, *outer]
-        alone = [s for s in self.seen if s.column.kind == "text" and not s.repeats]
+        alone = [s for s in self.seen if s.is_id and s.column.kind in ("text", "number")]
+        alone = [s for s in alone if s.column.kind == "text" or s.called("group")]
         alone.sort(key=order)
         for s in alone[:1]:
             self._play(s, "group", "every row has a name of its own: one row a group")

@@ -60,7 +60,8 @@ def context() -> Any:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     found = multiprocessing.get_context("forkserver")
-    found.set_forkserver_preload(["partialpool.app.warmed"])
+    # with the script that was started, which each job would else run anew
+    found.set_forkserver_preload(["__main__", "partialpool.app.warmed"])
     return found
 
 

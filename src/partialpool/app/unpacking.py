@@ -12,8 +12,8 @@ from partialpool.errors import DataError
 MEGABYTE = 2**20
 LARGEST = 1024 * MEGABYTE
 """Bytes of a text file once it is unpacked; half a minute of reading."""
-LARGEST_WORKBOOK = 200 * MEGABYTE
-"""Bytes of the parts of a workbook: some 5 million cells, and a minute of reading."""
+LARGEST_WORKBOOK = 100 * MEGABYTE
+"""Bytes of the parts of a workbook: some 3 million cells, half a minute of reading."""
 MOST_PARTS = 2000
 """Files inside a workbook."""
 LONGEST_LINE = 16 * MEGABYTE

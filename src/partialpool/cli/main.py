@@ -313,6 +313,13 @@ def statistics_command(**options: object) -> None:
 )
 @click.option("--sizes", metavar="5,5,40", help="That of each group, in place of --groups and --n.")
 @click.option(
+    "--imbalance",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="1: sizes range geometrically over a factor of seven around --n.",
+)
+@click.option(
     "--family",
     type=click.Choice(FAMILIES),
     default="gaussian",
@@ -335,7 +342,12 @@ def statistics_command(**options: object) -> None:
     "--replicates", type=int, help="Worlds for the risks.  [default: 1000; of counts 200]"
 )
 @click.option("--seed", default=1, show_default=True, help="Seed of the noise.")
-@click.option("--sigma-unknown", is_flag=True, help="Do not tell the estimators sigma.")
+@click.option(
+    "--sigma-known/--sigma-unknown",
+    default=True,
+    show_default=True,
+    help="Whether the estimators are told sigma.",
+)
 @JSON
 @DEBUG
 def simulate_command(**options: object) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import click
 import numpy as np
@@ -28,6 +28,7 @@ class SimulateOptions:
     groups: int
     n: int
     sizes: str | None
+    imbalance: float
     family: str
     tau: float | None
     sigma: float | None
@@ -35,7 +36,7 @@ class SimulateOptions:
     population: str | None
     replicates: int | None
     seed: int
-    sigma_unknown: bool
+    sigma_known: bool
     as_json: bool
     debug: bool
 
@@ -69,10 +70,17 @@ def run(options: SimulateOptions) -> None:
 def _measurements(options: SimulateOptions) -> tuple[str, Table, Table, list[str]]:
     """Title, one world, the risks, and the words before these."""
     tau, mu, replicates = options.settings
-    sizes = _sizes(options.sizes) if options.sizes else [options.n] * options.groups
-    world = World(tuple(sizes), tau, 10.0 if options.sigma is None else options.sigma, mu)
-    world = replace(world, population=options.population or "normal")  # type: ignore[arg-type]
-    known = not options.sigma_unknown
+    sizes = _sizes(options.sizes) if options.sizes else options.n
+    world = World.of(
+        len(sizes) if isinstance(sizes, list) else options.groups,
+        sizes,
+        tau,
+        imbalance=options.imbalance,
+        sigma=10.0 if options.sigma is None else options.sigma,
+        mu=mu,
+        population=options.population or "normal",
+    )
+    known = options.sigma_known
     one = draw(world, seed=options.seed, sigma_known=known, estimators=ESTIMATORS).table()
     expected = risks(
         world,
@@ -91,7 +99,8 @@ def _measurements(options: SimulateOptions) -> tuple[str, Table, Table, list[str
 def _counts(options: SimulateOptions) -> tuple[str, Table, Table, list[str]]:
     """As `_measurements`, of counts."""
     given = {"--sigma": options.sigma, "--population": options.population}
-    given["--sigma-unknown"] = options.sigma_unknown or None
+    given["--sigma-unknown"] = None if options.sigma_known else True
+    given["--imbalance"] = options.imbalance or None
     for name, value in given.items():
         if value is not None:
             raise ArgumentError(f"{name} is for measurements; counts of {options.family} have none")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,7 @@ def read_sheet(
     name: str | None = None,
     header: int = 0,
     titled: bool = False,
+    rows: int | None = None,
 ) -> Sheet:
     """Read a sheet of a workbook.
 
@@ -104,6 +106,8 @@ def read_sheet(
         The row that names the columns, from 1; 0 to find it.
     titled : bool
         Whether to look for that row below a title where no column is known.
+    rows : int, optional
+        Of the sheet, read at most.
 
     Raises
     ------
@@ -136,7 +140,7 @@ def read_sheet(
         if fitting:
             first, first_at = fitting[0]
         first.reset_dimensions()
-        every = list(first.iter_rows(values_only=True))
+        every = list(islice(first.iter_rows(values_only=True), rows))
         book.close()
     except DataError:
         raise

@@ -17,7 +17,7 @@ from partialpool.data.csv_files import (
     literal,
     records,
 )
-from partialpool.data.excel import EXCEL_ENDINGS, as_text, read_sheet
+from partialpool.data.excel import EXCEL_ENDINGS, TITLE, as_text, read_sheet
 from partialpool.data.number_styles import PLAIN, NumberStyle, notices_of, style_of
 from partialpool.data.text_numbers import is_measured, is_missing, is_truth
 from partialpool.errors import DataError
@@ -113,7 +113,9 @@ def preview(
 def _workbook(
     path: str, sheet: str | None, header: int | None
 ) -> tuple[dict[str, list[str | None]], tuple[Notice, ...]]:
-    found = read_sheet(files.existing(path), name=sheet, header=header or 0, titled=True)
+    rows = LOOKED_AT + (header or TITLE)
+    name = files.existing(path)
+    found = read_sheet(name, name=sheet, header=header or 0, titled=True, rows=rows)
     columns = {n: [as_text(v) for v in c[:LOOKED_AT]] for n, c in found.columns.items()}
     return columns, found.notices
 

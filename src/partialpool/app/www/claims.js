@@ -85,9 +85,9 @@ export function seesaws({ first, second, own, grand }) {
 
 /** Step 6: spread of the averages, less noise. */
 export function subtraction({ observed, noise, left, pupils }) {
-  const says = left > 0 ? `leaves ${n(left)} for real differences, a τ of ${n(Math.sqrt(left), 1)}`
-    : `leaves ${n(left)}: less than nothing, and no τ has a negative square`;
-  return `The averages have a variance of ${n(observed)}. Noise alone explains ${n(noise)} (${n(pupils)} pupils a school). Subtracting ${says}.`;
+  const says = left > 0 ? `leaves ${n(left, 1)} for real differences, a τ of ${n(Math.sqrt(left), 1)}`
+    : `leaves ${n(left, 1)}: less than nothing, and no τ has a negative square`;
+  return `The averages have a variance of ${n(observed, 1)}. Noise alone explains ${n(noise, 1)} (${n(pupils)} pupils a school). Subtracting ${says}.`;
 }
 
 /** Step 6: how often the subtraction fails. */
@@ -160,6 +160,15 @@ export function onTheWhole({ no, partial, single }) {
   return compare(single, 0.5) > 0 ? "better in total and for most, not for everyone." : "better in total, yet not for most.";
 }
 
+/** Step 13: how far small and large groups are pulled. */
+export function borrowed({ small, large, equal }) {
+  const average = (small + large) / 2;
+  if (equal && average < 0.1) return `here the groups differ by so much more than noise that they are hardly pulled (${n(100 * average)}%): the data decide.`;
+  if (equal) return `every group borrows strength from the others; here all have the same number of rows and are pulled by ${n(100 * average)}%.`;
+  const says = small > large + 0.005 ? "small ones most" : small < large - 0.005 ? "here the large ones most" : "all about alike";
+  return `every group borrows strength from the others, ${says}: the smaller half is pulled by ${n(100 * small)}% on average, the larger by ${n(100 * large)}%.`;
+}
+
 /** Step 13: estimates against what became known later. */
 export function judged({ own, partial, judge }) {
   const gain = 1 - partial / own;
@@ -182,4 +191,13 @@ export function bestResult({ own, estimate, lower, upper, chosen, tau }) {
   const start = chosen ? "Averaged over all τ that the data allow" : tau === Infinity ? "With τ = ∞ (no pooling)" : tau === 0 ? "With τ = 0 (complete pooling)" : `With τ = ${n(tau, tau < 10 ? 1 : 0)}`;
   const zero = lower <= 0 ? "no effect at all is not ruled out" : "some effect is likely";
   return `${start}, School A’s +${n(own)} becomes <b>${n(estimate, 1)}</b>, with 95% probability between ${n(lower)} and ${n(upper)}: ${zero}.`;
+}
+
+/** Step 12: how much of the best result is put down to noise, and how alike the estimates are. */
+export function whyModest({ own, estimates, effects }) {
+  const range = (values) => Math.max(...values) - Math.min(...values);
+  const noise = own - estimates[0];
+  const much = noise > own / 2 ? "most of it" : "some of it";
+  const alike = range(estimates) < range(effects) / 2 ? "modest and much alike" : "still quite different";
+  return `the interval says why. Of +${n(own)}, ${n(noise)} points are put down to noise, ${much}; the effects believed, from ${n(Math.min(...estimates))} to ${n(Math.max(...estimates))}, are ${alike}. No single τ had to be believed.`;
 }

@@ -9,7 +9,7 @@ import { worldView } from "./laboratory/world_view.js";
 const VIEWS = [["world", "Any world"], ["classic", "Classic simulator"], ["data", "Data"]];
 const LEADS = {
   world: "Schools whose truth is known, because they are simulated. Change one thing and watch the pull.",
-  classic: "Three sliders, schools of one size, σ known to be 10: the simulator of this subject as it has been used for years.",
+  classic: "Three sliders, schools of one size, μ = 70, σ known to be 10, τ by the method of moments.",
   data: "The data that the subject grew up with, fitted by the library behind this page.",
 };
 

@@ -14,7 +14,7 @@ export function mount(section, context) {
   let shown = null;
   section.innerHTML = '<article class="step"></article><p class="unseen" role="status" aria-live="polite"></p>';
   const [article, live] = section.children;
-  const voice = speaker(live);
+  const voice = speaker(live, article);
 
   const go = (number, from = null) => {
     if (number < 1 || number > STEPS.length) return;
@@ -25,6 +25,7 @@ export function mount(section, context) {
   let focusNext = false;
 
   const keys = (event) => {
+    if (event.key === "Escape") article.querySelector(".contents")?.removeAttribute("open");
     if (!shown || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
     const takesArrows = "input, select, textarea, [contenteditable], .table";
     if (event.target.closest?.(takesArrows)) return;
@@ -33,6 +34,7 @@ export function mount(section, context) {
   };
   document.addEventListener("keydown", keys);
   article.addEventListener("click", (event) => {
+    if (!event.target.closest(".contents")) article.querySelector(".contents").open = false;
     const link = event.target.closest("a[data-step]");
     if (!link || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
@@ -54,6 +56,7 @@ export function mount(section, context) {
       const stage = frame(article, step, number, { ...context, voice, parameters });
       shown = { number, stage };
       step.mount(stage);
+      voice.begin(); // what a step shows at first is read on the page, not announced
       if (focusNext) {
         scrollTo(0, 0);
         article.querySelector("h1").focus({ preventScroll: true });
@@ -69,16 +72,28 @@ function stepNumber(text) {
   return number >= 1 && number <= STEPS.length ? number : 1;
 }
 
-/** Says a sentence to screen readers, once, after a pause. */
-function speaker(live) {
+/**
+ * Says what changed to screen readers, once, after a pause: the new titles of the pictures, which
+ * say what they show, or, where these stay, the first sentence of the text.
+ */
+function speaker(live, article) {
   let timer = 0;
+  let known = "";
+  const titles = () => [...article.querySelectorAll(".picture-title")]
+    .map((title) => title.textContent).filter(Boolean).join(". ");
   return {
+    begin() {
+      clearTimeout(timer);
+      known = titles();
+    },
     say(html) {
       clearTimeout(timer);
       timer = setTimeout(() => {
         const holder = document.createElement("div");
         holder.innerHTML = html;
-        live.textContent = holder.textContent;
+        const words = (holder.querySelector("p") ?? holder).textContent;
+        live.textContent = titles() !== known ? titles() : words;
+        known = titles();
       }, PAUSE);
     },
     stop() {
@@ -100,8 +115,9 @@ function frame(article, step, number, { address, embed, classics, backend, voice
   const before = STEPS[number - 2];
   const next = STEPS[number];
   article.innerHTML =
-    `<details class="contents"><summary>Step ${number} of ${STEPS.length}</summary><ol>${links}</ol></details>` +
-    `<h1 tabindex="-1">${step.title}</h1><div class="lead"></div>` +
+    `<div class="head"><h1 tabindex="-1">${step.title}</h1>` +
+    `<details class="contents"><summary>Step ${number} of ${STEPS.length}</summary><ol>${links}</ol></details></div>` +
+    '<div class="lead"></div>' +
     '<div class="stage"><div class="pictures"></div><div class="controls"></div></div>' +
     '<div class="notice"></div><div class="sides"></div><nav class="along" aria-label="Steps">' +
     (before ? `<a class="before" href="${href(number - 1, embed)}" data-step="${number - 1}">← Back</a>` : "") +

@@ -38,6 +38,16 @@ export function boxes({ label, options, value, onChange }) {
   return { element, set };
 }
 
+/** A whole number to type. */
+export function numberField({ label, low, high, onChange }) {
+  const element = html(`<label class="list"><span>${escape(label)}</span><input type="number" min="${low}" max="${high}" step="1"></label>`);
+  const input = element.querySelector("input");
+  input.addEventListener("change", () => {
+    if (input.validity.valid && input.value !== "") onChange(Number(input.value));
+  });
+  return { element, set(next) { input.value = next; } };
+}
+
 /** A switch. */
 export function toggle({ label, value, onChange }) {
   const element = html(`<label class="toggle"><input type="checkbox" role="switch"><span>${escape(label)}</span></label>`);
@@ -76,7 +86,7 @@ export function speaker(live) {
   };
 }
 
-/** Axes for dragging: a half-width from a short list that grows when it must and shrinks at rest. */
+/** Where an axis may end, times a power of ten. */
 const STEPS = [1, 1.5, 2, 3, 4, 5, 6, 8, 10];
 
 /** The smallest round number of a few that is at least `value`. */

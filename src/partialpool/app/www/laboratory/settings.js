@@ -32,7 +32,7 @@ export const CLASSIC = {
 const FIXED = { imbalance: 0, sigma: 10, mu: 70, population: "normal", estimator: "moments", sigma_known: true };
 
 /** Every name that the laboratory writes into the address. */
-export const NAMES = [...Object.keys(NUMBERS), ...Object.keys(CHOICES), "sigma_known", "show", "exercise", "data", "held"];
+export const NAMES = [...Object.keys(NUMBERS), ...Object.keys(CHOICES), "sigma_known", "show", "exercise", "data", "held", "term"];
 
 function number(text, { low, high, step, fallback }) {
   const value = text === undefined || text === "" ? NaN : Number(text);
@@ -56,6 +56,7 @@ export function read(parameters) {
   state.exercise = /^[1-5]$/.test(parameters.exercise ?? "") ? Number(parameters.exercise) : null;
   state.data = parameters.data ?? null;
   state.held = parameters.held ?? null;
+  state.term = /^\d$/.test(parameters.term ?? "") ? Number(parameters.term) : 0;
   return state;
 }
 
@@ -106,7 +107,7 @@ export function python(state) {
 
 /** The same draw on the command line. */
 export function command(state) {
-  const rows = state.imbalance ? `--sizes ${worldOf(state).n.join(",")}` : `--groups ${state.groups} --n ${state.n}`;
-  return `partialpool simulate ${rows} --tau ${state.tau} --sigma ${state.sigma} --mu ${state.mu}` +
-    ` --population ${state.population} --seed ${state.seed}${state.sigma_known ? "" : " --sigma-unknown"}`;
+  return `partialpool simulate --groups ${state.groups} --n ${state.n} --imbalance ${state.imbalance} --tau ${state.tau}` +
+    ` --sigma ${state.sigma} --mu ${state.mu} --population ${state.population} --seed ${state.seed}` +
+    `${state.sigma_known ? "" : " --sigma-unknown"}`;
 }

@@ -16,14 +16,8 @@ export function shareBox(host, address) {
   let now = null;
   const fill = () => {
     if (!now || !box.open) return;
-    const link = new URL(address.link({}), location.href.startsWith("about:") ? "https://example.org/" : location.href);
-    const frame = new URL(link);
-    frame.searchParams.set("part", "laboratory");
-    frame.searchParams.set("embed", "1");
-    const rows = [
-      ["Address", link.href],
-      ["A frame for your page", `<iframe src="${frame.href}" width="100%" height="900" style="border:0" title="Partial pooling"></iframe>`],
-    ];
+    const link = linkOf(address);
+    const rows = link ? [["Address", link], ["A frame for your page", frameOf(link)]] : [];
     if (now.python) rows.push(["Python", now.python]);
     if (now.command) rows.push(["Command", now.command]);
     box.lastElementChild.innerHTML = '<div class="row files"></div>' + rows.map(([name, text]) =>
@@ -32,7 +26,7 @@ export function shareBox(host, address) {
     const files = box.querySelector(".files");
     for (const kind of ["SVG", "PNG"]) {
       const save = html(`<button type="button" class="button">Picture as ${kind}</button>`);
-      save.addEventListener("click", () => savePicture(kind, now, link.href));
+      save.addEventListener("click", () => savePicture(kind, now, link ?? now.command ?? ""));
       files.append(save);
     }
     const print = html('<button type="button" class="button">Print</button>');
@@ -49,6 +43,18 @@ export function shareBox(host, address) {
       fill();
     },
   };
+}
+
+/** The address of what is shown; a page inside a notebook has none. */
+function linkOf(address) {
+  return location.href.startsWith("about:") ? null : new URL(address.link({}), location.href).href;
+}
+
+function frameOf(link) {
+  const frame = new URL(link);
+  frame.searchParams.set("part", "laboratory");
+  frame.searchParams.set("embed", "1");
+  return `<iframe src="${frame.href}" width="100%" height="900" style="border:0" title="Partial pooling"></iframe>`;
 }
 
 async function copy(element, text, snippet) {

@@ -4,7 +4,7 @@ import { button, choice, slider } from "../lesson/controls.js";
 import { bars, curve, estimates, format } from "../picture.js";
 import { averager } from "./averages.js";
 import * as claims from "./claims.js";
-import { boxes, html, list, roundUp, say, toggle } from "./dom.js";
+import { boxes, html, list, numberField, roundUp, say, toggle } from "./dom.js";
 import { EXERCISES, current } from "./exercises.js";
 import { drawFacts } from "./facts.js";
 import { CLASSIC, NUMBERS, command, python, worldOf, written } from "./settings.js";
@@ -25,6 +25,23 @@ const BAND_WORDS = {
 const TAIL = 12;
 /** Dots of single draws that pile up at most. */
 const MOST_DOTS = 60;
+
+/** The axis of errors ends at so many times the larger error to be expected: dots scatter. */
+const ROOM_FOR_DOTS = 2;
+/** An axis of which less is used becomes shorter. */
+const LEAST_FILL = 0.4;
+
+/** An axis's end at rest: the present one, or a new one with a quarter of room. */
+function settle(present, needed) {
+  return present >= needed && needed > LEAST_FILL * present ? present : roundUp(1.25 * needed);
+}
+
+/** About the larger of the errors of no and of complete pooling, from the settings. */
+function likelyError({ n, tau, sigma, population }) {
+  const noise = (sigma * sigma * n.reduce((a, k) => a + 1 / k, 0)) / n.length;
+  const spread = tau * tau * (population === "outlier" ? 1 + 25 / n.length : 1);
+  return Math.max(noise, spread);
+}
 
 /** Build the view into `host`; classic: with the classic simulator's controls and panel only. */
 export function worldView(host, { classic, address, voice }) {
@@ -74,7 +91,8 @@ export function worldView(host, { classic, address, voice }) {
     made.known = toggle({ label: "σ is known to the estimates", value: true, onChange: (on) => go({ sigma_known: on }) });
     made.intervals = toggle({ label: "Intervals of own averages", value: false,
       onChange: (on) => go({ show: { ...state.show, intervals: on } }) });
-    for (const key of ["estimator", "population", "known", "intervals"]) inside.append(made[key].element);
+    made.draw = numberField({ label: NUMBERS.seed.words, low: NUMBERS.seed.low, high: NUMBERS.seed.high, onChange: (seed) => go({ seed }) });
+    for (const key of ["estimator", "population", "known", "intervals", "draw"]) inside.append(made[key].element);
     side.append(more);
     return made;
 
@@ -101,6 +119,7 @@ export function worldView(host, { classic, address, voice }) {
     }
     controls.show.set(state.show);
     controls.estimator?.set(state.estimator);
+    controls.draw?.set(state.seed);
     controls.population?.set(state.population);
     controls.known?.set(state.sigma_known);
     controls.intervals?.set(state.show.intervals);
@@ -108,6 +127,7 @@ export function worldView(host, { classic, address, voice }) {
 
   function draw() {
     facts = drawFacts(state);
+    if (order?.length !== facts.groups.length) order = facts.groups.map((_, j) => j);
     averages = averaging.start(state);
     remember();
     setAxes();
@@ -125,18 +145,22 @@ export function worldView(host, { classic, address, voice }) {
     pile.dots = pile.dots.slice(-MOST_DOTS);
   }
 
-  /** Axes hold while a control is dragged, so that growing looks like growing; they may only widen. */
+  /**
+   * Axes and rows hold while a control is dragged, so that growing looks like growing; at rest they
+   * change only where something lies outside or less than LEAST_FILL of them is used. That of errors
+   * follows from the settings alone, for the bars must not move with the draw.
+   */
   function setAxes() {
-    const values = facts.groups.flatMap((g) => [g.own, g.truth, g.lower ?? g.partial, g.upper ?? g.partial]);
-    const reach = roundUp(1.02 * Math.max(...values.map((v) => Math.abs(v - state.mu))));
-    const errors = Math.max(...Object.values(facts.error), averages?.no.mean ?? 0, averages?.complete.mean ?? 0);
-    const next = { reach, error: roundUp(errors), tau: roundUp(Math.max(facts.full.tauGrid.at(-1), 1.05 * state.tau)) };
-    const held = dragging && axes;
-    axes = held ? Object.fromEntries(Object.keys(next).map((k) => [k, Math.max(axes[k], next[k])])) : next;
-    const same = order?.length === facts.groups.length;
-    if (!(dragging && same)) {
-      order = facts.groups.map((_, j) => j).sort((a, b) => facts.groups[b].own - facts.groups[a].own);
+    const far = Math.max(...facts.groups.flatMap((g) => [g.own, g.truth, g.partial, g.lower, g.upper])
+      .filter(Number.isFinite).map((v) => Math.abs(v - state.mu)));
+    const long = Math.max(0.85 * facts.full.tauGrid.at(-1), 1.05 * state.tau);
+    const error = roundUp(ROOM_FOR_DOTS * likelyError(worldOf(state)));
+    if (dragging && axes) {
+      axes.error = Math.max(axes.error, error);
+      return;
     }
+    axes = { reach: settle(axes?.reach, far), tau: settle(axes?.tau, long), error };
+    order = facts.groups.map((_, j) => j).sort((a, b) => facts.groups[b].own - facts.groups[a].own);
   }
 
   function drawEstimates() {
@@ -146,7 +170,7 @@ export function worldView(host, { classic, address, voice }) {
       groups: order.map((j) => shownGroup(facts.groups[j])),
       grand: facts.grand, axis: [state.mu - axes.reach, state.mu + axes.reach], unit: "test score", rowsName: "students",
       show: { ...show, ownIntervals: show.intervals }, words: { band: BAND_WORDS[state.estimator] },
-      title: claims.title(facts, show), digits: 1, rowHeight: count > 24 ? 17 : count > 16 ? 20 : innerWidth < 700 ? 23 : 27,
+      title: claims.title(facts, show), tableName: "The schools as a table", digits: 1, rowHeight: count > 24 ? 17 : count > 16 ? 20 : innerWidth < 700 ? 23 : 27,
     };
     if (pictures.estimates) pictures.estimates.update(data);
     else pictures.estimates = estimates(figure("picture"), data);
@@ -154,9 +178,12 @@ export function worldView(host, { classic, address, voice }) {
     part("picture").classList.toggle("sticky", tall < 0.62 * innerHeight);
   }
 
-  /** The classic simulator draws no intervals. */
+  /** What leaves the axis during a drag waits at its end; the classic simulator draws no intervals. */
   function shownGroup(group) {
-    return classic ? { ...group, lower: undefined, upper: undefined } : group;
+    const inside = (value) => Math.max(state.mu - axes.reach, Math.min(state.mu + axes.reach, value));
+    const places = ["own", "ownLower", "ownUpper", "partial", "lower", "upper", "truth"];
+    const shown = { ...group, ...Object.fromEntries(places.map((name) => [name, inside(group[name])])) };
+    return classic ? { ...shown, lower: undefined, upper: undefined } : shown;
   }
 
   function drawBars() {
@@ -167,14 +194,19 @@ export function worldView(host, { classic, address, voice }) {
     const worlds = averages ? format(averages.replicates) : "…";
     const data = {
       bars: [row("No pooling", "no", "own"), row("Complete pooling", "complete", "grand"), row("Partial pooling", "partial", "partial")],
-      max: axes.error, unit: "mean squared error", digits: 1,
+      max: axes.error, unit: "mean squared error", tableName: "The errors as a table", digits: 1,
       title: averages ? claims.least(averages) : "Averaging over worlds …",
     };
     if (pictures.bars) pictures.bars.update(data);
     else pictures.bars = bars(figure("bars"), data);
     if (!part("bars").querySelector(".caption")) part("bars").append(html('<p class="caption"></p>'));
     say(part("bars").querySelector(".caption"),
-      `Bars: average over ${worlds} worlds. Dots: ${drawn}. ${classic ? claims.caption(facts) : ""}`);
+      `Bars: average over ${worlds} worlds. Dots: ${drawn}${beyond()}. ${classic ? claims.caption(facts) : ""}`);
+  }
+
+  function beyond() {
+    const count = pile.dots.flatMap((dot) => [dot.no, dot.complete, dot.partial]).filter((v) => v > axes.error).length;
+    return count ? ` (${count} ${count === 1 ? "lies" : "lie"} beyond the axis, at its end)` : "";
   }
 
   function drawTau() {
@@ -189,8 +221,9 @@ export function worldView(host, { classic, address, voice }) {
     if (state.estimator !== "posterior") markers.push({ ...marker(facts.tau, "partial", ""), rule: false });
     const data = {
       lines: [{ name: "posterior of τ", points, kind: "partial", shade: [tauLower, tauUpper] }],
-      x: [0, axes.tau], y: [0, 1.1 * Math.max(...tauDensity)], unit: "spread between schools, τ", markers,
-      title: claims.tauTitle(facts), height: innerWidth < 700 ? 210 : 250,
+      x: [0, axes.tau], y: [0, 1.1 * Math.max(...tauDensity)], unit: "spread between schools, τ",
+      markers: markers.filter((m) => m.x <= axes.tau),
+      title: claims.tauTitle(facts), tableName: "τ as a table", height: innerWidth < 700 ? 210 : 250,
     };
     if (pictures.tau) pictures.tau.update(data);
     else pictures.tau = curve(figure("tau"), data);

@@ -7,7 +7,7 @@ export const between = {
   title: "Somewhere in between",
   sides: ["error"],
   mount(stage) {
-    stage.lead("<p>Between the two lies a third answer: pull every average part of the way toward the average of all. <span class=\"ask\">Drag, and watch the error draw its curve.</span></p>");
+    stage.lead("<p>Between the two lies <span class=\"partial-word\">partial pooling</span>: pull every average part of the way toward the average of all. <span class=\"ask\">Drag, and watch the error draw its curve.</span></p>");
     const grand = completePooling(seen(EXAMPLE)).mu;
     const groups = rows(EXAMPLE);
     const at = (pull) => EXAMPLE.mean.map((own) => own + pull * (grand - own));

@@ -28,6 +28,8 @@ export function slider({ label, min, max, step = 1, value, words = String, onInp
     element,
     get value() { return Number(input.value); },
     set(next) { input.value = next; tell(); },
+    /** Say something else than the value: what is shown does not come from the slider now. */
+    say(text) { output.textContent = text; input.setAttribute("aria-valuetext", text); },
   };
 }
 

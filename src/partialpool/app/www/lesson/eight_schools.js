@@ -54,11 +54,12 @@ export const eightSchools = {
       };
     };
     const show = () => {
+      if (chosen) control.say("averaged over all plausible τ");
       picture.update(data());
       below.update(tauLine());
       const { estimate, lower, upper } = result();
       stage.notice(`<p>${claims.bestResult({ own: EFFECTS[0], estimate: estimate[0], lower: lower[0], upper: upper[0], chosen, tau: tauAt(place) })}</p>` +
-        (chosen ? "<p><b>Notice</b>: the interval says why. Most of +28 was noise; the true effects are modest and much alike, and no single τ had to be believed.</p>" : ""));
+        (chosen ? `<p><b>Notice</b>: ${claims.whyModest({ own: EFFECTS[0], estimates: estimate, effects: EFFECTS })}</p>` : ""));
     };
     const words = (value) => {
       const tau = tauAt(value);
@@ -67,7 +68,6 @@ export const eightSchools = {
     const control = stage.slider({ label: "τ, from infinity to zero", min: 0, max: 100, value: place, words,
       onInput(value) { place = value; chosen = false; stage.keep({ place, choose: null }); show(); } });
     stage.button("Let the data choose", () => { chosen = true; stage.keep({ choose: "yes" }); show(); });
-    control.set(place);
     const picture = estimates(stage.host(), data());
     const below = curve(stage.host(), tauLine());
     show();

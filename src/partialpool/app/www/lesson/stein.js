@@ -18,12 +18,15 @@ export const stein = {
     let means = stage.number("means", 3, 1, 10);
     if (!COUNTS.includes(means)) means = 3;
     let toward = stage.word("toward", "point", ["point", "mean"]);
-    if (guess === null) { ask(); } else { answer(); }
+    let picture = null;
+    if (guess === null) ask();
+    else answer();
 
     function ask() {
       stage.lead("<p>Now anything at all: a school’s score, the price of tea, the weight of a planet, each measured once with noise of the same size. Is there an estimate with less total squared error than the measurements themselves, <b>whatever the truths are</b>?</p><p class=\"ask\">How many unrelated means does it take?</p>");
       const question = stage.choice({ label: "How many means", hidden: true, value: null, options: GUESSES,
         onChange(value) { guess = value; stage.keep({ guess }); question.element.remove(); answer(); } });
+      picture = curve(stage.host(), { ...data([]), title: "Can a curve stay below this line, wherever the truths lie?" });
     }
 
     function answer() {
@@ -32,7 +35,7 @@ export const stein = {
         onChange(value) { means = Number(value); stage.keep({ means }); run(); } });
       stage.choice({ label: "Pull toward", value: toward, options: [["point", "a fixed point"], ["mean", "their own mean"]],
         onChange(value) { toward = value; stage.keep({ toward }); run(); } });
-      const picture = curve(stage.host(), data([]));
+      picture ??= curve(stage.host(), data([]));
       let task = null;
       run();
 
@@ -73,7 +76,7 @@ export const stein = {
       const lines = [{ name: "own means", kind: "own", points: SPREADS.map((spread) => [spread, means]), label: "own means", labelAt: [4.2, means] }];
       if (results.length) {
         lines.push({ name: "James and Stein", kind: "partial", points: results.map(([spread, , { mean }]) => [spread, mean]),
-          label: "James and Stein’s estimate", labelAt: [results[2][0], results[2][2].mean], labelShift: 60, labelBelow: true });
+          label: "James and Stein’s estimate", labelAt: [results[6][0], results[6][2].mean], labelBelow: true });
       }
       const gain = results.length ? 1 - Math.min(...results.map(([, , { mean }]) => mean)) / means : null;
       const nowhere = results.every(([, , , gap]) => gap.mean <= 2 * gap.error);

@@ -23,8 +23,8 @@ export const twoAnswers = {
     const data = () => ({
       groups, grand: mu, axis: AXIS, unit: "test score", rowsName: "pupils",
       show: { no: pooling === "no", complete: pooling === "complete", partial: false, truth: true },
-      misses: pooling, words: { own: "own average", complete: "the average of all, for every school", truth: "true level" },
-      title: pooling === "no" ? "Own averages miss most where pupils are few" : "One number for all misses the schools that differ",
+      misses: pooling, words: { own: "own average", complete: "the average of all (grand mean), for every school", truth: "true level" },
+      title: pooling === "no" ? ownTitle(groups) : oneTitle(groups, mu),
     });
     const most = 5 * Math.ceil(1.15 * Math.max(errors.no, errors.complete) / 5);
     const bars = () => ({
@@ -61,3 +61,19 @@ export const twoAnswers = {
     });
   },
 };
+
+/** A small school has at most this many pupils. */
+const SMALL = 5;
+
+function ownTitle(groups) {
+  const miss = (some) => some.reduce((sum, { own, truth }) => sum + Math.abs(own - truth), 0) / some.length;
+  const [small, large] = [groups.filter(({ n }) => n <= SMALL), groups.filter(({ n }) => n > SMALL)].map(miss);
+  return `Averages of ${SMALL} pupils or fewer miss by ${format(small, 1)}, others by ${format(large, 1)}`;
+}
+
+function oneTitle(groups, mu) {
+  const miss = ({ truth }) => Math.abs(truth - mu);
+  const most = groups.reduce((a, b) => (miss(b) > miss(a) ? b : a));
+  const least = groups.reduce((a, b) => (miss(b) < miss(a) ? b : a));
+  return `One number misses ${most.name} by ${format(miss(most), 1)}, ${least.name} by ${format(miss(least), 1)}`;
+}

@@ -1,6 +1,6 @@
 import * as claims from "../claims.js";
 import { estimates } from "../picture.js";
-import { posterior, world } from "../worlds.js";
+import { completePooling, posterior, world } from "../worlds.js";
 import { posteriorOverWorlds } from "../worlds/over_worlds.js";
 import { MU, NAMES, SEED, SIGMA, SIZES, rows, seen, squaredError, testedAgain } from "./example.js";
 
@@ -42,11 +42,12 @@ export const whenItHurts = {
       const { drawn, post, gain } = current;
       const groups = rows(drawn, post).map((group) => ({ ...group, marked: pick !== null && gain[group.index] > 0.05 }));
       const losers = gain.filter((change) => change > 0.05).length;
+      const winners = gain.filter((change) => change < -0.05).length;
       return {
-        groups, grand: post.muMean, axis: name === "outstanding" ? [56, 104] : [52, 96], unit: "test score", rowsName: "pupils",
+        groups, grand: Number.isFinite(post.muMean) ? post.muMean : completePooling(seen(drawn)).mu, axis: name === "outstanding" ? [56, 104] : [52, 96], unit: "test score", rowsName: "pupils",
         show: { no: true, partial: true, truth: pick !== null }, words: { truth: "true level" },
         picked: pick === null ? null : NAMES[pick - 1], onPick: choose,
-        title: pick === null ? "Which school’s estimate does pooling spoil most?" : `Pooling spoils ${losers} of ${groups.length} estimates (bold) and improves the others`,
+        title: pick === null ? "Which school’s estimate does pooling spoil most?" : `Pooling spoils ${losers} of ${groups.length} estimates (bold) and improves ${winners}`,
       };
     };
     const show = () => {

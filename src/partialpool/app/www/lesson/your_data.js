@@ -36,7 +36,6 @@ export const yourData = {
     ];
     const verdict = document.createElement("p");
     verdict.className = "verdict";
-    verdict.setAttribute("role", "status");
     stage.add(verdict);
     const end = () => {
       if (answers.nested === "no") return "flat";
@@ -50,6 +49,7 @@ export const yourData = {
       const key = end();
       verdict.hidden = key === null;
       verdict.innerHTML = key ? ANSWERS[key] : "";
+      if (key) stage.say(ANSWERS[key]);
     };
     show();
     const host = stage.host();
@@ -71,7 +71,7 @@ function compare(stage, host, data) {
   estimates(host, {
     groups, axis: [Math.min(...values) - 0.1, Math.max(...values) + 0.1], unit: "log of radon in a house", rowsName: "houses", digits: 1,
     words: { own: "fixed effects (own level)", band: "hierarchical, 95% interval" },
-    title: `${escape(moved.name)}, with ${moved.n} ${moved.n === 1 ? "house" : "houses"}, moves most`,
+    title: `${moved.name}, with ${moved.n} ${moved.n === 1 ? "house" : "houses"}, moves most`,
   });
   stage.notice(`<p>${escape(data.story)} (${escape(data.citation)})</p>${approaches(data, counties)}`, { say: false });
 }
@@ -98,15 +98,16 @@ function approaches(data, counties) {
     ["", "pool all rows", "fixed effects", "hierarchical"],
     ["effect of the floor", pair(within.complete, within.complete_se), pair(within.fixed, within.fixed_se), pair(within.hierarchical, within.hierarchical_sd)],
     ["effect of the county’s uranium", pair(between.complete, between.complete_se), pair(between.fixed, between.fixed_se), pair(between.hierarchical, between.hierarchical_sd)],
-    ["numbers spent on counties", "0", format(counties.length - 1), "1 (τ)"],
+    ["parameters spent on counties", "0", format(counties.length - 1), "1 (τ)"],
     [`spread of the ${small.length} counties with ${SMALL} houses or fewer`, "0", format(own, 2), format(partial, 2)],
     ["what it misses", "what houses of a county share", "room for predictors of counties", "nothing of these; it assumes a population"],
   ];
   const [heads, ...body] = rows;
   const table = `<div class="table" tabindex="0" role="region" aria-label="Three approaches"><table class="approaches"><thead><tr>${heads.map((cell) => `<th scope="col">${cell}</th>`).join("")}</tr></thead><tbody>` +
     body.map((row) => "<tr>" + row.map((cell, i) => (i ? `<td data-head="${heads[i]}">${cell}</td>` : `<th scope="row">${cell}</th>`)).join("") + "</tr>").join("") + "</tbody></table></div>";
+  const robust = Number.isFinite(between.complete_robust_se) ? ` (clustered standard errors say ${format(between.complete_robust_se, 3)})` : "";
   const shy = between.hierarchical_sd > between.complete_se;
-  const alike = shy ? `Pooling all rows misses that houses of a county are alike, and claims an error of ${format(between.complete_se, 3)} for uranium where ${format(between.hierarchical_sd, 3)} is honest.`
+  const alike = shy ? `Pooling all rows misses that houses of a county are alike, and claims an error of ${format(between.complete_se, 3)} for uranium where ${format(between.hierarchical_sd, 3)} is honest${robust}.`
     : "Pooling all rows misses that houses of a county are alike; here its error for uranium is no smaller for that.";
   const noise = own > partial ? `Fixed effects spend ${counties.length - 1} degrees of freedom, leave no room for uranium, and are noisy where counties are small.`
     : `Fixed effects spend ${counties.length - 1} degrees of freedom and leave no room for uranium.`;

@@ -29,7 +29,7 @@ export function scale([low, high], [start, end]) {
 export function ticks([low, high], count = 5) {
   const raw = (high - low) / Math.max(1, count);
   const power = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 5, 10].find((factor) => factor * power >= raw * 0.999) * power;
+  const step = [1, 2, 5, 10].find((factor) => factor * power >= raw * 0.75) * power;
   const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
   const values = [];
   for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) values.push(i * step);
@@ -129,9 +129,12 @@ export function picture(host, kind, data) {
   const scene = new Scene(svg);
   let current = data;
   let width = 0;
+  let zoom = 1;
+  let titled = null;
 
   const draw = (move) => {
-    width = Math.floor(host.clientWidth) || width || 640;
+    zoom = textZoom();
+    width = Math.floor(host.clientWidth / zoom) || width || 640;
     const { height, marks } = kind.layout(current, width, host);
     svg.setAttribute("viewBox", `0 0 ${width} ${Math.ceil(height)}`);
     const interactive = Boolean(current.onPick);
@@ -140,8 +143,12 @@ export function picture(host, kind, data) {
     scene.show(marks, move);
   };
   const words = () => {
-    if (title.innerHTML !== (current.title ?? "")) title.innerHTML = current.title ?? "";
-    title.hidden = !current.title;
+    if (titled !== current.title) {
+      titled = current.title;
+      // A number is not parted from its word: "School 9" stays on one line.
+      title.textContent = (titled ?? "").replace(/(\p{L}) (\d)/gu, "$1\u00a0$2");
+      title.hidden = !titled;
+    }
     const list = legend(current.keys ?? kind.keys(current));
     if (keys.innerHTML !== list) keys.innerHTML = list;
     keys.hidden = !list;
@@ -154,7 +161,7 @@ export function picture(host, kind, data) {
   if (data.table === false) details.hidden = true;
   words();
   draw(false);
-  const watcher = new ResizeObserver(() => Math.floor(host.clientWidth) !== width && draw(false));
+  const watcher = new ResizeObserver(() => Math.floor(host.clientWidth / textZoom()) !== width && draw(false));
   watcher.observe(host);
   return {
     update(next) {
@@ -166,6 +173,11 @@ export function picture(host, kind, data) {
     svg,
     remove: () => watcher.disconnect(),
   };
+}
+
+/** Pictures are drawn for pages in type of 18 pixels, and grow with the type. */
+function textZoom() {
+  return Number.parseFloat(getComputedStyle(document.documentElement).fontSize) / 18;
 }
 
 /** Rows as an HTML table; the first row holds the heads, the first column names the rows. */

@@ -20,20 +20,20 @@ function shown(data) {
 function layout(data, width) {
   const show = shown(data);
   const narrow = width < 520;
-  const row = data.rowHeight ?? (data.onPick && narrow ? 44 : 27);
+  const row = data.rowHeight ?? (data.onPick && narrow ? 44 : 26);
   const counts = data.groups.some((group) => group.n !== undefined && group.n !== null);
   const longest = Math.max(...data.groups.map((group) => textWidth(group.name, 15)), 40);
   const nameWidth = Math.min(longest, width * 0.34);
   const countWidth = counts
     ? Math.max(...data.groups.map((group) => textWidth(format(group.n), 13)), 20) : 0;
-  const left = nameWidth + (counts ? countWidth + 14 : 0) + 16;
+  const left = nameWidth + (counts ? countWidth + 18 : 0) + 16;
   const top = 30;
   const bottom = top + row * data.groups.length;
   const x = scale(data.axis, [left, width - 16]);
   const marks = horizontalAxis(data.axis, x, { top, bottom, unit: data.unit, width });
   if (counts && data.rowsName) {
     marks.push({ key: "counts", tag: "text", layer: "label", text: data.rowsName,
-      a: { class: "tick", "text-anchor": "end", x: nameWidth + countWidth + 10, y: top - 10 } });
+      a: { class: "tick", "text-anchor": "end", x: nameWidth + countWidth + 14, y: top - 10 } });
   }
   if (Number.isFinite(data.grand)) marks.push(...grandMean(data, x, top, bottom, width));
   const largest = Math.max(...data.groups.map((group) => group.n ?? 1));
@@ -74,7 +74,7 @@ function rowOf(group, data, place) {
     { text: name, tooltip: name === group.name ? undefined : group.name });
   if (counts) {
     put("count", "text", "label",
-      { class: "tick", "text-anchor": "end", x: nameWidth + countWidth + 10, y: y + 5 }, { text: format(group.n) });
+      { class: "tick", "text-anchor": "end", x: nameWidth + countWidth + 14, y: y + 5 }, { text: format(group.n) });
   }
   if (show.ownIntervals && Number.isFinite(group.ownLower)) {
     const high = show.partial ? y + Math.min(9, row / 3.2) : y;
@@ -132,7 +132,7 @@ function keys(data) {
   const says = { ...MEANINGS, ...data.words };
   const items = [];
   const has = (name) => data.groups.some((group) => Number.isFinite(group[name]));
-  if (show.no) items.push(["own", says.own]);
+  if (show.no && !show.ownIntervals) items.push(["own", says.own]);
   if (show.ownIntervals) items.push(["ownInterval", says.ownInterval]);
   if (show.complete) items.push(["complete", says.complete ?? "complete pooling"]);
   if (show.partial) items.push(has("lower") ? ["band", says.band] : ["partial", says.partial]);

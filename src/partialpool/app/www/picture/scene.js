@@ -22,7 +22,9 @@ export function element(name, attributes = {}) {
 export class Scene {
   constructor(svg) {
     this.svg = svg;
-    this.layers = Object.fromEntries(LAYERS.map((name) => [name, svg.appendChild(element("g"))]));
+    // Screen readers get the picture's label, its buttons and its table, not single ticks.
+    this.layers = Object.fromEntries(LAYERS.map((name) =>
+      [name, svg.appendChild(element("g", name === "hit" ? {} : { "aria-hidden": "true" }))]));
     this.nodes = new Map();
     this.updated = -Infinity;
     this.frame = 0;

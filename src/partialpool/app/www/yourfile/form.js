@@ -16,6 +16,8 @@ const HOW = [
   ["log", "its logarithm"],
   ["category", "a category"],
 ];
+const FAMILIES = [["", "as the formula says"], ["binomial", "binomial"], ["poisson", "Poisson"],
+  ["beta_binomial", "beta-binomial"], ["gamma_poisson", "gamma-Poisson"]];
 const NO_MORE = { summary: true };
 
 /**
@@ -36,6 +38,7 @@ export function form(host, { told, choices, reading, onChange, onReading, formul
   const missing = h("span", { class: "missing" });
   const written = h("input", { type: "text", spellcheck: "false", autocomplete: "off", value: state.formula ?? "",
     oninput: () => { state.formula = written.value; changed(); } });
+  const family = select(FAMILIES, state.family ?? "", (value) => { state.family = value; changed(); }, { "data-choice": "family" });
   const priors = h("textarea", { rows: 3, spellcheck: "false",
     oninput: () => { state.priors = priors.value; changed(); } });
   priors.value = state.priors ?? "";
@@ -49,7 +52,8 @@ export function form(host, { told, choices, reading, onChange, onReading, formul
   });
 
   function current() {
-    return { ...state, groups: state.groups.filter(Boolean), reading };
+    // a family goes with a formula; the choices have their own
+    return { ...state, groups: state.groups.filter(Boolean), family: state.formula ? state.family : "", reading };
   }
 
   function changed() {
@@ -169,7 +173,8 @@ export function form(host, { told, choices, reading, onChange, onReading, formul
     h("details", {}, h("summary", {}, "Priors, and the formula"),
       h("div", { class: "fields" },
         field("Priors, one a line", priors, "such as “tau ~ half_normal(5)” or “Intercept ~ normal(0, 10)”; empty for the defaults"),
-        field("A formula in place of the choices", written, "such as “score ~ ses + (1 + ses | school)”"))),
+        field("A formula in place of the choices", written, "such as “score ~ ses + (1 + ses | school)”"),
+        field("Its family", family, "of an outcome of 0 and 1, of two words, or of counts"))),
     h("details", { open: unclear }, h("summary", {}, "How the file is read"), readingFields),
     h("p", { class: "asked", "aria-live": "polite" }, h("span", { hidden: true }, "This fits ", shownFormula), missing),
   );
