@@ -16,11 +16,10 @@ from urllib.request import urlopen
 from playwright.sync_api import sync_playwright
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
-SETTLED = "() => document.querySelector('[data-text=expected]').textContent.includes('2,000')"
 
 
 def main(target: Path) -> None:
-    """Start the app, wait until its averages are there, and take the picture."""
+    """Start the app, wait until the first step of its lesson is drawn, and take the picture."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -36,9 +35,9 @@ def main(target: Path) -> None:
                 time.sleep(0.2)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-            page = browser.new_page(viewport={"width": 1400, "height": 900})
+            page = browser.new_page(viewport={"width": 1200, "height": 900})
             page.goto(address)
-            page.wait_for_function(SETTLED, timeout=400_000)
+            page.locator("#lesson svg").first.wait_for()
             page.wait_for_timeout(1000)
             page.screenshot(path=target)
             browser.close()

@@ -6,7 +6,8 @@ from partialpool.app.guard import policy
 
 OWN = ("127.0.0.1:8000", "localhost:8000", "[::1]:8000", "LOCALHOST:8000", "127.0.0.1")
 FOREIGN = ("evil.example", "evil.example:8000", "127.0.0.1.evil.example",
-           "localhost.evil.example", "", "192.168.1.5:8000", "[::2]:8000", "127.0.0.1@evil.example", "[", "a:b:c")  # fmt: skip
+           "localhost.evil.example", "", "192.168.1.5:8000", "[::2]:8000",
+           "127.0.0.1@evil.example", "[", "a:b:c")  # fmt: skip
 
 
 @pytest.mark.parametrize("host", OWN)

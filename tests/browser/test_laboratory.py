@@ -6,6 +6,7 @@ from html import unescape
 
 import numpy as np
 import pytest
+from axe_core_python.sync_playwright import Axe
 from click.testing import CliRunner
 from lesson_pages import Handler, served
 
@@ -27,6 +28,7 @@ def known_errors():
     return {
         "title": "Coaching in three schools", "story": "Three <schools>.", "citation": "A 1981",
         "field": "education", "formula": "effect | se(se) ~ 1 + (1 | school)", "unit": "points",
+        "factor": "school",
         "kind": "known_se", "groups": groups, "grand": 11.0, "sentences": ["It shrinks."],
         "tau": {"grid": [0, 5, 10], "density": [0.1, 0.05, 0.01], "mean": 6.0, "median": 5.0,
                 "lower": 0.2, "upper": 9.0},
@@ -132,7 +134,8 @@ def test_the_page_python_and_the_command_show_the_same_world(open_laboratory, se
             said = number(row[head.index(words)])
             assert said == pytest.approx(drawn[name][j], abs=0.051), (words, row)
             assert told[j][name] == pytest.approx(float(drawn[name][j]), rel=1e-6)
-        assert number(row[head.index("students")]) == drawn["n"][j]
+        if len(set(drawn["n"])) > 1:
+            assert number(row[head.index("students")]) == drawn["n"][j]
     assert len(rows) == len(drawn["n"])
 
 
@@ -248,7 +251,7 @@ def test_growing_tau_looks_like_growing(open_laboratory):
 def test_estimates_are_switched_and_arrows_are_drawn(open_laboratory):
     page = open_laboratory()
     arrows = page.locator(".lab-picture figure > svg polyline.arrow")
-    assert arrows.count() >= 6
+    assert arrows.count() >= 4  # of twelve schools some hardly move
     page.get_by_role("checkbox", name="Complete").check()
     page.wait_for_selector(".lab-picture figure > svg path.complete", state="attached")
     page.get_by_role("checkbox", name="Partial").uncheck()
@@ -301,16 +304,51 @@ def test_picture_and_first_slider_share_a_phone_s_screen(open_laboratory):
     assert small == []
 
 
+def titled(page, title):
+    """Wait until the main picture has this title, some of whose spaces do not break."""
+    page.wait_for_function(
+        """(title) => document.querySelector(".lab-picture .picture-title")
+          .textContent.replace(/\\s/g, " ") === title""",
+        arg=title,
+    )
+
+
+@pytest.mark.parametrize("query", ["", "&view=classic&exercise=5", "&view=data"])
+def test_axe_finds_nothing_serious(open_laboratory, query):
+    page = open_laboratory(query)
+    for summary in page.locator(".lab details > summary").all():
+        summary.click()
+    page.wait_for_timeout(500)
+    found = Axe().run(page)["violations"]
+    assert [v["id"] for v in found if v["impact"] in ("serious", "critical")] == []
+
+
+def test_with_many_schools_the_slider_stays_on_a_phone_s_screen(open_laboratory):
+    page = open_laboratory("&groups=40", viewport={"width": 390, "height": 700})
+    for scrolled in (0, 300):
+        page.evaluate("(y) => scrollTo(0, y)", scrolled)
+        box = page.locator(".lab-side input[type=range]").first.bounding_box()
+        assert 0 < box["y"] < box["y"] + box["height"] <= 701
+
+
+def test_picture_and_sliders_share_a_frame_of_700_by_500(open_laboratory):
+    page = open_laboratory("&view=classic&embed=1", viewport={"width": 700, "height": 500})
+    sliders = page.locator(".lab-side input[type=range]")
+    assert sliders.count() == 3
+    for box in (slider.bounding_box() for slider in sliders.all()):
+        assert box["y"] + box["height"] < 500
+    picture = page.locator(".lab-picture figure > svg").bounding_box()
+    assert picture["y"] + picture["height"] < 500
+
+
 def test_classic_data_with_tau_under_the_hand(open_laboratory):
     page = open_laboratory("&view=data")
-    assert page.locator("h2").inner_text() == "Coaching in three schools"
-    assert page.locator(".lab-picture .picture-title").inner_text() == "School A: 28.0 becomes 10.8"
+    assert page.locator("h2").text_content() == "Coaching in three schools"
+    titled(page, "School A: 28.0 becomes 10.8")
     slider = page.locator(".lab-side input[type=range]")
     for value, title in [(0, "School A: 28.0 becomes 11.0"), (1, "School A: 28.0 becomes 14.0")]:
         slider.fill(str(value))
-        page.wait_for_function(
-            "(t) => document.querySelector('.picture-title').textContent === t", arg=title
-        )
+        titled(page, title)
     page.wait_for_function("location.search.includes('held=1')")
     head, rows = table(page)
     at = [number(row[head.index("partial pooling")]) for row in rows]

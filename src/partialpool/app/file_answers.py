@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from partialpool.app.file_groups import SEED, GroupTable, draws_of, percent
-from partialpool.data import CountProducts, CountStatistics
+from partialpool.data import CountProducts, CountStatistics, Table
 from partialpool.fitted import Fit
 from partialpool.posterior import CountsPosterior
 from partialpool.posterior.distributions import Distribution
@@ -37,9 +37,18 @@ def shortened(name: str, longest: int = LONGEST_NAME) -> str:
     return name if len(name) <= longest else name[: longest - 1].rstrip() + "\u2026"
 
 
-def sentences(fit: Fit, table: GroupTable) -> list[str]:
+Ends = tuple[float, float, float]
+"""Median, and the ends of the 95% interval."""
+
+
+def summaries(parameters: Table) -> dict[str, Ends]:
+    """Median and interval of each parameter, as their table has them."""
+    return {row["name"]: (row["median"], row["lower"], row["upper"]) for row in parameters.rows()}
+
+
+def sentences(fit: Fit, table: GroupTable, known: Mapping[str, Ends]) -> list[str]:
     """The answer: the highest group and how sure that is, how groups differ, how much they pool."""
-    return [*_highest(fit, table), _differ(fit, table), _pulled(table)]
+    return [*_highest(fit, table), _differ(fit, table, known), _pulled(table)]
 
 
 def _highest(fit: Fit, table: GroupTable) -> tuple[str, str]:
@@ -73,13 +82,8 @@ def _is_highest(fit: Fit, table: GroupTable, top: int) -> tuple[float, float]:
     return best, math.sqrt(max(best * (1 - best), 1 / draws) / draws)
 
 
-def _differ(fit: Fit, table: GroupTable) -> str:
-    name = tau_name(fit, table)
-    tau = fit.posterior[name]
-    lower, upper = (float(v) for v in tau.interval())
-    spread = (upper - lower) / 4
-    middle, low, high = (formatting.number(v, spread) for v in (float(tau.median), lower, upper))
-    said = f"{middle} (95% interval {low} to {high})"
+def _differ(fit: Fit, table: GroupTable, known: Mapping[str, Ends]) -> str:
+    said = interval_words(*known[tau_name(fit, table)])
     if not is_counts(fit) or table.term != "Intercept":
         return f"Between groups the standard deviation, tau, is {said}."
     scale = "log-odds" if _is_proportion(fit) else "log rate"
@@ -121,13 +125,15 @@ def _has_predictors(fit: Fit) -> bool:
     )
 
 
-def curves(fit: Fit) -> list[dict[str, Any]]:
+def curves(fit: Fit, known: Mapping[str, Ends]) -> list[dict[str, Any]]:
     """The posterior of each tau: its density on a grid, and its summaries."""
     names = [n for n in fit.posterior.names if n.startswith("tau[")][:MOST_CURVES]
-    return [{"name": name, **density(fit.posterior[name], low=0.0)} for name in names]
+    return [{"name": name, **density(fit.posterior[name], known[name], low=0.0)} for name in names]
 
 
-def density(of: Distribution, *, low: float | None = None) -> dict[str, Any]:
+def density(
+    of: Distribution, known: Ends | None = None, *, low: float | None = None
+) -> dict[str, Any]:
     """A density on a grid, with median and 95% interval."""
     ends = of.quantile(np.array([1 - TAIL, 0.05, 0.5, 0.95, TAIL]))
     start, end = (
@@ -141,8 +147,7 @@ def density(of: Distribution, *, low: float | None = None) -> dict[str, Any]:
     grid = np.linspace(start, max(end, start + 1e-300), POINTS)
     height = np.asarray(of.density(grid), dtype=np.float64)
     height[0] = height[1] if not math.isfinite(height[0]) else height[0]
-    lower, upper = (float(v) for v in of.interval())
-    median = float(of.median)
+    median, lower, upper = known or (float(of.median), *map(float, of.interval()))
     return {
         "grid": rounded(grid),
         "density": rounded(height),

@@ -12,7 +12,7 @@ import numpy as np
 
 from partialpool._typing import Floats, Ints
 from partialpool.data.preview import Column
-from partialpool.data.text_numbers import number_from
+from partialpool.data.text_numbers import is_measured, number_from
 
 MOST_LEVELS = 30
 """With more values a column of text is no category to predict from, unless somebody says so."""
@@ -92,7 +92,9 @@ class Seen:
     @cached_property
     def whole(self) -> bool:
         """Whether it holds whole numbers that are not negative."""
-        known = self.numbers[~np.isnan(self.numbers)] if self.numeric else np.array([0.5])
+        if not self.numeric or not all(map(is_measured, self.column.present)):
+            return False
+        known = self.numbers[~np.isnan(self.numbers)]
         return bool(((known >= 0) & (known == np.floor(known))).all())
 
     @property

@@ -212,7 +212,7 @@ def _child(
 def _limit(draws: bool) -> None:
     """Bound what this process may take, and let whoever answers browsers go first."""
     with contextlib.suppress(AttributeError, OSError):
-        os.nice(10)
+        os.nice(5)
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")  # when memory ends, jobs end before the server
     with contextlib.suppress(ImportError, ValueError, OSError):

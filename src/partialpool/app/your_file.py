@@ -210,11 +210,12 @@ class YourFile:
         found, post = now.fit, now.fit._engine
         table = now.table({})
         parameters = found.parameter_table()
+        known = file_answers.summaries(parameters)
         return {
             "key": now.model.key,
             "formula": found.formula,
             "family": found.family,
-            "sentences": file_answers.sentences(found, table),
+            "sentences": file_answers.sentences(found, table, known),
             "lines": [
                 summary.headline(post, found.formula),
                 f"{summary.pooling_line(post)} {recommendation(post)}",
@@ -222,7 +223,7 @@ class YourFile:
             ],
             "effects": [{"factor": f, "term": t} for f, t in now.effects],
             "groups": table.page({}),
-            "tau": file_answers.curves(found),
+            "tau": file_answers.curves(found, known),
             "parameters": {
                 "head": ["parameter", *list(parameters)[1:]],
                 "rows": formatting.parameter_cells(parameters),
@@ -259,7 +260,8 @@ class YourFile:
         if not table.ranks:
             table.ranks = file_groups.ranks(now.fit, table)
         first = now.table({})
-        said = file_answers.sentences(now.fit, first) if table is first else []
+        known = file_answers.summaries(now.fit.parameter_table())
+        said = file_answers.sentences(now.fit, first, known) if table is first else []
         return table.page(request) | {"sentences": said}
 
     @_in_its_name

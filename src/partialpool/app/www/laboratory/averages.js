@@ -5,8 +5,8 @@ import { AVERAGES_SEED, WORLDS, worldOf } from "./settings.js";
 
 /** Time of one piece in milliseconds: half a frame. */
 const PIECE = 8;
-/** Worlds after which the bars move for the first time, and from then on. */
-const FIRST = 100;
+/** Worlds after which the bars move: at once, when they can be read, and when they are done. */
+const SHOWN_AT = [100, 500, WORLDS];
 
 /** Settings on which the averages depend: not the draw. */
 export function averagesKey(state) {
@@ -45,17 +45,18 @@ export function averager(ready) {
     latest = null;
     const settings = settingsOf(state);
     let sums = null;
-    let size = 4;
+    let size = 0;
+    let next = 4;
     let from = 0;
     const piece = () => {
       const began = performance.now();
-      size = Math.min(size, WORLDS - from);
+      size = Math.min(next, WORLDS - from);
       sums = expected({ ...settings, replicates: size, from }, [state.estimator], sums);
       from += size;
       const took = performance.now() - began;
-      size = Math.max(1, Math.min(400, Math.round((size * PIECE) / Math.max(took, 0.2))));
+      next = Math.max(1, Math.min(400, Math.round((size * PIECE) / Math.max(took, 0.2))));
       if (from < WORLDS) timer = setTimeout(piece);
-      if (from >= WORLDS || (from >= FIRST && !latest)) {
+      if (SHOWN_AT.some((worlds) => from >= worlds && from - size < worlds)) {
         latest = told(sums, state.estimator);
         ready(latest);
       }

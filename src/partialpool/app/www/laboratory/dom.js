@@ -87,7 +87,7 @@ export function speaker(live) {
 }
 
 /** Where an axis may end, times a power of ten. */
-const STEPS = [1, 1.5, 2, 3, 4, 5, 6, 8, 10];
+const STEPS = [1, 1.2, 1.5, 1.8, 2, 2.5, 3, 4, 5, 6, 8, 10];
 
 /** The smallest round number of a few that is at least `value`. */
 export function roundUp(value) {

@@ -51,7 +51,8 @@ export function read(parameters) {
   for (const [name, allowed] of Object.entries(ranges)) state[name] = number(parameters[name], allowed);
   state.sigma_known = parameters.sigma_known !== "0";
   if (state.view === "classic") Object.assign(state, FIXED);
-  const show = (parameters.show ?? SHOWN_FIRST).split(",").filter((name) => SHOWN.includes(name));
+  let show = (parameters.show ?? SHOWN_FIRST).split(",").filter((name) => SHOWN.includes(name));
+  if (!show.length) show = SHOWN_FIRST.split(",");
   state.show = Object.fromEntries(SHOWN.map((name) => [name, show.includes(name)]));
   state.exercise = /^[1-5]$/.test(parameters.exercise ?? "") ? Number(parameters.exercise) : null;
   state.data = parameters.data ?? null;

@@ -23,6 +23,8 @@ const BAND_WORDS = {
 };
 /** Points of the density of tau beyond its 99% quantile, up to the axis's end. */
 const TAIL = 12;
+/** On a phone the picture stays on the screen up to this share of its height; the slider, if taller. */
+const MOST_STICKY = 0.62;
 /** Dots of single draws that pile up at most. */
 const MOST_DOTS = 60;
 
@@ -31,9 +33,9 @@ const ROOM_FOR_DOTS = 2;
 /** An axis of which less is used becomes shorter. */
 const LEAST_FILL = 0.4;
 
-/** An axis's end at rest: the present one, or a new one with a quarter of room. */
+/** An axis's end at rest: the present one, or a new one with a little room. */
 function settle(present, needed) {
-  return present >= needed && needed > LEAST_FILL * present ? present : roundUp(1.25 * needed);
+  return present >= needed && needed > LEAST_FILL * present ? present : roundUp(1.12 * needed);
 }
 
 /** About the larger of the errors of no and of complete pooling, from the settings. */
@@ -170,19 +172,21 @@ export function worldView(host, { classic, address, voice }) {
       groups: order.map((j) => shownGroup(facts.groups[j])),
       grand: facts.grand, axis: [state.mu - axes.reach, state.mu + axes.reach], unit: "test score", rowsName: "students",
       show: { ...show, ownIntervals: show.intervals }, words: { band: BAND_WORDS[state.estimator] },
-      title: claims.title(facts, show), tableName: "The schools as a table", digits: 1, rowHeight: count > 24 ? 17 : count > 16 ? 20 : innerWidth < 700 ? 23 : 27,
+      title: claims.title(facts, show), tableName: "The schools as a table", digits: 1, rowHeight: count > 24 ? 17 : count > 16 || innerHeight < 600 ? 20 : innerWidth < 700 ? 23 : 27,
     };
     if (pictures.estimates) pictures.estimates.update(data);
     else pictures.estimates = estimates(figure("picture"), data);
     const tall = count * data.rowHeight + 130;
-    part("picture").classList.toggle("sticky", tall < 0.62 * innerHeight);
+    part("picture").classList.toggle("sticky", tall < MOST_STICKY * innerHeight);
+    part("top").classList.toggle("tall", tall >= MOST_STICKY * innerHeight);
   }
 
   /** What leaves the axis during a drag waits at its end; the classic simulator draws no intervals. */
   function shownGroup(group) {
     const inside = (value) => Math.max(state.mu - axes.reach, Math.min(state.mu + axes.reach, value));
     const places = ["own", "ownLower", "ownUpper", "partial", "lower", "upper", "truth"];
-    const shown = { ...group, ...Object.fromEntries(places.map((name) => [name, inside(group[name])])) };
+    const same = facts.groups.every((g) => g.n === group.n); // then it need not be said in every row
+    const shown = { ...group, n: same ? undefined : group.n, ...Object.fromEntries(places.map((name) => [name, inside(group[name])])) };
     return classic ? { ...shown, lower: undefined, upper: undefined } : shown;
   }
 
