@@ -1,5 +1,5 @@
 # Times and what each is for: CONTRIBUTING.md, "Tests and checks".
-.PHONY: help test quick slow docs coverage bench build lint types contract check format constraints
+.PHONY: help lesson test quick slow docs coverage bench build lint types contract check format constraints
 .DEFAULT_GOAL := help
 
 # Enough of each room to see within a minute that nothing is broken; no Spark, no browser.
@@ -38,6 +38,10 @@ bench: ## time the benchmarks named in BENCH beside their peers (default: eight_
 	sh scripts/environment
 	@echo "benchmarks: $(patsubst benchmarks/%.py,%,$(filter-out %/timing.py,$(wildcard benchmarks/*.py)))"
 	for name in $(BENCH); do .venv/bin/python benchmarks/$$name.py || exit 1; done
+
+lesson: ## write lesson, laboratory and "Your file" to docs/lesson, for any web server
+	sh scripts/environment
+	.venv/bin/partialpool app --export docs/lesson
 
 build: ## sdist and wheel into dist/, the wheel installed bare and used
 	sh scripts/check-wheel dist

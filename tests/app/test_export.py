@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 import partialpool as pp
+from partialpool.app import classics, in_one_piece
 from partialpool.app import export as exporting
-from partialpool.app import in_one_piece
 from partialpool.app.export import PYODIDE, export
 from partialpool.cli.main import cli
 
@@ -25,7 +25,10 @@ WWW = Path(exporting.__file__).parent / "www"
 def one_classic(monkeypatch):
     """One data set, so that tests are quick: tests/app/test_classics.py has them all."""
     monkeypatch.setattr("partialpool.app.classics.catalogue", pp.datasets.catalogue[:1])
-    in_one_piece._classics.cache_clear()
+    classics.as_text.cache_clear()
+    in_one_piece.page.cache_clear()
+    yield
+    classics.as_text.cache_clear()
     in_one_piece.page.cache_clear()
 
 

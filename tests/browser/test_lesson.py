@@ -389,8 +389,8 @@ def test_the_posterior_of_tau_is_that_of_the_library(open_lesson):
 
 def test_plug_in_intervals_are_counted_below_their_promise(open_lesson):
     page = open_lesson(7)
-    page.click("text=Count over 1,000 worlds")
-    text = notice(page, "Over 1,000 worlds with τ = 2")
+    page.click("text=Count 1,000 worlds")
+    text = notice(page, "Over 1,000 worlds with τ.=.2")
     plug, full = (float(x) for x in re.findall(r"(\d+)% ± ", text))
     assert 75 < plug < 90 < full
     assert "fewer than they claim" in text

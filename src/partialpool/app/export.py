@@ -13,7 +13,7 @@ from importlib import import_module, resources
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from partialpool.app.classics import classics
+from partialpool.app import classics
 from partialpool.errors import ArgumentError
 
 PYODIDE = "https://cdn.jsdelivr.net/pyodide/v314.0.7/full/"
@@ -66,7 +66,7 @@ def export(folder: str | Path, *, pyodide: str | None = None) -> Exported:
     origin, source = _distribution(pyodide)
     with resources.as_file(resources.files("partialpool") / "app" / "www") as www:
         shutil.copytree(www, target, dirs_exist_ok=True)
-    (target / "classics.json").write_text(classics_text(), encoding="utf-8")
+    (target / "classics.json").write_text(classics.as_text(), encoding="utf-8")
     _pack(target / "library.zip", _library())
     workbooks = list(_openpyxl())
     if workbooks:
@@ -78,11 +78,6 @@ def export(folder: str | Path, *, pyodide: str | None = None) -> Exported:
     index.write_text(text, encoding="utf-8")
     written = [f for f in target.rglob("*") if f.is_file()]
     return Exported(str(folder), len(written), sum(f.stat().st_size for f in written))
-
-
-def classics_text() -> str:
-    """The results of the bundled data sets as JSON."""
-    return json.dumps(classics(), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def _check_ours(target: Path) -> None:

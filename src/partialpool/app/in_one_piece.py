@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 
-from partialpool.app.classics import classics
+from partialpool.app import classics
 from partialpool.errors import ArgumentError
 
 STEPS = 15
@@ -83,22 +83,18 @@ def page(parameters: str) -> str:
     index = (www / "index.html").read_text("utf-8")
     index = re.sub(r"<link rel=\"(stylesheet|modulepreload)\"[^>]*>\n", "", index)
     index = re.sub(r"<script [^>]*></script>\n", "", index)
+    results = _inside(classics.as_text())
     head = "\n".join(
         [
             f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
             f'<meta name="parameters" content="{html.escape(parameters)}">',
             *(f'<style data-sheet="{n}">{_inside(text)}</style>' for n, text in sheets.items()),
             f'<script type="importmap">{_inside(json.dumps({"imports": imports}))}</script>',
-            f'<script type="application/json" id="classics.json">{_inside(_classics())}</script>',
+            f'<script type="application/json" id="classics.json">{results}</script>',
             '<script type="module">import "@/page.js";</script>',
         ]
     )
     return index.replace("</head>", f"{head}\n</head>")
-
-
-@lru_cache(maxsize=1)
-def _classics() -> str:
-    return json.dumps(classics(), allow_nan=False, separators=(",", ":"))
 
 
 def _names(folder: resources.abc.Traversable, before: str = "") -> list[str]:

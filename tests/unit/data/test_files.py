@@ -316,6 +316,31 @@ def test_a_table_of_a_database(tmp_path, expected):
             pp.fit(FORMULA, wrong)
 
 
+def test_a_table_as_csv_is_read_again_the_same(tmp_path):
+    """By DuckDB too: numbers to the last bit, quotes, line ends, nothing where missing."""
+    table = pp.Table(
+        group=np.array(["a,b", 'c"d', "é\nf", "007"], dtype=object),
+        n=np.array([1, 2, 3, 2**62]),
+        x=np.array([1 / 3, np.nan, 1e-300, -1e300]),
+        told=np.array([True, False, True, True]),
+        day=np.array(["2020-01-01", "NaT", "2020-01-02", "2020-01-03"], dtype="M8[ns]"),
+    )
+    path = str(tmp_path / "out.csv")
+    write_table(table, path)
+    read = duckdb.connect().read_csv(path, all_varchar=True).fetchall()
+    columns = dict(zip(table, zip(*read, strict=True), strict=True))
+    assert list(columns["group"]) == table["group"].tolist()
+    assert [int(v) for v in columns["n"]] == table["n"].tolist()
+    assert columns["x"][1] is None
+    assert [float(columns["x"][i]) for i in (0, 2, 3)] == table["x"][[0, 2, 3]].tolist()
+    assert columns["told"] == ("true", "false", "true", "true")
+    assert columns["day"][0].startswith("2020-01-01")
+    assert columns["day"][1] is None
+    again = pp.read(path)
+    np.testing.assert_array_equal(again["x"], table["x"])
+    assert again["group"].tolist() == table["group"].tolist()
+
+
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])
 def test_a_table_is_written_whole_or_not_at_all(ending, tmp_path):
     table = pp.Table(

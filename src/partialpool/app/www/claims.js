@@ -110,7 +110,7 @@ export function coverage({ plug, full, worlds, tau }) {
     const side = compare(share, 0.95);
     return side < 0 ? "fewer than they claim" : side > 0 ? "more than they claim" : "as they claim";
   };
-  return `Over ${n(worlds)} worlds with τ = ${n(tau, tau % 1 ? 1 : 0)}, intervals that plug in one τ hold the truth in ${percent(plug)}, ${word(plug)}; ` +
+  return `Over ${n(worlds)} worlds with τ = ${n(tau, tau % 1 ? 1 : 0)}, intervals that plug in one τ hold the truth in ${percent(plug)}, ${word(plug)}; ` +
     `those that average over all plausible τ in ${percent(full)}, ${word(full)}.`;
 }
 
@@ -188,7 +188,7 @@ export function stein({ means, fixed, own, shrunk, worlds }) {
 
 /** Step 12: the best coaching result, at a tau or averaged over tau. */
 export function bestResult({ own, estimate, lower, upper, chosen, tau }) {
-  const start = chosen ? "Averaged over all τ that the data allow" : tau === Infinity ? "With τ = ∞ (no pooling)" : tau === 0 ? "With τ = 0 (complete pooling)" : `With τ = ${n(tau, tau < 10 ? 1 : 0)}`;
+  const start = chosen ? "Averaged over all τ that the data allow" : tau === Infinity ? "With τ = ∞ (no pooling)" : tau === 0 ? "With τ = 0 (complete pooling)" : `With τ = ${n(tau, tau < 10 ? 1 : 0)}`;
   const zero = lower <= 0 ? "no effect at all is not ruled out" : "some effect is likely";
   return `${start}, School A’s +${n(own)} becomes <b>${n(estimate, 1)}</b>, with 95% probability between ${n(lower)} and ${n(upper)}: ${zero}.`;
 }

@@ -4,6 +4,7 @@ const PACKAGES = ["numpy", "scipy"];
 const HOME = "/home/pyodide/partialpool";
 let library = null;
 let python = null;
+let withWorkbooks = false;
 let turn = Promise.resolve();
 
 /** Fetch Python, NumPy, SciPy and the library, in the order of their sizes; tells the part that is done. */
@@ -29,10 +30,16 @@ async function add(name, base) {
   python.pyimport("importlib").invalidate_caches();
 }
 
+/** What reads and writes workbooks, when the first one comes. */
+async function addWorkbooks({ base }) {
+  if (!withWorkbooks) await add("workbooks.zip", base);
+  withWorkbooks = true;
+}
+
 const ACTIONS = {
   async open({ id, name, content, settings }, tell) {
     if (!library) await begin(settings, tell);
-    if (/\.xls[xm]$/i.test(name) && settings.workbooks) await add("workbooks.zip", settings.base);
+    if (/\.xls[xm]$/i.test(name) && settings.workbooks) await addWorkbooks(settings);
     const where = unpacked(library.place(folder(id), name));
     python.FS.writeFile(where, new Uint8Array(content));
     return where;
@@ -42,7 +49,8 @@ const ACTIONS = {
     return unpacked(library.answer(path, name, folder(id), verb, JSON.stringify(request ?? {}), tell));
   },
 
-  async download({ id, request }) {
+  async download({ id, request, settings }) {
+    if (request.kind === "xlsx") await addWorkbooks(settings);
     const pair = library.download(folder(id), JSON.stringify(request));
     try {
       const filename = unpacked(pair.get(0));

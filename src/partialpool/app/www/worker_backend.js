@@ -4,6 +4,7 @@ import { BackendError, sentence } from "./backend.js";
 
 const LARGEST = 100; // MB: the file, its columns as text and the fit are in the browser's memory
 const ALONE = ["columns", "formula", "fit"]; // what needs the file and no fit of it
+const PARQUET = /\.(parquet|pq|parq)$/i; // needs DuckDB, which is not fetched
 const files = new Map();
 const places = new Map();
 const calls = new Map();
@@ -100,6 +101,9 @@ export const backend = {
   where: "The file stays in your browser. To read it, the page fetches Python once (about 40 MB).",
 
   async open(file, options) {
+    if (PARQUET.test(file.name)) {
+      throw new BackendError("In the browser Parquet files cannot be read: save the table as CSV or Excel.");
+    }
     if (file.size > LARGEST * 2 ** 20) {
       throw new BackendError(`The file is larger than ${LARGEST} MB; the command and Python have no limit.`);
     }
@@ -115,12 +119,18 @@ export const backend = {
   },
 
   columns: (id, reading, options) => ask(id, "columns", reading, options),
-  fit: (id, choices, options) => ask(id, "fit", choices, options),
+
+  async fit(id, choices, options) {
+    const result = await ask(id, "fit", choices, options);
+    const here = (kind) => kind !== "parquet" && (kind !== "xlsx" || settings().workbooks);
+    return { ...result, downloads: result.downloads.filter(here) };
+  },
+
   ask,
 
   async download(id, kind, request = {}) {
     await give(id, "download");
-    const { filename, content } = await send("download", { id, request: { ...request, kind } });
+    const { filename, content } = await send("download", { id, request: { ...request, kind }, settings: settings() });
     return { blob: new Blob([content]), filename };
   },
 

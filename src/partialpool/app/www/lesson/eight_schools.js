@@ -65,6 +65,7 @@ export const eightSchools = {
       const tau = tauAt(value);
       return tau === Infinity ? "∞ (no pooling)" : tau === 0 ? "0 (complete pooling)" : tau.toFixed(tau < 10 ? 1 : 0);
     };
+    stage.controls.classList.add("side");
     const control = stage.slider({ label: "τ, from infinity to zero", min: 0, max: 100, value: place, words,
       onInput(value) { place = value; chosen = false; stage.keep({ place, choose: null }); show(); } });
     stage.button("Let the data choose", () => { chosen = true; stage.keep({ choose: "yes" }); show(); });

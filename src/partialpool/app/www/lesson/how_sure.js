@@ -26,7 +26,7 @@ export const howSure = {
     const data = () => ({
       groups: rows(now.drawn, now.full).map((group) => ({ ...group,
         plugLower: now.plug.lower[group.index], plugUpper: now.plug.upper[group.index] })),
-      grand: now.full.muMean, axis: [55, 90], unit: "test score", rowsName: "pupils",
+      grand: now.full.muMean, axis: [52, 92], unit: "test score", rowsName: "pupils",
       show: { no: false, partial: true, truth: true }, words: { truth: "true level", band: "over all plausible τ", plug: "one τ plugged in" },
       title: `Here one τ plugged in misses ${missed(now.plug)} of 12 truths, all plausible τ ${missed(now.full)}`,
     });
@@ -62,13 +62,14 @@ export const howSure = {
       });
     };
     const words = (value) => String(value);
+    stage.controls.classList.add("side");
     stage.slider({ label: "Spread between schools, τ", min: 0.5, max: 6, step: 0.5, value: tau, words,
       onInput(value) { tau = value; counter?.stop(); counted = null; stage.keep({ tau }); now = compute(); show(); } });
     const row = document.createElement("div");
     row.className = "row";
     stage.add(row);
     row.append(
-      stage.button("Count over 1,000 worlds", run).element,
+      stage.button("Count 1,000 worlds", run).element,
       stage.button("Another world", () => { test += 1; stage.keep({ test }); now = compute(); show(); }).element,
     );
     const picture = estimates(stage.host(), data());

@@ -30,7 +30,7 @@ export const stein = {
     }
 
     function answer() {
-      stage.lead(`<p>You said: ${guess === "never" ? "it cannot be done" : guess}. The answer is <b>three</b>, if all are pulled toward any fixed point, and <b>four</b>, if toward their own mean. Charles Stein found it in 1956, and nobody believed it at first. <span class="ask">Change the number of means</span>: does the curve stay below the line, whatever the truths?</p>`);
+      stage.lead(`<p>You said: ${guess === "never" ? "it cannot be done" : guess}. The answer is <b>three</b>, if all are pulled toward any fixed point, and <b>four</b>, if toward their own mean. Charles Stein found it in 1956, and met with disbelief. <span class="ask">Change the number of means</span>: does the curve stay below the line, whatever the truths?</p>`);
       stage.choice({ label: "Means", value: means, options: COUNTS.map((count) => [count, String(count)]),
         onChange(value) { means = Number(value); stage.keep({ means }); run(); } });
       stage.choice({ label: "Pull toward", value: toward, options: [["point", "a fixed point"], ["mean", "their own mean"]],

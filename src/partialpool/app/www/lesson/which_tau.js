@@ -68,7 +68,7 @@ export const whichTau = {
         return false;
       });
     };
-    stage.controls.classList.add("two");
+    stage.controls.classList.add("side");
     stage.slider({ label: "Pupils tested in each school", min: 2, max: 50, value: pupils,
       onInput(value) { pupils = value; stage.keep({ pupils }); again(); often(); } });
     stage.button("Test other pupils", () => { test += 1; stage.keep({ test }); again(); });

@@ -68,6 +68,8 @@ function rowOf(group, data, place) {
   const key = group.key ?? group.name;
   const state = (group.faded ? " faded" : "") + (group.marked ? " marked" : "");
   const marks = [];
+  // Intervals end at the axis: beyond it stand the names.
+  const end = (value) => x(Math.min(Math.max(value, data.axis[0]), data.axis[1]));
   const put = (part, tag, layer, a, extra = {}) => marks.push({ key: `${key} ${part}`, tag, layer, a, ...extra });
   const name = fitted(group.name, nameWidth, 15);
   put("name", "text", "label", { class: "group-name" + state, x: 4, y: y + 5 },
@@ -79,14 +81,14 @@ function rowOf(group, data, place) {
   if (show.ownIntervals && Number.isFinite(group.ownLower)) {
     const high = show.partial ? y + Math.min(9, row / 3.2) : y;
     put("own interval", "line", "band",
-      { class: "own-interval" + state, x1: x(group.ownLower), x2: x(group.ownUpper), y1: high, y2: high });
+      { class: "own-interval" + state, x1: end(group.ownLower), x2: end(group.ownUpper), y1: high, y2: high });
   }
   if (show.partial && Number.isFinite(group.lower)) {
-    put("band", "rect", "band", { class: "band" + state, x: x(group.lower), y: y - 6, rx: 6,
-      width: Math.max(1, x(group.upper) - x(group.lower)), height: 12 });
+    put("band", "rect", "band", { class: "band" + state, x: end(group.lower), y: y - 6, rx: 6,
+      width: Math.max(1, end(group.upper) - end(group.lower)), height: 12 });
   }
   if (Number.isFinite(group.plugLower)) {
-    const [from, to] = [x(group.plugLower), x(group.plugUpper)];
+    const [from, to] = [end(group.plugLower), end(group.plugUpper)];
     put("plug", "polyline", "line", { class: "plug", points: [from, y - 4, from, y + 4, from, y, to, y, to, y - 4, to, y + 4] });
   }
   const size = ringSize(group, largest);
@@ -95,8 +97,8 @@ function rowOf(group, data, place) {
     if (arrow) put("arrow", "polyline", "arrow", { class: "arrow" + state, points: arrow });
   }
   if (data.misses && Number.isFinite(group.truth)) {
-    const end = { no: group.own, complete: data.grand, partial: group.partial }[data.misses];
-    put("miss", "line", "line", { class: "miss" + state, x1: x(group.truth), x2: x(end), y1: y, y2: y });
+    const estimate = { no: group.own, complete: data.grand, partial: group.partial }[data.misses];
+    put("miss", "line", "line", { class: "miss" + state, x1: x(group.truth), x2: x(estimate), y1: y, y2: y });
   }
   if (show.complete) put("complete", "path", "mark", { class: "complete" + state, d: "M0,-8V8", x: x(data.grand), y });
   if (show.no) put("own", "circle", "mark", { class: "own" + state, r: size, x: x(group.own), y });
