@@ -146,7 +146,7 @@ class YourFile:
 
     def saved(self, kind):
         """Download a file: its name and its content."""
-        with self.page.expect_download() as download:
+        with self.page.expect_download(timeout=180_000) as download:  # pictures begin slowly
             self.page.locator(f"[data-download={kind}]").click()
         return download.value.suggested_filename, download.value.path().read_bytes()
 

@@ -11,7 +11,7 @@ import pytest
 from axe_core_python.sync_playwright import Axe
 
 import partialpool as pp
-from conftest import PATIENCE, YourFile, served, wait_for
+from conftest import PATIENCE, YourFile, served, until, wait_for
 from partialpool import datasets
 from partialpool.data.files import write_table
 
@@ -108,9 +108,7 @@ def test_a_decimal_mark_can_be_said_where_the_file_leaves_it_open(your_file, wri
     mine.page.locator("[data-fit]").click()
     mine.message("two ways")
     mine.page.get_by_label("Decimal mark").select_option(",")
-    mine.page.wait_for_function(
-        "!document.querySelector('.about').textContent.includes('two ways')"
-    )
+    until(mine.page, "!document.querySelector('.about').textContent.includes('two ways')")
     mine.fit()
     assert mine.page.locator(".results tbody td").nth(2).inner_text().startswith(("3", "4", "5"))
 
@@ -355,8 +353,9 @@ def test_no_page_is_wider_than_its_screen(your_file, tmp_path, size):
     path = tmp_path / "a.csv"
     scores().to_csv(path, index=False)
     mine = your_file(viewport={"width": size[0], "height": size[1]}).choose(str(path))
-    for closed in mine.page.locator(".form details:not([open]) > summary").all():
-        closed.click()
+    mine.page.evaluate(
+        "document.querySelectorAll('.form details').forEach(e => { e.open = true; })"
+    )
     mine.fit()
     mine.page.locator("[data-rank]").click()
     mine.page.locator("[data-sort=best]").wait_for()

@@ -133,6 +133,7 @@ class YourFile {
       formulaOf: (choices) => this.withFile((id) => this.backend.ask(id, "formula", choices)),
     });
     this.choices = shown.current();
+    this.refresh = shown.refresh;
     this.actions.hidden = false;
     this.examples.hidden = true;
   }
@@ -263,6 +264,7 @@ class YourFile {
     }
     this.connecting = false;
     this.lost.textContent = "The server is there again.";
+    this.refresh?.();
     setTimeout(() => { if (!this.connecting) this.lost.hidden = true; }, 4000);
     const work = this.retry;
     this.retry = null;

@@ -100,7 +100,7 @@ function against(a, b) {
 /** Noise of an own average against the real differences. */
 export function noiseAgainstSpread({ sigma, tau, n: rows }) {
   const noise = sigma / Math.sqrt(rows);
-  return `With ${n(rows)} students an average strays from its school’s truth by ${n(noise, 1)} (σ / √n), ${against(noise, tau)} schools really differ (τ = ${n(tau)}).`;
+  return `With ${n(rows)} students an average typically strays from its school’s truth by ${n(noise, 1)} (σ / √n), ${against(noise, tau)} schools really differ (τ = ${n(tau)}).`;
 }
 
 /** What this draw's pooling does: the share kept and the average move. */

@@ -45,7 +45,8 @@ export function form(host, { told, choices, reading, onChange, onReading, formul
 
   const ask = later(async () => {
     const answer = await formulaOf(current()).catch(() => null);
-    if (!answer) return;
+    shownFormula.parentElement.hidden = true;
+    if (!answer) return; // the connection is lost: `refresh` asks again
     shownFormula.textContent = answer.formula;
     shownFormula.parentElement.hidden = !answer.formula;
     missing.textContent = answer.missing ? `To fit: ${answer.missing}.` : "";
@@ -181,7 +182,7 @@ export function form(host, { told, choices, reading, onChange, onReading, formul
   host.querySelectorAll("details")[0].open = state.groups.length > 1;
   draw();
   ask();
-  return { current, columns };
+  return { current, columns, refresh: ask };
 }
 
 function readingForm(reading, onReading) {
