@@ -117,7 +117,7 @@ def test_what_reaches_far_is_cut_and_it_is_said():
         ("3", "left"),
         ("3", "right"),
     }
-    assert "end in triangles" in caption(spec)
+    assert "Triangles: the interval goes on" in caption(spec)
     ends = [r[k] for r in data["groups"] for k in ("raw", "lower", "upper")]
     room = 0.21 * (max(ends) - min(ends))
     for row in data["groups"]:
