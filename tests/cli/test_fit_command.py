@@ -151,7 +151,7 @@ def test_a_mixed_model(run, tmp_path):
     for words in (
         "160 groups of school",
         "rho[school, Intercept, relative_ses]",
-        "2 of 320 effects of groups",
+        "4 of 320 effects of groups",
     ):
         assert words in printed
     assert (tmp_path / "chart.svg").read_text().startswith("<svg")
