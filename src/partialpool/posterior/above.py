@@ -93,7 +93,7 @@ def _conjugate_above(
         # SciPy has no value where f is past 1e15 or so: the density is then a normal one
         mean, total = a / (a + b), a + b
         sd = np.sqrt(np.maximum(mean * (1.0 - mean) / (total + 1.0), 1e-300))
-        return np.where(np.isnan(p), special.ndtr((mean - m) / sd), p)
+        return np.asarray(np.where(np.isnan(p), special.ndtr((mean - m) / sd), p))
     return np.asarray(special.gammaincc(f + y[:, None], f + size[:, None] * m))
 
 

@@ -142,7 +142,7 @@ def test_many_groups_are_sampled_and_it_is_said(many):
     assert all(ranked[k - 1] == r["estimate"] for k, r in rows.items())
     assert "30 highest and 30 lowest of 1,500" in caption(charts.shrinkage(many).to_dict())
     spec = charts.estimates_by_tau(many).to_dict()
-    assert "20 highest and 20 lowest of 1,500" in caption(spec)
+    assert "40 of 1,500 groups" in caption(spec)
     assert len({r["group"] for r in rows_of(spec) if "group" in r}) == 40
 
 
