@@ -22,7 +22,7 @@ from typing import (
 
 import numpy as np
 
-from partialpool import __version__, charts
+from partialpool import charts
 from partialpool._typing import Frame, Paths
 from partialpool.charts.ranks import of_table as ranks_of_table
 from partialpool.data import (
@@ -604,7 +604,7 @@ class Fit(Generic[Frame]):
                 summary.headline(post, self.formula),
                 f"{summary.pooling_line(post, level)} {recommendation(post)}",
             ),
-            methods=methods.methods(post, self.formula, level, __version__),
+            methods=methods.methods(post, self.formula, level),
             parameters=self.parameter_table(level, "equal-tailed"),
             groups=groups,
             notices=self.notices,
