@@ -20,8 +20,8 @@ def methods(post: Any, formula: str, level: float) -> str:
             _model(of.statistics, formula),
             _priors(post),
             _computed(post, level),
-            f"Computed with partialpool {version('partialpool')} (Python {platform.python_version()}, NumPy "
-            f"{version('numpy')}, SciPy {version('scipy')}).",
+            f"Computed with partialpool {version('partialpool')} (Python "
+            f"{platform.python_version()}, NumPy {version('numpy')}, SciPy {version('scipy')}).",
         ]
     )
 
