@@ -604,7 +604,7 @@ class Fit(Generic[Frame]):
                 summary.headline(post, self.formula),
                 f"{summary.pooling_line(post, level)} {recommendation(post)}",
             ),
-            methods=methods.methods(post, self.formula, level, __version__),
+            methods=methods.methods(post, self.formula, level),
             parameters=self.parameter_table(level, "equal-tailed"),
             groups=groups,
             notices=self.notices,

@@ -204,8 +204,15 @@ def poolings_drawing(
         {"groups": rows, "middle": parts.middle(middle), "new": whole, "cuts": cuts},
         {"names": names + [r["group"] for r in whole], "focus": ""},
         title,
-        [*caption, *(["Intervals that go on beyond the picture end in triangles"] if cuts else [])],
+        _with_cuts(caption) if cuts else caption,
     )
+
+
+def _with_cuts(caption: Sequence[str]) -> list[str]:
+    """The caption with what triangles mean, before what circles mean, which may not fit."""
+    last = [line for line in caption if line.startswith("Larger circles")]
+    first = [line for line in caption if line not in last]
+    return [*first, "Triangles: the interval goes on", *last]
 
 
 def own_interval(

@@ -113,7 +113,7 @@ def trace_drawing(
     ]
     if not s.sigma_known:
         lines.append("sigma is held at its posterior median")
-    lines += parts.sampled(len(order), s.n_groups, "their own estimates")
+    lines[:0] = parts.sampled(len(order), s.n_groups, "their own estimates")
     lines.append(MEDIAN if at is None else HELD)
     names = formatting.printable(s.outcome), formatting.printable(s.factor)
     what = title or f"Estimates of {names[0]} by {names[1]}, as functions of tau"

@@ -89,7 +89,11 @@ def _conjugate_above(
     f, m = tau**-2.0, link.natural(mu)
     if link is LOGIT:
         a, b = m * f + y[:, None], (1.0 - m) * f + (size - y)[:, None]
-        return np.asarray(special.betaincc(a, b, np.broadcast_to(m, a.shape)))
+        p = special.betaincc(a, b, np.broadcast_to(m, a.shape))
+        # SciPy has no value where f is past 1e15 or so: the density is then a normal one
+        mean, total = a / (a + b), a + b
+        sd = np.sqrt(np.maximum(mean * (1.0 - mean) / (total + 1.0), 1e-300))
+        return np.asarray(np.where(np.isnan(p), special.ndtr((mean - m) / sd), p))
     return np.asarray(special.gammaincc(f + y[:, None], f + size[:, None] * m))
 
 

@@ -52,6 +52,8 @@ class Arrangement:
             of_kind.setdefault(tuple(kind), []).append(place)
         order = [self._ordered(table, np.array(at))[: self.top] for at in of_kind.values()]
         shown = np.concatenate([np.zeros(0, dtype=np.intp), *order]).astype(np.intp)
+        if self.sort is None:
+            shown.sort()  # as they came: the effects of a group together
         return Table({k: v[shown] for k, v in table.items()})
 
     def _chosen(self, table: Table, factor: str) -> Ints:

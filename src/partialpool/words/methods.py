@@ -12,7 +12,7 @@ from partialpool.words.formatting import printable
 from partialpool.words.summary import prior_line
 
 
-def methods(post: Any, formula: str, level: float, own_version: str) -> str:
+def methods(post: Any, formula: str, level: float) -> str:
     """Model, priors, how it was computed, with which error and by which programs."""
     of = post.given if isinstance(post, Estimated) else post
     return " ".join(
@@ -20,8 +20,8 @@ def methods(post: Any, formula: str, level: float, own_version: str) -> str:
             _model(of.statistics, formula),
             _priors(post),
             _computed(post, level),
-            f"Computed with partialpool {own_version} (Python {platform.python_version()}, NumPy "
-            f"{version('numpy')}, SciPy {version('scipy')}).",
+            f"Computed with partialpool {version('partialpool')} (Python "
+            f"{platform.python_version()}, NumPy {version('numpy')}, SciPy {version('scipy')}).",
         ]
     )
 

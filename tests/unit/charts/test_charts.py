@@ -117,7 +117,7 @@ def test_what_reaches_far_is_cut_and_it_is_said():
         ("3", "left"),
         ("3", "right"),
     }
-    assert "end in triangles" in caption(spec)
+    assert "Triangles: the interval goes on" in caption(spec)
     ends = [r[k] for r in data["groups"] for k in ("raw", "lower", "upper")]
     room = 0.21 * (max(ends) - min(ends))
     for row in data["groups"]:
@@ -140,7 +140,7 @@ def test_many_groups_are_sampled_and_it_is_said(many):
     assert rows[1500]["estimate"] == many.theta.mean.min()
     ranked = np.sort(many.theta.mean)[::-1]
     assert all(ranked[k - 1] == r["estimate"] for k, r in rows.items())
-    assert "60 of 1,500 groups" in caption(charts.shrinkage(many).to_dict())
+    assert "30 highest and 30 lowest of 1,500" in caption(charts.shrinkage(many).to_dict())
     spec = charts.estimates_by_tau(many).to_dict()
     assert "40 of 1,500 groups" in caption(spec)
     assert len({r["group"] for r in rows_of(spec) if "group" in r}) == 40
