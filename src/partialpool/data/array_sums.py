@@ -79,10 +79,14 @@ def _within(
 ) -> list[Answer]:
     """Answer about the means of the groups of each of some terms."""
     totals = [_Whole(query) for _ in terms]
-    for part in parts.of(plan):
+    # as they are: a value less the mean of its group is exact, less a shift it may be rounded
+    named = {name: (column, 0.0) for name, (column, _) in plan.columns.items()}
+    for part in parts.of(replace(plan, columns=named, shifts=unshifted(plan.design))):
         for t, total in zip(terms, totals, strict=True):
             block = products.blocks[t]
-            means = {x: block.x_mean[:, i] for i, x in enumerate(plan.x)} | {"y": block.y_mean}
+            mean = block.x_mean + plan.shifts.x
+            means = {x: mean[:, i] for i, x in enumerate(plan.x)}
+            means["y"] = block.y_mean + plan.shifts.y
             about = {f"d_{x}": part.columns[x] - means[x][part.group[t]] for x in plan.varying}
             total.add(replace(part, columns={**part.columns, **about}))
     return [total.answer() for total in totals]
