@@ -1,6 +1,6 @@
 // The result of a fit: the answer first, then the picture with its table in pages, and what can be asked.
 
-import { axisAround, curve, escape, estimates } from "../picture.js";
+import { axisAround, curve, estimates } from "../picture.js";
 import { button, field, h, later, select } from "./dom.js";
 import { shortened } from "./form.js";
 
@@ -83,6 +83,12 @@ function table(host, context) {
     ranks.textContent = "Rank the groups";
   }
 
+  /** Until the groups of another effect are there, none are shown. */
+  function blank() {
+    picture.hidden = true;
+    body.replaceChildren(h("p", { class: "help" }, "Looking …"));
+  }
+
   function sortBy(key) {
     const descending = request.sort === key ? !request.descending : !["group", "expected_rank", "rank_lower"].includes(key);
     load({ sort: key, descending, page: 0 });
@@ -141,7 +147,7 @@ function table(host, context) {
   const effects = context.result.effects;
   const chooser = effects.length < 2 ? null : field("Show", select(
     effects.map((effect, i) => [String(i), effect.term === "Intercept" ? effect.factor : `the effect of ${effect.term} by ${effect.factor}`]),
-    "0", (i) => { context.effect = effects[Number(i)]; request.sort = "estimate"; request.descending = true; load({ page: 0 }); context.changed?.(); },
+    "0", (i) => { context.effect = effects[Number(i)]; request.sort = "estimate"; request.descending = true; blank(); load({ page: 0 }); context.changed?.(); },
     { "data-choice": "effect" }), "");
   const finder = field("Find a group", search, "");
   host.replaceChildren(h("div", { class: "finder" }, chooser, result.groups.total > 20 ? finder : null), heading, picture,
@@ -297,7 +303,7 @@ function spread(result) {
     const points = one.grid.map((at, i) => [at, one.density[i] ?? 0]);
     const highest = Math.max(...one.density.slice(1).map((height) => height ?? 0)); // at 0 it may be infinite
     requestAnimationFrame(() => curve(host, {
-      title: `<bdi>${escape(one.name)}</bdi>: ${escape(one.words)}`, height: 200, table: false,
+      title: `${one.name}: ${one.words}`, height: 200, table: false,
       lines: [{ name: one.name, points, kind: "partial", shade: [one.lower, one.upper] }],
       x: [0, one.grid.at(-1)], y: [0, 1.2 * highest], markers: [{ x: one.median, kind: "partial", label: "median", name: "median" }],
       unit: "standard deviation between groups", label: `Posterior of ${one.name}: ${one.words}`,
