@@ -24,7 +24,6 @@ import numpy as np
 
 from partialpool import charts
 from partialpool._typing import Frame, Paths
-from partialpool._version import __version__
 from partialpool.charts.ranks import of_table as ranks_of_table
 from partialpool.data import (
     Clusters,
