@@ -90,11 +90,8 @@ def source(
         dataset = known[data]
         its_own = formula is None or formula == dataset.formula
         its_family = dataset.family if its_own else None
-        yield (
-            folding(dataset.load(), merged_labels()),
-            formula or dataset.formula,
-            family or its_family,
-        )
+        rows = folding(dataset.load(), merged_labels())
+        yield rows, formula or dataset.formula, family or its_family
         return
     if formula is None:
         names = ", ".join(known)
@@ -104,8 +101,7 @@ def source(
             f"only the bundled data sets have one of their own ({names})"
         )
     if data != "-":
-        rows = folding(dataset.load(), merged_labels())
-        yield rows, formula or dataset.formula, family or its_family
+        yield folding(as_told(data), merged_labels()), formula, family
         return
     content = sys.stdin.buffer.read()
     if not content:

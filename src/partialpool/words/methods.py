@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import version
 from typing import Any
 
+import numpy as np
+import scipy
+
+from partialpool._version import __version__
 from partialpool.data import CountProducts, CountStatistics, CrossProducts
 from partialpool.posterior import Estimated
 from partialpool.words.formatting import printable
@@ -20,8 +23,8 @@ def methods(post: Any, formula: str, level: float) -> str:
             _model(of.statistics, formula),
             _priors(post),
             _computed(post, level),
-            f"Computed with partialpool {version('partialpool')} (Python "
-            f"{platform.python_version()}, NumPy {version('numpy')}, SciPy {version('scipy')}).",
+            f"Computed with partialpool {__version__} (Python "
+            f"{platform.python_version()}, NumPy {np.__version__}, SciPy {scipy.__version__}).",
         ]
     )
 

@@ -17,7 +17,9 @@ from partialpool.words.formatting import number
 NAMED = 5
 """So many outlying groups are named, the farthest first."""
 SIZES_LEVEL = 0.005
-"""P-value from which on sizes are said to go with values: 0.2 to 1.1% of right worlds."""
+"""P-value from which on sizes are said to go with values: in 2 of 1,000 right worlds of
+measurements, and in 60 of 60 where the value rises by 1.5 sds a doubling of the size
+(tests/calibration/notices.json)."""
 
 
 def population_notices(post: Any) -> Iterator[Notice]:
