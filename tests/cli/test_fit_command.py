@@ -219,7 +219,7 @@ def test_no_number_of_a_table_is_cut_off(run, monkeypatch, columns):
     row = next(line for line in out.splitlines() if "days" in line and "308" in line)
     assert "\u2026" not in out
     assert len(row.split()) == 10  # subject, term, n and seven numbers
-    assert "4 of 36 effects of groups" in out
+    assert "8 of 36 effects of groups" in out
 
 
 def test_columns_that_repeat_one_word_are_left_out_of_the_printed_table(run):
