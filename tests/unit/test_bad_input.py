@@ -180,7 +180,7 @@ def test_data_that_say_too_little(frame):
 @pytest.mark.parametrize("frame", ["dict", "duckdb"])
 def test_the_outcome_is_not_the_group(frame):
     data = FRAMES[frame]({"g": G, "y": Y})
-    refuse("y ~ (1 | y)", data, "both the group and a number", error=pp.FormulaError)
+    refuse("y ~ (1 | y)", data, "both the outcome and a group", error=pp.FormulaError)
 
 
 def test_another_family():

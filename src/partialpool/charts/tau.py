@@ -126,10 +126,7 @@ def tau_caption(post: OneFactor, end: float, level: float) -> list[str]:
     lines = [f"Posterior density of tau; shaded: {parts.percent(level)} interval [{shown}]"]
     beyond = float(post.tau.probability(above=end))
     if beyond > 0.0075:
-        lines.append(
-            f"A long tail: {parts.percent(round(beyond, 3))} of the posterior lies beyond "
-            "the end of the axis"
-        )
+        lines.append(f"A long tail: {parts.percent(round(beyond, 3))} lies beyond the axis")
     return lines
 
 
@@ -165,7 +162,7 @@ def missing_marks(post: OneFactor) -> list[str]:
     """Say which estimates of tau are not marked, and why."""
     s, lines = post.statistics, []
     if not np.isfinite(post.tau.mean):
-        lines.append("With so few groups the posterior mean is infinite, and not drawn")
+        lines.append("The posterior mean is infinite")
     if isinstance(s, GroupStatistics) and s.sigma_known and s.n_groups > MOST_FOR_REML:
         lines.append("REML is not computed for so many estimates")
     return lines

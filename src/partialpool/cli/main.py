@@ -10,7 +10,7 @@ import click
 from partialpool._version import __version__
 from partialpool.cli.reading import file_options
 from partialpool.errors import PartialPoolError
-from partialpool.words.arrange import SORTS
+from partialpool.words.sorting import SORTS
 
 FAMILIES = ["gaussian", "binomial", "poisson", "beta_binomial", "gamma_poisson"]
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}

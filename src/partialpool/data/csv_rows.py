@@ -110,7 +110,7 @@ def read_all(files: Sequence[CsvFile], kinds: Kinds) -> Columns:
 def _each(file: CsvFile) -> Iterator[list[str]]:
     """The fields of each row, one row at a time, where quotes are what they should be."""
     with opened_text(file.name, file.encoding) as lines:
-        text = lines.read()
+        text = "".join(lines)
     if SPACED_QUOTE.search(text):
         text = re.sub(SPACES_BESIDE.format(re.escape(file.delimiter)), r"\1", text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=file.delimiter, strict=True)

@@ -76,11 +76,13 @@ def effect_z(
     df : float
         Degrees of freedom of sigma where it is integrated out, otherwise infinite.
     """
-    share = 1.0 - variance / between
+    # An effect without variance is its population value: the data say nothing of it by itself.
+    share = 1.0 - np.divide(variance, between, out=np.ones_like(variance), where=between > 0)
     used = share > LEAST_SHARE
     safe = np.where(used, share, 1.0)
-    z = mean / (scale[:, None] * np.sqrt(between * safe))
-    log_e = np.log(scale)[:, None] + 0.5 * np.log(between / safe)
+    spread = np.where(between > 0, between, 1.0)
+    z = mean / (scale[:, None] * np.sqrt(spread * safe))
+    log_e = np.log(scale)[:, None] + 0.5 * np.log(spread / safe)
     if np.isinf(df):
         t, log_density = z, -0.5 * z * z - log_e
         left = np.full(mean.shape[1], np.inf)

@@ -256,7 +256,8 @@ def _conditional(post: MixedPosterior, block: int, effect: int) -> _Conditional:
 def _effects(of: _Conditional) -> tuple[Floats, tuple[Floats, Floats] | None]:
     """Z of every group, and the groups' own values with their sampling variances."""
     z = effect_z(of.mean, of.variance, of.between, of.scale, of.weight, of.df)
-    share = 1.0 - of.variance / of.between
+    known = of.between > 0
+    share = 1.0 - np.divide(of.variance, of.between, out=np.ones_like(of.variance), where=known)
     used = share > 1e-6
     safe = np.where(used, share, 1.0)
     w = of.weight[:, None] * used

@@ -12,8 +12,6 @@ from partialpool._typing import Ints
 from partialpool.data import Table
 from partialpool.errors import ArgumentError, did_you_mean
 
-SORTS = ("group", "n", "raw", "estimate", "sd", "shrinkage", "p_above")
-
 
 @dataclass(frozen=True, slots=True)
 class Arrangement:

@@ -171,7 +171,9 @@ def test_forest_cuts_what_would_squeeze_the_rest(three, two_hundred_estimates):
     assert new["cut_right"]
     assert new["to"] < new["upper"]
     assert "Arrows" in caption(spec)
-    assert "40 of 200 groups" in caption(charts.forest(two_hundred_estimates).to_dict())
+    assert "20 highest and 20 lowest of 200" in caption(
+        charts.forest(two_hundred_estimates).to_dict()
+    )
 
 
 def test_forest_refuses_rows(twelve):

@@ -85,7 +85,7 @@ def test_effects_are_those_of_the_table(sleep):
 def test_many_groups_are_sampled(school):
     spec = charts.effects(school).to_dict()
     assert len(once(rows_of(spec, "estimate"))) == 60
-    assert "60 of 160 groups" in " ".join(spec["title"]["subtitle"])
+    assert "30 highest and 30 lowest of 160" in " ".join(spec["title"]["subtitle"])
     assert "24 of 160 groups" in " ".join(charts.group_lines(school).to_dict()["title"]["subtitle"])
 
 

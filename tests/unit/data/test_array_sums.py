@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from partialpool.data import read_mixed
-from partialpool.formula import mixed, parse
+from partialpool.formula import parse, read_roles
 
 FORMULAS = (
     "y ~ x + kind + of_group + (1 + x | g) + (1 | h)",
@@ -46,7 +46,7 @@ def arrays(reading):
 
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_parts_do_not_matter(formula, monkeypatch):
-    roles, data = mixed(parse(formula)), table()
+    roles, data = read_roles(parse(formula)), table()
     whole = arrays(read_mixed(roles, data))
     for module in ("source", "array_sums"):
         monkeypatch.setattr(f"partialpool.data.{module}.CHUNK", 29)
@@ -60,7 +60,7 @@ def test_parts_do_not_matter(formula, monkeypatch):
 
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_without_room_for_clusters_the_sums_are_the_same(formula, monkeypatch):
-    roles, data = mixed(parse(formula)), table()
+    roles, data = read_roles(parse(formula)), table()
     by_cluster = read_mixed(roles, data)
     np.testing.assert_allclose(
         by_cluster.clusters.xtx.sum(axis=0), by_cluster.statistics.xtx, rtol=1e-10, atol=1e-9
@@ -80,6 +80,6 @@ def test_a_column_is_constant_only_if_it_is_in_every_part(monkeypatch):
     g = np.array([0, 1, 0, 1, 0, 1, 0, 1])
     late = np.array([1.0, 2.0, 1.0, 2.0, 1.0, 2.0, 1.0, 3.0])  # another value in the second part
     data = {"g": g, "y": np.arange(8.0), "same": 1.0 + g, "late": late}
-    statistics = read_mixed(mixed(parse("y ~ same + late + (1 | g)")), data).statistics
+    statistics = read_mixed(read_roles(parse("y ~ same + late + (1 | g)")), data).statistics
     names = dict(zip(statistics.coefficients, statistics.blocks[0].constant.tolist(), strict=True))
     assert names == {"Intercept": True, "same": True, "late": False}

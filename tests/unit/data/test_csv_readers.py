@@ -227,7 +227,7 @@ def test_labels_stay_as_they_are_written(reader, tmp_path):
     assert pp.statistics(FORMULA, path).groups.labels.tolist() == ["007", "07", "7"]
     design = pp.statistics("y ~ C(h) + (1 | g)", path).groups.design
     ((_, levels),) = design.categories.items()
-    assert levels.labels.tolist() == ["1", "1.5", "1.50", "1e0"]
+    assert levels.labels.tolist() == ["1", "1e0", "1.5", "1.50"]
 
 
 @pytest.mark.parametrize("size", [10, LATE])

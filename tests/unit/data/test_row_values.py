@@ -7,7 +7,7 @@ from scipy import stats
 
 from partialpool.data.checked_rows import checks
 from partialpool.data.row_values import conditions, events, filled, precision
-from partialpool.formula import count_roles, mixed, mixed_counts, one_way, parse
+from partialpool.formula import parse, read_roles
 
 NAMES = {"y": "v0", "s": "v1", "w": "v2", "n": "v3", "x": "v4"}
 RNG = np.random.default_rng(5)
@@ -45,7 +45,7 @@ def by_sql(sql):
     ],
 )  # fmt: skip
 def test_precision(formula, expected):
-    roles = one_way(parse(formula)) or mixed(parse(formula))
+    roles = read_roles(parse(formula))
     values = precision(roles)
     assert values.keys() == expected.keys()
     for name, value in values.items():
@@ -57,7 +57,7 @@ def test_precision(formula, expected):
 @pytest.mark.parametrize("family", ["binomial", "poisson"])
 def test_events(family):
     word = "trials" if family == "binomial" else "exposure"
-    roles = count_roles(parse(f"y | {word}(s) ~ 1 + (1 | g)"), family)
+    roles = read_roles(parse(f"y | {word}(s) ~ 1 + (1 | g)"), family)
     values = events(roles)
     y, size = ROWS["y"], ROWS["s"]
     some = size > 0
@@ -79,7 +79,7 @@ def test_events(family):
 def test_conditions_are_the_same_in_sql():
     bad = {"y": [0, 3, -1, 2.5, 2**53, 9], "s": [0, 3, 4, 4, 2**54, 8]}
     data = {k: np.array(v, dtype=float) for k, v in bad.items()}
-    roles = count_roles(parse("y | trials(s) ~ 1 + (1 | g)"), "binomial")
+    roles = read_roles(parse("y | trials(s) ~ 1 + (1 | g)"), "binomial")
     broken = [c.broken(data) for c in conditions(roles)]
     assert [b.tolist() for b in broken] == [
         [False, False, True, True, True, False],
@@ -94,14 +94,14 @@ def test_conditions_are_the_same_in_sql():
 
 
 def test_order_of_conditions():
-    exposed = mixed_counts(parse("y | exposure(s) ~ x + (1 | g)"), "poisson")
+    exposed = read_roles(parse("y | exposure(s) ~ x + (1 | g)"), "poisson")
     assert [c.columns for c in conditions(exposed)] == [("y",), ("s",), ("x",), ("y", "s")]
-    plain = mixed(parse("y | se(w) ~ x + z + (1 | g)"))
+    plain = read_roles(parse("y | se(w) ~ x + z + (1 | g)"))
     assert [c.columns for c in conditions(plain, frozenset({"z"}))] == [("w",), ("y",), ("x",)]
 
 
 def test_the_sd_of_one_row_is_not_missed():
-    roles = one_way(parse("y | summary(n, w) ~ 1 + (1 | g)"))
+    roles = read_roles(parse("y | summary(n, w) ~ 1 + (1 | g)"))
     columns = {
         "y": np.ones(3),
         "n": np.array([1.0, 1.0, 2.0]),
