@@ -74,7 +74,7 @@ def forest(
         f"{parts.percent(level)} intervals, diamond: population mean, dashed bar: a new group",
     ]
     if any(r["cut_left"] or r["cut_right"] for r in rows):
-        lines.append("Arrows: the interval goes on")
+        lines.insert(len(some), "Arrows: the interval goes on")
     known = formatting.printable(s.outcome), formatting.printable(s.factor)
     return parts.finished(
         chart, title or f"Estimates of {known[0]} by {known[1]}, and pooled", lines, dark

@@ -53,9 +53,10 @@ def _row_variance(post: MixedPosterior | Estimated) -> float:
     of = post.given if isinstance(post, Estimated) else post
     if isinstance(of, GeneralizedPosterior):
         return of.row_variance / (float(of.statistics.rows.size.mean()) or 1.0)
-    if of.statistics.sigma_known:
-        return 1.0 / of.typical_weight
-    sigma = post.estimate.sigma if isinstance(post, Estimated) else float(post.sigma.median)
+    if isinstance(post, Estimated):
+        sigma = post.estimate.sigma
+    else:
+        sigma = 1.0 if post.sigma is None else float(post.sigma.median)
     return sigma**2 / of.typical_weight
 
 
