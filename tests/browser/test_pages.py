@@ -56,7 +56,7 @@ def test_a_file_is_answered_without_a_formula(your_file, tmp_path):
     order = table["group"][np.argsort(-table["estimate"])]
     assert mine.names == order.tolist()
     assert mine.page.locator(".results svg .partial").count() >= 12
-    assert mine.formula == "score ~ 1 + (1 | site)"
+    wait_for(lambda: mine.formula == "score ~ 1 + (1 | site)", "the formula")
     name, content = mine.saved("csv")
     assert name == "my scores-groups.csv"
     rows = list(csv.DictReader(io.StringIO(content.decode())))
@@ -135,7 +135,8 @@ def test_proportions_words_and_estimates(your_file, tmp_path):
     mine = your_file().choose(str(path))
     assert mine.page.locator("[data-choice=outcomeKind]").input_value() == "proportion"
     answer = mine.fit()
-    assert mine.formula == "hits | trials(at_bats) ~ 1 + (1 | player)"
+    expected = "hits | trials(at_bats) ~ 1 + (1 | player)"
+    wait_for(lambda: mine.formula == expected, "the formula")
     assert "log-odds" in answer
     words = tmp_path / "words.csv"
     results = np.where(rng.random(100) < 0.4, "cured", "ill")

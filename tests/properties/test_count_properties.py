@@ -254,6 +254,7 @@ def test_what_is_out_of_reach_is_said_and_said_soon():
     assert fitted(y, y + 1, "gamma_poisson", PRIOR).status.name == "REACHED"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("y", [[0, 1, 1], [2, 5, 1]])
 def test_few_gamma_rates_have_densities_all_the_same(y):
     """Mu then reaches beyond what exponentials hold; quantiles are still those of the groups."""

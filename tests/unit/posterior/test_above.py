@@ -36,6 +36,7 @@ def test_as_many_draws_lie_above(formula, data, options):
     np.testing.assert_allclose(probability_above(post, value), by_draws, atol=0.007)
 
 
+@pytest.mark.slow
 def test_counts_agree_with_a_fine_grid():
     """Binomial groups by brute force: a grid of mu, tau and theta under proper priors."""
     prior = ["mu ~ normal(0, 1)", "tau ~ half_normal(1)"]

@@ -27,7 +27,13 @@ def z_of_probability(below):
     return stats.norm.ppf(below)
 
 
-@pytest.mark.parametrize("prior", [(), ("tau ~ half_normal(2)", "sigma ~ half_normal(2)")])
+@pytest.mark.parametrize(
+    "prior",
+    [
+        (),
+        pytest.param(("tau ~ half_normal(2)", "sigma ~ half_normal(2)"), marks=pytest.mark.slow),
+    ],
+)
 def test_rows_as_a_fit_without_the_group(prior):
     """The mean of the group's rows is a new group's mean and noise of sigma / root n."""
     found = z_of(pp.fit("y ~ 1 + (1 | g)", {"y": Y, "g": NAMES}, prior=list(prior)))
