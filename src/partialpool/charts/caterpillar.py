@@ -88,4 +88,4 @@ def _by_rank(alt: Any, rows: list[dict[str, Any]], post: OneFactor, colours: Loo
 
 
 def _middle(alt: Any, post: OneFactor) -> Any:
-    return alt.Data(values=parts.middle(float(parts.centre(parts.population(post)))))
+    return alt.Data(values=parts.middle(parts.population_middle(post)))

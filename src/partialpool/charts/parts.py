@@ -150,6 +150,17 @@ def centre(of: Distribution) -> Floats:
     return np.asarray(mean if np.isfinite(mean).all() else of.median)
 
 
+def population_middle(post: OneFactor) -> float:
+    """Where the dashed line is: the mean of mu, of counts the median of the population.
+
+    The mean of a population of rates is that of an exponential, and that of five groups can be
+    1e117 where their rates are 20 to 50.
+    """
+    of = population(post)
+    known = not isinstance(post, CountsPosterior) and bool(np.isfinite(of.mean))
+    return float(of.mean if known else of.median)
+
+
 def groups_of(post: OneFactor) -> Distribution:
     """Every group's parameter, in the units of the outcome: a mean, probability or rate."""
     return post.value if isinstance(post, CountsPosterior) else post.theta

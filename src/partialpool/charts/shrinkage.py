@@ -119,7 +119,7 @@ def shrinkage_drawing(
             parts.is_small(s.raw),
             parts.counted(s),
         ),
-        middle=float(parts.centre(parts.population(post))),
+        middle=parts.population_middle(post),
         new=post.new_group.interval(level, kind).tolist(),
         title=title or f"Partial pooling of {names[0]} by {names[1]}",
         caption=caption,

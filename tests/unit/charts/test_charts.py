@@ -305,3 +305,11 @@ def test_shrinkage_marks_a_known_truth(schools):
     assert "'truth': 7.0" in drawn
     with pytest.raises(ArgumentError, match="8 values"):
         charts.shrinkage(schools, truth=truth[:3])
+
+
+def test_the_middle_of_rates_is_among_them():
+    """The mean of that population is 3e117: an exponential of a wide normal."""
+    fit = pp.fit("colonies ~ 1 + (1 | dose)", pp.datasets.salmonella(), family="poisson")
+    (row,) = [r for r in rows_of(fit.plot.shrinkage().to_dict()) if "mu" in r]
+    assert row["mu"] == pytest.approx(np.exp(fit.posterior["Intercept"].median), rel=1e-6)
+    assert 20 < row["mu"] < 50
