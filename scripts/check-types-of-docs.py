@@ -45,8 +45,8 @@ def main(pages: list[Path]) -> int:
     """Print the errors by page and line; 1 if there are any."""
     with tempfile.TemporaryDirectory() as folder:
         where = {}
-        for page in pages:
-            file = Path(folder).resolve() / f"{page.stem.lower()}_page.py"
+        for number, page in enumerate(pages):
+            file = Path(folder).resolve() / f"{page.stem.lower()}_{number}.py"
             text, lines = as_file(page)
             file.write_text(text, encoding="utf-8")
             where[str(file)] = page, lines
