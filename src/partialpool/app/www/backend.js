@@ -110,7 +110,7 @@ function gone(words) {
 
 export const backend = {
   /** Where a file goes, in words. */
-  where: "The file is read by the program that serves this page, and removed there when you leave.",
+  where: "CSV, TSV, Excel or Parquet. The file is read by the program that serves this page, and removed there when you leave.",
 
   /** The file that the server was started with: its name, or null. */
   async given() {

@@ -98,7 +98,7 @@ async function ask(id, verb, request, options) {
 
 export const backend = {
   /** Where a file goes, in words. */
-  where: "The file stays in your browser. To read it, the page fetches Python once (about 40 MB).",
+  where: "CSV, TSV or Excel. The file stays in your browser. To read it, the page fetches Python once (about 40 MB).",
 
   async open(file, options) {
     if (PARQUET.test(file.name)) {

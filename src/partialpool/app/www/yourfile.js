@@ -45,7 +45,7 @@ class YourFile {
     this.where = h("p", { class: "help" });
     this.drop = h("div", { class: "drop" },
       h("p", {}, h("label", { for: "file-input", class: "button main" }, "Choose a file"), input, " or drop it here."),
-      h("p", { class: "help" }, "CSV, TSV, Excel or Parquet: one row for each measurement, or one for each group."),
+      h("p", { class: "help" }, "One row for each measurement, or one for each group."),
       this.where);
     this.examples = h("p", { class: "row" }, button("Try it with eight schools", () => this.example(), { "data-example": true }));
     this.message = h("p", { class: "message", role: "alert" });
