@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
+from app_in_memory import HOST, send
 
-from conftest import HOST, send
 from partialpool.app import server as server_module
 from partialpool.app import work
 from partialpool.app.server import LARGEST_REQUEST, MEDIA, WWW
