@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from partialpool.charts import parts
-from partialpool.charts.drawing import Drawing, Frame, Rows
+from partialpool.charts.drawing import Rows, filled
 from partialpool.charts.places import log_ticks
 from partialpool.charts.style import Look, altair, estimator_looks, look, styled
 from partialpool.errors import ArgumentError
@@ -53,18 +53,6 @@ def error_bars(
     ArgumentError
         If there is nothing to draw, or a value is negative or not finite.
     """
-    return error_drawing(errors, here=here, axis=axis, title=title, dark=dark).chart()
-
-
-def error_drawing(
-    errors: Mapping[str, tuple[float, float]],
-    *,
-    here: Mapping[str, float] | None = None,
-    axis: str = "mean squared error",
-    title: str | None = None,
-    dark: bool = False,
-) -> Drawing:
-    """Return what `error_bars` draws as a frame and what fills it; see there."""
     rows, marks = _bars(errors), _marks(errors, here or {})
     furthest = {m["group"]: m["value"] for m in marks}
     for row in rows:
@@ -77,7 +65,7 @@ def error_drawing(
         lines = [f"Lower is better; ± Monte Carlo error, whiskers reach {WHISKER:g} times as far"]
     if marks:
         lines.append("Bars: expected; diamonds: this draw")
-    return Drawing(
+    return filled(
         _error_frame(tuple(r["group"] for r in rows), axis, dark),
         {"bars": rows, "here": marks},
         {"top": 1.02 * top},
@@ -87,7 +75,7 @@ def error_drawing(
 
 
 @lru_cache(maxsize=32)
-def _error_frame(names: tuple[str, ...], axis: str, dark: bool) -> Frame:
+def _error_frame(names: tuple[str, ...], axis: str, dark: bool) -> Any:
     alt, colours = altair(), look(dark)
     ranges = estimator_looks(names, colours)[0]
     y = alt.Y("group:N", scale=alt.Scale(domain=list(names)), axis=None)
@@ -117,7 +105,7 @@ def _error_frame(names: tuple[str, ...], axis: str, dark: bool) -> Frame:
         .encode(x="value:Q", y=y, tooltip=["group:N", alt.Tooltip("value:Q", format=",.4~g")]),
     ]  # fmt: skip
     chart = alt.layer(*layers).properties(width=430, height=alt.Step(46))
-    return Frame(styled(chart.add_params(alt.param(name="top", value=1.0)), dark))
+    return styled(chart.add_params(alt.param(name="top", value=1.0)), dark)
 
 
 def _marks(errors: Mapping[str, Any], here: Mapping[str, float]) -> Rows:

@@ -12,7 +12,7 @@ import numpy as np
 
 from partialpool._typing import Floats
 from partialpool.charts import parts
-from partialpool.charts.drawing import Drawing, Frame, Rows
+from partialpool.charts.drawing import Rows, filled
 from partialpool.charts.style import Look, altair, look, styled
 from partialpool.classical import fixed_effects, no_pooling
 from partialpool.data import CountStatistics, GroupStatistics
@@ -71,23 +71,6 @@ def shrinkage(
         one, an arrow between, a dashed line at the population mean; last the interval of a group
         that is not in the data; x in units of y.
     """
-    return shrinkage_drawing(
-        post, level=level, kind=kind, truth=truth, tau=tau, groups=groups, title=title, dark=dark
-    ).chart()
-
-
-def shrinkage_drawing(
-    post: OneFactor,
-    *,
-    level: float = 0.95,
-    kind: IntervalKind = "equal-tailed",
-    truth: Floats | None = None,
-    tau: float | None = None,
-    groups: Sequence[object] | None = None,
-    title: str | None = None,
-    dark: bool = False,
-) -> Drawing:
-    """Return what `shrinkage` draws as a frame and what fills it; see there."""
     s = post.statistics
     at_used = _weights(post, tau)
     if tau is not None:
@@ -109,7 +92,7 @@ def shrinkage_drawing(
         add_own(rows, *(end[order] for end in own))
     caption = [*some, *_caption(post, level, kind, tau, own is not None)]
     names = formatting.printable(s.outcome), formatting.printable(s.factor)
-    return poolings_drawing(
+    return poolings(
         rows,
         Named(
             parts.outcome_name(s),
@@ -161,7 +144,7 @@ class Named:
     counted: str = ""
 
 
-def poolings_drawing(
+def poolings(
     rows: Rows,
     named: Named,
     *,
@@ -170,7 +153,7 @@ def poolings_drawing(
     title: str,
     caption: Sequence[str],
     dark: bool = False,
-) -> Drawing:
+) -> Any:
     """Draw rows of groups from own to pooled estimate, whatever estimator pooled them.
 
     Parameters
@@ -199,7 +182,7 @@ def poolings_drawing(
     cuts = _cut(rows, whole)
     _add_arrows(rows)
     _add_areas(rows, named.sizes_differ)
-    return Drawing(
+    return filled(
         _frame(named, len(rows) > parts.CROWDED, dark),
         {"groups": rows, "middle": parts.middle(middle), "new": whole, "cuts": cuts},
         {"names": names + [r["group"] for r in whole], "focus": ""},
@@ -278,7 +261,7 @@ def _add_areas(rows: Rows, differ: bool) -> None:
 
 
 @lru_cache(maxsize=64)
-def _frame(named: Named, crowded: bool, dark: bool) -> Frame:
+def _frame(named: Named, crowded: bool, dark: bool) -> Any:
     alt, colours = altair(), look(dark)
     params = [alt.param(name="names", value=[]), alt.param(name="focus", value="")]
     y = parts.group_axis(alt, alt.ExprRef("names"), named.factor)
@@ -301,7 +284,7 @@ def _frame(named: Named, crowded: bool, dark: bool) -> Frame:
         *marks[1:],
     ]
     chart = alt.layer(*layers).properties(width=parts.WIDTH, height=alt.Step(parts.step(crowded)))
-    return Frame(styled(chart.add_params(*params), dark))
+    return styled(chart.add_params(*params), dark)
 
 
 def _under(alt: Any, base: Any, y: Any, height: int, colours: Look) -> list[Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from partialpool.charts import parts
-from partialpool.charts.drawing import Drawing, Frame, Rows
+from partialpool.charts.drawing import Rows, filled
 from partialpool.charts.style import SHAPES, Look, altair, look, styled
 from partialpool.classical import anova, dersimonian_laird, maximum_likelihood, reml
 from partialpool.data import CountStatistics, GroupStatistics
@@ -52,18 +52,6 @@ def tau(
         each at the moment estimate, REML, the posterior mean and the posterior median. Where
         the posterior has a very long tail the axis ends earlier, which the caption says.
     """
-    return tau_drawing(post, level=level, at=at, title=title, dark=dark).chart()
-
-
-def tau_drawing(
-    post: OneFactor,
-    *,
-    level: float = 0.95,
-    at: Mapping[str, float] | None = None,
-    title: str | None = None,
-    dark: bool = False,
-) -> Drawing:
-    """Return what `tau` draws as a frame and what fills it; see there."""
     s, marks = post.statistics, tau_marks(post, at or {})
     end = tau_end(post, max(m["tau"] for m in marks))
     density = tau_density(post, end, level)
@@ -71,7 +59,7 @@ def tau_drawing(
     lines = [*tau_caption(post, end, level), *missing_marks(post)]
     what = f"How much {formatting.printable(s.outcome)} differs by {formatting.printable(s.factor)}"
     names = tuple(m["name"] for m in marks)
-    return Drawing(
+    return filled(
         _frame(names, unit_of(s), parts.is_small(end), left, dark),
         {"density": density, "marks": marks},
         {"end": end, "top": top_with(density, len(marks))},
@@ -81,12 +69,12 @@ def tau_drawing(
 
 
 @lru_cache(maxsize=64)
-def _frame(names: tuple[str, ...], unit: str, small: bool, left: bool, dark: bool) -> Frame:
+def _frame(names: tuple[str, ...], unit: str, small: bool, left: bool, dark: bool) -> Any:
     alt, colours = altair(), look(dark)
     x = tau_axis(alt, unit, small)
     layers = density_layers(alt, x, colours) + mark_layers(alt, names, x, left, colours)
     chart = alt.layer(*layers).properties(width=parts.WIDTH, height=340)
-    return Frame(styled(chart.add_params(*density_params(alt)), dark))
+    return styled(chart.add_params(*density_params(alt)), dark)
 
 
 def tau_end(post: OneFactor, at_least: float = 0.0) -> float:

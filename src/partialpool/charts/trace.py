@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from partialpool._typing import Floats, Ints
 from partialpool.charts import parts
-from partialpool.charts.drawing import Drawing, Frame, Rows
+from partialpool.charts.drawing import Rows, filled
 from partialpool.charts.places import apart
 from partialpool.charts.style import Look, altair, look, styled
 from partialpool.charts.tau import (
@@ -83,18 +82,6 @@ def estimates_by_tau(
     Source: Rubin (1981), doi:10.3102/10769986006004377, figure 1; Gelman et al. (2013), Bayesian
     Data Analysis, figures 5.5 and 5.6.
     """
-    return trace_drawing(post, level=level, at=at, title=title, dark=dark).chart()
-
-
-def trace_drawing(
-    post: OneFactor,
-    *,
-    level: float = 0.95,
-    at: float | None = None,
-    title: str | None = None,
-    dark: bool = False,
-) -> Drawing:
-    """Return what `estimates_by_tau` draws as a frame and what fills it; see there."""
     if not isinstance(post, OneWayPosterior):
         raise ArgumentError(
             "estimates as functions of tau are drawn of measurements, not of counts: draw "
@@ -120,7 +107,7 @@ def trace_drawing(
     peak = max(d["density"] for d in density)
     rule = [{"tau": float(post.tau.median) if at is None else at, "head": peak, "foot": 0.0}]
     named = len(order) <= MOST_NAMED
-    return Drawing(
+    return filled(
         _frame(
             parts.outcome_name(s),
             unit_of(s),
@@ -138,18 +125,11 @@ def trace_drawing(
     )
 
 
-def with_line(drawing: Drawing, at: float) -> Drawing:
-    """Return the same drawing with its vertical line at another tau (units of y)."""
-    caption = [HELD if line == MEDIAN else line for line in drawing.caption]
-    rule = [{**drawing.data["rule"][0], "tau": at}]
-    return replace(drawing, data={**drawing.data, "rule": rule}, caption=caption)
-
-
 @lru_cache(maxsize=32)
 def _frame(
     outcome: str, unit: str, small: bool, small_tau: bool,
     named: bool, marks: tuple[str, ...], left: bool, dark: bool,
-) -> Frame:  # fmt: skip
+) -> Any:  # fmt: skip
     alt, colours = altair(), look(dark)
     x = tau_axis(alt, unit, small_tau)
     bare = tau_axis(alt, unit, small_tau, title=None, axis=alt.Axis(labels=False, ticks=False))
@@ -165,7 +145,7 @@ def _frame(
         below.properties(width=parts.WIDTH, height=BELOW),
         spacing=6,
     ).resolve_scale(x="shared")
-    return Frame(styled(chart.add_params(*density_params(alt)), dark))
+    return styled(chart.add_params(*density_params(alt)), dark)
 
 
 def conditional_means(post: OneWayPosterior, order: Ints, tau: Floats) -> tuple[Floats, Floats]:

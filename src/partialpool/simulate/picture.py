@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from partialpool.charts import parts
-from partialpool.charts.drawing import Drawing, Rows
-from partialpool.charts.shrinkage import Named, add_own, bars_are, poolings_drawing, pulled
+from partialpool.charts.drawing import Rows
+from partialpool.charts.shrinkage import Named, add_own, bars_are, poolings, pulled
 from partialpool.errors import ArgumentError
 from partialpool.simulate.draw import Draw, Pooled
 
@@ -35,11 +35,6 @@ def shrinkage(draw: Draw, estimator: str = "posterior", *, dark: bool = False) -
     ArgumentError
         If the draw has no such estimator.
     """
-    return shrinkage_drawing(draw, estimator, dark=dark).chart()
-
-
-def shrinkage_drawing(draw: Draw, estimator: str = "posterior", *, dark: bool = False) -> Drawing:
-    """Return what `shrinkage` draws as a frame and what fills it; see there."""
     if estimator not in draw.estimates or estimator not in FULL_NAMES:
         known = [k for k in draw.estimates if k in FULL_NAMES]
         raise ArgumentError(
@@ -58,7 +53,7 @@ def shrinkage_drawing(draw: Draw, estimator: str = "posterior", *, dark: bool = 
     if own is not None and own.lower is not None and own.upper is not None:
         add_own(rows, own.lower, own.upper)
     full = estimator == "posterior"
-    return poolings_drawing(
+    return poolings(
         [rows[i] for i in parts.spread_evenly(raw, len(raw))],
         Named("score", "group", differ, truth=True, small=parts.is_small(raw)),
         middle=found.middle,
