@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -31,6 +31,7 @@ from partialpool.formula.tree import (
     Term,
     Text,
     Unary,
+    calls_in,
     is_categorical,
     names_in,
 )
@@ -88,8 +89,7 @@ def _plain_times(column: Any) -> AnyArray | None:
     if library == "polars" and str(column.dtype).startswith(("Date", "Datetime")):
         return np.asarray(column.to_numpy())
     if library == "pyarrow" and str(column.type).startswith(("date", "timestamp")):
-        return np.asarray(column.to_numpy(zero_copy_only=False) if hasattr(column, "type_id")
-                          else column.to_numpy())  # fmt: skip
+        return np.asarray(column.to_numpy(zero_copy_only=False))
     if isinstance(column, np.ndarray) and column.dtype.kind == "M":
         return column
     return None
@@ -135,10 +135,10 @@ def duck_days(x: str, kind: str, origin: str) -> str:
         text = f"TRIM(CAST({x} AS VARCHAR))"
         fits = f"REGEXP_FULL_MATCH({text}, '{TEXT}')"
         words = f"'a date is written as 2024-01-31, or 2024-01-31 08:30, not ' || {text}"
-        time = f"CASE WHEN {fits} THEN CAST({text} AS TIMESTAMP) ELSE ERROR({words}) END"
         missing = missing_sql(f"CAST({x} AS VARCHAR)")
-        return (
-            f"CASE WHEN {missing} THEN NULL ELSE EPOCH({time}) / {DAY!r} - {_origin(origin)!r} END"
+        time = (
+            f"CASE WHEN {missing} THEN NULL WHEN {fits} THEN CAST({text} AS TIMESTAMP) "
+            f"ELSE ERROR({words}) END"
         )
     if kind == "TIMESTAMP WITH TIME ZONE":
         time = x
@@ -165,12 +165,16 @@ def spark_days(x: str, kind: str, origin: str) -> str:
 
 def predictors(parsed: Formula) -> tuple[Name, ...]:
     """Columns that are predictors, numbers or categories, but for those inside C()."""
-    terms = chain(parsed.terms, *(group.terms for group in parsed.groups))
-    inside = chain((f for term in terms for f in term.factors), parsed.offsets)
-    names = (n for node in inside if not is_categorical(node) for n in names_in(node))
+    names = (n for node in _inside(parsed) if not is_categorical(node) for n in names_in(node))
     response = names_in(parsed.response) if _asks(parsed.response) else ()
     every = {n.name: n for n in chain(names, response) if not isinstance(n, Derived)}
     return tuple(every.values())
+
+
+def _inside(parsed: Formula) -> Iterator[Expression]:
+    """What terms and offsets are made of."""
+    terms = chain(parsed.terms, *(group.terms for group in parsed.groups))
+    return chain((f for term in terms for f in term.factors), parsed.offsets)
 
 
 def _asks(node: Expression) -> bool:
@@ -219,21 +223,5 @@ class _Writer:
 
 def asked_for(parsed: Formula) -> set[str]:
     """Columns inside a days() without an origin."""
-    terms = chain(parsed.terms, *(group.terms for group in parsed.groups))
-    inside: Iterable[Expression] = chain(
-        (f for term in terms for f in term.factors), parsed.offsets, (parsed.response,)
-    )
-    return {name for node in inside for name in _inside_days(node)}
-
-
-def _inside_days(node: Expression) -> set[str]:
-    match node:
-        case Call(function="days"):
-            return {n.name for n in names_in(node)}
-        case Call():
-            return {name for a in node.arguments for name in _inside_days(a)}
-        case Unary():
-            return _inside_days(node.operand)
-        case Binary():
-            return _inside_days(node.left) | _inside_days(node.right)
-    return set()
+    calls = (c for node in (*_inside(parsed), parsed.response) for c in calls_in(node))
+    return {n.name for call in calls if _asks(call) for n in names_in(call)}

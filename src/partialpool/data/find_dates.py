@@ -26,7 +26,7 @@ from partialpool.data.days import (
 from partialpool.data.derived import Source
 from partialpool.data.excel import is_workbook, read_sheet
 from partialpool.data.folding import Folded
-from partialpool.data.read import opened
+from partialpool.data.read import FIRST_ROWS, opened
 from partialpool.errors import DataError
 from partialpool.formula import Formula, parse
 from partialpool.formula.tree import Name
@@ -34,10 +34,8 @@ from partialpool.notices import Notice
 
 DATES = ("date", "datetime", "timestamp")
 """How the types of dates begin, in any library and engine."""
-TEXTS = ("str", "object", "large_string", "cat", "enum", "<u", "dict")
+TEXTS = ("str", "object", "large_string", "cat", "<u", "dict")
 """How the types of columns begin that can hold texts that are dates."""
-FIRST_ROWS = 1_000
-"""Rows of a workbook among which a value is looked for."""
 
 
 def with_days(parsed: Formula, data: Any) -> tuple[Formula, tuple[Notice, ...]]:
@@ -164,9 +162,7 @@ def _first_in_frame(data: Any, kind: str, column: Name) -> object:
     described = str(getattr(values, "dtype", getattr(values, "type", ""))).lower()
     if described.startswith(DATES):
         return FIRST
-    if described and not described.startswith(
-        ("str", "object", "large_string", "cat", "<u", "dict")
-    ):
+    if described and not described.startswith(TEXTS):
         return None
     if hasattr(values, "to_pylist"):
         return _first_of(value.as_py() for value in values)

@@ -250,7 +250,7 @@ def stored_columns(data: Any, wanted: Wanted) -> list[str]:
 
 ENGINES = ("duckdb", "pyspark")
 FIRST_ROWS = 1_000
-"""Rows of a workbook among which its header is looked for."""
+"""Rows of a workbook among which its header, and the first value of a column, are looked for."""
 
 
 def _with_numbers(data: Any, kind: str, wanted: Wanted) -> tuple[Any, str, tuple[Notice, ...]]:

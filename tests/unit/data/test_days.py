@@ -176,3 +176,18 @@ def test_dates_of_every_type():
     ):
         np.testing.assert_allclose(means(pp.fit("y ~ date + (1 | g)", rows, method="reml")), want,
                                    rtol=1e-7)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [pa.date32(), pa.timestamp("us")], ids=str)
+def test_an_arrow_array_with_a_missing_date(kind):
+    """Arrow copies such an array only where that is asked for."""
+    days = [dt.date(2025, 1, 3) + dt.timedelta(k * k % 90) for k in range(40)]
+    days[3] = None
+    data = {
+        "d": pa.array(days).cast(kind),
+        "g": [f"g{k % 5}" for k in range(40)],
+        "y": np.random.default_rng(0).normal(size=40),
+    }
+    fit = pp.fit("y ~ d + (1 | g)", data)
+    assert 'days(d, "2025-01-03")' in fit.formula
+    assert fit.statistics.n_used == 39
