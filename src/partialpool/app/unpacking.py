@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import gzip
-import zipfile
 import zlib
 
-from partialpool.data.excel import EXCEL_ENDINGS
+from partialpool.data.excel import EXCEL_ENDINGS, unpacked
 from partialpool.errors import DataError
 
 MEGABYTE = 2**20
@@ -45,16 +44,10 @@ def check_unpacked(path: str, name: str) -> None:
 
 
 def _check_workbook(path: str, name: str) -> None:
-    """By what the archive says of its parts, which is what `zipfile` unpacks at most."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            parts = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise DataError(f'"{name}" cannot be read as an Excel workbook: {error}') from error
-    size = sum(part.file_size for part in parts)
-    if size > LARGEST_WORKBOOK or len(parts) > MOST_PARTS:
+    size, parts = unpacked(path, name)
+    if size > LARGEST_WORKBOOK or parts > MOST_PARTS:
         raise DataError(
-            f'"{name}" holds {size / MEGABYTE:,.0f} MB in {len(parts):,} parts once it is '
+            f'"{name}" holds {size / MEGABYTE:,.0f} MB in {parts:,} parts once it is '
             f"unpacked; at most {LARGEST_WORKBOOK // MEGABYTE} MB and {MOST_PARTS:,} parts are "
             "read here: save the sheet as CSV"
         )

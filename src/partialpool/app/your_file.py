@@ -23,10 +23,10 @@ from partialpool.app.file_roles import guessed
 from partialpool.app.unpacking import check_unpacked
 from partialpool.data import CrossProducts, Table
 from partialpool.data.design import column_of
-from partialpool.data.files import write_table
-from partialpool.data.preview import ENDINGS, preview
+from partialpool.data.files import ENDINGS, unknown_ending, write_table
+from partialpool.data.preview import preview
 from partialpool.data.read_table import read
-from partialpool.errors import ArgumentError, DataError, MissingExtraError, PartialPoolError
+from partialpool.errors import ArgumentError, MissingExtraError, PartialPoolError
 from partialpool.fitted import Fit
 from partialpool.fitting import fit
 from partialpool.notices import Notice
@@ -65,9 +65,7 @@ def ending_of(name: str) -> str:
     for ending in sorted(ENDINGS, key=len, reverse=True):
         if lower.endswith(ending) and len(lower) > len(ending):
             return ending
-    raise DataError(
-        f'"{shown_name(name)}": the ending says what a file is; allowed are {", ".join(ENDINGS)}'
-    )
+    raise unknown_ending(shown_name(name))
 
 
 def shown_name(name: str) -> str:

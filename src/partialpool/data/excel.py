@@ -57,13 +57,27 @@ MOST_CELLS = 50_000_000
 """Cells, empty ones too, that are held: 0.4 GB, and as much again for numbers."""
 
 
+def unpacked(path: str | Path, name: str | Path) -> tuple[int, int]:
+    """Bytes and number of the parts of a workbook, by what it says of them.
+
+    `zipfile` unpacks at most what the archive says, so that this can be believed.
+
+    Raises
+    ------
+    DataError
+        If it is no archive; the message calls it `name`.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            parts = archive.infolist()
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
+        raise DataError(f'"{name}" cannot be read as an Excel workbook: {error}') from error
+    return sum(part.file_size for part in parts), len(parts)
+
+
 def _refuse_bomb(path: str | Path) -> None:
     """Refuse a workbook that unpacks to more than memory may hold."""
-    try:
-        with zipfile.ZipFile(path) as parts:
-            size = sum(part.file_size for part in parts.infolist())
-    except (OSError, zipfile.BadZipFile) as error:
-        raise DataError(f'"{path}" cannot be read as an Excel workbook: {error}') from error
+    size, _ = unpacked(path, path)
     if size > LARGEST:
         raise DataError(
             f'"{path}" unpacks to {size / 2**30:.1f} GB, and at most {LARGEST / 2**30:.0f} GB is '

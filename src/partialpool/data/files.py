@@ -30,6 +30,8 @@ from partialpool.threads import can_start
 
 CSV_ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 PARQUET_ENDINGS = (".parquet", ".pq", ".parq")
+ENDINGS = CSV_ENDINGS + PARQUET_ENDINGS + EXCEL_ENDINGS
+"""What files end in that can be read."""
 DATABASE = re.compile(r"\.(duckdb|ddb|db)::", re.IGNORECASE)
 
 
@@ -114,10 +116,16 @@ def open_file(paths: Paths, roles: Wanted, *, at_once: bool = True) -> OpenFile:
             return OpenFile(names, stamps, _read_parquet(connection, names, roles), connection)
     if all(n.lower().endswith(CSV_ENDINGS) for n in names):
         return _open_csv(names, stamps, roles, at_once)
-    raise DataError(
-        f'"{texts[0]}": the ending says what a file is; allowed are '
-        f"{', '.join(CSV_ENDINGS + PARQUET_ENDINGS + EXCEL_ENDINGS)}, all files of one kind, "
-        'and a table of a DuckDB database written as "file.duckdb::table"'
+    others = (
+        ', all files of one kind, and a table of a DuckDB database written as "file.duckdb::table"'
+    )
+    raise unknown_ending(texts[0], others)
+
+
+def unknown_ending(name: str, others: str = "") -> DataError:
+    """The error that says which kinds of files are read, and what others there are."""
+    return DataError(
+        f'"{name}": the ending says what a file is; allowed are {", ".join(ENDINGS)}{others}'
     )
 
 

@@ -29,8 +29,6 @@ LOOKED_AT = 2000
 """Rows from which kinds are told."""
 MOST_COLUMNS = 10_000
 """With more columns it takes minutes to look, and most of them are not needed."""
-ENDINGS = files.CSV_ENDINGS + files.PARQUET_ENDINGS + EXCEL_ENDINGS
-"""What files end in that can be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +138,7 @@ def _csv(file: CsvFile) -> dict[str, list[str | None]]:
 
 def _parquet(path: str) -> dict[str, list[str | None]]:
     if not path.lower().endswith(files.PARQUET_ENDINGS):
-        raise DataError(
-            f'"{path}": the ending says what a file is; allowed are {", ".join(ENDINGS)}'
-        )
+        raise files.unknown_ending(path)
     files.existing(path)
     with files.readable(path):
         part = files.connect().read_parquet(literal(path)).limit(LOOKED_AT)

@@ -34,7 +34,7 @@ from partialpool.data.text_numbers import (
     is_truth,
     numbers_from,
 )
-from partialpool.errors import ArgumentError, DataError
+from partialpool.errors import ArgumentError
 
 ZEROS = re.compile(r"\s*0[0-9]+\s*")
 """A whole number with zeros before it: a label, such as a postal code."""
@@ -130,8 +130,7 @@ def _texts(
         cells = {name: [as_text(v) for v in column] for name, column in found.columns.items()}
         return cells, None
     if not lower.endswith(files.CSV_ENDINGS):
-        endings = ", ".join(files.CSV_ENDINGS + files.PARQUET_ENDINGS + EXCEL_ENDINGS)
-        raise DataError(f'"{path}": the ending says what a file is; allowed are {endings}')
+        raise files.unknown_ending(str(path))
     file = _csv(files.existing(path), encoding, header)
     rows = [record.fields for record in records(file)]
     places = [(name, file.position(name)) for name in file.columns if name]

@@ -81,9 +81,11 @@ RULES: dict[str, Rule] = {
     ),
 }
 
+NOT_WHOLE = "NOT ({x} >= 0 AND {x} = FLOOR({x}) AND {x} < 9007199254740992)"
+"""SQL of what is no whole number, 0 or more, that a float holds exactly."""
 EVENTS = Rule(
     lambda x: _whole(x, 0),
-    "NOT ({x} >= 0 AND {x} = FLOOR({x}) AND {x} < 9007199254740992)",
+    NOT_WHOLE,
     "a whole number of events, 0 or more",
     "correct these rows, or leave the value empty if it is missing",
 )
@@ -96,7 +98,7 @@ BINARY = Rule(
 )
 TRIALS = Rule(
     lambda x: _whole(x, 0),
-    "NOT ({x} >= 0 AND {x} = FLOOR({x}) AND {x} < 9007199254740992)",
+    NOT_WHOLE,
     "a whole number of trials, 0 or more",
     "correct or remove these rows",
 )
