@@ -56,6 +56,14 @@ def left_out_z(y: Floats, weight: Floats, left: LeftOut) -> Floats:
     return _averaged(t, weight, -left.log_density, left.df)
 
 
+def told_by_data(variance: Floats, between: Floats) -> Floats:
+    """1 - V / S: the part of an effect's variance S that the data leave not open; (C, B).
+
+    An effect without variance is its population value: the data say nothing of it by itself.
+    """
+    return 1.0 - np.divide(variance, between, out=np.ones_like(variance), where=between > 0)
+
+
 def effect_z(
     mean: Floats, variance: Floats, between: Floats, scale: Floats, weight: Floats, df: float
 ) -> Floats:
@@ -76,8 +84,7 @@ def effect_z(
     df : float
         Degrees of freedom of sigma where it is integrated out, otherwise infinite.
     """
-    # An effect without variance is its population value: the data say nothing of it by itself.
-    share = 1.0 - np.divide(variance, between, out=np.ones_like(variance), where=between > 0)
+    share = told_by_data(variance, between)
     used = share > LEAST_SHARE
     safe = np.where(used, share, 1.0)
     spread = np.where(between > 0, between, 1.0)

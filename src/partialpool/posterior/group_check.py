@@ -24,6 +24,7 @@ from partialpool.models.population_check import (
     shape,
     sidak,
     size_slope,
+    told_by_data,
 )
 from partialpool.posterior import effects
 from partialpool.posterior.components import every_component
@@ -256,8 +257,7 @@ def _conditional(post: MixedPosterior, block: int, effect: int) -> _Conditional:
 def _effects(of: _Conditional) -> tuple[Floats, tuple[Floats, Floats] | None]:
     """Z of every group, and the groups' own values with their sampling variances."""
     z = effect_z(of.mean, of.variance, of.between, of.scale, of.weight, of.df)
-    known = of.between > 0
-    share = 1.0 - np.divide(of.variance, of.between, out=np.ones_like(of.variance), where=known)
+    share = told_by_data(of.variance, of.between)
     used = share > 1e-6
     safe = np.where(used, share, 1.0)
     w = of.weight[:, None] * used
