@@ -157,8 +157,7 @@ def population_middle(post: OneFactor) -> float:
     1e117 where their rates are 20 to 50.
     """
     of = population(post)
-    known = not isinstance(post, CountsPosterior) and bool(np.isfinite(of.mean))
-    return float(of.mean if known else of.median)
+    return float(of.median if isinstance(post, CountsPosterior) else centre(of))
 
 
 def groups_of(post: OneFactor) -> Distribution:

@@ -185,7 +185,7 @@ def poolings(
     return filled(
         _frame(named, len(rows) > parts.CROWDED, dark),
         {"groups": rows, "middle": parts.middle(middle), "new": whole, "cuts": cuts},
-        {"names": names + [r["group"] for r in whole], "focus": ""},
+        {"names": names + [r["group"] for r in whole]},
         title,
         _with_cuts(caption) if cuts else caption,
     )
@@ -263,7 +263,6 @@ def _add_areas(rows: Rows, differ: bool) -> None:
 @lru_cache(maxsize=64)
 def _frame(named: Named, crowded: bool, dark: bool) -> Any:
     alt, colours = altair(), look(dark)
-    params = [alt.param(name="names", value=[]), alt.param(name="focus", value="")]
     y = parts.group_axis(alt, alt.ExprRef("names"), named.factor)
     base = alt.Chart(alt.NamedData("groups")).encode(
         y=y, tooltip=parts.tooltip(alt, named.factor, named.counted)
@@ -284,18 +283,15 @@ def _frame(named: Named, crowded: bool, dark: bool) -> Any:
         *marks[1:],
     ]
     chart = alt.layer(*layers).properties(width=parts.WIDTH, height=alt.Step(parts.step(crowded)))
-    return styled(chart.add_params(*params), dark)
+    return styled(chart.add_params(alt.param(name="names", value=[])), dark)
 
 
 def _under(alt: Any, base: Any, y: Any, height: int, colours: Look) -> list[Any]:
-    """The band of the group in focus, own intervals, and that of a new group."""
+    """Own intervals, and that of a new group."""
     new = alt.Chart(alt.NamedData("new")).encode(y=y)
     cuts = alt.Chart(alt.NamedData("cuts")).encode(y=y)
     below = round(BELOW * height)
     return [
-        base.transform_filter("datum.group == focus")
-        .mark_rule(color=colours.faint, opacity=0.16, strokeWidth=height)
-        .encode(x=alt.value(0), x2=alt.value("width")),
         base.transform_filter("isValid(datum.own_lower)")
         .mark_rule(color=colours.raw, opacity=0.6, strokeWidth=1.5, yOffset=below)
         .encode(x="own_lower:Q", x2="own_upper:Q"),
