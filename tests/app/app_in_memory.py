@@ -6,9 +6,12 @@ is another one there.
 
 import asyncio
 import json
+import time
 from contextlib import asynccontextmanager
 
 HOST = "127.0.0.1:8000"
+PATIENCE = 60
+"""Seconds after which a condition that is waited for has failed."""
 
 
 class Client:
@@ -101,3 +104,18 @@ async def living(app):
 
 def no_classics(*, progress):
     return b"{}"
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:  # killed, and not yet collected
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+async def until(condition):
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.01)

@@ -8,12 +8,11 @@ import signal
 import time
 
 import pytest
+from app_in_memory import alive, until
 
 from partialpool.app import jobs
 from partialpool.app.jobs import LONGEST, MEMORY, Busy, JobFailed, Jobs
 from partialpool.errors import ArgumentError
-
-PATIENCE = 60
 
 
 def identity(*, progress):
@@ -93,21 +92,6 @@ def alone(started, runner):
         return runner.run(started.run(function, *arguments, tell=tell, **options))
 
     return call
-
-
-def alive(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as file:  # killed, and not yet collected
-            return file.read().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-async def until(condition):
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end
-        await asyncio.sleep(0.01)
 
 
 def test_a_job_runs_in_a_process_of_its_own_and_tells_of_its_progress(alone):

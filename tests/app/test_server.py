@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from app_in_memory import HOST, send
+from app_in_memory import HOST, alive, send, until
 
 from partialpool.app import server as server_module
 from partialpool.app import work
@@ -16,7 +16,6 @@ from partialpool.app.sessions import LARGEST_UPLOAD, MOST_ASKED
 
 SCORES = b"school,score\n" + b"".join(b"%c,%d\n" % (b"ABCD"[i % 4], i * i % 7) for i in range(24))
 CHOICES = {"outcome": "score", "outcomeKind": "measurement", "groups": ["school"]}
-PATIENCE = 60
 
 
 def test_a_file_is_looked_into_fitted_and_asked(client):
@@ -199,21 +198,6 @@ def endless(path, name, folder, verb, body, *, progress):
         file.write(str(os.getpid()))
     while True:
         time.sleep(1)
-
-
-def alive(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as file:  # killed, and not yet collected
-            return file.read().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-async def until(condition):
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end
-        await asyncio.sleep(0.01)
 
 
 def test_a_client_that_goes_away_ends_its_job(client, monkeypatch):
