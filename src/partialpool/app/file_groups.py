@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ import numpy as np
 
 from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.data import Table
+from partialpool.data.labels import natural_order
 from partialpool.errors import ArgumentError
 from partialpool.fitted import Fit
 from partialpool.posterior import CountsPosterior
@@ -74,7 +74,7 @@ class GroupTable:
     @cached_property
     def natural(self) -> Ints:
         """Places of the groups in natural order."""
-        order = sorted(range(len(self.names)), key=lambda i: natural_key(self.names[i]))
+        order = natural_order(self.searched)
         place = np.empty(len(order), dtype=np.intp)
         place[order] = np.arange(len(order))
         return place
@@ -269,12 +269,6 @@ def percent(share: float) -> str:
     if 0.995 <= share < 1.0:
         return ">99%"
     return f"{100 * share:.0f}%"
-
-
-def natural_key(name: str) -> list[tuple[int, int, str]]:
-    """Sorts "Site 2" before "Site 10": numbers inside names count as numbers."""
-    parts = re.split(r"([0-9]+)", plain(name))
-    return [(0, int(p[:1000]), p) if p[0] in "0123456789" else (1, 0, p) for p in parts if p]
 
 
 def plain(text: str) -> str:

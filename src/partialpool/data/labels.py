@@ -121,7 +121,7 @@ def sorted_order(labels: AnyArray, order: Sequence[Any] | None = None) -> Ints:
         return np.argsort(labels, kind="stable").astype(np.intp, copy=False)
     items = labels.tolist()
     if set(map(type, items)) == {str}:
-        return _natural_order(items)
+        return natural_order(items)
     try:
         places = sorted(range(len(items)), key=items.__getitem__)
     except TypeError:
@@ -132,7 +132,8 @@ def sorted_order(labels: AnyArray, order: Sequence[Any] | None = None) -> Ints:
     return np.asarray(places, dtype=np.intp)
 
 
-def _natural_order(texts_: list[str]) -> Ints:
+def natural_order(texts_: list[str]) -> Ints:
+    """Positions of texts in their natural order, by `natural_keys`; equal ones stay in order."""
     keys = natural_keys(texts_)
     if isinstance(keys, np.ndarray):
         return np.argsort(keys, kind="stable").astype(np.intp, copy=False)
