@@ -12,6 +12,7 @@ from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import sync_playwright
+from watched_pages import watched
 
 PATIENCE = 60
 """Seconds after which a condition that is waited for has failed."""
@@ -88,25 +89,14 @@ def is_failure(message):
 @pytest.fixture
 def open_page(chromium, server):
     """Open the app; after the test, nothing came from elsewhere and no script failed."""
-    contexts, requests, failures = [], [], []
+    with watched(chromium, server, is_failure=is_failure, patience=PATIENCE * 1000) as new_page:
 
-    def call(query="", **options):
-        context = chromium.new_context(**options)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE * 1000)
-        page.on("request", lambda r: requests.append(r.url))
-        page.on("pageerror", lambda e: failures.append(str(e)))
-        page.on("console", lambda m: is_failure(m) and failures.append(m.text))
-        page.goto(server + query)
-        return page
+        def call(query="", **options):
+            page = new_page(**options)
+            page.goto(server + query)
+            return page
 
-    yield call
-    for context in contexts:
-        context.close()
-    outside = [u for u in requests if not u.startswith((server, "data:", "blob:"))]
-    assert outside == []
-    assert failures == []
+        yield call
 
 
 class YourFile:

@@ -9,6 +9,7 @@ import pytest
 from axe_core_python.sync_playwright import Axe
 from click.testing import CliRunner
 from lesson_pages import Handler, served
+from watched_pages import watched
 
 import partialpool as pp
 from partialpool.cli.main import cli
@@ -63,25 +64,15 @@ def address(chromium):
 @pytest.fixture
 def open_laboratory(chromium, address):
     """Open it; after the test no script has failed and nothing came from elsewhere."""
-    contexts, requests, failures = [], [], []
+    with watched(chromium, address) as new_page:
 
-    def call(query="", **options):
-        context = chromium.new_context(**({"viewport": {"width": 1280, "height": 844}} | options))
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(60_000)
-        page.on("request", lambda r: requests.append(r.url))
-        page.on("pageerror", lambda e: failures.append(str(e)))
-        page.on("console", lambda m: m.type in ("error", "warning") and failures.append(m.text))
-        page.goto(f"{address}?part=laboratory{query}")
-        page.wait_for_selector(".lab-picture svg .partial, .lab-picture svg .own")
-        return page
+        def call(query="", **options):
+            page = new_page(**({"viewport": {"width": 1280, "height": 844}} | options))
+            page.goto(f"{address}?part=laboratory{query}")
+            page.wait_for_selector(".lab-picture svg .partial, .lab-picture svg .own")
+            return page
 
-    yield call
-    for context in contexts:
-        context.close()
-    assert [u for u in requests if not u.startswith((address, "data:", "blob:"))] == []
-    assert failures == []
+        yield call
 
 
 def table(page):

@@ -9,7 +9,7 @@ import re
 
 import numpy as np
 import pytest
-from lesson_pages import Handler, served
+from lesson_pages import page_of_modules
 
 from partialpool.simulate import World, draw, worlds
 from partialpool.simulate.estimators import ESTIMATORS, observed
@@ -55,11 +55,8 @@ async ([parameters, averaged]) => {
 
 @pytest.fixture(scope="module")
 def page(chromium):
-    with served(Handler) as address:
-        page = chromium.new_page()
-        page.goto(f"{address}worlds.js")
-        yield page
-        page.close()
+    with page_of_modules(chromium) as found:
+        yield found
 
 
 def close(said, value):

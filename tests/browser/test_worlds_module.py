@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from lesson_pages import Handler, served
+from lesson_pages import page_of_modules
 
 from partialpool.data import from_estimates, from_summaries
 from partialpool.models import Priors
@@ -63,12 +63,8 @@ async (cases) => {
 
 @pytest.fixture(scope="module")
 def module_page(chromium):
-    """A page beside the modules, served as plain files."""
-    with served(Handler) as address:
-        page = chromium.new_page()
-        page.goto(f"{address}worlds.js")
+    with page_of_modules(chromium) as page:
         yield page
-        page.close()
 
 
 def random_case(rng):

@@ -2,7 +2,7 @@
 
 import { slider } from "../lesson/controls.js";
 import { axisAround, curve, escape, estimates, format } from "../picture.js";
-import { html, list, say } from "./dom.js";
+import { figureIn, html, list, say } from "./dom.js";
 import { shareBox } from "./share.js";
 
 /** Build the view into `host`. */
@@ -32,6 +32,7 @@ function oneData(host, { names, name, all, address, voice }) {
   host.innerHTML = '<div class="lab-choose"></div><h2 class="unseen"></h2><div class="lab-top"><div class="lab-picture"></div><div class="lab-side"></div></div>' +
     '<div class="lab-says"></div><div class="lab-pair"><div class="lab-tau"></div></div><div class="lab-tables"></div><p class="cite"></p><div class="lab-share"></div>';
   const part = (key) => host.querySelector(`.lab-${key}`);
+  const figure = (key) => figureIn(part(key), part("tables"));
   const go = (changes) => address.write({ held: null, term: null, ...changes }, { push: true });
   part("choose").append(list({ label: "Data", value: name, onChange: (data) => go({ data }),
     options: names.map((key) => [key, capital(all[key].title)]) }).element);
@@ -142,13 +143,6 @@ function oneData(host, { names, name, all, address, voice }) {
     part("tau").classList.add("thin");
     if (pictures.lines) pictures.lines.update(given);
     else pictures.lines = curve(figure("tau"), given);
-  }
-
-  function figure(key) {
-    const element = document.createElement("figure");
-    element.tables = part("tables");
-    part(key).append(element);
-    return element;
   }
 
   return {

@@ -9,6 +9,14 @@ export function html(text) {
   return holder.content.firstElementChild;
 }
 
+/** A new figure in a place of the page; its numbers as a table stand in another. */
+export function figureIn(place, tables) {
+  const element = document.createElement("figure");
+  element.tables = tables;
+  place.append(element);
+  return element;
+}
+
 /** Set what an element says, if it is new. */
 export function say(element, text) {
   if (element.innerHTML !== text) element.innerHTML = text;

@@ -4,7 +4,7 @@ import { button, choice, slider } from "../lesson/controls.js";
 import { bars, curve, estimates, format } from "../picture.js";
 import { averager } from "./averages.js";
 import * as claims from "./claims.js";
-import { boxes, html, list, numberField, roundUp, say, toggle } from "./dom.js";
+import { boxes, figureIn, html, list, numberField, roundUp, say, toggle } from "./dom.js";
 import { EXERCISES, current } from "./exercises.js";
 import { drawFacts } from "./facts.js";
 import { CLASSIC, NUMBERS, command, python, worldOf, written } from "./settings.js";
@@ -52,6 +52,7 @@ export function worldView(host, { classic, address, voice }) {
     '<div class="lab-says"></div><div class="lab-pair"><div class="lab-bars"></div><div class="lab-tau"></div></div>' +
     '<div class="lab-tables"></div><div class="lab-share"></div>';
   const part = (name) => host.querySelector(`.lab-${name}`);
+  const figure = (name) => figureIn(part(name), part("tables"));
   let state = null;
   let facts = null;
   let averages = null;
@@ -231,13 +232,6 @@ export function worldView(host, { classic, address, voice }) {
     };
     if (pictures.tau) pictures.tau.update(data);
     else pictures.tau = curve(figure("tau"), data);
-  }
-
-  function figure(name) {
-    const element = document.createElement("figure");
-    element.tables = part("tables");
-    part(name).append(element);
-    return element;
   }
 
   function words() {
