@@ -58,8 +58,8 @@ class GroupTable:
 
     @property
     def labels(self) -> list[Any]:
-        found: list[Any] = self.table["group"].tolist()
-        return found
+        labels: list[Any] = self.table["group"].tolist()
+        return labels
 
     @cached_property
     def names(self) -> list[str]:
@@ -170,7 +170,7 @@ class GroupTable:
 
     def _cells_of(self, i: int) -> list[str]:
         cells = dict(zip(self.table, self.cells[i], strict=True))
-        found = [
+        texts = [
             self.names[i],
             *(cells[k] for k in self.sizes),
             cells["raw"],
@@ -181,12 +181,12 @@ class GroupTable:
         ]
         if self.ranks:
             r = self.ranks
-            found += [
+            texts += [
                 f"{r['expected_rank'][i]:.1f}",
                 f"{r['rank_lower'][i]:,} to {r['rank_upper'][i]:,}",
                 percent(float(r["best"][i])),
             ]
-        return found
+        return texts
 
     def _searched(self, search: object) -> Ints:
         wanted = plain(search[:200]) if isinstance(search, str) else ""
@@ -255,9 +255,9 @@ def draws_of(groups: int) -> int:
 
 def ranks(fit: Fit, table: GroupTable) -> dict[str, AnyArray]:
     """Expected rank, its interval and the probability of rank 1, in the order of the table."""
-    found = fit.rank_table(factor=table.factor, term=table.term)
+    ranked = fit.rank_table(factor=table.factor, term=table.term)
     names = {"lower": "rank_lower", "upper": "rank_upper"}
-    return {names.get(k, k): found[k] for k in ("expected_rank", "lower", "upper", "best")}
+    return {names.get(k, k): ranked[k] for k in ("expected_rank", "lower", "upper", "best")}
 
 
 def percent(share: float) -> str:

@@ -59,10 +59,10 @@ def context() -> Any:
     """Processes forked from a clean server, where there is one, start in hundredths of a second."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
-    found = multiprocessing.get_context("forkserver")
+    server = multiprocessing.get_context("forkserver")
     # with the script that was started, which each job would else run anew
-    found.set_forkserver_preload(["__main__", "partialpool.app.warmed"])
-    return found
+    server.set_forkserver_preload(["__main__", "partialpool.app.warmed"])
+    return server
 
 
 @dataclass(slots=True)

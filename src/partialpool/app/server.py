@@ -185,19 +185,20 @@ class Server:
         self, session: Session, kept: Kept, verb: str, body: bytes
     ) -> AsyncIterator[bytes]:
         """Progress and signs of life until the result or an error; its job ends with it."""
-        told: list[float] = []
+        fractions: list[float] = []
 
         async def answered() -> bytes:
             async with session.one_at_a_time():
                 where = kept.path, kept.name, kept.folder
-                return await self.jobs.run(work.answer, *where, verb, body, tell=told.append)
+                return await self.jobs.run(work.answer, *where, verb, body, tell=fractions.append)
 
         job = asyncio.ensure_future(answered())
         try:
             while not job.done():
-                await asyncio.wait([job], timeout=ALIVE if not told else 0.2)
+                await asyncio.wait([job], timeout=ALIVE if not fractions else 0.2)
                 if not job.done():
-                    yield json.dumps({"progress": told[-1] if told else None}).encode() + b"\n"
+                    done = fractions[-1] if fractions else None
+                    yield json.dumps({"progress": done}).encode() + b"\n"
             yield b'{"result": ' + job.result() + b"}\n"
         except PartialPoolError as error:
             yield json.dumps({"error": str(error)}).encode() + b"\n"

@@ -74,10 +74,10 @@ class Session:
         Refused
             If it has no such file.
         """
-        found = self.files.get(key)
-        if found is None:
+        kept_file = self.files.get(key)
+        if kept_file is None:
             raise Refused("the file is no longer here: choose it again", 410)
-        return found
+        return kept_file
 
     @asynccontextmanager
     async def one_at_a_time(self) -> AsyncIterator[None]:
@@ -124,17 +124,17 @@ class Sessions:
         Refused
             If there is none.
         """
-        found = self._known.get(secret)
-        if found is None or found.ends < self._clock():
+        session = self._known.get(secret)
+        if session is None or session.ends < self._clock():
             raise Refused("the session has ended: choose the file again", 410)
-        found.ends = self._clock() + IDLE
-        return found
+        session.ends = self._clock() + IDLE
+        return session
 
     def leave(self, secret: str) -> None:
         """Let a session end soon, unless its page asks for something again."""
-        found = self._known.get(secret)
-        if found is not None:
-            found.ends = min(found.ends, self._clock() + LEFT)
+        session = self._known.get(secret)
+        if session is not None:
+            session.ends = min(session.ends, self._clock() + LEFT)
 
     def new_file(self, session: Session, name: str, given: str | None = None) -> tuple[str, Kept]:
         """A place for a file: its key, and where to write it, under a name of the server's own.
@@ -155,9 +155,9 @@ class Sessions:
 
     def remove_file(self, session: Session, key: str) -> None:
         """Remove a file and its fits; one that was given at the start stays where it is."""
-        found = session.files.pop(key, None)
-        if found is not None:
-            shutil.rmtree(found.folder, ignore_errors=True)
+        kept_file = session.files.pop(key, None)
+        if kept_file is not None:
+            shutil.rmtree(kept_file.folder, ignore_errors=True)
 
     def check_room(self, more: int) -> None:
         """Raise unless there is room for some bytes more."""

@@ -59,6 +59,7 @@ def _check_lines(path: str, name: str, *, packed: bool) -> None:
         with gzip.open(path, "rb") if packed else open(path, "rb") as file:
             while chunk := file.read(STEP):
                 total += len(chunk)
+                # a line may begin in one chunk and end in a later one: what is left is carried over
                 last = chunk.rfind(b"\n")
                 line = line + len(chunk) if last < 0 else len(chunk) - last - 1
                 if line > LONGEST_LINE:

@@ -46,16 +46,16 @@ def answer(
     file = YourFile(path, name) if verb in ("columns", "formula", "fit") else _kept(folder, request)
     before = _computed(file)
     if verb == "columns":
-        found = file.columns(request)
+        result = file.columns(request)
     elif verb == "formula":
-        found = file.formula(request)
+        result = file.formula(request)
     elif verb == "fit":
-        found = file.fit(request, progress)
+        result = file.fit(request, progress)
     else:
-        found = getattr(file, verb)(request)
+        result = getattr(file, verb)(request)
     if _computed(file) != before:
         _keep(folder, file)
-    return json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
+    return json.dumps(result, ensure_ascii=False, allow_nan=False).encode()
 
 
 def _computed(file: YourFile) -> list[tuple[tuple[str, str], bool]]:
@@ -85,12 +85,12 @@ def parsed(body: bytes) -> Mapping[str, Any]:
         If it is no JSON object.
     """
     try:
-        found = json.loads(body or b"{}")
+        request = json.loads(body or b"{}")
     except (ValueError, RecursionError) as error:
         raise ArgumentError("the request is no JSON") from error
-    if not isinstance(found, dict):
+    if not isinstance(request, dict):
         raise ArgumentError("the request is no JSON object")
-    return found
+    return request
 
 
 def _kept(folder: str, request: Mapping[str, Any]) -> YourFile:
@@ -101,8 +101,9 @@ def _kept(folder: str, request: Mapping[str, Any]) -> YourFile:
     if not wanted:
         raise ArgumentError("these results are no longer kept: fit again")
     with open(os.path.join(folder, wanted[-1]), "rb") as file:
-        found: YourFile = pickle.load(file)  # written by `_keep` into a folder that is the server's
-    return found
+        # nobody else writes there: `_keep` does, into a folder that is the server's
+        users_file: YourFile = pickle.load(file)
+    return users_file
 
 
 def _keep(folder: str, file: YourFile) -> None:

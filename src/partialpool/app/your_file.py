@@ -190,7 +190,7 @@ class YourFile:
         model = model_of(choices)
         check_unpacked(self.path, self.name)
         data = read(self.path, **model.reading) if model.reading else self.path
-        found = fit(
+        fitted = fit(
             model.formula,
             data,
             prior=list(model.priors),
@@ -199,34 +199,34 @@ class YourFile:
             progress=progress,
         )
         progress(1.0)
-        require_reliable(found._engine)
-        self.fitted = Fitted(model, found)
+        require_reliable(fitted._engine)
+        self.fitted = Fitted(model, fitted)
         return self._result()
 
     def _result(self) -> dict[str, Any]:
         now = self._now({})
-        found, post = now.fit, now.fit._engine
+        fitted, post = now.fit, now.fit._engine
         table = now.table({})
-        parameters = found.parameter_table()
+        parameters = fitted.parameter_table()
         known = file_answers.summaries(parameters)
         return {
             "key": now.model.key,
-            "formula": found.formula,
-            "family": found.family,
-            "sentences": file_answers.sentences(found, table, known),
+            "formula": fitted.formula,
+            "family": fitted.family,
+            "sentences": file_answers.sentences(fitted, table, known),
             "lines": [
-                summary.headline(post, found.formula),
+                summary.headline(post, fitted.formula),
                 f"{summary.pooling_line(post)} {recommendation(post)}",
                 summary.prior_line(post),
             ],
             "effects": [{"factor": f, "term": t} for f, t in now.effects],
             "groups": table.page({}),
-            "tau": file_answers.curves(found, known),
+            "tau": file_answers.curves(fitted, known),
             "parameters": {
                 "head": ["parameter", *list(parameters)[1:]],
                 "rows": formatting.parameter_cells(parameters),
             },
-            "notices": self._told(found.notices),
+            "notices": self._told(fitted.notices),
             "fields": self._fields(),
             "python": self._python(now.model),
             "command": self._command(now.model),
@@ -282,23 +282,23 @@ class YourFile:
             `values` are texts; `target` is "group", "new_group" or "population"; `observation`
             asks for a single row with its noise.
         """
-        found = self._now(request).fit
+        fitted = self._now(request).fit
         values, observation = request.get("values"), request.get("observation") is True
         if not isinstance(values, Mapping):
             raise ArgumentError("values are a mapping from column to text")
         target = request.get("target", "group")
         fields = [f for f in self._fields() if f["for"] in ("every", target, _weighed(observation))]
         row = {f["column"]: [_value(f, values.get(f["column"]))] for f in fields}
-        of = found.predict(
-            row or {found.factor: [""]}, target=target, unseen="new_group", observation=observation
+        of = fitted.predict(
+            row or {fitted.factor: [""]}, target=target, unseen="new_group", observation=observation
         )
         one = {name: column[0] for name, column in of.items()}
         return file_answers.prediction(one, observation=observation)
 
     def _fields(self) -> list[dict[str, Any]]:
         """What a new row needs: columns, whether numbers or labels, and for which question."""
-        found = self._now({}).fit
-        design = found.design
+        fitted = self._now({}).fit
+        design = fitted.design
         roles = design.roles
         fields = []
         for effects in design.effects:
@@ -333,12 +333,12 @@ class YourFile:
             return f"{stem}-fit.json", text.encode()
         return f"{stem}-groups.{kind}", _written(now.fit.group_table(), kind)
 
-    def _contents(self, found: Fit) -> Contents:
+    def _contents(self, fitted: Fit) -> Contents:
         """The report; without pictures where what draws them is not installed."""
         try:
-            return found.report_contents()
+            return fitted.report_contents()
         except MissingExtraError:
-            return found.report_contents(drawn=False)
+            return fitted.report_contents(drawn=False)
 
     def _python(self, model: Model) -> str:
         """The same from Python."""

@@ -116,7 +116,7 @@ class MixedEstimate:
 class Criterion:
     """Log likelihood as a function of the relative factors' entries.
 
-    An entry is ``reference * sinh(s)``, s the coordinate: even about zero, logarithmic far out.
+    An entry is ``reference * sinh(s)``, s the coordinate: even about zero, logarithmic in the tail.
 
     Parameters
     ----------

@@ -162,11 +162,13 @@ def _chart(fit: Fit, table: Table, options: FitOptions) -> Any:
 def _print_groups(console: Any, shown: Table, factor: str, above: str | None) -> None:
     """The table of groups; factor and term are left out where there is one only."""
     cells = formatting.group_cells(shown)
-    told = [k for k in shown if k not in ("factor", "term") or len(set(shown[k].tolist())) > 1]
-    header = list(told) if "factor" in told else [factor if k == "group" else k for k in told]
+    columns = [k for k in shown if k not in ("factor", "term") or len(set(shown[k].tolist())) > 1]
+    header = (
+        list(columns) if "factor" in columns else [factor if k == "group" else k for k in columns]
+    )
     header = [f"P(above {above})" if k == "p_above" else k for k in header]
-    places = [list(shown).index(k) for k in told]
-    texts = len({"factor", "group", "term"} & set(told))
+    places = [list(shown).index(k) for k in columns]
+    texts = len({"factor", "group", "term"} & set(columns))
     print_table(console, header, [[row[i] for i in places] for row in cells], texts=texts)
 
 

@@ -280,8 +280,10 @@ class _ByPair:
 
     def add(self, part: _Part) -> None:
         first, second = (part.group[t] for t in self.query.terms)
+        # a pair of groups as one number, so that pairs sort by the first and then by the second
         keys, place = np.unique(first * self.size + second, return_inverse=True)
         self._append(keys, np.array([*_by_place(part, self.query, place, len(keys))], float))
+        # only once more waits than has been merged: each pair is then merged a few times at most
         if self.pending > 2 * len(self.keys[0]):
             self._merge()
 

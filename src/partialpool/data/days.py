@@ -65,8 +65,8 @@ def days_of(column: Any, name: str, origin: str) -> Floats:
     values = _plain_times(column)
     if values is not None:
         since = values.astype("datetime64[us]") - np.datetime64(FIRST, "us")
-        found = since.astype(np.float64) / (DAY * 1e6)
-        return np.where(np.isnat(values), np.nan, found) - start
+        since_1970 = since.astype(np.float64) / (DAY * 1e6)
+        return np.where(np.isnat(values), np.nan, since_1970) - start
     codes, labels = frames.label_codes(column)
     days = [_days(label) for label in labels.tolist()]
     wrong = [i for i, day in enumerate(days) if day is None]
@@ -115,9 +115,9 @@ def _days(value: object) -> float | None:
 
 
 def _origin(text: str) -> float:
-    found = _days(text)
-    assert found is not None  # the parser takes nothing else
-    return found
+    days = _days(text)
+    assert days is not None  # the parser takes nothing else
+    return days
 
 
 def words_of(derived: Derived) -> tuple[Name, str] | None:

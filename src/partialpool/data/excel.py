@@ -87,7 +87,7 @@ def _refuse_bomb(path: str | Path) -> None:
 
 def _bounded(path: str | Path, rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
     """The rows of a sheet, without the empty cells at their ends."""
-    found: list[list[Any]] = []
+    cells_of_rows: list[list[Any]] = []
     cells = 0
     for row in rows:
         filled = list(row)
@@ -98,8 +98,8 @@ def _bounded(path: str | Path, rows: Iterable[tuple[Any, ...]]) -> list[list[Any
             raise DataError(
                 f'"{path}" has more than {MOST_CELLS:,} cells in a sheet: save it as CSV'
             )
-        found.append(filled)
-    return found
+        cells_of_rows.append(filled)
+    return cells_of_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def read_excel(path: str | Path, wanted: Wanted) -> Columns:
     texts = {name: [as_text(v) for v in sheet.columns[name]] for name in kinds}
     kinds = decided(kinds, lambda name: first_value(texts[name]))
     try:
-        found = read_in_any_style(texts, kinds)
+        readable = read_in_any_style(texts, kinds)
     except UnreadableError as error:
         rows = (
             (f"row {i} (row {r} of the sheet)", {n: v[i - 1] for n, v in error.texts.items()})
@@ -142,8 +142,8 @@ def read_excel(path: str | Path, wanted: Wanted) -> Columns:
         )
         refuse_wrong(rows, kinds)
         raise
-    table = {n: _as_cells(v, sheet.columns[n]) for n, v in found.table.items()}
-    return Columns(table, sheet.notices + found.notices)
+    table = {n: _as_cells(v, sheet.columns[n]) for n, v in readable.table.items()}
+    return Columns(table, sheet.notices + readable.notices)
 
 
 def read_sheet(

@@ -72,18 +72,18 @@ def with_days(parsed: Formula, data: Any) -> tuple[Formula, tuple[Notice, ...]]:
 
 def _origin(data: Any, column: Name) -> str | None:
     """The earliest day of a column of dates; None if it holds anything else."""
-    with opened(data, Source((column,), (column,), ())) as found:
-        if found.engine is None:
-            values = frames.take(found.data, found.kind, (column,))[column.name]
+    with opened(data, Source((column,), (column,), ())) as rows:
+        if rows.engine is None:
+            values = frames.take(rows.data, rows.kind, (column,))[column.name]
             try:
                 days = days_of(values, column.name, "1970-01-01")
             except DataError:
                 return None  # a category whose first label reads as a date
             earliest = float(np.nanmin(days))
         else:
-            kind = found.engine.type_of(column.name)[1]
-            earliest = (_by_spark if found.kind == "pyspark" else _by_duckdb)(
-                found.data, column.name, kind
+            kind = rows.engine.type_of(column.name)[1]
+            earliest = (_by_spark if rows.kind == "pyspark" else _by_duckdb)(
+                rows.data, column.name, kind
             )
             if math.isnan(earliest):
                 return None
@@ -116,8 +116,8 @@ def _first_values(data: Any, columns: tuple[Name, ...]) -> dict[str, object]:
     if files.are_paths(data) and not _is_engine(data):
         texts = [data] if not isinstance(data, list | tuple) else list(data)
         names = [n for text in texts for n in files.expand(str(text))]
-        found = csv_files(names, Source(columns, columns, ()))
-        return {c.name: first_value(found, c.name) for c in columns}
+        parsed_files = csv_files(names, Source(columns, columns, ()))
+        return {c.name: first_value(parsed_files, c.name) for c in columns}
     kind = None if files.are_paths(data) else frames.kind_of(data)
     if kind in ("mapping", "pandas", "polars", "pyarrow"):
         return {c.name: _first_in_frame(data, kind, c) for c in columns}
@@ -126,17 +126,17 @@ def _first_values(data: Any, columns: tuple[Name, ...]) -> dict[str, object]:
 
 def _first_in_engine(data: Any, columns: tuple[Name, ...]) -> dict[str, object]:
     values: dict[str, object] = {}
-    with opened(data, Source(columns, columns, ())) as found:
-        engine = found.engine
+    with opened(data, Source(columns, columns, ())) as rows:
+        engine = rows.engine
         assert engine is not None  # frames and CSV files are looked at without
-        some = spark if found.kind == "pyspark" else duck
+        some = spark if rows.kind == "pyspark" else duck
         for column in columns:
             frames.check_column(column.name, list(engine.columns), column.at)
             kind, its_name = engine.type_of(column.name)
             if its_name.lower().startswith(DATES):
                 values[column.name] = FIRST
             elif kind == "text":
-                values[column.name] = some.first_value(found.data, column.name)
+                values[column.name] = some.first_value(rows.data, column.name)
     return values
 
 

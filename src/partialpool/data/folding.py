@@ -83,9 +83,10 @@ def changes(labels: Sequence[Any], n: Sequence[int], known: Sequence[Any] = ()) 
         spelled = rows.setdefault(lab.folded(str(label)), {})
         spelled[clean(str(label))] = spelled.get(clean(str(label)), 0) + int(count)
     for key, spelled in rows.items():
+        # by the text where rows are as many, so that the order of rows decides nothing
         stays.setdefault(key, min(spelled, key=lambda text: (-spelled[text], text)))
-    found = {label: stays[lab.folded(str(label))] for label in labels}
-    return {label: text for label, text in found.items() if label != text}
+    spellings = {label: stays[lab.folded(str(label))] for label in labels}
+    return {label: text for label, text in spellings.items() if label != text}
 
 
 def clean(label: str) -> str:
@@ -93,7 +94,7 @@ def clean(label: str) -> str:
     return " ".join(unicodedata.normalize("NFC", label).split())
 
 
-def with_folded(found: Any, wanted: Wanted, known: Mapping[str, AnyArray]) -> Any:
+def with_folded(rows: Any, wanted: Wanted, known: Mapping[str, AnyArray]) -> Any:
     """Data that were opened, with labels merged; and a notice of what was.
 
     Raises
@@ -102,34 +103,34 @@ def with_folded(found: Any, wanted: Wanted, known: Mapping[str, AnyArray]) -> An
         If so many labels would change that a query cannot hold them.
     """
     names = [n.name for n in (*wanted.labels, *wanted.undecided)]
-    if found.engine is None:
-        return _in_memory(found, wanted, names, known)
+    if rows.engine is None:
+        return _in_memory(rows, wanted, names, known)
     merged = {}
-    relation = found.data
-    some = spark if found.kind == "pyspark" else duck
+    relation = rows.data
+    some = spark if rows.kind == "pyspark" else duck
     for name in names:
-        if name in found.engine.columns and found.engine.type_of(name)[0] == "text":
+        if name in rows.engine.columns and rows.engine.type_of(name)[0] == "text":
             labels, n = some.label_counts(relation, name)
             merged[name] = changes(labels, n, list(known.get(name, ())))
     merged = {name: each for name, each in merged.items() if each}
     if not merged:
-        return found
+        return rows
     for name, each in merged.items():
         if len(each) > MOST_CHANGED:
             raise DataError(
                 f'column "{name}" has {len(each):,} labels to merge; a query merges at most '
                 f"{MOST_CHANGED:,}: make them equal first, with LOWER(TRIM({name}))"
             )
-    if found.kind == "pyspark":
-        text: Callable[[str], str] = found.engine.text
+    if rows.kind == "pyspark":
+        text: Callable[[str], str] = rows.engine.text
         relation = relation.selectExpr(*_columns(relation.columns, merged, spark.quoted, text))
-        engine = replace(found.engine, frame=relation)
+        engine = replace(rows.engine, frame=relation)
     else:
         columns = _columns(relation.columns, merged, duck.quote, duck.text_literal)
         relation = relation.project(", ".join(columns))
-        engine = replace(found.engine, relation=relation)
+        engine = replace(rows.engine, relation=relation)
     said = tuple(_said(name, each) for name, each in merged.items())
-    return replace(found, data=relation, engine=engine, notices=(*found.notices, *said))
+    return replace(rows, data=relation, engine=engine, notices=(*rows.notices, *said))
 
 
 def _columns(
@@ -138,20 +139,20 @@ def _columns(
     quote: Callable[[str], str],
     literal: Callable[[str], str],
 ) -> list[str]:
-    found = []
+    expressions = []
     for name in names:
         x = quote(name)
         if name in merged:
             arms = " ".join(f"WHEN {literal(a)} THEN {literal(b)}" for a, b in merged[name].items())
             x = f"CASE CAST({x} AS STRING) {arms} ELSE CAST({x} AS STRING) END AS {x}"
-        found.append(x)
-    return found
+        expressions.append(x)
+    return expressions
 
 
 def _in_memory(
-    found: Any, wanted: Wanted, names: Sequence[str], known: Mapping[str, AnyArray]
+    rows: Any, wanted: Wanted, names: Sequence[str], known: Mapping[str, AnyArray]
 ) -> Any:
-    columns = frames.take(found.data, found.kind, wanted.columns)
+    columns = frames.take(rows.data, rows.kind, wanted.columns)
     labels_only = {n.name for n in wanted.labels}
     said = []
     for name in names:
@@ -164,8 +165,8 @@ def _in_memory(
             columns[name] = _replaced(codes, labels, each)
             said.append(_said(name, each))
     if not said:
-        return found
-    return replace(found, data=columns, kind="mapping", notices=(*found.notices, *said))
+        return rows
+    return replace(rows, data=columns, kind="mapping", notices=(*rows.notices, *said))
 
 
 def _replaced(codes: Ints, labels: AnyArray, each: Changes) -> AnyArray:

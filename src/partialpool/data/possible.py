@@ -66,16 +66,16 @@ def _is_number(value: object) -> bool:
     )
 
 
-def is_possible(kept: Any, roles: Roles) -> bool:
+def is_possible(statistics: Any, roles: Roles) -> bool:
     """Whether rows can have given these statistics for this formula."""
-    if isinstance(kept, MixedStatistics) and roles.family is None:
-        return _mixed(kept, roles)
-    if isinstance(kept, CountTable) and roles.family is not None:
-        return _table(kept)
-    if isinstance(kept, GroupStatistics) and roles.one_way and roles.family is None:
-        return _measurements(kept, roles)
-    if isinstance(kept, CountStatistics) and roles.one_way and roles.family is not None:
-        return _counts(kept, roles)
+    if isinstance(statistics, MixedStatistics) and roles.family is None:
+        return _mixed(statistics, roles)
+    if isinstance(statistics, CountTable) and roles.family is not None:
+        return _table(statistics)
+    if isinstance(statistics, GroupStatistics) and roles.one_way and roles.family is None:
+        return _measurements(statistics, roles)
+    if isinstance(statistics, CountStatistics) and roles.one_way and roles.family is not None:
+        return _counts(statistics, roles)
     return False
 
 
@@ -85,9 +85,9 @@ def _once(*labels: AnyArray) -> bool:
     return len(set(items)) == len(items) and not any(missing(each).any() for each in labels)
 
 
-def _rows_agree(kept: Any, used: float) -> bool:
+def _rows_agree(statistics: Any, used: float) -> bool:
     """Whether the rows received are those used, left out and withheld."""
-    return bool(kept.n_rows == used + kept.n_dropped + kept.withheld[1])
+    return bool(statistics.n_rows == used + statistics.n_dropped + statistics.withheld[1])
 
 
 def _is_close(a: Any, b: Any, scale: Any) -> bool:
@@ -153,7 +153,9 @@ def _events_fit(y: Floats, size: Floats, proportion: bool) -> bool:
     return not (y[size == 0] > 0).any()
 
 
-def _constants_fit(found: Floats, n: AnyArray, y: Floats, size: Floats, proportion: bool) -> bool:
+def _constants_fit(
+    constants: Floats, n: AnyArray, y: Floats, size: Floats, proportion: bool
+) -> bool:
     """Whether logarithms of coefficients are those of such rows.
 
     Of trials, those of several rows are at most that of one row with all of them; of one row it is
@@ -162,12 +164,12 @@ def _constants_fit(found: Floats, n: AnyArray, y: Floats, size: Floats, proporti
     single = n == 1
     one = CONSTANT[proportion].array(y, size)
     scale = 1 + np.abs(one)
-    if not _is_close(found[single], one[single], scale[single]):
+    if not _is_close(constants[single], one[single], scale[single]):
         return False
     if proportion:
-        return bool(((found >= -ROUNDING) & (found <= one + ROUNDING * scale)).all())
+        return bool(((constants >= -ROUNDING) & (constants <= one + ROUNDING * scale)).all())
     most = np.where(size > 0, y * np.log(np.maximum(size, 1e-300)), 0.0)
-    return bool((found <= most + ROUNDING * (1 + np.abs(most))).all())
+    return bool((constants <= most + ROUNDING * (1 + np.abs(most))).all())
 
 
 # rows of counts that differ -----------------------------------------------------------------------

@@ -113,9 +113,9 @@ def _workbook(
 ) -> tuple[dict[str, list[str | None]], tuple[Notice, ...]]:
     rows = LOOKED_AT + (header or TITLE)
     name = files.existing(path)
-    found = read_sheet(name, name=sheet, header=header or 0, titled=True, most=rows)
-    columns = {n: [as_text(v) for v in c[:LOOKED_AT]] for n, c in found.columns.items()}
-    return columns, found.notices
+    cells = read_sheet(name, name=sheet, header=header or 0, titled=True, most=rows)
+    columns = {n: [as_text(v) for v in c[:LOOKED_AT]] for n, c in cells.columns.items()}
+    return columns, cells.notices
 
 
 def _header(path: str, encoding: str | None, header: int | None) -> CsvFile:

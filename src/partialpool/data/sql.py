@@ -86,26 +86,26 @@ def reduce(engine: Engine, roles: Roles) -> GroupStatistics:
     for nan_is_missing in engine.nan_plans:
         # NaN is looked for last in the outcome, where it costs most
         statements = _statements(roles, types, () if nan_is_missing else ("y",))
-        found = engine.groups(statements.grouped(repr(center)))
-        squares = found.sums["s2"][found.sums["used"] > 0]
-        refused = found.sums.get("refused", np.zeros(1)).any()
+        groups = engine.groups(statements.grouped(repr(center)))
+        squares = groups.sums["s2"][groups.sums["used"] > 0]
+        refused = groups.sums.get("refused", np.zeros(1)).any()
         if not refused and (squares < 0.1 * LARGEST**2).all():
-            return _measured(engine, statements, found, center)
+            return _measured(engine, statements, groups, center)
     error = broken_rule(engine, statements.rows)
     if error is None and np.isfinite(squares).all():
-        return _measured(engine, statements, found, center)
+        return _measured(engine, statements, groups, center)
     raise error or overflow(roles)
 
 
 def reduce_counts(engine: Engine, roles: Roles) -> CountStatistics:
     """Reduce the table of an engine to one record a group of counts; as `reduce`."""
     statements = _statements(roles, checked_types(engine, roles))
-    found = engine.groups(statements.grouped())
-    if found.sums["refused"].any():
+    groups = engine.groups(statements.grouped())
+    if groups.sums["refused"].any():
         error = broken_rule(engine, statements.rows)
         if error is not None:
             raise error
-    return counted(roles, *found.present(roles))
+    return counted(roles, *groups.present(roles))
 
 
 def plan(engine: Engine, roles: Roles) -> Iterator[tuple[str, str]]:
@@ -160,9 +160,9 @@ def number_kinds(engine: Engine, given: Mapping[str, str]) -> dict[str, Kind]:
 
 def _refuse_text(engine: Engine, x: str, name: str) -> None:
     """Refuse a text column, unless it is empty."""
-    found = engine.fetch(first_text(x, numbered=engine.numbered))
-    if found:
-        value, *row = found[0]
+    texts = engine.fetch(first_text(x, numbered=engine.numbered))
+    if texts:
+        value, *row = texts[0]
         raise not_a_number(name, value, row[0] if row else None)
     if engine.fetch(count_values(x))[0][0]:
         raise DataError(
@@ -187,15 +187,17 @@ def _measured(
     engine: Engine, statements: Statements, found: Groups, center: float
 ) -> GroupStatistics:
     """The record, from a second pass where the first lost digits."""
-    kept, absent = found.present(statements.roles)
+    present, absent = found.present(statements.roles)
     about = None
-    if loses_digits(kept):
+    if loses_digits(present):
         own = engine.groups(statements.about_own_mean(repr(center)))
-        same = own.labels.shape == kept.labels.shape and bool((own.labels == kept.labels).all())
-        if not same or not np.array_equal(own.sums["used"], kept.sums["used"]):
+        same = own.labels.shape == present.labels.shape and bool(
+            (own.labels == present.labels).all()
+        )
+        if not same or not np.array_equal(own.sums["used"], present.sums["used"]):
             raise rows_changed()
         about = own.sums
-    return measured(statements.roles, kept, absent, center, about)
+    return measured(statements.roles, present, absent, center, about)
 
 
 def broken_rule(engine: Engine, rows: CheckedRows) -> DataError | None:

@@ -3,7 +3,7 @@
 from partialpool.integrate.axis import Axis, Coordinate, HalfLine, Interval, Line
 from partialpool.integrate.gauss import gauss
 from partialpool.integrate.importance import Sample, SamplingTarget, integrate_by_sampling
-from partialpool.integrate.lattice import Lattice, highest_points, integrate_lattice
+from partialpool.integrate.lattice import Lattice, find_modes, integrate_lattice
 from partialpool.integrate.nested import Nested, integrate_nested
 from partialpool.integrate.trapezoid import Accuracy, Grid, integrate
 from partialpool.integrate.weighted import WeightedNodes
@@ -21,8 +21,8 @@ __all__ = [
     "Sample",
     "SamplingTarget",
     "WeightedNodes",
+    "find_modes",
     "gauss",
-    "highest_points",
     "integrate",
     "integrate_by_sampling",
     "integrate_lattice",

@@ -67,7 +67,7 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class HalfLine:
-    """Positive numbers, x = scale exp(u - exp(-u)): logarithmic far out, doubly so toward zero.
+    """Positive numbers, x = scale exp(u - exp(-u)): logarithmic in the tail, doubly so toward zero.
 
     A density that is not zero at x = 0 falls doubly exponentially in u there, where in log x it
     would have a long tail. Source: Takahasi and Mori (1974), doi:10.2977/prims/1195192451.

@@ -22,7 +22,7 @@ def condensed(features: Floats, beside: Floats, weight: Floats, size: int) -> tu
     features : ndarray, shape (C, d)
         Smooth functions of the nodes on which what is to be averaged depends.
     beside : ndarray, shape (C, e)
-        Functions whose own means are to be kept too, such as those that grow far out.
+        Functions whose own means are to be kept too, such as those that grow in the tails.
     weight : ndarray, shape (C,)
         Sums to one.
     size : int

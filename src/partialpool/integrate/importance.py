@@ -182,7 +182,7 @@ class _Target:
         return np.where(np.isfinite(log_f), log_f, -np.inf) + slope, x, carried
 
 
-@np.errstate(all="ignore")  # far out numbers may overflow: there is no density
+@np.errstate(all="ignore")  # in the tails numbers may overflow: there is no density
 def integrate_by_sampling(
     evaluate: Evaluate,
     axes: Sequence[Coordinate],
@@ -200,7 +200,7 @@ def integrate_by_sampling(
         Maps points (G, d) to log densities (G,) and what is to be carried along (G, m).
     axes : sequence of Coordinate, length d
     peaks : sequence of Peak
-        All modes, from `highest_points`: one that is missed is not noticed.
+        All modes, from `find_modes`: one that is missed is not noticed.
     moments : sequence of float, length d
         Moments of an order below this exist and are monitored (orders 1 and 2 at most).
     target : SamplingTarget

@@ -1,7 +1,7 @@
 """The trapezoid rule over three and more dimensions, on the nodes that matter only.
 
 Every dimension gets an even grid in a coordinate in which the density is smooth on the whole real
-line. From the highest point the rule spreads to neighbouring nodes for as long as these are not
+line. From the mode the rule spreads to neighbouring nodes for as long as these are not
 negligible, so that the nodes fill the density's own shape, not its box. A second grid, shifted by
 half a step in every dimension, gives an independent result: their difference is the error
 reported, and both together are the nodes returned (a body-centred lattice).
@@ -107,7 +107,7 @@ class Lattice(WeightedNodes):
         return totals.astype(np.float64, copy=False)
 
 
-@np.errstate(all="ignore")  # far out numbers may overflow: there is no density
+@np.errstate(all="ignore")  # in the tails numbers may overflow: there is no density
 def integrate_lattice(
     evaluate: Evaluate,
     axes: Sequence[Coordinate],
@@ -125,7 +125,7 @@ def integrate_lattice(
         Maps points (G, d) to log densities (G,) and what is to be carried along (G, m).
     axes : sequence of Coordinate, length d
     peaks : sequence of Peak
-        From `highest_points`.
+        From `find_modes`.
     moments : sequence of float, length d
         Moments of an order below this exist and are monitored (orders 1 and 2 at most).
     tolerance : float
@@ -164,7 +164,7 @@ def integrate_lattice(
 
 
 @np.errstate(all="ignore")
-def highest_points(
+def find_modes(
     evaluate: Evaluate, axes: Sequence[Coordinate], starts: Floats, *, enough: float = 1e-3
 ) -> list[Peak]:
     """The peaks of the density per unit of the coordinates, from high to low, each once.
@@ -259,7 +259,7 @@ class _Shell:
 
 
 def _lines(target: _Target, peak: Peak, step: float) -> list[Line]:
-    """A grid for each dimension: steps of so many conditional sds at the highest point."""
+    """A grid for each dimension: steps of so many conditional sds at the mode."""
     curvature = np.maximum(-np.diag(peak.hessian), WIDEST_AXIS**-2)
     width = 1.0 / np.sqrt(curvature)
     return [

@@ -1,4 +1,4 @@
-"""The highest point of a smooth function of few numbers, by Newton's method on differences."""
+"""The mode of a smooth function of few numbers, by Newton's method on differences."""
 
 from __future__ import annotations
 

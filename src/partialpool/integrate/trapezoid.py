@@ -217,7 +217,7 @@ def _along(values: Floats, dimension: int, dimensions: int) -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Peak:
-    """The highest point, the local standard deviations, and the first, wide scan (all in u)."""
+    """The mode, the local standard deviations, and the first, wide scan (all in u)."""
 
     center: list[float]
     width: list[float]

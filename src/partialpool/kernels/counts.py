@@ -221,7 +221,7 @@ def _shared(pairs: Pairs, mu: Floats, tau: Floats) -> Floats:
     shape = (len(pairs), *mu.shape)
     mu, tau = mu.ravel(), np.broadcast_to(tau[:, None], mu.shape).ravel()
     z = (theta[:, None] - mu) / tau  # (I, G)
-    with np.errstate(over="ignore"):  # far out, where the density is 0
+    with np.errstate(over="ignore"):  # in the tails, where the density is 0
         np.multiply(z, z, out=z)
     z *= -0.5
     prior = exp_or_zero(z)
@@ -264,7 +264,7 @@ def shared_mesh(
         With information alike.
     mu : ndarray, shape (T, M)
     width, reach : ndarray, shape (T,)
-        Narrowest features of the prior on each line, and its sd, or what stands for it far out.
+        Narrowest features of the prior on each line, and its sd, or what stands for it in the tail.
     also : tuple of float, optional
         A range to lay even steps in, beside that of the likelihoods.
     finer : float

@@ -361,7 +361,7 @@ def find_mode(rows: GroupedCounts, beta: Floats, factors: Sequence[Floats], star
     Raises
     ------
     LinAlgError
-        If the curvature is not a number, so far out.
+        If the curvature is not a number, so far in the tail.
     """
     fixed = rows.base + rows.x @ beta
     t = [factor.T @ z for factor, z in zip(factors, rows.z, strict=True)]

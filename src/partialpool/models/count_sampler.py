@@ -277,7 +277,7 @@ class CountSampler:
         log_r = log_z + np.log(np.einsum("gii->gi", root_all)).sum(axis=1)
         log_f = np.concatenate(value) + log_prior
         log_weight = log_f - log_u - log_r
-        log_weight = np.where(np.isfinite(log_weight), log_weight, -np.inf)  # far out: no density
+        log_weight = np.where(np.isfinite(log_weight), log_weight, -np.inf)  # no density there
         return Points(
             u,
             phi,
@@ -349,7 +349,7 @@ class CountSampler:
 
 
 def _with_density(points: Points) -> Points:
-    """The points that have a density: the others, far out, need not carry numbers."""
+    """The points that have a density: the others, in the tails, need not carry numbers."""
     g = points.groups
     finite = np.isfinite(points.log_weight) & np.isfinite(points.root).all(axis=(1, 2))
     if g.mean.shape[-1]:

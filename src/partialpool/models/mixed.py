@@ -197,7 +197,7 @@ class MixedModel:
 
     @property
     def prior_starts(self) -> Floats:
-        """Guesses at which coefficients lie where the data have them, far out in their priors.
+        """Guesses at which coefficients lie where the data have them, in the tails of their priors.
 
         A Student's t prior and the data may disagree, and each be a mode. The variance of a prior
         is the square of the distance of the coefficient's estimate from its mean, in scales: of
@@ -305,7 +305,7 @@ class MixedModel:
         return out
 
     def rough(self, points: Floats) -> tuple[Floats, Floats]:
-        """As `evaluate`, good enough to find the highest point."""
+        """As `evaluate`, good enough to find the mode."""
         return self.evaluate(points)
 
     def evaluate(self, points: Floats) -> tuple[Floats, Floats]:

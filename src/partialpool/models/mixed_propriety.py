@@ -3,7 +3,7 @@
 Far out the likelihood falls like a whole power of the sds that go to infinity together: with one
 factor of L groups and an intercept, like tau^-(L - 1). The power depends on the columns of X and Z
 alone. For crossed and nested factors, varying slopes and predictors that are constant within
-groups it is read off the determinants in the likelihood at two points far out, and rounded.
+groups it is read off the determinants in the likelihood at two points in the tail, and rounded.
 """
 
 from __future__ import annotations

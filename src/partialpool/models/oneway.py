@@ -140,7 +140,7 @@ class OneWayModel:
         if self.sizes.sigma_known:
             return (self.moments.tau,)
         order = self.sizes.n_groups - 2 + self.priors.tau.tail
-        # without spread within groups the sum of squares falls like ratio^-2 far out
+        # without spread within groups the sum of squares falls like ratio^-2 in the tail
         return (order if self.sizes.varies_within else order - float(self.df or 0.0),)
 
     @cached_property

@@ -116,7 +116,7 @@ def _averaged(t: Floats, weight: Floats, log_inverse: Floats, df: Floats) -> Flo
 
 
 def from_tails(below: Floats, above: Floats) -> Floats:
-    """Z of the smaller of two tails, which keeps its digits far out."""
+    """Z of the smaller of two tails, which keeps its digits however small it is."""
     tiny = 1e-300
     low, high = special.ndtri(np.maximum(below, tiny)), special.ndtri(np.maximum(above, tiny))
     return np.asarray(np.where(below < above, low, -high))
@@ -168,6 +168,7 @@ def _moments(y: Floats, variance: Floats) -> tuple[Floats, Floats, Floats]:
     a = floored / (variance + floored)
     fourth = (a**2 * (r**4 - 6.0 * r * r + 3.0)).sum(axis=1)
     third = (a**1.5 * (r**3 - 3.0 * r)).sum(axis=1)
+    # the k-th Hermite polynomial of a standard normal has variance k!: 24 and 6
     fourth /= np.sqrt(24.0 * (a**4).sum(axis=1))
     third /= np.sqrt(6.0 * (a**3).sum(axis=1))
     return fourth, np.abs(third), tau2

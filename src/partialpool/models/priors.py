@@ -1,7 +1,7 @@
 """Priors: small frozen objects, each with a text form.
 
-Priors of a standard deviation (tau, sigma) tell, beside their density, how it behaves at zero
-and far out; from that alone it is decided whether a posterior is proper and which of its moments
+Priors of a standard deviation (tau, sigma) tell, beside their density, how it behaves at zero and
+in its tail; from that alone it is decided whether a posterior is proper and which of its moments
 exist. Priors of mu are finite mixtures of normals, so that everything stays Gaussian given tau
 and sigma.
 """
@@ -42,7 +42,7 @@ class ScalePrior(Prior, ABC):
     Attributes
     ----------
     tail : float
-        The density falls like x^-tail far out; infinite if faster than any power.
+        The density falls like x^-tail as x grows; infinite if faster than any power.
     zero : float
         The density goes like x^zero near zero; infinite if it vanishes faster.
     degree : float or None

@@ -1,8 +1,9 @@
 """Whether a posterior integrates, and which of its moments exist, by counting powers.
 
-Given sigma, the likelihood of tau (mu integrated out) goes like tau^-(J-1) far out, tau^-J if the
-prior of mu is proper, and is finite at zero. With sigma unknown and N rows the likelihood goes
-like sigma^-(N-1) far out and, if the rows within groups are all equal, like sigma^-(N-J) at zero.
+Given sigma, the likelihood of tau (mu integrated out) goes like tau^-(J-1) in the tail, tau^-J if
+the prior of mu is proper, and is finite at zero. With sigma unknown and N rows the likelihood goes
+like sigma^-(N-1) in the tail and, if the rows within groups are all equal, like sigma^-(N-J) at
+zero.
 """
 
 from __future__ import annotations

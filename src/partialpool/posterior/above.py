@@ -114,6 +114,7 @@ def _normal_above(y: Floats, size: Floats, mu: Floats, tau: Floats, model: Count
             at = (a + half)[..., None] + half[..., None] * u
             log_density = y[:, None, None] * at - size[:, None, None] * model.link.cumulant(at)
             log_density -= 0.5 * ((at - mu[:, None]) / tau[:, None]) ** 2
+            # a piece that was clipped to nothing has no length, and adds nothing
             log_density += np.log(w) + np.log(np.maximum(half, 1e-300))[..., None]
             log_parts[-1].append(special.logsumexp(log_density, axis=-1))
     below, above = (special.logsumexp(parts, axis=0) for parts in log_parts)

@@ -109,7 +109,7 @@ def group_checks(post: Any, *, every: bool = False) -> Iterator[GroupCheck]:
     ----------
     post : OneWayPosterior, CountsPosterior, MixedPosterior or Estimated
     every : bool
-        Whether z is wanted of every group, and not only where it may be far out.
+        Whether z is wanted of every group, and not only where it may lie far from the others.
     """
     raise TypeError(f"group_checks of a {type(post).__name__}")
 
@@ -163,6 +163,7 @@ def _left_out_count(post: CountsPosterior, k: int) -> float:
     log_l = model.log_marginals(model.pairs.at(slice(k, k + 1)), nodes.inner, nodes.outer)[0]
     weight = nodes.weight
     least = float(log_l.min(where=weight > 0, initial=math.inf))
+    # 1 / p in units of the largest, so that nothing overflows where a node hardly allows the group
     share = weight * np.exp(np.where(weight > 0, least - log_l, -math.inf))
     share /= share.sum()
     line, place = np.nonzero(share > NEGLIGIBLE * share.max())

@@ -14,7 +14,7 @@ from partialpool.integrate import (
     Lattice,
     SamplingTarget,
     WeightedNodes,
-    highest_points,
+    find_modes,
     integrate_by_sampling,
     integrate_lattice,
 )
@@ -81,7 +81,7 @@ def integrated(model: MixedModel, orders: Orders, accuracy: float | None = None)
     starts = model.starts[:1] if seconds > SLOW_EVALUATION else model.starts
     starts = np.concatenate([starts, model.prior_starts])
     if d <= ON_LATTICE:
-        peaks = highest_points(model.rough, model.axes, starts)
+        peaks = find_modes(model.rough, model.axes, starts)
         usual = TARGETS.get(d, USUAL_TARGET)
         return integrate_lattice(
             model.evaluate,
@@ -95,7 +95,7 @@ def integrated(model: MixedModel, orders: Orders, accuracy: float | None = None)
     return integrate_by_sampling(
         model.evaluate,
         model.axes,
-        highest_points(model.rough, model.axes, starts, enough=ROUGH_RISE),
+        find_modes(model.rough, model.axes, starts, enough=ROUGH_RISE),
         moments=np.where(bounded, math.inf, orders.phi).tolist(),
         target=SAMPLING_TARGET if accuracy is None else SamplingTarget(accuracy, accuracy),
         budget=int(min(BUDGET_SECONDS["sampling"] / seconds, MOST_EVALUATIONS)),

@@ -323,7 +323,7 @@ class MixedPosterior(FullEngine):
         return out
 
     def _grows(self, rows: Rows, dimension: int, *, with_priors: bool) -> Bools:
-        """Whether the scale of each row grows with a dimension of phi, far out."""
+        """Whether the scale of each row grows with a dimension of phi in its tail."""
         model, heaviest = self.model, int(np.argmax(self.weighted.weight))
         points = np.repeat(self.weighted.points[[heaviest]], 2, axis=0)
         points[:, dimension] *= GROWTH_TAKEN_AT

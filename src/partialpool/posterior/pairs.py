@@ -306,7 +306,7 @@ def _density(model: CountsModel, k: Kernels, theta: Floats, some: slice) -> Floa
     if not k.normal:
         return exp_or_zero(conjugate.log_prior(model.link is LOGIT, theta, mu, tau))
     z = (theta - mu) / tau
-    with np.errstate(over="ignore"):  # far out, where the density is 0
+    with np.errstate(over="ignore"):  # in the tails, where the density is 0
         np.multiply(z, z, out=z)
     z *= -0.5
     density = exp_or_zero(z)

@@ -14,7 +14,7 @@ from partialpool.integrate import (
     Axis,
     HalfLine,
     SamplingTarget,
-    highest_points,
+    find_modes,
     integrate_by_sampling,
 )
 from partialpool.integrate.rank_one_lattice import folded_lattice
@@ -78,7 +78,7 @@ def test_told_errors_cover_the_true_ones(d):
     inside, number = 0, 0
     for seed in range(5):
         truth, axes = TwoNormals(d, seed), [RealLine()] * d
-        peaks = highest_points(truth.evaluate, axes, truth.mean, enough=1e-2)
+        peaks = find_modes(truth.evaluate, axes, truth.mean, enough=1e-2)
         found = integrate_by_sampling(
             truth.evaluate, axes, peaks, moments=[9.0] * d, target=USUAL, budget=200_000
         )
@@ -104,7 +104,7 @@ def test_bounds_of_means_cover_them():
     inside = []
     for seed in range(10, 20):
         truth, axes = TwoNormals(6, seed), [RealLine()] * 6
-        peaks = highest_points(truth.evaluate, axes, truth.mean, enough=1e-2)
+        peaks = find_modes(truth.evaluate, axes, truth.mean, enough=1e-2)
         found = integrate_by_sampling(
             truth.evaluate, axes, peaks, moments=[9.0] * 6, target=USUAL, budget=200_000
         )
@@ -121,7 +121,7 @@ def test_gammas_on_half_lines():
     def evaluate(x):
         return sum(stats.gamma(a).logpdf(x[:, i]) for i, a in enumerate(shapes)), x
 
-    peaks = highest_points(evaluate, axes, np.ones((1, 5)))
+    peaks = find_modes(evaluate, axes, np.ones((1, 5)))
     found = integrate_by_sampling(
         evaluate, axes, peaks, moments=[9.0] * 5, target=USUAL, budget=200_000
     )
@@ -133,7 +133,7 @@ def test_gammas_on_half_lines():
 
 def test_a_budget_too_small_is_said():
     truth, axes = TwoNormals(8, 1), [RealLine()] * 8
-    peaks = highest_points(truth.evaluate, axes, truth.mean)
+    peaks = find_modes(truth.evaluate, axes, truth.mean)
     tight = SamplingTarget(1e-4, 1e-4)
     found = integrate_by_sampling(
         truth.evaluate, axes, peaks, moments=[9.0] * 8, target=tight, budget=3000
@@ -150,7 +150,7 @@ def test_a_proposal_that_misses_most_of_the_density_is_said():
         return -0.5 * ((radius - 30.0) / 0.05) ** 2, x  # a thin shell in eight dimensions
 
     axes = [RealLine()] * 8
-    peaks = highest_points(evaluate, axes, np.full((1, 8), 30.0 / math.sqrt(8.0)))
+    peaks = find_modes(evaluate, axes, np.full((1, 8), 30.0 / math.sqrt(8.0)))
     found = integrate_by_sampling(
         evaluate, axes, peaks, moments=[9.0] * 8, target=USUAL, budget=20_000
     )

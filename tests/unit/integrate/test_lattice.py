@@ -13,7 +13,7 @@ from partialpool.integrate import (
     Axis,
     HalfLine,
     Interval,
-    highest_points,
+    find_modes,
     integrate_lattice,
 )
 from partialpool.integrate.condense import condensed
@@ -48,7 +48,7 @@ def test_products_of_gammas(shapes):
     found = integrate_lattice(
         evaluate,
         axes,
-        highest_points(evaluate, axes, np.ones((1, d))),
+        find_modes(evaluate, axes, np.ones((1, d))),
         moments=[9.0] * d,
         tolerance=tolerance,
         budget=300_000,
@@ -69,7 +69,7 @@ def test_products_of_gammas(shapes):
 
 def test_a_budget_too_small_is_said():
     evaluate, axes = gammas((1.0, 2.0, 3.0)), [HalfLine(1.0)] * 3
-    peaks = highest_points(evaluate, axes, np.ones((1, 3)))
+    peaks = find_modes(evaluate, axes, np.ones((1, 3)))
     found = integrate_lattice(evaluate, axes, peaks, moments=[3.0] * 3, tolerance=1e-6, budget=300)
     assert found.status is Accuracy.NOT_REACHED
     assert found.error > 1e-6
@@ -90,7 +90,7 @@ def test_two_peaks_are_both_found():
     found = integrate_lattice(
         evaluate,
         axes,
-        highest_points(evaluate, axes, starts),
+        find_modes(evaluate, axes, starts),
         moments=[0.0] * 3,
         tolerance=1e-4,
         budget=100_000,
@@ -133,7 +133,7 @@ def test_nodes_of_no_weight_need_not_carry_numbers():
         return log_f, np.where(inside, x[:, 0], np.nan)[:, None]
 
     axes = [HalfLine(1.0)]
-    peaks = highest_points(evaluate, axes, np.full((1, 1), 0.03))
+    peaks = find_modes(evaluate, axes, np.full((1, 1), 0.03))
     found = integrate_lattice(
         evaluate, axes, peaks, moments=[9.0], tolerance=1e-30, budget=4000
     )  # a target out of reach spreads the nodes far

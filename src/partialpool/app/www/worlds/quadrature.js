@@ -55,7 +55,7 @@ function locate(f, start, order) {
   return { center, scale, from: t(low), to: t(up) };
 }
 
-/** The highest point within `step` of `u`, to a few digits: it only places the nodes. */
+/** The mode within `step` of `u`, to a few digits: it only places the nodes. */
 function golden(f, u, step) {
   const ratio = (Math.sqrt(5) - 1) / 2;
   let [a, b] = [u - step, u + step];
