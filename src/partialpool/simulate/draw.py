@@ -109,6 +109,9 @@ class Draw:
         s = self.statistics
         return Table(group=s.labels, n=np.array(self.world.n), truth=self.truth, **columns)
 
+    def __repr__(self) -> str:
+        return repr(self.table())
+
 
 def draw(
     world: World,
