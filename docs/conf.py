@@ -114,7 +114,7 @@ def reference(text: str) -> str:
     return re.sub(r"<!-- (reference|members|all of): (.*?) -->", fill, text)
 
 
-def prepare(app: object, docname: str, source: list[str]) -> None:
+def prepare(_app: object, docname: str, source: list[str]) -> None:
     """Links that leave the site, and what is made from the program itself."""
     text = source[0]
     if docname == "command":
