@@ -180,8 +180,8 @@ def fit(
         )
     _check_method(method, prior, accuracy)
     data = folding(data, labels)
-    found = _fit(formula, data, prior, method, family, event, quadrature, accuracy, progress)
-    return replace(found, folded=isinstance(data, Folded))
+    fit = _fit(formula, data, prior, method, family, event, quadrature, accuracy, progress)
+    return replace(fit, folded=isinstance(data, Folded))
 
 
 def _fit(
@@ -288,9 +288,9 @@ def fit_statistics(
     Examples
     --------
     >>> import partialpool as pp
-    >>> found = pp.statistics("rate ~ 1 + (1 | batch)", {"batch": [1, 1, 2, 2, 3, 3],
+    >>> sums = pp.statistics("rate ~ 1 + (1 | batch)", {"batch": [1, 1, 2, 2, 3, 3],
     ...                                                  "rate": [1.0, 3, 4, 6, 9, 7]})
-    >>> pp.fit_statistics(found).statistics.n_groups
+    >>> pp.fit_statistics(sums).statistics.n_groups
     3
     """
     _check_method(method, prior, accuracy)

@@ -129,8 +129,8 @@ def merged_labels() -> str | None:
 
 
 def _reading() -> dict[str, Any]:
-    found: dict[str, Any] = click.get_current_context().meta.get(READING, {})
-    return found
+    options: dict[str, Any] = click.get_current_context().meta.get(READING, {})
+    return options
 
 
 @contextmanager

@@ -102,10 +102,10 @@ def excess_zeros(post: GeneralizedPosterior) -> Excess | None:
     with np.errstate(divide="ignore"):
         none = np.exp(size * np.log1p(-mean)) if s.proportion else np.exp(-size * mean)
     expected, variance = float(none.sum()), float((none * (1.0 - none)).sum())
-    found = float((y == 0).sum())
-    if expected < 1.0 and found < 5.0:
+    zeros = float((y == 0).sum())
+    if expected < 1.0 and zeros < 5.0:
         return None
-    return Excess(found / max(expected, 0.5), (found - expected) / math.sqrt(variance + 0.25))
+    return Excess(zeros / max(expected, 0.5), (zeros - expected) / math.sqrt(variance + 0.25))
 
 
 def fitted_means(post: GeneralizedPosterior) -> Floats:
