@@ -17,6 +17,7 @@ from partialpool._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from partialpool import charts, classical, datasets, simulate, testing
+    from partialpool.classical.effect_sizes import effect_size
     from partialpool.data import Table
     from partialpool.data.read_table import read
     from partialpool.errors import (
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from partialpool.notices import Notice
 
 _HOMES = {
+    "classical.effect_sizes": ("effect_size",),
     "data": ("Table",),
     "data.read_table": ("read",),
     "errors": (
@@ -78,6 +80,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [  # noqa: RUF022  (as a reader looks for them)
     "fit", "fit_groups", "Fit", "priors", "Table", "Notice",
     "read", "explain", "statistics", "Statistics", "load_statistics", "fit_statistics",
+    "effect_size",
     "datasets", "classical", "simulate", "charts", "testing",
     "Flat", "Jeffreys", "HalfNormal", "HalfCauchy", "HalfT", "Exponential", "Uniform",
     "LogNormal", "InverseGammaSq", "UniformShrinkage", "DuMouchel", "Normal", "StudentT", "LKJ",
