@@ -258,7 +258,7 @@ def _wanted(measure: Measure, columns: Mapping[str, Any]) -> list[str]:
         needs += ", or " + " and ".join(shares[k][1] for k in measure.columns if k in shares)
         needs += " in place of " + " and ".join(k for k in measure.columns if k in shares)
     if missing:
-        raise ArgumentError(f"{needs}; {' and '.join(missing)} is not given")
+        raise ArgumentError(f"{needs}; not given: {', '.join(missing)}")
     if spare:
         hint = did_you_mean(spare[0], [k for k in measure.columns if k not in wanted])
         raise ArgumentError(f"{needs}, not {spare[0]}; {hint or 'leave it out'}".rstrip())

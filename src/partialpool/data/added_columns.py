@@ -1,4 +1,4 @@
-"""Columns added to data: numbers taken from data of any kind, and the data handed back with more."""
+"""Columns added to data of any kind: numbers taken out, and the data handed back with more."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from partialpool.data.derived import Source
 from partialpool.data.read import checked_kind
 from partialpool.data.read_table import read
 from partialpool.data.table import Table, build_frame
-from partialpool.errors import ArgumentError, DataError
+from partialpool.errors import ArgumentError, ColumnError, DataError
 from partialpool.formula.tree import Name
 
 
@@ -48,7 +48,12 @@ def numbers_of(frame: Any, names: Sequence[str]) -> dict[str, Floats]:
     ColumnError, DataError
         If a column is missing or there twice, or holds something else than numbers.
     """
-    columns = frames.take(frame, checked_kind(frame), [Name(name) for name in names])
+    kind = checked_kind(frame)
+    present = frames.column_names(frame, kind)
+    for name in names:
+        if name not in present:
+            raise ColumnError.missing(name, present)
+    columns = frames.take(frame, kind, [Name(name) for name in names])
     found = {name: frames.numbers(column, name) for name, column in columns.items()}
     frames.check_lengths({name: len(values) for name, values in found.items()})
     return found

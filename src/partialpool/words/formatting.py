@@ -111,6 +111,15 @@ def coefficient_cells(table: Table) -> list[list[str]]:
     return rows
 
 
+def pooled_cells(table: Table) -> list[list[str]]:
+    """Cells of a table of pooled effects by estimators, as text, row by row."""
+    return [
+        [*(printable(v) for v in (estimator, name)), *(number(v, row["se"]) for v in values)]
+        for row in table.rows()
+        for estimator, name, *values in [row.values()]
+    ]
+
+
 def rank_cells(table: Table) -> list[list[str]]:
     """Cells of a table of ranks, as text, row by row."""
     return [
