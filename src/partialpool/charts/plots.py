@@ -22,11 +22,13 @@ from partialpool.charts.two_effects import intercept_by_slope
 from partialpool.errors import ArgumentError
 from partialpool.posterior import MixedPosterior, OneFactor
 from partialpool.posterior.distributions import IntervalKind
+from partialpool.words.meta_analysis import studies_of
+from partialpool.words.ratios import TableScale, is_exp
 
 if TYPE_CHECKING:
     from altair import TopLevelMixin as Chart
 
-ONE_FACTOR = "shrinkage, caterpillar, forest, shrinkage_by_size, tau, estimates_by_tau"
+ONE_FACTOR = "shrinkage, caterpillar, shrinkage_by_size, tau, estimates_by_tau"
 MIXED = "coefficients, effects, group_lines, intercept_by_slope, by_predictor"
 
 
@@ -65,8 +67,14 @@ class Plots:
         factor: str | None = None,
         term: str | None = None,
         groups: Sequence[object] | None = None,
+        scale: TableScale = "response",
     ) -> Chart:
-        """The chart of the groups, or of those given: own and pooled estimates, or an effect."""
+        """The chart of the groups, or of those given: own and pooled estimates, or an effect.
+
+        Of estimates with known standard errors and ``scale="exp"`` the forest.
+        """
+        if is_exp(scale) and studies_of(self._engine.statistics) is not None:
+            return self.forest(level=level, groups=groups, scale=scale)
         if isinstance(self._engine, MixedPosterior):
             return effects(self._engine, factor, term, level=level, groups=groups)
         return self.shrinkage(level=level, kind=kind, groups=groups)
@@ -102,6 +110,12 @@ class Plots:
             drawn.append(coefficients(post, **options))
         return drawn
 
+    # estimates with known standard errors -------------------------------------------------------
+
+    def forest(self, **options: Any) -> Chart:
+        """Known standard errors: own and pooled estimates, the mean, a new group."""
+        return forest(self._engine, **options)
+
     # one factor without predictors --------------------------------------------------------------
 
     def shrinkage(self, **options: Any) -> Chart:
@@ -111,10 +125,6 @@ class Plots:
     def caterpillar(self, **options: Any) -> Chart:
         """Estimates with intervals, in their order."""
         return caterpillar(self._one_factor, **options)
-
-    def forest(self, **options: Any) -> Chart:
-        """Known standard errors: own and pooled estimates, the mean, a new group."""
-        return forest(self._one_factor, **options)
 
     def shrinkage_by_size(self, **options: Any) -> Chart:
         """How much a group is pooled, by rows or standard error."""

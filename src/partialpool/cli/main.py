@@ -124,6 +124,12 @@ def cli() -> None:
 @click.option("--term", metavar="NAME", help="Of several effects, only this one, such as a slope.")
 @GROUPS
 @ABOVE
+@click.option(
+    "--exp",
+    is_flag=True,
+    help="Tables and forest as exp of the outcome, or of the link of counts: odds ratios of log "
+    "odds ratios, with the line of no effect at 1.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print the table of groups as CSV.")
 @click.option("--out", metavar="FILE", help="Write the groups to a .csv, .parquet or .xlsx file.")
@@ -156,6 +162,7 @@ def fit_command(**options: object) -> None:
     \b
     partialpool fit scores.csv "score ~ 1 + (1 | school)"
     partialpool fit trials.csv "effect | se(se) ~ 1 + (1 | site)" --prior "tau ~ half_normal(5)"
+    partialpool fit bcg --exp --plot forest.svg
     partialpool fit radon "log_radon ~ floor + (floor | county)" --method reml
     partialpool fit batting.csv "hits | trials(at_bats) ~ 1 + (1 | player)"
     partialpool fit seeds "germinated | trials(seeds) ~ extract + (1 | plate)" --method ml

@@ -13,6 +13,9 @@ from partialpool import classical
 from partialpool._typing import Floats
 from partialpool.data import CrossProducts, GroupStatistics, Table
 from partialpool.data.labels import as_labels
+from partialpool.data.new_rows import NEW
+from partialpool.posterior import MixedPosterior
+from partialpool.posterior.distributions import Distribution, Selected
 from partialpool.words.formatting import WIDTH
 
 INTERCEPT = "Intercept"
@@ -123,6 +126,26 @@ def meta_analysis(
         **columns,
     )
     return MetaAnalysis(Table({k: np.array([v]) for k, v in row.items()}), pooled)
+
+
+def new_at_means(post: MixedPosterior) -> Distribution | None:
+    """The effect in a new group of every factor, predictors at their means over groups.
+
+    None unless standard errors are known and only intercepts vary.
+    """
+    population = population_at_means(post)
+    if population is None:
+        return None
+    new = {t: (np.full(1, NEW), np.ones((1, 1))) for t in range(len(post.statistics.blocks))}
+    return Selected(post.linear(population, new), index=0)
+
+
+def population_at_means(post: MixedPosterior) -> Floats | None:
+    """Predictors at their means over the groups of the first factor, (1, p); None as above."""
+    s = post.statistics
+    if not s.sigma_known or any(b.effects != (INTERCEPT,) for b in s.blocks):
+        return None
+    return np.asarray((s.blocks[0].x_mean + s.shift).mean(axis=0, keepdims=True))
 
 
 def heterogeneity_line(of: MetaAnalysis) -> str:
