@@ -116,9 +116,8 @@ def _caption(rows: list[dict[str, Any]], some: list[str], level: float, exp: boo
     )
     if any(r["what"] == FITTED for r in rows):
         marks = (
-            "Squares: own estimates, circles: partially pooled, grey ticks: by the predictors "
-            f"alone; bars: {parts.percent(level)} intervals; dashed: a new group, predictors at "
-            "their means"
+            "Squares: own estimates, circles: partially pooled, ticks: predictors alone, bars: "
+            f"{parts.percent(level)} intervals, dashed: a new group, predictors at their means"
         )
     lines = [*some, marks]
     if exp:
@@ -174,14 +173,16 @@ def _pooled(
 
 
 def _write_numbers(rows: list[dict[str, Any]], exp: bool) -> None:
-    """The numbers at the right; of ratios each with its own digits."""
-    spread = float(np.median([r["upper"] - r["lower"] for r in rows if r["what"] != FITTED])) / 4
-    for row in rows:
-        ends = [row[k] for k in ("estimate", "lower", "upper")]
-        if exp:
-            ends = np.exp(ends).tolist()
-            spread = (ends[2] - ends[1]) / 4
-        a, b, c = (parts.number(v, spread) for v in ends)
+    """The numbers at the right; of ratios mostly with two decimals."""
+    told = [r for r in rows if r["what"] != FITTED]
+    ends = np.array([[r[k] for k in ("estimate", "lower", "upper")] for r in told])
+    ends = np.exp(ends) if exp else ends
+    width = (ends[:, 2] - ends[:, 1]) / 4
+    spread = np.full(len(told), np.median(width))
+    if exp:  # two decimals are usual; more where all ratios are near 1, or one is near 0
+        spread = np.minimum(np.minimum(spread, 0.5), 10 * width)
+    for row, values, each in zip(told, ends.tolist(), spread.tolist(), strict=True):
+        a, b, c = (parts.number(v, each) for v in values)
         row["label"] = f"{a}  [{b}, {c}]" if row["what"] != "new" else f"[{b}, {c}]"
 
 

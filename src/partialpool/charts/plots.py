@@ -11,6 +11,7 @@ from partialpool.charts.caterpillar import caterpillar
 from partialpool.charts.coefficients import coefficients
 from partialpool.charts.effects import effects
 from partialpool.charts.forest import forest
+from partialpool.charts.funnel import funnel
 from partialpool.charts.group_lines import group_lines
 from partialpool.charts.group_predictor import by_predictor, measured_predictor
 from partialpool.charts.ranks import ranks
@@ -37,7 +38,8 @@ class Plots:
     """The charts of a fit: ``fit.plot.shrinkage()``; options as in `partialpool.charts`.
 
     Some are of one factor without predictors, others of everything else; asked for the wrong one,
-    an ArgumentError names those there are.
+    an ArgumentError names those there are. `ranks` is of every model; `forest` of estimates with
+    known standard errors, and `funnel` of these and of league tables.
     """
 
     _engine: OneFactor | MixedPosterior
@@ -110,11 +112,15 @@ class Plots:
             drawn.append(coefficients(post, **options))
         return drawn
 
-    # estimates with known standard errors -------------------------------------------------------
+    # estimates with known standard errors, and league tables ------------------------------------
 
     def forest(self, **options: Any) -> Chart:
         """Known standard errors: own and pooled estimates, the mean, a new group."""
         return forest(self._engine, **options)
+
+    def funnel(self, **options: Any) -> Chart:
+        """Estimates against standard errors with significance; groups against size with limits."""
+        return funnel(self._engine, **options)
 
     # one factor without predictors --------------------------------------------------------------
 
