@@ -159,9 +159,7 @@ def _contours(alt: Any, deepest: float, exp: bool, x: Any, y: Any, colours: Look
     rows = [
         {"band": f"{side * band}", "p": names, "se": se, "effect": to_axis(side * inner * se),
          "to": to_axis(side * outer * se)}
-        for band, (inner, outer, names) in enumerate(
-            ((*edges[:2], BANDS[0]), (*edges[1:], BANDS[1])), 1
-        )
+        for band, (inner, outer, names) in enumerate(zip(edges, edges[1:], BANDS, strict=False), 1)
         for side in (-1, 1)
         for se in (0.0, deepest)
     ]  # fmt: skip

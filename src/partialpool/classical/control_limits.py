@@ -19,11 +19,13 @@ def control_limits(
     """Limits between which a group of a size lies with this probability if it is as all others.
 
         means:        target +- z sigma / sqrt(size)
-        proportions:  (r - a) / size with r the quantile of binomial(size, target)
-        rates:        (r - a) / size with r the quantile of Poisson(size target)
+        proportions:  (r - a) / size and (r + 1 - a) / size, of R ~ binomial(size, target)
+        rates:        the same of R ~ Poisson(size target)
 
-    Counts are whole, so that their limits jump; they are made smooth between two counts by
-    ``a = (P(R <= r) - p) / P(R = r)``.
+    r is the quantile of the lower or upper end p. Counts are whole, so that their limits jump; they
+    are made continuous in size by ``a = (P(R <= r) - p) / P(R = r)``. A group lies beyond them
+    just where a tail as far out as its own count has a smaller probability than (1 - level) / 2.
+    (In the source the upper limit is one event lower, so that such a tail may be more probable.)
 
     Parameters
     ----------
@@ -50,7 +52,7 @@ def control_limits(
     --------
     >>> low, high = control_limits("proportion", target=0.1, size=[50, 500], level=0.95)
     >>> low.round(3), high.round(3)
-    (array([0.014, 0.073]), array([0.18 , 0.126]))
+    (array([0.014, 0.073]), array([0.2  , 0.128]))
     """
     n = np.asarray(size, dtype=np.float64)
     if not 0 < level < 1:
@@ -61,8 +63,9 @@ def control_limits(
         return target - z * sigma / np.sqrt(n), target + z * sigma / np.sqrt(n)
     of = stats.binom(np.rint(n), target) if outcome == "proportion" else stats.poisson(n * target)
     scale = np.rint(n) if outcome == "proportion" else n
-    lower, upper = (_smooth_quantile(of, p) / scale for p in ends)
-    return np.maximum(lower, 0.0), np.minimum(upper, 1.0) if outcome == "proportion" else upper
+    lower, upper = (_smooth_quantile(of, p) for p in ends)
+    most = 1.0 if outcome == "proportion" else np.inf
+    return np.maximum(lower / scale, 0.0), np.minimum((upper + 1.0) / scale, most)
 
 
 def tail_probability(
@@ -70,8 +73,7 @@ def tail_probability(
 ) -> Floats:
     """Probability of a value as far to its side or farther, the smaller of both sides; shape (K,).
 
-    Exact, of counts by whole counts: two of two trials lie beyond the smooth limits of
-    `control_limits` although they are quite probable.
+    Of counts exact.
 
     Parameters
     ----------
