@@ -53,6 +53,8 @@ if TYPE_CHECKING:
         UniformShrinkage,
     )
     from partialpool.notices import Notice
+    from partialpool.words.citation import citation
+    from partialpool.words.model_table import table
 
 _HOMES = {
     "classical.effect_sizes": ("effect_size",),
@@ -72,6 +74,8 @@ _HOMES = {
         "UniformShrinkage",
     ),
     "notices": ("Notice",),
+    "words.citation": ("citation",),
+    "words.model_table": ("table",),
     "kept_statistics": ("Statistics", "explain", "load_statistics", "statistics"),
 }  # fmt: skip
 _ROOMS = ("classical", "datasets", "charts", "simulate", "testing")
@@ -80,7 +84,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [  # noqa: RUF022  (as a reader looks for them)
     "fit", "fit_groups", "Fit", "priors", "Table", "Notice",
     "read", "explain", "statistics", "Statistics", "load_statistics", "fit_statistics",
-    "effect_size",
+    "effect_size", "table", "citation",
     "datasets", "classical", "simulate", "charts", "testing",
     "Flat", "Jeffreys", "HalfNormal", "HalfCauchy", "HalfT", "Exponential", "Uniform",
     "LogNormal", "InverseGammaSq", "UniformShrinkage", "DuMouchel", "Normal", "StudentT", "LKJ",

@@ -607,6 +607,24 @@ class Fit(Generic[Frame]):
         """Charts of this fit: ``fit.plot.shrinkage()``, ``.coefficients()``, ..."""
         return charts.Plots(self._posterior("a chart"))
 
+    @property
+    def computed_by(self) -> str:
+        """How the model was fitted, in a word: "posterior", "REML" or "ML"."""
+        engine = self._engine
+        if not isinstance(engine, Estimated):
+            return "posterior"
+        return "REML" if engine.estimate.restricted else "ML"
+
+    def methods(self, *, level: float = 0.95) -> str:
+        """Return a paragraph for a paper: model, priors, how it was computed, with which error.
+
+        Parameters
+        ----------
+        level : float
+            Probability of the intervals that the paper shows.
+        """
+        return methods.methods(self._reliable, self.formula, level)
+
     def report(
         self, path: str | Path, *, level: float = 0.95, scale: TableScale = "response"
     ) -> None:

@@ -44,6 +44,23 @@ class EffectSizes:
     se: Floats
     filled: Bools = field(repr=False)
 
+    def said(self) -> list[str]:
+        """What to know about zero cells and missing effects, one sentence each."""
+        sentences = []
+        if self.filled.any():
+            sentences.append(
+                f"zero cells: a constant was added to the cells of {self.filled.sum():,} of "
+                f"{len(self.filled):,} studies"
+            )
+        missing = np.isnan(self.effect)
+        if missing.any():
+            rows = ", ".join(map(str, (np.flatnonzero(missing)[:5] + 1).tolist()))
+            more = ", ..." if missing.sum() > 5 else ""
+            sentences.append(
+                f"{missing.sum():,} of {len(missing):,} studies are without an effect (row {rows}{more})"
+            )
+        return sentences
+
 
 class Columns(TypedDict, total=False):
     """Columns of the data by the part they play, and options; see `effect_size`."""
@@ -209,7 +226,7 @@ def computed(
         effect, variance = of.formula(*(figures[name] for name in arguments), **options)
         exists = np.isfinite(effect) & np.isfinite(variance)
         effect, se = np.where(exists, effect, np.nan), np.sqrt(np.where(exists, variance, np.nan))
-    return EffectSizes(of, effect, se, filled)
+    return EffectSizes(of, effect, se, filled & exists)
 
 
 TOTALS = {"n1": ("events1", "non_events1"), "n2": ("events2", "non_events2"),

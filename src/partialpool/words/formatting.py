@@ -152,6 +152,18 @@ def prediction_cells(table: Table, numbers: list[str]) -> list[list[str]]:
     ]
 
 
+def effect_cells(table: Table, effect: str, se: str) -> list[list[str]]:
+    """Cells of studies with their effects and standard errors, as text, row by row."""
+    return [
+        [number(v, row[se]) if k in (effect, se) else _plain(v) for k, v in row.items()]
+        for row in table.rows()
+    ]
+
+
+def _plain(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else printable(value)
+
+
 def score_cells(table: Table) -> list[list[str]]:
     """Cells of the scoreboard, as text, row by row; empty where an estimator cannot predict."""
     rows = []
