@@ -55,10 +55,9 @@ class EffectSizes:
         missing = np.isnan(self.effect)
         if missing.any():
             rows = ", ".join(map(str, (np.flatnonzero(missing)[:5] + 1).tolist()))
-            more = ", ..." if missing.sum() > 5 else ""
-            sentences.append(
-                f"{missing.sum():,} of {len(missing):,} studies are without an effect (row {rows}{more})"
-            )
+            rows += ", ..." if missing.sum() > 5 else ""
+            of = f"{missing.sum():,} of {len(missing):,} studies"
+            sentences.append(f"{of} are without an effect (row {rows})")
         return sentences
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from partialpool._typing import Floats
+import numpy as np
+
+from partialpool._typing import Floats, Paths
 from partialpool.data import duck, files, frames
 from partialpool.data import labels as lab
 from partialpool.data.derived import Source
@@ -25,10 +28,7 @@ def held(data: Any) -> Any:
         If it is no kind of data, or a Spark DataFrame.
     """
     if files.are_paths(data):
-        if (isinstance(data, Sequence) and not isinstance(data, str)) or "::" in str(data):
-            relation = files.open_file(data, Source((), (), ())).relation
-            return Table(duck.columns_of(relation, relation.columns))
-        return read(data)
+        return _of_files(data)
     kind = checked_kind(data)
     if kind == "pyspark":
         raise DataError("columns are added in memory: give data.toArrow() of the Spark DataFrame")
@@ -38,6 +38,24 @@ def held(data: Any) -> Any:
         lists = {str(k): frames.as_column(v, str(k)) for k, v in data.items()}
         return Table({k: lab.as_labels(v) for k, v in lists.items()})
     return data.collect() if type(data).__name__ == "LazyFrame" else data
+
+
+def _of_files(data: Paths) -> Table:
+    """Every column of files that have the same ones, or of a table of a database."""
+    if "::" in str(data):
+        relation = files.open_file(data, Source((), (), ())).relation
+        return Table(duck.columns_of(relation, relation.columns))
+    listed = [data] if isinstance(data, str | Path) else list(data)
+    paths = [path for each in listed for path in files.expand(str(each))]
+    tables = [read(path) for path in paths]
+    for path, table in zip(paths, tables, strict=True):
+        if list(table) != list(tables[0]):
+            raise DataError(
+                f'files must have the same columns: those of "{paths[0]}" are '
+                f'{", ".join(tables[0])}, and those of "{path}" {", ".join(table)}'
+            )
+    columns = {k: np.concatenate([table[k] for table in tables]) for k in tables[0]}
+    return tables[0] if len(tables) == 1 else Table(columns)
 
 
 def numbers_of(frame: Any, names: Sequence[str]) -> dict[str, Floats]:
