@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from partialpool import charts, classical, datasets, simulate, testing
     from partialpool.classical.effect_sizes import effect_size
     from partialpool.data import Table
+    from partialpool.data.independent_rows import independent_rows
     from partialpool.data.read_table import read
     from partialpool.errors import (
         ArgumentError,
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "classical.effect_sizes": ("effect_size",),
     "data": ("Table",),
+    "data.independent_rows": ("independent_rows",),
     "data.read_table": ("read",),
     "errors": (
         "ArgumentError", "ColumnError", "DataError", "FormulaError", "ImproperPosteriorError",
@@ -84,7 +86,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [  # noqa: RUF022  (as a reader looks for them)
     "fit", "fit_groups", "Fit", "priors", "Table", "Notice",
     "read", "explain", "statistics", "Statistics", "load_statistics", "fit_statistics",
-    "effect_size", "table", "citation",
+    "effect_size", "independent_rows", "table", "citation",
     "datasets", "classical", "simulate", "charts", "testing",
     "Flat", "Jeffreys", "HalfNormal", "HalfCauchy", "HalfT", "Exponential", "Uniform",
     "LogNormal", "InverseGammaSq", "UniformShrinkage", "DuMouchel", "Normal", "StudentT", "LKJ",

@@ -90,3 +90,42 @@ def test_rows_are_no_meta_analysis():
     fit = pp.fit("yield ~ 1 + (1 | batch)", pp.datasets.dyestuff())
     assert fit.compare().meta_analysis is None
     assert meta_analysis(fit.statistics) is None
+
+
+# correlated sampling errors -----------------------------------------------------------------------
+
+GUM = METAFOR["gum"]
+GUM_ROWS = {
+    "trial": GUM["trial"],
+    "y": GUM["effect"],
+    "pd": [float(outcome == "PD") for outcome in GUM["outcome"]],
+    "s": np.sqrt(GUM["variance"]).tolist(),
+}
+GUM_FORMULA = "y | se(se) ~ 0 + one + pd + (0 + one | trial) + (1 | row)"
+
+
+def turned(covariance):
+    if covariance == "rho":
+        how = {"se": "s", "rho": 0.6}
+    else:
+        pairs = range(0, len(GUM["effect"]), 2)
+        how = {
+            "covariance": [np.array([GUM["v1"][i : i + 2], GUM["v2"][i : i + 2]]) for i in pairs]
+        }
+    return pp.independent_rows(GUM_ROWS, effect="y", by="trial", columns=["pd"], **how)
+
+
+@pytest.mark.parametrize("case", METAFOR["correlated"], ids=lambda c: c["method"] + c["covariance"])
+def test_correlated_errors_are_fitted_as_by_rma_mv(case):
+    fit = pp.fit(GUM_FORMULA, turned(case["covariance"]), method=case["method"].lower())
+    table = fit.parameters()
+    np.testing.assert_allclose(table["mean"][:2], case["estimate"], rtol=1e-5)
+    np.testing.assert_allclose(table["sd"][:2], case["se"], rtol=1e-5)
+    np.testing.assert_allclose(table["mean"][2:] ** 2, case["sigma2"], rtol=1e-4)
+    constant = 0.0
+    if case["method"] == "REML":  # metafor adds half the log determinant of X'X, lme4 does not
+        x = np.column_stack([np.ones(10), GUM_ROWS["pd"]])
+        constant = 0.5 * np.linalg.slogdet(x.T @ x)[1]
+    assert fit.to_dict()["log_likelihood"] + constant == pytest.approx(
+        case["log_likelihood"], abs=1e-8
+    )
