@@ -460,8 +460,7 @@ def effect_size_command(**options: object) -> None:
     Of counts --non-events1, --non-events2 and --non-events may stand in place of --n1, --n2, --n.
 
     \b
-    partialpool effect-size OR trials.csv --events1 a --n1 n1 --events2 c --n2 n2 --out effects.csv
-    partialpool fit effects.csv "effect | se(se) ~ 1 + (1 | trial)" --exp
+    partialpool effect-size PLO surgical_deaths --events deaths --n operations --out effects.csv
     """
     from partialpool.cli.effect_size import EffectSizeOptions, run
 
@@ -499,8 +498,7 @@ def table_command(**options: object) -> None:
     """Fit several FORMULAS to DATA and print their parameters side by side.
 
     \b
-    partialpool table bcg "log_rr | se(log_rr_se) ~ 1 + (1 | trial)" \\
-        "log_rr | se(log_rr_se) ~ latitude + (1 | trial)" --markdown
+    partialpool table rats "weight ~ day + (1 | rat)" "weight ~ day + (day | rat)" --markdown
     """
     from partialpool.cli.table import TableOptions, run
 
