@@ -74,7 +74,6 @@ from partialpool.posterior import (
 )
 from partialpool.posterior.above import Above, probability_above
 from partialpool.posterior.distributions import IntervalKind
-from partialpool.posterior.engine import Scale, checked_scale
 from partialpool.prediction import PredictionOptions, predict
 from partialpool.report import Contents, write
 from partialpool.simulate import CountWorld, World
@@ -85,7 +84,17 @@ from partialpool.words.advice import Advice, MixedAdvice, advise, recommendation
 from partialpool.words.arrange import Arrangement
 from partialpool.words.coefficients import MixedComparison, compare_coefficients
 from partialpool.words.comparison import Comparison, compare
+from partialpool.words.meta_analysis import studies_of
 from partialpool.words.notices import notices_of
+from partialpool.words.ratios import (
+    ParameterScale,
+    TableScale,
+    coefficients_of,
+    engine_scale,
+    group_ratios,
+    is_exp,
+    parameter_ratios,
+)
 from partialpool.words.standing import standing
 
 if TYPE_CHECKING:
@@ -233,7 +242,7 @@ class Fit(Generic[Frame]):
         *,
         level: float = 0.95,
         kind: IntervalKind = "equal-tailed",
-        scale: Scale = "response",
+        scale: TableScale = "response",
         factor: str | None = None,
         term: str | None = None,
         above: Above | None = None,
@@ -246,9 +255,10 @@ class Fit(Generic[Frame]):
             Probability of the intervals.
         kind : {"equal-tailed", "highest-density"}
             Kind of interval.
-        scale : {"response", "link"}
+        scale : {"response", "link", "exp"}
             For counts: probabilities or rates, or log-odds or log rates. Of measurements both
-            are the same.
+            are the same. "exp" is exp of the link, such as odds ratios of log odds ratios: of raw
+            values, posterior means and ends of intervals; the sd is left out.
         factor, term : str, optional
             With slopes or several factors: the groups of this factor, and this effect, only.
         above : float or "average", optional
@@ -278,7 +288,7 @@ class Fit(Generic[Frame]):
         table = self.group_table(level, kind, scale)
         table = Arrangement(factor=factor, term=term).of(table, self.factor)
         if above is not None:
-            table = self.with_standing(table, above, level)
+            table = self.with_standing(table, above, level, scale=scale)
         return self.to_input_frame(table)
 
     @_reads
@@ -286,14 +296,20 @@ class Fit(Generic[Frame]):
         self,
         level: float = 0.95,
         kind: IntervalKind = "equal-tailed",
-        scale: Scale = "response",
+        scale: TableScale = "response",
     ) -> Table:
         """`groups` as a Table, whatever kind of frame the data came in."""
-        return self._reliable.group_table(level, kind, checked_scale(scale))
+        exp = is_exp(scale)
+        table = self._reliable.group_table(level, kind, engine_scale(scale))
+        return group_ratios(table) if exp else table
 
     @_reads
-    def with_standing(self, table: Table, above: Above, level: float = 0.95) -> Table:
+    def with_standing(
+        self, table: Table, above: Above, level: float = 0.95, *, scale: TableScale = "response"
+    ) -> Table:
         """A table of groups with p_above and standing, as `groups` gives them with `above`."""
+        if is_exp(scale):
+            above = self._logarithm(above)
         factors = table.get("factor", np.full(table.n_rows, self.factor)).tolist()
         terms = table.get("term", np.full(table.n_rows, "Intercept")).tolist()
         kinds = list(dict.fromkeys(zip(factors, terms, strict=True)))
@@ -319,9 +335,44 @@ class Fit(Generic[Frame]):
         found = np.array([p[row] for row in rows])
         return Table(**table, p_above=found, standing=standing(found, level))
 
-    def parameters(self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Frame:
-        """One row a parameter: name, mean, sd, lower, median, upper; frame as in `groups`."""
-        return self.to_input_frame(self.parameter_table(level, kind))
+    def _logarithm(self, above: Above) -> Above:
+        """A ratio as the value of the outcome that it is the exp of."""
+        if isinstance(above, str):
+            return above
+        if self.family != "gaussian":
+            raise ArgumentError(
+                f"above={above:g} is a probability or rate of counts: leave scale out (--exp), or "
+                'ask for above="average"'
+            )
+        if not above > 0:
+            raise ArgumentError(f'above is a ratio with scale="exp", and so above 0, not {above:g}')
+        return float(np.log(above))
+
+    def parameters(
+        self,
+        *,
+        level: float = 0.95,
+        kind: IntervalKind = "equal-tailed",
+        scale: ParameterScale = "link",
+    ) -> Frame:
+        """One row a parameter; frame as in `groups`.
+
+        Parameters
+        ----------
+        level, kind
+            As in `groups`.
+        scale : {"link", "exp"}
+            As the model has them (of counts on the link scale), or exp of the coefficients, such
+            as odds ratios.
+
+        Returns
+        -------
+        frame
+            name, mean, sd, lower, median, upper. With ``scale="exp"`` name, estimate, lower,
+            median, upper: coefficients are called ``exp(name)`` and their estimate is exp of the
+            posterior mean; standard deviations stay those of logarithms.
+        """
+        return self.to_input_frame(self.parameter_table(level, kind, scale))
 
     def profile(self, level: float = 0.95) -> Frame:
         """Profile-likelihood intervals of a fit by maximum likelihood.
@@ -556,7 +607,27 @@ class Fit(Generic[Frame]):
         """Charts of this fit: ``fit.plot.shrinkage()``, ``.coefficients()``, ..."""
         return charts.Plots(self._posterior("a chart"))
 
-    def report(self, path: str | Path, *, level: float = 0.95) -> None:
+    @property
+    def computed_by(self) -> str:
+        """How the model was fitted, in a word: "posterior", "REML" or "ML"."""
+        engine = self._engine
+        if not isinstance(engine, Estimated):
+            return "posterior"
+        return "REML" if engine.estimate.restricted else "ML"
+
+    def methods(self, *, level: float = 0.95) -> str:
+        """Return a paragraph for a paper: model, priors, how it was computed, with which error.
+
+        Parameters
+        ----------
+        level : float
+            Probability of the intervals that the paper shows.
+        """
+        return methods.methods(self._reliable, self.formula, level)
+
+    def report(
+        self, path: str | Path, *, level: float = 0.95, scale: TableScale = "response"
+    ) -> None:
         """Write one self-contained HTML page: tables, pictures, notices, advice.
 
         Parameters
@@ -565,6 +636,8 @@ class Fit(Generic[Frame]):
             Where to; ends in .html.
         level : float
             Probability of the intervals.
+        scale : {"response", "link", "exp"}
+            Of tables and forest; as in `groups`.
 
         Raises
         ------
@@ -573,15 +646,20 @@ class Fit(Generic[Frame]):
         MissingExtraError
             If the charts' extra is not installed.
         """
-        write(self.report_contents(level), path)
+        write(self.report_contents(level, scale=scale), path)
 
     @_reads
     def report_contents(
-        self, level: float = 0.95, shown: Arrangement | None = None, *, drawn: bool = True
+        self,
+        level: float = 0.95,
+        shown: Arrangement | None = None,
+        *,
+        drawn: bool = True,
+        scale: TableScale = "response",
     ) -> Contents:
         """What `report` writes, of the groups that are `shown`; `drawn` with charts or without."""
         post = self._reliable
-        every = self.group_table(level)
+        every = self.group_table(level, scale=scale)
         groups = (shown or Arrangement()).of(every, self.factor)
         factor = (shown.factor if shown else None) or self.factor
         of_first = Arrangement(factor=factor).of(every, self.factor)
@@ -595,16 +673,17 @@ class Fit(Generic[Frame]):
             ranks = self.rank_table(level=level, factor=factor, term=term)
         asked = shown is not None and bool(shown.sort or shown.top or shown.groups)
         labels = groups["group"].tolist() if asked and "term" not in groups else None
-        charted = ranks, (factor, term), level, labels
+        charted = ranks, (factor, term), level, labels, scale
         return Contents(
             question=answer.question(post.statistics),
             answer=self._answer(of_first, ranks, factor, level),
             lines=(
                 summary.headline(post, self.formula),
                 f"{summary.pooling_line(post, level)} {recommendation(post)}",
+                *filter(None, [summary.new_group_line(post, level, exp=scale == "exp")]),
             ),
             methods=methods.methods(post, self.formula, level),
-            parameters=self.parameter_table(level, "equal-tailed"),
+            parameters=self.parameter_table(level, scale="exp" if scale == "exp" else "link"),
             groups=groups,
             notices=self.notices,
             charts=self._report_charts(*charted, dark=False) if drawn else (),
@@ -629,6 +708,7 @@ class Fit(Generic[Frame]):
         effect: tuple[str, str],
         level: float,
         groups: list[Any] | None,
+        scale: TableScale,
         *,
         dark: bool,
     ) -> tuple[Any, ...]:
@@ -638,9 +718,8 @@ class Fit(Generic[Frame]):
         plot = self.plot
         how: dict[str, Any] = {"level": level, "dark": dark}
         found = plot.telling(**how, groups=groups)
-        s = self.statistics
-        if isinstance(s, GroupStatistics) and s.sigma_known:
-            found.insert(1, plot.forest(**how, groups=groups))
+        if studies_of(self.statistics) is not None:
+            found.insert(1, plot.forest(**how, groups=groups, scale=scale))
         if ranks is not None:
             found.append(ranks_of_table(ranks, *effect, 1, level, groups, dark=dark))
         return tuple(found)
@@ -703,6 +782,7 @@ class Fit(Generic[Frame]):
         level: float = 0.95,
         kind: IntervalKind = "equal-tailed",
         groups: Table | None = None,
+        scale: TableScale = "response",
     ) -> dict[str, Any]:
         """Return everything as plain Python values: the contract of the command's ``--json``.
 
@@ -715,15 +795,18 @@ class Fit(Generic[Frame]):
             As in `groups`.
         groups : Table, optional
             Rows of `group_table` at this level, chosen and ordered, in place of all of them.
+        scale : {"response", "link", "exp"}
+            Of the tables; as in `groups`.
         """
-        groups = self.group_table(level, kind) if groups is None else groups
+        groups = self.group_table(level, kind, scale) if groups is None else groups
+        on: ParameterScale = "exp" if scale == "exp" else "link"
         first = {} if "factor" in groups else {"factor": self.factor}
         found = {
             "formula": self.formula,
             "family": self.family,
             "n_rows": self.statistics.n_rows,
             "n_dropped": self.statistics.n_dropped,
-            "parameters": formatting.plain_rows(self.parameter_table(level, kind)),
+            "parameters": formatting.plain_rows(self.parameter_table(level, kind, on)),
             "groups": [{**first, **row} for row in formatting.plain_rows(groups)],
             "accuracy": {
                 "method": self.posterior.method,
@@ -752,9 +835,16 @@ class Fit(Generic[Frame]):
         )
 
     @_reads
-    def parameter_table(self, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Table:
+    def parameter_table(
+        self,
+        level: float = 0.95,
+        kind: IntervalKind = "equal-tailed",
+        scale: ParameterScale = "link",
+    ) -> Table:
         """`parameters` as a Table, whatever kind of frame the data came in."""
-        return self._reliable.parameter_table(level, kind)
+        exp = is_exp(scale, ParameterScale)
+        table = self._reliable.parameter_table(level, kind)
+        return parameter_ratios(table, coefficients_of(self.statistics)) if exp else table
 
     @property
     def factor(self) -> str:

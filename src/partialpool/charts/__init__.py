@@ -4,7 +4,8 @@
 |---|---|
 | `shrinkage` | from each group's own estimate to its partially pooled one |
 | `caterpillar` | estimates with intervals, in their order |
-| `forest` | known standard errors: own and pooled estimates, the mean, a new group |
+| `forest` | known standard errors: own and pooled estimates, the mean, a new group; ratios too |
+| `funnel` | estimates by standard error with significance; groups by size with control limits |
 | `ranks` | expected ranks with their intervals, of every model |
 | `shrinkage_by_size` | how much a group is pooled, by rows or standard error |
 | `tau` | the posterior of tau, and the classical estimates in it |
@@ -25,6 +26,7 @@ from partialpool.charts.caterpillar import caterpillar
 from partialpool.charts.coefficients import coefficients
 from partialpool.charts.effects import effects
 from partialpool.charts.forest import forest
+from partialpool.charts.funnel import funnel
 from partialpool.charts.group_lines import group_lines
 from partialpool.charts.group_predictor import by_predictor
 from partialpool.charts.plots import Plots
@@ -45,6 +47,7 @@ __all__ = [
     "error_bars",
     "estimates_by_tau",
     "forest",
+    "funnel",
     "group_lines",
     "intercept_by_slope",
     "ranks",
