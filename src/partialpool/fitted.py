@@ -75,6 +75,8 @@ from partialpool.posterior import (
 from partialpool.posterior.above import Above, probability_above
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.posterior.engine import Scale, checked_scale
+from partialpool.posterior.left_out import LeftOutGroups
+from partialpool.posterior.without_groups import without_each_group
 from partialpool.prediction import PredictionOptions, predict
 from partialpool.report import Contents, write
 from partialpool.simulate import CountWorld, World
@@ -85,6 +87,7 @@ from partialpool.words.advice import Advice, MixedAdvice, advise, recommendation
 from partialpool.words.arrange import Arrangement
 from partialpool.words.coefficients import MixedComparison, compare_coefficients
 from partialpool.words.comparison import Comparison, compare
+from partialpool.words.influence import Influence, influence
 from partialpool.words.notices import notices_of
 from partialpool.words.standing import standing
 
@@ -516,6 +519,54 @@ class Fit(Generic[Frame]):
         """Say how much the grouping matters, in numbers and in words; see `words.advice`."""
         found: Advice | MixedAdvice = advise(self._posterior("advice"))
         return found
+
+    @_reads
+    def influence(self, *, factor: str | None = None) -> Influence:
+        """Leave out each group in turn: what moves without it, and how well the others predict it.
+
+            log p(y_j | y_-j) = -log E[1 / p(y_j | y_-j, phi) | y],   phi the hyperparameters
+
+        Exact for one factor: the group is taken out of the statistics at every node of the
+        posterior, for all groups at once, and the nodes are reweighted; where the posterior
+        without a group lies too far from that of all, the others are fitted anew. Counts with
+        predictors are read from weighted points, whose error is told.
+
+        Parameters
+        ----------
+        factor : str, optional
+            Of counts with several factors: the one with most groups, whose groups can be left out.
+
+        Returns
+        -------
+        Influence
+            ``.table``, one row a group: elpd (log density of its rows given the others'), the mean
+            of every parameter without it (of known standard errors also of I^2), and by how many
+            posterior sds that shifts it; ``.text`` in sentences.
+
+        Raises
+        ------
+        ArgumentError
+            If there are estimates only, several factors of measurements, or so few groups that the
+            others leave no proper posterior.
+
+        Notes
+        -----
+        Source: Gelfand, Dey and Chang (1992), in Bayesian Statistics 4.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> round(float(fit.influence().table["elpd"][0]), 3)
+        -4.596
+        """
+        return influence(self.posterior, self.without_each_group(factor), self.formula)
+
+    @_reads
+    def without_each_group(self, factor: str | None = None) -> LeftOutGroups:
+        """What `influence` and `partialpool.compare_models` read."""
+        require_reliable(self._engine)
+        return without_each_group(self._engine, self.clusters, factor)
 
     def world(self) -> World | CountWorld:
         """Return a world like this fit: its group sizes, and mu, tau and sigma at their medians.

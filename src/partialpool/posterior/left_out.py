@@ -28,6 +28,8 @@ from partialpool.posterior.counts import CountsPosterior, counts_posterior
 from partialpool.posterior.distributions import root_inverse_chi2_mean
 from partialpool.posterior.one_way import OneWayPosterior, one_way_posterior
 
+I_SQUARED = "I^2"
+"""Name of the share of the variance between estimates that is between groups."""
 CELLS = 2**20
 """Groups times nodes worked on at once."""
 UNLIKELY, MOST_UNLIKELY = 1e-10, 1e-6
@@ -136,7 +138,8 @@ def one_way_without(post: OneWayPosterior) -> LeftOutGroups:
     if not post.predicts_without_one_group:
         raise too_few(post)
     s, c = post.statistics, every_component(post.model, post.grid)
-    out = LeftOutGroups.empty(s.factor, s.labels, list(post.named()))
+    known = [I_SQUARED] if s.sigma_known else []
+    out = LeftOutGroups.empty(s.factor, s.labels, [*post.named(), *known])
     unlikely = np.empty(s.n_groups)
     step = max(1, CELLS // len(c.weight))
     for i in range(0, s.n_groups, step):
@@ -149,6 +152,9 @@ def one_way_without(post: OneWayPosterior) -> LeftOutGroups:
         first, second = _chi_factors(of.df)
         square = (share * (of.mu_scale**2 * second + of.center**2)).sum(axis=0)
         out.put(at, "Intercept", (share * of.center).sum(axis=0), square)
+        if s.sigma_known:
+            between = 1.0 - 1.0 / (1.0 + _information_without(s.weight)[at] * c.lam[:, None])
+            out.put(at, I_SQUARED, *((share * x).sum(axis=0) for x in (between, between**2)))
         scales = {f"tau[{s.factor}]": np.sqrt(c.lam)[:, None] * of.sigma, "sigma": of.sigma}
         for name in out.mean.keys() & scales.keys():
             x = scales[name]
@@ -159,6 +165,12 @@ def one_way_without(post: OneWayPosterior) -> LeftOutGroups:
     for j in np.flatnonzero(unlikely > MOST_UNLIKELY).tolist():
         _refit(post, one_way_posterior, out, j)
     return out
+
+
+def _information_without(weight: Floats) -> Floats:
+    """One over the typical sampling variance of the others, of which I^2 is; (J,)."""
+    total, square = weight.sum() - weight, (weight**2).sum() - weight**2
+    return np.asarray((total**2 - square) / ((len(weight) - 2) * total))
 
 
 def _chi_factors(df: Floats) -> tuple[Floats | float, Floats | float]:
@@ -241,7 +253,8 @@ def _refit(post, fitted, out: LeftOutGroups, j: int) -> None:  # type: ignore[no
         factor = _reference(post) / _reference(others)
         others = fitted(statistics, scaled_priors(post.priors, reference=factor))
     out.log_density[j] = post.log_evidence - others.log_evidence
-    for name, of in others.named().items():
+    named = others.named() | ({I_SQUARED: others.icc} if I_SQUARED in out.mean else {})
+    for name, of in named.items():
         out.mean[name][j], out.sd[name][j] = float(of.mean), float(of.sd)
     out.refitted[j] = True
 
