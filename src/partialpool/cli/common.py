@@ -192,7 +192,8 @@ def print_table(console: Any, header: list[str], rows: list[list[str]], *, texts
         table.add_column(Text(name), overflow="fold", min_width=min(widest, 9), max_width=widest)
     for name, width in zip(header[texts:], widths[texts:], strict=True):
         style = "bold" if name == "estimate" else None
-        table.add_column(name, justify="right", no_wrap=True, min_width=width, style=style)
+        # as Text: rich would take the brackets of tau[school] for a style
+        table.add_column(Text(name), justify="right", no_wrap=True, min_width=width, style=style)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     least = sum(min(w, 9) for w in widths[:texts]) + sum(widths[texts:]) + 3 * len(widths)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from partialpool._typing import Floats
+from partialpool._typing import Bools, Floats
 from partialpool.data.clusters import Clusters
 from partialpool.data.cross_products import Block, CrossProducts, without_constant
 
@@ -47,7 +47,7 @@ def without_group(s: CrossProducts, clusters: Clusters, group: int) -> CrossProd
     )
 
 
-def _block(b: Block, others: Floats, whole: Floats) -> Block:
+def _block(b: Block, others: Bools, whole: Floats) -> Block:
     names = ("labels", "n", "ztz", "ztx", "zty", "weight", "x_mean")
     left = replace(b, **{k: getattr(b, k)[others] for k in names})
     if b.within is None:

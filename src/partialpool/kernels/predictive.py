@@ -96,6 +96,4 @@ def leave_one_group_out(
         others = np.sqrt((total - squares) / left)  # scale of sigma
     log_density = np.where(left > 0, log_density, -np.inf)
     scale = others / np.sqrt(w * rest)
-    return LeftOut(
-        log_density, center, scale, left, others, others / sigma * mu_sd / np.sqrt(rest)
-    )
+    return LeftOut(log_density, center, scale, left, others, others / sigma * mu_sd / np.sqrt(rest))

@@ -19,6 +19,9 @@ from partialpool.models.priors import (
     UniformShrinkage,
 )
 
+MOST_NAMED = 2
+"""Of more sds the scales are not named one by one."""
+
 
 def prior_menu(unit: float) -> tuple[ScalePrior, ...]:
     """Priors of a standard deviation between groups that people use, from vague to informative.
@@ -34,7 +37,7 @@ def prior_menu(unit: float) -> tuple[ScalePrior, ...]:
         HalfCauchy(unit),
         HalfT(4.0, unit),
         HalfNormal(unit),
-        Exponential(1.0 / unit),
+        Exponential(rounded_unit(1.0 / unit)),
         UniformShrinkage(),
         DuMouchel(),
     )
@@ -50,6 +53,8 @@ def rounded_unit(value: float) -> float:
 def menu_of(priors: Priors, units: Mapping[str, float]) -> list[tuple[str, Priors]]:
     """The menu for every sd of a model at once: in words, and the priors of the whole model.
 
+    Where scales differ, they are named in the order of the sds.
+
     Parameters
     ----------
     priors : Priors
@@ -60,12 +65,12 @@ def menu_of(priors: Priors, units: Mapping[str, float]) -> list[tuple[str, Prior
     others = tuple(pair for pair in priors.named if pair[0] not in units)
     out = []
     for each in zip(*(prior_menu(unit) for unit in units.values()), strict=True):
-        if len(each) == 1:
+        if len(set(map(str, each))) == 1:
             out.append((f"tau ~ {each[0]}", replace(priors, tau=each[0], named=others)))
             continue
         single: tuple[tuple[str, Prior], ...] = tuple(zip(units, each, strict=True))
-        words = ", ".join(f"{name} ~ {prior}" for name, prior in single)
-        if len(set(map(str, each))) == 1:
-            words = f"tau ~ {each[0]}"
+        words = f"tau ~ {', '.join(map(str, each))}"
+        if len(each) > MOST_NAMED:
+            words = f"tau ~ {each[0].text_name}, a scale each"
         out.append((words, replace(priors, named=others + single)))
     return out

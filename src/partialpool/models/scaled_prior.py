@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -58,7 +58,8 @@ class ScaledPrior(ScalePrior):
         return self.of.support
 
     def log_density(self, x: Floats, reference: Floats | float) -> Floats:
-        return np.asarray(self.power * self.of.log_density(x, np.multiply(reference, self.reference)))
+        reference = np.multiply(reference, self.reference)
+        return np.asarray(self.power * self.of.log_density(x, reference))
 
 
 def scaled_priors(priors: Priors, power: float = 1.0, reference: float = 1.0) -> Priors:
@@ -90,9 +91,12 @@ def scaled_priors(priors: Priors, power: float = 1.0, reference: float = 1.0) ->
             return ScaledPrior(prior, power, reference)
         return prior
 
+    changed: dict[str, Any] = {
+        name: one(getattr(priors, name)) for name in ("mu", "tau", "sigma", "beta")
+    }
     return replace(
         priors,
-        **{name: one(getattr(priors, name)) for name in ("mu", "tau", "sigma", "beta")},
+        **changed,
         rho=LKJ(1.0 + power * (priors.rho.eta - 1.0)),
         named=tuple((name, one(prior)) for name, prior in priors.named),
     )

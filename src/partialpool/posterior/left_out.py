@@ -13,14 +13,16 @@ others are fitted anew from their statistics.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from partialpool._typing import AnyArray, Bools, Floats, Ints
 from partialpool.errors import ArgumentError
 from partialpool.kernels.predictive import leave_one_group_out
+from partialpool.models import Priors
 from partialpool.models.propriety import Moments, check_proper
 from partialpool.models.scaled_prior import scaled_priors
 from partialpool.posterior.components import every_component
@@ -211,7 +213,8 @@ def counts_without(post: CountsPosterior) -> LeftOutGroups:
     names = list(post.named())
     pairs = LeftOutGroups.empty(s.factor, np.arange(len(model.pairs) + 1), names)
     weight, unlikely = nodes.weight.ravel(), np.zeros(len(model.pairs) + 1)
-    values = dict(zip(names, (nodes.inner.ravel(), np.repeat(nodes.outer, nodes.inner.shape[1]))))
+    outer = np.broadcast_to(nodes.outer[:, None], nodes.inner.shape)
+    values = dict(zip(names, (nodes.inner.ravel(), outer.ravel()), strict=True))
     pairs.log_density[-1] = 0.0  # a group without trials or exposure says nothing
     for at in [*_slices(len(model.pairs), weight.size), slice(len(model.pairs), None)]:
         share = weight[:, None]
@@ -245,7 +248,12 @@ def _slices(size: int, nodes: int) -> Iterator[slice]:
         yield slice(i, min(i + step, size))
 
 
-def _refit(post, fitted, out: LeftOutGroups, j: int) -> None:  # type: ignore[no-untyped-def]
+Fitted = Callable[[Any, Priors], OneWayPosterior | CountsPosterior]
+
+
+def _refit(
+    post: OneWayPosterior | CountsPosterior, fitted: Fitted, out: LeftOutGroups, j: int
+) -> None:
     """Fit the others anew; the prior stays what it was, also where it is relative."""
     statistics = post.statistics.of_groups(np.arange(post.statistics.n_groups) != j)
     others = fitted(statistics, post.priors)
@@ -261,5 +269,6 @@ def _refit(post, fitted, out: LeftOutGroups, j: int) -> None:  # type: ignore[no
 
 def _reference(post: OneWayPosterior | CountsPosterior) -> float:
     """What relative priors of tau are relative to, but for sigma."""
-    model = post.model
-    return model.typical_ratio if isinstance(post, OneWayPosterior) else model.typical_error
+    if isinstance(post, OneWayPosterior):
+        return post.model.typical_ratio
+    return post.model.typical_error

@@ -179,12 +179,12 @@ def _log_ratio(df: float, n: Floats, rest: Floats, others: Floats) -> Floats:
     return np.where(left > 0, out, np.nan)
 
 
-def _told(nodes: WeightedNodes, log_density: Floats) -> Floats | float:
+def _told(nodes: WeightedNodes, log_density: Floats) -> Floats:
     """95% bound on the error of a log density, from the replicates of a sample."""
     if not isinstance(nodes, Sample):
-        return nodes.error * log_density.std(axis=0)
+        return np.asarray(nodes.error * log_density.std(axis=0))
     inverse = np.exp(-(log_density - log_density.min(axis=0)))
-    return nodes.bound(inverse) / (nodes.weight @ inverse)
+    return np.asarray(nodes.bound(inverse) / (nodes.weight @ inverse))
 
 
 def _poor(nodes: WeightedNodes, share: Floats) -> Ints:

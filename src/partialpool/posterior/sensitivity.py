@@ -224,50 +224,28 @@ def _weighted(nodes: Laid, change: Floats) -> Laid | None:
     return replace(nodes, weight=weight / total, log_total=log_total)
 
 
-@singledispatch
-def _under(post: Any, priors: Priors, nodes: _Nodes, power: float = 1.0) -> FullEngine:
+def _under(post: FullEngine, priors: Priors, nodes: _Nodes, power: float = 1.0) -> FullEngine:
     """The posterior under other priors, with the likelihood to a power.
 
     Priors that are relative to standard errors stay relative to those that there are.
     """
-    raise TypeError(f"_under of a {type(post).__name__}")
-
-
-@_under.register
-def _one_way_under(
-    post: OneWayPosterior, priors: Priors, nodes: _Nodes, power: float = 1.0
-) -> FullEngine:
+    root = math.sqrt(power)  # by which a power of the likelihood divides standard errors
     s = post.statistics
+    if isinstance(post, OneWayPosterior):
+        if power != 1.0:
+            s = replace(s, weight=power * s.weight, ss=power * s.ss)
+        return nodes.one_way(s, _unmoved(priors, root), power * s.n_used)
+    if isinstance(post, CountsPosterior):
+        if power != 1.0:
+            s = replace(s, y=power * s.y, size=power * s.size)
+        model = counts_model(s, priors)
+        reference = post.model.typical_error / model.typical_error
+        return nodes.counts(s, replace(model, priors=_unmoved(priors, reference)))
+    if isinstance(post, GeneralizedPosterior):
+        return generalized_posterior(s, priors, post.accuracy)
     if power != 1.0:
-        s = replace(s, weight=power * s.weight, ss=power * s.ss)
-    return nodes.one_way(s, _unmoved(priors, math.sqrt(power)), power * s.n_used)
-
-
-@_under.register
-def _counts_under(
-    post: CountsPosterior, priors: Priors, nodes: _Nodes, power: float = 1.0
-) -> FullEngine:
-    s = post.statistics
-    if power != 1.0:
-        s = replace(s, y=power * s.y, size=power * s.size)
-    model = counts_model(s, priors)
-    reference = post.model.typical_error / model.typical_error
-    return nodes.counts(s, replace(model, priors=_unmoved(priors, reference)))
-
-
-@_under.register
-def _mixed_under(
-    post: MixedPosterior, priors: Priors, nodes: _Nodes, power: float = 1.0
-) -> FullEngine:
-    s = post.statistics if power == 1.0 else post.statistics.to_the_power(power)
-    return mixed_posterior(s, _unmoved(priors, math.sqrt(power)), post.accuracy)
-
-
-@_under.register
-def _generalized_under(
-    post: GeneralizedPosterior, priors: Priors, nodes: _Nodes, power: float = 1.0
-) -> FullEngine:
-    return generalized_posterior(post.statistics, priors, post.accuracy)
+        s = s.to_the_power(power)
+    return mixed_posterior(s, _unmoved(priors, root), post.accuracy)
 
 
 def _unmoved(priors: Priors, reference: float) -> Priors:

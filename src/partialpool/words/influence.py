@@ -134,8 +134,9 @@ def _sentences(of: Influence) -> list[str]:
             f"({shifts[name][at]:+.2f} posterior sds)."
         )
         much = int((np.nan_to_num(table["largest shift"]) > MUCH).sum())
+        verb = "moves" if much == 1 else "move"
         said.append(
-            f"{much:,} of {table.n_rows:,} groups move a parameter by more than {MUCH:g} sds."
+            f"{much:,} of {table.n_rows:,} groups {verb} a parameter by more than {MUCH:g} sds."
             if much
             else f"No group moves a parameter by more than {MUCH:g} sds."
         )

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import optimize
 
-from partialpool._typing import Floats
+from partialpool._typing import Floats, Ints
 from partialpool.data import CountStatistics, GroupStatistics, Table
 from partialpool.data.labels import as_labels
 from partialpool.errors import ArgumentError, PriorError
@@ -25,6 +25,8 @@ FEW_GROUPS = 30
 """With fewer groups the standard error of a difference is itself too uncertain to be relied on.
 Sivula, Magnusson and Vehtari (2020), arXiv:2008.10296, show it to be too small with few
 observations, with models that predict alike, and with outliers."""
+SAME = 1e-8
+"""Relative difference of groups' own values that may be rounding of their sums."""
 LONG_NAME = 28
 """Longer names are replaced by letters in the printed table."""
 USED_WEIGHT = 0.05
@@ -205,7 +207,7 @@ def stacking_weights(log_density: Floats) -> Floats:
     ndarray, shape (K,)
     """
     p = np.exp(log_density - log_density.max(axis=1, keepdims=True))
-    groups, models = p.shape
+    models = p.shape[1]
     if models == 1:
         return np.ones(1)
     found = optimize.minimize(
@@ -235,7 +237,7 @@ def _log_marginal(engine: Any) -> float:
 class _Groups:
     """What must be the same in every model: rows and own value of each group."""
 
-    n: Floats
+    n: Ints
     value: Floats
     counts: bool
 
@@ -249,13 +251,14 @@ def _groups(m: Scored) -> _Groups:
     at = next(t for t, b in enumerate(s.blocks) if b.factor == m.left_out.factor)
     block = s.blocks[at]
     if m.engine.counts:
-        return _Groups(block.n, np.bincount(s.rows.group[at], s.rows.y, len(block.n)), True)
+        y = np.bincount(s.rows.group[at], s.rows.y, len(block.n)).astype(np.float64)
+        return _Groups(block.n, y, True)
     if block.effects[:1] != ("Intercept",):
         return _Groups(block.n, np.full(len(block.n), math.nan), False)
     return _Groups(block.n, block.y_mean + s.center, False)
 
 
-def _same_groups(first: Scored, other: Scored) -> np.ndarray:
+def _same_groups(first: Scored, other: Scored) -> Ints:
     """Positions of the first model's groups in the other.
 
     Raises
@@ -264,28 +267,29 @@ def _same_groups(first: Scored, other: Scored) -> np.ndarray:
         If outcome, rows or groups are not the same.
     """
     if first.left_out.factor != other.left_out.factor:
-        raise _unlike(first, other, "group by different columns, "
-                      f"{first.left_out.factor} and {other.left_out.factor}")  # fmt: skip
+        factors = f"{first.left_out.factor} and {other.left_out.factor}"
+        raise _unlike(first, other, f"leave out groups of different columns, {factors}")
     if first.outcome != other.outcome:
-        raise _unlike(first, other, f"have different outcomes, {first.outcome} and {other.outcome}, "
-                      "whose densities are in different units")  # fmt: skip
+        outcomes = f"{first.outcome} and {other.outcome}"
+        how = f"have different outcomes, {outcomes}, whose densities are in different units"
+        raise _unlike(first, other, how)
     mine, theirs = _groups(first), _groups(other)
     if mine.counts != theirs.counts:
         raise _unlike(first, other, "are of measurements (densities) and of counts (probabilities)")
     places = {str(label): i for i, label in enumerate(other.left_out.labels.tolist())}
     labels = [str(label) for label in first.left_out.labels.tolist()]
     if set(places) != set(labels):
-        odd = sorted(set(places) ^ set(labels))[0]
+        odd = min(set(places) ^ set(labels))
         raise _unlike(first, other, f'do not have the same groups ("{odd}" is in one only)')
     at = np.array([places[label] for label in labels], dtype=np.intp)
     if not np.array_equal(mine.n, theirs.n[at]):
-        raise _unlike(first, other, f"use {int(mine.n.sum()):,} and {int(theirs.n.sum()):,} rows, "
-                      "or others: rows with a missing value in a predictor are left out of one of "
-                      "them, so leave them out of the data first")  # fmt: skip
+        rows = f"{int(mine.n.sum()):,} and {int(theirs.n.sum()):,} rows"
+        how = f"do not use the same rows ({rows}): leave rows with missing values out of the data"
+        raise _unlike(first, other, how)
     apart = np.abs(mine.value - theirs.value[at])
     size = np.abs(mine.value).max(initial=1e-300)
-    if np.nanmax(apart, initial=0.0) > 1e-8 * size:
-        raise _unlike(first, other, "do not have the same values of the outcome (an offset counts)")
+    if np.nanmax(apart, initial=0.0) > SAME * size:
+        raise _unlike(first, other, "do not have the same values of the outcome, offsets taken off")
     return at
 
 

@@ -39,9 +39,9 @@ class Sensitivity:
     ----------
     table : Table
         One row a setting and parameter: kind ("fit", "prior", "power of prior", "power of
-        likelihood"); setting, the prior of tau or the power; name, mean, sd, lower, median, upper (95%);
-        shift from the fit, in the fit's posterior sds (of medians, in quarters of the interval,
-        where means or sds do not exist); moves, whether that is more than half.
+        likelihood"); setting, the prior of tau or the power; name, mean, sd, lower, median, upper
+        (95% intervals); shift from the fit, in the fit's posterior sds (of medians, in quarters of
+        the interval, where means or sds do not exist); moves, whether that is more than half.
     groups : Table
         The same of the groups that move most (group; with several effects also factor and term).
     largest : Table
@@ -274,7 +274,7 @@ def _wide(table: Table, key: str) -> list[list[str]]:
 
 
 def _sentences(of: Sensitivity) -> list[str]:
-    said = [_of_kind(of, "prior", "another prior of tau")]
+    said = [_of_kind(of, "prior", "other priors of tau")]
     kinds = set(of.table["kind"].tolist())
     if "power of prior" in kinds:
         said.append(_of_kind(of, "power of prior", "the prior to the power 0.8 or 1.25"))
@@ -282,15 +282,15 @@ def _sentences(of: Sensitivity) -> list[str]:
         said.append("The fit's own priors are flat, so that a power of them changes nothing.")
     if "power of likelihood" in kinds:
         said.append(_of_kind(of, "power of likelihood", "the likelihood to the power 0.8 or 1.25"))
-    moved = np.abs(np.nan_to_num(of.largest["largest shift"])) > MUCH
-    groups = "effects of groups" if "term" in of.largest else "groups"
+    moved = int((np.abs(np.nan_to_num(of.largest["largest shift"])) > MUCH).sum())
+    effects = "effects of groups" if "term" in of.largest else "groups"
+    verb = "moves" if moved == 1 else "move"
     said.append(
-        f"{int(moved.sum()):,} of {len(moved):,} {groups} move by more than {MUCH:g} sds."
-        if moved.any()
+        f"{moved:,} of {of.largest.n_rows:,} {effects} {verb} by more than {MUCH:g} sds."
+        if moved
         else f"No group moves by more than {MUCH:g} sds."
     )
-    for name in of.refused:
-        said.append(f"Under {name} there is no posterior.")
+    said += [f"Under {name} there is no posterior." for name in of.refused]
     return said
 
 
@@ -298,11 +298,14 @@ def _of_kind(of: Sensitivity, kind: str, what: str) -> str:
     """What the settings of a kind move."""
     rows = [r for r in of.table.rows() if r["kind"] == kind and not math.isnan(r["shift"])]
     if not rows:
-        return f"Under {what} there is no posterior."
+        return f"Under {what} there is no posterior to compare with."
     largest = max(rows, key=lambda r: abs(r["shift"]))
     moved = list(dict.fromkeys(r["name"] for r in rows if r["moves"]))
-    most = f"{largest['name']} under {largest['setting']}, {largest['shift']:+.2f} posterior sds"
+    most = f"{largest['name']} under {largest['setting']}: {largest['shift']:+.2f}"
     if not moved:
-        return f"Under {what} no parameter moves by more than {MUCH:g} sds (most {most})."
+        return (
+            f"Under {what}, no parameter moves by more than {MUCH:g} posterior sds (most {most})."
+        )
     verb = "moves" if len(moved) == 1 else "move"
-    return f"Under {what} {' and '.join(moved)} {verb} by more than {MUCH:g} sds (most {most})."
+    names = " and ".join(moved)
+    return f"Under {what}, {names} {verb} by more than {MUCH:g} posterior sds (most {most})."
