@@ -20,7 +20,6 @@ from partialpool.models import CountsModel, Priors, counts_model
 from partialpool.models.counts import empty_pair
 from partialpool.models.counts_propriety import (
     CountMoments,
-    CountSizes,
     check_proper,
     natural_moments,
 )
@@ -395,27 +394,29 @@ class CountsPosterior(OneFactorEngine):
     def predicts_without_one_group(self) -> bool:
         """Whether the posterior would be proper with any one group left out."""
         try:
-            check_proper(self._sizes_without_one_group, self.model.priors)
+            self.moments_without(inside=True)
         except ImproperPosteriorError:
             return False
         return self.model.sizes.groups > 2
 
-    @property
-    def moments_without_one_group(self) -> CountMoments:
-        """Which moments would exist with any one group left out."""
-        return check_proper(self._sizes_without_one_group, self.model.priors)
+    def moments_without(self, *, inside: bool) -> CountMoments:
+        """Which moments would exist without a group inside its range, or without one at its end.
 
-    @property
-    def _sizes_without_one_group(self) -> CountSizes:
+        Raises
+        ------
+        ImproperPosteriorError
+            If the others leave no proper posterior.
+        """
         sizes, s = self.model.sizes, self.statistics
         y, miss = s.y.sum() - s.y.max(), (s.size - s.y).sum() - (s.size - s.y).max()
-        return replace(
+        without = replace(
             sizes,
             groups=sizes.groups - 1,
-            inside=max(sizes.inside - 1, 0),
+            inside=max(sizes.inside - inside, 0),
             any_event=bool(y > 0),
             any_failure=not s.proportion or bool(miss > 0),
         )
+        return check_proper(without, self.model.priors)
 
     # what every kind of posterior has -------------------------------------------------------
 

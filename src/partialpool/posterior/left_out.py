@@ -87,12 +87,12 @@ class LeftOutGroups:
         self.mean[name][at] = mean
         self.sd[name][at] = np.sqrt(np.maximum(square - mean**2, 0.0))
 
-    def without_moments(self, name: str, order: float) -> None:
+    def without_moments(self, name: str, order: float, at: Ints | slice = slice(None)) -> None:
         """Mean and sd are infinite where moments of no more than this order exist."""
         if order <= 1.0:
-            self.mean[name][:] = math.inf
+            self.mean[name][at] = math.inf
         if order <= 2.0:
-            self.sd[name][:] = math.inf
+            self.sd[name][at] = math.inf
 
 
 def reweighted(weight: Floats, log_inverse: Floats) -> tuple[Floats, Floats, Floats]:
@@ -225,6 +225,10 @@ def counts_without(post: CountsPosterior) -> LeftOutGroups:
             pairs.log_density[at] = some.best - log_mean
         for name, x in values.items():
             pairs.put(at, name, x @ share, x**2 @ share)
+    for inside in (True, False):
+        moments, at = post.moments_without(inside=inside), np.flatnonzero(model.inside == inside)
+        for name, order in zip(names, (moments.mu, moments.tau), strict=True):
+            pairs.without_moments(name, order, at)
     out = LeftOutGroups(
         s.factor,
         s.labels,
@@ -234,9 +238,6 @@ def counts_without(post: CountsPosterior) -> LeftOutGroups:
         {k: v[model.member] for k, v in pairs.sd.items()},
         np.zeros(s.n_groups, dtype=bool),
     )
-    moments = post.moments_without_one_group
-    for name, order in zip(names, (moments.mu, moments.tau), strict=True):
-        out.without_moments(name, order)
     for j in np.flatnonzero(unlikely[model.member] > MOST_UNLIKELY).tolist():
         _refit(post, counts_posterior, out, j)
     return out

@@ -32,6 +32,9 @@ LIGHT, MOST_LIGHT = 1e-4, 0.01
 second of the weight without a group, or the others are fitted anew. Sleepstudy with its first
 subject moved ever farther: below this, means, sds and log densities are off by 4e-3 at most, at ten
 times as much by 0.02 (tests/unit/posterior/test_left_out_mixed.py)."""
+NEGLIGIBLE = 1e-12
+"""Weight of nodes of a lattice, over the heaviest, that are left out: what they could hold without
+a group is far above `MOST_LIGHT`, so that the others are fitted anew."""
 LEAST_SHARE, HEAVIEST = 0.05, 0.1
 """Of points that are sampled: effective share below, and weight of one point above, which too few
 are left to say anything without a group."""
@@ -102,11 +105,12 @@ def mixed_without(post: MixedPosterior, clusters: Clusters | None) -> LeftOutGro
         leave no proper posterior.
     """
     level, clusters = _one_factor(post, clusters)
-    s, model, nodes = post.statistics, post.model, post.weighted
+    s, model = post.statistics, post.model
     block = s.blocks[0]
     names = [*s.coefficients, *post.taus, *([] if post.sigma is None else ["sigma"])]
     out = LeftOutGroups.empty(block.factor, block.labels, names)
     groups = _Groups.of(post, level, clusters)
+    nodes = _without_negligible(post.weighted)
     squares = model.with_priors(nodes.points, model.reduced(nodes.points).squares)
     step = max(1, CELLS // (len(nodes.weight) * (level.q + model.system.p + 1) ** 2))
     poor: list[int] = []
@@ -124,6 +128,22 @@ def mixed_without(post: MixedPosterior, clusters: Clusters | None) -> LeftOutGro
     for j in poor:
         _refit(post, clusters, squares, groups, out, j)
     return out
+
+
+def _without_negligible(nodes: WeightedNodes) -> WeightedNodes:
+    """Leave out nodes in far tails, where what a group adds is lost in the rounding of its sums."""
+    if isinstance(nodes, Sample):
+        return nodes
+    used = nodes.weight > NEGLIGIBLE * nodes.weight.max()
+    return WeightedNodes(
+        nodes.weight[used] / nodes.weight[used].sum(),
+        nodes.points[used],
+        nodes.carried[used],
+        nodes.replicate[used],
+        nodes.log_total,
+        nodes.error,
+        nodes.status,
+    )
 
 
 def _one_factor(post: MixedPosterior, clusters: Clusters | None) -> tuple[Level, Clusters]:

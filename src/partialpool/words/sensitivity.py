@@ -12,7 +12,13 @@ import numpy as np
 from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.data import Table
 from partialpool.data.labels import as_labels
-from partialpool.posterior import CountsPosterior, OneWayPosterior
+from partialpool.integrate import WeightedNodes
+from partialpool.posterior import (
+    CountsPosterior,
+    GeneralizedPosterior,
+    MixedPosterior,
+    OneWayPosterior,
+)
 from partialpool.posterior.components import trimmed
 from partialpool.posterior.distributions import Distribution, Selected
 from partialpool.posterior.engine import FullEngine, Term
@@ -29,6 +35,9 @@ NORMAL_WIDTH = 3.919927969080108
 LEVEL, ENDS = 0.95, np.array([0.025, 0.5, 0.975])
 LIGHT = 1e-9
 """Share of the weight of nodes that are left out: shifts are told to 0.01."""
+
+READ_NODES = 256
+"""Nodes from which groups of models with predictors are read: shifts of sleepstudy and rats under a\nproper prior are right to 0.02 and 0.06 sds, with a quarter as many to 0.06 and 0.12. All 8,000 nodes\nof high_school would take two minutes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,6 +111,7 @@ def sensitivity(post: FullEngine, formula: str) -> Sensitivity:
     parameters = [_parameters(engine) for engine in engines]
     shifts = [_shifts(parameters[0], other) for other in parameters]
     effects = _Effects.of(post)
+    engines = [_thinned(engine) for engine in engines]
     means = [effects.moments(engine) for engine in engines]
     moved = np.stack([_shift(*means[0], mean) for mean, _ in means])
     which = np.nanargmax(np.abs(np.nan_to_num(moved)), axis=0)
@@ -134,6 +144,31 @@ def _light(engine: FullEngine) -> FullEngine:
     if isinstance(engine, CountsPosterior):
         return replace(engine, nodes=engine.nodes.cut(LIGHT))
     return engine
+
+
+def _thinned(engine: FullEngine) -> FullEngine:
+    """A model with predictors whose groups are read from a systematic sample of its nodes.
+
+    Sampled with probabilities proportional to their weights in the order of the lattice, by which
+    neighbours stand for each other.
+    """
+    if not isinstance(engine, MixedPosterior) or isinstance(engine, GeneralizedPosterior):
+        return engine
+    nodes = engine.weighted
+    if len(nodes.weight) <= READ_NODES:
+        return engine
+    places = (np.arange(READ_NODES) + 0.5) / READ_NODES
+    at = np.searchsorted(np.cumsum(nodes.weight), places * nodes.weight.sum())
+    some = WeightedNodes(
+        np.full(READ_NODES, 1.0 / READ_NODES),
+        nodes.points[at],
+        nodes.carried[at],
+        np.zeros(READ_NODES, dtype=np.intp),
+        nodes.log_total,
+        nodes.error,
+        nodes.status,
+    )
+    return replace(engine, weighted=some)
 
 
 # parameters -----------------------------------------------------------------------------------
