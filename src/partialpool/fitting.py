@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, get_args, overload
 
 from partialpool._typing import Paths
@@ -37,6 +38,7 @@ from partialpool.formula import Roles, parse, read_roles
 from partialpool.formula.families import CONJUGATE
 from partialpool.formula.tree import Name
 from partialpool.kept_statistics import Statistics
+from partialpool.posterior.without_groups import left_out_factor
 from partialpool.words.accuracy import checked_accuracy
 from partialpool.words.model_comparison import ModelComparison, Scored, compared, model_names
 
@@ -427,7 +429,13 @@ def compare_models(
     called = model_names([(f.formula, f.family, f.posterior.priors) for f in fits], names)
     return compared(
         [
-            Scored(name, str(f.design.roles.outcome), f._engine, f.without_each_group(factor))
-            for name, f in zip(called, fits, strict=True)
+            Scored(
+                name,
+                str(fit.design.roles.outcome),
+                fit._engine,
+                left_out_factor(fit._engine, factor),
+                partial(fit.without_each_group, factor),
+            )
+            for name, fit in zip(called, fits, strict=True)
         ]
     )

@@ -36,8 +36,8 @@ def sensitivity(
     -------
     altair.Chart
         A panel a quantity, five in all: up to three parameters and the groups that move most (units
-        of y; parameters of counts on the link scale); rows are settings, the fit at the top; points at
-        means (medians where these do not exist) with 95% intervals, dashed line at the fit's;
+        of y; parameters of counts on the link scale); rows are settings, the fit at the top; points
+        at means (medians where these do not exist) with 95% intervals, dashed line at the fit's;
         diamonds where the shift is above half a posterior sd of the fit.
     """
     return of_result(sensitivity_of(post, ""), title, dark=dark)

@@ -207,7 +207,13 @@ def print_csv(table: Table) -> None:
     """Print a table as CSV."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(table)
-    writer.writerows(zip(*(column.tolist() for column in table.values()), strict=True))
+    columns = ([_as_text(v) for v in column.tolist()] for column in table.values())
+    writer.writerows(zip(*columns, strict=True))
+
+
+def _as_text(value: Any) -> Any:
+    """Truth values as the files of ``--out`` have them."""
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def written(table: Table, out: str | None, rows: str) -> None:

@@ -226,7 +226,7 @@ def compare_models_command(**options: object) -> None:
     differences with standard errors, and stacking weights.
 
     \b
-    partialpool compare-models sleepstudy "reaction ~ days + (1 | subject)" "reaction ~ (1 | subject)"
+    partialpool compare-models radon "log_radon ~ floor + (1 | county)" "log_radon ~ (1 | county)"
     partialpool compare-models eight_schools --or-prior "tau ~ half_normal(5)"
     """
     from partialpool.cli.compare_models import CompareModelsOptions, run

@@ -226,9 +226,9 @@ def counts_without(post: CountsPosterior) -> LeftOutGroups:
         for name, x in values.items():
             pairs.put(at, name, x @ share, x**2 @ share)
     for inside in (True, False):
-        moments, at = post.moments_without(inside=inside), np.flatnonzero(model.inside == inside)
+        moments, which = post.moments_without(inside=inside), model.inside == inside
         for name, order in zip(names, (moments.mu, moments.tau), strict=True):
-            pairs.without_moments(name, order, at)
+            pairs.without_moments(name, order, np.flatnonzero(which))
     out = LeftOutGroups(
         s.factor,
         s.labels,

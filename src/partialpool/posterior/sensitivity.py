@@ -11,9 +11,9 @@ Source: Kallioinen, Paananen, Bürkner and Vehtari (2024), doi:10.1007/s11222-02
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import singledispatch
+from functools import partial, singledispatch
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -76,15 +76,16 @@ def settings(post: FullEngine) -> Iterator[Setting]:
     own = "" if post.priors.named else f"tau ~ {post.priors.tau}"
     for words, priors in menu_of(post.priors, _units(post)):
         if words != own:
-            yield _tried("prior", words, post, priors, nodes)
+            yield _tried("prior", words, partial(_under, post, priors, nodes))
     if says_something(post.priors):
         for power in POWERS:
             words = f"prior to the power {power:g}"
-            yield _tried("power of prior", words, post, scaled_priors(post.priors, power), nodes)
+            yield _tried("power of prior", words, partial(_to_the_power, post, power, nodes))
     if not isinstance(post, GeneralizedPosterior):
         for power in POWERS:
             words = f"likelihood to the power {power:g}"
-            yield _tried("power of likelihood", words, post, post.priors, nodes, power)
+            compute = partial(_under, post, post.priors, nodes, power)
+            yield _tried("power of likelihood", words, compute)
 
 
 def _own_words(post: FullEngine) -> str:
@@ -94,14 +95,17 @@ def _own_words(post: FullEngine) -> str:
     return ", ".join([f"tau ~ {priors.tau}", *named])
 
 
-def _tried(
-    kind: Kind, name: str, post: FullEngine, priors: Priors, nodes: _Nodes, power: float = 1.0
-) -> Setting:
+def _tried(kind: Kind, name: str, compute: Callable[[], FullEngine]) -> Setting:
     """A setting, or why there is no such posterior."""
     try:
-        return Setting(kind, name, _under(post, priors, nodes, power))
+        return Setting(kind, name, compute())
     except PartialPoolError as error:
         return Setting(kind, name, None, str(error))
+
+
+def _to_the_power(post: FullEngine, power: float, nodes: _Nodes) -> FullEngine:
+    """The posterior with all proper priors to a power."""
+    return _under(post, scaled_priors(post.priors, power), nodes)
 
 
 # scales of the menu ---------------------------------------------------------------------------

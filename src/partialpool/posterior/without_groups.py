@@ -14,18 +14,14 @@ from partialpool.posterior.left_out_mixed import generalized_without, mixed_with
 from partialpool.posterior.one_way import OneWayPosterior
 
 
-def without_each_group(
-    post: Any, clusters: Clusters | None = None, factor: str | None = None
-) -> LeftOutGroups:
-    """Leave out each group of a factor in turn.
+def left_out_factor(post: Any, factor: str | None = None) -> str:
+    """Return the factor whose groups are left out: the one that is asked for, or the only one.
 
     Parameters
     ----------
     post : OneWayPosterior, CountsPosterior, MixedPosterior or GeneralizedPosterior
-    clusters : Clusters, optional
-        Of linear mixed models: sums within groups.
     factor : str, optional
-        Whose groups; the one with most of them if not given.
+        Of counts with several factors: the one with most groups, also if not given.
 
     Raises
     ------
@@ -40,16 +36,40 @@ def without_each_group(
             f'no factor "{factor}" in this fit; {did_you_mean(factor, factors)}'
             f"it has {', '.join(factors)}"
         )
-    if isinstance(post, OneWayPosterior):
-        return one_way_without(post)
-    if isinstance(post, CountsPosterior):
-        return counts_without(post)
     if not isinstance(post, GeneralizedPosterior):
-        return mixed_without(post, clusters)
+        return factor or factors[0]
     largest = post.statistics.blocks[post.model.system.levels[0].terms[0]].factor
     if factor not in (None, largest):
         raise ArgumentError(
             f'of counts with several factors the groups of "{largest}", the one with most of them, '
             f'can be left out, not those of "{factor}"'
         )
-    return generalized_without(post)
+    return largest
+
+
+def without_each_group(
+    post: Any, clusters: Clusters | None = None, factor: str | None = None
+) -> LeftOutGroups:
+    """Leave out each group of a factor in turn.
+
+    Parameters
+    ----------
+    post : OneWayPosterior, CountsPosterior, MixedPosterior or GeneralizedPosterior
+    clusters : Clusters, optional
+        Of linear mixed models: sums within groups.
+    factor : str, optional
+        As in `left_out_factor`.
+
+    Raises
+    ------
+    ArgumentError
+        As `left_out_factor`; also if factors are several, or the others leave no posterior.
+    """
+    left_out_factor(post, factor)
+    if isinstance(post, OneWayPosterior):
+        return one_way_without(post)
+    if isinstance(post, CountsPosterior):
+        return counts_without(post)
+    if isinstance(post, GeneralizedPosterior):
+        return generalized_without(post)
+    return mixed_without(post, clusters)

@@ -148,11 +148,12 @@ def _sentences(of: Influence) -> list[str]:
         at = int(np.nanargmin(elpd))
         said.append(f"Least likely given the others is {_named(table, at)} (elpd {elpd[at]:.2f}).")
     if len(missing):
-        names = ", ".join(_named(table, int(i)) for i in missing[:3])
+        names = [_named(table, int(i)) for i in missing[:3]] + ["..."] * (len(missing) > 3)
+        groups = "group" if len(missing) == 1 else "groups"
         said.append(
-            f"Of {len(missing):,} groups ({names}{', ...' if len(missing) > 3 else ''}) nothing is "
-            "told: the others say nothing of some coefficient, or the posterior without the group "
-            "is too far from that of all to be read from it; fit the rows without it."
+            f"Of {len(missing):,} {groups} ({', '.join(names)}) nothing is told: the others say "
+            "nothing of some coefficient, or the posterior without the group is too far from that "
+            "of all to be read from it; fit the rows without it."
         )
     return said
 

@@ -6,14 +6,14 @@ import math
 import string
 import textwrap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy import optimize
 
-from partialpool._typing import Floats, Ints
+from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.data import CountStatistics, GroupStatistics, Table
 from partialpool.data.labels import as_labels
 from partialpool.errors import ArgumentError, PriorError
@@ -114,12 +114,13 @@ def _number(value: float) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scored:
-    """One model: its name and outcome, its engine, and what is known without each group."""
+    """One model: its name and outcome, its engine, and how to leave out each group of a factor."""
 
     name: str
     outcome: str
     engine: Any
-    left_out: LeftOutGroups
+    factor: str
+    without: Callable[[], LeftOutGroups]
 
 
 def model_names(
@@ -162,13 +163,11 @@ def compared(models: Sequence[Scored]) -> ModelComparison:
     ArgumentError
         If their outcomes, rows or groups differ, or a group's log density is not known.
     """
-    first, places = models[0], []
-    for other in models:
-        places.append(_same_groups(first, other))
-    score = np.stack(
-        [m.left_out.log_density[at] for m, at in zip(models, places, strict=True)], axis=1
-    )
-    _refuse_unknown(models, score)
+    first = models[0]
+    places = [_same_groups(first, other) for other in models]
+    left_out = [m.without() for m in models]
+    score = np.stack([of.log_density[at] for of, at in zip(left_out, places, strict=True)], axis=1)
+    _refuse_unknown(models, left_out[0], score)
     total = score.sum(axis=0)
     order = np.argsort(-total, kind="stable")
     gap = score - score[:, order[:1]]
@@ -177,17 +176,17 @@ def compared(models: Sequence[Scored]) -> ModelComparison:
     table = Table(
         model=names,
         elpd=total,
-        elpd_error=np.array([m.left_out.error.sum() for m in models]),
+        elpd_error=np.array([of.error.sum() for of in left_out]),
         se=math.sqrt(size) * score.std(axis=0, ddof=1),
         difference=gap.sum(axis=0),
         difference_se=math.sqrt(size) * gap.std(axis=0, ddof=1),
         weight=stacking_weights(score),
         log_marginal_likelihood=np.array([_log_marginal(m.engine) for m in models]),
     )
-    pointwise = {"group": first.left_out.labels}
+    pointwise = {"group": left_out[0].labels}
     pointwise |= {name: score[:, k] for k, name in enumerate(names.tolist())}
     return ModelComparison(
-        Table({k: v[order] for k, v in table.items()}), Table(pointwise), first.left_out.factor
+        Table({k: v[order] for k, v in table.items()}), Table(pointwise), first.factor
     )
 
 
@@ -235,8 +234,9 @@ def _log_marginal(engine: Any) -> float:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Groups:
-    """What must be the same in every model: rows and own value of each group."""
+    """What must be the same in every model: labels, rows and own value of each group."""
 
+    labels: AnyArray
     n: Ints
     value: Floats
     counts: bool
@@ -245,17 +245,17 @@ class _Groups:
 def _groups(m: Scored) -> _Groups:
     s = m.engine.statistics
     if isinstance(s, CountStatistics):
-        return _Groups(s.n, s.y, True)
+        return _Groups(s.labels, s.n, s.y, True)
     if isinstance(s, GroupStatistics):
-        return _Groups(s.n, s.raw, False)
-    at = next(t for t, b in enumerate(s.blocks) if b.factor == m.left_out.factor)
+        return _Groups(s.labels, s.n, s.raw, False)
+    at = next(t for t, b in enumerate(s.blocks) if b.factor == m.factor)
     block = s.blocks[at]
     if m.engine.counts:
         y = np.bincount(s.rows.group[at], s.rows.y, len(block.n)).astype(np.float64)
-        return _Groups(block.n, y, True)
+        return _Groups(block.labels, block.n, y, True)
     if block.effects[:1] != ("Intercept",):
-        return _Groups(block.n, np.full(len(block.n), math.nan), False)
-    return _Groups(block.n, block.y_mean + s.center, False)
+        return _Groups(block.labels, block.n, np.full(len(block.n), math.nan), False)
+    return _Groups(block.labels, block.n, block.y_mean + s.center, False)
 
 
 def _same_groups(first: Scored, other: Scored) -> Ints:
@@ -266,8 +266,8 @@ def _same_groups(first: Scored, other: Scored) -> Ints:
     ArgumentError
         If outcome, rows or groups are not the same.
     """
-    if first.left_out.factor != other.left_out.factor:
-        factors = f"{first.left_out.factor} and {other.left_out.factor}"
+    if first.factor != other.factor:
+        factors = f"{first.factor} and {other.factor}"
         raise _unlike(first, other, f"leave out groups of different columns, {factors}")
     if first.outcome != other.outcome:
         outcomes = f"{first.outcome} and {other.outcome}"
@@ -276,8 +276,8 @@ def _same_groups(first: Scored, other: Scored) -> Ints:
     mine, theirs = _groups(first), _groups(other)
     if mine.counts != theirs.counts:
         raise _unlike(first, other, "are of measurements (densities) and of counts (probabilities)")
-    places = {str(label): i for i, label in enumerate(other.left_out.labels.tolist())}
-    labels = [str(label) for label in first.left_out.labels.tolist()]
+    places = {str(label): i for i, label in enumerate(theirs.labels.tolist())}
+    labels = [str(label) for label in mine.labels.tolist()]
     if set(places) != set(labels):
         odd = min(set(places) ^ set(labels))
         raise _unlike(first, other, f'do not have the same groups ("{odd}" is in one only)')
@@ -299,11 +299,11 @@ def _unlike(first: Scored, other: Scored, how: str) -> ArgumentError:
     )
 
 
-def _refuse_unknown(models: Sequence[Scored], score: Floats) -> None:
+def _refuse_unknown(models: Sequence[Scored], first: LeftOutGroups, score: Floats) -> None:
     for k, m in enumerate(models):
         unknown = np.flatnonzero(~np.isfinite(score[:, k]))
         if len(unknown):
-            label = printable(models[0].left_out.labels.tolist()[unknown[0]])
+            label = printable(first.labels.tolist()[unknown[0]])
             raise ArgumentError(
                 f"{m.name} cannot be scored: without {len(unknown)} of the groups (the first is "
                 f'"{label}") the others say nothing of some coefficient, or too few points are '

@@ -37,7 +37,9 @@ LIGHT = 1e-9
 """Share of the weight of nodes that are left out: shifts are told to 0.01."""
 
 READ_NODES = 256
-"""Nodes from which groups of models with predictors are read: shifts of sleepstudy and rats under a\nproper prior are right to 0.02 and 0.06 sds, with a quarter as many to 0.06 and 0.12. All 8,000 nodes\nof high_school would take two minutes."""
+"""Nodes from which groups of models with predictors are read: shifts of sleepstudy and rats under a
+proper prior are right to 0.02 and 0.06 sds, with a quarter as many to 0.06 and 0.12. All 8,000
+nodes of high_school would take two minutes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
