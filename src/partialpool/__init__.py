@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         UnsupportedFormulaError,
     )
     from partialpool.fitted import Fit
-    from partialpool.fitting import fit, fit_groups, fit_statistics
+    from partialpool.fitting import compare_models, fit, fit_groups, fit_statistics
     from partialpool.kept_statistics import Statistics, explain, load_statistics, statistics
     from partialpool.models import priors
     from partialpool.models.priors import (
@@ -68,7 +68,7 @@ _HOMES = {
         "UnsupportedFormulaError",
     ),
     "fitted": ("Fit",),
-    "fitting": ("fit", "fit_groups", "fit_statistics"),
+    "fitting": ("compare_models", "fit", "fit_groups", "fit_statistics"),
     "models": ("priors",),
     "models.priors": (
         "DuMouchel", "Exponential", "Flat", "HalfCauchy", "HalfNormal", "HalfT",
@@ -84,7 +84,7 @@ _ROOMS = ("classical", "datasets", "charts", "simulate", "testing")
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [  # noqa: RUF022  (as a reader looks for them)
-    "fit", "fit_groups", "Fit", "priors", "Table", "Notice",
+    "fit", "fit_groups", "compare_models", "Fit", "priors", "Table", "Notice",
     "read", "explain", "statistics", "Statistics", "load_statistics", "fit_statistics",
     "effect_size", "independent_rows", "table", "citation",
     "datasets", "classical", "simulate", "charts", "testing",

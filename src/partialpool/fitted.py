@@ -74,6 +74,8 @@ from partialpool.posterior import (
 )
 from partialpool.posterior.above import Above, probability_above
 from partialpool.posterior.distributions import IntervalKind
+from partialpool.posterior.left_out import LeftOutGroups
+from partialpool.posterior.without_groups import without_each_group
 from partialpool.prediction import PredictionOptions, predict
 from partialpool.report import Contents, write
 from partialpool.simulate import CountWorld, World
@@ -84,6 +86,7 @@ from partialpool.words.advice import Advice, MixedAdvice, advise, recommendation
 from partialpool.words.arrange import Arrangement
 from partialpool.words.coefficients import MixedComparison, compare_coefficients
 from partialpool.words.comparison import Comparison, compare
+from partialpool.words.influence import Influence, influence
 from partialpool.words.meta_analysis import studies_of
 from partialpool.words.notices import notices_of
 from partialpool.words.ratios import (
@@ -95,6 +98,7 @@ from partialpool.words.ratios import (
     is_exp,
     parameter_ratios,
 )
+from partialpool.words.sensitivity import Sensitivity, sensitivity
 from partialpool.words.standing import standing
 
 if TYPE_CHECKING:
@@ -567,6 +571,93 @@ class Fit(Generic[Frame]):
         """Say how much the grouping matters, in numbers and in words; see `words.advice`."""
         found: Advice | MixedAdvice = advise(self._posterior("advice"))
         return found
+
+    @_reads
+    def sensitivity(self) -> Sensitivity:
+        """What the answers owe to the prior: parameters and groups under others, and under powers.
+
+            p(phi | y) ∝ p(phi)^a p(y | theta)^b p(theta | phi),   a, b = 0.8 or 1.25
+
+        The priors of tau are flat, half-Cauchy, half-t (4), half-normal, exponential, uniform
+        shrinkage and DuMouchel's, whose scale is the standard deviation of the groups' own
+        estimates (of counts 1, on the link scale); all other priors stay. Improper priors say
+        nothing that a power could change.
+
+        Returns
+        -------
+        Sensitivity
+            ``.table``: a row a setting and parameter, with its shift in posterior sds of this fit;
+            ``.groups``: the groups that move most; ``.largest``: every group's largest shift;
+            ``.text`` in sentences.
+
+        Raises
+        ------
+        ArgumentError
+            If there are estimates only.
+
+        Notes
+        -----
+        One factor without predictors takes milliseconds, as the nodes of the posterior are
+        weighted anew; other models are fitted under each prior, and counts with predictors not
+        under powers of the likelihood. Source of the powers: Kallioinen, Paananen, Bürkner and
+        Vehtari (2024), doi:10.1007/s11222-023-10366-5.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> bool(fit.sensitivity().table["moves"].any())
+        False
+        """
+        return sensitivity(self._posterior("sensitivity"), self.formula)
+
+    @_reads
+    def influence(self, *, factor: str | None = None) -> Influence:
+        """Leave out each group in turn: what moves without it, and how well the others predict it.
+
+            log p(y_j | y_-j) = -log E[1 / p(y_j | y_-j, phi) | y],   phi the hyperparameters
+
+        Exact for one factor: the group is taken out of the statistics at every node of the
+        posterior, for all groups at once, and the nodes are reweighted; where the posterior
+        without a group lies too far from that of all, the others are fitted anew. Counts with
+        predictors are read from weighted points, whose error is told.
+
+        Parameters
+        ----------
+        factor : str, optional
+            Of counts with several factors: the one with most groups, whose groups can be left out.
+
+        Returns
+        -------
+        Influence
+            ``.table``, one row a group: elpd (log density of its rows given the others'), the mean
+            of every parameter without it (of known standard errors also of I^2), and by how many
+            posterior sds that shifts it; ``.text`` in sentences.
+
+        Raises
+        ------
+        ArgumentError
+            If there are estimates only, several factors of measurements, or so few groups that the
+            others leave no proper posterior.
+
+        Notes
+        -----
+        Source: Gelfand, Dey and Chang (1992), in Bayesian Statistics 4.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> round(float(fit.influence().table["elpd"][0]), 3)
+        -4.596
+        """
+        return influence(self.posterior, self.without_each_group(factor), self.formula)
+
+    @_reads
+    def without_each_group(self, factor: str | None = None) -> LeftOutGroups:
+        """What `influence` and `partialpool.compare_models` read."""
+        require_reliable(self._engine)
+        return without_each_group(self._engine, self.clusters, factor)
 
     def world(self) -> World | CountWorld:
         """Return a world like this fit: its group sizes, and mu, tau and sigma at their medians.

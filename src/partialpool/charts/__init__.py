@@ -7,6 +7,7 @@
 | `forest` | known standard errors: own and pooled estimates, the mean, a new group; ratios too |
 | `funnel` | estimates by standard error with significance; groups by size with control limits |
 | `ranks` | expected ranks with their intervals, of every model |
+| `sensitivity` | parameters and groups under other priors, and powers of prior and likelihood |
 | `shrinkage_by_size` | how much a group is pooled, by rows or standard error |
 | `tau` | the posterior of tau, and the classical estimates in it |
 | `estimates_by_tau` | the estimates as functions of tau |
@@ -33,6 +34,7 @@ from partialpool.charts.plots import Plots
 from partialpool.charts.ranks import ranks
 from partialpool.charts.risk import error_bars, risk_by_tau
 from partialpool.charts.save import save
+from partialpool.charts.sensitivity import sensitivity
 from partialpool.charts.shrinkage import shrinkage
 from partialpool.charts.tau import tau
 from partialpool.charts.trace import estimates_by_tau
@@ -53,6 +55,7 @@ __all__ = [
     "ranks",
     "risk_by_tau",
     "save",
+    "sensitivity",
     "shrinkage",
     "shrinkage_by_size",
     "tau",

@@ -15,6 +15,7 @@ from partialpool.charts.funnel import funnel
 from partialpool.charts.group_lines import group_lines
 from partialpool.charts.group_predictor import by_predictor, measured_predictor
 from partialpool.charts.ranks import ranks
+from partialpool.charts.sensitivity import sensitivity
 from partialpool.charts.shrinkage import shrinkage
 from partialpool.charts.tau import tau
 from partialpool.charts.terms import has_slope
@@ -84,6 +85,10 @@ class Plots:
     def ranks(self, *which: str, **options: Any) -> Chart:
         """The groups in the order of their ranks, with how sure each rank is."""
         return ranks(self._engine, *which, **options)
+
+    def sensitivity(self, **options: Any) -> Chart:
+        """Parameters and groups under other priors, and under powers of prior and likelihood."""
+        return sensitivity(self._engine, **options)
 
     def telling(
         self,

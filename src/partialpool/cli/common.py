@@ -200,7 +200,8 @@ def print_table(console: Any, header: list[str], rows: list[list[str]], *, texts
         table.add_column(Text(name), overflow="fold", min_width=min(widest, 9), max_width=widest)
     for name, width in zip(header[texts:], widths[texts:], strict=True):
         style = "bold" if name == "estimate" else None
-        table.add_column(name, justify="right", no_wrap=True, min_width=width, style=style)
+        # as Text: rich would take the brackets of tau[school] for a style
+        table.add_column(Text(name), justify="right", no_wrap=True, min_width=width, style=style)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     least = sum(min(w, 9) for w in widths[:texts]) + sum(widths[texts:]) + 3 * len(widths)
@@ -214,7 +215,13 @@ def print_csv(table: Table) -> None:
     """Print a table as CSV."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(table)
-    writer.writerows(zip(*(column.tolist() for column in table.values()), strict=True))
+    columns = ([_as_text(v) for v in column.tolist()] for column in table.values())
+    writer.writerows(zip(*columns, strict=True))
+
+
+def _as_text(value: Any) -> Any:
+    """Truth values as the files of ``--out`` have them."""
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def written(table: Table, out: str | None, rows: str) -> None:

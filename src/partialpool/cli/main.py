@@ -200,6 +200,101 @@ def compare_command(**options: object) -> None:
     run(CompareOptions(**options))  # type: ignore[arg-type]
 
 
+@cli.command("compare-models")
+@click.argument("data")
+@click.argument("formulas", nargs=-1, metavar="FORMULA...")
+@PRIOR
+@click.option(
+    "--or-prior",
+    "other_priors",
+    multiple=True,
+    metavar="TEXT",
+    help="Each formula also with this prior in place of those of --prior; may be repeated.",
+)
+@click.option(
+    "--family",
+    "families",
+    multiple=True,
+    metavar="[" + "|".join(FAMILIES) + "]",
+    help="How the outcome is distributed; repeated, each formula with each.",
+)
+@FACTOR
+@EVENT
+@file_options
+@ACCURACY
+@OUT
+@CSV
+@JSON
+@DEBUG
+def compare_models_command(**options: object) -> None:
+    """Fit DATA with every FORMULA, and score how well each predicts groups it has not seen.
+
+    The same outcome, rows and groups in all. Printed are leave-one-group-out scores (elpd), their
+    differences with standard errors, and stacking weights.
+
+    \b
+    partialpool compare-models radon "log_radon ~ floor + (1 | county)" "log_radon ~ (1 | county)"
+    partialpool compare-models eight_schools --or-prior "tau ~ half_normal(5)"
+    """
+    from partialpool.cli.compare_models import CompareModelsOptions, run
+
+    run(CompareModelsOptions(**options))  # type: ignore[arg-type]
+
+
+@cli.command("sensitivity")
+@click.argument("data")
+@click.argument("formula", required=False)
+@click.option("--plot", metavar="FILE", help=f"{PLOT_HELP}.")
+@PRIOR
+@FAMILY
+@EVENT
+@file_options
+@ACCURACY
+@OUT
+@CSV
+@JSON
+@DEBUG
+def sensitivity_command(**options: object) -> None:
+    """What the answers of DATA owe to the prior: under other priors, and powers of it.
+
+    Printed are the parameters, and the groups that move most, under each prior of tau of a menu
+    and under powers 0.8 and 1.25 of prior and likelihood, with their shifts in posterior sds.
+
+    \b
+    partialpool sensitivity eight_schools
+    partialpool sensitivity eight_schools --prior "tau ~ half_normal(5)" --plot sensitivity.svg
+    """
+    from partialpool.cli.sensitivity import SensitivityOptions, run
+
+    run(SensitivityOptions(**options))  # type: ignore[arg-type]
+
+
+@cli.command("influence")
+@click.argument("data")
+@click.argument("formula", required=False)
+@FACTOR
+@click.option("--top", type=click.IntRange(min=1), metavar="N", help="Only the first N groups.")
+@PRIOR
+@FAMILY
+@EVENT
+@file_options
+@ACCURACY
+@OUT
+@CSV
+@JSON
+@DEBUG
+def influence_command(**options: object) -> None:
+    """Leave out each group of DATA in turn: what moves, and how well the others predict it.
+
+    \b
+    partialpool influence eight_schools
+    partialpool influence sleepstudy --top 5
+    """
+    from partialpool.cli.influence import InfluenceOptions, run
+
+    run(InfluenceOptions(**options))  # type: ignore[arg-type]
+
+
 @cli.command("rank")
 @click.argument("data")
 @click.argument("formula", required=False)

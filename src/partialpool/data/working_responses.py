@@ -68,6 +68,8 @@ class CountRows:
         Group and columns of each term, as named.
     count : ndarray, shape (N,)
         Rows of the data that each stands for.
+    log_constants : ndarray, shape (N,)
+        Parts of their log likelihood that no parameter changes.
     """
 
     y: Floats
@@ -77,6 +79,7 @@ class CountRows:
     group: tuple[Ints, ...]
     z: tuple[Floats, ...]
     count: Floats
+    log_constants: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -264,6 +267,7 @@ def _columns(table: CountTable, learned: Design) -> CountRows:
         tuple(learned.groups(e, table.data, table.labels) for e in learned.effects),
         tuple(frame.matrix(e.columns) for e in learned.effects),
         table.count,
+        table.log_constants,
     )
 
 
