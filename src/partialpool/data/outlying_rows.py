@@ -90,9 +90,10 @@ def _root(weight: Floats | None, size: int) -> Floats:
 class Residuals:
     """Externally studentised residuals: Student's t with `df` degrees of freedom if noise is normal.
 
-    Rows that their own group all but holds are not `judged`.
+    Rows that their own group all but holds are not `judged`; `residual` is not standardised.
     """
 
+    residual: Floats
     t: Floats
     judged: Bools
     df: float
@@ -123,11 +124,17 @@ class LeastSquares:
     ----------
     inside : ndarray, shape (N, p)
         Predictors less what the groups of the first term make of them.
+    solver : ndarray, shape (p, N)
+        Their pseudo-inverse.
     terms : sequence of _Term
+    leverage : ndarray, shape (N,)
+        The largest of those of the terms.
     """
 
     inside: Floats
+    solver: Floats
     terms: Sequence[_Term]
+    leverage: Floats
 
     @staticmethod
     def read(x: Floats, groups: Sequence[tuple[Ints, Floats]]) -> LeastSquares:
@@ -142,27 +149,30 @@ class LeastSquares:
             All times the root of the weights.
         """
         terms = [_Term.read(code, z) for code, z in groups]
-        inside = [column - terms[0].fitted(column) for column in x.T]
-        return LeastSquares(np.column_stack(inside) if inside else x, terms)
+        inside = np.empty((len(x), x.shape[1]))
+        for i, column in enumerate(x.T):
+            inside[:, i] = column - terms[0].fitted(column)
+        solver = np.linalg.pinv(inside, rcond=1e-8) if inside.shape[1] else inside.T
+        leverage = np.max([term.leverage for term in terms], axis=0)
+        return LeastSquares(inside, solver, terms, leverage)
 
     def residuals(self, y: Floats) -> Residuals | None:
         """Residuals of an outcome, (N,); None where they are too few to tell, or all zero."""
         first, *others = self.terms
         residual = y - first.fitted(y)
         if self.inside.shape[1]:  # coefficients within the groups of the first term
-            slopes = np.linalg.lstsq(self.inside, residual, rcond=1e-8)[0]
-            residual = residual - self.inside @ slopes
+            residual = residual - self.inside @ (self.solver @ residual)
         for _ in range(SWEEPS if others else 0):
             for term in (*others, first):
                 residual = residual - term.fitted(residual)
         df = len(y) - self.inside.shape[1] - sum(term.size for term in self.terms)
         if df < FEWEST or not residual.any():
             return None
-        left = 1.0 - np.max([term.leverage for term in self.terms], axis=0)
+        left = 1.0 - self.leverage
         judged = left > HELD
         square = residual**2 / np.where(judged, left, 1.0) / (residual @ residual / df)
         t = np.sign(residual) * np.sqrt(square * (df - 1) / np.maximum(df - square, 1e-9))
-        return Residuals(t, judged, df - 1.0)
+        return Residuals(residual, t, judged, df - 1.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from partialpool._typing import Floats
 
@@ -82,8 +82,10 @@ def with_largest(observed: float, tests: int, df: float = math.inf) -> Compared:
     Standard normal, or Student's t with `df` degrees of freedom. Source: Sidak (1967),
     doi:10.1080/01621459.1967.10482935.
     """
-    inside = ENDS ** (1.0 / tests)
-    law = stats.norm() if math.isinf(df) else stats.t(df)
-    lower, middle, upper = law.ppf(0.5 * (1.0 + inside)).tolist()
-    each = min(2.0 * float(law.sf(observed)), 1.0 - 1e-16)
-    return Compared(observed, middle, lower, upper, float(-np.expm1(tests * np.log1p(-each))))
+    below = 0.5 * (1.0 + ENDS ** (1.0 / tests))
+    normal = math.isinf(df)
+    ends = special.ndtri(below) if normal else special.stdtrit(df, below)
+    lower, middle, upper = ends.tolist()
+    tail = special.ndtr(-observed) if normal else special.stdtr(df, -observed)
+    p = float(-np.expm1(tests * np.log1p(-min(2.0 * float(tail), 1.0 - 1e-16))))
+    return Compared(observed, middle, lower, upper, p)

@@ -24,6 +24,7 @@ from partialpool.kernels.families import LOGIT
 from partialpool.kernels.noise import dispersion_of_rows, noise_by_group
 from partialpool.posterior.count_misfit import Excess, excess_zeros, overdispersion
 from partialpool.posterior.counts import CountsPosterior
+from partialpool.posterior.counts_draws import population
 from partialpool.posterior.generalized import GeneralizedPosterior
 from partialpool.posterior.group_check import GroupCheck, group_checks
 from partialpool.posterior.mixed import MixedPosterior
@@ -101,10 +102,13 @@ def _of_one_way(post: OneWayPosterior, rng: np.random.Generator) -> Iterator[Fin
             yield Finding("noise by group", what, size, "exact")
             if len(mine) > 2:
                 yield Finding("noise by value", what, trend, "exact")
-    drawn = post.draws(draws, rng)
-    sigma = np.ones(draws) if drawn.sigma is None else drawn.sigma
+    c = post.components  # new groups of their population, about a mean that makes no difference
+    node = rng.choice(len(c.weight), draws, p=c.weight / c.weight.sum())
+    sigma = c.sigma[node]
+    if np.isfinite(c.df):
+        sigma = sigma * np.sqrt(c.df / rng.chisquare(c.df, draws))
     means = rng.standard_normal((draws, len(at)))
-    means *= np.sqrt(drawn.tau[:, None] ** 2 + sigma[:, None] ** 2 / s.weight[at])
+    means *= sigma[:, None] * np.sqrt(c.lam[node][:, None] + 1.0 / s.weight[at])
     spread = with_draws(float(s.mean[at].std(ddof=1)), means.std(axis=1, ddof=1), both=True)
     yield Finding("spread of groups", what, spread, "predictive")
 
@@ -148,8 +152,8 @@ def _new_events(
     post: CountsPosterior, size: Floats, draws: int, rng: np.random.Generator
 ) -> Floats:
     """Events of new groups of these sizes, (S, J)."""
-    drawn, link = post.draws(draws, rng), post.model.link
-    mu, tau = drawn.mu[:, None], drawn.tau[:, None]
+    link = post.model.link
+    tau, mu = (each[:, None] for each in population(post.nodes, draws, rng))
     shape = (draws, len(size))
     if not post.model.conjugate:
         value = link.natural(mu + tau * rng.standard_normal(shape))

@@ -12,6 +12,7 @@ import numpy as np
 from scipy import special
 
 from partialpool._typing import AnyArray, Bools, Floats, Ints
+from partialpool.integrate import Nested
 from partialpool.kernels.count_tails import conjugate_tails, normal_tails
 from partialpool.kernels.predictive import leave_one_group_out
 from partialpool.models.population_check import (
@@ -49,6 +50,9 @@ CANDIDATES = 200
 NEAR = 2.0
 """Groups of counts whose quick z is below this are not computed exactly for a notice: to be beyond
 Sidak's limit they would have to be 1.2 sds farther than it says."""
+SAMPLED = 200
+"""Nodes of counts by which groups that are near are held against the others: z of batting and
+contraception are within 0.03 of those from all nodes, in a twentieth of the time."""
 NEGLIGIBLE = 1e-6
 """Share of the weight below which nodes of counts are left out of a tail."""
 CELLS = 2**20
@@ -152,12 +156,15 @@ def _of_counts(post: CountsPosterior, *, every: bool = False) -> Iterator[GroupC
     pairs = model.pairs
     mu, tau = float(post.mu.median), float(post.tau.median)
     quick = (pairs.center - mu) / np.hypot(pairs.sd, tau)
-    far = np.arange(len(pairs)) if every else np.flatnonzero(np.abs(quick) > NEAR)
-    if not every:
-        far = far[np.argsort(-np.abs(quick[far]))[:CANDIDATES]]
+    far = np.flatnonzero(np.abs(quick) > NEAR)
+    far = far[np.argsort(-np.abs(quick[far]))[:CANDIDATES]]
     below, above = np.full((2, len(pairs) + 1), np.nan)
+    if every:
+        few = _sampled(post.nodes)
+        for k in np.setdiff1d(np.arange(len(pairs)), far).tolist():
+            below[k], above[k] = _left_out_count(post, k, few)
     for k in np.sort(far).tolist():
-        below[k], above[k] = _left_out_count(post, k)
+        below[k], above[k] = _left_out_count(post, k, post.nodes)
     # twice the smaller tail, the value itself in both, is on the safe side of a discrete PIT
     z = np.where(np.isnan(below), np.nan, from_tails(*np.minimum([below, above], 0.5)))
     pit = 0.5 * (below + 1.0 - above)
@@ -166,12 +173,32 @@ def _of_counts(post: CountsPosterior, *, every: bool = False) -> Iterator[GroupC
     yield _check(s.factor, "Intercept", s.labels, z[of], None, by_size, pit[of])
 
 
-def _left_out_count(post: CountsPosterior, k: int) -> tuple[float, float]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _NodesOfCounts:
+    """Nodes of (mu, tau) by themselves: mu (T, M), tau (T,) and weights (T, M)."""
+
+    inner: Floats
+    outer: Floats
+    weight: Floats
+
+
+def _sampled(nodes: Nested) -> _NodesOfCounts:
+    """A systematic sample of the nodes, by weight and in their order."""
+    below = np.cumsum(nodes.weight.ravel())
+    place = (np.arange(SAMPLED) + 0.5) / SAMPLED * below[-1]
+    line, at = np.divmod(np.searchsorted(below, place), nodes.weight.shape[1])
+    mu = nodes.inner[line, at][:, None]
+    return _NodesOfCounts(mu, nodes.outer[line], np.full(mu.shape, 1.0 / SAMPLED))
+
+
+def _left_out_count(
+    post: CountsPosterior, k: int, nodes: Nested | _NodesOfCounts
+) -> tuple[float, float]:
     """Tails of the groups of one pair of events and size, each with the value itself.
 
     Nodes are reweighted by ``1 / p(group | node)``.
     """
-    model, nodes = post.model, post.nodes
+    model = post.model
     log_l = model.log_marginals(model.pairs.at(slice(k, k + 1)), nodes.inner, nodes.outer)[0]
     weight = nodes.weight
     least = float(log_l.min(where=weight > 0, initial=math.inf))

@@ -18,8 +18,8 @@ from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.data.rows_again import RowsAgain
 from partialpool.kernels.added_columns import Linear
 from partialpool.kernels.compared import ENDS, Compared, with_normal
-from partialpool.posterior.count_misfit import fitted_predictor
 from partialpool.posterior.counts import CountsPosterior
+from partialpool.posterior.counts_draws import population
 from partialpool.posterior.generalized import GeneralizedPosterior
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.one_way import OneWayPosterior
@@ -261,7 +261,7 @@ def _of_one_way(
 @roots_of.register
 def _of_counts(post: CountsPosterior, draws: int, rng: np.random.Generator) -> list[list[Floats]]:
     if not post.model.conjugate:
-        return [[np.full((1, 1), tau)] for tau in post.draws(draws, rng).tau.tolist()]
+        return [[np.full((1, 1), tau)] for tau in population(post.nodes, draws, rng)[0].tolist()]
     low, high = post.new_theta.quantile(special.ndtr([-1.0, 1.0])).tolist()
     return [[np.full((1, 1), 0.5 * (high - low))]]
 
