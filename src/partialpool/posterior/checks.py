@@ -13,6 +13,8 @@ from typing import Any, Literal
 import numpy as np
 
 from partialpool._typing import Floats
+from partialpool.data.design import Design
+from partialpool.data.rows_again import RowsAgain
 from partialpool.kernels.compared import (
     Compared,
     with_draws,
@@ -22,14 +24,15 @@ from partialpool.kernels.compared import (
 )
 from partialpool.kernels.families import LOGIT
 from partialpool.kernels.noise import dispersion_of_rows, noise_by_group
+from partialpool.posterior import row_checks, score_checks
 from partialpool.posterior.count_misfit import Excess, excess_zeros, overdispersion
 from partialpool.posterior.counts import CountsPosterior
 from partialpool.posterior.counts_draws import population
 from partialpool.posterior.generalized import GeneralizedPosterior
+from partialpool.posterior.engine import INTERCEPT
 from partialpool.posterior.group_check import GroupCheck, group_checks
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.one_way import OneWayPosterior
-from partialpool.posterior.score_checks import of_count_rows, of_group_means
 
 MOST_GROUPS = 20_000
 """Groups that are drawn anew; of more, so many at random: p-values hardly change, and 1M would
@@ -55,11 +58,31 @@ class Finding:
     reference: Reference
 
 
-def every_check(post: Any, rng: np.random.Generator) -> tuple[list[GroupCheck], list[Finding]]:
-    """Check a posterior by what it knows of its data: the groups, and everything else."""
+def every_check(
+    post: Any, rng: np.random.Generator, design: Design | None = None, rows: RowsAgain | None = None
+) -> tuple[list[GroupCheck], list[Finding]]:
+    """Check a posterior by what it knows of its data, and by their rows where these are given.
+
+    Parameters
+    ----------
+    post : OneWayPosterior, CountsPosterior or MixedPosterior
+    rng : numpy.random.Generator
+    design : Design, optional
+    rows : RowsAgain, optional
+        With the design by which they were read.
+
+    Returns
+    -------
+    list of GroupCheck, list of Finding
+    """
     groups = list(group_checks(post, every=_every(post)))
     found = [finding for check in groups for finding in of_groups(check)]
-    return groups, [*found, *checks_of(post, rng)]
+    found += checks_of(post, rng)
+    if rows is None or design is None:
+        return groups, found
+    of_rows = list(_of_rows(post, design, rows, rng))
+    said = {(f.check, f.of) for f in of_rows}  # rows know more than sums
+    return groups, [f for f in found if (f.check, f.of) not in said] + of_rows
 
 
 def _every(post: Any) -> bool:
@@ -126,8 +149,23 @@ def _of_counts(post: CountsPosterior, rng: np.random.Generator) -> Iterator[Find
     raw = with_draws(float(s.raw[at].std()), (y / s.size[at]).std(axis=1), both=True)
     yield Finding("spread of groups", what, raw, "predictive")
     zeros, expected = float((s.y[at] == 0).sum()), (y == 0).sum(axis=1).astype(np.float64)
-    if zeros or expected.any():
+    if zeros or np.quantile(expected, 0.975) > 0.0:
         yield Finding("groups without an event", what, with_draws(zeros, expected), "predictive")
+
+
+def _of_rows(
+    post: Any, design: Design, rows: RowsAgain, rng: np.random.Generator
+) -> Iterator[Finding]:
+    """What the rows of any model tell."""
+    if rows.size is None:
+        residuals = row_checks.of_measurements(rows, rng)
+        yield from (Finding(check, "rows", of, "residuals") for check, of in residuals)
+    elif isinstance(post, CountsPosterior):
+        dealt = row_checks.of_counts(rows, proportion=post.statistics.proportion, rng=rng)
+        yield from (Finding(check, "rows", of, "exact") for check, of in dealt)
+    factors = [e.factor.name if e.names[0] == INTERCEPT else "" for e in design.effects]
+    scores = score_checks.of_rows(post, design.coefficients, factors, rows, rng)
+    yield from (Finding(check, what, of, "score") for check, what, of in scores)
 
 
 def _drawn_groups(groups: int, rng: np.random.Generator) -> tuple[Any, int]:
@@ -170,7 +208,7 @@ def _new_events(
 
 @checks_of.register
 def _of_mixed(post: MixedPosterior, rng: np.random.Generator) -> Iterator[Finding]:
-    for check, what, compared in of_group_means(post, rng):
+    for check, what, compared in score_checks.of_group_means(post, rng):
         yield Finding(check, what, compared, "score")
 
 
@@ -186,7 +224,7 @@ def _of_counts_with_predictors(
         if zeros is not None:
             of_zeros = with_gamma(zeros.observed, max(zeros.expected, 0.5), zeros.sd**2)
             yield Finding("zeros among rows", "rows", of_zeros, "residuals")
-    for check, what, compared in of_count_rows(post, rng):
+    for check, what, compared in score_checks.of_count_rows(post, rng):
         yield Finding(check, what, compared, "score")
 
 

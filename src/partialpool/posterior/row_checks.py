@@ -60,8 +60,9 @@ def of_measurements(rows: RowsAgain, rng: np.random.Generator) -> Iterator[Found
         scale = np.array([24.0, 6.0, 1.0]) / used
         z = observed / np.sqrt(scale)
         found = [with_normal(float(v), both=k > 0) for k, v in enumerate(z)]
-    yield from zip(("tails of rows", "skewness of rows", "noise by fitted value"), found,
-                   strict=True)
+    yield from zip(
+        ("tails of rows", "skewness of rows", "noise by fitted value"), found, strict=True
+    )
 
 
 def _moments(of: Residuals, fitted: Floats) -> Floats:

@@ -6,6 +6,7 @@ counts the outcome is the working response at the fitted means.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
@@ -51,7 +52,7 @@ def compared(
         return
     added = np.column_stack([c.values for c in candidates])
     ends = np.cumsum([0, *(c.values.shape[1] for c in candidates)]).tolist()
-    places = [slice(a, b) for a, b in zip(ends, ends[1:], strict=False)]
+    places = [slice(a, b) for a, b in itertools.pairwise(ends)]
     p, df, sign = np.zeros(len(places)), [0] * len(places), np.zeros(len(places))
     for factors in draws:
         scores = linear.score(added, factors)
@@ -136,8 +137,9 @@ def of_count_rows(post: GeneralizedPosterior, rng: np.random.Generator) -> Itera
     """Of counts with predictors: their rows are at hand."""
     s = post.statistics
     rows, blocks = s.rows, s.blocks
-    linear = _working(post, rows.y, rows.size, rows.offset, rows.x, [*zip(rows.group, rows.z,
-                                                                          strict=True)])
+    linear = _working(
+        post, rows.y, rows.size, rows.offset, rows.x, [*zip(rows.group, rows.z, strict=True)]
+    )
     factors = {
         b.factor: g
         for b, g in zip(blocks, rows.group, strict=True)
@@ -180,7 +182,10 @@ def of_group_means(post: MixedPosterior, rng: np.random.Generator) -> Iterator[F
 
 
 def of_rows(
-    post: Any, names: Sequence[str], factors: Sequence[str], rows: RowsAgain,
+    post: Any,
+    names: Sequence[str],
+    factors: Sequence[str],
+    rows: RowsAgain,
     rng: np.random.Generator,
 ) -> Iterator[Found]:
     """Of any model, where the rows are given again.
@@ -212,7 +217,11 @@ def of_rows(
 
 
 def _working(
-    post: Any, y: Floats, size: Floats, offset: Floats, x: Floats,
+    post: Any,
+    y: Floats,
+    size: Floats,
+    offset: Floats,
+    x: Floats,
     groups: Sequence[tuple[Ints, Floats]],
 ) -> Linear:
     """Counts as measurements about the fitted predictor, with known errors."""
@@ -246,13 +255,11 @@ def _draws(linear: Linear, candidates: Sequence[Candidate]) -> int:
 @singledispatch
 def roots_of(post: Any, draws: int, rng: np.random.Generator) -> list[list[Floats]]:
     """Draws of a root of the covariance of each term's effects, over sigma squared."""
-    raise TypeError(f"roots_of of a {type(post).__name__}")
+    raise TypeError(f"roots_of of a {type(post).__name__}, {draws} draws by {rng}")
 
 
 @roots_of.register
-def _of_one_way(
-    post: OneWayPosterior, draws: int, rng: np.random.Generator
-) -> list[list[Floats]]:
+def _of_one_way(post: OneWayPosterior, draws: int, rng: np.random.Generator) -> list[list[Floats]]:
     c = post.components
     at = rng.choice(len(c.weight), draws, p=c.weight / c.weight.sum())
     return [[np.full((1, 1), np.sqrt(lam))] for lam in c.lam[at].tolist()]
