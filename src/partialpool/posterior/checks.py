@@ -25,7 +25,7 @@ from partialpool.kernels.compared import (
 from partialpool.kernels.families import LOGIT
 from partialpool.kernels.noise import dispersion_of_rows, noise_by_group
 from partialpool.posterior import row_checks, score_checks
-from partialpool.posterior.count_misfit import Excess, excess_zeros, overdispersion
+from partialpool.posterior.count_misfit import excess_zeros, overdispersion
 from partialpool.posterior.counts import CountsPosterior
 from partialpool.posterior.counts_draws import population
 from partialpool.posterior.generalized import GeneralizedPosterior
@@ -219,15 +219,15 @@ def _of_counts_with_predictors(
     s = post.statistics
     if not any(len(b.n) >= len(s.rows.y) for b in s.blocks):  # else each row has its own effect
         variance, zeros = overdispersion(post), excess_zeros(post)
-        if variance is not None:
-            yield Finding("dispersion of rows", "rows", _ratio(variance), "residuals")
+        if variance is not None:  # as a ratio, whose mean is 1
+            sd = score_checks.fitted_sd(post, variance, rng) / variance.expected
+            yield Finding(
+                "dispersion of rows", "rows", with_gamma(variance.ratio, 1.0, sd**2), "residuals"
+            )
         if zeros is not None:
-            of_zeros = with_gamma(zeros.observed, max(zeros.expected, 0.5), zeros.sd**2)
+            sd = score_checks.fitted_sd(post, zeros, rng)
+            of_zeros = with_gamma(zeros.observed, max(zeros.expected, 0.5), sd**2)
             yield Finding("zeros among rows", "rows", of_zeros, "residuals")
     for check, what, compared in score_checks.of_count_rows(post, rng):
         yield Finding(check, what, compared, "score")
 
-
-def _ratio(excess: Excess) -> Compared:
-    """A sum of squares over what is expected of it; large values speak against the model."""
-    return with_gamma(excess.ratio, 1.0, (excess.sd / excess.expected) ** 2)

@@ -21,13 +21,27 @@ RATIO, SDS = 1.1, 3.5
 notice appeared in 200 simulated worlds in which the model was right."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Excess:
-    """A sum over rows, what the model expects of it, and its sd where the model holds."""
+    """A sum over rows, what the model expects of it, and its sd where the model holds.
+
+    Parameters
+    ----------
+    observed, expected : float
+    sd : float
+        If means were known and not fitted.
+    free : float
+        The part of the variance that is independent of the fit.
+    along : ndarray, shape (N,)
+        The other part is that of ``along' r``, r the events beyond their means: of each row the
+        covariance with its events, over their variance. Fitting means makes it smaller.
+    """
 
     observed: float
     expected: float
     sd: float
+    free: float
+    along: Floats
 
     @property
     def ratio(self) -> float:
@@ -55,6 +69,7 @@ def overdispersion(post: GeneralizedPosterior) -> Excess | None:
     s, mean = post.statistics, fitted_means(post)
     size = s.rows.size
     used = (size > 1 if s.proportion else mean * size > 0) & (s.rows.count == 1)
+    used = np.flatnonzero(used)
     mean, size, y = mean[used], size[used], s.rows.y[used]
     spread = size * mean * (1.0 - mean) if s.proportion else size * mean
     fourth = 1.0 / np.maximum(spread, 1e-9)
@@ -71,7 +86,12 @@ def overdispersion(post: GeneralizedPosterior) -> Excess | None:
     if df < FEWEST_ROWS:
         return None
     sd = math.sqrt(float((2.0 + fourth).sum()))
-    return Excess(float(square.sum()), df, sd)
+    # a row's square goes with its events by their third moment over the variance
+    third = (1.0 - 2.0 * mean if s.proportion else np.ones(len(mean))) / np.maximum(spread, 1e-9)
+    free = (2.0 - 2.0 / size if s.proportion else np.full(len(size), 2.0))[~heavy]
+    along = np.zeros(len(s.rows.y))
+    along[used[~heavy]] = third[~heavy]
+    return Excess(float(square.sum()), df, sd, float(free.mean()) * df, along)
 
 
 def excess_zeros(post: GeneralizedPosterior) -> Excess | None:
@@ -81,6 +101,7 @@ def excess_zeros(post: GeneralizedPosterior) -> Excess | None:
     used = (size > 1 if s.proportion else size > 0) & (s.rows.count == 1)
     if used.sum() < FEWEST_ROWS:
         return None
+    used = np.flatnonzero(used)
     mean, size, y = mean[used], size[used], s.rows.y[used]
     with np.errstate(divide="ignore"):
         none = np.exp(size * np.log1p(-mean)) if s.proportion else np.exp(-size * mean)
@@ -88,7 +109,11 @@ def excess_zeros(post: GeneralizedPosterior) -> Excess | None:
     found = float((y == 0).sum())
     if expected < 1.0 and found < 5.0:
         return None
-    return Excess(found, expected, math.sqrt(variance + 0.25))
+    along = np.zeros(len(s.rows.y))
+    along[used] = -none / (1.0 - mean) if s.proportion else -none
+    events = size * mean * (1.0 - mean) if s.proportion else size * mean
+    free = max(variance - float((along[used] ** 2 * events).sum()), 0.0) + 0.25
+    return Excess(found, expected, math.sqrt(variance + 0.25), free, along)
 
 
 def fitted_means(post: GeneralizedPosterior) -> Floats:

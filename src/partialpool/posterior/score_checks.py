@@ -19,6 +19,7 @@ from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.data.rows_again import RowsAgain
 from partialpool.kernels.added_columns import Linear
 from partialpool.kernels.compared import ENDS, Compared, with_normal
+from partialpool.posterior.count_misfit import Excess
 from partialpool.posterior.counts import CountsPosterior
 from partialpool.posterior.counts_draws import population
 from partialpool.posterior.generalized import GeneralizedPosterior
@@ -147,6 +148,21 @@ def of_count_rows(post: GeneralizedPosterior, rng: np.random.Generator) -> Itera
     }
     candidates = [*of_predictors(_numeric(s.coefficients, rows.x), factors, rows.size)]
     yield from compared(linear, candidates, roots_of(post, _draws(linear, candidates), rng))
+
+
+def fitted_sd(post: GeneralizedPosterior, excess: Excess, rng: np.random.Generator) -> float:
+    """Sd of an excess, means fitted.
+
+    What is left of ``a' r`` when coefficients and groups are fitted has variance ``a' P a`` times
+    the square of the weights. Source: van den Broek (1995), doi:10.2307/2532959, whose test this is
+    of zeros where there are no groups.
+    """
+    rows = post.statistics.rows
+    groups = [*zip(rows.group, rows.z, strict=True)]
+    linear = _working(post, rows.y, rows.size, rows.offset, rows.x, groups)
+    (factors,) = roots_of(post, 1, rng)
+    left = float(linear.score(excess.along[:, None], factors).information[0, 0])
+    return float(np.sqrt(excess.free + max(left, 0.0)))
 
 
 def of_group_means(post: MixedPosterior, rng: np.random.Generator) -> Iterator[Found]:
