@@ -74,8 +74,6 @@ from partialpool.posterior import (
     one_way_posterior,
 )
 from partialpool.posterior.above import Above, probability_above
-from partialpool.posterior.argument_checks import checked_generator
-from partialpool.posterior.checks import every_check
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.posterior.engine import Scale, checked_scale
 from partialpool.prediction import PredictionOptions, predict
@@ -86,7 +84,7 @@ from partialpool.words import answer, formatting, methods, summary
 from partialpool.words.accuracy import accuracy_notice, checked_accuracy, require_reliable
 from partialpool.words.advice import Advice, MixedAdvice, advise, recommendation
 from partialpool.words.arrange import Arrangement
-from partialpool.words.checks import SEED, Check
+from partialpool.words.checks import Check, check
 from partialpool.words.coefficients import MixedComparison, compare_coefficients
 from partialpool.words.comparison import Comparison, compare
 from partialpool.words.notices import notices_of
@@ -567,9 +565,7 @@ class Fit(Generic[Frame]):
         rows = None
         if data is not None:
             rows = rows_again(self.design, self._like(data), self._sizes)
-        chosen = np.random.default_rng(SEED) if rng is None else checked_generator(rng)
-        groups, findings = every_check(post, chosen, self.design, rows)
-        return Check(self.formula, findings, groups, rows is not None, self.to_input_frame)
+        return check(post, self.formula, self.to_input_frame, self.design, rows, rng)
 
     @property
     def _sizes(self) -> Ints:
@@ -828,6 +824,7 @@ class Fit(Generic[Frame]):
 
     def _like(self, data: Any) -> Any:
         """New rows with their labels merged into those of the fit, if these were merged."""
+        data = data.data if isinstance(data, Folded) else data
         if not self.folded:
             return data
         design = self.design

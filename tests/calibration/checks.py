@@ -30,7 +30,7 @@ J = notices.J
 
 def measurements(rng, kind):
     """Groups with a predictor that differs within and between them, and one way of being wrong."""
-    g, b, size = notices.groups(rng)
+    g, b, _ = notices.groups(rng)
     x = rng.normal(size=J)[g] + rng.normal(size=len(g))
     noise, slope = rng.normal(size=len(g)), 0.5 * x
     if kind == "curve":

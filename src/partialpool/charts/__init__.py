@@ -5,6 +5,7 @@
 | `shrinkage` | from each group's own estimate to its partially pooled one |
 | `caterpillar` | estimates with intervals, in their order |
 | `forest` | known standard errors: own and pooled estimates, the mean, a new group |
+| `check` | every check beside what the model expects, and every group beside the others |
 | `ranks` | expected ranks with their intervals, of every model |
 | `shrinkage_by_size` | how much a group is pooled, by rows or standard error |
 | `tau` | the posterior of tau, and the classical estimates in it |
@@ -22,6 +23,7 @@ the standard one; and `dark`, colours for dark surroundings.
 
 from partialpool.charts.by_size import shrinkage_by_size
 from partialpool.charts.caterpillar import caterpillar
+from partialpool.charts.check import check
 from partialpool.charts.coefficients import coefficients
 from partialpool.charts.effects import effects
 from partialpool.charts.forest import forest
@@ -40,6 +42,7 @@ __all__ = [
     "Plots",
     "by_predictor",
     "caterpillar",
+    "check",
     "coefficients",
     "effects",
     "error_bars",

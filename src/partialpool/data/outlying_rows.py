@@ -88,7 +88,7 @@ def _root(weight: Floats | None, size: int) -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Residuals:
-    """Externally studentised residuals: Student's t with `df` degrees of freedom if noise is normal.
+    """Externally studentised residuals: Student's t with `df` degrees of freedom of normal noise.
 
     Rows that their own group all but holds are not `judged`; `residual` is not standardised.
     """
@@ -152,7 +152,9 @@ class LeastSquares:
         inside = np.empty((len(x), x.shape[1]))
         for i, column in enumerate(x.T):
             inside[:, i] = column - terms[0].fitted(column)
-        solver = np.linalg.pinv(inside, rcond=1e-8) if inside.shape[1] else inside.T
+        solver: Floats = inside.T
+        if inside.shape[1]:
+            solver = np.linalg.pinv(inside, rcond=1e-8).astype(np.float64, copy=False)
         leverage = np.max([term.leverage for term in terms], axis=0)
         return LeastSquares(inside, solver, terms, leverage)
 

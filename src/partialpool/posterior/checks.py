@@ -28,8 +28,8 @@ from partialpool.posterior import row_checks, score_checks
 from partialpool.posterior.count_misfit import excess_zeros, overdispersion
 from partialpool.posterior.counts import CountsPosterior
 from partialpool.posterior.counts_draws import population
-from partialpool.posterior.generalized import GeneralizedPosterior
 from partialpool.posterior.engine import INTERCEPT
+from partialpool.posterior.generalized import GeneralizedPosterior
 from partialpool.posterior.group_check import GroupCheck, group_checks
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.one_way import OneWayPosterior
@@ -109,7 +109,7 @@ def of_groups(check: GroupCheck) -> Iterator[Finding]:
 @singledispatch
 def checks_of(post: Any, rng: np.random.Generator) -> Iterator[Finding]:
     """Yield what else the statistics of a fit tell."""
-    raise TypeError(f"checks_of of a {type(post).__name__}")
+    raise TypeError(f"checks_of of a {type(post).__name__}, by {rng}")
 
 
 @checks_of.register
@@ -230,4 +230,3 @@ def _of_counts_with_predictors(
             yield Finding("zeros among rows", "rows", of_zeros, "residuals")
     for check, what, compared in score_checks.of_count_rows(post, rng):
         yield Finding(check, what, compared, "score")
-

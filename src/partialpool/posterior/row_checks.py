@@ -86,7 +86,7 @@ def of_counts(rows: RowsAgain, *, proportion: bool, rng: np.random.Generator) ->
     inside = (total > 0) & several & ((total < n) if proportion else True)
     units = size if proportion else y
     at = np.flatnonzero(inside[group] & (size > 0))
-    if not len(at) or units[at].sum() > MOST_UNITS or not (size[at] > 1).any() and proportion:
+    if not len(at) or units[at].sum() > MOST_UNITS or (not (size[at] > 1).any() and proportion):
         return
     y, size, group = y[at], size[at], group[at]
     m = mean[group]

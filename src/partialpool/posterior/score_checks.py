@@ -70,8 +70,7 @@ def _told(p: float, df: int, sign: float) -> Compared:
     """As a z of one column, and of several as a chi-square over its degrees of freedom."""
     p = max(p, 1e-300)
     if df == 1:
-        z = float(np.copysign(special.ndtri(0.5 * p), sign))
-        return Compared(z, *(getattr(with_normal(z), k) for k in ("expected", "lower", "upper")), p)
+        return with_normal(float(np.copysign(special.ndtri(0.5 * p), sign)))
     lower, middle, upper = (special.chdtri(df, 1.0 - ENDS) / df).tolist()
     return Compared(float(special.chdtri(df, p)) / df, middle, lower, upper, p)
 
@@ -171,10 +170,9 @@ def of_group_means(post: MixedPosterior, rng: np.random.Generator) -> Iterator[F
     The means of the groups tell of what lies between them; a root of the cross-products within them
     stands in for the rows, of which it has the same sums.
     """
-    s = post.statistics
-    if len(s.blocks) != 1 or s.blocks[0].effects != ("Intercept",) or s.blocks[0].within is None:
+    s, b = post.statistics, post.statistics.blocks[0]
+    if len(s.blocks) != 1 or b.effects != ("Intercept",) or b.within is None:
         return
-    b = s.blocks[0]
     size, axes = np.linalg.eigh(b.within)
     root = np.sqrt(np.maximum(size, 0.0))[:, None] * axes.T
     x = np.vstack([b.x_mean, root[:, :-1]])

@@ -11,11 +11,14 @@ import numpy as np
 
 from partialpool._typing import Frame
 from partialpool.data import Table
+from partialpool.data.design import Design
 from partialpool.data.labels import as_labels
+from partialpool.data.rows_again import RowsAgain
 from partialpool.kernels.compared import Compared
 from partialpool.models.population_check import sidak
 from partialpool.notices import Notice
-from partialpool.posterior.checks import Finding
+from partialpool.posterior.argument_checks import checked_generator
+from partialpool.posterior.checks import Finding, every_check
 from partialpool.posterior.group_check import GroupCheck
 from partialpool.words import formatting
 from partialpool.words.population import outlying_groups
@@ -66,6 +69,20 @@ ADVICE: dict[str, str] = {
 """What it means that a check does not hold, and what to do."""
 CONSERVATIVE = "predictive"
 """Checks against new data drawn from the posterior, which was fitted to the same data."""
+
+
+def check(
+    post: Any,
+    formula: str,
+    to_frame: Callable[[Table], Any],
+    design: Design | None = None,
+    rows: RowsAgain | None = None,
+    rng: np.random.Generator | None = None,
+) -> Check[Any]:
+    """Check a posterior, with its rows if they are given; see `Fit.check`."""
+    rng = np.random.default_rng(SEED) if rng is None else checked_generator(rng)
+    groups, findings = every_check(post, rng, design, rows)
+    return Check(formula, findings, groups, rows is not None, to_frame)
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,6 +199,11 @@ class Check(Generic[Frame]):
         header = ["check", "of", "observed", "expected", "95% if the model holds", "p"]
         return header, [_cells(f) for f in self.findings]
 
+    def group_cells(self) -> tuple[list[str], list[list[str]]]:
+        """Header and cells of the table of groups, as text."""
+        header = ["factor", "term", "group", "z", "pit", "p", "p_largest", "outlying"]
+        return header, [_group_cells(row) for row in self.group_table().rows()]
+
     def _below(self, low: float, high: float) -> list[Finding]:
         return [f for f in self.findings if low < f.compared.p <= high]
 
@@ -259,6 +281,15 @@ def _cells(finding: Finding) -> list[str]:
     )
     p = "<0.0001" if of.p < 1e-4 else f"{of.p:.4f}"
     return [finding.check, finding.of, observed, expected, f"{lower} to {upper}", p]
+
+
+def _group_cells(row: dict[str, Any]) -> list[str]:
+    names = [formatting.printable(row[k]) for k in ("factor", "term", "group")]
+    numbers = [
+        f"{row[k]:.{digits}f}" if np.isfinite(row[k]) else "-"
+        for k, digits in (("z", 2), ("pit", 3), ("p", 4), ("p_largest", 4))
+    ]
+    return [*names, *numbers, "yes" if row["outlying"] else ""]
 
 
 def _count(number: int, what: str) -> str:
