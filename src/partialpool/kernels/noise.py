@@ -79,7 +79,7 @@ def dispersion_of_rows(
     """
     used = (n > 1) & (events > 0)
     if trials is not None:
-        used &= (events < trials) & (trials > n)
+        used &= (events < trials) & (trials > np.maximum(n, 3.0))
     chi2, n, events = chi2[used], n[used], events[used]
     if not len(n):
         return None
@@ -94,10 +94,10 @@ def dispersion_of_rows(
 
 def _of_two_margins(rows: Floats, events: Floats, trials: Floats) -> tuple[Floats, Floats]:
     """Mean and variance of chi-square of a table of rows by outcome, both margins fixed."""
-    m = trials
+    m = trials  # more than three
     mean = (rows - 1.0) * m / (m - 1.0)
     v1, v2 = (m - 2.0) / (m - 1.0), (rows - 1.0) * (m - rows) / (m - 1.0)
     w1 = (m * (1.0 / events + 1.0 / (m - events)) - 4.0) / (m - 2.0)
     # w of the other margin is zero for rows of equal trials
     variance = 2.0 * m / (m - 3.0) * (v1 - w1) * v2
-    return mean, np.where(m > 3.0, np.maximum(variance, 0.0), 0.0)
+    return mean, np.maximum(variance, 0.0)

@@ -51,7 +51,7 @@ def test_rows_with_missing_values_are_left_out_as_the_fit_does():
 )
 def test_other_rows_are_refused(change):
     fit = pp.fit("y ~ 1 + (1 | g)", DATA)
-    with pytest.raises(pp.DataError, match="not the rows of the fit.*the fit used 40"):
+    with pytest.raises(pp.DataError, match=r"not the rows of the fit.*the fit used 40"):
         fit.check(change(DATA))
 
 
