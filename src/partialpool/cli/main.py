@@ -215,7 +215,7 @@ def check_command(**options: object) -> None:
 
     \b
     partialpool check sleepstudy
-    partialpool check counts.csv "count ~ mined + (1 | site)" --family poisson --plot check.svg
+    partialpool check visits.csv "bought | trials(visits) ~ 1 + (1 | segment)" --plot check.svg
     """
     from partialpool.cli.check import CheckOptions, run
 
