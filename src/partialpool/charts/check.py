@@ -33,7 +33,7 @@ def check(checks: Check[Any], *, title: str | None = None, dark: bool = False) -
     -------
     altair.VConcatChart
         Above, one row a check: the observed value (mark) where the interval that holds 95% if the
-        model is right reaches from -1 to 1; red triangles are of p-values of at most .01. Below,
+        model is right reaches from -1 to 1; triangles are of p-values of at most .01. Below,
         the z of the groups, each held against the others, against normal quantiles, with the band
         in which each lies with probability 95% (units of standard deviations).
     """
@@ -44,7 +44,7 @@ def check(checks: Check[Any], *, title: str | None = None, dark: bool = False) -
         chart = chart.mark_point()
     wrong = sum(f.compared.p <= LEVEL for f in checks.findings)
     lines = [
-        f"{wrong} of {len(checks.findings)} statistics speak against the model (red, p <= {LEVEL})",
+        f"{wrong} of {len(checks.findings)} statistics speak against the model (triangles: p <= {LEVEL})",
         "Grey: where 95% lie if the model holds",
     ]
     return parts.finished(chart, title or "Do the data look as the model expects?", lines, dark)
@@ -57,7 +57,8 @@ def _statistics(alt: Any, checks: Check[Any], colours: Look) -> Any:
         of = finding.compared
         half = of.upper - of.expected if of.observed >= of.expected else of.expected - of.lower
         place = (of.observed - of.expected) / half if half > 0 else 0.0
-        name = finding.check if finding.of == "rows" else f"{finding.check}, {finding.of}"
+        of_what = finding.of.removeprefix("groups of ").removeprefix("rows by ")
+        name = finding.check if finding.of == "rows" else f"{finding.check}: {of_what}"
         rows.append({
             "name": formatting.printable(name), "at": float(np.clip(place, -FARTHEST, FARTHEST)),
             "observed": cells[2], "interval": cells[4], "p": cells[5],

@@ -35,7 +35,7 @@ def test_statistics_and_groups_are_drawn(check, dark):
     assert [r["wrong"] for r in rows].count("speaks against") == 2
     far = next(r for r in rows if r["name"] == "dispersion of rows")
     assert far["at"] == 3.0
-    near = next(r for r in rows if r["name"] == "farthest group, groups of species")
+    near = next(r for r in rows if r["name"] == "farthest group: species")
     found = check.findings[0].compared
     half = found.expected - found.lower
     assert near["at"] == pytest.approx((found.observed - found.expected) / half)
