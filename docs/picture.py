@@ -19,3 +19,7 @@ charts.save(
     HERE / "bcg_forest_latitude.svg",
 )
 charts.save(trials.plot.funnel(scale="exp"), HERE / "bcg_funnel.svg")
+
+data = pp.datasets.salamanders()
+fit = pp.fit("count | exposure(surveys) ~ mined + (1 | species) + (1 | site)", data)
+charts.save(charts.check(fit.check(data)), HERE / "checks.svg")

@@ -23,7 +23,7 @@ from typing import (
 import numpy as np
 
 from partialpool import charts
-from partialpool._typing import Frame, Paths
+from partialpool._typing import Frame, Ints, Paths
 from partialpool.charts.ranks import of_table as ranks_of_table
 from partialpool.data import (
     Clusters,
@@ -49,6 +49,7 @@ from partialpool.data.new_rows import (
 )
 from partialpool.data.one_way_products import as_cross_products
 from partialpool.data.read import Reading, handing_back
+from partialpool.data.rows_again import rows_again
 from partialpool.data.statistics_files import Kept
 from partialpool.data.working_responses import counted as finish_counts
 from partialpool.errors import ArgumentError, NotReachedError, PriorError
@@ -84,6 +85,7 @@ from partialpool.words import answer, formatting, methods, summary
 from partialpool.words.accuracy import accuracy_notice, checked_accuracy, require_reliable
 from partialpool.words.advice import Advice, MixedAdvice, advise, recommendation
 from partialpool.words.arrange import Arrangement
+from partialpool.words.checks import Check, check
 from partialpool.words.coefficients import MixedComparison, compare_coefficients
 from partialpool.words.comparison import Comparison, compare
 from partialpool.words.influence import Influence, influence
@@ -659,6 +661,60 @@ class Fit(Generic[Frame]):
         require_reliable(self._engine)
         return without_each_group(self._engine, self.clusters, factor)
 
+    @_reads
+    def check(self, data: Any = None, *, rng: np.random.Generator | None = None) -> Check[Frame]:
+        """Hold the data against what the model expects of them.
+
+        Groups are held against what the others predict of them, noise and counts against what they
+        can be, and predictors and further columns by score tests; see docs/checks.md for each.
+
+        Parameters
+        ----------
+        data : frame, mapping, path or relation, optional
+            The rows of the fit once more, of any kind but Spark: then residuals of the rows are
+            checked too, and columns that are not in the model.
+        rng : numpy.random.Generator, optional
+            Of the draws behind p-values; if not given they are the same at every call.
+
+        Returns
+        -------
+        Check
+            ``.table`` (one row a check: observed, expected, p), ``.groups`` (one row a group: z,
+            pit, p, outlying), ``.notices`` and ``.text`` (what does not hold and what to do).
+
+        Raises
+        ------
+        ArgumentError
+            If there are estimates only (``method="reml"`` or ``"ml"``).
+        DataError
+            If `data` are not the rows of the fit.
+
+        Notes
+        -----
+        P-values are uniform where the model holds, but for those whose reference is "predictive"
+        (Bayarri and Berger 2000, doi:10.1080/01621459.2000.10474309).
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("yield ~ 1 + (1 | batch)", pp.datasets.dyestuff())
+        >>> print(fit.check().text)
+        Nothing speaks against the model in 4 checks. P-values of what new data drawn from the
+        posterior would show (predictive) are too near 0.5: a small one counts, a large one says
+        little. With the rows, fit.check(data), noise and columns left out are checked too.
+        """
+        post = self._posterior("check()")
+        rows = None
+        if data is not None:
+            rows = rows_again(self.design, self._like(data), self._sizes)
+        return check(post, self.formula, self.to_input_frame, self.design, rows, rng)
+
+    @property
+    def _sizes(self) -> Ints:
+        """Rows of each group of the first factor."""
+        s = self.statistics
+        return s.blocks[0].n if isinstance(s, CrossProducts) else s.n
+
     def world(self) -> World | CountWorld:
         """Return a world like this fit: its group sizes, and mu, tau and sigma at their medians.
 
@@ -949,6 +1005,7 @@ class Fit(Generic[Frame]):
 
     def _like(self, data: Any) -> Any:
         """New rows with their labels merged into those of the fit, if these were merged."""
+        data = data.data if isinstance(data, Folded) else data
         if not self.folded:
             return data
         design = self.design

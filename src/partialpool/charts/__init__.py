@@ -6,6 +6,7 @@
 | `caterpillar` | estimates with intervals, in their order |
 | `forest` | known standard errors: own and pooled estimates, the mean, a new group; ratios too |
 | `funnel` | estimates by standard error with significance; groups by size with control limits |
+| `check` | every check beside what the model expects, and every group beside the others |
 | `ranks` | expected ranks with their intervals, of every model |
 | `sensitivity` | parameters and groups under other priors, and powers of prior and likelihood |
 | `shrinkage_by_size` | how much a group is pooled, by rows or standard error |
@@ -24,6 +25,7 @@ the standard one; and `dark`, colours for dark surroundings.
 
 from partialpool.charts.by_size import shrinkage_by_size
 from partialpool.charts.caterpillar import caterpillar
+from partialpool.charts.check import check
 from partialpool.charts.coefficients import coefficients
 from partialpool.charts.effects import effects
 from partialpool.charts.forest import forest
@@ -44,6 +46,7 @@ __all__ = [
     "Plots",
     "by_predictor",
     "caterpillar",
+    "check",
     "coefficients",
     "effects",
     "error_bars",

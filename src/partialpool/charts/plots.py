@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from partialpool.charts.by_size import shrinkage_by_size
 from partialpool.charts.caterpillar import caterpillar
+from partialpool.charts.check import check
 from partialpool.charts.coefficients import coefficients
 from partialpool.charts.effects import effects
 from partialpool.charts.forest import forest
@@ -21,9 +22,11 @@ from partialpool.charts.tau import tau
 from partialpool.charts.terms import has_slope
 from partialpool.charts.trace import estimates_by_tau
 from partialpool.charts.two_effects import intercept_by_slope
+from partialpool.data.read import as_table
 from partialpool.errors import ArgumentError
 from partialpool.posterior import MixedPosterior, OneFactor
 from partialpool.posterior.distributions import IntervalKind
+from partialpool.words import checks
 from partialpool.words.meta_analysis import studies_of
 from partialpool.words.ratios import TableScale, is_exp
 
@@ -89,6 +92,10 @@ class Plots:
     def sensitivity(self, **options: Any) -> Chart:
         """Parameters and groups under other priors, and under powers of prior and likelihood."""
         return sensitivity(self._engine, **options)
+
+    def check(self, **options: Any) -> Chart:
+        """Every check beside what the model expects; of the sums, not of the rows."""
+        return check(checks.check(self._engine, "", as_table), **options)
 
     def telling(
         self,

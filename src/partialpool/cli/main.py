@@ -295,6 +295,35 @@ def influence_command(**options: object) -> None:
     run(InfluenceOptions(**options))  # type: ignore[arg-type]
 
 
+@cli.command("check")
+@click.argument("data")
+@click.argument("formula", required=False)
+@click.option("--groups", is_flag=True, help="One row a group, in place of one row a check.")
+@click.option("--plot", metavar="FILE", help=f"{PLOT_HELP}.")
+@PRIOR
+@FAMILY
+@EVENT
+@file_options
+@ACCURACY
+@OUT
+@CSV
+@JSON
+@DEBUG
+def check_command(**options: object) -> None:
+    """Do DATA look as the model of FORMULA expects: groups, noise, counts, what is left out.
+
+    Printed is of each check what was observed, what 95% of data would show if the model held, and
+    the p-value; then what does not hold, and what to do.
+
+    \b
+    partialpool check sleepstudy
+    partialpool check visits.csv "bought | trials(visits) ~ 1 + (1 | segment)" --plot check.svg
+    """
+    from partialpool.cli.check import CheckOptions, run
+
+    run(CheckOptions(**options))  # type: ignore[arg-type]
+
+
 @cli.command("rank")
 @click.argument("data")
 @click.argument("formula", required=False)
