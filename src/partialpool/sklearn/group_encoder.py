@@ -360,8 +360,10 @@ def _rows(columns: list[Coded], y: Floats, sample_weight: Any) -> Rows:
                 f"sample_weight has shape {times.shape}; it has one value a row: {y.shape}"
             )
         assert_all_finite(times, input_name="sample_weight")
-        if (times < 0).any() or not times.any():
-            raise DataError("sample_weight counts rows: 0 or more, and not 0 everywhere")
+        if (times < 0).any():
+            raise DataError(f"sample_weight holds {times.min():g}; weights count rows: 0 or more")
+        if not times.any():
+            raise DataError("every sample_weight is zero, so that no row counts")
     most = max(len(np.unique(c.codes[times > 0])) for c in columns)
     if times.sum() < min(most, (times > 0).sum()):
         raise DataError(
