@@ -33,15 +33,15 @@ def repeated_measurements(codes: Ints, y: Floats, times: Floats) -> GroupStatist
         Of the groups with rows that count, labelled by their codes; `n` is what the rows of a
         group count in all, which need not be whole.
     """
-    weight = np.bincount(codes, times)
+    weight = _sums(codes, times)
     present = weight > 0
     divisor = np.where(present, weight, 1.0)
     center = float(np.average(y, weights=times))
     shifted = y - center
-    mean = np.bincount(codes, times * shifted) / divisor
+    mean = _sums(codes, times * shifted) / divisor
     left = shifted - mean[codes]
-    correction = np.bincount(codes, times * left) / divisor  # what rounding left of the means
-    ss = np.bincount(codes, times * left**2) - weight * correction**2
+    correction = _sums(codes, times * left) / divisor  # what rounding left of the means
+    ss = _sums(codes, times * left**2) - weight * correction**2
     mean += correction
     ss = without_rounding(ss, weight, mean, center)
     labels = np.flatnonzero(present)
@@ -63,6 +63,10 @@ def repeated_measurements(codes: Ints, y: Floats, times: Floats) -> GroupStatist
     )
 
 
+def _sums(codes: Ints, values: Floats) -> Floats:
+    return np.bincount(codes, values).astype(np.float64, copy=False)
+
+
 def repeated_counts(codes: Ints, y: Floats, times: Floats, family: CountFamily) -> CountStatistics:
     """Events by group of rows that are one trial, or one unit of exposure, each time they count.
 
@@ -77,7 +81,7 @@ def repeated_counts(codes: Ints, y: Floats, times: Floats, family: CountFamily) 
     CountStatistics
         Of the groups with rows that count, labelled by their codes.
     """
-    size = np.bincount(codes, times)
+    size = _sums(codes, times)
     labels = np.flatnonzero(size > 0)
     return CountStatistics(
         family=family,
@@ -89,8 +93,8 @@ def repeated_counts(codes: Ints, y: Floats, times: Floats, family: CountFamily) 
         n_rows=len(y),
         n_dropped=0,
         absent=labels[:0],
-        y=np.bincount(codes, times * y)[labels],
+        y=_sums(codes, times * y)[labels],
         size=size[labels],
-        square=np.bincount(codes, times * y**2)[labels],
+        square=_sums(codes, times * y**2)[labels],
         log_constants=np.zeros(len(labels)),  # only posteriors are read, never their density
     )

@@ -16,9 +16,7 @@ from partialpool.errors import MissingExtraError
 try:
     import sklearn as _sklearn  # noqa: F401
 except ModuleNotFoundError as error:
-    raise MissingExtraError.needs(
-        "scikit-learn", "partialpool.sklearn", extra="sklearn"
-    ) from error
+    raise MissingExtraError.needs("scikit-learn", "partialpool.sklearn", extra="sklearn") from error
 
 from partialpool.sklearn.group_encoder import GroupEncoder
 

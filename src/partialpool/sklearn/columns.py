@@ -35,11 +35,12 @@ def as_matrix(X: Any) -> Any:
     Lists of text and numbers become objects: NumPy would turn the numbers into text.
     """
     if frames.kind_of(X) in IN_MEMORY:
+        X = X.collect() if type(X).__name__ == "LazyFrame" else X
+        if 0 in X.shape:
+            raise DataError(f"X has {X.shape[0]} rows and {X.shape[1]} columns; both are needed")
         return X
-    if hasattr(X, "dtype"):
-        return check_array(X, dtype=None, ensure_all_finite=False)
     found = check_array(X, dtype=None, ensure_all_finite=False)
-    if found.dtype.kind in "US":
+    if found.dtype.kind in "US" and not hasattr(X, "dtype"):
         found = check_array(X, dtype=object, ensure_all_finite=False)
     return found
 
@@ -69,7 +70,7 @@ def _coded(column: Any) -> Coded:
         codes, labels = frames.label_codes(column)
     except DataError as error:
         raise CategoryError(
-            f"every entry of X is a category, so each argument must be a string or a number: {error}"
+            f"entries of X are categories, and each argument must be a string or a number: {error}"
         ) from error
     order = sorted_order(labels)
     place = np.empty(len(order) + 1, dtype=np.intp)

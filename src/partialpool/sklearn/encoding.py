@@ -16,10 +16,14 @@ from partialpool.errors import ArgumentError, ImproperPosteriorError
 from partialpool.fitted import Fit, PriorLike, fit_one_way, fit_one_way_counts
 from partialpool.fitting import fit
 from partialpool.formula import CountFamily, Roles
+from partialpool.posterior.distributions import Distribution
 
 PROPER = "tau ~ uniform_shrinkage()"
 """The prior where the flat one leaves no proper posterior, such as of two categories. It needs no
 scale: the weight on the pooled value is uniform on (0, 1) for a category of typical size."""
+
+ONE_SD = (0.15865525, 0.84134475)
+"""Where the distribution function of a normal distribution is one sd below and above its mean."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +36,8 @@ class Encoding:
     ----------
     estimate, sd, shrinkage : ndarray, shape (J + 1,)
         Posterior mean and sd (units of the target, of counts probabilities or rates), and weight
-        on the pooled value.
+        on the pooled value. All are finite: where there is no sd it is half the width of the
+        central 68%.
     """
 
     estimate: Floats
@@ -41,14 +46,21 @@ class Encoding:
 
     @classmethod
     def of_fit(cls, fitted: Fit, factor: str, size: int) -> Encoding:
-        """Values of a fit whose labels are places among `size` categories."""
+        """Values of a fit whose labels are places among `size` categories.
+
+        The rate of a new group of counts has no mean under priors with heavy tails; the mean of
+        the known categories is put in its place.
+        """
         groups, new = fitted.posterior.groups(factor), fitted.posterior.new_group(factor)
-        weights = fitted.posterior.shrinkage(factor)
-        empty = cls.alike(size, float(new.estimate), float(new.sd), 1.0)
+        no_mean = fitted.family == "poisson"
+        estimate = groups.estimate
+        any_other = float(estimate.mean() if no_mean else new.estimate)
+        spread = float(_central_half_width(new) if no_mean else _spread(new))
+        values = cls.alike(size, any_other, spread, 1.0)
         at = groups.labels
-        empty.estimate[at], empty.sd[at] = groups.estimate, groups.sd
-        empty.shrinkage[at] = weights.estimate
-        return empty
+        values.estimate[at], values.sd[at] = estimate, _spread(groups)
+        values.shrinkage[at] = fitted.posterior.shrinkage(factor).estimate
+        return values
 
     @classmethod
     def alike(cls, size: int, estimate: float, sd: float, shrinkage: float) -> Encoding:
@@ -170,15 +182,26 @@ class Model:
         data = {"y": rows.y, **{f"c{i}": rows.codes[i] for i in columns}}
         if self.method == "ml":
             restricted = self.family is None
-            return fit(
-                formula, data, family=self.family, method="reml" if restricted else "ml"
-            )
+            return fit(formula, data, family=self.family, method="reml" if restricted else "ml")
         try:
             return fit(formula, data, family=self.family, prior=self.prior)
         except ImproperPosteriorError:
             if self.prior is not None:
                 raise
             return fit(formula, data, family=self.family, prior=PROPER)
+
+
+def _spread(values: Distribution) -> Floats:
+    """The sd; of distributions that have none half the width of the middle, as of a normal one."""
+    sd = np.asarray(values.sd)
+    return (
+        sd if np.isfinite(sd).all() else np.where(np.isfinite(sd), sd, _central_half_width(values))
+    )
+
+
+def _central_half_width(values: Distribution) -> Floats:
+    low, high = values.quantile(ONE_SD)
+    return np.asarray(0.5 * (high - low))
 
 
 def _known_means(statistics: GroupStatistics, pooled: Encoding) -> Encoding:
