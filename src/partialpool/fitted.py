@@ -24,6 +24,7 @@ import numpy as np
 
 from partialpool import charts
 from partialpool._typing import Frame, Paths
+from partialpool.arviz import data_tree
 from partialpool.charts.ranks import of_table as ranks_of_table
 from partialpool.data import (
     Clusters,
@@ -75,6 +76,7 @@ from partialpool.posterior import (
 from partialpool.posterior.above import Above, probability_above
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.posterior.engine import Scale, checked_scale
+from partialpool.posterior.ranks import SEED
 from partialpool.prediction import PredictionOptions, predict
 from partialpool.report import Contents, write
 from partialpool.simulate import CountWorld, World
@@ -91,6 +93,7 @@ from partialpool.words.standing import standing
 if TYPE_CHECKING:
     import pandas
     import polars
+    from xarray import DataTree
 
 PriorLike = Priors | Mapping[str, Prior | str] | Iterable[str] | str | None
 Method = Literal["posterior", "reml", "ml"]
@@ -657,6 +660,63 @@ class Fit(Generic[Frame]):
         """Draw independently from the joint posterior; see `Draws`."""
         require_reliable(self._engine)
         return self.posterior.draws(size, rng)
+
+    @_reads
+    def to_arviz(
+        self,
+        size: int = 4000,
+        rng: np.random.Generator | None = None,
+        *,
+        scale: Scale = "response",
+    ) -> DataTree:
+        """Independent draws and the data as ArviZ keeps them, for its plots and statistics.
+
+        Parameters
+        ----------
+        size : int
+            Number of draws S, in one chain.
+        rng : numpy.random.Generator, optional
+            Source of randomness; a fixed seed if not given.
+        scale : {"response", "link"}
+            Of the groups of counts, as in `groups`.
+
+        Returns
+        -------
+        xarray.DataTree
+            ``posterior``: every parameter by the name that `parameters` prints, and
+            ``theta[school]`` or ``theta[school, x]``, every group's value as `groups` has it, with
+            the dimension ``school`` and the groups' labels. ``constant_data``: ``n[school]``, the
+            rows of each group, and what else is known of it (sd, se, trials, exposure). Of one
+            factor without predictors also ``observed_data``, each group's mean or events, and
+            ``log_likelihood``: log p(y_j | mu, tau, sigma) of all data of a group, its own value
+            integrated out exactly, so that leaving one out is to leave out a group.
+
+        Raises
+        ------
+        ArgumentError
+            If the fit is by maximum likelihood, or an argument is not allowed.
+        MissingExtraError
+            If the extra ``[arviz]`` is not installed.
+
+        Notes
+        -----
+        Draws are independent, so that one chain is enough and effective sizes are about S. Rows
+        are not kept; groups are what is left out. Source: Vehtari, Gelman and Gabry (2017),
+        doi:10.1007/s11222-016-9696-4.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> tree = fit.to_arviz(1000)
+        >>> tree["posterior"]["theta[school]"].sel(school="A").mean().round().item()
+        11.0
+        """
+        require_reliable(self._engine)
+        self._full("to_arviz()")
+        drawn = self.posterior.draws(size, rng or np.random.default_rng(SEED))
+        tree: DataTree = data_tree(self.posterior, drawn, self.formula, checked_scale(scale))
+        return tree
 
     def update(
         self,

@@ -7,6 +7,8 @@ which sigma is learned are not.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from partialpool._typing import Floats, Ints
@@ -45,13 +47,13 @@ def repeated_measurements(codes: Ints, y: Floats, times: Floats) -> GroupStatist
     mean += correction
     ss = without_rounding(ss, weight, mean, center)
     labels = np.flatnonzero(present)
-    rows = len(y)
+    n: Any = weight[labels]  # of weights that are no whole numbers not whole either
     return GroupStatistics(
         factor="category",
         outcome="target",
         labels=labels,
-        n=weight[labels],
-        n_rows=rows,
+        n=n,
+        n_rows=len(y),
         n_dropped=0,
         absent=labels[:0],
         weight=weight[labels],
@@ -83,13 +85,14 @@ def repeated_counts(codes: Ints, y: Floats, times: Floats, family: CountFamily) 
     """
     size = _sums(codes, times)
     labels = np.flatnonzero(size > 0)
+    n: Any = size[labels]
     return CountStatistics(
         family=family,
         factor="category",
         outcome="target",
         size_name="trials" if family == "binomial" else "rows",
         labels=labels,
-        n=size[labels],
+        n=n,
         n_rows=len(y),
         n_dropped=0,
         absent=labels[:0],
