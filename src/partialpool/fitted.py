@@ -39,6 +39,7 @@ from partialpool.data import (
 from partialpool.data.count_table import CountTable
 from partialpool.data.design import column_of
 from partialpool.data.folding import Folded
+from partialpool.data.foreign_frames import known_frame
 from partialpool.data.mixed_read import reading as finish_mixed
 from partialpool.data.mixed_statistics import MixedStatistics
 from partialpool.data.new_rows import (
@@ -506,6 +507,7 @@ class Fit(Generic[Frame]):
             pandas with the same index.
         """
         options = PredictionOptions(target, unseen, observation, level, kind)
+        data = known_frame(data)
         with _threads(self.statistics):
             table = predict(self._reliable, self.design, self._like(data), options)
         predicted = handing_back(data)(table)
@@ -827,7 +829,8 @@ class Fit(Generic[Frame]):
         return new_rows(self.design, self._like(data), target, unseen, observation=False)
 
     def _like(self, data: Any) -> Any:
-        """New rows with their labels merged into those of the fit, if these were merged."""
+        """New rows of a known kind, their labels merged into those of the fit if these were."""
+        data = known_frame(data)
         if not self.folded:
             return data
         design = self.design

@@ -5,7 +5,7 @@
     >>> city = np.array(["Ulm", "Ulm", "Bern", "Bern", "Bern", "Graz", "Graz"])[:, None]
     >>> price = np.array([3.1, 2.9, 5.2, 4.8, 5.1, 3.9, 4.3])
     >>> GroupEncoder().fit(city, price).transform([["Bern"], ["Oslo"]]).round(2)
-    array([[5.01],
+    array([[5.02],
            [4.05]])
 
 Needs the extra ``[sklearn]``; nothing else in the package imports scikit-learn.

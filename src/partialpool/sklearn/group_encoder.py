@@ -113,8 +113,8 @@ class GroupEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     >>> encoder.categories_[0]
     array(['cat', 'dog', 'snake'], dtype='<U5')
     >>> encoder.transform([["cat"], ["emu"]]).round(1)
-    array([[20.8,  1.6],
-           [48.5, 72.4]])
+    array([[20.5,  1.5],
+           [48.5, 99.1]])
     """
 
     def __init__(
