@@ -45,17 +45,16 @@ class Encoding:
     shrinkage: Floats
 
     @classmethod
-    def of_fit(cls, fitted: Fit, factor: str, size: int) -> Encoding:
+    def of_fit(cls, fitted: Fit, factor: str, size: int, *, rates: bool) -> Encoding:
         """Values of a fit whose labels are places among `size` categories.
 
-        The rate of a new group of counts has no mean under priors with heavy tails; the mean of
-        the known categories is put in its place.
+        The rate of a new group has no mean under priors with heavy tails; the mean of the known
+        categories is put in its place.
         """
         groups, new = fitted.posterior.groups(factor), fitted.posterior.new_group(factor)
-        no_mean = fitted.family == "poisson"
         estimate = groups.estimate
-        any_other = float(estimate.mean() if no_mean else new.estimate)
-        spread = float(_central_half_width(new) if no_mean else _spread(new))
+        any_other = float(estimate.mean() if rates else new.estimate)
+        spread = float(_central_half_width(new) if rates else _spread(new))
         values = cls.alike(size, any_other, spread, 1.0)
         at = groups.labels
         values.estimate[at], values.sd[at] = estimate, _spread(groups)
@@ -117,6 +116,11 @@ class Model:
     additive: bool
     method: str
 
+    @property
+    def rates(self) -> bool:
+        """Whether the target counts events, and categories have rates."""
+        return self.family == "poisson"
+
     def encodings(self, rows: Rows) -> list[Encoding]:
         """The encoding of every column."""
         if self.additive:
@@ -142,7 +146,7 @@ class Model:
             return rows.pooled(size)
         if isinstance(statistics, GroupStatistics) and not statistics.ss.any():
             return _known_means(statistics, rows.pooled(size))
-        return Encoding.of_fit(self._fitted(statistics), "category", size)
+        return Encoding.of_fit(self._fitted(statistics), "category", size, rates=self.rates)
 
     def _fitted(self, statistics: GroupStatistics | CountStatistics) -> Fit:
         """A fit with the default priors, or else proper ones; with those that are given, if any."""
@@ -172,7 +176,7 @@ class Model:
             return pooled
         fitted = self._additive(_written_out(rows), several)
         return [
-            Encoding.of_fit(fitted, f"c{i}", size) if i in several else pooled[i]
+            Encoding.of_fit(fitted, f"c{i}", size, rates=self.rates) if i in several else pooled[i]
             for i, size in enumerate(rows.sizes)
         ]
 
