@@ -24,6 +24,7 @@ import numpy as np
 
 from partialpool import charts
 from partialpool._typing import Frame, Ints, Paths
+from partialpool.arviz import data_tree
 from partialpool.charts.ranks import of_table as ranks_of_table
 from partialpool.data import (
     Clusters,
@@ -38,6 +39,7 @@ from partialpool.data import (
 from partialpool.data.count_table import CountTable
 from partialpool.data.design import column_of
 from partialpool.data.folding import Folded
+from partialpool.data.foreign_frames import known_frame
 from partialpool.data.mixed_read import reading as finish_mixed
 from partialpool.data.mixed_statistics import MixedStatistics
 from partialpool.data.new_rows import (
@@ -75,7 +77,9 @@ from partialpool.posterior import (
 )
 from partialpool.posterior.above import Above, probability_above
 from partialpool.posterior.distributions import IntervalKind
+from partialpool.posterior.engine import Scale, checked_scale
 from partialpool.posterior.left_out import LeftOutGroups
+from partialpool.posterior.ranks import SEED
 from partialpool.posterior.without_groups import without_each_group
 from partialpool.prediction import PredictionOptions, predict
 from partialpool.report import Contents, write
@@ -106,6 +110,7 @@ from partialpool.words.standing import standing
 if TYPE_CHECKING:
     import pandas
     import polars
+    from xarray import DataTree
 
 PriorLike = Priors | Mapping[str, Prior | str] | Iterable[str] | str | None
 Method = Literal["posterior", "reml", "ml"]
@@ -560,6 +565,7 @@ class Fit(Generic[Frame]):
             pandas with the same index.
         """
         options = PredictionOptions(target, unseen, observation, level, kind)
+        data = known_frame(data)
         with _threads(self.statistics):
             table = predict(self._reliable, self.design, self._like(data), options)
         predicted = handing_back(data)(table)
@@ -884,6 +890,63 @@ class Fit(Generic[Frame]):
         require_reliable(self._engine)
         return self.posterior.draws(size, rng)
 
+    @_reads
+    def to_arviz(
+        self,
+        size: int = 4000,
+        rng: np.random.Generator | None = None,
+        *,
+        scale: Scale = "response",
+    ) -> DataTree:
+        """Independent draws and the data as ArviZ keeps them, for its plots and statistics.
+
+        Parameters
+        ----------
+        size : int
+            Number of draws S, in one chain.
+        rng : numpy.random.Generator, optional
+            Source of randomness; a fixed seed if not given.
+        scale : {"response", "link"}
+            Of the groups of counts, as in `groups`.
+
+        Returns
+        -------
+        xarray.DataTree
+            ``posterior``: every parameter by the name that `parameters` prints, and
+            ``theta[school]`` or ``theta[school, x]``, every group's value as `groups` has it, with
+            the dimension ``school`` and the groups' labels. ``constant_data``: ``n[school]``, the
+            rows of each group, and what else is known of it (sd, se, trials, exposure). Of one
+            factor without predictors also ``observed_data``, each group's mean or events, and
+            ``log_likelihood``: log p(y_j | mu, tau, sigma) of all data of a group, its own value
+            integrated out exactly, so that leaving one out is to leave out a group.
+
+        Raises
+        ------
+        ArgumentError
+            If the fit is by maximum likelihood, or an argument is not allowed.
+        MissingExtraError
+            If the extra ``[arviz]`` is not installed.
+
+        Notes
+        -----
+        Draws are independent, so that one chain is enough and effective sizes are about S. Rows
+        are not kept; groups are what is left out. Source: Vehtari, Gelman and Gabry (2017),
+        doi:10.1007/s11222-016-9696-4.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> tree = fit.to_arviz(1000)
+        >>> tree["posterior"]["theta[school]"].sel(school="A").mean().round().item()
+        11.0
+        """
+        require_reliable(self._engine)
+        self._full("to_arviz()")
+        drawn = self.posterior.draws(size, rng or np.random.default_rng(SEED))
+        tree: DataTree = data_tree(self.posterior, drawn, self.formula, checked_scale(scale))
+        return tree
+
     def update(
         self,
         data: Any,
@@ -1004,8 +1067,8 @@ class Fit(Generic[Frame]):
         return new_rows(self.design, self._like(data), target, unseen, observation=False)
 
     def _like(self, data: Any) -> Any:
-        """New rows with their labels merged into those of the fit, if these were merged."""
-        data = data.data if isinstance(data, Folded) else data
+        """New rows of a known kind, their labels merged into those of the fit if these were."""
+        data = known_frame(data.data if isinstance(data, Folded) else data)
         if not self.folded:
             return data
         design = self.design

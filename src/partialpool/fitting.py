@@ -21,6 +21,7 @@ from partialpool.data.count_table import CountTable
 from partialpool.data.counts import CountStatistics
 from partialpool.data.find_dates import with_days
 from partialpool.data.folding import Folded, folding
+from partialpool.data.foreign_frames import known_frame
 from partialpool.data.outcome_words import with_event
 from partialpool.data.read import Reading, as_table
 from partialpool.errors import ArgumentError, PriorError
@@ -116,7 +117,9 @@ def fit(
     data : frame, mapping, path or relation
         A pandas or Polars frame (also lazy), a PyArrow table, a dict of arrays, the path of a
         CSV or Parquet file (also a glob, or a list of paths), a table of a DuckDB database
-        ("file.duckdb::table"), a DuckDB relation, or a Spark DataFrame (classic or Connect).
+        ("file.duckdb::table"), a DuckDB relation, or a Spark DataFrame (classic or Connect). Any
+        other table or stream with the Arrow C interface, and what narwhals takes (modin, cudf,
+        dask, ibis), is read into memory.
         Files, relations and Spark DataFrames are summed by group where they are, also with
         predictors and several factors; their rows never reach Python, and memory grows with
         groups, not with rows. (Counts with predictors: one record for rows that are the same.)
@@ -182,7 +185,7 @@ def fit(
             'not a formula such as "score ~ 1 + (1 | school)"'
         )
     _check_method(method, prior, accuracy)
-    data = folding(data, labels)
+    data = folding(known_frame(data), labels)
     fit = _fit(formula, data, prior, method, family, event, quadrature, accuracy, progress)
     return replace(fit, folded=isinstance(data, Folded))
 

@@ -16,6 +16,7 @@ from partialpool.data.explain_mixed import explain_mixed
 from partialpool.data.files import expand
 from partialpool.data.find_dates import with_days
 from partialpool.data.folding import folding
+from partialpool.data.foreign_frames import known_frame
 from partialpool.data.labels import refuse_unlike
 from partialpool.data.mixed_combine import combine as combine_mixed
 from partialpool.data.mixed_read import read_kept
@@ -186,7 +187,7 @@ def statistics(
     FormulaError, ColumnError, DataError
         As in `fit`.
     """
-    data = folding(data, labels)
+    data = folding(known_frame(data), labels)
     parsed, _ = with_event(_parsed(formula), family, data, event)
     parsed, _ = with_days(parsed, data)
     least = _checked_cell(min_cell)
@@ -266,6 +267,7 @@ def explain(formula: str, data: Any, *, family: str | None = None) -> str:
     In memory (dict): the columns g, y become arrays, the labels are numbered,
     and two passes (numpy.bincount) sum each group about its mean. No query is run.
     """
+    data = known_frame(data)
     parsed, _ = with_event(_parsed(formula), family, data, None)
     parsed, _ = with_days(parsed, data)
     roles = read_roles(parsed, family)

@@ -55,6 +55,9 @@ is left out, over that share, in a tail as heavy as of mu of few gamma rates (P(
 m^(-1/2); 1 over the density at the end, 0.0125 / m, in units of m / 4; 80 for Cauchy's, 17 for a
 normal one). The told error of `test_what_is_out_of_reach_is_said_and_said_soon` rests on it."""
 
+DRAWS_AND_PAIRS = 2**18
+"""Draws times pairs whose likelihoods are integrated at once: arrays of tens of MiB."""
+
 
 def counts_posterior(
     statistics: CountStatistics, priors: Priors, accuracy: float | None = None
@@ -369,6 +372,17 @@ class CountsPosterior(OneFactorEngine):
     def drawn_values(self, drawn: OneWayDraws, term: Term, scale: Scale) -> Floats:
         """Draws of probabilities or rates, or theta."""
         return self.model.link.natural(drawn.theta) if scale == "response" else drawn.theta
+
+    def group_log_likelihood(self, drawn: OneWayDraws) -> Floats:
+        """Log density of each group's counts given mu and tau, its own value integrated out."""
+        pairs, s = self.model.pairs, self.statistics
+        out = np.zeros((len(drawn.mu), len(pairs) + 1))  # the last of groups without data
+        step = max(1, DRAWS_AND_PAIRS // len(pairs))
+        for i in range(0, len(out), step):
+            part = slice(i, i + step)
+            found = self.model.log_marginals(pairs, drawn.mu[part, None], drawn.tau[part])
+            out[part, :-1] = found[:, :, 0].T + pairs.best
+        return np.asarray(out[:, self.model.member] + s.log_constants)
 
     # the whole ----------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from partialpool.data import GroupStatistics, Table
 from partialpool.data.new_rows import NEW, NewRows
 from partialpool.errors import ArgumentError, ImproperPosteriorError
 from partialpool.integrate import Grid, integrate
-from partialpool.kernels.oneway import kept, pooled, theta_given
+from partialpool.kernels.oneway import kept, log_marginal, pooled, theta_given
 from partialpool.kernels.ranks import expected_exceedances
 from partialpool.models import OneWayModel, Priors, one_way_model
 from partialpool.models.propriety import Moments, check_proper
@@ -291,6 +291,15 @@ class OneWayPosterior(OneFactorEngine):
     def drawn_values(self, drawn: OneWayDraws, term: Term, scale: Scale) -> Floats:
         """Draws of theta."""
         return drawn.theta
+
+    def group_log_likelihood(self, drawn: OneWayDraws) -> Floats:
+        """Log density of each group's rows given mu, tau and sigma, theta_j integrated out."""
+        s = self.statistics
+        sigma = np.ones(len(drawn.mu)) if drawn.sigma is None else drawn.sigma
+        lam = (drawn.tau / sigma) ** 2
+        nodes = (v[:, None] for v in (lam, sigma, drawn.mu - self.model.center))
+        found = log_marginal(self.centered_means, s.n, s.weight, s.ss, *nodes)
+        return np.asarray(found + 0.5 * s.log_weight)
 
     def linear(
         self,
