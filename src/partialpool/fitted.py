@@ -22,9 +22,7 @@ from typing import (
 
 import numpy as np
 
-from partialpool import charts
 from partialpool._typing import Frame, Paths
-from partialpool.charts.ranks import of_table as ranks_of_table
 from partialpool.data import (
     Clusters,
     CountProducts,
@@ -32,13 +30,11 @@ from partialpool.data import (
     CrossProducts,
     Design,
     GroupStatistics,
-    MixedReading,
     Table,
 )
 from partialpool.data.count_table import CountTable
 from partialpool.data.design import column_of
 from partialpool.data.folding import Folded
-from partialpool.data.mixed_read import reading as finish_mixed
 from partialpool.data.mixed_statistics import MixedStatistics
 from partialpool.data.new_rows import (
     NewRows,
@@ -50,7 +46,6 @@ from partialpool.data.new_rows import (
 from partialpool.data.one_way_products import as_cross_products
 from partialpool.data.read import Reading, handing_back
 from partialpool.data.statistics_files import Kept
-from partialpool.data.working_responses import counted as finish_counts
 from partialpool.errors import ArgumentError, NotReachedError, PriorError
 from partialpool.formula import Roles
 from partialpool.kept_statistics import Statistics, with_more
@@ -76,21 +71,26 @@ from partialpool.posterior.above import Above, probability_above
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.posterior.engine import Scale, checked_scale
 from partialpool.prediction import PredictionOptions, predict
-from partialpool.report import Contents, write
-from partialpool.simulate import CountWorld, World
 from partialpool.threads import one_blas_thread
-from partialpool.words import answer, formatting, methods, summary
+from partialpool.words import formatting, summary
 from partialpool.words.accuracy import accuracy_notice, checked_accuracy, require_reliable
 from partialpool.words.advice import Advice, MixedAdvice, advise, recommendation
 from partialpool.words.arrange import Arrangement
-from partialpool.words.coefficients import MixedComparison, compare_coefficients
-from partialpool.words.comparison import Comparison, compare
 from partialpool.words.notices import notices_of
 from partialpool.words.standing import standing
 
+# Charts, reports, comparisons, worlds and the reading of other models are imported by the methods
+# that use them, so that a fit of one factor begins at once; `benchmarks/cold_start.py` measures it.
 if TYPE_CHECKING:
     import pandas
     import polars
+
+    from partialpool.charts import Plots
+    from partialpool.data.mixed_read import MixedReading
+    from partialpool.report import Contents
+    from partialpool.simulate import CountWorld, World
+    from partialpool.words.coefficients import MixedComparison
+    from partialpool.words.comparison import Comparison
 
 PriorLike = Priors | Mapping[str, Prior | str] | Iterable[str] | str | None
 Method = Literal["posterior", "reml", "ml"]
@@ -376,12 +376,16 @@ class Fit(Generic[Frame]):
         """
         post = self._reliable
         if isinstance(post, OneWayPosterior | CountsPosterior):
+            from partialpool.words.comparison import compare
+
             return compare(post, estimators)
         if estimators:
             raise ArgumentError(
                 f"estimators such as {estimators[0]} are for one factor without predictors; "
                 'here compare() takes none: fit with method="reml" or "ml" (--method) for those'
             )
+        from partialpool.words.coefficients import compare_coefficients
+
         return compare_coefficients(post, self.clusters)
 
     def rank(
@@ -528,6 +532,8 @@ class Fit(Generic[Frame]):
             If standard errors are given: there are no rows to simulate; or if the model is more
             than one-way.
         """
+        from partialpool.simulate import CountWorld, World
+
         post = self._reliable
         if isinstance(post, CountsPosterior):
             return CountWorld(
@@ -552,9 +558,11 @@ class Fit(Generic[Frame]):
         return sorted(name for name in super().__dir__() if not name.startswith("_"))
 
     @property
-    def plot(self) -> charts.Plots:
+    def plot(self) -> Plots:
         """Charts of this fit: ``fit.plot.shrinkage()``, ``.coefficients()``, ..."""
-        return charts.Plots(self._posterior("a chart"))
+        from partialpool.charts import Plots
+
+        return Plots(self._posterior("a chart"))
 
     def report(self, path: str | Path, *, level: float = 0.95) -> None:
         """Write one self-contained HTML page: tables, pictures, notices, advice.
@@ -573,6 +581,8 @@ class Fit(Generic[Frame]):
         MissingExtraError
             If the charts' extra is not installed.
         """
+        from partialpool.report import write
+
         write(self.report_contents(level), path)
 
     @_reads
@@ -580,6 +590,9 @@ class Fit(Generic[Frame]):
         self, level: float = 0.95, shown: Arrangement | None = None, *, drawn: bool = True
     ) -> Contents:
         """What `report` writes, of the groups that are `shown`; `drawn` with charts or without."""
+        from partialpool.report import Contents
+        from partialpool.words import answer, methods
+
         post = self._reliable
         every = self.group_table(level)
         groups = (shown or Arrangement()).of(every, self.factor)
@@ -615,6 +628,8 @@ class Fit(Generic[Frame]):
         self, groups: Table, ranks: Table | None, factor: str, level: float
     ) -> tuple[str, ...]:
         """What is known of one effect of a factor, in sentences."""
+        from partialpool.words import answer
+
         lines = answer.ends_of(groups, factor, level)
         if isinstance(self._engine, Estimated):
             return tuple(lines)
@@ -642,6 +657,8 @@ class Fit(Generic[Frame]):
         if isinstance(s, GroupStatistics) and s.sigma_known:
             found.insert(1, plot.forest(**how, groups=groups))
         if ranks is not None:
+            from partialpool.charts.ranks import of_table as ranks_of_table
+
             found.append(ranks_of_table(ranks, *effect, 1, level, groups, dark=dark))
         return tuple(found)
 
@@ -805,9 +822,13 @@ def fit_kept(
     """Fit from statistics; `like` hands tables back."""
     kept = statistics.groups
     if isinstance(kept, MixedStatistics):
+        from partialpool.data.mixed_read import reading as finish_mixed
+
         rows = finish_mixed(kept, None, like)
         return fit_mixed(rows, prior, method, accuracy)
     if isinstance(kept, CountTable):
+        from partialpool.data.working_responses import counted as finish_counts
+
         nodes = (quadrature or 1) if method == "ml" else None
         rows = finish_counts(kept, like)
         return fit_counts(rows, prior, nodes, accuracy)

@@ -12,13 +12,10 @@ from partialpool.data import read_counts, read_statistics
 from partialpool.data.count_table import CountTable, read_count_table
 from partialpool.data.counts import CountStatistics
 from partialpool.data.derived import ROW
-from partialpool.data.explain_mixed import explain_mixed
 from partialpool.data.files import expand
 from partialpool.data.find_dates import with_days
 from partialpool.data.folding import folding
 from partialpool.data.labels import refuse_unlike
-from partialpool.data.mixed_combine import combine as combine_mixed
-from partialpool.data.mixed_read import read_kept
 from partialpool.data.mixed_statistics import MixedStatistics
 from partialpool.data.outcome_words import with_event
 from partialpool.data.read import explain_reading, stored_columns
@@ -120,6 +117,8 @@ class Statistics:
 
 def _combined(first: Kept, second: Kept) -> Kept:
     if isinstance(first, MixedStatistics) and isinstance(second, MixedStatistics):
+        from partialpool.data.mixed_combine import combine as combine_mixed
+
         return combine_mixed(first, second)
     if isinstance(first, CountTable) and isinstance(second, CountTable):
         return first.combine(second)
@@ -199,6 +198,8 @@ def _reduced(
     _refuse_row_numbers(roles, data)
     counts = roles.family is not None
     if not roles.one_way and not counts:
+        from partialpool.data.mixed_read import read_kept
+
         sums, _ = read_kept(roles, data, progress=progress, min_cell=least)
         return Statistics(roles, sums)
     if not roles.one_way:
@@ -269,7 +270,11 @@ def explain(formula: str, data: Any, *, family: str | None = None) -> str:
     parsed, _ = with_event(_parsed(formula), family, data, None)
     parsed, _ = with_days(parsed, data)
     roles = read_roles(parsed, family)
-    return explain_reading(roles, data) if roles.one_way else explain_mixed(roles, data)
+    if roles.one_way:
+        return explain_reading(roles, data)
+    from partialpool.data.explain_mixed import explain_mixed
+
+    return explain_mixed(roles, data)
 
 
 def _parsed(formula: str) -> Formula:

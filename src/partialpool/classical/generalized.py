@@ -26,8 +26,8 @@ from partialpool.classical.mixed import (
     level_rows,
     on_boundary,
 )
+from partialpool.data.count_products import CountProducts
 from partialpool.data.sorted_rows import sorted_rows
-from partialpool.data.working_responses import CountProducts
 from partialpool.errors import ArgumentError, DataError
 from partialpool.integrate.quasi_newton import Minimum, minimum
 from partialpool.kernels.laplace import (

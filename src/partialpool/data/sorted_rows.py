@@ -9,7 +9,7 @@ import numpy as np
 import scipy
 
 from partialpool._typing import Floats, Ints
-from partialpool.data.working_responses import CountProducts
+from partialpool.data.count_products import CountProducts
 from partialpool.kernels.group_quadrature import GroupedRows
 from partialpool.kernels.joint_counts import DENSE_CELLS, JointRows
 from partialpool.kernels.normal_equations import System

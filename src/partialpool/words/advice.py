@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from partialpool import classical
 from partialpool.models.mixed import sd_name
 from partialpool.posterior import CountsPosterior, Estimated, MixedPosterior, OneWayPosterior
 from partialpool.words.near_zero import near_zero
@@ -86,6 +85,8 @@ def advise(post: Any) -> Any:
 
 @advise.register
 def _advise_one_way(post: OneWayPosterior) -> Advice:
+    from partialpool import classical
+
     s = post.statistics
     icc_lower, icc_upper = (float(v) for v in post.icc.interval())
     icc = float(post.icc.mean)

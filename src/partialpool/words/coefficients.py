@@ -15,8 +15,8 @@ from partialpool.classical.pooled_regression import (
     pooled_regression,
 )
 from partialpool.data import Clusters, CrossProducts, Table
+from partialpool.data.count_products import CountProducts
 from partialpool.data.labels import as_labels, shown
-from partialpool.data.working_responses import CountProducts
 from partialpool.posterior import Estimated, MixedPosterior
 from partialpool.words.formatting import WIDTH
 
