@@ -768,6 +768,14 @@ class Fit(Generic[Frame]):
             recommendation(self._engine),
         )
 
+    def _repr_html_(self) -> str:
+        try:
+            parameters, groups = self.parameter_table(), self.group_table()
+        except NotReachedError as error:
+            return summary.html_without_numbers(self.formula, self._engine, str(error))
+        advice = recommendation(self._engine)
+        return summary.as_html(self.formula, self._engine, self.notices, parameters, groups, advice)
+
     @_reads
     def parameter_table(self, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Table:
         """`parameters` as a Table, whatever kind of frame the data came in."""

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from partialpool._markup import output, paragraph
+from partialpool._markup import table as html_table
 from partialpool._typing import AnyArray
 from partialpool.errors import MissingExtraError
+
+SHOWN_ROWS = 20
+"""Of longer tables the first are printed."""
 
 
 class Table(dict[str, AnyArray]):
@@ -54,8 +60,34 @@ class Table(dict[str, AnyArray]):
         """Return a Spark DataFrame of this session (classic or Spark Connect)."""
         return session.createDataFrame(self.to_arrow())
 
+    def as_html(self, caption: str = "") -> str:
+        """The table as HTML: its first rows, and how many more there are.
+
+        Parameters
+        ----------
+        caption : str
+            What it is of; if not given, its number of rows.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> html = Table(school=np.array(["A", "B"])).as_html("Schools")
+        >>> "<caption>Schools</caption>" in html
+        True
+        """
+        columns = [_aligned(v[:SHOWN_ROWS]) for v in self.values()]
+        texts = {i for i, v in enumerate(self.values()) if v.dtype.kind not in "iufb"}
+        size = f"{self.n_rows:,} row{'s' * (self.n_rows != 1)}"
+        left = self.n_rows - SHOWN_ROWS
+        more = paragraph(f"... {left:,} more rows", "more") if left > 0 else ""
+        rows = list(zip(*columns, strict=True))
+        return html_table(list(self), rows, caption or size, texts) + more
+
+    def _repr_html_(self) -> str:
+        return output(self.as_html())
+
     def __repr__(self) -> str:
-        shown = 20
+        shown = SHOWN_ROWS
         cells = {k: [_cell(x) for x in v[:shown].tolist()] for k, v in self.items()}
         width = {k: max([len(k), *map(len, c)]) for k, c in cells.items()}
         right = {k: v.dtype.kind in "iufb" for k, v in self.items()}
@@ -75,6 +107,20 @@ class Table(dict[str, AnyArray]):
 
 def _cell(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _aligned(column: AnyArray) -> list[str]:
+    """Cells of a column, all numbers with as many decimals: the largest has four digits."""
+    values = column.tolist()
+    if column.dtype.kind != "f":
+        return [f"{v:,}" if type(v) is int and abs(v) > 9999 else str(v) for v in values]
+    size = max((abs(v) for v in values if math.isfinite(v)), default=0.0)
+    whole = all(v == round(v) for v in values if math.isfinite(v))
+    if 1e-4 < size < 1e9:
+        form = f",.{0 if whole else max(3 - math.floor(math.log10(size)), 0)}f"
+    else:  # with exponents, or nothing but zeros
+        form = ".4g"
+    return ["-" if math.isnan(v) else format(v, form) for v in values]
 
 
 def build_frame(

@@ -16,7 +16,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from scipy import special
 
+from partialpool._markup import output
 from partialpool._typing import Bools, Floats, Numbers
+from partialpool.data.table import Table
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Coordinate, sinc
 from partialpool.kernels import student
@@ -141,6 +143,19 @@ class Distribution(ABC):
         lower, upper = self.interval()
         mean, sd = float(self.mean), float(self.sd)
         return f"Distribution(mean {mean:.6g}, sd {sd:.4g}, 95% {lower:.6g} to {upper:.6g})"
+
+    def _repr_html_(self) -> str:
+        if not self.shape:
+            return output(self._summary().as_html("Distribution"))
+        place = np.arange(self.shape[0])
+        caption = f"{self.shape[0]:,} distributions, in their order"
+        return output(Table(place=place, **self._summary()).as_html(caption))
+
+    def _summary(self) -> Table:
+        """Mean, sd and 95% interval of each quantity."""
+        columns = (self.mean, self.sd, *self.quantile(np.array([0.025, 0.5, 0.975])))
+        names = ("mean", "sd", "lower", "median", "upper")
+        return Table({k: np.atleast_1d(v) for k, v in zip(names, columns, strict=True)})
 
     def _at(self, function: Callable[[Floats], Floats], x: Numbers) -> Floats:
         points = np.asarray(x, dtype=np.float64)

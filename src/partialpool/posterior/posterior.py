@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from partialpool._markup import output, paragraph
 from partialpool._typing import AnyArray, Floats
 from partialpool.data import Table
 from partialpool.data.new_rows import NewRows, Target, Unseen
 from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.integrate import Accuracy
 from partialpool.models import Priors
-from partialpool.posterior.argument_checks import group_positions
+from partialpool.posterior.argument_checks import COARSEST, group_positions
 from partialpool.posterior.counts import CountsPosterior
 from partialpool.posterior.distributions import Distribution, Selected
 from partialpool.posterior.draws import OneWayDraws
@@ -84,6 +85,11 @@ class GroupValues(Selected):
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def _repr_html_(self) -> str:
+        groups = Table({self.factor: self.labels, **self._summary()})
+        caption = f"{len(self):,} groups of {self.factor}"
+        return output(groups.as_html(caption))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -376,6 +382,13 @@ class Posterior:
         groups = ", ".join(f"{size:,} of {factor}" for factor, size in factors)
         kind = "Estimates" if isinstance(self._engine, Estimated) else "Posterior"
         return f"{kind}({groups}; {self.method})"
+
+    def _repr_html_(self) -> str:
+        about = paragraph(repr(self))
+        if not self.error <= COARSEST:
+            why = "Its error is so large that no number is shown; fit.notices says what may help."
+            return output(about, paragraph(why, "warning"))
+        return output(about, self._engine.parameter_table().as_html("Parameters"))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle without what was cached."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from partialpool._markup import output, paragraph
 from partialpool._typing import Floats
 from partialpool.classical.fixed_counts import fixed_effects_of_counts
 from partialpool.classical.pooled_regression import (
@@ -41,6 +42,10 @@ class MixedComparison:
 
     def __repr__(self) -> str:
         return f"{self.coefficients!r}\n\n" + "\n".join(textwrap.wrap(self.text, WIDTH))
+
+    def _repr_html_(self) -> str:
+        table = self.coefficients.as_html("Coefficients")
+        return output(table, paragraph(self.text))
 
 
 def compare_coefficients(
