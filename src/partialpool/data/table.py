@@ -110,16 +110,17 @@ def _cell(value: Any) -> str:
 
 
 def _aligned(column: AnyArray) -> list[str]:
-    """Cells of a column, all numbers with as many decimals: the largest has four digits."""
+    """Cells of a column, all numbers with as many decimals: of the largest four digits at most."""
     values = column.tolist()
     if column.dtype.kind != "f":
         return [f"{v:,}" if type(v) is int and abs(v) > 9999 else str(v) for v in values]
-    size = max((abs(v) for v in values if math.isfinite(v)), default=0.0)
-    whole = all(v == round(v) for v in values if math.isfinite(v))
+    finite = [v for v in values if math.isfinite(v)]
+    size = max(map(abs, finite), default=0.0)
+    form = ".4g"  # with exponents, or nothing but zeros
     if 1e-4 < size < 1e9:
-        form = f",.{0 if whole else max(3 - math.floor(math.log10(size)), 0)}f"
-    else:  # with exponents, or nothing but zeros
-        form = ".4g"
+        most = max(3 - math.floor(math.log10(size)), 0)
+        exact = (d for d in range(most) if all(v == round(v, d) for v in finite))
+        form = f",.{next(exact, most)}f"
     return ["-" if math.isnan(v) else format(v, form) for v in values]
 
 

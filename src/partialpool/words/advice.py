@@ -61,7 +61,7 @@ class Advice:
     text: str
 
     def _rows(self) -> list[tuple[str, str]]:
-        """What is known, each number with its name."""
+        """Each number with its name; empty where there is none."""
         interval = f"{self.icc:.2f} (95% {self.icc_lower:.2f} to {self.icc_upper:.2f})"
         rows = [
             ("share of variance between groups", interval),
@@ -71,15 +71,16 @@ class Advice:
             ("likelihood ratio of tau = 0, p", _pair(self.likelihood_ratio, self.p)),
             ("se of the pooled mean, naive and robust", _pair(self.pooled_se, self.robust_se)),
         ]
-        return [(name, value) for name, value in rows if value]
+        return rows
 
     def __repr__(self) -> str:
         width = max(len(name) for name, _ in self._rows())
-        lines = [f"{name:<{width}}  {value}" for name, value in self._rows()]
+        lines = [f"{name:<{width}}  {value}" for name, value in self._rows() if value]
         return "\n".join([*lines, "", self.text])
 
     def _repr_html_(self) -> str:
-        table = html_table(["quantity", "value"], self._rows(), "How much the grouping matters")
+        rows = [row for row in self._rows() if row[1]]
+        table = html_table(["quantity", "value"], rows, "How much the grouping matters")
         return output(table, paragraph(self.text))
 
 
