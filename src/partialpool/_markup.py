@@ -17,7 +17,8 @@ font-weight:600;white-space:nowrap}
 border:0 solid #8886;border-bottom-width:1px;white-space:nowrap}
 .partialpool .wide thead th{border-bottom-width:2px;font-weight:600}
 .partialpool .wide tbody th{font-weight:normal}
-.partialpool .wide .text{text-align:left;white-space:normal;overflow-wrap:break-word;max-width:22rem}
+.partialpool .wide .text{text-align:left;white-space:normal;overflow-wrap:break-word;
+max-width:22rem}
 .partialpool p{margin:.5rem 0}
 .partialpool .more{margin-top:-.2rem}
 .partialpool :is(.info,.warning){border-left:4px solid #3D8BD0;padding-left:.7rem}

@@ -274,6 +274,13 @@ class Fit(Generic[Frame]):
         NotReachedError
             If the error told is above 0.5 posterior sds, as from `parameters` and all other
             tables, charts and words of this fit.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> fit.groups()["shrinkage"].round(2)
+        array([0.83, 0.72, 0.84, 0.75, 0.69, 0.75, 0.72, 0.86])
         """
         table = self.group_table(level, kind, scale)
         table = Arrangement(factor=factor, term=term).of(table, self.factor)
@@ -288,12 +295,29 @@ class Fit(Generic[Frame]):
         kind: IntervalKind = "equal-tailed",
         scale: Scale = "response",
     ) -> Table:
-        """`groups` as a Table, whatever kind of frame the data came in."""
+        """`groups` as a Table, whatever kind of frame the data came in.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> list(fit.group_table())
+        ['group', 'n', 'raw', 'estimate', 'sd', 'lower', 'upper', 'shrinkage']
+        """
         return self._reliable.group_table(level, kind, checked_scale(scale))
 
     @_reads
     def with_standing(self, table: Table, above: Above, level: float = 0.95) -> Table:
-        """A table of groups with p_above and standing, as `groups` gives them with `above`."""
+        """A table of groups with p_above and standing, as `groups` gives them with `above`.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> table = fit.with_standing(fit.group_table(), "average")
+        >>> table["p_above"].round(2)
+        array([0.67, 0.5 , 0.41, 0.48, 0.33, 0.4 , 0.66, 0.53])
+        """
         factors = table.get("factor", np.full(table.n_rows, self.factor)).tolist()
         terms = table.get("term", np.full(table.n_rows, "Intercept")).tolist()
         kinds = list(dict.fromkeys(zip(factors, terms, strict=True)))
@@ -320,7 +344,17 @@ class Fit(Generic[Frame]):
         return Table(**table, p_above=found, standing=standing(found, level))
 
     def parameters(self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Frame:
-        """One row a parameter: name, mean, sd, lower, median, upper; frame as in `groups`."""
+        """One row a parameter: name, mean, sd, lower, median, upper; frame as in `groups`.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> fit.parameters()
+        name            mean       sd     lower   median    upper
+        Intercept    7.93238  5.17839  -2.09022   7.8917  18.2181
+        tau[school]  6.57548  5.65038  0.242696  5.23851  20.7525
+        """
         return self.to_input_frame(self.parameter_table(level, kind))
 
     def profile(self, level: float = 0.95) -> Frame:
@@ -349,12 +383,30 @@ class Fit(Generic[Frame]):
         Notes
         -----
         Source: Venzon and Moolgavkar (1988), doi:10.2307/2347496.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("yield ~ 1 + (1 | batch)", pp.datasets.dyestuff(), method="ml")
+        >>> fit.profile()
+        name        estimate    lower    upper
+        Intercept     1527.5  1486.45  1568.55
+        tau[batch]   37.2604  12.1965  84.0639
+        sigma        49.5101  38.2301  67.6577
         """
         return self.to_input_frame(self.profile_table(level))
 
     @_reads
     def profile_table(self, level: float = 0.95) -> Table:
-        """`profile` as a Table, whatever kind of frame the data came in."""
+        """`profile` as a Table, whatever kind of frame the data came in.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("yield ~ 1 + (1 | batch)", pp.datasets.dyestuff(), method="reml")
+        >>> fit.profile_table()["name"].tolist()
+        ['tau[batch]', 'sigma']
+        """
         return self._reliable.profile(level)
 
     @_reads
@@ -373,6 +425,17 @@ class Fit(Generic[Frame]):
         MixedComparison
             With predictors, slopes or several factors: ``.coefficients`` by complete pooling,
             fixed effects and the model, and what fixed effects cost.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> fit.compare("reml").scores
+        estimator             tau  log_score  group_rmse  row_rmse
+        no_pooling            inf        nan         nan       nan
+        complete_pooling        0   -3.82009     10.9836       nan
+        partial_pooling   5.23851   -3.91772     11.0116       nan
+        reml                    0        nan         nan       nan
         """
         post = self._reliable
         if isinstance(post, OneWayPosterior | CountsPosterior):
@@ -431,6 +494,13 @@ class Fit(Generic[Frame]):
         Notes
         -----
         Source: Laird and Louis (1989), doi:10.3102/10769986014001029.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> fit.rank(top=3)["top"].round(2)
+        array([0.57, 0.37, 0.29, 0.35, 0.21, 0.27, 0.55, 0.4 ])
         """
         return self.to_input_frame(self.rank_table(top, level, descending, factor, term, above))
 
@@ -444,7 +514,15 @@ class Fit(Generic[Frame]):
         term: str | None = None,
         above: Above | None = None,
     ) -> Table:
-        """`rank` as a Table, whatever kind of frame the data came in."""
+        """`rank` as a Table, whatever kind of frame the data came in.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> fit.rank_table()["expected_rank"].round(1)
+        array([3.5, 4.5, 5. , 4.6, 5.5, 5.1, 3.6, 4.3])
+        """
         require_reliable(self._engine)
         how: dict[str, Any] = {"top": top, "level": level, "descending": descending}
         factor = factor or self.factor
@@ -505,6 +583,15 @@ class Fit(Generic[Frame]):
             formula of log(y); of counts the probability, or the rate of one unit of exposure),
             one row for each row of `data`, in their order, in the kind of frame that `data` is; of
             pandas with the same index.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> fit.predict({"school": ["A", "B"]})
+        estimate       sd     lower    upper
+         11.4003  8.34142  -2.10502  31.6234
+         7.89455  6.27484  -4.65946  20.6618
         """
         options = PredictionOptions(target, unseen, observation, level, kind)
         with _threads(self.statistics):
@@ -517,7 +604,15 @@ class Fit(Generic[Frame]):
 
     @_reads
     def advise(self) -> Advice | MixedAdvice:
-        """Say how much the grouping matters, in numbers and in words; see `words.advice`."""
+        """Say how much the grouping matters, in numbers and in words; see `words.advice`.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> round(fit.advise().nearly_complete, 2)
+        0.38
+        """
         found: Advice | MixedAdvice = advise(self._posterior("advice"))
         return found
 
@@ -531,6 +626,13 @@ class Fit(Generic[Frame]):
         ArgumentError
             If standard errors are given: there are no rows to simulate; or if the model is more
             than one-way.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("yield ~ 1 + (1 | batch)", pp.datasets.dyestuff())
+        >>> fit.world().n
+        (5, 5, 5, 5, 5, 5)
         """
         from partialpool.simulate import CountWorld, World
 
@@ -559,7 +661,16 @@ class Fit(Generic[Frame]):
 
     @property
     def plot(self) -> Plots:
-        """Charts of this fit: ``fit.plot.shrinkage()``, ``.coefficients()``, ..."""
+        """Charts of this fit: ``fit.plot.shrinkage()``, ``.coefficients()``, ...
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> chart = fit.plot.shrinkage()
+        >>> chart.title["text"]
+        ['Partial pooling of effect by school']
+        """
         from partialpool.charts import Plots
 
         return Plots(self._posterior("a chart"))
@@ -580,6 +691,17 @@ class Fit(Generic[Frame]):
             If the file cannot be written.
         MissingExtraError
             If the charts' extra is not installed.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> path = Path(tempfile.mkdtemp(), "report.html")
+        >>> fit.report(path)
+        >>> path.read_text(encoding="utf-8")[:15]
+        '<!doctype html>'
         """
         from partialpool.report import write
 
@@ -589,7 +711,15 @@ class Fit(Generic[Frame]):
     def report_contents(
         self, level: float = 0.95, shown: Arrangement | None = None, *, drawn: bool = True
     ) -> Contents:
-        """What `report` writes, of the groups that are `shown`; `drawn` with charts or without."""
+        """What `report` writes, of the groups that are `shown`; `drawn` with charts or without.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> fit.report_contents(drawn=False).question
+        'How does effect differ by school?'
+        """
         from partialpool.report import Contents
         from partialpool.words import answer, methods
 
@@ -664,14 +794,31 @@ class Fit(Generic[Frame]):
 
     @_reads
     def charts(self, *, level: float = 0.95, dark: bool = False) -> list[Any]:
-        """The charts that say most of this fit, as the app shows them."""
+        """The charts that say most of this fit, as the app shows them.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> len(fit.charts())
+        2
+        """
         if isinstance(self._reliable, Estimated):
             return []
         return self.plot.telling(level=level, dark=dark)
 
     @_reads
     def draws(self, size: int, rng: np.random.Generator) -> Draws:
-        """Draw independently from the joint posterior; see `Draws`."""
+        """Draw independently from the joint posterior; see `Draws`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> fit.draws(1000, np.random.default_rng(1))
+        Draws(1,000 of Intercept, tau[school] and every group)
+        """
         require_reliable(self._engine)
         return self.posterior.draws(size, rng)
 
@@ -699,6 +846,14 @@ class Fit(Generic[Frame]):
         ------
         ColumnError, DataError
             As in `fit`.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> rows = {"g": ["a", "a", "b", "b", "c", "c"], "y": [1.0, 2.0, 5.0, 4.0, 2.0, 2.0]}
+        >>> fit = pp.fit("y ~ 1 + (1 | g)", rows)
+        >>> fit.update({"g": ["c", "d"], "y": [3.0, 4.0]}).statistics.n
+        array([2, 2, 3, 1])
         """
         assert self.sums is not None  # every door gives them
         checked_accuracy(accuracy)
@@ -732,6 +887,13 @@ class Fit(Generic[Frame]):
             As in `groups`.
         groups : Table, optional
             Rows of `group_table` at this level, chosen and ordered, in place of all of them.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> sorted(fit.to_dict())
+        ['accuracy', 'family', 'formula', 'groups', 'n_dropped', 'n_rows', 'notices', 'parameters']
         """
         groups = self.group_table(level, kind) if groups is None else groups
         first = {} if "factor" in groups else {"factor": self.factor}
@@ -778,7 +940,15 @@ class Fit(Generic[Frame]):
 
     @_reads
     def parameter_table(self, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Table:
-        """`parameters` as a Table, whatever kind of frame the data came in."""
+        """`parameters` as a Table, whatever kind of frame the data came in.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> fit.parameter_table()["name"].tolist()
+        ['Intercept', 'tau[school]']
+        """
         return self._reliable.parameter_table(level, kind)
 
     @property

@@ -70,6 +70,13 @@ class Statistics:
         DataError
             If they are not of the same outcome, group column and kind; with predictors or
             several factors, of the same formula.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> s = pp.statistics("y ~ 1 + (1 | g)", {"g": ["a", "a", "b"], "y": [1.0, 2.0, 5.0]})
+        >>> s.combine(pp.statistics("y ~ 1 + (1 | g)", {"g": ["b", "c"], "y": [4.0, 3.0]}))
+        Statistics of y ~ 1 + (1 | g): 5 rows in 3 groups
         """
         groups = self.groups
         for other in others:
@@ -100,6 +107,15 @@ class Statistics:
         ------
         ArgumentError, DataError
             If `min_cell` is below 1, no group is left, or the file cannot be written.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> s = pp.statistics("y ~ 1 + (1 | g)", {"g": ["a", "a", "b"], "y": [1.0, 2.0, 5.0]})
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> s.save(Path(tempfile.mkdtemp(), "s.parquet"))
+        Statistics of y ~ 1 + (1 | g): 3 rows in 2 groups
         """
         groups = _without_small(self.groups, _checked_cell(min_cell))
         write_statistics(groups, self.formula, os.fspath(path))
@@ -184,6 +200,13 @@ def statistics(
     ------
     FormulaError, ColumnError, DataError
         As in `fit`.
+
+    Examples
+    --------
+    >>> import partialpool as pp
+    >>> s = pp.statistics("y ~ 1 + (1 | g)", {"g": ["a", "a", "b"], "y": [1.0, 2.0, 5.0]})
+    >>> s
+    Statistics of y ~ 1 + (1 | g): 3 rows in 2 groups
     """
     data = folding(data, labels)
     parsed, _ = with_event(_parsed(formula), family, data, event)
@@ -239,6 +262,17 @@ def load_statistics(paths: str | Path | Sequence[str | Path]) -> Statistics:
     ------
     DataError
         If a file is not there, is truncated, holds no statistics, or is of another version.
+
+    Examples
+    --------
+    >>> import partialpool as pp
+    >>> s = pp.statistics("y ~ 1 + (1 | g)", {"g": ["a", "a", "b"], "y": [1.0, 2.0, 5.0]})
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> path = Path(tempfile.mkdtemp(), "s.parquet")
+    >>> saved = s.save(path)
+    >>> pp.load_statistics(path)
+    Statistics of y ~ 1 + (1 | g): 3 rows in 2 groups
     """
     given = [paths] if isinstance(paths, str | Path) else paths
     names = [name for path in given for name in expand(os.fspath(path))]

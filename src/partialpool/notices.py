@@ -22,6 +22,11 @@ class Notice:
         A warning asks for a decision; an info only explains.
     text : str
         One or two sentences: what is so, and what to do about it.
+
+    Examples
+    --------
+    >>> Notice("few_groups", "info", "There are 3 groups.").level
+    'info'
     """
 
     code: str

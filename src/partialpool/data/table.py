@@ -39,25 +39,70 @@ class Table(dict[str, AnyArray]):
         return len(next(iter(self.values()), ()))
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield one dict a row, with plain Python values."""
+        """Yield one dict a row, with plain Python values.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import partialpool as pp
+        >>> table = pp.Table(school=np.array(["A", "B"]), score=np.array([71.5, 69.0]))
+        >>> list(table.rows())
+        [{'school': 'A', 'score': 71.5}, {'school': 'B', 'score': 69.0}]
+        """
         columns = [c.tolist() for c in self.values()]
         for values in zip(*columns, strict=True):
             yield dict(zip(self.keys(), values, strict=True))
 
     def to_pandas(self) -> Any:
-        """Return a pandas DataFrame."""
+        """Return a pandas DataFrame.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import partialpool as pp
+        >>> table = pp.Table(school=np.array(["A", "B"]), score=np.array([71.5, 69.0]))
+        >>> table.to_pandas().shape
+        (2, 2)
+        """
         return build_frame(self, "pandas")
 
     def to_polars(self) -> Any:
-        """Return a Polars DataFrame."""
+        """Return a Polars DataFrame.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import partialpool as pp
+        >>> table = pp.Table(school=np.array(["A", "B"]), score=np.array([71.5, 69.0]))
+        >>> table.to_polars().shape
+        (2, 2)
+        """
         return build_frame(self, "polars")
 
     def to_arrow(self) -> Any:
-        """Return a PyArrow Table."""
+        """Return a PyArrow Table.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import partialpool as pp
+        >>> table = pp.Table(school=np.array(["A", "B"]), score=np.array([71.5, 69.0]))
+        >>> table.to_arrow().num_rows
+        2
+        """
         return build_frame(self, "pyarrow")
 
     def to_spark(self, session: Any) -> Any:
-        """Return a Spark DataFrame of this session (classic or Spark Connect)."""
+        """Return a Spark DataFrame of this session (classic or Spark Connect).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import partialpool as pp
+        >>> table = pp.Table(school=np.array(["A", "B"]), score=np.array([71.5, 69.0]))
+        >>> table.to_spark(session).count()  # doctest: +SKIP
+        2
+        """
         return session.createDataFrame(self.to_arrow())
 
     def as_html(self, caption: str = "") -> str:

@@ -82,11 +82,28 @@ class Distribution(ABC):
         Returns
         -------
         ndarray, shape (..., *shape)
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> tau = fit.posterior["tau"]
+        >>> tau.cdf([1.0, 10.0]).round(3)
+        array([0.103, 0.789])
         """
         return self._at(self._cdf, x)
 
     def density(self, x: Numbers) -> Floats:
-        """Density at a number or at each of several; shapes as in `cdf`."""
+        """Density at a number or at each of several; shapes as in `cdf`.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> tau = fit.posterior["tau"]
+        >>> float(tau.density(5.0).round(4))
+        0.0826
+        """
         return self._at(self._density, x)
 
     def quantile(self, p: Numbers) -> Floats:
@@ -96,6 +113,14 @@ class Distribution(ABC):
         ------
         ArgumentError
             If a probability is outside [0, 1].
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> tau = fit.posterior["tau"]
+        >>> tau.quantile([0.1, 0.9]).round(2)
+        array([ 0.97, 13.73])
         """
         probabilities = np.asarray(p, dtype=np.float64)
         if not np.all((probabilities >= 0) & (probabilities <= 1)):
@@ -123,6 +148,16 @@ class Distribution(ABC):
         -------
         ndarray, shape (2, *shape)
             Lower and upper ends.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> tau = fit.posterior["tau"]
+        >>> tau.interval(0.9).round(2)
+        array([ 0.49, 17.18])
+        >>> tau.interval(0.9, "highest-density").round(2)
+        array([ 0.  , 13.73])
         """
         check_level(level)
         if kind == "equal-tailed":
@@ -132,7 +167,16 @@ class Distribution(ABC):
         return self._shortest(level)
 
     def probability(self, *, above: float | None = None, below: float | None = None) -> Floats:
-        """Probability of lying above one number and below another (either may be left out)."""
+        """Probability of lying above one number and below another (either may be left out).
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> tau = fit.posterior["tau"]
+        >>> float(tau.probability(above=5.0, below=10.0).round(3))
+        0.308
+        """
         low = 0.0 if above is None else self.cdf(above)
         high = 1.0 if below is None else self.cdf(below)
         return np.asarray(np.maximum(high - low, 0.0))
