@@ -9,7 +9,7 @@ STYLE = """
 .partialpool{max-width:60rem;line-height:1.45}
 .partialpool .wide{overflow-x:auto}
 .partialpool .wide table{border-collapse:collapse;table-layout:auto;margin:.6rem 0;
-font-size:inherit;font-variant-numeric:tabular-nums;background:none}
+color:inherit;font-size:inherit;font-variant-numeric:tabular-nums;background:none}
 .partialpool .wide caption{caption-side:top;text-align:left;padding:0 0 .2rem;color:inherit;
 font-weight:600;white-space:nowrap}
 .partialpool .wide tr{background:none}

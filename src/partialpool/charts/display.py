@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from functools import lru_cache
 from html import escape
@@ -51,8 +52,11 @@ def _class_shown(of: Any) -> type:
 
 
 def picture(chart: Any) -> str:
-    """The chart as SVG for a page that may hold many: described, and no wider than its place."""
-    svg = to_svg(chart)
+    """The chart as SVG for a page that may hold many: described, and no wider than its place.
+
+    It is described as a whole; Vega's descriptions of its parts are of marks without words.
+    """
+    svg = re.sub(r' (?:role|aria-[a-z]+)="[^"]*"', "", to_svg(chart))
     words = chart.description if isinstance(chart.description, str) else "chart"
     added = f'<svg role="img" aria-label="{escape(words)}" style="max-width:100%;height:auto" '
     return named_apart(svg, f"c{zlib.crc32(svg.encode()):x}-").replace("<svg ", added, 1)

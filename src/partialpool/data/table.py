@@ -164,7 +164,8 @@ def _aligned(column: AnyArray) -> list[str]:
     form = ".4g"  # with exponents, or nothing but zeros
     if 1e-4 < size < 1e9:
         most = max(3 - math.floor(math.log10(size)), 0)
-        exact = (d for d in range(most) if all(v == round(v, d) for v in finite))
+        near = 1e-9 * size  # sums such as 28.000000000000004
+        exact = (d for d in range(most) if all(abs(v - round(v, d)) <= near for v in finite))
         form = f",.{next(exact, most)}f"
     return ["-" if math.isnan(v) else format(v, form) for v in values]
 
