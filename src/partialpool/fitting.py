@@ -12,9 +12,7 @@ from partialpool.data import (
     Table,
     from_estimates,
     from_summaries,
-    read_count_rows,
     read_counts,
-    read_mixed,
     read_statistics,
 )
 from partialpool.data.count_table import CountTable
@@ -210,6 +208,8 @@ def _fit(
         nodes = _nodes(method, quadrature)
         _refuse_conjugate(roles, nodes)
         if not roles.one_way or nodes is not None:
+            from partialpool.data.working_responses import read_count_rows
+
             rows = read_count_rows(roles, data, progress=progress)
             rows = replace(rows, notices=(*said, *rows.notices))
             return fit_counts(rows, prior, nodes, accuracy)
@@ -218,6 +218,8 @@ def _fit(
         return fit_one_way_counts(roles, counts, prior, accuracy)
     _refuse_quadrature(quadrature)
     if not roles.one_way:
+        from partialpool.data.mixed_read import read_mixed
+
         rows = read_mixed(roles, data, progress=progress)
         rows = replace(rows, notices=(*said, *rows.notices))
         return fit_mixed(rows, prior, method, accuracy)
