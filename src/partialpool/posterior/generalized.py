@@ -19,6 +19,7 @@ from partialpool.data.population import population_weights
 from partialpool.data.working_responses import CountProducts
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Accuracy
+from partialpool.kernels.families import Link
 from partialpool.kernels.own_levels import own_estimates, own_levels
 from partialpool.models import Priors
 from partialpool.models.count_sampler import CountSampler, fixed_sampler, make_sampler
@@ -489,6 +490,14 @@ class GeneralizedPosterior(MixedPosterior):
     def outcome(self) -> str:
         """What linear predictors are of, in words."""
         return f"{'log-odds' if self.statistics.proportion else 'log rate'} of {super().outcome}"
+
+    @property
+    def link(self) -> Link:
+        """Logit or log."""
+        return self.statistics.link
+
+    def _effect_mean(self, block: int) -> Floats:
+        return self.effect_means[block]
 
     # draws ----------------------------------------------------------------------------------
 
