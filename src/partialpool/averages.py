@@ -130,8 +130,11 @@ class Average:
     def estimate(self) -> Floats:
         """Posterior means, (G,); medians of ratios, of scale "exp" and where there is no mean."""
         if not self._has_mean:
-            return np.asarray(np.median(self._values, axis=0))
-        return self._values.mean(axis=0) if self.exact is None else self.exact.estimate
+            return self._quantiles(np.array([0.5]))[0]
+        if self.exact is not None:
+            return self.exact.estimate
+        mean: Floats = self.drawn.values.mean(axis=0)
+        return self.drawn.corrected(mean)
 
     @property
     def _has_mean(self) -> bool:
@@ -142,15 +145,20 @@ class Average:
         """Posterior sds, (G,); infinite where there is none."""
         if self.exact is not None and self.how.scale != "exp":
             return self.exact.sd
-        return self._values.std(axis=0) if self._moments[1] else np.full(len(self), math.inf)
+        if not self._moments[1]:
+            return np.full(len(self), math.inf)
+        sd: Floats = self._values.std(axis=0)
+        return np.asarray(self.drawn.factor * sd)
 
     def interval(self, level: float = 0.95) -> Floats:
         """Intervals of equal tails that hold each average with this probability; (2, G)."""
         check_level(level)
+        return self._quantiles(np.array([0.5 - level / 2, 0.5 + level / 2]))
+
+    def _quantiles(self, p: Floats) -> Floats:
         if self.exact is not None:
-            ends = self.exact.interval(level)
-            return np.exp(ends) if self.how.scale == "exp" else ends
-        return np.quantile(self._values, [0.5 - level / 2, 0.5 + level / 2], axis=0)
+            return self._on_scale(self.exact.quantile(p))
+        return self._on_scale(self.drawn.corrected(np.quantile(self.drawn.values, p, axis=0)))
 
     def probability(self, *, above: float | None = None, below: float | None = None) -> Floats:
         """Probability of each average to lie above one number and below another; (G,).
@@ -170,7 +178,7 @@ class Average:
             inside &= self._values > above
         if below is not None:
             inside &= self._values <= below
-        return inside.mean(axis=0)
+        return np.asarray(inside.mean(axis=0))
 
     def draws(self, size: int, rng: np.random.Generator) -> Floats:
         """Draw the averages jointly; (size, G), in the order of the table.
@@ -182,8 +190,8 @@ class Average:
         rng : numpy.random.Generator
             Source of randomness.
         """
-        drawn = self._averager.draws(checked_draws(size, rng), rng, self.drawn.share)
-        return self._on_scale(drawn.values)
+        size = checked_draws(size, rng)
+        return self._on_scale(self._averager.draws(size, rng, self.drawn.share))
 
     def expected_loss(self, *, lower_is_better: bool = False) -> Any:
         """What a choice costs on average where it is truly the worse one, in units of the outcome.
@@ -281,7 +289,7 @@ class Average:
         return table[column]
 
     def __len__(self) -> int:
-        return self.drawn.values.shape[1]
+        return len(self.drawn.values[0])
 
     def __repr__(self) -> str:
         return words.printed(
@@ -365,7 +373,7 @@ def _comparison(options: AverageOptions) -> Comparison | None:
                 'contrast={"arm": ("A", "B")}'
             )
         return None
-    pair = list(contrast.values())[0] if isinstance(contrast, Mapping) and contrast else None
+    pair = next(iter(contrast.values())) if isinstance(contrast, Mapping) and contrast else None
     if pair is None or len(contrast) != 1 or isinstance(pair, str) or len(list(pair)) != 2:
         raise ArgumentError(
             'contrast is one column and two of its levels, such as {"arm": ("A", "B")} for B '

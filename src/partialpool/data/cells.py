@@ -38,6 +38,7 @@ from partialpool.errors import ArgumentError, DataError, did_you_mean
 from partialpool.formula.tree import Name
 
 SUM, LEAST, WITHOUT = "weight_sum", "weight_least", "weight_missing"
+NOT_IN_FORMULA = -1
 
 
 class Comparison(NamedTuple):
@@ -139,7 +140,7 @@ def read_cells(
         coded = tuple(n for n in coded if n.name != comparison.column)
         numeric = tuple(n for n in numeric if n.name != comparison.column)
     names = tuple(n.name for n in (*coded, *numeric))
-    coded += tuple(Name(n) for n in by if n not in {c.name for c in coded})
+    coded += tuple(Name(n, NOT_IN_FORMULA) for n in by if n not in {c.name for c in coded})
     read = _read(data, coded, numeric, weights)
     n_cells, cells = len(read.weight), _added(read)
     compared = None if comparison is None or comparison.column not in by else comparison
@@ -178,12 +179,14 @@ def _read(
     coded = coded if coded or numeric else (any_column(data),)
     columns = {n.name: n for n in (*coded, *numeric)}
     labels = tuple(n for n in coded if n not in numeric)
-    more = () if weights is None else (Name(weights),)
+    more = () if weights is None else (Name(weights, NOT_IN_FORMULA),)
     wanted = WantedColumns(tuple((columns | {n.name: n for n in more}).values()), labels)
     with opened(data, wanted) as found:
         if found.engine is None:
             taken = frames.take(found.data, found.kind, wanted.columns)
         else:
+            for name in wanted.columns:
+                frames.check_column(name.name, list(found.engine.columns), name.at)
             taken = _summed(found.engine, list(columns), {n.name for n in labels}, weights)
         rows = source.from_columns(taken, coded, (), numeric, text_labels=found.text_labels)
     place = None if found.engine is not None else np.arange(len(rows.data))
@@ -207,8 +210,6 @@ def _summed(
     engine: sql_engine.Engine, columns: list[str], labels: set[str], weights: str | None
 ) -> dict[str, AnyArray]:
     """Cells of an engine that differ, with the sums of their weights."""
-    for name in [*columns, *([] if weights is None else [weights])]:
-        frames.check_column(name, list(engine.columns), 0)
     keys = {f"k{i}": name for i, name in enumerate(columns)}
     given = keys if weights is None else {**keys, "w": weights}
     engine = engine.naming(given)

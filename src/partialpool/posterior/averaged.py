@@ -10,12 +10,13 @@ corrected by one that moves with them (a control variate; Owen 2013, Monte Carlo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
+from scipy import sparse
 
-from partialpool._typing import Floats
+from partialpool._typing import Floats, Ints
 from partialpool.data.cells import Cells, Side
 from partialpool.errors import ArgumentError, DataError
 from partialpool.kernels.families import LOG
@@ -74,6 +75,9 @@ class AverageDraws:
         The averages, or what compares the two levels; on the link scale for scale "exp".
     levels : tuple of ndarray, shape (S, G)
         The averages of each level of a comparison; one for averages that compare nothing.
+    factor, shift : ndarray, shape (G,)
+        Means and quantiles are those of draws times `factor`, plus `shift`. Single draws are not
+        moved: where averages differ by less than the shift it would change their order.
     surprise : float
         Sds by which a known total lies above what the model alone says; 0 without one.
     share : ndarray, shape (G,), or None
@@ -82,8 +86,14 @@ class AverageDraws:
 
     values: Floats
     levels: tuple[Floats, ...]
+    factor: Floats
+    shift: Floats
     surprise: float = 0.0
     share: Floats | None = None
+
+    def corrected(self, value: Floats) -> Floats:
+        """Means or quantiles of draws, (..., G), with the errors of means taken out."""
+        return np.asarray(value * self.factor + self.shift)
 
 
 class Averager:
@@ -97,8 +107,10 @@ class Averager:
     """
 
     def __init__(self, engine: FullEngine, cells: Cells, how: Averaging) -> None:
-        self.engine, self.cells, self.how = engine, cells, how
         self.linear = engine.link is None or how.scale != "response"
+        if not self.linear:
+            cells = replace(cells, sides=tuple(map(_by_average, cells.sides)))
+        self.engine, self.cells, self.how = engine, cells, how
         self.skipped = () if self._counted and not self.linear else cells.row_terms
         self._check_sizes()
         rows = [side.rows for side in cells.sides]
@@ -114,7 +126,7 @@ class Averager:
     @property
     def averages(self) -> int:
         """Number of averages G."""
-        return int(self.weights[0].shape[0])
+        return len(self.cells.sides[0].total)
 
     def exact(self) -> Distribution | None:
         """Distribution of the averages where it needs no draws."""
@@ -128,6 +140,8 @@ class Averager:
 
     def moments_exist(self) -> tuple[bool, bool]:
         """Whether rows have a mean, and an sd: of some, with those of new groups first."""
+        if not self.linear and self.engine.link is not LOG:
+            return True, True  # probabilities
         scale: Scale = "link" if self.linear else "response"
         mean = sd = True
         for side in self.cells.sides:
@@ -150,17 +164,18 @@ class Averager:
         return int(np.clip(size, FEWEST_DRAWS, MOST_DRAWS))
 
     def summary_draws(self) -> AverageDraws:
-        """Draws with a fixed seed, moved so that their means are as exact as can be."""
+        """Draws with a fixed seed, and what makes their means as exact as can be."""
         values, controls = self._drawn(self.size(), np.random.default_rng(SEED))
-        moved = [
-            self._centered(value, control, sums)
+        means = [
+            self._better_mean(value, control, sums)
             for value, control, sums in zip(values, controls, self.sums, strict=True)
         ]
-        return self._compared(moved, None)
+        return self._compared(values, means, None)
 
-    def draws(self, size: int, rng: np.random.Generator, share: Floats | None) -> AverageDraws:
-        """Independent joint draws."""
-        return self._compared(self._drawn(size, rng)[0], share)
+    def draws(self, size: int, rng: np.random.Generator, share: Floats | None) -> Floats:
+        """Independent joint draws, (size, G)."""
+        values = self._drawn(size, rng)[0]
+        return self._compared(values, [v.mean(axis=0) for v in values], share).values
 
     # draws of each level ----------------------------------------------------------------------
 
@@ -199,10 +214,7 @@ class Averager:
             sd = None if row_sd is None else row_sd[which]
             value = averaged_over_rows(eta, link.natural, sd)
             if part.start not in blocks:
-                some = weight[:, part].tocsr()
-                at = np.flatnonzero(np.diff(some.indptr))
-                some = some[at]
-                blocks[part.start] = at, some.toarray() if len(at) <= DENSE else some
+                blocks[part.start] = _columns(weight, part)
             at, some = blocks[part.start]
             if counted:
                 self._add_events(out, at, some, which, value, rng)
@@ -233,23 +245,18 @@ class Averager:
 
     # means -----------------------------------------------------------------------------------
 
-    def _centered(self, values: Floats, control: Floats, sums: Sums) -> Floats:
-        """Draws moved so that their mean is the exact one, or the better of two estimates of it."""
+    def _better_mean(self, values: Floats, control: Floats, sums: Sums) -> Floats:
+        """Means of averages: the exact ones, or those of draws corrected by what is exact."""
+        mean: Floats = values.mean(axis=0)
         exact = sums.at(self.means)[0]
-        mean, gap = values.mean(axis=0), control.mean(axis=0) - exact
-        if self.linear:
-            # of an observation too: its error has mean zero
-            return values + np.where(np.isfinite(exact), exact - mean, 0.0)
-        about = control - control.mean(axis=0)
-        variance = (about**2).sum(axis=0)
-        slope = ((values - mean) * about).sum(axis=0) / np.maximum(variance, 1e-300)
-        better = mean - np.where(np.isfinite(gap), slope * gap, 0.0)
-        # multiplied, so that none becomes negative
-        factor = np.where((better > 0) & (mean > 0), better / np.maximum(mean, 1e-300), 1.0)
-        moved = values * factor
-        if self.engine.link is not LOG and not self.how.total:
-            moved = np.minimum(moved, 1.0)
-        return moved
+        if self.linear:  # of an observation too: its error has mean zero
+            return np.asarray(np.where(np.isfinite(exact), exact, mean))
+        middle = control.mean(axis=0)
+        about = control - middle
+        slope = ((values - mean) * about).sum(axis=0)
+        slope /= np.maximum((about**2).sum(axis=0), 1e-300)
+        better = mean - slope * (middle - exact)
+        return np.asarray(np.where(np.isfinite(better) & (better > 0.0), better, mean))
 
     def _sloped(self, rows: Any, weight: Any) -> Any:
         """Weights times the slope of the inverse link at the mean of each row's predictor."""
@@ -264,21 +271,27 @@ class Averager:
 
     # comparisons and totals --------------------------------------------------------------------
 
-    def _compared(self, levels: list[Floats], share: Floats | None) -> AverageDraws:
-        """What was asked for, from the averages of each level."""
+    def _compared(
+        self, levels: list[Floats], means: list[Floats], share: Floats | None
+    ) -> AverageDraws:
+        """What was asked for, from the averages of each level and their means."""
+        gaps = [mean - level.mean(axis=0) for level, mean in zip(levels, means, strict=True)]
+        one, none = np.ones(self.averages), np.zeros(self.averages)
         if len(levels) == 1:
-            if self.how.benchmark is None:
-                return AverageDraws(levels[0], tuple(levels))
-            return _benchmarked(levels[0], self.how.benchmark, share)
+            if self.how.benchmark is not None:
+                return _benchmarked(levels[0], gaps[0], self.how.benchmark, share)
+            if self.linear:
+                return AverageDraws(levels[0], tuple(levels), one, gaps[0])
+            factor = means[0] / np.maximum(means[0] - gaps[0], 1e-300)  # so that none is negative
+            return AverageDraws(levels[0], tuple(levels), factor, none)
         first, second = levels
         if self.how.kind == "difference":
-            return AverageDraws(second - first, (first, second))
+            return AverageDraws(second - first, (first, second), one, gaps[1] - gaps[0])
         _refuse_not_positive(levels, self.how.kind)
-        if self.how.kind == "ratio":
-            return AverageDraws(second / first, (first, second))
-        with np.errstate(divide="ignore"):
-            odds = [np.maximum(v, 1e-300) / np.maximum(1.0 - v, 1e-300) for v in levels]
-        return AverageDraws(odds[1] / odds[0], (first, second))
+        to = np.asarray if self.how.kind == "ratio" else _odds
+        ratio = to(means[1]) / to(means[0])
+        factor = ratio * to(means[0] - gaps[0]) / to(means[1] - gaps[1])
+        return AverageDraws(to(second) / to(first), (first, second), factor, none)
 
     # helpers -----------------------------------------------------------------------------------
 
@@ -330,7 +343,28 @@ class Averager:
             )
 
 
-def _benchmarked(values: Floats, total: float, share: Floats | None) -> AverageDraws:
+def _columns(weight: Any, part: slice) -> tuple[Ints, Any]:
+    """Averages that some rows are part of, and their weights in these; from compressed columns."""
+    starts = weight.indptr[part.start : part.stop + 1]
+    inside = slice(starts[0], starts[-1])
+    column = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    at, place = np.unique(weight.indices[inside], return_inverse=True)
+    shape = len(at), len(starts) - 1
+    some = sparse.csr_array((weight.data[inside], (place.ravel(), column)), shape=shape)
+    return at, some.toarray() if len(at) <= DENSE else some
+
+
+def _by_average(side: Side) -> Side:
+    """The rows ordered by the first average of each, so that few are together of many."""
+    columns = side.weight.tocsc()
+    used = np.diff(columns.indptr) > 0
+    first = np.full(len(used), side.weight.shape[0])
+    first[used] = columns.indices[columns.indptr[:-1][used]]
+    order = np.argsort(first, kind="stable")
+    return Side(side.rows.part(order), columns[:, order].tocsr())
+
+
+def _benchmarked(values: Floats, gap: Floats, total: float, share: Floats | None) -> AverageDraws:
     """Totals given that they add up to a known one: each draw is moved by what it lacks.
 
         t* = t + c (T - sum t),   c_g = Cov(t_g, sum t) / Var(sum t)
@@ -340,13 +374,18 @@ def _benchmarked(values: Floats, total: float, share: Floats | None) -> AverageD
     doi:10.1007/s11749-010-0218-y, for a loss by the inverse of the joint covariance.
     """
     sums = values.sum(axis=1)
-    about = sums - sums.mean()
-    surprise = 0.0
+    mean = float(sums.mean() + gap.sum())
+    surprise = (total - mean) / max(float(sums.std()), 1e-300)
     if share is None:
+        about = sums - sums.mean()
         share = about @ (values - values.mean(axis=0)) / max(float(about @ about), 1e-300)
-        surprise = float((total - sums.mean()) / max(float(sums.std()), 1e-300))
     moved = values + (total - sums)[:, None] * share
-    return AverageDraws(moved, (moved,), surprise, share)
+    shift = gap - gap.sum() * share
+    return AverageDraws(moved, (moved,), np.ones(len(share)), shift, surprise, share)
+
+
+def _odds(p: Floats) -> Floats:
+    return np.asarray(np.maximum(p, 1e-300) / np.maximum(1.0 - p, 1e-300))
 
 
 def _refuse_not_positive(levels: list[Floats], kind: str) -> None:

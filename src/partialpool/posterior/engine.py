@@ -373,11 +373,13 @@ class OneFactorEngine(FullEngine):
 
     def mean_effects(self, new: Mapping[int, int]) -> Effects:
         """Means of mu and of the deviations."""
-        mu = np.asarray(self.mu.mean).reshape(1, 1)
-        deviation = np.asarray(self.values(self.terms[0], "link").mean) - mu
-        return Effects(
-            mu, (deviation[:, :, None],), {t: np.zeros((1, k, 1)) for t, k in new.items()}
-        )
+        mu, term = np.asarray(self.mu.mean).reshape(1, 1), self.terms[0]
+        deviation = np.asarray(self.values(term, "link").mean) - mu
+        more = {}
+        if new:  # of beta and gamma populations not zero on the link scale
+            of_new = np.asarray(self.new_value(term, "link").mean) - mu
+            more = {t: np.full((1, k, 1), of_new.item()) for t, k in new.items()}
+        return Effects(mu, (deviation[:, :, None],), more)
 
     def drawn_parameters(self, drawn: Any) -> dict[str, Floats]:
         """Draws of every parameter, by name, (S,)."""

@@ -178,13 +178,16 @@ class RowDraws:
         for t, table in tables.items():
             index, z = (each[part] for each in self.rows.groups[t])
             new, known = self.rows.new[t][part], self.drawn.effects[t].shape[1]
-            at = np.where(index >= 0, index, np.where(new >= 0, known + new, -1))
+            none = len(table[0]) - 1
+            at = np.where(index >= 0, index, np.where(new >= 0, known + new, none))
             for k, effect in enumerate(table):
                 weight = z[:, k]
-                if (weight == 1.0).all():
-                    out += effect[at]
-                elif weight.any():
-                    out += weight[:, None] * effect[at]
+                if not weight.any():
+                    continue
+                each = np.take(effect, at, axis=0, mode="clip")
+                if not (weight == 1.0).all():
+                    each *= weight[:, None]
+                out += each
         return out
 
 
