@@ -133,8 +133,7 @@ class Average:
             return self._quantiles(np.array([0.5]))[0]
         if self.exact is not None:
             return self.exact.estimate
-        mean: Floats = self.drawn.values.mean(axis=0)
-        return self.drawn.corrected(mean)
+        return self.drawn.corrected(np.asarray(self.drawn.values.mean(axis=0)))
 
     @property
     def _has_mean(self) -> bool:
