@@ -130,7 +130,7 @@ class Average:
     def estimate(self) -> Floats:
         """Posterior means, (G,); medians of ratios, of scale "exp" and where there is no mean."""
         if not self._has_mean:
-            return self._quantiles(np.array([0.5]))[0]
+            return np.asarray(self._quantiles(np.array([0.5]))[0])
         if self.exact is not None:
             return self.exact.estimate
         return self.drawn.corrected(np.asarray(self.drawn.values.mean(axis=0)))

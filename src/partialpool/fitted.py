@@ -23,7 +23,7 @@ from typing import (
 import numpy as np
 
 from partialpool import charts
-from partialpool._typing import Frame, Paths
+from partialpool._typing import Floats, Frame, Paths
 from partialpool.averages import Average, AverageOptions, average
 from partialpool.charts.ranks import of_table as ranks_of_table
 from partialpool.data import (
@@ -77,7 +77,7 @@ from partialpool.posterior.above import Above, probability_above
 from partialpool.posterior.averaged import AverageScale, ContrastKind
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.posterior.engine import Scale, checked_scale
-from partialpool.prediction import PredictionOptions, predict
+from partialpool.prediction import PredictionOptions, predict, predict_draws
 from partialpool.report import Contents, write
 from partialpool.simulate import CountWorld, World
 from partialpool.threads import one_blas_thread
@@ -466,12 +466,19 @@ class Fit(Generic[Frame]):
     ) -> polars.DataFrame: ...
 
     @overload
+    def predict(
+        self, data: Any, *, draws: int, rng: np.random.Generator, **options: Unpack[Predicting]
+    ) -> Floats: ...
+
+    @overload
     def predict(self, data: Any, **options: Unpack[Predicting]) -> Any: ...
 
     def predict(
         self,
         data: Any,
         *,
+        draws: int | None = None,
+        rng: np.random.Generator | None = None,
         target: Target = "group",
         unseen: Unseen = "error",
         observation: bool = False,
@@ -484,6 +491,9 @@ class Fit(Generic[Frame]):
         ----------
         data : frame, mapping, path or relation
             New rows, of any kind that `fit` takes; missing values are refused.
+        draws, rng : int, numpy.random.Generator, optional
+            In place of the frame, so many joint draws of the predictions as an array, (draws,
+            rows): rows share coefficients and groups, labels that are not in the data too.
         target : {"group", "new_group", "population"}
             The groups named in the rows; for every factor a group that is not in the data, with
             the spread there is between groups; or the population, without any group's deviation.
@@ -505,6 +515,13 @@ class Fit(Generic[Frame]):
             pandas with the same index.
         """
         options = PredictionOptions(target, unseen, observation, level, kind)
+        if draws is not None or rng is not None:
+            if draws is None or rng is None:
+                missing = "draws, a number" if draws is None else "rng, numpy.random.default_rng(1)"
+                raise ArgumentError(f"joint draws need draws and rng; give {missing}, too")
+            rows = self._like(data)
+            with _threads(self.statistics):
+                return predict_draws(self._reliable, self.design, rows, options, draws, rng)
         with _threads(self.statistics):
             table = predict(self._reliable, self.design, self._like(data), options)
         predicted = handing_back(data)(table)

@@ -193,8 +193,9 @@ class Averager:
                 if not self.linear:
                     values[k][part] = self._responses(k, drawn, effects, rng)
                 elif self.how.observation:
-                    sigma = getattr(drawn, "sigma", None)
-                    sigma = np.ones(len(controls[k][part])) if sigma is None else sigma
+                    sigma = drawn.sigma
+                    if sigma is None:  # standard errors are known
+                        sigma = np.ones(part.stop - part.start)
                     error = rng.standard_normal(controls[k][part].shape)
                     values[k][part] += sigma[:, None] * np.sqrt(self._noise[k]) * error
         return values, controls
