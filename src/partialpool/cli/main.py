@@ -361,10 +361,8 @@ def average_command(**options: object) -> None:
     --contrast it is the average effect of a treatment.
 
     \b
-    partialpool average poll.csv "yes ~ female + (1 | state) + (1 | age)" people.csv \\
-        --by state --weights n --family binomial
-    partialpool average visits.csv "bought ~ arm + (arm | segment)" segments.csv \\
-        --family binomial --by segment --weights visitors --contrast arm=A,B --loss
+    partialpool average poll.csv "yes ~ age + (1 | state)" people.csv --by state --weights n
+    partialpool average scores.csv "score ~ 1 + (1 | school)" new.csv --above 60
     """
     from partialpool.cli.average import AverageCommandOptions, run
 
