@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, wraps
@@ -22,7 +22,7 @@ from typing import (
 
 import numpy as np
 
-from partialpool._typing import Frame, Ints, Paths
+from partialpool._typing import Floats, Frame, Ints, Paths
 from partialpool.data import (
     Clusters,
     CountProducts,
@@ -71,7 +71,7 @@ from partialpool.posterior import (
 from partialpool.posterior.above import Above, probability_above
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.posterior.engine import Scale, checked_scale
-from partialpool.prediction import PredictionOptions, predict
+from partialpool.prediction import PredictionOptions, predict, predict_draws
 from partialpool.threads import one_blas_thread
 from partialpool.words import formatting, summary
 from partialpool.words.accuracy import accuracy_notice, checked_accuracy, require_reliable
@@ -96,8 +96,10 @@ if TYPE_CHECKING:
     import polars
     from xarray import DataTree
 
+    from partialpool.averages import Average
     from partialpool.charts import Plots
     from partialpool.data.mixed_read import MixedReading
+    from partialpool.posterior.averaged import AverageScale, ContrastKind
     from partialpool.posterior.left_out import LeftOutGroups
     from partialpool.report import Contents
     from partialpool.simulate import CountWorld, World
@@ -602,12 +604,19 @@ class Fit(Generic[Frame]):
     ) -> polars.DataFrame: ...
 
     @overload
+    def predict(
+        self, data: Any, *, draws: int, rng: np.random.Generator, **options: Unpack[Predicting]
+    ) -> Floats: ...
+
+    @overload
     def predict(self, data: Any, **options: Unpack[Predicting]) -> Any: ...
 
     def predict(
         self,
         data: Any,
         *,
+        draws: int | None = None,
+        rng: np.random.Generator | None = None,
         target: Target = "group",
         unseen: Unseen = "error",
         observation: bool = False,
@@ -620,6 +629,9 @@ class Fit(Generic[Frame]):
         ----------
         data : frame, mapping, path or relation
             New rows, of any kind that `fit` takes; missing values are refused.
+        draws, rng : int, numpy.random.Generator, optional
+            In place of the frame, so many joint draws of the predictions as an array, (draws,
+            rows): rows share coefficients and groups, labels that are not in the data too.
         target : {"group", "new_group", "population"}
             The groups named in the rows; for every factor a group that is not in the data, with
             the spread there is between groups; or the population, without any group's deviation.
@@ -651,6 +663,13 @@ class Fit(Generic[Frame]):
         """
         options = PredictionOptions(target, unseen, observation, level, kind)
         data = known_frame(data)
+        if draws is not None or rng is not None:
+            if draws is None or rng is None:
+                missing = "draws, a number" if draws is None else "rng, numpy.random.default_rng(1)"
+                raise ArgumentError(f"joint draws need draws and rng; give {missing}, too")
+            rows = self._like(data)
+            with _threads(self.statistics):
+                return predict_draws(self._reliable, self.design, rows, options, draws, rng)
         with _threads(self.statistics):
             table = predict(self._reliable, self.design, self._like(data), options)
         predicted = handing_back(data)(table)
@@ -658,6 +677,88 @@ class Fit(Generic[Frame]):
         if index is not None and type(predicted).__module__.startswith("pandas"):
             predicted.index = index  # so that the result can be assigned to the rows
         return predicted
+
+    def average(
+        self,
+        cells: Any,
+        *,
+        by: str | Sequence[str] | None = None,
+        weights: str | None = None,
+        contrast: Mapping[str, Sequence[Any]] | None = None,
+        kind: ContrastKind = "difference",
+        scale: AverageScale = "response",
+        observation: bool = False,
+        unseen: Unseen = "error",
+        total: bool = False,
+        benchmark: float | None = None,
+        level: float = 0.95,
+    ) -> Average:
+        """Average predictions over cells, and compare averages, all uncertainty joint.
+
+            A_g = sum_r w_r f(eta_r) / sum_r w_r   over the cells r of group g
+
+        with f the inverse link. With the people of a state by age and education as cells this is
+        poststratification; with a contrast the average effect of a treatment, or lift.
+
+        Parameters
+        ----------
+        cells : frame, mapping, path, relation or Spark DataFrame
+            Rows of predictors and groups. Equal ones are added up, those of DuckDB and Spark by
+            the engine.
+        by : str or sequence of str, optional
+            Columns of the cells: one average for each of their combinations.
+        weights : str, optional
+            Column of the weights, such as numbers of people; without it each cell counts one.
+        contrast : mapping, optional
+            ``{"arm": ("A", "B")}`` compares B with A. Where the column is one of `by`, cells of A
+            are averaged and cells of B, as they are; else every cell is set to both.
+        kind : {"difference", "ratio", "odds_ratio"}
+            How the two averages are compared: B - A, B / A, or the odds of B over the odds of A.
+        scale : {"response", "link", "exp"}
+            Units of the outcome (probabilities or rates of counts); linear predictors; or the
+            exponential of their average (geometric means; with a contrast ratios, for outcomes
+            on a log scale).
+        observation : bool
+            Average new observations, as many in each cell as its weight says, with their own
+            noise; of counts the events in as many new trials, or so much exposure.
+        unseen : {"error", "new_group", "population"}
+            What a label stands for that no row of the fit has: equal ones for the same new group,
+            others for independent ones; or for the population.
+        total : bool
+            Weighted sums in place of averages.
+        benchmark : float, optional
+            With `total`, what the totals are known to add up to: the joint distribution given
+            that, normal about its means; see docs/averages.md.
+        level : float
+            Probability of the intervals.
+
+        Returns
+        -------
+        Average
+            ``.table`` (the columns of `by`, estimate, sd, lower, upper; in the kind of frame that
+            the cells are), ``.probability(above=)``, ``.draws()``, ``.ranks()``,
+            ``.expected_loss()``.
+
+        Raises
+        ------
+        ArgumentError, DataError, ColumnError
+            If something that is asked for is not known, not in the cells, or makes no sense.
+
+        Notes
+        -----
+        Of estimates (``method="reml"``, ``"ml"``) everything is given the estimated spreads. Source
+        of poststratification: Gelman and Little (1997), Survey Methodology 23, 127-135.
+        """
+        from partialpool.averages import AverageOptions, average
+
+        cells = known_frame(cells)
+        options = AverageOptions(
+            by, weights, contrast, kind, scale, observation, unseen, total, benchmark, level
+        )
+        with _threads(self.statistics):
+            return average(
+                self._reliable, self.design, self._like(cells), options, handing_back(cells)
+            )
 
     @_reads
     def advise(self) -> Advice | MixedAdvice:

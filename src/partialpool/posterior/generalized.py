@@ -18,6 +18,7 @@ from partialpool.data.new_rows import NewRows
 from partialpool.data.population import population_weights
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Accuracy
+from partialpool.kernels.families import Link
 from partialpool.kernels.own_levels import own_estimates, own_levels
 from partialpool.models import Priors
 from partialpool.models.mixed import sd_name
@@ -490,6 +491,14 @@ class GeneralizedPosterior(MixedPosterior):
     def outcome(self) -> str:
         """What linear predictors are of, in words."""
         return f"{'log-odds' if self.statistics.proportion else 'log rate'} of {super().outcome}"
+
+    @property
+    def link(self) -> Link:
+        """Logit or log."""
+        return self.statistics.link
+
+    def _effect_mean(self, block: int) -> Floats:
+        return self.effect_means[block]
 
     # draws ----------------------------------------------------------------------------------
 

@@ -188,7 +188,12 @@ def score_cells(table: Table) -> list[list[str]]:
 def plain_rows(table: Table) -> list[dict[str, Any]]:
     """Rows that JSON can hold: numbers that do not exist are None, labels of other types text."""
     return [
-        {k: _plain_label(v) if k == "group" else plain_number(v) for k, v in row.items()}
+        {
+            k: plain_number(v)
+            if k != "group" and isinstance(v, int | float | None)
+            else _plain_label(v)
+            for k, v in row.items()
+        }
         for row in table.rows()
     ]
 
