@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import click
 
 from partialpool.cli.common import fitted, print_csv, print_table, waiting, wide_console, written
+from partialpool.comparing import compare_models
 from partialpool.errors import ArgumentError
-from partialpool.fitting import compare_models
 from partialpool.words import formatting
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from partialpool import classical
 from partialpool._typing import Floats
 from partialpool.data import CrossProducts, GroupStatistics, Table
 from partialpool.data.labels import as_labels
@@ -101,6 +100,8 @@ def meta_analysis(
     level : float
         Probability of the intervals.
     """
+    from partialpool import classical  # which the summary of a fit, that reads this file, needs not
+
     studies = studies_of(statistics)
     if studies is None or len(studies.y) < len(studies.names) + 1:
         return None
