@@ -186,7 +186,7 @@ def effect_size(
     ...                events1="t", n1="nt", events2="c", n2="nc")
     trial  t   nt   c   nc     effect        se
     A      4  123  11  139  -0.938694  0.597599
-    B      0   40   3   42   -2.02445   1.52789
+    B      0   40   3   42   -1.97091   1.52831
     """
     frame = None if data is None else held(data)
     options: dict[str, Any] = {"add": add, "to": to, "double_zero": double_zero}

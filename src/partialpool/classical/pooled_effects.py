@@ -75,7 +75,7 @@ def pooled_effects(
     --------
     >>> found = pooled_effects(mean=[28, 8, -3, 7], se=[15, 10, 16, 11], tau=0.0)
     >>> float(found.hartung_se[0].round(3))
-    5.036
+    5.256
     """
     problem = Problem.of(mean, se, predictors, "a pooled effect")
     checks.fraction(level)

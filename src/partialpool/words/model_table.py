@@ -171,12 +171,19 @@ def table(
     >>> pp.table(
     ...     pp.fit("log_rr | se(log_rr_se) ~ 1 + (1 | trial)", bcg),
     ...     pp.fit("log_rr | se(log_rr_se) ~ latitude + (1 | trial)", bcg),
-    ... )  # doctest: +ELLIPSIS
-                         (1)               (2)
-    Intercept   -0.72 (0.21)       0.24 (0.33)
-    latitude                  -0.0287 (0.0093)
-    tau[trial]   0.65 (0.19)       0.35 (0.17)
-    ...
+    ... )
+                              (1)               (2)
+    Intercept        -0.72 (0.21)       0.24 (0.33)
+    latitude                       -0.0287 (0.0093)
+    tau[trial]        0.65 (0.19)       0.35 (0.17)
+    -----------------------------------------------
+    outcome                log_rr            log_rr
+    rows                       13                13
+    groups of trial            13                13
+    family               gaussian          gaussian
+    method              posterior         posterior
+    -----------------------------------------------
+    Posterior means with sds in parentheses.
     """
     if not fits:
         raise ArgumentError("table takes fits, one or more: pp.table(fit, other)")
