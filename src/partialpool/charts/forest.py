@@ -134,13 +134,12 @@ def _rows(
     post: OneFactor | MixedPosterior, studies: Studies, order: Ints, level: float, factor: str
 ) -> list[dict[str, Any]]:
     """One dict a mark: group, what, estimate, lower, upper, size."""
-    own = no_pooling(mean=studies.y[order], se=studies.se[order], level=level)
+    separate = no_pooling(mean=studies.y[order], se=studies.se[order], level=level)
     groups, whole = _pooled(post, order, level)
     rows = []
-    ends = zip(
-        groups, studies.y[order].tolist(), own.lower.tolist(), own.upper.tolist(), strict=True
-    )
-    for g, raw, low, high in ends:
+    columns = (studies.y[order], separate.lower, separate.upper)
+    values = zip(*(column.tolist() for column in columns), strict=True)
+    for g, (raw, low, high) in zip(groups, values, strict=True):
         common = {"group": g["group"], "size": g["size"]}
         mine = {"estimate": raw, "lower": low, "upper": high}
         theirs = {k: g[k] for k in ("estimate", "lower", "upper")}
@@ -174,14 +173,14 @@ def _pooled(
 
 def _write_numbers(rows: list[dict[str, Any]], exp: bool) -> None:
     """The numbers at the right; of ratios mostly with two decimals."""
-    told = [r for r in rows if r["what"] != FITTED]
-    ends = np.array([[r[k] for k in ("estimate", "lower", "upper")] for r in told])
+    numbered = [r for r in rows if r["what"] != FITTED]
+    ends = np.array([[r[k] for k in ("estimate", "lower", "upper")] for r in numbered])
     ends = np.exp(ends) if exp else ends
     width = (ends[:, 2] - ends[:, 1]) / 4
-    spread = np.full(len(told), np.median(width))
+    spread = np.full(len(numbered), np.median(width))
     if exp:  # two decimals are usual; more where all ratios are near 1, or one is near 0
         spread = np.minimum(np.minimum(spread, 0.5), 10 * width)
-    for row, values, each in zip(told, ends.tolist(), spread.tolist(), strict=True):
+    for row, values, each in zip(numbered, ends.tolist(), spread.tolist(), strict=True):
         a, b, c = (parts.number(v, each) for v in values)
         row["label"] = f"{a}  [{b}, {c}]" if row["what"] != "new" else f"[{b}, {c}]"
 
