@@ -13,7 +13,7 @@ from partialpool.data.labels import as_labels
 from partialpool.errors import ArgumentError
 from partialpool.posterior.distributions import check_level
 from partialpool.words.formatting import aligned, number, printable
-from partialpool.words.ratios import ParameterScale
+from partialpool.words.ratios import ParameterScale, middles
 
 Spread = Literal["sd", "interval"]
 LATEX = {
@@ -221,15 +221,16 @@ def _side_by_side(models: list[dict[str, str]]) -> tuple[tuple[str, ...], ...]:
 
 def _cells(fit: Fitted, spread: Spread, level: float, scale: ParameterScale) -> dict[str, str]:
     parameters = fit.parameter_table(level, "equal-tailed", scale)
+    estimates = parameters["estimate"] if scale == "exp" else middles(parameters)
     cells = {}
-    for row in parameters.rows():
+    for row, estimate in zip(parameters.rows(), estimates.tolist(), strict=True):
         low, high = row["lower"], row["upper"]
         sd = row.get("sd", math.nan)
         digits = sd if math.isfinite(sd) else (high - low) / 4
-        cell = number(row["mean" if "mean" in row else "estimate"], digits)
-        if spread == "sd" and not math.isnan(sd):
+        cell = number(estimate, digits)
+        if spread == "sd" and math.isfinite(sd):  # estimates of spreads have none
             cell += f" ({number(sd, digits)})"
-        if spread == "interval" and not math.isnan(low):  # estimates of spreads have none
+        if spread == "interval" and not math.isnan(low):
             cell += f" [{number(low, digits)}, {number(high, digits)}]"
         cells[row["name"]] = cell
     return cells
