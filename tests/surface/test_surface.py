@@ -12,6 +12,7 @@ import pytest
 import partialpool
 
 PROMISED = {
+    "citation", "effect_size", "independent_rows", "table",
     "fit", "fit_groups", "Fit", "priors", "datasets", "Table", "Notice",
     "explain", "statistics", "Statistics", "load_statistics", "fit_statistics",
     "Flat", "Jeffreys", "HalfNormal", "HalfCauchy", "HalfT", "Exponential", "Uniform",
