@@ -14,6 +14,7 @@ import partialpool
 from partialpool.posterior import Distribution, Draws, Posterior
 
 PROMISED = {
+    "citation", "effect_size", "independent_rows", "table",
     "fit", "fit_groups", "Fit", "priors", "datasets", "Table", "Notice",
     "explain", "statistics", "Statistics", "load_statistics", "fit_statistics",
     "Flat", "Jeffreys", "HalfNormal", "HalfCauchy", "HalfT", "Exponential", "Uniform",
