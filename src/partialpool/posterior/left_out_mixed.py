@@ -238,8 +238,10 @@ def _put_moments(
     beta = others.beta @ matrix.T + constant  # (C, B, p)
     spread = np.einsum("ki,cbij,kj->cbk", matrix, others.covariance, matrix, optimize=True)
     for k, name in enumerate(model.statistics.coefficients):
-        square = sigma**2 * spread[..., k] * second + beta[..., k] ** 2
-        out.put(at, name, (share * beta[..., k]).sum(axis=0), (share * square).sum(axis=0))
+        about = float(beta[0, 0, k])
+        x = beta[..., k] - about
+        square = sigma**2 * spread[..., k] * second + x**2
+        out.put(at, name, (share * x).sum(axis=0), (share * square).sum(axis=0), about)
     scales = {"sigma": sigma} if "sigma" in out.mean else {}
     for term in model.terms:
         for k, effect in enumerate(term.effects):
@@ -326,7 +328,8 @@ def generalized_without(post: GeneralizedPosterior) -> LeftOutGroups:
         for k, effect in enumerate(t.effects):
             values[sd_name(t.factor, effect)] = points.phi[:, t.sds.start + k]
     for name, x in values.items():
-        out.put(slice(None), name, x @ share, x**2 @ share)
+        about = float(x[0])
+        out.put(slice(None), name, (x - about) @ share, (x - about) ** 2 @ share, about)
     for name, order in _by_name(post, post.orders).items():
         out.without_moments(name, order - 1.0)  # each group adds one to the order of an sd
     inverse = np.exp(log_p.min(axis=1)[:, None] - log_p)

@@ -158,3 +158,12 @@ def test_counts_of_several_factors_leave_out_the_largest():
         fit.influence(factor="species")
     with pytest.raises(pp.ArgumentError, match='no factor "sit"'):
         fit.influence(factor="sit")
+
+
+def test_a_large_mean_costs_no_digits():
+    _, data = dataset("sleepstudy")
+    near = pp.fit("reaction ~ days + (1 | subject)", data).without_each_group()
+    data["reaction"] = data["reaction"] + 1e9
+    far = pp.fit("reaction ~ days + (1 | subject)", data).without_each_group()
+    assert far.sd["Intercept"] == pytest.approx(near.sd["Intercept"], rel=1e-4)
+    assert far.log_density == pytest.approx(near.log_density, abs=1e-3)
