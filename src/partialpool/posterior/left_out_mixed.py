@@ -120,7 +120,7 @@ def mixed_without(post: MixedPosterior, clusters: Clusters | None) -> LeftOutGro
         others = _without(model, nodes.points, squares, some)
         share, log_mean, _ = reweighted(nodes.weight, -others.log_density)
         out.log_density[at] = 0.5 * some.log_weight - log_mean
-        out.error[at] = _told(nodes, others.log_density)
+        out.error[at] = _density_error(nodes, others.log_density)
         _put_moments(model, nodes.points, others.solved, share, some.n, out, at)
         poor += (i + _poor(nodes, share)).tolist()
     for name, order in _orders_without(post, clusters).items():
@@ -199,7 +199,7 @@ def _log_ratio(df: float, n: Floats, rest: Floats, others: Floats) -> Floats:
     return np.where(left > 0, out, np.nan)
 
 
-def _told(nodes: WeightedNodes, log_density: Floats) -> Floats:
+def _density_error(nodes: WeightedNodes, log_density: Floats) -> Floats:
     """95% bound on the error of a log density, from the replicates of a sample."""
     if not isinstance(nodes, Sample):
         return np.asarray(nodes.error * log_density.std(axis=0))
