@@ -170,3 +170,18 @@ def test_a_large_mean_costs_no_digits():
     far = pp.fit("reaction ~ days + (1 | subject)", data).without_each_group()
     assert far.sd["Intercept"] == pytest.approx(near.sd["Intercept"], rel=1e-4)
     assert far.log_density == pytest.approx(near.log_density, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "formula", ["y | weights(w) ~ x + (x | g)", "y | summary(n, w) ~ x + (1 | g)"]
+)
+def test_sums_of_files_are_those_of_rows_in_memory(formula, tmp_path):
+    g = np.repeat(np.arange(9), 4)
+    data = {"g": g, "y": RNG.normal(size=36) + RNG.normal(size=9)[g], "x": RNG.normal(size=36),
+            "w": RNG.uniform(0.5, 2, 36), "n": RNG.integers(2, 9, 36)}  # fmt: skip
+    columns = pytest.importorskip("pyarrow").table(data)
+    pytest.importorskip("pyarrow.parquet").write_table(columns, tmp_path / "rows.parquet")
+    memory = pp.fit(formula, data).without_each_group()
+    file = pp.fit(formula, str(tmp_path / "rows.parquet")).without_each_group()
+    assert file.log_density == pytest.approx(memory.log_density, abs=1e-6)
+    assert file.mean["x"] == pytest.approx(memory.mean["x"], abs=1e-6)
