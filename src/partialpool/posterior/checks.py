@@ -25,7 +25,7 @@ from partialpool.kernels.compared import (
 from partialpool.kernels.families import LOGIT
 from partialpool.kernels.noise import dispersion_of_rows, noise_by_group
 from partialpool.posterior import row_checks, score_checks
-from partialpool.posterior.count_misfit import excess_zeros, overdispersion
+from partialpool.posterior.count_misfit import excess_zeros, overdispersion, rows_about_groups
 from partialpool.posterior.counts import CountsPosterior
 from partialpool.posterior.counts_draws import population
 from partialpool.posterior.engine import INTERCEPT
@@ -145,7 +145,8 @@ def _of_one_way(post: OneWayPosterior, rng: np.random.Generator) -> Iterator[Fin
 def _of_counts(post: CountsPosterior, rng: np.random.Generator) -> Iterator[Finding]:
     s = post.statistics
     what = f"groups of {s.factor}"
-    dispersion = dispersion_of_rows(*_row_chi_squares(post), s.y, s.size if s.proportion else None)
+    trials = s.size if s.proportion else None
+    dispersion = dispersion_of_rows(rows_about_groups(s), s.n.astype(np.float64), s.y, trials)
     if dispersion is not None:
         yield Finding("dispersion of rows", "rows", dispersion, "exact")
     at, draws = _drawn_groups(s.n_groups, rng)
@@ -179,16 +180,6 @@ def _drawn_groups(groups: int, rng: np.random.Generator) -> tuple[Any, int]:
     if groups > MOST_GROUPS:
         at = np.sort(rng.choice(groups, MOST_GROUPS, replace=False))
     return at, int(np.clip(CELLS // len(at), FEWEST_DRAWS, DRAWS))
-
-
-def _row_chi_squares(post: CountsPosterior) -> tuple[Floats, Floats]:
-    """Pearson's chi-square of the rows of each group about its own mean, and the rows."""
-    s = post.statistics
-    mean = np.divide(s.y, s.size, out=np.zeros(s.n_groups), where=s.size > 0)
-    spread = mean * (1.0 - mean) if s.proportion else mean
-    square = s.square - s.y * mean
-    chi2 = np.divide(square, spread, out=np.zeros(s.n_groups), where=spread > 0)
-    return chi2, s.n.astype(np.float64)
 
 
 def _new_events(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from partialpool._typing import Floats
+from partialpool.data import CountStatistics
 from partialpool.posterior.generalized import GeneralizedPosterior
 
 FEWEST_ROWS = 20
@@ -57,6 +58,14 @@ class Excess:
     def is_clear(self) -> bool:
         """Whether there is something to say."""
         return self.ratio > RATIO and self.sds > SDS
+
+
+def rows_about_groups(s: CountStatistics) -> Floats:
+    """Pearson's chi-square of the rows of each group about its own proportion or rate; (J,)."""
+    mean = np.divide(s.y, s.size, out=np.zeros(s.n_groups), where=s.size > 0)
+    spread = mean * (1.0 - mean) if s.proportion else mean
+    square = s.square - s.y * mean
+    return np.divide(square, spread, out=np.zeros(s.n_groups), where=spread > 0)
 
 
 def overdispersion(post: GeneralizedPosterior) -> Excess | None:
