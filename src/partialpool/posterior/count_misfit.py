@@ -65,7 +65,7 @@ def rows_about_groups(s: CountStatistics) -> Floats:
     mean = np.divide(s.y, s.size, out=np.zeros(s.n_groups), where=s.size > 0)
     spread = mean * (1.0 - mean) if s.proportion else mean
     square = s.square - s.y * mean
-    return np.divide(square, spread, out=np.zeros(s.n_groups), where=spread > 0)
+    return np.asarray(np.divide(square, spread, out=np.zeros(s.n_groups), where=spread > 0))
 
 
 def overdispersion(post: GeneralizedPosterior) -> Excess | None:
