@@ -25,8 +25,8 @@ from partialpool.kernels.compared import (
 DRAWS = 199
 """Draws of normal noise, or of events among the rows of a group; the smallest p-value is 1/200."""
 MOST_DRAWN, FEW_DRAWS = 10_000, 19
-"""With more rows moments of residuals are normal, and few draws tell their means and sds: of a million
-rows they take 1.5 s, and 199 would take 15."""
+"""With more rows moments of residuals are normal, and few draws tell their means and sds: of a
+million rows they take 1.5 s, and 199 would take 15."""
 MOST_UNITS = 100_000
 """Events or trials that are dealt anew among rows: of so many events 2 s, of trials 6."""
 

@@ -27,11 +27,11 @@ from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.one_way import OneWayPosterior
 
 DRAWS, FEWEST_DRAWS = 25, 3
-"""Draws of the variances over which p-values are averaged: four seeds gave .043, .047, .049 and .052
-for the slope of the group means of radon, which moves most of the bundled data."""
+"""Draws of the variances over which p-values are averaged: four seeds gave .043, .047, .049 and
+.052 for the slope of the group means of radon."""
 CELLS = 2**23
-"""Numbers that all draws together may work on, 64 MiB of them; with more rows there are fewer draws,
-as the variances are then better known."""
+"""Numbers that all draws together may work on; with more rows there are fewer draws, as the
+variances are then better known."""
 
 Found = tuple[str, str, Compared]
 """Name of a check, what it is of, and how it compares."""
