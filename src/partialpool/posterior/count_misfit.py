@@ -7,11 +7,13 @@ their means.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from partialpool._typing import Floats
+from partialpool._typing import Floats, Ints
+from partialpool.data import CountStatistics
 from partialpool.posterior.generalized import GeneralizedPosterior
 
 FEWEST_ROWS = 20
@@ -57,6 +59,14 @@ class Excess:
     def is_clear(self) -> bool:
         """Whether there is something to say."""
         return self.ratio > RATIO and self.sds > SDS
+
+
+def rows_about_groups(s: CountStatistics) -> Floats:
+    """Pearson's chi-square of the rows of each group about its own proportion or rate; (J,)."""
+    mean = np.divide(s.y, s.size, out=np.zeros(s.n_groups), where=s.size > 0)
+    spread = mean * (1.0 - mean) if s.proportion else mean
+    square = s.square - s.y * mean
+    return np.asarray(np.divide(square, spread, out=np.zeros(s.n_groups), where=spread > 0))
 
 
 def overdispersion(post: GeneralizedPosterior) -> Excess | None:
@@ -118,15 +128,18 @@ def excess_zeros(post: GeneralizedPosterior) -> Excess | None:
 
 def fitted_means(post: GeneralizedPosterior) -> Floats:
     """Probability or rate of each row, effects at their posterior means; (N,)."""
-    return np.asarray(post.statistics.link.natural(fitted_predictor(post)))
+    s, rows = post.statistics, post.statistics.rows
+    groups = [*zip(rows.group, rows.z, strict=True)]
+    return np.asarray(s.link.natural(fitted_predictor(post, rows.offset, rows.x, groups)))
 
 
-def fitted_predictor(post: GeneralizedPosterior) -> Floats:
-    """The same on the link scale; (N,)."""
-    rows = post.statistics.rows
-    eta = rows.offset + rows.x @ post.coefficient_medians
-    for group, z, mean in zip(rows.group, rows.z, post.effect_means, strict=True):
-        eta = eta + (z * mean.reshape(-1, z.shape[1])[group]).sum(axis=1)
+def fitted_predictor(
+    post: GeneralizedPosterior, offset: Floats, x: Floats, groups: Sequence[tuple[Ints, Floats]]
+) -> Floats:
+    """Linear predictor of rows, coefficients at their medians and effects at their means; (N,)."""
+    eta = offset + x @ post.coefficient_medians
+    for (index, z), mean in zip(groups, post.effect_means, strict=True):
+        eta = eta + (z * mean.reshape(-1, z.shape[1])[index]).sum(axis=1)
     return np.asarray(eta)
 
 

@@ -51,8 +51,8 @@ NEAR = 2.0
 """Groups of counts whose quick z is below this are not computed exactly for a notice: to be beyond
 Sidak's limit they would have to be 1.2 sds farther than it says."""
 SAMPLED = 200
-"""Nodes of counts by which groups that are near are held against the others: z of batting and
-contraception are within 0.03 of those from all nodes, in a twentieth of the time."""
+"""Nodes of counts by which groups that are near are held against the others: z of five bundled data
+sets are within 0.03 of those from all nodes."""
 NEGLIGIBLE = 1e-6
 """Share of the weight below which nodes of counts are left out of a tail."""
 CELLS = 2**20

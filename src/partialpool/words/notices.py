@@ -21,6 +21,7 @@ from partialpool.posterior import (
     MixedPosterior,
     OneWayPosterior,
 )
+from partialpool.posterior.count_misfit import rows_about_groups
 from partialpool.words.accuracy import accuracy_notice
 from partialpool.words.advice import FEW_GROUPS
 from partialpool.words.crossing import labels_may_start_anew
@@ -344,14 +345,13 @@ def _rows_vary(s: CountStatistics) -> Iterator[Notice]:
 
     Of single trials it says nothing: whatever they are, it is their number.
     """
-    mean = np.divide(s.y, s.size, out=np.zeros(s.n_groups), where=s.size > 0)
-    spread = mean * (1.0 - mean) if s.proportion else mean
+    inside = (s.y > 0) & ((s.y < s.size) if s.proportion else True)
     single = s.size == s.n if s.proportion else np.zeros(s.n_groups, dtype=bool)
-    used = (spread > 0) & (s.n > 1) & ~single
+    used = inside & (s.n > 1) & ~single
     df = int((s.n[used] - 1).sum())
     if df < 10:
         return
-    chi2 = float(((s.square - s.y * mean)[used] / spread[used]).sum())
+    chi2 = float(rows_about_groups(s)[used].sum())
     if chi2 / df > max(1.2, 1.0 + 3.0 * math.sqrt(2.0 / df)):
         yield Notice(
             "rows_vary",
