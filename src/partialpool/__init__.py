@@ -17,7 +17,9 @@ from partialpool._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from partialpool import charts, classical, datasets, simulate, testing
+    from partialpool.classical.effect_sizes import effect_size
     from partialpool.data import Table
+    from partialpool.data.independent_rows import independent_rows
     from partialpool.data.read_table import read
     from partialpool.errors import (
         ArgumentError,
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
         UnsupportedFormulaError,
     )
     from partialpool.fitted import Fit
-    from partialpool.fitting import fit, fit_groups, fit_statistics
+    from partialpool.fitting import compare_models, fit, fit_groups, fit_statistics
     from partialpool.kept_statistics import Statistics, explain, load_statistics, statistics
     from partialpool.models import priors
     from partialpool.models.priors import (
@@ -52,9 +54,13 @@ if TYPE_CHECKING:
         UniformShrinkage,
     )
     from partialpool.notices import Notice
+    from partialpool.words.citation import citation
+    from partialpool.words.model_table import table
 
 _HOMES = {
+    "classical.effect_sizes": ("effect_size",),
     "data": ("Table",),
+    "data.independent_rows": ("independent_rows",),
     "data.read_table": ("read",),
     "errors": (
         "ArgumentError", "ColumnError", "DataError", "FormulaError", "ImproperPosteriorError",
@@ -62,7 +68,7 @@ _HOMES = {
         "UnsupportedFormulaError",
     ),
     "fitted": ("Fit",),
-    "fitting": ("fit", "fit_groups", "fit_statistics"),
+    "fitting": ("compare_models", "fit", "fit_groups", "fit_statistics"),
     "models": ("priors",),
     "models.priors": (
         "DuMouchel", "Exponential", "Flat", "HalfCauchy", "HalfNormal", "HalfT",
@@ -70,14 +76,17 @@ _HOMES = {
         "UniformShrinkage",
     ),
     "notices": ("Notice",),
+    "words.citation": ("citation",),
+    "words.model_table": ("table",),
     "kept_statistics": ("Statistics", "explain", "load_statistics", "statistics"),
 }  # fmt: skip
 _ROOMS = ("classical", "datasets", "charts", "simulate", "testing")
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [  # noqa: RUF022  (as a reader looks for them)
-    "fit", "fit_groups", "Fit", "priors", "Table", "Notice",
+    "fit", "fit_groups", "compare_models", "Fit", "priors", "Table", "Notice",
     "read", "explain", "statistics", "Statistics", "load_statistics", "fit_statistics",
+    "effect_size", "independent_rows", "table", "citation",
     "datasets", "classical", "simulate", "charts", "testing",
     "Flat", "Jeffreys", "HalfNormal", "HalfCauchy", "HalfT", "Exponential", "Uniform",
     "LogNormal", "InverseGammaSq", "UniformShrinkage", "DuMouchel", "Normal", "StudentT", "LKJ",

@@ -23,7 +23,7 @@ from typing import (
 import numpy as np
 
 from partialpool import charts
-from partialpool._typing import Frame, Paths
+from partialpool._typing import Frame, Ints, Paths
 from partialpool.arviz import data_tree
 from partialpool.charts.ranks import of_table as ranks_of_table
 from partialpool.data import (
@@ -51,6 +51,7 @@ from partialpool.data.new_rows import (
 )
 from partialpool.data.one_way_products import as_cross_products
 from partialpool.data.read import Reading, handing_back
+from partialpool.data.rows_again import rows_again
 from partialpool.data.statistics_files import Kept
 from partialpool.data.working_responses import counted as finish_counts
 from partialpool.errors import ArgumentError, NotReachedError, PriorError
@@ -77,7 +78,9 @@ from partialpool.posterior import (
 from partialpool.posterior.above import Above, probability_above
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.posterior.engine import Scale, checked_scale
+from partialpool.posterior.left_out import LeftOutGroups
 from partialpool.posterior.ranks import SEED
+from partialpool.posterior.without_groups import without_each_group
 from partialpool.prediction import PredictionOptions, predict
 from partialpool.report import Contents, write
 from partialpool.simulate import CountWorld, World
@@ -86,9 +89,22 @@ from partialpool.words import answer, formatting, methods, summary
 from partialpool.words.accuracy import accuracy_notice, checked_accuracy, require_reliable
 from partialpool.words.advice import Advice, MixedAdvice, advise, recommendation
 from partialpool.words.arrange import Arrangement
+from partialpool.words.checks import Check, check
 from partialpool.words.coefficients import MixedComparison, compare_coefficients
 from partialpool.words.comparison import Comparison, compare
+from partialpool.words.influence import Influence, influence
+from partialpool.words.meta_analysis import studies_of
 from partialpool.words.notices import notices_of
+from partialpool.words.ratios import (
+    ParameterScale,
+    TableScale,
+    coefficients_of,
+    engine_scale,
+    group_ratios,
+    is_exp,
+    parameter_ratios,
+)
+from partialpool.words.sensitivity import Sensitivity, sensitivity
 from partialpool.words.standing import standing
 
 if TYPE_CHECKING:
@@ -237,7 +253,7 @@ class Fit(Generic[Frame]):
         *,
         level: float = 0.95,
         kind: IntervalKind = "equal-tailed",
-        scale: Scale = "response",
+        scale: TableScale = "response",
         factor: str | None = None,
         term: str | None = None,
         above: Above | None = None,
@@ -250,9 +266,10 @@ class Fit(Generic[Frame]):
             Probability of the intervals.
         kind : {"equal-tailed", "highest-density"}
             Kind of interval.
-        scale : {"response", "link"}
+        scale : {"response", "link", "exp"}
             For counts: probabilities or rates, or log-odds or log rates. Of measurements both
-            are the same.
+            are the same. "exp" is exp of the link, such as odds ratios of log odds ratios: of raw
+            values, posterior means and ends of intervals; the sd is left out.
         factor, term : str, optional
             With slopes or several factors: the groups of this factor, and this effect, only.
         above : float or "average", optional
@@ -282,7 +299,7 @@ class Fit(Generic[Frame]):
         table = self.group_table(level, kind, scale)
         table = Arrangement(factor=factor, term=term).of(table, self.factor)
         if above is not None:
-            table = self.with_standing(table, above, level)
+            table = self.with_standing(table, above, level, scale=scale)
         return self.to_input_frame(table)
 
     @_reads
@@ -290,14 +307,20 @@ class Fit(Generic[Frame]):
         self,
         level: float = 0.95,
         kind: IntervalKind = "equal-tailed",
-        scale: Scale = "response",
+        scale: TableScale = "response",
     ) -> Table:
         """`groups` as a Table, whatever kind of frame the data came in."""
-        return self._reliable.group_table(level, kind, checked_scale(scale))
+        exp = is_exp(scale)
+        table = self._reliable.group_table(level, kind, engine_scale(scale))
+        return group_ratios(table) if exp else table
 
     @_reads
-    def with_standing(self, table: Table, above: Above, level: float = 0.95) -> Table:
+    def with_standing(
+        self, table: Table, above: Above, level: float = 0.95, *, scale: TableScale = "response"
+    ) -> Table:
         """A table of groups with p_above and standing, as `groups` gives them with `above`."""
+        if is_exp(scale):
+            above = self._logarithm(above)
         factors = table.get("factor", np.full(table.n_rows, self.factor)).tolist()
         terms = table.get("term", np.full(table.n_rows, "Intercept")).tolist()
         kinds = list(dict.fromkeys(zip(factors, terms, strict=True)))
@@ -323,9 +346,44 @@ class Fit(Generic[Frame]):
         found = np.array([p[row] for row in rows])
         return Table(**table, p_above=found, standing=standing(found, level))
 
-    def parameters(self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Frame:
-        """One row a parameter: name, mean, sd, lower, median, upper; frame as in `groups`."""
-        return self.to_input_frame(self.parameter_table(level, kind))
+    def _logarithm(self, above: Above) -> Above:
+        """A ratio as the value of the outcome that it is the exp of."""
+        if isinstance(above, str):
+            return above
+        if self.family != "gaussian":
+            raise ArgumentError(
+                f"above={above:g} is a probability or rate of counts: leave scale out (--exp), or "
+                'ask for above="average"'
+            )
+        if not above > 0:
+            raise ArgumentError(f'above is a ratio with scale="exp", and so above 0, not {above:g}')
+        return float(np.log(above))
+
+    def parameters(
+        self,
+        *,
+        level: float = 0.95,
+        kind: IntervalKind = "equal-tailed",
+        scale: ParameterScale = "link",
+    ) -> Frame:
+        """One row a parameter; frame as in `groups`.
+
+        Parameters
+        ----------
+        level, kind
+            As in `groups`.
+        scale : {"link", "exp"}
+            As the model has them (of counts on the link scale), or exp of the coefficients, such
+            as odds ratios.
+
+        Returns
+        -------
+        frame
+            name, mean, sd, lower, median, upper. With ``scale="exp"`` name, estimate, lower,
+            median, upper: coefficients are called ``exp(name)`` and their estimate is exp of the
+            posterior mean; standard deviations stay those of logarithms.
+        """
+        return self.to_input_frame(self.parameter_table(level, kind, scale))
 
     def profile(self, level: float = 0.95) -> Frame:
         """Profile-likelihood intervals of a fit by maximum likelihood.
@@ -522,6 +580,147 @@ class Fit(Generic[Frame]):
         found: Advice | MixedAdvice = advise(self._posterior("advice"))
         return found
 
+    @_reads
+    def sensitivity(self) -> Sensitivity:
+        """What the answers owe to the prior: parameters and groups under others, and under powers.
+
+            p(phi | y) ∝ p(phi)^a p(y | theta)^b p(theta | phi),   a, b = 0.8 or 1.25
+
+        The priors of tau are flat, half-Cauchy, half-t (4), half-normal, exponential, uniform
+        shrinkage and DuMouchel's, whose scale is the standard deviation of the groups' own
+        estimates (of counts 1, on the link scale); all other priors stay. Improper priors say
+        nothing that a power could change.
+
+        Returns
+        -------
+        Sensitivity
+            ``.table``: a row a setting and parameter, with its shift in posterior sds of this fit;
+            ``.groups``: the groups that move most; ``.largest``: every group's largest shift;
+            ``.text`` in sentences.
+
+        Raises
+        ------
+        ArgumentError
+            If there are estimates only.
+
+        Notes
+        -----
+        One factor without predictors takes milliseconds, as the nodes of the posterior are
+        weighted anew; other models are fitted under each prior, and counts with predictors not
+        under powers of the likelihood. Source of the powers: Kallioinen, Paananen, Bürkner and
+        Vehtari (2024), doi:10.1007/s11222-023-10366-5.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> bool(fit.sensitivity().table["moves"].any())
+        False
+        """
+        return sensitivity(self._posterior("sensitivity"), self.formula)
+
+    @_reads
+    def influence(self, *, factor: str | None = None) -> Influence:
+        """Leave out each group in turn: what moves without it, and how well the others predict it.
+
+            log p(y_j | y_-j) = -log E[1 / p(y_j | y_-j, phi) | y],   phi the hyperparameters
+
+        Exact for one factor: the group is taken out of the statistics at every node of the
+        posterior, for all groups at once, and the nodes are reweighted; where the posterior
+        without a group lies too far from that of all, the others are fitted anew. Counts with
+        predictors are read from weighted points, whose error is told.
+
+        Parameters
+        ----------
+        factor : str, optional
+            Of counts with several factors: the one with most groups, whose groups can be left out.
+
+        Returns
+        -------
+        Influence
+            ``.table``, one row a group: elpd (log density of its rows given the others'), the mean
+            of every parameter without it (of known standard errors also of I^2), and by how many
+            posterior sds that shifts it; ``.text`` in sentences.
+
+        Raises
+        ------
+        ArgumentError
+            If there are estimates only, several factors of measurements, or so few groups that the
+            others leave no proper posterior.
+
+        Notes
+        -----
+        Source: Gelfand, Dey and Chang (1992), in Bayesian Statistics 4.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> round(float(fit.influence().table["elpd"][0]), 3)
+        -4.596
+        """
+        return influence(self.posterior, self.without_each_group(factor), self.formula)
+
+    @_reads
+    def without_each_group(self, factor: str | None = None) -> LeftOutGroups:
+        """What `influence` and `partialpool.compare_models` read."""
+        require_reliable(self._engine)
+        return without_each_group(self._engine, self.clusters, factor)
+
+    @_reads
+    def check(self, data: Any = None, *, rng: np.random.Generator | None = None) -> Check[Frame]:
+        """Hold the data against what the model expects of them.
+
+        Groups are held against what the others predict of them, noise and counts against what they
+        can be, and predictors and further columns by score tests; see docs/checks.md for each.
+
+        Parameters
+        ----------
+        data : frame, mapping, path or relation, optional
+            The rows of the fit once more, of any kind but Spark: then residuals of the rows are
+            checked too, and columns that are not in the model.
+        rng : numpy.random.Generator, optional
+            Of the draws behind p-values; if not given they are the same at every call.
+
+        Returns
+        -------
+        Check
+            ``.table`` (one row a check: observed, expected, p), ``.groups`` (one row a group: z,
+            pit, p, outlying), ``.notices`` and ``.text`` (what does not hold and what to do).
+
+        Raises
+        ------
+        ArgumentError
+            If there are estimates only (``method="reml"`` or ``"ml"``).
+        DataError
+            If `data` are not the rows of the fit.
+
+        Notes
+        -----
+        P-values are uniform where the model holds, but for those whose reference is "predictive"
+        (Bayarri and Berger 2000, doi:10.1080/01621459.2000.10474309).
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("yield ~ 1 + (1 | batch)", pp.datasets.dyestuff())
+        >>> print(fit.check().text)
+        Nothing speaks against the model in 4 checks. P-values of what new data drawn from the
+        posterior would show (predictive) are too near 0.5: a small one counts, a large one says
+        little. With the rows, fit.check(data), noise and columns left out are checked too.
+        """
+        post = self._posterior("check()")
+        rows = None
+        if data is not None:
+            rows = rows_again(self.design, self._like(data), self._sizes)
+        return check(post, self.formula, self.to_input_frame, self.design, rows, rng)
+
+    @property
+    def _sizes(self) -> Ints:
+        """Rows of each group of the first factor."""
+        s = self.statistics
+        return s.blocks[0].n if isinstance(s, CrossProducts) else s.n
+
     def world(self) -> World | CountWorld:
         """Return a world like this fit: its group sizes, and mu, tau and sigma at their medians.
 
@@ -561,7 +760,27 @@ class Fit(Generic[Frame]):
         """Charts of this fit: ``fit.plot.shrinkage()``, ``.coefficients()``, ..."""
         return charts.Plots(self._posterior("a chart"))
 
-    def report(self, path: str | Path, *, level: float = 0.95) -> None:
+    @property
+    def computed_by(self) -> str:
+        """How the model was fitted, in a word: "posterior", "REML" or "ML"."""
+        engine = self._engine
+        if not isinstance(engine, Estimated):
+            return "posterior"
+        return "REML" if engine.estimate.restricted else "ML"
+
+    def methods(self, *, level: float = 0.95) -> str:
+        """Return a paragraph for a paper: model, priors, how it was computed, with which error.
+
+        Parameters
+        ----------
+        level : float
+            Probability of the intervals that the paper shows.
+        """
+        return methods.methods(self._reliable, self.formula, level)
+
+    def report(
+        self, path: str | Path, *, level: float = 0.95, scale: TableScale = "response"
+    ) -> None:
         """Write one self-contained HTML page: tables, pictures, notices, advice.
 
         Parameters
@@ -570,6 +789,8 @@ class Fit(Generic[Frame]):
             Where to; ends in .html.
         level : float
             Probability of the intervals.
+        scale : {"response", "link", "exp"}
+            Of tables and forest; as in `groups`.
 
         Raises
         ------
@@ -578,15 +799,20 @@ class Fit(Generic[Frame]):
         MissingExtraError
             If the charts' extra is not installed.
         """
-        write(self.report_contents(level), path)
+        write(self.report_contents(level, scale=scale), path)
 
     @_reads
     def report_contents(
-        self, level: float = 0.95, shown: Arrangement | None = None, *, drawn: bool = True
+        self,
+        level: float = 0.95,
+        shown: Arrangement | None = None,
+        *,
+        drawn: bool = True,
+        scale: TableScale = "response",
     ) -> Contents:
         """What `report` writes, of the groups that are `shown`; `drawn` with charts or without."""
         post = self._reliable
-        every = self.group_table(level)
+        every = self.group_table(level, scale=scale)
         groups = (shown or Arrangement()).of(every, self.factor)
         factor = (shown.factor if shown else None) or self.factor
         of_first = Arrangement(factor=factor).of(every, self.factor)
@@ -600,16 +826,17 @@ class Fit(Generic[Frame]):
             ranks = self.rank_table(level=level, factor=factor, term=term)
         asked = shown is not None and bool(shown.sort or shown.top or shown.groups)
         labels = groups["group"].tolist() if asked and "term" not in groups else None
-        charted = ranks, (factor, term), level, labels
+        charted = ranks, (factor, term), level, labels, scale
         return Contents(
             question=answer.question(post.statistics),
             answer=self._answer(of_first, ranks, factor, level),
             lines=(
                 summary.headline(post, self.formula),
                 f"{summary.pooling_line(post, level)} {recommendation(post)}",
+                *filter(None, [summary.new_group_line(post, level, exp=scale == "exp")]),
             ),
             methods=methods.methods(post, self.formula, level),
-            parameters=self.parameter_table(level, "equal-tailed"),
+            parameters=self.parameter_table(level, scale="exp" if scale == "exp" else "link"),
             groups=groups,
             notices=self.notices,
             charts=self._report_charts(*charted, dark=False) if drawn else (),
@@ -634,6 +861,7 @@ class Fit(Generic[Frame]):
         effect: tuple[str, str],
         level: float,
         groups: list[Any] | None,
+        scale: TableScale,
         *,
         dark: bool,
     ) -> tuple[Any, ...]:
@@ -643,9 +871,8 @@ class Fit(Generic[Frame]):
         plot = self.plot
         how: dict[str, Any] = {"level": level, "dark": dark}
         found = plot.telling(**how, groups=groups)
-        s = self.statistics
-        if isinstance(s, GroupStatistics) and s.sigma_known:
-            found.insert(1, plot.forest(**how, groups=groups))
+        if studies_of(self.statistics) is not None:
+            found.insert(1, plot.forest(**how, groups=groups, scale=scale))
         if ranks is not None:
             found.append(ranks_of_table(ranks, *effect, 1, level, groups, dark=dark))
         return tuple(found)
@@ -765,6 +992,7 @@ class Fit(Generic[Frame]):
         level: float = 0.95,
         kind: IntervalKind = "equal-tailed",
         groups: Table | None = None,
+        scale: TableScale = "response",
     ) -> dict[str, Any]:
         """Return everything as plain Python values: the contract of the command's ``--json``.
 
@@ -777,15 +1005,18 @@ class Fit(Generic[Frame]):
             As in `groups`.
         groups : Table, optional
             Rows of `group_table` at this level, chosen and ordered, in place of all of them.
+        scale : {"response", "link", "exp"}
+            Of the tables; as in `groups`.
         """
-        groups = self.group_table(level, kind) if groups is None else groups
+        groups = self.group_table(level, kind, scale) if groups is None else groups
+        on: ParameterScale = "exp" if scale == "exp" else "link"
         first = {} if "factor" in groups else {"factor": self.factor}
         found = {
             "formula": self.formula,
             "family": self.family,
             "n_rows": self.statistics.n_rows,
             "n_dropped": self.statistics.n_dropped,
-            "parameters": formatting.plain_rows(self.parameter_table(level, kind)),
+            "parameters": formatting.plain_rows(self.parameter_table(level, kind, on)),
             "groups": [{**first, **row} for row in formatting.plain_rows(groups)],
             "accuracy": {
                 "method": self.posterior.method,
@@ -814,9 +1045,16 @@ class Fit(Generic[Frame]):
         )
 
     @_reads
-    def parameter_table(self, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Table:
+    def parameter_table(
+        self,
+        level: float = 0.95,
+        kind: IntervalKind = "equal-tailed",
+        scale: ParameterScale = "link",
+    ) -> Table:
         """`parameters` as a Table, whatever kind of frame the data came in."""
-        return self._reliable.parameter_table(level, kind)
+        exp = is_exp(scale, ParameterScale)
+        table = self._reliable.parameter_table(level, kind)
+        return parameter_ratios(table, coefficients_of(self.statistics)) if exp else table
 
     @property
     def factor(self) -> str:
@@ -830,7 +1068,7 @@ class Fit(Generic[Frame]):
 
     def _like(self, data: Any) -> Any:
         """New rows of a known kind, their labels merged into those of the fit if these were."""
-        data = known_frame(data)
+        data = known_frame(data.data if isinstance(data, Folded) else data)
         if not self.folded:
             return data
         design = self.design

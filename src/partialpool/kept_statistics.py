@@ -128,8 +128,8 @@ def _combined(first: Kept, second: Kept) -> Kept:
     if not (one.labels_from_text or other.labels_from_text):
         refuse_unlike(one.factor, one.labels, other.labels)
     both: Any = one
-    found: Kept = both.combine(other).sorted()
-    return found
+    sums: Kept = both.combine(other).sorted()
+    return sums
 
 
 def _one_way_pair(first: Kept, second: Kept) -> tuple[Groups, Groups]:
@@ -146,10 +146,10 @@ def _without_small(groups: Kept, least: int) -> Kept:
     if not isinstance(groups, MixedStatistics):
         return groups.without_small_groups(least)
     small = {k: int((n < least).sum()) for k, n in groups.cells().items()}
-    found = [f"{n:,} of {name}" for name, n in small.items() if n]
-    if found:
+    few = [f"{n:,} of {name}" for name, n in small.items() if n]
+    if few:
         raise DataError(
-            f"some groups or levels have fewer than {least} rows ({', '.join(found)}), and cannot "
+            f"some groups or levels have fewer than {least} rows ({', '.join(few)}), and cannot "
             "be taken out of these sums; leave them out while the rows are read: "
             f"partialpool.statistics(formula, data, min_cell={least})"
         )

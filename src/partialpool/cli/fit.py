@@ -30,6 +30,7 @@ from partialpool.posterior.distributions import IntervalKind
 from partialpool.words import formatting, summary
 from partialpool.words.advice import recommendation
 from partialpool.words.arrange import Arrangement
+from partialpool.words.ratios import TableScale
 
 SHOWN_GROUPS = 50
 MOST_CHARTED = 60
@@ -59,6 +60,7 @@ class FitOptions:
     above: str | None
     as_json: bool
     as_csv: bool
+    exp: bool
     out: str | None
     plot: str | None
     report: str | None
@@ -69,6 +71,11 @@ class FitOptions:
     def kind(self) -> IntervalKind:
         """The kind of interval asked for."""
         return "highest-density" if self.hdi else "equal-tailed"
+
+    @property
+    def scale(self) -> TableScale:
+        """The scale of the tables."""
+        return "exp" if self.exp else "response"
 
     @property
     def arrangement(self) -> Arrangement:
@@ -107,15 +114,15 @@ def run(options: FitOptions) -> None:
     )
     kind = options.kind
     with waiting("computing the tables"):
-        groups = fit.group_table(options.interval, kind)
+        groups = fit.group_table(options.interval, kind, options.scale)
         table = Arrangement(factor=options.factor, term=options.term).of(groups, fit.factor)
         if above is not None:
-            table = fit.with_standing(table, above, options.interval)
+            table = fit.with_standing(table, above, options.interval, scale=options.scale)
     table = options.arrangement.of(table, fit.factor)
     with waiting("writing files"):
         written = _write(fit, table, options)
     if options.as_json:
-        result = fit.to_dict(level=options.interval, kind=kind, groups=table)
+        result = fit.to_dict(level=options.interval, kind=kind, groups=table, scale=options.scale)
         if options.profile:
             result["profile"] = formatting.plain_rows(fit.profile_table(options.interval))
         click.echo(json.dumps(result, ensure_ascii=False, indent=2, allow_nan=False))
@@ -137,7 +144,7 @@ def _write(fit: Fit, table: Table, options: FitOptions) -> list[str]:
         charts.save(_chart(fit, table, options), options.plot)
         written.append(f"drew {options.plot}")
     if options.report:
-        contents = fit.report_contents(options.interval, options.arrangement)
+        contents = fit.report_contents(options.interval, options.arrangement, scale=options.scale)
         report.write(contents, options.report)
         written.append(f"wrote {options.report}")
     return written
@@ -146,7 +153,7 @@ def _write(fit: Fit, table: Table, options: FitOptions) -> list[str]:
 def _chart(fit: Fit, table: Table, options: FitOptions) -> Any:
     """Own and pooled estimates; of a mixed model, the first effect of the first term shown."""
     factor, term = (str(table[k][0]) if k in table else None for k in ("factor", "term"))
-    how: dict[str, Any] = {"level": options.interval, "kind": options.kind}
+    how: dict[str, Any] = {"level": options.interval, "kind": options.kind, "scale": options.scale}
     if options.sort is None and options.top is None and options.groups is None:
         return fit.plot.first(**how, factor=factor, term=term)
     shown = np.ones(table.n_rows, dtype=bool)
@@ -177,7 +184,7 @@ def _print_tables(fit: Fit, every: Table, groups: Table, options: FitOptions) ->
 
     console = wide_console(100)
     kind = options.kind
-    parameters = fit.parameter_table(options.interval, kind)
+    parameters = fit.parameter_table(options.interval, kind, "exp" if options.exp else "link")
     console.print(Text(summary.headline(fit._engine, fit.formula), style="bold"))
     console.print(Text(summary.prior_line(fit._engine), style="dim"))
     header = ["parameter", *list(parameters)[1:]]
@@ -185,9 +192,11 @@ def _print_tables(fit: Fit, every: Table, groups: Table, options: FitOptions) ->
     if options.profile:
         ends = fit.profile_table(options.interval)
         console.print(Text("profile-likelihood intervals", style="dim"))
-        print_table(console, list(ends), formatting.profile_cells(ends))
+        print_table(console, list(ends), formatting.parameter_cells(ends))
     pooling = summary.pooling_line(fit._engine, options.interval, kind)
     console.print(Text(f"{pooling} {recommendation(fit._engine)}"))
+    if new := summary.new_group_line(fit._engine, options.interval, kind, exp=options.exp):
+        console.print(Text(new))
     console.print()
     limit = groups.n_rows if options.top else SHOWN_GROUPS
     shown = Table({k: v[:limit] for k, v in groups.items()})

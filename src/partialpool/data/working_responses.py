@@ -68,6 +68,8 @@ class CountRows:
         Group and columns of each term, as named.
     count : ndarray, shape (N,)
         Rows of the data that each stands for.
+    log_constants : ndarray, shape (N,)
+        Parts of their log likelihood that no parameter changes.
     """
 
     y: Floats
@@ -77,6 +79,7 @@ class CountRows:
     group: tuple[Ints, ...]
     z: tuple[Floats, ...]
     count: Floats
+    log_constants: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,8 +151,8 @@ def read_count_rows(roles: Roles, data: Any, *, progress: Progress | None = None
     """
     said: list[Notice] = []
     table = read_count_table(roles, data, progress=progress, said=said)
-    found = counted(table, handing_back(data, roles.factors))
-    return replace(found, notices=(*said, *found.notices))
+    reading = counted(table, handing_back(data, roles.factors))
+    return replace(reading, notices=(*said, *reading.notices))
 
 
 def counted(table: CountTable, like: Callable[[Table], Any]) -> MixedReading:
@@ -171,8 +174,8 @@ def counted(table: CountTable, like: Callable[[Table], Any]) -> MixedReading:
     learned, _, _, left_out = without_redundant(learned, about_mean, None)
     with_columns = _columns(table, learned)
     eta, unlimited = _without_groups(with_columns, learned.coefficients, _link(table.roles))
-    found, clusters = working.products(learned, eta)
-    statistics = _statistics(table, with_columns, found, unlimited)
+    products, clusters = working.products(learned, eta)
+    statistics = _statistics(table, with_columns, products, unlimited)
     told = structure.notices(learned, statistics, rows.coded.absent)
     notices = (*odd, *left_out, *told, *structure.withheld(*table.withheld))
     return MixedReading(statistics, clusters, learned, notices, like, table)
@@ -206,11 +209,11 @@ def _odd_offsets(table: CountTable, design: Design) -> Iterator[Notice]:
 
 
 def _statistics(
-    table: CountTable, counted: CountRows, found: CrossProducts, unlimited: list[str]
+    table: CountTable, counted: CountRows, products: CrossProducts, unlimited: list[str]
 ) -> CountProducts:
     blocks, inside, raw = [], [], []
     exposed = counted.size if table.proportion else counted.size * np.exp(counted.offset)
-    for block, group in zip(found.blocks, counted.group, strict=True):
+    for block, group in zip(products.blocks, counted.group, strict=True):
         size = len(block.n)
         blocks.append(replace(block, n=_sums(group, table.count, size).astype(np.intp)))
         y = _sums(group, counted.y, size)
@@ -218,7 +221,7 @@ def _statistics(
         varies = (y > 0) & (y < n) if table.proportion else y > 0
         inside.append(int(varies.sum()))
         raw.append(np.divide(y, n, out=np.full(size, np.nan), where=n > 0))
-    given = {f.name: getattr(found, f.name) for f in fields(CrossProducts)}
+    given = {f.name: getattr(products, f.name) for f in fields(CrossProducts)}
     given |= {
         "outcome": str(table.roles.outcome),
         "blocks": tuple(blocks),
@@ -264,6 +267,7 @@ def _columns(table: CountTable, learned: Design) -> CountRows:
         tuple(learned.groups(e, table.data, table.labels) for e in learned.effects),
         tuple(frame.matrix(e.columns) for e in learned.effects),
         table.count,
+        table.log_constants,
     )
 
 

@@ -339,7 +339,7 @@ T_STEP = 0.35
 
 @dataclass(frozen=True, slots=True)
 class LKJ(Prior):
-    """p(R) = |R|^(eta - 1) on correlation matrices: uniform with eta = 1, near identity above.
+    """``p(R) = |R|^(eta - 1)`` on correlation matrices: uniform with eta = 1, near identity above.
 
     Source: Lewandowski, Kurowicka and Joe (2009), doi:10.1016/j.jmva.2009.04.008: the partial
     correlations of their C-vine are independent.

@@ -57,9 +57,21 @@ def checked_draws(size: int, rng: np.random.Generator) -> int:
     """
     if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
         raise ArgumentError(f"the number of draws must be a whole number, 1 or more, not {size!r}")
+    checked_generator(rng)
+    return int(size)
+
+
+def checked_generator(rng: np.random.Generator) -> np.random.Generator:
+    """Return the source of randomness.
+
+    Raises
+    ------
+    ArgumentError
+        If it is another thing, such as a seed.
+    """
     if not isinstance(rng, np.random.Generator):
         raise ArgumentError(
             f"rng must be a numpy.random.Generator, such as numpy.random.default_rng(1), "
             f"not {type(rng).__name__}"
         )
-    return int(size)
+    return rng

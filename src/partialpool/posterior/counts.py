@@ -18,7 +18,11 @@ from partialpool.integrate import Accuracy, Nested, integrate_nested
 from partialpool.kernels.families import LOGIT
 from partialpool.models import CountsModel, Priors, counts_model
 from partialpool.models.counts import empty_pair
-from partialpool.models.counts_propriety import check_proper, natural_moments
+from partialpool.models.counts_propriety import (
+    CountMoments,
+    check_proper,
+    natural_moments,
+)
 from partialpool.posterior.argument_checks import (
     checked_draws,
 )
@@ -403,20 +407,30 @@ class CountsPosterior(OneFactorEngine):
     @property
     def predicts_without_one_group(self) -> bool:
         """Whether the posterior would be proper with any one group left out."""
+        try:
+            self.moments_without(inside=True)
+        except ImproperPosteriorError:
+            return False
+        return self.model.sizes.groups > 2
+
+    def moments_without(self, *, inside: bool) -> CountMoments:
+        """Which moments would exist without a group inside its range, or without one at its end.
+
+        Raises
+        ------
+        ImproperPosteriorError
+            If the others leave no proper posterior.
+        """
         sizes, s = self.model.sizes, self.statistics
         y, miss = s.y.sum() - s.y.max(), (s.size - s.y).sum() - (s.size - s.y).max()
         without = replace(
             sizes,
             groups=sizes.groups - 1,
-            inside=max(sizes.inside - 1, 0),
+            inside=max(sizes.inside - inside, 0),
             any_event=bool(y > 0),
             any_failure=not s.proportion or bool(miss > 0),
         )
-        try:
-            check_proper(without, self.model.priors)
-        except ImproperPosteriorError:
-            return False
-        return sizes.groups > 2
+        return check_proper(without, self.model.priors)
 
     # what every kind of posterior has -------------------------------------------------------
 

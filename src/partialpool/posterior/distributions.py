@@ -79,7 +79,7 @@ class Distribution(ABC):
 
         Returns
         -------
-        ndarray, shape (..., *shape)
+        ndarray, shape ``(..., *shape)``
         """
         return self._at(self._cdf, x)
 
@@ -119,7 +119,7 @@ class Distribution(ABC):
 
         Returns
         -------
-        ndarray, shape (2, *shape)
+        ndarray, shape ``(2, *shape)``
             Lower and upper ends.
         """
         check_level(level)

@@ -49,7 +49,11 @@ EXACT_RANKS = 2000
 
 
 def one_way_posterior(
-    statistics: GroupStatistics, priors: Priors, accuracy: float | None = None
+    statistics: GroupStatistics,
+    priors: Priors,
+    accuracy: float | None = None,
+    *,
+    rows: float | None = None,
 ) -> OneWayPosterior:
     """Compute the exact posterior of a one-way normal model.
 
@@ -61,6 +65,8 @@ def one_way_posterior(
         Priors of mu, tau and sigma.
     accuracy : float, optional
         Target of the error (posterior sds); the rule goes well beyond any that may be asked for.
+    rows : float, optional
+        As in `one_way_model`.
 
     Raises
     ------
@@ -69,7 +75,7 @@ def one_way_posterior(
     ImproperPosteriorError
         If data and priors leave no proper posterior.
     """
-    model = one_way_model(statistics, priors)
+    model = one_way_model(statistics, priors, rows=rows)
     grid = integrate(model.log_density, model.axes, model.start, moments=model.moment_orders)
     return OneWayPosterior(statistics, model, grid, components(model, grid), accuracy)
 

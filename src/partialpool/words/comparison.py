@@ -20,6 +20,7 @@ from partialpool.kernels.predictive import leave_one_group_out
 from partialpool.models.counts_propriety import natural_moments
 from partialpool.posterior import CountsPosterior, OneWayPosterior
 from partialpool.posterior.components import Components, every_component
+from partialpool.words.meta_analysis import MetaAnalysis, meta_analysis, printed
 
 Spread = Callable[..., Any]
 BY_ERRORS: dict[str, Spread] = {
@@ -78,13 +79,17 @@ class Comparison:
         integrated out; group_rmse, the root mean squared error of predicting a group's mean from
         the others; row_rmse, of predicting a row from all others, hyperparameters held, over
         rows of groups with two rows or more. nan where an estimator cannot predict.
+    meta_analysis : MetaAnalysis, optional
+        With known standard errors: ``.heterogeneity`` (Q, I^2, tau) and ``.pooled`` (the effect by
+        Wald and by Knapp and Hartung).
     """
 
     groups: Table
     scores: Table
+    meta_analysis: MetaAnalysis | None = None
 
     def __repr__(self) -> str:
-        return f"{self.groups!r}\n\n{self.scores!r}"
+        return "\n\n".join([repr(self.groups), repr(self.scores), *printed(self.meta_analysis)])
 
 
 @singledispatch
@@ -135,7 +140,9 @@ def _compare_one_way(post: OneWayPosterior, estimators: Sequence[str] = ()) -> C
         k: np.array([getattr(r, k) for r in rows])
         for k in ("tau", "log_score", "group_rmse", "row_rmse")
     }
-    return Comparison(groups, Table(estimator=as_labels([r.estimator for r in rows]), **numbers))
+    scores = Table(estimator=as_labels([r.estimator for r in rows]), **numbers)
+    spreads = [name for name in ("reml", *estimators) if name in BY_ERRORS]
+    return Comparison(groups, scores, meta_analysis(s, spreads))
 
 
 @dataclass(frozen=True, slots=True)

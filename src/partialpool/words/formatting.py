@@ -81,7 +81,13 @@ def _count(value: float) -> str:
 
 
 def _spreads(table: Table) -> list[float]:
-    """The spread by which each row is rounded: that of its term, where there are several."""
+    """The spread by which each row is rounded: that of its term, where there are several.
+
+    Of ratios, which have no sd, that of the row.
+    """
+    if "sd" not in table:
+        widths: list[float] = (table["upper"] - table["lower"]).tolist()
+        return [width / 4 for width in widths]
     sd = np.where(np.isfinite(table["sd"]), table["sd"], (table["upper"] - table["lower"]) / 4)
     if "term" not in table:
         return [scale_of(sd)] * len(sd)
@@ -111,6 +117,15 @@ def coefficient_cells(table: Table) -> list[list[str]]:
     return rows
 
 
+def pooled_cells(table: Table) -> list[list[str]]:
+    """Cells of a table of pooled effects by estimators, as text, row by row."""
+    return [
+        [*(printable(v) for v in (estimator, name)), *(number(v, row["se"]) for v in values)]
+        for row in table.rows()
+        for estimator, name, *values in [row.values()]
+    ]
+
+
 def rank_cells(table: Table) -> list[list[str]]:
     """Cells of a table of ranks, as text, row by row."""
     return [
@@ -135,6 +150,18 @@ def prediction_cells(table: Table, numbers: list[str]) -> list[list[str]]:
         ]
         for row in table.rows()
     ]
+
+
+def effect_cells(table: Table, effect: str, se: str) -> list[list[str]]:
+    """Cells of studies with their effects and standard errors, as text, row by row."""
+    return [
+        [number(v, row[se]) if k in (effect, se) else _plain(v) for k, v in row.items()]
+        for row in table.rows()
+    ]
+
+
+def _plain(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else printable(value)
 
 
 def score_cells(table: Table) -> list[list[str]]:
@@ -166,23 +193,13 @@ def _plain_label(label: Any) -> Any:
 
 
 def parameter_cells(table: Table) -> list[list[str]]:
-    """Cells of a table of parameters, as text, row by row."""
+    """Cells of a table of parameters, with an sd or without, as text, row by row."""
     rows = []
     for row in table.rows():
-        width = row["upper"] - row["lower"]
-        spread = row["sd"] if math.isfinite(row["sd"]) else width / 4
-        values = (row[k] for k in ("mean", "sd", "lower", "median", "upper"))
-        rows.append([row["name"], *(number(v, spread) for v in values)])
-    return rows
-
-
-def profile_cells(table: Table) -> list[list[str]]:
-    """Cells of a table of profile intervals, as text, row by row."""
-    rows = []
-    for row in table.rows():
-        spread = (row["upper"] - row["lower"]) / 4
-        values = (row[k] for k in ("estimate", "lower", "upper"))
-        rows.append([row["name"], *(number(v, spread) for v in values)])
+        name, *values = row.values()
+        sd = row.get("sd", math.nan)
+        spread = sd if math.isfinite(sd) else (row["upper"] - row["lower"]) / 4
+        rows.append([name, *(number(v, spread) for v in values)])
     return rows
 
 
