@@ -113,8 +113,8 @@ def fit(
         A pandas or Polars frame (also lazy), a PyArrow table, a dict of arrays, the path of a
         CSV or Parquet file (also a glob, or a list of paths), a table of a DuckDB database
         ("file.duckdb::table"), a DuckDB relation, or a Spark DataFrame (classic or Connect). Any
-        other table or stream with the Arrow C interface, and what narwhals takes (modin, cudf,
-        dask, ibis), is read into memory.
+        other table or stream with the Arrow C interface, or that narwhals takes (ibis, dask), is
+        read into memory.
         Files, relations and Spark DataFrames are summed by group where they are, also with
         predictors and several factors; their rows never reach Python, and memory grows with
         groups, not with rows. (Counts with predictors: one record for rows that are the same.)

@@ -25,7 +25,7 @@ PROMISED = {
 }  # fmt: skip
 HEAVY = [
     "scipy", "duckdb", "pandas", "polars", "pyarrow", "pyspark", "rich", "matplotlib", "altair",
-    "starlette", "uvicorn",
+    "starlette", "uvicorn", "sklearn", "arviz_base", "xarray", "narwhals",
 ]  # fmt: skip
 MODULES = sorted(m.name for m in pkgutil.walk_packages(partialpool.__path__, prefix="partialpool."))
 

@@ -18,6 +18,7 @@ from partialpool.classical.measures import (
     with_zeros_filled,
 )
 from partialpool.data.added_columns import in_memory, numbers_of, with_columns
+from partialpool.data.foreign_frames import known_frame
 from partialpool.data.table import Table
 from partialpool.errors import ArgumentError, DataError, did_you_mean
 
@@ -188,6 +189,7 @@ def effect_size(
     A      4  123  11  139  -0.938694  0.597599
     B      0   40   3   42   -1.97091   1.52831
     """
+    data = known_frame(data)
     frame = None if data is None else in_memory(data)
     options: dict[str, Any] = {"add": add, "to": to, "double_zero": double_zero}
     effects = computed(measure, frame, columns, **options, correct=correct)

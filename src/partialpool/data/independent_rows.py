@@ -18,6 +18,7 @@ from partialpool._typing import Floats, Ints
 from partialpool.data import frames
 from partialpool.data import labels as lab
 from partialpool.data.added_columns import in_memory, numbers_of
+from partialpool.data.foreign_frames import known_frame
 from partialpool.data.read import checked_kind, handing_back
 from partialpool.data.table import Table
 from partialpool.errors import ArgumentError, DataError
@@ -90,6 +91,7 @@ def independent_rows(
             "give either se and rho (a correlation within studies), or covariance (a matrix, or "
             "one a study)"
         )
+    data = known_frame(data)
     frame = in_memory(data)
     kind = checked_kind(frame)
     named = list(dict.fromkeys([effect, *columns, *([] if se is None else [se])]))

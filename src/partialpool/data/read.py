@@ -421,8 +421,9 @@ def checked_kind(data: Any) -> str:
     if kind is None:
         raise DataError(
             f"data of type {type(data).__name__} cannot be read; allowed are a pandas or Polars "
-            "frame, a PyArrow table, a dict of arrays, a DuckDB relation, a Spark DataFrame, and "
-            "the path of a CSV or Parquet file (or a list of paths)"
+            "frame, a PyArrow table, a dict of arrays, a DuckDB relation, a Spark DataFrame, a "
+            "table with the Arrow C interface, and the path of a CSV or Parquet file (or a list of "
+            "paths)"
         )
     return kind
 

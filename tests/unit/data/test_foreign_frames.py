@@ -38,6 +38,16 @@ def test_a_stream_is_read_once_at_every_door(fit):
     assert fit.update(reader()).statistics.n_used == 40
 
 
+def test_doors_that_add_columns_read_it_too():
+    rows = {"study": ["A", "A", "B"], "y": [1.0, 3.0, 2.0], "s": [0.5, 0.5, 0.4], "n": [9, 8, 7]}
+    turned = pp.independent_rows(
+        pa.table(rows).to_reader(), effect="y", by="study", se="s", rho=0.6
+    )
+    assert isinstance(turned, pa.Table)
+    with_effect = pp.effect_size("ZCOR", pa.table(rows).to_reader(), r="s", n="n")
+    assert isinstance(with_effect, pa.Table)
+
+
 def test_without_pyarrow_polars_reads_the_stream(fit, monkeypatch):
     frame = pl.DataFrame(COLUMNS)
     stream = type("Stream", (), {"__arrow_c_stream__": lambda self, schema=None:
