@@ -185,6 +185,13 @@ EVENT_VALUES = {
             f"CASE WHEN {size} > 0 THEN {y} * {y} / {size} ELSE 0 END" if size else f"{y} * {y}"
         ),
     ),
+    "zeros": Value(
+        OF_EVENTS,
+        lambda y, size: (
+            (y == 0).astype(np.float64) if size is None else 1.0 * ((y == 0) & (size > 0))
+        ),
+        lambda y, size: f"CASE WHEN {y} = 0{f' AND {size} > 0' if size else ''} THEN 1 ELSE 0 END",
+    ),
 }
 CONSTANT = {
     True: Value(OF_EVENTS, _log_binomial, _log_binomial_sql),
@@ -195,7 +202,8 @@ CONSTANT = {
 def events(roles: Roles) -> Mapping[str, Value]:
     """What is summed of rows of counts.
 
-    `y` and `size`; `square`, y squared / size, which tells rows that vary more than the family;
+    `y` and `size`; `square`, y squared / size, which tells rows that vary more than the family,
+    and `zeros`, rows without an event;
     `constant`, the part of the log likelihood that no parameter changes.
     """
     return {**EVENT_VALUES, "constant": CONSTANT[roles.proportion]}
