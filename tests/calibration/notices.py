@@ -102,7 +102,7 @@ def exposed(rng, formula="y | exposure(e) ~ 1 + (1 | g)"):
     """Rates of rows whose exposures differ a hundredfold."""
     g, b, _ = groups(rng)
     e, x = np.exp(rng.uniform(0.0, 4.6, len(g))), rng.normal(size=len(g))
-    mean = e * np.exp(-2.0 + 0.5 * b[g] + 0.3 * x * ("x" in formula))
+    mean = e * np.exp(-2.0 + 0.5 * b[g] + 0.3 * x * ("~ x" in formula))
     return formula, {"y": rng.poisson(mean), "e": e, "g": g, "x": x}, None
 
 

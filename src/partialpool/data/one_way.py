@@ -136,6 +136,7 @@ def counted(roles: Roles, found: Groups, absent: AnyArray) -> CountStatistics:
         square=sums["square"],
         log_constants=sums["constant"],
         zeros=sums["zeros"],
+        reciprocal=sums["reciprocal"],
         n_rows=found.total,
         n_dropped=found.total - int(n.sum()),
         absent=absent,

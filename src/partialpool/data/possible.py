@@ -153,7 +153,11 @@ def _zeros_fit(s: CountStatistics) -> bool:
         return True
     most = np.where(s.y > 0, s.n - 1, s.n)
     fewest = np.where(s.size == s.n, s.n - s.y, 0.0)  # each event takes one row at most
-    return bool(((s.zeros >= fewest) & (s.zeros <= most)).all()) and _whole_numbers(s.zeros)
+    counted = bool(((s.zeros >= fewest) & (s.zeros <= most)).all()) and _whole_numbers(s.zeros)
+    if np.isnan(s.reciprocal).all():
+        return counted
+    # the mean of 1 / size is at least 1 / mean of the rows that have any
+    return counted and bool((s.reciprocal >= 0).all() and np.isfinite(s.reciprocal).all())
 
 
 def _events_fit(y: Floats, size: Floats, proportion: bool) -> bool:

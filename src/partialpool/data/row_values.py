@@ -192,6 +192,19 @@ EVENT_VALUES = {
         ),
         lambda y, size: f"CASE WHEN {y} = 0{f' AND {size} > 0' if size else ''} THEN 1 ELSE 0 END",
     ),
+    "reciprocal": Value(
+        OF_EVENTS,
+        lambda y, size: (
+            np.ones(len(y))
+            if size is None
+            else np.divide(1.0, size, out=np.zeros(len(y)), where=size > 0)
+        ),
+        lambda _, size: (
+            f"CASE WHEN {size} > 0 THEN 1 / CAST({size} AS DOUBLE) ELSE 0 END"
+            if size
+            else "CAST(1 AS DOUBLE)"
+        ),
+    ),
 }
 CONSTANT = {
     True: Value(OF_EVENTS, _log_binomial, _log_binomial_sql),
@@ -203,7 +216,7 @@ def events(roles: Roles) -> Mapping[str, Value]:
     """What is summed of rows of counts.
 
     `y` and `size`; `square`, y squared / size, which tells rows that vary more than the family,
-    and `zeros`, rows without an event;
+    `zeros`, rows without an event, and `reciprocal`, 1 / size, which tell how much they may vary;
     `constant`, the part of the log likelihood that no parameter changes.
     """
     return {**EVENT_VALUES, "constant": CONSTANT[roles.proportion]}

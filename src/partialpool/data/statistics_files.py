@@ -33,7 +33,7 @@ from partialpool.formula import Roles, parse, read_roles
 
 VERSION = 2
 """Of the columns and the metadata; a file of a later version is refused. Files of version 1 have no
-digest and no `zeros`, and are read."""
+digest, no `zeros` and no `reciprocal`, and are read."""
 
 KEY = "partialpool_statistics"
 Groups = GroupStatistics | CountStatistics
@@ -73,7 +73,7 @@ LAYOUTS = {
         CountStatistics,
         ("n", "y", "size", "square", "log_constants"),
         (*ABOUT, "family", "size_name"),
-        optional=("zeros",),
+        optional=("zeros", "reciprocal"),
     ),
 }
 """By the name that stands in the metadata as `model`."""

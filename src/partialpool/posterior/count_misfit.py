@@ -23,7 +23,7 @@ RATIO, SDS = 1.1, 2.33
 """A notice needs this ratio to what is expected, and this many sds beyond it: 2.33 is the upper 1%
 point of a normal. `tests/calibration/notices.py` counts how often either appears."""
 ROUGH_SDS = 3.0
-"""Sds where the variance is that of large counts only."""
+"""Sds of trials, where the variance is that of large counts only."""
 HEAVY = 50.0
 """Rows whose squared residual has a variance above this have next to no expected event: one event
 there makes the square hundreds or millions."""
@@ -124,11 +124,18 @@ def excess_zeros(post: GeneralizedPosterior) -> Excess | None:
 
 def fitted_means(post: GeneralizedPosterior) -> Floats:
     """Probability or rate of each row, effects at their posterior means; (N,)."""
+    return np.asarray(post.statistics.link.natural(fitted_predictors(post)))
+
+
+def fitted_predictors(post: GeneralizedPosterior, without: int | None = None) -> Floats:
+    """Linear predictor of each row, but for the effects of the term `without`; (N,)."""
     rows = post.statistics.rows
     eta = rows.offset + rows.x @ post.coefficient_medians
-    for group, z, mean in zip(rows.group, rows.z, post.effect_means, strict=True):
-        eta = eta + (z * mean.reshape(-1, z.shape[1])[group]).sum(axis=1)
-    return np.asarray(post.statistics.link.natural(eta))
+    for t, mean in enumerate(post.effect_means):
+        if t != without:
+            z = rows.z[t]
+            eta = eta + (z * mean.reshape(-1, z.shape[1])[rows.group[t]]).sum(axis=1)
+    return np.asarray(eta)
 
 
 def _parameters(post: GeneralizedPosterior) -> float:
@@ -145,10 +152,10 @@ def _parameters(post: GeneralizedPosterior) -> float:
 def rows_of_groups_vary(s: CountStatistics) -> Excess | None:
     """Pearson's chi-square of the rows about their own group's mean; None if too few rows tell.
 
-    Given its events, T, a group's n counts are multinomial and the chi-square has the mean n - 1
-    and, of rows that are one unit each, the variance 2 (n - 1) (1 - 1 / T). Source: Haldane (1937),
-    doi:10.1093/biomet/29.1-2.133. Of single trials it says nothing: whatever they are, it is their
-    number.
+    Given its events, T, a group's n counts are multinomial of shares p, and the chi-square has the
+    mean n - 1 and the variance ``2 (n - 1) + (sum 1 / p - n^2 - 2 n + 2) / T``. Source: Haldane
+    (1937), doi:10.1093/biomet/29.1-2.133. Of trials that of large counts is taken instead; of
+    single ones it says nothing: whatever they are, it is their number.
     """
     mean = np.divide(s.y, s.size, out=np.zeros(s.n_groups), where=s.size > 0)
     each = mean * (1.0 - mean) if s.proportion else mean
@@ -158,12 +165,15 @@ def rows_of_groups_vary(s: CountStatistics) -> Excess | None:
     if df.sum() < FEWEST_IN_GROUPS:
         return None
     square = float(((s.square - s.y * mean)[used] / each[used]).sum())
-    exact = bool(units[used].all())
-    variance = float((2.0 * df * (1.0 - exact / s.y[used])).sum())
-    if variance <= 0.0:
+    variance = 2.0 * df
+    if not s.proportion:
+        n, shares = s.n[used], (s.size * s.reciprocal)[used]
+        variance = variance + (shares - n**2 - 2.0 * n + 2.0) / s.y[used]
+    total = float(variance.sum())
+    if not total > 0.0:  # or not known
         return None
-    sds = (square - float(df.sum())) / math.sqrt(variance)
-    return Excess(square / float(df.sum()), sds * (1.0 if exact else SDS / ROUGH_SDS))
+    sds = (square - float(df.sum())) / math.sqrt(total)
+    return Excess(square / float(df.sum()), sds * (SDS / ROUGH_SDS if s.proportion else 1.0))
 
 
 def zeros_of_groups(s: CountStatistics) -> Excess | None:
