@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from doors import DOORS, through
 
 import partialpool as pp
+from doors import DOORS, through
 from partialpool.cli import main
 from partialpool.data import csv_duckdb
 from partialpool.data.number_styles import PLAIN, NumberStyle, style_of
