@@ -23,9 +23,14 @@ from partialpool.kernels.compared import (
     with_normal,
 )
 from partialpool.kernels.families import LOGIT
-from partialpool.kernels.noise import dispersion_of_rows, noise_by_group
+from partialpool.kernels.noise import noise_by_group
 from partialpool.posterior import row_checks, score_checks
-from partialpool.posterior.count_misfit import excess_zeros, overdispersion, rows_about_groups
+from partialpool.posterior.count_misfit import (
+    excess_zeros,
+    overdispersion,
+    rows_of_groups_vary,
+    zeros_of_groups,
+)
 from partialpool.posterior.counts import CountsPosterior
 from partialpool.posterior.counts_draws import population
 from partialpool.posterior.engine import INTERCEPT
@@ -145,10 +150,12 @@ def _of_one_way(post: OneWayPosterior, rng: np.random.Generator) -> Iterator[Fin
 def _of_counts(post: CountsPosterior, rng: np.random.Generator) -> Iterator[Finding]:
     s = post.statistics
     what = f"groups of {s.factor}"
-    trials = s.size if s.proportion else None
-    dispersion = dispersion_of_rows(rows_about_groups(s), s.n.astype(np.float64), s.y, trials)
+    dispersion, rows_zero = rows_of_groups_vary(s), zeros_of_groups(s)
     if dispersion is not None:
         yield Finding("dispersion of rows", "rows", dispersion, "exact")
+    if rows_zero is not None:
+        of_zeros = with_gamma(rows_zero.observed, max(rows_zero.expected, 0.5), rows_zero.sd**2)
+        yield Finding("zeros among rows", "rows", of_zeros, "exact")
     at, draws = _drawn_groups(s.n_groups, rng)
     at = at[s.size[at] > 0]
     y = _new_events(post, s.size[at], draws, rng)

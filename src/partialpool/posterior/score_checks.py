@@ -19,7 +19,7 @@ from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.data.rows_again import RowsAgain
 from partialpool.kernels.added_columns import Linear
 from partialpool.kernels.compared import ENDS, Compared, with_normal
-from partialpool.posterior.count_misfit import Excess, fitted_predictor
+from partialpool.posterior.count_misfit import FittedExcess, fitted_predictor
 from partialpool.posterior.counts import CountsPosterior
 from partialpool.posterior.counts_draws import population
 from partialpool.posterior.generalized import GeneralizedPosterior
@@ -150,7 +150,7 @@ def of_count_rows(post: GeneralizedPosterior, rng: np.random.Generator) -> Itera
     yield from compared(linear, candidates, roots_of(post, _draws(linear, candidates), rng))
 
 
-def fitted_sd(post: GeneralizedPosterior, excess: Excess, rng: np.random.Generator) -> float:
+def fitted_sd(post: GeneralizedPosterior, excess: FittedExcess, rng: np.random.Generator) -> float:
     """Sd of an excess, means fitted.
 
     What is left of ``a' r`` when coefficients and groups are fitted has variance ``a' P a`` times
