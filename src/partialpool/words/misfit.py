@@ -50,7 +50,8 @@ def misfit_of_one_factor(s: CountStatistics) -> Iterator[Notice]:
             "warning",
             f"Rows of the same group differ by more than {family} counts can: their variance is "
             f"{variance.observed:.1f} times as large. Intervals of the groups are then too short; "
-            "let the groups be smaller (such as group and period), each with a parameter of its own.",
+            "let the groups be smaller (such as group and period), each with a parameter of its "
+            "own.",
         )
     yield from _zeros(zeros_of_groups(s), family, EFFECT_OF_ROWS)
 

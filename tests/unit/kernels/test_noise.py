@@ -56,15 +56,31 @@ def test_moments_of_chi_square_of_rates_by_enumeration():
     chi2 = np.array([sum((k - 4 / 3) ** 2 for k in y) / (4 / 3) for y in ways])
     mean = np.average(chi2, weights=weight)
     variance = np.average((chi2 - mean) ** 2, weights=weight)
-    found = dispersion_of_rows(np.array([6.0]), np.array([3.0]), np.array([4.0]), None)
+    found = dispersion_of_rows(np.array([6.0]), np.array([3.0]), np.array([4.0]))
     assert mean == pytest.approx(2.0)
     twin = stats.gamma(4 / variance, scale=variance / 2)  # mean 2 and this variance
     assert found.observed == pytest.approx(3.0)
     assert found.p == pytest.approx(twin.sf(6.0), rel=1e-10)
 
 
+def test_moments_of_chi_square_of_unequal_exposures_by_enumeration():
+    """Three rows of exposures 1, 2 and 3, four events."""
+    share = np.array([1.0, 2.0, 3.0]) / 6.0
+    ways = np.array([y for y in itertools.product(range(5), repeat=3) if sum(y) == 4])
+    weight = [math.factorial(4) * np.prod(share**y / [*map(math.factorial, y)]) for y in ways]
+    chi2 = ((ways - 4 * share) ** 2 / (4 * share)).sum(axis=1)
+    mean = np.average(chi2, weights=weight)
+    variance = np.average((chi2 - mean) ** 2, weights=weight)
+    three = np.array([3.0])
+    of = dispersion_of_rows(
+        2 * three, three, np.array([4.0]), shares=np.sum(1 / share, keepdims=True)
+    )
+    assert mean == pytest.approx(2.0)
+    assert of.p == pytest.approx(stats.gamma(4 / variance, scale=variance / 2).sf(6.0), rel=1e-10)
+
+
 def test_rows_that_can_tell_nothing():
     one = np.ones(3)
-    assert dispersion_of_rows(one, one, 5 * one, None) is None  # a row a group
-    assert dispersion_of_rows(one, 4 * one, 2 * one, 4 * one) is None  # single trials
-    assert dispersion_of_rows(one, 4 * one, 0 * one, None) is None  # no event
+    assert dispersion_of_rows(one, one, 5 * one) is None  # a row a group
+    assert dispersion_of_rows(one, 4 * one, 2 * one, trials=4 * one) is None  # single trials
+    assert dispersion_of_rows(one, 4 * one, 0 * one) is None  # no event
