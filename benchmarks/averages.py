@@ -13,9 +13,9 @@ import time
 import duckdb
 import numpy as np
 import pandas as pd
-import timing
 
 import partialpool as pp
+import timing
 
 FORMULA = "yes ~ female + age + education + ethnicity + region + (1 | state)"
 VARYING = (

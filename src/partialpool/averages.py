@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, get_args
 
 import numpy as np
@@ -66,8 +67,6 @@ class Average:
         Probability of the intervals.
     n_cells : int
         Cells that were averaged.
-    drawn : AverageDraws
-        Joint draws.
     exact : Distribution or None
         Where no draws are needed for tables.
     error : float
@@ -88,7 +87,6 @@ class Average:
     how: Averaging
     level: float
     n_cells: int
-    drawn: AverageDraws
     exact: Distribution | None
     error: float
     _moments: tuple[bool, bool]
@@ -103,6 +101,11 @@ class Average:
         mean; of ratios and of scale "exp" the median), sd, lower, upper.
         """
         return self._hand_back(self._table)
+
+    @cached_property
+    def drawn(self) -> AverageDraws:
+        """Joint draws from which what is not exact is read, made when first needed."""
+        return self._averager.summary_draws()
 
     @property
     def _table(self) -> Table:
@@ -190,7 +193,8 @@ class Average:
             Source of randomness.
         """
         size = checked_draws(size, rng)
-        return self._on_scale(self._averager.draws(size, rng, self.drawn.share))
+        share = None if self.how.benchmark is None else self.drawn.share
+        return self._on_scale(self._averager.draws(size, rng, share))
 
     def expected_loss(self, *, lower_is_better: bool = False) -> Any:
         """What a choice costs on average where it is truly the worse one, in units of the outcome.
@@ -288,12 +292,12 @@ class Average:
         return table[column]
 
     def __len__(self) -> int:
-        return len(self.drawn.values[0])
+        return self._averager.averages
 
     def __repr__(self) -> str:
-        return words.printed(
-            self._table, self.n_cells, self.how.total, self.how.benchmark, self.drawn.surprise
-        )
+        known = self.how.benchmark
+        surprise = 0.0 if known is None else self.drawn.surprise
+        return words.printed(self._table, self.n_cells, self.how.total, known, surprise)
 
 
 def average(
@@ -329,24 +333,25 @@ def average(
             'use kind="ratio" or "difference"'
         )
     averager = Averager(post, cells, how)
-    exact, drawn = averager.exact(), averager.summary_draws()
+    exact = averager.exact()
     error = engine.error
     if exact is None:
-        error += 1.96 * NORMAL_END / math.sqrt(len(drawn.values))
-    moments = averager.moments_exist()
-    return Average(
+        error += 1.96 * NORMAL_END / math.sqrt(averager.size())
+    found = Average(
         cells.labels,
         comparison,
         how,
         options.level,
         cells.n_cells,
-        drawn,
         exact,
         error,
-        moments,
+        (True, True) if exact is not None else averager.moments_exist(),
         averager,
         hand_back,
     )
+    if exact is None:
+        _ = found.drawn  # now, with the threads of the fit and errors where they are expected
+    return found
 
 
 def _columns(by: str | Sequence[str] | None) -> list[str]:
