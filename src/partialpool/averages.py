@@ -337,7 +337,7 @@ def average(
     error = engine.error
     if exact is None:
         error += 1.96 * NORMAL_END / math.sqrt(averager.size())
-    found = Average(
+    result = Average(
         cells.labels,
         comparison,
         how,
@@ -350,13 +350,14 @@ def average(
         hand_back,
     )
     if exact is None:
-        _ = found.drawn  # now, with the threads of the fit and errors where they are expected
-    return found
+        _ = result.drawn  # now, with the threads of the fit and errors where they are expected
+    return result
 
 
 def _columns(by: str | Sequence[str] | None) -> list[str]:
     """Names of the columns by which is averaged."""
-    names = [] if by is None else [by] if isinstance(by, str) else list(by)
+    several = isinstance(by, list | tuple)
+    names = [] if by is None else list(by) if several else [by]
     if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
         raise ArgumentError(f"by is the name of a column, or several that differ; got {by!r}")
     taken = [name for name in names if name in COLUMNS]
