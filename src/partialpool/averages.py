@@ -356,8 +356,7 @@ def average(
 
 def _columns(by: str | Sequence[str] | None) -> list[str]:
     """Names of the columns by which is averaged."""
-    several = isinstance(by, list | tuple)
-    names = [] if by is None else list(by) if several else [by]
+    names: list[Any] = list(by) if isinstance(by, list | tuple) else [] if by is None else [by]
     if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
         raise ArgumentError(f"by is the name of a column, or several that differ; got {by!r}")
     taken = [name for name in names if name in COLUMNS]
