@@ -1,5 +1,5 @@
 # Times and what each is for: CONTRIBUTING.md, "Tests and checks".
-.PHONY: help lesson test quick slow docs coverage bench build lint types contract check format constraints
+.PHONY: help lesson test quick slow docs examples coverage bench build lint types contract check format constraints
 .DEFAULT_GOAL := help
 
 # Enough of each room to see within a minute that nothing is broken; no Spark, no browser.
@@ -27,7 +27,10 @@ quick: ## some tests of every room, within a minute
 slow: ## only the tests marked slow: calibration and coverage by simulation
 	sh scripts/test -m slow
 
-docs: ## run the Python and the commands of README, docs, help and docstrings
+docs: .venv/installed-docs ## build the documentation site into build/docs; its pages are run, warnings are errors
+	.venv/bin/python -m sphinx -q -W --keep-going -b html docs build/docs
+
+examples: ## run the Python and the commands of README, docs, help and docstrings
 	sh scripts/test tests/surface
 
 coverage: .venv/installed-coverage ## which lines the tests reach (without slow ones)
@@ -67,6 +70,9 @@ constraints: ## versions of every dependency anew, into constraints.txt (needs u
 .venv/installed-lint: pyproject.toml constraints.txt
 	sh scripts/environment test
 	sh scripts/environment lint
+
+.venv/installed-docs: pyproject.toml constraints.txt
+	sh scripts/environment docs
 
 .venv/installed-coverage: pyproject.toml constraints.txt
 	sh scripts/environment test

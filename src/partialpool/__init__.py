@@ -17,7 +17,10 @@ from partialpool._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from partialpool import charts, classical, datasets, simulate, testing
+    from partialpool.classical.effect_sizes import effect_size
+    from partialpool.comparing import compare_models
     from partialpool.data import Table
+    from partialpool.data.independent_rows import independent_rows
     from partialpool.data.read_table import read
     from partialpool.errors import (
         ArgumentError,
@@ -52,9 +55,14 @@ if TYPE_CHECKING:
         UniformShrinkage,
     )
     from partialpool.notices import Notice
+    from partialpool.words.citation import citation
+    from partialpool.words.model_table import table
 
 _HOMES = {
+    "classical.effect_sizes": ("effect_size",),
+    "comparing": ("compare_models",),
     "data": ("Table",),
+    "data.independent_rows": ("independent_rows",),
     "data.read_table": ("read",),
     "errors": (
         "ArgumentError", "ColumnError", "DataError", "FormulaError", "ImproperPosteriorError",
@@ -70,14 +78,17 @@ _HOMES = {
         "UniformShrinkage",
     ),
     "notices": ("Notice",),
+    "words.citation": ("citation",),
+    "words.model_table": ("table",),
     "kept_statistics": ("Statistics", "explain", "load_statistics", "statistics"),
 }  # fmt: skip
 _ROOMS = ("classical", "datasets", "charts", "simulate", "testing")
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [  # noqa: RUF022  (as a reader looks for them)
-    "fit", "fit_groups", "Fit", "priors", "Table", "Notice",
+    "fit", "fit_groups", "compare_models", "Fit", "priors", "Table", "Notice",
     "read", "explain", "statistics", "Statistics", "load_statistics", "fit_statistics",
+    "effect_size", "independent_rows", "table", "citation",
     "datasets", "classical", "simulate", "charts", "testing",
     "Flat", "Jeffreys", "HalfNormal", "HalfCauchy", "HalfT", "Exponential", "Uniform",
     "LogNormal", "InverseGammaSq", "UniformShrinkage", "DuMouchel", "Normal", "StudentT", "LKJ",

@@ -22,10 +22,7 @@ from typing import (
 
 import numpy as np
 
-from partialpool import charts
-from partialpool._typing import Floats, Frame, Paths
-from partialpool.averages import Average, AverageOptions, average
-from partialpool.charts.ranks import of_table as ranks_of_table
+from partialpool._typing import Floats, Frame, Ints, Paths
 from partialpool.data import (
     Clusters,
     CountProducts,
@@ -33,13 +30,12 @@ from partialpool.data import (
     CrossProducts,
     Design,
     GroupStatistics,
-    MixedReading,
     Table,
 )
 from partialpool.data.count_table import CountTable
 from partialpool.data.design import column_of
 from partialpool.data.folding import Folded
-from partialpool.data.mixed_read import reading as finish_mixed
+from partialpool.data.foreign_frames import known_frame
 from partialpool.data.mixed_statistics import MixedStatistics
 from partialpool.data.new_rows import (
     NewRows,
@@ -51,7 +47,6 @@ from partialpool.data.new_rows import (
 from partialpool.data.one_way_products import as_cross_products
 from partialpool.data.read import Reading, handing_back
 from partialpool.data.statistics_files import Kept
-from partialpool.data.working_responses import counted as finish_counts
 from partialpool.errors import ArgumentError, NotReachedError, PriorError
 from partialpool.formula import Roles
 from partialpool.kept_statistics import Statistics, with_more
@@ -74,25 +69,45 @@ from partialpool.posterior import (
     one_way_posterior,
 )
 from partialpool.posterior.above import Above, probability_above
-from partialpool.posterior.averaged import AverageScale, ContrastKind
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.posterior.engine import Scale, checked_scale
 from partialpool.prediction import PredictionOptions, predict, predict_draws
-from partialpool.report import Contents, write
-from partialpool.simulate import CountWorld, World
 from partialpool.threads import one_blas_thread
-from partialpool.words import answer, formatting, methods, summary
+from partialpool.words import formatting, summary
 from partialpool.words.accuracy import accuracy_notice, checked_accuracy, require_reliable
 from partialpool.words.advice import Advice, MixedAdvice, advise, recommendation
 from partialpool.words.arrange import Arrangement
-from partialpool.words.coefficients import MixedComparison, compare_coefficients
-from partialpool.words.comparison import Comparison, compare
 from partialpool.words.notices import notices_of
+from partialpool.words.ratios import (
+    ParameterScale,
+    TableScale,
+    coefficients_of,
+    engine_scale,
+    group_ratios,
+    is_exp,
+    parameter_ratios,
+)
 from partialpool.words.standing import standing
 
+# Charts, reports, comparisons, worlds and the reading of other models are imported by the methods
+# that use them, so that a fit of one factor begins at once; `benchmarks/cold_start.py` measures it.
 if TYPE_CHECKING:
     import pandas
     import polars
+    from xarray import DataTree
+
+    from partialpool.averages import Average
+    from partialpool.charts import Plots
+    from partialpool.data.mixed_read import MixedReading
+    from partialpool.posterior.averaged import AverageScale, ContrastKind
+    from partialpool.posterior.left_out import LeftOutGroups
+    from partialpool.report import Contents
+    from partialpool.simulate import CountWorld, World
+    from partialpool.words.checks import Check
+    from partialpool.words.coefficients import MixedComparison
+    from partialpool.words.comparison import Comparison
+    from partialpool.words.influence import Influence
+    from partialpool.words.sensitivity import Sensitivity
 
 PriorLike = Priors | Mapping[str, Prior | str] | Iterable[str] | str | None
 Method = Literal["posterior", "reml", "ml"]
@@ -235,7 +250,7 @@ class Fit(Generic[Frame]):
         *,
         level: float = 0.95,
         kind: IntervalKind = "equal-tailed",
-        scale: Scale = "response",
+        scale: TableScale = "response",
         factor: str | None = None,
         term: str | None = None,
         above: Above | None = None,
@@ -248,9 +263,10 @@ class Fit(Generic[Frame]):
             Probability of the intervals.
         kind : {"equal-tailed", "highest-density"}
             Kind of interval.
-        scale : {"response", "link"}
+        scale : {"response", "link", "exp"}
             For counts: probabilities or rates, or log-odds or log rates. Of measurements both
-            are the same.
+            are the same. "exp" is exp of the link, such as odds ratios of log odds ratios: of raw
+            values, posterior means and ends of intervals; the sd is left out.
         factor, term : str, optional
             With slopes or several factors: the groups of this factor, and this effect, only.
         above : float or "average", optional
@@ -276,11 +292,18 @@ class Fit(Generic[Frame]):
         NotReachedError
             If the error told is above 0.5 posterior sds, as from `parameters` and all other
             tables, charts and words of this fit.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> fit.groups()["shrinkage"].round(2)
+        array([0.83, 0.72, 0.84, 0.75, 0.69, 0.75, 0.72, 0.86])
         """
         table = self.group_table(level, kind, scale)
         table = Arrangement(factor=factor, term=term).of(table, self.factor)
         if above is not None:
-            table = self.with_standing(table, above, level)
+            table = self.with_standing(table, above, level, scale=scale)
         return self.to_input_frame(table)
 
     @_reads
@@ -288,14 +311,37 @@ class Fit(Generic[Frame]):
         self,
         level: float = 0.95,
         kind: IntervalKind = "equal-tailed",
-        scale: Scale = "response",
+        scale: TableScale = "response",
     ) -> Table:
-        """`groups` as a Table, whatever kind of frame the data came in."""
-        return self._reliable.group_table(level, kind, checked_scale(scale))
+        """`groups` as a Table, whatever kind of frame the data came in.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> list(fit.group_table())
+        ['group', 'n', 'raw', 'estimate', 'sd', 'lower', 'upper', 'shrinkage']
+        """
+        exp = is_exp(scale)
+        table = self._reliable.group_table(level, kind, engine_scale(scale))
+        return group_ratios(table) if exp else table
 
     @_reads
-    def with_standing(self, table: Table, above: Above, level: float = 0.95) -> Table:
-        """A table of groups with p_above and standing, as `groups` gives them with `above`."""
+    def with_standing(
+        self, table: Table, above: Above, level: float = 0.95, *, scale: TableScale = "response"
+    ) -> Table:
+        """A table of groups with p_above and standing, as `groups` gives them with `above`.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> table = fit.with_standing(fit.group_table(), "average")
+        >>> table["p_above"].round(2)
+        array([0.67, 0.5 , 0.41, 0.48, 0.33, 0.4 , 0.66, 0.53])
+        """
+        if is_exp(scale):
+            above = self._logarithm(above)
         factors = table.get("factor", np.full(table.n_rows, self.factor)).tolist()
         terms = table.get("term", np.full(table.n_rows, "Intercept")).tolist()
         kinds = list(dict.fromkeys(zip(factors, terms, strict=True)))
@@ -321,9 +367,53 @@ class Fit(Generic[Frame]):
         found = np.array([p[row] for row in rows])
         return Table(**table, p_above=found, standing=standing(found, level))
 
-    def parameters(self, *, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Frame:
-        """One row a parameter: name, mean, sd, lower, median, upper; frame as in `groups`."""
-        return self.to_input_frame(self.parameter_table(level, kind))
+    def _logarithm(self, above: Above) -> Above:
+        """A ratio as the value of the outcome that it is the exp of."""
+        if isinstance(above, str):
+            return above
+        if self.family != "gaussian":
+            raise ArgumentError(
+                f"above={above:g} is a probability or rate of counts: leave scale out (--exp), or "
+                'ask for above="average"'
+            )
+        if not above > 0:
+            raise ArgumentError(f'above is a ratio with scale="exp", and so above 0, not {above:g}')
+        return float(np.log(above))
+
+    def parameters(
+        self,
+        *,
+        level: float = 0.95,
+        kind: IntervalKind = "equal-tailed",
+        scale: ParameterScale = "link",
+    ) -> Frame:
+        """One row a parameter; frame as in `groups`.
+
+        Parameters
+        ----------
+        level, kind
+            As in `groups`.
+        scale : {"link", "exp"}
+            As the model has them (of counts on the link scale), or exp of the coefficients, such
+            as odds ratios.
+
+        Returns
+        -------
+        frame
+            name, mean, sd, lower, median, upper. With ``scale="exp"`` name, estimate, lower,
+            median, upper: coefficients are called ``exp(name)`` and their estimate is exp of the
+            posterior mean; standard deviations stay those of logarithms.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> fit.parameters()
+        name            mean       sd     lower   median    upper
+        Intercept    7.93238  5.17839  -2.09022   7.8917  18.2181
+        tau[school]  6.57548  5.65038  0.242696  5.23851  20.7525
+        """
+        return self.to_input_frame(self.parameter_table(level, kind, scale))
 
     def profile(self, level: float = 0.95) -> Frame:
         """Profile-likelihood intervals of a fit by maximum likelihood.
@@ -351,12 +441,30 @@ class Fit(Generic[Frame]):
         Notes
         -----
         Source: Venzon and Moolgavkar (1988), doi:10.2307/2347496.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("yield ~ 1 + (1 | batch)", pp.datasets.dyestuff(), method="ml")
+        >>> fit.profile()
+        name        estimate    lower    upper
+        Intercept     1527.5  1486.45  1568.55
+        tau[batch]   37.2604  12.1965  84.0639
+        sigma        49.5101  38.2301  67.6577
         """
         return self.to_input_frame(self.profile_table(level))
 
     @_reads
     def profile_table(self, level: float = 0.95) -> Table:
-        """`profile` as a Table, whatever kind of frame the data came in."""
+        """`profile` as a Table, whatever kind of frame the data came in.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("yield ~ 1 + (1 | batch)", pp.datasets.dyestuff(), method="reml")
+        >>> fit.profile_table()["name"].tolist()
+        ['tau[batch]', 'sigma']
+        """
         return self._reliable.profile(level)
 
     @_reads
@@ -375,15 +483,30 @@ class Fit(Generic[Frame]):
         MixedComparison
             With predictors, slopes or several factors: ``.coefficients`` by complete pooling,
             fixed effects and the model, and what fixed effects cost.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> fit.compare("reml").scores
+        estimator             tau  log_score  group_rmse  row_rmse
+        no_pooling            inf        nan         nan       nan
+        complete_pooling        0   -3.82009     10.9836       nan
+        partial_pooling   5.23851   -3.91772     11.0116       nan
+        reml                    0        nan         nan       nan
         """
         post = self._reliable
         if isinstance(post, OneWayPosterior | CountsPosterior):
+            from partialpool.words.comparison import compare
+
             return compare(post, estimators)
         if estimators:
             raise ArgumentError(
                 f"estimators such as {estimators[0]} are for one factor without predictors; "
                 'here compare() takes none: fit with method="reml" or "ml" (--method) for those'
             )
+        from partialpool.words.coefficients import compare_coefficients
+
         return compare_coefficients(post, self.clusters)
 
     def rank(
@@ -429,6 +552,13 @@ class Fit(Generic[Frame]):
         Notes
         -----
         Source: Laird and Louis (1989), doi:10.3102/10769986014001029.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> fit.rank(top=3)["top"].round(2)
+        array([0.57, 0.37, 0.29, 0.35, 0.21, 0.27, 0.55, 0.4 ])
         """
         return self.to_input_frame(self.rank_table(top, level, descending, factor, term, above))
 
@@ -442,7 +572,15 @@ class Fit(Generic[Frame]):
         term: str | None = None,
         above: Above | None = None,
     ) -> Table:
-        """`rank` as a Table, whatever kind of frame the data came in."""
+        """`rank` as a Table, whatever kind of frame the data came in.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> fit.rank_table()["expected_rank"].round(1)
+        array([3.5, 4.5, 5. , 4.6, 5.5, 5.1, 3.6, 4.3])
+        """
         require_reliable(self._engine)
         how: dict[str, Any] = {"top": top, "level": level, "descending": descending}
         factor = factor or self.factor
@@ -513,8 +651,18 @@ class Fit(Generic[Frame]):
             formula of log(y); of counts the probability, or the rate of one unit of exposure),
             one row for each row of `data`, in their order, in the kind of frame that `data` is; of
             pandas with the same index.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> fit.predict({"school": ["A", "B"]})
+        estimate       sd     lower    upper
+         11.4003  8.34142  -2.10502  31.6234
+         7.89455  6.27484  -4.65946  20.6618
         """
         options = PredictionOptions(target, unseen, observation, level, kind)
+        data = known_frame(data)
         if draws is not None or rng is not None:
             if draws is None or rng is None:
                 missing = "draws, a number" if draws is None else "rng, numpy.random.default_rng(1)"
@@ -601,6 +749,9 @@ class Fit(Generic[Frame]):
         Of estimates (``method="reml"``, ``"ml"``) everything is given the estimated spreads. Source
         of poststratification: Gelman and Little (1997), Survey Methodology 23, 127-135.
         """
+        from partialpool.averages import AverageOptions, average
+
+        cells = known_frame(cells)
         options = AverageOptions(
             by, weights, contrast, kind, scale, observation, unseen, total, benchmark, level
         )
@@ -611,9 +762,168 @@ class Fit(Generic[Frame]):
 
     @_reads
     def advise(self) -> Advice | MixedAdvice:
-        """Say how much the grouping matters, in numbers and in words; see `words.advice`."""
+        """Say how much the grouping matters, in numbers and in words; see `words.advice`.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> round(fit.advise().nearly_complete, 2)
+        0.38
+        """
         found: Advice | MixedAdvice = advise(self._posterior("advice"))
         return found
+
+    @_reads
+    def sensitivity(self) -> Sensitivity:
+        """What the answers owe to the prior: parameters and groups under others, and under powers.
+
+            p(phi | y) ∝ p(phi)^a p(y | theta)^b p(theta | phi),   a, b = 0.8 or 1.25
+
+        The priors of tau are flat, half-Cauchy, half-t (4), half-normal, exponential, uniform
+        shrinkage and DuMouchel's, whose scale is the standard deviation of the groups' own
+        estimates (of counts 1, on the link scale); all other priors stay. Improper priors say
+        nothing that a power could change.
+
+        Returns
+        -------
+        Sensitivity
+            ``.table``: a row a setting and parameter, with its shift in posterior sds of this fit;
+            ``.groups``: the groups that move most; ``.largest``: every group's largest shift;
+            ``.text`` in sentences.
+
+        Raises
+        ------
+        ArgumentError
+            If there are estimates only.
+
+        Notes
+        -----
+        One factor without predictors takes milliseconds, as the nodes of the posterior are
+        weighted anew; other models are fitted under each prior, and counts with predictors not
+        under powers of the likelihood. Source of the powers: Kallioinen, Paananen, Bürkner and
+        Vehtari (2024), doi:10.1007/s11222-023-10366-5.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> bool(fit.sensitivity().table["moves"].any())
+        False
+        """
+        from partialpool.words.sensitivity import sensitivity
+
+        return sensitivity(self._posterior("sensitivity"), self.formula)
+
+    @_reads
+    def influence(self, *, factor: str | None = None) -> Influence:
+        """Leave out each group in turn: what moves without it, and how well the others predict it.
+
+            log p(y_j | y_-j) = -log E[1 / p(y_j | y_-j, phi) | y],   phi the hyperparameters
+
+        Exact for one factor: the group is taken out of the statistics at every node of the
+        posterior, for all groups at once, and the nodes are reweighted; where the posterior
+        without a group lies too far from that of all, the others are fitted anew. Counts with
+        predictors are read from weighted points, whose error is told.
+
+        Parameters
+        ----------
+        factor : str, optional
+            Of counts with several factors: the one with most groups, whose groups can be left out.
+
+        Returns
+        -------
+        Influence
+            ``.table``, one row a group: elpd (log density of its rows given the others'), the mean
+            of every parameter without it (of known standard errors also of I^2), and by how many
+            posterior sds that shifts it; ``.text`` in sentences.
+
+        Raises
+        ------
+        ArgumentError
+            If there are estimates only, several factors of measurements, or so few groups that the
+            others leave no proper posterior.
+
+        Notes
+        -----
+        Source: Gelfand, Dey and Chang (1992), in Bayesian Statistics 4.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> round(float(fit.influence().table["elpd"][0]), 3)
+        -4.596
+        """
+        from partialpool.words.influence import influence
+
+        return influence(self.posterior, self.without_each_group(factor), self.formula)
+
+    @_reads
+    def without_each_group(self, factor: str | None = None) -> LeftOutGroups:
+        """What `influence` and `partialpool.compare_models` read."""
+        from partialpool.posterior.without_groups import without_each_group
+
+        require_reliable(self._engine)
+        return without_each_group(self._engine, self.clusters, factor)
+
+    @_reads
+    def check(self, data: Any = None, *, rng: np.random.Generator | None = None) -> Check[Frame]:
+        """Hold the data against what the model expects of them.
+
+        Groups are held against what the others predict of them, noise and counts against what they
+        can be, and predictors and further columns by score tests; see docs/checks.md for each.
+
+        Parameters
+        ----------
+        data : frame, mapping, path or relation, optional
+            The rows of the fit once more, of any kind but Spark: then residuals of the rows are
+            checked too, and columns that are not in the model.
+        rng : numpy.random.Generator, optional
+            Of the draws behind p-values; if not given they are the same at every call.
+
+        Returns
+        -------
+        Check
+            ``.table`` (one row a check: observed, expected, p), ``.groups`` (one row a group: z,
+            pit, p, outlying), ``.notices`` and ``.text`` (what does not hold and what to do).
+
+        Raises
+        ------
+        ArgumentError
+            If there are estimates only (``method="reml"`` or ``"ml"``).
+        DataError
+            If `data` are not the rows of the fit.
+
+        Notes
+        -----
+        P-values are uniform where the model holds, but for those whose reference is "predictive"
+        (Bayarri and Berger 2000, doi:10.1080/01621459.2000.10474309).
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("yield ~ 1 + (1 | batch)", pp.datasets.dyestuff())
+        >>> print(fit.check().text)
+        Nothing speaks against the model in 4 checks. P-values of what new data drawn from the
+        posterior would show (predictive) are too near 0.5: a small one counts, a large one says
+        little. With the rows, fit.check(data), noise and columns left out are checked too.
+        """
+        from partialpool.words.checks import check
+
+        post = self._posterior("check()")
+        rows = None
+        if data is not None:
+            from partialpool.data.rows_again import rows_again
+
+            rows = rows_again(self.design, self._like(data), self._sizes)
+        return check(post, self.formula, self.to_input_frame, self.design, rows, rng)
+
+    @property
+    def _sizes(self) -> Ints:
+        """Rows of each group of the first factor."""
+        s = self.statistics
+        return s.blocks[0].n if isinstance(s, CrossProducts) else s.n
 
     def world(self) -> World | CountWorld:
         """Return a world like this fit: its group sizes, and mu, tau and sigma at their medians.
@@ -625,7 +935,16 @@ class Fit(Generic[Frame]):
         ArgumentError
             If standard errors are given: there are no rows to simulate; or if the model is more
             than one-way.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("yield ~ 1 + (1 | batch)", pp.datasets.dyestuff())
+        >>> fit.world().n
+        (5, 5, 5, 5, 5, 5)
         """
+        from partialpool.simulate import CountWorld, World
+
         post = self._reliable
         if isinstance(post, CountsPosterior):
             return CountWorld(
@@ -650,11 +969,44 @@ class Fit(Generic[Frame]):
         return sorted(name for name in super().__dir__() if not name.startswith("_"))
 
     @property
-    def plot(self) -> charts.Plots:
-        """Charts of this fit: ``fit.plot.shrinkage()``, ``.coefficients()``, ..."""
-        return charts.Plots(self._posterior("a chart"))
+    def plot(self) -> Plots:
+        """Charts of this fit: ``fit.plot.shrinkage()``, ``.coefficients()``, ...
 
-    def report(self, path: str | Path, *, level: float = 0.95) -> None:
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> chart = fit.plot.shrinkage()
+        >>> chart.title["text"]
+        ['Partial pooling of effect by school']
+        """
+        from partialpool.charts import Plots
+
+        return Plots(self._posterior("a chart"))
+
+    @property
+    def computed_by(self) -> str:
+        """How the model was fitted, in a word: "posterior", "REML" or "ML"."""
+        engine = self._engine
+        if not isinstance(engine, Estimated):
+            return "posterior"
+        return "REML" if engine.estimate.restricted else "ML"
+
+    def methods(self, *, level: float = 0.95) -> str:
+        """Return a paragraph for a paper: model, priors, how it was computed, with which error.
+
+        Parameters
+        ----------
+        level : float
+            Probability of the intervals that the paper shows.
+        """
+        from partialpool.words import methods
+
+        return methods.methods(self._reliable, self.formula, level)
+
+    def report(
+        self, path: str | Path, *, level: float = 0.95, scale: TableScale = "response"
+    ) -> None:
         """Write one self-contained HTML page: tables, pictures, notices, advice.
 
         Parameters
@@ -663,6 +1015,8 @@ class Fit(Generic[Frame]):
             Where to; ends in .html.
         level : float
             Probability of the intervals.
+        scale : {"response", "link", "exp"}
+            Of tables and forest; as in `groups`.
 
         Raises
         ------
@@ -670,16 +1024,45 @@ class Fit(Generic[Frame]):
             If the file cannot be written.
         MissingExtraError
             If the charts' extra is not installed.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> path = Path(tempfile.mkdtemp(), "report.html")
+        >>> fit.report(path)
+        >>> path.read_text(encoding="utf-8")[:15]
+        '<!doctype html>'
         """
-        write(self.report_contents(level), path)
+        from partialpool.report import write
+
+        write(self.report_contents(level, scale=scale), path)
 
     @_reads
     def report_contents(
-        self, level: float = 0.95, shown: Arrangement | None = None, *, drawn: bool = True
+        self,
+        level: float = 0.95,
+        shown: Arrangement | None = None,
+        *,
+        drawn: bool = True,
+        scale: TableScale = "response",
     ) -> Contents:
-        """What `report` writes, of the groups that are `shown`; `drawn` with charts or without."""
+        """What `report` writes, of the groups that are `shown`; `drawn` with charts or without.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> fit.report_contents(drawn=False).question
+        'How does effect differ by school?'
+        """
+        from partialpool.report import Contents
+        from partialpool.words import answer, methods
+
         post = self._reliable
-        every = self.group_table(level)
+        every = self.group_table(level, scale=scale)
         groups = (shown or Arrangement()).of(every, self.factor)
         factor = (shown.factor if shown else None) or self.factor
         of_first = Arrangement(factor=factor).of(every, self.factor)
@@ -693,16 +1076,17 @@ class Fit(Generic[Frame]):
             ranks = self.rank_table(level=level, factor=factor, term=term)
         asked = shown is not None and bool(shown.sort or shown.top or shown.groups)
         labels = groups["group"].tolist() if asked and "term" not in groups else None
-        charted = ranks, (factor, term), level, labels
+        charted = ranks, (factor, term), level, labels, scale
         return Contents(
             question=answer.question(post.statistics),
             answer=self._answer(of_first, ranks, factor, level),
             lines=(
                 summary.headline(post, self.formula),
                 f"{summary.pooling_line(post, level)} {recommendation(post)}",
+                *filter(None, [summary.new_group_line(post, level, exp=scale == "exp")]),
             ),
             methods=methods.methods(post, self.formula, level),
-            parameters=self.parameter_table(level, "equal-tailed"),
+            parameters=self.parameter_table(level, scale="exp" if scale == "exp" else "link"),
             groups=groups,
             notices=self.notices,
             charts=self._report_charts(*charted, dark=False) if drawn else (),
@@ -713,6 +1097,8 @@ class Fit(Generic[Frame]):
         self, groups: Table, ranks: Table | None, factor: str, level: float
     ) -> tuple[str, ...]:
         """What is known of one effect of a factor, in sentences."""
+        from partialpool.words import answer
+
         lines = answer.ends_of(groups, factor, level)
         if isinstance(self._engine, Estimated):
             return tuple(lines)
@@ -727,6 +1113,7 @@ class Fit(Generic[Frame]):
         effect: tuple[str, str],
         level: float,
         groups: list[Any] | None,
+        scale: TableScale,
         *,
         dark: bool,
     ) -> tuple[Any, ...]:
@@ -736,25 +1123,105 @@ class Fit(Generic[Frame]):
         plot = self.plot
         how: dict[str, Any] = {"level": level, "dark": dark}
         found = plot.telling(**how, groups=groups)
-        s = self.statistics
-        if isinstance(s, GroupStatistics) and s.sigma_known:
-            found.insert(1, plot.forest(**how, groups=groups))
+        from partialpool.words.meta_analysis import studies_of
+
+        if studies_of(self.statistics) is not None:
+            found.insert(1, plot.forest(**how, groups=groups, scale=scale))
         if ranks is not None:
+            from partialpool.charts.ranks import of_table as ranks_of_table
+
             found.append(ranks_of_table(ranks, *effect, 1, level, groups, dark=dark))
         return tuple(found)
 
     @_reads
     def charts(self, *, level: float = 0.95, dark: bool = False) -> list[Any]:
-        """The charts that say most of this fit, as the app shows them."""
+        """The charts that say most of this fit, as the app shows them.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> len(fit.charts())
+        2
+        """
         if isinstance(self._reliable, Estimated):
             return []
         return self.plot.telling(level=level, dark=dark)
 
     @_reads
     def draws(self, size: int, rng: np.random.Generator) -> Draws:
-        """Draw independently from the joint posterior; see `Draws`."""
+        """Draw independently from the joint posterior; see `Draws`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> fit.draws(1000, np.random.default_rng(1))
+        Draws(1,000 of Intercept, tau[school] and every group)
+        """
         require_reliable(self._engine)
         return self.posterior.draws(size, rng)
+
+    @_reads
+    def to_arviz(
+        self,
+        size: int = 4000,
+        rng: np.random.Generator | None = None,
+        *,
+        scale: Scale = "response",
+    ) -> DataTree:
+        """Independent draws and the data as ArviZ keeps them, for its plots and statistics.
+
+        Parameters
+        ----------
+        size : int
+            Number of draws S, in one chain.
+        rng : numpy.random.Generator, optional
+            Source of randomness; a fixed seed if not given.
+        scale : {"response", "link"}
+            Of the groups of counts, as in `groups`.
+
+        Returns
+        -------
+        xarray.DataTree
+            ``posterior``: every parameter by the name that `parameters` prints, and
+            ``theta[school]`` or ``theta[school, x]``, every group's value as `groups` has it, with
+            the dimension ``school`` and the groups' labels. ``constant_data``: ``n[school]``, the
+            rows of each group, and what else is known of it (sd, se, trials, exposure). Of one
+            factor without predictors also ``observed_data``, each group's mean or events, and
+            ``log_likelihood``: log p(y_j | mu, tau, sigma) of all data of a group, its own value
+            integrated out exactly, so that leaving one out is to leave out a group.
+
+        Raises
+        ------
+        ArgumentError
+            If the fit is by maximum likelihood, or an argument is not allowed.
+        MissingExtraError
+            If the extra ``[arviz]`` is not installed.
+
+        Notes
+        -----
+        Draws are independent, so that one chain is enough and effective sizes are about S. Rows
+        are not kept; groups are what is left out. Source: Vehtari, Gelman and Gabry (2017),
+        doi:10.1007/s11222-016-9696-4.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> tree = fit.to_arviz(1000)
+        >>> tree["posterior"]["theta[school]"].sel(school="A").mean().round().item()
+        11.0
+        """
+        require_reliable(self._engine)
+        self._full("to_arviz()")
+        from partialpool.arviz import data_tree
+        from partialpool.posterior.ranks import SEED
+
+        drawn = self.posterior.draws(size, rng or np.random.default_rng(SEED))
+        tree: DataTree = data_tree(self.posterior, drawn, self.formula, checked_scale(scale))
+        return tree
 
     def update(
         self,
@@ -780,6 +1247,14 @@ class Fit(Generic[Frame]):
         ------
         ColumnError, DataError
             As in `fit`.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> rows = {"g": ["a", "a", "b", "b", "c", "c"], "y": [1.0, 2.0, 5.0, 4.0, 2.0, 2.0]}
+        >>> fit = pp.fit("y ~ 1 + (1 | g)", rows)
+        >>> fit.update({"g": ["c", "d"], "y": [3.0, 4.0]}).statistics.n
+        array([2, 2, 3, 1])
         """
         assert self.sums is not None  # every door gives them
         checked_accuracy(accuracy)
@@ -801,6 +1276,7 @@ class Fit(Generic[Frame]):
         level: float = 0.95,
         kind: IntervalKind = "equal-tailed",
         groups: Table | None = None,
+        scale: TableScale = "response",
     ) -> dict[str, Any]:
         """Return everything as plain Python values: the contract of the command's ``--json``.
 
@@ -813,15 +1289,25 @@ class Fit(Generic[Frame]):
             As in `groups`.
         groups : Table, optional
             Rows of `group_table` at this level, chosen and ordered, in place of all of them.
+        scale : {"response", "link", "exp"}
+            Of the tables; as in `groups`.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> sorted(fit.to_dict())
+        ['accuracy', 'family', 'formula', 'groups', 'n_dropped', 'n_rows', 'notices', 'parameters']
         """
-        groups = self.group_table(level, kind) if groups is None else groups
+        groups = self.group_table(level, kind, scale) if groups is None else groups
+        on: ParameterScale = "exp" if scale == "exp" else "link"
         first = {} if "factor" in groups else {"factor": self.factor}
         found = {
             "formula": self.formula,
             "family": self.family,
             "n_rows": self.statistics.n_rows,
             "n_dropped": self.statistics.n_dropped,
-            "parameters": formatting.plain_rows(self.parameter_table(level, kind)),
+            "parameters": formatting.plain_rows(self.parameter_table(level, kind, on)),
             "groups": [{**first, **row} for row in formatting.plain_rows(groups)],
             "accuracy": {
                 "method": self.posterior.method,
@@ -849,10 +1335,33 @@ class Fit(Generic[Frame]):
             recommendation(self._engine),
         )
 
+    def _repr_html_(self) -> str:
+        try:
+            parameters, groups = self.parameter_table(), self.group_table()
+        except NotReachedError as error:
+            return summary.html_without_numbers(self.formula, self._engine, str(error))
+        advice = recommendation(self._engine)
+        return summary.as_html(self.formula, self._engine, self.notices, parameters, groups, advice)
+
     @_reads
-    def parameter_table(self, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Table:
-        """`parameters` as a Table, whatever kind of frame the data came in."""
-        return self._reliable.parameter_table(level, kind)
+    def parameter_table(
+        self,
+        level: float = 0.95,
+        kind: IntervalKind = "equal-tailed",
+        scale: ParameterScale = "link",
+    ) -> Table:
+        """`parameters` as a Table, whatever kind of frame the data came in.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> fit.parameter_table()["name"].tolist()
+        ['Intercept', 'tau[school]']
+        """
+        exp = is_exp(scale, ParameterScale)
+        table = self._reliable.parameter_table(level, kind)
+        return parameter_ratios(table, coefficients_of(self.statistics)) if exp else table
 
     @property
     def factor(self) -> str:
@@ -865,7 +1374,8 @@ class Fit(Generic[Frame]):
         return new_rows(self.design, self._like(data), target, unseen, observation=False)
 
     def _like(self, data: Any) -> Any:
-        """New rows with their labels merged into those of the fit, if these were merged."""
+        """New rows of a known kind, their labels merged into those of the fit if these were."""
+        data = known_frame(data.data if isinstance(data, Folded) else data)
         if not self.folded:
             return data
         design = self.design
@@ -903,9 +1413,13 @@ def fit_kept(
     """Fit from statistics; `like` hands tables back."""
     kept = statistics.groups
     if isinstance(kept, MixedStatistics):
+        from partialpool.data.mixed_read import reading as finish_mixed
+
         rows = finish_mixed(kept, None, like)
         return fit_mixed(rows, prior, method, accuracy)
     if isinstance(kept, CountTable):
+        from partialpool.data.working_responses import counted as finish_counts
+
         nodes = (quadrature or 1) if method == "ml" else None
         rows = finish_counts(kept, like)
         return fit_counts(rows, prior, nodes, accuracy)

@@ -11,15 +11,14 @@ from partialpool.data import (
     Table,
     from_estimates,
     from_summaries,
-    read_count_rows,
     read_counts,
-    read_mixed,
     read_statistics,
 )
 from partialpool.data.count_table import CountTable
 from partialpool.data.counts import CountStatistics
 from partialpool.data.find_dates import with_days
 from partialpool.data.folding import Folded, folding
+from partialpool.data.foreign_frames import known_frame
 from partialpool.data.outcome_words import with_event
 from partialpool.data.read import Reading, as_table
 from partialpool.errors import ArgumentError, PriorError
@@ -113,7 +112,9 @@ def fit(
     data : frame, mapping, path or relation
         A pandas or Polars frame (also lazy), a PyArrow table, a dict of arrays, the path of a
         CSV or Parquet file (also a glob, or a list of paths), a table of a DuckDB database
-        ("file.duckdb::table"), a DuckDB relation, or a Spark DataFrame (classic or Connect).
+        ("file.duckdb::table"), a DuckDB relation, or a Spark DataFrame (classic or Connect). Any
+        other table or stream with the Arrow C interface, and what narwhals takes (modin, cudf,
+        dask, ibis), is read into memory.
         Files, relations and Spark DataFrames are summed by group where they are, also with
         predictors and several factors; their rows never reach Python, and memory grows with
         groups, not with rows. (Counts with predictors: one record for rows that are the same.)
@@ -179,9 +180,9 @@ def fit(
             'not a formula such as "score ~ 1 + (1 | school)"'
         )
     _check_method(method, prior, accuracy)
-    data = folding(data, labels)
-    found = _fit(formula, data, prior, method, family, event, quadrature, accuracy, progress)
-    return replace(found, folded=isinstance(data, Folded))
+    data = folding(known_frame(data), labels)
+    fit = _fit(formula, data, prior, method, family, event, quadrature, accuracy, progress)
+    return replace(fit, folded=isinstance(data, Folded))
 
 
 def _fit(
@@ -204,6 +205,8 @@ def _fit(
         nodes = _nodes(method, quadrature)
         _refuse_conjugate(roles, nodes)
         if not roles.one_way or nodes is not None:
+            from partialpool.data.working_responses import read_count_rows
+
             rows = read_count_rows(roles, data, progress=progress)
             rows = replace(rows, notices=(*said, *rows.notices))
             return fit_counts(rows, prior, nodes, accuracy)
@@ -212,6 +215,8 @@ def _fit(
         return fit_one_way_counts(roles, counts, prior, accuracy)
     _refuse_quadrature(quadrature)
     if not roles.one_way:
+        from partialpool.data.mixed_read import read_mixed
+
         rows = read_mixed(roles, data, progress=progress)
         rows = replace(rows, notices=(*said, *rows.notices))
         return fit_mixed(rows, prior, method, accuracy)
@@ -288,9 +293,9 @@ def fit_statistics(
     Examples
     --------
     >>> import partialpool as pp
-    >>> found = pp.statistics("rate ~ 1 + (1 | batch)", {"batch": [1, 1, 2, 2, 3, 3],
+    >>> sums = pp.statistics("rate ~ 1 + (1 | batch)", {"batch": [1, 1, 2, 2, 3, 3],
     ...                                                  "rate": [1.0, 3, 4, 6, 9, 7]})
-    >>> pp.fit_statistics(found).statistics.n_groups
+    >>> pp.fit_statistics(sums).statistics.n_groups
     3
     """
     _check_method(method, prior, accuracy)

@@ -99,15 +99,15 @@ def _paths() -> set[str]:
     maps = Path("/proc/self/maps")
     if maps.exists():
         lines = maps.read_text(encoding="utf-8", errors="replace").splitlines()
-        files = {line.split(maxsplit=5)[5] for line in lines if "openblas" in line}
-        return {file for file in files if "openblas" in os.path.basename(file)}
-    found: set[str] = set()
+        mapped = {line.split(maxsplit=5)[5] for line in lines if "openblas" in line}
+        return {file for file in mapped if "openblas" in os.path.basename(file)}
+    files: set[str] = set()
     for name in ("numpy", "scipy"):
         if f"{name}.linalg" in sys.modules:
             home = Path(str(importlib.import_module(name).__file__)).parent
             folders = (home.with_name(f"{name}.libs"), home / ".dylibs")
-            found |= {str(file) for folder in folders for file in folder.glob("*openblas*")}
-    return found
+            files |= {str(file) for folder in folders for file in folder.glob("*openblas*")}
+    return files
 
 
 @dataclass(slots=True)

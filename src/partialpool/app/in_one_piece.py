@@ -99,23 +99,23 @@ def page(parameters: str) -> str:
 
 def _names(folder: resources.abc.Traversable, before: str = "") -> list[str]:
     """Files of the page that a notebook needs."""
-    found = []
+    names = []
     for one in folder.iterdir():
         if one.name in ELSEWHERE:
             continue
         if one.is_dir():
-            found += _names(one, f"{before}{one.name}/")
+            names += _names(one, f"{before}{one.name}/")
         else:
-            found.append(before + one.name)
-    return found
+            names.append(before + one.name)
+    return names
 
 
 def _by_name(name: str, text: str) -> str:
     """A module's text, with other modules by name instead of by their place beside it."""
     folder = posixpath.dirname(name)
 
-    def named(found: re.Match[str]) -> str:
-        return f'"@/{posixpath.normpath(posixpath.join(folder, found[2]))}"'
+    def named(imported: re.Match[str]) -> str:
+        return f'"@/{posixpath.normpath(posixpath.join(folder, imported[2]))}"'
 
     return MODULE.sub(named, text)
 

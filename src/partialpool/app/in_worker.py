@@ -38,12 +38,12 @@ def answer(
 ) -> str:
     """Do one thing with a file; see `work.answer`. The result or the error, as JSON."""
     try:
-        found = work.answer(path, name, folder, verb, body.encode(), progress=progress)
+        answer = work.answer(path, name, folder, verb, body.encode(), progress=progress)
     except PartialPoolError as error:
         return json.dumps({"error": str(error)})
     except MemoryError:
         return json.dumps({"error": "the browser's memory is too small for this file"})
-    return f'{{"result": {found.decode()}}}'
+    return f'{{"result": {answer.decode()}}}'
 
 
 def download(folder: str, body: str) -> tuple[str, bytes]:

@@ -4,8 +4,11 @@
 |---|---|
 | `shrinkage` | from each group's own estimate to its partially pooled one |
 | `caterpillar` | estimates with intervals, in their order |
-| `forest` | known standard errors: own and pooled estimates, the mean, a new group |
+| `forest` | known standard errors: own and pooled estimates, the mean, a new group; ratios too |
+| `funnel` | estimates by standard error with significance; groups by size with control limits |
+| `check` | every check beside what the model expects, and every group beside the others |
 | `ranks` | expected ranks with their intervals, of every model |
+| `sensitivity` | parameters and groups under other priors, and powers of prior and likelihood |
 | `shrinkage_by_size` | how much a group is pooled, by rows or standard error |
 | `tau` | the posterior of tau, and the classical estimates in it |
 | `estimates_by_tau` | the estimates as functions of tau |
@@ -22,15 +25,18 @@ the standard one; and `dark`, colours for dark surroundings.
 
 from partialpool.charts.by_size import shrinkage_by_size
 from partialpool.charts.caterpillar import caterpillar
+from partialpool.charts.check import check
 from partialpool.charts.coefficients import coefficients
 from partialpool.charts.effects import effects
 from partialpool.charts.forest import forest
+from partialpool.charts.funnel import funnel
 from partialpool.charts.group_lines import group_lines
 from partialpool.charts.group_predictor import by_predictor
 from partialpool.charts.plots import Plots
 from partialpool.charts.ranks import ranks
 from partialpool.charts.risk import error_bars, risk_by_tau
 from partialpool.charts.save import save
+from partialpool.charts.sensitivity import sensitivity
 from partialpool.charts.shrinkage import shrinkage
 from partialpool.charts.tau import tau
 from partialpool.charts.trace import estimates_by_tau
@@ -40,16 +46,19 @@ __all__ = [
     "Plots",
     "by_predictor",
     "caterpillar",
+    "check",
     "coefficients",
     "effects",
     "error_bars",
     "estimates_by_tau",
     "forest",
+    "funnel",
     "group_lines",
     "intercept_by_slope",
     "ranks",
     "risk_by_tau",
     "save",
+    "sensitivity",
     "shrinkage",
     "shrinkage_by_size",
     "tau",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -11,6 +12,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import numpy as np
 
 from partialpool._typing import AnyArray, Floats, Ints
+from partialpool.charts.display import shown
+from partialpool.charts.places import log_ticks
 from partialpool.charts.style import Look, styled
 from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.errors import ArgumentError, did_you_mean
@@ -85,7 +88,7 @@ def sentence(line: str) -> str:
 def described(chart: Any, title: dict[str, Any]) -> Any:
     """Set a chart's title and caption, and the same words as description for screen readers."""
     words = " ".join([*title["text"], *title["subtitle"]])
-    return chart.properties(title=title, description=words)
+    return shown(chart.properties(title=title, description=words))
 
 
 def finished(chart: Any, title: str, lines: Iterable[str], dark: bool) -> Any:
@@ -357,3 +360,22 @@ def outcome_axis(
         scale=alt.Scale(zero=False, nice=True),
         axis=value_axis(alt, small, **axis),
     )
+
+
+def ratio_axis(alt: Any, field: str, name: str, low: float, high: float) -> Any:
+    """A logarithmic axis of exp of values between `low` and `high`, which also holds 1."""
+    low, high = min(low, 0.0), max(high, 0.0)
+    margin = 0.04 * (high - low)
+    domain = [math.exp(low - margin), math.exp(high + margin)]
+    return alt.X(
+        field,
+        title=f"exp({name}), logarithmic axis",
+        scale=alt.Scale(type="log", domain=domain, nice=False),
+        axis=alt.Axis(values=log_ticks(*domain), format=",.6~g"),
+    )
+
+
+def no_effect_line(alt: Any, colours: Look) -> Any:
+    """A line at a ratio of 1."""
+    data = alt.Data(values=[{"ratio": 1.0}])
+    return alt.Chart(data).mark_rule(color=colours.line, strokeWidth=1.2).encode(x="ratio:Q")

@@ -8,25 +8,32 @@ from typing import TYPE_CHECKING, Any
 
 from partialpool.charts.by_size import shrinkage_by_size
 from partialpool.charts.caterpillar import caterpillar
+from partialpool.charts.check import check
 from partialpool.charts.coefficients import coefficients
 from partialpool.charts.effects import effects
 from partialpool.charts.forest import forest
+from partialpool.charts.funnel import funnel
 from partialpool.charts.group_lines import group_lines
 from partialpool.charts.group_predictor import by_predictor, measured_predictor
 from partialpool.charts.ranks import ranks
+from partialpool.charts.sensitivity import sensitivity
 from partialpool.charts.shrinkage import shrinkage
 from partialpool.charts.tau import tau
 from partialpool.charts.terms import has_slope
 from partialpool.charts.trace import estimates_by_tau
 from partialpool.charts.two_effects import intercept_by_slope
+from partialpool.data.read import as_table
 from partialpool.errors import ArgumentError
 from partialpool.posterior import MixedPosterior, OneFactor
 from partialpool.posterior.distributions import IntervalKind
+from partialpool.words import checks
+from partialpool.words.meta_analysis import studies_of
+from partialpool.words.ratios import TableScale, is_exp
 
 if TYPE_CHECKING:
     from altair import TopLevelMixin as Chart
 
-ONE_FACTOR = "shrinkage, caterpillar, forest, shrinkage_by_size, tau, estimates_by_tau"
+ONE_FACTOR = "shrinkage, caterpillar, shrinkage_by_size, tau, estimates_by_tau"
 MIXED = "coefficients, effects, group_lines, intercept_by_slope, by_predictor"
 
 
@@ -35,10 +42,41 @@ class Plots:
     """The charts of a fit: ``fit.plot.shrinkage()``; options as in `partialpool.charts`.
 
     Some are of one factor without predictors, others of everything else; asked for the wrong one,
-    an ArgumentError names those there are.
+    an ArgumentError names those there are. `ranks` is of every model; `forest` of estimates with
+    known standard errors, and `funnel` of these and of league tables. In a notebook a chart shows
+    as a picture, without a network.
+
+    Examples
+    --------
+    >>> import partialpool as pp
+    >>> pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools()).plot
+    caterpillar        Estimates with intervals, in their order.
+    estimates_by_tau   The estimates as functions of tau.
+    first              The chart of the groups: own and pooled estimates, or an effect.
+    forest             Known standard errors: own and pooled estimates, the mean, a new group.
+    ranks              The groups in the order of their ranks, with how sure each rank is.
+    shrinkage          From each group's own estimate to its partially pooled one.
+    shrinkage_by_size  How much a group is pooled, by rows or standard error.
+    tau                The posterior of tau, and the classical estimates in it.
+    telling            The charts that this fit has something for, those that say most first.
     """
 
     _engine: OneFactor | MixedPosterior
+
+    def __dir__(self) -> list[str]:
+        """The charts that there are of this fit."""
+        others = ONE_FACTOR if isinstance(self._engine, MixedPosterior) else MIXED
+        refused = others.split(", ")
+        if not self._engine.statistics.sigma_known:
+            refused.append("forest")
+        public = (name for name in vars(type(self)) if not name.startswith("_"))
+        return sorted(name for name in public if name not in refused)
+
+    def __repr__(self) -> str:
+        names = dir(self)
+        width = max(map(len, names))
+        said = {name: (getattr(type(self), name).__doc__ or "").splitlines()[0] for name in names}
+        return "\n".join(f"{name:<{width}}  {what}" for name, what in said.items())
 
     @property
     def _one_factor(self) -> OneFactor:
@@ -65,8 +103,14 @@ class Plots:
         factor: str | None = None,
         term: str | None = None,
         groups: Sequence[object] | None = None,
+        scale: TableScale = "response",
     ) -> Chart:
-        """The chart of the groups, or of those given: own and pooled estimates, or an effect."""
+        """The chart of the groups, or of those given: own and pooled estimates, or an effect.
+
+        Of estimates with known standard errors and ``scale="exp"`` the forest.
+        """
+        if is_exp(scale) and studies_of(self._engine.statistics) is not None:
+            return self.forest(level=level, groups=groups, scale=scale)
         if isinstance(self._engine, MixedPosterior):
             return effects(self._engine, factor, term, level=level, groups=groups)
         return self.shrinkage(level=level, kind=kind, groups=groups)
@@ -74,6 +118,14 @@ class Plots:
     def ranks(self, *which: str, **options: Any) -> Chart:
         """The groups in the order of their ranks, with how sure each rank is."""
         return ranks(self._engine, *which, **options)
+
+    def sensitivity(self, **options: Any) -> Chart:
+        """Parameters and groups under other priors, and under powers of prior and likelihood."""
+        return sensitivity(self._engine, **options)
+
+    def check(self, **options: Any) -> Chart:
+        """Every check beside what the model expects; of the sums, not of the rows."""
+        return check(checks.check(self._engine, "", as_table), **options)
 
     def telling(
         self,
@@ -102,6 +154,16 @@ class Plots:
             drawn.append(coefficients(post, **options))
         return drawn
 
+    # estimates with known standard errors, and league tables ------------------------------------
+
+    def forest(self, **options: Any) -> Chart:
+        """Known standard errors: own and pooled estimates, the mean, a new group."""
+        return forest(self._engine, **options)
+
+    def funnel(self, **options: Any) -> Chart:
+        """Estimates against standard errors with significance; groups against size with limits."""
+        return funnel(self._engine, **options)
+
     # one factor without predictors --------------------------------------------------------------
 
     def shrinkage(self, **options: Any) -> Chart:
@@ -111,10 +173,6 @@ class Plots:
     def caterpillar(self, **options: Any) -> Chart:
         """Estimates with intervals, in their order."""
         return caterpillar(self._one_factor, **options)
-
-    def forest(self, **options: Any) -> Chart:
-        """Known standard errors: own and pooled estimates, the mean, a new group."""
-        return forest(self._one_factor, **options)
 
     def shrinkage_by_size(self, **options: Any) -> Chart:
         """How much a group is pooled, by rows or standard error."""

@@ -13,11 +13,15 @@
 estimates with known standard errors, by moments | see each |
 | `ml`, `reml`, `boundary_avoiding` | the same by likelihood | see each |
 | `heterogeneity` | Q, I^2, H^2 and the Q-profile interval of tau | Viechtbauer 2007 |
+| `pooled_effects` | pooled effects by Wald and by Knapp and Hartung | Hartung & Knapp 2001 |
 | `likelihood_ratio` | test of tau = 0 with the right null | Self & Liang 1987 |
 | `empirical_bayes` | groups given tau: naive, +mu, Prasad-Rao, Morris intervals | Morris 1983 |
 | `robust_empirical_bayes` | intervals that hold whatever the shape of the groups' distribution |
 Armstrong, Kolesar & Plagborg-Moller 2022 |
 | `james_stein` | toward a point, the mean or a regression; positive part | James & Stein 1961 |
+
+`partialpool.effect_size` makes effects and standard errors of the figures that studies report; its
+formulas are in `measures`.
 
 What each leaves out compared with the full posterior is said in its docstring.
 """
@@ -42,6 +46,7 @@ from partialpool.classical.known_errors import (
     sidik_jonkman,
 )
 from partialpool.classical.moments import MethodOfMoments, method_of_moments
+from partialpool.classical.pooled_effects import PooledEffects, pooled_effects
 from partialpool.classical.pooling import (
     ClusterRobust,
     Estimates,
@@ -66,6 +71,7 @@ __all__ = [
     "JamesStein",
     "LikelihoodRatio",
     "MethodOfMoments",
+    "PooledEffects",
     "PooledMean",
     "RobustEmpiricalBayes",
     "anova",
@@ -85,6 +91,7 @@ __all__ = [
     "ml",
     "no_pooling",
     "paule_mandel",
+    "pooled_effects",
     "reml",
     "robust_empirical_bayes",
     "sidik_jonkman",

@@ -30,6 +30,8 @@ class Heterogeneity:
         Total over sampling variance, 1 or more.
     tau_lower, tau_upper : float
         Q-profile interval of tau (units of y).
+    i2_lower, i2_upper : float
+        The interval of I^2 that follows from it.
     """
 
     q: float
@@ -39,6 +41,8 @@ class Heterogeneity:
     h2: float
     tau_lower: float
     tau_upper: float
+    i2_lower: float
+    i2_upper: float
 
 
 def heterogeneity(
@@ -81,14 +85,17 @@ def heterogeneity(
         return math.sqrt(root_of_falling(lambda t: problem.q(t) - target, start))
 
     alpha = 1.0 - level
+    lower, upper = end(alpha / 2), end(1 - alpha / 2)
     return Heterogeneity(
         q=q,
         df=float(df),
         p=float(special.chdtrc(df, q)),
         i2=tau**2 / (tau**2 + typical),
         h2=(tau**2 + typical) / typical,
-        tau_lower=end(alpha / 2),
-        tau_upper=end(1 - alpha / 2),
+        tau_lower=lower,
+        tau_upper=upper,
+        i2_lower=lower**2 / (lower**2 + typical),
+        i2_upper=upper**2 / (upper**2 + typical),
     )
 
 

@@ -123,14 +123,22 @@ def as_told(path: str) -> Any:
     return read(path, **how) if how else path
 
 
+def table_of(data: str) -> Any:
+    """Every column of a file, as the options say that it is read, or of a bundled data set."""
+    known = {d.name: d for d in datasets.catalogue}
+    if data in known and not os.path.exists(data):
+        return known[data].load()
+    return as_told(data)
+
+
 def merged_labels() -> str | None:
     """What the option says of labels that differ only in spaces or capitals."""
     return _reading().get(LABELS)
 
 
 def _reading() -> dict[str, Any]:
-    found: dict[str, Any] = click.get_current_context().meta.get(READING, {})
-    return found
+    options: dict[str, Any] = click.get_current_context().meta.get(READING, {})
+    return options
 
 
 @contextmanager
@@ -192,7 +200,8 @@ def print_table(console: Any, header: list[str], rows: list[list[str]], *, texts
         table.add_column(Text(name), overflow="fold", min_width=min(widest, 9), max_width=widest)
     for name, width in zip(header[texts:], widths[texts:], strict=True):
         style = "bold" if name == "estimate" else None
-        table.add_column(name, justify="right", no_wrap=True, min_width=width, style=style)
+        # as Text: rich would take the brackets of tau[school] for a style
+        table.add_column(Text(name), justify="right", no_wrap=True, min_width=width, style=style)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     least = sum(min(w, 9) for w in widths[:texts]) + sum(widths[texts:]) + 3 * len(widths)
@@ -206,7 +215,13 @@ def print_csv(table: Table) -> None:
     """Print a table as CSV."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(table)
-    writer.writerows(zip(*(column.tolist() for column in table.values()), strict=True))
+    columns = ([_as_text(v) for v in column.tolist()] for column in table.values())
+    writer.writerows(zip(*columns, strict=True))
+
+
+def _as_text(value: Any) -> Any:
+    """Truth values as the files of ``--out`` have them."""
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def written(table: Table, out: str | None, rows: str) -> None:

@@ -23,6 +23,7 @@ from partialpool.fitted import Fit
 from partialpool.words import formatting, summary
 from partialpool.words.coefficients import MixedComparison
 from partialpool.words.comparison import Comparison
+from partialpool.words.meta_analysis import MetaAnalysis, heterogeneity_line
 
 HEADER = [
     "coefficient", "complete", "se", "robust se", "fixed", "se", "hierarchical", "sd",
@@ -75,7 +76,8 @@ def _show_coefficients(fit: Fit, result: MixedComparison, options: CompareOption
         print_csv(result.coefficients)
         return
     if options.as_json:
-        _print_json({"formula": fit.formula, "coefficients": rows, "text": result.text})
+        content = {"coefficients": rows, "text": result.text, **_meta_json(result.meta_analysis)}
+        _print_json({"formula": fit.formula, **content})
         return
     from rich.text import Text
 
@@ -83,6 +85,7 @@ def _show_coefficients(fit: Fit, result: MixedComparison, options: CompareOption
     console.print(Text(summary.headline(fit._engine, fit.formula), style="bold"))
     print_table(console, HEADER, formatting.coefficient_cells(result.coefficients))
     console.print(Text(result.text, style="dim"))
+    _show_meta_analysis(console, result.meta_analysis)
 
 
 def _show_groups(fit: Fit, result: Comparison, options: CompareOptions) -> None:
@@ -94,7 +97,9 @@ def _show_groups(fit: Fit, result: Comparison, options: CompareOptions) -> None:
     if options.as_json:
         scores = formatting.plain_rows(result.scores)
         groups_and_scores = {"groups": formatting.plain_rows(groups), "scores": scores}
-        _print_json({"formula": fit.formula, **groups_and_scores})
+        _print_json(
+            {"formula": fit.formula, **groups_and_scores, **_meta_json(result.meta_analysis)}
+        )
         return
     from rich.text import Text
 
@@ -110,6 +115,28 @@ def _show_groups(fit: Fit, result: Comparison, options: CompareOptions) -> None:
     )
     for line in lines:
         console.print(Text(line, style="dim"))
+    _show_meta_analysis(console, result.meta_analysis)
+
+
+def _show_meta_analysis(console: Any, of: MetaAnalysis | None) -> None:
+    """Q, I^2 and the pooled effects by the classics."""
+    if of is None:
+        return
+    console.print()
+    console.print(heterogeneity_line(of), markup=False)
+    names = {"hartung_se": "se (KH)", "hartung_lower": "lower (KH)", "hartung_upper": "upper (KH)",
+             "prediction_lower": "new from", "prediction_upper": "to"}  # fmt: skip
+    header = [names.get(k, k) for k in of.pooled]
+    print_table(console, header, formatting.pooled_cells(of.pooled), texts=2)
+    last = "; new from and to: effect in a new study" if "prediction_upper" in of.pooled else ""
+    console.print(f"95% intervals; KH: by Knapp and Hartung{last}.", style="dim")
+
+
+def _meta_json(of: MetaAnalysis | None) -> dict[str, Any]:
+    if of is None:
+        return {}
+    (heterogeneity,) = formatting.plain_rows(of.heterogeneity)
+    return {"heterogeneity": heterogeneity, "pooled": formatting.plain_rows(of.pooled)}
 
 
 def _print_json(result: dict[str, Any]) -> None:

@@ -9,8 +9,6 @@ from typing import Any
 import click
 import numpy as np
 
-from partialpool import charts, report
-from partialpool.charts.save import checked
 from partialpool.cli.common import (
     checked_above,
     chosen_groups,
@@ -30,6 +28,7 @@ from partialpool.posterior.distributions import IntervalKind
 from partialpool.words import formatting, summary
 from partialpool.words.advice import recommendation
 from partialpool.words.arrange import Arrangement
+from partialpool.words.ratios import TableScale
 
 SHOWN_GROUPS = 50
 MOST_CHARTED = 60
@@ -59,6 +58,7 @@ class FitOptions:
     above: str | None
     as_json: bool
     as_csv: bool
+    exp: bool
     out: str | None
     plot: str | None
     report: str | None
@@ -69,6 +69,11 @@ class FitOptions:
     def kind(self) -> IntervalKind:
         """The kind of interval asked for."""
         return "highest-density" if self.hdi else "equal-tailed"
+
+    @property
+    def scale(self) -> TableScale:
+        """The scale of the tables."""
+        return "exp" if self.exp else "response"
 
     @property
     def arrangement(self) -> Arrangement:
@@ -86,10 +91,7 @@ def run(options: FitOptions) -> None:
     if options.as_json and options.as_csv:
         raise ArgumentError("--json and --csv both print to standard output; give one")
     above = checked_above(options.above)
-    if options.plot:
-        checked(options.plot)
-    if options.report:
-        report.checked(options.report)
+    _check_files(options)
     if options.explain:
         chosen = source(options.data, options.formula, options.family)
         with chosen as (data, formula, family):
@@ -107,15 +109,15 @@ def run(options: FitOptions) -> None:
     )
     kind = options.kind
     with waiting("computing the tables"):
-        groups = fit.group_table(options.interval, kind)
+        groups = fit.group_table(options.interval, kind, options.scale)
         table = Arrangement(factor=options.factor, term=options.term).of(groups, fit.factor)
         if above is not None:
-            table = fit.with_standing(table, above, options.interval)
+            table = fit.with_standing(table, above, options.interval, scale=options.scale)
     table = options.arrangement.of(table, fit.factor)
     with waiting("writing files"):
         written = _write(fit, table, options)
     if options.as_json:
-        result = fit.to_dict(level=options.interval, kind=kind, groups=table)
+        result = fit.to_dict(level=options.interval, kind=kind, groups=table, scale=options.scale)
         if options.profile:
             result["profile"] = formatting.plain_rows(fit.profile_table(options.interval))
         click.echo(json.dumps(result, ensure_ascii=False, indent=2, allow_nan=False))
@@ -127,6 +129,18 @@ def run(options: FitOptions) -> None:
         click.echo(sentence, err=True)
 
 
+def _check_files(options: FitOptions) -> None:
+    """Refuse a chart or a report that cannot be written before the fit takes its time."""
+    if options.plot:
+        from partialpool.charts.save import checked
+
+        checked(options.plot)
+    if options.report:
+        from partialpool import report
+
+        report.checked(options.report)
+
+
 def _write(fit: Fit, table: Table, options: FitOptions) -> list[str]:
     """Write the files that were asked for, and say which."""
     written = []
@@ -134,10 +148,14 @@ def _write(fit: Fit, table: Table, options: FitOptions) -> list[str]:
         write_table(table, options.out)
         written.append(f"wrote {table.n_rows:,} groups to {options.out}")
     if options.plot:
+        from partialpool import charts
+
         charts.save(_chart(fit, table, options), options.plot)
         written.append(f"drew {options.plot}")
     if options.report:
-        contents = fit.report_contents(options.interval, options.arrangement)
+        from partialpool import report
+
+        contents = fit.report_contents(options.interval, options.arrangement, scale=options.scale)
         report.write(contents, options.report)
         written.append(f"wrote {options.report}")
     return written
@@ -146,7 +164,7 @@ def _write(fit: Fit, table: Table, options: FitOptions) -> list[str]:
 def _chart(fit: Fit, table: Table, options: FitOptions) -> Any:
     """Own and pooled estimates; of a mixed model, the first effect of the first term shown."""
     factor, term = (str(table[k][0]) if k in table else None for k in ("factor", "term"))
-    how: dict[str, Any] = {"level": options.interval, "kind": options.kind}
+    how: dict[str, Any] = {"level": options.interval, "kind": options.kind, "scale": options.scale}
     if options.sort is None and options.top is None and options.groups is None:
         return fit.plot.first(**how, factor=factor, term=term)
     shown = np.ones(table.n_rows, dtype=bool)
@@ -177,7 +195,7 @@ def _print_tables(fit: Fit, every: Table, groups: Table, options: FitOptions) ->
 
     console = wide_console(100)
     kind = options.kind
-    parameters = fit.parameter_table(options.interval, kind)
+    parameters = fit.parameter_table(options.interval, kind, "exp" if options.exp else "link")
     console.print(Text(summary.headline(fit._engine, fit.formula), style="bold"))
     console.print(Text(summary.prior_line(fit._engine), style="dim"))
     header = ["parameter", *list(parameters)[1:]]
@@ -185,9 +203,11 @@ def _print_tables(fit: Fit, every: Table, groups: Table, options: FitOptions) ->
     if options.profile:
         ends = fit.profile_table(options.interval)
         console.print(Text("profile-likelihood intervals", style="dim"))
-        print_table(console, list(ends), formatting.profile_cells(ends))
+        print_table(console, list(ends), formatting.parameter_cells(ends))
     pooling = summary.pooling_line(fit._engine, options.interval, kind)
     console.print(Text(f"{pooling} {recommendation(fit._engine)}"))
+    if new := summary.new_group_line(fit._engine, options.interval, kind, exp=options.exp):
+        console.print(Text(new))
     console.print()
     limit = groups.n_rows if options.top else SHOWN_GROUPS
     shown = Table({k: v[:limit] for k, v in groups.items()})

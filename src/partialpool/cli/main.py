@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import Any
 
@@ -13,6 +14,9 @@ from partialpool.errors import PartialPoolError
 from partialpool.words.sorting import SORTS
 
 FAMILIES = ["gaussian", "binomial", "poisson", "beta_binomial", "gamma_poisson"]
+COLLECTED_AFTER = 100_000
+"""New objects after which Python looks for garbage. It looks after each 700 otherwise, and what is
+imported makes none: a tenth of the CPU time of a small fit (benchmarks/cold_start.py)."""
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -124,6 +128,12 @@ def cli() -> None:
 @click.option("--term", metavar="NAME", help="Of several effects, only this one, such as a slope.")
 @GROUPS
 @ABOVE
+@click.option(
+    "--exp",
+    is_flag=True,
+    help="Tables and forest as exp of the outcome, or of the link of counts: odds ratios of log "
+    "odds ratios, with the line of no effect at 1.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print the table of groups as CSV.")
 @click.option("--out", metavar="FILE", help="Write the groups to a .csv, .parquet or .xlsx file.")
@@ -156,6 +166,7 @@ def fit_command(**options: object) -> None:
     \b
     partialpool fit scores.csv "score ~ 1 + (1 | school)"
     partialpool fit trials.csv "effect | se(se) ~ 1 + (1 | site)" --prior "tau ~ half_normal(5)"
+    partialpool fit bcg --exp --plot forest.svg
     partialpool fit radon "log_radon ~ floor + (floor | county)" --method reml
     partialpool fit batting.csv "hits | trials(at_bats) ~ 1 + (1 | player)"
     partialpool fit seeds "germinated | trials(seeds) ~ extract + (1 | plate)" --method ml
@@ -191,6 +202,130 @@ def compare_command(**options: object) -> None:
     from partialpool.cli.compare import CompareOptions, run
 
     run(CompareOptions(**options))  # type: ignore[arg-type]
+
+
+@cli.command("compare-models")
+@click.argument("data")
+@click.argument("formulas", nargs=-1, metavar="FORMULA...")
+@PRIOR
+@click.option(
+    "--or-prior",
+    "other_priors",
+    multiple=True,
+    metavar="TEXT",
+    help="Each formula also with this prior in place of those of --prior; may be repeated.",
+)
+@click.option(
+    "--family",
+    "families",
+    multiple=True,
+    metavar="[" + "|".join(FAMILIES) + "]",
+    help="How the outcome is distributed; repeated, each formula with each.",
+)
+@FACTOR
+@EVENT
+@file_options
+@ACCURACY
+@OUT
+@CSV
+@JSON
+@DEBUG
+def compare_models_command(**options: object) -> None:
+    """Fit DATA with every FORMULA, and score how well each predicts groups it has not seen.
+
+    The same outcome, rows and groups in all. Printed are leave-one-group-out scores (elpd), their
+    differences with standard errors, and stacking weights.
+
+    \b
+    partialpool compare-models radon "log_radon ~ floor + (1 | county)" "log_radon ~ (1 | county)"
+    partialpool compare-models eight_schools --or-prior "tau ~ half_normal(5)"
+    """
+    from partialpool.cli.compare_models import CompareModelsOptions, run
+
+    run(CompareModelsOptions(**options))  # type: ignore[arg-type]
+
+
+@cli.command("sensitivity")
+@click.argument("data")
+@click.argument("formula", required=False)
+@click.option("--plot", metavar="FILE", help=f"{PLOT_HELP}.")
+@PRIOR
+@FAMILY
+@EVENT
+@file_options
+@ACCURACY
+@OUT
+@CSV
+@JSON
+@DEBUG
+def sensitivity_command(**options: object) -> None:
+    """What the answers of DATA owe to the prior: under other priors, and powers of it.
+
+    Printed are the parameters, and the groups that move most, under each prior of tau of a menu
+    and under powers 0.8 and 1.25 of prior and likelihood, with their shifts in posterior sds.
+
+    \b
+    partialpool sensitivity eight_schools
+    partialpool sensitivity eight_schools --prior "tau ~ half_normal(5)" --plot sensitivity.svg
+    """
+    from partialpool.cli.sensitivity import SensitivityOptions, run
+
+    run(SensitivityOptions(**options))  # type: ignore[arg-type]
+
+
+@cli.command("influence")
+@click.argument("data")
+@click.argument("formula", required=False)
+@FACTOR
+@click.option("--top", type=click.IntRange(min=1), metavar="N", help="Only the first N groups.")
+@PRIOR
+@FAMILY
+@EVENT
+@file_options
+@ACCURACY
+@OUT
+@CSV
+@JSON
+@DEBUG
+def influence_command(**options: object) -> None:
+    """Leave out each group of DATA in turn: what moves, and how well the others predict it.
+
+    \b
+    partialpool influence eight_schools
+    partialpool influence sleepstudy --top 5
+    """
+    from partialpool.cli.influence import InfluenceOptions, run
+
+    run(InfluenceOptions(**options))  # type: ignore[arg-type]
+
+
+@cli.command("check")
+@click.argument("data")
+@click.argument("formula", required=False)
+@click.option("--groups", is_flag=True, help="One row a group, in place of one row a check.")
+@click.option("--plot", metavar="FILE", help=f"{PLOT_HELP}.")
+@PRIOR
+@FAMILY
+@EVENT
+@file_options
+@ACCURACY
+@OUT
+@CSV
+@JSON
+@DEBUG
+def check_command(**options: object) -> None:
+    """Do DATA look as the model of FORMULA expects: groups, noise, counts, what is left out.
+
+    Printed is of each check what was observed, what 95% of data would show if the model held, and
+    the p-value; then what does not hold, and what to do.
+
+    \b
+    partialpool check sleepstudy
+    partialpool check visits.csv "bought | trials(visits) ~ 1 + (1 | segment)" --plot check.svg
+    """
+    from partialpool.cli.check import CheckOptions, run
+
+    run(CheckOptions(**options))  # type: ignore[arg-type]
 
 
 @cli.command("rank")
@@ -459,6 +594,122 @@ def simulate_command(**options: object) -> None:
     run(SimulateOptions(**options))  # type: ignore[arg-type]
 
 
+COLUMN_OPTIONS = (
+    "events1", "n1", "non_events1", "events2", "n2", "non_events2", "mean1", "sd1", "mean2", "sd2",
+    "time1", "time2", "r", "n", "events", "non_events",
+)  # fmt: skip
+
+
+def column_options(command: Any) -> Any:
+    """The options that name the columns of figures."""
+    for name in reversed(COLUMN_OPTIONS):
+        option = f"--{name.replace('_', '-')}"
+        command = click.option(option, name, metavar="COLUMN", help=None)(command)
+    return command
+
+
+@cli.command("effect-size")
+@click.argument("measure")
+@click.argument("data")
+@column_options
+@click.option("--add", type=float, metavar="X", help="What zero cells get.  [default: 0.5; PAS 0]")
+@click.option(
+    "--to",
+    type=click.Choice(["only_zero", "all", "none"]),
+    default="only_zero",
+    show_default=True,
+    help="To the cells of studies with a cell of zero, of all studies, or of none.",
+)
+@click.option(
+    "--double-zero",
+    type=click.Choice(["keep", "missing"]),
+    default="keep",
+    show_default=True,
+    help="Studies with no events in both arms: as others, or without an effect.",
+)
+@click.option(
+    "--correct/--no-correct",
+    default=True,
+    show_default=True,
+    help="Take away the small-sample bias of SMD and ROM.",
+)
+@click.option(
+    "--names",
+    default="effect,se",
+    show_default=True,
+    metavar="A,B",
+    help="What the new columns are called.",
+)
+@file_options
+@OUT
+@CSV
+@JSON
+@DEBUG
+def effect_size_command(**options: object) -> None:
+    """Add effect sizes and their standard errors to DATA, one row a study.
+
+    MEASURE and the columns that it takes, arm 1 being the treated, for example:
+
+    \b
+    OR   odds_ratio                    log odds ratio        --events1 --n1 --events2 --n2
+    RR   risk_ratio                    log risk ratio        the same
+    RD   risk_difference               difference of risks   the same
+    SMD  standardised_mean_difference  Hedges' g             --mean1 --sd1 --n1 --mean2 --sd2 --n2
+    MD   mean_difference               difference of means   the same
+    ROM  ratio_of_means                log ratio of means    the same
+    IRR  rate_ratio                    log rate ratio        --events1 --time1 --events2 --time2
+    ZCOR fisher_z                      Fisher's z            --r --n
+    PLO  logit_proportion              logit                 --events --n
+    PAS  arcsine_proportion            arcsine of the root   --events --n
+
+    Of counts --non-events1, --non-events2 and --non-events may stand in place of --n1, --n2, --n.
+
+    \b
+    partialpool effect-size PLO surgical_deaths --events deaths --n operations --out effects.csv
+    """
+    from partialpool.cli.effect_size import EffectSizeOptions, run
+
+    columns = {name: options.pop(name) for name in COLUMN_OPTIONS}
+    run(EffectSizeOptions(columns=columns, **options))  # type: ignore[arg-type]
+
+
+@cli.command("table")
+@click.argument("data")
+@click.argument("formulas", nargs=-1, required=True)
+@click.option("--markdown", "form", flag_value="markdown", help="Print as Markdown.")
+@click.option("--latex", "form", flag_value="latex", help="Print as LaTeX (booktabs).")
+@click.option("--html", "form", flag_value="html", help="Print as HTML.")
+@click.option("--csv", "form", flag_value="csv", help="Print as CSV.")
+@click.option("--names", metavar="A,B", help="What the models are called.")
+@click.option("--intervals", is_flag=True, help="Intervals in place of sds.")
+@click.option("--exp", is_flag=True, help="exp of the coefficients, with intervals.")
+@click.option(
+    "--method",
+    type=click.Choice(["posterior", "reml", "ml"]),
+    default="posterior",
+    show_default=True,
+    help="The full posterior, or point estimates by (restricted) maximum likelihood.",
+)
+@PRIOR
+@FAMILY
+@EVENT
+@file_options
+@ACCURACY
+@click.option(
+    "--interval", default=0.95, show_default=True, metavar="P", help="Probability of the intervals."
+)
+@DEBUG
+def table_command(**options: object) -> None:
+    """Fit several FORMULAS to DATA and print their parameters side by side.
+
+    \b
+    partialpool table rats "weight ~ day + (1 | rat)" "weight ~ day + (day | rat)" --markdown
+    """
+    from partialpool.cli.table import TableOptions, run
+
+    run(TableOptions(**options))  # type: ignore[arg-type]
+
+
 @cli.command("app")
 @click.argument("file", required=False)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
@@ -504,6 +755,7 @@ def datasets_command(as_json: bool) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; bad input is one line on standard error and exit code 2."""
     words = sys.argv[1:] if arguments is None else arguments
+    gc.set_threshold(COLLECTED_AFTER)
     try:
         result = cli.main(words, prog_name="partialpool", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:

@@ -42,8 +42,8 @@ class _Complete:
         return Groups(self.labels, {"used": self._sum(None), **sums}, self.total)
 
     def _sum(self, values: Floats | None) -> Floats:
-        found = np.bincount(self.codes, values, len(self.labels))
-        return found.astype(np.float64, copy=False)
+        sums = np.bincount(self.codes, values, len(self.labels))
+        return sums.astype(np.float64, copy=False)
 
 
 def _complete(rows: Rows, roles: Roles) -> _Complete:
@@ -90,18 +90,18 @@ def reduce(rows: Rows, roles: Roles) -> GroupStatistics:
     DataError
         If no row is complete, or a value is infinite or not allowed in its role.
     """
-    found = _complete(rows, roles)
-    y = found.numbers[roles.outcome_column.name]
-    worth = {k: v.of_arrays(roles, found.numbers) for k, v in precision(roles).items()}
+    complete = _complete(rows, roles)
+    y = complete.numbers[roles.outcome_column.name]
+    worth = {k: v.of_arrays(roles, complete.numbers) for k, v in precision(roles).items()}
     center = float(np.average(y, weights=worth.get("w")))
     shifted = y - center
     factors = factors_of(roles)
     squares = {"s2": factors.pop("s2")}  # about each group's own mean only
-    groups = found.groups(found.sums(factors, {"d": shifted, **worth}))
+    groups = complete.groups(complete.sums(factors, {"d": shifted, **worth}))
     w = groups.sums.get("w", groups.sums["used"])
     mean = groups.sums["s1"] / np.where(w > 0, w, 1.0)
-    left = {"d": shifted - mean[found.codes], **worth}
-    about = found.sums({"s1": factors["s1"], **squares}, left)
+    left = {"d": shifted - mean[complete.codes], **worth}
+    about = complete.sums({"s1": factors["s1"], **squares}, left)
     if not np.isfinite(about["s2"]).all():
         raise overflow(roles)
     present = groups.sums["used"] > 0
@@ -111,6 +111,6 @@ def reduce(rows: Rows, roles: Roles) -> GroupStatistics:
 
 def reduce_counts(rows: Rows, roles: Roles) -> CountStatistics:
     """Reduce rows of counts to one record a group; as `reduce`."""
-    found = _complete(rows, roles)
-    values = {k: v.of_arrays(roles, found.numbers) for k, v in events(roles).items()}
-    return counted(roles, *found.groups(found.sums(factors_of(roles), values)).present(roles))
+    complete = _complete(rows, roles)
+    values = {k: v.of_arrays(roles, complete.numbers) for k, v in events(roles).items()}
+    return counted(roles, *complete.groups(complete.sums(factors_of(roles), values)).present(roles))

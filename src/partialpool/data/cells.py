@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import sparse
+import scipy
 
 from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.data import frames, source
@@ -152,7 +152,7 @@ def read_cells(
     for its_rows, used in _sides(rows, cells.rows, comparison, compared, numeric=numeric_level):
         columns = as_columns(design, its_rows, place, "group", unseen, observation=noise)
         entries = cells.weight[used], (of_group[used], member[used])
-        sides.append(Side(columns, sparse.csr_array(entries, shape=shape)))
+        sides.append(Side(columns, scipy.sparse.csr_array(entries, shape=shape)))
     _refuse_empty(sides, labels, comparison, weights)
     row_terms = tuple(
         t

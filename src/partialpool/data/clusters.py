@@ -1,4 +1,4 @@
-"""Cross-products of X within clusters, for errors that allow rows of a cluster to go together."""
+"""Sums within clusters: for errors that allow their rows to go together, and to leave one out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def fits(size: int, p: int) -> bool:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clusters:
-    """Cross-products of the (shifted) columns of X within each group of one factor.
+    """Cross-products of the (shifted) columns of X and the outcome within each group of one factor.
 
     Parameters
     ----------
@@ -26,12 +26,17 @@ class Clusters:
         The factor whose groups are the clusters.
     xtx : ndarray, shape (L, p, p)
     xty : ndarray, shape (L, p)
+    yty : ndarray, shape (L,)
         Weighted cross-products, as in `CrossProducts`.
+    log_weight : ndarray, shape (L,)
+        Sum over the rows of each group of log w.
     """
 
     factor: str
     xtx: Floats
     xty: Floats
+    yty: Floats
+    log_weight: Floats
 
     def only(self, kept: Ints) -> Clusters:
         """The same for some of the columns."""

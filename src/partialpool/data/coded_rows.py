@@ -100,11 +100,11 @@ def code_rows(source: MemorySource, roles: Roles) -> Usable:
                 raise _explained(source, roles, condition)
         for name, codes in chunk.codes.items():
             counts[name] += np.bincount(codes, minlength=len(counts[name]))
-        for found, term in zip(keys, roles.groups, strict=True):
-            found.append(keys_of(chunk, term, source.labels))
+        for key_parts, term in zip(keys, roles.groups, strict=True):
+            key_parts.append(keys_of(chunk, term, source.labels))
     if used == 0:
         raise no_rows(total, roles)
-    distinct = tuple(np.unique(np.concatenate(found)) for found in keys)
+    distinct = tuple(np.unique(np.concatenate(key_parts)) for key_parts in keys)
     known = CodedRows(roles, source.labels, source.texts, total, used, counts, distinct)
     return Usable(source, known)
 
@@ -134,12 +134,12 @@ def find(
 ) -> tuple[Ints | None, Floats, AnyArray]:
     """Positions of bad rows where they are known, a value of each, the labels of their groups."""
     group = roles.factors[0].name
-    found = []
+    bad_rows = []
     for chunk in used_rows(source.chunks(), roles):
         part = chunk.part(bad(chunk))
         at = np.zeros(0, dtype=np.intp) if part.rows is None else part.rows
-        found.append((at, value(part), source.labels[group][part.codes[group]]))
-    rows, values, labels = (np.concatenate(v) for v in zip(*found, strict=True))
+        bad_rows.append((at, value(part), source.labels[group][part.codes[group]]))
+    rows, values, labels = (np.concatenate(v) for v in zip(*bad_rows, strict=True))
     return (rows if len(rows) == len(values) else None), values, labels
 
 
@@ -181,7 +181,7 @@ def without_small(rows: Usable, least: int) -> tuple[Usable, tuple[int, int]]:
     left = chunk.part(keep)
     here = {n: np.unique(c, return_inverse=True) for n, c in left.codes.items()}
     source = MemorySource(
-        {n: labels[n][found] for n, (found, _) in here.items()},
+        {n: labels[n][codes] for n, (codes, _) in here.items()},
         rows.source.texts,
         replace(left, codes={n: codes for n, (_, codes) in here.items()}),
     )

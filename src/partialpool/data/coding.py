@@ -58,16 +58,16 @@ def columns(
 ) -> tuple[Column, ...]:
     """Columns of the terms, in order: the intercept, then terms of one variable, of two, ..."""
     used: dict[frozenset[Variable], set[frozenset[Variable]]] = {}
-    found: list[Column] = []
+    expanded: list[Column] = []
     if intercept:
         used[frozenset()] = {frozenset()}
-        found.append(INTERCEPT)
+        expanded.append(INTERCEPT)
     for term in sorted(terms, key=lambda t: len(t.factors)):
         numeric = frozenset(f for f in term.factors if not variables[f].categorical)
         seen = used.setdefault(numeric, set())
         for coding in _codings(term, numeric, seen):
-            found.extend(_expand(term, coding, variables))
-    return tuple(found)
+            expanded.extend(_expand(term, coding, variables))
+    return tuple(expanded)
 
 
 def complete(
@@ -78,7 +78,7 @@ def complete(
     Categories have a column for each level, and what can be left out of a term (a category, or
     a function that learned its place from the rows) is also left out.
     """
-    found: dict[frozenset[Part], Column] = {frozenset(): INTERCEPT} if intercept else {}
+    by_parts: dict[frozenset[Part], Column] = {frozenset(): INTERCEPT} if intercept else {}
     for term in sorted(terms, key=lambda t: len(t.factors)):
         loose = [f for f in term.factors if variables[f].categorical or _learned(f)]
         for k in range(len(loose) + 1):
@@ -87,8 +87,8 @@ def complete(
                 full = {f: True for f in part.factors if variables[f].categorical}
                 for column in _expand(part, full, variables):
                     if column.parts:
-                        found.setdefault(frozenset(column.parts), column)
-    return tuple(found.values())
+                        by_parts.setdefault(frozenset(column.parts), column)
+    return tuple(by_parts.values())
 
 
 def _learned(variable: Variable) -> bool:

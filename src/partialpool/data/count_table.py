@@ -201,12 +201,14 @@ def read_count_table(
     DataError, ColumnError
         As `read_mixed`; also for more events than trials.
     """
-    with opened(data, roles, progress, passes=True) as found:
+    with opened(data, roles, progress, passes=True) as opened_data:
         if said is not None:
-            said += found.notices
-        if found.engine is not None:
-            return _by_sql(found.engine, roles, text_labels=found.text_labels)
-        source = from_frame(found.data, found.kind, roles, text_labels=found.text_labels)
+            said += opened_data.notices
+        if opened_data.engine is not None:
+            return _by_sql(opened_data.engine, roles, text_labels=opened_data.text_labels)
+        source = from_frame(
+            opened_data.data, opened_data.kind, roles, text_labels=opened_data.text_labels
+        )
         rows = code_rows(source, roles)
     if said is not None:
         said += structure.of_missing(rows)
@@ -214,7 +216,7 @@ def read_count_table(
         for node in expressions(roles, rows.coded.texts):
             if not any(c.function in STATEFUL for c in calls_in(node)):
                 refuse_not_finite(rows, chunk, node, {})
-    return replace(_added_up(rows), labels_from_text=found.text_labels)
+    return replace(_added_up(rows), labels_from_text=opened_data.text_labels)
 
 
 def _added_up(rows: Usable) -> CountTable:
@@ -263,12 +265,12 @@ def _by_sql(engine: Engine, roles: Roles, *, text_labels: bool) -> CountTable:
     engine, given = prepared(engine, roles)
     checked = checked_means(engine, given)
     total, used = int(checked["total"]), int(checked["used"])
-    found = engine.table(grouped_statement(given), list(given.labels.values()))
+    columns = engine.table(grouped_statement(given), list(given.labels.values()))
     plain = set(given.labels) if text_labels else set()
     coded: dict[str, Labels] = {
         n: read_labels(engine, given, n, n in plain)
         if total > used
-        else labels_of(found[k], n in plain)
+        else labels_of(columns[k], n in plain)
         for n, k in given.labels.items()
     }
     predictors = {n.name for n in roles.predictors}
@@ -277,13 +279,13 @@ def _by_sql(engine: Engine, roles: Roles, *, text_labels: bool) -> CountTable:
         {n: v.labels for n, v in coded.items()},
         given.texts,
         Chunk(
-            {n: found[v] for n, v in given.numbers.items() if n in predictors},
-            {n: coded[n].codes(found[k]) for n, k in given.labels.items()},
-            count=found["n"].astype(np.float64),
+            {n: columns[v] for n, v in given.numbers.items() if n in predictors},
+            {n: coded[n].codes(columns[k]) for n, k in given.labels.items()},
+            count=columns["n"].astype(np.float64),
         ),
-        found["y"],
-        found["size"].astype(np.float64),
-        found["constant"],
+        columns["y"],
+        columns["size"].astype(np.float64),
+        columns["constant"],
         total,
         total - used,
         text_labels,

@@ -150,7 +150,8 @@ class CrossProducts:
     sigma_known : bool
         True if w = 1 / se^2 with known standard errors: then sigma is 1.
     n_rows, n_dropped, n_used : int
-        Rows received, left out because a value was missing, and used.
+        Rows received, left out because a value was missing, and used (no whole number where the
+        likelihood is taken to a power).
     """
 
     outcome: str
@@ -184,6 +185,28 @@ class CrossProducts:
             xty=self.xty[kept],
             blocks=tuple(b.only(own, kept) for b, own in pairs),
             crossings=tuple(c.only(chosen) for c in self.crossings),
+        )
+
+    def to_the_power(self, power: float) -> Self:
+        """The sums of a likelihood to a power: all weights, and the number of rows, times it."""
+        return replace(
+            self,
+            xtx=power * self.xtx,
+            xty=power * self.xty,
+            yty=power * self.yty,
+            blocks=tuple(
+                replace(
+                    b,
+                    ztz=power * b.ztz,
+                    ztx=power * b.ztx,
+                    zty=power * b.zty,
+                    weight=power * b.weight,
+                    within=None if b.within is None else power * b.within,
+                )
+                for b in self.blocks
+            ),
+            crossings=tuple(replace(c, products=power * c.products) for c in self.crossings),
+            n_used=power * self.n_used,  # type: ignore[arg-type]  # sigma's power, no count
         )
 
     @property

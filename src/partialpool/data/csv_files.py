@@ -119,18 +119,18 @@ def _checked(name: str, wanted: Wanted) -> CsvFile:
 
 def header_at(name: str, line: int, encoding: str) -> CsvFile:
     """Read the header in a line, from 1, with the delimiter that gives most columns."""
-    found = []
+    headers = []
     for delimiter in DELIMITERS:
         with opened_text(name, encoding) as lines:
             reader = csv.reader(lines, delimiter=delimiter)
             for skip, fields in enumerate(_until_too_long(reader), 1):
                 if reader.line_num >= line:
                     names = [f.strip() for f in fields]
-                    found.append(CsvFile(name, names, delimiter, reader.line_num, skip, encoding))
+                    headers.append(CsvFile(name, names, delimiter, reader.line_num, skip, encoding))
                     break
-    if not found:
+    if not headers:
         raise DataError(f'"{name}" has fewer than {line} lines; header is one of them')
-    return max(found, key=lambda h: len(h.columns))
+    return max(headers, key=lambda h: len(h.columns))
 
 
 def header_of(name: str, wanted: set[str], encoding: str | None = None) -> CsvFile:
@@ -165,8 +165,8 @@ def likely_header(name: str, encoding: str | None = None) -> CsvFile:
             place = ends[at], at + 1, encoding, title
             width = len(records[at])
             divides = width > 1 and all(len(r) == width for r in records[at:] if r)
-            found = CsvFile(name, records[at], delimiter, *place)
-            headers.append((divides, sum(map(bool, records[at])), found))
+            header = CsvFile(name, records[at], delimiter, *place)
+            headers.append((divides, sum(map(bool, records[at])), header))
     if not headers:
         raise DataError(f'"{name}" holds no text; a header and rows are needed')
     return max(headers, key=lambda h: h[:2])[2]
@@ -185,10 +185,10 @@ def _header(name: str, delimiter: str, wanted: set[str], encoding: str) -> CsvFi
                 continue
             names = [f.strip() for f in fields]
             title = "" if first is None else " ".join(first.columns).strip()
-            found = CsvFile(name, names, delimiter, reader.line_num, skip, encoding, title)
+            header = CsvFile(name, names, delimiter, reader.line_num, skip, encoding, title)
             if wanted <= set(names) and (wanted or first is None):
-                return found
-            first = first or found
+                return header
+            first = first or header
             if not wanted:
                 break
     return first
@@ -197,10 +197,10 @@ def _header(name: str, delimiter: str, wanted: set[str], encoding: str) -> CsvFi
 def encoding_of(name: str) -> str:
     """UTF-8 where the file is, UTF-16 where it says so, else Windows-1252 or Latin-1."""
     try:
-        found = os.stat(name)
+        status = os.stat(name)
     except OSError as error:
         raise DataError(f'"{name}" cannot be read: {error}') from error
-    return _encoding_of(name, found.st_size, found.st_mtime_ns)
+    return _encoding_of(name, status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=16)

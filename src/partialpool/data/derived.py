@@ -146,10 +146,10 @@ def _compared(derived: Derived, columns: Mapping[str, Any]) -> Floats:
     codes, labels = frames.label_codes(columns[column.name])
     if not all(isinstance(label, str) for label in labels.tolist()):
         raise not_words(column.name, derived)
-    found = np.array([*((str(label) == word) == equal for label in labels.tolist()), np.nan])
-    if not (found[:-1] == float(equal)).any():
+    compared = np.array([*((str(label) == word) == equal for label in labels.tolist()), np.nan])
+    if not (compared[:-1] == float(equal)).any():
         raise no_such_word(column.name, word, labels.tolist())
-    return np.asarray(found[codes], dtype=np.float64)
+    return np.asarray(compared[codes], dtype=np.float64)
 
 
 def not_words(name: str, derived: Derived) -> DataError:
@@ -160,17 +160,17 @@ def not_words(name: str, derived: Derived) -> DataError:
     )
 
 
-def no_such_word(name: str, word: str, found: Iterable[Any]) -> DataError:
+def no_such_word(name: str, word: str, labels: Iterable[Any]) -> DataError:
     """The error for a word that no row holds."""
     return DataError(
-        f'no row of column "{name}" holds the word "{word}"; it holds {lab.shown(found)}'
+        f'no row of column "{name}" holds the word "{word}"; it holds {lab.shown(labels)}'
     )
 
 
 def compared_words(wanted: Wanted) -> list[tuple[str, str]]:
     """Columns that are compared with words, and these."""
-    found = [_word_of(d) for d in derived_of(wanted) if is_of_words(d)]
-    return [(column.name, word) for column, word, _ in found]
+    comparisons = [_word_of(d) for d in derived_of(wanted) if is_of_words(d)]
+    return [(column.name, word) for column, word, _ in comparisons]
 
 
 def derived_sql(
@@ -189,17 +189,17 @@ def derived_sql(
     DataError
         If a column of which one is made does not hold numbers.
     """
-    found = []
+    columns = []
     for each in derived_of(wanted):
         if is_row_number(each):
-            found.append(f"{row} AS {quote(each.name)}")
+            columns.append(f"{row} AS {quote(each.name)}")
             continue
         if is_of_words(each):
             column, word, equal = _word_of(each)
             x = quote(column.name)
             if not is_text(column.name):
                 raise not_words(column.name, each)
-            found.append(
+            columns.append(
                 f"CASE WHEN {x} IS NULL THEN CAST(NULL AS DOUBLE) "
                 f"WHEN CAST({x} AS STRING) = {literal(word)} THEN CAST({float(equal)} AS DOUBLE) "
                 f"ELSE CAST({float(not equal)} AS DOUBLE) END AS {quote(each.name)}"
@@ -208,7 +208,7 @@ def derived_sql(
         counted = words_of(each)
         if counted is not None:
             dates, origin = counted
-            found.append(f"{days(dates.name, origin)} AS {quote(each.name)}")
+            columns.append(f"{days(dates.name, origin)} AS {quote(each.name)}")
             continue
         for name in names_in(each.expression):
             if not is_number(name.name):
@@ -216,10 +216,10 @@ def derived_sql(
         inside = dict.fromkeys(quote(name.name) for name in names_in(each.expression))
         gaps = " OR ".join(f"{x} IS NULL OR ISNAN(CAST({x} AS DOUBLE))" for x in inside)
         value = _sql(each.expression, quote)
-        found.append(
+        columns.append(
             f"CASE WHEN {gaps} THEN CAST(NULL AS DOUBLE) ELSE {value} END AS {quote(each.name)}"
         )
-    return found
+    return columns
 
 
 def _sql(node: Expression, quote: Callable[[str], str]) -> str:

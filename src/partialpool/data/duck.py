@@ -66,15 +66,15 @@ def some_values(relation: Any, name: str, limit: int) -> list[Any]:
 
 def first_value(relation: Any, name: str) -> Any:
     """A value of a column that is not NULL; None if there is none."""
-    found = relation.filter(f"{quote(name)} IS NOT NULL").project(quote(name)).limit(1).fetchall()
-    return found[0][0] if found else None
+    values = relation.filter(f"{quote(name)} IS NOT NULL").project(quote(name)).limit(1).fetchall()
+    return values[0][0] if values else None
 
 
 def label_counts(relation: Any, name: str) -> tuple[list[Any], list[int]]:
     """Distinct values of a column that are not NULL, and the rows of each."""
     x = quote(name)
-    found = relation.filter(f"{x} IS NOT NULL").aggregate(f"{x}, COUNT(*)", x).fetchall()
-    return [row[0] for row in found], [row[1] for row in found]
+    counts = relation.filter(f"{x} IS NOT NULL").aggregate(f"{x}, COUNT(*)", x).fetchall()
+    return [row[0] for row in counts], [row[1] for row in counts]
 
 
 def as_relation(relation: Any, table: Table) -> Any:
@@ -121,9 +121,9 @@ def translated() -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        found = re.search("Required module '(\\w+)' failed to import", str(error))
-        if found:
-            raise MissingExtraError.needs(found[1], "a column of this type") from error
+        module = re.search("Required module '(\\w+)' failed to import", str(error))
+        if module:
+            raise MissingExtraError.needs(module[1], "a column of this type") from error
         prefix = "" if "CSV Error" in str(error) else "the data cannot be read: "
         raise DataError(prefix + explain(error)) from error
 
@@ -244,8 +244,8 @@ def fetch_table(
     """Fetch a relation of labels, in the columns named, and numbers; `plain` as `group_table`."""
     if plain:
         columns = run(result)
-        found = {k: columns.pop(k) for k in labels}
-        kept = {k: v.data if np.ma.isMaskedArray(v) else v for k, v in found.items()}
+        label_columns = {k: columns.pop(k) for k in labels}
+        kept = {k: v.data if np.ma.isMaskedArray(v) else v for k, v in label_columns.items()}
         return {k: np.asarray(v) for k, v in kept.items()} | {
             k: _filled(v) for k, v in columns.items()
         }

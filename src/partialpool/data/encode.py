@@ -68,13 +68,13 @@ def complete_columns(
 
 
 def complete_design(
-    found: CodedRows, categories: Mapping[Variable, Categories], learned: Learned
+    rows: CodedRows, categories: Mapping[Variable, Categories], learned: Learned
 ) -> Design:
     """Name every column that the formula can lead to, with all levels of each category."""
-    design = complete_columns(found.roles, categories, learned)
+    design = complete_columns(rows.roles, categories, learned)
     factors = (
-        factor_of(term, keys, found.labels)
-        for term, keys in zip(found.roles.groups, found.keys, strict=True)
+        factor_of(term, keys, rows.labels)
+        for term, keys in zip(rows.roles.groups, rows.keys, strict=True)
     )
     effects = (replace(e, factor=f) for e, f in zip(design.effects, factors, strict=True))
     return replace(design, effects=tuple(effects))
@@ -108,8 +108,8 @@ def levels(
     }
 
 
-def _categories(variable: Variable, found: AnyArray, n: Ints) -> Categories:
-    labels, counts = found[n > 0], n[n > 0]
+def _categories(variable: Variable, labels_seen: AnyArray, n: Ints) -> Categories:
+    labels, counts = labels_seen[n > 0], n[n > 0]
     _refuse_numbers_in_text(variable, labels)
     if len(labels) > MOST_LEVELS:
         raise DataError(
@@ -134,9 +134,9 @@ def _refuse_numbers_in_text(variable: Variable, labels: AnyArray) -> None:
     """Numbers with a slip among them ("1.5", "oops") are not meant as categories."""
     if is_categorical(variable) or labels.dtype.kind not in "OUT":
         return
-    found = [v for v in labels.tolist() if isinstance(v, str)]
-    words = [v for v in found if not _reads_as_number(v)]
-    if found and 2 * len(words) < len(found):
+    texts = [v for v in labels.tolist() if isinstance(v, str)]
+    words = [v for v in texts if not _reads_as_number(v)]
+    if texts and 2 * len(words) < len(texts):
         what = f"numbers and the text {shown(words[:1])}" if words else "numbers stored as text"
         raise DataError(
             f'column "{variable}" holds {what}: correct it, or write C({variable}) if these are '
@@ -156,14 +156,14 @@ def _as_written(
     variable: Variable, written: Sequence[str | float], labels: AnyArray, n: Ints
 ) -> tuple[AnyArray, Ints]:
     """The levels in the order written, those without a row too; there may be no other."""
-    found = labels.tolist()
-    at = [next((i for i, v in enumerate(found) if same_level(v, w)), -1) for w in written]
-    others = [v for i, v in enumerate(found) if i not in at]
+    levels = labels.tolist()
+    at = [next((i for i, v in enumerate(levels) if same_level(v, w)), -1) for w in written]
+    others = [v for i, v in enumerate(levels) if i not in at]
     if others:
         raise DataError(
             f"{variable} does not name {shown(others)}, which the data hold; name every level"
         )
-    chosen = [w if i < 0 else found[i] for i, w in zip(at, written, strict=True)]
+    chosen = [w if i < 0 else levels[i] for i, w in zip(at, written, strict=True)]
     return as_labels(chosen), np.array([0 if i < 0 else n[i] for i in at], dtype=np.intp)
 
 
@@ -171,15 +171,15 @@ def _from_reference(
     variable: Variable, reference: str | float, labels: AnyArray, n: Ints
 ) -> tuple[AnyArray, Ints]:
     """The levels with the reference as the first."""
-    found = labels.tolist()
-    first = next((i for i, v in enumerate(found) if same_level(v, reference)), None)
+    levels = labels.tolist()
+    first = next((i for i, v in enumerate(levels) if same_level(v, reference)), None)
     if first is None:
         level = f"{reference:g}" if isinstance(reference, float) else reference
         raise DataError(
             f"the reference level {shown([level])} is not in the data; the levels of "
-            f"{column_of(variable)} are {shown(found)}"
+            f"{column_of(variable)} are {shown(levels)}"
         )
-    order = np.array([first, *(i for i in range(len(found)) if i != first)])
+    order = np.array([first, *(i for i in range(len(levels)) if i != first)])
     return labels[order], n[order]
 
 

@@ -46,8 +46,8 @@ class Learning:
     outcome_mean: float
 
 
-def learn(engine: Engine, given: Given, found: Mapping[str, float]) -> Learning:
-    """Learn from what `checked_means` found and, for scale() and poly(), another pass.
+def learn(engine: Engine, given: Given, first_pass: Mapping[str, float]) -> Learning:
+    """Learn from what `checked_means` first_pass and, for scale() and poly(), another pass.
 
     Raises
     ------
@@ -57,18 +57,18 @@ def learn(engine: Engine, given: Given, found: Mapping[str, float]) -> Learning:
     roles = given.roles
     nodes, calls = expressions(roles, given.texts), calls_that_learn(given)
     first = first_expressions(given)
-    used = int(found["used"])
-    moments = {c: _moments(found, first.index(c.arguments[0]), used) for c in calls}
+    used = int(first_pass["used"])
+    moments = {c: _moments(first_pass, first.index(c.arguments[0]), used) for c in calls}
     learned = _learned(engine, given, moments)
     late = [n for n in nodes if _learns(n) and n not in learned]
-    means = {n: float(found[f"m{i}"]) for i, n in enumerate(first)}
+    means = {n: float(first_pass[f"m{i}"]) for i, n in enumerate(first)}
     if late:
         again = _one_row(engine, means_statement(given, late, learned, first_pass=False))
         _refuse(engine, given, late, learned, again)
         means |= {n: float(again[f"m{i}"]) for i, n in enumerate(late)}
     outcome = means.get(roles.outcome, 0.0) - sum(means.get(o, 0.0) for o in roles.offsets)
     own = {v: means[v] for v in roles.variables if v in means}
-    return Learning(int(found["total"]), used, learned, moments, own, outcome)
+    return Learning(int(first_pass["total"]), used, learned, moments, own, outcome)
 
 
 def calls_that_learn(given: Given) -> list[Call]:
@@ -93,19 +93,19 @@ def checked_means(engine: Engine, given: Given) -> dict[str, float]:
         If no row is complete, a value is not allowed, or a function is not finite in some row.
     """
     nodes = first_expressions(given)
-    found = _one_row(engine, means_statement(given, nodes, {}, first_pass=True))
-    if found["refused"]:
+    first_pass = _one_row(engine, means_statement(given, nodes, {}, first_pass=True))
+    if first_pass["refused"]:
         error = broken_rule(engine, given.rows)
         if error is not None:
             raise error
-    if not found["used"]:
-        raise no_rows(int(found["total"]), given.roles)
-    _refuse(engine, given, nodes, {}, found)
-    return found
+    if not first_pass["used"]:
+        raise no_rows(int(first_pass["total"]), given.roles)
+    _refuse(engine, given, nodes, {}, first_pass)
+    return first_pass
 
 
-def _moments(found: Mapping[str, float], i: int, used: int) -> Moments:
-    mean, low, high = (float(found[f"{what}{i}"]) for what in ("m", "low", "high"))
+def _moments(first_pass: Mapping[str, float], i: int, used: int) -> Moments:
+    mean, low, high = (float(first_pass[f"{what}{i}"]) for what in ("m", "low", "high"))
     return Moments(used, mean, 0.0, low, high)
 
 
@@ -137,12 +137,12 @@ def without_small(
 
 def _cells(engine: Engine, given: Given) -> int:
     """How many groups and levels there are."""
-    found = 0
+    cells = 0
     for cell in given.cells:
         rows = f"SELECT {cell} FROM ({given.used()}) AS q GROUP BY {cell}"
         ((n,),) = engine.fetch(f"SELECT COUNT(*) AS n FROM ({rows}) AS d")
-        found += int(n)
-    return found
+        cells += int(n)
+    return cells
 
 
 def means_of_left(engine: Engine, given: Given) -> dict[str, float]:
@@ -194,27 +194,27 @@ def _refuse(
     given: Given,
     nodes: Iterable[Expression],
     learned: Learned,
-    found: Mapping[str, float],
+    first_pass: Mapping[str, float],
 ) -> None:
     """Refuse an expression that is not finite in some row."""
     for i, node in enumerate(nodes):
-        if not found.get(f"bad{i}"):
+        if not first_pass.get(f"bad{i}"):
             continue
         value = given.value(node, learned)
         broken = Check(str(node), value, f"NOT ({is_finite(value)})", RULES["outcome"])
         rows = engine.fetch(given.rows.first_broken(broken, numbered=engine.numbered))
         at = [r[2] for r in rows] if engine.numbered else None
         groups = lab.shown([r[1] for r in rows])
-        raise not_finite(str(node), [r[0] for r in rows], at, int(found[f"bad{i}"]), groups)
+        raise not_finite(str(node), [r[0] for r in rows], at, int(first_pass[f"bad{i}"]), groups)
 
 
 def _learned(engine: Engine, given: Given, moments: Mapping[Call, Moments]) -> Learned:
     """Means and ranges are known; squares and products of polynomials take another pass."""
     statement, cells = squares_statement(given, moments)
     if cells:
-        found = _one_row(engine, statement)
+        moments_row = _one_row(engine, statement)
         for call, names in cells.items():
-            values = np.array([float(found[n]) for n in names.ravel()]).reshape(names.shape)
+            values = np.array([float(moments_row[n]) for n in names.ravel()]).reshape(names.shape)
             moments[call].square = float(values) if values.ndim == 0 else 0.0
             moments[call].gram = values if values.ndim else None
     return {call: learned_of(call, m) for call, m in moments.items()}

@@ -161,8 +161,8 @@ def learn(nodes: Iterable[Expression], rows: Pass) -> dict[Call, Moments]:
         return {}
     moments = {call: Moments() for call in calls}
     for numbers, count in rows():
-        for call, found in moments.items():
-            found.add(evaluate(call.arguments[0], numbers, {}), count)
+        for call, sums in moments.items():
+            sums.add(evaluate(call.arguments[0], numbers, {}), count)
     bends = [call for call in calls if call.function == "poly"]
     if bends:
         _add_products({call: moments[call] for call in bends}, rows)
@@ -172,16 +172,16 @@ def learn(nodes: Iterable[Expression], rows: Pass) -> dict[Call, Moments]:
 def _add_products(moments: Mapping[Call, Moments], rows: Pass) -> None:
     gram = {call: np.zeros((degree_of(call) + 1,) * 2) for call in moments}
     for numbers, count in rows():
-        for call, found in moments.items():
-            middle, half = found.place
+        for call, sums in moments.items():
+            middle, half = sums.place
             u = (evaluate(call.arguments[0], numbers, {}) - middle) / half
             p = legendre.legvander(u, degree_of(call))
             gram[call] += (p if count is None else p * count[:, None]).T @ p
-    for call, found in moments.items():
-        found.gram = gram[call]
+    for call, sums in moments.items():
+        sums.gram = gram[call]
 
 
-def learned_of(call: Call, found: Moments) -> Standard | Basis:
+def learned_of(call: Call, moments: Moments) -> Standard | Basis:
     """What center(), scale() or poly() does, from the moments of its argument.
 
     Raises
@@ -190,13 +190,13 @@ def learned_of(call: Call, found: Moments) -> Standard | Basis:
         If there are too few distinct values to scale, or for the degree of a polynomial.
     """
     if call.function == "center":
-        return Standard(found.mean, 1.0)
+        return Standard(moments.mean, 1.0)
     if call.function == "poly":
-        assert found.gram is not None
-        return Basis(*found.place, _orthonormal(call, found.gram))
-    if not found.high > found.low:
-        raise DataError(f"{call} cannot be computed: every row has the value {found.low:g}")
-    return Standard(found.mean, float(np.sqrt(found.square / (found.n - 1))))
+        assert moments.gram is not None
+        return Basis(*moments.place, _orthonormal(call, moments.gram))
+    if not moments.high > moments.low:
+        raise DataError(f"{call} cannot be computed: every row has the value {moments.low:g}")
+    return Standard(moments.mean, float(np.sqrt(moments.square / (moments.n - 1))))
 
 
 def nodes(degree: int, place: tuple[float, float]) -> Floats:

@@ -136,14 +136,14 @@ def _open_csv(
     kinds = kinds_of(roles) or dict.fromkeys(files[0].columns[:1], "label")
     csv_duckdb.check_capitals(kinds)
     said = tuple(notice for file in files for notice in file.notices)
-    found = csv_rows.read_small(files, kinds) if at_once else None
-    connection = None if found is not None or not is_installed() else connect()
-    if found is None and (connection is None or not csv_duckdb.reads(connection, files)):
-        found = csv_rows.read_all(files, kinds)
-    if found is not None:
-        said += found.notices
+    in_memory = csv_rows.read_small(files, kinds) if at_once else None
+    connection = None if in_memory is not None or not is_installed() else connect()
+    if in_memory is None and (connection is None or not csv_duckdb.reads(connection, files)):
+        in_memory = csv_rows.read_all(files, kinds)
+    if in_memory is not None:
+        said += in_memory.notices
         return OpenFile(
-            names, stamps, table=found.table, text_labels=True, raised=nullcontext, notices=said
+            names, stamps, table=in_memory.table, text_labels=True, raised=nullcontext, notices=said
         )
     with readable(names[0]):
         kinds = decided(kinds, lambda name: first_value(files, name))
@@ -158,8 +158,8 @@ def _open_csv(
 
 def _stamp(name: str) -> tuple[int, int]:
     """Size and time of last change."""
-    found = os.stat(name)
-    return found.st_size, found.st_mtime_ns
+    status = os.stat(name)
+    return status.st_size, status.st_mtime_ns
 
 
 def connect(path: str = ":memory:") -> Any:
@@ -195,13 +195,13 @@ def _read_parquet(connection: Any, names: list[str], roles: Wanted) -> Any:
     files = [literal(n) for n in names]
     if len(files) == 1:
         return connection.read_parquet(files)
-    found = connection.execute(
+    schemas = connection.execute(
         "SELECT file_name, name, duckdb_type FROM parquet_schema(?)", [files]
     ).fetchall()
     widen = False
     for role in roles.columns:
         types = dict.fromkeys(names, "")
-        types |= {file: kind for file, name, kind in reversed(found) if name == role.name}
+        types |= {file: kind for file, name, kind in reversed(schemas) if name == role.name}
         if len(set(types.values())) > 1:
             _check_alike(role.name, types)
             widen = True
@@ -235,8 +235,8 @@ def expand(text: str) -> list[str]:
         raise DataError(
             f'"{text}" is a folder; name its files with a glob such as "{text}/*.parquet"'
         )
-    found = [text] if os.path.exists(text) else sorted(glob.glob(text, recursive=True))
-    names = [n for n in found if os.path.exists(n) and not os.path.isdir(n)]
+    matching = [text] if os.path.exists(text) else sorted(glob.glob(text, recursive=True))
+    names = [n for n in matching if os.path.exists(n) and not os.path.isdir(n)]
     if not names:
         what = "no file matches" if glob.has_magic(text) else "there is no file"
         raise DataError(f'{what} "{text}" (looked in {os.getcwd()})')

@@ -94,7 +94,7 @@ def take(data: Any, kind: str, wanted: Sequence[Name]) -> dict[str, Any]:
     if kind == "polars":
         data = data.select(chosen).collect() if lazy else data.select(chosen)
         names = chosen
-    return {n: _column(data, kind, names.index(n), n) for n in chosen}
+    return {n: column_at(data, kind, names.index(n), n) for n in chosen}
 
 
 def check_lengths(lengths: Mapping[str, int]) -> None:
@@ -128,7 +128,7 @@ def column_names(data: Any, kind: str) -> list[str]:
     return list(data.collect_schema().names() if lazy else data.columns)
 
 
-def _column(data: Any, kind: str, position: int, name: str) -> Any:
+def column_at(data: Any, kind: str, position: int, name: str) -> Any:
     """Take a column by its position: names need not be text."""
     if kind == "pandas":
         return data.iloc[:, position]
@@ -187,7 +187,7 @@ def category_order(data: Any, kind: str, name: str) -> list[Any] | None:
         schema = data.collect_schema()
         return _polars_order(schema[name]) if name in schema else None
     names = column_names(data, kind)
-    return order_of(_column(data, kind, names.index(name), name)) if name in names else None
+    return order_of(column_at(data, kind, names.index(name), name)) if name in names else None
 
 
 def order_of(column: Any) -> list[Any] | None:

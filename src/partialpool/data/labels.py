@@ -167,9 +167,9 @@ def natural_keys(texts_: list[str]) -> list[Any] | Ints:
     around = {tuple(_DIGITS.split(shape)) for shape in shapes}
     if len(around) == 1 and len(next(iter(around))) == 2 and longest <= SMALL_NUMBER:
         before, after = map(len, next(iter(around)))
-        found = np.array([int(text[before : len(text) - after]) for text in texts_])
-        if len(np.unique(found)) == len(found):
-            return found
+        middles = np.array([int(text[before : len(text) - after]) for text in texts_])
+        if len(np.unique(middles)) == len(middles):
+            return middles
     return _DIGITS.sub(lambda digits: digits[0].zfill(longest), joined).split("\0")
 
 
@@ -180,10 +180,10 @@ _TO_ZERO = str.maketrans("123456789", "0" * 9)
 def _values(texts_: list[str]) -> list[float] | None:
     """The values of texts that are all numbers, such as "0.5" and "-10"; else None."""
     try:
-        found = [float(text) for text in texts_]
+        numbers = [float(text) for text in texts_]
     except ValueError:  # mostly at the first
         return None
-    return None if any(map(math.isnan, found)) else found
+    return None if any(map(math.isnan, numbers)) else numbers
 
 
 def unify(first: AnyArray, second: AnyArray) -> tuple[AnyArray, tuple[Ints, Ints]]:
@@ -253,9 +253,9 @@ def texts(labels: AnyArray) -> AnyArray:
 
 def shown(labels: Iterable[Any], limit: int = 5) -> str:
     """Name the first few labels in an error message."""
-    found = list(labels)
-    names = [f'"{_short(label)}"' for label in found[:limit]]
-    more = len(found) - len(names)
+    every = list(labels)
+    names = [f'"{_short(label)}"' for label in every[:limit]]
+    more = len(every) - len(names)
     return ", ".join(names) + (f" and {more} more" if more > 0 else "")
 
 

@@ -22,16 +22,16 @@ from partialpool.formula import Roles
 class Labels:
     """Labels of a column: as the engine gives them, and where each stands among the final ones."""
 
-    found: AnyArray
+    as_read: AnyArray
     place: Ints
     labels: AnyArray
     n: Ints
 
     def codes(self, values: AnyArray) -> Ints:
         """Positions of values among the final labels."""
-        if values is self.found:
+        if values is self.as_read:
             return self.place
-        at = places(self.found, values)
+        at = places(self.as_read, values)
         if (at < 0).any():
             raise rows_changed()
         return self.place[at]
@@ -69,8 +69,8 @@ def labels_statement(given: Given, name: str) -> str:
 
 def read_labels(engine: Engine, given: Given, name: str, plain: bool) -> Labels:
     """The labels of a column, also those without a used row."""
-    found = engine.naming({**given.columns, "g": name}).groups(labels_statement(given, name))
-    return _in_order(found.labels, found.sums["n"].astype(np.intp), plain)
+    grouped = engine.naming({**given.columns, "g": name}).groups(labels_statement(given, name))
+    return _in_order(grouped.labels, grouped.sums["n"].astype(np.intp), plain)
 
 
 def labels_of(values: AnyArray, plain: bool, *, once: bool = False) -> Labels:
@@ -81,25 +81,25 @@ def labels_of(values: AnyArray, plain: bool, *, once: bool = False) -> Labels:
     return _in_order(labels, np.bincount(codes, minlength=len(labels)), plain)
 
 
-def _in_order(found: AnyArray, n: Ints, plain: bool) -> Labels:
-    labels = integers_if_plain(found) if plain or found.dtype.kind == "f" else found
+def _in_order(as_read: AnyArray, n: Ints, plain: bool) -> Labels:
+    labels = integers_if_plain(as_read) if plain or as_read.dtype.kind == "f" else as_read
     order = sorted_order(labels)
     place = np.empty(len(order), dtype=np.intp)
     place[order] = np.arange(len(order))
-    return Labels(found, place, labels[order], n[order])
+    return Labels(as_read, place, labels[order], n[order])
 
 
 def level_texts(
     engine: Engine, given: Given, categories: Mapping[Variable, Categories]
 ) -> dict[Variable, list[str]]:
     """The levels of each category as the engine casts them to text."""
-    found = {}
+    texts_of = {}
     for variable, c in categories.items():
         if all(isinstance(v, str) for v in c.labels.tolist()):
-            found[variable] = [str(v) for v in c.labels.tolist()]
+            texts_of[variable] = [str(v) for v in c.labels.tolist()]
             continue
         k = given.labels[column_of(variable)]
         rows = f"SELECT DISTINCT {k} FROM ({given.used()}) AS u"
         texts = dict(engine.fetch(f"SELECT {k}, CAST({k} AS STRING) AS t FROM ({rows}) AS d"))
-        found[variable] = [str(texts.get(v, v)) for v in c.labels.tolist()]
-    return found
+        texts_of[variable] = [str(texts.get(v, v)) for v in c.labels.tolist()]
+    return texts_of

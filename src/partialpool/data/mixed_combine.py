@@ -196,14 +196,14 @@ class _Options:
             return [(1.0, Part(variable, at))] if at >= 0 else []
         if isinstance(variable, Call) and variable in self.learned:
             weights = self.learned[variable][:, part.index]
-            found: list[tuple[float, Part | None]] = [(float(weights[0]), None)]
-            return found + [(float(w), Part(variable, k)) for k, w in enumerate(weights[1:])]
+            combination: list[tuple[float, Part | None]] = [(float(weights[0]), None)]
+            return combination + [(float(w), Part(variable, k)) for k, w in enumerate(weights[1:])]
         return [(1.0, part)]
 
     def matrix(self, mine: Sequence[Column], both: Sequence[Column]) -> Floats:
         """Columns of both sides as combinations of those of one."""
         at = {frozenset(c.parts): i for i, c in enumerate(mine)}
-        found = np.zeros((len(mine), len(both)))
+        matrix = np.zeros((len(mine), len(both)))
         for j, column in enumerate(both):
             for chosen in product(*(self.of(p) for p in column.parts)):
                 weight = prod(w for w, _ in chosen)
@@ -215,17 +215,17 @@ class _Options:
                         "write the numbers into the formula, as in I((x - 3) / 2)"
                     )
                 if weight:
-                    found[at[parts], j] += weight
-        return found
+                    matrix[at[parts], j] += weight
+        return matrix
 
 
 def _level_places(variable: Variable, mine: Categories, both: Categories) -> Ints:
     at = places(mine.labels, both.labels)
     if getattr(variable, "function", "") == "C":  # a level written, not seen, may be of other type
-        found = mine.labels.tolist()
+        levels = mine.labels.tolist()
         for i in np.flatnonzero(at < 0).tolist():
             label = both.labels.tolist()[i]
-            same = [k for k, v in enumerate(found) if same_level(label, v) or str(v) == str(label)]
+            same = [k for k, v in enumerate(levels) if same_level(label, v) or str(v) == str(label)]
             at[i] = same[0] if same else -1
     return at
 
@@ -269,9 +269,9 @@ def _between(parts: Sequence[_Expressed]) -> Shifts:
 
 def _mean(shift: Floats, change: Floats) -> Floats:
     """About the means of columns of both sides, from those of one; 0 for the intercept."""
-    found = shift @ change + (change[0] if len(change) else 0.0)
-    found[:1] = 0.0
-    return np.asarray(found)
+    mean = shift @ change + (change[0] if len(change) else 0.0)
+    mean[:1] = 0.0
+    return np.asarray(mean)
 
 
 def _moved(part: _Expressed, to: Shifts) -> CrossProducts:
@@ -333,15 +333,15 @@ def _changed(within: Floats, x: Floats) -> Floats:
 
 def _moved_crossing(c: Crossing, changes: Sequence[Floats], by: tuple[Floats, Floats]) -> Crossing:
     first, second = changes[c.first], changes[c.second]
-    found = first.T @ c.products @ second
+    products = first.T @ c.products @ second
     f, g = by
-    moved = found.copy()
+    moved = products.copy()
     if f.any():  # so the first has an intercept, whose products are sums of the second
-        moved += f[:, None] * found[:, :1, :]
+        moved += f[:, None] * products[:, :1, :]
     if g.any():
-        moved += found[:, :, :1] * g
+        moved += products[:, :, :1] * g
     if f.any() and g.any():
-        moved += found[:, :1, :1] * np.outer(f, g)
+        moved += products[:, :1, :1] * np.outer(f, g)
     return replace(c, products=moved)
 
 

@@ -75,8 +75,8 @@ def read_mixed(roles: Roles, data: Any, *, progress: Progress | None = None) -> 
     """
     said: list[Notice] = []
     kept, clusters = read_kept(roles, data, progress=progress, said=said)
-    found = reading(kept, clusters, handing_back(data, roles.factors))
-    return replace(found, notices=(*said, *found.notices))
+    read = reading(kept, clusters, handing_back(data, roles.factors))
+    return replace(read, notices=(*said, *read.notices))
 
 
 def read_kept(
@@ -92,14 +92,16 @@ def read_kept(
     Rows of groups, and of levels of categories, of fewer than `min_cell` rows are left out. What
     is to be said about how the data were read is added to `said`.
     """
-    with opened(data, roles, progress, passes=True) as found:
+    with opened(data, roles, progress, passes=True) as opened_data:
         if said is not None:
-            said += found.notices
-        if found.engine is not None:
+            said += opened_data.notices
+        if opened_data.engine is not None:
             return mixed_sql.read(
-                found.engine, roles, text_labels=found.text_labels, min_cell=min_cell
+                opened_data.engine, roles, text_labels=opened_data.text_labels, min_cell=min_cell
             )
-        source = from_frame(found.data, found.kind, roles, text_labels=found.text_labels)
+        source = from_frame(
+            opened_data.data, opened_data.kind, roles, text_labels=opened_data.text_labels
+        )
         rows = code_rows(source, roles)
     if said is not None:
         said += structure.of_missing(rows)
@@ -113,7 +115,7 @@ def read_kept(
     dropped = known.n_rows - known.n_used
     products = replace(products, n_rows=known.n_rows, n_dropped=dropped)
     absent = rows.coded.absent
-    kept = MixedStatistics(design, products, moments, absent, found.text_labels, withheld)
+    kept = MixedStatistics(design, products, moments, absent, opened_data.text_labels, withheld)
     return kept, clusters
 
 
@@ -143,9 +145,9 @@ def reading(
         If a predictor has one level only, or a factor one group.
     """
     learned, chosen = finished(kept.design)
-    found = kept.products.only(chosen.x, chosen.z)
+    products = kept.products.only(chosen.x, chosen.z)
     fewer = None if clusters is None else clusters.only(chosen.x)
-    learned, found, fewer, left_out = without_redundant(learned, found, fewer)
-    told = structure.notices(learned, found, kept.absent)
+    learned, products, fewer, left_out = without_redundant(learned, products, fewer)
+    told = structure.notices(learned, products, kept.absent)
     notices = (*left_out, *told, *structure.withheld(*kept.withheld))
-    return MixedReading(found, fewer, learned, notices, like, kept)
+    return MixedReading(products, fewer, learned, notices, like, kept)

@@ -105,11 +105,11 @@ def style_of(name: str, texts: Iterable[str | None], decimal: str | None = None)
     DataError
         If texts such as "1,234" alone could be meant in two ways.
     """
-    found = {t.strip(WHITE) for t in texts if t is not None and not is_missing(t)}
-    if decimal is None and all(is_measured(t) or is_truth(t) for t in found):
+    texts_seen = {t.strip(WHITE) for t in texts if t is not None and not is_missing(t)}
+    if decimal is None and all(is_measured(t) or is_truth(t) for t in texts_seen):
         return PLAIN
-    percent = bool(found) and all(t.endswith("%") for t in found)
-    bare = {t.removesuffix("%").rstrip(WHITE) for t in found} if percent else found
+    percent = bool(texts_seen) and all(t.endswith("%") for t in texts_seen)
+    bare = {t.removesuffix("%").rstrip(WHITE) for t in texts_seen} if percent else texts_seen
     # a mark is the decimal one if it reads every value; where both do ("1,234"), or neither, the
     # column says no more, and what follows decides
     fits = {
@@ -145,23 +145,23 @@ def styles_of(
     """
     distinct = {name: set(texts) for name, texts in columns.items()}
     mark = decimal
-    found: dict[str, NumberStyle] = {}
+    styles: dict[str, NumberStyle] = {}
     unclear: list[str] = []
     for name, texts in distinct.items():
         try:
-            found[name] = style_of(name, texts, decimal)
+            styles[name] = style_of(name, texts, decimal)
         except DataError:
             unclear.append(name)
-    marks = {style.decimal for style in found.values() if not style.is_plain}
+    marks = {style.decimal for style in styles.values() if not style.is_plain}
     if mark is None and marks == {","}:
         mark = ","
     for name in unclear:
-        found[name] = style_of(name, distinct[name], mark)
+        styles[name] = style_of(name, distinct[name], mark)
     if mark == ",":
-        for name, style in found.items():
+        for name, style in styles.items():
             if style.is_plain:
-                found[name] = style_of(name, distinct[name], ",")
-    return {name: style for name, style in found.items() if not style.is_plain}
+                styles[name] = style_of(name, distinct[name], ",")
+    return {name: style for name, style in styles.items() if not style.is_plain}
 
 
 def notices_of(

@@ -73,18 +73,18 @@ def outcome_words(data: Any, column: Name) -> list[str] | None:
     """The words of a column of text, the first few of them; None if it holds no text."""
     if _begins_with_number(data, column):
         return None
-    with opened(data, Source((column,), (), (column,))) as found:
-        if found.engine is None:
-            values = frames.take(found.data, found.kind, (column,))[column.name]
+    with opened(data, Source((column,), (), (column,))) as opened_data:
+        if opened_data.engine is None:
+            values = frames.take(opened_data.data, opened_data.kind, (column,))[column.name]
             if not frames.holds_categories(values):
                 return None
             labels = frames.label_codes(values)[1].tolist()
         else:
-            frames.check_column(column.name, list(found.engine.columns), column.at)
-            if found.engine.type_of(column.name)[0] != "text":
+            frames.check_column(column.name, list(opened_data.engine.columns), column.at)
+            if opened_data.engine.type_of(column.name)[0] != "text":
                 return None
-            some_values = (spark if found.kind == "pyspark" else duck).some_values
-            values = some_values(found.data, column.name, SHOWN + 1)
+            some_values = (spark if opened_data.kind == "pyspark" else duck).some_values
+            values = some_values(opened_data.data, column.name, SHOWN + 1)
             labels = [label for label in values if label is not None]
     if not all(isinstance(label, str) for label in labels):
         return None
@@ -100,10 +100,10 @@ def _begins_with_number(data: Any, column: Name) -> bool:
     names = [data] if not isinstance(data, list | tuple) else list(data)
     if any("::" in str(name) for name in names):
         return False
-    found = [n for name in names for n in files.expand(str(name))]
-    if not all(n.lower().endswith(files.CSV_ENDINGS) for n in found):
+    paths = [n for name in names for n in files.expand(str(name))]
+    if not all(n.lower().endswith(files.CSV_ENDINGS) for n in paths):
         return False
-    value = first_value(csv_files(found, Source((column,), (), (column,))), column.name)
+    value = first_value(csv_files(paths, Source((column,), (), (column,))), column.name)
     return value is None or is_number(value) or is_truth(value)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from partialpool._typing import Floats, Ints
+from partialpool._typing import Bools, Floats, Ints
 from partialpool.data.coded_rows import Usable
 from partialpool.data.design import Design
 from partialpool.data.frames import Rows
@@ -86,42 +86,95 @@ def _root(weight: Floats | None, size: int) -> Floats:
     return np.ones(size) if weight is None else np.sqrt(weight)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Residuals:
+    """Externally studentised residuals: Student's t with `df` degrees of freedom of normal noise.
+
+    Rows that their own group all but holds are not `judged`; `residual` is not standardised.
+    """
+
+    residual: Floats
+    t: Floats
+    judged: Bools
+    df: float
+
+
 def outlying_rows(y: Floats, x: Floats, groups: Sequence[tuple[Ints, Floats]]) -> Far:
     """Rows whose externally studentised residual is beyond what the largest of N may be.
 
     Parameters
     ----------
-    y : ndarray, shape (N,)
-    x : ndarray, shape (N, p)
-        Predictors.
-    groups : sequence of (ndarray of int, shape (N,), ndarray, shape (N, q))
-        Of each term the group of each row and the columns whose coefficients vary by group.
-        All times the root of the weights.
-
-    Returns
-    -------
-    Far
+    y, x, groups
+        As of `LeastSquares.read`.
     """
-    terms = [_Term.read(code, z) for code, z in groups]
-    first = terms[0]
-    residual = y - first.fitted(y)
-    if x.shape[1]:  # coefficients within the groups of the first term
-        inside = np.column_stack([column - first.fitted(column) for column in x.T])
-        residual = residual - inside @ np.linalg.lstsq(inside, residual, rcond=1e-8)[0]
-    for _ in range(SWEEPS if len(terms) > 1 else 0):
-        for term in (*terms[1:], first):
-            residual = residual - term.fitted(residual)
-    df = len(y) - x.shape[1] - sum(term.size for term in terms)
-    left = 1.0 - np.max([term.leverage for term in terms], axis=0)
-    judged = left > HELD
-    if df < FEWEST or not residual.any():
+    of = LeastSquares.read(x, groups).residuals(y)
+    if of is None:
         return Far(np.zeros(0, dtype=np.intp), np.zeros(0))
-    square = residual**2 / np.where(judged, left, 1.0) / (residual @ residual / df)
-    t = np.sign(residual) * np.sqrt(square * (df - 1) / np.maximum(df - square, 1e-9))
-    p = 2.0 * len(y) * special.stdtr(df - 1.0, -np.abs(t))
-    at = np.flatnonzero(judged & (np.abs(t) > FAR) & (p < LEVEL))
-    at = at[np.argsort(-np.abs(t[at]), kind="stable")]
-    return Far(at, t[at])
+    p = 2.0 * len(y) * special.stdtr(of.df, -np.abs(of.t))
+    far = np.flatnonzero(of.judged & (np.abs(of.t) > FAR) & (p < LEVEL))
+    far = far[np.argsort(-np.abs(of.t[far]), kind="stable")]
+    return Far(far, of.t[far])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LeastSquares:
+    """Predictors and groups of rows, without pooling.
+
+    Parameters
+    ----------
+    inside : ndarray, shape (N, p)
+        Predictors less what the groups of the first term make of them.
+    solver : ndarray, shape (p, N)
+        Their pseudo-inverse.
+    terms : sequence of _Term
+    leverage : ndarray, shape (N,)
+        The largest of those of the terms.
+    """
+
+    inside: Floats
+    solver: Floats
+    terms: Sequence[_Term]
+    leverage: Floats
+
+    @staticmethod
+    def read(x: Floats, groups: Sequence[tuple[Ints, Floats]]) -> LeastSquares:
+        """Read predictors and groups.
+
+        Parameters
+        ----------
+        x : ndarray, shape (N, p)
+            Predictors.
+        groups : sequence of (ndarray of int, shape (N,), ndarray, shape (N, q))
+            Of each term the group of each row and the columns whose coefficients vary by group.
+            All times the root of the weights.
+        """
+        terms = [_Term.read(code, z) for code, z in groups]
+        inside = np.empty((len(x), x.shape[1]))
+        for i, column in enumerate(x.T):
+            inside[:, i] = column - terms[0].fitted(column)
+        solver: Floats = inside.T
+        if inside.shape[1]:
+            solver = np.linalg.pinv(inside, rcond=1e-8).astype(np.float64, copy=False)
+        leverage = np.max([term.leverage for term in terms], axis=0)
+        return LeastSquares(inside, solver, terms, leverage)
+
+    def residuals(self, y: Floats) -> Residuals | None:
+        """Residuals of an outcome, (N,); None where they are too few to tell, or all zero."""
+        first, *others = self.terms
+        residual = y - first.fitted(y)
+        if self.inside.shape[1]:  # coefficients within the groups of the first term
+            residual = residual - self.inside @ (self.solver @ residual)
+        for _ in range(SWEEPS if others else 0):
+            for term in (*others, first):
+                residual = residual - term.fitted(residual)
+        df = len(y) - self.inside.shape[1] - sum(term.size for term in self.terms)
+        if df < FEWEST or not residual.any():
+            return None
+        left = 1.0 - self.leverage
+        judged = left > HELD
+        square = residual**2 / np.where(judged, left, 1.0) / (residual @ residual / df)
+        t = np.sign(residual) * np.sqrt(square * (df - 1) / np.maximum(df - square, 1e-9))
+        return Residuals(residual, t, judged, df - 1.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -309,7 +309,13 @@ def _clusters(plan: Plan, total: Answer, by_group: Mapping[str, Floats]) -> Clus
     t = coarsest(factors)
     if total.query.terms != (t,) or not clustered(plan, factors[t]):
         return None
-    return Clusters(factors[t].name, by_group["xtx"], by_group["xty"])
+    return Clusters(
+        factors[t].name,
+        by_group["xtx"],
+        by_group["xty"],
+        by_group["yty"] + by_group.get("inside", 0.0),
+        np.broadcast_to(by_group.get("lw", 0.0), by_group["yty"].shape),
+    )
 
 
 def _block(plan: Plan, answer: Answer) -> Block:

@@ -110,10 +110,10 @@ COUNTS = _Way(arrays.reduce_counts, sql.reduce_counts)
 
 
 def _read(roles: Roles, data: Any, progress: Progress | None, way: _Way[S]) -> Reading[S]:
-    with opened(data, roles, progress) as found:
-        said = list(found.notices)
-        if found.engine is None:
-            rows = frames.extract(found.data, found.kind, roles)
+    with opened(data, roles, progress) as opened_data:
+        said = list(opened_data.notices)
+        if opened_data.engine is None:
+            rows = frames.extract(opened_data.data, opened_data.kind, roles)
             statistics = way.from_rows(rows, roles)
             if roles.family is None:
                 outcome = roles.outcome_column.name
@@ -124,13 +124,13 @@ def _read(roles: Roles, data: Any, progress: Progress | None, way: _Way[S]) -> R
                 missing = missing_values(codes, rows.numbers, frozenset(replaced(roles)))
                 said += dropped(statistics.n_dropped, statistics.n_rows, missing)
         else:
-            statistics = way.by_sql(found.engine.naming(statements.given(roles)), roles)
-    if found.text_labels or statistics.labels.dtype.kind == "f":
-        statistics = _plain_labels(statistics, found.text_labels)
+            statistics = way.by_sql(opened_data.engine.naming(statements.given(roles)), roles)
+    if opened_data.text_labels or statistics.labels.dtype.kind == "f":
+        statistics = _plain_labels(statistics, opened_data.text_labels)
     order = None
-    if found.engine is None:
-        order = frames.category_order(found.data, found.kind, roles.group.name)
-    if found.text_labels or found.engine is None:
+    if opened_data.engine is None:
+        order = frames.category_order(opened_data.data, opened_data.kind, roles.group.name)
+    if opened_data.text_labels or opened_data.engine is None:
         statistics = statistics.sorted(order)
     return Reading(statistics, handing_back(data, (roles.group,)), tuple(said))
 
@@ -190,8 +190,8 @@ def opened(
         Whether only the plan is wanted; nothing is read then.
     """
     if isinstance(data, Folded):
-        with opened(data.data, roles, progress, passes=passes, plan=plan) as found:
-            yield found if plan else with_folded(found, roles, data.known)
+        with opened(data.data, roles, progress, passes=passes, plan=plan) as opened_data:
+            yield opened_data if plan else with_folded(opened_data, roles, data.known)
         return
     if any(column.name == ROW for column in roles.labels):
         roles = row_numbered(roles, stored_columns(data, roles))
@@ -242,9 +242,9 @@ def stored_columns(data: Any, wanted: Wanted) -> list[str]:
         kind = checked_kind(data)
         return list(data.columns) if kind in ENGINES else frames.column_names(data, kind)
     paths = [data] if isinstance(data, str | Path) else list(data)
-    found = [] if "::" in str(paths[0]) else files.expand(str(paths[0]))
-    if found and found[0].lower().endswith(files.CSV_ENDINGS):
-        return header_of(found[0], names).columns
+    expanded = [] if "::" in str(paths[0]) else files.expand(str(paths[0]))
+    if expanded and expanded[0].lower().endswith(files.CSV_ENDINGS):
+        return header_of(expanded[0], names).columns
     return list(files.open_file(data, Source((), (), ())).relation.columns)
 
 
@@ -375,10 +375,12 @@ def explain_reading(roles: Roles, data: Any) -> str:
         If the data cannot be read, as far as that is known before reading them.
     """
     in_memory = TWO_PASSES if roles.family is None else ONE_PASS
-    with opened(data, roles, plan=True) as found:
-        if found.engine is None:
-            return told_in_memory(found.kind, roles, in_memory)
-        return told_plan(found.what, sql.plan(found.engine.naming(statements.given(roles)), roles))
+    with opened(data, roles, plan=True) as opened_data:
+        if opened_data.engine is None:
+            return told_in_memory(opened_data.kind, roles, in_memory)
+        return told_plan(
+            opened_data.what, sql.plan(opened_data.engine.naming(statements.given(roles)), roles)
+        )
 
 
 ONE_PASS = "and one pass (numpy.bincount) sums the events and the sizes of each group."

@@ -62,15 +62,15 @@ def some_values(frame: Any, name: str, limit: int) -> list[Any]:
 
 def first_value(frame: Any, name: str) -> Any:
     """A value of a column that is not NULL; None if there is none."""
-    found = frame.selectExpr(f"{quoted(name)} AS g").where("g IS NOT NULL").limit(1).collect()
-    return found[0][0] if found else None
+    values = frame.selectExpr(f"{quoted(name)} AS g").where("g IS NOT NULL").limit(1).collect()
+    return values[0][0] if values else None
 
 
 def label_counts(frame: Any, name: str) -> tuple[list[Any], list[int]]:
     """Distinct values of a column that are not NULL, and the rows of each."""
     named = frame.selectExpr(f"{quoted(name)} AS g").where("g IS NOT NULL")
-    found = named.groupBy("g").count().collect()
-    return [row[0] for row in found], [row[1] for row in found]
+    counts = named.groupBy("g").count().collect()
+    return [row[0] for row in counts], [row[1] for row in counts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +142,10 @@ class Spark:
         return Groups(labels, sums, total)
 
     def table(self, sql: str, labels: Sequence[str]) -> dict[str, AnyArray]:
-        found = self._query(sql).toArrow()
+        answer = self._query(sql).toArrow()
         return {
-            k: _labels(found.column(k)) if k in labels else np.asarray(found.column(k))
-            for k in found.column_names
+            k: _labels(answer.column(k)) if k in labels else np.asarray(answer.column(k))
+            for k in answer.column_names
         }
 
     def fetch(self, sql: str) -> list[tuple[Any, ...]]:

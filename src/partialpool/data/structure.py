@@ -58,11 +58,11 @@ def _labels(design: Design) -> Iterator[Notice]:
 
 def alike_labels(name: str, labels: AnyArray) -> Iterator[Notice]:
     """A warning of labels of a column that differ only in white space, capitals or spelling."""
-    found = lab.alike(labels)
-    if not found:
+    alike = lab.alike(labels)
+    if not alike:
         return
-    listed = "; ".join(" and ".join(map(lab.quoted, each)) for each in found[:3])
-    more = f", and {len(found) - 3:,} more" if len(found) > 3 else ""
+    listed = "; ".join(" and ".join(map(lab.quoted, each)) for each in alike[:3])
+    more = f", and {len(alike) - 3:,} more" if len(alike) > 3 else ""
     yield Notice(
         "labels_alike",
         "warning",
@@ -101,9 +101,9 @@ def dropped(
     if not n_dropped:
         return
     verb = "rows was" if n_dropped == 1 else "rows were"
-    found = {name: count for name, count in (missing or {}).items() if count}
+    counts = {name: count for name, count in (missing or {}).items() if count}
     where = (
-        f" ({', '.join(f'{name}: {count:,}' for name, count in found.items())})" if found else ""
+        f" ({', '.join(f'{name}: {count:,}' for name, count in counts.items())})" if counts else ""
     )
     yield Notice(
         "rows_dropped",
@@ -160,9 +160,9 @@ def missing_values(
     codes: Mapping[str, Ints], numbers: Mapping[str, Floats], unless: frozenset[str] = frozenset()
 ) -> dict[str, int]:
     """How many values each column misses, of labels and of numbers; but of those in `unless`."""
-    found = {name: int((values < 0).sum()) for name, values in codes.items()}
-    found |= {name: int(np.isnan(values).sum()) for name, values in numbers.items()}
-    return {name: count for name, count in found.items() if name not in unless}
+    counts = {name: int((values < 0).sum()) for name, values in codes.items()}
+    counts |= {name: int(np.isnan(values).sum()) for name, values in numbers.items()}
+    return {name: count for name, count in counts.items() if name not in unless}
 
 
 def _references(design: Design) -> Iterator[Notice]:

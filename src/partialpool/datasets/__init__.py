@@ -314,6 +314,29 @@ def mailing() -> Table:
     return Table(_read("mailing"))
 
 
+def bcg() -> Table:
+    """Cases of tuberculosis in 13 trials of the BCG vaccine, at latitudes from 13 to 55 degrees.
+
+    Columns: trial (author and year), year, latitude (absolute, degrees), allocation (random,
+    systematic or alternate); vaccinated_tb, vaccinated_no_tb, control_tb, control_no_tb (people
+    with and without tuberculosis); log_rr, the logarithm of the risk ratio, and its standard error
+    log_rr_se.
+
+    Source: Colditz et al. (1994), Journal of the American Medical Association 271, 698-702,
+    doi:10.1001/jama.1994.03510330076038; latitudes as in Berkey, Hoaglin, Mosteller and Colditz
+    (1995), Statistics in Medicine 14, 395-411, doi:10.1002/sim.4780140406.
+    """
+    table = Table(_read("bcg"))
+    cases = [table[k].astype(np.float64) for k in ("vaccinated_tb", "control_tb")]
+    people = [
+        c + table[k] for c, k in zip(cases, ("vaccinated_no_tb", "control_no_tb"), strict=True)
+    ]
+    table["log_rr"] = np.log(cases[0] / people[0]) - np.log(cases[1] / people[1])
+    inverse = [1 / c - 1 / n for c, n in zip(cases, people, strict=True)]
+    table["log_rr_se"] = np.sqrt(inverse[0] + inverse[1])
+    return table
+
+
 def _rest_of_the_season(table: Table) -> AnyArray:
     """Batting of the rest of the season on the arcsine scale of the first 45 at bats."""
     rest = 2 * table["remaining_average"] - 1
@@ -331,6 +354,9 @@ def _rest_of_the_letters(table: Table) -> AnyArray:
 
 
 STORIES = {
+    "bcg": "Thirteen trials of one vaccine against tuberculosis, from no effect in Madras to risks "
+    "lower by four fifths in Canada. Trials differ by far more than chance, and the distance from "
+    "the equator explains most of that.",
     "eight_schools": "Coaching for a test was tried in eight schools, and the largest effect, 28 "
     "points, has a standard error of 15. Whether the schools differ at all cannot be told, and "
     "the honest answer lies between eight separate numbers and one.",
@@ -431,6 +457,8 @@ catalogue: tuple[Dataset, ...] = tuple(
          "mathematics of 7,185 pupils in 160 schools", "Raudenbush & Bryk 2002"),
         (surgical, "trials", "arcsine | se(se) ~ 1 + (1 | hospital)",
          "deaths after infant heart surgery in 12 hospitals", "Spiegelhalter et al. 1996"),
+        (bcg, "trials", "log_rr | se(log_rr_se) ~ 1 + (1 | trial)",
+         "log risk ratios of tuberculosis in 13 trials of the BCG vaccine", "Colditz et al. 1994"),
         (batting, "sports", "hits | trials(at_bats) ~ 1 + (1 | player)",
          "hits of 18 players, 45 at bats each, and in the rest of the season",
          "Efron & Morris 1975"),
@@ -460,6 +488,7 @@ __all__ = [
     "Dataset",
     "baseball",
     "batting",
+    "bcg",
     "catalogue",
     "cbpp",
     "contraception",

@@ -175,6 +175,7 @@ def integrate_groups(
     linear: Floats | None = None,
     steps: int = 2,
     moments: bool = False,
+    by_group: bool = False,
 ) -> tuple[Floats, GroupMoments | None]:
     """Log likelihood of all groups, each integrated out, and perhaps the groups' moments.
 
@@ -196,10 +197,12 @@ def integrate_groups(
         nothing to be gained by a third.
     moments : bool
         Whether to compute moments.
+    by_group : bool
+        Whether the log likelihood is wanted of each group, and not of all.
 
     Returns
     -------
-    log_marginal : ndarray, shape (B,)
+    log_marginal : ndarray, shape (B,), or (J, B) by group
         Relative to `GroupedRows.best`.
     moments : GroupMoments or None
     """
@@ -221,7 +224,9 @@ def integrate_groups(
     np.exp(values, out=values)
     total = values.sum(axis=0)
     log_root = sum(np.log(lower[a, a]) for a in range(rows.q))
-    log_marginal = (np.log(total) + top - log_root - rows.best[:, None]).sum(axis=0)
+    log_marginal = np.log(total) + top - log_root - rows.best[:, None]
+    if not by_group:
+        log_marginal = log_marginal.sum(axis=0)
     if not moments:
         return log_marginal, None
     values /= total

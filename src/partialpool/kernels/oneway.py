@@ -145,3 +145,28 @@ def theta_given(
     b = pooled(weight, lam)
     loc = mu + kept(weight, lam) * (y - mu)
     return loc, np.sqrt(sigma**2 * (lam * b) + (b * mu_sd) ** 2)
+
+
+def log_marginal(
+    y: Floats, n: AnyArray, weight: Floats, ss: Floats, lam: Floats, sigma: Floats, mu: Floats
+) -> Floats:
+    """Log density of all rows of each group given mu, tau and sigma, theta_j integrated out.
+
+        -1/2 (n log(2 pi sigma^2) + log(1 + P lam) + (ss + P (y - mu)^2 / (1 + P lam)) / sigma^2)
+
+    The sum of the rows' log weights over 2 is left out.
+
+    Parameters
+    ----------
+    y, n, weight, ss : ndarray, shape (J,)
+        Means, rows, total weights P and sums of squares within groups.
+    lam, sigma, mu : ndarray, shape (S, 1)
+        Values of (tau / sigma)^2, sigma and mu.
+
+    Returns
+    -------
+    ndarray, shape (S, J)
+    """
+    more = 1.0 + weight * lam
+    squares = (ss + weight * (y - mu) ** 2 / more) / sigma**2
+    return np.asarray(-0.5 * (n * np.log(2.0 * np.pi * sigma**2) + np.log(more) + squares))

@@ -26,12 +26,18 @@ class LeftOut:
         Location and scale of the group's mean.
     df : ndarray, shape (B,)
         Degrees of freedom of that mean; infinite for normal.
+    sigma : ndarray, shape (C, B)
+        Scale of sigma without the group; sigma where it is known at the node.
+    mu_scale : ndarray, shape (C, B)
+        Scale of mu without the group, about `center`.
     """
 
     log_density: Floats
     center: Floats
     scale: Floats
     df: Floats
+    sigma: Floats
+    mu_scale: Floats
 
 
 def leave_one_group_out(
@@ -72,7 +78,10 @@ def leave_one_group_out(
     common = 0.5 * (np.log(rest) - np.log1p(weight * lam))
     if math.isinf(df):
         log_density = -0.5 * n * LOG_2PI - n * np.log(sigma) + common - 0.5 * squares / sigma**2
-        return LeftOut(log_density, center, sigma / np.sqrt(w * rest), np.full(len(y), math.inf))
+        normal, same = np.full(len(y), math.inf), np.broadcast_to(sigma, w.shape)
+        return LeftOut(
+            log_density, center, sigma / np.sqrt(w * rest), normal, same, mu_sd / np.sqrt(rest)
+        )
     total = df * sigma**2
     left = df - n
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -84,5 +93,7 @@ def leave_one_group_out(
             - 0.5 * n * np.log(total)
             + 0.5 * left * np.log1p(-squares / total)
         )
-        scale = np.sqrt((total - squares) / (left * w * rest))
-    return LeftOut(np.where(left > 0, log_density, -np.inf), center, scale, left)
+        others = np.sqrt((total - squares) / left)  # scale of sigma
+    log_density = np.where(left > 0, log_density, -np.inf)
+    scale = others / np.sqrt(w * rest)
+    return LeftOut(log_density, center, scale, left, others, others / sigma * mu_sd / np.sqrt(rest))

@@ -19,7 +19,8 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
-from scipy import sparse, special
+import scipy
+from scipy import special
 
 from partialpool._typing import Floats, Ints
 from partialpool.integrate.importance import Pool, effective_share
@@ -241,6 +242,15 @@ class CountSampler:
         assert groups is not None
         return groups
 
+    def by_group(self, phi: Floats, b: Floats) -> Floats:
+        """Log likelihood of each of the first factor's groups at points, (J, G)."""
+        first, needed = self.model.lambdas(phi)[0], self.rule.needed(phi)
+        out = np.empty((len(self.site.rows.grouped.starts), len(phi)))
+        for n in np.unique(needed).tolist():
+            at = np.flatnonzero(needed == n)
+            out[:, at] = integrated_by_group(self.site, first[at], b[at], n)
+        return out
+
     def _integrated(
         self, phi: Floats, b: Floats, moments: bool, nodes: Ints
     ) -> tuple[Floats, GroupMoments | None]:
@@ -370,31 +380,57 @@ def integrated(
     site: Site, first: Floats, b: Floats, nodes: int, moments: bool
 ) -> tuple[Floats, GroupMoments | None]:
     """Log likelihood of b, (B, d), the first factor's groups integrated out; in parts."""
+    values, moments_by_part = np.zeros(len(b)), []
+    for at, parts in _in_parts(site, first, b, nodes, moments=moments):
+        each = []
+        for _, (value, of) in parts:
+            values[at] += value
+            each.append(of)
+        moments_by_part.append(_join_moments(each, site.rows, axis=-2))
+    return values, _join_moments(moments_by_part, site.rows) if moments else None
+
+
+def integrated_by_group(site: Site, first: Floats, b: Floats, nodes: int) -> Floats:
+    """Log likelihood of b by each of the first factor's groups, (J, B)."""
+    values = np.empty((len(site.rows.grouped.starts), len(b)))
+    for at, parts in _in_parts(site, first, b, nodes, by_group=True):
+        for groups, (value, _) in parts:
+            values[groups, at] = value + site.rows.grouped.best[groups, None]
+    return values
+
+
+def _in_parts(
+    site: Site, first: Floats, b: Floats, nodes: int, **wanted: bool
+) -> Iterator[tuple[slice, Iterator[tuple[slice, tuple[Floats, GroupMoments | None]]]]]:
+    """Points by points, and in these groups by groups, what `integrate_groups` says."""
     rows = site.rows
     known_events, column_events = rows.events
     parts = rows.grouped.parts(ROWS_AT_ONCE // POINTS_AT_ONCE)
     step = max(POINTS_AT_ONCE, ROWS_AT_ONCE // len(rows.known))
-    values, moments_by_part = np.zeros(len(b)), []
-    for i in range(0, len(b), step):
-        at = slice(i, i + step)
+
+    def of_groups(
+        at: slice,
+    ) -> Iterator[tuple[slice, tuple[Floats, GroupMoments | None]]]:
         start = group_start(site, first[at], b[at])
         linear = known_events[:, None] + column_events @ b[at].T
-        each = []
         for here, groups, some in parts:
             known = rows.known[here, None] + rows.w[here] @ b[at].T
-            value, of = integrate_groups(
-                some,
-                known,
-                first[at],
-                start[:, groups],
-                nodes,
-                linear=linear[groups],
-                moments=moments,
+            yield (
+                groups,
+                integrate_groups(
+                    some,
+                    known,
+                    first[at],
+                    start[:, groups],
+                    nodes,
+                    linear=linear[groups],
+                    **wanted,
+                ),
             )
-            values[at] += value
-            each.append(of)
-        moments_by_part.append(_join_moments(each, rows, axis=-2))
-    return values, _join_moments(moments_by_part, rows) if moments else None
+
+    for i in range(0, len(b), step):
+        at = slice(i, i + step)
+        yield at, of_groups(at)
 
 
 def _join_moments(parts: Sequence[GroupMoments | None], rows: Any, axis: int = -1) -> GroupMoments:
@@ -521,7 +557,7 @@ def _rough_r(rows: JointRows) -> Floats:
     y, size = g.y[used], g.size[used]
     rough, _ = g.link.guess(y, size)
     x = rows.w[:, m:]
-    x = (x.toarray() if sparse.issparse(x) else x)[used]
+    x = (x.toarray() if scipy.sparse.issparse(x) else x)[used]
     weight = np.sqrt(size)
     solution = np.linalg.lstsq(
         x * weight[:, None], (rough - rows.known[used]) * weight, rcond=None

@@ -138,12 +138,16 @@ class CountsModel:
         -------
         ndarray, shape (T, M)
         """
-        out = self._log_prior_mu(mu)
-        out += self.priors.tau.log_density(tau, self.typical_error)[:, None]
+        out = self.log_prior(mu, tau)
         for part in self._chunks(mu.size):
             log_l = self.log_marginals(self.pairs.at(part), mu, tau)
             out += (self.count[part] @ log_l.reshape(len(log_l), -1)).reshape(mu.shape)
         return out
+
+    def log_prior(self, mu: Floats, tau: Floats) -> Floats:
+        """Log prior density of (mu, tau), shapes (T, M) and (T,) to (T, M)."""
+        of_tau = self.priors.tau.log_density(tau, self.typical_error)
+        return np.asarray(self._log_prior_mu(mu) + of_tau[:, None])
 
     def log_marginals(self, pairs: Pairs, mu: Floats, tau: Floats) -> Floats:
         """Log likelihood of each pair at each node, its parameter integrated out; (K, T, M)."""

@@ -268,13 +268,16 @@ class MixedModel:
 
     def solved(self, points: Floats, reduced: Reduced) -> Solved:
         """Beta given phi, with its priors."""
-        squares = reduced.squares
+        return solve(self.with_priors(points, reduced.squares))
+
+    def with_priors(self, points: Floats, squares: Floats) -> Floats:
+        """Normal equations with the priors of beta given phi; (G, p + 1, p + 1)."""
         variance = (self.sigma(points) ** 2)[:, None, None]
         if self._normal.any():
             squares = squares + variance * self._normal
         for k, (row, _) in enumerate(reversed(self._heavy), start=1):
             squares = squares + variance * np.outer(row, row) / points[:, -k, None, None]
-        return solve(squares)
+        return squares
 
     def log_likelihood(self, points: Floats) -> tuple[Floats, Solved]:
         """Log likelihood of phi, beta (and sigma if `df`) integrated out; up to a constant."""

@@ -180,11 +180,15 @@ class OneWayModel:
             return self._log_density_ratio(points[:, 0])
         sigma, tau = self._sigma_tau(points)
         p = profile(self.classes, (tau / sigma) ** 2)
-        out = _log_sum(self._log_parts(p, sigma))
-        out = out + self.priors.tau.log_density(tau, sigma * self.typical_ratio)
-        if not self.sizes.sigma_known:
-            out = out + self.priors.sigma.log_density(sigma, 1.0)
-        return np.asarray(out)
+        return np.asarray(_log_sum(self._log_parts(p, sigma)) + self.log_prior(points))
+
+    def log_prior(self, points: Floats) -> Floats:
+        """Log prior density of tau and sigma at phi; of r its part that is not a power of sigma."""
+        if self.df is not None:
+            return self.priors.tau.log_density(points[:, 0], self.typical_ratio)
+        sigma, tau = self._sigma_tau(points)
+        out = self.priors.tau.log_density(tau, sigma * self.typical_ratio)
+        return out if self.sizes.sigma_known else out + self.priors.sigma.log_density(sigma, 1.0)
 
     def conditional(self, points: Floats) -> Conditional:
         """Return the exact distributions given each node; points has shape (G, d)."""
@@ -220,7 +224,7 @@ class OneWayModel:
         assert self.df is not None
         p = profile(self.classes, ratio**2)
         out = -0.5 * (p.log_det + np.log(p.precision) + self.df * self._log_squares(p))
-        return np.asarray(out + self.priors.tau.log_density(ratio, self.typical_ratio))
+        return np.asarray(out + self.log_prior(ratio[:, None]))
 
     def _log_parts(self, p: Profile, sigma: Floats) -> Floats:
         """Log likelihood with mu integrated over each component of its prior; shape (G, M)."""
@@ -264,8 +268,17 @@ class OneWayModel:
         return mu, sd * np.sqrt(pull)
 
 
-def one_way_model(statistics: GroupStatistics, priors: Priors) -> OneWayModel:
+def one_way_model(
+    statistics: GroupStatistics, priors: Priors, *, rows: float | None = None
+) -> OneWayModel:
     """Set up the model.
+
+    Parameters
+    ----------
+    statistics : GroupStatistics
+    priors : Priors
+    rows : float, optional
+        Rows that the likelihood counts for, where it is taken to a power.
 
     Raises
     ------
@@ -276,13 +289,13 @@ def one_way_model(statistics: GroupStatistics, priors: Priors) -> OneWayModel:
     """
     s = statistics
     if s.n_groups < 2:
-        rows = "1 row" if s.n_used == 1 else f"{s.n_used} rows"
+        used = "1 row" if s.n_used == 1 else f"{s.n_used} rows"
         raise DataError(
-            f'column "{s.factor}" has one group only ("{s.labels[0]}", {rows}): pooling '
+            f'column "{s.factor}" has one group only ("{s.labels[0]}", {used}): pooling '
             "needs at least two groups, and three under the default priors"
         )
     ssw = float(s.ss.sum())
-    sizes = Sizes(s.n_groups, s.n_used, ssw > 0.0, s.sigma_known)
+    sizes = Sizes(s.n_groups, s.n_used if rows is None else rows, ssw > 0.0, s.sigma_known)
     moments = check_proper(sizes, priors)
     middle = float(s.mean @ s.weight / s.weight.sum())
     _check_units(s, ssw)

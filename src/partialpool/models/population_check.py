@@ -10,9 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, special
+import scipy
+from scipy import special
 
 from partialpool._typing import Bools, Floats
+from partialpool.kernels.compared import Compared, with_draws, with_largest, with_normal
 from partialpool.kernels.predictive import LeftOut
 
 LEAST_SHARE = 1e-8
@@ -33,10 +35,20 @@ groups are weighted by their precision."""
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """P-values of the fourth and of the third moment under a normal population."""
+    """The fourth and the absolute third moment of the groups under a normal population."""
 
-    heavy_tails: float
-    skewed: float
+    tails: Compared
+    skewness: Compared
+
+    @property
+    def heavy_tails(self) -> float:
+        """P-value of the fourth moment."""
+        return self.tails.p
+
+    @property
+    def skewed(self) -> float:
+        """P-value of the third moment."""
+        return self.skewness.p
 
 
 def left_out_z(y: Floats, weight: Floats, left: LeftOut) -> Floats:
@@ -145,14 +157,12 @@ def shape(y: Floats, variance: Floats) -> Shape | None:
         return None
     fourth, third, tau2 = _moments(y[None], variance)
     if len(y) > MOST_DRAWN:
-        return Shape(float(special.ndtr(-fourth[0])), float(2.0 * special.ndtr(-third[0])))
+        size = with_largest(float(third[0]), 1)
+        return Shape(with_normal(float(fourth[0]), both=False), size)
     rng = np.random.default_rng(SEED)
     drawn = rng.normal(size=(DRAWS, len(y))) * np.sqrt(variance + tau2[0])
     fourths, thirds, _ = _moments(drawn, variance)
-    return Shape(
-        (1 + int((fourths >= fourth[0]).sum())) / (DRAWS + 1),
-        (1 + int((thirds >= third[0]).sum())) / (DRAWS + 1),
-    )
+    return Shape(with_draws(float(fourth[0]), fourths), with_draws(float(third[0]), thirds))
 
 
 def _moments(y: Floats, variance: Floats) -> tuple[Floats, Floats, Floats]:
@@ -212,7 +222,7 @@ def second_component(y: Floats, variance: Floats) -> Floats:
         return -float(np.logaddexp(*parts(at)).sum() + log_prior)
 
     start = np.array([0.0, np.log(max(inner, 0.1 * scale) / scale), -2.0, np.log(4.0)])
-    best = optimize.minimize(
+    best = scipy.optimize.minimize(
         loss, start, method="L-BFGS-B", bounds=[(-5, 5), (-9, 3), (-9, 3), (-3, 5)]
     )
     first, second = parts(best.x)
@@ -231,9 +241,10 @@ def _unpacked(at: Floats, middle: float, scale: float) -> tuple[float, float, fl
 
 @dataclass(frozen=True, slots=True)
 class SizeSlope:
-    """How the groups' own values change with their size: per doubling, and its p-value."""
+    """How the groups' own values change with their size: per doubling, as a z, and its p-value."""
 
     per_doubling: float
+    z: float
     p: float
 
 
@@ -261,7 +272,8 @@ def size_slope(y: Floats, variance: Floats, size: Floats) -> SizeSlope | None:
         return None
     slope = float(w @ (x * y)) / information
     t = slope * np.sqrt(information)
-    return SizeSlope(slope, float(2.0 * special.stdtr(len(y) - 2.0, -abs(t))))
+    p = float(2.0 * special.stdtr(len(y) - 2.0, -abs(t)))
+    return SizeSlope(slope, float(-np.sign(t) * special.ndtri(max(0.5 * p, 1e-300))), p)
 
 
 def outlying(z: Floats, tests: int, level: float) -> Bools:

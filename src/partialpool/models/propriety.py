@@ -34,10 +34,13 @@ class Moments:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """What decides propriety: groups, rows, and whether rows within groups differ at all."""
+    """What decides propriety: groups, rows, and whether rows within groups differ at all.
+
+    Rows are no whole number where the likelihood is taken to a power.
+    """
 
     n_groups: int
-    n_rows: int
+    n_rows: float
     varies_within: bool
     sigma_known: bool
 
@@ -73,7 +76,7 @@ def check_proper(sizes: Sizes, priors: Priors) -> Moments:
             raise _too_few(sizes, priors)
         if df <= 0:
             raise ImproperPosteriorError(
-                f"{sizes.n_rows} rows in {sizes.n_groups} groups are too few for sigma and tau "
+                f"{sizes.n_rows:g} rows in {sizes.n_groups} groups are too few for sigma and tau "
                 f"under sigma ~ {priors.sigma} and tau ~ {priors.tau}: {ADVICE}"
             )
         return Moments(min(right - 1, df), df, min(right - 1, df), df)
@@ -83,7 +86,7 @@ def check_proper(sizes: Sizes, priors: Priors) -> Moments:
     both = far + priors.tau.tail - 1
     if min(far, both) <= 1:
         raise ImproperPosteriorError(
-            f"{sizes.n_rows} rows in {sizes.n_groups} groups leave sigma without an upper limit "
+            f"{sizes.n_rows:g} rows in {sizes.n_groups} groups leave sigma without an upper limit "
             f"under sigma ~ {priors.sigma}: give sigma a proper prior such as half_normal(scale)"
         )
     sigma = min(far, both) - 1

@@ -18,6 +18,10 @@ SAMPLED_MOMENTS, SAMPLED_ENDS = 0.05, 0.15
 """The same for means and sds, and for interval ends, by sampling: half of the second figure that
 tables print of an interval."""
 
+COARSEST = 0.5
+"""The error above which nothing is printed: an interval end that is off by half an sd changes its
+coverage by about a tenth."""
+
 
 def reached(error: float, target: float) -> Accuracy:
     """Whether an error, told in posterior sds, is within its target; one that is nan is not."""
@@ -57,9 +61,21 @@ def checked_draws(size: int, rng: np.random.Generator) -> int:
     """
     if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
         raise ArgumentError(f"the number of draws must be a whole number, 1 or more, not {size!r}")
+    checked_generator(rng)
+    return int(size)
+
+
+def checked_generator(rng: np.random.Generator) -> np.random.Generator:
+    """Return the source of randomness.
+
+    Raises
+    ------
+    ArgumentError
+        If it is another thing, such as a seed.
+    """
     if not isinstance(rng, np.random.Generator):
         raise ArgumentError(
             f"rng must be a numpy.random.Generator, such as numpy.random.default_rng(1), "
             f"not {type(rng).__name__}"
         )
-    return int(size)
+    return rng

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-from scipy import sparse
+import scipy
 
 from partialpool._typing import Floats, Ints
 from partialpool.data.cells import Cells, Side
@@ -351,7 +351,7 @@ def _columns(weight: Any, part: slice) -> tuple[Ints, Any]:
     column = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
     at, place = np.unique(weight.indices[inside], return_inverse=True)
     shape = len(at), len(starts) - 1
-    some = sparse.csr_array((weight.data[inside], (place.ravel(), column)), shape=shape)
+    some = scipy.sparse.csr_array((weight.data[inside], (place.ravel(), column)), shape=shape)
     return at, some.toarray() if len(at) <= DENSE else some
 
 

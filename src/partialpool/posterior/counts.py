@@ -18,7 +18,11 @@ from partialpool.integrate import Accuracy, Nested, integrate_nested
 from partialpool.kernels.families import LOGIT, Link
 from partialpool.models import CountsModel, Priors, counts_model
 from partialpool.models.counts import empty_pair
-from partialpool.models.counts_propriety import check_proper, natural_moments
+from partialpool.models.counts_propriety import (
+    CountMoments,
+    check_proper,
+    natural_moments,
+)
 from partialpool.posterior.argument_checks import (
     checked_draws,
 )
@@ -50,6 +54,9 @@ HEAVY_TAIL = 320.0
 is left out, over that share, in a tail as heavy as of mu of few gamma rates (P(mu > m) falls as
 m^(-1/2); 1 over the density at the end, 0.0125 / m, in units of m / 4; 80 for Cauchy's, 17 for a
 normal one). The told error of `test_what_is_out_of_reach_is_said_and_said_soon` rests on it."""
+
+DRAWS_AND_PAIRS = 2**18
+"""Draws times pairs whose likelihoods are integrated at once: arrays of tens of MiB."""
 
 
 def counts_posterior(
@@ -366,6 +373,17 @@ class CountsPosterior(OneFactorEngine):
         """Draws of probabilities or rates, or theta."""
         return self.model.link.natural(drawn.theta) if scale == "response" else drawn.theta
 
+    def group_log_likelihood(self, drawn: OneWayDraws) -> Floats:
+        """Log density of each group's counts given mu and tau, its own value integrated out."""
+        pairs, s = self.model.pairs, self.statistics
+        out = np.zeros((len(drawn.mu), len(pairs) + 1))  # the last of groups without data
+        step = max(1, DRAWS_AND_PAIRS // len(pairs))
+        for i in range(0, len(out), step):
+            part = slice(i, i + step)
+            log_l = self.model.log_marginals(pairs, drawn.mu[part, None], drawn.tau[part])
+            out[part, :-1] = log_l[:, :, 0].T + pairs.best
+        return np.asarray(out[:, self.model.member] + s.log_constants)
+
     @property
     def link(self) -> Link:
         """Logit or log."""
@@ -399,20 +417,30 @@ class CountsPosterior(OneFactorEngine):
     @property
     def predicts_without_one_group(self) -> bool:
         """Whether the posterior would be proper with any one group left out."""
+        try:
+            self.moments_without(inside=True)
+        except ImproperPosteriorError:
+            return False
+        return self.model.sizes.groups > 2
+
+    def moments_without(self, *, inside: bool) -> CountMoments:
+        """Which moments would exist without a group inside its range, or without one at its end.
+
+        Raises
+        ------
+        ImproperPosteriorError
+            If the others leave no proper posterior.
+        """
         sizes, s = self.model.sizes, self.statistics
         y, miss = s.y.sum() - s.y.max(), (s.size - s.y).sum() - (s.size - s.y).max()
         without = replace(
             sizes,
             groups=sizes.groups - 1,
-            inside=max(sizes.inside - 1, 0),
+            inside=max(sizes.inside - inside, 0),
             any_event=bool(y > 0),
             any_failure=not s.proportion or bool(miss > 0),
         )
-        try:
-            check_proper(without, self.model.priors)
-        except ImproperPosteriorError:
-            return False
-        return sizes.groups > 2
+        return check_proper(without, self.model.priors)
 
     # what every kind of posterior has -------------------------------------------------------
 

@@ -38,7 +38,7 @@ def draw(
     rng: np.random.Generator,
 ) -> OneWayDraws:
     """Draw tau from its continuous marginal, mu given tau, then every theta given both."""
-    tau, mu = _population(nodes, size, rng)
+    tau, mu = population(nodes, size, rng)
     theta = np.empty((size, statistics.n_groups))
     each = _conjugate if model.conjugate else _normal
     step = max(1, CELLS_AT_ONCE // statistics.n_groups)
@@ -48,7 +48,7 @@ def draw(
     return OneWayDraws(mu=mu, tau=tau, sigma=None, theta=theta, groups=statistics.labels)
 
 
-def _population(nodes: Nested, size: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+def population(nodes: Nested, size: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Draw tau and mu, each shape (S,).
 
     Given tau, mu is drawn by inverting its distribution function, in conditional sds; between

@@ -233,6 +233,14 @@ class FullEngine(Engine):
             upper=np.array([float(e[1]) for e in ends]),
         )
 
+    def group_log_likelihood(self, drawn: Any) -> Floats:
+        """Log density of each group's data given draws of all but its own value, (S, J)."""
+        del drawn
+        raise ArgumentError(
+            "the log likelihood of a group, its effects integrated out, is computed for one factor "
+            "without predictors only"
+        )
+
 
 class OneFactorEngine(FullEngine):
     """Computes the posterior of one factor without predictors.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import sparse
+import scipy
 
 from partialpool._typing import Floats, Ints
 from partialpool.data.new_rows import NewRows
@@ -106,10 +106,10 @@ class Sums:
 
 def _both(first: Any, second: Any, shape: tuple[int, int]) -> Any:
     """The difference of two sparse arrays, either of which may be missing or narrower."""
-    out = sparse.csr_array(shape)
+    out = scipy.sparse.csr_array(shape)
     for each, sign in ((first, 1.0), (second, -1.0)):
         if each is not None:
-            wide = sparse.csr_array((each.data, each.indices, each.indptr), shape=shape)
+            wide = scipy.sparse.csr_array((each.data, each.indices, each.indptr), shape=shape)
             out = out + sign * wide
     return out
 
@@ -120,7 +120,7 @@ def _places(index: Ints, z: Floats, groups: int) -> Any:
     used = np.flatnonzero(index >= 0)
     columns = (index[used, None] * q + np.arange(q)).ravel()
     entries = z[used].ravel(), (np.repeat(used, q), columns)
-    return sparse.csr_array(entries, shape=(size, groups * q))
+    return scipy.sparse.csr_array(entries, shape=(size, groups * q))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

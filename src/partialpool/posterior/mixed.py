@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy import sparse
+import scipy
 
 from partialpool._typing import Bools, Floats, Ints
 from partialpool.data import Table
@@ -785,7 +785,9 @@ class MixedPosterior(FullEngine):
             some = pairs.part(part)
             given_beta = functional(self.model, nodes, some)
             size = shape[1], len(some.constant)
-            add = sparse.csr_array((np.ones(size[1]), (of_sum[part], np.arange(size[1]))), size)
+            add = scipy.sparse.csr_array(
+                (np.ones(size[1]), (of_sum[part], np.arange(size[1]))), size
+            )
             total = Functional(
                 total.constant + (add @ given_beta.constant.T).T,
                 total.x + np.stack([add @ each for each in given_beta.x]),

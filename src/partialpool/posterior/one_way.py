@@ -9,14 +9,14 @@ from functools import cached_property
 from typing import Any, final
 
 import numpy as np
-from scipy import sparse
+import scipy
 
 from partialpool._typing import Floats, Ints
 from partialpool.data import GroupStatistics, Table
 from partialpool.data.new_rows import NEW, NewRows
 from partialpool.errors import ArgumentError, ImproperPosteriorError
 from partialpool.integrate import Grid, integrate
-from partialpool.kernels.oneway import kept, pooled, theta_given
+from partialpool.kernels.oneway import kept, log_marginal, pooled, theta_given
 from partialpool.kernels.ranks import expected_exceedances
 from partialpool.models import OneWayModel, Priors, one_way_model
 from partialpool.models.propriety import Moments, check_proper
@@ -51,7 +51,11 @@ EXACT_RANKS = 2000
 
 
 def one_way_posterior(
-    statistics: GroupStatistics, priors: Priors, accuracy: float | None = None
+    statistics: GroupStatistics,
+    priors: Priors,
+    accuracy: float | None = None,
+    *,
+    rows: float | None = None,
 ) -> OneWayPosterior:
     """Compute the exact posterior of a one-way normal model.
 
@@ -63,6 +67,8 @@ def one_way_posterior(
         Priors of mu, tau and sigma.
     accuracy : float, optional
         Target of the error (posterior sds); the rule goes well beyond any that may be asked for.
+    rows : float, optional
+        As in `one_way_model`.
 
     Raises
     ------
@@ -71,7 +77,7 @@ def one_way_posterior(
     ImproperPosteriorError
         If data and priors leave no proper posterior.
     """
-    model = one_way_model(statistics, priors)
+    model = one_way_model(statistics, priors, rows=rows)
     grid = integrate(model.log_density, model.axes, model.start, moments=model.moment_orders)
     return OneWayPosterior(statistics, model, grid, components(model, grid), accuracy)
 
@@ -288,6 +294,15 @@ class OneWayPosterior(OneFactorEngine):
         """Draws of theta."""
         return drawn.theta
 
+    def group_log_likelihood(self, drawn: OneWayDraws) -> Floats:
+        """Log density of each group's rows given mu, tau and sigma, theta_j integrated out."""
+        s = self.statistics
+        sigma = np.ones(len(drawn.mu)) if drawn.sigma is None else drawn.sigma
+        lam = (drawn.tau / sigma) ** 2
+        nodes = (v[:, None] for v in (lam, sigma, drawn.mu - self.model.center))
+        found = log_marginal(self.centered_means, s.n, s.weight, s.ss, *nodes)
+        return np.asarray(found + 0.5 * s.log_weight)
+
     def linear(
         self,
         x: Floats,
@@ -334,8 +349,8 @@ class OneWayPosterior(OneFactorEngine):
         """Sums ``c mu + sum_j a_j (theta_j - mu)``: given mu the groups are independent."""
         y, weight = self.centered_means[:, None], self.statistics.weight[:, None]
         c = self.components
-        a = sums.known.get(0, sparse.csr_array((len(sums.x), len(y))))
-        new = sums.new.get(0, sparse.csr_array((len(sums.x), 1)))
+        a = sums.known.get(0, scipy.sparse.csr_array((len(sums.x), len(y))))
+        new = sums.new.get(0, scipy.sparse.csr_array((len(sums.x), 1)))
         k = kept(weight, c.lam)  # (J, C)
         on_mu = sums.x - a @ k
         within = (a**2) @ (c.lam / (1.0 + weight * c.lam))

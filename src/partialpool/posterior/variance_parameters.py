@@ -120,7 +120,7 @@ def _inverse(rise: Any, u: Floats) -> Callable[[Floats], tuple[Floats, Floats]]:
     slope = rise.derivative()
     ends = float(slope(u[0])), float(slope(u[-1]))
 
-    def found(target: Floats) -> tuple[Floats, Floats]:
+    def solve(target: Floats) -> tuple[Floats, Floats]:
         at = np.interp(target, values, fine)
         for _ in range(3):
             step = (rise(at) - target) / np.maximum(slope(at), 1e-3)
@@ -130,7 +130,7 @@ def _inverse(rise: Any, u: Floats) -> Callable[[Floats], tuple[Floats, Floats]]:
         at = np.where(above, u[-1] + (target - values[-1]) / max(ends[1], 1e-3), at)
         return at, np.maximum(slope(np.clip(at, u[0], u[-1])), 1e-3)
 
-    return found
+    return solve
 
 
 def of_nodes(value: Floats, weight: Floats, lower: float, upper: float) -> Mapped:

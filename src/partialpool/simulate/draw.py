@@ -109,6 +109,9 @@ class Draw:
         s = self.statistics
         return Table(group=s.labels, n=np.array(self.world.n), truth=self.truth, **columns)
 
+    def __repr__(self) -> str:
+        return repr(self.table())
+
 
 def draw(
     world: World,
@@ -143,13 +146,13 @@ def draw(
     drawn = worlds(world, replicates=1, seed=seed)
     seen = observed(drawn, sigma_known=sigma_known, level=level)
     post = one_way_posterior(_statistics(drawn, sigma_known), Priors())
-    found = {}
+    estimates = {}
     for name in dict.fromkeys(estimators):
         if name == "posterior":
-            found[name] = _full(post, level, world.sigma)
+            estimates[name] = _full(post, level, world.sigma)
         else:
-            found[name] = _plugged_in(ESTIMATORS[name](seen), seen)
-    return Draw(world, seed, drawn.theta[0], post, found)
+            estimates[name] = _plugged_in(ESTIMATORS[name](seen), seen)
+    return Draw(world, seed, drawn.theta[0], post, estimates)
 
 
 def _full(post: OneWayPosterior, level: float, sigma: float) -> Pooled:
@@ -182,8 +185,8 @@ def _statistics(drawn: Worlds, sigma_known: bool) -> GroupStatistics:
     world, mean, n = drawn.world, drawn.mean[0], np.array(drawn.world.n)
     names = np.arange(1, len(n) + 1)
     if sigma_known:
-        found = from_estimates(mean, world.sigma / np.sqrt(n), names, factor="group")
+        statistics = from_estimates(mean, world.sigma / np.sqrt(n), names, factor="group")
     else:
         sd = np.sqrt(drawn.ss[0] / np.maximum(n - 1, 1))
-        found = from_summaries(n, mean, sd, names, factor="group")
-    return replace(found, outcome="score")
+        statistics = from_summaries(n, mean, sd, names, factor="group")
+    return replace(statistics, outcome="score")

@@ -41,9 +41,9 @@ def shrinkage(draw: Draw, estimator: str = "posterior", *, dark: bool = False) -
             f'this draw has no partially pooling estimator "{estimator}"; it has '
             f"{', '.join(known) or 'none'}"
         )
-    found, sizes = draw.estimates[estimator], draw.world.n
+    pooled, sizes = draw.estimates[estimator], draw.world.n
     differ = len(set(sizes)) > 1
-    rows = _rows(draw, found)
+    rows = _rows(draw, pooled)
     share = [1.0 - row["weight"] for row in rows]
     bars = bars_are("95% intervals", own=True, new=estimator == "posterior")
     caption = [pulled(min(share), max(share), "group", bars)]
@@ -56,7 +56,7 @@ def shrinkage(draw: Draw, estimator: str = "posterior", *, dark: bool = False) -
     return poolings(
         [rows[i] for i in parts.spread_evenly(raw, len(raw))],
         Named("score", "group", differ, truth=True, small=parts.is_small(raw)),
-        middle=found.middle,
+        middle=pooled.middle,
         new=draw.posterior.new_group.interval(0.95).tolist() if full else None,
         title=f"{len(sizes)} groups pooled by {FULL_NAMES[estimator]}",
         caption=caption,
@@ -64,19 +64,19 @@ def shrinkage(draw: Draw, estimator: str = "posterior", *, dark: bool = False) -
     )
 
 
-def _rows(draw: Draw, found: Pooled) -> Rows:
-    ends = (found.estimate if e is None else e for e in (found.lower, found.upper))
-    assert found.weight is not None
-    assert found.at_used is not None
+def _rows(draw: Draw, pooled: Pooled) -> Rows:
+    ends = (pooled.estimate if e is None else e for e in (pooled.lower, pooled.upper))
+    assert pooled.weight is not None
+    assert pooled.at_used is not None
     columns = {
         "group": [str(v) for v in draw.statistics.labels.tolist()],
         "n": list(draw.world.n),
         "size": [float(n) for n in draw.world.n],
         "raw": draw.statistics.raw.tolist(),
-        "estimate": found.estimate.tolist(),
+        "estimate": pooled.estimate.tolist(),
         **{k: e.tolist() for k, e in zip(("lower", "upper"), ends, strict=True)},
         "truth": draw.truth.tolist(),
-        "weight": found.weight.tolist(),
-        "at_used": found.at_used.tolist(),
+        "weight": pooled.weight.tolist(),
+        "at_used": pooled.at_used.tolist(),
     }
     return [dict(zip(columns, v, strict=True)) for v in zip(*columns.values(), strict=True)]

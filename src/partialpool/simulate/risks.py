@@ -90,10 +90,10 @@ def risks(
         drawn = replace(drawn, theta=truth, mean=drawn.mean - drawn.theta + truth)
     seen = observed(drawn, sigma_known=sigma_known, level=level)
     needed = dict.fromkeys(["no_pooling", "complete_pooling", *estimators])
-    found = {name: ESTIMATORS[name](seen) for name in needed}
-    errors = {name: ((e.estimate - drawn.theta) ** 2).mean(axis=1) for name, e in found.items()}
+    estimates = {name: ESTIMATORS[name](seen) for name in needed}
+    errors = {name: ((e.estimate - drawn.theta) ** 2).mean(axis=1) for name, e in estimates.items()}
     asked = list(dict.fromkeys(estimators))
-    rows = [_row(name, found[name], drawn, errors, fixed_population) for name in asked]
+    rows = [_row(name, estimates[name], drawn, errors, fixed_population) for name in asked]
     numbers = {k: np.array([row[k] for row in rows]) for k in rows[0]}
     return Risks(world, replicates, Table(estimator=as_labels(asked), **numbers))
 

@@ -6,6 +6,7 @@
 | `summary.py` | the lines of a printed fit |
 | `accuracy.py` | the error told, and when no number is shown |
 | `notices.py` | what the user should know |
+| `checks.py` | do data look as the model says: every check, and what to do |
 | `misfit.py` | counts that vary more, or are zero more often, than they can |
 | `population.py` | groups that lie apart, and sizes that go with values |
 | `crossing.py` | labels that seem to start anew |

@@ -49,7 +49,7 @@ def ends_of(table: Table, factor: str, level: float) -> list[str]:
     """Which groups are highest and lowest, with their intervals; one effect of one factor."""
     centre = table["estimate"]
     order = np.argsort(-centre, kind="stable")
-    spread = scale_of(table["sd"])
+    spread = scale_of(table.get("sd", (table["upper"] - table["lower"]) / 4))
     shown = min(ENDS, len(order) // 2) or len(order)
 
     def said(places: Sequence[int]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from partialpool._markup import output, paragraph
 from partialpool._typing import Floats
 from partialpool.classical.fixed_counts import fixed_effects_of_counts
 from partialpool.classical.pooled_regression import (
@@ -15,10 +16,11 @@ from partialpool.classical.pooled_regression import (
     pooled_regression,
 )
 from partialpool.data import Clusters, CrossProducts, Table
+from partialpool.data.count_products import CountProducts
 from partialpool.data.labels import as_labels, shown
-from partialpool.data.working_responses import CountProducts
 from partialpool.posterior import Estimated, MixedPosterior
 from partialpool.words.formatting import WIDTH
+from partialpool.words.meta_analysis import MetaAnalysis, meta_analysis, printed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,13 +36,22 @@ class MixedComparison:
         standard error).
     text : str
         What the clusters are, and what fixed effects cost.
+    meta_analysis : MetaAnalysis, optional
+        Of effects with known standard errors and predictors of the groups: ``.heterogeneity`` (Q,
+        I^2, tau) and ``.pooled`` (the coefficients by Wald and by Knapp and Hartung).
     """
 
     coefficients: Table
     text: str
+    meta_analysis: MetaAnalysis | None = None
 
     def __repr__(self) -> str:
-        return f"{self.coefficients!r}\n\n" + "\n".join(textwrap.wrap(self.text, WIDTH))
+        text = "\n".join(textwrap.wrap(self.text, WIDTH))
+        return "\n\n".join([repr(self.coefficients), text, *printed(self.meta_analysis)])
+
+    def _repr_html_(self) -> str:
+        table = self.coefficients.as_html("Coefficients")
+        return output(table, paragraph(self.text))
 
 
 def compare_coefficients(
@@ -74,7 +85,8 @@ def compare_coefficients(
         hierarchical=np.array([float(d.mean) for d in post.coefficients.values()]),
         hierarchical_sd=_errors_of(post),
     )
-    return MixedComparison(table, " ".join([_errors(clusters), *_cost(s, fixed)]))
+    text = " ".join([_errors(clusters), *_cost(s, fixed)])
+    return MixedComparison(table, text, meta_analysis(s))
 
 
 def _errors_of(post: MixedPosterior | Estimated) -> Floats:

@@ -12,6 +12,7 @@ import numpy as np
 from scipy import special
 
 from partialpool import classical
+from partialpool._markup import output
 from partialpool._typing import Floats
 from partialpool.data import GroupStatistics, Table
 from partialpool.data.labels import as_labels
@@ -20,6 +21,7 @@ from partialpool.kernels.predictive import leave_one_group_out
 from partialpool.models.counts_propriety import natural_moments
 from partialpool.posterior import CountsPosterior, OneWayPosterior
 from partialpool.posterior.components import Components, every_component
+from partialpool.words.meta_analysis import MetaAnalysis, meta_analysis, printed
 
 Spread = Callable[..., Any]
 BY_ERRORS: dict[str, Spread] = {
@@ -78,13 +80,21 @@ class Comparison:
         integrated out; group_rmse, the root mean squared error of predicting a group's mean from
         the others; row_rmse, of predicting a row from all others, hyperparameters held, over
         rows of groups with two rows or more. nan where an estimator cannot predict.
+    meta_analysis : MetaAnalysis, optional
+        With known standard errors: ``.heterogeneity`` (Q, I^2, tau) and ``.pooled`` (the effect by
+        Wald and by Knapp and Hartung).
     """
 
     groups: Table
     scores: Table
+    meta_analysis: MetaAnalysis | None = None
 
     def __repr__(self) -> str:
-        return f"{self.groups!r}\n\n{self.scores!r}"
+        return "\n\n".join([repr(self.groups), repr(self.scores), *printed(self.meta_analysis)])
+
+    def _repr_html_(self) -> str:
+        groups = self.groups.as_html("Estimates of each group")
+        return output(groups, self.scores.as_html("How well each predicts"))
 
 
 @singledispatch
@@ -135,7 +145,9 @@ def _compare_one_way(post: OneWayPosterior, estimators: Sequence[str] = ()) -> C
         k: np.array([getattr(r, k) for r in rows])
         for k in ("tau", "log_score", "group_rmse", "row_rmse")
     }
-    return Comparison(groups, Table(estimator=as_labels([r.estimator for r in rows]), **numbers))
+    scores = Table(estimator=as_labels([r.estimator for r in rows]), **numbers)
+    spreads = [name for name in ("reml", *estimators) if name in BY_ERRORS]
+    return Comparison(groups, scores, meta_analysis(s, spreads))
 
 
 @dataclass(frozen=True, slots=True)

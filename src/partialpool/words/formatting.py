@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from partialpool._markup import printable as printable
 from partialpool._typing import Floats
 from partialpool.data import Table
 from partialpool.notices import Notice
@@ -51,11 +52,6 @@ def scale_of(sd: Floats) -> float:
     return float(np.quantile(finite, 0.25)) if len(finite) else math.nan
 
 
-def printable(label: object) -> str:
-    """A label as text; control characters are escaped so that they cannot act on a terminal."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(label))
-
-
 def group_cells(table: Table) -> list[list[str]]:
     """Cells of a table of groups, as text, row by row."""
     spread = _spreads(table)
@@ -76,12 +72,34 @@ def group_cells(table: Table) -> list[list[str]]:
     return [list(row) for row in zip(*(columns[k] for k in table), strict=True)]
 
 
+def telling_columns(groups: Table) -> tuple[list[str], list[list[str]], range]:
+    """The columns of a table of groups that are not the same in every row, as text.
+
+    Returns
+    -------
+    head : list of str
+    rows : list of list of str
+    texts : range
+        The columns that are labels, which are the first.
+    """
+    head = [k for k in groups if k not in ("factor", "term") or len(set(groups[k].tolist())) > 1]
+    places = [list(groups).index(k) for k in head]
+    rows = [[row[i] for i in places] for row in group_cells(groups)]
+    return head, rows, range(len({"factor", "group", "term"} & set(head)))
+
+
 def _count(value: float) -> str:
     return f"{value:,.6g}" if isinstance(value, float) else f"{value:,}"
 
 
 def _spreads(table: Table) -> list[float]:
-    """The spread by which each row is rounded: that of its term, where there are several."""
+    """The spread by which each row is rounded: that of its term, where there are several.
+
+    Of ratios, which have no sd, that of the row.
+    """
+    if "sd" not in table:
+        widths: list[float] = (table["upper"] - table["lower"]).tolist()
+        return [width / 4 for width in widths]
     sd = np.where(np.isfinite(table["sd"]), table["sd"], (table["upper"] - table["lower"]) / 4)
     if "term" not in table:
         return [scale_of(sd)] * len(sd)
@@ -111,6 +129,15 @@ def coefficient_cells(table: Table) -> list[list[str]]:
     return rows
 
 
+def pooled_cells(table: Table) -> list[list[str]]:
+    """Cells of a table of pooled effects by estimators, as text, row by row."""
+    return [
+        [*(printable(v) for v in (estimator, name)), *(number(v, row["se"]) for v in values)]
+        for row in table.rows()
+        for estimator, name, *values in [row.values()]
+    ]
+
+
 def rank_cells(table: Table) -> list[list[str]]:
     """Cells of a table of ranks, as text, row by row."""
     return [
@@ -135,6 +162,18 @@ def prediction_cells(table: Table, numbers: list[str]) -> list[list[str]]:
         ]
         for row in table.rows()
     ]
+
+
+def effect_cells(table: Table, effect: str, se: str) -> list[list[str]]:
+    """Cells of studies with their effects and standard errors, as text, row by row."""
+    return [
+        [number(v, row[se]) if k in (effect, se) else _plain(v) for k, v in row.items()]
+        for row in table.rows()
+    ]
+
+
+def _plain(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else printable(value)
 
 
 def score_cells(table: Table) -> list[list[str]]:
@@ -171,23 +210,13 @@ def _plain_label(label: Any) -> Any:
 
 
 def parameter_cells(table: Table) -> list[list[str]]:
-    """Cells of a table of parameters, as text, row by row."""
+    """Cells of a table of parameters, with an sd or without, as text, row by row."""
     rows = []
     for row in table.rows():
-        width = row["upper"] - row["lower"]
-        spread = row["sd"] if math.isfinite(row["sd"]) else width / 4
-        values = (row[k] for k in ("mean", "sd", "lower", "median", "upper"))
-        rows.append([row["name"], *(number(v, spread) for v in values)])
-    return rows
-
-
-def profile_cells(table: Table) -> list[list[str]]:
-    """Cells of a table of profile intervals, as text, row by row."""
-    rows = []
-    for row in table.rows():
-        spread = (row["upper"] - row["lower"]) / 4
-        values = (row[k] for k in ("estimate", "lower", "upper"))
-        rows.append([row["name"], *(number(v, spread) for v in values)])
+        name, *values = row.values()
+        sd = row.get("sd", math.nan)
+        spread = sd if math.isfinite(sd) else (row["upper"] - row["lower"]) / 4
+        rows.append([name, *(number(v, spread) for v in values)])
     return rows
 
 

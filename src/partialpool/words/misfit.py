@@ -1,39 +1,12 @@
-"""What a model of counts does not account for, as its rows show: too much variance, too many zeros.
-
-Rows are held against their fitted means, coefficients at their medians and groups' effects at
-their means.
-"""
+"""Notices of what a model of counts does not account for, as its rows show."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-import numpy as np
-
-from partialpool._typing import Floats
 from partialpool.notices import Notice
 from partialpool.posterior import GeneralizedPosterior
-
-FEWEST_ROWS = 20
-"""Fewer rows than this beyond what was fitted tell nothing."""
-RATIO, SDS = 1.1, 3.5
-"""A notice needs this ratio to what is expected, and this many sds beyond it. With them neither
-notice appeared in 200 simulated worlds in which the model was right."""
-
-
-@dataclass(frozen=True, slots=True)
-class Excess:
-    """How far a sum over rows is beyond what the model expects: their ratio, and in sds."""
-
-    ratio: float
-    sds: float
-
-    @property
-    def is_clear(self) -> bool:
-        """Whether there is something to say."""
-        return self.ratio > RATIO and self.sds > SDS
+from partialpool.posterior.count_misfit import excess_zeros, overdispersion
 
 
 def misfit(post: GeneralizedPosterior) -> Iterator[Notice]:
@@ -60,66 +33,3 @@ def misfit(post: GeneralizedPosterior) -> Iterator[Notice]:
             "means have. If a row can be zero for a reason of its own, model that first (a 0/1 "
             f"outcome); else {way}.",
         )
-
-
-def overdispersion(post: GeneralizedPosterior) -> Excess | None:
-    """Pearson's chi-square of the rows over its degrees of freedom; None if too few rows tell.
-
-    Of single trials the variance is known from their mean: they tell nothing; nor do rows that were
-    added up. A chi-square's variance is 2 a row for normal residuals; those of few events have a
-    fourth moment beyond.
-    """
-    s, mean = post.statistics, fitted_means(post)
-    size = s.rows.size
-    used = (size > 1 if s.proportion else mean * size > 0) & (s.rows.count == 1)
-    mean, size, y = mean[used], size[used], s.rows.y[used]
-    spread = size * mean * (1.0 - mean) if s.proportion else size * mean
-    fourth = 1.0 / np.maximum(spread, 1e-9)
-    if s.proportion:
-        fourth = fourth - 6.0 / size
-    share = len(y) / max(len(s.rows.y), 1)
-    df = len(y) - share * _parameters(post)
-    if df < FEWEST_ROWS:
-        return None
-    square = (y - size * mean) ** 2 / np.maximum(spread, 1e-9)
-    # a row with next to no expected event has a square of next to nothing, or of millions
-    heavy = fourth > 50.0
-    square, fourth, df = square[~heavy], fourth[~heavy], df - float(heavy.sum())
-    if df < FEWEST_ROWS:
-        return None
-    sd = math.sqrt(float((2.0 + fourth).sum()))
-    return Excess(float(square.sum()) / df, (float(square.sum()) - df) / sd)
-
-
-def excess_zeros(post: GeneralizedPosterior) -> Excess | None:
-    """Rows without an event against how many are expected; None of single trials."""
-    s, mean = post.statistics, fitted_means(post)
-    size = s.rows.size
-    used = (size > 1 if s.proportion else size > 0) & (s.rows.count == 1)
-    if used.sum() < FEWEST_ROWS:
-        return None
-    mean, size, y = mean[used], size[used], s.rows.y[used]
-    with np.errstate(divide="ignore"):
-        none = np.exp(size * np.log1p(-mean)) if s.proportion else np.exp(-size * mean)
-    expected, variance = float(none.sum()), float((none * (1.0 - none)).sum())
-    found = float((y == 0).sum())
-    if expected < 1.0 and found < 5.0:
-        return None
-    return Excess(found / max(expected, 0.5), (found - expected) / math.sqrt(variance + 0.25))
-
-
-def fitted_means(post: GeneralizedPosterior) -> Floats:
-    """Probability or rate of each row, effects at their posterior means; (N,)."""
-    rows = post.statistics.rows
-    eta = rows.offset + rows.x @ post.coefficient_medians
-    for group, z, mean in zip(rows.group, rows.z, post.effect_means, strict=True):
-        eta = eta + (z * mean.reshape(-1, z.shape[1])[group]).sum(axis=1)
-    return np.asarray(post.statistics.link.natural(eta))
-
-
-def _parameters(post: GeneralizedPosterior) -> float:
-    """Effective number of parameters: coefficients, and groups' effects less their shrinkage."""
-    total = float(len(post.statistics.coefficients))
-    for t, block in enumerate(post.statistics.blocks):
-        total += float((1.0 - post.pooling(t)).sum()) if len(block.n) else 0.0
-    return total

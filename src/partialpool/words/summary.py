@@ -7,6 +7,10 @@ from collections.abc import Sequence
 from functools import singledispatch
 from typing import Any
 
+import numpy as np
+
+from partialpool._markup import output, paragraph
+from partialpool._markup import table as html_table
 from partialpool._typing import Floats
 from partialpool.data import CountProducts, CrossProducts, Table
 from partialpool.models import Priors
@@ -25,8 +29,11 @@ from partialpool.words.formatting import (
     aligned,
     group_cells,
     notice_lines,
+    number,
     parameter_cells,
+    telling_columns,
 )
+from partialpool.words.meta_analysis import new_at_means
 
 
 @singledispatch
@@ -84,6 +91,55 @@ def _prior_line_one_way(post: OneWayPosterior) -> str:
     return "priors: " + ", ".join(f"{name} ~ {prior}" for name, prior in named.items())
 
 
+@singledispatch
+def new_group_line(
+    post: Any, level: float = 0.95, kind: IntervalKind = "equal-tailed", *, exp: bool = False
+) -> str:
+    """With known standard errors: the prediction interval of a new group; else nothing."""
+    return ""
+
+
+@new_group_line.register
+def _new_group_line_one_way(
+    post: OneWayPosterior,
+    level: float = 0.95,
+    kind: IntervalKind = "equal-tailed",
+    *,
+    exp: bool = False,
+) -> str:
+    s = post.statistics
+    if not s.sigma_known:
+        return ""
+    return _interval_words(f"a new {s.factor}", post.new_group, level, kind, exp)
+
+
+@new_group_line.register
+def _new_group_line_mixed(
+    post: MixedPosterior,
+    level: float = 0.95,
+    kind: IntervalKind = "equal-tailed",
+    *,
+    exp: bool = False,
+) -> str:
+    new = new_at_means(post)
+    if new is None:
+        return ""
+    others = len(post.statistics.coefficients) > 1
+    at = " (predictors at their means over groups)" if others else ""
+    return _interval_words(f"a new {post.statistics.blocks[0].factor}{at}", new, level, kind, exp)
+
+
+def _interval_words(
+    what: str, of: Distribution, level: float, kind: IntervalKind, exp: bool
+) -> str:
+    ends = of.interval(level, kind)
+    if exp:
+        ends = np.exp(ends)
+    spread = float(ends[1] - ends[0]) / 4
+    low, high = (number(float(end), spread) for end in ends)
+    return f"{100 * level:g}% prediction interval of the effect in {what}: {low} to {high}."
+
+
 def without_numbers(formula: str, post: Any, why: str) -> str:
     """The printed Fit whose numbers cannot be relied on: what was fitted, and why none is shown."""
     lines = [headline(post, formula), *textwrap.wrap(prior_line(post), WIDTH), ""]
@@ -103,13 +159,48 @@ def printed(
     shown = Table({k: v[:SHOWN_GROUPS] for k, v in groups.items()})
     lines = [headline(post, formula), *textwrap.wrap(prior_line(post), WIDTH), ""]
     lines += aligned(["", *list(parameters)[1:]], parameter_cells(parameters))
-    lines += ["", *textwrap.wrap(f"{pooling_line(post)} {advice}", WIDTH), ""]
+    lines += ["", *textwrap.wrap(f"{pooling_line(post)} {advice}", WIDTH)]
+    lines += [*textwrap.wrap(new_group_line(post), WIDTH), ""]
     lines += aligned(list(shown), group_cells(shown))
     if groups.n_rows > SHOWN_GROUPS:
         lines.append(f"... {groups.n_rows - SHOWN_GROUPS:,} more groups: fit.groups()")
     if notices:
         lines += ["", *notice_lines(notices)]
     return "\n".join(lines)
+
+
+def as_html(
+    formula: str,
+    post: Any,
+    notices: Sequence[Notice],
+    parameters: Table,
+    groups: Table,
+    advice: str,
+) -> str:
+    """What a notebook shows of a Fit: all that `printed` says."""
+    shown = Table({k: v[:SHOWN_GROUPS] for k, v in groups.items()})
+    left = groups.n_rows - shown.n_rows
+    size = f"The first {shown.n_rows} of {groups.n_rows:,}" if left else f"{groups.n_rows:,}"
+    what = "effects of groups" if "term" in groups else "groups"
+    head, rows, texts = telling_columns(shown)
+    return output(
+        paragraph(headline(post, formula), "formula"),
+        paragraph(prior_line(post)),
+        html_table(["parameter", *list(parameters)[1:]], parameter_cells(parameters), "Parameters"),
+        paragraph(f"{pooling_line(post)} {advice}"),
+        html_table(head, rows, f"{size} {what}", texts),
+        paragraph(f"... {left:,} more: fit.groups()", "more") if left else "",
+        *(notice.as_html() for notice in notices),
+    )
+
+
+def html_without_numbers(formula: str, post: Any, why: str) -> str:
+    """What a notebook shows of a Fit whose numbers cannot be relied on."""
+    return output(
+        paragraph(headline(post, formula), "formula"),
+        paragraph(prior_line(post)),
+        paragraph(f"{why[:1].upper()}{why[1:]}.", "warning"),
+    )
 
 
 @headline.register

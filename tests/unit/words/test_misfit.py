@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import partialpool as pp
-from partialpool.words.misfit import excess_zeros, fitted_means, overdispersion
+from partialpool.posterior.count_misfit import excess_zeros, fitted_means, overdispersion
 
 
 def world(seed, *, kind="right", family="poisson", groups=30, rows=30, level=0.5):

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 import partialpool as pp
-from partialpool.words.misfit import excess_zeros, fitted_means, overdispersion
+from partialpool.posterior.count_misfit import excess_zeros, fitted_means, overdispersion
 
 
 @pytest.fixture(scope="module", params=["binomial", "poisson"])

@@ -58,8 +58,8 @@ function table(host, context) {
     const mine = ++turnOf;
     host.setAttribute("aria-busy", "true");
     try {
-      const found = await ask(verb);
-      if (mine === turnOf) show(found);
+      const answer = await ask(verb);
+      if (mine === turnOf) show(answer);
     } catch (error) {
       if (mine === turnOf) context.say(error);
     } finally {
@@ -94,52 +94,52 @@ function table(host, context) {
     load({ sort: key, descending, page: 0 });
   }
 
-  function show(found) {
-    page = found;
-    if (found.sentences?.length) context.answer(found.sentences);
-    ranks.hidden = found.ranked;
-    const first = found.page * request.size + 1;
-    const last = first + found.rows.length - 1;
-    where.textContent = found.matched
-      ? `${number(first)} to ${number(last)} of ${number(found.matched)}${found.matched < found.total ? ` found among ${number(found.total)}` : ""}`
-      : `No name among ${number(found.total)} holds “${shortened(request.search, 40)}”.`;
-    back.disabled = found.page === 0;
-    next.disabled = found.page >= found.pages - 1;
-    body.replaceChildren(sheet(found));
-    heading.textContent = found.total > found.rows.length ? "The groups of this page of the table, in its order." : "";
+  function show(answer) {
+    page = answer;
+    if (answer.sentences?.length) context.answer(answer.sentences);
+    ranks.hidden = answer.ranked;
+    const first = answer.page * request.size + 1;
+    const last = first + answer.rows.length - 1;
+    where.textContent = answer.matched
+      ? `${number(first)} to ${number(last)} of ${number(answer.matched)}${answer.matched < answer.total ? ` found among ${number(answer.total)}` : ""}`
+      : `No name among ${number(answer.total)} holds “${shortened(request.search, 40)}”.`;
+    back.disabled = answer.page === 0;
+    next.disabled = answer.page >= answer.pages - 1;
+    body.replaceChildren(sheet(answer));
+    heading.textContent = answer.total > answer.rows.length ? "The groups of this page of the table, in its order." : "";
     heading.hidden = !heading.textContent;
-    picture.hidden = !found.rows.length;
-    if (found.rows.length) draw(found);
+    picture.hidden = !answer.rows.length;
+    if (answer.rows.length) draw(answer);
   }
 
-  function draw(found) {
+  function draw(answer) {
     const seen = new Map();
-    const rows = found.rows.map((row) => {
+    const rows = answer.rows.map((row) => {
       const times = (seen.get(row.name) ?? 0) + 1;
       seen.set(row.name, times);
       return { name: row.name, key: `${row.id}`, n: row.n ?? undefined, own: row.own ?? undefined, partial: row.estimate,
         lower: row.lower, upper: row.upper };
     });
-    const spread = found.axis[1] - found.axis[0];
+    const spread = answer.axis[1] - answer.axis[0];
     const data = {
-      groups: rows, grand: found.grand, axis: found.axis, digits: Math.max(0, 1 - Math.floor(Math.log10(spread || 1))),
-      rowsName: found.head[1]?.key === "n" ? "rows" : found.head.filter((head) => ["trials", "exposure", "events"].includes(head.key)).at(-1)?.text,
+      groups: rows, grand: answer.grand, axis: answer.axis, digits: Math.max(0, 1 - Math.floor(Math.log10(spread || 1))),
+      rowsName: answer.head[1]?.key === "n" ? "rows" : answer.head.filter((head) => ["trials", "exposure", "events"].includes(head.key)).at(-1)?.text,
       show: { no: true, partial: true, arrows: true, complete: false },
       label: `Own and partially pooled estimates of ${rows.length} groups`, table: false,
-      onPick: (name) => context.pick(found.rows.find((row) => row.name === name)),
+      onPick: (name) => context.pick(answer.rows.find((row) => row.name === name)),
     };
     if (drawn) drawn.update(data);
     else drawn = estimates(picture, data);
   }
 
-  function sheet(found) {
-    const heads = found.head.map((head) => {
+  function sheet(answer) {
+    const heads = answer.head.map((head) => {
       const key = head.key === "lower" ? "lower" : head.key;
       const sorted = request.sort === key ? (request.descending ? "descending" : "ascending") : "none";
       return h("th", { scope: "col", "aria-sort": sorted },
         h("button", { type: "button", class: "sort", "data-sort": key, onclick: () => sortBy(key) }, head.text));
     });
-    const rows = found.rows.map((row) => h("tr", { "data-group": row.name }, row.cells.map((cell, i) =>
+    const rows = answer.rows.map((row) => h("tr", { "data-group": row.name }, row.cells.map((cell, i) =>
       i ? h("td", {}, cell) : h("th", { scope: "row" }, h("bdi", {}, cell)))));
     return h("table", {}, h("thead", {}, h("tr", {}, heads)), h("tbody", {}, rows));
   }
@@ -174,10 +174,10 @@ function comparison(host, context) {
     const input = h("input", { type: "text", list: list.id, autocomplete: "off", "data-compare": place });
     let known = [];
     const find = later(async () => {
-      const found = await context.ask("groups", { ...context.effect, search: input.value, sort: "group", descending: false, size: 50 })
+      const answer = await context.ask("groups", { ...context.effect, search: input.value, sort: "group", descending: false, size: 50 })
         .catch((error) => { context.say(error); return null; });
-      if (!found) return;
-      known = found.rows;
+      if (!answer) return;
+      known = answer.rows;
       list.replaceChildren(...known.map((row) => h("option", { value: row.name })));
       const exact = known.filter((row) => row.name === input.value);
       if (exact.length === 1 || (known.length === 1 && input.value)) set(place, exact[0] ?? known[0]);
@@ -202,15 +202,15 @@ function comparison(host, context) {
     if (!first || !second || first.id === second.id) return;
     const mine = ++turn;
     try {
-      const found = await context.ask("contrast", { ...context.effect, first: first.id, second: second.id });
+      const answer = await context.ask("contrast", { ...context.effect, first: first.id, second: second.id });
       if (mine !== turn) return;
-      said.textContent = found.sentence;
-      const points = found.grid.map((at, i) => [at, found.density[i] ?? 0]);
+      said.textContent = answer.sentence;
+      const points = answer.grid.map((at, i) => [at, answer.density[i] ?? 0]);
       const data = {
-        lines: [{ name: "difference", points, kind: "partial", shade: [Math.max(0, found.grid[0]), found.grid.at(-1)] }],
-        x: axisAround([0, ...found.grid], 0.02), y: [0, 1.15 * Math.max(...found.density.map((height) => height ?? 0))],
+        lines: [{ name: "difference", points, kind: "partial", shade: [Math.max(0, answer.grid[0]), answer.grid.at(-1)] }],
+        x: axisAround([0, ...answer.grid], 0.02), y: [0, 1.15 * Math.max(...answer.density.map((height) => height ?? 0))],
         markers: [{ x: 0, kind: "grand", label: "no difference", name: "zero" }], height: 190, table: false,
-        unit: `${shortened(first.name, 24)} minus ${shortened(second.name, 24)}`, label: found.sentence,
+        unit: `${shortened(first.name, 24)} minus ${shortened(second.name, 24)}`, label: answer.sentence,
       };
       if (drawn) drawn.update(data);
       else drawn = curve(picture, data);
@@ -283,8 +283,8 @@ function prediction(context) {
 
   async function predict() {
     try {
-      const found = await context.ask("predict", { values, target, observation });
-      said.textContent = found.sentence;
+      const answer = await context.ask("predict", { values, target, observation });
+      said.textContent = answer.sentence;
     } catch (error) {
       if (error.kind === "refused") said.textContent = error.message;
       else context.say(error);

@@ -1,0 +1,121 @@
+"""Draws of a posterior as ArviZ keeps them: named variables with dimensions and coordinates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from partialpool._typing import AnyArray, Floats
+from partialpool._version import __version__
+from partialpool.data import CountStatistics, GroupStatistics
+from partialpool.data.labels import is_text
+from partialpool.errors import MissingExtraError
+from partialpool.posterior import Draws, Posterior
+from partialpool.posterior.engine import INTERCEPT, Scale, Term
+
+Variables = dict[str, AnyArray]
+DRAWN = ("posterior", "log_likelihood")
+"""Groups of the tree whose variables have a value a draw, in one chain."""
+
+
+def data_tree(posterior: Posterior, drawn: Draws, formula: str, scale: Scale) -> Any:
+    """Draws, log likelihood and data as a DataTree; see `Fit.to_arviz`.
+
+    Raises
+    ------
+    MissingExtraError
+        If arviz-base is not installed.
+    """
+    try:
+        from arviz_base import from_dict
+    except ModuleNotFoundError as error:
+        raise MissingExtraError.needs("arviz-base", "to_arviz()", extra="arviz") from error
+    terms = {_name_of(term): term for term in posterior._terms}
+    dims = _dimensions(terms, drawn.names)
+    by_factor = {term.factor: term for term in terms.values()}
+    content: dict[str, Variables] = {
+        "posterior": {
+            **{name: drawn[name] for name in drawn.names},
+            **{
+                name: drawn.groups(term.factor, term=term.name, scale=scale)
+                for name, term in terms.items()
+            },
+        }
+    }
+    sizes = {f"n[{factor}]": _sizes(posterior, term) for factor, term in by_factor.items()}
+    of_variables = {name: [dims[term.factor]] for name, term in terms.items()}
+    of_variables |= {f"n[{factor}]": [dims[factor]] for factor in by_factor}
+    s = posterior._engine.statistics
+    if isinstance(s, GroupStatistics | CountStatistics):
+        values, constants = _summaries(s)
+        log_likelihood = posterior._values.group_log_likelihood(drawn.drawn)
+        content["log_likelihood"] = {s.outcome: log_likelihood}
+        content["observed_data"] = values
+        sizes |= constants
+        of_variables |= {name: [dims[s.factor]] for name in (*values, *constants)}
+    content["constant_data"] = sizes
+    about = {
+        "inference_library": "partialpool",
+        "inference_library_version": __version__,
+        "formula": formula,
+        "method": posterior.method,
+    }
+    return from_dict(
+        {
+            group: {_plain(k): v[None] if group in DRAWN else v for k, v in each.items()}
+            for group, each in content.items()
+        },
+        coords={dims[factor]: _labels(term.labels) for factor, term in by_factor.items()},
+        dims={_plain(k): v for k, v in of_variables.items()},
+        attrs={"/": about},
+    )
+
+
+def _name_of(term: Term) -> str:
+    """Name of the variable of an effect: as that of its standard deviation, tau[...]."""
+    return (
+        f"theta[{term.factor}]" if term.name == INTERCEPT else f"theta[{term.factor}, {term.name}]"
+    )
+
+
+def _plain(name: str) -> str:
+    """A name that a DataTree takes: it reads "/" as a path."""
+    return name.replace("/", " per ")
+
+
+def _dimensions(terms: dict[str, Term], names: tuple[str, ...]) -> dict[str, str]:
+    """The dimension of each factor: its name, unless a variable or xarray has that already."""
+    taken = {*names, "chain", "draw"}
+    factors = dict.fromkeys(term.factor for term in terms.values())
+    return {f: _plain(f"{f}_group" if f in taken else f) for f in factors}
+
+
+def _labels(labels: AnyArray) -> AnyArray:
+    """Labels of one type; of several as text."""
+    if labels.dtype.kind == "O" and not is_text(labels):
+        return np.array([str(v) for v in labels.tolist()], dtype=object)
+    return labels
+
+
+def _sizes(posterior: Posterior, term: Term) -> AnyArray:
+    """Rows of each group."""
+    s = posterior._engine.statistics
+    n: AnyArray = (
+        s.n if isinstance(s, GroupStatistics | CountStatistics) else s.blocks[term.block].n
+    )
+    return n
+
+
+def _summaries(s: GroupStatistics | CountStatistics) -> tuple[Variables, Variables]:
+    """What was observed of each group, and what is known of it beside."""
+    if isinstance(s, CountStatistics):
+        return {s.outcome: s.y}, {} if s.size_words == "rows" else {s.size_words: s.size}
+    if s.sigma_known:
+        return {s.outcome: s.raw}, {"se": np.asarray(1.0 / np.sqrt(s.weight))}
+    return {s.outcome: s.raw}, {"sd": _sd_within(s)}
+
+
+def _sd_within(s: GroupStatistics) -> Floats:
+    """Standard deviation of the rows of each group; nan of one row."""
+    return np.sqrt(s.ss / np.where(s.n > 1, s.n - 1, np.nan))

@@ -1,0 +1,57 @@
+"""`partialpool influence`: the fit without each group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from partialpool.cli.common import fitted, hand_out, print_table, waiting, wide_console
+from partialpool.errors import ArgumentError
+from partialpool.words import summary
+
+
+@dataclass(frozen=True, slots=True)
+class InfluenceOptions:
+    """What was asked for; see the command's help."""
+
+    data: str
+    formula: str | None
+    factor: str | None
+    top: int | None
+    priors: tuple[str, ...]
+    family: str | None
+    event: str | None
+    accuracy: float | None
+    out: str | None
+    as_csv: bool
+    as_json: bool
+    debug: bool
+
+
+def run(options: InfluenceOptions) -> None:
+    """Fit, leave out each group and print what moves."""
+    if options.as_json and options.as_csv:
+        raise ArgumentError("--json and --csv both print to standard output; give one")
+    fit = fitted(
+        options.data,
+        options.formula,
+        options.priors,
+        family=options.family,
+        event=options.event,
+        accuracy=options.accuracy,
+    )
+    with waiting("leaving out each group"):
+        result = fit.influence(factor=options.factor)
+    if hand_out(result.table, options, "groups", "groups", fit.formula):
+        return
+    from rich.text import Text
+
+    console = wide_console(110)
+    console.print(Text(summary.headline(fit._engine, fit.formula), style="bold"))
+    print_table(console, result.header, result.cells()[: options.top])
+    lines = (
+        "elpd: log density of a group's rows given the others'; then each parameter without the",
+        "group, in brackets its shift in posterior sds. The groups that move most come first.",
+    )
+    for line in lines:
+        console.print(Text(line, style="dim"))
+    console.print(Text(result.text))

@@ -1,0 +1,72 @@
+"""`partialpool sensitivity`: what the answers owe to the prior."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from partialpool import charts
+from partialpool.charts.save import checked
+from partialpool.charts.sensitivity import of_result
+from partialpool.cli.common import fitted, print_csv, print_table, waiting, wide_console, written
+from partialpool.errors import ArgumentError
+from partialpool.words import formatting, summary
+
+
+@dataclass(frozen=True, slots=True)
+class SensitivityOptions:
+    """What was asked for; see the command's help."""
+
+    data: str
+    formula: str | None
+    priors: tuple[str, ...]
+    family: str | None
+    event: str | None
+    accuracy: float | None
+    plot: str | None
+    out: str | None
+    as_csv: bool
+    as_json: bool
+    debug: bool
+
+
+def run(options: SensitivityOptions) -> None:
+    """Fit under every prior of the menu and print what moves."""
+    if options.as_json and options.as_csv:
+        raise ArgumentError("--json and --csv both print to standard output; give one")
+    if options.plot:
+        checked(options.plot)
+    fit = fitted(
+        options.data,
+        options.formula,
+        options.priors,
+        family=options.family,
+        event=options.event,
+        accuracy=options.accuracy,
+    )
+    with waiting("fitting under other priors"):
+        result = fit.sensitivity()
+    if options.plot:
+        charts.save(of_result(result), options.plot)
+        click.echo(f"drew {options.plot}", err=True)
+    written(result.table, options.out, "rows")
+    if options.as_csv:
+        print_csv(result.table)
+        return
+    if options.as_json:
+        tables = {"parameters": result.table, "groups": result.groups, "largest": result.largest}
+        found: dict[str, Any] = {k: formatting.plain_rows(t) for k, t in tables.items()}
+        found |= {"formula": fit.formula, "refused": result.refused, "text": result.text}
+        click.echo(json.dumps(found, ensure_ascii=False, indent=2, allow_nan=False))
+        return
+    from rich.text import Text
+
+    console = wide_console(110)
+    console.print(Text(summary.headline(fit._engine, fit.formula), style="bold"))
+    print_table(console, result.header, result.cells())
+    print_table(console, result.group_header, result.group_cells())
+    console.print(Text("in brackets: shift in posterior sds of the fit; *: above 0.5", style="dim"))
+    console.print(Text(result.text))

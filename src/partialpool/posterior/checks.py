@@ -1,0 +1,232 @@
+"""What a posterior says its data should look like, held against what they look like.
+
+Every check is a statistic of the data, its distribution where the model holds, and a p-value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import singledispatch
+from typing import Any, Literal
+
+import numpy as np
+
+from partialpool._typing import Floats
+from partialpool.data.design import Design
+from partialpool.data.rows_again import RowsAgain
+from partialpool.kernels.compared import (
+    Compared,
+    with_draws,
+    with_gamma,
+    with_largest,
+    with_normal,
+)
+from partialpool.kernels.families import LOGIT
+from partialpool.kernels.noise import dispersion_of_rows, noise_by_group
+from partialpool.posterior import row_checks, score_checks
+from partialpool.posterior.count_misfit import excess_zeros, overdispersion
+from partialpool.posterior.counts import CountsPosterior
+from partialpool.posterior.counts_draws import population
+from partialpool.posterior.engine import INTERCEPT
+from partialpool.posterior.generalized import GeneralizedPosterior
+from partialpool.posterior.group_check import GroupCheck, group_checks
+from partialpool.posterior.mixed import MixedPosterior
+from partialpool.posterior.one_way import OneWayPosterior
+
+MOST_GROUPS = 20_000
+"""Groups that are drawn anew; of more, so many at random: p-values hardly change, and 1M would
+take seconds."""
+CELLS = 2**21
+"""Groups times draws, so that a check of many groups stays below 0.1 s."""
+DRAWS, FEWEST_DRAWS = 999, 99
+"""Draws behind a p-value: the smallest is then 0.001, or 0.01 of very many groups."""
+
+Reference = Literal["left out", "drawn", "exact", "predictive", "score", "residuals"]
+"""Where the p-value is from: each group's prediction from the others; draws of a right model, its
+parameters estimated anew; a distribution without parameters; draws of new data from the posterior;
+a score test; residuals without pooling."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A check: its name, what it is of, and the statistic beside what a right model gives it."""
+
+    check: str
+    of: str
+    compared: Compared
+    reference: Reference
+
+
+def every_check(
+    post: Any, rng: np.random.Generator, design: Design | None = None, rows: RowsAgain | None = None
+) -> tuple[list[GroupCheck], list[Finding]]:
+    """Check a posterior by what it knows of its data, and by their rows where these are given.
+
+    Parameters
+    ----------
+    post : OneWayPosterior, CountsPosterior or MixedPosterior
+    rng : numpy.random.Generator
+    design : Design, optional
+    rows : RowsAgain, optional
+        With the design by which they were read.
+
+    Returns
+    -------
+    list of GroupCheck, list of Finding
+    """
+    groups = list(group_checks(post, every=_every(post)))
+    found = [finding for check in groups for finding in of_groups(check)]
+    found += checks_of(post, rng)
+    if rows is None or design is None:
+        return groups, found
+    of_rows = list(_of_rows(post, design, rows, rng))
+    said = {(f.check, f.of) for f in of_rows}  # rows know more than sums
+    return groups, [f for f in found if (f.check, f.of) not in said] + of_rows
+
+
+def _every(post: Any) -> bool:
+    """Whether z of every group is computed, which takes a second for so many."""
+    return not isinstance(post, OneWayPosterior) or post.statistics.n_groups <= MOST_GROUPS
+
+
+def of_groups(check: GroupCheck) -> Iterator[Finding]:
+    """Findings about one effect of a factor's groups."""
+    what = f"groups of {check.factor}"
+    if check.term != "Intercept":
+        what = f"slopes of {check.term} by {check.factor}"
+    known = np.abs(check.z[np.isfinite(check.z)])
+    if len(known):
+        largest = with_largest(float(known.max()), len(check.z))
+        yield Finding("farthest group", what, largest, "left out")
+    if check.shape is not None:
+        yield Finding("tails of groups", what, check.shape.tails, "drawn")
+        yield Finding("skewness of groups", what, check.shape.skewness, "drawn")
+    if check.by_size is not None:
+        yield Finding("value by size", what, with_normal(check.by_size.z), "score")
+
+
+@singledispatch
+def checks_of(post: Any, rng: np.random.Generator) -> Iterator[Finding]:
+    """Yield what else the statistics of a fit tell."""
+    raise TypeError(f"checks_of of a {type(post).__name__}, by {rng}")
+
+
+@checks_of.register
+def _of_one_way(post: OneWayPosterior, rng: np.random.Generator) -> Iterator[Finding]:
+    s = post.statistics
+    what = f"groups of {s.factor}"
+    at, draws = _drawn_groups(s.n_groups, rng)
+    if not s.sigma_known:
+        mine = at[(s.n[at] > 1) & (s.ss[at] > 0)]
+        df = s.n[mine] - 1.0
+        if len(mine) > 1:
+            size, trend = noise_by_group(s.ss[mine], df, s.mean[mine], draws, rng)
+            yield Finding("noise by group", what, size, "exact")
+            if len(mine) > 2:
+                yield Finding("noise by value", what, trend, "exact")
+    c = post.components  # new groups of their population, about a mean that makes no difference
+    node = rng.choice(len(c.weight), draws, p=c.weight / c.weight.sum())
+    sigma = c.sigma[node]
+    if np.isfinite(c.df):
+        sigma = sigma * np.sqrt(c.df / rng.chisquare(c.df, draws))
+    means = rng.standard_normal((draws, len(at)))
+    means *= sigma[:, None] * np.sqrt(c.lam[node][:, None] + 1.0 / s.weight[at])
+    spread = with_draws(float(s.mean[at].std(ddof=1)), means.std(axis=1, ddof=1), both=True)
+    yield Finding("spread of groups", what, spread, "predictive")
+
+
+@checks_of.register
+def _of_counts(post: CountsPosterior, rng: np.random.Generator) -> Iterator[Finding]:
+    s = post.statistics
+    what = f"groups of {s.factor}"
+    dispersion = dispersion_of_rows(*_row_chi_squares(post), s.y, s.size if s.proportion else None)
+    if dispersion is not None:
+        yield Finding("dispersion of rows", "rows", dispersion, "exact")
+    at, draws = _drawn_groups(s.n_groups, rng)
+    at = at[s.size[at] > 0]
+    y = _new_events(post, s.size[at], draws, rng)
+    raw = with_draws(float(s.raw[at].std()), (y / s.size[at]).std(axis=1), both=True)
+    yield Finding("spread of groups", what, raw, "predictive")
+    zeros, expected = float((s.y[at] == 0).sum()), (y == 0).sum(axis=1).astype(np.float64)
+    if zeros or np.quantile(expected, 0.975) > 0.0:
+        yield Finding("groups without an event", what, with_draws(zeros, expected), "predictive")
+
+
+def _of_rows(
+    post: Any, design: Design, rows: RowsAgain, rng: np.random.Generator
+) -> Iterator[Finding]:
+    """What the rows of any model tell."""
+    if rows.size is None:
+        residuals = row_checks.of_measurements(rows, rng)
+        yield from (Finding(check, "rows", of, "residuals") for check, of in residuals)
+    elif isinstance(post, CountsPosterior):
+        dealt = row_checks.of_counts(rows, proportion=post.statistics.proportion, rng=rng)
+        yield from (Finding(check, "rows", of, "exact") for check, of in dealt)
+    factors = [e.factor.name if e.names[0] == INTERCEPT else "" for e in design.effects]
+    scores = score_checks.of_rows(post, design.coefficients, factors, rows, rng)
+    yield from (Finding(check, what, of, "score") for check, what, of in scores)
+
+
+def _drawn_groups(groups: int, rng: np.random.Generator) -> tuple[Any, int]:
+    """Positions of the groups that are drawn anew, and how often."""
+    at = np.arange(groups)
+    if groups > MOST_GROUPS:
+        at = np.sort(rng.choice(groups, MOST_GROUPS, replace=False))
+    return at, int(np.clip(CELLS // len(at), FEWEST_DRAWS, DRAWS))
+
+
+def _row_chi_squares(post: CountsPosterior) -> tuple[Floats, Floats]:
+    """Pearson's chi-square of the rows of each group about its own mean, and the rows."""
+    s = post.statistics
+    mean = np.divide(s.y, s.size, out=np.zeros(s.n_groups), where=s.size > 0)
+    spread = mean * (1.0 - mean) if s.proportion else mean
+    square = s.square - s.y * mean
+    chi2 = np.divide(square, spread, out=np.zeros(s.n_groups), where=spread > 0)
+    return chi2, s.n.astype(np.float64)
+
+
+def _new_events(
+    post: CountsPosterior, size: Floats, draws: int, rng: np.random.Generator
+) -> Floats:
+    """Events of new groups of these sizes, (S, J)."""
+    link = post.model.link
+    tau, mu = (each[:, None] for each in population(post.nodes, draws, rng))
+    shape = (draws, len(size))
+    if not post.model.conjugate:
+        value = link.natural(mu + tau * rng.standard_normal(shape))
+    elif link is LOGIT:
+        f, m = tau**-2.0, link.natural(mu)
+        value = rng.beta(np.maximum(m * f, 1e-300), np.maximum((1.0 - m) * f, 1e-300), shape)
+    else:
+        f = tau**-2.0
+        value = rng.gamma(f, link.natural(mu) / f, shape)
+    if post.statistics.proportion:
+        return rng.binomial(size.astype(np.int64), value).astype(np.float64)
+    return rng.poisson(np.minimum(size * value, 1e15)).astype(np.float64)
+
+
+@checks_of.register
+def _of_mixed(post: MixedPosterior, rng: np.random.Generator) -> Iterator[Finding]:
+    for check, what, compared in score_checks.of_group_means(post, rng):
+        yield Finding(check, what, compared, "score")
+
+
+@checks_of.register
+def _of_counts_with_predictors(
+    post: GeneralizedPosterior, rng: np.random.Generator
+) -> Iterator[Finding]:
+    s = post.statistics
+    if not any(len(b.n) >= len(s.rows.y) for b in s.blocks):  # else each row has its own effect
+        variance, zeros = overdispersion(post), excess_zeros(post)
+        if variance is not None:  # as a ratio, whose mean is 1
+            sd = score_checks.fitted_sd(post, variance, rng) / variance.expected
+            yield Finding(
+                "dispersion of rows", "rows", with_gamma(variance.ratio, 1.0, sd**2), "residuals"
+            )
+        if zeros is not None:
+            sd = score_checks.fitted_sd(post, zeros, rng)
+            of_zeros = with_gamma(zeros.observed, max(zeros.expected, 0.5), sd**2)
+            yield Finding("zeros among rows", "rows", of_zeros, "residuals")
+    for check, what, compared in score_checks.of_count_rows(post, rng):
+        yield Finding(check, what, compared, "score")
