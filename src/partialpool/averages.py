@@ -169,6 +169,13 @@ class Average:
         ----------
         above, below : float, optional
             In units of the averages; either may be left out.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> fit.average({"school": ["A", "B"]}).probability(above=5).round(3)
+        array([0.794])
         """
         for name, value in (("above", above), ("below", below)):
             if value is not None and (isinstance(value, bool) or not np.isfinite(value)):
@@ -191,6 +198,15 @@ class Average:
             Number of draws.
         rng : numpy.random.Generator
             Source of randomness.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> schools = fit.average({"school": ["A", "B", "C"]}, by="school")
+        >>> schools.draws(1000, np.random.default_rng(1)).shape
+        (1000, 3)
         """
         size = checked_draws(size, rng)
         share = None if self.how.benchmark is None else self.drawn.share
@@ -219,6 +235,14 @@ class Average:
         Notes
         -----
         Differences are taken on the scale of the averages also where `kind` is a ratio.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> schools = fit.average({"school": ["A", "B", "C"]}, by="school")
+        >>> schools.expected_loss()["loss"].round(1)
+        array([2.1, 5.6, 7.4])
         """
         sign = -1.0 if lower_is_better else 1.0
         levels = [sign * self._on_scale(v) for v in self.drawn.levels]
@@ -261,6 +285,14 @@ class Average:
         -------
         frame
             The columns of `by`, expected_rank, lower, median, upper, best, top.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> schools = fit.average({"school": ["A", "B", "C"]}, by="school")
+        >>> schools.ranks()["expected_rank"].round(1)
+        array([1.7, 2.1, 2.3])
         """
         values = -self._values if descending else self._values
         rows = iter(values)
