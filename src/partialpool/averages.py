@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, get_args
 
 import numpy as np
@@ -66,8 +67,6 @@ class Average:
         Probability of the intervals.
     n_cells : int
         Cells that were averaged.
-    drawn : AverageDraws
-        Joint draws.
     exact : Distribution or None
         Where no draws are needed for tables.
     error : float
@@ -88,7 +87,6 @@ class Average:
     how: Averaging
     level: float
     n_cells: int
-    drawn: AverageDraws
     exact: Distribution | None
     error: float
     _moments: tuple[bool, bool]
@@ -103,6 +101,11 @@ class Average:
         mean; of ratios and of scale "exp" the median), sd, lower, upper.
         """
         return self._hand_back(self._table)
+
+    @cached_property
+    def drawn(self) -> AverageDraws:
+        """Joint draws from which what is not exact is read, made when first needed."""
+        return self._averager.summary_draws()
 
     @property
     def _table(self) -> Table:
@@ -166,6 +169,13 @@ class Average:
         ----------
         above, below : float, optional
             In units of the averages; either may be left out.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> fit.average({"school": ["A", "B"]}).probability(above=5).round(3)
+        array([0.794])
         """
         for name, value in (("above", above), ("below", below)):
             if value is not None and (isinstance(value, bool) or not np.isfinite(value)):
@@ -188,9 +198,19 @@ class Average:
             Number of draws.
         rng : numpy.random.Generator
             Source of randomness.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> schools = fit.average({"school": ["A", "B", "C"]}, by="school")
+        >>> schools.draws(1000, np.random.default_rng(1)).shape
+        (1000, 3)
         """
         size = checked_draws(size, rng)
-        return self._on_scale(self._averager.draws(size, rng, self.drawn.share))
+        share = None if self.how.benchmark is None else self.drawn.share
+        return self._on_scale(self._averager.draws(size, rng, share))
 
     def expected_loss(self, *, lower_is_better: bool = False) -> Any:
         """What a choice costs on average where it is truly the worse one, in units of the outcome.
@@ -215,6 +235,14 @@ class Average:
         Notes
         -----
         Differences are taken on the scale of the averages also where `kind` is a ratio.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> schools = fit.average({"school": ["A", "B", "C"]}, by="school")
+        >>> schools.expected_loss()["loss"].round(1)
+        array([2.1, 5.6, 7.4])
         """
         sign = -1.0 if lower_is_better else 1.0
         levels = [sign * self._on_scale(v) for v in self.drawn.levels]
@@ -257,6 +285,14 @@ class Average:
         -------
         frame
             The columns of `by`, expected_rank, lower, median, upper, best, top.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> schools = fit.average({"school": ["A", "B", "C"]}, by="school")
+        >>> schools.ranks()["expected_rank"].round(1)
+        array([1.7, 2.1, 2.3])
         """
         values = -self._values if descending else self._values
         rows = iter(values)
@@ -288,12 +324,12 @@ class Average:
         return table[column]
 
     def __len__(self) -> int:
-        return len(self.drawn.values[0])
+        return self._averager.averages
 
     def __repr__(self) -> str:
-        return words.printed(
-            self._table, self.n_cells, self.how.total, self.how.benchmark, self.drawn.surprise
-        )
+        known = self.how.benchmark
+        surprise = 0.0 if known is None else self.drawn.surprise
+        return words.printed(self._table, self.n_cells, self.how.total, known, surprise)
 
 
 def average(
@@ -329,29 +365,30 @@ def average(
             'use kind="ratio" or "difference"'
         )
     averager = Averager(post, cells, how)
-    exact, drawn = averager.exact(), averager.summary_draws()
+    exact = averager.exact()
     error = engine.error
     if exact is None:
-        error += 1.96 * NORMAL_END / math.sqrt(len(drawn.values))
-    moments = averager.moments_exist()
-    return Average(
+        error += 1.96 * NORMAL_END / math.sqrt(averager.size())
+    result = Average(
         cells.labels,
         comparison,
         how,
         options.level,
         cells.n_cells,
-        drawn,
         exact,
         error,
-        moments,
+        (True, True) if exact is not None else averager.moments_exist(),
         averager,
         hand_back,
     )
+    if exact is None:
+        _ = result.drawn  # now, with the threads of the fit and errors where they are expected
+    return result
 
 
 def _columns(by: str | Sequence[str] | None) -> list[str]:
     """Names of the columns by which is averaged."""
-    names = [] if by is None else [by] if isinstance(by, str) else list(by)
+    names: list[Any] = list(by) if isinstance(by, list | tuple) else [] if by is None else [by]
     if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
         raise ArgumentError(f"by is the name of a column, or several that differ; got {by!r}")
     taken = [name for name in names if name in COLUMNS]

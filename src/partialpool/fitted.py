@@ -748,6 +748,17 @@ class Fit(Generic[Frame]):
         -----
         Of estimates (``method="reml"``, ``"ml"``) everything is given the estimated spreads. Source
         of poststratification: Gelman and Little (1997), Survey Methodology 23, 127-135.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> patients = {"arm": ["A", "B"] * 6, "site": list("UUVVWWXXYYZZ"),
+        ...             "y": [5.1, 6.0, 4.2, 5.5, 6.3, 6.9, 5.0, 5.8, 4.7, 6.1, 5.5, 6.0]}
+        >>> fit = pp.fit("y ~ arm + (1 | site)", patients)
+        >>> fit.average(patients, contrast={"arm": ("A", "B")})
+        Average of predictions over 12 cells
+        contrast  estimate    sd  lower  upper
+        B - A         0.92  0.20   0.52   1.31
         """
         from partialpool.averages import AverageOptions, average
 

@@ -99,8 +99,8 @@ def predict_draws(
     if of_each:  # of equal rows each has an effect of its own
         rows = rows.repeated()
         every = np.arange(len(rows.place))
-        own = {t: np.where(rows.new[t] >= 0, every, -1) for t in of_each}
-        rows = replace(rows, new={**rows.new, **own})
+        apart = {t: np.where(rows.new[t] >= 0, every, -1) for t in of_each}
+        rows = replace(rows, new={**rows.new, **apart})
     drawn = engine.draws(size, rng)
     effects_drawn = engine.drawn_effects(drawn, new_sizes([rows]), rng)
     values = np.empty((size, len(rows.x)))

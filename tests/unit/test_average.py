@@ -499,6 +499,7 @@ def test_what_makes_no_sense_is_one_sentence(poll, cells, schools):
     refused(poll, cells, "a finite number", benchmark=math.nan, total=True, by="region")
     refused(poll, cells, 'scale="exp" is of averages only', total=True, scale="exp")
     refused(poll, cells, "by is the name of a column", by=["region", "region"])
+    refused(poll, cells, "by is the name of a column", by=3)
     refused(poll, cells.assign(sd=1), 'has a column "sd" of its own', by="sd")
     schools_cells = {"school": list("AB")}
     school = {"school": ("A", "B")}

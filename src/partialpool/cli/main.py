@@ -496,7 +496,7 @@ def average_command(**options: object) -> None:
     --contrast it is the average effect of a treatment.
 
     \b
-    partialpool average poll.csv "yes ~ age + (1 | state)" people.csv --by state --weights n
+    partialpool average poll.csv "yes ~ age + (1 | state)" people.csv --by state --family binomial
     partialpool average scores.csv "score ~ 1 + (1 | school)" new.csv --above 60
     """
     from partialpool.cli.average import AverageCommandOptions, run

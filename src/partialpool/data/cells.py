@@ -211,9 +211,9 @@ def _summed(
 ) -> dict[str, AnyArray]:
     """Cells of an engine that differ, with the sums of their weights."""
     keys = {f"k{i}": name for i, name in enumerate(columns)}
-    given = keys if weights is None else {**keys, "w": weights}
-    engine = engine.naming(given)
-    numbers = {k: name for k, name in given.items() if name not in labels}
+    columns_by_key = keys if weights is None else {**keys, "w": weights}
+    engine = engine.naming(columns_by_key)
+    numbers = {k: name for k, name in columns_by_key.items() if name not in labels}
     sql_engine.number_kinds(engine, numbers)
     for name in labels:
         sql_engine.check_label(engine, name)
