@@ -23,3 +23,7 @@ charts.save(trials.plot.funnel(scale="exp"), HERE / "bcg_funnel.svg")
 data = pp.datasets.salamanders()
 fit = pp.fit("count | exposure(surveys) ~ mined + (1 | species) + (1 | site)", data)
 charts.save(charts.check(fit.check(data)), HERE / "checks.svg")
+
+formula, schools = "effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools()
+narrow = pp.fit(formula, schools, prior="tau ~ half_normal(3)")
+charts.save(narrow.plot.sensitivity(), HERE / "sensitivity.svg")

@@ -18,6 +18,7 @@ from partialpool._version import __version__ as __version__
 if TYPE_CHECKING:
     from partialpool import charts, classical, datasets, simulate, testing
     from partialpool.classical.effect_sizes import effect_size
+    from partialpool.comparing import compare_models
     from partialpool.data import Table
     from partialpool.data.independent_rows import independent_rows
     from partialpool.data.read_table import read
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
         UnsupportedFormulaError,
     )
     from partialpool.fitted import Fit
-    from partialpool.fitting import compare_models, fit, fit_groups, fit_statistics
+    from partialpool.fitting import fit, fit_groups, fit_statistics
     from partialpool.kept_statistics import Statistics, explain, load_statistics, statistics
     from partialpool.models import priors
     from partialpool.models.priors import (
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "classical.effect_sizes": ("effect_size",),
+    "comparing": ("compare_models",),
     "data": ("Table",),
     "data.independent_rows": ("independent_rows",),
     "data.read_table": ("read",),
@@ -68,7 +70,7 @@ _HOMES = {
         "UnsupportedFormulaError",
     ),
     "fitted": ("Fit",),
-    "fitting": ("compare_models", "fit", "fit_groups", "fit_statistics"),
+    "fitting": ("fit", "fit_groups", "fit_statistics"),
     "models": ("priors",),
     "models.priors": (
         "DuMouchel", "Exponential", "Flat", "HalfCauchy", "HalfNormal", "HalfT",

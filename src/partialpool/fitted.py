@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, wraps
@@ -22,10 +22,7 @@ from typing import (
 
 import numpy as np
 
-from partialpool import charts
-from partialpool._typing import Frame, Ints, Paths
-from partialpool.arviz import data_tree
-from partialpool.charts.ranks import of_table as ranks_of_table
+from partialpool._typing import Floats, Frame, Ints, Paths
 from partialpool.data import (
     Clusters,
     CountProducts,
@@ -33,14 +30,12 @@ from partialpool.data import (
     CrossProducts,
     Design,
     GroupStatistics,
-    MixedReading,
     Table,
 )
 from partialpool.data.count_table import CountTable
 from partialpool.data.design import column_of
 from partialpool.data.folding import Folded
 from partialpool.data.foreign_frames import known_frame
-from partialpool.data.mixed_read import reading as finish_mixed
 from partialpool.data.mixed_statistics import MixedStatistics
 from partialpool.data.new_rows import (
     NewRows,
@@ -51,9 +46,7 @@ from partialpool.data.new_rows import (
 )
 from partialpool.data.one_way_products import as_cross_products
 from partialpool.data.read import Reading, handing_back
-from partialpool.data.rows_again import rows_again
 from partialpool.data.statistics_files import Kept
-from partialpool.data.working_responses import counted as finish_counts
 from partialpool.errors import ArgumentError, NotReachedError, PriorError
 from partialpool.formula import Roles
 from partialpool.kept_statistics import Statistics, with_more
@@ -78,22 +71,12 @@ from partialpool.posterior import (
 from partialpool.posterior.above import Above, probability_above
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.posterior.engine import Scale, checked_scale
-from partialpool.posterior.left_out import LeftOutGroups
-from partialpool.posterior.ranks import SEED
-from partialpool.posterior.without_groups import without_each_group
-from partialpool.prediction import PredictionOptions, predict
-from partialpool.report import Contents, write
-from partialpool.simulate import CountWorld, World
+from partialpool.prediction import PredictionOptions, predict, predict_draws
 from partialpool.threads import one_blas_thread
-from partialpool.words import answer, formatting, methods, summary
+from partialpool.words import formatting, summary
 from partialpool.words.accuracy import accuracy_notice, checked_accuracy, require_reliable
 from partialpool.words.advice import Advice, MixedAdvice, advise, recommendation
 from partialpool.words.arrange import Arrangement
-from partialpool.words.checks import Check, check
-from partialpool.words.coefficients import MixedComparison, compare_coefficients
-from partialpool.words.comparison import Comparison, compare
-from partialpool.words.influence import Influence, influence
-from partialpool.words.meta_analysis import studies_of
 from partialpool.words.notices import notices_of
 from partialpool.words.ratios import (
     ParameterScale,
@@ -104,13 +87,27 @@ from partialpool.words.ratios import (
     is_exp,
     parameter_ratios,
 )
-from partialpool.words.sensitivity import Sensitivity, sensitivity
 from partialpool.words.standing import standing
 
+# Charts, reports, comparisons, worlds and the reading of other models are imported by the methods
+# that use them, so that a fit of one factor begins at once; `benchmarks/cold_start.py` measures it.
 if TYPE_CHECKING:
     import pandas
     import polars
     from xarray import DataTree
+
+    from partialpool.averages import Average
+    from partialpool.charts import Plots
+    from partialpool.data.mixed_read import MixedReading
+    from partialpool.posterior.averaged import AverageScale, ContrastKind
+    from partialpool.posterior.left_out import LeftOutGroups
+    from partialpool.report import Contents
+    from partialpool.simulate import CountWorld, World
+    from partialpool.words.checks import Check
+    from partialpool.words.coefficients import MixedComparison
+    from partialpool.words.comparison import Comparison
+    from partialpool.words.influence import Influence
+    from partialpool.words.sensitivity import Sensitivity
 
 PriorLike = Priors | Mapping[str, Prior | str] | Iterable[str] | str | None
 Method = Literal["posterior", "reml", "ml"]
@@ -295,6 +292,13 @@ class Fit(Generic[Frame]):
         NotReachedError
             If the error told is above 0.5 posterior sds, as from `parameters` and all other
             tables, charts and words of this fit.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> fit.groups()["shrinkage"].round(2)
+        array([0.83, 0.72, 0.84, 0.75, 0.69, 0.75, 0.72, 0.86])
         """
         table = self.group_table(level, kind, scale)
         table = Arrangement(factor=factor, term=term).of(table, self.factor)
@@ -309,7 +313,15 @@ class Fit(Generic[Frame]):
         kind: IntervalKind = "equal-tailed",
         scale: TableScale = "response",
     ) -> Table:
-        """`groups` as a Table, whatever kind of frame the data came in."""
+        """`groups` as a Table, whatever kind of frame the data came in.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> list(fit.group_table())
+        ['group', 'n', 'raw', 'estimate', 'sd', 'lower', 'upper', 'shrinkage']
+        """
         exp = is_exp(scale)
         table = self._reliable.group_table(level, kind, engine_scale(scale))
         return group_ratios(table) if exp else table
@@ -318,7 +330,16 @@ class Fit(Generic[Frame]):
     def with_standing(
         self, table: Table, above: Above, level: float = 0.95, *, scale: TableScale = "response"
     ) -> Table:
-        """A table of groups with p_above and standing, as `groups` gives them with `above`."""
+        """A table of groups with p_above and standing, as `groups` gives them with `above`.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> table = fit.with_standing(fit.group_table(), "average")
+        >>> table["p_above"].round(2)
+        array([0.67, 0.5 , 0.41, 0.48, 0.33, 0.4 , 0.66, 0.53])
+        """
         if is_exp(scale):
             above = self._logarithm(above)
         factors = table.get("factor", np.full(table.n_rows, self.factor)).tolist()
@@ -382,6 +403,15 @@ class Fit(Generic[Frame]):
             name, mean, sd, lower, median, upper. With ``scale="exp"`` name, estimate, lower,
             median, upper: coefficients are called ``exp(name)`` and their estimate is exp of the
             posterior mean; standard deviations stay those of logarithms.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> fit.parameters()
+        name            mean       sd     lower   median    upper
+        Intercept    7.93238  5.17839  -2.09022   7.8917  18.2181
+        tau[school]  6.57548  5.65038  0.242696  5.23851  20.7525
         """
         return self.to_input_frame(self.parameter_table(level, kind, scale))
 
@@ -411,12 +441,30 @@ class Fit(Generic[Frame]):
         Notes
         -----
         Source: Venzon and Moolgavkar (1988), doi:10.2307/2347496.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("yield ~ 1 + (1 | batch)", pp.datasets.dyestuff(), method="ml")
+        >>> fit.profile()
+        name        estimate    lower    upper
+        Intercept     1527.5  1486.45  1568.55
+        tau[batch]   37.2604  12.1965  84.0639
+        sigma        49.5101  38.2301  67.6577
         """
         return self.to_input_frame(self.profile_table(level))
 
     @_reads
     def profile_table(self, level: float = 0.95) -> Table:
-        """`profile` as a Table, whatever kind of frame the data came in."""
+        """`profile` as a Table, whatever kind of frame the data came in.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("yield ~ 1 + (1 | batch)", pp.datasets.dyestuff(), method="reml")
+        >>> fit.profile_table()["name"].tolist()
+        ['tau[batch]', 'sigma']
+        """
         return self._reliable.profile(level)
 
     @_reads
@@ -435,15 +483,30 @@ class Fit(Generic[Frame]):
         MixedComparison
             With predictors, slopes or several factors: ``.coefficients`` by complete pooling,
             fixed effects and the model, and what fixed effects cost.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> fit.compare("reml").scores
+        estimator             tau  log_score  group_rmse  row_rmse
+        no_pooling            inf        nan         nan       nan
+        complete_pooling        0   -3.82009     10.9836       nan
+        partial_pooling   5.23851   -3.91772     11.0116       nan
+        reml                    0        nan         nan       nan
         """
         post = self._reliable
         if isinstance(post, OneWayPosterior | CountsPosterior):
+            from partialpool.words.comparison import compare
+
             return compare(post, estimators)
         if estimators:
             raise ArgumentError(
                 f"estimators such as {estimators[0]} are for one factor without predictors; "
                 'here compare() takes none: fit with method="reml" or "ml" (--method) for those'
             )
+        from partialpool.words.coefficients import compare_coefficients
+
         return compare_coefficients(post, self.clusters)
 
     def rank(
@@ -489,6 +552,13 @@ class Fit(Generic[Frame]):
         Notes
         -----
         Source: Laird and Louis (1989), doi:10.3102/10769986014001029.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> fit.rank(top=3)["top"].round(2)
+        array([0.57, 0.37, 0.29, 0.35, 0.21, 0.27, 0.55, 0.4 ])
         """
         return self.to_input_frame(self.rank_table(top, level, descending, factor, term, above))
 
@@ -502,7 +572,15 @@ class Fit(Generic[Frame]):
         term: str | None = None,
         above: Above | None = None,
     ) -> Table:
-        """`rank` as a Table, whatever kind of frame the data came in."""
+        """`rank` as a Table, whatever kind of frame the data came in.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> fit.rank_table()["expected_rank"].round(1)
+        array([3.5, 4.5, 5. , 4.6, 5.5, 5.1, 3.6, 4.3])
+        """
         require_reliable(self._engine)
         how: dict[str, Any] = {"top": top, "level": level, "descending": descending}
         factor = factor or self.factor
@@ -526,12 +604,19 @@ class Fit(Generic[Frame]):
     ) -> polars.DataFrame: ...
 
     @overload
+    def predict(
+        self, data: Any, *, draws: int, rng: np.random.Generator, **options: Unpack[Predicting]
+    ) -> Floats: ...
+
+    @overload
     def predict(self, data: Any, **options: Unpack[Predicting]) -> Any: ...
 
     def predict(
         self,
         data: Any,
         *,
+        draws: int | None = None,
+        rng: np.random.Generator | None = None,
         target: Target = "group",
         unseen: Unseen = "error",
         observation: bool = False,
@@ -544,6 +629,9 @@ class Fit(Generic[Frame]):
         ----------
         data : frame, mapping, path or relation
             New rows, of any kind that `fit` takes; missing values are refused.
+        draws, rng : int, numpy.random.Generator, optional
+            In place of the frame, so many joint draws of the predictions as an array, (draws,
+            rows): rows share coefficients and groups, labels that are not in the data too.
         target : {"group", "new_group", "population"}
             The groups named in the rows; for every factor a group that is not in the data, with
             the spread there is between groups; or the population, without any group's deviation.
@@ -563,9 +651,25 @@ class Fit(Generic[Frame]):
             formula of log(y); of counts the probability, or the rate of one unit of exposure),
             one row for each row of `data`, in their order, in the kind of frame that `data` is; of
             pandas with the same index.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> fit.predict({"school": ["A", "B"]})
+        estimate       sd     lower    upper
+         11.4003  8.34142  -2.10502  31.6234
+         7.89455  6.27484  -4.65946  20.6618
         """
         options = PredictionOptions(target, unseen, observation, level, kind)
         data = known_frame(data)
+        if draws is not None or rng is not None:
+            if draws is None or rng is None:
+                missing = "draws, a number" if draws is None else "rng, numpy.random.default_rng(1)"
+                raise ArgumentError(f"joint draws need draws and rng; give {missing}, too")
+            rows = self._like(data)
+            with _threads(self.statistics):
+                return predict_draws(self._reliable, self.design, rows, options, draws, rng)
         with _threads(self.statistics):
             table = predict(self._reliable, self.design, self._like(data), options)
         predicted = handing_back(data)(table)
@@ -574,9 +678,99 @@ class Fit(Generic[Frame]):
             predicted.index = index  # so that the result can be assigned to the rows
         return predicted
 
+    def average(
+        self,
+        cells: Any,
+        *,
+        by: str | Sequence[str] | None = None,
+        weights: str | None = None,
+        contrast: Mapping[str, Sequence[Any]] | None = None,
+        kind: ContrastKind = "difference",
+        scale: AverageScale = "response",
+        observation: bool = False,
+        unseen: Unseen = "error",
+        total: bool = False,
+        benchmark: float | None = None,
+        level: float = 0.95,
+    ) -> Average:
+        """Average predictions over cells, and compare averages, all uncertainty joint.
+
+            A_g = sum_r w_r f(eta_r) / sum_r w_r   over the cells r of group g
+
+        with f the inverse link. With the people of a state by age and education as cells this is
+        poststratification; with a contrast the average effect of a treatment, or lift.
+
+        Parameters
+        ----------
+        cells : frame, mapping, path, relation or Spark DataFrame
+            Rows of predictors and groups. Equal ones are added up, those of DuckDB and Spark by
+            the engine.
+        by : str or sequence of str, optional
+            Columns of the cells: one average for each of their combinations.
+        weights : str, optional
+            Column of the weights, such as numbers of people; without it each cell counts one.
+        contrast : mapping, optional
+            ``{"arm": ("A", "B")}`` compares B with A. Where the column is one of `by`, cells of A
+            are averaged and cells of B, as they are; else every cell is set to both.
+        kind : {"difference", "ratio", "odds_ratio"}
+            How the two averages are compared: B - A, B / A, or the odds of B over the odds of A.
+        scale : {"response", "link", "exp"}
+            Units of the outcome (probabilities or rates of counts); linear predictors; or the
+            exponential of their average (geometric means; with a contrast ratios, for outcomes
+            on a log scale).
+        observation : bool
+            Average new observations, as many in each cell as its weight says, with their own
+            noise; of counts the events in as many new trials, or so much exposure.
+        unseen : {"error", "new_group", "population"}
+            What a label stands for that no row of the fit has: equal ones for the same new group,
+            others for independent ones; or for the population.
+        total : bool
+            Weighted sums in place of averages.
+        benchmark : float, optional
+            With `total`, what the totals are known to add up to: the joint distribution given
+            that, normal about its means; see docs/averages.md.
+        level : float
+            Probability of the intervals.
+
+        Returns
+        -------
+        Average
+            ``.table`` (the columns of `by`, estimate, sd, lower, upper; in the kind of frame that
+            the cells are), ``.probability(above=)``, ``.draws()``, ``.ranks()``,
+            ``.expected_loss()``.
+
+        Raises
+        ------
+        ArgumentError, DataError, ColumnError
+            If something that is asked for is not known, not in the cells, or makes no sense.
+
+        Notes
+        -----
+        Of estimates (``method="reml"``, ``"ml"``) everything is given the estimated spreads. Source
+        of poststratification: Gelman and Little (1997), Survey Methodology 23, 127-135.
+        """
+        from partialpool.averages import AverageOptions, average
+
+        cells = known_frame(cells)
+        options = AverageOptions(
+            by, weights, contrast, kind, scale, observation, unseen, total, benchmark, level
+        )
+        with _threads(self.statistics):
+            return average(
+                self._reliable, self.design, self._like(cells), options, handing_back(cells)
+            )
+
     @_reads
     def advise(self) -> Advice | MixedAdvice:
-        """Say how much the grouping matters, in numbers and in words; see `words.advice`."""
+        """Say how much the grouping matters, in numbers and in words; see `words.advice`.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> round(fit.advise().nearly_complete, 2)
+        0.38
+        """
         found: Advice | MixedAdvice = advise(self._posterior("advice"))
         return found
 
@@ -617,6 +811,8 @@ class Fit(Generic[Frame]):
         >>> bool(fit.sensitivity().table["moves"].any())
         False
         """
+        from partialpool.words.sensitivity import sensitivity
+
         return sensitivity(self._posterior("sensitivity"), self.formula)
 
     @_reads
@@ -659,11 +855,15 @@ class Fit(Generic[Frame]):
         >>> round(float(fit.influence().table["elpd"][0]), 3)
         -4.596
         """
+        from partialpool.words.influence import influence
+
         return influence(self.posterior, self.without_each_group(factor), self.formula)
 
     @_reads
     def without_each_group(self, factor: str | None = None) -> LeftOutGroups:
         """What `influence` and `partialpool.compare_models` read."""
+        from partialpool.posterior.without_groups import without_each_group
+
         require_reliable(self._engine)
         return without_each_group(self._engine, self.clusters, factor)
 
@@ -709,9 +909,13 @@ class Fit(Generic[Frame]):
         posterior would show (predictive) are too near 0.5: a small one counts, a large one says
         little. With the rows, fit.check(data), noise and columns left out are checked too.
         """
+        from partialpool.words.checks import check
+
         post = self._posterior("check()")
         rows = None
         if data is not None:
+            from partialpool.data.rows_again import rows_again
+
             rows = rows_again(self.design, self._like(data), self._sizes)
         return check(post, self.formula, self.to_input_frame, self.design, rows, rng)
 
@@ -731,7 +935,16 @@ class Fit(Generic[Frame]):
         ArgumentError
             If standard errors are given: there are no rows to simulate; or if the model is more
             than one-way.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("yield ~ 1 + (1 | batch)", pp.datasets.dyestuff())
+        >>> fit.world().n
+        (5, 5, 5, 5, 5, 5)
         """
+        from partialpool.simulate import CountWorld, World
+
         post = self._reliable
         if isinstance(post, CountsPosterior):
             return CountWorld(
@@ -756,9 +969,20 @@ class Fit(Generic[Frame]):
         return sorted(name for name in super().__dir__() if not name.startswith("_"))
 
     @property
-    def plot(self) -> charts.Plots:
-        """Charts of this fit: ``fit.plot.shrinkage()``, ``.coefficients()``, ..."""
-        return charts.Plots(self._posterior("a chart"))
+    def plot(self) -> Plots:
+        """Charts of this fit: ``fit.plot.shrinkage()``, ``.coefficients()``, ...
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> chart = fit.plot.shrinkage()
+        >>> chart.title["text"]
+        ['Partial pooling of effect by school']
+        """
+        from partialpool.charts import Plots
+
+        return Plots(self._posterior("a chart"))
 
     @property
     def computed_by(self) -> str:
@@ -776,6 +1000,8 @@ class Fit(Generic[Frame]):
         level : float
             Probability of the intervals that the paper shows.
         """
+        from partialpool.words import methods
+
         return methods.methods(self._reliable, self.formula, level)
 
     def report(
@@ -798,7 +1024,20 @@ class Fit(Generic[Frame]):
             If the file cannot be written.
         MissingExtraError
             If the charts' extra is not installed.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> path = Path(tempfile.mkdtemp(), "report.html")
+        >>> fit.report(path)
+        >>> path.read_text(encoding="utf-8")[:15]
+        '<!doctype html>'
         """
+        from partialpool.report import write
+
         write(self.report_contents(level, scale=scale), path)
 
     @_reads
@@ -810,7 +1049,18 @@ class Fit(Generic[Frame]):
         drawn: bool = True,
         scale: TableScale = "response",
     ) -> Contents:
-        """What `report` writes, of the groups that are `shown`; `drawn` with charts or without."""
+        """What `report` writes, of the groups that are `shown`; `drawn` with charts or without.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> fit.report_contents(drawn=False).question
+        'How does effect differ by school?'
+        """
+        from partialpool.report import Contents
+        from partialpool.words import answer, methods
+
         post = self._reliable
         every = self.group_table(level, scale=scale)
         groups = (shown or Arrangement()).of(every, self.factor)
@@ -847,6 +1097,8 @@ class Fit(Generic[Frame]):
         self, groups: Table, ranks: Table | None, factor: str, level: float
     ) -> tuple[str, ...]:
         """What is known of one effect of a factor, in sentences."""
+        from partialpool.words import answer
+
         lines = answer.ends_of(groups, factor, level)
         if isinstance(self._engine, Estimated):
             return tuple(lines)
@@ -871,22 +1123,43 @@ class Fit(Generic[Frame]):
         plot = self.plot
         how: dict[str, Any] = {"level": level, "dark": dark}
         found = plot.telling(**how, groups=groups)
+        from partialpool.words.meta_analysis import studies_of
+
         if studies_of(self.statistics) is not None:
             found.insert(1, plot.forest(**how, groups=groups, scale=scale))
         if ranks is not None:
+            from partialpool.charts.ranks import of_table as ranks_of_table
+
             found.append(ranks_of_table(ranks, *effect, 1, level, groups, dark=dark))
         return tuple(found)
 
     @_reads
     def charts(self, *, level: float = 0.95, dark: bool = False) -> list[Any]:
-        """The charts that say most of this fit, as the app shows them."""
+        """The charts that say most of this fit, as the app shows them.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> len(fit.charts())
+        2
+        """
         if isinstance(self._reliable, Estimated):
             return []
         return self.plot.telling(level=level, dark=dark)
 
     @_reads
     def draws(self, size: int, rng: np.random.Generator) -> Draws:
-        """Draw independently from the joint posterior; see `Draws`."""
+        """Draw independently from the joint posterior; see `Draws`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> fit.draws(1000, np.random.default_rng(1))
+        Draws(1,000 of Intercept, tau[school] and every group)
+        """
         require_reliable(self._engine)
         return self.posterior.draws(size, rng)
 
@@ -943,6 +1216,9 @@ class Fit(Generic[Frame]):
         """
         require_reliable(self._engine)
         self._full("to_arviz()")
+        from partialpool.arviz import data_tree
+        from partialpool.posterior.ranks import SEED
+
         drawn = self.posterior.draws(size, rng or np.random.default_rng(SEED))
         tree: DataTree = data_tree(self.posterior, drawn, self.formula, checked_scale(scale))
         return tree
@@ -971,6 +1247,14 @@ class Fit(Generic[Frame]):
         ------
         ColumnError, DataError
             As in `fit`.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> rows = {"g": ["a", "a", "b", "b", "c", "c"], "y": [1.0, 2.0, 5.0, 4.0, 2.0, 2.0]}
+        >>> fit = pp.fit("y ~ 1 + (1 | g)", rows)
+        >>> fit.update({"g": ["c", "d"], "y": [3.0, 4.0]}).statistics.n
+        array([2, 2, 3, 1])
         """
         assert self.sums is not None  # every door gives them
         checked_accuracy(accuracy)
@@ -1007,6 +1291,13 @@ class Fit(Generic[Frame]):
             Rows of `group_table` at this level, chosen and ordered, in place of all of them.
         scale : {"response", "link", "exp"}
             Of the tables; as in `groups`.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> sorted(fit.to_dict())
+        ['accuracy', 'family', 'formula', 'groups', 'n_dropped', 'n_rows', 'notices', 'parameters']
         """
         groups = self.group_table(level, kind, scale) if groups is None else groups
         on: ParameterScale = "exp" if scale == "exp" else "link"
@@ -1044,6 +1335,14 @@ class Fit(Generic[Frame]):
             recommendation(self._engine),
         )
 
+    def _repr_html_(self) -> str:
+        try:
+            parameters, groups = self.parameter_table(), self.group_table()
+        except NotReachedError as error:
+            return summary.html_without_numbers(self.formula, self._engine, str(error))
+        advice = recommendation(self._engine)
+        return summary.as_html(self.formula, self._engine, self.notices, parameters, groups, advice)
+
     @_reads
     def parameter_table(
         self,
@@ -1051,7 +1350,15 @@ class Fit(Generic[Frame]):
         kind: IntervalKind = "equal-tailed",
         scale: ParameterScale = "link",
     ) -> Table:
-        """`parameters` as a Table, whatever kind of frame the data came in."""
+        """`parameters` as a Table, whatever kind of frame the data came in.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> fit.parameter_table()["name"].tolist()
+        ['Intercept', 'tau[school]']
+        """
         exp = is_exp(scale, ParameterScale)
         table = self._reliable.parameter_table(level, kind)
         return parameter_ratios(table, coefficients_of(self.statistics)) if exp else table
@@ -1106,9 +1413,13 @@ def fit_kept(
     """Fit from statistics; `like` hands tables back."""
     kept = statistics.groups
     if isinstance(kept, MixedStatistics):
+        from partialpool.data.mixed_read import reading as finish_mixed
+
         rows = finish_mixed(kept, None, like)
         return fit_mixed(rows, prior, method, accuracy)
     if isinstance(kept, CountTable):
+        from partialpool.data.working_responses import counted as finish_counts
+
         nodes = (quadrature or 1) if method == "ml" else None
         rows = finish_counts(kept, like)
         return fit_counts(rows, prior, nodes, accuracy)

@@ -12,14 +12,11 @@ from partialpool.data import read_counts, read_statistics
 from partialpool.data.count_table import CountTable, read_count_table
 from partialpool.data.counts import CountStatistics
 from partialpool.data.derived import ROW
-from partialpool.data.explain_mixed import explain_mixed
 from partialpool.data.files import expand
 from partialpool.data.find_dates import with_days
 from partialpool.data.folding import folding
 from partialpool.data.foreign_frames import known_frame
 from partialpool.data.labels import refuse_unlike
-from partialpool.data.mixed_combine import combine as combine_mixed
-from partialpool.data.mixed_read import read_kept
 from partialpool.data.mixed_statistics import MixedStatistics
 from partialpool.data.outcome_words import with_event
 from partialpool.data.read import explain_reading, stored_columns
@@ -74,6 +71,13 @@ class Statistics:
         DataError
             If they are not of the same outcome, group column and kind; with predictors or
             several factors, of the same formula.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> s = pp.statistics("y ~ 1 + (1 | g)", {"g": ["a", "a", "b"], "y": [1.0, 2.0, 5.0]})
+        >>> s.combine(pp.statistics("y ~ 1 + (1 | g)", {"g": ["b", "c"], "y": [4.0, 3.0]}))
+        Statistics of y ~ 1 + (1 | g): 5 rows in 3 groups
         """
         groups = self.groups
         for other in others:
@@ -104,6 +108,15 @@ class Statistics:
         ------
         ArgumentError, DataError
             If `min_cell` is below 1, no group is left, or the file cannot be written.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> s = pp.statistics("y ~ 1 + (1 | g)", {"g": ["a", "a", "b"], "y": [1.0, 2.0, 5.0]})
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> s.save(Path(tempfile.mkdtemp(), "s.parquet"))
+        Statistics of y ~ 1 + (1 | g): 3 rows in 2 groups
         """
         groups = _without_small(self.groups, _checked_cell(min_cell))
         write_statistics(groups, self.formula, os.fspath(path))
@@ -121,6 +134,8 @@ class Statistics:
 
 def _combined(first: Kept, second: Kept) -> Kept:
     if isinstance(first, MixedStatistics) and isinstance(second, MixedStatistics):
+        from partialpool.data.mixed_combine import combine as combine_mixed
+
         return combine_mixed(first, second)
     if isinstance(first, CountTable) and isinstance(second, CountTable):
         return first.combine(second)
@@ -186,6 +201,13 @@ def statistics(
     ------
     FormulaError, ColumnError, DataError
         As in `fit`.
+
+    Examples
+    --------
+    >>> import partialpool as pp
+    >>> s = pp.statistics("y ~ 1 + (1 | g)", {"g": ["a", "a", "b"], "y": [1.0, 2.0, 5.0]})
+    >>> s
+    Statistics of y ~ 1 + (1 | g): 3 rows in 2 groups
     """
     data = folding(known_frame(data), labels)
     parsed, _ = with_event(_parsed(formula), family, data, event)
@@ -200,6 +222,8 @@ def _reduced(
     _refuse_row_numbers(roles, data)
     counts = roles.family is not None
     if not roles.one_way and not counts:
+        from partialpool.data.mixed_read import read_kept
+
         sums, _ = read_kept(roles, data, progress=progress, min_cell=least)
         return Statistics(roles, sums)
     if not roles.one_way:
@@ -239,6 +263,17 @@ def load_statistics(paths: str | Path | Sequence[str | Path]) -> Statistics:
     ------
     DataError
         If a file is not there, is truncated, holds no statistics, or is of another version.
+
+    Examples
+    --------
+    >>> import partialpool as pp
+    >>> s = pp.statistics("y ~ 1 + (1 | g)", {"g": ["a", "a", "b"], "y": [1.0, 2.0, 5.0]})
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> path = Path(tempfile.mkdtemp(), "s.parquet")
+    >>> saved = s.save(path)
+    >>> pp.load_statistics(path)
+    Statistics of y ~ 1 + (1 | g): 3 rows in 2 groups
     """
     given = [paths] if isinstance(paths, str | Path) else paths
     names = [name for path in given for name in expand(os.fspath(path))]
@@ -271,7 +306,11 @@ def explain(formula: str, data: Any, *, family: str | None = None) -> str:
     parsed, _ = with_event(_parsed(formula), family, data, None)
     parsed, _ = with_days(parsed, data)
     roles = read_roles(parsed, family)
-    return explain_reading(roles, data) if roles.one_way else explain_mixed(roles, data)
+    if roles.one_way:
+        return explain_reading(roles, data)
+    from partialpool.data.explain_mixed import explain_mixed
+
+    return explain_mixed(roles, data)
 
 
 def _parsed(formula: str) -> Formula:

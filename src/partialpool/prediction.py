@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import numpy as np
 
+from partialpool._typing import Floats
 from partialpool.data import Table
+from partialpool.data.derived import ROW
 from partialpool.data.design import Design
 from partialpool.data.new_rows import NewRows, Target, Unseen, new_rows
 from partialpool.errors import ArgumentError, did_you_mean
+from partialpool.kernels.families import LOG
 from partialpool.posterior import Engine
+from partialpool.posterior.argument_checks import checked_draws
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.posterior.engine import FullEngine
+from partialpool.posterior.joint_rows import RowDraws, new_sizes
 from partialpool.posterior.predicted_counts import new_events
 
 TOGETHER = 2048
@@ -63,6 +68,54 @@ def predict(post: Engine, design: Design, data: Any, options: PredictionOptions)
     rows = new_rows(design, data, options.target, options.unseen, observation=options.observation)
     each = _each(post, rows, options)
     return Table({name: np.asarray(values)[rows.place] for name, values in each.items()})
+
+
+def predict_draws(
+    post: Engine,
+    design: Design,
+    data: Any,
+    options: PredictionOptions,
+    size: int,
+    rng: np.random.Generator,
+) -> Floats:
+    """Draw predictions of new rows jointly; (size, N), in the order of the rows.
+
+    Rows of the same group share its effect: of one that is not in the data as well, by its label.
+
+    Parameters
+    ----------
+    post, design, data, options
+        As of `predict`.
+    size : int
+        Number of draws S.
+    rng : numpy.random.Generator
+        Source of randomness.
+    """
+    options.check()
+    size = checked_draws(size, rng)
+    engine: FullEngine = post.given
+    rows = new_rows(design, data, options.target, options.unseen, observation=options.observation)
+    of_each = [t for t, e in enumerate(design.effects) if ROW in e.factor.columns]
+    if of_each:  # of equal rows each has an effect of its own
+        rows = rows.repeated()
+        every = np.arange(len(rows.place))
+        own = {t: np.where(rows.new[t] >= 0, every, -1) for t in of_each}
+        rows = replace(rows, new={**rows.new, **own})
+    drawn = engine.draws(size, rng)
+    effects_drawn = engine.drawn_effects(drawn, new_sizes([rows]), rng)
+    values = np.empty((size, len(rows.x)))
+    for part, which, eta in RowDraws(rows, effects_drawn).blocks():
+        values[which, part] = (eta if engine.link is None else engine.link.natural(eta)).T
+    values = values[:, rows.place]
+    if rows.weight is None:
+        return values
+    weight = rows.weight[rows.place]
+    if engine.link is LOG:
+        return rng.poisson(values * weight).astype(np.float64)
+    if engine.link is not None:
+        return rng.binomial(weight.astype(np.int64), values).astype(np.float64)
+    sigma = np.ones(size) if drawn.sigma is None else drawn.sigma  # with known standard errors
+    return np.asarray(values + rng.standard_normal(values.shape) * sigma[:, None] / np.sqrt(weight))
 
 
 def _each(post: Engine, rows: NewRows, options: PredictionOptions) -> Table:

@@ -6,14 +6,14 @@ its pages of tables open when it is printed.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from partialpool.charts.save import to_svg
+from partialpool._markup import paragraph, table
+from partialpool.charts.save import named_apart, to_svg
 from partialpool.data import Table
 from partialpool.data.whole_files import moved_when_whole
 from partialpool.errors import ArgumentError
@@ -36,7 +36,7 @@ h1{font-size:1.6rem;line-height:1.25}h2{font-size:1.2rem;margin-top:2.2rem}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;margin-top:.5rem}
 caption{text-align:left;color:var(--faint)}
 th,td{padding:.25rem .7rem;text-align:right;border-bottom:1px solid var(--line)}
-th{border-bottom:2px solid var(--line)}
+thead th{border-bottom:2px solid var(--line)}tbody th{font-weight:normal}
 th.text,td.text{text-align:left}.wide{overflow-x:auto}
 figure{margin:1.5rem 0;padding-left:1rem}svg{max-width:100%;height:auto;overflow:visible}
 summary{cursor:pointer;color:var(--faint);margin-top:.8rem}
@@ -94,20 +94,20 @@ def page(contents: Contents) -> str:
     figures = list(_figures(c))
     about, *pooling = c.lines
     parts = [
-        f'<p class="about">{escape(about)}</p>',
+        paragraph(about, "about"),
         "<h2>Answer</h2>",
         *figures[:1],
-        *(f"<p>{escape(line)}</p>" for line in (*c.answer, *pooling)),
+        *(paragraph(line) for line in (*c.answer, *pooling)),
     ]
     if c.notices:
         parts.append("<h2>What to know</h2>")
-        parts += [f'<p class="{n.level}">{escape(n.text)}</p>' for n in c.notices]
+        parts += [paragraph(n.text, n.level) for n in c.notices]
     if figures[1:]:
         parts += ["<h2>Charts</h2>", *figures[1:]]
     cells = formatting.parameter_cells(c.parameters)
     parts += ["<h2>Tables</h2>", table(list(c.parameters), cells, "Parameters")]
     parts += _group_pages(c.groups)
-    parts += ["<h2>Methods</h2>", f"<p>{escape(c.methods)}</p>"]
+    parts += ["<h2>Methods</h2>", paragraph(c.methods)]
     return _document(c.question, "".join(parts))
 
 
@@ -115,24 +115,15 @@ def _figures(c: Contents) -> Iterator[str]:
     """Every chart; for light and for dark surroundings, of which one is shown."""
     dark = [to_svg(chart) for chart in c.dark_charts] or [""] * len(c.charts)
     for k, (chart, other) in enumerate(zip(c.charts, dark, strict=True)):
-        light = _named_apart(to_svg(chart), f"l{k}-")
+        light = named_apart(to_svg(chart), f"l{k}-")
         if not other:
             yield f"<figure>{light}</figure>"
             continue
-        other = _named_apart(other, f"d{k}-")
+        other = named_apart(other, f"d{k}-")
         yield (
             f'<figure class="both"><div class="light">{light}</div>'
             f'<div class="dark" aria-hidden="true">{other}</div></figure>'
         )
-
-
-def _named_apart(svg: str, prefix: str) -> str:
-    """The names that a picture gives its own parts, made its own: a page holds many pictures."""
-    names = set(re.findall(r'\bid="([^"]+)"', svg))
-    for name in names:
-        svg = svg.replace(f'id="{name}"', f'id="{prefix}{name}"')
-        svg = svg.replace(f"url(#{name})", f"url(#{prefix}{name})")
-    return svg
 
 
 def _group_pages(groups: Table) -> list[str]:
@@ -142,31 +133,17 @@ def _group_pages(groups: Table) -> list[str]:
     caption = f"{groups.n_rows:,} {what}"
     if shown.n_rows < groups.n_rows:
         caption = f"The first {shown.n_rows:,} of {caption}"
-    cells = formatting.group_cells(shown)
-    told = [k for k in shown if k not in ("factor", "term") or len(set(shown[k].tolist())) > 1]
-    places = [list(shown).index(k) for k in told]
-    rows = [[row[i] for i in places] for row in cells]
-    texts = len({"factor", "group", "term"} & set(told))
+    head, rows, texts = formatting.telling_columns(shown)
     if len(rows) <= ROWS:
-        return [table(told, rows, caption, texts)]
-    pages = [f"<p>{escape(caption)}</p>"]
+        return [table(head, rows, caption, texts)]
+    pages = [paragraph(caption)]
     for start in range(0, len(rows), ROWS):
         part = rows[start : start + ROWS]
         name = f"{start + 1:,} to {start + len(part):,}"
         opened = " open" if start == 0 else ""
-        inside = table(told, part, f"Rows {name}", texts)
+        inside = table(head, part, f"Rows {name}", texts)
         pages.append(f"<details{opened}><summary>Rows {name}</summary>{inside}</details>")
     return pages
-
-
-def html_page(title: str, lines: Sequence[str], pictures: Sequence[str], rest: str) -> str:
-    """Put text, pictures (as SVG) and the rest (as HTML) on one page."""
-    parts = [
-        *(f"<p>{escape(line)}</p>" for line in lines),
-        *(f"<figure>{svg}</figure>" for svg in pictures),
-        rest,
-    ]
-    return _document(title, "".join(parts))
 
 
 def _document(title: str, body: str) -> str:
@@ -176,23 +153,6 @@ def _document(title: str, body: str) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n"
         f"<body><main>\n<h1>{escape(title)}</h1>{body}\n</main></body></html>\n"
-    )
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], caption: str, texts: int = 1) -> str:
-    """A table as HTML, of which the first columns are text and the others numbers."""
-
-    def line(tag: str, cells: Sequence[str], more: str = "") -> str:
-        return "".join(
-            f"<{tag}{more}{' class=text' if i < texts else ''}>{escape(cell)}</{tag}>"
-            for i, cell in enumerate(cells)
-        )
-
-    body = "".join(f"<tr>{line('td', row)}</tr>" for row in rows)
-    return (
-        f'<div class="wide"><table><caption>{escape(caption)}</caption>'
-        f"<thead><tr>{line('th', head, ' scope=col')}</tr></thead>"
-        f"<tbody>{body}</tbody></table></div>"
     )
 
 

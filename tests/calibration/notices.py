@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import sys
+import zlib
 from collections import Counter
 from pathlib import Path
 
@@ -71,7 +72,8 @@ def counts(rng, kind="right", formula="y ~ x + (1 | g)"):
     if kind == "group":
         b[0] = 12.0  # 6 sds of groups
     x = rng.normal(size=len(g))
-    mean = np.exp(0.5 + 0.5 * b[g] + 0.3 * x * ("x" in formula))
+    slope = 0.3 + 0.2 * rng.normal(size=J)[g] * ("(x" in formula)
+    mean = np.exp(0.5 + 0.5 * b[g] + slope * x * ("x" in formula))
     if kind == "negative binomial":
         mean = mean * rng.gamma(0.5, 2.0, len(g))
     y = rng.poisson(mean)
@@ -80,11 +82,42 @@ def counts(rng, kind="right", formula="y ~ x + (1 | g)"):
     return formula, {"y": y, "g": g, "x": x}, "poisson"
 
 
-def trials(rng, formula="y | trials(n) ~ x + (1 | g)"):
+def trials(rng, kind="right", formula="y | trials(n) ~ x + (1 | g)"):
     g, b, _ = groups(rng)
     x, n = rng.normal(size=len(g)), rng.integers(1, 9, len(g))
     p = 1.0 / (1.0 + np.exp(-(-0.5 + 0.5 * b[g] + 0.3 * x * ("x" in formula))))
+    if kind == "beta-binomial":  # of intraclass correlation 1/3
+        p = rng.beta(2.0 * p, 2.0 * (1.0 - p))
     return formula, {"y": rng.binomial(n, p), "n": n, "g": g, "x": x}, None
+
+
+def single_trials(rng):
+    g, b, _ = groups(rng)
+    x = rng.normal(size=len(g))
+    p = 1.0 / (1.0 + np.exp(-(-0.5 + 0.5 * b[g] + 0.3 * x)))
+    return "y ~ x + (1 | g)", {"y": rng.binomial(1, p), "g": g, "x": x}, "binomial"
+
+
+def exposed(rng, formula="y | exposure(e) ~ 1 + (1 | g)"):
+    """Rates of rows whose exposures differ a hundredfold."""
+    g, b, _ = groups(rng)
+    e, x = np.exp(rng.uniform(0.0, 4.6, len(g))), rng.normal(size=len(g))
+    mean = e * np.exp(-2.0 + 0.5 * b[g] + 0.3 * x * ("~ x" in formula))
+    return formula, {"y": rng.poisson(mean), "e": e, "g": g, "x": x}, None
+
+
+def few_rows(rng, formula="y ~ x + (1 | g)"):
+    """Groups of three rows, and few events."""
+    g, x = np.repeat(np.arange(J), 3), rng.normal(size=3 * J)
+    mean = np.exp(-0.5 + 0.5 * rng.normal(size=J)[g] + 0.3 * x * ("x" in formula))
+    return formula, {"y": rng.poisson(mean), "g": g, "x": x}, "poisson"
+
+
+def crossed_counts(rng):
+    formula, data, _ = crossed(rng)
+    shared = rng.normal(size=J)[data["county"]] + rng.normal(size=7)[data["tract"]]
+    mean = np.exp(0.5 + 0.4 * shared)
+    return formula, {**data, "y": rng.poisson(mean)}, "poisson"
 
 
 def rare(rng):
@@ -108,6 +141,7 @@ def known_errors(rng, kind="right"):
 
 ONE_WAY = {"formula": "y ~ 1 + (1 | g)"}
 SLOPES = {"formula": "y ~ x + (x | g)"}
+TRIALS = {"formula": "y | trials(n) ~ 1 + (1 | g)"}
 PREDICTOR = {"formula": "y ~ x + (1 | g)"}
 RIGHT_WORLDS = {
     "measurements": measurements,
@@ -117,8 +151,15 @@ RIGHT_WORLDS = {
     "crossed": crossed,
     "counts": lambda rng: counts(rng, **ONE_WAY),
     "counts, predictor": counts,
-    "trials": lambda rng: trials(rng, "y | trials(n) ~ 1 + (1 | g)"),
+    "counts, slopes": lambda rng: counts(rng, **SLOPES),
+    "counts, crossed": crossed_counts,
+    "counts, few rows": lambda rng: few_rows(rng, **ONE_WAY),
+    "counts, few rows and predictor": few_rows,
+    "counts, exposure": exposed,
+    "counts, exposure and predictor": lambda rng: exposed(rng, "y | exposure(e) ~ x + (1 | g)"),
+    "trials": lambda rng: trials(rng, **TRIALS),
     "trials, predictor": trials,
+    "single trials, predictor": single_trials,
     "rare events": rare,
 }
 WRONG_WORLDS = {
@@ -135,8 +176,10 @@ WRONG_WORLDS = {
     "labels anew": (crossed, {"kind": "anew"}, {"labels_may_start_anew"}),
     "negative binomial": (counts, {"kind": "negative binomial", **ONE_WAY}, {"rows_vary"}),
     "negative binomial, predictor": (counts, {"kind": "negative binomial"}, {"overdispersion"}),
-    "zeros": (counts, {"kind": "zeros", **ONE_WAY}, {"rows_vary"}),
+    "zeros": (counts, {"kind": "zeros", **ONE_WAY}, {"excess_zeros", "rows_vary"}),
     "zeros, predictor": (counts, {"kind": "zeros"}, {"excess_zeros", "overdispersion"}),
+    "beta-binomial": (trials, {"kind": "beta-binomial", **TRIALS}, {"rows_vary"}),
+    "beta-binomial, predictor": (trials, {"kind": "beta-binomial"}, {"overdispersion"}),
 }
 """What is drawn, and the notices of which at least one is wanted."""
 WORLDS = (*RIGHT_WORLDS, *WRONG_WORLDS)
@@ -144,7 +187,7 @@ WORLDS = (*RIGHT_WORLDS, *WRONG_WORLDS)
 
 def told(world, replicate):
     """The codes of the notices of one replicate."""
-    rng = np.random.default_rng([replicate, WORLDS.index(world)])
+    rng = np.random.default_rng([replicate, zlib.crc32(world.encode())])
     if world in RIGHT_WORLDS:
         formula, data, family = RIGHT_WORLDS[world](rng)
     else:

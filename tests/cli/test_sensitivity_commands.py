@@ -21,10 +21,10 @@ def test_sensitivity_as_json_and_csv(run, tmp_path):
     assert len(result["largest"]) == 8
     assert result["refused"] == {}
     path = tmp_path / "moved.csv"
-    found = run("sensitivity", "eight_schools", "--csv", "--out", path)
-    rows = list(csv.DictReader(io.StringIO(found.out)))
+    result = run("sensitivity", "eight_schools", "--csv", "--out", path)
+    rows = list(csv.DictReader(io.StringIO(result.out)))
     assert rows[0]["kind"] == "fit"
-    assert path.read_text() == found.out
+    assert path.read_text() == result.out
 
 
 def test_sensitivity_is_drawn(run, tmp_path):
@@ -74,7 +74,7 @@ def test_compare_models_by_prior_and_family(run):
     ],
 )
 def test_bad_input_is_one_line(run, arguments, words):
-    found = run(*arguments)
-    assert found.code == 2
-    assert words in found.err
-    assert found.err.count("\n") == 1
+    result = run(*arguments)
+    assert result.code == 2
+    assert words in result.err
+    assert result.err.count("\n") == 1

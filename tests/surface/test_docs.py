@@ -38,6 +38,7 @@ def rows():
         "item": named("item", np.arange(ROWS) // 20),
         "row": np.arange(ROWS),
         "year": 2001 + np.arange(ROWS) % 5,
+        "arm": np.where(np.arange(ROWS) // GROUPS % 2, "B", "A"),
         "kind": named("kind", np.arange(ROWS) % 2),
         "urban": named("urban", np.arange(ROWS) % 2),
         "score": 60 + 8 * LEVEL + RNG.normal(0, 5, ROWS),
@@ -92,6 +93,10 @@ def files(tmp_path, monkeypatch):
         {"school": every["school"], "result": np.where(every["bought"], "Pass", "Fail")},
         ["school", "result"],
     )
+    write("test.csv", {**every, "bought": every["hits"]}, ["segment", "arm", "bought", "visits"])
+    poll = pp.simulate.poll(people=400, states=6, seed=1)
+    write("poll.csv", poll.answers, list(poll.answers))
+    write("people.csv", poll.cells, list(poll.cells))
     write("batting.csv", every, ["player", "hits", "at_bats"])
     for site in ("here", "there"):
         columns = {k: every[k].tolist() for k in ("y", "x", "kind", "school", "year")}

@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import importlib.resources
+import inspect
 import pkgutil
 import subprocess
 import sys
@@ -10,8 +11,10 @@ import sys
 import pytest
 
 import partialpool
+from partialpool.posterior import Distribution, Draws, Posterior
 
 PROMISED = {
+    "citation", "effect_size", "independent_rows", "table",
     "fit", "fit_groups", "Fit", "priors", "datasets", "Table", "Notice",
     "explain", "statistics", "Statistics", "load_statistics", "fit_statistics",
     "Flat", "Jeffreys", "HalfNormal", "HalfCauchy", "HalfT", "Exponential", "Uniform",
@@ -76,6 +79,25 @@ def test_errors_are_also_the_builtin_ones():
 def test_doctests(name):
     result = doctest.testmod(importlib.import_module(name))
     assert result.failed == 0
+
+
+def public_functions():
+    """Methods of what a user holds, and functions and priors of the package."""
+    for name in partialpool.__all__:
+        value = getattr(partialpool, name)
+        if inspect.isfunction(value) or getattr(value, "__module__", "").endswith("models.priors"):
+            yield name, value
+    held = [partialpool.Fit, partialpool.Table, partialpool.Notice, partialpool.Statistics]
+    for kind in [*held, Posterior, Draws, Distribution]:
+        for name, value in vars(kind).items():
+            if inspect.isfunction(value) and not name.startswith("_"):
+                yield f"{kind.__name__}.{name}", value
+
+
+def test_every_public_function_has_an_example():
+    every = dict(public_functions())
+    assert len(every) > 60
+    assert [name for name, value in every.items() if ">>> " not in (value.__doc__ or "")] == []
 
 
 def test_it_is_typed():

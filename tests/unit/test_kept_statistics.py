@@ -169,7 +169,7 @@ def test_files_that_hold_no_statistics(tmp_path):
     whole = path.read_bytes()
     rest = "n, weight, mean, ss, log_weight"
     for changes, words in (
-        ({"version": 2}, "statistics of version 2.*reads version 1"),
+        ({"version": 3}, "statistics of version 3.*reads up to version 2"),
         ({"records": 8}, "is damaged"),
         ({"columns": f"label, -n AS {rest}"}, "is damaged"),
         ({"columns": f"label, {rest.replace('mean', 'NULL::DOUBLE AS mean')}"}, "is damaged"),

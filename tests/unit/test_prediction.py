@@ -232,3 +232,52 @@ def test_errors_name_rows_of_the_data_though_equal_ones_are_one(sleep):
     new = {"subject": [330, 330, 330, 1], "days": [1.0, 1.0, 1.0, 1.0]}
     with pytest.raises(DataError, match=r'no group "1" in "subject" \(row 4 of the new data\)'):
         sleep.predict(new)
+
+
+def test_joint_draws_of_rows_are_the_table_and_share_groups(sleep):
+    rows = {"subject": [330, 330, 999, 999, 998], "days": [0.0, 7.5, 0.0, 0.0, 0.0]}
+    table = sleep.predict(rows, unseen="new_group")
+    draws = sleep.predict(rows, unseen="new_group", draws=40_000, rng=np.random.default_rng(1))
+    assert draws.shape == (40_000, 5)
+    np.testing.assert_allclose(draws.mean(axis=0), table["estimate"], atol=0.4)
+    np.testing.assert_allclose(draws.std(axis=0), table["sd"], rtol=0.02)
+    np.testing.assert_array_equal(draws[:, 2], draws[:, 3])  # the same new subject
+    assert np.corrcoef(draws[:, 3], draws[:, 4])[0, 1] < 0.3
+    how = {"unseen": "new_group", "observation": True}
+    noisy = sleep.predict(rows, **how, draws=40_000, rng=np.random.default_rng(1))
+    np.testing.assert_allclose(noisy.std(axis=0), sleep.predict(rows, **how)["sd"], rtol=0.02)
+    assert np.corrcoef(noisy[:, 2], noisy[:, 3])[0, 1] < 0.95
+
+
+def test_joint_draws_of_events_are_those_of_the_table():
+    data = pp.datasets.surgical_deaths()
+    fit = pp.fit("deaths | trials(operations) ~ 1 + (1 | hospital)", data, family="binomial")
+    rows = {"hospital": data["hospital"][:3], "operations": np.array([100, 200, 300])}
+    table = fit.predict(rows, observation=True)
+    draws = fit.predict(rows, observation=True, draws=40_000, rng=np.random.default_rng(1))
+    np.testing.assert_array_equal(draws, np.rint(draws))
+    np.testing.assert_allclose(draws.mean(axis=0), table["estimate"], rtol=0.05)
+    np.testing.assert_allclose(draws.std(axis=0), table["sd"], rtol=0.03)
+
+
+def test_an_effect_of_each_row_is_each_rows_own_in_draws():
+    rng = np.random.default_rng(7)
+    data = {"site": np.repeat(np.arange(6), 8), "y": rng.poisson(np.exp(rng.normal(1, 0.8, 48)))}
+    formula, prior = "y ~ 1 + (1 | site) + (1 | row)", "tau ~ half_normal(1)"
+    fit = pp.fit(formula, data, family="poisson", prior=prior)
+    draws = fit.predict({"site": [2, 2]}, draws=20_000, rng=np.random.default_rng(1))
+    table = fit.predict({"site": [2, 2]})
+    assert np.corrcoef(np.log(draws).T)[0, 1] < 0.6
+    median = np.median(draws, axis=0)
+    assert median[0] == pytest.approx(median[1], rel=0.05)
+    np.testing.assert_allclose(np.quantile(draws, 0.975, axis=0), table["upper"], rtol=0.06)
+
+
+def test_draws_need_a_number_and_a_generator(sleep):
+    rows = {"subject": [330], "days": [1.0]}
+    with pytest.raises(ArgumentError, match="joint draws need draws and rng; give rng"):
+        sleep.predict(rows, draws=10)
+    with pytest.raises(ArgumentError, match="give draws, a number"):
+        sleep.predict(rows, rng=np.random.default_rng(1))
+    with pytest.raises(ArgumentError, match="whole number, 1 or more"):
+        sleep.predict(rows, draws=0, rng=np.random.default_rng(1))

@@ -44,7 +44,8 @@ def check(checks: Check[Any], *, title: str | None = None, dark: bool = False) -
         chart = chart.mark_point()
     wrong = sum(f.compared.p <= LEVEL for f in checks.findings)
     lines = [
-        f"{wrong} of {len(checks.findings)} statistics speak against the model (triangles: p <= {LEVEL})",
+        f"{wrong} of {len(checks.findings)} statistics speak against the model "
+        f"(triangles: p <= {LEVEL})",
         "Grey: where 95% lie if the model holds",
     ]
     return parts.finished(chart, title or "Do the data look as the model expects?", lines, dark)

@@ -28,6 +28,8 @@ from partialpool.words.ratios import TableScale, is_exp
 MOST_GROUPS = 40
 """Of more groups the highest and the lowest are drawn."""
 STEP = 36
+WIDE = 5.0
+"""Ratios whose intervals are wider than four times this are written without decimals."""
 WIDTH = 500
 
 
@@ -110,21 +112,18 @@ def _factor(post: OneFactor | MixedPosterior) -> tuple[str, AnyArray]:
 
 
 def _caption(rows: list[dict[str, Any]], some: list[str], level: float, exp: bool) -> list[str]:
+    cut = any(r["cut_left"] or r["cut_right"] for r in rows)
+    bars = f"bars: {parts.percent(level)} intervals{' (arrows: they go on)' if cut else ''}"
     marks = (
-        "Squares: own estimates (area: precision), circles: partially pooled, bars: "
-        f"{parts.percent(level)} intervals, diamond: population mean, dashed bar: a new group"
+        "Squares: own estimates (area: precision), circles: partially pooled, diamond: population "
+        f"mean, dashed: a new group, {bars}"
     )
     if any(r["what"] == FITTED for r in rows):
         marks = (
-            "Squares: own estimates, circles: partially pooled, ticks: predictors alone, bars: "
-            f"{parts.percent(level)} intervals, dashed: a new group, predictors at their means"
+            "Squares: own estimates, circles: partially pooled, ticks: predictors alone, dashed: a "
+            f"new group, predictors at their means, {bars}"
         )
-    lines = [*some, marks]
-    if exp:
-        lines.append("Line at 1: no effect")
-    if any(r["cut_left"] or r["cut_right"] for r in rows):
-        lines.insert(len(some), "Arrows: the interval goes on")
-    return lines
+    return [*some, marks, *(["Line at 1: no effect"] if exp else [])]
 
 
 FITTED = "by the predictors"
@@ -134,13 +133,12 @@ def _rows(
     post: OneFactor | MixedPosterior, studies: Studies, order: Ints, level: float, factor: str
 ) -> list[dict[str, Any]]:
     """One dict a mark: group, what, estimate, lower, upper, size."""
-    own = no_pooling(mean=studies.y[order], se=studies.se[order], level=level)
+    separate = no_pooling(mean=studies.y[order], se=studies.se[order], level=level)
     groups, whole = _pooled(post, order, level)
     rows = []
-    ends = zip(
-        groups, studies.y[order].tolist(), own.lower.tolist(), own.upper.tolist(), strict=True
-    )
-    for g, raw, low, high in ends:
+    columns = (studies.y[order], separate.lower, separate.upper)
+    values = zip(*(column.tolist() for column in columns), strict=True)
+    for g, (raw, low, high) in zip(groups, values, strict=True):
         common = {"group": g["group"], "size": g["size"]}
         mine = {"estimate": raw, "lower": low, "upper": high}
         theirs = {k: g[k] for k in ("estimate", "lower", "upper")}
@@ -174,14 +172,15 @@ def _pooled(
 
 def _write_numbers(rows: list[dict[str, Any]], exp: bool) -> None:
     """The numbers at the right; of ratios mostly with two decimals."""
-    told = [r for r in rows if r["what"] != FITTED]
-    ends = np.array([[r[k] for k in ("estimate", "lower", "upper")] for r in told])
+    numbered = [r for r in rows if r["what"] != FITTED]
+    ends = np.array([[r[k] for k in ("estimate", "lower", "upper")] for r in numbered])
     ends = np.exp(ends) if exp else ends
     width = (ends[:, 2] - ends[:, 1]) / 4
-    spread = np.full(len(told), np.median(width))
+    spread = np.full(len(numbered), np.median(width))
     if exp:  # two decimals are usual; more where all ratios are near 1, or one is near 0
-        spread = np.minimum(np.minimum(spread, 0.5), 10 * width)
-    for row, values, each in zip(told, ends.tolist(), spread.tolist(), strict=True):
+        usual = np.minimum(np.minimum(spread, 0.5), np.minimum(10 * width, ends[:, 0]))
+        spread = np.where(width > WIDE, width, usual)
+    for row, values, each in zip(numbered, ends.tolist(), spread.tolist(), strict=True):
         a, b, c = (parts.number(v, each) for v in values)
         row["label"] = f"{a}  [{b}, {c}]" if row["what"] != "new" else f"[{b}, {c}]"
 

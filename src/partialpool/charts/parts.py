@@ -12,6 +12,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import numpy as np
 
 from partialpool._typing import AnyArray, Floats, Ints
+from partialpool.charts.display import shown
 from partialpool.charts.places import log_ticks
 from partialpool.charts.style import Look, styled
 from partialpool.data import CountStatistics, GroupStatistics
@@ -87,7 +88,7 @@ def sentence(line: str) -> str:
 def described(chart: Any, title: dict[str, Any]) -> Any:
     """Set a chart's title and caption, and the same words as description for screen readers."""
     words = " ".join([*title["text"], *title["subtitle"]])
-    return chart.properties(title=title, description=words)
+    return shown(chart.properties(title=title, description=words))
 
 
 def finished(chart: Any, title: str, lines: Iterable[str], dark: bool) -> Any:

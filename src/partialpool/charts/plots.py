@@ -43,10 +43,40 @@ class Plots:
 
     Some are of one factor without predictors, others of everything else; asked for the wrong one,
     an ArgumentError names those there are. `ranks` is of every model; `forest` of estimates with
-    known standard errors, and `funnel` of these and of league tables.
+    known standard errors, and `funnel` of these and of league tables. In a notebook a chart shows
+    as a picture, without a network.
+
+    Examples
+    --------
+    >>> import partialpool as pp
+    >>> pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools()).plot
+    caterpillar        Estimates with intervals, in their order.
+    estimates_by_tau   The estimates as functions of tau.
+    first              The chart of the groups: own and pooled estimates, or an effect.
+    forest             Known standard errors: own and pooled estimates, the mean, a new group.
+    ranks              The groups in the order of their ranks, with how sure each rank is.
+    shrinkage          From each group's own estimate to its partially pooled one.
+    shrinkage_by_size  How much a group is pooled, by rows or standard error.
+    tau                The posterior of tau, and the classical estimates in it.
+    telling            The charts that this fit has something for, those that say most first.
     """
 
     _engine: OneFactor | MixedPosterior
+
+    def __dir__(self) -> list[str]:
+        """The charts that there are of this fit."""
+        others = ONE_FACTOR if isinstance(self._engine, MixedPosterior) else MIXED
+        refused = others.split(", ")
+        if not self._engine.statistics.sigma_known:
+            refused.append("forest")
+        public = (name for name in vars(type(self)) if not name.startswith("_"))
+        return sorted(name for name in public if name not in refused)
+
+    def __repr__(self) -> str:
+        names = dir(self)
+        width = max(map(len, names))
+        said = {name: (getattr(type(self), name).__doc__ or "").splitlines()[0] for name in names}
+        return "\n".join(f"{name:<{width}}  {what}" for name, what in said.items())
 
     @property
     def _one_factor(self) -> OneFactor:

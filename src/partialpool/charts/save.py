@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,15 @@ def to_svg(chart: Any) -> str:
     import vl_convert
 
     svg: str = vl_convert.vegalite_to_svg(chart.to_json())
+    return svg
+
+
+def named_apart(svg: str, prefix: str) -> str:
+    """The names that a picture gives its own parts, made its own: a page holds many pictures."""
+    names = set(re.findall(r'\bid="([^"]+)"', svg))
+    for name in names:
+        svg = svg.replace(f'id="{name}"', f'id="{prefix}{name}"')
+        svg = svg.replace(f"url(#{name})", f"url(#{prefix}{name})")
     return svg
 
 

@@ -17,7 +17,7 @@ from partialpool.classical.measures import (
     measure_of,
     with_zeros_filled,
 )
-from partialpool.data.added_columns import held, numbers_of, with_columns
+from partialpool.data.added_columns import in_memory, numbers_of, with_columns
 from partialpool.data.foreign_frames import known_frame
 from partialpool.data.table import Table
 from partialpool.errors import ArgumentError, DataError, did_you_mean
@@ -187,15 +187,15 @@ def effect_size(
     ...                events1="t", n1="nt", events2="c", n2="nc")
     trial  t   nt   c   nc     effect        se
     A      4  123  11  139  -0.938694  0.597599
-    B      0   40   3   42   -2.02445   1.52789
+    B      0   40   3   42   -1.97091   1.52831
     """
     data = known_frame(data)
-    frame = None if data is None else held(data)
+    frame = None if data is None else in_memory(data)
     options: dict[str, Any] = {"add": add, "to": to, "double_zero": double_zero}
-    found = computed(measure, frame, columns, **options, correct=correct)
+    effects = computed(measure, frame, columns, **options, correct=correct)
     if len(names) != 2 or names[0] == names[1]:
         raise ArgumentError(f"names are two, of the effect and of its standard error; got {names}")
-    added = dict(zip(names, (found.effect, found.se), strict=True))
+    added = dict(zip(names, (effects.effect, effects.se), strict=True))
     return Table(added) if frame is None else with_columns(data, frame, added)
 
 

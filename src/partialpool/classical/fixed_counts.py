@@ -8,7 +8,7 @@ import numpy as np
 
 from partialpool._typing import Bools, Floats, Ints
 from partialpool.classical.pooled_regression import FixedEffects, estimable
-from partialpool.data.working_responses import CountProducts
+from partialpool.data.count_products import CountProducts
 from partialpool.kernels.families import Link
 
 MOST_STEPS = 60

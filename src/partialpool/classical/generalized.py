@@ -16,7 +16,7 @@ import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy import linalg
+import scipy
 
 from partialpool._typing import Floats, Ints
 from partialpool.classical.mixed import (
@@ -26,8 +26,8 @@ from partialpool.classical.mixed import (
     level_rows,
     on_boundary,
 )
+from partialpool.data.count_products import CountProducts
 from partialpool.data.sorted_rows import sorted_rows
-from partialpool.data.working_responses import CountProducts
 from partialpool.errors import ArgumentError, DataError
 from partialpool.integrate.quasi_newton import Minimum, minimum
 from partialpool.kernels.laplace import (
@@ -241,7 +241,7 @@ def _scaled_start(s: CountProducts, likelihood: Likelihood) -> tuple[Floats, Flo
     start = np.concatenate([np.zeros(p), *theta])
     unit = np.diag(np.concatenate([np.ones(p), *scale]))
     information = _information(likelihood.rows, likelihood.at(start))
-    unit[:p, :p] = linalg.cholesky(np.linalg.inv(information), lower=True)
+    unit[:p, :p] = scipy.linalg.cholesky(np.linalg.inv(information), lower=True)
     return start, unit
 
 

@@ -73,9 +73,9 @@ def pooled_effects(
 
     Examples
     --------
-    >>> found = pooled_effects(mean=[28, 8, -3, 7], se=[15, 10, 16, 11], tau=0.0)
-    >>> float(found.hartung_se[0].round(3))
-    5.036
+    >>> pooled = pooled_effects(mean=[28, 8, -3, 7], se=[15, 10, 16, 11], tau=0.0)
+    >>> float(pooled.hartung_se[0].round(3))
+    5.256
     """
     problem = Problem.of(mean, se, predictors, "a pooled effect")
     checks.fraction(level)

@@ -76,8 +76,8 @@ def _show_coefficients(fit: Fit, result: MixedComparison, options: CompareOption
         print_csv(result.coefficients)
         return
     if options.as_json:
-        told = {"coefficients": rows, "text": result.text, **_meta_json(result.meta_analysis)}
-        _print_json({"formula": fit.formula, **told})
+        content = {"coefficients": rows, "text": result.text, **_meta_json(result.meta_analysis)}
+        _print_json({"formula": fit.formula, **content})
         return
     from rich.text import Text
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import click
 
 from partialpool.cli.common import fitted, print_csv, print_table, waiting, wide_console, written
+from partialpool.comparing import compare_models
 from partialpool.errors import ArgumentError
-from partialpool.fitting import compare_models
 from partialpool.words import formatting
 
 
@@ -60,13 +60,13 @@ def run(options: CompareModelsOptions) -> None:
         print_csv(result.table)
         return
     if options.as_json:
-        found = {
+        answers = {
             "factor": result.factor,
             "models": formatting.plain_rows(result.table),
             "groups": formatting.plain_rows(result.pointwise),
             "text": result.text,
         }
-        click.echo(json.dumps(found, ensure_ascii=False, indent=2, allow_nan=False))
+        click.echo(json.dumps(answers, ensure_ascii=False, indent=2, allow_nan=False))
         return
     from rich.text import Text
 

@@ -17,7 +17,7 @@ from partialpool.cli.common import (
     table_of,
     wide_console,
 )
-from partialpool.data.added_columns import held, with_columns
+from partialpool.data.added_columns import in_memory, with_columns
 from partialpool.errors import ArgumentError
 from partialpool.words import formatting
 
@@ -45,7 +45,7 @@ def run(options: EffectSizeOptions) -> None:
     names = chosen_groups(options.names) or []
     if len(names) != 2 or names[0] == names[1]:
         raise ArgumentError(f'--names are two, such as effect,se; got "{options.names}"')
-    rows = held(table_of(options.data))
+    rows = in_memory(table_of(options.data))
     of = computed(
         options.measure,
         rows,

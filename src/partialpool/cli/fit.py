@@ -9,8 +9,6 @@ from typing import Any
 import click
 import numpy as np
 
-from partialpool import charts, report
-from partialpool.charts.save import checked
 from partialpool.cli.common import (
     checked_above,
     chosen_groups,
@@ -93,10 +91,7 @@ def run(options: FitOptions) -> None:
     if options.as_json and options.as_csv:
         raise ArgumentError("--json and --csv both print to standard output; give one")
     above = checked_above(options.above)
-    if options.plot:
-        checked(options.plot)
-    if options.report:
-        report.checked(options.report)
+    _check_files(options)
     if options.explain:
         chosen = source(options.data, options.formula, options.family)
         with chosen as (data, formula, family):
@@ -134,6 +129,18 @@ def run(options: FitOptions) -> None:
         click.echo(sentence, err=True)
 
 
+def _check_files(options: FitOptions) -> None:
+    """Refuse a chart or a report that cannot be written before the fit takes its time."""
+    if options.plot:
+        from partialpool.charts.save import checked
+
+        checked(options.plot)
+    if options.report:
+        from partialpool import report
+
+        report.checked(options.report)
+
+
 def _write(fit: Fit, table: Table, options: FitOptions) -> list[str]:
     """Write the files that were asked for, and say which."""
     written = []
@@ -141,9 +148,13 @@ def _write(fit: Fit, table: Table, options: FitOptions) -> list[str]:
         write_table(table, options.out)
         written.append(f"wrote {table.n_rows:,} groups to {options.out}")
     if options.plot:
+        from partialpool import charts
+
         charts.save(_chart(fit, table, options), options.plot)
         written.append(f"drew {options.plot}")
     if options.report:
+        from partialpool import report
+
         contents = fit.report_contents(options.interval, options.arrangement, scale=options.scale)
         report.write(contents, options.report)
         written.append(f"wrote {options.report}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import Any
 
@@ -13,6 +14,9 @@ from partialpool.errors import PartialPoolError
 from partialpool.words.sorting import SORTS
 
 FAMILIES = ["gaussian", "binomial", "poisson", "beta_binomial", "gamma_poisson"]
+COLLECTED_AFTER = 100_000
+"""New objects after which Python looks for garbage. It looks after each 700 otherwise, and what is
+imported makes none: a tenth of the CPU time of a small fit (benchmarks/cold_start.py)."""
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -423,6 +427,83 @@ def predict_command(**options: object) -> None:
     run(PredictOptions(**options))  # type: ignore[arg-type]
 
 
+@cli.command("average")
+@click.argument("data")
+@click.argument("formula")
+@click.argument("cells")
+@click.option(
+    "--by",
+    multiple=True,
+    metavar="A,B",
+    help="One average for each combination of these columns of CELLS; may be repeated.",
+)
+@click.option("--weights", metavar="NAME", help="Column of weights, such as numbers of people.")
+@click.option(
+    "--contrast",
+    metavar="COLUMN=A,B",
+    help="Compare B with A: levels of a column of --by as they are, else each cell set to both.",
+)
+@click.option(
+    "--kind",
+    type=click.Choice(["difference", "ratio", "odds_ratio"]),
+    default="difference",
+    show_default=True,
+    help="How the two are compared.",
+)
+@click.option(
+    "--scale",
+    type=click.Choice(["response", "link", "exp"]),
+    default="response",
+    show_default=True,
+    help="Of the outcome, of linear predictors, or exp of their average.",
+)
+@click.option("--total", is_flag=True, help="Weighted sums in place of averages.")
+@click.option(
+    "--benchmark",
+    type=float,
+    metavar="X",
+    help="With --total and --by: what the totals are known to add up to.",
+)
+@click.option(
+    "--unseen",
+    type=click.Choice(["error", "new_group", "population"]),
+    default="error",
+    show_default=True,
+    help="What a group stands for that is not in the data.",
+)
+@click.option(
+    "--observation", is_flag=True, help="Of new observations, as many as the weights say."
+)
+@click.option("--above", type=float, metavar="X", help="Tell P(above X).")
+@click.option("--loss", is_flag=True, help="Tell which to choose, and what that may cost.")
+@click.option("--lowest", is_flag=True, help="With --loss: the lowest is the best.")
+@PRIOR
+@FAMILY
+@EVENT
+@file_options
+@ACCURACY
+@click.option(
+    "--interval", default=0.95, show_default=True, metavar="P", help="Probability of the intervals."
+)
+@OUT
+@CSV
+@JSON
+@DEBUG
+def average_command(**options: object) -> None:
+    """Fit DATA with FORMULA and average its predictions over the rows of the file CELLS.
+
+    With the people of each state by age and education in CELLS this is poststratification; with
+    --contrast it is the average effect of a treatment.
+
+    \b
+    partialpool average poll.csv "yes ~ age + (1 | state)" people.csv --by state --weights n
+    partialpool average scores.csv "score ~ 1 + (1 | school)" new.csv --above 60
+    """
+    from partialpool.cli.average import AverageCommandOptions, run
+
+    run(AverageCommandOptions(**options))  # type: ignore[arg-type]
+
+
 @cli.command("statistics")
 @click.argument("data")
 @click.argument("formula", required=False)
@@ -674,6 +755,7 @@ def datasets_command(as_json: bool) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; bad input is one line on standard error and exit code 2."""
     words = sys.argv[1:] if arguments is None else arguments
+    gc.set_threshold(COLLECTED_AFTER)
     try:
         result = cli.main(words, prog_name="partialpool", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:

@@ -58,9 +58,9 @@ def run(options: SensitivityOptions) -> None:
         return
     if options.as_json:
         tables = {"parameters": result.table, "groups": result.groups, "largest": result.largest}
-        found: dict[str, Any] = {k: formatting.plain_rows(t) for k, t in tables.items()}
-        found |= {"formula": fit.formula, "refused": result.refused, "text": result.text}
-        click.echo(json.dumps(found, ensure_ascii=False, indent=2, allow_nan=False))
+        result_tables: dict[str, Any] = {k: formatting.plain_rows(t) for k, t in tables.items()}
+        result_tables |= {"formula": fit.formula, "refused": result.refused, "text": result.text}
+        click.echo(json.dumps(result_tables, ensure_ascii=False, indent=2, allow_nan=False))
         return
     from rich.text import Text
 

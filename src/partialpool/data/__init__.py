@@ -1,15 +1,32 @@
-"""The only room that knows frames, files and databases: data and a formula in, statistics out."""
+"""The only room that knows frames, files and databases: data and a formula in, statistics out.
+
+The readers of models with predictors, slopes or several factors are imported when they are used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from partialpool.data.clusters import Clusters
+from partialpool.data.count_products import CountProducts
 from partialpool.data.counts import CountStatistics
 from partialpool.data.cross_products import Block, Crossing, CrossProducts
 from partialpool.data.design import Design
-from partialpool.data.mixed_read import MixedReading, read_mixed
 from partialpool.data.read import read_counts, read_statistics
 from partialpool.data.statistics import GroupStatistics
 from partialpool.data.summaries import from_estimates, from_summaries
 from partialpool.data.table import Table
-from partialpool.data.working_responses import CountProducts, read_count_rows
+
+if TYPE_CHECKING:
+    from partialpool.data.mixed_read import MixedReading, read_mixed
+    from partialpool.data.working_responses import read_count_rows
+
+_WHEN_USED = {
+    "MixedReading": "mixed_read",
+    "read_mixed": "mixed_read",
+    "read_count_rows": "working_responses",
+}
 
 __all__ = [
     "Block",
@@ -29,3 +46,9 @@ __all__ = [
     "read_mixed",
     "read_statistics",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHEN_USED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_WHEN_USED[name]}"), name)

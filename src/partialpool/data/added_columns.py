@@ -19,7 +19,7 @@ from partialpool.errors import ArgumentError, ColumnError, DataError
 from partialpool.formula.tree import Name
 
 
-def held(data: Any) -> Any:
+def in_memory(data: Any) -> Any:
     """The data in memory: a frame as it is; a file, relation or mapping as a `Table`.
 
     Raises
@@ -72,13 +72,13 @@ def numbers_of(frame: Any, names: Sequence[str]) -> dict[str, Floats]:
         if name not in present:
             raise ColumnError.missing(name, present)
     columns = frames.take(frame, kind, [Name(name) for name in names])
-    found = {name: frames.numbers(column, name) for name, column in columns.items()}
-    frames.check_lengths({name: len(values) for name, values in found.items()})
-    return found
+    numbers = {name: frames.numbers(column, name) for name, column in columns.items()}
+    frames.check_lengths({name: len(values) for name, values in numbers.items()})
+    return numbers
 
 
 def with_columns(data: Any, frame: Any, added: Mapping[str, Floats]) -> Any:
-    """The frame that `held` made of data with more columns, in the kind of frame of the data.
+    """The frame that `in_memory` made of data with more columns, in the kind of frame of the data.
 
     Raises
     ------

@@ -39,6 +39,11 @@ class CountStatistics(GroupRecord):
     log_constants : ndarray, shape (J,)
         Sum over the rows of each group of the parts of the log likelihood that no parameter
         changes.
+    zeros : ndarray, shape (J,)
+        Rows of each group that have size and no event; NaN where that is not known (statistics
+        that were kept before these were counted).
+    reciprocal : ndarray, shape (J,)
+        Sum over rows of 1 / size, where there is any; or NaN, as `zeros`.
     n_rows, n_dropped : int
         Rows received, and of these, rows left out because a value was missing.
     absent : ndarray
@@ -53,7 +58,15 @@ class CountStatistics(GroupRecord):
         "outcome": "outcome",
         "size_name": "size",
     }
-    summed: ClassVar[tuple[str, ...]] = ("n", "y", "size", "square", "log_constants")
+    summed: ClassVar[tuple[str, ...]] = (
+        "n",
+        "y",
+        "size",
+        "square",
+        "log_constants",
+        "zeros",
+        "reciprocal",
+    )
 
     family: CountFamily
     size_name: str
@@ -61,6 +74,8 @@ class CountStatistics(GroupRecord):
     size: Floats
     square: Floats
     log_constants: Floats
+    zeros: Floats
+    reciprocal: Floats
 
     @property
     def raw(self) -> Floats:

@@ -20,7 +20,7 @@ from partialpool.data.csv_files import (
 )
 from partialpool.data.duck import quote
 from partialpool.data.number_styles import NumberStyle, notices_of, styles_of
-from partialpool.data.text_columns import NUMBERS, Kinds, refuse_percent
+from partialpool.data.text_columns import NUMBERS, Kind, Kinds, mixed_categories, refuse_percent
 from partialpool.data.text_numbers import MISSING_LABELS, number_sql, truth_sql, words_sql
 from partialpool.errors import ColumnError, DataError
 from partialpool.notices import Notice
@@ -36,24 +36,36 @@ def first_styles(
     files: Sequence[CsvFile], kinds: Kinds
 ) -> tuple[dict[str, NumberStyle], tuple[Notice, ...]]:
     """How the first rows of files write the numbers of each column, and what to say of it."""
-    columns: dict[str, list[str | None]] = {
-        name: [] for name, kind in kinds.items() if kind in NUMBERS
-    }
+    columns = _first_rows(files, [name for name, kind in kinds.items() if kind in NUMBERS])
     if not columns:
-        return {}, ()
-    try:
-        for file in files:
-            places = [(values, file.position(name)) for name, values in columns.items()]
-            for record in islice(records(file), FIRST_ROWS):
-                for values, at in places:
-                    values.append(record.fields[at])
-    except DataError:  # a broken row, of which DuckDB says where
         return {}, ()
     mark = decimal_of(files)
     refuse_unclear(files[0], columns, mark)
     styles = styles_of(columns, mark)
     refuse_percent(styles, kinds)
     return styles, notices_of(styles, columns)
+
+
+def first_categories(files: Sequence[CsvFile], kinds: Kinds) -> dict[str, Kind]:
+    """As `mixed_categories`, from the first rows."""
+    columns = _first_rows(files, [name for name, kind in kinds.items() if kind == "either"])
+    return mixed_categories(kinds, lambda name: columns.get(name, ()))
+
+
+def _first_rows(files: Sequence[CsvFile], names: Sequence[str]) -> dict[str, list[str | None]]:
+    """Some columns of the first rows of each file; none where a row is broken."""
+    columns: dict[str, list[str | None]] = {name: [] for name in names}
+    if not columns:
+        return {}
+    try:
+        for file in files:
+            places = [(values, file.position(name)) for name, values in columns.items()]
+            for record in islice(records(file), FIRST_ROWS):
+                for values, at in places:
+                    values.append(record.fields[at])
+    except DataError:  # of which DuckDB says where
+        return {}
+    return columns
 
 
 def relation_of(connection: Any, files: Sequence[CsvFile], kinds: Kinds, styles: Styles) -> Any:

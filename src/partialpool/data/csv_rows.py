@@ -28,6 +28,7 @@ from partialpool.data.text_columns import (
     UnreadableError,
     decided,
     first_value,
+    mixed_categories,
     read_in_any_style,
 )
 from partialpool.errors import DataError
@@ -126,6 +127,7 @@ def _each(file: CsvFile) -> Iterator[list[str]]:
 
 
 def _read(columns: dict[str, list[str]], files: Sequence[CsvFile], kinds: Kinds) -> Columns:
+    kinds = mixed_categories(kinds, lambda name: columns[name])
     kinds = decided(kinds, lambda name: first_value(columns[name]))
     mark, numbers = decimal_of(files), {n: v for n, v in columns.items() if kinds[n] in NUMBERS}
     refuse_unclear(files[0], numbers, mark)

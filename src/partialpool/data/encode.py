@@ -29,6 +29,7 @@ from partialpool.data.design import (
 )
 from partialpool.data.expressions import Learned
 from partialpool.data.labels import as_labels, shown, texts
+from partialpool.data.text_columns import are_levels
 from partialpool.errors import DataError
 from partialpool.formula import Roles
 from partialpool.formula.tree import Expression, GroupTerm, Name, is_categorical
@@ -110,7 +111,7 @@ def levels(
 
 def _categories(variable: Variable, labels_seen: AnyArray, n: Ints) -> Categories:
     labels, counts = labels_seen[n > 0], n[n > 0]
-    _refuse_numbers_in_text(variable, labels)
+    _refuse_numbers_in_text(variable, labels, counts)
     if len(labels) > MOST_LEVELS:
         raise DataError(
             f"the predictor {variable} has {len(labels):,} levels; a predictor may have "
@@ -130,18 +131,25 @@ def named_levels(variable: Variable, labels: AnyArray, counts: Ints) -> Categori
     return Categories(labels, coded_name(variable, texts(labels).tolist()), counts)
 
 
-def _refuse_numbers_in_text(variable: Variable, labels: AnyArray) -> None:
+def _refuse_numbers_in_text(variable: Variable, labels: AnyArray, n: Ints) -> None:
     """Numbers with a slip among them ("1.5", "oops") are not meant as categories."""
-    if is_categorical(variable) or labels.dtype.kind not in "OUT":
-        return
-    texts = [v for v in labels.tolist() if isinstance(v, str)]
-    words = [v for v in texts if not _reads_as_number(v)]
-    if texts and 2 * len(words) < len(texts):
+    texts, words = numbers_and_words(variable, labels)
+    few = bool(words) and are_levels(n.tolist())
+    if texts and len(words) < len(texts) and not few:
         what = f"numbers and the text {shown(words[:1])}" if words else "numbers stored as text"
         raise DataError(
             f'column "{variable}" holds {what}: correct it, or write C({variable}) if these are '
             "categories"
         )
+
+
+def numbers_and_words(variable: Variable, labels: AnyArray) -> tuple[list[str], list[str]]:
+    """Labels of text that read as numbers, and those that do not; of C() none, which says it."""
+    if is_categorical(variable) or labels.dtype.kind not in "OUT":
+        return [], []
+    texts_ = [v for v in labels.tolist() if isinstance(v, str)]
+    numbers = [v for v in texts_ if _reads_as_number(v)]
+    return numbers, [v for v in texts_ if v not in set(numbers)]
 
 
 def _reads_as_number(text: str) -> bool:

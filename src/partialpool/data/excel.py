@@ -22,6 +22,7 @@ from partialpool.data.text_columns import (
     decided,
     first_value,
     kinds_of,
+    mixed_categories,
     naming_row,
     read_in_any_style,
     refuse_wrong,
@@ -132,6 +133,7 @@ def read_excel(path: str | Path, wanted: Wanted) -> Columns:
     for column in wanted.columns:
         check_column(column.name, list(sheet.columns), column.at)
     texts = {name: [as_text(v) for v in sheet.columns[name]] for name in kinds}
+    kinds = mixed_categories(kinds, lambda name: texts[name])
     kinds = decided(kinds, lambda name: first_value(texts[name]))
     try:
         readable = read_in_any_style(texts, kinds)

@@ -146,6 +146,7 @@ def _open_csv(
             names, stamps, table=in_memory.table, text_labels=True, raised=nullcontext, notices=said
         )
     with readable(names[0]):
+        kinds = csv_duckdb.first_categories(files, kinds)
         kinds = decided(kinds, lambda name: first_value(files, name))
         styles, unusual = csv_duckdb.first_styles(files, kinds)
         relation = csv_duckdb.relation_of(connection, files, kinds, styles)

@@ -109,7 +109,7 @@ def check_column(name: str, columns: list[str], at: int) -> None:
     """Raise a ColumnError unless the column is there exactly once."""
     count = Counter(columns)[name]
     if count == 0:
-        raise ColumnError.missing(name, columns, at)
+        raise ColumnError.missing(name, columns, at if at >= 0 else None)
     if count > 1:
         raise ColumnError(
             f'column "{name}" is in the data {count} times; give the columns distinct names'

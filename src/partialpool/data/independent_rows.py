@@ -17,7 +17,7 @@ import numpy as np
 from partialpool._typing import Floats, Ints
 from partialpool.data import frames
 from partialpool.data import labels as lab
-from partialpool.data.added_columns import held, numbers_of
+from partialpool.data.added_columns import in_memory, numbers_of
 from partialpool.data.foreign_frames import known_frame
 from partialpool.data.read import checked_kind, handing_back
 from partialpool.data.table import Table
@@ -82,11 +82,9 @@ def independent_rows(
     --------
     >>> import partialpool as pp
     >>> rows = {"study": ["A", "A", "B"], "y": [1.0, 3.0, 2.0], "s": [0.5, 0.5, 0.4]}
-    >>> pp.independent_rows(rows, effect="y", by="study", se="s", rho=0.6)
-    study          y        se          one  row
-    A       -1.41421  0.316228 -2.22045e-16    1
-    A       -2.82843  0.632456     -1.41421    2
-    B              2       0.4            1    3
+    >>> turned = pp.independent_rows(rows, effect="y", by="study", se="s", rho=0.6)
+    >>> list(turned), turned["se"].round(3).tolist()
+    (['study', 'y', 'se', 'one', 'row'], [0.316, 0.632, 0.4])
     """
     if (rho is None) == (covariance is None) or (rho is None) != (se is None):
         raise ArgumentError(
@@ -94,7 +92,7 @@ def independent_rows(
             "one a study)"
         )
     data = known_frame(data)
-    frame = held(data)
+    frame = in_memory(data)
     kind = checked_kind(frame)
     named = list(dict.fromkeys([effect, *columns, *([] if se is None else [se])]))
     numbers = numbers_of(frame, named)

@@ -45,6 +45,9 @@ class NewRows:
         Weights of new observations, if these were asked for; of counts their trials or exposure.
     place : ndarray of int, shape (N,)
         Which of these rows each row of the data is.
+    new : mapping
+        For each group term, which of the groups that are not in the data each row is of, shape
+        (R,): equal labels are one group, numbered from 0; -1 where it is of none.
     """
 
     x: Floats
@@ -52,12 +55,14 @@ class NewRows:
     offset: Floats
     weight: Floats | None
     place: Ints
+    new: dict[int, Ints]
 
     def part(self, at: slice | Ints) -> NewRows:
         """Some of the rows that differ."""
         groups = {t: (index[at], z[at]) for t, (index, z) in self.groups.items()}
         weight = None if self.weight is None else self.weight[at]
-        return NewRows(self.x[at], groups, self.offset[at], weight, self.place)
+        new = {t: of[at] for t, of in self.new.items()}
+        return NewRows(self.x[at], groups, self.offset[at], weight, self.place, new)
 
     def repeated(self) -> NewRows:
         """One row for each row of the data, in their order."""
@@ -84,6 +89,17 @@ def new_rows(
     ColumnError
         If a column is missing.
     """
+    coded, numeric = needed_columns(design, data, target, observation=observation)
+    rows = _read(data, coded, numeric)
+    refuse_gaps(rows.data, numbered=True)
+    rows, place = that_differ(rows)
+    return as_columns(design, rows, place, target, unseen, observation=observation)
+
+
+def needed_columns(
+    design: Design, data: Any, target: Target, *, observation: bool
+) -> tuple[tuple[Name, ...], tuple[Name, ...]]:
+    """Columns of labels, and of numbers, that new rows of a design must have."""
     roles = design.roles
     weigh = (roles.se or roles.weights or roles.size) if observation else None
     coded = {column_of(v): Name(column_of(v)) for v in design.categories}
@@ -92,23 +108,38 @@ def new_rows(
     numeric += [weigh] if weigh is not None else []
     if target == "group":
         coded |= {n.name: n for n in roles.factors if not (n.name == ROW and _are_numbered(data))}
-    rows = _read(data, tuple(coded.values()), tuple(numeric))
-    _refuse_gaps(rows.data)
-    rows, place = _that_differ(rows)
+    return tuple(coded.values()), tuple(numeric)
+
+
+def as_columns(
+    design: Design,
+    rows: source.MemorySource,
+    place: Ints | None,
+    target: Target,
+    unseen: Unseen,
+    *,
+    observation: bool,
+) -> NewRows:
+    """Rows that differ as columns; `place` is which of them each row of the data is.
+
+    It is None where rows of an engine were added up, so that no message can say which is wrong.
+    """
     chunk = rows.data
     _refuse_levels(design, rows, place)
     frame = design.frame(chunk, rows.labels)
     x = frame.matrix(design.columns)
     _refuse_not_finite(x, design.coefficients, place)
-    groups = {
-        t: (_index(design, effects, rows, target, unseen, place), frame.matrix(effects.columns))
-        for t, effects in enumerate(design.effects)
-    }
-    weight = _weight(chunk, roles, place) if observation else None
-    return NewRows(x, groups, design.offset(chunk), weight, place)
+    groups, new = {}, {}
+    for t, effects in enumerate(design.effects):
+        index = _index(design, effects, rows, target, unseen, place)
+        groups[t] = index, frame.matrix(effects.columns)
+        new[t] = _new_groups(effects, rows, index)
+    weight = _weight(chunk, design.roles, place) if observation else None
+    places = np.arange(len(chunk)) if place is None else place
+    return NewRows(x, groups, design.offset(chunk), weight, places, new)
 
 
-def _that_differ(rows: source.MemorySource) -> tuple[source.MemorySource, Ints]:
+def that_differ(rows: source.MemorySource) -> tuple[source.MemorySource, Ints]:
     """The rows that differ, in the order in which they come first, and which of them each is."""
     chunk = rows.data
     first, place = equal_rows([*chunk.numbers.values(), *chunk.codes.values()])
@@ -119,7 +150,9 @@ def _that_differ(rows: source.MemorySource) -> tuple[source.MemorySource, Ints]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class WantedColumns:
+    """Columns that are read, and those of them that are labels; see `Wanted`."""
+
     columns: tuple[Name, ...]
     labels: tuple[Name, ...]
     undecided: tuple[Name, ...] = ()
@@ -129,10 +162,10 @@ class _Wanted:
 def _read(data: Any, coded: tuple[Name, ...], numeric: tuple[Name, ...]) -> source.MemorySource:
     """The columns needed, in memory; any one where none is needed, for the number of rows."""
     if not coded and not numeric:
-        coded = (_any_column(data),)
+        coded = (any_column(data),)
     columns = tuple({n.name: n for n in (*coded, *numeric)}.values())
     labels = tuple(n for n in coded if n not in numeric)
-    with opened(data, _Wanted(columns, labels)) as found:
+    with opened(data, WantedColumns(columns, labels)) as found:
         if found.kind == "pyspark":
             raise DataError("predictions are made here: give data.toArrow() of the Spark DataFrame")
         rows, kind = found.data, found.kind
@@ -146,51 +179,56 @@ def _read(data: Any, coded: tuple[Name, ...], numeric: tuple[Name, ...]) -> sour
 
 def _are_numbered(data: Any) -> bool:
     """Whether data have no column of rows, so that each is a row that the fit has not seen."""
-    return ROW not in stored_columns(data, _Wanted((), ()))
+    return ROW not in stored_columns(data, WantedColumns((), ()))
 
 
-def _any_column(data: Any) -> Name:
+def any_column(data: Any) -> Name:
     """A column of data of any kind."""
-    with opened(data, _Wanted((), ())) as found:
+    with opened(data, WantedColumns((), ())) as found:
         return Name(frames.column_names(found.data, found.kind)[0])
 
 
-def _refuse_gaps(chunk: Chunk) -> None:
+def refuse_gaps(chunk: Chunk, *, numbered: bool) -> None:
+    """Raise a DataError if a value is missing; it says where if the rows have numbers."""
     gaps = {k: np.isnan(v) for k, v in chunk.numbers.items()}
     gaps |= {k: v < 0 for k, v in chunk.codes.items()}
     for name, missing in gaps.items():
         if missing.any():
             raise DataError(
-                f'column "{name}" of the new data has no value in {_rows(missing)}; a prediction '
+                f'column "{name}" of the new data has no value in '
+                f"{where(missing, np.arange(len(missing)) if numbered else None)}; a prediction "
                 "needs every one"
             )
 
 
-def _rows(bad: Bools) -> str:
-    at = (np.flatnonzero(bad) + 1).tolist()
+def where(bad: Bools, place: Ints | None) -> str:
+    """Which rows of the data these are, in words; `place` as of `as_columns`."""
+    if place is None:
+        return "some rows"
+    at = (np.flatnonzero(bad[place]) + 1).tolist()
     more = f" and {len(at) - 5} more" if len(at) > 5 else ""
     return "row " + ", ".join(map(str, at[:5])) + more
 
 
-def _refuse_levels(design: Design, rows: source.MemorySource, place: Ints) -> None:
+def _refuse_levels(design: Design, rows: source.MemorySource, place: Ints | None) -> None:
     for variable, categories in design.categories.items():
         name = column_of(variable)
         codes = categories.codes(rows.data.codes[name], rows.labels[name])
         if (codes < 0).any():
             new = rows.labels[name][np.unique(rows.data.codes[name][codes < 0])]
-            where = _rows((codes < 0)[place])
             raise DataError(
-                f'column "{name}" of the new data holds {shown(new)} in {where}, which '
+                f'column "{name}" of the new data holds {shown(new)} in '
+                f"{where(codes < 0, place)}, which "
                 f"no row of the fit has; its levels are {shown(categories.labels.tolist())}"
             )
 
 
-def _refuse_not_finite(x: Floats, names: tuple[str, ...], place: Ints) -> None:
+def _refuse_not_finite(x: Floats, names: tuple[str, ...], place: Ints | None) -> None:
     bad = ~np.isfinite(x)
     if bad.any():
         name = names[int(np.flatnonzero(bad.any(axis=0))[0])]
-        where = _rows(np.asarray(bad.any(axis=1))[place])
-        raise DataError(f"{name} is not a finite number in {where} of the new data")
+        in_rows = where(np.asarray(bad.any(axis=1)), place)
+        raise DataError(f"{name} is not a finite number in {in_rows} of the new data")
 
 
 def _index(
@@ -199,7 +237,7 @@ def _index(
     rows: source.MemorySource,
     target: Target,
     unseen: Unseen,
-    place: Ints,
+    place: Ints | None,
 ) -> Ints:
     if target != "group":
         return np.full(len(rows.data), NEW if target == "new_group" else NONE)
@@ -215,7 +253,7 @@ def _index(
         )
         raise DataError(
             f'there is no group "{label}" in "{factor.name}" '
-            f"({_rows(unknown[place])} of the new data); "
+            f"({where(unknown, place)} of the new data); "
             f"{did_you_mean(label, map(str, factor.labels.tolist()))}"
             'unseen="new_group" (--unseen new_group) predicts such rows for a new group, '
             'unseen="population" for the population'
@@ -223,7 +261,25 @@ def _index(
     return np.where(unknown, NEW if unseen == "new_group" else NONE, index)
 
 
-def _weight(chunk: Chunk, roles: Roles, place: Ints) -> Floats:
+def _new_groups(effects: Effects, rows: source.MemorySource, index: Ints) -> Ints:
+    """Which new group each row is of, numbered from 0; -1 where it is of none.
+
+    Equal labels are one group. Rows without a label are all of the same new group, but that of an
+    effect of each row, which is each row's own.
+    """
+    out = np.full(len(index), -1)
+    new = index == NEW
+    codes = [rows.data.codes[c][new] for c in effects.factor.columns if c in rows.data.codes]
+    if ROW in effects.factor.columns:
+        out[new] = np.arange(new.sum())
+    elif len(codes) == len(effects.factor.columns) and new.any():
+        out[new] = np.unique(np.stack(codes), axis=1, return_inverse=True)[1].ravel()
+    else:
+        out[new] = 0
+    return out
+
+
+def _weight(chunk: Chunk, roles: Roles, place: Ints | None) -> Floats:
     """Weights of new observations: 1 / se^2 or w, trials or exposure, and 1 for plain rows."""
     allowed = {c.columns[0]: c for c in conditions(roles) if len(c.columns) == 1}
     for part in ("size", "se", "weights"):
@@ -234,7 +290,7 @@ def _weight(chunk: Chunk, roles: Roles, place: Ints) -> Floats:
         if bad.any():
             raise DataError(
                 f'column "{name}" of the new data must be {allowed[name].rule.words}; it is not in '
-                f"{_rows(bad[place])}"
+                f"{where(bad, place)}"
             )
         if part == "size":
             return chunk.numbers[name]

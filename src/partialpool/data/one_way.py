@@ -135,6 +135,8 @@ def counted(roles: Roles, found: Groups, absent: AnyArray) -> CountStatistics:
         size=sums["size"],
         square=sums["square"],
         log_constants=sums["constant"],
+        zeros=sums["zeros"],
+        reciprocal=sums["reciprocal"],
         n_rows=found.total,
         n_dropped=found.total - int(n.sum()),
         absent=absent,

@@ -136,7 +136,7 @@ def _counts(s: CountStatistics, roles: Roles) -> bool:
         return False
     if roles.size is None and not (s.size == s.n).all():
         return False
-    if not _events_fit(s.y, s.size, s.proportion):
+    if not (_events_fit(s.y, s.size, s.proportion) and _zeros_fit(s)):
         return False
     exposed = s.size > 0
     least = s.y[exposed] ** 2 / s.size[exposed]  # by Cauchy and Schwarz
@@ -145,6 +145,19 @@ def _counts(s: CountStatistics, roles: Roles) -> bool:
     if s.proportion and not (s.square <= s.y * (1 + ROUNDING)).all():
         return False
     return _constants_fit(s.log_constants, s.n, s.y, s.size, s.proportion)
+
+
+def _zeros_fit(s: CountStatistics) -> bool:
+    """Whether rows without an event are as many as events leave; they may be unknown."""
+    if np.isnan(s.zeros).all():
+        return True
+    most = np.where(s.y > 0, s.n - 1, s.n)
+    fewest = np.where(s.size == s.n, s.n - s.y, 0.0)  # each event takes one row at most
+    counted = bool(((s.zeros >= fewest) & (s.zeros <= most)).all()) and _whole_numbers(s.zeros)
+    if np.isnan(s.reciprocal).all():
+        return counted
+    # the mean of 1 / size is at least 1 / mean of the rows that have any
+    return counted and bool((s.reciprocal >= 0).all() and np.isfinite(s.reciprocal).all())
 
 
 def _events_fit(y: Floats, size: Floats, proportion: bool) -> bool:

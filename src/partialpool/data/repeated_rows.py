@@ -100,4 +100,6 @@ def repeated_counts(codes: Ints, y: Floats, times: Floats, family: CountFamily) 
         size=size[labels],
         square=_sums(codes, times * y**2)[labels],
         log_constants=np.zeros(len(labels)),  # only posteriors are read, never their density
+        zeros=_sums(codes, times * (y == 0))[labels],
+        reciprocal=size[labels],
     )

@@ -185,6 +185,26 @@ EVENT_VALUES = {
             f"CASE WHEN {size} > 0 THEN {y} * {y} / {size} ELSE 0 END" if size else f"{y} * {y}"
         ),
     ),
+    "zeros": Value(
+        OF_EVENTS,
+        lambda y, size: (
+            (y == 0).astype(np.float64) if size is None else 1.0 * ((y == 0) & (size > 0))
+        ),
+        lambda y, size: f"CASE WHEN {y} = 0{f' AND {size} > 0' if size else ''} THEN 1 ELSE 0 END",
+    ),
+    "reciprocal": Value(
+        OF_EVENTS,
+        lambda y, size: (
+            np.ones(len(y))
+            if size is None
+            else np.divide(1.0, size, out=np.zeros(len(y)), where=size > 0)
+        ),
+        lambda _, size: (
+            f"CASE WHEN {size} > 0 THEN 1 / CAST({size} AS DOUBLE) ELSE 0 END"
+            if size
+            else "CAST(1 AS DOUBLE)"
+        ),
+    ),
 }
 CONSTANT = {
     True: Value(OF_EVENTS, _log_binomial, _log_binomial_sql),
@@ -195,7 +215,8 @@ CONSTANT = {
 def events(roles: Roles) -> Mapping[str, Value]:
     """What is summed of rows of counts.
 
-    `y` and `size`; `square`, y squared / size, which tells rows that vary more than the family;
+    `y` and `size`; `square`, y squared / size, which tells rows that vary more than the family,
+    `zeros`, rows without an event, and `reciprocal`, 1 / size, which tell how much they may vary;
     `constant`, the part of the log likelihood that no parameter changes.
     """
     return {**EVENT_VALUES, "constant": CONSTANT[roles.proportion]}

@@ -129,7 +129,7 @@ def _same(index: Ints, sizes: Ints) -> bool:
 
 
 def _read(roles: Roles, data: Any) -> tuple[MemorySource, list[str]]:
-    """All columns; those of the formula only where the others cannot be read."""
+    """All columns; those of the formula only where a file holds others that cannot be read."""
     known = {n.name for n in (*source_of(roles).columns, *roles.columns)}
     stored = stored_columns(data, roles)
     others = [n for n in dict.fromkeys(stored) if n not in known and n != ROW]
@@ -155,5 +155,14 @@ def _columns(roles: Roles, data: Any, others: list[str]) -> MemorySource:
             rows, kind = duck.columns_of(rows, [n.name for n in columns]), "mapping"
         column = frames.take(rows, kind, columns)
         coded = (*roles.factors, *roles.categories)
-        plain = (*roles.plain, *more)
+        plain = (*roles.plain, *(n for n in more if _is_readable(column[n.name], n)))
         return from_columns(column, coded, plain, roles.numbers, text_labels=found.text_labels)
+
+
+def _is_readable(column: Any, name: Name) -> bool:
+    """Whether a column holds numbers or labels; dates, lists and mixtures are neither."""
+    try:
+        from_columns({name.name: column}, (), (name,), ())
+    except (PartialPoolError, TypeError, ValueError):
+        return False
+    return True

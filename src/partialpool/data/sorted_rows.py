@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import sparse
+import scipy
 
 from partialpool._typing import Floats, Ints
-from partialpool.data.working_responses import CountProducts
+from partialpool.data.count_products import CountProducts
 from partialpool.kernels.group_quadrature import GroupedRows
 from partialpool.kernels.joint_counts import DENSE_CELLS, JointRows
 from partialpool.kernels.normal_equations import System
@@ -107,4 +107,4 @@ def _side_by_side(
         np.put_along_axis(out, place, value, axis=1)
         return out
     starts = np.arange(0, place.size + 1, place.shape[1])
-    return sparse.csr_array((value.ravel(), place.ravel(), starts), shape=(size, width))
+    return scipy.sparse.csr_array((value.ravel(), place.ravel(), starts), shape=(size, width))

@@ -6,7 +6,7 @@ What such a file tells about the rows is in ``docs/statistics.md``; keep the two
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from partialpool.data import duck, files
 from partialpool.data.count_table import CountTable
 from partialpool.data.counts import CountStatistics
 from partialpool.data.csv_files import literal
+from partialpool.data.digests import digest_of_file, digest_of_part
 from partialpool.data.labels import typed
 from partialpool.data.mixed_files import (
     mixed_parts,
@@ -30,8 +31,9 @@ from partialpool.data.statistics import GroupStatistics
 from partialpool.errors import DataError
 from partialpool.formula import Roles, parse, read_roles
 
-VERSION = 1
-"""Of the columns and the metadata; a file of a later version is refused."""
+VERSION = 2
+"""Of the columns and the metadata; a file of a later version is refused. Files of version 1 have no
+digest, no `zeros` and no `reciprocal`, and are read."""
 
 KEY = "partialpool_statistics"
 Groups = GroupStatistics | CountStatistics
@@ -50,11 +52,14 @@ class _Layout:
         Columns beside the label, by the names of their attributes.
     facts : tuple of str
         What stands in the metadata.
+    optional : tuple of str
+        Columns that are not there where they are not known.
     """
 
     kind: type[Groups]
     numbers: tuple[str, ...]
     facts: tuple[str, ...]
+    optional: tuple[str, ...] = ()
 
 
 ABOUT = ("factor", "outcome", "n_rows", "n_dropped", "labels_from_text", "withheld")
@@ -68,6 +73,7 @@ LAYOUTS = {
         CountStatistics,
         ("n", "y", "size", "square", "log_constants"),
         (*ABOUT, "family", "size_name"),
+        optional=("zeros", "reciprocal"),
     ),
 }
 """By the name that stands in the metadata as `model`."""
@@ -92,7 +98,8 @@ def write_statistics(statistics: Kept, formula: str, path: str) -> None:
     facts = {name: getattr(s, name) for name in layout.facts}
     facts |= {"model": model, "formula": formula, "records": s.n_groups + len(s.absent)}
     padding = np.zeros(len(s.absent))
-    columns = {k: np.concatenate([getattr(s, k), padding]) for k in layout.numbers}
+    known = (k for k in layout.optional if np.isfinite(getattr(s, k)).all())
+    columns = {k: np.concatenate([getattr(s, k), padding]) for k in (*layout.numbers, *known)}
     columns["n"] = columns["n"].astype(np.intp)
     labels = typed(np.concatenate([s.labels, s.absent.astype(s.labels.dtype)]), s.factor)
     write_records([{"label": labels, **columns}], facts, path)
@@ -120,8 +127,33 @@ def write_records(parts: list[dict[str, AnyArray]], facts: dict[str, Any], path:
     """
     if not path.lower().endswith(files.PARQUET_ENDINGS):
         raise DataError(f'"{path}": statistics are written as Parquet; end the name in .parquet')
-    text = duck.text_literal(json.dumps({"version": VERSION, **facts}))
+    facts = json.loads(json.dumps({"version": VERSION, **facts}))
+    digests = {_name_of(part): digest_of_part(*_digested(part)) for part in parts if _size(part)}
+    facts["digest"] = digest_of_file(facts, digests)
+    text = duck.text_literal(json.dumps(facts))
     files.copy_columns(parts, path, f"FORMAT parquet, KV_METADATA {{{KEY}: {text}}}")
+
+
+NAMES = ("part", "i", "column")
+"""Columns that say where numbers stand; `column` names columns that the facts name too."""
+
+
+def _size(part: Mapping[str, AnyArray]) -> int:
+    return len(next(iter(part.values())))
+
+
+def _name_of(part: Mapping[str, AnyArray]) -> str:
+    return str(part["part"][0]) if "part" in part else ""
+
+
+def _digested(part: Mapping[str, AnyArray]) -> tuple[dict[str, AnyArray], list[str]]:
+    """What a digest is of: numbers and labels, and which columns are labels."""
+    columns = {name: values for name, values in part.items() if name not in NAMES}
+    return columns, [name for name in columns if name.startswith(LABELS)]
+
+
+LABELS = ("label", "level_")
+"""How columns of labels begin."""
 
 
 def read_statistics_file(path: str) -> tuple[Roles, Kept]:
@@ -137,7 +169,10 @@ def read_statistics_file(path: str) -> tuple[Roles, Kept]:
     with files.readable(path):
         facts = _known_facts(connection, path)
         try:
-            roles, kept = _read_kept(connection, path, facts)
+            roles, kept, digests = _read_kept(connection, path, facts)
+            has_digest = facts["version"] > 1 or "digest" in facts
+            if has_digest and facts["digest"] != digest_of_file(facts, digests):
+                raise _damaged(path)
             if not is_possible(kept, roles):
                 raise _damaged(path)
         except IMPOSSIBLE as error:
@@ -151,24 +186,30 @@ IMPOSSIBLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueErro
 """What reading facts, labels or numbers raises that are not those that were written."""
 
 
-def _read_kept(connection: Any, path: str, facts: dict[str, Any]) -> tuple[Roles, Kept]:
+def _read_kept(
+    connection: Any, path: str, facts: dict[str, Any]
+) -> tuple[Roles, Kept, dict[str, str]]:
+    """The roles, the statistics and the digest of each part, by its name."""
     if not has_types(facts):
         raise _damaged(path)
     roles = read_roles(parse(facts["formula"]), facts.get("family"))
     if facts.get("model") in ("mixed", "mixed_counts"):
-        return roles, _read_parts(connection, path, facts, roles)
-    return roles, _read_groups(connection, path, facts)
+        return roles, *_read_parts(connection, path, facts, roles)
+    return roles, *_read_groups(connection, path, facts)
 
 
-def _read_groups(connection: Any, path: str, facts: dict[str, Any]) -> Groups:
+def _read_groups(
+    connection: Any, path: str, facts: dict[str, Any]
+) -> tuple[Groups, dict[str, str]]:
     layout = LAYOUTS[facts["model"]]
     relation = connection.read_parquet(literal(path))
-    if relation.columns != ["label", *layout.numbers]:
+    names = [*layout.numbers, *(k for k in layout.optional if k in relation.columns)]
+    if relation.columns != ["label", *names]:
         raise _damaged(path)
     kind, *kinds = map(str, relation.types)
     if not all(k in (*duck.FLOATS, *duck.INTEGERS) for k in kinds):
         raise _damaged(path)
-    table = relation.project(f"label AS g, {', '.join(layout.numbers)}")
+    table = relation.project(f"label AS g, {', '.join(names)}")
     found = duck.group_table(table, duck.fetch_now, plain=duck.is_plain(kind), sort=False)
     numbers = found.sums
     finite = all(np.isfinite(v).all() for v in numbers.values())
@@ -178,25 +219,29 @@ def _read_groups(connection: Any, path: str, facts: dict[str, Any]) -> Groups:
     used = numbers["n"] > 0
     if any(v[~used].any() for v in numbers.values()):
         raise _damaged(path)
-    fields: dict[str, Any] = {k: numbers[k][used] for k in layout.numbers}
+    unknown = np.full(int(used.sum()), np.nan)
+    fields: dict[str, Any] = {k: numbers[k][used] for k in names}
+    fields |= {k: unknown for k in layout.optional if k not in names}
     fields["n"] = fields["n"].astype(np.intp)
     fields |= {k: facts[k] for k in layout.facts}
     fields |= {"labels": found.labels[used], "absent": found.labels[~used]}
-    return layout.kind(**fields | {"withheld": tuple(facts["withheld"])})
+    digest = digest_of_part({"label": found.labels, **numbers}, ["label"])
+    return layout.kind(**fields | {"withheld": tuple(facts["withheld"])}), {"": digest}
 
 
 def _read_parts(
     connection: Any, path: str, facts: dict[str, Any], roles: Roles
-) -> MixedStatistics | CountTable:
+) -> tuple[MixedStatistics | CountTable, dict[str, str]]:
     table = connection.read_parquet(literal(path))
     kinds = dict(zip(table.columns, map(str, table.types), strict=True))
     seen = 0
+    digests: dict[str, str] = {}
 
     def read(part: str, columns: Sequence[str]) -> dict[str, AnyArray]:
         nonlocal seen
         if not {"part", "i", *columns} <= kinds.keys():
             raise _damaged(path)
-        labels = [c for c in columns if c.startswith(("label_", "level_"))]
+        labels = [c for c in columns if c.startswith(LABELS)]
         sql = (
             f"SELECT {', '.join(duck.quote(c) for c in columns)} FROM {duck.SOURCE} "
             f"WHERE part = {duck.text_literal(part)} ORDER BY i"
@@ -206,7 +251,9 @@ def _read_parts(
         numbers = [v for c, v in found.items() if v.dtype.kind == "f"]
         if not all(np.isfinite(v).all() for v in numbers):
             raise _damaged(path)
-        seen += len(next(iter(found.values())))
+        seen += _size(found)
+        if _size(found):
+            digests[part] = digest_of_part(found, labels)
         return found
 
     statistics: MixedStatistics | CountTable
@@ -216,7 +263,7 @@ def _read_parts(
         statistics = read_table_parts(roles, facts, read)
     if seen != facts["records"]:
         raise _damaged(path)
-    return statistics
+    return statistics, digests
 
 
 def _known_facts(connection: Any, path: str) -> dict[str, Any]:
@@ -227,10 +274,11 @@ def _known_facts(connection: Any, path: str) -> dict[str, Any]:
             f'"{path}" holds no statistics of partialpool; if it holds rows, fit it with a '
             "formula, or reduce it first: partialpool statistics FILE FORMULA --out FILE"
         )
-    if facts.get("version") != VERSION:
+    version = facts.get("version")
+    if not isinstance(version, int) or not 1 <= version <= VERSION:
         raise DataError(
-            f'"{path}" holds statistics of version {facts.get("version")} and this version '
-            f"of partialpool reads version {VERSION}; use the same version on both sides"
+            f'"{path}" holds statistics of version {version} and this version '
+            f"of partialpool reads up to version {VERSION}; use the same version on both sides"
         )
     return facts
 

@@ -12,7 +12,8 @@ from partialpool.data import labels as lab
 from partialpool.data.coded_rows import Usable
 from partialpool.data.cross_products import Block, Crossing, CrossProducts
 from partialpool.data.design import Design
-from partialpool.data.labels import shown
+from partialpool.data.encode import numbers_and_words
+from partialpool.data.labels import quoted, shown
 from partialpool.data.row_values import replaced
 from partialpool.notices import Notice
 
@@ -33,6 +34,7 @@ def notices(
     for block in statistics.blocks:
         yield from _slopes(block)
     yield from _references(design)
+    yield from _numbers_among_words(design)
     yield from _split(design)
 
 
@@ -180,6 +182,20 @@ def _references(design: Design) -> Iterator[Notice]:
                 "info",
                 f"The coefficients of {variable} are differences from its first level, "
                 f"{shown(categories.labels[:1].tolist())}; C() sets another order.",
+            )
+
+
+def _numbers_among_words(design: Design) -> Iterator[Notice]:
+    """Say of which category some levels read as numbers: a word for a missing one may be in it."""
+    for variable, categories in design.categories.items():
+        numbers, words = numbers_and_words(variable, categories.labels)
+        if numbers and words:
+            yield Notice(
+                "numbers_among_words",
+                "info",
+                f"{variable} holds numbers and {shown(words)}, and is taken as a category, each "
+                f"value a level. A word for a missing number is left out by --na "
+                f"{quoted(words[0])}; C({variable}) says that a category is meant.",
             )
 
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from partialpool._markup import output, paragraph
+from partialpool._markup import table as html_table
 from partialpool._typing import AnyArray
 from partialpool.errors import MissingExtraError
+
+SHOWN_ROWS = 20
+"""Of longer tables the first are printed."""
 
 
 class Table(dict[str, AnyArray]):
@@ -33,29 +39,100 @@ class Table(dict[str, AnyArray]):
         return len(next(iter(self.values()), ()))
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield one dict a row, with plain Python values."""
+        """Yield one dict a row, with plain Python values.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import partialpool as pp
+        >>> table = pp.Table(school=np.array(["A", "B"]), score=np.array([71.5, 69.0]))
+        >>> list(table.rows())
+        [{'school': 'A', 'score': 71.5}, {'school': 'B', 'score': 69.0}]
+        """
         columns = [c.tolist() for c in self.values()]
         for values in zip(*columns, strict=True):
             yield dict(zip(self.keys(), values, strict=True))
 
     def to_pandas(self) -> Any:
-        """Return a pandas DataFrame."""
+        """Return a pandas DataFrame.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import partialpool as pp
+        >>> table = pp.Table(school=np.array(["A", "B"]), score=np.array([71.5, 69.0]))
+        >>> table.to_pandas().shape
+        (2, 2)
+        """
         return build_frame(self, "pandas")
 
     def to_polars(self) -> Any:
-        """Return a Polars DataFrame."""
+        """Return a Polars DataFrame.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import partialpool as pp
+        >>> table = pp.Table(school=np.array(["A", "B"]), score=np.array([71.5, 69.0]))
+        >>> table.to_polars().shape
+        (2, 2)
+        """
         return build_frame(self, "polars")
 
     def to_arrow(self) -> Any:
-        """Return a PyArrow Table."""
+        """Return a PyArrow Table.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import partialpool as pp
+        >>> table = pp.Table(school=np.array(["A", "B"]), score=np.array([71.5, 69.0]))
+        >>> table.to_arrow().num_rows
+        2
+        """
         return build_frame(self, "pyarrow")
 
     def to_spark(self, session: Any) -> Any:
-        """Return a Spark DataFrame of this session (classic or Spark Connect)."""
+        """Return a Spark DataFrame of this session (classic or Spark Connect).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import partialpool as pp
+        >>> table = pp.Table(school=np.array(["A", "B"]), score=np.array([71.5, 69.0]))
+        >>> table.to_spark(session).count()  # doctest: +SKIP
+        2
+        """
         return session.createDataFrame(self.to_arrow())
 
+    def as_html(self, caption: str = "") -> str:
+        """The table as HTML: its first rows, and how many more there are.
+
+        Parameters
+        ----------
+        caption : str
+            What it is of; if not given, its number of rows.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> html = Table(school=np.array(["A", "B"])).as_html("Schools")
+        >>> "<caption>Schools</caption>" in html
+        True
+        """
+        columns = [_aligned(v[:SHOWN_ROWS]) for v in self.values()]
+        texts = {i for i, v in enumerate(self.values()) if v.dtype.kind not in "iufb"}
+        size = f"{self.n_rows:,} row{'s' * (self.n_rows != 1)}"
+        left = self.n_rows - SHOWN_ROWS
+        more = paragraph(f"... {left:,} more rows", "more") if left > 0 else ""
+        rows = list(zip(*columns, strict=True))
+        return html_table(list(self), rows, caption or size, texts) + more
+
+    def _repr_html_(self) -> str:
+        return output(self.as_html())
+
     def __repr__(self) -> str:
-        shown = 20
+        shown = SHOWN_ROWS
         cells = {k: [_cell(x) for x in v[:shown].tolist()] for k, v in self.items()}
         width = {k: max([len(k), *map(len, c)]) for k, c in cells.items()}
         right = {k: v.dtype.kind in "iufb" for k, v in self.items()}
@@ -75,6 +152,22 @@ class Table(dict[str, AnyArray]):
 
 def _cell(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _aligned(column: AnyArray) -> list[str]:
+    """Cells of a column, all numbers with as many decimals: of the largest four digits at most."""
+    values = column.tolist()
+    if column.dtype.kind != "f":
+        return [f"{v:,}" if type(v) is int and abs(v) > 9999 else str(v) for v in values]
+    finite = [v for v in values if math.isfinite(v)]
+    size = max(map(abs, finite), default=0.0)
+    form = ".4g"  # with exponents, or nothing but zeros
+    if 1e-4 < size < 1e9:
+        most = max(3 - math.floor(math.log10(size)), 0)
+        near = 1e-9 * size  # sums such as 28.000000000000004
+        exact = (d for d in range(most) if all(abs(v - round(v, d)) <= near for v in finite))
+        form = f",.{next(exact, most)}f"
+    return ["-" if math.isnan(v) else format(v, form) for v in values]
 
 
 def build_frame(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Literal, Protocol
@@ -40,6 +40,9 @@ Kinds = Mapping[str, Kind]
 
 SHOWN = 5
 """Values that a message names."""
+FEW_LEVELS = 20
+"""Values of a predictor of numbers and text that may be levels of a category: most scales of
+answers and classes of numbers have fewer, and a column of measurements has more."""
 LOOKED_AT = 1_000_000
 """Rows in which wrong values are looked for and counted: 5 s."""
 
@@ -81,6 +84,39 @@ def decided(kinds: Kinds, first: Callable[[str], str | None]) -> dict[str, Kind]
         name: _kind_of_text(first(name)) if kind == "either" else kind
         for name, kind in kinds.items()
     }
+
+
+def mixed_categories(kinds: Kinds, texts: Callable[[str], Iterable[str | None]]) -> dict[str, Kind]:
+    """The same with predictors such as 0, 1, 2, 3+ as labels.
+
+    A predictor whose values are partly numbers and partly text is a category if these are few and
+    each occurs again; else a slip of the pen would make a category of every value of a column of
+    numbers, and `refuse_wrong` names it.
+
+    Parameters
+    ----------
+    kinds : mapping
+        Before they are `decided`.
+    texts : callable
+        The values of a column, or of its first rows.
+    """
+    found = dict(kinds)
+    for name in (n for n, kind in kinds.items() if kind == "either"):
+        times: dict[str, int] = {}
+        for text in texts(name):
+            if text is not None and (text in times or not is_missing(text)):
+                times[text] = times.get(text, 0) + 1
+                if len(times) > FEW_LEVELS:
+                    break
+        read_as = {_kind_of_text(text) for text in times}
+        if {"text", "numbers"} <= read_as and are_levels(times.values()):
+            found[name] = "label"
+    return found
+
+
+def are_levels(counts: Collection[int]) -> bool:
+    """Whether values that occur so often may be levels of a category: few, and each again."""
+    return len(counts) <= FEW_LEVELS and min(counts, default=0) > 1
 
 
 def _kind_of_text(value: str | None) -> Kind:

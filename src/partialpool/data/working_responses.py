@@ -19,6 +19,7 @@ from partialpool.data import structure
 from partialpool.data.array_sums import cross_products
 from partialpool.data.clusters import Clusters
 from partialpool.data.coded_rows import Usable
+from partialpool.data.count_products import CountProducts, CountRows
 from partialpool.data.count_table import CountTable, no_exposure, read_count_table
 from partialpool.data.cross_products import CrossProducts
 from partialpool.data.design import Design
@@ -30,8 +31,7 @@ from partialpool.data.redundancy import without_redundant
 from partialpool.data.source import MemorySource
 from partialpool.data.table import Table
 from partialpool.errors import DataError
-from partialpool.formula import CountFamily, Roles
-from partialpool.formula.families import PROPORTIONS
+from partialpool.formula import Roles
 from partialpool.formula.tree import Name
 from partialpool.kernels.families import LOG, LOGIT, Link
 from partialpool.notices import Notice
@@ -51,87 +51,6 @@ UNLIMITED = 1e-6
 the data set it no limit."""
 RIDGE = 0.05
 """Share of the information at the start that stands in where they set none."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CountRows:
-    """Distinct rows of counts.
-
-    Parameters
-    ----------
-    y, size, offset : ndarray, shape (N,)
-        Events; trials or exposure; what is added to the linear predictor.
-    x : ndarray, shape (N, p)
-        Predictors as named.
-    group : tuple of ndarray of int, shape (N,)
-    z : tuple of ndarray, shape (N, q)
-        Group and columns of each term, as named.
-    count : ndarray, shape (N,)
-        Rows of the data that each stands for.
-    log_constants : ndarray, shape (N,)
-        Parts of their log likelihood that no parameter changes.
-    """
-
-    y: Floats
-    size: Floats
-    offset: Floats
-    x: Floats
-    group: tuple[Ints, ...]
-    z: tuple[Floats, ...]
-    count: Floats
-    log_constants: Floats
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CountProducts(CrossProducts):
-    """Everything a generalized linear mixed model of counts needs to know about the rows.
-
-        y_i ~ Binomial(n_i, expit(eta_i))  or  Poisson(e_i exp(eta_i)),
-        eta = offset + X beta + sum_t Z_t b_t,   b_t,l ~ N(0, Sigma_t)
-
-    The cross-products are those of working responses about the fit without groups.
-
-    Parameters
-    ----------
-    family : {"binomial", "poisson"}
-    size_name : str
-        What `rows.size` is called.
-    rows : CountRows
-    log_constant : float
-        Parts of the log likelihood that no parameter changes.
-    unlimited : tuple of str
-        Coefficients to which the data set no limit (separation).
-    inside : tuple of int
-        Of each term's groups, those with an event and, among trials, a failure.
-    raw : tuple of ndarray, shape (L,)
-        Of each term's groups, the own proportion, offsets not taken off, or rate; nan where the
-        size is 0.
-    """
-
-    family: CountFamily
-    size_name: str
-    rows: CountRows
-    log_constant: float
-    unlimited: tuple[str, ...]
-    inside: tuple[int, ...]
-    raw: tuple[Floats, ...]
-
-    @property
-    def link(self) -> Link:
-        """Logit or log."""
-        return LOGIT if self.proportion else LOG
-
-    @property
-    def proportion(self) -> bool:
-        """Whether sizes count trials, not exposure."""
-        return self.family in PROPORTIONS
-
-    @property
-    def size_words(self) -> str:
-        """What sizes count."""
-        if self.proportion:
-            return "trials"
-        return "rows" if self.size_name == "rows" else "exposure"
 
 
 def read_count_rows(roles: Roles, data: Any, *, progress: Progress | None = None) -> MixedReading:

@@ -13,7 +13,7 @@ from partialpool.formula.scanner import is_plain_name
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A column."""
+    """A column; `at` is its place in the formula, negative where it is in none."""
 
     name: str
     at: int = field(default=0, compare=False)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg, sparse
+import scipy
 
 from partialpool._typing import Floats, Ints
 from partialpool.kernels import batched_linalg
@@ -58,8 +58,8 @@ class Crossed:
     sizes: tuple[int, ...]
     ztz: Floats
     ztr: Floats
-    beside: sparse.csr_array
-    map: sparse.csr_array
+    beside: scipy.sparse.csr_array
+    map: scipy.sparse.csr_array
     places: Ints
     base: Floats
 
@@ -231,7 +231,7 @@ class Crossed:
         index: Sequence[Ints],
         z: Sequence[Floats],
         x: Floats,
-        rest: sparse.csr_array,
+        rest: scipy.sparse.csr_array,
     ) -> tuple[Floats, Floats, Floats]:
         n, p = self.rest, self.p
         factored, h, _ = self._one(factors)
@@ -247,7 +247,7 @@ class Crossed:
             coefficient[known] -= change[:, :p]
             rows = rest - self._spread(len(x), known, groups, pulled) @ self.beside
         lower, sizes = factored[:n, :n], self.sizes[1:]
-        half = linalg.solve_triangular(lower, factored[n:, :n].T, lower=True, trans=1)
+        half = scipy.linalg.solve_triangular(lower, factored[n:, :n].T, lower=True, trans=1)
         means = rows @ times_blocks(half, factors[1:], sizes)
         constant += means[:, p]
         coefficient -= means[:, :p]
@@ -262,12 +262,14 @@ class Crossed:
         variance[others] += _by_pairs(rows[others], covariance)
         return constant, coefficient, variance
 
-    def _spread(self, size: int, known: Ints, groups: Ints, pulled: Floats) -> sparse.csr_array:
+    def _spread(
+        self, size: int, known: Ints, groups: Ints, pulled: Floats
+    ) -> scipy.sparse.csr_array:
         """Weights of rows on the first level's columns; sparse, (R, q L)."""
         q = len(pulled)
         columns = np.arange(q)[:, None] * self.sizes[0] + groups
         where = (np.tile(known, q), columns.ravel())
-        return sparse.csr_array((pulled.ravel(), where), shape=(size, q * self.sizes[0]))
+        return scipy.sparse.csr_array((pulled.ravel(), where), shape=(size, q * self.sizes[0]))
 
     def _of_groups(self, covariance: Floats) -> Floats:
         """Z'U covariance U'Z of each group of the first level: (q (q + 1) / 2, L).
@@ -302,7 +304,7 @@ class Crossed:
             lower, h, v = self._one(one)
             half = lower[-1, :n] - beta[g] @ lower[n:-1, :n]
             half = half + sigma[g] * rng.standard_normal(n)
-            u = linalg.solve_triangular(lower[:n, :n], half, lower=True, trans=1)
+            u = scipy.linalg.solve_triangular(lower[:n, :n], half, lower=True, trans=1)
             effects = []
             for m, part in enumerate(np.split(u, ends), start=1):
                 out[m][g] = part.reshape(sizes[m]) @ one[m][0].T
@@ -337,7 +339,7 @@ class Crossed:
             at += groups * q
         return out
 
-    def _rest_rows(self, index: Sequence[Ints], z: Sequence[Floats]) -> sparse.csr_array:
+    def _rest_rows(self, index: Sequence[Ints], z: Sequence[Floats]) -> scipy.sparse.csr_array:
         """The known groups' weights on the rest's columns; sparse, (R, n)."""
         at, places, rows, values = 0, [], [], []
         for size, q, each, weight in zip(
@@ -349,7 +351,7 @@ class Crossed:
             values.append(weight[known].ravel())
             at += size * q
         where = (np.concatenate(rows), np.concatenate(places))
-        return sparse.csr_array((np.concatenate(values), where), shape=(len(index[0]), at))
+        return scipy.sparse.csr_array((np.concatenate(values), where), shape=(len(index[0]), at))
 
     def _new(self, factors: list[Floats], index: Sequence[Ints], z: Sequence[Floats]) -> Floats:
         """Variance of the effects of new groups at each node, (G, R)."""
@@ -365,7 +367,7 @@ def _cholesky(whole: Floats) -> Floats:
     if whole.shape[1] < LARGE_MATRIX:
         return batched_linalg.stacked_cholesky(whole)
     for matrix in whole:
-        _, failed = linalg.lapack.dpotrf(matrix.T, lower=0, clean=1, overwrite_a=1)
+        _, failed = scipy.linalg.lapack.dpotrf(matrix.T, lower=0, clean=1, overwrite_a=1)
         if failed:
             matrix[:] = np.nan
     return whole
@@ -405,7 +407,7 @@ def times_blocks(columns: Floats, factors: Sequence[Floats], sizes: Sequence[int
 
 
 def _by_solving(
-    rows: sparse.csr_array, lower: Floats, factors: Sequence[Floats], sizes: Sequence[int]
+    rows: scipy.sparse.csr_array, lower: Floats, factors: Sequence[Floats], sizes: Sequence[int]
 ) -> Floats:
     """A' Lambda (L L')^-1 Lambda' a for each of few rows a."""
     turned = [f.transpose(0, 2, 1) for f in factors]
@@ -413,14 +415,16 @@ def _by_solving(
     step = max(1, CELLS_HELD // max(len(lower), 1))
     for i in range(0, len(out), step):
         dense = times_blocks(rows[i : i + step].toarray().T, turned, sizes)
-        out[i : i + step] = (linalg.solve_triangular(lower, dense, lower=True) ** 2).sum(axis=0)
+        out[i : i + step] = (scipy.linalg.solve_triangular(lower, dense, lower=True) ** 2).sum(
+            axis=0
+        )
     return out
 
 
 def _inverse(lower: Floats, factors: Sequence[Floats], sizes: Sequence[int]) -> Floats:
     """Lambda (L L')^-1 Lambda', the lower triangle; (n, n)."""
     copied = np.ascontiguousarray(lower)
-    inverse, _ = linalg.lapack.dpotri(copied.T, lower=0, overwrite_c=1)
+    inverse, _ = scipy.linalg.lapack.dpotri(copied.T, lower=0, overwrite_c=1)
     covariance = np.asarray(inverse.T)
     scale_blocks(covariance[None], [f.transpose(0, 2, 1) for f in factors], sizes)
     return covariance
@@ -433,7 +437,7 @@ def _quadratic_form(entries: Floats, weight: Floats) -> Floats:
     return np.asarray(np.sum(terms, axis=0))
 
 
-def _by_pairs(rows: sparse.csr_array, covariance: Floats) -> Floats:
+def _by_pairs(rows: scipy.sparse.csr_array, covariance: Floats) -> Floats:
     """A' C a for each sparse row a, from the lower triangle of C."""
     rows.sort_indices()
     out = np.zeros(rows.shape[0])
@@ -470,7 +474,7 @@ def make_crossed(system: System) -> Crossed:
         columns.append(np.broadcast_to(where, shape).ravel())
         values.append(pair.products.ravel())
     at = (np.concatenate(rows), np.concatenate(columns))
-    beside = sparse.csr_array((np.concatenate(values), at), shape=(first.q * first.size, n))
+    beside = scipy.sparse.csr_array((np.concatenate(values), at), shape=(first.q * first.size, n))
     mapping, places = products_map(beside, first.q, first.size, n + last)
     return Crossed(
         widths=tuple(level.q for level in system.levels),

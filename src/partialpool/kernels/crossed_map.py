@@ -6,14 +6,14 @@ Each change is linear in the groups' own matrices: the map is made once, as a sp
 from __future__ import annotations
 
 import numpy as np
-from scipy import sparse
+import scipy
 
 from partialpool._typing import Floats, Ints
 
 
 def products_map(
-    beside: sparse.csr_array, q: int, groups: int, size: int
-) -> tuple[sparse.csr_array, Ints]:
+    beside: scipy.sparse.csr_array, q: int, groups: int, size: int
+) -> tuple[scipy.sparse.csr_array, Ints]:
     """The sparse map of `Crossed`: products of every two entries of a group's Z'U.
 
     Parameters
@@ -44,7 +44,7 @@ def products_map(
     occurs[at] = True
     row = (np.cumsum(occurs, dtype=_kind(size)) - 1)[at]
     shape = (int(occurs.sum()), len(by_entry) * groups)
-    entries = sparse.coo_array((value, (row, column)), shape=shape)
+    entries = scipy.sparse.coo_array((value, (row, column)), shape=shape)
     entries.has_canonical_format = True  # entries that stand twice are added by the product
     return entries.tocsr(), np.flatnonzero(occurs)
 
@@ -64,7 +64,7 @@ def _kind(size: int) -> type[np.signedinteger]:
     return np.int32 if size * size < 2**31 else np.intp
 
 
-def _of_one(left: sparse.csr_array, size: int) -> tuple[Ints, Ints, Floats]:
+def _of_one(left: scipy.sparse.csr_array, size: int) -> tuple[Ints, Ints, Floats]:
     """Place, group and value of left_gj left_gk, j >= k."""
     j, k, group = pairs_within(left.indptr)
     index = left.indices.astype(_kind(size))
@@ -72,7 +72,7 @@ def _of_one(left: sparse.csr_array, size: int) -> tuple[Ints, Ints, Floats]:
 
 
 def _of_two(
-    left: sparse.csr_array, right: sparse.csr_array, size: int
+    left: scipy.sparse.csr_array, right: scipy.sparse.csr_array, size: int
 ) -> tuple[Ints, Ints, Floats]:
     """Place, group and value of left_gj right_gk and of left_gk right_gj."""
     of_left = np.repeat(np.arange(left.shape[0]), np.diff(left.indptr))

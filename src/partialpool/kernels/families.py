@@ -108,7 +108,8 @@ class Logit(Link):
         return size - y, y
 
     def natural(self, theta: Floats) -> Floats:
-        return np.asarray(special.expit(theta))
+        with np.errstate(over="ignore"):  # to zero; a quarter of the time of special.expit
+            return np.asarray(1.0 / (1.0 + np.exp(-theta)))
 
     def linked(self, value: Floats) -> Floats:
         return np.asarray(special.logit(value))

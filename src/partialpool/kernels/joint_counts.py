@@ -20,7 +20,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy import linalg, sparse
+import scipy
 
 from partialpool._typing import Floats, Ints
 from partialpool.kernels import batched_linalg
@@ -76,7 +76,7 @@ class JointRows:
         """Sums over groups of events times what is known, (J,), and times the columns, (J, d)."""
         g = self.grouped
         known = g.sums((g.y * self.known)[:, None])[:, 0]
-        if sparse.issparse(self.w):
+        if scipy.sparse.issparse(self.w):
             return known, _sparse_sums(g, g.y, self.w)
         return known, g.sums(g.y[:, None] * self.w)
 
@@ -150,7 +150,7 @@ def curvature(rows: JointRows, weight: Floats) -> Curvature:
     for a in range(g.q):
         for c in range(g.q):
             own[a, c] = g.sums((weight * g.z[:, a] * g.z[:, c])[:, None])[:, 0]
-    if sparse.issparse(rows.w):
+    if scipy.sparse.issparse(rows.w):
         weighted = rows.w.multiply(weight[:, None]).tocsr()
         rest = (rows.w.T @ weighted).toarray()
         cross = np.stack([_sparse_sums(g, g.z[:, a], weighted) for a in range(g.q)])
@@ -164,7 +164,7 @@ def curvature(rows: JointRows, weight: Floats) -> Curvature:
 
 def _sparse_sums(g: GroupedRows, column: Floats, weighted: Any) -> Floats:
     ends = np.append(g.starts, len(g.y))
-    picks = sparse.csr_array(
+    picks = scipy.sparse.csr_array(
         (column, np.arange(len(column)), ends), shape=(len(g.starts), len(column))
     )
     return np.asarray((picks @ weighted).toarray())
@@ -203,7 +203,7 @@ class _Whitened:
     def solve(self, gv: Floats, gr: Floats) -> tuple[Floats, Floats]:
         """Solve the joint system for gradients (q, J) and (d,)."""
         first = batched_linalg.forward(self.lower[:, :, None], gv[:, None, None].copy())[:, 0, 0]
-        r = linalg.cho_solve((self.root, True), gr - np.einsum("qjd,qj->d", self.half, first))
+        r = scipy.linalg.cho_solve((self.root, True), gr - np.einsum("qjd,qj->d", self.half, first))
         left = (first - self.half @ r)[:, None, None]
         return batched_linalg.backward(self.lower[:, :, None], left)[:, 0, 0], r
 
@@ -233,7 +233,7 @@ def _whitened(rows: JointRows, hyper: Hyper, c: Curvature) -> _Whitened:
     s = s + _prior_precision(rows, hyper)
     for a in range(q):
         s -= half[a].T @ half[a]
-    return _Whitened(lower, half, linalg.cholesky(s, lower=True, check_finite=False))
+    return _Whitened(lower, half, scipy.linalg.cholesky(s, lower=True, check_finite=False))
 
 
 def _prior_precision(rows: JointRows, hyper: Hyper) -> Floats:
@@ -313,7 +313,7 @@ def joint_mode(rows: JointRows, hyper: Hyper, start: tuple[Floats, Floats]) -> M
             break
         v, r = v + move[0], r + move[1]
     if system is None:
-        raise linalg.LinAlgError("the log density is not a number at the start")
+        raise scipy.linalg.LinAlgError("the log density is not a number at the start")
     return Mode(v, r, best - system.log_det, system)
 
 
@@ -359,13 +359,13 @@ def _leverage(rows: JointRows, hyper: Hyper, system: _Whitened) -> Floats:
     lower = g.to_rows(system.lower.transpose(2, 0, 1)).transpose(1, 2, 0)
     own = batched_linalg.forward(lower[:, :, None], t[:, None, None].copy())[:, 0, 0]
     out = (own**2).sum(axis=0)
-    w = rows.w.toarray() if sparse.issparse(rows.w) else rows.w
+    w = rows.w.toarray() if scipy.sparse.issparse(rows.w) else rows.w
     wide = rows.scaled_transposed(
         [np.broadcast_to(f, (len(w), *f.shape)) for f in hyper.others], np.asarray(w)
     )
     for a in range(g.q):
         wide = wide - own[a][:, None] * g.to_rows(system.half[a])
-    half = linalg.solve_triangular(system.root, wide.T, lower=True, check_finite=False)
+    half = scipy.linalg.solve_triangular(system.root, wide.T, lower=True, check_finite=False)
     return np.asarray(out + (half**2).sum(axis=0))
 
 

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import linalg
+import scipy
 
 from partialpool._typing import Floats, Ints
 from partialpool.kernels import batched_linalg
@@ -242,7 +242,7 @@ class Curvature:
         parts = self.pairs.parts
         stack = parts.stacked(right)
         if parts.number == 1:
-            stack[0] = linalg.cho_solve((self.root[0], True), stack[0], check_finite=False)
+            stack[0] = scipy.linalg.cho_solve((self.root[0], True), stack[0], check_finite=False)
         else:
             stack = np.asarray(np.linalg.solve(self.schur, stack[:, :, None])[:, :, 0])
         solved = parts.unstacked(stack)

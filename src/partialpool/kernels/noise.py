@@ -56,21 +56,33 @@ def _size_and_trend(ss: Floats, df: Floats, mean: Floats) -> tuple[Floats, Float
 
 
 def dispersion_of_rows(
-    chi2: Floats, n: Floats, events: Floats, trials: Floats | None
+    chi2: Floats,
+    n: Floats,
+    events: Floats,
+    *,
+    trials: Floats | None = None,
+    shares: Floats | None = None,
 ) -> Compared | None:
     """Compare Pearson's chi-square of rows about their groups with what counts can vary.
 
     Given the events of each group its rows are multinomial (hypergeometric, of trials) whatever the
     group's rate, so that the p-value does not depend on the model of the groups. Mean and variance
     given both margins are those of Haldane (1940, doi:10.1093/biomet/31.3-4.346), for rows of a
-    group of equal exposure or trials.
+    group of equal trials; of rates those of Haldane (1937, doi:10.1093/biomet/29.1-2.133),
+
+        n - 1   and   2 (n - 1) + (sum 1 / p - n^2 - 2 n + 2) / T
+
+    with T the events of the group and p its rows' shares of its exposure.
 
     Parameters
     ----------
     chi2, n, events : ndarray, shape (J,)
         Of each group: the sum over its rows, rows, and events.
-    trials : ndarray, shape (J,), or None
-        Trials of each group; None of rates.
+    trials : ndarray, shape (J,), optional
+        Trials of each group; not of rates.
+    shares : ndarray, shape (J,), optional
+        Of rates the sum of 1 / p over the rows of each group: n^2 of equal exposures, and if not
+        given.
 
     Returns
     -------
@@ -80,10 +92,12 @@ def dispersion_of_rows(
     used = (n > 1) & (events > 0)
     if trials is not None:
         used &= (events < trials) & (trials > np.maximum(n, 3.0))
+    inverse = (n**2 if shares is None else shares)[used]
     chi2, n, events = chi2[used], n[used], events[used]
     if not len(n):
         return None
-    mean, variance = n - 1.0, 2.0 * (n - 1.0) * (1.0 - 1.0 / events)
+    mean = n - 1.0
+    variance = 2.0 * mean + (inverse - n**2 - 2.0 * n + 2.0) / events
     if trials is not None:
         mean, variance = _of_two_margins(n, events, trials[used])
     if not variance.sum() > 0.0:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy import linalg
+import scipy
 
 from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.kernels import batched_linalg
@@ -386,9 +386,9 @@ def _orthonormal(sums: Sums, finest: TermSums | None) -> tuple[Floats, Floats, f
         order = np.argsort(-_within_reach(sums), kind="stable")
         size = np.sqrt(np.diag(sums.xtx))[order]
         xtx = sums.xtx[np.ix_(order, order)]
-        upper = linalg.cholesky(xtx / np.outer(size, size)) * size
-        basis[order, :p] = linalg.solve_triangular(upper, np.eye(p))
-        basis[order, p] = -linalg.cho_solve((upper, False), sums.xty[order])
+        upper = scipy.linalg.cholesky(xtx / np.outer(size, size)) * size
+        basis[order, :p] = scipy.linalg.solve_triangular(upper, np.eye(p))
+        basis[order, p] = -scipy.linalg.cho_solve((upper, False), sums.xty[order])
         log_det = 2.0 * float(np.log(np.diag(upper)).sum())
     whole = _whole(sums)
     if p and finest is not None and finest.within is not None:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import linalg
+import scipy
 
 from partialpool._typing import Floats, Ints
 from partialpool.data.cross_products import Block
@@ -49,7 +49,7 @@ def check_confounded(model: MixedModel) -> None:
     scale = np.sqrt(np.diag(gram))
     if not len(flat):
         return
-    lower = linalg.cholesky(gram / np.outer(scale, scale), lower=True) * scale[:, None]
+    lower = scipy.linalg.cholesky(gram / np.outer(scale, scale), lower=True) * scale[:, None]
     for term, block in zip(model.terms, s.blocks, strict=True):
         free = np.flatnonzero([not prior.proper for prior in term.priors])
         back = _unshifted(block.shift)[:, free]
@@ -58,7 +58,7 @@ def check_confounded(model: MixedModel) -> None:
         weights = _fitted(ztz, ztx, lower, correlated=block.correlated)
         if weights is None:
             continue
-        coefficients = linalg.cho_solve((lower, True), (weights @ ztx).T)
+        coefficients = scipy.linalg.cho_solve((lower, True), (weights @ ztx).T)
         used = np.abs(coefficients).max(axis=1) * scale > PART_OF_COMBINATION * math.sqrt(
             float((ztz @ weights @ weights).max())
         )
@@ -86,7 +86,7 @@ def _fitted(ztz: Floats, ztx: Floats, lower: Floats, *, correlated: bool) -> Flo
         Cholesky factor of the predictors' cross-products.
     """
     groups, q, p = ztx.shape
-    half = linalg.solve_triangular(lower, ztx.reshape(groups * q, p).T, lower=True)
+    half = scipy.linalg.solve_triangular(lower, ztx.reshape(groups * q, p).T, lower=True)
     half = half.T.reshape(groups, q, p)
     total = ztz.sum(axis=0)
     left = total - np.einsum("lap,lbp->ab", half, half)

@@ -19,7 +19,8 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
-from scipy import sparse, special
+import scipy
+from scipy import special
 
 from partialpool._typing import Floats, Ints
 from partialpool.integrate.importance import Pool, effective_share
@@ -556,7 +557,7 @@ def _rough_r(rows: JointRows) -> Floats:
     y, size = g.y[used], g.size[used]
     rough, _ = g.link.guess(y, size)
     x = rows.w[:, m:]
-    x = (x.toarray() if sparse.issparse(x) else x)[used]
+    x = (x.toarray() if scipy.sparse.issparse(x) else x)[used]
     weight = np.sqrt(size)
     solution = np.linalg.lstsq(
         x * weight[:, None], (rough - rows.known[used]) * weight, rcond=None

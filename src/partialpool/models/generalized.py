@@ -14,8 +14,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from partialpool._typing import Floats, Ints
+from partialpool.data.count_products import CountProducts
 from partialpool.data.sorted_rows import joint_rows
-from partialpool.data.working_responses import CountProducts
 from partialpool.errors import ImproperPosteriorError
 from partialpool.kernels.joint_counts import Hyper, JointRows
 from partialpool.models.mixed import MixedModel, mixed_model

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, special
+import scipy
+from scipy import special
 
 from partialpool._typing import Bools, Floats
 from partialpool.kernels.compared import Compared, with_draws, with_largest, with_normal
@@ -221,7 +222,7 @@ def second_component(y: Floats, variance: Floats) -> Floats:
         return -float(np.logaddexp(*parts(at)).sum() + log_prior)
 
     start = np.array([0.0, np.log(max(inner, 0.1 * scale) / scale), -2.0, np.log(4.0)])
-    best = optimize.minimize(
+    best = scipy.optimize.minimize(
         loss, start, method="L-BFGS-B", bounds=[(-5, 5), (-9, 3), (-9, 3), (-3, 5)]
     )
     first, second = parts(best.x)

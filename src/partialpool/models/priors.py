@@ -72,7 +72,14 @@ class ScalePrior(Prior, ABC):
 
 @dataclass(frozen=True, slots=True)
 class Flat(ScalePrior):
-    """p(x) = 1 on a standard deviation, p(mu) = 1 on the mean. Improper."""
+    """p(x) = 1 on a standard deviation, p(mu) = 1 on the mean. Improper.
+
+    Examples
+    --------
+    >>> import partialpool as pp
+    >>> print(pp.Flat())
+    flat()
+    """
 
     text_name: ClassVar[str] = "flat"
     proper: ClassVar[bool] = False
@@ -88,7 +95,14 @@ class Flat(ScalePrior):
 
 @dataclass(frozen=True, slots=True)
 class Jeffreys(ScalePrior):
-    """p(x) = 1/x: flat on log x. Improper; for sigma only."""
+    """p(x) = 1/x: flat on log x. Improper; for sigma only.
+
+    Examples
+    --------
+    >>> import partialpool as pp
+    >>> print(pp.Jeffreys())
+    jeffreys()
+    """
 
     text_name: ClassVar[str] = "jeffreys"
     proper: ClassVar[bool] = False
@@ -105,7 +119,14 @@ class Jeffreys(ScalePrior):
 
 @dataclass(frozen=True, slots=True)
 class HalfNormal(ScalePrior):
-    """p(x) = sqrt(2/pi) / scale * exp(-x^2 / (2 scale^2)), x > 0."""
+    """p(x) = sqrt(2/pi) / scale * exp(-x^2 / (2 scale^2)), x > 0.
+
+    Examples
+    --------
+    >>> import partialpool as pp
+    >>> print(pp.HalfNormal(5.0))
+    half_normal(5)
+    """
 
     scale: float
     text_name: ClassVar[str] = "half_normal"
@@ -123,6 +144,12 @@ class HalfCauchy(ScalePrior):
     """p(x) = 2 / (pi scale (1 + (x/scale)^2)), x > 0.
 
     Source: Gelman (2006), doi:10.1214/06-BA117A.
+
+    Examples
+    --------
+    >>> import partialpool as pp
+    >>> print(pp.HalfCauchy(5.0))
+    half_cauchy(5)
     """
 
     scale: float
@@ -139,7 +166,14 @@ class HalfCauchy(ScalePrior):
 
 @dataclass(frozen=True, slots=True)
 class HalfT(ScalePrior):
-    """Student's t with df degrees of freedom and this scale, folded at zero."""
+    """Student's t with df degrees of freedom and this scale, folded at zero.
+
+    Examples
+    --------
+    >>> import partialpool as pp
+    >>> print(pp.HalfT(3, 5.0))
+    half_t(3, 5)
+    """
 
     df: float
     scale: float
@@ -163,6 +197,12 @@ class Exponential(ScalePrior):
     """p(x) = rate exp(-rate x): mean 1/rate.
 
     The penalised-complexity prior of Simpson et al. (2017), doi:10.1214/16-STS576.
+
+    Examples
+    --------
+    >>> import partialpool as pp
+    >>> print(pp.Exponential(0.2))
+    exponential(0.2)
     """
 
     rate: float
@@ -177,7 +217,14 @@ class Exponential(ScalePrior):
 
 @dataclass(frozen=True, slots=True)
 class Uniform(ScalePrior):
-    """p(x) = 1 / (upper - lower) between lower and upper."""
+    """p(x) = 1 / (upper - lower) between lower and upper.
+
+    Examples
+    --------
+    >>> import partialpool as pp
+    >>> print(pp.Uniform(0.0, 20.0))
+    uniform(0, 20)
+    """
 
     lower: float
     upper: float
@@ -204,7 +251,14 @@ class Uniform(ScalePrior):
 
 @dataclass(frozen=True, slots=True)
 class LogNormal(ScalePrior):
-    """log x is normal with this mean and sd (of the logarithm)."""
+    """log x is normal with this mean and sd (of the logarithm).
+
+    Examples
+    --------
+    >>> import partialpool as pp
+    >>> print(pp.LogNormal(0.0, 1.0))
+    lognormal(0, 1)
+    """
 
     meanlog: float
     sdlog: float
@@ -229,6 +283,12 @@ class InverseGammaSq(ScalePrior):
 
     p(x) = 2 rate^shape / Gamma(shape) x^(-2 shape - 1) exp(-rate / x^2), to reproduce BUGS
     examples; Gelman (2006), doi:10.1214/06-BA117A, says why not to use it otherwise.
+
+    Examples
+    --------
+    >>> import partialpool as pp
+    >>> print(pp.InverseGammaSq(2.0, 1.0))
+    inverse_gamma_sq(2, 1)
     """
 
     shape: float
@@ -257,6 +317,12 @@ class UniformShrinkage(ScalePrior):
 
     s0 is the typical standard error of a group mean (root harmonic mean of the squares).
     Source: Daniels (1999), doi:10.2307/3316112.
+
+    Examples
+    --------
+    >>> import partialpool as pp
+    >>> print(pp.UniformShrinkage())
+    uniform_shrinkage()
     """
 
     text_name: ClassVar[str] = "uniform_shrinkage"
@@ -278,6 +344,12 @@ class DuMouchel(ScalePrior):
     """p(tau) = s0 / (s0 + tau)^2, s0 the typical standard error of a group mean; for tau only.
 
     Source: DuMouchel and Normand (2000), in Meta-Analysis in Medicine and Health Policy, ch. 6.
+
+    Examples
+    --------
+    >>> import partialpool as pp
+    >>> print(pp.DuMouchel())
+    dumouchel()
     """
 
     text_name: ClassVar[str] = "dumouchel"
@@ -291,7 +363,14 @@ class DuMouchel(ScalePrior):
 
 @dataclass(frozen=True, slots=True)
 class Normal(Prior):
-    """mu is normal with this mean and sd (units of y)."""
+    """mu is normal with this mean and sd (units of y).
+
+    Examples
+    --------
+    >>> import partialpool as pp
+    >>> print(pp.Normal(0.0, 10.0))
+    normal(0, 10)
+    """
 
     mean: float
     sd: float
@@ -307,7 +386,14 @@ class Normal(Prior):
 
 @dataclass(frozen=True, slots=True)
 class StudentT(Prior):
-    """mu is Student's t with df degrees of freedom, location `mean` and this scale (units of y)."""
+    """mu is Student's t with df degrees of freedom, location `mean` and this scale (units of y).
+
+    Examples
+    --------
+    >>> import partialpool as pp
+    >>> print(pp.StudentT(3, 0.0, 10.0))
+    student_t(3, 0, 10)
+    """
 
     df: float
     mean: float
@@ -343,6 +429,12 @@ class LKJ(Prior):
 
     Source: Lewandowski, Kurowicka and Joe (2009), doi:10.1016/j.jmva.2009.04.008: the partial
     correlations of their C-vine are independent.
+
+    Examples
+    --------
+    >>> import partialpool as pp
+    >>> print(pp.LKJ(2.0))
+    lkj(2)
     """
 
     eta: float = 1.0

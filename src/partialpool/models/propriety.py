@@ -76,8 +76,8 @@ def check_proper(sizes: Sizes, priors: Priors) -> Moments:
             raise _too_few(sizes, priors)
         if df <= 0:
             raise ImproperPosteriorError(
-                f"{sizes.n_rows:g} rows in {sizes.n_groups} groups are too few for sigma and tau "
-                f"under sigma ~ {priors.sigma} and tau ~ {priors.tau}: {ADVICE}"
+                f"{sizes.n_rows:.12g} rows in {sizes.n_groups} groups are too few for sigma and "
+                f"tau under sigma ~ {priors.sigma} and tau ~ {priors.tau}: {ADVICE}"
             )
         return Moments(min(right - 1, df), df, min(right - 1, df), df)
     if right <= 1:
@@ -86,8 +86,9 @@ def check_proper(sizes: Sizes, priors: Priors) -> Moments:
     both = far + priors.tau.tail - 1
     if min(far, both) <= 1:
         raise ImproperPosteriorError(
-            f"{sizes.n_rows:g} rows in {sizes.n_groups} groups leave sigma without an upper limit "
-            f"under sigma ~ {priors.sigma}: give sigma a proper prior such as half_normal(scale)"
+            f"{sizes.n_rows:.12g} rows in {sizes.n_groups} groups leave sigma without an upper "
+            f"limit under sigma ~ {priors.sigma}: give sigma a proper prior such as "
+            "half_normal(scale)"
         )
     sigma = min(far, both) - 1
     tau = min(right - 1, both - 1)

@@ -18,6 +18,10 @@ SAMPLED_MOMENTS, SAMPLED_ENDS = 0.05, 0.15
 """The same for means and sds, and for interval ends, by sampling: half of the second figure that
 tables print of an interval."""
 
+COARSEST = 0.5
+"""The error above which nothing is printed: an interval end that is off by half an sd changes its
+coverage by about a tenth."""
+
 
 def reached(error: float, target: float) -> Accuracy:
     """Whether an error, told in posterior sds, is within its target; one that is nan is not."""

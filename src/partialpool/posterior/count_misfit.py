@@ -1,47 +1,40 @@
 """What a model of counts does not account for, as its rows show: too much variance, too many zeros.
 
 Rows are held against their fitted means, coefficients at their medians and groups' effects at
-their means.
+their means; without predictors, against what the number of events of their group lets expect.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from partialpool._typing import Floats
+from partialpool._typing import Bools, Floats, Ints
+from partialpool.data.counts import CountStatistics
+from partialpool.kernels.compared import Compared
+from partialpool.kernels.noise import dispersion_of_rows
 from partialpool.posterior.generalized import GeneralizedPosterior
 
 FEWEST_ROWS = 20
 """Fewer rows than this beyond what was fitted tell nothing."""
-RATIO, SDS = 1.1, 3.5
-"""A notice needs this ratio to what is expected, and this many sds beyond it. With them neither
-notice appeared in 200 simulated worlds in which the model was right."""
+RATIO, SDS = 1.1, 2.33
+"""A notice needs this ratio to what is expected, and this many sds beyond it: 2.33 is the upper 1%
+point of a normal. `tests/calibration/notices.py` counts how often either appears."""
+HEAVY = 50.0
+"""Rows whose squared residual has a variance above this have next to no expected event: one event
+there makes the square hundreds or millions."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Excess:
-    """A sum over rows, what the model expects of it, and its sd where the model holds.
-
-    Parameters
-    ----------
-    observed, expected : float
-    sd : float
-        If means were known and not fitted.
-    free : float
-        The part of the variance that is independent of the fit.
-    along : ndarray, shape (N,)
-        The other part is that of ``along' r``, r the events beyond their means: of each row the
-        covariance with its events, over their variance. Fitting means makes it smaller.
-    """
+    """A sum over rows, what the model expects of it, and its sd where the model holds."""
 
     observed: float
     expected: float
     sd: float
-    free: float
-    along: Floats
 
     @property
     def ratio(self) -> float:
@@ -59,74 +52,137 @@ class Excess:
         return self.ratio > RATIO and self.sds > SDS
 
 
-def overdispersion(post: GeneralizedPosterior) -> Excess | None:
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedExcess(Excess):
+    """The same of rows whose means are fitted, which makes the sd smaller.
+
+    Parameters
+    ----------
+    free : float
+        The part of the variance that is independent of the fit.
+    along : ndarray, shape (N,)
+        The other part is that of ``along' r``, r the events beyond their means: of each row the
+        covariance with its events, over their variance.
+    """
+
+    free: float
+    along: Floats
+
+
+# rows with fitted means of their own -----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """Rows, none added up, that tell: which they are, events, size, mean and variance of these."""
+
+    which: Ints
+    y: Floats
+    size: Floats
+    mean: Floats
+    variance: Floats
+    eta: Floats
+    proportion: bool
+    rows: int
+
+    def part(self, which: Bools) -> _Rows:
+        """These rows."""
+        y, size, mean = self.y[which], self.size[which], self.mean[which]
+        variance, eta = self.variance[which], self.eta[which]
+        return replace(
+            self, which=self.which[which], y=y, size=size, mean=mean, variance=variance, eta=eta
+        )
+
+    def excess(self, observed: float, expected: float, total: float, slope: Floats) -> FittedExcess:
+        """A sum over the rows whose variance is `total` where means are not fitted.
+
+        `slope` is the covariance of each row's part of the sum with its events, over their
+        variance. Fitted means are fitted to the events: what the linear predictor and a constant
+        explain of the slopes, by weighted least squares, is no longer free to vary; what all
+        coefficients and groups explain is left to `score_checks.fitted_sd`.
+        """
+        root = np.sqrt(self.variance)
+        basis = np.stack([root, root * self.eta], axis=1)
+        fitted = basis @ np.linalg.lstsq(basis, slope * root, rcond=None)[0]
+        sd = math.sqrt(total - float(fitted @ fitted))
+        along = np.zeros(self.rows)
+        along[self.which] = slope
+        free = max(total - float((slope**2 * self.variance).sum()), 0.0)
+        return FittedExcess(observed, expected, sd, free, along)
+
+
+def _rows_that_tell(post: GeneralizedPosterior) -> _Rows:
+    """Rows that were not added up; of single trials the mean says all."""
+    s, mean = post.statistics, fitted_means(post)
+    size = s.rows.size
+    each = size * mean * (1.0 - mean) if s.proportion else size * mean
+    used = (each > 0) & (s.rows.count == 1) & ((size > 1) | (not s.proportion))
+    which = np.flatnonzero(used)
+    mean, size, y = mean[which], size[which], s.rows.y[which]
+    eta = np.log(mean / (1.0 - mean)) if s.proportion else np.log(mean)
+    return _Rows(which, y, size, mean, each[which], eta, s.proportion, len(used))
+
+
+def overdispersion(post: GeneralizedPosterior) -> FittedExcess | None:
     """Pearson's chi-square of the rows over its degrees of freedom; None if too few rows tell.
 
-    Of single trials the variance is known from their mean: they tell nothing; nor do rows that were
-    added up. A chi-square's variance is 2 a row for normal residuals; those of few events have a
-    fourth moment beyond.
+    The square of a row varies by 2 for normal residuals; that of few events by their fourth moment
+    beyond, most of which fitting the means takes away.
     """
-    s, mean = post.statistics, fitted_means(post)
-    size = s.rows.size
-    used = (size > 1 if s.proportion else mean * size > 0) & (s.rows.count == 1)
-    used = np.flatnonzero(used)
-    mean, size, y = mean[used], size[used], s.rows.y[used]
-    spread = size * mean * (1.0 - mean) if s.proportion else size * mean
-    fourth = 1.0 / np.maximum(spread, 1e-9)
-    if s.proportion:
-        fourth = fourth - 6.0 / size
-    share = len(y) / max(len(s.rows.y), 1)
-    df = len(y) - share * _parameters(post)
+    rows = _rows_that_tell(post)
+    share = len(rows.y) / max(len(post.statistics.rows.y), 1)
+    df = len(rows.y) - share * _parameters(post)
+    light = 1.0 / rows.variance <= HEAVY
+    df -= float((~light).sum())
     if df < FEWEST_ROWS:
         return None
-    square = (y - size * mean) ** 2 / np.maximum(spread, 1e-9)
-    # a row with next to no expected event has a square of next to nothing, or of millions
-    heavy = fourth > 50.0
-    square, fourth, df = square[~heavy], fourth[~heavy], df - float(heavy.sum())
-    if df < FEWEST_ROWS:
-        return None
-    sd = math.sqrt(float((2.0 + fourth).sum()))
-    # a row's square goes with its events by their third moment over the variance
-    third = (1.0 - 2.0 * mean if s.proportion else np.ones(len(mean))) / np.maximum(spread, 1e-9)
-    free = (2.0 - 2.0 / size if s.proportion else np.full(len(size), 2.0))[~heavy]
-    along = np.zeros(len(s.rows.y))
-    along[used[~heavy]] = third[~heavy]
-    return Excess(float(square.sum()), df, sd, float(free.mean()) * df, along)
+    rows = rows.part(light)
+    square = float(((rows.y - rows.size * rows.mean) ** 2 / rows.variance).sum())
+    fourth, skewness = 1.0 / rows.variance, 1.0 / rows.variance
+    if rows.proportion:
+        fourth = fourth - 6.0 / rows.size
+        skewness = (1.0 - 2.0 * rows.mean) / rows.variance
+    return rows.excess(square, df, float((2.0 + fourth).sum()), skewness)
 
 
-def excess_zeros(post: GeneralizedPosterior) -> Excess | None:
+def excess_zeros(post: GeneralizedPosterior) -> FittedExcess | None:
     """Rows without an event against how many are expected; None of single trials."""
-    s, mean = post.statistics, fitted_means(post)
-    size = s.rows.size
-    used = (size > 1 if s.proportion else size > 0) & (s.rows.count == 1)
-    if used.sum() < FEWEST_ROWS:
+    rows = _rows_that_tell(post)
+    if len(rows.y) < FEWEST_ROWS:
         return None
-    used = np.flatnonzero(used)
-    mean, size, y = mean[used], size[used], s.rows.y[used]
-    with np.errstate(divide="ignore"):
-        none = np.exp(size * np.log1p(-mean)) if s.proportion else np.exp(-size * mean)
-    expected, variance = float(none.sum()), float((none * (1.0 - none)).sum())
-    zeros = float((y == 0).sum())
-    if expected < 1.0 and zeros < 5.0:
+    zero = np.exp(rows.size * np.log1p(-rows.mean) if rows.proportion else -rows.size * rows.mean)
+    expected, observed = float(zero.sum()), float((rows.y == 0).sum())
+    if expected < 1.0 and observed < 5.0:
         return None
-    along = np.zeros(len(s.rows.y))
-    along[used] = -none / (1.0 - mean) if s.proportion else -none
-    events = size * mean * (1.0 - mean) if s.proportion else size * mean
-    free = max(variance - float((along[used] ** 2 * events).sum()), 0.0) + 0.25
-    return Excess(zeros, expected, math.sqrt(variance + 0.25), free, along)
+    total = float((zero * (1.0 - zero)).sum()) + 0.25  # a whole number is half a row off at most
+    slope = -rows.size * rows.mean * zero / rows.variance
+    return rows.excess(observed, expected, total, slope)
 
 
 def fitted_means(post: GeneralizedPosterior) -> Floats:
     """Probability or rate of each row, effects at their posterior means; (N,)."""
-    return np.asarray(post.statistics.link.natural(fitted_predictor(post)))
+    return np.asarray(post.statistics.link.natural(fitted_predictors(post)))
 
 
-def fitted_predictor(post: GeneralizedPosterior) -> Floats:
-    """The same on the link scale; (N,)."""
+def fitted_predictors(post: GeneralizedPosterior, without: int | None = None) -> Floats:
+    """Linear predictor of each row, but for the effects of the term `without`; (N,)."""
     rows = post.statistics.rows
-    eta = rows.offset + rows.x @ post.coefficient_medians
-    for group, z, mean in zip(rows.group, rows.z, post.effect_means, strict=True):
-        eta = eta + (z * mean.reshape(-1, z.shape[1])[group]).sum(axis=1)
+    groups = [*zip(rows.group, rows.z, strict=True)]
+    return fitted_predictor(post, rows.offset, rows.x, groups, without)
+
+
+def fitted_predictor(
+    post: GeneralizedPosterior,
+    offset: Floats,
+    x: Floats,
+    groups: Sequence[tuple[Ints, Floats]],
+    without: int | None = None,
+) -> Floats:
+    """The same of any rows, coefficients at their medians and effects at their means."""
+    eta = offset + x @ post.coefficient_medians
+    for t, ((index, z), mean) in enumerate(zip(groups, post.effect_means, strict=True)):
+        if t != without:
+            eta = eta + (z * mean.reshape(-1, z.shape[1])[index]).sum(axis=1)
     return np.asarray(eta)
 
 
@@ -136,3 +192,37 @@ def _parameters(post: GeneralizedPosterior) -> float:
     for t, block in enumerate(post.statistics.blocks):
         total += float((1.0 - post.pooling(t)).sum()) if len(block.n) else 0.0
     return total
+
+
+# rows of one factor, known by the sums of their groups -----------------------------------------
+
+
+def rows_of_groups_vary(s: CountStatistics) -> Compared | None:
+    """Pearson's chi-square of the rows about their own group's proportion or rate."""
+    mean = np.divide(s.y, s.size, out=np.zeros(s.n_groups), where=s.size > 0)
+    spread = mean * (1.0 - mean) if s.proportion else mean
+    square = s.square - s.y * mean
+    chi2 = np.divide(square, spread, out=np.zeros(s.n_groups), where=spread > 0)
+    n = s.n.astype(np.float64)
+    if s.proportion:
+        return dispersion_of_rows(chi2, n, s.y, trials=s.size)
+    return dispersion_of_rows(chi2, n, s.y, shares=s.size * s.reciprocal)
+
+
+def zeros_of_groups(s: CountStatistics) -> Excess | None:
+    """Rows without an event against how many are expected given the events of their groups.
+
+    An event of a group falls on each of its n rows alike: a row has none of T with probability
+    (1 - 1 / n)^T, two rows have none with (1 - 2 / n)^T. Known of rows that are one unit each.
+    """
+    used = (s.y > 0) & (s.n > 1)
+    if s.proportion or not (s.size == s.n).all() or not np.isfinite(s.zeros).all():
+        return None
+    n, events = s.n[used].astype(np.float64), s.y[used]
+    zero = n * (1.0 - 1.0 / n) ** events
+    pairs = n * (n - 1.0) * (1.0 - 2.0 / n) ** events
+    expected, observed = float(zero.sum()), float(s.zeros[used].sum())
+    if expected < 1.0 and observed < 5.0:
+        return None
+    variance = float((zero + pairs - zero**2).sum())
+    return Excess(observed, expected, math.sqrt(variance + 0.25))

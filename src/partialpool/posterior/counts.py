@@ -15,7 +15,7 @@ from partialpool.data import CountStatistics, Table
 from partialpool.data.new_rows import NEW, NONE, NewRows
 from partialpool.errors import ArgumentError, ImproperPosteriorError, PriorError
 from partialpool.integrate import Accuracy, Nested, integrate_nested
-from partialpool.kernels.families import LOGIT
+from partialpool.kernels.families import LOGIT, Link
 from partialpool.models import CountsModel, Priors, counts_model
 from partialpool.models.counts import empty_pair
 from partialpool.models.counts_propriety import (
@@ -27,7 +27,7 @@ from partialpool.posterior.argument_checks import (
     checked_draws,
 )
 from partialpool.posterior.assembled import Chosen
-from partialpool.posterior.counts_draws import draw
+from partialpool.posterior.counts_draws import draw, draw_new
 from partialpool.posterior.distributions import (
     Distribution,
     IntervalKind,
@@ -380,9 +380,19 @@ class CountsPosterior(OneFactorEngine):
         step = max(1, DRAWS_AND_PAIRS // len(pairs))
         for i in range(0, len(out), step):
             part = slice(i, i + step)
-            found = self.model.log_marginals(pairs, drawn.mu[part, None], drawn.tau[part])
-            out[part, :-1] = found[:, :, 0].T + pairs.best
+            log_l = self.model.log_marginals(pairs, drawn.mu[part, None], drawn.tau[part])
+            out[part, :-1] = log_l[:, :, 0].T + pairs.best
         return np.asarray(out[:, self.model.member] + s.log_constants)
+
+    @property
+    def link(self) -> Link:
+        """Logit or log."""
+        return self.model.link
+
+    def new_deviations(self, drawn: OneWayDraws, groups: int, rng: np.random.Generator) -> Floats:
+        """Draws of theta - mu of groups that are not in the data: as of groups without trials."""
+        theta = draw_new(self.model, drawn.mu[:, None], drawn.tau[:, None], groups, rng)
+        return theta - drawn.mu[:, None]
 
     # the whole ----------------------------------------------------------------------------
 

@@ -85,17 +85,34 @@ def population(nodes: Nested, size: int, rng: np.random.Generator) -> tuple[Floa
     return tau, center + scale * mu
 
 
+def draw_new(
+    model: CountsModel, mu: Floats, tau: Floats, groups: int, rng: np.random.Generator
+) -> Floats:
+    """Draw theta of groups that are not in the data, (S, groups); mu and tau are (S, 1)."""
+    if not model.conjugate:
+        return mu + tau * rng.standard_normal((len(mu), groups))
+    nothing = np.zeros(groups)
+    return _beta_or_gamma(model.link, nothing, nothing, mu, tau, rng)
+
+
 def _conjugate(
     model: CountsModel, s: CountStatistics, mu: Floats, tau: Floats, rng: np.random.Generator
 ) -> Floats:
     """Draw theta from its closed form; mu and tau have shape (S, 1)."""
+    return _beta_or_gamma(model.link, s.y, s.size, mu, tau, rng)
+
+
+def _beta_or_gamma(
+    link: Link, y: Floats, size: Floats, mu: Floats, tau: Floats, rng: np.random.Generator
+) -> Floats:
+    """Draw theta of groups with these events and sizes."""
     f = tau**-2
-    if model.link is LOGIT:
-        m = model.link.natural(mu)
-        return _log_gamma(s.y + f * m, rng) - _log_gamma(s.size - s.y + f * (1.0 - m), rng)
+    if link is LOGIT:
+        m = link.natural(mu)
+        return _log_gamma(y + f * m, rng) - _log_gamma(size - y + f * (1.0 - m), rng)
     with np.errstate(divide="ignore"):  # of groups without exposure
-        size = np.log(s.size)
-    return _log_gamma(s.y + f, rng) - np.logaddexp(size, np.log(f) - mu)
+        log_size = np.log(size)
+    return _log_gamma(y + f, rng) - np.logaddexp(log_size, np.log(f) - mu)
 
 
 def _log_gamma(shape: Floats, rng: np.random.Generator) -> Floats:

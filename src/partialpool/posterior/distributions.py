@@ -16,7 +16,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from scipy import special
 
+from partialpool._markup import output
 from partialpool._typing import Bools, Floats, Numbers
+from partialpool.data.table import Table
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Coordinate, sinc
 from partialpool.kernels import student
@@ -80,11 +82,28 @@ class Distribution(ABC):
         Returns
         -------
         ndarray, shape ``(..., *shape)``
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> tau = fit.posterior["tau"]
+        >>> tau.cdf([1.0, 10.0]).round(3)
+        array([0.103, 0.789])
         """
         return self._at(self._cdf, x)
 
     def density(self, x: Numbers) -> Floats:
-        """Density at a number or at each of several; shapes as in `cdf`."""
+        """Density at a number or at each of several; shapes as in `cdf`.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> tau = fit.posterior["tau"]
+        >>> float(tau.density(5.0).round(4))
+        0.0826
+        """
         return self._at(self._density, x)
 
     def quantile(self, p: Numbers) -> Floats:
@@ -94,6 +113,14 @@ class Distribution(ABC):
         ------
         ArgumentError
             If a probability is outside [0, 1].
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> tau = fit.posterior["tau"]
+        >>> tau.quantile([0.1, 0.9]).round(2)
+        array([ 0.97, 13.73])
         """
         probabilities = np.asarray(p, dtype=np.float64)
         if not np.all((probabilities >= 0) & (probabilities <= 1)):
@@ -121,6 +148,16 @@ class Distribution(ABC):
         -------
         ndarray, shape ``(2, *shape)``
             Lower and upper ends.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> tau = fit.posterior["tau"]
+        >>> tau.interval(0.9).round(2)
+        array([ 0.49, 17.18])
+        >>> tau.interval(0.9, "highest-density").round(2)
+        array([ 0.  , 13.73])
         """
         check_level(level)
         if kind == "equal-tailed":
@@ -130,7 +167,16 @@ class Distribution(ABC):
         return self._shortest(level)
 
     def probability(self, *, above: float | None = None, below: float | None = None) -> Floats:
-        """Probability of lying above one number and below another (either may be left out)."""
+        """Probability of lying above one number and below another (either may be left out).
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> tau = fit.posterior["tau"]
+        >>> float(tau.probability(above=5.0, below=10.0).round(3))
+        0.308
+        """
         low = 0.0 if above is None else self.cdf(above)
         high = 1.0 if below is None else self.cdf(below)
         return np.asarray(np.maximum(high - low, 0.0))
@@ -141,6 +187,19 @@ class Distribution(ABC):
         lower, upper = self.interval()
         mean, sd = float(self.mean), float(self.sd)
         return f"Distribution(mean {mean:.6g}, sd {sd:.4g}, 95% {lower:.6g} to {upper:.6g})"
+
+    def _repr_html_(self) -> str:
+        if not self.shape:
+            return output(self._summary().as_html("Distribution"))
+        place = np.arange(self.shape[0])
+        caption = f"{self.shape[0]:,} distributions, in their order"
+        return output(Table(place=place, **self._summary()).as_html(caption))
+
+    def _summary(self) -> Table:
+        """Mean, sd and 95% interval of each quantity."""
+        columns = (self.mean, self.sd, *self.quantile(np.array([0.025, 0.5, 0.975])))
+        names = ("mean", "sd", "lower", "median", "upper")
+        return Table({k: np.atleast_1d(v) for k, v in zip(names, columns, strict=True)})
 
     def _at(self, function: Callable[[Floats], Floats], x: Numbers) -> Floats:
         points = np.asarray(x, dtype=np.float64)

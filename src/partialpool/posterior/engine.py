@@ -16,9 +16,11 @@ from partialpool.data.labels import as_labels
 from partialpool.data.new_rows import NewRows
 from partialpool.errors import ArgumentError, PriorError
 from partialpool.integrate import Accuracy
+from partialpool.kernels.families import Link
 from partialpool.models import Priors
 from partialpool.posterior.argument_checks import DETERMINISTIC, group_positions, reached
 from partialpool.posterior.distributions import Distribution, IntervalKind
+from partialpool.posterior.joint_rows import Effects, Sums
 from partialpool.posterior.ranks import SEED, rank_table, ranked_draws
 
 INTERCEPT = "Intercept"
@@ -178,6 +180,29 @@ class FullEngine(Engine):
     @abstractmethod
     def of_new_rows(self, rows: NewRows, scale: Scale) -> Distribution:
         """The linear predictor of new rows, offsets added, on a scale."""
+
+    @property
+    def link(self) -> Link | None:
+        """Link of counts; measurements have none."""
+        return None
+
+    @abstractmethod
+    def drawn_effects(
+        self, drawn: Any, new: Mapping[int, int], rng: np.random.Generator
+    ) -> Effects:
+        """Draws as coefficients and effects; `new` counts groups not in the data, by term."""
+
+    @abstractmethod
+    def mean_effects(self, new: Mapping[int, int]) -> Effects:
+        """Exact posterior means of coefficients and effects, as one draw."""
+
+    def exact_sums(self, sums: Sums, noise: Floats) -> Distribution | None:
+        """Distribution of sums of linear predictors, (G,); None where it is read from draws.
+
+        To each an independent error is added, of variance `noise` times sigma^2.
+        """
+        del sums, noise
+        return None
 
     @abstractmethod
     def log_marginal_likelihood(self) -> float:
@@ -341,6 +366,28 @@ class OneFactorEngine(FullEngine):
     def ranks_of(self, term: Term, *, top: int, level: float, descending: bool) -> Table:
         """See `ranks`."""
         return self.ranks(top=top, level=level, descending=descending)
+
+    @abstractmethod
+    def new_deviations(self, drawn: Any, groups: int, rng: np.random.Generator) -> Floats:
+        """Draws of theta - mu of groups that are not in the data, (S, groups); link scale."""
+
+    def drawn_effects(
+        self, drawn: Any, new: Mapping[int, int], rng: np.random.Generator
+    ) -> Effects:
+        """The intercept, mu, and the groups' deviations from it."""
+        mu = drawn.mu[:, None]
+        more = {t: self.new_deviations(drawn, k, rng)[:, :, None] for t, k in new.items()}
+        return Effects(mu, ((drawn.theta - mu)[:, :, None],), more)
+
+    def mean_effects(self, new: Mapping[int, int]) -> Effects:
+        """Means of mu and of the deviations."""
+        mu, term = np.asarray(self.mu.mean).reshape(1, 1), self.terms[0]
+        deviation = np.asarray(self.values(term, "link").mean) - mu
+        more = {}
+        if new:  # of beta and gamma populations not zero on the link scale
+            of_new = np.asarray(self.new_value(term, "link").mean) - mu
+            more = {t: np.full((1, k, 1), of_new.item()) for t, k in new.items()}
+        return Effects(mu, (deviation[:, :, None],), more)
 
     def drawn_parameters(self, drawn: Any) -> dict[str, Floats]:
         """Draws of every parameter, by name, (S,)."""

@@ -9,14 +9,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.classical.generalized import generalized_model
-from partialpool.classical.mixed import MixedEstimate, mixed_model
-from partialpool.classical.profile import profile_intervals
 from partialpool.data import CountProducts, CrossProducts, Table
 from partialpool.data.labels import as_labels
 from partialpool.errors import ArgumentError
@@ -27,6 +24,9 @@ from partialpool.posterior.engine import Engine, Scale, Term, terms_of
 from partialpool.posterior.generalized import plug_in_counts
 from partialpool.posterior.integrated import plug_in
 from partialpool.posterior.mixed import MixedPosterior
+
+if TYPE_CHECKING:  # estimators are imported by the fits that use them: a posterior needs none
+    from partialpool.classical.mixed import MixedEstimate
 
 
 @final
@@ -163,6 +163,8 @@ class Estimated(Engine):
                 "profile intervals are for measurements; of counts the full posterior "
                 '(method="posterior") gives intervals of every parameter'
             )
+        from partialpool.classical.profile import profile_intervals
+
         profiled = profile_intervals(self.statistics, self.estimate, self.spreads, level)
         return Table(
             name=as_labels(profiled.names),
@@ -205,6 +207,8 @@ def estimated(statistics: CrossProducts, *, restricted: bool) -> Estimated:
     DataError
         If predictors are collinear, or a factor has one group only.
     """
+    from partialpool.classical.mixed import mixed_model
+
     return Estimated(statistics, mixed_model(statistics, restricted=restricted))
 
 
@@ -218,6 +222,8 @@ def estimated_counts(statistics: CountProducts, *, quadrature: int) -> Estimated
     DataError
         If the data set no limit to a coefficient, or a factor has one group only.
     """
+    from partialpool.classical.generalized import generalized_model
+
     check_design(statistics)
     return Estimated(statistics, generalized_model(statistics, points=quadrature), quadrature)
 

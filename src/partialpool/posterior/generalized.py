@@ -6,29 +6,25 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.classical.mixed import MixedEstimate
 from partialpool.data import Table
+from partialpool.data.count_products import CountProducts
 from partialpool.data.cross_products import Block
 from partialpool.data.new_rows import NewRows
 from partialpool.data.population import population_weights
-from partialpool.data.working_responses import CountProducts
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Accuracy
+from partialpool.kernels.families import Link
 from partialpool.kernels.own_levels import own_estimates, own_levels
 from partialpool.models import Priors
-from partialpool.models.count_sampler import CountSampler, fixed_sampler, make_sampler
-from partialpool.models.generalized import GeneralizedModel, generalized_model
 from partialpool.models.mixed import sd_name
 from partialpool.models.mixed_propriety import Orders, check_proper
-from partialpool.models.separation import shortfall
 from partialpool.posterior import effects
 from partialpool.posterior.argument_checks import SAMPLED_ENDS, SAMPLED_MOMENTS, checked_draws
-from partialpool.posterior.count_readout import Readout
 from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture, Selected
 from partialpool.posterior.engine import INTERCEPT, Scale, Term, checked_scale
 from partialpool.posterior.integrated import one_point
@@ -38,6 +34,12 @@ from partialpool.posterior.mixed_draws import MixedDraws, as_named
 from partialpool.posterior.response_scale import on_response_scale
 from partialpool.posterior.skewed import Cumulants, held, mixed
 from partialpool.posterior.variance_parameters import of_nodes
+
+if TYPE_CHECKING:  # the sampler is imported by the fits that draw points: other models need none
+    from partialpool.classical.mixed import MixedEstimate
+    from partialpool.models.count_sampler import CountSampler
+    from partialpool.models.generalized import GeneralizedModel
+    from partialpool.posterior.count_readout import Readout
 
 FEWEST_POINTS, FIRST_POINTS, FIRST_WORK = 128, 256, 2**24
 """Points of each of the eight randomisations to begin with, at least and at most, and about how
@@ -490,6 +492,14 @@ class GeneralizedPosterior(MixedPosterior):
         """What linear predictors are of, in words."""
         return f"{'log-odds' if self.statistics.proportion else 'log rate'} of {super().outcome}"
 
+    @property
+    def link(self) -> Link:
+        """Logit or log."""
+        return self.statistics.link
+
+    def _effect_mean(self, block: int) -> Floats:
+        return self.effect_means[block]
+
     # draws ----------------------------------------------------------------------------------
 
     def draws(self, size: int, rng: np.random.Generator) -> MixedDraws:
@@ -613,6 +623,11 @@ def generalized_posterior(
     ImproperPosteriorError
         If data and priors leave no proper posterior.
     """
+    from partialpool.models.count_sampler import make_sampler
+    from partialpool.models.generalized import generalized_model
+    from partialpool.models.separation import shortfall
+    from partialpool.posterior.count_readout import Readout
+
     model = generalized_model(statistics, priors)
     orders = check_proper(model, shortfall(statistics))
     with np.errstate(all="ignore"):  # far from the mode numbers overflow: there is no density
@@ -652,6 +667,10 @@ def _first_size(sampler: CountSampler) -> int:
 
 def plug_in_counts(statistics: CountProducts, estimate: MixedEstimate) -> GeneralizedPosterior:
     """Everything given the standard deviations and correlations at their estimates."""
+    from partialpool.models.count_sampler import fixed_sampler
+    from partialpool.models.generalized import generalized_model
+    from partialpool.posterior.count_readout import Readout
+
     model = generalized_model(statistics, Priors())
     point = one_point(model, estimate.sds, estimate.correlations)
     many = (math.inf,) * len(point)

@@ -82,9 +82,14 @@ class LeftOutGroups:
             np.zeros(size, dtype=bool),
         )
 
-    def put(self, at: Ints | slice, name: str, mean: Floats, square: Floats | float) -> None:
-        """Set mean and sd of a parameter, from its mean and mean square, while it is filled."""
-        self.mean[name][at] = mean
+    def put(
+        self, at: Ints | slice, name: str, mean: Floats, square: Floats | float, about: float = 0.0
+    ) -> None:
+        """Set mean and sd of a parameter, from its mean and mean square about a value.
+
+        About a value near it, so that a large mean does not cost the sd its digits.
+        """
+        self.mean[name][at] = about + mean
         self.sd[name][at] = np.sqrt(np.maximum(square - mean**2, 0.0))
 
     def without_moments(self, name: str, order: float, at: Ints | slice = slice(None)) -> None:

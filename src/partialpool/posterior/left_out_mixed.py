@@ -120,7 +120,7 @@ def mixed_without(post: MixedPosterior, clusters: Clusters | None) -> LeftOutGro
         others = _without(model, nodes.points, squares, some)
         share, log_mean, _ = reweighted(nodes.weight, -others.log_density)
         out.log_density[at] = 0.5 * some.log_weight - log_mean
-        out.error[at] = _told(nodes, others.log_density)
+        out.error[at] = _density_error(nodes, others.log_density)
         _put_moments(model, nodes.points, others.solved, share, some.n, out, at)
         poor += (i + _poor(nodes, share)).tolist()
     for name, order in _orders_without(post, clusters).items():
@@ -199,7 +199,7 @@ def _log_ratio(df: float, n: Floats, rest: Floats, others: Floats) -> Floats:
     return np.where(left > 0, out, np.nan)
 
 
-def _told(nodes: WeightedNodes, log_density: Floats) -> Floats:
+def _density_error(nodes: WeightedNodes, log_density: Floats) -> Floats:
     """95% bound on the error of a log density, from the replicates of a sample."""
     if not isinstance(nodes, Sample):
         return np.asarray(nodes.error * log_density.std(axis=0))
@@ -238,8 +238,10 @@ def _put_moments(
     beta = others.beta @ matrix.T + constant  # (C, B, p)
     spread = np.einsum("ki,cbij,kj->cbk", matrix, others.covariance, matrix, optimize=True)
     for k, name in enumerate(model.statistics.coefficients):
-        square = sigma**2 * spread[..., k] * second + beta[..., k] ** 2
-        out.put(at, name, (share * beta[..., k]).sum(axis=0), (share * square).sum(axis=0))
+        about = float(beta[0, 0, k])
+        x = beta[..., k] - about
+        square = sigma**2 * spread[..., k] * second + x**2
+        out.put(at, name, (share * x).sum(axis=0), (share * square).sum(axis=0), about)
     scales = {"sigma": sigma} if "sigma" in out.mean else {}
     for term in model.terms:
         for k, effect in enumerate(term.effects):
@@ -326,7 +328,8 @@ def generalized_without(post: GeneralizedPosterior) -> LeftOutGroups:
         for k, effect in enumerate(t.effects):
             values[sd_name(t.factor, effect)] = points.phi[:, t.sds.start + k]
     for name, x in values.items():
-        out.put(slice(None), name, x @ share, x**2 @ share)
+        about = float(x[0])
+        out.put(slice(None), name, (x - about) @ share, (x - about) ** 2 @ share, about)
     for name, order in _by_name(post, post.orders).items():
         out.without_moments(name, order - 1.0)  # each group adds one to the order of an sd
     inverse = np.exp(log_p.min(axis=1)[:, None] - log_p)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+import scipy
 
 from partialpool._typing import Bools, Floats, Ints
 from partialpool.data import Table
 from partialpool.data.cross_products import Block, CrossProducts
-from partialpool.data.new_rows import NONE, NewRows
+from partialpool.data.new_rows import NEW, NONE, NewRows
 from partialpool.data.population import population_weights
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Lattice, Sample, WeightedNodes
@@ -35,8 +36,9 @@ from partialpool.posterior.assembled import Chosen
 from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture, Selected
 from partialpool.posterior.engine import FullEngine, Scale, Term, terms_of
 from partialpool.posterior.groups import Sampled
+from partialpool.posterior.joint_rows import Effects, Sums
 from partialpool.posterior.linear import Nodes, Rows, functional, held, located, mixture
-from partialpool.posterior.mixed_draws import MixedDraws, draw_mixed
+from partialpool.posterior.mixed_draws import MixedDraws, draw_mixed, new_effects
 from partialpool.posterior.ranks import SEED, rank_table, ranked_draws
 from partialpool.posterior.readout import (
     AGREE_IF_FINE,
@@ -743,6 +745,85 @@ class MixedPosterior(FullEngine):
             self.weighted,
             self.accuracy,
         )
+
+    # rows together ------------------------------------------------------------------------
+
+    def drawn_effects(
+        self, drawn: MixedDraws, new: Mapping[int, int], rng: np.random.Generator
+    ) -> Effects:
+        """Draws of coefficients and effects, as they are, and of new groups' effects."""
+        more = {t: new_effects(drawn, self.statistics.blocks[t], k, rng) for t, k in new.items()}
+        return Effects(drawn.coefficients, drawn.effects, more)
+
+    def mean_effects(self, new: Mapping[int, int]) -> Effects:
+        """Means of coefficients and effects."""
+        beta = np.array([[float(d.mean) for d in self.coefficients.values()]])
+        shapes = [b.zty.shape for b in self.statistics.blocks]
+        means = tuple(
+            np.asarray(self._effect_mean(t)).reshape(1, *shape) for t, shape in enumerate(shapes)
+        )
+        more = {t: np.zeros((1, k, shapes[t][1])) for t, k in new.items()}
+        return Effects(beta.reshape(1, -1), means, more)
+
+    def _effect_mean(self, block: int) -> Floats:
+        return self.effect(block).mean
+
+    def exact_sums(self, sums: Sums, noise: Floats) -> Distribution | None:
+        """Sums over the groups of the only factor, which are independent given beta and phi."""
+        if self.counts or len(self.model.system.levels) > 1 or self.model.skewed:
+            return None
+        nodes = self._few if sums.known else self.nodes
+        of_sum, pairs = self._pairs(sums)
+        rows = effects.linear_rows(self.model, sums.x, {}, None)
+        rows = replace(rows, constant=rows.constant + sums.constant, noise=noise)
+        shape = len(nodes.weight), len(rows.constant)
+        total = Functional(np.zeros(shape), np.zeros((*shape, sums.x.shape[1])), np.zeros(shape))
+        order = np.asarray(self._order(rows))
+        step = max(1, CELLS_HELD // (shape[0] * (self.model.system.p + 2)))
+        for i in range(0, len(of_sum), step):
+            part = slice(i, i + step)
+            some = pairs.part(part)
+            given_beta = functional(self.model, nodes, some)
+            size = shape[1], len(some.constant)
+            add = scipy.sparse.csr_array(
+                (np.ones(size[1]), (of_sum[part], np.arange(size[1]))), size
+            )
+            total = Functional(
+                total.constant + (add @ given_beta.constant.T).T,
+                total.x + np.stack([add @ each for each in given_beta.x]),
+                total.variance + (add @ given_beta.variance.T).T,
+            )
+            order = np.minimum(order, np.min(self._order(some)))
+        return held(nodes, rows, total.moved(rows.x), order)
+
+    def _pairs(self, sums: Sums) -> tuple[Ints, Rows]:
+        """Which sum, and the part of it that is of one group, for every group of every sum."""
+        keys, values = [], []
+        for shift, weights in ((0, sums.known), (len(self.statistics.blocks[0].n), sums.new)):
+            for t, each in weights.items():
+                q = len(self.model.terms[t].effects)
+                entries = each.tocoo()
+                keys.append(np.stack([entries.row, shift + entries.col // q]))
+                values.append((t, entries.col % q, entries.data))
+        if not keys:
+            nothing = np.zeros(0, dtype=np.intp)
+            return nothing, effects.linear_rows(
+                self.model, np.zeros((0, sums.x.shape[1])), {}, None
+            )
+        pair, at = np.unique(np.concatenate(keys, axis=1), axis=1, return_inverse=True)
+        at = at.ravel()
+        known = pair[1] < len(self.statistics.blocks[0].n)
+        index = np.where(known, pair[1], NEW)
+        z = {
+            t: np.zeros((len(index), len(term.effects))) for t, term in enumerate(self.model.terms)
+        }
+        start = 0
+        for t, effect, value in values:
+            np.add.at(z[t], (at[start : start + len(value)], effect), value)
+            start += len(value)
+        groups = {t: (index, weights) for t, weights in z.items()}
+        x = np.zeros((len(index), sums.x.shape[1]))
+        return pair[0], effects.linear_rows(self.model, x, groups, None)
 
     # helpers ------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from partialpool._typing import Floats, Ints
+from partialpool.data.cross_products import Block
 from partialpool.integrate import Lattice, WeightedNodes
 from partialpool.models import MixedModel
 from partialpool.models.mixed import sd_name
@@ -98,6 +99,23 @@ def _spreads(
                 product = (factor[:, i] * factor[:, k]).sum(axis=1)
                 rho[name] = product / np.maximum(size[:, i] * size[:, k], 1e-300)
     return tau, rho
+
+
+def new_effects(drawn: MixedDraws, block: Block, groups: int, rng: np.random.Generator) -> Floats:
+    """Draws of the effects of groups of a term that are not in the data; (S, groups, q)."""
+    names, size = block.effects, len(drawn.sigma)
+    z = rng.standard_normal((size, groups, len(names)))
+    sds = np.stack([drawn.tau[sd_name(block.factor, name)] for name in names], axis=1)
+    if block.correlated and len(names) > 1:
+        correlation = np.tile(np.eye(len(names)), (size, 1, 1))
+        for i in range(len(names)):
+            for k in range(i):
+                rho = drawn.rho[f"rho[{block.factor}, {names[k]}, {names[i]}]"]
+                correlation[:, i, k] = correlation[:, k, i] = rho
+        # a correlation of one, to rounding, must still have a factor
+        correlation += 1e-10 * np.eye(len(names))
+        z = z @ np.linalg.cholesky(correlation).transpose(0, 2, 1)
+    return np.asarray(z * sds[:, None])
 
 
 def _hyperparameters(

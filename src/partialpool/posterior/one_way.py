@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, final
 
 import numpy as np
+import scipy
 
 from partialpool._typing import Floats, Ints
 from partialpool.data import GroupStatistics, Table
@@ -37,6 +38,7 @@ from partialpool.posterior.distributions import (
 )
 from partialpool.posterior.draws import OneWayDraws, draw
 from partialpool.posterior.engine import OneFactorEngine, Scale, Term
+from partialpool.posterior.joint_rows import Sums
 from partialpool.posterior.one_way_parameters import icc, ratio, sigma, tau
 from partialpool.posterior.theta import CHECKED_TAIL, Theta, class_blocks
 
@@ -338,6 +340,34 @@ class OneWayPosterior(OneFactorEngine):
         if (index == NEW).any():
             order = min(moments.tau, order)
         return Mixture((len(x),), rows, c.weight, c.df, self.model.center, order)
+
+    def new_deviations(self, drawn: OneWayDraws, groups: int, rng: np.random.Generator) -> Floats:
+        """Draws of theta - mu of groups that are not in the data."""
+        return drawn.tau[:, None] * rng.standard_normal((len(drawn.tau), groups))
+
+    def exact_sums(self, sums: Sums, noise: Floats) -> Distribution:
+        """Sums ``c mu + sum_j a_j (theta_j - mu)``: given mu the groups are independent."""
+        y, weight = self.centered_means[:, None], self.statistics.weight[:, None]
+        c = self.components
+        a = sums.known.get(0, scipy.sparse.csr_array((len(sums.x), len(y))))
+        new = sums.new.get(0, scipy.sparse.csr_array((len(sums.x), 1)))
+        k = kept(weight, c.lam)  # (J, C)
+        on_mu = sums.x - a @ k
+        within = (a**2) @ (c.lam / (1.0 + weight * c.lam))
+        within += (new**2).sum(axis=1)[:, None] * c.lam + noise[:, None]
+        loc = (on_mu * c.mu + a @ (k * y)).T
+        scale = np.sqrt(c.sigma**2 * within + (on_mu * c.mu_sd) ** 2).T
+        loc = loc + (sums.constant + sums.x[:, 0] * self.model.center)
+        moments = self.model.moments
+        known_only = np.allclose(sums.x[:, 0], a.sum(axis=1), rtol=1e-9, atol=1e-12) and not new.nnz
+        order = moments.theta if known_only else moments.mu
+        if new.nnz:
+            order = min(moments.tau, order)
+
+        def rows(part: slice) -> tuple[Floats, Floats]:
+            return loc[:, part], scale[:, part]
+
+        return Mixture((loc.shape[1],), rows, c.weight, c.df, 0.0, order)
 
     # the whole ----------------------------------------------------------------------------
 

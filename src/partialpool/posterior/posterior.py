@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from partialpool._markup import output, paragraph
 from partialpool._typing import AnyArray, Floats
 from partialpool.data import Table
 from partialpool.data.new_rows import NewRows, Target, Unseen
 from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.integrate import Accuracy
 from partialpool.models import Priors
-from partialpool.posterior.argument_checks import group_positions
+from partialpool.posterior.argument_checks import COARSEST, group_positions
 from partialpool.posterior.counts import CountsPosterior
 from partialpool.posterior.distributions import Distribution, Selected
 from partialpool.posterior.draws import OneWayDraws
@@ -84,6 +85,11 @@ class GroupValues(Selected):
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def _repr_html_(self) -> str:
+        groups = Table({self.factor: self.labels, **self._summary()})
+        caption = f"{len(self):,} groups of {self.factor}"
+        return output(groups.as_html(caption))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -160,6 +166,14 @@ class Posterior:
         -------
         GroupValues, shape (J,)
             Population value and deviation together (units of the outcome).
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> post = fit.posterior
+        >>> post.groups().mean.round(1)
+        array([11.4,  7.9,  6.1,  7.6,  5.1,  6.1, 10.7,  8.5])
         """
         at = self._term(factor, term)
         values = self._values.values(at, checked_scale(scale))
@@ -172,6 +186,14 @@ class Posterior:
         ------
         ArgumentError
             Of one-way models of counts, whose table has no deviations.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> post = fit.posterior
+        >>> post.effects()["A"]
+        Distribution(mean 3.46789, sd 7.511, 95% -7.83949 to 23.0327)
         """
         at = self._term(factor, term)
         return GroupValues(self._values.deviations(at), at.labels, at.factor)
@@ -184,7 +206,16 @@ class Posterior:
         term: str | None = None,
         scale: Scale = "response",
     ) -> Distribution:
-        """One group's parameter, by its label; arguments as of `groups`."""
+        """One group's parameter, by its label; arguments as of `groups`.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> post = fit.posterior
+        >>> post.group("A")
+        Distribution(mean 11.4003, sd 8.341, 95% -2.10502 to 31.6234)
+        """
         return self.groups(factor, term=term, scale=scale)[label]
 
     def new_group(
@@ -193,6 +224,14 @@ class Posterior:
         """The parameter of a group that is not in the data; arguments as of `groups`.
 
         Predictors are at zero; ``fit.predict(rows, target="new_group")`` takes them from rows.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> post = fit.posterior
+        >>> post.new_group()
+        Distribution(mean 7.93238, sd 10.1, 95% -12.4128 to 28.8603)
         """
         return self._values.new_value(self._term(factor, term), checked_scale(scale))
 
@@ -220,6 +259,14 @@ class Posterior:
         ------
         ArgumentError
             If a group is not in the data, or a coefficient is not finite.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> post = fit.posterior
+        >>> float(post.contrast({"A": 1, "C": -1}).probability(above=0).round(3))
+        0.681
         """
         at = self._term(factor, term)
         return self._values.contrast_of(at, coefficients, checked_scale(scale))
@@ -231,6 +278,14 @@ class Posterior:
 
         and with predictors and several factors the variance of the effect given all else, over
         its variance between groups.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> post = fit.posterior
+        >>> post.shrinkage().mean.round(2)
+        array([0.83, 0.72, 0.84, 0.75, 0.69, 0.75, 0.72, 0.86])
         """
         at = self._term(factor, term)
         return GroupValues(self._values.weight_on_pooled(at), at.labels, at.factor)
@@ -241,6 +296,14 @@ class Posterior:
         ``tau^2 / (tau^2 + sigma^2)``; with known standard errors and one-way counts, I^2. With
         slopes, all predictors at zero. Source: Nakagawa, Johnson and Schielzeth (2017),
         doi:10.1098/rsif.2017.0213.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> post = fit.posterior
+        >>> post.icc()
+        Distribution(mean 0.23554, sd 0.2231, 95% 0.000432865 to 0.75998)
         """
         return self._full("icc()").share_between(self._factor(factor))
 
@@ -262,6 +325,14 @@ class Posterior:
         Table
             group, expected_rank, lower, median, upper (of the rank), best (probability of rank
             1), top (probability of a rank up to `top`).
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> post = fit.posterior
+        >>> post.ranks(top=3)["top"].round(2)
+        array([0.57, 0.37, 0.29, 0.35, 0.21, 0.27, 0.55, 0.4 ])
         """
         at, engine = self._term(factor, term), self._full("ranks()")
         return engine.ranks_of(at, top=top, level=level, descending=descending)
@@ -290,6 +361,14 @@ class Posterior:
         Returns
         -------
         Distribution, shape (N,)
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> post = fit.posterior
+        >>> post.linear({"school": ["A", "B"]}).mean.round(1)
+        array([11.4,  7.9])
         """
         read = self._read(rows, target, unseen).repeated()
         return self._values.of_new_rows(read, checked_scale(scale))
@@ -303,6 +382,15 @@ class Posterior:
             Number of draws S.
         rng : numpy.random.Generator
             Source of randomness.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> post = fit.posterior
+        >>> post.draws(1000, np.random.default_rng(1))
+        Draws(1,000 of Intercept, tau[school] and every group)
         """
         engine = self._full("draws()")
         return Draws(self, engine.draws(size, rng))
@@ -376,6 +464,13 @@ class Posterior:
         groups = ", ".join(f"{size:,} of {factor}" for factor, size in factors)
         kind = "Estimates" if isinstance(self._engine, Estimated) else "Posterior"
         return f"{kind}({groups}; {self.method})"
+
+    def _repr_html_(self) -> str:
+        about = paragraph(repr(self))
+        if not self.error <= COARSEST:
+            why = "Its error is so large that no number is shown; fit.notices says what may help."
+            return output(about, paragraph(why, "warning"))
+        return output(about, self._engine.parameter_table().as_html("Parameters"))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle without what was cached."""
@@ -478,7 +573,17 @@ class Draws:
     def groups(
         self, factor: str | None = None, *, term: str | None = None, scale: Scale = "response"
     ) -> Floats:
-        """Return draws of every group's parameter, (S, J); arguments as of `Posterior.groups`."""
+        """Return draws of every group's parameter, (S, J); arguments as of `Posterior.groups`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> draws = fit.posterior.draws(1000, np.random.default_rng(1))
+        >>> draws.groups().shape
+        (1000, 8)
+        """
         at = self.posterior._term(factor, term)
         return self.posterior._values.drawn_values(self.drawn, at, checked_scale(scale))
 

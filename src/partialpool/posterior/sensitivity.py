@@ -73,9 +73,9 @@ def settings(post: FullEngine) -> Iterator[Setting]:
     """
     yield Setting("fit", _own_words(post), post)
     nodes = _Nodes([post])
-    own = "" if post.priors.named else f"tau ~ {post.priors.tau}"
+    words_of_fit = "" if post.priors.named else f"tau ~ {post.priors.tau}"
     for words, priors in menu_of(post.priors, _units(post)):
-        if words != own:
+        if words != words_of_fit:
             yield _tried("prior", words, partial(_under, post, priors, nodes))
     if says_something(post.priors):
         for power in POWERS:
@@ -164,9 +164,9 @@ class _Nodes:
                 moved = _moved(post, statistics, model)
                 if moved is not None:
                     return moved
-        found = one_way_posterior(statistics, priors, self.fitted[0].accuracy, rows=rows)
-        self.fitted.append(found)
-        return found
+        posterior = one_way_posterior(statistics, priors, self.fitted[0].accuracy, rows=rows)
+        self.fitted.append(posterior)
+        return posterior
 
     def counts(self, statistics: CountStatistics, model: CountsModel) -> CountsPosterior:
         """Weight nodes of counts, or lay them."""
@@ -178,9 +178,9 @@ class _Nodes:
                 moved = _weighted(post.nodes, density(*at) - of_old(*at))
                 if moved is not None:
                     return CountsPosterior(statistics, model, moved, post.accuracy)
-        found = counts_posterior(statistics, model.priors, self.fitted[0].accuracy)
-        self.fitted.append(found)
-        return found
+        posterior = counts_posterior(statistics, model.priors, self.fitted[0].accuracy)
+        self.fitted.append(posterior)
+        return posterior
 
 
 def _moved(

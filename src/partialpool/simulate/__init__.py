@@ -5,6 +5,7 @@ from partialpool.simulate.counts import CountWorld, CountWorlds, count_worlds
 from partialpool.simulate.design import design
 from partialpool.simulate.draw import Draw, Pooled, draw
 from partialpool.simulate.picture import shrinkage
+from partialpool.simulate.polls import Poll, poll
 from partialpool.simulate.risks import Risks, risks
 from partialpool.simulate.show import show
 from partialpool.simulate.world import World, Worlds, worlds
@@ -15,6 +16,7 @@ __all__ = [
     "CountWorld",
     "CountWorlds",
     "Draw",
+    "Poll",
     "Pooled",
     "Risks",
     "World",
@@ -24,6 +26,7 @@ __all__ = [
     "count_worlds",
     "design",
     "draw",
+    "poll",
     "risks",
     "show",
     "shrinkage",

@@ -26,11 +26,10 @@ from partialpool.posterior import (
     MixedPosterior,
     OneWayPosterior,
 )
-from partialpool.posterior.argument_checks import DETERMINISTIC, SAMPLED_MOMENTS
+from partialpool.posterior.argument_checks import COARSEST, DETERMINISTIC, SAMPLED_MOMENTS
 
-FINEST, COARSEST = 1e-10, 0.5
-"""What may be asked for: doubles carry no more than the first, and above the second nothing is
-printed (an interval end that is off by half an sd changes its coverage by about a tenth)."""
+FINEST = 1e-10
+"""The least that may be asked for: doubles carry no more. The most is `COARSEST`."""
 FAR = 10.0
 """Standard deviations from zero beyond which a predictor is far: the intercepts that vary are then
 so correlated with its slopes (0.995) that a lattice over them is mostly empty."""

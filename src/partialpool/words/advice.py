@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from partialpool import classical
+from partialpool._markup import output, paragraph
+from partialpool._markup import table as html_table
 from partialpool.models.mixed import sd_name
 from partialpool.posterior import CountsPosterior, Estimated, MixedPosterior, OneWayPosterior
 from partialpool.words.near_zero import near_zero
@@ -59,7 +60,8 @@ class Advice:
     robust_se: float
     text: str
 
-    def __repr__(self) -> str:
+    def _rows(self) -> list[tuple[str, str]]:
+        """Each number with its name; empty where there is none."""
         interval = f"{self.icc:.2f} (95% {self.icc_lower:.2f} to {self.icc_upper:.2f})"
         rows = [
             ("share of variance between groups", interval),
@@ -69,9 +71,17 @@ class Advice:
             ("likelihood ratio of tau = 0, p", _pair(self.likelihood_ratio, self.p)),
             ("se of the pooled mean, naive and robust", _pair(self.pooled_se, self.robust_se)),
         ]
-        width = max(len(name) for name, _ in rows)
-        lines = [f"{name:<{width}}  {value}" for name, value in rows if value]
+        return rows
+
+    def __repr__(self) -> str:
+        width = max(len(name) for name, _ in self._rows())
+        lines = [f"{name:<{width}}  {value}" for name, value in self._rows() if value]
         return "\n".join([*lines, "", self.text])
+
+    def _repr_html_(self) -> str:
+        rows = [row for row in self._rows() if row[1]]
+        table = html_table(["quantity", "value"], rows, "How much the grouping matters")
+        return output(table, paragraph(self.text))
 
 
 def _pair(first: float, second: float) -> str:
@@ -86,6 +96,8 @@ def advise(post: Any) -> Any:
 
 @advise.register
 def _advise_one_way(post: OneWayPosterior) -> Advice:
+    from partialpool import classical
+
     s = post.statistics
     icc_lower, icc_upper = (float(v) for v in post.icc.interval())
     icc = float(post.icc.mean)
@@ -191,6 +203,9 @@ class MixedAdvice:
 
     def __repr__(self) -> str:
         return f"{self.variance!r}\n\n{self.text}"
+
+    def _repr_html_(self) -> str:
+        return output(self.variance.as_html(), paragraph(self.text))
 
 
 @advise.register

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from partialpool._markup import output, paragraph
 from partialpool._typing import Floats
 from partialpool.classical.fixed_counts import fixed_effects_of_counts
 from partialpool.classical.pooled_regression import (
@@ -15,8 +16,8 @@ from partialpool.classical.pooled_regression import (
     pooled_regression,
 )
 from partialpool.data import Clusters, CrossProducts, Table
+from partialpool.data.count_products import CountProducts
 from partialpool.data.labels import as_labels, shown
-from partialpool.data.working_responses import CountProducts
 from partialpool.posterior import Estimated, MixedPosterior
 from partialpool.words.formatting import WIDTH
 from partialpool.words.meta_analysis import MetaAnalysis, meta_analysis, printed
@@ -47,6 +48,10 @@ class MixedComparison:
     def __repr__(self) -> str:
         text = "\n".join(textwrap.wrap(self.text, WIDTH))
         return "\n\n".join([repr(self.coefficients), text, *printed(self.meta_analysis)])
+
+    def _repr_html_(self) -> str:
+        table = self.coefficients.as_html("Coefficients")
+        return output(table, paragraph(self.text))
 
 
 def compare_coefficients(

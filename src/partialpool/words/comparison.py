@@ -12,6 +12,7 @@ import numpy as np
 from scipy import special
 
 from partialpool import classical
+from partialpool._markup import output
 from partialpool._typing import Floats
 from partialpool.data import GroupStatistics, Table
 from partialpool.data.labels import as_labels
@@ -90,6 +91,10 @@ class Comparison:
 
     def __repr__(self) -> str:
         return "\n\n".join([repr(self.groups), repr(self.scores), *printed(self.meta_analysis)])
+
+    def _repr_html_(self) -> str:
+        groups = self.groups.as_html("Estimates of each group")
+        return output(groups, self.scores.as_html("How well each predicts"))
 
 
 @singledispatch

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from partialpool._markup import printable as printable
 from partialpool._typing import Floats
 from partialpool.data import Table
 from partialpool.notices import Notice
@@ -51,11 +52,6 @@ def scale_of(sd: Floats) -> float:
     return float(np.quantile(finite, 0.25)) if len(finite) else math.nan
 
 
-def printable(label: object) -> str:
-    """A label as text; control characters are escaped so that they cannot act on a terminal."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(label))
-
-
 def group_cells(table: Table) -> list[list[str]]:
     """Cells of a table of groups, as text, row by row."""
     spread = _spreads(table)
@@ -74,6 +70,22 @@ def group_cells(table: Table) -> list[list[str]]:
         columns["p_above"] = [f"{v:.3f}" for v in table["p_above"].tolist()]
         columns["standing"] = table["standing"].tolist()
     return [list(row) for row in zip(*(columns[k] for k in table), strict=True)]
+
+
+def telling_columns(groups: Table) -> tuple[list[str], list[list[str]], range]:
+    """The columns of a table of groups that are not the same in every row, as text.
+
+    Returns
+    -------
+    head : list of str
+    rows : list of list of str
+    texts : range
+        The columns that are labels, which are the first.
+    """
+    head = [k for k in groups if k not in ("factor", "term") or len(set(groups[k].tolist())) > 1]
+    places = [list(groups).index(k) for k in head]
+    rows = [[row[i] for i in places] for row in group_cells(groups)]
+    return head, rows, range(len({"factor", "group", "term"} & set(head)))
 
 
 def _count(value: float) -> str:
@@ -176,7 +188,12 @@ def score_cells(table: Table) -> list[list[str]]:
 def plain_rows(table: Table) -> list[dict[str, Any]]:
     """Rows that JSON can hold: numbers that do not exist are None, labels of other types text."""
     return [
-        {k: _plain_label(v) if k == "group" else plain_number(v) for k, v in row.items()}
+        {
+            k: plain_number(v)
+            if k != "group" and isinstance(v, int | float | None)
+            else _plain_label(v)
+            for k, v in row.items()
+        }
         for row in table.rows()
     ]
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from partialpool import classical
 from partialpool._typing import Floats
 from partialpool.data import CrossProducts, GroupStatistics, Table
 from partialpool.data.labels import as_labels
@@ -101,6 +100,8 @@ def meta_analysis(
     level : float
         Probability of the intervals.
     """
+    from partialpool import classical  # which the summary of a fit, that reads this file, needs not
+
     studies = studies_of(statistics)
     if studies is None or len(studies.y) < len(studies.names) + 1:
         return None
@@ -109,20 +110,20 @@ def meta_analysis(
     h = classical.heterogeneity(**data, tau=tau, level=level)
     row = {k: getattr(h, k) for k in ("q", "df", "p", "i2", "i2_lower", "i2_upper")}
     row |= {"tau": tau, "tau_lower": h.tau_lower, "tau_upper": h.tau_upper}
-    found = {}
+    by_estimator = {}
     for name in dict.fromkeys(estimators):
         between = getattr(classical, name)(**data).tau
-        found[name] = classical.pooled_effects(**data, tau=between, level=level)
+        by_estimator[name] = classical.pooled_effects(**data, tau=between, level=level)
     size = len(studies.names)
-    columns = {k: np.concatenate([getattr(e, k) for e in found.values()]) for k in INTERVALS}
+    columns = {k: np.concatenate([getattr(e, k) for e in by_estimator.values()]) for k in INTERVALS}
     if size == 1:
         columns |= {
-            k: np.array([getattr(e, k) for e in found.values()])
+            k: np.array([getattr(e, k) for e in by_estimator.values()])
             for k in ("prediction_lower", "prediction_upper")
         }
     pooled = Table(
-        estimator=as_labels([name for name in found for _ in range(size)]),
-        name=as_labels(list(studies.names) * len(found)),
+        estimator=as_labels([name for name in by_estimator for _ in range(size)]),
+        name=as_labels(list(studies.names) * len(by_estimator)),
         **columns,
     )
     return MetaAnalysis(Table({k: np.array([v]) for k, v in row.items()}), pooled)

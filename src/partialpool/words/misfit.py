@@ -1,12 +1,26 @@
-"""Notices of what a model of counts does not account for, as its rows show."""
+"""What is said where rows of counts vary more, or are zero more often, than their model has it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from partialpool.data.counts import CountStatistics
 from partialpool.notices import Notice
 from partialpool.posterior import GeneralizedPosterior
-from partialpool.posterior.count_misfit import excess_zeros, overdispersion
+from partialpool.posterior.count_misfit import (
+    RATIO,
+    Excess,
+    excess_zeros,
+    overdispersion,
+    rows_of_groups_vary,
+    zeros_of_groups,
+)
+
+P_VALUE = 0.01
+"""The same tail as that of `count_misfit.SDS`."""
+EFFECT_OF_ROWS = (
+    "give every row an effect of its own, + (1 | row), with a column that numbers the rows"
+)
 
 
 def misfit(post: GeneralizedPosterior) -> Iterator[Notice]:
@@ -14,17 +28,34 @@ def misfit(post: GeneralizedPosterior) -> Iterator[Notice]:
     s = post.statistics
     if any(len(b.n) >= len(s.rows.y) for b in s.blocks):
         return  # every row has an effect of its own, which takes up both
-    family = s.family
-    variance, zeros = overdispersion(post), excess_zeros(post)
-    way = "give every row an effect of its own, + (1 | row), with a column that numbers the rows"
+    variance = overdispersion(post)
     if variance is not None and variance.is_clear:
         yield Notice(
             "overdispersion",
             "warning",
-            f"Rows vary {variance.ratio:.1f} times as much about their fitted means as {family} "
+            f"Rows vary {variance.ratio:.1f} times as much about their fitted means as {s.family} "
             "counts can (Pearson's chi-square over its degrees of freedom). Intervals are then "
-            f"too short: {way}, or add the predictors that are missing.",
+            f"too short: {EFFECT_OF_ROWS}, or add the predictors that are missing.",
         )
+    yield from _zeros(excess_zeros(post), s.family, EFFECT_OF_ROWS)
+
+
+def misfit_of_one_factor(s: CountStatistics) -> Iterator[Notice]:
+    """The same of rows of one factor, of which the sums by group are known."""
+    family = "binomial" if s.proportion else "poisson"  # of rows, whatever the groups' is
+    variance = rows_of_groups_vary(s)
+    if variance is not None and variance.observed > RATIO and variance.p < P_VALUE:
+        yield Notice(
+            "rows_vary",
+            "warning",
+            f"Rows of the same group differ by more than {family} counts can: their variance is "
+            f"{variance.observed:.1f} times as large. Intervals of the groups are then too short; "
+            "let the groups be smaller (such as group and period), each with a parameter of its own.",
+        )
+    yield from _zeros(zeros_of_groups(s), family, EFFECT_OF_ROWS)
+
+
+def _zeros(zeros: Excess | None, family: str, way: str) -> Iterator[Notice]:
     if zeros is not None and zeros.is_clear:
         yield Notice(
             "excess_zeros",

@@ -209,7 +209,7 @@ def stacking_weights(log_density: Floats) -> Floats:
     models = p.shape[1]
     if models == 1:
         return np.ones(1)
-    found = optimize.minimize(
+    optimum = optimize.minimize(
         lambda w: -float(np.log(p @ w).mean()),
         np.full(models, 1.0 / models),
         jac=lambda w: -(p / (p @ w)[:, None]).mean(axis=0),
@@ -218,7 +218,7 @@ def stacking_weights(log_density: Floats) -> Floats:
         constraints={"type": "eq", "fun": lambda w: w.sum() - 1.0, "jac": np.ones_like},
         options={"ftol": 1e-12, "maxiter": 1000},
     )
-    w = np.where(found.x > 1e-8, found.x, 0.0)
+    w = np.where(optimum.x > 1e-8, optimum.x, 0.0)
     return np.asarray(w / w.sum())
 
 
@@ -273,21 +273,21 @@ def _same_groups(first: Scored, other: Scored) -> Ints:
         outcomes = f"{first.outcome} and {other.outcome}"
         how = f"have different outcomes, {outcomes}, whose densities are in different units"
         raise _unlike(first, other, how)
-    mine, theirs = _groups(first), _groups(other)
-    if mine.counts != theirs.counts:
+    of_first, of_other = _groups(first), _groups(other)
+    if of_first.counts != of_other.counts:
         raise _unlike(first, other, "are of measurements (densities) and of counts (probabilities)")
-    places = {str(label): i for i, label in enumerate(theirs.labels.tolist())}
-    labels = [str(label) for label in mine.labels.tolist()]
+    places = {str(label): i for i, label in enumerate(of_other.labels.tolist())}
+    labels = [str(label) for label in of_first.labels.tolist()]
     if set(places) != set(labels):
         odd = min(set(places) ^ set(labels))
         raise _unlike(first, other, f'do not have the same groups ("{odd}" is in one only)')
     at = np.array([places[label] for label in labels], dtype=np.intp)
-    if not np.array_equal(mine.n, theirs.n[at]):
-        rows = f"{int(mine.n.sum()):,} and {int(theirs.n.sum()):,} rows"
+    if not np.array_equal(of_first.n, of_other.n[at]):
+        rows = f"{int(of_first.n.sum()):,} and {int(of_other.n.sum()):,} rows"
         how = f"do not use the same rows ({rows}): leave rows with missing values out of the data"
         raise _unlike(first, other, how)
-    apart = np.abs(mine.value - theirs.value[at])
-    size = np.abs(mine.value).max(initial=1e-300)
+    apart = np.abs(of_first.value - of_other.value[at])
+    size = np.abs(of_first.value).max(initial=1e-300)
     if np.nanmax(apart, initial=0.0) > SAME * size:
         raise _unlike(first, other, "do not have the same values of the outcome, offsets taken off")
     return at

@@ -13,7 +13,7 @@ from partialpool.data.labels import as_labels
 from partialpool.errors import ArgumentError
 from partialpool.posterior.distributions import check_level
 from partialpool.words.formatting import aligned, number, printable
-from partialpool.words.ratios import ParameterScale
+from partialpool.words.ratios import ParameterScale, middles
 
 Spread = Literal["sd", "interval"]
 LATEX = {
@@ -171,12 +171,19 @@ def table(
     >>> pp.table(
     ...     pp.fit("log_rr | se(log_rr_se) ~ 1 + (1 | trial)", bcg),
     ...     pp.fit("log_rr | se(log_rr_se) ~ latitude + (1 | trial)", bcg),
-    ... )  # doctest: +ELLIPSIS
-                         (1)               (2)
-    Intercept   -0.72 (0.21)       0.24 (0.33)
-    latitude                  -0.0287 (0.0093)
-    tau[trial]   0.65 (0.19)       0.35 (0.17)
-    ...
+    ... )
+                              (1)               (2)
+    Intercept        -0.72 (0.21)       0.24 (0.33)
+    latitude                       -0.0287 (0.0093)
+    tau[trial]        0.65 (0.19)       0.35 (0.17)
+    -----------------------------------------------
+    outcome                log_rr            log_rr
+    rows                       13                13
+    groups of trial            13                13
+    family               gaussian          gaussian
+    method              posterior         posterior
+    -----------------------------------------------
+    Posterior means with sds in parentheses.
     """
     if not fits:
         raise ArgumentError("table takes fits, one or more: pp.table(fit, other)")
@@ -214,15 +221,16 @@ def _side_by_side(models: list[dict[str, str]]) -> tuple[tuple[str, ...], ...]:
 
 def _cells(fit: Fitted, spread: Spread, level: float, scale: ParameterScale) -> dict[str, str]:
     parameters = fit.parameter_table(level, "equal-tailed", scale)
+    estimates = parameters["estimate"] if scale == "exp" else middles(parameters)
     cells = {}
-    for row in parameters.rows():
+    for row, estimate in zip(parameters.rows(), estimates.tolist(), strict=True):
         low, high = row["lower"], row["upper"]
         sd = row.get("sd", math.nan)
         digits = sd if math.isfinite(sd) else (high - low) / 4
-        cell = number(row["mean" if "mean" in row else "estimate"], digits)
-        if spread == "sd" and not math.isnan(sd):
+        cell = number(estimate, digits)
+        if spread == "sd" and math.isfinite(sd):  # estimates of spreads have none
             cell += f" ({number(sd, digits)})"
-        if spread == "interval" and not math.isnan(low):  # estimates of spreads have none
+        if spread == "interval" and not math.isnan(low):
             cell += f" [{number(low, digits)}, {number(high, digits)}]"
         cells[row["name"]] = cell
     return cells

@@ -25,7 +25,7 @@ from partialpool.words.accuracy import accuracy_notice
 from partialpool.words.advice import FEW_GROUPS
 from partialpool.words.crossing import labels_may_start_anew
 from partialpool.words.formatting import number
-from partialpool.words.misfit import misfit
+from partialpool.words.misfit import misfit, misfit_of_one_factor
 from partialpool.words.near_zero import near_zero
 from partialpool.words.population import population_notices
 
@@ -321,7 +321,7 @@ def _no_finite_sd(post: MixedPosterior) -> Iterator[Notice]:
 def _notices_counts(post: CountsPosterior) -> Iterator[Notice]:
     yield from _one_factor(post)
     yield from _unexposed(post.statistics)
-    yield from _rows_vary(post.statistics)
+    yield from misfit_of_one_factor(post.statistics)
     yield from population_notices(post)
     yield from tau_near_zero(post)
     yield from _at_ends(post)
@@ -336,29 +336,6 @@ def _unexposed(s: CountStatistics) -> Iterator[Notice]:
             "warning",
             f"{none:,} {verb} no {s.size_words} at all: what is shown of them is what is "
             "expected of a new group.",
-        )
-
-
-def _rows_vary(s: CountStatistics) -> Iterator[Notice]:
-    """Pearson's statistic of the rows about their own group's mean.
-
-    Of single trials it says nothing: whatever they are, it is their number.
-    """
-    mean = np.divide(s.y, s.size, out=np.zeros(s.n_groups), where=s.size > 0)
-    spread = mean * (1.0 - mean) if s.proportion else mean
-    single = s.size == s.n if s.proportion else np.zeros(s.n_groups, dtype=bool)
-    used = (spread > 0) & (s.n > 1) & ~single
-    df = int((s.n[used] - 1).sum())
-    if df < 10:
-        return
-    chi2 = float(((s.square - s.y * mean)[used] / spread[used]).sum())
-    if chi2 / df > max(1.2, 1.0 + 3.0 * math.sqrt(2.0 / df)):
-        yield Notice(
-            "rows_vary",
-            "warning",
-            f"Rows of the same group differ by more than {s.family} counts can: their variance is "
-            f"{chi2 / df:.1f} times as large. Intervals of the groups are then too short; let the "
-            "groups be smaller (such as group and period), each with a parameter of its own.",
         )
 
 

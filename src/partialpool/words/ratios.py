@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from partialpool._typing import Floats
 from partialpool.data import Table
 from partialpool.data.labels import as_labels
 from partialpool.errors import ArgumentError
@@ -56,18 +57,25 @@ def parameter_ratios(table: Table, coefficients: Iterable[str]) -> Table:
     Returns
     -------
     Table
-        name, estimate (exp of the posterior mean; of standard deviations and correlations, which
-        stay those of logarithms, the mean), lower, median, upper.
+        name, estimate (exp of the posterior mean, or of the median where there is no mean; standard
+        deviations and correlations stay those of logarithms), lower, median, upper.
     """
     ratios = np.isin(table["name"].astype(str), list(coefficients))
     names = [
         f"exp({name})" if ratio else name
         for name, ratio in zip(table["name"].tolist(), ratios.tolist(), strict=True)
     ]
-    values = {"estimate": "mean", "lower": "lower", "median": "median", "upper": "upper"}
+    values = {k: table[k] for k in ("lower", "median", "upper")}
+    values = {"estimate": middles(table), **values}
     with np.errstate(over="ignore"):
-        columns = {k: np.where(ratios, np.exp(table[v]), table[v]) for k, v in values.items()}
+        columns = {k: np.where(ratios, np.exp(v), v) for k, v in values.items()}
     return Table(name=as_labels(names), **columns)
+
+
+def middles(table: Table) -> Floats:
+    """Means of parameters, medians where there is no mean; estimates have no median."""
+    mean = table["mean"]
+    return np.asarray(np.where(np.isfinite(mean), mean, table["median"]))
 
 
 def coefficients_of(statistics: Any) -> tuple[str, ...]:

@@ -296,9 +296,11 @@ def _wide(table: Table, key: str) -> list[list[str]]:
     fit = {_called(r, key): r for r in rows if r["kind"] == "fit"}
     out: dict[str, list[str]] = {}
     for row in rows:
-        own = fit[_called(row, key)]
-        spread = own["sd"] if math.isfinite(own["sd"]) else (own["upper"] - own["lower"]) / 4
-        exists = math.isfinite(row["mean"]) and math.isfinite(own["mean"])
+        of_fit = fit[_called(row, key)]
+        spread = (
+            of_fit["sd"] if math.isfinite(of_fit["sd"]) else (of_fit["upper"] - of_fit["lower"]) / 4
+        )
+        exists = math.isfinite(row["mean"]) and math.isfinite(of_fit["mean"])
         cell = number(row["mean"] if exists else row.get("median", math.nan), spread)
         if row["kind"] != "fit" and not math.isnan(row["shift"]):
             cell += f" ({row['shift']:+.2f}{'*' if row['moves'] else ''})"

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from partialpool._markup import output, paragraph
+from partialpool._markup import table as html_table
 from partialpool._typing import Floats
 from partialpool.data import CountProducts, CrossProducts, Table
 from partialpool.models import Priors
@@ -29,6 +31,7 @@ from partialpool.words.formatting import (
     notice_lines,
     number,
     parameter_cells,
+    telling_columns,
 )
 from partialpool.words.meta_analysis import new_at_means
 
@@ -164,6 +167,40 @@ def printed(
     if notices:
         lines += ["", *notice_lines(notices)]
     return "\n".join(lines)
+
+
+def as_html(
+    formula: str,
+    post: Any,
+    notices: Sequence[Notice],
+    parameters: Table,
+    groups: Table,
+    advice: str,
+) -> str:
+    """What a notebook shows of a Fit: all that `printed` says."""
+    shown = Table({k: v[:SHOWN_GROUPS] for k, v in groups.items()})
+    left = groups.n_rows - shown.n_rows
+    size = f"The first {shown.n_rows} of {groups.n_rows:,}" if left else f"{groups.n_rows:,}"
+    what = "effects of groups" if "term" in groups else "groups"
+    head, rows, texts = telling_columns(shown)
+    return output(
+        paragraph(headline(post, formula), "formula"),
+        paragraph(prior_line(post)),
+        html_table(["parameter", *list(parameters)[1:]], parameter_cells(parameters), "Parameters"),
+        paragraph(f"{pooling_line(post)} {advice}"),
+        html_table(head, rows, f"{size} {what}", texts),
+        paragraph(f"... {left:,} more: fit.groups()", "more") if left else "",
+        *(notice.as_html() for notice in notices),
+    )
+
+
+def html_without_numbers(formula: str, post: Any, why: str) -> str:
+    """What a notebook shows of a Fit whose numbers cannot be relied on."""
+    return output(
+        paragraph(headline(post, formula), "formula"),
+        paragraph(prior_line(post)),
+        paragraph(f"{why[:1].upper()}{why[1:]}.", "warning"),
+    )
 
 
 @headline.register

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from partialpool._markup import output, paragraph
 from partialpool._typing import Floats
 from partialpool.data import CrossProducts, Table
 from partialpool.data.cross_products import Block
@@ -41,15 +42,28 @@ class VarianceExplained:
     marginal: tuple[float, float, float]
     conditional: tuple[float, float, float]
 
-    def __repr__(self) -> str:
-        def line(name: str, value: tuple[float, float, float]) -> str:
+    @property
+    def text(self) -> str:
+        """Marginal and conditional R2 in words."""
+
+        def said(name: str, value: tuple[float, float, float]) -> str:
             return f"{name} {value[0]:.2f} (95% {value[1]:.2f} to {value[2]:.2f})"
 
         return (
-            f"{self.levels!r}\n\nShare of a row's variance: "
-            f"{line('predictors', self.marginal)}, "
-            f"{line('predictors and groups', self.conditional)}"
+            f"Share of a row's variance: {said('predictors', self.marginal)}, "
+            f"{said('predictors and groups', self.conditional)}"
         )
+
+    def __repr__(self) -> str:
+        return f"{self.levels!r}\n\n{self.text}"
+
+    def as_html(self) -> str:
+        """The table and its sentence as HTML."""
+        table = self.levels.as_html("Variance by level")
+        return table + paragraph(f"{self.text}.")
+
+    def _repr_html_(self) -> str:
+        return output(self.as_html())
 
 
 def variance_explained(post: MixedPosterior) -> VarianceExplained:

@@ -170,7 +170,7 @@ def test_forest_cuts_what_would_squeeze_the_rest(three, two_hundred_estimates):
     assert new["cut_left"]
     assert new["cut_right"]
     assert new["to"] < new["upper"]
-    assert "Arrows" in caption(spec)
+    assert "(arrows: they go on)" in caption(spec)
     assert "20 highest and 20 lowest of 200" in caption(
         charts.forest(two_hundred_estimates).to_dict()
     )

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 import partialpool as pp
+from doors import DOORS, through
 from partialpool.cli import main
 from partialpool.data import csv_duckdb
 from partialpool.data.number_styles import PLAIN, NumberStyle, style_of
@@ -355,3 +356,24 @@ def test_large_ids_stay_what_they_are(tmp_path):
 def test_the_bad_value_is_named_not_the_first():
     with pytest.raises(pp.DataError, match='row 3 holds the text "x"'):
         pp.fit(FORMULA, {"school": list("AABB"), "score": ["1.5", "2", "x", "3"]})
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_predictor_of_numbers_and_text_is_a_category_if_its_values_occur_again(
+    door, tmp_path, monkeypatch
+):
+    rng = np.random.default_rng(3)
+    x = rng.permutation(np.repeat(["0", "1", "2", "3+"], 15))
+    rows = pd.DataFrame({"y": rng.normal(size=60), "x": x, "g": np.arange(60) % 6})
+    fit = pp.fit("y ~ x + (1 | g)", through(door, tmp_path, rows, monkeypatch))
+    (said,) = [n.text for n in fit.notices if n.code == "numbers_among_words"]
+    assert said.startswith('x holds numbers and "3+", and is taken as a category')
+    same = pp.fit("y ~ C(x) + (1 | g)", rows)
+    assert "numbers_among_words" not in {n.code for n in same.notices}
+    np.testing.assert_allclose(means(fit), means(same), rtol=1e-6)
+    rows.loc[7, "x"] = "1O"  # a slip, which occurs once
+    with pytest.raises(pp.DataError, match=r'column "x" holds .*write C\(x\)'):
+        pp.fit("y ~ x + (1 | g)", through(door, tmp_path, rows, monkeypatch))
+    many = rows.assign(x=[str(i % 25) if i % 25 else "none" for i in range(60)])
+    with pytest.raises(pp.DataError, match=r'column "x" holds .*write C\(x\)'):
+        pp.fit("y ~ x + (1 | g)", through(door, tmp_path, many, monkeypatch))

@@ -62,9 +62,12 @@ def test_a_column_that_is_not_there_is_named():
 
 
 def test_columns_that_cannot_be_read_do_not_matter():
-    odd = {**DATA, "list": np.array([[1]] * 40, dtype=object).reshape(40, 1).tolist()}
+    odd = pd.DataFrame({**DATA, "list": [[1]] * 40, "day": pd.date_range("2020", periods=40)})
     found = p_of(pp.fit("y ~ 1 + (1 | g)", DATA), odd)
     assert ("farthest row", "rows") in found
+    assert {of for check, of in found if check == "column left out"} == {
+        "rows by kind", "rows by other", "rows by x",
+    }  # fmt: skip
 
 
 def test_summaries_and_statistics_have_no_rows_to_give():

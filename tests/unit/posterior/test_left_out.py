@@ -21,7 +21,7 @@ def refits(fit, fitted):
     return np.array(rows)
 
 
-def told(out, names):
+def columns_of(out, names):
     columns = [out.log_density]
     for name in names:
         columns += [out.mean[name], out.sd[name]]
@@ -31,11 +31,11 @@ def told(out, names):
 def same_as_refits(fit, fitted, without, tolerance):
     out = without(fit._engine)
     expected = refits(fit, fitted)
-    found = told(out, fit._engine.named())
+    reweighted = columns_of(out, fit._engine.named())
     there = np.isfinite(expected)
-    assert np.array_equal(np.isfinite(found), there)
+    assert np.array_equal(np.isfinite(reweighted), there)
     scale = np.maximum(np.abs(expected[there]), 1.0)
-    assert np.abs((found[there] - expected[there]) / scale).max() < tolerance
+    assert np.abs((reweighted[there] - expected[there]) / scale).max() < tolerance
     return out
 
 

@@ -36,14 +36,14 @@ def moments(engine):
 @pytest.mark.parametrize("prior", ["tau ~ half_normal(5)", "tau ~ flat()"])
 def test_reweighted_eight_schools_are_fits(prior):
     fit = pp.fit(SCHOOLS, pp.datasets.eight_schools(), prior=prior)
-    found = by_name(fit)
+    posterior = by_name(fit)
     own = {"tau ~ half_normal(5)": "tau ~ half_normal(5)", "tau ~ flat()": "tau ~ flat()"}[prior]
     names = ["half_cauchy(10)", "half_t(4, 10)", "half_normal(10)", "exponential(0.1)",
              "uniform_shrinkage()", "dumouchel()"]  # fmt: skip
     for text in {*(f"tau ~ {n}" for n in names), "tau ~ flat()"} - {own}:
         other = pp.fit(SCHOOLS, pp.datasets.eight_schools(), prior=text)
-        assert moments(found[text]) == pytest.approx(moments(other._engine), rel=1e-6, abs=1e-6)
-        theta = found[text].theta.mean, found[text].theta.sd
+        assert moments(posterior[text]) == pytest.approx(moments(other._engine), rel=1e-6, abs=1e-6)
+        theta = posterior[text].theta.mean, posterior[text].theta.sd
         assert theta[0] == pytest.approx(other._engine.theta.mean, abs=1e-7)
         assert theta[1] == pytest.approx(other._engine.theta.sd, rel=1e-7)
 
@@ -53,22 +53,22 @@ def test_reweighted_rows_are_fits():
     g = np.repeat(np.arange(7), 6)
     data = {"g": g, "y": rng.normal(size=42) + 2 * rng.normal(size=7)[g]}
     formula = "y ~ 1 + (1 | g)"
-    found = by_name(pp.fit(formula, data))
-    names = [n for n, e in found.items() if n.startswith("tau ~ ")]
+    posterior = by_name(pp.fit(formula, data))
+    names = [n for n, e in posterior.items() if n.startswith("tau ~ ")]
     assert len(names) == 7
     for text in names:
         other = pp.fit(formula, data, prior=text)._engine
-        assert moments(found[text]) == pytest.approx(moments(other), rel=1e-5, abs=1e-6)
-        assert found[text].theta.sd == pytest.approx(other.theta.sd, rel=1e-6)
+        assert moments(posterior[text]) == pytest.approx(moments(other), rel=1e-5, abs=1e-6)
+        assert posterior[text].theta.sd == pytest.approx(other.theta.sd, rel=1e-6)
 
 
 def test_reweighted_counts_are_fits():
     fit = pp.fit("y | trials(n) ~ 1 + (1 | g)", DEATHS)
-    found = by_name(fit)
+    posterior = by_name(fit)
     for text in ("tau ~ half_normal(1)", "tau ~ dumouchel()"):
         other = counts_posterior(fit.statistics, pp.priors([text]))
-        assert moments(found[text]) == pytest.approx(moments(other), rel=1e-5)
-        assert found[text].value.mean == pytest.approx(other.value.mean, rel=1e-6)
+        assert moments(posterior[text]) == pytest.approx(moments(other), rel=1e-5)
+        assert posterior[text].value.mean == pytest.approx(other.value.mean, rel=1e-6)
 
 
 # powers against quadrature --------------------------------------------------------------------
@@ -94,30 +94,38 @@ def schools_by_quadrature(power_of_likelihood=1.0, log_prior=np.zeros_like):
 
 @pytest.mark.parametrize("power", [0.8, 1.25])
 def test_powers_of_the_likelihood_of_eight_schools(power):
-    found = by_name(pp.fit_groups(mean=Y, se=SE))[f"likelihood to the power {power:g}"]
-    told = float(found.tau.mean), float(found.theta.mean[0]), float(found.theta.sd[0])
-    assert told == pytest.approx(schools_by_quadrature(power), rel=1e-4)
+    posterior = by_name(pp.fit_groups(mean=Y, se=SE))[f"likelihood to the power {power:g}"]
+    answers = (
+        float(posterior.tau.mean),
+        float(posterior.theta.mean[0]),
+        float(posterior.theta.sd[0]),
+    )
+    assert answers == pytest.approx(schools_by_quadrature(power), rel=1e-4)
 
 
 @pytest.mark.parametrize("power", [0.8, 1.25])
 def test_powers_of_the_prior_of_eight_schools(power):
     fit = pp.fit_groups(mean=Y, se=SE, prior="tau ~ half_normal(4)")
-    found = by_name(fit)[f"prior to the power {power:g}"]
-    told = float(found.tau.mean), float(found.theta.mean[0]), float(found.theta.sd[0])
+    posterior = by_name(fit)[f"prior to the power {power:g}"]
+    answers = (
+        float(posterior.tau.mean),
+        float(posterior.theta.mean[0]),
+        float(posterior.theta.sd[0]),
+    )
     expected = schools_by_quadrature(log_prior=lambda t: -power * t**2 / 32)
-    assert told == pytest.approx(expected, rel=1e-5)
+    assert answers == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("prior", ["tau ~ uniform_shrinkage()", "tau ~ dumouchel()"])
 def test_relative_priors_are_not_moved_by_a_power_of_the_likelihood(prior):
-    found = by_name(pp.fit_groups(mean=Y, se=SE, prior=prior))["likelihood to the power 1.25"]
+    posterior = by_name(pp.fit_groups(mean=Y, se=SE, prior=prior))["likelihood to the power 1.25"]
     s0 = np.sqrt(len(SE) / (SE**-2.0).sum())
     log_prior = {
         "tau ~ uniform_shrinkage()": lambda t: np.log(t) - 2 * np.log(s0**2 + t**2),
         "tau ~ dumouchel()": lambda t: -2 * np.log(s0 + t),
     }[prior]
     expected = schools_by_quadrature(1.25, log_prior)
-    assert float(found.tau.mean) == pytest.approx(expected[0], rel=1e-4)
+    assert float(posterior.tau.mean) == pytest.approx(expected[0], rel=1e-4)
 
 
 def test_powers_of_the_likelihood_of_rows():
@@ -126,8 +134,8 @@ def test_powers_of_the_likelihood_of_rows():
     g = np.repeat(np.arange(5), [3, 4, 2, 6, 3])
     y = rng.normal(size=5)[g] + rng.normal(size=len(g))
     prior = ["tau ~ half_normal(2)", "sigma ~ half_normal(1)"]
-    found = by_name(pp.fit("y ~ 1 + (1 | g)", {"g": g, "y": y}, prior=prior))
-    found = found["likelihood to the power 0.8"]
+    posterior = by_name(pp.fit("y ~ 1 + (1 | g)", {"g": g, "y": y}, prior=prior))
+    posterior = posterior["likelihood to the power 0.8"]
     sigma = np.exp(np.linspace(-1.5, 1.6, 160))[:, None]
     tau = np.exp(np.linspace(-10, 3, 400))[None]
     n, mean = np.bincount(g), np.bincount(g, y) / np.bincount(g)
@@ -145,16 +153,16 @@ def test_powers_of_the_likelihood_of_rows():
     log_p = log_p - 0.5 * np.log(sum(w))
     p = np.exp(log_p - log_p.max())
     p /= p.sum()
-    assert float(found.tau.mean) == pytest.approx((p * tau).sum(), rel=1e-4)
-    assert float(found.sigma.mean) == pytest.approx((p * sigma).sum(), rel=1e-4)
-    assert float(found.mu.mean) == pytest.approx((p * mu).sum(), abs=1e-4)
+    assert float(posterior.tau.mean) == pytest.approx((p * tau).sum(), rel=1e-4)
+    assert float(posterior.sigma.mean) == pytest.approx((p * sigma).sum(), rel=1e-4)
+    assert float(posterior.mu.mean) == pytest.approx((p * mu).sum(), abs=1e-4)
 
 
 def test_powers_of_the_likelihood_of_counts():
     """Binomial^a, theta integrated by a dense rule, on a lattice over (mu, log tau)."""
     prior = ["mu ~ normal(-2.5, 1)", "tau ~ half_normal(1)"]
     fit = pp.fit("y | trials(n) ~ 1 + (1 | g)", DEATHS, prior=prior)
-    found = by_name(fit)["likelihood to the power 1.25"]
+    posterior = by_name(fit)["likelihood to the power 1.25"]
     mu, tau = np.linspace(-4.5, -0.8, 75)[:, None], np.exp(np.linspace(-7, 1.4, 85))[None]
     log_p = stats.norm.logpdf(mu, -2.5, 1) - tau**2 / 2 + np.log(tau)
     z = np.linspace(-8, 8, 161)
@@ -171,9 +179,9 @@ def test_powers_of_the_likelihood_of_counts():
             first = (each * np.exp(log_q)).sum(axis=-1) / each.sum(axis=-1)
     p = np.exp(log_p - log_p.max())
     p /= p.sum()
-    assert float(found.mu.mean) == pytest.approx((p * mu).sum(), abs=2e-3)
-    assert float(found.tau.mean) == pytest.approx((p * tau).sum(), rel=5e-3)
-    assert found.value.mean[0] == pytest.approx((p * first).sum(), rel=5e-3)
+    assert float(posterior.mu.mean) == pytest.approx((p * mu).sum(), abs=2e-3)
+    assert float(posterior.tau.mean) == pytest.approx((p * tau).sum(), rel=5e-3)
+    assert posterior.value.mean[0] == pytest.approx((p * first).sum(), rel=5e-3)
 
 
 def test_powers_of_the_likelihood_with_a_predictor_are_those_of_one_factor():
@@ -231,6 +239,8 @@ def test_two_groups_have_no_posterior_under_a_flat_prior():
 
 def test_a_narrow_prior_is_left_for_new_nodes():
     """Nodes laid under a narrow prior do not reach where a flat one puts tau."""
-    found = by_name(pp.fit_groups(mean=Y, se=SE, prior="tau ~ half_normal(0.1)"))["tau ~ flat()"]
+    posterior = by_name(pp.fit_groups(mean=Y, se=SE, prior="tau ~ half_normal(0.1)"))[
+        "tau ~ flat()"
+    ]
     fitted = one_way_posterior(pp.fit_groups(mean=Y, se=SE).statistics, pp.priors())
-    assert float(found.tau.mean) == pytest.approx(float(fitted.tau.mean), rel=1e-6)
+    assert float(posterior.tau.mean) == pytest.approx(float(fitted.tau.mean), rel=1e-6)

@@ -144,6 +144,15 @@ def test_numbers_too_far_off_are_not_shown(kind, way, far_off, tmp_path, monkeyp
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("kind", ["one way", "mixed", "counts", "mixed counts"])
+def test_a_notebook_shows_no_such_numbers_either(kind, far_off):
+    fit = far_off(kind, 3.25, prior=PRIORS.get(kind, [PRIOR]))
+    assert "about 3.25 posterior standard deviations" in fit._repr_html_()
+    for shown in (fit, fit.posterior):
+        assert "<table>" not in shown._repr_html_()
+        assert '<p class="warning">' in shown._repr_html_()
+
+
 @pytest.mark.parametrize("error", [0.501, 1e30, math.inf, math.nan])
 @pytest.mark.parametrize("kind", ["one way", "mixed", "counts", "mixed counts"])
 def test_error_and_status_stay_readable(kind, error, far_off):

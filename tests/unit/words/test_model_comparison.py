@@ -10,8 +10,8 @@ SCHOOLS = "effect | se(se) ~ 1 + (1 | school)"
 
 
 def dataset(name):
-    (found,) = (d for d in pp.datasets.catalogue if d.name == name)
-    return {k: np.asarray(v) for k, v in found.load().items()}
+    (entry,) = (d for d in pp.datasets.catalogue if d.name == name)
+    return {k: np.asarray(v) for k, v in entry.load().items()}
 
 
 def test_eight_schools_under_three_priors():

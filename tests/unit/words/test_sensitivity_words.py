@@ -1,6 +1,7 @@
 """What `fit.sensitivity()` tells, in tables and in words."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -95,3 +96,14 @@ def test_estimates_have_none():
     fit = pp.fit(sleep.formula, sleep.load(), method="reml")
     with pytest.raises(pp.ArgumentError, match="needs a posterior"):
         fit.sensitivity()
+
+
+def test_the_page_shows_what_is_printed():
+    """docs/sensitivity.md, whose code is run by tests/surface."""
+    page = (Path(__file__).parents[3] / "docs" / "sensitivity.md").read_text(encoding="utf-8")
+    shown = " ".join(page.split())
+    assert schools(prior="tau ~ half_normal(3)").sensitivity().text in shown
+    assert schools().influence().text in shown
+    (sleep,) = (d for d in pp.datasets.catalogue if d.name == "sleepstudy")
+    formulas = "reaction ~ days + (1 | subject)", "reaction ~ days + (days | subject)"
+    assert pp.compare_models(*(pp.fit(f, sleep.load()) for f in formulas)).text in shown

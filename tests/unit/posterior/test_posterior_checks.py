@@ -167,3 +167,16 @@ def test_estimates_are_told_to_be_no_posterior(measured):
 def test_rng_is_a_generator(measured):
     with pytest.raises(pp.ArgumentError, match="rng must be a numpy"):
         pp.fit("y ~ 1 + (1 | g)", measured).check(rng=3)
+
+
+def test_of_many_rows_few_draws_tell_means_and_sds():
+    """Groups of two rows: residuals are in pairs, and vary more than independent ones."""
+    g, p = np.repeat(np.arange(6000), 2), []
+    for _ in range(20):
+        data = {"y": RNG.normal(size=6000)[g] + RNG.normal(size=12_000), "g": g}
+        found = rows_of(pp.fit("y ~ 1 + (1 | g)", data).check(data))
+        p.append([found[k, "rows"]["p"] for k in ("tails of rows", "noise by fitted value")])
+    for each in np.transpose(p):
+        assert stats.kstest(each, "uniform").pvalue > 0.005
+    data["y"] = RNG.normal(size=6000)[g] + RNG.standard_t(4, 12_000)
+    assert rows_of(pp.fit("y ~ 1 + (1 | g)", data).check(data))["tails of rows", "rows"]["p"] < 1e-3
