@@ -17,6 +17,7 @@ from partialpool.posterior.engine import INTERCEPT, Scale, Term
 Variables = dict[str, AnyArray]
 DRAWN = ("posterior", "log_likelihood")
 """Groups of the tree whose variables have a value a draw, in one chain."""
+GROUPS = (*DRAWN, "observed_data", "constant_data")
 
 
 def data_tree(posterior: Posterior, drawn: Draws, formula: str, scale: Scale) -> Any:
@@ -34,49 +35,58 @@ def data_tree(posterior: Posterior, drawn: Draws, formula: str, scale: Scale) ->
     terms = {_name_of(term): term for term in posterior._terms}
     dims = _dimensions(terms, drawn.names)
     by_factor = {term.factor: term for term in terms.values()}
-    content: dict[str, Variables] = {
-        "posterior": {
-            **{name: drawn[name] for name in drawn.names},
-            **{
-                name: drawn.groups(term.factor, term=term.name, scale=scale)
-                for name, term in terms.items()
-            },
-        }
-    }
-    sizes = {f"n[{factor}]": _sizes(posterior, term) for factor, term in by_factor.items()}
-    of_variables = {name: [dims[term.factor]] for name, term in terms.items()}
-    of_variables |= {f"n[{factor}]": [dims[factor]] for factor in by_factor}
-    s = posterior._engine.statistics
-    if isinstance(s, GroupStatistics | CountStatistics):
-        values, constants = _summaries(s)
-        log_likelihood = posterior._values.group_log_likelihood(drawn.drawn)
-        content["log_likelihood"] = {s.outcome: log_likelihood}
-        content["observed_data"] = values
-        sizes |= constants
-        of_variables |= {name: [dims[s.factor]] for name in (*values, *constants)}
-    content["constant_data"] = sizes
-    about = {
-        "inference_library": "partialpool",
-        "inference_library_version": __version__,
-        "formula": formula,
-        "method": posterior.method,
-    }
+    content, of_groups = _of_group_data(posterior, drawn)
+    content["posterior"] = {name: drawn[name] for name in drawn.names}
+    for name, term in terms.items():
+        values = drawn.groups(term.factor, term=term.name, scale=scale)
+        content["posterior"][name] = values
+    for factor, term in by_factor.items():
+        content["constant_data"][f"n[{factor}]"] = _sizes(posterior, term)
+    factors = {name: term.factor for name, term in terms.items()} | of_groups
+    factors |= {f"n[{factor}]": factor for factor in by_factor}
     return from_dict(
         {
-            group: {_plain(k): v[None] if group in DRAWN else v for k, v in each.items()}
-            for group, each in content.items()
+            group: {_plain(k): v[None] if group in DRAWN else v for k, v in content[group].items()}
+            for group in GROUPS
+            if group in content
         },
         coords={dims[factor]: _labels(term.labels) for factor, term in by_factor.items()},
-        dims={_plain(k): v for k, v in of_variables.items()},
-        attrs={"/": about},
+        dims={_plain(name): [dims[factor]] for name, factor in factors.items()},
+        attrs={
+            "/": {
+                "inference_library": "partialpool",
+                "inference_library_version": __version__,
+                "formula": formula,
+                "method": posterior.method,
+            }
+        },
     )
+
+
+def _of_group_data(
+    posterior: Posterior, drawn: Draws
+) -> tuple[dict[str, Variables], dict[str, str]]:
+    """What was observed of each group with its log likelihood, where one record a group is known.
+
+    And the factor of each variable.
+    """
+    s = posterior._engine.statistics
+    if not isinstance(s, GroupStatistics | CountStatistics):
+        return {"constant_data": {}}, {}
+    observed, constants = _summaries(s)
+    log_likelihood = posterior._values.group_log_likelihood(drawn.drawn)
+    content = {
+        "log_likelihood": {s.outcome: log_likelihood},
+        "observed_data": observed,
+        "constant_data": constants,
+    }
+    return content, dict.fromkeys((*observed, *constants), s.factor)
 
 
 def _name_of(term: Term) -> str:
     """Name of the variable of an effect: as that of its standard deviation, tau[...]."""
-    return (
-        f"theta[{term.factor}]" if term.name == INTERCEPT else f"theta[{term.factor}, {term.name}]"
-    )
+    effect = "" if term.name == INTERCEPT else f", {term.name}"
+    return f"theta[{term.factor}{effect}]"
 
 
 def _plain(name: str) -> str:

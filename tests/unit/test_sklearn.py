@@ -297,6 +297,13 @@ def test_a_weight_counts_rows(target, additive):
         np.testing.assert_allclose(got, expected, rtol=1e-9)
 
 
+def test_a_fold_of_which_no_row_counts():
+    times = np.zeros(SIZE)
+    times[3] = 1.0
+    with pytest.raises(pp.DataError, match="every training row of a fold has sample_weight zero"):
+        GroupEncoder(cv=2).fit_transform(X, Y, sample_weight=times)
+
+
 def test_weights_that_are_not_whole():
     halves = GroupEncoder().fit(X, Y, sample_weight=np.full(SIZE, 0.5))
     doubled = GroupEncoder().fit(pd.concat([X, X]), np.tile(Y, 2), np.full(2 * SIZE, 0.25))

@@ -12,7 +12,7 @@ from partialpool.data.counts import CountStatistics
 from partialpool.data.read import Reading, as_table
 from partialpool.data.repeated_rows import repeated_counts, repeated_measurements
 from partialpool.data.statistics import GroupStatistics
-from partialpool.errors import ArgumentError, ImproperPosteriorError
+from partialpool.errors import ArgumentError, DataError, ImproperPosteriorError
 from partialpool.fitted import Fit, PriorLike, fit_one_way, fit_one_way_counts
 from partialpool.fitting import fit
 from partialpool.formula import CountFamily, Roles
@@ -123,6 +123,11 @@ class Model:
 
     def encodings(self, rows: Rows) -> list[Encoding]:
         """The encoding of every column."""
+        if not rows.times.any():
+            raise DataError(
+                "every training row of a fold has sample_weight zero; leave out the rows that do "
+                "not count, or choose fewer folds (cv=)"
+            )
         if self.additive:
             return self._together(rows.counting())
         return [self._alone(rows, i) for i in range(len(rows.sizes))]
@@ -198,9 +203,8 @@ class Model:
 def _spread(values: Distribution) -> Floats:
     """The sd; of distributions that have none half the width of the middle, as of a normal one."""
     sd = np.asarray(values.sd)
-    return (
-        sd if np.isfinite(sd).all() else np.where(np.isfinite(sd), sd, _central_half_width(values))
-    )
+    exists = np.isfinite(sd)
+    return sd if exists.all() else np.where(exists, sd, _central_half_width(values))
 
 
 def _central_half_width(values: Distribution) -> Floats:
