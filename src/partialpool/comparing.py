@@ -71,7 +71,7 @@ def compare_models(
                 str(fit.design.roles.outcome),
                 fit._engine,
                 left_out_factor(fit._engine, factor),
-                partial(fit.without_each_group, factor),
+                partial(fit._without_each_group, factor),
             )
             for name, fit in zip(called, fits, strict=True)
         ]

@@ -868,10 +868,10 @@ class Fit(Generic[Frame]):
         """
         from partialpool.words.influence import influence
 
-        return influence(self.posterior, self.without_each_group(factor), self.formula)
+        return influence(self.posterior, self._without_each_group(factor), self.formula)
 
     @_reads
-    def without_each_group(self, factor: str | None = None) -> LeftOutGroups:
+    def _without_each_group(self, factor: str | None = None) -> LeftOutGroups:
         """What `influence` and `partialpool.compare_models` read."""
         from partialpool.posterior.without_groups import without_each_group
 
@@ -1010,6 +1010,13 @@ class Fit(Generic[Frame]):
         ----------
         level : float
             Probability of the intervals that the paper shows.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> fit.methods()[:60]
+        'The outcome effect was modelled by a hierarchical normal mod'
         """
         from partialpool.words import methods
 

@@ -51,10 +51,13 @@ class Plots:
     >>> import partialpool as pp
     >>> pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools()).plot
     caterpillar        Estimates with intervals, in their order.
+    check              Every check beside what the model expects; of the sums, not of the rows.
     estimates_by_tau   The estimates as functions of tau.
     first              The chart of the groups: own and pooled estimates, or an effect.
     forest             Known standard errors: own and pooled estimates, the mean, a new group.
+    funnel             Estimates by standard error with significance, or groups by size with limits.
     ranks              The groups in the order of their ranks, with how sure each rank is.
+    sensitivity        Parameters and groups under other priors, and powers of the likelihood.
     shrinkage          From each group's own estimate to its partially pooled one.
     shrinkage_by_size  How much a group is pooled, by rows or standard error.
     tau                The posterior of tau, and the classical estimates in it.
@@ -105,7 +108,7 @@ class Plots:
         groups: Sequence[object] | None = None,
         scale: TableScale = "response",
     ) -> Chart:
-        """The chart of the groups, or of those given: own and pooled estimates, or an effect.
+        """The chart of the groups: own and pooled estimates, or an effect.
 
         Of estimates with known standard errors and ``scale="exp"`` the forest.
         """
@@ -120,7 +123,7 @@ class Plots:
         return ranks(self._engine, *which, **options)
 
     def sensitivity(self, **options: Any) -> Chart:
-        """Parameters and groups under other priors, and under powers of prior and likelihood."""
+        """Parameters and groups under other priors, and powers of the likelihood."""
         return sensitivity(self._engine, **options)
 
     def check(self, **options: Any) -> Chart:
@@ -161,7 +164,7 @@ class Plots:
         return forest(self._engine, **options)
 
     def funnel(self, **options: Any) -> Chart:
-        """Estimates against standard errors with significance; groups against size with limits."""
+        """Estimates by standard error with significance, or groups by size with limits."""
         return funnel(self._engine, **options)
 
     # one factor without predictors --------------------------------------------------------------

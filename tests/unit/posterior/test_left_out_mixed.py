@@ -22,7 +22,7 @@ def some_rows(data, used):
 def against_refit(formula, data, label, tolerance, **options):
     """Means and sds without a group are those of a fit of the other rows; the log density."""
     fit = pp.fit(formula, data, **options)
-    out = fit.without_each_group()
+    out = fit._without_each_group()
     j = out.labels.astype(str).tolist().index(str(label))
     others = pp.fit(formula, some_rows(data, data[out.factor].astype(str) != str(label)), **options)
     for row in others.parameters().rows():
@@ -95,7 +95,7 @@ def test_densities_are_those_of_the_one_way_engine(formula, prior):
     one = pp.fit(formula.format("1"), data, prior=prior)
     held = [*(prior or []), "x ~ normal(0, 1e-7)"]
     two = pp.fit(formula.format("x"), data, prior=held)
-    gap = one.without_each_group().log_density - two.without_each_group().log_density
+    gap = one._without_each_group().log_density - two.without_each_group().log_density
     assert np.abs(gap).max() < 0.01
 
 
@@ -106,9 +106,9 @@ def test_counts_are_those_of_the_one_way_engine():
     data |= {"n": RNG.integers(5, 20, 60)}
     data["k"] = RNG.binomial(data["n"], 0.3)
     for outcome in ("y | exposure(e)", "k | trials(n)"):
-        one = pp.fit(f"{outcome} ~ 1 + (1 | g)", data).without_each_group()
+        one = pp.fit(f"{outcome} ~ 1 + (1 | g)", data)._without_each_group()
         two = pp.fit(f"{outcome} ~ x + (1 | g)", data, prior="x ~ normal(0, 1e-7)")
-        gap = one.log_density - two.without_each_group().log_density
+        gap = one.log_density - two._without_each_group().log_density
         assert np.abs(gap).max() < 0.02
 
 
@@ -165,9 +165,9 @@ def test_counts_of_several_factors_leave_out_the_largest():
 
 def test_a_large_mean_costs_no_digits():
     _, data = dataset("sleepstudy")
-    near = pp.fit("reaction ~ days + (1 | subject)", data).without_each_group()
+    near = pp.fit("reaction ~ days + (1 | subject)", data)._without_each_group()
     data["reaction"] = data["reaction"] + 1e9
-    far = pp.fit("reaction ~ days + (1 | subject)", data).without_each_group()
+    far = pp.fit("reaction ~ days + (1 | subject)", data)._without_each_group()
     assert far.sd["Intercept"] == pytest.approx(near.sd["Intercept"], rel=1e-4)
     assert far.log_density == pytest.approx(near.log_density, abs=1e-3)
 
@@ -181,7 +181,7 @@ def test_sums_of_files_are_those_of_rows_in_memory(formula, tmp_path):
             "w": RNG.uniform(0.5, 2, 36), "n": RNG.integers(2, 9, 36)}  # fmt: skip
     columns = pytest.importorskip("pyarrow").table(data)
     pytest.importorskip("pyarrow.parquet").write_table(columns, tmp_path / "rows.parquet")
-    memory = pp.fit(formula, data).without_each_group()
-    file = pp.fit(formula, str(tmp_path / "rows.parquet")).without_each_group()
+    memory = pp.fit(formula, data)._without_each_group()
+    file = pp.fit(formula, str(tmp_path / "rows.parquet"))._without_each_group()
     assert file.log_density == pytest.approx(memory.log_density, abs=1e-6)
     assert file.mean["x"] == pytest.approx(memory.mean["x"], abs=1e-6)
