@@ -95,7 +95,7 @@ def test_densities_are_those_of_the_one_way_engine(formula, prior):
     one = pp.fit(formula.format("1"), data, prior=prior)
     held = [*(prior or []), "x ~ normal(0, 1e-7)"]
     two = pp.fit(formula.format("x"), data, prior=held)
-    gap = one._without_each_group().log_density - two.without_each_group().log_density
+    gap = one._without_each_group().log_density - two._without_each_group().log_density
     assert np.abs(gap).max() < 0.01
 
 
