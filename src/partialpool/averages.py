@@ -291,9 +291,15 @@ class Average:
         return len(self.drawn.values[0])
 
     def __repr__(self) -> str:
-        return words.printed(
-            self._table, self.n_cells, self.how.total, self.how.benchmark, self.drawn.surprise
-        )
+        return words.printed(*self._shown)
+
+    def _repr_html_(self) -> str:
+        return words.as_html(*self._shown)
+
+    @property
+    def _shown(self) -> tuple[Table, int, bool, float | None, float]:
+        how = self.how
+        return self._table, self.n_cells, how.total, how.benchmark, self.drawn.surprise
 
 
 def average(

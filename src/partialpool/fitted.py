@@ -748,6 +748,16 @@ class Fit(Generic[Frame]):
         -----
         Of estimates (``method="reml"``, ``"ml"``) everything is given the estimated spreads. Source
         of poststratification: Gelman and Little (1997), Survey Methodology 23, 127-135.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("log_radon ~ floor + (1 | county)", pp.datasets.radon())
+        >>> cells = {"county": ["AITKIN", "ANOKA"], "floor": [0, 0], "homes": [100, 900]}
+        >>> fit.average(cells, weights="homes")
+        Average of predictions over 2 cells
+        estimate     sd  lower  upper
+        1.006     0.091  0.826  1.185
         """
         from partialpool.averages import AverageOptions, average
 
@@ -861,7 +871,15 @@ class Fit(Generic[Frame]):
 
     @_reads
     def without_each_group(self, factor: str | None = None) -> LeftOutGroups:
-        """What `influence` and `partialpool.compare_models` read."""
+        """What `influence` and `partialpool.compare_models` read.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> sorted(fit.without_each_group().mean)
+        ['I^2', 'Intercept', 'tau[school]']
+        """
         from partialpool.posterior.without_groups import without_each_group
 
         require_reliable(self._engine)
@@ -999,6 +1017,13 @@ class Fit(Generic[Frame]):
         ----------
         level : float
             Probability of the intervals that the paper shows.
+
+        Examples
+        --------
+        >>> import partialpool as pp
+        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+        >>> fit.methods().startswith("The outcome")
+        True
         """
         from partialpool.words import methods
 

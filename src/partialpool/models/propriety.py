@@ -87,7 +87,8 @@ def check_proper(sizes: Sizes, priors: Priors) -> Moments:
     if min(far, both) <= 1:
         raise ImproperPosteriorError(
             f"{sizes.n_rows:.12g} rows in {sizes.n_groups} groups leave sigma without an upper "
-            f"limit under sigma ~ {priors.sigma}: give sigma a proper prior such as half_normal(scale)"
+            f"limit under sigma ~ {priors.sigma}: give sigma a proper prior such as "
+            "half_normal(scale)"
         )
     sigma = min(far, both) - 1
     tau = min(right - 1, both - 1)
