@@ -23,6 +23,8 @@ class Read(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag, attrs):
+        if tag == "wbr":  # within a name
+            return
         self.tags.append((tag, dict(attrs)))
         if tag == "tr":
             self.rows.append([])
