@@ -15,7 +15,8 @@ font-weight:600;white-space:nowrap}
 .partialpool .wide tr{background:none}
 .partialpool .wide :is(th,td){padding:.2rem .6rem;text-align:right;vertical-align:baseline;
 border:0 solid #8886;border-bottom-width:1px;white-space:nowrap}
-.partialpool .wide thead th{border-bottom-width:2px;font-weight:600}
+.partialpool .wide thead th{border-bottom-width:2px;font-weight:600;white-space:normal;
+vertical-align:bottom}
 .partialpool .wide tbody th{font-weight:normal}
 .partialpool .wide .text{text-align:left;white-space:normal;overflow-wrap:break-word;
 max-width:22rem}
@@ -54,16 +55,20 @@ def table(
 
     def line(cells: Sequence[str], tags: Sequence[str]) -> str:
         return "".join(
-            f"<{tag}{' class=text' if i in texts else ''}>{escape(printable(cell))}</{tag[:2]}>"
+            f"<{tag}{' class=text' if i in texts else ''}>{cell}</{tag[:2]}>"
             for i, (tag, cell) in enumerate(zip(tags, cells, strict=True))
         )
 
+    def safe(cells: Sequence[str]) -> list[str]:
+        return [escape(printable(cell)) for cell in cells]
+
     of_head = ["th scope=col"] * len(head)
     of_row = ["th scope=row" if i == 0 and i in texts else "td" for i in range(len(head))]
-    body = "".join(f"<tr>{line(row, of_row)}</tr>" for row in rows)
+    body = "".join(f"<tr>{line(safe(row), of_row)}</tr>" for row in rows)
+    names = [name.replace("_", "_<wbr>") for name in safe(head)]  # where lines may be broken
     return (
         f'<div class="wide"><table><caption>{escape(printable(caption))}</caption>'
-        f"<thead><tr>{line(head, of_head)}</tr></thead>"
+        f"<thead><tr>{line(names, of_head)}</tr></thead>"
         f"<tbody>{body}</tbody></table></div>"
     )
 

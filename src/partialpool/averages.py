@@ -327,9 +327,16 @@ class Average:
         return self._averager.averages
 
     def __repr__(self) -> str:
-        known = self.how.benchmark
-        surprise = 0.0 if known is None else self.drawn.surprise
-        return words.printed(self._table, self.n_cells, self.how.total, known, surprise)
+        return words.printed(*self._shown)
+
+    def _repr_html_(self) -> str:
+        return words.as_html(*self._shown)
+
+    @property
+    def _shown(self) -> tuple[Table, int, bool, float | None, float]:
+        how = self.how
+        surprise = 0.0 if how.benchmark is None else self.drawn.surprise
+        return self._table, self.n_cells, how.total, how.benchmark, surprise
 
 
 def average(

@@ -49,19 +49,11 @@ class Plots:
     Examples
     --------
     >>> import partialpool as pp
-    >>> pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools()).plot
-    caterpillar        Estimates with intervals, in their order.
-    check              Every check beside what the model expects; of the sums, not of the rows.
-    estimates_by_tau   The estimates as functions of tau.
-    first              The chart of the groups: own and pooled estimates, or an effect.
-    forest             Known standard errors: own and pooled estimates, the mean, a new group.
-    funnel             Estimates by standard error with significance, or groups by size with limits.
-    ranks              The groups in the order of their ranks, with how sure each rank is.
-    sensitivity        Parameters and groups under other priors, and powers of the likelihood.
-    shrinkage          From each group's own estimate to its partially pooled one.
-    shrinkage_by_size  How much a group is pooled, by rows or standard error.
-    tau                The posterior of tau, and the classical estimates in it.
-    telling            The charts that this fit has something for, those that say most first.
+    >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+    >>> "shrinkage" in dir(fit.plot)
+    True
+    >>> fit.plot.shrinkage().title["text"]
+    ['Partial pooling of effect by school']
     """
 
     _engine: OneFactor | MixedPosterior

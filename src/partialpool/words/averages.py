@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from partialpool._markup import output, paragraph
+from partialpool._markup import table as html_table
 from partialpool.data import Table
 from partialpool.words import formatting
 
@@ -26,9 +28,7 @@ def printed(
     table: Table, n_cells: int, total: bool, benchmark: float | None, surprise: float
 ) -> str:
     """A table of averages with what it is of."""
-    what = "Total" if total else "Average"
-    over = "1 cell" if n_cells == 1 else f"{n_cells:,} cells"
-    lines = [f"{what} of predictions over {over}"]
+    lines = [_of_cells(n_cells, total)]
     rows = Table({k: v[:SHOWN_AVERAGES] for k, v in table.items()})
     lines += formatting.aligned(list(rows), cells(rows))
     if table.n_rows > SHOWN_AVERAGES:
@@ -36,6 +36,26 @@ def printed(
     if benchmark is not None:
         lines.append(benchmark_line(benchmark, surprise))
     return "\n".join(lines)
+
+
+def as_html(
+    table: Table, n_cells: int, total: bool, benchmark: float | None, surprise: float
+) -> str:
+    """What a notebook shows of averages: all that `printed` says."""
+    rows = Table({k: v[:SHOWN_AVERAGES] for k, v in table.items()})
+    left = table.n_rows - rows.n_rows
+    texts = {i for i, k in enumerate(rows) if k not in (*ESTIMATES, *PROBABILITIES)}
+    return output(
+        html_table(list(rows), cells(rows), _of_cells(n_cells, total), texts),
+        paragraph(f"... {left:,} more rows", "more") if left else "",
+        paragraph(benchmark_line(benchmark, surprise)) if benchmark is not None else "",
+    )
+
+
+def _of_cells(n_cells: int, total: bool) -> str:
+    """What a table of averages is of."""
+    over = "1 cell" if n_cells == 1 else f"{n_cells:,} cells"
+    return f"{'Total' if total else 'Average'} of predictions over {over}"
 
 
 def cells(table: Table) -> list[list[str]]:

@@ -9,6 +9,8 @@ from typing import Any, Generic
 
 import numpy as np
 
+from partialpool._markup import output, paragraph
+from partialpool._markup import table as html_table
 from partialpool._typing import Frame
 from partialpool.data import Table
 from partialpool.data.design import Design
@@ -194,6 +196,14 @@ class Check(Generic[Frame]):
         table = [] if not rows else ["", *_aligned(header, rows)]
         return "\n".join([f"Checks of {self.formula}", *table, "", *self._lines(formatting.WIDTH)])
 
+    def _repr_html_(self) -> str:
+        header, rows = self.cells()
+        return output(
+            html_table(header, rows, f"Checks of {self.formula}", range(2)) if rows else "",
+            *(notice.as_html() for notice in self.notices),
+            paragraph(self._verdict()),
+        )
+
     def cells(self) -> tuple[list[str], list[list[str]]]:
         """Header and cells of the table, as text."""
         header = ["check", "of", "observed", "expected", "95% if the model holds", "p"]
@@ -208,9 +218,15 @@ class Check(Generic[Frame]):
         return [f for f in self.findings if low < f.compared.p <= high]
 
     def _lines(self, width: int) -> list[str]:
+        return [
+            *formatting.notice_lines(self.notices, width),
+            *textwrap.wrap(self._verdict(), width),
+        ]
+
+    def _verdict(self) -> str:
+        """How many checks hold, and what else to know of them."""
         wrong, notable = self._below(0.0, LEVEL), self._below(LEVEL, NOTABLE)
         total = len(self.findings)
-        lines = formatting.notice_lines(self.notices, width)
         if not total:
             first = "There are too few groups or rows for any check."
         elif not wrong:
@@ -229,7 +245,7 @@ class Check(Generic[Frame]):
             )
         if not self.with_rows:
             first += " With the rows, fit.check(data), noise and columns left out are checked too."
-        return [*lines, *textwrap.wrap(first, width)]
+        return first
 
 
 def _groups_of(check: GroupCheck) -> Table:

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from partialpool._markup import output, paragraph
+from partialpool._markup import table as html_table
 from partialpool._typing import Floats
 from partialpool.data import Table
 from partialpool.posterior.left_out import I_SQUARED, LeftOutGroups
@@ -74,6 +76,15 @@ class Influence:
         if len(cells) > SHOWN_GROUPS:
             lines.append(f"... {len(cells) - SHOWN_GROUPS:,} more groups: .table")
         return "\n".join([*lines, "", *textwrap.wrap(self.text, WIDTH)])
+
+    def _repr_html_(self) -> str:
+        cells, left = self.cells(), self.table.n_rows - SHOWN_GROUPS
+        return output(
+            paragraph(self.formula),
+            html_table(self.header, cells[:SHOWN_GROUPS], f"Without each group of {self.factor}"),
+            paragraph(f"... {left:,} more groups: .table", "more") if left > 0 else "",
+            paragraph(self.text),
+        )
 
 
 def influence(post: Posterior, of: LeftOutGroups, formula: str) -> Influence:

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from scipy import optimize
 
+from partialpool._markup import output, paragraph
+from partialpool._markup import table as html_table
 from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.data import CountStatistics, GroupStatistics, Table
 from partialpool.data.labels import as_labels
@@ -106,6 +108,13 @@ class ModelComparison:
         lines += aligned(self.header, self.cells())
         legend = [line for text in self.legend for line in textwrap.wrap(text, WIDTH)]
         return "\n".join([*lines, "", *legend, *textwrap.wrap(self.text, WIDTH)])
+
+    def _repr_html_(self) -> str:
+        caption = f"Each group of {self.factor} predicted from the others (higher is better)"
+        return output(
+            html_table(self.header, self.cells(), caption),
+            *(paragraph(line) for line in (*self.legend, self.text)),
+        )
 
 
 def _number(value: float) -> str:

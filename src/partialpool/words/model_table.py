@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, Literal, Protocol, get_args
 
+from partialpool._markup import output, paragraph
+from partialpool._markup import table as html_table
 from partialpool.data import CrossProducts, Table
 from partialpool.data.labels import as_labels
 from partialpool.errors import ArgumentError
@@ -79,7 +81,8 @@ class ModelTable:
         return "\n".join([*body, rule, self.note])
 
     def _repr_html_(self) -> str:
-        return self.to_html()
+        models = html_table(["parameter", *self.names], self.rows, "Models side by side")
+        return output(models, paragraph(self.note))
 
     def to_markdown(self) -> str:
         """Return a table of Markdown, with the note below it."""

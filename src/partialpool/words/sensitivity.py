@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from partialpool._markup import output, paragraph
+from partialpool._markup import table as html_table
 from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.data import Table
 from partialpool.data.labels import as_labels
@@ -97,6 +99,15 @@ class Sensitivity:
         lines += [*aligned(self.header, self.cells()), ""]
         lines += ["Groups that move most", *aligned(self.group_header, self.group_cells()), ""]
         return "\n".join([*lines, *textwrap.wrap(self.text, WIDTH)])
+
+    def _repr_html_(self) -> str:
+        caption = "Other priors and powers, with shifts in posterior sds"
+        return output(
+            paragraph(self.formula),
+            html_table(self.header, self.cells(), caption),
+            html_table(self.group_header, self.group_cells(), "Groups that move most"),
+            paragraph(self.text),
+        )
 
 
 def sensitivity(post: FullEngine, formula: str) -> Sensitivity:
