@@ -7,7 +7,6 @@ that new rows, more rows and the rows of others count from the same day.
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -18,6 +17,7 @@ import numpy as np
 from partialpool._typing import AnyArray, Floats
 from partialpool.data import frames
 from partialpool.data import labels as lab
+from partialpool.data.date_texts import ORDERS, YEAR_FIRST, iso_sql, iso_text
 from partialpool.data.text_numbers import is_missing, missing_sql
 from partialpool.errors import DataError
 from partialpool.formula.dialects import days_since
@@ -36,22 +36,50 @@ from partialpool.formula.tree import (
     names_in,
 )
 
-TEXT = r"\d{4}-\d{2}-\d{2}(?:[ T]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)?"
-"""A date, or a date and time, as text: in the order that no country reads in another way."""
-_TEXT = re.compile(TEXT, re.ASCII)
 FIRST = dt.datetime(1970, 1, 1)
 DAY = 86_400.0
 FORMAT = "a date such as 2024-01-31, or 2024-01-31 08:30"
 
 
+@dataclass(frozen=True, slots=True)
+class Since:
+    """The day from which days are counted, and the order in which texts write dates."""
+
+    origin: str
+    order: str = YEAR_FIRST
+
+    @property
+    def day(self) -> float:
+        """Days of the origin since 1970."""
+        days = _days(self.origin, YEAR_FIRST)
+        assert days is not None  # the parser takes nothing else
+        return days
+
+    @property
+    def written(self) -> str:
+        """What a text must be."""
+        return FORMAT if self.order == YEAR_FIRST else f"{EXAMPLES[self.order]}, or {FORMAT}"
+
+
+EXAMPLES = {"dmy": "a date such as 31.12.2024", "mdy": "a date such as 12/31/2024"}
+EPOCH = Since("1970-01-01")
+
+
 def is_date(value: object) -> bool:
-    """Whether a value is a date, or a text that is one."""
+    """Whether a value is a date, or a text that is one with the year first."""
     if isinstance(value, str):
-        return _TEXT.fullmatch(value.strip()) is not None and _days(value) is not None
+        return not is_missing(value) and _days(value, YEAR_FIRST) is not None
     return isinstance(value, dt.date | np.datetime64)
 
 
-def days_of(column: Any, name: str, origin: str) -> Floats:
+def may_be_date(value: object) -> bool:
+    """Whether a value is a text that is a date in another order."""
+    return isinstance(value, str) and any(
+        iso_text(value.strip(), order) is not None for order in ORDERS
+    )
+
+
+def days_of(column: Any, name: str, since: Since) -> Floats:
     """Days of a column of dates, or of texts that are dates, since the origin; NaN where missing.
 
     Times with a zone count in UTC.
@@ -61,23 +89,22 @@ def days_of(column: Any, name: str, origin: str) -> Floats:
     DataError
         If a value is no date; the message says in which row.
     """
-    start = _origin(origin)
     values = _plain_times(column)
     if values is not None:
-        since = values.astype("datetime64[us]") - np.datetime64(FIRST, "us")
-        since_1970 = since.astype(np.float64) / (DAY * 1e6)
-        return np.where(np.isnat(values), np.nan, since_1970) - start
+        passed = values.astype("datetime64[us]") - np.datetime64(FIRST, "us")
+        since_1970 = passed.astype(np.float64) / (DAY * 1e6)
+        return np.where(np.isnat(values), np.nan, since_1970) - since.day
     codes, labels = frames.label_codes(column)
-    days = [_days(label) for label in labels.tolist()]
+    days = [_days(label, since.order) for label in labels.tolist()]
     wrong = [i for i, day in enumerate(days) if day is None]
     if wrong:
         row = int(np.flatnonzero(np.isin(codes, wrong))[0])
         label = labels[codes[row]]
         raise DataError(
             f'column "{name}" must hold dates; row {row + 1} holds {lab.shown([label])} '
-            f"({type(label).__name__}): it is {FORMAT}, or empty"
+            f"({type(label).__name__}): it is {since.written}, or empty"
         )
-    return np.array([*(day for day in days if day is not None), np.nan])[codes] - start
+    return np.array([*(day for day in days if day is not None), np.nan])[codes] - since.day
 
 
 def _plain_times(column: Any) -> AnyArray | None:
@@ -95,15 +122,16 @@ def _plain_times(column: Any) -> AnyArray | None:
     return None
 
 
-def _days(value: object) -> float | None:
+def _days(value: object, order: str) -> float | None:
     """Days of a single date since 1970; NaN where missing, None if it is no date."""
     if isinstance(value, str):
         if is_missing(value):
             return float("nan")
-        if not _TEXT.fullmatch(value.strip()):
+        iso = iso_text(value.strip(), order)
+        if iso is None:
             return None
         try:
-            value = dt.datetime.fromisoformat(value.strip())
+            value = dt.datetime.fromisoformat(iso)
         except ValueError:  # the 31st of June
             return None
     if isinstance(value, dt.datetime):
@@ -114,44 +142,41 @@ def _days(value: object) -> float | None:
     return None
 
 
-def _origin(text: str) -> float:
-    days = _days(text)
-    assert days is not None  # the parser takes nothing else
-    return days
-
-
-def words_of(derived: Derived) -> tuple[Name, str] | None:
-    """The column and the origin of a computed column that counts days; None of any other."""
+def words_of(derived: Derived) -> tuple[Name, Since] | None:
+    """The column of dates from which a column counts days, and since when; None of any other."""
     match derived.expression:
-        case Call(function="days", arguments=(Name() as column, Text() as origin)):
-            return column, origin.value
+        case Call(function="days", arguments=(Name() as column, Text() as origin, *order)):
+            return column, Since(origin.value, *(o.value for o in order if isinstance(o, Text)))
     return None
 
 
-def duck_days(x: str, kind: str, origin: str) -> str:
+def duck_days(x: str, kind: str, since: Since) -> str:
     """SQL of DuckDB for `days_of`."""
     time = f"CAST({x} AS TIMESTAMP)"
     if kind == "VARCHAR" or kind.startswith("ENUM"):
         text = f"TRIM(CAST({x} AS VARCHAR))"
-        fits = f"REGEXP_FULL_MATCH({text}, '{TEXT}')"
-        words = f"'a date is written as 2024-01-31, or 2024-01-31 08:30, not ' || {text}"
+        like = "as 2024-01-31, or 2024-01-31 08:30" if since.order == YEAR_FIRST else since.order
+        error = f"ERROR('a date is written {like}, not ' || {text})"
         missing = missing_sql(f"CAST({x} AS VARCHAR)")
-        time = (
-            f"CASE WHEN {missing} THEN NULL WHEN {fits} THEN CAST({text} AS TIMESTAMP) "
-            f"ELSE ERROR({words}) END"
-        )
+        iso = iso_sql(text, since.order, error)
+        time = f"CASE WHEN {missing} THEN NULL ELSE CAST({iso} AS TIMESTAMP) END"
     if kind == "TIMESTAMP WITH TIME ZONE":
         time = x
-    return f"EPOCH({time}) / CAST({DAY!r} AS DOUBLE) - CAST({_origin(origin)!r} AS DOUBLE)"
+    return f"EPOCH({time}) / CAST({DAY!r} AS DOUBLE) - CAST({since.day!r} AS DOUBLE)"
 
 
-def spark_days(x: str, kind: str, origin: str) -> str:
-    """SQL of Spark for `days_of`."""
-    start = f"CAST({_origin(origin)!r} AS DOUBLE)"
+def spark_days(x: str, kind: str, since: Since) -> str:
+    """SQL of Spark for `days_of`; a DataError of texts in another order than the year first."""
+    start = f"CAST({since.day!r} AS DOUBLE)"
     if kind == "date":
         return f"CAST(UNIX_DATE({x}) AS DOUBLE) - {start}"
     if kind == "timestamp":  # a point in time
         return f"CAST(UNIX_MICROS({x}) AS DOUBLE) / CAST({DAY * 1e6!r} AS DOUBLE) - {start}"
+    if kind == "string" and since.order != YEAR_FIRST:
+        raise DataError(
+            "texts of a Spark DataFrame are read as dates with the year first, 2024-12-31: make a "
+            "column of dates of them, with TO_DATE; for categories write C()"
+        )
     time = f"CAST({x} AS TIMESTAMP_NTZ)"
     seconds = f"HOUR({time}) * 3600 + MINUTE({time}) * 60 + EXTRACT(SECOND FROM {time})"
     return (
@@ -181,7 +206,7 @@ def _asks(node: Expression) -> bool:
     return isinstance(node, Call) and node.function == "days"
 
 
-def with_origins(parsed: Formula, origins: Mapping[str, str]) -> Formula:
+def with_origins(parsed: Formula, origins: Mapping[str, Since]) -> Formula:
     """The formula with these columns of dates as days since their origins."""
     writer = _Writer(origins)
     return replace(
@@ -199,7 +224,7 @@ def with_origins(parsed: Formula, origins: Mapping[str, str]) -> Formula:
 class _Writer:
     """Puts days() in place of columns of dates."""
 
-    origins: Mapping[str, str]
+    origins: Mapping[str, Since]
 
     def term(self, term: Term) -> Term:
         return Term(tuple(f if is_categorical(f) else self.node(f) for f in term.factors))
@@ -209,7 +234,8 @@ class _Writer:
             case Derived():
                 return node
             case Name() if node.name in self.origins:
-                return days_since(Name(node.name), self.origins[node.name], node.at)
+                since = self.origins[node.name]
+                return days_since(Name(node.name), since.origin, since.order, node.at)
             case Call(function="days"):
                 return self.node(node.arguments[0])
             case Call():
@@ -221,7 +247,12 @@ class _Writer:
         return node
 
 
-def asked_for(parsed: Formula) -> set[str]:
-    """Columns inside a days() without an origin."""
+def asked_for(parsed: Formula) -> dict[str, str | None]:
+    """Columns inside a days() without an origin, and the order of their texts where it is said."""
     calls = (c for node in (*_inside(parsed), parsed.response) for c in calls_in(node))
-    return {n.name for call in calls if _asks(call) for n in names_in(call)}
+    return {
+        n.name: next((o.value for o in call.arguments if isinstance(o, Text)), None)
+        for call in calls
+        if _asks(call)
+        for n in names_in(call)
+    }

@@ -14,7 +14,7 @@ import numpy as np
 from partialpool._typing import Floats
 from partialpool.data import frames
 from partialpool.data import labels as lab
-from partialpool.data.days import days_of, words_of
+from partialpool.data.days import Since, days_of, words_of
 from partialpool.data.expressions import evaluate
 from partialpool.data.text_columns import Wanted
 from partialpool.errors import DataError
@@ -109,8 +109,8 @@ def with_derived(data: Any, kind: str, wanted: Wanted) -> dict[str, Any]:
             continue
         counted = words_of(each)
         if counted is not None:
-            column, origin = counted
-            columns[each.name] = days_of(columns[column.name], column.name, origin)
+            column, since = counted
+            columns[each.name] = days_of(columns[column.name], column.name, since)
             continue
         values = np.asarray(evaluate(each.expression, numbers, {}), dtype=np.float64)
         gaps = np.any([np.isnan(numbers[n.name]) for n in names_in(each.expression)], axis=0)
@@ -179,7 +179,7 @@ def derived_sql(
     literal: Callable[[str], str],
     is_number: Callable[[str], bool],
     is_text: Callable[[str], bool],
-    days: Callable[[str, str], str],
+    days: Callable[[str, Since], str],
     row: str,
 ) -> list[str]:
     """SQL of each derived column, with its name.
@@ -207,8 +207,8 @@ def derived_sql(
             continue
         counted = words_of(each)
         if counted is not None:
-            dates, origin = counted
-            columns.append(f"{days(dates.name, origin)} AS {quote(each.name)}")
+            dates, since = counted
+            columns.append(f"{days(dates.name, since)} AS {quote(each.name)}")
             continue
         for name in names_in(each.expression):
             if not is_number(name.name):

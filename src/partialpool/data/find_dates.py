@@ -12,13 +12,17 @@ import numpy as np
 from partialpool.data import duck, files, frames, spark
 from partialpool.data import labels as lab
 from partialpool.data.csv_files import csv_files, first_value
+from partialpool.data.date_texts import ORDERS, YEAR_FIRST
 from partialpool.data.days import (
+    EPOCH,
     FIRST,
     FORMAT,
+    Since,
     asked_for,
     days_of,
     duck_days,
     is_date,
+    may_be_date,
     predictors,
     spark_days,
     with_origins,
@@ -29,6 +33,7 @@ from partialpool.data.folding import Folded
 from partialpool.data.read import FIRST_ROWS, opened
 from partialpool.errors import DataError
 from partialpool.formula import Formula, parse
+from partialpool.formula.dialects import days_since
 from partialpool.formula.tree import Name
 from partialpool.notices import Notice
 
@@ -50,50 +55,82 @@ def with_days(parsed: Formula, data: Any) -> tuple[Formula, tuple[Notice, ...]]:
     asked = asked_for(parsed)
     names = predictors(parsed)
     firsts = _first_values(data, names) if names else {}
-    begin = [name for name in names if is_date(firsts.get(name.name))]
-    dates = {name.name: origin for name in begin if (origin := _origin(data, name)) is not None}
-    for name in asked - set(dates):
+    found = {n.name: _since(data, n, firsts.get(n.name), asked.get(n.name)) for n in names}
+    dates = {name: since for name, since in found.items() if since is not None}
+    for name in set(asked) - set(dates):
         raise DataError(f'column "{name}" holds no dates, which days() counts: it needs {FORMAT}')
     if not dates:
         return parsed, ()
     formula = parse(str(with_origins(parsed, dates)))
     said = [
-        f'days({Name(n)}, "{origin}") counts days since {origin}' for n, origin in dates.items()
+        f"{days_since(Name(n), since.origin, since.order, 0)} counts days since {since.origin}"
+        for n, since in dates.items()
     ]
     many = len(dates) > 1
+    orders = {since.order for since in dates.values()} - {YEAR_FIRST}
+    read = "".join(f" Texts are read as {IN_WORDS[order]}." for order in sorted(orders))
     notice = Notice(
         "dates",
         "info",
-        f"{lab.shown(dates)} {'hold' if many else 'holds'} dates: {'; '.join(said)}, the earliest. "
-        "For categories write C().",
+        f"{lab.shown(dates)} {'hold' if many else 'holds'} dates: {'; '.join(said)}, the earliest."
+        f"{read} For categories write C().",
     )
     return formula, (notice,)
 
 
-def _origin(data: Any, column: Name) -> str | None:
-    """The earliest day of a column of dates; None if it holds anything else."""
+IN_WORDS = {"dmy": "day, month, year", "mdy": "month, day, year"}
+
+
+def _since(data: Any, column: Name, first: object, asked: str | None) -> Since | None:
+    """The earliest day of a column of dates, and how its texts are written; None if it holds none.
+
+    Raises
+    ------
+    DataError
+        If its texts can be read in two ways.
+    """
+    if asked is not None and isinstance(first, str):
+        return _earliest(data, column, asked)
+    if is_date(first):
+        return _earliest(data, column, YEAR_FIRST)
+    if not may_be_date(first):
+        return None
+    ways = [w for order in ORDERS if (w := _earliest(data, column, order)) is not None]
+    if len(ways) > 1 and "." not in str(first):
+        raise DataError(
+            f'column "{column.name}" holds dates such as {str(first).strip()}, of which none says '
+            f'whether the day or the month comes first: write days({column}, "dmy") or '
+            f'days({column}, "mdy") in the formula'
+        )
+    return ways[0] if ways else None  # with points the day comes first wherever they are written
+
+
+def _earliest(data: Any, column: Name, order: str) -> Since | None:
+    """The earliest day of a column of dates in this order; None if it holds anything else."""
+    since = Since(EPOCH.origin, order)
     with opened(data, Source((column,), (column,), ())) as rows:
         if rows.engine is None:
             values = frames.take(rows.data, rows.kind, (column,))[column.name]
             try:
-                days = days_of(values, column.name, "1970-01-01")
+                days = days_of(values, column.name, since)
             except DataError:
                 return None  # a category whose first label reads as a date
             earliest = float(np.nanmin(days))
         else:
             kind = rows.engine.type_of(column.name)[1]
             earliest = (_by_spark if rows.kind == "pyspark" else _by_duckdb)(
-                rows.data, column.name, kind
+                rows.data, column.name, kind, since
             )
             if math.isnan(earliest):
                 return None
-    return (FIRST + dt.timedelta(math.floor(earliest))).date().isoformat()
+    day = (FIRST + dt.timedelta(math.floor(earliest))).date().isoformat()
+    return Since(day, order)
 
 
-def _by_duckdb(relation: Any, name: str, kind: str) -> float:
+def _by_duckdb(relation: Any, name: str, kind: str, since: Since) -> float:
     import duckdb
 
-    sql = f"MIN({duck_days(duck.quote(name), kind, '1970-01-01')})"
+    sql = f"MIN({duck_days(duck.quote(name), kind, since)})"
     try:
         ((value,),) = relation.aggregate(sql).fetchall()
     except duckdb.Error:
@@ -101,8 +138,8 @@ def _by_duckdb(relation: Any, name: str, kind: str) -> float:
     return float("nan") if value is None else float(value)
 
 
-def _by_spark(frame: Any, name: str, kind: str) -> float:
-    sql = f"MIN({spark_days(spark.quoted(name), kind, '1970-01-01')})"
+def _by_spark(frame: Any, name: str, kind: str, since: Since) -> float:
+    sql = f"MIN({spark_days(spark.quoted(name), kind, since)})"
     ((value,),) = frame.selectExpr(sql).collect()
     return float("nan") if value is None else float(value)
 

@@ -297,7 +297,7 @@ def _projected(relation: Any, roles: Wanted) -> Any:
         duck.text_literal,
         lambda name: duck.is_number(kinds[name]),
         lambda name: kinds[name] == "VARCHAR" or kinds[name].startswith("ENUM"),
-        lambda name, origin: duck_days(duck.quote(name), kinds[name], origin),
+        lambda name, since: duck_days(duck.quote(name), kinds[name], since),
         "ROW_NUMBER() OVER ()",
     )
     for compared, word in compared_words(roles):
@@ -323,7 +323,7 @@ def _selected(frame: Any, roles: Wanted) -> Any:
         engine.text,
         lambda name: engine.type_of(name)[0] in NUMERIC,
         lambda name: engine.type_of(name)[0] == "text",
-        lambda name, origin: spark_days(spark.quoted(name), engine.type_of(name)[1], origin),
+        lambda name, since: spark_days(spark.quoted(name), engine.type_of(name)[1], since),
         "MONOTONICALLY_INCREASING_ID() + 1",
     )
     for compared, word in compared_words(roles):

@@ -168,22 +168,33 @@ def _named(arguments: Arguments, keywords: Keywords, at: int) -> Expression | st
     return 'Q() is written Q("column name"), or the name between backquotes'
 
 
+DATE_ORDERS = ("ymd", "dmy", "mdy")
+
+
 def _counted_days(arguments: Arguments, keywords: Keywords, at: int) -> Expression | str:
-    """``days(date)``, whose origin the data give, or ``days(date, "2024-01-31")``."""
-    column = arguments[0] if arguments else None
-    origin = keywords.get("origin", arguments[1] if len(arguments) == 2 else None)
-    fits = len(arguments) + len(keywords) <= 2 and set(keywords) <= {"origin"}
+    """``days(date)``, whose origin the data give, or ``days(date, "2024-01-31")``.
+
+    The last argument may say the order in which texts write dates: ``days(date, "dmy")``.
+    """
+    column, *others = (*arguments, *keywords.values()) or (None,)
+    texts = [o.value for o in others if isinstance(o, Text)]
+    order = texts.pop() if texts and texts[-1] in DATE_ORDERS else None
+    fits = set(keywords) <= {"origin", "order"} and len(texts) + (order is not None) == len(others)
     if isinstance(column, Name) and not isinstance(column, Derived) and fits:
-        if origin is None:
-            return Call("days", (column,), at)
-        if isinstance(origin, Text) and _is_day(origin.value):
-            return days_since(column, origin.value, at)
-    return 'days() is written days(column), or days(column, "2024-01-31") to count from that day'
+        if not texts:
+            return Call("days", (column,) if order is None else (column, Text(order)), at)
+        if len(texts) == 1 and _is_day(texts[0]):
+            return days_since(column, texts[0], order or DATE_ORDERS[0], at)
+    return (
+        'days() is written days(column), or days(column, "2024-01-31") to count from that day; '
+        'of dates such as 31.12.2024 or 12/31/2024 days(column, "dmy") or days(column, "mdy")'
+    )
 
 
-def days_since(column: Name, origin: str, at: int) -> Derived:
-    """A column of days since an origin, computed from one of dates."""
-    call = Call("days", (column, Text(origin)), at)
+def days_since(column: Name, origin: str, order: str, at: int) -> Derived:
+    """A column of days since an origin, computed from one of dates, as texts in an order."""
+    others = (Text(origin),) if order == DATE_ORDERS[0] else (Text(origin), Text(order))
+    call = Call("days", (column, *others), at)
     return Derived(str(call), at, call)
 
 

@@ -191,3 +191,66 @@ def test_an_arrow_array_with_a_missing_date(kind):
     fit = pp.fit("y ~ d + (1 | g)", data)
     assert 'days(d, "2025-01-03")' in fit.formula
     assert fit.statistics.n_used == 39
+
+
+ORDERS = {
+    "%d.%m.%Y": "dmy",
+    "%d/%m/%Y": "dmy",
+    "%m/%d/%Y": "mdy",
+    "%d %b %Y": "dmy",
+    "%d%b%Y": "dmy",
+    "%d. %B %Y %H:%M": "dmy",
+    "%B %d, %Y": "mdy",
+    "%m-%d-%Y %H:%M:%S": "mdy",
+    "%Y/%m/%d": "ymd",
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("form", ORDERS)
+def test_texts_of_other_orders_through_every_door(form, door, tmp_path, monkeypatch):
+    order = ORDERS[form]
+    rows = DATA.assign(date=DATA["date"].dt.strftime(form)).drop(columns="days")
+    fit = pp.fit("y ~ date + (1 | g)", through(door, tmp_path, rows, monkeypatch), method="reml")
+    want = pp.fit("y ~ days + (1 | g)", DATA, method="reml")
+    np.testing.assert_allclose(means(fit), means(want), rtol=1e-6, atol=1e-9)
+    ending = "" if order == "ymd" else f', "{order}"'
+    assert f'days(date, "2021-03-05"{ending})' in fit.formula
+    (notice,) = [n.text for n in fit.notices if n.code == "dates"]
+    words = {"dmy": "day, month, year", "mdy": "month, day, year"}
+    assert (words.get(order, "Texts") in notice) == (order != "ymd")
+    new = {"g": ["site 1"] * 3, "date": [dt.date(2022, 7, 4), "2022-07-04", "2022/7/4"]}
+    if order != "ymd":
+        new = {"g": ["site 1"] * 4, "date": [*new["date"], dt.date(2022, 7, 4).strftime(form)]}
+    assert len(set(np.round(fit.predict(new)["estimate"], 9))) == 1
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_an_order_that_no_date_tells_is_asked_for(door, tmp_path, monkeypatch):
+    few = np.repeat([pd.Timestamp(2021, m, d) for m in range(1, 7) for d in (3, 11)], 5)
+    rows = DATA.assign(date=pd.Series(few).dt.strftime("%d/%m/%Y")).drop(columns="days")
+    data = through(door, tmp_path, rows, monkeypatch)
+    with pytest.raises(pp.DataError, match=r'such as 03/01/2021, of which none says whether the '
+                       r'day or the month comes first: write days\(date, "dmy"\)'):  # fmt: skip
+        pp.fit("y ~ date + (1 | g)", data)
+    for order, form in (("dmy", "%d/%m/%Y"), ("mdy", "%m/%d/%Y")):
+        days = (pd.to_datetime(rows["date"], format=form) - pd.Timestamp(2021, 1, 3)).dt.days
+        want = pp.fit("y ~ t + (1 | g)", DATA.assign(t=days), method="reml")
+        fit = pp.fit(f'y ~ days(date, "{order}") + (1 | g)', data, method="reml")
+        slopes = [means(f)[1] for f in (fit, want)]
+        assert slopes[0] == pytest.approx(slopes[1], rel=1e-6)
+        assert f'"{order}")' in fit.formula
+        again = pp.fit(fit.formula, data, method="reml")
+        assert means(again) == means(fit)
+    points = rows.assign(date=rows["date"].str.replace("/", "."))
+    fit = pp.fit("y ~ date + (1 | g)", points)  # with points the day comes first
+    assert '"dmy")' in fit.formula
+
+
+def test_texts_that_are_dates_in_no_one_order_stay_categories():
+    mixed = DATA.assign(date=np.where(np.arange(60) % 2, "31/12/2021", "12/31/2021"))
+    fit = pp.fit("y ~ date + (1 | g)", mixed, method="reml")
+    assert fit.to_dict()["parameters"][1]["name"] == "date[31/12/2021]"
+    with pytest.raises(pp.DataError, match='must hold dates; row 1 holds "12/31/2021"') as caught:
+        pp.fit('y ~ days(date, "2021-01-01", "dmy") + (1 | g)', mixed)
+    assert "it is a date such as 31.12.2024, or a date such as 2024-01-31" in str(caught.value)
