@@ -160,7 +160,7 @@ def test_zero_rows(empty):
     refuse(PLAIN, duck({"g": G, "y": Y}).limit(0), "the data have no rows")
 
 
-@pytest.mark.parametrize("data", [None, 3, [1, 2], np.ones(3), pd.Series([1.0]), object()])
+@pytest.mark.parametrize("data", [None, 3, [1, 2], object()])
 def test_things_that_are_not_data(data):
     refuse(PLAIN, data, f"data of type {type(data).__name__} cannot be read", "a pandas or Polars")
 
