@@ -126,6 +126,17 @@ def prepare(_app: object, docname: str, source: list[str]) -> None:
     source[0] = OUTSIDE.sub(link, text)
 
 
+def equations(_app: object, *rest: object) -> None:
+    """Indented lines before the sections of a docstring are equations, shown as they are."""
+    lines = rest[-1]
+    assert isinstance(lines, list)
+    end = next((i - 1 for i, x in enumerate(lines) if x and set(x) == {"-"}), len(lines))
+    for i in range(end - 1, 0, -1):
+        begins = lines[i].startswith("    ") and not lines[i - 1].strip()
+        if begins and not lines[max(i - 2, 0)].startswith("    "):
+            lines[i:i] = ["::", ""]
+
+
 def write_lesson(app: object, error: Exception | None) -> None:
     """The lesson, live: the app as static files, beside the pages."""
     builder = app.builder  # type: ignore[attr-defined]
@@ -138,4 +149,5 @@ def write_lesson(app: object, error: Exception | None) -> None:
 def setup(app: object) -> None:
     """Called by Sphinx."""
     app.connect("source-read", prepare)  # type: ignore[attr-defined]
+    app.connect("autodoc-process-docstring", equations, priority=1)  # type: ignore[attr-defined]
     app.connect("build-finished", write_lesson)  # type: ignore[attr-defined]
