@@ -21,6 +21,11 @@ NODES_BY_WIDTH = ((0.5, 5), (1.0, 7), (2.0, 13), (4.0, 25), (math.inf, 61))
 up to a width of 2, and to 2e-3 beyond."""
 NO_MEAN_BEYOND = 300.0
 """Logarithms of means beyond this are of means that do not exist."""
+LARGEST_SHARE = 0.05
+"""Nor does a mean of which one node carries more than this: where the tail of a standard deviation
+is that of a power, exp of what it leaves free has no moments, and a sum over nodes is that of the
+farthest. On six data sets of rates and ratios nodes carried up to .04 of what was right to .02 sds
+and .08 to 1 of what was not (an sd of 9e4 of a rate whose interval ends at 5)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,6 +99,8 @@ def _mean_and_sd(inner: Mixture, link: Link, ratios: Bools) -> tuple[Floats, Flo
         if ratios[part].any():
             out[:, part][:, ratios[part]] = _exponentials(inner, part)[:, ratios[part]]
     first, second = out.reshape(2, *inner.shape)
+    # of exp of a power's tail no moment exists, if not the second then not the first
+    first = np.where(np.isfinite(second), first, math.inf)
     square = np.where(np.isfinite(second), first, 0.0) ** 2
     return np.asarray(first), np.asarray(np.sqrt(np.maximum(second - square, 0.0)))
 
@@ -128,5 +135,9 @@ def _mean_of_power(inner: Mixture, part: slice, power: int) -> Floats:
         loc, scale = inner.rows(part)
         weight = inner.weight
         log_mean = power * (loc + inner.shift) + 0.5 * (power * scale) ** 2
-    total = weight @ np.exp(np.minimum(log_mean, 2.0 * NO_MEAN_BEYOND))
-    return np.where(total > math.exp(NO_MEAN_BEYOND), math.inf, total)
+    terms = weight[:, None] * np.exp(np.minimum(log_mean, 2.0 * NO_MEAN_BEYOND))
+    total = terms.sum(axis=0)
+    none = total > math.exp(NO_MEAN_BEYOND)
+    if weight.max() < 0.5 * LARGEST_SHARE:  # else one carries as much whatever the tail
+        none |= terms.max(axis=0) > LARGEST_SHARE * total
+    return np.where(none, math.inf, total)

@@ -132,7 +132,7 @@ def meta_analysis(
 def new_at_means(post: MixedPosterior) -> Distribution | None:
     """The effect in a new group of every factor, predictors at their means over groups.
 
-    None unless standard errors are known and only intercepts vary.
+    None unless standard errors are known (not of counts) and only intercepts vary.
     """
     population = population_at_means(post)
     if population is None:
@@ -144,7 +144,7 @@ def new_at_means(post: MixedPosterior) -> Distribution | None:
 def population_at_means(post: MixedPosterior) -> Floats | None:
     """Predictors at their means over the groups of the first factor, (1, p); None as above."""
     s = post.statistics
-    if not s.sigma_known or any(b.effects != (INTERCEPT,) for b in s.blocks):
+    if post.counts or not s.sigma_known or any(b.effects != (INTERCEPT,) for b in s.blocks):
         return None
     return np.asarray((s.blocks[0].x_mean + s.shift).mean(axis=0, keepdims=True))
 

@@ -157,3 +157,19 @@ def test_a_trillion_rows(prior):
 def test_tiny_spread_on_a_large_offset_in_summaries():
     post = posterior(n=[10] * 5, mean=1e9 + np.arange(5.0), sd=[1e-6] * 5)
     np.testing.assert_allclose(post.sigma.median, 1e-6, rtol=0.05)
+
+
+def test_a_rate_without_moments_has_a_median_and_no_sd():
+    """exp of what tau[species] leaves free; the sum over points said an sd of 9e4."""
+    formula = "count | exposure(surveys) ~ mined + (1 | species) + (1 | site)"
+    fit = pp.fit(formula, pp.datasets.salamanders())
+    sites = fit.posterior.groups("site")
+    assert np.isinf(sites.sd).all()
+    np.testing.assert_allclose(sites.estimate, np.exp(link_median(fit, "site")), rtol=1e-6)
+    species = fit.posterior.groups("species")
+    assert (species.sd < 0.3 * species.estimate).all()
+    assert "prediction interval" not in repr(fit)  # which is of effects with standard errors
+
+
+def link_median(fit, factor):
+    return fit.posterior.groups(factor, scale="link").median
