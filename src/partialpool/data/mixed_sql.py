@@ -273,10 +273,6 @@ class Passes:
         answer: GroupedSums,
         coded: Mapping[str, Labels],
         factors: Sequence[Factor],
-        query: Query,
-        answer: GroupedSums,
-        coded: Mapping[str, Labels],
-        factors: Sequence[Factor],
     ) -> Answer:
         """The sums in the order of the groups."""
         terms = self.given.roles.groups
