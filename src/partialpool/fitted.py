@@ -364,8 +364,8 @@ class Fit(Generic[Frame]):
         if several or "term" in table:  # labels of factors of several types are shown as text
             p |= {(*key[:2], str(key[2])): value for key, value in p.items()}
         rows = zip(factors, terms, table["group"].tolist(), strict=True)
-        found = np.array([p[row] for row in rows])
-        return Table(**table, p_above=found, standing=standing(found, level))
+        p_above = np.array([p[row] for row in rows])
+        return Table(**table, p_above=p_above, standing=standing(p_above, level))
 
     def _logarithm(self, above: Above) -> Above:
         """A ratio as the value of the outcome that it is the exp of."""
@@ -1140,16 +1140,16 @@ class Fit(Generic[Frame]):
             return ()
         plot = self.plot
         how: dict[str, Any] = {"level": level, "dark": dark}
-        found = plot.telling(**how, groups=groups)
+        chosen = plot.telling(**how, groups=groups)
         from partialpool.words.meta_analysis import studies_of
 
         if studies_of(self.statistics) is not None:
-            found.insert(1, plot.forest(**how, groups=groups, scale=scale))
+            chosen.insert(1, plot.forest(**how, groups=groups, scale=scale))
         if ranks is not None:
             from partialpool.charts.ranks import of_table as ranks_of_table
 
-            found.append(ranks_of_table(ranks, *effect, 1, level, groups, dark=dark))
-        return tuple(found)
+            chosen.append(ranks_of_table(ranks, *effect, 1, level, groups, dark=dark))
+        return tuple(chosen)
 
     @_reads
     def charts(self, *, level: float = 0.95, dark: bool = False) -> list[Any]:
@@ -1282,11 +1282,11 @@ class Fit(Generic[Frame]):
         post = self._engine
         if isinstance(post, Estimated):
             method: Method = "reml" if post.estimate.restricted else "ml"
-            found = fit_kept(both, None, self.to_input_frame, method, post.quadrature)
-            return replace(found, folded=self.folded)
+            fit = fit_kept(both, None, self.to_input_frame, method, post.quadrature)
+            return replace(fit, folded=self.folded)
         asked = self.accuracy if accuracy is None else accuracy
-        found = fit_kept(both, post.priors, self.to_input_frame, accuracy=asked)
-        return replace(found, folded=self.folded)
+        fit = fit_kept(both, post.priors, self.to_input_frame, accuracy=asked)
+        return replace(fit, folded=self.folded)
 
     def to_dict(
         self,
@@ -1320,7 +1320,7 @@ class Fit(Generic[Frame]):
         groups = self.group_table(level, kind, scale) if groups is None else groups
         on: ParameterScale = "exp" if scale == "exp" else "link"
         first = {} if "factor" in groups else {"factor": self.factor}
-        found = {
+        values = {
             "formula": self.formula,
             "family": self.family,
             "n_rows": self.statistics.n_rows,
@@ -1336,8 +1336,8 @@ class Fit(Generic[Frame]):
             "notices": [n.to_dict() for n in self.notices],
         }
         if isinstance(self._engine, Estimated):
-            found["log_likelihood"] = self._engine.log_likelihood
-        return found
+            values["log_likelihood"] = self._engine.log_likelihood
+        return values
 
     def __repr__(self) -> str:
         try:
@@ -1460,8 +1460,8 @@ def fit_one_way(
     if method != "posterior":
         products = as_cross_products(s)
         with _threads(products):
-            found = estimated(products, restricted=method == "reml")
-        return Fit(found, reading.like, design, reading.notices, sums=s)
+            estimates = estimated(products, restricted=method == "reml")
+        return Fit(estimates, reading.like, design, reading.notices, sums=s)
     chosen = prior if isinstance(prior, Priors) else priors(prior, factor=s.factor)
     _refuse_sigma(chosen, s.sigma_known)
     post = one_way_posterior(s, chosen, accuracy)

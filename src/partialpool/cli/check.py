@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import click
 
-from partialpool import charts
+from partialpool import charts, fitting
 from partialpool.charts.save import checked
 from partialpool.cli.common import (
     are_statistics,
@@ -21,7 +21,6 @@ from partialpool.cli.common import (
 )
 from partialpool.errors import ArgumentError
 from partialpool.fitted import Fit
-from partialpool.fitting import fit
 from partialpool.words import summary
 from partialpool.words.checks import Check
 
@@ -52,7 +51,7 @@ def run(options: CheckOptions) -> None:
         raise ArgumentError("--json and --csv both print to standard output; give one")
     if options.plot:
         checked(options.plot)
-    found, checks = _checked(options)
+    fit, checks = _checked(options)
     if options.plot:
         charts.save(charts.check(checks), options.plot)
         click.echo(f"drew {options.plot}", err=True)
@@ -65,7 +64,7 @@ def run(options: CheckOptions) -> None:
         print_csv(table)
         return
     console = wide_console(110)
-    console.print(Text(summary.headline(found._engine, found.formula), style="bold"))
+    console.print(Text(summary.headline(fit._engine, fit.formula), style="bold"))
     header, rows = checks.group_cells() if options.groups else checks.cells()
     print_table(console, header, rows, texts=3 if options.groups else 2)
     console.print(Text(checks.text))
@@ -75,12 +74,12 @@ def _checked(options: CheckOptions) -> tuple[Fit, Check]:
     """The fit and its checks, with the rows where there are any."""
     how = {"family": options.family, "event": options.event, "accuracy": options.accuracy}
     if are_statistics(options.data):
-        found = fitted(options.data, options.formula, options.priors, **how)  # type: ignore[arg-type]
+        fit = fitted(options.data, options.formula, options.priors, **how)  # type: ignore[arg-type]
         with waiting("checking"):
-            return found, found.check()
+            return fit, fit.check()
     with source(options.data, options.formula, options.family) as (rows, formula, family):
         with waiting() as progress:
-            found = fit(
+            fit = fitting.fit(
                 formula,
                 rows,
                 prior=list(options.priors),
@@ -90,4 +89,4 @@ def _checked(options: CheckOptions) -> tuple[Fit, Check]:
                 progress=progress,
             )
         with waiting("checking"):
-            return found, found.check(rows)
+            return fit, fit.check(rows)

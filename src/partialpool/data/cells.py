@@ -181,17 +181,17 @@ def _read(
     labels = tuple(n for n in coded if n not in numeric)
     more = () if weights is None else (Name(weights, NOT_IN_FORMULA),)
     wanted = WantedColumns(tuple((columns | {n.name: n for n in more}).values()), labels)
-    with opened(data, wanted) as found:
-        if found.engine is None:
-            taken = frames.take(found.data, found.kind, wanted.columns)
+    with opened(data, wanted) as opened_data:
+        if opened_data.engine is None:
+            taken = frames.take(opened_data.data, opened_data.kind, wanted.columns)
         else:
             for name in wanted.columns:
-                frames.check_column(name.name, list(found.engine.columns), name.at)
-            taken = _summed(found.engine, list(columns), {n.name for n in labels}, weights)
-        rows = source.from_columns(taken, coded, (), numeric, text_labels=found.text_labels)
-    place = None if found.engine is not None else np.arange(len(rows.data))
+                frames.check_column(name.name, list(opened_data.engine.columns), name.at)
+            taken = _summed(opened_data.engine, list(columns), {n.name for n in labels}, weights)
+        rows = source.from_columns(taken, coded, (), numeric, text_labels=opened_data.text_labels)
+    place = None if opened_data.engine is not None else np.arange(len(rows.data))
     refuse_gaps(rows.data, numbered=place is not None)
-    if found.engine is not None:
+    if opened_data.engine is not None:
         weight = np.asarray(taken[SUM], dtype=np.float64)
     else:
         weight = np.ones(len(rows.data))

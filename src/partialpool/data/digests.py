@@ -20,16 +20,16 @@ def digest_of_part(columns: Mapping[str, AnyArray], labels: Collection[str]) -> 
 
     Labels of other types (dates, decimals) come back from a file in types of their own.
     """
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for name in sorted(columns):
         if name in labels:
             texts = (str(v) if isinstance(v, str | int) else "" for v in columns[name].tolist())
             content = "\0".join(texts).encode("utf-8", "surrogatepass")
         else:
             content = np.ascontiguousarray(columns[name], dtype="<f8").tobytes()
-        found.update(f"{name}:{len(content)}:".encode())
-        found.update(content)
-    return found.hexdigest()
+        digest.update(f"{name}:{len(content)}:".encode())
+        digest.update(content)
+    return digest.hexdigest()
 
 
 def digest_of_file(facts: Mapping[str, Any], parts: Mapping[str, str]) -> str:

@@ -171,10 +171,10 @@ def holds_categories(column: Any) -> bool:
     if isinstance(values, np.ndarray) and values.dtype.kind != "O":
         return values.dtype.kind in "bUT"
     items = list(values)
-    found = {type(v) for v in items} - {type(None)}
+    types = {type(v) for v in items} - {type(None)}
     absent = {type(v) for v in items if isinstance(v, float) and v != v}
-    found = {k for k in found - absent if k.__name__ not in ("NAType", "NaTType")}
-    return found in ({str}, {bool}, {np.str_}, {np.bool_})
+    types = {k for k in types - absent if k.__name__ not in ("NAType", "NaTType")}
+    return types in ({str}, {bool}, {np.str_}, {np.bool_})
 
 
 def category_order(data: Any, kind: str, name: str) -> list[Any] | None:
@@ -282,8 +282,8 @@ SHOWN = 5
 
 def _others(values: AnyArray, wrong: Sequence[int]) -> str:
     """The places and texts after the first, and how many more there are."""
-    found = "".join(f", row {i + 1} {lab.shown([values[i]])}" for i in wrong[1:SHOWN])
-    return found + (f" and {len(wrong) - SHOWN:,} more" if len(wrong) > SHOWN else "")
+    others = "".join(f", row {i + 1} {lab.shown([values[i]])}" for i in wrong[1:SHOWN])
+    return others + (f" and {len(wrong) - SHOWN:,} more" if len(wrong) > SHOWN else "")
 
 
 def not_a_number(name: str, value: object, row: int | None, others: str = "") -> DataError:

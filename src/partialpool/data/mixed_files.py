@@ -54,9 +54,9 @@ def _labels(labels: Mapping[str, AnyArray], absent: Mapping[str, AnyArray]) -> l
 def _read_labels(read: Read, names: Sequence[str]) -> tuple[dict[str, AnyArray], Any]:
     labels, absent = {}, {}
     for k, name in enumerate(names):
-        found = read(f"labels {name}", [f"label_{k}", "used"])
-        labels[name] = found[f"label_{k}"]
-        absent[name] = labels[name][~found["used"].astype(bool)]
+        columns = read(f"labels {name}", [f"label_{k}", "used"])
+        labels[name] = columns[f"label_{k}"]
+        absent[name] = labels[name][~columns["used"].astype(bool)]
         _must(len(labels[name]) > 0)
     return labels, absent
 
@@ -119,9 +119,9 @@ def read_mixed_parts(roles: Roles, facts: Mapping[str, Any], read: Read) -> Mixe
     for variable in roles.variables:
         if is_categorical(variable) or (isinstance(variable, Name) and variable.name in texts):
             k = len(categories)
-            found = read(f"levels {variable}", [f"level_{k}", "n"])
-            n = found["n"].astype(np.intp)
-            categories[variable] = named_levels(variable, found[f"level_{k}"], n)
+            columns = read(f"levels {variable}", [f"level_{k}", "n"])
+            n = columns["n"].astype(np.intp)
+            categories[variable] = named_levels(variable, columns[f"level_{k}"], n)
     moments = {
         call: _moments(facts["moments"][str(call)])
         for node in expressions(roles, texts)
@@ -177,9 +177,9 @@ def _block(read: Read, t: int, design: Design, facts: Mapping[str, Any]) -> tupl
     q = len(effects.columns)
     shapes = ((p,), (q, q), (q, p), (q,))
     width = sum(int(np.prod(s)) for s in shapes)
-    found = read(f"groups {t}", ["code_0", "n", "weight", *(f"v{j}" for j in range(width))])
-    size = len(found["n"])
-    flat = np.stack([found[f"v{j}"] for j in range(width)], axis=1)
+    columns = read(f"groups {t}", ["code_0", "n", "weight", *(f"v{j}" for j in range(width))])
+    size = len(columns["n"])
+    flat = np.stack([columns[f"v{j}"] for j in range(width)], axis=1)
     ends = np.cumsum([int(np.prod(s)) for s in shapes])[:-1]
     parts = np.split(flat, ends, axis=1)
     x_mean, ztz, ztx, zty = (v.reshape(size, *s) for v, s in zip(parts, shapes, strict=True))
@@ -190,25 +190,25 @@ def _block(read: Read, t: int, design: Design, facts: Mapping[str, Any]) -> tupl
         effects=effects.names,
         correlated=effects.correlated,
         shift=np.array(facts["shifts"][t], dtype=np.float64),
-        n=found["n"].astype(np.intp),
+        n=columns["n"].astype(np.intp),
         ztz=ztz,
         ztx=ztx,
         zty=zty,
-        weight=found["weight"],
+        weight=columns["weight"],
         x_mean=x_mean,
         constant=np.array(facts["constant"][t], dtype=bool),
         within=None if within is None else np.array(within, dtype=np.float64),
     )
-    return found["code_0"].astype(np.intp), block
+    return columns["code_0"].astype(np.intp), block
 
 
 def _crossing(read: Read, first: int, second: int, design: Design) -> Crossing:
     shape = tuple(len(design.effects[t].columns) for t in (first, second))
     width = int(np.prod(shape))
     values = [f"v{j}" for j in range(width)]
-    found = read(f"pairs {first} {second}", ["code_0", "code_1", *values])
-    products = np.stack([found[v] for v in values], axis=1).reshape(-1, *shape)
-    i, k = (found[c].astype(np.intp) for c in ("code_0", "code_1"))
+    columns = read(f"pairs {first} {second}", ["code_0", "code_1", *values])
+    products = np.stack([columns[v] for v in values], axis=1).reshape(-1, *shape)
+    i, k = (columns[c].astype(np.intp) for c in ("code_0", "code_1"))
     return Crossing(first, second, i, k, products)
 
 
@@ -239,25 +239,28 @@ def read_table_parts(roles: Roles, facts: Mapping[str, Any], read: Read) -> Coun
     codes = {name: f"code_{k}" for k, name in enumerate(facts["labels"])}
     numbers = {name: f"v{k}" for k, name in enumerate(facts["columns"])}
     names = [*codes.values(), *numbers.values(), "n", "y", "size", "log_constants"]
-    found = read("rows", names)
+    columns = read("rows", names)
     needed = {n.name for n in (*roles.factors, *roles.predictors)}
-    _must(needed == {*codes, *numbers} and (found["n"] > 0).all())
+    _must(needed == {*codes, *numbers} and (columns["n"] > 0).all())
     _must(
-        all((found[c] >= 0).all() and (found[c] < len(labels[n])).all() for n, c in codes.items())
+        all(
+            (columns[c] >= 0).all() and (columns[c] < len(labels[n])).all()
+            for n, c in codes.items()
+        )
     )
-    _must((found["y"] >= 0).all() and (found["size"] >= 0).all())
+    _must((columns["y"] >= 0).all() and (columns["size"] >= 0).all())
     return CountTable(
         roles,
         labels,
         frozenset(facts["texts"]),
         Chunk(
-            {n: found[v] for n, v in numbers.items()},
-            {n: found[c].astype(np.intp) for n, c in codes.items()},
-            count=found["n"].astype(np.float64),
+            {n: columns[v] for n, v in numbers.items()},
+            {n: columns[c].astype(np.intp) for n, c in codes.items()},
+            count=columns["n"].astype(np.float64),
         ),
-        found["y"],
-        found["size"],
-        found["log_constants"],
+        columns["y"],
+        columns["size"],
+        columns["log_constants"],
         facts["n_rows"],
         facts["n_dropped"],
         facts["labels_from_text"],

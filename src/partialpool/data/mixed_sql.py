@@ -102,12 +102,12 @@ def read(
     if total > used and not given.rounds:
         names = (n.name for n in roles.factors if n.name not in coded)
         coded |= {n: read_labels(engine, given, n, n in plain) for n in names}
-    for found in blocks:
-        once = len(found.keys) == 1  # labels of the groups of one column, each once
+    for answer in blocks:
+        once = len(answer.keys) == 1  # labels of the groups of one column, each once
         coded |= {
-            n: labels_of(v, n in plain, once=once) for n, v in found.keys.items() if n not in coded
+            n: labels_of(v, n in plain, once=once) for n, v in answer.keys.items() if n not in coded
         }
-    if any(reading.rows_in(found) not in (None, known.used) for found in blocks):
+    if any(reading.rows_in(answer) not in (None, known.used) for answer in blocks):
         raise rows_changed()
     design, products, within_clusters = reading.assembled(blocks, coded)
     products = replace(products, n_rows=total, n_dropped=total - used)
@@ -124,13 +124,13 @@ def means_of(design: Design, known: Learning) -> Shifts:
     shares = category_means(design.categories)
 
     def mean(column: Column) -> float:
-        found = 1.0
+        product = 1.0
         for part in column.parts:
             if part.variable in shares:
-                found *= float(shares[part.variable][part.index])
+                product *= float(shares[part.variable][part.index])
             else:
-                found *= known.means.get(part.variable, 0.0)
-        return found
+                product *= known.means.get(part.variable, 0.0)
+        return product
 
     x = np.array([mean(c) for c in design.columns])
     z = [np.array([mean(c) for c in e.columns]) for e in design.effects]
@@ -138,7 +138,7 @@ def means_of(design: Design, known: Learning) -> Shifts:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Found:
+class GroupedSums:
     """What a statement returned: the labels of the groups, by column, and the sums, by name."""
 
     keys: dict[str, AnyArray]
@@ -213,44 +213,44 @@ class Passes:
 
     # what comes back
 
-    def run(self, query: Query, rows: str | None = None) -> Found:
+    def run(self, query: Query, rows: str | None = None) -> GroupedSums:
         """Run a query, in several statements if it asks for very much."""
         names = self.names(query.terms)
         keys = [self.given.labels[n] for n in names]
         what = aggregates(query)
-        found: dict[str, AnyArray] = {}
+        columns: dict[str, AnyArray] = {}
         for start in range(0, len(what), MOST_SUMS):
             part = self.engine.table(
                 self._select(keys, what[start : start + MOST_SUMS], rows), keys
             )
-            if found and keys:
-                order = _as_before([found[k] for k in keys], [part[k] for k in keys])
+            if columns and keys:
+                order = _as_before([columns[k] for k in keys], [part[k] for k in keys])
                 part = {k: v[order] for k, v in part.items()}
-            found |= part
-        sums = {k: v.astype(np.float64) for k, v in found.items() if k not in keys}
-        return Found({n: found[k] for n, k in zip(names, keys, strict=True)}, sums)
+            columns |= part
+        sums = {k: v.astype(np.float64) for k, v in columns.items() if k not in keys}
+        return GroupedSums({n: columns[k] for n, k in zip(names, keys, strict=True)}, sums)
 
-    def rows_in(self, found: Found) -> int | None:
+    def rows_in(self, answer: GroupedSums) -> int | None:
         """Rows that entered the sums of a term; of summaries this is not known."""
         if "inside" in self.plan.extras:
             return None
-        return round(float(found.sums[f"s{self.block(0).sums.plain()}"].sum()))
+        return round(float(answer.sums[f"s{self.block(0).sums.plain()}"].sum()))
 
     def assembled(
-        self, found: Sequence[Found], coded: Mapping[str, Labels]
+        self, answers: Sequence[GroupedSums], coded: Mapping[str, Labels]
     ) -> tuple[Design, CrossProducts, Clusters | None]:
         """The groups and the cross-products, from the sums of each term."""
         labels = {n: v.labels for n, v in coded.items()}
         terms = self.given.roles.groups
         factors = [
             factor_of(term, np.sort(_keys(f, term, coded)), labels)
-            for term, f in zip(terms, found, strict=True)
+            for term, f in zip(terms, answers, strict=True)
         ]
         design = self.plan.design
         effects = zip(design.effects, factors, strict=True)
         design = replace(design, effects=tuple(replace(e, factor=f) for e, f in effects))
         plan = replace(self.plan, design=design)
-        blocks = [self._answer(self.block(t), f, coded, factors) for t, f in enumerate(found)]
+        blocks = [self._answer(self.block(t), f, coded, factors) for t, f in enumerate(answers)]
         pairs = [
             self._answer(query, self.run(query), coded, factors)
             for query in (plan.pair(i, k) for i, k in combinations(range(len(terms)), 2))
@@ -264,23 +264,27 @@ class Passes:
         return design, about_own_means(plan, products, self._within), clusters
 
     def _within(self, query: Query, terms: Sequence[int]) -> list[Answer]:
-        found = (self.run(query, self.within_rows(t)) for t in terms)
-        return [Answer(query, f.in_places(query)) for f in found]
+        answers = (self.run(query, self.within_rows(t)) for t in terms)
+        return [Answer(query, f.in_places(query)) for f in answers]
 
     def _answer(
-        self, query: Query, found: Found, coded: Mapping[str, Labels], factors: Sequence[Factor]
+        self,
+        query: Query,
+        answer: GroupedSums,
+        coded: Mapping[str, Labels],
+        factors: Sequence[Factor],
     ) -> Answer:
         """The sums in the order of the groups."""
         terms = self.given.roles.groups
         index = [
-            np.searchsorted(factors[t].keys, _keys(found, terms[t], coded)) for t in query.terms
+            np.searchsorted(factors[t].keys, _keys(answer, terms[t], coded)) for t in query.terms
         ]
         if not index:
-            return Answer(query, found.in_places(query))
+            return Answer(query, answer.in_places(query))
         order = np.lexsort(index[::-1])
-        same = frozenset(x for x in query.compared if found.sums[f"same_{x}"].all())
+        same = frozenset(x for x in query.compared if answer.sums[f"same_{x}"].all())
         pairs = (index[0][order], index[1][order]) if len(index) == 2 else None
-        return Answer(query, found.in_places(query)[:, order], same, pairs)
+        return Answer(query, answer.in_places(query)[:, order], same, pairs)
 
 
 def aggregates(query: Query) -> list[str]:
@@ -304,7 +308,7 @@ def _as_before(first: list[AnyArray], second: list[AnyArray]) -> Ints:
     return order
 
 
-def _keys(found: Found, term: GroupTerm, coded: Mapping[str, Labels]) -> Ints:
+def _keys(answer: GroupedSums, term: GroupTerm, coded: Mapping[str, Labels]) -> Ints:
     names = [n.name for n in term.factor]
-    codes = [coded[n].codes(found.keys[n]) for n in names]
+    codes = [coded[n].codes(answer.keys[n]) for n in names]
     return mixed_radix(codes, [len(coded[n].labels) for n in names])[0]

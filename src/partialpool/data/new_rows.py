@@ -165,16 +165,16 @@ def _read(data: Any, coded: tuple[Name, ...], numeric: tuple[Name, ...]) -> sour
         coded = (any_column(data),)
     columns = tuple({n.name: n for n in (*coded, *numeric)}.values())
     labels = tuple(n for n in coded if n not in numeric)
-    with opened(data, WantedColumns(columns, labels)) as found:
-        if found.kind == "pyspark":
+    with opened(data, WantedColumns(columns, labels)) as opened_data:
+        if opened_data.kind == "pyspark":
             raise DataError("predictions are made here: give data.toArrow() of the Spark DataFrame")
-        rows, kind = found.data, found.kind
+        rows, kind = opened_data.data, opened_data.kind
         if kind == "duckdb":
             for name in columns:
                 frames.check_column(name.name, rows.columns, name.at)
             rows, kind = duck.columns_of(rows, [n.name for n in columns]), "mapping"
         column = frames.take(rows, kind, columns)
-    return source.from_columns(column, coded, (), numeric, text_labels=found.text_labels)
+    return source.from_columns(column, coded, (), numeric, text_labels=opened_data.text_labels)
 
 
 def _are_numbered(data: Any) -> bool:
@@ -184,8 +184,8 @@ def _are_numbered(data: Any) -> bool:
 
 def any_column(data: Any) -> Name:
     """A column of data of any kind."""
-    with opened(data, WantedColumns((), ())) as found:
-        return Name(frames.column_names(found.data, found.kind)[0])
+    with opened(data, WantedColumns((), ())) as opened_data:
+        return Name(frames.column_names(opened_data.data, opened_data.kind)[0])
 
 
 def refuse_gaps(chunk: Chunk, *, numbered: bool) -> None:

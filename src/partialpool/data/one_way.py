@@ -62,9 +62,9 @@ def factors_of(roles: Roles) -> dict[str, tuple[str, ...]]:
     return {"s1": (*w, "d"), "s2": (*w, "d", "d"), **{name: (name,) for name in worth}}
 
 
-def loses_digits(found: Groups) -> bool:
+def loses_digits(groups: Groups) -> bool:
     """Whether group means lie so far apart that sums about one centre are not enough."""
-    s = found.sums
+    s = groups.sums
     within = float((s["s2"] - s["s1"] ** 2 / s.get("w", s["used"])).sum())
     some = s["used"].sum() > len(s["used"])
     return bool(some and s["s2"].sum() > CANCELLATION * max(within, 0.0))
@@ -72,7 +72,7 @@ def loses_digits(found: Groups) -> bool:
 
 def measured(
     roles: Roles,
-    found: Groups,
+    groups: Groups,
     absent: AnyArray,
     center: float,
     about: Mapping[str, Floats] | None = None,
@@ -82,7 +82,7 @@ def measured(
     Parameters
     ----------
     roles : Roles
-    found : Groups
+    groups : Groups
         Sums about `center`, of the groups that are present.
     absent : ndarray
         Labels of groups of which no row could be used.
@@ -90,7 +90,7 @@ def measured(
     about : mapping, optional
         `s1` and `s2` about ``s1 / w``, each group's mean as far as the first sums tell it.
     """
-    sums = found.sums
+    sums = groups.sums
     used = sums["used"]
     w = sums.get("w", used)
     mean = sums["s1"] / w
@@ -106,7 +106,7 @@ def measured(
     return GroupStatistics(
         factor=roles.group.name,
         outcome=roles.outcome_column.name,
-        labels=found.labels,
+        labels=groups.labels,
         n=np.rint(rows).astype(np.intp),
         weight=w.astype(np.float64),
         mean=mean,
@@ -114,22 +114,22 @@ def measured(
         center=center,
         log_weight=sums.get("lw", np.zeros(len(used))),
         sigma_known=roles.se is not None,
-        n_rows=found.total,
-        n_dropped=found.total - int(used.sum()),
+        n_rows=groups.total,
+        n_dropped=groups.total - int(used.sum()),
         absent=absent,
     )
 
 
-def counted(roles: Roles, found: Groups, absent: AnyArray) -> CountStatistics:
+def counted(roles: Roles, groups: Groups, absent: AnyArray) -> CountStatistics:
     """The record of counts, from the sums of the groups that are present."""
-    n = np.rint(found.sums["used"]).astype(np.intp)
-    sums = {k: found.sums[k].astype(np.float64) for k in factors_of(roles)}
+    n = np.rint(groups.sums["used"]).astype(np.intp)
+    sums = {k: groups.sums[k].astype(np.float64) for k in factors_of(roles)}
     return CountStatistics(
         family=roles.count_family,
         factor=roles.group.name,
         outcome=roles.outcome_column.name,
         size_name=size_name(roles),
-        labels=found.labels,
+        labels=groups.labels,
         n=n,
         y=sums["y"],
         size=sums["size"],
@@ -137,7 +137,7 @@ def counted(roles: Roles, found: Groups, absent: AnyArray) -> CountStatistics:
         log_constants=sums["constant"],
         zeros=sums["zeros"],
         reciprocal=sums["reciprocal"],
-        n_rows=found.total,
-        n_dropped=found.total - int(n.sum()),
+        n_rows=groups.total,
+        n_dropped=groups.total - int(n.sum()),
         absent=absent,
     )

@@ -126,8 +126,8 @@ def _texts(
     """The columns of a workbook, or of a CSV file, which comes too."""
     lower = str(path).lower()
     if lower.endswith(EXCEL_ENDINGS):
-        found = read_sheet(files.existing(path), name=sheet, header=header or 0)
-        cells = {name: [as_text(v) for v in column] for name, column in found.columns.items()}
+        sheet_read = read_sheet(files.existing(path), name=sheet, header=header or 0)
+        cells = {name: [as_text(v) for v in column] for name, column in sheet_read.columns.items()}
         return cells, None
     if not lower.endswith(files.CSV_ENDINGS):
         raise files.unknown_ending(str(path))
@@ -155,9 +155,9 @@ def _csv(name: str, encoding: str | None, header: int | None) -> CsvFile:
 def _parquet(name: str) -> Table:
     files.existing(name)
     with files.readable(name):
-        found = files.connect().read_parquet(name).fetchnumpy()
+        columns = files.connect().read_parquet(name).fetchnumpy()
     return Table({k: np.ma.filled(v, np.nan) if v.dtype.kind == "f" else _plain(v)
-                  for k, v in found.items()})  # fmt: skip
+                  for k, v in columns.items()})  # fmt: skip
 
 
 def _plain(values: Any) -> AnyArray:

@@ -31,8 +31,8 @@ T = TypeVar("T")
 
 def column_of_part(roles: Roles, part: str) -> str | None:
     """The user's column that plays a part; None where the formula has none."""
-    found = getattr(roles, part, None)
-    return None if found is None else str(getattr(found, "name", found))
+    node = getattr(roles, part, None)
+    return None if node is None else str(getattr(node, "name", node))
 
 
 def _columns(roles: Roles, parts: tuple[str, ...], columns: Mapping[str, T]) -> list[T | None]:
@@ -242,11 +242,11 @@ def conditions(roles: Roles, texts: frozenset[str] = frozenset()) -> list[Condit
 
     `texts` are predictors that hold categories.
     """
-    found = _of_measurements(roles) if roles.family is None else _of_events(roles)
-    known = {c.columns[0] for c in found}
+    own = _of_measurements(roles) if roles.family is None else _of_events(roles)
+    known = {c.columns[0] for c in own}
     numbers = [n.name for n in (*roles.numbers, *roles.plain) if n.name not in texts]
     finite = (Condition((n,), RULES["outcome"]) for n in dict.fromkeys(numbers) if n not in known)
-    return [*found, *finite, *_of_both(roles)]
+    return [*own, *finite, *_of_both(roles)]
 
 
 def _of_measurements(roles: Roles) -> list[Condition]:

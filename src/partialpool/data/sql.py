@@ -184,10 +184,10 @@ def _pilot(engine: Engine, statements: Statements) -> float:
 
 
 def _measured(
-    engine: Engine, statements: Statements, found: Groups, center: float
+    engine: Engine, statements: Statements, groups: Groups, center: float
 ) -> GroupStatistics:
     """The record, from a second pass where the first lost digits."""
-    present, absent = found.present(statements.roles)
+    present, absent = groups.present(statements.roles)
     about = None
     if loses_digits(present):
         own = engine.groups(statements.about_own_mean(repr(center)))
@@ -206,8 +206,8 @@ def broken_rule(engine: Engine, rows: CheckedRows) -> DataError | None:
         ((count,),) = engine.fetch(rows.count_broken(broken))
         if not count:
             continue
-        found = engine.fetch(rows.first_broken(broken, numbered=engine.numbered))
-        at = [f[2] for f in found] if engine.numbered else None
-        groups = lab.shown([f[1] for f in found])
-        return broken.rule.broken(broken.column, [f[0] for f in found], at, count, groups)
+        bad_rows = engine.fetch(rows.first_broken(broken, numbered=engine.numbered))
+        at = [f[2] for f in bad_rows] if engine.numbered else None
+        groups = lab.shown([f[1] for f in bad_rows])
+        return broken.rule.broken(broken.column, [f[0] for f in bad_rows], at, count, groups)
     return None

@@ -210,11 +210,11 @@ def _read_groups(
     if not all(k in (*duck.FLOATS, *duck.INTEGERS) for k in kinds):
         raise _damaged(path)
     table = relation.project(f"label AS g, {', '.join(names)}")
-    found = duck.group_table(table, duck.fetch_now, plain=duck.is_plain(kind), sort=False)
-    numbers = found.sums
+    groups = duck.group_table(table, duck.fetch_now, plain=duck.is_plain(kind), sort=False)
+    numbers = groups.sums
     finite = all(np.isfinite(v).all() for v in numbers.values())
     whole = bool((numbers["n"] == np.rint(numbers["n"])).all() and (numbers["n"] >= 0).all())
-    if facts["records"] != len(found.labels) or not (finite and whole):
+    if facts["records"] != len(groups.labels) or not (finite and whole):
         raise _damaged(path)
     used = numbers["n"] > 0
     if any(v[~used].any() for v in numbers.values()):
@@ -224,8 +224,8 @@ def _read_groups(
     fields |= {k: unknown for k in layout.optional if k not in names}
     fields["n"] = fields["n"].astype(np.intp)
     fields |= {k: facts[k] for k in layout.facts}
-    fields |= {"labels": found.labels[used], "absent": found.labels[~used]}
-    digest = digest_of_part({"label": found.labels, **numbers}, ["label"])
+    fields |= {"labels": groups.labels[used], "absent": groups.labels[~used]}
+    digest = digest_of_part({"label": groups.labels, **numbers}, ["label"])
     return layout.kind(**fields | {"withheld": tuple(facts["withheld"])}), {"": digest}
 
 
@@ -247,14 +247,16 @@ def _read_parts(
             f"WHERE part = {duck.text_literal(part)} ORDER BY i"
         )
         plain = all(duck.is_plain(kinds[c]) for c in labels)
-        found = duck.fetch_table(table.query(duck.SOURCE, sql), labels, duck.fetch_now, plain=plain)
-        numbers = [v for c, v in found.items() if v.dtype.kind == "f"]
+        values = duck.fetch_table(
+            table.query(duck.SOURCE, sql), labels, duck.fetch_now, plain=plain
+        )
+        numbers = [v for c, v in values.items() if v.dtype.kind == "f"]
         if not all(np.isfinite(v).all() for v in numbers):
             raise _damaged(path)
-        seen += _size(found)
-        if _size(found):
-            digests[part] = digest_of_part(found, labels)
-        return found
+        seen += _size(values)
+        if _size(values):
+            digests[part] = digest_of_part(values, labels)
+        return values
 
     statistics: MixedStatistics | CountTable
     if facts["model"] == "mixed":
@@ -295,11 +297,11 @@ def holds_statistics(path: str) -> bool:
 def _facts(connection: Any, path: str) -> dict[str, Any] | None:
     """What the metadata of a Parquet file says of the statistics in it."""
     sql = "SELECT value FROM parquet_kv_metadata(?) WHERE key = ?"
-    found = connection.execute(sql, [literal(path), KEY.encode()]).fetchall()
-    if not found:
+    rows = connection.execute(sql, [literal(path), KEY.encode()]).fetchall()
+    if not rows:
         return None
     try:
-        facts: dict[str, Any] = json.loads(found[0][0])
+        facts: dict[str, Any] = json.loads(rows[0][0])
     except ValueError as error:
         raise _damaged(path) from error
     return facts if isinstance(facts, dict) else {}

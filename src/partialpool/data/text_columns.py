@@ -100,7 +100,7 @@ def mixed_categories(kinds: Kinds, texts: Callable[[str], Iterable[str | None]])
     texts : callable
         The values of a column, or of its first rows.
     """
-    found = dict(kinds)
+    kinds_now = dict(kinds)
     for name in (n for n, kind in kinds.items() if kind == "either"):
         times: dict[str, int] = {}
         for text in texts(name):
@@ -110,8 +110,8 @@ def mixed_categories(kinds: Kinds, texts: Callable[[str], Iterable[str | None]])
                     break
         read_as = {_kind_of_text(text) for text in times}
         if {"text", "numbers"} <= read_as and are_levels(times.values()):
-            found[name] = "label"
-    return found
+            kinds_now[name] = "label"
+    return kinds_now
 
 
 def are_levels(counts: Collection[int]) -> bool:
@@ -286,10 +286,10 @@ def refuse_wrong(rows: Iterable[tuple[str, Mapping[str, str | None]]], kinds: Ki
                 wrong.setdefault(name, []).append((where, str(text).removesuffix(OTHER)))
             elif name not in right and not is_missing(text):
                 right[name] = where, str(text)
-    for name, found in wrong.items():
+    for name, wrong_values in wrong.items():
         if kinds[name] in ("number", "count") or name not in right:
-            raise _not_numbers(name, found)
-        raise _mixed(name, right[name], found[0])
+            raise _not_numbers(name, wrong_values)
+        raise _mixed(name, right[name], wrong_values[0])
 
 
 def _not_numbers(name: str, wrong: Sequence[Place]) -> DataError:

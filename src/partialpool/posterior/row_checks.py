@@ -32,11 +32,11 @@ MOST_UNITS = 100_000
 
 Deal = Callable[[np.random.Generator], Floats]
 """Draws the events of every row."""
-Found = tuple[str, Compared]
+Comparison = tuple[str, Compared]
 """Name of a check, and how it compares."""
 
 
-def of_measurements(rows: RowsAgain, rng: np.random.Generator) -> Iterator[Found]:
+def of_measurements(rows: RowsAgain, rng: np.random.Generator) -> Iterator[Comparison]:
     """Residuals of measurements: the farthest, third and fourth moments, size by fitted value."""
     root = np.sqrt(rows.weight)
     squares = LeastSquares.read(
@@ -79,7 +79,9 @@ def _moments(of: Residuals, fitted: Floats) -> Floats:
     return np.array([np.mean(t**4) - 3.0, np.mean(t**3), together])
 
 
-def of_counts(rows: RowsAgain, *, proportion: bool, rng: np.random.Generator) -> Iterator[Found]:
+def of_counts(
+    rows: RowsAgain, *, proportion: bool, rng: np.random.Generator
+) -> Iterator[Comparison]:
     """Counts of one factor: variance and zeros of rows given the events of each group."""
     y, size, group = rows.y, rows.size, rows.groups[0][0]
     assert size is not None

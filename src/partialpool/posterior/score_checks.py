@@ -33,7 +33,7 @@ CELLS = 2**23
 """Numbers that all draws together may work on; with more rows there are fewer draws, as the
 variances are then better known."""
 
-Found = tuple[str, str, Compared]
+Comparison = tuple[str, str, Compared]
 """Name of a check, what it is of, and how it compares."""
 
 
@@ -48,7 +48,7 @@ class Candidate:
 
 def compared(
     linear: Linear, candidates: Sequence[Candidate], draws: Sequence[Sequence[Floats]]
-) -> Iterator[Found]:
+) -> Iterator[Comparison]:
     """Compare each candidate with none; those that the predictors hold already are left out."""
     if not candidates:
         return
@@ -134,7 +134,7 @@ def _numeric(names: Sequence[str], x: Floats) -> dict[str, Floats]:
 # the models -----------------------------------------------------------------------------------
 
 
-def of_count_rows(post: GeneralizedPosterior, rng: np.random.Generator) -> Iterator[Found]:
+def of_count_rows(post: GeneralizedPosterior, rng: np.random.Generator) -> Iterator[Comparison]:
     """Of counts with predictors: their rows are at hand."""
     s = post.statistics
     rows, blocks = s.rows, s.blocks
@@ -165,7 +165,7 @@ def fitted_sd(post: GeneralizedPosterior, excess: FittedExcess, rng: np.random.G
     return float(np.sqrt(excess.free + max(left, 0.0)))
 
 
-def of_group_means(post: MixedPosterior, rng: np.random.Generator) -> Iterator[Found]:
+def of_group_means(post: MixedPosterior, rng: np.random.Generator) -> Iterator[Comparison]:
     """Of measurements, from sums: where the intercept of one factor varies, and nothing else.
 
     The means of the groups tell of what lies between them; a root of the cross-products within them
@@ -202,7 +202,7 @@ def of_rows(
     factors: Sequence[str],
     rows: RowsAgain,
     rng: np.random.Generator,
-) -> Iterator[Found]:
+) -> Iterator[Comparison]:
     """Of any model, where the rows are given again.
 
     Parameters

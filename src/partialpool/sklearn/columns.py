@@ -39,10 +39,10 @@ def as_matrix(X: Any) -> Any:
         if 0 in X.shape:
             raise DataError(f"X has {X.shape[0]} rows and {X.shape[1]} columns; both are needed")
         return X
-    found = check_array(X, dtype=None, ensure_all_finite=False)
-    if found.dtype.kind in "US" and not hasattr(X, "dtype"):
-        found = check_array(X, dtype=object, ensure_all_finite=False)
-    return found
+    matrix = check_array(X, dtype=None, ensure_all_finite=False)
+    if matrix.dtype.kind in "US" and not hasattr(X, "dtype"):
+        matrix = check_array(X, dtype=object, ensure_all_finite=False)
+    return matrix
 
 
 def coded_columns(X: Any) -> list[Coded]:
