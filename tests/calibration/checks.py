@@ -23,7 +23,7 @@ import partialpool as pp
 from partialpool.words.checks import LEVEL
 
 STORE = Path(__file__).parent / "checks.json"
-RIGHT, WRONG, FIRST = 200, 60, 3
+RIGHT, WRONG, FIRST = 200, 30, 3
 AT_MOST = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75)
 J = notices.J
 
