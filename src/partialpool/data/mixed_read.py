@@ -97,7 +97,7 @@ def read_kept(
             said += found.notices
         if found.engine is not None:
             return mixed_sql.read(
-                found.engine, roles, text_labels=found.text_labels, min_cell=min_cell
+                found.engine, roles, text_labels=found.text_labels, min_cell=min_cell, said=said
             )
         source = from_frame(found.data, found.kind, roles, text_labels=found.text_labels)
         rows = code_rows(source, roles)
