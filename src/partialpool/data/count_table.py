@@ -15,7 +15,7 @@ from partialpool.data.coded_rows import CodedRows, Usable, code_rows, keys_of
 from partialpool.data.design import places
 from partialpool.data.design_sql import Given
 from partialpool.data.encode import expressions
-from partialpool.data.encode_sql import checked_means
+from partialpool.data.encode_sql import checked_means, of_missing
 from partialpool.data.equal_rows import equal_rows
 from partialpool.data.group_record import both_withheld
 from partialpool.data.labels import is_text, spelled_out
@@ -205,7 +205,7 @@ def read_count_table(
         if said is not None:
             said += opened_data.notices
         if opened_data.engine is not None:
-            return _by_sql(opened_data.engine, roles, text_labels=opened_data.text_labels)
+            return _by_sql(opened_data.engine, roles, said, text_labels=opened_data.text_labels)
         source = from_frame(
             opened_data.data, opened_data.kind, roles, text_labels=opened_data.text_labels
         )
@@ -261,9 +261,13 @@ def added_up(table: CountTable) -> CountTable:
 # rows in an engine ----------------------------------------------------------------------------
 
 
-def _by_sql(engine: Engine, roles: Roles, *, text_labels: bool) -> CountTable:
+def _by_sql(
+    engine: Engine, roles: Roles, said: list[Notice] | None, *, text_labels: bool
+) -> CountTable:
     engine, given = prepared(engine, roles)
     checked = checked_means(engine, given)
+    if said is not None:
+        said += of_missing(engine, given, checked)
     total, used = int(checked["total"]), int(checked["used"])
     columns = engine.table(grouped_statement(given), list(given.labels.values()))
     plain = set(given.labels) if text_labels else set()

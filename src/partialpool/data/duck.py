@@ -15,7 +15,7 @@ import numpy as np
 from partialpool._typing import AnyArray
 from partialpool.data import labels as lab
 from partialpool.data.csv_files import explain
-from partialpool.data.one_way import Groups
+from partialpool.data.one_way import Groups, of_all_rows
 from partialpool.data.sql import Kind
 from partialpool.data.table import Table
 from partialpool.errors import DataError, MissingExtraError
@@ -229,13 +229,13 @@ def group_table(result: Any, run: Fetch, *, plain: bool, sort: bool) -> Groups:
         absent = None
     gone = lab.missing(labels) if absent is None else absent | lab.missing(labels)
     sums = {k: _filled(v) for k, v in columns.items()}
-    total = int(sums.pop("total").sum()) if "total" in sums else 0
+    total, missing = of_all_rows(sums, gone)
     if gone.any():
         labels, sums = labels[~gone], {k: v[~gone] for k, v in sums.items()}
     if sort:
         order = lab.sorted_order(labels)
         labels, sums = labels[order], {k: v[order] for k, v in sums.items()}
-    return Groups(labels, sums, total)
+    return Groups(labels, sums, total, missing)
 
 
 def fetch_table(

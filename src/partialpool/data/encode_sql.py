@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,10 +14,14 @@ from partialpool.data.coding import Variable
 from partialpool.data.design_sql import Given, constant, is_finite, legendre, staged
 from partialpool.data.encode import expressions
 from partialpool.data.expressions import Learned, Moments, degree_of, learned_of
+from partialpool.data.one_way import KNOWN
+from partialpool.data.row_values import replaced
 from partialpool.data.rules import RULES, no_rows, not_finite, nothing_left
-from partialpool.data.sql import Engine, broken_rule
+from partialpool.data.sql import Engine, broken_rule, codes_in_engine
+from partialpool.data.structure import dropped
 from partialpool.formula.functions import STATEFUL
 from partialpool.formula.tree import Call, Expression, Name, calls_in
+from partialpool.notices import Notice
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,6 +108,21 @@ def checked_means(engine: Engine, given: Given) -> dict[str, float]:
     return first_pass
 
 
+def of_missing(engine: Engine, given: Given, first_pass: Mapping[str, float]) -> Iterator[Notice]:
+    """Notices of missing values by column, and of codes for them; `first_pass` by `checked_means`."""
+    total = int(first_pass["total"])
+    missing = {name: total - int(first_pass[f"{KNOWN}{x}"]) for x, name in given.columns.items()}
+    roles = given.roles
+    yield from dropped(total - int(first_pass["used"]), total, missing, frozenset(replaced(roles)))
+    counts = {n.name for n in roles.counted}
+    ends = {
+        x: (float(first_pass[f"least_{x}"]), float(first_pass[f"most_{x}"]))
+        for name, x in given.numbers.items()
+        if name not in counts
+    }
+    yield from codes_in_engine(engine, given.rows, ends)
+
+
 def _moments(first_pass: Mapping[str, float], i: int, used: int) -> Moments:
     mean, low, high = (float(first_pass[f"{what}{i}"]) for what in ("m", "low", "high"))
     return Moments(used, mean, 0.0, low, high)
@@ -167,6 +186,9 @@ def means_statement(
             "used": "COUNT(CASE WHEN ok > 0 THEN 1 END)",
             "refused": "COUNT(CASE WHEN ok < 0 THEN 1 END)",
         }
+        what |= {f"{KNOWN}{x}": f"COUNT({x})" for x in given.columns}
+        for x in given.numbers.values():
+            what |= {f"least_{x}": f"MIN({x})", f"most_{x}": f"MAX({x})"}
     learners = {c.arguments[0] for c in calls_that_learn(given)}
     for i, node in enumerate(nodes):
         what[f"m{i}"] = f"AVG(e{i})"

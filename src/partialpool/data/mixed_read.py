@@ -97,7 +97,11 @@ def read_kept(
             said += opened_data.notices
         if opened_data.engine is not None:
             return mixed_sql.read(
-                opened_data.engine, roles, text_labels=opened_data.text_labels, min_cell=min_cell
+                opened_data.engine,
+                roles,
+                text_labels=opened_data.text_labels,
+                min_cell=min_cell,
+                said=said,
             )
         source = from_frame(
             opened_data.data, opened_data.kind, roles, text_labels=opened_data.text_labels

@@ -24,6 +24,7 @@ from partialpool.data.encode_sql import (
     checked_means,
     learn,
     means_of_left,
+    of_missing,
     without_small,
 )
 from partialpool.data.labels import number
@@ -52,6 +53,7 @@ from partialpool.data.rules import rows_changed
 from partialpool.data.sql import Engine
 from partialpool.formula import Roles
 from partialpool.formula.tree import GroupTerm
+from partialpool.notices import Notice
 
 MOST_SUMS = 400
 """Aggregates of one statement; more take several."""
@@ -60,7 +62,12 @@ FUSED = 4
 
 
 def read(
-    engine: Engine, roles: Roles, *, text_labels: bool = False, min_cell: int = 1
+    engine: Engine,
+    roles: Roles,
+    *,
+    text_labels: bool = False,
+    min_cell: int = 1,
+    said: list[Notice] | None = None,
 ) -> tuple[MixedStatistics, Clusters | None]:
     """Reduce the table of an engine to cross-products of every column a formula can lead to.
 
@@ -74,6 +81,8 @@ def read(
         Whether labels were read as text, whatever they hold.
     min_cell : int
         Rows of groups and levels with fewer rows are left out.
+    said : list of Notice, optional
+        To which is added what is to be said of missing values.
 
     Raises
     ------
@@ -82,6 +91,8 @@ def read(
     """
     engine, given = prepared(engine, roles)
     checked, withheld = checked_means(engine, given), (0, 0)
+    if said is not None:
+        said += of_missing(engine, given, checked)
     total, used = int(checked["total"]), int(checked["used"])
     if min_cell > 1:
         given, _, withheld = without_small(engine, given, used, min_cell)

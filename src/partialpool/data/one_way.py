@@ -6,11 +6,11 @@ Rows in memory (`arrays`) and in an engine (`sql`) are summed by the same names.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from partialpool._typing import AnyArray, Floats
+from partialpool._typing import AnyArray, Bools, Floats
 from partialpool.data.counts import CountStatistics, size_name
 from partialpool.data.row_values import events, precision
 from partialpool.data.rules import no_rows
@@ -25,12 +25,14 @@ CANCELLATION = 1e4
 class Groups:
     """Sums by group: the labels and, by name, the sums, (J,); and how many rows there are.
 
-    `total` also counts rows without a label, and is 0 if it was not asked for.
+    `total` also counts rows without a label, and is 0 if it was not asked for. `missing` says how
+    many of all rows miss a value, by what the statements call the column, where that was asked for.
     """
 
     labels: AnyArray
     sums: dict[str, AnyArray]
     total: int
+    missing: Mapping[str, int] = field(default_factory=dict)
 
     def present(self, roles: Roles) -> tuple[Groups, AnyArray]:
         """The groups with a row that can be used, and the labels of the others.
@@ -46,7 +48,30 @@ class Groups:
         if keep.all():
             return self, self.labels[:0]
         sums = {k: v[keep] for k, v in self.sums.items()}
-        return Groups(self.labels[keep], sums, self.total), self.labels[~keep]
+        return Groups(self.labels[keep], sums, self.total, self.missing), self.labels[~keep]
+
+
+KNOWN = "known_"
+"""How the sums begin that count the values of a column which are there."""
+
+
+def of_all_rows(sums: dict[str, AnyArray], gone: Bools) -> tuple[int, dict[str, int]]:
+    """Take the counts of all rows out of sums by group: how many there are, and miss a value.
+
+    Parameters
+    ----------
+    sums : dict of ndarray, shape (J,)
+        Changed: what counts all rows is taken out.
+    gone : ndarray of bool, shape (J,)
+        Which of the groups is that of rows without a label.
+    """
+    if "total" not in sums:
+        return 0, {}
+    by_group = sums.pop("total")
+    total = int(by_group.sum())
+    of_columns = {name: sums.pop(name) for name in list(sums) if name.startswith(KNOWN)}
+    missing = {name.removeprefix(KNOWN): total - int(v.sum()) for name, v in of_columns.items()}
+    return total, {"g": int(by_group[gone].sum()), **missing} if of_columns else {}
 
 
 def factors_of(roles: Roles) -> dict[str, tuple[str, ...]]:

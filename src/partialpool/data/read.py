@@ -102,7 +102,7 @@ class _Way(Generic[S]):
     """How rows become statistics: rows in memory, and rows in an engine that speaks SQL."""
 
     from_rows: Callable[[frames.Rows, Roles], S]
-    by_sql: Callable[[sql.Engine, Roles], S]
+    by_sql: Callable[[sql.Engine, Roles, list[Notice]], S]
 
 
 MEASUREMENTS = _Way(arrays.reduce, sql.reduce)
@@ -124,7 +124,8 @@ def _read(roles: Roles, data: Any, progress: Progress | None, way: _Way[S]) -> R
                 missing = missing_values(codes, rows.numbers, frozenset(replaced(roles)))
                 said += dropped(statistics.n_dropped, statistics.n_rows, missing)
         else:
-            statistics = way.by_sql(opened_data.engine.naming(statements.given(roles)), roles)
+            engine = opened_data.engine.naming(statements.given(roles))
+            statistics = way.by_sql(engine, roles, said)
     if opened_data.text_labels or statistics.labels.dtype.kind == "f":
         statistics = _plain_labels(statistics, opened_data.text_labels)
     order = None

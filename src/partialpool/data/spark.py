@@ -15,7 +15,7 @@ import numpy as np
 
 from partialpool._typing import AnyArray
 from partialpool.data import labels as lab
-from partialpool.data.one_way import Groups
+from partialpool.data.one_way import KNOWN, Groups, of_all_rows
 from partialpool.data.sql import Kind
 from partialpool.errors import DataError, MissingExtraError
 
@@ -126,10 +126,13 @@ class Spark:
     def groups(self, sql: str) -> Groups:
         table = self._query(sql).toArrow()
         gone = np.asarray(table.column("g").is_null(nan_is_null=True))
-        total = 0
-        if "total" in table.column_names:
-            total = int(table.column("total").to_numpy().sum())
-            table = table.drop_columns(["total"])
+        counts = {
+            k: table.column(k).to_numpy()
+            for k in table.column_names
+            if k == "total" or k.startswith(KNOWN)
+        }
+        table = table.drop_columns(list(counts))
+        total, missing = of_all_rows(counts, gone)
         if gone.any():
             table = table.filter(~gone)
         text = str(table.schema.field("g").type) in ("string", "large_string")
@@ -139,7 +142,7 @@ class Spark:
         sums = {k: np.asarray(table.column(k)) for k in table.column_names if k != "g"}
         order = lab.sorted_order(labels)
         labels, sums = labels[order], {k: v[order] for k, v in sums.items()}
-        return Groups(labels, sums, total)
+        return Groups(labels, sums, total, missing)
 
     def table(self, sql: str, labels: Sequence[str]) -> dict[str, AnyArray]:
         answer = self._query(sql).toArrow()

@@ -17,11 +17,14 @@ from partialpool.data.checked_rows import CheckedRows, count_values, first_text
 from partialpool.data.counts import CountStatistics
 from partialpool.data.frames import check_column, not_a_number
 from partialpool.data.one_way import Groups, counted, loses_digits, measured
+from partialpool.data.row_values import replaced
 from partialpool.data.rules import LARGEST, overflow, rows_changed
 from partialpool.data.statements import Statements
 from partialpool.data.statistics import GroupStatistics
+from partialpool.data.structure import CODES, code_for_missing, dropped
 from partialpool.errors import DataError
 from partialpool.formula import Roles
+from partialpool.notices import Notice
 
 Kind = Literal["floating", "number", "text", "nested", "other"]
 
@@ -73,8 +76,10 @@ class Engine(Protocol):
         """A statement as it will run, with a name in place of the table."""
 
 
-def reduce(engine: Engine, roles: Roles) -> GroupStatistics:
+def reduce(engine: Engine, roles: Roles, said: list[Notice]) -> GroupStatistics:
     """Reduce the table of an engine to one record a group.
+
+    What is to be said of missing values is added to `said`.
 
     Raises
     ------
@@ -90,14 +95,17 @@ def reduce(engine: Engine, roles: Roles) -> GroupStatistics:
         squares = groups.sums["s2"][groups.sums["used"] > 0]
         refused = groups.sums.get("refused", np.zeros(1)).any()
         if not refused and (squares < 0.1 * LARGEST**2).all():
-            return _measured(engine, statements, groups, center)
-    error = broken_rule(engine, statements.rows)
-    if error is None and np.isfinite(squares).all():
-        return _measured(engine, statements, groups, center)
-    raise error or overflow(roles)
+            break
+    else:
+        error = broken_rule(engine, statements.rows)
+        if error is not None or not np.isfinite(squares).all():
+            raise error or overflow(roles)
+    found = _measured(engine, statements, groups, center)
+    said += _of_missing(engine, statements, groups, center)
+    return found
 
 
-def reduce_counts(engine: Engine, roles: Roles) -> CountStatistics:
+def reduce_counts(engine: Engine, roles: Roles, said: list[Notice]) -> CountStatistics:
     """Reduce the table of an engine to one record a group of counts; as `reduce`."""
     statements = _statements(roles, checked_types(engine, roles))
     groups = engine.groups(statements.grouped())
@@ -105,7 +113,47 @@ def reduce_counts(engine: Engine, roles: Roles) -> CountStatistics:
         error = broken_rule(engine, statements.rows)
         if error is not None:
             raise error
-    return counted(roles, *groups.present(roles))
+    found = counted(roles, *groups.present(roles))
+    said += _of_missing(engine, statements, groups, 0.0)
+    return found
+
+
+def _of_missing(
+    engine: Engine, statements: Statements, groups: Groups, center: float
+) -> Iterator[Notice]:
+    """Notices of missing values by column, and of codes for them in measurements."""
+    roles = statements.roles
+    missing = {engine.given[x]: n for x, n in groups.missing.items()}
+    used = groups.sums["used"]
+    yield from dropped(
+        groups.total - round(float(used.sum())), groups.total, missing, frozenset(replaced(roles))
+    )
+    if roles.family is None:
+        own = 0.0 if "refused" in groups.sums else center  # of plain rows the centre is taken off
+        ends = [f(groups.sums[k][used > 0]) + own for f, k in ((np.min, "least"), (np.max, "most"))]
+        yield from codes_in_engine(engine, statements.rows, {"y": (ends[0], ends[1])})
+
+
+def codes_in_engine(
+    engine: Engine, rows: CheckedRows, ends: Mapping[str, tuple[float, float]]
+) -> Iterator[Notice]:
+    """As `codes_for_missing`, from the least and largest value of columns of an engine.
+
+    Only where one of them is such a code the rows are asked for all other values.
+    """
+    for x, both in ends.items():
+        for code in dict.fromkeys(both):
+            near = round(float(code), 6)  # a centre taken off and added again costs a digit
+            if near not in CODES:
+                continue
+            inside = f"CASE WHEN ABS({x} - {near!r}) > 1e-6 THEN {x} END"
+            ((n, others, low, high),) = engine.fetch(
+                f"SELECT COUNT({x}), COUNT({inside}), MIN({inside}), MAX({inside}) "
+                f"FROM ({rows.cast()}) AS c"
+            )
+            if others:
+                name = engine.given[x]
+                yield from code_for_missing(name, near, n - others, others, low, high)
 
 
 def plan(engine: Engine, roles: Roles) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from partialpool.data.checked_rows import CheckedRows, checks, numbers
-from partialpool.data.one_way import factors_of
+from partialpool.data.one_way import KNOWN, factors_of
 from partialpool.data.row_values import column_of_part, events, precision
 from partialpool.formula import Roles
 
@@ -56,6 +56,10 @@ class Statements:
         first = next(iter(self._values(center)))
         totals = {"total": "COUNT(*)", "used": f"COUNT({first})"}
         totals |= {k: f"SUM({' * '.join(f)})" for k, f in factors_of(self.roles).items()}
+        known = {x: f"raw_{x}" for x in self._names.values()} if self._judged else {"y": "d"}
+        totals |= {f"{KNOWN}{x}": f"COUNT({raw})" for x, raw in known.items()}
+        if self.roles.family is None:
+            totals |= {"least": f"MIN({known['y']})", "most": f"MAX({known['y']})"}
         if self._judged:
             totals["refused"] = "COUNT(CASE WHEN ok < 0 THEN 1 END)"
         sums = ", ".join(f"{sql} AS {name}" for name, sql in totals.items())
@@ -111,4 +115,5 @@ class Statements:
         if not self._judged:
             return f"SELECT g, {values['d']} AS d FROM ({self.rows.cast()}) AS c"
         columns = ", ".join(f"CASE WHEN ok > 0 THEN {sql} END AS {k}" for k, sql in values.items())
-        return f"SELECT g, ok, {columns} FROM ({self.rows.judged()}) AS j"
+        raw = ", ".join(f"{x} AS raw_{x}" for x in self._names.values())
+        return f"SELECT g, ok, {columns}, {raw} FROM ({self.rows.judged()}) AS j"

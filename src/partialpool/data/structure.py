@@ -97,13 +97,19 @@ def summary_rows(name: str, labels: AnyArray, n: Ints) -> Iterator[Notice]:
 
 
 def dropped(
-    n_dropped: int, n_rows: int, missing: Mapping[str, int] | None = None
+    n_dropped: int,
+    n_rows: int,
+    missing: Mapping[str, int] | None = None,
+    unless: frozenset[str] = frozenset(),
 ) -> Iterator[Notice]:
-    """A notice of rows with missing values; `missing` says how many each column misses."""
+    """A notice of rows with missing values; `missing` says how many each column misses.
+
+    Columns in `unless` are no reason to leave a row out.
+    """
     if not n_dropped:
         return
     verb = "rows was" if n_dropped == 1 else "rows were"
-    counts = {name: count for name, count in (missing or {}).items() if count}
+    counts = {name: n for name, n in (missing or {}).items() if n and name not in unless}
     where = (
         f" ({', '.join(f'{name}: {count:,}' for name, count in counts.items())})" if counts else ""
     )
@@ -135,6 +141,10 @@ FAR = 3.0
 samples of 30 rows none has its own extreme a third as far."""
 
 
+FEWEST_OTHERS = 5
+"""Values that are no code, of which fewer have no range to speak of."""
+
+
 def codes_for_missing(numbers: Mapping[str, Floats]) -> Iterator[Notice]:
     """A warning of columns whose extreme value is a code such as -999, far from all others."""
     for name, values in numbers.items():
@@ -143,19 +153,26 @@ def codes_for_missing(numbers: Mapping[str, Floats]) -> Iterator[Notice]:
             if float(extreme) not in CODES:
                 continue
             others = known[known != extreme]
-            if len(others) < 5:
+            if not len(others):
                 continue
+            times = len(known) - len(others)
             low, high = float(others.min()), float(others.max())
-            beyond = max(low - float(extreme), float(extreme) - high)
-            if high > low and beyond > FAR * (high - low):
-                times = len(known) - len(others)
-                yield Notice(
-                    "code_for_missing",
-                    "warning",
-                    f"{name} is {float(extreme):g} in {times:,} {'row' if times == 1 else 'rows'} "
-                    f"and from {low:g} to {high:g} in all others: if {float(extreme):g} stands for "
-                    f"a missing value, leave it out (--na {float(extreme):g}).",
-                )
+            yield from code_for_missing(name, float(extreme), times, len(others), low, high)
+
+
+def code_for_missing(
+    name: str, code: float, times: int, others: int, low: float, high: float
+) -> Iterator[Notice]:
+    """A warning of a code that a column holds so often, far from the range of the other values."""
+    beyond = max(low - code, code - high)
+    if others >= FEWEST_OTHERS and high > low and beyond > FAR * (high - low):
+        yield Notice(
+            "code_for_missing",
+            "warning",
+            f"{name} is {code:g} in {times:,} {'row' if times == 1 else 'rows'} and from {low:g} "
+            f"to {high:g} in all others: if {code:g} stands for a missing value, leave it out "
+            f"(--na {code:g}).",
+        )
 
 
 def missing_values(

@@ -1,9 +1,11 @@
 """What does not fit is said: and where the model is right, nothing is."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import partialpool as pp
+from doors import DOORS, through
 from partialpool.posterior.count_misfit import excess_zeros, fitted_means, overdispersion
 
 
@@ -238,3 +240,44 @@ def test_codes_for_missing_values(code):
         data = {"y": np.where(np.arange(60) == 7, value, 4 * y), "g": g}
         notices = pp.fit("y ~ 1 + (1 | g)", data).notices
         assert "code_for_missing" not in {n.code for n in notices}
+
+
+GAPS = pd.DataFrame(
+    {
+        "y": RNG.normal(size=60),
+        "x": RNG.normal(size=60),
+        "k": np.where(np.arange(60) % 2, "a", "b"),
+        "g": [f"g{i % 6}" for i in range(60)],
+        "s": RNG.poisson(3, 60).astype(float),
+        "n": 12.0,
+    }
+)
+for column, gaps in {"y": [0], "x": [0, 1], "g": [5, 9], "k": [7], "s": [3], "n": [4]}.items():
+    GAPS.loc[gaps, column] = None
+SAID_OF_GAPS = {
+    "y ~ 1 + (1 | g)": (3, {"g: 2", "y: 1"}),
+    "y ~ x + k + (1 | g)": (5, {"g: 2", "k: 1", "y: 1", "x: 2"}),
+    "y | weights(n) ~ 1 + (1 | g)": (4, {"g: 2", "y: 1", "n: 1"}),
+    "s | trials(n) ~ 1 + (1 | g)": (4, {"g: 2", "s: 1", "n: 1"}),
+    "s | trials(n) ~ x + (1 | g)": (6, {"g: 2", "s: 1", "n: 1", "x: 2"}),
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_missing_values_and_codes_are_said_the_same_through_every_door(door, tmp_path, monkeypatch):
+    rows = through(door, tmp_path, GAPS, monkeypatch)
+    for formula, (left_out, by_column) in SAID_OF_GAPS.items():
+        fit = pp.fit(formula, rows, prior="tau ~ half_normal(5)")
+        (said,) = [n.text for n in fit.notices if n.code == "rows_dropped"]
+        assert said.startswith(f"{left_out} of 60 rows were left out")
+        assert set(said.split("(")[1].split(")")[0].split(", ")) == by_column
+    codes = GAPS.assign(y=GAPS["y"].where(~GAPS.index.isin([20, 30]), -999.0))
+    codes.loc[21, "x"] = 99.0
+    rows = through(door, tmp_path, codes, monkeypatch)
+    for formula, times in {
+        "y ~ 1 + (1 | g)": ["2 rows"],
+        "y ~ x + (1 | g)": ["1 row", "2 rows"],
+    }.items():
+        fit = pp.fit(formula, rows, prior="tau ~ half_normal(5)")
+        said = sorted(n.text for n in fit.notices if n.code == "code_for_missing")
+        assert [text.split(" in ")[1].split(" and ")[0] for text in said] == times
