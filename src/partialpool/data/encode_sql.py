@@ -109,7 +109,7 @@ def checked_means(engine: Engine, given: Given) -> dict[str, float]:
 
 
 def of_missing(engine: Engine, given: Given, first_pass: Mapping[str, float]) -> Iterator[Notice]:
-    """Notices of missing values by column, and of codes for them; `first_pass` by `checked_means`."""
+    """Notices of missing values by column, and of codes for them, by what `checked_means` gives."""
     total = int(first_pass["total"])
     missing = {name: total - int(first_pass[f"{KNOWN}{x}"]) for x, name in given.columns.items()}
     roles = given.roles
