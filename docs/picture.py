@@ -1,4 +1,4 @@
-"""Draw the pictures of README and docs/checks.md: python docs/picture.py (needs the extra `plot`)."""
+"""Draw the pictures of README and docs/checks.md: python docs/picture.py (needs `plot`)."""
 
 from pathlib import Path
 
