@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import partialpool as pp
 
@@ -37,9 +38,9 @@ def test_rows_that_vary_are_measured_by_pearsons_statistic(formula):
 
 
 @pytest.mark.parametrize(("excess", "told"), [(0.95, False), (1.05, True)])
-def test_rows_vary_from_three_sds_of_chi_square_on(excess, told):
+def test_rows_vary_from_the_upper_percent_of_chi_square_on(excess, told):
     """20 groups of two rows of 10,000 trials have 20 degrees of freedom."""
-    ratio = 1 + excess * 3 * math.sqrt(2 / 20)
+    ratio = 1 + excess * (stats.chi2.ppf(0.99, 20) / 20 - 1)
     apart = np.rint(np.sqrt(ratio * 2500 / 2))  # from 5,000 each, with variance 2,500
     y = np.repeat([5000 - apart, 5000 + apart], 20)
     data = {"g": np.tile(np.arange(20), 2), "y": y, "n": np.full(40, 10_000)}
