@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, wraps
 from pathlib import Path
@@ -114,6 +114,9 @@ Method = Literal["posterior", "reml", "ml"]
 
 MOST_RANKED = 2000
 """Of more groups a report has no ranks: they take seconds, and none of so many is known."""
+MOST_LEFT_OUT, MOST_COUNTS_LEFT_OUT = 2000, 100
+"""Of more groups of measurements or counts a report does not say what it rests on: with these it
+takes about half a second."""
 
 AnyStatistics = GroupStatistics | CrossProducts | CountStatistics
 Rest = ParamSpec("Rest")
@@ -1109,7 +1112,21 @@ class Fit(Generic[Frame]):
             notices=self.notices,
             charts=self._report_charts(*charted, dark=False) if drawn else (),
             dark_charts=self._report_charts(*charted, dark=True) if drawn else (),
+            foundations=self._foundations(),
         )
+
+    def _foundations(self) -> tuple[str, ...]:
+        """What checks, other priors and single groups say, where that takes no second."""
+        post = self._engine
+        if not isinstance(post, OneWayPosterior | CountsPosterior):
+            return ()
+        most = MOST_LEFT_OUT if isinstance(post, OneWayPosterior) else MOST_COUNTS_LEFT_OUT
+        if post.statistics.n_groups > most:
+            return ()
+        said = [self.check().text, self.sensitivity().text]
+        with suppress(ArgumentError):  # of so few groups that the others leave no posterior
+            said.append(self.influence().text)
+        return tuple(said)
 
     def _answer(
         self, groups: Table, ranks: Table | None, factor: str, level: float

@@ -75,6 +75,9 @@ class Contents:
     notices : sequence of Notice
     charts, dark_charts : sequence of altair.Chart
         The same for light and for dark surroundings; the first goes with the answer.
+    foundations : sequence of str
+        What the answer rests on: whether the model fits, and what other priors or single groups
+        would change.
     """
 
     question: str
@@ -86,6 +89,7 @@ class Contents:
     notices: Sequence[Notice]
     charts: Sequence[Any]
     dark_charts: Sequence[Any] = ()
+    foundations: Sequence[str] = ()
 
 
 def page(contents: Contents) -> str:
@@ -102,6 +106,8 @@ def page(contents: Contents) -> str:
     if c.notices:
         parts.append("<h2>What to know</h2>")
         parts += [paragraph(n.text, n.level) for n in c.notices]
+    if c.foundations:
+        parts += ["<h2>What the answer rests on</h2>", *map(paragraph, c.foundations)]
     if figures[1:]:
         parts += ["<h2>Charts</h2>", *figures[1:]]
     cells = formatting.parameter_cells(c.parameters)
