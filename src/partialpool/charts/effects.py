@@ -7,7 +7,7 @@ from typing import Any
 
 from partialpool.charts import parts
 from partialpool.charts.style import altair, look
-from partialpool.charts.terms import Effect, effect, on_response
+from partialpool.charts.terms import Effect, effect, on_response, outcome_title
 from partialpool.posterior import GeneralizedPosterior, MixedPosterior
 from partialpool.words import formatting
 
@@ -79,11 +79,9 @@ def effects(
 def _named(post: MixedPosterior, chosen: Effect) -> tuple[str, str]:
     """The outcome, and what the axis is of."""
     slope = formatting.printable(chosen.name)
-    if not isinstance(post, GeneralizedPosterior):
-        what = formatting.printable(post.outcome)
-        return what, what if slope == "Intercept" else f"slope of {slope} ({what} per unit)"
-    s = post.statistics
-    what = formatting.printable(s.outcome)
+    what = formatting.printable(post.statistics.outcome)
     if slope == "Intercept":
-        return what, f"{'probability' if s.proportion else 'rate'} of {what}"
-    return what, f"ratio of {'odds' if s.proportion else 'rates'} per unit of {slope}"
+        return what, outcome_title(post, "response")
+    if not isinstance(post, GeneralizedPosterior):
+        return what, f"slope of {slope} ({what} per unit)"
+    return what, f"ratio of {'odds' if post.statistics.proportion else 'rates'} per unit of {slope}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,14 +10,17 @@ import numpy as np
 from partialpool._typing import Floats, Ints
 from partialpool.charts import parts
 from partialpool.charts.style import Look, altair, look
-from partialpool.charts.terms import Effect, with_slope
+from partialpool.charts.terms import Effect, natural_values, outcome_title, with_slope
 from partialpool.classical.pooled_regression import pooled_regression
 from partialpool.data.population import population_weights
-from partialpool.posterior import MixedPosterior
+from partialpool.posterior import GeneralizedPosterior, MixedPosterior
+from partialpool.posterior.engine import Scale, checked_scale
 from partialpool.words import formatting
 
 MOST_GROUPS = 24
 COLUMNS = 6
+CURVE = 21
+"""Points of a curve; a line has two."""
 KINDS = ("no pooling", "complete pooling", "partial pooling")
 
 
@@ -26,6 +30,7 @@ def group_lines(
     factor: str | None = None,
     slope: str | None = None,
     *,
+    scale: Scale = "response",
     title: str | None = None,
     dark: bool = False,
 ) -> Any:
@@ -37,6 +42,9 @@ def group_lines(
         What to draw.
     factor, slope : str, optional
         Grouping factor and slope; the first term with both an intercept and a slope.
+    scale : {"response", "link"}
+        Of counts: probabilities or rates, on which lines are curves, or log-odds or log rates. Of
+        measurements both are the same.
     title, dark
         As of every chart; see `partialpool.charts`.
 
@@ -50,18 +58,20 @@ def group_lines(
     alt, colours = altair(), look(dark)
     first, second = with_slope(post, factor, slope)
     order = parts.spread_evenly(second.estimate, MOST_GROUPS)
-    x, means = _range(second), _means(post, second)
-    lines = _lines(post, first, second, order, x)
-    scale = alt.Scale(zero=False, nice=True)
+    x, natural = _range(second), natural_values(post, checked_scale(scale))
+    means = _means(post, second, scale)
+    points = x if natural is None else np.linspace(x[0], x[1], CURVE)
+    lines = _lines(post, first, second, order, points, natural)
+    axis = alt.Scale(zero=False, nice=True)
     ticks = {"values": [0, 1]} if x.tolist() == [0.0, 1.0] else {"tickCount": 4}
-    named = formatting.printable(second.name), formatting.printable(post.outcome)
+    named = formatting.printable(second.name), outcome_title(post, scale)
     panels = []
     for i, name in enumerate(parts.distinct(first.block.labels[order].tolist())):
         lowest, leftmost = i + COLUMNS >= len(order), i % COLUMNS == 0
         x_title, y_title = named[0] if lowest else None, named[1] if leftmost else None
         axes = {
-            "x": alt.X("x:Q", title=x_title, scale=scale, axis=alt.Axis(**ticks)),
-            "y": alt.Y("y:Q", title=y_title, scale=scale, axis=alt.Axis(tickCount=5)),
+            "x": alt.X("x:Q", title=x_title, scale=axis, axis=alt.Axis(**ticks)),
+            "y": alt.Y("y:Q", title=y_title, scale=axis, axis=alt.Axis(tickCount=5)),
         }
         panels.append(_panel(alt, name, lines[i], means[order[i]], axes, colours))
     chart = alt.concat(*panels, columns=COLUMNS, spacing=12).resolve_scale(
@@ -69,14 +79,14 @@ def group_lines(
     )
     told = [_caption(means)]
     told += parts.sampled(len(order), len(first.estimate), "the range of slopes")
-    names = formatting.printable(first.block.factor)
-    return parts.finished(chart, title or f"{named[1]} by {named[0]} in each {names}", told, dark)
+    names, what = map(formatting.printable, (first.block.factor, post.statistics.outcome))
+    return parts.finished(chart, title or f"{what} by {named[0]} in each {names}", told, dark)
 
 
 def _caption(means: Floats) -> str:
     if np.isfinite(means[:, 1]).any():
         return "Circles: the groups' means"
-    return "Other predictors of rows are at zero"
+    return "Predictors of rows that are not drawn, if there are any, are at zero"
 
 
 def _range(slope: Effect) -> Floats:
@@ -91,19 +101,33 @@ def _range(slope: Effect) -> Floats:
     return np.asarray(mean + np.array([-2.0, 2.0]) * np.sqrt(variance))
 
 
-def _means(post: MixedPosterior, slope: Effect) -> Floats:
-    """Mean of predictor and outcome in each group, (L, 2); nan beside other predictors of rows."""
+def _means(post: MixedPosterior, slope: Effect, scale: Scale) -> Floats:
+    """Mean of predictor and outcome in each group, (L, 2); nan beside other predictors of rows.
+
+    Of counts the share of events, or the rate; none on the link scale, on which a group without
+    an event has none.
+    """
     s, block, k = post.statistics, slope.block, slope.place
     x = block.ztz[:, 0, k] / block.weight + block.shift[k]
     y = block.zty[:, 0] / block.weight + s.center
+    if isinstance(post, GeneralizedPosterior):
+        rows, at = post.statistics.rows, slope.term
+        sums = np.bincount(rows.group[at], rows.size * rows.z[at][:, k], len(x))
+        x = sums / np.bincount(rows.group[at], rows.size, len(x))
+        y = post.statistics.raw[at] if scale == "response" else np.full(len(x), np.nan)
     varying = [n for n, c in zip(s.coefficients, block.constant, strict=True) if not c]
     return np.stack([x, y if varying in ([], [slope.name]) else np.full(len(x), np.nan)], axis=1)
 
 
 def _lines(
-    post: MixedPosterior, first: Effect, second: Effect, order: Ints, x: Floats
+    post: MixedPosterior,
+    first: Effect,
+    second: Effect,
+    order: Ints,
+    x: Floats,
+    natural: Callable[[Floats], Floats] | None,
 ) -> list[list[dict[str, Any]]]:
-    """The ends of the three lines of each group."""
+    """Points of the three lines of each group."""
     s = post.statistics
     weights = population_weights(s, first.term)
     pooled = weights @ pooled_regression(s, None).estimate
@@ -115,12 +139,13 @@ def _lines(
             (level[i], slope[i]),
             (first.estimate[i], second.estimate[i]),
         )
-        lines.append([
-            {"kind": kind, "x": float(v), "y": float(a + b * v)}
-            for kind, (a, b) in zip(KINDS, pairs, strict=True)
-            if np.isfinite([a, b]).all()
-            for v in x
-        ])  # fmt: skip
+        drawn = []
+        for kind, (a, b) in zip(KINDS, pairs, strict=True):
+            if np.isfinite([a, b]).all():
+                y = a + b * x if natural is None else natural(a + b * x)
+                points = zip(x.tolist(), y.tolist(), strict=True)
+                drawn += [{"kind": kind, "x": u, "y": v} for u, v in points]
+        lines.append(drawn)
     return lines
 
 

@@ -9,9 +9,10 @@ import numpy as np
 from partialpool._typing import Floats
 from partialpool.charts import parts
 from partialpool.charts.style import Look, altair, look
-from partialpool.charts.terms import Effect, effect
+from partialpool.charts.terms import Effect, effect, on_response, outcome_title
 from partialpool.errors import ArgumentError, did_you_mean
-from partialpool.posterior import MixedPosterior
+from partialpool.posterior import GeneralizedPosterior, MixedPosterior
+from partialpool.posterior.engine import Scale, checked_scale
 from partialpool.words import formatting
 
 MOST_GROUPS = 400
@@ -25,6 +26,7 @@ def by_predictor(
     factor: str | None = None,
     *,
     level: float = 0.95,
+    scale: Scale = "response",
     title: str | None = None,
     dark: bool = False,
 ) -> Any:
@@ -40,6 +42,9 @@ def by_predictor(
         Grouping factor; the first one whose intercept varies.
     level : float
         Probability of intervals and band.
+    scale : {"response", "link"}
+        Of counts: probabilities or rates, or log-odds or log rates. Of measurements both are the
+        same.
     title, dark
         As of every chart; see `partialpool.charts`.
 
@@ -48,20 +53,23 @@ def by_predictor(
     altair.Chart
         Diamonds and intervals: groups, partially pooled; open circles: their own values; line
         and band: the population, other predictors of groups at their means, predictors of rows
-        at zero; y in units of the outcome.
+        at zero; y in units of the outcome, of counts in those of `scale`.
     """
     alt, s = altair(), post.statistics
+    checked_scale(scale)
     chosen = effect(post, factor, "Intercept")
     at = _position(post, chosen, predictor)
+    if isinstance(post, GeneralizedPosterior) and scale == "response":
+        chosen = on_response(post, chosen)
     order = parts.spread_evenly(chosen.estimate, MOST_GROUPS)
     values = chosen.block.x_mean + s.shift  # (L, p)
     rows = chosen.rows(order, level, x=values[order, at])
-    curve = _curve(post, chosen, values, at, level)
+    curve = _curve(post, chosen, values, at, level, scale)
     name = formatting.printable(s.coefficients[at])
     x = alt.X("x:Q", title=name, scale=alt.Scale(zero=False, nice=True))
     y = alt.Y(
         "estimate:Q",
-        title=formatting.printable(post.outcome),
+        title=outcome_title(post, scale),
         scale=alt.Scale(zero=False, nice=True),
         axis=parts.value_axis(alt, parts.is_small([r["estimate"] for r in rows])),
     )
@@ -73,7 +81,7 @@ def by_predictor(
         "predictors of groups at their means and predictors of rows at zero"
     ]
     lines += parts.sampled(len(rows), len(chosen.estimate), "the range of estimates")
-    names = formatting.printable(post.outcome), formatting.printable(chosen.block.factor)
+    names = formatting.printable(s.outcome), formatting.printable(chosen.block.factor)
     return parts.finished(chart, title or f"{names[0]} by {names[1]} against {name}", lines, dark)
 
 
@@ -140,13 +148,15 @@ def _position(post: MixedPosterior, chosen: Effect, predictor: str | None) -> in
 
 
 def _curve(
-    post: MixedPosterior, chosen: Effect, values: Floats, at: int, level: float
+    post: MixedPosterior, chosen: Effect, values: Floats, at: int, level: float, scale: Scale
 ) -> list[dict[str, Any]]:
     """The population's line over the range of the predictor, with its interval."""
     grid = np.linspace(values[:, at].min(), values[:, at].max(), CURVE)
     x = np.tile(np.where(chosen.block.constant, values.mean(axis=0), 0.0), (CURVE, 1))
     x[:, at] = grid
     line = post.linear(x)
+    if isinstance(post, GeneralizedPosterior) and scale == "response":
+        line = post.natural(line)
     lower, upper = line.interval(level)
     columns = zip(grid.tolist(), line.mean.tolist(), lower.tolist(), upper.tolist(), strict=True)
     return [dict(zip(("x", "estimate", "lower", "upper"), v, strict=True)) for v in columns]

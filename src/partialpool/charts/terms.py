@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +14,8 @@ from partialpool.data.cross_products import Block
 from partialpool.data.population import population_weights
 from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.posterior import Distribution, GeneralizedPosterior, MixedPosterior
+from partialpool.posterior.engine import Scale
+from partialpool.words import formatting
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,6 +111,23 @@ def on_response(post: GeneralizedPosterior, chosen: Effect) -> Effect:
     raw = post.response_raw(chosen.term)[:, at]
     population = post.to_response(chosen.name)(chosen.population)
     return replace(chosen, raw=raw, estimate=estimate, population=population, of=of)
+
+
+def natural_values(post: MixedPosterior, scale: Scale) -> Callable[[Floats], Floats] | None:
+    """From the link scale to that of a chart; None where both are the same."""
+    if isinstance(post, GeneralizedPosterior) and scale == "response":
+        return post.statistics.link.natural
+    return None
+
+
+def outcome_title(post: MixedPosterior, scale: Scale) -> str:
+    """What an axis of levels of the outcome is of."""
+    what = formatting.printable(post.statistics.outcome)
+    if not isinstance(post, GeneralizedPosterior):
+        return what
+    if scale == "link":
+        return formatting.printable(post.outcome)
+    return f"{'probability' if post.statistics.proportion else 'rate'} of {what}"
 
 
 def has_slope(post: MixedPosterior) -> bool:

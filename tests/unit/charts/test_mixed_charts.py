@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import partialpool as pp
@@ -174,3 +175,44 @@ def test_the_fit_draws_them(sleep):
     one = pp.fit_groups(mean=[1, 2, 4], se=[1, 1, 2])
     with pytest.raises(ArgumentError, match="those of this fit are shrinkage, caterpillar"):
         one.plot.coefficients()
+
+
+@pytest.fixture(scope="module")
+def visits():
+    """Visits of sites with a predictor of the sites and one of rows, whose slope varies."""
+    rng = np.random.default_rng(2)
+    g = np.repeat(np.arange(14), 25)
+    x, u, b = rng.normal(size=len(g)), rng.normal(size=14), rng.normal(size=(2, 14))
+    eta = -0.5 + 0.8 * u[g] + 0.5 * b[0, g] + x * (1.0 + 0.6 * b[1, g])
+    y = rng.binomial(1, 1.0 / (1.0 + np.exp(-eta)))
+    return pp.fit("y ~ u + x + (x | g)", {"y": y, "x": x, "u": u[g], "g": g}, family="binomial")
+
+
+def test_counts_by_a_predictor_are_on_the_scale_of_their_table(visits):
+    spec = visits.plot.by_predictor("u").to_dict()
+    drawn = {r["group"]: r for r in rows_of(spec, "group")}
+    table = pd.DataFrame(visits.groups(term="Intercept"))
+    for label, *numbers in table[["group", "estimate", "lower", "upper"]].itertuples(index=False):
+        row = drawn[str(label)]
+        np.testing.assert_allclose([row[k] for k in ("estimate", "lower", "upper")], numbers)
+    curve = [r for r in rows_of(spec, "estimate") if "group" not in r]
+    new = visits.predict({"u": [curve[0]["x"]], "x": [0.0]}, target="population")
+    np.testing.assert_allclose(curve[0]["estimate"], np.asarray(new["estimate"])[0], rtol=1e-4)
+    assert "probability of y" in str(spec)
+    link = visits.plot.by_predictor("u", scale="link").to_dict()
+    assert min(r["lower"] for r in rows_of(link, "lower")) < 0.0
+
+
+def test_lines_of_counts_are_curves_of_probabilities(visits):
+    def ends(scale):
+        spec = visits.plot.group_lines(scale=scale).to_dict()
+        rows = [r for r in rows_of(spec, "kind") if r["kind"] == "partial pooling"]
+        by_group = np.array([r["y"] for r in rows]).reshape(14, -1)
+        return by_group[:, [0, -1]], by_group.shape[1]
+
+    response, points = ends("response")
+    link, two = ends("link")
+    assert (points, two) == (21, 2)
+    np.testing.assert_allclose(response, 1.0 / (1.0 + np.exp(-link)), rtol=1e-9)
+    with pytest.raises(ArgumentError, match="scale"):
+        visits.plot.group_lines(scale="odds")

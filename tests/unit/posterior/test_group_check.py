@@ -175,3 +175,27 @@ def test_slope_by_size_is_that_of_weighted_least_squares():
     p = 2 * stats.t.sf(beta[1] / np.sqrt(cov[1, 1]), 38)
     assert found.p == pytest.approx(p)
     assert size_slope(y, variance, np.full(40, 7.0)) is None
+
+
+@pytest.mark.parametrize("proportion", [False, True])
+def test_groups_of_few_events_are_held_against_the_tails_of_their_events(proportion):
+    """The normal curve says 4 to 6 sds of a group with 6 or so events where 1 is expected."""
+    rng = np.random.default_rng(5)
+    g, x = np.repeat(np.arange(24), 3), rng.normal(size=72)
+    rate = np.exp(-1.2 + 0.2 * rng.normal(size=24)[g] + 0.3 * x)
+    y = np.minimum(rng.poisson(rate), 6)
+    y[g == 4] = [2, 3, 2]
+    data = {"y": y, "x": x, "n": np.full(72, 9), "g": g}
+    formula, family = "y ~ x + (1 | g)", "poisson"
+    if proportion:
+        formula, family = "y | trials(n) ~ x + (1 | g)", "binomial"
+    z = z_of(pp.fit(formula, data, family=family))
+    rest = {k: v[g != 4] for k, v in data.items()}
+    draws = pp.fit(formula, rest, family=family).posterior.draws(20_000, rng)
+    eta = draws["Intercept"][:, None] + draws["x"][:, None] * x[g == 4]
+    eta += (draws["tau[g]"] * rng.normal(size=20_000))[:, None]
+    p = np.exp(eta)
+    new = rng.binomial(9, p / (1 + p)) if proportion else rng.poisson(p)
+    above = (new.sum(axis=1) >= 7).mean()
+    assert 1e-4 < above < 0.02
+    assert z[4] == pytest.approx(-stats.norm.ppf(above), abs=0.4)
