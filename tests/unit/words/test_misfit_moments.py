@@ -111,9 +111,10 @@ def test_rows_of_a_group_vary_as_a_multinomial(size):
     rest_variance = 2 * 11 * (1 - 1 / others.sum())
     for way, each in zip(ways[::4], square[::4], strict=True):
         excess = rows_of_groups_vary(group_sums(way, size, size.std() > 0, others))
-        sds = (each + rest - 13.0) / np.sqrt(variance + rest_variance)
-        assert excess.sds == pytest.approx(sds, rel=1e-9)
-        assert excess.ratio == pytest.approx((each + rest) / 13.0, rel=1e-9)
+        total = variance + rest_variance
+        twin = stats.gamma(13.0**2 / total, scale=total / 13.0)  # its mean and variance
+        assert excess.observed == pytest.approx((each + rest) / 13.0)
+        assert excess.p == pytest.approx(twin.sf(each + rest), rel=1e-9)
 
 
 def test_zeros_of_a_group_are_those_of_a_multinomial():
