@@ -41,11 +41,11 @@ from partialpool.posterior.one_way import OneWayPosterior
 
 LEVEL = 0.01
 """Of each of the three statistics: a right model is blamed in 3% at most; in 1,000 right worlds
-each of measurements, with a predictor, and with known errors in 1.6, 1.2 and 2.1%
+each of measurements, with a predictor, and with known errors in 1.3, 1.3 and 1.5%
 (tests/calibration/notices.json)."""
 LIKELY = 0.9
 """Groups are named whose probability of being of the wider part is above this: in
-1,000 right worlds of measurements 16 had a group named (tests/calibration/notices.json)."""
+1,000 right worlds of measurements 13 had a group named (tests/calibration/notices.json)."""
 MOST_EXACT = 2000
 """With more groups exact z are computed of the `CANDIDATES` that are farthest by a quick one."""
 CANDIDATES = 200
