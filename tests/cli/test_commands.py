@@ -5,6 +5,7 @@ import json
 import pytest
 
 import partialpool as pp
+from partialpool.cli import main
 
 FORMULA = "score ~ 1 + (1 | school)"
 
@@ -101,3 +102,12 @@ def test_ranks(run):
     assert found["ranks"][0]["group"] == "E"
     refused = run("rank", "eight_schools", "--top", "9")
     assert (refused.code, "between 1 and the number" in refused.err) == (2, True)
+
+
+def test_the_shell_completes_names_of_data_sets_and_files(monkeypatch, capsys):
+    monkeypatch.setenv("_PARTIALPOOL_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", "partialpool rank sleep")
+    monkeypatch.setenv("COMP_CWORD", "2")
+    with pytest.raises(SystemExit):
+        main([])
+    assert capsys.readouterr().out.split() == ["plain,sleepstudy", "file,sleep"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,9 @@ from partialpool.cli.reading import file_options
 from partialpool.errors import PartialPoolError
 from partialpool.words.sorting import SORTS
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 FAMILIES = ["gaussian", "binomial", "poisson", "beta_binomial", "gamma_poisson"]
 COLLECTED_AFTER = 100_000
 """New objects after which Python looks for garbage. It looks after each 700 otherwise, and what is
@@ -20,6 +23,17 @@ imported makes none: a tenth of the CPU time of a small fit (benchmarks/cold_sta
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
+def _files_and_names(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
+    """What the shell completes a DATA to: files, and names of bundled data sets."""
+    from click.shell_completion import CompletionItem
+
+    from partialpool.datasets import catalogue
+
+    names = [CompletionItem(d.name) for d in catalogue if d.name.startswith(begun)]
+    return [*names, CompletionItem(begun, type="file")]
+
+
+DATA = click.argument("data", shell_complete=_files_and_names)
 PRIOR = click.option(
     "--prior",
     "priors",
@@ -85,7 +99,7 @@ def cli() -> None:
 
 
 @cli.command("fit")
-@click.argument("data")
+@DATA
 @click.argument("formula", required=False)
 @click.option(
     "--prior",
@@ -178,7 +192,7 @@ def fit_command(**options: object) -> None:
 
 
 @cli.command("compare")
-@click.argument("data")
+@DATA
 @click.argument("formula", required=False)
 @click.option(
     "--with",
@@ -205,7 +219,7 @@ def compare_command(**options: object) -> None:
 
 
 @cli.command("compare-models")
-@click.argument("data")
+@DATA
 @click.argument("formulas", nargs=-1, metavar="FORMULA...")
 @PRIOR
 @click.option(
@@ -246,7 +260,7 @@ def compare_models_command(**options: object) -> None:
 
 
 @cli.command("sensitivity")
-@click.argument("data")
+@DATA
 @click.argument("formula", required=False)
 @click.option("--plot", metavar="FILE", help=f"{PLOT_HELP}.")
 @PRIOR
@@ -274,7 +288,7 @@ def sensitivity_command(**options: object) -> None:
 
 
 @cli.command("influence")
-@click.argument("data")
+@DATA
 @click.argument("formula", required=False)
 @FACTOR
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Only the first N groups.")
@@ -300,7 +314,7 @@ def influence_command(**options: object) -> None:
 
 
 @cli.command("check")
-@click.argument("data")
+@DATA
 @click.argument("formula", required=False)
 @click.option("--groups", is_flag=True, help="One row a group, in place of one row a check.")
 @click.option("--plot", metavar="FILE", help=f"{PLOT_HELP}.")
@@ -329,7 +343,7 @@ def check_command(**options: object) -> None:
 
 
 @cli.command("rank")
-@click.argument("data")
+@DATA
 @click.argument("formula", required=False)
 @click.option(
     "--top",
@@ -383,7 +397,7 @@ def rank_command(**options: object) -> None:
 
 
 @cli.command("predict")
-@click.argument("data")
+@DATA
 @click.argument("formula")
 @click.argument("rows")
 @click.option(
@@ -428,7 +442,7 @@ def predict_command(**options: object) -> None:
 
 
 @cli.command("average")
-@click.argument("data")
+@DATA
 @click.argument("formula")
 @click.argument("cells")
 @click.option(
@@ -505,7 +519,7 @@ def average_command(**options: object) -> None:
 
 
 @cli.command("statistics")
-@click.argument("data")
+@DATA
 @click.argument("formula", required=False)
 @FAMILY
 @EVENT
@@ -610,7 +624,7 @@ def column_options(command: Any) -> Any:
 
 @cli.command("effect-size")
 @click.argument("measure")
-@click.argument("data")
+@DATA
 @column_options
 @click.option("--add", type=float, metavar="X", help="What zero cells get.  [default: 0.5; PAS 0]")
 @click.option(
@@ -674,7 +688,7 @@ def effect_size_command(**options: object) -> None:
 
 
 @cli.command("table")
-@click.argument("data")
+@DATA
 @click.argument("formulas", nargs=-1, required=True)
 @click.option("--markdown", "form", flag_value="markdown", help="Print as Markdown.")
 @click.option("--latex", "form", flag_value="latex", help="Print as LaTeX (booktabs).")
