@@ -69,7 +69,7 @@ def _statistics(alt: Any, checks: Check[Any], colours: Look) -> Any:
         return None
     x = alt.X(
         "low:Q",
-        title="observed, in half-widths of the interval from what is expected",
+        title=f"half-widths of the interval from what is expected ({FARTHEST:g}: or more)",
         scale=alt.Scale(domain=[-FARTHEST, FARTHEST], nice=False, padding=8),
         axis=alt.Axis(values=[-3, -2, -1, 0, 1, 2, 3], format="d"),
     )
