@@ -169,6 +169,7 @@ def test_rng_is_a_generator(measured):
         pp.fit("y ~ 1 + (1 | g)", measured).check(rng=3)
 
 
+@pytest.mark.slow
 def test_of_many_rows_few_draws_tell_means_and_sds():
     """Groups of two rows: residuals are in pairs, and vary more than independent ones."""
     g, p = np.repeat(np.arange(6000), 2), []
