@@ -102,7 +102,7 @@ def needed_columns(
     """Columns of labels, and of numbers, that new rows of a design must have."""
     roles = design.roles
     weigh = (roles.se or roles.weights or roles.size) if observation else None
-    coded = {column_of(v): Name(column_of(v)) for v in design.categories}
+    coded = {column_of(v): Name(column_of(v), -1) for v in design.categories}
     inside = {n.name for n in roles.numbers}
     numeric = [n for n in roles.predictors if n.name in inside or n.name not in coded]
     numeric += [weigh] if weigh is not None else []
