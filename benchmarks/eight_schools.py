@@ -21,7 +21,7 @@ def engine() -> Callable[[], object]:
     """The same from statistics already reduced, without notices."""
     from partialpool.data import from_estimates
     from partialpool.models import Priors
-    from partialpool.posterior import posterior as compute
+    from partialpool.posterior import one_way_posterior as compute
 
     statistics = from_estimates(MEAN, SE, factor="school")
 
