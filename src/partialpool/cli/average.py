@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from partialpool.averages import Average
-from partialpool.cli.common import as_told, fitted, hand_out, print_table, waiting, wide_console
+from partialpool.cli.common import (
+    as_told,
+    check_outputs,
+    fitted_as_asked,
+    hand_out,
+    print_table,
+    waiting,
+    wide_console,
+)
 from partialpool.data import Table
 from partialpool.data.new_rows import Unseen
 from partialpool.errors import ArgumentError
@@ -49,18 +57,10 @@ class AverageCommandOptions:
 def run(options: AverageCommandOptions) -> None:
     """Fit, average the predictions of the cells and print the averages."""
     contrast = _contrast(options.contrast)
-    if options.as_json and options.as_csv:
-        raise ArgumentError("--json and --csv both print to standard output; give one")
+    check_outputs(options)
     if options.loss and contrast is None and not options.by:
         raise ArgumentError("--loss is of a choice: give --contrast, or --by what is chosen among")
-    fit = fitted(
-        options.data,
-        options.formula,
-        options.priors,
-        family=options.family,
-        event=options.event,
-        accuracy=options.accuracy,
-    )
+    fit = fitted_as_asked(options)
     with waiting("averaging"):
         average = fit.average(
             as_told(options.cells),

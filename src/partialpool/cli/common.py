@@ -9,8 +9,8 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, Protocol
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Protocol, TypedDict, Unpack
 
 import click
 
@@ -32,45 +32,85 @@ SOON = 2.0
 """Seconds after which somebody at a terminal wonders whether anything happens."""
 
 
-def fitted(
-    data: str,
-    formula: str | None,
-    priors: tuple[str, ...],
-    *,
-    method: Method = "posterior",
-    family: str | None = None,
-    event: str | None = None,
-    quadrature: int | None = None,
-    accuracy: float | None = None,
-) -> Fit:
+class How(TypedDict, total=False):
+    """What a fit takes beside data, formula and priors."""
+
+    method: Method
+    family: str | None
+    event: str | None
+    quadrature: int | None
+    accuracy: float | None
+
+
+def fitted(data: str, formula: str | None, priors: tuple[str, ...], **how: Unpack[How]) -> Fit:
     """Fit rows with a formula, or statistics (a file, or a glob of them) with their own."""
+    with fitted_rows(data, formula, priors, **how) as (result, _):
+        return result
+
+
+@contextmanager
+def fitted_rows(
+    data: str, formula: str | None, priors: tuple[str, ...], **how: Unpack[How]
+) -> Iterator[tuple[Fit, Any]]:
+    """The same, with the rows while they can be read once more; None where there are statistics."""
     if are_statistics(data):
         if formula is not None:
             raise ArgumentError(
                 f'"{data}" holds statistics, which have a formula of their own; leave '
                 f'"{formula}" out'
             )
+        known: dict[str, Any] = {k: v for k, v in how.items() if k not in ("family", "event")}
         with waiting():
-            return fit_statistics(
-                load_statistics(data),
+            result = fit_statistics(load_statistics(data), prior=list(priors), **known)
+        yield result, None
+        return
+    others: dict[str, Any] = {k: v for k, v in how.items() if k != "family"}
+    with source(data, formula, how.get("family")) as (rows, its_formula, its_family):
+        with waiting() as progress:
+            result = fit(
+                its_formula,
+                rows,
                 prior=list(priors),
-                method=method,
-                quadrature=quadrature,
-                accuracy=accuracy,
+                family=its_family,
+                progress=progress,
+                **others,
             )
-    chosen = source(data, formula, family)
-    with chosen as (rows, its_formula, its_family), waiting() as progress:
-        return fit(
-            its_formula,
-            rows,
-            prior=list(priors),
-            method=method,
-            family=its_family,
-            event=event,
-            quadrature=quadrature,
-            accuracy=accuracy,
-            progress=progress,
-        )
+        yield result, rows
+
+
+class Asked(Protocol):
+    """The model that was asked for, of every command that fits one by its posterior."""
+
+    @property
+    def data(self) -> str: ...
+    @property
+    def formula(self) -> str | None: ...
+    @property
+    def priors(self) -> tuple[str, ...]: ...
+    @property
+    def family(self) -> str | None: ...
+    @property
+    def event(self) -> str | None: ...
+    @property
+    def accuracy(self) -> float | None: ...
+
+
+def fitted_as_asked(options: Asked) -> Fit:
+    """The posterior of what the options name."""
+    with rows_as_asked(options) as (result, _):
+        return result
+
+
+def rows_as_asked(options: Asked) -> AbstractContextManager[tuple[Fit, Any]]:
+    """The same with its rows; see `fitted_rows`."""
+    return fitted_rows(
+        options.data,
+        options.formula,
+        options.priors,
+        family=options.family,
+        event=options.event,
+        accuracy=options.accuracy,
+    )
 
 
 def are_statistics(data: str) -> bool:
@@ -240,6 +280,12 @@ class Outputs(Protocol):
     def as_csv(self) -> bool: ...
     @property
     def as_json(self) -> bool: ...
+
+
+def check_outputs(options: Outputs) -> None:
+    """Raise an ArgumentError if two things would be printed to standard output."""
+    if options.as_json and options.as_csv:
+        raise ArgumentError("--json and --csv both print to standard output; give one")
 
 
 def hand_out(table: Table, options: Outputs, rows: str, name: str, formula: str) -> bool:

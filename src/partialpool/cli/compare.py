@@ -10,7 +10,8 @@ import click
 import numpy as np
 
 from partialpool.cli.common import (
-    fitted,
+    check_outputs,
+    fitted_as_asked,
     print_csv,
     print_table,
     waiting,
@@ -18,7 +19,6 @@ from partialpool.cli.common import (
     written,
 )
 from partialpool.data import Table
-from partialpool.errors import ArgumentError
 from partialpool.fitted import Fit
 from partialpool.words import formatting, summary
 from partialpool.words.coefficients import MixedComparison
@@ -51,16 +51,8 @@ class CompareOptions:
 
 def run(options: CompareOptions) -> None:
     """Compare and print."""
-    fit = fitted(
-        options.data,
-        options.formula,
-        options.priors,
-        family=options.family,
-        event=options.event,
-        accuracy=options.accuracy,
-    )
-    if options.as_json and options.as_csv:
-        raise ArgumentError("--json and --csv both print to standard output; give one")
+    fit = fitted_as_asked(options)
+    check_outputs(options)
     with waiting("comparing"):
         result = fit.compare(*options.estimators)
     if isinstance(result, MixedComparison):

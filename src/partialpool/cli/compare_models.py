@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 import click
 
-from partialpool.cli.common import fitted, print_csv, print_table, waiting, wide_console, written
+from partialpool.cli.common import (
+    check_outputs,
+    fitted,
+    print_csv,
+    print_table,
+    waiting,
+    wide_console,
+    written,
+)
 from partialpool.comparing import compare_models
 from partialpool.errors import ArgumentError
 from partialpool.words import formatting
@@ -33,8 +41,7 @@ class CompareModelsOptions:
 
 def run(options: CompareModelsOptions) -> None:
     """Fit every model, score it and print."""
-    if options.as_json and options.as_csv:
-        raise ArgumentError("--json and --csv both print to standard output; give one")
+    check_outputs(options)
     if options.data == "-":
         raise ArgumentError(
             "standard input can be read once only, and every model reads the data: save it to a "

@@ -10,6 +10,7 @@ import click
 import numpy as np
 
 from partialpool.cli.common import (
+    check_outputs,
     checked_above,
     chosen_groups,
     fitted,
@@ -88,8 +89,7 @@ def run(options: FitOptions) -> None:
         raise ArgumentError(
             "--profile goes with --method reml or ml; a posterior has intervals of every parameter"
         )
-    if options.as_json and options.as_csv:
-        raise ArgumentError("--json and --csv both print to standard output; give one")
+    check_outputs(options)
     above = checked_above(options.above)
     _check_files(options)
     if options.explain:

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from partialpool.cli.common import fitted, hand_out, print_table, waiting, wide_console
-from partialpool.errors import ArgumentError
+from partialpool.cli.common import (
+    check_outputs,
+    fitted_as_asked,
+    hand_out,
+    print_table,
+    waiting,
+    wide_console,
+)
 from partialpool.words import summary
 
 
@@ -29,16 +35,8 @@ class InfluenceOptions:
 
 def run(options: InfluenceOptions) -> None:
     """Fit, leave out each group and print what moves."""
-    if options.as_json and options.as_csv:
-        raise ArgumentError("--json and --csv both print to standard output; give one")
-    fit = fitted(
-        options.data,
-        options.formula,
-        options.priors,
-        family=options.family,
-        event=options.event,
-        accuracy=options.accuracy,
-    )
+    check_outputs(options)
+    fit = fitted_as_asked(options)
     with waiting("leaving out each group"):
         result = fit.influence(factor=options.factor)
     if hand_out(result.table, options, "groups", "groups", fit.formula):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from partialpool._version import __version__
-from partialpool.cli.reading import file_options
+from partialpool.cli.reading import file_options, together
 from partialpool.errors import PartialPoolError
 from partialpool.words.sorting import SORTS
 
@@ -73,8 +73,20 @@ ABOVE = click.option(
     help="Tell P(above VALUE), or above average: a number, or the word average.",
 )
 FACTOR = click.option("--factor", metavar="NAME", help="Of several factors, only this one.")
+INTERVAL = click.option(
+    "--interval", default=0.95, show_default=True, metavar="P", help="Probability of the intervals."
+)
+UNSEEN = click.option(
+    "--unseen",
+    type=click.Choice(["error", "new_group", "population"]),
+    default="error",
+    show_default=True,
+    help="What a group stands for that is not in the data.",
+)
 PLOT_HELP = "Draw them to an .svg, .png, .pdf or .html file"
 """Options that several commands have."""
+model_options = together(PRIOR, FAMILY, EVENT, file_options, ACCURACY)
+output_options = together(OUT, CSV, JSON, DEBUG)
 
 
 class Commands(click.Group):
@@ -125,9 +137,7 @@ def cli() -> None:
 @FAMILY
 @EVENT
 @file_options
-@click.option(
-    "--interval", default=0.95, show_default=True, metavar="P", help="Probability of the intervals."
-)
+@INTERVAL
 @click.option("--hdi", is_flag=True, help="Shortest (highest-density) instead of equal-tailed.")
 @click.option("--profile", is_flag=True, help="With reml or ml: also profile-likelihood intervals.")
 @click.option(
@@ -201,16 +211,9 @@ def fit_command(**options: object) -> None:
     metavar="NAME",
     help="A classical estimator to add, such as reml or james_stein; may be repeated.",
 )
-@PRIOR
-@FAMILY
-@EVENT
-@file_options
-@ACCURACY
+@model_options
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Only the first N groups.")
-@OUT
-@CSV
-@JSON
-@DEBUG
+@output_options
 def compare_command(**options: object) -> None:
     """No, complete and partial pooling of DATA side by side, and how well each predicts."""
     from partialpool.cli.compare import CompareOptions, run
@@ -240,10 +243,7 @@ def compare_command(**options: object) -> None:
 @EVENT
 @file_options
 @ACCURACY
-@OUT
-@CSV
-@JSON
-@DEBUG
+@output_options
 def compare_models_command(**options: object) -> None:
     """Fit DATA with every FORMULA, and score how well each predicts groups it has not seen.
 
@@ -263,15 +263,8 @@ def compare_models_command(**options: object) -> None:
 @DATA
 @click.argument("formula", required=False)
 @click.option("--plot", metavar="FILE", help=f"{PLOT_HELP}.")
-@PRIOR
-@FAMILY
-@EVENT
-@file_options
-@ACCURACY
-@OUT
-@CSV
-@JSON
-@DEBUG
+@model_options
+@output_options
 def sensitivity_command(**options: object) -> None:
     """What the answers of DATA owe to the prior: under other priors, and powers of it.
 
@@ -292,15 +285,8 @@ def sensitivity_command(**options: object) -> None:
 @click.argument("formula", required=False)
 @FACTOR
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Only the first N groups.")
-@PRIOR
-@FAMILY
-@EVENT
-@file_options
-@ACCURACY
-@OUT
-@CSV
-@JSON
-@DEBUG
+@model_options
+@output_options
 def influence_command(**options: object) -> None:
     """Leave out each group of DATA in turn: what moves, and how well the others predict it.
 
@@ -318,15 +304,8 @@ def influence_command(**options: object) -> None:
 @click.argument("formula", required=False)
 @click.option("--groups", is_flag=True, help="One row a group, in place of one row a check.")
 @click.option("--plot", metavar="FILE", help=f"{PLOT_HELP}.")
-@PRIOR
-@FAMILY
-@EVENT
-@file_options
-@ACCURACY
-@OUT
-@CSV
-@JSON
-@DEBUG
+@model_options
+@output_options
 def check_command(**options: object) -> None:
     """Do DATA look as the model of FORMULA expects: groups, noise, counts, what is left out.
 
@@ -364,11 +343,7 @@ def check_command(**options: object) -> None:
 @GROUPS
 @ABOVE
 @click.option("--plot", metavar="FILE", help=f"{PLOT_HELP}.")
-@PRIOR
-@FAMILY
-@EVENT
-@file_options
-@ACCURACY
+@model_options
 @click.option(
     "--interval",
     default=0.95,
@@ -376,10 +351,7 @@ def check_command(**options: object) -> None:
     metavar="P",
     help="Probability of the rank intervals.",
 )
-@OUT
-@CSV
-@JSON
-@DEBUG
+@output_options
 def rank_command(**options: object) -> None:
     """Who is really best: ranks of the groups of DATA, with how sure they are.
 
@@ -407,28 +379,13 @@ def rank_command(**options: object) -> None:
     show_default=True,
     help="The groups named in the rows, groups not in the data, or the population.",
 )
-@click.option(
-    "--unseen",
-    type=click.Choice(["error", "new_group", "population"]),
-    default="error",
-    show_default=True,
-    help="What a group stands for that is not in the data.",
-)
+@UNSEEN
 @click.option(
     "--observation", is_flag=True, help="Of a new observation, or the events in new trials."
 )
-@PRIOR
-@FAMILY
-@EVENT
-@file_options
-@ACCURACY
-@click.option(
-    "--interval", default=0.95, show_default=True, metavar="P", help="Probability of the intervals."
-)
-@OUT
-@CSV
-@JSON
-@DEBUG
+@model_options
+@INTERVAL
+@output_options
 def predict_command(**options: object) -> None:
     """Fit DATA with FORMULA and predict the rows of the file ROWS, with intervals.
 
@@ -478,31 +435,16 @@ def predict_command(**options: object) -> None:
     metavar="X",
     help="With --total and --by: what the totals are known to add up to.",
 )
-@click.option(
-    "--unseen",
-    type=click.Choice(["error", "new_group", "population"]),
-    default="error",
-    show_default=True,
-    help="What a group stands for that is not in the data.",
-)
+@UNSEEN
 @click.option(
     "--observation", is_flag=True, help="Of new observations, as many as the weights say."
 )
 @click.option("--above", type=float, metavar="X", help="Tell P(above X).")
 @click.option("--loss", is_flag=True, help="Tell which to choose, and what that may cost.")
 @click.option("--lowest", is_flag=True, help="With --loss: the lowest is the best.")
-@PRIOR
-@FAMILY
-@EVENT
-@file_options
-@ACCURACY
-@click.option(
-    "--interval", default=0.95, show_default=True, metavar="P", help="Probability of the intervals."
-)
-@OUT
-@CSV
-@JSON
-@DEBUG
+@model_options
+@INTERVAL
+@output_options
 def average_command(**options: object) -> None:
     """Fit DATA with FORMULA and average its predictions over the rows of the file CELLS.
 
@@ -655,10 +597,7 @@ def column_options(command: Any) -> Any:
     help="What the new columns are called.",
 )
 @file_options
-@OUT
-@CSV
-@JSON
-@DEBUG
+@output_options
 def effect_size_command(**options: object) -> None:
     """Add effect sizes and their standard errors to DATA, one row a study.
 
@@ -704,14 +643,8 @@ def effect_size_command(**options: object) -> None:
     show_default=True,
     help="The full posterior, or point estimates by (restricted) maximum likelihood.",
 )
-@PRIOR
-@FAMILY
-@EVENT
-@file_options
-@ACCURACY
-@click.option(
-    "--interval", default=0.95, show_default=True, metavar="P", help="Probability of the intervals."
-)
+@model_options
+@INTERVAL
 @DEBUG
 def table_command(**options: object) -> None:
     """Fit several FORMULAS to DATA and print their parameters side by side.

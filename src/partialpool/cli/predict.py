@@ -7,7 +7,14 @@ from typing import cast
 
 import click
 
-from partialpool.cli.common import as_told, fitted, hand_out, print_table, waiting, wide_console
+from partialpool.cli.common import (
+    as_told,
+    fitted_as_asked,
+    hand_out,
+    print_table,
+    waiting,
+    wide_console,
+)
 from partialpool.cli.reading import READING
 from partialpool.data import Table
 from partialpool.data.new_rows import Target, Unseen
@@ -38,14 +45,7 @@ class PredictOptions:
 
 def run(options: PredictOptions) -> None:
     """Fit, predict the new rows and print them with their predictions, in their order."""
-    fit = fitted(
-        options.data,
-        options.formula,
-        options.priors,
-        family=options.family,
-        event=options.event,
-        accuracy=options.accuracy,
-    )
+    fit = fitted_as_asked(options)
     reading = click.get_current_context().meta.get(READING, {})
     with waiting("predicting"):
         predicted = fit.predict(

@@ -11,16 +11,16 @@ from partialpool import charts
 from partialpool.charts.ranks import of_table as ranks_of_table
 from partialpool.charts.save import checked
 from partialpool.cli.common import (
+    check_outputs,
     checked_above,
     chosen_groups,
-    fitted,
+    fitted_as_asked,
     hand_out,
     print_table,
     waiting,
     wide_console,
 )
 from partialpool.data import Table
-from partialpool.errors import ArgumentError
 from partialpool.words import formatting, summary
 from partialpool.words.arrange import Arrangement
 
@@ -54,18 +54,10 @@ def run(options: RankOptions) -> None:
     from rich.text import Text
 
     above = checked_above(options.above)
-    if options.as_json and options.as_csv:
-        raise ArgumentError("--json and --csv both print to standard output; give one")
+    check_outputs(options)
     if options.plot:
         checked(options.plot)
-    fit = fitted(
-        options.data,
-        options.formula,
-        options.priors,
-        family=options.family,
-        event=options.event,
-        accuracy=options.accuracy,
-    )
+    fit = fitted_as_asked(options)
     with waiting("ranking"):
         table = fit.rank_table(
             options.top, options.interval, not options.lowest, options.factor, options.term, above

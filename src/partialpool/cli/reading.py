@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -39,8 +40,16 @@ FILE.append(
 )
 
 
-def file_options(command: Any) -> Any:
-    """The options of how files are read."""
-    for option in reversed(FILE):
-        command = option(command)
-    return command
+def together(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Several options as one decorator, shown by the help in this order."""
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+file_options = together(*FILE)
+"""The options of how files are read."""

@@ -11,8 +11,15 @@ import click
 from partialpool import charts
 from partialpool.charts.save import checked
 from partialpool.charts.sensitivity import of_result
-from partialpool.cli.common import fitted, print_csv, print_table, waiting, wide_console, written
-from partialpool.errors import ArgumentError
+from partialpool.cli.common import (
+    check_outputs,
+    fitted_as_asked,
+    print_csv,
+    print_table,
+    waiting,
+    wide_console,
+    written,
+)
 from partialpool.words import formatting, summary
 
 
@@ -35,18 +42,10 @@ class SensitivityOptions:
 
 def run(options: SensitivityOptions) -> None:
     """Fit under every prior of the menu and print what moves."""
-    if options.as_json and options.as_csv:
-        raise ArgumentError("--json and --csv both print to standard output; give one")
+    check_outputs(options)
     if options.plot:
         checked(options.plot)
-    fit = fitted(
-        options.data,
-        options.formula,
-        options.priors,
-        family=options.family,
-        event=options.event,
-        accuracy=options.accuracy,
-    )
+    fit = fitted_as_asked(options)
     with waiting("fitting under other priors"):
         result = fit.sensitivity()
     if options.plot:

@@ -35,10 +35,9 @@ from partialpool.data.new_rows import (
 )
 from partialpool.data.read import opened
 from partialpool.errors import ArgumentError, DataError, did_you_mean
-from partialpool.formula.tree import Name
+from partialpool.formula.tree import NOT_IN_FORMULA, Name
 
 SUM, LEAST, WITHOUT = "weight_sum", "weight_least", "weight_missing"
-NOT_IN_FORMULA = -1
 
 
 class Comparison(NamedTuple):

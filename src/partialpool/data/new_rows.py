@@ -19,7 +19,7 @@ from partialpool.data.row_values import column_of_part, conditions, precision
 from partialpool.data.source import Chunk
 from partialpool.errors import DataError, did_you_mean
 from partialpool.formula import Roles
-from partialpool.formula.tree import Name
+from partialpool.formula.tree import NOT_IN_FORMULA, Name
 
 NEW, NONE = -1, -2
 """In place of a group: a group not in the data, and no group at all (the population)."""
@@ -102,7 +102,7 @@ def needed_columns(
     """Columns of labels, and of numbers, that new rows of a design must have."""
     roles = design.roles
     weigh = (roles.se or roles.weights or roles.size) if observation else None
-    coded = {column_of(v): Name(column_of(v), -1) for v in design.categories}
+    coded = {column_of(v): Name(column_of(v), NOT_IN_FORMULA) for v in design.categories}
     inside = {n.name for n in roles.numbers}
     numeric = [n for n in roles.predictors if n.name in inside or n.name not in coded]
     numeric += [weigh] if weigh is not None else []

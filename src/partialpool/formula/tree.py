@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 
 from partialpool.formula.scanner import is_plain_name
 
+NOT_IN_FORMULA = -1
+"""The place of a column that only new rows or cells have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Name:
