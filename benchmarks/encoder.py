@@ -35,7 +35,7 @@ SMOOTH = (1.0, 10.0, 100.0)
 def encoders(target: str = "continuous") -> dict[str, Any]:
     """Every encoder by its name; category_encoders' where it is installed."""
     kind = {"target_type": "continuous" if target == "count" else target}
-    found: dict[str, Any] = {
+    encoders: dict[str, Any] = {
         "GroupEncoder": GroupEncoder(target_type=target),
         **({"GroupEncoder, continuous": GroupEncoder()} if target == "count" else {}),
         "TargetEncoder, auto": TargetEncoder(**kind),
@@ -45,14 +45,14 @@ def encoders(target: str = "continuous") -> dict[str, Any]:
         import category_encoders as ce
     except ImportError:
         print("category_encoders is not installed: left out")
-        return found
-    found["JamesSteinEncoder"] = ce.JamesSteinEncoder()
+        return encoders
+    encoders["JamesSteinEncoder"] = ce.JamesSteinEncoder()
     if target == "continuous":  # of others it encodes log-odds, or takes no such target
         try:
-            found["GLMMEncoder"] = ce.GLMMEncoder(binomial_target=False)
+            encoders["GLMMEncoder"] = ce.GLMMEncoder(binomial_target=False)
         except ImportError:
             print("statsmodels is not installed: GLMMEncoder left out")
-    return found
+    return encoders
 
 
 # worlds whose truth is known ----------------------------------------------------------------

@@ -785,8 +785,8 @@ class Fit(Generic[Frame]):
         >>> round(fit.advise().nearly_complete, 2)
         0.38
         """
-        found: Advice | MixedAdvice = advise(self._posterior("advice"))
-        return found
+        advice: Advice | MixedAdvice = advise(self._posterior("advice"))
+        return advice
 
     @_reads
     def sensitivity(self) -> Sensitivity:

@@ -28,12 +28,12 @@ def world(seed, people=10_000, states=51):
     """Share of states covered at each level, and the mean and mean square of z."""
     poll = pp.simulate.poll(people=people, states=states, seed=seed)
     fit = pp.fit(FORMULA, poll.answers, family="binomial")
-    found = fit.average(poll.cells, by="state", weights="n", unseen="new_group")
+    average = fit.average(poll.cells, by="state", weights="n", unseen="new_group")
     place = {name: i for i, name in enumerate(poll.truth["state"].tolist())}
-    truth = poll.truth["share"][[place[name] for name in found["state"].tolist()]]
-    ends = [found.interval(level) for level in LEVELS]
+    truth = poll.truth["share"][[place[name] for name in average["state"].tolist()]]
+    ends = [average.interval(level) for level in LEVELS]
     covered = [float(((low <= truth) & (truth <= high)).mean()) for low, high in ends]
-    z = (truth - found["estimate"]) / found["sd"]
+    z = (truth - average["estimate"]) / average["sd"]
     return [*covered, float(z.mean()), float((z**2).mean())]
 
 

@@ -77,10 +77,10 @@ def group_lines(
     chart = alt.concat(*panels, columns=COLUMNS, spacing=12).resolve_scale(
         x="shared", y="shared", color="shared", strokeDash="shared"
     )
-    told = [_caption(means)]
-    told += parts.sampled(len(order), len(first.estimate), "the range of slopes")
+    caption = [_caption(means)]
+    caption += parts.sampled(len(order), len(first.estimate), "the range of slopes")
     names, what = map(formatting.printable, (first.block.factor, post.statistics.outcome))
-    return parts.finished(chart, title or f"{what} by {named[0]} in each {names}", told, dark)
+    return parts.finished(chart, title or f"{what} by {named[0]} in each {names}", caption, dark)
 
 
 def _caption(means: Floats) -> str:

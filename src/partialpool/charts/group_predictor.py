@@ -93,9 +93,9 @@ def _layers(
     y: Any,
     colours: Look,
 ) -> list[Any]:
-    told = ("x", "raw", "estimate", "lower", "upper")
+    shown = ("x", "raw", "estimate", "lower", "upper")
     base = alt.Chart(alt.Data(values=rows)).encode(
-        x=x, tooltip=["group:N", *(alt.Tooltip(f"{k}:Q", format=",.4~g") for k in told)]
+        x=x, tooltip=["group:N", *(alt.Tooltip(f"{k}:Q", format=",.4~g") for k in shown)]
     )
     line = alt.Chart(alt.Data(values=curve))
     marks = parts.two_marks(alt, colours)

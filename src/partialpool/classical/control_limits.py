@@ -24,7 +24,7 @@ def control_limits(
 
     r is the quantile of the lower or upper end p. Counts are whole, so that their limits jump; they
     are made continuous in size by ``a = (P(R <= r) - p) / P(R = r)``. A group lies beyond them
-    just where a tail as far out as its own count has a smaller probability than (1 - level) / 2.
+    just where the tail from its own count on has a smaller probability than (1 - level) / 2.
     (In the source the upper limit is one event lower, so that such a tail may be more probable.)
 
     Parameters

@@ -62,8 +62,8 @@ def iso_sql(x: str, order: str, otherwise: str) -> str:
 def _pieces(x: str, order: str, pattern: str) -> str:
     """The groups of a pattern that a text fits, put together as ISO text."""
     groups = re.compile(pattern).groups
-    found = [f"REGEXP_EXTRACT({x}, '{pattern}', {i})" for i in range(1, groups + 1)]
-    *date, time = found
+    captured = [f"REGEXP_EXTRACT({x}, '{pattern}', {i})" for i in range(1, groups + 1)]
+    *date, time = captured
     if len(date) > len(order):  # of the three groups in the middle two are empty
         date = [date[0], f"({' || '.join(date[1:4])})", date[4]]
     parts = dict(zip(order, date, strict=True))

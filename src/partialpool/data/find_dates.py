@@ -55,8 +55,8 @@ def with_days(parsed: Formula, data: Any) -> tuple[Formula, tuple[Notice, ...]]:
     asked = asked_for(parsed)
     names = predictors(parsed)
     firsts = _first_values(data, names) if names else {}
-    found = {n.name: _since(data, n, firsts.get(n.name), asked.get(n.name)) for n in names}
-    dates = {name: since for name, since in found.items() if since is not None}
+    origins = {n.name: _since(data, n, firsts.get(n.name), asked.get(n.name)) for n in names}
+    dates = {name: since for name, since in origins.items() if since is not None}
     for name in set(asked) - set(dates):
         raise DataError(f'column "{name}" holds no dates, which days() counts: it needs {FORMAT}')
     if not dates:

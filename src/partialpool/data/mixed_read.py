@@ -152,6 +152,6 @@ def reading(
     products = kept.products.only(chosen.x, chosen.z)
     fewer = None if clusters is None else clusters.only(chosen.x)
     learned, products, fewer, left_out = without_redundant(learned, products, fewer)
-    told = structure.notices(learned, products, kept.absent)
-    notices = (*left_out, *told, *structure.withheld(*kept.withheld))
+    of_design = structure.notices(learned, products, kept.absent)
+    notices = (*left_out, *of_design, *structure.withheld(*kept.withheld))
     return MixedReading(products, fewer, learned, notices, like, kept)

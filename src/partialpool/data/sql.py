@@ -100,9 +100,9 @@ def reduce(engine: Engine, roles: Roles, said: list[Notice]) -> GroupStatistics:
         error = broken_rule(engine, statements.rows)
         if error is not None or not np.isfinite(squares).all():
             raise error or overflow(roles)
-    found = _measured(engine, statements, groups, center)
+    statistics = _measured(engine, statements, groups, center)
     said += _of_missing(engine, statements, groups, center)
-    return found
+    return statistics
 
 
 def reduce_counts(engine: Engine, roles: Roles, said: list[Notice]) -> CountStatistics:
@@ -113,9 +113,9 @@ def reduce_counts(engine: Engine, roles: Roles, said: list[Notice]) -> CountStat
         error = broken_rule(engine, statements.rows)
         if error is not None:
             raise error
-    found = counted(roles, *groups.present(roles))
+    statistics = counted(roles, *groups.present(roles))
     said += _of_missing(engine, statements, groups, 0.0)
-    return found
+    return statistics
 
 
 def _of_missing(

@@ -84,13 +84,13 @@ def every_check(
     list of GroupCheck, list of Finding
     """
     groups = list(group_checks(post, every=_every(post)))
-    found = [finding for check in groups for finding in of_groups(check)]
-    found += checks_of(post, rng)
+    findings = [finding for check in groups for finding in of_groups(check)]
+    findings += checks_of(post, rng)
     if rows is None or design is None:
-        return groups, found
+        return groups, findings
     of_rows = list(_of_rows(post, design, rows, rng))
     said = {(f.check, f.of) for f in of_rows}  # rows know more than sums
-    return groups, [f for f in found if (f.check, f.of) not in said] + of_rows
+    return groups, [f for f in findings if (f.check, f.of) not in said] + of_rows
 
 
 def _every(post: Any) -> bool:

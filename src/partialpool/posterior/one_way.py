@@ -300,8 +300,8 @@ class OneWayPosterior(OneFactorEngine):
         sigma = np.ones(len(drawn.mu)) if drawn.sigma is None else drawn.sigma
         lam = (drawn.tau / sigma) ** 2
         nodes = (v[:, None] for v in (lam, sigma, drawn.mu - self.model.center))
-        found = log_marginal(self.centered_means, s.n, s.weight, s.ss, *nodes)
-        return np.asarray(found + 0.5 * s.log_weight)
+        log_density = log_marginal(self.centered_means, s.n, s.weight, s.ss, *nodes)
+        return np.asarray(log_density + 0.5 * s.log_weight)
 
     def linear(
         self,

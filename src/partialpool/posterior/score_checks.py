@@ -17,8 +17,8 @@ from scipy import special
 
 from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.data.rows_again import RowsAgain
-from partialpool.kernels.added_columns import Linear
 from partialpool.kernels.compared import ENDS, Compared, with_normal
+from partialpool.kernels.score_tests import Linear
 from partialpool.posterior.count_misfit import FittedExcess, fitted_predictor
 from partialpool.posterior.counts import CountsPosterior
 from partialpool.posterior.counts_draws import population

@@ -146,8 +146,8 @@ def _compare_one_way(post: OneWayPosterior, estimators: Sequence[str] = ()) -> C
         for k in ("tau", "log_score", "group_rmse", "row_rmse")
     }
     scores = Table(estimator=as_labels([r.estimator for r in rows]), **numbers)
-    spreads = [name for name in ("reml", *estimators) if name in BY_ERRORS]
-    return Comparison(groups, scores, meta_analysis(s, spreads))
+    of_tau = [name for name in ("reml", *estimators) if name in BY_ERRORS]
+    return Comparison(groups, scores, meta_analysis(s, of_tau))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from partialpool.kernels.added_columns import Linear
+from partialpool.kernels.score_tests import Linear
 
 RNG = np.random.default_rng(2)
 N = 60
