@@ -105,6 +105,7 @@ def independent_rows(
         blocks = _blocks(covariance, places, len(codes))
     turned = {"one": np.ones(len(codes)), **{k: numbers[k] for k in (effect, *columns)}}
     table = _turned(turned, places, blocks, effect)
+    # studies were turned by size; put back where their first row stood
     first = np.concatenate([np.repeat(rows.min(axis=1), rows.shape[1]) for rows in places])
     order = np.argsort(first, kind="stable")  # rows of a study together, studies as they came
     study = lab.as_labels(labels[codes[first[order]]])

@@ -75,7 +75,7 @@ class Sums:
         for t, (index, z) in rows.groups.items():
             if t in skipped:
                 continue
-            if (index >= 0).any():
+            if (index >= 0).any():  # else the product would be of all groups for nothing
                 known[t] = weight @ _places(index, z, groups[t])
             if (rows.new[t] >= 0).any():
                 new[t] = weight @ _places(rows.new[t], z, int(rows.new[t].max()) + 1)
@@ -109,6 +109,7 @@ def _both(first: Any, second: Any, shape: tuple[int, int]) -> Any:
     out = scipy.sparse.csr_array(shape)
     for each, sign in ((first, 1.0), (second, -1.0)):
         if each is not None:
+            # compressed rows do not depend on the number of columns: a wider array shares them
             wide = scipy.sparse.csr_array((each.data, each.indices, each.indptr), shape=shape)
             out = out + sign * wide
     return out

@@ -115,6 +115,7 @@ def reweighted(weight: Floats, log_inverse: Floats) -> tuple[Floats, Floats, Flo
     ndarray, shape (C, B), and two of shape (B,)
     """
     top = log_inverse.max(axis=0, where=weight[:, None] > 0, initial=-math.inf)
+    # in units of the largest, so that nothing overflows where a node hardly allows the group
     share = weight[:, None] * np.exp(np.minimum(log_inverse - top, 0.0))
     total = share.sum(axis=0)
     share /= total
@@ -156,6 +157,7 @@ def one_way_without(post: OneWayPosterior) -> LeftOutGroups:
         of = leave_one_group_out(y, n, s.weight[at], s.ss[at], *c.columns, c.df)
         share, log_mean, unlikely[at] = reweighted(c.weight, -of.log_density)
         out.log_density[at] = 0.5 * s.log_weight[at] - log_mean
+        # sigma is integrated out at each node: its first two moments scale those given sigma
         first, second = _chi_factors(of.df)
         square = (share * (of.mu_scale**2 * second + of.center**2)).sum(axis=0)
         out.put(at, "Intercept", (share * of.center).sum(axis=0), square)
@@ -169,6 +171,7 @@ def one_way_without(post: OneWayPosterior) -> LeftOutGroups:
     out.mean["Intercept"] += post.model.center
     for name, order in zip(out.mean, _orders(_without(post)), strict=False):
         out.without_moments(name, order)
+    # weights that rest on nodes which all groups together made unlikely are too rough
     for j in np.flatnonzero(unlikely > MOST_UNLIKELY).tolist():
         _refit(post, one_way_posterior, out, j)
     return out
