@@ -324,7 +324,7 @@ def test_the_server_stops_and_comes_back(chromium, tmp_path):
         page.locator("[data-part-link=file]").last.click()
         with served(log, port):
             page.locator(".answer h2").wait_for()
-            assert "income" in mine.formula
+            wait_for(lambda: mine.formula == "income ~ 1 + (1 | site)", "the formula")
             page.locator("[data-rank]").click()
             page.locator("[data-sort=best]").wait_for()
     context.close()

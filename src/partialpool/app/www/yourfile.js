@@ -198,16 +198,24 @@ class YourFile {
 
   /** Do something with the file; where the server has lost it, send it again, fit it again, and try once more. */
   async withFile(work, again = null) {
-    const { id } = this;
+    const { id, file } = this;
     try {
       return await work(id);
     } catch (error) {
-      if (error.kind !== "gone" || this.id !== id) throw error;
-      if (!this.file || (this.file.restored && !this.file.given)) throw error;
-      this.id = this.file.given ? await this.backend.openGiven() : await this.backend.open(this.file);
+      if (error.kind !== "gone" || this.file !== file) throw error;
+      if (!file || (file.restored && !file.given)) throw error;
+      if (this.id === id) await this.resent(file);
       if (again) await this.backend.fit(this.id, again.choices, {});
       return await work(this.id);
     }
+  }
+
+  /** Send the file again, once for all that have found it gone at the same time: the formula and the fit. */
+  resent(file) {
+    this.resending ??= (file.given ? this.backend.openGiven() : this.backend.open(file))
+      .then((id) => { if (this.file === file) this.id = id; })
+      .finally(() => { this.resending = null; });
+    return this.resending;
   }
 
   begun(words) {

@@ -43,8 +43,11 @@ export function form(host, { told, choices, reading, onChange, onReading, formul
     oninput: () => { state.priors = priors.value; changed(); } });
   priors.value = state.priors ?? "";
 
+  let asked = 0;
   const ask = later(async () => {
+    const turn = ++asked;
     const answer = await formulaOf(current()).catch(() => null);
+    if (turn !== asked) return; // the answer to an older question
     shownFormula.parentElement.hidden = true;
     if (!answer) return; // the connection is lost: `refresh` asks again
     shownFormula.textContent = answer.formula;
