@@ -34,7 +34,7 @@ examples: ## run the Python and the commands of README, docs, help and docstring
 	sh scripts/test tests/surface
 
 coverage: .venv/installed-coverage ## which lines the tests reach (without slow ones)
-	.venv/bin/python -m pytest -n 2 -m "not slow" $(NOT_TRACED) \
+	.venv/bin/python -m pytest -n 2 --dist worksteal -m "not slow" $(NOT_TRACED) \
 		--cov=partialpool --cov-report=term:skip-covered $(TESTS)
 
 bench: ## time the benchmarks named in BENCH beside their peers (default: eight_schools)
