@@ -1,5 +1,6 @@
 """The documentation site leaves nothing public out; `make docs` builds it."""
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -37,6 +38,17 @@ def test_every_page_is_in_the_contents():
                         str(p.relative_to(DOCS).with_suffix("")) for p in folder.glob(line + ".md")
                     }
     assert pages - listed == set()
+
+
+def test_links_between_pages_stay_and_those_to_other_files_are_text():
+    spec = importlib.util.spec_from_file_location("conf", DOCS / "conf.py")
+    conf = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(conf)
+    inside = "[averages](../averages.md#which), [more](../guides/sports.md)"
+    assert conf.links(inside, "guides/marketing") == inside
+    outside = "[times](../benchmarks/README.md), [them](../../benchmarks/x.py#L3), [a](b.md)"
+    assert conf.links(outside[:34], "app") == "times, "
+    assert conf.links(outside[34:], "guides/sports") == "them, [a](b.md)"
 
 
 def test_dead_links_of_built_pages_end_the_build(tmp_path):
