@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from partialpool.errors import ArgumentError, UnsupportedFormulaError, did_you_mean
-from partialpool.formula.roles import Roles
-from partialpool.formula.tree import Name
+from partialpool.formula.roles import Roles, beyond_one_way
 
 PopulationWord = Literal["normal", "beta", "gamma"]
 """What a population is called."""
@@ -52,20 +51,3 @@ def _not_allowed(word: Any, allowed: list[PopulationWord], roles: Roles) -> Argu
     return ArgumentError(
         f"there is no population {word!r}; {did_you_mean(str(word), [*allowed, *ways])}{fits}"
     )
-
-
-def beyond_one_way(roles: Roles) -> str:
-    """What a formula has that one grouping factor with an intercept has not."""
-    if roles.terms:
-        return f"the predictor {roles.terms[0]}"
-    if len(roles.groups) > 1:
-        return "a second grouping factor"
-    if roles.groups[0].terms:
-        return "a slope that varies by group"
-    if roles.offsets:
-        return f"offset({roles.offsets[0]})"
-    if not isinstance(roles.outcome, Name):
-        return f"the outcome {roles.outcome}, which is not a column,"
-    if len(roles.groups[0].factor) > 1:
-        return f"the factor {roles.groups[0].factor_name} of several columns"
-    return "a formula without an intercept"
