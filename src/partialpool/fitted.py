@@ -49,10 +49,11 @@ from partialpool.data.read import Reading, handing_back
 from partialpool.data.statistics_files import Kept
 from partialpool.errors import ArgumentError, NotReachedError, PriorError
 from partialpool.formula import Roles
-from partialpool.formula.populations import PopulationWord
 from partialpool.kept_statistics import Statistics, with_more
 from partialpool.models import Priors, parameter_names, priors
-from partialpool.models.priors import Prior
+from partialpool.models.population_text import AnyPopulation
+from partialpool.models.populations import PointNormal, Population
+from partialpool.models.priors import DuMouchel, Prior
 from partialpool.notices import Notice
 from partialpool.posterior import (
     CountsPosterior,
@@ -216,8 +217,8 @@ class Fit(Generic[Frame]):
         return self.design.roles.family or "gaussian"
 
     @property
-    def population(self) -> PopulationWord:
-        """The population that groups come from: ``"normal"``, or of counts "beta" or "gamma"."""
+    def population(self) -> AnyPopulation:
+        """What groups come from: ``"normal"``, ``"beta"``, ``"gamma"``, or such as `Student`."""
         return self._engine.group_population
 
     @cached_property
@@ -1349,7 +1350,7 @@ class Fit(Generic[Frame]):
         values = {
             "formula": self.formula,
             "family": self.family,
-            "population": self.population,
+            "population": str(self.population),
             "n_rows": self.statistics.n_rows,
             "n_dropped": self.statistics.n_dropped,
             "parameters": formatting.plain_rows(self.parameter_table(level, kind, on)),
@@ -1454,7 +1455,7 @@ def fit_kept(
     method: Method = "posterior",
     quadrature: int | None = None,
     accuracy: float | None = None,
-    population: PopulationWord = "normal",
+    population: AnyPopulation = "normal",
 ) -> Fit:
     """Fit from statistics; `like` hands tables back."""
     kept = statistics.groups
@@ -1472,7 +1473,7 @@ def fit_kept(
     groups, roles = kept.sorted(), statistics.roles
     if isinstance(groups, CountStatistics):
         return fit_one_way_counts(roles, Reading(groups, like), prior, accuracy, population)
-    return fit_one_way(roles, Reading(groups, like), prior, method, accuracy)
+    return fit_one_way(roles, Reading(groups, like), prior, method, accuracy, population)
 
 
 def fit_one_way(
@@ -1481,6 +1482,7 @@ def fit_one_way(
     prior: PriorLike,
     method: Method,
     accuracy: float | None = None,
+    population: AnyPopulation = "normal",
 ) -> Fit:
     """Fit one factor without predictors from its statistics."""
     s = reading.statistics
@@ -1490,9 +1492,15 @@ def fit_one_way(
         with _threads(products):
             estimates = estimated(products, restricted=method == "reml")
         return Fit(estimates, reading.like, design, reading.notices, sums=s)
-    chosen = prior if isinstance(prior, Priors) else priors(prior, factor=s.factor)
+    chosen = _one_way_priors(prior, s.factor, population)
     _refuse_sigma(chosen, s.sigma_known)
-    post = one_way_posterior(s, chosen, accuracy)
+    post: OneWayPosterior | PopulationPosterior
+    if isinstance(population, Population):
+        from partialpool.posterior.population import population_posterior
+
+        post = population_posterior(s, chosen, population, accuracy)
+    else:
+        post = one_way_posterior(s, chosen, accuracy)
     return Fit(post, reading.like, design, reading.notices, None, s, accuracy)
 
 
@@ -1501,15 +1509,29 @@ def fit_one_way_counts(
     reading: Reading[CountStatistics],
     prior: PriorLike,
     accuracy: float | None = None,
-    population: PopulationWord = "normal",
+    population: AnyPopulation = "normal",
 ) -> Fit:
     """Fit counts of one factor without predictors from their statistics."""
     s = reading.statistics
-    chosen = prior if isinstance(prior, Priors) else priors(prior, factor=s.factor)
+    chosen = _one_way_priors(prior, s.factor, population)
+    post: CountsPosterior | PopulationPosterior
     with _threads(s):
-        post = counts_posterior(s, chosen, accuracy, population=population)
+        if isinstance(population, Population):
+            from partialpool.posterior.population import population_posterior
+
+            post = population_posterior(s, chosen, population, accuracy)
+        else:
+            post = counts_posterior(s, chosen, accuracy, population=population)
     design = one_way_design(roles, s.labels)
     return Fit(post, reading.like, design, reading.notices, None, s, accuracy)
+
+
+def _one_way_priors(prior: PriorLike, factor: str, population: AnyPopulation) -> Priors:
+    """Priors with their defaults; tau of point and normal cannot be flat, where all may be zero."""
+    base = Priors(tau=DuMouchel()) if isinstance(population, PointNormal) else Priors()
+    if not isinstance(prior, Priors):
+        return priors(prior, factor=factor, default=base)
+    return replace(prior, tau=base.tau) if prior.tau == Priors().tau else prior
 
 
 def fit_mixed(

@@ -51,8 +51,8 @@ class Roles:
     family : {"binomial", "poisson"}, optional
         How events are distributed; None for measurements.
     population : str, optional
-        The population of the groups, where formula or kept statistics name one; see
-        `formula.populations`.
+        The population of the groups, where the formula or kept statistics name one; see
+        `models.population_text`.
     size : Name, optional
         Trials or exposure of each row of counts; 1 for every row if not given.
     noise_by_group : bool
@@ -211,6 +211,7 @@ def read_roles(formula: Formula, family: str | None = None) -> Roles:
         intercept=formula.intercept,
         terms=formula.terms,
         offsets=formula.offsets,
+        population=next((g.population for g in formula.groups if g.population), None),
         text=formula.text,
     )
     counts = count_family(formula, family)

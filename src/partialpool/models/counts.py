@@ -21,12 +21,12 @@ import numpy as np
 from partialpool._typing import Bools, Floats, Ints
 from partialpool.data import CountStatistics
 from partialpool.errors import DataError, PriorError
-from partialpool.formula.populations import PopulationWord
 from partialpool.integrate import Axis
 from partialpool.kernels import conjugate, counts
 from partialpool.kernels.counts import Pairs
 from partialpool.kernels.families import LOG, LOGIT, Link
 from partialpool.models.counts_propriety import CountMoments, CountSizes, check_proper
+from partialpool.models.population_text import CountPopulation
 from partialpool.models.prior_set import Priors
 from partialpool.models.priors import Normal, StudentT
 
@@ -62,7 +62,7 @@ class CountsModel:
     pairs: Pairs
     count: Floats
     member: Ints
-    population: PopulationWord
+    population: CountPopulation
     priors: Priors
     sizes: CountSizes
     moments: CountMoments
@@ -197,7 +197,7 @@ class CountsModel:
 
 
 def counts_model(
-    statistics: CountStatistics, priors: Priors, population: PopulationWord = "normal"
+    statistics: CountStatistics, priors: Priors, population: CountPopulation = "normal"
 ) -> CountsModel:
     """Set up the model; the population is one that goes with the family.
 

@@ -15,10 +15,10 @@ from partialpool.data import CrossProducts, Table
 from partialpool.data.labels import as_labels
 from partialpool.data.new_rows import NewRows
 from partialpool.errors import ArgumentError, PriorError
-from partialpool.formula.populations import PopulationWord
 from partialpool.integrate import Accuracy
 from partialpool.kernels.families import Link
 from partialpool.models import Priors
+from partialpool.models.population_text import AnyPopulation
 from partialpool.posterior.argument_checks import DETERMINISTIC, group_positions, reached
 from partialpool.posterior.distributions import Distribution, IntervalKind
 from partialpool.posterior.joint_rows import Effects, Sums
@@ -72,7 +72,7 @@ class Engine(ABC):
     accuracy: float | None
 
     @property
-    def group_population(self) -> PopulationWord:
+    def group_population(self) -> AnyPopulation:
         """The population that groups come from."""
         return "normal"
 
