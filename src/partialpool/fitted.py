@@ -51,9 +51,10 @@ from partialpool.errors import ArgumentError, NotReachedError, PriorError
 from partialpool.formula import Roles
 from partialpool.kept_statistics import Statistics, with_more
 from partialpool.models import Priors, parameter_names, priors
+from partialpool.models.population_model import default_priors
 from partialpool.models.population_text import AnyPopulation
-from partialpool.models.populations import PointNormal, Population
-from partialpool.models.priors import DuMouchel, Prior
+from partialpool.models.populations import Population
+from partialpool.models.priors import Prior
 from partialpool.notices import Notice
 from partialpool.posterior import (
     CountsPosterior,
@@ -62,6 +63,7 @@ from partialpool.posterior import (
     Estimated,
     MixedPosterior,
     OneWayPosterior,
+    PopulationPosterior,
     Posterior,
     counts_posterior,
     estimated,
@@ -69,6 +71,7 @@ from partialpool.posterior import (
     generalized_posterior,
     mixed_posterior,
     one_way_posterior,
+    population_posterior,
 )
 from partialpool.posterior.above import Above, probability_above
 from partialpool.posterior.distributions import IntervalKind
@@ -113,6 +116,7 @@ if TYPE_CHECKING:
 
 PriorLike = Priors | Mapping[str, Prior | str] | Iterable[str] | str | None
 Method = Literal["posterior", "reml", "ml"]
+FullPosterior = OneWayPosterior | CountsPosterior | PopulationPosterior | MixedPosterior
 
 MOST_RANKED = 2000
 """Of more groups a report has no ranks: they take seconds, and none of so many is known."""
@@ -506,6 +510,12 @@ class Fit(Generic[Frame]):
         reml                    0        nan         nan       nan
         """
         post = self._reliable
+        if isinstance(post, PopulationPosterior):
+            raise ArgumentError(
+                "compare() sets no, complete and partial pooling under a normal population side by "
+                f"side; this population is {self.population}: leave population out, or score "
+                "populations against each other by pp.compare_models(a, b)"
+            )
         if isinstance(post, OneWayPosterior | CountsPosterior):
             from partialpool.words.comparison import compare
 
@@ -973,7 +983,13 @@ class Fit(Generic[Frame]):
                 tau=float(post.tau.median),
                 mu=float(post.mu.median),
                 family=post.statistics.family,
-                population=post.group_population,
+                population=post.model.population,
+            )
+        if isinstance(post, PopulationPosterior):
+            raise ArgumentError(
+                f"worlds are of normal populations, or of counts; this one is {self.population}: "
+                "fit with a normal one, or give the world's own population, such as "
+                'pp.simulate.World.of(30, 10, tau=5, population="heavy_tailed")'
             )
         if not isinstance(post, OneWayPosterior):
             raise ArgumentError("a world has one factor and no predictors; this fit has more")
@@ -1436,12 +1452,12 @@ class Fit(Generic[Frame]):
         require_reliable(self._engine)
         return self._engine
 
-    def _posterior(self, what: str) -> OneWayPosterior | MixedPosterior | CountsPosterior:
+    def _posterior(self, what: str) -> FullPosterior:
         """The posterior; an error if there are estimates only, or numbers too far off."""
         require_reliable(self._engine)
         return self._full(what)
 
-    def _full(self, what: str) -> OneWayPosterior | MixedPosterior | CountsPosterior:
+    def _full(self, what: str) -> FullPosterior:
         """The posterior, however far off; an error if there are estimates only."""
         if isinstance(self._engine, Estimated):
             raise ArgumentError(f'{what} needs a posterior: fit with method="posterior"')
@@ -1496,8 +1512,6 @@ def fit_one_way(
     _refuse_sigma(chosen, s.sigma_known)
     post: OneWayPosterior | PopulationPosterior
     if isinstance(population, Population):
-        from partialpool.posterior.population import population_posterior
-
         post = population_posterior(s, chosen, population, accuracy)
     else:
         post = one_way_posterior(s, chosen, accuracy)
@@ -1517,8 +1531,6 @@ def fit_one_way_counts(
     post: CountsPosterior | PopulationPosterior
     with _threads(s):
         if isinstance(population, Population):
-            from partialpool.posterior.population import population_posterior
-
             post = population_posterior(s, chosen, population, accuracy)
         else:
             post = counts_posterior(s, chosen, accuracy, population=population)
@@ -1528,7 +1540,7 @@ def fit_one_way_counts(
 
 def _one_way_priors(prior: PriorLike, factor: str, population: AnyPopulation) -> Priors:
     """Priors with their defaults; tau of point and normal cannot be flat, where all may be zero."""
-    base = Priors(tau=DuMouchel()) if isinstance(population, PointNormal) else Priors()
+    base = default_priors(population) if isinstance(population, Population) else Priors()
     if not isinstance(prior, Priors):
         return priors(prior, factor=factor, default=base)
     return replace(prior, tau=base.tau) if prior.tau == Priors().tau else prior

@@ -148,11 +148,6 @@ class CountsPosterior(OneFactorEngine):
         return on_line(self.nodes.line, self.nodes.marginal, self.model.moments.tau)
 
     @property
-    def group_population(self) -> CountPopulation:
-        """Normal on the link scale, or beta or gamma."""
-        return self.model.population
-
-    @property
     def sigma(self) -> None:
         """Counts have no sigma: their spread follows from their mean."""
         return None

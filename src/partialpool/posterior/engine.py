@@ -257,6 +257,12 @@ class OneFactorEngine(FullEngine):
     model: Any
 
     @property
+    def group_population(self) -> AnyPopulation:
+        """Normal, unless the model says otherwise."""
+        population: AnyPopulation = getattr(self.model, "population", "normal")
+        return population
+
+    @property
     def priors(self) -> Priors:
         """The priors used."""
         priors: Priors = self.model.priors
