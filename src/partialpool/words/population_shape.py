@@ -89,7 +89,7 @@ def distance(of: Any, x: Floats, p: Floats) -> float:
 def _priors(population: Population) -> Iterator[tuple[Floats, Floats]]:
     """Quantiles of the prior of each of what is learned, the others at their starting values."""
     for i, axis in enumerate(population.axes):
-        u = np.linspace(-9.0, 9.0, NODES)
+        u = np.linspace(-14.0, 14.0, NODES)
         value = axis.value(u)
         shape = np.tile(np.array(population.start), (NODES, 1))
         shape[:, i] = value
