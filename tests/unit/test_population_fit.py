@@ -47,9 +47,10 @@ def test_everything_that_a_normal_population_has(formula, data, population):
     assert sorted(fit.rank()["expected_rank"]) == pytest.approx(
         sorted(fit.posterior.ranks()["expected_rank"])
     )
+    known = fit.predict({fit.factor: [label]})
+    assert known["estimate"][0] == pytest.approx(table["estimate"][0])
     rows = {fit.factor: [label, "elsewhere"]}
     found = fit.predict(rows, unseen="new_group")
-    assert found["estimate"][0] == pytest.approx(table["estimate"][0])
     noisy = {**rows, "se": [1.0, 1.0]} if "se" in formula else rows
     wide = fit.predict(noisy, unseen="new_group", observation=True)
     assert (wide["sd"] > found["sd"]).all()
@@ -110,4 +111,4 @@ def test_a_table_of_models_names_the_population():
     a, b = (pp.fit(SCHOOLS, far(), population=p) for p in ("normal", "contaminated"))
     about = pp.table(a, b).columns()
     assert "contaminated" in repr(pp.table(a, b))
-    assert "share[school]" in about["name"].tolist()
+    assert "share[school]" in about["parameter"].tolist()
