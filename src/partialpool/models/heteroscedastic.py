@@ -37,7 +37,42 @@ reach 5.5 sds to either side, beyond which lies 1e-7 of a t with 30 degrees of f
 EVALUATED = 7
 """Nodes over mu at which densities are computed; between them their logarithm is a polynomial
 (`test_polynomial_over_mu`: 1e-4 of 5 groups at most, 1e-7 of 30)."""
-LARGEST_SHARE_OF_MU = 0.5
+PLACES = 0.5 * (MU_NODES - 1) * np.cos(np.pi * (np.arange(EVALUATED) + 0.5) / EVALUATED)
+"""These nodes, Chebyshev's, in distances of the others from their middle."""
+
+
+def _polynomial() -> Floats:
+    """Maps values at `PLACES` to those of their polynomial at all nodes (Lagrange's formula)."""
+    x = np.arange(MU_NODES) - 0.5 * (MU_NODES - 1)
+    gap = PLACES[:, None] - PLACES + np.eye(EVALUATED)
+    return np.array(
+        [[np.prod(np.delete((p - PLACES) / gap[k], k)) for k in range(EVALUATED)] for p in x]
+    )
+
+
+POLYNOMIAL = _polynomial()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MuGivenPhi:
+    """Mu given each of G values of phi, on M even nodes.
+
+    Parameters
+    ----------
+    mu : ndarray, shape (G, M)
+        Less the model's center.
+    step : ndarray, shape (G,)
+        Distance of the nodes.
+    weight : ndarray, shape (G, M)
+        Probability of each node; they sum to one over the nodes.
+    log_density : ndarray, shape (G,)
+        Of phi, mu integrated out.
+    """
+
+    mu: Floats
+    step: Floats
+    weight: Floats
+    log_density: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,22 +161,26 @@ class HeteroscedasticModel:
         Returns
         -------
         log_density : ndarray, shape (G,)
-        carried : ndarray, shape (G, 2 + MU_NODES)
-            Middle and distance of the nodes over mu, and their probabilities.
+        carried : ndarray, shape (G, EVALUATED)
+            Log density of phi and mu at the nodes over mu at which it was computed.
         """
         middle, step = self._nodes_of_mu(phi)
-        place = np.arange(MU_NODES) - 0.5 * (MU_NODES - 1)
-        at, matrix = _interpolation()
         points = np.empty((len(phi), EVALUATED, 4))
-        points[:, :, 0] = middle[:, None] + step[:, None] * at
+        points[:, :, 0] = middle[:, None] + step[:, None] * PLACES
         points[:, :, 1:] = phi[:, None]
         log_f = log_marginal(self.groups, points.reshape(-1, 4)).reshape(-1, EVALUATED)
-        log_f = log_f @ matrix.T + self._log_prior_of_mu(middle[:, None] + step[:, None] * place)
+        log_f += self.log_prior(phi)[:, None]
+        return self.given_phi(phi, log_f).log_density, log_f
+
+    def given_phi(self, phi: Floats, carried: Floats) -> MuGivenPhi:
+        """Mu given phi from what `evaluate` carries along: log densities become a polynomial."""
+        middle, step = self._nodes_of_mu(phi)
+        mu = middle[:, None] + step[:, None] * (np.arange(MU_NODES) - 0.5 * (MU_NODES - 1))
+        log_f = carried @ POLYNOMIAL.T + self._log_prior_of_mu(mu)
         top = log_f.max(axis=1)
         weight = np.exp(log_f - top[:, None])
         total = weight.sum(axis=1)
-        log_density = top + np.log(total * step) + self.log_prior(phi)
-        return log_density, np.column_stack([middle, step, weight / total[:, None]])
+        return MuGivenPhi(mu, step, weight / total[:, None], top + np.log(total * step))
 
     def _nodes_of_mu(self, phi: Floats) -> tuple[Floats, Floats]:
         """Middle and distance of the nodes over mu given phi, from each group's likely noise.
@@ -176,17 +215,6 @@ class HeteroscedasticModel:
 def _positive(prior: ScalePrior, reference: float) -> Coordinate:
     lower, upper = prior.support
     return Interval(lower, upper) if math.isfinite(upper) else HalfLine(reference)
-
-
-def _interpolation() -> tuple[Floats, Floats]:
-    """Places over mu at which densities are computed, and the matrix from there to all nodes."""
-    half = 0.5 * (MU_NODES - 1)
-    at = half * np.cos(np.pi * (np.arange(EVALUATED) + 0.5) / EVALUATED)  # Chebyshev's
-    place = np.arange(MU_NODES) - half
-    gap = at[:, None] - at + np.eye(EVALUATED)
-    return at, np.array(
-        [[np.prod(np.delete((x - at) / gap[k], k)) for k in range(EVALUATED)] for x in place]
-    )
 
 
 def heteroscedastic_model(statistics: GroupStatistics, priors: Priors) -> HeteroscedasticModel:
