@@ -30,6 +30,7 @@ from partialpool.kernels.heteroscedastic import LOG_2PI, GroupSums, log_marginal
 from partialpool.models.prior_set import Priors
 from partialpool.models.priors import HalfNormal, ScalePrior
 from partialpool.models.propriety import Moments, Sizes, check_proper
+from partialpool.models.scaled_prior import ScaledPrior
 
 MU_STEP, MU_NODES = 0.5, 23
 """Distance of the nodes over mu given the rest, in its conditional sds, and their number: they
@@ -41,16 +42,15 @@ PLACES = 0.5 * (MU_NODES - 1) * np.cos(np.pi * (np.arange(EVALUATED) + 0.5) / EV
 """These nodes, Chebyshev's, in distances of the others from their middle."""
 
 
-def _polynomial() -> Floats:
-    """Maps values at `PLACES` to those of their polynomial at all nodes (Lagrange's formula)."""
-    x = np.arange(MU_NODES) - 0.5 * (MU_NODES - 1)
-    gap = PLACES[:, None] - PLACES + np.eye(EVALUATED)
+def lagrange(nodes: Floats, x: Floats) -> Floats:
+    """Maps values at nodes, (K,), to those of their polynomial at x, (X,): shape (X, K)."""
+    gap = nodes[:, None] - nodes + np.eye(len(nodes))
     return np.array(
-        [[np.prod(np.delete((p - PLACES) / gap[k], k)) for k in range(EVALUATED)] for p in x]
+        [[np.prod(np.delete((p - nodes) / gap[k], k)) for k in range(len(nodes))] for p in x]
     )
 
 
-POLYNOMIAL = _polynomial()
+POLYNOMIAL = lagrange(PLACES, np.arange(MU_NODES) - 0.5 * (MU_NODES - 1))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +108,7 @@ class HeteroscedasticModel:
     def _log_sds(self) -> tuple[Floats, Floats]:
         """Logarithms of the groups' own standard deviations, and their degrees of freedom."""
         g = self.groups
-        own = g.n > 1
+        own = g.ss > 0.0
         df = g.n[own] - 1.0
         return 0.5 * np.log(g.ss[own] / df), df
 
@@ -189,9 +189,9 @@ class HeteroscedasticModel:
         precision that it has for log sigma_j.
         """
         g, (tau, sigma, omega) = self.groups, phi.T[:, :, None]
-        own = 2.0 * (g.n - 1.0)
+        own = np.where(g.ss > 0.0, 2.0 * (g.n - 1.0), 0.0)
         prior = omega**-2.0
-        log_own = 0.5 * np.log(np.where(g.n > 1, g.ss / np.maximum(g.n - 1.0, 1.0), 1.0))
+        log_own = 0.5 * np.log(np.where(g.ss > 0.0, g.ss / np.maximum(g.n - 1.0, 0.1), 1.0))
         log_sd = (own * log_own + prior * np.log(sigma)) / (own + prior)
         weight = 1.0 / (tau**2 + np.exp(2.0 * log_sd) / g.weight)
         # a mean far out says that its group is noisy
@@ -217,8 +217,10 @@ def _positive(prior: ScalePrior, reference: float) -> Coordinate:
     return Interval(lower, upper) if math.isfinite(upper) else HalfLine(reference)
 
 
-def heteroscedastic_model(statistics: GroupStatistics, priors: Priors) -> HeteroscedasticModel:
-    """Set up the model.
+def heteroscedastic_model(
+    statistics: GroupStatistics, priors: Priors, *, power: float = 1.0
+) -> HeteroscedasticModel:
+    """Set up the model, the likelihood of the rows to a power.
 
     Raises
     ------
@@ -230,11 +232,15 @@ def heteroscedastic_model(statistics: GroupStatistics, priors: Priors) -> Hetero
     s = statistics
     moments = _checked(s, priors)
     middle = float(s.mean @ s.weight / s.weight.sum())
-    n, weight = s.n.astype(np.float64), s.weight.astype(np.float64)
-    constant = 0.5 * float((s.log_weight - np.log(weight)).sum())
+    n, weight = power * s.n.astype(np.float64), power * s.weight.astype(np.float64)
+    constant = 0.5 * float((power * s.log_weight - np.log(weight)).sum())
     constant -= 0.5 * LOG_2PI * float((n - 1.0).sum())
     return HeteroscedasticModel(
-        GroupSums(n, weight, s.mean - middle, s.ss), priors, s.center + middle, constant, moments
+        GroupSums(n, weight, s.mean - middle, power * s.ss),
+        priors,
+        s.center + middle,
+        constant,
+        moments,
     )
 
 
@@ -284,4 +290,5 @@ def _moments_of_sigma(prior: ScalePrior, known: int) -> float:
     """
     if math.isfinite(prior.support[1]):
         return math.inf
-    return math.sqrt(known) / prior.scale if isinstance(prior, HalfNormal) else 0.0
+    raised, power = (prior.of, prior.power) if isinstance(prior, ScaledPrior) else (prior, 1.0)
+    return math.sqrt(known * power) / raised.scale if isinstance(raised, HalfNormal) else 0.0

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import special
 
 from partialpool._typing import Floats, Ints
 from partialpool.integrate import Lattice
 from partialpool.integrate.condense import condensed
+from partialpool.kernels import student
 from partialpool.kernels.heteroscedastic import GroupSums, density_of_noise, given_phi
 from partialpool.kernels.mesh import even_mesh
-from partialpool.models.heteroscedastic import HeteroscedasticModel
+from partialpool.models.heteroscedastic import (
+    MU_NODES,
+    MU_STEP,
+    HeteroscedasticModel,
+    lagrange,
+)
 from partialpool.posterior.groups import OnLink
 from partialpool.posterior.lattice_draws import draw_from_lattice
 from partialpool.posterior.node_mixture import NodeComponents
@@ -19,15 +27,33 @@ from partialpool.posterior.pairs import KERNEL_WIDTH, Densities, spread_inverse
 
 LEFT_OUT = 1e-6
 """Probability of the lightest nodes, which are left out of tables."""
+FEW_OF_MU = 7
+"""Nodes over mu from which tables are read: their weights keep moments of the coefficients of kernels
+up to the sixth."""
 HALF_MESH = 40
 """Nodes on either side of the middle of the density of each log sigma_j."""
 REACH = 9.0
 """How far they reach, in posterior sds: heavy tails of groups of one row fall by 1e-4 there."""
 CELLS_AT_ONCE = 2**12
 """Groups times draws that are drawn at once: with nodes over log sigma_j 2 MiB an array."""
-FINER = 4.0
-"""Times the nodes over log sigma_j from which it is drawn: an sd of draws is then too large by
-0.3%."""
+FINER = 2.0
+"""Times the nodes over log sigma_j from which it is drawn, uniformly about each: an sd of draws is
+then too large by 0.7%."""
+
+
+def _places_of_mu() -> tuple[Floats, Floats]:
+    """Where the few nodes over mu are, in steps of all, and the map from weights there to these.
+
+    They are those of Gauss and Hermite for what is left of a normal density when the kernels are
+    taken out of it. The map is linear, with the same means of polynomials up to degree six.
+    """
+    sd = math.sqrt(MU_STEP**-2 - KERNEL_WIDTH**2)
+    places = sd * np.polynomial.hermite_e.hermegauss(FEW_OF_MU)[0]
+    every = np.arange(MU_NODES) - 0.5 * (MU_NODES - 1)
+    return places, lagrange(places, every).T
+
+
+FEW_PLACES, TO_FEW = _places_of_mu()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,38 +70,35 @@ class PhiNodes:
     mu_sd : ndarray, shape (G,)
     weight : ndarray, shape (G,)
         Sums to one.
-    place : ndarray, shape (G, 4)
-        Coordinates of the nodes in which everything is smooth.
     """
 
     phi: Floats
     mu_sd: Floats
     weight: Floats
-    place: Floats
 
     @classmethod
-    def of(cls, model: HeteroscedasticModel, lattice: Lattice, which: Ints) -> PhiNodes:
-        """All nodes of some nodes of the lattice; the lightest are left out."""
+    def of(
+        cls, model: HeteroscedasticModel, lattice: Lattice, which: Ints, share: Floats
+    ) -> PhiNodes:
+        """Nodes of some nodes of the lattice, with shares; the lightest are left out."""
         points = lattice.points[which]
         mu = model.given_phi(points, lattice.carried[which])
-        weight = lattice.weight[which, None] * coefficients_of_kernels(mu.weight)
-        nodes = mu.mu.shape[1]
-        t = [line.t[lattice.place[which, i]] for i, line in enumerate(lattice.lines)]
-        place = np.column_stack([np.repeat(np.stack(t, axis=1), nodes, axis=0), mu.mu.ravel()])
-        phi = np.column_stack([mu.mu.ravel(), np.repeat(points, nodes, axis=0)])
-        flat = weight.ravel() / weight.sum()
-        order = np.argsort(flat)
-        used = np.sort(order[np.searchsorted(np.cumsum(flat[order]), LEFT_OUT) :])
-        sd = np.repeat(KERNEL_WIDTH * mu.step, nodes)[used]
-        return cls(phi[used], sd, flat[used] / flat[used].sum(), place[used])
+        of_mu = coefficients_of_kernels(mu.weight) @ TO_FEW.T
+        weight = (share[:, None] * np.maximum(of_mu, 0.0)).ravel()
+        value = mu.mu.mean(axis=1)[:, None] + mu.step[:, None] * FEW_PLACES
+        order = np.argsort(weight)
+        used = np.sort(order[np.searchsorted(np.cumsum(weight[order]), LEFT_OUT) :])
+        node, weight = used // len(FEW_PLACES), weight[used]
+        phi = np.column_stack([value.ravel()[used], points[node]])
+        return cls(phi, KERNEL_WIDTH * mu.step[node], weight / weight.sum())
 
-    def fewer(self, size: int) -> PhiNodes:
-        """About so many nodes with the same means of polynomials of the coordinates."""
-        if len(self.weight) <= size:
-            return self
-        squares = np.column_stack([self.phi[:, :3] ** 2, np.log(self.phi[:, 2])])
-        index, weight = condensed(self.place, squares, self.weight, size)
-        return PhiNodes(self.phi[index], self.mu_sd[index], weight, self.place[index])
+
+def few_of_lattice(lattice: Lattice, size: int) -> tuple[Ints, Floats]:
+    """About so many nodes of the lattice, and shares, with the same means of polynomials."""
+    t = [line.t[lattice.place[:, i]] for i, line in enumerate(lattice.lines)]
+    tau, sigma, omega = lattice.points.T
+    beside = np.column_stack([tau**2, np.log(tau), np.log(sigma), omega**2])
+    return condensed(np.stack(t, axis=1), beside, lattice.weight, size)
 
 
 def coefficients_of_kernels(weight: Floats) -> Floats:
@@ -96,6 +119,44 @@ def components_of_groups(
     if noise is not None:
         variance = variance + np.exp(2.0 * given.x) / noise[:, None]
     return NodeComponents(given.log_share, off if deviation else mu + off, variance)
+
+
+def summaries(groups: GroupSums, nodes: PhiNodes, ends: Floats) -> Floats:
+    """What tables of groups tell, by which sets of nodes are compared.
+
+    Parameters
+    ----------
+    groups : GroupSums
+    nodes : PhiNodes
+    ends : ndarray, shape (2, J)
+        Ends of the intervals of theta_j.
+
+    Returns
+    -------
+    ndarray, shape (8, J)
+        Of theta_j and of log sigma_j mean and sd; of theta_j the distribution function at the ends,
+        and the density there.
+    """
+    given = given_phi(groups, nodes.phi)
+    of = components_of_groups(groups, nodes)
+    share = np.exp(of.log_share) * nodes.weight[:, None, None]
+    out = []
+    for loc, variance in ((of.loc, of.variance), (given.x, 0.0)):
+        mean = (share * loc).sum(axis=(0, 2))
+        second = (share * (variance + (loc - mean[:, None]) ** 2)).sum(axis=(0, 2))
+        out += [mean, np.sqrt(second)]
+    sd = np.sqrt(of.variance)
+    z = [(end[:, None] - of.loc) / sd for end in ends]
+    out += [(share * special.ndtr(each)).sum(axis=(0, 2)) for each in z]
+    out += [(share * student.pdf(each, math.inf) / sd).sum(axis=(0, 2)) for each in z]
+    return np.array(out)
+
+
+def largest_gap(first: Floats, second: Floats, scale: Floats) -> float:
+    """Largest difference between two summaries, in sds; densities and sds are those of `scale`."""
+    sd, sd_of_noise, density = scale[1], scale[3], scale[6:8]
+    unit = np.concatenate([[sd, sd, sd_of_noise, sd_of_noise], density * sd])
+    return float(np.nan_to_num(np.abs(first - second)[:6] / unit, nan=math.inf).max())
 
 
 def noise_of_groups(groups: GroupSums, nodes: PhiNodes) -> OnLink:
