@@ -35,11 +35,10 @@ from partialpool.models.scaled_prior import ScaledPrior
 MU_STEP, MU_NODES = 0.5, 23
 """Distance of the nodes over mu given the rest, in its conditional sds, and their number: they
 reach 5.5 sds to either side, beyond which lies 1e-7 of a t with 30 degrees of freedom."""
-EVALUATED = 7
-"""Nodes over mu at which densities are computed; between them their logarithm is a polynomial
-(`test_polynomial_over_mu`: 1e-4 of 5 groups at most, 1e-7 of 30)."""
-PLACES = 0.5 * (MU_NODES - 1) * np.cos(np.pi * (np.arange(EVALUATED) + 0.5) / EVALUATED)
-"""These nodes, Chebyshev's, in distances of the others from their middle."""
+FEW_EVALUATED, MANY_GROUPS = (9, 3), 300
+"""Nodes over mu at which densities are computed, of fewer and of so many groups; between them their
+logarithm is a polynomial (`test_polynomial_over_mu`: off by 1e-4 of 5 groups, 1e-6 of 30, and with
+three nodes 1e-3 of 300)."""
 
 
 def lagrange(nodes: Floats, x: Floats) -> Floats:
@@ -50,7 +49,18 @@ def lagrange(nodes: Floats, x: Floats) -> Floats:
     )
 
 
-POLYNOMIAL = lagrange(PLACES, np.arange(MU_NODES) - 0.5 * (MU_NODES - 1))
+def _places(groups: int) -> tuple[Floats, Floats]:
+    """Where over mu densities are computed, in distances of nodes, and the map to all nodes.
+
+    Chebyshev's nodes out to the last of all, or out to three sds.
+    """
+    few, many = FEW_EVALUATED
+    half = 0.5 * (MU_NODES - 1)
+    size, reach = (
+        (few, half) if groups < MANY_GROUPS else (many, 3.0 / MU_STEP / math.sin(math.pi / 3))
+    )
+    places = reach * np.cos(np.pi * (np.arange(size) + 0.5) / size)
+    return places, lagrange(places, np.arange(MU_NODES) - half)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -161,14 +171,15 @@ class HeteroscedasticModel:
         Returns
         -------
         log_density : ndarray, shape (G,)
-        carried : ndarray, shape (G, EVALUATED)
+        carried : ndarray, shape (G, E)
             Log density of phi and mu at the nodes over mu at which it was computed.
         """
         middle, step = self._nodes_of_mu(phi)
-        points = np.empty((len(phi), EVALUATED, 4))
-        points[:, :, 0] = middle[:, None] + step[:, None] * PLACES
+        places, _ = self._places
+        points = np.empty((len(phi), len(places), 4))
+        points[:, :, 0] = middle[:, None] + step[:, None] * places
         points[:, :, 1:] = phi[:, None]
-        log_f = log_marginal(self.groups, points.reshape(-1, 4)).reshape(-1, EVALUATED)
+        log_f = log_marginal(self.groups, points.reshape(-1, 4)).reshape(len(phi), -1)
         log_f += self.log_prior(phi)[:, None]
         return self.given_phi(phi, log_f).log_density, log_f
 
@@ -176,11 +187,15 @@ class HeteroscedasticModel:
         """Mu given phi from what `evaluate` carries along: log densities become a polynomial."""
         middle, step = self._nodes_of_mu(phi)
         mu = middle[:, None] + step[:, None] * (np.arange(MU_NODES) - 0.5 * (MU_NODES - 1))
-        log_f = carried @ POLYNOMIAL.T + self._log_prior_of_mu(mu)
+        log_f = carried @ self._places[1].T + self._log_prior_of_mu(mu)
         top = log_f.max(axis=1)
         weight = np.exp(log_f - top[:, None])
         total = weight.sum(axis=1)
         return MuGivenPhi(mu, step, weight / total[:, None], top + np.log(total * step))
+
+    @cached_property
+    def _places(self) -> tuple[Floats, Floats]:
+        return _places(len(self.groups.n))
 
     def _nodes_of_mu(self, phi: Floats) -> tuple[Floats, Floats]:
         """Middle and distance of the nodes over mu given phi, from each group's likely noise.

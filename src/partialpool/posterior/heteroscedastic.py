@@ -58,9 +58,9 @@ from partialpool.posterior.variance_parameters import (
 MOST_EVALUATIONS = 20_000
 """Points of (tau, sigma, omega) to compute the density at, at most: five groups with flat priors take
 4,000 for the usual target."""
-FEW_NODES = (20, 56, 165, 364)
+FEW_NODES = (4, 20, 56, 165, 364)
 """Nodes over tau, sigma and sd_log_sigma from which groups are read, about: the first that agree with
-all of them well enough. Polynomials up to degree 3, 5, 8 and 11 have the same means."""
+all of them well enough. Polynomials up to degree 1, 3, 5, 8 and 11 have the same means."""
 AGREE = 0.3
 """Share of the target by which reading from few nodes may move what is printed of a group."""
 SAMPLED_GROUPS = 6
@@ -338,11 +338,12 @@ class HeteroscedasticPosterior(OneFactorEngine):
             at = np.flatnonzero(index == kind)
             if len(at):
                 parts.append((self._not_in_data(kind, None if noise is None else noise[at]), at))
-        known = np.flatnonzero(index >= 0)
-        if len(known):
-            parts.append(
-                (self._groups(index[known], None if noise is None else noise[known]), known)
-            )
+        # of groups of one or two rows a new row has no sd
+        heavy = self._moments_of_noise[np.maximum(index, 0)] <= 2.0
+        for some in (~heavy, heavy) if noise is not None else (heavy | True,):
+            at = np.flatnonzero((index >= 0) & some)
+            if len(at):
+                parts.append((self._groups(index[at], None if noise is None else noise[at]), at))
         if len(parts) == 1 and parts[0][0].shape:
             return parts[0][0]
         return Chosen((len(index),), tuple(parts))
@@ -556,7 +557,7 @@ class HeteroscedasticPosterior(OneFactorEngine):
     def _read_out(self) -> tuple[PhiNodes, float]:
         """Nodes from which groups are read, and the error of groups."""
         lattice, groups = self.lattice, self.model.groups.part(self._sample)
-        few = self._nodes(*few_of_lattice(lattice, FEW_NODES[0]))
+        few = self._nodes(*few_of_lattice(lattice, FEW_NODES[1]))
         ends = self._theta(groups, few).quantile(ENDS)
         grids = [np.flatnonzero(lattice.replicate == k) for k in (0, 1)]
         mass = [float(lattice.weight[grid].sum()) for grid in grids]

@@ -12,7 +12,7 @@ from partialpool._typing import Floats, Ints
 from partialpool.integrate import Lattice
 from partialpool.integrate.condense import condensed
 from partialpool.kernels import student
-from partialpool.kernels.heteroscedastic import GroupSums, density_of_noise, given_phi
+from partialpool.kernels.heteroscedastic import GivenPhi, GroupSums, density_of_noise, given_phi
 from partialpool.kernels.mesh import even_mesh
 from partialpool.models.heteroscedastic import (
     MU_NODES,
@@ -112,13 +112,35 @@ def components_of_groups(
 ) -> NodeComponents:
     """theta_j of groups, or theta_j - mu; with a new row's noise where its weight is given, (J,)."""
     given = given_phi(groups, nodes.phi)
-    mu = nodes.phi[:, 0, None, None]
-    off = given.weight * (groups.mean[:, None] - mu)
+    mu, spread = nodes.phi[:, 0, None, None], nodes.mu_sd[:, None, None]
+    gap, between = groups.mean[:, None] - mu, nodes.phi[:, 1, None, None] ** 2
+    log_share, moved = _about_mu(given, gap, given.noise + between, spread)
+    off = given.weight * gap
     on_mu = given.weight if deviation else 1.0 - given.weight
-    variance = given.weight * given.noise + (on_mu * nodes.mu_sd[:, None, None]) ** 2
+    loc = off - on_mu * moved if deviation else mu + off + on_mu * moved
+    variance = given.weight * given.noise + (on_mu * spread) ** 2
     if noise is not None:
         variance = variance + np.exp(2.0 * given.x) / noise[:, None]
-    return NodeComponents(given.log_share, off if deviation else mu + off, variance)
+    return NodeComponents(log_share, loc, variance)
+
+
+def _about_mu(given: GivenPhi, gap: Floats, total: Floats, spread: Floats) -> tuple[Floats, Floats]:
+    """Log shares of the nodes over log sigma_j, and the mean of mu given each less the node's.
+
+    About a node mu is normal with sd `spread`, over which the share p of a node over log sigma_j
+    changes: mu and log sigma_j go together. With g = d log p / d mu, to the second order in the
+    spread,
+
+        E p = p + spread^2 p'' / 2,   E[mu | node] = mu + spread^2 g
+    """
+    share = np.exp(given.log_share)
+    slope = gap / total
+    g = slope - (share * slope).sum(axis=2, keepdims=True)
+    bend = g**2 - 1.0 / total
+    bend -= (share * bend).sum(axis=2, keepdims=True)
+    log_share = given.log_share + np.log1p(np.maximum(0.5 * spread**2 * bend, -0.9))
+    log_share -= np.log(np.exp(log_share).sum(axis=2, keepdims=True))
+    return log_share, spread**2 * g
 
 
 def summaries(groups: GroupSums, nodes: PhiNodes, ends: Floats) -> Floats:
