@@ -978,7 +978,8 @@ class Fit(Generic[Frame]):
                 family=post.statistics.family,
             )
         if not isinstance(post, OneWayPosterior):
-            what = "has more" if post.one_sigma else "has a sigma of each group"
+            own = isinstance(post, HeteroscedasticPosterior)
+            what = "has a sigma of each group" if own else "has more"
             raise ArgumentError(
                 f"a world has one factor, one sigma and no predictors; this fit {what}"
             )

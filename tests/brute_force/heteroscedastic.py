@@ -34,8 +34,8 @@ class Truth:
 def integrated(n, mean, ss, priors, upper, ends, noise_ends) -> Truth:
     """Integrate; `priors` are frozen SciPy distributions of mu, tau, sigma and omega.
 
-    `upper` are ends of the ranges of |mu|, tau, sigma and omega; `ends` and `noise_ends`, (J, 2), are
-    where the distribution functions of theta_j and sigma_j are taken.
+    `upper` are ends of the ranges of |mu|, tau, sigma and omega; `ends` and `noise_ends`, (J, 2),
+    are where the distribution functions of theta_j and sigma_j are taken.
     """
     mu, w_mu = _gauss(-upper[0], upper[0], 2 * SIZE)
     tau, w_tau = _gauss(0.0, upper[1], SIZE)

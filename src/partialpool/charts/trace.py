@@ -84,8 +84,8 @@ def estimates_by_tau(
     """
     if not isinstance(post, OneWayPosterior):
         raise ArgumentError(
-            "estimates as functions of tau are drawn of measurements of one sigma, not of counts or "
-            "groups that differ in noise: draw shrinkage or tau instead"
+            "estimates as functions of tau are drawn of measurements of one sigma, not of counts "
+            "or groups that differ in noise: draw shrinkage or tau instead"
         )
     s = post.statistics
     marks = tau_marks(post, {})

@@ -19,16 +19,16 @@ from partialpool._typing import Floats, Ints
 
 LOG_2PI = math.log(2.0 * math.pi)
 NODES, WIDE = 17, 0.8
-"""Nodes over each log sigma_j where omega is no more than `WIDE`; about twice as many where it is up
-to twice that, and so on: the tail of log sigma_j is then long. Log densities of a group are off by
-1e-6 at omega = 0.1, 1e-5 at 0.3 and 1e-4 at 0.8, and with 13 nodes by ten times as much (n from 1 to
-200; `test_nodes_over_log_sigma`)."""
+"""Nodes over each log sigma_j where omega is no more than `WIDE`; about twice as many where it is
+up to twice that, and so on: the tail of log sigma_j is then long. Log densities of a group are off
+by 1e-6 at omega = 0.1, 1e-5 at 0.3 and 1e-4 at 0.8, and with 13 nodes by ten times as much (n from
+1 to 200; `test_nodes_over_log_sigma`)."""
 MOST_DOUBLINGS = 4
 """Of the nodes: omega = 13 is beyond anything."""
 DEPTH = 20.0
 """Logarithm by which the density of log sigma_j given its sum of squares falls at the outermost
-nodes. A mean that lies far from mu moves the mode outward, by no more than 4 sds of the prior at any
-node of weight, which takes 8 off."""
+nodes. A mean that lies far from mu moves the mode outward, by no more than 4 sds of the prior at
+any node of weight, which takes 8 off."""
 COARSE_DEPTH, FOR_TABLES = 12.0, 0.5
 """The same where tables are read from half as many nodes: 6e-6 of the probability lies beyond."""
 MODE_STEPS = 8
@@ -236,7 +236,7 @@ class _Laid:
         return _Laid(self.base[index], self.variance[index], self.log_top[index])
 
     def given(self, groups: GroupSums, phi: Floats) -> Floats:
-        """Log densities of groups given as many phi as pairs, (G, J); base and variance are used up."""
+        """Log densities of groups given as many phi as pairs, (G, J); uses base and variance up."""
         variance, base = self.variance, self.base
         variance += phi[:, 1, None, None] ** 2
         square = 0.5 * (groups.mean - phi[:, 0, None]) ** 2

@@ -71,7 +71,8 @@ def weighted_correlation(first: Floats, second: Floats, weight: Floats) -> Float
     """Correlation of rows, (S or 1, J) each, with weights (J,); zero where one does not vary."""
     a, b = (v - (v @ weight / weight.sum())[:, None] for v in (first, second))
     scale = np.sqrt((a * a) @ weight * ((b * b) @ weight))
-    return np.divide((a * b) @ weight, scale, out=np.zeros(len(scale)), where=scale > 0)
+    product = (a * b) @ weight
+    return np.asarray(np.divide(product, scale, out=np.zeros(len(scale)), where=scale > 0))
 
 
 def dispersion_of_rows(

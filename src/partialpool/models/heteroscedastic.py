@@ -60,7 +60,7 @@ def _places(groups: int) -> tuple[Floats, Floats]:
         (few, half) if groups < MANY_GROUPS else (many, 3.0 / MU_STEP / math.sin(math.pi / 3))
     )
     places = reach * np.cos(np.pi * (np.arange(size) + 0.5) / size)
-    return places, lagrange(places, np.arange(MU_NODES) - half)
+    return places, lagrange(places, np.arange(float(MU_NODES)) - half)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -56,11 +56,11 @@ from partialpool.posterior.variance_parameters import (
 )
 
 MOST_EVALUATIONS = 20_000
-"""Points of (tau, sigma, omega) to compute the density at, at most: five groups with flat priors take
-4,000 for the usual target."""
+"""Points of (tau, sigma, omega) to compute the density at, at most: five groups with flat priors
+take 4,000 for the usual target."""
 FEW_NODES = (4, 20, 56, 165, 364)
-"""Nodes over tau, sigma and sd_log_sigma from which groups are read, about: the first that agree with
-all of them well enough. Polynomials up to degree 1, 3, 5, 8 and 11 have the same means."""
+"""Nodes over tau, sigma and sd_log_sigma from which groups are read, about: the first that agree
+with all of them well enough. Polynomials up to degree 1, 3, 5, 8 and 11 have the same means."""
 AGREE = 0.3
 """Share of the target by which reading from few nodes may move what is printed of a group."""
 SAMPLED_GROUPS = 6

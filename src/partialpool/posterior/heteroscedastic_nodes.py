@@ -28,8 +28,8 @@ from partialpool.posterior.pairs import KERNEL_WIDTH, Densities, spread_inverse
 LEFT_OUT = 1e-6
 """Probability of the lightest nodes, which are left out of tables."""
 FEW_OF_MU = 7
-"""Nodes over mu from which tables are read: their weights keep moments of the coefficients of kernels
-up to the sixth."""
+"""Nodes over mu from which tables are read: their weights keep moments of the coefficients of
+kernels up to the sixth."""
 HALF_MESH = 40
 """Nodes on either side of the middle of the density of each log sigma_j."""
 REACH = 9.0
@@ -49,7 +49,7 @@ def _places_of_mu() -> tuple[Floats, Floats]:
     """
     sd = math.sqrt(MU_STEP**-2 - KERNEL_WIDTH**2)
     places = sd * np.polynomial.hermite_e.hermegauss(FEW_OF_MU)[0]
-    every = np.arange(MU_NODES) - 0.5 * (MU_NODES - 1)
+    every = np.arange(float(MU_NODES)) - 0.5 * (MU_NODES - 1)
     return places, lagrange(places, every).T
 
 
@@ -110,7 +110,7 @@ def coefficients_of_kernels(weight: Floats) -> Floats:
 def components_of_groups(
     groups: GroupSums, nodes: PhiNodes, noise: Floats | None = None, *, deviation: bool = False
 ) -> NodeComponents:
-    """theta_j of groups, or theta_j - mu; with a new row's noise where its weight is given, (J,)."""
+    """theta_j of groups, or theta_j - mu; with the noise of a new row of a weight, (J,)."""
     given = given_phi(groups, nodes.phi)
     mu, spread = nodes.phi[:, 0, None, None], nodes.mu_sd[:, None, None]
     gap, between = groups.mean[:, None] - mu, nodes.phi[:, 1, None, None] ** 2

@@ -49,7 +49,7 @@ def noise_check(s: GroupStatistics, level: float) -> NoiseCheck | None:
         return None
     if len(several) > MOST_GROUPS:
         several = several[np.linspace(0, len(several) - 1, MOST_GROUPS).astype(np.intp)]
-    ss, df = s.ss[several], s.n[several] - 1.0
+    ss, df = s.ss[several], s.n[several].astype(np.float64) - 1.0
     statistic = bartlett(ss, df)
     if special.chdtrc(len(df) - 1.0, statistic) > SCREEN:
         return None

@@ -1,8 +1,8 @@
 """The one face of every posterior: what can be asked, and how, does not depend on the model.
 
 Behind it stand the engines of this room: `OneWayPosterior`, `HeteroscedasticPosterior` and
-`CountsPosterior` of one factor without predictors, `MixedPosterior` and `GeneralizedPosterior` of everything else, and `Estimated`
-of maximum likelihood.
+`CountsPosterior` of one factor without predictors, `MixedPosterior` and `GeneralizedPosterior` of
+everything else, and `Estimated` of maximum likelihood.
 """
 
 from __future__ import annotations

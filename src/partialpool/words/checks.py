@@ -49,8 +49,9 @@ ADVICE: dict[str, str] = {
     "logarithm or square root of the outcome",
     "spread of groups": "the groups differ by more or less than the model expects of new ones: "
     "is the prior of tau in conflict with the data?",
-    "spread of noise": "the groups' own sigmas differ by more or less than the model expects of new "
-    "ones: is the prior of sd_log_sigma in conflict with the data, or is a group of another kind?",
+    "spread of noise": "the groups' own sigmas differ by more or less than the model expects of "
+    "new ones: is the prior of sd_log_sigma in conflict with the data, or is a group of another "
+    "kind?",
     "groups without an event": "groups without an event are more than the population explains: if "
     "a group can be without events for a reason of its own, model that first",
     "dispersion of rows": "rows vary more than counts of this family can, and intervals are too "

@@ -15,8 +15,8 @@ from partialpool.words.formatting import number
 from partialpool.words.near_zero import LIKELIHOOD_RATIO, likelihood_at_zero
 
 LEVEL = 0.005
-"""P-value from which on groups are said to differ in noise: where they do not in one of 200 fits, as
-the p-value is exact (tests/calibration/notices.json)."""
+"""P-value from which on groups are said to differ in noise: where they do not in one of 200 fits,
+as the p-value is exact (tests/calibration/notices.json)."""
 FEW_KNOWN = 5
 """With fewer groups of two rows or more, how much they differ in noise rests on its prior."""
 

@@ -7,13 +7,11 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
+from tests.brute_force.heteroscedastic import integrated
 
 from partialpool.data import from_summaries
-from partialpool.errors import DataError, ImproperPosteriorError
 from partialpool.models import priors
-from partialpool.models.priors import Flat, HalfCauchy
 from partialpool.posterior.heteroscedastic import heteroscedastic_posterior
-from tests.brute_force.heteroscedastic import integrated
 
 N = np.array([1, 3, 6, 12])
 MEAN = np.array([2.5, -1.0, 0.4, 0.9])
