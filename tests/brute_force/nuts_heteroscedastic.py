@@ -1,7 +1,7 @@
 """NUTS (numpyro) of twenty groups that differ in noise, written to tests/reference/truth.
 
-    pip install numpyro    (0.22, jax 0.10; double precision, on the CPU)
-    python tests/brute_force/nuts_heteroscedastic.py
+pip install numpyro    (0.22, jax 0.10; double precision, on the CPU)
+python tests/brute_force/nuts_heteroscedastic.py
 """
 
 from __future__ import annotations

@@ -35,8 +35,9 @@ DRAWS = 1000
 def groups(rng, mu, tau, sigma, omega, size=GROUPS, least=4, most=20):
     """n, mean and sd of the rows of groups, and what is true of each."""
     n = rng.integers(least, most + 1, size)
-    theta, noise = mu + tau * rng.standard_normal(size), sigma * np.exp(
-        omega * rng.standard_normal(size)
+    theta, noise = (
+        mu + tau * rng.standard_normal(size),
+        sigma * np.exp(omega * rng.standard_normal(size)),
     )
     mean = theta + noise / np.sqrt(n) * rng.standard_normal(size)
     sd = noise * np.sqrt(rng.chisquare(np.maximum(n - 1, 1)) / np.maximum(n - 1, 1))

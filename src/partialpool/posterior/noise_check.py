@@ -17,6 +17,9 @@ SCREEN = 0.05
 """By Bartlett's chi-square, which is rough for few rows, p-values above this are not made exact."""
 DRAWS, CELLS = 999, 2**21
 """Draws behind an exact p-value, at most, and groups times draws."""
+LEAST_SPREAD = 0.2
+"""Standard deviation of log sigma_j, by moments, below which nothing is said: two thirds of groups
+are then within 0.8 to 1.2 times the usual sigma, and tails of rows alone do as much (radon)."""
 MOST_GROUPS = 20_000
 """Of more groups so many, evenly spread, are looked at."""
 
@@ -55,16 +58,17 @@ def noise_check(s: GroupStatistics, level: float) -> NoiseCheck | None:
         return None
     draws = int(np.clip(CELLS // len(df), 99, DRAWS))
     size, trend = noise_by_group(ss, df, s.mean[several], draws, np.random.default_rng(SEED))
-    if size.p > level:
+    spread = _sd_log_sigma(ss, df)
+    if size.p > level or spread < LEAST_SPREAD:
         return None
-    return NoiseCheck(size.p, trend.p, _sd_log_sigma(ss, df))
+    return NoiseCheck(size.p, trend.p, spread)
 
 
 def _sd_log_sigma(ss: Floats, df: Floats) -> float:
     """Variance of half log variances, less what their sampling makes of it."""
     half = 0.5 * (np.log(ss / df) - special.digamma(0.5 * df) + np.log(0.5 * df))
     noise = 0.25 * special.polygamma(1, 0.5 * df)
-    return math.sqrt(max(float(half.var(ddof=1) - noise.mean()), 0.01))
+    return math.sqrt(max(float(half.var(ddof=1) - noise.mean()), 0.0))
 
 
 def _zero_or_one(s: GroupStatistics) -> bool:
