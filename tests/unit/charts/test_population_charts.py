@@ -70,5 +70,5 @@ def test_counts_have_estimates_by_value_and_no_shape():
     counts = {"y": [3, 5, 2, 6, 4, 1], "n": [10, 12, 9, 11, 10, 8], "g": list("abcdef")}
     fit = pp.fit("y | trials(n) ~ 1 + (1 | g)", counts)
     assert {r["what"] for r in values(fit.plot.estimate_by_value(), 0)} == {"no pooling"}
-    with pytest.raises(pp.ArgumentError, match="of measurements, not of counts"):
+    with pytest.raises(pp.ArgumentError, match="of measurements of one sigma, not of counts"):
         fit.plot.population()
