@@ -130,6 +130,8 @@ def source(
 ) -> Iterator[tuple[Any, str, str | None]]:
     """The data, formula and family; standard input is kept in a temporary file while it is read."""
     known = {d.name: d for d in datasets.catalogue}
+    if formula is not None and "~" in data and "~" not in formula and not os.path.exists(data):
+        raise ArgumentError(f'the data come first, and then the formula: {formula} "{data}"')
     if data in known and not os.path.exists(data):
         dataset = known[data]
         its_own = formula is None or formula == dataset.formula
