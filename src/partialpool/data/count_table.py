@@ -12,6 +12,7 @@ from partialpool._typing import AnyArray, Floats
 from partialpool.data import structure
 from partialpool.data.array_sums import refuse_not_finite
 from partialpool.data.coded_rows import CodedRows, Usable, code_rows, keys_of
+from partialpool.data.count_products import dispersed_family
 from partialpool.data.design import places
 from partialpool.data.design_sql import Given
 from partialpool.data.encode import expressions
@@ -241,9 +242,15 @@ def _added_up(rows: Usable) -> CountTable:
 
 
 def added_up(table: CountTable) -> CountTable:
-    """Add up rows of a table that are the same."""
+    """Add up rows of a table that are the same.
+
+    Of a family with a dispersion in events and size too: the likelihood of two rows is then not
+    that of their sums.
+    """
     data = table.data
     columns = [v[k] for v in (data.numbers, data.codes) for k in sorted(v)]
+    if dispersed_family(table.roles.family) is not None:
+        columns += [table.y / table.count, table.size / table.count]
     first, place = equal_rows(columns)
 
     def sums(values: Floats) -> Floats:
@@ -303,8 +310,9 @@ def grouped_statement(given: Given) -> str:
     predictors = {n.name for n in roles.predictors}
     keys = [*given.labels.values(), *(v for n, v in given.numbers.items() if n in predictors)]
     values = {k: v.of_sql(roles, given.numbers) for k, v in events(roles).items()}
+    same = [values["y"], values["size"]] if dispersed_family(roles.family) is not None else []
     sums = ["COUNT(*) AS n", *(f"SUM({values[k]}) AS {k}" for k in ("y", "size", "constant"))]
-    by = ", ".join(keys)
+    by = ", ".join([*keys, *same])
     return f"SELECT {', '.join([*keys, *sums])} FROM ({given.rows.used()}) AS u GROUP BY {by}"
 
 

@@ -169,6 +169,11 @@ class CrossProducts:
     n_dropped: int
     n_used: int
 
+    @property
+    def dispersed(self) -> str | None:
+        """Family of rows whose dispersion is a parameter; measurements have none."""
+        return None
+
     def only(self, kept: Ints, chosen: Sequence[Ints]) -> Self:
         """The same for some of the columns of X and of each Z; themselves if these are all."""
         every = [len(self.coefficients), *(len(b.effects) for b in self.blocks)]

@@ -63,6 +63,10 @@ class Term:
     reference: Floats
 
 
+DISPERSION = "dispersion"
+"""Name of the parameter of rows that vary more than Poisson or binomial ones."""
+
+
 def sd_name(factor: str, effect: str) -> str:
     """Name of a standard deviation: ``tau[county]``, ``tau[county, floor]``."""
     return f"tau[{factor}]" if effect == "Intercept" else f"tau[{factor}, {effect}]"
@@ -71,7 +75,7 @@ def sd_name(factor: str, effect: str) -> str:
 def parameter_names(statistics: CrossProducts) -> list[str]:
     """Names of the single parameters to which a prior can be given."""
     spreads = [sd_name(b.factor, e) for b in statistics.blocks for e in b.effects]
-    return [*statistics.coefficients, *spreads]
+    return [*statistics.coefficients, *spreads, *([DISPERSION] if statistics.dispersed else [])]
 
 
 @dataclass(frozen=True, eq=False)
