@@ -16,6 +16,10 @@ means: taking these off has then cost four digits of sixteen. Without the second
 7 digits where groups are 10,000 sigmas apart, and none at 1e8."""
 
 
+DISPERSION = "dispersion"
+"""Name of the parameter of counts that vary more than Poisson or binomial ones."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
     """One group-level term ``(effects | factor)``, from sums over the rows of each group.

@@ -22,7 +22,7 @@ from partialpool.data.clusters import Clusters
 from partialpool.data.coded_rows import Usable
 from partialpool.data.count_products import CountProducts, CountRows, dispersed_family
 from partialpool.data.count_table import CountTable, no_exposure, read_count_table
-from partialpool.data.cross_products import CrossProducts
+from partialpool.data.cross_products import DISPERSION, CrossProducts
 from partialpool.data.design import Design
 from partialpool.data.encode import finished
 from partialpool.data.expressions import evaluate
@@ -95,6 +95,7 @@ def counted(table: CountTable, like: Callable[[Table], Any]) -> MixedReading:
     about_mean, _ = working.products(learned, np.full(len(table.y), _mean(table)))
     learned, _, _, left_out = without_redundant(learned, about_mean, None)
     with_columns = _columns(table, learned)
+    _check_dispersion(table, learned.coefficients)
     eta, unlimited = _without_groups(with_columns, learned.coefficients, _link(table.roles))
     dispersion = _rough_dispersion(table, eta)
     products, clusters = working.products(learned, eta, dispersion)
@@ -102,6 +103,23 @@ def counted(table: CountTable, like: Callable[[Table], Any]) -> MixedReading:
     told = structure.notices(learned, statistics, rows.coded.absent)
     notices = (*odd, *left_out, *told, *structure.withheld(*table.withheld))
     return MixedReading(statistics, clusters, learned, notices, like, table)
+
+
+def _check_dispersion(table: CountTable, coefficients: tuple[str, ...]) -> None:
+    """Refuse rows that cannot tell their dispersion, and a coefficient of its name."""
+    family = dispersed_family(table.roles.family)
+    if family is None:
+        return
+    if DISPERSION in coefficients:
+        raise DataError(
+            f'the predictor "{DISPERSION}" has the name of a parameter of family="{family}"; '
+            "rename the column"
+        )
+    if table.proportion and (table.size <= table.count).all():
+        raise DataError(
+            "every row is one trial, and single trials cannot vary more than binomial ones: "
+            'use family="binomial", or rows of several trials, y | trials(n)'
+        )
 
 
 def _odd_offsets(table: CountTable, design: Design) -> Iterator[Notice]:

@@ -21,7 +21,7 @@ from partialpool._typing import Bools, Floats, Ints
 from partialpool.kernels import batched_linalg
 from partialpool.kernels.families import LOG, Link
 from partialpool.kernels.gauss_hermite import hermite
-from partialpool.kernels.row_likelihood import DispersedRows, ExponentialRows, RowLikelihood
+from partialpool.kernels.row_likelihood import DispersedRows, ExponentialRows, RowLikelihood, beside
 
 LONGEST_STEP = 2.5
 """Newton steps of v are no longer, in prior sds: from a start near the mode none is, and from far
@@ -81,11 +81,6 @@ class GroupedRows:
         return self.known or ExponentialRows(self.link, self.y, self.size)
 
     @property
-    def shift(self) -> Floats | None:
-        """What is added to linear predictors."""
-        return self.likelihood.shift if isinstance(self.likelihood, ExponentialRows) else None
-
-    @property
     def sizes(self) -> Floats:
         """Sizes beside linear predictors (N, B)."""
         return self.size if self.size.ndim > 1 else self.size[:, None]
@@ -110,10 +105,10 @@ class GroupedRows:
         """Whether a group's effect is the same for all its rows."""
         return self.q == 1 and self.ones[0]
 
-    @cached_property
-    def exponential(self) -> bool:
-        """Whether log likelihoods are of the form y eta - size A(eta)."""
-        return isinstance(self.likelihood, ExponentialRows)
+    @property
+    def exponential(self) -> ExponentialRows | None:
+        """The likelihood if it is of the form y eta - size A(eta)."""
+        return self.likelihood if isinstance(self.likelihood, ExponentialRows) else None
 
     @cached_property
     def bernoulli(self) -> bool:
@@ -251,15 +246,16 @@ def integrate_groups(
     moments : GroupMoments or None
     """
     wide = np.ascontiguousarray(factor.transpose(1, 2, 0))[:, :, None]  # (q, q, 1, B)
-    if linear is None and rows.exponential:
+    exponential = rows.exponential
+    if linear is None:
         linear = rows.sums(rows.y[:, None] * known)
-    if rows.shift is not None:
-        known = known + (rows.shift if rows.shift.ndim > 1 else rows.shift[:, None])
-    quick = rows.intercept and rows.exponential
+    if exponential and exponential.shift is not None:
+        known = known + beside(exponential.shift, known)
+    quick = rows.intercept and exponential
     near = _near_modes_of_intercepts(rows, known, wide, start, steps) if quick else None
     v, lower, eta, grown = near or _near_modes(rows, known, wide, start, steps)
     node, log_weight = hermite(nodes, rows.q)
-    at = _AtMode(rows, wide, v, linear, eta, grown) if rows.exponential else _General(rows, wide, eta)
+    at = _AtMode(rows, wide, v, linear, eta, grown) if exponential else _General(rows, wide, eta)
     values = np.empty((len(node), *v.shape[1:]))
     for k, (x, log_w) in enumerate(zip(node, log_weight, strict=True)):
         away = _stretched(lower, x)
@@ -272,9 +268,8 @@ def integrate_groups(
     total = values.sum(axis=0)
     log_root = sum(np.log(lower[a, a]) for a in range(rows.q))
     log_marginal = np.log(total) + top - log_root - rows.best[:, None]
-    if rows.exponential and rows.likelihood.extra is not None:
-        extra = rows.likelihood.extra
-        log_marginal += rows.sums(extra if extra.ndim > 1 else extra[:, None])
+    if exponential and exponential.extra is not None:
+        log_marginal += rows.sums(beside(exponential.extra, known))
     if not by_group:
         log_marginal = log_marginal.sum(axis=0)
     if not moments:

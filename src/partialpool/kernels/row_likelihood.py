@@ -16,8 +16,9 @@ number, and their events and sizes are sums.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,6 +31,9 @@ from partialpool.kernels.rising_factorial import log_rising, rising_slopes
 LEAST_DISPERSION = 1e-4
 """Dispersions below this are taken as this: with counts of up to 10,000, by which it is divided
 where there are larger ones, the variance is then within 1e-4 of that without."""
+DIFFERENCE = 2e-3
+"""Distance of differences in the logarithm of a dispersion: what they leave out is of its fourth
+power, and rounding of 1e-13 of the values."""
 NO_EXPOSURE = 1e-300
 """Stands for an exposure of 0, whose row has no events and says nothing."""
 Overdispersed = Literal["negative_binomial", "beta_binomial"]
@@ -58,7 +62,7 @@ class RowLikelihood(ABC):
         """Some rows."""
 
 
-def _wide(values: Floats, eta: Floats) -> Floats:
+def beside(values: Floats, eta: Floats) -> Floats:
     """Values of rows beside linear predictors of rows, or of rows at points."""
     return values[:, None] if values.ndim < eta.ndim else values
 
@@ -82,23 +86,23 @@ class ExponentialRows(RowLikelihood):
     extra: Floats | None = None
 
     def _shifted(self, eta: Floats) -> Floats:
-        return eta if self.shift is None else eta + _wide(self.shift, eta)
+        return eta if self.shift is None else eta + beside(self.shift, eta)
 
     def value(self, eta: Floats) -> Floats:
-        lost = _wide(self.size, eta) * self.link.cumulant(self._shifted(eta))
-        out = _wide(self.y, eta) * eta - lost
-        return np.asarray(out if self.extra is None else out + _wide(self.extra, eta))
+        lost = beside(self.size, eta) * self.link.cumulant(self._shifted(eta))
+        out = beside(self.y, eta) * eta - lost
+        return np.asarray(out if self.extra is None else out + beside(self.extra, eta))
 
     def slopes(self, eta: Floats) -> tuple[Floats, Floats]:
         mean, weight = self.link.slopes(self._shifted(eta))
-        size = _wide(self.size, eta)
-        return _wide(self.y, eta) - size * mean, size * weight
+        size = beside(self.size, eta)
+        return beside(self.y, eta) - size * mean, size * weight
 
     def curvatures(self, eta: Floats) -> tuple[Floats, Floats, Floats]:
         mean, weight = self.link.slopes(self._shifted(eta))
-        size = _wide(self.size, eta)
+        size = beside(self.size, eta)
         weight = size * weight
-        return _wide(self.y, eta) - size * mean, weight, weight * self.link.skew(mean)
+        return beside(self.y, eta) - size * mean, weight, weight * self.link.skew(mean)
 
     def part(self, rows: slice | Ints) -> ExponentialRows:
         shift = None if self.shift is None else self.shift[rows]
@@ -136,13 +140,13 @@ class BetaBinomialRows(RowLikelihood):
 
     def value(self, eta: Floats) -> Floats:
         a, b, _, _ = self._shapes(eta)
-        y, others = _wide(self.y, eta), _wide(self.others, eta)
-        out = _wide(self.count, eta) * (log_rising(a, y) + log_rising(b, others))
-        return np.asarray(out + _wide(self.extra, eta))
+        y, others = beside(self.y, eta), beside(self.others, eta)
+        out = beside(self.count, eta) * (log_rising(a, y) + log_rising(b, others))
+        return np.asarray(out + beside(self.extra, eta))
 
     def slopes(self, eta: Floats) -> tuple[Floats, Floats]:
         a, b, m, other = self._shapes(eta)
-        y, others, count = (_wide(v, eta) for v in (self.y, self.others, self.count))
+        y, others, count = (beside(v, eta) for v in (self.y, self.others, self.count))
         along = rising_slopes(a, y, 1)[0] - rising_slopes(b, others, 1)[0]
         n, each = y + others, m * other
         # the information of a binomial row over its variance inflation: positive, as the second
@@ -152,7 +156,7 @@ class BetaBinomialRows(RowLikelihood):
 
     def curvatures(self, eta: Floats) -> tuple[Floats, Floats, Floats]:
         a, b, m, other = self._shapes(eta)
-        y, others, count = (_wide(v, eta) for v in (self.y, self.others, self.count))
+        y, others, count = (beside(v, eta) for v in (self.y, self.others, self.count))
         up, down = rising_slopes(a, y, 3), rising_slopes(b, others, 3)
         along = up[0] - down[0], up[1] + down[1], up[2] - down[2]
         # of a = f m the first three derivatives in eta
@@ -193,14 +197,14 @@ class DispersedRows:
     def least(self) -> float:
         """Dispersions below this are taken as this."""
         largest = (self.y if self.family == "negative_binomial" else self.size) / self.count
-        return LEAST_DISPERSION / max(1.0, float(largest.max(initial=0.0)) / 1e4) ** 0.5
+        return LEAST_DISPERSION / math.sqrt(max(1.0, float(largest.max(initial=0.0)) / 1e4))
 
     def at(self, dispersion: Floats | float, best: Floats) -> RowLikelihood:
         """The rows at a dispersion, or at those of B points, (B,); less `best`, (N,)."""
         total = 1.0 / np.maximum(np.asarray(dispersion, dtype=np.float64), self.least) ** 2
-        wide: Sequence[slice | None] = (slice(None), None) if total.ndim else (slice(None),)
         y, size, count, best = (
-            v[tuple(wide)] for v in (self.y / self.count, self.size / self.count, self.count, best)
+            v[:, None] if total.ndim else v
+            for v in (self.y / self.count, self.size / self.count, self.count, best)
         )
         if self.family == "negative_binomial":
             shift = np.log(np.maximum(size, NO_EXPOSURE)) - np.log(total)
@@ -213,3 +217,31 @@ class DispersedRows:
     def part(self, rows: slice | Ints) -> DispersedRows:
         """Some rows."""
         return DispersedRows(self.family, self.y[rows], self.size[rows], self.count[rows])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Along:
+    """Rows at dispersions about one, for derivatives in its logarithm.
+
+    Parameters
+    ----------
+    around : tuple of RowLikelihood
+        At -2, -1, 1 and 2 times `DIFFERENCE`.
+    """
+
+    around: tuple[RowLikelihood, ...]
+
+    def derivative(self, function: Callable[[RowLikelihood], Floats]) -> Floats:
+        """Of a function of the rows, by five points: to fourth order."""
+        below2, below, above, above2 = (function(rows) for rows in self.around)
+        return (8.0 * (above - below) - (above2 - below2)) / (12.0 * DIFFERENCE)
+
+    def part(self, rows: slice | Ints) -> Along:
+        """Some rows."""
+        return Along(tuple(each.part(rows) for each in self.around))
+
+
+def along_dispersion(rows: DispersedRows, dispersion: float, best: Floats) -> Along:
+    """Rows at dispersions about one."""
+    steps = (-2.0, -1.0, 1.0, 2.0)
+    return Along(tuple(rows.at(dispersion * math.exp(k * DIFFERENCE), best) for k in steps))

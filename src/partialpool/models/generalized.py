@@ -19,10 +19,10 @@ import numpy as np
 from partialpool._typing import Floats, Ints
 from partialpool.data.count_products import CountProducts
 from partialpool.data.sorted_rows import joint_rows
-from partialpool.errors import DataError, ImproperPosteriorError
+from partialpool.errors import ImproperPosteriorError
 from partialpool.integrate import Coordinate, HalfLine, Interval
 from partialpool.kernels.joint_counts import Hyper, JointRows
-from partialpool.models.mixed import DISPERSION, MixedModel, inside, mixed_model
+from partialpool.models.mixed import MixedModel, inside, mixed_model
 from partialpool.models.prior_set import Priors
 
 
@@ -121,8 +121,6 @@ def generalized_model(statistics: CountProducts, priors: Priors) -> GeneralizedM
         If the data set no limit to a coefficient without a proper prior.
     """
     s = statistics
-    if s.dispersed is not None:
-        check_dispersion(s)
     plain = mixed_model(s, priors)
     open_ended = [n for n in s.unlimited if not priors.coefficient(n).proper]
     if open_ended:
@@ -130,27 +128,6 @@ def generalized_model(statistics: CountProducts, priors: Priors) -> GeneralizedM
     inherited = {f.name: getattr(plain, f.name) for f in fields(MixedModel)}
     rows, place = joint_rows(s, plain.system)
     return GeneralizedModel(**inherited, rows=rows, place=place)
-
-
-def check_dispersion(s: CountProducts) -> None:
-    """Refuse rows that cannot tell their dispersion.
-
-    Raises
-    ------
-    DataError
-        If a coefficient has its name, or every row is one trial.
-    """
-    if DISPERSION in s.coefficients:
-        raise DataError(
-            f'the predictor "{DISPERSION}" has the name of a parameter of family="{s.dispersed}"; '
-            "rename the column"
-        )
-    one = s.rows.size / s.rows.count
-    if s.proportion and one.max() <= 1.0:
-        raise DataError(
-            "every row is one trial, and single trials cannot vary more than binomial ones: "
-            'use family="binomial", or rows of several trials, y | trials(n)'
-        )
 
 
 def _separated(s: CountProducts, names: list[str]) -> ImproperPosteriorError:

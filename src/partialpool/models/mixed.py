@@ -19,7 +19,7 @@ import numpy as np
 from scipy import special
 
 from partialpool._typing import Floats, Ints
-from partialpool.data.cross_products import CrossProducts
+from partialpool.data.cross_products import DISPERSION, CrossProducts
 from partialpool.errors import DataError
 from partialpool.integrate import Axis, Coordinate, HalfLine, Interval
 from partialpool.kernels.covariance import covariance_factor
@@ -61,10 +61,6 @@ class Term:
     partial: slice | None
     priors: tuple[ScalePrior, ...]
     reference: Floats
-
-
-DISPERSION = "dispersion"
-"""Name of the parameter of rows that vary more than Poisson or binomial ones."""
 
 
 def sd_name(factor: str, effect: str) -> str:

@@ -95,12 +95,12 @@ class Priors:
         """
         prior = dict(self.named).get("dispersion", OF_DISPERSION)
         _check_scale("dispersion", prior)
+        assert isinstance(prior, ScalePrior)
         if not prior.proper or prior.relative:
             raise PriorError(
                 f"dispersion ~ {prior}: the prior of the dispersion must be proper and has no "
                 "reference; use one such as half_normal(1), half_cauchy(1) or exponential(1)"
             )
-        assert isinstance(prior, ScalePrior)
         return prior
 
     def improper(self, sigma_known: bool) -> list[str]:
