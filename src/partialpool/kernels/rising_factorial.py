@@ -33,7 +33,7 @@ def log_rising(x: Floats, k: Floats) -> Floats:
 
 
 def _passed(x: Floats) -> Floats:
-    """x (x + 1) ... (x + 7)."""
+    """Product of x, x + 1, ..., x + 7."""
     out = x * (x + 1.0)
     for i in range(2, SHIFT):
         out = out * (x + i)

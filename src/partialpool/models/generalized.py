@@ -3,9 +3,9 @@
     y_i ~ Binomial(n_i, expit(eta_i))  or  Poisson(e_i exp(eta_i)),
     eta = offset + X beta + sum_t Z_t b_t,   b_t,l ~ N(0, Sigma_t)
 
-or rows that vary more, beta-binomial or negative binomial, whose dispersion is the last of the
-hyperparameters but for the variances of Student's t priors. The rows and the priors in the terms of `CountSampler`, which draws weighted points of the joint
-posterior of the hyperparameters phi (sds and correlations), the coefficients and the effects.
+or rows that vary more, beta-binomial or negative binomial ones. The rows and the priors in the
+terms of `CountSampler`, which draws weighted points of the joint posterior of the hyperparameters
+phi (sds, correlations, the dispersion), the coefficients and the effects.
 """
 
 from __future__ import annotations
