@@ -49,6 +49,7 @@ from partialpool.data.read import Reading, handing_back
 from partialpool.data.statistics_files import Kept
 from partialpool.errors import ArgumentError, NotReachedError, PriorError
 from partialpool.formula import Roles
+from partialpool.formula.populations import PopulationWord
 from partialpool.kept_statistics import Statistics, with_more
 from partialpool.models import Priors, parameter_names, priors
 from partialpool.models.priors import Prior
@@ -213,6 +214,11 @@ class Fit(Generic[Frame]):
     def family(self) -> str:
         """``"gaussian"``, or one of counts."""
         return self.design.roles.family or "gaussian"
+
+    @property
+    def population(self) -> PopulationWord:
+        """The population that groups come from: ``"normal"``, or of counts "beta" or "gamma"."""
+        return self._engine.group_population
 
     @cached_property
     @_reads
@@ -966,6 +972,7 @@ class Fit(Generic[Frame]):
                 tau=float(post.tau.median),
                 mu=float(post.mu.median),
                 family=post.statistics.family,
+                population=post.group_population,
             )
         if not isinstance(post, OneWayPosterior):
             raise ArgumentError("a world has one factor and no predictors; this fit has more")
@@ -1302,7 +1309,8 @@ class Fit(Generic[Frame]):
             fit = fit_kept(both, None, self.to_input_frame, method, post.quadrature)
             return replace(fit, folded=self.folded)
         asked = self.accuracy if accuracy is None else accuracy
-        fit = fit_kept(both, post.priors, self.to_input_frame, accuracy=asked)
+        like, population = self.to_input_frame, self.population
+        fit = fit_kept(both, post.priors, like, accuracy=asked, population=population)
         return replace(fit, folded=self.folded)
 
     def to_dict(
@@ -1332,7 +1340,8 @@ class Fit(Generic[Frame]):
         >>> import partialpool as pp
         >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
         >>> sorted(fit.to_dict())
-        ['accuracy', 'family', 'formula', 'groups', 'n_dropped', 'n_rows', 'notices', 'parameters']
+        ['accuracy', 'family', 'formula', 'groups', 'n_dropped', 'n_rows', 'notices', 'parameters',
+         'population']
         """
         groups = self.group_table(level, kind, scale) if groups is None else groups
         on: ParameterScale = "exp" if scale == "exp" else "link"
@@ -1340,6 +1349,7 @@ class Fit(Generic[Frame]):
         values = {
             "formula": self.formula,
             "family": self.family,
+            "population": self.population,
             "n_rows": self.statistics.n_rows,
             "n_dropped": self.statistics.n_dropped,
             "parameters": formatting.plain_rows(self.parameter_table(level, kind, on)),
@@ -1444,6 +1454,7 @@ def fit_kept(
     method: Method = "posterior",
     quadrature: int | None = None,
     accuracy: float | None = None,
+    population: PopulationWord = "normal",
 ) -> Fit:
     """Fit from statistics; `like` hands tables back."""
     kept = statistics.groups
@@ -1460,7 +1471,7 @@ def fit_kept(
         return fit_counts(rows, prior, nodes, accuracy)
     groups, roles = kept.sorted(), statistics.roles
     if isinstance(groups, CountStatistics):
-        return fit_one_way_counts(roles, Reading(groups, like), prior, accuracy)
+        return fit_one_way_counts(roles, Reading(groups, like), prior, accuracy, population)
     return fit_one_way(roles, Reading(groups, like), prior, method, accuracy)
 
 
@@ -1490,12 +1501,13 @@ def fit_one_way_counts(
     reading: Reading[CountStatistics],
     prior: PriorLike,
     accuracy: float | None = None,
+    population: PopulationWord = "normal",
 ) -> Fit:
     """Fit counts of one factor without predictors from their statistics."""
     s = reading.statistics
     chosen = prior if isinstance(prior, Priors) else priors(prior, factor=s.factor)
     with _threads(s):
-        post = counts_posterior(s, chosen, accuracy)
+        post = counts_posterior(s, chosen, accuracy, population=population)
     design = one_way_design(roles, s.labels)
     return Fit(post, reading.like, design, reading.notices, None, s, accuracy)
 

@@ -10,7 +10,7 @@ from typing import Unpack
 from partialpool.errors import FormulaError, UnsupportedFormulaError
 from partialpool.formula.additions import Precision, column_of, precision_columns, size_columns
 from partialpool.formula.checks import FunctionChecks
-from partialpool.formula.families import CONJUGATE, PROPORTIONS, CountFamily, count_family
+from partialpool.formula.families import PROPORTIONS, CountFamily, count_family
 from partialpool.formula.tree import (
     Call,
     Expression,
@@ -48,8 +48,11 @@ class Roles:
         Precision weights: row i has variance sigma^2 / w_i.
     count, sd : Name, optional
         Each row is a summary: number of rows, and their standard deviation.
-    family : {"binomial", "poisson", "beta_binomial", "gamma_poisson"}, optional
+    family : {"binomial", "poisson"}, optional
         How events are distributed; None for measurements.
+    population : str, optional
+        The population of the groups, where formula or kept statistics name one; see
+        `formula.populations`.
     size : Name, optional
         Trials or exposure of each row of counts; 1 for every row if not given.
     text : str
@@ -66,6 +69,7 @@ class Roles:
     count: Name | None = None
     sd: Name | None = None
     family: CountFamily | None = None
+    population: str | None = None
     size: Name | None = None
     text: str = field(default="", compare=False)
 
@@ -191,8 +195,7 @@ def read_roles(formula: Formula, family: str | None = None) -> Roles:
     ArgumentError
         If there is no such family.
     UnsupportedFormulaError
-        If there is no group term, an addition is not supported, or the family is conjugate (one
-        probability or rate a group) and the formula is more than one-way.
+        If there is no group term, or an addition is not supported.
     FormulaError
         If an addition does not fit the family, a function is not used as it is meant, or a
         column plays two parts.
@@ -227,14 +230,6 @@ def _with_counts(roles: Roles, formula: Formula) -> Roles:
     if without_offsets.one_way and not roles.proportion and all(map(_is_log, roles.offsets)):
         exposures = [_exposure(formula, offset) for offset in formula.offsets]
         roles = without_offsets
-    if roles.family in CONJUGATE and not roles.one_way:
-        raise UnsupportedFormulaError(
-            f"{_beyond_one_way(roles)} does not go with the family {roles.family}, whose groups "
-            f'have one probability or rate each; use family="{CONJUGATE[roles.family]}", with a '
-            "term such as (1 | row) if rows vary by more than that family says",
-            formula.text,
-            formula.tilde,
-        )
     if not isinstance(roles.outcome, Name):
         raise FormulaError(
             f"the outcome of the family {roles.family} is a column of counts, not {roles.outcome}",
@@ -268,19 +263,6 @@ def _is_log(offset: Expression) -> bool:
 def _exposure(formula: Formula, offset: Expression) -> Name:
     assert isinstance(offset, Call)
     return column_of(formula, offset.arguments[0], "offset(log())", offset.at)
-
-
-def _beyond_one_way(roles: Roles) -> str:
-    """What a formula has that one grouping factor with an intercept has not."""
-    if roles.terms:
-        return f"the predictor {roles.terms[0]}"
-    if len(roles.groups) > 1:
-        return "a second grouping factor"
-    if roles.groups[0].terms:
-        return "a slope that varies by group"
-    if roles.offsets:
-        return f"offset({roles.offsets[0]})"
-    return "this formula"
 
 
 def _check_functions(roles: Roles) -> None:

@@ -14,6 +14,7 @@ from partialpool._typing import Floats, Ints
 from partialpool.data import CountStatistics, Table
 from partialpool.data.new_rows import NEW, NONE, NewRows
 from partialpool.errors import ArgumentError, ImproperPosteriorError, PriorError
+from partialpool.formula.populations import PopulationWord
 from partialpool.integrate import Accuracy, Nested, integrate_nested
 from partialpool.kernels.families import LOGIT, Link
 from partialpool.models import CountsModel, Priors, counts_model
@@ -60,9 +61,15 @@ DRAWS_AND_PAIRS = 2**18
 
 
 def counts_posterior(
-    statistics: CountStatistics, priors: Priors, accuracy: float | None = None
+    statistics: CountStatistics,
+    priors: Priors,
+    accuracy: float | None = None,
+    *,
+    population: PopulationWord = "normal",
 ) -> CountsPosterior:
     """Compute the exact posterior of a one-way model of counts.
+
+    The population is normal, or the one that is conjugate to the family.
 
     Raises
     ------
@@ -73,7 +80,7 @@ def counts_posterior(
     ImproperPosteriorError
         If data and priors leave no proper posterior.
     """
-    model = counts_model(statistics, priors)
+    model = counts_model(statistics, priors, population)
     nodes = integrate_nested(
         model.log_joint,
         model.guess,
@@ -97,7 +104,7 @@ class CountsPosterior(OneFactorEngine):
 
         y_j ~ Binomial(n_j, p_j) or Poisson(e_j rate_j),   link(p_j or rate_j) ~ N(mu, tau^2)
 
-    or, in the conjugate families, p_j beta and rate_j gamma distributed.
+    or, in the conjugate populations, p_j beta and rate_j gamma distributed.
 
     Parameters
     ----------
@@ -137,8 +144,13 @@ class CountsPosterior(OneFactorEngine):
 
     @cached_property
     def tau(self) -> Distribution:
-        """Spread between groups: sd on the link scale; in the conjugate families f^(-1/2)."""
+        """Spread between groups: sd on the link scale; in conjugate populations f^(-1/2)."""
         return on_line(self.nodes.line, self.nodes.marginal, self.model.moments.tau)
+
+    @property
+    def group_population(self) -> PopulationWord:
+        """Normal on the link scale, or beta or gamma."""
+        return self.model.population
 
     @property
     def sigma(self) -> None:

@@ -15,6 +15,7 @@ from partialpool.data import CrossProducts, Table
 from partialpool.data.labels import as_labels
 from partialpool.data.new_rows import NewRows
 from partialpool.errors import ArgumentError, PriorError
+from partialpool.formula.populations import PopulationWord
 from partialpool.integrate import Accuracy
 from partialpool.kernels.families import Link
 from partialpool.models import Priors
@@ -69,6 +70,11 @@ class Engine(ABC):
     """Computes the posterior, or estimates, of a kind of model."""
 
     accuracy: float | None
+
+    @property
+    def group_population(self) -> PopulationWord:
+        """The population that groups come from."""
+        return "normal"
 
     @property
     @abstractmethod

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -246,8 +247,9 @@ def counts_without(post: CountsPosterior) -> LeftOutGroups:
         {k: v[model.member] for k, v in pairs.sd.items()},
         np.zeros(s.n_groups, dtype=bool),
     )
+    fitted = partial(counts_posterior, population=model.population)
     for j in np.flatnonzero(unlikely[model.member] > MOST_UNLIKELY).tolist():
-        _refit(post, counts_posterior, out, j)
+        _refit(post, fitted, out, j)
     return out
 
 

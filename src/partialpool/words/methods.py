@@ -20,7 +20,7 @@ def methods(post: Any, formula: str, level: float) -> str:
     of = post.given if isinstance(post, Estimated) else post
     return " ".join(
         [
-            _model(of.statistics, formula),
+            _model(of, formula),
             _priors(post),
             _computed(post, level),
             f"Computed with partialpool {__version__} (Python "
@@ -29,7 +29,8 @@ def methods(post: Any, formula: str, level: float) -> str:
     )
 
 
-def _model(s: Any, formula: str) -> str:
+def _model(post: Any, formula: str) -> str:
+    s = post.statistics
     outcome = printable(s.outcome)
     if isinstance(s, CrossProducts):
         factors = " and ".join(dict.fromkeys(printable(b.factor) for b in s.blocks))
@@ -42,20 +43,18 @@ def _model(s: Any, formula: str) -> str:
     counts = isinstance(s, CountStatistics | CountProducts)
     family = "normal"
     if counts:
-        family = s.family.replace("_", "-")
+        family = s.family
     known = not counts and s.sigma_known
     errors = " with known standard errors" if known else ""
     link = ""
     if counts:
         link = f" on the {'logit' if s.proportion else 'log'} scale"
-    population = "a normal population"
-    if family in ("beta-binomial", "gamma-poisson"):
-        population = f"a {family.split('-')[0]} population"
+    if post.group_population != "normal":  # of probabilities or rates themselves
         link = ""
     return (
         f"The outcome {outcome} was modelled by a hierarchical {family} model{errors}, {formula}, "
-        f"in which the {varying} of groups ({factors}) come from {population}{link}, whose spread "
-        "is estimated from the same data (partial pooling)."
+        f"in which the {varying} of groups ({factors}) come from a {post.group_population} "
+        f"population{link}, whose spread is estimated from the same data (partial pooling)."
     )
 
 
