@@ -12,13 +12,6 @@ from partialpool.kernels.families import LOG, LOGIT, Link
 from partialpool.kernels.row_likelihood import Overdispersed
 
 
-def dispersed_family(family: str | None) -> Overdispersed | None:
-    """The family where its rows have a dispersion."""
-    if family == "negative_binomial":
-        return "negative_binomial"
-    return "beta_binomial" if family == "beta_binomial" else None
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class CountRows:
     """Distinct rows of counts.
@@ -88,7 +81,9 @@ class CountProducts(CrossProducts):
     @property
     def dispersed(self) -> Overdispersed | None:
         """The family where rows have a dispersion."""
-        return dispersed_family(self.family)
+        if self.family in ("negative_binomial", "beta_binomial"):
+            return self.family
+        return None
 
     @property
     def link(self) -> Link:

@@ -12,7 +12,6 @@ from partialpool._typing import AnyArray, Floats
 from partialpool.data import structure
 from partialpool.data.array_sums import refuse_not_finite
 from partialpool.data.coded_rows import CodedRows, Usable, code_rows, keys_of
-from partialpool.data.count_products import dispersed_family
 from partialpool.data.design import places
 from partialpool.data.design_sql import Given
 from partialpool.data.encode import expressions
@@ -249,7 +248,7 @@ def added_up(table: CountTable) -> CountTable:
     """
     data = table.data
     columns = [v[k] for v in (data.numbers, data.codes) for k in sorted(v)]
-    if dispersed_family(table.roles.family) is not None:
+    if table.roles.dispersed:
         columns += [table.y / table.count, table.size / table.count]
     first, place = equal_rows(columns)
 
@@ -310,7 +309,7 @@ def grouped_statement(given: Given) -> str:
     predictors = {n.name for n in roles.predictors}
     keys = [*given.labels.values(), *(v for n, v in given.numbers.items() if n in predictors)]
     values = {k: v.of_sql(roles, given.numbers) for k, v in events(roles).items()}
-    same = [values["y"], values["size"]] if dispersed_family(roles.family) is not None else []
+    same = [values["y"], values["size"]] if roles.dispersed else []
     sums = ["COUNT(*) AS n", *(f"SUM({values[k]}) AS {k}" for k in ("y", "size", "constant"))]
     by = ", ".join([*keys, *same])
     return f"SELECT {', '.join([*keys, *sums])} FROM ({given.rows.used()}) AS u GROUP BY {by}"

@@ -20,7 +20,7 @@ from partialpool.data import structure
 from partialpool.data.array_sums import cross_products
 from partialpool.data.clusters import Clusters
 from partialpool.data.coded_rows import Usable
-from partialpool.data.count_products import CountProducts, CountRows, dispersed_family
+from partialpool.data.count_products import CountProducts, CountRows
 from partialpool.data.count_table import CountTable, no_exposure, read_count_table
 from partialpool.data.cross_products import DISPERSION, CrossProducts
 from partialpool.data.design import Design
@@ -107,8 +107,8 @@ def counted(table: CountTable, like: Callable[[Table], Any]) -> MixedReading:
 
 def _check_dispersion(table: CountTable, coefficients: tuple[str, ...]) -> None:
     """Refuse rows that cannot tell their dispersion, and a coefficient of its name."""
-    family = dispersed_family(table.roles.family)
-    if family is None:
+    family = table.roles.family
+    if not table.roles.dispersed:
         return
     if DISPERSION in coefficients:
         raise DataError(
@@ -265,7 +265,7 @@ def _rough_dispersion(table: CountTable, eta: Floats) -> float:
 
     Half of what rows vary by more is put down to the groups, which that fit does not know.
     """
-    if dispersed_family(table.roles.family) is None:
+    if not table.roles.dispersed:
         return 0.0
     _, mean, slope = _link(table.roles).cumulants(eta)
     size, count = table.size / table.count, table.count

@@ -28,6 +28,11 @@ def check_population(word: Any, roles: Roles) -> PopulationWord:
     conjugate = CONJUGATE.get(roles.family or "")
     allowed: list[PopulationWord] = ["normal", *([conjugate] if conjugate else [])]
     known = next((w for w in allowed if w == word), None)
+    if known is None and roles.dispersed and word in CONJUGATE.values():
+        raise ArgumentError(
+            f'population="{word}" does not go with family="{roles.family}": one of the two takes '
+            "up what varies more; leave population out (normal)"
+        )
     if known is None:
         raise _not_allowed(word, allowed, roles)
     if known != "normal" and not roles.one_way:

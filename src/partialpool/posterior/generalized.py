@@ -72,8 +72,9 @@ class GeneralizedPosterior(MixedPosterior):
         y_i ~ Binomial(n_i, expit(eta_i))  or  Poisson(e_i exp(eta_i)),
         eta = offset + X beta + sum_t Z_t b_t,   b_t,l ~ N(0, Sigma_t)
 
-    or beta-binomial or negative binomial with a dispersion (`kernels.row_likelihood`). Everything is on the link scale (log-odds, log rates) unless it says natural. Tables, draws
-    and ranks are all read from the same weighted points.
+    or beta-binomial or negative binomial with a dispersion (`kernels.row_likelihood`). Everything
+    is on the link scale (log-odds, log rates) unless it says natural. Tables, draws and ranks are
+    all read from the same weighted points.
 
     Parameters
     ----------
@@ -144,8 +145,8 @@ class GeneralizedPosterior(MixedPosterior):
         """Share of the variance of one row, all predictors at zero, that is the factor's.
 
         On the link scale, a row's own variance is pi^2 / 3 for log-odds, that of one trial, and
-        log(1 + 1 / mean count) for log rates, or log(1 + 1 / mean count + dispersion^2). Source: Nakagawa, Johnson and Schielzeth (2017),
-        doi:10.1098/rsif.2017.0213.
+        log(1 + 1 / mean count) for log rates, with a dispersion d log(1 + 1 / mean count + d^2).
+        Source: Nakagawa, Johnson and Schielzeth (2017), doi:10.1098/rsif.2017.0213.
         """
         squares = [
             (term.factor, self.weighted.points.phi[:, term.sds.start] ** 2)
@@ -155,15 +156,17 @@ class GeneralizedPosterior(MixedPosterior):
         of_factor = [square for name, square in squares if name == factor]
         if not of_factor:
             raise ArgumentError(f'no intercept varies by "{factor}": its share has no meaning')
-        total = sum(square for _, square in squares) + self.row_variance
+        total = sum(square for _, square in squares) + self._row_variances
         return of_nodes(of_factor[0] / total, self.weighted.weight, 0.0, 1.0)
 
     @property
-    def row_variance(self) -> float | Floats:
-        """Variance of one trial, or of a row of the mean count, on the link scale.
+    def row_variance(self) -> float:
+        """Variance of one trial, or of a row of the mean count, on the link scale."""
+        return float((self.weighted.weight * self._row_variances).sum())
 
-        Of rows with a dispersion at every point, (G,).
-        """
+    @property
+    def _row_variances(self) -> float | Floats:
+        """The same at every point, (G,), or for all."""
         s = self.statistics
         if s.proportion:
             return math.pi**2 / 3.0
