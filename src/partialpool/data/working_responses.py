@@ -35,6 +35,7 @@ from partialpool.errors import DataError
 from partialpool.formula import Roles
 from partialpool.formula.tree import Name
 from partialpool.kernels.families import LOG, LOGIT, Link
+from partialpool.kernels.row_moments import inflation
 from partialpool.notices import Notice
 
 RESPONSE, ERROR = Name("working response"), Name("working error")
@@ -237,7 +238,8 @@ class _Working:
         _, mean, slope = link.cumulants(eta)
         weight = _weights(table.size, slope, table.proportion)
         if dispersion:
-            weight = weight / _inflation(table, slope, dispersion)
+            one = table.size / table.count
+            weight = weight / inflation(one, mean, dispersion, proportion=table.proportion)
         response = eta - offset + (table.y - table.size * mean) / weight
         numbers = {**table.data.numbers, RESPONSE.name: response, ERROR.name: weight**-0.5}
         source = MemorySource(table.labels, table.texts, replace(table.data, numbers=numbers))
@@ -250,14 +252,6 @@ def _weights(size: Floats, slope: Floats, proportion: bool) -> Floats:
     """Working weights, never quite zero."""
     largest = float(size.max()) * (0.25 if proportion else float(slope.max()))
     return np.asarray(np.maximum(size * slope, np.where(size > 0, LEAST, NOTHING) * largest))
-
-
-def _inflation(table: CountTable, slope: Floats, dispersion: float) -> Floats:
-    """Variance of each row over that of a Poisson or binomial one."""
-    one = table.size / table.count
-    if table.proportion:
-        return 1.0 + np.maximum(one - 1.0, 0.0) * dispersion**2 / (1.0 + dispersion**2)
-    return 1.0 + one * slope * dispersion**2
 
 
 def _rough_dispersion(table: CountTable, eta: Floats) -> float:
