@@ -102,6 +102,7 @@ def counted(table: CountTable, like: Callable[[Table], Any]) -> MixedReading:
     products, clusters = working.products(learned, eta, dispersion)
     statistics = _statistics(table, with_columns, products, unlimited, dispersion)
     told = structure.notices(learned, statistics, rows.coded.absent)
+    told = (*told, *_same_as_dispersion(statistics))
     notices = (*odd, *left_out, *told, *structure.withheld(*table.withheld))
     return MixedReading(statistics, clusters, learned, notices, like, table)
 
@@ -120,6 +121,21 @@ def _check_dispersion(table: CountTable, coefficients: tuple[str, ...]) -> None:
         raise DataError(
             "every row is one trial, and single trials cannot vary more than binomial ones: "
             'use family="binomial", or rows of several trials, y | trials(n)'
+        )
+
+
+def _same_as_dispersion(s: CountProducts) -> Iterator[Notice]:
+    """Say where the spread between groups and the dispersion of rows can hardly be told apart."""
+    for block in s.blocks:
+        if s.dispersed is None or block.effects[0] != "Intercept" or (block.n > 1).any():
+            continue
+        plain = "binomial" if s.proportion else "poisson"
+        yield Notice(
+            "dispersion_of_single_rows",
+            "warning",
+            f"Every group of {block.factor} has one row, so tau[{block.factor}] and the "
+            "dispersion, which both say how much rows differ, are told apart by their shapes "
+            f'only: family="{plain}" has one of the two.',
         )
 
 
@@ -237,10 +253,10 @@ class _Working:
         link = _link(roles)
         _, mean, slope = link.cumulants(eta)
         weight = _weights(table.size, slope, table.proportion)
+        response = eta - offset + (table.y - table.size * mean) / weight
         if dispersion:
             one = table.size / table.count
             weight = weight / inflation(one, mean, dispersion, proportion=table.proportion)
-        response = eta - offset + (table.y - table.size * mean) / weight
         numbers = {**table.data.numbers, RESPONSE.name: response, ERROR.name: weight**-0.5}
         source = MemorySource(table.labels, table.texts, replace(table.data, numbers=numbers))
         normal = replace(roles, outcome=RESPONSE, se=ERROR, offsets=(), family=None, size=None)
