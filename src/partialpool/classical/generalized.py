@@ -99,6 +99,11 @@ class Likelihood:
         """The dispersion, the last of the parameters; None where rows have none."""
         return abs(float(x[-1])) if self.rows.dispersed is not None else None
 
+    def estimated_dispersion(self, x: Floats) -> float | None:
+        """The same, zero where it cannot be told from it."""
+        value, rows = self.dispersion(x), self.rows.dispersed
+        return 0.0 if value is not None and rows is not None and value <= rows.least else value
+
     def factors(self, theta: Floats) -> list[Floats]:
         """Lambda of each level, for the columns as shifted."""
         out = [np.zeros((level.q, level.q)) for level in self.system.levels]
@@ -364,7 +369,7 @@ def _estimate(s: CountProducts, search: Search, best: Minimum, place: Ints) -> M
         effect_sds=effect_sds,
         restricted=False,
         boundary=on_boundary(layout_of(s), factors),
-        dispersion=likelihood.dispersion(x),
+        dispersion=likelihood.estimated_dispersion(x),
         shortfall=best.fall,
         converged=best.fall <= CONVERGED_RISE,
         unclear=level_rows(

@@ -102,8 +102,8 @@ def counted(table: CountTable, like: Callable[[Table], Any]) -> MixedReading:
     products, clusters = working.products(learned, eta, dispersion)
     statistics = _statistics(table, with_columns, products, unlimited, dispersion)
     told = structure.notices(learned, statistics, rows.coded.absent)
-    told = (*told, *_same_as_dispersion(statistics))
-    notices = (*odd, *left_out, *told, *structure.withheld(*table.withheld))
+    alike = _same_as_dispersion(statistics)
+    notices = (*odd, *left_out, *told, *alike, *structure.withheld(*table.withheld))
     return MixedReading(statistics, clusters, learned, notices, like, table)
 
 

@@ -15,14 +15,11 @@ from partialpool.posterior.count_misfit import (
     rows_of_groups_vary,
     zeros_of_groups,
 )
+from partialpool.words.families import WIDER, family_words
 
 P_VALUE = 0.01
 """The same tail as that of `count_misfit.SDS`."""
 EFFECT_OF_ROWS = "give every row an effect of its own, + (1 | row)"
-WIDER = {"binomial": "beta_binomial", "poisson": "negative_binomial"}
-"""The family whose rows vary more."""
-PLAIN = {"negative_binomial": "negative binomial", "beta_binomial": "beta-binomial"}
-"""Families as they are called in a sentence."""
 
 
 def misfit(post: GeneralizedPosterior) -> Iterator[Notice]:
@@ -36,15 +33,11 @@ def misfit(post: GeneralizedPosterior) -> Iterator[Notice]:
             "overdispersion",
             "warning",
             f"Rows vary {variance.ratio:.1f} times as much about their fitted means as "
-            f"{_plain(s.family)} counts can (Pearson's chi-square over its degrees of freedom). "
+            f"{family_words(s.family)} counts can (Pearson's chi-square over its degrees of freedom). "
             f"Intervals are then too short: {_way(s.family)}, or add the predictors that are "
             "missing.",
         )
     yield from _zeros(excess_zeros(post), s.family)
-
-
-def _plain(family: str) -> str:
-    return PLAIN.get(family, family)
 
 
 def _way(family: str) -> str:
@@ -75,7 +68,7 @@ def _zeros(zeros: Excess | None, family: str) -> Iterator[Notice]:
         yield Notice(
             "excess_zeros",
             "warning",
-            f"There are {zeros.ratio:.1f} times as many zeros as {_plain(family)} counts with the "
+            f"There are {zeros.ratio:.1f} times as many zeros as {family_words(family)} counts with the "
             "fitted means have. If a row can be zero for a reason of its own, model that first (a "
             f"0/1 outcome); else {_way(family)}.",
         )

@@ -13,6 +13,7 @@ from partialpool._markup import output, paragraph
 from partialpool._markup import table as html_table
 from partialpool._typing import Floats
 from partialpool.data import CountProducts, CrossProducts, Table
+from partialpool.data.cross_products import DISPERSION
 from partialpool.models import Priors
 from partialpool.notices import Notice
 from partialpool.posterior import (
@@ -294,7 +295,9 @@ def _priors(p: Priors, s: CrossProducts) -> list[tuple[str, object]]:
         listed.append(("rho", p.rho))
     if not s.sigma_known:
         listed.append(("sigma", p.sigma))
-    return [*listed, *p.named]
+    if s.dispersed is not None:
+        listed.append((DISPERSION, p.dispersion))
+    return [*listed, *(pair for pair in p.named if pair[0] != DISPERSION)]
 
 
 @prior_line.register
