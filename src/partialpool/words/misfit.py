@@ -63,12 +63,18 @@ def misfit_of_one_factor(s: CountStatistics) -> Iterator[Notice]:
     yield from _zeros(zeros_of_groups(s), family)
 
 
+def _else(family: str) -> str:
+    return (
+        f"; else {_way(family)}" if family in WIDER else "; rows of both kinds are not fitted here"
+    )
+
+
 def _zeros(zeros: Excess | None, family: str) -> Iterator[Notice]:
     if zeros is not None and zeros.is_clear:
         yield Notice(
             "excess_zeros",
             "warning",
-            f"There are {zeros.ratio:.1f} times as many zeros as {family_words(family)} counts with the "
-            "fitted means have. If a row can be zero for a reason of its own, model that first (a "
-            f"0/1 outcome); else {_way(family)}.",
+            f"There are {zeros.ratio:.1f} times as many zeros as {family_words(family)} counts "
+            "with the fitted means have. If a row can be zero for a reason of its own, model that "
+            f"first (a 0/1 outcome){_else(family)}.",
         )

@@ -238,9 +238,9 @@ def _notices_estimated(post: Estimated) -> Iterator[Notice]:
         yield Notice(
             "dispersion_is_zero",
             "info",
-            "The dispersion is estimated as 0: rows vary no more than "
-            f"{NARROWER[post.statistics.family]} counts, and standard errors take that as a "
-            "fact.",
+            "The dispersion is estimated as 0: rows vary no more than counts of "
+            f'family="{NARROWER[str(post.statistics.dispersed)]}", and standard errors take that '
+            "as a fact.",
         )
     if post.estimate.unclear:
         blocks = post.statistics.blocks
