@@ -309,7 +309,7 @@ def grouped_statement(given: Given) -> str:
     predictors = {n.name for n in roles.predictors}
     keys = [*given.labels.values(), *(v for n, v in given.numbers.items() if n in predictors)]
     values = {k: v.of_sql(roles, given.numbers) for k, v in events(roles).items()}
-    same = [values["y"], values["size"]] if roles.dispersed else []
+    same = [values[k] for k in ("y", "size") if roles.dispersed and (k == "y" or roles.size)]
     sums = ["COUNT(*) AS n", *(f"SUM({values[k]}) AS {k}" for k in ("y", "size", "constant"))]
     by = ", ".join([*keys, *same])
     return f"SELECT {', '.join([*keys, *sums])} FROM ({given.rows.used()}) AS u GROUP BY {by}"

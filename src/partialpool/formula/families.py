@@ -77,7 +77,7 @@ def count_family(formula: Formula, family: str | None) -> CountFamily | None:
             f'write family="{rows}", population="{population}" (--family {rows} --population '
             f"{population})"
         )
-    family = FAMILY_WORDS.get(word, family)
+    family = FAMILY_WORDS.get(word, word if word in COUNT_FAMILIES else family)
     if family == "gaussian":
         return count_family(formula, "gaussian")
     for known in COUNT_FAMILIES:

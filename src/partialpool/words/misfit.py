@@ -33,9 +33,9 @@ def misfit(post: GeneralizedPosterior) -> Iterator[Notice]:
             "overdispersion",
             "warning",
             f"Rows vary {variance.ratio:.1f} times as much about their fitted means as "
-            f"{family_words(s.family)} counts can (Pearson's chi-square over its degrees of freedom). "
-            f"Intervals are then too short: {_way(s.family)}, or add the predictors that are "
-            "missing.",
+            f"{family_words(s.family)} counts can (Pearson's chi-square over its degrees of "
+            f"freedom). Intervals are then too short: {_way(s.family)}, or add the predictors "
+            "that are missing.",
         )
     yield from _zeros(excess_zeros(post), s.family)
 
@@ -64,9 +64,7 @@ def misfit_of_one_factor(s: CountStatistics) -> Iterator[Notice]:
 
 
 def _else(family: str) -> str:
-    return (
-        f"; else {_way(family)}" if family in WIDER else "; rows of both kinds are not fitted here"
-    )
+    return f"; else {_way(family)}" if family in WIDER else "; zero inflation is not fitted here"
 
 
 def _zeros(zeros: Excess | None, family: str) -> Iterator[Notice]:

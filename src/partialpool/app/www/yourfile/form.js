@@ -16,7 +16,9 @@ const HOW = [
   ["log", "its logarithm"],
   ["category", "a category"],
 ];
-const FAMILIES = [["", "as the formula says"], ["binomial", "binomial"], ["poisson", "Poisson"]];
+const FAMILIES = [["", "as the formula says"], ["binomial", "binomial"], ["poisson", "Poisson"],
+  ["negative_binomial", "negative binomial: counts that vary more"],
+  ["beta_binomial", "beta-binomial: proportions that vary more"]];
 const NORMAL = ["", "normal, on the scale of log-odds or log rates"];
 const BETA = ["beta", "beta, of the probabilities themselves"];
 const POPULATIONS = { binary: [NORMAL, BETA], proportion: [NORMAL, BETA],
