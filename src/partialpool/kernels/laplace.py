@@ -20,6 +20,7 @@ differentiation.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -444,11 +445,15 @@ def _positive_curvature(
 
     Beta-binomial rows may have a negative weight far from what the others say.
     """
-    try:
+    if not (weight < 0).any():
         return _curvature(rows, t, weight), True
-    except np.linalg.LinAlgError:
-        if (weight >= 0).all() or not np.isfinite(weight).all():
-            raise
+    with np.errstate(invalid="ignore"):  # roots of what is not positive
+        try:
+            exact = _curvature(rows, t, weight)
+            if math.isfinite(exact.half_log_det):
+                return exact, True
+        except np.linalg.LinAlgError:
+            pass
     return _curvature(rows, t, likelihood.slopes(eta)[1]), False
 
 
