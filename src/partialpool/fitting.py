@@ -33,9 +33,13 @@ from partialpool.fitted import (
     fit_one_way_counts,
 )
 from partialpool.formula import Roles, parse, read_roles
-from partialpool.formula.populations import PopulationWord, check_population
 from partialpool.formula.tree import Name
 from partialpool.kept_statistics import Statistics
+from partialpool.models.population_text import (
+    PopulationLike,
+    parse_population,
+    population_of,
+)
 from partialpool.words.accuracy import checked_accuracy
 
 if TYPE_CHECKING:
@@ -49,7 +53,7 @@ class Fitting(TypedDict, total=False):
     prior: PriorLike
     method: Method
     family: str | None
-    population: str | None
+    population: PopulationLike
     event: str | None
     quadrature: int | None
     accuracy: float | None
@@ -86,7 +90,7 @@ def fit(
     prior: PriorLike = None,
     method: Method = "posterior",
     family: str | None = None,
-    population: str | None = None,
+    population: PopulationLike = None,
     event: str | None = None,
     labels: Literal["fold"] | None = None,
     quadrature: int | None = None,
@@ -110,7 +114,9 @@ def fit(
         ``"hits | trials(at_bats) ~ ..."`` for proportions; ``"count | exposure(hours) ~ ..."``
         for rates. Predictors and their interactions ``x * kind``, functions log, exp, sqrt,
         center, scale, poly, C, I and offset, slopes ``(x | school)`` (``||``: independent),
-        nesting ``(1 | county/tract)``, and several terms for crossed groups.
+        nesting ``(1 | county/tract)``, and several terms for crossed groups. Of one factor without
+        predictors ``"score ~ 1 + (1 | school); sigma ~ 1 + (1 | school)"`` gives each group its own
+        sigma.
     data : frame, mapping, path or relation
         A pandas or Polars frame (also lazy), a PyArrow table, a dict of arrays, the path of a
         CSV or Parquet file (also a glob, or a list of paths), a table of a DuckDB database
@@ -136,10 +142,12 @@ def fit(
         Poisson rows that vary more: with m the mean of a row, by a dispersion d that is learned,
 
             counts: variance m + (d m)^2;   events of n: n p (1 - p) (1 + (n - 1) d^2 / (1 + d^2))
-    population : str, optional
+    population : str or object, optional
         What groups come from. ``"normal"`` if not given; of one factor without predictors also
-        ``"beta"`` for the probabilities of binomial counts, and ``"gamma"`` for the rates of
-        Poisson counts.
+        ``"student"`` (a few groups lie far out; `pp.Student`), ``"contaminated"`` (a share of
+        groups from a wider population; `pp.Contaminated`) and ``"point_normal"`` (most groups
+        are all the same; `pp.PointNormal`), with numbers as in ``"student(7)"``; ``"beta"`` for
+        the probabilities of binomial counts, and ``"gamma"`` for the rates of Poisson counts.
     event : str, optional
         Of an outcome of two words, such as yes and no: the one that is the event. If not given,
         the one that says yes, else the second in the order of letters; a notice says which.
@@ -203,7 +211,7 @@ class _Model:
     prior: PriorLike
     method: Method
     family: str | None
-    population: str | None
+    population: PopulationLike
     event: str | None
     quadrature: int | None
     accuracy: float | None
@@ -216,6 +224,7 @@ def _fit(formula: str, data: Any, model: _Model, progress: Callable[[float], Non
     parsed, dated = with_days(parsed, data)
     said += dated
     roles = read_roles(parsed, model.family)
+    _refuse_two(model.population, roles)
     population = population_of(model.population, roles, method)
     if roles.family is not None:
         nodes = _nodes(method, model.quadrature)
@@ -236,25 +245,18 @@ def _fit(formula: str, data: Any, model: _Model, progress: Callable[[float], Non
         rows = replace(rows, notices=(*said, *rows.notices))
         return fit_mixed(rows, prior, method, accuracy)
     reading = read_statistics(roles, data, progress=progress)
-    return fit_one_way(roles, reading, prior, method, accuracy)
+    return fit_one_way(roles, reading, prior, method, accuracy, population)
 
 
-def population_of(asked: str | None, roles: Roles, method: Method) -> PopulationWord:
-    """The population of the groups: what is asked for, or what the roles name.
-
-    Raises
-    ------
-    ArgumentError, UnsupportedFormulaError
-        If it does not go with the outcome, the formula or the method.
-    """
-    named = (asked or roles.population) if asked is None or isinstance(asked, str) else asked
-    population = check_population(named or "normal", roles)
-    if population != "normal" and method != "posterior":
+def _refuse_two(asked: PopulationLike, roles: Roles) -> None:
+    """Refuse a population that is not the one in the formula."""
+    if asked is None or roles.population is None:
+        return
+    stated = (parse_population(p) if isinstance(p, str) else p for p in (asked, roles.population))
+    if len(set(stated)) > 1:
         raise ArgumentError(
-            f'method="{method}" is for normal populations; groups of a {population} population '
-            'are fitted with method="posterior"'
+            f'population="{asked}", and the formula says dist = "{roles.population}"; give one'
         )
-    return population
 
 
 def _check_method(method: Method, prior: PriorLike, accuracy: float | None) -> None:
@@ -298,7 +300,7 @@ def fit_statistics(
     *,
     prior: PriorLike = None,
     method: Method = "posterior",
-    population: str | None = None,
+    population: PopulationLike = None,
     quadrature: int | None = None,
     accuracy: float | None = None,
 ) -> Fit[Table]:
@@ -348,6 +350,7 @@ def fit_groups(
     names: Any = None,
     factor: str = "group",
     prior: PriorLike = None,
+    population: PopulationLike = None,
     accuracy: float | None = None,
 ) -> Fit[Table]:
     """Fit from one record a group: estimates with standard errors, or n, mean and sd.
@@ -365,7 +368,7 @@ def fit_groups(
         Group labels, each once; 1 to J if not given.
     factor : str
         What a group is called, such as ``"school"``.
-    prior, accuracy
+    prior, population, accuracy
         As in `fit`.
 
     Returns
@@ -401,4 +404,5 @@ def fit_groups(
             f"received mean and {', '.join(given) or 'nothing else'}"
         )
     roles = replace(roles, text=f"mean | {precision} ~ 1 + (1 | {Name(factor)})")
-    return fit_one_way(roles, Reading(statistics, as_table), prior, "posterior", accuracy)
+    chosen = population_of(population, roles, "posterior")
+    return fit_one_way(roles, Reading(statistics, as_table), prior, "posterior", accuracy, chosen)

@@ -161,7 +161,7 @@ BAD = {
     ),
     "a population": (
         "y ~ 1 + (1 | g)", "negative_binomial", {"population": "gamma"}, pp.ArgumentError,
-        "one of the two takes up",
+        "whose groups are normal",
     ),
     "all or none": (
         "all | trials(n) ~ x + (1 | g)", "beta_binomial", {"method": "ml"}, pp.DataError,

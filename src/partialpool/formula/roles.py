@@ -51,10 +51,12 @@ class Roles:
     family : {"binomial", "poisson", "negative_binomial", "beta_binomial"}, optional
         How events are distributed; None for measurements.
     population : str, optional
-        The population of the groups, where formula or kept statistics name one; see
-        `formula.populations`.
+        The population of the groups, where the formula or kept statistics name one; see
+        `models.population_text`.
     size : Name, optional
         Trials or exposure of each row of counts; 1 for every row if not given.
+    noise_by_group : bool
+        Whether sigma differs between the groups of a one-way model, as a second formula says.
     text : str
         The formula as written, for error messages.
     """
@@ -71,6 +73,7 @@ class Roles:
     family: CountFamily | None = None
     population: str | None = None
     size: Name | None = None
+    noise_by_group: bool = False
     text: str = field(default="", compare=False)
 
     @classmethod
@@ -217,6 +220,7 @@ def read_roles(formula: Formula, family: str | None = None) -> Roles:
         intercept=formula.intercept,
         terms=formula.terms,
         offsets=formula.offsets,
+        population=next((g.population for g in formula.groups if g.population), None),
         text=formula.text,
     )
     counts = count_family(formula, family)
@@ -226,7 +230,29 @@ def read_roles(formula: Formula, family: str | None = None) -> Roles:
         roles = _with_counts(replace(roles, family=counts), formula)
     _check_functions(roles)
     _check_columns(roles)
-    return roles
+    if formula.noise is not None:
+        _check_noise(roles, formula.noise)
+    return replace(roles, noise_by_group=formula.noise is not None)
+
+
+def _check_noise(roles: Roles, noise: GroupTerm) -> None:
+    """Refuse a formula of sigma that does not go with the first."""
+    why = None
+    if roles.family is not None:
+        why = f"rows of the family {roles.family} have no sigma"
+    elif roles.se is not None:
+        why = "standard errors are given, so that there is no sigma"
+    elif not roles.one_way:
+        why = f"it does not go with {beyond_one_way(roles)}"
+    elif noise.factor != roles.groups[0].factor:
+        why = f"its groups ({noise.factor_name}) are not those of the outcome ({roles.group.name})"
+    if why is not None:
+        raise UnsupportedFormulaError(
+            f"sigma ~ 1 + (1 | group) is fitted for measurements of one grouping factor without "
+            f"predictors, outcome ~ 1 + (1 | group); {why}",
+            roles.text,
+            noise.at,
+        )
 
 
 def _with_counts(roles: Roles, formula: Formula) -> Roles:
@@ -272,6 +298,23 @@ def _is_log(offset: Expression) -> bool:
 def _exposure(formula: Formula, offset: Expression) -> Name:
     assert isinstance(offset, Call)
     return column_of(formula, offset.arguments[0], "offset(log())", offset.at)
+
+
+def beyond_one_way(roles: Roles) -> str:
+    """What a formula has that one grouping factor with an intercept has not."""
+    if roles.terms:
+        return f"the predictor {roles.terms[0]}"
+    if len(roles.groups) > 1:
+        return "a second grouping factor"
+    if roles.groups[0].terms:
+        return "a slope that varies by group"
+    if roles.offsets:
+        return f"offset({roles.offsets[0]})"
+    if isinstance(roles.outcome, Call):
+        return f"the computed outcome {roles.outcome} (make it a column)"
+    if len(roles.groups[0].factor) > 1:
+        return f"the factor {roles.groups[0].factor_name} of several columns"
+    return "a formula without an intercept"
 
 
 def _check_functions(roles: Roles) -> None:

@@ -14,7 +14,6 @@ from partialpool._typing import Floats, Ints
 from partialpool.data import CountStatistics, Table
 from partialpool.data.new_rows import NEW, NONE, NewRows
 from partialpool.errors import ArgumentError, ImproperPosteriorError, PriorError
-from partialpool.formula.populations import PopulationWord
 from partialpool.integrate import Accuracy, Nested, integrate_nested
 from partialpool.kernels.families import LOGIT, Link
 from partialpool.models import CountsModel, Priors, counts_model
@@ -24,6 +23,7 @@ from partialpool.models.counts_propriety import (
     check_proper,
     natural_moments,
 )
+from partialpool.models.population_text import CountPopulation
 from partialpool.posterior.argument_checks import (
     checked_draws,
 )
@@ -65,7 +65,7 @@ def counts_posterior(
     priors: Priors,
     accuracy: float | None = None,
     *,
-    population: PopulationWord = "normal",
+    population: CountPopulation = "normal",
 ) -> CountsPosterior:
     """Compute the exact posterior of a one-way model of counts.
 
@@ -146,11 +146,6 @@ class CountsPosterior(OneFactorEngine):
     def tau(self) -> Distribution:
         """Spread between groups: sd on the link scale; in conjugate populations f^(-1/2)."""
         return on_line(self.nodes.line, self.nodes.marginal, self.model.moments.tau)
-
-    @property
-    def group_population(self) -> PopulationWord:
-        """Normal on the link scale, or beta or gamma."""
-        return self.model.population
 
     @property
     def sigma(self) -> None:

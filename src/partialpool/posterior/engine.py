@@ -15,10 +15,10 @@ from partialpool.data import CrossProducts, Table
 from partialpool.data.labels import as_labels
 from partialpool.data.new_rows import NewRows
 from partialpool.errors import ArgumentError, PriorError
-from partialpool.formula.populations import PopulationWord
 from partialpool.integrate import Accuracy
 from partialpool.kernels.families import Link
 from partialpool.models import Priors
+from partialpool.models.population_text import AnyPopulation
 from partialpool.posterior.argument_checks import DETERMINISTIC, group_positions, reached
 from partialpool.posterior.distributions import Distribution, IntervalKind
 from partialpool.posterior.joint_rows import Effects, Sums
@@ -72,7 +72,7 @@ class Engine(ABC):
     accuracy: float | None
 
     @property
-    def group_population(self) -> PopulationWord:
+    def group_population(self) -> AnyPopulation:
         """The population that groups come from."""
         return "normal"
 
@@ -192,6 +192,14 @@ class FullEngine(Engine):
     def of_new_rows(self, rows: NewRows, scale: Scale) -> Distribution:
         """The linear predictor of new rows, offsets added, on a scale."""
 
+    one_sigma: ClassVar[bool] = True
+    """Whether measurements of all groups have the same noise."""
+
+    def drawn_noise(self, drawn: Any, rows: NewRows, rng: np.random.Generator) -> Floats:
+        """Draws of the sd of a new observation of weight one of each row, (S, 1 or R)."""
+        del rows, rng
+        return np.ones((1, 1)) if drawn.sigma is None else np.asarray(drawn.sigma)[:, None]
+
     @property
     def link(self) -> Link | None:
         """Link of counts; measurements have none."""
@@ -260,6 +268,12 @@ class OneFactorEngine(FullEngine):
     """
 
     model: Any
+
+    @property
+    def group_population(self) -> AnyPopulation:
+        """Normal, unless the model says otherwise."""
+        population: AnyPopulation = getattr(self.model, "population", "normal")
+        return population
 
     @property
     def priors(self) -> Priors:
@@ -358,6 +372,11 @@ class OneFactorEngine(FullEngine):
         """Share of the variance of a row, or of a typical group's value, between groups."""
         return self.icc
 
+    @property
+    def improper_priors(self) -> list[str]:
+        """Parameters whose prior is improper."""
+        return self.priors.improper(self.sigma is None)
+
     def log_marginal_likelihood(self) -> float:
         """Logarithm of p(y), all parameters integrated out.
 
@@ -366,7 +385,7 @@ class OneFactorEngine(FullEngine):
         PriorError
             If a prior is improper: p(y) is then defined up to a constant only.
         """
-        improper = self.priors.improper(self.sigma is None)
+        improper = self.improper_priors
         if improper:
             raise PriorError(
                 f"the marginal likelihood needs proper priors; those of {' and '.join(improper)} "

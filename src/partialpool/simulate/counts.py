@@ -15,9 +15,9 @@ from partialpool.data import Table
 from partialpool.errors import ArgumentError
 from partialpool.formula import CountFamily
 from partialpool.formula.families import COUNT_FAMILIES, PROPORTIONS
-from partialpool.formula.populations import CONJUGATE, PopulationWord
 from partialpool.kernels.discrete import smallest_count
 from partialpool.kernels.families import LOG, LOGIT
+from partialpool.models.population_text import CONJUGATE, CountPopulation
 from partialpool.simulate.noise import uniforms
 from partialpool.simulate.world import MOST_CELLS
 
@@ -48,7 +48,7 @@ class CountWorld:
     tau: float
     mu: float = -1.0
     family: CountFamily = "binomial"
-    population: PopulationWord = "normal"
+    population: CountPopulation = "normal"
 
     def __post_init__(self) -> None:
         if len(self.size) < 2:

@@ -13,6 +13,7 @@ from partialpool.data import CountProducts, CountStatistics, CrossProducts
 from partialpool.posterior import Estimated
 from partialpool.words.families import family_words
 from partialpool.words.formatting import printable
+from partialpool.words.population_shape import population_words
 from partialpool.words.summary import prior_line
 
 
@@ -50,12 +51,13 @@ def _model(post: Any, formula: str) -> str:
     link = ""
     if counts:
         link = f" on the {'logit' if s.proportion else 'log'} scale"
-    if post.group_population != "normal":  # of probabilities or rates themselves
+    if post.group_population in ("beta", "gamma"):  # of probabilities or rates themselves
         link = ""
     return (
         f"The outcome {outcome} was modelled by a hierarchical {family} model{errors}, {formula}, "
-        f"in which the {varying} of groups ({factors}) come from a {post.group_population} "
-        f"population{link}, whose spread is estimated from the same data (partial pooling)."
+        f"in which the {varying} of groups ({factors}) come from "
+        f"{population_words(post.group_population)}{link}, whose spread is estimated from the "
+        "same data (partial pooling)."
     )
 
 
