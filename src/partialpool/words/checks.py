@@ -58,7 +58,8 @@ ADVICE: dict[str, str] = {
     'short: let rows vary more (family="negative_binomial", of proportions '
     '"beta_binomial"), or add the predictors that are missing',
     "zeros among rows": "there are more zeros than the fitted means explain: if a row can be zero "
-    'for a reason of its own, model that first (a 0/1 outcome); else let rows vary more (family="negative_binomial")',
+    "for a reason of its own, model that first (a 0/1 outcome); else let rows vary more "
+    '(family="negative_binomial")',
     "farthest row": "a row lies far from what its group and predictors say: check it",
     "tails of rows": "noise has heavier tails than a normal distribution: far rows move their "
     "groups; check them, or transform the outcome",
