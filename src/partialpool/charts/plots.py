@@ -64,6 +64,8 @@ class Plots:
         refused = others.split(", ")
         if not self._engine.statistics.sigma_known:
             refused.append("forest")
+        if not self._engine.one_sigma:
+            refused.append("estimates_by_tau")
         public = (name for name in vars(type(self)) if not name.startswith("_"))
         return sorted(name for name in public if name not in refused)
 
