@@ -144,10 +144,10 @@ def center_and_unit(data):
 def solve(data, how, prior, fine):
     """Answers on the coarser or the finer mesh; sizes shrink where sigma is summed over too."""
     center, unit = center_and_unit(data)
-    step = {"step_v": 0.045, "step_s": 0.03} if fine else {"step_v": 0.06, "step_s": 0.04}
+    step = {"step_v": 0.06, "step_s": 0.04} if fine else {"step_v": 0.09, "step_s": 0.06}
     nested = data["family"] == "measurements"
     if nested:
-        step = {"step_v": 0.1, "step_s": 0.03} if fine else {"step_v": 0.13, "step_s": 0.04}
+        step = {"step_v": 0.13, "step_s": 0.04} if fine else {"step_v": 0.18, "step_s": 0.06}
         step |= {"down": 1e-5, "up": 1e3, "every": 4}
     elif how["name"] != "student" and "se" not in data:
         step |= {"down": 1e-4, "up": 1e4}
@@ -160,7 +160,7 @@ def solve(data, how, prior, fine):
         log_prior = dumouchel(1 / np.sqrt(np.mean(1 / np.square(data["se"]))))
     if nested:
         columns = data["n"], data["mean"], data["within"]
-        return answers_rows(*columns, kind, mesh, log_prior, sigmas=18 if fine else 14)
+        return answers_rows(*columns, kind, mesh, log_prior, sigmas=15 if fine else 12)
     if "se" in data:
         return answers(Normal(data["y"], data["se"]), kind, mesh, log_prior)
     kernel = Counts(data["family"], data["y"], data.get("trials", data.get("exposure")))
@@ -227,8 +227,8 @@ def own_sigma_entry():
     data = own_sigma()
     began = time.process_time()
     columns = data["n"], data["mean"], data["within"]
-    coarse = solve_own_sigma(*columns, step=0.05, step_tau=0.2, step_v=0.13)
-    fine = solve_own_sigma(*columns, step=0.04, step_tau=0.16, step_v=0.1)
+    coarse = solve_own_sigma(*columns, step=0.06, step_tau=0.25, step_v=0.16)
+    fine = solve_own_sigma(*columns, step=0.05, step_tau=0.2, step_v=0.13)
     out = {"data": data, "prior": {"tau": "flat", "sigma": "1 / sigma", "omega": "half_normal(1)"}}
     out["parameters"] = {
         k: dict(zip(NAMES, rounded(v), strict=True)) for k, v in fine["parameters"].items()

@@ -71,7 +71,7 @@ class Point:
     """The mesh of a population whose mean is known: one value of mu."""
 
     def __init__(self, mesh, mean):
-        self.s, self.log_s, self.tau_at = mesh.s, mesh.log_s, mesh.tau_at
+        self.s, self.log_s, self.tau_at, self.every = mesh.s, mesh.log_s, mesh.tau_at, mesh.every
         self.log_tau, self.step_tau, self.step_s = mesh.log_tau, mesh.step_tau, mesh.step_s
         self.v, self.mu, self.log_dmu = np.zeros(1), np.array([float(mean)]), np.zeros(1)
 
@@ -447,12 +447,13 @@ def answers(kernel, population, mesh, log_prior_tau=flat):
     return out
 
 
-def thinned(w, mesh, by=3):
-    """Weights of s added up by three, at the middle one; s = 0 stays by itself."""
-    size = len(mesh.log_s) // by * by
-    added = w[:, :size].reshape(len(w), -1, by).sum(axis=2)
-    s = mesh.s[:size].reshape(-1, by)[:, by // 2]
-    return np.hstack([added, w[:, -1:]]), np.append(s, 0.0)
+def thinned(w, mesh):
+    """Weights at the places of s where tau may be, and at s = 0.
+
+    Elsewhere they are 0, or, of Student's t, as smooth in log s, so that the rest is their share.
+    """
+    at = np.append(np.arange(mesh.tau_at[0] % mesh.every, len(mesh.log_s), mesh.every), -1)
+    return w[:, at], mesh.s[at]
 
 
 def answers_rows(n, mean, within, population, mesh, log_prior_tau=flat, sigmas=25):
