@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from partialpool.fitting import fit, fit_groups, fit_statistics
     from partialpool.kept_statistics import Statistics, explain, load_statistics, statistics
     from partialpool.models import priors
+    from partialpool.models.populations import Contaminated, PointNormal, Student
     from partialpool.models.priors import (
         LKJ,
         DuMouchel,
@@ -72,6 +73,7 @@ _HOMES = {
     "fitted": ("Fit",),
     "fitting": ("fit", "fit_groups", "fit_statistics"),
     "models": ("priors",),
+    "models.populations": ("Contaminated", "PointNormal", "Student"),
     "models.priors": (
         "DuMouchel", "Exponential", "Flat", "HalfCauchy", "HalfNormal", "HalfT",
         "InverseGammaSq", "Jeffreys", "LKJ", "LogNormal", "Normal", "StudentT", "Uniform",
@@ -92,6 +94,7 @@ __all__ = [  # noqa: RUF022  (as a reader looks for them)
     "datasets", "classical", "simulate", "charts", "testing",
     "Flat", "Jeffreys", "HalfNormal", "HalfCauchy", "HalfT", "Exponential", "Uniform",
     "LogNormal", "InverseGammaSq", "UniformShrinkage", "DuMouchel", "Normal", "StudentT", "LKJ",
+    "Student", "Contaminated", "PointNormal",
     "PartialPoolError", "FormulaError", "UnsupportedFormulaError", "DataError", "ColumnError",
     "PriorError", "ImproperPosteriorError", "NotReachedError", "ArgumentError",
     "MissingExtraError",

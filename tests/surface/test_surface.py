@@ -19,6 +19,7 @@ PROMISED = {
     "explain", "statistics", "Statistics", "load_statistics", "fit_statistics",
     "Flat", "Jeffreys", "HalfNormal", "HalfCauchy", "HalfT", "Exponential", "Uniform",
     "LogNormal", "InverseGammaSq", "UniformShrinkage", "DuMouchel", "Normal", "StudentT", "LKJ",
+    "Student", "Contaminated", "PointNormal",
     "PartialPoolError", "FormulaError", "UnsupportedFormulaError", "DataError", "ColumnError",
     "PriorError", "ImproperPosteriorError", "NotReachedError", "ArgumentError",
     "MissingExtraError",

@@ -1,6 +1,8 @@
 """Tokens to a tree. A small grammar, read by recursive descent; nothing is evaluated.
 
-formula   := response ["|" addition {"+" addition}] "~" sum
+formula   := one {";" noise} | ("bf" | "brmsformula") "(" one {"," noise} ")"
+one       := response ["|" addition {"+" addition}] "~" sum
+noise     := "sigma" "~" sum
 addition  := NAME "(" arguments ")"
 sum       := [sign] product {("+" | "-") product}
 product   := inter {("*" | "/") inter}
@@ -48,6 +50,12 @@ from partialpool.formula.tree import (
 
 MAX_DEPTH = 50
 MAX_OPERATORS = 250
+WRAPPERS = ("bf", "brmsformula")
+"""Words of brms around a formula with further formulas."""
+SECOND = (
+    "a second formula says whose groups differ in noise, sigma ~ 1 + (1 | group) with the group of "
+    "the first, and nothing else is fitted"
+)
 ADDITIONS = ("se", "weights", "trials", "summary", "exposure")
 ERRORS = {"var": 1, "vi": 1, "ci": 2}
 """Words for standard errors by variances and by ends of 95% intervals, with their arguments."""
@@ -145,9 +153,41 @@ class _Parser:
     def fail(self, problem: str, token: Token) -> NoReturn:
         raise FormulaError(problem, self.text, token.at)
 
-    # the formula's two sides -------------------------------------------------------------
+    # the formula and its two sides ---------------------------------------------------------
 
     def formula(self) -> Formula:
+        """One formula, and a second one of sigma if there is one."""
+        wrapped = self.peek.kind == "name" and self.peek.value in WRAPPERS and self.next_is("(")
+        if wrapped:
+            self.advance()
+            self.advance()
+        formula = self.one()
+        while self.at_op("," if wrapped else ";"):
+            self.advance()
+            if self.peek.kind == "end":
+                break
+            formula = self.noise(formula)
+        if wrapped:
+            self.expect(")")
+        if self.peek.kind != "end":
+            self.fail(f"expected + or the end of the formula, found {self.peek.shown()}", self.peek)
+        return formula
+
+    def noise(self, formula: Formula) -> Formula:
+        """The formula with the second one, ``sigma ~ 1 + (1 | group)``, read into it."""
+        token = self.advance()
+        if token.kind != "name" or token.value != "sigma" or not self.at_op("~"):
+            self.fail(f"{SECOND}; found {token.shown()}", token)
+        if formula.noise is not None:
+            self.fail("sigma has two formulas; write one", token)
+        tilde = self.advance().at
+        second = expand(self.text, Name("sigma", token.at), (), self.sum(), tilde)
+        plain = second.intercept and not second.terms and not second.offsets
+        if not plain or len(second.groups) > 1 or any(g.terms for g in second.groups):
+            self.fail(f"{SECOND}: predictors, slopes and several terms of sigma are not", token)
+        return replace(formula, noise=next(iter(second.groups), None))
+
+    def one(self) -> Formula:
         if self.peek.kind == "end":
             self.fail("the formula is empty; write for example score ~ 1 + (1 | school)", self.peek)
         additions: list[Addition] = []
@@ -175,8 +215,6 @@ class _Parser:
             self.fail('a formula has one "~"', self.peek)
         if self.at_op("|", "||"):
             self.fail("a group term stands in parentheses: (1 | school)", self.peek)
-        if self.peek.kind != "end":
-            self.fail(f"expected + or the end of the formula, found {self.peek.shown()}", self.peek)
         return expand(self.text, response, tuple(additions), right, tilde)
 
     def next_is(self, op: str) -> bool:

@@ -52,6 +52,8 @@ class Roles:
         How events are distributed; None for measurements.
     size : Name, optional
         Trials or exposure of each row of counts; 1 for every row if not given.
+    noise_by_group : bool
+        Whether sigma differs between the groups of a one-way model, as a second formula says.
     text : str
         The formula as written, for error messages.
     """
@@ -67,6 +69,7 @@ class Roles:
     sd: Name | None = None
     family: CountFamily | None = None
     size: Name | None = None
+    noise_by_group: bool = False
     text: str = field(default="", compare=False)
 
     @classmethod
@@ -214,7 +217,29 @@ def read_roles(formula: Formula, family: str | None = None) -> Roles:
         roles = _with_counts(replace(roles, family=counts), formula)
     _check_functions(roles)
     _check_columns(roles)
-    return roles
+    if formula.noise is not None:
+        _check_noise(roles, formula.noise)
+    return replace(roles, noise_by_group=formula.noise is not None)
+
+
+def _check_noise(roles: Roles, noise: GroupTerm) -> None:
+    """Refuse a formula of sigma that does not go with the first."""
+    why = None
+    if roles.family is not None:
+        why = f"rows of the family {roles.family} have no sigma"
+    elif roles.se is not None:
+        why = "standard errors are given, so that there is no sigma"
+    elif not roles.one_way:
+        why = f"it does not go with {_beyond_one_way(roles)}"
+    elif noise.factor != roles.groups[0].factor:
+        why = f"its groups ({noise.factor_name}) are not those of the outcome ({roles.group.name})"
+    if why is not None:
+        raise UnsupportedFormulaError(
+            f"sigma ~ 1 + (1 | group) is fitted for measurements of one grouping factor without "
+            f"predictors, outcome ~ 1 + (1 | group); {why}",
+            roles.text,
+            noise.at,
+        )
 
 
 def _with_counts(roles: Roles, formula: Formula) -> Roles:
@@ -280,6 +305,8 @@ def _beyond_one_way(roles: Roles) -> str:
         return "a slope that varies by group"
     if roles.offsets:
         return f"offset({roles.offsets[0]})"
+    if isinstance(roles.outcome, Call):
+        return f"the computed outcome {roles.outcome}: make it a column"
     return "this formula"
 
 

@@ -206,6 +206,8 @@ class Formula:
         Arguments of ``offset()``.
     tilde : int
         Where the ``~`` stands in `text`.
+    noise : GroupTerm, optional
+        The term of a second formula, ``sigma ~ 1 + (1 | group)``: whose groups differ in sigma.
     """
 
     text: str = field(compare=False)
@@ -216,6 +218,7 @@ class Formula:
     groups: tuple[GroupTerm, ...]
     offsets: tuple[Expression, ...]
     tilde: int = field(default=0, compare=False)
+    noise: GroupTerm | None = None
 
     def __str__(self) -> str:
         left = str(self.response)
@@ -224,7 +227,8 @@ class Formula:
         right = ["1" if self.intercept else "0", *map(str, self.terms)]
         right += [f"offset({o})" for o in self.offsets]
         right += map(str, self.groups)
-        return f"{left} ~ {' + '.join(right)}"
+        second = "" if self.noise is None else f"; sigma ~ 1 + {self.noise}"
+        return f"{left} ~ {' + '.join(right)}{second}"
 
 
 def names_in(node: Expression) -> Iterator[Name]:

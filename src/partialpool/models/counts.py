@@ -27,11 +27,10 @@ from partialpool.kernels.counts import Pairs
 from partialpool.kernels.families import LOG, LOGIT, Link
 from partialpool.models.counts_propriety import CountMoments, CountSizes, check_proper
 from partialpool.models.prior_set import Priors
-from partialpool.models.priors import Normal, StudentT
+from partialpool.models.priors import Normal, log_density_of_coefficient
 
 CELLS_AT_ONCE = 4_000_000
 """Elements of the (pairs, nodes) arrays held at once."""
-LOG_2PI = math.log(2.0 * math.pi)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,7 +146,7 @@ class CountsModel:
     def log_prior(self, mu: Floats, tau: Floats) -> Floats:
         """Log prior density of (mu, tau), shapes (T, M) and (T,) to (T, M)."""
         of_tau = self.priors.tau.log_density(tau, self.typical_error)
-        return np.asarray(self._log_prior_mu(mu) + of_tau[:, None])
+        return np.asarray(log_density_of_coefficient(self.priors.mu, mu) + of_tau[:, None])
 
     def log_marginals(self, pairs: Pairs, mu: Floats, tau: Floats) -> Floats:
         """Log likelihood of each pair at each node, its parameter integrated out; (K, T, M)."""
@@ -169,20 +168,6 @@ class CountsModel:
         if self.conjugate and self.link is LOGIT:
             each = np.ones_like(each)
         return np.asarray(1.0 / (1.0 + size * (tau**2 * each)))
-
-    def _log_prior_mu(self, mu: Floats) -> Floats:
-        prior = self.priors.mu
-        match prior:
-            case Normal():
-                z = (mu - prior.mean) / prior.sd
-                return np.asarray(-0.5 * (LOG_2PI + z * z) - math.log(prior.sd))
-            case StudentT():
-                z2 = ((mu - prior.mean) / prior.scale) ** 2
-                half = 0.5 * (prior.df + 1.0)
-                constant = math.lgamma(half) - math.lgamma(0.5 * prior.df)
-                constant -= 0.5 * math.log(prior.df * math.pi) + math.log(prior.scale)
-                return np.asarray(constant - half * np.log1p(z2 / prior.df))
-        return np.zeros_like(mu)
 
     def _chunks(self, nodes: int) -> Iterator[slice]:
         step = max(1, CELLS_AT_ONCE // nodes)

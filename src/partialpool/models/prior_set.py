@@ -8,6 +8,7 @@ from partialpool.errors import PriorError
 from partialpool.models.priors import (
     LKJ,
     Flat,
+    HalfNormal,
     Jeffreys,
     MuPrior,
     Normal,
@@ -16,7 +17,7 @@ from partialpool.models.priors import (
     StudentT,
 )
 
-FLAT, ONE_OVER, UNIFORM = Flat(), Jeffreys(), LKJ()
+FLAT, ONE_OVER, UNIFORM, OF_LOG_SIGMA = Flat(), Jeffreys(), LKJ(), HalfNormal(1.0)
 """The defaults."""
 
 
@@ -41,6 +42,9 @@ class Priors:
         Of the correlations of one term.
     named : tuple of (str, Prior)
         Of single parameters, such as ``("tau[county, floor]", HalfNormal(1))``; these go first.
+    sd_log_sigma : ScalePrior
+        Of the standard deviation of log sigma_j where groups differ in noise: a number without
+        unit, 0.7 if one group in six has twice the usual sigma and one in six half of it.
     """
 
     mu: MuPrior = FLAT
@@ -49,6 +53,7 @@ class Priors:
     beta: MuPrior = FLAT
     rho: LKJ = UNIFORM
     named: tuple[tuple[str, Prior], ...] = ()
+    sd_log_sigma: ScalePrior = OF_LOG_SIGMA
 
     def __post_init__(self) -> None:
         single = [pair for pair in self.named if not pair[0].startswith("tau[")]
@@ -57,10 +62,12 @@ class Priors:
         spreads = [pair for pair in self.named if pair[0].startswith("tau[")]
         for name, prior in [("tau", self.tau), *spreads, ("sigma", self.sigma)]:
             _check_scale(name, prior)
-        if self.sigma.relative:
-            raise PriorError(
-                f"sigma ~ {self.sigma}: this prior is relative to sigma and applies to tau only"
-            )
+        _check_scale("sd_log_sigma", self.sd_log_sigma)
+        for name, prior in (("sigma", self.sigma), ("sd_log_sigma", self.sd_log_sigma)):
+            if prior.relative:
+                raise PriorError(
+                    f"{name} ~ {prior}: this prior is relative to sigma and applies to tau only"
+                )
         if not isinstance(self.rho, LKJ):
             raise PriorError(f"rho ~ {self.rho}: the prior of correlations is lkj(eta)")
 

@@ -22,7 +22,7 @@ KINDS: dict[str, type[Prior]] = {
         menu.Normal, menu.StudentT, menu.LKJ,
     )
 }  # fmt: skip
-PARAMETERS = ("mu", "Intercept", "tau", "sigma")
+PARAMETERS = ("mu", "Intercept", "tau", "sigma", "sd_log_sigma")
 OF_REGRESSIONS = ("beta", "rho")
 
 
@@ -143,8 +143,9 @@ def _pairs(stated: Mapping[str, Any] | Iterable[str] | str) -> list[tuple[str, A
 
 
 def _parameter(name: str, factor: str | None, parameters: Collection[str]) -> str:
-    if factor is not None and name == f"tau[{factor}]":
-        return "tau"
+    for spread in ("tau", "sd_log_sigma"):
+        if factor is not None and name == f"{spread}[{factor}]":
+            return spread
     if parameters:
         name = re.sub(r"\s*,\s*", ", ", name)
     known = (*PARAMETERS, *OF_REGRESSIONS, *parameters) if parameters else PARAMETERS

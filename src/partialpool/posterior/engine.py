@@ -347,6 +347,11 @@ class OneFactorEngine(FullEngine):
         """Share of the variance of a row, or of a typical group's value, between groups."""
         return self.icc
 
+    @property
+    def improper_priors(self) -> list[str]:
+        """Parameters whose prior is improper."""
+        return self.priors.improper(self.sigma is None)
+
     def log_marginal_likelihood(self) -> float:
         """Logarithm of p(y), all parameters integrated out.
 
@@ -355,7 +360,7 @@ class OneFactorEngine(FullEngine):
         PriorError
             If a prior is improper: p(y) is then defined up to a constant only.
         """
-        improper = self.priors.improper(self.sigma is None)
+        improper = self.improper_priors
         if improper:
             raise PriorError(
                 f"the marginal likelihood needs proper priors; those of {' and '.join(improper)} "
