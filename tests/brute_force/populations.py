@@ -87,10 +87,11 @@ class Normal:
         v = self.se[:, None, None] ** 2 + mesh.s**2
         return -0.5 * (np.log(v) + LOG_2PI + (self.y[:, None, None] - mesh.mu[:, None]) ** 2 / v)
 
-    def distribution(self, j, mu, s, weight):
-        """Summary of theta_j, of nodes (mu, s) with their weights."""
+    def distribution(self, j, mu, s, weight, gap):
+        """Summary of theta_j, of nodes (mu, s) with their weights and distances of mu."""
         a = s**2 / (s**2 + self.se[j] ** 2)
-        return of_normals(mu + a * (self.y[j] - mu), np.sqrt(a) * self.se[j], weight)
+        mean, variance = mu + a * (self.y[j] - mu), a * self.se[j] ** 2
+        return of_normals(mean, np.sqrt(variance + ((1 - a) * gap) ** 2 / 12), weight)
 
 
 class Counts:
@@ -114,7 +115,7 @@ class Counts:
         m = n * np.exp(theta)
         return y - m, m
 
-    def _nodes(self, j, mu, s):
+    def _nodes(self, j, mu, s, apart=0.1):
         """theta on an even rule about its mode, in z = (theta - mu) / s, and log weights."""
         z = np.zeros(np.broadcast_shapes(np.shape(mu), np.shape(s)))
         for _ in range(60):  # Newton, concave; steps of theta at most 1
@@ -124,10 +125,10 @@ class Counts:
         sd = 1.0 / np.sqrt(s * s * self._slopes(j, mu + s * z)[1] + 1.0)
         # a sparse group's posterior is skewed: reach 30 sds on the far side, where it is still
         # e^-9, by a sinh rule whose steps grow outwards
-        x = np.arange(-4.0, 4.01, 0.1)
+        x = np.arange(-4.0, 4.0 + apart / 2, apart)
         z = z[..., None] + 1.5 * sd[..., None] * np.sinh(x)
         theta = mu[..., None] + s[..., None] * z
-        log_w = np.log(1.5 * np.cosh(x) * 0.1) + np.log(sd)[..., None]
+        log_w = np.log(1.5 * np.cosh(x) * apart) + np.log(sd)[..., None]
         return theta, log_w - 0.5 * (z * z + LOG_2PI) + self._log_likelihood(j, theta)
 
     def log_table(self, mesh):
@@ -138,8 +139,9 @@ class Counts:
                 out[j, i] = special.logsumexp(self._nodes(j, m, mesh.s)[1], axis=-1)
         return out
 
-    def distribution(self, j, mu, s, weight):
-        theta, log_w = self._nodes(j, mu, s)
+    def distribution(self, j, mu, s, weight, gap):
+        # values of theta as dense as quantiles need: nodes of many pairs are near each other
+        theta, log_w = self._nodes(j, mu, s, 0.02)
         w = np.exp(log_w - special.logsumexp(log_w, axis=-1, keepdims=True)) * weight[:, None]
         return of_atoms(theta.ravel(), w.ravel())
 
@@ -363,12 +365,17 @@ def finer(mesh, weights, times=UP):
 
 
 def heaviest(mu, s, w, lost=1e-7):
-    """Nodes but the lightest, whose weights sum to less than `lost` of all."""
+    """Nodes but the lightest, whose weights sum to less than `lost` of all; distances of mu.
+
+    A group that is at mu itself has steps between the nodes of mu, which normals of that width
+    smooth; they add 1e-4 of its variance.
+    """
     w = w / w.sum()
     flat = np.sort(w.ravel())
     cut = flat[np.searchsorted(np.cumsum(flat), lost)]
     i, k = np.nonzero(w >= cut)
-    return mu[i], s[k], w[i, k]
+    gap = np.gradient(mu) if len(mu) > 1 else np.zeros(1)
+    return mu[i], s[k], w[i, k], gap[i]
 
 
 def parameters_of(found, population, mesh):
@@ -432,15 +439,15 @@ def answers(kernel, population, mesh, log_prior_tau=flat):
         w, s, times, lost = found["weights"][j], mesh.s, UP, 1e-7
         if isinstance(kernel, Counts):  # each pair has many nodes of theta, which smooth as well
             w, s = thinned(w, mesh)
-            times, lost = 3, 1e-6
+            times, lost = 2, 1e-5
         mu, w = finer(mesh, w, times)
         groups.append(kernel.distribution(j, *heaviest(mu, s, w, lost)))
     mu, w = finer(mesh, found["new"])
-    m, s, w = heaviest(mu, mesh.s, w, 1e-6)
+    m, s, w, gap = heaviest(mu, mesh.s, w, 1e-6)
     out = {
         "parameters": parameters_of(found, population, mesh),
         "groups": groups,
-        "new group": of_normals(m, s, w),
+        "new group": of_normals(m, np.sqrt(s**2 + gap**2 / 12), w),
     }
     if found["far"].any():
         out["p_outlying"] = (found["far"] / found["total"]).tolist()
@@ -492,16 +499,20 @@ def answers_rows(n, mean, within, population, mesh, log_prior_tau=flat, sigmas=2
             if w.sum() < 1e-9 * added["total"]:
                 continue
             size = w.sum()
-            mu, s, w = heaviest(mu, mesh.s, w, 1e-6)
+            mu, s, w, _ = heaviest(mu, mesh.s, w, 1e-6)
             se = np.exp(x) / np.sqrt(n[j])
             a = s**2 / (s**2 + se**2)
             nodes.append((mu + a * (mean[j] - mu), np.sqrt(a) * se, w * size))
         groups.append(of_normals(*(np.concatenate(x) for x in zip(*nodes, strict=True))))
     mu, w = finer(mesh, added["new"])
-    m, s, w = heaviest(mu, mesh.s, w, 1e-6)
+    m, s, w, gap = heaviest(mu, mesh.s, w, 1e-6)
     parameters = parameters_of(added, population, mesh)
     parameters["sigma"] = of_density(log_sigma, np.array([f["total"] for f in found]))
-    out = {"parameters": parameters, "groups": groups, "new group": of_normals(m, s, w)}
+    out = {
+        "parameters": parameters,
+        "groups": groups,
+        "new group": of_normals(m, np.sqrt(s**2 + gap**2 / 12), w),
+    }
     if added["far"].any():
         out["p_outlying"] = (added["far"] / added["total"]).tolist()
     return out
