@@ -26,12 +26,13 @@ def test_table_names_family_and_trials(run, path):
     assert "log-odds" in out
 
 
-@pytest.mark.parametrize("family", ["binomial", "beta_binomial"])
-def test_json_keeps_to_the_schema(run, path, family):
-    out = run("fit", path, "y | trials(n) ~ 1 + (1 | g)", "--family", family, "--json").out
+@pytest.mark.parametrize("population", ["normal", "beta"])
+def test_json_keeps_to_the_schema(run, path, population):
+    how = ("--population", population, "--json")
+    out = run("fit", path, "y | trials(n) ~ 1 + (1 | g)", *how).out
     result = json.loads(out)
     jsonschema.validate(result, json.loads(SCHEMA.read_text()))
-    assert result["family"] == family
+    assert (result["family"], result["population"]) == ("binomial", population)
     assert [g["raw"] for g in result["groups"]] == [0.2, 0.0, pytest.approx(4 / 9), 0.5, None]
 
 

@@ -20,12 +20,12 @@ CASES = {
     "trials": ("y | trials(n) ~ 1 + (1 | g)", "binomial", {"g": G, "y": Y, "n": N}),
     "exposure": (
         "y ~ 1 + offset(log(n)) + (1 | g)",
-        "gamma_poisson",
+        "poisson",
         {"g": G, "y": Y, "n": [None if v is None else v / 4 for v in N]},
     ),
     "rows of 0 and 1": (
         "y ~ 1 + (1 | g)",
-        "beta_binomial",
+        "binomial",
         {"g": G, "y": [None if i == 3 else int(v > 3) for i, v in enumerate(Y)]},
     ),
     "booleans": ("y ~ 1 + (1 | g)", "binomial", {"g": G, "y": [v > 3 for v in Y]}),

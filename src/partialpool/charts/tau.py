@@ -60,7 +60,7 @@ def tau(
     what = f"How much {formatting.printable(s.outcome)} differs by {formatting.printable(s.factor)}"
     names = tuple(m["name"] for m in marks)
     return filled(
-        _frame(names, unit_of(s), parts.is_small(end), left, dark),
+        _frame(names, unit_of(post), parts.is_small(end), left, dark),
         {"density": density, "marks": marks},
         {"end": end, "top": top_with(density, len(marks))},
         title or what,
@@ -86,12 +86,13 @@ def tau_end(post: OneFactor, at_least: float = 0.0) -> float:
 UNITS = ("log-odds", "log rate", "units of ")
 
 
-def unit_of(s: GroupStatistics | CountStatistics) -> str:
-    """The unit of tau, or for conjugate families what it is."""
+def unit_of(post: OneFactor) -> str:
+    """The unit of tau, or for conjugate populations what it is."""
+    s = post.statistics
     if isinstance(s, CountStatistics):
-        if s.family == "beta_binomial":
+        if post.group_population == "beta":
             return "spread between groups, 1 / sqrt(prior trials)"
-        if s.family == "gamma_poisson":
+        if post.group_population == "gamma":
             return "coefficient of variation of the groups' rates"
         return "log-odds" if s.proportion else "log rate"
     return f"units of {formatting.printable(s.outcome)}"

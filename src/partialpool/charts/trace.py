@@ -110,7 +110,7 @@ def estimates_by_tau(
     return filled(
         _frame(
             parts.outcome_name(s),
-            unit_of(s),
+            unit_of(post),
             parts.is_small(s.raw),
             parts.is_small(end),
             named,

@@ -37,6 +37,7 @@ class How(TypedDict, total=False):
 
     method: Method
     family: str | None
+    population: str | None
     event: str | None
     quadrature: int | None
     accuracy: float | None
@@ -90,6 +91,8 @@ class Asked(Protocol):
     @property
     def family(self) -> str | None: ...
     @property
+    def population(self) -> str | None: ...
+    @property
     def event(self) -> str | None: ...
     @property
     def accuracy(self) -> float | None: ...
@@ -108,6 +111,7 @@ def rows_as_asked(options: Asked) -> AbstractContextManager[tuple[Fit, Any]]:
         options.formula,
         options.priors,
         family=options.family,
+        population=options.population,
         event=options.event,
         accuracy=options.accuracy,
     )

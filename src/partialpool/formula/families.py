@@ -7,26 +7,24 @@ from typing import Literal
 from partialpool.errors import ArgumentError, FormulaError, did_you_mean
 from partialpool.formula.tree import Formula
 
-CountFamily = Literal["binomial", "poisson", "beta_binomial", "gamma_poisson"]
+CountFamily = Literal["binomial", "poisson"]
 """How events are distributed."""
 
-COUNT_FAMILIES: tuple[CountFamily, ...] = (
-    "binomial",
-    "poisson",
-    "beta_binomial",
-    "gamma_poisson",
-)
-PROPORTIONS = ("binomial", "beta_binomial")
-CONJUGATE = {"beta_binomial": "binomial", "gamma_poisson": "poisson"}
-"""The conjugate families, and what their groups' rows are."""
+COUNT_FAMILIES: tuple[CountFamily, ...] = ("binomial", "poisson")
+PROPORTIONS = ("binomial",)
 FAMILY_WORDS = {
     "bernoulli": "binomial",
     "logistic": "binomial",
     "normal": "gaussian",
-    "betabinomial": "beta_binomial",
-    "beta-binomial": "beta_binomial",
 }
 """What other packages call the families."""
+OF_GROUPS: dict[str, tuple[CountFamily, str]] = {
+    "beta_binomial": ("binomial", "beta"),
+    "betabinomial": ("binomial", "beta"),
+    "beta-binomial": ("binomial", "beta"),
+    "gamma_poisson": ("poisson", "gamma"),
+}
+"""Words of earlier versions for a family and the population of its groups."""
 NEGATIVE_BINOMIAL = (
     "nb", "nb1", "nb2", "nbinom", "nbinom1", "nbinom2", "negbin", "negbinomial", "negbinomial2",
     "negative_binomial", "negativebinomial", "neg_binomial",
@@ -59,6 +57,13 @@ def count_family(formula: Formula, family: str | None) -> CountFamily | None:
             )
         return None
     word = str(family).lower().replace(" ", "_")
+    if word in OF_GROUPS:
+        rows, population = OF_GROUPS[word]
+        raise ArgumentError(
+            f'family="{family}" was the distribution of the groups, which population names now: '
+            f'write family="{rows}", population="{population}" (--family {rows} --population '
+            f"{population})"
+        )
     family = FAMILY_WORDS.get(word, family)
     if family == "gaussian":
         return count_family(formula, "gaussian")

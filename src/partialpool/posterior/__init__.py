@@ -9,9 +9,10 @@ from partialpool.posterior.integrated import mixed_posterior, plug_in
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.mixed_draws import MixedDraws
 from partialpool.posterior.one_way import OneWayPosterior, one_way_posterior
+from partialpool.posterior.population import PopulationPosterior, population_posterior
 from partialpool.posterior.posterior import Draws, Engine, GroupValues, Posterior
 
-OneFactor = OneWayPosterior | CountsPosterior
+OneFactor = OneWayPosterior | CountsPosterior | PopulationPosterior
 """Of one factor, of measurements or of counts."""
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "OneFactor",
     "OneWayDraws",
     "OneWayPosterior",
+    "PopulationPosterior",
     "Posterior",
     "counts_posterior",
     "estimated",
@@ -35,4 +37,5 @@ __all__ = [
     "mixed_posterior",
     "one_way_posterior",
     "plug_in",
+    "population_posterior",
 ]

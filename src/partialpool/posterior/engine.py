@@ -18,6 +18,7 @@ from partialpool.errors import ArgumentError, PriorError
 from partialpool.integrate import Accuracy
 from partialpool.kernels.families import Link
 from partialpool.models import Priors
+from partialpool.models.population_text import AnyPopulation
 from partialpool.posterior.argument_checks import DETERMINISTIC, group_positions, reached
 from partialpool.posterior.distributions import Distribution, IntervalKind
 from partialpool.posterior.joint_rows import Effects, Sums
@@ -69,6 +70,11 @@ class Engine(ABC):
     """Computes the posterior, or estimates, of a kind of model."""
 
     accuracy: float | None
+
+    @property
+    def group_population(self) -> AnyPopulation:
+        """The population that groups come from."""
+        return "normal"
 
     @property
     @abstractmethod
@@ -249,6 +255,12 @@ class OneFactorEngine(FullEngine):
     """
 
     model: Any
+
+    @property
+    def group_population(self) -> AnyPopulation:
+        """Normal, unless the model says otherwise."""
+        population: AnyPopulation = getattr(self.model, "population", "normal")
+        return population
 
     @property
     def priors(self) -> Priors:

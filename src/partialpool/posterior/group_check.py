@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import singledispatch
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from scipy import special
 
 from partialpool._typing import AnyArray, Bools, Floats, Ints
+from partialpool.data import GroupStatistics
 from partialpool.integrate import Nested
 from partialpool.kernels.count_tails import conjugate_tails, normal_tails
 from partialpool.kernels.predictive import leave_one_group_out
@@ -28,6 +29,7 @@ from partialpool.models.population_check import (
     size_slope,
     told_by_data,
 )
+from partialpool.models.population_text import AnyPopulation
 from partialpool.posterior import effects
 from partialpool.posterior.components import every_component
 from partialpool.posterior.count_misfit import fitted_predictors
@@ -38,6 +40,8 @@ from partialpool.posterior.generalized import GeneralizedPosterior
 from partialpool.posterior.linear import functional, located
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.one_way import OneWayPosterior
+from partialpool.posterior.population import PopulationPosterior
+from partialpool.posterior.population_without import left_out_cdf
 
 LEVEL = 0.01
 """Of each of the three statistics: a right model is blamed in 3% at most; in 1,000 right worlds
@@ -86,6 +90,10 @@ class GroupCheck:
         computed, as the normal one was not rejected.
     by_size : SizeSlope or None
         How own values change with the size of the groups; None where sizes are alike.
+    population : str or Population
+        What groups were taken to come from.
+    has_choice : bool
+        Whether the same model can be fitted with another population.
     """
 
     factor: str
@@ -97,10 +105,12 @@ class GroupCheck:
     shape: Shape | None
     second: Floats
     by_size: SizeSlope | None
+    population: AnyPopulation = "normal"
+    has_choice: bool = False
 
     @property
     def rejected(self) -> bool:
-        """Whether one normal population is rejected."""
+        """Whether the population is rejected."""
         p = [self.p] if self.shape is None else [self.p, self.shape.heavy_tails, self.shape.skewed]
         return min(p) <= LEVEL
 
@@ -149,7 +159,25 @@ def _of_one_way(post: OneWayPosterior, *, every: bool = False) -> Iterator[Group
     by_size = None
     if not s.sigma_known:
         by_size = size_slope(y, own + tau**2, s.n.astype(np.float64))
-    yield _check(s.factor, "Intercept", s.labels, z, (y, own), by_size)
+    check = _check(s.factor, "Intercept", s.labels, z, (y, own), by_size)
+    yield replace(check, has_choice=True)
+
+
+@group_checks.register
+def _of_population(post: PopulationPosterior, *, every: bool = False) -> Iterator[GroupCheck]:
+    s = post.statistics
+    if not (isinstance(s, GroupStatistics) and post.predicts_without_one_group):
+        return
+    own = (1.0 if post.sigma is None else float(post.sigma.median)) ** 2 / s.weight
+    away = s.raw - float(post.mu.median)
+    quick = away / np.sqrt(own + float(post.tau.median) ** 2)
+    which = _to_compute(quick, every)
+    if not every:  # a population with longer tails than the normal one makes none farther
+        which = which[np.abs(quick[which]) > NEAR]
+    z = np.full(s.n_groups, np.nan)
+    z[which] = special.ndtri(np.clip(left_out_cdf(post, which), 1e-300, 1.0 - 1e-16))
+    check = _check(s.factor, "Intercept", s.labels, z, None, None)
+    yield replace(check, population=post.population)
 
 
 @group_checks.register
@@ -174,7 +202,8 @@ def _of_counts(post: CountsPosterior, *, every: bool = False) -> Iterator[GroupC
     pit = 0.5 * (below + 1.0 - above)
     of = model.member
     by_size = _size_of_counts(post)
-    yield _check(s.factor, "Intercept", s.labels, z[of], None, by_size, pit[of])
+    check = _check(s.factor, "Intercept", s.labels, z[of], None, by_size, pit[of])
+    yield replace(check, population=post.group_population, has_choice=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

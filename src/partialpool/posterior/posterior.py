@@ -1,8 +1,9 @@
 """The one face of every posterior: what can be asked, and how, does not depend on the model.
 
 Behind it stand the engines of this room: `OneWayPosterior` and `CountsPosterior` of one factor
-without predictors, `MixedPosterior` and `GeneralizedPosterior` of everything else, and `Estimated`
-of maximum likelihood.
+without predictors, `PopulationPosterior` where its groups come from another population,
+`MixedPosterior` and `GeneralizedPosterior` of everything else, and `Estimated` of maximum
+likelihood.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ from partialpool.posterior.estimated import Estimated
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.mixed_draws import MixedDraws
 from partialpool.posterior.one_way import OneWayPosterior
+from partialpool.posterior.population import PopulationPosterior
 
-Engine = OneWayPosterior | CountsPosterior | MixedPosterior | Estimated
+Engine = OneWayPosterior | CountsPosterior | PopulationPosterior | MixedPosterior | Estimated
 """What computes a posterior, or estimates, of a kind of model."""
 
 RENAMED = {

@@ -178,7 +178,8 @@ class _Nodes:
                 moved = _weighted(post.nodes, density(*at) - of_old(*at))
                 if moved is not None:
                     return CountsPosterior(statistics, model, moved, post.accuracy)
-        posterior = counts_posterior(statistics, model.priors, self.fitted[0].accuracy)
+        accuracy, population = self.fitted[0].accuracy, model.population
+        posterior = counts_posterior(statistics, model.priors, accuracy, population=population)
         self.fitted.append(posterior)
         return posterior
 
@@ -242,7 +243,7 @@ def _under(post: FullEngine, priors: Priors, nodes: _Nodes, power: float = 1.0) 
     if isinstance(post, CountsPosterior):
         if power != 1.0:
             s = replace(s, y=power * s.y, size=power * s.size)
-        model = counts_model(s, priors)
+        model = counts_model(s, priors, post.model.population)
         reference = post.model.typical_error / model.typical_error
         return nodes.counts(s, replace(model, priors=_unmoved(priors, reference)))
     if isinstance(post, GeneralizedPosterior):

@@ -12,6 +12,8 @@ from partialpool.posterior.generalized import GeneralizedPosterior
 from partialpool.posterior.left_out import LeftOutGroups, counts_without, one_way_without
 from partialpool.posterior.left_out_mixed import generalized_without, mixed_without
 from partialpool.posterior.one_way import OneWayPosterior
+from partialpool.posterior.population import PopulationPosterior
+from partialpool.posterior.population_without import population_without
 
 
 def left_out_factor(post: Any, factor: str | None = None) -> str:
@@ -70,6 +72,8 @@ def without_each_group(
         return one_way_without(post)
     if isinstance(post, CountsPosterior):
         return counts_without(post)
+    if isinstance(post, PopulationPosterior):
+        return population_without(post)
     if isinstance(post, GeneralizedPosterior):
         return generalized_without(post)
     return mixed_without(post, clusters)

@@ -35,6 +35,8 @@ class Fitted(Protocol):
     @property
     def family(self) -> str: ...
     @property
+    def population(self) -> str: ...
+    @property
     def statistics(self) -> Any: ...
     @property
     def computed_by(self) -> str: ...
@@ -250,6 +252,7 @@ def _about(fit: Fitted) -> dict[str, str]:
         "rows": f"{s.n_used:,}",
         **{f"groups of {factor}": f"{size:,}" for factor, size in groups.items()},
         "family": fit.family,
+        **({} if fit.population == "normal" else {"population": fit.population}),
         "method": fit.computed_by,
     }
 

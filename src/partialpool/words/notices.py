@@ -21,6 +21,7 @@ from partialpool.posterior import (
     MixedPosterior,
     OneWayPosterior,
 )
+from partialpool.posterior.population import PopulationPosterior
 from partialpool.words.accuracy import accuracy_notice
 from partialpool.words.advice import FEW_GROUPS
 from partialpool.words.crossing import labels_may_start_anew
@@ -28,6 +29,7 @@ from partialpool.words.formatting import number
 from partialpool.words.misfit import misfit, misfit_of_one_factor
 from partialpool.words.near_zero import near_zero
 from partialpool.words.population import population_notices
+from partialpool.words.population_shape import rests_on_prior
 
 FEW_REPLICATES = 10
 
@@ -45,10 +47,27 @@ def _notices_one_way(post: OneWayPosterior) -> Iterator[Notice]:
     yield from _zero_or_one(post)
     yield from population_notices(post)
     yield from tau_near_zero(post)
-    yield from _single_rows(post)
+    yield from _single_rows(post.statistics)
 
 
-def _one_factor(post: OneWayPosterior | CountsPosterior) -> Iterator[Notice]:
+@notices_of.register
+def _notices_population(post: PopulationPosterior) -> Iterator[Notice]:
+    s = post.statistics
+    yield from _one_factor(post)
+    if isinstance(s, CountStatistics):
+        yield from _unexposed(s)
+        yield from misfit_of_one_factor(s)
+    else:
+        yield from _zero_or_one(post)
+    yield from population_notices(post)
+    yield from rests_on_prior(post)
+    yield from tau_near_zero(post)
+    yield from _at_ends(s) if isinstance(s, CountStatistics) else _single_rows(s)
+
+
+def _one_factor(
+    post: OneWayPosterior | CountsPosterior | PopulationPosterior,
+) -> Iterator[Notice]:
     """What is said of measurements and of counts of one factor alike."""
     yield from accuracy_notice(post)
     yield from dropped(post)
@@ -177,8 +196,7 @@ def _zero_or_one(post: Any) -> Iterator[Notice]:
         )
 
 
-def _single_rows(post: OneWayPosterior) -> Iterator[Notice]:
-    s = post.statistics
+def _single_rows(s: GroupStatistics) -> Iterator[Notice]:
     single = int((s.n == 1).sum())
     if single and not s.sigma_known and single < s.n_groups:
         verb = "groups has" if single == 1 else "groups have"
@@ -324,7 +342,7 @@ def _notices_counts(post: CountsPosterior) -> Iterator[Notice]:
     yield from misfit_of_one_factor(post.statistics)
     yield from population_notices(post)
     yield from tau_near_zero(post)
-    yield from _at_ends(post)
+    yield from _at_ends(post.statistics)
 
 
 def _unexposed(s: CountStatistics) -> Iterator[Notice]:
@@ -339,9 +357,9 @@ def _unexposed(s: CountStatistics) -> Iterator[Notice]:
         )
 
 
-def _at_ends(post: CountsPosterior) -> Iterator[Notice]:
-    s, inside = post.statistics, np.append(post.model.inside, True)
-    ends = int((~inside[post.model.member]).sum())
+def _at_ends(s: CountStatistics) -> Iterator[Notice]:
+    all_events = (s.y == s.size) & s.proportion
+    ends = int((((s.y == 0) | all_events) & (s.size > 0)).sum())
     if ends:
         verb = "group has" if ends == 1 else "groups have"
         what = "no event, or events only" if s.proportion else "no event"

@@ -144,7 +144,7 @@ SAID = {
     "y ~ >>>cs(1 + x | g)": "correlated by their distance",
     "y ~ >>>us(x)": "us() holds a group term",
     "y ~ >>>. + (1 | g)": '"." stands for all other columns in R; here predictors are named',
-    "y ~ x + (1 | >>>gr(g, by = z))": "with more than the groups is not fitted",
+    "y ~ x + (1 | >>>gr(g, by = z))": "with more than the groups and their distribution is not fitted",
     "y ~ (1 >>>| ID | g) + (x | ID | g)": None,
     "y ~ >>>scale(x, center = FALSE) + (1 | g)": "takes the mean off and divides",
     "y ~ >>>scale(x, scale = 10) + (1 | g)": "write I(x / 10)",
@@ -223,7 +223,6 @@ FAMILIES = {
     "Bernoulli": "binomial",
     "logistic": "binomial",
     "normal": "gaussian",
-    "betabinomial": "beta_binomial",
 }
 ROWS = {"y": [0, 1, 1, 0, 1, 0, 1, 1], "g": list("aabbccdd")}
 
@@ -233,8 +232,16 @@ def test_families_by_their_other_names(word):
     assert pp.fit("y ~ 1 + (1 | g)", ROWS, family=word).family == FAMILIES[word]
 
 
+@pytest.mark.parametrize("word", ["beta_binomial", "betabinomial", "gamma_poisson"])
+def test_families_of_earlier_versions_say_the_new_words(word):
+    family, population = ("poisson", "gamma") if "poisson" in word else ("binomial", "beta")
+    words = f'write family="{family}", population="{population}"'
+    with pytest.raises(pp.ArgumentError, match=words):
+        pp.fit("y ~ 1 + (1 | g)", ROWS, family=word)
+
+
 @pytest.mark.parametrize("word", ["nb", "negbinomial", "negative binomial", "nbinom2"])
-def test_negative_binomial_is_not_led_to_gamma_poisson(word):
+def test_negative_binomial_is_not_led_to_a_gamma_population(word):
     with pytest.raises(pp.ArgumentError, match=r"with an effect of every row, \(1 \| row\)") as e:
         pp.fit("y ~ 1 + (1 | g)", ROWS, family=word)
     assert "gamma" not in str(e.value)
