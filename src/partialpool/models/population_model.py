@@ -19,6 +19,7 @@ from partialpool._typing import Bools, Floats
 from partialpool.data import GroupStatistics
 from partialpool.errors import ImproperPosteriorError
 from partialpool.integrate import Axis, Coordinate, HalfLine, Interval
+from partialpool.kernels.knots import Knots, knots
 from partialpool.kernels.normal_mixtures import Populations, center_and_sd, log_likelihood
 from partialpool.models.oneway import LOG_2PI, one_way_model
 from partialpool.models.populations import PointNormal, Population
@@ -81,11 +82,14 @@ class Measured(GroupsOfPopulation):
     ----------
     y, weight, count : ndarray, shape (J,)
         Means (less the model's center), total weights, and how many groups each stands for.
+    grid : Knots or None
+        The grid they are the knots of, where they stand for many groups.
     """
 
     y: Floats
     weight: Floats
     count: Floats
+    grid: Knots | None = None
 
     @property
     def far(self) -> float:
@@ -105,6 +109,12 @@ class Measured(GroupsOfPopulation):
 
     def log_likelihood(self, mu: Floats, of: Populations, sigma: Floats) -> Floats:
         return log_likelihood(self.y, self.errors(sigma), self.count, mu, of)
+
+
+def gathered(groups: Measured, of_y: int, of_weight: int) -> Measured:
+    """Knots that stand for many groups in sums over them."""
+    grid = knots(groups.y, groups.weight, of_y, of_weight)
+    return Measured(grid.y, grid.weight, grid.counts(groups.y, groups.weight), grid)
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,6 +208,11 @@ class PopulationModel:
         sigma = np.ones(len(points)) if self.sigma is None else points[:, -1]
         return points[:, 0], points[:, 1 : 1 + m], sigma
 
+    def coordinates(self, points: Floats) -> Floats:
+        """phi, (G, d), in the coordinates of its axes."""
+        columns = [a.coordinate(points[:, i]) for i, a in enumerate(self.axes)]
+        return np.stack(columns, axis=1)
+
     def populations(self, points: Floats) -> Populations:
         """The components at each phi."""
         tau, shape, _ = self.split(points)
@@ -224,6 +239,12 @@ class PopulationModel:
             second = self._grids(some, sigma[again], center, sd)
             first.mu[again], first.log_mass[again] = second.mu, second.log_mass
         return MuGrids(first.mu, first.log_mass + log_prior[:, None])
+
+    def mu_about(self, points: Floats) -> tuple[Floats, Floats]:
+        """Centre and sd of mu at each phi, roughly; (G,) each."""
+        if self.middle is not None:
+            return np.full(len(points), self.middle), np.zeros(len(points))
+        return self._rough_mu(self.populations(points), self.split(points)[2])
 
     def _rough_mu(self, of: Populations, sigma: Floats) -> tuple[Floats, Floats]:
         mean, precision = np.zeros(len(sigma)), np.zeros(len(sigma))

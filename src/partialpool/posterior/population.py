@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, final
@@ -14,7 +14,7 @@ from partialpool._typing import Floats, Ints
 from partialpool.data import GroupStatistics, Table
 from partialpool.data.new_rows import NEW, NewRows
 from partialpool.errors import ArgumentError
-from partialpool.integrate import Axis, Lattice, find_modes, integrate_lattice
+from partialpool.integrate import Axis, Lattice
 from partialpool.kernels.normal_mixtures import log_marginals
 from partialpool.models import Priors
 from partialpool.models.population_model import PopulationModel, population_model
@@ -23,18 +23,32 @@ from partialpool.posterior.argument_checks import checked_draws
 from partialpool.posterior.distributions import Distribution, IntervalKind, Mapped, Mixture
 from partialpool.posterior.engine import OneFactorEngine, Scale, Term
 from partialpool.posterior.groups import Sampled
+from partialpool.posterior.many_groups import (
+    CHECKED,
+    Interpolated,
+    KnotsOfGroups,
+    many_groups,
+    sample_of_groups,
+)
 from partialpool.posterior.node_mixture import CELLS_AT_ONCE, NodeComponents, NodeMixture
 from partialpool.posterior.one_way_parameters import on_line, typical_weight
 from partialpool.posterior.population_draws import PopulationDraws, draw
-from partialpool.posterior.population_nodes import PopulationNodes, population_nodes
+from partialpool.posterior.population_integral import integrated
+from partialpool.posterior.population_nodes import (
+    PopulationNodes,
+    condensed_nodes,
+    population_nodes,
+)
 from partialpool.posterior.ranks import SEED
 from partialpool.posterior.variance_parameters import KERNEL_WIDTH, of_nodes
 
-TARGETS = {1: 1e-4, 2: 5e-3}
-"""Targets of the error of the lattice by dimension of phi; `USUAL_TARGET` in three and four."""
-USUAL_TARGET = 1.5e-2
-CELLS = 2e9
-"""Terms of the likelihood that may be computed, about 20 seconds."""
+MANY_CELLS = 2e6
+"""Groups times components from which groups are read from fewer nodes, checked."""
+CONDENSED_SIZES, CONDENSED_AGREE = (50, 100, 200), 5e-3
+"""Nodes that are tried, and how closely ends of intervals must agree with all nodes, in sds."""
+OF_DIMENSIONS = {3: 2.0, 4: 2.0}
+"""Error over the one that the lattice tells, by its dimension: at most 0.3 in one and two, 1.6 in
+three and four (a ratio of two normal parts)."""
 CONTRAST_DRAWS = 40_000
 """Draws from which contrasts are read; their error is a two-hundredth of an sd."""
 
@@ -68,16 +82,8 @@ def population_posterior(
         If data and priors leave no proper posterior.
     """
     model = population_model(statistics, priors, population)
-    d = len(model.axes)
-    lattice = integrate_lattice(
-        model.evaluate,
-        model.axes,
-        find_modes(model.evaluate, model.axes, model.starts),
-        moments=model.moment_orders,
-        tolerance=TARGETS.get(d, USUAL_TARGET) if accuracy is None else accuracy,
-        budget=int(np.clip(CELLS / model.cells, 2_000, 100_000)),
-    )
-    return PopulationPosterior(statistics, model, lattice, accuracy)
+    model, lattice, of_knots = integrated(model, accuracy)
+    return PopulationPosterior(statistics, model, lattice, accuracy, of_knots)
 
 
 @final
@@ -97,12 +103,15 @@ class PopulationPosterior(OneFactorEngine):
         Nodes and weights over (tau, what the population learns, sigma), each with a grid of mu.
     accuracy : float, optional
         The error asked for (posterior sds); see `target`.
+    of_knots : float
+        Error of parameters where knots stand for groups, in posterior sds.
     """
 
     statistics: GroupStatistics
     model: PopulationModel
     lattice: Lattice
     accuracy: float | None = None
+    of_knots: float = 0.0
 
     @property
     def population(self) -> Population:
@@ -187,12 +196,54 @@ class PopulationPosterior(OneFactorEngine):
     @cached_property
     def theta(self) -> Distribution:
         """Every group's parameter (units of y); shape (J,), in the order of the statistics."""
-        return self._of_index(np.arange(self.statistics.n_groups))
+        knots = self._knots[0]
+        if knots is None:
+            return self._mixture(self.centered_means, self.statistics.weight)
+        at_knots = self._mixture(knots.grid.y, knots.grid.weight)
+        return Interpolated(self._mixture(knots.y, knots.weight), at_knots, knots)
+
+    @cached_property
+    def _knots(self) -> tuple[KnotsOfGroups | None, float]:
+        """Knots from which tables of very many groups are interpolated, and their error."""
+        nodes = self._for_groups[0]
+        return many_groups(self.centered_means, self.statistics.weight, nodes.cells, self._mixture)
+
+    @cached_property
+    def _for_groups(self) -> tuple[PopulationNodes, float]:
+        """All nodes; with many groups, fewer of which the ends of intervals are the same."""
+        full, s = self.nodes, self.statistics
+        if s.n_groups * full.cells <= MANY_CELLS:
+            return full, 0.0
+        some = sample_of_groups(self.centered_means, s.weight)
+        parts = self.centered_means[some], s.weight[some]
+        exact = self._mixture(*parts, full)
+        ends, sd = exact.quantile(CHECKED), exact.sd
+        for size in CONDENSED_SIZES:
+            if size >= len(full.weight):
+                break
+            few = condensed_nodes(full, self.model.coordinates(self.lattice.points), size)
+            error = float((np.abs(self._mixture(*parts, few).quantile(CHECKED) - ends) / sd).max())
+            if error <= CONDENSED_AGREE:
+                return few, error
+        return full, 0.0
+
+    def _mixture(
+        self, y: Floats, weight: Floats, nodes: PopulationNodes | None = None
+    ) -> NodeMixture:
+        """Theta of groups with these means (less the center) and weights."""
+        n = self._for_groups[0] if nodes is None else nodes
+        known = np.zeros(len(y), dtype=np.intp)
+
+        def rows(part: slice) -> NodeComponents:
+            return n.components(y[part], weight[part], known[part])
+
+        order = self.model.moments.theta
+        return NodeMixture((len(y),), rows, n.weight, n.size, self.model.center, order)
 
     @cached_property
     def effect(self) -> Distribution:
         """Every group's deviation ``theta_j - mu`` (units of y); shape (J,)."""
-        n, y, weight = self.nodes, self.centered_means, self.statistics.weight
+        n, y, weight = self._for_groups[0], self.centered_means, self.statistics.weight
 
         def rows(part: slice) -> NodeComponents:
             return n.deviations(y[part], weight[part])
@@ -228,12 +279,12 @@ class PopulationPosterior(OneFactorEngine):
         """
         if not self.population.tells_outliers:
             return None
-        return np.asarray(self._by_group(self.nodes.share_of_last)[0])
+        return np.asarray(self._by_group(self._for_groups[0].share_of_last)[0])
 
     @cached_property
     def shrinkage(self) -> Distribution:
         """Every group's weight on the pooled value: the mean over components; shape (J,)."""
-        n, y, weight = self.nodes, self.centered_means, self.statistics.weight
+        n, y, weight = self._for_groups[0], self.centered_means, self.statistics.weight
         axis, width = UNIT, KERNEL_WIDTH
 
         def rows(part: slice) -> tuple[Floats, Floats]:
@@ -248,10 +299,17 @@ class PopulationPosterior(OneFactorEngine):
         moments = self._by_group(lambda *of: _mean_and_sd(n.weight, n.pooled(*of)))
         return Mapped(inner, axis, (moments[0], moments[1]), (len(y),))
 
-    def _by_group(self, function: Any) -> Floats:
-        """What a function of means and weights, (B,) each, gives, (m, B), for all groups."""
-        y, weight = self.centered_means, self.statistics.weight
-        step = max(1, CELLS_AT_ONCE // (len(self.nodes.weight) * self.nodes.size))
+    def _by_group(self, function: Callable[[Floats, Floats], Floats]) -> Floats:
+        """Shares between 0 and 1 of means and weights, (B,) each to (m, B), for all groups."""
+        knots, s = self._knots[0], self.statistics
+        if knots is not None:
+            return np.clip(knots.values(self._in_blocks(function, *knots.at)), 0.0, 1.0)
+        return self._in_blocks(function, self.centered_means, s.weight)
+
+    def _in_blocks(
+        self, function: Callable[[Floats, Floats], Floats], y: Floats, weight: Floats
+    ) -> Floats:
+        step = max(1, CELLS_AT_ONCE // self._for_groups[0].cells)
         parts = [slice(i, i + step) for i in range(0, len(y), step)]
         return np.concatenate([np.atleast_2d(function(y[p], weight[p])) for p in parts], axis=1)
 
@@ -412,7 +470,8 @@ class PopulationPosterior(OneFactorEngine):
     @property
     def error(self) -> float:
         """Bound on the error of means, sds and ends, in posterior sds."""
-        return self.lattice.error
+        of_phi = self.lattice.error * OF_DIMENSIONS.get(len(self.model.axes), 1.0)
+        return of_phi + max(self.of_knots, self._for_groups[1] + self._knots[1])
 
     def __repr__(self) -> str:
         s, d = self.statistics, ", ".join(self.model.dimensions)
@@ -420,7 +479,13 @@ class PopulationPosterior(OneFactorEngine):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle without what was cached."""
-        return PopulationPosterior, (self.statistics, self.model, self.lattice, self.accuracy)
+        return PopulationPosterior, (
+            self.statistics,
+            self.model,
+            self.lattice,
+            self.accuracy,
+            self.of_knots,
+        )
 
     @cached_property
     def centered_means(self) -> Floats:

@@ -117,5 +117,5 @@ def test_gathering_does_not_move_quantiles(atom, monkeypatch):
     monkeypatch.setattr("partialpool.posterior.node_mixture.GATHERED_FROM", 10**9)
     exact = of.quantile(p)
     width = exact[4] - exact[1]
-    assert np.abs((quick - exact)[1:5] / width).max() < 2e-4
-    assert np.abs((quick - exact) / width).max() < 5e-3
+    assert np.abs((quick - exact) / width)[[1, 3, 4]].max() < 1e-4
+    assert np.abs((quick - exact) / width).max() < 2e-3  # between two peaks, and far out
