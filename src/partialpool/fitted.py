@@ -1142,12 +1142,14 @@ class Fit(Generic[Frame]):
     def _foundations(self) -> tuple[str, ...]:
         """What checks, other priors and single groups say, where that takes no second."""
         post = self._engine
-        if not isinstance(post, OneWayPosterior | CountsPosterior):
+        if not isinstance(post, OneWayPosterior | CountsPosterior | PopulationPosterior):
             return ()
         most = MOST_LEFT_OUT if isinstance(post, OneWayPosterior) else MOST_COUNTS_LEFT_OUT
         if post.statistics.n_groups > most:
             return ()
-        said = [self.check().text, self.sensitivity().text]
+        said = [self.check().text]
+        with suppress(ArgumentError):  # of a population that is not normal
+            said.append(self.sensitivity().text)
         with suppress(ArgumentError):  # of so few groups that the others leave no posterior
             said.append(self.influence().text)
         return tuple(said)

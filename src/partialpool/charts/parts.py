@@ -17,7 +17,13 @@ from partialpool.charts.places import log_ticks
 from partialpool.charts.style import Look, styled
 from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.errors import ArgumentError, did_you_mean
-from partialpool.posterior import CountsPosterior, Distribution, OneFactor, Posterior
+from partialpool.posterior import (
+    CountsPosterior,
+    Distribution,
+    OneFactor,
+    PopulationPosterior,
+    Posterior,
+)
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.posterior.theta import Theta
 from partialpool.words import formatting
@@ -172,6 +178,8 @@ def some_groups(post: OneFactor, order: Ints) -> Distribution:
     """The same of some groups."""
     if isinstance(post, CountsPosterior):
         return post.some_groups(order)
+    if isinstance(post, PopulationPosterior):
+        return post.linear(np.empty((len(order), 0)), {0: (order, np.ones(len(order)))})
     return Theta.of(post, post.components, order)
 
 

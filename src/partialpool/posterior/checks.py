@@ -147,7 +147,8 @@ def _noise(s: GroupStatistics, at: Ints, draws: int, rng: np.random.Generator) -
     if s.sigma_known or len(mine) < 2:
         return
     what = f"groups of {s.factor}"
-    size, trend = noise_by_group(s.ss[mine], s.n[mine] - 1.0, s.mean[mine], draws, rng)
+    df = np.asarray(s.n[mine] - 1.0, dtype=np.float64)
+    size, trend = noise_by_group(s.ss[mine], df, s.mean[mine], draws, rng)
     yield Finding("noise by group", what, size, "exact")
     if len(mine) > 2:
         yield Finding("noise by value", what, trend, "exact")

@@ -20,7 +20,7 @@ import numpy as np
 
 from partialpool._typing import Floats
 from partialpool.data import CountStatistics, GroupStatistics
-from partialpool.errors import PartialPoolError
+from partialpool.errors import ArgumentError, PartialPoolError
 from partialpool.integrate import Grid, Nested
 from partialpool.models import OneWayModel, Priors, one_way_model
 from partialpool.models.counts import CountsModel, counts_model
@@ -35,6 +35,7 @@ from partialpool.posterior.integrated import mixed_posterior
 from partialpool.posterior.left_out import MOST_UNLIKELY, UNLIKELY
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.one_way import OneWayPosterior, one_way_posterior
+from partialpool.posterior.population import PopulationPosterior
 
 POWERS = (0.8, 1.25)
 """Powers to either side of one, a fifth of the information off or a quarter more: those of the
@@ -71,6 +72,12 @@ def settings(post: FullEngine) -> Iterator[Setting]:
     ----------
     post : OneWayPosterior, CountsPosterior, MixedPosterior or GeneralizedPosterior
     """
+    if isinstance(post, PopulationPosterior):
+        raise ArgumentError(
+            "sensitivity() weighs the nodes of a normal population under other priors; this one is "
+            f"{post.population}: fit with another prior or population and put both side by side, "
+            "pp.table(a, b), or score them, pp.compare_models(a, b)"
+        )
     yield Setting("fit", _own_words(post), post)
     nodes = _Nodes([post])
     words_of_fit = "" if post.priors.named else f"tau ~ {post.priors.tau}"

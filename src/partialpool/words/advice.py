@@ -68,7 +68,7 @@ class Advice:
         """Each number with its name; empty where there is none."""
         interval = f"{self.icc:.2f} (95% {self.icc_lower:.2f} to {self.icc_upper:.2f})"
         rows = [
-            ("share of variance between groups", interval),
+            ("share of variance between groups", "" if math.isnan(self.icc) else interval),
             ("design effect, effective rows", _pair(self.design_effect, self.effective_rows)),
             ("P(a typical group is pooled > 90%)", f"{self.nearly_complete:.2f}"),
             ("P(a typical group is pooled < 10%)", f"{self.nearly_none:.2f}"),
@@ -199,8 +199,10 @@ def _advise_population(post: PopulationPosterior) -> Advice:
     ratio = _ratio_to_noise(post)
     weight = post.lattice.weight
     heavy, light = float(weight @ (ratio < 1 / 3)), float(weight @ (ratio > 3.0))
-    none = [math.nan] * 6
-    return Advice(icc, lower, upper, *none[:2], heavy, light, *none[:4], recommendation(post))
+    nan = math.nan
+    return Advice(
+        icc, lower, upper, nan, nan, heavy, light, nan, nan, nan, nan, recommendation(post)
+    )
 
 
 def _ratio_to_noise(post: PopulationPosterior) -> Floats:

@@ -69,6 +69,8 @@ ADVICE: dict[str, str] = {
     "it",
 }
 """What it means that a check does not hold, and what to do."""
+OF_TAILS = 'population="student" (--population student) has such tails'
+"""What to do about tails of groups where the model takes another population."""
 CONSERVATIVE = "predictive"
 """Checks against new data drawn from the posterior, which was fitted to the same data."""
 
@@ -174,6 +176,8 @@ class Check(Generic[Frame]):
             text = f"{_title(finding)}: {ADVICE[finding.check]}."
             if finding.check == "farthest group":
                 text = next((t for k, t in named.items() if _is_of(finding, *k)), text)
+            if finding.check == "tails of groups" and any(c.has_choice for c in self.by_group):
+                text = f"{text[:-1]}; {OF_TAILS}."
             said.append(Notice(_code(finding), "warning", f"{text} {_numbers(finding.compared)}"))
         return tuple(said)
 

@@ -28,14 +28,12 @@ def population_words(population: AnyPopulation) -> str:
     """A population with its article, such as "a normal population"."""
     match population:
         case Student(df=df):
-            freedom = (
-                "learned degrees of freedom" if df == LEARNED else f"{df:g} degrees of freedom"
+            freedom = "learned" if df == LEARNED else f"{df:g}"
+            return (
+                f"a Student t population with {freedom} degree{'' if df == 1.0 else 's'} of freedom"
             )
-            return f"a Student t population with {freedom}"
         case Contaminated(share=share, ratio=ratio):
-            part = (
-                "a share of groups, which is learned," if share is None else f"a share of {share:g}"
-            )
+            part = "a learned share" if share is None else f"a share of {share:g}"
             wide = "is wider by a learned ratio" if ratio is None else f"is {ratio:g} times as wide"
             return f"a contaminated normal population, of which {part} {wide}"
         case PointNormal(mean=mean):
@@ -100,7 +98,7 @@ def with_numbers(population: Population) -> str:
     """The same population with usual numbers for what is learned."""
     match population:
         case Student():
-            return str(Student(4.0))
+            return "student(4)"
         case Contaminated(share=share, ratio=ratio):
             return str(Contaminated(share or 0.1, ratio or 5.0))
     return str(population)

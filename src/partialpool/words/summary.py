@@ -42,6 +42,7 @@ from partialpool.words.formatting import (
     telling_columns,
 )
 from partialpool.words.meta_analysis import new_at_means
+from partialpool.words.population_shape import population_words
 
 
 @singledispatch
@@ -337,7 +338,7 @@ def _headline(post: CountsPosterior, formula: str) -> str:
 def _headline_population(post: PopulationPosterior, formula: str) -> str:
     s = post.statistics
     said = _counted(s, formula) if isinstance(s, CountStatistics) else _measured(s, formula)
-    return f"{said}, population {post.group_population}"
+    return f"{said} from {population_words(post.group_population)}"
 
 
 def _counted(s: CountStatistics, formula: str) -> str:
@@ -382,7 +383,7 @@ def _pooling_line_population(
 def _prior_line_population(post: PopulationPosterior) -> str:
     p, population = post.priors, post.population
     named: dict[str, object] = {} if population.middle is not None else {"mu": p.mu}
-    named |= {"tau": p.tau} | population.hyperpriors
+    named |= {"tau": p.tau, **population.hyperpriors}
     named |= {} if post.sigma is None else {"sigma": p.sigma}
     scale = "" if post.link is None else f" (of {SCALES[post.link.name]})"
     return "priors: " + ", ".join(f"{k} ~ {v}" for k, v in named.items()) + scale

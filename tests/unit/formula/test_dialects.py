@@ -144,7 +144,7 @@ SAID = {
     "y ~ >>>cs(1 + x | g)": "correlated by their distance",
     "y ~ >>>us(x)": "us() holds a group term",
     "y ~ >>>. + (1 | g)": '"." stands for all other columns in R; here predictors are named',
-    "y ~ x + (1 | >>>gr(g, by = z))": "with more than the groups and their distribution is not fitted",
+    "y ~ x + (1 | >>>gr(g, by = z))": "more than the groups and their distribution is not",
     "y ~ (1 >>>| ID | g) + (x | ID | g)": None,
     "y ~ >>>scale(x, center = FALSE) + (1 | g)": "takes the mean off and divides",
     "y ~ >>>scale(x, scale = 10) + (1 | g)": "write I(x / 10)",
