@@ -22,7 +22,7 @@ from scipy import stats
 import partialpool as pp
 
 STORE = Path(__file__).parent / "population_calibration.json"
-REPLICATES, FIRST, J = 250, 3, 8
+REPLICATES, FIRST, J = 200, 3, 8
 FACTOR = "g"
 PRIOR = ["mu ~ normal(0, 2)", "tau ~ half_normal(1)"]
 SETTINGS = {
