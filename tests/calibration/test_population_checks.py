@@ -1,4 +1,4 @@
-"""The check of the groups: false alarms at most 5%, power as stated, and the same today as stored."""
+"""The check of groups: false alarms at most 5%, power as stated, and the same as stored."""
 
 from __future__ import annotations
 
