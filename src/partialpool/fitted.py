@@ -61,7 +61,9 @@ from partialpool.posterior import (
     Draws,
     Engine,
     Estimated,
+    HeteroscedasticPosterior,
     MixedPosterior,
+    OneFactor,
     OneWayPosterior,
     PopulationPosterior,
     Posterior,
@@ -69,6 +71,7 @@ from partialpool.posterior import (
     estimated,
     estimated_counts,
     generalized_posterior,
+    heteroscedastic_posterior,
     mixed_posterior,
     one_way_posterior,
     population_posterior,
@@ -182,7 +185,7 @@ class Fit(Generic[Frame]):
 
     Parameters
     ----------
-    _engine : OneWayPosterior, CountsPosterior, MixedPosterior or Estimated
+    _engine : OneWayPosterior, HeteroscedasticPosterior, CountsPosterior, MixedPosterior, Estimated
         What computes the posterior of this kind of model; `posterior` is its face.
     to_input_frame : callable
         Turns a Table into the kind of frame the data came in.
@@ -293,7 +296,8 @@ class Fit(Generic[Frame]):
             group; n (rows); raw (the group's own mean: no pooling); estimate, sd, lower, upper
             (posterior of theta_j, units of y); shrinkage (posterior mean of the weight on the
             pooled value: 0 no pooling, 1 complete pooling); of counts also events, and trials or
-            exposure. With predictors, slopes or several
+            exposure; where groups differ in noise also sigma (posterior median of the group's own
+            standard deviation), sigma_lower and sigma_upper. With predictors, slopes or several
             factors one row for each effect of a group: also factor, term (the effect) and effect
             (posterior mean of the deviation b); estimate is population value and deviation. With
             `above` also p_above, and standing: "above" or "below" where the interval of this level
@@ -520,6 +524,12 @@ class Fit(Generic[Frame]):
             from partialpool.words.comparison import compare
 
             return compare(post, estimators)
+        if isinstance(post, HeteroscedasticPosterior):
+            raise ArgumentError(
+                "compare() sets one sigma for all groups beside others: fit without "
+                '"; sigma ~ ..." for that, and pp.compare_models(a, b) says which of the two fits '
+                "predicts groups better"
+            )
         if estimators:
             raise ArgumentError(
                 f"estimators such as {estimators[0]} are for one factor without predictors; "
@@ -992,7 +1002,11 @@ class Fit(Generic[Frame]):
                 'pp.simulate.World.of(30, 10, tau=5, population="heavy_tailed")'
             )
         if not isinstance(post, OneWayPosterior):
-            raise ArgumentError("a world has one factor and no predictors; this fit has more")
+            own = isinstance(post, HeteroscedasticPosterior)
+            what = "has a sigma of each group" if own else "has more"
+            raise ArgumentError(
+                f"a world has one factor, one sigma and no predictors; this fit {what}"
+            )
         if post.sigma is None:
             raise ArgumentError("a world is made of rows; this fit has known standard errors")
         return World(
@@ -1142,6 +1156,8 @@ class Fit(Generic[Frame]):
     def _foundations(self) -> tuple[str, ...]:
         """What checks, other priors and single groups say, where that takes no second."""
         post = self._engine
+        if isinstance(post, HeteroscedasticPosterior):  # other priors take a fit each
+            return (self.check().text,) if post.statistics.n_groups <= MOST_RANKED else ()
         if not isinstance(post, OneWayPosterior | CountsPosterior | PopulationPosterior):
             return ()
         most = MOST_LEFT_OUT if isinstance(post, OneWayPosterior) else MOST_COUNTS_LEFT_OUT
@@ -1358,9 +1374,8 @@ class Fit(Generic[Frame]):
         --------
         >>> import partialpool as pp
         >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
-        >>> sorted(fit.to_dict())
-        ['accuracy', 'family', 'formula', 'groups', 'n_dropped', 'n_rows', 'notices', 'parameters',
-         'population']
+        >>> sorted(fit.to_dict())[:7]
+        ['accuracy', 'family', 'formula', 'groups', 'n_dropped', 'n_rows', 'notices']
         """
         groups = self.group_table(level, kind, scale) if groups is None else groups
         on: ParameterScale = "exp" if scale == "exp" else "link"
@@ -1454,12 +1469,12 @@ class Fit(Generic[Frame]):
         require_reliable(self._engine)
         return self._engine
 
-    def _posterior(self, what: str) -> FullPosterior:
+    def _posterior(self, what: str) -> OneFactor | MixedPosterior:
         """The posterior; an error if there are estimates only, or numbers too far off."""
         require_reliable(self._engine)
         return self._full(what)
 
-    def _full(self, what: str) -> FullPosterior:
+    def _full(self, what: str) -> OneFactor | MixedPosterior:
         """The posterior, however far off; an error if there are estimates only."""
         if isinstance(self._engine, Estimated):
             raise ArgumentError(f'{what} needs a posterior: fit with method="posterior"')
@@ -1505,6 +1520,8 @@ def fit_one_way(
     """Fit one factor without predictors from its statistics."""
     s = reading.statistics
     design = one_way_design(roles, s.labels)
+    if roles.noise_by_group:
+        return _fit_heteroscedastic(design, reading, prior, method, accuracy)
     if method != "posterior":
         products = as_cross_products(s)
         with _threads(products):
@@ -1512,11 +1529,31 @@ def fit_one_way(
         return Fit(estimates, reading.like, design, reading.notices, sums=s)
     chosen = _one_way_priors(prior, s.factor, population)
     _refuse_sigma(chosen, s.sigma_known)
+    _refuse_sd_log_sigma(chosen)
     post: OneWayPosterior | PopulationPosterior
     if isinstance(population, Population):
         post = population_posterior(s, chosen, population, accuracy)
     else:
         post = one_way_posterior(s, chosen, accuracy)
+    return Fit(post, reading.like, design, reading.notices, None, s, accuracy)
+
+
+def _fit_heteroscedastic(
+    design: Design,
+    reading: Reading[GroupStatistics],
+    prior: PriorLike,
+    method: Method,
+    accuracy: float | None,
+) -> Fit:
+    """Fit one factor whose groups differ in noise."""
+    if method != "posterior":
+        raise ArgumentError(
+            f'method="{method}" is for one sigma of all groups; groups that differ in noise '
+            '(sigma ~ 1 + (1 | group)) are fitted with method="posterior"'
+        )
+    s = reading.statistics
+    chosen = prior if isinstance(prior, Priors) else priors(prior, factor=s.factor)
+    post = heteroscedastic_posterior(s, chosen, accuracy)
     return Fit(post, reading.like, design, reading.notices, None, s, accuracy)
 
 
@@ -1530,6 +1567,7 @@ def fit_one_way_counts(
     """Fit counts of one factor without predictors from their statistics."""
     s = reading.statistics
     chosen = _one_way_priors(prior, s.factor, population)
+    _refuse_sd_log_sigma(chosen)
     post: CountsPosterior | PopulationPosterior
     with _threads(s):
         if isinstance(population, Population):
@@ -1561,6 +1599,7 @@ def fit_mixed(
         names = parameter_names(s)
         chosen = prior if isinstance(prior, Priors) else priors(prior, parameters=names)
         _refuse_sigma(chosen, s.sigma_known)
+        _refuse_sd_log_sigma(chosen)
         _refuse_rho(chosen, s)
         with _threads(s):
             post = mixed_posterior(s, chosen, accuracy=accuracy)
@@ -1607,6 +1646,14 @@ def _refuse_rho(chosen: Priors, statistics: CrossProducts) -> None:
         raise PriorError(
             f"rho ~ {chosen.rho}: no effects of one term are correlated here, so there is no "
             "correlation to give a prior; leave it out"
+        )
+
+
+def _refuse_sd_log_sigma(chosen: Priors) -> None:
+    if chosen.sd_log_sigma != Priors().sd_log_sigma:
+        raise PriorError(
+            f"sd_log_sigma ~ {chosen.sd_log_sigma}: all groups have one sigma here; the second "
+            'formula "; sigma ~ 1 + (1 | group)" lets it differ'
         )
 
 

@@ -114,7 +114,9 @@ def fit(
         ``"hits | trials(at_bats) ~ ..."`` for proportions; ``"count | exposure(hours) ~ ..."``
         for rates. Predictors and their interactions ``x * kind``, functions log, exp, sqrt,
         center, scale, poly, C, I and offset, slopes ``(x | school)`` (``||``: independent),
-        nesting ``(1 | county/tract)``, and several terms for crossed groups.
+        nesting ``(1 | county/tract)``, and several terms for crossed groups. Of one factor without
+        predictors ``"score ~ 1 + (1 | school); sigma ~ 1 + (1 | school)"`` gives each group its own
+        sigma.
     data : frame, mapping, path or relation
         A pandas or Polars frame (also lazy), a PyArrow table, a dict of arrays, the path of a
         CSV or Parquet file (also a glob, or a list of paths), a table of a DuckDB database

@@ -114,8 +114,9 @@ def predict_draws(
         return rng.poisson(values * weight).astype(np.float64)
     if engine.link is not None:
         return rng.binomial(weight.astype(np.int64), values).astype(np.float64)
-    sigma = np.ones(size) if drawn.sigma is None else drawn.sigma  # with known standard errors
-    return np.asarray(values + rng.standard_normal(values.shape) * sigma[:, None] / np.sqrt(weight))
+    noise = engine.drawn_noise(drawn, rows, rng)
+    noise = noise if noise.shape[1] == 1 else noise[:, rows.place]
+    return np.asarray(values + rng.standard_normal(values.shape) * noise / np.sqrt(weight))
 
 
 def _each(post: Engine, rows: NewRows, options: PredictionOptions) -> Table:

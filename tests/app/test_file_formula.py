@@ -55,6 +55,7 @@ def test_choices_make_a_formula_that_is_read_as_written(choices, formula):
         ({"outcomeKind": "proportion", "trials": "n"}, None),
         ({"outcomeKind": "count"}, "poisson"),
         ({"outcomeKind": "count", "population": "gamma"}, "poisson"),
+        ({"population": "student"}, None),
         ({"formula": "y ~ (1 | g)", "family": "poisson"}, "poisson"),
     ],
 )

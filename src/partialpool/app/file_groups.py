@@ -16,7 +16,7 @@ from partialpool.data import Table
 from partialpool.data.labels import natural_order
 from partialpool.errors import ArgumentError
 from partialpool.fitted import Fit
-from partialpool.posterior import CountsPosterior
+from partialpool.posterior import CountsPosterior, PopulationPosterior
 from partialpool.words import formatting
 
 PAGE, LARGEST_PAGE = 20, 200
@@ -241,6 +241,8 @@ def _grand(fit: Fit, term: str) -> float:
     post, engine = fit.posterior, fit._engine
     if isinstance(engine, CountsPosterior):
         return float(engine.population.median)
+    if isinstance(engine, PopulationPosterior):  # whose middle may be known
+        return float(engine.mu.mean)
     if term not in post.names:  # a slope that varies without a mean: about 0
         return 0.0
     value = float(post[term].mean)

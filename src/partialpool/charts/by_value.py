@@ -85,7 +85,7 @@ def _of_normal(post: OneWayPosterior, x: Floats) -> Floats:
     c = post.components
     share = 1.0 / (1.0 + _typical_weight(post) * c.lam)
     pooled = float(c.weight @ share)
-    middle = float(c.weight @ (share * c.mu)) + post.model.center
+    middle = float(c.weight @ (share * (c.mu + post.model.center)))
     return np.asarray((1.0 - pooled) * x + middle)
 
 

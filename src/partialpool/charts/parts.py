@@ -21,6 +21,7 @@ from partialpool.posterior import (
     CountsPosterior,
     Distribution,
     OneFactor,
+    OneWayPosterior,
     PopulationPosterior,
     Posterior,
 )
@@ -176,11 +177,11 @@ def groups_of(post: OneFactor) -> Distribution:
 
 def some_groups(post: OneFactor, order: Ints) -> Distribution:
     """The same of some groups."""
-    if isinstance(post, CountsPosterior):
-        return post.some_groups(order)
+    if isinstance(post, OneWayPosterior):
+        return Theta.of(post, post.components, order)
     if isinstance(post, PopulationPosterior):
         return post.linear(np.empty((len(order), 0)), {0: (order, np.ones(len(order)))})
-    return Theta.of(post, post.components, order)
+    return post.some_groups(order)
 
 
 def population(post: OneFactor) -> Distribution:

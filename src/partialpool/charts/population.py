@@ -57,8 +57,8 @@ def population(
     """
     if not isinstance(post, OneWayPosterior | PopulationPosterior) or post.link is not None:
         raise ArgumentError(
-            "the shape of a population is drawn of measurements, not of counts: draw shrinkage or "
-            "estimate_by_value instead"
+            "the shape of a population is drawn of measurements of one sigma, not of counts: draw "
+            "shrinkage or estimate_by_value instead"
         )
     alt, colours, s = altair(), look(dark), post.statistics
     x = _grid(post)

@@ -196,7 +196,11 @@ class _Parser:
         """The formula with the second one, ``sigma ~ 1 + (1 | group)``, read into it."""
         token = self.advance()
         if token.kind != "name" or token.value != "sigma" or not self.at_op("~"):
-            self.fail(f"{SECOND}; found {token.shown()}", token)
+            self.fail(
+                f"{SECOND}; found {token.shown()}; a column name that holds ; or a comma goes "
+                "between backquotes",
+                token,
+            )
         if formula.noise is not None:
             self.fail("sigma has two formulas; write one", token)
         tilde = self.advance().at

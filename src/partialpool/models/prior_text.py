@@ -22,7 +22,8 @@ KINDS: dict[str, type[Prior]] = {
         menu.Normal, menu.StudentT, menu.LKJ,
     )
 }  # fmt: skip
-PARAMETERS = ("mu", "Intercept", "tau", "sigma", "sd_log_sigma")
+PARAMETERS = ("mu", "Intercept", "tau", "sigma")
+OF_NOISE = "sd_log_sigma"
 OF_REGRESSIONS = ("beta", "rho")
 DEFAULT = Priors()
 
@@ -122,7 +123,7 @@ def priors(
         if not isinstance(prior, Prior | str):
             raise PriorError(f"{name} ~ {prior!r}: a prior is an object or a text like flat()")
         by_name[parameter] = parse_prior(prior) if isinstance(prior, str) else prior
-    broad = {k: v for k, v in by_name.items() if k in (*PARAMETERS, *OF_REGRESSIONS)}
+    broad = {k: v for k, v in by_name.items() if k in (*PARAMETERS, *OF_REGRESSIONS, OF_NOISE)}
     single |= {k: v for k, v in by_name.items() if k not in broad}
     return replace(base, **broad, named=tuple(single.items()))  # type: ignore[arg-type]
 
@@ -147,11 +148,13 @@ def _pairs(stated: Mapping[str, Any] | Iterable[str] | str) -> list[tuple[str, A
 
 
 def _parameter(name: str, factor: str | None, parameters: Collection[str]) -> str:
-    for spread in ("tau", "sd_log_sigma"):
+    for spread in ("tau", OF_NOISE):
         if factor is not None and name == f"{spread}[{factor}]":
             return spread
     if parameters:
         name = re.sub(r"\s*,\s*", ", ", name)
+    if name == OF_NOISE:
+        return name
     known = (*PARAMETERS, *OF_REGRESSIONS, *parameters) if parameters else PARAMETERS
     if name not in known:
         hint = did_you_mean(name, known)

@@ -24,7 +24,7 @@ from partialpool.kernels.compared import (
     with_normal,
 )
 from partialpool.kernels.families import LOGIT
-from partialpool.kernels.noise import noise_by_group
+from partialpool.kernels.noise import noise_by_group, weighted_correlation
 from partialpool.posterior import row_checks, score_checks
 from partialpool.posterior.count_misfit import (
     excess_zeros,
@@ -37,6 +37,7 @@ from partialpool.posterior.counts_draws import population
 from partialpool.posterior.engine import INTERCEPT
 from partialpool.posterior.generalized import GeneralizedPosterior
 from partialpool.posterior.group_check import GroupCheck, group_checks
+from partialpool.posterior.heteroscedastic import HeteroscedasticPosterior
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.one_way import OneWayPosterior
 from partialpool.posterior.population import PopulationPosterior
@@ -155,6 +156,36 @@ def _noise(s: GroupStatistics, at: Ints, draws: int, rng: np.random.Generator) -
 
 
 @checks_of.register
+def _of_heteroscedastic(
+    post: HeteroscedasticPosterior, rng: np.random.Generator
+) -> Iterator[Finding]:
+    s, nodes = post.statistics, post.nodes
+    what = f"groups of {s.factor}"
+    at, draws = _drawn_groups(s.n_groups, rng)
+    node = rng.choice(len(nodes.weight), draws, p=nodes.weight)
+    _, tau, sigma, omega = nodes.phi[node].T[:, :, None]
+    shape = draws, len(at)
+    log_noise = np.log(sigma) + omega * rng.standard_normal(shape)
+    sd = np.sqrt(tau**2 + np.exp(2.0 * log_noise) / s.weight[at])
+    means = sd * rng.standard_normal(shape)
+    spread = with_draws(float(s.mean[at].std(ddof=1)), means.std(axis=1, ddof=1), both=True)
+    yield Finding("spread of groups", what, spread, "predictive")
+    several = np.flatnonzero(s.n[at] > 1)
+    if len(several) < 3:
+        return
+    df = s.n[at][several] - 1.0
+    own = log_noise[:, several] + 0.5 * np.log(rng.chisquare(df, (draws, len(df))) / df)
+    observed = 0.5 * np.log(s.ss[at][several] / df)
+    sds = with_draws(float(observed.std(ddof=1)), own.std(axis=1, ddof=1), both=True)
+    yield Finding("spread of noise", what, sds, "predictive")
+    trend = weighted_correlation(own, means[:, several], df)
+    of_data = weighted_correlation(observed[None], s.mean[at][several][None], df)
+    yield Finding(
+        "noise by value", what, with_draws(float(of_data[0]), trend, both=True), "predictive"
+    )
+
+
+@checks_of.register
 def _of_counts(post: CountsPosterior, rng: np.random.Generator) -> Iterator[Finding]:
     s = post.statistics
     what = f"groups of {s.factor}"
@@ -201,6 +232,8 @@ def _of_rows(
     elif isinstance(post, CountsPosterior):
         dealt = row_checks.of_counts(rows, proportion=post.statistics.proportion, rng=rng)
         yield from (Finding(check, "rows", of, "exact") for check, of in dealt)
+    if isinstance(post, PopulationPosterior):
+        return  # score tests take groups as normal, which is what this population denies
     factors = [e.factor.name if e.names[0] == INTERCEPT else "" for e in design.effects]
     scores = score_checks.of_rows(post, design.coefficients, factors, rows, rng)
     yield from (Finding(check, what, of, "score") for check, what, of in scores)

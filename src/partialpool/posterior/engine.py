@@ -187,6 +187,14 @@ class FullEngine(Engine):
     def of_new_rows(self, rows: NewRows, scale: Scale) -> Distribution:
         """The linear predictor of new rows, offsets added, on a scale."""
 
+    one_sigma: ClassVar[bool] = True
+    """Whether measurements of all groups have the same noise."""
+
+    def drawn_noise(self, drawn: Any, rows: NewRows, rng: np.random.Generator) -> Floats:
+        """Draws of the sd of a new observation of weight one of each row, (S, 1 or R)."""
+        del rows, rng
+        return np.ones((1, 1)) if drawn.sigma is None else np.asarray(drawn.sigma)[:, None]
+
     @property
     def link(self) -> Link | None:
         """Link of counts; measurements have none."""

@@ -37,6 +37,8 @@ from partialpool.posterior.counts import CountsPosterior
 from partialpool.posterior.engine import INTERCEPT
 from partialpool.posterior.estimated import Estimated
 from partialpool.posterior.generalized import GeneralizedPosterior
+from partialpool.posterior.heteroscedastic import HeteroscedasticPosterior
+from partialpool.posterior.heteroscedastic_left_out import left_out_means
 from partialpool.posterior.linear import functional, located
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.one_way import OneWayPosterior
@@ -178,6 +180,24 @@ def _of_population(post: PopulationPosterior, *, every: bool = False) -> Iterato
     z[which] = special.ndtri(np.clip(left_out_cdf(post, which), 1e-300, 1.0 - 1e-16))
     check = _check(s.factor, "Intercept", s.labels, z, None, None)
     yield replace(check, population=post.population)
+
+
+@group_checks.register
+def _of_heteroscedastic(
+    post: HeteroscedasticPosterior, *, every: bool = False
+) -> Iterator[GroupCheck]:
+    """Each mean against what the others, and the group's own noise, say of it."""
+    s = post.statistics
+    if not post.predicts_without_one_group:
+        return
+    which = np.arange(s.n_groups)
+    if not every and s.n_groups > MOST_EXACT:
+        own = np.exp(2.0 * np.log(post.noise.median)) / post.model.groups.weight
+        quick = (s.raw - float(post.mu.median)) / np.sqrt(own + float(post.tau.median) ** 2)
+        which = _to_compute(quick, every)
+    z = np.full(s.n_groups, np.nan)
+    z[which] = left_out_means(post.model.groups.part(which), post.nodes)
+    yield _check(s.factor, "Intercept", s.labels, z, None, None)
 
 
 @group_checks.register

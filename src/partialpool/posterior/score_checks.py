@@ -23,6 +23,7 @@ from partialpool.posterior.count_misfit import FittedExcess, fitted_predictor
 from partialpool.posterior.counts import CountsPosterior
 from partialpool.posterior.counts_draws import population
 from partialpool.posterior.generalized import GeneralizedPosterior
+from partialpool.posterior.heteroscedastic import HeteroscedasticPosterior
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.one_way import OneWayPosterior
 
@@ -268,6 +269,15 @@ def _of_one_way(post: OneWayPosterior, draws: int, rng: np.random.Generator) -> 
     c = post.components
     at = rng.choice(len(c.weight), draws, p=c.weight / c.weight.sum())
     return [[np.full((1, 1), np.sqrt(lam))] for lam in c.lam[at].tolist()]
+
+
+@roots_of.register
+def _of_heteroscedastic(
+    post: HeteroscedasticPosterior, draws: int, rng: np.random.Generator
+) -> list[list[Floats]]:
+    weight, (tau, sigma, _) = post.lattice.weight, post.lattice.points.T
+    at = rng.choice(len(weight), draws, p=weight / weight.sum())
+    return [[np.full((1, 1), ratio)] for ratio in (tau / sigma)[at].tolist()]
 
 
 @roots_of.register

@@ -31,6 +31,10 @@ from partialpool.posterior.components import components
 from partialpool.posterior.counts import CountsPosterior, counts_posterior
 from partialpool.posterior.engine import FullEngine
 from partialpool.posterior.generalized import GeneralizedPosterior, generalized_posterior
+from partialpool.posterior.heteroscedastic import (
+    HeteroscedasticPosterior,
+    heteroscedastic_posterior,
+)
 from partialpool.posterior.integrated import mixed_posterior
 from partialpool.posterior.left_out import MOST_UNLIKELY, UNLIKELY
 from partialpool.posterior.mixed import MixedPosterior
@@ -84,7 +88,7 @@ def settings(post: FullEngine) -> Iterator[Setting]:
     for words, priors in menu_of(post.priors, _units(post)):
         if words != words_of_fit:
             yield _tried("prior", words, partial(_under, post, priors, nodes))
-    if says_something(post.priors):
+    if says_something(post.priors) or not post.one_sigma:
         for power in POWERS:
             words = f"prior to the power {power:g}"
             yield _tried("power of prior", words, partial(_to_the_power, post, power, nodes))
@@ -124,8 +128,9 @@ def _units(post: Any) -> dict[str, float]:
     raise TypeError(f"_units of a {type(post).__name__}")
 
 
-@_units.register
-def _units_of_measurements(post: OneWayPosterior) -> dict[str, float]:
+@_units.register(OneWayPosterior)
+@_units.register(HeteroscedasticPosterior)
+def _units_of_measurements(post: OneWayPosterior | HeteroscedasticPosterior) -> dict[str, float]:
     """The sd of the groups' own estimates: tau and their errors together."""
     spread = float(post.statistics.mean.std(ddof=1))
     return {f"tau[{post.statistics.factor}]": rounded_unit(spread)}
@@ -247,6 +252,8 @@ def _under(post: FullEngine, priors: Priors, nodes: _Nodes, power: float = 1.0) 
         if power != 1.0:
             s = replace(s, weight=power * s.weight, ss=power * s.ss)
         return nodes.one_way(s, _unmoved(priors, root), power * s.n_used)
+    if isinstance(post, HeteroscedasticPosterior):
+        return heteroscedastic_posterior(s, _unmoved(priors, root), post.accuracy, power=power)
     if isinstance(post, CountsPosterior):
         if power != 1.0:
             s = replace(s, y=power * s.y, size=power * s.size)

@@ -9,6 +9,8 @@ from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.posterior.counts import CountsPosterior
 from partialpool.posterior.estimated import Estimated
 from partialpool.posterior.generalized import GeneralizedPosterior
+from partialpool.posterior.heteroscedastic import HeteroscedasticPosterior
+from partialpool.posterior.heteroscedastic_left_out import heteroscedastic_without
 from partialpool.posterior.left_out import LeftOutGroups, counts_without, one_way_without
 from partialpool.posterior.left_out_mixed import generalized_without, mixed_without
 from partialpool.posterior.one_way import OneWayPosterior
@@ -70,6 +72,8 @@ def without_each_group(
     left_out_factor(post, factor)
     if isinstance(post, OneWayPosterior):
         return one_way_without(post)
+    if isinstance(post, HeteroscedasticPosterior):
+        return heteroscedastic_without(post)
     if isinstance(post, CountsPosterior):
         return counts_without(post)
     if isinstance(post, PopulationPosterior):

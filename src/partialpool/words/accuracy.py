@@ -23,7 +23,9 @@ from partialpool.posterior import (
     CountsPosterior,
     Estimated,
     GeneralizedPosterior,
+    HeteroscedasticPosterior,
     MixedPosterior,
+    OneFactor,
     OneWayPosterior,
 )
 from partialpool.posterior.argument_checks import COARSEST, DETERMINISTIC, SAMPLED_MOMENTS
@@ -101,7 +103,8 @@ def _told(post: Any) -> str:
 
 def _more(post: Any) -> str:
     """Ask for more accuracy, where the default, or not much more than it, was asked for."""
-    if not isinstance(post, MixedPosterior) or post.target < DETERMINISTIC:
+    coarse = isinstance(post, MixedPosterior | HeteroscedasticPosterior)
+    if not coarse or post.target < DETERMINISTIC:
         return ""
     finer = f"--accuracy {0.5 * post.target:g} (accuracy= in Python)"
     return f"ask for more accuracy, which takes longer: {finer}"
@@ -115,7 +118,8 @@ def remedy(post: Any) -> str:
 
 @remedy.register(OneWayPosterior)
 @remedy.register(CountsPosterior)
-def _remedy_one_way(post: OneWayPosterior | CountsPosterior) -> str:
+@remedy.register(HeteroscedasticPosterior)
+def _remedy_one_way(post: OneFactor) -> str:
     if post.model.priors.tau.proper:
         return ""
     scale = 1.0 if isinstance(post, CountsPosterior) else float(np.std(post.statistics.raw))

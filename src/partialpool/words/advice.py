@@ -15,8 +15,14 @@ from partialpool._markup import table as html_table
 from partialpool._typing import Floats
 from partialpool.errors import ArgumentError
 from partialpool.models.mixed import sd_name
-from partialpool.posterior import CountsPosterior, Estimated, MixedPosterior, OneWayPosterior
-from partialpool.posterior.population import PopulationPosterior
+from partialpool.posterior import (
+    CountsPosterior,
+    Estimated,
+    HeteroscedasticPosterior,
+    MixedPosterior,
+    OneWayPosterior,
+    PopulationPosterior,
+)
 from partialpool.words.near_zero import near_zero
 from partialpool.words.variance import VarianceExplained, variance_explained
 
@@ -98,8 +104,9 @@ def advise(post: Any) -> Any:
     raise TypeError(f"advise of a {type(post).__name__}")
 
 
-@advise.register
-def _advise_one_way(post: OneWayPosterior) -> Advice:
+@advise.register(OneWayPosterior)
+@advise.register(HeteroscedasticPosterior)
+def _advise_one_way(post: OneWayPosterior | HeteroscedasticPosterior) -> Advice:
     from partialpool import classical
 
     s = post.statistics
@@ -129,7 +136,9 @@ def _advise_one_way(post: OneWayPosterior) -> Advice:
     )  # fmt: skip
 
 
-def typical_pooling(post: OneWayPosterior) -> tuple[float, float]:
+def typical_pooling(
+    post: OneWayPosterior | HeteroscedasticPosterior,
+) -> tuple[float, float]:
     """Probability that the shrinkage of a typical group is above 0.9, and below 0.1."""
     typical = post.model.typical_ratio  # shrinkage is 1 / (1 + (r / typical)^2)
     below = float(post.tau_over_sigma.cdf(typical / 3.0))
@@ -143,8 +152,9 @@ def recommendation(post: Any) -> str:
     raise TypeError(f"recommendation of a {type(post).__name__}")
 
 
-@recommendation.register
-def _recommendation_one_way(post: OneWayPosterior) -> str:
+@recommendation.register(OneWayPosterior)
+@recommendation.register(HeteroscedasticPosterior)
+def _recommendation_one_way(post: OneWayPosterior | HeteroscedasticPosterior) -> str:
     if post.statistics.n_groups < FEW_GROUPS:
         return TOO_FEW
     heavy, light = typical_pooling(post)

@@ -43,12 +43,15 @@ ADVICE: dict[str, str] = {
     "value by size": "values go with the number of rows or trials: add the logarithm of the size "
     "of each group as a predictor",
     "noise by group": "groups differ in how noisy they are, or rows have heavy tails: one sigma "
-    "makes intervals of noisy groups too short; give each group its own standard error, "
-    "outcome | se(...), or transform the outcome",
+    "makes intervals of noisy groups too short; add ; sigma ~ 1 + (1 | group) to the formula, "
+    "which gives each group its own, or transform the outcome",
     "noise by value": "groups with higher values are noisier or calmer than others: fit the "
     "logarithm or square root of the outcome",
     "spread of groups": "the groups differ by more or less than the model expects of new ones: "
     "is the prior of tau in conflict with the data?",
+    "spread of noise": "the groups' own sigmas differ by more or less than the model expects of "
+    "new ones: is the prior of sd_log_sigma in conflict with the data, or is a group of another "
+    "kind?",
     "groups without an event": "groups without an event are more than the population explains: if "
     "a group can be without events for a reason of its own, model that first",
     "dispersion of rows": "rows vary more than counts of this family can, and intervals are too "

@@ -35,7 +35,7 @@ class Fitted(Protocol):
     @property
     def family(self) -> str: ...
     @property
-    def population(self) -> str: ...
+    def population(self) -> object: ...
     @property
     def statistics(self) -> Any: ...
     @property
@@ -252,7 +252,7 @@ def _about(fit: Fitted) -> dict[str, str]:
         "rows": f"{s.n_used:,}",
         **{f"groups of {factor}": f"{size:,}" for factor, size in groups.items()},
         "family": fit.family,
-        **({} if fit.population == "normal" else {"population": fit.population}),
+        **({} if fit.population == "normal" else {"population": str(fit.population)}),
         "method": fit.computed_by,
     }
 

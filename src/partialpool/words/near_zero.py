@@ -9,11 +9,17 @@ from typing import Any
 import numpy as np
 
 from partialpool._typing import Floats
-from partialpool.integrate import Line
+from partialpool.integrate import Lattice, Line
 from partialpool.models.mixed import sd_name
 from partialpool.models.priors import ScalePrior
-from partialpool.posterior import CountsPosterior, Estimated, MixedPosterior, OneWayPosterior
-from partialpool.posterior.population import PopulationPosterior
+from partialpool.posterior import (
+    CountsPosterior,
+    Estimated,
+    HeteroscedasticPosterior,
+    MixedPosterior,
+    OneWayPosterior,
+    PopulationPosterior,
+)
 
 LIKELIHOOD_RATIO = math.exp(-1.92)
 """A value of tau is in the 95% likelihood interval if its likelihood is above this share of the
@@ -37,6 +43,13 @@ def _of_one_way(post: OneWayPosterior) -> dict[str, bool]:
         reference *= float(grid.marginal(0) @ grid.lines[0].x)
     weight = grid.marginal(len(grid.lines) - 1)
     share = _on_line(grid.lines[-1], weight, model.priors.tau, reference)
+    return {f"tau[{post.statistics.factor}]": share > LIKELIHOOD_RATIO}
+
+
+@near_zero.register
+def _of_heteroscedastic(post: HeteroscedasticPosterior) -> dict[str, bool]:
+    reference = post.model.typical_ratio * float(post.sigma.median)
+    share = likelihood_at_zero(post.lattice, 0, post.priors.tau, reference)
     return {f"tau[{post.statistics.factor}]": share > LIKELIHOOD_RATIO}
 
 
@@ -68,6 +81,13 @@ def _of_mixed(post: MixedPosterior) -> dict[str, bool]:
 def _of_estimates(post: Estimated) -> dict[str, bool]:
     """Of estimates, whether the estimate is zero."""
     return {n: v <= 0.0 for n, v in post.spreads.items() if n.startswith("tau[")}
+
+
+def likelihood_at_zero(
+    lattice: Lattice, dimension: int, prior: ScalePrior, reference: float
+) -> float:
+    """Likelihood of the smallest value of a dimension over the highest; the prior divided out."""
+    return _on_line(lattice.lines[dimension], lattice.marginal(dimension), prior, reference)
 
 
 def _on_line(line: Line, weight: Floats, prior: ScalePrior, reference: float) -> float:

@@ -18,7 +18,9 @@ from partialpool.posterior import (
     CountsPosterior,
     Estimated,
     GeneralizedPosterior,
+    HeteroscedasticPosterior,
     MixedPosterior,
+    OneFactor,
     OneWayPosterior,
 )
 from partialpool.posterior.population import PopulationPosterior
@@ -28,6 +30,7 @@ from partialpool.words.crossing import labels_may_start_anew
 from partialpool.words.formatting import number
 from partialpool.words.misfit import misfit, misfit_of_one_factor
 from partialpool.words.near_zero import near_zero
+from partialpool.words.noise import noise_by_group_notice, noise_notices
 from partialpool.words.population import population_notices
 from partialpool.words.population_shape import rests_on_prior
 
@@ -46,6 +49,7 @@ def _notices_one_way(post: OneWayPosterior) -> Iterator[Notice]:
     yield from _few_replicates(post)
     yield from _zero_or_one(post)
     yield from population_notices(post)
+    yield from noise_by_group_notice(post)
     yield from tau_near_zero(post)
     yield from _single_rows(post.statistics)
 
@@ -65,9 +69,16 @@ def _notices_population(post: PopulationPosterior) -> Iterator[Notice]:
     yield from _at_ends(s) if isinstance(s, CountStatistics) else _single_rows(s)
 
 
-def _one_factor(
-    post: OneWayPosterior | CountsPosterior | PopulationPosterior,
-) -> Iterator[Notice]:
+@notices_of.register
+def _notices_heteroscedastic(post: HeteroscedasticPosterior) -> Iterator[Notice]:
+    yield from _one_factor(post)
+    yield from _zero_or_one(post)
+    yield from population_notices(post)
+    yield from tau_near_zero(post)
+    yield from noise_notices(post)
+
+
+def _one_factor(post: OneFactor) -> Iterator[Notice]:
     """What is said of measurements and of counts of one factor alike."""
     yield from accuracy_notice(post)
     yield from dropped(post)

@@ -26,6 +26,7 @@ from partialpool.posterior import (
     CountsPosterior,
     Estimated,
     GeneralizedPosterior,
+    HeteroscedasticPosterior,
     MixedPosterior,
     OneWayPosterior,
 )
@@ -51,8 +52,9 @@ def headline(post: Any, formula: str) -> str:
     raise TypeError(f"headline of a {type(post).__name__}")
 
 
-@headline.register
-def _headline_one_way(post: OneWayPosterior, formula: str) -> str:
+@headline.register(OneWayPosterior)
+@headline.register(HeteroscedasticPosterior)
+def _headline_one_way(post: OneWayPosterior | HeteroscedasticPosterior, formula: str) -> str:
     return _measured(post.statistics, formula)
 
 
@@ -68,9 +70,12 @@ def pooling_line(post: Any, level: float = 0.95, kind: IntervalKind = "equal-tai
     raise TypeError(f"pooling_line of a {type(post).__name__}")
 
 
-@pooling_line.register
+@pooling_line.register(OneWayPosterior)
+@pooling_line.register(HeteroscedasticPosterior)
 def _pooling_line_one_way(
-    post: OneWayPosterior, level: float = 0.95, kind: IntervalKind = "equal-tailed"
+    post: OneWayPosterior | HeteroscedasticPosterior,
+    level: float = 0.95,
+    kind: IntervalKind = "equal-tailed",
 ) -> str:
     what = "heterogeneity (I^2)" if post.statistics.sigma_known else "intraclass correlation (ICC)"
     return pooling_words(what, post.icc, post.shrinkage.mean, level, kind)
@@ -100,6 +105,13 @@ def prior_line(post: Any) -> str:
 def _prior_line_one_way(post: OneWayPosterior) -> str:
     p = post.model.priors
     named = {"mu": p.mu, "tau": p.tau} | ({} if post.statistics.sigma_known else {"sigma": p.sigma})
+    return "priors: " + ", ".join(f"{name} ~ {prior}" for name, prior in named.items())
+
+
+@prior_line.register
+def _prior_line_heteroscedastic(post: HeteroscedasticPosterior) -> str:
+    p, name = post.priors, f"sd_log_sigma[{post.statistics.factor}]"
+    named = {"mu": p.mu, "tau": p.tau, "sigma": p.sigma, name: p.sd_log_sigma}
     return "priors: " + ", ".join(f"{name} ~ {prior}" for name, prior in named.items())
 
 

@@ -17,10 +17,14 @@ const HOW = [
   ["category", "a category"],
 ];
 const FAMILIES = [["", "as the formula says"], ["binomial", "binomial"], ["poisson", "Poisson"]];
-const NORMAL = ["", "normal, on the scale of log-odds or log rates"];
+const FAR_OUT = [["student", "Student t: a few groups may lie far out"],
+  ["contaminated", "contaminated: a share of groups is from a wider one"]];
+const MEASURED = [["", "normal"], ...FAR_OUT, ["point_normal", "point-normal: most groups are exactly 0"]];
+const COUNTED = [["", "normal, on the scale of log-odds or log rates"], ...FAR_OUT];
 const BETA = ["beta", "beta, of the probabilities themselves"];
-const POPULATIONS = { binary: [NORMAL, BETA], proportion: [NORMAL, BETA],
-  count: [NORMAL, ["gamma", "gamma, of the rates themselves"]] };
+const POPULATIONS = { measurement: MEASURED, estimate: MEASURED, summary: MEASURED,
+  binary: [...COUNTED, BETA], proportion: [...COUNTED, BETA],
+  count: [...COUNTED, ["gamma", "gamma, of the rates themselves"]] };
 const NO_MORE = { summary: true };
 
 /**
@@ -118,11 +122,10 @@ export function form(host, { told, choices, reading, onChange, onReading, formul
       second.push(field("How they lie", relation, ""));
     }
     if (kind === "measurement") second.push(column("Weights", "weights", "precision of each row; none if all are alike", { none: "none", numbers: true }));
-    if (POPULATIONS[kind]) {
-      const population = select(POPULATIONS[kind], current().population, (value) => set("population", value),
-        { "data-choice": "population" });
-      second.push(field("Groups come from a population that is", population, ""));
-    }
+    const population = select(POPULATIONS[kind], current().population, (value) => set("population", value),
+      { "data-choice": "population" });
+    second.push(field("Groups come from a population that is", population,
+      current().population ? "of one grouping without predictors" : ""));
     more.replaceChildren(...second);
     drawPredictors();
   }
