@@ -439,7 +439,7 @@ def answers(kernel, population, mesh, log_prior_tau=flat):
         w, s, times, lost = found["weights"][j], mesh.s, UP, 1e-7
         if isinstance(kernel, Counts):  # each pair has many nodes of theta, which smooth as well
             w, s = thinned(w, mesh)
-            times, lost = 2, 1e-5
+            times, lost = (8 if w[:, -1].any() else 2), 1e-5
         mu, w = finer(mesh, w, times)
         groups.append(kernel.distribution(j, *heaviest(mu, s, w, lost)))
     mu, w = finer(mesh, found["new"])

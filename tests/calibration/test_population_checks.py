@@ -19,7 +19,7 @@ POWER = {
 def test_normal_populations_are_seldom_rejected(world):
     record = stored()[world]
     size = record["replicates"]
-    assert size >= 200
+    assert size >= 100
     # three standard errors, so that one of these worlds in 700 is beyond by chance
     assert record["rejected"] / size <= 0.05 + 3 * (0.05 * 0.95 / size) ** 0.5
 
