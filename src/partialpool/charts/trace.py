@@ -85,7 +85,7 @@ def estimates_by_tau(
     if not isinstance(post, OneWayPosterior):
         raise ArgumentError(
             "estimates as functions of tau are drawn of measurements of one sigma and of a normal "
-            "population, not of others or of counts: draw shrinkage, tau or estimate_by_value instead"
+            "population, not of others or counts: draw shrinkage, tau or estimate_by_value"
         )
     s = post.statistics
     marks = tau_marks(post, {})

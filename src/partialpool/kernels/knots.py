@@ -71,21 +71,21 @@ class Knots:
         n = len(self.log_weight)
         for i in range(0, len(y), GROUPS_AT_ONCE):
             part = slice(i, i + GROUPS_AT_ONCE)
-            first, of_y = _cubic(np.arcsinh((y[part] - self.center) / self.unit), self.even)
+            first, of_y = cubic_weights(np.arcsinh((y[part] - self.center) / self.unit), self.even)
             row = first[:, None] + np.arange(4)
             log_weight = np.log(weight[part])
             if self.distinct:
                 column = np.searchsorted(self.log_weight, log_weight - 1e-9)
                 yield part, row * n + column[:, None], of_y
                 continue
-            left, of_weight = _cubic(log_weight, self.log_weight)
+            left, of_weight = cubic_weights(log_weight, self.log_weight)
             at = row[:, :, None] * n + (left[:, None] + np.arange(4))[:, None]
             share = of_y[:, :, None] * of_weight[:, None]
             yield part, at.reshape(len(at), 16), share.reshape(len(at), 16)
 
 
-def _cubic(x: Floats, grid: Floats) -> tuple[Ints, Floats]:
-    """First of four knots about each x, and weights of the cubic through them; (B,), (B, 4)."""
+def cubic_weights(x: Floats, grid: Floats) -> tuple[Ints, Floats]:
+    """First of four even knots about each x, and weights of the cubic there; (B,), (B, 4)."""
     step = grid[1] - grid[0]
     first = np.clip(((x - grid[0]) / step).astype(np.intp) - 1, 0, len(grid) - 4)
     t = (x - grid[0]) / step - first

@@ -15,17 +15,21 @@ from functools import cached_property
 
 import numpy as np
 
-from partialpool._typing import Bools, Floats
-from partialpool.data import GroupStatistics
+from partialpool._typing import Bools, Floats, Ints
+from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.errors import ImproperPosteriorError
 from partialpool.integrate import Axis, Coordinate, HalfLine, Interval
+from partialpool.kernels import counts
+from partialpool.kernels.counts import Pairs
+from partialpool.kernels.families import Link
 from partialpool.kernels.knots import Knots, knots
 from partialpool.kernels.normal_mixtures import Populations, center_and_sd, log_likelihood
+from partialpool.models.counts import CELLS_AT_ONCE, counts_model
 from partialpool.models.oneway import LOG_2PI, one_way_model
 from partialpool.models.populations import PointNormal, Population
 from partialpool.models.prior_set import Priors
 from partialpool.models.priors import DuMouchel, Normal, StudentT, log_density_of_coefficient
-from partialpool.models.propriety import Moments, Sizes
+from partialpool.models.propriety import Moments
 
 MU_STEP, MU_STEPS, MU_STRETCH = 0.3, 8, 2.0
 """Grid of mu at each phi: ``stretch sinh(t)`` sds from its centre, t even. Of a normal density the
@@ -117,6 +121,64 @@ def gathered(groups: Measured, of_y: int, of_weight: int) -> Measured:
     return Measured(grid.y, grid.weight, grid.counts(groups.y, groups.weight), grid)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Counted(GroupsOfPopulation):
+    """Groups' events, binomial or Poisson, on the link scale.
+
+    Parameters
+    ----------
+    pairs : Pairs
+        Distinct (events, size) of groups with data, K of them.
+    count : ndarray, shape (K,)
+        Groups of each.
+    member : ndarray of int, shape (J,)
+        The pair of each group; K for groups without trials or exposure.
+    """
+
+    pairs: Pairs
+    count: Floats
+    member: Ints
+
+    @property
+    def far(self) -> float:
+        return float(np.abs(self.pairs.center - np.median(self.pairs.center)).max())
+
+    @property
+    def terms(self) -> int:
+        return 10 * len(self.pairs)
+
+    def rough(self, sigma: Floats) -> tuple[Floats, Floats, Floats]:
+        del sigma
+        return self.pairs.center, self.pairs.sd[None] ** 2, self.count
+
+    def log_likelihood(self, mu: Floats, of: Populations, sigma: Floats) -> Floats:
+        del sigma
+        out = np.zeros(mu.shape)
+        step = max(1, CELLS_AT_ONCE // mu.size)
+        for i in range(0, len(self.pairs), step):
+            part = slice(i, i + step)
+            each = log_sum(np.moveaxis(component_marginals(self.pairs.at(part), mu, of), 0, -1))
+            out += np.tensordot(self.count[part], each, axes=1)
+        return out
+
+
+def component_marginals(pairs: Pairs, mu: Floats, of: Populations) -> Floats:
+    """Log likelihood of every pair by component, with the component's log share; (C, K, G, M)."""
+    out = np.empty((of.variance.shape[1], len(pairs), *mu.shape))
+    for c, (share, variance) in enumerate(zip(of.log_share.T, of.variance.T, strict=True)):
+        atom = variance == 0.0
+        if atom.any():
+            at = mu[atom].ravel()
+            flat = pairs.log_likelihood(pairs.link.first(at), pairs.link.second(at))
+            out[c, :, atom] = np.moveaxis(flat.reshape(len(pairs), *mu[atom].shape), 1, 0)
+        if not atom.all():
+            sd = np.sqrt(variance[~atom])
+            of_normal = counts.log_marginals(pairs, mu[~atom], sd)
+            out[c, :, ~atom] = np.moveaxis(of_normal, 1, 0)
+        out[c] += share[:, None]
+    return out
+
+
 @dataclass(frozen=True, eq=False)
 class PopulationModel:
     """The likelihood and priors of a one-way model with such a population.
@@ -147,6 +209,11 @@ class PopulationModel:
     sigma: Within | None
     moments: Moments
     log_constant: float
+
+    @property
+    def link(self) -> Link | None:
+        """Logit or log; None of measurements."""
+        return self.groups.pairs.link if isinstance(self.groups, Counted) else None
 
     @property
     def dimensions(self) -> tuple[str, ...]:
@@ -302,9 +369,9 @@ class Within:
 
 
 def population_model(
-    statistics: GroupStatistics, priors: Priors, population: Population
+    statistics: GroupStatistics | CountStatistics, priors: Priors, population: Population
 ) -> PopulationModel:
-    """Set up the model of measurements.
+    """Set up the model of measurements or of counts.
 
     Raises
     ------
@@ -313,8 +380,10 @@ def population_model(
     ImproperPosteriorError
         If data and priors leave no proper posterior.
     """
-    s = statistics
     check_tau(priors, population)
+    if isinstance(statistics, CountStatistics):
+        return _of_counts(statistics, priors, population)
+    s = statistics
     normal = one_way_model(s, _priors_of_propriety(priors, population))
     y = s.mean - (normal.center - s.center)
     extra = normal.sizes.n_rows - s.n_groups
@@ -336,8 +405,24 @@ def population_model(
         center=normal.center,
         typical=normal.typical_ratio,
         sigma=within,
-        moments=moments_of(normal.sizes, normal.moments, priors, population),
+        moments=moments_of(normal.sizes.n_groups, normal.moments, priors, population),
         log_constant=constant,
+    )
+
+
+def _of_counts(s: CountStatistics, priors: Priors, population: Population) -> PopulationModel:
+    normal = counts_model(s, _priors_of_propriety(priors, population))
+    of = normal.moments
+    moments = Moments(of.tau, math.inf, of.mu, min(of.theta, population.moments))
+    return PopulationModel(
+        groups=Counted(normal.pairs, normal.count, normal.member),
+        population=population,
+        priors=priors,
+        center=0.0,
+        typical=normal.typical_error,
+        sigma=None,
+        moments=moments_of(normal.sizes.inside, moments, priors, population),
+        log_constant=normal.log_constant,
     )
 
 
@@ -372,7 +457,7 @@ def _priors_of_propriety(priors: Priors, population: Population) -> Priors:
     return replace(priors, mu=Normal(population.middle, 1.0))
 
 
-def moments_of(sizes: Sizes, moments: Moments, priors: Priors, population: Population) -> Moments:
+def moments_of(groups: int, moments: Moments, priors: Priors, population: Population) -> Moments:
     """Moments that exist: those of the normal model, unless groups may be at the middle.
 
     There tau is limited by its prior only.
@@ -383,9 +468,9 @@ def moments_of(sizes: Sizes, moments: Moments, priors: Priors, population: Popul
     mu = math.inf
     if population.middle is None:
         flat = 0.0 if priors.mu.proper else -1.0
-        mu = sizes.n_groups + priors.tau.tail + flat - 1.0 if flat else math.inf
+        mu = groups + priors.tau.tail + flat - 1.0 if flat else math.inf
         if isinstance(priors.mu, StudentT):
-            mu = priors.mu.df + sizes.n_groups
+            mu = priors.mu.df + groups
     return Moments(min(tau, moments.tau), moments.sigma, min(mu, moments.mu), moments.theta)
 
 

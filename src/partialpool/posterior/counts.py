@@ -470,7 +470,7 @@ class CountsPosterior(OneFactorEngine):
         return Table(
             group=self.statistics.labels,
             n=self.statistics.n,
-            **self._counted(),
+            **counted_columns(self.statistics),
             raw=raw if natural else self.model.link.linked(raw),
             estimate=of.mean,
             sd=of.sd,
@@ -492,14 +492,6 @@ class CountsPosterior(OneFactorEngine):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle without what was cached."""
         return CountsPosterior, (self.statistics, self.model, self.nodes, self.accuracy)
-
-    def _counted(self) -> dict[str, Any]:
-        """Events of every group, and what they are among."""
-        s = self.statistics
-        columns: dict[str, Any] = {"events": s.y.astype(np.intp)}
-        if s.size_words != "rows":
-            columns[s.size_words] = s.size.astype(np.intp) if s.proportion else s.size
-        return columns
 
     # helpers ------------------------------------------------------------------------------
 
@@ -545,3 +537,11 @@ class CountsPosterior(OneFactorEngine):
         s = self.statistics
         few = replace(s, **{k: getattr(s, k)[groups] for k in ("labels", "n", "y", "size")})
         return draw(self.model, self.nodes, few, size, np.random.default_rng(SEED))
+
+
+def counted_columns(s: CountStatistics) -> dict[str, Any]:
+    """Events of every group, and what they are among."""
+    columns: dict[str, Any] = {"events": s.y.astype(np.intp)}
+    if s.size_words != "rows":
+        columns[s.size_words] = s.size.astype(np.intp) if s.proportion else s.size
+    return columns

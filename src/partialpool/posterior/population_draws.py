@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,9 +13,6 @@ from partialpool.models.population_model import PopulationModel, log_sum
 from partialpool.posterior.draws import invert
 from partialpool.posterior.node_mixture import NodeComponents
 from partialpool.posterior.population_nodes import grids_of, kernels
-
-if TYPE_CHECKING:
-    from partialpool.posterior.population import PopulationPosterior
 
 CELLS_AT_ONCE = 2**18
 """Elements of the (draws, groups, components) arrays worked on at once."""
@@ -67,22 +63,29 @@ class PopulationDraws:
         return f"PopulationDraws({len(self.mu):,} draws of {len(self.groups):,} groups)"
 
 
-def draw(
-    post: PopulationPosterior,
-    size: int,
+def draw_population(lattice: Lattice, size: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Draw phi, (S, d), and mu less the center, (S,), from their continuous distributions."""
+    mu, log_mass, weight = grids_of(lattice)
+    mean, variance = kernels(mu, log_mass, weight, np.zeros(len(mu)))
+    points, outer = (_on_line if len(lattice.lines) == 1 else _near)(lattice, size, rng)
+    below = np.cumsum(weight, axis=1)[outer]
+    which = (below < rng.random((size, 1)) * below[:, -1:]).sum(axis=1)
+    sd = np.sqrt(variance[outer, which])
+    return points, mean[outer, which] + sd * rng.standard_normal(size)
+
+
+def drawn_of_means(
+    y: Floats,
+    weight: Floats,
+    mu: Floats,
+    sigma: Floats,
+    of: Populations,
     rng: np.random.Generator,
-    groups: Ints | None = None,
-) -> PopulationDraws:
-    """Draw phi and mu from their continuous distributions, then theta of some groups or of all."""
-    model, s = post.model, post.statistics
-    points, mu = _hyperparameters(post.lattice, size, rng)
-    tau, shape, sigma = model.split(points)
-    at = np.arange(s.n_groups) if groups is None else groups
-    y, weight = post.centered_means[at], s.weight[at]
-    of = model.populations(points)
-    theta = np.empty((size, len(at)))
-    step = max(1, CELLS_AT_ONCE // (len(at) * of.variance.shape[1]))
-    for i in range(0, size, step):
+) -> Floats:
+    """Draw theta of groups with these means and weights, given mu and sigma, (S,); (S, B)."""
+    theta = np.empty((len(mu), len(y)))
+    step = max(1, CELLS_AT_ONCE // (len(y) * of.variance.shape[1]))
+    for i in range(0, len(mu), step):
         part = slice(i, i + step)
         error = (sigma[part, None] ** 2 / weight)[..., None]
         variance = of.variance[part, None]
@@ -93,22 +96,7 @@ def draw(
         log_share -= log_sum(log_share)[..., None]
         kept = variance / total
         theta[part] = NodeComponents(log_share, middle + kept * away, kept * error).draw(rng)
-    theta += model.center
-    known = None if model.sigma is None else sigma
-    return PopulationDraws(mu + model.center, tau, shape, known, theta, s.labels[at])
-
-
-def _hyperparameters(
-    lattice: Lattice, size: int, rng: np.random.Generator
-) -> tuple[Floats, Floats]:
-    """Draw phi (S, d) and mu less the center (S,)."""
-    mu, log_mass, weight = grids_of(lattice)
-    mean, variance = kernels(mu, log_mass, weight, np.zeros(len(mu)))
-    points, outer = (_on_line if len(lattice.lines) == 1 else _near)(lattice, size, rng)
-    below = np.cumsum(weight, axis=1)[outer]
-    which = (below < rng.random((size, 1)) * below[:, -1:]).sum(axis=1)
-    sd = np.sqrt(variance[outer, which])
-    return points, mean[outer, which] + sd * rng.standard_normal(size)
+    return theta
 
 
 def _on_line(lattice: Lattice, size: int, rng: np.random.Generator) -> tuple[Floats, Ints]:
