@@ -85,8 +85,8 @@ def not_normal(check: GroupCheck) -> Iterator[Notice]:
     """Say that the groups' values have another shape, where no group in particular stands apart."""
     if not check.rejected or check.outlying.any() or check.shape is None:
         return
-    heavy = check.shape.heavy_tails <= check.shape.skewed
-    p = min(check.shape.heavy_tails, check.shape.skewed)
+    p = check.smallest_p  # of the largest |z| too: a group that is far makes a tail heavy
+    heavy = check.shape.skewed > p
     shape = "heavier tails than" if heavy else "a more skewed distribution than"
     way = ""
     if heavy and check.has_choice:
