@@ -24,7 +24,7 @@ STORE = Path(__file__).parent / "notices.json"
 RIGHT, WRONG = 1000, 200
 CODES = (
     "outlying_groups", "population_not_normal", "outlying_rows", "sizes_and_values", "zero_or_one",
-    "labels_may_start_anew", "overdispersion", "excess_zeros", "rows_vary",
+    "labels_may_start_anew", "overdispersion", "excess_zeros", "rows_vary", "noise_by_group",
 )  # fmt: skip
 J = 30
 
@@ -45,6 +45,8 @@ def measurements(rng, kind="right", formula="y ~ 1 + (1 | g)"):
     noise, x = rng.normal(size=len(g)), rng.normal(size=len(g))
     if kind == "row":
         noise[3] = 6.0
+    if kind == "noise":
+        noise = noise * np.exp(0.6 * rng.normal(size=J))[g]
     slope = 0.5 * rng.normal(size=J)[g] if "(x" in formula else 0.0
     return formula, {"y": b[g] + (0.5 + slope) * x * ("x" in formula) + noise, "g": g, "x": x}, None
 
@@ -172,6 +174,7 @@ WRONG_WORLDS = {
     "row far, predictor": (measurements, {"kind": "row", **PREDICTOR}, {"outlying_rows"}),
     "row far, slopes": (measurements, {"kind": "row", **SLOPES}, {"outlying_rows"}),
     "row far, crossed": (crossed, {"kind": "row"}, {"outlying_rows"}),
+    "noise": (measurements, {"kind": "noise"}, {"noise_by_group"}),
     "sizes": (measurements, {"kind": "sizes"}, {"sizes_and_values"}),
     "labels anew": (crossed, {"kind": "anew"}, {"labels_may_start_anew"}),
     "negative binomial": (counts, {"kind": "negative binomial", **ONE_WAY}, {"rows_vary"}),

@@ -11,9 +11,10 @@ from partialpool.charts import parts
 from partialpool.charts.places import log_ticks
 from partialpool.charts.style import Look, altair, look
 from partialpool.data import CountStatistics, GroupStatistics
+from partialpool.errors import ArgumentError
 from partialpool.kernels.oneway import pooled
-from partialpool.posterior import CountsPosterior, OneFactor
-from partialpool.posterior.distributions import Mapped, share_of_variance
+from partialpool.posterior import CountsPosterior, OneFactor, OneWayPosterior, PopulationPosterior
+from partialpool.posterior.distributions import share_of_variance
 from partialpool.words import formatting
 
 MOST_POINTS = 2000
@@ -44,6 +45,11 @@ def shrinkage_by_size(
         the number of groups. Rows are on a log axis; standard errors (units of y) on a linear
         one unless they span more than a factor of 20.
     """
+    if isinstance(post, PopulationPosterior):
+        raise ArgumentError(
+            "shrinkage goes with size alone only where the population is normal, and this one is "
+            f"{post.population}: draw estimate_by_value instead"
+        )
     alt, colours, s = altair(), look(dark), post.statistics
     points, sizes = _points(post)
     curve = _curve(post, level)
@@ -70,6 +76,9 @@ def _points(post: OneFactor) -> tuple[list[dict[str, Any]], int]:
     """One dict a distinct size: x, shrinkage, groups, name; and how many sizes there are."""
     s = post.statistics
     weight, first, count = np.unique(s.weight, return_index=True, return_counts=True)
+    if not post.one_sigma:  # groups of one size are not pooled alike
+        first = np.argsort(s.weight, kind="stable")
+        weight, count = s.weight[first], np.ones(s.n_groups, dtype=np.intp)
     there = weight > 0
     weight, first, count = weight[there], first[there], count[there]
     keep = parts.spread_evenly(weight, MOST_POINTS)
@@ -96,10 +105,16 @@ def _curve(post: OneFactor, level: float) -> list[dict[str, float]]:
         shared = post.shrinkage_of(grid)
         columns = (grid, shared.mean, *shared.interval(level))
         return _dicts(columns)
-    c, of = post.components, post.shrinkage
-    mean = pooled(grid[:, None], c.lam) @ c.weight
-    assert isinstance(of, Mapped)
-    curve = share_of_variance(of.inner, grid, mean, mean, rising=False)
+    assert not isinstance(post, PopulationPosterior)
+    if isinstance(post, OneWayPosterior):
+        lam, share = post.components.lam, post.components.weight
+    else:  # of a group of the usual noise
+        lam, share = (
+            (post.lattice.points[:, 0] / post.lattice.points[:, 1]) ** 2,
+            post.lattice.weight,
+        )
+    mean = pooled(grid[:, None], lam) @ share
+    curve = share_of_variance(post.tau_over_sigma, grid, mean, mean, rising=False)
     lower, upper = curve.interval(level)
     columns = (_x(post.statistics, grid), mean, lower, upper)
     return _dicts(columns)

@@ -17,7 +17,14 @@ from partialpool.charts.places import log_ticks
 from partialpool.charts.style import Look, styled
 from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.errors import ArgumentError, did_you_mean
-from partialpool.posterior import CountsPosterior, Distribution, OneFactor, Posterior
+from partialpool.posterior import (
+    CountsPosterior,
+    Distribution,
+    OneFactor,
+    OneWayPosterior,
+    PopulationPosterior,
+    Posterior,
+)
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.posterior.theta import Theta
 from partialpool.words import formatting
@@ -160,23 +167,25 @@ def population_middle(post: OneFactor) -> float:
     1e117 where their rates are 20 to 50.
     """
     of = population(post)
-    return float(of.median if isinstance(post, CountsPosterior) else centre(of))
+    return float(of.median if post.link is not None else centre(of))
 
 
 def groups_of(post: OneFactor) -> Distribution:
     """Every group's parameter, in the units of the outcome: a mean, probability or rate."""
-    return post.value if isinstance(post, CountsPosterior) else post.theta
+    return post.values(post.terms[0], "response")
 
 
 def some_groups(post: OneFactor, order: Ints) -> Distribution:
     """The same of some groups."""
-    if isinstance(post, CountsPosterior):
-        return post.some_groups(order)
-    return Theta.of(post, post.components, order)
+    if isinstance(post, OneWayPosterior):
+        return Theta.of(post, post.components, order)
+    return post.some_groups(order)
 
 
 def population(post: OneFactor) -> Distribution:
     """The middle of the population, in the same units."""
+    if isinstance(post, PopulationPosterior):
+        return post.middle
     return post.population if isinstance(post, CountsPosterior) else post.mu
 
 

@@ -75,7 +75,10 @@ def shrinkage(
     at_used = _weights(post, tau)
     if tau is not None:
         if not isinstance(post, OneWayPosterior):
-            raise ArgumentError("tau can be held for measurements, not for counts")
+            raise ArgumentError(
+                "tau can be held for measurements of one sigma, not for counts or groups that "
+                "differ in noise"
+            )
         post = post.given_tau(tau)
     order, some = parts.shown_groups(s.raw, s.labels, MOST_GROUPS, groups)
     rows = parts.group_rows(post, order, level, kind)

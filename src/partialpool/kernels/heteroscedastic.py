@@ -19,16 +19,18 @@ from partialpool._typing import Floats, Ints
 
 LOG_2PI = math.log(2.0 * math.pi)
 NODES, WIDE = 17, 0.8
-"""Nodes over each log sigma_j where omega is no more than `WIDE`; about twice as many where it is up
-to twice that, and so on: the tail of log sigma_j is then long. Log densities of a group are off by
-1e-6 at omega = 0.1, 1e-5 at 0.3 and 1e-4 at 0.8, and with 13 nodes by ten times as much (n from 1 to
-200; `test_nodes_over_log_sigma`)."""
+"""Nodes over each log sigma_j where omega is no more than `WIDE`; about twice as many where it is
+up to twice that, and so on: the tail of log sigma_j is then long. Log densities of a group are off
+by 1e-6 at omega = 0.1, 1e-5 at 0.3 and 1e-4 at 0.8, and with 13 nodes by ten times as much (n from
+1 to 200; `test_nodes_over_log_sigma`)."""
 MOST_DOUBLINGS = 4
 """Of the nodes: omega = 13 is beyond anything."""
 DEPTH = 20.0
 """Logarithm by which the density of log sigma_j given its sum of squares falls at the outermost
-nodes. A mean that lies far from mu moves the mode outward, by no more than 4 sds of the prior at any
-node of weight, which takes 8 off."""
+nodes. A mean that lies far from mu moves the mode outward, by no more than 4 sds of the prior at
+any node of weight, which takes 8 off."""
+COARSE_DEPTH, FOR_TABLES = 12.0, 0.5
+"""The same where tables are read from half as many nodes: 6e-6 of the probability lies beyond."""
 MODE_STEPS = 8
 """Newton steps to the mode, from the larger of two starts between which it lies: the function is
 concave and its curvature falls, so that they do not overshoot; after 6 none moves by 1e-6 sd."""
@@ -85,7 +87,9 @@ def nodes_needed(omega: Floats) -> Ints:
     return np.asarray((NODES - 1) * 2**doublings + 1)
 
 
-def noise_nodes(n: Floats, ss: Floats, log_sigma: Floats, omega: Floats) -> NoiseNodes:
+def noise_nodes(
+    n: Floats, ss: Floats, log_sigma: Floats, omega: Floats, *, times: float = 1.0
+) -> NoiseNodes:
     """Lay nodes over x = log sigma_j.
 
     The log density h(x) = -(n - 1) x - ss e^(-2x) / 2 - (x - log sigma)^2 / (2 omega^2) is concave.
@@ -99,12 +103,14 @@ def noise_nodes(n: Floats, ss: Floats, log_sigma: Floats, omega: Floats) -> Nois
     ----------
     n, ss : ndarray, shape (J,)
     log_sigma, omega : ndarray, shape (G,)
+    times : float
+        So many times the usual nodes; where fewer do they reach to `COARSE_DEPTH`.
     """
     precision, middle = omega[:, None] ** -2.0, log_sigma[:, None]
     mode = _mode(n, ss, middle, precision)
     pull = ss * np.exp(-2.0 * mode)  # E
-    left, right = _ends(pull, precision)
-    place = np.arange(nodes_needed(omega).max())
+    left, right = _ends(pull, precision, COARSE_DEPTH if times < 1.0 else DEPTH)
+    place = np.arange(int(times * (nodes_needed(omega).max() - 1)) + 1)
     step = (left + right) / place[-1]
     x = (mode - left)[:, :, None] + step[:, :, None] * place
     # e^(-2x) on an even grid: a power of the ratio of neighbours
@@ -132,17 +138,17 @@ def _mode(n: Floats, ss: Floats, middle: Floats, precision: Floats) -> Floats:
     return np.asarray(x)
 
 
-def _ends(pull: Floats, precision: Floats) -> tuple[Floats, Floats]:
+def _ends(pull: Floats, precision: Floats, deep: float) -> tuple[Floats, Floats]:
     """Distances from the mode to the ends on the left and on the right, (G, J) each."""
-    left = np.sqrt(2.0 * DEPTH / (2.0 * pull + precision))  # e^(2s) >= 1 + 2s + 2s^2
-    high = DEPTH + 0.5 * pull  # e^(-2t) >= 0
+    left = np.sqrt(2.0 * deep / (2.0 * pull + precision))  # e^(2s) >= 1 + 2s + 2s^2
+    high = deep + 0.5 * pull  # e^(-2t) >= 0
     right = 2.0 * high / (pull + np.sqrt(pull**2 + 2.0 * precision * high))
     for sign, t in ((-1.0, left), (1.0, right)):
         for _ in range(END_STEPS):
             fall = np.expm1(-2.0 * sign * t)
             depth = pull * (sign * t + 0.5 * fall) + 0.5 * precision * t**2
             slope = -sign * pull * fall + precision * t
-            t -= (depth - DEPTH) / slope
+            t -= (depth - deep) / slope
     return left, right
 
 
@@ -230,7 +236,7 @@ class _Laid:
         return _Laid(self.base[index], self.variance[index], self.log_top[index])
 
     def given(self, groups: GroupSums, phi: Floats) -> Floats:
-        """Log densities of groups given as many phi as pairs, (G, J); base and variance are used up."""
+        """Log densities of groups given as many phi as pairs, (G, J); uses base and variance up."""
         variance, base = self.variance, self.base
         variance += phi[:, 1, None, None] ** 2
         square = 0.5 * (groups.mean - phi[:, 0, None]) ** 2
@@ -241,18 +247,6 @@ class _Laid:
         inverse += least[:, :, None]
         base *= np.exp(inverse, out=inverse)
         return np.asarray(np.log(base.sum(axis=2)) + self.log_top - least)
-
-
-def given_phi(groups: GroupSums, phi: Floats) -> GivenPhi:
-    """Noise and means of each group given phi, (G, 4): mu, tau, sigma, omega."""
-    laid = noise_nodes(groups.n, groups.ss, np.log(phi[:, 2]), phi[:, 3])
-    noise = np.exp(2.0 * laid.x) / groups.weight[:, None]
-    between = phi[:, 1, None, None] ** 2
-    square = (groups.mean - phi[:, 0, None])[:, :, None] ** 2
-    log_share = laid.log_density - 0.5 * (np.log(noise + between) + square / (noise + between))
-    share = np.exp(log_share - log_share.max(axis=2, keepdims=True))
-    share /= share.sum(axis=2, keepdims=True)
-    return GivenPhi(laid.x, laid.step, share, between / (noise + between), noise)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -268,8 +262,10 @@ class GivenPhi:
         Nodes.
     step : ndarray, shape (G, J)
         Their distance.
-    share : ndarray, shape (G, J, K)
-        Posterior probability of each node; they sum to one over the nodes.
+    log_share : ndarray, shape (G, J, K)
+        Log posterior probability of each node.
+    log_total : ndarray, shape (G, J)
+        Log density of the data of each group, as of `log_marginals`.
     weight : ndarray, shape (G, J, K)
         Weight on the group's own mean, tau^2 / (tau^2 + noise): 1 less its shrinkage.
     noise : ndarray, shape (G, J, K)
@@ -278,6 +274,65 @@ class GivenPhi:
 
     x: Floats
     step: Floats
-    share: Floats
+    log_share: Floats
+    log_total: Floats
     weight: Floats
     noise: Floats
+
+
+def given_phi(groups: GroupSums, phi: Floats, *, times: float = FOR_TABLES) -> GivenPhi:
+    """Noise and means of each group given phi, (G, 4): mu, tau, sigma, omega.
+
+    With so many times the usual nodes over log sigma_j.
+    """
+    laid = noise_nodes(groups.n, groups.ss, np.log(phi[:, 2]), phi[:, 3], times=times)
+    noise, log_f = _with_means(groups, phi, laid.x, laid.log_density)
+    top = log_f.max(axis=2, keepdims=True)
+    total = np.log(np.exp(log_f - top).sum(axis=2, keepdims=True)) + top
+    between = phi[:, 1, None, None] ** 2
+    return GivenPhi(
+        laid.x, laid.step, log_f - total, total[:, :, 0] + np.log(laid.step),
+        between / (noise + between), noise,
+    )  # fmt: skip
+
+
+def _with_means(
+    groups: GroupSums, phi: Floats, x: Floats, log_density: Floats
+) -> tuple[Floats, Floats]:
+    """Variance of each group's mean given theta_j, and log densities with that of the mean added.
+
+    x and log_density have shape (G, J, K).
+    """
+    noise = np.exp(2.0 * x) / groups.weight[:, None]
+    total = noise + phi[:, 1, None, None] ** 2
+    square = (groups.mean - phi[:, 0, None])[:, :, None] ** 2
+    return noise, log_density - 0.5 * (np.log(total) + square / total + LOG_2PI)
+
+
+def density_of_noise(groups: GroupSums, phi: Floats, weight: Floats, x: Floats) -> Floats:
+    """Posterior density of log sigma_j, the mean over nodes phi with weights; at x, (J, X).
+
+    Parameters
+    ----------
+    groups : GroupSums
+    phi : ndarray, shape (G, 4)
+    weight : ndarray, shape (G,)
+    x : ndarray, shape (J, X)
+
+    Returns
+    -------
+    ndarray, shape (J, X)
+    """
+    out = np.zeros(x.shape)
+    log_total = given_phi(groups, phi).log_total
+    ss, n = groups.ss[:, None], groups.n[:, None]
+    from_rows = -(n - 1.0) * x - 0.5 * ss * np.exp(-2.0 * x)
+    step = max(1, CELLS_AT_ONCE // x.size)
+    for i in range(0, len(phi), step):
+        part = slice(i, i + step)
+        omega = phi[part, 3, None, None]
+        z = (x - np.log(phi[part, 2])[:, None, None]) / omega
+        prior = -0.5 * z * z - np.log(omega) - 0.5 * LOG_2PI
+        log_f = _with_means(groups, phi[part], x[None], prior + from_rows)[1]
+        out += np.einsum("g,gjx->jx", weight[part], np.exp(log_f - log_total[part, :, None]))
+    return out

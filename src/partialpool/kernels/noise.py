@@ -44,15 +44,35 @@ def noise_by_group(
     return size, trend
 
 
+def bartlett(ss: Floats, df: Floats) -> float:
+    """Bartlett's statistic of equal variances, about chi-square with J - 1 degrees of freedom.
+
+    Variances are floored as in `noise_by_group`. Source: Bartlett (1937).
+
+    Parameters
+    ----------
+    ss, df : ndarray, shape (J,)
+    """
+    groups = len(df) - 1.0
+    size, _ = _size_and_trend(ss[None], df, np.zeros(len(df)))
+    bias = 1.0 + (float((1.0 / df).sum()) - 1.0 / float(df.sum())) / (3.0 * groups)
+    return float(size[0]) * groups / bias
+
+
 def _size_and_trend(ss: Floats, df: Floats, mean: Floats) -> tuple[Floats, Floats]:
     """Bartlett's statistic over its degrees of freedom, and the weighted correlation; (S,) each."""
     ratio = (ss / df) / (ss.sum(axis=1) / df.sum())[:, None]
     log_ratio = np.log(np.maximum(ratio, FLOOR))
     size = -(log_ratio @ df) / (len(df) - 1.0)
-    about = log_ratio - (log_ratio @ df / df.sum())[:, None]
-    x = mean - mean @ df / df.sum()
-    scale = np.sqrt((x * x) @ df * (about * about @ df))
-    return size, np.divide(about @ (x * df), scale, out=np.zeros(len(ss)), where=scale > 0)
+    return size, weighted_correlation(log_ratio, mean[None], df)
+
+
+def weighted_correlation(first: Floats, second: Floats, weight: Floats) -> Floats:
+    """Correlation of rows, (S or 1, J) each, with weights (J,); zero where one does not vary."""
+    a, b = (v - (v @ weight / weight.sum())[:, None] for v in (first, second))
+    scale = np.sqrt((a * a) @ weight * ((b * b) @ weight))
+    product = (a * b) @ weight
+    return np.asarray(np.divide(product, scale, out=np.zeros(len(scale)), where=scale > 0))
 
 
 def dispersion_of_rows(

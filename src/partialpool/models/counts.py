@@ -2,10 +2,10 @@
 
     y_j ~ Binomial(n_j, p_j),  logit p_j ~ N(mu, tau^2)            binomial
     y_j ~ Poisson(e_j rate_j), log rate_j ~ N(mu, tau^2)           poisson
-    p_j    ~ Beta(m f, (1 - m) f),   m = expit(mu), f = 1 / tau^2  beta_binomial
-    rate_j ~ Gamma(f, f / m),        m = exp(mu),   f = 1 / tau^2  gamma_poisson
+    p_j    ~ Beta(m f, (1 - m) f),   m = expit(mu), f = 1 / tau^2  binomial, population beta
+    rate_j ~ Gamma(f, f / m),        m = exp(mu),   f = 1 / tau^2  poisson, population gamma
 
-Groups with equal events and size are computed once. In the conjugate families tau is the
+Groups with equal events and size are computed once. In the conjugate populations tau is the
 coefficient of variation of the rates, or the sd of the probabilities relative to its largest,
 ``sd(p)^2 = m (1 - m) tau^2 / (1 + tau^2)``.
 """
@@ -26,6 +26,7 @@ from partialpool.kernels import conjugate, counts
 from partialpool.kernels.counts import Pairs
 from partialpool.kernels.families import LOG, LOGIT, Link
 from partialpool.models.counts_propriety import CountMoments, CountSizes, check_proper
+from partialpool.models.population_text import CountPopulation
 from partialpool.models.prior_set import Priors
 from partialpool.models.priors import Normal, log_density_of_coefficient
 
@@ -45,8 +46,8 @@ class CountsModel:
         Groups of each pair.
     member : ndarray of int, shape (J,)
         The pair of each group; K for groups without trials or exposure.
-    conjugate : bool
-        Whether group parameters have the conjugate, not a normal distribution.
+    population : {"normal", "beta", "gamma"}
+        Distribution of the groups: of their link, or of the probability or rate itself.
     priors : Priors
         Of mu (link scale) and tau.
     sizes : CountSizes
@@ -60,7 +61,7 @@ class CountsModel:
     pairs: Pairs
     count: Floats
     member: Ints
-    conjugate: bool
+    population: CountPopulation
     priors: Priors
     sizes: CountSizes
     moments: CountMoments
@@ -70,6 +71,11 @@ class CountsModel:
     def link(self) -> Link:
         """Logit or log."""
         return self.pairs.link
+
+    @property
+    def conjugate(self) -> bool:
+        """Whether the population is conjugate to the family, not normal."""
+        return self.population != "normal"
 
     @property
     def inside(self) -> Bools:
@@ -160,7 +166,7 @@ class CountsModel:
 
             B = 1 / (1 + tau^2 I),   I the information in `size` at the population mean
 
-        with I = n m (1 - m) for binomial and e m for Poisson events; in the conjugate families
+        with I = n m (1 - m) for binomial and e m for Poisson events; in the conjugate populations
         ``B = f / (f + n)`` and ``f / (f + e m)``, exactly the weight on m in the mean of p_j
         or rate_j.
         """
@@ -175,8 +181,10 @@ class CountsModel:
             yield slice(i, i + step)
 
 
-def counts_model(statistics: CountStatistics, priors: Priors) -> CountsModel:
-    """Set up the model.
+def counts_model(
+    statistics: CountStatistics, priors: Priors, population: CountPopulation = "normal"
+) -> CountsModel:
+    """Set up the model; the population is one that goes with the family.
 
     Raises
     ------
@@ -208,12 +216,13 @@ def counts_model(statistics: CountStatistics, priors: Priors) -> CountsModel:
         any_event=bool(pairs.y.any()),
         any_failure=not s.proportion or bool((pairs.y < pairs.size).any()),
         family=s.family,
+        conjugate=population != "normal",
     )
     return CountsModel(
         pairs=pairs,
         count=count,
         member=member,
-        conjugate=s.family in ("beta_binomial", "gamma_poisson"),
+        population=population,
         priors=priors,
         sizes=sizes,
         moments=check_proper(sizes, priors),

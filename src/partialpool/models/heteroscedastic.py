@@ -30,14 +30,59 @@ from partialpool.kernels.heteroscedastic import LOG_2PI, GroupSums, log_marginal
 from partialpool.models.prior_set import Priors
 from partialpool.models.priors import HalfNormal, ScalePrior
 from partialpool.models.propriety import Moments, Sizes, check_proper
+from partialpool.models.scaled_prior import ScaledPrior
 
 MU_STEP, MU_NODES = 0.5, 23
 """Distance of the nodes over mu given the rest, in its conditional sds, and their number: they
 reach 5.5 sds to either side, beyond which lies 1e-7 of a t with 30 degrees of freedom."""
-EVALUATED = 7
-"""Nodes over mu at which densities are computed; between them their logarithm is a polynomial
-(`test_polynomial_over_mu`: 1e-4 of 5 groups at most, 1e-7 of 30)."""
-LARGEST_SHARE_OF_MU = 0.5
+FEW_EVALUATED, MANY_GROUPS = (9, 3), 300
+"""Nodes over mu at which densities are computed, of fewer and of so many groups; between them their
+logarithm is a polynomial (`test_polynomial_over_mu`: off by 1e-4 of 5 groups, 1e-6 of 30, and with
+three nodes 1e-3 of 300)."""
+
+
+def lagrange(nodes: Floats, x: Floats) -> Floats:
+    """Maps values at nodes, (K,), to those of their polynomial at x, (X,): shape (X, K)."""
+    gap = nodes[:, None] - nodes + np.eye(len(nodes))
+    return np.array(
+        [[np.prod(np.delete((p - nodes) / gap[k], k)) for k in range(len(nodes))] for p in x]
+    )
+
+
+def _places(groups: int) -> tuple[Floats, Floats]:
+    """Where over mu densities are computed, in distances of nodes, and the map to all nodes.
+
+    Chebyshev's nodes out to the last of all, or out to three sds.
+    """
+    few, many = FEW_EVALUATED
+    half = 0.5 * (MU_NODES - 1)
+    size, reach = (
+        (few, half) if groups < MANY_GROUPS else (many, 3.0 / MU_STEP / math.sin(math.pi / 3))
+    )
+    places = reach * np.cos(np.pi * (np.arange(size) + 0.5) / size)
+    return places, lagrange(places, np.arange(float(MU_NODES)) - half)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MuGivenPhi:
+    """Mu given each of G values of phi, on M even nodes.
+
+    Parameters
+    ----------
+    mu : ndarray, shape (G, M)
+        Less the model's center.
+    step : ndarray, shape (G,)
+        Distance of the nodes.
+    weight : ndarray, shape (G, M)
+        Probability of each node; they sum to one over the nodes.
+    log_density : ndarray, shape (G,)
+        Of phi, mu integrated out.
+    """
+
+    mu: Floats
+    step: Floats
+    weight: Floats
+    log_density: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +118,7 @@ class HeteroscedasticModel:
     def _log_sds(self) -> tuple[Floats, Floats]:
         """Logarithms of the groups' own standard deviations, and their degrees of freedom."""
         g = self.groups
-        own = g.n > 1
+        own = g.ss > 0.0
         df = g.n[own] - 1.0
         return 0.5 * np.log(g.ss[own] / df), df
 
@@ -105,12 +150,11 @@ class HeteroscedasticModel:
         tau, sigma, omega = self._guess
         rough = np.array([[tau, sigma, omega], [0.1 * sigma * self.typical_ratio, sigma, omega]])
         for column, axis in enumerate(self.axes):
-            low, high = axis.lower, axis.upper
-            if math.isfinite(high):
-                margin = 0.05 * (high - low)
-                rough[:, column] = np.clip(rough[:, column], low + margin, high - margin)
-            else:
-                rough[:, column] = np.maximum(rough[:, column], low + 1e-3 * sigma)
+            if math.isfinite(axis.upper):
+                margin = 0.05 * (axis.upper - axis.lower)
+                rough[:, column] = np.clip(
+                    rough[:, column], axis.lower + margin, axis.upper - margin
+                )
         return rough
 
     def log_prior(self, phi: Floats) -> Floats:
@@ -126,22 +170,31 @@ class HeteroscedasticModel:
         Returns
         -------
         log_density : ndarray, shape (G,)
-        carried : ndarray, shape (G, 2 + MU_NODES)
-            Middle and distance of the nodes over mu, and their probabilities.
+        carried : ndarray, shape (G, E)
+            Log density of phi and mu at the nodes over mu at which it was computed.
         """
         middle, step = self._nodes_of_mu(phi)
-        place = np.arange(MU_NODES) - 0.5 * (MU_NODES - 1)
-        at, matrix = _interpolation()
-        points = np.empty((len(phi), EVALUATED, 4))
-        points[:, :, 0] = middle[:, None] + step[:, None] * at
+        places, _ = self._places
+        points = np.empty((len(phi), len(places), 4))
+        points[:, :, 0] = middle[:, None] + step[:, None] * places
         points[:, :, 1:] = phi[:, None]
-        log_f = log_marginal(self.groups, points.reshape(-1, 4)).reshape(-1, EVALUATED)
-        log_f = log_f @ matrix.T + self._log_prior_of_mu(middle[:, None] + step[:, None] * place)
+        log_f = log_marginal(self.groups, points.reshape(-1, 4)).reshape(len(phi), -1)
+        log_f += self.log_prior(phi)[:, None]
+        return self.given_phi(phi, log_f).log_density, log_f
+
+    def given_phi(self, phi: Floats, carried: Floats) -> MuGivenPhi:
+        """Mu given phi from what `evaluate` carries along: log densities become a polynomial."""
+        middle, step = self._nodes_of_mu(phi)
+        mu = middle[:, None] + step[:, None] * (np.arange(MU_NODES) - 0.5 * (MU_NODES - 1))
+        log_f = carried @ self._places[1].T + self._log_prior_of_mu(mu)
         top = log_f.max(axis=1)
         weight = np.exp(log_f - top[:, None])
         total = weight.sum(axis=1)
-        log_density = top + np.log(total * step) + self.log_prior(phi)
-        return log_density, np.column_stack([middle, step, weight / total[:, None]])
+        return MuGivenPhi(mu, step, weight / total[:, None], top + np.log(total * step))
+
+    @cached_property
+    def _places(self) -> tuple[Floats, Floats]:
+        return _places(len(self.groups.n))
 
     def _nodes_of_mu(self, phi: Floats) -> tuple[Floats, Floats]:
         """Middle and distance of the nodes over mu given phi, from each group's likely noise.
@@ -150,9 +203,9 @@ class HeteroscedasticModel:
         precision that it has for log sigma_j.
         """
         g, (tau, sigma, omega) = self.groups, phi.T[:, :, None]
-        own = 2.0 * (g.n - 1.0)
+        own = np.where(g.ss > 0.0, 2.0 * (g.n - 1.0), 0.0)
         prior = omega**-2.0
-        log_own = 0.5 * np.log(np.where(g.n > 1, g.ss / np.maximum(g.n - 1.0, 1.0), 1.0))
+        log_own = 0.5 * np.log(np.where(g.ss > 0.0, g.ss / np.maximum(g.n - 1.0, 0.1), 1.0))
         log_sd = (own * log_own + prior * np.log(sigma)) / (own + prior)
         weight = 1.0 / (tau**2 + np.exp(2.0 * log_sd) / g.weight)
         # a mean far out says that its group is noisy
@@ -178,19 +231,10 @@ def _positive(prior: ScalePrior, reference: float) -> Coordinate:
     return Interval(lower, upper) if math.isfinite(upper) else HalfLine(reference)
 
 
-def _interpolation() -> tuple[Floats, Floats]:
-    """Places over mu at which densities are computed, and the matrix from there to all nodes."""
-    half = 0.5 * (MU_NODES - 1)
-    at = half * np.cos(np.pi * (np.arange(EVALUATED) + 0.5) / EVALUATED)  # Chebyshev's
-    place = np.arange(MU_NODES) - half
-    gap = at[:, None] - at + np.eye(EVALUATED)
-    return at, np.array(
-        [[np.prod(np.delete((x - at) / gap[k], k)) for k in range(EVALUATED)] for x in place]
-    )
-
-
-def heteroscedastic_model(statistics: GroupStatistics, priors: Priors) -> HeteroscedasticModel:
-    """Set up the model.
+def heteroscedastic_model(
+    statistics: GroupStatistics, priors: Priors, *, power: float = 1.0
+) -> HeteroscedasticModel:
+    """Set up the model, the likelihood of the rows to a power.
 
     Raises
     ------
@@ -202,11 +246,15 @@ def heteroscedastic_model(statistics: GroupStatistics, priors: Priors) -> Hetero
     s = statistics
     moments = _checked(s, priors)
     middle = float(s.mean @ s.weight / s.weight.sum())
-    n, weight = s.n.astype(np.float64), s.weight.astype(np.float64)
-    constant = 0.5 * float((s.log_weight - np.log(weight)).sum())
+    n, weight = power * s.n.astype(np.float64), power * s.weight.astype(np.float64)
+    constant = 0.5 * float((power * s.log_weight - np.log(weight)).sum())
     constant -= 0.5 * LOG_2PI * float((n - 1.0).sum())
     return HeteroscedasticModel(
-        GroupSums(n, weight, s.mean - middle, s.ss), priors, s.center + middle, constant, moments
+        GroupSums(n, weight, s.mean - middle, power * s.ss),
+        priors,
+        s.center + middle,
+        constant,
+        moments,
     )
 
 
@@ -256,4 +304,5 @@ def _moments_of_sigma(prior: ScalePrior, known: int) -> float:
     """
     if math.isfinite(prior.support[1]):
         return math.inf
-    return math.sqrt(known) / prior.scale if isinstance(prior, HalfNormal) else 0.0
+    raised, power = (prior.of, prior.power) if isinstance(prior, ScaledPrior) else (prior, 1.0)
+    return math.sqrt(known * power) / raised.scale if isinstance(raised, HalfNormal) else 0.0

@@ -22,8 +22,10 @@ KINDS: dict[str, type[Prior]] = {
         menu.Normal, menu.StudentT, menu.LKJ,
     )
 }  # fmt: skip
-PARAMETERS = ("mu", "Intercept", "tau", "sigma", "sd_log_sigma")
+PARAMETERS = ("mu", "Intercept", "tau", "sigma")
+OF_NOISE = "sd_log_sigma"
 OF_REGRESSIONS = ("beta", "rho")
+DEFAULT = Priors()
 
 
 def parse_prior(text: str) -> Prior:
@@ -73,6 +75,7 @@ def priors(
     *,
     factor: str | None = None,
     parameters: Collection[str] = (),
+    default: Priors = DEFAULT,
     **named: Prior | str,
 ) -> Priors:
     """Gather priors of mu, tau, sigma and more; what is not given keeps its default.
@@ -88,6 +91,8 @@ def priors(
         Names of single parameters of a regression, such as ``"floor"`` and
         ``"tau[county, floor]"``. With them ``beta`` (all coefficients but the intercept) and
         ``rho`` (correlations) are understood too.
+    default : Priors, optional
+        Of what is not given.
     mu, tau, sigma, ... : Prior or str
         Priors by name; a text is a prior such as ``"half_normal(5)"``.
 
@@ -107,7 +112,7 @@ def priors(
     >>> print(priors(["mu ~ normal(0, 10)", "tau ~ exponential(1)"]).mu)
     normal(0, 10)
     """
-    base = stated if isinstance(stated, Priors) else Priors()
+    base = stated if isinstance(stated, Priors) else default
     by_name: dict[str, Prior] = {}
     single = dict(base.named)
     pairs = [] if stated is None or isinstance(stated, Priors) else _pairs(stated)
@@ -118,7 +123,7 @@ def priors(
         if not isinstance(prior, Prior | str):
             raise PriorError(f"{name} ~ {prior!r}: a prior is an object or a text like flat()")
         by_name[parameter] = parse_prior(prior) if isinstance(prior, str) else prior
-    broad = {k: v for k, v in by_name.items() if k in (*PARAMETERS, *OF_REGRESSIONS)}
+    broad = {k: v for k, v in by_name.items() if k in (*PARAMETERS, *OF_REGRESSIONS, OF_NOISE)}
     single |= {k: v for k, v in by_name.items() if k not in broad}
     return replace(base, **broad, named=tuple(single.items()))  # type: ignore[arg-type]
 
@@ -143,11 +148,13 @@ def _pairs(stated: Mapping[str, Any] | Iterable[str] | str) -> list[tuple[str, A
 
 
 def _parameter(name: str, factor: str | None, parameters: Collection[str]) -> str:
-    for spread in ("tau", "sd_log_sigma"):
+    for spread in ("tau", OF_NOISE):
         if factor is not None and name == f"{spread}[{factor}]":
             return spread
     if parameters:
         name = re.sub(r"\s*,\s*", ", ", name)
+    if name == OF_NOISE:
+        return name
     known = (*PARAMETERS, *OF_REGRESSIONS, *parameters) if parameters else PARAMETERS
     if name not in known:
         hint = did_you_mean(name, known)

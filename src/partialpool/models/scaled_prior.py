@@ -92,7 +92,7 @@ def scaled_priors(priors: Priors, power: float = 1.0, reference: float = 1.0) ->
         return prior
 
     changed: dict[str, Any] = {
-        name: one(getattr(priors, name)) for name in ("mu", "tau", "sigma", "beta")
+        name: one(getattr(priors, name)) for name in ("mu", "tau", "sigma", "beta", "sd_log_sigma")
     }
     return replace(
         priors,

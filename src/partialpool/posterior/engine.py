@@ -18,6 +18,7 @@ from partialpool.errors import ArgumentError, PriorError
 from partialpool.integrate import Accuracy
 from partialpool.kernels.families import Link
 from partialpool.models import Priors
+from partialpool.models.population_text import AnyPopulation
 from partialpool.posterior.argument_checks import DETERMINISTIC, group_positions, reached
 from partialpool.posterior.distributions import Distribution, IntervalKind
 from partialpool.posterior.joint_rows import Effects, Sums
@@ -71,6 +72,11 @@ class Engine(ABC):
     accuracy: float | None
 
     @property
+    def group_population(self) -> AnyPopulation:
+        """The population that groups come from."""
+        return "normal"
+
+    @property
     @abstractmethod
     def terms(self) -> list[Term]:
         """Every effect of every factor's groups."""
@@ -122,6 +128,11 @@ class FullEngine(Engine):
     statistics: Any
     counts: ClassVar[bool] = False
     """Whether rows are numbers of events."""
+
+    @property
+    def dispersion(self) -> Distribution | None:
+        """Of counts whose rows vary more than Poisson or binomial ones; None of all others."""
+        return None
 
     @property
     def given(self) -> Self:
@@ -180,6 +191,14 @@ class FullEngine(Engine):
     @abstractmethod
     def of_new_rows(self, rows: NewRows, scale: Scale) -> Distribution:
         """The linear predictor of new rows, offsets added, on a scale."""
+
+    one_sigma: ClassVar[bool] = True
+    """Whether measurements of all groups have the same noise."""
+
+    def drawn_noise(self, drawn: Any, rows: NewRows, rng: np.random.Generator) -> Floats:
+        """Draws of the sd of a new observation of weight one of each row, (S, 1 or R)."""
+        del rows, rng
+        return np.ones((1, 1)) if drawn.sigma is None else np.asarray(drawn.sigma)[:, None]
 
     @property
     def link(self) -> Link | None:
@@ -249,6 +268,12 @@ class OneFactorEngine(FullEngine):
     """
 
     model: Any
+
+    @property
+    def group_population(self) -> AnyPopulation:
+        """Normal, unless the model says otherwise."""
+        population: AnyPopulation = getattr(self.model, "population", "normal")
+        return population
 
     @property
     def priors(self) -> Priors:

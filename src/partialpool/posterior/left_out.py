@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,9 @@ from partialpool.models.scaled_prior import scaled_priors
 from partialpool.posterior.components import every_component
 from partialpool.posterior.counts import CountsPosterior, counts_posterior
 from partialpool.posterior.distributions import root_inverse_chi2_mean
+from partialpool.posterior.heteroscedastic import HeteroscedasticPosterior
 from partialpool.posterior.one_way import OneWayPosterior, one_way_posterior
+from partialpool.posterior.population import PopulationPosterior
 
 I_SQUARED = "I^2"
 """Name of the share of the variance between estimates that is between groups."""
@@ -123,7 +126,7 @@ def reweighted(weight: Floats, log_inverse: Floats) -> tuple[Floats, Floats, Flo
     return share, np.log(total) + top, unlikely
 
 
-def too_few(post: OneWayPosterior | CountsPosterior) -> ArgumentError:
+def too_few(post: OneFactor) -> ArgumentError:
     """Build the error for a posterior that is improper without one of its groups."""
     s = post.statistics
     return ArgumentError(
@@ -173,7 +176,7 @@ def one_way_without(post: OneWayPosterior) -> LeftOutGroups:
         out.without_moments(name, order)
     # weights that rest on nodes which all groups together made unlikely are too rough
     for j in np.flatnonzero(unlikely > MOST_UNLIKELY).tolist():
-        _refit(post, one_way_posterior, out, j)
+        refit(post, one_way_posterior, out, j)
     return out
 
 
@@ -246,8 +249,9 @@ def counts_without(post: CountsPosterior) -> LeftOutGroups:
         {k: v[model.member] for k, v in pairs.sd.items()},
         np.zeros(s.n_groups, dtype=bool),
     )
+    fitted = partial(counts_posterior, population=model.population)
     for j in np.flatnonzero(unlikely[model.member] > MOST_UNLIKELY).tolist():
-        _refit(post, counts_posterior, out, j)
+        refit(post, fitted, out, j)
     return out
 
 
@@ -257,12 +261,11 @@ def _slices(size: int, nodes: int) -> Iterator[slice]:
         yield slice(i, min(i + step, size))
 
 
-Fitted = Callable[[Any, Priors], OneWayPosterior | CountsPosterior]
+OneFactor = OneWayPosterior | HeteroscedasticPosterior | CountsPosterior | PopulationPosterior
+Fitted = Callable[[Any, Priors], OneFactor]
 
 
-def _refit(
-    post: OneWayPosterior | CountsPosterior, fitted: Fitted, out: LeftOutGroups, j: int
-) -> None:
+def refit(post: OneFactor, fitted: Fitted, out: LeftOutGroups, j: int) -> None:
     """Fit the others anew; the prior stays what it was, also where it is relative."""
     statistics = post.statistics.of_groups(np.arange(post.statistics.n_groups) != j)
     others = fitted(statistics, post.priors)
@@ -276,8 +279,10 @@ def _refit(
     out.refitted[j] = True
 
 
-def _reference(post: OneWayPosterior | CountsPosterior) -> float:
+def _reference(post: OneFactor) -> float:
     """What relative priors of tau are relative to, but for sigma."""
-    if isinstance(post, OneWayPosterior):
-        return post.model.typical_ratio
-    return post.model.typical_error
+    if isinstance(post, PopulationPosterior):
+        return post.model.typical
+    if isinstance(post, CountsPosterior):
+        return post.model.typical_error
+    return post.model.typical_ratio

@@ -1,8 +1,9 @@
 """The one face of every posterior: what can be asked, and how, does not depend on the model.
 
 Behind it stand the engines of this room: `OneWayPosterior` and `CountsPosterior` of one factor
-without predictors, `MixedPosterior` and `GeneralizedPosterior` of everything else, and `Estimated`
-of maximum likelihood.
+without predictors, `HeteroscedasticPosterior` where its groups differ in noise and
+`PopulationPosterior` where they come from another population, `MixedPosterior` and
+`GeneralizedPosterior` of everything else, and `Estimated` of maximum likelihood.
 """
 
 from __future__ import annotations
@@ -27,11 +28,20 @@ from partialpool.posterior.distributions import Distribution, Selected
 from partialpool.posterior.draws import OneWayDraws
 from partialpool.posterior.engine import INTERCEPT, FullEngine, Scale, Term, checked_scale
 from partialpool.posterior.estimated import Estimated
+from partialpool.posterior.heteroscedastic import HeteroscedasticDraws, HeteroscedasticPosterior
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.mixed_draws import MixedDraws
 from partialpool.posterior.one_way import OneWayPosterior
+from partialpool.posterior.population import PopulationPosterior
 
-Engine = OneWayPosterior | CountsPosterior | MixedPosterior | Estimated
+Engine = (
+    OneWayPosterior
+    | HeteroscedasticPosterior
+    | CountsPosterior
+    | PopulationPosterior
+    | MixedPosterior
+    | Estimated
+)
 """What computes a posterior, or estimates, of a kind of model."""
 
 RENAMED = {
@@ -548,12 +558,12 @@ class Draws:
     Parameters
     ----------
     posterior : Posterior
-    drawn : OneWayDraws or MixedDraws
+    drawn : OneWayDraws, HeteroscedasticDraws or MixedDraws
         What the engine drew.
     """
 
     posterior: Posterior
-    drawn: OneWayDraws | MixedDraws
+    drawn: OneWayDraws | HeteroscedasticDraws | MixedDraws
 
     def __len__(self) -> int:
         return len(next(iter(self._named.values())))

@@ -9,9 +9,13 @@ from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.posterior.counts import CountsPosterior
 from partialpool.posterior.estimated import Estimated
 from partialpool.posterior.generalized import GeneralizedPosterior
+from partialpool.posterior.heteroscedastic import HeteroscedasticPosterior
+from partialpool.posterior.heteroscedastic_left_out import heteroscedastic_without
 from partialpool.posterior.left_out import LeftOutGroups, counts_without, one_way_without
 from partialpool.posterior.left_out_mixed import generalized_without, mixed_without
 from partialpool.posterior.one_way import OneWayPosterior
+from partialpool.posterior.population import PopulationPosterior
+from partialpool.posterior.population_without import population_without
 
 
 def left_out_factor(post: Any, factor: str | None = None) -> str:
@@ -68,8 +72,12 @@ def without_each_group(
     left_out_factor(post, factor)
     if isinstance(post, OneWayPosterior):
         return one_way_without(post)
+    if isinstance(post, HeteroscedasticPosterior):
+        return heteroscedastic_without(post)
     if isinstance(post, CountsPosterior):
         return counts_without(post)
+    if isinstance(post, PopulationPosterior):
+        return population_without(post)
     if isinstance(post, GeneralizedPosterior):
         return generalized_without(post)
     return mixed_without(post, clusters)

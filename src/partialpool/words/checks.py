@@ -43,19 +43,23 @@ ADVICE: dict[str, str] = {
     "value by size": "values go with the number of rows or trials: add the logarithm of the size "
     "of each group as a predictor",
     "noise by group": "groups differ in how noisy they are, or rows have heavy tails: one sigma "
-    "makes intervals of noisy groups too short; give each group its own standard error, "
-    "outcome | se(...), or transform the outcome",
+    "makes intervals of noisy groups too short; add ; sigma ~ 1 + (1 | group) to the formula, "
+    "which gives each group its own, or transform the outcome",
     "noise by value": "groups with higher values are noisier or calmer than others: fit the "
     "logarithm or square root of the outcome",
     "spread of groups": "the groups differ by more or less than the model expects of new ones: "
     "is the prior of tau in conflict with the data?",
+    "spread of noise": "the groups' own sigmas differ by more or less than the model expects of "
+    "new ones: is the prior of sd_log_sigma in conflict with the data, or is a group of another "
+    "kind?",
     "groups without an event": "groups without an event are more than the population explains: if "
     "a group can be without events for a reason of its own, model that first",
     "dispersion of rows": "rows vary more than counts of this family can, and intervals are too "
-    "short: give every row an effect of its own, + (1 | row), or add the predictors that are "
-    "missing",
+    'short: let rows vary more (family="negative_binomial", of proportions '
+    '"beta_binomial"), or add the predictors that are missing',
     "zeros among rows": "there are more zeros than the fitted means explain: if a row can be zero "
-    "for a reason of its own, model that first (a 0/1 outcome); else try + (1 | row)",
+    "for a reason of its own, model that first (a 0/1 outcome); else let rows vary more "
+    '(family="negative_binomial")',
     "farthest row": "a row lies far from what its group and predictors say: check it",
     "tails of rows": "noise has heavier tails than a normal distribution: far rows move their "
     "groups; check them, or transform the outcome",
@@ -69,6 +73,8 @@ ADVICE: dict[str, str] = {
     "it",
 }
 """What it means that a check does not hold, and what to do."""
+OF_TAILS = 'population="student" (--population student) has such tails'
+"""What to do about tails of groups where the model takes another population."""
 CONSERVATIVE = "predictive"
 """Checks against new data drawn from the posterior, which was fitted to the same data."""
 
@@ -174,6 +180,8 @@ class Check(Generic[Frame]):
             text = f"{_title(finding)}: {ADVICE[finding.check]}."
             if finding.check == "farthest group":
                 text = next((t for k, t in named.items() if _is_of(finding, *k)), text)
+            if finding.check == "tails of groups" and any(c.has_choice for c in self.by_group):
+                text = f"{text[:-1]}; {OF_TAILS}."
             said.append(Notice(_code(finding), "warning", f"{text} {_numbers(finding.compared)}"))
         return tuple(said)
 

@@ -65,7 +65,13 @@ def group_cells(table: Table) -> list[list[str]]:
         columns[k] = [printable(g) for g in table[k].tolist()] if k in table else []
     for k in ("n", "events", "trials", "exposure"):
         columns[k] = [_count(v) for v in table[k].tolist()] if k in table else []
+    if "sigma" in table:
+        unit = scale_of((table["sigma_upper"] - table["sigma_lower"]) / 4)
+        for k in ("sigma", "sigma_lower", "sigma_upper"):
+            columns[k] = [number(v, unit) for v in table[k].tolist()]
     columns["shrinkage"] = [f"{v:.2f}" for v in table["shrinkage"].tolist()]
+    if "p_outlying" in table:
+        columns["p_outlying"] = [f"{v:.3f}" for v in table["p_outlying"].tolist()]
     if "p_above" in table:
         columns["p_above"] = [f"{v:.3f}" for v in table["p_above"].tolist()]
         columns["standing"] = table["standing"].tolist()

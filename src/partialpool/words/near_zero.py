@@ -9,10 +9,17 @@ from typing import Any
 import numpy as np
 
 from partialpool._typing import Floats
-from partialpool.integrate import Line
+from partialpool.integrate import Lattice, Line
 from partialpool.models.mixed import sd_name
 from partialpool.models.priors import ScalePrior
-from partialpool.posterior import CountsPosterior, Estimated, MixedPosterior, OneWayPosterior
+from partialpool.posterior import (
+    CountsPosterior,
+    Estimated,
+    HeteroscedasticPosterior,
+    MixedPosterior,
+    OneWayPosterior,
+    PopulationPosterior,
+)
 
 LIKELIHOOD_RATIO = math.exp(-1.92)
 """A value of tau is in the 95% likelihood interval if its likelihood is above this share of the
@@ -40,11 +47,29 @@ def _of_one_way(post: OneWayPosterior) -> dict[str, bool]:
 
 
 @near_zero.register
+def _of_heteroscedastic(post: HeteroscedasticPosterior) -> dict[str, bool]:
+    reference = post.model.typical_ratio * float(post.sigma.median)
+    share = likelihood_at_zero(post.lattice, 0, post.priors.tau, reference)
+    return {f"tau[{post.statistics.factor}]": share > LIKELIHOOD_RATIO}
+
+
+@near_zero.register
 def _of_counts(post: CountsPosterior) -> dict[str, bool]:
     share = _on_line(
         post.nodes.line, post.nodes.marginal, post.priors.tau, post.model.typical_error
     )
     return {f"tau[{post.statistics.factor}]": share > LIKELIHOOD_RATIO}
+
+
+@near_zero.register
+def _of_population(post: PopulationPosterior) -> dict[str, bool]:
+    """Where groups may be exactly at the middle, tau is not what may be zero."""
+    name, model = f"tau[{post.statistics.factor}]", post.model
+    if model.population.has_atom:
+        return {name: False}
+    reference = model.typical * (1.0 if post.sigma is None else float(post.sigma.median))
+    line, weight = post.lattice.lines[0], post.lattice.marginal(0)
+    return {name: _on_line(line, weight, post.priors.tau, reference) > LIKELIHOOD_RATIO}
 
 
 @near_zero.register
@@ -56,6 +81,13 @@ def _of_mixed(post: MixedPosterior) -> dict[str, bool]:
 def _of_estimates(post: Estimated) -> dict[str, bool]:
     """Of estimates, whether the estimate is zero."""
     return {n: v <= 0.0 for n, v in post.spreads.items() if n.startswith("tau[")}
+
+
+def likelihood_at_zero(
+    lattice: Lattice, dimension: int, prior: ScalePrior, reference: float
+) -> float:
+    """Likelihood of the smallest value of a dimension over the highest; the prior divided out."""
+    return _on_line(lattice.lines[dimension], lattice.marginal(dimension), prior, reference)
 
 
 def _on_line(line: Line, weight: Floats, prior: ScalePrior, reference: float) -> float:

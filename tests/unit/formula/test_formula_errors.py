@@ -47,7 +47,7 @@ MALFORMED = {
     "y ~ >>>1.2.3": "neither",
     "y ~ >>>0x10": "neither",
     "y ~ a >>>! b": 'the character "!" cannot stand in a formula',
-    "y ~ a>>>;b": "between backquotes",
+    "y ~ a;>>>b": "between backquotes",
     "y ~ a >>>%in% b": "cannot stand",
     "y ~ >>>\x00": "cannot stand",
     "y ~ >>>`a": "opens with ` and never closes",
