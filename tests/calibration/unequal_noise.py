@@ -66,8 +66,9 @@ def world(omega, seed):
 def ranks(seed, size=12):
     """Shares of draws below the truth: parameters, the first group's theta and its sigma."""
     rng = np.random.default_rng([seed, 99])
-    truth = [2.0 * rng.standard_normal(), abs(rng.standard_normal()),
-             np.exp(0.7 + 0.5 * rng.standard_normal()), 0.7 * abs(rng.standard_normal())]  # fmt: skip
+    sigma = np.exp(0.7 + 0.5 * rng.standard_normal())
+    truth = [2.0 * rng.standard_normal(), abs(rng.standard_normal()), sigma,
+             0.7 * abs(rng.standard_normal())]  # fmt: skip
     data, theta, noise = groups(rng, *truth, size=size, least=1, most=9)
     data["n"][1] = max(data["n"][1], 2)
     fit = pp.fit(FORMULA + NOISE, data, prior=PRIORS)

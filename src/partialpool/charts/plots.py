@@ -73,6 +73,8 @@ class Plots:
             refused.append("forest")
         if isinstance(self._engine, PopulationPosterior):
             refused += OF_NORMAL
+        if not self._engine.one_sigma:
+            refused.append("estimates_by_tau")
         public = (name for name in vars(type(self)) if not name.startswith("_"))
         return sorted(name for name in public if name not in refused)
 

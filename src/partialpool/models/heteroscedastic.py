@@ -150,12 +150,11 @@ class HeteroscedasticModel:
         tau, sigma, omega = self._guess
         rough = np.array([[tau, sigma, omega], [0.1 * sigma * self.typical_ratio, sigma, omega]])
         for column, axis in enumerate(self.axes):
-            low, high = axis.lower, axis.upper
-            if math.isfinite(high):
-                margin = 0.05 * (high - low)
-                rough[:, column] = np.clip(rough[:, column], low + margin, high - margin)
-            else:
-                rough[:, column] = np.maximum(rough[:, column], low + 1e-3 * sigma)
+            if math.isfinite(axis.upper):
+                margin = 0.05 * (axis.upper - axis.lower)
+                rough[:, column] = np.clip(
+                    rough[:, column], axis.lower + margin, axis.upper - margin
+                )
         return rough
 
     def log_prior(self, phi: Floats) -> Floats:

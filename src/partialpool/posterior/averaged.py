@@ -327,7 +327,12 @@ class Averager:
         return Sums.of(rows, weight, groups, self.skipped)
 
     def _check_sizes(self) -> None:
-        """Raise an ArgumentError if events cannot be drawn of these weights."""
+        """Raise an ArgumentError if observations cannot be drawn of these cells or weights."""
+        if self.how.observation and not self.engine.one_sigma:
+            raise ArgumentError(
+                "observation=True: averages of new observations are of fits with one sigma; where "
+                "groups differ in noise leave it out, or take predict(rows, observation=True)"
+            )
         if not self._counted:
             return
         if self.cells.row_terms:

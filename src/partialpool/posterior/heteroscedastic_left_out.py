@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from scipy import special
 
 from partialpool._typing import Floats
-from partialpool.kernels.heteroscedastic import GroupSums, given_phi
+from partialpool.kernels.heteroscedastic import GivenPhi, GroupSums, given_phi
 from partialpool.models.population_check import from_tails
 from partialpool.posterior.heteroscedastic import (
     HeteroscedasticPosterior,
@@ -33,26 +35,50 @@ def left_out_means(groups: GroupSums, nodes: PhiNodes) -> Floats:
     with the nodes reweighted by ``1 / p(mean_j | ss_j, phi)``.
     """
     z = np.empty(len(groups.n))
-    step = max(1, CELLS // (10 * len(nodes.weight)))
-    for i in range(0, len(z), step):
-        part = slice(i, i + step)
+    for part in _parts(len(z), nodes):
         some = groups.part(part)
         given = given_phi(some, nodes.phi)
-        total = given.noise + nodes.phi[:, 1, None, None] ** 2 + nodes.mu_sd[:, None, None] ** 2
+        total = given.noise + nodes.phi[:, 1, None, None] ** 2
         off = (some.mean - nodes.phi[:, 0, None])[:, :, None]
+        change, moved = _without_mean(given, off, total, nodes)
         # the share of each node over log sigma_j without the mean, and the mean's density then
         without = given.log_share + 0.5 * (np.log(total) + off**2 / total)
         top = without.max(axis=2, keepdims=True)
         share = np.exp(without - top)
-        log_inverse = np.log(share.sum(axis=2)) + top[:, :, 0]
+        log_inverse = np.log(share.sum(axis=2)) + top[:, :, 0] + change
         share /= share.sum(axis=2, keepdims=True)
         node = reweighted(nodes.weight, log_inverse)[0]
-        scaled = off / np.sqrt(total)
+        sd = np.sqrt(total + nodes.mu_sd[:, None, None] ** 2)
+        scaled = (off - moved[:, :, None]) / sd
         below, above = (
             np.einsum("gj,gjk->j", node, share * special.ndtr(sign * scaled)) for sign in (1, -1)
         )
         z[part] = from_tails(below, above)
     return z
+
+
+def _parts(size: int, nodes: PhiNodes) -> Iterator[slice]:
+    step = max(1, CELLS // (10 * len(nodes.weight)))
+    for i in range(0, size, step):
+        yield slice(i, i + step)
+
+
+def _without_mean(
+    given: GivenPhi, off: Floats, total: Floats, nodes: PhiNodes
+) -> tuple[Floats, Floats]:
+    """What the density of a group's mean, taken out, does to mu about each node; (G, J) each.
+
+    mu is normal there with sd s, over which log p(mean_j | mu) has the slope d and p the relative
+    curvature c: to the second order E[1 / p] is 1 + s^2 (2 d^2 - c) / 2 times what it is at the
+    node, and the mean of mu then -s^2 d from it.
+    """
+    share = np.exp(given.log_share)
+    slopes = off / total
+    slope = (share * slopes).sum(axis=2)
+    curvature = (share * (slopes**2 - 1.0 / total)).sum(axis=2)
+    square = nodes.mu_sd[:, None] ** 2
+    change = np.log1p(np.maximum(0.5 * square * (2.0 * slope**2 - curvature), -0.9))
+    return change, -square * slope
 
 
 def heteroscedastic_without(post: HeteroscedasticPosterior) -> LeftOutGroups:
@@ -69,21 +95,26 @@ def heteroscedastic_without(post: HeteroscedasticPosterior) -> LeftOutGroups:
     out = LeftOutGroups.empty(s.factor, s.labels, list(post.named()))
     unlikely = np.empty(s.n_groups)
     constant = 0.5 * (s.log_weight - np.log(groups.weight) - (groups.n - 1.0) * np.log(2.0 * np.pi))
-    values = nodes.phi + np.array([post.model.center, 0.0, 0.0, 0.0])
-    step = max(1, CELLS // (10 * len(nodes.weight)))
-    for i in range(0, s.n_groups, step):
-        at = slice(i, i + step)
+    about = nodes.weight @ nodes.phi
+    for at in _parts(s.n_groups, nodes):
         given = given_phi(groups.part(at), nodes.phi)
-        share, log_mean, unlikely[at] = reweighted(nodes.weight, -given.log_total)
+        total = given.noise + nodes.phi[:, 1, None, None] ** 2
+        off = (groups.mean[at] - nodes.phi[:, 0, None])[:, :, None]
+        change, moved = _without_mean(given, off, total, nodes)
+        share, log_mean, unlikely[at] = reweighted(nodes.weight, change - given.log_total)
         out.log_density[at] = constant[at] - log_mean
         for k, name in enumerate(out.mean):
-            about = float(nodes.weight @ values[:, k])
-            off = values[:, k] - about
-            square = off**2 + (nodes.mu_sd**2 if k == 0 else 0.0)
-            out.put(at, name, off @ share, square @ share, about)
+            value = (nodes.phi[:, k] - about[k])[:, None]
+            square = value**2
+            if k == 0:
+                value = value + moved
+                square = value**2 + nodes.mu_sd[:, None] ** 2
+            mean = (share * value).sum(axis=0)
+            center = post.model.center if k == 0 else 0.0
+            out.put(at, name, mean, (share * square).sum(axis=0), float(about[k]) + center)
     moments = post.model.moments
-    for name, order in zip(out.mean, (moments.mu - 1.0, moments.tau - 1.0, moments.sigma),
-                           strict=False):  # fmt: skip
+    orders = moments.mu - 1.0, moments.tau - 1.0, moments.sigma
+    for name, order in zip(out.mean, orders, strict=False):
         out.without_moments(name, order)
     for j in np.flatnonzero(unlikely > MOST_UNLIKELY).tolist():
         refit(post, heteroscedastic_posterior, out, j)

@@ -97,6 +97,8 @@ def few_of_lattice(lattice: Lattice, size: int) -> tuple[Ints, Floats]:
     """About so many nodes of the lattice, and shares, with the same means of polynomials."""
     t = [line.t[lattice.place[:, i]] for i, line in enumerate(lattice.lines)]
     tau, sigma, omega = lattice.points.T
+    unit = float(np.exp(lattice.weight @ np.log(sigma)))
+    tau, sigma = tau / unit, sigma / unit
     beside = np.column_stack([tau**2, np.log(tau), np.log(sigma), omega**2])
     return condensed(np.stack(t, axis=1), beside, lattice.weight, size)
 
