@@ -197,6 +197,10 @@ def fit(
             f"the arguments are fit(formula, data); the first is a {type(formula).__name__}, "
             'not a formula such as "score ~ 1 + (1 | school)"'
         )
+    if isinstance(data, str) and "~" in data and "~" not in formula:
+        raise ArgumentError(
+            f'the arguments are fit(formula, data), the formula first: fit("{data}", "{formula}")'
+        )
     _check_method(method, prior, accuracy)
     data = folding(known_frame(data), labels)
     model = _Model(prior, method, family, population, event, quadrature, accuracy)

@@ -53,7 +53,8 @@ def test_everything_that_a_normal_population_has(formula, data, population):
     found = fit.predict(rows, unseen="new_group")
     noisy = {**rows, "se": [1.0, 1.0]} if "se" in formula else rows
     wide = fit.predict(noisy, unseen="new_group", observation=True)
-    assert (wide["sd"] > found["sd"]).all()
+    assert wide["sd"][0] > known["sd"][0]
+    assert found["sd"][0] == pytest.approx(known["sd"][0])
     drawn = fit.posterior.draws(20_000, np.random.default_rng(1))
     theta = drawn.groups(fit.factor)
     np.testing.assert_allclose(theta.mean(axis=0), table["estimate"], atol=0.05 * table["sd"].max())
@@ -112,3 +113,36 @@ def test_a_table_of_models_names_the_population():
     about = pp.table(a, b).columns()
     assert "contaminated" in repr(pp.table(a, b))
     assert "share[school]" in about["parameter"].tolist()
+
+
+COUNTS = {
+    "deaths | trials(operations) ~ 1 + (1 | hospital)": pp.datasets.surgical_deaths(),
+    "pairs | exposure(hours) ~ 1 + (1 | year)": {
+        "pairs": [3, 8, 0, 12, 5, 40], "hours": [2.0, 4, 1, 5, 2, 3], "year": [1, 2, 3, 4, 5, 6],
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("population", ["student", "contaminated(ratio=5)"])
+@pytest.mark.parametrize("formula", COUNTS)
+def test_counts_have_it_too(formula, population):
+    data = COUNTS[formula]
+    fit = pp.fit(formula, data, population=population, prior="tau ~ half_normal(1)")
+    assert str(fit.population) == population
+    table = fit.groups(above="average")
+    drawn = fit.posterior.draws(20_000, np.random.default_rng(1))
+    theta = drawn.groups(fit.factor, scale="link")
+    above = (theta > drawn["Intercept"][:, None]).mean(axis=0)
+    np.testing.assert_allclose(table["p_above"], above, atol=0.02)
+    response = drawn.groups(fit.factor)
+    np.testing.assert_allclose(response.mean(axis=0), table["estimate"], rtol=0.03)
+    label = table["group"][0]
+    rows = {fit.factor: [label], "operations": [10], "hours": [1.0]}
+    assert fit.predict(rows)["estimate"][0] == pytest.approx(table["estimate"][0], rel=1e-6)
+    assert fit.check(data).as_table().n_rows >= 0
+    assert fit.influence().table.n_rows == len(table["group"])
+    assert "events" in repr(fit)
+    assert "population" in fit.methods()
+    assert fit.report_contents(drawn=False).foundations
+    with pytest.raises(pp.ArgumentError, match="of measurements of one sigma, not of counts"):
+        fit.plot.population()

@@ -9,6 +9,7 @@ import numpy as np
 from partialpool._typing import Floats
 from partialpool.charts import parts
 from partialpool.charts.style import Look, altair, look
+from partialpool.data import GroupStatistics
 from partialpool.posterior import OneFactor, OneWayPosterior, PopulationPosterior, one_way_posterior
 from partialpool.words import formatting
 
@@ -64,7 +65,7 @@ def _curves(post: OneFactor) -> list[dict[str, Any]]:
     raw = post.statistics.raw[np.isfinite(post.statistics.raw)]
     x = np.linspace(raw.min(), raw.max(), POINTS)
     curves = {NO: x}
-    if isinstance(post, PopulationPosterior) and post.link is None:
+    if isinstance(post, PopulationPosterior) and isinstance(post.statistics, GroupStatistics):
         normal = one_way_posterior(post.statistics, post.priors, post.accuracy)
         curves |= {NORMAL: _of_normal(normal, x), HERE: _of_population(post, x)}
     elif isinstance(post, OneWayPosterior):

@@ -167,25 +167,25 @@ def population_middle(post: OneFactor) -> float:
     1e117 where their rates are 20 to 50.
     """
     of = population(post)
-    return float(of.median if isinstance(post, CountsPosterior) else centre(of))
+    return float(of.median if post.link is not None else centre(of))
 
 
 def groups_of(post: OneFactor) -> Distribution:
     """Every group's parameter, in the units of the outcome: a mean, probability or rate."""
-    return post.value if isinstance(post, CountsPosterior) else post.theta
+    return post.values(post.terms[0], "response")
 
 
 def some_groups(post: OneFactor, order: Ints) -> Distribution:
     """The same of some groups."""
     if isinstance(post, OneWayPosterior):
         return Theta.of(post, post.components, order)
-    if isinstance(post, PopulationPosterior):
-        return post.linear(np.empty((len(order), 0)), {0: (order, np.ones(len(order)))})
     return post.some_groups(order)
 
 
 def population(post: OneFactor) -> Distribution:
     """The middle of the population, in the same units."""
+    if isinstance(post, PopulationPosterior):
+        return post.middle
     return post.population if isinstance(post, CountsPosterior) else post.mu
 
 

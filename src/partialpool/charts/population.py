@@ -81,6 +81,7 @@ def _as_normal(post: OneWayPosterior | PopulationPosterior) -> OneWayPosterior:
     """The fit of the same data with a normal population."""
     if isinstance(post, OneWayPosterior):
         return post
+    assert isinstance(post.statistics, GroupStatistics)
     return one_way_posterior(post.statistics, post.priors, post.accuracy)
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.data import GroupStatistics
+from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.data.design import Design
 from partialpool.data.rows_again import RowsAgain
 from partialpool.kernels.compared import (
@@ -29,8 +29,6 @@ from partialpool.posterior import row_checks, score_checks
 from partialpool.posterior.count_misfit import (
     excess_zeros,
     overdispersion,
-    rows_of_groups_vary,
-    zeros_of_groups,
 )
 from partialpool.posterior.counts import CountsPosterior
 from partialpool.posterior.counts_draws import population
@@ -185,16 +183,21 @@ def _of_heteroscedastic(
     )
 
 
-@checks_of.register
-def _of_counts(post: CountsPosterior, rng: np.random.Generator) -> Iterator[Finding]:
-    s = post.statistics
-    what = f"groups of {s.factor}"
+def _rows_of_counts(s: CountStatistics) -> Iterator[Finding]:
+    """Whether rows of a group vary more, or are zero more often, than their family says."""
     dispersion, rows_zero = rows_of_groups_vary(s), zeros_of_groups(s)
     if dispersion is not None:
         yield Finding("dispersion of rows", "rows", dispersion, "exact")
     if rows_zero is not None:
         of_zeros = with_gamma(rows_zero.observed, max(rows_zero.expected, 0.5), rows_zero.sd**2)
         yield Finding("zeros among rows", "rows", of_zeros, "exact")
+
+
+@checks_of.register
+def _of_counts(post: CountsPosterior, rng: np.random.Generator) -> Iterator[Finding]:
+    s = post.statistics
+    what = f"groups of {s.factor}"
+    yield from _rows_of_counts(s)
     at, draws = _drawn_groups(s.n_groups, rng)
     at = at[s.size[at] > 0]
     y = _new_events(post, s.size[at], draws, rng)
@@ -207,9 +210,10 @@ def _of_counts(post: CountsPosterior, rng: np.random.Generator) -> Iterator[Find
 
 @checks_of.register
 def _of_population(post: PopulationPosterior, rng: np.random.Generator) -> Iterator[Finding]:
-    """Of measurements, the spread of new groups of their population."""
+    """Of measurements, the spread of new groups of their population; of counts, their rows."""
     s = post.statistics
-    if not isinstance(s, GroupStatistics):
+    if isinstance(s, CountStatistics):
+        yield from _rows_of_counts(s)
         return
     what = f"groups of {s.factor}"
     at, size = _drawn_groups(s.n_groups, rng)
@@ -232,7 +236,7 @@ def _of_rows(
     if rows.size is None:
         residuals = row_checks.of_measurements(rows, rng)
         yield from (Finding(check, "rows", of, "residuals") for check, of in residuals)
-    elif isinstance(post, CountsPosterior):
+    elif isinstance(post.statistics, CountStatistics):
         dealt = row_checks.of_counts(rows, proportion=post.statistics.proportion, rng=rng)
         yield from (Finding(check, "rows", of, "exact") for check, of in dealt)
     if isinstance(post, PopulationPosterior):

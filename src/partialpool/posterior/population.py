@@ -228,6 +228,10 @@ class PopulationPosterior(OneFactorEngine):
         """Every group's weight on the pooled value: the mean over components; shape (J,)."""
         return self._groups.shrinkage()
 
+    def some_groups(self, groups: Ints, scale: Scale = "response") -> Distribution:
+        """Values, or theta, of some groups, by position."""
+        return self._groups.of_rows(groups, checked_scale(scale), None)
+
     def group(self, label: Any) -> Distribution:
         """Distribution of one group's value, by label."""
         return self._groups.one(int(self.group_index([label])[0]), "response")

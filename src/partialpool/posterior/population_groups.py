@@ -16,6 +16,7 @@ from partialpool.data.new_rows import NEW
 from partialpool.integrate import Axis, Lattice
 from partialpool.kernels.normal_mixtures import log_marginals
 from partialpool.models.population_model import PopulationModel
+from partialpool.posterior.assembled import Chosen
 from partialpool.posterior.distributions import Distribution, Mapped, Mixture
 from partialpool.posterior.engine import Scale
 from partialpool.posterior.many_groups import (
@@ -206,8 +207,15 @@ class MeasuredGroups(GroupReadout):
         moments = min(self.model.moments.mu, self.model.moments.theta)
         return NodeMixture((len(y),), rows, n.weight, n.size, 0.0, moments)
 
-    def of_rows(self, index: Ints, scale: Scale, noise: Floats | None) -> NodeMixture:
-        return self._of_index(index, (len(index),), noise)
+    def of_rows(self, index: Ints, scale: Scale, noise: Floats | None) -> Distribution:
+        # by themselves, as moments of known groups exist where those of new ones may not
+        apart = (np.flatnonzero(index >= 0), np.flatnonzero(index < 0))
+        parts: list[tuple[Distribution, Ints]] = []
+        for at in apart:
+            if len(at):
+                some = None if noise is None else noise[at]
+                parts.append((self._of_index(index[at], (len(at),), some), at))
+        return parts[0][0] if len(parts) == 1 else Chosen((len(index),), tuple(parts))
 
     def one(self, index: int, scale: Scale) -> NodeMixture:
         return self._of_index(np.full(1, index), (), None)

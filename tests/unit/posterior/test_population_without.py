@@ -65,7 +65,8 @@ def test_places_among_the_others_are_those_that_refits_predict(population):
     s = fit.statistics
     got = left_out_cdf(fit._engine, np.array([0, 2]))
     for place, j in zip(got, (0, 2), strict=True):
-        new = others(fit, j)._of_index(np.array([-1]), noise=s.weight[[j]])
+        row = {0: (np.array([-1]), np.ones(1))}
+        new = others(fit, j).linear(np.empty((1, 0)), row, noise=s.weight[[j]])
         assert place == pytest.approx(float(new.cdf(s.raw[j])[0]), abs=5e-3)
 
 
