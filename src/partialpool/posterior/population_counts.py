@@ -35,6 +35,7 @@ from partialpool.posterior.node_mixture import NodeComponents, NodeMixture
 from partialpool.posterior.pairs import FINER_STEPS, Densities
 from partialpool.posterior.population_draws import PopulationDraws
 from partialpool.posterior.population_groups import GroupReadout, mean_and_sd, share_at_nodes
+from partialpool.posterior.population_nodes import FINER
 from partialpool.posterior.response_scale import axis_of
 
 CELLS_AT_ONCE = 2**21
@@ -44,7 +45,7 @@ NODES_OF_MEANS = 61
 NARROW = 0.02
 """Width of a component over that of the sharpest likelihood of a group below which it counts as an
 atom, where the middle is known: groups of it are that close to the middle."""
-NEGLIGIBLE_KERNEL = 1e-13
+NEGLIGIBLE_KERNEL = 1e-9
 """Kernels of less weight, in every pair, add nothing to densities."""
 
 
@@ -182,7 +183,8 @@ class CountedGroups(GroupReadout):
         mu = np.stack([n.mu[first], n.mu[middle], n.mu[last]], axis=1)
         tau, _, _ = self.model.split(self.lattice.points[outer])
         narrow = NARROW / math.sqrt(max(float(self.of_pairs.pairs.information[-1]), 1.0))
-        width = np.maximum(np.hypot(tau, np.sqrt(n.kernel[middle])), narrow)
+        # kernels of the finer grid overlap: their sum is as smooth as that of the usual one
+        width = np.maximum(np.hypot(tau, FINER * np.sqrt(n.kernel[middle])), narrow)
         reach = np.sqrt(n.variance[first].max(axis=1) + n.kernel[middle])
         # where mu lies if tau is not large, and the sums over a line are narrow
         tau_of_nodes = self.model.split(self.lattice.points[n.outer])[0]
