@@ -99,7 +99,6 @@ def test_what_is_of_normal_populations_is_said():
     fit = pp.fit(SCHOOLS, far(), population="student(1)")
     for ask, words in (
         (fit.compare, "this population is student"),
-        (fit.sensitivity, "this one is student"),
         (fit.world, "this one is student"),
         (fit.profile, 'of fits with method="reml" or "ml"'),
         (fit.posterior.icc, "has no variance"),
