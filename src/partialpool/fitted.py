@@ -1554,7 +1554,9 @@ def _fit_heteroscedastic(
     s = reading.statistics
     chosen = prior if isinstance(prior, Priors) else priors(prior, factor=s.factor)
     post = heteroscedastic_posterior(s, chosen, accuracy)
-    return Fit(post, reading.like, design, reading.notices, None, s, accuracy)
+    # far rows were looked for under one sigma: those of noisy groups are no news
+    said = tuple(n for n in reading.notices if n.code != "outlying_rows")
+    return Fit(post, reading.like, design, said, None, s, accuracy)
 
 
 def fit_one_way_counts(

@@ -59,7 +59,8 @@ def shrinkage_by_size(
     )
     lines = [
         f"Line and band: mean and {parts.percent(level)} interval of the share by which a group "
-        "of that size is drawn to the population mean",
+        "of that size is drawn to the population mean"
+        + ("" if post.one_sigma else ", were its noise the usual one"),
     ]
     if max(p["groups"] for p in points) > 1:
         lines.append("Area: groups of that size")

@@ -17,6 +17,8 @@ MOST_PARAMETERS, PANELS = 3, 5
 of the groups that move most. Five and the settings' names fit a page."""
 PANEL = 150
 """Width of a panel."""
+SHORTENED_FROM = 1e4
+"""Larger numbers at the axis are written with k, M, ...; smaller ones would be with m."""
 
 
 @parts.of_posterior
@@ -98,9 +100,9 @@ def _panel(
             alt.Tooltip("shift:Q", format="+.2f"),
         ],
     )
-    x = alt.X(
-        "lower:Q", title=name, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4, format="~s")
-    )
+    large = max(abs(row["estimate"] or 0.0) for row in rows) >= SHORTENED_FROM
+    ticks = alt.Axis(tickCount=4, format="~s" if large else "~g")
+    x = alt.X("lower:Q", title=name, scale=alt.Scale(zero=False), axis=ticks)
     kinds = ["fit", "stays", "moves"]
     shape = alt.Shape(
         "what:N",

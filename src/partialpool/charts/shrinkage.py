@@ -90,7 +90,7 @@ def shrinkage(
     if truth is not None:
         for row, value in zip(rows, _checked(truth, s.n_groups)[order].tolist(), strict=True):
             row["truth"] = value
-    own = own_interval(s, level)
+    own = own_interval(s, level, one_sigma=post.one_sigma)
     if own is not None:
         add_own(rows, *(end[order] for end in own))
     caption = [*some, *_caption(post, level, kind, tau, own is not None)]
@@ -202,17 +202,20 @@ def _with_cuts(caption: Sequence[str]) -> list[str]:
 
 
 def own_interval(
-    s: GroupStatistics | CountStatistics, level: float
+    s: GroupStatistics | CountStatistics, level: float, *, one_sigma: bool = True
 ) -> tuple[Floats, Floats] | None:
     """Intervals of the groups' own means by their own data: with known errors normal, else t.
 
-    sigma is common to all groups, so that a group of one row has an interval too; None for
-    counts, weights and where sigma cannot be estimated.
+    Where sigma is common to all groups a group of one row has an interval too, else each is by its
+    own rows; None for counts, weights and where sigma cannot be estimated.
     """
     if isinstance(s, CountStatistics):
         return None
     if s.sigma_known:
         own = no_pooling(mean=s.raw, se=s.weight**-0.5, level=level)
+    elif not one_sigma and np.array_equal(s.weight, s.n):
+        sd = np.sqrt(s.ss / np.maximum(s.n - 1.0, 1.0))
+        own = no_pooling(mean=s.raw, n=s.n, sd=sd, level=level)
     elif np.array_equal(s.weight, s.n) and s.n_used > s.n_groups and s.ss.sum() > 0:
         own = fixed_effects(mean=s.raw, n=s.n, ss=s.ss, level=level).groups
     else:

@@ -6,7 +6,7 @@ Every check is a statistic of the data, its distribution where the model holds, 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import singledispatch
 from typing import Any, Literal
 
@@ -232,6 +232,9 @@ def _of_rows(
     post: Any, design: Design, rows: RowsAgain, rng: np.random.Generator
 ) -> Iterator[Finding]:
     """What the rows of any model tell."""
+    if isinstance(post, HeteroscedasticPosterior):  # rows of noisy groups count for less
+        precision = float(post.sigma.median) ** 2 / post.noise.median**2
+        rows = replace(rows, weight=rows.weight * precision[rows.groups[0][0]])
     if rows.size is None:
         residuals = row_checks.of_measurements(rows, rng)
         yield from (Finding(check, "rows", of, "residuals") for check, of in residuals)

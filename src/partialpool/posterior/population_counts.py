@@ -41,7 +41,7 @@ CELLS_AT_ONCE = 2**21
 """Elements of (pairs, nodes, components) arrays worked on at once."""
 NODES_OF_MEANS = 61
 """Gauss-Hermite nodes for the mean of a probability over a normal of any width: right to 2e-3."""
-NARROW = 0.05
+NARROW = 0.02
 """Width of a component over that of the sharpest likelihood of a group below which it counts as an
 atom, where the middle is known: groups of it are that close to the middle."""
 NEGLIGIBLE_KERNEL = 1e-13
@@ -174,7 +174,7 @@ class CountedGroups(GroupReadout):
 
     @cached_property
     def _reach(self) -> tuple[Floats, Floats, Floats, tuple[float, float]]:
-        """What a mesh must cover: mu and widths by node of phi, and where mu lies."""
+        """What a mesh must cover: mu and widths by node of phi, and where mu mostly lies."""
         n = self.nodes
         outer, first = np.unique(n.outer, return_index=True)
         last = np.append(first[1:], len(n.outer)) - 1
@@ -184,9 +184,13 @@ class CountedGroups(GroupReadout):
         narrow = NARROW / math.sqrt(max(float(self.of_pairs.pairs.information[-1]), 1.0))
         width = np.maximum(np.hypot(tau, np.sqrt(n.kernel[middle])), narrow)
         reach = np.sqrt(n.variance[first].max(axis=1) + n.kernel[middle])
-        order = np.argsort(n.mu)
+        # where mu lies if tau is not large, and the sums over a line are narrow
+        tau_of_nodes = self.model.split(self.lattice.points[n.outer])[0]
+        by_tau = np.argsort(tau_of_nodes)
+        half = by_tau[: 1 + int(np.searchsorted(np.cumsum(n.weight[by_tau]), 0.5))]
+        order = half[np.argsort(n.mu[half])]
         below = np.cumsum(n.weight[order])
-        low, high = np.searchsorted(below, [1e-4, 1.0 - 1e-4])
+        low, high = np.searchsorted(below, np.array([1e-4, 1.0 - 1e-4]) * below[-1])
         bulk = float(n.mu[order[low]]), float(n.mu[order[min(high, len(order) - 1)]])
         return mu, width, reach, bulk
 

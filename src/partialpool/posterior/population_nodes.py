@@ -18,6 +18,9 @@ KERNEL_STEPS = 0.65
 """Width of the normal kernel that stands for a node of mu, in the distance of the closest nodes:
 the sum of such kernels is even to 5e-4 in the middle, and to 3e-2 at the ends of a 95% interval,
 which moves them by 3e-3 sd."""
+MOST_NODES, MOST_LEFT_OUT = 20_000, 5e-4
+"""Nodes beyond which more are left out, and their weight at most: where one of few groups is very
+far out, nodes are many."""
 FINER = 4
 """Factor of the finer grids of mu: kernels on the usual one move probabilities of baseball players
 under point and normal by 0.03 sd, on this one by 0.002."""
@@ -166,7 +169,8 @@ def population_nodes(
             parts.append([c.ravel() for c in (outer, *columns)])
     outer, weight, *columns = (np.concatenate(c) for c in zip(*parts, strict=True))
     order = np.argsort(weight)
-    keep = order[int(np.searchsorted(np.cumsum(weight[order]), LEFT_OUT)) :]
+    gone = np.searchsorted(np.cumsum(weight[order]), [LEFT_OUT, MOST_LEFT_OUT])
+    keep = order[int(np.clip(len(order) - MOST_NODES, *gone)) :]
     keep = keep[np.lexsort((columns[0][keep], outer[keep]))]
     outer, weight = outer[keep], weight[keep]
     at, near, kernel, smooth, of_mu = (c[keep] for c in columns)
