@@ -130,14 +130,18 @@ def fit(
         ``pp.priors(tau=pp.HalfNormal(5))`` or ``["tau ~ half_normal(5)"]``. The default is flat
         on mu and tau and 1/sigma on sigma. With predictors also ``"floor ~ normal(0, 10)"`` for
         one coefficient, ``beta`` for all but the intercept, ``"tau[county, floor] ~ ..."`` for
-        one standard deviation, ``tau`` for all, and ``"rho ~ lkj(2)"``.
+        one standard deviation, ``tau`` for all, and ``"rho ~ lkj(2)"``; ``"dispersion ~ ..."``
+        of a family that has one, whose default is half_normal(1).
     method : {"posterior", "reml", "ml"}
         The full posterior, or point estimates by (restricted) maximum likelihood with standard
         errors.
     family : str, optional
         ``"gaussian"``; ``"binomial"`` for events among trials, also rows of 0 and 1;
         ``"poisson"`` for counts. If not given, trials() means binomial, exposure() Poisson, and
-        anything else gaussian.
+        anything else gaussian. ``"beta_binomial"`` and ``"negative_binomial"`` are binomial and
+        Poisson rows that vary more: with m the mean of a row, by a dispersion d that is learned,
+
+            counts: variance m + (d m)^2;   events of n: n p (1 - p) (1 + (n - 1) d^2 / (1 + d^2))
     population : str or object, optional
         What groups come from. ``"normal"`` if not given; of one factor without predictors also
         ``"student"`` (a few groups lie far out; `pp.Student`), ``"contaminated"`` (a share of

@@ -63,6 +63,28 @@ def test_same_statistics_from_every_kind_of_data(backend, case, place):  # noqa:
     assert isinstance(reading.like(pp.Table(group=s.labels)), like)
 
 
+@pytest.mark.parametrize("family", ["negative_binomial", "beta_binomial"])
+@each_backend
+def test_equal_rows_of_a_family_with_a_dispersion(backend, family, place):  # noqa: F811
+    """Rows that are the same in events and size too are counted; others stay apart."""
+    columns = {"g": G, "y": Y, "n": N}
+    addition = "trials" if family == "beta_binomial" else "exposure"
+    roles = read_roles(parse(f"y | {addition}(n) ~ 1 + (1 | g)"), family)
+    s = read_count_rows(roles, BACKENDS[backend][0](columns, place)).statistics
+    labels = s.blocks[0].labels.tolist()
+    rows = zip((labels[i] for i in s.rows.group[0]), s.rows.y, s.rows.size, s.rows.count,
+               strict=True)  # fmt: skip
+    found = {(g, y / c, n / c): c for g, y, n, c in rows}
+    wanted = {}
+    for row in zip(G, Y, N, strict=True):
+        if None not in row:
+            wanted[row] = wanted.get(row, 0) + 1
+    assert found == wanted
+    reference = read_count_rows(roles, dict(columns)).statistics
+    np.testing.assert_allclose(s.log_constant, reference.log_constant, rtol=1e-12)
+    np.testing.assert_allclose(s.rough_dispersion, reference.rough_dispersion, rtol=1e-9)
+
+
 @each_backend
 @pytest.mark.parametrize(
     ("y", "n", "words"),

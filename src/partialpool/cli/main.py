@@ -16,7 +16,8 @@ from partialpool.words.sorting import SORTS
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-FAMILIES = ["gaussian", "binomial", "poisson"]
+WORLDS = ["gaussian", "binomial", "poisson"]
+FAMILIES = [*WORLDS, "negative_binomial", "beta_binomial"]
 COLLECTED_AFTER = 100_000
 """New objects after which Python looks for garbage. It looks after each 700 otherwise, and what is
 imported makes none: a tenth of the CPU time of a small fit (benchmarks/cold_start.py)."""
@@ -527,7 +528,7 @@ def statistics_command(**options: object) -> None:
 )
 @click.option(
     "--family",
-    type=click.Choice(FAMILIES),
+    type=click.Choice(WORLDS),
     default="gaussian",
     show_default=True,
     help="Measurements, or counts of some family.",

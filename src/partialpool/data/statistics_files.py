@@ -30,7 +30,7 @@ from partialpool.data.possible import has_types, is_possible
 from partialpool.data.statistics import GroupStatistics
 from partialpool.errors import DataError
 from partialpool.formula import Roles, parse, read_roles
-from partialpool.formula.families import OF_GROUPS
+from partialpool.formula.families import EARLIER_STATISTICS
 
 VERSION = 2
 """Of the columns and the metadata; a file of a later version is refused. Files of version 1 have no
@@ -198,8 +198,8 @@ def _read_kept(
     if not has_types(facts):
         raise _damaged(path)
     family, population = facts.get("family"), facts.get("population")
-    if facts.get("model") == "counts" and family in OF_GROUPS:
-        family, population = OF_GROUPS[family]
+    if facts.get("model") == "counts" and family in EARLIER_STATISTICS:
+        family, population = EARLIER_STATISTICS[family]
         facts = facts | {"family": family}
     roles = read_roles(parse(facts["formula"]), family)
     roles = replace(roles, population=population or roles.population)

@@ -10,7 +10,7 @@ from typing import Unpack
 from partialpool.errors import FormulaError, UnsupportedFormulaError
 from partialpool.formula.additions import Precision, column_of, precision_columns, size_columns
 from partialpool.formula.checks import FunctionChecks
-from partialpool.formula.families import PROPORTIONS, CountFamily, count_family
+from partialpool.formula.families import DISPERSED, PROPORTIONS, CountFamily, count_family
 from partialpool.formula.tree import (
     Call,
     Expression,
@@ -48,7 +48,7 @@ class Roles:
         Precision weights: row i has variance sigma^2 / w_i.
     count, sd : Name, optional
         Each row is a summary: number of rows, and their standard deviation.
-    family : {"binomial", "poisson"}, optional
+    family : {"binomial", "poisson", "negative_binomial", "beta_binomial"}, optional
         How events are distributed; None for measurements.
     population : str, optional
         The population of the groups, where the formula or kept statistics name one; see
@@ -84,9 +84,13 @@ class Roles:
 
     @property
     def one_way(self) -> bool:
-        """Whether this is one grouping factor with an intercept: ``y ~ 1 + (1 | group)``."""
+        """Whether this is one grouping factor with an intercept: ``y ~ 1 + (1 | group)``.
+
+        And the rows of a group are known by their sums, as those with a dispersion are not.
+        """
         return (
             isinstance(self.outcome, Name)
+            and not self.dispersed
             and self.intercept
             and not self.terms
             and not self.offsets
@@ -99,6 +103,11 @@ class Roles:
     def proportion(self) -> bool:
         """Whether events are among trials, not over an exposure."""
         return self.family in PROPORTIONS
+
+    @property
+    def dispersed(self) -> bool:
+        """Whether events vary more than Poisson or binomial ones, by a dispersion."""
+        return self.family in DISPERSED
 
     @property
     def count_family(self) -> CountFamily:

@@ -123,6 +123,11 @@ def population_of(stated: PopulationLike, roles: Roles, method: str) -> AnyPopul
     population = parse_population(named) if isinstance(named, str) else named
     if population == "normal":
         return population
+    if roles.dispersed:
+        raise ArgumentError(
+            f'population="{population}" does not go with family="{roles.family}", whose groups are '
+            "normal: leave population out, or use it with a family without a dispersion"
+        )
     _check_family(population, roles)
     if not roles.one_way or roles.noise_by_group:
         raise _beyond(population, roles)

@@ -130,6 +130,11 @@ class FullEngine(Engine):
     """Whether rows are numbers of events."""
 
     @property
+    def dispersion(self) -> Distribution | None:
+        """Of counts whose rows vary more than Poisson or binomial ones; None of all others."""
+        return None
+
+    @property
     def given(self) -> Self:
         """What knows the groups: the posterior itself."""
         return self

@@ -16,6 +16,7 @@ from partialpool.data import GroupStatistics
 from partialpool.integrate import Nested
 from partialpool.kernels.count_tails import conjugate_tails, normal_tails
 from partialpool.kernels.predictive import leave_one_group_out
+from partialpool.kernels.row_moments import inflation
 from partialpool.models.population_check import (
     Shape,
     SizeSlope,
@@ -32,7 +33,7 @@ from partialpool.models.population_check import (
 from partialpool.models.population_text import AnyPopulation
 from partialpool.posterior import effects
 from partialpool.posterior.components import every_component
-from partialpool.posterior.count_misfit import fitted_predictors
+from partialpool.posterior.count_misfit import fitted_predictors, median_dispersion
 from partialpool.posterior.counts import CountsPosterior
 from partialpool.posterior.engine import INTERCEPT
 from partialpool.posterior.estimated import Estimated
@@ -364,15 +365,27 @@ def _at_most_that_of_counts(
     far = far[np.argsort(-np.abs(z[far]))[:MOST_TAILS]]
     if not len(far):
         return z
-    mean = rows.size * link.natural(fitted_predictors(post, without=block))
-    events, size, expected = (
-        np.bincount(rows.group[block], v, len(z)) for v in (rows.y, rows.size, mean)
+    natural = link.natural(fitted_predictors(post, without=block))
+    proportion = post.statistics.proportion
+    mean = rows.size * natural
+    each = mean * (1.0 - natural) if proportion else mean
+    wider = inflation(
+        rows.size / rows.count, natural, median_dispersion(post), proportion=proportion
     )
+    sums = np.stack(
+        [
+            np.bincount(rows.group[block], v, len(z))
+            for v in (rows.y, rows.size, mean, each, each * wider)
+        ]
+    )
+    # with a dispersion: as many events as of Poisson or binomial rows would say as much
+    events, size, expected = sums[:3] * (sums[3] / np.maximum(sums[4], 1e-300))
     tau, weight = _quantiles(np.sqrt(of.between[:, 0]), of.weight)
     for j in far.tolist():
-        if post.statistics.proportion:
+        if proportion:
             middle = np.full(len(tau), float(np.log(expected[j] / (size[j] - expected[j]))))
-            below, above = normal_tails(events[j], size[j], middle, tau, link)
+            trials = max(np.rint(size[j]), 1.0)  # no whole number where there is a dispersion
+            below, above = normal_tails(min(np.rint(events[j]), trials), trials, middle, tau, link)
         else:
             below, above = normal_tails(events[j], expected[j], np.zeros(len(tau)), tau, link)
         # both tails hold the events themselves

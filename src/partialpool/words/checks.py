@@ -55,10 +55,11 @@ ADVICE: dict[str, str] = {
     "groups without an event": "groups without an event are more than the population explains: if "
     "a group can be without events for a reason of its own, model that first",
     "dispersion of rows": "rows vary more than counts of this family can, and intervals are too "
-    "short: give every row an effect of its own, + (1 | row), or add the predictors that are "
-    "missing",
+    'short: let rows vary more (family="negative_binomial", of proportions '
+    '"beta_binomial"), or add the predictors that are missing',
     "zeros among rows": "there are more zeros than the fitted means explain: if a row can be zero "
-    "for a reason of its own, model that first (a 0/1 outcome); else try + (1 | row)",
+    "for a reason of its own, model that first (a 0/1 outcome); else let rows vary more "
+    '(family="negative_binomial")',
     "farthest row": "a row lies far from what its group and predictors say: check it",
     "tails of rows": "noise has heavier tails than a normal distribution: far rows move their "
     "groups; check them, or transform the outcome",

@@ -11,6 +11,7 @@ import scipy
 from partialpool._version import __version__
 from partialpool.data import CountProducts, CountStatistics, CrossProducts
 from partialpool.posterior import Estimated
+from partialpool.words.families import family_words
 from partialpool.words.formatting import printable
 from partialpool.words.population_shape import population_words
 from partialpool.words.summary import prior_line
@@ -44,7 +45,7 @@ def _model(post: Any, formula: str) -> str:
     counts = isinstance(s, CountStatistics | CountProducts)
     family = "normal"
     if counts:
-        family = s.family
+        family = family_words(s.family)
     known = not counts and s.sigma_known
     errors = " with known standard errors" if known else ""
     link = ""

@@ -27,6 +27,7 @@ from partialpool.posterior.population import PopulationPosterior
 from partialpool.words.accuracy import accuracy_notice
 from partialpool.words.advice import FEW_GROUPS
 from partialpool.words.crossing import labels_may_start_anew
+from partialpool.words.families import NARROWER
 from partialpool.words.formatting import number
 from partialpool.words.misfit import misfit, misfit_of_one_factor
 from partialpool.words.near_zero import near_zero
@@ -261,6 +262,14 @@ def _notices_estimated(post: Estimated) -> Iterator[Notice]:
             "A standard deviation is estimated as zero or a correlation as plus or minus one, "
             "although the data hold no proof of that; intervals take it as a fact. The posterior "
             '(method="posterior") does not.',
+        )
+    if post.estimate.dispersion == 0.0:
+        yield Notice(
+            "dispersion_is_zero",
+            "info",
+            "The dispersion is estimated as 0: rows vary no more than counts of "
+            f'family="{NARROWER[str(post.statistics.dispersed)]}", and standard errors take that '
+            "as a fact.",
         )
     if post.estimate.unclear:
         blocks = post.statistics.blocks

@@ -19,6 +19,7 @@ from partialpool.data import (
     GroupStatistics,
     Table,
 )
+from partialpool.data.cross_products import DISPERSION
 from partialpool.errors import ArgumentError
 from partialpool.models import Priors
 from partialpool.notices import Notice
@@ -332,7 +333,9 @@ def _priors(p: Priors, s: CrossProducts) -> list[tuple[str, object]]:
         listed.append(("rho", p.rho))
     if not s.sigma_known:
         listed.append(("sigma", p.sigma))
-    return [*listed, *p.named]
+    if s.dispersed is not None:
+        listed.append((DISPERSION, p.dispersion))
+    return [*listed, *(pair for pair in p.named if pair[0] != DISPERSION)]
 
 
 @prior_line.register

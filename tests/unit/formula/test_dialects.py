@@ -7,7 +7,7 @@ import pytest
 
 import partialpool as pp
 from doors import DOORS, through
-from partialpool.formula import parse
+from partialpool.formula import parse, read_roles
 
 READ = {
     # categories
@@ -232,19 +232,30 @@ def test_families_by_their_other_names(word):
     assert pp.fit("y ~ 1 + (1 | g)", ROWS, family=word).family == FAMILIES[word]
 
 
-@pytest.mark.parametrize("word", ["beta_binomial", "betabinomial", "gamma_poisson"])
-def test_families_of_earlier_versions_say_the_new_words(word):
-    family, population = ("poisson", "gamma") if "poisson" in word else ("binomial", "beta")
-    words = f'write family="{family}", population="{population}"'
+def test_a_family_of_earlier_versions_says_the_new_words():
+    words = 'write family="poisson", population="gamma"'
     with pytest.raises(pp.ArgumentError, match=words):
-        pp.fit("y ~ 1 + (1 | g)", ROWS, family=word)
+        pp.fit("y ~ 1 + (1 | g)", ROWS, family="gamma_poisson")
 
 
 @pytest.mark.parametrize("word", ["nb", "negbinomial", "negative binomial", "nbinom2"])
-def test_negative_binomial_is_not_led_to_a_gamma_population(word):
-    with pytest.raises(pp.ArgumentError, match=r"with an effect of every row, \(1 \| row\)") as e:
+def test_negative_binomial_by_its_other_names(word):
+    assert read_roles(parse("y ~ 1 + (1 | g)"), word).family == "negative_binomial"
+
+
+@pytest.mark.parametrize("word", ["betabinomial", "beta-binomial", "Beta Binomial"])
+def test_beta_binomial_by_its_other_names(word):
+    assert read_roles(parse("y | trials(n) ~ 1 + (1 | g)"), word).family == "beta_binomial"
+
+
+@pytest.mark.parametrize(
+    ("word", "way"),
+    [("nbinom1", "variance m"), ("zero_inflated_poisson", "glmmTMB and brms")],
+)
+def test_families_that_are_not_fitted_say_what_is(word, way):
+    with pytest.raises(pp.ArgumentError, match=way) as e:
         pp.fit("y ~ 1 + (1 | g)", ROWS, family=word)
-    assert "gamma" not in str(e.value)
+    assert "negative_binomial" in str(e.value)
 
 
 def test_random_formulas_are_read_the_same_again_or_refused():

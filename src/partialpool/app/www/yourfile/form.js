@@ -16,7 +16,9 @@ const HOW = [
   ["log", "its logarithm"],
   ["category", "a category"],
 ];
-const FAMILIES = [["", "as the formula says"], ["binomial", "binomial"], ["poisson", "Poisson"]];
+const FAMILIES = [["", "as the formula says"], ["binomial", "binomial"], ["poisson", "Poisson"],
+  ["negative_binomial", "negative binomial: counts that vary more"],
+  ["beta_binomial", "beta-binomial: proportions that vary more"]];
 const FAR_OUT = [["student", "Student t: a few groups may lie far out"],
   ["contaminated", "contaminated: a share of groups is from a wider one"]];
 const MEASURED = [["", "normal"], ...FAR_OUT, ["point_normal", "point-normal: most groups are exactly 0"]];
