@@ -27,14 +27,15 @@ quick: ## some tests of every room, within a minute
 slow: ## only the tests marked slow: calibration and coverage by simulation
 	sh scripts/test -m slow
 
-docs: .venv/installed-docs ## build the documentation site into build/docs; its pages are run, warnings are errors
-	.venv/bin/python -m sphinx -q -W --keep-going -b html docs build/docs
+docs: .venv/installed-docs ## build the documentation site into build/docs; its pages are run, warnings and dead links are errors
+	.venv/bin/python -m sphinx -q -W --keep-going -j 2 -b html docs build/docs
+	.venv/bin/python scripts/check-links.py build/docs
 
 examples: ## run the Python and the commands of README, docs, help and docstrings
 	sh scripts/test tests/surface
 
 coverage: .venv/installed-coverage ## which lines the tests reach (without slow ones)
-	.venv/bin/python -m pytest -n 2 -m "not slow" $(NOT_TRACED) \
+	.venv/bin/python -m pytest -n 2 --dist worksteal -m "not slow" $(NOT_TRACED) \
 		--cov=partialpool --cov-report=term:skip-covered $(TESTS)
 
 bench: ## time the benchmarks named in BENCH beside their peers (default: eight_schools)

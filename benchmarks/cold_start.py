@@ -27,6 +27,7 @@ CASES = {
     ],
     "import partialpool": ["-c", "import partialpool"],
     "partialpool fit eight_schools": ["-m", "partialpool", "fit", "eight_schools"],
+    "partialpool simulate": ["-m", "partialpool", "simulate", "--groups", "8", "--n", "10"],
 }  # fmt: skip
 
 

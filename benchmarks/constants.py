@@ -47,10 +47,10 @@ FITS: dict[str, list[Callable[[], pp.Fit | pp.Table]]] = {
     "counts": [
         lambda: pp.fit("hits | trials(at_bats) ~ 1 + (1 | player)", D.batting()),
         lambda: pp.fit("y | exposure(n) ~ 1 + (1 | g)", few_rates()),
-        lambda: pp.fit("y | exposure(n) ~ 1 + (1 | g)", few_rates(), family="gamma_poisson",
+        lambda: pp.fit("y | exposure(n) ~ 1 + (1 | g)", few_rates(), population="gamma",
                        prior=["mu ~ normal(0, 3)"]),
         lambda: pp.fit("deaths | trials(operations) ~ 1 + (1 | hospital)", D.surgical_deaths(),
-                       family="beta_binomial"),
+                       population="beta"),
     ],
     "mixed": [
         lambda: pp.fit("reaction ~ days + (days | subject)", D.sleepstudy()),

@@ -33,17 +33,19 @@ def peer(data: dict[str, np.ndarray]) -> Callable[[], object] | None:
     return lambda: glmm.fit(frame, "y ~ 1 + (1 | g)", family="binomial", weights=weights)
 
 
-def table(data: dict[str, np.ndarray], family: str, formula: str = FORMULA) -> Callable[[], object]:
+def table(
+    data: dict[str, np.ndarray], population: str, formula: str = FORMULA
+) -> Callable[[], object]:
     """The table of all groups: mean, sd and 95% interval of each."""
-    return lambda: pp.fit(formula, data, family=family).groups()
+    return lambda: pp.fit(formula, data, population=population).groups()
 
 
 def run(groups: int, rounds: int) -> None:
     """One size, side by side."""
     data = world(groups)
     cases: list[timing.Case] = [
-        ("binomial, all groups", table(data, "binomial")),
-        ("beta-binomial, all groups", table(data, "beta_binomial")),
+        ("normal population, all groups", table(data, "normal")),
+        ("beta population, all groups", table(data, "beta")),
         ("glmm, point estimate", peer(data)),
     ]
     timing.compare_cpu(f"{groups:,} groups", cases, rounds)
@@ -55,7 +57,7 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     print(timing.machine())
     bundled: list[timing.Case] = [
-        (d.name, table(dict(d.load()), "binomial", d.formula))
+        (d.name, table(dict(d.load()), "normal", d.formula))
         for d in pp.datasets.catalogue
         if d.name in ("batting", "surgical_deaths", "contraception", "mailing")
     ]

@@ -6,6 +6,7 @@ Pages that begin with ``file_format: mystnb`` are run, and the build fails where
 from __future__ import annotations
 
 import functools
+import html
 import importlib
 import inspect
 import re
@@ -19,7 +20,7 @@ from partialpool.cli.main import cli
 SOURCE = ""
 """Public address of the repository's files; while there is none, links to them are plain text."""
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 
 project = "partialpool"
 author = copyright = "the partialpool developers"
@@ -32,6 +33,7 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False
+pygments_dark_style = "github-dark"  # names of modules not underlined, as if they were links
 highlight_language = "none"  # indented blocks are formulas and commands
 
 myst_enable_extensions = ["colon_fence"]
@@ -47,7 +49,7 @@ autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 
-OUTSIDE = re.compile(r"\[([^\]]*)\]\((?:\.\./)+((?!docs/)[^)#]*)(#[^)]*)?\)")
+UPWARDS = re.compile(r"\[([^\]]*)\]\(((?:\.\./)+[^)#]*)(#[^)]*)?\)")
 
 
 def commands() -> str:
@@ -114,6 +116,19 @@ def reference(text: str) -> str:
     return re.sub(r"<!-- (reference|members|all of): (.*?) -->", fill, text)
 
 
+def links(text: str, docname: str) -> str:
+    """A page's text with links to pages as they are, and those to other files of the repository."""
+
+    def fill(mark: re.Match[str]) -> str:
+        target = (HERE / docname).parent.joinpath(mark.group(2)).resolve()
+        if target.is_relative_to(HERE):
+            return mark.group(0)
+        name = mark.group(1)
+        return f"[{name}]({SOURCE}/{target.relative_to(HERE.parent)})" if SOURCE else name
+
+    return UPWARDS.sub(fill, text)
+
+
 def prepare(_app: object, docname: str, source: list[str]) -> None:
     """Links that leave the site, and what is made from the program itself."""
     text = source[0]
@@ -122,8 +137,7 @@ def prepare(_app: object, docname: str, source: list[str]) -> None:
     if docname == "changelog":
         text = (HERE.parent / "CHANGELOG.md").read_text(encoding="utf-8").replace("](docs/", "](")
     text = reference(text) if docname.startswith("reference/") else text
-    link = rf"[\1]({SOURCE}/\2)" if SOURCE else r"\1"
-    source[0] = OUTSIDE.sub(link, text)
+    source[0] = links(text, docname)
 
 
 def equations(_app: object, *rest: object) -> None:
@@ -135,6 +149,15 @@ def equations(_app: object, *rest: object) -> None:
         begins = lines[i].startswith("    ") and not lines[i - 1].strip()
         if begins and not lines[max(i - 2, 0)].startswith("    "):
             lines[i:i] = ["::", ""]
+
+
+def describe(app: object, doctree: object, _docname: str) -> None:
+    """Charts say what they show to those who cannot see them, as they do in a notebook."""
+    for image in doctree.findall(lambda n: n.tagname == "image"):  # type: ignore[attr-defined]
+        path = Path(app.srcdir, image["uri"])  # type: ignore[attr-defined]
+        if "alt" not in image and path.suffix == ".svg":
+            label = re.search('aria-label="([^"]*)"', path.read_text(encoding="utf-8"))
+            image["alt"] = html.unescape(label[1]) if label else ""
 
 
 def write_lesson(app: object, error: Exception | None) -> None:
@@ -150,4 +173,5 @@ def setup(app: object) -> None:
     """Called by Sphinx."""
     app.connect("source-read", prepare)  # type: ignore[attr-defined]
     app.connect("autodoc-process-docstring", equations, priority=1)  # type: ignore[attr-defined]
+    app.connect("doctree-resolved", describe)  # type: ignore[attr-defined]
     app.connect("build-finished", write_lesson)  # type: ignore[attr-defined]

@@ -12,6 +12,11 @@ from partialpool.posterior.without_groups import left_out_factor
 from partialpool.words.model_comparison import ModelComparison, Scored, compared, model_names
 
 
+def _kind(fit: Fit[Any]) -> str:
+    """Family, and population if it is not normal: what a model is called beside its formula."""
+    return fit.family + ("" if fit.population == "normal" else f", {fit.population} population")
+
+
 def compare_models(
     *fits: Fit[Any], names: Sequence[str] | None = None, factor: str | None = None
 ) -> ModelComparison:
@@ -63,7 +68,7 @@ def compare_models(
     if unlike or not fits:
         what = f"a {type(unlike[0]).__name__}" if unlike else "nothing"
         raise ArgumentError(f"compare_models takes fits, as compare_models(a, b); received {what}")
-    called = model_names([(f.formula, f.family, f.posterior.priors) for f in fits], names)
+    called = model_names([(f.formula, _kind(f), f.posterior.priors) for f in fits], names)
     return compared(
         [
             Scored(

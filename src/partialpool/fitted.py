@@ -51,6 +51,9 @@ from partialpool.errors import ArgumentError, NotReachedError, PriorError
 from partialpool.formula import Roles
 from partialpool.kept_statistics import Statistics, with_more
 from partialpool.models import Priors, parameter_names, priors
+from partialpool.models.population_model import default_priors
+from partialpool.models.population_text import AnyPopulation
+from partialpool.models.populations import Population
 from partialpool.models.priors import Prior
 from partialpool.notices import Notice
 from partialpool.posterior import (
@@ -62,6 +65,7 @@ from partialpool.posterior import (
     MixedPosterior,
     OneFactor,
     OneWayPosterior,
+    PopulationPosterior,
     Posterior,
     counts_posterior,
     estimated,
@@ -70,6 +74,7 @@ from partialpool.posterior import (
     heteroscedastic_posterior,
     mixed_posterior,
     one_way_posterior,
+    population_posterior,
 )
 from partialpool.posterior.above import Above, probability_above
 from partialpool.posterior.distributions import IntervalKind
@@ -114,6 +119,7 @@ if TYPE_CHECKING:
 
 PriorLike = Priors | Mapping[str, Prior | str] | Iterable[str] | str | None
 Method = Literal["posterior", "reml", "ml"]
+FullPosterior = OneWayPosterior | CountsPosterior | PopulationPosterior | MixedPosterior
 
 MOST_RANKED = 2000
 """Of more groups a report has no ranks: they take seconds, and none of so many is known."""
@@ -216,6 +222,11 @@ class Fit(Generic[Frame]):
     def family(self) -> str:
         """``"gaussian"``, or one of counts."""
         return self.design.roles.family or "gaussian"
+
+    @property
+    def population(self) -> AnyPopulation:
+        """What groups come from: ``"normal"``, ``"beta"``, ``"gamma"``, or such as `Student`."""
+        return self._engine.group_population
 
     @cached_property
     @_reads
@@ -503,6 +514,12 @@ class Fit(Generic[Frame]):
         reml                    0        nan         nan       nan
         """
         post = self._reliable
+        if isinstance(post, PopulationPosterior):
+            raise ArgumentError(
+                "compare() sets no, complete and partial pooling under a normal population side by "
+                f"side; this population is {self.population}: leave population out, or score "
+                "populations against each other by pp.compare_models(a, b)"
+            )
         if isinstance(post, OneWayPosterior | CountsPosterior):
             from partialpool.words.comparison import compare
 
@@ -976,6 +993,13 @@ class Fit(Generic[Frame]):
                 tau=float(post.tau.median),
                 mu=float(post.mu.median),
                 family=post.statistics.family,
+                population=post.model.population,
+            )
+        if isinstance(post, PopulationPosterior):
+            raise ArgumentError(
+                f"worlds are of normal populations, or of counts; this one is {self.population}: "
+                "fit with a normal one, or give the world's own population, such as "
+                'pp.simulate.World.of(30, 10, tau=5, population="heavy_tailed")'
             )
         if not isinstance(post, OneWayPosterior):
             own = isinstance(post, HeteroscedasticPosterior)
@@ -1134,12 +1158,14 @@ class Fit(Generic[Frame]):
         post = self._engine
         if isinstance(post, HeteroscedasticPosterior):  # other priors take a fit each
             return (self.check().text,) if post.statistics.n_groups <= MOST_RANKED else ()
-        if not isinstance(post, OneWayPosterior | CountsPosterior):
+        if not isinstance(post, OneWayPosterior | CountsPosterior | PopulationPosterior):
             return ()
         most = MOST_LEFT_OUT if isinstance(post, OneWayPosterior) else MOST_COUNTS_LEFT_OUT
         if post.statistics.n_groups > most:
             return ()
-        said = [self.check().text, self.sensitivity().text]
+        said = [self.check().text]
+        with suppress(ArgumentError):  # of a population that is not normal
+            said.append(self.sensitivity().text)
         with suppress(ArgumentError):  # of so few groups that the others leave no posterior
             said.append(self.influence().text)
         return tuple(said)
@@ -1318,7 +1344,8 @@ class Fit(Generic[Frame]):
             fit = fit_kept(both, None, self.to_input_frame, method, post.quadrature)
             return replace(fit, folded=self.folded)
         asked = self.accuracy if accuracy is None else accuracy
-        fit = fit_kept(both, post.priors, self.to_input_frame, accuracy=asked)
+        like, population = self.to_input_frame, self.population
+        fit = fit_kept(both, post.priors, like, accuracy=asked, population=population)
         return replace(fit, folded=self.folded)
 
     def to_dict(
@@ -1347,8 +1374,8 @@ class Fit(Generic[Frame]):
         --------
         >>> import partialpool as pp
         >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
-        >>> sorted(fit.to_dict())
-        ['accuracy', 'family', 'formula', 'groups', 'n_dropped', 'n_rows', 'notices', 'parameters']
+        >>> sorted(fit.to_dict())[:7]
+        ['accuracy', 'family', 'formula', 'groups', 'n_dropped', 'n_rows', 'notices']
         """
         groups = self.group_table(level, kind, scale) if groups is None else groups
         on: ParameterScale = "exp" if scale == "exp" else "link"
@@ -1356,6 +1383,7 @@ class Fit(Generic[Frame]):
         values = {
             "formula": self.formula,
             "family": self.family,
+            "population": str(self.population),
             "n_rows": self.statistics.n_rows,
             "n_dropped": self.statistics.n_dropped,
             "parameters": formatting.plain_rows(self.parameter_table(level, kind, on)),
@@ -1460,6 +1488,7 @@ def fit_kept(
     method: Method = "posterior",
     quadrature: int | None = None,
     accuracy: float | None = None,
+    population: AnyPopulation = "normal",
 ) -> Fit:
     """Fit from statistics; `like` hands tables back."""
     kept = statistics.groups
@@ -1476,8 +1505,8 @@ def fit_kept(
         return fit_counts(rows, prior, nodes, accuracy)
     groups, roles = kept.sorted(), statistics.roles
     if isinstance(groups, CountStatistics):
-        return fit_one_way_counts(roles, Reading(groups, like), prior, accuracy)
-    return fit_one_way(roles, Reading(groups, like), prior, method, accuracy)
+        return fit_one_way_counts(roles, Reading(groups, like), prior, accuracy, population)
+    return fit_one_way(roles, Reading(groups, like), prior, method, accuracy, population)
 
 
 def fit_one_way(
@@ -1486,6 +1515,7 @@ def fit_one_way(
     prior: PriorLike,
     method: Method,
     accuracy: float | None = None,
+    population: AnyPopulation = "normal",
 ) -> Fit:
     """Fit one factor without predictors from its statistics."""
     s = reading.statistics
@@ -1497,10 +1527,14 @@ def fit_one_way(
         with _threads(products):
             estimates = estimated(products, restricted=method == "reml")
         return Fit(estimates, reading.like, design, reading.notices, sums=s)
-    chosen = prior if isinstance(prior, Priors) else priors(prior, factor=s.factor)
+    chosen = _one_way_priors(prior, s.factor, population)
     _refuse_sigma(chosen, s.sigma_known)
     _refuse_sd_log_sigma(chosen)
-    post = one_way_posterior(s, chosen, accuracy)
+    post: OneWayPosterior | PopulationPosterior
+    if isinstance(population, Population):
+        post = population_posterior(s, chosen, population, accuracy)
+    else:
+        post = one_way_posterior(s, chosen, accuracy)
     return Fit(post, reading.like, design, reading.notices, None, s, accuracy)
 
 
@@ -1530,15 +1564,28 @@ def fit_one_way_counts(
     reading: Reading[CountStatistics],
     prior: PriorLike,
     accuracy: float | None = None,
+    population: AnyPopulation = "normal",
 ) -> Fit:
     """Fit counts of one factor without predictors from their statistics."""
     s = reading.statistics
-    chosen = prior if isinstance(prior, Priors) else priors(prior, factor=s.factor)
+    chosen = _one_way_priors(prior, s.factor, population)
     _refuse_sd_log_sigma(chosen)
+    post: CountsPosterior | PopulationPosterior
     with _threads(s):
-        post = counts_posterior(s, chosen, accuracy)
+        if isinstance(population, Population):
+            post = population_posterior(s, chosen, population, accuracy)
+        else:
+            post = counts_posterior(s, chosen, accuracy, population=population)
     design = one_way_design(roles, s.labels)
     return Fit(post, reading.like, design, reading.notices, None, s, accuracy)
+
+
+def _one_way_priors(prior: PriorLike, factor: str, population: AnyPopulation) -> Priors:
+    """Priors with their defaults; tau of point and normal cannot be flat, where all may be zero."""
+    base = default_priors(population) if isinstance(population, Population) else Priors()
+    if not isinstance(prior, Priors):
+        return priors(prior, factor=factor, default=base)
+    return replace(prior, tau=base.tau) if prior.tau == Priors().tau else prior
 
 
 def fit_mixed(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, get_args, overload
 
 from partialpool._typing import Paths
@@ -33,9 +33,13 @@ from partialpool.fitted import (
     fit_one_way_counts,
 )
 from partialpool.formula import Roles, parse, read_roles
-from partialpool.formula.families import CONJUGATE
 from partialpool.formula.tree import Name
 from partialpool.kept_statistics import Statistics
+from partialpool.models.population_text import (
+    PopulationLike,
+    parse_population,
+    population_of,
+)
 from partialpool.words.accuracy import checked_accuracy
 
 if TYPE_CHECKING:
@@ -49,6 +53,7 @@ class Fitting(TypedDict, total=False):
     prior: PriorLike
     method: Method
     family: str | None
+    population: PopulationLike
     event: str | None
     quadrature: int | None
     accuracy: float | None
@@ -85,6 +90,7 @@ def fit(
     prior: PriorLike = None,
     method: Method = "posterior",
     family: str | None = None,
+    population: PopulationLike = None,
     event: str | None = None,
     labels: Literal["fold"] | None = None,
     quadrature: int | None = None,
@@ -124,14 +130,24 @@ def fit(
         ``pp.priors(tau=pp.HalfNormal(5))`` or ``["tau ~ half_normal(5)"]``. The default is flat
         on mu and tau and 1/sigma on sigma. With predictors also ``"floor ~ normal(0, 10)"`` for
         one coefficient, ``beta`` for all but the intercept, ``"tau[county, floor] ~ ..."`` for
-        one standard deviation, ``tau`` for all, and ``"rho ~ lkj(2)"``.
+        one standard deviation, ``tau`` for all, and ``"rho ~ lkj(2)"``; ``"dispersion ~ ..."``
+        of a family that has one, whose default is half_normal(1).
     method : {"posterior", "reml", "ml"}
         The full posterior, or point estimates by (restricted) maximum likelihood with standard
         errors.
     family : str, optional
-        ``"gaussian"``; ``"binomial"`` or ``"beta_binomial"`` for events among trials, also rows
-        of 0 and 1; ``"poisson"`` or ``"gamma_poisson"`` for counts. If not given, trials() means
-        binomial, exposure() Poisson, and anything else gaussian.
+        ``"gaussian"``; ``"binomial"`` for events among trials, also rows of 0 and 1;
+        ``"poisson"`` for counts. If not given, trials() means binomial, exposure() Poisson, and
+        anything else gaussian. ``"beta_binomial"`` and ``"negative_binomial"`` are binomial and
+        Poisson rows that vary more: with m the mean of a row, by a dispersion d that is learned,
+
+            counts: variance m + (d m)^2;   events of n: n p (1 - p) (1 + (n - 1) d^2 / (1 + d^2))
+    population : str or object, optional
+        What groups come from. ``"normal"`` if not given; of one factor without predictors also
+        ``"student"`` (a few groups lie far out; `pp.Student`), ``"contaminated"`` (a share of
+        groups from a wider population; `pp.Contaminated`) and ``"point_normal"`` (most groups
+        are all the same; `pp.PointNormal`), with numbers as in ``"student(7)"``; ``"beta"`` for
+        the probabilities of binomial counts, and ``"gamma"`` for the rates of Poisson counts.
     event : str, optional
         Of an outcome of two words, such as yes and no: the one that is the event. If not given,
         the one that says yes, else the second in the order of letters; a notice says which.
@@ -181,31 +197,41 @@ def fit(
             f"the arguments are fit(formula, data); the first is a {type(formula).__name__}, "
             'not a formula such as "score ~ 1 + (1 | school)"'
         )
+    if isinstance(data, str) and "~" in data and "~" not in formula:
+        raise ArgumentError(
+            f'the arguments are fit(formula, data), the formula first: fit("{data}", "{formula}")'
+        )
     _check_method(method, prior, accuracy)
     data = folding(known_frame(data), labels)
-    fit = _fit(formula, data, prior, method, family, event, quadrature, accuracy, progress)
+    model = _Model(prior, method, family, population, event, quadrature, accuracy)
+    fit = _fit(formula, data, model, progress)
     return replace(fit, folded=isinstance(data, Folded))
 
 
-def _fit(
-    formula: str,
-    data: Any,
-    prior: PriorLike,
-    method: Method,
-    family: str | None,
-    event: str | None,
-    quadrature: int | None,
-    accuracy: float | None,
-    progress: Callable[[float], None] | None,
-) -> Fit:
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """What is fitted to a formula's data, and how; as in `fit`."""
+
+    prior: PriorLike
+    method: Method
+    family: str | None
+    population: PopulationLike
+    event: str | None
+    quadrature: int | None
+    accuracy: float | None
+
+
+def _fit(formula: str, data: Any, model: _Model, progress: Callable[[float], None] | None) -> Fit:
     """As `fit`, of arguments that were checked."""
-    parsed, said = with_event(parse(formula), family, data, event)
+    prior, method, accuracy = model.prior, model.method, model.accuracy
+    parsed, said = with_event(parse(formula), model.family, data, model.event)
     parsed, dated = with_days(parsed, data)
     said += dated
-    roles = read_roles(parsed, family)
+    roles = read_roles(parsed, model.family)
+    _refuse_two(model.population, roles)
+    population = population_of(model.population, roles, method)
     if roles.family is not None:
-        nodes = _nodes(method, quadrature)
-        _refuse_conjugate(roles, nodes)
+        nodes = _nodes(method, model.quadrature)
         if not roles.one_way or nodes is not None:
             from partialpool.data.working_responses import read_count_rows
 
@@ -214,8 +240,8 @@ def _fit(
             return fit_counts(rows, prior, nodes, accuracy)
         counts = read_counts(roles, data, progress=progress)
         counts = replace(counts, notices=(*said, *counts.notices))
-        return fit_one_way_counts(roles, counts, prior, accuracy)
-    _refuse_quadrature(quadrature)
+        return fit_one_way_counts(roles, counts, prior, accuracy, population)
+    _refuse_quadrature(model.quadrature)
     if not roles.one_way:
         from partialpool.data.mixed_read import read_mixed
 
@@ -223,14 +249,17 @@ def _fit(
         rows = replace(rows, notices=(*said, *rows.notices))
         return fit_mixed(rows, prior, method, accuracy)
     reading = read_statistics(roles, data, progress=progress)
-    return fit_one_way(roles, reading, prior, method, accuracy)
+    return fit_one_way(roles, reading, prior, method, accuracy, population)
 
 
-def _refuse_conjugate(roles: Roles, nodes: int | None) -> None:
-    if nodes is not None and roles.family in CONJUGATE:
+def _refuse_two(asked: PopulationLike, roles: Roles) -> None:
+    """Refuse a population that is not the one in the formula."""
+    if asked is None or roles.population is None:
+        return
+    stated = (parse_population(p) if isinstance(p, str) else p for p in (asked, roles.population))
+    if len(set(stated)) > 1:
         raise ArgumentError(
-            f'method="ml" is for binomial and poisson counts; {roles.family} is fitted with '
-            'method="posterior"'
+            f'population="{asked}", and the formula says dist = "{roles.population}"; give one'
         )
 
 
@@ -275,6 +304,7 @@ def fit_statistics(
     *,
     prior: PriorLike = None,
     method: Method = "posterior",
+    population: PopulationLike = None,
     quadrature: int | None = None,
     accuracy: float | None = None,
 ) -> Fit[Table]:
@@ -284,8 +314,8 @@ def fit_statistics(
     ----------
     statistics : Statistics
         From `partialpool.statistics` or `load_statistics`, or several of them combined.
-    prior, method, quadrature, accuracy
-        As in `fit`.
+    prior, method, population, quadrature, accuracy
+        As in `fit`; the statistics of one factor without predictors serve every population.
 
     Returns
     -------
@@ -302,6 +332,7 @@ def fit_statistics(
     """
     _check_method(method, prior, accuracy)
     kept = statistics.groups
+    chosen = population_of(population, statistics.roles, method)
     if isinstance(kept, CountTable | CountStatistics):
         nodes = _nodes(method, quadrature)
         if nodes is not None and isinstance(kept, CountStatistics):
@@ -309,9 +340,9 @@ def fit_statistics(
                 'method="ml" of counts needs rows, or statistics of a formula with predictors or '
                 'several factors; fit these with method="posterior"'
             )
-        return fit_kept(statistics, prior, as_table, method, nodes, accuracy)
+        return fit_kept(statistics, prior, as_table, method, nodes, accuracy, chosen)
     _refuse_quadrature(quadrature)
-    return fit_kept(statistics, prior, as_table, method, accuracy=accuracy)
+    return fit_kept(statistics, prior, as_table, method, None, accuracy, chosen)
 
 
 def fit_groups(
@@ -323,6 +354,7 @@ def fit_groups(
     names: Any = None,
     factor: str = "group",
     prior: PriorLike = None,
+    population: PopulationLike = None,
     accuracy: float | None = None,
 ) -> Fit[Table]:
     """Fit from one record a group: estimates with standard errors, or n, mean and sd.
@@ -340,7 +372,7 @@ def fit_groups(
         Group labels, each once; 1 to J if not given.
     factor : str
         What a group is called, such as ``"school"``.
-    prior, accuracy
+    prior, population, accuracy
         As in `fit`.
 
     Returns
@@ -376,4 +408,5 @@ def fit_groups(
             f"received mean and {', '.join(given) or 'nothing else'}"
         )
     roles = replace(roles, text=f"mean | {precision} ~ 1 + (1 | {Name(factor)})")
-    return fit_one_way(roles, Reading(statistics, as_table), prior, "posterior", accuracy)
+    chosen = population_of(population, roles, "posterior")
+    return fit_one_way(roles, Reading(statistics, as_table), prior, "posterior", accuracy, chosen)

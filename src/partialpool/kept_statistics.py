@@ -79,11 +79,12 @@ class Statistics:
         >>> s.combine(pp.statistics("y ~ 1 + (1 | g)", {"g": ["b", "c"], "y": [4.0, 3.0]}))
         Statistics of y ~ 1 + (1 | g): 5 rows in 3 groups
         """
-        groups = self.groups
+        groups, population = self.groups, self.roles.population
         for other in others:
             _check_kinds(self, other)
             groups = _combined(groups, other.groups)
-        return Statistics(self.roles, groups)
+            population = population or other.roles.population
+        return Statistics(replace(self.roles, population=population), groups)
 
     def save(self, path: str | Path, *, min_cell: int = 1) -> Statistics:
         """Write the statistics to a Parquet file, whole or not at all.
@@ -119,7 +120,7 @@ class Statistics:
         Statistics of y ~ 1 + (1 | g): 3 rows in 2 groups
         """
         groups = _without_small(self.groups, _checked_cell(min_cell))
-        write_statistics(groups, self.formula, os.fspath(path))
+        write_statistics(groups, self.formula, os.fspath(path), self.roles.population)
         return Statistics(self.roles, groups)
 
     def __repr__(self) -> str:

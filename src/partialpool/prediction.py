@@ -16,6 +16,7 @@ from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.kernels.families import LOG
 from partialpool.posterior import Engine
 from partialpool.posterior.argument_checks import checked_draws
+from partialpool.posterior.dispersed_events import varied
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.posterior.engine import FullEngine
 from partialpool.posterior.joint_rows import RowDraws, new_sizes
@@ -110,6 +111,8 @@ def predict_draws(
     if rows.weight is None:
         return values
     weight = rows.weight[rows.place]
+    if engine.dispersion is not None:
+        values = varied(values, drawn.dispersion, rng, proportion=engine.link is not LOG)
     if engine.link is LOG:
         return rng.poisson(values * weight).astype(np.float64)
     if engine.link is not None:
@@ -143,6 +146,6 @@ def _counted(post: FullEngine, rows: NewRows, options: PredictionOptions) -> Tab
         if options.kind != "equal-tailed":
             raise ArgumentError("intervals of numbers of events have equal tails only")
         proportion = bool(post.statistics.proportion)
-        return new_events(value, rows.weight, proportion, options.level)
+        return new_events(value, rows.weight, proportion, options.level, post.dispersion)
     lower, upper = value.interval(options.level, options.kind)
     return Table(estimate=value.estimate, sd=value.sd, lower=lower, upper=upper)

@@ -51,12 +51,11 @@ def test_choices_make_a_formula_that_is_read_as_written(choices, formula):
     [
         ({}, None),
         ({"outcomeKind": "binary"}, "binomial"),
-        ({"outcomeKind": "binary", "population": "conjugate"}, "beta_binomial"),
+        ({"outcomeKind": "binary", "population": "beta"}, "binomial"),
         ({"outcomeKind": "proportion", "trials": "n"}, None),
-        ({"outcomeKind": "proportion", "trials": "n", "population": "conjugate"}, "beta_binomial"),
         ({"outcomeKind": "count"}, "poisson"),
-        ({"outcomeKind": "count", "population": "conjugate"}, "gamma_poisson"),
-        ({"population": "conjugate"}, None),
+        ({"outcomeKind": "count", "population": "gamma"}, "poisson"),
+        ({"population": "student"}, None),
         ({"formula": "y ~ (1 | g)", "family": "poisson"}, "poisson"),
     ],
 )

@@ -1,11 +1,12 @@
 """What a notebook shows of a fit, in a page of a notebook's colours, light and dark."""
 
-import numpy as np
+import nbformat
 import pytest
 from axe_core_python.sync_playwright import Axe
+from nbclient import NotebookClient
 from watched_pages import watched
 
-import partialpool as pp
+from conftest import PATIENCE
 
 COLOURS = {"light": ("#ffffff", "#212121"), "dark": ("#111111", "#e0e0e0")}
 """Paper and ink of JupyterLab's two themes."""
@@ -18,23 +19,52 @@ JUPYTERLAB = """
 """What it says of tables in output, as specific as there."""
 
 
+SHOWN = [
+    "schools", "schools.compare('reml')", "schools.advise()", "schools.posterior",
+    "schools.posterior.groups()", "schools.rank(top=3)", "radon", "radon.compare()",
+    "radon.advise()", "hostile", "pp.datasets.radon()", "schools.notices[0]",
+]  # fmt: skip
+DRAWN = ["schools.plot.shrinkage()", "radon.plot.coefficients()"]
+FITS = """
+import numpy as np
+import partialpool as pp
+schools = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
+radon = pp.fit("log_radon ~ floor + (floor | county)", pp.datasets.radon())
+labels = ["<b>bold</b>", "an_unbroken_label_" * 6, "Ω", "short"]
+rows = {"g": labels * 5, "y": np.random.default_rng(1).normal(1e6, 1, 20)}
+hostile = pp.fit("y ~ 1 + (1 | g)", rows)
+"""
+
+
 @pytest.fixture(scope="module")
-def outputs():
-    schools = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
-    radon = pp.fit("log_radon ~ floor + (floor | county)", pp.datasets.radon())
-    labels = ["<b>bold</b>", "an_unbroken_label_" * 6, "Ω", "short"]
-    hostile = pp.fit(
-        "y ~ 1 + (1 | g)",
-        {"g": labels * 5, "y": np.random.default_rng(1).normal(1e6, 1, 20)},
-    )
-    shown = [
-        schools, schools.compare("reml"), schools.advise(), schools.posterior,
-        schools.posterior.groups(), schools.rank(top=3), radon, radon.compare(), radon.advise(),
-        hostile, pp.datasets.radon(),
-    ]  # fmt: skip
-    charts = [schools.plot.shrinkage(), radon.plot.coefficients()]
-    pictures = [chart._repr_mimebundle_()["image/svg+xml"] for chart in charts]
-    return [*(each._repr_html_() for each in shown), *pictures]
+def executed(tmp_path_factory):
+    """A notebook of these cells, run by a kernel as Jupyter runs it: the cells with outputs."""
+    cells = [nbformat.v4.new_code_cell(code) for code in (FITS, *SHOWN, *DRAWN)]
+    written = nbformat.v4.new_notebook(cells=cells)
+    folder = {"metadata": {"path": str(tmp_path_factory.mktemp("notebook"))}}
+    NotebookClient(written, timeout=PATIENCE * 5, kernel_name="python3", resources=folder).execute()
+    nbformat.validate(written)
+    return written.cells
+
+
+@pytest.fixture(scope="module")
+def outputs(executed):
+    """What each cell shows, as the notebook would: pictures before HTML before text."""
+    shown = [cell.outputs[0].data for cell in executed[1:]]
+    return [data.get("image/svg+xml") or data["text/html"] for data in shown]
+
+
+def test_every_cell_shows_one_thing_and_nothing_is_written_beside(executed):
+    assert executed[0].outputs == []
+    for cell in executed[1:]:
+        assert [out.output_type for out in cell.outputs] == ["execute_result"], cell.source
+        kind = "image/svg+xml" if cell.source in DRAWN else "text/html"
+        assert sorted(cell.outputs[0].data) == sorted([kind, "text/plain"]), cell.source
+    table = executed[1 + SHOWN.index("schools.rank(top=3)")].outputs[0].data
+    assert table["text/html"].count("<tr>") == 1 + 8
+    whole = executed[1].outputs[0].data
+    assert "11.4" in whole["text/html"]
+    assert "11.4" in whole["text/plain"]
 
 
 @pytest.fixture

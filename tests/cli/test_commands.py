@@ -52,6 +52,7 @@ def test_datasets(run):
         (["fit", "eight_schools", FORMULA, "more"], "unexpected extra argument"),
         (["fit", "eight_schools", "--nope"], "No such option"),
         (["fit", "nope.csv"], 'a formula is needed for "nope.csv"'),
+        (["fit", "."], 'such as "score ~ 1'),
         (["fit", "eight_school"], 'did you mean "eight_schools"'),
         (["fit", "nope.csv", FORMULA], 'there is no file "nope.csv"'),
         (["fit", ".", FORMULA], "is a folder"),
@@ -111,3 +112,14 @@ def test_the_shell_completes_names_of_data_sets_and_files(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         main([])
     assert capsys.readouterr().out.split() == ["plain,sleepstudy", "file,sleep"]
+
+
+def test_a_file_without_a_formula_is_answered_with_one_of_its_columns(tmp_path, monkeypatch, run):
+    monkeypatch.chdir(tmp_path)
+    rows = "".join(f"{'ABC'[i % 3]};{i % 5},5;{i}\n" for i in range(12))
+    (tmp_path / "rows.csv").write_text(f"Filiale;Umsatz;Zeile\n{rows}", encoding="utf-8")
+    said = run("fit", "rows.csv")
+    assert said.code == 2
+    suggested = "'Umsatz ~ 1 + (1 | Filiale)'"
+    assert f"such as {suggested} (its columns are Filiale, Umsatz, Zeile)" in said.err
+    assert run("fit", "rows.csv", suggested.strip("'")).code == 0

@@ -26,18 +26,40 @@ def test_table_names_family_and_trials(run, path):
     assert "log-odds" in out
 
 
-@pytest.mark.parametrize("family", ["binomial", "beta_binomial"])
-def test_json_keeps_to_the_schema(run, path, family):
-    out = run("fit", path, "y | trials(n) ~ 1 + (1 | g)", "--family", family, "--json").out
+@pytest.mark.parametrize("population", ["normal", "beta"])
+def test_json_keeps_to_the_schema(run, path, population):
+    how = ("--population", population, "--json")
+    out = run("fit", path, "y | trials(n) ~ 1 + (1 | g)", *how).out
     result = json.loads(out)
     jsonschema.validate(result, json.loads(SCHEMA.read_text()))
-    assert result["family"] == family
+    assert (result["family"], result["population"]) == ("binomial", population)
     assert [g["raw"] for g in result["groups"]] == [0.2, 0.0, pytest.approx(4 / 9), 0.5, None]
 
 
 def test_family_of_counts_without_trials(run, path):
     result = json.loads(run("fit", path, "y ~ 1 + (1 | g)", "--family", "poisson", "--json").out)
     assert result["family"] == "poisson"
+
+
+@pytest.mark.parametrize("method", ["posterior", "ml"])
+def test_rows_that_vary_more(run, tmp_path, method):
+    file = tmp_path / "rows.csv"
+    counts = [3, 0, 7, 12, 1, 0, 4, 22, 5, 9, 0, 2, 6, 30, 3, 1]
+    lines = (f"{g},{y}" for g, y in zip("abcd" * 4, counts, strict=True))
+    file.write_text("g,y\n" + "\n".join(lines) + "\n")
+    how = ("--family", "negative_binomial", "--method", method, "--json")
+    if method == "posterior":
+        how = (*how, "--prior", "tau ~ half_normal(1)", "--prior", "dispersion ~ exponential(1)")
+    result = json.loads(run("fit", str(file), "y ~ 1 + (1 | g)", *how).out)
+    jsonschema.validate(result, json.loads(SCHEMA.read_text()))
+    assert result["family"] == "negative_binomial"
+    assert [p["name"] for p in result["parameters"]] == ["Intercept", "tau[g]", "dispersion"]
+
+
+def test_a_family_that_is_not_fitted_is_one_line(run, path):
+    result = run("fit", path, "y | trials(n) ~ 1 + (1 | g)", "--family", "nbinom1")
+    assert result.code == 2
+    assert result.err.count("\n") == 1
 
 
 def test_bad_counts_are_one_line(run, tmp_path):

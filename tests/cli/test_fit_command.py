@@ -39,6 +39,17 @@ def test_every_bundled_data_set_fits_with_its_own_formula(run, name):
     assert found["n_rows"] == getattr(pp.datasets, name)().n_rows
 
 
+def test_formula_and_data_the_other_way_round_are_told(run):
+    result = run("fit", FORMULA, "scores.csv")
+    assert result.code == 2
+    assert (
+        result.err
+        == f'partialpool: the data come first, and then the formula: scores.csv "{FORMULA}"\n'
+    )
+    with pytest.raises(pp.errors.ArgumentError, match="the formula first"):
+        pp.fit("scores.csv", FORMULA)
+
+
 def test_json_says_what_the_library_says(run, scores):
     found = as_json(run("fit", scores, FORMULA, "--json"))
     fit = pp.fit(FORMULA, scores)

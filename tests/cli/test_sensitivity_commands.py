@@ -57,8 +57,9 @@ def test_compare_models_by_prior_and_family(run):
     prior = ("--or-prior", "tau ~ half_normal(5)", "--csv")
     rows = list(csv.DictReader(io.StringIO(run("compare-models", "eight_schools", *prior).out)))
     assert [r["model"].split("tau ~ ")[1] for r in rows] == ["half_normal(5))", "flat())"]
-    families = ("--family", "binomial", "--family", "beta_binomial")
-    assert "beta_binomial" in run("compare-models", "surgical_deaths", *families).out
+    populations = ("--population", "normal", "--population", "beta")
+    out = run("compare-models", "surgical_deaths", *populations).out
+    assert "(binomial, beta population, tau ~ flat())" in out
 
 
 @pytest.mark.parametrize(

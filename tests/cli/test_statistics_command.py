@@ -93,13 +93,13 @@ def test_counts_of_two_days(run, tmp_path):
     for name, part in {"1": rows[:3], "2": rows[3:], "all": rows}.items():
         (tmp_path / f"{name}.csv").write_text("\n".join(["g,y,n", *part, ""]))
     formula, out = "y | trials(n) ~ 1 + (1 | g)", tmp_path / "s.parquet"
-    family = ("--family", "beta_binomial")
-    assert run("statistics", tmp_path / "1.csv", formula, *family, "--out", out).code == 0
-    added = run("statistics", tmp_path / "2.csv", formula, *family, "--add", out, "--out", out)
+    beta = ("--population", "beta")
+    assert run("statistics", tmp_path / "1.csv", formula, "--out", out).code == 0
+    added = run("statistics", tmp_path / "2.csv", formula, "--add", out, "--out", out)
     assert "5 rows in 4 groups" in added.err
-    expected = estimates(run("fit", tmp_path / "all.csv", formula, *family, "--json"))
-    assert estimates(run("fit", out, "--json")) == pytest.approx(expected, rel=1e-10)
-    plan = run("fit", tmp_path / "1.csv", formula, *family, "--explain")
+    expected = estimates(run("fit", tmp_path / "all.csv", formula, *beta, "--json"))
+    assert estimates(run("fit", out, *beta, "--json")) == pytest.approx(expected, rel=1e-10)
+    plan = run("fit", tmp_path / "1.csv", formula, *beta, "--explain")
     assert "GROUP BY g" in plan.out
 
 

@@ -20,12 +20,12 @@ CASES = {
     "trials": ("y | trials(n) ~ 1 + (1 | g)", "binomial", {"g": G, "y": Y, "n": N}),
     "exposure": (
         "y ~ 1 + offset(log(n)) + (1 | g)",
-        "gamma_poisson",
+        "poisson",
         {"g": G, "y": Y, "n": [None if v is None else v / 4 for v in N]},
     ),
     "rows of 0 and 1": (
         "y ~ 1 + (1 | g)",
-        "beta_binomial",
+        "binomial",
         {"g": G, "y": [None if i == 3 else int(v > 3) for i, v in enumerate(Y)]},
     ),
     "booleans": ("y ~ 1 + (1 | g)", "binomial", {"g": G, "y": [v > 3 for v in Y]}),
@@ -61,6 +61,28 @@ def test_same_statistics_from_every_kind_of_data(backend, case, place):  # noqa:
     np.testing.assert_allclose(s.log_constant, reference.log_constant, rtol=1e-12)
     np.testing.assert_allclose(s.square, reference.square, rtol=1e-12)
     assert isinstance(reading.like(pp.Table(group=s.labels)), like)
+
+
+@pytest.mark.parametrize("family", ["negative_binomial", "beta_binomial"])
+@each_backend
+def test_equal_rows_of_a_family_with_a_dispersion(backend, family, place):  # noqa: F811
+    """Rows that are the same in events and size too are counted; others stay apart."""
+    columns = {"g": G, "y": Y, "n": N}
+    addition = "trials" if family == "beta_binomial" else "exposure"
+    roles = read_roles(parse(f"y | {addition}(n) ~ 1 + (1 | g)"), family)
+    s = read_count_rows(roles, BACKENDS[backend][0](columns, place)).statistics
+    labels = s.blocks[0].labels.tolist()
+    rows = zip((labels[i] for i in s.rows.group[0]), s.rows.y, s.rows.size, s.rows.count,
+               strict=True)  # fmt: skip
+    found = {(g, y / c, n / c): c for g, y, n, c in rows}
+    wanted = {}
+    for row in zip(G, Y, N, strict=True):
+        if None not in row:
+            wanted[row] = wanted.get(row, 0) + 1
+    assert found == wanted
+    reference = read_count_rows(roles, dict(columns)).statistics
+    np.testing.assert_allclose(s.log_constant, reference.log_constant, rtol=1e-12)
+    np.testing.assert_allclose(s.rough_dispersion, reference.rough_dispersion, rtol=1e-9)
 
 
 @each_backend

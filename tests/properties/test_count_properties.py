@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import interpolate, special, stats
 
 import partialpool as pp
+from count_models import COUNT_MODELS, PROPORTIONS
 from partialpool.data import read_counts
 from partialpool.formula import parse, read_roles
 from partialpool.kernels.conjugate import rising
@@ -20,9 +21,9 @@ PROPORTION = "y | trials(n) ~ 1 + (1 | g)"
 RATE = "y | exposure(n) ~ 1 + (1 | g)"
 FAMILIES = {
     "binomial": PROPORTION,
-    "beta_binomial": PROPORTION,
+    "beta": PROPORTION,
     "poisson": RATE,
-    "gamma_poisson": RATE,
+    "gamma": RATE,
 }
 Y, N = np.array([0, 3, 7, 12, 5]), np.array([4, 9, 11, 40, 5])
 PRIOR = ["mu ~ normal(-0.5, 0.8)", "tau ~ uniform(0.15, 1.2)"]
@@ -30,7 +31,7 @@ PRIOR = ["mu ~ normal(-0.5, 0.8)", "tau ~ uniform(0.15, 1.2)"]
 
 def fitted(y, n, family, prior=None):
     data = {"y": np.asarray(y), "n": np.asarray(n), "g": np.arange(1, len(y) + 1)}
-    return pp.fit(FAMILIES[family], data, family=family, prior=prior)._engine
+    return pp.fit(FAMILIES[family], data, **COUNT_MODELS[family], prior=prior)._engine
 
 
 def naive(y, n, family):
@@ -38,10 +39,10 @@ def naive(y, n, family):
     mu = np.linspace(-5.5, 4.5, 161)
     nodes, share = np.polynomial.legendre.leggauss(24)
     tau = 0.675 + 0.525 * nodes
-    x = np.linspace(-5.5, 5.5 if family == "beta_binomial" else 2.2, 1401)
+    x = np.linspace(-5.5, 5.5 if family == "beta" else 2.2, 1401)
     theta = 3.0 * np.sinh(x)
     slope = 3.0 * np.cosh(x) * (x[1] - x[0])
-    if "binomial" in family:
+    if family in PROPORTIONS:
         value = special.expit(theta)
         log_lik = stats.binom.logpmf(y[:, None], n[:, None], value)
     else:
@@ -71,10 +72,10 @@ def naive(y, n, family):
 
 def _log_prior(family, theta, mu, tau):
     f = tau**-2.0
-    if family == "beta_binomial":
+    if family == "beta":
         a, b = f * special.expit(mu), f * special.expit(-mu)
         return a * special.log_expit(theta) + b * special.log_expit(-theta) - special.betaln(a, b)
-    if family == "gamma_poisson":
+    if family == "gamma":
         gap = theta - mu
         return f * (gap - np.exp(gap)) + f * np.log(f) - special.gammaln(f)
     return stats.norm.logpdf(theta, mu, tau)
@@ -82,7 +83,7 @@ def _log_prior(family, theta, mu, tau):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_posterior_against_a_naive_twin(family):
-    y = Y if "binomial" in family else Y * 3
+    y = Y if family in PROPORTIONS else Y * 3
     post, slow = fitted(y, N, family, PRIOR), naive(y, N, family)
     for name in ("mu", "tau", "value", "theta"):
         of = getattr(post, name)
@@ -102,7 +103,7 @@ def test_tau_near_zero_is_complete_pooling(family):
     """With mu flat and tau nearly 0 every group has the beta or gamma posterior of the whole."""
     post = fitted(Y, N, family, "tau ~ uniform(0, 1e-7)")
     q = np.array([0.001, 0.025, 0.5, 0.975, 0.999])
-    if "binomial" in family:
+    if family in PROPORTIONS:
         exact = special.betaincinv(Y.sum(), N.sum() - Y.sum(), q)
     else:
         exact = special.gammaincinv(Y.sum(), q) / N.sum()
@@ -153,7 +154,7 @@ def width(distribution):
 
 
 @settings(max_examples=6, deadline=None)
-@given(counts, st.sampled_from(["binomial", "beta_binomial"]))
+@given(counts, st.sampled_from(["binomial", "beta"]))
 def test_events_and_failures_mirror(rows, family):
     y, miss = np.array(rows).T
     a, b = fitted(y, y + miss, family), fitted(miss, y + miss, family)
@@ -167,11 +168,11 @@ def test_events_and_failures_mirror(rows, family):
 
 
 @settings(max_examples=6, deadline=None)
-@given(counts, st.sampled_from(["poisson", "gamma_poisson"]), st.floats(1e-6, 1e6))
+@given(counts, st.sampled_from(["poisson", "gamma"]), st.floats(1e-6, 1e6))
 def test_units_of_exposure(rows, family, unit):
     y, n = np.array(rows).T
     n = n + 1.5
-    prior = ["tau ~ half_normal(1)"] if family == "gamma_poisson" else None
+    prior = ["tau ~ half_normal(1)"] if family == "gamma" else None
     a, b = fitted(y, n, family, prior), fitted(y, n * unit, family, prior)
     np.testing.assert_allclose(a.mu.median, b.mu.median + np.log(unit), atol=1e-6)
     np.testing.assert_allclose(a.value.mean, b.value.mean * unit, rtol=1e-6)
@@ -240,7 +241,7 @@ def test_statistics_combine(first, second):
 @pytest.mark.parametrize("y", [[0, 1, 30], [1, 1, 1, 0, 30], [30, 30, 30]])
 def test_few_groups_and_a_long_tail_of_tau(y):
     """The conditional of mu is then far from normal; the integral is still found, and quickly."""
-    post = fitted(np.array(y), np.array(y) + 1, "beta_binomial")
+    post = fitted(np.array(y), np.array(y) + 1, "beta")
     assert post.status.name == "REACHED"
     assert post.nodes.weight.size < 60_000
 
@@ -248,10 +249,10 @@ def test_few_groups_and_a_long_tail_of_tau(y):
 def test_what_is_out_of_reach_is_said_and_said_soon():
     """Few gamma rates and flat priors: mu has a tail as long as tau squared."""
     y = np.array([0, 1, 30])
-    post = fitted(y, y + 1, "gamma_poisson")
+    post = fitted(y, y + 1, "gamma")
     assert post.status.name == "NOT_REACHED"
     assert post.nodes.weight.size < 2_000_000
-    assert fitted(y, y + 1, "gamma_poisson", PRIOR).status.name == "REACHED"
+    assert fitted(y, y + 1, "gamma", PRIOR).status.name == "REACHED"
 
 
 @pytest.mark.slow
@@ -259,7 +260,7 @@ def test_what_is_out_of_reach_is_said_and_said_soon():
 def test_few_gamma_rates_have_densities_all_the_same(y):
     """Mu then reaches beyond what exponentials hold; quantiles are still those of the groups."""
     n = np.array([3, 4, 5])
-    post = fitted(y, n, "gamma_poisson")
+    post = fitted(y, n, "gamma")
     low, middle, high = post.value.quantile([0.025, 0.5, 0.975])
     assert (low < middle).all()
     assert (middle < high).all()

@@ -7,6 +7,7 @@ import pytest
 from scipy import special, stats
 
 import partialpool as pp
+from count_models import COUNT_MODELS, PROPORTIONS
 
 PROPORTION = "y | trials(n) ~ 1 + (1 | g)"
 RATE = "y | exposure(n) ~ 1 + (1 | g)"
@@ -19,10 +20,10 @@ WORLDS = [
     ("binomial", 15, 0.0, 0.5, 1e3, None),
     ("poisson", 40, -1.0, 2.0, 10, None),
     ("poisson", 15, -4.0, 5.0, 1e6, "tau ~ half_normal(2)"),
-    ("beta_binomial", 15, -1.0, 2.0, 1e3, None),
-    ("beta_binomial", 6, -4.0, 0.5, 1e6, "tau ~ half_normal(2)"),
-    ("gamma_poisson", 15, 0.0, 0.5, 1e3, "tau ~ half_normal(2)"),
-    ("gamma_poisson", 40, -1.0, 2.0, 10, "tau ~ half_normal(2)"),
+    ("beta", 15, -1.0, 2.0, 1e3, None),
+    ("beta", 6, -4.0, 0.5, 1e6, "tau ~ half_normal(2)"),
+    ("gamma", 15, 0.0, 0.5, 1e3, "tau ~ half_normal(2)"),
+    ("gamma", 40, -1.0, 2.0, 10, "tau ~ half_normal(2)"),
 ]
 
 
@@ -30,10 +31,10 @@ def world(family, groups, mu, tau, largest, prior, seed=3):
     rng = np.random.default_rng(seed)
     n = np.floor(10 ** rng.uniform(0.0, np.log10(largest), groups)).astype(int)
     theta = rng.normal(mu, tau, groups)
-    proportion = "binomial" in family
+    proportion = family in PROPORTIONS
     y = rng.binomial(n, special.expit(theta)) if proportion else rng.poisson(n * np.exp(theta))
     data = {"y": y, "n": n, "g": np.arange(groups)}
-    return (PROPORTION if proportion else RATE), data, {"family": family, "prior": prior}
+    return (PROPORTION if proportion else RATE), data, {**COUNT_MODELS[family], "prior": prior}
 
 
 @pytest.mark.parametrize("case", WORLDS, ids=lambda c: f"{c[0]} {c[1]} {c[4]:g}")
@@ -108,7 +109,7 @@ def test_order_of_rows_and_names_of_groups_do_not_matter(case):
 
 
 @pytest.mark.parametrize("unit", [1e-8, 1e8])
-@pytest.mark.parametrize("family", ["poisson", "gamma_poisson"])
+@pytest.mark.parametrize("family", ["poisson", "gamma"])
 def test_units_of_exposure(unit, family):
     _, data, options = world(family, 15, 0.0, 0.5, 1e3, "tau ~ half_normal(2)")
     other = data | {"n": data["n"] * unit}

@@ -12,6 +12,7 @@ import pytest
 from scipy import special
 
 import partialpool as pp
+from count_models import COUNT_MODELS
 
 LEVELS = 0.95, 0.5
 DRAWS = 20_000
@@ -67,9 +68,9 @@ FAMILIES = {
     "nested": ("y ~ x + (1 | region/g)", None),
     "crossed": ("y ~ x + (1 | g) + (1 | item)", None),
     "binomial": ("hits | trials(trials) ~ 1 + (1 | g)", None),
-    "beta-binomial": ("hits | trials(trials) ~ 1 + (1 | g)", "beta_binomial"),
+    "beta": ("hits | trials(trials) ~ 1 + (1 | g)", "beta"),
     "poisson": ("events | exposure(hours) ~ 1 + (1 | g)", None),
-    "gamma-poisson": ("events | exposure(hours) ~ 1 + (1 | g)", "gamma_poisson"),
+    "gamma": ("events | exposure(hours) ~ 1 + (1 | g)", "gamma"),
     "binomial with predictors": ("hits | trials(trials) ~ x + z + (1 | g)", None),
     "rows of 0 and 1": ("hit ~ x + (1 | g)", "binomial"),
     "poisson with a predictor": ("events | exposure(hours) ~ x + (1 | g)", None),
@@ -100,7 +101,7 @@ def prior(formula, scale=1.0):
 def fitted(kind, formula=None, rows=None, **options):
     formula = formula or FAMILIES[kind][0]
     rows = columns(kind) if rows is None else rows
-    options = {"prior": prior(formula), "family": FAMILIES[kind][1], **options}
+    options = {"prior": prior(formula), **COUNT_MODELS.get(FAMILIES[kind][1], {}), **options}
     return pp.fit(formula, rows, **options)
 
 
@@ -337,8 +338,10 @@ def test_statistics_combined_are_those_of_all_rows(kind):
     rows = columns(kind)
     part = np.arange(len(rows["g"])) % 3 == 1
     parts = [{k: v[chosen] for k, v in rows.items()} for chosen in (part, ~part)]
-    first, second = (pp.statistics(formula, each, family=family) for each in parts)
-    both = pp.fit_statistics(first.combine(second), prior=prior(formula))
+    how = dict(COUNT_MODELS.get(family, {}))
+    population = how.pop("population", None)
+    first, second = (pp.statistics(formula, each, **how) for each in parts)
+    both = pp.fit_statistics(first.combine(second), prior=prior(formula), population=population)
     assert both.statistics.n_rows == len(rows["g"])
     assert_agree(printed(fit_of(kind)), printed(both), told(fit_of(kind), both))
 

@@ -42,6 +42,17 @@ def test_what_a_fit_of_one_factor_does_not_import(code):
     assert done.stdout.splitlines()[-1] == "loaded: []"
 
 
+def test_pictures_and_worlds_do_without_the_statistics_of_scipy():
+    """They take most of a second, and only limits of counts need them."""
+    code = (
+        "import partialpool.charts, partialpool.simulate, sys\nprint('scipy.stats' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True, encoding="utf-8"
+    )
+    assert done.stdout.strip() == "False"
+
+
 def test_names_of_modules_are_right():
     """A name that no module has would never be loaded, and the test above could not fail."""
     from importlib.util import find_spec

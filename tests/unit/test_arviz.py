@@ -5,6 +5,7 @@ import pytest
 from scipy import integrate, stats
 
 import partialpool as pp
+from count_models import COUNT_MODELS, PROPORTIONS
 
 pytest.importorskip("arviz_base")
 
@@ -57,13 +58,13 @@ def test_log_likelihood_of_rows_is_their_joint_normal_density(weights):
             assert float(value) == pytest.approx(exact, abs=1e-9)
 
 
-@pytest.mark.parametrize("family", ["binomial", "poisson", "beta_binomial", "gamma_poisson"])
+@pytest.mark.parametrize("family", ["binomial", "poisson", "beta", "gamma"])
 def test_log_likelihood_of_counts_integrates_the_group_out(family):
-    proportion = family.endswith("binomial")
+    proportion = family in PROPORTIONS
     data = {**TREES, "n": [5, 12, 10, 8, 9]}
     size = "trials(n)" if proportion else "exposure(ha)"
     fit = pp.fit(
-        f"trees | {size} ~ 1 + (1 | site)", data, family=family,
+        f"trees | {size} ~ 1 + (1 | site)", data, **COUNT_MODELS[family],
         prior=["mu ~ normal(0, 2)", "tau ~ half_normal(1)"],
     )  # fmt: skip
     tree = fit.to_arviz(10, np.random.default_rng(2))
@@ -80,10 +81,10 @@ def test_log_likelihood_of_counts_integrates_the_group_out(family):
 
 def density(family, y, size, mu, tau):
     """Probability of y events by quadrature, or by the family's closed form."""
-    if family == "beta_binomial":
+    if family == "beta":
         p, f = 1 / (1 + np.exp(-mu)), tau**-2
         return stats.betabinom.pmf(y, size, f * p, f * (1 - p))
-    if family == "gamma_poisson":
+    if family == "gamma":
         f = tau**-2
         return stats.nbinom.pmf(y, f, f / (f + size * np.exp(mu)))
 

@@ -11,6 +11,7 @@ import pytest
 from scipy import special
 
 import partialpool as pp
+from count_models import COUNT_MODELS, PROPORTIONS
 from partialpool.errors import ArgumentError, ColumnError, DataError
 
 SLEEP = "reaction ~ days + (days | subject)"
@@ -288,15 +289,15 @@ def test_numbers_of_events_in_new_trials(poll, cells):
         poll.average(few.assign(n=0.5), weights="n", observation=True)
 
 
-@pytest.mark.parametrize("family", ["binomial", "poisson", "beta_binomial", "gamma_poisson"])
+@pytest.mark.parametrize("family", ["binomial", "poisson", "beta", "gamma"])
 def test_one_way_counts_of_every_population(family):
     rng = np.random.default_rng(4)
     size = rng.integers(20, 60, 12)
     y = rng.binomial(size, rng.beta(6, 14, 12))
-    kind = "trials" if family in ("binomial", "beta_binomial") else "exposure"
+    kind = "trials" if family in PROPORTIONS else "exposure"
     data = pd.DataFrame({"site": np.arange(12), "y": y, "size": size})
     prior = {"mu": "normal(0, 2)", "tau": "uniform(0, 0.6)"}
-    fit = pp.fit(f"y | {kind}(size) ~ 1 + (1 | site)", data, family=family, prior=prior)
+    fit = pp.fit(f"y | {kind}(size) ~ 1 + (1 | site)", data, **COUNT_MODELS[family], prior=prior)
     cells = {"site": [0, 3, 3, 99], "w": [1.0, 2.0, 1.0, 4.0]}
     found = fit.average(cells, weights="w", unseen="new_group")
     table = fit.groups()

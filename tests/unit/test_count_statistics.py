@@ -1,12 +1,15 @@
 """Statistics of counts that are kept: saved and read, combined, shared, fitted, added to."""
 
 import dataclasses
+from dataclasses import replace
 
 import duckdb
 import numpy as np
 import pytest
 
 import partialpool as pp
+from count_models import COUNT_MODELS
+from partialpool.data.statistics_files import write_statistics
 
 RNG = np.random.default_rng(8)
 SIZE = 90
@@ -18,9 +21,9 @@ BASE = {
 BASE["y"][7] = np.nan
 KINDS = {
     "binomial": ("y | trials(n) ~ 1 + (1 | g)", BASE),
-    "beta_binomial": ("y ~ 1 + (1 | g)", {**BASE, "y": np.where(BASE["y"] > 1, 1.0, 0.0)}),
+    "beta": ("y ~ 1 + (1 | g)", {**BASE, "y": np.where(BASE["y"] > 1, 1.0, 0.0)}),
     "poisson": ("y ~ 1 + (1 | g)", BASE),
-    "gamma_poisson": ("y ~ 1 + offset(log(n)) + (1 | g)", BASE),
+    "gamma": ("y ~ 1 + offset(log(n)) + (1 | g)", BASE),
 }
 each_family = pytest.mark.parametrize("family", KINDS)
 
@@ -39,14 +42,19 @@ def part(columns, which):
 def test_yesterday_and_today_are_all_the_rows(family, tmp_path):
     formula, columns = KINDS[family]
     asked = {"prior": "tau ~ half_normal(1)"}
-    whole = pp.fit(formula, columns, family=family, **asked)
+    whole = pp.fit(formula, columns, **COUNT_MODELS[family], **asked)
     old, new = part(columns, slice(50)), part(columns, slice(50, None))
-    pp.statistics(formula, old, family=family).save(tmp_path / "old.parquet")
+    pp.statistics(formula, old, family=COUNT_MODELS[family]["family"]).save(
+        tmp_path / "old.parquet"
+    )
     kept = pp.load_statistics(tmp_path / "old.parquet")
-    kept = kept.combine(pp.statistics(formula, new, family=family))
-    first = pp.fit(formula, old, family=family, **asked)
-    for fit in (pp.fit_statistics(kept, **asked), first.update(new)):
-        assert (fit.formula, fit.family) == (formula, family)
+    kept = kept.combine(pp.statistics(formula, new, family=COUNT_MODELS[family]["family"]))
+    first = pp.fit(formula, old, **COUNT_MODELS[family], **asked)
+    population = COUNT_MODELS[family].get("population", "normal")
+    again = pp.fit_statistics(kept, population=population, **asked)
+    for fit in (again, first.update(new)):
+        assert (fit.formula, fit.population) == (formula, population)
+        assert fit.family == COUNT_MODELS[family]["family"]
         assert fit.statistics.log_constant == pytest.approx(whole.statistics.log_constant)
         got, expected = fit.groups(), whole.groups()
         for name in ("n", "raw", "estimate", "sd", "shrinkage"):
@@ -59,7 +67,7 @@ def test_a_file_holds_exactly_what_was_saved(family, tmp_path):
     formula, columns = KINDS[family]
     gone = {k: np.append(v, v[:1]) for k, v in columns.items()}
     gone["g"][-1], gone["y"][-1] = "Z", np.nan
-    saved = pp.statistics(formula, gone, family=family)
+    saved = pp.statistics(formula, gone, family=COUNT_MODELS[family]["family"])
     read = saved.save(tmp_path / "s.parquet") and pp.load_statistics(tmp_path / "s.parquet")
     assert repr(read) == repr(saved)
     assert read.groups.absent.tolist() == ["Z"]
@@ -100,10 +108,28 @@ def test_labels_of_csv_files_meet(tmp_path):
     assert both.y.tolist() == [8.0, 9.0, 5.0]
 
 
+def test_files_of_earlier_versions_name_the_population_in_their_family(tmp_path):
+    formula, columns = KINDS["binomial"]
+    kept = pp.statistics(formula, columns)
+    old = replace(kept.groups, family="beta_binomial")
+    write_statistics(old, formula, str(tmp_path / "old.parquet"))
+    want = pp.fit(formula, columns, population="beta")
+    for read in (
+        pp.load_statistics(tmp_path / "old.parquet"),
+        kept.combine(pp.load_statistics(tmp_path / "old.parquet")),
+        pp.load_statistics(tmp_path / "old.parquet").save(tmp_path / "new.parquet"),
+        pp.load_statistics(tmp_path / "new.parquet"),
+    ):
+        fit = pp.fit_statistics(read)
+        assert (fit.family, fit.population) == ("binomial", "beta")
+    np.testing.assert_allclose(fit.groups()["estimate"], want.groups()["estimate"], rtol=1e-10)
+    assert pp.fit_statistics(read, population="normal").population == "normal"
+
+
 def test_what_cannot_be_combined():
     formula, columns = KINDS["binomial"]
     counts = pp.statistics(formula, columns)
-    other = pp.statistics(formula, columns, family="beta_binomial")
+    other = pp.statistics(formula.replace("trials", "exposure"), columns)
     plain = pp.statistics("y ~ 1 + (1 | g)", columns)
     weighted = pp.statistics("y | weights(n) ~ 1 + (1 | g)", columns)
     for first, second, words in (

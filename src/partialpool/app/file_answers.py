@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from partialpool.app.file_groups import SEED, GroupTable, draws_of, percent
-from partialpool.data import CountProducts, CountStatistics, Table
+from partialpool.data import CountProducts, CountStatistics, CrossProducts, Table
 from partialpool.fitted import Fit
-from partialpool.posterior import CountsPosterior
+from partialpool.posterior import PopulationPosterior
 from partialpool.posterior.distributions import Distribution
 from partialpool.words import formatting
 
@@ -48,7 +48,7 @@ def summaries(parameters: Table) -> dict[str, Ends]:
 
 def sentences(fit: Fit, table: GroupTable, known: Mapping[str, Ends]) -> list[str]:
     """The answer: the highest group and how sure that is, how groups differ, how much they pool."""
-    return [*_highest(fit, table), _differ(fit, table, known), _pulled(table)]
+    return [*_highest(fit, table), _differ(fit, table, known), _pulled(fit, table)]
 
 
 def _highest(fit: Fit, table: GroupTable) -> tuple[str, str]:
@@ -102,14 +102,15 @@ def tau_name(fit: Fit, table: GroupTable) -> str:
     return slope if slope in fit.posterior.names else f"tau[{table.factor}]"
 
 
-def _pulled(table: GroupTable) -> str:
+def _pulled(fit: Fit, table: GroupTable) -> str:
+    far_out = " and those far out least" if isinstance(fit._engine, PopulationPosterior) else ""
     share = table.table["shrinkage"]
     low, high = percent(float(share.min())), percent(float(share.max()))
     if low == high:
         return f"Each group is pulled {low} of the way toward the average."
     return (
         f"Groups are pulled toward the average by {low} to {high} of the way, those with the least "
-        "data most."
+        f"data most{far_out}."
     )
 
 
@@ -119,7 +120,7 @@ def _is_proportion(fit: Fit) -> bool:
 
 
 def _has_predictors(fit: Fit) -> bool:
-    return not isinstance(fit._engine, CountsPosterior) and any(
+    return isinstance(fit.statistics, CrossProducts) and any(
         name not in ("Intercept", "sigma") and not name.startswith(("tau[", "rho["))
         for name in fit.posterior.names
     )

@@ -19,8 +19,6 @@ HOW = {"number": "{}", "log": "log({})", "category": "C({})", "as it is": "{}"}
 """What becomes of a predictor, by how it is taken."""
 KINDS = ("measurement", "estimate", "summary", "proportion", "binary", "count")
 """What an outcome can be."""
-CONJUGATE = {"binomial": "beta_binomial", "poisson": "gamma_poisson"}
-"""Families with the population that is conjugate to them: Beta, and Gamma."""
 READING = {"decimal": str, "encoding": str, "sheet": str, "header": int, "na": list}
 """How a file is read, where it does not say so itself; arguments of `read`."""
 
@@ -32,7 +30,7 @@ class Model:
     Parameters
     ----------
     formula : str
-    family, event : str or None
+    family, population, event : str or None
     priors : tuple of str
     reading : dict
         Arguments of `read`; empty where the file is read as it is.
@@ -40,6 +38,7 @@ class Model:
 
     formula: str
     family: str | None
+    population: str | None
     event: str | None
     priors: tuple[str, ...]
     reading: dict[str, Any]
@@ -47,7 +46,8 @@ class Model:
     @property
     def key(self) -> str:
         """Tells results of different models apart."""
-        fields = [self.formula, self.family, self.event, self.priors, sorted(self.reading.items())]
+        how = [self.family, self.population, self.event]
+        fields = [self.formula, *how, self.priors, sorted(self.reading.items())]
         return sha256(json.dumps(fields).encode()).hexdigest()[:16]
 
 
@@ -61,7 +61,7 @@ def model_of(choices: object) -> Model:
         first), and as the kind asks `se`, `n` and `sd`, `trials`, `exposure`; `weights`;
         `nested` (whether the second grouping holds the first); `predictors` (each with `column`,
         `how` and `varies_by`, a grouping column or empty); `event`; `priors` (one a line);
-        `family`; `population` ("normal" or "conjugate"); `reading`.
+        `family`; `population`, as in `fit`; `reading`.
 
     Raises
     ------
@@ -77,12 +77,10 @@ def model_of(choices: object) -> Model:
     family = _text(choices, "family") or None
     if not written:
         family = family or {"binary": "binomial", "count": "poisson"}.get(kind)
-        if _text(choices, "population") == "conjugate":
-            implied = family or ("binomial" if kind == "proportion" else "")
-            family = CONJUGATE.get(implied, family)
     return Model(
         formula=written or formula_of(choices, kind),
         family=family,
+        population=_text(choices, "population") or None,
         event=_text(choices, "event") or None,
         priors=tuple(t.strip() for t in _text(choices, "priors").splitlines() if t.strip()),
         reading=reading_of(choices.get("reading")),

@@ -16,7 +16,7 @@ from partialpool.data import Table
 from partialpool.data.labels import natural_order
 from partialpool.errors import ArgumentError
 from partialpool.fitted import Fit
-from partialpool.posterior import CountsPosterior
+from partialpool.posterior import CountsPosterior, PopulationPosterior
 from partialpool.words import formatting
 
 PAGE, LARGEST_PAGE = 20, 200
@@ -226,7 +226,9 @@ def group_table(fit: Fit, factor: str, term: str) -> GroupTable:
 def _above(fit: Fit, factor: str, term: str) -> Floats:
     """Probability that each group is above the population's value."""
     post = fit.posterior
-    if not isinstance(fit._engine, CountsPosterior):
+    engine = fit._engine
+    drawn_only = isinstance(engine, PopulationPosterior) and engine.counts
+    if not (isinstance(engine, CountsPosterior) or drawn_only):
         return np.asarray(post.effects(factor, term=term).probability(above=0.0))
     theta = post.groups(factor, scale="link")
     if len(theta) > MANY:
@@ -241,6 +243,8 @@ def _grand(fit: Fit, term: str) -> float:
     post, engine = fit.posterior, fit._engine
     if isinstance(engine, CountsPosterior):
         return float(engine.population.median)
+    if isinstance(engine, PopulationPosterior):  # whose middle may be known
+        return float(engine.middle.median if engine.counts else engine.middle.mean)
     if term not in post.names:  # a slope that varies without a mean: about 0
         return 0.0
     value = float(post[term].mean)

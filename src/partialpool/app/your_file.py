@@ -195,6 +195,7 @@ class YourFile:
             data,
             prior=list(model.priors),
             family=model.family,
+            population=model.population,
             event=model.event,
             progress=progress,
         )
@@ -346,6 +347,7 @@ class YourFile:
         data = f"pp.read({self.name!r}{how})" if how else repr(self.name)
         options = f", prior={list(model.priors)!r}" if model.priors else ""
         options += f", family={model.family!r}" if model.family else ""
+        options += f", population={model.population!r}" if model.population else ""
         options += f", event={model.event!r}" if model.event else ""
         call = f"fit = pp.fit({model.formula!r}, {data}{options})"
         return f"import partialpool as pp\n\n{call}\nfit, fit.groups(), fit.rank()"
@@ -355,6 +357,7 @@ class YourFile:
         how = [(k, w) for k, v in model.reading.items() for w in (v if k == "na" else [v])]
         how += [("prior", p) for p in model.priors]
         how += [("family", model.family)] if model.family else []
+        how += [("population", model.population)] if model.population else []
         how += [("event", model.event)] if model.event else []
         options = "".join(f" --{name} {shlex.quote(str(value))}" for name, value in how)
         return f"partialpool fit {shlex.quote(self.name)} {shlex.quote(model.formula)}{options}"

@@ -13,6 +13,8 @@
 | `tau` | the posterior of tau, and the classical estimates in it |
 | `estimates_by_tau` | the estimates as functions of tau |
 | `coefficients` | mixed models: coefficients with their intervals |
+| `estimate_by_value` | estimates against own values: how far values of what size are drawn in |
+| `population` | the shape of the population, with how sure it is, beside a normal one |
 | `effects` | mixed models: an effect of every group, in the order of their estimates |
 | `group_lines` | mixed models: each group's line by no, complete and partial pooling |
 | `intercept_by_slope` | mixed models: where each group's own line is drawn to |
@@ -24,6 +26,7 @@ the standard one; and `dark`, colours for dark surroundings.
 """
 
 from partialpool.charts.by_size import shrinkage_by_size
+from partialpool.charts.by_value import estimate_by_value
 from partialpool.charts.caterpillar import caterpillar
 from partialpool.charts.check import check
 from partialpool.charts.coefficients import coefficients
@@ -33,6 +36,7 @@ from partialpool.charts.funnel import funnel
 from partialpool.charts.group_lines import group_lines
 from partialpool.charts.group_predictor import by_predictor
 from partialpool.charts.plots import Plots
+from partialpool.charts.population import population
 from partialpool.charts.ranks import ranks
 from partialpool.charts.risk import error_bars, risk_by_tau
 from partialpool.charts.save import save
@@ -50,11 +54,13 @@ __all__ = [
     "coefficients",
     "effects",
     "error_bars",
+    "estimate_by_value",
     "estimates_by_tau",
     "forest",
     "funnel",
     "group_lines",
     "intercept_by_slope",
+    "population",
     "ranks",
     "risk_by_tau",
     "save",

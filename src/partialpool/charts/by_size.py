@@ -11,8 +11,9 @@ from partialpool.charts import parts
 from partialpool.charts.places import log_ticks
 from partialpool.charts.style import Look, altair, look
 from partialpool.data import CountStatistics, GroupStatistics
+from partialpool.errors import ArgumentError
 from partialpool.kernels.oneway import pooled
-from partialpool.posterior import CountsPosterior, OneFactor, OneWayPosterior
+from partialpool.posterior import CountsPosterior, OneFactor, OneWayPosterior, PopulationPosterior
 from partialpool.posterior.distributions import share_of_variance
 from partialpool.words import formatting
 
@@ -44,6 +45,11 @@ def shrinkage_by_size(
         the number of groups. Rows are on a log axis; standard errors (units of y) on a linear
         one unless they span more than a factor of 20.
     """
+    if isinstance(post, PopulationPosterior):
+        raise ArgumentError(
+            "shrinkage goes with size alone only where the population is normal, and this one is "
+            f"{post.population}: draw estimate_by_value instead"
+        )
     alt, colours, s = altair(), look(dark), post.statistics
     points, sizes = _points(post)
     curve = _curve(post, level)
@@ -100,6 +106,7 @@ def _curve(post: OneFactor, level: float) -> list[dict[str, float]]:
         shared = post.shrinkage_of(grid)
         columns = (grid, shared.mean, *shared.interval(level))
         return _dicts(columns)
+    assert not isinstance(post, PopulationPosterior)
     if isinstance(post, OneWayPosterior):
         lam, share = post.components.lam, post.components.weight
     else:  # of a group of the usual noise

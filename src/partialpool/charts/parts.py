@@ -22,6 +22,7 @@ from partialpool.posterior import (
     Distribution,
     OneFactor,
     OneWayPosterior,
+    PopulationPosterior,
     Posterior,
 )
 from partialpool.posterior.distributions import IntervalKind
@@ -166,12 +167,12 @@ def population_middle(post: OneFactor) -> float:
     1e117 where their rates are 20 to 50.
     """
     of = population(post)
-    return float(of.median if isinstance(post, CountsPosterior) else centre(of))
+    return float(of.median if post.link is not None else centre(of))
 
 
 def groups_of(post: OneFactor) -> Distribution:
     """Every group's parameter, in the units of the outcome: a mean, probability or rate."""
-    return post.value if isinstance(post, CountsPosterior) else post.theta
+    return post.values(post.terms[0], "response")
 
 
 def some_groups(post: OneFactor, order: Ints) -> Distribution:
@@ -183,6 +184,8 @@ def some_groups(post: OneFactor, order: Ints) -> Distribution:
 
 def population(post: OneFactor) -> Distribution:
     """The middle of the population, in the same units."""
+    if isinstance(post, PopulationPosterior):
+        return post.middle
     return post.population if isinstance(post, CountsPosterior) else post.mu
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from partialpool.charts.by_size import shrinkage_by_size
+from partialpool.charts.by_value import estimate_by_value
 from partialpool.charts.caterpillar import caterpillar
 from partialpool.charts.check import check
 from partialpool.charts.coefficients import coefficients
@@ -15,6 +16,7 @@ from partialpool.charts.forest import forest
 from partialpool.charts.funnel import funnel
 from partialpool.charts.group_lines import group_lines
 from partialpool.charts.group_predictor import by_predictor, measured_predictor
+from partialpool.charts.population import population
 from partialpool.charts.ranks import ranks
 from partialpool.charts.sensitivity import sensitivity
 from partialpool.charts.shrinkage import shrinkage
@@ -24,7 +26,7 @@ from partialpool.charts.trace import estimates_by_tau
 from partialpool.charts.two_effects import intercept_by_slope
 from partialpool.data.read import as_table
 from partialpool.errors import ArgumentError
-from partialpool.posterior import MixedPosterior, OneFactor
+from partialpool.posterior import MixedPosterior, OneFactor, PopulationPosterior
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.words import checks
 from partialpool.words.meta_analysis import studies_of
@@ -33,7 +35,12 @@ from partialpool.words.ratios import TableScale, is_exp
 if TYPE_CHECKING:
     from altair import TopLevelMixin as Chart
 
-ONE_FACTOR = "shrinkage, caterpillar, shrinkage_by_size, tau, estimates_by_tau"
+ONE_FACTOR = (
+    "shrinkage, caterpillar, shrinkage_by_size, tau, estimate_by_value, population, "
+    "estimates_by_tau"
+)
+OF_NORMAL = ("shrinkage_by_size", "estimates_by_tau", "sensitivity")
+"""Charts that there are of normal populations, and not of others."""
 MIXED = "coefficients, effects, group_lines, intercept_by_slope, by_predictor"
 
 
@@ -64,6 +71,8 @@ class Plots:
         refused = others.split(", ")
         if not self._engine.statistics.sigma_known:
             refused.append("forest")
+        if isinstance(self._engine, PopulationPosterior):
+            refused += OF_NORMAL
         if not self._engine.one_sigma:
             refused.append("estimates_by_tau")
         public = (name for name in vars(type(self)) if not name.startswith("_"))
@@ -178,6 +187,14 @@ class Plots:
     def tau(self, **options: Any) -> Chart:
         """The posterior of tau, and the classical estimates in it."""
         return tau(self._one_factor, **options)
+
+    def estimate_by_value(self, **options: Any) -> Chart:
+        """Estimates against own values: how far values of what size are drawn in."""
+        return estimate_by_value(self._one_factor, **options)
+
+    def population(self, **options: Any) -> Chart:
+        """The shape of the population, with how sure it is, beside a normal one."""
+        return population(self._one_factor, **options)
 
     def estimates_by_tau(self, **options: Any) -> Chart:
         """The estimates as functions of tau."""

@@ -13,7 +13,7 @@ from partialpool.charts.drawing import Rows, filled
 from partialpool.charts.style import SHAPES, Look, altair, look, styled
 from partialpool.classical import anova, dersimonian_laird, maximum_likelihood, reml
 from partialpool.data import CountStatistics, GroupStatistics
-from partialpool.posterior import OneFactor
+from partialpool.posterior import OneFactor, PopulationPosterior
 from partialpool.words import formatting
 
 POINTS = 200
@@ -60,7 +60,7 @@ def tau(
     what = f"How much {formatting.printable(s.outcome)} differs by {formatting.printable(s.factor)}"
     names = tuple(m["name"] for m in marks)
     return filled(
-        _frame(names, unit_of(s), parts.is_small(end), left, dark),
+        _frame(names, unit_of(post), parts.is_small(end), left, dark),
         {"density": density, "marks": marks},
         {"end": end, "top": top_with(density, len(marks))},
         title or what,
@@ -86,12 +86,18 @@ def tau_end(post: OneFactor, at_least: float = 0.0) -> float:
 UNITS = ("log-odds", "log rate", "units of ")
 
 
-def unit_of(s: GroupStatistics | CountStatistics) -> str:
-    """The unit of tau, or for conjugate families what it is."""
+def unit_of(post: OneFactor) -> str:
+    """The unit of tau, or where the population is not normal what it is."""
+    s = post.statistics
+    if isinstance(post, PopulationPosterior):
+        unit = f"units of {formatting.printable(s.outcome)}"
+        if isinstance(s, CountStatistics):
+            unit = "log-odds" if s.proportion else "log rate"
+        return f"scale of the population ({unit})"
     if isinstance(s, CountStatistics):
-        if s.family == "beta_binomial":
+        if post.group_population == "beta":
             return "spread between groups, 1 / sqrt(prior trials)"
-        if s.family == "gamma_poisson":
+        if post.group_population == "gamma":
             return "coefficient of variation of the groups' rates"
         return "log-odds" if s.proportion else "log rate"
     return f"units of {formatting.printable(s.outcome)}"
@@ -151,7 +157,9 @@ def missing_marks(post: OneFactor) -> list[str]:
     s, lines = post.statistics, []
     if not np.isfinite(post.tau.mean):
         lines.append("The posterior mean is infinite")
-    if isinstance(s, GroupStatistics) and s.sigma_known and s.n_groups > MOST_FOR_REML:
+    normal = not isinstance(post, PopulationPosterior)
+    known = isinstance(s, GroupStatistics) and s.sigma_known
+    if normal and known and s.n_groups > MOST_FOR_REML:
         lines.append("REML is not computed for so many estimates")
     return lines
 
@@ -175,8 +183,8 @@ def tau_marks(post: OneFactor, at: Mapping[str, float]) -> Rows:
     """Name and value of each estimate of tau that exists, and of what else to mark."""
     s = post.statistics
     marks: dict[str, float] = {}
-    if isinstance(s, CountStatistics):
-        pass  # the classical estimates are of measurements
+    if isinstance(s, CountStatistics) or isinstance(post, PopulationPosterior):
+        pass  # the classical estimates are of measurements from a normal population
     elif s.sigma_known:
         se = s.weight**-0.5
         marks["moments (DerSimonian-Laird)"] = dersimonian_laird(mean=s.raw, se=se).tau

@@ -84,8 +84,8 @@ def estimates_by_tau(
     """
     if not isinstance(post, OneWayPosterior):
         raise ArgumentError(
-            "estimates as functions of tau are drawn of measurements of one sigma, not of counts "
-            "or groups that differ in noise: draw shrinkage or tau instead"
+            "estimates as functions of tau are drawn of measurements of one sigma and of a normal "
+            "population, not of others or counts: draw shrinkage, tau or estimate_by_value"
         )
     s = post.statistics
     marks = tau_marks(post, {})
@@ -110,7 +110,7 @@ def estimates_by_tau(
     return filled(
         _frame(
             parts.outcome_name(s),
-            unit_of(s),
+            unit_of(post),
             parts.is_small(s.raw),
             parts.is_small(end),
             named,

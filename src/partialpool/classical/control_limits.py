@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from scipy import special, stats
+import scipy
+from scipy import special
 
 from partialpool._typing import Floats
 from partialpool.errors import ArgumentError
@@ -61,7 +62,7 @@ def control_limits(
     if outcome == "mean":
         z = float(special.ndtri(ends[1]))
         return target - z * sigma / np.sqrt(n), target + z * sigma / np.sqrt(n)
-    of = stats.binom(np.rint(n), target) if outcome == "proportion" else stats.poisson(n * target)
+    of = _events(outcome, n, target)
     scale = np.rint(n) if outcome == "proportion" else n
     lower, upper = (_smooth_quantile(of, p) for p in ends)
     most = 1.0 if outcome == "proportion" else np.inf
@@ -86,11 +87,18 @@ def tail_probability(
     if outcome == "mean":
         return np.asarray(special.ndtr(-np.abs(y - target) * np.sqrt(n) / sigma))
     events = np.rint(y * n)
-    of = stats.binom(np.rint(n), target) if outcome == "proportion" else stats.poisson(n * target)
+    of = _events(outcome, n, target)
     return np.asarray(np.minimum(of.cdf(events), of.sf(events - 1)))
 
 
-def _smooth_quantile(of: stats.rv_frozen, p: float) -> Floats:
+def _events(outcome: Outcome, n: Floats, target: float) -> Any:
+    """The distribution of the events of each group; SciPy loads its statistics only here."""
+    if outcome == "proportion":
+        return scipy.stats.binom(np.rint(n), target)
+    return scipy.stats.poisson(n * target)
+
+
+def _smooth_quantile(of: Any, p: float) -> Floats:
     """The quantile of a count, linear between the probabilities of two counts."""
     r = of.ppf(p)
     mass = of.pmf(r)

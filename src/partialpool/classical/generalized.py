@@ -91,6 +91,19 @@ class Likelihood:
         """Coefficients."""
         return self.system.p
 
+    def theta(self, x: Floats) -> Floats:
+        """The entries of the factors among all parameters."""
+        return x[self.p : self.p + len(self.entries)]
+
+    def dispersion(self, x: Floats) -> float | None:
+        """The dispersion, the last of the parameters; None where rows have none."""
+        return abs(float(x[-1])) if self.rows.dispersed is not None else None
+
+    def estimated_dispersion(self, x: Floats) -> float | None:
+        """The same, zero where it cannot be told from it."""
+        value, rows = self.dispersion(x), self.rows.dispersed
+        return 0.0 if value is not None and rows is not None and value <= rows.least else value
+
     def factors(self, theta: Floats) -> list[Floats]:
         """Lambda of each level, for the columns as shifted."""
         out = [np.zeros((level.q, level.q)) for level in self.system.levels]
@@ -99,8 +112,9 @@ class Likelihood:
         return out
 
     def at(self, x: Floats) -> Mode:
-        """The groups' mode at beta in the basis and entries."""
-        mode = find_mode(self.rows, x[: self.p], self.factors(x[self.p :]), self.mode)
+        """The groups' mode at beta in the basis, entries and the dispersion."""
+        factors = self.factors(self.theta(x))
+        mode = find_mode(self.rows, x[: self.p], factors, self.mode, self.dispersion(x))
         self.mode = mode.effects
         return mode
 
@@ -108,10 +122,12 @@ class Likelihood:
         """Log likelihood and gradient; minus infinity where it cannot be computed."""
         with np.errstate(all="ignore"):
             try:
-                slopes: Slopes = criterion(self.rows, self.at(x), points)
+                slopes: Slopes = criterion(self.rows, self.at(x), points, self.dispersion(x))
             except np.linalg.LinAlgError:
                 return -math.inf, np.zeros_like(x)
         theta = [float((slopes.factors[level] * d).sum()) for level, d in self.entries]
+        if self.rows.dispersed is not None:  # even in it, and level where it is none
+            theta.append(slopes.log_dispersion / x[-1] if x[-1] else 0.0)
         gradient = np.append(slopes.beta, theta)
         if not (math.isfinite(slopes.value) and np.isfinite(gradient).all()):
             return -math.inf, np.zeros_like(x)
@@ -171,6 +187,12 @@ def _refuse_unlimited(s: CountProducts) -> None:
             "tells events from none without error, so the likelihood has no maximum; leave out "
             'predictors, or use method="posterior" with proper priors'
         )
+    one = s.rows.y / s.rows.count, s.rows.size / s.rows.count
+    if s.dispersed == "beta_binomial" and not ((one[0] > 0) & (one[0] < one[1])).any():
+        raise DataError(
+            "every row has events only, or none: the likelihood rises with the dispersion without "
+            'limit and has no maximum; use method="posterior", whose prior limits it'
+        )
     for block, group, inside in zip(s.blocks, s.rows.group, s.inside, strict=True):
         several = np.bincount(group, s.rows.size) > 1.0
         if block.effects[0] == "Intercept" and s.proportion and not inside and several.any():
@@ -194,7 +216,8 @@ def make_likelihood(statistics: CountProducts) -> tuple[Likelihood, Ints]:
     for level, index, z in zip(system.levels[1:], by_group.index[1:], by_group.z[1:], strict=True):
         factors.append((index, z, level.size))
     counts = by_group.y, by_group.size, by_group.known
-    rows = grouped_counts(s.link, counts, by_group.x, factors)
+    dispersed = by_group.dispersed(s.dispersed)
+    rows = grouped_counts(s.link, counts, by_group.x, factors, dispersed)
     constant = s.log_constant + float(rows.best.sum())
     return Likelihood(rows, system, _entries(s, system), constant), by_group.place
 
@@ -238,6 +261,9 @@ def _scaled_start(s: CountProducts, likelihood: Likelihood) -> tuple[Floats, Flo
         # an sd of J groups known with errors of size 1 has about this standard error
         error = (ratio + 1.0 / ratio) / math.sqrt(2.0 * groups)
         scale.append(np.minimum(error, ratio) * np.where(alike, 1.0, math.sqrt(2.0)))
+    if s.dispersed is not None:
+        theta.append(np.array([s.rough_dispersion]))
+        scale.append(np.array([s.rough_dispersion / math.sqrt(0.5 * s.n_used)]))
     start = np.concatenate([np.zeros(p), *theta])
     unit = np.diag(np.concatenate([np.ones(p), *scale]))
     information = _information(likelihood.rows, likelihood.at(start))
@@ -324,7 +350,7 @@ def _estimate(s: CountProducts, search: Search, best: Minimum, place: Ints) -> M
     level = size < LEVEL_CURVATURE
     free = np.asarray((axes[:, ~level] / size[~level]) @ axes[:, ~level].T)
     covariance = named @ free @ named.T
-    factors = _named_factors(s, likelihood.system, x[p:])
+    factors = _named_factors(s, likelihood.system, likelihood.theta(x))
     effects, effect_sds = _conditional(s, likelihood, x, place)
     value = -float(best.value)
     finer, moved = _approximation(search, best, free)
@@ -343,9 +369,12 @@ def _estimate(s: CountProducts, search: Search, best: Minimum, place: Ints) -> M
         effect_sds=effect_sds,
         restricted=False,
         boundary=on_boundary(layout_of(s), factors),
+        dispersion=likelihood.estimated_dispersion(x),
         shortfall=best.fall,
         converged=best.fall <= CONVERGED_RISE,
-        unclear=level_rows(layout_of(s), x[p:], (search.unit @ axes[:, level])[p:].T),
+        unclear=level_rows(
+            layout_of(s), likelihood.theta(x), likelihood.theta(search.unit @ axes[:, level]).T
+        ),
         finer=finer,
         moved=moved,
     )
@@ -382,7 +411,7 @@ def _conditional(
 ) -> tuple[tuple[Floats, ...], tuple[Floats, ...]]:
     """Modes and sds of every group's effects given the estimates, term by term as named."""
     rows, system = likelihood.rows, likelihood.system
-    mode, factors = likelihood.at(x), likelihood.factors(x[likelihood.p :])
+    mode, factors = likelihood.at(x), likelihood.factors(likelihood.theta(x))
     entries = inverse(mode.curvature)
     back = np.empty_like(place)
     back[place] = np.arange(len(place))

@@ -89,6 +89,8 @@ class MixedEstimate:
     finer, moved : int, float
         Of counts: nodes of a finer quadrature rule, and by how many standard errors one Newton step
         toward its maximum would move an estimate, at most; 0 where nothing is approximated.
+    dispersion : float, optional
+        Of counts that vary more than Poisson or binomial ones.
     """
 
     names: tuple[str, ...]
@@ -110,6 +112,7 @@ class MixedEstimate:
     unclear: tuple[tuple[int, int], ...] = ()
     finer: int = 0
     moved: float = 0.0
+    dispersion: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

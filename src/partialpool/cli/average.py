@@ -45,6 +45,7 @@ class AverageCommandOptions:
     lowest: bool
     priors: tuple[str, ...]
     family: str | None
+    population: str | None
     event: str | None
     accuracy: float | None
     interval: float

@@ -31,6 +31,7 @@ class CheckOptions:
     plot: str | None
     priors: tuple[str, ...]
     family: str | None
+    population: str | None
     event: str | None
     accuracy: float | None
     out: str | None

@@ -21,7 +21,7 @@ from partialpool.data.files import expand, write_table
 from partialpool.data.folding import folding
 from partialpool.data.read_table import read
 from partialpool.data.statistics_files import holds_statistics
-from partialpool.errors import ArgumentError, DataError, did_you_mean
+from partialpool.errors import ArgumentError, DataError, PartialPoolError, did_you_mean
 from partialpool.fitted import Fit, Method
 from partialpool.fitting import fit, fit_statistics
 from partialpool.kept_statistics import load_statistics
@@ -37,6 +37,7 @@ class How(TypedDict, total=False):
 
     method: Method
     family: str | None
+    population: str | None
     event: str | None
     quadrature: int | None
     accuracy: float | None
@@ -90,6 +91,8 @@ class Asked(Protocol):
     @property
     def family(self) -> str | None: ...
     @property
+    def population(self) -> str | None: ...
+    @property
     def event(self) -> str | None: ...
     @property
     def accuracy(self) -> float | None: ...
@@ -108,6 +111,7 @@ def rows_as_asked(options: Asked) -> AbstractContextManager[tuple[Fit, Any]]:
         options.formula,
         options.priors,
         family=options.family,
+        population=options.population,
         event=options.event,
         accuracy=options.accuracy,
     )
@@ -126,6 +130,8 @@ def source(
 ) -> Iterator[tuple[Any, str, str | None]]:
     """The data, formula and family; standard input is kept in a temporary file while it is read."""
     known = {d.name: d for d in datasets.catalogue}
+    if formula is not None and "~" in data and "~" not in formula and not os.path.exists(data):
+        raise ArgumentError(f'the data come first, and then the formula: {formula} "{data}"')
     if data in known and not os.path.exists(data):
         dataset = known[data]
         its_own = formula is None or formula == dataset.formula
@@ -134,12 +140,7 @@ def source(
         yield rows, formula or dataset.formula, family or its_family
         return
     if formula is None:
-        names = ", ".join(known)
-        raise ArgumentError(
-            f'a formula is needed for "{data}", such as "score ~ 1 + (1 | school)"; '
-            f"{did_you_mean(data, known)}"
-            f"only the bundled data sets have one of their own ({names})"
-        )
+        raise ArgumentError(f'a formula is needed for "{data}", {_such_as(data, list(known))}')
     if data != "-":
         yield folding(as_told(data), merged_labels()), formula, family
         return
@@ -154,12 +155,38 @@ def source(
         yield folding(as_told(path), merged_labels()), formula, family
 
 
+def _such_as(data: str, known: list[str]) -> str:
+    """A formula for a file without one: of its columns, as the app would choose them."""
+    from partialpool.app.file_formula import formula_of
+    from partialpool.app.file_roles import guessed
+    from partialpool.app.your_file import MOST_COLUMNS
+    from partialpool.data.preview import preview
+
+    try:
+        columns = preview(data, **_file_options()).columns[:MOST_COLUMNS]
+        choices = guessed(columns)[1]
+        suggested = formula_of(choices, choices["outcomeKind"])
+    except PartialPoolError:
+        return (
+            f'such as "score ~ 1 + (1 | school)"; {did_you_mean(data, known)}'
+            f"only the bundled data sets have one of their own ({', '.join(known)})"
+        )
+    names = ", ".join(formatting.printable(c.name) for c in columns[:20])
+    more = ", ..." if len(columns) > 20 else ""
+    return f"such as '{formatting.printable(suggested)}' (its columns are {names}{more})"
+
+
+def _file_options() -> dict[str, Any]:
+    """What the options of this command say of how a file is read."""
+    return {k: v for k, v in _reading().items() if k != LABELS}
+
+
 def as_told(path: str) -> Any:
     """A file as the options of this command say that it is read; the path where they say nothing.
 
     See `cli.reading`.
     """
-    how = {k: v for k, v in _reading().items() if k != LABELS}
+    how = _file_options()
     return read(path, **how) if how else path
 
 

@@ -40,6 +40,7 @@ class CompareOptions:
     estimators: tuple[str, ...]
     priors: tuple[str, ...]
     family: str | None
+    population: str | None
     event: str | None
     accuracy: float | None
     top: int | None

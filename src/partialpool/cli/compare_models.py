@@ -30,6 +30,7 @@ class CompareModelsOptions:
     priors: tuple[str, ...]
     other_priors: tuple[str, ...]
     families: tuple[str, ...]
+    populations: tuple[str, ...]
     factor: str | None
     event: str | None
     accuracy: float | None
@@ -53,11 +54,13 @@ def run(options: CompareModelsOptions) -> None:
             formula,
             priors,
             family=family,
+            population=population,
             event=options.event,
             accuracy=options.accuracy,
         )
         for formula in options.formulas or (None,)
         for family in options.families or (None,)
+        for population in options.populations or (None,)
         for priors in (options.priors, *((p,) for p in options.other_priors))
     ]
     with waiting("leaving out each group"):

@@ -47,6 +47,7 @@ class FitOptions:
     quadrature: int | None
     accuracy: float | None
     family: str | None
+    population: str | None
     event: str | None
     interval: float
     hdi: bool
@@ -103,6 +104,7 @@ def run(options: FitOptions) -> None:
         options.priors,
         method=options.method,
         family=options.family,
+        population=options.population,
         event=options.event,
         quadrature=options.quadrature,
         accuracy=options.accuracy,

@@ -25,6 +25,7 @@ class InfluenceOptions:
     top: int | None
     priors: tuple[str, ...]
     family: str | None
+    population: str | None
     event: str | None
     accuracy: float | None
     out: str | None

@@ -16,7 +16,8 @@ from partialpool.words.sorting import SORTS
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-FAMILIES = ["gaussian", "binomial", "poisson", "beta_binomial", "gamma_poisson"]
+WORLDS = ["gaussian", "binomial", "poisson"]
+FAMILIES = [*WORLDS, "negative_binomial", "beta_binomial"]
 COLLECTED_AFTER = 100_000
 """New objects after which Python looks for garbage. It looks after each 700 otherwise, and what is
 imported makes none: a tenth of the CPU time of a small fit (benchmarks/cold_start.py)."""
@@ -45,6 +46,11 @@ FAMILY = click.option(
     "--family",
     metavar="[" + "|".join(FAMILIES) + "]",
     help="How the outcome is distributed; trials() means binomial, exposure() poisson.",
+)
+POPULATION = click.option(
+    "--population",
+    metavar="WORD",
+    help="What groups come from: normal; of binomial counts also beta, of poisson gamma.",
 )
 EVENT = click.option(
     "--event",
@@ -85,7 +91,7 @@ UNSEEN = click.option(
 )
 PLOT_HELP = "Draw them to an .svg, .png, .pdf or .html file"
 """Options that several commands have."""
-model_options = together(PRIOR, FAMILY, EVENT, file_options, ACCURACY)
+model_options = together(PRIOR, FAMILY, POPULATION, EVENT, file_options, ACCURACY)
 output_options = together(OUT, CSV, JSON, DEBUG)
 
 
@@ -135,6 +141,7 @@ def cli() -> None:
 )
 @ACCURACY
 @FAMILY
+@POPULATION
 @EVENT
 @file_options
 @INTERVAL
@@ -238,6 +245,13 @@ def compare_command(**options: object) -> None:
     multiple=True,
     metavar="[" + "|".join(FAMILIES) + "]",
     help="How the outcome is distributed; repeated, each formula with each.",
+)
+@click.option(
+    "--population",
+    "populations",
+    multiple=True,
+    metavar="WORD",
+    help="What groups come from; repeated, each formula with each.",
 )
 @FACTOR
 @EVENT
@@ -514,7 +528,7 @@ def statistics_command(**options: object) -> None:
 )
 @click.option(
     "--family",
-    type=click.Choice(FAMILIES),
+    type=click.Choice(WORLDS),
     default="gaussian",
     show_default=True,
     help="Measurements, or counts of some family.",
@@ -530,7 +544,10 @@ def statistics_command(**options: object) -> None:
     type=float,
     help="Population mean; of counts as log-odds or log rate.  [default: 70; counts -1]",
 )
-@click.option("--population", help="normal, heavy_tailed, two_clusters or outlier.")
+@click.option(
+    "--population",
+    help="normal, heavy_tailed, two_clusters or outlier; of counts normal, beta or gamma.",
+)
 @click.option(
     "--replicates", type=int, help="Worlds for the risks.  [default: 1000; of counts 200]"
 )

@@ -34,6 +34,7 @@ class PredictOptions:
     observation: bool
     priors: tuple[str, ...]
     family: str | None
+    population: str | None
     event: str | None
     accuracy: float | None
     interval: float

@@ -40,6 +40,7 @@ class RankOptions:
     plot: str | None
     priors: tuple[str, ...]
     family: str | None
+    population: str | None
     event: str | None
     accuracy: float | None
     interval: float

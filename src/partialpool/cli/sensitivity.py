@@ -31,6 +31,7 @@ class SensitivityOptions:
     formula: str | None
     priors: tuple[str, ...]
     family: str | None
+    population: str | None
     event: str | None
     accuracy: float | None
     plot: str | None

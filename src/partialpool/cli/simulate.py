@@ -98,7 +98,7 @@ def _measurements(options: SimulateOptions) -> tuple[str, Table, Table, list[str
 
 def _counts(options: SimulateOptions) -> tuple[str, Table, Table, list[str]]:
     """As `_measurements`, of counts."""
-    of_measurements = {"--sigma": options.sigma, "--population": options.population}
+    of_measurements: dict[str, object] = {"--sigma": options.sigma}
     of_measurements["--sigma-unknown"] = None if options.sigma_known else True
     of_measurements["--imbalance"] = options.imbalance or None
     for name, value in of_measurements.items():
@@ -106,10 +106,14 @@ def _counts(options: SimulateOptions) -> tuple[str, Table, Table, list[str]]:
             raise ArgumentError(f"{name} is for measurements; counts of {options.family} have none")
     tau, mu, replicates = options.settings
     sizes = _sizes(options.sizes) if options.sizes else [options.n] * options.groups
-    world = CountWorld(tuple(map(float, sizes)), tau, mu, options.family)  # type: ignore[arg-type]
+    kinds = options.family, options.population or "normal"
+    world = CountWorld(tuple(map(float, sizes)), tau, mu, *kinds)  # type: ignore[arg-type]
     one = count_draw(world, seed=options.seed).table()
     expected = count_risks(world, replicates=replicates, seed=options.seed)
-    title = f"{len(world.size)} groups, {world.family}, tau {tau:g}, mu {mu:g}, seed {options.seed}"
+    title = (
+        f"{len(world.size)} groups, {world.family}, {world.population} population, "
+        f"tau {tau:g}, mu {mu:g}, seed {options.seed}"
+    )
     words = [f"Expected over {expected.replicates:,} such worlds"]
     if expected.left_out:
         words.append(

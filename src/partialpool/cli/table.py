@@ -25,6 +25,7 @@ class TableOptions:
     method: Method
     priors: tuple[str, ...]
     family: str | None
+    population: str | None
     event: str | None
     accuracy: float | None
     interval: float
@@ -42,6 +43,7 @@ def run(options: TableOptions) -> None:
                 prior=list(options.priors),
                 method=options.method,
                 family=family,
+                population=options.population,
                 event=options.event,
                 accuracy=options.accuracy,
             )

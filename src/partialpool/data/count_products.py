@@ -9,6 +9,7 @@ from partialpool.data.cross_products import CrossProducts
 from partialpool.formula import CountFamily
 from partialpool.formula.families import PROPORTIONS
 from partialpool.kernels.families import LOG, LOGIT, Link
+from partialpool.kernels.row_likelihood import Overdispersed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +52,7 @@ class CountProducts(CrossProducts):
 
     Parameters
     ----------
-    family : {"binomial", "poisson"}
+    family : {"binomial", "poisson", "beta_binomial", "negative_binomial"}
     size_name : str
         What `rows.size` is called.
     rows : CountRows
@@ -64,6 +65,8 @@ class CountProducts(CrossProducts):
     raw : tuple of ndarray, shape (L,)
         Of each term's groups, the own proportion, offsets not taken off, or rate; nan where the
         size is 0.
+    rough_dispersion : float
+        A guess of the dispersion by moments, of rows that have one.
     """
 
     family: CountFamily
@@ -73,6 +76,14 @@ class CountProducts(CrossProducts):
     unlimited: tuple[str, ...]
     inside: tuple[int, ...]
     raw: tuple[Floats, ...]
+    rough_dispersion: float = 0.0
+
+    @property
+    def dispersed(self) -> Overdispersed | None:
+        """The family where rows have a dispersion."""
+        if self.family in ("negative_binomial", "beta_binomial"):
+            return self.family
+        return None
 
     @property
     def link(self) -> Link:

@@ -241,9 +241,15 @@ def _added_up(rows: Usable) -> CountTable:
 
 
 def added_up(table: CountTable) -> CountTable:
-    """Add up rows of a table that are the same."""
+    """Add up rows of a table that are the same.
+
+    Of a family with a dispersion in events and size too: the likelihood of two rows is then not
+    that of their sums.
+    """
     data = table.data
     columns = [v[k] for v in (data.numbers, data.codes) for k in sorted(v)]
+    if table.roles.dispersed:
+        columns += [table.y / table.count, table.size / table.count]
     first, place = equal_rows(columns)
 
     def sums(values: Floats) -> Floats:
@@ -303,8 +309,9 @@ def grouped_statement(given: Given) -> str:
     predictors = {n.name for n in roles.predictors}
     keys = [*given.labels.values(), *(v for n, v in given.numbers.items() if n in predictors)]
     values = {k: v.of_sql(roles, given.numbers) for k, v in events(roles).items()}
+    same = [values[k] for k in ("y", "size") if roles.dispersed and (k == "y" or roles.size)]
     sums = ["COUNT(*) AS n", *(f"SUM({values[k]}) AS {k}" for k in ("y", "size", "constant"))]
-    by = ", ".join(keys)
+    by = ", ".join([*keys, *same])
     return f"SELECT {', '.join([*keys, *sums])} FROM ({given.rows.used()}) AS u GROUP BY {by}"
 
 

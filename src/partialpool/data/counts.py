@@ -10,6 +10,7 @@ import numpy as np
 from partialpool._typing import Floats
 from partialpool.data.group_record import GroupRecord
 from partialpool.formula import CountFamily, Roles
+from partialpool.formula.families import PROPORTIONS
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -20,7 +21,7 @@ class CountStatistics(GroupRecord):
 
     Parameters
     ----------
-    family : {"binomial", "poisson", "beta_binomial", "gamma_poisson"}
+    family : {"binomial", "poisson"}
         How events are distributed.
     factor, outcome : str
         Names of the grouping column and of the column of events.
@@ -101,7 +102,7 @@ class CountStatistics(GroupRecord):
     @property
     def proportion(self) -> bool:
         """Whether `size` counts trials, not exposure."""
-        return self.family in ("binomial", "beta_binomial")
+        return self.family in PROPORTIONS
 
     @property
     def size_words(self) -> str:

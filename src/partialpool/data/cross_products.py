@@ -16,6 +16,10 @@ means: taking these off has then cost four digits of sixteen. Without the second
 7 digits where groups are 10,000 sigmas apart, and none at 1e8."""
 
 
+DISPERSION = "dispersion"
+"""Name of the parameter of counts that vary more than Poisson or binomial ones."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
     """One group-level term ``(effects | factor)``, from sums over the rows of each group.
@@ -168,6 +172,11 @@ class CrossProducts:
     n_rows: int
     n_dropped: int
     n_used: int
+
+    @property
+    def dispersed(self) -> str | None:
+        """Family of rows whose dispersion is a parameter; measurements have none."""
+        return None
 
     def only(self, kept: Ints, chosen: Sequence[Ints]) -> Self:
         """The same for some of the columns of X and of each Z; themselves if these are all."""

@@ -30,6 +30,7 @@ from partialpool.formula import Roles
 from partialpool.formula.tree import Call, Name, is_categorical
 
 ADDED_UP = "and rows that are the same but for their events are added up."
+COUNTED = "and rows that are the same are counted."
 PASSES = (
     "and two passes over its parts sum the products of columns, in all and by group, or three "
     "where groups are so far apart that sums about their own means are needed."
@@ -47,6 +48,7 @@ def explain_mixed(roles: Roles, data: Any) -> str:
     with opened(data, roles, plan=True) as found:
         if found.engine is None:
             sums = ADDED_UP if roles.family else PASSES
+            sums = COUNTED if roles.dispersed else sums
             return told_in_memory(found.kind, roles, sums)
         return told_plan(found.what, _plan(found.engine, roles))
 
@@ -57,7 +59,9 @@ def _plan(engine: Engine, roles: Roles) -> Iterator[tuple[str, str]]:
     yield "rows, values that are not allowed, means", engine.shown(first)
     if roles.family is not None:
         yield (
-            "events of the rows that are otherwise the same",
+            "rows that are the same"
+            if roles.dispersed
+            else "events of the rows that are otherwise the same",
             engine.shown(grouped_statement(given)),
         )
         return

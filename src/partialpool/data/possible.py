@@ -44,7 +44,7 @@ def has_types(facts: Mapping[str, Any]) -> bool:
             return False
         if name in TRUTHS and not isinstance(value, bool):
             return False
-        if name == "family" and not (value is None or isinstance(value, str)):
+        if name in ("family", "population") and not (value is None or isinstance(value, str)):
             return False
         if name == "withheld" and not (
             isinstance(value, list)

@@ -13,6 +13,7 @@ from partialpool.data.count_products import CountProducts
 from partialpool.kernels.group_quadrature import GroupedRows
 from partialpool.kernels.joint_counts import DENSE_CELLS, JointRows
 from partialpool.kernels.normal_equations import System
+from partialpool.kernels.row_likelihood import DispersedRows, Overdispersed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,7 +22,7 @@ class SortedRows:
 
     Parameters
     ----------
-    y, size : ndarray, shape (R,)
+    y, size, count : ndarray, shape (R,)
     known : ndarray, shape (R,)
         What of the linear predictor no coefficient in the system's basis changes.
     x : ndarray, shape (R, p)
@@ -36,11 +37,16 @@ class SortedRows:
 
     y: Floats
     size: Floats
+    count: Floats
     known: Floats
     x: Floats
     index: tuple[Ints, ...]
     z: tuple[Floats, ...]
     starts: Ints
+
+    def dispersed(self, family: Overdispersed | None) -> DispersedRows | None:
+        """The rows as those of a family with a dispersion; None without such a family."""
+        return None if family is None else DispersedRows(family, self.y, self.size, self.count)
 
     @property
     def place(self) -> Ints:
@@ -58,6 +64,7 @@ def sorted_rows(statistics: CountProducts, system: System) -> SortedRows:
     return SortedRows(
         y=counted.y[order],
         size=counted.size[order],
+        count=counted.count[order],
         known=(counted.offset + counted.x @ offset)[order],
         x=(counted.x @ matrix)[order],
         index=tuple(i[order] for i in index),
@@ -82,7 +89,8 @@ def joint_rows(statistics: CountProducts, system: System) -> tuple[JointRows, In
         The group, by label, of each of the largest factor's groups in the order of the rows.
     """
     rows = sorted_rows(statistics, system)
-    grouped = GroupedRows(statistics.link, rows.y, rows.size, rows.z[0], rows.starts)
+    dispersed = rows.dispersed(statistics.dispersed)
+    grouped = GroupedRows(statistics.link, rows.y, rows.size, rows.z[0], rows.starts, dispersed)
     blocks = tuple((level.size, level.q) for level in system.levels[1:])
     others = list(zip(rows.index[1:], rows.z[1:], strict=True))
     columns = _side_by_side(others, blocks, rows.x)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ from partialpool.data.possible import has_types, is_possible
 from partialpool.data.statistics import GroupStatistics
 from partialpool.errors import DataError
 from partialpool.formula import Roles, parse, read_roles
+from partialpool.formula.families import EARLIER_STATISTICS
 
 VERSION = 2
 """Of the columns and the metadata; a file of a later version is refused. Files of version 1 have no
@@ -79,10 +80,13 @@ LAYOUTS = {
 """By the name that stands in the metadata as `model`."""
 
 
-def write_statistics(statistics: Kept, formula: str, path: str) -> None:
+def write_statistics(
+    statistics: Kept, formula: str, path: str, population: str | None = None
+) -> None:
     """Write statistics to a Parquet file, whole or not at all.
 
-    A group without a usable row is a record with n = 0.
+    A group without a usable row is a record with n = 0. A population is one that the formula does
+    not name, of files of earlier versions.
 
     Raises
     ------
@@ -97,6 +101,7 @@ def write_statistics(statistics: Kept, formula: str, path: str) -> None:
     model, layout = next((m, x) for m, x in LAYOUTS.items() if isinstance(s, x.kind))
     facts = {name: getattr(s, name) for name in layout.facts}
     facts |= {"model": model, "formula": formula, "records": s.n_groups + len(s.absent)}
+    facts |= {"population": population} if population else {}
     padding = np.zeros(len(s.absent))
     known = (k for k in layout.optional if np.isfinite(getattr(s, k)).all())
     columns = {k: np.concatenate([getattr(s, k), padding]) for k in (*layout.numbers, *known)}
@@ -192,7 +197,12 @@ def _read_kept(
     """The roles, the statistics and the digest of each part, by its name."""
     if not has_types(facts):
         raise _damaged(path)
-    roles = read_roles(parse(facts["formula"]), facts.get("family"))
+    family, population = facts.get("family"), facts.get("population")
+    if facts.get("model") == "counts" and family in EARLIER_STATISTICS:
+        family, population = EARLIER_STATISTICS[family]
+        facts = facts | {"family": family}
+    roles = read_roles(parse(facts["formula"]), family)
+    roles = replace(roles, population=population or roles.population)
     if facts.get("model") in ("mixed", "mixed_counts"):
         return roles, *_read_parts(connection, path, facts, roles)
     return roles, *_read_groups(connection, path, facts)

@@ -8,6 +8,7 @@ mixed model.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -21,7 +22,7 @@ from partialpool.data.clusters import Clusters
 from partialpool.data.coded_rows import Usable
 from partialpool.data.count_products import CountProducts, CountRows
 from partialpool.data.count_table import CountTable, no_exposure, read_count_table
-from partialpool.data.cross_products import CrossProducts
+from partialpool.data.cross_products import DISPERSION, CrossProducts
 from partialpool.data.design import Design
 from partialpool.data.encode import finished
 from partialpool.data.expressions import evaluate
@@ -34,6 +35,7 @@ from partialpool.errors import DataError
 from partialpool.formula import Roles
 from partialpool.formula.tree import Name
 from partialpool.kernels.families import LOG, LOGIT, Link
+from partialpool.kernels.row_moments import inflation
 from partialpool.notices import Notice
 
 RESPONSE, ERROR = Name("working response"), Name("working error")
@@ -49,6 +51,8 @@ NOTHING = 1e-18
 UNLIMITED = 1e-6
 """Information left of a combination of coefficients, relative to that at the start, below which
 the data set it no limit."""
+LEAST_GUESS, LARGEST_GUESS = 0.1, 2.0
+"""Bounds on the guess of a dispersion, from which searches start."""
 RIDGE = 0.05
 """Share of the information at the start that stands in where they set none."""
 
@@ -92,12 +96,47 @@ def counted(table: CountTable, like: Callable[[Table], Any]) -> MixedReading:
     about_mean, _ = working.products(learned, np.full(len(table.y), _mean(table)))
     learned, _, _, left_out = without_redundant(learned, about_mean, None)
     with_columns = _columns(table, learned)
+    _check_dispersion(table, learned.coefficients)
     eta, unlimited = _without_groups(with_columns, learned.coefficients, _link(table.roles))
-    products, clusters = working.products(learned, eta)
-    statistics = _statistics(table, with_columns, products, unlimited)
+    dispersion = _rough_dispersion(table, eta)
+    products, clusters = working.products(learned, eta, dispersion)
+    statistics = _statistics(table, with_columns, products, unlimited, dispersion)
     told = structure.notices(learned, statistics, rows.coded.absent)
-    notices = (*odd, *left_out, *told, *structure.withheld(*table.withheld))
+    alike = _same_as_dispersion(statistics)
+    notices = (*odd, *left_out, *told, *alike, *structure.withheld(*table.withheld))
     return MixedReading(statistics, clusters, learned, notices, like, table)
+
+
+def _check_dispersion(table: CountTable, coefficients: tuple[str, ...]) -> None:
+    """Refuse rows that cannot tell their dispersion, and a coefficient of its name."""
+    family = table.roles.family
+    if not table.roles.dispersed:
+        return
+    if DISPERSION in coefficients:
+        raise DataError(
+            f'the predictor "{DISPERSION}" has the name of a parameter of family="{family}"; '
+            "rename the column"
+        )
+    if table.proportion and (table.size <= table.count).all():
+        raise DataError(
+            "every row is one trial, and single trials cannot vary more than binomial ones: "
+            'use family="binomial", or rows of several trials, y | trials(n)'
+        )
+
+
+def _same_as_dispersion(s: CountProducts) -> Iterator[Notice]:
+    """Say where the spread between groups and the dispersion of rows can hardly be told apart."""
+    for block in s.blocks:
+        if s.dispersed is None or block.effects[0] != "Intercept" or (block.n > 1).any():
+            continue
+        plain = "binomial" if s.proportion else "poisson"
+        yield Notice(
+            "dispersion_of_single_rows",
+            "warning",
+            f"Every group of {block.factor} has one row, so tau[{block.factor}] and the "
+            "dispersion, which both say how much rows differ, are told apart by their shapes "
+            f'only: family="{plain}" has one of the two.',
+        )
 
 
 def _odd_offsets(table: CountTable, design: Design) -> Iterator[Notice]:
@@ -128,7 +167,11 @@ def _odd_offsets(table: CountTable, design: Design) -> Iterator[Notice]:
 
 
 def _statistics(
-    table: CountTable, counted: CountRows, products: CrossProducts, unlimited: list[str]
+    table: CountTable,
+    counted: CountRows,
+    products: CrossProducts,
+    unlimited: list[str],
+    dispersion: float,
 ) -> CountProducts:
     blocks, inside, raw = [], [], []
     exposed = counted.size if table.proportion else counted.size * np.exp(counted.offset)
@@ -158,6 +201,7 @@ def _statistics(
         unlimited=tuple(unlimited),
         inside=tuple(inside),
         raw=tuple(raw),
+        rough_dispersion=dispersion,
     )
 
 
@@ -200,7 +244,9 @@ class _Working:
     rows: Usable
     table: CountTable
 
-    def products(self, learned: Design, eta: Floats) -> tuple[CrossProducts, Clusters | None]:
+    def products(
+        self, learned: Design, eta: Floats, dispersion: float = 0.0
+    ) -> tuple[CrossProducts, Clusters | None]:
         """Cross-products of the working responses at a linear predictor, offsets taken off."""
         table, roles = self.table, self.table.roles
         offset = learned.offset(table.data)
@@ -208,6 +254,9 @@ class _Working:
         _, mean, slope = link.cumulants(eta)
         weight = _weights(table.size, slope, table.proportion)
         response = eta - offset + (table.y - table.size * mean) / weight
+        if dispersion:
+            one = table.size / table.count
+            weight = weight / inflation(one, mean, dispersion, proportion=table.proportion)
         numbers = {**table.data.numbers, RESPONSE.name: response, ERROR.name: weight**-0.5}
         source = MemorySource(table.labels, table.texts, replace(table.data, numbers=numbers))
         normal = replace(roles, outcome=RESPONSE, se=ERROR, offsets=(), family=None, size=None)
@@ -219,6 +268,26 @@ def _weights(size: Floats, slope: Floats, proportion: bool) -> Floats:
     """Working weights, never quite zero."""
     largest = float(size.max()) * (0.25 if proportion else float(slope.max()))
     return np.asarray(np.maximum(size * slope, np.where(size > 0, LEAST, NOTHING) * largest))
+
+
+def _rough_dispersion(table: CountTable, eta: Floats) -> float:
+    """Dispersion by moments of Pearson residuals about the fit without groups; 0 without one.
+
+    Half of what rows vary by more is put down to the groups, which that fit does not know.
+    """
+    if not table.roles.dispersed:
+        return 0.0
+    _, mean, slope = _link(table.roles).cumulants(eta)
+    size, count = table.size / table.count, table.count
+    variance = np.maximum(size * slope, 1e-12)
+    # the square of each row's residual over its variance as expected without a dispersion
+    excess = float(count @ ((table.y / count - size * mean) ** 2 / variance - 1.0))
+    if table.proportion:
+        share = excess / max(float(count @ np.maximum(size - 1.0, 0.0)), 1e-12)
+        square = share / max(1.0 - share, 0.1)
+    else:
+        square = excess / max(float(count @ variance), 1e-12)
+    return float(np.clip(math.sqrt(max(0.5 * square, 0.0)), LEAST_GUESS, LARGEST_GUESS))
 
 
 def _without_groups(

@@ -1,7 +1,7 @@
 """Formulas: text to a frozen tree. Nothing in a formula is ever evaluated as Python."""
 
 from partialpool.formula.families import CountFamily, count_family
-from partialpool.formula.parser import parse, parse_call
+from partialpool.formula.parser import parse, parse_call, parse_named_call
 from partialpool.formula.roles import Roles, read_roles
 from partialpool.formula.tree import Formula
 
@@ -12,5 +12,6 @@ __all__ = [
     "count_family",
     "parse",
     "parse_call",
+    "parse_named_call",
     "read_roles",
 ]

@@ -223,9 +223,16 @@ def _interaction(arguments: Arguments, keywords: Keywords, at: int) -> Expressio
 
 
 def _grouping(arguments: Arguments, keywords: Keywords, at: int) -> Expression | str:
-    if len(arguments) != 1 or keywords:
-        return "gr() with more than the groups is not fitted here; write (1 | group)"
-    return Call("gr", tuple(arguments), at)
+    """``gr(g)``, or ``gr(g, dist = "student")`` with the population that groups come from."""
+    population = keywords.get("dist")
+    if len(arguments) != 1 or set(keywords) - {"dist"}:
+        return (
+            "gr() with more than the groups and their distribution is not fitted here; write "
+            '(1 | group), or (1 | gr(group, dist = "student"))'
+        )
+    if population is not None and not isinstance(population, Text):
+        return 'the distribution of groups is written in quotes: gr(group, dist = "student")'
+    return Call("gr", (arguments[0], *([population] if population else [])), at)
 
 
 def _list(arguments: Arguments, keywords: Keywords, at: int) -> Expression | str:

@@ -193,9 +193,10 @@ class _Expander:
         intercept = effects.intercept is not False
         if not intercept and not effects.terms:
             raise self.fail("this group term varies nothing: write (1 | group)", bar.at)
+        node, population = _without_population(bar.factor)
         return [
-            GroupTerm(intercept, effects.terms, factor, bar.correlated, bar.at)
-            for factor in self._factors(bar.factor)
+            GroupTerm(intercept, effects.terms, factor, bar.correlated, bar.at, population)
+            for factor in self._factors(node)
         ]
 
     def _factors(self, node: Expression) -> list[tuple[Name, ...]]:
@@ -203,8 +204,10 @@ class _Expander:
         match node:
             case Name():
                 return [(node,)]
-            case Call(function="C" | "gr") if isinstance(node.arguments[0], Name):
-                return [(node.arguments[0],)]
+            case Call(function="C", arguments=(Name() as name, *_)):
+                return [(name,)]
+            case Call(function="gr", arguments=(Name() as name,)):
+                return [(name,)]
             case Call(function="interaction"):
                 parts = [self._factors(each) for each in node.arguments]
                 if all(len(part) == 1 for part in parts):
@@ -222,3 +225,11 @@ class _Expander:
         raise self.fail(
             'after "|" stands a grouping column: school, district/school or a:b', node.at
         )
+
+
+def _without_population(node: Expression) -> tuple[Expression, str | None]:
+    """``gr(g, dist = "student")`` as g, and what its groups come from."""
+    match node:
+        case Call(function="gr", arguments=(column, Text(value=population))):
+            return column, "normal" if population == "gaussian" else population
+    return node, None

@@ -7,30 +7,41 @@ from typing import Literal
 from partialpool.errors import ArgumentError, FormulaError, did_you_mean
 from partialpool.formula.tree import Formula
 
-CountFamily = Literal["binomial", "poisson", "beta_binomial", "gamma_poisson"]
+CountFamily = Literal["binomial", "poisson", "negative_binomial", "beta_binomial"]
 """How events are distributed."""
 
 COUNT_FAMILIES: tuple[CountFamily, ...] = (
     "binomial",
     "poisson",
+    "negative_binomial",
     "beta_binomial",
-    "gamma_poisson",
 )
 PROPORTIONS = ("binomial", "beta_binomial")
-CONJUGATE = {"beta_binomial": "binomial", "gamma_poisson": "poisson"}
-"""The conjugate families, and what their groups' rows are."""
+DISPERSED = ("negative_binomial", "beta_binomial")
+"""The families whose rows vary more than Poisson or binomial ones, by a dispersion."""
 FAMILY_WORDS = {
     "bernoulli": "binomial",
     "logistic": "binomial",
     "normal": "gaussian",
     "betabinomial": "beta_binomial",
     "beta-binomial": "beta_binomial",
-}
+    "beta_binomial2": "beta_binomial",
+    **dict.fromkeys(
+        ("nb", "nb2", "nbinom", "nbinom2", "negbin", "negbinomial", "negbinomial2",
+         "negativebinomial", "negative-binomial", "neg_binomial", "neg_binomial_2"),
+        "negative_binomial",
+    ),
+}  # fmt: skip
 """What other packages call the families."""
-NEGATIVE_BINOMIAL = (
-    "nb", "nb1", "nb2", "nbinom", "nbinom1", "nbinom2", "negbin", "negbinomial", "negbinomial2",
-    "negative_binomial", "negativebinomial", "neg_binomial",
-)  # fmt: skip
+OF_GROUPS: dict[str, tuple[CountFamily, str]] = {"gamma_poisson": ("poisson", "gamma")}
+"""Words of earlier versions for a family and the population of its groups."""
+EARLIER_STATISTICS: dict[str, tuple[CountFamily, str]] = {
+    **OF_GROUPS, "beta_binomial": ("binomial", "beta"),
+}  # fmt: skip
+"""What statistics of one factor that earlier versions kept may name; rows that vary more have none,
+as they are not added up by group."""
+LINEAR_VARIANCE = ("nb1", "nbinom1", "negbinomial1")
+"""Negative binomial rows whose variance is linear in the mean."""
 IMPLIED: dict[str, CountFamily] = {"trials": "binomial", "exposure": "poisson"}
 """The family that an addition stands for when none is named."""
 
@@ -59,16 +70,28 @@ def count_family(formula: Formula, family: str | None) -> CountFamily | None:
             )
         return None
     word = str(family).lower().replace(" ", "_")
-    family = FAMILY_WORDS.get(word, family)
+    if word in OF_GROUPS:
+        rows, population = OF_GROUPS[word]
+        raise ArgumentError(
+            f'family="{family}" was the distribution of the groups, which population names now: '
+            f'write family="{rows}", population="{population}" (--family {rows} --population '
+            f"{population})"
+        )
+    family = FAMILY_WORDS.get(word, word if word in COUNT_FAMILIES else family)
     if family == "gaussian":
         return count_family(formula, "gaussian")
     for known in COUNT_FAMILIES:
         if family == known:
             return known
-    if word in NEGATIVE_BINOMIAL:
+    if word in LINEAR_VARIANCE:
         raise ArgumentError(
-            f'family="{family}": negative binomial rows are not fitted here; use family="poisson" '
-            "with an effect of every row, (1 | row), which takes up what they vary by more"
+            f'family="{family}", with a variance linear in the mean m, is not fitted here; '
+            'family="negative_binomial" has the variance m + (dispersion m)^2'
+        )
+    if word.startswith(("zero_inflated", "hurdle", "truncated", "zip", "zinb")):
+        raise ArgumentError(
+            f'family="{family}": zeros of a reason of their own are not fitted here (glmmTMB and '
+            'brms do); family="negative_binomial" has more zeros than poisson'
         )
     families = ("gaussian", *COUNT_FAMILIES)
     raise ArgumentError(

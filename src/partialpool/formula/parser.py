@@ -110,16 +110,35 @@ def parse_call(text: str) -> Call:
     FormulaError
         If the text is anything else.
     """
+    function, arguments, named = parse_named_call(text)
+    for name in named:
+        raise FormulaError(f"{function}() takes no argument {name}=", text, 0)
+    return Call(function, arguments)
+
+
+def parse_named_call(text: str) -> tuple[str, tuple[Expression, ...], dict[str, Expression]]:
+    """Read one function call, such as ``contaminated(0.1, ratio=5)``.
+
+    Returns
+    -------
+    str, tuple of Expression, dict
+        The function's name, and its arguments without and with a name.
+
+    Raises
+    ------
+    FormulaError
+        If the text is anything else.
+    """
     parser = _Parser(text)
     token = parser.peek
     if token.kind != "name":
         parser.fail(f"expected a name such as half_normal(5), found {token.shown()}", token)
     parser.advance()
     parser.expect("(")
-    call = Call(token.value, parser.plain_arguments(token), token.at)
+    arguments, named = parser.arguments()
     if parser.peek.kind != "end":
         parser.fail(f"expected nothing more, found {parser.peek.shown()}", parser.peek)
-    return call
+    return token.value, arguments, named
 
 
 class _Parser:

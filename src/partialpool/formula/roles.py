@@ -10,7 +10,7 @@ from typing import Unpack
 from partialpool.errors import FormulaError, UnsupportedFormulaError
 from partialpool.formula.additions import Precision, column_of, precision_columns, size_columns
 from partialpool.formula.checks import FunctionChecks
-from partialpool.formula.families import CONJUGATE, PROPORTIONS, CountFamily, count_family
+from partialpool.formula.families import DISPERSED, PROPORTIONS, CountFamily, count_family
 from partialpool.formula.tree import (
     Call,
     Expression,
@@ -48,8 +48,11 @@ class Roles:
         Precision weights: row i has variance sigma^2 / w_i.
     count, sd : Name, optional
         Each row is a summary: number of rows, and their standard deviation.
-    family : {"binomial", "poisson", "beta_binomial", "gamma_poisson"}, optional
+    family : {"binomial", "poisson", "negative_binomial", "beta_binomial"}, optional
         How events are distributed; None for measurements.
+    population : str, optional
+        The population of the groups, where the formula or kept statistics name one; see
+        `models.population_text`.
     size : Name, optional
         Trials or exposure of each row of counts; 1 for every row if not given.
     noise_by_group : bool
@@ -68,6 +71,7 @@ class Roles:
     count: Name | None = None
     sd: Name | None = None
     family: CountFamily | None = None
+    population: str | None = None
     size: Name | None = None
     noise_by_group: bool = False
     text: str = field(default="", compare=False)
@@ -80,9 +84,13 @@ class Roles:
 
     @property
     def one_way(self) -> bool:
-        """Whether this is one grouping factor with an intercept: ``y ~ 1 + (1 | group)``."""
+        """Whether this is one grouping factor with an intercept: ``y ~ 1 + (1 | group)``.
+
+        And the rows of a group are known by their sums, as those with a dispersion are not.
+        """
         return (
             isinstance(self.outcome, Name)
+            and not self.dispersed
             and self.intercept
             and not self.terms
             and not self.offsets
@@ -95,6 +103,11 @@ class Roles:
     def proportion(self) -> bool:
         """Whether events are among trials, not over an exposure."""
         return self.family in PROPORTIONS
+
+    @property
+    def dispersed(self) -> bool:
+        """Whether events vary more than Poisson or binomial ones, by a dispersion."""
+        return self.family in DISPERSED
 
     @property
     def count_family(self) -> CountFamily:
@@ -194,8 +207,7 @@ def read_roles(formula: Formula, family: str | None = None) -> Roles:
     ArgumentError
         If there is no such family.
     UnsupportedFormulaError
-        If there is no group term, an addition is not supported, or the family is conjugate (one
-        probability or rate a group) and the formula is more than one-way.
+        If there is no group term, or an addition is not supported.
     FormulaError
         If an addition does not fit the family, a function is not used as it is meant, or a
         column plays two parts.
@@ -208,6 +220,7 @@ def read_roles(formula: Formula, family: str | None = None) -> Roles:
         intercept=formula.intercept,
         terms=formula.terms,
         offsets=formula.offsets,
+        population=next((g.population for g in formula.groups if g.population), None),
         text=formula.text,
     )
     counts = count_family(formula, family)
@@ -230,7 +243,7 @@ def _check_noise(roles: Roles, noise: GroupTerm) -> None:
     elif roles.se is not None:
         why = "standard errors are given, so that there is no sigma"
     elif not roles.one_way:
-        why = f"it does not go with {_beyond_one_way(roles)}"
+        why = f"it does not go with {beyond_one_way(roles)}"
     elif noise.factor != roles.groups[0].factor:
         why = f"its groups ({noise.factor_name}) are not those of the outcome ({roles.group.name})"
     if why is not None:
@@ -252,14 +265,6 @@ def _with_counts(roles: Roles, formula: Formula) -> Roles:
     if without_offsets.one_way and not roles.proportion and all(map(_is_log, roles.offsets)):
         exposures = [_exposure(formula, offset) for offset in formula.offsets]
         roles = without_offsets
-    if roles.family in CONJUGATE and not roles.one_way:
-        raise UnsupportedFormulaError(
-            f"{_beyond_one_way(roles)} does not go with the family {roles.family}, whose groups "
-            f'have one probability or rate each; use family="{CONJUGATE[roles.family]}", with a '
-            "term such as (1 | row) if rows vary by more than that family says",
-            formula.text,
-            formula.tilde,
-        )
     if not isinstance(roles.outcome, Name):
         raise FormulaError(
             f"the outcome of the family {roles.family} is a column of counts, not {roles.outcome}",
@@ -295,7 +300,7 @@ def _exposure(formula: Formula, offset: Expression) -> Name:
     return column_of(formula, offset.arguments[0], "offset(log())", offset.at)
 
 
-def _beyond_one_way(roles: Roles) -> str:
+def beyond_one_way(roles: Roles) -> str:
     """What a formula has that one grouping factor with an intercept has not."""
     if roles.terms:
         return f"the predictor {roles.terms[0]}"
@@ -306,8 +311,10 @@ def _beyond_one_way(roles: Roles) -> str:
     if roles.offsets:
         return f"offset({roles.offsets[0]})"
     if isinstance(roles.outcome, Call):
-        return f"the computed outcome {roles.outcome}: make it a column"
-    return "this formula"
+        return f"the computed outcome {roles.outcome} (make it a column)"
+    if len(roles.groups[0].factor) > 1:
+        return f"the factor {roles.groups[0].factor_name} of several columns"
+    return "a formula without an intercept"
 
 
 def _check_functions(roles: Roles) -> None:

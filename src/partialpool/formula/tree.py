@@ -152,7 +152,8 @@ class Term:
 class GroupTerm:
     """Effects that vary by a grouping factor: ``(1 + x | county:tract)``.
 
-    `factor` holds one column, or several whose combinations are the groups.
+    `factor` holds one column, or several whose combinations are the groups; `population` is what
+    they come from, where the formula says it.
     """
 
     intercept: bool
@@ -160,6 +161,7 @@ class GroupTerm:
     factor: tuple[Name, ...]
     correlated: bool
     at: int = field(default=0, compare=False)
+    population: str | None = None
 
     @property
     def factor_name(self) -> str:
@@ -169,6 +171,8 @@ class GroupTerm:
     def __str__(self) -> str:
         effects = " + ".join(["1" if self.intercept else "0", *map(str, self.terms)])
         factor = ":".join(map(str, self.factor))
+        if self.population is not None:
+            factor = f"gr({factor}, dist = {Text(self.population)})"
         return f"({effects} {'|' if self.correlated else '||'} {factor})"
 
 

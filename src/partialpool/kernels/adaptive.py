@@ -22,6 +22,7 @@ from partialpool.kernels.gauss_hermite import hermite
 
 if TYPE_CHECKING:
     from partialpool.kernels.laplace import GroupedCounts, Mode
+    from partialpool.kernels.row_likelihood import Along
 
 CELLS_AT_ONCE = 2**15
 """Rows times nodes worked on at once: arrays of 256 KiB stay in the cache; measured 1.6 times as
@@ -44,6 +45,8 @@ class Corrected:
         Derivative with the modes, of the nodes' sum (0 for Laplace's approximation).
     curvature : ndarray, shape (q, q, L)
         Minus the derivative with the curvature D, as far as it moves the nodes.
+    rise : ndarray, shape (N,)
+        Derivative with the logarithm of the dispersion, nodes held; 0 where rows have none.
     """
 
     total: float
@@ -51,9 +54,12 @@ class Corrected:
     score: Floats
     effects: Floats
     curvature: Floats
+    rise: Floats
 
 
-def corrected(rows: GroupedCounts, mode: Mode, points: int) -> Corrected:
+def corrected(
+    rows: GroupedCounts, mode: Mode, points: int, along: Along | None = None
+) -> Corrected:
     """Sum over the nodes, some groups at a time."""
     nodes, log_weight = hermite(points, len(mode.t[0]))
     log_weight = log_weight + 0.5 * (nodes**2).sum(axis=1)
@@ -64,7 +70,7 @@ def corrected(rows: GroupedCounts, mode: Mode, points: int) -> Corrected:
         end = int(np.searchsorted(ends, first + CELLS_AT_ONCE // len(nodes), side="right"))
         end = max(end, begin + 1)
         some = slice(begin, end), slice(first, int(ends[end - 1]))
-        pieces.append(_some(rows, mode, *some, nodes, log_weight))
+        pieces.append(_some(rows, mode, *some, nodes, log_weight, along))
         begin = end
     return Corrected(
         sum(each.total for each in pieces),
@@ -72,6 +78,7 @@ def corrected(rows: GroupedCounts, mode: Mode, points: int) -> Corrected:
         np.asarray(sum(each.score for each in pieces)),
         np.concatenate([each.effects for each in pieces], axis=-1),
         np.concatenate([each.curvature for each in pieces], axis=-1),
+        np.concatenate([each.rise for each in pieces]),
     )
 
 
@@ -82,11 +89,12 @@ def _some(
     part: slice,
     nodes: Floats,
     log_weight: Floats,
+    along: Along | None,
 ) -> Corrected:
     """The same for a range of groups and their rows."""
     starts = rows.starts[groups] - part.start
     counts = rows.counts[groups]
-    y, size, t, z = rows.y[part], rows.size[part], mode.t[0][:, part], rows.z[0][:, part]
+    t, z, likelihood = mode.t[0][:, part], rows.z[0][:, part], mode.likelihood.part(part)
     lower = mode.curvature.lower[..., groups]
     q, length = len(t), len(starts)
     wide = np.empty((q, 1, len(nodes), length))
@@ -96,27 +104,31 @@ def _some(
     eta = mode.eta[part] + sum(
         tk * np.repeat(ak, counts, axis=1) for tk, ak in zip(t, away, strict=True)
     )
-    a, mean, _ = rows.link.cumulants(eta)
-    at_mode = y * mode.eta[part] - size * rows.link.cumulant(mode.eta[part])
-    log_f = np.add.reduceat(y * eta - size * a - at_mode, starts, axis=1)
+    at_mode = likelihood.value(mode.eta[part])
+    log_f = np.add.reduceat(likelihood.value(eta.T).T - at_mode, starts, axis=1)
     log_f -= 0.5 * (v**2).sum(axis=0) - 0.5 * (mode.effects[0][:, groups] ** 2).sum(axis=0)
     log_f += log_weight[:, None]
     top = log_f.max(axis=0)
     share = np.exp(log_f - top)
     total = share.sum(axis=0)
     share /= total
-    residual = y - size * mean
+    residual = likelihood.slopes(eta.T)[0].T
     pull = np.stack([np.add.reduceat(zk * residual, starts, axis=1) for zk in z])  # (q, K, L)
     score = np.einsum("akl,bkl->ab", share * pull, v)
     slope = np.einsum("ab,akl->bkl", mode.factor, pull) - v
     slope *= share
     product = np.einsum("akl,kb->abl", slope, nodes)
+    by_row = np.repeat(share, counts, axis=1)
+    rise = np.zeros(len(at_mode))
+    if along is not None:
+        rise = along.part(part).derivative(lambda of: (by_row.T * of.value(eta.T)).sum(axis=1))
     return Corrected(
         float((top + np.log(total)).sum()),
-        y - size * np.einsum("kn,kn->n", np.repeat(share, counts, axis=1), mean),
+        np.einsum("kn,kn->n", by_row, residual),
         score,
         slope.sum(axis=1),
         _with_curvature(lower, product),
+        rise,
     )
 
 

@@ -21,6 +21,7 @@ from partialpool._typing import Bools, Floats, Ints
 from partialpool.kernels import batched_linalg
 from partialpool.kernels.families import LOG, Link
 from partialpool.kernels.gauss_hermite import hermite
+from partialpool.kernels.row_likelihood import DispersedRows, ExponentialRows, RowLikelihood, beside
 
 LONGEST_STEP = 2.5
 """Newton steps of v are no longer, in prior sds: from a start near the mode none is, and from far
@@ -50,6 +51,10 @@ class GroupedRows:
         Columns of the groups' effects.
     starts : ndarray of int, shape (J,)
         First row of each group.
+    dispersed : DispersedRows, optional
+        The rows with a dispersion that is not known yet; see `given`.
+    known : RowLikelihood, optional
+        The likelihood of rows whose dispersion is known, of which size may be (N, B).
     """
 
     link: Link
@@ -57,6 +62,28 @@ class GroupedRows:
     size: Floats
     z: Floats
     starts: Ints
+    dispersed: DispersedRows | None = None
+    known: RowLikelihood | None = None
+
+    def given(self, dispersion: Floats | float | None) -> GroupedRows:
+        """The rows at a dispersion, or at those of B points; these rows where they have none."""
+        if self.dispersed is None:
+            return self
+        assert dispersion is not None
+        rows = self.dispersed.at(dispersion, self.best_of_rows)
+        if isinstance(rows, ExponentialRows):
+            return GroupedRows(rows.link, rows.y, rows.size, self.z, self.starts, None, rows)
+        return GroupedRows(self.link, self.y, self.size, self.z, self.starts, None, rows)
+
+    @cached_property
+    def likelihood(self) -> RowLikelihood:
+        """Log likelihood of each row, off `best` where the dispersion is known."""
+        return self.known or ExponentialRows(self.link, self.y, self.size)
+
+    @property
+    def sizes(self) -> Floats:
+        """Sizes beside linear predictors (N, B)."""
+        return self.size if self.size.ndim > 1 else self.size[:, None]
 
     @property
     def q(self) -> int:
@@ -78,10 +105,15 @@ class GroupedRows:
         """Whether a group's effect is the same for all its rows."""
         return self.q == 1 and self.ones[0]
 
+    @property
+    def exponential(self) -> ExponentialRows | None:
+        """The likelihood if it is of the form y eta - size A(eta)."""
+        return self.likelihood if isinstance(self.likelihood, ExponentialRows) else None
+
     @cached_property
     def bernoulli(self) -> bool:
         """Whether every row is one trial."""
-        return self.link is not LOG and bool((self.size == 1.0).all())
+        return self.link is not LOG and self.known is None and bool((self.size == 1.0).all())
 
     def parts(self, most: int) -> list[tuple[slice, slice, GroupedRows]]:
         """Rows, groups and data of parts of whole groups, of about so many rows."""
@@ -97,9 +129,17 @@ class GroupedRows:
                 self.size[rows],
                 self.z[rows],
                 self.starts[a:b] - rows.start,
+                None if self.dispersed is None else self.dispersed.part(rows),
             )
             out.append((rows, slice(int(a), int(b)), some))
         return out
+
+    @cached_property
+    def best_of_rows(self) -> Floats:
+        """Highest log likelihood of each row by itself, (N,); 0 where `known` is off it already."""
+        if self.known is not None:
+            return np.zeros(len(self.y))
+        return self.link.best(self.y, np.where(self.size > 0, self.size, 1.0))
 
     @cached_property
     def best(self) -> Floats:
@@ -107,8 +147,7 @@ class GroupedRows:
 
         Log likelihoods are told relative to it, so that no digits are lost to large counts.
         """
-        size = np.where(self.size > 0, self.size, 1.0)
-        return self.sums(self.link.best(self.y, size)[:, None])[:, 0]
+        return self.sums(self.best_of_rows[:, None])[:, 0]
 
     def sums(self, values: Floats) -> Floats:
         """Sums over the rows of each group; (N, ...) to (J, ...)."""
@@ -207,12 +246,16 @@ def integrate_groups(
     moments : GroupMoments or None
     """
     wide = np.ascontiguousarray(factor.transpose(1, 2, 0))[:, :, None]  # (q, q, 1, B)
+    exponential = rows.exponential
     if linear is None:
         linear = rows.sums(rows.y[:, None] * known)
-    near = _near_modes_of_intercepts(rows, known, wide, start, steps) if rows.intercept else None
+    if exponential and exponential.shift is not None:
+        known = known + beside(exponential.shift, known)
+    quick = rows.intercept and exponential
+    near = _near_modes_of_intercepts(rows, known, wide, start, steps) if quick else None
     v, lower, eta, grown = near or _near_modes(rows, known, wide, start, steps)
     node, log_weight = hermite(nodes, rows.q)
-    at = _AtMode(rows, wide, v, linear, eta, grown)
+    at = _AtMode(rows, wide, v, linear, eta, grown) if exponential else _General(rows, wide, eta)
     values = np.empty((len(node), *v.shape[1:]))
     for k, (x, log_w) in enumerate(zip(node, log_weight, strict=True)):
         away = _stretched(lower, x)
@@ -225,6 +268,8 @@ def integrate_groups(
     total = values.sum(axis=0)
     log_root = sum(np.log(lower[a, a]) for a in range(rows.q))
     log_marginal = np.log(total) + top - log_root - rows.best[:, None]
+    if exponential and exponential.extra is not None:
+        log_marginal += rows.sums(beside(exponential.extra, known))
     if not by_group:
         log_marginal = log_marginal.sum(axis=0)
     if not moments:
@@ -242,13 +287,18 @@ def _near_modes(
     rows: GroupedRows, known: Floats, factor: Floats, start: Floats, steps: int
 ) -> _Near:
     v = np.array(start)
-    q, y, size = rows.q, rows.y[:, None], rows.size[:, None]
+    q, y, size = rows.q, rows.y[:, None], rows.sizes
     for _ in range(max(steps, 1)):
-        mean, weight = rows.link.slopes(rows.plus(known, _times(factor, v)))
-        weight = size * weight
-        mean *= size  # of counts with a log link this was the weight too
-        np.subtract(y, mean, out=mean)
-        gradient = _transposed_times(factor, [rows.sums(rows.times(mean, a)) for a in range(q)]) - v
+        eta = rows.plus(known, _times(factor, v))
+        if rows.exponential:  # shifts are in eta already
+            mean, weight = rows.link.slopes(eta)
+            weight = size * weight
+            mean *= size  # of counts with a log link this was the weight too
+            score = np.subtract(y, mean, out=mean)
+        else:
+            score, weight = rows.likelihood.slopes(eta)
+        each = [rows.sums(rows.times(score, a)) for a in range(q)]
+        gradient = _transposed_times(factor, each) - v
         curvature = _between(factor, _curvature(rows, weight))
         for a in range(q):
             curvature[a, a] += 1.0
@@ -270,7 +320,7 @@ def _near_modes_of_intercepts(
     if float(eta.max()) > LARGEST_PREDICTOR:
         return None
     grown = np.exp(eta, out=eta)
-    size = None if rows.bernoulli else rows.size[:, None]
+    size = None if rows.bernoulli else rows.sizes
     if rows.link is LOG:
         grown = rows.sums(grown if size is None else size * grown)
     events = rows.sums(rows.y[:, None])
@@ -391,7 +441,7 @@ class _AtMode:
         """Sum over a group's rows of size A(eta), from exp(eta)."""
         rows = self.rows
         if rows.link is LOG:
-            return rows.sums(rows.size[:, None] * grown)
+            return rows.sums(rows.sizes * grown)
         grown += 1.0
         together = int(min(ROWS_PER_LOGARITHM, 700.0 // max(highest, 1.0)))
         if rows.bernoulli and highest < LARGEST_EXPONENT and together > 1:
@@ -405,7 +455,20 @@ class _AtMode:
         np.log(grown, out=grown)
         if eta is not None and highest >= LARGEST_EXPONENT:
             grown = np.where(eta > LARGEST_EXPONENT, eta, grown)
-        return rows.sums(rows.size[:, None] * grown)
+        return rows.sums(rows.sizes * grown)
+
+
+class _General:
+    """The same of rows of any likelihood, from the linear predictors at the mode."""
+
+    def __init__(self, rows: GroupedRows, factor: Floats, eta: Floats | None) -> None:
+        assert eta is not None
+        self.rows, self.factor, self.eta = rows, factor, eta
+
+    def log_likelihood(self, away: list[Floats]) -> Floats:
+        """At displacements (J, B) of each effect; (J, B)."""
+        eta = self.rows.plus(self.eta, _times(self.factor, np.stack(away)))
+        return self.rows.sums(self.rows.likelihood.value(eta))
 
 
 def _weighted(slopes: Floats, effects: Floats) -> Floats:

@@ -15,7 +15,7 @@ approximations; Bates et al. (2015), doi:10.18637/jss.v067.i01, for the blocks.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -65,6 +65,11 @@ class JointRows:
     w: Any
     blocks: tuple[tuple[int, int], ...]
     p: int
+
+    def given(self, dispersion: float | None) -> JointRows:
+        """The rows at a dispersion; these rows where they have none."""
+        grouped = self.grouped.given(dispersion)
+        return self if grouped is self.grouped else replace(self, grouped=grouped)
 
     @property
     def d(self) -> int:
@@ -181,11 +186,14 @@ class Hyper:
     others : tuple of ndarray, shape (q, q)
     prior : ndarray, shape (p + 1, p + 1)
         Precision of ``[beta -1]``.
+    dispersion : float, optional
+        Of rows that vary more than Poisson or binomial ones.
     """
 
     first: Floats
     others: tuple[Floats, ...]
     prior: Floats
+    dispersion: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -286,14 +294,14 @@ def linear_predictor(rows: JointRows, hyper: Hyper, v: Floats, r: Floats) -> Flo
 
 def _log_joint(rows: JointRows, hyper: Hyper, eta: Floats, v: Floats, r: Floats) -> float:
     g, m = rows.grouped, rows.effects
-    likelihood = float((g.y * eta - g.size * g.link.cumulant(eta)).sum() - g.best.sum())
+    likelihood = float(g.likelihood.value(eta).sum() - g.best.sum())
     one = np.append(r[m:], -1.0)
     return likelihood - 0.5 * float((v**2).sum() + r[:m] @ r[:m] + one @ hyper.prior @ one)
 
 
 def joint_mode(rows: JointRows, hyper: Hyper, start: tuple[Floats, Floats]) -> Mode:
     """Newton's method with halved steps from a start (v, r)."""
-    g = rows.grouped
+    rows = rows.given(hyper.dispersion)
     v, r = start
     best, move = -np.inf, (np.zeros_like(v), np.zeros_like(r))
     system: _Whitened | None = None
@@ -305,9 +313,9 @@ def joint_mode(rows: JointRows, hyper: Hyper, start: tuple[Floats, Floats]) -> M
             v, r = v - move[0], r - move[1]
             continue
         best = max(value, best)
-        mean, weight = g.link.slopes(eta)
-        gv, gr = _gradients(rows, hyper, g.y - g.size * mean, v, r)
-        system = _whitened(rows, hyper, curvature(rows, np.maximum(g.size * weight, LEAST_WEIGHT)))
+        score, weight = rows.grouped.likelihood.slopes(eta)
+        gv, gr = _gradients(rows, hyper, score, v, r)
+        system = _whitened(rows, hyper, curvature(rows, np.maximum(weight, LEAST_WEIGHT)))
         move = system.solve(gv, gr)
         if float((gv * move[0]).sum() + gr @ move[1]) < CONVERGED_RISE:
             break
@@ -324,32 +332,32 @@ class Variational:
     Parameters
     ----------
     v, r : ndarray, shape (q, J) and (d,)
-    weight, mean : ndarray, shape (N,)
-        Expected curvature and expected events of every row under it.
+    weight, residual : ndarray, shape (N,)
+        Expected curvature of every row under it, and expected slope: events beyond their mean.
     system : _Whitened
     """
 
     v: Floats
     r: Floats
     weight: Floats
-    mean: Floats
+    residual: Floats
     system: _Whitened
 
 
 def variational(rows: JointRows, hyper: Hyper, mode: Mode) -> Variational:
     """One variational step from the mode; a second gained nothing measurable."""
-    g = rows.grouped
+    rows = rows.given(hyper.dispersion)
     eta = linear_predictor(rows, hyper, mode.v, mode.r)
-    mean, weight = _expected(rows, eta, _leverage(rows, hyper, mode.system))
-    gv, gr = _gradients(rows, hyper, g.y - mean, mode.v, mode.r)
+    residual, weight = _expected(rows, eta, _leverage(rows, hyper, mode.system))
+    gv, gr = _gradients(rows, hyper, residual, mode.v, mode.r)
     system = _whitened(rows, hyper, curvature(rows, weight))
     move = system.solve(gv, gr)
     largest = float(np.abs(move[1] @ system.root).max(initial=0.0))
     share = min(1.0, LONGEST_STEP / max(largest, 1e-300))
     v, r = mode.v + share * move[0], mode.r + share * move[1]
     eta = linear_predictor(rows, hyper, v, r)
-    mean, weight = _expected(rows, eta, _leverage(rows, hyper, system))
-    return Variational(v, r, weight, mean, system)
+    residual, weight = _expected(rows, eta, _leverage(rows, hyper, system))
+    return Variational(v, r, weight, residual, system)
 
 
 def _leverage(rows: JointRows, hyper: Hyper, system: _Whitened) -> Floats:
@@ -370,18 +378,18 @@ def _leverage(rows: JointRows, hyper: Hyper, system: _Whitened) -> Floats:
 
 
 def _expected(rows: JointRows, eta: Floats, variance: Floats) -> tuple[Floats, Floats]:
-    """Expected events and curvature of every row, eta being normal with these variances."""
+    """Expected slope and curvature of every row, eta being normal with these variances."""
     g = rows.grouped
     variance = np.minimum(variance, LARGEST_VARIANCE)
-    if g.link is LOG:
+    if g.link is LOG and g.exponential:
         rate = g.size * g.link.natural(eta + 0.5 * variance)
-        return rate, np.maximum(rate, LEAST_WEIGHT)
+        return g.y - rate, np.maximum(rate, LEAST_WEIGHT)
     node, share = np.polynomial.hermite_e.hermegauss(5)  # 9 change no figure of the result
-    mean, weight = 0.0, 0.0
+    residual, weight = np.zeros_like(eta), np.zeros_like(eta)
     for x, s in zip(node, share / share.sum(), strict=True):
-        m, w = g.link.slopes(eta + x * np.sqrt(variance))
-        mean, weight = mean + s * m, weight + s * w
-    return g.size * mean, np.maximum(g.size * weight, LEAST_WEIGHT)
+        slope, w = g.likelihood.slopes(eta + x * np.sqrt(variance))
+        residual, weight = residual + s * slope, weight + s * w
+    return residual, np.maximum(weight, LEAST_WEIGHT)
 
 
 # a site: what the rows say, for any hyperparameters -------------------------------------------
@@ -415,9 +423,10 @@ def make_site(rows: JointRows, hyper: Hyper, linear: Variational) -> Site:
     g, c = rows.grouped, curvature(rows, linear.weight)
     b0 = hyper.first @ linear.v
     b = rows.scaled([f[None] for f in hyper.others], linear.r[None])[0]
-    residual = g.y - linear.mean
-    own = np.einsum("acj,cj->aj", c.own, b0) + c.cross @ b + g.sums(residual[:, None] * g.z).T
-    rest = c.rest @ b + np.einsum("ajd,aj->d", c.cross, b0) + np.asarray(rows.w.T @ residual)
+    own = np.einsum("acj,cj->aj", c.own, b0) + c.cross @ b
+    own += g.sums(linear.residual[:, None] * g.z).T
+    rest = c.rest @ b + np.einsum("ajd,aj->d", c.cross, b0)
+    rest += np.asarray(rows.w.T @ linear.residual)
     return Site(rows, c, own, rest, _pairs(c.cross))
 
 

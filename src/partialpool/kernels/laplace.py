@@ -20,6 +20,7 @@ differentiation.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,6 +33,13 @@ from partialpool.kernels import batched_linalg
 from partialpool.kernels.adaptive import Corrected, corrected
 from partialpool.kernels.factor_pairs import Pairs, Parts, divided, make_pairs
 from partialpool.kernels.families import Link
+from partialpool.kernels.row_likelihood import (
+    Along,
+    DispersedRows,
+    ExponentialRows,
+    RowLikelihood,
+    along_dispersion,
+)
 
 MOST_STEPS = 100
 """Newton steps, halvings included; 3 to 12 are taken."""
@@ -90,6 +98,8 @@ class GroupedCounts:
     pairs : Pairs, optional
         With several factors: the groups that share rows.
     meetings : tuple of Meeting
+    dispersed : DispersedRows, optional
+        The rows with a dispersion that is not known yet.
     """
 
     link: Link
@@ -103,6 +113,19 @@ class GroupedCounts:
     starts: Ints
     pairs: Pairs | None
     meetings: tuple[Meeting, ...]
+    dispersed: DispersedRows | None = None
+
+    @cached_property
+    def likelihood(self) -> RowLikelihood:
+        """Of rows without a dispersion, off `best`."""
+        return ExponentialRows(self.link, self.y, self.size, extra=-self.best)
+
+    def given(self, dispersion: float | None) -> RowLikelihood:
+        """The likelihood at a dispersion, off `best`; that of rows that have none."""
+        if self.dispersed is None:
+            return self.likelihood
+        assert dispersion is not None
+        return self.dispersed.at(dispersion, self.best)
 
     @property
     def n_others(self) -> int:
@@ -162,6 +185,7 @@ def grouped_counts(
     counts: tuple[Floats, Floats, Floats],
     x: Floats,
     factors: Sequence[tuple[Ints, Floats, int]],
+    dispersed: DispersedRows | None = None,
 ) -> GroupedCounts:
     """Find out which groups share rows.
 
@@ -174,6 +198,7 @@ def grouped_counts(
     factors : sequence of tuple
         Group of each row, (N,), columns (N, q) and number of groups of each factor, the largest
         first, rows in the order of its groups.
+    dispersed : DispersedRows, optional
     """
     index = tuple(i for i, _, _ in factors)
     z = tuple(np.ascontiguousarray(columns.T) for _, columns, _ in factors)
@@ -188,7 +213,9 @@ def grouped_counts(
         for a in range(len(others)):
             for b in range(a, len(others)):
                 meetings.append(_meeting(pairs.parts, others, begins, a, b))
-    return GroupedCounts(link, *counts, x, index, z, sizes, starts, pairs, tuple(meetings))
+    return GroupedCounts(
+        link, *counts, x, index, z, sizes, starts, pairs, tuple(meetings), dispersed
+    )
 
 
 def _meeting(
@@ -353,9 +380,16 @@ class Mode:
     residual: Floats
     log_density: float
     curvature: Curvature
+    likelihood: RowLikelihood
 
 
-def find_mode(rows: GroupedCounts, beta: Floats, factors: Sequence[Floats], start: Effects) -> Mode:
+def find_mode(
+    rows: GroupedCounts,
+    beta: Floats,
+    factors: Sequence[Floats],
+    start: Effects,
+    dispersion: float | None = None,
+) -> Mode:
     """Newton's method from `start`; steps that lead down are halved.
 
     Raises
@@ -363,7 +397,7 @@ def find_mode(rows: GroupedCounts, beta: Floats, factors: Sequence[Floats], star
     LinAlgError
         If the curvature is not a number, so far in the tail.
     """
-    fixed = rows.base + rows.x @ beta
+    fixed, likelihood = rows.base + rows.x @ beta, rows.given(dispersion)
     t = [factor.T @ z for factor, z in zip(factors, rows.z, strict=True)]
     effects, shift = start, _shift(rows, t, start)
     step, step_shift, length, before, rise = start, shift, 0.0, -np.inf, np.inf
@@ -371,7 +405,7 @@ def find_mode(rows: GroupedCounts, beta: Floats, factors: Sequence[Floats], star
         eta = fixed + shift
         v, r = effects
         if rise > SAFE_RISE:
-            value = _log_density(rows, eta, effects)
+            value = _log_density(likelihood, eta, effects)
             if not value >= before:
                 length *= 0.5
                 effects = v - length * step[0], r - length * step[1]
@@ -380,19 +414,19 @@ def find_mode(rows: GroupedCounts, beta: Floats, factors: Sequence[Floats], star
                     break
                 continue
             before = value
-        mean, slope = rows.link.slopes(eta)
-        weight, residual = rows.size * slope, rows.y - rows.size * mean
-        curvature = _curvature(rows, t, weight)
+        residual, weight, third = likelihood.curvatures(eta)
+        curvature, exact = _positive_curvature(rows, t, likelihood, eta, weight)
         gradient = rows.over_effects(t, residual)
         gradient = gradient[0] - v, gradient[1] - r
         step = curvature.solve(gradient)
         last, rise = rise, 0.5 * float(np.vdot(gradient[0], step[0]) + gradient[1] @ step[1])
         if rise < CONVERGED_RISE or (rise < ROUNDING_RISE and rise > 0.1 * last):
+            if not exact:  # a stationary point that is no mode
+                raise np.linalg.LinAlgError
             if last <= SAFE_RISE:
-                value = _log_density(rows, eta, effects)
-            third = weight * rows.link.skew(mean)
+                value = _log_density(likelihood, eta, effects)
             row = eta, weight, third, residual
-            return Mode(effects, factors[0], t, *row, value, curvature)
+            return Mode(effects, factors[0], t, *row, value, curvature, likelihood)
         step_shift = _shift(rows, t, step)
         length = min(1.0, LONGEST_STEP / max(float(np.abs(step_shift).max()), 1e-300))
         effects = v + length * step[0], r + length * step[1]
@@ -400,10 +434,32 @@ def find_mode(rows: GroupedCounts, beta: Floats, factors: Sequence[Floats], star
     raise np.linalg.LinAlgError
 
 
-def _log_density(rows: GroupedCounts, eta: Floats, effects: Effects) -> float:
+def _positive_curvature(
+    rows: GroupedCounts,
+    t: Sequence[Floats],
+    likelihood: RowLikelihood,
+    eta: Floats,
+    weight: Floats,
+) -> tuple[Curvature, bool]:
+    """The curvature, or where it is not positive a stand-in; and whether it is exact.
+
+    Beta-binomial rows may have a negative weight far from what the others say.
+    """
+    if not (weight < 0).any():
+        return _curvature(rows, t, weight), True
+    with np.errstate(invalid="ignore"):  # roots of what is not positive
+        try:
+            exact = _curvature(rows, t, weight)
+            if math.isfinite(exact.half_log_det):
+                return exact, True
+        except np.linalg.LinAlgError:
+            pass
+    return _curvature(rows, t, likelihood.slopes(eta)[1]), False
+
+
+def _log_density(likelihood: RowLikelihood, eta: Floats, effects: Effects) -> float:
     v, r = effects
-    log_likelihood = rows.y * eta - rows.size * rows.link.cumulant(eta) - rows.best
-    return float(log_likelihood.sum()) - 0.5 * float(np.vdot(v, v) + r @ r)
+    return float(likelihood.value(eta).sum()) - 0.5 * float(np.vdot(v, v) + r @ r)
 
 
 def _shift(rows: GroupedCounts, t: Sequence[Floats], effects: Effects) -> Floats:
@@ -426,19 +482,25 @@ class Slopes:
     beta : ndarray, shape (p,)
     factors : tuple of ndarray, shape (q, q)
         With each entry of Lambda of each factor.
+    log_dispersion : float
+        With the logarithm of the dispersion; 0 where rows have none.
     """
 
     value: float
     beta: Floats
     factors: tuple[Floats, ...]
+    log_dispersion: float
 
 
-def criterion(rows: GroupedCounts, mode: Mode, points: int) -> Slopes:
+def criterion(
+    rows: GroupedCounts, mode: Mode, points: int, dispersion: float | None = None
+) -> Slopes:
     """F and its gradient at a mode, with so many nodes an effect of the largest factor."""
     entries = inverse(mode.curvature)
     residual, nodes = mode.residual, None
+    along = _along_dispersion(rows, dispersion)
     if points > 1:
-        nodes = corrected(rows, mode, points)
+        nodes = corrected(rows, mode, points, along)
         residual = nodes.residual
         entries = Inverse(entries.block + 2.0 * nodes.curvature, entries.beside, entries.others)
     solved = _rows_solved(rows, mode.t, entries)
@@ -453,15 +515,27 @@ def criterion(rows: GroupedCounts, mode: Mode, points: int) -> Slopes:
     by_factor = []
     effects = rows.at_rows(mode.effects)
     for k, z in enumerate(rows.z):
-        along = -half_q if nodes is not None and k == 0 else direct
-        total = along * effects[k] - 0.5 * mode.residual * sway_rows[k] - mode.weight * solved[k]
+        pull = -half_q if nodes is not None and k == 0 else direct
+        total = pull * effects[k] - 0.5 * mode.residual * sway_rows[k] - mode.weight * solved[k]
         by_factor.append(z @ total.T)
     if nodes is not None:
         by_factor[0] += nodes.score
     value = mode.log_density - mode.curvature.half_log_det
     if nodes is not None:
         value += nodes.total
-    return Slopes(value, direct @ rows.x, tuple(by_factor))
+    rise = 0.0
+    if along is not None:
+        score, weight = along.derivative(lambda of: np.stack(of.curvatures(mode.eta)[:2]))
+        own = along.derivative(lambda of: of.value(mode.eta)) if nodes is None else nodes.rise
+        rise = float((own - 0.5 * (leverage * weight + felt * score)).sum())
+    return Slopes(value, direct @ rows.x, tuple(by_factor), rise)
+
+
+def _along_dispersion(rows: GroupedCounts, dispersion: float | None) -> Along | None:
+    if rows.dispersed is None:
+        return None
+    assert dispersion is not None
+    return along_dispersion(rows.dispersed, dispersion, rows.best)
 
 
 def _rows_solved(rows: GroupedCounts, t: Sequence[Floats], entries: Inverse) -> list[Floats]:

@@ -248,19 +248,28 @@ class CountSampler:
         out = np.empty((len(self.site.rows.grouped.starts), len(phi)))
         for n in np.unique(needed).tolist():
             at = np.flatnonzero(needed == n)
-            out[:, at] = integrated_by_group(self.site, first[at], b[at], n)
+            dispersion = self.model.dispersion(phi[at])
+            out[:, at] = integrated_by_group(self.site, first[at], b[at], n, dispersion)
         return out
 
     def _integrated(
         self, phi: Floats, b: Floats, moments: bool, nodes: Ints
     ) -> tuple[Floats, GroupMoments | None]:
         """Log likelihood of phi and b, by as many nodes as each point needs; see `integrated`."""
-        first = self.model.lambdas(phi)[0]
+        first, dispersion = self.model.lambdas(phi)[0], self.model.dispersion(phi)
         parts = [np.flatnonzero(nodes == n) for n in np.unique(nodes)]
         if len(parts) == 1:
-            return integrated(self.site, first, b, int(nodes[0]), moments)
+            return integrated(self.site, first, b, int(nodes[0]), moments, dispersion)
         by_rule = [
-            integrated(self.site, first[at], b[at], int(nodes[at[0]]), moments) for at in parts
+            integrated(
+                self.site,
+                first[at],
+                b[at],
+                int(nodes[at[0]]),
+                moments,
+                None if dispersion is None else dispersion[at],
+            )
+            for at in parts
         ]
         order = np.argsort(np.concatenate(parts))  # back to the points as they were given
         value = np.concatenate([v for v, _ in by_rule])[order]
@@ -377,11 +386,16 @@ def _joined(before: Points, after: Points, rows: JointRows) -> Points:
 
 
 def integrated(
-    site: Site, first: Floats, b: Floats, nodes: int, moments: bool
+    site: Site,
+    first: Floats,
+    b: Floats,
+    nodes: int,
+    moments: bool,
+    dispersion: Floats | None = None,
 ) -> tuple[Floats, GroupMoments | None]:
     """Log likelihood of b, (B, d), the first factor's groups integrated out; in parts."""
     values, moments_by_part = np.zeros(len(b)), []
-    for at, parts in _in_parts(site, first, b, nodes, moments=moments):
+    for at, parts in _in_parts(site, first, b, nodes, dispersion, moments=moments):
         each = []
         for _, (value, of) in parts:
             values[at] += value
@@ -390,17 +404,19 @@ def integrated(
     return values, _join_moments(moments_by_part, site.rows) if moments else None
 
 
-def integrated_by_group(site: Site, first: Floats, b: Floats, nodes: int) -> Floats:
+def integrated_by_group(
+    site: Site, first: Floats, b: Floats, nodes: int, dispersion: Floats | None = None
+) -> Floats:
     """Log likelihood of b by each of the first factor's groups, (J, B)."""
     values = np.empty((len(site.rows.grouped.starts), len(b)))
-    for at, parts in _in_parts(site, first, b, nodes, by_group=True):
+    for at, parts in _in_parts(site, first, b, nodes, dispersion, by_group=True):
         for groups, (value, _) in parts:
             values[groups, at] = value + site.rows.grouped.best[groups, None]
     return values
 
 
 def _in_parts(
-    site: Site, first: Floats, b: Floats, nodes: int, **wanted: bool
+    site: Site, first: Floats, b: Floats, nodes: int, dispersion: Floats | None, **wanted: bool
 ) -> Iterator[tuple[slice, Iterator[tuple[slice, tuple[Floats, GroupMoments | None]]]]]:
     """Points by points, and in these groups by groups, what `integrate_groups` says."""
     rows = site.rows
@@ -413,12 +429,13 @@ def _in_parts(
     ) -> Iterator[tuple[slice, tuple[Floats, GroupMoments | None]]]:
         start = group_start(site, first[at], b[at])
         linear = known_events[:, None] + column_events @ b[at].T
+        each = None if dispersion is None else dispersion[at]
         for here, groups, some in parts:
             known = rows.known[here, None] + rows.w[here] @ b[at].T
             yield (
                 groups,
                 integrate_groups(
-                    some,
+                    some.given(each),
                     known,
                     first[at],
                     start[:, groups],
@@ -541,8 +558,9 @@ class _Search:
             return -math.inf
         b = rows.scaled([f[None] for f in hyper.others], site.r[None])
         known = rows.known[:, None] + rows.w @ b.T
+        grouped = rows.grouped.given(hyper.dispersion)
         value, _ = integrate_groups(
-            rows.grouped, known, hyper.first[None], site.v[:, :, None], self.nodes
+            grouped, known, hyper.first[None], site.v[:, :, None], self.nodes
         )
         m = rows.effects
         one = np.append(site.r[m:], -1.0)
@@ -602,9 +620,11 @@ def _rule(model: Any, places: Floats, site: Site) -> GroupRule:
     b = site.rows.scaled(others, coefficients_given_phi.mean)
     nodes = np.full(len(phi), tried[-1])
     left = np.arange(len(phi))
-    before, coarse = integrated(site, first, b, tried[0], True)
+    dispersion = model.dispersion(phi)
+    before, coarse = integrated(site, first, b, tried[0], True, dispersion)
     for chosen, finer in itertools.pairwise(tried):
-        after, fine = integrated(site, first[left], b[left], finer, True)
+        some = None if dispersion is None else dispersion[left]
+        after, fine = integrated(site, first[left], b[left], finer, True, some)
         done = (np.abs(after - before) < GOOD_RULE) & (_sd_changes(coarse, fine) < GOOD_SD)
         nodes[left[done]] = chosen
         if done.all():

@@ -2,10 +2,10 @@
 
     y_j ~ Binomial(n_j, p_j),  logit p_j ~ N(mu, tau^2)            binomial
     y_j ~ Poisson(e_j rate_j), log rate_j ~ N(mu, tau^2)           poisson
-    p_j    ~ Beta(m f, (1 - m) f),   m = expit(mu), f = 1 / tau^2  beta_binomial
-    rate_j ~ Gamma(f, f / m),        m = exp(mu),   f = 1 / tau^2  gamma_poisson
+    p_j    ~ Beta(m f, (1 - m) f),   m = expit(mu), f = 1 / tau^2  binomial, population beta
+    rate_j ~ Gamma(f, f / m),        m = exp(mu),   f = 1 / tau^2  poisson, population gamma
 
-Groups with equal events and size are computed once. In the conjugate families tau is the
+Groups with equal events and size are computed once. In the conjugate populations tau is the
 coefficient of variation of the rates, or the sd of the probabilities relative to its largest,
 ``sd(p)^2 = m (1 - m) tau^2 / (1 + tau^2)``.
 """
@@ -26,12 +26,12 @@ from partialpool.kernels import conjugate, counts
 from partialpool.kernels.counts import Pairs
 from partialpool.kernels.families import LOG, LOGIT, Link
 from partialpool.models.counts_propriety import CountMoments, CountSizes, check_proper
+from partialpool.models.population_text import CountPopulation
 from partialpool.models.prior_set import Priors
-from partialpool.models.priors import Normal, StudentT
+from partialpool.models.priors import Normal, log_density_of_coefficient
 
 CELLS_AT_ONCE = 4_000_000
 """Elements of the (pairs, nodes) arrays held at once."""
-LOG_2PI = math.log(2.0 * math.pi)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,8 +46,8 @@ class CountsModel:
         Groups of each pair.
     member : ndarray of int, shape (J,)
         The pair of each group; K for groups without trials or exposure.
-    conjugate : bool
-        Whether group parameters have the conjugate, not a normal distribution.
+    population : {"normal", "beta", "gamma"}
+        Distribution of the groups: of their link, or of the probability or rate itself.
     priors : Priors
         Of mu (link scale) and tau.
     sizes : CountSizes
@@ -61,7 +61,7 @@ class CountsModel:
     pairs: Pairs
     count: Floats
     member: Ints
-    conjugate: bool
+    population: CountPopulation
     priors: Priors
     sizes: CountSizes
     moments: CountMoments
@@ -71,6 +71,11 @@ class CountsModel:
     def link(self) -> Link:
         """Logit or log."""
         return self.pairs.link
+
+    @property
+    def conjugate(self) -> bool:
+        """Whether the population is conjugate to the family, not normal."""
+        return self.population != "normal"
 
     @property
     def inside(self) -> Bools:
@@ -147,7 +152,7 @@ class CountsModel:
     def log_prior(self, mu: Floats, tau: Floats) -> Floats:
         """Log prior density of (mu, tau), shapes (T, M) and (T,) to (T, M)."""
         of_tau = self.priors.tau.log_density(tau, self.typical_error)
-        return np.asarray(self._log_prior_mu(mu) + of_tau[:, None])
+        return np.asarray(log_density_of_coefficient(self.priors.mu, mu) + of_tau[:, None])
 
     def log_marginals(self, pairs: Pairs, mu: Floats, tau: Floats) -> Floats:
         """Log likelihood of each pair at each node, its parameter integrated out; (K, T, M)."""
@@ -161,7 +166,7 @@ class CountsModel:
 
             B = 1 / (1 + tau^2 I),   I the information in `size` at the population mean
 
-        with I = n m (1 - m) for binomial and e m for Poisson events; in the conjugate families
+        with I = n m (1 - m) for binomial and e m for Poisson events; in the conjugate populations
         ``B = f / (f + n)`` and ``f / (f + e m)``, exactly the weight on m in the mean of p_j
         or rate_j.
         """
@@ -170,28 +175,16 @@ class CountsModel:
             each = np.ones_like(each)
         return np.asarray(1.0 / (1.0 + size * (tau**2 * each)))
 
-    def _log_prior_mu(self, mu: Floats) -> Floats:
-        prior = self.priors.mu
-        match prior:
-            case Normal():
-                z = (mu - prior.mean) / prior.sd
-                return np.asarray(-0.5 * (LOG_2PI + z * z) - math.log(prior.sd))
-            case StudentT():
-                z2 = ((mu - prior.mean) / prior.scale) ** 2
-                half = 0.5 * (prior.df + 1.0)
-                constant = math.lgamma(half) - math.lgamma(0.5 * prior.df)
-                constant -= 0.5 * math.log(prior.df * math.pi) + math.log(prior.scale)
-                return np.asarray(constant - half * np.log1p(z2 / prior.df))
-        return np.zeros_like(mu)
-
     def _chunks(self, nodes: int) -> Iterator[slice]:
         step = max(1, CELLS_AT_ONCE // nodes)
         for i in range(0, len(self.pairs), step):
             yield slice(i, i + step)
 
 
-def counts_model(statistics: CountStatistics, priors: Priors) -> CountsModel:
-    """Set up the model.
+def counts_model(
+    statistics: CountStatistics, priors: Priors, population: CountPopulation = "normal"
+) -> CountsModel:
+    """Set up the model; the population is one that goes with the family.
 
     Raises
     ------
@@ -223,12 +216,13 @@ def counts_model(statistics: CountStatistics, priors: Priors) -> CountsModel:
         any_event=bool(pairs.y.any()),
         any_failure=not s.proportion or bool((pairs.y < pairs.size).any()),
         family=s.family,
+        conjugate=population != "normal",
     )
     return CountsModel(
         pairs=pairs,
         count=count,
         member=member,
-        conjugate=s.family in ("beta_binomial", "gamma_poisson"),
+        population=population,
         priors=priors,
         sizes=sizes,
         moments=check_proper(sizes, priors),

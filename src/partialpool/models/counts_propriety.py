@@ -2,8 +2,8 @@
 
 With tau large and mu of the same order, a group strictly inside its range (neither 0 nor all of
 its trials; for rates, at least one event) contributes 1/tau to the likelihood, and a group at an
-end contributes a constant: it says only on which side of mu it lies. In the conjugate families a
-group inside contributes 1/tau^2. Integrating over a flat mu gives back a factor tau (tau^2 for
+end contributes a constant: it says only on which side of mu it lies. In the conjugate populations
+a group inside contributes 1/tau^2. Integrating over a flat mu gives back a factor tau (tau^2 for
 gamma-Poisson, nothing for beta-binomial). With flat mu and no event at all (or no failure) the
 likelihood does not fall for mu towards one side, whatever tau.
 """
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from partialpool.errors import ImproperPosteriorError
 from partialpool.formula import CountFamily
+from partialpool.formula.families import PROPORTIONS
 from partialpool.models.prior_set import Priors
 from partialpool.models.priors import HalfNormal, Normal, StudentT
 from partialpool.models.propriety import ADVICE
@@ -22,13 +23,17 @@ from partialpool.models.propriety import ADVICE
 
 @dataclass(frozen=True, slots=True)
 class CountSizes:
-    """What decides propriety: groups with data, those strictly inside their range, the totals."""
+    """What decides propriety: groups with data, those strictly inside their range, the totals.
+
+    And the family, and whether the population is conjugate to it or normal.
+    """
 
     groups: int
     inside: int
     any_event: bool
     any_failure: bool
     family: CountFamily
+    conjugate: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +45,10 @@ class CountMoments:
     theta: float
 
 
-TAU_POWERS_INSIDE = {"binomial": 1, "poisson": 1, "beta_binomial": 2, "gamma_poisson": 2}
-"""Powers of 1/tau that a group inside its range contributes."""
-TAU_POWERS_OF_FLAT_MU = {"binomial": 1, "poisson": 1, "beta_binomial": 0, "gamma_poisson": 2}
-"""Powers of tau that a flat mu gives back."""
+TAU_POWERS_INSIDE = {False: 1, True: 2}
+"""Powers of 1/tau of a group inside its range, by whether its population is conjugate."""
+TAU_POWERS_OF_FLAT_MU = {"binomial": 0, "poisson": 2}
+"""Powers of tau that a flat mu of conjugate populations gives back; of normal ones 1."""
 
 
 def check_proper(sizes: CountSizes, priors: Priors) -> CountMoments:
@@ -57,13 +62,14 @@ def check_proper(sizes: CountSizes, priors: Priors) -> CountMoments:
     flat = not priors.mu.proper
     if flat and not (sizes.any_event and sizes.any_failure):
         raise _one_sided(sizes)
-    right = TAU_POWERS_INSIDE[sizes.family] * sizes.inside + priors.tau.tail
-    right -= TAU_POWERS_OF_FLAT_MU[sizes.family] if flat else 0
+    right = TAU_POWERS_INSIDE[sizes.conjugate] * sizes.inside + priors.tau.tail
+    if flat:
+        right -= TAU_POWERS_OF_FLAT_MU[sizes.family] if sizes.conjugate else 1
     if right <= 1:
         raise _too_few(sizes, priors)
     tau = right - 1
     if flat:
-        mu = 0.5 * tau if sizes.family == "gamma_poisson" else tau
+        mu = 0.5 * tau if sizes.conjugate and sizes.family == "poisson" else tau
     else:
         mu = tau + priors.mu.df if isinstance(priors.mu, StudentT) else math.inf
     return CountMoments(tau, mu, min(tau, mu))
@@ -76,9 +82,9 @@ def natural_moments(sizes: CountSizes, priors: Priors) -> float:
     if exp(k mu) has, whose tail given tau falls like exp(-groups mu / tau^2).
     """
     tau = priors.tau
-    if sizes.family in ("binomial", "beta_binomial"):
+    if sizes.family in PROPORTIONS:
         return math.inf
-    if sizes.family == "poisson":
+    if not sizes.conjugate:
         if isinstance(tau, HalfNormal):
             return 1.0 / tau.scale
         return math.inf if math.isfinite(tau.support[1]) else 0.0
@@ -88,7 +94,7 @@ def natural_moments(sizes: CountSizes, priors: Priors) -> float:
 
 
 def _one_sided(sizes: CountSizes) -> ImproperPosteriorError:
-    proportion = sizes.family in ("binomial", "beta_binomial")
+    proportion = sizes.family in PROPORTIONS
     if sizes.any_event:
         what, side = "every trial of every group is an event", "upper"
     else:
@@ -103,8 +109,7 @@ def _one_sided(sizes: CountSizes) -> ImproperPosteriorError:
 
 
 def _too_few(sizes: CountSizes, priors: Priors) -> ImproperPosteriorError:
-    rates = sizes.family in ("poisson", "gamma_poisson")
-    inside = "at least one event" if rates else "an event and a failure"
+    inside = "an event and a failure" if sizes.family in PROPORTIONS else "at least one event"
     return ImproperPosteriorError(
         f"{sizes.inside} of {sizes.groups} groups have {inside}; the others say only on which side "
         f"of the mean they lie. That is too little to learn tau under tau ~ {priors.tau} and "

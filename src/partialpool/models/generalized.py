@@ -3,13 +3,16 @@
     y_i ~ Binomial(n_i, expit(eta_i))  or  Poisson(e_i exp(eta_i)),
     eta = offset + X beta + sum_t Z_t b_t,   b_t,l ~ N(0, Sigma_t)
 
-The rows and the priors in the terms of `CountSampler`, which draws weighted points of the joint
-posterior of the hyperparameters phi (sds and correlations), the coefficients and the effects.
+or rows that vary more, beta-binomial or negative binomial ones. The rows and the priors in the
+terms of `CountSampler`, which draws weighted points of the joint posterior of the hyperparameters
+phi (sds, correlations, the dispersion), the coefficients and the effects.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 
@@ -17,8 +20,9 @@ from partialpool._typing import Floats, Ints
 from partialpool.data.count_products import CountProducts
 from partialpool.data.sorted_rows import joint_rows
 from partialpool.errors import ImproperPosteriorError
+from partialpool.integrate import Coordinate, HalfLine, Interval
 from partialpool.kernels.joint_counts import Hyper, JointRows
-from partialpool.models.mixed import MixedModel, mixed_model
+from partialpool.models.mixed import MixedModel, inside, mixed_model
 from partialpool.models.prior_set import Priors
 
 
@@ -39,6 +43,48 @@ class GeneralizedModel(MixedModel):
     rows: JointRows
     place: Ints
 
+    @property
+    def dispersed(self) -> bool:
+        """Whether rows vary more than Poisson or binomial ones, by a dispersion to be learned."""
+        return self.statistics.dispersed is not None
+
+    @property
+    def dispersion_at(self) -> int:
+        """Which dimension of phi the dispersion is."""
+        return len(self.axes) - len(self._heavy) - 1
+
+    def dispersion(self, points: Floats) -> Floats | None:
+        """The dispersion at points of phi, (G,); None where rows have none."""
+        return points[:, self.dispersion_at] if self.dispersed else None
+
+    @cached_property
+    def axes(self) -> tuple[Coordinate, ...]:
+        """A smooth coordinate for each dimension of phi."""
+        plain = super().axes
+        if not self.dispersed:
+            return plain
+        lower, upper = self.priors.dispersion.support
+        guess = self.statistics.rough_dispersion
+        own = Interval(lower, upper) if math.isfinite(upper) else HalfLine(guess)
+        end = len(plain) - len(self._heavy)
+        return (*plain[:end], own, *plain[end:])
+
+    def _start(self, ratios: list[Floats]) -> list[float]:
+        plain = super()._start(ratios)
+        if not self.dispersed:
+            return plain
+        end = len(plain) - len(self._heavy)
+        guess = inside(self.priors.dispersion, self.statistics.rough_dispersion)
+        return [*plain[:end], guess, *plain[end:]]
+
+    def log_prior(self, points: Floats) -> Floats:
+        """Log prior density of phi, up to a constant."""
+        out = super().log_prior(points)
+        dispersion = self.dispersion(points)
+        if dispersion is not None:
+            out = out + self.priors.dispersion.log_density(dispersion, 1.0)
+        return out
+
     def at_coordinates(self, u: Floats) -> tuple[Floats, Floats]:
         """Values of phi at coordinates u, (G, k), and the log of the change of volume, (G,)."""
         columns = [a.value(u[:, i]) for i, a in enumerate(self.axes)]
@@ -55,7 +101,13 @@ class GeneralizedModel(MixedModel):
     def hyper(self, point: Floats) -> Hyper:
         """One point of phi, (1, k), as the rows need it."""
         first, *others = (f[0] for f in self.lambdas(point))
-        return Hyper(first, tuple(others), self.prior_precision(point)[0])
+        dispersion = self.dispersion(point)
+        return Hyper(
+            first,
+            tuple(others),
+            self.prior_precision(point)[0],
+            None if dispersion is None else float(dispersion[0]),
+        )
 
 
 def generalized_model(statistics: CountProducts, priors: Priors) -> GeneralizedModel:

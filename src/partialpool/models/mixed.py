@@ -19,7 +19,7 @@ import numpy as np
 from scipy import special
 
 from partialpool._typing import Floats, Ints
-from partialpool.data.cross_products import CrossProducts
+from partialpool.data.cross_products import DISPERSION, CrossProducts
 from partialpool.errors import DataError
 from partialpool.integrate import Axis, Coordinate, HalfLine, Interval
 from partialpool.kernels.covariance import covariance_factor
@@ -71,7 +71,7 @@ def sd_name(factor: str, effect: str) -> str:
 def parameter_names(statistics: CrossProducts) -> list[str]:
     """Names of the single parameters to which a prior can be given."""
     spreads = [sd_name(b.factor, e) for b in statistics.blocks for e in b.effects]
-    return [*statistics.coefficients, *spreads]
+    return [*statistics.coefficients, *spreads, *([DISPERSION] if statistics.dispersed else [])]
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,10 +21,12 @@ from partialpool.integrate import Axis, Coordinate
 LEARNED = "learned"
 LEAST_DF = 0.5
 """Of Student's t: below, half of the groups are outliers, and the mixture takes too many nodes."""
-T_NODES, LONGEST_STEP = 32, 0.95
-"""Nodes of the mixture that is Student's t, and the longest step of log precision between them:
-for df of 1 to 1,000 log densities are off by 4e-4 at most, by 1e-6 to 8e-5 for groups within six
-standard errors (`test_student_mixture_is_student` holds this)."""
+LONGEST_STEP, WIDTHS_A_STEP = 0.95, 0.9
+"""Longest step of the log precision between nodes of the mixture that is Student's t, also in its
+sds: log densities of groups within six standard errors are off by 3e-4 at most with df of 1 and 2,
+by 8e-5 from 4 on, of farther ones by 6e-4 (`test_student_mixture_is_student` holds this)."""
+MOST_NODES = 30
+"""Nodes where df is learned, at most: what is below df 1 has a weight of a hundredth."""
 OUTERMOST = 1e-6
 """Probability of precisions beyond the outermost nodes."""
 FARTHEST = 60.0
@@ -68,6 +70,11 @@ class Population(ABC):
     def tells_outliers(self) -> bool:
         """Whether the last component is one that a group may be said to be of."""
         return False
+
+    @property
+    def moments(self) -> float:
+        """Moments of a group of an order below this exist, given the hyperparameters."""
+        return math.inf
 
     @property
     @abstractmethod
@@ -157,6 +164,10 @@ class Student(Population):
             )
 
     @property
+    def moments(self) -> float:
+        return LEAST_DF if self.df == LEARNED else float(self.df)
+
+    @property
     def learned(self) -> tuple[str, ...]:
         return ("df",) if self.df == LEARNED else ()
 
@@ -181,7 +192,8 @@ class Student(Population):
 
     def components(self, tau: Floats, shape: Floats, far: float) -> tuple[Floats, Floats]:
         df = shape[:, 0] if self.learned else np.full(len(tau), float(self.df))
-        log_precision, log_share = _precisions(df, far / tau)
+        most = MOST_NODES if self.learned else None
+        log_precision, log_share = _precisions(df, far / tau, most)
         return log_share, tau[:, None] ** 2 * np.exp(-log_precision)
 
     def variance_over_tau(self, shape: Floats) -> Floats:
@@ -190,7 +202,7 @@ class Student(Population):
             return np.where(df > 2.0, df / np.maximum(df - 2.0, 0.0), math.inf)
 
 
-def _precisions(df: Floats, far: Floats) -> tuple[Floats, Floats]:
+def _precisions(df: Floats, far: Floats, most: int | None) -> tuple[Floats, Floats]:
     """Nodes of log lambda and their log shares, (T, K): t_df is N(0, 1 / lambda) mixed.
 
     lambda ~ Gamma(a, rate a), a = df / 2, by the trapezoid rule in log lambda. A group z scales
@@ -204,7 +216,9 @@ def _precisions(df: Floats, far: Floats) -> tuple[Floats, Floats]:
     z = np.minimum(far, FARTHEST)
     of_farthest = np.log((df + 1.0) / (df + z * z)) - WIDTHS_BEYOND * np.sqrt(2.0 / (df + 1.0))
     low = np.minimum(low, of_farthest)
-    size = max(T_NODES, 1 + math.ceil(float((high - low).max(initial=0.0)) / LONGEST_STEP))
+    step = np.minimum(LONGEST_STEP, WIDTHS_A_STEP * np.sqrt(2.0 / df))
+    size = 2 + math.floor(float(((high - low) / step).max(initial=0.0)))
+    size = size if most is None else min(size, most)
     u = np.linspace(low, high, size, axis=1)
     log_share = a[:, None] * (u - np.exp(u))
     log_share -= special.logsumexp(log_share, axis=1, keepdims=True)

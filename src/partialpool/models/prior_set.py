@@ -19,6 +19,9 @@ from partialpool.models.priors import (
 
 FLAT, ONE_OVER, UNIFORM, OF_LOG_SIGMA = Flat(), Jeffreys(), LKJ(), HalfNormal(1.0)
 """The defaults."""
+OF_DISPERSION = HalfNormal(1.0)
+"""The default of the dispersion of counts: rows as the family without it says, 0, and rates with a
+coefficient of variation of 1 are both within its bulk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,8 @@ class Priors:
         Of the correlations of one term.
     named : tuple of (str, Prior)
         Of single parameters, such as ``("tau[county, floor]", HalfNormal(1))``; these go first.
+        ``"dispersion"`` is that of counts that vary more than Poisson or binomial ones, by
+        default half_normal(1).
     sd_log_sigma : ScalePrior
         Of the standard deviation of log sigma_j where groups differ in noise: a number without
         unit, 0.7 if one group in six has twice the usual sigma and one in six half of it.
@@ -56,7 +61,7 @@ class Priors:
     sd_log_sigma: ScalePrior = OF_LOG_SIGMA
 
     def __post_init__(self) -> None:
-        single = [pair for pair in self.named if not pair[0].startswith("tau[")]
+        single = [p for p in self.named if not (p[0].startswith("tau[") or p[0] == "dispersion")]
         for name, prior in [("mu", self.mu), ("beta", self.beta), *single]:
             _check_coefficient(name, prior)
         spreads = [pair for pair in self.named if pair[0].startswith("tau[")]
@@ -75,6 +80,7 @@ class Priors:
         """The prior of one coefficient."""
         default = self.mu if name == "Intercept" else self.beta
         prior = dict(self.named).get(name, default)
+        _check_coefficient(name, prior)
         assert isinstance(prior, Flat | Normal | StudentT)
         return prior
 
@@ -82,6 +88,25 @@ class Priors:
         """The prior of one standard deviation, such as ``"tau[county, floor]"``."""
         prior = dict(self.named).get(name, self.tau)
         assert isinstance(prior, ScalePrior)
+        return prior
+
+    @property
+    def dispersion(self) -> ScalePrior:
+        """The prior of the dispersion of counts that vary more than Poisson or binomial ones.
+
+        Raises
+        ------
+        PriorError
+            If it is none of positive numbers, or improper.
+        """
+        prior = dict(self.named).get("dispersion", OF_DISPERSION)
+        _check_scale("dispersion", prior)
+        assert isinstance(prior, ScalePrior)
+        if not prior.proper or prior.relative:
+            raise PriorError(
+                f"dispersion ~ {prior}: the prior of the dispersion must be proper and has no "
+                "reference; use one such as half_normal(1), half_cauchy(1) or exponential(1)"
+            )
         return prior
 
     def improper(self, sigma_known: bool) -> list[str]:

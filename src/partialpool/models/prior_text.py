@@ -25,6 +25,7 @@ KINDS: dict[str, type[Prior]] = {
 PARAMETERS = ("mu", "Intercept", "tau", "sigma")
 OF_NOISE = "sd_log_sigma"
 OF_REGRESSIONS = ("beta", "rho")
+DEFAULT = Priors()
 
 
 def parse_prior(text: str) -> Prior:
@@ -74,6 +75,7 @@ def priors(
     *,
     factor: str | None = None,
     parameters: Collection[str] = (),
+    default: Priors = DEFAULT,
     **named: Prior | str,
 ) -> Priors:
     """Gather priors of mu, tau, sigma and more; what is not given keeps its default.
@@ -89,6 +91,8 @@ def priors(
         Names of single parameters of a regression, such as ``"floor"`` and
         ``"tau[county, floor]"``. With them ``beta`` (all coefficients but the intercept) and
         ``rho`` (correlations) are understood too.
+    default : Priors, optional
+        Of what is not given.
     mu, tau, sigma, ... : Prior or str
         Priors by name; a text is a prior such as ``"half_normal(5)"``.
 
@@ -108,7 +112,7 @@ def priors(
     >>> print(priors(["mu ~ normal(0, 10)", "tau ~ exponential(1)"]).mu)
     normal(0, 10)
     """
-    base = stated if isinstance(stated, Priors) else Priors()
+    base = stated if isinstance(stated, Priors) else default
     by_name: dict[str, Prior] = {}
     single = dict(base.named)
     pairs = [] if stated is None or isinstance(stated, Priors) else _pairs(stated)

@@ -457,6 +457,19 @@ class LKJ(Prior):
 MuPrior = Flat | Normal | StudentT
 
 
+def log_density_of_coefficient(prior: MuPrior, x: Floats) -> Floats:
+    """Log prior density of a mean or a coefficient at x; any shape."""
+    match prior:
+        case Normal():
+            z = (x - prior.mean) / prior.sd
+            return np.asarray(-0.5 * (math.log(2.0 * math.pi) + z * z) - math.log(prior.sd))
+        case StudentT():
+            z2 = ((x - prior.mean) / prior.scale) ** 2
+            constant = _t_constant(prior.df) - math.log(prior.scale)
+            return np.asarray(constant - 0.5 * (prior.df + 1.0) * np.log1p(z2 / prior.df))
+    return np.zeros_like(x)
+
+
 def _t_constant(df: float) -> float:
     gap = math.lgamma(0.5 * df + 0.5) - math.lgamma(0.5 * df)
     return gap - 0.5 * math.log(df * math.pi)

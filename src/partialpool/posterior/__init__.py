@@ -13,9 +13,10 @@ from partialpool.posterior.integrated import mixed_posterior, plug_in
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.mixed_draws import MixedDraws
 from partialpool.posterior.one_way import OneWayPosterior, one_way_posterior
+from partialpool.posterior.population import PopulationPosterior, population_posterior
 from partialpool.posterior.posterior import Draws, Engine, GroupValues, Posterior
 
-OneFactor = OneWayPosterior | HeteroscedasticPosterior | CountsPosterior
+OneFactor = OneWayPosterior | HeteroscedasticPosterior | CountsPosterior | PopulationPosterior
 """Of one factor, of measurements or of counts."""
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "OneFactor",
     "OneWayDraws",
     "OneWayPosterior",
+    "PopulationPosterior",
     "Posterior",
     "counts_posterior",
     "estimated",
@@ -41,4 +43,5 @@ __all__ = [
     "mixed_posterior",
     "one_way_posterior",
     "plug_in",
+    "population_posterior",
 ]

@@ -340,6 +340,11 @@ class Averager:
                 "observation=True: with an effect of each row, (1 | row), the events of a cell "
                 "depend on how many rows its weight stands for; leave observation out"
             )
+        if self.engine.dispersion is not None:
+            raise ArgumentError(
+                "observation=True: rows of this family vary by themselves, so that the events of a "
+                "cell depend on how many rows its weight stands for; leave observation out"
+            )
         weights = np.concatenate([side.weight.data for side in self.cells.sides])
         broken = weights != np.rint(weights)
         if self.engine.link is not LOG and broken.any():

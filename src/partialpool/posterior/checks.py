@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from partialpool._typing import Floats
+from partialpool._typing import Floats, Ints
+from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.data.design import Design
 from partialpool.data.rows_again import RowsAgain
 from partialpool.kernels.compared import (
@@ -39,6 +40,7 @@ from partialpool.posterior.group_check import GroupCheck, group_checks
 from partialpool.posterior.heteroscedastic import HeteroscedasticPosterior
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.one_way import OneWayPosterior
+from partialpool.posterior.population import PopulationPosterior
 
 MOST_GROUPS = 20_000
 """Groups of which each is held against the others, and that are drawn anew (of more, so many at
@@ -128,14 +130,7 @@ def _of_one_way(post: OneWayPosterior, rng: np.random.Generator) -> Iterator[Fin
     s = post.statistics
     what = f"groups of {s.factor}"
     at, draws = _drawn_groups(s.n_groups, rng)
-    if not s.sigma_known:
-        mine = at[(s.n[at] > 1) & (s.ss[at] > 0)]
-        df = s.n[mine] - 1.0
-        if len(mine) > 1:
-            size, trend = noise_by_group(s.ss[mine], df, s.mean[mine], draws, rng)
-            yield Finding("noise by group", what, size, "exact")
-            if len(mine) > 2:
-                yield Finding("noise by value", what, trend, "exact")
+    yield from _noise(s, at, draws, rng)
     c = post.components  # new groups of their population, about a mean that makes no difference
     node = rng.choice(len(c.weight), draws, p=c.weight / c.weight.sum())
     sigma = c.sigma[node]
@@ -145,6 +140,19 @@ def _of_one_way(post: OneWayPosterior, rng: np.random.Generator) -> Iterator[Fin
     means *= sigma[:, None] * np.sqrt(c.lam[node][:, None] + 1.0 / s.weight[at])
     spread = with_draws(float(s.mean[at].std(ddof=1)), means.std(axis=1, ddof=1), both=True)
     yield Finding("spread of groups", what, spread, "predictive")
+
+
+def _noise(s: GroupStatistics, at: Ints, draws: int, rng: np.random.Generator) -> Iterator[Finding]:
+    """Whether groups differ in noise, and whether noise goes with their values."""
+    mine = at[(s.n[at] > 1) & (s.ss[at] > 0)]
+    if s.sigma_known or len(mine) < 2:
+        return
+    what = f"groups of {s.factor}"
+    df = np.asarray(s.n[mine] - 1.0, dtype=np.float64)
+    size, trend = noise_by_group(s.ss[mine], df, s.mean[mine], draws, rng)
+    yield Finding("noise by group", what, size, "exact")
+    if len(mine) > 2:
+        yield Finding("noise by value", what, trend, "exact")
 
 
 @checks_of.register
@@ -177,16 +185,21 @@ def _of_heteroscedastic(
     )
 
 
-@checks_of.register
-def _of_counts(post: CountsPosterior, rng: np.random.Generator) -> Iterator[Finding]:
-    s = post.statistics
-    what = f"groups of {s.factor}"
+def _rows_of_counts(s: CountStatistics) -> Iterator[Finding]:
+    """Whether rows of a group vary more, or are zero more often, than their family says."""
     dispersion, rows_zero = rows_of_groups_vary(s), zeros_of_groups(s)
     if dispersion is not None:
         yield Finding("dispersion of rows", "rows", dispersion, "exact")
     if rows_zero is not None:
         of_zeros = with_gamma(rows_zero.observed, max(rows_zero.expected, 0.5), rows_zero.sd**2)
         yield Finding("zeros among rows", "rows", of_zeros, "exact")
+
+
+@checks_of.register
+def _of_counts(post: CountsPosterior, rng: np.random.Generator) -> Iterator[Finding]:
+    s = post.statistics
+    what = f"groups of {s.factor}"
+    yield from _rows_of_counts(s)
     at, draws = _drawn_groups(s.n_groups, rng)
     at = at[s.size[at] > 0]
     y = _new_events(post, s.size[at], draws, rng)
@@ -195,6 +208,24 @@ def _of_counts(post: CountsPosterior, rng: np.random.Generator) -> Iterator[Find
     zeros, expected = float((s.y[at] == 0).sum()), (y == 0).sum(axis=1).astype(np.float64)
     if zeros or np.quantile(expected, 0.975) > 0.0:
         yield Finding("groups without an event", what, with_draws(zeros, expected), "predictive")
+
+
+@checks_of.register
+def _of_population(post: PopulationPosterior, rng: np.random.Generator) -> Iterator[Finding]:
+    """Of measurements, the spread of new groups of their population; of counts, their rows."""
+    s = post.statistics
+    if isinstance(s, CountStatistics):
+        yield from _rows_of_counts(s)
+        return
+    what = f"groups of {s.factor}"
+    at, size = _drawn_groups(s.n_groups, rng)
+    yield from _noise(s, at, size, rng)
+    drawn = post.draws(size, rng)
+    means = post.new_deviations(drawn, len(at), rng)
+    sigma = np.ones(size) if drawn.sigma is None else drawn.sigma
+    means += sigma[:, None] * rng.standard_normal(means.shape) / np.sqrt(s.weight[at])
+    spread = with_draws(float(s.mean[at].std(ddof=1)), means.std(axis=1, ddof=1), both=True)
+    yield Finding("spread of groups", what, spread, "predictive")
 
 
 def _of_rows(
@@ -207,9 +238,11 @@ def _of_rows(
     if rows.size is None:
         residuals = row_checks.of_measurements(rows, rng)
         yield from (Finding(check, "rows", of, "residuals") for check, of in residuals)
-    elif isinstance(post, CountsPosterior):
+    elif isinstance(post.statistics, CountStatistics):
         dealt = row_checks.of_counts(rows, proportion=post.statistics.proportion, rng=rng)
         yield from (Finding(check, "rows", of, "exact") for check, of in dealt)
+    if isinstance(post, PopulationPosterior):
+        return  # score tests take groups as normal, which is what this population denies
     factors = [e.factor.name if e.names[0] == INTERCEPT else "" for e in design.effects]
     scores = score_checks.of_rows(post, design.coefficients, factors, rows, rng)
     yield from (Finding(check, what, of, "score") for check, what, of in scores)

@@ -16,6 +16,7 @@ from partialpool._typing import Bools, Floats, Ints
 from partialpool.data.counts import CountStatistics
 from partialpool.kernels.compared import Compared
 from partialpool.kernels.noise import dispersion_of_rows
+from partialpool.kernels.row_moments import RowMoments, row_moments
 from partialpool.posterior.generalized import GeneralizedPosterior
 
 FEWEST_ROWS = 20
@@ -74,24 +75,32 @@ class FittedExcess(Excess):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Rows:
-    """Rows, none added up, that tell: which they are, events, size, mean and variance of these."""
+    """Rows that tell: which they are, how often each is there, and their events and sizes.
+
+    With mean, probability or rate, and the shape of the distribution of the events of each.
+    """
 
     which: Ints
+    times: Floats
     y: Floats
     size: Floats
     mean: Floats
-    variance: Floats
+    shape: RowMoments
     eta: Floats
-    proportion: bool
     rows: int
+
+    @property
+    def variance(self) -> Floats:
+        return self.shape.variance
+
+    @property
+    def number(self) -> float:
+        return float(self.times.sum())
 
     def part(self, which: Bools) -> _Rows:
         """These rows."""
-        y, size, mean = self.y[which], self.size[which], self.mean[which]
-        variance, eta = self.variance[which], self.eta[which]
-        return replace(
-            self, which=self.which[which], y=y, size=size, mean=mean, variance=variance, eta=eta
-        )
+        columns = {n: getattr(self, n)[which] for n in ("which", "times", "y", "size", "mean")}
+        return replace(self, **columns, shape=self.shape.part(which), eta=self.eta[which])
 
     def excess(self, observed: float, expected: float, total: float, slope: Floats) -> FittedExcess:
         """A sum over the rows whose variance is `total` where means are not fitted.
@@ -101,26 +110,35 @@ class _Rows:
         explain of the slopes, by weighted least squares, is no longer free to vary; what all
         coefficients and groups explain is left to `score_checks.fitted_sd`.
         """
-        root = np.sqrt(self.variance)
+        root = np.sqrt(self.variance * self.times)
         basis = np.stack([root, root * self.eta], axis=1)
         fitted = basis @ np.linalg.lstsq(basis, slope * root, rcond=None)[0]
         sd = math.sqrt(total - float(fitted @ fitted))
         along = np.zeros(self.rows)
         along[self.which] = slope
-        free = max(total - float((slope**2 * self.variance).sum()), 0.0)
+        free = max(total - float((slope**2 * self.variance * self.times).sum()), 0.0)
         return FittedExcess(observed, expected, sd, free, along)
 
 
 def _rows_that_tell(post: GeneralizedPosterior) -> _Rows:
-    """Rows that were not added up; of single trials the mean says all."""
+    """Rows whose events are known, as none were added up; of single trials the mean says all."""
     s, mean = post.statistics, fitted_means(post)
-    size = s.rows.size
+    # rows with a dispersion are added up only where events and sizes are the same
+    count = s.rows.count
+    y, size = s.rows.y / count, s.rows.size / count
     each = size * mean * (1.0 - mean) if s.proportion else size * mean
-    used = (each > 0) & (s.rows.count == 1) & ((size > 1) | (not s.proportion))
+    used = (each > 0) & ((count == 1) | (s.dispersed is not None))
+    used &= (size > 1) | (not s.proportion)
     which = np.flatnonzero(used)
-    mean, size, y = mean[which], size[which], s.rows.y[which]
+    mean, size, y = mean[which], size[which], y[which]
     eta = np.log(mean / (1.0 - mean)) if s.proportion else np.log(mean)
-    return _Rows(which, y, size, mean, each[which], eta, s.proportion, len(used))
+    shape = row_moments(size, mean, median_dispersion(post), proportion=s.proportion)
+    return _Rows(which, count[which], y, size, mean, shape, eta, len(used))
+
+
+def median_dispersion(post: GeneralizedPosterior) -> float | None:
+    """Posterior median of the dispersion; None where rows have none."""
+    return None if post.dispersion is None else float(post.dispersion.median)
 
 
 def overdispersion(post: GeneralizedPosterior) -> FittedExcess | None:
@@ -130,31 +148,30 @@ def overdispersion(post: GeneralizedPosterior) -> FittedExcess | None:
     beyond, most of which fitting the means takes away.
     """
     rows = _rows_that_tell(post)
-    share = len(rows.y) / max(len(post.statistics.rows.y), 1)
-    df = len(rows.y) - share * _parameters(post)
+    share = rows.number / max(post.statistics.n_used, 1)
+    df = rows.number - share * _parameters(post)
     light = 1.0 / rows.variance <= HEAVY
-    df -= float((~light).sum())
+    df -= float(rows.times[~light].sum())
     if df < FEWEST_ROWS:
         return None
     rows = rows.part(light)
-    square = float(((rows.y - rows.size * rows.mean) ** 2 / rows.variance).sum())
-    fourth, skewness = 1.0 / rows.variance, 1.0 / rows.variance
-    if rows.proportion:
-        fourth = fourth - 6.0 / rows.size
-        skewness = (1.0 - 2.0 * rows.mean) / rows.variance
-    return rows.excess(square, df, float((2.0 + fourth).sum()), skewness)
+    square = float(rows.times @ ((rows.y - rows.size * rows.mean) ** 2 / rows.variance))
+    total = float(rows.times @ (2.0 + rows.shape.fourth))
+    return rows.excess(square, df, total, rows.shape.third)
 
 
 def excess_zeros(post: GeneralizedPosterior) -> FittedExcess | None:
     """Rows without an event against how many are expected; None of single trials."""
     rows = _rows_that_tell(post)
-    if len(rows.y) < FEWEST_ROWS:
+    if rows.number < FEWEST_ROWS:
         return None
-    zero = np.exp(rows.size * np.log1p(-rows.mean) if rows.proportion else -rows.size * rows.mean)
-    expected, observed = float(zero.sum()), float((rows.y == 0).sum())
+    zero = rows.shape.zero
+    expected, observed = float(rows.times @ zero), float(rows.times @ (rows.y == 0))
     if expected < 1.0 and observed < 5.0:
         return None
-    total = float((zero * (1.0 - zero)).sum()) + 0.25  # a whole number is half a row off at most
+    total = (
+        float(rows.times @ (zero * (1.0 - zero))) + 0.25
+    )  # a whole number is half a row off at most
     slope = -rows.size * rows.mean * zero / rows.variance
     return rows.excess(observed, expected, total, slope)
 
@@ -188,7 +205,7 @@ def fitted_predictor(
 
 def _parameters(post: GeneralizedPosterior) -> float:
     """Effective number of parameters: coefficients, and groups' effects less their shrinkage."""
-    total = float(len(post.statistics.coefficients))
+    total = float(len(post.statistics.coefficients) + (post.dispersion is not None))
     for t, block in enumerate(post.statistics.blocks):
         total += float((1.0 - post.pooling(t)).sum()) if len(block.n) else 0.0
     return total

@@ -306,6 +306,7 @@ class Readout:
             self.model.rows,
             self._place[few.index[0]],
             self.factors[0][some, 0, 0],
+            self.model.dispersion(p.phi[some]),
             p.b[some],
             few.constant + p.b[some] @ self.weights_on_b(few).T,
             few.z[0][:, 0],
@@ -669,6 +670,10 @@ class Readout:
                 _, of_moments, of_ends = self._dimension(i, exists)
                 moments.append(of_moments)
                 ends.append(of_ends)
+        if self.model.dispersed:
+            _, of_moments, of_ends = self._dimension(self.model.dispersion_at, math.inf)
+            moments.append(of_moments)
+            ends.append(of_ends)
         return max(moments), max(ends)
 
     def errors_of(self, rows: Rows, exists: Floats) -> tuple[float, float]:

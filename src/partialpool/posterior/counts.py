@@ -23,6 +23,7 @@ from partialpool.models.counts_propriety import (
     check_proper,
     natural_moments,
 )
+from partialpool.models.population_text import CountPopulation
 from partialpool.posterior.argument_checks import (
     checked_draws,
 )
@@ -60,9 +61,15 @@ DRAWS_AND_PAIRS = 2**18
 
 
 def counts_posterior(
-    statistics: CountStatistics, priors: Priors, accuracy: float | None = None
+    statistics: CountStatistics,
+    priors: Priors,
+    accuracy: float | None = None,
+    *,
+    population: CountPopulation = "normal",
 ) -> CountsPosterior:
     """Compute the exact posterior of a one-way model of counts.
+
+    The population is normal, or the one that is conjugate to the family.
 
     Raises
     ------
@@ -73,7 +80,7 @@ def counts_posterior(
     ImproperPosteriorError
         If data and priors leave no proper posterior.
     """
-    model = counts_model(statistics, priors)
+    model = counts_model(statistics, priors, population)
     nodes = integrate_nested(
         model.log_joint,
         model.guess,
@@ -97,7 +104,7 @@ class CountsPosterior(OneFactorEngine):
 
         y_j ~ Binomial(n_j, p_j) or Poisson(e_j rate_j),   link(p_j or rate_j) ~ N(mu, tau^2)
 
-    or, in the conjugate families, p_j beta and rate_j gamma distributed.
+    or, in the conjugate populations, p_j beta and rate_j gamma distributed.
 
     Parameters
     ----------
@@ -137,7 +144,7 @@ class CountsPosterior(OneFactorEngine):
 
     @cached_property
     def tau(self) -> Distribution:
-        """Spread between groups: sd on the link scale; in the conjugate families f^(-1/2)."""
+        """Spread between groups: sd on the link scale; in conjugate populations f^(-1/2)."""
         return on_line(self.nodes.line, self.nodes.marginal, self.model.moments.tau)
 
     @property
@@ -463,7 +470,7 @@ class CountsPosterior(OneFactorEngine):
         return Table(
             group=self.statistics.labels,
             n=self.statistics.n,
-            **self._counted(),
+            **counted_columns(self.statistics),
             raw=raw if natural else self.model.link.linked(raw),
             estimate=of.mean,
             sd=of.sd,
@@ -485,14 +492,6 @@ class CountsPosterior(OneFactorEngine):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle without what was cached."""
         return CountsPosterior, (self.statistics, self.model, self.nodes, self.accuracy)
-
-    def _counted(self) -> dict[str, Any]:
-        """Events of every group, and what they are among."""
-        s = self.statistics
-        columns: dict[str, Any] = {"events": s.y.astype(np.intp)}
-        if s.size_words != "rows":
-            columns[s.size_words] = s.size.astype(np.intp) if s.proportion else s.size
-        return columns
 
     # helpers ------------------------------------------------------------------------------
 
@@ -538,3 +537,11 @@ class CountsPosterior(OneFactorEngine):
         s = self.statistics
         few = replace(s, **{k: getattr(s, k)[groups] for k in ("labels", "n", "y", "size")})
         return draw(self.model, self.nodes, few, size, np.random.default_rng(SEED))
+
+
+def counted_columns(s: CountStatistics) -> dict[str, Any]:
+    """Events of every group, and what they are among."""
+    columns: dict[str, Any] = {"events": s.y.astype(np.intp)}
+    if s.size_words != "rows":
+        columns[s.size_words] = s.size.astype(np.intp) if s.proportion else s.size
+    return columns

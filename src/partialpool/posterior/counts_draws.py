@@ -179,17 +179,26 @@ class _Envelope:
 def _normal(
     model: CountsModel, s: CountStatistics, mu: Floats, tau: Floats, rng: np.random.Generator
 ) -> Floats:
+    """Draw theta from normal populations; mu and tau have shape (S, 1)."""
+    return draw_of_normal(model.link, s.y, s.size, mu, tau, rng)
+
+
+def draw_of_normal(
+    link: Link, all_y: Floats, all_sizes: Floats, mu: Floats, tau: Floats, rng: np.random.Generator
+) -> Floats:
     """Draw theta by rejection below the tangents of its log-concave density; exact.
+
+    mu and tau broadcast to (S, J), events and sizes are (J,).
 
     The envelope is flat around the mode and falls along the tangents one and a half sds to
     either side of it. Source: Gilks and Wild (1992), doi:10.2307/2347565, without adaptation.
     """
-    shape = (len(mu), len(s.y))
-    y, size, mu, precision = (np.broadcast_to(v, shape).ravel() for v in (s.y, s.size, mu, tau**-2))
-    mode = _modes(model.link, y, size, mu, precision)
+    shape, columns = (len(mu), len(all_y)), (all_y, all_sizes, mu, tau**-2)
+    y, size, mu, precision = (np.broadcast_to(v, shape).ravel() for v in columns)
+    mode = _modes(link, y, size, mu, precision)
     pull = y - precision * (mode - mu)
-    target = _Conditional(model.link, size, precision, mode, pull)
-    sd = 1.0 / np.sqrt(precision + size * model.link.slope(mode))
+    target = _Conditional(link, size, precision, mode, pull)
+    sd = 1.0 / np.sqrt(precision + size * link.slope(mode))
     return (mode + _rejection(target, _envelope(target, 1.5 * sd), rng)).reshape(shape)
 
 

@@ -18,6 +18,7 @@ from partialpool.errors import ArgumentError, PriorError
 from partialpool.integrate import Accuracy
 from partialpool.kernels.families import Link
 from partialpool.models import Priors
+from partialpool.models.population_text import AnyPopulation
 from partialpool.posterior.argument_checks import DETERMINISTIC, group_positions, reached
 from partialpool.posterior.distributions import Distribution, IntervalKind
 from partialpool.posterior.joint_rows import Effects, Sums
@@ -71,6 +72,11 @@ class Engine(ABC):
     accuracy: float | None
 
     @property
+    def group_population(self) -> AnyPopulation:
+        """The population that groups come from."""
+        return "normal"
+
+    @property
     @abstractmethod
     def terms(self) -> list[Term]:
         """Every effect of every factor's groups."""
@@ -122,6 +128,11 @@ class FullEngine(Engine):
     statistics: Any
     counts: ClassVar[bool] = False
     """Whether rows are numbers of events."""
+
+    @property
+    def dispersion(self) -> Distribution | None:
+        """Of counts whose rows vary more than Poisson or binomial ones; None of all others."""
+        return None
 
     @property
     def given(self) -> Self:
@@ -259,6 +270,12 @@ class OneFactorEngine(FullEngine):
     model: Any
 
     @property
+    def group_population(self) -> AnyPopulation:
+        """Normal, unless the model says otherwise."""
+        population: AnyPopulation = getattr(self.model, "population", "normal")
+        return population
+
+    @property
     def priors(self) -> Priors:
         """The priors used."""
         priors: Priors = self.model.priors
@@ -355,6 +372,11 @@ class OneFactorEngine(FullEngine):
         """Share of the variance of a row, or of a typical group's value, between groups."""
         return self.icc
 
+    @property
+    def improper_priors(self) -> list[str]:
+        """Parameters whose prior is improper."""
+        return self.priors.improper(self.sigma is None)
+
     def log_marginal_likelihood(self) -> float:
         """Logarithm of p(y), all parameters integrated out.
 
@@ -363,7 +385,7 @@ class OneFactorEngine(FullEngine):
         PriorError
             If a prior is improper: p(y) is then defined up to a constant only.
         """
-        improper = self.priors.improper(self.sigma is None)
+        improper = self.improper_priors
         if improper:
             raise PriorError(
                 f"the marginal likelihood needs proper priors; those of {' and '.join(improper)} "

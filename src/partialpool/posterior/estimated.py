@@ -15,6 +15,7 @@ import numpy as np
 
 from partialpool._typing import Floats, Ints
 from partialpool.data import CountProducts, CrossProducts, Table
+from partialpool.data.cross_products import DISPERSION
 from partialpool.data.labels import as_labels
 from partialpool.errors import ArgumentError
 from partialpool.models.mixed import check_design, sd_name
@@ -189,6 +190,8 @@ class Estimated(Engine):
                     for k in range(i)
                 }
         last = {} if self.statistics.sigma_known else {"sigma": e.sigma}
+        if e.dispersion is not None:
+            last = {DISPERSION: e.dispersion}
         return {**sds, **rhos, **last}
 
     def __repr__(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -72,8 +72,9 @@ class GeneralizedPosterior(MixedPosterior):
         y_i ~ Binomial(n_i, expit(eta_i))  or  Poisson(e_i exp(eta_i)),
         eta = offset + X beta + sum_t Z_t b_t,   b_t,l ~ N(0, Sigma_t)
 
-    Everything is on the link scale (log-odds, log rates) unless it says natural. Tables, draws
-    and ranks are all read from the same weighted points.
+    or beta-binomial or negative binomial with a dispersion (`kernels.row_likelihood`). Everything
+    is on the link scale (log-odds, log rates) unless it says natural. Tables, draws and ranks are
+    all read from the same weighted points.
 
     Parameters
     ----------
@@ -101,6 +102,13 @@ class GeneralizedPosterior(MixedPosterior):
     def sigma(self) -> None:
         """Counts have no residual standard deviation."""
         return None
+
+    @property
+    def dispersion(self) -> Distribution | None:
+        """Dispersion of rows that vary more than Poisson or binomial ones; None without one."""
+        if not self.model.dispersed:
+            return None
+        return self.weighted.dimension(self.model.dispersion_at, math.inf)
 
     @cached_property
     def taus(self) -> dict[str, Distribution]:
@@ -137,8 +145,8 @@ class GeneralizedPosterior(MixedPosterior):
         """Share of the variance of one row, all predictors at zero, that is the factor's.
 
         On the link scale, a row's own variance is pi^2 / 3 for log-odds, that of one trial, and
-        log(1 + 1 / mean count) for log rates. Source: Nakagawa, Johnson and Schielzeth (2017),
-        doi:10.1098/rsif.2017.0213.
+        log(1 + 1 / mean count) for log rates, with a dispersion d log(1 + 1 / mean count + d^2).
+        Source: Nakagawa, Johnson and Schielzeth (2017), doi:10.1098/rsif.2017.0213.
         """
         squares = [
             (term.factor, self.weighted.points.phi[:, term.sds.start] ** 2)
@@ -148,16 +156,25 @@ class GeneralizedPosterior(MixedPosterior):
         of_factor = [square for name, square in squares if name == factor]
         if not of_factor:
             raise ArgumentError(f'no intercept varies by "{factor}": its share has no meaning')
-        total = sum(square for _, square in squares) + self.row_variance
+        total = sum(square for _, square in squares) + self._row_variances
         return of_nodes(of_factor[0] / total, self.weighted.weight, 0.0, 1.0)
 
     @property
     def row_variance(self) -> float:
         """Variance of one trial, or of a row of the mean count, on the link scale."""
+        return float((self.weighted.weight * self._row_variances).sum())
+
+    @property
+    def _row_variances(self) -> float | Floats:
+        """The same at every point, (G,), or for all."""
         s = self.statistics
         if s.proportion:
             return math.pi**2 / 3.0
-        return math.log1p(s.n_used / max(float(s.rows.y.sum()), 1e-12))
+        inverse_mean = s.n_used / max(float(s.rows.y.sum()), 1e-12)
+        dispersion = self.model.dispersion(self.weighted.points.phi)
+        if dispersion is None:
+            return math.log1p(inverse_mean)
+        return np.log1p(inverse_mean + dispersion**2)
 
     # coefficients, groups and their combinations ----------------------------------------------
 
@@ -524,7 +541,8 @@ class GeneralizedPosterior(MixedPosterior):
         levels = [groups]
         for part, (n, q) in zip(parts[:-1], joint.blocks, strict=True):
             levels.append(part.reshape(size, n, q))
-        return as_named(model, phi, parts[-1], np.ones(size), levels)
+        named = as_named(model, phi, parts[-1], np.ones(size), levels)
+        return replace(named, dispersion=model.dispersion(phi))
 
     # how it was done, and how well ------------------------------------------------------------
 
@@ -673,6 +691,8 @@ def plug_in_counts(statistics: CountProducts, estimate: MixedEstimate) -> Genera
 
     model = generalized_model(statistics, Priors())
     point = one_point(model, estimate.sds, estimate.correlations)
+    if estimate.dispersion is not None:
+        point = np.append(point, estimate.dispersion)
     many = (math.inf,) * len(point)
     orders = Orders(many, many, math.inf, (math.inf,) * len(statistics.coefficients))
     with np.errstate(all="ignore"):

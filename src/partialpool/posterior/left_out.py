@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from partialpool.posterior.counts import CountsPosterior, counts_posterior
 from partialpool.posterior.distributions import root_inverse_chi2_mean
 from partialpool.posterior.heteroscedastic import HeteroscedasticPosterior
 from partialpool.posterior.one_way import OneWayPosterior, one_way_posterior
+from partialpool.posterior.population import PopulationPosterior
 
 I_SQUARED = "I^2"
 """Name of the share of the variance between estimates that is between groups."""
@@ -124,7 +126,7 @@ def reweighted(weight: Floats, log_inverse: Floats) -> tuple[Floats, Floats, Flo
     return share, np.log(total) + top, unlikely
 
 
-def too_few(post: OneWayPosterior | HeteroscedasticPosterior | CountsPosterior) -> ArgumentError:
+def too_few(post: OneFactor) -> ArgumentError:
     """Build the error for a posterior that is improper without one of its groups."""
     s = post.statistics
     return ArgumentError(
@@ -247,8 +249,9 @@ def counts_without(post: CountsPosterior) -> LeftOutGroups:
         {k: v[model.member] for k, v in pairs.sd.items()},
         np.zeros(s.n_groups, dtype=bool),
     )
+    fitted = partial(counts_posterior, population=model.population)
     for j in np.flatnonzero(unlikely[model.member] > MOST_UNLIKELY).tolist():
-        refit(post, counts_posterior, out, j)
+        refit(post, fitted, out, j)
     return out
 
 
@@ -258,7 +261,7 @@ def _slices(size: int, nodes: int) -> Iterator[slice]:
         yield slice(i, min(i + step, size))
 
 
-OneFactor = OneWayPosterior | HeteroscedasticPosterior | CountsPosterior
+OneFactor = OneWayPosterior | HeteroscedasticPosterior | CountsPosterior | PopulationPosterior
 Fitted = Callable[[Any, Priors], OneFactor]
 
 
@@ -278,6 +281,8 @@ def refit(post: OneFactor, fitted: Fitted, out: LeftOutGroups, j: int) -> None:
 
 def _reference(post: OneFactor) -> float:
     """What relative priors of tau are relative to, but for sigma."""
+    if isinstance(post, PopulationPosterior):
+        return post.model.typical
     if isinstance(post, CountsPosterior):
         return post.model.typical_error
     return post.model.typical_ratio

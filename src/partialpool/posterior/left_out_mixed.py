@@ -10,6 +10,7 @@ from scipy import special
 
 from partialpool._typing import Floats, Ints
 from partialpool.data import Clusters
+from partialpool.data.cross_products import DISPERSION
 from partialpool.data.without_group import without_group
 from partialpool.errors import ArgumentError, DataError, ImproperPosteriorError
 from partialpool.integrate import Sample, WeightedNodes
@@ -314,7 +315,8 @@ def generalized_without(post: GeneralizedPosterior) -> LeftOutGroups:
     level = model.system.levels[0]
     term = level.terms[0]
     block = s.blocks[term]
-    out = LeftOutGroups.empty(block.factor, block.labels, [*s.coefficients, *post.taus])
+    named = [*s.coefficients, *post.taus, *([] if post.dispersion is None else [DISPERSION])]
+    out = LeftOutGroups.empty(block.factor, block.labels, named)
     points = of.points
     log_p = np.empty((level.size, len(of.weight)))
     log_p[model.place] = of.sampler.by_group(points.phi, points.b)
@@ -327,6 +329,9 @@ def generalized_without(post: GeneralizedPosterior) -> LeftOutGroups:
     for t in model.terms:
         for k, effect in enumerate(t.effects):
             values[sd_name(t.factor, effect)] = points.phi[:, t.sds.start + k]
+    dispersion = model.dispersion(points.phi)
+    if dispersion is not None:
+        values[DISPERSION] = dispersion
     for name, x in values.items():
         about = float(x[0])
         out.put(slice(None), name, (x - about) @ share, (x - about) ** 2 @ share, about)

@@ -14,7 +14,7 @@ import scipy
 
 from partialpool._typing import Bools, Floats, Ints
 from partialpool.data import Table
-from partialpool.data.cross_products import Block, CrossProducts
+from partialpool.data.cross_products import DISPERSION, Block, CrossProducts
 from partialpool.data.new_rows import NEW, NONE, NewRows
 from partialpool.data.population import population_weights
 from partialpool.errors import ArgumentError
@@ -210,6 +210,8 @@ class MixedPosterior(FullEngine):
     def named(self) -> dict[str, Distribution]:
         """Every parameter but the groups', by its name in tables."""
         last = {} if self.sigma is None else {"sigma": self.sigma}
+        if self.dispersion is not None:
+            last = {DISPERSION: self.dispersion}
         return {**self.coefficients, **self.taus, **self.rhos, **last}
 
     # groups -------------------------------------------------------------------------------
@@ -666,6 +668,8 @@ class MixedPosterior(FullEngine):
         """Draws of every parameter, by name, (S,)."""
         columns = zip(self.statistics.coefficients, drawn.coefficients.T, strict=True)
         last = {} if self.sigma is None else {"sigma": drawn.sigma}
+        if drawn.dispersion is not None:
+            last = {DISPERSION: drawn.dispersion}
         return {**dict(columns), **drawn.tau, **drawn.rho, **last}
 
     @property

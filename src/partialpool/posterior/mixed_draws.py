@@ -32,6 +32,8 @@ class MixedDraws:
         1 where standard errors are given.
     effects : tuple of ndarray, shape (S, L, q)
         Deviations of each term's groups.
+    dispersion : ndarray, shape (S,), optional
+        Of counts that vary more than Poisson or binomial ones.
     """
 
     coefficients: Floats
@@ -39,6 +41,7 @@ class MixedDraws:
     rho: dict[str, Floats]
     sigma: Floats
     effects: tuple[Floats, ...]
+    dispersion: Floats | None = None
 
     def __repr__(self) -> str:
         groups = sum(e.shape[1] for e in self.effects)

@@ -50,14 +50,8 @@ def ratio(model: OneWayModel, grid: Grid) -> Distribution:
 def icc(
     model: OneWayModel, grid: Grid, of_ratio: Distribution, weight: Floats, n: Ints
 ) -> Distribution:
-    """Distribution of tau^2 / (tau^2 + sigma^2); of I^2 where standard errors are given.
-
-    The sigma^2 of rows with weights is that of a row of mean weight.
-    """
-    factor = float(weight.sum()) / float(n.sum())
-    if model.sizes.sigma_known:
-        total = weight.sum()
-        factor = float((total**2 - (weight**2).sum()) / ((len(weight) - 1) * total))
+    """Distribution of tau^2 / (tau^2 + sigma^2); of I^2 where standard errors are given."""
+    factor = typical_weight(weight, n, model.sizes.sigma_known)
     points = grid.points
     r = points[:, 0] if points.shape[1] == 1 else points[:, 1] / points[:, 0]
     value = 1.0 - 1.0 / (1.0 + factor * r**2)
@@ -66,6 +60,14 @@ def icc(
     sd = math.sqrt(((value - mean) ** 2) @ w)
     moments = np.asarray(mean), np.asarray(sd)
     return share_of_variance(of_ratio, np.asarray(factor), *moments, rising=True)
+
+
+def typical_weight(weight: Floats, n: Ints, sigma_known: bool) -> float:
+    """Mean weight of a row; of estimates that of Higgins and Thompson's typical variance."""
+    if not sigma_known:
+        return float(weight.sum()) / float(n.sum())
+    total = weight.sum()
+    return float((total**2 - (weight**2).sum()) / ((len(weight) - 1) * total))
 
 
 def moments_of(x: Floats, weight: Floats, order: float) -> tuple[float, float]:

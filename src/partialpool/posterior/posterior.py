@@ -1,8 +1,9 @@
 """The one face of every posterior: what can be asked, and how, does not depend on the model.
 
-Behind it stand the engines of this room: `OneWayPosterior`, `HeteroscedasticPosterior` and
-`CountsPosterior` of one factor without predictors, `MixedPosterior` and `GeneralizedPosterior` of
-everything else, and `Estimated` of maximum likelihood.
+Behind it stand the engines of this room: `OneWayPosterior` and `CountsPosterior` of one factor
+without predictors, `HeteroscedasticPosterior` where its groups differ in noise and
+`PopulationPosterior` where they come from another population, `MixedPosterior` and
+`GeneralizedPosterior` of everything else, and `Estimated` of maximum likelihood.
 """
 
 from __future__ import annotations
@@ -31,8 +32,16 @@ from partialpool.posterior.heteroscedastic import HeteroscedasticDraws, Heterosc
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.mixed_draws import MixedDraws
 from partialpool.posterior.one_way import OneWayPosterior
+from partialpool.posterior.population import PopulationPosterior
 
-Engine = OneWayPosterior | HeteroscedasticPosterior | CountsPosterior | MixedPosterior | Estimated
+Engine = (
+    OneWayPosterior
+    | HeteroscedasticPosterior
+    | CountsPosterior
+    | PopulationPosterior
+    | MixedPosterior
+    | Estimated
+)
 """What computes a posterior, or estimates, of a kind of model."""
 
 RENAMED = {

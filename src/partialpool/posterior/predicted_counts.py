@@ -13,6 +13,13 @@ from partialpool.errors import ArgumentError
 from partialpool.kernels.discrete import smallest_count
 from partialpool.kernels.families import LOGIT
 from partialpool.models import CountsModel
+from partialpool.posterior.dispersed_events import (
+    beta_binomial_ends,
+    dispersion_nodes,
+    largest_count,
+    negative_binomial_cdf,
+    spread_of_events,
+)
 from partialpool.posterior.distributions import Distribution, check_level
 from partialpool.posterior.pairs import Densities
 
@@ -109,7 +116,13 @@ def _binomial(k: Floats, n: Floats, p: Floats) -> Floats:
     return np.where(k >= n, 1.0, special.betainc(a, b, 1.0 - p))
 
 
-def new_events(value: Distribution, size: Floats, proportion: bool, level: float) -> Table:
+def new_events(
+    value: Distribution,
+    size: Floats,
+    proportion: bool,
+    level: float,
+    dispersion: Distribution | None = None,
+) -> Table:
     """Events to expect in new trials or exposure, of any probabilities or rates.
 
     The distribution of events is averaged over quantiles of each probability or rate.
@@ -124,6 +137,8 @@ def new_events(value: Distribution, size: Floats, proportion: bool, level: float
         Whether sizes are trials.
     level : float
         Probability of the prediction intervals, of equal tails.
+    dispersion : Distribution, optional
+        Of rows that vary more than Poisson or binomial ones.
 
     Returns
     -------
@@ -134,6 +149,11 @@ def new_events(value: Distribution, size: Floats, proportion: bool, level: float
     rates = value.quantile(0.5 + 0.5 * node)  # (AVERAGED_QUANTILES, R)
     share = 0.5 * share
     mean, sd = np.asarray(value.mean), np.asarray(value.sd)
+    tails = 0.5 - level / 2, 0.5 + level / 2
+    if dispersion is not None:
+        lower, upper = _dispersed_ends(size, rates, share, proportion, tails, dispersion)
+        spread = spread_of_events(size, mean, sd, dispersion, proportion=proportion)
+        return Table(estimate=size * mean, sd=spread, lower=lower, upper=upper)
     each = mean - mean**2 - sd**2 if proportion else mean
 
     def cdf(count: Floats) -> Floats:
@@ -142,7 +162,29 @@ def new_events(value: Distribution, size: Floats, proportion: bool, level: float
 
     most = size * rates.max(axis=0)
     high = size if proportion else np.ceil(most + 8.0 * np.sqrt(most) + 40.0)
-    lower, upper = (smallest_count(cdf, high, p) for p in (0.5 - level / 2, 0.5 + level / 2))
+    lower, upper = (smallest_count(cdf, high, p) for p in tails)
     with np.errstate(invalid="ignore"):
         spread = np.sqrt(np.maximum(size * each, 0.0) + (size * sd) ** 2)
     return Table(estimate=size * mean, sd=spread, lower=lower, upper=upper)
+
+
+def _dispersed_ends(
+    size: Floats,
+    rates: Floats,
+    share: Floats,
+    proportion: bool,
+    tails: tuple[float, float],
+    dispersion: Distribution,
+) -> tuple[Floats, Floats]:
+    """Ends of the intervals of rows that vary more."""
+    values, of_each = dispersion_nodes(dispersion)
+    if proportion:
+        return beta_binomial_ends(size, rates, share, (values, of_each), tails)
+
+    def cdf(count: Floats) -> Floats:
+        below = negative_binomial_cdf(count, size * rates, values)
+        return np.asarray(np.einsum("d,m,dmr->r", of_each, share, below))
+
+    high = largest_count(size * rates.max(axis=0), values)
+    lower, upper = (smallest_count(cdf, high, p) for p in tails)
+    return lower, upper

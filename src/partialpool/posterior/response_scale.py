@@ -122,19 +122,19 @@ def _bounded(inner: Mixture, link: Link, part: slice) -> Floats:
 
 def _exponentials(inner: Mixture, part: slice) -> Floats:
     """Means and mean squares of rates, or ratios."""
-    return np.stack([_mean_of_power(inner, part, power) for power in (1, 2)])
-
-
-def _mean_of_power(inner: Mixture, part: slice, power: int) -> Floats:
     if isinstance(inner, Skewed):
         of = inner.cumulants(part)
         assert of.skew is not None
-        loc, weight = of.loc + inner.shift, inner.share
-        log_mean = log_mean_exp(power * loc, power * of.scale, of.skew)
+        weight, log_means = inner.share, log_mean_exp(of.loc + inner.shift, of.scale, of.skew)
     else:
         loc, scale = inner.rows(part)
-        weight = inner.weight
-        log_mean = power * (loc + inner.shift) + 0.5 * (power * scale) ** 2
+        weight, each = inner.weight, loc + inner.shift
+        log_means = np.stack([each + 0.5 * scale**2, 2.0 * (each + scale**2)])
+    return np.stack([_sum_of_exp(log_mean, weight) for log_mean in log_means])
+
+
+def _sum_of_exp(log_mean: Floats, weight: Floats) -> Floats:
+    """Means over components of which each has this mean; infinite where there is none."""
     terms = weight[:, None] * np.exp(np.minimum(log_mean, 2.0 * NO_MEAN_BEYOND))
     total = terms.sum(axis=0)
     none = total > math.exp(NO_MEAN_BEYOND)

@@ -18,8 +18,10 @@ from scipy import special
 from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.data.rows_again import RowsAgain
 from partialpool.kernels.compared import ENDS, Compared, with_normal
+from partialpool.kernels.families import LOGIT
+from partialpool.kernels.row_moments import inflation
 from partialpool.kernels.score_tests import Linear
-from partialpool.posterior.count_misfit import FittedExcess, fitted_predictor
+from partialpool.posterior.count_misfit import FittedExcess, fitted_predictor, median_dispersion
 from partialpool.posterior.counts import CountsPosterior
 from partialpool.posterior.counts_draws import population
 from partialpool.posterior.generalized import GeneralizedPosterior
@@ -139,9 +141,8 @@ def of_count_rows(post: GeneralizedPosterior, rng: np.random.Generator) -> Itera
     """Of counts with predictors: their rows are at hand."""
     s = post.statistics
     rows, blocks = s.rows, s.blocks
-    linear = _working(
-        post, rows.y, rows.size, rows.offset, rows.x, [*zip(rows.group, rows.z, strict=True)]
-    )
+    groups = [*zip(rows.group, rows.z, strict=True)]
+    linear, _ = _working(post, rows.y, rows.size, rows.offset, rows.x, groups, rows.count)
     factors = {
         b.factor: g
         for b, g in zip(blocks, rows.group, strict=True)
@@ -160,9 +161,10 @@ def fitted_sd(post: GeneralizedPosterior, excess: FittedExcess, rng: np.random.G
     """
     rows = post.statistics.rows
     groups = [*zip(rows.group, rows.z, strict=True)]
-    linear = _working(post, rows.y, rows.size, rows.offset, rows.x, groups)
+    linear, wider = _working(post, rows.y, rows.size, rows.offset, rows.x, groups, rows.count)
     (factors,) = roots_of(post, 1, rng)
-    left = float(linear.score(excess.along[:, None], factors).information[0, 0])
+    # weights are over the wider variance, and the events beyond their means are not
+    left = float(linear.score((wider * excess.along)[:, None], factors).information[0, 0])
     return float(np.sqrt(excess.free + max(left, 0.0)))
 
 
@@ -221,7 +223,7 @@ def of_rows(
         df = np.inf if known else float(len(rows.y) - rows.x.shape[1])
         linear = Linear(rows.y, rows.weight, rows.x, rows.groups, df)
     else:
-        linear = _working(post, rows.y, rows.size, rows.offset, rows.x, rows.groups)
+        linear, _ = _working(post, rows.y, rows.size, rows.offset, rows.x, rows.groups)
     by = {f: g for f, (g, _) in zip(factors, rows.groups, strict=True) if f}
     by = {f: g for f, g in by.items() if int(g.max()) + 1 < len(g)}
     weight = rows.weight if rows.size is None else rows.size
@@ -239,18 +241,26 @@ def _working(
     offset: Floats,
     x: Floats,
     groups: Sequence[tuple[Ints, Floats]],
-) -> Linear:
-    """Counts as measurements about the fitted predictor, with known errors."""
+    count: Floats | float = 1.0,
+) -> tuple[Linear, Floats | float]:
+    """Counts as measurements about the fitted predictor, with known errors.
+
+    Also returned is the variance of each row over that of a Poisson or binomial one.
+    """
+    dispersion = None
     if isinstance(post, CountsPosterior):
         link, theta = post.model.link, post.theta
         middle = np.where(np.isfinite(theta.mean), theta.mean, theta.quantile(0.5))
         eta = middle[groups[0][0]]
     else:
         link, eta = post.statistics.link, fitted_predictor(post, offset, x, groups)
+        dispersion = median_dispersion(post)
     _, mean, slope = link.cumulants(eta)
     weight = size * slope
     weight = np.maximum(weight, 1e-9 * float(weight.max()))
-    return Linear(eta - offset + (y - size * mean) / weight, weight, x, groups, np.inf)
+    wider = inflation(size / count, mean, dispersion, proportion=link is LOGIT)
+    response = eta - offset + (y - size * mean) / weight
+    return Linear(response, weight / wider, x, groups, np.inf), wider
 
 
 def _draws(linear: Linear, candidates: Sequence[Candidate]) -> int:

@@ -20,7 +20,7 @@ import numpy as np
 
 from partialpool._typing import Floats
 from partialpool.data import CountStatistics, GroupStatistics
-from partialpool.errors import PartialPoolError
+from partialpool.errors import ArgumentError, PartialPoolError
 from partialpool.integrate import Grid, Nested
 from partialpool.models import OneWayModel, Priors, one_way_model
 from partialpool.models.counts import CountsModel, counts_model
@@ -39,6 +39,7 @@ from partialpool.posterior.integrated import mixed_posterior
 from partialpool.posterior.left_out import MOST_UNLIKELY, UNLIKELY
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.one_way import OneWayPosterior, one_way_posterior
+from partialpool.posterior.population import PopulationPosterior
 
 POWERS = (0.8, 1.25)
 """Powers to either side of one, a fifth of the information off or a quarter more: those of the
@@ -75,6 +76,12 @@ def settings(post: FullEngine) -> Iterator[Setting]:
     ----------
     post : OneWayPosterior, CountsPosterior, MixedPosterior or GeneralizedPosterior
     """
+    if isinstance(post, PopulationPosterior):
+        raise ArgumentError(
+            "sensitivity() weighs the nodes of a normal population under other priors; this one is "
+            f"{post.population}: fit with another prior or population and put both side by side, "
+            "pp.table(a, b), or score them, pp.compare_models(a, b)"
+        )
     yield Setting("fit", _own_words(post), post)
     nodes = _Nodes([post])
     words_of_fit = "" if post.priors.named else f"tau ~ {post.priors.tau}"
@@ -183,7 +190,8 @@ class _Nodes:
                 moved = _weighted(post.nodes, density(*at) - of_old(*at))
                 if moved is not None:
                     return CountsPosterior(statistics, model, moved, post.accuracy)
-        posterior = counts_posterior(statistics, model.priors, self.fitted[0].accuracy)
+        accuracy, population = self.fitted[0].accuracy, model.population
+        posterior = counts_posterior(statistics, model.priors, accuracy, population=population)
         self.fitted.append(posterior)
         return posterior
 
@@ -249,7 +257,7 @@ def _under(post: FullEngine, priors: Priors, nodes: _Nodes, power: float = 1.0) 
     if isinstance(post, CountsPosterior):
         if power != 1.0:
             s = replace(s, y=power * s.y, size=power * s.size)
-        model = counts_model(s, priors)
+        model = counts_model(s, priors, post.model.population)
         reference = post.model.typical_error / model.typical_error
         return nodes.counts(s, replace(model, priors=_unmoved(priors, reference)))
     if isinstance(post, GeneralizedPosterior):

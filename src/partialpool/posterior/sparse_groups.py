@@ -35,6 +35,7 @@ def quantiles(
     rows: JointRows,
     groups: Ints,
     tau: Floats,
+    dispersion: Floats | None,
     b: Floats,
     shift: Floats,
     slope: Floats,
@@ -52,6 +53,8 @@ def quantiles(
         In the order of the rows.
     tau : ndarray, shape (M,)
         Standard deviation between groups at M points of equal weight.
+    dispersion : ndarray, shape (M,), optional
+        Of rows that have one.
     b : ndarray, shape (M, d)
     shift : ndarray, shape (M, R)
     slope : ndarray, shape (R,)
@@ -68,12 +71,16 @@ def quantiles(
     if step < size:
         parts = [slice(i, i + step) for i in range(0, size, step)]
         each = [
-            quantiles(rows, groups[i], tau, b, shift[:, i], slope[i], mean[i], sd[i], probabilities)
+            quantiles(
+                rows, groups[i], tau, dispersion, b, shift[:, i], slope[i], mean[i], sd[i],
+                probabilities,
+            )
             for i in parts
-        ]
+        ]  # fmt: skip
         return np.concatenate(each, axis=1)
     u = (mean + sd * grid[:, None, None] - shift) / slope  # (T, M, R)
-    log_density = -0.5 * (u / tau[:, None]) ** 2 + _log_likelihood(rows, groups, b, u)
+    log_density = -0.5 * (u / tau[:, None]) ** 2
+    log_density += _log_likelihood(rows, groups, dispersion, b, u)
     log_density -= log_density.max(axis=0)  # each point's constant is unknown, and cancels
     density = np.exp(log_density)
     density /= density.sum(axis=0)
@@ -90,18 +97,19 @@ def _grid() -> Floats:
     return np.arange(-GRID_REACH, GRID_REACH + GRID_STEP, GRID_STEP)
 
 
-def _log_likelihood(rows: JointRows, groups: Ints, b: Floats, u: Floats) -> Floats:
+def _log_likelihood(
+    rows: JointRows, groups: Ints, dispersion: Floats | None, b: Floats, u: Floats
+) -> Floats:
     """Of each group's rows at effects u, (T, M, R), up to a constant; the same shape."""
     g = rows.grouped
     counts = g.counts[groups]
     first = np.cumsum(counts) - counts
     which = np.arange(int(counts.sum())) - np.repeat(first - g.starts[groups], counts)
     owner = np.repeat(np.arange(len(groups)), counts)
-    known = (rows.known[which, None] + rows.w[which] @ b.T).T  # (M, n)
-    y, size, z = g.y[which], g.size[which], g.z[which, 0]
-    events = np.add.reduceat(y * z, first)
-    out = u * events
+    known = rows.known[which, None] + rows.w[which] @ b.T  # (n, M)
+    likelihood, z = g.given(dispersion).likelihood.part(which), g.z[which, 0][:, None]
+    out = np.empty_like(u)
     for at, effects in zip(out, u, strict=True):
-        lost = size * g.link.cumulant(known + z * effects[:, owner])
-        at -= np.add.reduceat(lost, first, axis=1)
-    return np.asarray(out)
+        eta = known + z * effects.T[owner]
+        at[:] = np.add.reduceat(likelihood.value(eta), first, axis=0).T
+    return out

@@ -14,6 +14,8 @@ from partialpool.posterior.heteroscedastic_left_out import heteroscedastic_witho
 from partialpool.posterior.left_out import LeftOutGroups, counts_without, one_way_without
 from partialpool.posterior.left_out_mixed import generalized_without, mixed_without
 from partialpool.posterior.one_way import OneWayPosterior
+from partialpool.posterior.population import PopulationPosterior
+from partialpool.posterior.population_without import population_without
 
 
 def left_out_factor(post: Any, factor: str | None = None) -> str:
@@ -74,6 +76,8 @@ def without_each_group(
         return heteroscedastic_without(post)
     if isinstance(post, CountsPosterior):
         return counts_without(post)
+    if isinstance(post, PopulationPosterior):
+        return population_without(post)
     if isinstance(post, GeneralizedPosterior):
         return generalized_without(post)
     return mixed_without(post, clusters)

@@ -104,7 +104,7 @@ def count_draw(world: CountWorld, *, seed: int = 1, prior: Any = None) -> CountD
         If these data and priors leave no proper posterior.
     """
     drawn = count_worlds(world, seed=seed)
-    post = counts_posterior(_statistics(drawn, 0), _priors(prior))
+    post = counts_posterior(_statistics(drawn, 0), _priors(prior), population=world.population)
     return CountDraw(world, drawn.value[0], drawn.y[0], post)
 
 
@@ -155,7 +155,8 @@ def count_risks(
     refused: ImproperPosteriorError | None = None
     for r in range(replicates):
         try:
-            value = counts_posterior(_statistics(drawn, r), chosen).value
+            post = counts_posterior(_statistics(drawn, r), chosen, population=world.population)
+            value = post.value
         except ImproperPosteriorError as error:
             refused = error
             continue

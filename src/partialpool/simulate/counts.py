@@ -17,6 +17,7 @@ from partialpool.formula import CountFamily
 from partialpool.formula.families import COUNT_FAMILIES, PROPORTIONS
 from partialpool.kernels.discrete import smallest_count
 from partialpool.kernels.families import LOG, LOGIT
+from partialpool.models.population_text import CONJUGATE, CountPopulation
 from partialpool.simulate.noise import uniforms
 from partialpool.simulate.world import MOST_CELLS
 
@@ -27,7 +28,7 @@ class CountWorld:
 
         link(p_j or rate_j) ~ N(mu, tau^2),   y_j ~ Binomial(size_j, p_j) or Poisson(size_j rate_j)
 
-    or, in the conjugate families, p_j ~ Beta(m f, (1 - m) f) and rate_j ~ Gamma(f, f / m) with
+    or, of a beta or gamma population, p_j ~ Beta(m f, (1 - m) f) and rate_j ~ Gamma(f, f / m) with
     m at mu and f = 1 / tau^2.
 
     Parameters
@@ -36,14 +37,18 @@ class CountWorld:
         Trials, or exposure, of each group.
     tau, mu : float
         Spread between groups, and the population's middle (link scale).
-    family : {"binomial", "poisson", "beta_binomial", "gamma_poisson"}
+    family : {"binomial", "poisson"}
         How events are distributed.
+    population : {"normal", "beta", "gamma"}
+        Distribution of the groups: normal on the link scale, beta of probabilities, or gamma of
+        rates.
     """
 
     size: tuple[float, ...]
     tau: float
     mu: float = -1.0
     family: CountFamily = "binomial"
+    population: CountPopulation = "normal"
 
     def __post_init__(self) -> None:
         if len(self.size) < 2:
@@ -51,6 +56,12 @@ class CountWorld:
         if self.family not in COUNT_FAMILIES:
             raise ArgumentError(
                 f"family is one of {', '.join(COUNT_FAMILIES)}; received {self.family!r}"
+            )
+        populations = "normal", CONJUGATE[self.family]
+        if self.population not in populations:
+            raise ArgumentError(
+                f"population of {self.family} counts is {' or '.join(populations)}; "
+                f"received {self.population!r}"
             )
         whole = self.family not in PROPORTIONS or all(k == int(k) for k in self.size)
         if not all(math.isfinite(k) and k >= 0 for k in self.size) or not whole:
@@ -144,10 +155,10 @@ def count_worlds(world: CountWorld, *, replicates: int = 1, seed: int = 1) -> Co
 def _values(world: CountWorld, u: Floats) -> Floats:
     """True probabilities or rates from uniform numbers."""
     link = LOGIT if world.family in PROPORTIONS else LOG
-    if world.tau == 0 or world.family in ("binomial", "poisson"):
+    if world.tau == 0 or world.population == "normal":
         return link.natural(world.mu + world.tau * special.ndtri(u))
     f, m = world.tau**-2, float(link.natural(np.asarray(world.mu)))
-    if world.family == "beta_binomial":
+    if world.population == "beta":
         return np.asarray(special.betaincinv(m * f, (1.0 - m) * f, u))
     return np.asarray(special.gammaincinv(f, u) * m / f)
 

@@ -8,6 +8,7 @@
 | `notices.py` | what the user should know |
 | `checks.py` | do data look as the model says: every check, and what to do |
 | `misfit.py` | counts that vary more, or are zero more often, than they can |
+| `population_shape.py` | what groups come from, and what the data say of it |
 | `population.py` | groups that lie apart, and sizes that go with values |
 | `crossing.py` | labels that seem to start anew |
 | `advice.py` | does the grouping matter |

@@ -29,6 +29,8 @@ from partialpool.posterior import (
     OneWayPosterior,
 )
 from partialpool.posterior.argument_checks import COARSEST, DETERMINISTIC, SAMPLED_MOMENTS
+from partialpool.posterior.population import PopulationPosterior
+from partialpool.words.population_shape import with_numbers
 
 FINEST = 1e-10
 """The least that may be asked for: doubles carry no more. The most is `COARSEST`."""
@@ -121,6 +123,19 @@ def _remedy_one_way(post: OneFactor) -> str:
     if post.model.priors.tau.proper:
         return ""
     scale = 1.0 if isinstance(post, CountsPosterior) else float(np.std(post.statistics.raw))
+    return _proper("tau", post.statistics.n_groups, scale)
+
+
+@remedy.register
+def _remedy_population(post: PopulationPosterior) -> str:
+    """A number in place of what is learned: ratio and share go together where few groups tell."""
+    population = post.population
+    if population.learned:
+        known = with_numbers(population)
+        return f'learn less of the population: --population "{known}" (population= in Python)'
+    if post.priors.tau.proper:
+        return ""
+    scale = float(np.std(post.statistics.raw)) if post.link is None else 1.0
     return _proper("tau", post.statistics.n_groups, scale)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any
@@ -11,6 +12,8 @@ import numpy as np
 
 from partialpool._markup import output, paragraph
 from partialpool._markup import table as html_table
+from partialpool._typing import Floats
+from partialpool.errors import ArgumentError
 from partialpool.models.mixed import sd_name
 from partialpool.posterior import (
     CountsPosterior,
@@ -18,6 +21,7 @@ from partialpool.posterior import (
     HeteroscedasticPosterior,
     MixedPosterior,
     OneWayPosterior,
+    PopulationPosterior,
 )
 from partialpool.words.near_zero import near_zero
 from partialpool.words.variance import VarianceExplained, variance_explained
@@ -70,7 +74,7 @@ class Advice:
         """Each number with its name; empty where there is none."""
         interval = f"{self.icc:.2f} (95% {self.icc_lower:.2f} to {self.icc_upper:.2f})"
         rows = [
-            ("share of variance between groups", interval),
+            ("share of variance between groups", "" if math.isnan(self.icc) else interval),
             ("design effect, effective rows", _pair(self.design_effect, self.effective_rows)),
             ("P(a typical group is pooled > 90%)", f"{self.nearly_complete:.2f}"),
             ("P(a typical group is pooled < 10%)", f"{self.nearly_none:.2f}"),
@@ -194,6 +198,56 @@ def recommended(heavy: float, light: float, below_half: float, *, may_be_alike: 
         "The groups probably differ, and their own means are noisy: partial pooling is worth "
         "having over both separate and pooled estimates."
     )
+
+
+@advise.register
+def _advise_population(post: PopulationPosterior) -> Advice:
+    """As of a normal population, as far as this one has a variance."""
+    icc = lower = upper = math.nan
+    with suppress(ArgumentError):
+        icc, (lower, upper) = float(post.icc.mean), (float(v) for v in post.icc.interval())
+    ratio = _ratio_to_noise(post)
+    weight = post.lattice.weight
+    heavy, light = float(weight @ (ratio < 1 / 3)), float(weight @ (ratio > 3.0))
+    nan = math.nan
+    return Advice(
+        icc, lower, upper, nan, nan, heavy, light, nan, nan, nan, nan, recommendation(post)
+    )
+
+
+def _ratio_to_noise(post: PopulationPosterior) -> Floats:
+    """Tau over the standard error of a typical group, at each node."""
+    tau, _, sigma = post.model.split(post.lattice.points)
+    return np.asarray(tau / (post.model.typical * sigma))
+
+
+@recommendation.register
+def _recommendation_population(post: PopulationPosterior) -> str:
+    outlying = post.p_outlying
+    groups = post.statistics.n_groups
+    if groups < FEW_GROUPS:
+        return TOO_FEW
+    if outlying is not None:
+        sure, expected = int((outlying > SURE).sum()), float(outlying.sum())
+        if post.population.has_atom:
+            middle = post.population.middle
+            differ = "differ from the others" if middle is None else f"differ from {middle:g}"
+            return (
+                f"About {expected:.1f} of {groups:,} groups {differ}; of {sure:,} the probability "
+                f"is above {SURE:g}."
+            )
+        return (
+            f"About {expected:.1f} of {groups:,} groups are of the wider part; of {sure:,} the "
+            f"probability is above {SURE:g}."
+        )
+    ratio, weight = _ratio_to_noise(post), post.lattice.weight
+    heavy, light = float(weight @ (ratio < 1 / 3)), float(weight @ (ratio > 3.0))
+    below_half = float(weight @ (ratio < 1.0))
+    return recommended(heavy, light, below_half, may_be_alike=any(near_zero(post).values()))
+
+
+SURE = 0.9
+"""Probability from which a group is counted as one of the wider part."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -55,10 +55,11 @@ ADVICE: dict[str, str] = {
     "groups without an event": "groups without an event are more than the population explains: if "
     "a group can be without events for a reason of its own, model that first",
     "dispersion of rows": "rows vary more than counts of this family can, and intervals are too "
-    "short: give every row an effect of its own, + (1 | row), or add the predictors that are "
-    "missing",
+    'short: let rows vary more (family="negative_binomial", of proportions '
+    '"beta_binomial"), or add the predictors that are missing',
     "zeros among rows": "there are more zeros than the fitted means explain: if a row can be zero "
-    "for a reason of its own, model that first (a 0/1 outcome); else try + (1 | row)",
+    "for a reason of its own, model that first (a 0/1 outcome); else let rows vary more "
+    '(family="negative_binomial")',
     "farthest row": "a row lies far from what its group and predictors say: check it",
     "tails of rows": "noise has heavier tails than a normal distribution: far rows move their "
     "groups; check them, or transform the outcome",
@@ -72,6 +73,8 @@ ADVICE: dict[str, str] = {
     "it",
 }
 """What it means that a check does not hold, and what to do."""
+OF_TAILS = 'population="student" (--population student) has such tails'
+"""What to do about tails of groups where the model takes another population."""
 CONSERVATIVE = "predictive"
 """Checks against new data drawn from the posterior, which was fitted to the same data."""
 
@@ -177,6 +180,8 @@ class Check(Generic[Frame]):
             text = f"{_title(finding)}: {ADVICE[finding.check]}."
             if finding.check == "farthest group":
                 text = next((t for k, t in named.items() if _is_of(finding, *k)), text)
+            if finding.check == "tails of groups" and any(c.has_choice for c in self.by_group):
+                text = f"{text[:-1]}; {OF_TAILS}."
             said.append(Notice(_code(finding), "warning", f"{text} {_numbers(finding.compared)}"))
         return tuple(said)
 

@@ -70,6 +70,8 @@ def group_cells(table: Table) -> list[list[str]]:
         for k in ("sigma", "sigma_lower", "sigma_upper"):
             columns[k] = [number(v, unit) for v in table[k].tolist()]
     columns["shrinkage"] = [f"{v:.2f}" for v in table["shrinkage"].tolist()]
+    if "p_outlying" in table:
+        columns["p_outlying"] = [f"{v:.3f}" for v in table["p_outlying"].tolist()]
     if "p_above" in table:
         columns["p_above"] = [f"{v:.3f}" for v in table["p_above"].tolist()]
         columns["standing"] = table["standing"].tolist()

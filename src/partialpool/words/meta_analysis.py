@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from partialpool._typing import Floats
-from partialpool.data import CrossProducts, GroupStatistics, Table
+from partialpool.data import CountProducts, CrossProducts, GroupStatistics, Table
 from partialpool.data.labels import as_labels
 from partialpool.data.new_rows import NEW
 from partialpool.posterior import MixedPosterior
@@ -59,6 +59,8 @@ def studies_of(statistics: Any) -> Studies | None:
             return None
         return Studies(s.raw, s.weight**-0.5, np.empty((s.n_groups, 0)), (INTERCEPT,))
     if not isinstance(statistics, CrossProducts) or not statistics.sigma_known:
+        return None
+    if isinstance(statistics, CountProducts):  # the errors of their working responses are guesses
         return None
     c, block = statistics, statistics.blocks[0]
     alone = len(c.blocks) == 1 and block.effects == (INTERCEPT,) and bool(block.constant.all())

@@ -11,7 +11,9 @@ import scipy
 from partialpool._version import __version__
 from partialpool.data import CountProducts, CountStatistics, CrossProducts
 from partialpool.posterior import Estimated
+from partialpool.words.families import family_words
 from partialpool.words.formatting import printable
+from partialpool.words.population_shape import population_words
 from partialpool.words.summary import prior_line
 
 
@@ -20,7 +22,7 @@ def methods(post: Any, formula: str, level: float) -> str:
     of = post.given if isinstance(post, Estimated) else post
     return " ".join(
         [
-            _model(of.statistics, formula),
+            _model(of, formula),
             _priors(post),
             _computed(post, level),
             f"Computed with partialpool {__version__} (Python "
@@ -29,7 +31,8 @@ def methods(post: Any, formula: str, level: float) -> str:
     )
 
 
-def _model(s: Any, formula: str) -> str:
+def _model(post: Any, formula: str) -> str:
+    s = post.statistics
     outcome = printable(s.outcome)
     if isinstance(s, CrossProducts):
         factors = " and ".join(dict.fromkeys(printable(b.factor) for b in s.blocks))
@@ -42,20 +45,19 @@ def _model(s: Any, formula: str) -> str:
     counts = isinstance(s, CountStatistics | CountProducts)
     family = "normal"
     if counts:
-        family = s.family.replace("_", "-")
+        family = family_words(s.family)
     known = not counts and s.sigma_known
     errors = " with known standard errors" if known else ""
     link = ""
     if counts:
         link = f" on the {'logit' if s.proportion else 'log'} scale"
-    population = "a normal population"
-    if family in ("beta-binomial", "gamma-poisson"):
-        population = f"a {family.split('-')[0]} population"
+    if post.group_population in ("beta", "gamma"):  # of probabilities or rates themselves
         link = ""
     return (
         f"The outcome {outcome} was modelled by a hierarchical {family} model{errors}, {formula}, "
-        f"in which the {varying} of groups ({factors}) come from {population}{link}, whose spread "
-        "is estimated from the same data (partial pooling)."
+        f"in which the {varying} of groups ({factors}) come from "
+        f"{population_words(post.group_population)}{link}, whose spread is estimated from the "
+        "same data (partial pooling)."
     )
 
 

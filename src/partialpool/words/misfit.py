@@ -15,12 +15,11 @@ from partialpool.posterior.count_misfit import (
     rows_of_groups_vary,
     zeros_of_groups,
 )
+from partialpool.words.families import WIDER, family_words
 
 P_VALUE = 0.01
 """The same tail as that of `count_misfit.SDS`."""
-EFFECT_OF_ROWS = (
-    "give every row an effect of its own, + (1 | row), with a column that numbers the rows"
-)
+EFFECT_OF_ROWS = "give every row an effect of its own, + (1 | row)"
 
 
 def misfit(post: GeneralizedPosterior) -> Iterator[Notice]:
@@ -33,11 +32,19 @@ def misfit(post: GeneralizedPosterior) -> Iterator[Notice]:
         yield Notice(
             "overdispersion",
             "warning",
-            f"Rows vary {variance.ratio:.1f} times as much about their fitted means as {s.family} "
-            "counts can (Pearson's chi-square over its degrees of freedom). Intervals are then "
-            f"too short: {EFFECT_OF_ROWS}, or add the predictors that are missing.",
+            f"Rows vary {variance.ratio:.1f} times as much about their fitted means as "
+            f"{family_words(s.family)} counts can (Pearson's chi-square over its degrees of "
+            f"freedom). Intervals are then too short: {_way(s.family)}, or add the predictors "
+            "that are missing.",
         )
-    yield from _zeros(excess_zeros(post), s.family, EFFECT_OF_ROWS)
+    yield from _zeros(excess_zeros(post), s.family)
+
+
+def _way(family: str) -> str:
+    """How to let rows vary more."""
+    if family not in WIDER:
+        return EFFECT_OF_ROWS
+    return f'let rows vary more by family="{WIDER[family]}", or {EFFECT_OF_ROWS}'
 
 
 def misfit_of_one_factor(s: CountStatistics) -> Iterator[Notice]:
@@ -50,18 +57,22 @@ def misfit_of_one_factor(s: CountStatistics) -> Iterator[Notice]:
             "warning",
             f"Rows of the same group differ by more than {family} counts can: their variance is "
             f"{variance.observed:.1f} times as large. Intervals of the groups are then too short; "
-            "let the groups be smaller (such as group and period), each with a parameter of its "
-            "own.",
+            f'let rows vary more by family="{WIDER[family]}", or the groups be smaller (such as '
+            "group and period), each with a parameter of its own.",
         )
-    yield from _zeros(zeros_of_groups(s), family, EFFECT_OF_ROWS)
+    yield from _zeros(zeros_of_groups(s), family)
 
 
-def _zeros(zeros: Excess | None, family: str, way: str) -> Iterator[Notice]:
+def _else(family: str) -> str:
+    return f"; else {_way(family)}" if family in WIDER else "; zero inflation is not fitted here"
+
+
+def _zeros(zeros: Excess | None, family: str) -> Iterator[Notice]:
     if zeros is not None and zeros.is_clear:
         yield Notice(
             "excess_zeros",
             "warning",
-            f"There are {zeros.ratio:.1f} times as many zeros as {family} counts with the fitted "
-            "means have. If a row can be zero for a reason of its own, model that first (a 0/1 "
-            f"outcome); else {way}.",
+            f"There are {zeros.ratio:.1f} times as many zeros as {family_words(family)} counts "
+            "with the fitted means have. If a row can be zero for a reason of its own, model that "
+            f"first (a 0/1 outcome){_else(family)}.",
         )

@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol, get_args
 from partialpool._markup import output, paragraph
 from partialpool._markup import table as html_table
 from partialpool.data import CrossProducts, Table
+from partialpool.data.cross_products import DISPERSION
 from partialpool.data.labels import as_labels
 from partialpool.errors import ArgumentError
 from partialpool.posterior.distributions import check_level
@@ -34,6 +35,8 @@ class Fitted(Protocol):
     def formula(self) -> str: ...
     @property
     def family(self) -> str: ...
+    @property
+    def population(self) -> object: ...
     @property
     def statistics(self) -> Any: ...
     @property
@@ -213,7 +216,13 @@ def table(
 
 def _kind(name: str) -> int:
     """Order of kinds of parameters: coefficients of all models come first, sigma last."""
-    return 3 if name == "sigma" else 2 if name.startswith("rho[") else int(name.startswith("tau["))
+    return (
+        3
+        if name in ("sigma", DISPERSION)
+        else 2
+        if name.startswith("rho[")
+        else int(name.startswith("tau["))
+    )
 
 
 def _side_by_side(models: list[dict[str, str]]) -> tuple[tuple[str, ...], ...]:
@@ -250,6 +259,7 @@ def _about(fit: Fitted) -> dict[str, str]:
         "rows": f"{s.n_used:,}",
         **{f"groups of {factor}": f"{size:,}" for factor, size in groups.items()},
         "family": fit.family,
+        **({} if fit.population == "normal" else {"population": str(fit.population)}),
         "method": fit.computed_by,
     }
 

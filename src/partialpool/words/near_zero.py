@@ -18,6 +18,7 @@ from partialpool.posterior import (
     HeteroscedasticPosterior,
     MixedPosterior,
     OneWayPosterior,
+    PopulationPosterior,
 )
 
 LIKELIHOOD_RATIO = math.exp(-1.92)
@@ -58,6 +59,17 @@ def _of_counts(post: CountsPosterior) -> dict[str, bool]:
         post.nodes.line, post.nodes.marginal, post.priors.tau, post.model.typical_error
     )
     return {f"tau[{post.statistics.factor}]": share > LIKELIHOOD_RATIO}
+
+
+@near_zero.register
+def _of_population(post: PopulationPosterior) -> dict[str, bool]:
+    """Where groups may be exactly at the middle, tau is not what may be zero."""
+    name, model = f"tau[{post.statistics.factor}]", post.model
+    if model.population.has_atom:
+        return {name: False}
+    reference = model.typical * (1.0 if post.sigma is None else float(post.sigma.median))
+    line, weight = post.lattice.lines[0], post.lattice.marginal(0)
+    return {name: _on_line(line, weight, post.priors.tau, reference) > LIKELIHOOD_RATIO}
 
 
 @near_zero.register

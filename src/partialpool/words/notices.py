@@ -23,14 +23,17 @@ from partialpool.posterior import (
     OneFactor,
     OneWayPosterior,
 )
+from partialpool.posterior.population import PopulationPosterior
 from partialpool.words.accuracy import accuracy_notice
 from partialpool.words.advice import FEW_GROUPS
 from partialpool.words.crossing import labels_may_start_anew
+from partialpool.words.families import NARROWER
 from partialpool.words.formatting import number
 from partialpool.words.misfit import misfit, misfit_of_one_factor
 from partialpool.words.near_zero import near_zero
 from partialpool.words.noise import noise_by_group_notice, noise_notices
 from partialpool.words.population import population_notices
+from partialpool.words.population_shape import rests_on_prior
 
 FEW_REPLICATES = 10
 
@@ -49,7 +52,22 @@ def _notices_one_way(post: OneWayPosterior) -> Iterator[Notice]:
     yield from population_notices(post)
     yield from noise_by_group_notice(post)
     yield from tau_near_zero(post)
-    yield from _single_rows(post)
+    yield from _single_rows(post.statistics)
+
+
+@notices_of.register
+def _notices_population(post: PopulationPosterior) -> Iterator[Notice]:
+    s = post.statistics
+    yield from _one_factor(post)
+    if isinstance(s, CountStatistics):
+        yield from _unexposed(s)
+        yield from misfit_of_one_factor(s)
+    else:
+        yield from _zero_or_one(post)
+    yield from population_notices(post)
+    yield from rests_on_prior(post)
+    yield from tau_near_zero(post)
+    yield from _at_ends(s) if isinstance(s, CountStatistics) else _single_rows(s)
 
 
 @notices_of.register
@@ -190,8 +208,7 @@ def _zero_or_one(post: Any) -> Iterator[Notice]:
         )
 
 
-def _single_rows(post: OneWayPosterior) -> Iterator[Notice]:
-    s = post.statistics
+def _single_rows(s: GroupStatistics) -> Iterator[Notice]:
     single = int((s.n == 1).sum())
     if single and not s.sigma_known and single < s.n_groups:
         verb = "groups has" if single == 1 else "groups have"
@@ -245,6 +262,14 @@ def _notices_estimated(post: Estimated) -> Iterator[Notice]:
             "A standard deviation is estimated as zero or a correlation as plus or minus one, "
             "although the data hold no proof of that; intervals take it as a fact. The posterior "
             '(method="posterior") does not.',
+        )
+    if post.estimate.dispersion == 0.0:
+        yield Notice(
+            "dispersion_is_zero",
+            "info",
+            "The dispersion is estimated as 0: rows vary no more than counts of "
+            f'family="{NARROWER[str(post.statistics.dispersed)]}", and standard errors take that '
+            "as a fact.",
         )
     if post.estimate.unclear:
         blocks = post.statistics.blocks
@@ -337,7 +362,7 @@ def _notices_counts(post: CountsPosterior) -> Iterator[Notice]:
     yield from misfit_of_one_factor(post.statistics)
     yield from population_notices(post)
     yield from tau_near_zero(post)
-    yield from _at_ends(post)
+    yield from _at_ends(post.statistics)
 
 
 def _unexposed(s: CountStatistics) -> Iterator[Notice]:
@@ -352,9 +377,9 @@ def _unexposed(s: CountStatistics) -> Iterator[Notice]:
         )
 
 
-def _at_ends(post: CountsPosterior) -> Iterator[Notice]:
-    s, inside = post.statistics, np.append(post.model.inside, True)
-    ends = int((~inside[post.model.member]).sum())
+def _at_ends(s: CountStatistics) -> Iterator[Notice]:
+    all_events = (s.y == s.size) & s.proportion
+    ends = int((((s.y == 0) | all_events) & (s.size > 0)).sum())
     if ends:
         verb = "group has" if ends == 1 else "groups have"
         what = "no event, or events only" if s.proportion else "no event"

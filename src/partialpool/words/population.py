@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from partialpool.data.labels import shown
+from partialpool.models.population_text import AnyPopulation
 from partialpool.notices import Notice
 from partialpool.posterior import CountsPosterior
 from partialpool.posterior.group_check import GroupCheck, group_checks
 from partialpool.words.formatting import number
+from partialpool.words.population_shape import population_words
 
 NAMED = 5
 """So many outlying groups are named, the farthest first."""
@@ -48,11 +50,28 @@ def outlying_groups(check: GroupCheck) -> Iterator[Notice]:
         "outlying_groups",
         "warning",
         f"{'A group' if one else 'Groups'} of {check.factor} {'lies' if one else 'lie'} apart from "
-        f"the others{what}: {listed}{more}. The model takes {'it' if one else 'them'} as of the "
-        f"same normal population, so {'it is' if one else 'they are'} drawn toward the others and "
-        f"{'makes' if one else 'make'} tau larger. Check {'its' if one else 'their'} rows; if "
-        f"{'it is' if one else 'they are'} of another kind, tell it by a predictor or leave "
-        f"{'it' if one else 'them'} out.",
+        f"the others{what}: {listed}{more}. The model takes {'it' if one else 'them'} as of "
+        f"{_the_same(check.population)}, so {'it is' if one else 'they are'} drawn toward the "
+        f"others and {'makes' if one else 'make'} tau larger. Check {'its' if one else 'their'} "
+        f"rows; if {'it is' if one else 'they are'} of another kind, tell it by a predictor or "
+        f"leave {'it' if one else 'them'} out{_other_population(check)}.",
+    )
+
+
+def _the_same(population: AnyPopulation) -> str:
+    """What an outlying group was taken to come from."""
+    if population == "normal":
+        return "the same normal population"
+    return population_words(population).replace("a ", "the same ", 1)
+
+
+def _other_population(check: GroupCheck) -> str:
+    """The words for a population with groups that lie far out, where the model takes them."""
+    if not check.has_choice:
+        return ""
+    return (
+        '; or say that some groups lie far out: population="student" (--population student), or '
+        '"contaminated", which tells how probably each does'
     )
 
 
@@ -66,16 +85,19 @@ def not_normal(check: GroupCheck) -> Iterator[Notice]:
     """Say that the groups' values have another shape, where no group in particular stands apart."""
     if not check.rejected or check.outlying.any() or check.shape is None:
         return
-    heavy = check.shape.heavy_tails <= check.shape.skewed
-    p = min(check.shape.heavy_tails, check.shape.skewed)
+    p = check.smallest_p  # of the largest |z| too: a group that is far makes a tail heavy
+    heavy = check.shape.skewed > p
     shape = "heavier tails than" if heavy else "a more skewed distribution than"
+    way = ""
+    if heavy and check.has_choice:
+        way = ', and population="student" (--population student) has such tails'
     what = "Groups" if check.term == "Intercept" else f"Slopes of {check.term} of groups"
     yield Notice(
         "population_not_normal",
         "info",
         f"{what} of {check.factor} have {shape} a normal population would give them "
         f"(p = {p:.2g}): the intervals of the most extreme rest on that shape. A transformed "
-        "outcome, or a predictor that tells kinds of groups apart, may mend it.",
+        f"outcome, or a predictor that tells kinds of groups apart, may mend it{way}.",
     )
 
 

@@ -12,7 +12,15 @@ import numpy as np
 from partialpool._markup import output, paragraph
 from partialpool._markup import table as html_table
 from partialpool._typing import Floats
-from partialpool.data import CountProducts, CrossProducts, Table
+from partialpool.data import (
+    CountProducts,
+    CountStatistics,
+    CrossProducts,
+    GroupStatistics,
+    Table,
+)
+from partialpool.data.cross_products import DISPERSION
+from partialpool.errors import ArgumentError
 from partialpool.models import Priors
 from partialpool.notices import Notice
 from partialpool.posterior import (
@@ -24,6 +32,7 @@ from partialpool.posterior import (
     OneWayPosterior,
 )
 from partialpool.posterior.distributions import Distribution, IntervalKind
+from partialpool.posterior.population import PopulationPosterior
 from partialpool.words.formatting import (
     SHOWN_GROUPS,
     WIDTH,
@@ -35,6 +44,7 @@ from partialpool.words.formatting import (
     telling_columns,
 )
 from partialpool.words.meta_analysis import new_at_means
+from partialpool.words.population_shape import population_words
 
 
 @singledispatch
@@ -46,7 +56,10 @@ def headline(post: Any, formula: str) -> str:
 @headline.register(OneWayPosterior)
 @headline.register(HeteroscedasticPosterior)
 def _headline_one_way(post: OneWayPosterior | HeteroscedasticPosterior, formula: str) -> str:
-    s = post.statistics
+    return _measured(post.statistics, formula)
+
+
+def _measured(s: GroupStatistics, formula: str) -> str:
     what = "estimates with known standard errors" if s.sigma_known else "rows"
     dropped = f" ({s.n_dropped:,} more left out)" if s.n_dropped else ""
     return f"{formula}: {s.n_used:,} {what}{dropped} in {s.n_groups:,} groups"
@@ -121,6 +134,20 @@ def _new_group_line_one_way(
 ) -> str:
     s = post.statistics
     if not s.sigma_known:
+        return ""
+    return _interval_words(f"a new {s.factor}", post.new_group, level, kind, exp)
+
+
+@new_group_line.register
+def _new_group_line_population(
+    post: PopulationPosterior,
+    level: float = 0.95,
+    kind: IntervalKind = "equal-tailed",
+    *,
+    exp: bool = False,
+) -> str:
+    s = post.statistics
+    if not (isinstance(s, GroupStatistics) and s.sigma_known):
         return ""
     return _interval_words(f"a new {s.factor}", post.new_group, level, kind, exp)
 
@@ -306,7 +333,9 @@ def _priors(p: Priors, s: CrossProducts) -> list[tuple[str, object]]:
         listed.append(("rho", p.rho))
     if not s.sigma_known:
         listed.append(("sigma", p.sigma))
-    return [*listed, *p.named]
+    if s.dispersed is not None:
+        listed.append((DISPERSION, p.dispersion))
+    return [*listed, *(pair for pair in p.named if pair[0] != DISPERSION)]
 
 
 @prior_line.register
@@ -317,7 +346,17 @@ def _prior_line_generalized(post: GeneralizedPosterior) -> str:
 
 @headline.register
 def _headline(post: CountsPosterior, formula: str) -> str:
+    return _counted(post.statistics, formula)
+
+
+@headline.register
+def _headline_population(post: PopulationPosterior, formula: str) -> str:
     s = post.statistics
+    said = _counted(s, formula) if isinstance(s, CountStatistics) else _measured(s, formula)
+    return f"{said} from {population_words(post.group_population)}"
+
+
+def _counted(s: CountStatistics, formula: str) -> str:
     dropped = f" ({s.n_dropped:,} more left out)" if s.n_dropped else ""
     over = f" in {s.size.sum():,.6g} {s.size_words}" if s.size_words != "rows" else ""
     return (
@@ -333,9 +372,44 @@ def _pooling_line(
     return pooling_words("heterogeneity (I^2)", post.icc, post.shrinkage.mean, level, kind)
 
 
+@pooling_line.register
+def _pooling_line_population(
+    post: PopulationPosterior, level: float = 0.95, kind: IntervalKind = "equal-tailed"
+) -> str:
+    """Groups that lie far out are drawn in by less than others: shrinkage is not linear."""
+    low, high = (f"{v:.2f}" for v in (post.shrinkage.mean.min(), post.shrinkage.mean.max()))
+    drawn = (
+        f"Groups are drawn toward the middle by a share of {low} to {high} (0 no pooling, 1 "
+        "complete), those far out by less than others of their size."
+    )
+    try:
+        lower, upper = post.icc.interval(level, kind)
+    except ArgumentError:  # a population without variance has no share of it
+        return drawn
+    of_estimates = not isinstance(post.statistics, GroupStatistics) or post.statistics.sigma_known
+    what = "Heterogeneity (I^2)" if of_estimates else "Intraclass correlation (ICC)"
+    return (
+        f"{what} {float(post.icc.mean):.2f}, {100 * level:g}% interval {lower:.2f} to "
+        f"{upper:.2f}. {drawn}"
+    )
+
+
+@prior_line.register
+def _prior_line_population(post: PopulationPosterior) -> str:
+    p, population = post.priors, post.population
+    named: dict[str, object] = {} if population.middle is not None else {"mu": p.mu}
+    named |= {"tau": p.tau, **population.hyperpriors}
+    named |= {} if post.sigma is None else {"sigma": p.sigma}
+    scale = "" if post.link is None else f" (of {SCALES[post.link.name]})"
+    return "priors: " + ", ".join(f"{k} ~ {v}" for k, v in named.items()) + scale
+
+
+SCALES = {"logit": "log-odds", "log": "log rate"}
+
+
 @prior_line.register
 def _prior_line(post: CountsPosterior) -> str:
-    scale = {"logit": "log-odds", "log": "log rate"}[post.model.link.name]
+    scale = SCALES[post.model.link.name]
     meaning = "f^(-1/2)" if post.model.conjugate else f"sd of the {scale}"
     p = post.priors
     return f"priors: mu ~ {p.mu} ({scale}), tau ~ {p.tau} ({meaning})"

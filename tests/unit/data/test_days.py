@@ -1,6 +1,7 @@
 """Dates as predictors: days since the earliest, through every door."""
 
 import datetime as dt
+from functools import cache
 
 import duckdb
 import numpy as np
@@ -40,17 +41,24 @@ def means(fit):
     return [row["mean"] for row in fit.to_dict()["parameters"]]
 
 
+@cache
+def by_numbers(formula, method="reml"):
+    """The means of a model of days as numbers, whose data never change."""
+    return means(pp.fit(formula, DATA, method=method))
+
+
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("data", [DATA, TEXTS], ids=["dates", "texts"])
 def test_days_through_every_door(door, data, tmp_path, monkeypatch):
     rows = through(door, tmp_path, data.drop(columns="days"), monkeypatch)
     for form, method in FORMS.items():
         fit = pp.fit(form.format("date"), rows, method=method)
-        want = pp.fit(form.format("days"), DATA, method=method)
-        np.testing.assert_allclose(means(fit), means(want), rtol=1e-7, atol=1e-10)
+        want = by_numbers(form.format("days"), method)
+        np.testing.assert_allclose(means(fit), want, rtol=1e-7, atol=1e-10)
         (notice,) = [n.text for n in fit.notices if n.code == "dates"]
         assert "days since 2021-03-05, the earliest" in notice
-    assert NAME in [p["name"] for p in pp.fit("y ~ date + (1 | g)", rows).to_dict()["parameters"]]
+        if form == "y ~ {} + (1 | g)":
+            assert NAME in [p["name"] for p in fit.to_dict()["parameters"]]
 
 
 @pytest.mark.parametrize("door", ["pandas", "polars", "duckdb", "csv", "parquet", "excel"])
@@ -212,8 +220,8 @@ def test_texts_of_other_orders_through_every_door(form, door, tmp_path, monkeypa
     order = ORDERS[form]
     rows = DATA.assign(date=DATA["date"].dt.strftime(form)).drop(columns="days")
     fit = pp.fit("y ~ date + (1 | g)", through(door, tmp_path, rows, monkeypatch), method="reml")
-    want = pp.fit("y ~ days + (1 | g)", DATA, method="reml")
-    np.testing.assert_allclose(means(fit), means(want), rtol=1e-6, atol=1e-9)
+    want = by_numbers("y ~ days + (1 | g)")
+    np.testing.assert_allclose(means(fit), want, rtol=1e-6, atol=1e-9)
     ending = "" if order == "ymd" else f', "{order}"'
     assert f'days(date, "2021-03-05"{ending})' in fit.formula
     (notice,) = [n.text for n in fit.notices if n.code == "dates"]

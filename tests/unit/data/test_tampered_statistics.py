@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import partialpool as pp
+from partialpool.data import files
 
 RNG = np.random.default_rng(21)
 N = 60
@@ -37,6 +38,18 @@ FORMULAS = {
 }
 ONE_WAY = list(FORMULAS)[:5]
 MIXED = list(FORMULAS)[5:7]
+
+
+@pytest.fixture(scope="module")
+def database():
+    with files.connect() as connection:
+        yield connection
+
+
+@pytest.fixture(autouse=True)
+def no_database_each(database, monkeypatch):
+    """One database for the two thousand files, of which each would open two."""
+    monkeypatch.setattr(files, "connect", lambda: database.cursor())
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +110,7 @@ def test_any_number_changed_is_found_by_the_digest(formula, tmp_path):
         for row, value in enumerate(table.column(name).to_pylist())
         if isinstance(value, int | float) and not isinstance(value, bool) and name != "i"
     ]
-    for k in range(100):
+    for k in range(40):
         name, row = numbers[rng.integers(len(numbers))]
         stored(changed(table, name, row, changes[k % 2]), facts, path)
         if opened(path)[0].column(name)[row].as_py() == table.column(name)[row].as_py():
@@ -265,17 +278,17 @@ def test_metadata_of_any_kind(text, written, tmp_path):
 
 
 @pytest.mark.parametrize("formula", FORMULAS)
-def test_a_hundred_random_changes_end_in_no_traceback(formula, written, tmp_path):
+def test_fifty_random_changes_end_in_no_traceback(formula, written, tmp_path):
     table, facts = written[formula]
     rng = np.random.default_rng(8)
     refused = 0
-    for _ in range(100):
+    for _ in range(50):
         path = stored(randomly_changed(table, rng), facts, tmp_path / "s.parquet")
         try:
             pp.load_statistics(path)
         except pp.DataError:
             refused += 1
-    assert refused >= 60
+    assert refused >= 30
 
 
 def randomly_changed(table, rng):

@@ -32,7 +32,7 @@ def test_additions(addition, columns):
     [
         ("y | trials(n) ~ (1 | g)", None, "binomial", "n"),
         ("y ~ (1 | g)", "bernoulli", "binomial", None),
-        ("y | exposure(h) ~ (1 | g)", "gamma_poisson", "gamma_poisson", "h"),
+        ("y | exposure(h) ~ (1 | g)", "poisson", "poisson", "h"),
         ("y ~ offset(log(h)) + (1 | g)", "poisson", "poisson", "h"),
     ],
 )

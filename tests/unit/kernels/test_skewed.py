@@ -31,8 +31,9 @@ def test_pairs_beyond_the_most_skewed_are_that_one():
 
 
 def test_without_skewness_the_mean_of_an_exponential_is_the_lognormal_one():
-    found = log_mean_exp(np.array([0.3, -2.0]), np.array([0.7, 1.5]), np.zeros(2))
+    found, square = log_mean_exp(np.array([0.3, -2.0]), np.array([0.7, 1.5]), np.zeros(2))
     np.testing.assert_allclose(found, [0.3 + 0.245, -2 + 1.125], atol=1e-6)
+    np.testing.assert_allclose(square, [0.6 + 0.98, -4 + 4.5], atol=5e-6)
 
 
 @pytest.mark.parametrize("shape", [0.5, 2.0, 30.0])
@@ -47,8 +48,11 @@ def test_a_logarithm_of_a_gamma_variable_has_its_own_mean(shape, k):
         return g**k * g ** (shape - 1) * math.exp(-g) / math.gamma(shape)
 
     exact = integrate.quad(density, 0, 1)[0] + integrate.quad(density, 1, 200, limit=200)[0]
-    found = log_mean_exp(np.array(loc), np.array(k * sd), np.array(skew))
+    found, square = log_mean_exp(np.array(loc), np.array(k * sd), np.array(skew))
     assert found == pytest.approx(math.log(exact), abs=2e-5)
+    exact = special.gammaln(shape + 2 * k) - special.gammaln(shape)
+    if k == 0.5 or shape > 0.5:  # else twice it is wide
+        assert square == pytest.approx(exact, abs=2e-5)
 
 
 def test_a_very_wide_logarithm_is_that_of_a_rate_itself():
@@ -56,8 +60,9 @@ def test_a_very_wide_logarithm_is_that_of_a_rate_itself():
     shape = 0.2
     sd = math.sqrt(special.polygamma(1, shape))
     assert sd > 3
-    found = log_mean_exp(np.array(0.0), np.array(sd), np.array(-1.0))
+    found, square = log_mean_exp(np.array(0.0), np.array(sd), np.array(-1.0))
     assert found == pytest.approx(math.log(shape) - special.digamma(shape), abs=1e-4)
+    assert square > 2 * found
 
 
 def test_positive_skewness_is_that_of_a_pair():
@@ -67,5 +72,10 @@ def test_positive_skewness_is_that_of_a_pair():
         math.exp(loc + scale * m + 0.5 * (scale * s) ** 2)
         for m, s in ((mean, first), (-mean, second))
     ]
-    found = log_mean_exp(np.array(loc), np.array(scale), np.array(0.5))
+    found, square = log_mean_exp(np.array(loc), np.array(scale), np.array(0.5))
     assert found == pytest.approx(math.log(sum(both) / 2), rel=1e-13)
+    both = [
+        math.exp(2 * (loc + scale * m) + 2 * (scale * s) ** 2)
+        for m, s in ((mean, first), (-mean, second))
+    ]
+    assert square == pytest.approx(math.log(sum(both) / 2), rel=1e-13)

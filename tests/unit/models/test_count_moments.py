@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import integrate, special, stats
 
+from count_models import COUNT_MODELS
 from partialpool.data import read_counts
 from partialpool.formula import parse, read_roles
 from partialpool.models import counts_model, priors
@@ -13,8 +14,10 @@ DATA = {"y": [3, 5, 1], "n": [4.0, 10.0, 6.0], "g": ["a", "b", "c"]}
 
 
 def model(family, prior=None, size="exposure"):
-    roles = read_roles(parse(f"y | {size}(n) ~ 1 + (1 | g)"), family)
-    return counts_model(read_counts(roles, DATA).statistics, priors(prior, factor="g"))
+    how = COUNT_MODELS[family]
+    roles = read_roles(parse(f"y | {size}(n) ~ 1 + (1 | g)"), how["family"])
+    population = how.get("population", "normal")
+    return counts_model(read_counts(roles, DATA).statistics, priors(prior, factor="g"), population)
 
 
 def tail(of, at):
@@ -27,7 +30,7 @@ def tail(of, at):
     ("family", "size", "at"),
     [
         ("poisson", "exposure", (1e4, 1e5)),
-        ("gamma_poisson", "exposure", (1e4, 1e6)),
+        ("gamma", "exposure", (1e4, 1e6)),
         ("binomial", "trials", (1e4, 1e5)),
     ],
 )
@@ -60,7 +63,7 @@ def test_rates_of_new_groups_have_the_moments_of_a_lognormal_with_a_half_normal_
 
 def test_gamma_rates_have_the_moments_that_groups_over_the_widest_spread_allow():
     """Given tau the likelihood falls like exp(-groups mu / tau^2): E exp(k mu) needs k below."""
-    of = model("gamma_poisson", ["tau ~ uniform(0, 2)"])
+    of = model("gamma", ["tau ~ uniform(0, 2)"])
     order = natural_moments(of.sizes, of.priors)
     mu = np.array([[60.0, 120.0]])
     low, high = of.log_joint(mu, np.array([2.0 - 1e-9]))[0]

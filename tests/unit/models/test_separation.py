@@ -25,7 +25,7 @@ def open_directions(x, y, n):
     push += [-p for p, yi, ni in zip(push, y, n, strict=True) if 0 < yi < ni]
     push = np.array(push)
     found = []
-    for direction in [(np.cos(t), np.sin(t)) for t in np.linspace(0, 2 * np.pi, 721)]:
+    for direction in [(np.cos(t), np.sin(t)) for t in np.linspace(0, 2 * np.pi, 121)]:
         best = linprog(
             -np.array(direction), A_ub=-push, b_ub=np.zeros(len(push)), bounds=[(-1, 1)] * 2
         )

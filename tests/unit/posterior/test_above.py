@@ -17,9 +17,9 @@ CASES = [
     ("y ~ 1 + (1 | g)", ROWS, {}),
     ("y ~ x + (x | g)", ROWS, {}),
     ("y | trials(n) ~ 1 + (1 | g)", COUNTS, {}),
-    ("y | trials(n) ~ 1 + (1 | g)", COUNTS, {"family": "beta_binomial"}),
+    ("y | trials(n) ~ 1 + (1 | g)", COUNTS, {"population": "beta"}),
     ("y | exposure(n) ~ 1 + (1 | g)", COUNTS, {}),
-    ("y | exposure(n) ~ 1 + (1 | g)", COUNTS, {"family": "gamma_poisson"}),
+    ("y | exposure(n) ~ 1 + (1 | g)", COUNTS, {"population": "gamma"}),
 ]
 
 

@@ -9,16 +9,17 @@ import pytest
 from scipy import stats
 
 import partialpool as pp
+from count_models import COUNT_MODELS, PROPORTIONS
 
 PROPORTION = "y | trials(n) ~ 1 + (1 | g)"
 DATA = {"g": list("abcdef"), "y": [0, 3, 7, 12, 5, 9], "n": [4, 9, 11, 40, 5, 30]}
 PRIOR = ["mu ~ normal(-0.5, 1)", "tau ~ half_normal(1)"]
-FAMILIES = ["binomial", "poisson", "beta_binomial", "gamma_poisson"]
+FAMILIES = ["binomial", "poisson", "beta", "gamma"]
 
 
 def fitted(family="binomial"):
-    formula = PROPORTION if "binomial" in family else PROPORTION.replace("trials", "exposure")
-    return pp.fit(formula, DATA, family=family, prior=PRIOR)._engine
+    formula = PROPORTION if family in PROPORTIONS else PROPORTION.replace("trials", "exposure")
+    return pp.fit(formula, DATA, **COUNT_MODELS[family], prior=PRIOR)._engine
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
@@ -117,12 +118,12 @@ def test_leave_one_group_out_is_a_refit():
     """The score of group f given the others, by Bayes' rule from two marginal likelihoods."""
     data = {k: v[:4] for k, v in DATA.items()}
     for family in FAMILIES:
-        formula = PROPORTION if "binomial" in family else PROPORTION.replace("trials", "exposure")
-        whole = pp.fit(formula, data, family=family, prior=PRIOR)
+        formula = PROPORTION if family in PROPORTIONS else PROPORTION.replace("trials", "exposure")
+        whole = pp.fit(formula, data, **COUNT_MODELS[family], prior=PRIOR)
         total = 0.0
         for j in range(4):
             rest = {k: [v for i, v in enumerate(c) if i != j] for k, c in data.items()}
-            without = pp.fit(formula, rest, family=family, prior=PRIOR)._engine
+            without = pp.fit(formula, rest, **COUNT_MODELS[family], prior=PRIOR)._engine
             total += whole._engine.log_marginal_likelihood() - without.log_marginal_likelihood()
         score = whole.compare().scores["log_score"][2]
         np.testing.assert_allclose(score, total / 4, rtol=1e-7)
@@ -151,21 +152,21 @@ def test_rates_of_new_groups_without_a_mean():
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_worlds_have_the_moments_they_should(family):
-    world = pp.simulate.CountWorld.of(30, 25, 0.4, mu=-1.0, family=family)
+    world = pp.simulate.CountWorld.of(30, 25, 0.4, mu=-1.0, **COUNT_MODELS[family])
     drawn = pp.simulate.count_worlds(world, replicates=2000, seed=3)
     value = drawn.value.ravel()
-    m = 1 / (1 + np.exp(1)) if "binomial" in family else np.exp(-1)
-    middle = np.mean if family in ("beta_binomial", "gamma_poisson") else np.median
+    m = 1 / (1 + np.exp(1)) if family in PROPORTIONS else np.exp(-1)
+    middle = np.mean if family in ("beta", "gamma") else np.median
     assert abs(middle(value) - m) < 0.01
     np.testing.assert_allclose((drawn.y / 25 - drawn.value).mean(), 0, atol=0.002)
-    spread = value * (1 - value) if "binomial" in family else value
+    spread = value * (1 - value) if family in PROPORTIONS else value
     np.testing.assert_allclose(
         ((drawn.y / 25 - drawn.value) ** 2).mean(), spread.mean() / 25, rtol=0.03
     )
     table = drawn.table(1)
-    found = pp.fit(drawn.formula, table, family=family)
+    found = pp.fit(drawn.formula, table, **COUNT_MODELS[family])
     assert found.statistics.n_groups == 30
-    more = pp.simulate.CountWorld.of(40, 25, 0.4, mu=-1.0, family=family)
+    more = pp.simulate.CountWorld.of(40, 25, 0.4, mu=-1.0, **COUNT_MODELS[family])
     np.testing.assert_array_equal(pp.simulate.count_worlds(more, seed=3).y[0, :30], drawn.y[0])
 
 

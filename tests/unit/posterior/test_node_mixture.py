@@ -95,3 +95,27 @@ def test_moments_that_do_not_exist():
     heavy = NodeMixture(of.shape, of.rows, of.weight, 3, moments=1.5)
     assert np.isinf(heavy.sd).all()
     assert np.isfinite(heavy.mean).all()
+
+
+@pytest.mark.parametrize("atom", [None, 0.5])
+def test_gathering_does_not_move_quantiles(atom, monkeypatch):
+    """Thousands of components, narrow and wide, some far out."""
+    rng = np.random.default_rng(3)
+    loc = rng.standard_normal((50, 6, 40)) * rng.choice([0.3, 1.0, 5.0], size=(1, 6, 1))
+    variance = np.exp(rng.uniform(-8.0, 1.0, size=(50, 1, 40)))
+    variance[:, :, -1] = 900.0
+    share = rng.dirichlet(np.full(40, 0.5), size=(50, 6))
+    if atom is not None:
+        loc[..., 0], variance[..., 0] = atom, 0.0
+    weight = rng.dirichlet(np.ones(50))
+
+    def rows(part):
+        return NodeComponents(np.log(share[:, part] + 1e-300), loc[:, part], variance)
+
+    of, p = NodeMixture((6,), rows, weight, 40), np.array([0.001, 0.025, 0.3, 0.5, 0.975, 0.999])
+    quick = of.quantile(p)
+    monkeypatch.setattr("partialpool.posterior.node_mixture.GATHERED_FROM", 10**9)
+    exact = of.quantile(p)
+    width = exact[4] - exact[1]
+    assert np.abs((quick - exact) / width)[[1, 3, 4]].max() < 1e-4
+    assert np.abs((quick - exact) / width).max() < 2e-3  # between two peaks, and far out

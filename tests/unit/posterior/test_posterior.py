@@ -24,7 +24,7 @@ MODELS = {
     "one way": ("y ~ 1 + (1 | g)", {}),
     "proportions": ("k | trials(n) ~ 1 + (1 | g)", {}),
     "rates": ("k | exposure(n) ~ 1 + (1 | g)", {}),
-    "conjugate": ("k | trials(n) ~ 1 + (1 | g)", {"family": "beta_binomial"}),
+    "conjugate": ("k | trials(n) ~ 1 + (1 | g)", {"population": "beta"}),
     "predictor": ("y ~ x + (1 | g)", {}),
     "slopes": ("y ~ x + (x | g)", {}),
     "nested": ("y ~ x + (1 | g/h)", {}),

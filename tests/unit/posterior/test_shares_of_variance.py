@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 import partialpool as pp
+from count_models import COUNT_MODELS, PROPORTIONS
 
 COUNTS = {
     "binomial": ("y | trials(n) ~ 1 + (1 | g)", lambda m: m * (1 - m)),
-    "beta_binomial": ("y | trials(n) ~ 1 + (1 | g)", lambda m: 1.0),
+    "beta": ("y | trials(n) ~ 1 + (1 | g)", lambda m: 1.0),
     "poisson": ("y | exposure(n) ~ 1 + (1 | g)", lambda m: m),
-    "gamma_poisson": ("y | exposure(n) ~ 1 + (1 | g)", lambda m: m),
+    "gamma": ("y | exposure(n) ~ 1 + (1 | g)", lambda m: m),
 }
 
 
@@ -22,9 +23,9 @@ def test_i2_of_counts_is_that_of_a_group_of_the_harmonic_mean_size(family):
     formula, information = COUNTS[family]
     size = np.array([4.0, 12.0, 50.0, 9.0, 8.0])
     data = {"g": list("abcde"), "y": [1, 4, 10, 3, 7], "n": size}
-    post = pp.fit(formula, data, family=family)._engine
+    post = pp.fit(formula, data, **COUNT_MODELS[family])._engine
     middle = float(post.mu.median)
-    m = 1 / (1 + math.exp(-middle)) if "binomial" in family else math.exp(middle)
+    m = 1 / (1 + math.exp(-middle)) if family in PROPORTIONS else math.exp(middle)
     typical = 5 / (1 / 4 + 1 / 12 + 1 / 50 + 1 / 9 + 1 / 8) * information(m)
 
     def share(tau):
@@ -76,7 +77,7 @@ def counts_with_a_predictor(family):
     data = {"g": np.repeat(np.arange(8), 6), "x": rng.normal(size=48)}
     data["y"] = rng.binomial(1, 0.3, 48) if family == "binomial" else rng.poisson(2, 48)
     prior = "tau ~ half_normal(1)"
-    return data, pp.fit("y ~ x + (1 | g)", data, family=family, prior=prior)._engine
+    return data, pp.fit("y ~ x + (1 | g)", data, **COUNT_MODELS[family], prior=prior)._engine
 
 
 def test_a_binary_row_has_the_variance_of_the_logistic_distribution():

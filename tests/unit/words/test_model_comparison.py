@@ -46,12 +46,13 @@ def test_sleepstudy_wants_slopes():
     assert "log p(y)" not in repr(result)
 
 
-def test_families_of_counts_are_told_apart_by_name():
+def test_populations_of_counts_are_told_apart_by_name():
     data = {"y": [1, 18, 8, 46, 8, 13], "n": [47, 148, 119, 810, 211, 196], "g": list("abcdef")}
     formula = "y | trials(n) ~ 1 + (1 | g)"
-    fits = [pp.fit(formula, data, family=f) for f in ("binomial", "beta_binomial")]
+    fits = [pp.fit(formula, data, population=p) for p in ("normal", "beta")]
     names = set(pp.compare_models(*fits).table["model"].tolist())
-    assert names == {f"{formula} ({f}, tau ~ flat())" for f in ("binomial", "beta_binomial")}
+    kinds = ("binomial", "binomial, beta population")
+    assert names == {f"{formula} ({kind}, tau ~ flat())" for kind in kinds}
 
 
 def test_stacking_weights_are_at_the_maximum():

@@ -17,7 +17,16 @@ const HOW = [
   ["category", "a category"],
 ];
 const FAMILIES = [["", "as the formula says"], ["binomial", "binomial"], ["poisson", "Poisson"],
-  ["beta_binomial", "beta-binomial"], ["gamma_poisson", "gamma-Poisson"]];
+  ["negative_binomial", "negative binomial: counts that vary more"],
+  ["beta_binomial", "beta-binomial: proportions that vary more"]];
+const FAR_OUT = [["student", "Student t: a few groups may lie far out"],
+  ["contaminated", "contaminated: a share of groups is from a wider one"]];
+const MEASURED = [["", "normal"], ...FAR_OUT, ["point_normal", "point-normal: most groups are exactly 0"]];
+const COUNTED = [["", "normal, on the scale of log-odds or log rates"], ...FAR_OUT];
+const BETA = ["beta", "beta, of the probabilities themselves"];
+const POPULATIONS = { measurement: MEASURED, estimate: MEASURED, summary: MEASURED,
+  binary: [...COUNTED, BETA], proportion: [...COUNTED, BETA],
+  count: [...COUNTED, ["gamma", "gamma, of the rates themselves"]] };
 const NO_MORE = { summary: true };
 
 /**
@@ -26,7 +35,7 @@ const NO_MORE = { summary: true };
  */
 export function form(host, { told, choices, reading, onChange, onReading, formulaOf }) {
   const state = {
-    outcome: "", outcomeKind: "measurement", groups: [], nested: false, predictors: [], priors: "", population: "normal",
+    outcome: "", outcomeKind: "measurement", groups: [], nested: false, predictors: [], priors: "", population: "",
     ...told.choices, ...choices,
   };
   const columns = told.columns;
@@ -57,7 +66,10 @@ export function form(host, { told, choices, reading, onChange, onReading, formul
 
   function current() {
     // a family goes with a formula; the choices have their own
-    return { ...state, groups: state.groups.filter(Boolean), family: state.formula ? state.family : "", reading };
+    const family = state.formula ? state.family : "";
+    const offered = POPULATIONS[state.outcomeKind] ?? [];
+    const population = offered.some(([word]) => word === state.population) ? state.population : "";
+    return { ...state, groups: state.groups.filter(Boolean), family, population, reading };
   }
 
   function changed() {
@@ -112,11 +124,10 @@ export function form(host, { told, choices, reading, onChange, onReading, formul
       second.push(field("How they lie", relation, ""));
     }
     if (kind === "measurement") second.push(column("Weights", "weights", "precision of each row; none if all are alike", { none: "none", numbers: true }));
-    if (["binary", "proportion", "count"].includes(kind)) {
-      const population = select([["normal", "normal, on the scale of log-odds or log rates"], ["conjugate", "beta or gamma"]],
-        state.population, (value) => set("population", value), { "data-choice": "population" });
-      second.push(field("Groups come from a population that is", population, ""));
-    }
+    const population = select(POPULATIONS[kind], current().population, (value) => set("population", value),
+      { "data-choice": "population" });
+    second.push(field("Groups come from a population that is", population,
+      current().population ? "of one grouping without predictors" : ""));
     more.replaceChildren(...second);
     drawPredictors();
   }
