@@ -59,7 +59,6 @@ def test_tables_charts_and_other_commands(run, tmp_path):
             ("fit", "eight_schools", "--population", "point_normal", "--prior", "tau ~ flat()"),
             "tau ~ flat() is improper",
         ),
-        (("sensitivity", "eight_schools", "--population", "student"), "this one is student"),
         (("compare", "eight_schools", "--population", "student"), "this population is student"),
     ],
 )

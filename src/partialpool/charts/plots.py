@@ -39,7 +39,7 @@ ONE_FACTOR = (
     "shrinkage, caterpillar, shrinkage_by_size, tau, estimate_by_value, population, "
     "estimates_by_tau"
 )
-OF_NORMAL = ("shrinkage_by_size", "estimates_by_tau", "sensitivity")
+OF_NORMAL = ("shrinkage_by_size", "estimates_by_tau")
 """Charts that there are of normal populations, and not of others."""
 MIXED = "coefficients, effects, group_lines, intercept_by_slope, by_predictor"
 

@@ -6,6 +6,8 @@ the batch.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 
 from partialpool._typing import Floats
@@ -86,11 +88,12 @@ def stacked_backward(lower: Floats, right: Floats) -> Floats:
 
 def root(a: Floats) -> Floats:
     """C with C C' = a, (..., q, q) positive semidefinite; what rounding made negative is zero."""
-    try:
-        return np.asarray(np.linalg.cholesky(a))
-    except np.linalg.LinAlgError:
-        values, vectors = np.linalg.eigh(np.nan_to_num(a))
-        return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :])
+    with suppress(np.linalg.LinAlgError):
+        lower = np.asarray(np.linalg.cholesky(a))
+        if not np.isnan(lower).any():  # in a browser NumPy cannot raise, and returns nan
+            return lower
+    values, vectors = np.linalg.eigh(np.nan_to_num(a))
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :])
 
 
 def forward(lower: Floats, right: Floats) -> Floats:

@@ -52,8 +52,8 @@ class GroupedRows:
     starts : ndarray of int, shape (J,)
         First row of each group.
     dispersed : DispersedRows, optional
-        The rows with a dispersion that is not known yet; see `given`.
-    known : RowLikelihood, optional
+        The rows with a dispersion that is not known yet; see `with_dispersion`.
+    known_dispersion : RowLikelihood, optional
         The likelihood of rows whose dispersion is known, of which size may be (N, B).
     """
 
@@ -63,14 +63,14 @@ class GroupedRows:
     z: Floats
     starts: Ints
     dispersed: DispersedRows | None = None
-    known: RowLikelihood | None = None
+    known_dispersion: RowLikelihood | None = None
 
-    def given(self, dispersion: Floats | float | None) -> GroupedRows:
+    def with_dispersion(self, dispersion: Floats | float | None) -> GroupedRows:
         """The rows at a dispersion, or at those of B points; these rows where they have none."""
         if self.dispersed is None:
             return self
         assert dispersion is not None
-        rows = self.dispersed.at(dispersion, self.best_of_rows)
+        rows = self.dispersed.with_dispersion(dispersion, self.best_of_rows)
         if isinstance(rows, ExponentialRows):
             return GroupedRows(rows.link, rows.y, rows.size, self.z, self.starts, None, rows)
         return GroupedRows(self.link, self.y, self.size, self.z, self.starts, None, rows)
@@ -78,7 +78,7 @@ class GroupedRows:
     @cached_property
     def likelihood(self) -> RowLikelihood:
         """Log likelihood of each row, off `best` where the dispersion is known."""
-        return self.known or ExponentialRows(self.link, self.y, self.size)
+        return self.known_dispersion or ExponentialRows(self.link, self.y, self.size)
 
     @property
     def sizes(self) -> Floats:
@@ -113,7 +113,11 @@ class GroupedRows:
     @cached_property
     def bernoulli(self) -> bool:
         """Whether every row is one trial."""
-        return self.link is not LOG and self.known is None and bool((self.size == 1.0).all())
+        return (
+            self.link is not LOG
+            and self.known_dispersion is None
+            and bool((self.size == 1.0).all())
+        )
 
     def parts(self, most: int) -> list[tuple[slice, slice, GroupedRows]]:
         """Rows, groups and data of parts of whole groups, of about so many rows."""
@@ -136,8 +140,8 @@ class GroupedRows:
 
     @cached_property
     def best_of_rows(self) -> Floats:
-        """Highest log likelihood of each row by itself, (N,); 0 where `known` is off it already."""
-        if self.known is not None:
+        """Highest log likelihood of each row by itself, (N,); 0 where that is taken off already."""
+        if self.known_dispersion is not None:
             return np.zeros(len(self.y))
         return self.link.best(self.y, np.where(self.size > 0, self.size, 1.0))
 

@@ -66,9 +66,9 @@ class JointRows:
     blocks: tuple[tuple[int, int], ...]
     p: int
 
-    def given(self, dispersion: float | None) -> JointRows:
+    def with_dispersion(self, dispersion: float | None) -> JointRows:
         """The rows at a dispersion; these rows where they have none."""
-        grouped = self.grouped.given(dispersion)
+        grouped = self.grouped.with_dispersion(dispersion)
         return self if grouped is self.grouped else replace(self, grouped=grouped)
 
     @property
@@ -301,7 +301,7 @@ def _log_joint(rows: JointRows, hyper: Hyper, eta: Floats, v: Floats, r: Floats)
 
 def joint_mode(rows: JointRows, hyper: Hyper, start: tuple[Floats, Floats]) -> Mode:
     """Newton's method with halved steps from a start (v, r)."""
-    rows = rows.given(hyper.dispersion)
+    rows = rows.with_dispersion(hyper.dispersion)
     v, r = start
     best, move = -np.inf, (np.zeros_like(v), np.zeros_like(r))
     system: _Whitened | None = None
@@ -346,7 +346,7 @@ class Variational:
 
 def variational(rows: JointRows, hyper: Hyper, mode: Mode) -> Variational:
     """One variational step from the mode; a second gained nothing measurable."""
-    rows = rows.given(hyper.dispersion)
+    rows = rows.with_dispersion(hyper.dispersion)
     eta = linear_predictor(rows, hyper, mode.v, mode.r)
     residual, weight = _expected(rows, eta, _leverage(rows, hyper, mode.system))
     gv, gr = _gradients(rows, hyper, residual, mode.v, mode.r)

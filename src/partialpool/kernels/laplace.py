@@ -120,12 +120,12 @@ class GroupedCounts:
         """Of rows without a dispersion, off `best`."""
         return ExponentialRows(self.link, self.y, self.size, extra=-self.best)
 
-    def given(self, dispersion: float | None) -> RowLikelihood:
+    def with_dispersion(self, dispersion: float | None) -> RowLikelihood:
         """The likelihood at a dispersion, off `best`; that of rows that have none."""
         if self.dispersed is None:
             return self.likelihood
         assert dispersion is not None
-        return self.dispersed.at(dispersion, self.best)
+        return self.dispersed.with_dispersion(dispersion, self.best)
 
     @property
     def n_others(self) -> int:
@@ -397,7 +397,7 @@ def find_mode(
     LinAlgError
         If the curvature is not a number, so far in the tail.
     """
-    fixed, likelihood = rows.base + rows.x @ beta, rows.given(dispersion)
+    fixed, likelihood = rows.base + rows.x @ beta, rows.with_dispersion(dispersion)
     t = [factor.T @ z for factor, z in zip(factors, rows.z, strict=True)]
     effects, shift = start, _shift(rows, t, start)
     step, step_shift, length, before, rise = start, shift, 0.0, -np.inf, np.inf

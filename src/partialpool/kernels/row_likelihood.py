@@ -199,7 +199,7 @@ class DispersedRows:
         largest = (self.y if self.family == "negative_binomial" else self.size) / self.count
         return LEAST_DISPERSION / math.sqrt(max(1.0, float(largest.max(initial=0.0)) / 1e4))
 
-    def at(self, dispersion: Floats | float, best: Floats) -> RowLikelihood:
+    def with_dispersion(self, dispersion: Floats | float, best: Floats) -> RowLikelihood:
         """The rows at a dispersion, or at those of B points, (B,); less `best`, (N,)."""
         total = 1.0 / np.maximum(np.asarray(dispersion, dtype=np.float64), self.least) ** 2
         y, size, count, best = (
@@ -244,4 +244,6 @@ class Along:
 def along_dispersion(rows: DispersedRows, dispersion: float, best: Floats) -> Along:
     """Rows at dispersions about one."""
     steps = (-2.0, -1.0, 1.0, 2.0)
-    return Along(tuple(rows.at(dispersion * math.exp(k * DIFFERENCE), best) for k in steps))
+    return Along(
+        tuple(rows.with_dispersion(dispersion * math.exp(k * DIFFERENCE), best) for k in steps)
+    )

@@ -435,7 +435,7 @@ def _in_parts(
             yield (
                 groups,
                 integrate_groups(
-                    some.given(each),
+                    some.with_dispersion(each),
                     known,
                     first[at],
                     start[:, groups],
@@ -558,7 +558,7 @@ class _Search:
             return -math.inf
         b = rows.scaled([f[None] for f in hyper.others], site.r[None])
         known = rows.known[:, None] + rows.w @ b.T
-        grouped = rows.grouped.given(hyper.dispersion)
+        grouped = rows.grouped.with_dispersion(hyper.dispersion)
         value, _ = integrate_groups(
             grouped, known, hyper.first[None], site.v[:, :, None], self.nodes
         )

@@ -20,7 +20,7 @@ import numpy as np
 
 from partialpool._typing import Floats
 from partialpool.data import CountStatistics, GroupStatistics
-from partialpool.errors import ArgumentError, PartialPoolError
+from partialpool.errors import PartialPoolError
 from partialpool.integrate import Grid, Nested
 from partialpool.models import OneWayModel, Priors, one_way_model
 from partialpool.models.counts import CountsModel, counts_model
@@ -39,7 +39,7 @@ from partialpool.posterior.integrated import mixed_posterior
 from partialpool.posterior.left_out import MOST_UNLIKELY, UNLIKELY
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.one_way import OneWayPosterior, one_way_posterior
-from partialpool.posterior.population import PopulationPosterior
+from partialpool.posterior.population import PopulationPosterior, population_posterior
 
 POWERS = (0.8, 1.25)
 """Powers to either side of one, a fifth of the information off or a quarter more: those of the
@@ -74,20 +74,16 @@ def settings(post: FullEngine) -> Iterator[Setting]:
 
     Parameters
     ----------
-    post : OneWayPosterior, CountsPosterior, MixedPosterior or GeneralizedPosterior
+    post : OneWayPosterior, CountsPosterior, MixedPosterior, PopulationPosterior, ...
     """
-    if isinstance(post, PopulationPosterior):
-        raise ArgumentError(
-            "sensitivity() weighs the nodes of a normal population under other priors; this one is "
-            f"{post.population}: fit with another prior or population and put both side by side, "
-            "pp.table(a, b), or score them, pp.compare_models(a, b)"
-        )
     yield Setting("fit", _own_words(post), post)
     nodes = _Nodes([post])
     words_of_fit = "" if post.priors.named else f"tau ~ {post.priors.tau}"
     for words, priors in menu_of(post.priors, _units(post)):
         if words != words_of_fit:
             yield _tried("prior", words, partial(_under, post, priors, nodes))
+    if isinstance(post, PopulationPosterior):  # a power would be of what it learns as well
+        return
     if says_something(post.priors) or not post.one_sigma:
         for power in POWERS:
             words = f"prior to the power {power:g}"
@@ -134,6 +130,14 @@ def _units_of_measurements(post: OneWayPosterior | HeteroscedasticPosterior) -> 
     """The sd of the groups' own estimates: tau and their errors together."""
     spread = float(post.statistics.mean.std(ddof=1))
     return {f"tau[{post.statistics.factor}]": rounded_unit(spread)}
+
+
+@_units.register
+def _units_of_population(post: PopulationPosterior) -> dict[str, float]:
+    """As of measurements, or of counts, from a normal population."""
+    s = post.statistics
+    spread = 1.0 if isinstance(s, CountStatistics) else rounded_unit(float(s.mean.std(ddof=1)))
+    return {f"tau[{s.factor}]": spread}
 
 
 @_units.register
@@ -252,6 +256,8 @@ def _under(post: FullEngine, priors: Priors, nodes: _Nodes, power: float = 1.0) 
         if power != 1.0:
             s = replace(s, weight=power * s.weight, ss=power * s.ss)
         return nodes.one_way(s, _unmoved(priors, root), power * s.n_used)
+    if isinstance(post, PopulationPosterior):
+        return population_posterior(s, priors, post.population, post.accuracy)
     if isinstance(post, HeteroscedasticPosterior):
         return heteroscedastic_posterior(s, _unmoved(priors, root), post.accuracy, power=power)
     if isinstance(post, CountsPosterior):

@@ -107,7 +107,7 @@ def _log_likelihood(
     which = np.arange(int(counts.sum())) - np.repeat(first - g.starts[groups], counts)
     owner = np.repeat(np.arange(len(groups)), counts)
     known = rows.known[which, None] + rows.w[which] @ b.T  # (n, M)
-    likelihood, z = g.given(dispersion).likelihood.part(which), g.z[which, 0][:, None]
+    likelihood, z = g.with_dispersion(dispersion).likelihood.part(which), g.z[which, 0][:, None]
     out = np.empty_like(u)
     for at, effects in zip(out, u, strict=True):
         eta = known + z * effects.T[owner]

@@ -20,8 +20,8 @@ PARTS = np.linspace(0.05, 0.95, 19)
 """Quantiles of the prior between which the posterior's probability is held against the prior's."""
 SAME = 0.2
 """Total variation distance from the prior below which the data are said to tell little: in 30
-worlds of 8 groups that of df, share and ratio was 0.16 at most in nine of ten, in 5 of 200 groups,
-a tenth of them from a population six times as wide, 0.4 or more in all
+worlds of 8 groups that of df, share and ratio was 0.16 at most in nine of ten, and in worlds
+of 200 groups, a tenth of them from a population six times as wide, 0.41 or more in nine of ten
 (tests/unit/words/test_population_shape.py)."""
 
 

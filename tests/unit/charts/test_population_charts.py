@@ -52,11 +52,10 @@ def test_lines_go_through_groups_of_the_typical_size():
 def test_charts_that_there_are_of_such_fits():
     fit = pp.fit(FORMULA, DATA, population="student")
     assert {"population", "estimate_by_value", "shrinkage", "tau", "forest"} <= set(dir(fit.plot))
-    assert not {"shrinkage_by_size", "estimates_by_tau", "sensitivity"} & set(dir(fit.plot))
+    assert not {"shrinkage_by_size", "estimates_by_tau"} & set(dir(fit.plot))
     for name, words in (
         ("shrinkage_by_size", "this one is student: draw estimate_by_value instead"),
         ("estimates_by_tau", "of a normal population"),
-        ("sensitivity", "this one is student: fit with another prior"),
     ):
         with pytest.raises(pp.ArgumentError, match=words):
             getattr(fit.plot, name)()

@@ -70,7 +70,14 @@ def test_every_point_with_a_dispersion_of_its_own(family, q):
     known = 0.5 * rng.normal(size=(N, 2))
     start = np.zeros((q, 4, 2))
     by_group, moments = integrate_groups(
-        rows.given(DISPERSION), known, factor, start, 21, steps=8, moments=True, by_group=True
+        rows.with_dispersion(DISPERSION),
+        known,
+        factor,
+        start,
+        21,
+        steps=8,
+        moments=True,
+        by_group=True,
     )
     for b in range(2):
         value, mean = on_a_grid(rows, family, known[:, b], factor[b], DISPERSION[b])
@@ -84,9 +91,9 @@ def test_columns_that_differ_and_one_exponential_a_row_agree():
     rows, rng = rows_of("negative_binomial", 1)
     known, factor = 0.5 * rng.normal(size=(N, 2)), np.full((2, 1, 1), 0.7)
     start = np.zeros((1, 4, 2))
-    quick, _ = integrate_groups(rows.given(DISPERSION), known, factor, start, 9)
+    quick, _ = integrate_groups(rows.with_dispersion(DISPERSION), known, factor, start, 9)
     rows.__dict__["intercept"] = False
-    given = rows.given(DISPERSION)
+    given = rows.with_dispersion(DISPERSION)
     given.__dict__["intercept"] = False
     slow, _ = integrate_groups(given, known, factor, start, 9)
     np.testing.assert_allclose(quick, slow, atol=1e-10)
@@ -146,7 +153,7 @@ def test_a_mode_where_a_row_curves_upward():
     factors = [(index, np.ones((4, 1)), 2)]
     rows = grouped_counts(LOGIT, (y, size, np.zeros(4)), np.ones((4, 1)), factors, dispersed)
     start = np.array([[2.0, -2.0]]), np.zeros(0)
-    assert (rows.given(0.05).curvatures(np.full(4, 4.0))[1] < 0.0).any()
+    assert (rows.with_dispersion(0.05).curvatures(np.full(4, 4.0))[1] < 0.0).any()
     mode = find_mode(rows, np.zeros(1), [np.array([[2.0]])], start, 0.05)
     gradient = rows.over_groups(2.0 * mode.residual) - mode.effects[0][0]
     np.testing.assert_allclose(gradient, 0.0, atol=1e-6)

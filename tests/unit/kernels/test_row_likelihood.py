@@ -45,17 +45,17 @@ DENSITIES = {"negative_binomial": negative_binomial, "beta_binomial": beta_binom
 @pytest.mark.parametrize("family", list(DENSITIES))
 @pytest.mark.parametrize("d", [0.05, 0.4, 1.3, 4.0])
 def test_log_likelihood(family, d):
-    value = rows(family).at(d, NONE).value(ETA) + constants(family)
+    value = rows(family).with_dispersion(d, NONE).value(ETA) + constants(family)
     np.testing.assert_allclose(value, DENSITIES[family](d), atol=2e-10)
 
 
 @pytest.mark.parametrize("family", list(DENSITIES))
 def test_of_several_dispersions_at_once(family):
     d = np.array([0.2, 0.9, 2.0])
-    wide = rows(family).at(d, NONE)
+    wide = rows(family).with_dispersion(d, NONE)
     eta = ETA[:, None] + np.array([0.0, 0.3, -0.2])
     for b, each in enumerate(d):
-        alone = rows(family).at(float(each), NONE)
+        alone = rows(family).with_dispersion(float(each), NONE)
         np.testing.assert_allclose(wide.value(eta)[:, b], alone.value(eta[:, b]), atol=1e-12)
         for one, many in zip(alone.slopes(eta[:, b]), wide.slopes(eta), strict=True):
             np.testing.assert_allclose(many[:, b], one, atol=1e-12)
@@ -63,7 +63,7 @@ def test_of_several_dispersions_at_once(family):
 
 @pytest.mark.parametrize("family", list(DENSITIES))
 def test_derivatives(family):
-    of, h = rows(family).at(0.7, NONE), 1e-4
+    of, h = rows(family).with_dispersion(0.7, NONE), 1e-4
     slope, curvature, third = of.curvatures(ETA)
     above, below = of.value(ETA + h), of.value(ETA - h)
     np.testing.assert_allclose(slope, (above - below) / (2 * h), atol=1e-6)
@@ -77,7 +77,7 @@ def test_derivatives(family):
 def test_a_beta_binomial_row_need_not_be_concave():
     """None of 1,000 where nearly all are expected: the log likelihood curves upward there."""
     row = DispersedRows("beta_binomial", np.zeros(1), np.array([1000.0]), np.ones(1))
-    _, curvature, _ = row.at(0.05, np.zeros(1)).curvatures(np.array([3.5]))
+    _, curvature, _ = row.with_dispersion(0.05, np.zeros(1)).curvatures(np.array([3.5]))
     assert curvature[0] < 0.0
 
 
@@ -92,7 +92,10 @@ def test_derivative_in_the_log_dispersion(family):
 
 @pytest.mark.parametrize("family", list(DENSITIES))
 def test_equal_rows_count_as_often_as_they_are_there(family):
-    once, thrice = rows(family).at(0.5, NONE), rows(family, 3.0).at(0.5, NONE)
+    once, thrice = (
+        rows(family).with_dispersion(0.5, NONE),
+        rows(family, 3.0).with_dispersion(0.5, NONE),
+    )
     np.testing.assert_allclose(thrice.value(ETA), 3.0 * once.value(ETA), atol=1e-10)
     for one, three in zip(once.curvatures(ETA), thrice.curvatures(ETA), strict=True):
         np.testing.assert_allclose(three, 3.0 * one, rtol=1e-9, atol=1e-12)
@@ -100,7 +103,7 @@ def test_equal_rows_count_as_often_as_they_are_there(family):
 
 @pytest.mark.parametrize("family", list(DENSITIES))
 def test_without_a_dispersion_rows_are_poisson_or_binomial(family):
-    value = rows(family).at(0.0, NONE).value(ETA)
+    value = rows(family).with_dispersion(0.0, NONE).value(ETA)
     if family == "negative_binomial":
         plain = Y * ETA - EXPOSURE * np.exp(ETA)
     else:

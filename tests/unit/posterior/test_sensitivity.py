@@ -48,6 +48,21 @@ def test_reweighted_eight_schools_are_fits(prior):
         assert theta[1] == pytest.approx(other._engine.theta.sd, rel=1e-7)
 
 
+@pytest.mark.parametrize("population", ["student", "contaminated", "point_normal"])
+def test_other_populations_are_fitted_under_the_priors_of_tau(population):
+    fit = pp.fit(SCHOOLS, pp.datasets.eight_schools(), population=population)
+    other = pp.fit(
+        SCHOOLS, pp.datasets.eight_schools(), population=population, prior="tau ~ exponential(0.1)"
+    )
+    every = list(settings(fit._engine))
+    assert {s.kind for s in every} == {"fit", "prior"}
+    without = [s.name for s in every if s.engine is None]
+    assert without == (["tau ~ flat()"] if population == "point_normal" else [])
+    engine = by_name(fit)["tau ~ exponential(0.1)"]
+    assert moments(engine) == pytest.approx(moments(other._engine), rel=1e-9)
+    assert str(fit.sensitivity()).count("to the power") == 0
+
+
 def test_reweighted_rows_are_fits():
     rng = np.random.default_rng(5)
     g = np.repeat(np.arange(7), 6)
