@@ -294,8 +294,22 @@ LEARNED = {
 }
 
 
-@pytest.mark.parametrize("case", LEARNED)
-@each_backend
+def twice_the_same(backend, case):
+    """Spark Connect has the JVM compile the widest statements once more, after the classic session.
+
+    Other statements show that it is read alike; these take it as long as all of them.
+    """
+    return backend == "spark_connect" and case in ("scale and poly", "wide")
+
+
+@pytest.mark.parametrize(
+    ("backend", "case"),
+    [
+        pytest.param(b, c, marks=[pytest.mark.slow] * twice_the_same(b, c), id=f"{b}-{c}")
+        for b in BACKENDS
+        for c in LEARNED
+    ],
+)
 def test_what_is_learned_from_rows(backend, case, place, monkeypatch):  # noqa: F811
     formula, changed = LEARNED[case]
     columns = BASE | changed

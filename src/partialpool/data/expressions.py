@@ -246,8 +246,9 @@ def _orthonormal(call: Call, gram: Floats) -> Floats:
         factor = np.linalg.cholesky(gram)
     except np.linalg.LinAlgError:
         factor = np.zeros_like(gram)
-    # Not "<=": in a browser NumPy cannot raise, and the factor is nan.
-    if not np.diag(factor).min() > 1e-7 * np.sqrt(gram[0, 0]):
+    if np.isfinite(gram).all():  # values that are none are refused with their row
+        factor = np.nan_to_num(factor)  # in a browser NumPy cannot raise, and returns nan
+    if np.diag(factor).min() <= 1e-7 * np.sqrt(gram[0, 0]):
         raise DataError(
             f"{call} cannot be computed: a polynomial of degree {len(gram) - 1} needs more than "
             f"{len(gram) - 1} distinct values that are not too close; take a lower degree"
