@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from partialpool._typing import Floats
 from partialpool.integrate import Lattice, find_modes, integrate_lattice
 from partialpool.integrate.maximise import Peak
 from partialpool.models.population_model import Measured, PopulationModel, gathered
@@ -20,7 +21,7 @@ GRIDS_OF_KNOTS = ((48, 12), (96, 24), (192, 48))
 """Knots of estimates and of weights that stand for groups in sums, from coarse to fine."""
 GROUPS_A_KNOT = 2
 """Knots are used where there are so many groups to each."""
-KNOTS_AGREE = 3e-3
+KNOTS_AGREE = 6e-3
 """Error of parameters from knots, in sds, at which no finer grid is tried."""
 CHECKED_GROUPS = 40_000
 """Groups on which knots are checked."""
@@ -30,7 +31,7 @@ def integrated(
     model: PopulationModel, accuracy: float | None
 ) -> tuple[PopulationModel, Lattice, float]:
     """Integrate over phi; with very many groups by knots, whose error in sds comes last."""
-    exact = model.groups
+    exact, starts = model.groups, model.starts
     best: tuple[PopulationModel, list[Peak], float] | None = None
     if isinstance(exact, Measured):
         groups = exact
@@ -39,14 +40,15 @@ def integrated(
             if len(groups.y) < GROUPS_A_KNOT * fewer.terms:
                 break
             by_knots = replace(model, groups=fewer)
-            peaks = find_modes(by_knots.evaluate, model.axes, model.starts)
+            peaks = find_modes(by_knots.evaluate, model.axes, starts)
+            starts = np.stack([_values(model, p.at[None])[0] for p in peaks])
             error = _error_of_knots(model, by_knots, groups, peaks[0])
             if best is None or error < best[2]:
                 best = by_knots, peaks, error
             if error <= KNOTS_AGREE:
                 break
     if best is None or (best[2] > 10.0 * KNOTS_AGREE and exact.terms <= CHECKED_GROUPS):
-        best = model, find_modes(model.evaluate, model.axes, model.starts), 0.0
+        best = model, find_modes(model.evaluate, model.axes, starts), 0.0
     chosen, peaks, error = best
     return chosen, _lattice(chosen, peaks, accuracy), error
 
@@ -88,3 +90,8 @@ def _error_of_knots(
     d = len(peak.at)
     slopes = 0.5 * np.abs(gap[:d, 1] - gap[d:, 1])
     return float(max(slopes.max(), 0.5 * np.abs(gap[:, 2] - gap[:, 0]).max()))
+
+
+def _values(model: PopulationModel, u: Floats) -> Floats:
+    """Phi from its coordinates, (G, d)."""
+    return np.stack([a.value(u[:, i]) for i, a in enumerate(model.axes)], axis=1)
