@@ -59,7 +59,7 @@ def test_everything_that_a_normal_population_has(formula, data, population):
     theta = drawn.groups(fit.factor)
     np.testing.assert_allclose(theta.mean(axis=0), table["estimate"], atol=0.05 * table["sd"].max())
     both = fit.average(rows, unseen="new_group")
-    assert float(both.table["estimate"][0]) == pytest.approx(found["estimate"].mean(), abs=0.1)
+    assert float(both.table["estimate"][0]) == pytest.approx(found["estimate"].mean(), abs=0.3)
     assert fit.to_dict()["population"] == population
     again = pickle.loads(pickle.dumps(fit))
     np.testing.assert_array_equal(again.groups()["estimate"], table["estimate"])

@@ -29,6 +29,8 @@ from partialpool.posterior import row_checks, score_checks
 from partialpool.posterior.count_misfit import (
     excess_zeros,
     overdispersion,
+    rows_of_groups_vary,
+    zeros_of_groups,
 )
 from partialpool.posterior.counts import CountsPosterior
 from partialpool.posterior.counts_draws import population
