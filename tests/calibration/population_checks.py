@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 import partialpool as pp
-from partialpool.posterior.group_check import LEVEL, group_checks
+from partialpool.posterior.group_check import LEVEL, LEVEL_OF_MANY, MANY, group_checks
 
 STORE = Path(__file__).parent / "population_checks.json"
 FIRST = 5
@@ -83,7 +83,7 @@ WORLDS = RIGHT | WRONG
 
 
 def replicates(size):
-    return 100 if size == 1000 else 400
+    return 200 if size == 1000 else 400
 
 
 def outcome(world, replicate):
@@ -94,7 +94,8 @@ def outcome(world, replicate):
     moments = (1.0, 1.0) if check.shape is None else (check.shape.heavy_tails, check.shape.skewed)
     p = np.array([check.p, *moments])
     wrongly = (check.outlying & ~other).any()
-    return [int(x) for x in (check.rejected, *(p <= LEVEL), wrongly)]
+    level = LEVEL if len(check.z) <= MANY else LEVEL_OF_MANY
+    return [int(x) for x in (check.rejected, *(p <= level), wrongly)]
 
 
 def stored():
