@@ -83,6 +83,14 @@ def test_published_intervals_of_eight_schools():
         assert (lower[j], upper[j]) == pytest.approx(ends, abs=0.1)
 
 
+def test_grids_of_mu_are_laid_until_they_fit():
+    """A 200 standard errors out: the rough density of mu is a hundred times too wide at some tau."""
+    far = np.where(np.arange(8) == 0, 3000.0, Y)
+    theta = fitted(pp.Student(), far).theta
+    assert theta.mean[:2] == pytest.approx([2999.62, 7.83], abs=0.02)
+    assert theta.sd[:2] == pytest.approx([15.0, 9.58], abs=0.02)
+
+
 def test_a_group_far_out_is_left_where_it_is():
     far = np.where(np.arange(8) == 0, 100.0, Y)
     assert fitted(pp.Student(), far).theta.mean[:2] == pytest.approx([89.07, 8.33], abs=0.01)
