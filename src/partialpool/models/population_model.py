@@ -494,7 +494,7 @@ def _moments(mu: Floats, log_mass: Floats) -> tuple[Floats, Floats]:
 
 
 def _resolved(mu: Floats, log_mass: Floats) -> tuple[Floats, Floats]:
-    """Mean and sd of each grid, no less than it can tell: half the distance of nodes at the mean."""
+    """Mean and sd of each grid, at least half the distance of nodes there."""
     mean, sd = _moments(mu, log_mass)
     nearest = np.abs(mu - mean[:, None]).argmin(axis=1)
     distance = np.gradient(mu, axis=1)[np.arange(len(mu)), nearest]

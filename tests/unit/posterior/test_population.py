@@ -84,7 +84,7 @@ def test_published_intervals_of_eight_schools():
 
 
 def test_grids_of_mu_are_laid_until_they_fit():
-    """A 200 standard errors out: the rough density of mu is a hundred times too wide at some tau."""
+    """A 200 standard errors out: at some tau the rough density of mu is far too wide."""
     far = np.where(np.arange(8) == 0, 3000.0, Y)
     theta = fitted(pp.Student(), far).theta
     assert theta.mean[:2] == pytest.approx([2999.62, 7.83], abs=0.02)
