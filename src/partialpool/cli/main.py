@@ -50,7 +50,8 @@ FAMILY = click.option(
 POPULATION = click.option(
     "--population",
     metavar="WORD",
-    help="What groups come from: normal; of binomial counts also beta, of poisson gamma.",
+    help="What groups come from: normal, student or student(7), contaminated, point_normal; of "
+    "binomial counts also beta, of poisson gamma.",
 )
 EVENT = click.option(
     "--event",

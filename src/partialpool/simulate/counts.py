@@ -14,7 +14,7 @@ from partialpool._typing import Floats
 from partialpool.data import Table
 from partialpool.errors import ArgumentError
 from partialpool.formula import CountFamily
-from partialpool.formula.families import COUNT_FAMILIES, PROPORTIONS
+from partialpool.formula.families import PROPORTIONS
 from partialpool.kernels.discrete import smallest_count
 from partialpool.kernels.families import LOG, LOGIT
 from partialpool.models.population_text import CONJUGATE, CountPopulation
@@ -53,9 +53,9 @@ class CountWorld:
     def __post_init__(self) -> None:
         if len(self.size) < 2:
             raise ArgumentError(f"a world needs at least 2 groups, not {len(self.size)}")
-        if self.family not in COUNT_FAMILIES:
+        if self.family not in CONJUGATE:
             raise ArgumentError(
-                f"family is one of {', '.join(COUNT_FAMILIES)}; received {self.family!r}"
+                f"family is one of {', '.join(CONJUGATE)}; received {self.family!r}"
             )
         populations = "normal", CONJUGATE[self.family]
         if self.population not in populations:

@@ -51,3 +51,8 @@ def test_groups_without_trials_are_not_scored():
     world = CountWorld((10.0, 12.0, 9.0, 11.0, 0.0), 0.3)
     found = count_risks(world, replicates=5, prior="tau ~ half_normal(1)")
     assert np.isfinite(found.table["mse"]).all()
+
+
+def test_worlds_of_rows_that_vary_more_are_refused_in_words():
+    with pytest.raises(pp.ArgumentError, match="family is one of binomial, poisson; received"):
+        CountWorld((10.0, 20.0, 30.0), 0.5, family="negative_binomial")
