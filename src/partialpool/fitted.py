@@ -119,7 +119,6 @@ if TYPE_CHECKING:
 
 PriorLike = Priors | Mapping[str, Prior | str] | Iterable[str] | str | None
 Method = Literal["posterior", "reml", "ml"]
-FullPosterior = OneWayPosterior | CountsPosterior | PopulationPosterior | MixedPosterior
 
 MOST_RANKED = 2000
 """Of more groups a report has no ranks: they take seconds, and none of so many is known."""
@@ -185,7 +184,7 @@ class Fit(Generic[Frame]):
 
     Parameters
     ----------
-    _engine : OneWayPosterior, HeteroscedasticPosterior, CountsPosterior, MixedPosterior, Estimated
+    _engine : posterior.Engine
         What computes the posterior of this kind of model; `posterior` is its face.
     to_input_frame : callable
         Turns a Table into the kind of frame the data came in.
@@ -1581,7 +1580,7 @@ def fit_one_way_counts(
 
 
 def _one_way_priors(prior: PriorLike, factor: str, population: AnyPopulation) -> Priors:
-    """Priors with their defaults; tau of point and normal cannot be flat, where all may be zero."""
+    """Priors with the defaults of the population, under some of which tau cannot be flat."""
     base = default_priors(population) if isinstance(population, Population) else Priors()
     if not isinstance(prior, Priors):
         return priors(prior, factor=factor, default=base)

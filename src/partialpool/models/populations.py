@@ -1,4 +1,4 @@
-"""Populations of groups that are not normal: Student's t, contaminated normal, point and normal.
+"""Populations of groups that are not normal: Student's t, contaminated normal, point-normal.
 
 Given its hyperparameters each is a finite mixture of normals about one middle, so that whatever
 can be computed for groups from a normal population is computed for these by one sum more.
@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
 import numpy as np
 from scipy import special
 
 from partialpool._typing import Floats
-from partialpool.errors import ArgumentError, did_you_mean
+from partialpool.errors import ArgumentError
 from partialpool.integrate import Axis, Coordinate
 
 LEARNED = "learned"
@@ -33,8 +33,6 @@ FARTHEST = 60.0
 """Distance of a group from the middle, in scales, up to which nodes are laid for it."""
 WIDTHS_BEYOND = 6.0
 """Widths of the density of the log precision of the farthest group that are laid nodes for."""
-
-PopulationWord = Literal["student", "contaminated", "point_normal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -399,24 +397,6 @@ class PointNormal(Population):
 POPULATIONS: dict[str, type[Population]] = {
     kind.text_name: kind for kind in (Student, Contaminated, PointNormal)
 }
-
-
-def population_of(word: str) -> Population:
-    """Return the population that a word names, with its defaults.
-
-    Raises
-    ------
-    ArgumentError
-        If there is none of that name.
-    """
-    kind = POPULATIONS.get(word)
-    if kind is None:
-        known = ", ".join(get_args(PopulationWord))
-        raise ArgumentError(
-            f'there is no population "{word}"; {did_you_mean(word, POPULATIONS)}'
-            f"the populations are normal, {known}"
-        )
-    return kind()
 
 
 def _number(kind: str, name: str, value: object, otherwise: str) -> float:

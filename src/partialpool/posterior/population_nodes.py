@@ -23,7 +23,7 @@ MOST_NODES, MOST_LEFT_OUT = 20_000, 5e-4
 far out, nodes are many."""
 FINER = 4
 """Factor of the finer grids of mu: kernels on the usual one move probabilities of baseball players
-under point and normal by 0.03 sd, on this one by 0.002."""
+under a point-normal population by 0.03 sd, on this one by 0.002."""
 MOST_OF_VARIANCE = 0.5
 """Share of the variance of mu that kernels may have."""
 LEFT_OUT = 5e-5

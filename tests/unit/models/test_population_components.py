@@ -7,7 +7,7 @@ import pytest
 from scipy import integrate, special, stats
 
 import partialpool as pp
-from partialpool.models.populations import population_of
+from partialpool.models.population_text import parse_population
 
 
 def log_marginal(population, y, se, tau, shape, far):
@@ -88,7 +88,7 @@ def test_they_are_said_in_words():
         pp.PointNormal(mean=None): "point_normal(mean=learned)",
     }
     assert {each: str(each) for each in said} == said
-    assert population_of("student") == pp.Student(4.0)
+    assert parse_population("student") == pp.Student(4.0)
     assert pp.Student("learned").parameter_names("school") == ("df[school]",)
 
 
@@ -106,7 +106,7 @@ def test_they_are_said_in_words():
         (lambda: pp.Contaminated(ratio="5"), "received '5'"),
         (lambda: pp.PointNormal(mean=math.inf), "a finite number, or None"),
         (lambda: pp.PointNormal(mean="zero"), "received 'zero'"),
-        (lambda: population_of("studnet"), 'did you mean "student"'),
+        (lambda: parse_population("studnet"), 'did you mean "student"'),
     ],
 )
 def test_what_is_refused(make, said):
