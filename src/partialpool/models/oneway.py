@@ -25,6 +25,7 @@ from partialpool.data.rules import SMALLEST
 from partialpool.errors import DataError
 from partialpool.integrate import Axis
 from partialpool.kernels.oneway import Profile, SizeClasses, profile, size_classes
+from partialpool.kernels.shares import log_sum
 from partialpool.models.prior_set import Priors
 from partialpool.models.propriety import Moments, Sizes, check_proper, degrees_of_freedom
 
@@ -180,7 +181,7 @@ class OneWayModel:
             return self._log_density_ratio(points[:, 0])
         sigma, tau = self._sigma_tau(points)
         p = profile(self.classes, (tau / sigma) ** 2)
-        return np.asarray(_log_sum(self._log_parts(p, sigma)) + self.log_prior(points))
+        return np.asarray(log_sum(self._log_parts(p, sigma)) + self.log_prior(points))
 
     def log_prior(self, points: Floats) -> Floats:
         """Log prior density of tau and sigma at phi; of r its part that is not a power of sigma."""
@@ -206,7 +207,7 @@ class OneWayModel:
         share = np.zeros(mu.shape)
         if mu.shape[1] > 1:
             parts = self._log_parts(p, sigma)
-            share = parts - _log_sum(parts)[:, None]
+            share = parts - log_sum(parts)[:, None]
         return Conditional(lam, sigma, mu, mu_sd, share, math.inf)
 
     def scale_of_sigma(self, ratio: Floats) -> Floats:
@@ -319,15 +320,6 @@ def _check_units(s: GroupStatistics, ssw: float) -> None:
             f'the spread of column "{s.outcome}" is about {size:.1g}, too small to be squared; '
             "give it in units in which it lies between 1e-100 and 1e100"
         )
-
-
-def _log_sum(parts: Floats) -> Floats:
-    """Logarithm of the sum of exponentials along the last axis; (G, M) to (G,)."""
-    if parts.shape[1] == 1:
-        return parts[:, 0]
-    top = parts.max(axis=1)
-    safe = np.where(np.isfinite(top), top, 0.0)
-    return np.asarray(safe + np.log(np.exp(parts - safe[:, None]).sum(axis=1)))
 
 
 def _inside(axis: Axis, guess: float) -> float:

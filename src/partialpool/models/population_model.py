@@ -24,6 +24,7 @@ from partialpool.kernels.counts import Pairs
 from partialpool.kernels.families import Link
 from partialpool.kernels.knots import Knots, knots
 from partialpool.kernels.normal_mixtures import Populations, center_and_sd, log_likelihood
+from partialpool.kernels.shares import log_sum
 from partialpool.models.counts import CELLS_AT_ONCE, counts_model
 from partialpool.models.oneway import LOG_2PI, one_way_model
 from partialpool.models.populations import PointNormal, Population
@@ -477,13 +478,6 @@ def moments_of(groups: int, moments: Moments, priors: Priors, population: Popula
         if isinstance(priors.mu, StudentT):
             mu = priors.mu.df + groups
     return Moments(min(tau, moments.tau), moments.sigma, min(mu, moments.mu), moments.theta)
-
-
-def log_sum(values: Floats) -> Floats:
-    """Logarithm of the sum of exponentials along the last axis."""
-    top = values.max(axis=-1)
-    safe = np.where(np.isfinite(top), top, 0.0)
-    return np.asarray(safe + np.log(np.exp(values - safe[..., None]).sum(axis=-1)))
 
 
 def _moments(mu: Floats, log_mass: Floats) -> tuple[Floats, Floats]:

@@ -14,6 +14,7 @@ from partialpool.integrate.condense import condensed
 from partialpool.kernels import student
 from partialpool.kernels.heteroscedastic import GivenPhi, GroupSums, density_of_noise, given_phi
 from partialpool.kernels.mesh import even_mesh
+from partialpool.kernels.shares import drawn_component
 from partialpool.models.heteroscedastic import (
     MU_NODES,
     MU_STEP,
@@ -204,8 +205,7 @@ def draw_phi(
     """Draw mu (less the model's center), tau, sigma and omega, (S, 4)."""
     drawn = draw_from_lattice(lattice, size, rng)
     mu = model.given_phi(drawn.points, drawn.carried)
-    below = np.cumsum(coefficients_of_kernels(mu.weight), axis=1)
-    which = np.minimum((below < rng.random((size, 1))).sum(axis=1), below.shape[1] - 1)
+    which = drawn_component(coefficients_of_kernels(mu.weight), rng)
     value = mu.mu[np.arange(size), which]
     value = value + KERNEL_WIDTH * mu.step * rng.standard_normal(size)
     return np.column_stack([value, drawn.points])
@@ -224,9 +224,7 @@ def draw_groups(groups: GroupSums, phi: Floats, rng: np.random.Generator) -> tup
 def _draw_some(groups: GroupSums, phi: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Log sigma_j is drawn as a node and uniformly about it; theta_j given it is normal."""
     given = given_phi(groups, phi, times=FINER)
-    below = np.cumsum(np.exp(given.log_share), axis=2)
-    which = (below < rng.random(below.shape[:2])[:, :, None] * below[:, :, -1:]).sum(axis=2)
-    which = np.minimum(which, below.shape[2] - 1)[:, :, None]
+    which = drawn_component(np.exp(given.log_share), rng)[:, :, None]
     x = np.take_along_axis(given.x, which, axis=2)[:, :, 0]
     x = x + given.step * (rng.random(x.shape) - 0.5)
     noise = np.exp(2.0 * x) / groups.weight

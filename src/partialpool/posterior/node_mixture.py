@@ -16,6 +16,7 @@ import numpy as np
 
 from partialpool._typing import Floats
 from partialpool.kernels import student
+from partialpool.kernels.shares import drawn_component
 from partialpool.posterior.distributions import Distribution
 from partialpool.threads import mapped
 
@@ -69,9 +70,8 @@ class NodeComponents:
     def draw(self, rng: np.random.Generator) -> Floats:
         """One value a group and node, independently given the node; (G, B)."""
         shape = np.broadcast_shapes(self.log_share.shape, self.loc.shape, self.variance.shape)
-        below = np.cumsum(np.exp(np.broadcast_to(self.log_share, shape)), axis=-1)
-        which = (below < rng.random((*shape[:2], 1)) * below[..., -1:]).sum(axis=-1)[..., None]
-        which = np.minimum(which, shape[2] - 1)
+        share = np.exp(np.broadcast_to(self.log_share, shape))
+        which = drawn_component(share, rng)[..., None]
 
         def chosen(values: Floats) -> Floats:
             return np.take_along_axis(np.broadcast_to(values, shape), which, axis=-1)[..., 0]

@@ -24,7 +24,8 @@ from partialpool.kernels.counts import Pairs, bands, exp_or_zero, shared_mesh
 from partialpool.kernels.families import LOGIT
 from partialpool.kernels.gauss_hermite import hermite
 from partialpool.kernels.normal_mixtures import Populations
-from partialpool.models.population_model import Counted, component_marginals, log_sum
+from partialpool.kernels.shares import drawn_component, log_sum
+from partialpool.models.population_model import Counted, component_marginals
 from partialpool.posterior.assembled import Chosen
 from partialpool.posterior.atoms import WithAtom
 from partialpool.posterior.counts_draws import draw_of_normal
@@ -304,9 +305,7 @@ class CountedGroups(GroupReadout):
             part = slice(i, i + step)
             few = populations.at(part)
             share = self._shares_of(used, mu[part], few)[:, place]  # (S, B, C)
-            below = np.cumsum(share, axis=-1)
-            which = (below < rng.random((*share.shape[:2], 1)) * below[..., -1:]).sum(axis=-1)
-            which = np.minimum(which, share.shape[2] - 1)
+            which = drawn_component(share, rng)
             variance = np.take_along_axis(few.variance, which, axis=1)
             sd = np.sqrt(np.where(variance > 0.0, variance, 1.0))
             middle = mu[part, None]

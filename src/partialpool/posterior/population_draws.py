@@ -9,7 +9,8 @@ import numpy as np
 from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.integrate import Lattice
 from partialpool.kernels.normal_mixtures import Populations
-from partialpool.models.population_model import PopulationModel, log_sum
+from partialpool.kernels.shares import drawn_component, log_sum
+from partialpool.models.population_model import PopulationModel
 from partialpool.posterior.draws import invert
 from partialpool.posterior.node_mixture import NodeComponents
 from partialpool.posterior.population_nodes import grids_of, kernels
@@ -68,8 +69,7 @@ def draw_population(lattice: Lattice, size: int, rng: np.random.Generator) -> tu
     mu, log_mass, weight = grids_of(lattice)
     mean, variance = kernels(mu, log_mass, weight, np.zeros(len(mu)))
     points, outer = (_on_line if len(lattice.lines) == 1 else _near)(lattice, size, rng)
-    below = np.cumsum(weight, axis=1)[outer]
-    which = (below < rng.random((size, 1)) * below[:, -1:]).sum(axis=1)
+    which = drawn_component(weight[outer], rng)
     sd = np.sqrt(variance[outer, which])
     return points, mean[outer, which] + sd * rng.standard_normal(size)
 

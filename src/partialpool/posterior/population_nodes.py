@@ -11,7 +11,8 @@ from partialpool.data.new_rows import NEW, NONE
 from partialpool.integrate import Lattice
 from partialpool.integrate.condense import condensed
 from partialpool.kernels.knots import cubic_weights
-from partialpool.models.population_model import MU_STEP, PopulationModel, log_sum
+from partialpool.kernels.shares import log_sum
+from partialpool.models.population_model import MU_STEP, PopulationModel
 from partialpool.posterior.node_mixture import NodeComponents
 
 KERNEL_STEPS = 0.65
