@@ -128,7 +128,7 @@ def test_relative_priors_stay_relative_to_all_errors():
     fit = pp.fit_groups(mean=y, se=SE, prior=pp.priors(tau=UniformShrinkage()))
     out = one_way_without(fit._engine)
     before = out.log_density[0], out.mean["tau[group]"][0]
-    left_out._refit(fit._engine, one_way_posterior, out, 0)
+    left_out.refit(fit._engine, one_way_posterior, out, 0)
     assert (out.log_density[0], out.mean["tau[group]"][0]) == pytest.approx(before, rel=1e-9)
 
 
