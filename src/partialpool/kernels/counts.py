@@ -19,7 +19,7 @@ from functools import cache
 import numpy as np
 
 from partialpool._typing import Bools, Floats
-from partialpool.kernels.families import Link
+from partialpool.kernels.families import LOGIT, Link
 from partialpool.kernels.mesh import Mesh, mesh
 
 TRAPEZOID_STEP = 0.885
@@ -79,6 +79,12 @@ class Pairs:
 
     def __len__(self) -> int:
         return len(self.y)
+
+    @property
+    def inside(self) -> Bools:
+        """Pairs strictly inside their range: not at 0, and not all of their trials; (K,)."""
+        full = (self.y == self.size) & (self.link is LOGIT)
+        return np.asarray((self.y > 0) & ~full)
 
     def at(self, part: slice) -> Pairs:
         """Some of the pairs."""

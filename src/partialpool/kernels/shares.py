@@ -24,4 +24,4 @@ def drawn_component(share: Floats, rng: np.random.Generator) -> Ints:
     below = np.cumsum(share, axis=-1)
     place = rng.random((*below.shape[:-1], 1)) * below[..., -1:]
     # rounding may leave the last place at the sum itself
-    return np.minimum((below < place).sum(axis=-1), below.shape[-1] - 1)
+    return np.asarray(np.minimum((below < place).sum(axis=-1), below.shape[-1] - 1))

@@ -79,9 +79,8 @@ class CountsModel:
 
     @property
     def inside(self) -> Bools:
-        """Pairs strictly inside their range: not at 0, and not all of their trials."""
-        proportion = self.link is LOGIT
-        return np.asarray((self.pairs.y > 0) & ~(proportion & (self.pairs.y == self.pairs.size)))
+        """Pairs strictly inside their range; see `Pairs.inside`."""
+        return self.pairs.inside
 
     @property
     def axis(self) -> Axis:

@@ -29,7 +29,13 @@ from partialpool.models.counts import CELLS_AT_ONCE, counts_model
 from partialpool.models.oneway import LOG_2PI, one_way_model
 from partialpool.models.populations import PointNormal, Population
 from partialpool.models.prior_set import Priors
-from partialpool.models.priors import DuMouchel, Normal, StudentT, log_density_of_coefficient
+from partialpool.models.priors import (
+    DuMouchel,
+    Normal,
+    ScalePrior,
+    StudentT,
+    log_density_of_coefficient,
+)
 from partialpool.models.propriety import Moments
 
 MU_STEP, MU_STEPS, MU_STRETCH = 0.3, 8, 2.0
@@ -195,7 +201,7 @@ class PopulationModel:
         In the units of y; counts on the link scale.
     center : float
         What was taken off the outcome.
-    typical : float
+    typical_ratio : float
         Standard error of a typical group (over sigma, where it is learned).
     sigma : Within or None
         What the rows say of sigma by themselves; None where there is none to learn.
@@ -209,7 +215,7 @@ class PopulationModel:
     population: Population
     priors: Priors
     center: float
-    typical: float
+    typical_ratio: float
     sigma: Within | None
     moments: Moments
     log_constant: float
@@ -228,7 +234,7 @@ class PopulationModel:
     def axes(self) -> tuple[Coordinate, ...]:
         """A smooth coordinate for each dimension of phi."""
         lower, upper = self.priors.tau.support
-        unit = self.typical * (1.0 if self.sigma is None else self.sigma.guess)
+        unit = self.typical_ratio * (1.0 if self.sigma is None else self.sigma.guess)
         bounded = math.isfinite(upper) or lower > 0.0
         tau: Coordinate = Interval(lower, upper) if bounded else HalfLine(unit)
         of_sigma = () if self.sigma is None else (Axis(*self.priors.sigma.support),)
@@ -247,18 +253,11 @@ class PopulationModel:
         y, _, count = self.groups.rough(np.array([sigma]))
         about = y - (float(np.median(y)) if self.middle is None else self.middle)
         between = math.sqrt(max(float(count @ about**2 / count.sum()), 1e-300))
-        lower, upper = self.priors.tau.support
-        taus = [float(np.clip(between, 0.5 * self.typical * sigma, 1e300)), self.typical * sigma]
-        taus.append(0.3 * taus[0])
-        inside = [
-            t if lower < t < upper else 0.5 * (lower + min(upper, 2 * lower + 1)) for t in taus
-        ]
-        of_sigma = () if self.sigma is None else (self._sigma_inside(sigma),)
-        return np.array([[t, *self.population.start, *of_sigma] for t in dict.fromkeys(inside)])
-
-    def _sigma_inside(self, guess: float) -> float:
-        lower, upper = self.priors.sigma.support
-        return guess if lower < guess < upper else 0.5 * (lower + min(upper, 2 * lower + 1))
+        error = self.typical_ratio * sigma
+        wide = max(between, 0.5 * error)
+        taus = [_within(tau, self.priors.tau) for tau in (wide, error, 0.3 * wide)]
+        of_sigma = () if self.sigma is None else (_within(sigma, self.priors.sigma),)
+        return np.array([[t, *self.population.start, *of_sigma] for t in dict.fromkeys(taus)])
 
     @property
     def cells(self) -> int:
@@ -337,7 +336,7 @@ class PopulationModel:
     def log_prior(self, points: Floats) -> Floats:
         """Log density of phi's prior, and of what the rows within groups say of sigma."""
         tau, shape, sigma = self.split(points)
-        out = self.priors.tau.log_density(tau, sigma * self.typical)
+        out = self.priors.tau.log_density(tau, sigma * self.typical_ratio)
         out = out + self.population.log_hyperprior(shape)
         if self.sigma is not None:
             out += self.priors.sigma.log_density(sigma, 1.0) + self.sigma.log_likelihood(sigma)
@@ -409,7 +408,7 @@ def population_model(
         population=population,
         priors=priors,
         center=normal.center,
-        typical=normal.typical_ratio,
+        typical_ratio=normal.typical_ratio,
         sigma=within,
         moments=moments_of(normal.sizes.n_groups, normal.moments, priors, population),
         log_constant=constant,
@@ -425,7 +424,7 @@ def _of_counts(s: CountStatistics, priors: Priors, population: Population) -> Po
         population=population,
         priors=priors,
         center=0.0,
-        typical=normal.typical_error,
+        typical_ratio=normal.typical_error,
         sigma=None,
         moments=moments_of(normal.sizes.inside, moments, priors, population),
         log_constant=normal.log_constant,
@@ -478,6 +477,12 @@ def moments_of(groups: int, moments: Moments, priors: Priors, population: Popula
         if isinstance(priors.mu, StudentT):
             mu = priors.mu.df + groups
     return Moments(min(tau, moments.tau), moments.sigma, min(mu, moments.mu), moments.theta)
+
+
+def _within(guess: float, prior: ScalePrior) -> float:
+    """The guess, or where the prior excludes it a value that it does not."""
+    lower, upper = prior.support
+    return guess if lower < guess < upper else 0.5 * (lower + min(upper, 2 * lower + 1))
 
 
 def _moments(mu: Floats, log_mass: Floats) -> tuple[Floats, Floats]:

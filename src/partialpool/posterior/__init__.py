@@ -14,10 +14,7 @@ from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.mixed_draws import MixedDraws
 from partialpool.posterior.one_way import OneWayPosterior, one_way_posterior
 from partialpool.posterior.population import PopulationPosterior, population_posterior
-from partialpool.posterior.posterior import Draws, Engine, GroupValues, Posterior
-
-OneFactor = OneWayPosterior | HeteroscedasticPosterior | CountsPosterior | PopulationPosterior
-"""Of one factor, of measurements or of counts."""
+from partialpool.posterior.posterior import Draws, Engine, GroupValues, OneFactor, Posterior
 
 __all__ = [
     "CountsPosterior",

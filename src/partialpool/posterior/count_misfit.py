@@ -169,9 +169,8 @@ def excess_zeros(post: GeneralizedPosterior) -> FittedExcess | None:
     expected, observed = float(rows.times @ zero), float(rows.times @ (rows.y == 0))
     if expected < 1.0 and observed < 5.0:
         return None
-    total = (
-        float(rows.times @ (zero * (1.0 - zero))) + 0.25
-    )  # a whole number is half a row off at most
+    # a whole number is half a row off at most
+    total = float(rows.times @ (zero * (1.0 - zero))) + 0.25
     slope = -rows.size * rows.mean * zero / rows.variance
     return rows.excess(observed, expected, total, slope)
 

@@ -201,7 +201,7 @@ def _of_heteroscedastic(
         return
     which = np.arange(s.n_groups)
     if not every and s.n_groups > MOST_EXACT:
-        own = np.exp(2.0 * np.log(post.noise.median)) / post.model.groups.weight
+        own = post.noise.median**2 / post.model.groups.weight
         quick = (s.raw - float(post.mu.median)) / np.sqrt(own + float(post.tau.median) ** 2)
         which = _to_compute(quick, every)
     z = np.full(s.n_groups, np.nan)

@@ -29,9 +29,8 @@ from partialpool.models.scaled_prior import scaled_priors
 from partialpool.posterior.components import every_component
 from partialpool.posterior.counts import CountsPosterior, counts_posterior
 from partialpool.posterior.distributions import root_inverse_chi2_mean
-from partialpool.posterior.heteroscedastic import HeteroscedasticPosterior
 from partialpool.posterior.one_way import OneWayPosterior, one_way_posterior
-from partialpool.posterior.population import PopulationPosterior
+from partialpool.posterior.posterior import OneFactor
 
 I_SQUARED = "I^2"
 """Name of the share of the variance between estimates that is between groups."""
@@ -261,7 +260,6 @@ def _slices(size: int, nodes: int) -> Iterator[slice]:
         yield slice(i, min(i + step, size))
 
 
-OneFactor = OneWayPosterior | HeteroscedasticPosterior | CountsPosterior | PopulationPosterior
 Fitted = Callable[[Any, Priors], OneFactor]
 
 
@@ -281,8 +279,6 @@ def refit(post: OneFactor, fitted: Fitted, out: LeftOutGroups, j: int) -> None:
 
 def _reference(post: OneFactor) -> float:
     """What relative priors of tau are relative to, but for sigma."""
-    if isinstance(post, PopulationPosterior):
-        return post.model.typical
     if isinstance(post, CountsPosterior):
         return post.model.typical_error
     return post.model.typical_ratio

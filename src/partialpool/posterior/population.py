@@ -366,8 +366,9 @@ class PopulationPosterior(OneFactorEngine):
         points, mu = draw_population(self.lattice, size, rng)
         tau, shape, sigma = model.split(points)
         theta = self._groups.draw(mu, points, at, rng) + model.center
-        known, labels = None if model.sigma is None else sigma, self.statistics.labels[at]
-        return PopulationDraws(mu + model.center, tau, shape, known, theta, labels)
+        drawn_sigma = None if model.sigma is None else sigma
+        labels = self.statistics.labels[at]
+        return PopulationDraws(mu + model.center, tau, shape, drawn_sigma, theta, labels)
 
     @property
     def predicts_without_one_group(self) -> bool:

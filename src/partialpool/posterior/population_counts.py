@@ -16,7 +16,7 @@ from functools import cached_property
 
 import numpy as np
 
-from partialpool._typing import Bools, Floats, Ints
+from partialpool._typing import Floats, Ints
 from partialpool.data import CountStatistics
 from partialpool.data.new_rows import NEW, NONE
 from partialpool.errors import ArgumentError
@@ -227,7 +227,7 @@ class CountedGroups(GroupReadout):
         mean, sd = np.empty((2, len(weight)))
         for d in self._densities:
             mean[d.part], sd[d.part] = d.moments(d.theta)
-        order = np.where(self._inside, math.inf, self.model.moments.theta)
+        order = np.where(self.of_pairs.pairs.inside, math.inf, self.model.moments.theta)
         mean[order <= 1], sd[order <= 2] = math.nan, math.inf
         on_link: Distribution = OnLink(self._densities, member, mean[member], sd[member])
         middle = self.model.middle
@@ -243,12 +243,6 @@ class CountedGroups(GroupReadout):
             mean = (1.0 - weight) * mean + weight * at
             sd = np.sqrt(np.maximum(second - mean**2, 0.0))
         return Mapped(on_link, axis_of(link), (mean[member], sd[member]), member.shape)
-
-    @property
-    def _inside(self) -> Bools:
-        pairs = self.of_pairs.pairs
-        full = (pairs.y == pairs.size) & (pairs.link is LOGIT)
-        return np.asarray((pairs.y > 0) & ~full)
 
     def deviations(self) -> Distribution:
         """Refused: the table of this model has no deviations."""

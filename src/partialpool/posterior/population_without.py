@@ -98,10 +98,16 @@ def every_node(post: PopulationPosterior) -> tuple[Floats, PopulationDraws]:
     weight = (lattice.weight[:, None] * each).ravel()
     there = np.flatnonzero(weight > 0.0)
     tau, shape, sigma = (v[there // mu.shape[1]] for v in model.split(lattice.points))
-    known = None if model.sigma is None else sigma
-    none = np.empty((len(there), 0))
-    at = mu.ravel()[there] + model.center
-    return weight[there], PopulationDraws(at, tau, shape, known, none, np.empty(0))
+    theta = np.empty((len(there), 0))  # of no group
+    nodes = PopulationDraws(
+        mu=mu.ravel()[there] + model.center,
+        tau=tau,
+        shape=shape,
+        sigma=None if model.sigma is None else sigma,
+        theta=theta,
+        groups=np.empty(0),
+    )
+    return weight[there], nodes
 
 
 def log_likelihood(post: PopulationPosterior, nodes: PopulationDraws, which: Ints) -> Floats:

@@ -33,15 +33,11 @@ from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.mixed_draws import MixedDraws
 from partialpool.posterior.one_way import OneWayPosterior
 from partialpool.posterior.population import PopulationPosterior
+from partialpool.posterior.population_draws import PopulationDraws
 
-Engine = (
-    OneWayPosterior
-    | HeteroscedasticPosterior
-    | CountsPosterior
-    | PopulationPosterior
-    | MixedPosterior
-    | Estimated
-)
+OneFactor = OneWayPosterior | HeteroscedasticPosterior | CountsPosterior | PopulationPosterior
+"""Of one factor, of measurements or of counts."""
+Engine = OneFactor | MixedPosterior | Estimated
 """What computes a posterior, or estimates, of a kind of model."""
 
 RENAMED = {
@@ -558,12 +554,12 @@ class Draws:
     Parameters
     ----------
     posterior : Posterior
-    drawn : OneWayDraws, HeteroscedasticDraws or MixedDraws
+    drawn : OneWayDraws, HeteroscedasticDraws, PopulationDraws or MixedDraws
         What the engine drew.
     """
 
     posterior: Posterior
-    drawn: OneWayDraws | HeteroscedasticDraws | MixedDraws
+    drawn: OneWayDraws | HeteroscedasticDraws | PopulationDraws | MixedDraws
 
     def __len__(self) -> int:
         return len(next(iter(self._named.values())))

@@ -27,9 +27,9 @@ from partialpool.posterior import (
     MixedPosterior,
     OneFactor,
     OneWayPosterior,
+    PopulationPosterior,
 )
 from partialpool.posterior.argument_checks import COARSEST, DETERMINISTIC, SAMPLED_MOMENTS
-from partialpool.posterior.population import PopulationPosterior
 from partialpool.words.population_shape import with_numbers
 
 FINEST = 1e-10

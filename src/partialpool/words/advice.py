@@ -218,7 +218,7 @@ def _advise_population(post: PopulationPosterior) -> Advice:
 def _ratio_to_noise(post: PopulationPosterior) -> Floats:
     """Tau over the standard error of a typical group, at each node."""
     tau, _, sigma = post.model.split(post.lattice.points)
-    return np.asarray(tau / (post.model.typical * sigma))
+    return np.asarray(tau / (post.model.typical_ratio * sigma))
 
 
 @recommendation.register

@@ -67,7 +67,7 @@ def _of_population(post: PopulationPosterior) -> dict[str, bool]:
     name, model = f"tau[{post.statistics.factor}]", post.model
     if model.population.has_atom:
         return {name: False}
-    reference = model.typical * (1.0 if post.sigma is None else float(post.sigma.median))
+    reference = model.typical_ratio * (1.0 if post.sigma is None else float(post.sigma.median))
     line, weight = post.lattice.lines[0], post.lattice.marginal(0)
     return {name: _on_line(line, weight, post.priors.tau, reference) > LIKELIHOOD_RATIO}
 

@@ -22,8 +22,8 @@ from partialpool.posterior import (
     MixedPosterior,
     OneFactor,
     OneWayPosterior,
+    PopulationPosterior,
 )
-from partialpool.posterior.population import PopulationPosterior
 from partialpool.words.accuracy import accuracy_notice
 from partialpool.words.advice import FEW_GROUPS
 from partialpool.words.crossing import labels_may_start_anew

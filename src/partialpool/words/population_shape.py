@@ -11,7 +11,7 @@ from partialpool._typing import Floats
 from partialpool.models.population_text import AnyPopulation
 from partialpool.models.populations import LEARNED, Contaminated, PointNormal, Population, Student
 from partialpool.notices import Notice
-from partialpool.posterior.population import PopulationPosterior
+from partialpool.posterior import PopulationPosterior
 
 NODES = 4001
 """Nodes over a hyperparameter from which quantiles of its prior are read; twice as many move none

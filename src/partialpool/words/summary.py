@@ -30,9 +30,9 @@ from partialpool.posterior import (
     HeteroscedasticPosterior,
     MixedPosterior,
     OneWayPosterior,
+    PopulationPosterior,
 )
 from partialpool.posterior.distributions import Distribution, IntervalKind
-from partialpool.posterior.population import PopulationPosterior
 from partialpool.words.formatting import (
     SHOWN_GROUPS,
     WIDTH,
