@@ -33,6 +33,7 @@ from partialpool.data.source import MemorySource
 from partialpool.data.table import Table
 from partialpool.errors import DataError
 from partialpool.formula import Roles
+from partialpool.formula.families import WITHOUT_DISPERSION
 from partialpool.formula.tree import Name
 from partialpool.kernels.families import LOG, LOGIT, Link
 from partialpool.kernels.row_moments import inflation
@@ -129,13 +130,12 @@ def _same_as_dispersion(s: CountProducts) -> Iterator[Notice]:
     for block in s.blocks:
         if s.dispersed is None or block.effects[0] != "Intercept" or (block.n > 1).any():
             continue
-        plain = "binomial" if s.proportion else "poisson"
         yield Notice(
             "dispersion_of_single_rows",
             "warning",
             f"Every group of {block.factor} has one row, so tau[{block.factor}] and the "
             "dispersion, which both say how much rows differ, are told apart by their shapes "
-            f'only: family="{plain}" has one of the two.',
+            f'only: family="{WITHOUT_DISPERSION[s.dispersed]}" has one of the two.',
         )
 
 

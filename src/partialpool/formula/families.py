@@ -17,8 +17,10 @@ COUNT_FAMILIES: tuple[CountFamily, ...] = (
     "beta_binomial",
 )
 PROPORTIONS = ("binomial", "beta_binomial")
-DISPERSED = ("negative_binomial", "beta_binomial")
-"""The families whose rows vary more than Poisson or binomial ones, by a dispersion."""
+WITHOUT_DISPERSION: dict[str, CountFamily] = {
+    "negative_binomial": "poisson", "beta_binomial": "binomial",
+}  # fmt: skip
+"""The family that a family with a dispersion, by which rows vary more, is without it."""
 FAMILY_WORDS = {
     "bernoulli": "binomial",
     "logistic": "binomial",

@@ -10,7 +10,7 @@ from typing import Unpack
 from partialpool.errors import FormulaError, UnsupportedFormulaError
 from partialpool.formula.additions import Precision, column_of, precision_columns, size_columns
 from partialpool.formula.checks import FunctionChecks
-from partialpool.formula.families import DISPERSED, PROPORTIONS, CountFamily, count_family
+from partialpool.formula.families import PROPORTIONS, WITHOUT_DISPERSION, CountFamily, count_family
 from partialpool.formula.tree import (
     Call,
     Expression,
@@ -107,7 +107,7 @@ class Roles:
     @property
     def dispersed(self) -> bool:
         """Whether events vary more than Poisson or binomial ones, by a dispersion."""
-        return self.family in DISPERSED
+        return self.family in WITHOUT_DISPERSION
 
     @property
     def count_family(self) -> CountFamily:

@@ -17,6 +17,8 @@ from partialpool._typing import Floats, Ints
 
 GROUPS_AT_ONCE = 2**16
 """Groups whose 16 interpolation weights are held at once."""
+GROUPS_A_KNOT = 2
+"""Knots are used where there are so many groups to each."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,16 +73,17 @@ class Knots:
         n = len(self.log_weight)
         for i in range(0, len(y), GROUPS_AT_ONCE):
             part = slice(i, i + GROUPS_AT_ONCE)
-            first, of_y = cubic_weights(np.arcsinh((y[part] - self.center) / self.unit), self.even)
+            even = np.arcsinh((y[part] - self.center) / self.unit)
+            first, share_of_y = cubic_weights(even, self.even)
             row = first[:, None] + np.arange(4)
             log_weight = np.log(weight[part])
             if self.distinct:
                 column = np.searchsorted(self.log_weight, log_weight - 1e-9)
-                yield part, row * n + column[:, None], of_y
+                yield part, row * n + column[:, None], share_of_y
                 continue
-            left, of_weight = cubic_weights(log_weight, self.log_weight)
+            left, share_of_weight = cubic_weights(log_weight, self.log_weight)
             at = row[:, :, None] * n + (left[:, None] + np.arange(4))[:, None]
-            share = of_y[:, :, None] * of_weight[:, None]
+            share = share_of_y[:, :, None] * share_of_weight[:, None]
             yield part, at.reshape(len(at), 16), share.reshape(len(at), 16)
 
 
@@ -93,23 +96,23 @@ def cubic_weights(x: Floats, grid: Floats) -> tuple[Ints, Floats]:
     return first, np.stack([-a * b * c / 6, t * b * c / 2, -t * a * c / 2, t * a * b / 6], axis=1)
 
 
-def knots(y: Floats, weight: Floats, of_y: int, of_weight: int) -> Knots:
+def knots(y: Floats, weight: Floats, n_y: int, n_weight: int) -> Knots:
     """Lay a grid over groups.
 
     Parameters
     ----------
     y, weight : ndarray, shape (J,)
-    of_y, of_weight : int
-        Knots of each, four or more; of fewer distinct weights each is one.
+    n_y, n_weight : int
+        Knots of estimates and of weights, four or more; of fewer distinct weights each is one.
     """
     center = float(np.median(y))
     unit = float(np.quantile(np.abs(y - center), 0.68)) or float(weight.mean() ** -0.5)
     ends = np.arcsinh((np.array([y.min(), y.max()]) - center) / unit)
-    even = np.linspace(ends[0], max(ends[1], ends[0] + 1e-3), of_y)
+    even = np.linspace(ends[0], max(ends[1], ends[0] + 1e-3), n_y)
     log_weight = np.unique(np.log(weight))
     near = np.concatenate([[True], np.diff(log_weight) > 1e-8])
     log_weight = log_weight[near]
-    distinct = len(log_weight) <= of_weight
+    distinct = len(log_weight) <= n_weight
     if not distinct:
-        log_weight = np.linspace(log_weight[0], log_weight[-1], of_weight)
+        log_weight = np.linspace(log_weight[0], log_weight[-1], n_weight)
     return Knots(center, unit, even, log_weight, distinct)

@@ -41,12 +41,12 @@ from partialpool.models.propriety import Moments
 MU_STEP, MU_STEPS, MU_STRETCH = 0.3, 8, 2.0
 """Grid of mu at each phi: ``stretch sinh(t)`` sds from its centre, t even. Of a normal density the
 totals are right to 1e-12; a finer grid (0.25, 10) moves nothing by 1e-4 sd."""
-LAID_AGAIN = (0.7, 1.5)
-"""Sds over those of the grid beyond which it is laid again."""
+SD_RATIOS = (0.7, 1.5)
+"""Sds of mu over that for which its grid was laid: beyond these a new one is laid."""
 OFF_CENTRE = 0.6
-"""And distance of the mean from its centre, in sds."""
-MOST_LAID = 4
-"""Times that a grid is laid again: once for nearly all, three times where one group lies 200
+"""Distance of the mean from the centre of the grid, in sds, beyond which it is too."""
+MOST_REPEATS = 4
+"""New grids at most: once for nearly all, three times where one group lies 200
 standard errors from the others, whose rough density of mu is a hundred times too wide."""
 
 
@@ -125,9 +125,9 @@ class Measured(GroupsOfPopulation):
         return log_likelihood(self.y, self.errors(sigma), self.count, mu, of)
 
 
-def gathered(groups: Measured, of_y: int, of_weight: int) -> Measured:
+def on_knots(groups: Measured, n_y: int, n_weight: int) -> Measured:
     """Knots that stand for many groups in sums over them."""
-    grid = knots(groups.y, groups.weight, of_y, of_weight)
+    grid = knots(groups.y, groups.weight, n_y, n_weight)
     return Measured(grid.y, grid.weight, grid.counts(groups.y, groups.weight), grid)
 
 
@@ -283,6 +283,11 @@ class PopulationModel:
         columns = [a.coordinate(points[:, i]) for i, a in enumerate(self.axes)]
         return np.stack(columns, axis=1)
 
+    def values(self, coordinates: Floats) -> Floats:
+        """phi, (G, d), from the coordinates of its axes."""
+        columns = [a.value(coordinates[:, i]) for i, a in enumerate(self.axes)]
+        return np.stack(columns, axis=1)
+
     def populations(self, points: Floats) -> Populations:
         """The components at each phi."""
         tau, shape, _ = self.split(points)
@@ -302,7 +307,7 @@ class PopulationModel:
             return MuGrids(mu, self.groups.log_likelihood(mu, of, sigma) + log_prior[:, None])
         center, sd = self._rough_mu(of, sigma)
         first = self._grids(of, sigma, center, sd)
-        for _ in range(MOST_LAID):
+        for _ in range(MOST_REPEATS):
             again = _off(first, center, sd)
             if not again.any():
                 break
@@ -504,6 +509,6 @@ def _off(grids: MuGrids, center: Floats, sd: Floats) -> Bools:
     """Grids that do not fit their density."""
     with np.errstate(invalid="ignore"):
         mean, spread = _moments(grids.mu, grids.log_mass)
-    low, high = LAID_AGAIN
+    low, high = SD_RATIOS
     outside = (spread < low * sd) | (spread > high * sd)
     return np.asarray(outside | (np.abs(mean - center) > OFF_CENTRE * sd))

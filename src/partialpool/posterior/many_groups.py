@@ -9,14 +9,12 @@ from functools import cached_property
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.kernels.knots import Knots, knots
+from partialpool.kernels.knots import GROUPS_A_KNOT, Knots, knots
 from partialpool.posterior.distributions import Distribution
 from partialpool.posterior.node_mixture import NodeMixture
 
 CELLS_WITHOUT = 4e6
 """Groups times components up to which groups are computed one by one, in about a second."""
-GROUPS_A_KNOT = 2
-"""Knots are used where there are so many groups to each."""
 GRIDS = ((48, 12), (96, 24))
 """Knots of estimates and of weights, from coarse to fine."""
 AGREE = 2e-3

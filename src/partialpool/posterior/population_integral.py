@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from partialpool._typing import Floats
 from partialpool.integrate import Lattice, find_modes, integrate_lattice
 from partialpool.integrate.maximise import Peak
-from partialpool.models.population_model import Measured, PopulationModel, gathered
+from partialpool.kernels.knots import GROUPS_A_KNOT
+from partialpool.models.population_model import Measured, PopulationModel, on_knots
 
 TARGETS, USUAL_TARGET = {1: 1e-4, 2: 5e-3}, 1e-2
 """Targets of the error of the lattice by dimension of phi, and in three and four. Against lattices
@@ -19,8 +19,6 @@ CELLS = 2e9
 """Terms of the likelihood that may be computed, about 20 seconds."""
 GRIDS_OF_KNOTS = ((48, 12), (96, 24), (192, 48))
 """Knots of estimates and of weights that stand for groups in sums, from coarse to fine."""
-GROUPS_A_KNOT = 2
-"""Knots are used where there are so many groups to each."""
 KNOTS_AGREE = 6e-3
 """Error of parameters from knots, in sds, at which no finer grid is tried."""
 CHECKED_GROUPS = 40_000
@@ -36,12 +34,12 @@ def integrated(
     if isinstance(exact, Measured):
         groups = exact
         for size in GRIDS_OF_KNOTS:
-            fewer = gathered(groups, *size)
+            fewer = on_knots(groups, *size)
             if len(groups.y) < GROUPS_A_KNOT * fewer.terms:
                 break
             by_knots = replace(model, groups=fewer)
             peaks = find_modes(by_knots.evaluate, model.axes, starts)
-            starts = np.stack([_values(model, p.at[None])[0] for p in peaks])
+            starts = model.values(np.stack([p.at for p in peaks]))
             error = _error_of_knots(model, by_knots, groups, peaks[0])
             if best is None or error < best[2]:
                 best = by_knots, peaks, error
@@ -80,7 +78,7 @@ def _error_of_knots(
     knots = replace(grid_of, count=grid_of.grid.counts(exact.y, exact.weight))
     sd = np.sqrt(np.diag(np.linalg.inv(-peak.hessian + 1e-9 * np.eye(len(peak.at)))))
     moves = np.concatenate([np.diag(sd), -np.diag(sd)])
-    points = np.stack([a.value(peak.at[i] + moves[:, i]) for i, a in enumerate(model.axes)], axis=1)
+    points = model.values(peak.at + moves)
     _, _, sigma = model.split(points)
     of = model.populations(points)
     center, mu_sd = by_knots.mu_about(points)
@@ -90,8 +88,3 @@ def _error_of_knots(
     d = len(peak.at)
     slopes = 0.5 * np.abs(gap[:d, 1] - gap[d:, 1])
     return float(max(slopes.max(), 0.5 * np.abs(gap[:, 2] - gap[:, 0]).max()))
-
-
-def _values(model: PopulationModel, u: Floats) -> Floats:
-    """Phi from its coordinates, (G, d)."""
-    return np.stack([a.value(u[:, i]) for i, a in enumerate(model.axes)], axis=1)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from partialpool.formula.families import WITHOUT_DISPERSION
+
 PLAIN = {"negative_binomial": "negative binomial", "beta_binomial": "beta-binomial"}
-WIDER = {"binomial": "beta_binomial", "poisson": "negative_binomial"}
+WIDER = {family: wide for wide, family in WITHOUT_DISPERSION.items()}
 """The family whose rows vary more."""
-NARROWER = {wide: family for family, wide in WIDER.items()}
-"""The family whose rows have no dispersion."""
 
 
 def family_words(family: str) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from partialpool.data import CountProducts, CountStatistics, GroupStatistics, structure
 from partialpool.data.cross_products import Block
 from partialpool.data.labels import shown
+from partialpool.formula.families import WITHOUT_DISPERSION
 from partialpool.models.mixed import sd_name
 from partialpool.notices import Notice
 from partialpool.posterior import (
@@ -27,7 +28,6 @@ from partialpool.posterior import (
 from partialpool.words.accuracy import accuracy_notice
 from partialpool.words.advice import FEW_GROUPS
 from partialpool.words.crossing import labels_may_start_anew
-from partialpool.words.families import NARROWER
 from partialpool.words.formatting import number
 from partialpool.words.misfit import misfit, misfit_of_one_factor
 from partialpool.words.near_zero import near_zero
@@ -268,7 +268,7 @@ def _notices_estimated(post: Estimated) -> Iterator[Notice]:
             "dispersion_is_zero",
             "info",
             "The dispersion is estimated as 0: rows vary no more than counts of "
-            f'family="{NARROWER[str(post.statistics.dispersed)]}", and standard errors take that '
+            f'family="{WITHOUT_DISPERSION[str(post.statistics.dispersed)]}", and standard errors take that '
             "as a fact.",
         )
     if post.estimate.unclear:
