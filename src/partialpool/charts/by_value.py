@@ -10,7 +10,7 @@ from partialpool._typing import Floats
 from partialpool.charts import parts
 from partialpool.charts.style import Look, altair, look
 from partialpool.data import GroupStatistics
-from partialpool.posterior import OneFactor, OneWayPosterior, PopulationPosterior, one_way_posterior
+from partialpool.posterior import OneFactor, OneWayPosterior, PopulationPosterior
 from partialpool.words import formatting
 
 MOST_POINTS = 1000
@@ -66,8 +66,7 @@ def _curves(post: OneFactor) -> list[dict[str, Any]]:
     x = np.linspace(raw.min(), raw.max(), POINTS)
     curves = {NO: x}
     if isinstance(post, PopulationPosterior) and isinstance(post.statistics, GroupStatistics):
-        normal = one_way_posterior(post.statistics, post.priors, post.accuracy)
-        curves |= {NORMAL: _of_normal(normal, x), HERE: _of_population(post, x)}
+        curves |= {NORMAL: _of_normal(parts.as_normal(post), x), HERE: _of_population(post, x)}
     elif isinstance(post, OneWayPosterior):
         curves[HERE] = _of_normal(post, x)
     return [

@@ -24,6 +24,7 @@ from partialpool.posterior import (
     OneWayPosterior,
     PopulationPosterior,
     Posterior,
+    one_way_posterior,
 )
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.posterior.theta import Theta
@@ -173,6 +174,14 @@ def population_middle(post: OneFactor) -> float:
 def groups_of(post: OneFactor) -> Distribution:
     """Every group's parameter, in the units of the outcome: a mean, probability or rate."""
     return post.values(post.terms[0], "response")
+
+
+def as_normal(post: OneWayPosterior | PopulationPosterior) -> OneWayPosterior:
+    """The fit of the same measurements with a normal population."""
+    if isinstance(post, OneWayPosterior):
+        return post
+    assert isinstance(post.statistics, GroupStatistics)
+    return one_way_posterior(post.statistics, post.priors, post.accuracy)
 
 
 def some_groups(post: OneFactor, order: Ints) -> Distribution:

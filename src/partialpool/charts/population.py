@@ -15,7 +15,6 @@ from partialpool.posterior import (
     OneFactor,
     OneWayPosterior,
     PopulationPosterior,
-    one_way_posterior,
 )
 from partialpool.posterior.population_draws import PopulationDraws
 from partialpool.posterior.ranks import SEED
@@ -63,7 +62,7 @@ def population(
     alt, colours, s = altair(), look(dark), post.statistics
     x = _grid(post)
     heights, atom = _heights(post, x)
-    normal = _as_normal(post)
+    normal = parts.as_normal(post)
     rows = _rows(x, heights, level)
     others = [] if normal is post else _line(x, np.asarray(normal.new_group.density(x)), NORMAL)
     chart = alt.layer(*_layers(alt, post, rows, others, colours))
@@ -75,14 +74,6 @@ def population(
     what = f"The population that groups of {formatting.printable(s.factor)} come from"
     chart = chart.properties(width=parts.WIDTH, height=300)
     return parts.finished(chart, title or what, lines, dark)
-
-
-def _as_normal(post: OneWayPosterior | PopulationPosterior) -> OneWayPosterior:
-    """The fit of the same data with a normal population."""
-    if isinstance(post, OneWayPosterior):
-        return post
-    assert isinstance(post.statistics, GroupStatistics)
-    return one_way_posterior(post.statistics, post.priors, post.accuracy)
 
 
 def _grid(post: OneWayPosterior | PopulationPosterior) -> Floats:

@@ -42,10 +42,8 @@ def _passed(x: Floats) -> Floats:
 
 def _series(w: Floats) -> Floats:
     """Sum of B_2j w^(2j - 1) / (2j (2j - 1))."""
-    square, total = w * w, np.zeros_like(w)
-    for j in range(len(BERNOULLI), 0, -1):
-        total = BERNOULLI[j - 1] / (2 * j * (2 * j - 1)) + square * total
-    return np.asarray(w * total)
+    of_j = tuple(b / (2 * j * (2 * j - 1)) for j, b in enumerate(BERNOULLI, start=1))
+    return np.asarray(w * _polynomial(w * w, of_j))
 
 
 def rising_slopes(x: Floats, k: Floats, orders: int) -> list[Floats]:
@@ -68,7 +66,8 @@ def rising_slopes(x: Floats, k: Floats, orders: int) -> list[Floats]:
     return [np.asarray(each) for each in out]
 
 
-def _even(square: Floats, coefficients: tuple[float, ...]) -> Floats:
+def _polynomial(square: Floats, coefficients: tuple[float, ...]) -> Floats:
+    """Sum of coefficients times powers of the square, from the zeroth on."""
     total = np.zeros_like(square)
     for c in reversed(coefficients):
         total = c + square * total
@@ -79,17 +78,17 @@ def _digamma_series(z: Floats) -> Floats:
     w = 1.0 / z
     square = w * w
     of_j = tuple(b / (2 * j) for j, b in enumerate(BERNOULLI, start=1))
-    return np.asarray(-0.5 * w - square * _even(square, of_j))
+    return np.asarray(-0.5 * w - square * _polynomial(square, of_j))
 
 
 def _trigamma_series(z: Floats) -> Floats:
     w = 1.0 / z
     square = w * w
-    return np.asarray(w + 0.5 * square + w * square * _even(square, BERNOULLI))
+    return np.asarray(w + 0.5 * square + w * square * _polynomial(square, BERNOULLI))
 
 
 def _tetragamma_series(z: Floats) -> Floats:
     w = 1.0 / z
     square = w * w
     of_j = tuple((2 * j + 1) * b for j, b in enumerate(BERNOULLI, start=1))
-    return np.asarray(-square - w * square - square * square * _even(square, of_j))
+    return np.asarray(-square - w * square - square * square * _polynomial(square, of_j))

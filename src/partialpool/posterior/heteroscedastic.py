@@ -16,6 +16,7 @@ from partialpool.data.new_rows import NEW, NONE, NewRows
 from partialpool.errors import ArgumentError, ImproperPosteriorError
 from partialpool.integrate import Axis, Lattice, find_modes, integrate_lattice
 from partialpool.kernels.heteroscedastic import (
+    LOG_2PI,
     GroupSums,
     given_phi,
     log_marginals,
@@ -45,7 +46,7 @@ from partialpool.posterior.heteroscedastic_nodes import (
     noise_of_groups,
     summaries,
 )
-from partialpool.posterior.node_mixture import NodeComponents, NodeMixture
+from partialpool.posterior.node_mixture import CELLS_AT_ONCE, NodeComponents, NodeMixture
 from partialpool.posterior.one_way_parameters import moments_of
 from partialpool.posterior.ranks import SEED
 from partialpool.posterior.variance_parameters import (
@@ -240,11 +241,19 @@ class HeteroscedasticPosterior(OneFactorEngine):
     def _moments_of_noise(self) -> Floats:
         """Moments of each sigma_j below this exist, (J,).
 
-        Its likelihood falls like ``sigma_j^-(n - 1)``, and its prior, sd_log_sigma half-normal of
-        scale s, like ``sigma_j^(-1 / s)``: as that of the median sigma of one group.
+        Its likelihood falls like ``sigma_j^-(n - 1)``, beside the tail of its prior.
         """
-        of_one = self.model.moments.sigma / math.sqrt(float((self.model.groups.ss > 0.0).sum()))
-        return np.asarray(self.model.groups.n - 1.0 + of_one)
+        return np.asarray(self.model.groups.n - 1.0 + self._moments_of_new_noise)
+
+    @property
+    def _moments_of_new_noise(self) -> float:
+        """Moments below this exist of the sigma of a group that is not in the data.
+
+        With sd_log_sigma half-normal of scale s its density falls like ``sigma^(-1 / s)``: as that
+        of the median sigma of one group.
+        """
+        groups = float((self.model.groups.ss > 0.0).sum())
+        return self.model.moments.sigma / math.sqrt(groups)
 
     @cached_property
     def shrinkage(self) -> Distribution:
@@ -263,23 +272,20 @@ class HeteroscedasticPosterior(OneFactorEngine):
 
         of_logit = NodeMixture((len(groups.n),), rows, nodes.weight, self._over_noise)
 
-        def moments() -> tuple[Floats, Floats]:
-            return self._each_mean(lambda given: 1.0 - given.weight)
+        return Mapped(of_logit, Axis(0.0, 1.0), self._shrinkage_moments, of_logit.shape)
 
-        return Mapped(of_logit, Axis(0.0, 1.0), moments, of_logit.shape)
-
-    def _each_mean(self, value: Any) -> tuple[Floats, Floats]:
-        """Posterior mean and sd of a function of each group's nodes over log sigma_j."""
+    def _shrinkage_moments(self) -> tuple[Floats, Floats]:
+        """Posterior mean and sd of each group's weight on the pooled value, (J,) each."""
         groups, nodes = self.model.groups, self._few
         mean, square = np.empty((2, len(groups.n)))
-        step = max(1, 2**19 // (len(nodes.weight) * self._over_noise))
+        step = max(1, CELLS_AT_ONCE // (len(nodes.weight) * self._over_noise))
         for i in range(0, len(mean), step):
             part = slice(i, i + step)
             given = given_phi(groups.part(part), nodes.phi)
             share = np.exp(given.log_share) * nodes.weight[:, None, None]
-            of = value(given)
-            mean[part] = (share * of).sum(axis=(0, 2))
-            square[part] = (share * (of - mean[part, None]) ** 2).sum(axis=(0, 2))
+            pooled = 1.0 - given.weight
+            mean[part] = (share * pooled).sum(axis=(0, 2))
+            square[part] = (share * (pooled - mean[part, None]) ** 2).sum(axis=(0, 2))
         return mean, np.sqrt(square)
 
     def _groups(
@@ -374,8 +380,7 @@ class HeteroscedasticPosterior(OneFactorEngine):
     @property
     def _moments_of_new(self) -> float:
         """Moments below this exist of a row of a group that is not in the data."""
-        of_one = self.model.moments.sigma / math.sqrt(float((self.model.groups.ss > 0.0).sum()))
-        return min(self.model.moments.tau, of_one)
+        return min(self.model.moments.tau, self._moments_of_new_noise)
 
     # what every engine answers ----------------------------------------------------------------
 
@@ -419,11 +424,15 @@ class HeteroscedasticPosterior(OneFactorEngine):
 
     def group_log_likelihood(self, drawn: HeteroscedasticDraws) -> Floats:
         """Log density of each group's rows given all but theta_j and sigma_j, (S, J)."""
-        s, g = self.statistics, self.model.groups
         parameters = (drawn.mu - self.model.center, drawn.tau, drawn.sigma, drawn.sd_log_sigma)
-        each = log_marginals(g, np.column_stack(parameters))
-        constant = s.log_weight - np.log(g.weight) - (g.n - 1.0) * math.log(2.0 * math.pi)
-        return np.asarray(each + 0.5 * constant)
+        each = log_marginals(self.model.groups, np.column_stack(parameters))
+        return np.asarray(each + self.log_constants)
+
+    @property
+    def log_constants(self) -> Floats:
+        """What `kernels.heteroscedastic.log_marginals` leaves out of log p(y_j), (J,)."""
+        s, g = self.statistics, self.model.groups
+        return np.asarray(0.5 * (s.log_weight - np.log(g.weight) - (g.n - 1.0) * LOG_2PI))
 
     one_sigma = False
 

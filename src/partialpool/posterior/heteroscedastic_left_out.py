@@ -94,7 +94,7 @@ def heteroscedastic_without(post: HeteroscedasticPosterior) -> LeftOutGroups:
     s, nodes, groups = post.statistics, post.nodes, post.model.groups
     out = LeftOutGroups.empty(s.factor, s.labels, list(post.named()))
     unlikely = np.empty(s.n_groups)
-    constant = 0.5 * (s.log_weight - np.log(groups.weight) - (groups.n - 1.0) * np.log(2.0 * np.pi))
+    constant = post.log_constants
     about = nodes.weight @ nodes.phi
     for at in _parts(s.n_groups, nodes):
         given = given_phi(groups.part(at), nodes.phi)

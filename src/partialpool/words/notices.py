@@ -264,12 +264,12 @@ def _notices_estimated(post: Estimated) -> Iterator[Notice]:
             '(method="posterior") does not.',
         )
     if post.estimate.dispersion == 0.0:
+        family = WITHOUT_DISPERSION[str(post.statistics.dispersed)]
         yield Notice(
             "dispersion_is_zero",
             "info",
             "The dispersion is estimated as 0: rows vary no more than counts of "
-            f'family="{WITHOUT_DISPERSION[str(post.statistics.dispersed)]}", and standard errors take that '
-            "as a fact.",
+            f'family="{family}", and standard errors take that as a fact.',
         )
     if post.estimate.unclear:
         blocks = post.statistics.blocks
