@@ -27,7 +27,7 @@ def test_known_groups_new_groups_and_the_population(batting):
     assert found["lower"][1] == pytest.approx(float(post.new_group.quantile(0.05)))
     assert found["estimate"][3] == found["estimate"][0]
     middle = batting.predict(rows, target="population")
-    np.testing.assert_allclose(middle["sd"], float(post.population.sd))
+    np.testing.assert_allclose(middle["sd"], float(post.middle.sd))
     short = batting.predict(rows, unseen="population", kind="highest-density")
     assert short["upper"][0] - short["lower"][0] < 0.15
 

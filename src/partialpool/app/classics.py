@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from partialpool._typing import Floats
-from partialpool.charts import parts
 from partialpool.charts.tau import tau_density, tau_end, tau_marks
 from partialpool.charts.terms import effect
 from partialpool.classical import fixed_effects, no_pooling
@@ -136,7 +135,7 @@ def _counts(post: CountsPosterior, truth: Floats | None) -> dict[str, Any]:
     return {
         "kind": "binomial" if post.statistics.proportion else "poisson",
         "groups": groups,
-        "grand": float(parts.population(post).median),
+        "grand": float(post.middle.median),
         "tau": _tau(post, tau_end(post)),
         "held": None,
     }

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from partialpool._typing import AnyArray, Floats, Ints
-from partialpool.data import Table
+from partialpool.data import CountStatistics, Table
 from partialpool.data.labels import natural_order
 from partialpool.errors import ArgumentError
 from partialpool.fitted import Fit
-from partialpool.posterior import CountsPosterior, PopulationPosterior
+from partialpool.posterior.engine import OneFactorEngine
 from partialpool.words import formatting
 
 PAGE, LARGEST_PAGE = 20, 200
@@ -226,9 +226,7 @@ def group_table(fit: Fit, factor: str, term: str) -> GroupTable:
 def _above(fit: Fit, factor: str, term: str) -> Floats:
     """Probability that each group is above the population's value."""
     post = fit.posterior
-    engine = fit._engine
-    drawn_only = isinstance(engine, PopulationPosterior) and engine.counts
-    if not (isinstance(engine, CountsPosterior) or drawn_only):
+    if not isinstance(fit.statistics, CountStatistics):
         return np.asarray(post.effects(factor, term=term).probability(above=0.0))
     theta = post.groups(factor, scale="link")
     if len(theta) > MANY:
@@ -241,9 +239,7 @@ def _above(fit: Fit, factor: str, term: str) -> Floats:
 def _grand(fit: Fit, term: str) -> float:
     """The population's value of an effect, as groups' values are."""
     post, engine = fit.posterior, fit._engine
-    if isinstance(engine, CountsPosterior):
-        return float(engine.population.median)
-    if isinstance(engine, PopulationPosterior):  # whose middle may be known
+    if isinstance(engine, OneFactorEngine):
         return float(engine.middle.median if engine.counts else engine.middle.mean)
     if term not in post.names:  # a slope that varies without a mean: about 0
         return 0.0

@@ -18,7 +18,6 @@ from partialpool.charts.style import Look, styled
 from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.posterior import (
-    CountsPosterior,
     Distribution,
     OneFactor,
     OneWayPosterior,
@@ -167,7 +166,7 @@ def population_middle(post: OneFactor) -> float:
     The mean of a population of rates is that of an exponential, and that of five groups can be
     1e117 where their rates are 20 to 50.
     """
-    of = population(post)
+    of = post.middle
     return float(of.median if post.link is not None else centre(of))
 
 
@@ -189,13 +188,6 @@ def some_groups(post: OneFactor, order: Ints) -> Distribution:
     if isinstance(post, OneWayPosterior):
         return Theta.of(post, post.components, order)
     return post.some_groups(order)
-
-
-def population(post: OneFactor) -> Distribution:
-    """The middle of the population, in the same units."""
-    if isinstance(post, PopulationPosterior):
-        return post.middle
-    return post.population if isinstance(post, CountsPosterior) else post.mu
 
 
 def known(values: Floats, most: int) -> Ints:

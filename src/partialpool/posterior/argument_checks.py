@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from partialpool._typing import Ints
+from partialpool._typing import Floats, Ints
 from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.integrate import Accuracy
 
@@ -21,6 +22,22 @@ tables print of an interval."""
 COARSEST = 0.5
 """The error above which nothing is printed: an interval end that is off by half an sd changes its
 coverage by about a tenth."""
+
+
+def checked_coefficients(coefficients: Mapping[Any, float], *more: float) -> Floats:
+    """The coefficients of a contrast of groups, (K,), which may have more terms.
+
+    Raises
+    ------
+    ArgumentError
+        If one is not finite, or all are 0.
+    """
+    values = np.array([float(v) for v in coefficients.values()])
+    if not np.isfinite([*values, *more]).all() or not (values.any() or any(more)):
+        raise ArgumentError(
+            f"coefficients must be finite and not all 0; received {dict(coefficients)}"
+        )
+    return values
 
 
 def reached(error: float, target: float) -> Accuracy:

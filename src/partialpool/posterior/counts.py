@@ -153,7 +153,7 @@ class CountsPosterior(OneFactorEngine):
         return None
 
     @cached_property
-    def population(self) -> Distribution:
+    def middle(self) -> Distribution:
         """Mu on the natural scale: the probability or rate at the middle of the population."""
         few = self.nodes.cut(1e-15)
         value = self.model.link.natural(few.inner)
@@ -272,7 +272,7 @@ class CountsPosterior(OneFactorEngine):
         if len(new):
             parts.append((self.new_group if response else self.new_theta, new))
         if len(middle):
-            parts.append((self.population if response else self.mu, middle))
+            parts.append((self.middle if response else self.mu, middle))
         return Chosen((len(index),), tuple(parts))
 
     def group(self, label: Any) -> Distribution:

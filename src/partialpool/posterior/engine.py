@@ -335,6 +335,11 @@ class OneFactorEngine(FullEngine):
         """Middle of the population, of counts on the link scale."""
 
     @property
+    def middle(self) -> Distribution:
+        """Mu as groups are: of counts a probability or rate."""
+        return self.mu
+
+    @property
     @abstractmethod
     def tau(self) -> Distribution:
         """Spread between groups."""

@@ -13,7 +13,7 @@ import numpy as np
 from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.data import GroupStatistics, Table
 from partialpool.data.new_rows import NEW, NONE, NewRows
-from partialpool.errors import ArgumentError, ImproperPosteriorError
+from partialpool.errors import ImproperPosteriorError
 from partialpool.integrate import Axis, Lattice, find_modes, integrate_lattice
 from partialpool.kernels.heteroscedastic import (
     LOG_2PI,
@@ -26,7 +26,7 @@ from partialpool.kernels.heteroscedastic import (
 from partialpool.models import Priors
 from partialpool.models.heteroscedastic import HeteroscedasticModel, heteroscedastic_model
 from partialpool.models.propriety import Sizes, check_proper
-from partialpool.posterior.argument_checks import DETERMINISTIC, checked_draws
+from partialpool.posterior.argument_checks import DETERMINISTIC, checked_coefficients, checked_draws
 from partialpool.posterior.assembled import Chosen
 from partialpool.posterior.distributions import (
     Distribution,
@@ -311,14 +311,10 @@ class HeteroscedasticPosterior(OneFactorEngine):
         Raises
         ------
         ArgumentError
-            If a group is not in the data, or a coefficient is not finite.
+            If a group is not in the data, or coefficients are not finite or all 0.
         """
         at = self.group_index(list(coefficients))
-        a = np.array([float(v) for v in coefficients.values()])
-        if not np.isfinite(a).all() or not a.any():
-            raise ArgumentError(
-                f"coefficients must be finite and not all 0; received {dict(coefficients)}"
-            )
+        a = checked_coefficients(coefficients)
         rng = np.random.default_rng(SEED)
         phi = draw_phi(self.model, self.lattice, CONTRAST_DRAWS, rng)
         theta, _ = draw_groups(self.model.groups.part(at), phi, rng)

@@ -29,6 +29,7 @@ from partialpool.posterior import effects
 from partialpool.posterior.argument_checks import (
     DETERMINISTIC,
     SAMPLED_ENDS,
+    checked_coefficients,
     checked_draws,
     group_positions,
 )
@@ -622,11 +623,7 @@ class MixedPosterior(FullEngine):
         self, term: Term, coefficients: Mapping[Any, float], scale: Scale
     ) -> Distribution:
         """Linear combination of the groups' values, by label."""
-        weights = np.array([float(v) for v in coefficients.values()])
-        if not np.isfinite(weights).all() or not weights.any():
-            raise ArgumentError(
-                f"coefficients must be finite and not all 0; received {dict(coefficients)}"
-            )
+        weights = checked_coefficients(coefficients)
         places = {label: i for i, label in enumerate(term.labels.tolist())}
         index = group_positions(places, list(coefficients), term.factor)
         return self._combined_on(scale, term, index, weights)

@@ -18,7 +18,7 @@ from partialpool.kernels.families import Link
 from partialpool.models import Priors
 from partialpool.models.population_model import PopulationModel, population_model
 from partialpool.models.populations import Population
-from partialpool.posterior.argument_checks import checked_draws
+from partialpool.posterior.argument_checks import checked_coefficients, checked_draws
 from partialpool.posterior.counts import counted_columns
 from partialpool.posterior.distributions import Distribution, IntervalKind
 from partialpool.posterior.engine import OneFactorEngine, Scale, Term, checked_scale
@@ -259,14 +259,10 @@ class PopulationPosterior(OneFactorEngine):
         Raises
         ------
         ArgumentError
-            If a group is not in the data, or a coefficient is not finite.
+            If a group is not in the data, or coefficients are not finite or all 0.
         """
         at = self.group_index(list(coefficients))
-        a = np.array([float(v) for v in coefficients.values()])
-        if not a.any() and mu == 0:
-            raise ArgumentError("a contrast needs a coefficient that is not 0")
-        if not np.isfinite([*a, mu]).all():
-            raise ArgumentError(f"coefficients must be finite; received {dict(coefficients)}")
+        a = checked_coefficients(coefficients, mu)
         if len(a) == 1 and a[0] == 1.0 and mu == 0:
             return self._groups.one(int(at[0]), checked_scale(scale))
         drawn = self._draws(CONTRAST_DRAWS, np.random.default_rng(SEED), at)
