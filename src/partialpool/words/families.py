@@ -5,7 +5,7 @@ from __future__ import annotations
 from partialpool.formula.families import WITHOUT_DISPERSION
 
 PLAIN = {"negative_binomial": "negative binomial", "beta_binomial": "beta-binomial"}
-WIDER = {family: wide for wide, family in WITHOUT_DISPERSION.items()}
+WIDER: dict[str, str] = {family: wide for wide, family in WITHOUT_DISPERSION.items()}
 """The family whose rows vary more."""
 
 

@@ -189,7 +189,7 @@ def test_advice_and_charts():
         assert words
     with pytest.raises(pp.ArgumentError, match="known standard errors"):
         found.plot.forest()
-    with pytest.raises(pp.ArgumentError, match="not of counts"):
+    with pytest.raises(pp.ArgumentError, match="not of others or counts"):
         found.plot.estimates_by_tau()
     world = found.world()
     assert world.size == tuple(float(v) for v in DATA["n"])
