@@ -23,7 +23,7 @@ from scipy import special, stats
 import partialpool as pp
 
 METHODS = ("normal", "student(learned)", "contaminated", "point_normal", "oracle")
-REPLICATES = {8: 60, 50: 24, 200: 12}
+REPLICATES = {8: 24, 50: 16, 200: 12}
 OTHERS = 0.1
 """Share of groups that are not of the bulk."""
 
@@ -135,7 +135,7 @@ def line(scored: dict[str, np.ndarray], method: str, size: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--groups", type=int, nargs="+", default=list(REPLICATES))
-    parser.add_argument("--replicates", type=int, help="of each world; by default 60, 24, 12")
+    parser.add_argument("--replicates", type=int, help="of each world; by default 24, 16, 12")
     parser.add_argument("--worlds", nargs="+", default=list(WORLDS), help="first words of names")
     parser.add_argument("--quick", action="store_true", help="two replicates of 8 groups")
     parser.add_argument("--write", action="store_true", help="write docs/populations_worlds.md")

@@ -35,7 +35,6 @@ SETTINGS = {
     "student, rows": (pp.Student(), "rows"),
     "contaminated, rows": (pp.Contaminated(), "rows"),
     "student, binomial": (pp.Student(), "binomial"),
-    "contaminated, binomial": (pp.Contaminated(), "binomial"),
     "contaminated, poisson": (pp.Contaminated(), "poisson"),
     "point_normal, poisson": (pp.PointNormal(), "poisson"),
 }
