@@ -127,3 +127,30 @@ def test_summaries_do_not_depend_on_how_many_are_ranked_at_once(monkeypatch):
     again = table()
     for name in whole:
         np.testing.assert_array_equal(again[name], whole[name])
+
+
+def test_equal_values_share_their_ranks():
+    """Groups exactly at the point are tied: no place in the file decides which is higher."""
+    values = np.tile([0.0, 5.0, 0.0, -1.0, 0.0], (30_000, 1))
+    out = np.empty(values.shape, dtype=np.int64)
+    ranks(values, out)
+    np.testing.assert_array_equal(np.sort(out, axis=1)[::10_000], [[1, 2, 3, 4, 5]] * 3)
+    np.testing.assert_array_equal(out[:, [1, 3]], [[5, 1]] * 30_000)
+    for tied in (0, 2, 4):
+        np.testing.assert_allclose([(out[:, tied] == r).mean() for r in (2, 3, 4)], 1 / 3, atol=0.01)
+
+
+def test_point_normal_ranks_do_not_depend_on_the_order_of_rows():
+    """1 + sum_k P(theta_k > theta_j) + P(theta_k = theta_j) / 2, from joint draws."""
+    data = pp.datasets.eight_schools()
+    turned = {name: np.asarray(data[name])[::-1] for name in ("school", "effect", "se")}
+    fit = pp.fit(SCHOOLS, data, population="point_normal")
+    there = fit.rank(top=2)
+    back = pp.fit(SCHOOLS, turned, population="point_normal").rank(top=2)
+    for name in ("expected_rank", "best", "top"):
+        one, other = (dict(zip(t["group"], t[name], strict=True)) for t in (there, back))
+        assert all(one[g] == pytest.approx(other[g], abs=0.05) for g in one)
+    theta = fit.posterior.draws(4000, np.random.default_rng(3)).groups()
+    above = (theta[:, None, :] > theta[:, :, None]).mean(axis=0).sum(axis=1)
+    equal = (theta[:, None, :] == theta[:, :, None]).mean(axis=0).sum(axis=1) - 1
+    np.testing.assert_allclose(there["expected_rank"], 1 + above + equal / 2, atol=0.1)
