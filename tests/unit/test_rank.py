@@ -137,7 +137,8 @@ def test_equal_values_share_their_ranks():
     np.testing.assert_array_equal(np.sort(out, axis=1)[::10_000], [[1, 2, 3, 4, 5]] * 3)
     np.testing.assert_array_equal(out[:, [1, 3]], [[5, 1]] * 30_000)
     for tied in (0, 2, 4):
-        np.testing.assert_allclose([(out[:, tied] == r).mean() for r in (2, 3, 4)], 1 / 3, atol=0.01)
+        shares = [(out[:, tied] == r).mean() for r in (2, 3, 4)]
+        np.testing.assert_allclose(shares, 1 / 3, atol=0.01)
 
 
 def test_point_normal_ranks_do_not_depend_on_the_order_of_rows():
