@@ -137,7 +137,8 @@ def test_equal_values_share_their_ranks():
     np.testing.assert_array_equal(np.sort(out, axis=1)[::10_000], [[1, 2, 3, 4, 5]] * 3)
     np.testing.assert_array_equal(out[:, [1, 3]], [[5, 1]] * 30_000)
     for tied in (0, 2, 4):
-        np.testing.assert_allclose([(out[:, tied] == r).mean() for r in (2, 3, 4)], 1 / 3, atol=0.01)
+        shares = [(out[:, tied] == r).mean() for r in (2, 3, 4)]
+        np.testing.assert_allclose(shares, 1 / 3, atol=0.01)
 
 
 def test_point_normal_ranks_do_not_depend_on_the_labels():
@@ -146,9 +147,9 @@ def test_point_normal_ranks_do_not_depend_on_the_labels():
     turned = {name: np.asarray(data[name])[::-1] for name in ("effect", "se")}
     fit = pp.fit(SCHOOLS, data, population="point_normal")
     there = fit.rank(top=2)
-    back = pp.fit(
-        SCHOOLS, {"school": data["school"], **turned}, population="point_normal"
-    ).rank(top=2)
+    back = pp.fit(SCHOOLS, {"school": data["school"], **turned}, population="point_normal").rank(
+        top=2
+    )
     for name in ("expected_rank", "best", "top"):
         np.testing.assert_allclose(there[name], back[name][::-1], atol=0.05)
     theta = fit.posterior.draws(4000, np.random.default_rng(3)).groups()
