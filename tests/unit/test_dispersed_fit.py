@@ -50,6 +50,7 @@ def test_the_dispersion_is_one_of_the_parameters(nb):
     assert lower < 0.7 < upper
     assert "dispersion ~ half_normal(1)" in nb.methods()
     assert "hierarchical negative binomial model" in nb.methods()
+    assert "  " not in nb.methods()
 
 
 def test_draws_and_tables_are_of_one_posterior(nb):

@@ -196,15 +196,34 @@ def test_names_within_a_picture_are_its_own():
 
 
 def test_the_charts_of_a_fit_are_listed(schools, radon):
-    of_one_factor = {"caterpillar", "estimates_by_tau", "shrinkage", "shrinkage_by_size", "tau"}
-    of_mixed = {"by_predictor", "coefficients", "effects", "group_lines", "intercept_by_slope"}
-    assert {*dir(schools.plot)} - {*dir(radon.plot)} == of_one_factor | {"forest"}
+    of_one_factor = {
+        "caterpillar", "estimate_by_value", "estimates_by_tau", "population", "shrinkage",
+        "shrinkage_by_size", "tau",
+    }  # fmt: skip
+    of_mixed = {"coefficients", "effects", "group_lines", "intercept_by_slope"}
+    assert {*dir(schools.plot)} - {*dir(radon.plot)} == of_one_factor | {"forest", "funnel"}
     assert {*dir(radon.plot)} - {*dir(schools.plot)} == of_mixed
     rows = pp.fit("yield ~ 1 + (1 | batch)", pp.datasets.dyestuff())
     assert {*dir(schools.plot)} - {*dir(rows.plot)} == {"forest"}
     listed = repr(radon.plot).splitlines()
     assert [line.split()[0] for line in listed] == dir(radon.plot)
     assert "coefficients        Coefficients with their intervals." in listed
+
+
+def test_every_chart_that_is_listed_is_drawn():
+    g, x = np.repeat(list("ABCDEF"), 4), np.tile([0.0, 1.0, 2.0, 3.0], 6)
+    y = np.array([3, 5, 1, 2, 4, 6, 7, 2, 0, 1, 2, 9, 3, 4, 4, 5, 8, 9, 6, 5, 2, 2, 1, 3])
+    data = {"g": g, "x": x, "y": y}
+    fits = [
+        pp.fit("y ~ 1 + (1 | g)", data, family="poisson"),
+        pp.fit("y ~ x + (1 | g)", data, family="negative_binomial"),
+        pp.fit("y ~ x + (1 | g)", data),
+        pp.fit("y ~ 1 + (1 | g); sigma ~ 1 + (1 | g)", data),
+    ]
+    for fit in fits:
+        for name in set(dir(fit.plot)) - {"sensitivity"}:  # of every fit, and takes long
+            getattr(fit.plot, name)()
+    assert "by_predictor" not in dir(fits[1].plot)
 
 
 def test_answers_about_the_model(schools, radon):

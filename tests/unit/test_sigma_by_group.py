@@ -249,3 +249,22 @@ def test_notice_under_one_sigma():
     assert "; sigma ~ 1 + (1 | school)" in notice.text
     alike = pp.fit("score ~ 1 + (1 | school)", _rows(30, 0.0, least=5)).notices
     assert not [n for n in alike if n.code == "noise_by_group"]
+
+
+def test_tables_agree_with_draws_where_mu_is_far_from_normal():
+    """One group lies apart: where tau is small mu has two peaks, and seven nodes do not do."""
+    rng = np.random.default_rng(7)
+    n = rng.integers(2, 9, 10)
+    sigma = 2.0 * np.exp(0.5 * rng.standard_normal(10))
+    theta = rng.normal(50.0, 1.0, 10)
+    school = np.repeat(np.arange(10), n)
+    data = {"school": school, "score": rng.normal(theta[school], sigma[school])}
+    fit = pp.fit("score ~ 1 + (1 | school); sigma ~ 1 + (1 | school)", data)
+    drawn = fit.posterior.draws(40_000, np.random.default_rng(1))
+    found, known = fit.groups(), drawn.groups()
+    np.testing.assert_allclose((known.mean(axis=0) - found["estimate"]) / found["sd"], 0, atol=0.03)
+    np.testing.assert_allclose(known.std(axis=0) / found["sd"], 1.0, atol=0.03)
+    upper = np.quantile(known, 0.975, axis=0)
+    np.testing.assert_allclose((upper - found["upper"]) / found["sd"], 0, atol=0.08)
+    assert float(fit.posterior["Intercept"].mean) == pytest.approx(49.1435, abs=0.001)  # all nodes
+    assert found["sigma_upper"][5] == pytest.approx(2.90, abs=0.05)  # of 60,000 steps of Gibbs 2.89

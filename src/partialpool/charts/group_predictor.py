@@ -10,6 +10,7 @@ from partialpool._typing import Floats
 from partialpool.charts import parts
 from partialpool.charts.style import Look, altair, look
 from partialpool.charts.terms import Effect, effect, on_response, outcome_title
+from partialpool.data.cross_products import Block
 from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.posterior import GeneralizedPosterior, MixedPosterior
 from partialpool.posterior.engine import Scale, checked_scale
@@ -116,6 +117,16 @@ def _layers(
     ]
 
 
+def has_predictor(post: MixedPosterior) -> bool:
+    """Whether a predictor is constant within every group of some factor."""
+    return any(_predictors(post, block) for block in post.statistics.blocks)
+
+
+def _predictors(post: MixedPosterior, block: Block) -> list[str]:
+    names = zip(post.statistics.coefficients, block.constant, strict=True)
+    return [str(name) for name, constant in names if constant and name != "Intercept"]
+
+
 def measured_predictor(post: MixedPosterior) -> str | None:
     """The first predictor of the groups of the first factor that takes more than two values."""
     s, block = post.statistics, post.statistics.blocks[0]
@@ -128,11 +139,7 @@ def measured_predictor(post: MixedPosterior) -> str | None:
 
 
 def _position(post: MixedPosterior, chosen: Effect, predictor: str | None) -> int:
-    s = post.statistics
-    names = [
-        n for n, c in zip(s.coefficients, chosen.block.constant, strict=True)
-        if c and n != "Intercept"
-    ]  # fmt: skip
+    names = _predictors(post, chosen.block)
     if not names:
         raise ArgumentError(
             f"no predictor is constant within every {chosen.block.factor}: this chart needs one "
@@ -144,7 +151,7 @@ def _position(post: MixedPosterior, chosen: Effect, predictor: str | None) -> in
             f'"{predictor}" is no predictor of {chosen.block.factor}; {hint}there is '
             f"{', '.join(names)}"
         )
-    return s.coefficients.index(predictor or names[0])
+    return post.statistics.coefficients.index(predictor or names[0])
 
 
 def _curve(

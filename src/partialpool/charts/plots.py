@@ -15,7 +15,7 @@ from partialpool.charts.effects import effects
 from partialpool.charts.forest import forest
 from partialpool.charts.funnel import funnel
 from partialpool.charts.group_lines import group_lines
-from partialpool.charts.group_predictor import by_predictor, measured_predictor
+from partialpool.charts.group_predictor import by_predictor, has_predictor, measured_predictor
 from partialpool.charts.population import population
 from partialpool.charts.ranks import ranks
 from partialpool.charts.sensitivity import sensitivity
@@ -69,12 +69,20 @@ class Plots:
         """The charts that there are of this fit."""
         others = ONE_FACTOR if isinstance(self._engine, MixedPosterior) else MIXED
         refused = others.split(", ")
-        if not self._engine.statistics.sigma_known:
-            refused.append("forest")
+        s = self._engine.statistics
+        if studies_of(s) is None:
+            refused += ["forest", *(["funnel"] if isinstance(self._engine, MixedPosterior) else [])]
+        if self._engine.link is not None:  # of counts
+            refused += ["estimates_by_tau", "population"]
+        if isinstance(self._engine, MixedPosterior):
+            if not has_slope(self._engine):
+                refused += ["group_lines", "intercept_by_slope"]
+            if not has_predictor(self._engine):
+                refused.append("by_predictor")
         if isinstance(self._engine, PopulationPosterior):
             refused += OF_NORMAL
         if not self._engine.one_sigma:
-            refused.append("estimates_by_tau")
+            refused += ["estimates_by_tau", "population"]
         public = (name for name in vars(type(self)) if not name.startswith("_"))
         return sorted(name for name in public if name not in refused)
 

@@ -458,9 +458,11 @@ class _Parser:
             return (), {}
         while True:
             if self.peek.kind == "name" and self.next_is("="):
-                name = self.advance().value
+                token = self.advance()
+                if token.value in named:
+                    self.fail(f"{token.value}= is given twice", token)
                 self.advance()
-                named[name] = self.argument()
+                named[token.value] = self.argument()
             else:
                 arguments.append(self.argument())
             if self.at_op(","):

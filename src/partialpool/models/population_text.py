@@ -48,6 +48,8 @@ def parse_population(text: str) -> AnyPopulation:
     try:
         word, values, named = parse_named_call(bare if "(" in bare else f"{bare}()")
     except FormulaError as error:
+        if "given twice" in error.problem:
+            raise ArgumentError(f'population "{text}": {error.problem}; give one value') from error
         raise ArgumentError(
             f'the population "{text}" cannot be read; write a word such as student, or '
             "student(7) or contaminated(share=0.1, ratio=5)"

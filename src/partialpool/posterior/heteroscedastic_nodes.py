@@ -31,6 +31,8 @@ LEFT_OUT = 1e-6
 FEW_OF_MU = 7
 """Nodes over mu from which tables are read: their weights keep moments of the coefficients of
 kernels up to the sixth."""
+MOST_NEGATIVE = 1e-4
+"""Weight of one of these by which it may be below zero; else all nodes over mu are taken."""
 HALF_MESH = 40
 """Nodes on either side of the middle of the density of each log sigma_j."""
 REACH = 9.0
@@ -84,13 +86,23 @@ class PhiNodes:
         """Nodes of some nodes of the lattice, with shares; the lightest are left out."""
         points = lattice.points[which]
         mu = model.given_phi(points, lattice.carried[which])
-        of_mu = coefficients_of_kernels(mu.weight) @ TO_FEW.T
-        weight = (share[:, None] * np.maximum(of_mu, 0.0)).ravel()
-        value = mu.mu.mean(axis=1)[:, None] + mu.step[:, None] * FEW_PLACES
+        every = coefficients_of_kernels(mu.weight)
+        few = every @ TO_FEW.T
+        # far from normal, as where tau is small and one group lies apart, few nodes do not do
+        normal = few.min(axis=1) > -MOST_NEGATIVE
+        few = np.maximum(few[normal], 0.0)
+        few /= few.sum(axis=1, keepdims=True)
+        few_value = mu.mu[normal].mean(axis=1)[:, None] + mu.step[normal, None] * FEW_PLACES
+        node = np.concatenate(
+            [np.flatnonzero(at).repeat(w.shape[1]) for at, w in ((normal, few), (~normal, every))]
+        )
+        value = np.concatenate([few_value.ravel(), mu.mu[~normal].ravel()])
+        weight = share[node] * np.concatenate([few.ravel(), every[~normal].ravel()])
         order = np.argsort(weight)
-        used = np.sort(order[np.searchsorted(np.cumsum(weight[order]), LEFT_OUT) :])
-        node, weight = used // len(FEW_PLACES), weight[used]
-        phi = np.column_stack([value.ravel()[used], points[node]])
+        used = order[np.searchsorted(np.cumsum(weight[order]), LEFT_OUT) :]
+        used = used[np.lexsort((value[used], node[used]))]
+        node, weight = node[used], weight[used]
+        phi = np.column_stack([value[used], points[node]])
         return cls(phi, KERNEL_WIDTH * mu.step[node], weight / weight.sum())
 
 

@@ -267,9 +267,11 @@ def gathered(of: _Block) -> _Block:
         return sums.astype(np.float64, copy=False)
 
     weight = summed(of.weight)
-    safe = np.where(weight > 0.0, weight, 1.0)
+    held = weight > 1e-200  # of less the products below would be zero
+    safe = np.where(held, weight, 1.0)
     first = summed(of.weight * away) / safe
     second = summed(of.weight * (of.scale**2 + (away - first[cell]) ** 2)) / safe
+    weight = np.where(held, weight, 0.0)
     weight, first, second = (v.reshape(groups, _CELLS).T for v in (weight, first, second))
     used = weight.any(axis=1)
     scale = np.sqrt(np.where(weight > 0.0, second, unit**2))

@@ -20,15 +20,14 @@ from partialpool.words.summary import prior_line
 def methods(post: Any, formula: str, level: float) -> str:
     """Model, priors, how it was computed, with which error and by which programs."""
     of = post.given if isinstance(post, Estimated) else post
-    return " ".join(
-        [
-            _model(of, formula),
-            _priors(post),
-            _computed(post, level),
-            f"Computed with partialpool {__version__} (Python "
-            f"{platform.python_version()}, NumPy {np.__version__}, SciPy {scipy.__version__}).",
-        ]
-    )
+    said = [
+        _model(of, formula),
+        _priors(post),
+        _computed(post, level),
+        f"Computed with partialpool {__version__} (Python "
+        f"{platform.python_version()}, NumPy {np.__version__}, SciPy {scipy.__version__}).",
+    ]
+    return " ".join(part for part in said if part)
 
 
 def _model(post: Any, formula: str) -> str:

@@ -51,6 +51,7 @@ def test_words(text, population):
         ("student(nu=4)", r"has no nu; write student\(df=...\)"),
         ("contaminated(rato=4)", 'has no rato; did you mean "ratio"'),
         ("contaminated(0.1, share=0.2)", "two values of share"),
+        ("student(df=3, df=4)", "df= is given twice; give one value"),
         ("contaminated(share=2)", "share is a number between 0 and 1"),
         ("student(x)", "a number or the word learned, not x"),
         ("normal(3)", "normal takes no numbers; write normal"),
