@@ -59,7 +59,7 @@ def test_simulate_draws_worlds_of_counts(capsys):
     arguments = ("simulate", "--family", "binomial", "--sizes", "10,20,30,15", "--replicates", "20")
     code, out, _ = run(capsys, *arguments)
     assert code == 0
-    assert "4 groups, binomial, tau 0.5, mu -1" in out
+    assert "4 groups, binomial, normal population, tau 0.5, mu -1" in out
     assert "complete_pooling" in out
     tables = json.loads(run(capsys, *arguments, "--json")[1])
     assert [row["size"] for row in tables["world"]] == [10, 20, 30, 15]
@@ -108,7 +108,7 @@ def test_simulate_is_reproducible(capsys):
         (("simulate", "--population", "odd"), "normal, heavy_tailed, two_clusters, outlier"),
         (("simulate", "--replicates", "0"), "between 1 and"),
         (("simulate", "--family", "poisson", "--sigma", "2"), "--sigma is for measurements"),
-        (("simulate", "--family", "poisson", "--population", "outlier"), "--population is for"),
+        (("simulate", "--family", "poisson", "--population", "outlier"), "is normal or gamma"),
         (
             ("simulate", "--family", "poisson", "--imbalance", "1"),
             "--imbalance is for measurements",

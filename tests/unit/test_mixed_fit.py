@@ -82,7 +82,7 @@ def test_what_estimates_do_not_have(sleep_reml):
 
 
 def test_what_a_mixed_model_does_not_have(sleep):
-    with pytest.raises(ArgumentError, match="one factor and no predictors"):
+    with pytest.raises(ArgumentError, match="one factor, one sigma and no predictors"):
         sleep.world()
     with pytest.raises(ArgumentError, match="compare\\(\\) takes none"):
         sleep.compare("reml")
