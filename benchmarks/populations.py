@@ -1,12 +1,12 @@
 """Populations that are not normal: coverage and squared error beside the normal one and the oracle.
 
-    OPENBLAS_NUM_THREADS=1 python benchmarks/populations.py [--quick] [--groups 8 50] [--write]
+    OPENBLAS_NUM_THREADS=1 python benchmarks/populations.py [--quick] [--groups 8 50]
 
 Worlds draw J groups from a population whose bulk has scale 1 and give each an estimate with a known
 standard error. Of nominal 95% intervals: how many hold the truth, of all groups and of those that
 are far from the bulk; and the mean squared error of the estimates in units of that under a normal
-population. The oracle knows the population and its parameters. `--write` writes
-docs/populations_worlds.md.
+population. The oracle knows the population and its parameters.
+docs/populations.md shows a part of the table.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import argparse
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from scipy import special, stats
@@ -138,14 +137,13 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, help="of each world; by default 24, 16, 12")
     parser.add_argument("--worlds", nargs="+", default=list(WORLDS), help="first words of names")
     parser.add_argument("--quick", action="store_true", help="two replicates of 8 groups")
-    parser.add_argument("--write", action="store_true", help="write docs/populations_worlds.md")
     options = parser.parse_args()
     sizes = [8] if options.quick else options.groups
-    lines = [
+    header = [
         "| population | groups | fitted as | 95%, all | 95%, far | squared error | CPU s |",
         "|---|---|---|---|---|---|---|",
     ]
-    print("\n".join(lines), flush=True)
+    print("\n".join(header), flush=True)
     for name, world in WORLDS.items():
         if not any(name.startswith(word) for word in options.worlds):
             continue
@@ -155,11 +153,7 @@ def main() -> None:
             for method in METHODS:
                 each = [scores(world, method, size, r) for r in range(times)]
                 scored[method] = np.array(each, dtype=float)
-                lines.append(f"| {name} | {size} | {method} | {line(scored, method, size)} |")
-                print(lines[-1], flush=True)
-    if options.write:
-        target = Path(__file__).parents[1] / "docs" / "populations_worlds.md"
-        target.write_text("\n".join(lines) + "\n", encoding="utf-8")
+                print(f"| {name} | {size} | {method} | {line(scored, method, size)} |", flush=True)
 
 
 if __name__ == "__main__":
