@@ -38,7 +38,7 @@ from partialpool.posterior.distributions import (
     share_of_variance,
 )
 from partialpool.posterior.draws import OneWayDraws
-from partialpool.posterior.engine import OneFactorEngine, Scale, Term, checked_scale
+from partialpool.posterior.engine import CONTRAST_DRAWS, OneFactorEngine, Scale, Term, checked_scale
 from partialpool.posterior.groups import OnLink, Sampled
 from partialpool.posterior.one_way_parameters import on_line
 from partialpool.posterior.pairs import KERNEL_WIDTH, Densities, densities, spread_inverse
@@ -48,8 +48,6 @@ from partialpool.posterior.response_scale import axis_of
 
 TAU_PINNED_FROM = 100
 """From this many groups inside their range on, tau is expected to be pinned down."""
-CONTRAST_DRAWS = 40_000
-"""Draws from which contrasts and ranks are read; their error is a two-hundredth of an sd."""
 HEAVY_TAIL = 320.0
 """Quarters of a 95% interval by which its end moves if a share of the probability beyond the grid
 is left out, over that share, in a tail as heavy as of mu of few gamma rates (P(mu > m) falls as
@@ -303,8 +301,8 @@ class CountsPosterior(OneFactorEngine):
         if not np.isfinite([*a, mu]).all():
             raise ArgumentError(f"coefficients must be finite; received {dict(coefficients)}")
         drawn = self._draws_of(at, CONTRAST_DRAWS)
-        of = self.model.link.natural if checked_scale(scale) == "response" else np.asarray
-        return Sampled(np.sort(of(drawn.theta) @ a + mu * of(drawn.mu)))
+        theta, middle = (self.on_scale(v, checked_scale(scale)) for v in (drawn.theta, drawn.mu))
+        return Sampled(np.sort(theta @ a + mu * middle))
 
     def expected_rank(self, *, descending: bool = True) -> Floats:
         """Posterior mean of each group's rank, 1 = highest; shape (J,)."""
@@ -342,10 +340,6 @@ class CountsPosterior(OneFactorEngine):
 
     # what every engine answers ---------------------------------------------------------------
 
-    def values(self, term: Term, scale: Scale) -> Distribution:
-        """Every group's probability or rate, or theta."""
-        return self.value if scale == "response" else self.theta
-
     def deviations(self, term: Term) -> Distribution:
         """Refused: the table of this model has no deviations."""
         raise ArgumentError(
@@ -375,10 +369,6 @@ class CountsPosterior(OneFactorEngine):
     def of_new_rows(self, rows: NewRows, scale: Scale) -> Distribution:
         """See `of_rows`."""
         return self.of_rows(rows.groups[0][0], scale)
-
-    def drawn_values(self, drawn: OneWayDraws, term: Term, scale: Scale) -> Floats:
-        """Draws of probabilities or rates, or theta."""
-        return self.model.link.natural(drawn.theta) if scale == "response" else drawn.theta
 
     def group_log_likelihood(self, drawn: OneWayDraws) -> Floats:
         """Log density of each group's counts given mu and tau, its own value integrated out."""
@@ -488,10 +478,6 @@ class CountsPosterior(OneFactorEngine):
     def __repr__(self) -> str:
         s, size = self.statistics, self.nodes.weight.size
         return f"CountsPosterior({s.n_groups:,} groups, {size:,} nodes over mu, tau)"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle without what was cached."""
-        return CountsPosterior, (self.statistics, self.model, self.nodes, self.accuracy)
 
     # helpers ------------------------------------------------------------------------------
 

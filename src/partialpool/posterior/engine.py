@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
 
@@ -26,6 +26,9 @@ from partialpool.posterior.ranks import SEED, rank_table, ranked_draws
 
 INTERCEPT = "Intercept"
 Scale = Literal["response", "link"]
+CONTRAST_DRAWS = 40_000
+"""Draws from which contrasts are read where they are not exact: means are then right to a
+two-hundredth of an sd, ends of intervals to .015."""
 SCALES: tuple[Scale, ...] = ("response", "link")
 
 
@@ -75,6 +78,11 @@ class Engine(ABC):
     def group_population(self) -> AnyPopulation:
         """The population that groups come from."""
         return "normal"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle without what was cached: every engine is a dataclass."""
+        made_of: Any = self
+        return type(self), tuple(getattr(self, field.name) for field in fields(made_of))
 
     @property
     @abstractmethod
@@ -351,6 +359,21 @@ class OneFactorEngine(FullEngine):
 
     @property
     @abstractmethod
+    def theta(self) -> Distribution:
+        """Every group's parameter, of counts on the link scale; shape (J,)."""
+
+    @property
+    def value(self) -> Distribution:
+        """Every group's parameter: of counts its probability or rate."""
+        return self.theta
+
+    @property
+    @abstractmethod
+    def new_group(self) -> Distribution:
+        """Value of a group that is not in the data."""
+
+    @property
+    @abstractmethod
     def shrinkage(self) -> Distribution:
         """Every group's weight on the pooled value."""
 
@@ -368,6 +391,36 @@ class OneFactorEngine(FullEngine):
         """Every parameter but the groups', by its name in tables; of counts on the link scale."""
         named = {"Intercept": self.mu, f"tau[{self.statistics.factor}]": self.tau}
         return named if self.sigma is None else {**named, "sigma": self.sigma}
+
+    def values(self, term: Term, scale: Scale) -> Distribution:
+        """Every group's value, or theta."""
+        return self.value if scale == "response" else self.theta
+
+    def new_value(self, term: Term, scale: Scale) -> Distribution:
+        """Value of a group that is not in the data; of measurements both scales are the same."""
+        return self.new_group
+
+    @abstractmethod
+    def contrast(self, coefficients: Mapping[Any, float]) -> Distribution:
+        """Distribution of ``sum_j c_j theta_j``."""
+
+    def contrast_of(
+        self, term: Term, coefficients: Mapping[Any, float], scale: Scale
+    ) -> Distribution:
+        """See `contrast`; of measurements both scales are the same."""
+        return self.contrast(coefficients)
+
+    def of_new_rows(self, rows: NewRows, scale: Scale) -> Distribution:
+        """Theta of the group of each row; of measurements both scales are the same."""
+        return self.linear(rows.x, rows.groups)
+
+    def on_scale(self, theta: Floats, scale: Scale) -> Floats:
+        """Values of theta: of counts on the response scale probabilities or rates."""
+        return theta if scale == "link" or self.link is None else self.link.natural(theta)
+
+    def drawn_values(self, drawn: Any, term: Term, scale: Scale) -> Floats:
+        """Draws of every group's value, or theta, (S, J)."""
+        return self.on_scale(drawn.theta, scale)
 
     def weight_on_pooled(self, term: Term) -> Distribution:
         """Every group's weight on the pooled value; shape (J,)."""
@@ -402,9 +455,12 @@ class OneFactorEngine(FullEngine):
         """See `ranks`."""
         return self.ranks(top=top, level=level, descending=descending)
 
-    @abstractmethod
     def new_deviations(self, drawn: Any, groups: int, rng: np.random.Generator) -> Floats:
-        """Draws of theta - mu of groups that are not in the data, (S, groups); link scale."""
+        """Draws of theta - mu of groups that are not in the data, (S, groups); link scale.
+
+        From a normal population, unless the engine says otherwise.
+        """
+        return np.asarray(drawn.tau[:, None] * rng.standard_normal((len(drawn.tau), groups)))
 
     def drawn_effects(
         self, drawn: Any, new: Mapping[int, int], rng: np.random.Generator

@@ -197,10 +197,6 @@ class Estimated(Engine):
     def __repr__(self) -> str:
         return f"Estimated(log likelihood {self.log_likelihood:.6g}; {self.method})"
 
-    def __reduce__(self) -> tuple[object, ...]:
-        """Pickle without what was cached."""
-        return Estimated, (self.statistics, self.estimate, self.quadrature)
-
 
 def estimated(statistics: CrossProducts, *, restricted: bool) -> Estimated:
     """Fit a linear mixed model by restricted or plain maximum likelihood.

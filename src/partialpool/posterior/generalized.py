@@ -616,11 +616,6 @@ class GeneralizedPosterior(MixedPosterior):
         groups = ", ".join(f"{len(b.n):,} of {b.factor}" for b in self.statistics.blocks)
         return f"GeneralizedPosterior({groups}; {len(self.weighted.weight):,} points)"
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle without what was cached."""
-        fields = (self.statistics, self.model, self.orders, self.weighted, self.accuracy)
-        return GeneralizedPosterior, fields
-
 
 def generalized_posterior(
     statistics: CountProducts, priors: Priors, accuracy: float | None = None

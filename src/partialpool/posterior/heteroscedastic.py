@@ -34,7 +34,7 @@ from partialpool.posterior.distributions import (
     Mapped,
     Mixture,
 )
-from partialpool.posterior.engine import OneFactorEngine, Scale, Term
+from partialpool.posterior.engine import CONTRAST_DRAWS, OneFactorEngine, Scale, Term
 from partialpool.posterior.groups import Sampled
 from partialpool.posterior.heteroscedastic_nodes import (
     PhiNodes,
@@ -68,8 +68,6 @@ SAMPLED_GROUPS = 6
 """Groups by which this, and the error of groups, is told."""
 OF_NODES_OVER_NOISE = 3e-4
 """Error of what is printed that is left by the rules over mu and log sigma_j; see their tests."""
-CONTRAST_DRAWS = 40_000
-"""Draws from which contrasts are read; their error is a two-hundredth of an sd."""
 ENDS = np.array([0.025, 0.975])
 
 
@@ -387,31 +385,9 @@ class HeteroscedasticPosterior(OneFactorEngine):
         """Logarithm of the integral over the nodes."""
         return self.lattice.log_total + self.model.log_constant
 
-    def values(self, term: Term, scale: Scale) -> Distribution:
-        """Theta of every group."""
-        return self.theta
-
     def deviations(self, term: Term) -> Distribution:
         """Deviation of every group from mu."""
         return self._groups(np.arange(self.statistics.n_groups), deviation=True)
-
-    def new_value(self, term: Term, scale: Scale) -> Distribution:
-        """Theta of a group that is not in the data."""
-        return self.new_group
-
-    def contrast_of(
-        self, term: Term, coefficients: Mapping[Any, float], scale: Scale
-    ) -> Distribution:
-        """See `contrast`."""
-        return self.contrast(coefficients)
-
-    def of_new_rows(self, rows: NewRows, scale: Scale) -> Distribution:
-        """Theta of the group of each row."""
-        return self.linear(rows.x, rows.groups)
-
-    def drawn_values(self, drawn: HeteroscedasticDraws, term: Term, scale: Scale) -> Floats:
-        """Draws of theta."""
-        return drawn.theta
 
     def drawn_parameters(self, drawn: HeteroscedasticDraws) -> dict[str, Floats]:
         """Draws of every parameter, by name, (S,)."""
@@ -451,12 +427,6 @@ class HeteroscedasticPosterior(OneFactorEngine):
     def some_groups(self, groups: Ints, scale: Scale = "response") -> Distribution:
         """Theta of some groups, by position."""
         return self._groups(groups)
-
-    def new_deviations(
-        self, drawn: HeteroscedasticDraws, groups: int, rng: np.random.Generator
-    ) -> Floats:
-        """Draws of theta - mu of groups that are not in the data."""
-        return drawn.tau[:, None] * rng.standard_normal((len(drawn.tau), groups))
 
     def draws(self, size: int, rng: np.random.Generator) -> HeteroscedasticDraws:
         """Draw independently from the joint posterior.
@@ -533,11 +503,6 @@ class HeteroscedasticPosterior(OneFactorEngine):
     def __repr__(self) -> str:
         s, size = self.statistics, len(self.lattice.weight)
         return f"HeteroscedasticPosterior({s.n_groups:,} groups, {size:,} nodes)"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle without what was cached."""
-        parts = (self.statistics, self.model, self.lattice, self.accuracy)
-        return HeteroscedasticPosterior, parts
 
     # helpers ------------------------------------------------------------------------------------
 

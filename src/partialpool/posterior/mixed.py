@@ -35,7 +35,7 @@ from partialpool.posterior.argument_checks import (
 )
 from partialpool.posterior.assembled import Chosen
 from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture, Selected
-from partialpool.posterior.engine import FullEngine, Scale, Term, terms_of
+from partialpool.posterior.engine import CONTRAST_DRAWS, FullEngine, Scale, Term, terms_of
 from partialpool.posterior.groups import Sampled
 from partialpool.posterior.joint_rows import Effects, Sums
 from partialpool.posterior.linear import Nodes, Rows, functional, held, located, mixture
@@ -73,8 +73,6 @@ GROWTH_TAKEN_AT = np.array([1e3, 1e5])
 ENDS = (0.025, 0.975)
 """Probabilities of the ends of intervals whose error is told."""
 
-CONTRAST_DRAWS = 40_000
-"""Draws from which contrasts of several factors are read: ends are right to .015 sds."""
 
 View = Callable[[Mixture, Block], Distribution]
 """Shows effects of groups of a term, the effects of a group together, on some scale."""
@@ -736,16 +734,6 @@ class MixedPosterior(FullEngine):
         s = self.statistics
         groups = ", ".join(f"{len(b.n):,} of {b.factor}" for b in s.blocks)
         return f"MixedPosterior({groups}; {len(self.weighted.weight):,} nodes)"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle without what was cached."""
-        return MixedPosterior, (
-            self.statistics,
-            self.model,
-            self.orders,
-            self.weighted,
-            self.accuracy,
-        )
 
     # rows together ------------------------------------------------------------------------
 

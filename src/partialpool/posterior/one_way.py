@@ -13,7 +13,7 @@ import scipy
 
 from partialpool._typing import Floats, Ints
 from partialpool.data import GroupStatistics, Table
-from partialpool.data.new_rows import NEW, NewRows
+from partialpool.data.new_rows import NEW
 from partialpool.errors import ArgumentError, ImproperPosteriorError
 from partialpool.integrate import Grid, integrate
 from partialpool.kernels.oneway import kept, log_marginal, pooled, theta_given
@@ -268,31 +268,9 @@ class OneWayPosterior(OneFactorEngine):
 
     # what every engine answers ---------------------------------------------------------------
 
-    def values(self, term: Term, scale: Scale) -> Distribution:
-        """Theta of every group."""
-        return self.theta
-
     def deviations(self, term: Term) -> Distribution:
         """Deviation of every group from mu."""
         return self.effect
-
-    def new_value(self, term: Term, scale: Scale) -> Distribution:
-        """Theta of a group that is not in the data."""
-        return self.new_group
-
-    def contrast_of(
-        self, term: Term, coefficients: Mapping[Any, float], scale: Scale
-    ) -> Distribution:
-        """See `contrast`."""
-        return self.contrast(coefficients)
-
-    def of_new_rows(self, rows: NewRows, scale: Scale) -> Distribution:
-        """Theta of the group of each row."""
-        return self.linear(rows.x, rows.groups)
-
-    def drawn_values(self, drawn: OneWayDraws, term: Term, scale: Scale) -> Floats:
-        """Draws of theta."""
-        return drawn.theta
 
     def group_log_likelihood(self, drawn: OneWayDraws) -> Floats:
         """Log density of each group's rows given mu, tau and sigma, theta_j integrated out."""
@@ -340,10 +318,6 @@ class OneWayPosterior(OneFactorEngine):
         if (index == NEW).any():
             order = min(moments.tau, order)
         return Mixture((len(x),), rows, c.weight, c.df, self.model.center, order)
-
-    def new_deviations(self, drawn: OneWayDraws, groups: int, rng: np.random.Generator) -> Floats:
-        """Draws of theta - mu of groups that are not in the data."""
-        return drawn.tau[:, None] * rng.standard_normal((len(drawn.tau), groups))
 
     def exact_sums(self, sums: Sums, noise: Floats) -> Distribution:
         """Sums ``c mu + sum_j a_j (theta_j - mu)``: given mu the groups are independent."""
@@ -468,16 +442,6 @@ class OneWayPosterior(OneFactorEngine):
     def __repr__(self) -> str:
         s, d = self.statistics, ", ".join(self.model.dimensions)
         return f"Posterior({s.n_groups:,} groups, {len(self.components.weight):,} nodes over {d})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle without what was cached."""
-        return OneWayPosterior, (
-            self.statistics,
-            self.model,
-            self.grid,
-            self.components,
-            self.accuracy,
-        )
 
     # helpers ------------------------------------------------------------------------------
 

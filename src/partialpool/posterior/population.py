@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, final
@@ -21,7 +21,7 @@ from partialpool.models.populations import Population
 from partialpool.posterior.argument_checks import checked_coefficients, checked_draws
 from partialpool.posterior.counts import counted_columns
 from partialpool.posterior.distributions import Distribution, IntervalKind
-from partialpool.posterior.engine import OneFactorEngine, Scale, Term, checked_scale
+from partialpool.posterior.engine import CONTRAST_DRAWS, OneFactorEngine, Scale, Term, checked_scale
 from partialpool.posterior.groups import Sampled
 from partialpool.posterior.node_mixture import NodeComponents, NodeMixture
 from partialpool.posterior.one_way_parameters import on_line
@@ -39,8 +39,6 @@ third."""
 OF_DIMENSIONS = {3: 2.0, 4: 2.0}
 """Error over the one that the lattice tells, by its dimension: at most 0.3 in one and two, 1.6 in
 three and four (a ratio of two normal parts)."""
-CONTRAST_DRAWS = 40_000
-"""Draws from which contrasts are read; their error is a two-hundredth of an sd."""
 
 
 def population_posterior(
@@ -266,11 +264,8 @@ class PopulationPosterior(OneFactorEngine):
         if len(a) == 1 and a[0] == 1.0 and mu == 0:
             return self._groups.one(int(at[0]), checked_scale(scale))
         drawn = self._draws(CONTRAST_DRAWS, np.random.default_rng(SEED), at)
-        of = self._on_scale(checked_scale(scale))
-        return Sampled(np.sort(of(drawn.theta) @ a + mu * of(drawn.mu)))
-
-    def _on_scale(self, scale: Scale) -> Callable[[Floats], Floats]:
-        return np.asarray if scale == "link" or self.link is None else self.link.natural
+        theta, middle = (self.on_scale(v, checked_scale(scale)) for v in (drawn.theta, drawn.mu))
+        return Sampled(np.sort(theta @ a + mu * middle))
 
     proper_priors = "normal(0, 10) and half_normal(5)"
 
@@ -286,10 +281,6 @@ class PopulationPosterior(OneFactorEngine):
         return self.lattice.log_total + self.model.log_constant
 
     # what every engine answers ---------------------------------------------------------------
-
-    def values(self, term: Term, scale: Scale) -> Distribution:
-        """Every group's value, or theta."""
-        return self.value if scale == "response" else self.theta
 
     def deviations(self, term: Term) -> Distribution:
         """Deviation of every group from mu."""
@@ -308,10 +299,6 @@ class PopulationPosterior(OneFactorEngine):
     def of_new_rows(self, rows: NewRows, scale: Scale) -> Distribution:
         """Value, or theta, of the group of each row."""
         return self._groups.of_rows(rows.groups[0][0], scale, None)
-
-    def drawn_values(self, drawn: PopulationDraws, term: Term, scale: Scale) -> Floats:
-        """Draws of values, or of theta."""
-        return self._on_scale(scale)(drawn.theta)
 
     def drawn_parameters(self, drawn: PopulationDraws) -> dict[str, Floats]:
         """Draws of every parameter, by name, (S,)."""
@@ -415,16 +402,6 @@ class PopulationPosterior(OneFactorEngine):
     def __repr__(self) -> str:
         s, d = self.statistics, ", ".join(self.model.dimensions)
         return f"Posterior({s.n_groups:,} groups, {len(self.nodes.weight):,} nodes over mu, {d})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle without what was cached."""
-        return PopulationPosterior, (
-            self.statistics,
-            self.model,
-            self.lattice,
-            self.accuracy,
-            self.of_knots,
-        )
 
     @cached_property
     def centered_means(self) -> Floats:
