@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from scipy import special
 
@@ -16,15 +14,15 @@ from partialpool.posterior.heteroscedastic import (
 )
 from partialpool.posterior.heteroscedastic_nodes import PhiNodes
 from partialpool.posterior.left_out import (
-    MOST_UNLIKELY,
     LeftOutGroups,
-    refit,
+    check_others,
+    refit_unlikely,
     reweighted,
-    too_few,
+    slices,
 )
 
-CELLS = 2**19
-"""Groups times nodes, each with those over log sigma_j, worked on at once."""
+CELLS = 2**19 // 10
+"""Groups times nodes, each with some ten to twenty over log sigma_j, worked on at once."""
 
 
 def left_out_means(groups: GroupSums, nodes: PhiNodes) -> Floats:
@@ -35,7 +33,7 @@ def left_out_means(groups: GroupSums, nodes: PhiNodes) -> Floats:
     with the nodes reweighted by ``1 / p(mean_j | ss_j, phi)``.
     """
     z = np.empty(len(groups.n))
-    for part in _parts(len(z), nodes):
+    for part in slices(len(z), len(nodes.weight), CELLS):
         some = groups.part(part)
         given = given_phi(some, nodes.phi)
         total = given.noise + nodes.phi[:, 1, None, None] ** 2
@@ -55,12 +53,6 @@ def left_out_means(groups: GroupSums, nodes: PhiNodes) -> Floats:
         )
         z[part] = from_tails(below, above)
     return z
-
-
-def _parts(size: int, nodes: PhiNodes) -> Iterator[slice]:
-    step = max(1, CELLS // (10 * len(nodes.weight)))
-    for i in range(0, size, step):
-        yield slice(i, i + step)
 
 
 def _without_mean(
@@ -89,14 +81,13 @@ def heteroscedastic_without(post: HeteroscedasticPosterior) -> LeftOutGroups:
     ArgumentError
         If the others would leave no proper posterior.
     """
-    if not post.predicts_without_one_group:
-        raise too_few(post)
+    check_others(post)
     s, nodes, groups = post.statistics, post.nodes, post.model.groups
     out = LeftOutGroups.empty(s.factor, s.labels, list(post.named()))
     unlikely = np.empty(s.n_groups)
     constant = post.log_constants
     about = nodes.weight @ nodes.phi
-    for at in _parts(s.n_groups, nodes):
+    for at in slices(s.n_groups, len(nodes.weight), CELLS):
         given = given_phi(groups.part(at), nodes.phi)
         total = given.noise + nodes.phi[:, 1, None, None] ** 2
         off = (groups.mean[at] - nodes.phi[:, 0, None])[:, :, None]
@@ -116,6 +107,5 @@ def heteroscedastic_without(post: HeteroscedasticPosterior) -> LeftOutGroups:
     orders = moments.mu - 1.0, moments.tau - 1.0, moments.sigma
     for name, order in zip(out.mean, orders, strict=False):
         out.without_moments(name, order)
-    for j in np.flatnonzero(unlikely > MOST_UNLIKELY).tolist():
-        refit(post, heteroscedastic_posterior, out, j)
+    refit_unlikely(post, heteroscedastic_posterior, out, unlikely)
     return out

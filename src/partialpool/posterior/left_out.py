@@ -125,10 +125,17 @@ def reweighted(weight: Floats, log_inverse: Floats) -> tuple[Floats, Floats, Flo
     return share, np.log(total) + top, unlikely
 
 
-def too_few(post: OneFactor) -> ArgumentError:
-    """Build the error for a posterior that is improper without one of its groups."""
+def check_others(post: OneFactor) -> None:
+    """Refuse a posterior that is improper without one of its groups.
+
+    Raises
+    ------
+    ArgumentError
+    """
+    if post.predicts_without_one_group:
+        return
     s = post.statistics
-    return ArgumentError(
+    raise ArgumentError(
         f"without one of its {s.n_groups} groups of {s.factor} this model has no proper posterior, "
         "so none can be left out: give tau (and mu) proper priors, such as tau ~ half_normal(scale)"
     )
@@ -145,15 +152,12 @@ def one_way_without(post: OneWayPosterior) -> LeftOutGroups:
     ArgumentError
         If the others would leave no proper posterior.
     """
-    if not post.predicts_without_one_group:
-        raise too_few(post)
+    check_others(post)
     s, c = post.statistics, every_component(post.model, post.grid)
     known = [I_SQUARED] if s.sigma_known else []
     out = LeftOutGroups.empty(s.factor, s.labels, [*post.named(), *known])
     unlikely = np.empty(s.n_groups)
-    step = max(1, CELLS // len(c.weight))
-    for i in range(0, s.n_groups, step):
-        at = slice(i, i + step)
+    for at in slices(s.n_groups, len(c.weight)):
         n = s.n[at].astype(np.float64)
         y = post.centered_means[at]
         of = leave_one_group_out(y, n, s.weight[at], s.ss[at], *c.columns, c.df)
@@ -173,9 +177,7 @@ def one_way_without(post: OneWayPosterior) -> LeftOutGroups:
     out.mean["Intercept"] += post.model.center
     for name, order in zip(out.mean, _orders(_without(post)), strict=False):
         out.without_moments(name, order)
-    # weights that rest on nodes which all groups together made unlikely are too rough
-    for j in np.flatnonzero(unlikely > MOST_UNLIKELY).tolist():
-        refit(post, one_way_posterior, out, j)
+    refit_unlikely(post, one_way_posterior, out, unlikely)
     return out
 
 
@@ -217,8 +219,7 @@ def counts_without(post: CountsPosterior) -> LeftOutGroups:
     ArgumentError
         If the others would leave no proper posterior.
     """
-    if not post.predicts_without_one_group:
-        raise too_few(post)
+    check_others(post)
     model, nodes, s = post.model, post.nodes, post.statistics
     names = list(post.named())
     pairs = LeftOutGroups.empty(s.factor, np.arange(len(model.pairs) + 1), names)
@@ -226,7 +227,7 @@ def counts_without(post: CountsPosterior) -> LeftOutGroups:
     outer = np.broadcast_to(nodes.outer[:, None], nodes.inner.shape)
     values = dict(zip(names, (nodes.inner.ravel(), outer.ravel()), strict=True))
     pairs.log_density[-1] = 0.0  # a group without trials or exposure says nothing
-    for at in [*_slices(len(model.pairs), weight.size), slice(len(model.pairs), None)]:
+    for at in [*slices(len(model.pairs), weight.size), slice(len(model.pairs), None)]:
         share = weight[:, None]
         if at.stop is not None:
             some = model.pairs.at(at)
@@ -249,18 +250,24 @@ def counts_without(post: CountsPosterior) -> LeftOutGroups:
         np.zeros(s.n_groups, dtype=bool),
     )
     fitted = partial(counts_posterior, population=model.population)
-    for j in np.flatnonzero(unlikely[model.member] > MOST_UNLIKELY).tolist():
-        refit(post, fitted, out, j)
+    refit_unlikely(post, fitted, out, unlikely[model.member])
     return out
 
 
-def _slices(size: int, nodes: int) -> Iterator[slice]:
-    step = max(1, CELLS // nodes)
+def slices(size: int, nodes: int, cells: int = CELLS) -> Iterator[slice]:
+    """Blocks of groups of which, times the nodes, there are no more than so many cells."""
+    step = max(1, cells // nodes)
     for i in range(0, size, step):
         yield slice(i, min(i + step, size))
 
 
 Fitted = Callable[[Any, Priors], OneFactor]
+
+
+def refit_unlikely(post: OneFactor, fitted: Fitted, out: LeftOutGroups, unlikely: Floats) -> None:
+    """Fit the others anew where their weights rest on nodes that all groups made unlikely."""
+    for j in np.flatnonzero(unlikely > MOST_UNLIKELY).tolist():
+        refit(post, fitted, out, j)
 
 
 def refit(post: OneFactor, fitted: Fitted, out: LeftOutGroups, j: int) -> None:

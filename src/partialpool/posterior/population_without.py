@@ -6,7 +6,6 @@ likelihood, as in `left_out`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,11 +16,11 @@ from partialpool._typing import Floats, Ints
 from partialpool.models import Priors
 from partialpool.models.population_model import population_model
 from partialpool.posterior.left_out import (
-    MOST_UNLIKELY,
     LeftOutGroups,
-    refit,
+    check_others,
+    refit_unlikely,
     reweighted,
-    too_few,
+    slices,
 )
 from partialpool.posterior.population import PopulationPosterior, population_posterior
 from partialpool.posterior.population_draws import PopulationDraws
@@ -39,16 +38,17 @@ def population_without(post: PopulationPosterior) -> LeftOutGroups:
     ArgumentError
         If the others would leave no proper posterior.
     """
-    if not post.predicts_without_one_group:
-        raise too_few(post)
+    check_others(post)
     s = post.statistics
     weight, nodes = every_node(post)
     values = post.drawn_parameters(nodes)
     middle = {name: float(v @ weight) for name, v in values.items()}
     out = LeftOutGroups.empty(s.factor, s.labels, list(values))
     unlikely = np.empty(s.n_groups)
-    for at in _parts(np.arange(s.n_groups), len(weight)):
-        share, log_mean, unlikely[at] = reweighted(weight, -log_likelihood(post, nodes, at))
+    every = np.arange(s.n_groups)
+    for at in slices(s.n_groups, len(weight), CELLS):
+        log_l = log_likelihood(post, nodes, every[at])
+        share, log_mean, unlikely[at] = reweighted(weight, -log_l)
         out.log_density[at] = -log_mean
         for name, x in values.items():
             away = x - middle[name]  # about the mean, so that a large one costs no digits
@@ -59,8 +59,7 @@ def population_without(post: PopulationPosterior) -> LeftOutGroups:
     def fitted(others: Any, priors: Priors) -> PopulationPosterior:
         return population_posterior(others, priors, post.population, post.accuracy)
 
-    for j in np.flatnonzero(unlikely > MOST_UNLIKELY).tolist():
-        refit(post, fitted, out, j)
+    refit_unlikely(post, fitted, out, unlikely)
     return out
 
 
@@ -75,7 +74,7 @@ def left_out_cdf(post: PopulationPosterior, which: Ints) -> Floats:
     middle = (nodes.mu - post.model.center)[:, None]
     out = np.empty(len(which))
     components = of.variance.shape[1]
-    for at in _parts(np.arange(len(which)), len(weight) * components):
+    for at in slices(len(which), len(weight) * components, CELLS):
         groups = which[at]
         share, _, _ = reweighted(weight, -log_likelihood(post, nodes, groups))
         error = sigma[:, None] ** 2 / s.weight[groups]
@@ -127,9 +126,3 @@ def _orders_without(post: PopulationPosterior) -> dict[str, float]:
     moments = population_model(others, post.priors, post.population).moments
     orders = {"Intercept": moments.mu, f"tau[{s.factor}]": moments.tau, "sigma": moments.sigma}
     return {name: order for name, order in orders.items() if name in post.named()}
-
-
-def _parts(which: Ints, cells: int) -> Iterator[Ints]:
-    step = max(1, CELLS // cells)
-    for i in range(0, len(which), step):
-        yield which[i : i + step]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import singledispatch
 from typing import Any
 
@@ -102,18 +102,22 @@ def prior_line(post: Any) -> str:
     raise TypeError(f"prior_line of a {type(post).__name__}")
 
 
+def _listed_priors(named: Iterable[tuple[str, object]]) -> str:
+    return "priors: " + ", ".join(f"{name} ~ {prior}" for name, prior in named)
+
+
 @prior_line.register
 def _prior_line_one_way(post: OneWayPosterior) -> str:
     p = post.model.priors
     named = {"mu": p.mu, "tau": p.tau} | ({} if post.statistics.sigma_known else {"sigma": p.sigma})
-    return "priors: " + ", ".join(f"{name} ~ {prior}" for name, prior in named.items())
+    return _listed_priors(named.items())
 
 
 @prior_line.register
 def _prior_line_heteroscedastic(post: HeteroscedasticPosterior) -> str:
     p, name = post.priors, f"sd_log_sigma[{post.statistics.factor}]"
     named = {"mu": p.mu, "tau": p.tau, "sigma": p.sigma, name: p.sd_log_sigma}
-    return "priors: " + ", ".join(f"{name} ~ {prior}" for name, prior in named.items())
+    return _listed_priors(named.items())
 
 
 @singledispatch
@@ -124,23 +128,10 @@ def new_group_line(
     return ""
 
 
-@new_group_line.register
-def _new_group_line_one_way(
-    post: OneWayPosterior,
-    level: float = 0.95,
-    kind: IntervalKind = "equal-tailed",
-    *,
-    exp: bool = False,
-) -> str:
-    s = post.statistics
-    if not s.sigma_known:
-        return ""
-    return _interval_words(f"a new {s.factor}", post.new_group, level, kind, exp)
-
-
-@new_group_line.register
-def _new_group_line_population(
-    post: PopulationPosterior,
+@new_group_line.register(OneWayPosterior)
+@new_group_line.register(PopulationPosterior)
+def _new_group_line_one_factor(
+    post: OneWayPosterior | PopulationPosterior,
     level: float = 0.95,
     kind: IntervalKind = "equal-tailed",
     *,
@@ -309,7 +300,7 @@ def pooled_shares(post: MixedPosterior | Estimated) -> str:
 @prior_line.register
 def prior_line_mixed(post: MixedPosterior) -> str:
     """The priors used, in one line."""
-    return "priors: " + ", ".join(f"{k} ~ {v}" for k, v in _priors(post.priors, post.statistics))
+    return _listed_priors(_priors(post.priors, post.statistics))
 
 
 @prior_line.register
@@ -401,7 +392,7 @@ def _prior_line_population(post: PopulationPosterior) -> str:
     named |= {"tau": p.tau, **population.hyperpriors}
     named |= {} if post.sigma is None else {"sigma": p.sigma}
     scale = "" if post.link is None else f" (of {SCALES[post.link.name]})"
-    return "priors: " + ", ".join(f"{k} ~ {v}" for k, v in named.items()) + scale
+    return _listed_priors(named.items()) + scale
 
 
 SCALES = {"logit": "log-odds", "log": "log rate"}
