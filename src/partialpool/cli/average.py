@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from partialpool.averages import Average
 from partialpool.cli.common import (
+    ModelOptions,
     as_told,
     check_outputs,
     fitted_as_asked,
@@ -25,10 +26,9 @@ from partialpool.words import formatting
 
 
 @dataclass(frozen=True, slots=True)
-class AverageCommandOptions:
+class AverageCommandOptions(ModelOptions):
     """What was asked for; see the command's help."""
 
-    data: str
     formula: str
     cells: str
     by: tuple[str, ...]
@@ -43,16 +43,7 @@ class AverageCommandOptions:
     above: float | None
     loss: bool
     lowest: bool
-    priors: tuple[str, ...]
-    family: str | None
-    population: str | None
-    event: str | None
-    accuracy: float | None
     interval: float
-    out: str | None
-    as_csv: bool
-    as_json: bool
-    debug: bool
 
 
 def run(options: AverageCommandOptions) -> None:

@@ -10,6 +10,7 @@ import click
 from partialpool import charts
 from partialpool.charts.save import checked
 from partialpool.cli.common import (
+    ModelOptions,
     check_outputs,
     print_csv,
     print_table,
@@ -22,22 +23,11 @@ from partialpool.words import summary
 
 
 @dataclass(frozen=True, slots=True)
-class CheckOptions:
+class CheckOptions(ModelOptions):
     """What was asked for; see the command's help."""
 
-    data: str
-    formula: str | None
     groups: bool
     plot: str | None
-    priors: tuple[str, ...]
-    family: str | None
-    population: str | None
-    event: str | None
-    accuracy: float | None
-    out: str | None
-    as_csv: bool
-    as_json: bool
-    debug: bool
 
 
 def run(options: CheckOptions) -> None:

@@ -10,6 +10,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol, TypedDict, Unpack
 
 import click
@@ -79,42 +80,43 @@ def fitted_rows(
         yield result, rows
 
 
-class Asked(Protocol):
-    """The model that was asked for, of every command that fits one by its posterior."""
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """Data, the model and where tables go: options of every command that fits one."""
 
-    @property
-    def data(self) -> str: ...
-    @property
-    def formula(self) -> str | None: ...
-    @property
-    def priors(self) -> tuple[str, ...]: ...
-    @property
-    def family(self) -> str | None: ...
-    @property
-    def population(self) -> str | None: ...
-    @property
-    def event(self) -> str | None: ...
-    @property
-    def accuracy(self) -> float | None: ...
+    data: str
+    formula: str | None
+    priors: tuple[str, ...]
+    family: str | None
+    population: str | None
+    event: str | None
+    accuracy: float | None
+    out: str | None
+    as_csv: bool
+    as_json: bool
+    debug: bool
 
 
-def fitted_as_asked(options: Asked) -> Fit:
-    """The posterior of what the options name."""
-    with rows_as_asked(options) as (result, _):
-        return result
+def fitted_as_asked(
+    options: ModelOptions, *, method: Method = "posterior", quadrature: int | None = None
+) -> Fit:
+    """The fit of what the options name; its posterior, unless another method is."""
+    how = _as_asked(options) | {"method": method, "quadrature": quadrature}
+    return fitted(options.data, options.formula, options.priors, **how)
 
 
-def rows_as_asked(options: Asked) -> AbstractContextManager[tuple[Fit, Any]]:
-    """The same with its rows; see `fitted_rows`."""
-    return fitted_rows(
-        options.data,
-        options.formula,
-        options.priors,
-        family=options.family,
-        population=options.population,
-        event=options.event,
-        accuracy=options.accuracy,
-    )
+def rows_as_asked(options: ModelOptions) -> AbstractContextManager[tuple[Fit, Any]]:
+    """The posterior of what the options name, with its rows; see `fitted_rows`."""
+    return fitted_rows(options.data, options.formula, options.priors, **_as_asked(options))
+
+
+def _as_asked(options: ModelOptions) -> How:
+    return {
+        "family": options.family,
+        "population": options.population,
+        "event": options.event,
+        "accuracy": options.accuracy,
+    }
 
 
 def are_statistics(data: str) -> bool:

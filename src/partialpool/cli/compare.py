@@ -10,6 +10,7 @@ import click
 import numpy as np
 
 from partialpool.cli.common import (
+    ModelOptions,
     check_outputs,
     fitted_as_asked,
     print_csv,
@@ -32,22 +33,11 @@ HEADER = [
 
 
 @dataclass(frozen=True, slots=True)
-class CompareOptions:
+class CompareOptions(ModelOptions):
     """What was asked for; see the command's help."""
 
-    data: str
-    formula: str | None
     estimators: tuple[str, ...]
-    priors: tuple[str, ...]
-    family: str | None
-    population: str | None
-    event: str | None
-    accuracy: float | None
     top: int | None
-    out: str | None
-    as_csv: bool
-    as_json: bool
-    debug: bool
 
 
 def run(options: CompareOptions) -> None:

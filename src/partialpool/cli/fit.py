@@ -10,10 +10,11 @@ import click
 import numpy as np
 
 from partialpool.cli.common import (
+    ModelOptions,
     check_outputs,
     checked_above,
     chosen_groups,
-    fitted,
+    fitted_as_asked,
     print_csv,
     print_table,
     source,
@@ -37,18 +38,11 @@ MOST_CHARTED = 60
 
 
 @dataclass(frozen=True, slots=True)
-class FitOptions:
+class FitOptions(ModelOptions):
     """What was asked for; see the command's help."""
 
-    data: str
-    formula: str | None
-    priors: tuple[str, ...]
     method: Method
     quadrature: int | None
-    accuracy: float | None
-    family: str | None
-    population: str | None
-    event: str | None
     interval: float
     hdi: bool
     profile: bool
@@ -58,14 +52,10 @@ class FitOptions:
     term: str | None
     groups: str | None
     above: str | None
-    as_json: bool
-    as_csv: bool
     exp: bool
-    out: str | None
     plot: str | None
     report: str | None
     explain: bool
-    debug: bool
 
     @property
     def kind(self) -> IntervalKind:
@@ -98,17 +88,7 @@ def run(options: FitOptions) -> None:
         with chosen as (data, formula, family):
             click.echo(explain(formula, data, family=family))
         return
-    fit = fitted(
-        options.data,
-        options.formula,
-        options.priors,
-        method=options.method,
-        family=options.family,
-        population=options.population,
-        event=options.event,
-        quadrature=options.quadrature,
-        accuracy=options.accuracy,
-    )
+    fit = fitted_as_asked(options, method=options.method, quadrature=options.quadrature)
     kind = options.kind
     with waiting("computing the tables"):
         groups = fit.group_table(options.interval, kind, options.scale)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from partialpool.cli.common import (
+    ModelOptions,
     check_outputs,
     fitted_as_asked,
     hand_out,
@@ -16,22 +17,11 @@ from partialpool.words import summary
 
 
 @dataclass(frozen=True, slots=True)
-class InfluenceOptions:
+class InfluenceOptions(ModelOptions):
     """What was asked for; see the command's help."""
 
-    data: str
-    formula: str | None
     factor: str | None
     top: int | None
-    priors: tuple[str, ...]
-    family: str | None
-    population: str | None
-    event: str | None
-    accuracy: float | None
-    out: str | None
-    as_csv: bool
-    as_json: bool
-    debug: bool
 
 
 def run(options: InfluenceOptions) -> None:

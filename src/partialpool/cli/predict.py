@@ -8,6 +8,7 @@ from typing import cast
 import click
 
 from partialpool.cli.common import (
+    ModelOptions,
     as_told,
     fitted_as_asked,
     hand_out,
@@ -23,25 +24,15 @@ from partialpool.words import formatting
 
 
 @dataclass(frozen=True, slots=True)
-class PredictOptions:
+class PredictOptions(ModelOptions):
     """What was asked for; see the command's help."""
 
-    data: str
     formula: str
     rows: str
     target: str
     unseen: str
     observation: bool
-    priors: tuple[str, ...]
-    family: str | None
-    population: str | None
-    event: str | None
-    accuracy: float | None
     interval: float
-    out: str | None
-    as_csv: bool
-    as_json: bool
-    debug: bool
 
 
 def run(options: PredictOptions) -> None:

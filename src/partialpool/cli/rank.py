@@ -11,6 +11,7 @@ from partialpool import charts
 from partialpool.charts.ranks import of_table as ranks_of_table
 from partialpool.charts.save import checked
 from partialpool.cli.common import (
+    ModelOptions,
     check_outputs,
     checked_above,
     chosen_groups,
@@ -26,11 +27,9 @@ from partialpool.words.arrange import Arrangement
 
 
 @dataclass(frozen=True, slots=True)
-class RankOptions:
+class RankOptions(ModelOptions):
     """What was asked for; see the command's help."""
 
-    data: str
-    formula: str | None
     top: int
     lowest: bool
     factor: str | None
@@ -38,16 +37,7 @@ class RankOptions:
     groups: str | None
     above: str | None
     plot: str | None
-    priors: tuple[str, ...]
-    family: str | None
-    population: str | None
-    event: str | None
-    accuracy: float | None
     interval: float
-    out: str | None
-    as_csv: bool
-    as_json: bool
-    debug: bool
 
 
 def run(options: RankOptions) -> None:

@@ -12,6 +12,7 @@ from partialpool import charts
 from partialpool.charts.save import checked
 from partialpool.charts.sensitivity import of_result
 from partialpool.cli.common import (
+    ModelOptions,
     check_outputs,
     fitted_as_asked,
     print_csv,
@@ -24,21 +25,10 @@ from partialpool.words import formatting, summary
 
 
 @dataclass(frozen=True, slots=True)
-class SensitivityOptions:
+class SensitivityOptions(ModelOptions):
     """What was asked for; see the command's help."""
 
-    data: str
-    formula: str | None
-    priors: tuple[str, ...]
-    family: str | None
-    population: str | None
-    event: str | None
-    accuracy: float | None
     plot: str | None
-    out: str | None
-    as_csv: bool
-    as_json: bool
-    debug: bool
 
 
 def run(options: SensitivityOptions) -> None:
