@@ -102,9 +102,9 @@ def counted(table: CountTable, like: Callable[[Table], Any]) -> MixedReading:
     dispersion = _rough_dispersion(table, eta)
     products, clusters = working.products(learned, eta, dispersion)
     statistics = _statistics(table, with_columns, products, unlimited, dispersion)
-    told = structure.notices(learned, statistics, rows.coded.absent)
-    alike = _same_as_dispersion(statistics)
-    notices = (*odd, *left_out, *told, *alike, *structure.withheld(*table.withheld))
+    of_design = structure.notices(learned, statistics, rows.coded.absent)
+    confounded = _same_as_dispersion(statistics)
+    notices = (*odd, *left_out, *of_design, *confounded, *structure.withheld(*table.withheld))
     return MixedReading(statistics, clusters, learned, notices, like, table)
 
 
@@ -126,7 +126,7 @@ def _check_dispersion(table: CountTable, coefficients: tuple[str, ...]) -> None:
 
 
 def _same_as_dispersion(s: CountProducts) -> Iterator[Notice]:
-    """Say where the spread between groups and the dispersion of rows can hardly be told apart."""
+    """Say where spread between groups and dispersion of rows are hardly distinguished."""
     for block in s.blocks:
         if s.dispersed is None or block.effects[0] != "Intercept" or (block.n > 1).any():
             continue

@@ -193,10 +193,10 @@ def _blocks(groups: GroupSums, phi: Floats) -> Iterator[tuple[Ints, Floats]]:
     place = place.ravel()[order]
     needed = nodes_needed(pairs[:, 1])
     for nodes in np.unique(needed).tolist():
-        alike = np.flatnonzero(needed == nodes)
+        of_size = np.flatnonzero(needed == nodes)
         most = max(1, CELLS_AT_ONCE // (len(groups.n) * nodes))
-        for start in range(0, len(alike), most):
-            of_pairs = alike[start : start + most]
+        for start in range(0, len(of_size), most):
+            of_pairs = of_size[start : start + most]
             laid = _Laid.of(groups, pairs[of_pairs])
             rows = np.flatnonzero(np.isin(place, of_pairs))
             for i in range(0, len(rows), most):

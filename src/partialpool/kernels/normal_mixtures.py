@@ -23,7 +23,7 @@ STEPS = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Populations:
+class NormalMixtures:
     """The mixture at G nodes.
 
     Parameters
@@ -35,12 +35,12 @@ class Populations:
     log_share: Floats
     variance: Floats
 
-    def at(self, part: slice) -> Populations:
+    def at(self, part: slice) -> NormalMixtures:
         """Some of the nodes."""
-        return Populations(self.log_share[part], self.variance[part])
+        return NormalMixtures(self.log_share[part], self.variance[part])
 
 
-def log_marginals(y: Floats, error: Floats, mu: Floats, of: Populations) -> Floats:
+def log_marginals(y: Floats, error: Floats, mu: Floats, of: NormalMixtures) -> Floats:
     """Log density of every estimate given mu, less that of a standard normal at 0; (G, M, J).
 
     Parameters
@@ -49,7 +49,7 @@ def log_marginals(y: Floats, error: Floats, mu: Floats, of: Populations) -> Floa
     error : ndarray, shape (1 or G, J)
         Sampling variances.
     mu : ndarray, shape (G, M)
-    of : Populations
+    of : NormalMixtures
     """
     base, precision = _parts(error, of)
     return np.stack(
@@ -58,7 +58,9 @@ def log_marginals(y: Floats, error: Floats, mu: Floats, of: Populations) -> Floa
     )
 
 
-def log_likelihood(y: Floats, error: Floats, count: Floats, mu: Floats, of: Populations) -> Floats:
+def log_likelihood(
+    y: Floats, error: Floats, count: Floats, mu: Floats, of: NormalMixtures
+) -> Floats:
     """Sum of `log_marginals` over groups, each as often as `count` says; (G, M)."""
     out = np.empty(mu.shape)
     step = max(1, CELLS_AT_ONCE // (of.variance.shape[1] * len(y)))
@@ -74,7 +76,7 @@ def log_likelihood(y: Floats, error: Floats, count: Floats, mu: Floats, of: Popu
 
 
 def center_and_sd(
-    y: Floats, error: Floats, count: Floats, of: Populations, prior: tuple[Floats, Floats]
+    y: Floats, error: Floats, count: Floats, of: NormalMixtures, prior: tuple[Floats, Floats]
 ) -> tuple[Floats, Floats]:
     """About the mode of mu at each node, and the sd of a normal density there; (G,) each.
 
@@ -99,7 +101,7 @@ def center_and_sd(
 
 
 def _center_and_sd(
-    y: Floats, error: Floats, count: Floats, of: Populations, prior: tuple[Floats, Floats]
+    y: Floats, error: Floats, count: Floats, of: NormalMixtures, prior: tuple[Floats, Floats]
 ) -> tuple[Floats, Floats]:
     base, precision = _parts(error, of)
     mean, of_prior = prior
@@ -113,12 +115,13 @@ def _center_and_sd(
         _, share = _log_sum(base - 0.5 * precision * square[:, None])
         each = (share * precision).sum(axis=1)
     spread = (share * precision**2).sum(axis=1) - each**2
+    # between two modes the log density is not concave: a share of the precision stands in
     curvature = (each - square * spread) @ count + of_prior
     smooth = each @ count + of_prior
     return center, np.maximum(curvature, 0.1 * smooth) ** -0.5
 
 
-def _parts(error: Floats, of: Populations) -> tuple[Floats, Floats]:
+def _parts(error: Floats, of: NormalMixtures) -> tuple[Floats, Floats]:
     """Log shares less half the log variances of estimates, and the precisions; (G, K, J)."""
     total = error[:, None] + of.variance[:, :, None]
     return of.log_share[:, :, None] - 0.5 * np.log(total), 1.0 / total

@@ -146,7 +146,7 @@ class HeteroscedasticModel:
 
     @property
     def starts(self) -> Floats:
-        """Guesses of phi inside the priors' range, (S, 3): by moments, and of alike groups."""
+        """Guesses of phi inside the priors' range, (S, 3): by moments, and with hardly any tau."""
         tau, sigma, omega = self._guess
         rough = np.array([[tau, sigma, omega], [0.1 * sigma * self.typical_ratio, sigma, omega]])
         for column, axis in enumerate(self.axes):

@@ -23,7 +23,7 @@ from partialpool.kernels import counts
 from partialpool.kernels.counts import Pairs
 from partialpool.kernels.families import Link
 from partialpool.kernels.knots import Knots, knots
-from partialpool.kernels.normal_mixtures import Populations, center_and_sd, log_likelihood
+from partialpool.kernels.normal_mixtures import NormalMixtures, center_and_sd, log_likelihood
 from partialpool.kernels.shares import log_sum
 from partialpool.models.counts import CELLS_AT_ONCE, counts_model
 from partialpool.models.oneway import LOG_2PI, one_way_model
@@ -84,7 +84,7 @@ class GroupsOfPopulation(ABC):
         """Normal approximations: estimates (J,), sampling variances (1 or G, J), counts (J,)."""
 
     @abstractmethod
-    def log_likelihood(self, mu: Floats, of: Populations, sigma: Floats) -> Floats:
+    def log_likelihood(self, mu: Floats, of: NormalMixtures, sigma: Floats) -> Floats:
         """Sum over groups of the log likelihood, (G, M)."""
 
 
@@ -121,7 +121,7 @@ class Measured(GroupsOfPopulation):
         same = len(sigma) > 0 and bool((sigma == sigma[0]).all())
         return np.asarray((sigma[:1] if same else sigma)[:, None] ** 2 / self.weight)
 
-    def log_likelihood(self, mu: Floats, of: Populations, sigma: Floats) -> Floats:
+    def log_likelihood(self, mu: Floats, of: NormalMixtures, sigma: Floats) -> Floats:
         return log_likelihood(self.y, self.errors(sigma), self.count, mu, of)
 
 
@@ -161,7 +161,7 @@ class Counted(GroupsOfPopulation):
         del sigma
         return self.pairs.center, self.pairs.sd[None] ** 2, self.count
 
-    def log_likelihood(self, mu: Floats, of: Populations, sigma: Floats) -> Floats:
+    def log_likelihood(self, mu: Floats, of: NormalMixtures, sigma: Floats) -> Floats:
         del sigma
         out = np.zeros(mu.shape)
         step = max(1, CELLS_AT_ONCE // mu.size)
@@ -172,7 +172,7 @@ class Counted(GroupsOfPopulation):
         return out
 
 
-def component_marginals(pairs: Pairs, mu: Floats, of: Populations) -> Floats:
+def component_marginals(pairs: Pairs, mu: Floats, of: NormalMixtures) -> Floats:
     """Log likelihood of every pair by component, with the component's log share; (C, K, G, M)."""
     out = np.empty((of.variance.shape[1], len(pairs), *mu.shape))
     for c, (share, variance) in enumerate(zip(of.log_share.T, of.variance.T, strict=True)):
@@ -288,10 +288,10 @@ class PopulationModel:
         columns = [a.value(coordinates[:, i]) for i, a in enumerate(self.axes)]
         return np.stack(columns, axis=1)
 
-    def populations(self, points: Floats) -> Populations:
+    def populations(self, points: Floats) -> NormalMixtures:
         """The components at each phi."""
         tau, shape, _ = self.split(points)
-        return Populations(*self.population.components(tau, shape, self.groups.far))
+        return NormalMixtures(*self.population.components(tau, shape, self.groups.far))
 
     def evaluate(self, points: Floats) -> tuple[Floats, Floats]:
         """Log density of (y, phi), and grids of mu with their log masses, (G, 2 M)."""
@@ -311,7 +311,7 @@ class PopulationModel:
             again = _off(first, center, sd)
             if not again.any():
                 break
-            some = Populations(of.log_share[again], of.variance[again])
+            some = NormalMixtures(of.log_share[again], of.variance[again])
             center[again], sd[again] = _resolved(first.mu[again], first.log_mass[again])
             second = self._grids(some, sigma[again], center[again], sd[again])
             first.mu[again], first.log_mass[again] = second.mu, second.log_mass
@@ -323,14 +323,14 @@ class PopulationModel:
             return np.full(len(points), self.middle), np.zeros(len(points))
         return self._rough_mu(self.populations(points), self.split(points)[2])
 
-    def _rough_mu(self, of: Populations, sigma: Floats) -> tuple[Floats, Floats]:
+    def _rough_mu(self, of: NormalMixtures, sigma: Floats) -> tuple[Floats, Floats]:
         mean, precision = np.zeros(len(sigma)), np.zeros(len(sigma))
         prior = self.priors.mu
         if isinstance(prior, Normal):
             mean, precision = mean + prior.mean - self.center, precision + prior.sd**-2
         return center_and_sd(*self.groups.rough(sigma), of, (mean, precision))
 
-    def _grids(self, of: Populations, sigma: Floats, center: Floats, sd: Floats) -> MuGrids:
+    def _grids(self, of: NormalMixtures, sigma: Floats, center: Floats, sd: Floats) -> MuGrids:
         t = MU_STEP * np.arange(-MU_STEPS, MU_STEPS + 1)
         mu = center[:, None] + sd[:, None] * (MU_STRETCH * np.sinh(t))
         log_mass = self.groups.log_likelihood(mu, of, sigma)

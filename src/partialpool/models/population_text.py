@@ -65,8 +65,8 @@ def parse_population(text: str) -> AnyPopulation:
         )
     if values or named:
         raise ArgumentError(f'population "{text}": {word} takes no numbers; write {word}')
-    found: CountPopulation = plain
-    return found
+    population: CountPopulation = plain
+    return population
 
 
 def _built(

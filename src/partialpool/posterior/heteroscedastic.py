@@ -65,7 +65,7 @@ with all of them well enough. Polynomials up to degree 1, 3, 5, 8 and 11 have th
 AGREE = 0.3
 """Share of the target by which reading from few nodes may move what is printed of a group."""
 SAMPLED_GROUPS = 6
-"""Groups by which this, and the error of groups, is told."""
+"""Groups by which this, and the error of groups, is estimated."""
 OF_NODES_OVER_NOISE = 3e-4
 """Error of what is printed that is left by the rules over mu and log sigma_j; see their tests."""
 ENDS = np.array([0.025, 0.975])
@@ -536,13 +536,13 @@ class HeteroscedasticPosterior(OneFactorEngine):
             for grid, total in zip(grids, mass, strict=True)
         )
         both = mass[0] * first + mass[1] * second
-        told = lattice.of_grid * largest_gap(first, second, both)
+        error = lattice.of_grid * largest_gap(first, second, both)
         for size in FEW_NODES:
             few = self._nodes(*few_of_lattice(lattice, size))
             gap = largest_gap(summaries(groups, few, ends), both, both)
             if gap < AGREE * self.target:
-                return few, told + gap
-        return self.nodes, told
+                return few, error + gap
+        return self.nodes, error
 
     @cached_property
     def _sample(self) -> Ints:

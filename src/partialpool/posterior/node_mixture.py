@@ -36,7 +36,7 @@ far."""
 NARROWEST, WIDEST = -12, 25
 """Steps of the scale from the group's own: an eleventh of it, and 150 times."""
 FARTHEST = 10.0
-"""Distance from the middle, in the group's own scale, up to which places are told apart."""
+"""Distance from the middle, in the group's own scale, up to which places are distinguished."""
 _WIDTH = PLACE_STEP * np.exp(SCALE_STEP * np.arange(NARROWEST, WIDEST + 1))
 _REACH = np.ceil(FARTHEST / _WIDTH).astype(np.intp)
 _FIRST = np.cumsum(2 * _REACH + 1) - _REACH - 1
@@ -241,7 +241,7 @@ class NodeMixture(Distribution):
 
 
 def gathered(of: _Block) -> _Block:
-    """Fewer components for many: those of alike scale and place as one with the same moments.
+    """Fewer components for many: those of similar scale and place as one with the same moments.
 
     Thousands of components that overlap become a few hundred, for less than one step of a search
     for quantiles costs. What is lost are fourth moments within cells.

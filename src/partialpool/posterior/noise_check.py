@@ -44,8 +44,8 @@ class NoiseCheck:
 def noise_check(s: GroupStatistics, level: float) -> NoiseCheck | None:
     """Hold groups' variances against equal ones; None where p is above the level or unknown.
 
-    Nothing is told where a group's rows are all equal, as a sigma of its own could not be learned,
-    or of values that are 0 or 1, whose variance follows from the mean.
+    There is no check where a group's rows are all equal, as a sigma of its own could not be
+    learned, or of values that are 0 or 1, whose variance follows from the mean.
     """
     several = np.flatnonzero(s.n > 1)
     if s.sigma_known or len(several) < 3 or (s.ss[several] <= 0.0).any() or _zero_or_one(s):

@@ -23,7 +23,7 @@ from partialpool.errors import ArgumentError
 from partialpool.kernels.counts import Pairs, bands, exp_or_zero, shared_mesh
 from partialpool.kernels.families import LOGIT
 from partialpool.kernels.gauss_hermite import hermite
-from partialpool.kernels.normal_mixtures import Populations
+from partialpool.kernels.normal_mixtures import NormalMixtures
 from partialpool.kernels.shares import drawn_component, log_sum
 from partialpool.models.population_model import Counted, component_marginals
 from partialpool.posterior.assembled import Chosen
@@ -79,7 +79,7 @@ class CountedGroups(GroupReadout):
     def _marginals(self, mu: Floats, variance: Floats) -> Floats:
         """Log likelihood of each pair at each node by component, with its share; (C, K, N)."""
         n, pairs = self.nodes, self.of_pairs.pairs
-        of = Populations(n.log_share, variance)
+        of = NormalMixtures(n.log_share, variance)
         out = np.empty((n.size, len(pairs), len(mu)))
         step = max(1, CELLS_AT_ONCE // n.cells)
         for i in range(0, len(pairs), step):
@@ -308,7 +308,7 @@ class CountedGroups(GroupReadout):
             theta[part] = np.where(variance > 0.0, drawn, middle)
         return theta
 
-    def _shares_of(self, used: Ints, mu: Floats, of: Populations) -> Floats:
+    def _shares_of(self, used: Ints, mu: Floats, of: NormalMixtures) -> Floats:
         """Probabilities of the components, of some pairs, at draws; (S, K, C)."""
         pairs = self.of_pairs.pairs
         out = np.broadcast_to(

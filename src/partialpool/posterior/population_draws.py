@@ -8,7 +8,7 @@ import numpy as np
 
 from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.integrate import Lattice
-from partialpool.kernels.normal_mixtures import Populations
+from partialpool.kernels.normal_mixtures import NormalMixtures
 from partialpool.kernels.shares import drawn_component, log_sum
 from partialpool.models.population_model import PopulationModel
 from partialpool.posterior.draws import invert
@@ -46,9 +46,9 @@ class PopulationDraws:
     theta: Floats
     groups: AnyArray
 
-    def populations(self, model: PopulationModel) -> Populations:
+    def populations(self, model: PopulationModel) -> NormalMixtures:
         """The components at each draw."""
-        return Populations(*model.population.components(self.tau, self.shape, model.groups.far))
+        return NormalMixtures(*model.population.components(self.tau, self.shape, model.groups.far))
 
     def new_deviations(
         self, model: PopulationModel, groups: int, rng: np.random.Generator
@@ -79,7 +79,7 @@ def drawn_of_means(
     weight: Floats,
     mu: Floats,
     sigma: Floats,
-    of: Populations,
+    of: NormalMixtures,
     rng: np.random.Generator,
 ) -> Floats:
     """Draw theta of groups with these means and weights, given mu and sigma, (S,); (S, B)."""
@@ -94,8 +94,8 @@ def drawn_of_means(
         away = y[:, None] - middle
         log_share = of.log_share[part, None] - 0.5 * (np.log(total) + away**2 / total)
         log_share -= log_sum(log_share)[..., None]
-        kept = variance / total
-        theta[part] = NodeComponents(log_share, middle + kept * away, kept * error).draw(rng)
+        on_data = variance / total
+        theta[part] = NodeComponents(log_share, middle + on_data * away, on_data * error).draw(rng)
     return theta
 
 

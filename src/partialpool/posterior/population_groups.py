@@ -177,10 +177,11 @@ class MeasuredGroups(GroupReadout):
         parts = self.y[some], weight[some]
         exact = self._mixture(*parts, full)
         ends, sd = exact.quantile(CHECKED), exact.sd
+        phi = self.model.coordinates(self.lattice.points)
         for size in CONDENSED_SIZES:
             if size >= len(full.weight):
                 break
-            few = condensed_nodes(full, self.model.coordinates(self.lattice.points), size)
+            few = condensed_nodes(full, phi, size)
             error = float((np.abs(self._mixture(*parts, few).quantile(CHECKED) - ends) / sd).max())
             if error <= CONDENSED_AGREE:
                 return few, error

@@ -13,8 +13,8 @@ from partialpool.models.population_model import Measured, PopulationModel, on_kn
 
 TARGETS, USUAL_TARGET = {1: 1e-4, 2: 5e-3}, 1e-2
 """Targets of the error of the lattice by dimension of phi, and in three and four. Against lattices
-with targets ten times smaller errors of parameters are 0.1 to 1.6 times the told ones, those of
-groups a tenth."""
+with targets ten times smaller errors of parameters are 0.1 to 1.6 times the estimated ones, those
+of groups a tenth."""
 CELLS = 2e9
 """Terms of the likelihood that may be computed, about 20 seconds."""
 GRIDS_OF_KNOTS = ((48, 12), (96, 24), (192, 48))

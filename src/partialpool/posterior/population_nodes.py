@@ -78,11 +78,11 @@ class PopulationNodes:
         self, y: Floats, weight: Floats, index: Ints, noise: Floats | None = None
     ) -> NodeComponents:
         """Theta of B groups; of a new one where the index is -1, of the middle where -2."""
-        log_share, kept, error = self._given(y, weight)
+        log_share, on_data, error = self._given(y, weight)
         near = self.mu_near[:, None, None]
         kernel = self.kernel[:, None, None]
-        variance = kept * error + (1.0 - kept) ** 2 * kernel
-        loc = near + kept * (y[:, None] - near)
+        variance = on_data * error + (1.0 - on_data) ** 2 * kernel
+        loc = near + on_data * (y[:, None] - near)
         new, middle = index[:, None] == NEW, index[:, None] == NONE
         if new.any() or middle.any():
             known = ~(new | middle)
@@ -98,16 +98,16 @@ class PopulationNodes:
 
     def deviations(self, y: Floats, weight: Floats) -> NodeComponents:
         """Theta less mu of B groups."""
-        log_share, kept, error = self._given(y, weight)
-        variance = kept * error + kept**2 * self.kernel[:, None, None]
+        log_share, on_data, error = self._given(y, weight)
+        variance = on_data * error + on_data**2 * self.kernel[:, None, None]
         return NodeComponents(
-            log_share, kept * (y[:, None] - self.mu_near[:, None, None]), variance
+            log_share, on_data * (y[:, None] - self.mu_near[:, None, None]), variance
         )
 
     def pooled(self, y: Floats, weight: Floats) -> Floats:
         """Weight on the pooled value at each node, the mean over components; (N, B)."""
-        log_share, kept, _ = self._given(y, weight)
-        return np.asarray((np.exp(log_share) * (1.0 - kept)).sum(axis=-1))
+        log_share, on_data, _ = self._given(y, weight)
+        return np.asarray((np.exp(log_share) * (1.0 - on_data)).sum(axis=-1))
 
     def share_of_last(self, y: Floats, weight: Floats) -> Floats:
         """Probability that a group is of the last component, averaged over nodes; (B,)."""
@@ -224,8 +224,9 @@ def kernels(
     score = np.gradient(log_mass - np.log(distance), axis=1) / distance
     away = mu - mean
     beyond = 0.5 * kernel * (score + away / variance)
-    most = 0.5 * np.sqrt(kernel)
+    most = 0.5 * np.sqrt(kernel)  # in the tails a difference of log masses is no good score
     moved = np.sqrt(1.0 - kernel / variance) * away + np.clip(beyond, -most, most)
+    # mean and variance of mu are then those of the grid to all digits, however rough the score
     moved -= (weight * moved).sum(axis=1, keepdims=True)
     moved *= np.sqrt((variance - kernel) / (weight * moved**2).sum(axis=1, keepdims=True))
     return mean + moved, np.broadcast_to(kernel, mu.shape)

@@ -23,21 +23,21 @@ FEW_KNOWN = 5
 
 def noise_by_group_notice(post: OneWayPosterior) -> Iterator[Notice]:
     """A warning under one sigma where the data say that groups differ in noise."""
-    found = noise_check(post.statistics, LEVEL)
-    if found is None:
+    check = noise_check(post.statistics, LEVEL)
+    if check is None:
         return
     factor = Name(post.statistics.factor)
     trend = ""
-    if found.trend < LEVEL:
+    if check.trend < LEVEL:
         trend = (
             " Groups with higher values are noisier or calmer: the logarithm or square root of the "
             "outcome may mend that as well."
         )
-    low, high = np.exp([-found.sd_log_sigma, found.sd_log_sigma])
+    low, high = np.exp([-check.sd_log_sigma, check.sd_log_sigma])
     yield Notice(
         "noise_by_group",
         "warning",
-        f"Groups of {post.statistics.factor} differ in noise (p = {found.p:.2g}): two thirds of "
+        f"Groups of {post.statistics.factor} differ in noise (p = {check.p:.2g}): two thirds of "
         f"them have {low:.2g} to {high:.2g} times the usual sigma. One sigma makes intervals of "
         f"noisy groups too short and of calm ones too long: add ; sigma ~ 1 + (1 | {factor}) to "
         f"the formula.{trend}",
