@@ -88,8 +88,8 @@ class CountsModel:
         return Axis(*self.priors.tau.support)
 
     @property
-    def typical_error(self) -> float:
-        """Standard error of a typical group's own estimate (link scale)."""
+    def typical_ratio(self) -> float:
+        """Standard error of a typical group's own estimate, on the link scale, where sigma is 1."""
         return math.sqrt(self.count.sum() / (self.count @ self.pairs.sd**-2))
 
     @property
@@ -102,7 +102,7 @@ class CountsModel:
     def start(self) -> float:
         """A rough guess of tau inside its prior's range."""
         low, high = self.priors.tau.support
-        guess = self.typical_error
+        guess = self.typical_ratio
         if low < guess < high:
             return guess
         return 0.5 * (low + (high if math.isfinite(high) else 2.0 * low + 1.0))
@@ -150,7 +150,7 @@ class CountsModel:
 
     def log_prior(self, mu: Floats, tau: Floats) -> Floats:
         """Log prior density of (mu, tau), shapes (T, M) and (T,) to (T, M)."""
-        of_tau = self.priors.tau.log_density(tau, self.typical_error)
+        of_tau = self.priors.tau.log_density(tau, self.typical_ratio)
         return np.asarray(log_density_of_coefficient(self.priors.mu, mu) + of_tau[:, None])
 
     def log_marginals(self, pairs: Pairs, mu: Floats, tau: Floats) -> Floats:

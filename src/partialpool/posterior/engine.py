@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -19,12 +19,16 @@ from partialpool.integrate import Accuracy
 from partialpool.kernels.families import Link
 from partialpool.models import Priors
 from partialpool.models.population_text import AnyPopulation
+from partialpool.models.prior_menu import rounded_unit
 from partialpool.posterior.argument_checks import DETERMINISTIC, group_positions, reached
 from partialpool.posterior.distributions import Distribution, IntervalKind
 from partialpool.posterior.joint_rows import Effects, Sums
 from partialpool.posterior.ranks import SEED, rank_table, ranked_draws
 
 if TYPE_CHECKING:  # questions that not every call asks: each engine imports what answers them
+    from partialpool.data.rows_again import RowsAgain
+    from partialpool.posterior.checks import Finding
+    from partialpool.posterior.group_check import GroupCheck
     from partialpool.posterior.left_out import LeftOutGroups
 
 INTERCEPT = "Intercept"
@@ -135,6 +139,16 @@ class Engine(ABC):
         return factor or factors[0]
 
     @abstractmethod
+    def group_checks(self, *, every: bool = False) -> Iterator[GroupCheck]:
+        """Hold each group against all the others, by every effect of every factor.
+
+        Parameters
+        ----------
+        every : bool
+            Whether z is wanted of every group, and not only where it may lie far from the others.
+        """
+
+    @abstractmethod
     def parameter_table(self, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Table:
         """One row a parameter; see `Fit.parameters`."""
 
@@ -203,6 +217,10 @@ class FullEngine(Engine):
     def deviations(self, term: Term) -> Distribution:
         """Every group's deviation from the population; shape (J,)."""
 
+    def above_average(self, term: Term) -> Floats:
+        """Probability that a group lies above the middle of its population, (J,)."""
+        return self.deviations(term).probability(above=0.0)
+
     @abstractmethod
     def new_value(self, term: Term, scale: Scale) -> Distribution:
         """The value of a group that is not in the data, predictors at zero."""
@@ -231,6 +249,23 @@ class FullEngine(Engine):
 
     one_sigma: ClassVar[bool] = True
     """Whether measurements of all groups have the same noise."""
+
+    def with_precision(self, rows: RowsAgain) -> RowsAgain:
+        """Rows of the fit, with the weight that each has in this model."""
+        return rows
+
+    @abstractmethod
+    def checks(self, rng: np.random.Generator) -> Iterator[Finding]:
+        """Hold the statistics against what the model expects of them, beside `group_checks`."""
+
+    has_score_tests: ClassVar[bool] = True
+    """Whether further columns are tested by scores, which take groups as normal."""
+
+    def drawn_roots(self, size: int, rng: np.random.Generator) -> list[list[Floats]]:
+        """Draws of a root of the covariance of each term's effects, over sigma squared."""
+        raise ArgumentError(
+            f"score tests take groups as normal; those of this model are {self.group_population}"
+        )
 
     def drawn_noise(self, drawn: Any, rows: NewRows, rng: np.random.Generator) -> Floats:
         """Draws of the sd of a new observation of weight one of each row, (S, 1 or R)."""
@@ -273,6 +308,28 @@ class FullEngine(Engine):
         ------
         ArgumentError
             If groups cannot be taken out of the sums, or the others leave no proper posterior.
+        """
+
+    @property
+    @abstractmethod
+    def prior_units(self) -> dict[str, float]:
+        """Scale of the priors that are tried of each sd between groups, by its name."""
+
+    scaled_by_powers: ClassVar[tuple[Literal["prior", "likelihood"], ...]] = ("prior", "likelihood")
+    """What is taken to a power to see how much the answers owe to it."""
+
+    @abstractmethod
+    def under(self, priors: Priors, computed: list[Any], power: float = 1.0) -> FullEngine:
+        """The posterior under other priors, with the likelihood to a power.
+
+        Priors that are relative to standard errors stay relative to those that there are.
+
+        Parameters
+        ----------
+        priors : Priors
+        computed : list
+            Posteriors of these data whose nodes may serve, this one first; others are added.
+        power : float
         """
 
     @abstractmethod
@@ -430,6 +487,16 @@ class OneFactorEngine(FullEngine):
     @abstractmethod
     def log_evidence(self) -> float:
         """Logarithm of the integral over the nodes."""
+
+    @property
+    def prior_units(self) -> dict[str, float]:
+        """The sd of the groups' own estimates: tau and their errors together.
+
+        Of counts one: on the log scale a factor of e, of conjugate families a coefficient of
+        variation.
+        """
+        spread = 1.0 if self.counts else rounded_unit(float(self.statistics.mean.std(ddof=1)))
+        return {f"tau[{self.statistics.factor}]": spread}
 
     def named(self) -> dict[str, Distribution]:
         """Every parameter but the groups', by its name in tables; of counts on the link scale."""

@@ -6,7 +6,7 @@ Spreads are taken as known at their estimates, so that intervals leave out that 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Never, final
@@ -28,6 +28,7 @@ from partialpool.posterior.mixed import MixedPosterior
 
 if TYPE_CHECKING:  # estimators are imported by the fits that use them: a posterior needs none
     from partialpool.classical.mixed import MixedEstimate
+    from partialpool.posterior.group_check import GroupCheck
 
 
 @final
@@ -61,6 +62,10 @@ class Estimated(Engine):
     def full(self, what: str) -> Never:
         """Refused: there are estimates only."""
         raise ArgumentError(f'{what} needs a posterior: fit with method="posterior"')
+
+    def group_checks(self, *, every: bool = False) -> Iterator[GroupCheck]:
+        """Hold each group against all the others, given the estimated spreads."""
+        return self.given.group_checks(every=every)
 
     @property
     def terms(self) -> list[Term]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, final
@@ -43,6 +43,8 @@ from partialpool.posterior.one_way_parameters import icc, ratio, sigma, tau
 from partialpool.posterior.theta import CHECKED_TAIL, Theta, class_blocks
 
 if TYPE_CHECKING:
+    from partialpool.posterior.checks import Finding
+    from partialpool.posterior.group_check import GroupCheck
     from partialpool.posterior.left_out import LeftOutGroups
 
 MANY_CELLS = 200_000
@@ -274,6 +276,30 @@ class OneWayPosterior(OneFactorEngine):
     def deviations(self, term: Term) -> Distribution:
         """Deviation of every group from mu."""
         return self.effect
+
+    def group_checks(self, *, every: bool = False) -> Iterator[GroupCheck]:
+        """Hold each group against all the others; see `group_check.one_way_groups`."""
+        from partialpool.posterior.group_check import one_way_groups
+
+        return one_way_groups(self, every=every)
+
+    def checks(self, rng: np.random.Generator) -> Iterator[Finding]:
+        """Hold the sums against what the model expects; see `checks.one_way_checks`."""
+        from partialpool.posterior.checks import one_way_checks
+
+        return one_way_checks(self, rng)
+
+    def drawn_roots(self, size: int, rng: np.random.Generator) -> list[list[Floats]]:
+        """Draws of a root of the covariance of each term's effects, over sigma squared."""
+        c = self.components
+        at = rng.choice(len(c.weight), size, p=c.weight / c.weight.sum())
+        return [[np.full((1, 1), np.sqrt(lam))] for lam in c.lam[at].tolist()]
+
+    def under(self, priors: Priors, computed: list[Any], power: float = 1.0) -> OneWayPosterior:
+        """The posterior under other priors, with the likelihood to a power."""
+        from partialpool.posterior.sensitivity import one_way_under
+
+        return one_way_under(self, priors, computed, power)
 
     def without_each_group(self, clusters: Clusters | None = None) -> LeftOutGroups:
         """Leave out each group in turn; see `left_out.one_way_without`."""

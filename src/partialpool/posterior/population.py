@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, final
@@ -33,6 +33,8 @@ from partialpool.posterior.ranks import SEED
 from partialpool.posterior.variance_parameters import of_nodes
 
 if TYPE_CHECKING:
+    from partialpool.posterior.checks import Finding
+    from partialpool.posterior.group_check import GroupCheck
     from partialpool.posterior.left_out import LeftOutGroups
 
 OF_KERNELS = 8e-3
@@ -289,6 +291,12 @@ class PopulationPosterior(OneFactorEngine):
         """Deviation of every group from mu."""
         return self.effect
 
+    def above_average(self, term: Term) -> Floats:
+        """Probability that a group lies above mu, (J,); of counts from draws."""
+        from partialpool.posterior.above import drawn_above_average
+
+        return drawn_above_average(self) if self.counts else super().above_average(term)
+
     def new_value(self, term: Term, scale: Scale) -> Distribution:
         """Value, or theta, of a group that is not in the data."""
         return self._groups.one(NEW, scale)
@@ -310,6 +318,25 @@ class PopulationPosterior(OneFactorEngine):
         if drawn.sigma is not None:
             values.append(drawn.sigma)
         return dict(zip(self.named(), values, strict=True))
+
+    def group_checks(self, *, every: bool = False) -> Iterator[GroupCheck]:
+        """Hold each group against all the others; see `group_check.population_groups`."""
+        from partialpool.posterior.group_check import population_groups
+
+        return population_groups(self, every=every)
+
+    def checks(self, rng: np.random.Generator) -> Iterator[Finding]:
+        """Hold the sums against what the model expects; see `checks.population_checks`."""
+        from partialpool.posterior.checks import population_checks
+
+        return population_checks(self, rng)
+
+    has_score_tests = False
+    scaled_by_powers = ()  # a power would be of what the population learns as well
+
+    def under(self, priors: Priors, computed: list[Any], power: float = 1.0) -> PopulationPosterior:
+        """The posterior under other priors, with the likelihood to a power."""
+        return population_posterior(self.statistics, priors, self.population, self.accuracy)
 
     def without_each_group(self, clusters: Clusters | None = None) -> LeftOutGroups:
         """Leave out each group in turn; see `population_without.population_without`."""
