@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, wraps
 from pathlib import Path
@@ -12,7 +12,6 @@ from typing import (
     Any,
     Concatenate,
     Generic,
-    Literal,
     ParamSpec,
     TypedDict,
     TypeVar,
@@ -25,7 +24,6 @@ import numpy as np
 from partialpool._typing import Floats, Frame, Ints, Paths
 from partialpool.data import (
     Clusters,
-    CountProducts,
     CountStatistics,
     CrossProducts,
     Design,
@@ -44,43 +42,36 @@ from partialpool.data.new_rows import (
     new_rows,
     one_way_design,
 )
-from partialpool.data.one_way_products import as_cross_products
-from partialpool.data.read import Reading, handing_back
+from partialpool.data.read import handing_back
 from partialpool.data.statistics_files import Kept
-from partialpool.errors import ArgumentError, NotReachedError, PriorError
+from partialpool.errors import ArgumentError, NotReachedError
 from partialpool.formula import Roles
 from partialpool.kept_statistics import Statistics, with_more
-from partialpool.models import Priors, parameter_names, priors
-from partialpool.models.population_model import default_priors
+from partialpool.models import Priors
 from partialpool.models.population_text import AnyPopulation
-from partialpool.models.populations import Population
-from partialpool.models.priors import Prior
 from partialpool.notices import Notice
 from partialpool.posterior import (
     CountsPosterior,
     Draws,
     Engine,
-    Estimated,
     HeteroscedasticPosterior,
     MixedPosterior,
     OneFactor,
     OneWayPosterior,
     PopulationPosterior,
     Posterior,
-    counts_posterior,
-    estimated,
-    estimated_counts,
-    generalized_posterior,
-    heteroscedastic_posterior,
-    mixed_posterior,
-    one_way_posterior,
-    population_posterior,
 )
 from partialpool.posterior.above import Above, probability_above
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.posterior.engine import Scale, checked_scale
+from partialpool.posterior.fit_engine import (
+    AnyStatistics,
+    EngineOptions,
+    Method,
+    blas_threads,
+    fit_engine,
+)
 from partialpool.prediction import PredictionOptions, predict, predict_draws
-from partialpool.threads import one_blas_thread
 from partialpool.words import formatting, summary
 from partialpool.words.accuracy import accuracy_notice, checked_accuracy, require_reliable
 from partialpool.words.advice import Advice, MixedAdvice, advise, recommendation
@@ -117,42 +108,14 @@ if TYPE_CHECKING:
     from partialpool.words.influence import Influence
     from partialpool.words.sensitivity import Sensitivity
 
-PriorLike = Priors | Mapping[str, Prior | str] | Iterable[str] | str | None
-Method = Literal["posterior", "reml", "ml"]
-
 MOST_RANKED = 2000
 """Of more groups a report has no ranks: they take seconds, and none of so many is known."""
 MOST_LEFT_OUT, MOST_COUNTS_LEFT_OUT = 2000, 100
 """Of more groups of measurements or counts a report does not say what it rests on: with these it
 takes about half a second."""
 
-AnyStatistics = GroupStatistics | CrossProducts | CountStatistics
 Rest = ParamSpec("Rest")
 Result = TypeVar("Result")
-
-
-def _threads(statistics: AnyStatistics) -> AbstractContextManager[None]:
-    """One BLAS thread, unless the model has large matrices, or (one-way) hardly any."""
-    if isinstance(statistics, GroupStatistics):
-        return nullcontext()
-    if not isinstance(statistics, CrossProducts):
-        return one_blas_thread()
-    return one_blas_thread(largest=_dense_rows(statistics))
-
-
-def _dense_rows(s: CrossProducts) -> int:
-    """Rows of the dense system that is left when the largest factor is eliminated.
-
-    Nested factors, whose pairs of groups are no more than the groups of the inner one, are all
-    eliminated group by group; so is a factor alone.
-    """
-    sizes = {block.factor: 0 for block in s.blocks}
-    for block in s.blocks:
-        sizes[block.factor] += block.zty.size
-    groups = [len(block.n) for block in s.blocks]
-    crossed = any(len(c.i) > max(groups[c.first], groups[c.second]) for c in s.crossings)
-    rest = sum(sizes.values()) - max(sizes.values()) if crossed else 0
-    return len(s.coefficients) + rest
 
 
 def _reads(
@@ -162,7 +125,7 @@ def _reads(
 
     @wraps(method)
     def limited(self: Fit, /, *args: Rest.args, **options: Rest.kwargs) -> Result:
-        with _threads(self.statistics):
+        with blas_threads(self.statistics):
             return method(self, *args, **options)
 
     return limited
@@ -697,9 +660,9 @@ class Fit(Generic[Frame]):
                 missing = "draws, a number" if draws is None else "rng, numpy.random.default_rng(1)"
                 raise ArgumentError(f"joint draws need draws and rng; give {missing}, too")
             rows = self._like(data)
-            with _threads(self.statistics):
+            with blas_threads(self.statistics):
                 return predict_draws(self._reliable, self.design, rows, options, draws, rng)
-        with _threads(self.statistics):
+        with blas_threads(self.statistics):
             table = predict(self._reliable, self.design, self._like(data), options)
         predicted = handing_back(data)(table)
         index = getattr(data, "index", None)
@@ -795,7 +758,7 @@ class Fit(Generic[Frame]):
         options = AverageOptions(
             by, weights, contrast, kind, scale, observation, unseen, total, benchmark, level
         )
-        with _threads(self.statistics):
+        with blas_threads(self.statistics):
             return average(
                 self._reliable, self.design, self._like(cells), options, handing_back(cells)
             )
@@ -1037,10 +1000,8 @@ class Fit(Generic[Frame]):
     @property
     def computed_by(self) -> str:
         """How the model was fitted, in a word: "posterior", "REML" or "ML"."""
-        engine = self._engine
-        if not isinstance(engine, Estimated):
-            return "posterior"
-        return "REML" if engine.estimate.restricted else "ML"
+        method: Method = self._engine.fitted_by["method"]
+        return method if method == "posterior" else method.upper()
 
     def methods(self, *, level: float = 0.95) -> str:
         """Return a paragraph for a paper: model, priors, how it was computed, with which error.
@@ -1129,7 +1090,7 @@ class Fit(Generic[Frame]):
             term = term if term in known else str(known[0])
             of_first = Arrangement(term=term).of(of_first, self.factor)
         ranks = None
-        if of_first.n_rows <= MOST_RANKED and not isinstance(post, Estimated):
+        if of_first.n_rows <= MOST_RANKED and not post.estimates_only:
             ranks = self.rank_table(level=level, factor=factor, term=term)
         asked = shown is not None and bool(shown.sort or shown.top or shown.groups)
         labels = groups["group"].tolist() if asked and "term" not in groups else None
@@ -1175,7 +1136,7 @@ class Fit(Generic[Frame]):
         from partialpool.words import answer
 
         lines = answer.ends_of(groups, factor, level)
-        if isinstance(self._engine, Estimated):
+        if self._engine.estimates_only:
             return tuple(lines)
         lines.append(answer.sure_of(self.with_standing(groups, "average", level), level))
         if ranks is not None:
@@ -1193,7 +1154,7 @@ class Fit(Generic[Frame]):
         dark: bool,
     ) -> tuple[Any, ...]:
         """The charts of a report: those that say most, the forest and the ranks."""
-        if isinstance(self._engine, Estimated):
+        if self._engine.estimates_only:
             return ()
         plot = self.plot
         how: dict[str, Any] = {"level": level, "dark": dark}
@@ -1219,7 +1180,7 @@ class Fit(Generic[Frame]):
         >>> len(fit.charts())
         2
         """
-        if isinstance(self._reliable, Estimated):
+        if self._reliable.estimates_only:
             return []
         return self.plot.telling(level=level, dark=dark)
 
@@ -1336,15 +1297,12 @@ class Fit(Generic[Frame]):
         if accuracy is not None:
             self._engine.full("accuracy")
         both = with_more(Statistics(self.design.roles, self.sums), self._like(data), progress)
-        post = self._engine
-        if isinstance(post, Estimated):
-            method: Method = "reml" if post.estimate.restricted else "ml"
-            fit = fit_kept(both, None, self.to_input_frame, method, post.quadrature)
-            return replace(fit, folded=self.folded)
-        asked = self.accuracy if accuracy is None else accuracy
-        like, population = self.to_input_frame, self.population
-        fit = fit_kept(both, post.priors, like, accuracy=asked, population=population)
-        return replace(fit, folded=self.folded)
+        how = EngineOptions(
+            **self._engine.fitted_by,
+            population=self.population,
+            accuracy=self.accuracy if accuracy is None else accuracy,
+        )
+        return replace(fit_kept(both, how, self.to_input_frame), folded=self.folded)
 
     def to_dict(
         self,
@@ -1394,7 +1352,7 @@ class Fit(Generic[Frame]):
             },
             "notices": [n.to_dict() for n in self.notices],
         }
-        if isinstance(self._engine, Estimated):
+        if self._engine.estimates_only:
             values["log_likelihood"] = self._engine.log_likelihood
         return values
 
@@ -1472,187 +1430,37 @@ class Fit(Generic[Frame]):
         return self._reliable.full(what)
 
 
-def fit_kept(
-    statistics: Statistics,
-    prior: PriorLike,
-    like: Callable[[Table], Any],
-    method: Method = "posterior",
-    quadrature: int | None = None,
-    accuracy: float | None = None,
-    population: AnyPopulation = "normal",
-) -> Fit:
+def fit_kept(statistics: Statistics, how: EngineOptions, like: Callable[[Table], Any]) -> Fit:
     """Fit from statistics; `like` hands tables back."""
     kept = statistics.groups
     if isinstance(kept, MixedStatistics):
         from partialpool.data.mixed_read import reading as finish_mixed
 
-        rows = finish_mixed(kept, None, like)
-        return fit_mixed(rows, prior, method, accuracy)
+        return fit_mixed(finish_mixed(kept, None, like), how)
     if isinstance(kept, CountTable):
         from partialpool.data.working_responses import counted as finish_counts
 
-        nodes = (quadrature or 1) if method == "ml" else None
-        rows = finish_counts(kept, like)
-        return fit_counts(rows, prior, nodes, accuracy)
-    groups, roles = kept.sorted(), statistics.roles
-    if isinstance(groups, CountStatistics):
-        return fit_one_way_counts(roles, Reading(groups, like), prior, accuracy, population)
-    return fit_one_way(roles, Reading(groups, like), prior, method, accuracy, population)
+        return fit_mixed(finish_counts(kept, like), how)
+    return fit_one_factor(statistics.roles, kept.sorted(), how, like)
 
 
-def fit_one_way(
+def fit_one_factor(
     roles: Roles,
-    reading: Reading[GroupStatistics],
-    prior: PriorLike,
-    method: Method,
-    accuracy: float | None = None,
-    population: AnyPopulation = "normal",
+    s: GroupStatistics | CountStatistics,
+    how: EngineOptions,
+    like: Callable[[Table], Any],
+    notices: tuple[Notice, ...] = (),
 ) -> Fit:
-    """Fit one factor without predictors from its statistics."""
-    s = reading.statistics
+    """Fit one factor without predictors from its statistics; `like` hands tables back."""
+    engine = fit_engine(s, how, noise_by_group=roles.noise_by_group)
+    if roles.noise_by_group:  # far rows were looked for under one sigma: of noisy groups no news
+        notices = tuple(n for n in notices if n.code != "outlying_rows")
     design = one_way_design(roles, s.labels)
-    if roles.noise_by_group:
-        return _fit_heteroscedastic(design, reading, prior, method, accuracy)
-    if method != "posterior":
-        products = as_cross_products(s)
-        with _threads(products):
-            estimates = estimated(products, restricted=method == "reml")
-        return Fit(estimates, reading.like, design, reading.notices, sums=s)
-    chosen = _one_way_priors(prior, s.factor, population)
-    _refuse_sigma(chosen, s.sigma_known)
-    _refuse_sd_log_sigma(chosen)
-    post: OneWayPosterior | PopulationPosterior
-    if isinstance(population, Population):
-        post = population_posterior(s, chosen, population, accuracy)
-    else:
-        post = one_way_posterior(s, chosen, accuracy)
-    return Fit(post, reading.like, design, reading.notices, None, s, accuracy)
+    return Fit(engine, like, design, notices, sums=s, accuracy=how.accuracy)
 
 
-def _fit_heteroscedastic(
-    design: Design,
-    reading: Reading[GroupStatistics],
-    prior: PriorLike,
-    method: Method,
-    accuracy: float | None,
-) -> Fit:
-    """Fit one factor whose groups differ in noise."""
-    if method != "posterior":
-        raise ArgumentError(
-            f'method="{method}" is for one sigma of all groups; groups that differ in noise '
-            '(sigma ~ 1 + (1 | group)) are fitted with method="posterior"'
-        )
-    s = reading.statistics
-    chosen = prior if isinstance(prior, Priors) else priors(prior, factor=s.factor)
-    post = heteroscedastic_posterior(s, chosen, accuracy)
-    # far rows were looked for under one sigma: those of noisy groups are no news
-    said = tuple(n for n in reading.notices if n.code != "outlying_rows")
-    return Fit(post, reading.like, design, said, None, s, accuracy)
-
-
-def fit_one_way_counts(
-    roles: Roles,
-    reading: Reading[CountStatistics],
-    prior: PriorLike,
-    accuracy: float | None = None,
-    population: AnyPopulation = "normal",
-) -> Fit:
-    """Fit counts of one factor without predictors from their statistics."""
-    s = reading.statistics
-    chosen = _one_way_priors(prior, s.factor, population)
-    _refuse_sd_log_sigma(chosen)
-    post: CountsPosterior | PopulationPosterior
-    with _threads(s):
-        if isinstance(population, Population):
-            post = population_posterior(s, chosen, population, accuracy)
-        else:
-            post = counts_posterior(s, chosen, accuracy, population=population)
-    design = one_way_design(roles, s.labels)
-    return Fit(post, reading.like, design, reading.notices, None, s, accuracy)
-
-
-def _one_way_priors(prior: PriorLike, factor: str, population: AnyPopulation) -> Priors:
-    """Priors with the defaults of the population, under some of which tau cannot be flat."""
-    base = default_priors(population) if isinstance(population, Population) else Priors()
-    if not isinstance(prior, Priors):
-        return priors(prior, factor=factor, default=base)
-    return replace(prior, tau=base.tau) if prior.tau == Priors().tau else prior
-
-
-def fit_mixed(
-    reading: MixedReading,
-    prior: PriorLike,
-    method: Method,
-    accuracy: float | None = None,
-) -> Fit:
-    """Fit a linear mixed model from what was read."""
-    s = reading.statistics
-    post: MixedPosterior | Estimated
-    if method == "posterior":
-        names = parameter_names(s)
-        chosen = prior if isinstance(prior, Priors) else priors(prior, parameters=names)
-        _refuse_sigma(chosen, s.sigma_known)
-        _refuse_sd_log_sigma(chosen)
-        _refuse_rho(chosen, s)
-        with _threads(s):
-            post = mixed_posterior(s, chosen, accuracy=accuracy)
-    else:
-        with _threads(s):
-            post = estimated(s, restricted=method == "reml")
+def fit_mixed(reading: MixedReading, how: EngineOptions) -> Fit:
+    """Fit predictors, slopes or several factors from what was read."""
+    engine = fit_engine(reading.statistics, how)
     last = reading.like, reading.design, reading.notices, reading.clusters, reading.kept
-    return Fit(post, *last, accuracy=accuracy)
-
-
-def fit_counts(
-    reading: MixedReading,
-    prior: PriorLike,
-    quadrature: int | None,
-    accuracy: float | None = None,
-) -> Fit:
-    """Fit counts with predictors, slopes or several factors from what was read.
-
-    By maximum likelihood if nodes of quadrature are given.
-    """
-    s = reading.statistics
-    assert isinstance(s, CountProducts)
-    last = reading.like, reading.design, reading.notices, reading.clusters, reading.kept
-    if quadrature is not None:
-        with _threads(s):
-            estimates = estimated_counts(s, quadrature=quadrature)
-        return Fit(estimates, *last)
-    chosen = prior if isinstance(prior, Priors) else priors(prior, parameters=parameter_names(s))
-    if chosen.sigma != Priors().sigma:
-        raise PriorError(
-            f"sigma ~ {chosen.sigma}: the spread of counts within groups follows from their mean, "
-            "so there is no sigma to give a prior; leave it out"
-        )
-    _refuse_rho(chosen, s)
-    with _threads(s):
-        post = generalized_posterior(s, chosen, accuracy=accuracy)
-    return Fit(post, *last, accuracy=accuracy)
-
-
-def _refuse_rho(chosen: Priors, statistics: CrossProducts) -> None:
-    if chosen.rho == Priors().rho:
-        return
-    if not any(b.correlated and len(b.effects) > 1 for b in statistics.blocks):
-        raise PriorError(
-            f"rho ~ {chosen.rho}: no effects of one term are correlated here, so there is no "
-            "correlation to give a prior; leave it out"
-        )
-
-
-def _refuse_sd_log_sigma(chosen: Priors) -> None:
-    if chosen.sd_log_sigma != Priors().sd_log_sigma:
-        raise PriorError(
-            f"sd_log_sigma ~ {chosen.sd_log_sigma}: all groups have one sigma here; the second "
-            'formula "; sigma ~ 1 + (1 | group)" lets it differ'
-        )
-
-
-def _refuse_sigma(chosen: Priors, sigma_known: bool) -> None:
-    if sigma_known and chosen.sigma != Priors().sigma:
-        raise PriorError(
-            f"sigma ~ {chosen.sigma}: standard errors are given, so there is no sigma to give a "
-            "prior; leave it out"
-        )
+    return Fit(engine, *last, how.accuracy)

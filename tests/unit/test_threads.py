@@ -9,7 +9,7 @@ from scipy import linalg
 import partialpool as pp
 from partialpool import fitted, threads
 from partialpool.data import CrossProducts
-from partialpool.fitted import _dense_rows
+from partialpool.posterior.fit_engine import dense_rows
 from partialpool.threads import LARGE, _loaded, _paths, one_blas_thread
 
 
@@ -131,7 +131,7 @@ def test_rows_of_the_dense_system():
     def rows(formula):
         products = pp.fit(formula, data, method="ml").statistics
         assert isinstance(products, CrossProducts)
-        return _dense_rows(products)
+        return dense_rows(products)
 
     assert rows("y ~ x + (x | a)") == 2  # one factor: eliminated group by group
     assert rows("y ~ x + (1 | c) + (1 | b)") == 2  # b % 15 is c: nested

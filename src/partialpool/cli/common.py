@@ -23,10 +23,11 @@ from partialpool.data.folding import folding
 from partialpool.data.read_table import read
 from partialpool.data.statistics_files import holds_statistics
 from partialpool.errors import ArgumentError, DataError, PartialPoolError, did_you_mean
-from partialpool.fitted import Fit, Method
+from partialpool.fitted import Fit
 from partialpool.fitting import fit, fit_statistics
 from partialpool.kept_statistics import load_statistics
 from partialpool.posterior.above import Above
+from partialpool.posterior.fit_engine import Method
 from partialpool.words import formatting
 
 SOON = 2.0

@@ -20,7 +20,7 @@ import numpy as np
 
 from partialpool._typing import Bools, Floats, Ints
 from partialpool.data import CountStatistics
-from partialpool.errors import DataError, PriorError
+from partialpool.errors import DataError
 from partialpool.integrate import Axis
 from partialpool.kernels import conjugate, counts
 from partialpool.kernels.counts import Pairs
@@ -29,6 +29,7 @@ from partialpool.models.counts_propriety import CountMoments, CountSizes, check_
 from partialpool.models.population_text import CountPopulation
 from partialpool.models.prior_set import Priors
 from partialpool.models.priors import Normal, log_density_of_coefficient
+from partialpool.models.unused_priors import refuse_sigma
 
 CELLS_AT_ONCE = 4_000_000
 """Elements of the (pairs, nodes) arrays held at once."""
@@ -195,11 +196,7 @@ def counts_model(
         If data and priors leave no proper posterior.
     """
     s = statistics
-    if priors.sigma != Priors().sigma:
-        raise PriorError(
-            f"sigma ~ {priors.sigma}: the spread of counts within groups follows from their mean, "
-            "so there is no sigma to give a prior; leave it out"
-        )
+    refuse_sigma(priors, counts=True)
     if s.n_groups < 2:
         raise DataError(
             f'column "{s.factor}" has one group only ("{s.labels[0]}", {s.n_used} rows): pooling '

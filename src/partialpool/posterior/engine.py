@@ -91,10 +91,30 @@ class Engine(ABC):
         made_of: Any = self
         return type(self), tuple(getattr(self, field.name) for field in fields(made_of))
 
+    estimates_only: ClassVar[bool] = False
+    """Whether there are estimates of the spreads, and no posterior of them."""
+
+    @property
+    def spreads(self) -> dict[str, float]:
+        """Estimates of parameters that have no distribution, by name."""
+        return {}
+
+    @property
+    @abstractmethod
+    def fitted_by(self) -> dict[str, Any]:
+        """Method, and priors or nodes of quadrature, by which more data are fitted alike."""
+
     @property
     @abstractmethod
     def terms(self) -> list[Term]:
         """Every effect of every factor's groups."""
+
+    @abstractmethod
+    def named(self) -> dict[str, Distribution]:
+        """Every parameter but the groups' that has a distribution, by its name in tables.
+
+        Of counts on the link scale.
+        """
 
     @property
     @abstractmethod
@@ -190,6 +210,11 @@ class FullEngine(Engine):
         """The posterior itself."""
         return self
 
+    @property
+    def fitted_by(self) -> dict[str, Any]:
+        """The priors."""
+        return {"method": "posterior", "prior": self.priors}
+
     @abstractmethod
     def linear(
         self,
@@ -204,10 +229,6 @@ class FullEngine(Engine):
     @abstractmethod
     def priors(self) -> Priors:
         """The priors used."""
-
-    @abstractmethod
-    def named(self) -> dict[str, Distribution]:
-        """Every parameter but the groups', by its name in tables; of counts on the link scale."""
 
     @abstractmethod
     def values(self, term: Term, scale: Scale) -> Distribution:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Never, final
+from typing import TYPE_CHECKING, Any, Never, final
 
 import numpy as np
 
@@ -58,6 +58,18 @@ class Estimated(Engine):
         if isinstance(s, CountProducts):
             return plug_in_counts(s, e)
         return plug_in(s, e.sds, e.correlations, e.sigma)
+
+    estimates_only = True
+
+    @property
+    def fitted_by(self) -> dict[str, Any]:
+        """Restricted or plain maximum likelihood, and of counts the nodes of quadrature."""
+        method = "reml" if self.estimate.restricted else "ml"
+        return {"method": method, "quadrature": self.quadrature}
+
+    def named(self) -> dict[str, Distribution]:
+        """The coefficients."""
+        return self.coefficients
 
     def full(self, what: str) -> Never:
         """Refused: there are estimates only."""
