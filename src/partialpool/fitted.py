@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, wraps
 from pathlib import Path
@@ -51,17 +50,13 @@ from partialpool.models import Priors
 from partialpool.models.population_text import AnyPopulation
 from partialpool.notices import Notice
 from partialpool.posterior import (
-    CountsPosterior,
     Draws,
     Engine,
-    HeteroscedasticPosterior,
     MixedPosterior,
     OneFactor,
-    OneWayPosterior,
-    PopulationPosterior,
     Posterior,
 )
-from partialpool.posterior.above import Above, probability_above
+from partialpool.posterior.above import Above
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.posterior.engine import Scale, checked_scale
 from partialpool.posterior.fit_engine import (
@@ -72,21 +67,12 @@ from partialpool.posterior.fit_engine import (
     fit_engine,
 )
 from partialpool.prediction import PredictionOptions, predict, predict_draws
-from partialpool.words import formatting, summary
+from partialpool.words import fit_tables, formatting, summary
 from partialpool.words.accuracy import accuracy_notice, checked_accuracy, require_reliable
 from partialpool.words.advice import Advice, MixedAdvice, advise, recommendation
 from partialpool.words.arrange import Arrangement
 from partialpool.words.notices import notices_of
-from partialpool.words.ratios import (
-    ParameterScale,
-    TableScale,
-    coefficients_of,
-    engine_scale,
-    group_ratios,
-    is_exp,
-    parameter_ratios,
-)
-from partialpool.words.standing import standing
+from partialpool.words.ratios import ParameterScale, TableScale
 
 # Charts, reports, comparisons, worlds and the reading of other models are imported by the methods
 # that use them, so that a fit of one factor begins at once; `benchmarks/cold_start.py` measures it.
@@ -107,12 +93,6 @@ if TYPE_CHECKING:
     from partialpool.words.comparison import Comparison
     from partialpool.words.influence import Influence
     from partialpool.words.sensitivity import Sensitivity
-
-MOST_RANKED = 2000
-"""Of more groups a report has no ranks: they take seconds, and none of so many is known."""
-MOST_LEFT_OUT, MOST_COUNTS_LEFT_OUT = 2000, 100
-"""Of more groups of measurements or counts a report does not say what it rests on: with these it
-takes about half a second."""
 
 Rest = ParamSpec("Rest")
 Result = TypeVar("Result")
@@ -302,9 +282,7 @@ class Fit(Generic[Frame]):
         >>> list(fit.group_table())
         ['group', 'n', 'raw', 'estimate', 'sd', 'lower', 'upper', 'shrinkage']
         """
-        exp = is_exp(scale)
-        table = self._reliable.group_table(level, kind, engine_scale(scale))
-        return group_ratios(table) if exp else table
+        return fit_tables.group_table(self.posterior, level, kind, scale)
 
     @_reads
     def with_standing(
@@ -320,45 +298,7 @@ class Fit(Generic[Frame]):
         >>> table["p_above"].round(2)
         array([0.67, 0.5 , 0.41, 0.48, 0.33, 0.4 , 0.66, 0.53])
         """
-        if is_exp(scale):
-            above = self._logarithm(above)
-        factors = table.get("factor", np.full(table.n_rows, self.factor)).tolist()
-        terms = table.get("term", np.full(table.n_rows, "Intercept")).tolist()
-        kinds = list(dict.fromkeys(zip(factors, terms, strict=True)))
-        if len(kinds) > 1 and not isinstance(above, str):
-            listed = ", ".join(f"{term} by {factor}" for factor, term in kinds)
-            raise ArgumentError(
-                f"above={above:g} is a value of one effect, and there are several ({listed}): say "
-                'which with factor= and term= (--factor, --term), or ask for above="average"'
-            )
-        p = {
-            (*kind, label): value
-            for kind in kinds
-            for label, value in zip(
-                self.posterior._term(*kind).labels.tolist(),
-                probability_above(self.posterior, above, kind[0], term=kind[1]).tolist(),
-                strict=True,
-            )
-        }
-        several = len({str(self.posterior._term(*kind).labels.dtype) for kind in kinds}) > 1
-        if several or "term" in table:  # labels of factors of several types are shown as text
-            p |= {(*key[:2], str(key[2])): value for key, value in p.items()}
-        rows = zip(factors, terms, table["group"].tolist(), strict=True)
-        p_above = np.array([p[row] for row in rows])
-        return Table(**table, p_above=p_above, standing=standing(p_above, level))
-
-    def _logarithm(self, above: Above) -> Above:
-        """A ratio as the value of the outcome that it is the exp of."""
-        if isinstance(above, str):
-            return above
-        if self.family != "gaussian":
-            raise ArgumentError(
-                f"above={above:g} is a probability or rate of counts: leave scale out (--exp), or "
-                'ask for above="average"'
-            )
-        if not above > 0:
-            raise ArgumentError(f'above is a ratio with scale="exp", and so above 0, not {above:g}')
-        return float(np.log(above))
+        return fit_tables.with_standing(self.posterior, table, above, level, scale)
 
     def parameters(
         self,
@@ -475,28 +415,12 @@ class Fit(Generic[Frame]):
         partial_pooling   5.23851   -3.91772     11.0116       nan
         reml                    0        nan         nan       nan
         """
-        post = self._reliable
-        if isinstance(post, PopulationPosterior):
-            raise ArgumentError(
-                "compare() sets no, complete and partial pooling under a normal population side by "
-                f"side; this population is {self.population}: leave population out, or score "
-                "populations against each other by pp.compare_models(a, b)"
-            )
-        if isinstance(post, OneWayPosterior | CountsPosterior):
+        post: Any = self._reliable
+        post.check_comparable(estimators)
+        if post.one_factor:
             from partialpool.words.comparison import compare
 
             return compare(post, estimators)
-        if isinstance(post, HeteroscedasticPosterior):
-            raise ArgumentError(
-                "compare() sets one sigma for all groups beside others: fit without "
-                '"; sigma ~ ..." for that, and pp.compare_models(a, b) says which of the two fits '
-                "predicts groups better"
-            )
-        if estimators:
-            raise ArgumentError(
-                f"estimators such as {estimators[0]} are for one factor without predictors; "
-                'here compare() takes none: fit with method="reml" or "ml" (--method) for those'
-            )
         from partialpool.words.coefficients import compare_coefficients
 
         return compare_coefficients(post, self.clusters)
@@ -573,14 +497,8 @@ class Fit(Generic[Frame]):
         >>> fit.rank_table()["expected_rank"].round(1)
         array([3.5, 4.5, 5. , 4.6, 5.5, 5.1, 3.6, 4.3])
         """
-        require_reliable(self._engine)
-        how: dict[str, Any] = {"top": top, "level": level, "descending": descending}
-        factor = factor or self.factor
-        table = self.posterior.ranks(factor, term=term, **how)
-        if above is None:
-            return table
-        p = probability_above(self.posterior, above, factor, term=term)
-        return Table(**table, p_above=p, standing=standing(p, level))
+        how = self.posterior, factor or self.factor, term, above
+        return fit_tables.rank_table(*how, top=top, level=level, descending=descending)
 
     @overload
     def predict(self, data: Paths | Mapping[str, Any], **options: Unpack[Predicting]) -> Table: ...
@@ -947,35 +865,9 @@ class Fit(Generic[Frame]):
         """
         from partialpool.simulate import CountWorld, World
 
-        post = self._reliable
-        if isinstance(post, CountsPosterior):
-            return CountWorld(
-                size=tuple(post.statistics.size.tolist()),
-                tau=float(post.tau.median),
-                mu=float(post.mu.median),
-                family=post.statistics.family,
-                population=post.model.population,
-            )
-        if isinstance(post, PopulationPosterior):
-            raise ArgumentError(
-                f"worlds are of normal populations, or of counts; this one is {self.population}: "
-                "fit with a normal one, or give the world's own population, such as "
-                'pp.simulate.World.of(30, 10, tau=5, population="heavy_tailed")'
-            )
-        if not isinstance(post, OneWayPosterior):
-            own = isinstance(post, HeteroscedasticPosterior)
-            what = "has a sigma of each group" if own else "has more"
-            raise ArgumentError(
-                f"a world has one factor, one sigma and no predictors; this fit {what}"
-            )
-        if post.sigma is None:
-            raise ArgumentError("a world is made of rows; this fit has known standard errors")
-        return World(
-            n=tuple(post.statistics.n.tolist()),
-            tau=float(post.tau.median),
-            sigma=float(post.sigma.median),
-            mu=float(post.mu.median),
-        )
+        values = self._reliable.world()
+        counts = isinstance(self.statistics, CountStatistics)
+        return CountWorld(**values) if counts else World(**values)
 
     def __dir__(self) -> list[str]:
         """Public names only."""
@@ -1076,98 +968,10 @@ class Fit(Generic[Frame]):
         >>> fit.report_contents(drawn=False).question
         'How does effect differ by school?'
         """
-        from partialpool.report import Contents
-        from partialpool.words import answer, methods
+        from partialpool.report import contents
 
-        post = self._reliable
-        every = self.group_table(level, scale=scale)
-        groups = (shown or Arrangement()).of(every, self.factor)
-        factor = (shown.factor if shown else None) or self.factor
-        of_first = Arrangement(factor=factor).of(every, self.factor)
-        term = (shown.term if shown else None) or "Intercept"
-        if "term" in of_first:
-            known = list(dict.fromkeys(of_first["term"].tolist()))
-            term = term if term in known else str(known[0])
-            of_first = Arrangement(term=term).of(of_first, self.factor)
-        ranks = None
-        if of_first.n_rows <= MOST_RANKED and not post.estimates_only:
-            ranks = self.rank_table(level=level, factor=factor, term=term)
-        asked = shown is not None and bool(shown.sort or shown.top or shown.groups)
-        labels = groups["group"].tolist() if asked and "term" not in groups else None
-        charted = ranks, (factor, term), level, labels, scale
-        return Contents(
-            question=answer.question(post.statistics),
-            answer=self._answer(of_first, ranks, factor, level),
-            lines=(
-                summary.headline(post, self.formula),
-                f"{summary.pooling_line(post, level)} {recommendation(post)}",
-                *filter(None, [summary.new_group_line(post, level, exp=scale == "exp")]),
-            ),
-            methods=methods.methods(post, self.formula, level),
-            parameters=self.parameter_table(level, scale="exp" if scale == "exp" else "link"),
-            groups=groups,
-            notices=self.notices,
-            charts=self._report_charts(*charted, dark=False) if drawn else (),
-            dark_charts=self._report_charts(*charted, dark=True) if drawn else (),
-            foundations=self._foundations(),
-        )
-
-    def _foundations(self) -> tuple[str, ...]:
-        """What checks, other priors and single groups say, where that takes no second."""
-        post = self._engine
-        if isinstance(post, HeteroscedasticPosterior):  # other priors take a fit each
-            return (self.check().text,) if post.statistics.n_groups <= MOST_RANKED else ()
-        if not isinstance(post, OneWayPosterior | CountsPosterior | PopulationPosterior):
-            return ()
-        most = MOST_LEFT_OUT if isinstance(post, OneWayPosterior) else MOST_COUNTS_LEFT_OUT
-        if post.statistics.n_groups > most:
-            return ()
-        said = [self.check().text]
-        with suppress(ArgumentError):  # of a population that is not normal
-            said.append(self.sensitivity().text)
-        with suppress(ArgumentError):  # of so few groups that the others leave no posterior
-            said.append(self.influence().text)
-        return tuple(said)
-
-    def _answer(
-        self, groups: Table, ranks: Table | None, factor: str, level: float
-    ) -> tuple[str, ...]:
-        """What is known of one effect of a factor, in sentences."""
-        from partialpool.words import answer
-
-        lines = answer.ends_of(groups, factor, level)
-        if self._engine.estimates_only:
-            return tuple(lines)
-        lines.append(answer.sure_of(self.with_standing(groups, "average", level), level))
-        if ranks is not None:
-            lines.append(answer.first_of(ranks, by_deviation="term" in groups))
-        return tuple(lines)
-
-    def _report_charts(
-        self,
-        ranks: Table | None,
-        effect: tuple[str, str],
-        level: float,
-        groups: list[Any] | None,
-        scale: TableScale,
-        *,
-        dark: bool,
-    ) -> tuple[Any, ...]:
-        """The charts of a report: those that say most, the forest and the ranks."""
-        if self._engine.estimates_only:
-            return ()
-        plot = self.plot
-        how: dict[str, Any] = {"level": level, "dark": dark}
-        chosen = plot.telling(**how, groups=groups)
-        from partialpool.words.meta_analysis import studies_of
-
-        if studies_of(self.statistics) is not None:
-            chosen.insert(1, plot.forest(**how, groups=groups, scale=scale))
-        if ranks is not None:
-            from partialpool.charts.ranks import of_table as ranks_of_table
-
-            chosen.append(ranks_of_table(ranks, *effect, 1, level, groups, dark=dark))
-        return tuple(chosen)
+        about = self.posterior, self.design, self.notices, self.clusters
+        return contents(*about, level, shown or Arrangement(), drawn=drawn, scale=scale)
 
     @_reads
     def charts(self, *, level: float = 0.95, dark: bool = False) -> list[Any]:
@@ -1394,9 +1198,7 @@ class Fit(Generic[Frame]):
         >>> fit.parameter_table()["name"].tolist()
         ['Intercept', 'tau[school]']
         """
-        exp = is_exp(scale, ParameterScale)
-        table = self._reliable.parameter_table(level, kind)
-        return parameter_ratios(table, coefficients_of(self.statistics)) if exp else table
+        return fit_tables.parameter_table(self.posterior, level, kind, scale)
 
     @property
     def factor(self) -> str:

@@ -390,6 +390,19 @@ class CountsPosterior(OneFactorEngine):
         """See `of_rows`."""
         return self.of_rows(rows.groups[0][0], scale)
 
+    groups_reported_on = 100
+
+    def world(self) -> dict[str, Any]:
+        """Sizes of the groups, medians of the parameters, family and population."""
+        s = self.statistics
+        return {
+            "size": tuple(s.size.tolist()),
+            "tau": float(self.tau.median),
+            "mu": float(self.mu.median),
+            "family": s.family,
+            "population": self.model.population,
+        }
+
     def group_checks(self, *, every: bool = False) -> Iterator[GroupCheck]:
         """Hold each group against all the others; see `group_check.counts_groups`."""
         from partialpool.posterior.group_check import counts_groups

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -94,6 +94,13 @@ class Engine(ABC):
     estimates_only: ClassVar[bool] = False
     """Whether there are estimates of the spreads, and no posterior of them."""
 
+    one_factor: ClassVar[bool] = False
+    """Whether it is of one factor without predictors."""
+    groups_reported_on: ClassVar[int] = 0
+    """Groups up to which a report says what its answer rests on, which then takes half a second."""
+    refits_for_priors: ClassVar[bool] = False
+    """Whether each other prior takes a fit of its own."""
+
     @property
     def spreads(self) -> dict[str, float]:
         """Estimates of parameters that have no distribution, by name."""
@@ -167,6 +174,20 @@ class Engine(ABC):
         every : bool
             Whether z is wanted of every group, and not only where it may lie far from the others.
         """
+
+    def check_comparable(self, estimators: Sequence[str]) -> None:
+        """Refuse to set no, complete and partial pooling side by side; see `Fit.compare`."""
+        if estimators:
+            raise ArgumentError(
+                f"estimators such as {estimators[0]} are for one factor without predictors; "
+                'here compare() takes none: fit with method="reml" or "ml" (--method) for those'
+            )
+
+    def world(self) -> dict[str, Any]:
+        """Sizes of the groups and medians of the parameters, as `Fit.world` has them."""
+        raise ArgumentError(
+            "a world has one factor, one sigma and no predictors; this fit has more"
+        )
 
     @abstractmethod
     def parameter_table(self, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Table:
@@ -397,7 +418,11 @@ class OneFactorEngine(FullEngine):
     Its parameters are "Intercept", mu, and "tau[factor]", and of measurements "sigma".
     """
 
+    one_factor = True
     model: Any
+
+    def check_comparable(self, estimators: Sequence[str]) -> None:
+        """Estimators of one factor can all stand beside the posterior."""
 
     @property
     def group_population(self) -> AnyPopulation:

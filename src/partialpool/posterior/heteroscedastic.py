@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, final
@@ -13,7 +13,7 @@ import numpy as np
 from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.data import Clusters, GroupStatistics, Table
 from partialpool.data.new_rows import NEW, NONE, NewRows
-from partialpool.errors import ImproperPosteriorError
+from partialpool.errors import ArgumentError, ImproperPosteriorError
 from partialpool.integrate import Axis, Lattice, find_modes, integrate_lattice
 from partialpool.kernels.heteroscedastic import (
     LOG_2PI,
@@ -400,6 +400,24 @@ class HeteroscedasticPosterior(OneFactorEngine):
         """Draws of every parameter, by name, (S,)."""
         values = (drawn.mu, drawn.tau, drawn.sigma, drawn.sd_log_sigma)
         return dict(zip(self.named(), values, strict=True))
+
+    groups_reported_on = 2000
+    refits_for_priors = True
+
+    def check_comparable(self, estimators: Sequence[str]) -> None:
+        """Refused: other estimators have one sigma."""
+        raise ArgumentError(
+            "compare() sets one sigma for all groups beside others: fit without "
+            '"; sigma ~ ..." for that, and pp.compare_models(a, b) says which of the two fits '
+            "predicts groups better"
+        )
+
+    def world(self) -> dict[str, Any]:
+        """Refused: worlds have one sigma."""
+        raise ArgumentError(
+            "a world has one factor, one sigma and no predictors; this fit has a sigma of each "
+            "group"
+        )
 
     def group_checks(self, *, every: bool = False) -> Iterator[GroupCheck]:
         """Hold each group against all the others; see `group_check.heteroscedastic_groups`."""

@@ -277,6 +277,15 @@ class OneWayPosterior(OneFactorEngine):
         """Deviation of every group from mu."""
         return self.effect
 
+    groups_reported_on = 2000
+
+    def world(self) -> dict[str, Any]:
+        """Sizes of the groups and medians of the parameters; refused of known standard errors."""
+        if self.sigma is None:
+            raise ArgumentError("a world is made of rows; this fit has known standard errors")
+        medians = {k: float(v.median) for k, v in (("tau", self.tau), ("sigma", self.sigma))}
+        return {"n": tuple(self.statistics.n.tolist()), "mu": float(self.mu.median), **medians}
+
     def group_checks(self, *, every: bool = False) -> Iterator[GroupCheck]:
         """Hold each group against all the others; see `group_check.one_way_groups`."""
         from partialpool.posterior.group_check import one_way_groups

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, final
@@ -318,6 +318,24 @@ class PopulationPosterior(OneFactorEngine):
         if drawn.sigma is not None:
             values.append(drawn.sigma)
         return dict(zip(self.named(), values, strict=True))
+
+    groups_reported_on = 100
+
+    def check_comparable(self, estimators: Sequence[str]) -> None:
+        """Refused: other estimators are of normal populations."""
+        raise ArgumentError(
+            "compare() sets no, complete and partial pooling under a normal population side by "
+            f"side; this population is {self.population}: leave population out, or score "
+            "populations against each other by pp.compare_models(a, b)"
+        )
+
+    def world(self) -> dict[str, Any]:
+        """Refused: worlds have populations of their own."""
+        raise ArgumentError(
+            f"worlds are of normal populations, or of counts; this one is {self.population}: "
+            "fit with a normal one, or give the world's own population, such as "
+            'pp.simulate.World.of(30, 10, tau=5, population="heavy_tailed")'
+        )
 
     def group_checks(self, *, every: bool = False) -> Iterator[GroupCheck]:
         """Hold each group against all the others; see `group_check.population_groups`."""
