@@ -6,21 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, get_args, overload
 
+from partialpool._table import Table
 from partialpool._typing import Paths
-from partialpool.data import (
-    Table,
-    from_estimates,
-    from_summaries,
-    read_counts,
-    read_statistics,
-)
-from partialpool.data.count_table import CountTable
-from partialpool.data.counts import CountStatistics
-from partialpool.data.find_dates import with_days
-from partialpool.data.folding import Folded, folding
-from partialpool.data.foreign_frames import known_frame
-from partialpool.data.outcome_words import with_event
-from partialpool.data.read import Reading, as_table
 from partialpool.errors import ArgumentError, PriorError
 from partialpool.fitted import (
     Fit,
@@ -40,6 +27,14 @@ from partialpool.models.population_text import (
     parse_population,
     population_of,
 )
+from partialpool.records.count_table import CountTable
+from partialpool.records.counts import CountStatistics
+from partialpool.rows import from_estimates, from_summaries, read_counts, read_statistics
+from partialpool.rows.find_dates import with_days
+from partialpool.rows.folding import Folded, folding
+from partialpool.rows.foreign_frames import known_frame
+from partialpool.rows.outcome_words import with_event
+from partialpool.rows.read import Reading, as_table
 from partialpool.words.accuracy import checked_accuracy
 
 if TYPE_CHECKING:
@@ -233,7 +228,7 @@ def _fit(formula: str, data: Any, model: _Model, progress: Callable[[float], Non
     if roles.family is not None:
         nodes = _nodes(method, model.quadrature)
         if not roles.one_way or nodes is not None:
-            from partialpool.data.working_responses import read_count_rows
+            from partialpool.rows.working_responses import read_count_rows
 
             rows = read_count_rows(roles, data, progress=progress)
             rows = replace(rows, notices=(*said, *rows.notices))
@@ -243,7 +238,7 @@ def _fit(formula: str, data: Any, model: _Model, progress: Callable[[float], Non
         return fit_one_way_counts(roles, counts, prior, accuracy, population)
     _refuse_quadrature(model.quadrature)
     if not roles.one_way:
-        from partialpool.data.mixed_read import read_mixed
+        from partialpool.rows.mixed_read import read_mixed
 
         rows = read_mixed(roles, data, progress=progress)
         rows = replace(rows, notices=(*said, *rows.notices))

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from partialpool._markup import paragraph, table
+from partialpool._table import Table
 from partialpool.charts.save import named_apart, to_svg
-from partialpool.data import Table
-from partialpool.data.whole_files import moved_when_whole
 from partialpool.errors import ArgumentError
 from partialpool.notices import Notice
+from partialpool.rows.whole_files import moved_when_whole
 from partialpool.words import formatting
 
 MOST_GROUPS = 1000

@@ -13,9 +13,8 @@ from typing import Any, Literal
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.data import CountStatistics, GroupStatistics
-from partialpool.data.design import Design
-from partialpool.data.rows_again import RowsAgain
+from partialpool.design.design import Design
+from partialpool.design.rows_again import RowsAgain
 from partialpool.kernels.compared import (
     Compared,
     with_draws,
@@ -41,6 +40,7 @@ from partialpool.posterior.heteroscedastic import HeteroscedasticPosterior
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.one_way import OneWayPosterior
 from partialpool.posterior.population import PopulationPosterior
+from partialpool.records import CountStatistics, GroupStatistics
 
 MOST_GROUPS = 20_000
 """Groups of which each is held against the others, and that are drawn anew (of more, so many at

@@ -10,9 +10,9 @@ from typing import Any, final
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool._typing import Floats, Ints
-from partialpool.data import CountStatistics, Table
-from partialpool.data.new_rows import NEW, NONE, NewRows
+from partialpool.design.new_rows import NEW, NONE, NewRows
 from partialpool.errors import ArgumentError, ImproperPosteriorError, PriorError
 from partialpool.integrate import Accuracy, Nested, integrate_nested
 from partialpool.kernels.families import LOGIT, Link
@@ -45,6 +45,7 @@ from partialpool.posterior.pairs import KERNEL_WIDTH, Densities, densities, spre
 from partialpool.posterior.predicted_counts import expected_counts
 from partialpool.posterior.ranks import SEED
 from partialpool.posterior.response_scale import axis_of
+from partialpool.records import CountStatistics
 
 TAU_PINNED_FROM = 100
 """From this many groups inside their range on, tau is expected to be pinned down."""

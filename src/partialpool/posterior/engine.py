@@ -10,10 +10,10 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool._typing import AnyArray, Floats, Ints
-from partialpool.data import CrossProducts, Table
-from partialpool.data.labels import as_labels
-from partialpool.data.new_rows import NewRows
+from partialpool.design.labels import as_labels
+from partialpool.design.new_rows import NewRows
 from partialpool.errors import ArgumentError, PriorError
 from partialpool.integrate import Accuracy
 from partialpool.kernels.families import Link
@@ -23,6 +23,7 @@ from partialpool.posterior.argument_checks import DETERMINISTIC, group_positions
 from partialpool.posterior.distributions import Distribution, IntervalKind
 from partialpool.posterior.joint_rows import Effects, Sums
 from partialpool.posterior.ranks import SEED, rank_table, ranked_draws
+from partialpool.records import CrossProducts
 
 INTERCEPT = "Intercept"
 Scale = Literal["response", "link"]

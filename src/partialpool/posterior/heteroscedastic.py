@@ -10,9 +10,9 @@ from typing import Any, final
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool._typing import AnyArray, Floats, Ints
-from partialpool.data import GroupStatistics, Table
-from partialpool.data.new_rows import NEW, NONE, NewRows
+from partialpool.design.new_rows import NEW, NONE, NewRows
 from partialpool.errors import ImproperPosteriorError
 from partialpool.integrate import Axis, Lattice, find_modes, integrate_lattice
 from partialpool.kernels.heteroscedastic import (
@@ -55,6 +55,7 @@ from partialpool.posterior.variance_parameters import (
     of_nodes,
     smoothed,
 )
+from partialpool.records import GroupStatistics
 
 MOST_EVALUATIONS = 20_000
 """Points of (tau, sigma, omega) to compute the density at, at most: five groups with flat priors

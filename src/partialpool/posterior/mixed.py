@@ -12,11 +12,9 @@ from typing import Any
 import numpy as np
 import scipy
 
+from partialpool._table import Table
 from partialpool._typing import Bools, Floats, Ints
-from partialpool.data import Table
-from partialpool.data.cross_products import DISPERSION, Block, CrossProducts
-from partialpool.data.new_rows import NEW, NONE, NewRows
-from partialpool.data.population import population_weights
+from partialpool.design.new_rows import NEW, NONE, NewRows
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Lattice, Sample, WeightedNodes
 from partialpool.integrate.weighted import NORMAL_WIDTH
@@ -55,6 +53,8 @@ from partialpool.posterior.variance_parameters import (
     of_nodes,
     times_sigma,
 )
+from partialpool.records.cross_products import DISPERSION, Block, CrossProducts
+from partialpool.records.population import population_weights
 
 LIGHTEST_LEFT_OUT, LEFT_OUT_OF_ERROR = 1e-5, 1e-3
 """Share of the weight that the lightest nodes left out of tables may have; where the integral is

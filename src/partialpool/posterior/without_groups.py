@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from partialpool.data import Clusters
 from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.posterior.counts import CountsPosterior
 from partialpool.posterior.estimated import Estimated
@@ -16,6 +15,7 @@ from partialpool.posterior.left_out_mixed import generalized_without, mixed_with
 from partialpool.posterior.one_way import OneWayPosterior
 from partialpool.posterior.population import PopulationPosterior
 from partialpool.posterior.population_without import population_without
+from partialpool.records import Clusters
 
 
 def left_out_factor(post: Any, factor: str | None = None) -> str:

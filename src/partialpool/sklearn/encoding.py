@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from partialpool._typing import Bools, Floats, Ints
-from partialpool.data.counts import CountStatistics
-from partialpool.data.read import Reading, as_table
-from partialpool.data.repeated_rows import repeated_counts, repeated_measurements
-from partialpool.data.statistics import GroupStatistics
 from partialpool.errors import ArgumentError, DataError, ImproperPosteriorError
 from partialpool.fitted import Fit, PriorLike, fit_one_way, fit_one_way_counts
 from partialpool.fitting import fit
 from partialpool.formula import CountFamily, Roles
 from partialpool.posterior.distributions import Distribution
+from partialpool.records.counts import CountStatistics
+from partialpool.records.measurements import GroupStatistics
+from partialpool.records.repeated_rows import repeated_counts, repeated_measurements
+from partialpool.rows.read import Reading, as_table
 
 PROPER = "tau ~ uniform_shrinkage()"
 """The prior where the flat one leaves no proper posterior, such as of two categories. It needs no
