@@ -8,11 +8,11 @@ import numpy as np
 
 from partialpool._typing import AnyArray, Floats
 from partialpool._version import __version__
-from partialpool.data import CountStatistics, GroupStatistics
-from partialpool.data.labels import is_text
+from partialpool.design.labels import is_text
 from partialpool.errors import MissingExtraError
 from partialpool.posterior import Draws, Posterior
 from partialpool.posterior.engine import INTERCEPT, Scale, Term
+from partialpool.records import CountStatistics, GroupStatistics
 
 Variables = dict[str, AnyArray]
 DRAWN = ("posterior", "log_likelihood")

@@ -20,29 +20,11 @@ from typing import (
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool._typing import Floats, Frame, Ints, Paths
-from partialpool.data import (
-    Clusters,
-    CountStatistics,
-    CrossProducts,
-    Design,
-    GroupStatistics,
-    Table,
-)
-from partialpool.data.count_table import CountTable
-from partialpool.data.design import column_of
-from partialpool.data.folding import Folded
-from partialpool.data.foreign_frames import known_frame
-from partialpool.data.mixed_statistics import MixedStatistics
-from partialpool.data.new_rows import (
-    NewRows,
-    Target,
-    Unseen,
-    new_rows,
-    one_way_design,
-)
-from partialpool.data.read import handing_back
-from partialpool.data.statistics_files import Kept
+from partialpool.design import Design
+from partialpool.design.design import column_of
+from partialpool.design.new_rows import NewRows, Target, Unseen, one_way_design
 from partialpool.errors import ArgumentError, NotReachedError
 from partialpool.formula import Roles
 from partialpool.kept_statistics import Statistics, with_more
@@ -67,6 +49,14 @@ from partialpool.posterior.fit_engine import (
     fit_engine,
 )
 from partialpool.prediction import PredictionOptions, predict, predict_draws
+from partialpool.records import Clusters, CountStatistics, CrossProducts, GroupStatistics
+from partialpool.records.count_table import CountTable
+from partialpool.records.mixed_statistics import MixedStatistics
+from partialpool.rows.folding import Folded
+from partialpool.rows.foreign_frames import known_frame
+from partialpool.rows.new_rows import new_rows
+from partialpool.rows.read import handing_back
+from partialpool.rows.statistics_files import Kept
 from partialpool.words import fit_tables, formatting, summary
 from partialpool.words.accuracy import accuracy_notice, checked_accuracy, require_reliable
 from partialpool.words.advice import Advice, MixedAdvice, advise, recommendation
@@ -83,10 +73,10 @@ if TYPE_CHECKING:
 
     from partialpool.averages import Average
     from partialpool.charts import Plots
-    from partialpool.data.mixed_read import MixedReading
     from partialpool.posterior.averaged import AverageScale, ContrastKind
     from partialpool.posterior.left_out import LeftOutGroups
     from partialpool.report import Contents
+    from partialpool.rows.mixed_read import MixedReading
     from partialpool.simulate import CountWorld, World
     from partialpool.words.checks import Check
     from partialpool.words.coefficients import MixedComparison
@@ -834,7 +824,7 @@ class Fit(Generic[Frame]):
         post = self._posterior("check()")
         rows = None
         if data is not None:
-            from partialpool.data.rows_again import rows_again
+            from partialpool.rows.rows_again import rows_again
 
             rows = rows_again(self.design, self._like(data), self._sizes)
         return check(post, self.formula, self.to_input_frame, self.design, rows, rng)
@@ -1236,11 +1226,11 @@ def fit_kept(statistics: Statistics, how: EngineOptions, like: Callable[[Table],
     """Fit from statistics; `like` hands tables back."""
     kept = statistics.groups
     if isinstance(kept, MixedStatistics):
-        from partialpool.data.mixed_read import reading as finish_mixed
+        from partialpool.rows.mixed_read import reading as finish_mixed
 
         return fit_mixed(finish_mixed(kept, None, like), how)
     if isinstance(kept, CountTable):
-        from partialpool.data.working_responses import counted as finish_counts
+        from partialpool.rows.working_responses import counted as finish_counts
 
         return fit_mixed(finish_counts(kept, like), how)
     return fit_one_factor(statistics.roles, kept.sorted(), how, like)

@@ -6,21 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, get_args, overload
 
+from partialpool._table import Table
 from partialpool._typing import Paths
-from partialpool.data import (
-    Table,
-    from_estimates,
-    from_summaries,
-    read_counts,
-    read_statistics,
-)
-from partialpool.data.count_table import CountTable
-from partialpool.data.counts import CountStatistics
-from partialpool.data.find_dates import with_days
-from partialpool.data.folding import Folded, folding
-from partialpool.data.foreign_frames import known_frame
-from partialpool.data.outcome_words import with_event
-from partialpool.data.read import as_table
 from partialpool.errors import ArgumentError, PriorError
 from partialpool.fitted import Fit, fit_kept, fit_mixed, fit_one_factor
 from partialpool.formula import Roles, parse, read_roles
@@ -34,6 +21,14 @@ from partialpool.models.population_text import (
 )
 from partialpool.notices import Notice
 from partialpool.posterior.fit_engine import EngineOptions, Method
+from partialpool.records.count_table import CountTable
+from partialpool.records.counts import CountStatistics
+from partialpool.rows import from_estimates, from_summaries, read_counts, read_statistics
+from partialpool.rows.find_dates import with_days
+from partialpool.rows.folding import Folded, folding
+from partialpool.rows.foreign_frames import known_frame
+from partialpool.rows.outcome_words import with_event
+from partialpool.rows.read import as_table
 from partialpool.words.accuracy import checked_accuracy
 
 if TYPE_CHECKING:
@@ -223,9 +218,9 @@ def _read_and_fit(
         notices = (*said, *reading.notices)
         return fit_one_factor(roles, reading.statistics, how, reading.like, notices)
     if counts:
-        from partialpool.data.working_responses import read_count_rows as read
+        from partialpool.rows.working_responses import read_count_rows as read
     else:
-        from partialpool.data.mixed_read import read_mixed as read
+        from partialpool.rows.mixed_read import read_mixed as read
     rows = read(roles, data, progress=progress)
     return fit_mixed(replace(rows, notices=(*said, *rows.notices)), how)
 

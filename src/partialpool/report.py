@@ -14,16 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from partialpool._markup import paragraph, table
+from partialpool._table import Table
 from partialpool.charts import Plots
 from partialpool.charts.ranks import of_table as chart_of_ranks
 from partialpool.charts.save import named_apart, to_svg
-from partialpool.data import Clusters, Design, Table
-from partialpool.data.read import as_table
-from partialpool.data.whole_files import moved_when_whole
+from partialpool.design import Design
 from partialpool.errors import ArgumentError
 from partialpool.notices import Notice
 from partialpool.posterior import Posterior
 from partialpool.posterior.engine import INTERCEPT
+from partialpool.records import Clusters
+from partialpool.rows.read import as_table
+from partialpool.rows.whole_files import moved_when_whole
 from partialpool.words import answer, fit_tables, formatting, methods, summary
 from partialpool.words.advice import recommendation
 from partialpool.words.arrange import Arrangement

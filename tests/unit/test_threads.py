@@ -8,8 +8,8 @@ from scipy import linalg
 
 import partialpool as pp
 from partialpool import fitted, threads
-from partialpool.data import CrossProducts
 from partialpool.posterior.fit_engine import dense_rows
+from partialpool.records import CrossProducts
 from partialpool.threads import LARGE, _loaded, _paths, one_blas_thread
 
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool.app.file_groups import SEED, GroupTable, draws_of, percent
-from partialpool.data import CountProducts, CountStatistics, CrossProducts, Table
 from partialpool.fitted import Fit
 from partialpool.posterior import PopulationPosterior
 from partialpool.posterior.distributions import Distribution
+from partialpool.records import CountProducts, CountStatistics, CrossProducts
 from partialpool.words import formatting
 
 POINTS = 160

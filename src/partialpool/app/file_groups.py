@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool._typing import AnyArray, Floats, Ints
-from partialpool.data import CountStatistics, Table
-from partialpool.data.labels import natural_order
+from partialpool.design.labels import natural_order
 from partialpool.errors import ArgumentError
 from partialpool.fitted import Fit
 from partialpool.posterior.engine import OneFactorEngine
+from partialpool.records import CountStatistics
 from partialpool.words import formatting
 
 PAGE, LARGEST_PAGE = 20, 200

@@ -10,11 +10,11 @@ from partialpool._typing import Floats
 from partialpool.charts import parts
 from partialpool.charts.places import log_ticks
 from partialpool.charts.style import Look, altair, look
-from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.errors import ArgumentError
 from partialpool.kernels.oneway import pooled
 from partialpool.posterior import CountsPosterior, OneFactor, OneWayPosterior, PopulationPosterior
 from partialpool.posterior.distributions import share_of_variance
+from partialpool.records import CountStatistics, GroupStatistics
 from partialpool.words import formatting
 
 MOST_POINTS = 2000

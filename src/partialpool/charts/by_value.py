@@ -9,8 +9,8 @@ import numpy as np
 from partialpool._typing import Floats
 from partialpool.charts import parts
 from partialpool.charts.style import Look, altair, look
-from partialpool.data import GroupStatistics
 from partialpool.posterior import OneFactor, OneWayPosterior, PopulationPosterior
+from partialpool.records import GroupStatistics
 from partialpool.words import formatting
 
 MOST_POINTS = 1000

@@ -9,7 +9,6 @@ import numpy as np
 from partialpool._typing import Floats
 from partialpool.charts import parts
 from partialpool.charts.style import Look, altair, look
-from partialpool.data import GroupStatistics
 from partialpool.errors import ArgumentError
 from partialpool.posterior import (
     OneFactor,
@@ -18,6 +17,7 @@ from partialpool.posterior import (
 )
 from partialpool.posterior.population_draws import PopulationDraws
 from partialpool.posterior.ranks import SEED
+from partialpool.records import GroupStatistics
 from partialpool.words import formatting
 
 DRAWS, POINTS = 600, 241

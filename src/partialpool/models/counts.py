@@ -19,7 +19,6 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from partialpool._typing import Bools, Floats, Ints
-from partialpool.data import CountStatistics
 from partialpool.errors import DataError
 from partialpool.integrate import Axis
 from partialpool.kernels import conjugate, counts
@@ -30,6 +29,7 @@ from partialpool.models.population_text import CountPopulation
 from partialpool.models.prior_set import Priors
 from partialpool.models.priors import Normal, log_density_of_coefficient
 from partialpool.models.unused_priors import refuse_sigma
+from partialpool.records import CountStatistics
 
 CELLS_AT_ONCE = 4_000_000
 """Elements of the (pairs, nodes) arrays held at once."""

@@ -16,7 +16,6 @@ from functools import cached_property
 import numpy as np
 
 from partialpool._typing import Bools, Floats, Ints
-from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.errors import ImproperPosteriorError
 from partialpool.integrate import Axis, Coordinate, HalfLine, Interval
 from partialpool.kernels import counts
@@ -37,6 +36,7 @@ from partialpool.models.priors import (
     log_density_of_coefficient,
 )
 from partialpool.models.propriety import Moments
+from partialpool.records import CountStatistics, GroupStatistics
 
 MU_STEP, MU_STEPS, MU_STRETCH = 0.3, 8, 2.0
 """Grid of mu at each phi: ``stretch sinh(t)`` sds from its centre, t even. Of a normal density the

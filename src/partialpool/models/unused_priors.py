@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from partialpool.data import CrossProducts
 from partialpool.errors import PriorError
 from partialpool.models.prior_set import Priors
+from partialpool.records import CrossProducts
 
 DEFAULT = Priors()
 

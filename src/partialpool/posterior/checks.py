@@ -12,9 +12,8 @@ from typing import Any, Literal
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.data import CountStatistics, GroupStatistics
-from partialpool.data.design import Design
-from partialpool.data.rows_again import RowsAgain
+from partialpool.design.design import Design
+from partialpool.design.rows_again import RowsAgain
 from partialpool.kernels.compared import (
     Compared,
     with_draws,
@@ -40,6 +39,7 @@ from partialpool.posterior.heteroscedastic import HeteroscedasticPosterior
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.one_way import OneWayPosterior
 from partialpool.posterior.population import PopulationPosterior
+from partialpool.records import CountStatistics, GroupStatistics
 
 CELLS = 2**21
 """Groups times draws: 16 MiB an array."""

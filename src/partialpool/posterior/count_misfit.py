@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from partialpool._typing import Bools, Floats, Ints
-from partialpool.data.counts import CountStatistics
 from partialpool.kernels.compared import Compared
 from partialpool.kernels.noise import dispersion_of_rows
 from partialpool.kernels.row_moments import RowMoments, row_moments
 from partialpool.posterior.engine import FullEngine
 from partialpool.posterior.generalized import GeneralizedPosterior
+from partialpool.records.counts import CountStatistics
 
 FEWEST_ROWS = 20
 """Fewer rows than this beyond what was fitted tell nothing."""

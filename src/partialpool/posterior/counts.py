@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 from scipy import special
 
+from partialpool._table import Table
 from partialpool._typing import Floats, Ints
-from partialpool.data import Clusters, CountStatistics, Table
-from partialpool.data.new_rows import NEW, NONE, NewRows
+from partialpool.design.new_rows import NEW, NONE, NewRows
 from partialpool.errors import ArgumentError, ImproperPosteriorError, PriorError
 from partialpool.integrate import Accuracy, Nested, integrate_nested
 from partialpool.kernels.families import LOGIT, Link
@@ -46,6 +46,7 @@ from partialpool.posterior.pairs import KERNEL_WIDTH, Densities, densities, spre
 from partialpool.posterior.predicted_counts import expected_counts
 from partialpool.posterior.ranks import SEED
 from partialpool.posterior.response_scale import axis_of
+from partialpool.records import Clusters, CountStatistics
 
 if TYPE_CHECKING:
     from partialpool.posterior.checks import Finding

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool._typing import AnyArray, Floats, Ints
-from partialpool.data import Clusters, CrossProducts, Table
-from partialpool.data.labels import as_labels
-from partialpool.data.new_rows import NewRows
+from partialpool.design.labels import as_labels
+from partialpool.design.new_rows import NewRows
 from partialpool.errors import ArgumentError, PriorError, did_you_mean
 from partialpool.integrate import Accuracy
 from partialpool.kernels.families import Link
@@ -24,9 +24,10 @@ from partialpool.posterior.argument_checks import DETERMINISTIC, group_positions
 from partialpool.posterior.distributions import Distribution, IntervalKind
 from partialpool.posterior.joint_rows import Effects, Sums
 from partialpool.posterior.ranks import SEED, rank_table, ranked_draws
+from partialpool.records import Clusters, CrossProducts
 
 if TYPE_CHECKING:  # questions that not every call asks: each engine imports what answers them
-    from partialpool.data.rows_again import RowsAgain
+    from partialpool.design.rows_again import RowsAgain
     from partialpool.posterior.checks import Finding
     from partialpool.posterior.group_check import GroupCheck
     from partialpool.posterior.left_out import LeftOutGroups

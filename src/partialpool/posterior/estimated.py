@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any, Never, final
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool._typing import Floats, Ints
-from partialpool.data import CountProducts, CrossProducts, Table
-from partialpool.data.cross_products import DISPERSION
-from partialpool.data.labels import as_labels
+from partialpool.design.labels import as_labels
 from partialpool.errors import ArgumentError
 from partialpool.models.mixed import check_design, sd_name
 from partialpool.posterior.argument_checks import DETERMINISTIC
@@ -25,6 +24,8 @@ from partialpool.posterior.engine import Engine, Scale, Term, terms_of
 from partialpool.posterior.generalized import plug_in_counts
 from partialpool.posterior.integrated import plug_in
 from partialpool.posterior.mixed import MixedPosterior
+from partialpool.records import CountProducts, CrossProducts
+from partialpool.records.cross_products import DISPERSION
 
 if TYPE_CHECKING:  # estimators are imported by the fits that use them: a posterior needs none
     from partialpool.classical.mixed import MixedEstimate

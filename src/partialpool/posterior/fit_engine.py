@@ -9,8 +9,6 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from partialpool.data import CountProducts, CountStatistics, CrossProducts, GroupStatistics
-from partialpool.data.one_way_products import as_cross_products
 from partialpool.errors import ArgumentError
 from partialpool.models import PriorLike, Priors, parameter_names, priors
 from partialpool.models.population_model import default_priors
@@ -26,6 +24,8 @@ from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.one_way import one_way_posterior
 from partialpool.posterior.population import population_posterior
 from partialpool.posterior.posterior import Engine, OneFactor
+from partialpool.records import CountProducts, CountStatistics, CrossProducts, GroupStatistics
+from partialpool.records.one_way_products import as_cross_products
 from partialpool.threads import one_blas_thread
 
 Method = Literal["posterior", "reml", "ml"]

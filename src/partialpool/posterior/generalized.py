@@ -10,12 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool._typing import Floats, Ints
-from partialpool.data import Clusters, Table
-from partialpool.data.count_products import CountProducts
-from partialpool.data.cross_products import Block
-from partialpool.data.new_rows import NewRows
-from partialpool.data.population import population_weights
+from partialpool.design.new_rows import NewRows
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Accuracy
 from partialpool.kernels.families import Link
@@ -34,6 +31,10 @@ from partialpool.posterior.mixed_draws import MixedDraws, as_named
 from partialpool.posterior.response_scale import on_response_scale
 from partialpool.posterior.skewed import Cumulants, held, mixed
 from partialpool.posterior.variance_parameters import of_nodes
+from partialpool.records import Clusters
+from partialpool.records.count_products import CountProducts
+from partialpool.records.cross_products import Block
+from partialpool.records.population import population_weights
 
 if TYPE_CHECKING:  # the sampler is imported by the fits that draw points: other models need none
     from partialpool.classical.mixed import MixedEstimate

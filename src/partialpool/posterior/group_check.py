@@ -10,7 +10,6 @@ import numpy as np
 from scipy import special
 
 from partialpool._typing import AnyArray, Bools, Floats, Ints
-from partialpool.data import GroupStatistics
 from partialpool.integrate import Nested
 from partialpool.kernels.count_tails import conjugate_tails, normal_tails
 from partialpool.kernels.predictive import leave_one_group_out
@@ -42,6 +41,7 @@ from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.one_way import OneWayPosterior
 from partialpool.posterior.population import PopulationPosterior
 from partialpool.posterior.population_without import left_out_cdf
+from partialpool.records import GroupStatistics
 
 LEVEL, LEVEL_OF_MANY, MANY = 0.03, 0.05 / 3, 100
 """Of each of the three statistics, for up to and beyond that many groups: of few groups the three

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool._typing import AnyArray, Floats, Ints
-from partialpool.data import Clusters, GroupStatistics, Table
-from partialpool.data.new_rows import NEW, NONE, NewRows
+from partialpool.design.new_rows import NEW, NONE, NewRows
 from partialpool.errors import ArgumentError, ImproperPosteriorError
 from partialpool.integrate import Axis, Lattice, find_modes, integrate_lattice
 from partialpool.kernels.heteroscedastic import (
@@ -56,9 +56,10 @@ from partialpool.posterior.variance_parameters import (
     of_nodes,
     smoothed,
 )
+from partialpool.records import Clusters, GroupStatistics
 
 if TYPE_CHECKING:
-    from partialpool.data.rows_again import RowsAgain
+    from partialpool.design.rows_again import RowsAgain
     from partialpool.posterior.checks import Finding
     from partialpool.posterior.group_check import GroupCheck
     from partialpool.posterior.left_out import LeftOutGroups

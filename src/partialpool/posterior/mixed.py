@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy
 
+from partialpool._table import Table
 from partialpool._typing import Bools, Floats, Ints
-from partialpool.data import Clusters, Table
-from partialpool.data.cross_products import DISPERSION, Block, CrossProducts
-from partialpool.data.new_rows import NEW, NONE, NewRows
-from partialpool.data.population import population_weights
+from partialpool.design.new_rows import NEW, NONE, NewRows
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Lattice, Sample, WeightedNodes
 from partialpool.integrate.weighted import NORMAL_WIDTH
@@ -57,6 +55,9 @@ from partialpool.posterior.variance_parameters import (
     of_nodes,
     times_sigma,
 )
+from partialpool.records import Clusters
+from partialpool.records.cross_products import DISPERSION, Block, CrossProducts
+from partialpool.records.population import population_weights
 
 if TYPE_CHECKING:
     from partialpool.posterior.checks import Finding

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 import scipy
 
+from partialpool._table import Table
 from partialpool._typing import Floats, Ints
-from partialpool.data import Clusters, GroupStatistics, Table
-from partialpool.data.new_rows import NEW
+from partialpool.design.new_rows import NEW
 from partialpool.errors import ArgumentError, ImproperPosteriorError
 from partialpool.integrate import Grid, integrate
 from partialpool.kernels.oneway import kept, log_marginal, pooled, theta_given
@@ -41,6 +41,7 @@ from partialpool.posterior.engine import OneFactorEngine, Scale, Term
 from partialpool.posterior.joint_rows import Sums
 from partialpool.posterior.one_way_parameters import icc, ratio, sigma, tau
 from partialpool.posterior.theta import CHECKED_TAIL, Theta, class_blocks
+from partialpool.records import Clusters, GroupStatistics
 
 if TYPE_CHECKING:
     from partialpool.posterior.checks import Finding

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool._typing import Floats, Ints
-from partialpool.data import Clusters, CountStatistics, GroupStatistics, Table
-from partialpool.data.new_rows import NEW, NONE, NewRows
+from partialpool.design.new_rows import NEW, NONE, NewRows
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Lattice
 from partialpool.kernels.families import Link
@@ -31,6 +31,7 @@ from partialpool.posterior.population_integral import integrated
 from partialpool.posterior.population_nodes import PopulationNodes
 from partialpool.posterior.ranks import SEED
 from partialpool.posterior.variance_parameters import of_nodes
+from partialpool.records import Clusters, CountStatistics, GroupStatistics
 
 if TYPE_CHECKING:
     from partialpool.posterior.checks import Finding

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from partialpool._markup import output, paragraph
+from partialpool._table import Table
 from partialpool._typing import AnyArray, Floats
-from partialpool.data import Table
-from partialpool.data.new_rows import NewRows, Target, Unseen
+from partialpool.design.new_rows import NewRows, Target, Unseen
 from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.integrate import Accuracy
 from partialpool.models import Priors

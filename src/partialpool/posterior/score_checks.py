@@ -15,7 +15,7 @@ import numpy as np
 from scipy import special
 
 from partialpool._typing import AnyArray, Floats, Ints
-from partialpool.data.rows_again import RowsAgain
+from partialpool.design.rows_again import RowsAgain
 from partialpool.kernels.compared import ENDS, Compared, with_normal
 from partialpool.kernels.families import LOGIT
 from partialpool.kernels.row_moments import inflation

@@ -19,7 +19,6 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from partialpool._typing import Floats
-from partialpool.data import GroupStatistics
 from partialpool.errors import PartialPoolError
 from partialpool.integrate import Grid, Nested
 from partialpool.models import OneWayModel, Priors, one_way_model
@@ -31,6 +30,7 @@ from partialpool.posterior.counts import CountsPosterior, counts_posterior
 from partialpool.posterior.engine import FullEngine
 from partialpool.posterior.left_out import MOST_UNLIKELY, UNLIKELY
 from partialpool.posterior.one_way import OneWayPosterior, one_way_posterior
+from partialpool.records import GroupStatistics
 
 POWERS = (0.8, 1.25)
 """Powers to either side of one, a fifth of the information off or a quarter more: those of the

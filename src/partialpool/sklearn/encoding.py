@@ -8,10 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from partialpool._typing import Bools, Floats, Ints
-from partialpool.data.counts import CountStatistics
-from partialpool.data.read import as_table
-from partialpool.data.repeated_rows import repeated_counts, repeated_measurements
-from partialpool.data.statistics import GroupStatistics
 from partialpool.errors import ArgumentError, DataError, ImproperPosteriorError
 from partialpool.fitted import Fit, fit_one_factor
 from partialpool.fitting import fit
@@ -19,6 +15,10 @@ from partialpool.formula import CountFamily, Roles
 from partialpool.models import PriorLike
 from partialpool.posterior.distributions import Distribution
 from partialpool.posterior.fit_engine import EngineOptions
+from partialpool.records.counts import CountStatistics
+from partialpool.records.measurements import GroupStatistics
+from partialpool.records.repeated_rows import repeated_counts, repeated_measurements
+from partialpool.rows.read import as_table
 
 PROPER = "tau ~ uniform_shrinkage()"
 """The prior where the flat one leaves no proper posterior, such as of two categories. It needs no

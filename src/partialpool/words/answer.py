@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from partialpool.data import CountProducts, CountStatistics, CrossProducts, Table
+from partialpool._table import Table
+from partialpool.records import CountProducts, CountStatistics, CrossProducts
 from partialpool.words.formatting import number, printable, scale_of
 
 ENDS = 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from partialpool.data import Table
+from partialpool._table import Table
 from partialpool.errors import ArgumentError
 from partialpool.posterior import Posterior
 from partialpool.posterior.above import Above, probability_above

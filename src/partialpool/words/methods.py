@@ -9,8 +9,8 @@ import numpy as np
 import scipy
 
 from partialpool._version import __version__
-from partialpool.data import CountProducts, CountStatistics, CrossProducts
 from partialpool.posterior import Estimated
+from partialpool.records import CountProducts, CountStatistics, CrossProducts
 from partialpool.words.families import family_words
 from partialpool.words.formatting import printable
 from partialpool.words.population_shape import population_words

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from partialpool.data.labels import shown
+from partialpool.design.labels import shown
 from partialpool.models.population_text import AnyPopulation
 from partialpool.notices import Notice
 from partialpool.posterior import CountsPosterior

@@ -11,15 +11,8 @@ import numpy as np
 
 from partialpool._markup import output, paragraph
 from partialpool._markup import table as html_table
+from partialpool._table import Table
 from partialpool._typing import Floats
-from partialpool.data import (
-    CountProducts,
-    CountStatistics,
-    CrossProducts,
-    GroupStatistics,
-    Table,
-)
-from partialpool.data.cross_products import DISPERSION
 from partialpool.errors import ArgumentError
 from partialpool.models import Priors
 from partialpool.notices import Notice
@@ -33,6 +26,8 @@ from partialpool.posterior import (
     PopulationPosterior,
 )
 from partialpool.posterior.distributions import Distribution, IntervalKind
+from partialpool.records import CountProducts, CountStatistics, CrossProducts, GroupStatistics
+from partialpool.records.cross_products import DISPERSION
 from partialpool.words.formatting import (
     SHOWN_GROUPS,
     WIDTH,

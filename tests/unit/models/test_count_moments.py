@@ -5,10 +5,10 @@ import pytest
 from scipy import integrate, special, stats
 
 from count_models import COUNT_MODELS
-from partialpool.data import read_counts
 from partialpool.formula import parse, read_roles
 from partialpool.models import counts_model, priors
 from partialpool.models.counts_propriety import natural_moments
+from partialpool.rows import read_counts
 
 DATA = {"y": [3, 5, 1], "n": [4.0, 10.0, 6.0], "g": ["a", "b", "c"]}
 
