@@ -16,7 +16,7 @@ from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.design.labels import natural_order
 from partialpool.errors import ArgumentError
 from partialpool.fitted import Fit
-from partialpool.posterior.engine import OneFactorEngine
+from partialpool.posterior.one_factor import OneFactorEngine
 from partialpool.records import CountStatistics
 from partialpool.words import formatting
 

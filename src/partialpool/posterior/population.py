@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from partialpool._table import Table
 from partialpool._typing import Floats, Ints
 from partialpool.design.new_rows import NEW, NONE, NewRows
 from partialpool.errors import ArgumentError
@@ -19,11 +18,11 @@ from partialpool.models import Priors
 from partialpool.models.population_model import PopulationModel, population_model
 from partialpool.models.populations import Population
 from partialpool.posterior.argument_checks import checked_coefficients, checked_draws
-from partialpool.posterior.counts import counted_columns
 from partialpool.posterior.distributions import Distribution, IntervalKind
-from partialpool.posterior.engine import CONTRAST_DRAWS, OneFactorEngine, Scale, Term, checked_scale
+from partialpool.posterior.engine import CONTRAST_DRAWS, Scale, Term, checked_scale
 from partialpool.posterior.groups import Sampled
 from partialpool.posterior.node_mixture import NodeComponents, NodeMixture
+from partialpool.posterior.one_factor import OneFactorEngine
 from partialpool.posterior.one_way_parameters import on_line
 from partialpool.posterior.population_draws import PopulationDraws, draw_population
 from partialpool.posterior.population_groups import GroupReadout, MeasuredGroups
@@ -386,15 +385,7 @@ class PopulationPosterior(OneFactorEngine):
     # the whole ----------------------------------------------------------------------------
 
     def draws(self, size: int, rng: np.random.Generator) -> PopulationDraws:
-        """Draw independently from the joint posterior.
-
-        Parameters
-        ----------
-        size : int
-            Number of draws S.
-        rng : numpy.random.Generator
-            Source of randomness.
-        """
+        """Draw independently from the joint posterior."""
         every = np.arange(self.statistics.n_groups)
         return self._draws(checked_draws(size, rng), rng, every)
 
@@ -406,7 +397,7 @@ class PopulationPosterior(OneFactorEngine):
         theta = self._groups.draw(mu, points, at, rng) + model.center
         drawn_sigma = None if model.sigma is None else sigma
         labels = self.statistics.labels[at]
-        return PopulationDraws(mu + model.center, tau, shape, drawn_sigma, theta, labels)
+        return PopulationDraws(mu + model.center, tau, drawn_sigma, theta, labels, shape)
 
     @property
     def predicts_without_one_group(self) -> bool:
@@ -420,32 +411,9 @@ class PopulationPosterior(OneFactorEngine):
         """How the integrals were done."""
         return f"{self.lattice.method}, trapezoid rule over mu at each"
 
-    def group_table(
-        self, level: float = 0.95, kind: IntervalKind = "equal-tailed", scale: Scale = "response"
-    ) -> Table:
-        """One row a group; see `Fit.groups`. Of measurements both scales are the same.
-
-        Of counts events, and trials or exposure, stand beside n.
-        """
-        s, scale = self.statistics, checked_scale(scale)
-        of, raw = self.values(self.terms[0], scale), s.raw
-        if self.link is not None and scale == "link":
-            raw = self.link.linked(raw)
-        lower, upper = of.interval(level, kind)
-        more = {} if self.p_outlying is None else {"p_outlying": self.p_outlying}
-        counted = counted_columns(s) if isinstance(s, CountStatistics) else {}
-        return Table(
-            group=s.labels,
-            n=s.n,
-            **counted,
-            raw=raw,
-            estimate=of.mean,
-            sd=of.sd,
-            lower=lower,
-            upper=upper,
-            shrinkage=self.shrinkage.mean,
-            **more,
-        )
+    def more_of_groups(self, level: float, kind: IntervalKind) -> dict[str, Floats]:
+        """Probability of being of the last component, where that says something."""
+        return {} if self.p_outlying is None else {"p_outlying": self.p_outlying}
 
     @property
     def error(self) -> float:

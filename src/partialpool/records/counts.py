@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from partialpool._typing import Floats
+from partialpool._typing import AnyArray, Floats
 from partialpool.formula import CountFamily, Roles
 from partialpool.formula.families import PROPORTIONS
 from partialpool.records.group_record import GroupRecord
@@ -103,6 +103,14 @@ class CountStatistics(GroupRecord):
     def proportion(self) -> bool:
         """Whether `size` counts trials, not exposure."""
         return self.family in PROPORTIONS
+
+    @property
+    def counted(self) -> dict[str, AnyArray]:
+        """Columns of tables: events of every group, and what they are among."""
+        columns: dict[str, AnyArray] = {"events": self.y.astype(np.intp)}
+        if self.size_words != "rows":
+            columns[self.size_words] = self.size.astype(np.intp) if self.proportion else self.size
+        return columns
 
     @property
     def size_words(self) -> str:
