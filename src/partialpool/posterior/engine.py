@@ -78,6 +78,14 @@ class Engine(ABC):
     """Computes the posterior, or estimates, of a kind of model."""
 
     accuracy: float | None
+    estimates_only: ClassVar[bool] = False
+    """Whether there are estimates of the spreads, and no posterior of them."""
+    one_factor: ClassVar[bool] = False
+    """Whether it is of one factor without predictors."""
+    groups_reported_on: ClassVar[int] = 0
+    """Groups up to which a report says what its answer rests on, which then takes half a second."""
+    refits_for_priors: ClassVar[bool] = False
+    """Whether each other prior takes a fit of its own."""
 
     @property
     def group_population(self) -> AnyPopulation:
@@ -88,16 +96,6 @@ class Engine(ABC):
         """Pickle without what was cached: every engine is a dataclass."""
         made_of: Any = self
         return type(self), tuple(getattr(self, field.name) for field in fields(made_of))
-
-    estimates_only: ClassVar[bool] = False
-    """Whether there are estimates of the spreads, and no posterior of them."""
-
-    one_factor: ClassVar[bool] = False
-    """Whether it is of one factor without predictors."""
-    groups_reported_on: ClassVar[int] = 0
-    """Groups up to which a report says what its answer rests on, which then takes half a second."""
-    refits_for_priors: ClassVar[bool] = False
-    """Whether each other prior takes a fit of its own."""
 
     @property
     def spreads(self) -> dict[str, float]:
