@@ -19,10 +19,11 @@ from partialpool import datasets
 from partialpool._table import Table
 from partialpool.cli.reading import LABELS, READING
 from partialpool.errors import ArgumentError, DataError, PartialPoolError, did_you_mean
-from partialpool.fitted import Fit, Method
+from partialpool.fitted import Fit
 from partialpool.fitting import fit, fit_statistics
 from partialpool.kept_statistics import load_statistics
 from partialpool.posterior.above import Above
+from partialpool.posterior.fit_engine import Method
 from partialpool.rows.files import expand, write_table
 from partialpool.rows.folding import folding
 from partialpool.rows.read_table import read

@@ -23,9 +23,10 @@ from partialpool.cli.common import (
     wide_console,
 )
 from partialpool.errors import ArgumentError
-from partialpool.fitted import Fit, Method
+from partialpool.fitted import Fit
 from partialpool.kept_statistics import explain
 from partialpool.posterior.distributions import IntervalKind
+from partialpool.posterior.fit_engine import Method
 from partialpool.rows.files import write_table
 from partialpool.words import formatting, summary
 from partialpool.words.advice import recommendation

@@ -429,7 +429,7 @@ def _of_counts(s: CountStatistics, priors: Priors, population: Population) -> Po
         population=population,
         priors=priors,
         center=0.0,
-        typical_ratio=normal.typical_error,
+        typical_ratio=normal.typical_ratio,
         sigma=None,
         moments=moments_of(normal.sizes.inside, moments, priors, population),
         log_constant=normal.log_constant,

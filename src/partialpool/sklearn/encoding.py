@@ -9,14 +9,16 @@ import numpy as np
 
 from partialpool._typing import Bools, Floats, Ints
 from partialpool.errors import ArgumentError, DataError, ImproperPosteriorError
-from partialpool.fitted import Fit, PriorLike, fit_one_way, fit_one_way_counts
+from partialpool.fitted import Fit, fit_one_factor
 from partialpool.fitting import fit
 from partialpool.formula import CountFamily, Roles
+from partialpool.models import PriorLike
 from partialpool.posterior.distributions import Distribution
+from partialpool.posterior.fit_engine import EngineOptions
 from partialpool.records.counts import CountStatistics
 from partialpool.records.measurements import GroupStatistics
 from partialpool.records.repeated_rows import repeated_counts, repeated_measurements
-from partialpool.rows.read import Reading, as_table
+from partialpool.rows.read import as_table
 
 PROPER = "tau ~ uniform_shrinkage()"
 """The prior where the flat one leaves no proper posterior, such as of two categories. It needs no
@@ -158,10 +160,7 @@ class Model:
         roles = Roles.one_factor("target", "category")
 
         def fitted(prior: PriorLike) -> Fit:
-            if isinstance(statistics, GroupStatistics):
-                reading = Reading(statistics, as_table)
-                return fit_one_way(roles, reading, prior, "posterior")
-            return fit_one_way_counts(roles, Reading(statistics, as_table), prior)
+            return fit_one_factor(roles, statistics, EngineOptions(prior), as_table)
 
         try:
             return fitted(self.prior)
