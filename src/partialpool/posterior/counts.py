@@ -38,13 +38,12 @@ from partialpool.posterior.distributions import (
     share_of_variance,
 )
 from partialpool.posterior.draws import OneWayDraws
-from partialpool.posterior.engine import CONTRAST_DRAWS, Scale, Term, checked_scale
-from partialpool.posterior.groups import OnLink, Sampled
+from partialpool.posterior.engine import Scale, Term, checked_scale
+from partialpool.posterior.groups import OnLink
 from partialpool.posterior.one_factor import OneFactorEngine
 from partialpool.posterior.one_way_parameters import on_line
 from partialpool.posterior.pairs import KERNEL_WIDTH, Densities, densities, spread_inverse
 from partialpool.posterior.predicted_counts import expected_counts
-from partialpool.posterior.ranks import SEED
 from partialpool.posterior.response_scale import axis_of
 from partialpool.records import Clusters, CountStatistics
 
@@ -266,33 +265,6 @@ class CountsPosterior(OneFactorEngine):
         """Distribution of one group's probability or rate, by label."""
         return Selected(self.some_groups(self.group_index([label])), index=0)
 
-    def contrast(
-        self, coefficients: Mapping[Any, float], *, mu: float = 0.0, scale: Scale = "response"
-    ) -> Distribution:
-        """Distribution of ``sum_j c_j p_j + c p(mu)``, from independent draws with a fixed seed.
-
-        Parameters
-        ----------
-        coefficients : mapping
-            From group label to coefficient, such as ``{"A": 1, "C": -1}``.
-        mu : float
-            Coefficient of the population's middle.
-        scale : {"response", "link"}
-            Whether of probabilities or rates, or of log-odds or log rates.
-
-        Raises
-        ------
-        ArgumentError
-            If a group is not in the data, or a coefficient is not finite.
-        """
-        at = self.group_index(list(coefficients))
-        a = np.array([float(v) for v in coefficients.values()])
-        if not np.isfinite([*a, mu]).all():
-            raise ArgumentError(f"coefficients must be finite; received {dict(coefficients)}")
-        drawn = self._draws_of(at, CONTRAST_DRAWS)
-        theta, middle = (self.on_scale(v, checked_scale(scale)) for v in (drawn.theta, drawn.mu))
-        return Sampled(np.sort(theta @ a + mu * middle))
-
     def expected_rank(self, *, descending: bool = True) -> Floats:
         """Posterior mean of each group's rank, 1 = highest; shape (J,)."""
         return np.asarray(self.ranks(descending=descending)["expected_rank"])
@@ -345,11 +317,11 @@ class CountsPosterior(OneFactorEngine):
         """Probability or rate, or theta, of a group that is not in the data."""
         return self.new_group if scale == "response" else self.new_theta
 
-    def contrast_of(
-        self, term: Term, coefficients: Mapping[Any, float], scale: Scale
-    ) -> Distribution:
-        """See `contrast`."""
-        return self.contrast(coefficients, scale=scale)
+    def drawn_groups(self, groups: Ints, size: int, rng: np.random.Generator) -> Floats:
+        """Draws of theta of some groups, by position, (S, K)."""
+        s = self.statistics
+        few = replace(s, **{k: getattr(s, k)[groups] for k in ("labels", "n", "y", "size")})
+        return draw(self.model, self.nodes, few, size, rng).theta
 
     def linear(
         self,
@@ -523,8 +495,3 @@ class CountsPosterior(OneFactorEngine):
         link = self._on_link(blocks, member, empty=empty)
         moments = mean[member], sd[member]
         return Mapped(link, axis_of(self.model.link), moments, link.shape)
-
-    def _draws_of(self, groups: Ints, size: int) -> OneWayDraws:
-        s = self.statistics
-        few = replace(s, **{k: getattr(s, k)[groups] for k in ("labels", "n", "y", "size")})
-        return draw(self.model, self.nodes, few, size, np.random.default_rng(SEED))

@@ -304,14 +304,10 @@ class HeteroscedasticPosterior(OneFactorEngine):
         shift = 0.0 if deviation else self.model.center
         return NodeMixture((len(index),), rows, nodes.weight, self._over_noise, shift, order)
 
-    def contrast(self, coefficients: Mapping[Any, float]) -> Distribution:
-        """Distribution of ``sum_j c_j theta_j``, from independent draws with a fixed seed.
-
-        Raises
-        ------
-        ArgumentError
-            If a group is not in the data, or coefficients are not finite or all 0.
-        """
+    def contrast_of(
+        self, term: Term, coefficients: Mapping[Any, float], scale: Scale
+    ) -> Distribution:
+        """Linear combination of the groups' values, from draws about the model's center."""
         at = self.group_index(list(coefficients))
         a = checked_coefficients(coefficients)
         rng = np.random.default_rng(SEED)

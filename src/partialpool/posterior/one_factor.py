@@ -15,9 +15,17 @@ from partialpool.design.new_rows import NewRows
 from partialpool.errors import PriorError
 from partialpool.models.population_text import AnyPopulation
 from partialpool.models.prior_menu import rounded_unit
-from partialpool.posterior.argument_checks import group_positions
+from partialpool.posterior.argument_checks import checked_coefficients, group_positions
 from partialpool.posterior.distributions import Distribution, IntervalKind
-from partialpool.posterior.engine import INTERCEPT, FullEngine, Scale, Term, checked_scale
+from partialpool.posterior.engine import (
+    CONTRAST_DRAWS,
+    INTERCEPT,
+    FullEngine,
+    Scale,
+    Term,
+    checked_scale,
+)
+from partialpool.posterior.groups import Sampled
 from partialpool.posterior.joint_rows import Effects
 from partialpool.posterior.ranks import SEED, rank_table, ranked_draws
 
@@ -147,15 +155,28 @@ class OneFactorEngine(FullEngine):
         """Value of a group that is not in the data; of measurements both scales are the same."""
         return self.new_group
 
-    @abstractmethod
     def contrast(self, coefficients: Mapping[Any, float]) -> Distribution:
-        """Distribution of ``sum_j c_j theta_j``."""
+        """Distribution of ``sum_j c_j theta_j``, by label; of counts of probabilities or rates."""
+        return self.contrast_of(self.terms[0], coefficients, "response")
+
+    def drawn_groups(self, groups: Ints, size: int, rng: np.random.Generator) -> Floats:
+        """Draws of theta of some groups, by position, (S, K)."""
+        return np.asarray(self.draws(size, rng).theta[:, groups])
 
     def contrast_of(
         self, term: Term, coefficients: Mapping[Any, float], scale: Scale
     ) -> Distribution:
-        """See `contrast`; of measurements both scales are the same."""
-        return self.contrast(coefficients)
+        """Linear combination of the groups' values, from independent draws with a fixed seed.
+
+        Raises
+        ------
+        ArgumentError
+            If a group is not in the data, or coefficients are not finite or all 0.
+        """
+        groups = self.group_index(list(coefficients))
+        a = checked_coefficients(coefficients)
+        theta = self.drawn_groups(groups, CONTRAST_DRAWS, np.random.default_rng(SEED))
+        return Sampled(np.sort(self.on_scale(theta, scale) @ a))
 
     def of_new_rows(self, rows: NewRows, scale: Scale) -> Distribution:
         """Theta of the group of each row; of measurements both scales are the same."""

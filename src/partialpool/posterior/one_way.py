@@ -36,7 +36,7 @@ from partialpool.posterior.distributions import (
     share_of_variance,
 )
 from partialpool.posterior.draws import OneWayDraws, draw
-from partialpool.posterior.engine import Term
+from partialpool.posterior.engine import Scale, Term
 from partialpool.posterior.joint_rows import Sums
 from partialpool.posterior.one_factor import OneFactorEngine
 from partialpool.posterior.one_way_parameters import icc, ratio, sigma, tau
@@ -240,6 +240,12 @@ class OneWayPosterior(OneFactorEngine):
         order = self.model.moments.theta if mu == 0 else self.model.moments.mu
         shift = self.model.center * (a.sum() + mu)
         return self._scalar(loc, np.sqrt(variance + common**2), order, float(shift))
+
+    def contrast_of(
+        self, term: Term, coefficients: Mapping[Any, float], scale: Scale
+    ) -> Distribution:
+        """See `contrast`: of measurements both scales are the same."""
+        return self.contrast(coefficients)
 
     def expected_rank(self, *, descending: bool = True) -> Floats:
         """Posterior mean of each group's rank, 1 = highest; shape (J,).

@@ -17,10 +17,9 @@ from partialpool.kernels.families import Link
 from partialpool.models import Priors
 from partialpool.models.population_model import PopulationModel, population_model
 from partialpool.models.populations import Population
-from partialpool.posterior.argument_checks import checked_coefficients, checked_draws
+from partialpool.posterior.argument_checks import checked_draws
 from partialpool.posterior.distributions import Distribution, IntervalKind
-from partialpool.posterior.engine import CONTRAST_DRAWS, Scale, Term, checked_scale
-from partialpool.posterior.groups import Sampled
+from partialpool.posterior.engine import Scale, Term, checked_scale
 from partialpool.posterior.node_mixture import NodeComponents, NodeMixture
 from partialpool.posterior.one_factor import OneFactorEngine
 from partialpool.posterior.one_way_parameters import on_line
@@ -28,7 +27,6 @@ from partialpool.posterior.population_draws import PopulationDraws, draw_populat
 from partialpool.posterior.population_groups import GroupReadout, MeasuredGroups
 from partialpool.posterior.population_integral import integrated
 from partialpool.posterior.population_nodes import PopulationNodes
-from partialpool.posterior.ranks import SEED
 from partialpool.posterior.variance_parameters import of_nodes
 from partialpool.records import Clusters, CountStatistics, GroupStatistics
 
@@ -243,35 +241,6 @@ class PopulationPosterior(OneFactorEngine):
         """Distribution of one group's value, by label."""
         return self._groups.one(int(self.group_index([label])[0]), "response")
 
-    def contrast(
-        self, coefficients: Mapping[Any, float], *, mu: float = 0.0, scale: Scale = "response"
-    ) -> Distribution:
-        """Distribution of ``sum_j c_j theta_j + c mu``.
-
-        Of one group exact; otherwise from independent draws with a fixed seed.
-
-        Parameters
-        ----------
-        coefficients : mapping
-            From group label to coefficient, such as ``{"A": 1, "C": -1}``.
-        mu : float
-            Coefficient of the population's middle.
-        scale : {"response", "link"}
-            Of counts, whether of probabilities or rates, or of log-odds or log rates.
-
-        Raises
-        ------
-        ArgumentError
-            If a group is not in the data, or coefficients are not finite or all 0.
-        """
-        at = self.group_index(list(coefficients))
-        a = checked_coefficients(coefficients, mu)
-        if len(a) == 1 and a[0] == 1.0 and mu == 0:
-            return self._groups.one(int(at[0]), checked_scale(scale))
-        drawn = self._draws(CONTRAST_DRAWS, np.random.default_rng(SEED), at)
-        theta, middle = (self.on_scale(v, checked_scale(scale)) for v in (drawn.theta, drawn.mu))
-        return Sampled(np.sort(theta @ a + mu * middle))
-
     proper_priors = "normal(0, 10) and half_normal(5)"
 
     @property
@@ -301,11 +270,17 @@ class PopulationPosterior(OneFactorEngine):
         """Value, or theta, of a group that is not in the data."""
         return self._groups.one(NEW, scale)
 
+    def drawn_groups(self, groups: Ints, size: int, rng: np.random.Generator) -> Floats:
+        """Draws of theta of some groups, by position, (S, K)."""
+        return self._draws(size, rng, groups).theta
+
     def contrast_of(
         self, term: Term, coefficients: Mapping[Any, float], scale: Scale
     ) -> Distribution:
-        """See `contrast`."""
-        return self.contrast(coefficients, scale=scale)
+        """Linear combination of the groups' values; of one group exact, otherwise from draws."""
+        if list(coefficients.values()) == [1.0]:
+            return self._groups.one(int(self.group_index(list(coefficients))[0]), scale)
+        return super().contrast_of(term, coefficients, scale)
 
     def of_new_rows(self, rows: NewRows, scale: Scale) -> Distribution:
         """Value, or theta, of the group of each row."""
