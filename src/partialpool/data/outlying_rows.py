@@ -24,15 +24,16 @@ MOST_ROWS = 50_000
 """Of more rows one alone moves nothing to speak of, and this would cost a third of reading."""
 LEVEL = 0.02
 """Probability (Bonferroni) that any row of normal noise is said to lie far."""
-FAR = 4.0
+FAR_SDS = 4.0
 """Sds from which on a row is far, however few rows there are."""
 SWEEPS = 4
 """Passes over several factors in turn, after which residuals of crossed ones agree to 1%."""
-FEWEST = 20
+FEWEST_DF = 20
 """With fewer degrees of freedom left the noise itself is too little known."""
-HELD = 0.05
-"""Rows that their own group holds but for this share of their variance are not judged."""
-NAMED = 3
+LEAST_FREE_SHARE = 0.05
+"""Least 1 - leverage of a row that is judged: with less, its residual is small whatever it is."""
+NAMED_ROWS = 3
+"""Rows that the notice describes, the farthest first; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,7 +112,7 @@ def outlying_rows(y: Floats, x: Floats, groups: Sequence[tuple[Ints, Floats]]) -
     if of is None:
         return Far(np.zeros(0, dtype=np.intp), np.zeros(0))
     p = 2.0 * len(y) * special.stdtr(of.df, -np.abs(of.t))
-    far = np.flatnonzero(of.judged & (np.abs(of.t) > FAR) & (p < LEVEL))
+    far = np.flatnonzero(of.judged & (np.abs(of.t) > FAR_SDS) & (p < LEVEL))
     far = far[np.argsort(-np.abs(of.t[far]), kind="stable")]
     return Far(far, of.t[far])
 
@@ -168,10 +169,10 @@ class LeastSquares:
             for term in (*others, first):
                 residual = residual - term.fitted(residual)
         df = len(y) - self.inside.shape[1] - sum(term.size for term in self.terms)
-        if df < FEWEST or not residual.any():
+        if df < FEWEST_DF or not residual.any():
             return None
         left = 1.0 - self.leverage
-        judged = left > HELD
+        judged = left > LEAST_FREE_SHARE
         square = residual**2 / np.where(judged, left, 1.0) / (residual @ residual / df)
         t = np.sign(residual) * np.sqrt(square * (df - 1) / np.maximum(df - square, 1e-9))
         return Residuals(residual, t, judged, df - 1.0)
@@ -223,10 +224,10 @@ def _said(
         f"{y[i]:,.6g} in row {place[i] + 1:,} ({factor} {label}) is {abs(t):.1f} sds "
         f"{'above' if t > 0 else 'below'}"
         for i, t, label in zip(
-            far.rows[:NAMED].tolist(), far.t[:NAMED].tolist(), labels, strict=False
+            far.rows[:NAMED_ROWS].tolist(), far.t[:NAMED_ROWS].tolist(), labels, strict=False
         )
     )
-    more = f"; and {len(far.rows) - NAMED:,} more rows" if len(far.rows) > NAMED else ""
+    more = f"; and {len(far.rows) - NAMED_ROWS:,} more rows" if len(far.rows) > NAMED_ROWS else ""
     yield Notice(
         "outlying_rows",
         "warning",

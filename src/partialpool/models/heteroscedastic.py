@@ -23,7 +23,7 @@ from scipy import special
 from partialpool._typing import Floats
 from partialpool.data import GroupStatistics
 from partialpool.data.labels import shown
-from partialpool.data.rules import SMALLEST
+from partialpool.data.rules import SMALLEST_SCALE
 from partialpool.errors import DataError, ImproperPosteriorError
 from partialpool.integrate import Axis, Coordinate, HalfLine, Interval
 from partialpool.kernels.heteroscedastic import LOG_2PI, GroupSums, log_marginal
@@ -280,7 +280,7 @@ def _checked(s: GroupStatistics, priors: Priors) -> Moments:
             'within groups; leave out "; sigma ~ ..." and give standard errors, y | se(column)'
         )
     size = math.sqrt(float(s.ss.sum()) / s.n_used)
-    if size < SMALLEST:
+    if size < SMALLEST_SCALE:
         raise DataError(
             f'the spread of column "{s.outcome}" is about {size:.1g}, too small to be squared; '
             "give it in units in which it lies between 1e-100 and 1e100"

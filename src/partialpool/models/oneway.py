@@ -21,7 +21,7 @@ import numpy as np
 
 from partialpool._typing import Floats
 from partialpool.data import GroupStatistics
-from partialpool.data.rules import SMALLEST
+from partialpool.data.rules import SMALLEST_SCALE
 from partialpool.errors import DataError
 from partialpool.integrate import Axis
 from partialpool.kernels.oneway import Profile, SizeClasses, profile, size_classes
@@ -315,7 +315,7 @@ def one_way_model(
 def _check_units(s: GroupStatistics, ssw: float) -> None:
     """Refuse values so small that their squares vanish (too large ones are refused on reading)."""
     size = float(s.weight.max()) ** -0.5 if s.sigma_known else math.sqrt(ssw / s.n_used)
-    if 0.0 < size < SMALLEST:
+    if 0.0 < size < SMALLEST_SCALE:
         raise DataError(
             f'the spread of column "{s.outcome}" is about {size:.1g}, too small to be squared; '
             "give it in units in which it lies between 1e-100 and 1e100"
