@@ -72,7 +72,8 @@ def _check_lines(path: str, name: str, *, packed: bool) -> None:
                 if packed and total > LARGEST_TEXT:
                     raise DataError(
                         f'"{name}" holds more than {LARGEST_TEXT // MEGABYTE:,} MB once it is '
-                        "unpacked, more than is read here; use the command or Python, which have no limit"
+                        "unpacked, more than is read here; use the command or Python, which have "
+                        "no limit"
                     )
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f'"{name}" cannot be read: {error}') from error

@@ -20,6 +20,8 @@ import scipy
 
 from partialpool._typing import Floats, Ints
 from partialpool.classical.mixed import (
+    CONVERGED_RISE,
+    ZERO_ENTRY,
     MixedEstimate,
     correlation_of,
     layout_of,
@@ -47,12 +49,8 @@ MOST_POINTS = 101
 """Nodes an effect that may be asked for: 25 are what a rule is judged by."""
 JUDGING_NODES = {1: 25, 2: 9}
 """Nodes an effect of the rule by which another is judged, by the number of effects; else 5."""
-ZERO_ENTRY = 2e-3
-"""Entries this close to zero, in typical standard errors, are set to zero if that is as good."""
 SECOND_START = 3.0
 """Where a second search begins after one that ended at zero, relative to the first start."""
-CONVERGED_RISE = 1e-8
-"""A maximum's log likelihood can be raised by less than this."""
 LEVEL_CURVATURE = 1e-4
 """Second derivatives in the search's coordinates, where they are about one, that are none: those of
 two sds that are not told apart are below 1e-5, that of the sd of 20 groups of which one holds both

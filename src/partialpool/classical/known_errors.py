@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from partialpool._normal import LOG_2PI
 from partialpool._typing import Floats
 from partialpool.classical import checks
 from partialpool.classical.roots import Function, highest, root_of_falling
@@ -257,7 +258,7 @@ def log_likelihood(p: Problem, restricted: bool) -> tuple[Function, Function]:
 
     Harville's restricted likelihood, with the determinant of X'X as a constant.
     """
-    constant = -0.5 * (p.df if restricted else len(p.y)) * math.log(2 * math.pi)
+    constant = -0.5 * (p.df if restricted else len(p.y)) * LOG_2PI
     if restricted:
         constant += 0.5 * float(np.linalg.slogdet(p.x.T @ p.x)[1])
 

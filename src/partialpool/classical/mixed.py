@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from partialpool._normal import LOG_2PI
 from partialpool._typing import Floats, Ints
 from partialpool.classical.satterthwaite import DIFFERENCE, degrees_of_freedom
 from partialpool.data.cross_products import CrossProducts
@@ -29,7 +30,6 @@ from partialpool.kernels.mixed_likelihood import (
 )
 from partialpool.kernels.normal_equations import System
 
-LOG_2PI = math.log(2.0 * math.pi)
 SEARCH_RISE = 1e-10
 """The search ends where the log likelihood can rise by less."""
 ZERO_ENTRY = 2e-3

@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from partialpool._normal import LOG_2PI
 from partialpool._typing import Floats
 from partialpool.classical import checks
 from partialpool.classical.roots import highest
 from partialpool.errors import ArgumentError
 from partialpool.kernels.oneway import SizeClasses, between_slope, profile, size_classes
-
-LOG_2PI = math.log(2 * math.pi)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from scipy import special
 
+from partialpool._normal import LOG_2PI
 from partialpool._typing import Floats
 
 FARTHEST_COORDINATE = 300.0
@@ -110,7 +111,7 @@ class Interval:
         return np.asarray(self.lower + (self.upper - self.lower) * special.ndtr(u))
 
     def log_slope(self, u: Floats) -> Floats:
-        constant = math.log(self.upper - self.lower) - 0.5 * math.log(2.0 * math.pi)
+        constant = math.log(self.upper - self.lower) - 0.5 * LOG_2PI
         return np.asarray(constant - 0.5 * np.square(u))
 
     def coordinate(self, x: Floats) -> Floats:

@@ -19,12 +19,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import special
 
+from partialpool._normal import INTERVAL_ENDS, NORMAL_WIDTH, T_OF_EIGHT
 from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.integrate.axis import Coordinate
 from partialpool.integrate.maximise import Peak
 from partialpool.integrate.rank_one_lattice import folded_lattice
 from partialpool.integrate.trapezoid import Accuracy
-from partialpool.integrate.weighted import NORMAL_WIDTH, WeightedNodes
+from partialpool.integrate.weighted import WeightedNodes
 
 Evaluate = Callable[[Floats], tuple[Floats, Floats]]
 """Maps points, (G, d), to log densities, (G,), and to whatever is carried along, (G, m)."""
@@ -53,8 +54,6 @@ FINAL_STRETCH = 1.25
 one that is too wide (share 0.6 to 0.65, largest weight halved)."""
 SCRAMBLES = 8
 """Independent shifts of the lattice, from whose spread errors are told."""
-T_OF_SCRAMBLES = 2.3646
-"""97.5% quantile of Student's t with SCRAMBLES - 1 degrees of freedom."""
 FIRST_SIZE, LARGEST_SIZE = 1024, 2**16
 """Points to begin with, and at most; they are doubled until the error is reached."""
 UNEVEN_SHARE, UNEVEN_WEIGHT = 0.1, 0.1
@@ -62,8 +61,6 @@ UNEVEN_SHARE, UNEVEN_WEIGHT = 0.1, 0.1
 the target counts as not reached."""
 SEED = 20261129
 """A fixed one: the same data give the same digits."""
-ENDS = (0.025, 0.975)
-"""Probabilities of the ends of intervals whose error is told."""
 DENSITY_DIFFERENCE = 0.0125
 """Difference of probability over which the density at an end is taken."""
 
@@ -110,7 +107,7 @@ class Sample(WeightedNodes):
     def bound(self, values: Floats, chosen: Ints | slice = slice(None)) -> Floats:
         """Bound (95%) on the error of the weighted mean of values, (C, ...), of chosen nodes."""
         means = self._replicate_means(values, chosen)
-        return np.asarray(T_OF_SCRAMBLES * means.std(axis=0, ddof=1) / math.sqrt(len(means)))
+        return np.asarray(T_OF_EIGHT * means.std(axis=0, ddof=1) / math.sqrt(len(means)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -412,9 +409,9 @@ def _told(sample: Sample, moments: Sequence[float]) -> SamplingTarget:
         x, u, w = sample.points[:, i], sample.u[:, i], sample.weight
         rank = np.argsort(u)
         below = np.cumsum(w[rank]) - 0.5 * w[rank]
-        ends = np.interp(ENDS, below, u[rank])
+        ends = np.interp(INTERVAL_ENDS, below, u[rank])
         width = float(np.diff(axis.value(ends))[0]) / NORMAL_WIDTH
-        for p, end in zip(ENDS, ends, strict=True):
+        for p, end in zip(INTERVAL_ENDS, ends, strict=True):
             off = float(sample.bound((u <= end).astype(np.float64)))
             around = axis.value(
                 np.interp([p - DENSITY_DIFFERENCE, p + DENSITY_DIFFERENCE], below, u[rank])

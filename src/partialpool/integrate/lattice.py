@@ -17,12 +17,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from partialpool._normal import INTERVAL_ENDS, NORMAL_WIDTH
 from partialpool._typing import Bools, Floats, Ints
 from partialpool.integrate import sinc
 from partialpool.integrate.axis import FARTHEST_COORDINATE, Coordinate, Line
 from partialpool.integrate.maximise import Peak, ascend
 from partialpool.integrate.trapezoid import Accuracy
-from partialpool.integrate.weighted import NORMAL_WIDTH, WeightedNodes
+from partialpool.integrate.weighted import WeightedNodes
 
 Evaluate = Callable[[Floats], tuple[Floats, Floats]]
 """Maps points, (G, d), to log densities, (G,), and to whatever is carried along, (G, m)."""
@@ -63,8 +64,6 @@ COARSEST_FOR_TARGET, COARSEST_FOR_BUDGET = 1.6, 1.7
 off by 0.2."""
 LOOKED_AT = 1.6
 """Nodes that are looked at, over those within the density's bulk."""
-ENDS = np.array([0.025, 0.975])
-"""Probabilities at which distributions of the dimensions are compared."""
 MOST_FROM_HIGHEST = 2**14
 """Nodes from the highest on either side, at most."""
 
@@ -449,7 +448,9 @@ def _ends_differ(line: Line, place: Ints, weight: Floats, second: Bools) -> floa
         of_grid = second == shift
         index = (place[of_grid] - place[of_grid].min()) // 2
         mass = np.bincount(index, weight[of_grid])
-        t = line.t[place[of_grid].min()] + 2.0 * line.step * sinc.quantiles(ENDS, mass / mass.sum())
+        t = line.t[place[of_grid].min()] + 2.0 * line.step * sinc.quantiles(
+            INTERVAL_ENDS, mass / mass.sum()
+        )
         ends.append(line.axis.value(line.center + line.scale * np.sinh(t)))
     size = np.mean([e[1] - e[0] for e in ends]) / NORMAL_WIDTH
     return float(np.nan_to_num(np.abs(ends[0] - ends[1]).max() / size, nan=math.inf))

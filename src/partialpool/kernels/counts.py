@@ -18,6 +18,7 @@ from functools import cache
 
 import numpy as np
 
+from partialpool._normal import LOG_2PI
 from partialpool._typing import Bools, Floats
 from partialpool.kernels.families import LOGIT, Link
 from partialpool.kernels.mesh import Mesh, mesh
@@ -212,7 +213,7 @@ def _sharp(pairs: Pairs, mu: Floats, tau: Floats) -> Floats:
             exponent += part_lik
             total = np.exp(exponent, out=exponent).sum(axis=2)
             out[some, part] = np.log(total) - 0.5 * inverse * gap**2 - np.log(tau[part])
-    return out.reshape(shape) - 0.5 * math.log(2.0 * math.pi)
+    return out.reshape(shape) - 0.5 * LOG_2PI
 
 
 def _shared(pairs: Pairs, mu: Floats, tau: Floats) -> Floats:

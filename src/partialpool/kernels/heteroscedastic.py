@@ -9,15 +9,14 @@ the trapezoid rule is laid, whose nodes depend on log sigma and omega alone.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from partialpool._normal import LOG_2PI
 from partialpool._typing import Floats, Ints
 
-LOG_2PI = math.log(2.0 * math.pi)
 NODES, WIDE = 17, 0.8
 """Nodes over each log sigma_j where omega is no more than `WIDE`; about twice as many where it is
 up to twice that, and so on: the tail of log sigma_j is then long. Log densities of a group are off

@@ -7,9 +7,8 @@ import math
 import numpy as np
 from scipy import special
 
+from partialpool._normal import INVERSE_ROOT_2PI, LOG_2PI
 from partialpool._typing import Floats, Ints
-
-ROOT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
 
 LARGE_DF = 20.0
 """From here on Hill's expansion is exact to 1e-11 (absolute, measured against the incomplete beta
@@ -65,11 +64,11 @@ def _to_normal(x: Floats, df: float) -> Floats:
 def pdf(x: Floats, df: float) -> Floats:
     """Density of the standard t with df degrees of freedom."""
     if math.isinf(df):
-        return np.asarray(np.exp(-0.5 * x * x) * ROOT_2PI)
+        return np.asarray(np.exp(-0.5 * x * x) * INVERSE_ROOT_2PI)
     if df > HUGE_DF:
         x2 = x * x
         return np.asarray(
-            np.exp(-0.5 * x2) * ROOT_2PI * (1.0 + ((x2 - 2.0) * x2 - 1.0) / (4.0 * df))
+            np.exp(-0.5 * x2) * INVERSE_ROOT_2PI * (1.0 + ((x2 - 2.0) * x2 - 1.0) / (4.0 * df))
         )
     return np.asarray(np.exp(log_constant(df) - 0.5 * (df + 1.0) * np.log1p(x * x / df)))
 
@@ -77,7 +76,7 @@ def pdf(x: Floats, df: float) -> Floats:
 def log_constant(df: float) -> float:
     """Logarithm of the normalising constant of the t density."""
     if df > 1e6:  # the difference of gammas loses digits; expansion in 1 / df
-        return -0.5 * math.log(2.0 * math.pi) - 0.25 / df
+        return -0.5 * LOG_2PI - 0.25 / df
     half = 0.5 * df
     gap = math.lgamma(half + 0.5) - math.lgamma(half)
     return gap - 0.5 * math.log(df * math.pi)
@@ -210,7 +209,7 @@ def _step(
     slope = _mixed(weight, pdf(z, df) / scale)
     normal = special.ndtri(value)
     excess = normal - special.ndtri(p)
-    new = x - excess * np.exp(-0.5 * normal * normal) * ROOT_2PI / slope
+    new = x - excess * np.exp(-0.5 * normal * normal) * INVERSE_ROOT_2PI / slope
     return new, excess
 
 

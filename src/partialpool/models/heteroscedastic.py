@@ -20,13 +20,14 @@ from functools import cached_property
 import numpy as np
 from scipy import special
 
+from partialpool._normal import LOG_2PI
 from partialpool._typing import Floats
 from partialpool.data import GroupStatistics
 from partialpool.data.labels import shown
 from partialpool.data.rules import SMALLEST_SCALE
 from partialpool.errors import DataError, ImproperPosteriorError
 from partialpool.integrate import Axis, Coordinate, HalfLine, Interval
-from partialpool.kernels.heteroscedastic import LOG_2PI, GroupSums, log_marginal
+from partialpool.kernels.heteroscedastic import GroupSums, log_marginal
 from partialpool.models.prior_set import Priors
 from partialpool.models.priors import HalfNormal, ScalePrior
 from partialpool.models.propriety import Moments, Sizes, check_proper

@@ -19,6 +19,7 @@ from functools import cached_property
 
 import numpy as np
 
+from partialpool._normal import LOG_2PI
 from partialpool._typing import Floats
 from partialpool.data import GroupStatistics
 from partialpool.data.rules import SMALLEST_SCALE
@@ -28,8 +29,6 @@ from partialpool.kernels.oneway import Profile, SizeClasses, profile, size_class
 from partialpool.kernels.shares import log_sum
 from partialpool.models.prior_set import Priors
 from partialpool.models.propriety import Moments, Sizes, check_proper, degrees_of_freedom
-
-LOG_2PI = math.log(2 * math.pi)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

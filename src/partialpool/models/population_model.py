@@ -15,6 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
+from partialpool._normal import LOG_2PI
 from partialpool._typing import Bools, Floats, Ints
 from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.errors import ImproperPosteriorError
@@ -26,7 +27,7 @@ from partialpool.kernels.knots import Knots, knots
 from partialpool.kernels.normal_mixtures import NormalMixtures, center_and_sd, log_likelihood
 from partialpool.kernels.shares import log_sum
 from partialpool.models.counts import CELLS_AT_ONCE, counts_model
-from partialpool.models.oneway import LOG_2PI, one_way_model
+from partialpool.models.oneway import one_way_model
 from partialpool.models.populations import PointNormal, Population
 from partialpool.models.prior_set import Priors
 from partialpool.models.priors import (

@@ -14,6 +14,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from scipy import special
 
+from partialpool._normal import LOG_2PI
 from partialpool._typing import Floats
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Axis, Coordinate
@@ -297,7 +298,7 @@ class Contaminated(Population):
                 continue
             z = (np.log(value) - math.log(5.0)) / 0.5
             above = special.log_ndtr(math.log(5.0) / 0.5)  # ratios above 1
-            out += -0.5 * (z * z + math.log(2.0 * math.pi)) - math.log(0.5) - np.log(value) - above
+            out += -0.5 * (z * z + LOG_2PI) - math.log(0.5) - np.log(value) - above
         return out
 
     def components(self, tau: Floats, shape: Floats, far: float) -> tuple[Floats, Floats]:

@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from partialpool._normal import LOG_2PI
 from partialpool._typing import Floats
 from partialpool.errors import PriorError
 
@@ -273,7 +274,7 @@ class LogNormal(ScalePrior):
 
     def log_density(self, x: Floats, reference: Floats | float) -> Floats:
         log_x = np.log(x)
-        constant = -0.5 * math.log(2 * math.pi) - math.log(self.sdlog)
+        constant = -0.5 * LOG_2PI - math.log(self.sdlog)
         return np.asarray(constant - log_x - 0.5 * ((log_x - self.meanlog) / self.sdlog) ** 2)
 
 
@@ -462,7 +463,7 @@ def log_density_of_coefficient(prior: MuPrior, x: Floats) -> Floats:
     match prior:
         case Normal():
             z = (x - prior.mean) / prior.sd
-            return np.asarray(-0.5 * (math.log(2.0 * math.pi) + z * z) - math.log(prior.sd))
+            return np.asarray(-0.5 * (LOG_2PI + z * z) - math.log(prior.sd))
         case StudentT():
             z2 = ((x - prior.mean) / prior.scale) ** 2
             constant = _t_constant(prior.df) - math.log(prior.scale)

@@ -18,6 +18,7 @@ from functools import cached_property
 import numpy as np
 from scipy import special
 
+from partialpool._normal import T_OF_EIGHT
 from partialpool._typing import Bools, Floats, Ints
 from partialpool.kernels import batched_linalg
 from partialpool.kernels.group_quadrature import GroupMoments
@@ -38,8 +39,6 @@ from partialpool.posterior.sparse_groups import MOST_EVALUATIONS, evaluations, q
 KERNEL_WIDTH = 0.1
 """Width of the smoothing kernel, in sds of what varies from point to point: ends of intervals
 move by less than .01 sd, and the steps of a thousand points are gone."""
-T_OF_RANDOMISATIONS = 2.365
-"""97.5% quantile of Student's t with 7 degrees of freedom: of 8 randomisations."""
 POOLING_POINTS = 256
 """Points from which shares of pooling are read: with more their third digit changes."""
 LEAST_VARIANCE = 0.05
@@ -62,8 +61,7 @@ and the poll of three factors by up to .046."""
 SKEWNESS_CELLS = 2**20
 """Rows times points up to which the skewness is that of all points. Beyond, it is that of the fewer
 points: of the same six data sets this moved no end by more than .06 sd in all."""
-CHEAP_POINTS = {1: 2**12, 2: 2**14}
-MOST_CHEAP_POINTS = 2**15
+CHEAP_POINTS, MOST_CHEAP_POINTS = {1: 2**12, 2: 2**14}, 2**15
 """Points of phi weighted by a fit alone, by its dimension: their own error of an interval end is
 below .02 sd."""
 WIDE_WITHIN = 1.0
@@ -730,7 +728,7 @@ def _diagonal(of: GroupMoments) -> Floats:
 
 def _bound(values: Floats) -> Floats:
     """95% bound on the error of the mean of independent randomisations, (8, R) to (R,)."""
-    return np.asarray(T_OF_RANDOMISATIONS * values.std(axis=0, ddof=1) / math.sqrt(RANDOMISATIONS))
+    return np.asarray(T_OF_EIGHT * values.std(axis=0, ddof=1) / math.sqrt(RANDOMISATIONS))
 
 
 def _draw_groups(of: GroupMoments, rng: np.random.Generator) -> Floats:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from scipy import special
 
+from partialpool._normal import LOG_2PI, T_OF_EIGHT
 from partialpool._typing import Floats, Ints
 from partialpool.data import Clusters
 from partialpool.data.cross_products import DISPERSION
@@ -16,7 +17,6 @@ from partialpool.errors import ArgumentError, DataError, ImproperPosteriorError
 from partialpool.integrate import Sample, WeightedNodes
 from partialpool.kernels.fixed_effects import Solved, solve
 from partialpool.kernels.normal_equations import Level
-from partialpool.kernels.predictive import LOG_2PI
 from partialpool.models.mixed import MixedModel, mixed_model, sd_name
 from partialpool.models.mixed_propriety import Orders, check_proper
 from partialpool.posterior.distributions import root_inverse_chi2_mean
@@ -39,8 +39,6 @@ a group is far above `MOST_LIGHT`, so that the others are fitted anew."""
 LEAST_SHARE, HEAVIEST = 0.05, 0.1
 """Of points that are sampled: effective share below, and weight of one point above, which too few
 are left to say anything without a group."""
-RANDOMISED_ERROR = 2.36
-"""Standard errors of a mean of eight randomisations to a 95% bound (Student's t, 7 df)."""
 
 
 # measurements ---------------------------------------------------------------------------------
@@ -339,7 +337,7 @@ def generalized_without(post: GeneralizedPosterior) -> LeftOutGroups:
         out.without_moments(name, order - 1.0)  # each group adds one to the order of an sd
     inverse = np.exp(log_p.min(axis=1)[:, None] - log_p)
     each = of.by_randomisation @ inverse.T  # (8, J)
-    out.error[:] = RANDOMISED_ERROR * each.std(axis=0, ddof=1) / math.sqrt(len(each)) / each.mean(0)
+    out.error[:] = T_OF_EIGHT * each.std(axis=0, ddof=1) / math.sqrt(len(each)) / each.mean(0)
     for values_ in (out.log_density, *out.mean.values(), *out.sd.values()):
         values_[_few_points(share)] = np.nan  # too few points are left to say anything
     return out

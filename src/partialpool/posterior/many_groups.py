@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from partialpool._normal import ENDS_AND_MEDIAN
 from partialpool._typing import Floats, Ints
 from partialpool.kernels.knots import GROUPS_A_KNOT, Knots, knots
 from partialpool.posterior.distributions import Distribution
@@ -21,8 +22,6 @@ AGREE = 2e-3
 """Difference from groups computed one by one, in sds, at which no finer grid is tried."""
 CHECKED_GROUPS = 16
 """Groups computed one by one, about: the extremes, and some between."""
-CHECKED = np.array([0.025, 0.5, 0.975])
-"""Probabilities at which their quantiles are compared."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +128,7 @@ def many_groups(
         return None, 0.0
     some = sample_of_groups(y, weight)
     of_some = mixture_of(y[some], weight[some])
-    exact = of_some.quantile(CHECKED)
+    exact = of_some.quantile(ENDS_AND_MEDIAN)
     best: tuple[KnotsOfGroups | None, float] = None, 0.0
     for size in GRIDS:
         grid = knots(y, weight, *size)
@@ -137,7 +136,10 @@ def many_groups(
             break
         here = KnotsOfGroups(grid, y[some], weight[some])
         shift = of_some.shift
-        by_knots = here.locations(mixture_of(grid.y, grid.weight).quantile(CHECKED) - shift) + shift
+        by_knots = (
+            here.locations(mixture_of(grid.y, grid.weight).quantile(ENDS_AND_MEDIAN) - shift)
+            + shift
+        )
         error = float((np.abs(by_knots - exact) / of_some.sd).max())
         if best[0] is None or error < best[1]:
             best = KnotsOfGroups(grid, y, weight), error

@@ -12,9 +12,7 @@ from partialpool.data.cross_products import Block
 from partialpool.integrate import Lattice, WeightedNodes
 from partialpool.models import MixedModel
 from partialpool.models.mixed import sd_name
-
-BOUNDED_SHARE = 0.998
-"""Share of the proposals to which the bound on the ratio of densities applies."""
+from partialpool.posterior.lattice_draws import BOUNDED_SHARE
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

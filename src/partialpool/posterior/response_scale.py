@@ -59,7 +59,7 @@ class SomeRatios:
         return np.where(self.ratios, POSITIVE.coordinate(x), PROBABILITY.coordinate(x))
 
 
-POSITIVE, PROBABILITY = Axis(), Axis(0.0, 1.0)
+POSITIVE, PROBABILITY = Axis(), Axis(0.0, 1.0)  # log and logit
 
 
 def axis_of(link: Link) -> Axis:
