@@ -31,6 +31,7 @@ def hermite(points: int, q: int) -> tuple[Floats, Floats]:
     weights = np.array([sum(w) for w in itertools.product(log_w, repeat=q)])
     if q > 1:
         order = np.argsort(weights)
+        # the lightest together weigh this much, not each
         keep = order[np.cumsum(np.exp(weights[order])) > CORNER_WEIGHT]
         nodes, weights = nodes[keep], weights[keep]
         weights -= special.logsumexp(weights)
