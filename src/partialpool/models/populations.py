@@ -186,6 +186,7 @@ class Student(Population):
         if not self.learned:
             return np.zeros(len(shape))
         df, rate = shape[:, 0], 0.1
+        # gamma(2, rate): P(df > x) = (1 + rate x) exp(-rate x)
         above = math.log1p(rate * LEAST_DF) - rate * LEAST_DF  # log P(df > LEAST_DF)
         return np.asarray(2.0 * math.log(rate) + np.log(df) - rate * df - above)
 
@@ -214,11 +215,14 @@ def _precisions(df: Floats, far: Floats, most: int | None) -> tuple[Floats, Floa
     low, high = np.log(ends)[:, at]
     z = np.minimum(far, FARTHEST)
     of_farthest = np.log((df + 1.0) / (df + z * z)) - WIDTHS_BEYOND * np.sqrt(2.0 / (df + 1.0))
+    # only low precisions are of far groups
     low = np.minimum(low, of_farthest)
     step = np.minimum(LONGEST_STEP, WIDTHS_A_STEP * np.sqrt(2.0 / df))
+    # one number of nodes for all: arrays are rectangular
     size = 2 + math.floor(float(((high - low) / step).max(initial=0.0)))
     size = size if most is None else min(size, most)
     u = np.linspace(low, high, size, axis=1)
+    # density of log lambda: lambda^a exp(-a lambda), the Jacobian included
     log_share = a[:, None] * (u - np.exp(u))
     log_share -= special.logsumexp(log_share, axis=1, keepdims=True)
     return u, log_share
@@ -309,6 +313,7 @@ class Contaminated(Population):
 
     def variance_over_tau(self, shape: Floats) -> Floats:
         share, ratio = self._both(shape)
+        # (1 - share) + share ratio^2
         return np.asarray(1.0 + share * (ratio**2 - 1.0))
 
     def _both(self, shape: Floats) -> list[Floats]:
