@@ -68,6 +68,7 @@ class _Groups:
         size, p = clusters.xty.shape
         whole = np.empty((size, p + 1, p + 1))
         whole[:, :p, :p], whole[:, p, p] = clusters.xtx, clusters.yty
+        # symmetric
         whole[:, :p, p] = whole[:, p, :p] = clusters.xty
         basis = post.model.system.basis
         n = post.statistics.blocks[0].n.astype(np.float64)
@@ -174,10 +175,12 @@ def _without(model: MixedModel, points: Floats, squares: Floats, of: _Groups) ->
     half = np.linalg.solve(lower, turned @ of.ztr)
     log_det = 2.0 * np.log(np.einsum("cbkk->cbk", lower)).sum(axis=2)
     every = solve(squares)
+    # [X y]'V^-1 [X y] less the group's part of it
     without = squares[:, None] - of.whole + half.swapaxes(2, 3) @ half
     flat = solve(without.reshape(-1, *without.shape[2:]))
     arrays = (getattr(flat, name) for name in Solved.__slots__)
     others = Solved(*(x.reshape(*log_det.shape, *x.shape[1:]) for x in arrays))
+    # of log |X'V^-1 X|
     change = every.log_det[:, None] - others.log_det
     out = -0.5 * (log_det + change)
     rest = every.rest[:, None]
@@ -201,6 +204,7 @@ def _log_ratio(df: float, n: Floats, rest: Floats, others: Floats) -> Floats:
 def _density_error(nodes: WeightedNodes, log_density: Floats) -> Floats:
     """95% bound on the error of a log density, from the replicates of a sample."""
     if not isinstance(nodes, Sample):
+        # the lattice tells its error in sds of what is averaged
         return np.asarray(nodes.error * log_density.std(axis=0))
     inverse = np.exp(-(log_density - log_density.min(axis=0)))
     return np.asarray(nodes.bound(inverse) / (nodes.weight @ inverse))
@@ -216,6 +220,7 @@ def _poor(nodes: WeightedNodes, share: Floats) -> Ints:
 
 def _few_points(share: Floats) -> Ints:
     """Groups without which hardly a point has weight."""
+    # effective share of the points under the new weights
     effective = 1.0 / (np.square(share).sum(axis=0) * len(share))
     return np.flatnonzero((effective < LEAST_SHARE) | (share.max(axis=0) > HEAVIEST))
 
@@ -237,6 +242,7 @@ def _put_moments(
     beta = others.beta @ matrix.T + constant  # (C, B, p)
     spread = np.einsum("ki,cbij,kj->cbk", matrix, others.covariance, matrix, optimize=True)
     for k, name in enumerate(model.statistics.coefficients):
+        # about a value near all: squares of large coefficients would cost the sd its digits
         about = float(beta[0, 0, k])
         x = beta[..., k] - about
         square = sigma**2 * spread[..., k] * second + x**2

@@ -51,6 +51,8 @@ class KnotsOfGroups:
     def locations(self, at_knots: Floats) -> Floats:
         """Locations: what is interpolated is their distance from the estimate in its errors."""
         grid = self.grid
+        # shrinkage in standard errors changes slowly from knot to knot, where locations themselves
+        # run with y
         away = (at_knots - grid.y) * np.sqrt(grid.weight)
         return np.asarray(self.y + self.values(away) / np.sqrt(self.weight))
 
@@ -85,6 +87,7 @@ class Interpolated(Distribution):
         if not np.isfinite(sd).all():
             return np.full(self.shape, np.inf)
         unit = np.sqrt(self.knots.grid.weight)
+        # logarithms, so that cubics between knots stay positive
         log_sd = self.knots.values(np.log(sd * unit)[None])[0]
         return np.asarray(np.exp(log_sd) / np.sqrt(self.knots.weight))
 
@@ -150,6 +153,7 @@ def many_groups(
 
 def sample_of_groups(y: Floats, weight: Floats) -> Ints:
     """Groups that span the range of estimates and weights."""
+    # cubics are worst at the edges of the grid
     ends = [f(v) for v in (weight, y) for f in (np.argmin, np.argmax)]
     between = np.linspace(0, len(y) - 1, CHECKED_GROUPS).astype(np.intp)
     return np.unique([*ends, *np.argsort(y)[between[::2]], *between[1::2]])
