@@ -22,6 +22,7 @@ COLLECTED_AFTER = 100_000
 """New objects after which Python looks for garbage. It looks after each 700 otherwise, and what is
 imported makes none: a tenth of the CPU time of a small fit (benchmarks/cold_start.py)."""
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+"""Also -h, and help as wide as its tables of examples need, where the terminal has room."""
 
 
 def _files_and_names(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
@@ -83,6 +84,7 @@ FACTOR = click.option("--factor", metavar="NAME", help="Of several factors, only
 INTERVAL = click.option(
     "--interval", default=0.95, show_default=True, metavar="P", help="Probability of the intervals."
 )
+"""One option for all commands, so that it is said in one way."""
 UNSEEN = click.option(
     "--unseen",
     type=click.Choice(["error", "new_group", "population"]),

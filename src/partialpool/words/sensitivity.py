@@ -11,6 +11,7 @@ import numpy as np
 
 from partialpool._markup import output, paragraph
 from partialpool._markup import table as html_table
+from partialpool._normal import ENDS_AND_MEDIAN, NORMAL_WIDTH
 from partialpool._table import Table
 from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.design.labels import as_labels
@@ -30,12 +31,11 @@ from partialpool.words.formatting import WIDTH, aligned, number, printable
 
 MUCH = 0.5
 """Posterior sds from which on an answer is said to move: half the uncertainty that is told."""
-SHOWN = 5
+SHOWN_GROUPS = 5
 """Groups that are told with intervals: those that move most."""
-NORMAL_WIDTH = 3.919927969080108
-"""Width of a central 95% interval of a normal distribution, in sds."""
-LEVEL, ENDS = 0.95, np.array([0.025, 0.5, 0.975])
-LIGHT = 1e-9
+LEVEL = 0.95
+"""Of the intervals of the table: what is compared are answers, whatever level a fit prints."""
+LIGHT_SHARE = 1e-9
 """Share of the weight of nodes that are left out: shifts are told to 0.01."""
 
 READ_NODES = 256
@@ -129,7 +129,7 @@ def sensitivity(post: FullEngine, formula: str) -> Sensitivity:
     moved = np.stack([_shift(*means[0], mean) for mean, _ in means])
     which = np.nanargmax(np.abs(np.nan_to_num(moved)), axis=0)
     largest = moved[which, np.arange(moved.shape[1])]
-    order = np.argsort(-np.abs(np.nan_to_num(largest)), kind="stable")[:SHOWN]
+    order = np.argsort(-np.abs(np.nan_to_num(largest)), kind="stable")[:SHOWN_GROUPS]
     names = [s.name for s in tried]
     return Sensitivity(
         table=_joined(
@@ -153,9 +153,9 @@ def sensitivity(post: FullEngine, formula: str) -> Sensitivity:
 def _light(engine: FullEngine) -> FullEngine:
     """The same without nodes that hardly weigh anything, to be read in less time."""
     if isinstance(engine, OneWayPosterior):
-        return replace(engine, components=trimmed(engine.components, LIGHT))
+        return replace(engine, components=trimmed(engine.components, LIGHT_SHARE))
     if isinstance(engine, CountsPosterior):
-        return replace(engine, nodes=engine.nodes.cut(LIGHT))
+        return replace(engine, nodes=engine.nodes.cut(LIGHT_SHARE))
     return engine
 
 
@@ -190,7 +190,7 @@ def _thinned(engine: FullEngine) -> FullEngine:
 def _parameters(engine: FullEngine) -> dict[str, AnyArray]:
     """Name, mean, sd, median and the ends of the interval of every parameter."""
     named = engine.named()
-    quantiles = np.array([d.quantile(ENDS) for d in named.values()])
+    quantiles = np.array([d.quantile(ENDS_AND_MEDIAN) for d in named.values()])
     return {
         "name": as_labels(named),
         "mean": np.array([float(d.mean) for d in named.values()]),
