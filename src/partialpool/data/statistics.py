@@ -68,6 +68,46 @@ class GroupStatistics(GroupRecord):
         """Group means in the units of y: the no-pooling estimates."""
         return self.mean + self.center
 
+    @property
+    def errors_known(self) -> bool:
+        """Whether rows are estimates with known standard errors."""
+        return self.sigma_known
+
+    @property
+    def plain(self) -> bool:
+        """Whether rows have no weights, and so no known standard errors."""
+        return not self.sigma_known and np.array_equal(self.weight, self.n)
+
+    @property
+    def size_words(self) -> str:
+        """What `weight` is."""
+        if self.sigma_known:
+            return "precision (1 / standard error squared)"
+        return "rows" if self.plain else "total weight"
+
+    @property
+    def denominator(self) -> str:
+        """Nothing: values are no proportions or rates."""
+        return ""
+
+    def outcome_by_group(self, term: int = 0) -> Floats:
+        """Mean of each group."""
+        return self.raw
+
+    def plain_moments(self) -> tuple[float, float, float] | None:
+        """Number, sum and sum of squares of rows without weights."""
+        if not self.plain:
+            return None
+        squares = float(self.ss.sum() + self.n @ self.raw**2)
+        return float(self.n.sum()), float(self.n @ self.raw), squares
+
+    def observed(self) -> tuple[dict[str, AnyArray], dict[str, AnyArray]]:
+        """Means, and their standard errors or the sd within groups, nan of one row."""
+        if self.sigma_known:
+            return {self.outcome: self.raw}, {"se": np.asarray(1.0 / np.sqrt(self.weight))}
+        sd = np.sqrt(self.ss / np.where(self.n > 1, self.n - 1, np.nan))
+        return {self.outcome: self.raw}, {"sd": sd}
+
     def about_center(self, center: float) -> GroupStatistics:
         """Return the same with another constant taken off the outcome."""
         return replace(self, mean=self.mean + (self.center - center), center=center)
