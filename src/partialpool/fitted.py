@@ -259,7 +259,7 @@ class Fit(Generic[Frame]):
     @property
     def priors(self) -> Priors:
         """The priors used."""
-        return self._full("a prior").priors
+        return self._engine.full("a prior").priors
 
     def groups(
         self,
@@ -902,10 +902,9 @@ class Fit(Generic[Frame]):
     @_reads
     def _without_each_group(self, factor: str | None = None) -> LeftOutGroups:
         """What `influence` and `partialpool.compare_models` read."""
-        from partialpool.posterior.without_groups import without_each_group
-
         require_reliable(self._engine)
-        return without_each_group(self._engine, self.clusters, factor)
+        self._engine.left_out_factor(factor)
+        return self._engine.full("leaving groups out").without_each_group(self.clusters)
 
     @_reads
     def check(self, data: Any = None, *, rng: np.random.Generator | None = None) -> Check[Frame]:
@@ -1291,7 +1290,7 @@ class Fit(Generic[Frame]):
         11.0
         """
         require_reliable(self._engine)
-        self._full("to_arviz()")
+        self._engine.full("to_arviz()")
         from partialpool.arviz import data_tree
         from partialpool.posterior.ranks import SEED
 
@@ -1335,7 +1334,7 @@ class Fit(Generic[Frame]):
         assert self.sums is not None  # every door gives them
         checked_accuracy(accuracy)
         if accuracy is not None:
-            self._full("accuracy")
+            self._engine.full("accuracy")
         both = with_more(Statistics(self.design.roles, self.sums), self._like(data), progress)
         post = self._engine
         if isinstance(post, Estimated):
@@ -1470,14 +1469,7 @@ class Fit(Generic[Frame]):
 
     def _posterior(self, what: str) -> OneFactor | MixedPosterior:
         """The posterior; an error if there are estimates only, or numbers too far off."""
-        require_reliable(self._engine)
-        return self._full(what)
-
-    def _full(self, what: str) -> OneFactor | MixedPosterior:
-        """The posterior, however far off; an error if there are estimates only."""
-        if isinstance(self._engine, Estimated):
-            raise ArgumentError(f'{what} needs a posterior: fit with method="posterior"')
-        return self._engine
+        return self._reliable.full(what)
 
 
 def fit_kept(

@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.data import CountStatistics, Table
+from partialpool.data import Clusters, CountStatistics, Table
 from partialpool.data.new_rows import NEW, NONE, NewRows
 from partialpool.errors import ArgumentError, ImproperPosteriorError, PriorError
 from partialpool.integrate import Accuracy, Nested, integrate_nested
@@ -45,6 +45,9 @@ from partialpool.posterior.pairs import KERNEL_WIDTH, Densities, densities, spre
 from partialpool.posterior.predicted_counts import expected_counts
 from partialpool.posterior.ranks import SEED
 from partialpool.posterior.response_scale import axis_of
+
+if TYPE_CHECKING:
+    from partialpool.posterior.left_out import LeftOutGroups
 
 TAU_PINNED_FROM = 100
 """From this many groups inside their range on, tau is expected to be pinned down."""
@@ -369,6 +372,12 @@ class CountsPosterior(OneFactorEngine):
     def of_new_rows(self, rows: NewRows, scale: Scale) -> Distribution:
         """See `of_rows`."""
         return self.of_rows(rows.groups[0][0], scale)
+
+    def without_each_group(self, clusters: Clusters | None = None) -> LeftOutGroups:
+        """Leave out each group in turn; see `left_out.counts_without`."""
+        from partialpool.posterior.left_out import counts_without
+
+        return counts_without(self)
 
     def group_log_likelihood(self, drawn: OneWayDraws) -> Floats:
         """Log density of each group's counts given mu and tau, its own value integrated out."""

@@ -6,15 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
 from partialpool._typing import AnyArray, Floats, Ints
-from partialpool.data import CrossProducts, Table
+from partialpool.data import Clusters, CrossProducts, Table
 from partialpool.data.labels import as_labels
 from partialpool.data.new_rows import NewRows
-from partialpool.errors import ArgumentError, PriorError
+from partialpool.errors import ArgumentError, PriorError, did_you_mean
 from partialpool.integrate import Accuracy
 from partialpool.kernels.families import Link
 from partialpool.models import Priors
@@ -23,6 +23,9 @@ from partialpool.posterior.argument_checks import DETERMINISTIC, group_positions
 from partialpool.posterior.distributions import Distribution, IntervalKind
 from partialpool.posterior.joint_rows import Effects, Sums
 from partialpool.posterior.ranks import SEED, rank_table, ranked_draws
+
+if TYPE_CHECKING:  # questions that not every call asks: each engine imports what answers them
+    from partialpool.posterior.left_out import LeftOutGroups
 
 INTERCEPT = "Intercept"
 Scale = Literal["response", "link"]
@@ -110,6 +113,28 @@ class Engine(ABC):
         return 1.0
 
     @abstractmethod
+    def full(self, what: str) -> FullEngine:
+        """The posterior; an error that `what` needs one if there are estimates only."""
+
+    def left_out_factor(self, factor: str | None = None) -> str:
+        """The factor whose groups are left out: the one that is asked for, or the first.
+
+        Raises
+        ------
+        ArgumentError
+            If there are estimates only, the fit has no such factor, or groups of it cannot be left
+            out.
+        """
+        terms = self.full("leaving groups out").terms
+        factors = list(dict.fromkeys(term.factor for term in terms))
+        if factor is not None and factor not in factors:
+            raise ArgumentError(
+                f'no factor "{factor}" in this fit; {did_you_mean(factor, factors)}'
+                f"it has {', '.join(factors)}"
+            )
+        return factor or factors[0]
+
+    @abstractmethod
     def parameter_table(self, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Table:
         """One row a parameter; see `Fit.parameters`."""
 
@@ -145,6 +170,10 @@ class FullEngine(Engine):
     @property
     def given(self) -> Self:
         """What knows the groups: the posterior itself."""
+        return self
+
+    def full(self, what: str) -> Self:
+        """The posterior itself."""
         return self
 
     @abstractmethod
@@ -230,6 +259,21 @@ class FullEngine(Engine):
         """
         del sums, noise
         return None
+
+    @abstractmethod
+    def without_each_group(self, clusters: Clusters | None = None) -> LeftOutGroups:
+        """Leave out each group of `left_out_factor` in turn.
+
+        Parameters
+        ----------
+        clusters : Clusters, optional
+            Of linear mixed models: sums within groups.
+
+        Raises
+        ------
+        ArgumentError
+            If groups cannot be taken out of the sums, or the others leave no proper posterior.
+        """
 
     @abstractmethod
     def log_marginal_likelihood(self) -> float:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Never, final
 
 import numpy as np
 
@@ -57,6 +57,10 @@ class Estimated(Engine):
         if isinstance(s, CountProducts):
             return plug_in_counts(s, e)
         return plug_in(s, e.sds, e.correlations, e.sigma)
+
+    def full(self, what: str) -> Never:
+        """Refused: there are estimates only."""
+        raise ArgumentError(f'{what} needs a posterior: fit with method="posterior"')
 
     @property
     def terms(self) -> list[Term]:

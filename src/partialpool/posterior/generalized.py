@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.data import Table
+from partialpool.data import Clusters, Table
 from partialpool.data.count_products import CountProducts
 from partialpool.data.cross_products import Block
 from partialpool.data.new_rows import NewRows
@@ -40,6 +40,7 @@ if TYPE_CHECKING:  # the sampler is imported by the fits that draw points: other
     from partialpool.models.count_sampler import CountSampler
     from partialpool.models.generalized import GeneralizedModel
     from partialpool.posterior.count_readout import Readout
+    from partialpool.posterior.left_out import LeftOutGroups
 
 FEWEST_POINTS, FIRST_POINTS, FIRST_WORK = 128, 256, 2**24
 """Points of each of the eight randomisations to begin with, at least and at most, and about how
@@ -332,6 +333,23 @@ class GeneralizedPosterior(MixedPosterior):
         if scale == "link":
             return super().of_new_rows(rows, scale)
         return self.natural(self.linear(rows.x, rows.groups), rows.offset)
+
+    def left_out_factor(self, factor: str | None = None) -> str:
+        """The factor with most groups: given a point only these are integrated out."""
+        super().left_out_factor(factor)
+        largest = self.statistics.blocks[self.model.system.levels[0].terms[0]].factor
+        if factor not in (None, largest):
+            raise ArgumentError(
+                f'of counts with several factors the groups of "{largest}", the one with most of '
+                f'them, can be left out, not those of "{factor}"'
+            )
+        return largest
+
+    def without_each_group(self, clusters: Clusters | None = None) -> LeftOutGroups:
+        """Leave out each group in turn; see `left_out_mixed.generalized_without`."""
+        from partialpool.posterior.left_out_mixed import generalized_without
+
+        return generalized_without(self)
 
     def drawn_values(self, drawn: MixedDraws, term: Term, scale: Scale) -> Floats:
         """Draws of every group's value, (S, J)."""

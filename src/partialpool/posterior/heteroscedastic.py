@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
 from partialpool._typing import AnyArray, Floats, Ints
-from partialpool.data import GroupStatistics, Table
+from partialpool.data import Clusters, GroupStatistics, Table
 from partialpool.data.new_rows import NEW, NONE, NewRows
 from partialpool.errors import ImproperPosteriorError
 from partialpool.integrate import Axis, Lattice, find_modes, integrate_lattice
@@ -55,6 +55,9 @@ from partialpool.posterior.variance_parameters import (
     of_nodes,
     smoothed,
 )
+
+if TYPE_CHECKING:
+    from partialpool.posterior.left_out import LeftOutGroups
 
 MOST_EVALUATIONS = 20_000
 """Points of (tau, sigma, omega) to compute the density at, at most: five groups with flat priors
@@ -393,6 +396,12 @@ class HeteroscedasticPosterior(OneFactorEngine):
         """Draws of every parameter, by name, (S,)."""
         values = (drawn.mu, drawn.tau, drawn.sigma, drawn.sd_log_sigma)
         return dict(zip(self.named(), values, strict=True))
+
+    def without_each_group(self, clusters: Clusters | None = None) -> LeftOutGroups:
+        """Leave out each group in turn; see `heteroscedastic_left_out.heteroscedastic_without`."""
+        from partialpool.posterior.heteroscedastic_left_out import heteroscedastic_without
+
+        return heteroscedastic_without(self)
 
     def group_log_likelihood(self, drawn: HeteroscedasticDraws) -> Floats:
         """Log density of each group's rows given all but theta_j and sigma_j, (S, J)."""

@@ -7,13 +7,13 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy
 
 from partialpool._typing import Bools, Floats, Ints
-from partialpool.data import Table
+from partialpool.data import Clusters, Table
 from partialpool.data.cross_products import DISPERSION, Block, CrossProducts
 from partialpool.data.new_rows import NEW, NONE, NewRows
 from partialpool.data.population import population_weights
@@ -55,6 +55,9 @@ from partialpool.posterior.variance_parameters import (
     of_nodes,
     times_sigma,
 )
+
+if TYPE_CHECKING:
+    from partialpool.posterior.left_out import LeftOutGroups
 
 LIGHTEST_LEFT_OUT, LEFT_OUT_OF_ERROR = 1e-5, 1e-3
 """Share of the weight that the lightest nodes left out of tables may have; where the integral is
@@ -648,6 +651,12 @@ class MixedPosterior(FullEngine):
             return predictor
         assert isinstance(predictor, Mixture)
         return predictor.moved(rows.offset)
+
+    def without_each_group(self, clusters: Clusters | None = None) -> LeftOutGroups:
+        """Leave out each group in turn; see `left_out_mixed.mixed_without`."""
+        from partialpool.posterior.left_out_mixed import mixed_without
+
+        return mixed_without(self, clusters)
 
     def log_marginal_likelihood(self) -> float:
         """Refused: it is not computed."""

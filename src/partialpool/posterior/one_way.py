@@ -6,13 +6,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 import scipy
 
 from partialpool._typing import Floats, Ints
-from partialpool.data import GroupStatistics, Table
+from partialpool.data import Clusters, GroupStatistics, Table
 from partialpool.data.new_rows import NEW
 from partialpool.errors import ArgumentError, ImproperPosteriorError
 from partialpool.integrate import Grid, integrate
@@ -41,6 +41,9 @@ from partialpool.posterior.engine import OneFactorEngine, Scale, Term
 from partialpool.posterior.joint_rows import Sums
 from partialpool.posterior.one_way_parameters import icc, ratio, sigma, tau
 from partialpool.posterior.theta import CHECKED_TAIL, Theta, class_blocks
+
+if TYPE_CHECKING:
+    from partialpool.posterior.left_out import LeftOutGroups
 
 MANY_CELLS = 200_000
 """Groups times components from which quantiles are read from fewer components, checked."""
@@ -271,6 +274,12 @@ class OneWayPosterior(OneFactorEngine):
     def deviations(self, term: Term) -> Distribution:
         """Deviation of every group from mu."""
         return self.effect
+
+    def without_each_group(self, clusters: Clusters | None = None) -> LeftOutGroups:
+        """Leave out each group in turn; see `left_out.one_way_without`."""
+        from partialpool.posterior.left_out import one_way_without
+
+        return one_way_without(self)
 
     def group_log_likelihood(self, drawn: OneWayDraws) -> Floats:
         """Log density of each group's rows given mu, tau and sigma, theta_j integrated out."""

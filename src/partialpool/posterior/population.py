@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.data import CountStatistics, GroupStatistics, Table
+from partialpool.data import Clusters, CountStatistics, GroupStatistics, Table
 from partialpool.data.new_rows import NEW, NONE, NewRows
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Lattice
@@ -31,6 +31,9 @@ from partialpool.posterior.population_integral import integrated
 from partialpool.posterior.population_nodes import PopulationNodes
 from partialpool.posterior.ranks import SEED
 from partialpool.posterior.variance_parameters import of_nodes
+
+if TYPE_CHECKING:
+    from partialpool.posterior.left_out import LeftOutGroups
 
 OF_KERNELS = 8e-3
 """Error of the ends of mu's interval by the kernels that stand for nodes of mu, in sds: 0.008 at
@@ -307,6 +310,12 @@ class PopulationPosterior(OneFactorEngine):
         if drawn.sigma is not None:
             values.append(drawn.sigma)
         return dict(zip(self.named(), values, strict=True))
+
+    def without_each_group(self, clusters: Clusters | None = None) -> LeftOutGroups:
+        """Leave out each group in turn; see `population_without.population_without`."""
+        from partialpool.posterior.population_without import population_without
+
+        return population_without(self)
 
     def group_log_likelihood(self, drawn: PopulationDraws) -> Floats:
         """Log density of each group's rows given all but its own theta, (S, J)."""

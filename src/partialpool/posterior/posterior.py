@@ -311,7 +311,7 @@ class Posterior:
         >>> post.icc()
         Distribution(mean 0.23554, sd 0.2231, 95% 0.000432865 to 0.75998)
         """
-        return self._full("icc()").share_between(self._factor(factor))
+        return self._engine.full("icc()").share_between(self._factor(factor))
 
     def ranks(
         self,
@@ -340,7 +340,7 @@ class Posterior:
         >>> post.ranks(top=3)["top"].round(2)
         array([0.57, 0.37, 0.29, 0.35, 0.21, 0.27, 0.55, 0.4 ])
         """
-        at, engine = self._term(factor, term), self._full("ranks()")
+        at, engine = self._term(factor, term), self._engine.full("ranks()")
         return engine.ranks_of(at, top=top, level=level, descending=descending)
 
     # rows, draws and the whole ------------------------------------------------------------------
@@ -398,7 +398,7 @@ class Posterior:
         >>> post.draws(1000, np.random.default_rng(1))
         Draws(1,000 of Intercept, tau[school] and every group)
         """
-        engine = self._full("draws()")
+        engine = self._engine.full("draws()")
         return Draws(self, engine.draws(size, rng))
 
     @property
@@ -412,7 +412,7 @@ class Posterior:
         ArgumentError
             Of other models, for which it is not computed.
         """
-        return self._full("log_marginal_likelihood").log_marginal_likelihood()
+        return self._engine.full("log_marginal_likelihood").log_marginal_likelihood()
 
     @property
     def log_likelihood(self) -> float:
@@ -457,7 +457,7 @@ class Posterior:
     @property
     def priors(self) -> Priors:
         """The priors used."""
-        return self._full("a prior").priors
+        return self._engine.full("a prior").priors
 
     def __getattr__(self, name: str) -> Any:
         """Say what replaces a name of version 0.1."""
@@ -488,11 +488,6 @@ class Posterior:
     def _values(self) -> FullEngine:
         """The engine that knows the groups; of estimates, given these."""
         return self._engine.given
-
-    def _full(self, what: str) -> FullEngine:
-        if isinstance(self._engine, Estimated):
-            raise ArgumentError(f'{what} needs a posterior: fit with method="posterior"')
-        return self._engine
 
     @cached_property
     def _named(self) -> dict[str, Distribution]:
