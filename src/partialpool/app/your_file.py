@@ -21,7 +21,7 @@ from partialpool.app.file_formula import Model, model_of, reading_of
 from partialpool.app.file_groups import GroupTable
 from partialpool.app.file_roles import guessed
 from partialpool.app.unpacking import check_unpacked
-from partialpool.data import CrossProducts, Table
+from partialpool.data import Table
 from partialpool.data.design import column_of
 from partialpool.data.files import ENDINGS, unknown_ending, write_table
 from partialpool.data.preview import preview
@@ -86,10 +86,7 @@ class Fitted:
     @property
     def effects(self) -> list[tuple[str, str]]:
         """Each factor with each of its effects."""
-        s = self.fit.statistics
-        if not isinstance(s, CrossProducts):
-            return [(s.factor, "Intercept")]
-        return list(dict.fromkeys((b.factor, e) for b in s.blocks for e in b.effects))
+        return list(dict.fromkeys((term.factor, term.name) for term in self.fit._engine.terms))
 
     def table(self, request: Mapping[str, Any]) -> GroupTable:
         """The groups of the factor and effect that a request names, else of the first ones."""

@@ -117,6 +117,11 @@ class CountStatistics(GroupRecord):
         return "" if self.size_words == "rows" else self.size_name
 
     @property
+    def pooled_value(self) -> float:
+        """Events of all groups over their sizes."""
+        return self.events / self.total_size
+
+    @property
     def events(self) -> float:
         """Events in all."""
         return float(self.y.sum())
@@ -128,6 +133,7 @@ class CountStatistics(GroupRecord):
 
     def outcome_by_group(self, term: int = 0) -> Floats:
         """Events of each group."""
+        del term
         return self.y
 
     def observed(self) -> tuple[dict[str, AnyArray], dict[str, AnyArray]]:

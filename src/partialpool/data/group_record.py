@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol, Self
@@ -67,12 +68,23 @@ class GroupRecord(Record):
         return int(self.n.sum())
 
     @property
+    @abstractmethod
+    def pooled_value(self) -> float:
+        """Value of all groups together: complete pooling."""
+
+    @property
+    def noiseless(self) -> bool:
+        """Whether rows of one group never differ, so that its value is known; never of counts."""
+        return False
+
+    @property
     def group_counts(self) -> dict[str, int]:
         """Number of groups of the factor."""
         return {self.factor: self.n_groups}
 
     def rows_by_group(self, term: int = 0) -> Ints:
         """Rows in each group."""
+        del term
         return self.n
 
     def sorted(self, order: Sequence[Any] | None = None) -> Self:

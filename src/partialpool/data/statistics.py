@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -69,6 +70,16 @@ class GroupStatistics(GroupRecord):
         return self.mean + self.center
 
     @property
+    def pooled_value(self) -> float:
+        """Weighted mean of all rows (units of y)."""
+        return float(self.weight @ self.raw / self.weight.sum())
+
+    @property
+    def sd_within(self) -> float:
+        """Standard deviation within groups by the mean square (units of y)."""
+        return math.sqrt(float(self.ss.sum()) / max(self.n_used - self.n_groups, 1))
+
+    @property
     def errors_known(self) -> bool:
         """Whether rows are estimates with known standard errors."""
         return self.sigma_known
@@ -77,6 +88,11 @@ class GroupStatistics(GroupRecord):
     def plain(self) -> bool:
         """Whether rows have no weights, and so no known standard errors."""
         return not self.sigma_known and np.array_equal(self.weight, self.n)
+
+    @property
+    def noiseless(self) -> bool:
+        """Whether rows of one group never differ, so that its mean is known."""
+        return not self.ss.any()
 
     @property
     def size_words(self) -> str:
@@ -92,6 +108,7 @@ class GroupStatistics(GroupRecord):
 
     def outcome_by_group(self, term: int = 0) -> Floats:
         """Mean of each group."""
+        del term
         return self.raw
 
     def plain_moments(self) -> tuple[float, float, float] | None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from partialpool._typing import Floats, Ints
 from partialpool.data import Clusters, Table
 from partialpool.data.count_products import CountProducts
 from partialpool.data.cross_products import Block
-from partialpool.data.new_rows import NewRows
 from partialpool.data.population import population_weights
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Accuracy
@@ -164,6 +163,15 @@ class GeneralizedPosterior(MixedPosterior):
     def row_variance(self) -> float:
         """Variance of one trial, or of a row of the mean count, on the link scale."""
         return float((self.weighted.weight * self._row_variances).sum())
+
+    @property
+    def variance_of_row(self) -> float:
+        """Variance of a row of typical size on the link scale."""
+        return self.row_variance / (float(self.statistics.rows.size.mean()) or 1.0)
+
+    def drawn_variance_of_row(self, drawn: MixedDraws) -> Floats:
+        """The variance of one trial, or of a row of the mean count, for every draw; (S,)."""
+        return np.full(len(drawn.coefficients), self.row_variance)
 
     @property
     def _row_variances(self) -> float | Floats:
@@ -328,11 +336,13 @@ class GeneralizedPosterior(MixedPosterior):
             return self.combined(*which)
         return self.combined_draws(*which, self.to_response(term.name))
 
-    def of_new_rows(self, rows: NewRows, scale: Scale) -> Distribution:
-        """Probabilities or rates of new rows, or their linear predictors."""
+    def predictor_on(
+        self, scale: Scale, predictor: Distribution, offset: Floats | float = 0.0
+    ) -> Distribution:
+        """Linear predictors with offsets, or the probabilities or rates they stand for."""
         if scale == "link":
-            return super().of_new_rows(rows, scale)
-        return self.natural(self.linear(rows.x, rows.groups), rows.offset)
+            return super().predictor_on(scale, predictor, offset)
+        return self.natural(predictor, offset)
 
     def left_out_factor(self, factor: str | None = None) -> str:
         """The factor with most groups: given a point only these are integrated out."""
@@ -599,6 +609,15 @@ class GeneralizedPosterior(MixedPosterior):
         moments, ends = (max(each) for each in zip(*pairs, strict=True))
         inner = self.weighted.rule_error
         return moments + inner, ends + inner
+
+    @property
+    def error_of_moments(self) -> float | None:
+        """Error of means and sds, where weights are even enough for it to be relied on."""
+        return self.errors[0] if self.reliable else None
+
+    def thinned(self, size: int) -> Self:
+        """Itself: groups are read from points that are few already."""
+        return self
 
     @cached_property
     def error(self) -> float:

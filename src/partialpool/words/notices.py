@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from functools import singledispatch
 from typing import Any
 
-import numpy as np
-
-from partialpool.data import CountProducts, CountStatistics, GroupStatistics, structure
+from partialpool.data import CountStatistics, GroupStatistics, structure
 from partialpool.data.cross_products import Block
 from partialpool.data.labels import shown
 from partialpool.formula.families import WITHOUT_DISPERSION
@@ -18,7 +16,6 @@ from partialpool.notices import Notice
 from partialpool.posterior import (
     CountsPosterior,
     Estimated,
-    GeneralizedPosterior,
     HeteroscedasticPosterior,
     MixedPosterior,
     OneFactor,
@@ -60,14 +57,14 @@ def _notices_population(post: PopulationPosterior) -> Iterator[Notice]:
     s = post.statistics
     yield from _one_factor(post)
     if isinstance(s, CountStatistics):
-        yield from _unexposed(s)
-        yield from misfit_of_one_factor(s)
+        first, last = (*_unexposed(s), *misfit_of_one_factor(s)), _at_ends(s)
     else:
-        yield from _zero_or_one(post)
+        first, last = tuple(_zero_or_one(post)), _single_rows(s)
+    yield from first
     yield from population_notices(post)
     yield from rests_on_prior(post)
     yield from tau_near_zero(post)
-    yield from _at_ends(s) if isinstance(s, CountStatistics) else _single_rows(s)
+    yield from last
 
 
 @notices_of.register
@@ -181,29 +178,16 @@ def tau_near_zero(post: Any) -> Iterator[Notice]:
 
 def _zero_or_one(post: Any) -> Iterator[Notice]:
     """Say that measurements are 0 or 1 only: then the sum of y (1 - y) over the rows is zero."""
-    s = post.statistics
-    if isinstance(s, CountProducts) or s.sigma_known:
+    moments = post.statistics.plain_moments()
+    if moments is None:
         return
-    if isinstance(s, GroupStatistics):
-        if not np.array_equal(s.weight, s.n):
-            return
-        total, squares = float(s.n @ s.raw), float(s.ss.sum() + s.n @ s.raw**2)
-        rows = float(s.n.sum())
-    else:
-        block = s.blocks[0]
-        if not np.array_equal(block.weight, block.n):
-            return
-        rows, off = float(block.n.sum()), float(block.zty[:, 0].sum())
-        if block.effects[0] != "Intercept":
-            return
-        total = off + rows * s.center
-        squares = s.yty + 2.0 * s.center * off + rows * s.center**2
+    rows, total, squares = moments
     whole = abs(total - round(total)) < 1e-6 and 1 <= round(total) <= rows - 1
     if whole and abs(squares - total) < 1e-9 * total:
         yield Notice(
             "zero_or_one",
             "warning",
-            f"{s.outcome} is 0 or 1 in every row, and was fitted as a measurement: "
+            f"{post.statistics.outcome} is 0 or 1 in every row, and was fitted as a measurement: "
             'family="binomial" (--family binomial) fits probabilities.',
         )
 
@@ -238,8 +222,7 @@ def _notices_mixed(post: MixedPosterior) -> Iterator[Notice]:
     yield from labels_may_start_anew(post)
     yield from population_notices(post)
     yield from tau_near_zero(post)
-    if isinstance(post, GeneralizedPosterior):
-        yield from misfit(post)
+    yield from misfit(post)
     yield from _zero_or_one(post)
     yield from _no_finite_sd(post)
 
@@ -253,8 +236,7 @@ def _notices_estimated(post: Estimated) -> Iterator[Notice]:
     yield from labels_may_start_anew(post)
     yield from population_notices(post)
     yield from _zero_or_one(post)
-    if isinstance(post.given, GeneralizedPosterior):
-        yield from misfit(post.given)
+    yield from misfit(post.given)
     if post.estimate.boundary:
         yield Notice(
             "estimate_on_boundary",
