@@ -8,7 +8,7 @@ import numpy as np
 
 from partialpool._typing import AnyArray
 from partialpool._version import __version__
-from partialpool.data.labels import is_text
+from partialpool.design.labels import is_text
 from partialpool.errors import MissingExtraError
 from partialpool.posterior import Draws, Posterior
 from partialpool.posterior.engine import INTERCEPT, Scale, Term

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from partialpool.data import read_count_rows
 from partialpool.formula import parse, read_roles
 from partialpool.models import Priors
 from partialpool.models.priors import LKJ, HalfNormal, Normal
 from partialpool.posterior import generalized_posterior
+from partialpool.rows import read_count_rows
 
 SMALLEST_P = 1e-3
 """Of each test of uniformity; seeds are fixed, so this decides once and for all."""

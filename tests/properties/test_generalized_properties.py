@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from scipy import special
 
 import partialpool as pp
-from partialpool.data import read_count_rows
 from partialpool.formula import parse, read_roles
 from partialpool.kernels.families import LOG, LOGIT
 from partialpool.kernels.group_quadrature import GroupedRows, integrate_groups
 from partialpool.models import priors
 from partialpool.posterior import generalized_posterior
+from partialpool.rows import read_count_rows
 
 seeds = st.integers(0, 2**32 - 1)
 

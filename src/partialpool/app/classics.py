@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool._typing import Floats
 from partialpool.charts.tau import tau_density, tau_end, tau_marks
 from partialpool.charts.terms import effect
 from partialpool.classical import fixed_effects, no_pooling
 from partialpool.classical.pooled_regression import pooled_regression
-from partialpool.data import Table
 from partialpool.datasets import Dataset, catalogue
 from partialpool.fitted import Fit
 from partialpool.fitting import fit

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool.app.file_groups import SEED, GroupTable, draws_of, percent
-from partialpool.data import Table
 from partialpool.fitted import Fit
 from partialpool.posterior.distributions import Distribution
 from partialpool.words import formatting

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool._typing import AnyArray, Floats, Ints
-from partialpool.data import Table
-from partialpool.data.labels import natural_order
+from partialpool.design.labels import natural_order
 from partialpool.errors import ArgumentError
 from partialpool.fitted import Fit
 from partialpool.words import formatting

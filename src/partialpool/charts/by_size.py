@@ -10,9 +10,9 @@ from partialpool._typing import Floats
 from partialpool.charts import parts
 from partialpool.charts.places import log_ticks
 from partialpool.charts.style import Look, altair, look
-from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.errors import ArgumentError
 from partialpool.posterior import OneFactor
+from partialpool.records import CountStatistics, GroupStatistics
 from partialpool.words import formatting
 
 MOST_POINTS = 2000

@@ -13,9 +13,9 @@ from partialpool.charts import parts
 from partialpool.charts.places import log_ticks
 from partialpool.charts.style import Look, altair, look
 from partialpool.classical.control_limits import Outcome, control_limits, tail_probability
-from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.errors import ArgumentError
 from partialpool.posterior import MixedPosterior, OneFactor
+from partialpool.records import CountStatistics, GroupStatistics
 from partialpool.words import formatting
 from partialpool.words.meta_analysis import Studies, studies_of
 from partialpool.words.ratios import TableScale, is_exp

@@ -12,9 +12,9 @@ from partialpool.charts import parts
 from partialpool.charts.style import Look, altair, look
 from partialpool.charts.terms import Effect, natural_values, outcome_title, with_slope
 from partialpool.classical.pooled_regression import pooled_regression
-from partialpool.data.population import population_weights
 from partialpool.posterior import MixedPosterior
 from partialpool.posterior.engine import Scale, checked_scale
+from partialpool.records.population import population_weights
 from partialpool.words import formatting
 
 MOST_GROUPS = 24

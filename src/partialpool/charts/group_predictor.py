@@ -10,10 +10,10 @@ from partialpool._typing import Floats
 from partialpool.charts import parts
 from partialpool.charts.style import Look, altair, look
 from partialpool.charts.terms import Effect, effect, outcome_title
-from partialpool.data.cross_products import Block
 from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.posterior import MixedPosterior
 from partialpool.posterior.engine import Scale, checked_scale
+from partialpool.records.cross_products import Block
 from partialpool.words import formatting
 
 MOST_GROUPS = 400

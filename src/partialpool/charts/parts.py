@@ -15,10 +15,10 @@ from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.charts.display import shown
 from partialpool.charts.places import log_ticks
 from partialpool.charts.style import Look, styled
-from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.posterior import Distribution, OneFactor, Posterior
 from partialpool.posterior.distributions import IntervalKind
+from partialpool.records import CountStatistics, GroupStatistics
 from partialpool.words import formatting
 
 WIDTH = 560

@@ -24,10 +24,10 @@ from partialpool.charts.tau import tau
 from partialpool.charts.terms import has_slope
 from partialpool.charts.trace import estimates_by_tau
 from partialpool.charts.two_effects import intercept_by_slope
-from partialpool.data.read import as_table
 from partialpool.errors import ArgumentError
 from partialpool.posterior import MixedPosterior, OneFactor
 from partialpool.posterior.distributions import IntervalKind
+from partialpool.rows.read import as_table
 from partialpool.words import checks
 from partialpool.words.meta_analysis import studies_of
 from partialpool.words.ratios import TableScale, is_exp

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from partialpool._table import Table
 from partialpool.charts import parts
 from partialpool.charts.style import altair, look, styled
-from partialpool.data import Table
 from partialpool.errors import ArgumentError
 from partialpool.posterior import MixedPosterior, OneFactor
 from partialpool.posterior.engine import Term

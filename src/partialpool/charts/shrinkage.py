@@ -15,10 +15,10 @@ from partialpool.charts import parts
 from partialpool.charts.drawing import Rows, filled
 from partialpool.charts.style import Look, altair, look, styled
 from partialpool.classical import fixed_effects, no_pooling
-from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.errors import ArgumentError
 from partialpool.posterior import OneFactor
 from partialpool.posterior.distributions import IntervalKind
+from partialpool.records import CountStatistics, GroupStatistics
 from partialpool.words import formatting
 
 MOST_GROUPS = 60

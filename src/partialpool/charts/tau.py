@@ -12,8 +12,8 @@ from partialpool.charts import parts
 from partialpool.charts.drawing import Rows, filled
 from partialpool.charts.style import SHAPES, Look, altair, look, styled
 from partialpool.classical import anova, dersimonian_laird, maximum_likelihood, reml
-from partialpool.data import CountStatistics
 from partialpool.posterior import OneFactor
+from partialpool.records import CountStatistics
 from partialpool.words import formatting
 
 POINTS = 200

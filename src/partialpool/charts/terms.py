@@ -10,10 +10,10 @@ import numpy as np
 
 from partialpool._typing import Floats, Ints
 from partialpool.charts import parts
-from partialpool.data.cross_products import Block
 from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.posterior import Distribution, MixedPosterior
 from partialpool.posterior.engine import Scale
+from partialpool.records.cross_products import Block
 from partialpool.words import formatting
 
 

@@ -17,7 +17,6 @@ import numpy as np
 
 from partialpool._typing import Floats, Ints
 from partialpool.classical.satterthwaite import DIFFERENCE, degrees_of_freedom
-from partialpool.data.cross_products import CrossProducts
 from partialpool.errors import DataError
 from partialpool.integrate.maximise import Peak, ascend, polished
 from partialpool.kernels.fixed_effects import Solved, fits_perfectly, solve
@@ -28,6 +27,7 @@ from partialpool.kernels.mixed_likelihood import (
     typical_errors,
 )
 from partialpool.kernels.normal_equations import System
+from partialpool.records.cross_products import CrossProducts
 
 LOG_2PI = math.log(2.0 * math.pi)
 SEARCH_RISE = 1e-10

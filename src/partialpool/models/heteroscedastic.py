@@ -21,9 +21,8 @@ import numpy as np
 from scipy import special
 
 from partialpool._typing import Floats
-from partialpool.data import GroupStatistics
-from partialpool.data.labels import shown
-from partialpool.data.rules import SMALLEST
+from partialpool.design.labels import shown
+from partialpool.design.rules import SMALLEST
 from partialpool.errors import DataError, ImproperPosteriorError
 from partialpool.integrate import Axis, Coordinate, HalfLine, Interval
 from partialpool.kernels.heteroscedastic import LOG_2PI, GroupSums, log_marginal
@@ -31,6 +30,7 @@ from partialpool.models.prior_set import Priors
 from partialpool.models.priors import HalfNormal, ScalePrior
 from partialpool.models.propriety import Moments, Sizes, check_proper
 from partialpool.models.scaled_prior import ScaledPrior
+from partialpool.records import GroupStatistics
 
 MU_STEP, MU_NODES = 0.5, 23
 """Distance of the nodes over mu given the rest, in its conditional sds, and their number: they

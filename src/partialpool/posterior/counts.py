@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
+from scipy import special
 
+from partialpool._table import Table
 from partialpool._typing import Floats, Ints
-from partialpool.data import Clusters, CountStatistics, Table
-from partialpool.data.new_rows import NEW, NONE, NewRows
+from partialpool.design.new_rows import NEW, NONE, NewRows
 from partialpool.errors import ArgumentError, ImproperPosteriorError, PriorError
 from partialpool.integrate import Accuracy, Nested, integrate_nested
 from partialpool.kernels.families import LOGIT, Link
@@ -28,7 +29,7 @@ from partialpool.posterior.argument_checks import (
     checked_draws,
 )
 from partialpool.posterior.assembled import Chosen
-from partialpool.posterior.counts_draws import draw, draw_new
+from partialpool.posterior.counts_draws import draw, draw_new, population
 from partialpool.posterior.distributions import (
     Distribution,
     IntervalKind,
@@ -45,8 +46,11 @@ from partialpool.posterior.pairs import KERNEL_WIDTH, Densities, densities, spre
 from partialpool.posterior.predicted_counts import expected_counts
 from partialpool.posterior.ranks import SEED
 from partialpool.posterior.response_scale import axis_of
+from partialpool.records import Clusters, CountStatistics
 
 if TYPE_CHECKING:
+    from partialpool.posterior.checks import Finding
+    from partialpool.posterior.group_check import GroupCheck
     from partialpool.posterior.left_out import LeftOutGroups
 
 TAU_PINNED_FROM = 100
@@ -262,6 +266,14 @@ class CountsPosterior(OneFactorEngine):
         read = self._on_natural if checked_scale(scale) == "response" else self._on_link
         return read(self.densities, self.model.member[groups])
 
+    def fitted_predictor(
+        self, offset: Floats, x: Floats, groups: Sequence[tuple[Ints, Floats]]
+    ) -> Floats:
+        """Linear predictor of rows: the mean of theta of their group, or its median; (N,)."""
+        theta = self.theta
+        middle = np.where(np.isfinite(theta.mean), theta.mean, theta.quantile(0.5))
+        return np.asarray(middle[groups[0][0]])
+
     def of_rows(self, index: Ints, scale: Scale = "response") -> Distribution:
         """Of the group of each row, -1 for a new group, -2 for the population's middle; (R,)."""
         response = checked_scale(scale) == "response"
@@ -349,6 +361,12 @@ class CountsPosterior(OneFactorEngine):
             "a one-way model of counts is of values, not of deviations: use groups() or contrast()"
         )
 
+    def above_average(self, term: Term) -> Floats:
+        """Probability that a group lies above mu, (J,)."""
+        from partialpool.posterior.above import counts_above_average
+
+        return counts_above_average(self)
+
     def new_value(self, term: Term, scale: Scale) -> Distribution:
         """Probability or rate, or theta, of a group that is not in the data."""
         return self.new_group if scale == "response" else self.new_theta
@@ -372,6 +390,45 @@ class CountsPosterior(OneFactorEngine):
     def of_new_rows(self, rows: NewRows, scale: Scale) -> Distribution:
         """See `of_rows`."""
         return self.of_rows(rows.groups[0][0], scale)
+
+    groups_reported_on = 100
+
+    def world(self) -> dict[str, Any]:
+        """Sizes of the groups, medians of the parameters, family and population."""
+        s = self.statistics
+        return {
+            "size": tuple(s.size.tolist()),
+            "tau": float(self.tau.median),
+            "mu": float(self.mu.median),
+            "family": s.family,
+            "population": self.model.population,
+        }
+
+    def group_checks(self, *, every: bool = False) -> Iterator[GroupCheck]:
+        """Hold each group against all the others; see `group_check.counts_groups`."""
+        from partialpool.posterior.group_check import counts_groups
+
+        return counts_groups(self, every=every)
+
+    def checks(self, rng: np.random.Generator) -> Iterator[Finding]:
+        """Hold the sums against what the model expects; see `checks.counts_checks`."""
+        from partialpool.posterior.checks import counts_checks
+
+        return counts_checks(self, rng)
+
+    def drawn_roots(self, size: int, rng: np.random.Generator) -> list[list[Floats]]:
+        """Draws of a root of the covariance of each term's effects, over sigma squared."""
+        if not self.model.conjugate:
+            taus = population(self.nodes, size, rng)[0].tolist()
+            return [[np.full((1, 1), tau)] for tau in taus]
+        low, high = self.new_theta.quantile(special.ndtr([-1.0, 1.0])).tolist()
+        return [[np.full((1, 1), 0.5 * (high - low))]]
+
+    def under(self, priors: Priors, computed: list[Any], power: float = 1.0) -> CountsPosterior:
+        """The posterior under other priors, with the likelihood to a power."""
+        from partialpool.posterior.sensitivity import counts_under
+
+        return counts_under(self, priors, computed, power)
 
     def without_each_group(self, clusters: Clusters | None = None) -> LeftOutGroups:
         """Leave out each group in turn; see `left_out.counts_without`."""

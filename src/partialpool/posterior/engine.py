@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool._typing import AnyArray, Floats, Ints
-from partialpool.data import Clusters, CrossProducts, Table
-from partialpool.data.labels import as_labels
-from partialpool.data.new_rows import NewRows
+from partialpool.design.labels import as_labels
+from partialpool.design.new_rows import NewRows
 from partialpool.errors import ArgumentError, PriorError, did_you_mean
 from partialpool.integrate import Accuracy
 from partialpool.kernels.families import Link
 from partialpool.models import Priors
 from partialpool.models.population_text import AnyPopulation
+from partialpool.models.prior_menu import rounded_unit
 from partialpool.posterior.argument_checks import DETERMINISTIC, group_positions, reached
 from partialpool.posterior.distributions import Distribution, IntervalKind
 from partialpool.posterior.joint_rows import Effects, Sums
 from partialpool.posterior.ranks import SEED, rank_table, ranked_draws
+from partialpool.records import Clusters, CrossProducts
 
 if TYPE_CHECKING:  # questions that not every call asks: each engine imports what answers them
+    from partialpool.design.rows_again import RowsAgain
+    from partialpool.posterior.checks import Finding
+    from partialpool.posterior.group_check import GroupCheck
     from partialpool.posterior.left_out import LeftOutGroups
 
 INTERCEPT = "Intercept"
@@ -91,10 +96,37 @@ class Engine(ABC):
         made_of: Any = self
         return type(self), tuple(getattr(self, field.name) for field in fields(made_of))
 
+    estimates_only: ClassVar[bool] = False
+    """Whether there are estimates of the spreads, and no posterior of them."""
+
+    one_factor: ClassVar[bool] = False
+    """Whether it is of one factor without predictors."""
+    groups_reported_on: ClassVar[int] = 0
+    """Groups up to which a report says what its answer rests on, which then takes half a second."""
+    refits_for_priors: ClassVar[bool] = False
+    """Whether each other prior takes a fit of its own."""
+
+    @property
+    def spreads(self) -> dict[str, float]:
+        """Estimates of parameters that have no distribution, by name."""
+        return {}
+
+    @property
+    @abstractmethod
+    def fitted_by(self) -> dict[str, Any]:
+        """Method, and priors or nodes of quadrature, by which more data are fitted alike."""
+
     @property
     @abstractmethod
     def terms(self) -> list[Term]:
         """Every effect of every factor's groups."""
+
+    @abstractmethod
+    def named(self) -> dict[str, Distribution]:
+        """Every parameter but the groups' that has a distribution, by its name in tables.
+
+        Of counts on the link scale.
+        """
 
     @property
     @abstractmethod
@@ -144,6 +176,30 @@ class Engine(ABC):
         return factor or factors[0]
 
     @abstractmethod
+    def group_checks(self, *, every: bool = False) -> Iterator[GroupCheck]:
+        """Hold each group against all the others, by every effect of every factor.
+
+        Parameters
+        ----------
+        every : bool
+            Whether z is wanted of every group, and not only where it may lie far from the others.
+        """
+
+    def check_comparable(self, estimators: Sequence[str]) -> None:
+        """Refuse to set no, complete and partial pooling side by side; see `Fit.compare`."""
+        if estimators:
+            raise ArgumentError(
+                f"estimators such as {estimators[0]} are for one factor without predictors; "
+                'here compare() takes none: fit with method="reml" or "ml" (--method) for those'
+            )
+
+    def world(self) -> dict[str, Any]:
+        """Sizes of the groups and medians of the parameters, as `Fit.world` has them."""
+        raise ArgumentError(
+            "a world has one factor, one sigma and no predictors; this fit has more"
+        )
+
+    @abstractmethod
     def parameter_table(self, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Table:
         """One row a parameter; see `Fit.parameters`."""
 
@@ -185,6 +241,11 @@ class FullEngine(Engine):
         """The posterior itself."""
         return self
 
+    @property
+    def fitted_by(self) -> dict[str, Any]:
+        """The priors."""
+        return {"method": "posterior", "prior": self.priors}
+
     @abstractmethod
     def linear(
         self,
@@ -199,10 +260,6 @@ class FullEngine(Engine):
     @abstractmethod
     def priors(self) -> Priors:
         """The priors used."""
-
-    @abstractmethod
-    def named(self) -> dict[str, Distribution]:
-        """Every parameter but the groups', by its name in tables; of counts on the link scale."""
 
     @abstractmethod
     def values(self, term: Term, scale: Scale) -> Distribution:
@@ -225,6 +282,10 @@ class FullEngine(Engine):
     @abstractmethod
     def deviations(self, term: Term) -> Distribution:
         """Every group's deviation from the population; shape (J,)."""
+
+    def above_average(self, term: Term) -> Floats:
+        """Probability that a group lies above the middle of its population, (J,)."""
+        return self.deviations(term).probability(above=0.0)
 
     @abstractmethod
     def new_value(self, term: Term, scale: Scale) -> Distribution:
@@ -262,6 +323,23 @@ class FullEngine(Engine):
 
     one_sigma: ClassVar[bool] = True
     """Whether measurements of all groups have the same noise."""
+
+    def with_precision(self, rows: RowsAgain) -> RowsAgain:
+        """Rows of the fit, with the weight that each has in this model."""
+        return rows
+
+    @abstractmethod
+    def checks(self, rng: np.random.Generator) -> Iterator[Finding]:
+        """Hold the statistics against what the model expects of them, beside `group_checks`."""
+
+    has_score_tests: ClassVar[bool] = True
+    """Whether further columns are tested by scores, which take groups as normal."""
+
+    def drawn_roots(self, size: int, rng: np.random.Generator) -> list[list[Floats]]:
+        """Draws of a root of the covariance of each term's effects, over sigma squared."""
+        raise ArgumentError(
+            f"score tests take groups as normal; those of this model are {self.group_population}"
+        )
 
     def drawn_noise(self, drawn: Any, rows: NewRows, rng: np.random.Generator) -> Floats:
         """Draws of the sd of a new observation of weight one of each row, (S, 1 or R)."""
@@ -304,6 +382,28 @@ class FullEngine(Engine):
         ------
         ArgumentError
             If groups cannot be taken out of the sums, or the others leave no proper posterior.
+        """
+
+    @property
+    @abstractmethod
+    def prior_units(self) -> dict[str, float]:
+        """Scale of the priors that are tried of each sd between groups, by its name."""
+
+    scaled_by_powers: ClassVar[tuple[Literal["prior", "likelihood"], ...]] = ("prior", "likelihood")
+    """What is taken to a power to see how much the answers owe to it."""
+
+    @abstractmethod
+    def under(self, priors: Priors, computed: list[Any], power: float = 1.0) -> FullEngine:
+        """The posterior under other priors, with the likelihood to a power.
+
+        Priors that are relative to standard errors stay relative to those that there are.
+
+        Parameters
+        ----------
+        priors : Priors
+        computed : list
+            Posteriors of these data whose nodes may serve, this one first; others are added.
+        power : float
         """
 
     @abstractmethod
@@ -350,7 +450,11 @@ class OneFactorEngine(FullEngine):
     Its parameters are "Intercept", mu, and "tau[factor]", and of measurements "sigma".
     """
 
+    one_factor = True
     model: Any
+
+    def check_comparable(self, estimators: Sequence[str]) -> None:
+        """Estimators of one factor can all stand beside the posterior."""
 
     @property
     def group_population(self) -> AnyPopulation:
@@ -505,6 +609,16 @@ class OneFactorEngine(FullEngine):
     @abstractmethod
     def log_evidence(self) -> float:
         """Logarithm of the integral over the nodes."""
+
+    @property
+    def prior_units(self) -> dict[str, float]:
+        """The sd of the groups' own estimates: tau and their errors together.
+
+        Of counts one: on the log scale a factor of e, of conjugate families a coefficient of
+        variation.
+        """
+        spread = 1.0 if self.counts else rounded_unit(float(self.statistics.mean.std(ddof=1)))
+        return {f"tau[{self.statistics.factor}]": spread}
 
     def named(self) -> dict[str, Distribution]:
         """Every parameter but the groups', by its name in tables; of counts on the link scale."""

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool._typing import Floats, Ints
-from partialpool.data import Clusters, Table
-from partialpool.data.count_products import CountProducts
-from partialpool.data.cross_products import Block
-from partialpool.data.population import population_weights
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Accuracy
 from partialpool.kernels.families import Link
@@ -33,12 +30,18 @@ from partialpool.posterior.mixed_draws import MixedDraws, as_named
 from partialpool.posterior.response_scale import on_response_scale
 from partialpool.posterior.skewed import Cumulants, held, mixed
 from partialpool.posterior.variance_parameters import of_nodes
+from partialpool.records import Clusters
+from partialpool.records.count_products import CountProducts
+from partialpool.records.cross_products import Block
+from partialpool.records.population import population_weights
 
 if TYPE_CHECKING:  # the sampler is imported by the fits that draw points: other models need none
     from partialpool.classical.mixed import MixedEstimate
     from partialpool.models.count_sampler import CountSampler
     from partialpool.models.generalized import GeneralizedModel
+    from partialpool.posterior.checks import Finding
     from partialpool.posterior.count_readout import Readout
+    from partialpool.posterior.group_check import GroupCheck
     from partialpool.posterior.left_out import LeftOutGroups
 
 FEWEST_POINTS, FIRST_POINTS, FIRST_WORK = 128, 256, 2**24
@@ -91,6 +94,7 @@ class GeneralizedPosterior(MixedPosterior):
     """
 
     counts = True
+    scaled_by_powers = ("prior",)
     statistics: CountProducts
     model: GeneralizedModel
     weighted: Readout  # type: ignore[assignment]
@@ -110,6 +114,11 @@ class GeneralizedPosterior(MixedPosterior):
             return None
         return self.weighted.dimension(self.model.dispersion_at, math.inf)
 
+    @property
+    def phi(self) -> Floats:
+        """The hyperparameters at the points, (K, d)."""
+        return self.weighted.points.phi
+
     @cached_property
     def taus(self) -> dict[str, Distribution]:
         """Every sd between groups, by name; on the link scale."""
@@ -125,7 +134,7 @@ class GeneralizedPosterior(MixedPosterior):
     def rhos(self) -> dict[str, Distribution]:
         """Every correlation between effects, by name such as ``rho[county, Intercept, floor]``."""
         rhos: dict[str, Distribution] = {}
-        factors = self.model.factors(self.weighted.points.phi)
+        factors = self.model.factors(self.phi)
         for term, factor in zip(self.model.terms, factors, strict=True):
             if term.partial is None:
                 continue
@@ -140,24 +149,6 @@ class GeneralizedPosterior(MixedPosterior):
                     continue
                 rhos[name] = of_nodes(value, self.weighted.weight, -1.0, 1.0)
         return rhos
-
-    def icc(self, factor: str) -> Distribution:
-        """Share of the variance of one row, all predictors at zero, that is the factor's.
-
-        On the link scale, a row's own variance is pi^2 / 3 for log-odds, that of one trial, and
-        log(1 + 1 / mean count) for log rates, with a dispersion d log(1 + 1 / mean count + d^2).
-        Source: Nakagawa, Johnson and Schielzeth (2017), doi:10.1098/rsif.2017.0213.
-        """
-        squares = [
-            (term.factor, self.weighted.points.phi[:, term.sds.start] ** 2)
-            for term in self.model.terms
-            if term.effects[0] == "Intercept"
-        ]
-        of_factor = [square for name, square in squares if name == factor]
-        if not of_factor:
-            raise ArgumentError(f'no intercept varies by "{factor}": its share has no meaning')
-        total = sum(square for _, square in squares) + self._row_variances
-        return of_nodes(of_factor[0] / total, self.weighted.weight, 0.0, 1.0)
 
     @property
     def row_variance(self) -> float:
@@ -175,12 +166,17 @@ class GeneralizedPosterior(MixedPosterior):
 
     @property
     def _row_variances(self) -> float | Floats:
-        """The same at every point, (G,), or for all."""
+        """Variance of a row on the link scale at every point, (G,), or at all.
+
+        It is pi^2 / 3 for log-odds, that of one trial, and log(1 + 1 / mean count) for log rates,
+        with a dispersion d log(1 + 1 / mean count + d^2).
+        Source: Nakagawa, Johnson and Schielzeth (2017), doi:10.1098/rsif.2017.0213.
+        """
         s = self.statistics
         if s.proportion:
             return math.pi**2 / 3.0
         inverse_mean = s.n_used / max(float(s.rows.y.sum()), 1e-12)
-        dispersion = self.model.dispersion(self.weighted.points.phi)
+        dispersion = self.model.dispersion(self.phi)
         if dispersion is None:
             return math.log1p(inverse_mean)
         return np.log1p(inverse_mean + dispersion**2)
@@ -355,6 +351,29 @@ class GeneralizedPosterior(MixedPosterior):
             )
         return largest
 
+    def group_checks(self, *, every: bool = False) -> Iterator[GroupCheck]:
+        """Hold each group against all the others; see `group_check.generalized_groups`."""
+        from partialpool.posterior.group_check import generalized_groups
+
+        return generalized_groups(self)
+
+    def checks(self, rng: np.random.Generator) -> Iterator[Finding]:
+        """Hold the sums against what the model expects; see `checks.generalized_checks`."""
+        from partialpool.posterior.checks import generalized_checks
+
+        return generalized_checks(self, rng)
+
+    @property
+    def prior_units(self) -> dict[str, float]:
+        """One: on the log scale a factor of e."""
+        return dict.fromkeys(self.taus, 1.0)
+
+    def under(
+        self, priors: Priors, computed: list[Any], power: float = 1.0
+    ) -> GeneralizedPosterior:
+        """The posterior under other priors, with the likelihood to a power."""
+        return generalized_posterior(self.statistics, priors, self.accuracy)
+
     def without_each_group(self, clusters: Clusters | None = None) -> LeftOutGroups:
         """Leave out each group in turn; see `left_out_mixed.generalized_without`."""
         from partialpool.posterior.left_out_mixed import generalized_without
@@ -506,6 +525,23 @@ class GeneralizedPosterior(MixedPosterior):
         if b.effects == ("Intercept",):
             return own_levels(s.link, y, size, base, index, groups)[:, None]
         return own_estimates(s.link, y, size, base, z, index, groups)
+
+    def fitted_predictor(
+        self,
+        offset: Floats,
+        x: Floats,
+        groups: Sequence[tuple[Ints, Floats]],
+        without: int | None = None,
+    ) -> Floats:
+        """Linear predictor of rows, but for the effects of the term `without`; (N,).
+
+        Coefficients are at their medians, effects at their means.
+        """
+        eta = offset + x @ self.coefficient_medians
+        for t, ((index, z), mean) in enumerate(zip(groups, self.effect_means, strict=True)):
+            if t != without:
+                eta = eta + (z * mean.reshape(-1, z.shape[1])[index]).sum(axis=1)
+        return np.asarray(eta)
 
     @cached_property
     def effect_means(self) -> list[Floats]:

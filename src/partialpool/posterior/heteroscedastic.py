@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool._typing import AnyArray, Floats, Ints
-from partialpool.data import Clusters, GroupStatistics, Table
-from partialpool.data.new_rows import NEW, NONE, NewRows
-from partialpool.errors import ImproperPosteriorError
+from partialpool.design.new_rows import NEW, NONE, NewRows
+from partialpool.errors import ArgumentError, ImproperPosteriorError
 from partialpool.integrate import Axis, Lattice, find_modes, integrate_lattice
 from partialpool.kernels.heteroscedastic import (
     LOG_2PI,
@@ -27,6 +27,7 @@ from partialpool.kernels.oneway import pooled
 from partialpool.models import Priors
 from partialpool.models.heteroscedastic import HeteroscedasticModel, heteroscedastic_model
 from partialpool.models.propriety import Sizes, check_proper
+from partialpool.models.scaled_prior import with_errors_scaled
 from partialpool.posterior.argument_checks import DETERMINISTIC, checked_coefficients, checked_draws
 from partialpool.posterior.assembled import Chosen
 from partialpool.posterior.distributions import (
@@ -57,8 +58,12 @@ from partialpool.posterior.variance_parameters import (
     of_nodes,
     smoothed,
 )
+from partialpool.records import Clusters, GroupStatistics
 
 if TYPE_CHECKING:
+    from partialpool.design.rows_again import RowsAgain
+    from partialpool.posterior.checks import Finding
+    from partialpool.posterior.group_check import GroupCheck
     from partialpool.posterior.left_out import LeftOutGroups
 
 MOST_EVALUATIONS = 20_000
@@ -398,6 +403,54 @@ class HeteroscedasticPosterior(OneFactorEngine):
         """Draws of every parameter, by name, (S,)."""
         values = (drawn.mu, drawn.tau, drawn.sigma, drawn.sd_log_sigma)
         return dict(zip(self.named(), values, strict=True))
+
+    groups_reported_on = 2000
+    refits_for_priors = True
+
+    def check_comparable(self, estimators: Sequence[str]) -> None:
+        """Refused: other estimators have one sigma."""
+        raise ArgumentError(
+            "compare() sets one sigma for all groups beside others: fit without "
+            '"; sigma ~ ..." for that, and pp.compare_models(a, b) says which of the two fits '
+            "predicts groups better"
+        )
+
+    def world(self) -> dict[str, Any]:
+        """Refused: worlds have one sigma."""
+        raise ArgumentError(
+            "a world has one factor, one sigma and no predictors; this fit has a sigma of each "
+            "group"
+        )
+
+    def group_checks(self, *, every: bool = False) -> Iterator[GroupCheck]:
+        """Hold each group against all the others; see `group_check.heteroscedastic_groups`."""
+        from partialpool.posterior.group_check import heteroscedastic_groups
+
+        return heteroscedastic_groups(self, every=every)
+
+    def checks(self, rng: np.random.Generator) -> Iterator[Finding]:
+        """Hold the sums against what the model expects; see `checks.heteroscedastic_checks`."""
+        from partialpool.posterior.checks import heteroscedastic_checks
+
+        return heteroscedastic_checks(self, rng)
+
+    def drawn_roots(self, size: int, rng: np.random.Generator) -> list[list[Floats]]:
+        """Draws of a root of the covariance of each term's effects, over sigma squared."""
+        weight, (tau, sigma, _) = self.lattice.weight, self.lattice.points.T
+        at = rng.choice(len(weight), size, p=weight / weight.sum())
+        return [[np.full((1, 1), ratio)] for ratio in (tau / sigma)[at].tolist()]
+
+    def with_precision(self, rows: RowsAgain) -> RowsAgain:
+        """Rows of noisy groups count for less."""
+        precision = float(self.sigma.median) ** 2 / self.noise.median**2
+        return replace(rows, weight=rows.weight * precision[rows.groups[0][0]])
+
+    def under(
+        self, priors: Priors, computed: list[Any], power: float = 1.0
+    ) -> HeteroscedasticPosterior:
+        """The posterior under other priors, with the likelihood to a power."""
+        priors = with_errors_scaled(priors, math.sqrt(power))
+        return heteroscedastic_posterior(self.statistics, priors, self.accuracy, power=power)
 
     def without_each_group(self, clusters: Clusters | None = None) -> LeftOutGroups:
         """Leave out each group in turn; see `heteroscedastic_left_out.heteroscedastic_without`."""

@@ -275,17 +275,10 @@ def refit(post: OneFactor, fitted: Fitted, out: LeftOutGroups, j: int) -> None:
     statistics = post.statistics.of_groups(np.arange(post.statistics.n_groups) != j)
     others = fitted(statistics, post.priors)
     if post.priors.tau.relative:
-        factor = _reference(post) / _reference(others)
+        factor = post.model.typical_ratio / others.model.typical_ratio
         others = fitted(statistics, scaled_priors(post.priors, reference=factor))
     out.log_density[j] = post.log_evidence - others.log_evidence
     named = others.named() | ({I_SQUARED: others.icc} if I_SQUARED in out.mean else {})
     for name, of in named.items():
         out.mean[name][j], out.sd[name][j] = float(of.mean), float(of.sd)
     out.refitted[j] = True
-
-
-def _reference(post: OneFactor) -> float:
-    """What relative priors of tau are relative to, but for sigma."""
-    if isinstance(post, CountsPosterior):
-        return post.model.typical_error
-    return post.model.typical_ratio

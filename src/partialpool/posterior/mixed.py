@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import scipy
 
+from partialpool._table import Table
 from partialpool._typing import Bools, Floats, Ints
-from partialpool.data import Clusters, Table
-from partialpool.data.cross_products import DISPERSION, Block, CrossProducts
-from partialpool.data.new_rows import NEW, NONE, NewRows
-from partialpool.data.population import population_weights
+from partialpool.design.new_rows import NEW, NONE, NewRows
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Lattice, Sample, WeightedNodes
 from partialpool.integrate.weighted import NORMAL_WIDTH
@@ -25,6 +23,8 @@ from partialpool.kernels.nested_factors import Functional
 from partialpool.models import MixedModel, Priors
 from partialpool.models.mixed import sd_name
 from partialpool.models.mixed_propriety import Orders
+from partialpool.models.prior_menu import rounded_unit
+from partialpool.models.scaled_prior import with_errors_scaled
 from partialpool.posterior import effects
 from partialpool.posterior.argument_checks import (
     DETERMINISTIC,
@@ -55,8 +55,13 @@ from partialpool.posterior.variance_parameters import (
     of_nodes,
     times_sigma,
 )
+from partialpool.records import Clusters
+from partialpool.records.cross_products import DISPERSION, Block, CrossProducts
+from partialpool.records.population import population_weights
 
 if TYPE_CHECKING:
+    from partialpool.posterior.checks import Finding
+    from partialpool.posterior.group_check import GroupCheck
     from partialpool.posterior.left_out import LeftOutGroups
 
 LIGHTEST_LEFT_OUT, LEFT_OUT_OF_ERROR = 1e-5, 1e-3
@@ -129,6 +134,11 @@ class MixedPosterior(FullEngine):
         nodes = self.nodes
         return inverse_chi(nodes.scale, nodes.weight, nodes.df)
 
+    @property
+    def phi(self) -> Floats:
+        """The hyperparameters at the nodes, (K, d)."""
+        return self.weighted.points
+
     @cached_property
     def taus(self) -> dict[str, Distribution]:
         """Every sd between groups, by name; for a slope in units of y over units of x."""
@@ -175,16 +185,20 @@ class MixedPosterior(FullEngine):
     def icc(self, factor: str) -> Distribution:
         """Share of the variance of one row, all predictors at zero, that is the factor's."""
         squares = [
-            (term.factor, self.weighted.points[:, term.sds.start] ** 2)
+            (term.factor, self.phi[:, term.sds.start] ** 2)
             for term in self.model.terms
             if term.effects[0] == "Intercept"
         ]
         of_factor = [square for name, square in squares if name == factor]
         if not of_factor:
             raise ArgumentError(f'no intercept varies by "{factor}": its share has no meaning')
-        rows = self.typical_weight**-1 * self.model.sigma(self.weighted.points) ** 2
-        total = sum(square for _, square in squares) + rows
+        total = sum(square for _, square in squares) + self._row_variances
         return of_nodes(of_factor[0] / total, self.weighted.weight, 0.0, 1.0)
+
+    @property
+    def _row_variances(self) -> float | Floats:
+        """Variance of a row of typical weight at every node, (K,), or at all."""
+        return np.asarray(self.typical_weight**-1 * self.model.sigma(self.phi) ** 2)
 
     @property
     def typical_weight(self) -> float:
@@ -707,6 +721,42 @@ class MixedPosterior(FullEngine):
             return predictor
         assert isinstance(predictor, Mixture)
         return predictor.moved(np.broadcast_to(offset, predictor.shape))
+
+    def group_checks(self, *, every: bool = False) -> Iterator[GroupCheck]:
+        """Hold each group against all the others; see `group_check.mixed_groups`."""
+        from partialpool.posterior.group_check import mixed_groups
+
+        return mixed_groups(self)
+
+    def checks(self, rng: np.random.Generator) -> Iterator[Finding]:
+        """Hold the sums against what the model expects; see `checks.mixed_checks`."""
+        from partialpool.posterior.checks import mixed_checks
+
+        return mixed_checks(self, rng)
+
+    def drawn_roots(self, size: int, rng: np.random.Generator) -> list[list[Floats]]:
+        """Draws of a root of the covariance of each term's effects, over sigma squared."""
+        weight = self.weighted.weight
+        at = rng.choice(len(weight), size, p=weight / weight.sum())
+        factors = self.model.factors(self.phi[at])
+        return [[f[i] for f in factors] for i in range(size)]
+
+    @property
+    def prior_units(self) -> dict[str, float]:
+        """About the sd of the groups' own effects: of moments, and a typical error of these."""
+        model, out = self.model, {}
+        for term, ratios in zip(model.terms, model.likelihood.moment_ratios(), strict=True):
+            sds = model.sigma_guess * np.hypot(ratios, term.reference)
+            for effect, sd in zip(term.effects, sds.tolist(), strict=True):
+                out[sd_name(term.factor, effect)] = rounded_unit(sd)
+        return out
+
+    def under(self, priors: Priors, computed: list[Any], power: float = 1.0) -> MixedPosterior:
+        """The posterior under other priors, with the likelihood to a power."""
+        from partialpool.posterior.integrated import mixed_posterior
+
+        s = self.statistics if power == 1.0 else self.statistics.to_the_power(power)
+        return mixed_posterior(s, with_errors_scaled(priors, math.sqrt(power)), self.accuracy)
 
     def without_each_group(self, clusters: Clusters | None = None) -> LeftOutGroups:
         """Leave out each group in turn; see `left_out_mixed.mixed_without`."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.data.cross_products import Block
 from partialpool.integrate import Lattice, WeightedNodes
 from partialpool.models import MixedModel
 from partialpool.models.mixed import sd_name
+from partialpool.records.cross_products import Block
 
 BOUNDED_SHARE = 0.998
 """Share of the proposals to which the bound on the ratio of densities applies."""

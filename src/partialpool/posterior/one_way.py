@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, final
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Self, final
 import numpy as np
 import scipy
 
+from partialpool._table import Table
 from partialpool._typing import Floats, Ints
-from partialpool.data import Clusters, GroupStatistics, Table
-from partialpool.data.new_rows import NEW
+from partialpool.design.new_rows import NEW
 from partialpool.errors import ArgumentError, ImproperPosteriorError
 from partialpool.integrate import Grid, integrate
 from partialpool.kernels.oneway import kept, log_marginal, pooled, theta_given
@@ -41,8 +41,11 @@ from partialpool.posterior.engine import OneFactorEngine, Scale, Term
 from partialpool.posterior.joint_rows import Sums
 from partialpool.posterior.one_way_parameters import icc, ratio, sigma, tau
 from partialpool.posterior.theta import CHECKED_TAIL, Theta, class_blocks
+from partialpool.records import Clusters, GroupStatistics
 
 if TYPE_CHECKING:
+    from partialpool.posterior.checks import Finding
+    from partialpool.posterior.group_check import GroupCheck
     from partialpool.posterior.left_out import LeftOutGroups
 
 MANY_CELLS = 200_000
@@ -290,6 +293,39 @@ class OneWayPosterior(OneFactorEngine):
     def deviations(self, term: Term) -> Distribution:
         """Deviation of every group from mu."""
         return self.effect
+
+    groups_reported_on = 2000
+
+    def world(self) -> dict[str, Any]:
+        """Sizes of the groups and medians of the parameters; refused of known standard errors."""
+        if self.sigma is None:
+            raise ArgumentError("a world is made of rows; this fit has known standard errors")
+        medians = {k: float(v.median) for k, v in (("tau", self.tau), ("sigma", self.sigma))}
+        return {"n": tuple(self.statistics.n.tolist()), "mu": float(self.mu.median), **medians}
+
+    def group_checks(self, *, every: bool = False) -> Iterator[GroupCheck]:
+        """Hold each group against all the others; see `group_check.one_way_groups`."""
+        from partialpool.posterior.group_check import one_way_groups
+
+        return one_way_groups(self, every=every)
+
+    def checks(self, rng: np.random.Generator) -> Iterator[Finding]:
+        """Hold the sums against what the model expects; see `checks.one_way_checks`."""
+        from partialpool.posterior.checks import one_way_checks
+
+        return one_way_checks(self, rng)
+
+    def drawn_roots(self, size: int, rng: np.random.Generator) -> list[list[Floats]]:
+        """Draws of a root of the covariance of each term's effects, over sigma squared."""
+        c = self.components
+        at = rng.choice(len(c.weight), size, p=c.weight / c.weight.sum())
+        return [[np.full((1, 1), np.sqrt(lam))] for lam in c.lam[at].tolist()]
+
+    def under(self, priors: Priors, computed: list[Any], power: float = 1.0) -> OneWayPosterior:
+        """The posterior under other priors, with the likelihood to a power."""
+        from partialpool.posterior.sensitivity import one_way_under
+
+        return one_way_under(self, priors, computed, power)
 
     def without_each_group(self, clusters: Clusters | None = None) -> LeftOutGroups:
         """Leave out each group in turn; see `left_out.one_way_without`."""

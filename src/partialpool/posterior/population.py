@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool._typing import Floats, Ints
-from partialpool.data import Clusters, CountStatistics, GroupStatistics, Table
-from partialpool.data.new_rows import NEW, NONE, NewRows
+from partialpool.design.new_rows import NEW, NONE, NewRows
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Lattice
 from partialpool.kernels.families import Link
@@ -32,8 +32,11 @@ from partialpool.posterior.population_integral import integrated
 from partialpool.posterior.population_nodes import PopulationNodes
 from partialpool.posterior.ranks import SEED
 from partialpool.posterior.variance_parameters import of_nodes
+from partialpool.records import Clusters, CountStatistics, GroupStatistics
 
 if TYPE_CHECKING:
+    from partialpool.posterior.checks import Finding
+    from partialpool.posterior.group_check import GroupCheck
     from partialpool.posterior.left_out import LeftOutGroups
 
 OF_KERNELS = 8e-3
@@ -315,6 +318,12 @@ class PopulationPosterior(OneFactorEngine):
         """Deviation of every group from mu."""
         return self.effect
 
+    def above_average(self, term: Term) -> Floats:
+        """Probability that a group lies above mu, (J,); of counts from draws."""
+        from partialpool.posterior.above import drawn_above_average
+
+        return drawn_above_average(self) if self.counts else super().above_average(term)
+
     def new_value(self, term: Term, scale: Scale) -> Distribution:
         """Value, or theta, of a group that is not in the data."""
         return self._groups.one(NEW, scale)
@@ -336,6 +345,43 @@ class PopulationPosterior(OneFactorEngine):
         if drawn.sigma is not None:
             values.append(drawn.sigma)
         return dict(zip(self.named(), values, strict=True))
+
+    groups_reported_on = 100
+
+    def check_comparable(self, estimators: Sequence[str]) -> None:
+        """Refused: other estimators are of normal populations."""
+        raise ArgumentError(
+            "compare() sets no, complete and partial pooling under a normal population side by "
+            f"side; this population is {self.population}: leave population out, or score "
+            "populations against each other by pp.compare_models(a, b)"
+        )
+
+    def world(self) -> dict[str, Any]:
+        """Refused: worlds have populations of their own."""
+        raise ArgumentError(
+            f"worlds are of normal populations, or of counts; this one is {self.population}: "
+            "fit with a normal one, or give the world's own population, such as "
+            'pp.simulate.World.of(30, 10, tau=5, population="heavy_tailed")'
+        )
+
+    def group_checks(self, *, every: bool = False) -> Iterator[GroupCheck]:
+        """Hold each group against all the others; see `group_check.population_groups`."""
+        from partialpool.posterior.group_check import population_groups
+
+        return population_groups(self, every=every)
+
+    def checks(self, rng: np.random.Generator) -> Iterator[Finding]:
+        """Hold the sums against what the model expects; see `checks.population_checks`."""
+        from partialpool.posterior.checks import population_checks
+
+        return population_checks(self, rng)
+
+    has_score_tests = False
+    scaled_by_powers = ()  # a power would be of what the population learns as well
+
+    def under(self, priors: Priors, computed: list[Any], power: float = 1.0) -> PopulationPosterior:
+        """The posterior under other priors, with the likelihood to a power."""
+        return population_posterior(self.statistics, priors, self.population, self.accuracy)
 
     def without_each_group(self, clusters: Clusters | None = None) -> LeftOutGroups:
         """Leave out each group in turn; see `population_without.population_without`."""

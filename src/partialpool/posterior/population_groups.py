@@ -11,8 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.data import CountStatistics, GroupStatistics
-from partialpool.data.new_rows import NEW
+from partialpool.design.new_rows import NEW
 from partialpool.integrate import Axis, Lattice
 from partialpool.kernels.normal_mixtures import log_marginals
 from partialpool.models.population_model import PopulationModel
@@ -35,6 +34,7 @@ from partialpool.posterior.population_nodes import (
     population_nodes,
 )
 from partialpool.posterior.variance_parameters import KERNEL_WIDTH
+from partialpool.records import CountStatistics, GroupStatistics
 
 MANY_CELLS = 2e6
 """Groups times components from which groups are read from fewer nodes, checked."""

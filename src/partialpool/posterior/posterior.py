@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from partialpool._markup import output, paragraph
+from partialpool._table import Table
 from partialpool._typing import AnyArray, Floats
-from partialpool.data import Table
-from partialpool.data.new_rows import NewRows, Target, Unseen
+from partialpool.design.new_rows import NewRows, Target, Unseen
 from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.integrate import Accuracy
 from partialpool.models import Priors
@@ -143,7 +143,7 @@ class Posterior:
         distribution = known.get(_full_name(name, known))
         if distribution is not None:
             return distribution
-        if isinstance(self._engine, Estimated) and name in (*self._engine.spreads, "tau"):
+        if name in self._engine.spreads or (name == "tau" and self._engine.estimates_only):
             raise ArgumentError(
                 f'"{name}" has an estimate and no distribution; profile intervals are given by '
                 'fit.profile(), a distribution by method="posterior"'
@@ -468,7 +468,7 @@ class Posterior:
     def __repr__(self) -> str:
         factors = list(dict.fromkeys((t.factor, len(t.labels)) for t in self._terms))
         groups = ", ".join(f"{size:,} of {factor}" for factor, size in factors)
-        kind = "Estimates" if isinstance(self._engine, Estimated) else "Posterior"
+        kind = "Estimates" if self._engine.estimates_only else "Posterior"
         return f"{kind}({groups}; {self.method})"
 
     def _repr_html_(self) -> str:
@@ -491,8 +491,6 @@ class Posterior:
 
     @cached_property
     def _named(self) -> dict[str, Distribution]:
-        if isinstance(self._engine, Estimated):
-            return self._engine.coefficients
         return self._engine.named()
 
     @cached_property

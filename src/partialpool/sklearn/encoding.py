@@ -9,15 +9,17 @@ from functools import partial
 import numpy as np
 
 from partialpool._typing import Bools, Floats, Ints
-from partialpool.data.counts import CountStatistics
-from partialpool.data.read import Reading, as_table
-from partialpool.data.repeated_rows import repeated_counts, repeated_measurements
-from partialpool.data.statistics import GroupStatistics
 from partialpool.errors import ArgumentError, DataError, ImproperPosteriorError
-from partialpool.fitted import Fit, PriorLike, fit_one_way, fit_one_way_counts
+from partialpool.fitted import Fit, fit_one_factor
 from partialpool.fitting import fit
 from partialpool.formula import CountFamily, Roles
+from partialpool.models import PriorLike
 from partialpool.posterior.distributions import Distribution
+from partialpool.posterior.fit_engine import EngineOptions
+from partialpool.records.counts import CountStatistics
+from partialpool.records.measurements import GroupStatistics
+from partialpool.records.repeated_rows import repeated_counts, repeated_measurements
+from partialpool.rows.read import as_table
 
 PROPER = "tau ~ uniform_shrinkage()"
 """The prior where the flat one leaves no proper posterior, such as of two categories. It needs no
@@ -142,19 +144,21 @@ class Model:
         if not seen.all():
             rows = rows.part(seen)
         codes = rows.codes[column]
-        roles = Roles.one_factor("target", "category")
         statistics: GroupStatistics | CountStatistics
         if self.family is None:
-            measured = statistics = repeated_measurements(codes, rows.y, rows.times)
-            fitted = partial(fit_one_way, roles, Reading(measured, as_table), method="posterior")
+            statistics = repeated_measurements(codes, rows.y, rows.times)
         else:
-            counted = statistics = repeated_counts(codes, rows.y, rows.times, self.family)
-            fitted = partial(fit_one_way_counts, roles, Reading(counted, as_table))
+            statistics = repeated_counts(codes, rows.y, rows.times, self.family)
         one_row_each = bool(statistics.weight.max() <= 1.0)
         if statistics.n_groups == 1 or one_row_each or np.ptp(rows.y) == 0.0:
             return rows.pooled(size)
         if statistics.noiseless:
             return _known_means(statistics, rows.pooled(size))
+
+        def fitted(prior: PriorLike) -> Fit:
+            roles = Roles.one_factor("target", "category")
+            return fit_one_factor(roles, statistics, EngineOptions(prior), as_table)
+
         return Encoding.of_fit(self._with_priors(fitted), "category", size, rates=self.rates)
 
     def _with_priors(self, fitted: Callable[..., Fit]) -> Fit:

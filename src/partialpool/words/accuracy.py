@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from partialpool.data.cross_products import Block
 from partialpool.errors import ArgumentError, NotReachedError
 from partialpool.integrate import Accuracy
 from partialpool.models.mixed import sd_name
@@ -29,6 +28,7 @@ from partialpool.posterior import (
     PopulationPosterior,
 )
 from partialpool.posterior.argument_checks import COARSEST, DETERMINISTIC, SAMPLED_MOMENTS
+from partialpool.records.cross_products import Block
 from partialpool.words.population_shape import with_numbers
 
 FINEST = 1e-10

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from partialpool.data import Table
+from partialpool._table import Table
 from partialpool.words.formatting import number, printable, scale_of
 
 ENDS = 3

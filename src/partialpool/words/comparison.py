@@ -13,14 +13,15 @@ from scipy import special
 
 from partialpool import classical
 from partialpool._markup import output
+from partialpool._table import Table
 from partialpool._typing import Floats
-from partialpool.data import GroupStatistics, Table
-from partialpool.data.labels import as_labels
+from partialpool.design.labels import as_labels
 from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.kernels.predictive import leave_one_group_out
 from partialpool.models.counts_propriety import natural_moments
 from partialpool.posterior import CountsPosterior, OneFactor, OneWayPosterior
 from partialpool.posterior.components import Components, every_component
+from partialpool.records import GroupStatistics
 from partialpool.words.meta_analysis import MetaAnalysis, meta_analysis, printed
 
 Spread = Callable[..., Any]

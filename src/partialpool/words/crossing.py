@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from partialpool.data.structure import look_started_anew
 from partialpool.models.mixed import sd_name
 from partialpool.notices import Notice
 from partialpool.posterior import Estimated, MixedPosterior
+from partialpool.records.design_notices import look_started_anew
 from partialpool.words.near_zero import near_zero
 
 GAPS, NO_GAPS = 0.05, 0.2

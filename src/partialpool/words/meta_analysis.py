@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool._typing import Floats
-from partialpool.data import Table
-from partialpool.data.labels import as_labels
-from partialpool.data.new_rows import NEW
+from partialpool.design.labels import as_labels
+from partialpool.design.new_rows import NEW
 from partialpool.posterior import MixedPosterior
 from partialpool.posterior.distributions import Distribution, Selected
 from partialpool.words.formatting import WIDTH

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from partialpool.data.counts import CountStatistics
 from partialpool.notices import Notice
 from partialpool.posterior import GeneralizedPosterior, MixedPosterior
 from partialpool.posterior.count_misfit import (
@@ -15,6 +14,7 @@ from partialpool.posterior.count_misfit import (
     rows_of_groups_vary,
     zeros_of_groups,
 )
+from partialpool.records.counts import CountStatistics
 from partialpool.words.families import WIDER, family_words
 
 P_VALUE = 0.01

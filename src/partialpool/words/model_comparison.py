@@ -15,9 +15,9 @@ from scipy import optimize
 
 from partialpool._markup import output, paragraph
 from partialpool._markup import table as html_table
+from partialpool._table import Table
 from partialpool._typing import AnyArray, Floats, Ints
-from partialpool.data import Table
-from partialpool.data.labels import as_labels
+from partialpool.design.labels import as_labels
 from partialpool.errors import ArgumentError, PriorError
 from partialpool.models import Priors
 from partialpool.posterior.left_out import LeftOutGroups

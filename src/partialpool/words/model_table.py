@@ -10,11 +10,11 @@ from typing import Any, Literal, Protocol, get_args
 
 from partialpool._markup import output, paragraph
 from partialpool._markup import table as html_table
-from partialpool.data import Table
-from partialpool.data.cross_products import DISPERSION
-from partialpool.data.labels import as_labels
+from partialpool._table import Table
+from partialpool.design.labels import as_labels
 from partialpool.errors import ArgumentError
 from partialpool.posterior.distributions import check_level
+from partialpool.records.cross_products import DISPERSION
 from partialpool.words.formatting import aligned, number, printable
 from partialpool.words.ratios import ParameterScale, middles
 

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from functools import singledispatch
 from typing import Any
 
-from partialpool.data import CountStatistics, GroupStatistics, structure
-from partialpool.data.cross_products import Block
-from partialpool.data.labels import shown
+from partialpool.design.labels import shown
 from partialpool.formula.families import WITHOUT_DISPERSION
 from partialpool.models.mixed import sd_name
 from partialpool.notices import Notice
@@ -22,6 +20,8 @@ from partialpool.posterior import (
     OneWayPosterior,
     PopulationPosterior,
 )
+from partialpool.records import CountStatistics, GroupStatistics, design_notices
+from partialpool.records.cross_products import Block
 from partialpool.words.accuracy import accuracy_notice
 from partialpool.words.advice import FEW_GROUPS
 from partialpool.words.crossing import labels_may_start_anew
@@ -82,8 +82,8 @@ def _one_factor(post: OneFactor) -> Iterator[Notice]:
     yield from dropped(post)
     yield from absent_groups(post)
     s = post.statistics
-    yield from structure.alike_labels(s.factor, s.labels)
-    yield from structure.summary_rows(s.factor, s.labels, s.n)
+    yield from design_notices.alike_labels(s.factor, s.labels)
+    yield from design_notices.summary_rows(s.factor, s.labels, s.n)
     yield from withheld(post)
     yield from few_groups(post)
     yield from moments(post)
@@ -92,7 +92,7 @@ def _one_factor(post: OneFactor) -> Iterator[Notice]:
 def dropped(post: Any) -> Iterator[Notice]:
     """A notice of rows with missing values."""
     s = post.statistics
-    yield from structure.dropped(s.n_dropped, s.n_rows)
+    yield from design_notices.dropped(s.n_dropped, s.n_rows)
 
 
 def absent_groups(post: Any) -> Iterator[Notice]:
@@ -109,7 +109,7 @@ def absent_groups(post: Any) -> Iterator[Notice]:
 
 def withheld(post: Any) -> Iterator[Notice]:
     """A warning if statistics were saved without their small groups."""
-    yield from structure.withheld(*post.statistics.withheld)
+    yield from design_notices.withheld(*post.statistics.withheld)
 
 
 def few_groups(post: Any) -> Iterator[Notice]:

@@ -11,9 +11,9 @@ import numpy as np
 
 from partialpool._markup import output, paragraph
 from partialpool._markup import table as html_table
+from partialpool._table import Table
 from partialpool._typing import AnyArray, Floats, Ints
-from partialpool.data import Table
-from partialpool.data.labels import as_labels
+from partialpool.design.labels import as_labels
 from partialpool.posterior.engine import FullEngine, Term
 from partialpool.posterior.sensitivity import Setting, settings
 from partialpool.words.formatting import WIDTH, aligned, number, printable

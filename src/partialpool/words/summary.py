@@ -11,8 +11,7 @@ import numpy as np
 
 from partialpool._markup import output, paragraph
 from partialpool._markup import table as html_table
-from partialpool.data import CrossProducts, Table
-from partialpool.data.cross_products import DISPERSION
+from partialpool._table import Table
 from partialpool.errors import ArgumentError
 from partialpool.models import Priors
 from partialpool.notices import Notice
@@ -27,6 +26,8 @@ from partialpool.posterior import (
     PopulationPosterior,
 )
 from partialpool.posterior.distributions import Distribution, IntervalKind
+from partialpool.records import CrossProducts
+from partialpool.records.cross_products import DISPERSION
 from partialpool.words.formatting import (
     SHOWN_GROUPS,
     WIDTH,

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from partialpool._markup import output, paragraph
+from partialpool._table import Table
 from partialpool._typing import Floats
-from partialpool.data import CrossProducts, Table
-from partialpool.data.cross_products import Block
-from partialpool.data.labels import as_labels
+from partialpool.design.labels import as_labels
 from partialpool.models.mixed import sd_name
 from partialpool.posterior import MixedDraws, MixedPosterior
+from partialpool.records import CrossProducts
+from partialpool.records.cross_products import Block
 
 DRAWS = 1000
 ELEMENTS = 20_000_000
