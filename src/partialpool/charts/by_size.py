@@ -10,7 +10,6 @@ from partialpool._typing import Floats
 from partialpool.charts import parts
 from partialpool.charts.places import log_ticks
 from partialpool.charts.style import Look, altair, look
-from partialpool.errors import ArgumentError
 from partialpool.posterior import OneFactor
 from partialpool.records import CountStatistics, GroupStatistics
 from partialpool.words import formatting
@@ -43,14 +42,9 @@ def shrinkage_by_size(
         the number of groups. Rows are on a log axis; standard errors (units of y) on a linear
         one unless they span more than a factor of 20.
     """
-    if not post.linear_shrinkage:
-        raise ArgumentError(
-            "shrinkage goes with size alone only where the population is normal, and this one is "
-            f"{post.group_population}: draw estimate_by_value instead"
-        )
     alt, colours, s = altair(), look(dark), post.statistics
-    points, sizes = _points(post)
     curve = _curve(post, level)
+    points, sizes = _points(post)
     x = _axis(alt, s, curve)
     chart = alt.layer(*_layers(alt, points, curve, x, post, colours)).properties(
         width=parts.WIDTH, height=320

@@ -564,12 +564,21 @@ class OneFactorEngine(FullEngine):
     def shrinkage(self) -> Distribution:
         """Every group's weight on the pooled value."""
 
-    @abstractmethod
     def shrinkage_of(self, weight: Floats) -> Distribution:
         """Weight on the pooled value of groups of these weights, of counts of these sizes.
 
         Of groups with noise of their own, were it the usual one.
+
+        Raises
+        ------
+        ArgumentError
+            If shrinkage goes with a group's value too; see `linear_shrinkage`.
         """
+        del weight
+        raise ArgumentError(
+            "shrinkage goes with size alone only where the population is normal, and this one is "
+            f"{self.group_population}: draw estimate_by_value instead"
+        )
 
     def given_tau(self, tau: float) -> Self:
         """What would be said if tau were known; see `OneWayPosterior.given_tau`."""

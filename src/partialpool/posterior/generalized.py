@@ -32,7 +32,6 @@ from partialpool.posterior.skewed import Cumulants, held, mixed
 from partialpool.posterior.variance_parameters import of_nodes
 from partialpool.records import Clusters
 from partialpool.records.count_products import CountProducts
-from partialpool.records.cross_products import Block
 from partialpool.records.population import population_weights
 
 if TYPE_CHECKING:  # the sampler is imported by the fits that draw points: other models need none
@@ -387,19 +386,6 @@ class GeneralizedPosterior(MixedPosterior):
 
     # tables ---------------------------------------------------------------------------------
 
-    def natural_group(self, block: int) -> Distribution:
-        """Of each group probabilities or rates for its intercept, and ratios of odds or rates.
-
-        With predictors that vary within groups at zero; shape (L q,), as of `group`.
-        """
-        on_link = self.group(block)
-        assert isinstance(on_link, Mixture)
-        return self._natural(on_link, self.statistics.blocks[block])
-
-    def _natural(self, on_link: Mixture, block: Block) -> Distribution:
-        first = block.effects[0] == "Intercept"
-        return on_response_scale(on_link, self.statistics.link, len(block.effects) if first else 0)
-
     def on_response(self, on_link: Mixture, *, probability: bool) -> Distribution:
         """Link-scale values as probabilities or rates, or as ratios of odds or rates."""
         return on_response_scale(on_link, self.statistics.link, 1 if probability else 0)
@@ -487,7 +473,9 @@ class GeneralizedPosterior(MixedPosterior):
         deviation = self.weighted.complete(whole).means_and_sds(alone)[0]
         shown: Distribution = mixture
         if natural:
-            shown = self._natural(mixture, self.statistics.blocks[block])
+            names = self.statistics.blocks[block].effects
+            first = len(names) if names[0] == INTERCEPT else 0
+            shown = on_response_scale(mixture, self.statistics.link, first)
         lower, upper = shown.interval(*interval)
         estimate = shown.mean
         if not np.isfinite(estimate).all():

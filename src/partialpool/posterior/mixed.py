@@ -579,23 +579,6 @@ class MixedPosterior(FullEngine):
         size = checked_draws(size, rng)
         return draw_mixed(self.model, self.weighted, int(size), rng)
 
-    def place_of(self, factor: str, effect: str) -> tuple[int, int]:
-        """Position of the term of an effect, and of the effect in it.
-
-        Raises
-        ------
-        ArgumentError
-            If there is no such effect.
-        """
-        known = [(b.factor, e) for b in self.statistics.blocks for e in b.effects]
-        for t, block in enumerate(self.statistics.blocks):
-            if block.factor == factor and effect in block.effects:
-                return t, block.effects.index(effect)
-        raise ArgumentError(
-            f'no "{effect}" varies by "{factor}"; what varies is '
-            + ", ".join(f"{e} by {f}" for f, e in known)
-        )
-
     def ranks(
         self,
         block: int = 0,

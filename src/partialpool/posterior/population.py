@@ -239,13 +239,6 @@ class PopulationPosterior(OneFactorEngine):
 
     linear_shrinkage = False
 
-    def shrinkage_of(self, weight: Floats) -> Distribution:
-        """Refused: shrinkage goes with a group's value too."""
-        raise ArgumentError(
-            "shrinkage goes with size alone only where the population is normal, and this one is "
-            f"{self.population}"
-        )
-
     def with_normal_population(self) -> OneFactorEngine:
         """The fit of the same data with a normal population."""
         s = self.statistics

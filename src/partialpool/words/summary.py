@@ -25,7 +25,7 @@ from partialpool.posterior import (
     OneWayPosterior,
     PopulationPosterior,
 )
-from partialpool.posterior.distributions import Distribution, IntervalKind
+from partialpool.posterior.distributions import IntervalKind
 from partialpool.records import CrossProducts
 from partialpool.records.cross_products import DISPERSION
 from partialpool.words.formatting import (
@@ -135,53 +135,24 @@ def _prior_line_heteroscedastic(post: HeteroscedasticPosterior) -> str:
     return _listed_priors(named.items())
 
 
-@singledispatch
 def new_group_line(
     post: Any, level: float = 0.95, kind: IntervalKind = "equal-tailed", *, exp: bool = False
 ) -> str:
     """With known standard errors: the prediction interval of a new group; else nothing."""
-    return ""
-
-
-@new_group_line.register(OneWayPosterior)
-@new_group_line.register(PopulationPosterior)
-def _new_group_line_one_factor(
-    post: OneWayPosterior | PopulationPosterior,
-    level: float = 0.95,
-    kind: IntervalKind = "equal-tailed",
-    *,
-    exp: bool = False,
-) -> str:
     s = post.statistics
-    if not s.errors_known:
+    if not s.errors_known or isinstance(post, Estimated):
         return ""
-    return _interval_words(f"a new {s.factor}", post.new_group, level, kind, exp)
-
-
-@new_group_line.register
-def _new_group_line_mixed(
-    post: MixedPosterior,
-    level: float = 0.95,
-    kind: IntervalKind = "equal-tailed",
-    *,
-    exp: bool = False,
-) -> str:
-    new = new_at_means(post)
+    new = post.new_group if s.one_factor else new_at_means(post)
     if new is None:
         return ""
-    others = len(post.statistics.coefficients) > 1
+    others = not s.one_factor and len(s.coefficients) > 1
     at = " (predictors at their means over groups)" if others else ""
-    return _interval_words(f"a new {post.statistics.blocks[0].factor}{at}", new, level, kind, exp)
-
-
-def _interval_words(
-    what: str, of: Distribution, level: float, kind: IntervalKind, exp: bool
-) -> str:
-    ends = of.interval(level, kind)
+    ends = new.interval(level, kind)
     if exp:
         ends = np.exp(ends)
     spread = float(ends[1] - ends[0]) / 4
     low, high = (number(float(end), spread) for end in ends)
+    what = f"a new {post.terms[0].factor}{at}"
     return f"{100 * level:g}% prediction interval of the effect in {what}: {low} to {high}."
 
 
