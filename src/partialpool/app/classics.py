@@ -102,11 +102,10 @@ def _scored(post: Any, truth: Floats | None) -> list[str]:
 
 def _shown(post: Any, fitted: Fit, table: Table, truth: Floats | None) -> dict[str, Any]:
     """What is shown of one kind of model: of a fit, the rows and what later became known."""
-    if isinstance(post, OneWayPosterior):
-        return _one_way(post, truth)
-    if isinstance(post, CountsPosterior):
-        return _counts(post, truth)
-    return _regression(post, fitted, table)
+    s = post.statistics
+    if not s.one_factor:
+        return _regression(post, fitted, table)
+    return (_counts if s.counts else _one_way)(post, truth)
 
 
 def _one_way(post: OneWayPosterior, truth: Floats | None) -> dict[str, Any]:

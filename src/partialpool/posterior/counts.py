@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
 from scipy import special
@@ -506,6 +506,10 @@ class CountsPosterior(OneFactorEngine):
         return check_proper(without, self.model.priors)
 
     # what every kind of posterior has -------------------------------------------------------
+
+    def without_light_nodes(self, negligible: float) -> Self:
+        """The same without nodes whose weights sum to less than `negligible`."""
+        return replace(self, nodes=self.nodes.cut(negligible))
 
     @property
     def method(self) -> str:

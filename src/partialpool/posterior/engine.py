@@ -81,6 +81,10 @@ class Engine(ABC):
     """Computes the posterior, or estimates, of a kind of model."""
 
     accuracy: float | None
+    accuracy_helps: ClassVar[bool] = False
+    """Whether asking for more accuracy is advised; elsewhere the standard rule is fine already."""
+    linear_shrinkage: ClassVar[bool] = True
+    """Whether groups of one size are shrunk by the same share, however far out they lie."""
 
     @property
     def group_population(self) -> AnyPopulation:
@@ -128,6 +132,11 @@ class Engine(ABC):
     @abstractmethod
     def error(self) -> float:
         """Error of what is printed; see `Posterior.error`."""
+
+    @property
+    def error_of_moments(self) -> float | None:
+        """Error of means and sds, where it is told beside that of ends and can be relied on."""
+        return None
 
     @property
     def target(self) -> float:
@@ -256,6 +265,20 @@ class FullEngine(Engine):
     def values(self, term: Term, scale: Scale) -> Distribution:
         """Every group's population value and deviation together; shape (J,)."""
 
+    def some_intervals(self, term: Term, groups: Ints, level: float) -> Floats:
+        """Ends of the intervals of some groups, by position, on the response scale; (2, K)."""
+        return self.values(term, "response").interval(level)[:, groups]
+
+    def without_light_nodes(self, negligible: float) -> Self:
+        """The same without nodes whose weights sum to less than `negligible`."""
+        del negligible
+        return self
+
+    def thinned(self, size: int) -> Self:
+        """The same with groups read from so many nodes, where that takes less time."""
+        del size
+        return self
+
     @abstractmethod
     def deviations(self, term: Term) -> Distribution:
         """Every group's deviation from the population; shape (J,)."""
@@ -267,6 +290,14 @@ class FullEngine(Engine):
     @abstractmethod
     def new_value(self, term: Term, scale: Scale) -> Distribution:
         """The value of a group that is not in the data, predictors at zero."""
+
+    @abstractmethod
+    def population_value(self, term: Term) -> float:
+        """One number for the population's value of an effect, on the response scale."""
+
+    @abstractmethod
+    def predicted_groups(self, term: Term) -> Floats:
+        """What the population alone says of each group, on the link scale; (J,)."""
 
     @abstractmethod
     def contrast_of(
@@ -520,10 +551,63 @@ class OneFactorEngine(FullEngine):
     def new_group(self) -> Distribution:
         """Value of a group that is not in the data."""
 
+    @abstractmethod
+    def some_groups(self, groups: Ints, scale: Scale = "response") -> Distribution:
+        """Values, or theta, of some groups, by position."""
+
+    def some_intervals(self, term: Term, groups: Ints, level: float) -> Floats:
+        """Of these groups only."""
+        return self.some_groups(groups).interval(level)
+
     @property
     @abstractmethod
     def shrinkage(self) -> Distribution:
         """Every group's weight on the pooled value."""
+
+    def shrinkage_of(self, weight: Floats) -> Distribution:
+        """Weight on the pooled value of groups of these weights, of counts of these sizes.
+
+        Of groups with noise of their own, were it the usual one.
+
+        Raises
+        ------
+        ArgumentError
+            If shrinkage goes with a group's value too; see `linear_shrinkage`.
+        """
+        del weight
+        raise ArgumentError(
+            "shrinkage goes with size alone only where the population is normal, and this one is "
+            f"{self.group_population}: draw estimate_by_value instead"
+        )
+
+    def given_tau(self, tau: float) -> Self:
+        """What would be said if tau were known; see `OneWayPosterior.given_tau`."""
+        del tau
+        raise ArgumentError(
+            "tau can be held for measurements of one sigma, not for counts or groups that differ "
+            "in noise"
+        )
+
+    def weight_at(self, tau: float) -> Floats | None:
+        """Weight on each group's own value if tau were known; None where `given_tau` refuses."""
+        del tau
+        return None
+
+    def with_normal_population(self) -> OneFactorEngine:
+        """The fit of the same measurements with a normal population."""
+        return self
+
+    def estimates_at(self, values: Floats) -> Floats | None:
+        """Posterior means of a group of typical size, were its own value one of these; (V,).
+
+        None of counts and of groups that differ in noise.
+        """
+        del values
+        return None
+
+    def population_components(self, drawn: Any) -> tuple[Floats, Floats]:
+        """Shares and variances of the normals that the population is a mixture of, (S, C)."""
+        return np.ones((len(drawn.tau), 1)), drawn.tau[:, None] ** 2
 
     @property
     @abstractmethod
@@ -557,6 +641,19 @@ class OneFactorEngine(FullEngine):
     def new_value(self, term: Term, scale: Scale) -> Distribution:
         """Value of a group that is not in the data; of measurements both scales are the same."""
         return self.new_group
+
+    def population_value(self, term: Term) -> float:
+        """Mean of mu, of counts the median of the population.
+
+        The mean of a population of rates is that of an exponential, and that of five groups can be
+        1e117 where their rates are 20 to 50.
+        """
+        del term
+        return float(self.middle.median if self.counts else self.middle.estimate)
+
+    def predicted_groups(self, term: Term) -> Floats:
+        """Mu of every group."""
+        return np.full(len(term.labels), float(self.mu.estimate))
 
     @abstractmethod
     def contrast(self, coefficients: Mapping[Any, float]) -> Distribution:

@@ -6,13 +6,12 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from partialpool._table import Table
 from partialpool._typing import Floats, Ints
-from partialpool.design.new_rows import NewRows
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Accuracy
 from partialpool.kernels.families import Link
@@ -33,7 +32,6 @@ from partialpool.posterior.skewed import Cumulants, held, mixed
 from partialpool.posterior.variance_parameters import of_nodes
 from partialpool.records import Clusters
 from partialpool.records.count_products import CountProducts
-from partialpool.records.cross_products import Block
 from partialpool.records.population import population_weights
 
 if TYPE_CHECKING:  # the sampler is imported by the fits that draw points: other models need none
@@ -155,6 +153,15 @@ class GeneralizedPosterior(MixedPosterior):
     def row_variance(self) -> float:
         """Variance of one trial, or of a row of the mean count, on the link scale."""
         return float((self.weighted.weight * self._row_variances).sum())
+
+    @property
+    def variance_of_row(self) -> float:
+        """Variance of a row of typical size on the link scale."""
+        return self.row_variance / (float(self.statistics.rows.size.mean()) or 1.0)
+
+    def drawn_variance_of_row(self, drawn: MixedDraws) -> Floats:
+        """The variance of one trial, or of a row of the mean count, for every draw; (S,)."""
+        return np.full(len(drawn.coefficients), self.row_variance)
 
     @property
     def _row_variances(self) -> float | Floats:
@@ -324,11 +331,13 @@ class GeneralizedPosterior(MixedPosterior):
             return self.combined(*which)
         return self.combined_draws(*which, self.to_response(term.name))
 
-    def of_new_rows(self, rows: NewRows, scale: Scale) -> Distribution:
-        """Probabilities or rates of new rows, or their linear predictors."""
+    def predictor_on(
+        self, scale: Scale, predictor: Distribution, offset: Floats | float = 0.0
+    ) -> Distribution:
+        """Linear predictors with offsets, or the probabilities or rates they stand for."""
         if scale == "link":
-            return super().of_new_rows(rows, scale)
-        return self.natural(self.linear(rows.x, rows.groups), rows.offset)
+            return super().predictor_on(scale, predictor, offset)
+        return self.natural(predictor, offset)
 
     def left_out_factor(self, factor: str | None = None) -> str:
         """The factor with most groups: given a point only these are integrated out."""
@@ -376,19 +385,6 @@ class GeneralizedPosterior(MixedPosterior):
         return effects if scale == "link" else self.to_response(term.name)(effects)
 
     # tables ---------------------------------------------------------------------------------
-
-    def natural_group(self, block: int) -> Distribution:
-        """Of each group probabilities or rates for its intercept, and ratios of odds or rates.
-
-        With predictors that vary within groups at zero; shape (L q,), as of `group`.
-        """
-        on_link = self.group(block)
-        assert isinstance(on_link, Mixture)
-        return self._natural(on_link, self.statistics.blocks[block])
-
-    def _natural(self, on_link: Mixture, block: Block) -> Distribution:
-        first = block.effects[0] == "Intercept"
-        return on_response_scale(on_link, self.statistics.link, len(block.effects) if first else 0)
 
     def on_response(self, on_link: Mixture, *, probability: bool) -> Distribution:
         """Link-scale values as probabilities or rates, or as ratios of odds or rates."""
@@ -477,7 +473,9 @@ class GeneralizedPosterior(MixedPosterior):
         deviation = self.weighted.complete(whole).means_and_sds(alone)[0]
         shown: Distribution = mixture
         if natural:
-            shown = self._natural(mixture, self.statistics.blocks[block])
+            names = self.statistics.blocks[block].effects
+            first = len(names) if names[0] == INTERCEPT else 0
+            shown = on_response_scale(mixture, self.statistics.link, first)
         lower, upper = shown.interval(*interval)
         estimate = shown.mean
         if not np.isfinite(estimate).all():
@@ -635,6 +633,15 @@ class GeneralizedPosterior(MixedPosterior):
         moments, ends = (max(each) for each in zip(*pairs, strict=True))
         inner = self.weighted.rule_error
         return moments + inner, ends + inner
+
+    @property
+    def error_of_moments(self) -> float | None:
+        """Error of means and sds, where weights are even enough for it to be relied on."""
+        return self.errors[0] if self.reliable else None
+
+    def thinned(self, size: int) -> Self:
+        """Itself: groups are read from points that are few already."""
+        return self
 
     @cached_property
     def error(self) -> float:

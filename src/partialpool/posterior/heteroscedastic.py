@@ -23,6 +23,7 @@ from partialpool.kernels.heteroscedastic import (
     nodes_needed,
     noise_nodes,
 )
+from partialpool.kernels.oneway import pooled
 from partialpool.models import Priors
 from partialpool.models.heteroscedastic import HeteroscedasticModel, heteroscedastic_model
 from partialpool.models.propriety import Sizes, check_proper
@@ -34,6 +35,7 @@ from partialpool.posterior.distributions import (
     IntervalKind,
     Mapped,
     Mixture,
+    share_of_variance,
 )
 from partialpool.posterior.engine import CONTRAST_DRAWS, OneFactorEngine, Scale, Term
 from partialpool.posterior.groups import Sampled
@@ -468,6 +470,7 @@ class HeteroscedasticPosterior(OneFactorEngine):
         return np.asarray(0.5 * (s.log_weight - np.log(g.weight) - (g.n - 1.0) * LOG_2PI))
 
     one_sigma = False
+    accuracy_helps = True
 
     def drawn_noise(
         self, drawn: HeteroscedasticDraws, rows: NewRows, rng: np.random.Generator
@@ -484,6 +487,14 @@ class HeteroscedasticPosterior(OneFactorEngine):
         out[:, index >= 0] = drawn.noise[:, index[index >= 0]]
         out[:, new >= 0] = of_new[:, new[new >= 0]]
         return out
+
+    def shrinkage_of(self, weight: Floats) -> Distribution:
+        """Weight on the pooled value of groups of these weights, were their noise the usual one."""
+        (tau, sigma, _), nodes = self.lattice.points.T, self.lattice.weight
+        b = pooled(weight[:, None], (tau / sigma) ** 2)
+        mean = b @ nodes
+        sd = np.sqrt((b - mean[:, None]) ** 2 @ nodes)
+        return share_of_variance(self.tau_over_sigma, weight, mean, sd, rising=False)
 
     def some_groups(self, groups: Ints, scale: Scale = "response") -> Distribution:
         """Theta of some groups, by position."""

@@ -85,6 +85,11 @@ class GroupReadout(ABC):
     def one(self, index: int, scale: Scale) -> Distribution:
         """Of one group, a new one (-1), or the middle (-2); shape ()."""
 
+    def estimates_at(self, values: Floats) -> Floats | None:
+        """Posterior means of a group of typical size at other own values; None of counts."""
+        del values
+        return None
+
     @abstractmethod
     def outlying(self) -> Floats:
         """Probability that each group is of the last component; (J,)."""
@@ -150,6 +155,15 @@ class MeasuredGroups(GroupReadout):
     def y(self) -> Floats:
         """Group means less the model's center."""
         return self.statistics.mean - (self.model.center - self.statistics.center)
+
+    def estimates_at(self, values: Floats) -> Floats:
+        """Posterior means of a group of typical size, were its own value one of these; (V,)."""
+        nodes, center = self.nodes, self.model.center
+        weight = np.full(len(values), np.median(self.statistics.weight))
+        of = nodes.components(values - center, weight, np.arange(len(values)))
+        share = np.exp(of.log_share)
+        share /= share.sum(axis=-1, keepdims=True)
+        return np.asarray(nodes.weight @ (share * of.loc).sum(axis=-1) + center)
 
     @property
     def error(self) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from partialpool.notices import Notice
-from partialpool.posterior import GeneralizedPosterior
+from partialpool.posterior import GeneralizedPosterior, MixedPosterior
 from partialpool.posterior.count_misfit import (
     RATIO,
     Excess,
@@ -22,8 +22,10 @@ MISFIT_LEVEL = 0.01
 EFFECT_OF_ROWS = "give every row an effect of its own, + (1 | row)"
 
 
-def misfit(post: GeneralizedPosterior) -> Iterator[Notice]:
-    """Yield notices of overdispersion and of excess zeros."""
+def misfit(post: MixedPosterior) -> Iterator[Notice]:
+    """Yield notices of overdispersion and of excess zeros, of counts."""
+    if not isinstance(post, GeneralizedPosterior):
+        return
     s = post.statistics
     if any(len(b.n) >= len(s.rows.y) for b in s.blocks):
         return  # every row has an effect of its own, which takes up both
