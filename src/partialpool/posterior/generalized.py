@@ -10,19 +10,17 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from partialpool._table import Table
 from partialpool._typing import Floats, Ints
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Accuracy
 from partialpool.kernels.families import Link
 from partialpool.kernels.own_levels import own_estimates, own_levels
 from partialpool.models import Priors
-from partialpool.models.mixed import sd_name
 from partialpool.models.mixed_propriety import Orders, check_proper
 from partialpool.posterior import effects
 from partialpool.posterior.argument_checks import SAMPLED_ENDS, SAMPLED_MOMENTS, checked_draws
 from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture, Selected
-from partialpool.posterior.engine import INTERCEPT, Scale, Term, checked_scale
+from partialpool.posterior.engine import INTERCEPT, Scale, Term
 from partialpool.posterior.integrated import one_point
 from partialpool.posterior.linear import Rows
 from partialpool.posterior.mixed import MixedPosterior
@@ -118,36 +116,12 @@ class GeneralizedPosterior(MixedPosterior):
         """The hyperparameters at the points, (K, d)."""
         return self.weighted.points.phi
 
-    @cached_property
-    def taus(self) -> dict[str, Distribution]:
-        """Every sd between groups, by name; on the link scale."""
-        taus: dict[str, Distribution] = {}
-        orders = iter(self.orders.sd)
-        for term in self.model.terms:
-            for k, effect in enumerate(term.effects):
-                name = sd_name(term.factor, effect)
-                taus[name] = self.weighted.dimension(term.sds.start + k, next(orders))
-        return taus
+    def _of_phi(self, dimension: int, order: float) -> Distribution:
+        return self.weighted.dimension(dimension, order)
 
-    @cached_property
-    def rhos(self) -> dict[str, Distribution]:
-        """Every correlation between effects, by name such as ``rho[county, Intercept, floor]``."""
-        rhos: dict[str, Distribution] = {}
-        factors = self.model.factors(self.phi)
-        for term, factor in zip(self.model.terms, factors, strict=True):
-            if term.partial is None:
-                continue
-            size = np.sqrt((factor**2).sum(axis=2))
-            for i, k in zip(*np.tril_indices(len(term.effects), -1), strict=True):
-                value = (factor[:, i] * factor[:, k]).sum(axis=1)
-                value /= np.maximum(size[:, i] * size[:, k], 1e-300)
-                name = f"rho[{term.factor}, {term.effects[k]}, {term.effects[i]}]"
-                if k == 0:  # with the first effect: a dimension of phi itself
-                    at = term.partial.start + int(i) * (int(i) - 1) // 2
-                    rhos[name] = self.weighted.dimension(at, math.inf)
-                    continue
-                rhos[name] = of_nodes(value, self.weighted.weight, -1.0, 1.0)
-        return rhos
+    @property
+    def _nodes_of_phi(self) -> tuple[Floats, Floats]:
+        return self.phi, self.weighted.weight
 
     @property
     def row_variance(self) -> float:
@@ -404,37 +378,20 @@ class GeneralizedPosterior(MixedPosterior):
 
         return on_response_scale(predictor.moved(added), self.statistics.link, 1)
 
-    def group_table(
-        self,
-        level: float = 0.95,
-        kind: IntervalKind = "equal-tailed",
-        scale: Scale = "response",
-        *,
-        most: int | None = None,
-    ) -> Table:
-        """One row an effect of a group of every term, as of `MixedPosterior`.
-
-        On the natural scale raw, estimate, sd, lower and upper of an intercept are probabilities
-        or rates (means over the posterior, not transformed ones), and of a slope ratios of odds
-        or rates; effect is on the link scale.
-        """
-        natural = checked_scale(scale) == "response"
-        blocks = range(len(self.statistics.blocks))
-        tables = [self._table_of(block, (level, kind), most, natural) for block in blocks]
-        return Table({k: np.concatenate([t[k] for t in tables]) for k in tables[0]})
-
-    def _table_of(
-        self, block: int, interval: tuple[float, IntervalKind], most: int | None, natural: bool
+    def _block_table(
+        self, block: int, interval: tuple[float, IntervalKind], most: int | None, response: bool
     ) -> dict[str, Any]:
+        """On the response scale all but effect are of probabilities or rates, and ratios of slopes.
+
+        Means are those over the posterior, not transformed ones.
+        """
         b = self.statistics.blocks[block]
         q, groups = len(b.effects), len(b.labels[:most])
-        kinds = {str(x.labels.dtype) for x in self.statistics.blocks}
-        labels = b.labels[:most] if len(kinds) == 1 else b.labels[:most].astype(str)
         whole = effects.group_rows(self.model, block, whole=True)
         alone = effects.group_rows(self.model, block, whole=False)
         every = self._group_mixtures[block] if groups == len(b.labels) else None
         if every is not None:
-            columns_of_parts = [self._summaries_of(block, whole, alone, every, interval, natural)]
+            columns_of_parts = [self._summaries_of(block, whole, alone, every, interval, response)]
         else:
             order = self._order(whole)
             step = max(1, CELLS_AT_ONCE // len(self.weighted.weight)) * q
@@ -445,20 +402,12 @@ class GeneralizedPosterior(MixedPosterior):
                 rows = whole.part(at)
                 some = held((len(rows.constant),), of.components(rows), of.weight, order)
                 columns_of_parts.append(
-                    self._summaries_of(block, rows, alone.part(at), some, interval, natural)
+                    self._summaries_of(block, rows, alone.part(at), some, interval, response)
                 )
-        names = ("effect", "estimate", "sd", "lower", "upper")
         columns = [np.concatenate(each) for each in zip(*columns_of_parts, strict=True)]
-        raw = self.response_raw(block) if natural else self.raw(block)
-        return {
-            "factor": np.full(groups * q, b.factor),
-            "group": np.repeat(labels, q),
-            "term": np.tile(np.array(b.effects), groups),
-            "n": np.repeat(b.n[:most], q),
-            "raw": raw[:most].ravel(),
-            **dict(zip(names, columns, strict=True)),
-            "shrinkage": self.pooling(block)[:most].ravel(),
-        }
+        columns.append(self.pooling(block)[:most].ravel())
+        raw = self.response_raw(block) if response else self.raw(block)
+        return self._labelled(block, most, raw, columns)
 
     def _summaries_of(
         self,
@@ -577,13 +526,6 @@ class GeneralizedPosterior(MixedPosterior):
         A point is drawn by its weight; its coordinates and residuals are drawn together a little
         about their means and moved by as much at random, which keeps means and variances; then
         the groups of the first factor from their moments.
-
-        Parameters
-        ----------
-        size : int
-            Number of draws S.
-        rng : numpy.random.Generator
-            Source of randomness.
         """
         size = checked_draws(size, rng)
         phi, b, groups = self.weighted.draw(size, rng)

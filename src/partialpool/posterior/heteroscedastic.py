@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from partialpool._normal import INTERVAL_ENDS, LOG_2PI
-from partialpool._table import Table
-from partialpool._typing import AnyArray, Floats, Ints
+from partialpool._typing import Floats, Ints
 from partialpool.design.new_rows import NEW, NONE, NewRows
 from partialpool.errors import ArgumentError, ImproperPosteriorError
 from partialpool.integrate import Axis, Lattice, find_modes, integrate_lattice
@@ -37,7 +36,8 @@ from partialpool.posterior.distributions import (
     Mixture,
     share_of_variance,
 )
-from partialpool.posterior.engine import CONTRAST_DRAWS, OneFactorEngine, Scale, Term
+from partialpool.posterior.draws import OneWayDraws
+from partialpool.posterior.engine import CONTRAST_DRAWS, Scale, Term
 from partialpool.posterior.groups import Sampled
 from partialpool.posterior.heteroscedastic_nodes import (
     PhiNodes,
@@ -50,6 +50,7 @@ from partialpool.posterior.heteroscedastic_nodes import (
     summaries,
 )
 from partialpool.posterior.node_mixture import CELLS_AT_ONCE, NodeComponents, NodeMixture
+from partialpool.posterior.one_factor import OneFactorEngine
 from partialpool.posterior.one_way_parameters import moments_of
 from partialpool.posterior.ranks import SEED
 from partialpool.posterior.variance_parameters import (
@@ -121,27 +122,19 @@ def heteroscedastic_posterior(
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class HeteroscedasticDraws:
-    """Independent draws from a posterior of groups that differ in noise.
+class HeteroscedasticDraws(OneWayDraws):
+    """The same of groups that differ in noise; sigma is the median of theirs.
 
     Parameters
     ----------
-    mu, tau, sigma, sd_log_sigma : ndarray, shape (S,)
-    theta : ndarray, shape (S, J)
-        Group parameters.
+    sd_log_sigma : ndarray, shape (S,)
     noise : ndarray, shape (S, J)
         Each group's own sigma_j.
-    groups : ndarray, shape (J,)
-        Group labels.
     """
 
-    mu: Floats
-    tau: Floats
     sigma: Floats
     sd_log_sigma: Floats
-    theta: Floats
     noise: Floats
-    groups: AnyArray
 
     def __repr__(self) -> str:
         return f"HeteroscedasticDraws({len(self.mu):,} draws; {len(self.groups):,} groups)"
@@ -312,14 +305,10 @@ class HeteroscedasticPosterior(OneFactorEngine):
         shift = 0.0 if deviation else self.model.center
         return NodeMixture((len(index),), rows, nodes.weight, self._over_noise, shift, order)
 
-    def contrast(self, coefficients: Mapping[Any, float]) -> Distribution:
-        """Distribution of ``sum_j c_j theta_j``, from independent draws with a fixed seed.
-
-        Raises
-        ------
-        ArgumentError
-            If a group is not in the data, or coefficients are not finite or all 0.
-        """
+    def contrast_of(
+        self, term: Term, coefficients: Mapping[Any, float], scale: Scale
+    ) -> Distribution:
+        """Linear combination of the groups' values, from draws about the model's center."""
         at = self.group_index(list(coefficients))
         a = checked_coefficients(coefficients)
         rng = np.random.default_rng(SEED)
@@ -501,22 +490,14 @@ class HeteroscedasticPosterior(OneFactorEngine):
         return self._groups(groups)
 
     def draws(self, size: int, rng: np.random.Generator) -> HeteroscedasticDraws:
-        """Draw independently from the joint posterior.
-
-        Parameters
-        ----------
-        size : int
-            Number of draws S.
-        rng : numpy.random.Generator
-            Source of randomness.
-        """
+        """Draw independently from the joint posterior."""
         size = checked_draws(size, rng)
         phi = draw_phi(self.model, self.lattice, size, rng)
         theta, noise = draw_groups(self.model.groups, phi, rng)
         mu, tau, sigma, omega = phi.T
         return HeteroscedasticDraws(
-            mu + self.model.center, tau, sigma, omega, theta + self.model.center, noise,
-            self.statistics.labels,
+            mu + self.model.center, tau, sigma, theta + self.model.center,
+            self.statistics.labels, omega, noise,
         )  # fmt: skip
 
     @property
@@ -539,29 +520,14 @@ class HeteroscedasticPosterior(OneFactorEngine):
             "tau, sigma and sd_log_sigma"
         )
 
-    def group_table(
-        self, level: float = 0.95, kind: IntervalKind = "equal-tailed", scale: Scale = "response"
-    ) -> Table:
-        """One row a group; see `Fit.groups`. Both scales are the same.
+    def more_of_groups(self, level: float, kind: IntervalKind) -> dict[str, Floats]:
+        """Posterior median of the group's own standard deviation, and its interval.
 
-        Beside the usual columns sigma, the posterior median of the group's own standard deviation,
-        and its interval, sigma_lower and sigma_upper.
+        Groups without a mean are shown by their median.
         """
-        lower, upper = self.theta.interval(level, kind)
-        sigma_lower, sigma_upper = self.noise.interval(level, kind)
-        return Table(
-            group=self.statistics.labels,
-            n=self.statistics.n,
-            raw=self.statistics.raw,
-            estimate=self.theta.estimate,
-            sd=self.theta.sd,
-            lower=lower,
-            upper=upper,
-            shrinkage=self.shrinkage.mean,
-            sigma=self.noise.median,
-            sigma_lower=sigma_lower,
-            sigma_upper=sigma_upper,
-        )
+        lower, upper = self.noise.interval(level, kind)
+        sigma = {"sigma": self.noise.median, "sigma_lower": lower, "sigma_upper": upper}
+        return {"estimate": self.theta.estimate, **sigma}
 
     @cached_property
     def error(self) -> float:

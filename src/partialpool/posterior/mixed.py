@@ -35,7 +35,14 @@ from partialpool.posterior.argument_checks import (
 )
 from partialpool.posterior.assembled import Chosen
 from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture, Selected
-from partialpool.posterior.engine import CONTRAST_DRAWS, FullEngine, Scale, Term, terms_of
+from partialpool.posterior.engine import (
+    CONTRAST_DRAWS,
+    FullEngine,
+    Scale,
+    Term,
+    checked_scale,
+    terms_of,
+)
 from partialpool.posterior.groups import Sampled
 from partialpool.posterior.joint_rows import Effects, Sums
 from partialpool.posterior.linear import Nodes, Rows, functional, held, located, mixture
@@ -56,7 +63,7 @@ from partialpool.posterior.variance_parameters import (
     times_sigma,
 )
 from partialpool.records import Clusters
-from partialpool.records.cross_products import DISPERSION, Block, CrossProducts
+from partialpool.records.cross_products import DISPERSION, CrossProducts
 from partialpool.records.population import population_weights
 
 if TYPE_CHECKING:
@@ -77,14 +84,6 @@ READING_SHARE = 0.3
 """Share of the error told that reading from fewer nodes may add where reading all takes long."""
 GROWTH_TAKEN_AT = np.array([1e3, 1e5])
 """Multiples of an sd at which scales of rows tell whether they grow with it."""
-
-
-View = Callable[[Mixture, Block], Distribution]
-"""Shows effects of groups of a term, the effects of a group together, on some scale."""
-
-
-def _as_is(mixture: Mixture, _: Block) -> Distribution:
-    return mixture
 
 
 def _within(at: slice, some: slice) -> slice:
@@ -148,10 +147,19 @@ class MixedPosterior(FullEngine):
 
     def _tau(self, dimension: int, order: float) -> Distribution:
         if self.model.df is None:
-            return of_dimension(self.weighted, dimension, order)
+            return self._of_phi(dimension, order)
         return times_sigma(
             self.weighted, dimension, self.weighted.carried[:, 0], self.model.df, order
         )
+
+    def _of_phi(self, dimension: int, order: float) -> Distribution:
+        """A dimension of phi; moments of an order below this exist."""
+        return of_dimension(self.weighted, dimension, order)
+
+    @property
+    def _nodes_of_phi(self) -> tuple[Floats, Floats]:
+        """Nodes of phi, (K, d), and their weights, for what is no dimension of it."""
+        return self.nodes.points, self.nodes.weight
 
     def tau(self, factor: str, effect: str = "Intercept") -> Distribution:
         """Standard deviation between the groups of a factor."""
@@ -161,8 +169,8 @@ class MixedPosterior(FullEngine):
     def rhos(self) -> dict[str, Distribution]:
         """Every correlation between effects, by name such as ``rho[county, Intercept, floor]``."""
         rhos: dict[str, Distribution] = {}
-        nodes = self.nodes
-        factors = self.model.factors(nodes.points)
+        points, weight = self._nodes_of_phi
+        factors = self.model.factors(points)
         for term, factor in zip(self.model.terms, factors, strict=True):
             if term.partial is None:
                 continue
@@ -171,12 +179,12 @@ class MixedPosterior(FullEngine):
                     name = f"rho[{term.factor}, {term.effects[k]}, {term.effects[i]}]"
                     if k == 0:  # with the first effect: a dimension of phi itself
                         at = term.partial.start + i * (i - 1) // 2
-                        rhos[name] = of_dimension(self.weighted, at, math.inf)
+                        rhos[name] = self._of_phi(at, math.inf)
                         continue
                     size = np.sqrt((factor**2).sum(axis=2, keepdims=True))
                     unit = factor / np.maximum(size, 1e-300)
                     value = (unit[:, i] * unit[:, k]).sum(axis=1)
-                    rhos[name] = of_nodes(value, nodes.weight, -1.0, 1.0)
+                    rhos[name] = of_nodes(value, weight, -1.0, 1.0)
         return rhos
 
     def icc(self, factor: str) -> Distribution:
@@ -443,31 +451,35 @@ class MixedPosterior(FullEngine):
         those of the groups in which they lie); shrinkage. Effect and estimate are posterior
         means, or medians where there is no mean.
         """
-        return self._tables((level, kind), most, _as_is)
-
-    def _tables(self, interval: tuple[float, IntervalKind], most: int | None, view: View) -> Table:
+        interval, response = (level, kind), checked_scale(scale) == "response"
         blocks = range(len(self.statistics.blocks))
-        tables = [self._block_table(block, interval, most, view) for block in blocks]
+        tables = [self._block_table(block, interval, most, response) for block in blocks]
         return Table({k: np.concatenate([t[k] for t in tables]) for k in tables[0]})
 
     def _block_table(
-        self, block: int, interval: tuple[float, IntervalKind], most: int | None, view: View
+        self, block: int, interval: tuple[float, IntervalKind], most: int | None, response: bool
     ) -> dict[str, Any]:
+        summaries = [
+            self._summaries(block, *chunk, interval) for chunk in self._chunks(block, most)
+        ]
+        columns = [np.concatenate(each) for each in zip(*summaries, strict=True)]
+        return self._labelled(block, most, self.raw(block), columns)
+
+    def _labelled(
+        self, block: int, most: int | None, raw: Floats, columns: list[Floats]
+    ) -> dict[str, Any]:
+        """Effect, estimate, sd, lower, upper and shrinkage of a term's groups, labelled."""
         b = self.statistics.blocks[block]
         q, groups = len(b.effects), len(b.labels[:most])
         kinds = {str(x.labels.dtype) for x in self.statistics.blocks}
         labels = b.labels[:most] if len(kinds) == 1 else b.labels[:most].astype(str)
-        summaries = [
-            self._summaries(block, *chunk, interval, view) for chunk in self._chunks(block, most)
-        ]
         names = ("effect", "estimate", "sd", "lower", "upper", "shrinkage")
-        columns = [np.concatenate(each) for each in zip(*summaries, strict=True)]
         return {
             "factor": np.full(groups * q, b.factor),
             "group": np.repeat(labels, q),
             "term": np.tile(np.array(b.effects), groups),
             "n": np.repeat(b.n[:most], q),
-            "raw": self.raw(block)[:most].ravel(),
+            "raw": raw[:most].ravel(),
             **dict(zip(names, columns, strict=True)),
         }
 
@@ -496,12 +508,11 @@ class MixedPosterior(FullEngine):
         given_beta: Functional,
         rows: Rows,
         interval: tuple[float, IntervalKind],
-        view: View,
     ) -> tuple[Floats, ...]:
         """Effect, estimate, sd, lower, upper and shrinkage of one chunk."""
         few = self._few
         both = self._with_outer(block, at, rows) or given_beta.moved(rows.x)
-        whole = view(held(few, rows, both, self._order(rows)), self.statistics.blocks[block])
+        whole = held(few, rows, both, self._order(rows))
         lower, upper = whole.interval(*interval)
         share = self._pooling(block, given_beta).ravel()
         deviation = self._deviation(block, at, given_beta)
@@ -564,15 +575,7 @@ class MixedPosterior(FullEngine):
         return parts[0][0] if len(parts) == 1 else Chosen((len(known),), tuple(parts))
 
     def draws(self, size: int, rng: np.random.Generator) -> MixedDraws:
-        """Draw independently from the joint posterior.
-
-        Parameters
-        ----------
-        size : int
-            Number of draws S.
-        rng : numpy.random.Generator
-            Source of randomness.
-        """
+        """Draw independently from the joint posterior."""
         size = checked_draws(size, rng)
         return draw_mixed(self.model, self.weighted, int(size), rng)
 
@@ -588,22 +591,6 @@ class MixedPosterior(FullEngine):
         """Ranks of a term's groups by their deviation, from independent draws with a fixed seed.
 
         The deviation of an intercept is what predictors and other factors leave to the group.
-
-        Parameters
-        ----------
-        block, effect : int
-            Position of the term, and of the effect in it: 0 the intercept, or the first slope.
-        top : int
-            Size of the leading set whose probability is given.
-        level : float
-            Probability of the rank intervals.
-        descending : bool
-            Whether rank 1 is the highest.
-
-        Returns
-        -------
-        Table
-            group, expected_rank, lower, median, upper, best, top: as of one factor.
         """
         labels = self.statistics.blocks[block].labels
         size = max(ranked_draws(len(labels)) // 4, 1000)  # all effects are drawn
@@ -761,11 +748,6 @@ class MixedPosterior(FullEngine):
         if drawn.dispersion is not None:
             last = {DISPERSION: drawn.dispersion}
         return {**dict(columns), **drawn.tau, **drawn.rho, **last}
-
-    @property
-    def priors(self) -> Priors:
-        """The priors used."""
-        return self.model.priors
 
     @property
     def method(self) -> str:

@@ -32,13 +32,13 @@ from partialpool.posterior.components import (
 )
 from partialpool.posterior.distributions import (
     Distribution,
-    IntervalKind,
     Mixture,
     share_of_variance,
 )
 from partialpool.posterior.draws import OneWayDraws, draw
-from partialpool.posterior.engine import OneFactorEngine, Scale, Term
+from partialpool.posterior.engine import Scale, Term
 from partialpool.posterior.joint_rows import Sums
+from partialpool.posterior.one_factor import OneFactorEngine
 from partialpool.posterior.one_way_parameters import icc, ratio, sigma, tau
 from partialpool.posterior.theta import CHECKED_TAIL, Theta, class_blocks
 from partialpool.records import Clusters, GroupStatistics
@@ -257,6 +257,12 @@ class OneWayPosterior(OneFactorEngine):
         shift = self.model.center * (a.sum() + mu)
         return self._scalar(loc, np.sqrt(variance + common**2), order, float(shift))
 
+    def contrast_of(
+        self, term: Term, coefficients: Mapping[Any, float], scale: Scale
+    ) -> Distribution:
+        """See `contrast`: of measurements both scales are the same."""
+        return self.contrast(coefficients)
+
     def expected_rank(self, *, descending: bool = True) -> Floats:
         """Posterior mean of each group's rank, 1 = highest; shape (J,).
 
@@ -407,20 +413,7 @@ class OneWayPosterior(OneFactorEngine):
     # the whole ----------------------------------------------------------------------------
 
     def draws(self, size: int, rng: np.random.Generator) -> OneWayDraws:
-        """Draw independently from the joint posterior.
-
-        Parameters
-        ----------
-        size : int
-            Number of draws S.
-        rng : numpy.random.Generator
-            Source of randomness.
-
-        Returns
-        -------
-        OneWayDraws
-            mu, tau, sigma of shape (S,) and theta of shape (S, J).
-        """
+        """Draw independently from the joint posterior."""
         size = checked_draws(size, rng)
         return draw(self.model, self.grid, self.statistics, self.centered_means, size, rng)
 
@@ -482,22 +475,6 @@ class OneWayPosterior(OneFactorEngine):
     def method(self) -> str:
         """How the integral over the hyperparameters was done."""
         return "trapezoid rule in double-exponential coordinates"
-
-    def group_table(
-        self, level: float = 0.95, kind: IntervalKind = "equal-tailed", scale: Scale = "response"
-    ) -> Table:
-        """One row a group; see `Fit.groups`. Both scales are the same."""
-        lower, upper = self.theta.interval(level, kind)
-        return Table(
-            group=self.statistics.labels,
-            n=self.statistics.n,
-            raw=self.statistics.raw,
-            estimate=self.theta.mean,
-            sd=self.theta.sd,
-            lower=lower,
-            upper=upper,
-            shrinkage=self.shrinkage.mean,
-        )
 
     @property
     def error(self) -> float:

@@ -107,6 +107,14 @@ class CountStatistics(GroupRecord):
         return self.family in PROPORTIONS
 
     @property
+    def counted(self) -> dict[str, AnyArray]:
+        """Columns of tables: events of every group, and what they are among."""
+        columns: dict[str, AnyArray] = {"events": self.y.astype(np.intp)}
+        if self.size_words != "rows":
+            columns[self.size_words] = self.size.astype(np.intp) if self.proportion else self.size
+        return columns
+
+    @property
     def size_words(self) -> str:
         """What sizes count: trials, exposure, or rows where each row is one unit of it."""
         return size_in_words(self.size_name, proportion=self.proportion)
