@@ -95,14 +95,14 @@ class Moved:
 
 
 CONSTANTS = [
-    Moved("integrate.trapezoid", "SEARCHED", (20.0, 30.0, 60.0), "one way"),
-    Moved("integrate.trapezoid", "BULK", (3.5, 4.5, 7.0), "one way"),
-    Moved("integrate.trapezoid", "SCANNED", ({1: 41, 2: 9}, {1: 161, 2: 33}), "one way"),
+    Moved("integrate.trapezoid", "SEARCH_REACH", (20.0, 30.0, 60.0), "one way"),
+    Moved("integrate.trapezoid", "BULK_REACH", (3.5, 4.5, 7.0), "one way"),
+    Moved("integrate.trapezoid", "SCAN_POINTS", ({1: 41, 2: 9}, {1: 161, 2: 33}), "one way"),
     Moved("integrate.trapezoid", "FIRST_STEP", ({1: 0.5, 2: 1.0}, {1: 0.03, 2: 0.06}), "one way"),
     Moved("integrate.nested", "LINE_REACH", (4.0, 6.0, 10.0), "counts"),
     Moved("integrate.nested", "MOST_LINES", (100, 500, 8000), "counts"),
     Moved("integrate.nested", "MOST_NODES", (50, 200, 2800), "counts"),
-    Moved("integrate.nested", "ATTEMPTS", (2, 5, 15), "counts"),
+    Moved("integrate.nested", "MOST_ATTEMPTS", (2, 5, 15), "counts"),
     Moved("integrate.maximise", "MOST_STEPS", (2, 4, 8, 15), "mixed"),
     Moved("integrate.maximise", "MOST_STEPS", (2, 4, 8, 15), "ml"),
     Moved("integrate.quasi_newton", "MOST_STEPS", (5, 10, 20, 50), "ml of counts"),

@@ -39,7 +39,7 @@ error that falls like exp(-c / step^2) would meet the target."""
 STALLED_SHARE, MOST_STALLS = 0.7, 3
 """Finer steps stop where they leave more than this share of the least error so many times: then it
 is rounding, or a density that is not smooth."""
-DEPTH, DEPTH_OF_MOMENTS = 1.5, 3.5
+EXTRA_DEPTH, EXTRA_DEPTH_OF_MOMENTS = 1.5, 3.5
 """How much further than the target the density falls before nodes are left out, usually and where
 some moment does not exist. With 1.5 there the upper end of an sd of three groups is off by 0.06."""
 OF_ENDS, OF_ENDS_RIDGE = 0.3, 0.4
@@ -62,7 +62,7 @@ direction nothing moves between 1.5 and 6 (benchmarks/constants.py)."""
 COARSEST_FOR_TARGET, COARSEST_FOR_BUDGET = 1.6, 1.7
 """The coarsest first step for a target, and for a budget: with 1.9 ends of five crossed factors are
 off by 0.2."""
-LOOKED_AT = 1.6
+EVALUATED_RATIO = 1.6
 """Nodes that are looked at, over those within the density's bulk."""
 MOST_FROM_HIGHEST = 2**14
 """Nodes from the highest on either side, at most."""
@@ -135,7 +135,7 @@ def integrate_lattice(
     orders = tuple(2 if m > 2 else 1 if m > 1 else 0 for m in moments)
     heavy = any(0.0 < m <= 2.0 for m in moments)
     target = _Target(evaluate, tuple(axes), orders, heavy, _ridge(peaks[0]))
-    cut = -math.log(tolerance) + (DEPTH_OF_MOMENTS if target.heavy else DEPTH)
+    cut = -math.log(tolerance) + (EXTRA_DEPTH_OF_MOMENTS if target.heavy else EXTRA_DEPTH)
     spent, stalled, d = 0, 0, len(axes)
     step = _first_step(peaks[0], cut, budget, tolerance)
     best: Lattice | None = None
@@ -219,7 +219,7 @@ def _first_step(peak: Peak, cut: float, budget: int, tolerance: float) -> float:
     width = 1.0 / np.sqrt(np.maximum(-np.diag(peak.hessian), WIDEST_AXIS**-2))
     # volume of the ellipsoid on which the quadratic approximation has fallen by `cut`
     ball = math.pi ** (d / 2) / math.gamma(d / 2 + 1) * (2.0 * cut) ** (d / 2)
-    needed = LOOKED_AT * ball / math.sqrt(float(np.prod(curved))) / float(np.prod(width))
+    needed = EVALUATED_RATIO * ball / math.sqrt(float(np.prod(curved))) / float(np.prod(width))
     return float(
         np.clip((2.0 * needed / budget) ** (1.0 / d), usual, max(usual, COARSEST_FOR_BUDGET))
     )

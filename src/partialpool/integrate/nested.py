@@ -35,7 +35,7 @@ MOST_LINES = 2000
 MOST_NODES = 700
 """Nodes of a line after which no more are laid, however long its tail is: a guard. With 200 nothing
 moves, with 50 by 4e-8 sd."""
-ATTEMPTS = 60
+MOST_ATTEMPTS = 60
 """Times a line is laid, at most: a guard. Five do; with two, ends of rates of few groups are off by
 0.2 sd."""
 PINNED_SD = 0.2
@@ -245,7 +245,7 @@ def _laid(
     z = step * np.arange(-half, half + 1, dtype=np.float64)
     log_f = np.empty((len(outer), len(z)))
     todo = np.ones(len(outer), dtype=bool)
-    for _ in range(ATTEMPTS):
+    for _ in range(MOST_ATTEMPTS):
         inner = center[todo, None] + scale[todo, None] * z
         with np.errstate(all="ignore"):
             log_joint = joint(inner, outer[todo])

@@ -49,7 +49,7 @@ ERROR_ROOT = 1.5
 """Errors fall about with this root of the number of points: between 1, of a lattice rule, and 2."""
 MOST_POINTS, MOST_IF_ASKED = 2**15, 2**19
 """Points in all, at most: by default, and where an accuracy is asked for."""
-STALLED, MOST_STALLS = 0.9, 2
+STALLED_SHARE, MOST_STALLS = 0.9, 2
 """No more points are drawn once they have so often left more than this share of what was missing:
 what is told from eight randomisations is itself off by a quarter, and may seem to stall once."""
 USUAL_WORK, MOST_WORK = 4e8, 4e9
@@ -656,7 +656,7 @@ def generalized_posterior(
             more = post.missing
             left = min(most / (8 * size * each), allowed / (8 * size))
             # what is told may be what more points do not lessen
-            stalled += more > STALLED * before
+            stalled += more > STALLED_SHARE * before
             if more <= 1.0 or left < 2.0 or stalled == MOST_STALLS:
                 break
             before = more

@@ -30,7 +30,7 @@ nothing, in five more costs too much."""
 USUAL_TARGET = 2e-2
 """And in three and four. At 2e-2 the worst end of any interval is off by 0.013 on 13 data sets;
 5e-3 takes two to four times as many nodes."""
-ON_LATTICE = 5
+LATTICE_DIMENSIONS = 5
 """Dimensions up to which the lattice is 10 to 100 times better for the ends of sds than sampling at
 as many evaluations (five crossed factors of 100: told 0.07 with 1,000 nodes, 0.4 with as many
 points). Beyond, its nodes are too many (six effects of Machines: 1e5 and more)."""
@@ -80,7 +80,7 @@ def integrated(model: MixedModel, orders: Orders, accuracy: float | None = None)
     d, seconds = len(model.axes), model.seconds
     starts = model.starts[:1] if seconds > SLOW_EVALUATION else model.starts
     starts = np.concatenate([starts, model.prior_starts])
-    if d <= ON_LATTICE:
+    if d <= LATTICE_DIMENSIONS:
         peaks = find_modes(model.rough, model.axes, starts)
         usual = TARGETS.get(d, USUAL_TARGET)
         return integrate_lattice(

@@ -59,7 +59,7 @@ from partialpool.posterior.variance_parameters import (
 LIGHTEST_LEFT_OUT, LEFT_OUT_OF_ERROR = 1e-5, 1e-3
 """Share of the weight that the lightest nodes left out of tables may have; where the integral is
 more exact, this share of its error. Ten times as much moves ends by 1e-3 sds."""
-COARSER_FROM = 5
+COARSER_DIMENSIONS = 5
 """Dimensions from which on a lattice as fine as in fewer costs too much."""
 CELLS_AT_ONCE = 2**18
 """Groups times nodes that are worked on at once."""
@@ -726,7 +726,7 @@ class MixedPosterior(FullEngine):
         """Target of the error, in posterior sds: what was asked for, or the default."""
         if self.accuracy is not None:
             return self.accuracy
-        fine = isinstance(self.weighted, Lattice) and len(self.model.axes) < COARSER_FROM
+        fine = isinstance(self.weighted, Lattice) and len(self.model.axes) < COARSER_DIMENSIONS
         return DETERMINISTIC if fine else SAMPLED_ENDS
 
     def __repr__(self) -> str:

@@ -35,12 +35,12 @@ LONGEST_POLISH = 0.02
 far."""
 NARROWEST, WIDEST = -12, 25
 """Steps of the scale from the group's own: an eleventh of it, and 150 times."""
-FARTHEST = 10.0
+FARTHEST_PLACE = 10.0
 """Distance from the middle, in the group's own scale, up to which places are distinguished."""
 # cells of a group: by step of the scale their width and how many lie to either side of the middle,
 # the number of the first one, and their number in all
 _WIDTH = PLACE_STEP * np.exp(SCALE_STEP * np.arange(NARROWEST, WIDEST + 1))
-_REACH = np.ceil(FARTHEST / _WIDTH).astype(np.intp)
+_REACH = np.ceil(FARTHEST_PLACE / _WIDTH).astype(np.intp)
 _FIRST = np.cumsum(2 * _REACH + 1) - _REACH - 1
 _CELLS = int((2 * _REACH + 1).sum())
 
