@@ -53,12 +53,12 @@ FINAL_STRETCH = 1.25
 """Factor of the components' scales in the end: a proposal that is too narrow costs far more than
 one that is too wide (share 0.6 to 0.65, largest weight halved)."""
 SCRAMBLES = 8
-"""Independent shifts of the lattice, from whose spread errors are told."""
+"""Independent shifts of the lattice, from whose spread errors are estimated."""
 FIRST_SIZE, LARGEST_SIZE = 1024, 2**16
 """Points to begin with, and at most; they are doubled until the error is reached."""
 UNEVEN_SHARE, UNEVEN_WEIGHT = 0.1, 0.1
-"""A smaller effective share, or a larger single weight, and the error told is not to be relied on:
-the target counts as not reached."""
+"""A smaller effective share, or a larger single weight, and the estimated error is not to be relied
+on: the target counts as not reached."""
 SEED = 20261129
 """A fixed one: the same data give the same digits."""
 DENSITY_DIFFERENCE = 0.0125
@@ -208,7 +208,7 @@ def integrate_by_sampling(
     target : SamplingTarget
         Points are doubled until the error is below it.
     budget : int
-        Evaluations to spend, about, at most; the error reached with them is told.
+        Evaluations to spend, about, at most; the error reached with them is estimated.
     """
     density = _Target(evaluate, tuple(axes))
     rng = np.random.default_rng(SEED)

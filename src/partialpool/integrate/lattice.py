@@ -72,9 +72,9 @@ MOST_FROM_HIGHEST = 2**14
 class Lattice(WeightedNodes):
     """A density as weighted nodes of two even grids, one shifted by half a step.
 
-    Its error is told by the largest difference between the two grids (of the log total; of each
-    dimension's mean, standard deviation, moments and ends of the 95% interval), or the weight of
-    the outermost nodes, whichever is larger.
+    Its error is estimated by the largest difference between the two grids (of the log total; of
+    each dimension's mean, standard deviation, moments and ends of the 95% interval), or the weight
+    of the outermost nodes, whichever is larger.
 
     Parameters
     ----------

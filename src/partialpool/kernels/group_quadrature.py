@@ -149,7 +149,7 @@ class GroupedRows:
     def best(self) -> Floats:
         """Highest log likelihood of each group, every row by itself; (J,).
 
-        Log likelihoods are told relative to it, so that no digits are lost to large counts.
+        Log likelihoods are taken relative to it, so that no digits are lost to large counts.
         """
         return self.sums(self.best_of_rows[:, None])[:, 0]
 

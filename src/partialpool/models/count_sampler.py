@@ -7,7 +7,7 @@ the normal approximation that one site (`joint_counts`) tells at every phi. Weig
 points exact in the limit; independent randomisations tell how far they are from it.
 
 The steps and their constants were measured on twelve data sets; benchmarks/counts_accuracy.py
-compares what is told with long runs.
+compares the estimated errors with long runs.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from partialpool.kernels.joint_counts import (
 from partialpool.kernels.joint_counts import Mode as JointMode
 
 RANDOMISATIONS = 8
-"""Independent sets of points from which errors are told."""
+"""Independent sets of points from which errors are estimated."""
 SPLIT_T_DF = 7.0
 """Degrees of freedom of the split t of phi: tails heavier than any posterior with five groups."""
 PROPOSAL_STRETCH = 1.05

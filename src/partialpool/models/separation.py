@@ -103,7 +103,7 @@ def _two(group: Ints, a: Floats, b: Floats, down: Bools, up: Bools) -> Ints:
     gap[ends] = angle[starts] + 2.0 * np.pi - angle[ends]
     widest = np.maximum.reduceat(gap, starts)
     first = np.repeat(angle[starts], np.diff(np.append(starts, len(at))))
-    # all pushes along one line: the direction across is not told at all
+    # all pushes along one line: across it the data say nothing
     one_line = np.maximum.reduceat(np.abs(np.sin(angle - first)), starts) < EQUAL_ANGLES
     flat, half = widest > 2.0 * np.pi - EQUAL_ANGLES, np.abs(widest - np.pi) <= EQUAL_ANGLES
     # a gap beyond a half circle leaves a cone, of just a half circle a ray

@@ -32,7 +32,7 @@ USUAL_TARGET = 2e-2
 5e-3 takes two to four times as many nodes."""
 LATTICE_DIMENSIONS = 5
 """Dimensions up to which the lattice is 10 to 100 times better for the ends of sds than sampling at
-as many evaluations (five crossed factors of 100: told 0.07 with 1,000 nodes, 0.4 with as many
+as many evaluations (five crossed factors of 100: error 0.07 with 1,000 nodes, 0.4 with as many
 points). Beyond, its nodes are too many (six effects of Machines: 1e5 and more)."""
 SAMPLING_TARGET = SamplingTarget(moments=SAMPLED_MOMENTS, ends=SAMPLED_ENDS)
 """Targets of sampling."""

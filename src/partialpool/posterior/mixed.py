@@ -66,7 +66,8 @@ CELLS_AT_ONCE = 2**18
 CELLS_HELD = 2**23
 """Elements of the groups' effects given beta that are computed once and kept (64 MiB)."""
 READING_SHARE = 0.3
-"""Share of the error told that reading from fewer nodes may add where reading all takes long."""
+"""Share of the estimated error that reading from fewer nodes may add where reading all takes
+long."""
 GROWTH_TAKEN_AT = np.array([1e3, 1e5])
 """Multiples of an sd at which scales of rows tell whether they grow with it."""
 
@@ -860,7 +861,7 @@ class MixedPosterior(FullEngine):
 
     @property
     def _agree(self) -> float:
-        """Difference that reading groups from fewer nodes may make: less than the error told."""
+        """Difference that reading groups from fewer nodes may make; the estimated error is larger."""
         if isinstance(self.weighted, Sample) or is_slow(self.model):
             return max(ENDS_AGREE, READING_SHARE * self.weighted.error)
         return float(np.clip(0.5 * self.weighted.error, *(AGREE_IF_FINE, ENDS_AGREE)))
