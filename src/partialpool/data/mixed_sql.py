@@ -56,7 +56,8 @@ from partialpool.formula.tree import GroupTerm
 from partialpool.notices import Notice
 
 MOST_SUMS = 400
-"""Aggregates of one statement; more take several."""
+"""Aggregates of one statement; more take several, so that no statement grows with the square of the
+columns."""
 FUSED_COLUMNS = 4
 """With at most so many columns of X, one term's pass also sums what all rows need."""
 

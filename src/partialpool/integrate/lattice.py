@@ -55,7 +55,8 @@ OF_OUTERMOST, OF_HEAVY = 1.0, 6.0
 """Error of an interval's end, in sds, over the weight of the outermost nodes: measured at about 1,
 and for tails without moments (three groups) at 6 for a step of one, more for smaller ones."""
 EVEN_WIDTHS = 2.5
-"""Widths within which a grid is about even; it widens beyond."""
+"""Widths within which a grid is about even; it widens beyond. At 1.5 and 4 numbers move by 0.003
+sd, where 0.02 is the target (benchmarks/constants.py)."""
 WIDEST_AXIS = 3.0
 """Largest sd along a coordinate, where the mode is too flat to tell one. Where data limit every
 direction nothing moves between 1.5 and 6 (benchmarks/constants.py)."""
@@ -63,9 +64,11 @@ COARSEST_FOR_TARGET, COARSEST_FOR_BUDGET = 1.6, 1.7
 """The coarsest first step for a target, and for a budget: with 1.9 ends of five crossed factors are
 off by 0.2."""
 EVALUATED_RATIO = 1.6
-"""Nodes that are looked at, over those within the density's bulk."""
+"""Nodes that are evaluated over those within the ellipsoid of the bulk: the frontier on all sides,
+and what is not elliptic; by it a budget becomes a step."""
 MOST_FROM_HIGHEST = 2**14
-"""Nodes from the highest on either side, at most."""
+"""Nodes from the highest on either side, at most: so that four numbers of 15 bits fit into one of
+64 by which nodes are known again."""
 
 
 @dataclass(frozen=True, eq=False)

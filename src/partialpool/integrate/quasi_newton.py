@@ -36,7 +36,8 @@ DIFFERENCE = 1e-3
 0.02 the direction in which two standard deviations are not told apart looks curved by 2e-3, and
 modes found anew take a step more than at 1e-3."""
 POLISHED_FALL = 1e-11
-"""Newton's method ends where the function can fall by less."""
+"""Newton's method ends where the function can fall by less: 5e-6 standard errors from the
+minimum."""
 SADDLE_CURVATURE = -3e-4
 """A second derivative below this is that of a saddle, not of differences along a level curve."""
 RETAKEN_CURVATURE = 1e-2

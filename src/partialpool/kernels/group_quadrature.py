@@ -27,7 +27,8 @@ LONGEST_STEP = 2.5
 """Newton steps of v are no longer, in prior sds: from a start near the mode none is, and from far
 away longer ones overshoot where a binary row's weight has died out."""
 LARGEST_EXPONENT = 500.0
-"""Exponentials are taken of no more than this; log(1 + exp(x)) is x beyond."""
+"""Exponentials are taken of no more than this; log(1 + exp(x)) is x beyond. exp(500) times a
+billion trials is still a number (1e308)."""
 LARGEST_PREDICTOR, LARGEST_PRODUCT = 200.0, 1e174
 """Linear predictors, and displacements of them, for which one exponential a row serves all nodes:
 their products are below the largest double."""

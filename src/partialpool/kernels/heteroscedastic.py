@@ -23,7 +23,8 @@ it is up to twice that, and so on: the tail of log sigma_j is then long. Log den
 are off by 1e-6 at omega = 0.1, 1e-5 at 0.3 and 1e-4 at 0.8, and with 13 nodes by ten times as much
 (n from 1 to 200; `test_nodes_over_log_sigma`)."""
 MOST_DOUBLINGS = 4
-"""Of the nodes: omega = 13 is beyond anything."""
+"""Doublings of the nodes, at most: they serve omega up to 13, sds that differ by a factor of half a
+million."""
 END_DEPTH = 20.0
 """Logarithm by which the density of log sigma_j given its sum of squares falls at the outermost
 nodes. A mean that lies far from mu moves the mode outward, by no more than 4 sds of the prior at
@@ -38,7 +39,8 @@ END_STEPS = 4
 CELLS_AT_ONCE = 2**17
 """Elements of the arrays worked on at once: 1 MiB, what the cache of a core holds."""
 GROUPS_AT_ONCE = 512
-"""Groups for which nodes are laid at once."""
+"""Groups for which nodes are laid at once: with 17 to 272 nodes each and some hundred values of
+phi, a few MiB."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,7 +20,7 @@ from partialpool.data.count_products import CountProducts
 Effects = Sequence[tuple[int, int]]
 """Effects that are free to grow: the position of the term, and of the effect in it."""
 EQUAL_ANGLES = 1e-9
-"""Angles that differ by less are equal."""
+"""Angles that differ by less are equal: products of predictors of about one size round to 1e-15."""
 
 
 def shortfall(statistics: CountProducts) -> Callable[[Effects], int]:

@@ -26,11 +26,12 @@ mu where a node has any weight."""
 NEAR_SDS, REACH_SDS = 3.0, 9.0
 """Conditional sds from the mode of the middle piece, and of all that is covered."""
 NEGLIGIBLE = 1e-9
-"""Share of the heaviest node below which nodes are left out."""
+"""Share of the heaviest node below which nodes are left out: probabilities move by no more than
+their number times this."""
 DRAWS = 40_000
 """Draws behind what has no closed form: probabilities are good to 0.005."""
 CELLS_AT_ONCE = 2**21
-"""Groups times nodes times points worked on at once."""
+"""Groups times nodes times points worked on at once (16 MiB an array)."""
 
 
 def probability_above(

@@ -25,7 +25,7 @@ MOST_TRIALS = 1000
 events is taken as beta distributed with the same mean and variance: the distribution function is
 then off by less than 1e-3, among small counts of probabilities of a few in a hundred by .02."""
 TABLE_CELLS = 2**20
-"""Probabilities that are computed at once."""
+"""Probabilities that are computed at once (8 MiB)."""
 BEYOND_LARGEST = 1e-12
 """Probability beyond the largest number of events that is looked at."""
 

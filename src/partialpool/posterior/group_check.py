@@ -73,7 +73,7 @@ NEGLIGIBLE = 1e-6
 MOST_TAILS, TAIL_NODES = 50, 64
 """Groups that seem far whose events are looked at, the farthest first, and nodes of tau."""
 CELLS_AT_ONCE = 2**20
-"""Groups times nodes worked on at once."""
+"""Groups times nodes worked on at once (8 MiB an array)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -39,7 +39,8 @@ SAMPLING_TARGET = SamplingTarget(moments=SAMPLED_MOMENTS, ends=SAMPLED_ENDS)
 ROUGH_RISE = 1e-2
 """Rise still to be had where a mode is only the centre of a proposal."""
 BUDGET_SECONDS = {"lattice": 20.0, "sampling": 5.0}
-"""About what the evaluations may take."""
+"""About what the evaluations may take, by `seconds` of the kernel: not measured, so that digits do
+not depend on the machine."""
 MOST_EVALUATIONS = 200_000
 """And how many they may be: beyond, their results fill memory."""
 SLOW_EVALUATION = 2e-3

@@ -17,7 +17,8 @@ from partialpool.posterior.node_mixture import NodeMixture
 CELLS_WITHOUT = 4e6
 """Groups times components up to which groups are computed one by one, in about a second."""
 GRIDS = ((48, 12), (96, 24))
-"""Knots of estimates and of weights, from coarse to fine."""
+"""Knots of estimates and of weights, from coarse to fine: the finer one costs four times as much,
+and is tried only where the coarse one is off."""
 KNOTS_AGREE = 2e-3
 """Difference from groups computed one by one, in sds, at which no finer grid is tried."""
 CHECKED_GROUPS = 16

@@ -62,7 +62,7 @@ more exact, this share of its error. Ten times as much moves ends by 1e-3 sds.""
 COARSER_DIMENSIONS = 5
 """Dimensions from which on a lattice as fine as in fewer costs too much."""
 CELLS_AT_ONCE = 2**18
-"""Groups times nodes that are worked on at once."""
+"""Groups times nodes that are worked on at once (2 MiB)."""
 CELLS_HELD = 2**23
 """Elements of the groups' effects given beta that are computed once and kept (64 MiB)."""
 READING_SHARE = 0.3
@@ -861,7 +861,7 @@ class MixedPosterior(FullEngine):
 
     @property
     def _agree(self) -> float:
-        """Difference that reading groups from fewer nodes may make; the estimated error is larger."""
+        """Difference that reading groups from fewer nodes may make; the estimated error is more."""
         if isinstance(self.weighted, Sample) or is_slow(self.model):
             return max(ENDS_AGREE, READING_SHARE * self.weighted.error)
         return float(np.clip(0.5 * self.weighted.error, *(AGREE_IF_FINE, ENDS_AGREE)))

@@ -40,7 +40,7 @@ from partialpool.posterior.population_nodes import FINER_GRID
 from partialpool.posterior.response_scale import axis_of
 
 CELLS_AT_ONCE = 2**21
-"""Elements of (pairs, nodes, components) arrays worked on at once."""
+"""Elements of (pairs, nodes, components) arrays worked on at once (16 MiB)."""
 NODES_OF_MEANS = 61
 """Gauss-Hermite nodes for the mean of a probability over a normal of any width: right to 2e-3."""
 ATOM_WIDTH = 0.02
