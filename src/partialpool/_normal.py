@@ -13,9 +13,10 @@ INVERSE_ROOT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
 NORMAL_WIDTH = 3.919927969080108
 """Width of the central 95% of a normal distribution, in standard deviations."""
 INTERVAL_ENDS = np.array([0.025, 0.975])
-"""Probabilities at the ends of a 95% interval: errors are told of these, whatever is printed."""
+"""Probabilities at the ends of a 95% interval: errors are estimated of these, whatever is
+printed."""
 ENDS_AND_MEDIAN = np.array([0.025, 0.5, 0.975])
 """The same, and the median between them."""
 T_OF_EIGHT = 2.364624
-"""97.5% quantile of Student's t with 7 degrees of freedom: an error that is told from eight
+"""97.5% quantile of Student's t with 7 degrees of freedom: an error that is estimated from eight
 independent randomisations is this many of their standard errors."""

@@ -14,7 +14,7 @@ from partialpool.formula.tree import Name
 LONGEST_TEXT = 10_000
 """Characters of a formula that are read, as in `formula/scanner.py`."""
 MOST_PREDICTORS = 30
-"""Predictors that are read."""
+"""Predictors that can be chosen one by one; a formula has no such bound."""
 HOW = {"number": "{}", "log": "log({})", "category": "C({})", "as it is": "{}"}
 """What becomes of a predictor, by how it is taken."""
 KINDS = ("measurement", "estimate", "summary", "proportion", "binary", "count")

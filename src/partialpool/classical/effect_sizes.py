@@ -154,7 +154,7 @@ def effect_size(
         the cells are the events.)
     double_zero : {"keep", "missing"}
         Studies without events in both arms, or with nothing else: treated as others, or left
-        without an effect, since the odds, risk or rate ratio is not told by them.
+        without an effect, since they say nothing of an odds, risk or rate ratio.
     correct : bool
         Take away the bias of small samples: of SMD and ROM.
     names : tuple of str

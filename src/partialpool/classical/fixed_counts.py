@@ -18,7 +18,7 @@ CONVERGED_RISE = 1e-10
 UNLIMITED_PREDICTOR = 25.0
 """A linear predictor this far out, beside its group's others, is on its way to infinity."""
 LONGEST_STEP = 5.0
-"""A step changes no linear predictor by more."""
+"""A step changes no linear predictor by more: exp of a Newton step up a rate would overflow."""
 
 
 def fixed_effects_of_counts(s: CountProducts) -> FixedEffects | None:

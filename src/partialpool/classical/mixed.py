@@ -31,17 +31,20 @@ from partialpool.kernels.normal_equations import System
 from partialpool.records.cross_products import CrossProducts
 
 SEARCH_RISE = 1e-10
-"""The search ends where the log likelihood can rise by less."""
+"""The search ends where the log likelihood can rise by less: at 1e-7 estimates move by 2e-4
+standard errors (benchmarks/constants.py)."""
 ZERO_ENTRY = 2e-3
 """Entries this close to zero, in typical standard errors, are set to zero if that is as good."""
 SMALL_START = 0.3
-"""Of a small sd where the search begins, in typical standard errors."""
+"""Of a small sd where the search begins, in typical standard errors. From 0.1 or 1 the same maxima
+are found (benchmarks/constants.py)."""
 SLOW_EVALUATION = 1e-3
-"""Seconds of one evaluation from which on they are spared."""
+"""Seconds of one evaluation from which on searches begin at one point, and results are kept."""
 LEVEL_CURVATURE = 1e-5
 """Curvatures of the log likelihood below this, in the coordinates of the search, are none."""
 CONVERGED_RISE = 1e-8
-"""A maximum's log likelihood can be raised by less than this."""
+"""A maximum's log likelihood can be raised by less than this: 1e-4 standard errors of an
+estimate."""
 BOUNDARY_DISTANCE = 1e-4
 """Relative sds, in typical standard errors, and distances of correlations from one, below which
 an estimate counts as on the boundary."""

@@ -49,14 +49,16 @@ CLIMB_DIFFERENCE, CLIMB_RISE = 0.02, 1e-6
 search ends. At four times or a quarter of the distance ends move by 5e-5 and 8e-6 of a quarter of
 the interval (benchmarks/constants.py)."""
 END_TOLERANCE = 1e-5
-"""Ends are found to this share of the distance from the estimate."""
+"""Ends are found to this share of the distance from the estimate: tables print three or four
+digits."""
 MOST_PROFILES = 60
 """Values at which the profile is taken for one end, at most: a guard; six do, after three ends are
 off by 0.007 of a quarter of the interval."""
 SLOPES_DOMINATE = 1.5
 """Times the part of the intercepts' sd that slopes make, beyond which these are the cause."""
 ZERO_NUDGED_TO = 0.05
-"""Where entries begin whose estimate is zero."""
+"""Where entries begin whose estimate is zero, in typical standard errors: the log likelihood is
+even in them, so that a search from zero itself has no slope to follow."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

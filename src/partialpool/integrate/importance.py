@@ -36,29 +36,31 @@ mixture has an effective share of 0.4 on Machines with three effects, this one 0
 WIDEST_COMPONENT = 3.0
 """Largest sd of a first component, in units of a coordinate: flat directions are cut off there."""
 LEAST_SHARE = 0.1
-"""Of a mode among the first components, however low it is."""
+"""Of a mode among the first components, however low it is: Laplace may say little of a mode with a
+heavy tail, and points there that are not needed cost little."""
 FIRST_FITTING_POINTS, FITTING_GROWTH, MOST_FITTING_POINTS = 128, 1.5, 8192
 """Points of the first round of fitting; their growth; points of all rounds, at most."""
 GOOD_SHARE = 0.6
-"""Effective share of points at which fitting stops."""
+"""Effective share of points at which fitting stops: what is left to gain is less than double."""
 MOST_COMPONENTS = 6
-"""At most; more are fitted to noise."""
+"""Components, at most; more are fitted to noise, with some hundred points each."""
 NEW_COMPONENT_SHARE = 0.25
 """Of a component that is added where weights are largest."""
 FITTING_STEPS = 3
-"""EM steps a round."""
+"""EM steps a round: the weights change with the next round anyway."""
 DROPPED_SHARE = 0.01
-"""A component of less share is dropped."""
+"""A component of less share is dropped: its covariance would rest on a few points."""
 FINAL_STRETCH = 1.25
 """Factor of the components' scales in the end: a proposal that is too narrow costs far more than
 one that is too wide (share 0.6 to 0.65, largest weight halved)."""
 SCRAMBLES = 8
-"""Independent shifts of the lattice, from whose spread errors are told."""
+"""Independent shifts of the lattice, from whose spread errors are estimated: as few as tell a
+standard error to a fourth, as each needs points enough to be even."""
 FIRST_SIZE, LARGEST_SIZE = 1024, 2**16
 """Points to begin with, and at most; they are doubled until the error is reached."""
 UNEVEN_SHARE, UNEVEN_WEIGHT = 0.1, 0.1
-"""A smaller effective share, or a larger single weight, and the error told is not to be relied on:
-the target counts as not reached."""
+"""A smaller effective share, or a larger single weight, and the estimated error is not to be relied
+on: the target counts as not reached."""
 SEED = 20261129
 """A fixed one: the same data give the same digits."""
 DENSITY_DIFFERENCE = 0.0125
@@ -208,7 +210,7 @@ def integrate_by_sampling(
     target : SamplingTarget
         Points are doubled until the error is below it.
     budget : int
-        Evaluations to spend, about, at most; the error reached with them is told.
+        Evaluations to spend, about, at most; the error reached with them is estimated.
     """
     density = _Target(evaluate, tuple(axes))
     rng = np.random.default_rng(SEED)

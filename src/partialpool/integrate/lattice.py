@@ -39,7 +39,7 @@ error that falls like exp(-c / step^2) would meet the target."""
 STALLED_SHARE, MOST_STALLS = 0.7, 3
 """Finer steps stop where they leave more than this share of the least error so many times: then it
 is rounding, or a density that is not smooth."""
-DEPTH, DEPTH_OF_MOMENTS = 1.5, 3.5
+EXTRA_DEPTH, EXTRA_DEPTH_OF_MOMENTS = 1.5, 3.5
 """How much further than the target the density falls before nodes are left out, usually and where
 some moment does not exist. With 1.5 there the upper end of an sd of three groups is off by 0.06."""
 OF_ENDS, OF_ENDS_RIDGE = 0.3, 0.4
@@ -55,26 +55,29 @@ OF_OUTERMOST, OF_HEAVY = 1.0, 6.0
 """Error of an interval's end, in sds, over the weight of the outermost nodes: measured at about 1,
 and for tails without moments (three groups) at 6 for a step of one, more for smaller ones."""
 EVEN_WIDTHS = 2.5
-"""Widths within which a grid is about even; it widens beyond."""
+"""Widths within which a grid is about even; it widens beyond. At 1.5 and 4 numbers move by 0.003
+sd, where 0.02 is the target (benchmarks/constants.py)."""
 WIDEST_AXIS = 3.0
 """Largest sd along a coordinate, where the mode is too flat to tell one. Where data limit every
 direction nothing moves between 1.5 and 6 (benchmarks/constants.py)."""
 COARSEST_FOR_TARGET, COARSEST_FOR_BUDGET = 1.6, 1.7
 """The coarsest first step for a target, and for a budget: with 1.9 ends of five crossed factors are
 off by 0.2."""
-LOOKED_AT = 1.6
-"""Nodes that are looked at, over those within the density's bulk."""
+EVALUATED_RATIO = 1.6
+"""Nodes that are evaluated over those within the ellipsoid of the bulk: the frontier on all sides,
+and what is not elliptic; by it a budget becomes a step."""
 MOST_FROM_HIGHEST = 2**14
-"""Nodes from the highest on either side, at most."""
+"""Nodes from the highest on either side, at most: so that four numbers of 15 bits fit into one of
+64 by which nodes are known again."""
 
 
 @dataclass(frozen=True, eq=False)
 class Lattice(WeightedNodes):
     """A density as weighted nodes of two even grids, one shifted by half a step.
 
-    Its error is told by the largest difference between the two grids (of the log total; of each
-    dimension's mean, standard deviation, moments and ends of the 95% interval), or the weight of
-    the outermost nodes, whichever is larger.
+    Its error is estimated by the largest difference between the two grids (of the log total; of
+    each dimension's mean, standard deviation, moments and ends of the 95% interval), or the weight
+    of the outermost nodes, whichever is larger.
 
     Parameters
     ----------
@@ -135,7 +138,7 @@ def integrate_lattice(
     orders = tuple(2 if m > 2 else 1 if m > 1 else 0 for m in moments)
     heavy = any(0.0 < m <= 2.0 for m in moments)
     target = _Target(evaluate, tuple(axes), orders, heavy, _ridge(peaks[0]))
-    cut = -math.log(tolerance) + (DEPTH_OF_MOMENTS if target.heavy else DEPTH)
+    cut = -math.log(tolerance) + (EXTRA_DEPTH_OF_MOMENTS if target.heavy else EXTRA_DEPTH)
     spent, stalled, d = 0, 0, len(axes)
     step = _first_step(peaks[0], cut, budget, tolerance)
     best: Lattice | None = None
@@ -219,7 +222,7 @@ def _first_step(peak: Peak, cut: float, budget: int, tolerance: float) -> float:
     width = 1.0 / np.sqrt(np.maximum(-np.diag(peak.hessian), WIDEST_AXIS**-2))
     # volume of the ellipsoid on which the quadratic approximation has fallen by `cut`
     ball = math.pi ** (d / 2) / math.gamma(d / 2 + 1) * (2.0 * cut) ** (d / 2)
-    needed = LOOKED_AT * ball / math.sqrt(float(np.prod(curved))) / float(np.prod(width))
+    needed = EVALUATED_RATIO * ball / math.sqrt(float(np.prod(curved))) / float(np.prod(width))
     return float(
         np.clip((2.0 * needed / budget) ** (1.0 / d), usual, max(usual, COARSEST_FOR_BUDGET))
     )

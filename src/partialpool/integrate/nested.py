@@ -22,24 +22,27 @@ from partialpool.integrate.trapezoid import TOLERANCE, Accuracy, integrate
 INNER_STEP = {False: 0.45, True: 0.55}
 """Distance of inner nodes in conditional sds, where the outer variable is not or is pinned down."""
 ROUGH_STEP = 1.0
-"""The same while the mode of the outer variable is looked for."""
+"""The same while the mode of the outer variable is looked for: at 2 results move by 4e-8 sd."""
 LINE_REACH = 8.0
 """Half-width of a line in conditional sds, before it is laid again where it missed. At 6 or 10
 nothing moves by more than 3e-7 sd, at 4 by 1e-6 (benchmarks/constants.py)."""
 CUT_OFF_DEPTH, ROUGH_CUT_OFF_DEPTH = 22.0, 10.0
 """Log densities this far below the highest may be cut off at the ends (3e-10)."""
 IGNORED_DEPTH = 60.0
-"""Lines whose integral is this far below the highest need not be laid well."""
+"""Lines whose integral is this far below the highest need not be laid well (9e-27): nothing moves
+at 30."""
 MOST_LINES = 2000
 """Lines, at most: a guard. 100 do for four data sets, two of them of rates with long tails."""
 MOST_NODES = 700
 """Nodes of a line after which no more are laid, however long its tail is: a guard. With 200 nothing
 moves, with 50 by 4e-8 sd."""
-ATTEMPTS = 60
+MOST_ATTEMPTS = 60
 """Times a line is laid, at most: a guard. Five do; with two, ends of rates of few groups are off by
 0.2 sd."""
 PINNED_SD = 0.2
-"""Largest sd of the outer coordinate for a grid around the joint mode."""
+"""Largest sd of the outer coordinate for a grid around the joint mode, whose lines follow the
+ridge. Where tau is less well known the density is no longer about elliptic, and lines are laid one
+by one."""
 
 Joint = Callable[[Floats, Floats], Floats]
 """Maps inner (T, M) and outer (T,) values to log densities (T, M)."""
@@ -245,7 +248,7 @@ def _laid(
     z = step * np.arange(-half, half + 1, dtype=np.float64)
     log_f = np.empty((len(outer), len(z)))
     todo = np.ones(len(outer), dtype=bool)
-    for _ in range(ATTEMPTS):
+    for _ in range(MOST_ATTEMPTS):
         inner = center[todo, None] + scale[todo, None] * z
         with np.errstate(all="ignore"):
             log_joint = joint(inner, outer[todo])

@@ -15,11 +15,12 @@ from partialpool._typing import Floats
 
 Function = Callable[[Floats], float]
 MOST_STEPS = 40
-"""Steps at most; six are usual."""
+"""Steps, at most: a guard; six are usual."""
 LONGEST_STEP = 1.5
 """Longest step in units of the arguments, which are about sds of the posterior."""
 STEPS_OF_ONE_HESSIAN = 3
-"""Steps for which second derivatives across are used again."""
+"""Steps for which second derivatives across are used again: they take d (d - 1) evaluations, and
+with 1 or 6 the same mode is found."""
 LEAST_CURVATURE = 0.1
 """Curvatures are taken as no less in a step: it goes up, however flat or curved the wrong way."""
 

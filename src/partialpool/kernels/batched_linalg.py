@@ -13,7 +13,8 @@ import numpy as np
 from partialpool._typing import Floats
 
 ZERO_PIVOT = 1e-11
-"""A pivot smaller than this, relative to its diagonal, is taken for zero."""
+"""A pivot smaller than this, relative to its diagonal, is taken for zero: rounding leaves some
+1e-15 of it; between 1e-13 and 1e-9 no number of two mixed models moves."""
 
 
 def semidefinite_cholesky(a: Floats) -> Floats:

@@ -12,9 +12,9 @@ import numpy as np
 from partialpool._typing import Floats, Ints
 
 MOST_CELLS = 2**23
-"""Elements of the products, at most."""
+"""Elements of the products of all entries of T, at most (64 MiB)."""
 WORTH_SHARE = 0.6
-"""Groups are replaced if their number falls to this share."""
+"""Groups are replaced if their number falls to this share. No number changes with it."""
 
 
 def gathered(lower: Floats, scaled: Floats) -> tuple[Floats, Floats, Floats]:

@@ -8,10 +8,10 @@ from scipy import special
 from partialpool._typing import Floats
 from partialpool.kernels.families import LOGIT, Link
 
-REACH, NODES = 8.5, 69
+REACH_SDS, NORMAL_NODES = 8.5, 69
 """Normal populations are followed to 8.5 sds by a trapezoid rule of step 0.25: the error is below
 1e-12 where tau is at most twice the width of the likelihood, and 1e-4 of the tail at five times."""
-QUANTILE, TINY, BETA_NODES = 1e-9, 1e-300, 401
+BETA_TAIL, LEAST_PROBABILITY, BETA_NODES = 1e-9, 1e-300, 401
 """Beta populations are followed between this quantile and one minus it, by a trapezoid rule on the
 logit scale, where their densities are analytic: sums of probabilities agree to 1e-7."""
 
@@ -29,7 +29,7 @@ def normal_tails(
         Nodes, on the link scale.
     link : Link
     """
-    u = np.linspace(-REACH, REACH, NODES)
+    u = np.linspace(-REACH_SDS, REACH_SDS, NORMAL_NODES)
     # the step and the constant of the density drop out where the weights are made to sum to one
     weight = np.exp(-0.5 * u * u)
     weight /= weight.sum()
@@ -50,8 +50,11 @@ def conjugate_tails(
         return below, above
     a, b = (m * f)[:, None], ((1.0 - m) * f)[:, None]
     # the upper end from the lower tail of 1 - p, which keeps its digits near 1
-    low, high = special.betaincinv(a, b, QUANTILE), special.betaincinv(b, a, QUANTILE)
-    low, high = special.logit(np.maximum(low, TINY)), -special.logit(np.maximum(high, TINY))
+    low, high = special.betaincinv(a, b, BETA_TAIL), special.betaincinv(b, a, BETA_TAIL)
+    low, high = (
+        special.logit(np.maximum(low, LEAST_PROBABILITY)),
+        -special.logit(np.maximum(high, LEAST_PROBABILITY)),
+    )
     theta = low + (high - low) * np.linspace(0.0, 1.0, BETA_NODES)
     # log of p^a (1 - p)^b at p = expit(theta), the density over theta
     log_w = -a * np.logaddexp(0.0, -theta) - b * np.logaddexp(0.0, theta)

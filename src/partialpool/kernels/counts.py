@@ -24,15 +24,19 @@ from partialpool.kernels.families import LOGIT, Link
 from partialpool.kernels.mesh import Mesh, mesh
 
 TRAPEZOID_STEP = 0.885
-"""Trapezoid step over the sd of a normal integrand at which the error is 2e-11."""
+"""Trapezoid step over the sd of a normal integrand at which the error is 2e-11: at 1.1 and 1.4
+results move by 1e-9 and 2e-6 sd."""
 SPECTRUM_INFORMATION = 6.0
-"""Information added when the step is chosen: a skewed likelihood has a wider spectrum."""
+"""Information added when the step is chosen: a skewed likelihood has a wider spectrum: without it
+results move by 2e-7 sd, with twice as much by 1e-12."""
 NORMAL_REACH = 9.0
-"""Normal densities are followed to this many sds (4e-19 of the density at the mode)."""
+"""Normal densities are followed to this many sds (4e-19 of the density at the mode): at 6 results
+move by 3e-13 sd."""
 FLAT_LIKELIHOOD, SHARP_LIKELIHOOD = 0.5, 4.0
 """tau times root information: below, the likelihood is flat over the prior; above, sharp in it."""
 NEARLY_NORMAL_FROM = 30.0
-"""Likelihoods with more information than this are nearly normal."""
+"""Likelihoods with more information than this are nearly normal, so that nodes can be laid over
+each by itself; it decides on time only."""
 LOWEST_EXPONENT = -330.0
 """Exponents from which on zero is taken: exp(-330) is 5e-144, whose square still is a normal
 floating-point number; numbers below are slow to work with."""
@@ -40,11 +44,12 @@ FARTHEST_TAU = 1e6
 """Beyond this tau the likelihood is that at this one, mu in proportion: a pair strictly inside its
 range goes like 1/tau, one at an end is constant."""
 HERMITE_NODES = {0.05: 8, FLAT_LIKELIHOOD: 16}
-"""Gauss-Hermite nodes up to such values of tau times root information."""
+"""Gauss-Hermite nodes up to such values of tau times root information: 8 and 16 leave 2e-15 of the
+log likelihood of 6 or 20 trials."""
 RESOLVED_MASS = 1e-6
 """Nodes resolve a prior if it sums to one over them but for this; where they do, to 1e-10."""
 CELLS_AT_ONCE = 2**19
-"""Elements of the arrays worked on at once."""
+"""Elements of the arrays worked on at once, 4 MiB each."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

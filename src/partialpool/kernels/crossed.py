@@ -23,14 +23,16 @@ from partialpool.kernels.nested_factors import Functional, Reduced, of_unknown
 from partialpool.kernels.normal_equations import System
 
 CELLS_HELD = 2**24
-"""Elements of dense matrices held at once."""
+"""Elements of dense matrices held at once (128 MiB)."""
 CELLS_TOGETHER = 2**17
 """Elements of a node's dense matrices up to which nodes are worked on together: of penicillin's
 crossed 24 x 6 that took 10 ms where one by one took 1.4 s, of 400 x 100 half the time."""
 NODES_AT_ONCE = 8
-"""Nodes whose groups are eliminated together, where the rest is large."""
+"""Nodes whose groups are eliminated together, where the rest is large: one sparse product for all
+of them."""
 LARGE_MATRIX = 200
-"""Dense matrices from this size on are factored one by one, in place."""
+"""Dense matrices from this size on are factored one by one, in place, without a copy of all of
+them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -27,7 +27,8 @@ LONGEST_STEP = 2.5
 """Newton steps of v are no longer, in prior sds: from a start near the mode none is, and from far
 away longer ones overshoot where a binary row's weight has died out."""
 LARGEST_EXPONENT = 500.0
-"""Exponentials are taken of no more than this; log(1 + exp(x)) is x beyond."""
+"""Exponentials are taken of no more than this; log(1 + exp(x)) is x beyond. exp(500) times a
+billion trials is still a number (1e308)."""
 LARGEST_PREDICTOR, LARGEST_PRODUCT = 200.0, 1e174
 """Linear predictors, and displacements of them, for which one exponential a row serves all nodes:
 their products are below the largest double."""
@@ -149,7 +150,7 @@ class GroupedRows:
     def best(self) -> Floats:
         """Highest log likelihood of each group, every row by itself; (J,).
 
-        Log likelihoods are told relative to it, so that no digits are lost to large counts.
+        Log likelihoods are taken relative to it, so that no digits are lost to large counts.
         """
         return self.sums(self.best_of_rows[:, None])[:, 0]
 

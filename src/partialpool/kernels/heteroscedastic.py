@@ -17,18 +17,19 @@ import numpy as np
 from partialpool._normal import LOG_2PI
 from partialpool._typing import Floats, Ints
 
-NODES, WIDE = 17, 0.8
-"""Nodes over each log sigma_j where omega is no more than `WIDE`; about twice as many where it is
-up to twice that, and so on: the tail of log sigma_j is then long. Log densities of a group are off
-by 1e-6 at omega = 0.1, 1e-5 at 0.3 and 1e-4 at 0.8, and with 13 nodes by ten times as much (n from
-1 to 200; `test_nodes_over_log_sigma`)."""
+NOISE_NODES, WIDE_OMEGA = 17, 0.8
+"""Nodes over each log sigma_j where omega is no more than `WIDE_OMEGA`; about twice as many where
+it is up to twice that, and so on: the tail of log sigma_j is then long. Log densities of a group
+are off by 1e-6 at omega = 0.1, 1e-5 at 0.3 and 1e-4 at 0.8, and with 13 nodes by ten times as much
+(n from 1 to 200; `test_nodes_over_log_sigma`)."""
 MOST_DOUBLINGS = 4
-"""Of the nodes: omega = 13 is beyond anything."""
-DEPTH = 20.0
+"""Doublings of the nodes, at most: they serve omega up to 13, sds that differ by a factor of half a
+million."""
+END_DEPTH = 20.0
 """Logarithm by which the density of log sigma_j given its sum of squares falls at the outermost
 nodes. A mean that lies far from mu moves the mode outward, by no more than 4 sds of the prior at
 any node of weight, which takes 8 off."""
-COARSE_DEPTH, FOR_TABLES = 12.0, 0.5
+COARSE_DEPTH, TABLE_NODES = 12.0, 0.5
 """The same where tables are read from half as many nodes: 6e-6 of the probability lies beyond."""
 MODE_STEPS = 8
 """Newton steps to the mode, from the larger of two starts between which it lies: the function is
@@ -38,7 +39,8 @@ END_STEPS = 4
 CELLS_AT_ONCE = 2**17
 """Elements of the arrays worked on at once: 1 MiB, what the cache of a core holds."""
 GROUPS_AT_ONCE = 512
-"""Groups for which nodes are laid at once."""
+"""Groups for which nodes are laid at once: with 17 to 272 nodes each and some hundred values of
+phi, a few MiB."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,10 +83,10 @@ class NoiseNodes:
 
 
 def nodes_needed(omega: Floats) -> Ints:
-    """Nodes over each log sigma_j, by omega; see `NODES`."""
+    """Nodes over each log sigma_j, by omega; see `NOISE_NODES`."""
     # ends reach farther as omega grows: so many more nodes keep their distance
-    doublings = np.clip(np.ceil(np.log2(omega / WIDE)), 0, MOST_DOUBLINGS).astype(np.intp)
-    return np.asarray((NODES - 1) * 2**doublings + 1)
+    doublings = np.clip(np.ceil(np.log2(omega / WIDE_OMEGA)), 0, MOST_DOUBLINGS).astype(np.intp)
+    return np.asarray((NOISE_NODES - 1) * 2**doublings + 1)
 
 
 def noise_nodes(
@@ -97,7 +99,7 @@ def noise_nodes(
 
         D(t) = E t + E (e^(-2t) - 1) / 2 + t^2 / (2 omega^2)
 
-    at a distance t from it; the ends are where D is `DEPTH`.
+    at a distance t from it; the ends are where D is `END_DEPTH`.
 
     Parameters
     ----------
@@ -109,7 +111,7 @@ def noise_nodes(
     precision, middle = omega[:, None] ** -2.0, log_sigma[:, None]
     mode = _mode(n, ss, middle, precision)
     pull = ss * np.exp(-2.0 * mode)  # E
-    left, right = _ends(pull, precision, COARSE_DEPTH if times < 1.0 else DEPTH)
+    left, right = _ends(pull, precision, COARSE_DEPTH if times < 1.0 else END_DEPTH)
     place = np.arange(int(times * (nodes_needed(omega).max() - 1)) + 1)
     # of each group its own, but the same number for all: arrays stay rectangular
     step = (left + right) / place[-1]
@@ -293,7 +295,7 @@ class GivenPhi:
     noise: Floats
 
 
-def given_phi(groups: GroupSums, phi: Floats, *, times: float = FOR_TABLES) -> GivenPhi:
+def given_phi(groups: GroupSums, phi: Floats, *, times: float = TABLE_NODES) -> GivenPhi:
     """Noise and means of each group given phi, (G, 4): mu, tau, sigma, omega.
 
     With so many times the usual nodes over log sigma_j.

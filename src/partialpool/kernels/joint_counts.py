@@ -39,7 +39,8 @@ LEAST_WEIGHT = 1e-12
 LARGEST_VARIANCE = 25.0
 """Variance of a linear predictor beyond which the expectation over it is taken as there."""
 LONGEST_STEP = 3.0
-"""The variational step is no longer, in sds along any direction of r."""
+"""The variational step is no longer, in sds along any direction of r: from a mode that is no more
+than that away from the mass, longer ones overshoot."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -134,7 +134,7 @@ class GroupedCounts:
 
     @cached_property
     def best(self) -> Floats:
-        """Highest log likelihood of each row by itself, (N,), off which log likelihoods are told.
+        """Highest log likelihood of each row by itself, (N,), off which log likelihoods are taken.
 
         No digits are then lost to large counts.
         """

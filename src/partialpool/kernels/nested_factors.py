@@ -24,7 +24,7 @@ from partialpool.kernels.compress_groups import gathered
 from partialpool.kernels.normal_equations import NOTHING_SHARE, System
 
 CELLS_IN_CACHE = 2**15
-"""Elements of the arrays worked on at once."""
+"""Elements of the arrays worked on at once: 256 KiB, what the cache of a core holds."""
 CELLS_DRAWN = 2**21
 """The same where groups' effects are drawn."""
 CELLS_HELD = 2**23

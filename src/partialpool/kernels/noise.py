@@ -7,7 +7,7 @@ import numpy as np
 from partialpool._typing import Floats
 from partialpool.kernels.compared import Compared, with_draws, with_gamma
 
-FLOOR = 0.05
+VARIANCE_FLOOR = 0.05
 """Variances within groups count as at least this share of the pooled one, in data and draws alike:
 two rows that are equal because values were rounded would otherwise decide alone."""
 
@@ -62,7 +62,7 @@ def bartlett(ss: Floats, df: Floats) -> float:
 def _size_and_trend(ss: Floats, df: Floats, mean: Floats) -> tuple[Floats, Floats]:
     """Bartlett's statistic over its degrees of freedom, and the weighted correlation; (S,) each."""
     ratio = (ss / df) / (ss.sum(axis=1) / df.sum())[:, None]
-    log_ratio = np.log(np.maximum(ratio, FLOOR))
+    log_ratio = np.log(np.maximum(ratio, VARIANCE_FLOOR))
     # sum df log(pooled / own): Bartlett's M, less its correction
     size = -(log_ratio @ df) / (len(df) - 1.0)
     return size, weighted_correlation(log_ratio, mean[None], df)

@@ -13,7 +13,8 @@ import numpy as np
 from partialpool._typing import AnyArray, Floats
 
 CELLS_AT_ONCE = 2**20
-"""Elements of the (nodes, classes) arrays worked on at once."""
+"""Elements of the (nodes, classes) arrays worked on at once, 8 MiB each, so that memory stays small
+with very many different sizes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -24,7 +24,8 @@ CONVERGED_STEP = 1e-9
 ROUNDING_SHARE = 1e-6
 """Share of a log likelihood that may be rounding: of a billion trials a tenth of this is."""
 UNTOLD_SHARE = 1e-10
-"""A combination of effects of which a group's rows say less, relative to the rest, is not told."""
+"""A combination of effects of which a group's rows say less, relative to the rest, has no
+estimate."""
 
 
 def own_levels(link: Link, y: Floats, size: Floats, base: Floats, group: Ints, n: int) -> Floats:

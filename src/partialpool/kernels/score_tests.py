@@ -15,7 +15,7 @@ from scipy import special
 
 from partialpool._typing import Floats, Ints
 
-DEPENDENT = 1e-7
+DEPENDENT_SHARE = 1e-7
 """A column is a combination of the predictors if this share of it, or less, is left without them:
 squares of columns that were centered and scaled have lost half of their digits by then."""
 
@@ -100,7 +100,7 @@ class Scores:
         score, information = self.score[at], self.information[at, at]
         scale = np.sqrt(np.where(self.size[at] > 0, self.size[at], 1.0))
         axis, along = np.linalg.eigh(information / np.outer(scale, scale))[::1]
-        used = axis > DEPENDENT
+        used = axis > DEPENDENT_SHARE
         k = int(used.sum())
         if k == 0:
             return 0.0, 0, 1.0

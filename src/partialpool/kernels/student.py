@@ -15,10 +15,11 @@ LARGE_DF = 20.0
 function), and three to four times faster than stdtr. Lower, and it is no longer: 5e-11 at 15."""
 
 HUGE_DF = 1e5
-"""From here on two terms of the Cornish-Fisher expansion are."""
+"""From here on two terms of the Cornish-Fisher expansion are: the next is of 1 / df^3."""
 
 CELLS_AT_ONCE = 2**17
-"""Elements of the (components, groups) arrays worked on at once."""
+"""Elements of the (components, groups) arrays worked on at once: 1 MiB, what the cache of a core
+holds."""
 
 LAST_STEP, SHORT_STEP = 5e-5, 3e-4
 """Distance from a quantile, on the normal scale, from which one more step of Newton's method is
@@ -29,7 +30,8 @@ LAST_HOWEVER_LONG = 1e-9
 the gap between two peaks, where a step may do much worse than square the distance)."""
 
 EXPANDED_SKEWNESS = 1.0
-"""Skewness up to which the expansion in it is used to start from."""
+"""Skewness up to which the expansion in it is used to start from: beyond, the expansion may fall
+where it should rise. A poor start costs steps, no digits."""
 
 UNEVEN_SCALES = 30.0
 """Ratio of the widest to the narrowest component from which on moments are no start."""

@@ -21,7 +21,7 @@ from partialpool.errors import ImproperPosteriorError
 from partialpool.models.mixed import MixedModel, Term, sd_name
 from partialpool.records.cross_products import Block
 
-UNEXPLAINED = 1e-10
+UNEXPLAINED_SHARE = 1e-10
 """A combination of columns is fitted by the predictors if they leave no larger share of its sum of
 squares. Rounding leaves some 1e-15; a predictor that tells groups apart but for one row in a
 million leaves 1e-6."""
@@ -102,7 +102,7 @@ def _fitted(ztz: Floats, ztx: Floats, lower: Floats, *, correlated: bool) -> Flo
         left = np.diag(np.diag(left))
     # the combination of columns of which least is left
     values, vectors = np.linalg.eigh(left)
-    if not len(values) or values[0] > UNEXPLAINED:
+    if not len(values) or values[0] > UNEXPLAINED_SHARE:
         return None
     weights = np.where(np.abs(vectors[:, 0]) > PART_OF_COMBINATION, vectors[:, 0], 0.0)
     return np.asarray(weights / size, dtype=np.float64)

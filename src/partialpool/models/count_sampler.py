@@ -7,7 +7,7 @@ the normal approximation that one site (`joint_counts`) tells at every phi. Weig
 points exact in the limit; independent randomisations tell how far they are from it.
 
 The steps and their constants were measured on twelve data sets; benchmarks/counts_accuracy.py
-compares what is told with long runs.
+compares the estimated errors with long runs.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from partialpool.kernels.joint_counts import (
 from partialpool.kernels.joint_counts import Mode as JointMode
 
 RANDOMISATIONS = 8
-"""Independent sets of points from which errors are told."""
+"""Independent sets of points from which errors are estimated: as in `integrate/importance.py`."""
 SPLIT_T_DF = 7.0
 """Degrees of freedom of the split t of phi: tails heavier than any posterior with five groups."""
 PROPOSAL_STRETCH = 1.05
@@ -61,7 +61,9 @@ PILOT_POINTS, SHORT_PILOT_POINTS, SHORT_VECTOR = 256, 128, 10
 """Points from which the proposal of r is shifted and scaled, and how many do for a short r, of
 which there is less to be learned."""
 RULES = {1: (3, 5, 7, 11, 15, 21, 31), 2: (3, 5, 7, 11, 15), 3: (3, 5, 7)}
-"""Rules over a group's effects that are tried, by their number."""
+"""Rules over a group's effects that are tried, by their number: odd numbers, so that one node is at
+the mode, each a third larger or more than the one before; products of more effects grow too
+fast."""
 FITTING_ROUNDS, FITTING_POINTS = 5, 512
 """Rounds of fitting a mixture to phi, and the points of each; two or three are usual."""
 GOOD_PILOT, GOOD_SHARE, GOOD_MIXTURE = 0.65, 0.45, 0.65

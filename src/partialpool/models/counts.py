@@ -32,7 +32,7 @@ from partialpool.models.unused_priors import refuse_sigma
 from partialpool.records import CountStatistics
 
 CELLS_AT_ONCE = 4_000_000
-"""Elements of the (pairs, nodes) arrays held at once."""
+"""Elements of the (pairs, nodes) arrays held at once (32 MB)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

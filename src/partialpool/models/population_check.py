@@ -24,11 +24,11 @@ DRAWS, SEED = 199, 20260
 """Parametric draws for the null of both moments: p-values down to 1 / 200, with a fixed seed."""
 MOST_DRAWN = 2000
 """With more groups both moments are normal to 1% of their tails, and nothing is drawn."""
-FEWEST = 8
+FEWEST_GROUPS = 8
 """With fewer groups third and fourth moments say nothing: their power at 8 is 0.1."""
-STEPS = 12
+SCORING_STEPS = 12
 """Steps of Fisher scoring; more change no p-value of the worlds of tests/calibration."""
-FLOOR = 0.1
+TAU2_FLOOR = 0.1
 """tau^2 in the weights is at least this share of the mean sampling variance, so that at tau = 0
 groups are weighted by their precision."""
 
@@ -160,7 +160,7 @@ def shape(y: Floats, variance: Floats) -> Shape | None:
     Shape or None
         None of fewer than 8 groups.
     """
-    if len(y) < FEWEST:
+    if len(y) < FEWEST_GROUPS:
         return None
     fourth, third, tau2 = _moments(y[None], variance)
     if len(y) > MOST_DRAWN:
@@ -181,7 +181,7 @@ def _moments(y: Floats, variance: Floats) -> tuple[Floats, Floats, Floats]:
     """
     mu, tau2 = _maximum_likelihood(y, variance)
     r = (y - mu[:, None]) / np.sqrt(variance + tau2[:, None])
-    floored = np.maximum(tau2, FLOOR * variance.mean())[:, None]
+    floored = np.maximum(tau2, TAU2_FLOOR * variance.mean())[:, None]
     # share of a value's variance that is the population's
     a = floored / (variance + floored)
     fourth = (a**2 * (r**4 - 6.0 * r * r + 3.0)).sum(axis=1)
@@ -196,7 +196,7 @@ def _moments(y: Floats, variance: Floats) -> tuple[Floats, Floats, Floats]:
 def _maximum_likelihood(y: Floats, variance: Floats) -> tuple[Floats, Floats]:
     """Mean and tau^2 of each row of y by Fisher scoring; (R,) each."""
     tau2 = np.maximum(y.var(axis=1) - variance.mean(), 0.05 * variance.mean())
-    for _ in range(STEPS):
+    for _ in range(SCORING_STEPS):
         w = 1.0 / (variance + tau2[:, None])
         total = w.sum(axis=1)
         mu = (w * y).sum(axis=1) / total
@@ -283,7 +283,7 @@ def size_slope(y: Floats, variance: Floats, size: Floats) -> SizeSlope | None:
     # centred, so that the slope needs no intercept
     x = doublings - w @ doublings / w.sum()
     information = float(w @ x**2)
-    if len(y) < FEWEST or float(doublings.std()) < 0.2 or information <= 0.0:
+    if len(y) < FEWEST_GROUPS or float(doublings.std()) < 0.2 or information <= 0.0:
         return None
     slope = float(w @ (x * y)) / information
     t = slope * np.sqrt(information)

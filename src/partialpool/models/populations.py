@@ -28,9 +28,10 @@ sds: log densities of groups within six standard errors are off by 3e-4 at most 
 by 8e-5 from 4 on, of farther ones by 6e-4 (`test_student_mixture_is_student` holds this)."""
 MOST_NODES = 30
 """Nodes where df is learned, at most: what is below df 1 has a weight of a hundredth."""
-OUTERMOST = 1e-6
-"""Probability of precisions beyond the outermost nodes."""
-FARTHEST = 60.0
+OUTERMOST_TAIL = 1e-6
+"""Probability of precisions beyond the outermost nodes: at 1e-4 numbers move by 3e-4 sd, at 1e-8 by
+3e-5 (benchmarks/constants.py)."""
+FARTHEST_SCALES = 60.0
 """Distance of a group from the middle, in scales, up to which nodes are laid for it."""
 WIDTHS_BEYOND = 6.0
 """Widths of the density of the log precision of the farthest group that are laid nodes for."""
@@ -211,9 +212,12 @@ def _precisions(df: Floats, far: Floats, most: int | None) -> tuple[Floats, Floa
     """
     a = 0.5 * df
     distinct, at = np.unique(a, return_inverse=True)
-    ends = special.gammaincinv(distinct, np.array([[OUTERMOST], [1.0 - OUTERMOST]])) / distinct
+    ends = (
+        special.gammaincinv(distinct, np.array([[OUTERMOST_TAIL], [1.0 - OUTERMOST_TAIL]]))
+        / distinct
+    )
     low, high = np.log(ends)[:, at]
-    z = np.minimum(far, FARTHEST)
+    z = np.minimum(far, FARTHEST_SCALES)
     of_farthest = np.log((df + 1.0) / (df + z * z)) - WIDTHS_BEYOND * np.sqrt(2.0 / (df + 1.0))
     # only low precisions are of far groups
     low = np.minimum(low, of_farthest)

@@ -20,7 +20,7 @@ from partialpool.records.count_products import CountProducts
 Effects = Sequence[tuple[int, int]]
 """Effects that are free to grow: the position of the term, and of the effect in it."""
 EQUAL_ANGLES = 1e-9
-"""Angles that differ by less are equal."""
+"""Angles that differ by less are equal: products of predictors of about one size round to 1e-15."""
 
 
 def shortfall(statistics: CountProducts) -> Callable[[Effects], int]:
@@ -103,7 +103,7 @@ def _two(group: Ints, a: Floats, b: Floats, down: Bools, up: Bools) -> Ints:
     gap[ends] = angle[starts] + 2.0 * np.pi - angle[ends]
     widest = np.maximum.reduceat(gap, starts)
     first = np.repeat(angle[starts], np.diff(np.append(starts, len(at))))
-    # all pushes along one line: the direction across is not told at all
+    # all pushes along one line: across it the data say nothing
     one_line = np.maximum.reduceat(np.abs(np.sin(angle - first)), starts) < EQUAL_ANGLES
     flat, half = widest > 2.0 * np.pi - EQUAL_ANGLES, np.abs(widest - np.pi) <= EQUAL_ANGLES
     # a gap beyond a half circle leaves a cone, of just a half circle a ray

@@ -18,19 +18,20 @@ from partialpool.posterior.posterior import Posterior
 from partialpool.posterior.ranks import SEED
 
 Above = float | Literal["average"]
-POINTS = 24
+LEGENDRE_POINTS = 24
 """Gauss-Legendre points on either side of the population's middle: probabilities to 1e-9."""
-STEPS, LONGEST = 40, 3.0
+MODE_STEPS, LONGEST_STEP = 40, 3.0
 """Newton steps, none longer than this: the log densities are concave, and modes lie within 100 of
 mu where a node has any weight."""
-NEAR, REACH = 3.0, 9.0
+NEAR_SDS, REACH_SDS = 3.0, 9.0
 """Conditional sds from the mode of the middle piece, and of all that is covered."""
 NEGLIGIBLE = 1e-9
-"""Share of the heaviest node below which nodes are left out."""
+"""Share of the heaviest node below which nodes are left out: probabilities move by no more than
+their number times this."""
 DRAWS = 40_000
 """Draws behind what has no closed form: probabilities are good to 0.005."""
-CELLS = 2**21
-"""Groups times nodes times points worked on at once."""
+CELLS_AT_ONCE = 2**21
+"""Groups times nodes times points worked on at once (16 MiB an array)."""
 
 
 def probability_above(
@@ -66,7 +67,7 @@ def probability_above(
 
 def drawn_above_average(post: PopulationPosterior) -> Floats:
     """P(theta_j > mu) of counts of a population that is not normal, from draws of a fixed seed."""
-    size = max(1, CELLS // post.statistics.n_groups)
+    size = max(1, CELLS_AT_ONCE // post.statistics.n_groups)
     rng, above = np.random.default_rng(SEED), np.zeros(post.statistics.n_groups)
     for i in range(0, DRAWS, size):
         drawn = post.draws(min(size, DRAWS - i), rng)
@@ -86,7 +87,7 @@ def counts_above_average(post: CountsPosterior) -> Floats:
     out = np.full(len(pairs) + 1, 0.5)
     if model.conjugate:
         out[-1] = float(weight @ _conjugate_above(np.zeros(1), np.zeros(1), mu, tau, model)[0])
-    step = max(1, CELLS // (len(mu) * 2 * POINTS))
+    step = max(1, CELLS_AT_ONCE // (len(mu) * 2 * LEGENDRE_POINTS))
     given = _conjugate_above if model.conjugate else _normal_above
     for i in range(0, len(pairs), step):
         part = slice(i, i + step)
@@ -115,12 +116,12 @@ def _conjugate_above(
 def _normal_above(y: Floats, size: Floats, mu: Floats, tau: Floats, model: CountsModel) -> Floats:
     """Groups normal on the link scale: quadrature on either side of mu; (K, nodes)."""
     theta, sd = _modes(y[:, None], size[:, None], mu, tau, model.link)
-    u, w = np.polynomial.legendre.leggauss(POINTS)
+    u, w = np.polynomial.legendre.leggauss(LEGENDRE_POINTS)
     middle = np.broadcast_to(mu, theta.shape)
     # both sides have a piece, also where nearly all of the density is on one
-    cuts = [np.minimum(theta - REACH * sd, middle - sd), middle]
-    cuts += [np.maximum(theta + REACH * sd, middle + sd)]
-    inner = [theta - NEAR * sd, theta + NEAR * sd]  # so that a sharp density is met
+    cuts = [np.minimum(theta - REACH_SDS * sd, middle - sd), middle]
+    cuts += [np.maximum(theta + REACH_SDS * sd, middle + sd)]
+    inner = [theta - NEAR_SDS * sd, theta + NEAR_SDS * sd]  # so that a sharp density is met
     log_parts: list[list[Floats]] = []
     for low, high in itertools.pairwise(cuts):
         ends = [low, *(np.clip(each, low, high) for each in inner), high]
@@ -141,8 +142,8 @@ def _normal_above(y: Floats, size: Floats, mu: Floats, tau: Floats, model: Count
 def _modes(y: Floats, size: Floats, mu: Floats, tau: Floats, link: Link) -> tuple[Floats, Floats]:
     """Mode of each group's density at each node, and sd there, by Newton's method; (K, nodes)."""
     theta = np.broadcast_to(mu, (len(y), len(mu))).copy()
-    for _ in range(STEPS):
+    for _ in range(MODE_STEPS):
         mean, slope = link.slopes(theta)
         step = (y - size * mean - (theta - mu) / tau**2) / (size * slope + tau**-2.0)
-        theta += np.clip(step, -LONGEST, LONGEST)
+        theta += np.clip(step, -LONGEST_STEP, LONGEST_STEP)
     return theta, (size * link.slopes(theta)[1] + tau**-2.0) ** -0.5

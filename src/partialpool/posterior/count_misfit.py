@@ -21,10 +21,10 @@ from partialpool.records.counts import CountStatistics
 
 FEWEST_ROWS = 20
 """Fewer rows than this beyond what was fitted tell nothing."""
-RATIO, SDS = 1.1, 2.33
+NOTABLE_RATIO, NOTABLE_SDS = 1.1, 2.33
 """A notice needs this ratio to what is expected, and this many sds beyond it: 2.33 is the upper 1%
 point of a normal. `tests/calibration/notices.py` counts how often either appears."""
-HEAVY = 50.0
+HEAVY_KURTOSIS = 50.0
 """Rows whose squared residual has a variance above this have next to no expected event: one event
 there makes the square hundreds or millions."""
 
@@ -50,7 +50,7 @@ class Excess:
     @property
     def is_clear(self) -> bool:
         """Whether there is something to say."""
-        return self.ratio > RATIO and self.sds > SDS
+        return self.ratio > NOTABLE_RATIO and self.sds > NOTABLE_SDS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,7 +151,7 @@ def overdispersion(post: GeneralizedPosterior) -> FittedExcess | None:
     rows = _rows_that_tell(post)
     share = rows.number / max(post.statistics.n_used, 1)
     df = rows.number - share * _parameters(post)
-    light = 1.0 / rows.variance <= HEAVY
+    light = 1.0 / rows.variance <= HEAVY_KURTOSIS
     df -= float(rows.times[~light].sum())
     if df < FEWEST_ROWS:
         return None

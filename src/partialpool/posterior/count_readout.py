@@ -73,7 +73,7 @@ many points: of bacteria 64 left ends off by .04 sd more."""
 MOVED_TAIL, STRETCH = 0.01, (0.5, 5.0)
 """Probability in either tail whose components are moved to give the sd, and bounds on how far."""
 CELLS_AT_ONCE = 2**22
-"""Elements of arrays worked on at once."""
+"""Elements of arrays worked on at once (32 MiB)."""
 
 
 @dataclass(frozen=True, eq=False)

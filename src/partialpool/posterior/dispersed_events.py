@@ -25,8 +25,8 @@ MOST_TRIALS = 1000
 events is taken as beta distributed with the same mean and variance: the distribution function is
 then off by less than 1e-3, among small counts of probabilities of a few in a hundred by .02."""
 TABLE_CELLS = 2**20
-"""Probabilities that are computed at once."""
-FARTHEST = 1e-12
+"""Probabilities that are computed at once (8 MiB)."""
+BEYOND_LARGEST = 1e-12
 """Probability beyond the largest number of events that is looked at."""
 
 
@@ -49,7 +49,7 @@ def negative_binomial_cdf(count: Floats, mean: Floats, dispersions: Floats) -> F
 def largest_count(mean: Floats, dispersions: Floats) -> Floats:
     """A number of events that is hardly ever passed, of the largest of these means, (R,)."""
     k = float(dispersions.max()) ** -2.0
-    most = mean * float(special.gammaincinv(k, 1.0 - FARTHEST)) / k
+    most = mean * float(special.gammaincinv(k, 1.0 - BEYOND_LARGEST)) / k
     return np.asarray(np.ceil(most + 8.0 * np.sqrt(most) + 40.0))
 
 

@@ -17,7 +17,8 @@ INTERPOLATED = 16
 them. Draws of tau of eight schools and of dyestuff are then off by 4e-4 sd at most, with 8 by 2e-3,
 with 2 by 0.03."""
 DRAWS_AT_ONCE = 500
-"""Draws of sigma for which the density of tau is computed at once."""
+"""Draws of sigma for which the density of tau is computed at once: times some hundred nodes a few
+MiB an array."""
 CELLS_IN_CACHE = 2**15
 """Draws times groups worked on at once, 256 KiB an array: what the cache of a core holds."""
 

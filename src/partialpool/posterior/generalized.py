@@ -44,25 +44,26 @@ if TYPE_CHECKING:  # the sampler is imported by the fits that draw points: other
 FEWEST_POINTS, FIRST_POINTS, FIRST_WORK = 128, 256, 2**24
 """Points of each of the eight randomisations to begin with, at least and at most, and about how
 many evaluations of a row at a node they may take: 2,048 points of cbpp take 0.03 s and leave its
-interval ends off by .03 sd, told .13; 1,024 are told .23, and are drawn in vain."""
+interval ends off by .03 sd, estimated as .13; 1,024 give .23, and are drawn in vain."""
 ERROR_ROOT = 1.5
 """Errors fall about with this root of the number of points: between 1, of a lattice rule, and 2."""
 MOST_POINTS, MOST_IF_ASKED = 2**15, 2**19
 """Points in all, at most: by default, and where an accuracy is asked for."""
-STALLED, MOST_STALLS = 0.9, 2
+STALLED_SHARE, MOST_STALLS = 0.9, 2
 """No more points are drawn once they have so often left more than this share of what was missing:
-what is told from eight randomisations is itself off by a quarter, and may seem to stall once."""
+what is estimated from eight randomisations is itself off by a quarter, and may seem to stall
+once."""
 USUAL_WORK, MOST_WORK = 4e8, 4e9
 """Evaluations of a row at a node that drawing points may take, counting fifty multiplications as
 one: some 6 s by default, a minute where an accuracy is asked for. Counted and not timed, so that
 the same call gives the same digits on a busy machine."""
 LEAST_SHARE, HEAVIEST_WEIGHT = 0.1, 0.03
-"""An effective share of the points below, or one weight above, from which on the errors told are
-not to be relied on: so found on data whose posterior has a second mode or a heavy tail."""
+"""An effective share of the points below, or one weight above, from which on the estimated errors
+are not to be relied on: so found on data whose posterior has a second mode or a heavy tail."""
 SAMPLED_ROWS = 50
-"""Groups of a factor, evenly spread, from which the error of all is told."""
+"""Groups of a factor, evenly spread, from which the error of all is estimated."""
 CELLS_AT_ONCE = 2**20
-"""Points times groups that are worked on at once."""
+"""Points times groups that are worked on at once (8 MiB)."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -87,7 +88,7 @@ class GeneralizedPosterior(MixedPosterior):
     weighted : Readout
         The weighted points.
     accuracy : float, optional
-        Target for the error told.
+        Target for the estimated error.
     """
 
     counts = True
@@ -597,7 +598,7 @@ class GeneralizedPosterior(MixedPosterior):
 
     @property
     def reliable(self) -> bool:
-        """Whether weights are even enough for the errors told to be relied on."""
+        """Whether weights are even enough for the estimated errors to be relied on."""
         few = len(self.weighted.weight) <= 1
         return few or (self.share >= LEAST_SHARE and self.weighted.weight.max() <= HEAVIEST_WEIGHT)
 
@@ -630,7 +631,7 @@ def generalized_posterior(
     statistics : CountProducts
     priors : Priors
     accuracy : float, optional
-        Target for the error told, in posterior sds.
+        Target for the estimated error, in posterior sds.
 
     Raises
     ------
@@ -658,8 +659,8 @@ def generalized_posterior(
             post = GeneralizedPosterior(statistics, model, orders, readout, accuracy)
             more = post.missing
             left = min(most / (8 * size * each), allowed / (8 * size))
-            # what is told may be what more points do not lessen
-            stalled += more > STALLED * before
+            # what is estimated may be what more points do not lessen
+            stalled += more > STALLED_SHARE * before
             if more <= 1.0 or left < 2.0 or stalled == MOST_STALLS:
                 break
             before = more

@@ -73,7 +73,7 @@ take 4,000 for the usual target."""
 FEW_NODES = (4, 20, 56, 165, 364)
 """Nodes over tau, sigma and sd_log_sigma from which groups are read, about: the first that agree
 with all of them well enough. Polynomials up to degree 1, 3, 5, 8 and 11 have the same means."""
-AGREE = 0.3
+AGREE_SHARE = 0.3
 """Share of the target by which reading from few nodes may move what is printed of a group."""
 SAMPLED_GROUPS = 6
 """Groups by which this, and the error of groups, is estimated."""
@@ -578,7 +578,7 @@ class HeteroscedasticPosterior(OneFactorEngine):
         for size in FEW_NODES:
             few = self._nodes(*few_of_lattice(lattice, size))
             gap = largest_gap(summaries(groups, few, ends), both, both)
-            if gap < AGREE * self.target:
+            if gap < AGREE_SHARE * self.target:
                 return few, error + gap
         return self.nodes, error
 

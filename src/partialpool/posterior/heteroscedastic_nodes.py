@@ -35,11 +35,11 @@ MOST_NEGATIVE = 1e-4
 """Weight of one of these by which it may be below zero; else all nodes over mu are taken."""
 HALF_MESH = 40
 """Nodes on either side of the middle of the density of each log sigma_j."""
-REACH = 9.0
+REACH_SDS = 9.0
 """How far they reach, in posterior sds: heavy tails of groups of one row fall by 1e-4 there."""
 CELLS_AT_ONCE = 2**12
 """Groups times draws that are drawn at once: with nodes over log sigma_j 2 MiB an array."""
-FINER = 2.0
+DRAWN_NODES = 2.0
 """Times the nodes over log sigma_j from which it is drawn, uniformly about each: an sd of draws is
 then too large by 0.7%."""
 
@@ -211,7 +211,7 @@ def noise_of_groups(groups: GroupSums, nodes: PhiNodes) -> OnLink:
     center = (share * given.x).sum(axis=(0, 2))
     sd = np.sqrt((share * (given.x - center[:, None]) ** 2).sum(axis=(0, 2)))
     # each group's own mesh, as wide as its posterior
-    mesh = even_mesh(center, REACH * sd / HALF_MESH, HALF_MESH)
+    mesh = even_mesh(center, REACH_SDS * sd / HALF_MESH, HALF_MESH)
     x = mesh.theta(mesh.x)
     mass = density_of_noise(groups, nodes.phi, nodes.weight, x) * mesh.step
     total = mass.sum(axis=1)
@@ -244,7 +244,7 @@ def draw_groups(groups: GroupSums, phi: Floats, rng: np.random.Generator) -> tup
 
 def _draw_some(groups: GroupSums, phi: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Log sigma_j is drawn as a node and uniformly about it; theta_j given it is normal."""
-    given = given_phi(groups, phi, times=FINER)
+    given = given_phi(groups, phi, times=DRAWN_NODES)
     which = drawn_component(np.exp(given.log_share), rng)[:, :, None]
     x = np.take_along_axis(given.x, which, axis=2)[:, :, 0]
     # from a node to a continuous value: adds step^2 / 12 to the variance

@@ -35,7 +35,7 @@ from partialpool.posterior.posterior import OneFactor
 I_SQUARED = "I^2"
 """Name of the share of the variance between estimates that is between groups."""
 CELLS = 2**20
-"""Groups times nodes worked on at once."""
+"""Groups times nodes worked on at once (8 MiB an array)."""
 UNLIKELY, MOST_UNLIKELY = 1e-10, 1e-6
 """Nodes of less weight than the first (of the heaviest) may hold no more than the second of the
 weight without a group, or the others are fitted anew: held against refits of eight schools and of

@@ -36,7 +36,7 @@ times as much by 0.02 (tests/unit/posterior/test_left_out_mixed.py)."""
 NEGLIGIBLE = 1e-12
 """Weight of nodes of a lattice, over the heaviest, that are left out: what they could hold without
 a group is far above `MOST_LIGHT`, so that the others are fitted anew."""
-LEAST_SHARE, HEAVIEST = 0.05, 0.1
+LEAST_SHARE, HEAVIEST_POINT = 0.05, 0.1
 """Of points that are sampled: effective share below, and weight of one point above, which too few
 are left to say anything without a group."""
 
@@ -222,7 +222,7 @@ def _few_points(share: Floats) -> Ints:
     """Groups without which hardly a point has weight."""
     # effective share of the points under the new weights
     effective = 1.0 / (np.square(share).sum(axis=0) * len(share))
-    return np.flatnonzero((effective < LEAST_SHARE) | (share.max(axis=0) > HEAVIEST))
+    return np.flatnonzero((effective < LEAST_SHARE) | (share.max(axis=0) > HEAVIEST_POINT))
 
 
 def _put_moments(

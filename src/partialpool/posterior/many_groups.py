@@ -17,8 +17,9 @@ from partialpool.posterior.node_mixture import NodeMixture
 CELLS_WITHOUT = 4e6
 """Groups times components up to which groups are computed one by one, in about a second."""
 GRIDS = ((48, 12), (96, 24))
-"""Knots of estimates and of weights, from coarse to fine."""
-AGREE = 2e-3
+"""Knots of estimates and of weights, from coarse to fine: the finer one costs four times as much,
+and is tried only where the coarse one is off."""
+KNOTS_AGREE = 2e-3
 """Difference from groups computed one by one, in sds, at which no finer grid is tried."""
 CHECKED_GROUPS = 16
 """Groups computed one by one, about: the extremes, and some between."""
@@ -146,7 +147,7 @@ def many_groups(
         error = float((np.abs(by_knots - exact) / of_some.sd).max())
         if best[0] is None or error < best[1]:
             best = KnotsOfGroups(grid, y, weight), error
-        if error <= AGREE:
+        if error <= KNOTS_AGREE:
             break
     return best
 

@@ -74,14 +74,15 @@ if TYPE_CHECKING:
 LIGHTEST_LEFT_OUT, LEFT_OUT_OF_ERROR = 1e-5, 1e-3
 """Share of the weight that the lightest nodes left out of tables may have; where the integral is
 more exact, this share of its error. Ten times as much moves ends by 1e-3 sds."""
-COARSER_FROM = 5
+COARSER_DIMENSIONS = 5
 """Dimensions from which on a lattice as fine as in fewer costs too much."""
 CELLS_AT_ONCE = 2**18
-"""Groups times nodes that are worked on at once."""
+"""Groups times nodes that are worked on at once (2 MiB)."""
 CELLS_HELD = 2**23
 """Elements of the groups' effects given beta that are computed once and kept (64 MiB)."""
 READING_SHARE = 0.3
-"""Share of the error told that reading from fewer nodes may add where reading all takes long."""
+"""Share of the estimated error that reading from fewer nodes may add where reading all takes
+long."""
 GROWTH_TAKEN_AT = np.array([1e3, 1e5])
 """Multiples of an sd at which scales of rows tell whether they grow with it."""
 
@@ -808,7 +809,7 @@ class MixedPosterior(FullEngine):
         """Target of the error, in posterior sds: what was asked for, or the default."""
         if self.accuracy is not None:
             return self.accuracy
-        fine = isinstance(self.weighted, Lattice) and len(self.model.axes) < COARSER_FROM
+        fine = isinstance(self.weighted, Lattice) and len(self.model.axes) < COARSER_DIMENSIONS
         return DETERMINISTIC if fine else SAMPLED_ENDS
 
     def __repr__(self) -> str:
@@ -942,7 +943,7 @@ class MixedPosterior(FullEngine):
 
     @property
     def _agree(self) -> float:
-        """Difference that reading groups from fewer nodes may make: less than the error told."""
+        """Difference that reading groups from fewer nodes may make; the estimated error is more."""
         if isinstance(self.weighted, Sample) or is_slow(self.model):
             return max(ENDS_AGREE, READING_SHARE * self.weighted.error)
         return float(np.clip(0.5 * self.weighted.error, *(AGREE_IF_FINE, ENDS_AGREE)))

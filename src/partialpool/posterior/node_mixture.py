@@ -25,7 +25,8 @@ CELLS_AT_ONCE = 2**19
 NEGLIGIBLE = 1e-8
 """Components of less weight in every group of a block are left out, all together."""
 GATHERED_FROM = 1000
-"""Components from which they are gathered in cells for quantiles."""
+"""Components from which they are gathered in cells for quantiles: from all of them ends move by
+4e-6 sd."""
 SCALE_STEP, PLACE_STEP = 0.2, 0.5
 """Cells: steps of the logarithm of the scale, and of the place in scales. Ends of 95% intervals
 move by up to 2e-3 sd, which a step on all components takes away
@@ -35,12 +36,12 @@ LONGEST_POLISH = 0.02
 far."""
 NARROWEST, WIDEST = -12, 25
 """Steps of the scale from the group's own: an eleventh of it, and 150 times."""
-FARTHEST = 10.0
+FARTHEST_PLACE = 10.0
 """Distance from the middle, in the group's own scale, up to which places are distinguished."""
 # cells of a group: by step of the scale their width and how many lie to either side of the middle,
 # the number of the first one, and their number in all
 _WIDTH = PLACE_STEP * np.exp(SCALE_STEP * np.arange(NARROWEST, WIDEST + 1))
-_REACH = np.ceil(FARTHEST / _WIDTH).astype(np.intp)
+_REACH = np.ceil(FARTHEST_PLACE / _WIDTH).astype(np.intp)
 _FIRST = np.cumsum(2 * _REACH + 1) - _REACH - 1
 _CELLS = int((2 * _REACH + 1).sum())
 

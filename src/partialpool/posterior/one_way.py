@@ -51,7 +51,8 @@ if TYPE_CHECKING:
 MANY_CELLS = 200_000
 """Groups times components from which quantiles are read from fewer components, checked."""
 QUANTILES_AGREE = 1e-8
-"""How closely they must agree with all components, in posterior sds."""
+"""How closely they must agree with all components, in posterior sds: as
+`integrate.trapezoid.TOLERANCE`."""
 EXACT_RANKS = 2000
 """Groups up to which expected ranks, a sum over pairs, are not read from draws."""
 

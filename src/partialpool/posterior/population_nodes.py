@@ -22,7 +22,7 @@ which moves them by 3e-3 sd."""
 MOST_NODES, MOST_LEFT_OUT = 20_000, 5e-4
 """Nodes beyond which more are left out, and their weight at most: where one of few groups is very
 far out, nodes are many."""
-FINER = 4
+FINER_GRID = 4
 """Factor of the finer grids of mu: kernels on the usual one move probabilities of baseball players
 under a point-normal population by 0.03 sd, on this one by 0.002."""
 MOST_OF_VARIANCE = 0.5
@@ -195,11 +195,11 @@ def population_nodes(
 
 
 def _refined(mu: Floats, log_mass: Floats) -> tuple[Floats, Floats]:
-    """Grids of mu with `FINER` times as many nodes, by local cubics; (G, M) to (G, M')."""
+    """Grids of mu with `FINER_GRID` times as many nodes, by local cubics; (G, M) to (G, M')."""
     size = mu.shape[1]
     if size == 1:
         return mu, log_mass
-    place = np.arange(FINER * (size - 1) + 1) / FINER
+    place = np.arange(FINER_GRID * (size - 1) + 1) / FINER_GRID
     first, share = cubic_weights(place, np.arange(size, dtype=np.float64))
     at = first[:, None] + np.arange(4)
     mass = (log_mass[:, at] * share).sum(axis=-1)

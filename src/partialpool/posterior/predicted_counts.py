@@ -27,7 +27,8 @@ from partialpool.records import CountStatistics
 CELLS_AT_ONCE = 2**20
 """Elements of arrays worked on at once (8 MiB)."""
 AVERAGED_QUANTILES = 64
-"""Quantiles of a probability or rate over which new events are averaged."""
+"""Quantiles of a probability or rate over which new events are averaged: Gauss and Legendre, so
+that a smooth distribution function is averaged to all printed digits."""
 
 
 class Source(Protocol):

@@ -19,13 +19,14 @@ from partialpool.posterior.linear import Nodes, Rows, functional, located
 CELLS_OF_ALL_NODES = 2**20
 """Nodes times rows times (p + 2) up to which all nodes are used: some 10 ms."""
 SIZES_TRIED = (12, 25, 50, 100, 200, 400, 800, 1600)
-"""Numbers of nodes that are tried one after the other."""
+"""Numbers of nodes that are tried one after the other: each twice the one before, so that the last
+costs as much as all others together."""
 MOST_CONDENSED = 2**20
 """Nodes times the number they are condensed to, at most: beyond, reading all takes less time."""
 FIRST_POINTS = 1024
 """Points of a sample that are tried first, where there are too many to condense."""
 ROWS_COMPARED = 64
-"""Rows whose intervals decide whether so few nodes will do."""
+"""Rows, evenly spread, whose intervals decide whether so few nodes will do."""
 CELLS_TRIED = 2**18
 """Of these, so many times nodes at most: some 50 ms."""
 AGREE_IF_FINE, ENDS_AGREE = 1e-5, 5e-3

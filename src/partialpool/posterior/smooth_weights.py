@@ -25,7 +25,7 @@ WEIGHT_IN_BOX = 0.001
 """Relative weight of the points that span the box in which weights are smoothed; outside they are
 as they are: there a polynomial cannot be trusted, and there is next to no probability."""
 MOST_EXPONENT = 60.0
-"""Bound of exponents, against overflow on the way to a fit."""
+"""Bound of exponents (exp(60) is 1e26), against overflow on the way to a fit."""
 BINS, GRID = 1024, 257
 """Bins of the points and nodes of the distribution function, over the range of the points."""
 

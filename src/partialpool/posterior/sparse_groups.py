@@ -21,7 +21,7 @@ GRID_REACH, GRID_STEP = 7.0, 0.3
 """The grid, in posterior sds: distribution functions of a normal density are right to 1e-4, of one
 half as wide and of the logarithm of an exponential variable to 1e-3; ends of all to .003 sd."""
 CELLS_AT_ONCE = 2**20
-"""Points times nodes times groups that are worked on at once."""
+"""Points times nodes times groups that are worked on at once (8 MiB)."""
 MOST_EVALUATIONS = 2**26
 """Rows times points times nodes of the grid that are computed: one second."""
 

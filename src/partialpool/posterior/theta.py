@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from partialpool.posterior.one_way import OneWayPosterior
 
 CHECKED_TAIL = 0.001
-"""Quantiles from here to one minus this are checked."""
+"""Quantiles from here to one minus this are checked; farther out the expansion in moments is not
+trusted."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -135,7 +135,8 @@ def of_missing(rows: Usable) -> Iterator[Notice]:
 MISSING_CODES = frozenset(
     sign * value for value in (9, 99, 999, 9999, 99999, 888, 777) for sign in (-1.0, 1.0)
 )
-"""Numbers that often stand for a missing value."""
+"""Numbers that often stand for a missing value: nines, eights and sevens, as surveys code
+refusals."""
 FAR_RANGES = 3.0
 """A code is noticed that lies this many ranges of all other values beyond them: of 1,000 normal
 samples of 30 rows none has its own extreme a third as far."""

@@ -28,7 +28,8 @@ from partialpool.rows.text_numbers import MISSING_LABELS, number_sql, truth_sql,
 BYTES_AT_ONCE = 2**20
 """Bytes of a file that are held while its line ends are counted."""
 FIRST_ROWS = 10_000
-"""Rows of each file from which the style of its numbers is told; later ones must be like them."""
+"""Rows of each file from which the style of its numbers is recognised; later ones must be like
+them."""
 
 Styles = Mapping[str, NumberStyle]
 

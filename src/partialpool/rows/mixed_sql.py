@@ -55,7 +55,8 @@ from partialpool.rows.plan import (
 from partialpool.rows.sql import Engine
 
 MOST_SUMS = 400
-"""Aggregates of one statement; more take several."""
+"""Aggregates of one statement; more take several, so that no statement grows with the square of the
+columns."""
 FUSED_COLUMNS = 4
 """With at most so many columns of X, one term's pass also sums what all rows need."""
 

@@ -22,7 +22,8 @@ CELLS_AT_ONCE = 2**18
 """Replicates times groups times nodes worked on at once (2 MiB an array, of which a core's cache
 holds one or two)."""
 NEGLIGIBLE = 1e-14
-"""Nodes of no larger probability in any replicate are left out."""
+"""Nodes of no larger probability in any replicate are left out: far below the error of risks over
+replicates."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

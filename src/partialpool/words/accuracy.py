@@ -1,6 +1,6 @@
 """The error of what is printed: the accuracy asked for, one notice of it, and when it is refused.
 
-Errors are told in posterior standard deviations of the quantity that is printed (of maximum
+Errors are given in posterior standard deviations of the quantity that is printed (of maximum
 likelihood, in standard errors): the largest of any mean, sd or interval end.
 """
 
@@ -63,7 +63,7 @@ def require_reliable(post: Any) -> None:
     Raises
     ------
     NotReachedError
-        If the error told is above 0.5, or not a number.
+        If the estimated error is above 0.5, or not a number.
     """
     if post.error <= COARSEST:
         return

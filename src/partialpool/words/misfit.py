@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from partialpool.notices import Notice
 from partialpool.posterior import GeneralizedPosterior, MixedPosterior
 from partialpool.posterior.count_misfit import (
-    RATIO,
+    NOTABLE_RATIO,
     Excess,
     excess_zeros,
     overdispersion,
@@ -18,7 +18,7 @@ from partialpool.records.counts import CountStatistics
 from partialpool.words.families import WIDER, family_words
 
 MISFIT_LEVEL = 0.01
-"""The same tail as that of `count_misfit.SDS`."""
+"""The same tail as that of `count_misfit.NOTABLE_SDS`."""
 EFFECT_OF_ROWS = "give every row an effect of its own, + (1 | row)"
 
 
@@ -53,7 +53,7 @@ def misfit_of_one_factor(s: CountStatistics) -> Iterator[Notice]:
     """The same of rows of one factor, of which the sums by group are known."""
     family = "binomial" if s.proportion else "poisson"  # of rows, whatever the groups' is
     variance = rows_of_groups_vary(s)
-    if variance is not None and variance.observed > RATIO and variance.p < MISFIT_LEVEL:
+    if variance is not None and variance.observed > NOTABLE_RATIO and variance.p < MISFIT_LEVEL:
         yield Notice(
             "rows_vary",
             "warning",

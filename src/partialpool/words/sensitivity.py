@@ -20,13 +20,13 @@ from partialpool.posterior.sensitivity import Setting, settings
 from partialpool.words.formatting import WIDTH, aligned, number, printable
 
 MUCH = 0.5
-"""Posterior sds from which on an answer is said to move: half the uncertainty that is told."""
+"""Posterior sds from which on an answer is said to move: half the uncertainty."""
 SHOWN_GROUPS = 5
 """Groups that are told with intervals: those that move most."""
 LEVEL = 0.95
 """Of the intervals of the table: what is compared are answers, whatever level a fit prints."""
 LIGHT_SHARE = 1e-9
-"""Share of the weight of nodes that are left out: shifts are told to 0.01."""
+"""Share of the weight of nodes that are left out: shifts are right to 0.01."""
 
 READ_NODES = 256
 """Nodes from which groups of models with predictors are read: shifts of sleepstudy and rats under a
