@@ -114,7 +114,7 @@ class Fit(FitRecord[Frame]):
         ArgumentError
             If there is no such factor or term, or a value is given for several effects.
         NotReachedError
-            If the error told is above 0.5 posterior sds, as from `parameters` and all other
+            If the estimated error is above 0.5 posterior sds, as from `parameters` and all other
             tables, charts and words of this fit.
 
         Examples
@@ -540,7 +540,7 @@ class Fit(FitRecord[Frame]):
         Exact for one factor: the group is taken out of the statistics at every node of the
         posterior, for all groups at once, and the nodes are reweighted; where the posterior
         without a group lies too far from that of all, the others are fitted anew. Counts with
-        predictors are read from weighted points, whose error is told.
+        predictors are read from weighted points, whose error is estimated.
 
         Parameters
         ----------

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
 from scipy import special
@@ -58,7 +58,8 @@ HEAVY_TAIL = 320.0
 """Quarters of a 95% interval by which its end moves if a share of the probability beyond the grid
 is left out, over that share, in a tail as heavy as of mu of few gamma rates (P(mu > m) falls as
 m^(-1/2); 1 over the density at the end, 0.0125 / m, in units of m / 4; 80 for Cauchy's, 17 for a
-normal one). The told error of `test_what_is_out_of_reach_is_said_and_said_soon` rests on it."""
+normal one). The estimated error of `test_what_is_out_of_reach_is_said_and_said_soon` rests on
+it."""
 
 DRAWS_AND_PAIRS = 2**18
 """Draws times pairs whose likelihoods are integrated at once: arrays of tens of MiB."""
@@ -439,6 +440,10 @@ class CountsPosterior(OneFactorEngine):
         return check_proper(without, self.model.priors)
 
     # what every kind of posterior has -------------------------------------------------------
+
+    def without_light_nodes(self, negligible: float) -> Self:
+        """The same without nodes whose weights sum to less than `negligible`."""
+        return replace(self, nodes=self.nodes.cut(negligible))
 
     @property
     def method(self) -> str:

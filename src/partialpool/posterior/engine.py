@@ -78,6 +78,10 @@ class Engine(ABC):
     """Computes the posterior, or estimates, of a kind of model."""
 
     accuracy: float | None
+    accuracy_helps: ClassVar[bool] = False
+    """Whether asking for more accuracy is advised; elsewhere the standard rule is fine already."""
+    linear_shrinkage: ClassVar[bool] = True
+    """Whether groups of one size are shrunk by the same share, however far out they lie."""
     estimates_only: ClassVar[bool] = False
     """Whether there are estimates of the spreads, and no posterior of them."""
     one_factor: ClassVar[bool] = False
@@ -123,6 +127,11 @@ class Engine(ABC):
     @abstractmethod
     def error(self) -> float:
         """Error of what is printed; see `Posterior.error`."""
+
+    @property
+    def error_of_moments(self) -> float | None:
+        """Error of means and sds, where it is told beside that of ends and can be relied on."""
+        return None
 
     @property
     def target(self) -> float:
@@ -253,6 +262,20 @@ class FullEngine(Engine):
     def values(self, term: Term, scale: Scale) -> Distribution:
         """Every group's population value and deviation together; shape (J,)."""
 
+    def some_intervals(self, term: Term, groups: Ints, level: float) -> Floats:
+        """Ends of the intervals of some groups, by position, on the response scale; (2, K)."""
+        return self.values(term, "response").interval(level)[:, groups]
+
+    def without_light_nodes(self, negligible: float) -> Self:
+        """The same without nodes whose weights sum to less than `negligible`."""
+        del negligible
+        return self
+
+    def thinned(self, size: int) -> Self:
+        """The same with groups read from so many nodes, where that takes less time."""
+        del size
+        return self
+
     @abstractmethod
     def deviations(self, term: Term) -> Distribution:
         """Every group's deviation from the population; shape (J,)."""
@@ -264,6 +287,14 @@ class FullEngine(Engine):
     @abstractmethod
     def new_value(self, term: Term, scale: Scale) -> Distribution:
         """The value of a group that is not in the data, predictors at zero."""
+
+    @abstractmethod
+    def population_value(self, term: Term) -> float:
+        """One number for the population's value of an effect, on the response scale."""
+
+    @abstractmethod
+    def predicted_groups(self, term: Term) -> Floats:
+        """What the population alone says of each group, on the link scale; (J,)."""
 
     @abstractmethod
     def contrast_of(

@@ -6,12 +6,11 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.design.new_rows import NewRows
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Accuracy
 from partialpool.kernels.families import Link
@@ -31,7 +30,6 @@ from partialpool.posterior.skewed import Cumulants, held, mixed
 from partialpool.posterior.variance_parameters import of_nodes
 from partialpool.records import Clusters
 from partialpool.records.count_products import CountProducts
-from partialpool.records.cross_products import Block
 from partialpool.records.population import population_weights
 
 if TYPE_CHECKING:  # the sampler is imported by the fits that draw points: other models need none
@@ -46,25 +44,26 @@ if TYPE_CHECKING:  # the sampler is imported by the fits that draw points: other
 FEWEST_POINTS, FIRST_POINTS, FIRST_WORK = 128, 256, 2**24
 """Points of each of the eight randomisations to begin with, at least and at most, and about how
 many evaluations of a row at a node they may take: 2,048 points of cbpp take 0.03 s and leave its
-interval ends off by .03 sd, told .13; 1,024 are told .23, and are drawn in vain."""
+interval ends off by .03 sd, estimated as .13; 1,024 give .23, and are drawn in vain."""
 ERROR_ROOT = 1.5
 """Errors fall about with this root of the number of points: between 1, of a lattice rule, and 2."""
 MOST_POINTS, MOST_IF_ASKED = 2**15, 2**19
 """Points in all, at most: by default, and where an accuracy is asked for."""
-STALLED, MOST_STALLS = 0.9, 2
+STALLED_SHARE, MOST_STALLS = 0.9, 2
 """No more points are drawn once they have so often left more than this share of what was missing:
-what is told from eight randomisations is itself off by a quarter, and may seem to stall once."""
+what is estimated from eight randomisations is itself off by a quarter, and may seem to stall
+once."""
 USUAL_WORK, MOST_WORK = 4e8, 4e9
 """Evaluations of a row at a node that drawing points may take, counting fifty multiplications as
 one: some 6 s by default, a minute where an accuracy is asked for. Counted and not timed, so that
 the same call gives the same digits on a busy machine."""
 LEAST_SHARE, HEAVIEST_WEIGHT = 0.1, 0.03
-"""An effective share of the points below, or one weight above, from which on the errors told are
-not to be relied on: so found on data whose posterior has a second mode or a heavy tail."""
+"""An effective share of the points below, or one weight above, from which on the estimated errors
+are not to be relied on: so found on data whose posterior has a second mode or a heavy tail."""
 SAMPLED_ROWS = 50
-"""Groups of a factor, evenly spread, from which the error of all is told."""
+"""Groups of a factor, evenly spread, from which the error of all is estimated."""
 CELLS_AT_ONCE = 2**20
-"""Points times groups that are worked on at once."""
+"""Points times groups that are worked on at once (8 MiB)."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -89,7 +88,7 @@ class GeneralizedPosterior(MixedPosterior):
     weighted : Readout
         The weighted points.
     accuracy : float, optional
-        Target for the error told.
+        Target for the estimated error.
     """
 
     counts = True
@@ -129,6 +128,15 @@ class GeneralizedPosterior(MixedPosterior):
     def row_variance(self) -> float:
         """Variance of one trial, or of a row of the mean count, on the link scale."""
         return float((self.weighted.weight * self._row_variances).sum())
+
+    @property
+    def variance_of_row(self) -> float:
+        """Variance of a row of typical size on the link scale."""
+        return self.row_variance / (float(self.statistics.rows.size.mean()) or 1.0)
+
+    def drawn_variance_of_row(self, drawn: MixedDraws) -> Floats:
+        """The variance of one trial, or of a row of the mean count, for every draw; (S,)."""
+        return np.full(len(drawn.coefficients), self.row_variance)
 
     @property
     def _row_variances(self) -> float | Floats:
@@ -298,11 +306,13 @@ class GeneralizedPosterior(MixedPosterior):
             return self.combined(*which)
         return self.combined_draws(*which, self.to_response(term.name))
 
-    def of_new_rows(self, rows: NewRows, scale: Scale) -> Distribution:
-        """Probabilities or rates of new rows, or their linear predictors."""
+    def predictor_on(
+        self, scale: Scale, predictor: Distribution, offset: Floats | float = 0.0
+    ) -> Distribution:
+        """Linear predictors with offsets, or the probabilities or rates they stand for."""
         if scale == "link":
-            return super().of_new_rows(rows, scale)
-        return self.natural(self.linear(rows.x, rows.groups), rows.offset)
+            return super().predictor_on(scale, predictor, offset)
+        return self.natural(predictor, offset)
 
     def left_out_factor(self, factor: str | None = None) -> str:
         """The factor with most groups: given a point only these are integrated out."""
@@ -350,19 +360,6 @@ class GeneralizedPosterior(MixedPosterior):
         return effects if scale == "link" else self.to_response(term.name)(effects)
 
     # tables ---------------------------------------------------------------------------------
-
-    def natural_group(self, block: int) -> Distribution:
-        """Of each group probabilities or rates for its intercept, and ratios of odds or rates.
-
-        With predictors that vary within groups at zero; shape (L q,), as of `group`.
-        """
-        on_link = self.group(block)
-        assert isinstance(on_link, Mixture)
-        return self._natural(on_link, self.statistics.blocks[block])
-
-    def _natural(self, on_link: Mixture, block: Block) -> Distribution:
-        first = block.effects[0] == "Intercept"
-        return on_response_scale(on_link, self.statistics.link, len(block.effects) if first else 0)
 
     def on_response(self, on_link: Mixture, *, probability: bool) -> Distribution:
         """Link-scale values as probabilities or rates, or as ratios of odds or rates."""
@@ -426,7 +423,9 @@ class GeneralizedPosterior(MixedPosterior):
         deviation = self.weighted.complete(whole).means_and_sds(alone)[0]
         shown: Distribution = mixture
         if natural:
-            shown = self._natural(mixture, self.statistics.blocks[block])
+            names = self.statistics.blocks[block].effects
+            first = len(names) if names[0] == INTERCEPT else 0
+            shown = on_response_scale(mixture, self.statistics.link, first)
         lower, upper = shown.interval(*interval)
         estimate = shown.mean
         if not np.isfinite(estimate).all():
@@ -578,6 +577,15 @@ class GeneralizedPosterior(MixedPosterior):
         inner = self.weighted.rule_error
         return moments + inner, ends + inner
 
+    @property
+    def error_of_moments(self) -> float | None:
+        """Error of means and sds, where weights are even enough for it to be relied on."""
+        return self.errors[0] if self.reliable else None
+
+    def thinned(self, size: int) -> Self:
+        """Itself: groups are read from points that are few already."""
+        return self
+
     @cached_property
     def error(self) -> float:
         """Largest error of a mean, sd or interval end of parameters and groups; see `errors`."""
@@ -590,7 +598,7 @@ class GeneralizedPosterior(MixedPosterior):
 
     @property
     def reliable(self) -> bool:
-        """Whether weights are even enough for the errors told to be relied on."""
+        """Whether weights are even enough for the estimated errors to be relied on."""
         few = len(self.weighted.weight) <= 1
         return few or (self.share >= LEAST_SHARE and self.weighted.weight.max() <= HEAVIEST_WEIGHT)
 
@@ -623,7 +631,7 @@ def generalized_posterior(
     statistics : CountProducts
     priors : Priors
     accuracy : float, optional
-        Target for the error told, in posterior sds.
+        Target for the estimated error, in posterior sds.
 
     Raises
     ------
@@ -651,8 +659,8 @@ def generalized_posterior(
             post = GeneralizedPosterior(statistics, model, orders, readout, accuracy)
             more = post.missing
             left = min(most / (8 * size * each), allowed / (8 * size))
-            # what is told may be what more points do not lessen
-            stalled += more > STALLED * before
+            # what is estimated may be what more points do not lessen
+            stalled += more > STALLED_SHARE * before
             if more <= 1.0 or left < 2.0 or stalled == MOST_STALLS:
                 break
             before = more

@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
+from partialpool._normal import INTERVAL_ENDS, LOG_2PI
 from partialpool._typing import Floats, Ints
 from partialpool.design.new_rows import NEW, NONE, NewRows
 from partialpool.errors import ArgumentError, ImproperPosteriorError
 from partialpool.integrate import Axis, Lattice, find_modes, integrate_lattice
 from partialpool.kernels.heteroscedastic import (
-    LOG_2PI,
     GroupSums,
     given_phi,
     log_marginals,
     nodes_needed,
     noise_nodes,
 )
+from partialpool.kernels.oneway import pooled
 from partialpool.models import Priors
 from partialpool.models.heteroscedastic import HeteroscedasticModel, heteroscedastic_model
 from partialpool.models.propriety import Sizes, check_proper
@@ -33,6 +34,7 @@ from partialpool.posterior.distributions import (
     IntervalKind,
     Mapped,
     Mixture,
+    share_of_variance,
 )
 from partialpool.posterior.draws import OneWayDraws
 from partialpool.posterior.engine import CONTRAST_DRAWS, Scale, Term
@@ -71,13 +73,12 @@ take 4,000 for the usual target."""
 FEW_NODES = (4, 20, 56, 165, 364)
 """Nodes over tau, sigma and sd_log_sigma from which groups are read, about: the first that agree
 with all of them well enough. Polynomials up to degree 1, 3, 5, 8 and 11 have the same means."""
-AGREE = 0.3
+AGREE_SHARE = 0.3
 """Share of the target by which reading from few nodes may move what is printed of a group."""
 SAMPLED_GROUPS = 6
 """Groups by which this, and the error of groups, is estimated."""
 OF_NODES_OVER_NOISE = 3e-4
 """Error of what is printed that is left by the rules over mu and log sigma_j; see their tests."""
-ENDS = np.array([0.025, 0.975])
 
 
 def heteroscedastic_posterior(
@@ -458,6 +459,7 @@ class HeteroscedasticPosterior(OneFactorEngine):
         return np.asarray(0.5 * (s.log_weight - np.log(g.weight) - (g.n - 1.0) * LOG_2PI))
 
     one_sigma = False
+    accuracy_helps = True
 
     def drawn_noise(
         self, drawn: HeteroscedasticDraws, rows: NewRows, rng: np.random.Generator
@@ -474,6 +476,14 @@ class HeteroscedasticPosterior(OneFactorEngine):
         out[:, index >= 0] = drawn.noise[:, index[index >= 0]]
         out[:, new >= 0] = of_new[:, new[new >= 0]]
         return out
+
+    def shrinkage_of(self, weight: Floats) -> Distribution:
+        """Weight on the pooled value of groups of these weights, were their noise the usual one."""
+        (tau, sigma, _), nodes = self.lattice.points.T, self.lattice.weight
+        b = pooled(weight[:, None], (tau / sigma) ** 2)
+        mean = b @ nodes
+        sd = np.sqrt((b - mean[:, None]) ** 2 @ nodes)
+        return share_of_variance(self.tau_over_sigma, weight, mean, sd, rising=False)
 
     def some_groups(self, groups: Ints, scale: Scale = "response") -> Distribution:
         """Theta of some groups, by position."""
@@ -556,7 +566,7 @@ class HeteroscedasticPosterior(OneFactorEngine):
         """Nodes from which groups are read, and the error of groups."""
         lattice, groups = self.lattice, self.model.groups.part(self._sample)
         few = self._nodes(*few_of_lattice(lattice, FEW_NODES[1]))
-        ends = self._theta(groups, few).quantile(ENDS)
+        ends = self._theta(groups, few).quantile(INTERVAL_ENDS)
         grids = [np.flatnonzero(lattice.replicate == k) for k in (0, 1)]
         mass = [float(lattice.weight[grid].sum()) for grid in grids]
         first, second = (
@@ -568,7 +578,7 @@ class HeteroscedasticPosterior(OneFactorEngine):
         for size in FEW_NODES:
             few = self._nodes(*few_of_lattice(lattice, size))
             gap = largest_gap(summaries(groups, few, ends), both, both)
-            if gap < AGREE * self.target:
+            if gap < AGREE_SHARE * self.target:
                 return few, error + gap
         return self.nodes, error
 

@@ -7,17 +7,17 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import scipy
 
+from partialpool._normal import INTERVAL_ENDS, NORMAL_WIDTH
 from partialpool._table import Table
 from partialpool._typing import Bools, Floats, Ints
 from partialpool.design.new_rows import NEW, NONE, NewRows
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Lattice, Sample, WeightedNodes
-from partialpool.integrate.weighted import NORMAL_WIDTH
 from partialpool.kernels import student
 from partialpool.kernels.nested_factors import Functional
 from partialpool.models import MixedModel, Priors
@@ -74,19 +74,17 @@ if TYPE_CHECKING:
 LIGHTEST_LEFT_OUT, LEFT_OUT_OF_ERROR = 1e-5, 1e-3
 """Share of the weight that the lightest nodes left out of tables may have; where the integral is
 more exact, this share of its error. Ten times as much moves ends by 1e-3 sds."""
-COARSER_FROM = 5
+COARSER_DIMENSIONS = 5
 """Dimensions from which on a lattice as fine as in fewer costs too much."""
 CELLS_AT_ONCE = 2**18
-"""Groups times nodes that are worked on at once."""
+"""Groups times nodes that are worked on at once (2 MiB)."""
 CELLS_HELD = 2**23
 """Elements of the groups' effects given beta that are computed once and kept (64 MiB)."""
 READING_SHARE = 0.3
-"""Share of the error told that reading from fewer nodes may add where reading all takes long."""
+"""Share of the estimated error that reading from fewer nodes may add where reading all takes
+long."""
 GROWTH_TAKEN_AT = np.array([1e3, 1e5])
 """Multiples of an sd at which scales of rows tell whether they grow with it."""
-
-ENDS = (0.025, 0.975)
-"""Probabilities of the ends of intervals whose error is told."""
 
 
 def _within(at: slice, some: slice) -> slice:
@@ -213,6 +211,16 @@ class MixedPosterior(FullEngine):
         """Mean weight of a row: one for plain rows, 1 / se^2 for known standard errors."""
         block = self.statistics.blocks[0]
         return float(block.weight.sum()) / float(block.n.sum())
+
+    @property
+    def variance_of_row(self) -> float:
+        """Variance within groups of a row of typical weight, sigma at its median."""
+        sigma = 1.0 if self.sigma is None else float(self.sigma.median)
+        return sigma**2 / self.typical_weight
+
+    def drawn_variance_of_row(self, drawn: MixedDraws) -> Floats:
+        """Draws of it, (S,)."""
+        return np.asarray(drawn.sigma**2 / self.typical_weight)
 
     # coefficients -------------------------------------------------------------------------
 
@@ -480,6 +488,15 @@ class MixedPosterior(FullEngine):
         """The groups' own values of a term's effects, not pooled, (L, q); nan where not known."""
         return effects.raw(self.model, block)
 
+    def response_raw(self, block: int) -> Floats:
+        """The same on the response scale: of measurements itself."""
+        return self.raw(block)
+
+    def to_response(self, effect: str) -> Callable[[Floats], Floats]:
+        """From the link scale to the response scale: of measurements both are the same."""
+        del effect
+        return np.positive
+
     @property
     def outcome(self) -> str:
         """What linear predictors are of, in words."""
@@ -563,23 +580,6 @@ class MixedPosterior(FullEngine):
         size = checked_draws(size, rng)
         return draw_mixed(self.model, self.weighted, int(size), rng)
 
-    def place_of(self, factor: str, effect: str) -> tuple[int, int]:
-        """Position of the term of an effect, and of the effect in it.
-
-        Raises
-        ------
-        ArgumentError
-            If there is no such effect.
-        """
-        known = [(b.factor, e) for b in self.statistics.blocks for e in b.effects]
-        for t, block in enumerate(self.statistics.blocks):
-            if block.factor == factor and effect in block.effects:
-                return t, block.effects.index(effect)
-        raise ArgumentError(
-            f'no "{effect}" varies by "{factor}"; what varies is '
-            + ", ".join(f"{e} by {f}" for f, e in known)
-        )
-
     def ranks(
         self,
         block: int = 0,
@@ -602,6 +602,28 @@ class MixedPosterior(FullEngine):
 
         return rank_table(draw, size, labels, top, level)
 
+    def thinned(self, size: int) -> Self:
+        """The same with groups read from a systematic sample of its nodes.
+
+        Sampled with probabilities proportional to their weights in the order of the lattice, by
+        which neighbours stand for each other.
+        """
+        nodes = self.weighted
+        if len(nodes.weight) <= size:
+            return self
+        places = (np.arange(size) + 0.5) / size
+        at = np.searchsorted(np.cumsum(nodes.weight), places * nodes.weight.sum())
+        some = WeightedNodes(
+            np.full(size, 1.0 / size),
+            nodes.points[at],
+            nodes.carried[at],
+            np.zeros(size, dtype=np.intp),
+            nodes.log_total,
+            nodes.error,
+            nodes.status,
+        )
+        return replace(self, weighted=some)
+
     # what every engine answers ---------------------------------------------------------------
 
     @property
@@ -616,6 +638,16 @@ class MixedPosterior(FullEngine):
     def deviations(self, term: Term) -> Distribution:
         """Deviation of every group."""
         return self.one_effect(term.block, term.effect, whole=False)
+
+    def population_value(self, term: Term) -> float:
+        """Mean of its coefficient; of a slope that varies without one the middle of deviations."""
+        mean = self.coefficients[term.name].mean if term.name in self.coefficients else 0.0
+        return float(self.to_response(term.name)(np.asarray(mean)))
+
+    def predicted_groups(self, term: Term) -> Floats:
+        """The mean of its coefficient and of those of predictors of groups."""
+        beta = np.array([float(d.mean) for d in self.coefficients.values()])
+        return np.asarray(population_weights(self.statistics, term.block)[:, term.effect] @ beta)
 
     def new_value(self, term: Term, scale: Scale) -> Distribution:
         """Value of a group that is not in the data."""
@@ -646,12 +678,17 @@ class MixedPosterior(FullEngine):
         return self.ranks(term.block, term.effect, top=top, level=level, descending=descending)
 
     def of_new_rows(self, rows: NewRows, scale: Scale) -> Distribution:
-        """The linear predictor of new rows, offsets added."""
-        predictor = self.linear(rows.x, rows.groups)
-        if not rows.offset.any():
+        """The linear predictor of new rows, offsets added, on a scale."""
+        return self.predictor_on(scale, self.linear(rows.x, rows.groups), rows.offset)
+
+    def predictor_on(
+        self, scale: Scale, predictor: Distribution, offset: Floats | float = 0.0
+    ) -> Distribution:
+        """Linear predictors with offsets, on a scale: of measurements both are the same."""
+        if not np.any(offset):
             return predictor
         assert isinstance(predictor, Mixture)
-        return predictor.moved(rows.offset)
+        return predictor.moved(np.broadcast_to(offset, predictor.shape))
 
     def group_checks(self, *, every: bool = False) -> Iterator[GroupCheck]:
         """Hold each group against all the others; see `group_check.mixed_groups`."""
@@ -746,7 +783,9 @@ class MixedPosterior(FullEngine):
         """Largest error of what is printed of mixtures over all nodes; loc, scale (C, R)."""
         nodes, chosen, lattice = self.nodes, self._weighty, self.weighted
         scale = np.maximum(scale, 1e-100)
-        ends = [student.mixture_quantile(p, loc, scale, nodes.weight, nodes.df) for p in ENDS]
+        ends = [
+            student.mixture_quantile(p, loc, scale, nodes.weight, nodes.df) for p in INTERVAL_ENDS
+        ]
         width = (ends[1] - ends[0]) / NORMAL_WIDTH
         errors = []
         for end in ends:
@@ -763,12 +802,14 @@ class MixedPosterior(FullEngine):
             errors.append(np.where(order > 2.0, relative, 0.0))
         return float(np.nan_to_num(np.max(errors), nan=math.inf))
 
+    accuracy_helps = True
+
     @property
     def target(self) -> float:
         """Target of the error, in posterior sds: what was asked for, or the default."""
         if self.accuracy is not None:
             return self.accuracy
-        fine = isinstance(self.weighted, Lattice) and len(self.model.axes) < COARSER_FROM
+        fine = isinstance(self.weighted, Lattice) and len(self.model.axes) < COARSER_DIMENSIONS
         return DETERMINISTIC if fine else SAMPLED_ENDS
 
     def __repr__(self) -> str:
@@ -902,7 +943,7 @@ class MixedPosterior(FullEngine):
 
     @property
     def _agree(self) -> float:
-        """Difference that reading groups from fewer nodes may make: less than the error told."""
+        """Difference that reading groups from fewer nodes may make; the estimated error is more."""
         if isinstance(self.weighted, Sample) or is_slow(self.model):
             return max(ENDS_AGREE, READING_SHARE * self.weighted.error)
         return float(np.clip(0.5 * self.weighted.error, *(AGREE_IF_FINE, ENDS_AGREE)))

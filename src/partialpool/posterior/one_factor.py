@@ -5,14 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from partialpool._table import Table
 from partialpool._typing import Floats, Ints
 from partialpool.design.new_rows import NewRows
-from partialpool.errors import PriorError
+from partialpool.errors import ArgumentError, PriorError
 from partialpool.models.population_text import AnyPopulation
 from partialpool.models.prior_menu import rounded_unit
 from partialpool.posterior.argument_checks import checked_coefficients, group_positions
@@ -117,10 +117,63 @@ class OneFactorEngine(FullEngine):
     def new_group(self) -> Distribution:
         """Value of a group that is not in the data."""
 
+    @abstractmethod
+    def some_groups(self, groups: Ints, scale: Scale = "response") -> Distribution:
+        """Values, or theta, of some groups, by position."""
+
+    def some_intervals(self, term: Term, groups: Ints, level: float) -> Floats:
+        """Of these groups only."""
+        return self.some_groups(groups).interval(level)
+
     @property
     @abstractmethod
     def shrinkage(self) -> Distribution:
         """Every group's weight on the pooled value."""
+
+    def shrinkage_of(self, weight: Floats) -> Distribution:
+        """Weight on the pooled value of groups of these weights, of counts of these sizes.
+
+        Of groups with noise of their own, were it the usual one.
+
+        Raises
+        ------
+        ArgumentError
+            If shrinkage goes with a group's value too; see `linear_shrinkage`.
+        """
+        del weight
+        raise ArgumentError(
+            "shrinkage goes with size alone only where the population is normal, and this one is "
+            f"{self.group_population}: draw estimate_by_value instead"
+        )
+
+    def given_tau(self, tau: float) -> Self:
+        """What would be said if tau were known; see `OneWayPosterior.given_tau`."""
+        del tau
+        raise ArgumentError(
+            "tau can be held for measurements of one sigma, not for counts or groups that differ "
+            "in noise"
+        )
+
+    def weight_at(self, tau: float) -> Floats | None:
+        """Weight on each group's own value if tau were known; None where `given_tau` refuses."""
+        del tau
+        return None
+
+    def with_normal_population(self) -> OneFactorEngine:
+        """The fit of the same measurements with a normal population."""
+        return self
+
+    def estimates_at(self, values: Floats) -> Floats | None:
+        """Posterior means of a group of typical size, were its own value one of these; (V,).
+
+        None of counts and of groups that differ in noise.
+        """
+        del values
+        return None
+
+    def population_components(self, drawn: Any) -> tuple[Floats, Floats]:
+        """Shares and variances of the normals that the population is a mixture of, (S, C)."""
+        return np.ones((len(drawn.tau), 1)), drawn.tau[:, None] ** 2
 
     @property
     @abstractmethod
@@ -154,6 +207,19 @@ class OneFactorEngine(FullEngine):
     def new_value(self, term: Term, scale: Scale) -> Distribution:
         """Value of a group that is not in the data; of measurements both scales are the same."""
         return self.new_group
+
+    def population_value(self, term: Term) -> float:
+        """Mean of mu, of counts the median of the population.
+
+        The mean of a population of rates is that of an exponential, and that of five groups can be
+        1e117 where their rates are 20 to 50.
+        """
+        del term
+        return float(self.middle.median if self.counts else self.middle.estimate)
+
+    def predicted_groups(self, term: Term) -> Floats:
+        """Mu of every group."""
+        return np.full(len(term.labels), float(self.mu.estimate))
 
     def contrast(self, coefficients: Mapping[Any, float]) -> Distribution:
         """Distribution of ``sum_j c_j theta_j``, by label; of counts of probabilities or rates."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
 import scipy
@@ -51,7 +51,8 @@ if TYPE_CHECKING:
 MANY_CELLS = 200_000
 """Groups times components from which quantiles are read from fewer components, checked."""
 QUANTILES_AGREE = 1e-8
-"""How closely they must agree with all components, in posterior sds."""
+"""How closely they must agree with all components, in posterior sds: as
+`integrate.trapezoid.TOLERANCE`."""
 EXACT_RANKS = 2000
 """Groups up to which expected ranks, a sum over pairs, are not read from draws."""
 
@@ -195,16 +196,32 @@ class OneWayPosterior(OneFactorEngine):
     @cached_property
     def shrinkage(self) -> Distribution:
         """Every group's weight on the pooled value, B_j: 0 no, 1 complete pooling; shape (J,)."""
-        c, classes = self.components, self.model.classes
-        mean, sd = np.empty(len(classes.weight)), np.empty(len(classes.weight))
-        for part, p in class_blocks(classes.weight, len(c.weight)):
+        classes = self.model.classes
+        return self._shared(self.statistics.weight, classes.weight, classes.member)
+
+    def shrinkage_of(self, weight: Floats) -> Distribution:
+        """Weight on the pooled value of groups of these weights."""
+        return self._shared(weight, *np.unique(weight, return_inverse=True))
+
+    def _shared(self, weight: Floats, distinct: Floats, at: Ints) -> Distribution:
+        c = self.components
+        mean, sd = np.empty(len(distinct)), np.empty(len(distinct))
+        for part, p in class_blocks(distinct, len(c.weight)):
             b = pooled(p, c.lam)
             mean[part] = b @ c.weight
             sd[part] = np.sqrt((b - mean[part, None]) ** 2 @ c.weight)
-        at = classes.member
-        return share_of_variance(
-            self.tau_over_sigma, self.statistics.weight, mean[at], sd[at], rising=False
-        )
+        return share_of_variance(self.tau_over_sigma, weight, mean[at], sd[at], rising=False)
+
+    def some_groups(self, groups: Ints, scale: Scale = "response") -> Distribution:
+        """Theta of some groups, by position."""
+        return Theta.of(self, self.components, groups)
+
+    def estimates_at(self, values: Floats) -> Floats:
+        """Posterior means of a group of typical size, were its own value one of these; (V,)."""
+        c = self.components
+        share = pooled(np.asarray(np.median(self.statistics.weight)), c.lam)
+        own_share = 1.0 - float(c.weight @ share)
+        return own_share * values + float(c.weight @ (share * (c.mu + self.model.center)))
 
     def group(self, label: Any) -> Distribution:
         """Distribution of one group's parameter (units of y), by label."""
@@ -419,7 +436,7 @@ class OneWayPosterior(OneFactorEngine):
         sigma = 1.0 if self.sigma is None else float(self.sigma.median)
         return kept(self.statistics.weight, np.asarray((tau / sigma) ** 2))
 
-    def given_tau(self, tau: float) -> OneWayPosterior:
+    def given_tau(self, tau: float) -> Self:
         """Return what theta, mu, a new group, shrinkage and contrasts were if tau were known.
 
         Parameters
@@ -450,6 +467,10 @@ class OneWayPosterior(OneFactorEngine):
         )
 
     # what every kind of posterior has -------------------------------------------------------
+
+    def without_light_nodes(self, negligible: float) -> Self:
+        """The same without nodes whose weights sum to less than `negligible`."""
+        return replace(self, components=trimmed(self.components, negligible))
 
     @property
     def method(self) -> str:

@@ -18,10 +18,12 @@ from partialpool.models import Priors
 from partialpool.models.population_model import PopulationModel, population_model
 from partialpool.models.populations import Population
 from partialpool.posterior.argument_checks import checked_draws
+from partialpool.posterior.counts import counts_posterior
 from partialpool.posterior.distributions import Distribution, IntervalKind
 from partialpool.posterior.engine import Scale, Term, checked_scale
 from partialpool.posterior.node_mixture import NodeComponents, NodeMixture
 from partialpool.posterior.one_factor import OneFactorEngine
+from partialpool.posterior.one_way import one_way_posterior
 from partialpool.posterior.one_way_parameters import on_line
 from partialpool.posterior.population_draws import PopulationDraws, draw_population
 from partialpool.posterior.population_groups import GroupReadout, MeasuredGroups
@@ -232,6 +234,24 @@ class PopulationPosterior(OneFactorEngine):
     def shrinkage(self) -> Distribution:
         """Every group's weight on the pooled value: the mean over components; shape (J,)."""
         return self._groups.shrinkage()
+
+    linear_shrinkage = False
+
+    def with_normal_population(self) -> OneFactorEngine:
+        """The fit of the same data with a normal population."""
+        s = self.statistics
+        if isinstance(s, CountStatistics):
+            return counts_posterior(s, self.priors, accuracy=self.accuracy)
+        return one_way_posterior(s, self.priors, self.accuracy)
+
+    def estimates_at(self, values: Floats) -> Floats | None:
+        """Posterior means of a group of typical size, were its own value one of these; (V,)."""
+        return self._groups.estimates_at(values)
+
+    def population_components(self, drawn: Any) -> tuple[Floats, Floats]:
+        """Shares and variances of the normals that the population is a mixture of, (S, C)."""
+        of = drawn.populations(self.model)
+        return np.exp(of.log_share), of.variance
 
     def some_groups(self, groups: Ints, scale: Scale = "response") -> Distribution:
         """Values, or theta, of some groups, by position."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
 
 from partialpool._typing import Floats, Ints
 from partialpool.formula import CountFamily
@@ -10,6 +13,7 @@ from partialpool.formula.families import PROPORTIONS
 from partialpool.kernels.families import LOG, LOGIT, Link
 from partialpool.kernels.row_likelihood import Overdispersed
 from partialpool.records.cross_products import CrossProducts
+from partialpool.records.record import size_in_words
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +73,8 @@ class CountProducts(CrossProducts):
         A guess of the dispersion by moments, of rows that have one.
     """
 
+    counts: ClassVar[bool] = True
+
     family: CountFamily
     size_name: str
     rows: CountRows
@@ -98,6 +104,33 @@ class CountProducts(CrossProducts):
     @property
     def size_words(self) -> str:
         """What sizes count."""
-        if self.proportion:
-            return "trials"
-        return "rows" if self.size_name == "rows" else "exposure"
+        return size_in_words(self.size_name, proportion=self.proportion)
+
+    @property
+    def errors_known(self) -> bool:
+        """The errors of working responses are guesses."""
+        return False
+
+    @property
+    def events(self) -> float:
+        """Events in all."""
+        return float(self.rows.y.sum())
+
+    @property
+    def total_size(self) -> float:
+        """Trials, or exposure, in all."""
+        return float(self.rows.size.sum())
+
+    def outcome_by_group(self, term: int) -> Floats:
+        """Events of each group of a term."""
+        groups = len(self.blocks[term].n)
+        return np.bincount(self.rows.group[term], self.rows.y, groups).astype(np.float64)
+
+    def plain_moments(self) -> None:
+        """Working responses are no measurements."""
+
+    def slope_means(self, term: int, effect: int) -> tuple[Floats, Floats]:
+        """Means of a slope's predictor over trials or exposure, and each group's own value."""
+        rows, group = self.rows, self.rows.group[term]
+        sums = np.bincount(group, rows.size * rows.z[term][:, effect], len(self.raw[term]))
+        return sums / np.bincount(group, rows.size, len(sums)), self.raw[term]

@@ -11,6 +11,7 @@ from partialpool._typing import AnyArray, Floats
 from partialpool.formula import CountFamily, Roles
 from partialpool.formula.families import PROPORTIONS
 from partialpool.records.group_record import GroupRecord
+from partialpool.records.record import size_in_words
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -53,6 +54,7 @@ class CountStatistics(GroupRecord):
         As in `GroupRecord`.
     """
 
+    counts: ClassVar[bool] = True
     alike: ClassVar[dict[str, str]] = {
         "family": "family",
         "factor": "group column",
@@ -115,9 +117,37 @@ class CountStatistics(GroupRecord):
     @property
     def size_words(self) -> str:
         """What sizes count: trials, exposure, or rows where each row is one unit of it."""
-        if self.proportion:
-            return "trials"
-        return "rows" if self.size_name == "rows" else "exposure"
+        return size_in_words(self.size_name, proportion=self.proportion)
+
+    @property
+    def denominator(self) -> str:
+        """What events are divided by: the column of sizes; nothing where these are rows."""
+        return "" if self.size_words == "rows" else self.size_name
+
+    @property
+    def pooled_value(self) -> float:
+        """Events of all groups over their sizes."""
+        return self.events / self.total_size
+
+    @property
+    def events(self) -> float:
+        """Events in all."""
+        return float(self.y.sum())
+
+    @property
+    def total_size(self) -> float:
+        """Trials, or exposure, in all."""
+        return float(self.size.sum())
+
+    def outcome_by_group(self, term: int = 0) -> Floats:
+        """Events of each group."""
+        del term
+        return self.y
+
+    def observed(self) -> tuple[dict[str, AnyArray], dict[str, AnyArray]]:
+        """Events, and trials or exposure."""
+        sizes = {} if self.size_words == "rows" else {self.size_words: self.size}
+        return {self.outcome: self.y}, sizes
 
 
 def size_name(roles: Roles) -> str:
