@@ -40,9 +40,7 @@ BY_ROWS = ("anova", "ml", "reml")
 ESTIMATORS = ("anova", *BY_ERRORS, "james_stein")
 
 
-def squared_errors(
-    post: OneWayPosterior | CountsPosterior, truth: Floats, tau: float | None = None
-) -> tuple[float, float]:
+def squared_errors(post: OneWayPosterior | CountsPosterior, truth: Floats) -> tuple[float, float]:
     """Mean squared error of no pooling and of partial pooling against a truth.
 
     Parameters
@@ -50,16 +48,12 @@ def squared_errors(
     post : OneWayPosterior or CountsPosterior
     truth : ndarray, shape (J,)
         True group parameters (units of y; of counts probabilities or rates).
-    tau : float, optional
-        Of measurements: the estimates as they would be if tau were known (units of y).
 
     Returns
     -------
     float, float
         Units of y squared.
     """
-    if tau is not None and isinstance(post, OneWayPosterior):
-        post = post.given_tau(tau)
     pooled = post.value if isinstance(post, CountsPosterior) else post.theta
     estimates = post.statistics.raw, pooled.mean
     none, partial = (float(np.mean((each - truth) ** 2)) for each in estimates)
