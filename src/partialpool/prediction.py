@@ -7,11 +7,11 @@ from typing import Any, get_args
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool._typing import Floats
-from partialpool.data import Table
-from partialpool.data.derived import ROW
-from partialpool.data.design import Design
-from partialpool.data.new_rows import NewRows, Target, Unseen, new_rows
+from partialpool.design.design import Design
+from partialpool.design.new_rows import NewRows, Target, Unseen
+from partialpool.design.source import ROW
 from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.kernels.families import LOG
 from partialpool.posterior import Engine
@@ -21,6 +21,7 @@ from partialpool.posterior.distributions import IntervalKind
 from partialpool.posterior.engine import FullEngine
 from partialpool.posterior.joint_rows import RowDraws, new_sizes
 from partialpool.posterior.predicted_counts import new_events
+from partialpool.rows.new_rows import new_rows
 
 ROWS_AT_ONCE = 2048
 """Rows of counts whose components are held at once: each is then computed once, not three times."""

@@ -14,7 +14,7 @@ from partialpool.app import file_groups
 from partialpool.app.file_answers import percent
 from partialpool.app.file_groups import plain
 from partialpool.app.your_file import KINDS, YourFile, ending_of, shown_name
-from partialpool.data.labels import natural_order
+from partialpool.design.labels import natural_order
 from partialpool.errors import PartialPoolError
 
 GROUPS, ROWS = 9, 72

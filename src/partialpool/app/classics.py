@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool._typing import Floats
 from partialpool.charts.tau import tau_density, tau_end, tau_marks
 from partialpool.charts.terms import effect
 from partialpool.classical import fixed_effects, no_pooling
 from partialpool.classical.pooled_regression import pooled_regression
-from partialpool.data import Table
 from partialpool.datasets import Dataset, catalogue
 from partialpool.fitted import Fit
 from partialpool.fitting import fit
@@ -102,11 +102,10 @@ def _scored(post: Any, truth: Floats | None) -> list[str]:
 
 def _shown(post: Any, fitted: Fit, table: Table, truth: Floats | None) -> dict[str, Any]:
     """What is shown of one kind of model: of a fit, the rows and what later became known."""
-    if isinstance(post, OneWayPosterior):
-        return _one_way(post, truth)
-    if isinstance(post, CountsPosterior):
-        return _counts(post, truth)
-    return _regression(post, fitted, table)
+    s = post.statistics
+    if not s.one_factor:
+        return _regression(post, fitted, table)
+    return (_counts if s.counts else _one_way)(post, truth)
 
 
 def _one_way(post: OneWayPosterior, truth: Floats | None) -> dict[str, Any]:

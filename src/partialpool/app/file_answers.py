@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool.app.file_groups import SEED, GroupTable, draws_of, percent
-from partialpool.data import CountProducts, CountStatistics, CrossProducts, Table
 from partialpool.fitted import Fit
-from partialpool.posterior import PopulationPosterior
 from partialpool.posterior.distributions import Distribution
 from partialpool.words import formatting
 
@@ -31,7 +30,7 @@ MOST_CURVES = 4
 
 def is_counts(fit: Fit) -> bool:
     """Whether the outcome counts events."""
-    return isinstance(fit.statistics, CountStatistics | CountProducts)
+    return fit.statistics.counts
 
 
 def shortened(name: str) -> str:
@@ -88,7 +87,7 @@ def _differ(fit: Fit, table: GroupTable, known: Mapping[str, Ends]) -> str:
     said = interval_words(*known[tau_name(fit, table)])
     if not is_counts(fit) or table.term != "Intercept":
         return f"Between groups the standard deviation, tau, is {said}."
-    scale = "log-odds" if _is_proportion(fit) else "log rate"
+    scale = "log-odds" if fit.statistics.proportion else "log rate"
     words = f"On the scale of the {scale}, groups differ with a standard deviation, tau, of {said}."
     if _has_predictors(fit):
         return words
@@ -105,7 +104,7 @@ def tau_name(fit: Fit, table: GroupTable) -> str:
 
 
 def _pulled(fit: Fit, table: GroupTable) -> str:
-    far_out = " and those far out least" if isinstance(fit._engine, PopulationPosterior) else ""
+    far_out = "" if fit._engine.linear_shrinkage else " and those far out least"
     share = table.table["shrinkage"]
     low, high = percent(float(share.min())), percent(float(share.max()))
     if low == high:
@@ -116,13 +115,8 @@ def _pulled(fit: Fit, table: GroupTable) -> str:
     )
 
 
-def _is_proportion(fit: Fit) -> bool:
-    s = fit.statistics
-    return isinstance(s, CountStatistics | CountProducts) and s.proportion
-
-
 def _has_predictors(fit: Fit) -> bool:
-    return isinstance(fit.statistics, CrossProducts) and any(
+    return not fit.statistics.one_factor and any(
         name not in ("Intercept", "sigma") and not name.startswith(("tau[", "rho["))
         for name in fit.posterior.names
     )

@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool._typing import AnyArray, Floats, Ints
-from partialpool.data import CountStatistics, Table
-from partialpool.data.labels import natural_order
+from partialpool.design.labels import natural_order
 from partialpool.errors import ArgumentError
 from partialpool.fitted import Fit
-from partialpool.posterior.engine import OneFactorEngine
 from partialpool.words import formatting
 
 USUAL_PAGE, LARGEST_PAGE = 20, 200
@@ -221,13 +220,19 @@ def group_table(fit: Fit, factor: str, term: str) -> GroupTable:
     if "factor" in every:
         mine = (every["factor"] == factor) & (every["term"] == term)
         every = Table({k: v[mine] for k, v in every.items()})
-    return GroupTable(factor, term, every, _above(fit, factor, term), _grand(fit, term))
+    return GroupTable(
+        factor,
+        term,
+        every,
+        _above(fit, factor, term),
+        fit._engine.given.population_value(fit.posterior._term(factor, term)),
+    )
 
 
 def _above(fit: Fit, factor: str, term: str) -> Floats:
     """Probability that each group is above the population's value."""
     post = fit.posterior
-    if not isinstance(fit.statistics, CountStatistics):
+    if not (fit.statistics.one_factor and fit.statistics.counts):
         return np.asarray(post.effects(factor, term=term).probability(above=0.0))
     theta = post.groups(factor, scale="link")
     if len(theta) > MANY_GROUPS:
@@ -235,18 +240,6 @@ def _above(fit: Fit, factor: str, term: str) -> Floats:
     drawn = fit.draws(draws_of(len(theta)), np.random.default_rng(SEED))
     mu = drawn["Intercept"][:, None]
     return np.asarray((drawn.groups(factor, scale="link") > mu).mean(axis=0))
-
-
-def _grand(fit: Fit, term: str) -> float:
-    """The population's value of an effect, as groups' values are."""
-    post, engine = fit.posterior, fit._engine
-    if isinstance(engine, OneFactorEngine):
-        return float(engine.middle.median if engine.counts else engine.middle.mean)
-    if term not in post.names:  # a slope that varies without a mean: about 0
-        return 0.0
-    value = float(post[term].mean)
-    to_response = getattr(engine, "to_response", None)
-    return value if to_response is None else float(to_response(term)(np.float64(value)))
 
 
 def draws_of(groups: int) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import gzip
 import zlib
 
-from partialpool.data.excel import EXCEL_ENDINGS, unpacked
 from partialpool.errors import DataError
+from partialpool.rows.excel import EXCEL_ENDINGS, unpacked
 
 MEGABYTE = 2**20
 """Bytes; the sizes of this room are said in these."""

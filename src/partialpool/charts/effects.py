@@ -7,8 +7,8 @@ from typing import Any
 
 from partialpool.charts import parts
 from partialpool.charts.style import altair, look
-from partialpool.charts.terms import Effect, effect, on_response, outcome_title
-from partialpool.posterior import GeneralizedPosterior, MixedPosterior
+from partialpool.charts.terms import Effect, effect, outcome_title
+from partialpool.posterior import MixedPosterior
 from partialpool.words import formatting
 
 MOST_GROUPS = 60
@@ -52,9 +52,7 @@ def effects(
         probabilities or rates, and ratios of odds or rates for slopes.
     """
     alt, colours = altair(), look(dark)
-    chosen = effect(post, factor, name)
-    if isinstance(post, GeneralizedPosterior):
-        chosen = on_response(post, chosen)
+    chosen = effect(post, factor, name, "response")
     order, some = parts.shown_groups(chosen.estimate, chosen.block.labels, MOST_GROUPS, groups)
     rows = chosen.rows(order, level)
     base = alt.Chart(alt.Data(values=rows)).encode(
@@ -84,6 +82,6 @@ def _named(post: MixedPosterior, chosen: Effect) -> tuple[str, str]:
     what = formatting.printable(post.statistics.outcome)
     if slope == "Intercept":
         return what, outcome_title(post, "response")
-    if not isinstance(post, GeneralizedPosterior):
+    if not post.counts:
         return what, f"slope of {slope} ({what} per unit)"
     return what, f"ratio of {'odds' if post.statistics.proportion else 'rates'} per unit of {slope}"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from partialpool._typing import AnyArray, Ints
+from partialpool._typing import Ints
 from partialpool.charts import parts
 from partialpool.charts.style import Look, altair, look
 from partialpool.charts.terms import effect
@@ -83,12 +83,12 @@ def forest(
         raise ArgumentError(
             "a forest plot is drawn of estimates with known standard errors, of one factor with "
             "predictors of its groups or none; this model is another: draw "
-            + ("effects" if isinstance(post, MixedPosterior) else "caterpillar")
+            + ("caterpillar" if s.one_factor else "effects")
             + " instead"
         )
     exp = is_exp(scale)
-    factor, labels = _factor(post)
-    order, some = parts.shown_groups(studies.y, labels, MOST_GROUPS, groups)
+    factor = post.terms[0].factor
+    order, some = parts.shown_groups(studies.y, post.terms[0].labels, MOST_GROUPS, groups)
     rows = _rows(post, studies, order, level, factor)
     _write_numbers(rows, exp)
     names = [r["group"] for r in rows if r["what"] == parts.OWN]
@@ -105,12 +105,6 @@ def forest(
     return parts.finished(
         chart, title or f"Estimates of {outcome} by {known}, and pooled", lines, dark
     )
-
-
-def _factor(post: OneFactor | MixedPosterior) -> tuple[str, AnyArray]:
-    """The factor and the labels of its groups."""
-    s = post.statistics.blocks[0] if isinstance(post, MixedPosterior) else post.statistics
-    return s.factor, s.labels
 
 
 def _caption(rows: list[dict[str, Any]], some: list[str], level: float, exp: bool) -> list[str]:

@@ -12,9 +12,9 @@ from partialpool.charts import parts
 from partialpool.charts.style import Look, altair, look
 from partialpool.charts.terms import Effect, natural_values, outcome_title, with_slope
 from partialpool.classical.pooled_regression import pooled_regression
-from partialpool.data.population import population_weights
-from partialpool.posterior import GeneralizedPosterior, MixedPosterior
+from partialpool.posterior import MixedPosterior
 from partialpool.posterior.engine import Scale, checked_scale
+from partialpool.records.population import population_weights
 from partialpool.words import formatting
 
 MOST_GROUPS = 24
@@ -109,16 +109,12 @@ def _means(post: MixedPosterior, slope: Effect, scale: Scale) -> Floats:
     Of counts the share of events, or the rate; none on the link scale, on which a group without
     an event has none.
     """
-    s, block, k = post.statistics, slope.block, slope.place
-    x = block.ztz[:, 0, k] / block.weight + block.shift[k]
-    y = block.zty[:, 0] / block.weight + s.center
-    if isinstance(post, GeneralizedPosterior):
-        rows, at = post.statistics.rows, slope.term
-        sums = np.bincount(rows.group[at], rows.size * rows.z[at][:, k], len(x))
-        x = sums / np.bincount(rows.group[at], rows.size, len(x))
-        y = post.statistics.raw[at] if scale == "response" else np.full(len(x), np.nan)
-    varying = [n for n, c in zip(s.coefficients, block.constant, strict=True) if not c]
-    return np.stack([x, y if varying in ([], [slope.name]) else np.full(len(x), np.nan)], axis=1)
+    s = post.statistics
+    x, y = s.slope_means(slope.term, slope.place)
+    varying = [n for n, c in zip(s.coefficients, slope.block.constant, strict=True) if not c]
+    if varying not in ([], [slope.name]) or (post.counts and scale == "link"):
+        y = np.full(len(x), np.nan)
+    return np.stack([x, y], axis=1)
 
 
 def _lines(

@@ -15,10 +15,10 @@ from partialpool.charts import parts
 from partialpool.charts.drawing import Rows, filled
 from partialpool.charts.style import Look, altair, look, styled
 from partialpool.classical import fixed_effects, no_pooling
-from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.errors import ArgumentError
-from partialpool.posterior import OneFactor, OneWayPosterior
+from partialpool.posterior import OneFactor
 from partialpool.posterior.distributions import IntervalKind
+from partialpool.records import CountStatistics, GroupStatistics
 from partialpool.words import formatting
 
 MOST_GROUPS = 60
@@ -75,11 +75,6 @@ def shrinkage(
     s = post.statistics
     at_used = _weights(post, tau)
     if tau is not None:
-        if not isinstance(post, OneWayPosterior):
-            raise ArgumentError(
-                "tau can be held for measurements of one sigma, not for counts or groups that "
-                "differ in noise"
-            )
         post = post.given_tau(tau)
     order, some = parts.shown_groups(s.raw, s.labels, MOST_GROUPS, groups)
     rows = parts.group_rows(post, order, level, kind)
@@ -106,7 +101,7 @@ def shrinkage(
             parts.is_small(s.raw),
             parts.counted(s),
         ),
-        middle=parts.population_middle(post),
+        middle=post.population_value(post.terms[0]),
         new=post.new_group.interval(level, kind).tolist(),
         title=title or f"Partial pooling of {names[0]} by {names[1]}",
         caption=caption,
@@ -116,10 +111,11 @@ def shrinkage(
 
 def _weights(post: OneFactor, tau: float | None) -> dict[str, Floats]:
     """Of measurements the weight at one tau, and the standard errors where they are known."""
-    if not isinstance(post, OneWayPosterior):
+    weight = post.weight_at(float(post.tau.median) if tau is None else tau)
+    if weight is None:
         return {}
-    weights = {"at_used": post.weight_at(float(post.tau.median) if tau is None else tau)}
-    return weights | ({"se": post.statistics.weight**-0.5} if post.sigma is None else {})
+    known = {"se": post.statistics.weight**-0.5} if post.sigma is None else {}
+    return {"at_used": weight, **known}
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,10 +210,10 @@ def own_interval(
         return None
     if s.sigma_known:
         own = no_pooling(mean=s.raw, se=s.weight**-0.5, level=level)
-    elif not one_sigma and np.array_equal(s.weight, s.n):
+    elif not one_sigma and s.plain:
         sd = np.sqrt(s.ss / np.maximum(s.n - 1.0, 1.0))
         own = no_pooling(mean=s.raw, n=s.n, sd=sd, level=level)
-    elif np.array_equal(s.weight, s.n) and s.n_used > s.n_groups and s.ss.sum() > 0:
+    elif s.plain and s.n_used > s.n_groups and s.ss.sum() > 0:
         own = fixed_effects(mean=s.raw, n=s.n, ss=s.ss, level=level).groups
     else:
         return None
@@ -364,7 +360,7 @@ def _caption(
     if_known = "" if tau is None else f"If tau were {parts.number(tau, tau / 10)}: "
     lines = [if_known + pulled(low, high, formatting.printable(s.factor), bars)]
     if parts.sizes_differ(s):
-        lines.append(f"Larger circles: more {parts.size_words(s)}")
+        lines.append(f"Larger circles: more {s.size_words}")
     return lines
 
 

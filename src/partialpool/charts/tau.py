@@ -12,8 +12,8 @@ from partialpool.charts import parts
 from partialpool.charts.drawing import Rows, filled
 from partialpool.charts.style import SHAPES, Look, altair, look, styled
 from partialpool.classical import anova, dersimonian_laird, maximum_likelihood, reml
-from partialpool.data import CountStatistics, GroupStatistics
-from partialpool.posterior import OneFactor, PopulationPosterior
+from partialpool.posterior import OneFactor
+from partialpool.records import CountStatistics
 from partialpool.words import formatting
 
 DENSITY_POINTS = 200
@@ -90,18 +90,14 @@ UNITS = ("log-odds", "log rate", "units of ")
 def unit_of(post: OneFactor) -> str:
     """The unit of tau, or where the population is not normal what it is."""
     s = post.statistics
-    if isinstance(post, PopulationPosterior):
-        unit = f"units of {formatting.printable(s.outcome)}"
-        if isinstance(s, CountStatistics):
-            unit = "log-odds" if s.proportion else "log rate"
-        return f"scale of the population ({unit})"
-    if isinstance(s, CountStatistics):
-        if post.group_population == "beta":
-            return "spread between groups, 1 / sqrt(prior trials)"
-        if post.group_population == "gamma":
-            return "coefficient of variation of the groups' rates"
-        return "log-odds" if s.proportion else "log rate"
-    return f"units of {formatting.printable(s.outcome)}"
+    if post.group_population == "beta":
+        return "spread between groups, 1 / sqrt(prior trials)"
+    if post.group_population == "gamma":
+        return "coefficient of variation of the groups' rates"
+    unit = f"units of {formatting.printable(s.outcome)}"
+    if s.counts:
+        unit = "log-odds" if s.proportion else "log rate"
+    return unit if post.linear_shrinkage else f"scale of the population ({unit})"
 
 
 def tau_axis(alt: Any, unit: str, small: bool, **options: Any) -> Any:
@@ -158,9 +154,7 @@ def missing_marks(post: OneFactor) -> list[str]:
     s, lines = post.statistics, []
     if not np.isfinite(post.tau.mean):
         lines.append("The posterior mean is infinite")
-    normal = not isinstance(post, PopulationPosterior)
-    known = isinstance(s, GroupStatistics) and s.sigma_known
-    if normal and known and s.n_groups > MOST_FOR_REML:
+    if post.linear_shrinkage and s.errors_known and s.n_groups > MOST_FOR_REML:
         lines.append("REML is not computed for so many estimates")
     return lines
 
@@ -184,14 +178,14 @@ def tau_marks(post: OneFactor, at: Mapping[str, float]) -> Rows:
     """Name and value of each estimate of tau that exists, and of what else to mark."""
     s = post.statistics
     marks: dict[str, float] = {}
-    if isinstance(s, CountStatistics) or isinstance(post, PopulationPosterior):
+    if isinstance(s, CountStatistics) or not post.linear_shrinkage:
         pass  # the classical estimates are of measurements from a normal population
     elif s.sigma_known:
         se = s.weight**-0.5
         marks["moments (DerSimonian-Laird)"] = dersimonian_laird(mean=s.raw, se=se).tau
         if s.n_groups <= MOST_FOR_REML:
             marks["REML"] = reml(mean=s.raw, se=se).tau
-    elif np.array_equal(s.weight, s.n) and s.n_used > s.n_groups and s.ss.sum() > 0:
+    elif s.plain and s.n_used > s.n_groups and s.ss.sum() > 0:
         marks["moments (mean squares)"] = anova(mean=s.raw, n=s.n, ss=s.ss).tau
         marks["REML"] = maximum_likelihood(mean=s.raw, n=s.n, ss=s.ss).tau
     marks["posterior median"] = float(post.tau.median)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack, get_args, overload
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool._typing import Bools, Floats, Paths
 from partialpool.classical.measures import (
     AddTo,
@@ -17,10 +18,9 @@ from partialpool.classical.measures import (
     measure_of,
     with_zeros_filled,
 )
-from partialpool.data.added_columns import in_memory, numbers_of, with_columns
-from partialpool.data.foreign_frames import known_frame
-from partialpool.data.table import Table
 from partialpool.errors import ArgumentError, DataError, did_you_mean
+from partialpool.rows.added_columns import in_memory, numbers_of, with_columns
+from partialpool.rows.foreign_frames import known_frame
 
 if TYPE_CHECKING:
     import pandas

@@ -8,8 +8,8 @@ import numpy as np
 
 from partialpool._typing import Bools, Floats, Ints
 from partialpool.classical.pooled_regression import FixedEffects, estimable
-from partialpool.data.count_products import CountProducts
 from partialpool.kernels.families import Link
+from partialpool.records.count_products import CountProducts
 
 MOST_STEPS = 60
 """Newton steps, halvings included, at most; beyond, the likelihood is taken to have no maximum."""

@@ -28,8 +28,6 @@ from partialpool.classical.mixed import (
     level_rows,
     on_boundary,
 )
-from partialpool.data.count_products import CountProducts
-from partialpool.data.sorted_rows import sorted_rows
 from partialpool.errors import ArgumentError, DataError
 from partialpool.integrate.quasi_newton import Minimum, minimum
 from partialpool.kernels.laplace import (
@@ -44,6 +42,8 @@ from partialpool.kernels.laplace import (
 )
 from partialpool.kernels.mixed_likelihood import moments_by_term
 from partialpool.kernels.normal_equations import System, make_system
+from partialpool.records.count_products import CountProducts
+from partialpool.records.sorted_rows import sorted_rows
 
 MOST_POINTS = 101
 """Nodes an effect that may be asked for: 25 are what a rule is judged by."""

@@ -18,7 +18,6 @@ import numpy as np
 from partialpool._normal import LOG_2PI
 from partialpool._typing import Floats, Ints
 from partialpool.classical.satterthwaite import DIFFERENCE, degrees_of_freedom
-from partialpool.data.cross_products import CrossProducts
 from partialpool.errors import DataError
 from partialpool.integrate.maximise import Peak, ascend, polished
 from partialpool.kernels.fixed_effects import Solved, fits_perfectly, solve
@@ -29,6 +28,7 @@ from partialpool.kernels.mixed_likelihood import (
     typical_errors,
 )
 from partialpool.kernels.normal_equations import System
+from partialpool.records.cross_products import CrossProducts
 
 SEARCH_RISE = 1e-10
 """The search ends where the log likelihood can rise by less: at 1e-7 estimates move by 2e-4

@@ -20,8 +20,8 @@ from scipy import special
 
 from partialpool._typing import Floats
 from partialpool.classical.mixed import Criterion, MixedEstimate, highest, make_criterion
-from partialpool.data.cross_products import CrossProducts
 from partialpool.integrate.maximise import ascend
+from partialpool.records.cross_products import CrossProducts
 
 Factors = list[Floats]
 Change = Callable[[Factors, Floats], None]

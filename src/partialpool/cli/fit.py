@@ -9,6 +9,7 @@ from typing import Any
 import click
 import numpy as np
 
+from partialpool._table import Table
 from partialpool.cli.common import (
     ModelOptions,
     check_outputs,
@@ -21,12 +22,12 @@ from partialpool.cli.common import (
     waiting,
     wide_console,
 )
-from partialpool.data import Table
-from partialpool.data.files import write_table
 from partialpool.errors import ArgumentError
-from partialpool.fitted import Fit, Method
+from partialpool.fitted import Fit
 from partialpool.kept_statistics import explain
 from partialpool.posterior.distributions import IntervalKind
+from partialpool.posterior.fit_engine import Method
+from partialpool.rows.files import write_table
 from partialpool.words import formatting, summary
 from partialpool.words.advice import recommendation
 from partialpool.words.arrange import Arrangement

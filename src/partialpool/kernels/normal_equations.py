@@ -38,7 +38,7 @@ differ, and taking off what they leave within groups would cost as many digits."
 
 
 class TermSums(Protocol):
-    """What is read of a group-level term; see `data.cross_products.Block`."""
+    """What is read of a group-level term; see `records.cross_products.Block`."""
 
     @property
     def factor(self) -> str: ...
@@ -57,7 +57,7 @@ class TermSums(Protocol):
 
 
 class SharedSums(Protocol):
-    """What is read of the rows two terms share; see `data.cross_products.Crossing`."""
+    """What is read of the rows two terms share; see `records.cross_products.Crossing`."""
 
     @property
     def first(self) -> int: ...
@@ -72,7 +72,7 @@ class SharedSums(Protocol):
 
 
 class Sums(Protocol):
-    """What is read of all rows; see `data.cross_products.CrossProducts`."""
+    """What is read of all rows; see `records.cross_products.CrossProducts`."""
 
     @property
     def xtx(self) -> Floats: ...

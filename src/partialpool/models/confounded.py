@@ -16,10 +16,10 @@ import numpy as np
 import scipy
 
 from partialpool._typing import Floats, Ints
-from partialpool.data.cross_products import Block
-from partialpool.data.labels import shown
+from partialpool.design.labels import shown
 from partialpool.errors import ImproperPosteriorError
 from partialpool.models.mixed import MixedModel, Term, sd_name
+from partialpool.records.cross_products import Block
 
 UNEXPLAINED_SHARE = 1e-10
 """A combination of columns is fitted by the predictors if they leave no larger share of its sum of

@@ -19,8 +19,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from partialpool._typing import Bools, Floats, Ints
-from partialpool.data import CountStatistics
-from partialpool.errors import DataError, PriorError
+from partialpool.errors import DataError
 from partialpool.integrate import Axis
 from partialpool.kernels import conjugate, counts
 from partialpool.kernels.counts import Pairs
@@ -29,6 +28,8 @@ from partialpool.models.counts_propriety import CountMoments, CountSizes, check_
 from partialpool.models.population_text import CountPopulation
 from partialpool.models.prior_set import Priors
 from partialpool.models.priors import Normal, log_density_of_coefficient
+from partialpool.models.unused_priors import refuse_sigma
+from partialpool.records import CountStatistics
 
 CELLS_AT_ONCE = 4_000_000
 """Elements of the (pairs, nodes) arrays held at once (32 MB)."""
@@ -88,9 +89,8 @@ class CountsModel:
         return Axis(*self.priors.tau.support)
 
     @property
-    def typical_error(self) -> float:
-        """Standard error of a typical group's own estimate (link scale)."""
-        # 1 / root of the mean information
+    def typical_ratio(self) -> float:
+        """Standard error of a typical group's own estimate, on the link scale, where sigma is 1."""
         return math.sqrt(self.count.sum() / (self.count @ self.pairs.sd**-2))
 
     @property
@@ -103,7 +103,7 @@ class CountsModel:
     def start(self) -> float:
         """A rough guess of tau inside its prior's range."""
         low, high = self.priors.tau.support
-        guess = self.typical_error
+        guess = self.typical_ratio
         if low < guess < high:
             return guess
         return 0.5 * (low + (high if math.isfinite(high) else 2.0 * low + 1.0))
@@ -154,7 +154,7 @@ class CountsModel:
 
     def log_prior(self, mu: Floats, tau: Floats) -> Floats:
         """Log prior density of (mu, tau), shapes (T, M) and (T,) to (T, M)."""
-        of_tau = self.priors.tau.log_density(tau, self.typical_error)
+        of_tau = self.priors.tau.log_density(tau, self.typical_ratio)
         return np.asarray(log_density_of_coefficient(self.priors.mu, mu) + of_tau[:, None])
 
     def log_marginals(self, pairs: Pairs, mu: Floats, tau: Floats) -> Floats:
@@ -199,11 +199,7 @@ def counts_model(
         If data and priors leave no proper posterior.
     """
     s = statistics
-    if priors.sigma != Priors().sigma:
-        raise PriorError(
-            f"sigma ~ {priors.sigma}: the spread of counts within groups follows from their mean, "
-            "so there is no sigma to give a prior; leave it out"
-        )
+    refuse_sigma(priors, counts=True)
     if s.n_groups < 2:
         raise DataError(
             f'column "{s.factor}" has one group only ("{s.labels[0]}", {s.n_used} rows): pooling '

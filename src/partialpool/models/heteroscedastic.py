@@ -22,9 +22,8 @@ from scipy import special
 
 from partialpool._normal import LOG_2PI
 from partialpool._typing import Floats
-from partialpool.data import GroupStatistics
-from partialpool.data.labels import shown
-from partialpool.data.rules import SMALLEST_SCALE
+from partialpool.design.labels import shown
+from partialpool.design.rules import SMALLEST_SCALE
 from partialpool.errors import DataError, ImproperPosteriorError
 from partialpool.integrate import Axis, Coordinate, HalfLine, Interval
 from partialpool.kernels.heteroscedastic import GroupSums, log_marginal
@@ -32,6 +31,7 @@ from partialpool.models.prior_set import Priors
 from partialpool.models.priors import HalfNormal, ScalePrior
 from partialpool.models.propriety import Moments, Sizes, check_proper
 from partialpool.models.scaled_prior import ScaledPrior
+from partialpool.records import GroupStatistics
 
 MU_STEP, MU_NODES = 0.5, 23
 """Distance of the nodes over mu given the rest, in its conditional sds, and their number: they

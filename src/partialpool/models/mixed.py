@@ -19,7 +19,6 @@ import numpy as np
 from scipy import special
 
 from partialpool._typing import Floats, Ints
-from partialpool.data.cross_products import DISPERSION, CrossProducts
 from partialpool.errors import DataError
 from partialpool.integrate import Axis, Coordinate, HalfLine, Interval
 from partialpool.kernels.covariance import covariance_factor
@@ -35,6 +34,7 @@ from partialpool.kernels.nested_factors import Functional, Reduced, Tree
 from partialpool.kernels.normal_equations import System, dependent_columns
 from partialpool.models.prior_set import Priors
 from partialpool.models.priors import Normal, ScalePrior, StudentT
+from partialpool.records.cross_products import DISPERSION, CrossProducts
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from partialpool._typing import Floats
-from partialpool.data.cross_products import Block
 from partialpool.errors import DataError, ImproperPosteriorError
 from partialpool.kernels.fixed_effects import Solved, fits_perfectly, solve
 from partialpool.models.confounded import check_confounded
 from partialpool.models.mixed import MixedModel, inside, sd_name
 from partialpool.models.priors import ScalePrior, StudentT
+from partialpool.records.cross_products import Block
 
 Shortfall = Callable[[Sequence[tuple[int, int]]], int]
 """By how many powers less than of measurements the likelihood falls for some effects, each by the

@@ -21,14 +21,14 @@ import numpy as np
 
 from partialpool._normal import LOG_2PI
 from partialpool._typing import Floats
-from partialpool.data import GroupStatistics
-from partialpool.data.rules import SMALLEST_SCALE
+from partialpool.design.rules import SMALLEST_SCALE
 from partialpool.errors import DataError
 from partialpool.integrate import Axis
 from partialpool.kernels.oneway import Profile, SizeClasses, profile, size_classes
 from partialpool.kernels.shares import log_sum
 from partialpool.models.prior_set import Priors
 from partialpool.models.propriety import Moments, Sizes, check_proper, degrees_of_freedom
+from partialpool.records import GroupStatistics
 
 
 @dataclass(frozen=True, slots=True, eq=False)

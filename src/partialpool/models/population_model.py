@@ -17,7 +17,6 @@ import numpy as np
 
 from partialpool._normal import LOG_2PI
 from partialpool._typing import Bools, Floats, Ints
-from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.errors import ImproperPosteriorError
 from partialpool.integrate import Axis, Coordinate, HalfLine, Interval
 from partialpool.kernels import counts
@@ -38,6 +37,7 @@ from partialpool.models.priors import (
     log_density_of_coefficient,
 )
 from partialpool.models.propriety import Moments
+from partialpool.records import CountStatistics, GroupStatistics
 
 MU_STEP, MU_STEPS, MU_STRETCH = 0.3, 8, 2.0
 """Grid of mu at each phi: ``stretch sinh(t)`` sds from its centre, t even. Of a normal density the
@@ -440,7 +440,7 @@ def _of_counts(s: CountStatistics, priors: Priors, population: Population) -> Po
         population=population,
         priors=priors,
         center=0.0,
-        typical_ratio=normal.typical_error,
+        typical_ratio=normal.typical_ratio,
         sigma=None,
         moments=moments_of(normal.sizes.inside, moments, priors, population),
         log_constant=normal.log_constant,

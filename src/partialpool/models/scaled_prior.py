@@ -105,6 +105,13 @@ def scaled_priors(priors: Priors, power: float = 1.0, reference: float = 1.0) ->
     )
 
 
+def with_errors_scaled(priors: Priors, reference: float) -> Priors:
+    """Priors relative to standard errors as they were before these were divided by `reference`."""
+    every = [priors.tau, *(p for _, p in priors.named)]
+    relative = reference != 1.0 and any(getattr(p, "relative", False) for p in every)
+    return scaled_priors(priors, reference=reference) if relative else priors
+
+
 def says_something(priors: Priors) -> bool:
     """Whether any prior is other than flat, 1/sigma or uniform: what a power would change."""
     every = [priors.mu, priors.tau, priors.sigma, priors.beta, *(p for _, p in priors.named)]

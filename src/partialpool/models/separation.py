@@ -15,7 +15,7 @@ from itertools import combinations
 import numpy as np
 
 from partialpool._typing import Bools, Floats, Ints
-from partialpool.data.count_products import CountProducts
+from partialpool.records.count_products import CountProducts
 
 Effects = Sequence[tuple[int, int]]
 """Effects that are free to grow: the position of the term, and of the effect in it."""

@@ -59,20 +59,13 @@ def probability_above(
     if isinstance(above, str):
         if above != "average":
             raise ArgumentError(f'above is a number or "average"; received "{above}"')
-        engine = post._values
-        if isinstance(engine, CountsPosterior):
-            post._term(factor, term)
-            return _counts_above_average(engine)
-        if isinstance(engine, PopulationPosterior) and engine.counts:
-            post._term(factor, term)
-            return _drawn_above_middle(engine)
-        return post.effects(factor, term=term).probability(above=0.0)
+        return post._values.above_average(post._term(factor, term))
     if isinstance(above, bool) or not np.isfinite(above):
         raise ArgumentError(f'above is a number or "average"; received {above!r}')
     return post.groups(factor, term=term).probability(above=float(above))
 
 
-def _drawn_above_middle(post: PopulationPosterior) -> Floats:
+def drawn_above_average(post: PopulationPosterior) -> Floats:
     """P(theta_j > mu) of counts of a population that is not normal, from draws of a fixed seed."""
     size = max(1, CELLS_AT_ONCE // post.statistics.n_groups)
     rng, above = np.random.default_rng(SEED), np.zeros(post.statistics.n_groups)
@@ -83,7 +76,7 @@ def _drawn_above_middle(post: PopulationPosterior) -> Floats:
     return above / DRAWS
 
 
-def _counts_above_average(post: CountsPosterior) -> Floats:
+def counts_above_average(post: CountsPosterior) -> Floats:
     """P(link(p or rate) > mu) of each group: at each node, then over the nodes."""
     model, nodes = post.model, post.nodes
     line, place = np.nonzero(nodes.weight > NEGLIGIBLE * nodes.weight.max())

@@ -17,7 +17,7 @@ import numpy as np
 import scipy
 
 from partialpool._typing import Floats, Ints
-from partialpool.data.cells import Cells, Side
+from partialpool.design.cells import Cells, Side
 from partialpool.errors import ArgumentError, DataError
 from partialpool.kernels.families import LOG
 from partialpool.posterior.distributions import Distribution

@@ -7,17 +7,17 @@ their means; without predictors, against what the number of events of their grou
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from partialpool._typing import Bools, Floats, Ints
-from partialpool.data.counts import CountStatistics
 from partialpool.kernels.compared import Compared
 from partialpool.kernels.noise import dispersion_of_rows
 from partialpool.kernels.row_moments import RowMoments, row_moments
+from partialpool.posterior.engine import FullEngine
 from partialpool.posterior.generalized import GeneralizedPosterior
+from partialpool.records.counts import CountStatistics
 
 FEWEST_ROWS = 20
 """Fewer rows than this beyond what was fitted tell nothing."""
@@ -137,7 +137,7 @@ def _rows_that_tell(post: GeneralizedPosterior) -> _Rows:
     return _Rows(which, count[which], y, size, mean, shape, eta, len(used))
 
 
-def median_dispersion(post: GeneralizedPosterior) -> float | None:
+def median_dispersion(post: FullEngine) -> float | None:
     """Posterior median of the dispersion; None where rows have none."""
     return None if post.dispersion is None else float(post.dispersion.median)
 
@@ -187,22 +187,7 @@ def fitted_predictors(post: GeneralizedPosterior, without: int | None = None) ->
     """Linear predictor of each row, but for the effects of the term `without`; (N,)."""
     rows = post.statistics.rows
     groups = [*zip(rows.group, rows.z, strict=True)]
-    return fitted_predictor(post, rows.offset, rows.x, groups, without)
-
-
-def fitted_predictor(
-    post: GeneralizedPosterior,
-    offset: Floats,
-    x: Floats,
-    groups: Sequence[tuple[Ints, Floats]],
-    without: int | None = None,
-) -> Floats:
-    """The same of any rows, coefficients at their medians and effects at their means."""
-    eta = offset + x @ post.coefficient_medians
-    for t, ((index, z), mean) in enumerate(zip(groups, post.effect_means, strict=True)):
-        if t != without:
-            eta = eta + (z * mean.reshape(-1, z.shape[1])[index]).sum(axis=1)
-    return np.asarray(eta)
+    return post.fitted_predictor(rows.offset, rows.x, groups, without)
 
 
 def _parameters(post: GeneralizedPosterior) -> float:

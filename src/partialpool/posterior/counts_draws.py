@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.data import CountStatistics
 from partialpool.integrate import Nested, sinc
 from partialpool.kernels.families import LOGIT, Link
 from partialpool.models import CountsModel
 from partialpool.posterior.draws import OneWayDraws, invert
+from partialpool.records import CountStatistics
 
 CELLS_AT_ONCE = 2**18
 """Elements of arrays worked on at once (2 MiB)."""

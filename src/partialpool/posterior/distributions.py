@@ -17,8 +17,8 @@ import numpy as np
 from scipy import special
 
 from partialpool._markup import output
+from partialpool._table import Table
 from partialpool._typing import Bools, Floats, Numbers
-from partialpool.data.table import Table
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Coordinate, sinc
 from partialpool.kernels import student

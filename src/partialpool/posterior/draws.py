@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from partialpool._typing import AnyArray, Floats
-from partialpool.data import GroupStatistics
 from partialpool.integrate import Grid, Line, sinc
 from partialpool.models import OneWayModel
+from partialpool.records import GroupStatistics
 
 INTERPOLATED = 16
 """Places between two nodes at which a distribution function is computed; it is straight between

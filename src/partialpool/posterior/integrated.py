@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from partialpool._typing import Floats
-from partialpool.data.cross_products import CrossProducts
 from partialpool.integrate import (
     Accuracy,
     Lattice,
@@ -23,6 +22,7 @@ from partialpool.models import MixedModel, Priors, mixed_model
 from partialpool.models.mixed_propriety import Orders, check_proper
 from partialpool.posterior.argument_checks import SAMPLED_ENDS, SAMPLED_MOMENTS
 from partialpool.posterior.mixed import MixedPosterior
+from partialpool.records.cross_products import CrossProducts
 
 TARGETS = {1: 1e-8, 2: 5e-3, 5: 1e-1}
 """Targets of the error of the lattice by dimension of phi: in one and two they cost next to

@@ -279,9 +279,7 @@ def refit(post: OneFactor, fitted: Fitted, out: LeftOutGroups, j: int) -> None:
     statistics = post.statistics.of_groups(np.arange(post.statistics.n_groups) != j)
     others = fitted(statistics, post.priors)
     if post.priors.tau.relative:
-        # a relative prior is in units of the groups' typical error, which is another one without a
-        # group
-        factor = _reference(post) / _reference(others)
+        factor = post.model.typical_ratio / others.model.typical_ratio
         others = fitted(statistics, scaled_priors(post.priors, reference=factor))
     # p(y_j | y_-j) = p(y) / p(y_-j)
     out.log_density[j] = post.log_evidence - others.log_evidence
@@ -289,10 +287,3 @@ def refit(post: OneFactor, fitted: Fitted, out: LeftOutGroups, j: int) -> None:
     for name, of in named.items():
         out.mean[name][j], out.sd[name][j] = float(of.mean), float(of.sd)
     out.refitted[j] = True
-
-
-def _reference(post: OneFactor) -> float:
-    """What relative priors of tau are relative to, but for sigma."""
-    if isinstance(post, CountsPosterior):
-        return post.model.typical_error
-    return post.model.typical_ratio

@@ -10,9 +10,6 @@ from scipy import special
 
 from partialpool._normal import LOG_2PI, T_OF_EIGHT
 from partialpool._typing import Floats, Ints
-from partialpool.data import Clusters
-from partialpool.data.cross_products import DISPERSION
-from partialpool.data.without_group import without_group
 from partialpool.errors import ArgumentError, DataError, ImproperPosteriorError
 from partialpool.integrate import Sample, WeightedNodes
 from partialpool.kernels.fixed_effects import Solved, solve
@@ -24,6 +21,9 @@ from partialpool.posterior.generalized import GeneralizedPosterior
 from partialpool.posterior.integrated import mixed_posterior
 from partialpool.posterior.left_out import CELLS, LeftOutGroups, reweighted
 from partialpool.posterior.mixed import MixedPosterior
+from partialpool.records import Clusters
+from partialpool.records.cross_products import DISPERSION
+from partialpool.records.without_group import without_group
 
 NOTHING_LEFT = math.log(1e10)
 """If the determinant of beta's information falls by this factor without a group, the others say

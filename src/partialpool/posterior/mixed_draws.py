@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.data.cross_products import Block
 from partialpool.integrate import Lattice, WeightedNodes
 from partialpool.models import MixedModel
 from partialpool.models.mixed import sd_name
 from partialpool.posterior.lattice_draws import BOUNDED_SHARE
+from partialpool.records.cross_products import Block
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

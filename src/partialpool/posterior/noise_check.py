@@ -9,9 +9,9 @@ import numpy as np
 from scipy import special
 
 from partialpool._typing import Floats
-from partialpool.data import GroupStatistics
 from partialpool.kernels.noise import bartlett, noise_by_group
 from partialpool.posterior.ranks import SEED
+from partialpool.records import GroupStatistics
 
 SCREEN_LEVEL = 0.05
 """By Bartlett's chi-square, which is rough for few rows, p-values above this are not made exact."""

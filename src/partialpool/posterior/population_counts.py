@@ -17,8 +17,7 @@ from functools import cached_property
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.data import CountStatistics
-from partialpool.data.new_rows import NEW, NONE
+from partialpool.design.new_rows import NEW, NONE
 from partialpool.errors import ArgumentError
 from partialpool.kernels.counts import Pairs, bands, exp_or_zero, shared_mesh
 from partialpool.kernels.families import LOGIT
@@ -38,6 +37,7 @@ from partialpool.posterior.population_draws import PopulationDraws
 from partialpool.posterior.population_groups import GroupReadout, mean_and_sd, share_at_nodes
 from partialpool.posterior.population_nodes import FINER_GRID
 from partialpool.posterior.response_scale import axis_of
+from partialpool.records import CountStatistics
 
 CELLS_AT_ONCE = 2**21
 """Elements of (pairs, nodes, components) arrays worked on at once (16 MiB)."""

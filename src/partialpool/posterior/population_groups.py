@@ -12,8 +12,7 @@ import numpy as np
 
 from partialpool._normal import ENDS_AND_MEDIAN, LOG_2PI
 from partialpool._typing import Floats, Ints
-from partialpool.data import CountStatistics, GroupStatistics
-from partialpool.data.new_rows import NEW
+from partialpool.design.new_rows import NEW
 from partialpool.integrate import Axis, Lattice
 from partialpool.kernels.normal_mixtures import log_marginals
 from partialpool.models.population_model import PopulationModel
@@ -35,6 +34,7 @@ from partialpool.posterior.population_nodes import (
     population_nodes,
 )
 from partialpool.posterior.variance_parameters import KERNEL_WIDTH
+from partialpool.records import CountStatistics, GroupStatistics
 
 MANY_CELLS = 2e6
 """Groups times components from which groups are read from fewer nodes, checked."""
@@ -84,6 +84,11 @@ class GroupReadout(ABC):
     @abstractmethod
     def one(self, index: int, scale: Scale) -> Distribution:
         """Of one group, a new one (-1), or the middle (-2); shape ()."""
+
+    def estimates_at(self, values: Floats) -> Floats | None:
+        """Posterior means of a group of typical size at other own values; None of counts."""
+        del values
+        return None
 
     @abstractmethod
     def outlying(self) -> Floats:
@@ -150,6 +155,15 @@ class MeasuredGroups(GroupReadout):
     def y(self) -> Floats:
         """Group means less the model's center."""
         return self.statistics.mean - (self.model.center - self.statistics.center)
+
+    def estimates_at(self, values: Floats) -> Floats:
+        """Posterior means of a group of typical size, were its own value one of these; (V,)."""
+        nodes, center = self.nodes, self.model.center
+        weight = np.full(len(values), np.median(self.statistics.weight))
+        of = nodes.components(values - center, weight, np.arange(len(values)))
+        share = np.exp(of.log_share)
+        share /= share.sum(axis=-1, keepdims=True)
+        return np.asarray(nodes.weight @ (share * of.loc).sum(axis=-1) + center)
 
     @property
     def error(self) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.data.new_rows import NEW, NONE
+from partialpool.design.new_rows import NEW, NONE
 from partialpool.integrate import Lattice
 from partialpool.integrate.condense import condensed
 from partialpool.kernels.knots import cubic_weights

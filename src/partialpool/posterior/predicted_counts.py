@@ -7,8 +7,8 @@ from typing import Any, Protocol
 import numpy as np
 from scipy import special
 
+from partialpool._table import Table
 from partialpool._typing import Floats
-from partialpool.data import CountStatistics, Table
 from partialpool.errors import ArgumentError
 from partialpool.kernels.discrete import smallest_count
 from partialpool.kernels.families import LOGIT
@@ -22,6 +22,7 @@ from partialpool.posterior.dispersed_events import (
 )
 from partialpool.posterior.distributions import Distribution, check_level
 from partialpool.posterior.pairs import Densities
+from partialpool.records import CountStatistics
 
 CELLS_AT_ONCE = 2**20
 """Elements of arrays worked on at once (8 MiB)."""

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool._typing import AnyArray, Floats
-from partialpool.data import Table
 from partialpool.errors import ArgumentError
 from partialpool.kernels.ranks import ranks
 from partialpool.posterior.distributions import check_level

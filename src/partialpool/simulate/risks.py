@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool._typing import Floats
-from partialpool.data import Table
-from partialpool.data.labels import as_labels
+from partialpool.design.labels import as_labels
 from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.simulate.estimators import ESTIMATORS, Estimated, observed
 from partialpool.simulate.world import World, Worlds, worlds

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from partialpool.data import CountProducts, CountStatistics, CrossProducts, Table
+from partialpool._table import Table
 from partialpool.words.formatting import number, printable, scale_of
 
 NAMED_AT_EITHER_END = 3
@@ -20,18 +20,17 @@ def question(statistics: Any) -> str:
     """The question in words, such as "How does score differ between groups of school?"."""
     s = statistics
     outcome = printable(s.outcome)
-    if isinstance(s, CountStatistics | CountProducts):
+    if s.counts:
         outcome = f"the {'probability' if s.proportion else 'rate'} of {outcome}"
-    if not isinstance(s, CrossProducts):
-        return f"How does {outcome} differ by {printable(s.factor)}?"
-    factors = list(dict.fromkeys(printable(b.factor) for b in s.blocks))
+    by = _listed(map(printable, s.group_counts))
+    if s.one_factor:
+        return f"How does {outcome} differ by {by}?"
     names = [printable(c) for c in s.coefficients if c != "Intercept"]
     predictors = _listed([name for name in names if ":" not in name])
     if len(predictors) > LONGEST_LIST:
         predictors = f"{len(names)} predictors"
     varying = dict.fromkeys(e for b in s.blocks for e in b.effects if e != "Intercept")
     slopes = [printable(effect) for effect in varying if effect in s.coefficients]
-    by = _listed(factors)
     if slopes:
         on = _listed(slopes)
         return f"How do {outcome} and its dependence on {on} differ by {by}?"

@@ -7,7 +7,7 @@ from typing import Any
 
 from partialpool._markup import output, paragraph
 from partialpool._markup import table as html_table
-from partialpool.data import Table
+from partialpool._table import Table
 from partialpool.words import formatting
 
 SHOWN_AVERAGES = 20

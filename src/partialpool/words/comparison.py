@@ -13,14 +13,15 @@ from scipy import special
 
 from partialpool import classical
 from partialpool._markup import output
+from partialpool._table import Table
 from partialpool._typing import Floats
-from partialpool.data import GroupStatistics, Table
-from partialpool.data.labels import as_labels
+from partialpool.design.labels import as_labels
 from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.kernels.predictive import leave_one_group_out
 from partialpool.models.counts_propriety import natural_moments
-from partialpool.posterior import CountsPosterior, OneWayPosterior
+from partialpool.posterior import CountsPosterior, OneFactor, OneWayPosterior
 from partialpool.posterior.components import Components, every_component
+from partialpool.records import GroupStatistics
 from partialpool.words.meta_analysis import MetaAnalysis, meta_analysis, printed
 
 Spread = Callable[..., Any]
@@ -40,12 +41,12 @@ BY_ROWS = ("anova", "ml", "reml")
 ESTIMATORS = ("anova", *BY_ERRORS, "james_stein")
 
 
-def squared_errors(post: OneWayPosterior | CountsPosterior, truth: Floats) -> tuple[float, float]:
+def squared_errors(post: OneFactor, truth: Floats) -> tuple[float, float]:
     """Mean squared error of no pooling and of partial pooling against a truth.
 
     Parameters
     ----------
-    post : OneWayPosterior or CountsPosterior
+    post : OneFactor
     truth : ndarray, shape (J,)
         True group parameters (units of y; of counts probabilities or rates).
 
@@ -54,8 +55,7 @@ def squared_errors(post: OneWayPosterior | CountsPosterior, truth: Floats) -> tu
     float, float
         Units of y squared.
     """
-    pooled = post.value if isinstance(post, CountsPosterior) else post.theta
-    estimates = post.statistics.raw, pooled.mean
+    estimates = post.statistics.raw, post.value.mean
     none, partial = (float(np.mean((each - truth) ** 2)) for each in estimates)
     return none, partial
 

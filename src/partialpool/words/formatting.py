@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from partialpool._markup import printable as printable
+from partialpool._table import Table
 from partialpool._typing import Floats
-from partialpool.data import Table
 from partialpool.notices import Notice
 
 PRINTED_GROUPS = 10

@@ -11,8 +11,8 @@ import numpy as np
 
 from partialpool._markup import output, paragraph
 from partialpool._markup import table as html_table
+from partialpool._table import Table
 from partialpool._typing import Floats
-from partialpool.data import Table
 from partialpool.posterior.left_out import I_SQUARED, LeftOutGroups
 from partialpool.posterior.posterior import Posterior
 from partialpool.words.formatting import PRINTED_GROUPS, WIDTH, aligned, number, printable

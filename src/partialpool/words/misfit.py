@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from partialpool.data.counts import CountStatistics
 from partialpool.notices import Notice
-from partialpool.posterior import GeneralizedPosterior
+from partialpool.posterior import GeneralizedPosterior, MixedPosterior
 from partialpool.posterior.count_misfit import (
     NOTABLE_RATIO,
     Excess,
@@ -15,6 +14,7 @@ from partialpool.posterior.count_misfit import (
     rows_of_groups_vary,
     zeros_of_groups,
 )
+from partialpool.records.counts import CountStatistics
 from partialpool.words.families import WIDER, family_words
 
 MISFIT_LEVEL = 0.01
@@ -22,8 +22,10 @@ MISFIT_LEVEL = 0.01
 EFFECT_OF_ROWS = "give every row an effect of its own, + (1 | row)"
 
 
-def misfit(post: GeneralizedPosterior) -> Iterator[Notice]:
-    """Yield notices of overdispersion and of excess zeros."""
+def misfit(post: MixedPosterior) -> Iterator[Notice]:
+    """Yield notices of overdispersion and of excess zeros, of counts."""
+    if not isinstance(post, GeneralizedPosterior):
+        return
     s = post.statistics
     if any(len(b.n) >= len(s.rows.y) for b in s.blocks):
         return  # every row has an effect of its own, which takes up both

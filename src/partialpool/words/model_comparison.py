@@ -15,9 +15,9 @@ from scipy import optimize
 
 from partialpool._markup import output, paragraph
 from partialpool._markup import table as html_table
+from partialpool._table import Table
 from partialpool._typing import AnyArray, Floats, Ints
-from partialpool.data import CountStatistics, GroupStatistics, Table
-from partialpool.data.labels import as_labels
+from partialpool.design.labels import as_labels
 from partialpool.errors import ArgumentError, PriorError
 from partialpool.models import Priors
 from partialpool.posterior.left_out import LeftOutGroups
@@ -252,19 +252,9 @@ class _Groups:
 
 
 def _groups(m: Scored) -> _Groups:
-    s = m.engine.statistics
-    if isinstance(s, CountStatistics):
-        return _Groups(s.labels, s.n, s.y, True)
-    if isinstance(s, GroupStatistics):
-        return _Groups(s.labels, s.n, s.raw, False)
-    at = next(t for t, b in enumerate(s.blocks) if b.factor == m.factor)
-    block = s.blocks[at]
-    if m.engine.counts:
-        y = np.bincount(s.rows.group[at], s.rows.y, len(block.n)).astype(np.float64)
-        return _Groups(block.labels, block.n, y, True)
-    if block.effects[:1] != ("Intercept",):
-        return _Groups(block.labels, block.n, np.full(len(block.n), math.nan), False)
-    return _Groups(block.labels, block.n, block.y_mean + s.center, False)
+    s, term = m.engine.statistics, next(t for t in m.engine.terms if t.factor == m.factor)
+    rows, value = s.rows_by_group(term.block), s.outcome_by_group(term.block)
+    return _Groups(term.labels, rows, value, s.counts)
 
 
 def _same_groups(first: Scored, other: Scored) -> Ints:

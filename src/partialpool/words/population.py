@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from partialpool.data.labels import shown
+from partialpool.design.labels import shown
 from partialpool.models.population_text import AnyPopulation
 from partialpool.notices import Notice
-from partialpool.posterior import CountsPosterior
-from partialpool.posterior.group_check import GroupCheck, group_checks
+from partialpool.posterior.group_check import GroupCheck
 from partialpool.words.formatting import number
 from partialpool.words.population_shape import population_words
 
@@ -26,11 +25,10 @@ measurements, and in 60 of 60 where the value rises by 1.5 sds a doubling of the
 
 def population_notices(post: Any) -> Iterator[Notice]:
     """Yield notices of outlying groups, of a population that is not normal, and of sizes."""
-    counts = isinstance(post, CountsPosterior)
-    for check in group_checks(post):
+    for check in post.group_checks():
         yield from outlying_groups(check)
         yield from not_normal(check)
-        yield from sizes_and_values(check, counts=counts)
+        yield from sizes_and_values(check, counts=post.statistics.counts)
 
 
 def outlying_groups(check: GroupCheck) -> Iterator[Notice]:

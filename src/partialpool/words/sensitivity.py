@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,21 +12,11 @@ import numpy as np
 from partialpool._markup import output, paragraph
 from partialpool._markup import table as html_table
 from partialpool._normal import ENDS_AND_MEDIAN, NORMAL_WIDTH
+from partialpool._table import Table
 from partialpool._typing import AnyArray, Floats, Ints
-from partialpool.data import Table
-from partialpool.data.labels import as_labels
-from partialpool.integrate import WeightedNodes
-from partialpool.posterior import (
-    CountsPosterior,
-    GeneralizedPosterior,
-    MixedPosterior,
-    OneWayPosterior,
-)
-from partialpool.posterior.components import trimmed
-from partialpool.posterior.distributions import Distribution, Selected
+from partialpool.design.labels import as_labels
 from partialpool.posterior.engine import FullEngine, Term
 from partialpool.posterior.sensitivity import Setting, settings
-from partialpool.posterior.theta import Theta
 from partialpool.words.formatting import WIDTH, aligned, number, printable
 
 MUCH = 0.5
@@ -120,11 +110,11 @@ def sensitivity(post: FullEngine, formula: str) -> Sensitivity:
     """
     every = list(settings(post))
     tried = [s for s in every if s.engine is not None]
-    engines = [_light(s.engine) for s in every if s.engine is not None]
+    engines = [s.engine.without_light_nodes(LIGHT_SHARE) for s in every if s.engine is not None]
     parameters = [_parameters(engine) for engine in engines]
     shifts = [_shifts(parameters[0], other) for other in parameters]
     effects = _Effects.of(post)
-    engines = [_thinned(engine) for engine in engines]
+    engines = [engine.thinned(READ_NODES) for engine in engines]
     means = [effects.moments(engine) for engine in engines]
     moved = np.stack([_shift(*means[0], mean) for mean, _ in means])
     which = np.nanargmax(np.abs(np.nan_to_num(moved)), axis=0)
@@ -148,40 +138,6 @@ def sensitivity(post: FullEngine, formula: str) -> Sensitivity:
         refused={s.name: s.refused for s in every if s.engine is None},
         formula=formula,
     )
-
-
-def _light(engine: FullEngine) -> FullEngine:
-    """The same without nodes that hardly weigh anything, to be read in less time."""
-    if isinstance(engine, OneWayPosterior):
-        return replace(engine, components=trimmed(engine.components, LIGHT_SHARE))
-    if isinstance(engine, CountsPosterior):
-        return replace(engine, nodes=engine.nodes.cut(LIGHT_SHARE))
-    return engine
-
-
-def _thinned(engine: FullEngine) -> FullEngine:
-    """A model with predictors whose groups are read from a systematic sample of its nodes.
-
-    Sampled with probabilities proportional to their weights in the order of the lattice, by which
-    neighbours stand for each other.
-    """
-    if not isinstance(engine, MixedPosterior) or isinstance(engine, GeneralizedPosterior):
-        return engine
-    nodes = engine.weighted
-    if len(nodes.weight) <= READ_NODES:
-        return engine
-    places = (np.arange(READ_NODES) + 0.5) / READ_NODES
-    at = np.searchsorted(np.cumsum(nodes.weight), places * nodes.weight.sum())
-    some = WeightedNodes(
-        np.full(READ_NODES, 1.0 / READ_NODES),
-        nodes.points[at],
-        nodes.carried[at],
-        np.zeros(READ_NODES, dtype=np.intp),
-        nodes.log_total,
-        nodes.error,
-        nodes.status,
-    )
-    return replace(engine, weighted=some)
 
 
 # parameters -----------------------------------------------------------------------------------
@@ -244,10 +200,7 @@ class _Effects:
 
     def moments(self, engine: FullEngine) -> tuple[Floats, Floats]:
         """Means and sds of all effects under a setting."""
-        if isinstance(engine, OneWayPosterior):
-            every: list[Distribution] = [Theta.of(engine, engine.components)]
-        else:
-            every = [engine.values(term, "response") for term in engine.terms]
+        every = [engine.values(term, "response") for term in engine.terms]
         return np.concatenate([d.mean for d in every]), np.concatenate([d.sd for d in every])
 
     def table(self, engine: FullEngine, which: Ints, mean: Floats, sd: Floats) -> dict[str, Any]:
@@ -255,32 +208,9 @@ class _Effects:
         ends = np.empty((2, len(which)))
         for b in np.unique(self.block[which]).tolist():
             here = np.flatnonzero(self.block[which] == b)
-            ends[:, here] = _some(engine, b, self.position[which][here]).interval(LEVEL)
+            some = self.position[which][here]
+            ends[:, here] = engine.some_intervals(self.terms[b], some, LEVEL)
         return {**self.labelled(which), "mean": mean, "sd": sd, "lower": ends[0], "upper": ends[1]}
-
-
-def _some(engine: FullEngine, block: int, which: Ints) -> Distribution:
-    """Values of some groups."""
-    if isinstance(engine, OneWayPosterior):
-        return Theta.of(engine, engine.components, which)
-    if isinstance(engine, CountsPosterior):
-        return engine.some_groups(which)
-    return _Taken(engine.values(engine.terms[block], "response"), which)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class _Taken(Selected):
-    """Some of the quantities of a distribution, by position."""
-
-    which: Ints
-
-    @property
-    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
-        return (len(self.which),)
-
-    def interval(self, level: float = 0.95, kind: Any = "equal-tailed") -> Floats:
-        """Ends of the intervals, (2, K)."""
-        return np.asarray(self.of.interval(level, kind)[:, self.which])
 
 
 # tables ---------------------------------------------------------------------------------------
