@@ -33,9 +33,9 @@ def is_counts(fit: Fit) -> bool:
     return fit.statistics.counts
 
 
-def shortened(name: str, longest: int = LONGEST_NAME) -> str:
+def shortened(name: str) -> str:
     """A name as a sentence has room for it."""
-    return name if len(name) <= longest else name[: longest - 1].rstrip() + "\u2026"
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1].rstrip() + "\u2026"
 
 
 Ends = tuple[float, float, float]

@@ -58,55 +58,18 @@ class Functional:
     constant : ndarray, shape (G, R)
     x : ndarray, shape (G, R, p)
     variance : ndarray, shape (G, R)
-    skewness : Skewness, optional
-        Third moments of noise and beta; None if all are normal.
     """
 
     constant: Floats
     x: Floats
     variance: Floats
-    skewness: Skewness | None = None
 
     def part(self, at: slice) -> Functional:
-        skewness = None if self.skewness is None else self.skewness.part(at)
-        return Functional(self.constant[:, at], self.x[:, at], self.variance[:, at], skewness)
+        return Functional(self.constant[:, at], self.x[:, at], self.variance[:, at])
 
     def moved(self, x: Floats) -> Functional:
         """The same with x, shape (R, p), added to the coefficients of beta."""
         return replace(self, x=self.x + x)
-
-    def third(self) -> Floats | None:
-        """Third central moments, beta integrated out, (G, R); None if there are none."""
-        if self.skewness is None:
-            return None
-        s, x = self.skewness, self.x
-        # E (e + x'b)^3 = E e^3 + 3 E e^2 x'b + 3 E e (x'b)^2 + E (x'b)^3, all centred
-        once = (s.twice * x).sum(axis=2)
-        twice = (np.matmul(x[:, :, None], s.once)[:, :, 0] * x).sum(axis=2)
-        all_beta = np.einsum("gijk,gri,grj,grk->gr", s.beta, x, x, x, optimize=True)
-        return np.asarray(s.noise + 3.0 * (once + twice) + all_beta)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Skewness:
-    """Joint third central moments of a functional's noise and beta, at G nodes.
-
-    Parameters
-    ----------
-    noise : ndarray, shape (G, R)
-    twice : ndarray, shape (G, R, p)
-        Of the noise twice and beta once.
-    once : ndarray, shape (G, R, p, p)
-    beta : ndarray, shape (G, p, p, p)
-    """
-
-    noise: Floats
-    twice: Floats
-    once: Floats
-    beta: Floats
-
-    def part(self, at: slice) -> Skewness:
-        return Skewness(self.noise[:, at], self.twice[:, at], self.once[:, at], self.beta)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

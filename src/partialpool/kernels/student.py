@@ -21,6 +21,9 @@ CELLS_AT_ONCE = 2**17
 """Elements of the (components, groups) arrays worked on at once: 1 MiB, what the cache of a core
 holds."""
 
+MOST_STEPS = 200
+"""Steps to a quantile, at most: a guard. One or two are usual, and else the bracket is halved."""
+
 LAST_STEP, SHORT_STEP = 5e-5, 3e-4
 """Distance from a quantile, on the normal scale, from which one more step of Newton's method is
 the last, if it is shorter than so much of the narrowest component's scale: it squares both."""
@@ -107,7 +110,6 @@ def mixture_quantile(
     scale: Floats,
     weight: Floats,
     df: float,
-    rounds: int = 200,
     near: float = LAST_STEP,
 ) -> Floats:
     """Quantile of B mixtures of C components, by Newton's method kept inside a bracket.
@@ -128,8 +130,6 @@ def mixture_quantile(
         Weights that sum to one over the components.
     df : float
         Degrees of freedom, infinite for normal components.
-    rounds : int
-        Steps, at most.
     near : float
         Distance on the normal scale from which one more step is the last.
 
@@ -148,7 +148,7 @@ def mixture_quantile(
     x = np.asarray(np.minimum(np.maximum(x, low), high))
     probability = np.broadcast_to(np.asarray(p, dtype=np.float64), x.shape)
     active = np.arange(len(x))
-    for _ in range(rounds):
+    for _ in range(MOST_STEPS):
         everyone = len(active) == len(x)
         some = slice(None) if everyone else active
         mixture = (loc, scale, weight) if everyone else _chosen(loc, scale, weight, active)

@@ -111,11 +111,6 @@ class MixedModel:
         return self.kernel.seconds
 
     @property
-    def skewed(self) -> bool:
-        """Whether groups' effects have third moments that are known and not zero."""
-        return False
-
-    @property
     def has_sigma(self) -> bool:
         """Whether phi begins with sigma."""
         return self.df is None and not self.statistics.sigma_known

@@ -296,7 +296,6 @@ class Readout:
         flat priors reach beyond any grid: the outermost components on the longer side are moved
         out until the sd is that of all points.
         """
-        assert of.skew is not None
         w, some, p = self.weight, self.sample(SHAPE_POINTS), self.points
         few = rows.part(sparse)
         # components become quantiles: the distribution is then given by their places alone
@@ -346,8 +345,6 @@ class Readout:
         if not wide.any():
             return smooth
         kernel = _kernel(self.weight, mean, variance, third)
-        assert kernel.skew is not None
-        assert smooth.skew is not None
         return Cumulants(
             np.where(wide, kernel.loc, smooth.loc),
             np.where(wide, kernel.scale, smooth.scale),
@@ -813,7 +810,6 @@ def _scaled(w: Floats, of: Cumulants, mean: Floats, sd: Floats) -> Cumulants:
 
 def _bent(w: Floats, of: Cumulants, skew: Floats) -> Cumulants:
     """With as much added to the skewness of each component as gives the mixture this one, (R,)."""
-    assert of.skew is not None
     middle = w @ of.loc
     gap, cubes = of.loc - middle, of.scale**3
     sd = np.sqrt(w @ (of.scale**2 + gap**2))

@@ -26,7 +26,7 @@ from partialpool.posterior.linear import Rows
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.mixed_draws import MixedDraws, as_named
 from partialpool.posterior.response_scale import on_response_scale
-from partialpool.posterior.skewed import Cumulants, held, mixed
+from partialpool.posterior.skewed import Cumulants, computed, held
 from partialpool.posterior.variance_parameters import of_nodes
 from partialpool.records import Clusters
 from partialpool.records.count_products import CountProducts
@@ -180,7 +180,7 @@ class GeneralizedPosterior(MixedPosterior):
         def compute(at: slice) -> Cumulants:
             return of.components(rows.part(at))
 
-        return mixed((size,), compute, of.weight, math.inf, 0.0, order, skewed=True)
+        return computed((size,), compute, of.weight, order)
 
     def _groups(self, block: int, whole: bool) -> Distribution:
         if whole and (mixture := self._group_mixtures[block]) is not None:

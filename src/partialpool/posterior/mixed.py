@@ -281,7 +281,7 @@ class MixedPosterior(FullEngine):
         Given beta and the hyperparameters the groups of the only factor are independent, so that
         locations and variances add; of several factors it is read from independent draws.
         """
-        if len(self.model.system.levels) > 1 or self.model.skewed:
+        if len(self.model.system.levels) > 1:
             return self.combined_draws(block, effect, index, weights)
         q = len(self.model.terms[block].effects)
         rows = effects.group_rows(self.model, block, whole=True).part(index * q + effect)
@@ -841,7 +841,7 @@ class MixedPosterior(FullEngine):
 
     def exact_sums(self, sums: Sums, noise: Floats) -> Distribution | None:
         """Sums over the groups of the only factor, which are independent given beta and phi."""
-        if self.counts or len(self.model.system.levels) > 1 or self.model.skewed:
+        if self.counts or len(self.model.system.levels) > 1:
             return None
         nodes = self._few if sums.known else self.nodes
         of_sum, pairs = self._pairs(sums)

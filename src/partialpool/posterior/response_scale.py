@@ -124,7 +124,6 @@ def _exponentials(inner: Mixture, part: slice) -> Floats:
     """Means and mean squares of rates, or ratios."""
     if isinstance(inner, Skewed):
         of = inner.cumulants(part)
-        assert of.skew is not None
         weight, log_means = inner.share, log_mean_exp(of.loc + inner.shift, of.scale, of.skew)
     else:
         loc, scale = inner.rows(part)
