@@ -112,6 +112,7 @@ CONSTANTS = [
     Moved("classical.fixed_counts", "MOST_STEPS", (3, 6, 12, 25), "fixed effects of counts"),
     Moved("classical.profile", "MOST_PROFILES", (3, 6, 12, 25), "profiles"),
     Moved("classical.profile", "CLIMB_DIFFERENCE", (0.005, 0.08), "profiles"),
+    Moved("data.working_responses", "MOST_STEPS", (2, 4, 8, 15), "ml of counts"),
     Moved("integrate.lattice", "WIDEST_AXIS", (1.5, 2.0, 6.0), "mixed"),
 ]
 

@@ -62,9 +62,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "classical.effect_sizes": ("effect_size",),
     "comparing": ("compare_models",),
-    "data": ("Table",),
-    "data.independent_rows": ("independent_rows",),
-    "data.read_table": ("read",),
+    "_table": ("Table",),
+    "rows.independent_rows": ("independent_rows",),
+    "rows.read_table": ("read",),
     "errors": (
         "ArgumentError", "ColumnError", "DataError", "FormulaError", "ImproperPosteriorError",
         "MissingExtraError", "NotReachedError", "PartialPoolError", "PriorError",

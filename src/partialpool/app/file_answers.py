@@ -14,14 +14,16 @@ from partialpool.fitted import Fit
 from partialpool.posterior.distributions import Distribution
 from partialpool.words import formatting
 
-POINTS = 160
+DENSITY_POINTS = 160
 """Points of a density: it is drawn some 700 pixels wide."""
-TAIL = 0.995
-"""Where axes end, as a probability."""
-WIDEST = 3.0
+AXIS_TAIL = 0.995
+"""Probability below the upper end of an axis (and of its complement below the lower)."""
+WIDEST_AXIS = 3.0
 """An axis ends at most so many times farther from the median than the 90% interval: a heavy tail
 would leave no room for the rest."""
 LONGEST_NAME = 60
+"""Characters of a name inside a sentence or beside an axis, where longer ones break the line on a
+phone."""
 MOST_CURVES = 4
 """Standard deviations whose density is drawn; the table of parameters has all."""
 
@@ -130,16 +132,16 @@ def density(
     of: Distribution, known: Ends | None = None, *, low: float | None = None
 ) -> dict[str, Any]:
     """A density on a grid, with median and 95% interval."""
-    ends = of.quantile(np.array([1 - TAIL, 0.05, 0.5, 0.95, TAIL]))
+    ends = of.quantile(np.array([1 - AXIS_TAIL, 0.05, 0.5, 0.95, AXIS_TAIL]))
     start, end = (
-        float(np.clip(far, middle - WIDEST * reach, middle + WIDEST * reach))
+        float(np.clip(far, middle - WIDEST_AXIS * reach, middle + WIDEST_AXIS * reach))
         for far, middle, reach in (
             (ends[0], ends[2], ends[2] - ends[1]),
             (ends[4], ends[2], ends[3] - ends[2]),
         )
     )
     start = start if low is None else low
-    grid = np.linspace(start, max(end, start + 1e-300), POINTS)
+    grid = np.linspace(start, max(end, start + 1e-300), DENSITY_POINTS)
     height = np.asarray(of.density(grid), dtype=np.float64)
     height[0] = height[1] if not math.isfinite(height[0]) else height[0]
     median, lower, upper = known or (float(of.median), *map(float, of.interval()))

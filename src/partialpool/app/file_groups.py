@@ -18,13 +18,14 @@ from partialpool.errors import ArgumentError
 from partialpool.fitted import Fit
 from partialpool.words import formatting
 
-PAGE, LARGEST_PAGE = 20, 200
+USUAL_PAGE, LARGEST_PAGE = 20, 200
 """Groups of a page, if nothing is said, and at most."""
 SEED = 20261130
-CELLS, FEWEST, MOST = 2e6, 400, 2500
+"""A fixed one: a page that is opened again shows the same digits."""
+DRAWN_CELLS, FEWEST_DRAWS, MOST_DRAWS = 2e6, 400, 2500
 """Draws times groups, and draws: 2,500 leave a probability an error of at most 0.01, and of
 thousands of groups 400 leave 0.025 and take seconds at most."""
-MANY = 200
+MANY_GROUPS = 200
 """With more groups the population mean of counts is known to a tenth of their spread, and a group
 is compared with that number; with fewer, with draws of the mean."""
 RANKS = ("expected_rank", "rank_lower", "rank_upper", "best")
@@ -119,7 +120,7 @@ class GroupTable:
     def page(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """One page: `search`, `sort`, `descending`, `page` (from 0) and `size` say which."""
         chosen = self._sorted(self._searched(request.get("search")), request)
-        size = _whole(request.get("size"), PAGE, 1, LARGEST_PAGE)
+        size = _whole(request.get("size"), USUAL_PAGE, 1, LARGEST_PAGE)
         pages = max(1, math.ceil(len(chosen) / size))
         page = _whole(request.get("page"), 0, 0, pages - 1)
         part = chosen[page * size : (page + 1) * size]
@@ -234,7 +235,7 @@ def _above(fit: Fit, factor: str, term: str) -> Floats:
     if not (fit.statistics.one_factor and fit.statistics.counts):
         return np.asarray(post.effects(factor, term=term).probability(above=0.0))
     theta = post.groups(factor, scale="link")
-    if len(theta) > MANY:
+    if len(theta) > MANY_GROUPS:
         return np.asarray(theta.probability(above=float(post["Intercept"].mean)))
     drawn = fit.draws(draws_of(len(theta)), np.random.default_rng(SEED))
     mu = drawn["Intercept"][:, None]
@@ -243,7 +244,7 @@ def _above(fit: Fit, factor: str, term: str) -> Floats:
 
 def draws_of(groups: int) -> int:
     """How many draws of so many groups are made at once."""
-    return int(np.clip(CELLS / groups, FEWEST, MOST))
+    return int(np.clip(DRAWN_CELLS / groups, FEWEST_DRAWS, MOST_DRAWS))
 
 
 def ranks(fit: Fit, table: GroupTable) -> dict[str, AnyArray]:

@@ -16,7 +16,8 @@ from partialpool.words import formatting
 
 MOST_POINTS = 2000
 """With more distinct sizes a sample, evenly spread over them, is drawn."""
-CURVE = 160
+CURVE_POINTS = 160
+"""Points of the curve, one in three or four pixels of the width: corners are not seen."""
 
 
 @parts.of_posterior
@@ -93,7 +94,7 @@ def _curve(post: OneFactor, level: float) -> list[dict[str, float]]:
     weight = post.statistics.weight
     weight = weight[weight > 0]
     reach = 1.3 if parts.sizes_differ(post.statistics) else 5.0
-    grid = np.geomspace(weight.min() / reach, weight.max() * reach, CURVE)
+    grid = np.geomspace(weight.min() / reach, weight.max() * reach, CURVE_POINTS)
     curve = post.shrinkage_of(grid)
     columns = (_x(post.statistics, grid), curve.mean, *curve.interval(level))
     names = ("x", "shrinkage", "lower", "upper")

@@ -13,8 +13,8 @@ from partialpool.words import formatting
 
 MOST_POINTS = 1000
 """Of more groups so many are drawn, evenly spread over their own values."""
-POINTS = 161
-"""Places of the curves."""
+CURVE_POINTS = 161
+"""Values at which the curves are computed, one in three or four pixels of the width."""
 NO, HERE, NORMAL = "no pooling", "this population", "normal population"
 
 
@@ -61,7 +61,7 @@ def estimate_by_value(
 def _curves(post: OneFactor) -> list[dict[str, Any]]:
     """One dict a place of each curve: raw, estimate, what."""
     raw = post.statistics.raw[np.isfinite(post.statistics.raw)]
-    x = np.linspace(raw.min(), raw.max(), POINTS)
+    x = np.linspace(raw.min(), raw.max(), CURVE_POINTS)
     curves = {NO: x}
     here = post.estimates_at(x)
     if here is not None:

@@ -11,7 +11,9 @@ from partialpool.charts.terms import Effect, effect, outcome_title
 from partialpool.posterior import MixedPosterior
 from partialpool.words import formatting
 
-MOST_LABELLED = 60
+MOST_GROUPS = 60
+"""Of more groups the highest and the lowest are drawn: with more rows a picture is taller than a
+screen, and names are too small to read where it is made to fit."""
 
 
 @parts.of_posterior
@@ -51,7 +53,7 @@ def effects(
     """
     alt, colours = altair(), look(dark)
     chosen = effect(post, factor, name, "response")
-    order, some = parts.shown_groups(chosen.estimate, chosen.block.labels, MOST_LABELLED, groups)
+    order, some = parts.shown_groups(chosen.estimate, chosen.block.labels, MOST_GROUPS, groups)
     rows = chosen.rows(order, level)
     base = alt.Chart(alt.Data(values=rows)).encode(
         y=parts.group_axis(alt, [r["group"] for r in rows], chosen.block.factor)

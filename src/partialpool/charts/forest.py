@@ -27,10 +27,12 @@ from partialpool.words.ratios import TableScale, is_exp
 
 MOST_GROUPS = 40
 """Of more groups the highest and the lowest are drawn."""
-STEP = 36
-WIDE = 5.0
+ROW_HEIGHT = 36
+"""px of a row: its name, its own values below in smaller type, and the numbers beside it."""
+WIDE_INTERVAL = 5.0
 """Ratios whose intervals are wider than four times this are written without decimals."""
-WIDTH = 500
+PLOT_WIDTH = 500
+"""px of the intervals; with names and numbers beside them the chart fits a printed page."""
 
 
 @parts.of_posterior
@@ -97,7 +99,7 @@ def forest(
     if exp:
         _raise_to_exp(rows)
     chart = _chart(alt, rows, parts.group_axis(alt, names, factor), x, colours, exp)
-    chart = chart.properties(width=WIDTH, height=alt.Step(STEP))
+    chart = chart.properties(width=PLOT_WIDTH, height=alt.Step(ROW_HEIGHT))
     lines = _caption(rows, some, level, exp)
     known = formatting.printable(factor)
     return parts.finished(
@@ -173,7 +175,7 @@ def _write_numbers(rows: list[dict[str, Any]], exp: bool) -> None:
     spread = np.full(len(numbered), np.median(width))
     if exp:  # two decimals are usual; more where all ratios are near 1, or one is near 0
         usual = np.minimum(np.minimum(spread, 0.5), np.minimum(10 * width, ends[:, 0]))
-        spread = np.where(width > WIDE, width, usual)
+        spread = np.where(width > WIDE_INTERVAL, width, usual)
     for row, values, each in zip(numbered, ends.tolist(), spread.tolist(), strict=True):
         a, b, c = (parts.number(v, each) for v in values)
         row["label"] = f"{a}  [{b}, {c}]" if row["what"] != "new" else f"[{b}, {c}]"
@@ -255,5 +257,5 @@ def _row_layers(
         point = base.mark_point(color=colour, filled=True, opacity=1, shape=shape, yOffset=offset)
         layers.append(point.encode(x="estimate:Q", size=size, tooltip=tips))
     numbers = base.mark_text(align="left", baseline="middle", color=colour, yOffset=offset)
-    layers.append(numbers.encode(x=alt.value(WIDTH + 16), text="label:N"))
+    layers.append(numbers.encode(x=alt.value(PLOT_WIDTH + 16), text="label:N"))
     return layers

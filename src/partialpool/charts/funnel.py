@@ -25,12 +25,15 @@ CONTOURS = (0.1, 0.05, 0.01)
 LIMITS = (0.95, 0.998)
 """Probabilities of the control limits: two and three standard deviations (Spiegelhalter 2005)."""
 BANDS = ["p .05 to .1", "p .01 to .05"]
-CURVE = 200
-NAMED = 12
+CURVE_POINTS = 200
+"""Sizes at which control limits are computed, one in three pixels of the width."""
+MOST_NAMED = 12
 """Of groups beyond the outer limits so many are named: more names would cover each other."""
 MOST_GROUPS = 2000
+"""Of more groups so many are drawn, as many points as a browser draws without a pause."""
 HEIGHT = 380
-WIDE = 20
+"""px: two thirds of the width, so that the sides of the funnel slope as in printed ones."""
+WIDE_RANGE = 20
 """Sizes that span more than this factor are drawn on a logarithmic axis."""
 
 
@@ -237,13 +240,15 @@ def _placed(
 
 def _grid(least: float, largest: float, *, whole: bool) -> Floats:
     """Sizes at which limits are drawn; of trials whole numbers."""
-    grid = np.geomspace(max(0.7 * least, 1.0 if whole else 0.0) or least, 1.15 * largest, CURVE)
+    grid = np.geomspace(
+        max(0.7 * least, 1.0 if whole else 0.0) or least, 1.15 * largest, CURVE_POINTS
+    )
     return np.unique(np.rint(grid)) if whole else grid
 
 
 def _size_axis(alt: Any, s: Any, grid: Floats) -> Any:
     low, high = float(grid[0]), float(grid[-1])
-    log = high / low > WIDE
+    log = high / low > WIDE_RANGE
     name = f"{s.size_words} of each {formatting.printable(s.factor)}"
     scale = alt.Scale(type="log" if log else "linear", domain=[low, high], nice=False, zero=False)
     ticks = {"values": log_ticks(low, high)} if log else {"tickCount": 6}
@@ -272,7 +277,7 @@ def _league_layers(
         points.encode(x=x, y=y, color=colour, tooltip=tips),
     ]
     named = [r for r in rows if r["beyond"] == len(LIMITS)]
-    if 0 < len(named) <= NAMED:
+    if 0 < len(named) <= MOST_NAMED:
         text = alt.Chart(alt.Data(values=named)).mark_text(
             align="left", dx=7, dy=-5, color=colours.ink, fontSize=11
         )

@@ -18,8 +18,10 @@ from partialpool.records.population import population_weights
 from partialpool.words import formatting
 
 MOST_GROUPS = 24
+"""Of more groups so many, evenly spread over their slopes, have a panel: four rows of them."""
 COLUMNS = 6
-CURVE = 21
+"""Panels in a row, each wide enough for three ticks."""
+CURVE_POINTS = 21
 """Points of a curve; a line has two."""
 KINDS = ("no pooling", "complete pooling", "partial pooling")
 
@@ -60,7 +62,7 @@ def group_lines(
     order = parts.spread_evenly(second.estimate, MOST_GROUPS)
     x, natural = _range(second), natural_values(post, checked_scale(scale))
     means = _means(post, second, scale)
-    points = x if natural is None else np.linspace(x[0], x[1], CURVE)
+    points = x if natural is None else np.linspace(x[0], x[1], CURVE_POINTS)
     lines = _lines(post, first, second, order, points, natural)
     axis = alt.Scale(zero=False, nice=True)
     ticks = {"values": [0, 1]} if x.tolist() == [0.0, 1.0] else {"tickCount": 4}

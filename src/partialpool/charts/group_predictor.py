@@ -17,7 +17,10 @@ from partialpool.records.cross_products import Block
 from partialpool.words import formatting
 
 MOST_GROUPS = 400
-CURVE = 40
+"""Of more groups so many, evenly spread over their values, are drawn: more intervals hide the
+line."""
+CURVE_POINTS = 40
+"""Points of the line and its band, which bend slowly; each is a prediction of the population."""
 
 
 @parts.of_posterior
@@ -156,8 +159,8 @@ def _curve(
     post: MixedPosterior, chosen: Effect, values: Floats, at: int, level: float, scale: Scale
 ) -> list[dict[str, Any]]:
     """The population's line over the range of the predictor, with its interval."""
-    grid = np.linspace(values[:, at].min(), values[:, at].max(), CURVE)
-    x = np.tile(np.where(chosen.block.constant, values.mean(axis=0), 0.0), (CURVE, 1))
+    grid = np.linspace(values[:, at].min(), values[:, at].max(), CURVE_POINTS)
+    x = np.tile(np.where(chosen.block.constant, values.mean(axis=0), 0.0), (CURVE_POINTS, 1))
     x[:, at] = grid
     line = post.predictor_on(scale, post.linear(x))
     lower, upper = line.interval(level)

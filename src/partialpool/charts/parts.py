@@ -22,6 +22,8 @@ from partialpool.records import CountStatistics, GroupStatistics
 from partialpool.words import formatting
 
 WIDTH = 560
+"""px of a chart: with names of groups beside it it fits the column of a notebook and of a
+report."""
 CAPTION = 86
 """Characters of a line of a caption, which fit that width in wide fonts too."""
 CROWDED = 30

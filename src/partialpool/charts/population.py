@@ -14,7 +14,7 @@ from partialpool.posterior import OneFactor
 from partialpool.posterior.ranks import SEED
 from partialpool.words import formatting
 
-DRAWS, POINTS = 600, 241
+DRAWS, DENSITY_POINTS = 600, 241
 """Draws behind the band, whose edges are then good to a twentieth of its width, and places."""
 MOST_TICKS = 400
 """Of more groups so many own values, evenly spread, are marked."""
@@ -76,7 +76,7 @@ def _grid(post: OneFactor) -> Floats:
     raw, middle = post.statistics.raw, float(post.mu.median)
     reach = 4.0 * max(float(np.abs(raw - middle).max()), 1e-300)
     low, high = max(low, middle - reach), min(high, middle + reach)
-    return np.linspace(min(low, float(raw.min())), max(high, float(raw.max())), POINTS)
+    return np.linspace(min(low, float(raw.min())), max(high, float(raw.max())), DENSITY_POINTS)
 
 
 def _heights(post: OneFactor, x: Floats) -> tuple[Floats, Floats | None]:

@@ -23,12 +23,13 @@ from partialpool.words import formatting
 
 MOST_GROUPS = 60
 """Of more groups the highest and the lowest are drawn."""
-CUT = 0.2
+OVERHANG = 0.2
 """Own intervals and that of a new group reach at most this share of the picture beyond the rest."""
-BELOW = 0.27
+OWN_OFFSET = 0.27
 """A group's own interval is drawn this share of a row below the middle of the row."""
-SMALLEST, LARGEST, ALIKE = 44.0, 260.0, 90.0
-"""Areas of circles, in square pixels: of a group of no size, of the largest, of groups alike."""
+SMALLEST_AREA, LARGEST_AREA, EQUAL_AREA = 44.0, 260.0, 90.0
+"""Areas of circles, in square px: of a group of no size, of the largest, and of groups of
+one size: areas are what an eye compares, and none is so small that its colour is not seen."""
 
 
 @parts.of_posterior
@@ -229,7 +230,7 @@ def add_own(rows: Rows, lower: Floats, upper: Floats) -> None:
 def _cut(rows: Rows, whole: Rows) -> Rows:
     """Let own intervals and that of a new group not squeeze the rest; return where they are cut."""
     seen = [r[k] for r in rows for k in ("raw", "lower", "upper", "truth") if k in r]
-    reach = CUT * (max(seen) - min(seen)) or math.inf
+    reach = OVERHANG * (max(seen) - min(seen)) or math.inf
     low, high = min(seen) - reach, max(seen) + reach
     cuts: Rows = []
     for part, prefix in ((rows, "own_"), (whole, "")):
@@ -259,7 +260,9 @@ def _add_areas(rows: Rows, differ: bool) -> None:
     largest = max(r["size"] for r in rows)
     for row in rows:
         share = row["size"] / largest
-        row["area"] = SMALLEST + (LARGEST - SMALLEST) * share if differ else ALIKE
+        row["area"] = (
+            SMALLEST_AREA + (LARGEST_AREA - SMALLEST_AREA) * share if differ else EQUAL_AREA
+        )
 
 
 @lru_cache(maxsize=64)
@@ -292,7 +295,7 @@ def _under(alt: Any, base: Any, y: Any, height: int, colours: Look) -> list[Any]
     """Own intervals, and that of a new group."""
     new = alt.Chart(alt.NamedData("new")).encode(y=y)
     cuts = alt.Chart(alt.NamedData("cuts")).encode(y=y)
-    below = round(BELOW * height)
+    below = round(OWN_OFFSET * height)
     return [
         base.transform_filter("isValid(datum.own_lower)")
         .mark_rule(color=colours.raw, opacity=0.6, strokeWidth=1.5, yOffset=below)

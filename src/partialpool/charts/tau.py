@@ -16,8 +16,9 @@ from partialpool.posterior import OneFactor
 from partialpool.records import CountStatistics
 from partialpool.words import formatting
 
-POINTS = 200
-STEP = 0.14
+DENSITY_POINTS = 200
+"""Points of the density, one in three pixels of the width."""
+MARK_DISTANCE = 0.14
 """Marks above the density stand this share of its height apart."""
 MOST_FOR_REML = 20_000
 """With more known standard errors REML, which is found on a wide grid, is left out."""
@@ -123,7 +124,7 @@ def tau_caption(post: OneFactor, end: float, level: float) -> list[str]:
 def tau_density(post: OneFactor, end: float, level: float) -> Rows:
     """One dict a point: tau, density, inside (the interval)."""
     low, high = post.tau.interval(level).tolist()
-    grid = np.linspace(0.0, end, POINTS)
+    grid = np.linspace(0.0, end, DENSITY_POINTS)
     grid = np.unique(np.concatenate([grid, [v for v in (low, high) if v < end]]))
     density = post.tau.density(grid)
     density = np.where(np.isfinite(density), density, 0.0)
@@ -145,7 +146,7 @@ def top_of(density: Rows, room: float) -> float:
 
 def top_with(density: Rows, marks: int) -> float:
     """Where it ends with so many marks above the density."""
-    return top_of(density, 1 + STEP * (marks + 0.5))
+    return top_of(density, 1 + MARK_DISTANCE * (marks + 0.5))
 
 
 def missing_marks(post: OneFactor) -> list[str]:
@@ -208,7 +209,7 @@ def place_marks(marks: Rows, top: float, end: float) -> bool:
     for i, mark in enumerate(
         sorted(marks[:: 1 if left else -1], key=lambda m: m["tau"] if left else -m["tau"])
     ):
-        mark["density"] = top * (1.0 + STEP * (i + 0.85))
+        mark["density"] = top * (1.0 + MARK_DISTANCE * (i + 0.85))
         mark["foot"] = 0.0
     return left
 

@@ -16,6 +16,7 @@ COLLECTED_AFTER = 100_000
 """New objects after which Python looks for garbage. It looks after each 700 otherwise, and what is
 imported makes none: a tenth of the CPU time of a small fit (benchmarks/cold_start.py)."""
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+"""Also -h, and help as wide as its tables of examples need, where the terminal has room."""
 
 
 class Commands(click.Group):

@@ -178,7 +178,7 @@ def natural_keys(texts_: list[str]) -> list[Any] | Ints:
 
 
 _DIGITS = re.compile("[0-9]+")
-_TO_ZERO = str.maketrans("123456789", "0" * 9)
+_TO_ZERO = str.maketrans("123456789", "0" * 9)  # texts of one shape then become equal
 
 
 def _values(texts_: list[str]) -> list[float] | None:

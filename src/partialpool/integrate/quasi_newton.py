@@ -77,6 +77,7 @@ def minimum(function: Function, start: Floats) -> Minimum:
         start, value, gradient = bfgs(function, at, inverse, near)
         best = _polished(function, start, value, gradient, differences(function, start))
         size, axes = np.linalg.eigh(best.hessian)
+        # along a nearly level direction those at the start of the polish differ from those here
         if len(size) and size[0] < TAKEN_AGAIN:
             best = replace(best, hessian=differences(function, best.at))
             size, axes = np.linalg.eigh(best.hessian)
@@ -121,8 +122,10 @@ def bfgs(
         change, bend = new - at, after - gradient
         at, value, gradient = new, height, after
         along = float(change @ bend)
+        # positive curvature along the step, or the update would lose positive definiteness
         if along > 1e-8 * float(np.linalg.norm(change) * np.linalg.norm(bend)):
             part = np.eye(len(at)) - np.outer(change, bend) / along
+            # the BFGS update of the inverse (Nocedal and Wright, 6.17)
             inverse = part @ inverse @ part.T + np.outer(change, change) / along
     return at, value, gradient
 
@@ -140,6 +143,7 @@ def _line_search(
     for _ in range(40):
         new = at + length * step
         height, after = function(new)
+        # Armijo's condition of sufficient decrease
         if height <= value + 1e-4 * length * slope:
             ahead = float(after @ step)
             if best is not None and height >= best[1]:
@@ -155,6 +159,7 @@ def _line_search(
         if best is not None:
             return best
         bend = height - value - length * slope
+        # minimum of the parabola through value, slope and the new value
         shorter = -0.5 * slope * length / bend if np.isfinite(bend) else 0.1
         length *= min(max(shorter, 0.1), 0.5)
         if -length * slope < 1e-13 * (1.0 + abs(value)):
@@ -168,6 +173,7 @@ def differences(function: Function, at: Floats) -> Floats:
     hessian = np.empty((d, d))
     for k, one in enumerate(DIFFERENCE * np.eye(d)):
         hessian[k] = (function(at + one)[1] - function(at - one)[1]) / (2.0 * DIFFERENCE)
+    # row by row from differences of gradients: symmetric but for their error
     return 0.5 * (hessian + hessian.T)
 
 
@@ -176,6 +182,8 @@ def _polished(
 ) -> Minimum:
     """Newton's method with the second derivatives held."""
     size, axes = np.linalg.eigh(hessian)
+    # absolute values: down along every direction; floored, so that a level one is not followed to
+    # infinity
     inverse = (axes / np.maximum(np.abs(size), LEVEL_CURVATURE)) @ axes.T
     fall = 0.5 * float(gradient @ inverse @ gradient)
     for _ in range(6):
@@ -185,6 +193,7 @@ def _polished(
         step *= min(1.0, LONGEST_STEP / float(np.linalg.norm(step)))
         height, after = function(at + step)
         left = 0.5 * float(after @ inverse @ after)
+        # rounding, or a quadratic that does not hold here
         if not (left < fall and height < value + 1e-9 * (1.0 + abs(value))):
             break
         at, value, gradient, fall = at + step, height, after, left

@@ -139,6 +139,7 @@ def integrate(
     lines, log_f = _window(lines, log_f, orders)
     errors = [math.inf] * len(lines)
     while max(errors) > tolerance:
+        # nodes after halving each dimension that is not good enough
         if 2 ** sum(e > tolerance for e in errors) * log_f.size > most:
             break
         for i, error in enumerate(errors):
@@ -161,6 +162,7 @@ def _refined(
     between = [*lines]
     between[dimension] = line
     x = [each.x for each in between]
+    # the nodes between those of before
     x[dimension] = line.x[1::2]
     new = target.values(x)
     for i, each in enumerate(between):
@@ -241,11 +243,14 @@ def _peak(target: _Target, begin: list[float]) -> _Peak:
             scan, scan_f = grid, f
         best = np.unravel_index(int(np.argmax(f)), f.shape)
         center = np.array([g[b] for g, b in zip(grid, best, strict=True)])
+        # highest at the edge: the grid moves on, as wide as it is
         if any(b in (0, points - 1) for b in best):
             continue
         drop = np.array([_drop(f, best, i) for i in range(d)])
+        # neighbours within a log density of one of the top: differences tell the curvature
         if (drop < 1.0).all():
             return _Peak(center.tolist(), _widths(f, best, step), scan, scan_f)
+        # a little more than the two steps between which the mode is
         half = np.where(drop < 1.0, half * 0.6, step * 1.2)
         points = 9
     return _Peak(center.tolist(), step.tolist(), scan, scan_f)
@@ -257,7 +262,9 @@ def _first_lines(target: _Target, peak: _Peak, coarser: float) -> list[Line]:
     if len(scales) == 1 and (rivals := _rivals(target, peak)):
         span = max(abs(r.center[0] - peak.center[0]) for r in rivals)
         width = min(p.width[0] for p in [peak, *rivals])
+        # the grid is even enough as far as the farthest other peak
         scales = [max(scales[0], span)]
+        # du/dt at distance d is sqrt(scale^2 + d^2): half of the narrowest width there
         step = min(step, width / (2.0 * math.hypot(scales[0], span)))
     half = math.ceil(BULK / step)
     return [
@@ -281,6 +288,7 @@ def _seen(line: Line, peak: _Peak, order: int) -> Line:
 def _rivals(target: _Target, peak: _Peak) -> list[_Peak]:
     """Other peaks of a one-dimensional density that are not negligible beside the highest."""
     u, f = peak.scan[0], peak.scan_f
+    # local maxima of the wide scan
     tops = 1 + np.flatnonzero((f[1:-1] > f[:-2]) & (f[1:-1] >= f[2:]))
     far = tops[np.abs(u[tops] - peak.center[0]) > 1.5 * (u[1] - u[0])]
     climbed = [_climbed(target, float(u[i]), float(u[1] - u[0])) for i in far]
@@ -318,6 +326,8 @@ def _widths(f: Floats, best: tuple[np.intp, ...], step: Floats) -> list[float]:
 
 def _scales(target: _Target, peak: _Peak) -> list[float]:
     """Scales for which sinh reaches wherever the density is not negligible."""
+    # pi / 2 sinh(t) is the double-exponential rule for tails like exp(-|u|), which logarithms and
+    # logits have
     scales = [min(w, math.pi / 2) for w in peak.width]
     if len(scales) == 1:
         return [max(scales[0], _reach(peak.scan[0] - peak.center[0], peak.scan_f))]
@@ -343,6 +353,7 @@ def _window(lines: list[Line], log_f: Floats, orders: Sequence[int]) -> tuple[li
         along = log_f.max(axis=tuple(k for k in range(log_f.ndim) if k != i))
         keep = along > along.max() - NEGLIGIBLE_DEPTH
         if orders[i] > 0:
+            # where a moment is monitored, what it weighs must be inside too
             tilted = along + orders[i] * np.log(line.x)
             keep |= tilted > tilted.max() - NEGLIGIBLE_DEPTH
         at = np.flatnonzero(keep)

@@ -30,6 +30,7 @@ def normal_tails(
     link : Link
     """
     u = np.linspace(-REACH, REACH, NODES)
+    # the step and the constant of the density drop out where the weights are made to sum to one
     weight = np.exp(-0.5 * u * u)
     weight /= weight.sum()
     below, above = _tails(y, size, link.natural(mu[:, None] + tau[:, None] * u), link)
@@ -43,6 +44,7 @@ def conjugate_tails(
     f, m = tau**-2.0, link.natural(mu)
     if link is not LOGIT:  # negative binomial, in closed form
         success = f / (f + size * m)
+        # P(Y <= y) of a negative binomial distribution of size f is a regularised incomplete beta
         below = special.betainc(f, y + 1.0, success)
         above = special.betaincc(f, y, success) if y > 0 else np.ones_like(f)
         return below, above
@@ -51,6 +53,7 @@ def conjugate_tails(
     low, high = special.betaincinv(a, b, QUANTILE), special.betaincinv(b, a, QUANTILE)
     low, high = special.logit(np.maximum(low, TINY)), -special.logit(np.maximum(high, TINY))
     theta = low + (high - low) * np.linspace(0.0, 1.0, BETA_NODES)
+    # log of p^a (1 - p)^b at p = expit(theta), the density over theta
     log_w = -a * np.logaddexp(0.0, -theta) - b * np.logaddexp(0.0, theta)
     weight = np.exp(log_w - log_w.max(axis=1, keepdims=True))
     weight /= weight.sum(axis=1, keepdims=True)
@@ -62,9 +65,11 @@ def _tails(y: float, size: float, value: Floats, link: Link) -> tuple[Floats, Fl
     """P(Y <= y) and P(Y >= y) given a probability or rate."""
     if link is LOGIT:
         below = special.bdtr(y, int(size), value)
+        # bdtrc is P(Y > k): from the upper tail itself, as 1 - below would lose small ones
         above = special.bdtrc(y - 1.0, int(size), value) if y > 0 else np.ones_like(value)
         return below, above
     mean = size * value
+    # P(Y <= y) of Poisson counts is the upper incomplete gamma of y + 1
     return special.gammaincc(y + 1.0, mean), special.gammainc(y, mean) if y > 0 else np.ones_like(
         mean
     )

@@ -9,15 +9,14 @@ the trapezoid rule is laid, whose nodes depend on log sigma and omega alone.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from partialpool._normal import LOG_2PI
 from partialpool._typing import Floats, Ints
 
-LOG_2PI = math.log(2.0 * math.pi)
 NODES, WIDE = 17, 0.8
 """Nodes over each log sigma_j where omega is no more than `WIDE`; about twice as many where it is
 up to twice that, and so on: the tail of log sigma_j is then long. Log densities of a group are off
@@ -83,6 +82,7 @@ class NoiseNodes:
 
 def nodes_needed(omega: Floats) -> Ints:
     """Nodes over each log sigma_j, by omega; see `NODES`."""
+    # ends reach farther as omega grows: so many more nodes keep their distance
     doublings = np.clip(np.ceil(np.log2(omega / WIDE)), 0, MOST_DOUBLINGS).astype(np.intp)
     return np.asarray((NODES - 1) * 2**doublings + 1)
 
@@ -111,12 +111,14 @@ def noise_nodes(
     pull = ss * np.exp(-2.0 * mode)  # E
     left, right = _ends(pull, precision, COARSE_DEPTH if times < 1.0 else DEPTH)
     place = np.arange(int(times * (nodes_needed(omega).max() - 1)) + 1)
+    # of each group its own, but the same number for all: arrays stay rectangular
     step = (left + right) / place[-1]
     x = (mode - left)[:, :, None] + step[:, :, None] * place
     # e^(-2x) on an even grid: a power of the ratio of neighbours
     ratio = np.exp(-2.0 * step)[:, :, None] ** place
     squares = (ss * np.exp(-2.0 * (mode - left)))[:, :, None] * ratio
     log_density = -(n - 1.0)[:, None] * x - 0.5 * squares
+    # normal prior of x, with its constant below
     log_density -= 0.5 * precision[:, :, None] * (x - middle[:, :, None]) ** 2
     log_density -= (np.log(omega) + 0.5 * LOG_2PI)[:, None, None]
     return NoiseNodes(x, step, log_density)
@@ -128,23 +130,29 @@ def _mode(n: Floats, ss: Floats, middle: Floats, precision: Floats) -> Floats:
     It solves ss e^(-2x) = n - 1 + (x - log sigma) / omega^2. The left side falls and is convex, the
     right side rises: from a point to the left of the solution Newton's steps rise to it.
     """
+    # where the prior says nothing; the mode lies between this and the prior's middle
     alone = 0.5 * np.log(np.maximum(ss, 1e-300) / np.maximum(n - 1.0, 1.0))
     prior = middle - (n - 1.0) / precision  # where the right side is zero
+    # one row has ss = 0, and the equation is linear: the solution itself
     x = np.where(ss > 0.0, np.maximum(np.minimum(alone, middle), prior), prior)
     for _ in range(MODE_STEPS):
         pull = ss * np.exp(-2.0 * x)
         rise = pull - (n - 1.0) - (x - middle) * precision
+        # minus the derivative of rise
         x = x + rise / (2.0 * pull + precision)
     return np.asarray(x)
 
 
 def _ends(pull: Floats, precision: Floats, deep: float) -> tuple[Floats, Floats]:
     """Distances from the mode to the ends on the left and on the right, (G, J) each."""
+    # Newton's steps on a convex depth come to the end from outside: both starts are where a lower
+    # bound of the depth reaches it
     left = np.sqrt(2.0 * deep / (2.0 * pull + precision))  # e^(2s) >= 1 + 2s + 2s^2
     high = deep + 0.5 * pull  # e^(-2t) >= 0
     right = 2.0 * high / (pull + np.sqrt(pull**2 + 2.0 * precision * high))
     for sign, t in ((-1.0, left), (1.0, right)):
         for _ in range(END_STEPS):
+            # e^(-2t) - 1 of short distances would cancel against 2t
             fall = np.expm1(-2.0 * sign * t)
             depth = pull * (sign * t + 0.5 * fall) + 0.5 * precision * t**2
             slope = -sign * pull * fall + precision * t
@@ -188,7 +196,10 @@ def _blocks(groups: GroupSums, phi: Floats) -> Iterator[tuple[Ints, Floats]]:
 
     Nodes over x are shared by all of the same sigma and omega.
     """
+    # nodes over x depend on sigma and omega alone, and lattices hold many mu and tau at each of
+    # these
     pairs, place = np.unique(phi[:, 2:], axis=0, return_inverse=True)
+    # NumPy 2.0 gives return_inverse of rows as (n, 1)
     order = np.argsort(place.ravel(), kind="stable")
     place = place.ravel()[order]
     needed = nodes_needed(pairs[:, 1])
@@ -240,8 +251,10 @@ class _Laid:
         variance, base = self.variance, self.base
         variance += phi[:, 1, None, None] ** 2
         square = 0.5 * (groups.mean - phi[:, 0, None]) ** 2
+        # taken off before exp, and given back after the logarithm
         least = square / variance[:, :, -1]  # the largest exponent is that of the last node
         inverse = np.divide(1.0, variance, out=variance)
+        # the inner loop of a fit: one exponential an element, and no logarithm
         base *= np.sqrt(inverse)
         inverse *= -square[:, :, None]
         inverse += least[:, :, None]
@@ -306,6 +319,7 @@ def _with_means(
     noise = np.exp(2.0 * x) / groups.weight[:, None]
     total = noise + phi[:, 1, None, None] ** 2
     square = (groups.mean - phi[:, 0, None])[:, :, None] ** 2
+    # mean_j ~ N(mu, tau^2 + sigma_j^2 / W_j), theta_j integrated out
     return noise, log_density - 0.5 * (np.log(total) + square / total + LOG_2PI)
 
 
@@ -326,6 +340,7 @@ def density_of_noise(groups: GroupSums, phi: Floats, weight: Floats, x: Floats) 
     out = np.zeros(x.shape)
     log_total = given_phi(groups, phi).log_total
     ss, n = groups.ss[:, None], groups.n[:, None]
+    # sigma_j^-(n - 1) exp(-ss / (2 sigma_j^2)), as in `noise_nodes`
     from_rows = -(n - 1.0) * x - 0.5 * ss * np.exp(-2.0 * x)
     step = max(1, CELLS_AT_ONCE // x.size)
     for i in range(0, len(phi), step):
@@ -334,5 +349,7 @@ def density_of_noise(groups: GroupSums, phi: Floats, weight: Floats, x: Floats) 
         z = (x - np.log(phi[part, 2])[:, None, None]) / omega
         prior = -0.5 * z * z - np.log(omega) - 0.5 * LOG_2PI
         log_f = _with_means(groups, phi[part], x[None], prior + from_rows)[1]
+        # each node's density is normalised by its own total: their mean, not the density of the
+        # mean
         out += np.einsum("g,gjx->jx", weight[part], np.exp(log_f - log_total[part, :, None]))
     return out

@@ -69,9 +69,11 @@ class Mesh:
         straight = (theta - self.center) / self.step
         if math.isinf(self.half):
             return np.asarray(straight)
+        # the inverse of the growing part alone: within a step of the solution
         beyond = np.log1p(np.maximum(np.abs(straight) - self.half, 0.0) * STEP_GROWTH) / STEP_GROWTH
         x = np.sign(straight) * np.minimum(np.abs(straight), self.half + beyond)
         for _ in range(60):
+            # at 10 steps exp(g 10) is 2: Newton's method cannot run off the exponential
             move = np.clip((self.theta(x) - theta) / self.slope(x), -10.0, 10.0)
             x = x - move
             if np.abs(move).max(initial=0.0) < 1e-10:
@@ -98,7 +100,9 @@ def mesh(start: float, stop: float, left: float, right: float, step: float) -> M
         last = math.ceil((right - float(middle)) / step)
         return Mesh(middle, np.asarray(step), math.inf, first, last - first + 1)
     h = step / 1.2  # growth adds a sixth of a step at start and stop
+    # steps at start and stop are (1 + exp(-1.8)) h = 1.17 h, less than the step asked for
     half = 0.5 * (stop - start) / h + 1.8 / STEP_GROWTH
+    # steps that grow as exp(g k) cover a distance d in log(1 + g d / h) / g of them
     before = math.log1p(max(start - left, 0.0) * STEP_GROWTH / h) / STEP_GROWTH
     after = math.log1p(max(right - stop, 0.0) * STEP_GROWTH / h) / STEP_GROWTH
     first, last = math.floor(-half - before) - 1, math.ceil(half + after) + 1

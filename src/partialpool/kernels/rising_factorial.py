@@ -20,10 +20,13 @@ BERNOULLI = (1.0 / 6.0, -1.0 / 30.0, 1.0 / 42.0, -1.0 / 30.0, 5.0 / 66.0)
 
 def log_rising(x: Floats, k: Floats) -> Floats:
     """Log of x (x + 1) ... (x + k - 1) for x > 0 and k >= 0, broadcast against each other."""
+    # Gamma(x + 8) = Gamma(x) x (x + 1) ... (x + 7): the series is then taken at 8 and beyond
     low, high = _passed(x), _passed(x + k)
     z = x + SHIFT
     top = z + k
     return np.asarray(
+        # Stirling's (top - 1/2) log(top) - (z - 1/2) log(z) - k, arranged so that nothing large
+        # cancels
         (top - 0.5) * np.log(top / z)
         + k * (np.log(z) - 1.0)
         + _series(1.0 / top)
@@ -50,13 +53,16 @@ def rising_slopes(x: Floats, k: Floats, orders: int) -> list[Floats]:
     """The first derivatives of `log_rising` in x, up to three."""
     z = x + SHIFT
     top = z + k
+    # digamma(z) = log z - 1/(2z) - sum B_2j / (2j z^2j)
     out = [np.log(top / z) + _digamma_series(top) - _digamma_series(z)]
     powers = [np.zeros_like(top) for _ in range(orders)]
     for i in range(SHIFT):
+        # digamma(x) = digamma(x + 8) - sum 1 / (x + i), and its derivatives powers of the same
         low, high = 1.0 / (x + i), 1.0 / (x + k + i)
         a, b = low, high
         for power in powers:
             power += a - b
+            # next power of both
             a, b = a * low, b * high
     out[0] = out[0] + powers[0]
     if orders > 1:

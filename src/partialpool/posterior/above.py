@@ -70,6 +70,7 @@ def drawn_above_average(post: PopulationPosterior) -> Floats:
     rng, above = np.random.default_rng(SEED), np.zeros(post.statistics.n_groups)
     for i in range(0, DRAWS, size):
         drawn = post.draws(min(size, DRAWS - i), rng)
+        # each draw has a mu of its own: the two go together
         above += (drawn.theta > drawn.mu[:, None]).sum(axis=0)
     return above / DRAWS
 
@@ -101,11 +102,13 @@ def _conjugate_above(
     f, m = tau**-2.0, link.natural(mu)
     if link is LOGIT:
         a, b = m * f + y[:, None], (1.0 - m) * f + (size - y)[:, None]
+        # P(p_j > m) of the beta posterior, the complement from its own tail
         p = special.betaincc(a, b, np.broadcast_to(m, a.shape))
         # SciPy has no value where f is past 1e15 or so: the density is then a normal one
         mean, total = a / (a + b), a + b
         sd = np.sqrt(np.maximum(mean * (1.0 - mean) / (total + 1.0), 1e-300))
         return np.asarray(np.where(np.isnan(p), special.ndtr((mean - m) / sd), p))
+    # rate_j has rate f / m + size: at m the argument is f + size m
     return np.asarray(special.gammaincc(f + y[:, None], f + size[:, None] * m))
 
 
@@ -114,6 +117,7 @@ def _normal_above(y: Floats, size: Floats, mu: Floats, tau: Floats, model: Count
     theta, sd = _modes(y[:, None], size[:, None], mu, tau, model.link)
     u, w = np.polynomial.legendre.leggauss(POINTS)
     middle = np.broadcast_to(mu, theta.shape)
+    # both sides have a piece, also where nearly all of the density is on one
     cuts = [np.minimum(theta - REACH * sd, middle - sd), middle]
     cuts += [np.maximum(theta + REACH * sd, middle + sd)]
     inner = [theta - NEAR * sd, theta + NEAR * sd]  # so that a sharp density is met
@@ -130,6 +134,7 @@ def _normal_above(y: Floats, size: Floats, mu: Floats, tau: Floats, model: Count
             log_density += np.log(w) + np.log(np.maximum(half, 1e-300))[..., None]
             log_parts[-1].append(special.logsumexp(log_density, axis=-1))
     below, above = (special.logsumexp(parts, axis=0) for parts in log_parts)
+    # above / (above + below), from logarithms: neither side needs a normalising constant
     return np.asarray(special.expit(above - below))
 
 

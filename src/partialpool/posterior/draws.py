@@ -63,9 +63,11 @@ def draw(
     conditional = model.conditional(points)
     factor = np.ones(size)
     if not math.isinf(conditional.df):
+        # one factor for sigma, mu and theta of a draw: given sigma they are normal
         factor = np.sqrt(conditional.df / rng.chisquare(conditional.df, size))
     sigma = conditional.sigma * factor
     share = np.exp(conditional.log_share)  # (S, M)
+    # component of mu's prior
     which = (np.cumsum(share, axis=1) < rng.random(size)[:, None]).sum(axis=1)
     which = np.minimum(which, share.shape[1] - 1)
     rows = np.arange(size)
@@ -118,6 +120,7 @@ def invert(line: Line, weight: Floats, p: Floats) -> Floats:
         np.arange(-INTERPOLATED, INTERPOLATED * len(line.t) + 1) / INTERPOLATED
     )  # in steps, from one step outside
     below = sinc.integrated(fine, weight.T).T  # (1 or S, F)
+    # the series may fall by rounding in the tails
     below = np.maximum.accumulate(below, axis=1)
     if len(below) == 1:
         at = np.interp(p, below[0], fine)

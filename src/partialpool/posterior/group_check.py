@@ -63,6 +63,8 @@ MOST_PAIRS = 500
 """Distinct pairs of events and size of groups that are then all held against the others: each takes
 seven milliseconds."""
 CANDIDATES = 200
+"""Groups of many whose z are computed exactly: of 3,000 with very different known errors and
+Student's t effects the 190 farthest were all among them."""
 NEAR = 2.0
 """Groups of counts whose quick z is below this are not computed exactly for a notice: to be beyond
 Sidak's limit they would have to be 1.2 sds farther than it says."""

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
+from partialpool._normal import INTERVAL_ENDS, LOG_2PI
 from partialpool._table import Table
 from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.design.new_rows import NEW, NONE, NewRows
 from partialpool.errors import ArgumentError, ImproperPosteriorError
 from partialpool.integrate import Axis, Lattice, find_modes, integrate_lattice
 from partialpool.kernels.heteroscedastic import (
-    LOG_2PI,
     GroupSums,
     given_phi,
     log_marginals,
@@ -78,7 +78,6 @@ SAMPLED_GROUPS = 6
 """Groups by which this, and the error of groups, is estimated."""
 OF_NODES_OVER_NOISE = 3e-4
 """Error of what is printed that is left by the rules over mu and log sigma_j; see their tests."""
-ENDS = np.array([0.025, 0.975])
 
 
 def heteroscedastic_posterior(
@@ -601,7 +600,7 @@ class HeteroscedasticPosterior(OneFactorEngine):
         """Nodes from which groups are read, and the error of groups."""
         lattice, groups = self.lattice, self.model.groups.part(self._sample)
         few = self._nodes(*few_of_lattice(lattice, FEW_NODES[1]))
-        ends = self._theta(groups, few).quantile(ENDS)
+        ends = self._theta(groups, few).quantile(INTERVAL_ENDS)
         grids = [np.flatnonzero(lattice.replicate == k) for k in (0, 1)]
         mass = [float(lattice.weight[grid].sum()) for grid in grids]
         first, second = (

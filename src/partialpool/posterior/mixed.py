@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import scipy
 
+from partialpool._normal import INTERVAL_ENDS, NORMAL_WIDTH
 from partialpool._table import Table
 from partialpool._typing import Bools, Floats, Ints
 from partialpool.design.new_rows import NEW, NONE, NewRows
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Lattice, Sample, WeightedNodes
-from partialpool.integrate.weighted import NORMAL_WIDTH
 from partialpool.kernels import student
 from partialpool.kernels.nested_factors import Functional
 from partialpool.models import MixedModel, Priors
@@ -77,9 +77,6 @@ READING_SHARE = 0.3
 """Share of the error told that reading from fewer nodes may add where reading all takes long."""
 GROWTH_TAKEN_AT = np.array([1e3, 1e5])
 """Multiples of an sd at which scales of rows tell whether they grow with it."""
-
-ENDS = (0.025, 0.975)
-"""Probabilities of the ends of intervals whose error is told."""
 
 
 View = Callable[[Mixture, Block], Distribution]
@@ -803,7 +800,9 @@ class MixedPosterior(FullEngine):
         """Largest error of what is printed of mixtures over all nodes; loc, scale (C, R)."""
         nodes, chosen, lattice = self.nodes, self._weighty, self.weighted
         scale = np.maximum(scale, 1e-100)
-        ends = [student.mixture_quantile(p, loc, scale, nodes.weight, nodes.df) for p in ENDS]
+        ends = [
+            student.mixture_quantile(p, loc, scale, nodes.weight, nodes.df) for p in INTERVAL_ENDS
+        ]
         width = (ends[1] - ends[0]) / NORMAL_WIDTH
         errors = []
         for end in ends:

@@ -14,11 +14,10 @@ from partialpool.models.population_model import PopulationModel
 from partialpool.posterior.draws import invert
 from partialpool.posterior.node_mixture import NodeComponents
 from partialpool.posterior.population_nodes import grids_of, kernels
+from partialpool.posterior.variance_parameters import KERNEL_WIDTH
 
 CELLS_AT_ONCE = 2**18
 """Elements of the (draws, groups, components) arrays worked on at once."""
-KERNEL_WIDTH = 0.2
-"""Width of the kernel by which nodes over several dimensions become continuous, in their sds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
+from partialpool._normal import ENDS_AND_MEDIAN, LOG_2PI
 from partialpool._typing import Floats, Ints
 from partialpool.design.new_rows import NEW
 from partialpool.integrate import Axis, Lattice
@@ -19,7 +20,6 @@ from partialpool.posterior.assembled import Chosen
 from partialpool.posterior.distributions import Distribution, Mapped, Mixture
 from partialpool.posterior.engine import Scale
 from partialpool.posterior.many_groups import (
-    CHECKED,
     Interpolated,
     KnotsOfGroups,
     many_groups,
@@ -41,7 +41,7 @@ MANY_CELLS = 2e6
 CONDENSED_SIZES, CONDENSED_AGREE = (50, 100, 200, 400, 800, 1600), 5e-3
 """Nodes that are tried, and how closely ends of intervals must agree with all nodes, in sds: 200
 groups of a normal population under a contaminated one need 400 to 1,600 of up to 100,000."""
-UNIT = Axis(0.0, 1.0)
+UNIT = Axis(0.0, 1.0)  # shares of shrinkage
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,13 +190,15 @@ class MeasuredGroups(GroupReadout):
         some = sample_of_groups(self.y, weight)
         parts = self.y[some], weight[some]
         exact = self._mixture(*parts, full)
-        ends, sd = exact.quantile(CHECKED), exact.sd
+        ends, sd = exact.quantile(ENDS_AND_MEDIAN), exact.sd
         phi = self.model.coordinates(self.lattice.points)
         for size in CONDENSED_SIZES:
             if size >= len(full.weight):
                 break
             few = condensed_nodes(full, phi, size)
-            error = float((np.abs(self._mixture(*parts, few).quantile(CHECKED) - ends) / sd).max())
+            error = float(
+                (np.abs(self._mixture(*parts, few).quantile(ENDS_AND_MEDIAN) - ends) / sd).max()
+            )
             if error <= CONDENSED_AGREE:
                 return few, error
         return full, 0.0
@@ -292,4 +294,4 @@ class MeasuredGroups(GroupReadout):
         out = log_marginals(self.y, error, mu, drawn.populations(self.model))[:, 0]
         squares = -0.5 * s.ss / sigma[:, None] ** 2
         each = squares - (s.n - 1.0) * np.log(sigma)[:, None] - 0.5 * np.log(s.weight)
-        return np.asarray(out + each - 0.5 * s.n * math.log(2.0 * math.pi) + 0.5 * s.log_weight)
+        return np.asarray(out + each - 0.5 * s.n * LOG_2PI + 0.5 * s.log_weight)

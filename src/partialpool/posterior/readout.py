@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from partialpool._normal import INTERVAL_ENDS, NORMAL_WIDTH
 from partialpool._typing import Floats
 from partialpool.integrate.condense import condensed
-from partialpool.integrate.weighted import NORMAL_WIDTH
 from partialpool.kernels import student
 from partialpool.kernels.crossed import Crossed
 from partialpool.models import MixedModel
@@ -33,8 +33,6 @@ AGREE_IF_FINE, ENDS_AGREE = 1e-5, 5e-3
 integral itself is that exact, and usually."""
 SLOW_EVALUATION = 2e-3
 """Seconds an evaluation from which on sizes are compared with each other, not with all nodes."""
-PROBABILITIES = (0.025, 0.975)
-"""Ends of the intervals that are compared."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,7 +113,7 @@ def interval_ends(model: MixedModel, nodes: Nodes, rows: Rows) -> Floats:
     """Ends of the 95% intervals of rows, (2, R)."""
     loc, scale = located(nodes, rows, functional(model, nodes, rows))
     scale = np.maximum(scale, 1e-100)
-    ends = [student.mixture_quantile(p, loc, scale, nodes.weight, nodes.df) for p in PROBABILITIES]
+    ends = [student.mixture_quantile(p, loc, scale, nodes.weight, nodes.df) for p in INTERVAL_ENDS]
     return np.stack(ends)
 
 

@@ -83,11 +83,15 @@ def quantiles(
     log_density += _log_likelihood(rows, groups, dispersion, b, u)
     log_density -= log_density.max(axis=0)  # each point's constant is unknown, and cancels
     density = np.exp(log_density)
+    # given a point and on one grid: each point's distribution has mass one
     density /= density.sum(axis=0)
     marginal = density.mean(axis=1)  # (T, R), sums to one
     below = np.cumsum(marginal, axis=0) - 0.5 * marginal
     below -= np.gradient(marginal, axis=0) / 12.0  # Euler and Maclaurin: h^2 / 12 of the slope
+    # rises, as the inverse below needs
     below = np.maximum.accumulate(np.clip(below, 1e-12, 1.0 - 1e-12), axis=0)
+    # on the normal scale the distribution function is nearly straight, and interpolation nearly
+    # exact
     wanted, score = special.ndtri(probabilities), special.ndtri(below)
     standardised = [np.interp(wanted, s, grid) for s in score.T]  # nearly straight lines
     return np.asarray(mean + sd * np.stack(standardised, axis=1))

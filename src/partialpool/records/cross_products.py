@@ -11,7 +11,7 @@ import numpy as np
 from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.records.record import Record
 
-LOST = 1e-4
+LEAST_SHARE_WITHIN = 1e-4
 """Share of a sum of squares that lies within groups, below which it is summed anew about their own
 means: taking these off has then cost four digits of sixteen. Without the second reading sigma has
 7 digits where groups are 10,000 sigmas apart, and none at 1e8."""
@@ -299,5 +299,5 @@ def lost_digits(products: CrossProducts) -> list[int]:
         t
         for t, b in enumerate(products.blocks)
         if b.within is not None
-        and (np.diag(b.within) < LOST * total)[np.append(~b.constant, True)].any()
+        and (np.diag(b.within) < LEAST_SHARE_WITHIN * total)[np.append(~b.constant, True)].any()
     ]

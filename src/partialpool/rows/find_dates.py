@@ -20,8 +20,8 @@ from partialpool.rows.csv_files import csv_files, first_value
 from partialpool.rows.date_texts import ORDERS, YEAR_FIRST
 from partialpool.rows.days import (
     EPOCH,
-    FIRST,
     FORMAT,
+    UNIX_EPOCH,
     Since,
     asked_for,
     days_of,
@@ -123,7 +123,7 @@ def _earliest(data: Any, column: Name, order: str) -> Since | None:
             )
             if math.isnan(earliest):
                 return None
-    day = (FIRST + dt.timedelta(math.floor(earliest))).date().isoformat()
+    day = (UNIX_EPOCH + dt.timedelta(math.floor(earliest))).date().isoformat()
     return Since(day, order)
 
 
@@ -171,7 +171,7 @@ def _first_in_engine(data: Any, columns: tuple[Name, ...]) -> dict[str, object]:
             frames.check_column(column.name, list(engine.columns), column.at)
             kind, its_name = engine.type_of(column.name)
             if its_name.lower().startswith(DATES):
-                values[column.name] = FIRST
+                values[column.name] = UNIX_EPOCH
             elif kind == "text":
                 values[column.name] = some.first_value(rows.data, column.name)
     return values
@@ -189,7 +189,7 @@ def _first_in_frame(data: Any, kind: str, column: Name) -> object:
     if kind == "polars" and type(data).__name__ == "LazyFrame":
         described = str(data.collect_schema()[column.name]).lower()
         if described.startswith(DATES):
-            return FIRST
+            return UNIX_EPOCH
         if not described.startswith("str"):
             return None
         return _first_of(data.select(column.name).drop_nulls().head(1).collect().to_series())
@@ -198,7 +198,7 @@ def _first_in_frame(data: Any, kind: str, column: Name) -> object:
     values = frames.take(data, kind, (column,))[column.name]
     described = str(getattr(values, "dtype", getattr(values, "type", ""))).lower()
     if described.startswith(DATES):
-        return FIRST
+        return UNIX_EPOCH
     if described and not described.startswith(TEXTS):
         return None
     if hasattr(values, "to_pylist"):

@@ -56,7 +56,7 @@ from partialpool.rows.sql import Engine
 
 MOST_SUMS = 400
 """Aggregates of one statement; more take several."""
-FUSED = 4
+FUSED_COLUMNS = 4
 """With at most so many columns of X, one term's pass also sums what all rows need."""
 
 
@@ -188,7 +188,7 @@ class Passes:
     @property
     def fused(self) -> bool:
         """Whether the sums over all rows come with those of the only term."""
-        return len(self.plan.z) == 1 and len(self.plan.x) <= FUSED
+        return len(self.plan.z) == 1 and len(self.plan.x) <= FUSED_COLUMNS
 
     # statements
 

@@ -33,7 +33,7 @@ from partialpool.words.population_shape import with_numbers
 
 FINEST = 1e-10
 """The least that may be asked for: doubles carry no more. The most is `COARSEST`."""
-FAR = 10.0
+FAR_PREDICTOR = 10.0
 """Standard deviations from zero beyond which a predictor is far: the intercepts that vary are then
 so correlated with its slopes (0.995) that a lattice over them is mostly empty."""
 
@@ -195,5 +195,5 @@ def _far_from_zero(block: Block) -> list[str]:
     if not block.correlated:
         return []
     sd = np.sqrt(np.einsum("lkk->k", block.ztz) / block.weight.sum())
-    far = np.abs(block.shift) > FAR * sd
+    far = np.abs(block.shift) > FAR_PREDICTOR * sd
     return [name for name, is_far in zip(block.effects, far, strict=True) if is_far]

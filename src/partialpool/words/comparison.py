@@ -275,7 +275,10 @@ def _row_rmse(post: OneWayPosterior, lam: float) -> float:
     return math.sqrt(float(squares.sum() / n[several].sum()))
 
 
-HERMITE = 40
+HERMITE_NODES = 40
+"""Gauss-Hermite nodes over theta for the mean of a probability: right to 1e-8 where tau is 2 on the
+logit scale, 4e-4 at 5 and 9e-3 at 10, where nodes of a posterior have next to no weight; twice as
+many gain two digits."""
 
 
 @compare.register
@@ -351,7 +354,7 @@ def _expected(post: CountsPosterior) -> Floats:
         if natural_moments(model.sizes, model.priors) <= 1:
             return np.full(nodes.inner.shape, math.nan)
         return np.exp(nodes.inner + 0.5 * nodes.outer[:, None] ** 2)
-    z, w = np.polynomial.hermite_e.hermegauss(HERMITE)
+    z, w = np.polynomial.hermite_e.hermegauss(HERMITE_NODES)
     theta = nodes.inner[:, :, None] + nodes.outer[:, None, None] * z
     return np.asarray(model.link.natural(theta) @ (w / w.sum()))
 

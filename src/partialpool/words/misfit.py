@@ -17,7 +17,7 @@ from partialpool.posterior.count_misfit import (
 from partialpool.records.counts import CountStatistics
 from partialpool.words.families import WIDER, family_words
 
-P_VALUE = 0.01
+MISFIT_LEVEL = 0.01
 """The same tail as that of `count_misfit.SDS`."""
 EFFECT_OF_ROWS = "give every row an effect of its own, + (1 | row)"
 
@@ -53,7 +53,7 @@ def misfit_of_one_factor(s: CountStatistics) -> Iterator[Notice]:
     """The same of rows of one factor, of which the sums by group are known."""
     family = "binomial" if s.proportion else "poisson"  # of rows, whatever the groups' is
     variance = rows_of_groups_vary(s)
-    if variance is not None and variance.observed > RATIO and variance.p < P_VALUE:
+    if variance is not None and variance.observed > RATIO and variance.p < MISFIT_LEVEL:
         yield Notice(
             "rows_vary",
             "warning",

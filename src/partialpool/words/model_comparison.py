@@ -27,13 +27,13 @@ FEW_GROUPS = 30
 """With fewer groups the standard error of a difference is itself too uncertain to be relied on.
 Sivula, Magnusson and Vehtari (2020), arXiv:2008.10296, show it to be too small with few
 observations, with models that predict alike, and with outliers."""
-SAME = 1e-8
+SAME_SHARE = 1e-8
 """Relative difference of groups' own values that may be rounding of their sums."""
 LONG_NAME = 28
 """Longer names are replaced by letters in the printed table."""
 USED_WEIGHT = 0.05
 """Stacking weights below this are not worth a sentence."""
-ALIKE = 4.0
+SMALL_DIFFERENCE = 4.0
 """Differences below this are said to be small (same source)."""
 
 
@@ -287,7 +287,7 @@ def _same_groups(first: Scored, other: Scored) -> Ints:
         raise _unlike(first, other, how)
     apart = np.abs(of_first.value - of_other.value[at])
     size = np.abs(of_first.value).max(initial=1e-300)
-    if np.nanmax(apart, initial=0.0) > SAME * size:
+    if np.nanmax(apart, initial=0.0) > SAME_SHARE * size:
         raise _unlike(first, other, "do not have the same values of the outcome, offsets taken off")
     return at
 
@@ -324,8 +324,8 @@ def _sentences(of: ModelComparison, names: Sequence[str]) -> list[str]:
         said.append(f"The difference itself is computed to {error:.2g}.")
     if gap < 2.0 * se:
         said.append("The difference is within 2 se: the data cannot tell them apart.")
-    elif gap < ALIKE:
-        said.append(f"So small a difference (below {ALIKE:g}) hardly matters.")
+    elif gap < SMALL_DIFFERENCE:
+        said.append(f"So small a difference (below {SMALL_DIFFERENCE:g}) hardly matters.")
     groups = of.pointwise.n_rows
     if groups < FEW_GROUPS:
         said.append(

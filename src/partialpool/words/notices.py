@@ -33,6 +33,8 @@ from partialpool.words.population import population_notices
 from partialpool.words.population_shape import rests_on_prior
 
 FEW_REPLICATES = 10
+"""With fewer degrees of freedom within groups the standard error of log sigma is above 1 /
+sqrt(20), 22%: sigma, and with it tau, rests on the priors."""
 
 
 @singledispatch
@@ -205,7 +207,7 @@ def _single_rows(s: Any, term: int = 0, groups: str = "groups") -> Iterator[Noti
         )
 
 
-ROUGH = 0.05
+ROUGH_MOVE = 0.05
 """Standard errors by which an approximate integral may move estimates unmentioned."""
 MANY_GROUPS = 20
 """With fewer groups, spreads taken as known make intervals too short to say nothing."""
@@ -280,7 +282,7 @@ def _notices_estimated(post: Estimated) -> Iterator[Notice]:
 def _approximate(post: Estimated) -> Iterator[Notice]:
     """Say where the integral over groups of counts is too rough, and by how much."""
     estimate = post.estimate
-    if post.quadrature is None or estimate.moved < ROUGH:
+    if post.quadrature is None or estimate.moved < ROUGH_MOVE:
         return
     rule = (
         "Laplace's approximation"

@@ -15,7 +15,7 @@ from partialpool.posterior.group_check import GroupCheck
 from partialpool.words.formatting import number
 from partialpool.words.population_shape import population_words
 
-NAMED = 5
+NAMED_GROUPS = 5
 """So many outlying groups are named, the farthest first."""
 SIZES_LEVEL = 0.005
 """P-value from which on sizes are said to go with values: in 2 of 1,000 right worlds of
@@ -39,9 +39,9 @@ def outlying_groups(check: GroupCheck) -> Iterator[Notice]:
     far = far[np.argsort(-np.abs(np.nan_to_num(check.z[far])), kind="stable")]
     listed = ", ".join(
         f"{shown(check.labels[[j]].tolist())} ({_how_far(float(check.z[j]))})"
-        for j in far[:NAMED].tolist()
+        for j in far[:NAMED_GROUPS].tolist()
     )
-    more = f", and {len(far) - NAMED:,} more" if len(far) > NAMED else ""
+    more = f", and {len(far) - NAMED_GROUPS:,} more" if len(far) > NAMED_GROUPS else ""
     one = len(far) == 1
     what = "" if check.term == "Intercept" else f" in {check.term}"
     yield Notice(

@@ -11,6 +11,7 @@ import numpy as np
 
 from partialpool._markup import output, paragraph
 from partialpool._markup import table as html_table
+from partialpool._normal import ENDS_AND_MEDIAN, NORMAL_WIDTH
 from partialpool._table import Table
 from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.design.labels import as_labels
@@ -20,12 +21,11 @@ from partialpool.words.formatting import WIDTH, aligned, number, printable
 
 MUCH = 0.5
 """Posterior sds from which on an answer is said to move: half the uncertainty that is told."""
-SHOWN = 5
+SHOWN_GROUPS = 5
 """Groups that are told with intervals: those that move most."""
-NORMAL_WIDTH = 3.919927969080108
-"""Width of a central 95% interval of a normal distribution, in sds."""
-LEVEL, ENDS = 0.95, np.array([0.025, 0.5, 0.975])
-LIGHT = 1e-9
+LEVEL = 0.95
+"""Of the intervals of the table: what is compared are answers, whatever level a fit prints."""
+LIGHT_SHARE = 1e-9
 """Share of the weight of nodes that are left out: shifts are told to 0.01."""
 
 READ_NODES = 256
@@ -110,7 +110,7 @@ def sensitivity(post: FullEngine, formula: str) -> Sensitivity:
     """
     every = list(settings(post))
     tried = [s for s in every if s.engine is not None]
-    engines = [s.engine.without_light_nodes(LIGHT) for s in every if s.engine is not None]
+    engines = [s.engine.without_light_nodes(LIGHT_SHARE) for s in every if s.engine is not None]
     parameters = [_parameters(engine) for engine in engines]
     shifts = [_shifts(parameters[0], other) for other in parameters]
     effects = _Effects.of(post)
@@ -119,7 +119,7 @@ def sensitivity(post: FullEngine, formula: str) -> Sensitivity:
     moved = np.stack([_shift(*means[0], mean) for mean, _ in means])
     which = np.nanargmax(np.abs(np.nan_to_num(moved)), axis=0)
     largest = moved[which, np.arange(moved.shape[1])]
-    order = np.argsort(-np.abs(np.nan_to_num(largest)), kind="stable")[:SHOWN]
+    order = np.argsort(-np.abs(np.nan_to_num(largest)), kind="stable")[:SHOWN_GROUPS]
     names = [s.name for s in tried]
     return Sensitivity(
         table=_joined(
@@ -146,7 +146,7 @@ def sensitivity(post: FullEngine, formula: str) -> Sensitivity:
 def _parameters(engine: FullEngine) -> dict[str, AnyArray]:
     """Name, mean, sd, median and the ends of the interval of every parameter."""
     named = engine.named()
-    quantiles = np.array([d.quantile(ENDS) for d in named.values()])
+    quantiles = np.array([d.quantile(ENDS_AND_MEDIAN) for d in named.values()])
     return {
         "name": as_labels(named),
         "mean": np.array([float(d.mean) for d in named.values()]),

@@ -29,7 +29,7 @@ from partialpool.posterior.distributions import IntervalKind
 from partialpool.records import CrossProducts
 from partialpool.records.cross_products import DISPERSION
 from partialpool.words.formatting import (
-    SHOWN_GROUPS,
+    PRINTED_GROUPS,
     WIDTH,
     aligned,
     group_cells,
@@ -172,14 +172,14 @@ def printed(
     advice: str,
 ) -> str:
     """The printed Fit: parameters, pooling, the first groups, and notices."""
-    shown = Table({k: v[:SHOWN_GROUPS] for k, v in groups.items()})
+    shown = Table({k: v[:PRINTED_GROUPS] for k, v in groups.items()})
     lines = [headline(post, formula), *textwrap.wrap(prior_line(post), WIDTH), ""]
     lines += aligned(["", *list(parameters)[1:]], parameter_cells(parameters))
     lines += ["", *textwrap.wrap(f"{pooling_line(post)} {advice}", WIDTH)]
     lines += [*textwrap.wrap(new_group_line(post), WIDTH), ""]
     lines += aligned(list(shown), group_cells(shown))
-    if groups.n_rows > SHOWN_GROUPS:
-        lines.append(f"... {groups.n_rows - SHOWN_GROUPS:,} more groups: fit.groups()")
+    if groups.n_rows > PRINTED_GROUPS:
+        lines.append(f"... {groups.n_rows - PRINTED_GROUPS:,} more groups: fit.groups()")
     if notices:
         lines += ["", *notice_lines(notices)]
     return "\n".join(lines)
@@ -194,7 +194,7 @@ def as_html(
     advice: str,
 ) -> str:
     """What a notebook shows of a Fit: all that `printed` says."""
-    shown = Table({k: v[:SHOWN_GROUPS] for k, v in groups.items()})
+    shown = Table({k: v[:PRINTED_GROUPS] for k, v in groups.items()})
     left = groups.n_rows - shown.n_rows
     size = f"The first {shown.n_rows} of {groups.n_rows:,}" if left else f"{groups.n_rows:,}"
     what = "effects of groups" if "term" in groups else "groups"

@@ -17,9 +17,9 @@ from partialpool.posterior import MixedDraws, MixedPosterior
 from partialpool.records import CrossProducts
 from partialpool.records.cross_products import Block
 
-DRAWS = 1000
-ELEMENTS = 20_000_000
-"""Draws of all groups' effects held at once are at most this many numbers."""
+MOST_DRAWS, MOST_CELLS = 1000, 20_000_000
+"""Draws from which shares of variance are read, whose means are then right to a thirtieth of their
+posterior sds; fewer, so that draws times groups stay within 160 MB."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +81,7 @@ def variance_explained(post: MixedPosterior) -> VarianceExplained:
     """
     s = post.statistics
     size = sum(b.zty.size for b in s.blocks)
-    count = int(np.clip(ELEMENTS // max(size, 1), 50, DRAWS))
+    count = int(np.clip(MOST_CELLS // max(size, 1), 50, MOST_DRAWS))
     draws = post.draws(count, np.random.default_rng(0))
     fixed = _fixed(s, draws)
     groups = [_between(b, draws) for b in s.blocks]  # each (S, q)
