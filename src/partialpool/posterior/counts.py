@@ -25,6 +25,7 @@ from partialpool.models.counts_propriety import (
 )
 from partialpool.models.population_text import CountPopulation
 from partialpool.posterior.argument_checks import (
+    checked_coefficients,
     checked_draws,
 )
 from partialpool.posterior.assembled import Chosen
@@ -294,12 +295,10 @@ class CountsPosterior(OneFactorEngine):
         Raises
         ------
         ArgumentError
-            If a group is not in the data, or a coefficient is not finite.
+            If a group is not in the data, or coefficients are not finite or all 0.
         """
+        a = checked_coefficients(coefficients, mu)
         at = self.group_index(list(coefficients))
-        a = np.array([float(v) for v in coefficients.values()])
-        if not np.isfinite([*a, mu]).all():
-            raise ArgumentError(f"coefficients must be finite; received {dict(coefficients)}")
         drawn = self._draws_of(at, CONTRAST_DRAWS)
         theta, middle = (self.on_scale(v, checked_scale(scale)) for v in (drawn.theta, drawn.mu))
         return Sampled(np.sort(theta @ a + mu * middle))

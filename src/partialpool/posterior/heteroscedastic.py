@@ -311,8 +311,8 @@ class HeteroscedasticPosterior(OneFactorEngine):
         ArgumentError
             If a group is not in the data, or coefficients are not finite or all 0.
         """
-        at = self.group_index(list(coefficients))
         a = checked_coefficients(coefficients)
+        at = self.group_index(list(coefficients))
         rng = np.random.default_rng(SEED)
         phi = draw_phi(self.model, self.lattice, CONTRAST_DRAWS, rng)
         theta, _ = draw_groups(self.model.groups.part(at), phi, rng)

@@ -259,8 +259,8 @@ class PopulationPosterior(OneFactorEngine):
         ArgumentError
             If a group is not in the data, or coefficients are not finite or all 0.
         """
-        at = self.group_index(list(coefficients))
         a = checked_coefficients(coefficients, mu)
+        at = self.group_index(list(coefficients))
         if len(a) == 1 and a[0] == 1.0 and mu == 0:
             return self._groups.one(int(at[0]), checked_scale(scale))
         drawn = self._draws(CONTRAST_DRAWS, np.random.default_rng(SEED), at)
