@@ -52,7 +52,7 @@ from partialpool.formula import Roles
 from partialpool.kept_statistics import Statistics, with_more
 from partialpool.models import Priors, parameter_names, priors
 from partialpool.models.population_model import default_priors
-from partialpool.models.population_text import AnyPopulation
+from partialpool.models.population_text import AnyPopulation, without_priors
 from partialpool.models.populations import Population
 from partialpool.models.priors import Prior
 from partialpool.notices import Notice
@@ -1526,7 +1526,7 @@ def fit_one_way(
         with _threads(products):
             estimates = estimated(products, restricted=method == "reml")
         return Fit(estimates, reading.like, design, reading.notices, sums=s)
-    chosen = _one_way_priors(prior, s.factor, population)
+    chosen = _one_way_priors(prior, s.factor, None, population)
     _refuse_sigma(chosen, s.sigma_known)
     _refuse_sd_log_sigma(chosen)
     post: OneWayPosterior | PopulationPosterior
@@ -1551,7 +1551,7 @@ def _fit_heteroscedastic(
             '(sigma ~ 1 + (1 | group)) are fitted with method="posterior"'
         )
     s = reading.statistics
-    chosen = prior if isinstance(prior, Priors) else priors(prior, factor=s.factor)
+    chosen = _stated(prior, None, factor=s.factor)
     post = heteroscedastic_posterior(s, chosen, accuracy)
     # far rows were looked for under one sigma: those of noisy groups are no news
     said = tuple(n for n in reading.notices if n.code != "outlying_rows")
@@ -1567,7 +1567,7 @@ def fit_one_way_counts(
 ) -> Fit:
     """Fit counts of one factor without predictors from their statistics."""
     s = reading.statistics
-    chosen = _one_way_priors(prior, s.factor, population)
+    chosen = _one_way_priors(prior, s.factor, s.family, population)
     _refuse_sd_log_sigma(chosen)
     post: CountsPosterior | PopulationPosterior
     with _threads(s):
@@ -1579,11 +1579,21 @@ def fit_one_way_counts(
     return Fit(post, reading.like, design, reading.notices, None, s, accuracy)
 
 
-def _one_way_priors(prior: PriorLike, factor: str, population: AnyPopulation) -> Priors:
+def _stated(prior: PriorLike, family: str | None, **known: Any) -> Priors:
+    """Priors under a normal population."""
+    if isinstance(prior, Priors):
+        return prior
+    return priors(prior, without=without_priors(family), **known)
+
+
+def _one_way_priors(
+    prior: PriorLike, factor: str, family: str | None, population: AnyPopulation
+) -> Priors:
     """Priors with the defaults of the population, under some of which tau cannot be flat."""
     base = default_priors(population) if isinstance(population, Population) else Priors()
     if not isinstance(prior, Priors):
-        return priors(prior, factor=factor, default=base)
+        without = without_priors(family, population, factor)
+        return priors(prior, factor=factor, default=base, without=without)
     return replace(prior, tau=base.tau) if prior.tau == Priors().tau else prior
 
 
@@ -1598,7 +1608,7 @@ def fit_mixed(
     post: MixedPosterior | Estimated
     if method == "posterior":
         names = parameter_names(s)
-        chosen = prior if isinstance(prior, Priors) else priors(prior, parameters=names)
+        chosen = _stated(prior, None, parameters=names)
         _refuse_sigma(chosen, s.sigma_known)
         _refuse_sd_log_sigma(chosen)
         _refuse_rho(chosen, s)
@@ -1628,7 +1638,7 @@ def fit_counts(
         with _threads(s):
             estimates = estimated_counts(s, quadrature=quadrature)
         return Fit(estimates, *last)
-    chosen = prior if isinstance(prior, Priors) else priors(prior, parameters=parameter_names(s))
+    chosen = _stated(prior, s.family, parameters=parameter_names(s))
     if chosen.sigma != Priors().sigma:
         raise PriorError(
             f"sigma ~ {chosen.sigma}: the spread of counts within groups follows from their mean, "
