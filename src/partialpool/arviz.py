@@ -13,6 +13,7 @@ from partialpool.data.labels import is_text
 from partialpool.errors import MissingExtraError
 from partialpool.posterior import Draws, Posterior
 from partialpool.posterior.engine import INTERCEPT, Scale, Term
+from partialpool.posterior.heteroscedastic import HeteroscedasticDraws
 
 Variables = dict[str, AnyArray]
 DRAWN = ("posterior", "log_likelihood")
@@ -40,6 +41,9 @@ def data_tree(posterior: Posterior, drawn: Draws, formula: str, scale: Scale) ->
     for name, term in terms.items():
         values = drawn.groups(term.factor, term=term.name, scale=scale)
         content["posterior"][name] = values
+    if isinstance(drawn.drawn, HeteroscedasticDraws):  # of one factor
+        of_groups |= (sigmas := {f"sigma[{factor}]": factor for factor in by_factor})
+        content["posterior"] |= dict.fromkeys(sigmas, drawn.drawn.noise)
     for factor, term in by_factor.items():
         content["constant_data"][f"n[{factor}]"] = _sizes(posterior, term)
     factors = {name: term.factor for name, term in terms.items()} | of_groups

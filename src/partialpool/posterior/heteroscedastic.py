@@ -156,12 +156,15 @@ class HeteroscedasticPosterior(OneFactorEngine):
         Nodes and weights over tau, sigma and sd_log_sigma.
     accuracy : float, optional
         The error asked for (posterior sds); see `target`.
+    read_from : int, optional
+        Nodes from which groups are read, about; if None the fewest that agree with all.
     """
 
     statistics: GroupStatistics
     model: HeteroscedasticModel
     lattice: Lattice
     accuracy: float | None = None
+    read_from: int | None = None
 
     # parameters -----------------------------------------------------------------------------
 
@@ -527,6 +530,8 @@ class HeteroscedasticPosterior(OneFactorEngine):
     def _read_out(self) -> tuple[PhiNodes, float]:
         """Nodes from which groups are read, and the error of groups."""
         lattice, groups = self.lattice, self.model.groups.part(self._sample)
+        if self.read_from is not None:
+            return self._nodes(*few_of_lattice(lattice, self.read_from)), 0.0
         few = self._nodes(*few_of_lattice(lattice, FEW_NODES[1]))
         ends = self._theta(groups, few).quantile(ENDS)
         grids = [np.flatnonzero(lattice.replicate == k) for k in (0, 1)]

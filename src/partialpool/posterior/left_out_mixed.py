@@ -342,6 +342,6 @@ def generalized_without(post: GeneralizedPosterior) -> LeftOutGroups:
     spread = RANDOMISED_ERROR * each.std(axis=0, ddof=1) / math.sqrt(len(each))
     with np.errstate(invalid="ignore"):  # of a group that no point allows
         out.error[:] = spread / each.mean(axis=0)
-    for values_ in (out.log_density, out.error, *out.mean.values(), *out.sd.values()):
+    for values_ in (out.log_density, *out.mean.values(), *out.sd.values()):
         values_[_few_points(share)] = np.nan  # too few points are left to say anything
     return out

@@ -7,10 +7,10 @@ from typing import Any, Protocol
 import numpy as np
 from scipy import special
 
-from partialpool._typing import Floats
+from partialpool._typing import Floats, Ints
 from partialpool.data import CountStatistics, Table
 from partialpool.errors import ArgumentError
-from partialpool.kernels.discrete import smallest_count
+from partialpool.kernels.discrete import smallest_count, smallest_count_near
 from partialpool.kernels.families import LOGIT
 from partialpool.models import CountsModel
 from partialpool.posterior.dispersed_events import (
@@ -27,6 +27,8 @@ CELLS_AT_ONCE = 2**20
 """Elements of arrays worked on at once (8 MiB)."""
 AVERAGED_QUANTILES = 64
 """Quantiles of a probability or rate over which new events are averaged."""
+COARSER = 4
+"""Of them each so many-th serves to look for ends, from which the search starts."""
 
 
 class Source(Protocol):
@@ -156,16 +158,41 @@ def new_events(
         return Table(estimate=size * mean, sd=spread, lower=lower, upper=upper)
     each = mean - mean**2 - sd**2 if proportion else mean
 
-    def cdf(count: Floats) -> Floats:
-        below = _binomial(count, size, rates) if proportion else special.pdtr(count, size * rates)
-        return share @ below
-
-    most = size * rates.max(axis=0)
-    high = size if proportion else np.ceil(most + 8.0 * np.sqrt(most) + 40.0)
-    lower, upper = (smallest_count(cdf, high, p) for p in tails)
+    lower, upper = (_end(size, rates, share, proportion, p) for p in tails)
     with np.errstate(invalid="ignore"):
         spread = np.sqrt(np.maximum(size * each, 0.0) + (size * sd) ** 2)
     return Table(estimate=size * mean, sd=spread, lower=lower, upper=upper)
+
+
+def _end(size: Floats, rates: Floats, share: Floats, proportion: bool, p: float) -> Floats:
+    """Smallest numbers of events that rows stay at or below with probability p; (R,).
+
+    About where fewer rates and distribution functions of a normal approximation have it.
+    """
+    most = size * rates.max(axis=0)
+    high = size if proportion else np.ceil(most + 8.0 * np.sqrt(most) + 40.0)
+    few, of_few = rates[COARSER // 2 :: COARSER], share.reshape(-1, COARSER).sum(axis=1)
+
+    def roughly(count: Floats) -> Floats:
+        return np.asarray(of_few @ _nearly(count, size, few, proportion))
+
+    def below(count: Floats, at: Ints) -> Floats:
+        n, value = size[at], rates[:, at]
+        each = _binomial(count, n, value) if proportion else special.pdtr(count, n * value)
+        return np.asarray(share @ each)
+
+    return smallest_count_near(below, smallest_count(roughly, high, p), high, p)
+
+
+def _nearly(k: Floats, n: Floats, rate: Floats, proportion: bool) -> Floats:
+    """P(events <= k), roughly: roots of counts are nearly normal.
+
+    Source: Freeman and Tukey (1950), doi:10.1214/aoms/1177729756.
+    """
+    if not proportion:
+        return np.asarray(special.ndtr(np.sqrt(4.0 * k + 3.0) - np.sqrt(4.0 * n * rate)))
+    root = np.sqrt(np.maximum(4.0 * (n - k) - 1.0, 0.0))
+    return np.asarray(special.ndtr(np.sqrt((4.0 * k + 3.0) * (1.0 - rate)) - root * np.sqrt(rate)))
 
 
 def _dispersed_ends(

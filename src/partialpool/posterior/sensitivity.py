@@ -21,9 +21,10 @@ import numpy as np
 from partialpool._typing import Floats
 from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.errors import PartialPoolError
-from partialpool.integrate import Grid, Nested
+from partialpool.integrate import Grid, Lattice, Nested
 from partialpool.models import OneWayModel, Priors, one_way_model
 from partialpool.models.counts import CountsModel, counts_model
+from partialpool.models.heteroscedastic import heteroscedastic_model
 from partialpool.models.mixed import sd_name
 from partialpool.models.prior_menu import menu_of, rounded_unit
 from partialpool.models.scaled_prior import says_something, scaled_priors
@@ -44,6 +45,10 @@ from partialpool.posterior.population import PopulationPosterior, population_pos
 POWERS = (0.8, 1.25)
 """Powers to either side of one, a fifth of the information off or a quarter more: those of the
 source, far enough to see and near enough that the posterior is still about the same question."""
+
+OUTERMOST, MOST_OUTERMOST = 5e-3, 0.02
+"""Nodes of a lattice of less weight than the first (of the heaviest), and the probability that they
+may hold under another prior: more could lie where no nodes are."""
 
 Kind = Literal["fit", "prior", "power of prior", "power of likelihood"]
 
@@ -199,6 +204,33 @@ class _Nodes:
         self.fitted.append(posterior)
         return posterior
 
+    def heteroscedastic(
+        self, statistics: GroupStatistics, priors: Priors, power: float
+    ) -> HeteroscedasticPosterior:
+        """Weight nodes of groups that differ in noise, or lay them."""
+        first = self.fitted[0]
+        model = heteroscedastic_model(statistics, priors, power=power)
+        if power == 1.0 and priors.mu == first.priors.mu and model.axes == first.model.axes:
+            at = first.lattice.points
+            moved = _weighted_lattice(
+                first.lattice, model.log_prior(at) - first.model.log_prior(at)
+            )
+            if moved is not None:
+                return HeteroscedasticPosterior(statistics, model, moved, first.accuracy)
+        return heteroscedastic_posterior(statistics, priors, first.accuracy, power=power)
+
+
+def _weighted_lattice(lattice: Lattice, change: Floats) -> Lattice | None:
+    """The same lattice where the log density, which it carries along, changes by so much.
+
+    None where too much lies on its outermost nodes, beyond which there are none.
+    """
+    outermost = lattice.weight < OUTERMOST * lattice.weight.max()
+    moved = _weighted(lattice, change)
+    if moved is None or moved.weight[outermost].sum() > MOST_OUTERMOST:
+        return None
+    return replace(moved, carried=lattice.carried + change[:, None])
+
 
 def _moved(
     post: OneWayPosterior, statistics: GroupStatistics, model: OneWayModel
@@ -228,7 +260,7 @@ def _moved(
     )
 
 
-Laid = TypeVar("Laid", Grid, Nested)
+Laid = TypeVar("Laid", Grid, Nested, Lattice)
 
 
 def _weighted(nodes: Laid, change: Floats) -> Laid | None:
@@ -259,7 +291,7 @@ def _under(post: FullEngine, priors: Priors, nodes: _Nodes, power: float = 1.0) 
     if isinstance(post, PopulationPosterior):
         return population_posterior(s, priors, post.population, post.accuracy)
     if isinstance(post, HeteroscedasticPosterior):
-        return heteroscedastic_posterior(s, _unmoved(priors, root), post.accuracy, power=power)
+        return nodes.heteroscedastic(s, _unmoved(priors, root), power)
     if isinstance(post, CountsPosterior):
         if power != 1.0:
             s = replace(s, y=power * s.y, size=power * s.size)
