@@ -14,6 +14,7 @@ from partialpool.data.design import Design
 from partialpool.data.new_rows import NewRows, Target, Unseen, new_rows
 from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.kernels.families import LOG
+from partialpool.models.populations import Population
 from partialpool.posterior import Engine
 from partialpool.posterior.argument_checks import checked_draws
 from partialpool.posterior.dispersed_events import varied
@@ -146,6 +147,10 @@ def _counted(post: FullEngine, rows: NewRows, options: PredictionOptions) -> Tab
         if options.kind != "equal-tailed":
             raise ArgumentError("intervals of numbers of events have equal tails only")
         proportion = bool(post.statistics.proportion)
-        return new_events(value, rows.weight, proportion, options.level, post.dispersion)
+        of = post.group_population
+        atoms = isinstance(of, Population) and of.has_atom
+        return new_events(
+            value, rows.weight, proportion, options.level, post.dispersion, atoms=atoms
+        )
     lower, upper = value.interval(options.level, options.kind)
     return Table(estimate=value.estimate, sd=value.sd, lower=lower, upper=upper)

@@ -53,7 +53,9 @@ def _model(post: Any, formula: str) -> str:
     if post.group_population in ("beta", "gamma"):  # of probabilities or rates themselves
         link = ""
     noise = (
-        "" if post.one_sigma else " Each group has a standard deviation of its own within it; "
+        ""
+        if post.one_sigma
+        else " Each group has a standard deviation of its own within it; "
         "their logarithms come from a normal population, too."
     )
     return (
