@@ -144,8 +144,8 @@ def test_group_log_likelihood_averages_to_that_of_all(rows):
     none = np.zeros((size, 0))
     drawn = HeteroscedasticDraws(
         50 + 3 * rng.standard_normal(size), 3 * abs(rng.standard_normal(size)),
-        np.exp(1 + 0.5 * rng.standard_normal(size)), 0.7 * abs(rng.standard_normal(size)),
-        none, none, none,
+        np.exp(1 + 0.5 * rng.standard_normal(size)),
+        none, none, 0.7 * abs(rng.standard_normal(size)), none,
     )  # fmt: skip
     total = engine.group_log_likelihood(drawn).sum(axis=1)
     top = total.max()
@@ -274,14 +274,14 @@ def test_sensitivity_of_noise_is_that_of_new_nodes(fit, monkeypatch):
     """Other priors weight the nodes that there are; nodes laid anew for each say the same."""
     quick = fit.sensitivity()
     monkeypatch.setattr("partialpool.posterior.sensitivity.MOST_OUTERMOST", -1.0)
-    monkeypatch.setattr("partialpool.words.sensitivity.READ_LATTICE", None)
+    monkeypatch.setattr("partialpool.posterior.heteroscedastic.READ_NODES", 364)
     slow = fit.sensitivity()
     assert np.abs(quick.table["shift"] - slow.table["shift"]).max() < 0.002
     gap = quick.largest["largest shift"] - slow.largest["largest shift"]
     assert np.abs(gap).max() < 0.02
     for name in ("mean", "lower", "median", "upper"):
         gap = np.abs(quick.table[name] - slow.table[name]) / slow.table["sd"]
-        assert gap.max() < 0.005
+        assert gap.max() < 0.01
 
 
 def test_sigma_of_every_group_goes_to_arviz(fit):

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from partialpool._typing import Bools, Floats
-from partialpool.data import Clusters, CrossProducts
-from partialpool.data.cross_products import Block
-from partialpool.data.redundancy import ROUNDING, independent
+from partialpool.records import Clusters, CrossProducts
+from partialpool.records.cross_products import Block
+from partialpool.records.redundancy import ROUNDING, independent
 
 
 @dataclass(frozen=True, slots=True, eq=False)

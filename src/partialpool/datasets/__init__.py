@@ -12,8 +12,8 @@ from importlib import resources
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool._typing import AnyArray
-from partialpool.data.table import Table
 
 
 @dataclass(frozen=True, slots=True)

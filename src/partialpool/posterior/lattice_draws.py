@@ -16,11 +16,11 @@ import numpy as np
 from partialpool._typing import Floats, Ints
 from partialpool.integrate import Lattice
 
-DEGREE = 4
+FIT_DEGREE = 4
 """Of the polynomial: quantiles of draws of tau, sigma and omega then differ from the tables by no
 more than 40,000 draws do (0.01 sd); with 2 by 0.03 (`test_draws_are_of_the_tables`). Of what
 populations that are not normal learn, too; with 6 no closer (`test_draws_and_tables_...`)."""
-LIGHTEST = 1e-4
+LIGHTEST_WEIGHT = 1e-4
 """Weight of the lightest nodes in the fit, over that of the heaviest: they keep it in bounds."""
 BOUNDED_SHARE = 0.998
 """Share of the proposals to which the bound on the ratio of densities applies."""
@@ -72,17 +72,24 @@ def draw_from_lattice(
     cell = 2.0 * np.array([line.step for line in lattice.lines])  # of one of the two grids
     while accepted < size:
         node = rng.choice(len(lattice.weight), size=max(size, 1000), p=lattice.weight)
+        # uniform within the node's cell
         t = fit.t[node] + cell * (rng.random((len(node), len(cell))) - 0.5)
         fitted = fit(t)
+        # density there over that at the node, which was drawn in proportion to its own
         ratio = fitted[:, :m].max(axis=1) + _log_slope(lattice, t) - log_node[node]
         if math.isnan(highest):
+            # of the first proposals, and the same for all that follow: acceptance must not change
+            # on the way
             highest = float(np.quantile(ratio, BOUNDED_SHARE))
         yes = np.flatnonzero(ratio - highest >= np.log(rng.random(len(ratio))))
         points.append(_values(lattice, t[yes]))
+        # the fit says how values change from the node, not what they are there
         values.append(fitted[yes] + functions[node[yes]] - fit.at_nodes[node[yes]])
         about.append(node[yes])
         accepted += len(yes)
-    return LatticeDraws(*(np.concatenate(v)[:size] for v in (points, values, about)))
+    return LatticeDraws(
+        np.concatenate(points)[:size], np.concatenate(values)[:size], np.concatenate(about)[:size]
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,10 +123,10 @@ class _Fit:
         center = lattice.weight @ t
         scale = np.sqrt(lattice.weight @ (t - center) ** 2)
         z = (t - center) / scale
-        powers = np.array(
-            [p for p in itertools.product(range(DEGREE + 1), repeat=t.shape[1]) if sum(p) <= DEGREE]
-        )
-        root = np.sqrt(np.maximum(lattice.weight, LIGHTEST * lattice.weight.max()))[:, None]
+        each = itertools.product(range(FIT_DEGREE + 1), repeat=t.shape[1])
+        powers = np.array([p for p in each if sum(p) <= FIT_DEGREE])
+        # weighted least squares: the fit is good where there is probability
+        root = np.sqrt(np.maximum(lattice.weight, LIGHTEST_WEIGHT * lattice.weight.max()))[:, None]
         basis = _monomials(z, powers)
         coefficients = np.linalg.lstsq(root * basis, root * functions, rcond=None)[0]
         ends = z.min(axis=0), z.max(axis=0)
@@ -133,7 +140,7 @@ class _Fit:
 
 def _monomials(z: Floats, powers: Ints) -> Floats:
     of = [np.ones_like(z)]
-    for _ in range(DEGREE):
+    for _ in range(FIT_DEGREE):
         of.append(of[-1] * z)
     out = np.ones((len(z), len(powers)))
     for i in range(z.shape[1]):

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 import numpy as np
 from scipy import special
 
+from partialpool._table import Table
 from partialpool._typing import Floats, Ints
-from partialpool.data import CountStatistics, Table
 from partialpool.errors import ArgumentError
 from partialpool.kernels.discrete import smallest_count, smallest_count_near
 from partialpool.kernels.families import LOG, LOGIT, Link
@@ -23,16 +23,19 @@ from partialpool.posterior.dispersed_events import (
 )
 from partialpool.posterior.distributions import Distribution, check_level
 from partialpool.posterior.pairs import Densities
+from partialpool.records import CountStatistics
 
 CELLS_AT_ONCE = 2**20
 """Elements of arrays worked on at once (8 MiB)."""
 AVERAGED_QUANTILES = 64
-"""Quantiles of a probability or rate over which new events are averaged."""
+"""Quantiles of a probability or rate over which new events are averaged: Gauss and Legendre, so
+that a smooth distribution function is averaged to all printed digits."""
 QUANTILE_NODES = 17
 """Of them computed; between them they are cubics: right to 7e-4 sds of groups and to 0.01
 of rows with predictors, of which 25 are as far (`test_rates_between_quantiles`)."""
 COARSER = 4
-"""Of them each so many-th serves to look for ends, from which the search starts."""
+"""Of them each so many-th serves to look for ends, from which the search starts: one or two counts
+away, where its distribution function is computed three times in place of twenty."""
 
 
 class Source(Protocol):
@@ -62,6 +65,7 @@ def expected_counts(post: Source, size: Any, level: float) -> Table:
     check_level(level)
     new = _checked(size, post.statistics.n_groups, post.model.link is LOGIT)
     mean, sd = post.value.mean, post.value.sd
+    # E p (1 - p), or E rate
     each = mean - mean**2 - sd**2 if post.model.link is LOGIT else mean  # variance of one
     return Table(
         group=post.statistics.labels,
@@ -94,6 +98,7 @@ def _quantiles(post: Source, size: Floats, p: float) -> Floats:
         high = size.copy()
     else:
         most = size * post.value.quantile(1.0 - 1e-12)
+        # beyond eight sds of Poisson events of the largest rate: bisection needs an upper end
         high = np.ceil(most + 8.0 * np.sqrt(most) + 40.0)
     return smallest_count(lambda count: _cdf(post, count, size), high, p)
 
@@ -157,6 +162,7 @@ def new_events(
     """
     node, share = np.polynomial.legendre.leggauss(AVERAGED_QUANTILES)
     p, link = 0.5 + 0.5 * node, LOGIT if proportion else LOG
+    # Gauss and Legendre over probabilities
     rates = value.quantile(p) if atoms else rates_between(value, p, link)  # (P, R)
     share = 0.5 * share
     mean, sd = np.asarray(value.mean), np.asarray(value.sd)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from partialpool._table import Table
 from partialpool._typing import Floats
-from partialpool.data import Table
 from partialpool.errors import ArgumentError
 from partialpool.formula import CountFamily
 from partialpool.formula.families import PROPORTIONS

@@ -17,9 +17,10 @@ from partialpool.simulate.noise import uniforms
 
 Population = Literal["normal", "heavy_tailed", "two_clusters", "outlier"]
 POPULATIONS: tuple[Population, ...] = ("normal", "heavy_tailed", "two_clusters", "outlier")
-OUTLIER = 5.0
+OUTLIER_TAUS = 5.0
 """How many tau the outlying group lies above mu."""
 MOST_CELLS = 50_000_000
+"""Replicates times groups, at most: some 0.4 GB an array."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,5 +180,5 @@ def _standard(u: Floats, population: Population) -> Floats:
             return np.where(u < 0.5, -1.0, 1.0)
         case "outlier":
             standard = np.asarray(special.ndtri(u))
-            standard[:, 0] = OUTLIER
+            standard[:, 0] = OUTLIER_TAUS
             return standard
