@@ -23,6 +23,7 @@ from partialpool.posterior.engine import FullEngine
 from partialpool.posterior.joint_rows import RowDraws, new_sizes
 from partialpool.posterior.predicted_counts import new_events
 from partialpool.rows.new_rows import new_rows
+from partialpool.words import formatting
 
 ROWS_AT_ONCE = 2048
 """Rows of counts whose components are held at once: each is then computed once, not three times."""
@@ -65,11 +66,13 @@ def predict(post: Engine, design: Design, data: Any, options: PredictionOptions)
     Returns
     -------
     Table
-        estimate, sd, lower, upper (units of the outcome), in the order of the rows.
+        estimate, sd, lower, upper (units of the outcome), in the order of the rows; and where some
+        have no mean estimate_of, "mean" or "median".
     """
     options.check()
     rows = new_rows(design, data, options.target, options.unseen, observation=options.observation)
     each = _each(post, rows, options)
+    each |= formatting.estimate_of(each.pop("has_mean"))
     return Table({name: np.asarray(values)[rows.place] for name, values in each.items()})
 
 
@@ -137,7 +140,11 @@ def _each(post: Engine, rows: NewRows, options: PredictionOptions) -> Table:
     columns = {"estimate": predictor.estimate, "lower": lower, "upper": upper}
     moved = {k: np.asarray(v) + rows.offset for k, v in columns.items()}
     return Table(
-        estimate=moved["estimate"], sd=predictor.sd, lower=moved["lower"], upper=moved["upper"]
+        estimate=moved["estimate"],
+        sd=predictor.sd,
+        lower=moved["lower"],
+        upper=moved["upper"],
+        has_mean=np.isfinite(predictor.mean),
     )
 
 
@@ -154,4 +161,10 @@ def _counted(post: FullEngine, rows: NewRows, options: PredictionOptions) -> Tab
             value, rows.weight, proportion, options.level, post.dispersion, atoms=atoms
         )
     lower, upper = value.interval(options.level, options.kind)
-    return Table(estimate=value.estimate, sd=value.sd, lower=lower, upper=upper)
+    return Table(
+        estimate=value.estimate,
+        sd=value.sd,
+        lower=lower,
+        upper=upper,
+        has_mean=np.isfinite(value.mean),
+    )

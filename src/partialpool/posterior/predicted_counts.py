@@ -158,7 +158,8 @@ def new_events(
     Returns
     -------
     Table
-        estimate, sd, lower, upper: of the number of events.
+        estimate (the median where there is no mean), sd, lower, upper: of the number of events;
+        has_mean.
     """
     node, share = np.polynomial.legendre.leggauss(AVERAGED_QUANTILES)
     p, link = 0.5 + 0.5 * node, LOGIT if proportion else LOG
@@ -167,16 +168,25 @@ def new_events(
     share = 0.5 * share
     mean, sd = np.asarray(value.mean), np.asarray(value.sd)
     tails = 0.5 - level / 2, 0.5 + level / 2
-    if dispersion is not None:
-        lower, upper = _dispersed_ends(size, rates, share, proportion, tails, dispersion)
-        spread = spread_of_events(size, mean, sd, dispersion, proportion=proportion)
-        return Table(estimate=size * mean, sd=spread, lower=lower, upper=upper)
-    each = mean - mean**2 - sd**2 if proportion else mean
 
-    lower, upper = (events_end(size, rates, share, proportion, p) for p in tails)
-    with np.errstate(invalid="ignore"):
-        spread = np.sqrt(np.maximum(size * each, 0.0) + (size * sd) ** 2)
-    return Table(estimate=size * mean, sd=spread, lower=lower, upper=upper)
+    def ends(first: float, second: float) -> tuple[Floats, Floats]:
+        if dispersion is not None:
+            return _dispersed_ends(size, rates, share, proportion, (first, second), dispersion)
+        lower, upper = (events_end(size, rates, share, proportion, p) for p in (first, second))
+        return lower, upper
+
+    has_mean = np.isfinite(mean)
+    with np.errstate(invalid="ignore"):  # no size times no mean
+        estimate = size * mean
+        if dispersion is not None:
+            spread = spread_of_events(size, mean, sd, dispersion, proportion=proportion)
+        else:
+            each = mean - mean**2 - sd**2 if proportion else mean
+            spread = np.sqrt(np.maximum(size * each, 0.0) + (size * sd) ** 2)
+    lower, upper = ends(*tails)
+    if not has_mean.all():
+        estimate = np.where(has_mean, estimate, ends(0.5, 0.5)[0])
+    return Table(estimate=estimate, sd=spread, lower=lower, upper=upper, has_mean=has_mean)
 
 
 def rates_between(value: Distribution, p: Floats, link: Link) -> Floats:
