@@ -88,6 +88,38 @@ def lattice() -> alt.Chart:
     )
 
 
+def mixture() -> alt.Chart:
+    """Student's t with 4 degrees of freedom, and the normals that it is mixed of."""
+    log_share, variance = pp.Student(df=4).components(np.ones(1), np.zeros((1, 0)), 20.0)
+    z = np.linspace(-20.0, 20.0, 401)
+    sd = np.sqrt(variance[0])[:, None]
+    each = np.exp(log_share[0])[:, None] * np.exp(-0.5 * (z / sd) ** 2) / (sd * np.sqrt(2 * np.pi))
+    curves = [(f"normal {k}", y) for k, y in enumerate(each)] + [("sum", each.sum(axis=0))]
+    rows = [
+        {"z": a, "density": b, "of": name, "sum": name == "sum"}
+        for name, y in curves
+        for a, b in zip(z.tolist(), y.tolist(), strict=True)
+        if b > 1e-6
+    ]
+    return (
+        alt.Chart(alt.Data(values=rows))
+        .mark_line(strokeWidth=1.5)
+        .encode(
+            x=alt.X("z:Q", title="(theta - mu) / tau"),
+            y=alt.Y(
+                "density:Q",
+                title="density (log scale)",
+                scale=alt.Scale(type="log", domain=[1e-6, 1.0]),
+                axis=alt.Axis(format=".0e", tickCount=4),
+            ),
+            detail="of:N",
+            color=alt.condition("datum.sum", alt.value(BLUE), alt.value("#bbbbbb")),
+        )
+        .properties(width=420, height=240)
+    )
+
+
 if __name__ == "__main__":
-    for name, chart in (("double_exponential", double_exponential()), ("lattice", lattice())):
-        chart.configure_view(stroke=None).save(HERE / f"{name}.svg")
+    pictures = {"double_exponential": double_exponential, "lattice": lattice, "mixture": mixture}
+    for name, picture in pictures.items():
+        picture().configure_view(stroke=None).save(HERE / f"{name}.svg")

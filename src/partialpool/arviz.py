@@ -12,6 +12,7 @@ from partialpool.design.labels import is_text
 from partialpool.errors import MissingExtraError
 from partialpool.posterior import Draws, Posterior
 from partialpool.posterior.engine import INTERCEPT, Scale, Term
+from partialpool.posterior.heteroscedastic import HeteroscedasticDraws
 
 Variables = dict[str, AnyArray]
 DRAWN = ("posterior", "log_likelihood")
@@ -39,6 +40,9 @@ def data_tree(posterior: Posterior, drawn: Draws, formula: str, scale: Scale) ->
     for name, term in terms.items():
         values = drawn.groups(term.factor, term=term.name, scale=scale)
         content["posterior"][name] = values
+    if isinstance(drawn.drawn, HeteroscedasticDraws):  # of one factor
+        of_groups |= (sigmas := {f"sigma[{factor}]": factor for factor in by_factor})
+        content["posterior"] |= dict.fromkeys(sigmas, drawn.drawn.noise)
     for factor, term in by_factor.items():
         rows = posterior._engine.statistics.rows_by_group(term.block)
         content["constant_data"][f"n[{factor}]"] = rows

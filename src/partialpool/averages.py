@@ -30,8 +30,9 @@ from partialpool.posterior.distributions import Distribution, check_level
 from partialpool.posterior.ranks import rank_table
 from partialpool.rows.cells import read_cells
 from partialpool.words import averages as words
+from partialpool.words.formatting import estimate_of
 
-COLUMNS = ("contrast", "estimate", "sd", "lower", "upper")
+COLUMNS = ("contrast", "estimate", "sd", "lower", "upper", "estimate_of")
 NORMAL_END = 2.67
 """Root of p (1 - p) over the normal density at p = .025: the standard error of an end in sds, times
 the root of the draws."""
@@ -99,7 +100,8 @@ class Average:
         """One row an average, in the kind of frame that the cells are.
 
         The columns of `by`; contrast, in words, where two levels are compared; estimate (posterior
-        mean; of ratios and of scale "exp" the median), sd, lower, upper.
+        mean; of ratios and of scale "exp" the median), sd, lower, upper; and where some have no
+        mean estimate_of, "mean" or "median".
         """
         return self._hand_back(self._table)
 
@@ -120,7 +122,18 @@ class Average:
             sd=self.sd,
             lower=lower,
             upper=upper,
+            **self._estimate_of,
         )
+
+    @property
+    def _estimate_of(self) -> dict[str, AnyArray]:
+        """Which estimates are medians for want of a mean, where some are."""
+        if self.how.kind != "difference" or self.how.scale == "exp":
+            return {}  # of these all are
+        exists = np.full(len(self), self._moments[0])
+        if self.exact is not None:
+            exists &= np.isfinite(self.exact.mean)
+        return estimate_of(exists)
 
     @property
     def _in_words(self) -> str | None:
@@ -385,7 +398,7 @@ def average(
         cells.n_cells,
         exact,
         error,
-        (True, True) if exact is not None else averager.moments_exist(),
+        (True, True) if exact is not None else averager.moments_exist,
         averager,
         hand_back,
     )

@@ -355,7 +355,9 @@ class Fit(FitRecord[Frame]):
             estimate, sd, lower, upper (in units of the outcome as modelled, so of log(y) for a
             formula of log(y); of counts the probability, or the rate of one unit of exposure),
             one row for each row of `data`, in their order, in the kind of frame that `data` is; of
-            pandas with the same index.
+            pandas with the same index. The estimate is the mean; where some rows have none (rates
+            and Student t populations with long tails) a column estimate_of says of which it is
+            the "median".
 
         Examples
         --------

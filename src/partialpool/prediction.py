@@ -14,6 +14,7 @@ from partialpool.design.new_rows import NewRows, Target, Unseen
 from partialpool.design.source import ROW
 from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.kernels.families import LOG
+from partialpool.models.populations import Population
 from partialpool.posterior import Engine
 from partialpool.posterior.argument_checks import checked_draws
 from partialpool.posterior.dispersed_events import varied
@@ -22,6 +23,7 @@ from partialpool.posterior.engine import FullEngine
 from partialpool.posterior.joint_rows import RowDraws, new_sizes
 from partialpool.posterior.predicted_counts import new_events
 from partialpool.rows.new_rows import new_rows
+from partialpool.words import formatting
 
 ROWS_AT_ONCE = 2048
 """Rows of counts whose components are held at once: each is then computed once, not three times."""
@@ -64,11 +66,13 @@ def predict(post: Engine, design: Design, data: Any, options: PredictionOptions)
     Returns
     -------
     Table
-        estimate, sd, lower, upper (units of the outcome), in the order of the rows.
+        estimate, sd, lower, upper (units of the outcome), in the order of the rows; and where some
+        have no mean estimate_of, "mean" or "median".
     """
     options.check()
     rows = new_rows(design, data, options.target, options.unseen, observation=options.observation)
     each = _each(post, rows, options)
+    each |= formatting.estimate_of(each.pop("has_mean"))
     return Table({name: np.asarray(values)[rows.place] for name, values in each.items()})
 
 
@@ -136,7 +140,11 @@ def _each(post: Engine, rows: NewRows, options: PredictionOptions) -> Table:
     columns = {"estimate": predictor.estimate, "lower": lower, "upper": upper}
     moved = {k: np.asarray(v) + rows.offset for k, v in columns.items()}
     return Table(
-        estimate=moved["estimate"], sd=predictor.sd, lower=moved["lower"], upper=moved["upper"]
+        estimate=moved["estimate"],
+        sd=predictor.sd,
+        lower=moved["lower"],
+        upper=moved["upper"],
+        has_mean=np.isfinite(predictor.mean),
     )
 
 
@@ -147,6 +155,16 @@ def _counted(post: FullEngine, rows: NewRows, options: PredictionOptions) -> Tab
         if options.kind != "equal-tailed":
             raise ArgumentError("intervals of numbers of events have equal tails only")
         proportion = bool(post.statistics.proportion)
-        return new_events(value, rows.weight, proportion, options.level, post.dispersion)
+        of = post.group_population
+        atoms = isinstance(of, Population) and of.has_atom
+        return new_events(
+            value, rows.weight, proportion, options.level, post.dispersion, atoms=atoms
+        )
     lower, upper = value.interval(options.level, options.kind)
-    return Table(estimate=value.estimate, sd=value.sd, lower=lower, upper=upper)
+    return Table(
+        estimate=value.estimate,
+        sd=value.sd,
+        lower=lower,
+        upper=upper,
+        has_mean=np.isfinite(value.mean),
+    )

@@ -514,3 +514,43 @@ def test_what_makes_no_sense_is_one_sentence(poll, cells, schools):
         average["estimat"]
     with pytest.raises(ArgumentError, match="above is a number"):
         average.probability(above=math.nan)
+
+
+@pytest.mark.parametrize(
+    ("formula", "data", "options"),
+    [
+        ("y | exposure(n) ~ 1 + (1 | g)", {"y": [3, 5, 0, 9, 2, 4], "n": [5, 8, 4, 9, 3, 7]}, {}),
+        ("y | se(n) ~ 1 + (1 | g)", {"y": [3, 5, 0, 9, 2, 4], "n": [5, 8, 4, 9, 3, 7]},
+         {"population": "student(1)"}),
+    ],
+)  # fmt: skip
+def test_where_there_is_no_mean_the_median_is_said_to_be_one(formula, data, options):
+    """A new group's rate, and a new group of a Cauchy population, have no mean."""
+    fit = pp.fit(formula, {"g": list("abcdef"), **data}, **options)
+    rows = {"g": ["a", "new"]}
+    table = fit.predict(rows, unseen="new_group")
+    assert table["estimate_of"].tolist() == ["mean", "median"]
+    new = fit.posterior.new_group()
+    assert table["estimate"][1] == pytest.approx(float(new.median))
+    assert table["estimate"][0] == pytest.approx(float(fit.posterior.groups()["a"].mean))
+    assert "estimate_of" not in fit.predict({"g": ["a"]})
+    # draws of what has no mean are not moved to one: ends were a third of what they are
+    averages = fit.average(rows, by="g", unseen="new_group")
+    assert "the median (estimate_of)" in repr(averages)
+    sd = (table["upper"] - table["lower"]) / 3.92
+    for name in ("lower", "upper"):
+        gap = np.abs(averages.table[name] - table[name]) / sd
+        assert gap.max() < 0.2  # the standard error of an end of a Cauchy distribution is 0.06
+    median = float(fit.posterior.groups()["a"].median), float(new.median)
+    assert np.abs(averages["estimate"] - median).max() < 0.03 * sd.max()
+
+
+def test_events_of_a_new_group_without_a_mean_are_told_by_their_median():
+    data = {"g": list("abcdef"), "y": [3, 5, 0, 9, 2, 4], "n": [5, 8, 4, 9, 3, 7]}
+    fit = pp.fit("y | exposure(n) ~ 1 + (1 | g)", data)
+    rows = {"g": ["a", "new"], "n": [10, 10]}
+    table = fit.predict(rows, unseen="new_group", observation=True)
+    assert table["estimate_of"].tolist() == ["mean", "median"]
+    drawn = fit.predict(rows, unseen="new_group", observation=True, draws=40_000,
+                        rng=np.random.default_rng(1))  # fmt: skip
+    assert table["estimate"][1] == np.median(drawn[:, 1])

@@ -212,3 +212,33 @@ def test_fit_groups(arguments, words):
         pp.fit_groups(**arguments)
     for word in words:
         assert word in str(caught.value)
+
+
+CONTRASTS = {
+    "measurements": ("y ~ 1 + (1 | g)", {}),
+    "estimates": ("y | se(one) ~ 1 + (1 | g)", {}),
+    "counts": ("k | trials(n) ~ 1 + (1 | g)", {}),
+    "beta": ("k | trials(n) ~ 1 + (1 | g)", {"population": "beta"}),
+    "student": ("y | se(one) ~ 1 + (1 | g)", {"population": "student"}),
+    "predictor": ("y ~ x + (1 | g)", {}),
+    "counts, predictor": ("k | trials(n) ~ x + (1 | g)", {}),
+    "sigma by group": ("y ~ 1 + (1 | g); sigma ~ 1 + (1 | g)", {}),
+    "reml": ("y ~ 1 + (1 | g)", {"method": "reml"}),
+}
+
+
+@pytest.mark.parametrize("model", CONTRASTS)
+def test_contrasts_are_refused_alike_by_every_engine(model):
+    formula, options = CONTRASTS[model]
+    data = {"g": G, "y": Y, "one": [1.0] * 12, "k": [1, 2, 3] * 4, "n": [9] * 12, "x": [*range(12)]}
+    post = pp.fit(formula, data, **options).posterior
+    for coefficients, words in (
+        ({"a": 0.0, "b": 0}, "must be finite numbers and not all 0"),
+        ({}, "must be finite numbers and not all 0"),
+        ({"a": 1.0, "b": float("nan")}, "must be finite numbers"),
+        ({"a": "much"}, "must be finite numbers"),
+        ({"a": 1, "z": -1}, 'there is no group "z" in column "g"'),
+        (["a", "b"], "are a mapping from group to number"),
+    ):
+        with pytest.raises(pp.ArgumentError, match=words):
+            post.contrast(coefficients)

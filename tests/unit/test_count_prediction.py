@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import special
+from scipy import special, stats
 
 import partialpool as pp
+from partialpool.posterior.predicted_counts import events_end, rates_between
 
 BATTING = "hits | trials(at_bats) ~ 1 + (1 | player)"
 
@@ -91,3 +92,39 @@ def test_tables_show_events_and_what_they_are_among(batting):
     assert "exposure" not in peregrine.groups()
     hours = {"y": [1, 4, 3], "h": [0.5, 3.25, 2.0], "g": ["a", "b", "c"]}
     assert pp.fit("y | exposure(h) ~ 1 + (1 | g)", hours).groups()["exposure"][1] == 3.25
+
+
+@pytest.mark.parametrize(
+    ("formula", "population", "worst"),
+    [
+        ("y | exposure(n) ~ 1 + (1 | g)", "normal", 1e-4),
+        ("k | trials(n) ~ 1 + (1 | g)", "beta", 1e-3),
+        ("y | exposure(n) ~ x + (1 | g)", "normal", 0.02),
+    ],
+)
+def test_rates_between_quantiles(formula, population, worst):
+    """Cubics between 17 quantiles against each quantile, in posterior sds of the link."""
+    rng = np.random.default_rng(2)
+    n = rng.integers(1, 200, 40).astype(float)
+    y = rng.poisson(n * np.exp(rng.normal(-1.0, 1.0, 40)))
+    data = {"g": np.arange(40), "y": y, "k": np.minimum(y, n), "n": n, "x": rng.normal(size=40)}
+    post = pp.fit(formula, data, population=population)
+    value, link = post.posterior.groups("g").of, post._engine.link
+    p = 0.5 + 0.5 * np.polynomial.legendre.leggauss(64)[0]
+    exact, low, high = (link.linked(value.quantile(at)) for at in (p, 0.025, 0.975))
+    gap = link.linked(rates_between(value, p, link)) - exact
+    assert np.abs(gap / ((high - low) / 3.92)).max() < worst
+
+
+@pytest.mark.parametrize("proportion", [True, False])
+def test_events_end_where_every_count_is_tried(proportion):
+    """Against the distribution function at 0, 1, 2, ...: small, large and no sizes."""
+    size = np.array([0.0, 1.0, 3.0, 40.0, 700.0])
+    rates = special.expit(np.linspace(-4.0, 2.0, 5) + np.linspace(-1.0, 1.0, 64)[:, None])
+    share = np.full(64, 1.0 / 64)
+    for p in (0.025, 0.5, 0.975):
+        ends = events_end(size, rates, share, proportion, p)
+        for end, n, rate in zip(ends, size, rates.T, strict=True):
+            k = np.arange(2000)[:, None]
+            of = stats.binom(n, rate) if proportion else stats.poisson(n * rate)
+            assert end == np.argmax(of.cdf(k) @ share >= p)

@@ -146,3 +146,40 @@ def test_counts_have_it_too(formula, population):
     assert "population" in fit.methods()
     with pytest.raises(pp.ArgumentError, match="of measurements of one sigma, not of counts"):
         fit.plot.population()
+
+
+@pytest.mark.parametrize(
+    ("options", "prior", "words"),
+    [
+        ({"population": "student(learned)"}, "df[school] ~ gamma(2, 0.1)",
+         ["the prior of df is gamma(2, 0.1) and cannot be changed", "student(df=4)"]),
+        ({"population": "student"}, "df ~ gamma(2, 0.1)", ["df is 4.0 here, as stated"]),
+        ({"population": "contaminated"}, "share[school] ~ beta(1, 4)",
+         ["the prior of share is beta(1, 4)", "contaminated(share=0.1)"]),
+        ({"population": "contaminated(ratio=3)"}, "ratio[school] ~ half_normal(1)",
+         ["ratio is 3.0 here"]),
+        ({"population": "point_normal"}, "share[school] ~ beta(1, 4)",
+         ["the prior of share is uniform(0, 1) and cannot be changed; leave it out"]),
+        ({}, "dispersion ~ half_normal(1)", ["the gaussian family has none", "it is sigma"]),
+    ],
+)  # fmt: skip
+def test_priors_of_what_populations_learn_are_refused(options, prior, words):
+    with pytest.raises(pp.PriorError) as caught:
+        pp.fit(SCHOOLS, far(), prior=prior, **options)
+    for word in words:
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize("formula", ["y ~ 1 + (1 | g)", "y ~ x + (1 | g)"])
+@pytest.mark.parametrize(
+    ("family", "wider"), [("poisson", "negative_binomial"), ("binomial", "beta_binomial")]
+)
+def test_families_without_a_dispersion_name_those_that_have_one(formula, family, wider):
+    data = {"g": list("abcd") * 2, "y": [0, 1, 1, 0, 1, 0, 1, 1], "x": [1.0, 2, 3, 4, 5, 6, 7, 8]}
+    with pytest.raises(pp.PriorError) as caught:
+        pp.fit(formula, data, family=family, prior="dispersion ~ half_normal(1)")
+    said = str(caught.value)
+    assert f"the {family} family has none" in said
+    assert f'or write family="{wider}"' in said
+    assert "negative_binomial and beta_binomial" in said
+    assert "did you mean" not in said

@@ -164,7 +164,7 @@ def test_without_a_group_as_a_fit_of_the_others(rows):
 
 def test_answers_in_words(fit, tmp_path):
     assert "sd_log_sigma[school] ~ half_normal(1)" in " ".join(repr(fit).split())
-    assert "sigma ~ 1 + (1 | school)" in fit.methods()
+    assert "Each group has a standard deviation of its own within it" in fit.methods()
     assert {"spread of noise", "noise by value"} <= set(fit.check().table["check"])
     assert fit.sensitivity().table["name"].tolist().count("sd_log_sigma[school]") > 5
     fit.report(tmp_path / "report.html")
@@ -268,3 +268,25 @@ def test_tables_agree_with_draws_where_mu_is_far_from_normal():
     np.testing.assert_allclose((upper - found["upper"]) / found["sd"], 0, atol=0.08)
     assert float(fit.posterior["Intercept"].mean) == pytest.approx(49.1435, abs=0.001)  # all nodes
     assert found["sigma_upper"][5] == pytest.approx(2.90, abs=0.05)  # of 60,000 steps of Gibbs 2.89
+
+
+def test_sensitivity_of_noise_is_that_of_new_nodes(fit, monkeypatch):
+    """Other priors weight the nodes that there are; nodes laid anew for each say the same."""
+    quick = fit.sensitivity()
+    monkeypatch.setattr("partialpool.posterior.sensitivity.MOST_OUTERMOST", -1.0)
+    monkeypatch.setattr("partialpool.posterior.heteroscedastic.READ_NODES", 364)
+    slow = fit.sensitivity()
+    assert np.abs(quick.table["shift"] - slow.table["shift"]).max() < 0.002
+    gap = quick.largest["largest shift"] - slow.largest["largest shift"]
+    assert np.abs(gap).max() < 0.02
+    for name in ("mean", "lower", "median", "upper"):
+        gap = np.abs(quick.table[name] - slow.table[name]) / slow.table["sd"]
+        assert gap.max() < 0.01
+
+
+def test_sigma_of_every_group_goes_to_arviz(fit):
+    pytest.importorskip("arviz_base")
+    drawn = fit.to_arviz(4000, np.random.default_rng(1))["posterior"]["sigma[school]"]
+    assert drawn.dims == ("chain", "draw", "school")
+    below = (drawn.values[0] <= fit.groups()["sigma"].to_numpy()).mean(axis=0)
+    np.testing.assert_allclose(below, 0.5, atol=0.035)  # the table's sigma is the median

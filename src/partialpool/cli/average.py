@@ -98,6 +98,8 @@ def _print(average: Average, table: Table, options: AverageCommandOptions) -> No
     if options.loss:
         said += "; " + words.loss_line(average.comparison is not None)
     console.print(said, style="dim")
+    if "estimate_of" in table:
+        console.print(formatting.MEDIANS, style="dim")
     if options.benchmark is not None:
         console.print(words.benchmark_line(options.benchmark, average.drawn.surprise), style="dim")
 

@@ -61,3 +61,5 @@ def run(options: PredictOptions) -> None:
             f"{'of new observations' if options.observation else 'interval'}",
             style="dim",
         )
+        if "estimate_of" in table:
+            console.print(formatting.MEDIANS, style="dim")

@@ -12,6 +12,7 @@ from partialpool.errors import (
     did_you_mean,
 )
 from partialpool.formula import Roles, parse_named_call
+from partialpool.formula.families import WITHOUT_DISPERSION
 from partialpool.formula.roles import beyond_one_way
 from partialpool.formula.tree import Expression, Name, Number, Unary
 from partialpool.models.populations import LEARNED, POPULATIONS, Population
@@ -28,6 +29,8 @@ OTHER_WORDS = {
     "gaussian": "normal", "t": "student", "student_t": "student", "spike_and_slab": "point_normal",
 }  # fmt: skip
 """What other packages call the populations."""
+EXAMPLES = {"df": "4", "share": "0.1", "ratio": "5"}
+"""A usual value of what a population may learn."""
 WORDS = ("normal", *POPULATIONS, "beta", "gamma")
 
 
@@ -166,3 +169,44 @@ def _beyond(population: AnyPopulation, roles: Roles) -> UnsupportedFormulaError:
         roles.text,
         max(roles.text.find("~"), 0),
     )
+
+
+def without_priors(
+    family: str | None, population: AnyPopulation = "normal", factor: str = ""
+) -> dict[str, str]:
+    """Why some parameters take no prior, by the names that they may go by.
+
+    Parameters
+    ----------
+    family : str or None
+        Of counts without a dispersion; None of measurements.
+    population : Population or str
+    factor : str
+    """
+    wider = [wide for wide, plain in WITHOUT_DISPERSION.items() if plain == family]
+    out = {}
+    if family not in WITHOUT_DISPERSION:
+        way = f', or write family="{wider[0]}"' if wider else "; of measurements it is sigma"
+        out["dispersion"] = (
+            f"there is no dispersion to give a prior: the {family or 'gaussian'} family has none, "
+            f"the families with one are {' and '.join(WITHOUT_DISPERSION)}; leave it out{way}"
+        )
+    if isinstance(population, Population):
+        for name, said in _of_population(population).items():
+            out |= dict.fromkeys((name, f"{name}[{factor}]"), said)
+    return out
+
+
+def _of_population(population: Population) -> dict[str, str]:
+    """Why what a population learns, or could learn, takes no prior; by name."""
+    stated = {f.name: getattr(population, f.name) for f in fields(population) if f.name != "mean"}
+    out = {
+        name: f"{name} is {value} here, as stated, so that it takes no prior; leave it out"
+        for name, value in stated.items()
+    }
+    for name, prior in population.hyperpriors.items():
+        out[name] = f"the prior of {name} is {prior} and cannot be changed; leave it out"
+        if name in stated:
+            example = f"{population.text_name}({name}={EXAMPLES[name]})"
+            out[name] += f', or state {name} itself, such as population="{example}"'
+    return out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields, replace
+from types import MappingProxyType
 from typing import Any
 
 from partialpool.errors import FormulaError, PriorError, did_you_mean
@@ -26,6 +27,7 @@ PARAMETERS = ("mu", "Intercept", "tau", "sigma")
 OF_NOISE = "sd_log_sigma"
 OF_REGRESSIONS = ("beta", "rho")
 DEFAULT = Priors()
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def parse_prior(text: str) -> Prior:
@@ -80,6 +82,7 @@ def priors(
     factor: str | None = None,
     parameters: Collection[str] = (),
     default: Priors = DEFAULT,
+    without: Mapping[str, str] = NOTHING,
     **named: Prior | str,
 ) -> Priors:
     """Gather priors of mu, tau, sigma and more; what is not given keeps its default.
@@ -97,6 +100,8 @@ def priors(
         ``rho`` (correlations) are understood too.
     default : Priors, optional
         Of what is not given.
+    without : mapping, optional
+        Sentences that refuse a prior of what has none to give, by its name.
     mu, tau, sigma, ... : Prior or str
         Priors by name; a text is a prior such as ``"half_normal(5)"``.
 
@@ -121,6 +126,8 @@ def priors(
     single = dict(base.named)
     pairs = [] if stated is None or isinstance(stated, Priors) else _pairs(stated)
     for name, prior in [*pairs, *named.items()]:
+        if name in without and name not in parameters:
+            raise PriorError(without[name])
         parameter = _parameter(name, factor, parameters)
         if parameter in by_name:
             raise PriorError(f"{parameter} has two priors; give one")

@@ -30,12 +30,20 @@ def checked_coefficients(coefficients: Mapping[Any, float], *more: float) -> Flo
     Raises
     ------
     ArgumentError
-        If one is not finite, or all are 0.
+        If one is not a finite number, or all are 0.
     """
-    values = np.array([float(v) for v in coefficients.values()])
+    if not isinstance(coefficients, Mapping):
+        raise ArgumentError(
+            'coefficients are a mapping from group to number, such as {"A": 1, "C": -1}; '
+            f"received {coefficients!r}"
+        )
+    try:
+        values = np.array([float(v) for v in coefficients.values()])
+    except (TypeError, ValueError):
+        values = np.array([np.nan])
     if not np.isfinite([*values, *more]).all() or not (values.any() or any(more)):
         raise ArgumentError(
-            f"coefficients must be finite and not all 0; received {dict(coefficients)}"
+            f"coefficients must be finite numbers and not all 0; received {dict(coefficients)}"
         )
     return values
 

@@ -11,6 +11,7 @@ corrected by one that moves with them (a control variate; Owen 2013, Monte Carlo
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -138,6 +139,7 @@ class Averager:
         noise = self._noise[0] + self._noise[1]
         return self.engine.exact_sums(self.sums[1].less(self.sums[0]), noise)
 
+    @cached_property
     def moments_exist(self) -> tuple[bool, bool]:
         """Whether rows have a mean, and an sd: of some, with those of new groups first."""
         if not self.linear and self.engine.link is not LOG:
@@ -166,6 +168,9 @@ class Averager:
     def summary_draws(self) -> AverageDraws:
         """Draws with a fixed seed, and what makes their means as exact as can be."""
         values, controls = self._drawn(self.size(), np.random.default_rng(SEED))
+        mean, sd = self.moments_exist
+        if not (mean and (sd or self.linear)):  # there is no mean that draws could be moved to
+            return self._compared(values, [v.mean(axis=0) for v in values], None)
         means = [
             self._better_mean(value, control, sums)
             for value, control, sums in zip(values, controls, self.sums, strict=True)

@@ -12,7 +12,7 @@ from typing import Literal
 from partialpool.errors import ArgumentError
 from partialpool.models import PriorLike, Priors, parameter_names, priors
 from partialpool.models.population_model import default_priors
-from partialpool.models.population_text import AnyPopulation
+from partialpool.models.population_text import AnyPopulation, without_priors
 from partialpool.models.populations import Population
 from partialpool.models.unused_priors import refuse_rho, refuse_sd_log_sigma, refuse_sigma
 from partialpool.posterior.counts import counts_posterior
@@ -86,7 +86,7 @@ def _estimates(s: AnyStatistics, how: EngineOptions, noise_by_group: bool) -> Es
 def _one_factor(
     s: GroupStatistics | CountStatistics, how: EngineOptions, noise_by_group: bool
 ) -> OneFactor:
-    chosen = _one_factor_priors(how.prior, s.factor, how.population)
+    chosen = _one_factor_priors(s, how.prior, how.population)
     if noise_by_group:
         assert isinstance(s, GroupStatistics)
         return heteroscedastic_posterior(s, chosen, how.accuracy)
@@ -100,18 +100,25 @@ def _one_factor(
     return counts_posterior(s, chosen, how.accuracy, population=how.population)
 
 
-def _one_factor_priors(prior: PriorLike, factor: str, population: AnyPopulation) -> Priors:
+def _one_factor_priors(
+    s: GroupStatistics | CountStatistics, prior: PriorLike, population: AnyPopulation
+) -> Priors:
     """Priors with the defaults of the population, under some of which tau cannot be flat."""
     base = default_priors(population) if isinstance(population, Population) else Priors()
     if not isinstance(prior, Priors):
-        return priors(prior, factor=factor, default=base)
+        without = without_priors(family_of(s), population, s.factor)
+        return priors(prior, factor=s.factor, default=base, without=without)
     return replace(prior, tau=base.tau) if prior.tau == Priors().tau else prior
 
 
 def _several_effects(s: CrossProducts, how: EngineOptions) -> MixedPosterior:
     """With predictors, slopes or several factors."""
     prior, counts = how.prior, isinstance(s, CountProducts)
-    chosen = prior if isinstance(prior, Priors) else priors(prior, parameters=parameter_names(s))
+    if isinstance(prior, Priors):
+        chosen = prior
+    else:
+        without = without_priors(family_of(s))
+        chosen = priors(prior, parameters=parameter_names(s), without=without)
     if counts or s.sigma_known:
         refuse_sigma(chosen, counts=counts)
     refuse_sd_log_sigma(chosen)
@@ -119,6 +126,11 @@ def _several_effects(s: CrossProducts, how: EngineOptions) -> MixedPosterior:
     if isinstance(s, CountProducts):
         return generalized_posterior(s, chosen, how.accuracy)
     return mixed_posterior(s, chosen, how.accuracy)
+
+
+def family_of(s: AnyStatistics) -> str | None:
+    """The family of counts; None of measurements."""
+    return s.family if isinstance(s, CountStatistics | CountProducts) else None
 
 
 def blas_threads(statistics: AnyStatistics) -> AbstractContextManager[None]:

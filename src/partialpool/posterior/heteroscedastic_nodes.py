@@ -224,8 +224,8 @@ def draw_phi(
     model: HeteroscedasticModel, lattice: Lattice, size: int, rng: np.random.Generator
 ) -> Floats:
     """Draw mu (less the model's center), tau, sigma and omega, (S, 4)."""
-    drawn = draw_from_lattice(lattice, size, rng)
-    mu = model.given_phi(drawn.points, drawn.carried)
+    drawn = draw_from_lattice(lattice, lattice.carried, size, rng)
+    mu = model.given_phi(drawn.points, drawn.values)
     which = drawn_component(coefficients_of_kernels(mu.weight), rng)
     value = mu.mu[np.arange(size), which]
     value = value + KERNEL_WIDTH * mu.step * rng.standard_normal(size)

@@ -343,7 +343,9 @@ def generalized_without(post: GeneralizedPosterior) -> LeftOutGroups:
         out.without_moments(name, order - 1.0)  # each group adds one to the order of an sd
     inverse = np.exp(log_p.min(axis=1)[:, None] - log_p)
     each = of.by_randomisation @ inverse.T  # (8, J)
-    out.error[:] = T_OF_EIGHT * each.std(axis=0, ddof=1) / math.sqrt(len(each)) / each.mean(0)
+    spread = T_OF_EIGHT * each.std(axis=0, ddof=1) / math.sqrt(len(each))
+    with np.errstate(invalid="ignore"):  # of a group that no point allows
+        out.error[:] = spread / each.mean(axis=0)
     for values_ in (out.log_density, *out.mean.values(), *out.sd.values()):
         values_[_few_points(share)] = np.nan  # too few points are left to say anything
     return out

@@ -21,6 +21,7 @@ from partialpool.kernels.ranks import expected_exceedances
 from partialpool.models import OneWayModel, Priors, one_way_model
 from partialpool.models.propriety import Moments, check_proper
 from partialpool.posterior.argument_checks import (
+    checked_coefficients,
     checked_draws,
 )
 from partialpool.posterior.components import (
@@ -240,14 +241,10 @@ class OneWayPosterior(OneFactorEngine):
         Raises
         ------
         ArgumentError
-            If a group is not in the data, or a coefficient is not finite.
+            If a group is not in the data, or coefficients are not finite or all 0.
         """
+        a = checked_coefficients(coefficients, mu)
         at = self.group_index(list(coefficients))
-        a = np.array([float(v) for v in coefficients.values()])
-        if not a.any() and mu == 0:
-            raise ArgumentError("a contrast needs a coefficient that is not 0")
-        if not np.isfinite([*a, mu]).all():
-            raise ArgumentError(f"coefficients must be finite; received {dict(coefficients)}")
         c = self.components
         weight, y = self.statistics.weight[at, None], self.centered_means[at, None]
         k = kept(weight, c.lam)  # (K, C)

@@ -17,7 +17,7 @@ from partialpool.kernels.families import Link
 from partialpool.models import Priors
 from partialpool.models.population_model import PopulationModel, population_model
 from partialpool.models.populations import Population
-from partialpool.posterior.argument_checks import checked_draws
+from partialpool.posterior.argument_checks import checked_coefficients, checked_draws
 from partialpool.posterior.counts import counts_posterior
 from partialpool.posterior.distributions import Distribution, IntervalKind
 from partialpool.posterior.engine import Scale, Term, checked_scale
@@ -298,7 +298,7 @@ class PopulationPosterior(OneFactorEngine):
         self, term: Term, coefficients: Mapping[Any, float], scale: Scale
     ) -> Distribution:
         """Linear combination of the groups' values; of one group exact, otherwise from draws."""
-        if list(coefficients.values()) == [1.0]:
+        if checked_coefficients(coefficients).tolist() == [1.0]:
             return self._groups.one(int(self.group_index(list(coefficients))[0]), scale)
         return super().contrast_of(term, coefficients, scale)
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.integrate import Lattice
+from partialpool.integrate import Lattice, sinc
 from partialpool.kernels.normal_mixtures import NormalMixtures
-from partialpool.kernels.shares import drawn_component, log_sum
-from partialpool.models.population_model import PopulationModel
-from partialpool.posterior.draws import OneWayDraws, invert
+from partialpool.kernels.shares import log_sum
+from partialpool.models.population_model import MU_STEP, PopulationModel
+from partialpool.posterior.draws import INTERPOLATED, OneWayDraws
+from partialpool.posterior.lattice_draws import draw_from_lattice, log_density_at_nodes
 from partialpool.posterior.node_mixture import NodeComponents
-from partialpool.posterior.population_nodes import grids_of, kernels
-from partialpool.posterior.variance_parameters import KERNEL_WIDTH
+from partialpool.posterior.population_nodes import grids_of
 
 CELLS_AT_ONCE = 2**18
 """Elements of the (draws, groups, components) arrays worked on at once (2 MiB)."""
@@ -51,13 +51,40 @@ class PopulationDraws(OneWayDraws):
 
 
 def draw_population(lattice: Lattice, size: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Draw phi, (S, d), and mu less the center, (S,), from their continuous distributions."""
-    mu, log_mass, weight = grids_of(lattice)
-    mean, variance = kernels(mu, log_mass, weight, np.zeros(len(mu)))
-    points, outer = (_on_line if len(lattice.lines) == 1 else _near)(lattice, size, rng)
-    which = drawn_component(weight[outer], rng)
-    sd = np.sqrt(variance[outer, which])
-    return points, mean[outer, which] + sd * rng.standard_normal(size)
+    """Draw phi, (S, d), and mu less the center, (S,), from their continuous distributions.
+
+    Given phi, mu has the distribution that it has at the node about which phi was drawn, with the
+    mean and the standard deviation that it has at phi.
+    """
+    log_density = log_density_at_nodes(lattice)
+    mu, _, weight = grids_of(lattice)
+    if mu.shape[1] == 1:
+        drawn = draw_from_lattice(lattice, log_density, size, rng)
+        return drawn.points, mu[drawn.node, 0]
+    mean = (weight * mu).sum(axis=1)
+    sd = np.sqrt((weight * (mu - mean[:, None]) ** 2).sum(axis=1))
+    drawn = draw_from_lattice(lattice, log_density, size, rng, mean, np.log(sd))
+    node, (_, mean_there, log_sd_there) = drawn.node, drawn.values.T
+    z = (_inverted(mu, weight, node, rng.random(size)) - mean[node]) / sd[node]
+    return drawn.points, mean_there + np.exp(log_sd_there) * z
+
+
+def _inverted(mu: Floats, weight: Floats, row: Ints, p: Floats) -> Floats:
+    """Values at which the distributions on rows of grids of mu, (G, M), reach p, (S,).
+
+    The distribution functions, each raised by the number of its row, are one function that rises.
+    """
+    used, row = np.unique(row, return_inverse=True)
+    mu, half = mu[used], mu.shape[1] // 2
+    fine = np.arange(2 * half * INTERPOLATED + 1) / INTERPOLATED  # in steps of the grids
+    below = weight[used] @ sinc.cumulative(fine - np.arange(2 * half + 1)[:, None])
+    below = np.maximum.accumulate(below, axis=1)
+    below = (below - below[:, :1]) / (below[:, -1:] - below[:, :1])
+    raised = (below + np.arange(len(used))[:, None]).ravel()
+    place = np.arange(len(used))[:, None] * len(fine) + fine * INTERPOLATED
+    steps = (np.interp(row + p, raised, place.ravel()) - row * len(fine)) / INTERPOLATED
+    unit = (mu[row, half + 1] - mu[row, half]) / np.sinh(MU_STEP)
+    return np.asarray(mu[row, half] + unit * np.sinh(MU_STEP * (steps - half)))
 
 
 def drawn_of_means(
@@ -83,28 +110,3 @@ def drawn_of_means(
         on_data = variance / total
         theta[part] = NodeComponents(log_share, middle + on_data * away, on_data * error).draw(rng)
     return theta
-
-
-def _on_line(lattice: Lattice, size: int, rng: np.random.Generator) -> tuple[Floats, Ints]:
-    """Draw phi of one dimension, and one of the two nodes about it, the nearer more often."""
-    line = lattice.lines[0]
-    phi = invert(line, lattice.marginal(0)[None], rng.random(size))
-    order = np.argsort(lattice.points[:, 0])
-    t = line.t[lattice.place[order, 0]]
-    at = line.position(line.axis.coordinate(phi))
-    right = np.clip(np.searchsorted(t, at), 1, len(t) - 1)
-    share = (at - t[right - 1]) / (t[right] - t[right - 1])
-    return phi[:, None], order[right - (rng.random(size) > share)]
-
-
-def _near(lattice: Lattice, size: int, rng: np.random.Generator) -> tuple[Floats, Ints]:
-    """Draw phi near nodes: drawn together, and moved at random by as much as that."""
-    chosen = rng.choice(len(lattice.weight), size, p=lattice.weight)
-    columns = [line.u[lattice.place[:, i]] for i, line in enumerate(lattice.lines)]
-    u = np.stack(columns, axis=1)
-    middle = lattice.weight @ u
-    sd = np.sqrt(lattice.weight @ (u - middle) ** 2)
-    near = middle + np.sqrt(1.0 - KERNEL_WIDTH**2) * (u[chosen] - middle)
-    near += KERNEL_WIDTH * sd * rng.standard_normal(near.shape)
-    values = [line.axis.value(near[:, i]) for i, line in enumerate(lattice.lines)]
-    return np.stack(values, axis=1), chosen

@@ -264,7 +264,7 @@ class Posterior:
         Raises
         ------
         ArgumentError
-            If a group is not in the data, or a coefficient is not finite.
+            If a group is not in the data, or coefficients are not finite numbers or all 0.
 
         Examples
         --------

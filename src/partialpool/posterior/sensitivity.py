@@ -20,14 +20,19 @@ import numpy as np
 
 from partialpool._typing import Floats
 from partialpool.errors import PartialPoolError
-from partialpool.integrate import Grid, Nested
+from partialpool.integrate import Grid, Lattice, Nested
 from partialpool.models import OneWayModel, Priors, one_way_model
 from partialpool.models.counts import counts_model
+from partialpool.models.heteroscedastic import heteroscedastic_model
 from partialpool.models.prior_menu import menu_of
 from partialpool.models.scaled_prior import says_something, scaled_priors, with_errors_scaled
 from partialpool.posterior.components import components
 from partialpool.posterior.counts import CountsPosterior, counts_posterior
 from partialpool.posterior.engine import FullEngine
+from partialpool.posterior.heteroscedastic import (
+    HeteroscedasticPosterior,
+    heteroscedastic_posterior,
+)
 from partialpool.posterior.left_out import MOST_UNLIKELY, UNLIKELY
 from partialpool.posterior.one_way import OneWayPosterior, one_way_posterior
 from partialpool.records import GroupStatistics
@@ -35,6 +40,10 @@ from partialpool.records import GroupStatistics
 POWERS = (0.8, 1.25)
 """Powers to either side of one, a fifth of the information off or a quarter more: those of the
 source, far enough to see and near enough that the posterior is still about the same question."""
+
+OUTERMOST, MOST_OUTERMOST = 5e-3, 0.02
+"""Nodes of a lattice of less weight than the first (of the heaviest), and the probability that they
+may hold under another prior: more could lie where no nodes are."""
 
 Kind = Literal["fit", "prior", "power of prior", "power of likelihood"]
 
@@ -146,6 +155,34 @@ def counts_under(
     return posterior
 
 
+def heteroscedastic_under(
+    post: HeteroscedasticPosterior, priors: Priors, power: float
+) -> HeteroscedasticPosterior:
+    """Weight nodes of groups that differ in noise, or lay them; see `FullEngine.under`."""
+    s, lattice = post.statistics, post.lattice
+    priors = with_errors_scaled(priors, math.sqrt(power))
+    model = heteroscedastic_model(s, priors, power=power)
+    # nodes over mu, too, are those of the fit
+    if power == 1.0 and priors.mu == post.priors.mu and model.axes == post.model.axes:
+        change = model.log_prior(lattice.points) - post.model.log_prior(lattice.points)
+        moved = _weighted_lattice(lattice, change)
+        if moved is not None:
+            return HeteroscedasticPosterior(s, model, moved, post.accuracy)
+    return heteroscedastic_posterior(s, priors, post.accuracy, power=power)
+
+
+def _weighted_lattice(lattice: Lattice, change: Floats) -> Lattice | None:
+    """The same lattice where the log density, which it carries along, changes by so much.
+
+    None where too much lies on its outermost nodes, beyond which there are none.
+    """
+    outermost = lattice.weight < OUTERMOST * lattice.weight.max()
+    moved = _weighted(lattice, change)
+    if moved is None or moved.weight[outermost].sum() > MOST_OUTERMOST:
+        return None
+    return replace(moved, carried=lattice.carried + change[:, None])
+
+
 def _moved(
     post: OneWayPosterior, statistics: GroupStatistics, model: OneWayModel
 ) -> OneWayPosterior | None:
@@ -174,7 +211,7 @@ def _moved(
     )
 
 
-Laid = TypeVar("Laid", Grid, Nested)
+Laid = TypeVar("Laid", Grid, Nested, Lattice)
 
 
 def _weighted(nodes: Laid, change: Floats) -> Laid | None:

@@ -34,6 +34,8 @@ def printed(
     lines += formatting.aligned(list(rows), cells(rows))
     if table.n_rows > SHOWN_AVERAGES:
         lines.append(f"... and {table.n_rows - SHOWN_AVERAGES:,} more rows")
+    if "estimate_of" in rows:
+        lines.append(formatting.MEDIANS)
     if benchmark is not None:
         lines.append(benchmark_line(benchmark, surprise))
     return "\n".join(lines)
@@ -49,6 +51,7 @@ def as_html(
     return output(
         html_table(list(rows), cells(rows), _of_cells(n_cells, total), texts),
         paragraph(f"... {left:,} more rows", "more") if left else "",
+        paragraph(formatting.MEDIANS) if "estimate_of" in rows else "",
         paragraph(benchmark_line(benchmark, surprise)) if benchmark is not None else "",
     )
 

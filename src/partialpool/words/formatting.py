@@ -11,7 +11,7 @@ import numpy as np
 
 from partialpool._markup import printable as printable
 from partialpool._table import Table
-from partialpool._typing import Floats
+from partialpool._typing import AnyArray, Floats
 from partialpool.notices import Notice
 
 PRINTED_GROUPS = 10
@@ -158,13 +158,24 @@ def rank_cells(table: Table) -> list[list[str]]:
     ]
 
 
+def estimate_of(has_mean: AnyArray) -> dict[str, AnyArray]:
+    """A column that says which estimates are medians, where some have no mean; else nothing."""
+    if has_mean.all():
+        return {}
+    return {"estimate_of": np.where(has_mean, "mean", "median").astype(object)}
+
+
+MEDIANS = "estimate: the mean, or where there is none the median (estimate_of)"
+"""Said under tables that have this column."""
+
+
 def prediction_cells(table: Table, numbers: list[str]) -> list[list[str]]:
     """Cells of new rows with their predictions, of which the columns `numbers` are."""
     spread = max(scale_of(table["sd"]) if "sd" in table else 0.0, 1e-300)
     return [
         [
             *(printable(v) for k, v in row.items() if k not in numbers),
-            *(number(float(row[k]), spread) for k in numbers),
+            *(v if isinstance(v := row[k], str) else number(float(v), spread) for k in numbers),
         ]
         for row in table.rows()
     ]

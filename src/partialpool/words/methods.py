@@ -43,11 +43,17 @@ def _model(post: Any, formula: str) -> str:
     link = ""
     if s.counts and post.group_population not in ("beta", "gamma"):  # which are of rates themselves
         link = f" on the {'logit' if s.proportion else 'log'} scale"
+    noise = (
+        ""
+        if post.one_sigma
+        else " Each group has a standard deviation of its own within it; "
+        "their logarithms come from a normal population, too."
+    )
     return (
         f"The outcome {outcome} was modelled by a hierarchical {family} model{errors}, {formula}, "
         f"in which the {varying} of groups ({factors}) come from "
         f"{population_words(post.group_population)}{link}, whose spread is estimated from the "
-        "same data (partial pooling)."
+        f"same data (partial pooling).{noise}"
     )
 
 

@@ -35,6 +35,9 @@ USED_WEIGHT = 0.05
 """Stacking weights below this are not worth a sentence."""
 SMALL_DIFFERENCE = 4.0
 """Differences below this are said to be small (same source)."""
+MOST_UNSCORED = 0.1
+"""Share of the groups that may be without a score, at most: those are the ones that lie farthest
+from the others, so that models that differ in them would be compared on the rest."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +53,8 @@ class ModelComparison:
         stacking weight; log_marginal_likelihood, log p(y), nan where a prior is improper or it is
         not computed.
     pointwise : Table
-        group, and a column a model: the log density of each group's rows given the others.
+        group, and a column a model: the log density of each group's rows given the others; nan of
+        groups without which a model says nothing, which no model is then scored on.
     factor : str
         Whose groups were left out.
     """
@@ -58,6 +62,12 @@ class ModelComparison:
     table: Table
     pointwise: Table
     factor: str
+
+    @property
+    def unscored(self) -> AnyArray:
+        """Groups that the models are not compared on."""
+        scores = [v for k, v in self.pointwise.items() if k != "group"]
+        return self.pointwise["group"][~np.isfinite(scores).all(axis=0)]
 
     @property
     def text(self) -> str:
@@ -175,8 +185,10 @@ def compared(models: Sequence[Scored]) -> ModelComparison:
     first = models[0]
     places = [_same_groups(first, other) for other in models]
     left_out = [m.without() for m in models]
-    score = np.stack([of.log_density[at] for of, at in zip(left_out, places, strict=True)], axis=1)
-    _refuse_unknown(models, left_out[0], score)
+    every = np.stack([of.log_density[at] for of, at in zip(left_out, places, strict=True)], axis=1)
+    scored = np.isfinite(every).all(axis=1)
+    _refuse_unscored(models, left_out[0], every)
+    score = every[scored]
     total = score.sum(axis=0)
     order = np.argsort(-total, kind="stable")
     gap = score - score[:, order[:1]]
@@ -185,7 +197,9 @@ def compared(models: Sequence[Scored]) -> ModelComparison:
     table = Table(
         model=names,
         elpd=total,
-        elpd_error=np.array([of.error.sum() for of in left_out]),
+        elpd_error=np.array(
+            [of.error[at][scored].sum() for of, at in zip(left_out, places, strict=True)]
+        ),
         se=math.sqrt(size) * score.std(axis=0, ddof=1),
         difference=gap.sum(axis=0),
         difference_se=math.sqrt(size) * gap.std(axis=0, ddof=1),
@@ -193,7 +207,7 @@ def compared(models: Sequence[Scored]) -> ModelComparison:
         log_marginal_likelihood=np.array([_log_marginal(m.engine) for m in models]),
     )
     pointwise = {"group": left_out[0].labels}
-    pointwise |= {name: score[:, k] for k, name in enumerate(names.tolist())}
+    pointwise |= {name: every[:, k] for k, name in enumerate(names.tolist())}
     return ModelComparison(
         Table({k: v[order] for k, v in table.items()}), Table(pointwise), first.factor
     )
@@ -298,16 +312,34 @@ def _unlike(first: Scored, other: Scored, how: str) -> ArgumentError:
     )
 
 
-def _refuse_unknown(models: Sequence[Scored], first: LeftOutGroups, score: Floats) -> None:
+def _refuse_unscored(models: Sequence[Scored], first: LeftOutGroups, score: Floats) -> None:
+    """Refuse models that say nothing of many groups.
+
+    Raises
+    ------
+    ArgumentError
+    """
     for k, m in enumerate(models):
         unknown = np.flatnonzero(~np.isfinite(score[:, k]))
-        if len(unknown):
-            label = printable(first.labels.tolist()[unknown[0]])
-            raise ArgumentError(
-                f"{m.name} cannot be scored: without {len(unknown)} of the groups (the first is "
-                f'"{label}") the others say nothing of some coefficient, or too few points are '
-                "left; give the coefficients proper priors, or ask for more with accuracy="
+        if len(unknown) > MOST_UNSCORED * len(score):
+            named = _listed(first.labels[unknown])
+            why = (
+                "the points that stand for the posterior leave too few to say anything"
+                if m.engine.counts
+                else "the others say nothing of some coefficient"
             )
+            raise ArgumentError(
+                f"{m.name} cannot be scored: without any one of {len(unknown)} of the "
+                f"{len(score)} groups of {m.factor} ({named}) {why}; compare fits of the rows "
+                "without these groups"
+                + ("" if m.engine.counts else ", or give the coefficients proper priors")
+            )
+
+
+def _listed(labels: AnyArray, most: int = 5) -> str:
+    """Labels in quotes, the first of many."""
+    shown = ", ".join(f'"{printable(label)}"' for label in labels[:most].tolist())
+    return shown + (f" and {len(labels) - most} more" if len(labels) > most else "")
 
 
 # in words -------------------------------------------------------------------------------------
@@ -326,7 +358,12 @@ def _sentences(of: ModelComparison, names: Sequence[str]) -> list[str]:
         said.append("The difference is within 2 se: the data cannot tell them apart.")
     elif gap < SMALL_DIFFERENCE:
         said.append(f"So small a difference (below {SMALL_DIFFERENCE:g}) hardly matters.")
-    groups = of.pointwise.n_rows
+    groups = of.pointwise.n_rows - len(of.unscored)
+    if len(of.unscored):
+        said.append(
+            f"These are scores of {groups} of the {of.pointwise.n_rows} groups: of "
+            f"{_listed(of.unscored)} not every model can tell what the others say."
+        )
     if groups < FEW_GROUPS:
         said.append(
             f"With {groups} groups the standard errors are rough, and more often too small than "

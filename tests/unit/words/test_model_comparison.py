@@ -130,5 +130,34 @@ def test_a_model_that_cannot_be_scored_is_refused():
     rng = np.random.default_rng(0)
     data = {"g": np.repeat(list("abcdef"), 4), "y": rng.normal(size=24),
             "x": np.r_[np.zeros(20), np.ones(4)]}  # fmt: skip
-    with pytest.raises(pp.ArgumentError, match='the first is "f"'):
-        pp.compare_models(pp.fit("y ~ 1 + (1 | g)", data), pp.fit("y ~ x + (1 | g)", data))
+    formulas = "y ~ 1 + (1 | g)", "y ~ x + (1 | g)"
+    with pytest.raises(pp.ArgumentError, match=r'1 of the 6 groups of g \("f"\)'):
+        pp.compare_models(*(pp.fit(f, data) for f in formulas))
+    # what the sentence advises, both ways
+    proper = [pp.fit(f, data, prior=["beta ~ normal(0, 5)"] * ("x" in f)) for f in formulas]
+    assert len(pp.compare_models(*proper).unscored) == 0
+    fewer = {k: v[:20] for k, v in data.items()}
+    fewer["x"] = np.arange(20.0)
+    assert len(pp.compare_models(*(pp.fit(f, fewer) for f in formulas)).unscored) == 0
+
+
+def test_other_groups_are_compared_where_one_cannot_be_told():
+    """Without a group that is two hundred times higher no point of the posterior is left."""
+    rng = np.random.default_rng(3)
+    g, x = np.repeat(np.arange(12), 4), np.tile(np.arange(4.0), 12)
+    rate = np.exp(0.5 + 0.3 * rng.standard_normal(12)[g] + 0.1 * x)
+    y = rng.poisson(rate * rng.gamma(2.0, 0.5, 48))
+    y[g == 7] = [400, 300, 500, 350]
+    data = {"g": [f"g{i}" for i in g], "x": x, "y": y}
+    fits = [
+        pp.fit(f, data, family="negative_binomial") for f in ("y ~ 1 + (1 | g)", "y ~ x + (1 | g)")
+    ]
+    result = pp.compare_models(*fits, names=["plain", "x"])
+    assert result.unscored.tolist() == ["g7"]
+    others = result.pointwise["group"] != "g7"
+    for row in result.table.rows():
+        score = result.pointwise[row["model"]]
+        assert np.isnan(score[~others]).all()
+        assert row["elpd"] == pytest.approx(score[others].sum())
+        assert row["se"] == pytest.approx(np.sqrt(11) * score[others].std(ddof=1))
+    assert 'scores of 11 of the 12 groups: of "g7"' in result.text
