@@ -17,7 +17,7 @@ INTERPOLATED = 16
 them. Draws of tau of eight schools and of dyestuff are then off by 4e-4 sd at most, with 8 by 2e-3,
 with 2 by 0.03."""
 FEWEST_NODES = 125
-"""A line of tau with more than twice as many nodes is thinned before draws: most have about a hundred."""
+"""A line of tau with more than twice as many nodes is thinned before draws: most have a hundred."""
 THINNED_ERROR = 1e-6
 """Of the probability of tau given sigma, by which thinned nodes may be off: far below what is
 interpolated between them."""
