@@ -31,6 +31,8 @@ class Mesh:
         X, half the number of even steps; infinite if all are even.
     first, size : int
         Where x starts, and the number of nodes.
+    growth : float
+        g, the rate at which steps grow beyond the middle.
     """
 
     center: Floats
@@ -38,6 +40,7 @@ class Mesh:
     half: float
     first: int
     size: int
+    growth: float = STEP_GROWTH
 
     @property
     def x(self) -> Floats:
@@ -55,7 +58,7 @@ class Mesh:
         if math.isinf(self.half):
             return np.asarray(self.center + self.step * x)
         up, down = self._bends(x)
-        return np.asarray(self.center + self.step * (x + (up - down) / STEP_GROWTH))
+        return np.asarray(self.center + self.step * (x + (up - down) / self.growth))
 
     def slope(self, x: Floats) -> Floats:
         """D theta / dx; shape as x, or constant."""
@@ -69,7 +72,8 @@ class Mesh:
         straight = (theta - self.center) / self.step
         if math.isinf(self.half):
             return np.asarray(straight)
-        beyond = np.log1p(np.maximum(np.abs(straight) - self.half, 0.0) * STEP_GROWTH) / STEP_GROWTH
+        growth = self.growth
+        beyond = np.log1p(np.maximum(np.abs(straight) - self.half, 0.0) * growth) / growth
         x = np.sign(straight) * np.minimum(np.abs(straight), self.half + beyond)
         for _ in range(60):
             move = np.clip((self.theta(x) - theta) / self.slope(x), -10.0, 10.0)
@@ -79,7 +83,7 @@ class Mesh:
         return np.asarray(x)
 
     def _bends(self, x: Floats) -> tuple[Floats, Floats]:
-        return np.exp(STEP_GROWTH * (x - self.half)), np.exp(-STEP_GROWTH * (x + self.half))
+        return np.exp(self.growth * (x - self.half)), np.exp(-self.growth * (x + self.half))
 
 
 def even_mesh(center: Floats, step: Floats, half: int) -> Mesh:
@@ -87,7 +91,14 @@ def even_mesh(center: Floats, step: Floats, half: int) -> Mesh:
     return Mesh(center[:, None], step[:, None], math.inf, -half, 2 * half + 1)
 
 
-def mesh(start: float, stop: float, left: float, right: float, step: float) -> Mesh:
+def mesh(
+    start: float,
+    stop: float,
+    left: float,
+    right: float,
+    step: float,
+    growth: float = STEP_GROWTH,
+) -> Mesh:
     """Nodes from left to right, at most `step` apart from start to stop.
 
     Where even steps would be too many, they grow outward of start and stop.
@@ -98,8 +109,8 @@ def mesh(start: float, stop: float, left: float, right: float, step: float) -> M
         last = math.ceil((right - float(middle)) / step)
         return Mesh(middle, np.asarray(step), math.inf, first, last - first + 1)
     h = step / 1.2  # growth adds a sixth of a step at start and stop
-    half = 0.5 * (stop - start) / h + 1.8 / STEP_GROWTH
-    before = math.log1p(max(start - left, 0.0) * STEP_GROWTH / h) / STEP_GROWTH
-    after = math.log1p(max(right - stop, 0.0) * STEP_GROWTH / h) / STEP_GROWTH
+    half = 0.5 * (stop - start) / h + 1.8 / growth
+    before = math.log1p(max(start - left, 0.0) * growth / h) / growth
+    after = math.log1p(max(right - stop, 0.0) * growth / h) / growth
     first, last = math.floor(-half - before) - 1, math.ceil(half + after) + 1
-    return Mesh(middle, np.asarray(h), half, first, last - first + 1)
+    return Mesh(middle, np.asarray(h), half, first, last - first + 1, growth)

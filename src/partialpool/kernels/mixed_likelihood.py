@@ -20,7 +20,14 @@ import numpy as np
 from partialpool._typing import Floats
 from partialpool.kernels.crossed import Crossed, make_crossed
 from partialpool.kernels.nested_factors import Reduced, Tree, make_tree, nested
-from partialpool.kernels.normal_equations import Sums, System, TermSums, make_system, moment_ratios, with_tight_last
+from partialpool.kernels.normal_equations import (
+    Sums,
+    System,
+    TermSums,
+    make_system,
+    moment_ratios,
+    with_tight_last,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
