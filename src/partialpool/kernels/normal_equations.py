@@ -32,8 +32,8 @@ DEPENDENT_SHARE = 1e-10
 """A column whose part not explained by those before it is smaller, relative to its square, is
 taken for a linear combination of them."""
 NEW_DIRECTION = 1e-3
-"""Length of what is left of an axis, above which it says something new. Any value below 1 / p leaves
-as many directions as there are."""
+"""Length of what is left of an axis, above which it says something new: with any value below 1 / p
+as many directions are left as there are."""
 FAR_APART = 1e-4
 """Where less than this share of what is left of the outcome lies within groups, y becomes its
 residual from the coefficients within groups: those of all rows are off by as much as the groups

@@ -36,7 +36,6 @@ from partialpool.kernels.normal_equations import System, dependent_columns
 from partialpool.models.prior_set import Priors
 from partialpool.models.priors import Normal, ScalePrior, StudentT
 
-
 ROUNDING = 1e-15
 """A sum that is smaller than this, relative to what it is a sum of, is rounding."""
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -48,6 +48,8 @@ DENSEST_NODES = 4
 """Factor by which nodes are laid more densely where conjugate kernels need it."""
 MOST_SHARED_NODES = 1000
 """Nodes of a shared mesh above which sharply determined pairs get meshes of their own."""
+MOST_OFF = 1e-7
+"""Of one, by which the total of a density may be off before it is computed in another way."""
 CELLS_AT_ONCE = 2**21
 """Elements of the arrays worked on at once."""
 CELLS_IN_CACHE = 2**17
@@ -72,6 +74,8 @@ class Kernels:
         Whether the kernels are normal; else conjugate.
     kept : ndarray of bool, shape (L * N,)
         Kernels that have some weight.
+    apart : ndarray, shape (L, N), or None
+        Variance of groups about mu, where kernels are wider than that.
     """
 
     lines: Bools
@@ -81,6 +85,7 @@ class Kernels:
     width: Floats
     normal: bool
     kept: Bools
+    apart: Floats | None = None
 
 
 def kernels(model: CountsModel, nodes: Nested) -> list[Kernels]:
@@ -129,7 +134,7 @@ def _wider(model: CountsModel, nodes: Nested, lines: Bools, step: Floats) -> Ker
     width = KERNEL_WIDTH * step[lines]
     spread = np.hypot(sd, width[:, None])
     every = np.ones(inner.size, dtype=bool)
-    return Kernels(lines, mean, spread, spread_inverse(inner.shape[1]), width, True, every)
+    return Kernels(lines, mean, spread, spread_inverse(inner.shape[1]), width, True, every, sd**2)
 
 
 def spread_inverse(size: int) -> Floats:
@@ -275,8 +280,54 @@ def _densities(
             prior = _prior(model, sums, theta[some].ravel())
             prior = prior.reshape(len(prior), -1, theta.shape[1])  # (G, K, I)
             mass[some] *= np.einsum("kg,gki->ki", coefficients[some], prior)
+    off = np.flatnonzero(~(np.abs(mass.sum(axis=1) - 1.0) < MOST_OFF))
+    for j in off.tolist():
+        nodes_of_j = np.broadcast_to(theta, mass.shape)[j]
+        mass[j] = _tilted(model, nodes, sums, pairs.at(slice(j, j + 1)), log_l[j], nodes_of_j)
+        mass[j] *= np.broadcast_to(mesh.slope(mesh.x), mass.shape)[j]
     total = mass.sum(axis=1)
     return Densities(part, mesh, mass / total[:, None], theta, float(np.abs(total - 1.0).max()))
+
+
+def _tilted(
+    model: CountsModel,
+    nodes: Nested,
+    sums: list[Kernels],
+    pair: Pairs,
+    log_l: Floats,
+    theta: Floats,
+) -> Floats:
+    """Density of one pair at theta, (I,), whose data pull mu away from where the others have it.
+
+    Without the pair's data the nodes tell of mu where hardly any of it lies with them, and what
+    rounding leaves there of a sum of kernels is multiplied by a likelihood that rises by e^20 and
+    more. So its slope a at the middle m of the nodes is moved from there into the nodes' weights:
+
+        w / L N(theta | mu, tau^2) = w e^(a (mu - m)) / L e^(-a (theta - m))
+                                     N(theta | mu + a tau^2, tau^2) e^(a^2 tau^2 / 2)
+    """
+    link = model.link
+    middle = np.array([nodes.weight.ravel() @ nodes.inner.ravel()])
+    top = pair.log_likelihood(link.first(middle), link.second(middle))[0, 0]
+    slope = float(pair.y[0] - pair.size[0] * link.natural(middle)[0])
+    log_lik = pair.log_likelihood(link.first(theta), link.second(theta))[0] - top
+    seen = nodes.weight > NEGLIGIBLE_NODE
+    log_rest = np.where(seen, np.log(np.where(seen, nodes.weight, 1.0)) - log_l + top, -math.inf)
+    out = np.zeros(len(theta))
+    for k in sums:
+        if k.apart is None:
+            rest = np.exp(log_rest[k.lines] + slope * (nodes.inner[k.lines] - middle))
+            coefficients = (rest @ k.matrix.T) * np.exp(-slope * (k.mu - middle))
+            moved, likelihood = k, exp_or_zero(log_lik.copy())
+        else:
+            rest = np.exp(log_rest[k.lines] + slope * (k.mu - middle) + 0.5 * slope**2 * k.apart)
+            coefficients = rest @ k.matrix.T
+            moved = replace(k, mu=k.mu + slope * k.apart)
+            likelihood = exp_or_zero(log_lik - slope * (theta - middle))
+        out += likelihood * (
+            coefficients.ravel()[k.kept] @ _density(model, moved, theta, slice(None))
+        )
+    return out
 
 
 def _mixture(
