@@ -51,9 +51,9 @@ distribution of skewness 0.25, 0.5 or 0.8 it moves an end by .007, .02 or .05 sd
 FEWEST_FITTED = 500
 """Points from which on moments of residuals are fitted as functions of phi."""
 SKEW, FEWEST_OF_SKEW = 0.7, 1000
-"""Skewness of a row from which on its shape is that of the points, not of three moments, and how many
-points there must be. Of a level without any event under normal(0, 10) the upper end was off by
-0.23 sd, with the points by 0.02."""
+"""Skewness of a row from which on its shape is that of the points, not of three moments, and how
+many points there must be. Of a level without any event under normal(0, 10) the upper end was off
+by 0.23 sd, with the points by 0.02."""
 SHAPE_ERROR, SKEWNESS_ERROR, MOMENT_ERROR = 0.02, 0.08, 0.005
 """Errors that more points do not lessen: of an interval end, in sds, and for each unit of skewness
 that is known by three moments only; of a mean or sd, as groups are integrated by a rule. Where the
