@@ -52,3 +52,17 @@ def test_groups_that_hardly_differ(tau):
         mean[j] = (f * special.expit(theta)).sum(axis=1) / f.sum(axis=1)
     weight = np.exp(log_l.sum(axis=0) - log_l.sum(axis=0).max())
     np.testing.assert_allclose(groups["estimate"], mean @ weight / weight.sum(), rtol=1e-6)
+
+
+def test_one_group_of_a_million_that_contradicts_fifty():
+    """Its likelihood falls by e^80000 to where the others have mu: products that are numbers, of
+    factors that are none."""
+    n = np.array([100] * 50 + [10**6])
+    data = {"y": np.array([30] * 50 + [700_000]), "n": n, "g": np.arange(51)}
+    fit = pp.fit(BINOMIAL, data, prior="tau ~ half_normal(1e-3)")
+    drawn = fit.posterior.draws(20_000, np.random.default_rng(1)).groups()
+    groups = fit.groups()
+    z = (drawn.mean(axis=0) - groups["estimate"]) / groups["sd"]
+    np.testing.assert_allclose(z, 0.0, atol=0.04)
+    np.testing.assert_allclose((drawn < groups["upper"]).mean(axis=0), 0.975, atol=0.005)
+    assert max(d.defect for d in fit.posterior._engine.densities) < 1e-8

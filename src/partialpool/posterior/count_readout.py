@@ -353,7 +353,7 @@ class Readout:
             np.where(wide, kernel.skew, smooth.skew),
         )
 
-    def _wide(self, rows: Rows, mean: Floats, variance: Floats) -> Floats:
+    def _wide(self, rows: Rows, mean: Floats, variance: Floats) -> Bools:
         """Rows with a group of the first factor whose width at each point is most of the whole."""
         known = rows.index[0] >= 0
         w = self.weight

@@ -48,8 +48,12 @@ DENSEST_NODES = 4
 """Factor by which nodes are laid more densely where conjugate kernels need it."""
 MOST_SHARED_NODES = 1000
 """Nodes of a shared mesh above which sharply determined pairs get meshes of their own."""
+LARGEST_EXPONENT = 600.0
+"""Beyond it a density is not a number: it is off, and computed in the other way."""
 MOST_OFF = 1e-7
 """Of one, by which the total of a density may be off before it is computed in another way."""
+MOST_PULLED = 2.0
+"""Sds by which a pair with a mesh of its own, 11.5 sds about its mode, may be pulled from there."""
 CELLS_AT_ONCE = 2**21
 """Elements of the arrays worked on at once."""
 CELLS_IN_CACHE = 2**17
@@ -260,7 +264,9 @@ def _densities(
     log_l = model.log_marginals(pairs, nodes.inner, nodes.outer)  # (K, T, M)
     with np.errstate(divide="ignore", invalid="ignore"):
         seen = nodes.weight > NEGLIGIBLE_NODE  # numbers near underflow are slow to handle
-        given_rest = np.where(seen, np.exp(np.log(nodes.weight) - log_l), 0.0)
+        given_rest = np.where(
+            seen, np.exp(np.minimum(np.log(nodes.weight) - log_l, LARGEST_EXPONENT)), 0.0
+        )
     coefficients = np.concatenate(
         [(given_rest[:, k.lines] @ k.matrix.T).reshape(len(pairs), -1)[:, k.kept] for k in sums],
         axis=1,
@@ -315,19 +321,31 @@ def _tilted(
     log_rest = np.where(seen, np.log(np.where(seen, nodes.weight, 1.0)) - log_l + top, -math.inf)
     out = np.zeros(len(theta))
     for k in sums:
-        if k.apart is None:
-            rest = np.exp(log_rest[k.lines] + slope * (nodes.inner[k.lines] - middle))
-            coefficients = (rest @ k.matrix.T) * np.exp(-slope * (k.mu - middle))
-            moved, likelihood = k, exp_or_zero(log_lik.copy())
+        if k.apart is None:  # the population itself: what is moved in is moved out of each kernel
+            along = _slopes(nodes.weight[k.lines], log_l[k.lines], nodes.inner[k.lines])
+            log_c, moved = log_rest[k.lines] + along * (nodes.inner[k.lines] - middle), k
+            log_lik_here, log_unit = log_lik, -along * (k.mu - middle)
         else:
-            rest = np.exp(log_rest[k.lines] + slope * (k.mu - middle) + 0.5 * slope**2 * k.apart)
-            coefficients = rest @ k.matrix.T
+            log_c = log_rest[k.lines] + slope * (k.mu - middle) + 0.5 * slope**2 * k.apart
             moved = replace(k, mu=k.mu + slope * k.apart)
-            likelihood = exp_or_zero(log_lik - slope * (theta - middle))
-        out += likelihood * (
-            coefficients.ravel()[k.kept] @ _density(model, moved, theta, slice(None))
-        )
+            log_lik_here, log_unit = log_lik - slope * (theta - middle), np.zeros(k.mu.shape)
+        top = log_c.max(axis=1, keepdims=True)  # by line: factors may be no numbers by themselves
+        top = np.where(np.isfinite(top), top, 0.0)
+        coefficients = (np.exp(log_c - top) @ k.matrix.T).ravel()[k.kept]
+        log_unit = (log_unit + top).ravel()[k.kept, None]
+        step = max(1, CELLS_IN_CACHE // len(theta))
+        for i in range(0, len(coefficients), step):
+            part = slice(i, i + step)
+            log_f = _log_density(model, moved, theta, part) + log_unit[part] + log_lik_here
+            out += coefficients[part] @ exp_or_zero(np.minimum(log_f, LARGEST_EXPONENT))
     return out
+
+
+def _slopes(weight: Floats, log_l: Floats, mu: Floats) -> Floats:
+    """Slope of log L where most weight of each line is, all (T, M); shape (T, 1)."""
+    at = np.clip(weight.argmax(axis=1), 1, weight.shape[1] - 2)[:, None] + [-1, 1]
+    rise, step = (np.diff(np.take_along_axis(v, at, axis=1)) for v in (log_l, mu))
+    return np.asarray(rise / step)
 
 
 def _mixture(
@@ -349,6 +367,15 @@ def _mixture(
 def _prior(model: CountsModel, sums: list[Kernels], theta: Floats) -> Floats:
     """Density of every kernel at theta, (I,); shape (G, I)."""
     return np.concatenate([_density(model, k, theta, slice(None)) for k in sums])
+
+
+def _log_density(model: CountsModel, k: Kernels, theta: Floats, some: slice) -> Floats:
+    """Logarithm of the density of some kernels at theta, (I,)."""
+    mu = k.mu.reshape(-1, 1)[k.kept][some]
+    tau = k.tau.reshape(-1, 1)[k.kept][some]
+    if not k.normal:
+        return conjugate.log_prior(model.link is LOGIT, theta, mu, tau)
+    return np.asarray(-0.5 * ((theta - mu) / tau) ** 2 - np.log(tau * math.sqrt(2.0 * math.pi)))
 
 
 def _density(model: CountsModel, k: Kernels, theta: Floats, some: slice) -> Floats:
@@ -383,8 +410,11 @@ def _mesh(
     shared = shared_mesh(pairs, mu, width, reach, bulk, FINER_STEPS)
     least = float(pairs.information[0])
     narrow = float(nodes.outer.min())
+    away = np.abs(pairs.center - 0.5 * sum(bulk)) + 0.5 * (bulk[1] - bulk[0])
+    pulled = away * pairs.sd / (pairs.sd**2 + narrow**2)  # from its own mode, in its own sds
     if (
         shared.size <= MOST_SHARED_NODES
+        or pulled.max() > MOST_PULLED
         or least < NEARLY_NORMAL_FROM
         or narrow * math.sqrt(least) < SHARP_LIKELIHOOD
     ):
