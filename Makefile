@@ -4,7 +4,7 @@
 
 # Enough of each room to see within a minute that nothing is broken; no Spark, no browser.
 QUICK = tests/surface/test_surface.py tests/unit/formula tests/unit/kernels tests/unit/posterior/test_read_out.py \
-	tests/unit/data/test_statistics.py tests/unit/data/test_expressions.py tests/unit/data/test_table.py \
+	tests/unit/records tests/unit/design tests/unit/test_table.py \
 	tests/reference/test_one_way.py tests/cli/test_count_commands.py
 
 # Those of the benchmarks that take seconds and need no peer.

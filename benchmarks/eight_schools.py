@@ -19,9 +19,9 @@ def posterior() -> object:
 
 def engine() -> Callable[[], object]:
     """The same from statistics already reduced, without notices."""
-    from partialpool.data import from_estimates
     from partialpool.models import Priors
     from partialpool.posterior import one_way_posterior as compute
+    from partialpool.rows import from_estimates
 
     statistics = from_estimates(MEAN, SE, factor="school")
 

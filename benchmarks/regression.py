@@ -22,10 +22,10 @@ import pandas as pd
 import partialpool as pp
 import timing
 from partialpool.classical.mixed import mixed_model
-from partialpool.data import read_mixed
 from partialpool.formula import parse, read_roles
 from partialpool.models import Priors
 from partialpool.posterior import mixed_posterior
+from partialpool.rows import read_mixed
 
 
 def many_groups(groups: int = 100_000, rows: int = 1_000_000) -> pd.DataFrame:

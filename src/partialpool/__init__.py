@@ -17,11 +17,9 @@ from partialpool._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from partialpool import charts, classical, datasets, simulate, testing
+    from partialpool._table import Table
     from partialpool.classical.effect_sizes import effect_size
     from partialpool.comparing import compare_models
-    from partialpool.data import Table
-    from partialpool.data.independent_rows import independent_rows
-    from partialpool.data.read_table import read
     from partialpool.errors import (
         ArgumentError,
         ColumnError,
@@ -56,15 +54,17 @@ if TYPE_CHECKING:
         UniformShrinkage,
     )
     from partialpool.notices import Notice
+    from partialpool.rows.independent_rows import independent_rows
+    from partialpool.rows.read_table import read
     from partialpool.words.citation import citation
     from partialpool.words.model_table import table
 
 _HOMES = {
     "classical.effect_sizes": ("effect_size",),
     "comparing": ("compare_models",),
-    "data": ("Table",),
-    "data.independent_rows": ("independent_rows",),
-    "data.read_table": ("read",),
+    "_table": ("Table",),
+    "rows.independent_rows": ("independent_rows",),
+    "rows.read_table": ("read",),
     "errors": (
         "ArgumentError", "ColumnError", "DataError", "FormulaError", "ImproperPosteriorError",
         "MissingExtraError", "NotReachedError", "PartialPoolError", "PriorError",

@@ -11,11 +11,11 @@ from typing import Any, get_args
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool._typing import AnyArray, Floats
-from partialpool.data import Table
-from partialpool.data.cells import Comparison, read_cells
-from partialpool.data.design import Design
-from partialpool.data.new_rows import Unseen
+from partialpool.design.cells import Comparison
+from partialpool.design.design import Design
+from partialpool.design.new_rows import Unseen
 from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.posterior import Engine
 from partialpool.posterior.argument_checks import checked_draws
@@ -28,6 +28,7 @@ from partialpool.posterior.averaged import (
 )
 from partialpool.posterior.distributions import Distribution, check_level
 from partialpool.posterior.ranks import rank_table
+from partialpool.rows.cells import read_cells
 from partialpool.words import averages as words
 
 COLUMNS = ("contrast", "estimate", "sd", "lower", "upper")

@@ -8,7 +8,6 @@ from typing import Any
 
 from partialpool.errors import ArgumentError
 from partialpool.fitted import Fit
-from partialpool.posterior.without_groups import left_out_factor
 from partialpool.words.model_comparison import ModelComparison, Scored, compared, model_names
 
 
@@ -75,7 +74,7 @@ def compare_models(
                 name,
                 str(fit.design.roles.outcome),
                 fit._engine,
-                left_out_factor(fit._engine, factor),
+                fit._engine.left_out_factor(factor),
                 partial(fit._without_each_group, factor),
             )
             for name, fit in zip(called, fits, strict=True)

@@ -2,100 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass, replace
-from functools import cached_property, wraps
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    Concatenate,
-    Generic,
-    Literal,
-    ParamSpec,
-    TypedDict,
-    TypeVar,
-    Unpack,
-    overload,
-)
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
 import numpy as np
 
-from partialpool._typing import Floats, Frame, Ints, Paths
-from partialpool.data import (
-    Clusters,
-    CountProducts,
-    CountStatistics,
-    CrossProducts,
-    Design,
-    GroupStatistics,
-    Table,
-)
-from partialpool.data.count_table import CountTable
-from partialpool.data.design import column_of
-from partialpool.data.folding import Folded
-from partialpool.data.foreign_frames import known_frame
-from partialpool.data.mixed_statistics import MixedStatistics
-from partialpool.data.new_rows import (
-    NewRows,
-    Target,
-    Unseen,
-    new_rows,
-    one_way_design,
-)
-from partialpool.data.one_way_products import as_cross_products
-from partialpool.data.read import Reading, handing_back
-from partialpool.data.statistics_files import Kept
-from partialpool.errors import ArgumentError, NotReachedError, PriorError
+from partialpool._table import Table
+from partialpool._typing import Floats, Frame, Paths
+from partialpool.design.new_rows import Target, Unseen, one_way_design
+from partialpool.errors import ArgumentError
+from partialpool.fit_record import FitRecord, with_threads_of_fit
 from partialpool.formula import Roles
 from partialpool.kept_statistics import Statistics, with_more
-from partialpool.models import Priors, parameter_names, priors
-from partialpool.models.population_model import default_priors
-from partialpool.models.population_text import AnyPopulation
-from partialpool.models.populations import Population
-from partialpool.models.priors import Prior
 from partialpool.notices import Notice
-from partialpool.posterior import (
-    CountsPosterior,
-    Draws,
-    Engine,
-    Estimated,
-    HeteroscedasticPosterior,
-    MixedPosterior,
-    OneFactor,
-    OneWayPosterior,
-    PopulationPosterior,
-    Posterior,
-    counts_posterior,
-    estimated,
-    estimated_counts,
-    generalized_posterior,
-    heteroscedastic_posterior,
-    mixed_posterior,
-    one_way_posterior,
-    population_posterior,
-)
-from partialpool.posterior.above import Above, probability_above
+from partialpool.posterior import Draws
+from partialpool.posterior.above import Above
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.posterior.engine import Scale, checked_scale
+from partialpool.posterior.fit_engine import EngineOptions, blas_threads, fit_engine
 from partialpool.prediction import PredictionOptions, predict, predict_draws
-from partialpool.threads import one_blas_thread
-from partialpool.words import formatting, summary
-from partialpool.words.accuracy import accuracy_notice, checked_accuracy, require_reliable
-from partialpool.words.advice import Advice, MixedAdvice, advise, recommendation
+from partialpool.records import CountStatistics, GroupStatistics
+from partialpool.records.count_table import CountTable
+from partialpool.records.mixed_statistics import MixedStatistics
+from partialpool.rows.foreign_frames import known_frame
+from partialpool.rows.read import handing_back
+from partialpool.words.accuracy import checked_accuracy, require_reliable
+from partialpool.words.advice import Advice, MixedAdvice, advise
 from partialpool.words.arrange import Arrangement
-from partialpool.words.notices import notices_of
-from partialpool.words.ratios import (
-    ParameterScale,
-    TableScale,
-    coefficients_of,
-    engine_scale,
-    group_ratios,
-    is_exp,
-    parameter_ratios,
-)
-from partialpool.words.standing import standing
+from partialpool.words.ratios import ParameterScale, TableScale
 
 # Charts, reports, comparisons, worlds and the reading of other models are imported by the methods
 # that use them, so that a fit of one factor begins at once; `benchmarks/cold_start.py` measures it.
@@ -106,66 +42,14 @@ if TYPE_CHECKING:
 
     from partialpool.averages import Average
     from partialpool.charts import Plots
-    from partialpool.data.mixed_read import MixedReading
     from partialpool.posterior.averaged import AverageScale, ContrastKind
-    from partialpool.posterior.left_out import LeftOutGroups
-    from partialpool.report import Contents
+    from partialpool.rows.mixed_read import MixedReading
     from partialpool.simulate import CountWorld, World
     from partialpool.words.checks import Check
     from partialpool.words.coefficients import MixedComparison
     from partialpool.words.comparison import Comparison
     from partialpool.words.influence import Influence
     from partialpool.words.sensitivity import Sensitivity
-
-PriorLike = Priors | Mapping[str, Prior | str] | Iterable[str] | str | None
-Method = Literal["posterior", "reml", "ml"]
-
-MOST_RANKED = 2000
-"""Of more groups a report has no ranks: they take seconds, and none of so many is known."""
-MOST_LEFT_OUT, MOST_COUNTS_LEFT_OUT = 2000, 100
-"""Of more groups of measurements or counts a report does not say what it rests on: with these it
-takes about half a second."""
-
-AnyStatistics = GroupStatistics | CrossProducts | CountStatistics
-Rest = ParamSpec("Rest")
-Result = TypeVar("Result")
-
-
-def _threads(statistics: AnyStatistics) -> AbstractContextManager[None]:
-    """One BLAS thread, unless the model has large matrices, or (one-way) hardly any."""
-    if isinstance(statistics, GroupStatistics):
-        return nullcontext()
-    if not isinstance(statistics, CrossProducts):
-        return one_blas_thread()
-    return one_blas_thread(largest=_dense_rows(statistics))
-
-
-def _dense_rows(s: CrossProducts) -> int:
-    """Rows of the dense system that is left when the largest factor is eliminated.
-
-    Nested factors, whose pairs of groups are no more than the groups of the inner one, are all
-    eliminated group by group; so is a factor alone.
-    """
-    sizes = {block.factor: 0 for block in s.blocks}
-    for block in s.blocks:
-        sizes[block.factor] += block.zty.size
-    groups = [len(block.n) for block in s.blocks]
-    crossed = any(len(c.i) > max(groups[c.first], groups[c.second]) for c in s.crossings)
-    rest = sum(sizes.values()) - max(sizes.values()) if crossed else 0
-    return len(s.coefficients) + rest
-
-
-def _reads(
-    method: Callable[Concatenate[Fit, Rest], Result],
-) -> Callable[Concatenate[Fit, Rest], Result]:
-    """Make a method of Fit compute with as many BLAS threads as its fit did."""
-
-    @wraps(method)
-    def limited(self: Fit, /, *args: Rest.args, **options: Rest.kwargs) -> Result:
-        with _threads(self.statistics):
-            return method(self, *args, **options)
-
-    return limited
 
 
 class Predicting(TypedDict, total=False):
@@ -178,88 +62,11 @@ class Predicting(TypedDict, total=False):
     kind: IntervalKind
 
 
-@dataclass(frozen=True, eq=False)
-class Fit(Generic[Frame]):
+class Fit(FitRecord[Frame]):
     """A fitted model; its tables are of the kind `Frame`, that of the data.
 
-    Parameters
-    ----------
-    _engine : posterior.Engine
-        What computes the posterior of this kind of model; `posterior` is its face.
-    to_input_frame : callable
-        Turns a Table into the kind of frame the data came in.
-    design : Design
-        How rows became columns: roles, levels, means, groups; used again for new rows.
-    data_notices : tuple of Notice
-        What was found when the data were read.
-    clusters : Clusters, optional
-        Cross-products within clusters, for robust errors.
-    sums : optional
-        The statistics to which `update` adds those of more rows.
-    accuracy : float, optional
-        The accuracy asked for, which `update` asks for again; None is the default.
-    folded : bool
-        Whether labels were merged that differ only in spaces, capitals or coding; those of new
-        rows are as well.
+    What it is made of: `FitRecord`.
     """
-
-    _engine: Engine
-    to_input_frame: Callable[[Table], Frame]
-    design: Design
-    data_notices: tuple[Notice, ...] = ()
-    clusters: Clusters | None = None
-    sums: Kept | None = None
-    accuracy: float | None = None
-    folded: bool = False
-
-    @property
-    def formula(self) -> str:
-        """As given, or the formula that says the same."""
-        return self.design.roles.text
-
-    @property
-    def family(self) -> str:
-        """``"gaussian"``, or one of counts."""
-        return self.design.roles.family or "gaussian"
-
-    @property
-    def population(self) -> AnyPopulation:
-        """What groups come from: ``"normal"``, ``"beta"``, ``"gamma"``, or such as `Student`."""
-        return self._engine.group_population
-
-    @cached_property
-    @_reads
-    def notices(self) -> tuple[Notice, ...]:
-        """What to know about the data and the result."""
-        try:
-            require_reliable(self._engine)
-        except NotReachedError:  # then nothing but this can be said of the result
-            return (*accuracy_notice(self._engine), *self.data_notices)
-        of_data = {n.code: n for n in self.data_notices}
-        by_column = {"rows_dropped": of_data["rows_dropped"]} if "rows_dropped" in of_data else {}
-        of_result = [by_column.get(n.code, n) for n in notices_of(self._engine)]
-        said = {"rows_dropped"}
-        if any(n.code == "labels_may_start_anew" for n in of_result):
-            said.add("factors_crossed")  # says in general what the other says of these data
-        return (*of_result, *(n for n in self.data_notices if n.code not in said))
-
-    @cached_property
-    def posterior(self) -> Posterior:
-        """The joint posterior of every parameter: ``fit.posterior["x"]``, ``.groups(...)``, ...
-
-        The same questions have the same names whatever the model; see `Posterior`.
-        """
-        return Posterior(self._engine, self._new_rows)
-
-    @property
-    def statistics(self) -> AnyStatistics:
-        """The sums the data were reduced to."""
-        return self._engine.statistics
-
-    @property
-    def priors(self) -> Priors:
-        """The priors used."""
-        return self._full("a prior").priors
 
     def groups(
         self,
@@ -307,7 +114,7 @@ class Fit(Generic[Frame]):
         ArgumentError
             If there is no such factor or term, or a value is given for several effects.
         NotReachedError
-            If the error told is above 0.5 posterior sds, as from `parameters` and all other
+            If the estimated error is above 0.5 posterior sds, as from `parameters` and all other
             tables, charts and words of this fit.
 
         Examples
@@ -322,80 +129,6 @@ class Fit(Generic[Frame]):
         if above is not None:
             table = self.with_standing(table, above, level, scale=scale)
         return self.to_input_frame(table)
-
-    @_reads
-    def group_table(
-        self,
-        level: float = 0.95,
-        kind: IntervalKind = "equal-tailed",
-        scale: TableScale = "response",
-    ) -> Table:
-        """`groups` as a Table, whatever kind of frame the data came in.
-
-        Examples
-        --------
-        >>> import partialpool as pp
-        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
-        >>> list(fit.group_table())
-        ['group', 'n', 'raw', 'estimate', 'sd', 'lower', 'upper', 'shrinkage']
-        """
-        exp = is_exp(scale)
-        table = self._reliable.group_table(level, kind, engine_scale(scale))
-        return group_ratios(table) if exp else table
-
-    @_reads
-    def with_standing(
-        self, table: Table, above: Above, level: float = 0.95, *, scale: TableScale = "response"
-    ) -> Table:
-        """A table of groups with p_above and standing, as `groups` gives them with `above`.
-
-        Examples
-        --------
-        >>> import partialpool as pp
-        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
-        >>> table = fit.with_standing(fit.group_table(), "average")
-        >>> table["p_above"].round(2)
-        array([0.67, 0.5 , 0.41, 0.48, 0.33, 0.4 , 0.66, 0.53])
-        """
-        if is_exp(scale):
-            above = self._logarithm(above)
-        factors = table.get("factor", np.full(table.n_rows, self.factor)).tolist()
-        terms = table.get("term", np.full(table.n_rows, "Intercept")).tolist()
-        kinds = list(dict.fromkeys(zip(factors, terms, strict=True)))
-        if len(kinds) > 1 and not isinstance(above, str):
-            listed = ", ".join(f"{term} by {factor}" for factor, term in kinds)
-            raise ArgumentError(
-                f"above={above:g} is a value of one effect, and there are several ({listed}): say "
-                'which with factor= and term= (--factor, --term), or ask for above="average"'
-            )
-        p = {
-            (*kind, label): value
-            for kind in kinds
-            for label, value in zip(
-                self.posterior._term(*kind).labels.tolist(),
-                probability_above(self.posterior, above, kind[0], term=kind[1]).tolist(),
-                strict=True,
-            )
-        }
-        several = len({str(self.posterior._term(*kind).labels.dtype) for kind in kinds}) > 1
-        if several or "term" in table:  # labels of factors of several types are shown as text
-            p |= {(*key[:2], str(key[2])): value for key, value in p.items()}
-        rows = zip(factors, terms, table["group"].tolist(), strict=True)
-        p_above = np.array([p[row] for row in rows])
-        return Table(**table, p_above=p_above, standing=standing(p_above, level))
-
-    def _logarithm(self, above: Above) -> Above:
-        """A ratio as the value of the outcome that it is the exp of."""
-        if isinstance(above, str):
-            return above
-        if self.family != "gaussian":
-            raise ArgumentError(
-                f"above={above:g} is a probability or rate of counts: leave scale out (--exp), or "
-                'ask for above="average"'
-            )
-        if not above > 0:
-            raise ArgumentError(f'above is a ratio with scale="exp", and so above 0, not {above:g}')
-        return float(np.log(above))
 
     def parameters(
         self,
@@ -471,20 +204,7 @@ class Fit(Generic[Frame]):
         """
         return self.to_input_frame(self.profile_table(level))
 
-    @_reads
-    def profile_table(self, level: float = 0.95) -> Table:
-        """`profile` as a Table, whatever kind of frame the data came in.
-
-        Examples
-        --------
-        >>> import partialpool as pp
-        >>> fit = pp.fit("yield ~ 1 + (1 | batch)", pp.datasets.dyestuff(), method="reml")
-        >>> fit.profile_table()["name"].tolist()
-        ['tau[batch]', 'sigma']
-        """
-        return self._reliable.profile(level)
-
-    @_reads
+    @with_threads_of_fit
     def compare(self, *estimators: str) -> Comparison | MixedComparison:
         """No, complete and partial pooling side by side, with scores that need no truth.
 
@@ -512,28 +232,12 @@ class Fit(Generic[Frame]):
         partial_pooling   5.23851   -3.91772     11.0116       nan
         reml                    0        nan         nan       nan
         """
-        post = self._reliable
-        if isinstance(post, PopulationPosterior):
-            raise ArgumentError(
-                "compare() sets no, complete and partial pooling under a normal population side by "
-                f"side; this population is {self.population}: leave population out, or score "
-                "populations against each other by pp.compare_models(a, b)"
-            )
-        if isinstance(post, OneWayPosterior | CountsPosterior):
+        post: Any = self._reliable
+        post.check_comparable(estimators)
+        if post.one_factor:
             from partialpool.words.comparison import compare
 
             return compare(post, estimators)
-        if isinstance(post, HeteroscedasticPosterior):
-            raise ArgumentError(
-                "compare() sets one sigma for all groups beside others: fit without "
-                '"; sigma ~ ..." for that, and pp.compare_models(a, b) says which of the two fits '
-                "predicts groups better"
-            )
-        if estimators:
-            raise ArgumentError(
-                f"estimators such as {estimators[0]} are for one factor without predictors; "
-                'here compare() takes none: fit with method="reml" or "ml" (--method) for those'
-            )
         from partialpool.words.coefficients import compare_coefficients
 
         return compare_coefficients(post, self.clusters)
@@ -590,34 +294,6 @@ class Fit(Generic[Frame]):
         array([0.57, 0.37, 0.29, 0.35, 0.21, 0.27, 0.55, 0.4 ])
         """
         return self.to_input_frame(self.rank_table(top, level, descending, factor, term, above))
-
-    @_reads
-    def rank_table(
-        self,
-        top: int = 1,
-        level: float = 0.95,
-        descending: bool = True,
-        factor: str | None = None,
-        term: str | None = None,
-        above: Above | None = None,
-    ) -> Table:
-        """`rank` as a Table, whatever kind of frame the data came in.
-
-        Examples
-        --------
-        >>> import partialpool as pp
-        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
-        >>> fit.rank_table()["expected_rank"].round(1)
-        array([3.5, 4.5, 5. , 4.6, 5.5, 5.1, 3.6, 4.3])
-        """
-        require_reliable(self._engine)
-        how: dict[str, Any] = {"top": top, "level": level, "descending": descending}
-        factor = factor or self.factor
-        table = self.posterior.ranks(factor, term=term, **how)
-        if above is None:
-            return table
-        p = probability_above(self.posterior, above, factor, term=term)
-        return Table(**table, p_above=p, standing=standing(p, level))
 
     @overload
     def predict(self, data: Paths | Mapping[str, Any], **options: Unpack[Predicting]) -> Table: ...
@@ -697,9 +373,9 @@ class Fit(Generic[Frame]):
                 missing = "draws, a number" if draws is None else "rng, numpy.random.default_rng(1)"
                 raise ArgumentError(f"joint draws need draws and rng; give {missing}, too")
             rows = self._like(data)
-            with _threads(self.statistics):
+            with blas_threads(self.statistics):
                 return predict_draws(self._reliable, self.design, rows, options, draws, rng)
-        with _threads(self.statistics):
+        with blas_threads(self.statistics):
             table = predict(self._reliable, self.design, self._like(data), options)
         predicted = handing_back(data)(table)
         index = getattr(data, "index", None)
@@ -795,12 +471,12 @@ class Fit(Generic[Frame]):
         options = AverageOptions(
             by, weights, contrast, kind, scale, observation, unseen, total, benchmark, level
         )
-        with _threads(self.statistics):
+        with blas_threads(self.statistics):
             return average(
                 self._reliable, self.design, self._like(cells), options, handing_back(cells)
             )
 
-    @_reads
+    @with_threads_of_fit
     def advise(self) -> Advice | MixedAdvice:
         """Say how much the grouping matters, in numbers and in words; see `words.advice`.
 
@@ -814,7 +490,7 @@ class Fit(Generic[Frame]):
         advice: Advice | MixedAdvice = advise(self._posterior("advice"))
         return advice
 
-    @_reads
+    @with_threads_of_fit
     def sensitivity(self) -> Sensitivity:
         """What the answers owe to the prior: parameters and groups under others, and under powers.
 
@@ -855,7 +531,7 @@ class Fit(Generic[Frame]):
 
         return sensitivity(self._posterior("sensitivity"), self.formula)
 
-    @_reads
+    @with_threads_of_fit
     def influence(self, *, factor: str | None = None) -> Influence:
         """Leave out each group in turn: what moves without it, and how well the others predict it.
 
@@ -864,7 +540,7 @@ class Fit(Generic[Frame]):
         Exact for one factor: the group is taken out of the statistics at every node of the
         posterior, for all groups at once, and the nodes are reweighted; where the posterior
         without a group lies too far from that of all, the others are fitted anew. Counts with
-        predictors are read from weighted points, whose error is told.
+        predictors are read from weighted points, whose error is estimated.
 
         Parameters
         ----------
@@ -899,15 +575,7 @@ class Fit(Generic[Frame]):
 
         return influence(self.posterior, self._without_each_group(factor), self.formula)
 
-    @_reads
-    def _without_each_group(self, factor: str | None = None) -> LeftOutGroups:
-        """What `influence` and `partialpool.compare_models` read."""
-        from partialpool.posterior.without_groups import without_each_group
-
-        require_reliable(self._engine)
-        return without_each_group(self._engine, self.clusters, factor)
-
-    @_reads
+    @with_threads_of_fit
     def check(self, data: Any = None, *, rng: np.random.Generator | None = None) -> Check[Frame]:
         """Hold the data against what the model expects of them.
 
@@ -954,16 +622,10 @@ class Fit(Generic[Frame]):
         post = self._posterior("check()")
         rows = None
         if data is not None:
-            from partialpool.data.rows_again import rows_again
+            from partialpool.rows.rows_again import rows_again
 
             rows = rows_again(self.design, self._like(data), self._sizes)
         return check(post, self.formula, self.to_input_frame, self.design, rows, rng)
-
-    @property
-    def _sizes(self) -> Ints:
-        """Rows of each group of the first factor."""
-        s = self.statistics
-        return s.blocks[0].n if isinstance(s, CrossProducts) else s.n
 
     def world(self) -> World | CountWorld:
         """Return a world like this fit: its group sizes, and mu, tau and sigma at their medians.
@@ -985,39 +647,9 @@ class Fit(Generic[Frame]):
         """
         from partialpool.simulate import CountWorld, World
 
-        post = self._reliable
-        if isinstance(post, CountsPosterior):
-            return CountWorld(
-                size=tuple(post.statistics.size.tolist()),
-                tau=float(post.tau.median),
-                mu=float(post.mu.median),
-                family=post.statistics.family,
-                population=post.model.population,
-            )
-        if isinstance(post, PopulationPosterior):
-            raise ArgumentError(
-                f"worlds are of normal populations, or of counts; this one is {self.population}: "
-                "fit with a normal one, or give the world's own population, such as "
-                'pp.simulate.World.of(30, 10, tau=5, population="heavy_tailed")'
-            )
-        if not isinstance(post, OneWayPosterior):
-            own = isinstance(post, HeteroscedasticPosterior)
-            what = "has a sigma of each group" if own else "has more"
-            raise ArgumentError(
-                f"a world has one factor, one sigma and no predictors; this fit {what}"
-            )
-        if post.sigma is None:
-            raise ArgumentError("a world is made of rows; this fit has known standard errors")
-        return World(
-            n=tuple(post.statistics.n.tolist()),
-            tau=float(post.tau.median),
-            sigma=float(post.sigma.median),
-            mu=float(post.mu.median),
-        )
-
-    def __dir__(self) -> list[str]:
-        """Public names only."""
-        return sorted(name for name in super().__dir__() if not name.startswith("_"))
+        values = self._reliable.world()
+        counts = isinstance(self.statistics, CountStatistics)
+        return CountWorld(**values) if counts else World(**values)
 
     @property
     def plot(self) -> Plots:
@@ -1034,14 +666,6 @@ class Fit(Generic[Frame]):
         from partialpool.charts import Plots
 
         return Plots(self._posterior("a chart"))
-
-    @property
-    def computed_by(self) -> str:
-        """How the model was fitted, in a word: "posterior", "REML" or "ML"."""
-        engine = self._engine
-        if not isinstance(engine, Estimated):
-            return "posterior"
-        return "REML" if engine.estimate.restricted else "ML"
 
     def methods(self, *, level: float = 0.95) -> str:
         """Return a paragraph for a paper: model, priors, how it was computed, with which error.
@@ -1098,118 +722,7 @@ class Fit(Generic[Frame]):
 
         write(self.report_contents(level, scale=scale), path)
 
-    @_reads
-    def report_contents(
-        self,
-        level: float = 0.95,
-        shown: Arrangement | None = None,
-        *,
-        drawn: bool = True,
-        scale: TableScale = "response",
-    ) -> Contents:
-        """What `report` writes, of the groups that are `shown`; `drawn` with charts or without.
-
-        Examples
-        --------
-        >>> import partialpool as pp
-        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
-        >>> fit.report_contents(drawn=False).question
-        'How does effect differ by school?'
-        """
-        from partialpool.report import Contents
-        from partialpool.words import answer, methods
-
-        post = self._reliable
-        every = self.group_table(level, scale=scale)
-        groups = (shown or Arrangement()).of(every, self.factor)
-        factor = (shown.factor if shown else None) or self.factor
-        of_first = Arrangement(factor=factor).of(every, self.factor)
-        term = (shown.term if shown else None) or "Intercept"
-        if "term" in of_first:
-            known = list(dict.fromkeys(of_first["term"].tolist()))
-            term = term if term in known else str(known[0])
-            of_first = Arrangement(term=term).of(of_first, self.factor)
-        ranks = None
-        if of_first.n_rows <= MOST_RANKED and not isinstance(post, Estimated):
-            ranks = self.rank_table(level=level, factor=factor, term=term)
-        asked = shown is not None and bool(shown.sort or shown.top or shown.groups)
-        labels = groups["group"].tolist() if asked and "term" not in groups else None
-        charted = ranks, (factor, term), level, labels, scale
-        return Contents(
-            question=answer.question(post.statistics),
-            answer=self._answer(of_first, ranks, factor, level),
-            lines=(
-                summary.headline(post, self.formula),
-                f"{summary.pooling_line(post, level)} {recommendation(post)}",
-                *filter(None, [summary.new_group_line(post, level, exp=scale == "exp")]),
-            ),
-            methods=methods.methods(post, self.formula, level),
-            parameters=self.parameter_table(level, scale="exp" if scale == "exp" else "link"),
-            groups=groups,
-            notices=self.notices,
-            charts=self._report_charts(*charted, dark=False) if drawn else (),
-            dark_charts=self._report_charts(*charted, dark=True) if drawn else (),
-            foundations=self._foundations(),
-        )
-
-    def _foundations(self) -> tuple[str, ...]:
-        """What checks, other priors and single groups say, where that takes no second."""
-        post = self._engine
-        if isinstance(post, HeteroscedasticPosterior):  # other priors take a fit each
-            return (self.check().text,) if post.statistics.n_groups <= MOST_RANKED else ()
-        if not isinstance(post, OneWayPosterior | CountsPosterior | PopulationPosterior):
-            return ()
-        most = MOST_LEFT_OUT if isinstance(post, OneWayPosterior) else MOST_COUNTS_LEFT_OUT
-        if post.statistics.n_groups > most:
-            return ()
-        said = [self.check().text]
-        with suppress(ArgumentError):  # of a population that is not normal
-            said.append(self.sensitivity().text)
-        with suppress(ArgumentError):  # of so few groups that the others leave no posterior
-            said.append(self.influence().text)
-        return tuple(said)
-
-    def _answer(
-        self, groups: Table, ranks: Table | None, factor: str, level: float
-    ) -> tuple[str, ...]:
-        """What is known of one effect of a factor, in sentences."""
-        from partialpool.words import answer
-
-        lines = answer.ends_of(groups, factor, level)
-        if isinstance(self._engine, Estimated):
-            return tuple(lines)
-        lines.append(answer.sure_of(self.with_standing(groups, "average", level), level))
-        if ranks is not None:
-            lines.append(answer.first_of(ranks, by_deviation="term" in groups))
-        return tuple(lines)
-
-    def _report_charts(
-        self,
-        ranks: Table | None,
-        effect: tuple[str, str],
-        level: float,
-        groups: list[Any] | None,
-        scale: TableScale,
-        *,
-        dark: bool,
-    ) -> tuple[Any, ...]:
-        """The charts of a report: those that say most, the forest and the ranks."""
-        if isinstance(self._engine, Estimated):
-            return ()
-        plot = self.plot
-        how: dict[str, Any] = {"level": level, "dark": dark}
-        chosen = plot.telling(**how, groups=groups)
-        from partialpool.words.meta_analysis import studies_of
-
-        if studies_of(self.statistics) is not None:
-            chosen.insert(1, plot.forest(**how, groups=groups, scale=scale))
-        if ranks is not None:
-            from partialpool.charts.ranks import of_table as ranks_of_table
-
-            chosen.append(ranks_of_table(ranks, *effect, 1, level, groups, dark=dark))
-        return tuple(chosen)
-
-    @_reads
+    @with_threads_of_fit
     def charts(self, *, level: float = 0.95, dark: bool = False) -> list[Any]:
         """The charts that say most of this fit, as the app shows them.
 
@@ -1220,11 +733,11 @@ class Fit(Generic[Frame]):
         >>> len(fit.charts())
         2
         """
-        if isinstance(self._reliable, Estimated):
+        if self._reliable.estimates_only:
             return []
         return self.plot.telling(level=level, dark=dark)
 
-    @_reads
+    @with_threads_of_fit
     def draws(self, size: int, rng: np.random.Generator) -> Draws:
         """Draw independently from the joint posterior; see `Draws`.
 
@@ -1239,7 +752,7 @@ class Fit(Generic[Frame]):
         require_reliable(self._engine)
         return self.posterior.draws(size, rng)
 
-    @_reads
+    @with_threads_of_fit
     def to_arviz(
         self,
         size: int = 4000,
@@ -1291,7 +804,7 @@ class Fit(Generic[Frame]):
         11.0
         """
         require_reliable(self._engine)
-        self._full("to_arviz()")
+        self._engine.full("to_arviz()")
         from partialpool.arviz import data_tree
         from partialpool.posterior.ranks import SEED
 
@@ -1335,332 +848,47 @@ class Fit(Generic[Frame]):
         assert self.sums is not None  # every door gives them
         checked_accuracy(accuracy)
         if accuracy is not None:
-            self._full("accuracy")
+            self._engine.full("accuracy")
         both = with_more(Statistics(self.design.roles, self.sums), self._like(data), progress)
-        post = self._engine
-        if isinstance(post, Estimated):
-            method: Method = "reml" if post.estimate.restricted else "ml"
-            fit = fit_kept(both, None, self.to_input_frame, method, post.quadrature)
-            return replace(fit, folded=self.folded)
-        asked = self.accuracy if accuracy is None else accuracy
-        like, population = self.to_input_frame, self.population
-        fit = fit_kept(both, post.priors, like, accuracy=asked, population=population)
-        return replace(fit, folded=self.folded)
-
-    def to_dict(
-        self,
-        *,
-        level: float = 0.95,
-        kind: IntervalKind = "equal-tailed",
-        groups: Table | None = None,
-        scale: TableScale = "response",
-    ) -> dict[str, Any]:
-        """Return everything as plain Python values: the contract of the command's ``--json``.
-
-        Numbers that do not exist (such as the sd of tau with four groups and flat priors) are
-        None.
-
-        Parameters
-        ----------
-        level, kind
-            As in `groups`.
-        groups : Table, optional
-            Rows of `group_table` at this level, chosen and ordered, in place of all of them.
-        scale : {"response", "link", "exp"}
-            Of the tables; as in `groups`.
-
-        Examples
-        --------
-        >>> import partialpool as pp
-        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
-        >>> sorted(fit.to_dict())[:7]
-        ['accuracy', 'family', 'formula', 'groups', 'n_dropped', 'n_rows', 'notices']
-        """
-        groups = self.group_table(level, kind, scale) if groups is None else groups
-        on: ParameterScale = "exp" if scale == "exp" else "link"
-        first = {} if "factor" in groups else {"factor": self.factor}
-        values = {
-            "formula": self.formula,
-            "family": self.family,
-            "population": str(self.population),
-            "n_rows": self.statistics.n_rows,
-            "n_dropped": self.statistics.n_dropped,
-            "parameters": formatting.plain_rows(self.parameter_table(level, kind, on)),
-            "groups": [{**first, **row} for row in formatting.plain_rows(groups)],
-            "accuracy": {
-                "method": self.posterior.method,
-                "error": self.posterior.error,
-                "target": self.posterior.target,
-                "status": self.posterior.status.name.lower(),
-            },
-            "notices": [n.to_dict() for n in self.notices],
-        }
-        if isinstance(self._engine, Estimated):
-            values["log_likelihood"] = self._engine.log_likelihood
-        return values
-
-    def __repr__(self) -> str:
-        try:
-            parameters, groups = self.parameter_table(), self.group_table()
-        except NotReachedError as error:
-            return summary.without_numbers(self.formula, self._engine, str(error))
-        return summary.printed(
-            self.formula,
-            self._engine,
-            self.notices,
-            parameters,
-            groups,
-            recommendation(self._engine),
+        how = EngineOptions(
+            **self._engine.fitted_by,
+            population=self.population,
+            accuracy=self.accuracy if accuracy is None else accuracy,
         )
-
-    def _repr_html_(self) -> str:
-        try:
-            parameters, groups = self.parameter_table(), self.group_table()
-        except NotReachedError as error:
-            return summary.html_without_numbers(self.formula, self._engine, str(error))
-        advice = recommendation(self._engine)
-        return summary.as_html(self.formula, self._engine, self.notices, parameters, groups, advice)
-
-    @_reads
-    def parameter_table(
-        self,
-        level: float = 0.95,
-        kind: IntervalKind = "equal-tailed",
-        scale: ParameterScale = "link",
-    ) -> Table:
-        """`parameters` as a Table, whatever kind of frame the data came in.
-
-        Examples
-        --------
-        >>> import partialpool as pp
-        >>> fit = pp.fit("effect | se(se) ~ 1 + (1 | school)", pp.datasets.eight_schools())
-        >>> fit.parameter_table()["name"].tolist()
-        ['Intercept', 'tau[school]']
-        """
-        exp = is_exp(scale, ParameterScale)
-        table = self._reliable.parameter_table(level, kind)
-        return parameter_ratios(table, coefficients_of(self.statistics)) if exp else table
-
-    @property
-    def factor(self) -> str:
-        """The grouping column; the first of several."""
-        s = self.statistics
-        return s.blocks[0].factor if isinstance(s, CrossProducts) else s.factor
-
-    def _new_rows(self, data: Any, target: Target, unseen: Unseen) -> NewRows:
-        """New rows as columns."""
-        return new_rows(self.design, self._like(data), target, unseen, observation=False)
-
-    def _like(self, data: Any) -> Any:
-        """New rows of a known kind, their labels merged into those of the fit if these were."""
-        data = known_frame(data.data if isinstance(data, Folded) else data)
-        if not self.folded:
-            return data
-        design = self.design
-        factors = [effects.factor for effects in design.effects]
-        known = {n: v for f in factors for n, v in zip(f.columns, f.levels, strict=True)}
-        known |= {column_of(v): c.labels for v, c in design.categories.items()}
-        return Folded(data, known)
-
-    @property
-    def _reliable(self) -> Engine:
-        """The posterior; an error if it is too far off for its numbers to be shown."""
-        require_reliable(self._engine)
-        return self._engine
-
-    def _posterior(self, what: str) -> OneFactor | MixedPosterior:
-        """The posterior; an error if there are estimates only, or numbers too far off."""
-        require_reliable(self._engine)
-        return self._full(what)
-
-    def _full(self, what: str) -> OneFactor | MixedPosterior:
-        """The posterior, however far off; an error if there are estimates only."""
-        if isinstance(self._engine, Estimated):
-            raise ArgumentError(f'{what} needs a posterior: fit with method="posterior"')
-        return self._engine
+        return replace(fit_kept(both, how, self.to_input_frame), folded=self.folded)
 
 
-def fit_kept(
-    statistics: Statistics,
-    prior: PriorLike,
-    like: Callable[[Table], Any],
-    method: Method = "posterior",
-    quadrature: int | None = None,
-    accuracy: float | None = None,
-    population: AnyPopulation = "normal",
-) -> Fit:
+def fit_kept(statistics: Statistics, how: EngineOptions, like: Callable[[Table], Any]) -> Fit:
     """Fit from statistics; `like` hands tables back."""
     kept = statistics.groups
     if isinstance(kept, MixedStatistics):
-        from partialpool.data.mixed_read import reading as finish_mixed
+        from partialpool.rows.mixed_read import reading as finish_mixed
 
-        rows = finish_mixed(kept, None, like)
-        return fit_mixed(rows, prior, method, accuracy)
+        return fit_mixed(finish_mixed(kept, None, like), how)
     if isinstance(kept, CountTable):
-        from partialpool.data.working_responses import counted as finish_counts
+        from partialpool.rows.working_responses import counted as finish_counts
 
-        nodes = (quadrature or 1) if method == "ml" else None
-        rows = finish_counts(kept, like)
-        return fit_counts(rows, prior, nodes, accuracy)
-    groups, roles = kept.sorted(), statistics.roles
-    if isinstance(groups, CountStatistics):
-        return fit_one_way_counts(roles, Reading(groups, like), prior, accuracy, population)
-    return fit_one_way(roles, Reading(groups, like), prior, method, accuracy, population)
+        return fit_mixed(finish_counts(kept, like), how)
+    return fit_one_factor(statistics.roles, kept.sorted(), how, like)
 
 
-def fit_one_way(
+def fit_one_factor(
     roles: Roles,
-    reading: Reading[GroupStatistics],
-    prior: PriorLike,
-    method: Method,
-    accuracy: float | None = None,
-    population: AnyPopulation = "normal",
+    s: GroupStatistics | CountStatistics,
+    how: EngineOptions,
+    like: Callable[[Table], Any],
+    notices: tuple[Notice, ...] = (),
 ) -> Fit:
-    """Fit one factor without predictors from its statistics."""
-    s = reading.statistics
+    """Fit one factor without predictors from its statistics; `like` hands tables back."""
+    engine = fit_engine(s, how, noise_by_group=roles.noise_by_group)
+    if roles.noise_by_group:  # far rows were looked for under one sigma: of noisy groups no news
+        notices = tuple(n for n in notices if n.code != "outlying_rows")
     design = one_way_design(roles, s.labels)
-    if roles.noise_by_group:
-        return _fit_heteroscedastic(design, reading, prior, method, accuracy)
-    if method != "posterior":
-        products = as_cross_products(s)
-        with _threads(products):
-            estimates = estimated(products, restricted=method == "reml")
-        return Fit(estimates, reading.like, design, reading.notices, sums=s)
-    chosen = _one_way_priors(prior, s.factor, population)
-    _refuse_sigma(chosen, s.sigma_known)
-    _refuse_sd_log_sigma(chosen)
-    post: OneWayPosterior | PopulationPosterior
-    if isinstance(population, Population):
-        post = population_posterior(s, chosen, population, accuracy)
-    else:
-        post = one_way_posterior(s, chosen, accuracy)
-    return Fit(post, reading.like, design, reading.notices, None, s, accuracy)
+    return Fit(engine, like, design, notices, sums=s, accuracy=how.accuracy)
 
 
-def _fit_heteroscedastic(
-    design: Design,
-    reading: Reading[GroupStatistics],
-    prior: PriorLike,
-    method: Method,
-    accuracy: float | None,
-) -> Fit:
-    """Fit one factor whose groups differ in noise."""
-    if method != "posterior":
-        raise ArgumentError(
-            f'method="{method}" is for one sigma of all groups; groups that differ in noise '
-            '(sigma ~ 1 + (1 | group)) are fitted with method="posterior"'
-        )
-    s = reading.statistics
-    chosen = prior if isinstance(prior, Priors) else priors(prior, factor=s.factor)
-    post = heteroscedastic_posterior(s, chosen, accuracy)
-    # far rows were looked for under one sigma: those of noisy groups are no news
-    said = tuple(n for n in reading.notices if n.code != "outlying_rows")
-    return Fit(post, reading.like, design, said, None, s, accuracy)
-
-
-def fit_one_way_counts(
-    roles: Roles,
-    reading: Reading[CountStatistics],
-    prior: PriorLike,
-    accuracy: float | None = None,
-    population: AnyPopulation = "normal",
-) -> Fit:
-    """Fit counts of one factor without predictors from their statistics."""
-    s = reading.statistics
-    chosen = _one_way_priors(prior, s.factor, population)
-    _refuse_sd_log_sigma(chosen)
-    post: CountsPosterior | PopulationPosterior
-    with _threads(s):
-        if isinstance(population, Population):
-            post = population_posterior(s, chosen, population, accuracy)
-        else:
-            post = counts_posterior(s, chosen, accuracy, population=population)
-    design = one_way_design(roles, s.labels)
-    return Fit(post, reading.like, design, reading.notices, None, s, accuracy)
-
-
-def _one_way_priors(prior: PriorLike, factor: str, population: AnyPopulation) -> Priors:
-    """Priors with the defaults of the population, under some of which tau cannot be flat."""
-    base = default_priors(population) if isinstance(population, Population) else Priors()
-    if not isinstance(prior, Priors):
-        return priors(prior, factor=factor, default=base)
-    return replace(prior, tau=base.tau) if prior.tau == Priors().tau else prior
-
-
-def fit_mixed(
-    reading: MixedReading,
-    prior: PriorLike,
-    method: Method,
-    accuracy: float | None = None,
-) -> Fit:
-    """Fit a linear mixed model from what was read."""
-    s = reading.statistics
-    post: MixedPosterior | Estimated
-    if method == "posterior":
-        names = parameter_names(s)
-        chosen = prior if isinstance(prior, Priors) else priors(prior, parameters=names)
-        _refuse_sigma(chosen, s.sigma_known)
-        _refuse_sd_log_sigma(chosen)
-        _refuse_rho(chosen, s)
-        with _threads(s):
-            post = mixed_posterior(s, chosen, accuracy=accuracy)
-    else:
-        with _threads(s):
-            post = estimated(s, restricted=method == "reml")
+def fit_mixed(reading: MixedReading, how: EngineOptions) -> Fit:
+    """Fit predictors, slopes or several factors from what was read."""
+    engine = fit_engine(reading.statistics, how)
     last = reading.like, reading.design, reading.notices, reading.clusters, reading.kept
-    return Fit(post, *last, accuracy=accuracy)
-
-
-def fit_counts(
-    reading: MixedReading,
-    prior: PriorLike,
-    quadrature: int | None,
-    accuracy: float | None = None,
-) -> Fit:
-    """Fit counts with predictors, slopes or several factors from what was read.
-
-    By maximum likelihood if nodes of quadrature are given.
-    """
-    s = reading.statistics
-    assert isinstance(s, CountProducts)
-    last = reading.like, reading.design, reading.notices, reading.clusters, reading.kept
-    if quadrature is not None:
-        with _threads(s):
-            estimates = estimated_counts(s, quadrature=quadrature)
-        return Fit(estimates, *last)
-    chosen = prior if isinstance(prior, Priors) else priors(prior, parameters=parameter_names(s))
-    if chosen.sigma != Priors().sigma:
-        raise PriorError(
-            f"sigma ~ {chosen.sigma}: the spread of counts within groups follows from their mean, "
-            "so there is no sigma to give a prior; leave it out"
-        )
-    _refuse_rho(chosen, s)
-    with _threads(s):
-        post = generalized_posterior(s, chosen, accuracy=accuracy)
-    return Fit(post, *last, accuracy=accuracy)
-
-
-def _refuse_rho(chosen: Priors, statistics: CrossProducts) -> None:
-    if chosen.rho == Priors().rho:
-        return
-    if not any(b.correlated and len(b.effects) > 1 for b in statistics.blocks):
-        raise PriorError(
-            f"rho ~ {chosen.rho}: no effects of one term are correlated here, so there is no "
-            "correlation to give a prior; leave it out"
-        )
-
-
-def _refuse_sd_log_sigma(chosen: Priors) -> None:
-    if chosen.sd_log_sigma != Priors().sd_log_sigma:
-        raise PriorError(
-            f"sd_log_sigma ~ {chosen.sd_log_sigma}: all groups have one sigma here; the second "
-            'formula "; sigma ~ 1 + (1 | group)" lets it differ'
-        )
-
-
-def _refuse_sigma(chosen: Priors, sigma_known: bool) -> None:
-    if sigma_known and chosen.sigma != Priors().sigma:
-        raise PriorError(
-            f"sigma ~ {chosen.sigma}: standard errors are given, so there is no sigma to give a "
-            "prior; leave it out"
-        )
+    return Fit(engine, *last, how.accuracy)

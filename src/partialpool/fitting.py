@@ -3,43 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, get_args, overload
 
+from partialpool._table import Table
 from partialpool._typing import Paths
-from partialpool.data import (
-    Table,
-    from_estimates,
-    from_summaries,
-    read_counts,
-    read_statistics,
-)
-from partialpool.data.count_table import CountTable
-from partialpool.data.counts import CountStatistics
-from partialpool.data.find_dates import with_days
-from partialpool.data.folding import Folded, folding
-from partialpool.data.foreign_frames import known_frame
-from partialpool.data.outcome_words import with_event
-from partialpool.data.read import Reading, as_table
 from partialpool.errors import ArgumentError, PriorError
-from partialpool.fitted import (
-    Fit,
-    Method,
-    PriorLike,
-    fit_counts,
-    fit_kept,
-    fit_mixed,
-    fit_one_way,
-    fit_one_way_counts,
-)
+from partialpool.fitted import Fit, fit_kept, fit_mixed, fit_one_factor
 from partialpool.formula import Roles, parse, read_roles
 from partialpool.formula.tree import Name
 from partialpool.kept_statistics import Statistics
+from partialpool.models import PriorLike
 from partialpool.models.population_text import (
     PopulationLike,
     parse_population,
     population_of,
 )
+from partialpool.notices import Notice
+from partialpool.posterior.fit_engine import EngineOptions, Method
+from partialpool.records.count_table import CountTable
+from partialpool.records.counts import CountStatistics
+from partialpool.rows import from_estimates, from_summaries, read_counts, read_statistics
+from partialpool.rows.find_dates import with_days
+from partialpool.rows.folding import Folded, folding
+from partialpool.rows.foreign_frames import known_frame
+from partialpool.rows.outcome_words import with_event
+from partialpool.rows.read import as_table
 from partialpool.words.accuracy import checked_accuracy
 
 if TYPE_CHECKING:
@@ -203,53 +192,37 @@ def fit(
         )
     _check_method(method, prior, accuracy)
     data = folding(known_frame(data), labels)
-    model = _Model(prior, method, family, population, event, quadrature, accuracy)
-    fit = _fit(formula, data, model, progress)
-    return replace(fit, folded=isinstance(data, Folded))
-
-
-@dataclass(frozen=True, slots=True)
-class _Model:
-    """What is fitted to a formula's data, and how; as in `fit`."""
-
-    prior: PriorLike
-    method: Method
-    family: str | None
-    population: PopulationLike
-    event: str | None
-    quadrature: int | None
-    accuracy: float | None
-
-
-def _fit(formula: str, data: Any, model: _Model, progress: Callable[[float], None] | None) -> Fit:
-    """As `fit`, of arguments that were checked."""
-    prior, method, accuracy = model.prior, model.method, model.accuracy
-    parsed, said = with_event(parse(formula), model.family, data, model.event)
+    parsed, said = with_event(parse(formula), family, data, event)
     parsed, dated = with_days(parsed, data)
-    said += dated
-    roles = read_roles(parsed, model.family)
-    _refuse_two(model.population, roles)
-    population = population_of(model.population, roles, method)
-    if roles.family is not None:
-        nodes = _nodes(method, model.quadrature)
-        if not roles.one_way or nodes is not None:
-            from partialpool.data.working_responses import read_count_rows
+    roles = read_roles(parsed, family)
+    _refuse_two(population, roles)
+    chosen = population_of(population, roles, method)
+    _check_quadrature(quadrature, method, counts=roles.family is not None)
+    how = EngineOptions(prior, method, chosen, quadrature, accuracy)
+    result = _read_and_fit(roles, data, how, (*said, *dated), progress)
+    return replace(result, folded=isinstance(data, Folded))
 
-            rows = read_count_rows(roles, data, progress=progress)
-            rows = replace(rows, notices=(*said, *rows.notices))
-            return fit_counts(rows, prior, nodes, accuracy)
-        counts = read_counts(roles, data, progress=progress)
-        counts = replace(counts, notices=(*said, *counts.notices))
-        return fit_one_way_counts(roles, counts, prior, accuracy, population)
-    _refuse_quadrature(model.quadrature)
-    if not roles.one_way:
-        from partialpool.data.mixed_read import read_mixed
 
-        rows = read_mixed(roles, data, progress=progress)
-        rows = replace(rows, notices=(*said, *rows.notices))
-        return fit_mixed(rows, prior, method, accuracy)
-    reading = read_statistics(roles, data, progress=progress)
-    return fit_one_way(roles, reading, prior, method, accuracy, population)
+def _read_and_fit(
+    roles: Roles,
+    data: Any,
+    how: EngineOptions,
+    said: tuple[Notice, ...],
+    progress: Callable[[float], None] | None,
+) -> Fit:
+    """Reduce data to what the model needs, and fit it; `said` comes before other notices."""
+    counts = roles.family is not None
+    if roles.one_way and (how.method == "posterior" or not counts):
+        read_sums = read_counts if counts else read_statistics
+        reading = read_sums(roles, data, progress=progress)
+        notices = (*said, *reading.notices)
+        return fit_one_factor(roles, reading.statistics, how, reading.like, notices)
+    if counts:
+        from partialpool.rows.working_responses import read_count_rows as read
+    else:
+        from partialpool.rows.mixed_read import read_mixed as read
+    rows = read(roles, data, progress=progress)
+    return fit_mixed(replace(rows, notices=(*said, *rows.notices)), how)
 
 
 def _refuse_two(asked: PopulationLike, roles: Roles) -> None:
@@ -276,27 +249,21 @@ def _check_method(method: Method, prior: PriorLike, accuracy: float | None) -> N
     checked_accuracy(accuracy)
 
 
-def _refuse_quadrature(quadrature: int | None) -> None:
-    if quadrature is not None:
-        raise ArgumentError(
-            "quadrature is for counts (binomial, poisson); measurements need none: their groups "
-            "are integrated out in closed form"
-        )
-
-
-def _nodes(method: Method, quadrature: int | None) -> int | None:
-    """Nodes of quadrature for maximum likelihood of counts; None for the posterior."""
-    if method == "reml":
+def _check_quadrature(quadrature: int | None, method: Method, *, counts: bool) -> None:
+    if counts and method == "reml":
         raise ArgumentError(
             'method="reml" is for measurements; counts are fitted with method="posterior" or "ml"'
         )
-    if method == "ml":
-        return 1 if quadrature is None else quadrature
-    if quadrature is not None:
+    if quadrature is None or (counts and method == "ml"):
+        return
+    if counts:
         raise ArgumentError(
             'quadrature is for method="ml"; the posterior chooses its own rules and says which'
         )
-    return None
+    raise ArgumentError(
+        "quadrature is for counts (binomial, poisson); measurements need none: their groups "
+        "are integrated out in closed form"
+    )
 
 
 def fit_statistics(
@@ -333,16 +300,16 @@ def fit_statistics(
     _check_method(method, prior, accuracy)
     kept = statistics.groups
     chosen = population_of(population, statistics.roles, method)
-    if isinstance(kept, CountTable | CountStatistics):
-        nodes = _nodes(method, quadrature)
-        if nodes is not None and isinstance(kept, CountStatistics):
-            raise ArgumentError(
-                'method="ml" of counts needs rows, or statistics of a formula with predictors or '
-                'several factors; fit these with method="posterior"'
-            )
-        return fit_kept(statistics, prior, as_table, method, nodes, accuracy, chosen)
-    _refuse_quadrature(quadrature)
-    return fit_kept(statistics, prior, as_table, method, None, accuracy, chosen)
+    counts = isinstance(kept, CountTable | CountStatistics)
+    _check_quadrature(quadrature, method, counts=counts)
+    if method == "ml" and isinstance(kept, CountStatistics):
+        raise ArgumentError(
+            'method="ml" of counts needs rows, or statistics of a formula with predictors or '
+            'several factors; fit these with method="posterior"'
+        )
+    return fit_kept(
+        statistics, EngineOptions(prior, method, chosen, quadrature, accuracy), as_table
+    )
 
 
 def fit_groups(
@@ -409,4 +376,5 @@ def fit_groups(
         )
     roles = replace(roles, text=f"mean | {precision} ~ 1 + (1 | {Name(factor)})")
     chosen = population_of(population, roles, "posterior")
-    return fit_one_way(roles, Reading(statistics, as_table), prior, "posterior", accuracy, chosen)
+    how = EngineOptions(prior, population=chosen, accuracy=accuracy)
+    return fit_one_factor(roles, statistics, how, as_table)

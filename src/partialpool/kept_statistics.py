@@ -8,22 +8,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from partialpool.data import read_counts, read_statistics
-from partialpool.data.count_table import CountTable, read_count_table
-from partialpool.data.counts import CountStatistics
-from partialpool.data.derived import ROW
-from partialpool.data.files import expand
-from partialpool.data.find_dates import with_days
-from partialpool.data.folding import folding
-from partialpool.data.foreign_frames import known_frame
-from partialpool.data.labels import refuse_unlike
-from partialpool.data.mixed_statistics import MixedStatistics
-from partialpool.data.outcome_words import with_event
-from partialpool.data.read import explain_reading, stored_columns
-from partialpool.data.statistics import GroupStatistics
-from partialpool.data.statistics_files import Groups, Kept, read_statistics_file, write_statistics
+from partialpool.design.labels import refuse_unlike
+from partialpool.design.source import ROW
 from partialpool.errors import ArgumentError, DataError
 from partialpool.formula import Formula, Roles, parse, read_roles
+from partialpool.records.count_table import CountTable
+from partialpool.records.counts import CountStatistics
+from partialpool.records.measurements import GroupStatistics
+from partialpool.records.mixed_statistics import MixedStatistics
+from partialpool.rows import read_counts, read_statistics
+from partialpool.rows.count_rows import read_count_table
+from partialpool.rows.files import expand
+from partialpool.rows.find_dates import with_days
+from partialpool.rows.folding import folding
+from partialpool.rows.foreign_frames import known_frame
+from partialpool.rows.outcome_words import with_event
+from partialpool.rows.read import explain_reading, stored_columns
+from partialpool.rows.statistics_files import Groups, Kept, read_statistics_file, write_statistics
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,7 +136,7 @@ class Statistics:
 
 def _combined(first: Kept, second: Kept) -> Kept:
     if isinstance(first, MixedStatistics) and isinstance(second, MixedStatistics):
-        from partialpool.data.mixed_combine import combine as combine_mixed
+        from partialpool.records.mixed_combine import combine as combine_mixed
 
         return combine_mixed(first, second)
     if isinstance(first, CountTable) and isinstance(second, CountTable):
@@ -223,7 +224,7 @@ def _reduced(
     _refuse_row_numbers(roles, data)
     counts = roles.family is not None
     if not roles.one_way and not counts:
-        from partialpool.data.mixed_read import read_kept
+        from partialpool.rows.mixed_read import read_kept
 
         sums, _ = read_kept(roles, data, progress=progress, min_cell=least)
         return Statistics(roles, sums)
@@ -309,7 +310,7 @@ def explain(formula: str, data: Any, *, family: str | None = None) -> str:
     roles = read_roles(parsed, family)
     if roles.one_way:
         return explain_reading(roles, data)
-    from partialpool.data.explain_mixed import explain_mixed
+    from partialpool.rows.explain_mixed import explain_mixed
 
     return explain_mixed(roles, data)
 

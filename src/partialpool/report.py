@@ -7,22 +7,39 @@ its pages of tables open when it is printed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from partialpool._markup import paragraph, table
+from partialpool._table import Table
+from partialpool.charts import Plots
+from partialpool.charts.ranks import of_table as chart_of_ranks
 from partialpool.charts.save import named_apart, to_svg
-from partialpool.data import Table
-from partialpool.data.whole_files import moved_when_whole
+from partialpool.design import Design
 from partialpool.errors import ArgumentError
 from partialpool.notices import Notice
-from partialpool.words import formatting
+from partialpool.posterior import Posterior
+from partialpool.posterior.engine import INTERCEPT
+from partialpool.records import Clusters
+from partialpool.rows.read import as_table
+from partialpool.rows.whole_files import moved_when_whole
+from partialpool.words import answer, fit_tables, formatting, methods, summary
+from partialpool.words.advice import recommendation
+from partialpool.words.arrange import Arrangement
+from partialpool.words.checks import check
+from partialpool.words.influence import influence
+from partialpool.words.meta_analysis import studies_of
+from partialpool.words.ratios import TableScale
+from partialpool.words.sensitivity import sensitivity
 
 MOST_GROUPS = 1000
 """With more rows of groups only the first are listed."""
-ROWS = 50
+MOST_RANKED = 2000
+"""Of more groups a report has no ranks: they take seconds, and none of so many is known."""
+ROWS_A_PAGE = 50
 """Rows of one page of a table."""
 
 STYLE = """
@@ -92,9 +109,111 @@ class Contents:
     foundations: Sequence[str] = ()
 
 
-def page(contents: Contents) -> str:
+def contents(
+    post: Posterior,
+    design: Design,
+    notices: Sequence[Notice],
+    clusters: Clusters | None,
+    level: float,
+    shown: Arrangement,
+    *,
+    drawn: bool,
+    scale: TableScale,
+) -> Contents:
+    """What a report says of a fit, of the groups that are shown; `drawn` with charts or without."""
+    engine: Any = post._engine
+    every = fit_tables.group_table(post, level, "equal-tailed", scale)
+    first = post._terms[0].factor
+    groups, factor = shown.of(every, first), shown.factor or first
+    of_first = Arrangement(factor=factor).of(every, first)
+    term = shown.term or INTERCEPT
+    if "term" in of_first:
+        known = list(dict.fromkeys(of_first["term"].tolist()))
+        term = term if term in known else str(known[0])
+        of_first = Arrangement(term=term).of(of_first, first)
+    ranks = None
+    if of_first.n_rows <= MOST_RANKED and not engine.estimates_only:
+        ranks = fit_tables.rank_table(post, factor, term, None, level=level)
+    some = bool(shown.sort or shown.top or shown.groups) and "term" not in groups
+    labels = groups["group"].tolist() if some else None
+    charted = engine, ranks, (factor, term), level, labels, scale
+    formula = design.roles.text
+    exp = scale == "exp"
+    return Contents(
+        question=answer.question(engine.statistics),
+        answer=_answer(post, of_first, ranks, factor, level),
+        lines=(
+            summary.headline(engine, formula),
+            f"{summary.pooling_line(engine, level)} {recommendation(engine)}",
+            *filter(None, [summary.new_group_line(engine, level, exp=exp)]),
+        ),
+        methods=methods.methods(engine, formula, level),
+        parameters=fit_tables.parameter_table(
+            post, level, "equal-tailed", "exp" if exp else "link"
+        ),
+        groups=groups,
+        notices=notices,
+        charts=_charts(*charted, dark=False) if drawn else (),
+        dark_charts=_charts(*charted, dark=True) if drawn else (),
+        foundations=_foundations(post, design, clusters),
+    )
+
+
+def _answer(
+    post: Posterior, groups: Table, ranks: Table | None, factor: str, level: float
+) -> tuple[str, ...]:
+    """What is known of one effect of a factor, in sentences."""
+    lines = answer.ends_of(groups, factor, level)
+    if post._engine.estimates_only:
+        return tuple(lines)
+    standing = fit_tables.with_standing(post, groups, "average", level, "response")
+    lines.append(answer.sure_of(standing, level))
+    if ranks is not None:
+        lines.append(answer.first_of(ranks, by_deviation="term" in groups))
+    return tuple(lines)
+
+
+def _charts(
+    engine: Any,
+    ranks: Table | None,
+    effect: tuple[str, str],
+    level: float,
+    groups: list[Any] | None,
+    scale: TableScale,
+    *,
+    dark: bool,
+) -> tuple[Any, ...]:
+    """The charts that say most, the forest and the ranks."""
+    if engine.estimates_only:
+        return ()
+    plot = Plots(engine)
+    how: dict[str, Any] = {"level": level, "dark": dark, "groups": groups}
+    chosen = plot.telling(**how)
+    if studies_of(engine.statistics) is not None:
+        chosen.insert(1, plot.forest(**how, scale=scale))
+    if ranks is not None:
+        chosen.append(chart_of_ranks(ranks, *effect, 1, level, groups, dark=dark))
+    return tuple(chosen)
+
+
+def _foundations(post: Posterior, design: Design, clusters: Clusters | None) -> tuple[str, ...]:
+    """What checks, other priors and single groups say, where that takes no second."""
+    engine: Any = post._engine
+    if len(post._terms[0].labels) > engine.groups_reported_on:
+        return ()
+    formula = design.roles.text
+    said = [check(engine, formula, as_table, design).text]
+    if engine.refits_for_priors:
+        return tuple(said)
+    with suppress(ArgumentError):  # of a population that is not normal
+        said.append(sensitivity(engine, formula).text)
+    with suppress(ArgumentError):  # of so few groups that the others leave no posterior
+        said.append(influence(post, engine.without_each_group(clusters), formula).text)
+    return tuple(said)
+
+
+def page(c: Contents) -> str:
     """Return the report as an HTML page that fetches nothing."""
-    c = contents
     figures = list(_figures(c))
     about, *pooling = c.lines
     parts = [
@@ -140,11 +259,11 @@ def _group_pages(groups: Table) -> list[str]:
     if shown.n_rows < groups.n_rows:
         caption = f"The first {shown.n_rows:,} of {caption}"
     head, rows, texts = formatting.telling_columns(shown)
-    if len(rows) <= ROWS:
+    if len(rows) <= ROWS_A_PAGE:
         return [table(head, rows, caption, texts)]
     pages = [paragraph(caption)]
-    for start in range(0, len(rows), ROWS):
-        part = rows[start : start + ROWS]
+    for start in range(0, len(rows), ROWS_A_PAGE):
+        part = rows[start : start + ROWS_A_PAGE]
         name = f"{start + 1:,} to {start + len(part):,}"
         opened = " open" if start == 0 else ""
         inside = table(head, part, f"Rows {name}", texts)

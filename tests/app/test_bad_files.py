@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from partialpool.app.your_file import YourFile
-from partialpool.data.preview import MOST_COLUMNS
 from partialpool.errors import PartialPoolError
+from partialpool.rows.preview import MOST_COLUMNS
 
 ROWS = [("ABCD"[i % 4], i * i % 7) for i in range(24)]
 

@@ -7,8 +7,8 @@ import pytest
 
 from partialpool import datasets
 from partialpool.app.file_roles import guessed
-from partialpool.data.files import write_table
-from partialpool.data.preview import Column, preview
+from partialpool.rows.files import write_table
+from partialpool.rows.preview import Column, preview
 
 
 def column(name, values, kind="number"):

@@ -14,7 +14,7 @@ from partialpool.app import file_groups
 from partialpool.app.file_answers import percent
 from partialpool.app.file_groups import plain
 from partialpool.app.your_file import KINDS, YourFile, ending_of, shown_name
-from partialpool.data.labels import natural_order
+from partialpool.design.labels import natural_order
 from partialpool.errors import PartialPoolError
 
 GROUPS, ROWS = 9, 72
@@ -160,7 +160,7 @@ def test_probabilities_above_average_of_counts_are_those_of_draws(fitted, name, 
     truth = (drawn.groups(scale="link") > drawn["Intercept"][:, None]).mean(axis=0)
     above = [r["above"] for r in sorted(told["groups"]["rows"], key=lambda r: r["id"])]
     assert above == pytest.approx(truth, abs=0.035)  # 3.5 errors of 2,500 draws
-    monkeypatch.setattr(file_groups, "MANY", 1)
+    monkeypatch.setattr(file_groups, "MANY_GROUPS", 1)
     fixed = file_groups.group_table(fit, "site", "Intercept").above
     assert fixed == pytest.approx(
         fit.posterior.groups(scale="link").probability(above=float(fit.posterior["Intercept"].mean))

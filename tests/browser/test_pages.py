@@ -13,7 +13,7 @@ from axe_core_python.sync_playwright import Axe
 import partialpool as pp
 from conftest import PATIENCE, YourFile, served, until, wait_for
 from partialpool import datasets
-from partialpool.data.files import write_table
+from partialpool.rows.files import write_table
 
 
 def scores(groups=12, rows=15, seed=1):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from lesson_pages import page_of_modules
 
-from partialpool.data import from_estimates, from_summaries
 from partialpool.models import Priors
 from partialpool.posterior import one_way_posterior
 from partialpool.posterior.distributions import Mixture
+from partialpool.rows import from_estimates, from_summaries
 from partialpool.simulate import World, risks, worlds
 from partialpool.simulate.estimators import (
     complete_pooling,

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 import partialpool as pp
-from partialpool.posterior.group_check import LEVEL, LEVEL_OF_MANY, MANY, group_checks
+from partialpool.posterior.group_check import LEVEL, LEVEL_OF_MANY, MANY_GROUPS
 
 STORE = Path(__file__).parent / "population_checks.json"
 FIRST = 5
@@ -90,11 +90,11 @@ def outcome(world, replicate):
     """Whether each part of PARTS holds in one replicate."""
     rng = np.random.default_rng([replicate, zlib.crc32(world.encode())])
     fit, other = fitted(rng, *WORLDS[world])
-    (check,) = group_checks(fit.posterior._engine)
+    (check,) = fit.posterior._engine.group_checks()
     moments = (1.0, 1.0) if check.shape is None else (check.shape.heavy_tails, check.shape.skewed)
     p = np.array([check.p, *moments])
     wrongly = (check.outlying & ~other).any()
-    level = LEVEL if len(check.z) <= MANY else LEVEL_OF_MANY
+    level = LEVEL if len(check.z) <= MANY_GROUPS else LEVEL_OF_MANY
     return [int(x) for x in (check.rejected, *(p <= level), wrongly)]
 
 

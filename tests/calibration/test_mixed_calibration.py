@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from partialpool.data import read_mixed
 from partialpool.formula import parse, read_roles
 from partialpool.models import Priors
 from partialpool.models.priors import LKJ, HalfNormal, LogNormal, Normal
 from partialpool.posterior import mixed_posterior
+from partialpool.rows import read_mixed
 
 SMALLEST_P = 1e-3
 """Of each test of uniformity; seeds are fixed, so this decides once and for all."""

@@ -138,7 +138,7 @@ def test_two_seconds():
 
 SLOW = """
 import signal, sys, time
-from partialpool import fitted
+from partialpool.posterior import fit_engine
 from partialpool.cli import main
 
 # a process that was started in the background is born deaf to it
@@ -148,7 +148,7 @@ def slow(*_, **__):
     print("begun", flush=True)
     time.sleep(60)
 
-fitted.one_way_posterior = slow
+fit_engine.one_way_posterior = slow
 main(["fit", "eight_schools"])
 """
 

@@ -11,8 +11,8 @@ from kinds import BACKENDS
 from same_notices import told
 
 import partialpool as pp
-from partialpool.data import read_statistics
 from partialpool.formula import parse, read_roles
+from partialpool.rows import read_statistics
 
 # cases: a formula, and columns as lists in which None is a missing value ------------------
 

@@ -10,9 +10,9 @@ from scipy.special import gammaln
 from test_backends import BACKENDS, SIZE, G, each_backend, place  # noqa: F401  (a fixture)
 
 import partialpool as pp
-from partialpool.data import read_count_rows, read_counts
-from partialpool.data.row_values import log_factorial_sql
+from partialpool.design.row_values import log_factorial_sql
 from partialpool.formula import parse, read_roles
+from partialpool.rows import read_count_rows, read_counts
 
 Y = [(5 * i) % 7 for i in range(SIZE)]
 N = [None if i == 6 else 6 + i % 5 for i in range(SIZE)]

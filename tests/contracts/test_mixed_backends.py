@@ -7,8 +7,8 @@ from same_notices import told
 from test_backends import each_backend, place  # noqa: F401  (a fixture)
 
 import partialpool as pp
-from partialpool.data import read_mixed
 from partialpool.formula import parse, read_roles
+from partialpool.rows import read_mixed
 
 SIZE = 60
 RNG = np.random.default_rng(7)
@@ -313,7 +313,7 @@ def twice_the_same(backend, case):
 def test_what_is_learned_from_rows(backend, case, place, monkeypatch):  # noqa: F811
     formula, changed = LEARNED[case]
     columns = BASE | changed
-    monkeypatch.setattr("partialpool.data.mixed_sql.MOST_SUMS", 40)
+    monkeypatch.setattr("partialpool.rows.mixed_sql.MOST_SUMS", 40)
     got = read_mixed(read_roles(parse(formula)), BACKENDS[backend][0](columns, place))
     expected = read_mixed(read_roles(parse(formula)), dict(columns))
     assert got.statistics.coefficients == expected.statistics.coefficients
@@ -385,7 +385,7 @@ def test_parts_do_not_show(monkeypatch, size, tmp_path):
     """Rows in many small parts give what one part gives."""
     formula = read_roles(parse("y ~ scale(x) + poly(w, 2) + kind + (x | g) + (1 | g:h)"))
     whole = read_mixed(formula, BASE).statistics
-    monkeypatch.setattr("partialpool.data.source.CHUNK", size)
+    monkeypatch.setattr("partialpool.design.source.CHUNK", size)
     for backend in ("pandas str", "Parquet"):
         parts = read_mixed(formula, BACKENDS[backend][0](BASE, tmp_path)).statistics
         for got, expected in zip(_as_named(parts), _as_named(whole), strict=True):

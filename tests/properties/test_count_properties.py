@@ -10,12 +10,12 @@ from scipy import interpolate, special, stats
 
 import partialpool as pp
 from count_models import COUNT_MODELS, PROPORTIONS
-from partialpool.data import read_counts
 from partialpool.formula import parse, read_roles
 from partialpool.kernels.conjugate import rising
 from partialpool.kernels.counts import log_marginals
 from partialpool.kernels.families import LOG, LOGIT
 from partialpool.models.counts import distinct_pairs
+from partialpool.rows import read_counts
 
 PROPORTION = "y | trials(n) ~ 1 + (1 | g)"
 RATE = "y | exposure(n) ~ 1 + (1 | g)"

@@ -10,8 +10,8 @@ from scipy import special
 
 import partialpool as pp
 from partialpool.classical.pooled_regression import fixed_effects_regression
-from partialpool.data import read_mixed
 from partialpool.formula import parse, read_roles
+from partialpool.rows import read_mixed
 
 GROUPS, EACH = 20, 50
 RNG = np.random.default_rng(1)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from partialpool.data import read_mixed
 from partialpool.formula import parse, read_roles
 from partialpool.integrate import Accuracy, Sample, importance
 from partialpool.models import Priors
 from partialpool.posterior import mixed_posterior
+from partialpool.rows import read_mixed
 
 
 def statistics(formula, data):

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import linalg
 
-from partialpool.data import read_mixed
 from partialpool.formula import parse, read_roles
 from partialpool.kernels import crossed as kernels_crossed
 from partialpool.kernels.crossed import make_crossed
 from partialpool.kernels.nested_factors import make_tree, nested
 from partialpool.kernels.normal_equations import make_system
+from partialpool.rows import read_mixed
 
 FORMULAS = {
     "one": "y ~ x + u + (1 + x | a)",

@@ -7,12 +7,12 @@ import pytest
 
 import partialpool as pp
 from partialpool.classical.mixed import make_criterion, mixed_model
-from partialpool.data import read_mixed
 from partialpool.formula import parse, read_roles
 from partialpool.integrate import Accuracy
 from partialpool.models import Priors
 from partialpool.models.priors import HalfCauchy, HalfNormal, Normal, StudentT
 from partialpool.posterior import mixed_posterior, plug_in
+from partialpool.rows import read_mixed
 
 
 def statistics(formula, data):

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 
 import partialpool as pp
-from partialpool.data import read_mixed
 from partialpool.formula import parse, read_roles
 from partialpool.models import mixed_model
 from partialpool.models.mixed_propriety import check_proper
+from partialpool.rows import read_mixed
 
 RNG = np.random.default_rng(12)
 SIZE = 60

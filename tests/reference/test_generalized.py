@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import partialpool as pp
-from partialpool.data import read_count_rows
 from partialpool.formula import parse, read_roles
 from partialpool.posterior import estimated_counts
+from partialpool.rows import read_count_rows
 
 HERE = Path(__file__).parent
 
@@ -28,7 +28,7 @@ def data(name, numbers):
 
 
 def assert_posterior(post, name, names, effects):
-    """Means, sds and quantiles, and of effects means and sds, to the error told."""
+    """Means, sds and quantiles, and of effects means and sds, to the estimated error."""
     moments, ends = post.errors
     assert moments < 0.05
     assert ends < 0.15

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import partialpool as pp
-from partialpool.data import read_count_rows
 from partialpool.formula import parse, read_roles
 from partialpool.posterior import estimated_counts
+from partialpool.rows import read_count_rows
 
 HERE = Path(__file__).parent
 TRUTH = json.loads((HERE / "truth" / "glmm_dispersed.json").read_text())

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from partialpool.data import read_count_rows
 from partialpool.formula import parse, read_roles
 from partialpool.posterior import estimated_counts
+from partialpool.rows import read_count_rows
 
 HERE = Path(__file__).parent
 TRUTH = json.loads((HERE / "truth" / "glmm_several.json").read_text())

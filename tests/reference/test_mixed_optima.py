@@ -10,8 +10,8 @@ import pytest
 
 import partialpool as pp
 from partialpool.classical.mixed import mixed_model
-from partialpool.data import read_mixed
 from partialpool.formula import parse, read_roles
+from partialpool.rows import read_mixed
 
 HERE = Path(__file__).parent
 FITS = json.loads((HERE / "truth" / "lmm_optima.json").read_text())["fits"]

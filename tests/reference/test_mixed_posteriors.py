@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import partialpool as pp
-from partialpool.data import read_mixed
 from partialpool.formula import parse, read_roles
 from partialpool.models import Priors
 from partialpool.models.priors import Flat, HalfNormal, Normal
 from partialpool.posterior import mixed_posterior
+from partialpool.rows import read_mixed
 
 HERE = Path(__file__).parent
 PRIORS = Priors(mu=Normal(0, 10), beta=Normal(0, 10), tau=HalfNormal(1), sigma=HalfNormal(1))

@@ -15,8 +15,8 @@ UNUSED = {
     # of ours: pictures, pages, worlds, and what only other models need
     "partialpool.app", "partialpool.charts", "partialpool.report", "partialpool.simulate",
     "partialpool.classical", "partialpool.words.comparison", "partialpool.words.coefficients",
-    "partialpool.data.mixed_read", "partialpool.data.mixed_sql", "partialpool.data.explain_mixed",
-    "partialpool.data.working_responses", "partialpool.kernels.joint_counts",
+    "partialpool.rows.mixed_read", "partialpool.rows.mixed_sql", "partialpool.rows.explain_mixed",
+    "partialpool.rows.working_responses", "partialpool.kernels.joint_counts",
     "partialpool.kernels.laplace", "partialpool.models.count_sampler",
     "partialpool.models.generalized", "partialpool.posterior.count_readout",
 }  # fmt: skip

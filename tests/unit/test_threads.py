@@ -7,10 +7,10 @@ import pytest
 from scipy import linalg
 
 import partialpool as pp
-from partialpool import fitted, threads
-from partialpool.data import CrossProducts
-from partialpool.fitted import _dense_rows
-from partialpool.threads import LARGE, _loaded, _paths, one_blas_thread
+from partialpool import threads
+from partialpool.posterior import fit_engine
+from partialpool.records import CrossProducts
+from partialpool.threads import LARGE_MATRIX, _loaded, _paths, one_blas_thread
 
 
 def blas_threads():
@@ -57,9 +57,9 @@ def test_one_within_and_as_many_as_before_afterwards():
 
 
 def test_large_matrices_keep_their_threads():
-    with one_blas_thread(largest=LARGE):
+    with one_blas_thread(largest=LARGE_MATRIX):
         assert blas_threads() == {2}
-    with one_blas_thread(largest=LARGE - 1):
+    with one_blas_thread(largest=LARGE_MATRIX - 1):
         assert blas_threads() == {1}
 
 
@@ -85,17 +85,17 @@ def test_threads_of_python_that_overlap():
 @pytest.mark.parametrize(
     ("room", "engine", "call"),
     [
-        (fitted, "mixed_posterior",
+        (fit_engine, "mixed_posterior",
          lambda: pp.fit("reaction ~ days + (days | subject)", pp.datasets.sleepstudy())),
-        (fitted, "estimated",
+        (fit_engine, "estimated",
          lambda: pp.fit("reaction ~ days + (1 | subject)", pp.datasets.sleepstudy(), method="ml")),
-        (fitted, "generalized_posterior",
+        (fit_engine, "generalized_posterior",
          lambda: pp.fit("germinated | trials(seeds) ~ extract + (1 | plate)",
                         pp.datasets.seeds())),
-        (fitted, "estimated_counts",
+        (fit_engine, "estimated_counts",
          lambda: pp.fit("germinated | trials(seeds) ~ extract + (1 | plate)",
                         pp.datasets.seeds(), method="ml")),
-        (fitted, "counts_posterior",
+        (fit_engine, "counts_posterior",
          lambda: pp.fit("hits | trials(at_bats) ~ 1 + (1 | player)", pp.datasets.batting())),
     ],
 )  # fmt: skip
@@ -131,7 +131,7 @@ def test_rows_of_the_dense_system():
     def rows(formula):
         products = pp.fit(formula, data, method="ml").statistics
         assert isinstance(products, CrossProducts)
-        return _dense_rows(products)
+        return fit_engine.dense_rows(products)
 
     assert rows("y ~ x + (x | a)") == 2  # one factor: eliminated group by group
     assert rows("y ~ x + (1 | c) + (1 | b)") == 2  # b % 15 is c: nested

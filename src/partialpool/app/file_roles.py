@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.data.preview import Column
-from partialpool.data.text_numbers import is_measured, number_from
+from partialpool.rows.preview import Column
+from partialpool.rows.text_numbers import is_measured, number_from
 
 MOST_LEVELS = 30
 """With more values a column of text is no category to predict from, unless somebody says so."""

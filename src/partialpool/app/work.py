@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from partialpool.app.your_file import KINDS, YourFile
-from partialpool.data.whole_files import moved_when_whole
 from partialpool.errors import ArgumentError
+from partialpool.rows.whole_files import moved_when_whole
 
 QUESTIONS = ("groups", "rank", "contrast", "predict")
 """What can be asked of a fit."""

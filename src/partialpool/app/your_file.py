@@ -16,21 +16,21 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from partialpool._table import Table
 from partialpool.app import file_answers, file_groups
 from partialpool.app.file_formula import Model, model_of, reading_of
 from partialpool.app.file_groups import GroupTable
 from partialpool.app.file_roles import guessed
 from partialpool.app.unpacking import check_unpacked
-from partialpool.data import CrossProducts, Table
-from partialpool.data.design import column_of
-from partialpool.data.files import ENDINGS, unknown_ending, write_table
-from partialpool.data.preview import preview
-from partialpool.data.read_table import read
+from partialpool.design.design import column_of
 from partialpool.errors import ArgumentError, MissingExtraError, PartialPoolError
 from partialpool.fitted import Fit
 from partialpool.fitting import fit
 from partialpool.notices import Notice
 from partialpool.report import Contents, page
+from partialpool.rows.files import ENDINGS, unknown_ending, write_table
+from partialpool.rows.preview import preview
+from partialpool.rows.read_table import read
 from partialpool.words import formatting, summary
 from partialpool.words.accuracy import require_reliable
 from partialpool.words.advice import recommendation
@@ -86,10 +86,7 @@ class Fitted:
     @property
     def effects(self) -> list[tuple[str, str]]:
         """Each factor with each of its effects."""
-        s = self.fit.statistics
-        if not isinstance(s, CrossProducts):
-            return [(s.factor, "Intercept")]
-        return list(dict.fromkeys((b.factor, e) for b in s.blocks for e in b.effects))
+        return list(dict.fromkeys((term.factor, term.name) for term in self.fit._engine.terms))
 
     def table(self, request: Mapping[str, Any]) -> GroupTable:
         """The groups of the factor and effect that a request names, else of the first ones."""

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from partialpool._table import Table
 from partialpool.charts import parts
 from partialpool.charts.style import Look, altair, look
-from partialpool.data import Table
 from partialpool.words import formatting
 from partialpool.words.checks import LEVEL, Check
 

@@ -7,8 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from partialpool.data.whole_files import moved_when_whole
 from partialpool.errors import ArgumentError, MissingExtraError
+from partialpool.rows.whole_files import moved_when_whole
 
 ENDINGS = (".svg", ".png", ".pdf", ".html")
 LESS_THAN = "\ue0f1"

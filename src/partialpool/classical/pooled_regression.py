@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from partialpool._typing import Bools, Floats
-from partialpool.data import Clusters, CrossProducts
-from partialpool.data.cross_products import Block
-from partialpool.data.redundancy import ROUNDING, independent
+from partialpool.records import Clusters, CrossProducts
+from partialpool.records.cross_products import Block
+from partialpool.records.redundancy import ROUNDING, independent
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +67,7 @@ def pooled_regression(s: CrossProducts, clusters: Clusters | None) -> Pooled:
         beta = (X'WX)^-1 X'Wy,   Var = M (sum_g X_g' A_g e_g e_g' A_g' X_g) M,   M = (X'WX)^-1
 
     with A_g = (I - X_g M X_g')^(-1/2), which makes the errors right if rows are independent.
-    Source: Bell and McCaffrey (2002), CodedRows Methodology 28, 169-181; Pustejovsky and Tipton
+    Source: Bell and McCaffrey (2002), Survey Methodology 28, 169-181; Pustejovsky and Tipton
     (2018), doi:10.1080/07350015.2016.1247004.
 
     Parameters

@@ -6,6 +6,7 @@ import csv
 from dataclasses import dataclass
 from typing import Any, cast
 
+from partialpool._table import Table
 from partialpool.averages import Average
 from partialpool.cli.common import (
     ModelOptions,
@@ -17,8 +18,7 @@ from partialpool.cli.common import (
     waiting,
     wide_console,
 )
-from partialpool.data import Table
-from partialpool.data.new_rows import Unseen
+from partialpool.design.new_rows import Unseen
 from partialpool.errors import ArgumentError
 from partialpool.posterior.averaged import AverageScale, ContrastKind
 from partialpool.words import averages as words

@@ -16,17 +16,18 @@ from typing import Any, Protocol, TypedDict, Unpack
 import click
 
 from partialpool import datasets
+from partialpool._table import Table
 from partialpool.cli.reading import LABELS, READING
-from partialpool.data import Table
-from partialpool.data.files import expand, write_table
-from partialpool.data.folding import folding
-from partialpool.data.read_table import read
-from partialpool.data.statistics_files import holds_statistics
 from partialpool.errors import ArgumentError, DataError, PartialPoolError, did_you_mean
-from partialpool.fitted import Fit, Method
+from partialpool.fitted import Fit
 from partialpool.fitting import fit, fit_statistics
 from partialpool.kept_statistics import load_statistics
 from partialpool.posterior.above import Above
+from partialpool.posterior.fit_engine import Method
+from partialpool.rows.files import expand, write_table
+from partialpool.rows.folding import folding
+from partialpool.rows.read_table import read
+from partialpool.rows.statistics_files import holds_statistics
 from partialpool.words import formatting
 
 SOON = 2.0
@@ -162,7 +163,7 @@ def _such_as(data: str, known: list[str]) -> str:
     from partialpool.app.file_formula import formula_of
     from partialpool.app.file_roles import guessed
     from partialpool.app.your_file import MOST_COLUMNS
-    from partialpool.data.preview import preview
+    from partialpool.rows.preview import preview
 
     try:
         columns = preview(data, **_file_options()).columns[:MOST_COLUMNS]

@@ -9,6 +9,7 @@ from typing import Any
 import click
 import numpy as np
 
+from partialpool._table import Table
 from partialpool.cli.common import (
     ModelOptions,
     check_outputs,
@@ -19,7 +20,6 @@ from partialpool.cli.common import (
     wide_console,
     written,
 )
-from partialpool.data import Table
 from partialpool.fitted import Fit
 from partialpool.words import formatting, summary
 from partialpool.words.coefficients import MixedComparison

@@ -17,8 +17,8 @@ from partialpool.cli.common import (
     table_of,
     wide_console,
 )
-from partialpool.data.added_columns import in_memory, with_columns
 from partialpool.errors import ArgumentError
+from partialpool.rows.added_columns import in_memory, with_columns
 from partialpool.words import formatting
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 import numpy as np
 
+from partialpool._table import Table
 from partialpool.cli.common import (
     ModelOptions,
     check_outputs,
@@ -21,18 +22,19 @@ from partialpool.cli.common import (
     waiting,
     wide_console,
 )
-from partialpool.data import Table
-from partialpool.data.files import write_table
 from partialpool.errors import ArgumentError
-from partialpool.fitted import Fit, Method
+from partialpool.fitted import Fit
 from partialpool.kept_statistics import explain
 from partialpool.posterior.distributions import IntervalKind
+from partialpool.posterior.fit_engine import Method
+from partialpool.rows.files import write_table
 from partialpool.words import formatting, summary
 from partialpool.words.advice import recommendation
 from partialpool.words.arrange import Arrangement
 from partialpool.words.ratios import TableScale
 
-SHOWN_GROUPS = 50
+PRINTED_GROUPS = 50
+"""Groups that the command prints unless --top or --output is given: two screens of a terminal."""
 MOST_CHARTED = 60
 """Of more groups that are shown in some order the first and the last are drawn."""
 
@@ -191,7 +193,7 @@ def _print_tables(fit: Fit, every: Table, groups: Table, options: FitOptions) ->
     if new := summary.new_group_line(fit._engine, options.interval, kind, exp=options.exp):
         console.print(Text(new))
     console.print()
-    limit = groups.n_rows if options.top else SHOWN_GROUPS
+    limit = groups.n_rows if options.top else PRINTED_GROUPS
     shown = Table({k: v[:limit] for k, v in groups.items()})
     factor = str(shown["factor"][0]) if "factor" in shown else fit.factor
     _print_groups(console, shown, factor, options.above)

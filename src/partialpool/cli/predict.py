@@ -7,6 +7,7 @@ from typing import cast
 
 import click
 
+from partialpool._table import Table
 from partialpool.cli.common import (
     ModelOptions,
     as_told,
@@ -17,9 +18,8 @@ from partialpool.cli.common import (
     wide_console,
 )
 from partialpool.cli.reading import READING
-from partialpool.data import Table
-from partialpool.data.new_rows import Target, Unseen
-from partialpool.data.read_table import as_written
+from partialpool.design.new_rows import Target, Unseen
+from partialpool.rows.read_table import as_written
 from partialpool.words import formatting
 
 

@@ -8,6 +8,7 @@ import click
 import numpy as np
 
 from partialpool import charts
+from partialpool._table import Table
 from partialpool.charts.ranks import of_table as ranks_of_table
 from partialpool.charts.save import checked
 from partialpool.cli.common import (
@@ -21,7 +22,6 @@ from partialpool.cli.common import (
     waiting,
     wide_console,
 )
-from partialpool.data import Table
 from partialpool.words import formatting, summary
 from partialpool.words.arrange import Arrangement
 

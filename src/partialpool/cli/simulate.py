@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import click
 import numpy as np
 
+from partialpool._table import Table
 from partialpool.cli.common import print_table, waiting, wide_console
-from partialpool.data import Table
 from partialpool.errors import ArgumentError
 from partialpool.simulate import CountWorld, World, count_draw, count_risks, draw, risks
 from partialpool.words import formatting

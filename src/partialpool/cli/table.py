@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import click
 
 from partialpool.cli.common import chosen_groups, print_csv, source, waiting
-from partialpool.fitted import Method
 from partialpool.fitting import fit
+from partialpool.posterior.fit_engine import Method
 from partialpool.words.model_table import table
 
 

@@ -12,8 +12,8 @@ from importlib import resources
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool._typing import AnyArray
-from partialpool.data.table import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +259,7 @@ def contraception() -> Table:
 
     Columns: district, women (asked), users.
 
-    Source: Huq and Cleland (1990), Bangladesh Fertility CodedRows 1989; studied in Ng, Carpenter,
+    Source: Huq and Cleland (1990), Bangladesh Fertility Survey 1989; studied in Ng, Carpenter,
     Goldstein and Rasbash (2006), Statistical Modelling 6, 23-42, doi:10.1191/1471082X06st106oa.
     """
     return Table(_read("contraception"))

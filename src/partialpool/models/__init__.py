@@ -6,13 +6,14 @@ from partialpool.models.counts import CountsModel, counts_model
 from partialpool.models.mixed import MixedModel, mixed_model, parameter_names
 from partialpool.models.oneway import Conditional, OneWayModel, one_way_model
 from partialpool.models.prior_set import Priors
-from partialpool.models.prior_text import parse_prior, priors
+from partialpool.models.prior_text import PriorLike, parse_prior, priors
 
 __all__ = [
     "Conditional",
     "CountsModel",
     "MixedModel",
     "OneWayModel",
+    "PriorLike",
     "Priors",
     "counts_model",
     "mixed_model",

@@ -19,8 +19,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from partialpool._typing import Bools, Floats, Ints
-from partialpool.data import CountStatistics
-from partialpool.errors import DataError, PriorError
+from partialpool.errors import DataError
 from partialpool.integrate import Axis
 from partialpool.kernels import conjugate, counts
 from partialpool.kernels.counts import Pairs
@@ -29,9 +28,11 @@ from partialpool.models.counts_propriety import CountMoments, CountSizes, check_
 from partialpool.models.population_text import CountPopulation
 from partialpool.models.prior_set import Priors
 from partialpool.models.priors import Normal, log_density_of_coefficient
+from partialpool.models.unused_priors import refuse_sigma
+from partialpool.records import CountStatistics
 
 CELLS_AT_ONCE = 4_000_000
-"""Elements of the (pairs, nodes) arrays held at once."""
+"""Elements of the (pairs, nodes) arrays held at once (32 MB)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,8 +89,8 @@ class CountsModel:
         return Axis(*self.priors.tau.support)
 
     @property
-    def typical_error(self) -> float:
-        """Standard error of a typical group's own estimate (link scale)."""
+    def typical_ratio(self) -> float:
+        """Standard error of a typical group's own estimate, on the link scale, where sigma is 1."""
         return math.sqrt(self.count.sum() / (self.count @ self.pairs.sd**-2))
 
     @property
@@ -102,7 +103,7 @@ class CountsModel:
     def start(self) -> float:
         """A rough guess of tau inside its prior's range."""
         low, high = self.priors.tau.support
-        guess = self.typical_error
+        guess = self.typical_ratio
         if low < guess < high:
             return guess
         return 0.5 * (low + (high if math.isfinite(high) else 2.0 * low + 1.0))
@@ -112,12 +113,15 @@ class CountsModel:
         spread = tau
         if self.conjugate and self.link is LOGIT:
             # a group says no more of m than one trial
+            # m (1 - m) / (1 + f) is the variance of a probability; on the logit scale it is divided
+            # by (m (1 - m))^2
             spread = tau / np.sqrt(self.pooled * (1.0 - self.pooled) * (1.0 + tau**2))
         elif self.conjugate:  # towards larger mu the likelihood falls like exp(-groups mu / tau^2)
             spread = tau * np.sqrt(1.0 + tau**2 / self.count.sum())
         center, precision = np.zeros(len(tau)), np.zeros(len(tau))
         for part in self._chunks(len(tau)):
             p = self.pairs.at(part)
+            # precision of a group's estimate of mu at this tau
             w = self.count[part, None] / (p.sd[:, None] ** 2 + spread**2)  # (K, T)
             center += p.center @ w
             precision += w.sum(axis=0)
@@ -150,7 +154,7 @@ class CountsModel:
 
     def log_prior(self, mu: Floats, tau: Floats) -> Floats:
         """Log prior density of (mu, tau), shapes (T, M) and (T,) to (T, M)."""
-        of_tau = self.priors.tau.log_density(tau, self.typical_error)
+        of_tau = self.priors.tau.log_density(tau, self.typical_ratio)
         return np.asarray(log_density_of_coefficient(self.priors.mu, mu) + of_tau[:, None])
 
     def log_marginals(self, pairs: Pairs, mu: Floats, tau: Floats) -> Floats:
@@ -195,11 +199,7 @@ def counts_model(
         If data and priors leave no proper posterior.
     """
     s = statistics
-    if priors.sigma != Priors().sigma:
-        raise PriorError(
-            f"sigma ~ {priors.sigma}: the spread of counts within groups follows from their mean, "
-            "so there is no sigma to give a prior; leave it out"
-        )
+    refuse_sigma(priors, counts=True)
     if s.n_groups < 2:
         raise DataError(
             f'column "{s.factor}" has one group only ("{s.labels[0]}", {s.n_used} rows): pooling '
@@ -232,13 +232,16 @@ def counts_model(
 def distinct_pairs(y: Floats, size: Floats, link: Link) -> tuple[Pairs, Floats, Ints]:
     """Distinct pairs with their numbers, and the pair of each group (their number where size 0)."""
     used = np.flatnonzero(size > 0)
+    # equal pairs beside each other
     order = used[np.lexsort((y[used], size[used]))]
     new = np.concatenate([[True], (np.diff(y[order]) != 0) | (np.diff(size[order]) != 0)])
     at = order[new]
     unsorted = _pairs(y[at], size[at], link)
+    # in the order that the kernels' bands need
     rank = np.argsort(unsorted.information, kind="stable")
     place = np.empty(len(rank), dtype=np.intp)
     place[rank] = np.arange(len(rank))
+    # K, one past the last pair, for groups without data
     member = np.full(len(y), len(at), dtype=np.intp)
     member[order] = place[np.cumsum(new) - 1]
     count = np.bincount(member[used], minlength=len(at)).astype(np.float64)

@@ -17,13 +17,13 @@ from functools import cached_property
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.data.count_products import CountProducts
-from partialpool.data.sorted_rows import joint_rows
 from partialpool.errors import ImproperPosteriorError
 from partialpool.integrate import Coordinate, HalfLine, Interval
 from partialpool.kernels.joint_counts import Hyper, JointRows
 from partialpool.models.mixed import MixedModel, inside, mixed_model
 from partialpool.models.prior_set import Priors
+from partialpool.records.count_products import CountProducts
+from partialpool.records.sorted_rows import joint_rows
 
 
 @dataclass(frozen=True, eq=False)

@@ -70,8 +70,12 @@ def _number(argument: object, text: str) -> float:
     raise PriorError(f'"{text}": a prior takes plain numbers, not {argument}')
 
 
+PriorLike = Priors | Mapping[str, Prior | str] | Iterable[str] | str | None
+"""Priors as `priors` gathers them."""
+
+
 def priors(
-    stated: Priors | Mapping[str, Any] | Iterable[str] | str | None = None,
+    stated: PriorLike = None,
     *,
     factor: str | None = None,
     parameters: Collection[str] = (),

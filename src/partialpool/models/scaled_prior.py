@@ -85,6 +85,8 @@ def scaled_priors(priors: Priors, power: float = 1.0, reference: float = 1.0) ->
         if isinstance(prior, Normal):
             return Normal(prior.mean, prior.sd / power**0.5)
         if isinstance(prior, StudentT):
+            # (1 + z^2 / df)^(-(df + 1) / 2) to a power, with the scale for which z^2 / df is as
+            # before
             df = power * (prior.df + 1.0) - 1.0
             return StudentT(df, prior.mean, prior.scale * (prior.df / max(df, 1e-300)) ** 0.5)
         if isinstance(prior, ScalePrior) and (prior.proper or prior.relative):
@@ -97,9 +99,17 @@ def scaled_priors(priors: Priors, power: float = 1.0, reference: float = 1.0) ->
     return replace(
         priors,
         **changed,
+        # |R|^(eta - 1) to a power
         rho=LKJ(1.0 + power * (priors.rho.eta - 1.0)),
         named=tuple((name, one(prior)) for name, prior in priors.named),
     )
+
+
+def with_errors_scaled(priors: Priors, reference: float) -> Priors:
+    """Priors relative to standard errors as they were before these were divided by `reference`."""
+    every = [priors.tau, *(p for _, p in priors.named)]
+    relative = reference != 1.0 and any(getattr(p, "relative", False) for p in every)
+    return scaled_priors(priors, reference=reference) if relative else priors
 
 
 def says_something(priors: Priors) -> bool:

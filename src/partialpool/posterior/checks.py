@@ -6,16 +6,14 @@ Every check is a statistic of the data, its distribution where the model holds, 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import singledispatch
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.data import CountStatistics, GroupStatistics
-from partialpool.data.design import Design
-from partialpool.data.rows_again import RowsAgain
+from partialpool.design.design import Design
+from partialpool.design.rows_again import RowsAgain
 from partialpool.kernels.compared import (
     Compared,
     with_draws,
@@ -34,20 +32,15 @@ from partialpool.posterior.count_misfit import (
 )
 from partialpool.posterior.counts import CountsPosterior
 from partialpool.posterior.counts_draws import population
-from partialpool.posterior.engine import INTERCEPT
+from partialpool.posterior.engine import INTERCEPT, FullEngine
 from partialpool.posterior.generalized import GeneralizedPosterior
-from partialpool.posterior.group_check import GroupCheck, group_checks
+from partialpool.posterior.group_check import MOST_GROUPS, GroupCheck
 from partialpool.posterior.heteroscedastic import HeteroscedasticPosterior
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.one_way import OneWayPosterior
 from partialpool.posterior.population import PopulationPosterior
+from partialpool.records import CountStatistics, GroupStatistics
 
-MOST_GROUPS = 20_000
-"""Groups of which each is held against the others, and that are drawn anew (of more, so many at
-random); they take 2.5 s."""
-MOST_PAIRS = 500
-"""Distinct pairs of events and size of groups that are all held against the others: each takes
-seven milliseconds."""
 CELLS = 2**21
 """Groups times draws: 16 MiB an array."""
 DRAWS, FEWEST_DRAWS = 999, 99
@@ -70,13 +63,16 @@ class Finding:
 
 
 def every_check(
-    post: Any, rng: np.random.Generator, design: Design | None = None, rows: RowsAgain | None = None
+    post: FullEngine,
+    rng: np.random.Generator,
+    design: Design | None = None,
+    rows: RowsAgain | None = None,
 ) -> tuple[list[GroupCheck], list[Finding]]:
     """Check a posterior by what it knows of its data, and by their rows where these are given.
 
     Parameters
     ----------
-    post : OneWayPosterior, CountsPosterior or MixedPosterior
+    post : FullEngine
     rng : numpy.random.Generator
     design : Design, optional
     rows : RowsAgain, optional
@@ -86,21 +82,14 @@ def every_check(
     -------
     list of GroupCheck, list of Finding
     """
-    groups = list(group_checks(post, every=_every(post)))
+    groups = list(post.group_checks(every=True))
     findings = [finding for check in groups for finding in of_groups(check)]
-    findings += checks_of(post, rng)
+    findings += post.checks(rng)
     if rows is None or design is None:
         return groups, findings
     of_rows = list(_of_rows(post, design, rows, rng))
     said = {(f.check, f.of) for f in of_rows}  # rows know more than sums
     return groups, [f for f in findings if (f.check, f.of) not in said] + of_rows
-
-
-def _every(post: Any) -> bool:
-    """Whether z of every group is computed, and not only of those that may lie far."""
-    if isinstance(post, CountsPosterior):
-        return len(post.model.pairs) <= MOST_PAIRS
-    return not isinstance(post, OneWayPosterior) or post.statistics.n_groups <= MOST_GROUPS
 
 
 def of_groups(check: GroupCheck) -> Iterator[Finding]:
@@ -119,14 +108,8 @@ def of_groups(check: GroupCheck) -> Iterator[Finding]:
         yield Finding("value by size", what, with_normal(check.by_size.z), "score")
 
 
-@singledispatch
-def checks_of(post: Any, rng: np.random.Generator) -> Iterator[Finding]:
-    """Yield what else the statistics of a fit tell."""
-    raise TypeError(f"checks_of of a {type(post).__name__}, by {rng}")
-
-
-@checks_of.register
-def _of_one_way(post: OneWayPosterior, rng: np.random.Generator) -> Iterator[Finding]:
+def one_way_checks(post: OneWayPosterior, rng: np.random.Generator) -> Iterator[Finding]:
+    """Check the noise of the groups, and the spread of new ones of their population."""
     s = post.statistics
     what = f"groups of {s.factor}"
     at, draws = _drawn_groups(s.n_groups, rng)
@@ -155,10 +138,10 @@ def _noise(s: GroupStatistics, at: Ints, draws: int, rng: np.random.Generator) -
         yield Finding("noise by value", what, trend, "exact")
 
 
-@checks_of.register
-def _of_heteroscedastic(
+def heteroscedastic_checks(
     post: HeteroscedasticPosterior, rng: np.random.Generator
 ) -> Iterator[Finding]:
+    """Check the spread of new groups of their population, in mean and in noise."""
     s, nodes = post.statistics, post.nodes
     what = f"groups of {s.factor}"
     at, draws = _drawn_groups(s.n_groups, rng)
@@ -195,8 +178,8 @@ def _rows_of_counts(s: CountStatistics) -> Iterator[Finding]:
         yield Finding("zeros among rows", "rows", of_zeros, "exact")
 
 
-@checks_of.register
-def _of_counts(post: CountsPosterior, rng: np.random.Generator) -> Iterator[Finding]:
+def counts_checks(post: CountsPosterior, rng: np.random.Generator) -> Iterator[Finding]:
+    """Check rows against their family, and the spread and zeros of new groups."""
     s = post.statistics
     what = f"groups of {s.factor}"
     yield from _rows_of_counts(s)
@@ -210,9 +193,8 @@ def _of_counts(post: CountsPosterior, rng: np.random.Generator) -> Iterator[Find
         yield Finding("groups without an event", what, with_draws(zeros, expected), "predictive")
 
 
-@checks_of.register
-def _of_population(post: PopulationPosterior, rng: np.random.Generator) -> Iterator[Finding]:
-    """Of measurements, the spread of new groups of their population; of counts, their rows."""
+def population_checks(post: PopulationPosterior, rng: np.random.Generator) -> Iterator[Finding]:
+    """Check the spread of new groups of their population; of counts their rows."""
     s = post.statistics
     if isinstance(s, CountStatistics):
         yield from _rows_of_counts(s)
@@ -229,20 +211,18 @@ def _of_population(post: PopulationPosterior, rng: np.random.Generator) -> Itera
 
 
 def _of_rows(
-    post: Any, design: Design, rows: RowsAgain, rng: np.random.Generator
+    post: FullEngine, design: Design, rows: RowsAgain, rng: np.random.Generator
 ) -> Iterator[Finding]:
     """What the rows of any model tell."""
-    if isinstance(post, HeteroscedasticPosterior):  # rows of noisy groups count for less
-        precision = float(post.sigma.median) ** 2 / post.noise.median**2
-        rows = replace(rows, weight=rows.weight * precision[rows.groups[0][0]])
+    rows = post.with_precision(rows)
     if rows.size is None:
         residuals = row_checks.of_measurements(rows, rng)
         yield from (Finding(check, "rows", of, "residuals") for check, of in residuals)
     elif isinstance(post.statistics, CountStatistics):
         dealt = row_checks.of_counts(rows, proportion=post.statistics.proportion, rng=rng)
         yield from (Finding(check, "rows", of, "exact") for check, of in dealt)
-    if isinstance(post, PopulationPosterior):
-        return  # score tests take groups as normal, which is what this population denies
+    if not post.has_score_tests:
+        return
     factors = [e.factor.name if e.names[0] == INTERCEPT else "" for e in design.effects]
     scores = score_checks.of_rows(post, design.coefficients, factors, rows, rng)
     yield from (Finding(check, what, of, "score") for check, what, of in scores)
@@ -276,16 +256,14 @@ def _new_events(
     return rng.poisson(np.minimum(size * value, 1e15)).astype(np.float64)
 
 
-@checks_of.register
-def _of_mixed(post: MixedPosterior, rng: np.random.Generator) -> Iterator[Finding]:
+def mixed_checks(post: MixedPosterior, rng: np.random.Generator) -> Iterator[Finding]:
+    """Check the slopes between groups, as far as sums tell of them."""
     for check, what, compared in score_checks.of_group_means(post, rng):
         yield Finding(check, what, compared, "score")
 
 
-@checks_of.register
-def _of_counts_with_predictors(
-    post: GeneralizedPosterior, rng: np.random.Generator
-) -> Iterator[Finding]:
+def generalized_checks(post: GeneralizedPosterior, rng: np.random.Generator) -> Iterator[Finding]:
+    """Check rows against their family, and predictors by score tests."""
     s = post.statistics
     if not any(len(b.n) >= len(s.rows.y) for b in s.blocks):  # else each row has its own effect
         variance, zeros = overdispersion(post), excess_zeros(post)

@@ -7,24 +7,24 @@ their means; without predictors, against what the number of events of their grou
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from partialpool._typing import Bools, Floats, Ints
-from partialpool.data.counts import CountStatistics
 from partialpool.kernels.compared import Compared
 from partialpool.kernels.noise import dispersion_of_rows
 from partialpool.kernels.row_moments import RowMoments, row_moments
+from partialpool.posterior.engine import FullEngine
 from partialpool.posterior.generalized import GeneralizedPosterior
+from partialpool.records.counts import CountStatistics
 
 FEWEST_ROWS = 20
 """Fewer rows than this beyond what was fitted tell nothing."""
-RATIO, SDS = 1.1, 2.33
+NOTABLE_RATIO, NOTABLE_SDS = 1.1, 2.33
 """A notice needs this ratio to what is expected, and this many sds beyond it: 2.33 is the upper 1%
 point of a normal. `tests/calibration/notices.py` counts how often either appears."""
-HEAVY = 50.0
+HEAVY_KURTOSIS = 50.0
 """Rows whose squared residual has a variance above this have next to no expected event: one event
 there makes the square hundreds or millions."""
 
@@ -50,7 +50,7 @@ class Excess:
     @property
     def is_clear(self) -> bool:
         """Whether there is something to say."""
-        return self.ratio > RATIO and self.sds > SDS
+        return self.ratio > NOTABLE_RATIO and self.sds > NOTABLE_SDS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,6 +110,7 @@ class _Rows:
         explain of the slopes, by weighted least squares, is no longer free to vary; what all
         coefficients and groups explain is left to `score_checks.fitted_sd`.
         """
+        # working weights: least squares in the metric in which the means were fitted
         root = np.sqrt(self.variance * self.times)
         basis = np.stack([root, root * self.eta], axis=1)
         fitted = basis @ np.linalg.lstsq(basis, slope * root, rcond=None)[0]
@@ -136,7 +137,7 @@ def _rows_that_tell(post: GeneralizedPosterior) -> _Rows:
     return _Rows(which, count[which], y, size, mean, shape, eta, len(used))
 
 
-def median_dispersion(post: GeneralizedPosterior) -> float | None:
+def median_dispersion(post: FullEngine) -> float | None:
     """Posterior median of the dispersion; None where rows have none."""
     return None if post.dispersion is None else float(post.dispersion.median)
 
@@ -150,12 +151,13 @@ def overdispersion(post: GeneralizedPosterior) -> FittedExcess | None:
     rows = _rows_that_tell(post)
     share = rows.number / max(post.statistics.n_used, 1)
     df = rows.number - share * _parameters(post)
-    light = 1.0 / rows.variance <= HEAVY
+    light = 1.0 / rows.variance <= HEAVY_KURTOSIS
     df -= float(rows.times[~light].sum())
     if df < FEWEST_ROWS:
         return None
     rows = rows.part(light)
     square = float(rows.times @ ((rows.y - rows.size * rows.mean) ** 2 / rows.variance))
+    # variance of (y - m)^2 / v: kurtosis less one
     total = float(rows.times @ (2.0 + rows.shape.fourth))
     return rows.excess(square, df, total, rows.shape.third)
 
@@ -171,6 +173,7 @@ def excess_zeros(post: GeneralizedPosterior) -> FittedExcess | None:
         return None
     # a whole number is half a row off at most
     total = float(rows.times @ (zero * (1.0 - zero))) + 0.25
+    # cov(1(y = 0), y) = -E y P(y = 0)
     slope = -rows.size * rows.mean * zero / rows.variance
     return rows.excess(observed, expected, total, slope)
 
@@ -184,22 +187,7 @@ def fitted_predictors(post: GeneralizedPosterior, without: int | None = None) ->
     """Linear predictor of each row, but for the effects of the term `without`; (N,)."""
     rows = post.statistics.rows
     groups = [*zip(rows.group, rows.z, strict=True)]
-    return fitted_predictor(post, rows.offset, rows.x, groups, without)
-
-
-def fitted_predictor(
-    post: GeneralizedPosterior,
-    offset: Floats,
-    x: Floats,
-    groups: Sequence[tuple[Ints, Floats]],
-    without: int | None = None,
-) -> Floats:
-    """The same of any rows, coefficients at their medians and effects at their means."""
-    eta = offset + x @ post.coefficient_medians
-    for t, ((index, z), mean) in enumerate(zip(groups, post.effect_means, strict=True)):
-        if t != without:
-            eta = eta + (z * mean.reshape(-1, z.shape[1])[index]).sum(axis=1)
-    return np.asarray(eta)
+    return post.fitted_predictor(rows.offset, rows.x, groups, without)
 
 
 def _parameters(post: GeneralizedPosterior) -> float:
@@ -240,5 +228,6 @@ def zeros_of_groups(s: CountStatistics) -> Excess | None:
     expected, observed = float(zero.sum()), float(s.zeros[used].sum())
     if expected < 1.0 and observed < 5.0:
         return None
+    # E Z (Z - 1) = pairs, so that var Z = pairs + E Z - (E Z)^2
     variance = float((zero + pairs - zero**2).sum())
     return Excess(observed, expected, math.sqrt(variance + 0.25))

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from partialpool._typing import AnyArray, Floats
-from partialpool.data import GroupStatistics
 from partialpool.integrate import Grid, Line, sinc
 from partialpool.models import OneWayModel
+from partialpool.records import GroupStatistics
 
 INTERPOLATED = 16
 """Places between two nodes at which a distribution function is computed; it is straight between
@@ -22,7 +22,8 @@ THINNED_ERROR = 1e-6
 """Of the probability of tau given sigma, by which thinned nodes may be off: far below what is
 interpolated between them."""
 DRAWS_AT_ONCE = 500
-"""Draws of sigma for which the density of tau is computed at once."""
+"""Draws of sigma for which the density of tau is computed at once: times some hundred nodes a few
+MiB an array."""
 CELLS_IN_CACHE = 2**15
 """Draws times groups worked on at once, 256 KiB an array: what the cache of a core holds."""
 
@@ -68,9 +69,11 @@ def draw(
     conditional = model.conditional(points)
     factor = np.ones(size)
     if not math.isinf(conditional.df):
+        # one factor for sigma, mu and theta of a draw: given sigma they are normal
         factor = np.sqrt(conditional.df / rng.chisquare(conditional.df, size))
     sigma = conditional.sigma * factor
     share = np.exp(conditional.log_share)  # (S, M)
+    # component of mu's prior
     which = (np.cumsum(share, axis=1) < rng.random(size)[:, None]).sum(axis=1)
     which = np.minimum(which, share.shape[1] - 1)
     rows = np.arange(size)
@@ -141,6 +144,7 @@ def invert(line: Line, weight: Floats, p: Floats) -> Floats:
     if len(weight) == 1:
         places = np.arange(-INTERPOLATED, INTERPOLATED * len(line.t) + 1)
         fine = places / INTERPOLATED  # in steps, from one step outside
+        # the series may fall by rounding in the tails
         at = np.interp(p, np.maximum.accumulate(sinc.integrated(fine, weight[0])), fine)
     else:
         at = _between_nodes(weight, p)

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 
 from partialpool._typing import Floats, Ints
-from partialpool.data.cross_products import Block, CrossProducts
-from partialpool.data.new_rows import NEW
-from partialpool.data.population import population_weights
+from partialpool.design.new_rows import NEW
 from partialpool.errors import ArgumentError
 from partialpool.kernels import batched_linalg
 from partialpool.models import MixedModel
 from partialpool.posterior.linear import Rows
+from partialpool.records.cross_products import Block, CrossProducts
+from partialpool.records.population import population_weights
 
 
 def features(model: MixedModel, points: Floats) -> Floats:

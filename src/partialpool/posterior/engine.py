@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import cached_property
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool._typing import AnyArray, Floats, Ints
-from partialpool.data import CrossProducts, Table
-from partialpool.data.labels import as_labels
-from partialpool.data.new_rows import NewRows
-from partialpool.errors import ArgumentError, PriorError
+from partialpool.design.labels import as_labels
+from partialpool.design.new_rows import NewRows
+from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.integrate import Accuracy
 from partialpool.kernels.families import Link
 from partialpool.models import Priors
 from partialpool.models.population_text import AnyPopulation
-from partialpool.posterior.argument_checks import DETERMINISTIC, group_positions, reached
+from partialpool.posterior.argument_checks import DETERMINISTIC, reached
 from partialpool.posterior.distributions import Distribution, IntervalKind
 from partialpool.posterior.joint_rows import Effects, Sums
-from partialpool.posterior.ranks import SEED, rank_table, ranked_draws
+from partialpool.records import Clusters, CrossProducts
+
+if TYPE_CHECKING:  # questions that not every call asks: each engine imports what answers them
+    from partialpool.design.rows_again import RowsAgain
+    from partialpool.posterior.checks import Finding
+    from partialpool.posterior.group_check import GroupCheck
+    from partialpool.posterior.left_out import LeftOutGroups
 
 INTERCEPT = "Intercept"
 Scale = Literal["response", "link"]
@@ -73,6 +78,18 @@ class Engine(ABC):
     """Computes the posterior, or estimates, of a kind of model."""
 
     accuracy: float | None
+    accuracy_helps: ClassVar[bool] = False
+    """Whether asking for more accuracy is advised; elsewhere the standard rule is fine already."""
+    linear_shrinkage: ClassVar[bool] = True
+    """Whether groups of one size are shrunk by the same share, however far out they lie."""
+    estimates_only: ClassVar[bool] = False
+    """Whether there are estimates of the spreads, and no posterior of them."""
+    one_factor: ClassVar[bool] = False
+    """Whether it is of one factor without predictors."""
+    groups_reported_on: ClassVar[int] = 0
+    """Groups up to which a report says what its answer rests on, which then takes half a second."""
+    refits_for_priors: ClassVar[bool] = False
+    """Whether each other prior takes a fit of its own."""
 
     @property
     def group_population(self) -> AnyPopulation:
@@ -85,14 +102,36 @@ class Engine(ABC):
         return type(self), tuple(getattr(self, field.name) for field in fields(made_of))
 
     @property
+    def spreads(self) -> dict[str, float]:
+        """Estimates of parameters that have no distribution, by name."""
+        return {}
+
+    @property
+    @abstractmethod
+    def fitted_by(self) -> dict[str, Any]:
+        """Method, and priors or nodes of quadrature, by which more data are fitted alike."""
+
+    @property
     @abstractmethod
     def terms(self) -> list[Term]:
         """Every effect of every factor's groups."""
+
+    @abstractmethod
+    def named(self) -> dict[str, Distribution]:
+        """Every parameter but the groups' that has a distribution, by its name in tables.
+
+        Of counts on the link scale.
+        """
 
     @property
     @abstractmethod
     def error(self) -> float:
         """Error of what is printed; see `Posterior.error`."""
+
+    @property
+    def error_of_moments(self) -> float | None:
+        """Error of means and sds, where it is told beside that of ends and can be relied on."""
+        return None
 
     @property
     def target(self) -> float:
@@ -108,6 +147,52 @@ class Engine(ABC):
     def share(self) -> float:
         """Effective share of the points of importance sampling; 1 where there is no sampling."""
         return 1.0
+
+    @abstractmethod
+    def full(self, what: str) -> FullEngine:
+        """The posterior; an error that `what` needs one if there are estimates only."""
+
+    def left_out_factor(self, factor: str | None = None) -> str:
+        """The factor whose groups are left out: the one that is asked for, or the first.
+
+        Raises
+        ------
+        ArgumentError
+            If there are estimates only, the fit has no such factor, or groups of it cannot be left
+            out.
+        """
+        terms = self.full("leaving groups out").terms
+        factors = list(dict.fromkeys(term.factor for term in terms))
+        if factor is not None and factor not in factors:
+            raise ArgumentError(
+                f'no factor "{factor}" in this fit; {did_you_mean(factor, factors)}'
+                f"it has {', '.join(factors)}"
+            )
+        return factor or factors[0]
+
+    @abstractmethod
+    def group_checks(self, *, every: bool = False) -> Iterator[GroupCheck]:
+        """Hold each group against all the others, by every effect of every factor.
+
+        Parameters
+        ----------
+        every : bool
+            Whether z is wanted of every group, and not only where it may lie far from the others.
+        """
+
+    def check_comparable(self, estimators: Sequence[str]) -> None:
+        """Refuse to set no, complete and partial pooling side by side; see `Fit.compare`."""
+        if estimators:
+            raise ArgumentError(
+                f"estimators such as {estimators[0]} are for one factor without predictors; "
+                'here compare() takes none: fit with method="reml" or "ml" (--method) for those'
+            )
+
+    def world(self) -> dict[str, Any]:
+        """Sizes of the groups and medians of the parameters, as `Fit.world` has them."""
+        raise ArgumentError(
+            "a world has one factor, one sigma and no predictors; this fit has more"
+        )
 
     @abstractmethod
     def parameter_table(self, level: float = 0.95, kind: IntervalKind = "equal-tailed") -> Table:
@@ -134,6 +219,7 @@ class FullEngine(Engine):
     """Computes a posterior: all but estimates."""
 
     statistics: Any
+    model: Any
     counts: ClassVar[bool] = False
     """Whether rows are numbers of events."""
 
@@ -147,6 +233,15 @@ class FullEngine(Engine):
         """What knows the groups: the posterior itself."""
         return self
 
+    def full(self, what: str) -> Self:
+        """The posterior itself."""
+        return self
+
+    @property
+    def fitted_by(self) -> dict[str, Any]:
+        """The priors."""
+        return {"method": "posterior", "prior": self.priors}
+
     @abstractmethod
     def linear(
         self,
@@ -158,25 +253,48 @@ class FullEngine(Engine):
         """Linear predictor of rows in the design's columns; with noise where weights are given."""
 
     @property
-    @abstractmethod
     def priors(self) -> Priors:
         """The priors used."""
-
-    @abstractmethod
-    def named(self) -> dict[str, Distribution]:
-        """Every parameter but the groups', by its name in tables; of counts on the link scale."""
+        priors: Priors = self.model.priors
+        return priors
 
     @abstractmethod
     def values(self, term: Term, scale: Scale) -> Distribution:
         """Every group's population value and deviation together; shape (J,)."""
 
+    def some_intervals(self, term: Term, groups: Ints, level: float) -> Floats:
+        """Ends of the intervals of some groups, by position, on the response scale; (2, K)."""
+        return self.values(term, "response").interval(level)[:, groups]
+
+    def without_light_nodes(self, negligible: float) -> Self:
+        """The same without nodes whose weights sum to less than `negligible`."""
+        del negligible
+        return self
+
+    def thinned(self, size: int) -> Self:
+        """The same with groups read from so many nodes, where that takes less time."""
+        del size
+        return self
+
     @abstractmethod
     def deviations(self, term: Term) -> Distribution:
         """Every group's deviation from the population; shape (J,)."""
 
+    def above_average(self, term: Term) -> Floats:
+        """Probability that a group lies above the middle of its population, (J,)."""
+        return self.deviations(term).probability(above=0.0)
+
     @abstractmethod
     def new_value(self, term: Term, scale: Scale) -> Distribution:
         """The value of a group that is not in the data, predictors at zero."""
+
+    @abstractmethod
+    def population_value(self, term: Term) -> float:
+        """One number for the population's value of an effect, on the response scale."""
+
+    @abstractmethod
+    def predicted_groups(self, term: Term) -> Floats:
+        """What the population alone says of each group, on the link scale; (J,)."""
 
     @abstractmethod
     def contrast_of(
@@ -202,6 +320,23 @@ class FullEngine(Engine):
 
     one_sigma: ClassVar[bool] = True
     """Whether measurements of all groups have the same noise."""
+
+    def with_precision(self, rows: RowsAgain) -> RowsAgain:
+        """Rows of the fit, with the weight that each has in this model."""
+        return rows
+
+    @abstractmethod
+    def checks(self, rng: np.random.Generator) -> Iterator[Finding]:
+        """Hold the statistics against what the model expects of them, beside `group_checks`."""
+
+    has_score_tests: ClassVar[bool] = True
+    """Whether further columns are tested by scores, which take groups as normal."""
+
+    def drawn_roots(self, size: int, rng: np.random.Generator) -> list[list[Floats]]:
+        """Draws of a root of the covariance of each term's effects, over sigma squared."""
+        raise ArgumentError(
+            f"score tests take groups as normal; those of this model are {self.group_population}"
+        )
 
     def drawn_noise(self, drawn: Any, rows: NewRows, rng: np.random.Generator) -> Floats:
         """Draws of the sd of a new observation of weight one of each row, (S, 1 or R)."""
@@ -232,12 +367,57 @@ class FullEngine(Engine):
         return None
 
     @abstractmethod
+    def without_each_group(self, clusters: Clusters | None = None) -> LeftOutGroups:
+        """Leave out each group of `left_out_factor` in turn.
+
+        Parameters
+        ----------
+        clusters : Clusters, optional
+            Of linear mixed models: sums within groups.
+
+        Raises
+        ------
+        ArgumentError
+            If groups cannot be taken out of the sums, or the others leave no proper posterior.
+        """
+
+    @property
+    @abstractmethod
+    def prior_units(self) -> dict[str, float]:
+        """Scale of the priors that are tried of each sd between groups, by its name."""
+
+    scaled_by_powers: ClassVar[tuple[Literal["prior", "likelihood"], ...]] = ("prior", "likelihood")
+    """What is taken to a power to see how much the answers owe to it."""
+
+    @abstractmethod
+    def under(self, priors: Priors, computed: list[Any], power: float = 1.0) -> FullEngine:
+        """The posterior under other priors, with the likelihood to a power.
+
+        Priors that are relative to standard errors stay relative to those that there are.
+
+        Parameters
+        ----------
+        priors : Priors
+        computed : list
+            Posteriors of these data whose nodes may serve, this one first; others are added.
+        power : float
+        """
+
+    @abstractmethod
     def log_marginal_likelihood(self) -> float:
         """Logarithm of p(y), all parameters integrated out."""
 
     @abstractmethod
     def draws(self, size: int, rng: np.random.Generator) -> Any:
-        """Draw independently from the joint posterior."""
+        """Draw independently from the joint posterior.
+
+        Parameters
+        ----------
+        size : int
+            Number of draws S.
+        rng : numpy.random.Generator
+            Source of randomness.
+        """
 
     @abstractmethod
     def drawn_values(self, drawn: Any, term: Term, scale: Scale) -> Floats:
@@ -267,220 +447,3 @@ class FullEngine(Engine):
             "the log likelihood of a group, its effects integrated out, is computed for one factor "
             "without predictors only"
         )
-
-
-class OneFactorEngine(FullEngine):
-    """Computes the posterior of one factor without predictors.
-
-    Its parameters are "Intercept", mu, and "tau[factor]", and of measurements "sigma".
-    """
-
-    model: Any
-
-    @property
-    def group_population(self) -> AnyPopulation:
-        """Normal, unless the model says otherwise."""
-        population: AnyPopulation = getattr(self.model, "population", "normal")
-        return population
-
-    @property
-    def priors(self) -> Priors:
-        """The priors used."""
-        priors: Priors = self.model.priors
-        return priors
-
-    @property
-    def terms(self) -> list[Term]:
-        """The one effect."""
-        return [Term(0, 0, self.statistics.factor, INTERCEPT, self.statistics.labels)]
-
-    def group_index(self, labels: list[Any]) -> Ints:
-        """Positions of groups by label.
-
-        Raises
-        ------
-        ArgumentError
-            If a label is not in the data.
-        """
-        return group_positions(self._positions, labels, self.statistics.factor)
-
-    @cached_property
-    def _positions(self) -> dict[Any, int]:
-        return {label: i for i, label in enumerate(self.statistics.labels.tolist())}
-
-    def ranks(self, *, top: int = 1, level: float = 0.95, descending: bool = True) -> Table:
-        """Ranks of the groups with their uncertainty, from independent draws with a fixed seed.
-
-        Parameters
-        ----------
-        top : int
-            Size of the leading set whose probability is given.
-        level : float
-            Probability of the rank intervals.
-        descending : bool
-            Whether rank 1 is the highest.
-
-        Returns
-        -------
-        Table
-            group, expected_rank, lower, median, upper (of the rank), best (probability of rank
-            1), top (probability of a rank up to `top`); probabilities are good to about 0.003.
-        """
-        groups = self.statistics.n_groups
-        rng, sign = np.random.default_rng(SEED), -1.0 if descending else 1.0
-
-        def draw(size: int) -> Floats:
-            return np.asarray(sign * self.draws(size, rng).theta)
-
-        return rank_table(draw, ranked_draws(groups), self.statistics.labels, top, level)
-
-    proper_priors: ClassVar[str]
-    """Priors of mu and tau under which the marginal likelihood is defined."""
-
-    @property
-    @abstractmethod
-    def mu(self) -> Distribution:
-        """Middle of the population, of counts on the link scale."""
-
-    @property
-    def middle(self) -> Distribution:
-        """Mu as groups are: of counts a probability or rate."""
-        return self.mu
-
-    @property
-    @abstractmethod
-    def tau(self) -> Distribution:
-        """Spread between groups."""
-
-    @property
-    @abstractmethod
-    def sigma(self) -> Distribution | None:
-        """Standard deviation within groups; None where it is known, or there is none."""
-
-    @property
-    @abstractmethod
-    def theta(self) -> Distribution:
-        """Every group's parameter, of counts on the link scale; shape (J,)."""
-
-    @property
-    def value(self) -> Distribution:
-        """Every group's parameter: of counts its probability or rate."""
-        return self.theta
-
-    @property
-    @abstractmethod
-    def new_group(self) -> Distribution:
-        """Value of a group that is not in the data."""
-
-    @property
-    @abstractmethod
-    def shrinkage(self) -> Distribution:
-        """Every group's weight on the pooled value."""
-
-    @property
-    @abstractmethod
-    def icc(self) -> Distribution:
-        """Share of the variance that lies between groups."""
-
-    @property
-    @abstractmethod
-    def log_evidence(self) -> float:
-        """Logarithm of the integral over the nodes."""
-
-    def named(self) -> dict[str, Distribution]:
-        """Every parameter but the groups', by its name in tables; of counts on the link scale."""
-        named = {"Intercept": self.mu, f"tau[{self.statistics.factor}]": self.tau}
-        return named if self.sigma is None else {**named, "sigma": self.sigma}
-
-    def values(self, term: Term, scale: Scale) -> Distribution:
-        """Every group's value, or theta."""
-        return self.value if scale == "response" else self.theta
-
-    def new_value(self, term: Term, scale: Scale) -> Distribution:
-        """Value of a group that is not in the data; of measurements both scales are the same."""
-        return self.new_group
-
-    @abstractmethod
-    def contrast(self, coefficients: Mapping[Any, float]) -> Distribution:
-        """Distribution of ``sum_j c_j theta_j``."""
-
-    def contrast_of(
-        self, term: Term, coefficients: Mapping[Any, float], scale: Scale
-    ) -> Distribution:
-        """See `contrast`; of measurements both scales are the same."""
-        return self.contrast(coefficients)
-
-    def of_new_rows(self, rows: NewRows, scale: Scale) -> Distribution:
-        """Theta of the group of each row; of measurements both scales are the same."""
-        return self.linear(rows.x, rows.groups)
-
-    def on_scale(self, theta: Floats, scale: Scale) -> Floats:
-        """Values of theta: of counts on the response scale probabilities or rates."""
-        return theta if scale == "link" or self.link is None else self.link.natural(theta)
-
-    def drawn_values(self, drawn: Any, term: Term, scale: Scale) -> Floats:
-        """Draws of every group's value, or theta, (S, J)."""
-        return self.on_scale(drawn.theta, scale)
-
-    def weight_on_pooled(self, term: Term) -> Distribution:
-        """Every group's weight on the pooled value; shape (J,)."""
-        return self.shrinkage
-
-    def share_between(self, factor: str) -> Distribution:
-        """Share of the variance of a row, or of a typical group's value, between groups."""
-        return self.icc
-
-    @property
-    def improper_priors(self) -> list[str]:
-        """Parameters whose prior is improper."""
-        return self.priors.improper(self.sigma is None)
-
-    def log_marginal_likelihood(self) -> float:
-        """Logarithm of p(y), all parameters integrated out.
-
-        Raises
-        ------
-        PriorError
-            If a prior is improper: p(y) is then defined up to a constant only.
-        """
-        improper = self.improper_priors
-        if improper:
-            raise PriorError(
-                f"the marginal likelihood needs proper priors; those of {' and '.join(improper)} "
-                f"are improper: give them priors such as {self.proper_priors}"
-            )
-        return self.log_evidence
-
-    def ranks_of(self, term: Term, *, top: int, level: float, descending: bool) -> Table:
-        """See `ranks`."""
-        return self.ranks(top=top, level=level, descending=descending)
-
-    def new_deviations(self, drawn: Any, groups: int, rng: np.random.Generator) -> Floats:
-        """Draws of theta - mu of groups that are not in the data, (S, groups); link scale.
-
-        From a normal population, unless the engine says otherwise.
-        """
-        return np.asarray(drawn.tau[:, None] * rng.standard_normal((len(drawn.tau), groups)))
-
-    def drawn_effects(
-        self, drawn: Any, new: Mapping[int, int], rng: np.random.Generator
-    ) -> Effects:
-        """The intercept, mu, and the groups' deviations from it."""
-        mu = drawn.mu[:, None]
-        more = {t: self.new_deviations(drawn, k, rng)[:, :, None] for t, k in new.items()}
-        return Effects(mu, ((drawn.theta - mu)[:, :, None],), more)
-
-    def mean_effects(self, new: Mapping[int, int]) -> Effects:
-        """Means of mu and of the deviations."""
-        mu, term = np.asarray(self.mu.mean).reshape(1, 1), self.terms[0]
-        deviation = np.asarray(self.values(term, "link").mean) - mu
-        more = {}
-        if new:  # of beta and gamma populations not zero on the link scale
-            of_new = np.asarray(self.new_value(term, "link").mean) - mu
-            more = {t: np.full((1, k, 1), of_new.item()) for t, k in new.items()}
-        return Effects(mu, (deviation[:, :, None],), more)
-
-    def drawn_parameters(self, drawn: Any) -> dict[str, Floats]:
-        """Draws of every parameter, by name, (S,)."""
-        values = (drawn.mu, drawn.tau, drawn.sigma)
-        return dict(zip(self.named(), values, strict=False))

@@ -6,17 +6,16 @@ Spreads are taken as known at their estimates, so that intervals leave out that 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, Never, final
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool._typing import Floats, Ints
-from partialpool.data import CountProducts, CrossProducts, Table
-from partialpool.data.cross_products import DISPERSION
-from partialpool.data.labels import as_labels
+from partialpool.design.labels import as_labels
 from partialpool.errors import ArgumentError
 from partialpool.models.mixed import check_design, sd_name
 from partialpool.posterior.argument_checks import DETERMINISTIC
@@ -25,9 +24,12 @@ from partialpool.posterior.engine import Engine, Scale, Term, terms_of
 from partialpool.posterior.generalized import plug_in_counts
 from partialpool.posterior.integrated import plug_in
 from partialpool.posterior.mixed import MixedPosterior
+from partialpool.records import CountProducts, CrossProducts
+from partialpool.records.cross_products import DISPERSION
 
 if TYPE_CHECKING:  # estimators are imported by the fits that use them: a posterior needs none
     from partialpool.classical.mixed import MixedEstimate
+    from partialpool.posterior.group_check import GroupCheck
 
 
 @final
@@ -57,6 +59,26 @@ class Estimated(Engine):
         if isinstance(s, CountProducts):
             return plug_in_counts(s, e)
         return plug_in(s, e.sds, e.correlations, e.sigma)
+
+    estimates_only = True
+
+    @property
+    def fitted_by(self) -> dict[str, Any]:
+        """Restricted or plain maximum likelihood, and of counts the nodes of quadrature."""
+        method = "reml" if self.estimate.restricted else "ml"
+        return {"method": method, "quadrature": self.quadrature}
+
+    def named(self) -> dict[str, Distribution]:
+        """The coefficients."""
+        return self.coefficients
+
+    def full(self, what: str) -> Never:
+        """Refused: there are estimates only."""
+        raise ArgumentError(f'{what} needs a posterior: fit with method="posterior"')
+
+    def group_checks(self, *, every: bool = False) -> Iterator[GroupCheck]:
+        """Hold each group against all the others, given the estimated spreads."""
+        return self.given.group_checks(every=every)
 
     @property
     def terms(self) -> list[Term]:

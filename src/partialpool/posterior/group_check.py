@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import singledispatch
-from typing import Any
 
 import numpy as np
 from scipy import special
 
 from partialpool._typing import AnyArray, Bools, Floats, Ints
-from partialpool.data import GroupStatistics
 from partialpool.integrate import Nested
 from partialpool.kernels.count_tails import conjugate_tails, normal_tails
 from partialpool.kernels.predictive import leave_one_group_out
@@ -35,18 +32,18 @@ from partialpool.posterior import effects
 from partialpool.posterior.components import every_component
 from partialpool.posterior.count_misfit import fitted_predictors, median_dispersion
 from partialpool.posterior.counts import CountsPosterior
-from partialpool.posterior.engine import INTERCEPT
-from partialpool.posterior.estimated import Estimated
+from partialpool.posterior.engine import INTERCEPT, Term
 from partialpool.posterior.generalized import GeneralizedPosterior
 from partialpool.posterior.heteroscedastic import HeteroscedasticPosterior
 from partialpool.posterior.heteroscedastic_left_out import left_out_means
-from partialpool.posterior.linear import functional, located
+from partialpool.posterior.linear import Rows, functional, located
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.one_way import OneWayPosterior
 from partialpool.posterior.population import PopulationPosterior
 from partialpool.posterior.population_without import left_out_cdf
+from partialpool.records import GroupStatistics
 
-LEVEL, LEVEL_OF_MANY, MANY = 0.03, 0.05 / 3, 100
+LEVEL, LEVEL_OF_MANY, MANY_GROUPS = 0.03, 0.05 / 3, 100
 """Of each of the three statistics, for up to and beyond that many groups: of few groups the three
 go together. A normal population of 8 or 30 groups is rejected in 3 to 6% of 400 worlds each, one of
 30 groups with three at 5 times the sd in 69%, with three 6 sds away in 90%
@@ -54,24 +51,32 @@ go together. A normal population of 8 or 30 groups is rejected in 3 to 6% of 400
 NAMING_LEVEL = 0.01
 """The same before single groups are named: in 1,000 right worlds each of measurements, with a
 predictor, and with known errors some were in 1.3, 1.3 and 1.5% (tests/calibration/notices.json)."""
-LIKELY = 0.9
+LIKELY_OUTLIER = 0.9
 """Groups are named whose probability of being of the wider part is above this: in
 1,000 right worlds of measurements 13 had a group named (tests/calibration/notices.json)."""
 MOST_EXACT = 2000
 """With more groups exact z are computed of the `CANDIDATES` that are farthest by a quick one."""
+MOST_GROUPS = 20_000
+"""Groups of which each is held against the others where all are wanted, and that checks
+draw anew (of more, so many at random); they take 2.5 s."""
+MOST_PAIRS = 500
+"""Distinct pairs of events and size of groups that are then all held against the others: each takes
+seven milliseconds."""
 CANDIDATES = 200
-NEAR = 2.0
+"""Groups of many whose z are computed exactly: of 3,000 with very different known errors and
+Student's t effects the 190 farthest were all among them."""
+NEAR_SDS = 2.0
 """Groups of counts whose quick z is below this are not computed exactly for a notice: to be beyond
 Sidak's limit they would have to be 1.2 sds farther than it says."""
-SAMPLED = 200
+SAMPLED_NODES = 200
 """Nodes of counts by which groups that are near are held against the others: z of five bundled data
 sets are within 0.03 of those from all nodes."""
 NEGLIGIBLE = 1e-6
 """Share of the weight below which nodes of counts are left out of a tail."""
 MOST_TAILS, TAIL_NODES = 50, 64
 """Groups that seem far whose events are looked at, the farthest first, and nodes of tau."""
-CELLS = 2**20
-"""Groups times nodes worked on at once."""
+CELLS_AT_ONCE = 2**20
+"""Groups times nodes worked on at once (8 MiB an array)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,7 +129,7 @@ class GroupCheck:
     @property
     def rejected(self) -> bool:
         """Whether the population is rejected."""
-        return self.smallest_p <= (LEVEL if len(self.z) <= MANY else LEVEL_OF_MANY)
+        return self.smallest_p <= (LEVEL if len(self.z) <= MANY_GROUPS else LEVEL_OF_MANY)
 
     @property
     def outlying(self) -> Bools:
@@ -132,24 +137,11 @@ class GroupCheck:
         if self.smallest_p > NAMING_LEVEL:
             return np.zeros(len(self.z), dtype=bool)
         far = outlying(self.z, len(self.z), NAMING_LEVEL)
-        return np.asarray(far | (np.nan_to_num(self.second) > LIKELY))
+        return np.asarray(far | (np.nan_to_num(self.second) > LIKELY_OUTLIER))
 
 
-@singledispatch
-def group_checks(post: Any, *, every: bool = False) -> Iterator[GroupCheck]:
-    """Yield the check of every effect of every factor.
-
-    Parameters
-    ----------
-    post : OneWayPosterior, CountsPosterior, MixedPosterior or Estimated
-    every : bool
-        Whether z is wanted of every group, and not only where it may lie far from the others.
-    """
-    raise TypeError(f"group_checks of a {type(post).__name__}")
-
-
-@group_checks.register
-def _of_one_way(post: OneWayPosterior, *, every: bool = False) -> Iterator[GroupCheck]:
+def one_way_groups(post: OneWayPosterior, *, every: bool) -> Iterator[GroupCheck]:
+    """Check each group of measurements, from the sums without it."""
     s = post.statistics
     if not post.predicts_without_one_group:
         return
@@ -158,10 +150,10 @@ def _of_one_way(post: OneWayPosterior, *, every: bool = False) -> Iterator[Group
     own = sigma**2 / s.weight
     y = post.centered_means
     quick = (y - float(post.mu.median) + post.model.center) / np.sqrt(own + tau**2)
-    which = _to_compute(quick, every)
+    which = _to_compute(quick, every and s.n_groups <= MOST_GROUPS)
     c = every_component(post.model, post.grid)
     z = np.full(s.n_groups, np.nan)
-    step = max(1, CELLS // len(c.weight))
+    step = max(1, CELLS_AT_ONCE // len(c.weight))
     for i in range(0, len(which), step):
         at = which[i : i + step]
         n = s.n[at].astype(np.float64)
@@ -174,8 +166,8 @@ def _of_one_way(post: OneWayPosterior, *, every: bool = False) -> Iterator[Group
     yield replace(check, has_choice=True)
 
 
-@group_checks.register
-def _of_population(post: PopulationPosterior, *, every: bool = False) -> Iterator[GroupCheck]:
+def population_groups(post: PopulationPosterior, *, every: bool) -> Iterator[GroupCheck]:
+    """Check each group of measurements against a population that is not normal."""
     s = post.statistics
     if not (isinstance(s, GroupStatistics) and post.predicts_without_one_group):
         return
@@ -184,18 +176,15 @@ def _of_population(post: PopulationPosterior, *, every: bool = False) -> Iterato
     quick = away / np.sqrt(own + float(post.tau.median) ** 2)
     which = _to_compute(quick, every)
     if not every:  # a population with longer tails than the normal one makes none farther
-        which = which[np.abs(quick[which]) > NEAR]
+        which = which[np.abs(quick[which]) > NEAR_SDS]
     z = np.full(s.n_groups, np.nan)
     z[which] = special.ndtri(np.clip(left_out_cdf(post, which), 1e-300, 1.0 - 1e-16))
     check = _check(s.factor, "Intercept", s.labels, z, None, None)
     yield replace(check, population=post.population)
 
 
-@group_checks.register
-def _of_heteroscedastic(
-    post: HeteroscedasticPosterior, *, every: bool = False
-) -> Iterator[GroupCheck]:
-    """Each mean against what the others, and the group's own noise, say of it."""
+def heteroscedastic_groups(post: HeteroscedasticPosterior, *, every: bool) -> Iterator[GroupCheck]:
+    """Check each mean against what the others, and the group's own noise, say of it."""
     s = post.statistics
     if not post.predicts_without_one_group:
         return
@@ -209,18 +198,18 @@ def _of_heteroscedastic(
     yield _check(s.factor, "Intercept", s.labels, z, None, None)
 
 
-@group_checks.register
-def _of_counts(post: CountsPosterior, *, every: bool = False) -> Iterator[GroupCheck]:
+def counts_groups(post: CountsPosterior, *, every: bool) -> Iterator[GroupCheck]:
+    """Check the events of each group; groups of equal data once."""
     model, s = post.model, post.statistics
     if not post.predicts_without_one_group:
         return
     pairs = model.pairs
     mu, tau = float(post.mu.median), float(post.tau.median)
     quick = (pairs.center - mu) / np.hypot(pairs.sd, tau)
-    far = np.flatnonzero(np.abs(quick) > NEAR)
+    far = np.flatnonzero(np.abs(quick) > NEAR_SDS)
     far = far[np.argsort(-np.abs(quick[far]))[:CANDIDATES]]
     below, above = np.full((2, len(pairs) + 1), np.nan)
-    if every:
+    if every and len(pairs) <= MOST_PAIRS:
         few = _sampled(post.nodes)
         for k in np.setdiff1d(np.arange(len(pairs)), far).tolist():
             below[k], above[k] = _left_out_count(post, k, few)
@@ -247,10 +236,10 @@ class _NodesOfCounts:
 def _sampled(nodes: Nested) -> _NodesOfCounts:
     """A systematic sample of the nodes, by weight and in their order."""
     below = np.cumsum(nodes.weight.ravel())
-    place = (np.arange(SAMPLED) + 0.5) / SAMPLED * below[-1]
+    place = (np.arange(SAMPLED_NODES) + 0.5) / SAMPLED_NODES * below[-1]
     line, at = np.divmod(np.searchsorted(below, place), nodes.weight.shape[1])
     mu = nodes.inner[line, at][:, None]
-    return _NodesOfCounts(mu, nodes.outer[line], np.full(mu.shape, 1.0 / SAMPLED))
+    return _NodesOfCounts(mu, nodes.outer[line], np.full(mu.shape, 1.0 / SAMPLED_NODES))
 
 
 def _left_out_count(
@@ -290,30 +279,38 @@ def _size_of_counts(post: CountsPosterior) -> SizeSlope | None:
     return size_slope(raw, within / size + between, size)
 
 
-@group_checks.register
-def _of_mixed(post: MixedPosterior, *, every: bool = False) -> Iterator[GroupCheck]:
-    for block, term in enumerate(post.model.terms):
-        mine = post.statistics.blocks[block]
-        if len(mine.labels) < 5:
-            continue
-        for k, name in enumerate(term.effects):
-            of = _conditional(post, block, k)
-            z, own = _effects(of)
-            sizes = None
-            if name == "Intercept" and own is not None and not post.statistics.sigma_known:
-                y, variance = own
-                sizes = size_slope(y, variance + of.typical, mine.n.astype(np.float64))
-            moments = own
-            if isinstance(post, GeneralizedPosterior):
-                moments = None
-                if name == INTERCEPT:
-                    z = _at_most_that_of_counts(post, block, of, z)
-            yield _check(mine.factor, name, mine.labels, z, moments, sizes)
+def mixed_groups(post: MixedPosterior) -> Iterator[GroupCheck]:
+    """Check every effect of each group of a linear mixed model."""
+    for term in _checked_effects(post):
+        of = _conditional(post, term)
+        z, own = _effects(of)
+        yield _check(term.factor, term.name, term.labels, z, own, _sizes(post, term, of, own))
 
 
-@group_checks.register
-def _of_estimates(post: Estimated, *, every: bool = False) -> Iterator[GroupCheck]:
-    yield from group_checks(post.given, every=every)
+def generalized_groups(post: GeneralizedPosterior) -> Iterator[GroupCheck]:
+    """Check every effect of each group of counts with predictors."""
+    for term in _checked_effects(post):
+        of = _conditional_of_counts(post, term)
+        z, own = _effects(of)
+        if term.name == INTERCEPT:
+            z = _at_most_that_of_counts(post, term.block, of, z)
+        yield _check(term.factor, term.name, term.labels, z, None, _sizes(post, term, of, own))
+
+
+def _checked_effects(post: MixedPosterior) -> Iterator[Term]:
+    """Effects of factors with groups enough to be held against each other."""
+    return (term for term in post.terms if len(term.labels) >= 5)
+
+
+def _sizes(
+    post: MixedPosterior, term: Term, of: _Conditional, own: tuple[Floats, Floats] | None
+) -> SizeSlope | None:
+    """How own values of an intercept change with the size of the groups."""
+    if term.name != INTERCEPT or own is None or post.statistics.sigma_known:
+        return None
+    y, variance = own
+    n = post.statistics.blocks[term.block].n.astype(np.float64)
+    return size_slope(y, variance + of.typical, n)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -333,28 +330,39 @@ class _Conditional:
         return float(self.weight @ (self.between[:, 0] * self.scale**2))
 
 
-def _conditional(post: MixedPosterior, block: int, effect: int) -> _Conditional:
-    q = len(post.model.terms[block].effects)
-    rows = effects.group_rows(post.model, block, whole=False).part(slice(effect, None, q))
-    if isinstance(post, GeneralizedPosterior):
-        of = post.weighted.for_rows(rows)
-        between = np.square(post.model.factors(of.points.phi)[block]).sum(axis=2)[:, effect]
-        mean, variance, _ = of.at_points(rows)
-        weight = of.weight
-        if not (rows.index[0] >= 0).any():  # drawn at the points, not integrated out
-            middle = weight @ mean
-            variance = (weight @ (mean - middle) ** 2 + weight @ variance)[None]
-            mean, between, weight = middle[None], weight @ between[:, None], np.ones(1)
-        return _Conditional(
-            mean, variance, between[:, None], np.ones(len(weight)), weight, math.inf
-        )
-    nodes = post.nodes
+def _deviations(post: MixedPosterior, term: Term) -> Rows:
+    """Rows of the deviations of an effect of every group."""
+    q = len(post.model.terms[term.block].effects)
+    return effects.group_rows(post.model, term.block, whole=False).part(slice(term.effect, None, q))
+
+
+def _variance_between(post: MixedPosterior, term: Term, phi: Floats) -> Floats:
+    """Variance of an effect between groups at each node, (K,)."""
+    factor = post.model.factors(phi)[term.block]
+    return np.asarray(np.square(factor).sum(axis=2)[:, term.effect])
+
+
+def _conditional_of_counts(post: GeneralizedPosterior, term: Term) -> _Conditional:
+    rows = _deviations(post, term)
+    of = post.weighted.for_rows(rows)
+    between = _variance_between(post, term, of.points.phi)
+    mean, variance, _ = of.at_points(rows)
+    weight = of.weight
+    if not (rows.index[0] >= 0).any():  # drawn at the points, not integrated out
+        middle = weight @ mean
+        variance = (weight @ (mean - middle) ** 2 + weight @ variance)[None]
+        mean, between, weight = middle[None], weight @ between[:, None], np.ones(1)
+    return _Conditional(mean, variance, between[:, None], np.ones(len(weight)), weight, math.inf)
+
+
+def _conditional(post: MixedPosterior, term: Term) -> _Conditional:
+    rows, nodes = _deviations(post, term), post.nodes
     if len(rows.constant) > MOST_EXACT:  # one group of so many moves no hyperparameter
         nodes = nodes.chosen(np.array([np.argmax(nodes.weight)]), np.ones(1))
-    elif len(rows.constant) * len(nodes.weight) * (post.model.system.p + 2) > CELLS:
+    elif len(rows.constant) * len(nodes.weight) * (post.model.system.p + 2) > CELLS_AT_ONCE:
         nodes = post._few  # those from which tables are read
     loc, sd = located(nodes, rows, functional(post.model, nodes, rows))
-    between = np.square(post.model.factors(nodes.points)[block]).sum(axis=2)[:, effect]
+    between = _variance_between(post, term, nodes.points)
     variance = (sd / nodes.scale[:, None]) ** 2
     return _Conditional(loc, variance, between[:, None], nodes.scale, nodes.weight, nodes.df)
 

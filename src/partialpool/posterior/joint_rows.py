@@ -10,7 +10,7 @@ import numpy as np
 import scipy
 
 from partialpool._typing import Floats, Ints
-from partialpool.data.new_rows import NewRows
+from partialpool.design.new_rows import NewRows
 
 CELLS_AT_ONCE = 2**16
 """Rows times draws worked on at once, 512 KiB an array: what the cache of a core holds."""

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from partialpool._markup import output, paragraph
+from partialpool._table import Table
 from partialpool._typing import AnyArray, Floats
-from partialpool.data import Table
-from partialpool.data.new_rows import NewRows, Target, Unseen
+from partialpool.design.new_rows import NewRows, Target, Unseen
 from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.integrate import Accuracy
 from partialpool.models import Priors
@@ -143,7 +143,7 @@ class Posterior:
         distribution = known.get(_full_name(name, known))
         if distribution is not None:
             return distribution
-        if isinstance(self._engine, Estimated) and name in (*self._engine.spreads, "tau"):
+        if name in self._engine.spreads or (name == "tau" and self._engine.estimates_only):
             raise ArgumentError(
                 f'"{name}" has an estimate and no distribution; profile intervals are given by '
                 'fit.profile(), a distribution by method="posterior"'
@@ -311,7 +311,7 @@ class Posterior:
         >>> post.icc()
         Distribution(mean 0.23554, sd 0.2231, 95% 0.000432865 to 0.75998)
         """
-        return self._full("icc()").share_between(self._factor(factor))
+        return self._engine.full("icc()").share_between(self._factor(factor))
 
     def ranks(
         self,
@@ -340,7 +340,7 @@ class Posterior:
         >>> post.ranks(top=3)["top"].round(2)
         array([0.57, 0.37, 0.29, 0.35, 0.21, 0.27, 0.55, 0.4 ])
         """
-        at, engine = self._term(factor, term), self._full("ranks()")
+        at, engine = self._term(factor, term), self._engine.full("ranks()")
         return engine.ranks_of(at, top=top, level=level, descending=descending)
 
     # rows, draws and the whole ------------------------------------------------------------------
@@ -398,7 +398,7 @@ class Posterior:
         >>> post.draws(1000, np.random.default_rng(1))
         Draws(1,000 of Intercept, tau[school] and every group)
         """
-        engine = self._full("draws()")
+        engine = self._engine.full("draws()")
         return Draws(self, engine.draws(size, rng))
 
     @property
@@ -412,7 +412,7 @@ class Posterior:
         ArgumentError
             Of other models, for which it is not computed.
         """
-        return self._full("log_marginal_likelihood").log_marginal_likelihood()
+        return self._engine.full("log_marginal_likelihood").log_marginal_likelihood()
 
     @property
     def log_likelihood(self) -> float:
@@ -457,7 +457,7 @@ class Posterior:
     @property
     def priors(self) -> Priors:
         """The priors used."""
-        return self._full("a prior").priors
+        return self._engine.full("a prior").priors
 
     def __getattr__(self, name: str) -> Any:
         """Say what replaces a name of version 0.1."""
@@ -468,7 +468,7 @@ class Posterior:
     def __repr__(self) -> str:
         factors = list(dict.fromkeys((t.factor, len(t.labels)) for t in self._terms))
         groups = ", ".join(f"{size:,} of {factor}" for factor, size in factors)
-        kind = "Estimates" if isinstance(self._engine, Estimated) else "Posterior"
+        kind = "Estimates" if self._engine.estimates_only else "Posterior"
         return f"{kind}({groups}; {self.method})"
 
     def _repr_html_(self) -> str:
@@ -489,15 +489,8 @@ class Posterior:
         """The engine that knows the groups; of estimates, given these."""
         return self._engine.given
 
-    def _full(self, what: str) -> FullEngine:
-        if isinstance(self._engine, Estimated):
-            raise ArgumentError(f'{what} needs a posterior: fit with method="posterior"')
-        return self._engine
-
     @cached_property
     def _named(self) -> dict[str, Distribution]:
-        if isinstance(self._engine, Estimated):
-            return self._engine.coefficients
         return self._engine.named()
 
     @cached_property

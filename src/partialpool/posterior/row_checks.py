@@ -13,8 +13,7 @@ import numpy as np
 from scipy import special
 
 from partialpool._typing import Floats, Ints
-from partialpool.data.outlying_rows import LeastSquares, Residuals
-from partialpool.data.rows_again import RowsAgain
+from partialpool.design.rows_again import RowsAgain
 from partialpool.kernels.compared import (
     Compared,
     with_draws,
@@ -22,6 +21,7 @@ from partialpool.kernels.compared import (
     with_largest,
     with_normal,
 )
+from partialpool.kernels.studentised_residuals import LeastSquares, Residuals
 
 DRAWS = 199
 """Draws of normal noise, or of events among the rows of a group; the smallest p-value is 1/200."""

@@ -9,25 +9,22 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import singledispatch
 from typing import Any
 
 import numpy as np
 from scipy import special
 
+from partialpool._normal import ENDS_AND_MEDIAN
 from partialpool._typing import AnyArray, Floats, Ints
-from partialpool.data.rows_again import RowsAgain
-from partialpool.kernels.compared import ENDS, Compared, with_normal
+from partialpool.design.rows_again import RowsAgain
+from partialpool.kernels.compared import Compared, with_normal
 from partialpool.kernels.families import LOGIT
 from partialpool.kernels.row_moments import inflation
 from partialpool.kernels.score_tests import Linear
-from partialpool.posterior.count_misfit import FittedExcess, fitted_predictor, median_dispersion
+from partialpool.posterior.count_misfit import FittedExcess, median_dispersion
 from partialpool.posterior.counts import CountsPosterior
-from partialpool.posterior.counts_draws import population
 from partialpool.posterior.generalized import GeneralizedPosterior
-from partialpool.posterior.heteroscedastic import HeteroscedasticPosterior
 from partialpool.posterior.mixed import MixedPosterior
-from partialpool.posterior.one_way import OneWayPosterior
 
 DRAWS, FEWEST_DRAWS = 25, 3
 """Draws of the variances over which p-values are averaged: four seeds gave .043, .047, .049 and
@@ -75,7 +72,7 @@ def _told(p: float, df: int, sign: float) -> Compared:
     p = max(p, 1e-300)
     if df == 1:
         return with_normal(float(np.copysign(special.ndtri(0.5 * p), sign)))
-    lower, middle, upper = (special.chdtri(df, 1.0 - ENDS) / df).tolist()
+    lower, middle, upper = (special.chdtri(df, 1.0 - ENDS_AND_MEDIAN) / df).tolist()
     return Compared(float(special.chdtri(df, p)) / df, middle, lower, upper, p)
 
 
@@ -149,7 +146,7 @@ def of_count_rows(post: GeneralizedPosterior, rng: np.random.Generator) -> Itera
         if b.effects[0] == "Intercept" and len(b.n) < len(rows.y)
     }
     candidates = [*of_predictors(_numeric(s.coefficients, rows.x), factors, rows.size)]
-    yield from compared(linear, candidates, roots_of(post, _draws(linear, candidates), rng))
+    yield from compared(linear, candidates, post.drawn_roots(_draws(linear, candidates), rng))
 
 
 def fitted_sd(post: GeneralizedPosterior, excess: FittedExcess, rng: np.random.Generator) -> float:
@@ -162,7 +159,7 @@ def fitted_sd(post: GeneralizedPosterior, excess: FittedExcess, rng: np.random.G
     rows = post.statistics.rows
     groups = [*zip(rows.group, rows.z, strict=True)]
     linear, wider = _working(post, rows.y, rows.size, rows.offset, rows.x, groups, rows.count)
-    (factors,) = roots_of(post, 1, rng)
+    (factors,) = post.drawn_roots(1, rng)
     # weights are over the wider variance, and the events beyond their means are not
     left = float(linear.score((wider * excess.along)[:, None], factors).information[0, 0])
     return float(np.sqrt(excess.free + max(left, 0.0)))
@@ -196,7 +193,7 @@ def of_group_means(post: MixedPosterior, rng: np.random.Generator) -> Iterator[C
         elif len(np.unique(mean)) > 2:
             column = np.append(u * u, none)[:, None]
             candidates.append(Candidate("curve", f"groups by {name}", column))
-    yield from compared(linear, candidates, roots_of(post, _draws(linear, candidates), rng))
+    yield from compared(linear, candidates, post.drawn_roots(_draws(linear, candidates), rng))
 
 
 def of_rows(
@@ -231,11 +228,11 @@ def of_rows(
         *of_predictors(_numeric(names, rows.x), by, weight),
         *of_columns_left_out(rows.other_numbers, rows.other_labels),
     ]
-    yield from compared(linear, candidates, roots_of(post, _draws(linear, candidates), rng))
+    yield from compared(linear, candidates, post.drawn_roots(_draws(linear, candidates), rng))
 
 
 def _working(
-    post: Any,
+    post: CountsPosterior | GeneralizedPosterior,
     y: Floats,
     size: Floats,
     offset: Floats,
@@ -247,14 +244,8 @@ def _working(
 
     Also returned is the variance of each row over that of a Poisson or binomial one.
     """
-    dispersion = None
-    if isinstance(post, CountsPosterior):
-        link, theta = post.model.link, post.theta
-        middle = np.where(np.isfinite(theta.mean), theta.mean, theta.quantile(0.5))
-        eta = middle[groups[0][0]]
-    else:
-        link, eta = post.statistics.link, fitted_predictor(post, offset, x, groups)
-        dispersion = median_dispersion(post)
+    link, eta = post.link, post.fitted_predictor(offset, x, groups)
+    dispersion = median_dispersion(post)
     _, mean, slope = link.cumulants(eta)
     weight = size * slope
     weight = np.maximum(weight, 1e-9 * float(weight.max()))
@@ -266,44 +257,3 @@ def _working(
 def _draws(linear: Linear, candidates: Sequence[Candidate]) -> int:
     columns = linear.x.shape[1] + 1 + sum(c.values.shape[1] for c in candidates)
     return int(np.clip(CELLS // (len(linear.y) * columns), FEWEST_DRAWS, DRAWS))
-
-
-@singledispatch
-def roots_of(post: Any, draws: int, rng: np.random.Generator) -> list[list[Floats]]:
-    """Draws of a root of the covariance of each term's effects, over sigma squared."""
-    raise TypeError(f"roots_of of a {type(post).__name__}, {draws} draws by {rng}")
-
-
-@roots_of.register
-def _of_one_way(post: OneWayPosterior, draws: int, rng: np.random.Generator) -> list[list[Floats]]:
-    c = post.components
-    at = rng.choice(len(c.weight), draws, p=c.weight / c.weight.sum())
-    return [[np.full((1, 1), np.sqrt(lam))] for lam in c.lam[at].tolist()]
-
-
-@roots_of.register
-def _of_heteroscedastic(
-    post: HeteroscedasticPosterior, draws: int, rng: np.random.Generator
-) -> list[list[Floats]]:
-    weight, (tau, sigma, _) = post.lattice.weight, post.lattice.points.T
-    at = rng.choice(len(weight), draws, p=weight / weight.sum())
-    return [[np.full((1, 1), ratio)] for ratio in (tau / sigma)[at].tolist()]
-
-
-@roots_of.register
-def _of_counts(post: CountsPosterior, draws: int, rng: np.random.Generator) -> list[list[Floats]]:
-    if not post.model.conjugate:
-        return [[np.full((1, 1), tau)] for tau in population(post.nodes, draws, rng)[0].tolist()]
-    low, high = post.new_theta.quantile(special.ndtr([-1.0, 1.0])).tolist()
-    return [[np.full((1, 1), 0.5 * (high - low))]]
-
-
-@roots_of.register
-def _of_mixed(post: MixedPosterior, draws: int, rng: np.random.Generator) -> list[list[Floats]]:
-    if isinstance(post, GeneralizedPosterior):
-        points, weight = post.weighted.points.phi, post.weighted.weight
-    else:
-        points, weight = post.weighted.points, post.weighted.weight
-    at = rng.choice(len(weight), draws, p=weight / weight.sum())
-    factors = post.model.factors(points[at])
-    return [[f[i] for f in factors] for i in range(draws)]

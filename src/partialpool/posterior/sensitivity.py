@@ -13,33 +13,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial, singledispatch
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 
 from partialpool._typing import Floats
-from partialpool.data import CountStatistics, GroupStatistics
 from partialpool.errors import PartialPoolError
 from partialpool.integrate import Grid, Nested
 from partialpool.models import OneWayModel, Priors, one_way_model
-from partialpool.models.counts import CountsModel, counts_model
-from partialpool.models.mixed import sd_name
-from partialpool.models.prior_menu import menu_of, rounded_unit
-from partialpool.models.scaled_prior import says_something, scaled_priors
+from partialpool.models.counts import counts_model
+from partialpool.models.prior_menu import menu_of
+from partialpool.models.scaled_prior import says_something, scaled_priors, with_errors_scaled
 from partialpool.posterior.components import components
 from partialpool.posterior.counts import CountsPosterior, counts_posterior
 from partialpool.posterior.engine import FullEngine
-from partialpool.posterior.generalized import GeneralizedPosterior, generalized_posterior
-from partialpool.posterior.heteroscedastic import (
-    HeteroscedasticPosterior,
-    heteroscedastic_posterior,
-)
-from partialpool.posterior.integrated import mixed_posterior
 from partialpool.posterior.left_out import MOST_UNLIKELY, UNLIKELY
-from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.one_way import OneWayPosterior, one_way_posterior
-from partialpool.posterior.population import PopulationPosterior, population_posterior
+from partialpool.records import GroupStatistics
 
 POWERS = (0.8, 1.25)
 """Powers to either side of one, a fifth of the information off or a quarter more: those of the
@@ -70,28 +61,22 @@ class Setting:
 
 
 def settings(post: FullEngine) -> Iterator[Setting]:
-    """Yield the posterior of the fit, then under other priors of tau, then under powers.
-
-    Parameters
-    ----------
-    post : OneWayPosterior, CountsPosterior, MixedPosterior, PopulationPosterior, ...
-    """
+    """Yield the posterior of the fit, then under other priors of tau, then under powers."""
     yield Setting("fit", _own_words(post), post)
-    nodes = _Nodes([post])
+    computed = [post]
     words_of_fit = "" if post.priors.named else f"tau ~ {post.priors.tau}"
-    for words, priors in menu_of(post.priors, _units(post)):
+    for words, priors in menu_of(post.priors, post.prior_units):
         if words != words_of_fit:
-            yield _tried("prior", words, partial(_under, post, priors, nodes))
-    if isinstance(post, PopulationPosterior):  # a power would be of what it learns as well
-        return
-    if says_something(post.priors) or not post.one_sigma:
+            yield _tried("prior", words, partial(post.under, priors, computed))
+    scaled = post.scaled_by_powers
+    if "prior" in scaled and (says_something(post.priors) or not post.one_sigma):
         for power in POWERS:
             words = f"prior to the power {power:g}"
-            yield _tried("power of prior", words, partial(_to_the_power, post, power, nodes))
-    if not isinstance(post, GeneralizedPosterior):
+            yield _tried("power of prior", words, partial(_to_the_power, post, power, computed))
+    if "likelihood" in scaled:
         for power in POWERS:
             words = f"likelihood to the power {power:g}"
-            compute = partial(_under, post, post.priors, nodes, power)
+            compute = partial(post.under, post.priors, computed, power)
             yield _tried("power of likelihood", words, compute)
 
 
@@ -110,94 +95,55 @@ def _tried(kind: Kind, name: str, compute: Callable[[], FullEngine]) -> Setting:
         return Setting(kind, name, None, str(error))
 
 
-def _to_the_power(post: FullEngine, power: float, nodes: _Nodes) -> FullEngine:
+def _to_the_power(post: FullEngine, power: float, computed: list[Any]) -> FullEngine:
     """The posterior with all proper priors to a power."""
-    return _under(post, scaled_priors(post.priors, power), nodes)
+    return post.under(scaled_priors(post.priors, power), computed)
 
 
-# scales of the menu ---------------------------------------------------------------------------
+# one factor: laying nodes anew costs ten (counts: a hundred) times as much as weighting those of a
+# posterior that was computed
 
 
-@singledispatch
-def _units(post: Any) -> dict[str, float]:
-    """Scale of the priors of each sd between groups, by its name."""
-    raise TypeError(f"_units of a {type(post).__name__}")
-
-
-@_units.register(OneWayPosterior)
-@_units.register(HeteroscedasticPosterior)
-def _units_of_measurements(post: OneWayPosterior | HeteroscedasticPosterior) -> dict[str, float]:
-    """The sd of the groups' own estimates: tau and their errors together."""
-    spread = float(post.statistics.mean.std(ddof=1))
-    return {f"tau[{post.statistics.factor}]": rounded_unit(spread)}
-
-
-@_units.register
-def _units_of_population(post: PopulationPosterior) -> dict[str, float]:
-    """As of measurements, or of counts, from a normal population."""
+def one_way_under(
+    post: OneWayPosterior, priors: Priors, computed: list[Any], power: float
+) -> OneWayPosterior:
+    """Weight nodes of measurements, or lay them; see `FullEngine.under`."""
     s = post.statistics
-    spread = 1.0 if isinstance(s, CountStatistics) else rounded_unit(float(s.mean.std(ddof=1)))
-    return {f"tau[{s.factor}]": spread}
+    if power != 1.0:
+        s = replace(s, weight=power * s.weight, ss=power * s.ss)
+    rows = power * s.n_used
+    model = one_way_model(s, with_errors_scaled(priors, math.sqrt(power)), rows=rows)
+    for other in computed:
+        if other.model.dimensions == model.dimensions and other.model.axes == model.axes:
+            moved = _moved(other, s, model)
+            if moved is not None:
+                return moved
+    posterior = one_way_posterior(s, model.priors, post.accuracy, rows=rows)
+    computed.append(posterior)
+    return posterior
 
 
-@_units.register
-def _units_of_counts(post: CountsPosterior) -> dict[str, float]:
-    """One, on the log scale a factor of e, and of conjugate families a coefficient of variation."""
-    return {f"tau[{post.statistics.factor}]": 1.0}
-
-
-@_units.register
-def _units_of_mixed(post: MixedPosterior) -> dict[str, float]:
-    """About the sd of the groups' own effects: of moments, and a typical error of these."""
-    if isinstance(post, GeneralizedPosterior):
-        return dict.fromkeys(post.taus, 1.0)
-    model = post.model
-    out = {}
-    for term, ratios in zip(model.terms, model.likelihood.moment_ratios(), strict=True):
-        sds = model.sigma_guess * np.hypot(ratios, term.reference)
-        for effect, sd in zip(term.effects, sds.tolist(), strict=True):
-            out[sd_name(term.factor, effect)] = rounded_unit(sd)
-    return out
-
-
-# other priors, and powers of the likelihood -----------------------------------------------------
-
-
-@dataclass(eq=False)
-class _Nodes:
-    """Posteriors of one factor that were computed: their nodes serve other priors too.
-
-    Laying nodes anew costs ten (counts: a hundred) times as much as weighting those there are.
-    """
-
-    fitted: list[Any]
-
-    def one_way(self, statistics: GroupStatistics, priors: Priors, rows: float) -> OneWayPosterior:
-        """Weight nodes of measurements, or lay them."""
-        model = one_way_model(statistics, priors, rows=rows)
-        for post in self.fitted:
-            if post.model.dimensions == model.dimensions and post.model.axes == model.axes:
-                moved = _moved(post, statistics, model)
-                if moved is not None:
-                    return moved
-        posterior = one_way_posterior(statistics, priors, self.fitted[0].accuracy, rows=rows)
-        self.fitted.append(posterior)
-        return posterior
-
-    def counts(self, statistics: CountStatistics, model: CountsModel) -> CountsPosterior:
-        """Weight nodes of counts, or lay them."""
-        for post in self.fitted:
-            if post.model.axis == model.axis:
-                at, old = (post.nodes.inner, post.nodes.outer), post.model
-                density = model.log_prior if statistics is post.statistics else model.log_joint
-                of_old = old.log_prior if statistics is post.statistics else old.log_joint
-                moved = _weighted(post.nodes, density(*at) - of_old(*at))
-                if moved is not None:
-                    return CountsPosterior(statistics, model, moved, post.accuracy)
-        accuracy, population = self.fitted[0].accuracy, model.population
-        posterior = counts_posterior(statistics, model.priors, accuracy, population=population)
-        self.fitted.append(posterior)
-        return posterior
+def counts_under(
+    post: CountsPosterior, priors: Priors, computed: list[Any], power: float
+) -> CountsPosterior:
+    """Weight nodes of counts, or lay them; see `FullEngine.under`."""
+    s = post.statistics
+    if power != 1.0:
+        s = replace(s, y=power * s.y, size=power * s.size)
+    model = counts_model(s, priors, post.model.population)
+    reference = post.model.typical_ratio / model.typical_ratio
+    model = replace(model, priors=with_errors_scaled(priors, reference))
+    for other in computed:
+        if other.model.axis == model.axis:
+            at, old = (other.nodes.inner, other.nodes.outer), other.model
+            density = model.log_prior if s is other.statistics else model.log_joint
+            of_old = old.log_prior if s is other.statistics else old.log_joint
+            moved = _weighted(other.nodes, density(*at) - of_old(*at))
+            if moved is not None:
+                return CountsPosterior(s, model, moved, post.accuracy)
+    posterior = counts_posterior(s, model.priors, post.accuracy, population=model.population)
+    computed.append(posterior)
+    return posterior
 
 
 def _moved(
@@ -243,38 +189,3 @@ def _weighted(nodes: Laid, change: Floats) -> Laid | None:
         return None
     log_total = nodes.log_total + top + math.log(total)
     return replace(nodes, weight=weight / total, log_total=log_total)
-
-
-def _under(post: FullEngine, priors: Priors, nodes: _Nodes, power: float = 1.0) -> FullEngine:
-    """The posterior under other priors, with the likelihood to a power.
-
-    Priors that are relative to standard errors stay relative to those that there are.
-    """
-    root = math.sqrt(power)  # by which a power of the likelihood divides standard errors
-    s = post.statistics
-    if isinstance(post, OneWayPosterior):
-        if power != 1.0:
-            s = replace(s, weight=power * s.weight, ss=power * s.ss)
-        return nodes.one_way(s, _unmoved(priors, root), power * s.n_used)
-    if isinstance(post, PopulationPosterior):
-        return population_posterior(s, priors, post.population, post.accuracy)
-    if isinstance(post, HeteroscedasticPosterior):
-        return heteroscedastic_posterior(s, _unmoved(priors, root), post.accuracy, power=power)
-    if isinstance(post, CountsPosterior):
-        if power != 1.0:
-            s = replace(s, y=power * s.y, size=power * s.size)
-        model = counts_model(s, priors, post.model.population)
-        reference = post.model.typical_error / model.typical_error
-        return nodes.counts(s, replace(model, priors=_unmoved(priors, reference)))
-    if isinstance(post, GeneralizedPosterior):
-        return generalized_posterior(s, priors, post.accuracy)
-    if power != 1.0:
-        s = s.to_the_power(power)
-    return mixed_posterior(s, _unmoved(priors, root), post.accuracy)
-
-
-def _unmoved(priors: Priors, reference: float) -> Priors:
-    """Relative priors as relative to what they were before the standard errors changed."""
-    every = [priors.tau, *(p for _, p in priors.named)]
-    relative = reference != 1.0 and any(getattr(p, "relative", False) for p in every)
-    return scaled_priors(priors, reference=reference) if relative else priors

@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from partialpool._table import Table
 from partialpool._typing import Bools, Floats
-from partialpool.data import CountStatistics, Table, read_counts
-from partialpool.data.labels import as_labels
+from partialpool.design.labels import as_labels
 from partialpool.errors import ArgumentError, ImproperPosteriorError
 from partialpool.formula import parse, read_roles
 from partialpool.formula.families import PROPORTIONS
 from partialpool.models import Priors, priors
 from partialpool.posterior import CountsPosterior, counts_posterior
+from partialpool.records import CountStatistics
+from partialpool.rows import read_counts
 from partialpool.simulate.counts import CountWorld, CountWorlds, count_worlds
 
 ESTIMATORS = ("no_pooling", "complete_pooling", "posterior")

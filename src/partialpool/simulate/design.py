@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool._typing import Floats
-from partialpool.data import Table
 from partialpool.errors import ArgumentError
 from partialpool.simulate.estimators import full_posterior, observed
 from partialpool.simulate.world import World, worlds

@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool._typing import Bools, Floats
-from partialpool.data import GroupStatistics, Table, from_estimates, from_summaries
 from partialpool.kernels.oneway import kept
 from partialpool.models import Priors
 from partialpool.posterior import OneWayPosterior, one_way_posterior
+from partialpool.records import GroupStatistics
+from partialpool.rows import from_estimates, from_summaries
 from partialpool.simulate.estimators import ESTIMATORS, Estimated, Observed, observed
 from partialpool.simulate.risks import check
 from partialpool.simulate.world import World, Worlds, worlds

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
+from partialpool._table import Table
 from partialpool._typing import AnyArray, Ints
-from partialpool.data import Table
 from partialpool.errors import ArgumentError
 
 AGES = ("18-29", "30-39", "40-49", "50-59", "60-69", "70+")

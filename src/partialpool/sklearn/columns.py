@@ -9,10 +9,10 @@ import numpy as np
 from sklearn.utils import check_array
 
 from partialpool._typing import AnyArray, Ints
-from partialpool.data import frames
-from partialpool.data.design import places_by_text
-from partialpool.data.labels import as_labels, sorted_order
+from partialpool.design.design import places_by_text
+from partialpool.design.labels import as_labels, sorted_order
 from partialpool.errors import DataError
+from partialpool.rows import frames
 
 IN_MEMORY = ("pandas", "polars", "pyarrow")
 

@@ -19,8 +19,8 @@ from sklearn.utils.validation import (
 
 from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.errors import ArgumentError, DataError, did_you_mean
-from partialpool.fitted import PriorLike
 from partialpool.formula import CountFamily
+from partialpool.models import PriorLike
 from partialpool.sklearn.columns import (
     Coded,
     as_matrix,

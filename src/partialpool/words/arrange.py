@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool._typing import Ints
-from partialpool.data import Table
 from partialpool.errors import ArgumentError, did_you_mean
 
 

@@ -11,11 +11,11 @@ import numpy as np
 
 from partialpool._markup import output, paragraph
 from partialpool._markup import table as html_table
+from partialpool._table import Table
 from partialpool._typing import Frame
-from partialpool.data import Table
-from partialpool.data.design import Design
-from partialpool.data.labels import as_labels
-from partialpool.data.rows_again import RowsAgain
+from partialpool.design.design import Design
+from partialpool.design.labels import as_labels
+from partialpool.design.rows_again import RowsAgain
 from partialpool.kernels.compared import Compared
 from partialpool.models.population_check import sidak
 from partialpool.notices import Notice

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from partialpool._markup import output, paragraph
+from partialpool._table import Table
 from partialpool._typing import Floats
 from partialpool.classical.fixed_counts import fixed_effects_of_counts
 from partialpool.classical.pooled_regression import (
@@ -15,10 +16,10 @@ from partialpool.classical.pooled_regression import (
     fixed_effects_regression,
     pooled_regression,
 )
-from partialpool.data import Clusters, CrossProducts, Table
-from partialpool.data.count_products import CountProducts
-from partialpool.data.labels import as_labels, shown
+from partialpool.design.labels import as_labels, shown
 from partialpool.posterior import Estimated, MixedPosterior
+from partialpool.records import Clusters, CrossProducts
+from partialpool.records.count_products import CountProducts
 from partialpool.words.formatting import WIDTH
 from partialpool.words.meta_analysis import MetaAnalysis, meta_analysis, printed
 
@@ -119,6 +120,6 @@ def _cost(s: CrossProducts, fixed: FixedEffects | None) -> list[str]:
     estimable = dict(zip(s.coefficients, np.isfinite(fixed.estimate), strict=True))
     if not all(estimable[n] for n in s.coefficients if n not in ("Intercept", *fixed.lost)):
         text += " Predictors that tell events from none have no finite estimate."
-    elif isinstance(s, CountProducts) and s.proportion:
+    elif s.proportion:
         text += " With few trials a group its estimates are too far from 0."
     return [text]

@@ -56,7 +56,7 @@ def _of_heteroscedastic(post: HeteroscedasticPosterior) -> dict[str, bool]:
 @near_zero.register
 def _of_counts(post: CountsPosterior) -> dict[str, bool]:
     share = _on_line(
-        post.nodes.line, post.nodes.marginal, post.priors.tau, post.model.typical_error
+        post.nodes.line, post.nodes.marginal, post.priors.tau, post.model.typical_ratio
     )
     return {f"tau[{post.statistics.factor}]": share > LIKELIHOOD_RATIO}
 

@@ -7,9 +7,9 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from partialpool._table import Table
 from partialpool._typing import Floats
-from partialpool.data import Table
-from partialpool.data.labels import as_labels
+from partialpool.design.labels import as_labels
 from partialpool.errors import ArgumentError
 from partialpool.posterior.engine import Scale
 

@@ -5,8 +5,8 @@ import pytest
 
 import partialpool as pp
 from partialpool.classical.pooled_regression import fixed_effects_regression, pooled_regression
-from partialpool.data import read_mixed
 from partialpool.formula import parse, read_roles
+from partialpool.rows import read_mixed
 
 RNG = np.random.default_rng(4)
 SIZE = 80
@@ -76,7 +76,7 @@ def test_the_comparison_says_what_fixed_effects_cost():
 
 
 def test_many_predictors_have_no_robust_errors(monkeypatch):
-    monkeypatch.setattr("partialpool.data.clusters.MOST_COLUMNS", 2)
+    monkeypatch.setattr("partialpool.records.clusters.MOST_COLUMNS", 2)
     result = pp.fit("y ~ x + u + (1 | g)", DATA).compare()
     assert np.isnan(result.coefficients["complete_robust_se"]).all()
     assert "robust errors are not given" in result.text

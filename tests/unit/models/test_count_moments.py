@@ -5,10 +5,10 @@ import pytest
 from scipy import integrate, special, stats
 
 from count_models import COUNT_MODELS
-from partialpool.data import read_counts
 from partialpool.formula import parse, read_roles
 from partialpool.models import counts_model, priors
 from partialpool.models.counts_propriety import natural_moments
+from partialpool.rows import read_counts
 
 DATA = {"y": [3, 5, 1], "n": [4.0, 10.0, 6.0], "g": ["a", "b", "c"]}
 
@@ -83,7 +83,7 @@ def test_uniform_shrinkage_of_counts_is_that_of_a_group_of_typical_information()
     """A group's own log rate has the variance 1 / y; half an event is added, for groups without."""
     of = model("poisson", ["tau ~ uniform_shrinkage()"])
     mu, tau = np.zeros((2, 1)), np.array([0.4, 1.7])
-    s2 = of.typical_error**2
+    s2 = of.typical_ratio**2
     share = model("poisson").log_joint(mu, tau)
     # s0^2 / (s0^2 + tau^2) is uniform, so p(tau) = 2 tau s0^2 / (s0^2 + tau^2)^2
     expected = np.log(2 * tau * s2 / (s2 + tau**2) ** 2)

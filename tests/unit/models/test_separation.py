@@ -7,9 +7,9 @@ import pytest
 from scipy.optimize import linprog
 
 import partialpool as pp
-from partialpool.data import read_count_rows
 from partialpool.formula import parse, read_roles
 from partialpool.models.separation import shortfall
+from partialpool.rows import read_count_rows
 
 INTERCEPT, SLOPE = (0, 0), (0, 1)
 

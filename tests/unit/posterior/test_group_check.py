@@ -8,7 +8,6 @@ import partialpool as pp
 from partialpool.kernels.count_tails import conjugate_tails, normal_tails
 from partialpool.kernels.families import LOG, LOGIT
 from partialpool.models.population_check import second_component, shape, size_slope
-from partialpool.posterior.group_check import group_checks
 
 RNG = np.random.default_rng(4)
 G = np.repeat(np.arange(9), [2, 3, 5, 4, 8, 3, 3, 6, 4])
@@ -20,7 +19,7 @@ NAMES = np.array([f"g{k}" for k in G])
 
 
 def z_of(fit):
-    return next(iter(group_checks(fit._engine, every=True))).z
+    return next(iter(fit._engine.group_checks(every=True))).z
 
 
 def z_of_probability(below):

@@ -9,9 +9,9 @@ import pytest
 from scipy import stats
 from tests.brute_force.heteroscedastic import integrated
 
-from partialpool.data import from_summaries
 from partialpool.models import priors
 from partialpool.posterior.heteroscedastic import heteroscedastic_posterior
+from partialpool.rows import from_summaries
 
 N = np.array([1, 3, 6, 12])
 MEAN = np.array([2.5, -1.0, 0.4, 0.9])

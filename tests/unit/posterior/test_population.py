@@ -8,11 +8,11 @@ import pytest
 from scipy import special, stats
 
 import partialpool as pp
-from partialpool.data.summaries import from_estimates, from_summaries
 from partialpool.models import Priors
 from partialpool.models.population_model import default_priors
 from partialpool.posterior import counts_posterior, one_way_posterior
 from partialpool.posterior.population import population_posterior
+from partialpool.rows.summaries import from_estimates, from_summaries
 
 Y = np.array([28.0, 8.0, -3.0, 7.0, -1.0, 1.0, 18.0, 12.0])
 SE = np.array([15.0, 10.0, 16.0, 11.0, 9.0, 11.0, 10.0, 18.0])

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 import partialpool as pp
-from partialpool.posterior.group_check import _left_out_count, group_checks
+from partialpool.posterior.group_check import _left_out_count
 from partialpool.posterior.score_checks import of_group_means
 
 RNG = np.random.default_rng(11)
@@ -152,7 +152,7 @@ def test_counts_with_predictors_that_vary_too_much_or_are_too_often_zero(counted
 def test_groups_of_counts_from_some_nodes_as_from_all():
     d = pp.datasets.batting()
     post = pp.fit("hits | trials(at_bats) ~ 1 + (1 | player)", d)._engine
-    check = next(iter(group_checks(post, every=True)))
+    check = next(iter(post.group_checks(every=True)))
     for j in (0, 5, 11):
         below, above = _left_out_count(post, int(post.model.member[j]), post.nodes)
         assert check.pit[j] == pytest.approx(0.5 * (below + 1 - above), abs=0.01)

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from partialpool.data import read_mixed
 from partialpool.formula import parse, read_roles
 from partialpool.models import Priors
 from partialpool.posterior import mixed_posterior, readout
 from partialpool.posterior.linear import functional, located
+from partialpool.rows import read_mixed
 
 FORMULAS = {
     "one factor": "y ~ x + (x | a)",

@@ -7,7 +7,6 @@ import pytest
 from scipy import stats
 
 import partialpool as pp
-from partialpool.data import read_counts
 from partialpool.formula import parse, read_roles
 from partialpool.posterior.count_misfit import (
     excess_zeros,
@@ -16,6 +15,7 @@ from partialpool.posterior.count_misfit import (
     rows_of_groups_vary,
     zeros_of_groups,
 )
+from partialpool.rows import read_counts
 
 
 @pytest.fixture(scope="module", params=["binomial", "poisson"])

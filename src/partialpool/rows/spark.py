@@ -1,0 +1,175 @@
+"""Apache Spark as the engine: DataFrames, classic or through Spark Connect.
+
+Rows have no order in Spark, so messages give values in place of row numbers; and because a
+pass may mean a long job, NaN is looked for at the first try.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from partialpool._typing import AnyArray
+from partialpool.design import labels as lab
+from partialpool.errors import DataError, MissingExtraError
+from partialpool.rows.one_way import KNOWN, Groups, of_all_rows
+from partialpool.rows.sql import Kind
+
+FLOATS = ("float", "double")
+NUMERIC = ("tinyint", "smallint", "int", "bigint", "boolean")
+NESTED = ("array", "map", "struct", "variant")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise what Spark raises as one of our errors, in one sentence."""
+    try:
+        yield
+    except ImportError as error:
+        if isinstance(error, MissingExtraError):
+            raise
+        raise MissingExtraError.needs("pyarrow", "a Spark DataFrame", extra="spark") from error
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in ("pyspark", "py4j", "grpc"):
+            raise
+        raise DataError(f"the Spark job failed: {_sentence(error)}") from error
+
+
+def _sentence(error: Exception) -> str:
+    """What a Spark error says: its first line, and the last of a Python traceback within it."""
+    lines = [x.strip() for x in str(error).splitlines() if x.strip()]
+    if not lines:
+        return type(error).__name__
+    if "Traceback (most recent call last):" in str(error):
+        raised = [x for x in lines if x.partition(":")[0].endswith(("Error", "Exception"))]
+        return f"a Python function of the frame failed: {raised[-1]}" if raised else lines[0]
+    return lines[0][:400]
+
+
+def quoted(name: str) -> str:
+    """Quote an identifier for Spark."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def some_values(frame: Any, name: str, limit: int) -> list[Any]:
+    """Distinct values of a column, at most so many; None is one of them."""
+    return [row[0] for row in frame.selectExpr(quoted(name)).distinct().limit(limit).collect()]
+
+
+def first_value(frame: Any, name: str) -> Any:
+    """A value of a column that is not NULL; None if there is none."""
+    values = frame.selectExpr(f"{quoted(name)} AS g").where("g IS NOT NULL").limit(1).collect()
+    return values[0][0] if values else None
+
+
+def label_counts(frame: Any, name: str) -> tuple[list[Any], list[int]]:
+    """Distinct values of a column that are not NULL, and the rows of each."""
+    named = frame.selectExpr(f"{quoted(name)} AS g").where("g IS NOT NULL")
+    counts = named.groupBy("g").count().collect()
+    return [row[0] for row in counts], [row[1] for row in counts]
+
+
+@dataclass(frozen=True, slots=True)
+class Spark:
+    """A Spark DataFrame as an engine; see `rows.sql.Engine`.
+
+    Parameters
+    ----------
+    frame : pyspark.sql.DataFrame
+        The rows; not a streaming frame.
+    given : mapping
+        The user's column for each column that the statements name.
+    """
+
+    frame: Any
+    given: Mapping[str, str]
+
+    numbered: ClassVar[bool] = False
+    nan_plans: ClassVar[tuple[bool, ...]] = (True,)
+
+    def __post_init__(self) -> None:
+        if self.frame.isStreaming:
+            raise DataError(
+                "a streaming DataFrame has no end; in foreachBatch call partialpool.statistics "
+                "on each batch and combine the results"
+            )
+
+    @property
+    def columns(self) -> list[str]:
+        return [field.name for field in self.frame.schema.fields]
+
+    def naming(self, given: Mapping[str, str]) -> Spark:
+        return replace(self, given=given)
+
+    def is_category(self, name: str) -> bool:
+        kind, its_name = self.type_of(name)
+        return kind == "text" or its_name == "boolean"
+
+    def text(self, value: str) -> str:
+        return f"CAST(X'{value.encode().hex()}' AS STRING)"  # whatever escapes the session reads
+
+    def type_of(self, name: str) -> tuple[Kind, str]:
+        field = self.frame.schema.fields[self.columns.index(name)]
+        kind = field.dataType.simpleString()
+        if kind.startswith(NESTED):
+            return "nested", kind
+        if kind in FLOATS:
+            return "floating", kind
+        if kind in NUMERIC or kind.startswith("decimal"):
+            return "number", kind
+        return ("text" if kind.startswith(("string", "varchar", "char")) else "other"), kind
+
+    def groups(self, sql: str) -> Groups:
+        table = self._query(sql).toArrow()
+        gone = np.asarray(table.column("g").is_null(nan_is_null=True))
+        counts = {
+            k: table.column(k).to_numpy()
+            for k in table.column_names
+            if k == "total" or k.startswith(KNOWN)
+        }
+        table = table.drop_columns(list(counts))
+        total, missing = of_all_rows(counts, gone)
+        if gone.any():
+            table = table.filter(~gone)
+        text = str(table.schema.field("g").type) in ("string", "large_string")
+        if text:
+            table = table.sort_by("g")  # faster than sorting Python strings
+        labels = _labels(table.column("g"))
+        sums = {k: np.asarray(table.column(k)) for k in table.column_names if k != "g"}
+        order = lab.sorted_order(labels)
+        labels, sums = labels[order], {k: v[order] for k, v in sums.items()}
+        return Groups(labels, sums, total, missing)
+
+    def table(self, sql: str, labels: Sequence[str]) -> dict[str, AnyArray]:
+        answer = self._query(sql).toArrow()
+        return {
+            k: _labels(answer.column(k)) if k in labels else np.asarray(answer.column(k))
+            for k in answer.column_names
+        }
+
+    def fetch(self, sql: str) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in self._query(sql).collect()]
+
+    def shown(self, sql: str) -> str:
+        return sql.format(rows="the_rows")
+
+    def _query(self, sql: str) -> Any:
+        return self.frame.sparkSession.sql(sql, rows=self._rows())
+
+    def _rows(self) -> Any:
+        """The user's columns, named as the statements name them; taken by place, not by name."""
+        names = self.columns
+        numbered = self.frame.toDF(*(f"c{i}" for i in range(len(names))))
+        columns = (f"c{names.index(name)} AS {role}" for role, name in self.given.items())
+        return numbered.selectExpr(*columns)
+
+
+def _labels(column: Any) -> AnyArray:
+    """Labels as they came: numbers in an array of their type, anything else as objects."""
+    if str(column.type).startswith(("int", "double", "float", "bool")):
+        return np.asarray(column)
+    return lab.as_labels(column.to_pylist())
