@@ -64,6 +64,15 @@ class Usable:
         """Go through the used rows once."""
         return used_rows(self.source.chunks(), self.coded.roles)
 
+    def together(self) -> Chunk:
+        """The used rows in one part."""
+        return next(used_rows([self.source.data], self.coded.roles))
+
+    @property
+    def used_by_group(self) -> Ints:
+        """How many rows of each label of the first grouping column are used."""
+        return self.coded.counts[self.coded.roles.group.name]
+
 
 def used_rows(chunks: Iterable[Chunk], roles: Roles) -> Iterator[Chunk]:
     """Go through the rows that miss nothing; the sd of a summary of one row is not missing."""
@@ -86,14 +95,11 @@ def code_rows(source: MemorySource, roles: Roles) -> Usable:
         If no row is complete, or a value is infinite or not allowed in its role; the message
         says which rows.
     """
-    total = used = 0
+    total, used = len(source.data), 0
     counts = {name: np.zeros(len(v), dtype=np.intp) for name, v in source.labels.items()}
     keys: list[list[Ints]] = [[] for _ in roles.groups]
     checks = conditions(roles, source.texts)
-    for whole in source.chunks():
-        total += len(whole)
-        ready = _filled(whole, roles)
-        chunk = ready.part(ready.whole())
+    for chunk in used_rows(source.chunks(), roles):
         used += len(chunk)
         for condition in checks:
             if condition.broken(chunk.numbers).any():
@@ -158,8 +164,7 @@ def without_small(rows: Usable, least: int) -> tuple[Usable, tuple[int, int]]:
     DataError
         If no row is left.
     """
-    known, labels = rows.coded, rows.source.labels
-    chunk = next(used_rows([rows.source.data], known.roles))
+    known, labels, chunk = rows.coded, rows.source.labels, rows.together()
     names = [tuple(n.name for n in term.factor) for term in known.roles.groups]
     factors = {n.name for n in known.roles.factors}
     names += [(n,) for n in labels if n not in factors]

@@ -13,15 +13,15 @@ import numpy as np
 
 from partialpool._table import Table, build_frame
 from partialpool.design import labels as lab
+from partialpool.design.coded_rows import Usable, code_rows
 from partialpool.design.labels import integers_if_plain
-from partialpool.design.row_values import replaced
 from partialpool.design.source import ROW
 from partialpool.errors import DataError
 from partialpool.formula import Roles
 from partialpool.formula.tree import Name
 from partialpool.notices import Notice
 from partialpool.records.counts import CountStatistics
-from partialpool.records.design_notices import codes_for_missing, dropped, missing_values
+from partialpool.records.design_notices import of_missing
 from partialpool.records.measurements import GroupStatistics
 from partialpool.rows import arrays, duck, files, frames, outlying_rows, spark, sql, statements
 from partialpool.rows.csv_files import header_of
@@ -38,6 +38,7 @@ from partialpool.rows.derived import (
 )
 from partialpool.rows.excel import is_workbook, read_excel, read_sheet
 from partialpool.rows.folding import Folded, with_folded
+from partialpool.rows.memory import from_frame
 from partialpool.rows.text_columns import UnreadableError, Wanted, kinds_of, read_in_any_style
 
 Progress = Callable[[float], None]
@@ -92,7 +93,7 @@ def read_counts(
 class _Way(Generic[S]):
     """How rows become statistics: rows in memory, and rows in an engine that speaks SQL."""
 
-    from_rows: Callable[[frames.Rows, Roles], S]
+    from_rows: Callable[[Usable], S]
     by_sql: Callable[[sql.Engine, Roles, list[Notice]], S]
 
 
@@ -101,37 +102,27 @@ COUNTS = _Way(arrays.reduce_counts, sql.reduce_counts)
 
 
 def _read(roles: Roles, data: Any, progress: Progress | None, way: _Way[S]) -> Reading[S]:
+    said: list[Notice] = []
     with opened(data, roles, progress) as opened_data:
-        said = list(opened_data.notices)
+        said += opened_data.notices
         if opened_data.engine is None:
-            rows = frames.extract(opened_data.data, opened_data.kind, roles)
-            statistics = way.from_rows(rows, roles)
-            if roles.family is None:
-                outcome = roles.outcome_column.name
-                said += codes_for_missing({outcome: rows.numbers[outcome]})
-                said += outlying_rows.of_one_way(rows, roles)
-            if statistics.n_dropped:
-                codes = {roles.group.name: rows.codes}
-                missing = missing_values(codes, rows.numbers, frozenset(replaced(roles)))
-                said += dropped(statistics.n_dropped, statistics.n_rows, missing)
+            rows = opened_data.coded(roles, said)
+            statistics = replace(way.from_rows(rows), labels_from_text=opened_data.text_labels)
+            said += outlying_rows.of_one_way(rows)
         else:
             engine = opened_data.engine.naming(statements.given(roles))
-            statistics = way.by_sql(engine, roles, said)
-    if opened_data.text_labels or statistics.labels.dtype.kind == "f":
-        statistics = _plain_labels(statistics, opened_data.text_labels)
-    order = None
-    if opened_data.engine is None:
-        order = frames.category_order(opened_data.data, opened_data.kind, roles.group.name)
-    if opened_data.text_labels or opened_data.engine is None:
-        statistics = statistics.sorted(order)
+            statistics = _plain_labels(way.by_sql(engine, roles, said), opened_data.text_labels)
     return Reading(statistics, handing_back(data, (roles.group,)), tuple(said))
 
 
 def _plain_labels(statistics: S, from_text: bool) -> S:
-    """The same, with labels as integers if all are whole numbers."""
+    """The same, with labels that are all whole numbers as integers."""
+    if not (from_text or statistics.labels.dtype.kind == "f"):
+        return statistics
     n = len(statistics.labels)
     every = integers_if_plain(np.concatenate([statistics.labels, statistics.absent]))
-    return replace(statistics, labels=every[:n], absent=every[n:], labels_from_text=from_text)
+    plain = replace(statistics, labels=every[:n], absent=every[n:], labels_from_text=from_text)
+    return plain.sorted() if from_text else plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +150,13 @@ class Opened:
     text_labels: bool = False
     what: str = ""
     notices: tuple[Notice, ...] = ()
+
+    def coded(self, roles: Roles, said: list[Notice]) -> Usable:
+        """The rows in memory, checked and coded; what is to be said of missing values is added."""
+        source = from_frame(self.data, self.kind, roles, text_labels=self.text_labels)
+        rows = code_rows(source, roles)
+        said += of_missing(rows)
+        return rows
 
 
 @contextmanager
