@@ -245,10 +245,9 @@ class DesignText:
         for variable, name in self._names.items():
             if variable in self.design.categories:
                 key = self.given.labels[column_of(variable)]
-                arms = " ".join(
-                    f"WHEN {self.text(v)} THEN {i}"
-                    for i, v in enumerate(self.level_texts[variable])
-                )
+                levels = map(self.text, self.level_texts[variable])
+                arms = " ".join(f"WHEN {level} THEN {i}" for i, level in enumerate(levels))
+                arms = arms.replace("{", "{{").replace("}", "}}")  # {rows} is put in later
                 yield name, f"CASE CAST({key} AS STRING) {arms} END"
             elif self._basis(variable) is None:
                 yield name, self.given.value(variable, self.design.learned)

@@ -7,7 +7,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,6 +17,7 @@ from partialpool._typing import AnyArray
 from partialpool.design import labels as lab
 from partialpool.errors import DataError, MissingExtraError
 from partialpool.rows.csv_files import explain
+from partialpool.rows.days import Since, duck_days
 from partialpool.rows.one_way import Groups, of_all_rows
 from partialpool.rows.sql import Kind
 
@@ -57,24 +58,6 @@ def is_number(kind: str) -> bool:
 def is_plain(kind: str) -> bool:
     """True for the name of a type whose values NumPy holds as they are."""
     return kind in PLAIN_LABELS or kind.startswith("ENUM")
-
-
-def some_values(relation: Any, name: str, limit: int) -> list[Any]:
-    """Distinct values of a column, at most so many; None is one of them."""
-    return [row[0] for row in relation.project(quote(name)).distinct().limit(limit).fetchall()]
-
-
-def first_value(relation: Any, name: str) -> Any:
-    """A value of a column that is not NULL; None if there is none."""
-    values = relation.filter(f"{quote(name)} IS NOT NULL").project(quote(name)).limit(1).fetchall()
-    return values[0][0] if values else None
-
-
-def label_counts(relation: Any, name: str) -> tuple[list[Any], list[int]]:
-    """Distinct values of a column that are not NULL, and the rows of each."""
-    x = quote(name)
-    counts = relation.filter(f"{x} IS NOT NULL").aggregate(f"{x}, COUNT(*)", x).fetchall()
-    return [row[0] for row in counts], [row[1] for row in counts]
 
 
 def as_relation(relation: Any, table: Table) -> Any:
@@ -134,7 +117,7 @@ class DuckDB:
 
     Parameters
     ----------
-    relation : duckdb.DuckDBPyRelation
+    data : duckdb.DuckDBPyRelation
         The rows.
     given : mapping
         The user's column for each column that the statements name.
@@ -142,30 +125,39 @@ class DuckDB:
         How the long queries are run; a caller that shows progress passes its own.
     """
 
-    relation: Any
-    given: Mapping[str, str]
+    data: Any
+    given: Mapping[str, str] = field(default_factory=dict)
     run: Fetch = fetch_now
 
     numbered: ClassVar[bool] = True
+    row_number: ClassVar[str] = "ROW_NUMBER() OVER ()"
     nan_plans: ClassVar[tuple[bool, ...]] = (False, True)
 
     @property
     def columns(self) -> list[str]:
-        names: list[str] = self.relation.columns
+        names: list[str] = self.data.columns
         return names
 
     def naming(self, given: Mapping[str, str]) -> DuckDB:
         return replace(self, given=given)
 
-    def is_category(self, name: str) -> bool:
-        kind = str(self.relation.types[self.columns.index(name)])
-        return kind in ("VARCHAR", "BOOLEAN") or kind.startswith("ENUM")
+    def projected(self, columns: Sequence[str]) -> DuckDB:
+        return replace(self, data=self.data.project(", ".join(columns)))
+
+    def holds_text(self, name: str) -> bool:
+        return self.type_of(name)[1].startswith(("VARCHAR", "ENUM"))
+
+    def quote(self, name: str) -> str:
+        return quote(name)
 
     def text(self, value: str) -> str:
-        return text_literal(value).replace("{", "{{").replace("}", "}}")
+        return text_literal(value)
+
+    def days(self, name: str, since: Since) -> str:
+        return duck_days(quote(name), self.type_of(name)[1], since)
 
     def type_of(self, name: str) -> tuple[Kind, str]:
-        kind = str(self.relation.types[self.columns.index(name)])
+        kind = str(self.data.types[self.columns.index(name)])
         if kind.startswith(NESTED) or kind.endswith("]"):
             return "nested", kind
         if kind in FLOATS:
@@ -194,7 +186,7 @@ class DuckDB:
         return sql.format(rows=self._rows("the_rows"))
 
     def _query(self, sql: str) -> Any:
-        return self.relation.query(SOURCE, sql.format(rows=self._rows(SOURCE)))
+        return self.data.query(SOURCE, sql.format(rows=self._rows(SOURCE)))
 
     def _rows(self, source: str) -> str:
         """The user's columns, named as the statements name them."""

@@ -41,7 +41,9 @@ def prepared(engine: Engine, roles: Roles) -> tuple[Engine, Given]:
     """The engine with its columns named, and what they are called; their types are checked."""
     for column in roles.columns:
         check_column(column.name, list(engine.columns), column.at)
-    given = Given.of(roles, engine.is_category)
+    given = Given.of(
+        roles, lambda n: engine.holds_text(n) or engine.type_of(n)[1].lower() == "boolean"
+    )
     for name in given.labels:
         check_label(engine, name)
     engine = engine.naming(given.columns)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -25,16 +24,13 @@ from partialpool.records.design_notices import of_missing
 from partialpool.records.measurements import GroupStatistics
 from partialpool.rows import arrays, duck, files, frames, outlying_rows, spark, sql, statements
 from partialpool.rows.csv_files import header_of
-from partialpool.rows.days import duck_days, spark_days
 from partialpool.rows.derived import (
     Source,
-    compared_words,
     derived_of,
-    derived_sql,
-    no_such_word,
     row_numbered,
     source_of,
     with_derived,
+    with_derived_sql,
 )
 from partialpool.rows.excel import is_workbook, read_excel, read_sheet
 from partialpool.rows.folding import Folded, with_folded
@@ -151,6 +147,20 @@ class Opened:
     what: str = ""
     notices: tuple[Notice, ...] = ()
 
+    @classmethod
+    def of(cls, engine: sql.Engine, wanted: Wanted, kind: str, what: str) -> Opened:
+        """Rows in an engine, with the derived columns."""
+        engine = with_derived_sql(engine, wanted)
+        return cls(engine.data, kind, engine, what=what)
+
+    def columns(self, wanted: Sequence[Name]) -> dict[str, Any]:
+        """Columns by name, in memory."""
+        if self.engine is None:
+            return frames.take(self.data, self.kind, wanted)
+        for name in wanted:
+            frames.check_column(name.name, list(self.engine.columns), name.at)
+        return duck.columns_of(self.data, [n.name for n in wanted])
+
     def coded(self, roles: Roles, said: list[Notice]) -> Usable:
         """The rows in memory, checked and coded; what is to be said of missing values is added."""
         source = from_frame(self.data, self.kind, roles, text_labels=self.text_labels)
@@ -196,7 +206,8 @@ def opened(
         if file.table is not None:
             file = replace(file, table=_with_derived(file.table, "mapping", roles))
         else:
-            file = replace(file, relation=_projected(file.relation, roles))
+            engine = with_derived_sql(duck.DuckDB(file.relation), roles)
+            file = replace(file, relation=engine.data)
         try:
             with file.raised():
                 yield _opened_file(file, progress, passes=passes)
@@ -206,12 +217,10 @@ def opened(
     kind = checked_kind(data)
     if kind == "duckdb":
         with duck.translated():
-            data = _projected(data, roles)
-            yield Opened(data, kind, duck.DuckDB(data, {}), what="DuckDB reads the relation")
+            yield Opened.of(duck.DuckDB(data), roles, kind, "DuckDB reads the relation")
     elif kind == "pyspark":
         with spark.translated():
-            data = _selected(data, roles)
-            yield Opened(data, kind, spark.Spark(data, {}), what="Spark reads the DataFrame")
+            yield Opened.of(spark.Spark(data), roles, kind, "Spark reads the DataFrame")
     else:
         data, kind, said = _with_numbers(data, kind, source)
         if derived_of(roles):
@@ -231,11 +240,10 @@ def stored_columns(data: Any, wanted: Wanted) -> list[str]:
     if not files.are_paths(data):
         kind = checked_kind(data)
         return list(data.columns) if kind in ENGINES else frames.column_names(data, kind)
-    paths = [data] if isinstance(data, str | Path) else list(data)
-    expanded = [] if "::" in str(paths[0]) else files.expand(str(paths[0]))
-    if expanded and expanded[0].lower().endswith(files.CSV_ENDINGS):
-        return header_of(expanded[0], names).columns
-    return list(files.open_file(data, Source((), (), ())).relation.columns)
+    csv_names = files.csv_names(data)
+    if csv_names:
+        return header_of(csv_names[0], names).columns
+    return list(files.open_file(data, Source()).relation.columns)
 
 
 ENGINES = ("duckdb", "pyspark")
@@ -274,54 +282,6 @@ def _with_derived(data: Any, kind: str, roles: Wanted) -> Any:
     return with_derived(data, kind, roles) if derived_of(roles) else data
 
 
-def _projected(relation: Any, roles: Wanted) -> Any:
-    """A relation with the derived columns."""
-    if not derived_of(roles):
-        return relation
-    for name in source_of(roles).columns:
-        frames.check_column(name.name, relation.columns, name.at)
-    kinds = dict(zip(relation.columns, map(str, relation.types), strict=True))
-    columns = derived_sql(
-        roles,
-        duck.quote,
-        duck.text_literal,
-        lambda name: duck.is_number(kinds[name]),
-        lambda name: kinds[name] == "VARCHAR" or kinds[name].startswith("ENUM"),
-        lambda name, since: duck_days(duck.quote(name), kinds[name], since),
-        "ROW_NUMBER() OVER ()",
-    )
-    for compared, word in compared_words(roles):
-        holds = f"CAST({duck.quote(compared)} AS STRING) = {duck.text_literal(word)}"
-        if not relation.filter(holds).limit(1).fetchall():
-            raise no_such_word(compared, word, duck.some_values(relation, compared, 6))
-    return relation.project(", ".join(["*", *columns]))
-
-
-NUMERIC = ("floating", "number")
-
-
-def _selected(frame: Any, roles: Wanted) -> Any:
-    """A Spark DataFrame with the derived columns."""
-    if not derived_of(roles):
-        return frame
-    engine = spark.Spark(frame, {})
-    for name in source_of(roles).columns:
-        frames.check_column(name.name, engine.columns, name.at)
-    columns = derived_sql(
-        roles,
-        spark.quoted,
-        engine.text,
-        lambda name: engine.type_of(name)[0] in NUMERIC,
-        lambda name: engine.type_of(name)[0] == "text",
-        lambda name, since: spark_days(spark.quoted(name), engine.type_of(name)[1], since),
-        "MONOTONICALLY_INCREASING_ID() + 1",
-    )
-    for compared, word in compared_words(roles):
-        if not frame.filter(f"{spark.quoted(compared)} = {engine.text(word)}").limit(1).collect():
-            raise no_such_word(compared, word, spark.some_values(frame, compared, 6))
-    return frame.selectExpr("*", *columns)
-
-
 def _opened_file(file: files.OpenFile, progress: Progress | None, *, passes: bool) -> Opened:
     names = _files(file.names)
     if file.table is not None:
@@ -332,7 +292,7 @@ def _opened_file(file: files.OpenFile, progress: Progress | None, *, passes: boo
     relation = file.relation
     if passes and file.text_labels:
         relation = duck.stored(file.connection, relation, fetch)
-    engine = duck.DuckDB(relation, {}, fetch)
+    engine = duck.DuckDB(relation, run=fetch)
     what = f"DuckDB reads {names}"
     if file.small:
         what = f"{names}: small enough to be read at once, to the same sums; else DuckDB reads it"
@@ -397,6 +357,20 @@ def told_plan(what: str, steps: Iterator[tuple[str, str]]) -> str:
     for i, (purpose, statement) in enumerate(steps, 1):
         lines += ["", f"{i}. {purpose}:", statement]
     return "\n".join(lines)
+
+
+def in_memory(data: Any, wanted: Wanted, purpose: str) -> tuple[dict[str, Any], bool]:
+    """Columns by name, in memory, and whether their labels were read as text.
+
+    Raises
+    ------
+    ColumnError, DataError
+        If a column is missing, or the data are a Spark DataFrame; then `purpose` is said.
+    """
+    with opened(data, wanted) as opened_data:
+        if opened_data.kind == "pyspark":
+            raise DataError(f"{purpose}: give data.toArrow() of the Spark DataFrame")
+        return opened_data.columns(wanted.columns), opened_data.text_labels
 
 
 def checked_kind(data: Any) -> str:

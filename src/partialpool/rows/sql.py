@@ -22,6 +22,7 @@ from partialpool.records.counts import CountStatistics
 from partialpool.records.design_notices import CODES, code_for_missing, dropped
 from partialpool.records.measurements import GroupStatistics
 from partialpool.rows.checked_rows import CheckedRows, count_values, first_text
+from partialpool.rows.days import Since
 from partialpool.rows.frames import check_column, not_a_number
 from partialpool.rows.one_way import Groups, counted, loses_digits, measured
 from partialpool.rows.statements import Statements
@@ -34,6 +35,10 @@ class Engine(Protocol):
 
     A statement names the table ``{rows}``; its columns are those of `rows.statements`.
     """
+
+    @property
+    def data(self) -> Any:
+        """The table as the engine's own library holds it."""
 
     @property
     def columns(self) -> Sequence[str]:
@@ -51,17 +56,30 @@ class Engine(Protocol):
     def nan_plans(self) -> tuple[bool, ...]:
         """Whether NaN is looked for, at the first try and where that fails at the next."""
 
+    @property
+    def row_number(self) -> str:
+        """A number of each row, in SQL."""
+
     def naming(self, given: Mapping[str, str]) -> Engine:
         """The same table, its columns named for other statements."""
+
+    def projected(self, columns: Sequence[str]) -> Engine:
+        """The table with these columns, in SQL; ``*`` stands for those that it has."""
 
     def type_of(self, name: str) -> tuple[Kind, str]:
         """What a column holds, and what the engine calls it."""
 
-    def is_category(self, name: str) -> bool:
-        """Whether a column holds text or truth values."""
+    def holds_text(self, name: str) -> bool:
+        """Whether a column holds text, or categories that are named by texts."""
+
+    def quote(self, name: str) -> str:
+        """The name of a column as SQL."""
 
     def text(self, value: str) -> str:
-        """A text as it is written in a statement."""
+        """A text as SQL."""
+
+    def days(self, name: str, since: Since) -> str:
+        """Days of a column of dates, or of texts that are dates, as SQL."""
 
     def groups(self, sql: str) -> Groups:
         """Run a query grouped by `g`."""
@@ -74,6 +92,28 @@ class Engine(Protocol):
 
     def shown(self, sql: str) -> str:
         """A statement as it will run, with a name in place of the table."""
+
+
+NUMERIC = ("floating", "number")
+"""Kinds of columns that hold numbers."""
+
+
+def some_values(engine: Engine, name: str, limit: int) -> list[Any]:
+    """Distinct values of a column, at most so many; None is one of them."""
+    sql = f"SELECT DISTINCT x FROM {{rows}} LIMIT {limit}"
+    return [x for (x,) in engine.naming({"x": name}).fetch(sql)]
+
+
+def first_value(engine: Engine, name: str) -> Any:
+    """A value of a column that is not NULL; None if there is none."""
+    sql = "SELECT x FROM {rows} WHERE x IS NOT NULL LIMIT 1"
+    return next((x for (x,) in engine.naming({"x": name}).fetch(sql)), None)
+
+
+def label_counts(engine: Engine, name: str) -> dict[Any, int]:
+    """Rows of each distinct value of a column that is not NULL."""
+    sql = "SELECT x, COUNT(*) AS n FROM {rows} WHERE x IS NOT NULL GROUP BY x"
+    return dict(engine.naming({"x": name}).fetch(sql))
 
 
 def reduce(engine: Engine, roles: Roles, said: list[Notice]) -> GroupStatistics:
