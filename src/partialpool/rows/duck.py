@@ -18,7 +18,6 @@ from partialpool.design import labels as lab
 from partialpool.errors import DataError, MissingExtraError
 from partialpool.rows.csv_files import explain
 from partialpool.rows.days import Since, duck_days
-from partialpool.rows.one_way import Groups, of_all_rows
 from partialpool.rows.sql import Kind
 
 SOURCE = f"partialpool_rows_{uuid.uuid4().hex}"
@@ -166,14 +165,6 @@ class DuckDB:
             return "number", kind
         return ("text" if kind == "VARCHAR" else "other"), kind
 
-    def groups(self, sql: str) -> Groups:
-        kind = self.type_of(self.given["g"])[1]
-        # integers are faster sorted here, and an ENUM sorts by its own order in the database
-        # text has a natural order, which is ours
-        sort_here = kind in (*INTEGERS, "VARCHAR") or kind.startswith("ENUM")
-        ordered = sql if sort_here else f"SELECT * FROM ({sql}) AS t ORDER BY g ASC"
-        return group_table(self._query(ordered), self.run, plain=is_plain(kind), sort=sort_here)
-
     def table(self, sql: str, labels: Sequence[str]) -> dict[str, AnyArray]:
         plain = all(is_plain(self.type_of(self.given[k])[1]) for k in labels)
         return fetch_table(self._query(sql), labels, self.run, plain=plain)
@@ -194,53 +185,23 @@ class DuckDB:
         return f"(SELECT {', '.join(columns)} FROM {source})"
 
 
-def group_table(result: Any, run: Fetch, *, plain: bool, sort: bool) -> Groups:
-    """Fetch a relation of labels `g` and numbers.
+def fetch_table(
+    result: Any, labels: Sequence[str], run: Fetch, *, plain: bool
+) -> dict[str, AnyArray]:
+    """Fetch a relation of labels, in the columns named, and numbers.
 
     Parameters
     ----------
     result : duckdb.DuckDBPyRelation
-        One row a group.
+    labels : sequence of str
+        Columns of labels: masked, or None, where missing.
     run : callable
         How it is run.
     plain : bool
         True if NumPy can hold the labels as they are; it would change dates, decimals, ...
-    sort : bool
-        True if the labels are to be sorted here.
     """
     if plain:
-        columns = run(result)
-        values = columns.pop("g")
-        absent = np.ma.getmaskarray(values) if np.ma.isMaskedArray(values) else None
-        labels = np.asarray(values.data if np.ma.isMaskedArray(values) else values)
-    else:
-        rows = result.fetchall()
-        names = [c for c in result.columns if c != "g"]
-        labels = lab.as_labels([row[0] for row in rows])
-        columns = {k: np.array([r[i] for r in rows], float) for i, k in enumerate(names, 1)}
-        absent = None
-    gone = lab.missing(labels) if absent is None else absent | lab.missing(labels)
-    sums = {k: _filled(v) for k, v in columns.items()}
-    total, missing = of_all_rows(sums, gone)
-    if gone.any():
-        labels, sums = labels[~gone], {k: v[~gone] for k, v in sums.items()}
-    if sort:
-        order = lab.sorted_order(labels)
-        labels, sums = labels[order], {k: v[order] for k, v in sums.items()}
-    return Groups(labels, sums, total, missing)
-
-
-def fetch_table(
-    result: Any, labels: Sequence[str], run: Fetch, *, plain: bool
-) -> dict[str, AnyArray]:
-    """Fetch a relation of labels, in the columns named, and numbers; `plain` as `group_table`."""
-    if plain:
-        columns = run(result)
-        label_columns = {k: columns.pop(k) for k in labels}
-        kept = {k: v.data if np.ma.isMaskedArray(v) else v for k, v in label_columns.items()}
-        return {k: np.asarray(v) for k, v in kept.items()} | {
-            k: _filled(v) for k, v in columns.items()
-        }
+        return {k: _label(v) if k in labels else _filled(v) for k, v in run(result).items()}
     rows = list(zip(*result.fetchall(), strict=True)) or [()] * len(result.columns)
     return {
         k: lab.as_labels(v) if k in labels else np.array(v, float)
@@ -282,6 +243,11 @@ def columns_of(relation: Any, names: Sequence[str]) -> dict[str, AnyArray]:
         rows = chosen.project(", ".join(quote(n) for n in others)).fetchall()
         columns |= {n: lab.as_labels([row[i] for row in rows]) for i, n in enumerate(others)}
     return columns
+
+
+def _label(values: AnyArray) -> AnyArray:
+    """Labels, masked only where one is missing."""
+    return values if np.ma.is_masked(values) else np.asarray(values)
 
 
 def _filled(values: AnyArray) -> AnyArray:

@@ -64,7 +64,7 @@ def of_design(design: Design, rows: Usable) -> Iterator[Notice]:
     x = frame.matrix(design.columns)
     far = outlying_rows(y * root, x * root[:, None], groups)
     first = design.effects[0].factor
-    label = [first.labels[g] for g in groups[0][0][far.rows].tolist()]
+    label = first.labels[groups[0][0][far.rows]].tolist()
     yield from _said(str(roles.outcome), first.name, chunk.rows, y, far, label)
 
 

@@ -17,7 +17,6 @@ from partialpool._typing import AnyArray
 from partialpool.design import labels as lab
 from partialpool.errors import DataError, MissingExtraError
 from partialpool.rows.days import Since, spark_days
-from partialpool.rows.one_way import KNOWN, Groups, of_all_rows
 from partialpool.rows.sql import Kind
 
 FLOATS = ("float", "double")
@@ -110,29 +109,11 @@ class Spark:
             return "number", kind
         return ("text" if kind.startswith(("string", "varchar", "char")) else "other"), kind
 
-    def groups(self, sql: str) -> Groups:
-        table = self._query(sql).toArrow()
-        gone = np.asarray(table.column("g").is_null(nan_is_null=True))
-        counts = {
-            k: table.column(k).to_numpy()
-            for k in table.column_names
-            if k == "total" or k.startswith(KNOWN)
-        }
-        table = table.drop_columns(list(counts))
-        total, missing = of_all_rows(counts, gone)
-        if gone.any():
-            table = table.filter(~gone)
-        text = str(table.schema.field("g").type) in ("string", "large_string")
-        if text:
-            table = table.sort_by("g")  # faster than sorting Python strings
-        labels = _labels(table.column("g"))
-        sums = {k: np.asarray(table.column(k)) for k in table.column_names if k != "g"}
-        order = lab.sorted_order(labels)
-        labels, sums = labels[order], {k: v[order] for k, v in sums.items()}
-        return Groups(labels, sums, total, missing)
-
     def table(self, sql: str, labels: Sequence[str]) -> dict[str, AnyArray]:
         answer = self._query(sql).toArrow()
+        texts = [k for k in labels if str(answer.schema.field(k).type).endswith("string")]
+        if texts:
+            answer = answer.sort_by(texts[0])  # labels in order are sorted faster as Python's
         return {
             k: _labels(answer.column(k)) if k in labels else np.asarray(answer.column(k))
             for k in answer.column_names
@@ -156,7 +137,14 @@ class Spark:
 
 
 def _labels(column: Any) -> AnyArray:
-    """Labels as they came: numbers in an array of their type, anything else as objects."""
+    """Labels as they came: numbers in an array of their type, anything else as objects.
+
+    Numbers are masked where missing: in an array of integers there is no other way.
+    """
     if str(column.type).startswith(("int", "double", "float", "bool")):
-        return np.asarray(column)
+        absent = np.asarray(column.is_null())
+        if not absent.any():
+            return np.asarray(column)
+        filled = np.asarray(column.fill_null(column.drop_null()[0] if not absent.all() else 0))
+        return np.ma.MaskedArray(filled, absent)
     return lab.as_labels(column.to_pylist())

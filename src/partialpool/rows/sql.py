@@ -81,11 +81,11 @@ class Engine(Protocol):
     def days(self, name: str, since: Since) -> str:
         """Days of a column of dates, or of texts that are dates, as SQL."""
 
-    def groups(self, sql: str) -> Groups:
-        """Run a query grouped by `g`."""
-
     def table(self, sql: str, labels: Sequence[str]) -> dict[str, AnyArray]:
-        """Run a query that returns many rows: the named columns of labels, and numbers."""
+        """Run a query that returns many rows: the named columns of labels, and numbers.
+
+        Labels are masked, or None, where they are missing.
+        """
 
     def fetch(self, sql: str) -> list[tuple[Any, ...]]:
         """Run a query that returns a few rows."""
@@ -116,6 +116,11 @@ def label_counts(engine: Engine, name: str) -> dict[Any, int]:
     return dict(engine.naming({"x": name}).fetch(sql))
 
 
+def groups_of(engine: Engine, sql: str) -> Groups:
+    """Run a query grouped by `g`."""
+    return Groups.of(engine.table(sql, ["g"]))
+
+
 def reduce(engine: Engine, roles: Roles, said: list[Notice]) -> GroupStatistics:
     """Reduce the table of an engine to one record a group.
 
@@ -131,7 +136,7 @@ def reduce(engine: Engine, roles: Roles, said: list[Notice]) -> GroupStatistics:
     for nan_is_missing in engine.nan_plans:
         # NaN is looked for last in the outcome, where it costs most
         statements = _statements(roles, types, () if nan_is_missing else ("y",))
-        groups = engine.groups(statements.grouped(repr(center)))
+        groups = groups_of(engine, statements.grouped(repr(center)))
         squares = groups.sums["s2"][groups.sums["used"] > 0]
         refused = groups.sums.get("refused", np.zeros(1)).any()
         if not refused and (squares < 0.1 * LARGEST**2).all():
@@ -148,7 +153,7 @@ def reduce(engine: Engine, roles: Roles, said: list[Notice]) -> GroupStatistics:
 def reduce_counts(engine: Engine, roles: Roles, said: list[Notice]) -> CountStatistics:
     """Reduce the table of an engine to one record a group of counts; as `reduce`."""
     statements = _statements(roles, checked_types(engine, roles))
-    groups = engine.groups(statements.grouped())
+    groups = groups_of(engine, statements.grouped())
     if groups.sums["refused"].any():
         error = broken_rule(engine, statements.rows)
         if error is not None:
@@ -278,7 +283,7 @@ def _measured(
     present, absent = groups.present(statements.roles)
     about = None
     if loses_digits(present):
-        own = engine.groups(statements.about_own_mean(repr(center)))
+        own = groups_of(engine, statements.about_own_mean(repr(center)))
         same = own.labels.shape == present.labels.shape and bool(
             (own.labels == present.labels).all()
         )
