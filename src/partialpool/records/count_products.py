@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from partialpool._typing import Floats, Ints
 from partialpool.formula import CountFamily
-from partialpool.formula.families import PROPORTIONS
 from partialpool.kernels.families import LOG, LOGIT, Link
 from partialpool.kernels.row_likelihood import Overdispersed
+from partialpool.records.counts import Sized
 from partialpool.records.cross_products import CrossProducts
 
 
@@ -42,7 +42,7 @@ class CountRows:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CountProducts(CrossProducts):
+class CountProducts(Sized, CrossProducts):
     """Everything a generalized linear mixed model of counts needs to know about the rows.
 
         y_i ~ Binomial(n_i, expit(eta_i))  or  Poisson(e_i exp(eta_i)),
@@ -89,15 +89,3 @@ class CountProducts(CrossProducts):
     def link(self) -> Link:
         """Logit or log."""
         return LOGIT if self.proportion else LOG
-
-    @property
-    def proportion(self) -> bool:
-        """Whether sizes count trials, not exposure."""
-        return self.family in PROPORTIONS
-
-    @property
-    def size_words(self) -> str:
-        """What sizes count."""
-        if self.proportion:
-            return "trials"
-        return "rows" if self.size_name == "rows" else "exposure"

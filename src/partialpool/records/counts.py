@@ -13,8 +13,28 @@ from partialpool.formula.families import PROPORTIONS
 from partialpool.records.group_record import GroupRecord
 
 
+class Sized:
+    """Statistics of counts, which have a family and sizes."""
+
+    __slots__ = ()
+    family: CountFamily
+    size_name: str
+
+    @property
+    def proportion(self) -> bool:
+        """Whether sizes count trials, not exposure."""
+        return self.family in PROPORTIONS
+
+    @property
+    def size_words(self) -> str:
+        """What sizes count: trials, exposure, or rows where each row is one unit of it."""
+        if self.proportion:
+            return "trials"
+        return "rows" if self.size_name == "rows" else "exposure"
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class CountStatistics(GroupRecord):
+class CountStatistics(Sized, GroupRecord):
     """Everything a one-way model of counts needs to know about the rows.
 
     Rows of one group share its probability or rate, so that events and sizes add up.
@@ -98,18 +118,6 @@ class CountStatistics(GroupRecord):
     def sigma_known(self) -> bool:
         """No standard errors are given."""
         return False
-
-    @property
-    def proportion(self) -> bool:
-        """Whether `size` counts trials, not exposure."""
-        return self.family in PROPORTIONS
-
-    @property
-    def size_words(self) -> str:
-        """What sizes count: trials, exposure, or rows where each row is one unit of it."""
-        if self.proportion:
-            return "trials"
-        return "rows" if self.size_name == "rows" else "exposure"
 
 
 def size_name(roles: Roles) -> str:

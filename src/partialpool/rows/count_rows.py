@@ -9,11 +9,10 @@ import numpy as np
 
 from partialpool.design.coded_rows import Usable
 from partialpool.design.encode import expressions
+from partialpool.design.expressions import stateful_calls
 from partialpool.design.row_values import events
 from partialpool.design.source import Chunk
 from partialpool.formula import Roles
-from partialpool.formula.functions import STATEFUL
-from partialpool.formula.tree import calls_in
 from partialpool.notices import Notice
 from partialpool.records.count_table import CountTable, added_up
 from partialpool.rows.array_sums import refuse_not_finite
@@ -48,7 +47,7 @@ def read_count_table(
         rows = opened_data.coded(roles, said)
     for chunk in rows.chunks():
         for node in expressions(roles, rows.coded.texts):
-            if not any(c.function in STATEFUL for c in calls_in(node)):
+            if not stateful_calls(node):
                 refuse_not_finite(rows, chunk, node, {})
     return replace(_added_up(rows), labels_from_text=opened_data.text_labels)
 

@@ -11,11 +11,10 @@ from partialpool._typing import AnyArray
 from partialpool.design import labels as lab
 from partialpool.design.coding import Variable
 from partialpool.design.encode import expressions
-from partialpool.design.expressions import Learned, Moments, degree_of, learned_of
+from partialpool.design.expressions import Learned, Moments, degree_of, learned_of, stateful_calls
 from partialpool.design.row_values import replaced
 from partialpool.design.rules import RULES, no_rows, not_finite, nothing_left
-from partialpool.formula.functions import STATEFUL
-from partialpool.formula.tree import Call, Expression, Name, calls_in
+from partialpool.formula.tree import Call, Expression, Name
 from partialpool.notices import Notice
 from partialpool.records.design_notices import dropped
 from partialpool.rows.checked_rows import Check
@@ -64,7 +63,7 @@ def learn(engine: Engine, given: Given, first_pass: Mapping[str, float]) -> Lear
     used = int(first_pass["used"])
     moments = {c: _moments(first_pass, first.index(c.arguments[0]), used) for c in calls}
     learned = _learned(engine, given, moments)
-    late = [n for n in nodes if _learns(n) and n not in learned]
+    late = [n for n in nodes if stateful_calls(n) and n not in learned]
     means = {n: float(first_pass[f"m{i}"]) for i, n in enumerate(first)}
     if late:
         again = _one_row(engine, means_statement(given, late, learned, first_pass=False))
@@ -77,15 +76,14 @@ def learn(engine: Engine, given: Given, first_pass: Mapping[str, float]) -> Lear
 
 def calls_that_learn(given: Given) -> list[Call]:
     """The calls of center(), scale() and poly(), each once."""
-    nodes = expressions(given.roles, given.texts)
-    return list(dict.fromkeys(c for n in nodes for c in calls_in(n) if c.function in STATEFUL))
+    return stateful_calls(*expressions(given.roles, given.texts))
 
 
 def first_expressions(given: Given) -> list[Expression]:
     """What can be computed before anything is learned: with arguments of what learns."""
     nodes = expressions(given.roles, given.texts)
     inside = [c.arguments[0] for c in calls_that_learn(given)]
-    return list(dict.fromkeys([*inside, *(n for n in nodes if not _learns(n))]))
+    return list(dict.fromkeys([*inside, *(n for n in nodes if not stateful_calls(n))]))
 
 
 def checked_means(engine: Engine, given: Given) -> dict[str, float]:
@@ -167,10 +165,6 @@ def _cells(engine: Engine, given: Given) -> int:
 def means_of_left(engine: Engine, given: Given) -> dict[str, float]:
     """As `checked_means` of the rows that are left."""
     return _one_row(engine, means_statement(given, first_expressions(given), {}, first_pass=True))
-
-
-def _learns(node: Expression) -> bool:
-    return any(c.function in STATEFUL for c in calls_in(node))
 
 
 def means_statement(

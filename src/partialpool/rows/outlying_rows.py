@@ -52,16 +52,11 @@ def of_design(design: Design, rows: Usable) -> Iterator[Notice]:
         return
     if roles.count is not None or roles.se is not None or roles.family or chunk.rows is None:
         return
-    labels = rows.source.labels
-    frame = design.frame(chunk, labels)
     weight = weights_of(roles, chunk.numbers)
     root = np.ones(len(chunk)) if weight is None else np.sqrt(weight)
     y = design.outcome(chunk)
-    groups = [
-        (design.groups(e, chunk, labels), frame.matrix(e.columns) * root[:, None])
-        for e in design.effects
-    ]
-    x = frame.matrix(design.columns)
+    x, groups = design.matrices(chunk, rows.source.labels)
+    groups = tuple((group, z * root[:, None]) for group, z in groups)
     far = outlying_rows(y * root, x * root[:, None], groups)
     first = design.effects[0].factor
     label = first.labels[groups[0][0][far.rows]].tolist()

@@ -75,39 +75,34 @@ def read_statistics(
     ColumnError
         If a column of the formula is missing.
     """
-    return _read(roles, data, progress, MEASUREMENTS)
+    return _read(roles, data, progress, arrays.reduce, sql.reduce)
 
 
 def read_counts(
     roles: Roles, data: Any, *, progress: Progress | None = None
 ) -> Reading[CountStatistics]:
     """Reduce counts to one record a group; as `read_statistics`."""
-    return _read(roles, data, progress, COUNTS)
+    return _read(roles, data, progress, arrays.reduce_counts, sql.reduce_counts)
 
 
-@dataclass(frozen=True, slots=True)
-class _Way(Generic[S]):
-    """How rows become statistics: rows in memory, and rows in an engine that speaks SQL."""
-
-    from_rows: Callable[[Usable], S]
-    by_sql: Callable[[sql.Engine, Roles, list[Notice]], S]
-
-
-MEASUREMENTS = _Way(arrays.reduce, sql.reduce)
-COUNTS = _Way(arrays.reduce_counts, sql.reduce_counts)
-
-
-def _read(roles: Roles, data: Any, progress: Progress | None, way: _Way[S]) -> Reading[S]:
+def _read(
+    roles: Roles,
+    data: Any,
+    progress: Progress | None,
+    in_memory: Callable[[Usable], S],
+    by_sql: Callable[[sql.Engine, Roles, list[Notice]], S],
+) -> Reading[S]:
+    """Reduce rows in memory, or in an engine that speaks SQL."""
     said: list[Notice] = []
     with opened(data, roles, progress) as opened_data:
         said += opened_data.notices
         if opened_data.engine is None:
             rows = opened_data.coded(roles, said)
-            statistics = replace(way.from_rows(rows), labels_from_text=opened_data.text_labels)
+            statistics = replace(in_memory(rows), labels_from_text=opened_data.text_labels)
             said += outlying_rows.of_one_way(rows)
         else:
             engine = opened_data.engine.naming(statements.given(roles))
-            statistics = _plain_labels(way.by_sql(engine, roles, said), opened_data.text_labels)
+            statistics = _plain_labels(by_sql(engine, roles, said), opened_data.text_labels)
     return Reading(statistics, handing_back(data, (roles.group,)), tuple(said))
 
 
@@ -324,23 +319,39 @@ def explain_reading(roles: Roles, data: Any) -> str:
     DataError, ColumnError
         If the data cannot be read, as far as that is known before reading them.
     """
-    in_memory = TWO_PASSES if roles.family is None else ONE_PASS
     with opened(data, roles, plan=True) as opened_data:
-        if opened_data.engine is None:
-            return told_in_memory(opened_data.kind, roles, in_memory)
-        return told_plan(
-            opened_data.what, sql.plan(opened_data.engine.naming(statements.given(roles)), roles)
-        )
+        engine = opened_data.engine
+        if engine is None:
+            return _told_in_memory(opened_data.kind, roles)
+        if roles.one_way:
+            steps = sql.plan(engine.naming(statements.given(roles)), roles)
+        else:
+            from partialpool.rows import explain_mixed
+
+            steps = explain_mixed.plan(engine, roles)
+        return _told_plan(opened_data.what, steps)
 
 
 ONE_PASS = "and one pass (numpy.bincount) sums the events and the sizes of each group."
 TWO_PASSES = "and two passes (numpy.bincount) sum each group about its mean."
+ADDED_UP = "and rows that are the same but for their events are added up."
+COUNTED = "and rows that are the same are counted."
+PASSES = (
+    "and two passes over its parts sum the products of columns, in all and by group, or three "
+    "where groups are so far apart that sums about their own means are needed."
+)
 
 
-def told_in_memory(kind: str, roles: Wanted, sums: str) -> str:
+def _told_in_memory(kind: str, roles: Roles) -> str:
     """How rows in memory are reduced, in words."""
     name = "dict" if kind == "mapping" else kind
     columns = ", ".join(c.name for c in roles.columns)
+    if roles.one_way:
+        sums = ONE_PASS if roles.family else TWO_PASSES
+    elif roles.dispersed:
+        sums = COUNTED
+    else:
+        sums = ADDED_UP if roles.family else PASSES
     return (
         f"In memory ({name}): the columns {columns} become arrays, the labels are numbered,\n"
         f"{sums} No query is run."
@@ -351,7 +362,7 @@ def _files(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{len(names):,} files, {names[0]} and so on"
 
 
-def told_plan(what: str, steps: Iterator[tuple[str, str]]) -> str:
+def _told_plan(what: str, steps: Iterator[tuple[str, str]]) -> str:
     """The statements with what each is for, numbered."""
     lines = [f"{what}; one record a group comes back."]
     for i, (purpose, statement) in enumerate(steps, 1):

@@ -50,14 +50,13 @@ def rows_again(design: Design, data: Any, sizes: Ints) -> RowsAgain:
     model = {n.name for n in roles.columns}
     used = _whole(chunk, model)
     chunk = chunk.part(used)
-    groups = tuple((design.groups(e, chunk, source.labels), e) for e in design.effects)
+    x, groups = design.matrices(chunk, source.labels)
     if not len(chunk) or not _same(groups[0][0], sizes):
         raise DataError(
             f"these are not the rows of the fit: {len(chunk):,} are complete, and the fit used "
             f"{int(sizes.sum()):,}, in groups of other sizes or names; give check() the data that "
             "the fit was made of"
         )
-    frame = design.frame(chunk, source.labels)
     counted = roles.family is not None
     of = {k: v.of_arrays(roles, chunk.numbers) for k, v in events(roles).items()} if counted else {}
     weight = None if counted else weights_of(roles, chunk.numbers)
@@ -67,8 +66,8 @@ def rows_again(design: Design, data: Any, sizes: Ints) -> RowsAgain:
         of["size"] if counted else None,
         np.ones(len(chunk)) if weight is None else weight,
         design.offset(chunk),
-        frame.matrix(design.columns),
-        tuple((index, frame.matrix(e.columns)) for index, e in groups),
+        x,
+        groups,
         {k: v for k, v in chunk.numbers.items() if k in predictors},
         {k: chunk.numbers[k] for k in others if k in chunk.numbers},
         {
