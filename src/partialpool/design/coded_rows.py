@@ -149,6 +149,13 @@ def find(
     return (rows if len(rows) == len(values) else None), values, labels
 
 
+def cell_columns(roles: Roles, labels: Iterable[str]) -> list[tuple[str, ...]]:
+    """Columns whose combinations must not be small: of each group term, and each category."""
+    names = [tuple(n.name for n in term.factor) for term in roles.groups]
+    factors = {n.name for n in roles.factors}
+    return list(dict.fromkeys([*names, *((n,) for n in labels if n not in factors)]))
+
+
 def without_small(rows: Usable, least: int) -> tuple[Usable, tuple[int, int]]:
     """Leave out the rows of groups and levels that have too few, until none has.
 
@@ -165,13 +172,10 @@ def without_small(rows: Usable, least: int) -> tuple[Usable, tuple[int, int]]:
         If no row is left.
     """
     known, labels, chunk = rows.coded, rows.source.labels, rows.together()
-    names = [tuple(n.name for n in term.factor) for term in known.roles.groups]
-    factors = {n.name for n in known.roles.factors}
-    names += [(n,) for n in labels if n not in factors]
     cells = [
         np.unique(mixed_radix([chunk.codes[n] for n in c], [len(labels[n]) for n in c])[0],
                   return_inverse=True)[1]
-        for c in dict.fromkeys(names)
+        for c in cell_columns(known.roles, labels)
     ]  # fmt: skip
     keep = np.ones(len(chunk), dtype=bool)
     while True:

@@ -18,8 +18,8 @@ from partialpool.rows.csv_files import (
     literal,
     refuse,
     refuse_unclear,
-    texts_of,
 )
+from partialpool.rows.csv_rows import texts_of
 from partialpool.rows.duck import quote
 from partialpool.rows.number_styles import NumberStyle, notices_of, styles_of
 from partialpool.rows.text_columns import NUMBERS, Kind, Kinds, mixed_categories, refuse_percent

@@ -346,15 +346,6 @@ def records(file: CsvFile) -> Iterator[Record]:
                 yield Record(row, begins, fitted(fields, file, row, begins))
 
 
-def texts_of(
-    file: CsvFile, names: Sequence[str], most: int | None = None
-) -> dict[str, list[str | None]]:
-    """Columns of a file, or of its first rows, as text."""
-    places = [(name, file.position(name)) for name in names]
-    rows = [record.fields for record in islice(records(file), most)]
-    return {name: [row[at] for row in rows] for name, at in places}
-
-
 def fitted(fields: list[str], file: CsvFile, row: int, line: int) -> list[str]:
     """The fields of a row, without empty ones beyond the header; a DataError if they differ."""
     width = len(file.columns)

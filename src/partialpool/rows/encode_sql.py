@@ -29,8 +29,8 @@ class Learning:
 
     Parameters
     ----------
-    total, used : int
-        Rows, and rows that miss nothing.
+    used : int
+        Rows that miss nothing.
     learned : mapping
         What center(), scale() and poly() learned.
     moments : mapping
@@ -41,7 +41,6 @@ class Learning:
         About the mean of the outcome less the offsets.
     """
 
-    total: int
     used: int
     learned: Learned
     moments: Mapping[Call, Moments]
@@ -71,7 +70,7 @@ def learn(engine: Engine, given: Given, first_pass: Mapping[str, float]) -> Lear
         means |= {n: float(again[f"m{i}"]) for i, n in enumerate(late)}
     outcome = means.get(roles.outcome, 0.0) - sum(means.get(o, 0.0) for o in roles.offsets)
     own = {v: means[v] for v in roles.variables if v in means}
-    return Learning(int(first_pass["total"]), used, learned, moments, own, outcome)
+    return Learning(used, learned, moments, own, outcome)
 
 
 def calls_that_learn(given: Given) -> list[Call]:
@@ -128,15 +127,13 @@ def _moments(first_pass: Mapping[str, float], i: int, used: int) -> Moments:
 
 def without_small(
     engine: Engine, given: Given, used: int, least: int
-) -> tuple[Given, int, tuple[int, int]]:
+) -> tuple[Given, tuple[int, int]]:
     """Leave out the rows of small groups and levels, until none is small.
 
     Returns
     -------
     given : Given
         Names the rows that are left.
-    used : int
-        How many these are.
     withheld : tuple of int
         Groups and levels, and rows, that were left out.
     """
@@ -147,9 +144,8 @@ def without_small(
         if not n:
             raise nothing_left(least)
         if n == left:
-            break
+            return now, (before - _cells(engine, now), used - left)
         left, now = n, replace(now, rounds=now.rounds + 1)
-    return now, left, (before - _cells(engine, now), used - left)
 
 
 def _cells(engine: Engine, given: Given) -> int:

@@ -93,7 +93,7 @@ def read(
     said += of_missing(engine, given, checked)
     total, used = int(checked["total"]), int(checked["used"])
     if min_cell > 1:
-        given, _, withheld = without_small(engine, given, used, min_cell)
+        given, withheld = without_small(engine, given, used, min_cell)
         checked = means_of_left(engine, given)
     plain = set(given.labels) if text_labels else set()
     coded = {n: read_labels(engine, given, n, n in plain) for n in category_columns(given)}

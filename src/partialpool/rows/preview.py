@@ -16,8 +16,8 @@ from partialpool.rows.csv_files import (
     header_at,
     likely_header,
     literal,
-    texts_of,
 )
+from partialpool.rows.csv_rows import texts_of
 from partialpool.rows.excel import EXCEL_ENDINGS, TITLE, as_text, read_sheet
 from partialpool.rows.number_styles import PLAIN, NumberStyle, notices_of, style_of
 from partialpool.rows.text_numbers import is_measured, is_missing, is_truth

@@ -23,8 +23,8 @@ from partialpool.rows.csv_files import (
     header_at,
     header_of,
     refuse_unclear,
-    texts_of,
 )
+from partialpool.rows.csv_rows import texts_of
 from partialpool.rows.excel import EXCEL_ENDINGS, as_text, read_sheet
 from partialpool.rows.number_styles import style_of
 from partialpool.rows.text_numbers import (
