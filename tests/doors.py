@@ -36,7 +36,7 @@ def through(door, folder, data, monkeypatch=None):
         data.to_parquet(folder / "rows.parquet")
         return folder / "rows.parquet"
     if door == "large csv":  # through DuckDB
-        monkeypatch.setattr("partialpool.rows.csv_rows.SMALL", 0)
+        monkeypatch.setattr("partialpool.rows.csv_rows.SMALL_FILE", 0)
     if door in ("csv", "large csv"):
         data.to_csv(folder / "rows.csv", index=False)
         return folder / "rows.csv"

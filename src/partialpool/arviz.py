@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from partialpool._typing import AnyArray, Floats
+from partialpool._typing import AnyArray
 from partialpool._version import __version__
 from partialpool.design.labels import is_text
 from partialpool.errors import MissingExtraError
 from partialpool.posterior import Draws, Posterior
 from partialpool.posterior.engine import INTERCEPT, Scale, Term
-from partialpool.records import CountStatistics, GroupStatistics
 
 Variables = dict[str, AnyArray]
 DRAWN = ("posterior", "log_likelihood")
@@ -41,7 +40,8 @@ def data_tree(posterior: Posterior, drawn: Draws, formula: str, scale: Scale) ->
         values = drawn.groups(term.factor, term=term.name, scale=scale)
         content["posterior"][name] = values
     for factor, term in by_factor.items():
-        content["constant_data"][f"n[{factor}]"] = _sizes(posterior, term)
+        rows = posterior._engine.statistics.rows_by_group(term.block)
+        content["constant_data"][f"n[{factor}]"] = rows
     factors = {name: term.factor for name, term in terms.items()} | of_groups
     factors |= {f"n[{factor}]": factor for factor in by_factor}
     return from_dict(
@@ -70,17 +70,18 @@ def _of_group_data(
 
     And the factor of each variable.
     """
-    s = posterior._engine.statistics
-    if not isinstance(s, GroupStatistics | CountStatistics):
+    s, factor = posterior._engine.statistics, posterior._terms[0].factor
+    known = s.observed()
+    if known is None:
         return {"constant_data": {}}, {}
-    observed, constants = _summaries(s)
+    observed, constants = known
     log_likelihood = posterior._values.group_log_likelihood(drawn.drawn)
     content = {
         "log_likelihood": {s.outcome: log_likelihood},
         "observed_data": observed,
         "constant_data": constants,
     }
-    return content, dict.fromkeys((*observed, *constants), s.factor)
+    return content, dict.fromkeys((*observed, *constants), factor)
 
 
 def _name_of(term: Term) -> str:
@@ -106,26 +107,3 @@ def _labels(labels: AnyArray) -> AnyArray:
     if labels.dtype.kind == "O" and not is_text(labels):
         return np.array([str(v) for v in labels.tolist()], dtype=object)
     return labels
-
-
-def _sizes(posterior: Posterior, term: Term) -> AnyArray:
-    """Rows of each group."""
-    s = posterior._engine.statistics
-    n: AnyArray = (
-        s.n if isinstance(s, GroupStatistics | CountStatistics) else s.blocks[term.block].n
-    )
-    return n
-
-
-def _summaries(s: GroupStatistics | CountStatistics) -> tuple[Variables, Variables]:
-    """What was observed of each group, and what is known of it beside."""
-    if isinstance(s, CountStatistics):
-        return {s.outcome: s.y}, {} if s.size_words == "rows" else {s.size_words: s.size}
-    if s.sigma_known:
-        return {s.outcome: s.raw}, {"se": np.asarray(1.0 / np.sqrt(s.weight))}
-    return {s.outcome: s.raw}, {"sd": _sd_within(s)}
-
-
-def _sd_within(s: GroupStatistics) -> Floats:
-    """Standard deviation of the rows of each group; nan of one row."""
-    return np.sqrt(s.ss / np.where(s.n > 1, s.n - 1, np.nan))

@@ -85,7 +85,7 @@ class ImproperPosteriorError(PartialPoolError, ValueError):
 
 
 class NotReachedError(PartialPoolError, RuntimeError):
-    """The error told of a fit is so large that none of its numbers is shown.
+    """The estimated error of a fit is so large that none of its numbers is shown.
 
     The fit is there all the same: ``fit.posterior.error`` and ``fit.posterior.status`` say how far
     it came, and the message what to change.

@@ -23,7 +23,7 @@ from partialpool.posterior.joint_rows import RowDraws, new_sizes
 from partialpool.posterior.predicted_counts import new_events
 from partialpool.rows.new_rows import new_rows
 
-TOGETHER = 2048
+ROWS_AT_ONCE = 2048
 """Rows of counts whose components are held at once: each is then computed once, not three times."""
 
 
@@ -127,8 +127,8 @@ def _each(post: Engine, rows: NewRows, options: PredictionOptions) -> Table:
     """One row of the table for each row that differs."""
     given = post.given
     if given.counts:
-        starts = range(0, max(len(rows.x), 1), TOGETHER)
-        parts = [rows.part(slice(i, i + TOGETHER)) for i in starts]
+        starts = range(0, max(len(rows.x), 1), ROWS_AT_ONCE)
+        parts = [rows.part(slice(i, i + ROWS_AT_ONCE)) for i in starts]
         tables = [_counted(given, part, options) for part in parts]
         return Table({k: np.concatenate([t[k] for t in tables]) for k in tables[0]})
     predictor = given.linear(rows.x, rows.groups, noise=rows.weight)

@@ -39,7 +39,7 @@ MOST_GROUPS = 1000
 """With more rows of groups only the first are listed."""
 MOST_RANKED = 2000
 """Of more groups a report has no ranks: they take seconds, and none of so many is known."""
-ROWS = 50
+ROWS_A_PAGE = 50
 """Rows of one page of a table."""
 
 STYLE = """
@@ -259,11 +259,11 @@ def _group_pages(groups: Table) -> list[str]:
     if shown.n_rows < groups.n_rows:
         caption = f"The first {shown.n_rows:,} of {caption}"
     head, rows, texts = formatting.telling_columns(shown)
-    if len(rows) <= ROWS:
+    if len(rows) <= ROWS_A_PAGE:
         return [table(head, rows, caption, texts)]
     pages = [paragraph(caption)]
-    for start in range(0, len(rows), ROWS):
-        part = rows[start : start + ROWS]
+    for start in range(0, len(rows), ROWS_A_PAGE):
+        part = rows[start : start + ROWS_A_PAGE]
         name = f"{start + 1:,} to {start + len(part):,}"
         opened = " open" if start == 0 else ""
         inside = table(head, part, f"Rows {name}", texts)

@@ -31,9 +31,12 @@ NEAR, FAR = (1e-6, 1e-9, 1e-12), (1e6, 1e9, 1e12)
 """Where powers are read at zero and in the tail, in units of the reference. At 1e6 a tail of
 1 + 1/x differs from its power by 1e-6, which `SLOPE_AGREES` allows."""
 SLOPE_AGREES = 1e-3
-ERRORS = (0.4, 1.0, 0.7, 2.0, 1.5, 1.1, 0.9, 0.6)
+"""Difference of a power from the one that a prior tells; a wrong one is off by 0.5 or more."""
+STANDARD_ERRORS = (0.4, 1.0, 0.7, 2.0, 1.5, 1.1, 0.9, 0.6)
 """Standard errors of the groups of brute force and of simulated worlds."""
 ESTIMATES = (1.2, -0.4, 2.6, 3.0, -1.1, 0.3, 1.9, 0.8)
+"""Estimates beside these errors: tau is pinned down neither near zero nor away from it, so that a
+prior moves it."""
 NOT_DRAWN = 1e-3
 """Priors with more of their mass beyond exp(100), such as inverse_gamma_sq(0.001, 0.001) with 0.8,
 have no worlds that could be computed: their standard deviations overflow when squared."""
@@ -221,7 +224,7 @@ def _change_of_units(prior: ScalePrior, reference: float, degree: float) -> Chec
 
 def _brute_force(prior: ScalePrior) -> Iterator[Check]:
     """The posterior of tau of eight estimates, mu integrated out under a flat prior."""
-    errors, estimates = np.array(ERRORS), np.array(ESTIMATES)
+    errors, estimates = np.array(STANDARD_ERRORS), np.array(ESTIMATES)
     fitted = fit_groups(
         mean=estimates, se=errors, names=np.arange(len(errors)), prior=priors(tau=prior)
     ).posterior

@@ -26,7 +26,7 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-LARGE = 1000
+LARGE_MATRIX = 1000
 """Rows of a dense matrix from which on threads are left alone: its Cholesky factorisation takes 20
 to 30 ms on one core, so that an idle machine gains by sharing it. With two busy cores two threads
 took 20 times as long at 200 to 500 rows in the worst of 60 factorisations, and 10 times in the
@@ -154,7 +154,7 @@ def one_blas_thread(largest: int = 0) -> Iterator[None]:
     largest : int
         Rows of the largest dense matrix; from 1,000 on nothing is limited.
     """
-    if largest >= LARGE:
+    if largest >= LARGE_MATRIX:
         yield
         return
     _limit.enter()

@@ -11,7 +11,7 @@ import pytest
 from app_in_memory import alive, until
 
 from partialpool.app import jobs
-from partialpool.app.jobs import LONGEST, MEMORY, Busy, JobFailed, Jobs
+from partialpool.app.jobs import LONGEST_JOB, MEMORY, Busy, JobFailed, Jobs
 from partialpool.errors import ArgumentError
 
 
@@ -145,14 +145,14 @@ def test_a_job_that_draws_is_limited_in_what_it_uses(alone):
 
 def test_a_job_has_limits_of_time_of_files_and_of_memory(alone):
     cpu, file, core, memory = eval(alone(limits))
-    assert cpu == (LONGEST, LONGEST)
+    assert cpu == (LONGEST_JOB, LONGEST_JOB)
     assert file == (jobs.LARGEST_FILE, jobs.LARGEST_FILE)
     assert core == (0, 0)
     assert MEMORY < memory[0] < 2 * MEMORY
 
 
 def test_a_job_is_stopped_by_the_clock(alone, monkeypatch, tmp_path):
-    monkeypatch.setattr(jobs, "LONGEST", 0.2)
+    monkeypatch.setattr(jobs, "LONGEST_JOB", 0.2)
     with pytest.raises(JobFailed, match="too long"):
         alone(sleeps, 60)
 
@@ -169,13 +169,15 @@ def test_what_we_did_wrong_comes_back_without_our_names(alone):
 
 
 def test_a_long_job_leaves_its_place_to_short_ones(started, runner, monkeypatch):
-    monkeypatch.setattr(jobs, "SOON", 0.1)
+    monkeypatch.setattr(jobs, "LONG_AFTER", 0.1)
 
     async def many():
         tell = lambda _done: None  # noqa: E731
-        long = [asyncio.create_task(started.run(sleeps, 60, tell=tell)) for _ in range(jobs.LONG)]
-        await until(lambda: started.running == jobs.LONG)
-        await until(lambda: not started._places.locked() and started._long == jobs.LONG)
+        long = [
+            asyncio.create_task(started.run(sleeps, 60, tell=tell)) for _ in range(jobs.MOST_LONG)
+        ]
+        await until(lambda: started.running == jobs.MOST_LONG)
+        await until(lambda: not started._places.locked() and started._long == jobs.MOST_LONG)
         places = started._places._value
         done = await asyncio.gather(*(started.run(steps, tell=tell) for _ in range(2)))
         for task in long:
@@ -191,7 +193,7 @@ def test_a_long_job_leaves_its_place_to_short_ones(started, runner, monkeypatch)
 
 
 def test_there_is_an_end_to_waiting(started, runner, monkeypatch):
-    monkeypatch.setattr(jobs, "WAITING", 2)
+    monkeypatch.setattr(jobs, "MOST_WAITING", 2)
 
     async def many():
         tell = lambda _done: None  # noqa: E731

@@ -12,7 +12,7 @@ from app_in_memory import HOST, alive, send, until
 from partialpool.app import server as server_module
 from partialpool.app import work
 from partialpool.app.server import LARGEST_REQUEST, MEDIA, WWW
-from partialpool.app.sessions import LARGEST_UPLOAD, MOST_ASKED
+from partialpool.app.sessions import LARGEST_UPLOAD, MOST_REQUESTS
 
 SCORES = b"school,score\n" + b"".join(b"%c,%d\n" % (b"ABCD"[i % 4], i * i % 7) for i in range(24))
 CHOICES = {"outcome": "score", "outcomeKind": "measurement", "groups": ["school"]}
@@ -111,7 +111,7 @@ def test_an_upload_that_lies_of_its_size_is_cut_and_removed(client, monkeypatch,
 
 
 def test_an_upload_that_stops_is_given_up(client, monkeypatch):
-    monkeypatch.setattr(server_module, "SLOW", 0.1)
+    monkeypatch.setattr(server_module, "UPLOAD_TIMEOUT", 0.1)
 
     async def stalled():
         never = asyncio.Event()
@@ -236,7 +236,7 @@ def test_one_session_cannot_take_all_places(client, monkeypatch):
         path = f"/api/files/{file}/fit"
         tasks = [
             asyncio.create_task(send(client.app, "POST", path, b"{}", headers=headers, left=left))
-            for _ in range(MOST_ASKED + 2)
+            for _ in range(MOST_REQUESTS + 2)
         ]
         await until(lambda: sum(t.done() for t in tasks) == 2 and client.server.jobs.running)
         refused = [t.result() for t in tasks if t.done()]

@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from partialpool.app import sessions
-from partialpool.app.sessions import IDLE, LEFT, MOST_FILES, Refused, Sessions
+from partialpool.app.sessions import IDLE_TIMEOUT, MOST_FILES, RETURN_TIMEOUT, Refused, Sessions
 from partialpool.errors import DataError
 
 
@@ -40,9 +40,9 @@ def with_file(store, name="a.csv"):
 
 def test_an_idle_session_ends_after_an_hour_with_its_files(store, clock):
     secret, _, kept = with_file(store)
-    clock.now += IDLE - 1
+    clock.now += IDLE_TIMEOUT - 1
     store.get(secret)  # it is in use
-    clock.now += IDLE - 1
+    clock.now += IDLE_TIMEOUT - 1
     store.sweep()
     assert os.path.exists(kept.path)
     clock.now += 2
@@ -54,7 +54,7 @@ def test_an_idle_session_ends_after_an_hour_with_its_files(store, clock):
 
 def test_an_ended_session_is_gone_before_it_is_swept(store, clock):
     secret, _, _ = with_file(store)
-    clock.now += IDLE + 1
+    clock.now += IDLE_TIMEOUT + 1
     with pytest.raises(Refused):
         store.get(secret)
 
@@ -62,13 +62,13 @@ def test_an_ended_session_is_gone_before_it_is_swept(store, clock):
 def test_a_page_that_was_left_may_come_back_for_a_minute(store, clock):
     secret, _, kept = with_file(store)
     store.leave(secret)
-    clock.now += LEFT - 1
+    clock.now += RETURN_TIMEOUT - 1
     store.get(secret)
-    clock.now += LEFT + 1
+    clock.now += RETURN_TIMEOUT + 1
     store.sweep()
     assert os.path.exists(kept.path)
     store.leave(secret)
-    clock.now += LEFT + 1
+    clock.now += RETURN_TIMEOUT + 1
     store.sweep()
     assert not os.path.exists(kept.path)
 
@@ -76,7 +76,7 @@ def test_a_page_that_was_left_may_come_back_for_a_minute(store, clock):
 def test_a_session_at_work_is_not_swept(store, clock):
     secret, _, kept = with_file(store)
     store.get(secret).asked = 1
-    clock.now += IDLE + 1
+    clock.now += IDLE_TIMEOUT + 1
     store.sweep()
     assert os.path.exists(kept.path)
 
@@ -136,7 +136,7 @@ def test_a_given_file_stays(store, tmp_path):
 
 def test_there_is_an_end_to_sessions_and_bytes(store, monkeypatch):
     monkeypatch.setattr(sessions, "MOST_SESSIONS", 3)
-    monkeypatch.setattr(sessions, "MOST_KEPT", 10)
+    monkeypatch.setattr(sessions, "MOST_STORED", 10)
     for _ in range(3):
         _, _, kept = with_file(store)
     with pytest.raises(Refused, match="too many people"):

@@ -60,7 +60,7 @@ def test_a_gz_of_one_line_is_refused(tmp_path):
 
 
 def test_a_gz_of_many_lines_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(unpacking, "LARGEST", 32 * 2**20)
+    monkeypatch.setattr(unpacking, "LARGEST_TEXT", 32 * 2**20)
     path = tmp_path / "a.csv.gz"
     path.write_bytes(gzip.compress(b"a,b\n" * (16 * 2**20)))
     refused(path, "more than 32 MB once it is unpacked")

@@ -160,7 +160,7 @@ def test_probabilities_above_average_of_counts_are_those_of_draws(fitted, name, 
     truth = (drawn.groups(scale="link") > drawn["Intercept"][:, None]).mean(axis=0)
     above = [r["above"] for r in sorted(told["groups"]["rows"], key=lambda r: r["id"])]
     assert above == pytest.approx(truth, abs=0.035)  # 3.5 errors of 2,500 draws
-    monkeypatch.setattr(file_groups, "MANY", 1)
+    monkeypatch.setattr(file_groups, "MANY_GROUPS", 1)
     fixed = file_groups.group_table(fit, "site", "Intercept").above
     assert fixed == pytest.approx(
         fit.posterior.groups(scale="link").probability(above=float(fit.posterior["Intercept"].mean))

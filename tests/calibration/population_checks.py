@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 import partialpool as pp
-from partialpool.posterior.group_check import LEVEL, LEVEL_OF_MANY, MANY
+from partialpool.posterior.group_check import LEVEL, LEVEL_OF_MANY, MANY_GROUPS
 
 STORE = Path(__file__).parent / "population_checks.json"
 FIRST = 5
@@ -94,7 +94,7 @@ def outcome(world, replicate):
     moments = (1.0, 1.0) if check.shape is None else (check.shape.heavy_tails, check.shape.skewed)
     p = np.array([check.p, *moments])
     wrongly = (check.outlying & ~other).any()
-    level = LEVEL if len(check.z) <= MANY else LEVEL_OF_MANY
+    level = LEVEL if len(check.z) <= MANY_GROUPS else LEVEL_OF_MANY
     return [int(x) for x in (check.rejected, *(p <= level), wrongly)]
 
 

@@ -50,7 +50,7 @@ def intercepts(rng, family, groups, rows, size, middle, spread):
     truths = {"Intercept": mu, "x": slope, "w": between, "tau[g]": tau}
     found = {name: float(post.named()[name].cdf(value)) for name, value in truths.items()}
     natural = special.expit(theta) if family == "binomial" else np.exp(theta)
-    found["first group"] = post.natural_group(0).cdf(natural[0])[0]
+    found["first group"] = post.values(post.terms[0], "response").cdf(natural[0])[0]
     found["last effect"] = post.effect(0).cdf(theta[-1] - mu - between * w[-1])[-1]
     new = post.linear(np.array([[1.0, 1.0, 0.0]]), {0: (np.array([-1]), np.ones((1, 1)))})
     found["new group at 1"] = new.cdf(rng.normal(mu + slope, tau))[0]

@@ -58,7 +58,7 @@ def test_all_read_outs_agree(case):
     error = 5.0 * np.sqrt(each.var(axis=0) * 2.0 / DRAWS) + 1e-9
     assert (np.abs(ranks["expected_rank"][order] - each.mean(axis=0)) < error).all()
     assert ranks["expected_rank"].sum() == pytest.approx(groups * (groups + 1) / 2)
-    both = post.contrast({0: 1.0, 1: -1.0}, scale="link")
+    both = post.contrast_of(post.terms[0], {0: 1.0, 1: -1.0}, "link")
     _same((drawn.theta[:, 0] - drawn.theta[:, 1])[:, None], both, extra=2.0)
 
 

@@ -1,7 +1,7 @@
 """Everything that is read from one fit agrees, whatever the family, and however the data came.
 
-Two numbers agree if they differ by no more than the error told, in sds of the quantity: that is
-what the error told says. Where both are read from the same nodes or points they agree better.
+Two numbers agree if they differ by no more than the estimated error, in sds of the quantity: that
+is what this says. Where both are read from the same nodes or points they agree better.
 """
 
 import functools
@@ -137,7 +137,7 @@ def size(values):
 
 
 def assert_agree(first, second, error):
-    """The same names and, to the error told, the same numbers."""
+    """The same names and, to the estimated error, the same numbers."""
     assert first.keys() == second.keys()
     off = {}
     for name, a in first.items():
@@ -237,7 +237,7 @@ def drawn(fit):
 
 @pytest.mark.parametrize("kind", FAMILIES)
 def test_draws_have_the_quantiles_of_the_tables(kind):
-    """The share of draws below each end, moved by the error told, is on the right side of p."""
+    """The share of draws below an end, moved by the estimated error, is on the right side of p."""
     fit, error = fit_of(kind), told(fit_of(kind))
     draws, off = drawn(fit), {}
     names = set()
@@ -262,7 +262,7 @@ def test_draws_have_the_quantiles_of_the_tables(kind):
                 if below < p - chance or above > p + chance:
                     off[name, side, level] = round((value <= end).mean() - p, 4)
     assert names == draws.keys()
-    assert off == {}, f"shares of draws beyond the ends of {kind}, error told {error:.2g}"
+    assert off == {}, f"shares of draws beyond the ends of {kind}, estimated error {error:.2g}"
 
 
 # other ways to say the same ------------------------------------------------------------------

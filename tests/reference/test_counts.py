@@ -38,7 +38,7 @@ def test_surgical(surgical):
     assert_close(surgical.tau, expected["sigma"])
     for j in range(12):
         assert_close(surgical.theta, expected[f"b[{j + 1}]"], (j,))
-        assert_close(surgical.probability, expected[f"p[{j + 1}]"], (j,))
+        assert_close(surgical.value, expected[f"p[{j + 1}]"], (j,))
 
 
 def test_surgical_hyperparameters_to_five_digits(surgical):
@@ -53,7 +53,7 @@ def test_surgical_failure_rates_and_ranks_as_published(surgical):
     """OpenBUGS Examples volume 1: failure rates, and intervals of the ranks (1 = lowest)."""
     rates = [0.05298, 0.1031, 0.07048, 0.05918, 0.05152, 0.06895, 0.0668, 0.1231, 0.0698, 0.0784,
              0.1023, 0.06838]  # fmt: skip
-    np.testing.assert_allclose(surgical.probability.mean, rates, atol=4e-4)
+    np.testing.assert_allclose(surgical.value.mean, rates, atol=4e-4)
     ranks = surgical.ranks(descending=False)
     published = ("1-2-10 6-10-12 1-6-11 1-4-8 1-2-8 1-6-10 1-5-10 9-12-12 1-6-10 2-8-11 7-10-12 "
                  "1-6-10")  # fmt: skip
@@ -74,7 +74,7 @@ def test_baseball_on_the_logit_scale():
     order = post.group_index(players)
     for j, at in enumerate(order):
         assert_close(post.theta, expected[f"logit_theta[{j + 1}]"], (at,))
-        assert_close(post.probability, expected[f"theta[{j + 1}]"], (at,))
+        assert_close(post.value, expected[f"theta[{j + 1}]"], (at,))
 
 
 def test_baseball_predicts_the_rest_of_the_season():
@@ -84,7 +84,7 @@ def test_baseball_predicts_the_rest_of_the_season():
     at = post.group_index(data["player"].tolist())
     rest = data["remaining_average"]
     own = ((data["average"] - rest) ** 2).sum()
-    pooled = ((post.probability.mean[at] - rest) ** 2).sum()
+    pooled = ((post.value.mean[at] - rest) ** 2).sum()
     assert own / pooled > 3.0
     hits = np.rint(rest * data["remaining_at_bats"])
     size = np.empty(18)

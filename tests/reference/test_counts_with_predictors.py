@@ -73,7 +73,7 @@ def gaps(name, fit):
 
 
 def assert_within(name, found):
-    """95 of 100 printed numbers are within the error told, and none is far beyond it."""
+    """95 of 100 printed numbers are within the estimated error, and none is far beyond it."""
     told = fitted(name)._engine.errors  # of means and sds, of interval ends
     over = [gap / told[0 if moment else 1] for moment, gap in found]
     assert sum(x > 1.0 for x in over) <= max(0.05 * len(over), 1.0), sorted(over)[-8:]

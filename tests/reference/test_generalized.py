@@ -28,7 +28,7 @@ def data(name, numbers):
 
 
 def assert_posterior(post, name, names, effects):
-    """Means, sds and quantiles, and of effects means and sds, to the error told."""
+    """Means, sds and quantiles, and of effects means and sds, to the estimated error."""
     moments, ends = post.errors
     assert moments < 0.05
     assert ends < 0.15

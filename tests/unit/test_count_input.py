@@ -40,7 +40,7 @@ def test_rows_of_0_and_1():
     rows = {"g": [*G, *G, *G], "y": [True, False, True, False, *[True] * 4, *[False] * 4]}
     one = pp.fit("y ~ 1 + (1 | g)", rows, family="binomial")._engine
     many = fit(y=[2, 1, 2, 1], n=[3, 3, 3, 3])._engine
-    np.testing.assert_allclose(one.probability.mean, many.probability.mean, rtol=1e-12)
+    np.testing.assert_allclose(one.value.mean, many.value.mean, rtol=1e-12)
 
 
 def test_exposure_that_is_not_allowed():
@@ -63,7 +63,7 @@ def test_improper_posteriors_are_refused_and_proper_priors_help(y, n, words):
     with pytest.raises(pp.ImproperPosteriorError, match=words):
         fit(y=y, n=n)
     post = fit(y=y, n=n, prior=PROPER)._engine
-    mean = post.probability.mean
+    mean = post.value.mean
     assert ((mean > 0) & (mean < 1)).all()
     assert post.status.name == "REACHED"
 
@@ -123,7 +123,7 @@ def test_families():
     found = fit("y | exposure(n) ~ 1 + (1 | g)", y=[1, 2, 3, 4], n=[5, 5, 5, 5])
     assert found.family == "poisson"
     same = fit("y ~ 1 + offset(log(n)) + (1 | g)", "poisson", y=[1, 2, 3, 4], n=[5, 5, 5, 5])
-    np.testing.assert_array_equal(found._engine.rate.mean, same._engine.rate.mean)
+    np.testing.assert_array_equal(found._engine.value.mean, same._engine.value.mean)
 
 
 def test_a_prior_of_sigma_is_refused():

@@ -27,6 +27,13 @@ def fit():
     return pp.fit(BINOMIAL, data())
 
 
+def test_priors_and_rules_that_do_not_apply_are_refused():
+    with pytest.raises(pp.PriorError, match=r"sd_log_sigma ~ half_normal\(0.5\)"):
+        pp.fit(BINOMIAL, data(), prior=pp.priors(sd_log_sigma=pp.HalfNormal(0.5)))
+    with pytest.raises(pp.ArgumentError, match="quadrature=0"):
+        pp.fit_statistics(pp.statistics(BINOMIAL, data()), method="ml", quadrature=0)
+
+
 def test_groups_are_probabilities_between_raw_and_population(fit):
     table = fit.groups()
     assert ((table["lower"] > 0) & (table["upper"] < 1)).all()

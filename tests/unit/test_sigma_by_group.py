@@ -144,8 +144,8 @@ def test_group_log_likelihood_averages_to_that_of_all(rows):
     none = np.zeros((size, 0))
     drawn = HeteroscedasticDraws(
         50 + 3 * rng.standard_normal(size), 3 * abs(rng.standard_normal(size)),
-        np.exp(1 + 0.5 * rng.standard_normal(size)), 0.7 * abs(rng.standard_normal(size)),
-        none, none, none,
+        np.exp(1 + 0.5 * rng.standard_normal(size)),
+        none, none, 0.7 * abs(rng.standard_normal(size)), none,
     )  # fmt: skip
     total = engine.group_log_likelihood(drawn).sum(axis=1)
     top = total.max()

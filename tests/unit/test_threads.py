@@ -10,7 +10,7 @@ import partialpool as pp
 from partialpool import threads
 from partialpool.posterior import fit_engine
 from partialpool.records import CrossProducts
-from partialpool.threads import LARGE, _loaded, _paths, one_blas_thread
+from partialpool.threads import LARGE_MATRIX, _loaded, _paths, one_blas_thread
 
 
 def blas_threads():
@@ -57,9 +57,9 @@ def test_one_within_and_as_many_as_before_afterwards():
 
 
 def test_large_matrices_keep_their_threads():
-    with one_blas_thread(largest=LARGE):
+    with one_blas_thread(largest=LARGE_MATRIX):
         assert blas_threads() == {2}
-    with one_blas_thread(largest=LARGE - 1):
+    with one_blas_thread(largest=LARGE_MATRIX - 1):
         assert blas_threads() == {1}
 
 

@@ -25,9 +25,10 @@ from partialpool.words.coefficients import MixedComparison
 from partialpool.words.comparison import squared_errors
 
 LEVEL = 0.95
-DIGITS = 6
+"""Of every interval of the lesson, whose texts say 95%."""
+SIGNIFICANT_DIGITS = 6
 """Significant digits of every number: a picture shows three."""
-HELD = 41
+VALUES_OF_TAU = 41
 """Values of tau at which estimates are given: between two of them lines differ from what the
 library computes by less than a thousandth of the picture's width (tests/app/test_classics.py)."""
 
@@ -101,11 +102,10 @@ def _scored(post: Any, truth: Floats | None) -> list[str]:
 
 def _shown(post: Any, fitted: Fit, table: Table, truth: Floats | None) -> dict[str, Any]:
     """What is shown of one kind of model: of a fit, the rows and what later became known."""
-    if isinstance(post, OneWayPosterior):
-        return _one_way(post, truth)
-    if isinstance(post, CountsPosterior):
-        return _counts(post, truth)
-    return _regression(post, fitted, table)
+    s = post.statistics
+    if not s.one_factor:
+        return _regression(post, fitted, table)
+    return (_counts if s.counts else _one_way)(post, truth)
 
 
 def _one_way(post: OneWayPosterior, truth: Floats | None) -> dict[str, Any]:
@@ -190,7 +190,7 @@ def _tau(post: OneWayPosterior | CountsPosterior, end: float) -> dict[str, Any]:
 
 def _held(post: OneWayPosterior, end: float) -> dict[str, Any]:
     """Estimates with tau held, from 0 on, closer together where they bend."""
-    grid = end * np.linspace(0.0, 1.0, HELD) ** 2
+    grid = end * np.linspace(0.0, 1.0, VALUES_OF_TAU) ** 2
     columns: dict[str, list[Any]] = {
         k: [] for k in ("tau", "estimate", "lower", "upper", "weight", "grand")
     }
@@ -240,5 +240,5 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, list):
         return [_rounded(v) for v in value]
     if isinstance(value, float):
-        return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
+        return float(f"{value:.{SIGNIFICANT_DIGITS}g}") if math.isfinite(value) else None
     return value

@@ -11,31 +11,31 @@ import numpy as np
 from partialpool._table import Table
 from partialpool.app.file_groups import SEED, GroupTable, draws_of, percent
 from partialpool.fitted import Fit
-from partialpool.posterior import PopulationPosterior
 from partialpool.posterior.distributions import Distribution
-from partialpool.records import CountProducts, CountStatistics, CrossProducts
 from partialpool.words import formatting
 
-POINTS = 160
+DENSITY_POINTS = 160
 """Points of a density: it is drawn some 700 pixels wide."""
-TAIL = 0.995
-"""Where axes end, as a probability."""
-WIDEST = 3.0
+AXIS_TAIL = 0.995
+"""Probability below the upper end of an axis (and of its complement below the lower)."""
+WIDEST_AXIS = 3.0
 """An axis ends at most so many times farther from the median than the 90% interval: a heavy tail
 would leave no room for the rest."""
 LONGEST_NAME = 60
+"""Characters of a name inside a sentence or beside an axis, where longer ones break the line on a
+phone."""
 MOST_CURVES = 4
 """Standard deviations whose density is drawn; the table of parameters has all."""
 
 
 def is_counts(fit: Fit) -> bool:
     """Whether the outcome counts events."""
-    return isinstance(fit.statistics, CountStatistics | CountProducts)
+    return fit.statistics.counts
 
 
-def shortened(name: str, longest: int = LONGEST_NAME) -> str:
+def shortened(name: str) -> str:
     """A name as a sentence has room for it."""
-    return name if len(name) <= longest else name[: longest - 1].rstrip() + "\u2026"
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1].rstrip() + "\u2026"
 
 
 Ends = tuple[float, float, float]
@@ -87,7 +87,7 @@ def _differ(fit: Fit, table: GroupTable, known: Mapping[str, Ends]) -> str:
     said = interval_words(*known[tau_name(fit, table)])
     if not is_counts(fit) or table.term != "Intercept":
         return f"Between groups the standard deviation, tau, is {said}."
-    scale = "log-odds" if _is_proportion(fit) else "log rate"
+    scale = "log-odds" if fit.statistics.proportion else "log rate"
     words = f"On the scale of the {scale}, groups differ with a standard deviation, tau, of {said}."
     if _has_predictors(fit):
         return words
@@ -104,7 +104,7 @@ def tau_name(fit: Fit, table: GroupTable) -> str:
 
 
 def _pulled(fit: Fit, table: GroupTable) -> str:
-    far_out = " and those far out least" if isinstance(fit._engine, PopulationPosterior) else ""
+    far_out = "" if fit._engine.linear_shrinkage else " and those far out least"
     share = table.table["shrinkage"]
     low, high = percent(float(share.min())), percent(float(share.max()))
     if low == high:
@@ -115,13 +115,8 @@ def _pulled(fit: Fit, table: GroupTable) -> str:
     )
 
 
-def _is_proportion(fit: Fit) -> bool:
-    s = fit.statistics
-    return isinstance(s, CountStatistics | CountProducts) and s.proportion
-
-
 def _has_predictors(fit: Fit) -> bool:
-    return isinstance(fit.statistics, CrossProducts) and any(
+    return not fit.statistics.one_factor and any(
         name not in ("Intercept", "sigma") and not name.startswith(("tau[", "rho["))
         for name in fit.posterior.names
     )
@@ -137,16 +132,16 @@ def density(
     of: Distribution, known: Ends | None = None, *, low: float | None = None
 ) -> dict[str, Any]:
     """A density on a grid, with median and 95% interval."""
-    ends = of.quantile(np.array([1 - TAIL, 0.05, 0.5, 0.95, TAIL]))
+    ends = of.quantile(np.array([1 - AXIS_TAIL, 0.05, 0.5, 0.95, AXIS_TAIL]))
     start, end = (
-        float(np.clip(far, middle - WIDEST * reach, middle + WIDEST * reach))
+        float(np.clip(far, middle - WIDEST_AXIS * reach, middle + WIDEST_AXIS * reach))
         for far, middle, reach in (
             (ends[0], ends[2], ends[2] - ends[1]),
             (ends[4], ends[2], ends[3] - ends[2]),
         )
     )
     start = start if low is None else low
-    grid = np.linspace(start, max(end, start + 1e-300), POINTS)
+    grid = np.linspace(start, max(end, start + 1e-300), DENSITY_POINTS)
     height = np.asarray(of.density(grid), dtype=np.float64)
     height[0] = height[1] if not math.isfinite(height[0]) else height[0]
     median, lower, upper = known or (float(of.median), *map(float, of.interval()))

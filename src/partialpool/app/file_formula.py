@@ -11,10 +11,10 @@ from typing import Any
 from partialpool.errors import ArgumentError
 from partialpool.formula.tree import Name
 
-LONGEST = 10_000
-"""Characters of a text that are read."""
+LONGEST_TEXT = 10_000
+"""Characters of a formula that are read, as in `formula/scanner.py`."""
 MOST_PREDICTORS = 30
-"""Predictors that are read."""
+"""Predictors that can be chosen one by one; a formula has no such bound."""
 HOW = {"number": "{}", "log": "log({})", "category": "C({})", "as it is": "{}"}
 """What becomes of a predictor, by how it is taken."""
 KINDS = ("measurement", "estimate", "summary", "proportion", "binary", "count")
@@ -177,18 +177,18 @@ def reading_of(value: object) -> dict[str, Any]:
                 raise ArgumentError(f'header is the number of a line, from 1, not "{item}"')
             chosen["header"] = int(str(item)[:9])
         elif name != "header" and isinstance(item, str) and item.strip():
-            chosen[name] = item.strip()[:LONGEST] if name != "sheet" else item[:LONGEST]
+            chosen[name] = item.strip()[:LONGEST_TEXT] if name != "sheet" else item[:LONGEST_TEXT]
     return chosen
 
 
 def _text(choices: Mapping[str, Any], field: str) -> str:
     value = choices.get(field)
-    return value.strip()[:LONGEST] if isinstance(value, str) else ""
+    return value.strip()[:LONGEST_TEXT] if isinstance(value, str) else ""
 
 
 def _texts(value: object) -> list[str]:
     items = value if isinstance(value, list | tuple) else ()
-    return [v.strip()[:LONGEST] for v in items if isinstance(v, str) and v.strip()]
+    return [v.strip()[:LONGEST_TEXT] for v in items if isinstance(v, str) and v.strip()]
 
 
 def _name(choices: Mapping[str, Any], field: str, what: str) -> str:

@@ -16,17 +16,16 @@ from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.design.labels import natural_order
 from partialpool.errors import ArgumentError
 from partialpool.fitted import Fit
-from partialpool.posterior.engine import OneFactorEngine
-from partialpool.records import CountStatistics
 from partialpool.words import formatting
 
-PAGE, LARGEST_PAGE = 20, 200
+USUAL_PAGE, LARGEST_PAGE = 20, 200
 """Groups of a page, if nothing is said, and at most."""
 SEED = 20261130
-CELLS, FEWEST, MOST = 2e6, 400, 2500
+"""A fixed one: a page that is opened again shows the same digits."""
+DRAWN_CELLS, FEWEST_DRAWS, MOST_DRAWS = 2e6, 400, 2500
 """Draws times groups, and draws: 2,500 leave a probability an error of at most 0.01, and of
 thousands of groups 400 leave 0.025 and take seconds at most."""
-MANY = 200
+MANY_GROUPS = 200
 """With more groups the population mean of counts is known to a tenth of their spread, and a group
 is compared with that number; with fewer, with draws of the mean."""
 RANKS = ("expected_rank", "rank_lower", "rank_upper", "best")
@@ -121,7 +120,7 @@ class GroupTable:
     def page(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """One page: `search`, `sort`, `descending`, `page` (from 0) and `size` say which."""
         chosen = self._sorted(self._searched(request.get("search")), request)
-        size = _whole(request.get("size"), PAGE, 1, LARGEST_PAGE)
+        size = _whole(request.get("size"), USUAL_PAGE, 1, LARGEST_PAGE)
         pages = max(1, math.ceil(len(chosen) / size))
         page = _whole(request.get("page"), 0, 0, pages - 1)
         part = chosen[page * size : (page + 1) * size]
@@ -221,37 +220,31 @@ def group_table(fit: Fit, factor: str, term: str) -> GroupTable:
     if "factor" in every:
         mine = (every["factor"] == factor) & (every["term"] == term)
         every = Table({k: v[mine] for k, v in every.items()})
-    return GroupTable(factor, term, every, _above(fit, factor, term), _grand(fit, term))
+    return GroupTable(
+        factor,
+        term,
+        every,
+        _above(fit, factor, term),
+        fit._engine.given.population_value(fit.posterior._term(factor, term)),
+    )
 
 
 def _above(fit: Fit, factor: str, term: str) -> Floats:
     """Probability that each group is above the population's value."""
     post = fit.posterior
-    if not isinstance(fit.statistics, CountStatistics):
+    if not (fit.statistics.one_factor and fit.statistics.counts):
         return np.asarray(post.effects(factor, term=term).probability(above=0.0))
     theta = post.groups(factor, scale="link")
-    if len(theta) > MANY:
+    if len(theta) > MANY_GROUPS:
         return np.asarray(theta.probability(above=float(post["Intercept"].mean)))
     drawn = fit.draws(draws_of(len(theta)), np.random.default_rng(SEED))
     mu = drawn["Intercept"][:, None]
     return np.asarray((drawn.groups(factor, scale="link") > mu).mean(axis=0))
 
 
-def _grand(fit: Fit, term: str) -> float:
-    """The population's value of an effect, as groups' values are."""
-    post, engine = fit.posterior, fit._engine
-    if isinstance(engine, OneFactorEngine):
-        return float(engine.middle.median if engine.counts else engine.middle.mean)
-    if term not in post.names:  # a slope that varies without a mean: about 0
-        return 0.0
-    value = float(post[term].mean)
-    to_response = getattr(engine, "to_response", None)
-    return value if to_response is None else float(to_response(term)(np.float64(value)))
-
-
 def draws_of(groups: int) -> int:
     """How many draws of so many groups are made at once."""
-    return int(np.clip(CELLS / groups, FEWEST, MOST))
+    return int(np.clip(DRAWN_CELLS / groups, FEWEST_DRAWS, MOST_DRAWS))
 
 
 def ranks(fit: Fit, table: GroupTable) -> dict[str, AnyArray]:

@@ -15,6 +15,7 @@ from partialpool.app import classics
 from partialpool.errors import ArgumentError
 
 STEPS = 15
+"""Sections of the lesson, `STEPS` of app/www/lesson/steps.js."""
 HEIGHT = 760
 """Pixels: a step with its picture, at the width of a notebook."""
 MODULE = re.compile(r"""(["'])(\.{1,2}/[\w./-]+\.js)\1""")

@@ -17,26 +17,26 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
+from partialpool.app.unpacking import MEGABYTE
 from partialpool.errors import PartialPoolError
 
 AT_ONCE = max(2, os.cpu_count() or 1)
 """Jobs that run at a time."""
-LONG = 2
-"""Jobs more that run once they have run for `SOON`: they leave their place to short ones."""
-SOON = 4.0
+MOST_LONG = 2
+"""Jobs more that run once they have run for `LONG_AFTER`: they leave their place to short ones."""
+LONG_AFTER = 4.0
 """Seconds after which a job is long."""
-WAITING = 200
+MOST_WAITING = 200
 """Jobs that wait for a place; more are refused."""
-LONGEST = 600
+LONGEST_JOB = 600
 """Seconds of processor time a job may take, and half as much more by the clock."""
-MEGABYTE = 2**20
 MEMORY = 2048 * MEGABYTE
 """Bytes of memory a job may take, beyond what the loaded library has."""
 LARGEST_FILE = 2048 * MEGABYTE
 """Bytes of a file that a job may write."""
 LARGEST_ANSWER = 512 * MEGABYTE
 """Bytes that a job may send back."""
-PAUSE = 0.005
+PIPE_INTERVAL = 0.005
 """Seconds between looks at a job's pipe: short beside what a person notices, and 200 looks a second
 for each of the few jobs that run."""
 
@@ -124,7 +124,7 @@ class Jobs:
             process.start()
             theirs.close()
             try:
-                async with asyncio.timeout(1.5 * LONGEST):
+                async with asyncio.timeout(1.5 * LONGEST_JOB):
                     return await self._listen(mine, tell, place)
             except TimeoutError:
                 raise JobFailed(STOPPED) from None
@@ -134,7 +134,7 @@ class Jobs:
 
     @contextlib.asynccontextmanager
     async def _placed(self) -> AsyncIterator[Place]:
-        if self.waiting >= WAITING:
+        if self.waiting >= MOST_WAITING:
             raise Busy("too many people fit at this moment; try again in a minute")
         self.waiting += 1
         try:
@@ -157,8 +157,8 @@ class Jobs:
         while True:
             try:
                 while not mine.poll():
-                    await asyncio.sleep(PAUSE)
-                    if asyncio.get_running_loop().time() - begun > SOON:
+                    await asyncio.sleep(PIPE_INTERVAL)
+                    if asyncio.get_running_loop().time() - begun > LONG_AFTER:
                         self._make_room(place)
                 kind, content = await asyncio.to_thread(_receive, mine)
             except (EOFError, OSError):
@@ -172,7 +172,7 @@ class Jobs:
 
     def _make_room(self, place: Place) -> None:
         """Leave the place among short jobs, if there is one among the long ones."""
-        if not place.long and self._long < LONG:
+        if not place.long and self._long < MOST_LONG:
             place.long = True
             self._long += 1
             self._places.release()
@@ -218,7 +218,7 @@ def _limit(draws: bool) -> None:
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 
-        resource.setrlimit(resource.RLIMIT_CPU, (LONGEST, LONGEST))
+        resource.setrlimit(resource.RLIMIT_CPU, (LONGEST_JOB, LONGEST_JOB))
         resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         most = _size() + MEMORY

@@ -19,8 +19,9 @@ from starlette.routing import Route
 from partialpool.app import work
 from partialpool.app.guard import Guard
 from partialpool.app.jobs import Jobs
-from partialpool.app.sessions import LARGEST_UPLOAD, MEGABYTE, Kept, Refused, Session, Sessions
+from partialpool.app.sessions import LARGEST_UPLOAD, Kept, Refused, Session, Sessions
 from partialpool.app.static_files import StaticFiles
+from partialpool.app.unpacking import MEGABYTE
 from partialpool.errors import PartialPoolError
 
 SECRET = "x-session"
@@ -28,11 +29,11 @@ SECRET = "x-session"
 and unlike a cookie it goes to no other server on the same machine."""
 LARGEST_REQUEST = 256 * 1024
 """Bytes of a request that is no upload."""
-SLOW = 30.0
+UPLOAD_TIMEOUT = 30.0
 """Seconds without a byte after which an upload is given up."""
-ALIVE = 2.0
+HEARTBEAT = 2.0
 """Seconds between signs of life while a job runs, by which a page knows a lost connection."""
-SWEEP = 30.0
+SWEEP_INTERVAL = 30.0
 """Seconds between looks for sessions that have ended."""
 WWW = Path(__file__).parent / "www"
 MEDIA = {
@@ -78,7 +79,7 @@ class Server:
 
     async def _sweep(self) -> None:
         while True:
-            await asyncio.sleep(SWEEP)
+            await asyncio.sleep(SWEEP_INTERVAL)
             await asyncio.to_thread(self.sessions.sweep)
 
     # the classic data ----------------------------------------------------------------------------
@@ -153,7 +154,7 @@ class Server:
         with open(kept.path, "xb") as file:
             while True:
                 try:
-                    chunk = await asyncio.wait_for(anext(stream), SLOW)
+                    chunk = await asyncio.wait_for(anext(stream), UPLOAD_TIMEOUT)
                 except StopAsyncIteration:
                     return
                 except TimeoutError:
@@ -195,7 +196,7 @@ class Server:
         job = asyncio.ensure_future(answered())
         try:
             while not job.done():
-                await asyncio.wait([job], timeout=ALIVE if not fractions else 0.2)
+                await asyncio.wait([job], timeout=HEARTBEAT if not fractions else 0.2)
                 if not job.done():
                     done = fractions[-1] if fractions else None
                     yield json.dumps({"progress": done}).encode() + b"\n"
@@ -245,7 +246,7 @@ async def _body(request: Request) -> bytes:
     stream = request.stream()
     while True:
         try:
-            parts.append(await asyncio.wait_for(anext(stream), SLOW))
+            parts.append(await asyncio.wait_for(anext(stream), UPLOAD_TIMEOUT))
         except StopAsyncIteration:
             return b"".join(parts)
         except TimeoutError:

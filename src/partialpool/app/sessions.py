@@ -12,21 +12,25 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 
+from partialpool.app.unpacking import MEGABYTE
 from partialpool.app.your_file import ending_of, shown_name
 from partialpool.errors import PartialPoolError
 
-MEGABYTE = 2**20
 LARGEST_UPLOAD = 200 * MEGABYTE
-MOST_KEPT = 4096 * MEGABYTE
+"""Bytes of an uploaded file: some four million rows, which a job reads within its memory and time;
+the command and Python have no limit."""
+MOST_STORED = 4096 * MEGABYTE
 """Bytes of the uploads of all sessions together."""
 MOST_SESSIONS = 500
+"""Sessions at a time. A session without a file is some kilobytes; the uploads have a bound of their
+own."""
 MOST_FILES = 4
 """Files of a session; the oldest goes when another one comes."""
-MOST_ASKED = 6
+MOST_REQUESTS = 6
 """Requests of a session that are answered or wait; one of them runs."""
-IDLE = 3600.0
+IDLE_TIMEOUT = 3600.0
 """Seconds after which a session that asks nothing ends."""
-LEFT = 60.0
+RETURN_TIMEOUT = 60.0
 """Seconds that a page which was left may take to come back, as by a reload."""
 
 
@@ -82,7 +86,7 @@ class Session:
     @asynccontextmanager
     async def one_at_a_time(self) -> AsyncIterator[None]:
         """Wait until nothing else of this session runs: nobody takes the places of others."""
-        if self.asked >= MOST_ASKED:
+        if self.asked >= MOST_REQUESTS:
             raise Refused("your earlier requests are still being answered; wait for them", 429)
         self.asked += 1
         try:
@@ -113,7 +117,7 @@ class Sessions:
             raise Refused("too many people use this server at this moment; try again later", 503)
         secret = secrets.token_urlsafe(32)
         folder = tempfile.mkdtemp(dir=self._root)
-        self._known[secret] = Session(folder, self._clock() + IDLE)
+        self._known[secret] = Session(folder, self._clock() + IDLE_TIMEOUT)
         return secret
 
     def get(self, secret: str) -> Session:
@@ -127,14 +131,14 @@ class Sessions:
         session = self._known.get(secret)
         if session is None or session.ends < self._clock():
             raise Refused("the session has ended: choose the file again", 410)
-        session.ends = self._clock() + IDLE
+        session.ends = self._clock() + IDLE_TIMEOUT
         return session
 
     def leave(self, secret: str) -> None:
         """Let a session end soon, unless its page asks for something again."""
         session = self._known.get(secret)
         if session is not None:
-            session.ends = min(session.ends, self._clock() + LEFT)
+            session.ends = min(session.ends, self._clock() + RETURN_TIMEOUT)
 
     def new_file(self, session: Session, name: str, given: str | None = None) -> tuple[str, Kept]:
         """A place for a file: its key, and where to write it, under a name of the server's own.
@@ -162,7 +166,7 @@ class Sessions:
     def check_room(self, more: int) -> None:
         """Raise unless there is room for some bytes more."""
         every = sum(k.size for s in self._known.values() for k in s.files.values())
-        if every + more > MOST_KEPT:
+        if every + more > MOST_STORED:
             raise Refused("the server holds too many files at this moment; try again later", 503)
 
     def sweep(self) -> None:

@@ -9,7 +9,8 @@ from partialpool.errors import DataError
 from partialpool.rows.excel import EXCEL_ENDINGS, unpacked
 
 MEGABYTE = 2**20
-LARGEST = 1024 * MEGABYTE
+"""Bytes; the sizes of this room are said in these."""
+LARGEST_TEXT = 1024 * MEGABYTE
 """Bytes of a text file once it is unpacked; half a minute of reading."""
 LARGEST_WORKBOOK = 100 * MEGABYTE
 """Bytes of the parts of a workbook: some 3 million cells, half a minute of reading."""
@@ -17,7 +18,8 @@ MOST_PARTS = 2000
 """Files inside a workbook."""
 LONGEST_LINE = 16 * MEGABYTE
 """Bytes of a line: with more, it is no table (a field may have 131,072 characters)."""
-STEP = 2**18
+BYTES_AT_ONCE = 2**18
+"""Bytes that are unpacked at once: what is refused was then never whole in memory."""
 
 
 def check_unpacked(path: str, name: str) -> None:
@@ -57,7 +59,7 @@ def _check_lines(path: str, name: str, *, packed: bool) -> None:
     total = line = 0
     try:
         with gzip.open(path, "rb") if packed else open(path, "rb") as file:
-            while chunk := file.read(STEP):
+            while chunk := file.read(BYTES_AT_ONCE):
                 total += len(chunk)
                 # a line may begin in one chunk and end in a later one: what is left is carried over
                 last = chunk.rfind(b"\n")
@@ -67,10 +69,11 @@ def _check_lines(path: str, name: str, *, packed: bool) -> None:
                         f'"{name}" has a line of more than {LONGEST_LINE // MEGABYTE} MB, so it is '
                         "no table of rows; save it as CSV with a line for each row"
                     )
-                if packed and total > LARGEST:
+                if packed and total > LARGEST_TEXT:
                     raise DataError(
-                        f'"{name}" holds more than {LARGEST // MEGABYTE:,} MB once it is unpacked, '
-                        "more than is read here; use the command or Python, which have no limit"
+                        f'"{name}" holds more than {LARGEST_TEXT // MEGABYTE:,} MB once it is '
+                        "unpacked, more than is read here; use the command or Python, which have "
+                        "no limit"
                     )
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f'"{name}" cannot be read: {error}') from error

@@ -27,7 +27,6 @@ from partialpool.errors import ArgumentError, MissingExtraError, PartialPoolErro
 from partialpool.fitted import Fit
 from partialpool.fitting import fit
 from partialpool.notices import Notice
-from partialpool.records import CrossProducts
 from partialpool.report import Contents, page
 from partialpool.rows.files import ENDINGS, unknown_ending, write_table
 from partialpool.rows.preview import preview
@@ -87,10 +86,7 @@ class Fitted:
     @property
     def effects(self) -> list[tuple[str, str]]:
         """Each factor with each of its effects."""
-        s = self.fit.statistics
-        if not isinstance(s, CrossProducts):
-            return [(s.factor, "Intercept")]
-        return list(dict.fromkeys((b.factor, e) for b in s.blocks for e in b.effects))
+        return list(dict.fromkeys((term.factor, term.name) for term in self.fit._engine.terms))
 
     def table(self, request: Mapping[str, Any]) -> GroupTable:
         """The groups of the factor and effect that a request names, else of the first ones."""

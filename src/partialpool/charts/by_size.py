@@ -10,16 +10,14 @@ from partialpool._typing import Floats
 from partialpool.charts import parts
 from partialpool.charts.places import log_ticks
 from partialpool.charts.style import Look, altair, look
-from partialpool.errors import ArgumentError
-from partialpool.kernels.oneway import pooled
-from partialpool.posterior import CountsPosterior, OneFactor, OneWayPosterior, PopulationPosterior
-from partialpool.posterior.distributions import share_of_variance
+from partialpool.posterior import OneFactor
 from partialpool.records import CountStatistics, GroupStatistics
 from partialpool.words import formatting
 
 MOST_POINTS = 2000
 """With more distinct sizes a sample, evenly spread over them, is drawn."""
-CURVE = 160
+CURVE_POINTS = 160
+"""Points of the curve, one in three or four pixels of the width: corners are not seen."""
 
 
 @parts.of_posterior
@@ -45,14 +43,9 @@ def shrinkage_by_size(
         the number of groups. Rows are on a log axis; standard errors (units of y) on a linear
         one unless they span more than a factor of 20.
     """
-    if isinstance(post, PopulationPosterior):
-        raise ArgumentError(
-            "shrinkage goes with size alone only where the population is normal, and this one is "
-            f"{post.population}: draw estimate_by_value instead"
-        )
     alt, colours, s = altair(), look(dark), post.statistics
-    points, sizes = _points(post)
     curve = _curve(post, level)
+    points, sizes = _points(post)
     x = _axis(alt, s, curve)
     chart = alt.layer(*_layers(alt, points, curve, x, post, colours)).properties(
         width=parts.WIDTH, height=320
@@ -101,27 +94,9 @@ def _curve(post: OneFactor, level: float) -> list[dict[str, float]]:
     weight = post.statistics.weight
     weight = weight[weight > 0]
     reach = 1.3 if parts.sizes_differ(post.statistics) else 5.0
-    grid = np.geomspace(weight.min() / reach, weight.max() * reach, CURVE)
-    if isinstance(post, CountsPosterior):
-        shared = post.shrinkage_of(grid)
-        columns = (grid, shared.mean, *shared.interval(level))
-        return _dicts(columns)
-    assert not isinstance(post, PopulationPosterior)
-    if isinstance(post, OneWayPosterior):
-        lam, share = post.components.lam, post.components.weight
-    else:  # of a group of the usual noise
-        lam, share = (
-            (post.lattice.points[:, 0] / post.lattice.points[:, 1]) ** 2,
-            post.lattice.weight,
-        )
-    mean = pooled(grid[:, None], lam) @ share
-    curve = share_of_variance(post.tau_over_sigma, grid, mean, mean, rising=False)
-    lower, upper = curve.interval(level)
-    columns = (_x(post.statistics, grid), mean, lower, upper)
-    return _dicts(columns)
-
-
-def _dicts(columns: tuple[Floats, ...]) -> list[dict[str, float]]:
+    grid = np.geomspace(weight.min() / reach, weight.max() * reach, CURVE_POINTS)
+    curve = post.shrinkage_of(grid)
+    columns = (_x(post.statistics, grid), curve.mean, *curve.interval(level))
     names = ("x", "shrinkage", "lower", "upper")
     return [
         dict(zip(names, v, strict=True)) for v in zip(*map(np.ndarray.tolist, columns), strict=True)
@@ -141,7 +116,7 @@ def _axis(alt: Any, s: GroupStatistics | CountStatistics, curve: list[dict[str, 
 def _size_name(s: GroupStatistics | CountStatistics) -> str:
     if s.sigma_known:
         return f"standard error of {formatting.printable(s.outcome)}"
-    return f"{parts.size_words(s)} per {formatting.printable(s.factor)}"
+    return f"{s.size_words} per {formatting.printable(s.factor)}"
 
 
 def _layers(

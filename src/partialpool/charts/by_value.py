@@ -6,17 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from partialpool._typing import Floats
 from partialpool.charts import parts
 from partialpool.charts.style import Look, altair, look
-from partialpool.posterior import OneFactor, OneWayPosterior, PopulationPosterior
-from partialpool.records import GroupStatistics
+from partialpool.posterior import OneFactor
 from partialpool.words import formatting
 
 MOST_POINTS = 1000
 """Of more groups so many are drawn, evenly spread over their own values."""
-POINTS = 161
-"""Places of the curves."""
+CURVE_POINTS = 161
+"""Values at which the curves are computed, one in three or four pixels of the width."""
 NO, HERE, NORMAL = "no pooling", "this population", "normal population"
 
 
@@ -63,39 +61,18 @@ def estimate_by_value(
 def _curves(post: OneFactor) -> list[dict[str, Any]]:
     """One dict a place of each curve: raw, estimate, what."""
     raw = post.statistics.raw[np.isfinite(post.statistics.raw)]
-    x = np.linspace(raw.min(), raw.max(), POINTS)
+    x = np.linspace(raw.min(), raw.max(), CURVE_POINTS)
     curves = {NO: x}
-    if isinstance(post, PopulationPosterior) and isinstance(post.statistics, GroupStatistics):
-        curves |= {NORMAL: _of_normal(parts.as_normal(post), x), HERE: _of_population(post, x)}
-    elif isinstance(post, OneWayPosterior):
-        curves[HERE] = _of_normal(post, x)
+    here = post.estimates_at(x)
+    if here is not None:
+        normal = post.with_normal_population()
+        other = None if normal is post else normal.estimates_at(x)
+        curves |= ({} if other is None else {NORMAL: other}) | {HERE: here}
     return [
         {"raw": a, "estimate": b, "what": what}
         for what, y in curves.items()
         for a, b in zip(x.tolist(), y.tolist(), strict=True)
     ]
-
-
-def _typical_weight(post: OneWayPosterior | PopulationPosterior) -> float:
-    return float(np.median(post.statistics.weight))
-
-
-def _of_normal(post: OneWayPosterior, x: Floats) -> Floats:
-    """Posterior means at own values, the hyperparameters as they are."""
-    c = post.components
-    share = 1.0 / (1.0 + _typical_weight(post) * c.lam)
-    pooled = float(c.weight @ share)
-    middle = float(c.weight @ (share * (c.mu + post.model.center)))
-    return np.asarray((1.0 - pooled) * x + middle)
-
-
-def _of_population(post: PopulationPosterior, x: Floats) -> Floats:
-    nodes, center = post.nodes, post.model.center
-    weight = np.full(len(x), _typical_weight(post))
-    of = nodes.components(x - center, weight, np.arange(len(x)))
-    share = np.exp(of.log_share)
-    share /= share.sum(axis=-1, keepdims=True)
-    return np.asarray(nodes.weight @ (share * of.loc).sum(axis=-1) + center)
 
 
 def _layers(

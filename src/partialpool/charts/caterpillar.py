@@ -88,4 +88,4 @@ def _by_rank(alt: Any, rows: list[dict[str, Any]], post: OneFactor, colours: Loo
 
 
 def _middle(alt: Any, post: OneFactor) -> Any:
-    return alt.Data(values=parts.middle(parts.population_middle(post)))
+    return alt.Data(values=parts.middle(post.population_value(post.terms[0])))

@@ -7,11 +7,13 @@ from typing import Any
 
 from partialpool.charts import parts
 from partialpool.charts.style import altair, look
-from partialpool.charts.terms import Effect, effect, on_response, outcome_title
-from partialpool.posterior import GeneralizedPosterior, MixedPosterior
+from partialpool.charts.terms import Effect, effect, outcome_title
+from partialpool.posterior import MixedPosterior
 from partialpool.words import formatting
 
-MOST_LABELLED = 60
+MOST_GROUPS = 60
+"""Of more groups the highest and the lowest are drawn: with more rows a picture is taller than a
+screen, and names are too small to read where it is made to fit."""
 
 
 @parts.of_posterior
@@ -50,10 +52,8 @@ def effects(
         probabilities or rates, and ratios of odds or rates for slopes.
     """
     alt, colours = altair(), look(dark)
-    chosen = effect(post, factor, name)
-    if isinstance(post, GeneralizedPosterior):
-        chosen = on_response(post, chosen)
-    order, some = parts.shown_groups(chosen.estimate, chosen.block.labels, MOST_LABELLED, groups)
+    chosen = effect(post, factor, name, "response")
+    order, some = parts.shown_groups(chosen.estimate, chosen.block.labels, MOST_GROUPS, groups)
     rows = chosen.rows(order, level)
     base = alt.Chart(alt.Data(values=rows)).encode(
         y=parts.group_axis(alt, [r["group"] for r in rows], chosen.block.factor)
@@ -82,6 +82,6 @@ def _named(post: MixedPosterior, chosen: Effect) -> tuple[str, str]:
     what = formatting.printable(post.statistics.outcome)
     if slope == "Intercept":
         return what, outcome_title(post, "response")
-    if not isinstance(post, GeneralizedPosterior):
+    if not post.counts:
         return what, f"slope of {slope} ({what} per unit)"
     return what, f"ratio of {'odds' if post.statistics.proportion else 'rates'} per unit of {slope}"

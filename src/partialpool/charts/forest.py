@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from partialpool._typing import AnyArray, Ints
+from partialpool._typing import Ints
 from partialpool.charts import parts
 from partialpool.charts.style import Look, altair, look
 from partialpool.charts.terms import effect
@@ -27,10 +27,12 @@ from partialpool.words.ratios import TableScale, is_exp
 
 MOST_GROUPS = 40
 """Of more groups the highest and the lowest are drawn."""
-STEP = 36
-WIDE = 5.0
+ROW_HEIGHT = 36
+"""px of a row: its name, its own values below in smaller type, and the numbers beside it."""
+WIDE_INTERVAL = 5.0
 """Ratios whose intervals are wider than four times this are written without decimals."""
-WIDTH = 500
+PLOT_WIDTH = 500
+"""px of the intervals; with names and numbers beside them the chart fits a printed page."""
 
 
 @parts.of_posterior
@@ -81,12 +83,12 @@ def forest(
         raise ArgumentError(
             "a forest plot is drawn of estimates with known standard errors, of one factor with "
             "predictors of its groups or none; this model is another: draw "
-            + ("effects" if isinstance(post, MixedPosterior) else "caterpillar")
+            + ("caterpillar" if s.one_factor else "effects")
             + " instead"
         )
     exp = is_exp(scale)
-    factor, labels = _factor(post)
-    order, some = parts.shown_groups(studies.y, labels, MOST_GROUPS, groups)
+    factor = post.terms[0].factor
+    order, some = parts.shown_groups(studies.y, post.terms[0].labels, MOST_GROUPS, groups)
     rows = _rows(post, studies, order, level, factor)
     _write_numbers(rows, exp)
     names = [r["group"] for r in rows if r["what"] == parts.OWN]
@@ -97,18 +99,12 @@ def forest(
     if exp:
         _raise_to_exp(rows)
     chart = _chart(alt, rows, parts.group_axis(alt, names, factor), x, colours, exp)
-    chart = chart.properties(width=WIDTH, height=alt.Step(STEP))
+    chart = chart.properties(width=PLOT_WIDTH, height=alt.Step(ROW_HEIGHT))
     lines = _caption(rows, some, level, exp)
     known = formatting.printable(factor)
     return parts.finished(
         chart, title or f"Estimates of {outcome} by {known}, and pooled", lines, dark
     )
-
-
-def _factor(post: OneFactor | MixedPosterior) -> tuple[str, AnyArray]:
-    """The factor and the labels of its groups."""
-    s = post.statistics.blocks[0] if isinstance(post, MixedPosterior) else post.statistics
-    return s.factor, s.labels
 
 
 def _caption(rows: list[dict[str, Any]], some: list[str], level: float, exp: bool) -> list[str]:
@@ -179,7 +175,7 @@ def _write_numbers(rows: list[dict[str, Any]], exp: bool) -> None:
     spread = np.full(len(numbered), np.median(width))
     if exp:  # two decimals are usual; more where all ratios are near 1, or one is near 0
         usual = np.minimum(np.minimum(spread, 0.5), np.minimum(10 * width, ends[:, 0]))
-        spread = np.where(width > WIDE, width, usual)
+        spread = np.where(width > WIDE_INTERVAL, width, usual)
     for row, values, each in zip(numbered, ends.tolist(), spread.tolist(), strict=True):
         a, b, c = (parts.number(v, each) for v in values)
         row["label"] = f"{a}  [{b}, {c}]" if row["what"] != "new" else f"[{b}, {c}]"
@@ -261,5 +257,5 @@ def _row_layers(
         point = base.mark_point(color=colour, filled=True, opacity=1, shape=shape, yOffset=offset)
         layers.append(point.encode(x="estimate:Q", size=size, tooltip=tips))
     numbers = base.mark_text(align="left", baseline="middle", color=colour, yOffset=offset)
-    layers.append(numbers.encode(x=alt.value(WIDTH + 16), text="label:N"))
+    layers.append(numbers.encode(x=alt.value(PLOT_WIDTH + 16), text="label:N"))
     return layers

@@ -12,7 +12,6 @@ from partialpool._typing import Floats, Ints
 from partialpool.charts import parts
 from partialpool.charts.places import log_ticks
 from partialpool.charts.style import Look, altair, look
-from partialpool.charts.terms import effect
 from partialpool.classical.control_limits import Outcome, control_limits, tail_probability
 from partialpool.errors import ArgumentError
 from partialpool.posterior import MixedPosterior, OneFactor
@@ -26,12 +25,15 @@ CONTOURS = (0.1, 0.05, 0.01)
 LIMITS = (0.95, 0.998)
 """Probabilities of the control limits: two and three standard deviations (Spiegelhalter 2005)."""
 BANDS = ["p .05 to .1", "p .01 to .05"]
-CURVE = 200
-NAMED = 12
+CURVE_POINTS = 200
+"""Sizes at which control limits are computed, one in three pixels of the width."""
+MOST_NAMED = 12
 """Of groups beyond the outer limits so many are named: more names would cover each other."""
 MOST_GROUPS = 2000
+"""Of more groups so many are drawn, as many points as a browser draws without a pause."""
 HEIGHT = 380
-WIDE = 20
+"""px: two thirds of the width, so that the sides of the funnel slope as in printed ones."""
+WIDE_RANGE = 20
 """Sizes that span more than this factor are drawn on a logarithmic axis."""
 
 
@@ -99,12 +101,13 @@ def _of_studies(
     colours: Look, dark: bool,
 ) -> Any:  # fmt: skip
     outcome = formatting.printable(post.statistics.outcome)
-    fitted, middle, name = np.zeros(len(studies.y)), 0.0, outcome
-    if isinstance(post, MixedPosterior):
-        labels = post.statistics.blocks[0].labels
-        fitted, name = effect(post, None, None).population, f"{outcome}, less what predictors say"
+    labels, fitted, middle, name = post.terms[0].labels, np.zeros(len(studies.y)), 0.0, outcome
+    if not post.statistics.one_factor:
+        fitted, name = post.predicted_groups(post.terms[0]), f"{outcome}, less what predictors say"
+        dashed, apart = "fit of the predictors", "that"
     else:
-        labels, middle = post.statistics.labels, float(parts.centre(post.mu))
+        middle = post.population_value(post.terms[0])
+        dashed, apart = "pooled estimate", "no effect"
     values = studies.y - fitted
     axis = _effect_axis(alt, values, middle, name, exp)
     to_axis = math.exp if exp else float
@@ -133,11 +136,9 @@ def _of_studies(
         parts.mean_line(alt, alt.Data(values=parts.middle(to_axis(middle))), colours),
         points.encode(x=axis, y=y, tooltip=tips),
     ).properties(width=parts.WIDTH, height=HEIGHT)
-    what = "fit of the predictors" if isinstance(post, MixedPosterior) else "pooled estimate"
     lines = [
-        f"Dashed: {what}; shaded: where an estimate alone differs from "
-        + ("that" if isinstance(post, MixedPosterior) else "no effect")
-        + " with p between .1, .05 and .01",
+        f"Dashed: {dashed}; shaded: where an estimate alone differs from {apart} with p between "
+        ".1, .05 and .01",
     ]
     head = title or f"Funnel of {outcome} by standard error"
     return parts.finished(chart, head, lines, dark)
@@ -213,10 +214,8 @@ def _of_groups(alt: Any, post: OneFactor, title: str | None, colours: Look, dark
 def _as_all_others(s: GroupStatistics | CountStatistics) -> tuple[Outcome, float, float]:
     """What groups are of, the value of all together, and the sd of a row."""
     if isinstance(s, CountStatistics):
-        return "proportion" if s.proportion else "rate", float(s.y.sum() / s.size.sum()), 1.0
-    target = float(s.weight @ s.raw / s.weight.sum())
-    within = math.sqrt(float(s.ss.sum()) / max(int(s.n.sum()) - s.n_groups, 1))
-    return "mean", target, within
+        return "proportion" if s.proportion else "rate", s.pooled_value, 1.0
+    return "mean", s.pooled_value, s.sd_within
 
 
 WHERE = ("within 95%", "beyond 95%", "beyond 99.8%")
@@ -241,14 +240,16 @@ def _placed(
 
 def _grid(least: float, largest: float, *, whole: bool) -> Floats:
     """Sizes at which limits are drawn; of trials whole numbers."""
-    grid = np.geomspace(max(0.7 * least, 1.0 if whole else 0.0) or least, 1.15 * largest, CURVE)
+    grid = np.geomspace(
+        max(0.7 * least, 1.0 if whole else 0.0) or least, 1.15 * largest, CURVE_POINTS
+    )
     return np.unique(np.rint(grid)) if whole else grid
 
 
 def _size_axis(alt: Any, s: Any, grid: Floats) -> Any:
     low, high = float(grid[0]), float(grid[-1])
-    log = high / low > WIDE
-    name = f"{parts.size_words(s)} of each {formatting.printable(s.factor)}"
+    log = high / low > WIDE_RANGE
+    name = f"{s.size_words} of each {formatting.printable(s.factor)}"
     scale = alt.Scale(type="log" if log else "linear", domain=[low, high], nice=False, zero=False)
     ticks = {"values": log_ticks(low, high)} if log else {"tickCount": 6}
     title = f"{name}, logarithmic axis" if log else name
@@ -276,7 +277,7 @@ def _league_layers(
         points.encode(x=x, y=y, color=colour, tooltip=tips),
     ]
     named = [r for r in rows if r["beyond"] == len(LIMITS)]
-    if 0 < len(named) <= NAMED:
+    if 0 < len(named) <= MOST_NAMED:
         text = alt.Chart(alt.Data(values=named)).mark_text(
             align="left", dx=7, dy=-5, color=colours.ink, fontSize=11
         )

@@ -12,14 +12,16 @@ from partialpool.charts import parts
 from partialpool.charts.style import Look, altair, look
 from partialpool.charts.terms import Effect, natural_values, outcome_title, with_slope
 from partialpool.classical.pooled_regression import pooled_regression
-from partialpool.posterior import GeneralizedPosterior, MixedPosterior
+from partialpool.posterior import MixedPosterior
 from partialpool.posterior.engine import Scale, checked_scale
 from partialpool.records.population import population_weights
 from partialpool.words import formatting
 
 MOST_GROUPS = 24
+"""Of more groups so many, evenly spread over their slopes, have a panel: four rows of them."""
 COLUMNS = 6
-CURVE = 21
+"""Panels in a row, each wide enough for three ticks."""
+CURVE_POINTS = 21
 """Points of a curve; a line has two."""
 KINDS = ("no pooling", "complete pooling", "partial pooling")
 
@@ -60,7 +62,7 @@ def group_lines(
     order = parts.spread_evenly(second.estimate, MOST_GROUPS)
     x, natural = _range(second), natural_values(post, checked_scale(scale))
     means = _means(post, second, scale)
-    points = x if natural is None else np.linspace(x[0], x[1], CURVE)
+    points = x if natural is None else np.linspace(x[0], x[1], CURVE_POINTS)
     lines = _lines(post, first, second, order, points, natural)
     axis = alt.Scale(zero=False, nice=True)
     ticks = {"values": [0, 1]} if x.tolist() == [0.0, 1.0] else {"tickCount": 4}
@@ -107,16 +109,12 @@ def _means(post: MixedPosterior, slope: Effect, scale: Scale) -> Floats:
     Of counts the share of events, or the rate; none on the link scale, on which a group without
     an event has none.
     """
-    s, block, k = post.statistics, slope.block, slope.place
-    x = block.ztz[:, 0, k] / block.weight + block.shift[k]
-    y = block.zty[:, 0] / block.weight + s.center
-    if isinstance(post, GeneralizedPosterior):
-        rows, at = post.statistics.rows, slope.term
-        sums = np.bincount(rows.group[at], rows.size * rows.z[at][:, k], len(x))
-        x = sums / np.bincount(rows.group[at], rows.size, len(x))
-        y = post.statistics.raw[at] if scale == "response" else np.full(len(x), np.nan)
-    varying = [n for n, c in zip(s.coefficients, block.constant, strict=True) if not c]
-    return np.stack([x, y if varying in ([], [slope.name]) else np.full(len(x), np.nan)], axis=1)
+    s = post.statistics
+    x, y = s.slope_means(slope.term, slope.place)
+    varying = [n for n, c in zip(s.coefficients, slope.block.constant, strict=True) if not c]
+    if varying not in ([], [slope.name]) or (post.counts and scale == "link"):
+        y = np.full(len(x), np.nan)
+    return np.stack([x, y], axis=1)
 
 
 def _lines(

@@ -9,15 +9,18 @@ import numpy as np
 from partialpool._typing import Floats
 from partialpool.charts import parts
 from partialpool.charts.style import Look, altair, look
-from partialpool.charts.terms import Effect, effect, on_response, outcome_title
+from partialpool.charts.terms import Effect, effect, outcome_title
 from partialpool.errors import ArgumentError, did_you_mean
-from partialpool.posterior import GeneralizedPosterior, MixedPosterior
+from partialpool.posterior import MixedPosterior
 from partialpool.posterior.engine import Scale, checked_scale
 from partialpool.records.cross_products import Block
 from partialpool.words import formatting
 
 MOST_GROUPS = 400
-CURVE = 40
+"""Of more groups so many, evenly spread over their values, are drawn: more intervals hide the
+line."""
+CURVE_POINTS = 40
+"""Points of the line and its band, which bend slowly; each is a prediction of the population."""
 
 
 @parts.of_posterior
@@ -58,10 +61,8 @@ def by_predictor(
     """
     alt, s = altair(), post.statistics
     checked_scale(scale)
-    chosen = effect(post, factor, "Intercept")
+    chosen = effect(post, factor, "Intercept", scale)
     at = _position(post, chosen, predictor)
-    if isinstance(post, GeneralizedPosterior) and scale == "response":
-        chosen = on_response(post, chosen)
     order = parts.spread_evenly(chosen.estimate, MOST_GROUPS)
     values = chosen.block.x_mean + s.shift  # (L, p)
     rows = chosen.rows(order, level, x=values[order, at])
@@ -158,12 +159,10 @@ def _curve(
     post: MixedPosterior, chosen: Effect, values: Floats, at: int, level: float, scale: Scale
 ) -> list[dict[str, Any]]:
     """The population's line over the range of the predictor, with its interval."""
-    grid = np.linspace(values[:, at].min(), values[:, at].max(), CURVE)
-    x = np.tile(np.where(chosen.block.constant, values.mean(axis=0), 0.0), (CURVE, 1))
+    grid = np.linspace(values[:, at].min(), values[:, at].max(), CURVE_POINTS)
+    x = np.tile(np.where(chosen.block.constant, values.mean(axis=0), 0.0), (CURVE_POINTS, 1))
     x[:, at] = grid
-    line = post.linear(x)
-    if isinstance(post, GeneralizedPosterior) and scale == "response":
-        line = post.natural(line)
+    line = post.predictor_on(scale, post.linear(x))
     lower, upper = line.interval(level)
     columns = zip(grid.tolist(), line.mean.tolist(), lower.tolist(), upper.tolist(), strict=True)
     return [dict(zip(("x", "estimate", "lower", "upper"), v, strict=True)) for v in columns]

@@ -16,20 +16,14 @@ from partialpool.charts.display import shown
 from partialpool.charts.places import log_ticks
 from partialpool.charts.style import Look, styled
 from partialpool.errors import ArgumentError, did_you_mean
-from partialpool.posterior import (
-    Distribution,
-    OneFactor,
-    OneWayPosterior,
-    PopulationPosterior,
-    Posterior,
-    one_way_posterior,
-)
+from partialpool.posterior import Distribution, OneFactor, Posterior
 from partialpool.posterior.distributions import IntervalKind
-from partialpool.posterior.theta import Theta
 from partialpool.records import CountStatistics, GroupStatistics
 from partialpool.words import formatting
 
 WIDTH = 560
+"""px of a chart: with names of groups beside it it fits the column of a notebook and of a
+report."""
 CAPTION = 86
 """Characters of a line of a caption, which fit that width in wide fonts too."""
 CROWDED = 30
@@ -160,34 +154,9 @@ def centre(of: Distribution) -> Floats:
     return np.asarray(mean if np.isfinite(mean).all() else of.median)
 
 
-def population_middle(post: OneFactor) -> float:
-    """Where the dashed line is: the mean of mu, of counts the median of the population.
-
-    The mean of a population of rates is that of an exponential, and that of five groups can be
-    1e117 where their rates are 20 to 50.
-    """
-    of = post.middle
-    return float(of.median if post.link is not None else centre(of))
-
-
 def groups_of(post: OneFactor) -> Distribution:
     """Every group's parameter, in the units of the outcome: a mean, probability or rate."""
     return post.values(post.terms[0], "response")
-
-
-def as_normal(post: OneWayPosterior | PopulationPosterior) -> OneWayPosterior:
-    """The fit of the same measurements with a normal population."""
-    if isinstance(post, OneWayPosterior):
-        return post
-    assert isinstance(post.statistics, GroupStatistics)
-    return one_way_posterior(post.statistics, post.priors, post.accuracy)
-
-
-def some_groups(post: OneFactor, order: Ints) -> Distribution:
-    """The same of some groups."""
-    if isinstance(post, OneWayPosterior):
-        return Theta.of(post, post.components, order)
-    return post.some_groups(order)
 
 
 def known(values: Floats, most: int) -> Ints:
@@ -201,7 +170,7 @@ def group_rows(
 ) -> list[dict[str, Any]]:
     """One dict a group: group, n, size, raw, estimate, lower, upper; intervals of these only."""
     s = post.statistics
-    part, mean = some_groups(post, order), groups_of(post).mean[order]
+    part, mean = post.some_groups(order), groups_of(post).mean[order]
     columns: dict[str, list[Any]] = {
         "group": distinct(s.labels[order].tolist()),
         "n": s.n[order].tolist(),
@@ -216,15 +185,6 @@ def group_rows(
 def percent(level: float) -> str:
     """A probability as text, such as 95%."""
     return f"{100 * level:.4g}%"
-
-
-def size_words(s: GroupStatistics | CountStatistics) -> str:
-    """What `size` is."""
-    if isinstance(s, CountStatistics):
-        return s.size_words
-    if s.sigma_known:
-        return "precision (1 / standard error squared)"
-    return "rows" if np.array_equal(s.weight, s.n) else "total weight"
 
 
 def sizes_differ(s: GroupStatistics | CountStatistics) -> bool:
@@ -254,15 +214,13 @@ def step(crowded: bool) -> int:
 
 def counted(s: GroupStatistics | CountStatistics) -> str:
     """What is counted of a group besides rows, such as trials; nothing of measurements."""
-    return s.size_words if isinstance(s, CountStatistics) else ""
+    return s.size_words if s.counts else ""
 
 
 def outcome_name(s: GroupStatistics | CountStatistics) -> str:
     """What values are called: the outcome, for counts per trial or unit of exposure."""
-    name = formatting.printable(s.outcome)
-    if isinstance(s, CountStatistics) and s.size_words != "rows":
-        name += f" per {formatting.printable(s.size_name)}"
-    return name
+    per = f" per {formatting.printable(s.denominator)}" if s.denominator else ""
+    return formatting.printable(s.outcome) + per
 
 
 def tooltip(alt: Any, factor: str, size: str = "") -> list[Any]:

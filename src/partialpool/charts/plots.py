@@ -25,7 +25,7 @@ from partialpool.charts.terms import has_slope
 from partialpool.charts.trace import estimates_by_tau
 from partialpool.charts.two_effects import intercept_by_slope
 from partialpool.errors import ArgumentError
-from partialpool.posterior import MixedPosterior, OneFactor, PopulationPosterior
+from partialpool.posterior import MixedPosterior, OneFactor
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.rows.read import as_table
 from partialpool.words import checks
@@ -67,22 +67,18 @@ class Plots:
 
     def __dir__(self) -> list[str]:
         """The charts that there are of this fit."""
-        others = ONE_FACTOR if isinstance(self._engine, MixedPosterior) else MIXED
-        refused = others.split(", ")
-        s = self._engine.statistics
-        if studies_of(s) is None:
-            refused += ["forest", *(["funnel"] if isinstance(self._engine, MixedPosterior) else [])]
-        if self._engine.link is not None:  # of counts
+        post, mixed = self._engine, self._if_mixed
+        refused = (ONE_FACTOR if mixed else MIXED).split(", ")
+        if studies_of(post.statistics) is None:
+            refused += ["forest", "funnel"] if mixed else ["forest"]
+        if post.counts or not post.one_sigma:
             refused += ["estimates_by_tau", "population"]
-        if isinstance(self._engine, MixedPosterior):
-            if not has_slope(self._engine):
-                refused += ["group_lines", "intercept_by_slope"]
-            if not has_predictor(self._engine):
-                refused.append("by_predictor")
-        if isinstance(self._engine, PopulationPosterior):
+        if mixed and not has_slope(mixed):
+            refused += ["group_lines", "intercept_by_slope"]
+        if mixed and not has_predictor(mixed):
+            refused.append("by_predictor")
+        if not post.linear_shrinkage:
             refused += OF_NORMAL
-        if not self._engine.one_sigma:
-            refused += ["estimates_by_tau", "population"]
         public = (name for name in vars(type(self)) if not name.startswith("_"))
         return sorted(name for name in public if name not in refused)
 
@@ -101,13 +97,18 @@ class Plots:
         return self._engine
 
     @property
+    def _if_mixed(self) -> MixedPosterior | None:
+        return self._engine if isinstance(self._engine, MixedPosterior) else None
+
+    @property
     def _mixed(self) -> MixedPosterior:
-        if not isinstance(self._engine, MixedPosterior):
+        mixed = self._if_mixed
+        if mixed is None:
             raise ArgumentError(
                 "this chart is of fits with predictors, slopes or several factors; those of this "
                 "fit are " + ONE_FACTOR
             )
-        return self._engine
+        return mixed
 
     def first(
         self,
@@ -125,8 +126,8 @@ class Plots:
         """
         if is_exp(scale) and studies_of(self._engine.statistics) is not None:
             return self.forest(level=level, groups=groups, scale=scale)
-        if isinstance(self._engine, MixedPosterior):
-            return effects(self._engine, factor, term, level=level, groups=groups)
+        if self._if_mixed:
+            return effects(self._if_mixed, factor, term, level=level, groups=groups)
         return self.shrinkage(level=level, kind=kind, groups=groups)
 
     def ranks(self, *which: str, **options: Any) -> Chart:
@@ -153,10 +154,10 @@ class Plots:
         With `groups` the first chart of a model of one factor is of these.
         """
         options: dict[str, Any] = {"level": level, "dark": dark}
-        if not isinstance(self._engine, MixedPosterior):
-            first = self.shrinkage(**options, groups=groups)
-            return [first, self.tau(**options)]
-        post, drawn = self._engine, []
+        post = self._if_mixed
+        if post is None:
+            return [self.shrinkage(**options, groups=groups), self.tau(**options)]
+        drawn = []
         predictor = measured_predictor(post)
         if predictor is not None:
             drawn.append(by_predictor(post, predictor, **options))

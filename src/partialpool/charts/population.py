@@ -10,17 +10,11 @@ from partialpool._typing import Floats
 from partialpool.charts import parts
 from partialpool.charts.style import Look, altair, look
 from partialpool.errors import ArgumentError
-from partialpool.posterior import (
-    OneFactor,
-    OneWayPosterior,
-    PopulationPosterior,
-)
-from partialpool.posterior.population_draws import PopulationDraws
+from partialpool.posterior import OneFactor
 from partialpool.posterior.ranks import SEED
-from partialpool.records import GroupStatistics
 from partialpool.words import formatting
 
-DRAWS, POINTS = 600, 241
+DRAWS, DENSITY_POINTS = 600, 241
 """Draws behind the band, whose edges are then good to a twentieth of its width, and places."""
 MOST_TICKS = 400
 """Of more groups so many own values, evenly spread, are marked."""
@@ -54,7 +48,7 @@ def population(
     ArgumentError
         If the model is of counts.
     """
-    if not isinstance(post, OneWayPosterior | PopulationPosterior) or post.link is not None:
+    if post.counts or not post.one_sigma:
         raise ArgumentError(
             "the shape of a population is drawn of measurements of one sigma, not of counts: draw "
             "shrinkage or estimate_by_value instead"
@@ -62,7 +56,7 @@ def population(
     alt, colours, s = altair(), look(dark), post.statistics
     x = _grid(post)
     heights, atom = _heights(post, x)
-    normal = parts.as_normal(post)
+    normal = post.with_normal_population()
     rows = _rows(x, heights, level)
     others = [] if normal is post else _line(x, np.asarray(normal.new_group.density(x)), NORMAL)
     chart = alt.layer(*_layers(alt, post, rows, others, colours))
@@ -76,25 +70,19 @@ def population(
     return parts.finished(chart, title or what, lines, dark)
 
 
-def _grid(post: OneWayPosterior | PopulationPosterior) -> Floats:
+def _grid(post: OneFactor) -> Floats:
     """Places from the lowest to the highest own value, or where nearly all of a new group lies."""
     low, high = np.asarray(post.new_group.quantile(np.array([0.01, 0.99]))).tolist()
     raw, middle = post.statistics.raw, float(post.mu.median)
     reach = 4.0 * max(float(np.abs(raw - middle).max()), 1e-300)
     low, high = max(low, middle - reach), min(high, middle + reach)
-    return np.linspace(min(low, float(raw.min())), max(high, float(raw.max())), POINTS)
+    return np.linspace(min(low, float(raw.min())), max(high, float(raw.max())), DENSITY_POINTS)
 
 
-def _heights(
-    post: OneWayPosterior | PopulationPosterior, x: Floats
-) -> tuple[Floats, Floats | None]:
+def _heights(post: OneFactor, x: Floats) -> tuple[Floats, Floats | None]:
     """Densities at each draw, (S, G), and the shares that lie exactly at the middle."""
     drawn = post.draws(DRAWS, np.random.default_rng(SEED))
-    share, variance = np.ones((DRAWS, 1)), drawn.tau[:, None] ** 2
-    if isinstance(drawn, PopulationDraws):
-        assert isinstance(post, PopulationPosterior)
-        of = drawn.populations(post.model)
-        share, variance = np.exp(of.log_share), of.variance
+    share, variance = post.population_components(drawn)
     there = variance > 0.0
     scale = np.sqrt(np.where(there, variance, 1.0))
     out = np.zeros((DRAWS, len(x)))
@@ -120,10 +108,9 @@ def _line(x: Floats, density: Floats, what: str) -> list[dict[str, Any]]:
     ]
 
 
-def _of_atom(post: OneWayPosterior | PopulationPosterior, atom: Floats, level: float) -> str:
-    assert isinstance(post, PopulationPosterior)
+def _of_atom(post: OneFactor, atom: Floats, level: float) -> str:
     low, high = np.quantile(atom, [0.5 - level / 2, 0.5 + level / 2]).tolist()
-    middle = post.population.middle
+    middle = getattr(post.group_population, "middle", None)
     at = "the middle" if middle is None else f"{middle:g}"
     return (
         f"A share of {float(atom.mean()):.2f} ({low:.2f} to {high:.2f}) is exactly at {at}, the "
@@ -133,13 +120,12 @@ def _of_atom(post: OneWayPosterior | PopulationPosterior, atom: Floats, level: f
 
 def _layers(
     alt: Any,
-    post: OneWayPosterior | PopulationPosterior,
+    post: OneFactor,
     rows: list[dict[str, Any]],
     others: list[dict[str, Any]],
     colours: Look,
 ) -> list[Any]:
     s = post.statistics
-    assert isinstance(s, GroupStatistics)
     top = 1.4 * max(r["density"] for r in [*rows, *others])
     shown = [r | {"upper": min(r["upper"], top), "lower": min(r["lower"], top)} for r in rows]
     x = parts.outcome(alt, "x:Q", post)

@@ -8,7 +8,9 @@ from typing import Any
 from partialpool._table import Table
 from partialpool.charts import parts
 from partialpool.charts.style import altair, look, styled
+from partialpool.errors import ArgumentError
 from partialpool.posterior import MixedPosterior, OneFactor
+from partialpool.posterior.engine import Term
 from partialpool.words import formatting
 
 MOST_GROUPS = 60
@@ -55,13 +57,9 @@ def ranks(
     altair.Chart
         One row a group: expected rank (circle) and interval of the rank.
     """
-    factor, term = _named(post, factor, term)
-    if isinstance(post, MixedPosterior):
-        place = post.place_of(factor, term)
-        table = post.ranks(*place, top=top, level=level, descending=descending)
-    else:
-        table = post.ranks(top=top, level=level, descending=descending)
-    return of_table(table, factor, term, top, level, groups, title, dark=dark)
+    chosen = _term(post, factor, term)
+    table = post.ranks_of(chosen, top=top, level=level, descending=descending)
+    return of_table(table, chosen.factor, chosen.name, top, level, groups, title, dark=dark)
 
 
 def of_table(
@@ -123,13 +121,10 @@ def of_table(
     return styled(parts.described(chart, words), dark)
 
 
-def _named(
-    post: OneFactor | MixedPosterior, factor: str | None, term: str | None
-) -> tuple[str, str]:
-    """Factor and effect: the first of the formula where they are not given."""
-    if not isinstance(post, MixedPosterior):
-        return post.statistics.factor, "Intercept"
-    blocks = post.statistics.blocks
-    factor = blocks[0].factor if factor is None else factor
-    own = [e for b in blocks if b.factor == factor for e in b.effects]
-    return factor, term or (own[0] if own else "Intercept")
+def _term(post: OneFactor | MixedPosterior, factor: str | None, name: str | None) -> Term:
+    """The effect by factor and name: the first of the formula where they are not given."""
+    for term in post.terms:
+        if factor in (None, term.factor) and name in (None, term.name):
+            return term
+    known = ", ".join(f"{term.name} by {term.factor}" for term in post.terms)
+    raise ArgumentError(f'no "{name or "Intercept"}" varies by "{factor}"; what varies is {known}')

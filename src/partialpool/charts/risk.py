@@ -14,9 +14,9 @@ from partialpool.charts.style import Look, altair, estimator_looks, look, styled
 from partialpool.errors import ArgumentError
 from partialpool.words import formatting
 
-WHISKER = 2.0
+WHISKER_ERRORS = 2.0
 """Whiskers and bands reach this many Monte Carlo errors to either side."""
-SPAN = 20.0
+WIDE_RANGE = 20.0
 """Risks that differ by more than this factor are drawn on a log axis."""
 NEEDED = ("tau", "estimator", "risk", "error")
 
@@ -62,7 +62,9 @@ def error_bars(
     top = max([r["upper"] for r in rows] + list(furthest.values())) or 1.0
     lines = ["Lower is better"]
     if any(r["error"] for r in rows):
-        lines = [f"Lower is better; ± Monte Carlo error, whiskers reach {WHISKER:g} times as far"]
+        lines = [
+            f"Lower is better; ± Monte Carlo error, whiskers reach {WHISKER_ERRORS:g} times as far"
+        ]
     if marks:
         lines.append("Bars: expected; diamonds: this draw")
     return filled(
@@ -130,8 +132,8 @@ def _bars(errors: Mapping[str, tuple[float, float]]) -> list[dict[str, Any]]:
             "group": name,
             "value": float(value),
             "error": error,
-            "lower": max(0.0, value - WHISKER * error),
-            "upper": float(value + WHISKER * error),
+            "lower": max(0.0, value - WHISKER_ERRORS * error),
+            "upper": float(value + WHISKER_ERRORS * error),
             "label": f"{label} ± {parts.number(error, error)}" if error else label,
         })  # fmt: skip
     return rows
@@ -170,7 +172,7 @@ def risk_by_tau(
     alt, colours = altair(), look(dark)
     rows = _risks(table)
     risks = [r["risk"] for r in rows]
-    log = min(risks) > 0 and max(risks) > SPAN * min(risks)
+    log = min(risks) > 0 and max(risks) > WIDE_RANGE * min(risks)
     floor = 0.5 * min(risks) if log else 0.0
     for row in rows:
         row["lower"] = max(row["lower"], floor)
@@ -184,7 +186,7 @@ def risk_by_tau(
         "scale": alt.Scale(**(on_log if log else {"zero": True, "nice": True})),
         "axis": alt.Axis(format=",.3~g", labelOverlap=False, **ticks),
     }
-    lines = [f"Lower is better; bands: {WHISKER:g} Monte Carlo errors to either side"]
+    lines = [f"Lower is better; bands: {WHISKER_ERRORS:g} Monte Carlo errors to either side"]
     chart = alt.layer(*_risk_layers(alt, rows, x, y, colours)).properties(
         width=parts.WIDTH, height=340
     )
@@ -228,7 +230,7 @@ def _risks(table: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         tau, risk, error = (float(row[k]) for k in ("tau", "risk", "error"))
         if not (math.isfinite(tau) and math.isfinite(risk) and risk >= 0):
             raise ArgumentError(f"tau and risk must be finite, and risk 0 or more; received {row}")
-        reach = WHISKER * error if math.isfinite(error) else 0.0
+        reach = WHISKER_ERRORS * error if math.isfinite(error) else 0.0
         ends = {"lower": max(0.0, risk - reach), "upper": risk + reach}
         name = formatting.printable(row["estimator"])
         rows.append({"tau": tau, "estimator": name, "risk": risk, **ends})

@@ -15,8 +15,8 @@ from partialpool.words.sensitivity import sensitivity as sensitivity_of
 MOST_PARAMETERS, PANELS = 3, 5
 """Panels of parameters, those that move most in the order of the table, and in all; the others are
 of the groups that move most. Five and the settings' names fit a page."""
-PANEL = 150
-"""Width of a panel."""
+PANEL_WIDTH = 150
+"""px of a panel, with three ticks."""
 SHORTENED_FROM = 1e4
 """Larger numbers at the axis are written with k, M, ...; smaller ones would be with m."""
 
@@ -121,7 +121,7 @@ def _panel(
         base.mark_point(size=80, opacity=1, strokeWidth=0).encode(
             x="estimate:Q", shape=shape, fill=fill
         ),
-    ).properties(width=PANEL, height=alt.Step(24))
+    ).properties(width=PANEL_WIDTH, height=alt.Step(24))
 
 
 def _fit_line(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -16,19 +16,20 @@ from partialpool.charts.drawing import Rows, filled
 from partialpool.charts.style import Look, altair, look, styled
 from partialpool.classical import fixed_effects, no_pooling
 from partialpool.errors import ArgumentError
-from partialpool.posterior import OneFactor, OneWayPosterior
+from partialpool.posterior import OneFactor
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.records import CountStatistics, GroupStatistics
 from partialpool.words import formatting
 
 MOST_GROUPS = 60
 """Of more groups the highest and the lowest are drawn."""
-CUT = 0.2
+OVERHANG = 0.2
 """Own intervals and that of a new group reach at most this share of the picture beyond the rest."""
-BELOW = 0.27
+OWN_OFFSET = 0.27
 """A group's own interval is drawn this share of a row below the middle of the row."""
-SMALLEST, LARGEST, ALIKE = 44.0, 260.0, 90.0
-"""Areas of circles, in square pixels: of a group of no size, of the largest, of groups alike."""
+SMALLEST_AREA, LARGEST_AREA, EQUAL_AREA = 44.0, 260.0, 90.0
+"""Areas of circles, in square px: of a group of no size, of the largest, and of groups of
+one size: areas are what an eye compares, and none is so small that its colour is not seen."""
 
 
 @parts.of_posterior
@@ -74,11 +75,6 @@ def shrinkage(
     s = post.statistics
     at_used = _weights(post, tau)
     if tau is not None:
-        if not isinstance(post, OneWayPosterior):
-            raise ArgumentError(
-                "tau can be held for measurements of one sigma, not for counts or groups that "
-                "differ in noise"
-            )
         post = post.given_tau(tau)
     order, some = parts.shown_groups(s.raw, s.labels, MOST_GROUPS, groups)
     rows = parts.group_rows(post, order, level, kind)
@@ -105,7 +101,7 @@ def shrinkage(
             parts.is_small(s.raw),
             parts.counted(s),
         ),
-        middle=parts.population_middle(post),
+        middle=post.population_value(post.terms[0]),
         new=post.new_group.interval(level, kind).tolist(),
         title=title or f"Partial pooling of {names[0]} by {names[1]}",
         caption=caption,
@@ -115,10 +111,11 @@ def shrinkage(
 
 def _weights(post: OneFactor, tau: float | None) -> dict[str, Floats]:
     """Of measurements the weight at one tau, and the standard errors where they are known."""
-    if not isinstance(post, OneWayPosterior):
+    weight = post.weight_at(float(post.tau.median) if tau is None else tau)
+    if weight is None:
         return {}
-    weights = {"at_used": post.weight_at(float(post.tau.median) if tau is None else tau)}
-    return weights | ({"se": post.statistics.weight**-0.5} if post.sigma is None else {})
+    known = {"se": post.statistics.weight**-0.5} if post.sigma is None else {}
+    return {"at_used": weight, **known}
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,10 +210,10 @@ def own_interval(
         return None
     if s.sigma_known:
         own = no_pooling(mean=s.raw, se=s.weight**-0.5, level=level)
-    elif not one_sigma and np.array_equal(s.weight, s.n):
+    elif not one_sigma and s.plain:
         sd = np.sqrt(s.ss / np.maximum(s.n - 1.0, 1.0))
         own = no_pooling(mean=s.raw, n=s.n, sd=sd, level=level)
-    elif np.array_equal(s.weight, s.n) and s.n_used > s.n_groups and s.ss.sum() > 0:
+    elif s.plain and s.n_used > s.n_groups and s.ss.sum() > 0:
         own = fixed_effects(mean=s.raw, n=s.n, ss=s.ss, level=level).groups
     else:
         return None
@@ -233,7 +230,7 @@ def add_own(rows: Rows, lower: Floats, upper: Floats) -> None:
 def _cut(rows: Rows, whole: Rows) -> Rows:
     """Let own intervals and that of a new group not squeeze the rest; return where they are cut."""
     seen = [r[k] for r in rows for k in ("raw", "lower", "upper", "truth") if k in r]
-    reach = CUT * (max(seen) - min(seen)) or math.inf
+    reach = OVERHANG * (max(seen) - min(seen)) or math.inf
     low, high = min(seen) - reach, max(seen) + reach
     cuts: Rows = []
     for part, prefix in ((rows, "own_"), (whole, "")):
@@ -263,7 +260,9 @@ def _add_areas(rows: Rows, differ: bool) -> None:
     largest = max(r["size"] for r in rows)
     for row in rows:
         share = row["size"] / largest
-        row["area"] = SMALLEST + (LARGEST - SMALLEST) * share if differ else ALIKE
+        row["area"] = (
+            SMALLEST_AREA + (LARGEST_AREA - SMALLEST_AREA) * share if differ else EQUAL_AREA
+        )
 
 
 @lru_cache(maxsize=64)
@@ -296,7 +295,7 @@ def _under(alt: Any, base: Any, y: Any, height: int, colours: Look) -> list[Any]
     """Own intervals, and that of a new group."""
     new = alt.Chart(alt.NamedData("new")).encode(y=y)
     cuts = alt.Chart(alt.NamedData("cuts")).encode(y=y)
-    below = round(BELOW * height)
+    below = round(OWN_OFFSET * height)
     return [
         base.transform_filter("isValid(datum.own_lower)")
         .mark_rule(color=colours.raw, opacity=0.6, strokeWidth=1.5, yOffset=below)
@@ -361,7 +360,7 @@ def _caption(
     if_known = "" if tau is None else f"If tau were {parts.number(tau, tau / 10)}: "
     lines = [if_known + pulled(low, high, formatting.printable(s.factor), bars)]
     if parts.sizes_differ(s):
-        lines.append(f"Larger circles: more {parts.size_words(s)}")
+        lines.append(f"Larger circles: more {s.size_words}")
     return lines
 
 

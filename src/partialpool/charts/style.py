@@ -51,6 +51,7 @@ DARK = Look(
 
 SHAPES = ("circle", "diamond", "square", "triangle-up", "cross", "triangle-down", "triangle-right")
 DASHES = ([1, 0], [7, 3], [2, 3], [9, 3, 2, 3], [4, 4], [12, 4], [1, 2])
+"""Dashes and gaps in px, so that lines are told apart without their colours too."""
 KNOWN = ("no", "partial", "complete")
 """First words of estimators whose colour is the same in every chart."""
 

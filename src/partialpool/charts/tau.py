@@ -12,12 +12,13 @@ from partialpool.charts import parts
 from partialpool.charts.drawing import Rows, filled
 from partialpool.charts.style import SHAPES, Look, altair, look, styled
 from partialpool.classical import anova, dersimonian_laird, maximum_likelihood, reml
-from partialpool.posterior import OneFactor, PopulationPosterior
-from partialpool.records import CountStatistics, GroupStatistics
+from partialpool.posterior import OneFactor
+from partialpool.records import CountStatistics
 from partialpool.words import formatting
 
-POINTS = 200
-STEP = 0.14
+DENSITY_POINTS = 200
+"""Points of the density, one in three pixels of the width."""
+MARK_DISTANCE = 0.14
 """Marks above the density stand this share of its height apart."""
 MOST_FOR_REML = 20_000
 """With more known standard errors REML, which is found on a wide grid, is left out."""
@@ -89,18 +90,14 @@ UNITS = ("log-odds", "log rate", "units of ")
 def unit_of(post: OneFactor) -> str:
     """The unit of tau, or where the population is not normal what it is."""
     s = post.statistics
-    if isinstance(post, PopulationPosterior):
-        unit = f"units of {formatting.printable(s.outcome)}"
-        if isinstance(s, CountStatistics):
-            unit = "log-odds" if s.proportion else "log rate"
-        return f"scale of the population ({unit})"
-    if isinstance(s, CountStatistics):
-        if post.group_population == "beta":
-            return "spread between groups, 1 / sqrt(prior trials)"
-        if post.group_population == "gamma":
-            return "coefficient of variation of the groups' rates"
-        return "log-odds" if s.proportion else "log rate"
-    return f"units of {formatting.printable(s.outcome)}"
+    if post.group_population == "beta":
+        return "spread between groups, 1 / sqrt(prior trials)"
+    if post.group_population == "gamma":
+        return "coefficient of variation of the groups' rates"
+    unit = f"units of {formatting.printable(s.outcome)}"
+    if s.counts:
+        unit = "log-odds" if s.proportion else "log rate"
+    return unit if post.linear_shrinkage else f"scale of the population ({unit})"
 
 
 def tau_axis(alt: Any, unit: str, small: bool, **options: Any) -> Any:
@@ -127,7 +124,7 @@ def tau_caption(post: OneFactor, end: float, level: float) -> list[str]:
 def tau_density(post: OneFactor, end: float, level: float) -> Rows:
     """One dict a point: tau, density, inside (the interval)."""
     low, high = post.tau.interval(level).tolist()
-    grid = np.linspace(0.0, end, POINTS)
+    grid = np.linspace(0.0, end, DENSITY_POINTS)
     grid = np.unique(np.concatenate([grid, [v for v in (low, high) if v < end]]))
     density = post.tau.density(grid)
     density = np.where(np.isfinite(density), density, 0.0)
@@ -149,7 +146,7 @@ def top_of(density: Rows, room: float) -> float:
 
 def top_with(density: Rows, marks: int) -> float:
     """Where it ends with so many marks above the density."""
-    return top_of(density, 1 + STEP * (marks + 0.5))
+    return top_of(density, 1 + MARK_DISTANCE * (marks + 0.5))
 
 
 def missing_marks(post: OneFactor) -> list[str]:
@@ -157,9 +154,7 @@ def missing_marks(post: OneFactor) -> list[str]:
     s, lines = post.statistics, []
     if not np.isfinite(post.tau.mean):
         lines.append("The posterior mean is infinite")
-    normal = not isinstance(post, PopulationPosterior)
-    known = isinstance(s, GroupStatistics) and s.sigma_known
-    if normal and known and s.n_groups > MOST_FOR_REML:
+    if post.linear_shrinkage and s.errors_known and s.n_groups > MOST_FOR_REML:
         lines.append("REML is not computed for so many estimates")
     return lines
 
@@ -183,14 +178,14 @@ def tau_marks(post: OneFactor, at: Mapping[str, float]) -> Rows:
     """Name and value of each estimate of tau that exists, and of what else to mark."""
     s = post.statistics
     marks: dict[str, float] = {}
-    if isinstance(s, CountStatistics) or isinstance(post, PopulationPosterior):
+    if isinstance(s, CountStatistics) or not post.linear_shrinkage:
         pass  # the classical estimates are of measurements from a normal population
     elif s.sigma_known:
         se = s.weight**-0.5
         marks["moments (DerSimonian-Laird)"] = dersimonian_laird(mean=s.raw, se=se).tau
         if s.n_groups <= MOST_FOR_REML:
             marks["REML"] = reml(mean=s.raw, se=se).tau
-    elif np.array_equal(s.weight, s.n) and s.n_used > s.n_groups and s.ss.sum() > 0:
+    elif s.plain and s.n_used > s.n_groups and s.ss.sum() > 0:
         marks["moments (mean squares)"] = anova(mean=s.raw, n=s.n, ss=s.ss).tau
         marks["REML"] = maximum_likelihood(mean=s.raw, n=s.n, ss=s.ss).tau
     marks["posterior median"] = float(post.tau.median)
@@ -214,7 +209,7 @@ def place_marks(marks: Rows, top: float, end: float) -> bool:
     for i, mark in enumerate(
         sorted(marks[:: 1 if left else -1], key=lambda m: m["tau"] if left else -m["tau"])
     ):
-        mark["density"] = top * (1.0 + STEP * (i + 0.85))
+        mark["density"] = top * (1.0 + MARK_DISTANCE * (i + 0.85))
         mark["foot"] = 0.0
     return left
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,9 @@ import numpy as np
 from partialpool._typing import Floats, Ints
 from partialpool.charts import parts
 from partialpool.errors import ArgumentError, did_you_mean
-from partialpool.posterior import Distribution, GeneralizedPosterior, MixedPosterior
+from partialpool.posterior import Distribution, MixedPosterior
 from partialpool.posterior.engine import Scale
 from partialpool.records.cross_products import Block
-from partialpool.records.population import population_weights
 from partialpool.words import formatting
 
 
@@ -33,8 +32,8 @@ class Effect:
     raw, estimate, population : ndarray, shape (L,)
         Own values of the groups (nan where their rows do not tell), posterior means, and what the
         population alone says of each group.
-    of : Distribution, shape (L q,)
-        All effects of every group of the term.
+    of : Distribution, shape (L,)
+        The effect of every group.
     """
 
     term: int
@@ -52,8 +51,7 @@ class Effect:
 
     def interval(self, groups: Ints, level: float) -> Floats:
         """Ends of the intervals of some groups; shape (2, G)."""
-        ends = np.asarray(self.of.interval(level)).reshape(2, *self.block.zty.shape)
-        return np.asarray(ends[:, groups, self.place])
+        return np.asarray(self.of.interval(level)[:, groups])
 
     def rows(self, order: Ints, level: float, **more: Floats) -> list[dict[str, Any]]:
         """One dict a group: group, n, raw, estimate, lower, upper, and more columns."""
@@ -70,8 +68,13 @@ class Effect:
         return [dict(zip(columns, v, strict=True)) for v in zip(*columns.values(), strict=True)]
 
 
-def effect(post: MixedPosterior, factor: str | None, name: str | None) -> Effect:
+def effect(
+    post: MixedPosterior, factor: str | None, name: str | None, scale: Scale = "link"
+) -> Effect:
     """Find an effect by factor and name; the first one where they are not given.
+
+    On the response scale effects of counts are probabilities or rates, slopes ratios of odds or
+    rates.
 
     Raises
     ------
@@ -83,47 +86,35 @@ def effect(post: MixedPosterior, factor: str | None, name: str | None) -> Effect
     if factor is not None and factor not in factors:
         hint = did_you_mean(factor, factors)
         raise ArgumentError(f'there is no factor "{factor}"; {hint}there is {", ".join(factors)}')
-    terms = [t for t, b in enumerate(blocks) if factor in (None, b.factor)]
-    names = [e for t in terms for e in blocks[t].effects]
+    terms = [t for t in post.terms if factor in (None, t.factor)]
+    names = [t.name for t in terms]
     if name is not None and name not in names:
         hint = did_you_mean(name, names)
         raise ArgumentError(
             f'"{name}" does not vary by {factor or "any factor"}; {hint}what varies is '
             f"{', '.join(dict.fromkeys(names))}"
         )
-    term = next(t for t in terms if name is None or name in blocks[t].effects)
-    place = 0 if name is None else blocks[term].effects.index(name)
-    shape = blocks[term].zty.shape
-    of = post.group(term)
-    estimate = np.asarray(of.mean).reshape(shape)[:, place]
-    beta = np.array([float(d.mean) for d in post.coefficients.values()])
-    population = population_weights(post.statistics, term)[:, place] @ beta
-    return Effect(term, place, blocks[term], post.raw(term)[:, place], estimate, population, of)
-
-
-def on_response(post: GeneralizedPosterior, chosen: Effect) -> Effect:
-    """The same as probabilities or rates, of slopes as ratios of odds or rates."""
-    of, at = post.natural_group(chosen.term), chosen.place
-    shape = chosen.block.zty.shape
-    estimate = np.asarray(of.mean).reshape(shape)[:, at]
-    if not np.isfinite(estimate).all():
-        estimate = np.asarray(of.median).reshape(shape)[:, at]
-    raw = post.response_raw(chosen.term)[:, at]
-    population = post.to_response(chosen.name)(chosen.population)
-    return replace(chosen, raw=raw, estimate=estimate, population=population, of=of)
+    term = next(t for t in terms if name in (None, t.name))
+    of, raw, population = (
+        post.values(term, scale),
+        post.raw(term.block),
+        post.predicted_groups(term),
+    )
+    if scale == "response":
+        raw, population = post.response_raw(term.block), post.to_response(term.name)(population)
+    block, own = blocks[term.block], raw[:, term.effect]
+    return Effect(term.block, term.effect, block, own, parts.centre(of), population, of)
 
 
 def natural_values(post: MixedPosterior, scale: Scale) -> Callable[[Floats], Floats] | None:
     """From the link scale to that of a chart; None where both are the same."""
-    if isinstance(post, GeneralizedPosterior) and scale == "response":
-        return post.statistics.link.natural
-    return None
+    return post.link.natural if post.link is not None and scale == "response" else None
 
 
 def outcome_title(post: MixedPosterior, scale: Scale) -> str:
     """What an axis of levels of the outcome is of."""
     what = formatting.printable(post.statistics.outcome)
-    if not isinstance(post, GeneralizedPosterior):
+    if not post.counts:
         return what
     if scale == "link":
         return formatting.printable(post.outcome)

@@ -34,8 +34,11 @@ from partialpool.words import formatting
 MOST_GROUPS = 40
 """With more groups a sample, evenly spread over the raw estimates, is drawn."""
 MOST_NAMED = 12
-POINTS = 50
-HEIGHT, BELOW = 320, 190
+"""With more groups their lines have no names: at the right edge these would cover each other."""
+TAU_POINTS = 50
+"""Values of tau of the lines, closer near zero, where these bend."""
+HEIGHT, DENSITY_HEIGHT = 320, 190
+"""px of the lines and of the density of tau below them."""
 MEDIAN = "The vertical line is at the posterior median of tau"
 HELD = "The vertical line is at the tau asked for"
 
@@ -142,7 +145,7 @@ def _frame(
     )
     chart = alt.vconcat(
         above.properties(width=parts.WIDTH, height=HEIGHT),
-        below.properties(width=parts.WIDTH, height=BELOW),
+        below.properties(width=parts.WIDTH, height=DENSITY_HEIGHT),
         spacing=6,
     ).resolve_scale(x="shared")
     return styled(chart.add_params(*density_params(alt)), dark)
@@ -178,7 +181,7 @@ def conditional_means(post: OneWayPosterior, order: Ints, tau: Floats) -> tuple[
 
 def _traces(post: OneWayPosterior, order: Ints, end: float) -> dict[str, Rows]:
     """Rows of the lines, of the population mean, and of the names at the right ends."""
-    tau = end * np.linspace(0.0, 1.0, POINTS) ** 2  # dense where the lines bend
+    tau = end * np.linspace(0.0, 1.0, TAU_POINTS) ** 2  # dense where the lines bend
     means, mu = conditional_means(post, order, tau)
     names = parts.distinct(post.statistics.labels[order].tolist())
     lines = [

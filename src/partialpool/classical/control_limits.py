@@ -88,6 +88,7 @@ def tail_probability(
         return np.asarray(special.ndtr(-np.abs(y - target) * np.sqrt(n) / sigma))
     events = np.rint(y * n)
     of = _events(outcome, n, target)
+    # sf is P(R > k): of k - 1, so that the value itself counts in both tails
     return np.asarray(np.minimum(of.cdf(events), of.sf(events - 1)))
 
 

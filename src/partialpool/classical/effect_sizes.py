@@ -154,7 +154,7 @@ def effect_size(
         the cells are the events.)
     double_zero : {"keep", "missing"}
         Studies without events in both arms, or with nothing else: treated as others, or left
-        without an effect, since the odds, risk or rate ratio is not told by them.
+        without an effect, since they say nothing of an odds, risk or rate ratio.
     correct : bool
         Take away the bias of small samples: of SMD and ROM.
     names : tuple of str
@@ -222,9 +222,11 @@ def computed(
     _check(of, figures, called)
     figures, filled = with_zeros_filled(of, figures, constant, to, double_zero)
     options = {"correct": correct} if of.corrected else {}
+    # a rate ratio has events as cells, but is computed of events and times
     arguments = of.cells if of.name != "rate_ratio" and of.cells else of.columns
     with np.errstate(divide="ignore", invalid="ignore"):
         effect, variance = of.formula(*(figures[name] for name in arguments), **options)
+        # such as a log ratio with an arm of zero events to which nothing was added
         exists = np.isfinite(effect) & np.isfinite(variance)
         effect, se = np.where(exists, effect, np.nan), np.sqrt(np.where(exists, variance, np.nan))
     return EffectSizes(of, effect, se, filled & exists)

@@ -18,7 +18,7 @@ CONVERGED_RISE = 1e-10
 UNLIMITED_PREDICTOR = 25.0
 """A linear predictor this far out, beside its group's others, is on its way to infinity."""
 LONGEST_STEP = 5.0
-"""A step changes no linear predictor by more."""
+"""A step changes no linear predictor by more: exp of a Newton step up a rate would overflow."""
 
 
 def fixed_effects_of_counts(s: CountProducts) -> FixedEffects | None:
@@ -79,6 +79,7 @@ def _informative(s: CountProducts, group: Ints, used: Ints) -> _Rows:
     keep = np.flatnonzero(says[group])
     _, new_index = np.unique(group[keep], return_inverse=True)
     x = rows.x[np.ix_(keep, used)]
+    # the intercepts take up the means; without them the precision keeps its digits
     x = (x - x.mean(axis=0)) if len(keep) else x
     return _Rows(s.link, rows.y[keep], rows.size[keep], rows.offset[keep], x, new_index)
 
@@ -94,6 +95,7 @@ def _climbed(rows: _Rows) -> tuple[Floats, Floats] | None:
         eta = rows.offset + alpha[group] + x @ beta
         a, mean, slope = rows.link.cumulants(eta)
         value = float((rows.y * eta - rows.size * a).sum())
+        # down by more than rounding: half of the last step is taken back
         if not value >= best - 1e-10 * abs(best):
             step = 0.5 * step[0], 0.5 * step[1]
             alpha, beta = alpha - step[0], beta - step[1]
@@ -101,6 +103,7 @@ def _climbed(rows: _Rows) -> tuple[Floats, Floats] | None:
         best = max(best, value)
         rest = rows.y - rows.size * mean
         up, ahead, precision, rise = _newton(rows, x, rest, rows.size * slope)
+        # no limit along some combination: separation within the groups
         if np.linalg.cond(precision) > 1e12 or np.abs(x @ beta).max() > UNLIMITED_PREDICTOR:
             return None
         if rise < CONVERGED_RISE * max(1.0, 1e-6 * abs(value)):
@@ -116,10 +119,13 @@ def _newton(
 ) -> tuple[Floats, Floats, Floats, float]:
     """Steps of the intercepts and of beta, the precision of beta, and the rise predicted."""
     total, score = rows.sums(weight).clip(1e-300), rows.sums(rest)
+    # Frisch and Waugh: weighted means within groups are taken off, which is the Schur complement of
+    # the intercepts' diagonal block
     middle = np.stack([rows.sums(weight * column) for column in x.T], axis=-1) / total[:, None]
     away = x - middle[rows.group]
     precision = (away * weight[:, None]).T @ away
     ahead = np.linalg.lstsq(precision, away.T @ rest, rcond=None)[0]
+    # the intercepts' step given that of beta
     up = score / total - middle @ ahead
     rise = 0.5 * float(ahead @ precision @ ahead + (score**2 / total).sum())
     return up, ahead, precision, rise

@@ -20,6 +20,8 @@ import scipy
 
 from partialpool._typing import Floats, Ints
 from partialpool.classical.mixed import (
+    CONVERGED_RISE,
+    ZERO_ENTRY,
     MixedEstimate,
     correlation_of,
     layout_of,
@@ -47,12 +49,8 @@ MOST_POINTS = 101
 """Nodes an effect that may be asked for: 25 are what a rule is judged by."""
 JUDGING_NODES = {1: 25, 2: 9}
 """Nodes an effect of the rule by which another is judged, by the number of effects; else 5."""
-ZERO_ENTRY = 2e-3
-"""Entries this close to zero, in typical standard errors, are set to zero if that is as good."""
 SECOND_START = 3.0
 """Where a second search begins after one that ended at zero, relative to the first start."""
-CONVERGED_RISE = 1e-8
-"""A maximum's log likelihood can be raised by less than this."""
 LEVEL_CURVATURE = 1e-4
 """Second derivatives in the search's coordinates, where they are about one, that are none: those of
 two sds that are not told apart are below 1e-5, that of the sd of 20 groups of which one holds both
@@ -125,8 +123,10 @@ class Likelihood:
                 slopes: Slopes = criterion(self.rows, self.at(x), points, self.dispersion(x))
             except np.linalg.LinAlgError:
                 return -math.inf, np.zeros_like(x)
+        # chain rule: dLambda / d entry is the direction d
         theta = [float((slopes.factors[level] * d).sum()) for level, d in self.entries]
         if self.rows.dispersed is not None:  # even in it, and level where it is none
+            # d log phi = d phi / phi
             theta.append(slopes.log_dispersion / x[-1] if x[-1] else 0.0)
         gradient = np.append(slopes.beta, theta)
         if not (math.isfinite(slopes.value) and np.isfinite(gradient).all()):
@@ -240,6 +240,8 @@ def _entries(s: CountProducts, system: System) -> tuple[tuple[int, Floats], ...]
             wide = np.zeros((system.levels[k].q,) * 2)
             wide[at.start + row, at.start + column] = size[row]
             if len(rows) == len(size):
+                # a diagonal factor for the columns as named has entries in the intercept's row of
+                # that as shifted
                 wide[at.start, at.start + column] += size[row] * system.shifts[term][row]
             out.append((k, wide))
     return tuple(out)
@@ -260,6 +262,7 @@ def _scaled_start(s: CountProducts, likelihood: Likelihood) -> tuple[Floats, Flo
         theta.append(np.where(alike, ratio, 0.0))
         # an sd of J groups known with errors of size 1 has about this standard error
         error = (ratio + 1.0 / ratio) / math.sqrt(2.0 * groups)
+        # not more than the entry itself: a unit step does not cross zero
         scale.append(np.minimum(error, ratio) * np.where(alike, 1.0, math.sqrt(2.0)))
     if s.dispersed is not None:
         theta.append(np.array([s.rough_dispersion]))
@@ -267,6 +270,7 @@ def _scaled_start(s: CountProducts, likelihood: Likelihood) -> tuple[Floats, Flo
     start = np.concatenate([np.zeros(p), *theta])
     unit = np.diag(np.concatenate([np.ones(p), *scale]))
     information = _information(likelihood.rows, likelihood.at(start))
+    # a root of the covariance: curvature in u is about one in every direction
     unit[:p, :p] = scipy.linalg.cholesky(np.linalg.inv(information), lower=True)
     return start, unit
 
@@ -306,6 +310,7 @@ class Search:
     def parameters(self, u: Floats) -> Floats:
         """Beta in the basis, and entries; those that are zero but for rounding are zero."""
         x = self.start + self.unit @ u
+        # start + unit u of an entry set to zero may leave a rounding
         return np.where(np.abs(x) < 1e-14, 0.0, x)
 
     def negative(self, u: Floats) -> tuple[float, Floats]:
@@ -323,6 +328,7 @@ class Search:
         best = self._snapped(first)
         if (self.parameters(best.at)[p:] == 0.0).any():
             again = best.at.copy()
+            # in coordinates u, from three times the first start
             again[p:] = (SECOND_START * self.start[p:] - self.start[p:]) / np.diag(self.unit)[p:]
             second = minimum(self.negative, again)
             if second.value < best.value - 1e-6:
@@ -337,6 +343,7 @@ class Search:
             return best
         at = best.at - np.where(zero, x / np.diag(self.unit), 0.0)
         value, gradient = self.negative(at)
+        # zero is not as good: the small entry stays
         if value > best.value + 1e-9:
             return best
         return replace(best, at=at, value=value, gradient=gradient)
@@ -348,6 +355,7 @@ def _estimate(s: CountProducts, search: Search, best: Minimum, place: Ints) -> M
     named = matrix @ search.unit[:p]
     size, axes = np.linalg.eigh(best.hessian)
     level = size < LEVEL_CURVATURE
+    # level directions say nothing of coefficients, and would have infinite variance
     free = np.asarray((axes[:, ~level] / size[~level]) @ axes[:, ~level].T)
     covariance = named @ free @ named.T
     factors = _named_factors(s, likelihood.system, likelihood.theta(x))
@@ -387,6 +395,7 @@ def _named_factors(s: CountProducts, system: System, theta: Floats) -> list[Floa
         factor = np.zeros((len(size),) * 2)
         factor[rows, columns] = size[rows] * theta[begin : begin + len(rows)]
         if len(rows) > len(size):  # correlated: the free factor is that of the columns as shifted
+            # intercepts as named are those of shifted columns less slopes times shifts
             factor[0] -= shift @ factor
         out.append(factor)
         begin += len(rows)
@@ -402,6 +411,7 @@ def _approximation(search: Search, best: Minimum, free: Floats) -> tuple[int, fl
     covariance = search.unit @ free @ search.unit.T
     se = np.sqrt(np.maximum(np.diag(covariance), 0.0))
     known = se > 0
+    # a Newton step toward the maximum of the finer rule, with the curvature at hand
     move = np.abs(covariance @ gradient)[known] / se[known]
     return finer, float(move.max(initial=0.0)) if np.isfinite(move).all() else math.inf
 
@@ -433,6 +443,7 @@ def _conditional(
             named[0] -= system.shifts[term]
             root = named @ factor[at]
             modes[term] = white @ root.T
+            # diagonal of root spread root' of every group
             variance = np.einsum("kbl,kb->lk", np.tensordot(root, spread, 1), root)
             sds[term] = np.sqrt(np.maximum(variance, 0.0))
     every = range(len(s.blocks))

@@ -80,6 +80,7 @@ def heterogeneity(
     typical = df / problem.trace(1.0 / problem.v)
 
     def end(p: float) -> float:
+        # Q falls in tau: the lower end of tau is where Q meets the upper quantile
         target = float(special.chdtri(df, p))  # upper tail p
         start = float(np.mean(problem.v))
         return math.sqrt(root_of_falling(lambda t: problem.q(t) - target, start))
@@ -94,6 +95,7 @@ def heterogeneity(
         h2=(tau**2 + typical) / typical,
         tau_lower=lower,
         tau_upper=upper,
+        # I^2 rises with tau, so that its ends are those of tau
         i2_lower=lower**2 / (lower**2 + typical),
         i2_upper=upper**2 / (upper**2 + typical),
     )
@@ -148,5 +150,6 @@ def likelihood_ratio(
     best = highest(value, slope, scale)
     at = value(np.array([0.0, best]))
     statistic = max(0.0, 2.0 * float(at[1] - at[0]))
+    # half of the null distribution is a point at zero
     p = 0.5 * float(special.chdtrc(1, statistic)) if statistic > 0 else 1.0
     return LikelihoodRatio(statistic, p)

@@ -87,6 +87,7 @@ def james_stein(
     )  # fmt: skip
     gap = y - target
     squares = float(gap @ gap)
+    # of estimates that are all on the target nothing is left to shrink
     share_kept = 1.0 - (len(y) - used - 2) * se**2 / squares if squares > 0 else -np.inf
     if positive_part:
         share_kept = max(share_kept, 0.0)

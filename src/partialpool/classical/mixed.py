@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from partialpool._normal import LOG_2PI
 from partialpool._typing import Floats, Ints
 from partialpool.classical.satterthwaite import DIFFERENCE, degrees_of_freedom
 from partialpool.errors import DataError
@@ -29,19 +30,21 @@ from partialpool.kernels.mixed_likelihood import (
 from partialpool.kernels.normal_equations import System
 from partialpool.records.cross_products import CrossProducts
 
-LOG_2PI = math.log(2.0 * math.pi)
 SEARCH_RISE = 1e-10
-"""The search ends where the log likelihood can rise by less."""
+"""The search ends where the log likelihood can rise by less: at 1e-7 estimates move by 2e-4
+standard errors (benchmarks/constants.py)."""
 ZERO_ENTRY = 2e-3
 """Entries this close to zero, in typical standard errors, are set to zero if that is as good."""
 SMALL_START = 0.3
-"""Of a small sd where the search begins, in typical standard errors."""
+"""Of a small sd where the search begins, in typical standard errors. From 0.1 or 1 the same maxima
+are found (benchmarks/constants.py)."""
 SLOW_EVALUATION = 1e-3
-"""Seconds of one evaluation from which on they are spared."""
+"""Seconds of one evaluation from which on searches begin at one point, and results are kept."""
 LEVEL_CURVATURE = 1e-5
 """Curvatures of the log likelihood below this, in the coordinates of the search, are none."""
 CONVERGED_RISE = 1e-8
-"""A maximum's log likelihood can be raised by less than this."""
+"""A maximum's log likelihood can be raised by less than this: 1e-4 standard errors of an
+estimate."""
 BOUNDARY_DISTANCE = 1e-4
 """Relative sds, in typical standard errors, and distances of correlations from one, below which
 an estimate counts as on the boundary."""
@@ -171,6 +174,7 @@ class Criterion:
         for rows, columns, size in self.layout:
             factor = np.zeros((len(s), len(size), len(size)))
             entries = s[:, at : at + len(rows)]
+            # a factor and its negative are one covariance: entries may cross zero smoothly
             factor[:, rows, columns] = size[rows] * np.sinh(entries)
             out.append(factor)
             at += len(rows)
@@ -182,6 +186,7 @@ class Criterion:
             factors, self.system.shifts, self.layout, strict=True
         ):
             if len(rows) > len(size):  # a free covariance
+                # the intercept's row for the columns as named
                 factor[:, 0] -= np.einsum("k,gkj->gj", shift, factor)
         return factors
 
@@ -189,6 +194,7 @@ class Criterion:
         """Log determinants that count, and beta given Lambda, at coordinates."""
         if not self.slow:
             return self.of_factors(self.factors(s))
+        # searches ask for the same points again: differences about one point, and starts
         keys = [row.tobytes() for row in s]
         new = {key: row for key, row in zip(keys, s, strict=True) if key not in self.known}
         if new:
@@ -210,6 +216,7 @@ class Criterion:
         """Log likelihood with the best beta and sigma; (G, d) to (G,)."""
         with np.errstate(all="ignore"):
             log_det, solved = self.pieces(s)
+            # sigma has its maximum in closed form given the rest
             best = np.sqrt(solved.rest / self.freedom)
             sigma = np.ones_like(best) if self.sigma_known else best
             return self.at_sigma(log_det, solved.rest, sigma)
@@ -289,6 +296,8 @@ def highest(criterion: Criterion) -> Peak:
     rough = max(peaks, key=lambda p: p.value)
     step, order = (DIFFERENCE, 2) if criterion.slow else (0.01, 4)
     best = polished(criterion.log_likelihood, rough, step=step, enough=SEARCH_RISE, order=order)
+    # on the boundary the likelihood is even in the entry, so that a search ends near zero, not at
+    # it
     zeroed = np.where(np.abs(best.at) < ZERO_ENTRY, 0.0, best.at)
     value = float(criterion.log_likelihood(zeroed[None])[0])
     return replace(best, at=zeroed, value=value) if value >= best.value - 1e-9 else best
@@ -308,6 +317,7 @@ def starting_points(criterion: Criterion) -> list[Floats]:
         out[0].append(np.where(diagonal, coordinates, 0.0))
         out[1].append(np.where(diagonal, SMALL_START, 0.0))
         for k, sign in ((2, 1.0), (3, -1.0)):
+            # entries of the first column make effects go with the first one, or against it
             away = np.where(rows > 0, sign, 1.0) * coordinates
             out[k].append(np.where(first, away, np.where(diagonal, SMALL_START, 0.0)))
     together = any(len(rows) > len(size) for rows, _, size in criterion.layout)
@@ -348,7 +358,9 @@ def _estimate(statistics: CrossProducts, criterion: Criterion, peak: Peak) -> Mi
 def _unclear(criterion: Criterion, peak: Peak) -> tuple[tuple[int, int], ...]:
     """Rows of the terms' factors in directions in which the log likelihood is level."""
     curvature, axes = np.linalg.eigh(-peak.hessian)
+    # rounding of second differences of the log likelihood
     noise = 1e-9 * max(abs(peak.value), 1.0)
+    # of coordinates s; entries are sinh(s), whose change is cosh(s) ds
     directions = axes[:, curvature < max(LEVEL_CURVATURE, noise)].T
     return level_rows(criterion.layout, np.sinh(peak.at), np.cosh(peak.at) * directions)
 
@@ -366,6 +378,7 @@ def level_rows(layout: Layout, entries: Floats, directions: Floats) -> tuple[tup
             at = part.stop
             f, d = np.zeros((2, len(size), len(size)))
             f[rows, columns], d[rows, columns] = entries[part], direction[part]
+            # derivative of the covariance F F' along d
             change = np.abs(f @ d.T + d @ f.T).max()
             moved = np.abs(d).max(axis=1) > 0.1
             if change > 1e-2 * np.abs(f).max() * np.abs(d).max() or not f[moved].any():
@@ -385,6 +398,7 @@ def on_boundary(layout: Layout, factors: Sequence[Floats]) -> bool:
     """Whether a covariance matrix is singular, in units of the typical standard errors."""
     for factor, (_, _, size) in zip(factors, layout, strict=True):
         scaled = factor / size[:, None]
+        # a singular factor is an sd of zero or a correlation of one
         if np.linalg.svd(scaled, compute_uv=False)[-1] < BOUNDARY_DISTANCE:
             return True
     return False

@@ -81,6 +81,7 @@ def method_of_moments(*, mean: Any, n: Any, sigma: Any, floor: float = 0.0) -> M
     excess = float(np.var(y, ddof=1) - v.mean())
     tau2 = max(excess, floor)
     grand = float(y.mean())
+    # precision of the mean over both precisions
     own_weight = (1.0 / v) / (1.0 / v + 1.0 / tau2) if tau2 > 0 else np.zeros(len(y))
     return MethodOfMoments(
         tau=math.sqrt(tau2),

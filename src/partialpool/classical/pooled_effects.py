@@ -83,11 +83,13 @@ def pooled_effects(
         raise ArgumentError(f"tau must be 0 or more; received {tau!r}")
     pooled = problem.finish(tau**2, math.nan)
     estimate, error, df = pooled.coefficients, pooled.coefficients_se, problem.df
+    # Q over its expectation scales the standard error
     hartung = error * math.sqrt(problem.q(tau**2) / df)
     p = 0.5 + level / 2
     z, t = float(special.ndtri(p)), float(special.stdtrit(df, p))
     reach = math.nan
     if len(estimate) == 1 and df > 1:
+        # one degree of freedom less, for tau (Higgins and others)
         reach = float(special.stdtrit(df - 1, p)) * math.hypot(float(error[0]), tau)
     middle = float(estimate[0])
     return PooledEffects(

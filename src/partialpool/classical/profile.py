@@ -49,14 +49,16 @@ CLIMB_DIFFERENCE, CLIMB_RISE = 0.02, 1e-6
 search ends. At four times or a quarter of the distance ends move by 5e-5 and 8e-6 of a quarter of
 the interval (benchmarks/constants.py)."""
 END_TOLERANCE = 1e-5
-"""Ends are found to this share of the distance from the estimate."""
+"""Ends are found to this share of the distance from the estimate: tables print three or four
+digits."""
 MOST_PROFILES = 60
 """Values at which the profile is taken for one end, at most: a guard; six do, after three ends are
 off by 0.007 of a quarter of the interval."""
 SLOPES_DOMINATE = 1.5
 """Times the part of the intercepts' sd that slopes make, beyond which these are the cause."""
 ZERO_NUDGED_TO = 0.05
-"""Where entries begin whose estimate is zero."""
+"""Where entries begin whose estimate is zero, in typical standard errors: the log likelihood is
+even in them, so that a search from zero itself has no slope to follow."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,6 +101,7 @@ def profile_intervals(
     """
     likelihood = _Likelihood(make_criterion(statistics, restricted=estimate.restricted))
     start, best = likelihood.start()
+    # the root of twice the fall, about linear in the quantity: ends are where it is this
     height = math.sqrt(special.chdtri(1.0, 1.0 - level))
     rows = []
     for target in _targets(likelihood, estimate, names):
@@ -117,6 +120,7 @@ class _Likelihood:
     def start(self) -> tuple[Floats, float]:
         """The maximum: where it is, entries that are zero nudged; and how high."""
         peak = highest(self.criterion)
+        # an entry that is zero has no slope, and a search from there would never leave it
         at = np.where(peak.at == 0.0, ZERO_NUDGED_TO, peak.at)
         if not self.criterion.sigma_known:
             solved = self.criterion.pieces(peak.at[None])[1]
@@ -133,6 +137,8 @@ class _Likelihood:
             with np.errstate(all="ignore"):
                 sigma = self.sigma(at)
                 factors = self.criterion.shifted(at)
+                # what is held is of the columns as shifted, or of those as named: the change comes
+                # before or after the step between them
                 if not fixing.named:
                     fixing.change(factors, sigma)
                 factors = self.criterion.as_named(factors)
@@ -170,6 +176,8 @@ class _Likelihood:
             matrix, offset = self.criterion.system.named
             row = matrix[held[0]]
             away = solved.beta @ row + offset[held[0]] - held[1]
+            # least squares with a'beta held: the sum of squares rises by its squared distance over
+            # its variance
             rest = rest + away**2 / np.einsum("i,gij,j->g", row, solved.covariance, row)
         return self.criterion.at_sigma(log_det, rest, sigma)
 
@@ -231,6 +239,7 @@ def _climber(
 
     def profile(t: float, begin: Floats) -> tuple[float, Floats]:
         peak = ascend(held(t), begin, step=CLIMB_DIFFERENCE, enough=CLIMB_RISE)
+        # the rise that is left is known better than it is worth another step
         return peak.value + (peak.rise if peak.rise < CLIMB_RISE else 0.0), peak.at
 
     return profile
@@ -247,6 +256,7 @@ def _held_sd(term: int, k: int, *, whole: bool) -> Callable[[float], Fixing]:
         def change(factors: Factors, sigma: Floats) -> None:
             row = factors[term][:, k]
             length = np.sqrt((row**2).sum(axis=1))
+            # sd = sigma |row|
             stretch = (sd / (sigma * np.maximum(length, 1e-300)))[:, None]
             if whole:
                 factors[term] *= stretch[:, :, None]
@@ -269,9 +279,11 @@ def _held_correlation(term: int, i: int, k: int) -> Callable[[float], Fixing]:
         def change(factors: Factors, _: Floats) -> None:
             row, other = factors[term][:, turned], factors[term][:, still]
             along = other / np.maximum(np.sqrt((other**2).sum(axis=1)), 1e-300)[:, None]
+            # the part of the row at right angles to the other
             across = row - (row * along).sum(axis=1)[:, None] * along
             across /= np.maximum(np.sqrt((across**2).sum(axis=1)), 1e-300)[:, None]
             length = np.sqrt((row**2).sum(axis=1))[:, None]
+            # the same length, and so the same sd
             row[:] = length * (rho * along + math.sqrt(max(1.0 - rho**2, 0.0)) * across)
 
         return Fixing(change, named=k == 0)
@@ -295,6 +307,8 @@ def _end(target: _Target, side: float, start: Floats, best: float, height: float
         if outer == bound:
             return bound
         at, inner, low = there, outer, high
+        # the root of the fall is about proportional to the distance: so much farther, and a little
+        # more
         reach *= min(max(1.1 * height / max(high + height, 0.1 * height), 1.3), 4.0)
     return side * math.inf
 
@@ -322,6 +336,7 @@ def _root(
         if (f >= 0.0) != (f_b >= 0.0):
             a, f_a = b, f_b
         else:
+            # Illinois: an end that stays has its value halved, or the steps would creep
             f_a *= 0.5
         b, f_b = t, f
     return b

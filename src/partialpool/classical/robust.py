@@ -88,8 +88,10 @@ def robust_empirical_bayes(*, mean: Any, se: Any, level: float = 0.95) -> Robust
 def _moments(gap: Floats, v: Floats) -> tuple[float, float]:
     """tau^2 and the kurtosis, each at least its finite-sample floor."""
     size = len(gap)
+    # floors of the source, which keep tau^2 and the kurtosis off zero
     floor = 2.0 * (v**2).sum() / size / v.sum()
     tau2 = max(float((gap**2 - v).mean()), float(floor))
+    # E (y - mu)^4 = E theta^4 + 6 v E theta^2 + 3 v^2, solved for the first
     fourth = float((gap**4 - 6.0 * v * gap**2 + 3.0 * v**2).mean())
     least = 1.0 + 32.0 * (v**4).sum() / (tau2**2 * size * (v**2).sum())
     return tau2, max(fourth / tau2**2, float(least))
@@ -118,6 +120,7 @@ def _miss(t: Floats, chi: float) -> Floats:
 
 
 def _miss_slope(t: Floats, chi: float) -> Floats:
+    # the slope in t = b^2 has a limit at zero, which the quotient has not
     b = np.sqrt(np.maximum(t, 1e-8))
     gap = np.exp(-0.5 * (chi - b) ** 2) - np.exp(-0.5 * (chi + b) ** 2)
     return np.asarray(gap / math.sqrt(2 * math.pi) / (2 * b))
@@ -129,7 +132,9 @@ def worst_miss(m2: float, kurtosis: float, chi: float) -> float:
     By duality: the lowest mean of a quadratic in b^2 that lies nowhere below the probability
     of missing and touches it at some point; searched on a grid, then refined.
     """
+    # squared biases at which a miss is sure
     top = (chi + SURE_MISS) ** 2
+    # even in b, where the probability of a miss is smooth
     t = np.concatenate([np.linspace(0.0, math.sqrt(top), 400) ** 2, [m2, chi**2]])
     at = np.unique(np.concatenate([np.linspace(0.0, math.sqrt(top), 200) ** 2, [m2]]))
     best = _any_kurtosis(t, m2, chi)
@@ -154,7 +159,9 @@ def _bounds(at: Floats, t: Floats, m2: float, kurtosis: float, chi: float) -> Fl
     gap = t - at[:, None]  # (A, T)
     rise = _miss(t, chi) - base[:, None] - slope[:, None] * gap
     with np.errstate(divide="ignore", invalid="ignore"):
+        # near the touching point the quotient is 0 / 0, and curvature elsewhere decides
         bend = np.where(np.abs(gap) > 1e-3 * (1.0 + at[:, None]), rise / gap**2, -np.inf)
     curve = np.maximum(bend.max(axis=1), 0.0)
+    # largest E (t - at)^2 with E t = m2 and E t^2 = kurtosis m2^2
     spread = (at - m2) ** 2 + max(kurtosis - 1.0, 0.0) * m2**2
     return np.asarray(base + slope * (m2 - at) + curve * spread)

@@ -18,10 +18,12 @@ def highest(value: Function, slope: Function, scale: float) -> float:
     `value` and `slope` take and return arrays; `scale` is a typical size of x. The best point of
     a wide grid is polished by bisecting the slope, so that it is exact to rounding.
     """
+    # a tenth of the value apart: maxima of likelihoods of tau are wider
     grid = np.concatenate([[0.0], scale * np.geomspace(1e-8, 1e8, 400)])
     best = int(np.argmax(value(grid)))
     if best == 0:
         low, high = 0.0, grid[1]
+        # highest at zero and falling there: the maximum is on the boundary
         if slope(np.array([0.0]))[0] <= 0:
             return 0.0
     else:
@@ -33,6 +35,7 @@ def bisect(falling: Callable[[float], float], low: float, high: float) -> float:
     """Return the root of a function that falls from positive to negative in [low, high]."""
     for _ in range(200):
         middle = 0.5 * (low + high)
+        # neighbouring floating-point numbers
         if middle in (low, high):
             break
         low, high = (middle, high) if falling(middle) > 0 else (low, middle)

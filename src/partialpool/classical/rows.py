@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from partialpool._normal import LOG_2PI
 from partialpool._typing import Floats
 from partialpool.classical import checks
 from partialpool.classical.roots import highest
 from partialpool.errors import ArgumentError
 from partialpool.kernels.oneway import SizeClasses, between_slope, profile, size_classes
-
-LOG_2PI = math.log(2 * math.pi)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +55,7 @@ def anova(*, mean: Any, n: Any, ss: Any) -> Components:
     total, size = n_.sum(), len(y)
     sigma2 = inside.sum() / (total - size)
     grand = y @ n_ / total
+    # MSB, whose expectation is sigma^2 + n0 tau^2
     between = n_ @ (y - grand) ** 2 / (size - 1)
     n0 = (total - (n_**2).sum() / total) / (size - 1)
     return _finish(y, n_, max(0.0, float((between - sigma2) / n0)), float(sigma2))
@@ -100,6 +100,7 @@ class Profile:
     @classmethod
     def of(cls, y: Floats, n: Floats, ss: Floats, *, restricted: bool) -> Profile:
         """Build from group means, rows and within-group sums of squares."""
+        # about the weighted mean: means far from zero keep their digits
         classes = size_classes(n, y - float(y @ n / n.sum()))
         return cls(classes, float(ss.sum()), float(n.sum()) - restricted, restricted)
 
@@ -113,6 +114,7 @@ class Profile:
         p = profile(self.classes, lam)
         c = self.classes
         w = c.weight / (1.0 + lam[:, None] * c.weight)
+        # mu and sigma are at their best, so that their own derivatives add nothing
         out = -0.5 * self.df * between_slope(c, lam, p.mu) / (self.ssw + p.between)
         out -= 0.5 * p.precision
         return np.asarray(out + 0.5 * (w**2 @ c.count) / p.precision if self.restricted else out)

@@ -33,7 +33,8 @@ from partialpool.words.advice import recommendation
 from partialpool.words.arrange import Arrangement
 from partialpool.words.ratios import TableScale
 
-SHOWN_GROUPS = 50
+PRINTED_GROUPS = 50
+"""Groups that the command prints unless --top or --output is given: two screens of a terminal."""
 MOST_CHARTED = 60
 """Of more groups that are shown in some order the first and the last are drawn."""
 
@@ -192,7 +193,7 @@ def _print_tables(fit: Fit, every: Table, groups: Table, options: FitOptions) ->
     if new := summary.new_group_line(fit._engine, options.interval, kind, exp=options.exp):
         console.print(Text(new))
     console.print()
-    limit = groups.n_rows if options.top else SHOWN_GROUPS
+    limit = groups.n_rows if options.top else PRINTED_GROUPS
     shown = Table({k: v[:limit] for k, v in groups.items()})
     factor = str(shown["factor"][0]) if "factor" in shown else fit.factor
     _print_groups(console, shown, factor, options.above)

@@ -54,6 +54,7 @@ KNOWN_ERRORS = {
     "w": Value(("se",), lambda se: 1.0 / (se * se), lambda se: f"1 / ({se} * {se})"),
     "lw": Value(("se",), lambda se: -2.0 * np.log(se), lambda se: f"-2 * LN({se})"),
 }
+"""Rows with known standard errors: precisions 1 / se^2, with sigma fixed at 1."""
 WEIGHTS = {
     "w": Value(("weights",), lambda w: w, lambda w: w),
     "lw": Value(("weights",), np.log, lambda w: f"LN({w})"),
@@ -66,6 +67,7 @@ SUMMARIES = {
         lambda n, sd: f"({n} - 1) * {sd} * {sd}",
     ),
 }
+"""Rows that are summaries: a mean of n rows weighs n, and holds (n - 1) sd^2 within itself."""
 SUMMARY_SD = Value(
     ("count", "sd"),
     lambda n, sd: np.where(n == 1, 0.0, sd),
@@ -197,6 +199,8 @@ EVENT_VALUES = {
         ),
     ),
 }
+"""Numbers of each row of counts whose sums are kept: events, trials or exposure, y^2 / size for the
+check of dispersion, rows without an event, and 1 / size. Rows of size 0 say nothing and add 0."""
 CONSTANT = {
     True: Value(OF_EVENTS, _log_binomial, _log_binomial_sql),
     False: Value(OF_EVENTS, _log_poisson, _log_poisson_sql),

@@ -11,9 +11,9 @@ from partialpool._typing import Bools, Floats
 from partialpool.errors import DataError
 from partialpool.formula import Roles
 
-LARGEST = 1e100
-SMALLEST = 1e-100
-"""Squares of anything larger overflow, and of anything smaller vanish."""
+LARGEST_VALUE, SMALLEST_SCALE = 1e100, 1e-100
+"""Squares of larger values, summed over rows, overflow (1e308), and those of smaller ones vanish;
+where y^2 / se^2 still overflows, `overflow` is the error. `RULES` repeats both in SQL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +50,19 @@ def _whole(x: Floats, least: float) -> Bools:
 
 RULES: dict[str, Rule] = {
     "outcome": Rule(
-        lambda x: np.abs(x) <= LARGEST,
+        lambda x: np.abs(x) <= LARGEST_VALUE,
         "NOT (ABS({x}) <= CAST(1e100 AS DOUBLE))",
         "finite numbers of at most 1e100",
         "correct these rows, or leave the value empty if it is missing",
     ),
     "se": Rule(
-        lambda x: (x >= SMALLEST) & (x <= LARGEST),
+        lambda x: (x >= SMALLEST_SCALE) & (x <= LARGEST_VALUE),
         "NOT ({x} >= CAST(1e-100 AS DOUBLE) AND {x} <= CAST(1e100 AS DOUBLE))",
         "a positive finite standard error",
         "an estimate without error has no standard error to give; correct or remove these rows",
     ),
     "weights": Rule(
-        lambda x: (x > 0) & (x <= LARGEST),
+        lambda x: (x > 0) & (x <= LARGEST_VALUE),
         "NOT ({x} > 0 AND {x} <= CAST(1e100 AS DOUBLE))",
         "a positive finite weight",
         "remove rows that should not count",
@@ -74,12 +74,13 @@ RULES: dict[str, Rule] = {
         "correct or remove these rows",
     ),
     "sd": Rule(
-        lambda x: (x >= 0) & (x <= LARGEST),
+        lambda x: (x >= 0) & (x <= LARGEST_VALUE),
         "NOT ({x} >= 0 AND {x} <= CAST(1e100 AS DOUBLE))",
         "a standard deviation of 0 or more",
         "correct these rows; give 0 where the group has one row",
     ),
 }
+"""Rules of measurements by part. Numbers of rows are below 2^53: above, a float skips some."""
 
 NOT_WHOLE = "NOT ({x} >= 0 AND {x} = FLOOR({x}) AND {x} < 9007199254740992)"
 """SQL of what is no whole number, 0 or more, that a float holds exactly."""
@@ -89,6 +90,7 @@ EVENTS = Rule(
     "a whole number of events, 0 or more",
     "correct these rows, or leave the value empty if it is missing",
 )
+"""Of events, also where each row counts several."""
 BINARY = Rule(
     lambda x: (x == 0) | (x == 1),
     "NOT ({x} = 0 OR {x} = 1)",
@@ -96,18 +98,21 @@ BINARY = Rule(
     "if rows count events among several trials, give their column: y | trials(n) ~ ...; an outcome "
     "coded 1 and 2 is written I(y == 2) ~ ...",
 )
+"""Of the outcome of rows without a column of trials."""
 TRIALS = Rule(
     lambda x: _whole(x, 0),
     NOT_WHOLE,
     "a whole number of trials, 0 or more",
     "correct or remove these rows",
 )
+"""Of trials: a row without any is read, and says nothing."""
 EXPOSURE = Rule(
-    lambda x: (x >= 0) & (x <= LARGEST),
+    lambda x: (x >= 0) & (x <= LARGEST_VALUE),
     "NOT ({x} >= 0 AND {x} <= CAST(1e100 AS DOUBLE))",
     "a finite exposure, 0 or more",
     "correct or remove these rows",
 )
+"""Of an exposure, which may be any amount of time or area."""
 AMONG = Rule(
     lambda y, size: y <= size,
     "{x} > {size}",
@@ -120,6 +125,7 @@ UNEXPOSED = Rule(
     "0 where the exposure is 0",
     "nothing can happen without exposure; correct or remove these rows",
 )
+"""Of events of rows without exposure, whose log likelihood would be -inf."""
 
 
 def not_finite(

@@ -17,6 +17,7 @@ Reading = Callable[[Arguments, Keywords, int], "Expression | str"]
 """What becomes of the arguments of a word at a place: an expression, or what is wrong."""
 
 MAX_DEGREE = 20
+"""Orthogonal polynomials of higher degrees lose the digits of equally spaced values."""
 TRUE, FALSE = ("TRUE", "True", "T"), ("FALSE", "False", "F")
 MODULES = ("np.", "numpy.", "math.", "base.", "stats.")
 """Prefixes that say where a function is from."""

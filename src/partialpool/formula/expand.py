@@ -26,9 +26,9 @@ from partialpool.formula.tree import (
     Unary,
 )
 
-MAX_POWER = 5
-MAX_TERMS = 1_000
-MAX_FACTORS = 20
+MAX_POWER, MAX_TERMS, MAX_FACTORS = 5, 1_000, 20
+"""Largest power of (a + b)^n, terms of an expanded formula, and predictors of an interaction.
+Guards: (a + b + ...)^n multiplies, so that a short text could fill memory; no model comes near."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,16 @@ def _logarithm(x: str, base: str = "") -> str:
     return f"(CASE WHEN {x} > 0 THEN LN({x}){over} WHEN {x} = 0 THEN -{INFINITY} ELSE {NAN} END)"
 
 
+def _log1p(x: str) -> str:
+    """LN(1 + x) times x over what rounding leaves of x in 1 + x, which is right for small x too."""
+    # W. Kahan's identity, in the HP-15C Advanced Functions Handbook (1982), appendix
+    one_more = f"(1 + {x})"
+    return (
+        f"(CASE WHEN {one_more} = 1 THEN {x} WHEN {one_more} > 0 AND ABS({x}) < 1 "
+        f"THEN LN({one_more}) * {x} / ({one_more} - 1) ELSE {_logarithm(one_more)} END)"
+    )
+
+
 LONGEST = 5000
 """Characters of the SQL of an operand: where it is written three times, each level takes thrice."""
 
@@ -48,7 +58,7 @@ ELEMENTWISE: dict[str, Elementwise] = {
     "log": Elementwise(np.log, _logarithm),
     "log2": Elementwise(np.log2, lambda x: _logarithm(x, "2")),
     "log10": Elementwise(np.log10, lambda x: _logarithm(x, "10")),
-    "log1p": Elementwise(np.log1p, lambda x: _logarithm(f"(1 + {x})")),
+    "log1p": Elementwise(np.log1p, _log1p),
     "exp": Elementwise(np.exp, lambda x: f"EXP({x})"),
     "sqrt": Elementwise(np.sqrt, lambda x: f"(CASE WHEN {x} >= 0 THEN SQRT({x}) ELSE {NAN} END)"),
     "abs": Elementwise(np.abs, lambda x: f"ABS({x})"),

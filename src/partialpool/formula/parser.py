@@ -48,8 +48,9 @@ from partialpool.formula.tree import (
     Unary,
 )
 
-MAX_DEPTH = 50
-MAX_OPERATORS = 250
+MAX_DEPTH, MAX_OPERATORS = 50, 250
+"""Nested parentheses, and operators, of a formula: each is a call on Python's stack (1,000 deep)
+wherever the tree is walked, so that a text from a web page cannot exhaust it."""
 WRAPPERS = ("bf", "brmsformula")
 """Words of brms around a formula with further formulas."""
 SECOND = (
@@ -59,8 +60,9 @@ SECOND = (
 ADDITIONS = ("se", "weights", "trials", "summary", "exposure")
 ERRORS = {"var": 1, "vi": 1, "ci": 2}
 """Words for standard errors by variances and by ends of 95% intervals, with their arguments."""
-WIDTH = 3.919928
-"""Standard errors between the ends of a 95% interval: 2 x 1.959964."""
+CI_WIDTH = 3.919928
+"""Standard errors between the ends of a 95% interval: 2 x 1.959964. With six decimals, as it
+stands in the formula that is shown; published ends have fewer digits."""
 OTHER_ADDITIONS = {
     "cens": "cens() stands for censored outcomes, which are not fitted here",
     "trunc": "trunc() stands for truncated outcomes, which are not fitted here",
@@ -327,7 +329,7 @@ class _Parser:
         expression: Expression = Call("sqrt", arguments[:1], token.at)
         if token.value == "ci":
             width = Binary("-", arguments[1], arguments[0], token.at)
-            expression = Binary("/", width, Number(WIDTH, token.at), token.at)
+            expression = Binary("/", width, Number(CI_WIDTH, token.at), token.at)
         return Addition("se", (expression,), token.at)
 
     def operator(self) -> Token:

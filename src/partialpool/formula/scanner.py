@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from partialpool.errors import FormulaError
 
 MAX_LENGTH = 10_000
+"""Characters: a guard against texts that are no formula; long ones have some hundreds."""
 DIGITS = tuple("0123456789")
 OPERATORS = (
     "||", "**", "==", "!=", ">=", "<=", ">", "<", "~", "|", "+", "-", "*", "/", ":", "^", "(", ")",

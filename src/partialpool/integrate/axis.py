@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from scipy import special
 
+from partialpool._normal import LOG_2PI
 from partialpool._typing import Floats
 
 FARTHEST_COORDINATE = 300.0
@@ -52,6 +53,7 @@ class Axis:
         """Logarithm of d value / d u; any shape."""
         if math.isinf(self.upper):
             return np.asarray(u, dtype=np.float64)
+        # d/du 1 / (1 + e^-u) = e^-|u| / (1 + e^-|u|)^2: even in u, and no exponential overflows
         size = math.log(self.upper - self.lower)
         return np.asarray(size - np.abs(u) - 2.0 * np.log1p(np.exp(-np.abs(u))))
 
@@ -62,6 +64,8 @@ class Axis:
             left = np.log(np.maximum(x - self.lower, 0.0))
             if math.isinf(self.upper):
                 return np.asarray(left)
+            # logit of the share of the interval, as a difference of logarithms: exact near both
+            # ends
             return np.asarray(left - np.log(np.maximum(self.upper - x, 0.0)))
 
 
@@ -83,12 +87,14 @@ class HalfLine:
     upper: float = math.inf
 
     def value(self, u: Floats) -> Floats:
+        # exp(-exp(6)) = 6e-176: farther left values underflow
         u = np.clip(u, -6.0, FARTHEST_COORDINATE)
         return np.asarray(self.scale * np.exp(u - np.exp(-u)))
 
     def log_slope(self, u: Floats) -> Floats:
         u = np.clip(u, -6.0, FARTHEST_COORDINATE)
         fall = np.exp(-u)
+        # dx / du = x (1 + exp(-u))
         return np.asarray(math.log(self.scale) + u - fall + np.log1p(fall))
 
     def coordinate(self, x: Floats) -> Floats:
@@ -110,7 +116,8 @@ class Interval:
         return np.asarray(self.lower + (self.upper - self.lower) * special.ndtr(u))
 
     def log_slope(self, u: Floats) -> Floats:
-        constant = math.log(self.upper - self.lower) - 0.5 * math.log(2.0 * math.pi)
+        # the Jacobian is the normal density: a flat prior on the interval becomes N(0, 1) in u
+        constant = math.log(self.upper - self.lower) - 0.5 * LOG_2PI
         return np.asarray(constant - 0.5 * np.square(u))
 
     def coordinate(self, x: Floats) -> Floats:
@@ -161,7 +168,13 @@ class Line:
     def refined(self) -> Line:
         """Return the grid with half the step over the same range."""
         return Line(
-            self.axis, self.center, self.scale, self.step / 2, 2 * self.first, 2 * self.last
+            # every other node is one of before, at the same value: what was computed there is kept
+            self.axis,
+            self.center,
+            self.scale,
+            self.step / 2,
+            2 * self.first,
+            2 * self.last,
         )
 
     def cut(self, left: int, right: int) -> Line:

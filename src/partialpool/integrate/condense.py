@@ -36,6 +36,7 @@ def condensed(features: Floats, beside: Floats, weight: Floats, size: int) -> tu
     if len(weight) <= size:
         return np.arange(len(weight)), weight
     powers = _powers(features.shape[1], size)
+    # columns of one size: the tolerance of a zero direction is relative
     scale = np.sqrt(weight @ np.square(beside))
     columns = [_polynomials(features, weight, powers), beside / np.where(scale > 0, scale, 1.0)]
     return _recombined(np.concatenate(columns, axis=1), weight)
@@ -50,15 +51,21 @@ def _recombined(basis: Floats, weight: Floats) -> tuple[Ints, Floats]:
     columns = basis.shape[1]
     index, left = np.arange(len(weight)), weight
     while len(index) > columns:
+        # twice as many heaps as constraints: half of them can be emptied in one factorisation,
+        # whatever the number of nodes
         heaps = min(2 * columns, len(index))
         member = np.arange(len(index)) * heaps // len(index)
         mass = np.bincount(member, left, minlength=heaps).astype(np.float64, copy=False)
         starts = np.searchsorted(member, np.arange(heaps))
+        # a heap acts as one node at its weighted mean of the basis; its nodes keep their
+        # proportions
         sums = np.add.reduceat(left[:, None] * basis[index], starts, axis=0).T
         not_empty = _emptied(sums / mass, mass)
+        # nodes of emptied heaps are dropped, the others' weights scaled with their heap's
         share = not_empty[member] / mass[member]
         used = share > 0
         index, left = index[used], (left * share)[used]
+    # the basis holds a constant: the sum is one but for rounding
     return index, left / left.sum()
 
 
@@ -71,14 +78,18 @@ def _emptied(values: Floats, mass: Floats) -> Floats:
     free = np.ascontiguousarray(basis[:, len(values) :].T)  # directions w with values @ w = 0
     mass = mass.copy()
     for k in reversed(range(len(free))):
+        # with a positive entry, so that some mass falls along it
         direction = free[k] if free[k].max() > 0 else -free[k]
         rising = np.flatnonzero(direction > 1e-13 * np.abs(direction).max())
         steps = mass[rising] / direction[rising]
+        # the first heap to run empty: all others stay positive
         first = int(steps.argmin())
         out = rising[first]
         mass = np.maximum(mass - steps[first] * direction, 0.0)
         mass[out] = 0.0
         rest = free[:k]
+        # the directions that are left must not move the emptied heap: one step of Gaussian
+        # elimination
         rest -= (rest[:, out] / direction[out])[:, None] * direction
         rest[:, out] = 0.0
     return mass
@@ -102,6 +113,8 @@ def _polynomials(features: Floats, weight: Floats, powers: Ints) -> Floats:
     z = (features - mean) / np.where(sd > 0, sd, 1.0)
     one = [np.ones_like(z), z]
     for k in range(1, int(powers.max())):
+        # normalised Hermite polynomials: k + 1 from k and k - 1, each of variance one under a
+        # normal
         one.append((z * one[k] - math.sqrt(k) * one[k - 1]) / math.sqrt(k + 1.0))
     columns = [np.prod([one[k][:, i] for i, k in enumerate(each)], axis=0) for each in powers]
     return np.stack(columns, axis=1)

@@ -26,6 +26,7 @@ def gauss(x: Floats, weight: Floats, size: int) -> tuple[Floats, Floats]:
         Nodes and weights.
     """
     middle, width = float(x @ weight), float(np.ptp(x)) or 1.0
+    # powers of z stay within one
     z = (x - middle) / width
     basis = [np.sqrt(weight)]
     diagonal: list[float] = []
@@ -33,14 +34,18 @@ def gauss(x: Floats, weight: Floats, size: int) -> tuple[Floats, Floats]:
     for k in range(size):
         v = z * basis[k]
         diagonal.append(float(basis[k] @ v))
+        # twice is enough: what one pass leaves is rounding (Kahan's rule, in Parlett 1980, The
+        # Symmetric Eigenvalue Problem)
         for _ in range(2):
             for q in basis:
                 v = v - (q @ v) * q
         norm = float(np.linalg.norm(v))
+        # the measure has no more nodes than k + 1
         if k == size - 1 or norm < 1e-14:
             break
         beside.append(norm)
         basis.append(v / norm)
     matrix = np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1)
     node, vectors = np.linalg.eigh(matrix)
+    # Golub and Welsch: nodes are eigenvalues, weights squares of the eigenvectors' first entries
     return middle + width * node, np.asarray(vectors[0] ** 2)

@@ -19,12 +19,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import special
 
+from partialpool._normal import INTERVAL_ENDS, NORMAL_WIDTH, T_OF_EIGHT
 from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.integrate.axis import Coordinate
 from partialpool.integrate.maximise import Peak
 from partialpool.integrate.rank_one_lattice import folded_lattice
 from partialpool.integrate.trapezoid import Accuracy
-from partialpool.integrate.weighted import NORMAL_WIDTH, WeightedNodes
+from partialpool.integrate.weighted import WeightedNodes
 
 Evaluate = Callable[[Floats], tuple[Floats, Floats]]
 """Maps points, (G, d), to log densities, (G,), and to whatever is carried along, (G, m)."""
@@ -35,35 +36,33 @@ mixture has an effective share of 0.4 on Machines with three effects, this one 0
 WIDEST_COMPONENT = 3.0
 """Largest sd of a first component, in units of a coordinate: flat directions are cut off there."""
 LEAST_SHARE = 0.1
-"""Of a mode among the first components, however low it is."""
+"""Of a mode among the first components, however low it is: Laplace may say little of a mode with a
+heavy tail, and points there that are not needed cost little."""
 FIRST_FITTING_POINTS, FITTING_GROWTH, MOST_FITTING_POINTS = 128, 1.5, 8192
 """Points of the first round of fitting; their growth; points of all rounds, at most."""
 GOOD_SHARE = 0.6
-"""Effective share of points at which fitting stops."""
+"""Effective share of points at which fitting stops: what is left to gain is less than double."""
 MOST_COMPONENTS = 6
-"""At most; more are fitted to noise."""
+"""Components, at most; more are fitted to noise, with some hundred points each."""
 NEW_COMPONENT_SHARE = 0.25
 """Of a component that is added where weights are largest."""
 FITTING_STEPS = 3
-"""EM steps a round."""
+"""EM steps a round: the weights change with the next round anyway."""
 DROPPED_SHARE = 0.01
-"""A component of less share is dropped."""
+"""A component of less share is dropped: its covariance would rest on a few points."""
 FINAL_STRETCH = 1.25
 """Factor of the components' scales in the end: a proposal that is too narrow costs far more than
 one that is too wide (share 0.6 to 0.65, largest weight halved)."""
 SCRAMBLES = 8
-"""Independent shifts of the lattice, from whose spread errors are told."""
-T_OF_SCRAMBLES = 2.3646
-"""97.5% quantile of Student's t with SCRAMBLES - 1 degrees of freedom."""
+"""Independent shifts of the lattice, from whose spread errors are estimated: as few as tell a
+standard error to a fourth, as each needs points enough to be even."""
 FIRST_SIZE, LARGEST_SIZE = 1024, 2**16
 """Points to begin with, and at most; they are doubled until the error is reached."""
 UNEVEN_SHARE, UNEVEN_WEIGHT = 0.1, 0.1
-"""A smaller effective share, or a larger single weight, and the error told is not to be relied on:
-the target counts as not reached."""
+"""A smaller effective share, or a larger single weight, and the estimated error is not to be relied
+on: the target counts as not reached."""
 SEED = 20261129
 """A fixed one: the same data give the same digits."""
-ENDS = (0.025, 0.975)
-"""Probabilities of the ends of intervals whose error is told."""
 DENSITY_DIFFERENCE = 0.0125
 """Difference of probability over which the density at an end is taken."""
 
@@ -110,7 +109,7 @@ class Sample(WeightedNodes):
     def bound(self, values: Floats, chosen: Ints | slice = slice(None)) -> Floats:
         """Bound (95%) on the error of the weighted mean of values, (C, ...), of chosen nodes."""
         means = self._replicate_means(values, chosen)
-        return np.asarray(T_OF_SCRAMBLES * means.std(axis=0, ddof=1) / math.sqrt(len(means)))
+        return np.asarray(T_OF_EIGHT * means.std(axis=0, ddof=1) / math.sqrt(len(means)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,6 +131,7 @@ class Proposal:
     def parts(self, u: Floats) -> tuple[Floats, Floats]:
         """Log density of each component times its share, and squared distances; (K, N) each."""
         d = u.shape[1]
+        # of the multivariate t with squared scale root root'
         constant = math.lgamma(0.5 * (COMPONENT_DF + d)) - math.lgamma(0.5 * COMPONENT_DF)
         constant -= 0.5 * d * math.log(COMPONENT_DF * math.pi)
         logs, squares = [], []
@@ -156,6 +156,8 @@ class Proposal:
         """Points `first`, ... of each component's sequence, divided by share; shifts (K, d + 1)."""
         d = self.mean.shape[1]
         out = []
+        # stratified: each component has its share of the points, from a sequence of its own, so
+        # that points of the next round continue it
         ends = np.rint(np.cumsum(self.share) * size).astype(np.intp)
         begins = np.rint(np.cumsum(self.share) * first).astype(np.intp)
         counts, starts = np.diff(ends, prepend=0), np.diff(begins, prepend=0)
@@ -163,6 +165,7 @@ class Proposal:
             p = folded_lattice(int(starts[k]), int(counts[k]), shifts[k])
             normal = special.ndtri(p[:, :d])
             chi2 = 2.0 * special.gammaincinv(0.5 * COMPONENT_DF, p[:, d])
+            # a normal vector over the root of chi-square / df is a multivariate t
             out.append(mean + (normal / np.sqrt(chi2 / COMPONENT_DF)[:, None]) @ root.T)
         return np.concatenate(out)
 
@@ -178,6 +181,7 @@ class _Target:
         """Log density at u, (N, d), the points' values, and what is carried along."""
         x = np.stack([a.value(u[:, i]) for i, a in enumerate(self.axes)], axis=1)
         log_f, carried = self.evaluate(x)
+        # density per unit of u: the Jacobian of each axis
         slope = np.sum([a.log_slope(u[:, i]) for i, a in enumerate(self.axes)], axis=0)
         return np.where(np.isfinite(log_f), log_f, -np.inf) + slope, x, carried
 
@@ -206,11 +210,12 @@ def integrate_by_sampling(
     target : SamplingTarget
         Points are doubled until the error is below it.
     budget : int
-        Evaluations to spend, about, at most; the error reached with them is told.
+        Evaluations to spend, about, at most; the error reached with them is estimated.
     """
     density = _Target(evaluate, tuple(axes))
     rng = np.random.default_rng(SEED)
     proposal = _fitted(density, _first_proposal(peaks), rng, min(budget // 4, MOST_FITTING_POINTS))
+    # shares of the drawn points exactly, or the weights would be biased
     proposal = _rounded(replace(proposal, root=FINAL_STRETCH * proposal.root))
     shifts = rng.random((SCRAMBLES, len(proposal.share), len(axes) + 1))
     first, size = 0, FIRST_SIZE // SCRAMBLES
@@ -219,6 +224,7 @@ def integrate_by_sampling(
         parts.append(_drawn(density, proposal, shifts, first, size))
         sample, told = _weighted(parts, density.axes, moments)
         reached = told.moments <= target.moments and told.ends <= target.ends
+        # one heavy point makes all randomisations agree but one: their spread then tells too little
         even = sample.effective > UNEVEN_SHARE and sample.weight.max() < UNEVEN_WEIGHT
         first, size = first + size, first + size
         if (reached and even) or SCRAMBLES * 2 * size > min(budget, LARGEST_SIZE):
@@ -233,6 +239,7 @@ def _first_proposal(peaks: Sequence[Peak]) -> Proposal:
         curved, directions = np.linalg.eigh(-peak.hessian)
         covariance = (directions / np.maximum(curved, WIDEST_COMPONENT**-2)) @ directions.T
         root.append(np.linalg.cholesky(covariance))
+        # Laplace's approximation of the mass of each mode
         share.append(peak.value + float(np.log(np.diag(root[-1])).sum()))
     shares = np.exp(np.array(share) - max(share))
     shares = np.maximum(shares / shares.sum(), LEAST_SHARE)
@@ -261,6 +268,8 @@ class Pool:
     def fitted(self, mixture: Proposal, *, widen: bool) -> Proposal:
         """A mixture fitted to all points, from another; with a new component if `widen`."""
         every, log_f = np.concatenate(self._points), np.concatenate(self._values)
+        # points of all rounds as one sample from the mixture of their proposals (deterministic
+        # mixture weights, Owen and Zhou 2000)
         counts = [math.log(len(p) / self.size) for p in self._points]
         pooled = [q(every) + c for q, c in zip(self._proposals, counts, strict=True)]
         weight = _normalised(log_f - special.logsumexp(np.array(pooled), axis=0))
@@ -313,8 +322,11 @@ def _expected(proposal: Proposal, u: Floats, weight: Floats) -> Proposal:
             total = float(r.sum())
             if total < DROPPED_SHARE:
                 continue
+            # effective number of points that a component is fitted to
             points = total**2 / float((r**2).sum())
+            # as an inverse Wishart prior worth d + 1 points would
             keep = (d + 1.0) / (points + d + 1.0)
+            # EM for a multivariate t: a point far away counts less, by its expected precision
             g = r * (COMPONENT_DF + d) / (COMPONENT_DF + square)
             center = g @ u / g.sum()
             away = u - center
@@ -332,10 +344,12 @@ def _added(proposal: Proposal, u: Floats, weight: Floats, log_f: Floats) -> Prop
     center = weight @ u
     away = u - center
     spread = _cholesky((away.T * weight) @ away)
+    # where the ratio is largest among points that have weight
     short = log_f - proposal.log_density(u) + np.log(weight + 1e-300)
     worst = u[int(np.argmax(short))]
     distance = _squared_distance(u, worst, spread)
     near = np.argsort(distance)[: max(10 * d, len(u) // 8)]
+    # half by weight, half even: one heavy point would make a component without width
     local = 0.5 * weight[near] / max(float(weight[near].sum()), 1e-300) + 0.5 / len(near)
     away = u[near] - worst
     return Proposal(
@@ -365,6 +379,7 @@ def _rounded(proposal: Proposal) -> Proposal:
     size = FIRST_SIZE // SCRAMBLES
     ends = np.rint(np.cumsum(proposal.share) * size)
     counts = np.maximum(np.diff(ends, prepend=0.0), 1.0)
+    # the largest component takes what rounding left
     counts[int(np.argmax(counts))] -= counts.sum() - size
     return replace(proposal, share=counts / size)
 
@@ -411,10 +426,13 @@ def _told(sample: Sample, moments: Sequence[float]) -> SamplingTarget:
     for i, (axis, order) in enumerate(zip(sample.axes, moments, strict=True)):
         x, u, w = sample.points[:, i], sample.u[:, i], sample.weight
         rank = np.argsort(u)
+        # weight below each point, half of its own included
         below = np.cumsum(w[rank]) - 0.5 * w[rank]
-        ends = np.interp(ENDS, below, u[rank])
+        ends = np.interp(INTERVAL_ENDS, below, u[rank])
         width = float(np.diff(axis.value(ends))[0]) / NORMAL_WIDTH
-        for p, end in zip(ENDS, ends, strict=True):
+        for p, end in zip(INTERVAL_ENDS, ends, strict=True):
+            # error of the probability below the end, which over the density there is that of the
+            # end
             off = float(sample.bound((u <= end).astype(np.float64)))
             around = axis.value(
                 np.interp([p - DENSITY_DIFFERENCE, p + DENSITY_DIFFERENCE], below, u[rank])
@@ -426,6 +444,7 @@ def _told(sample: Sample, moments: Sequence[float]) -> SamplingTarget:
             sd = math.sqrt(float(w @ square))
             of_moments.append(float(sample.bound(x)) / (sd if order > 2.0 else width))
         if order > 2.0:
+            # d log sd = d log variance / 2
             of_moments.append(0.5 * float(sample.bound(square)) / sd**2)
     return SamplingTarget(_largest(of_moments), _largest(of_ends))
 

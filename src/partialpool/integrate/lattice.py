@@ -17,12 +17,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from partialpool._normal import INTERVAL_ENDS, NORMAL_WIDTH
 from partialpool._typing import Bools, Floats, Ints
 from partialpool.integrate import sinc
 from partialpool.integrate.axis import FARTHEST_COORDINATE, Coordinate, Line
 from partialpool.integrate.maximise import Peak, ascend
 from partialpool.integrate.trapezoid import Accuracy
-from partialpool.integrate.weighted import NORMAL_WIDTH, WeightedNodes
+from partialpool.integrate.weighted import WeightedNodes
 
 Evaluate = Callable[[Floats], tuple[Floats, Floats]]
 """Maps points, (G, d), to log densities, (G,), and to whatever is carried along, (G, m)."""
@@ -38,7 +39,7 @@ error that falls like exp(-c / step^2) would meet the target."""
 STALLED_SHARE, MOST_STALLS = 0.7, 3
 """Finer steps stop where they leave more than this share of the least error so many times: then it
 is rounding, or a density that is not smooth."""
-DEPTH, DEPTH_OF_MOMENTS = 1.5, 3.5
+EXTRA_DEPTH, EXTRA_DEPTH_OF_MOMENTS = 1.5, 3.5
 """How much further than the target the density falls before nodes are left out, usually and where
 some moment does not exist. With 1.5 there the upper end of an sd of three groups is off by 0.06."""
 OF_ENDS, OF_ENDS_RIDGE = 0.3, 0.4
@@ -54,28 +55,29 @@ OF_OUTERMOST, OF_HEAVY = 1.0, 6.0
 """Error of an interval's end, in sds, over the weight of the outermost nodes: measured at about 1,
 and for tails without moments (three groups) at 6 for a step of one, more for smaller ones."""
 EVEN_WIDTHS = 2.5
-"""Widths within which a grid is about even; it widens beyond."""
+"""Widths within which a grid is about even; it widens beyond. At 1.5 and 4 numbers move by 0.003
+sd, where 0.02 is the target (benchmarks/constants.py)."""
 WIDEST_AXIS = 3.0
 """Largest sd along a coordinate, where the mode is too flat to tell one. Where data limit every
 direction nothing moves between 1.5 and 6 (benchmarks/constants.py)."""
 COARSEST_FOR_TARGET, COARSEST_FOR_BUDGET = 1.6, 1.7
 """The coarsest first step for a target, and for a budget: with 1.9 ends of five crossed factors are
 off by 0.2."""
-LOOKED_AT = 1.6
-"""Nodes that are looked at, over those within the density's bulk."""
-ENDS = np.array([0.025, 0.975])
-"""Probabilities at which distributions of the dimensions are compared."""
+EVALUATED_RATIO = 1.6
+"""Nodes that are evaluated over those within the ellipsoid of the bulk: the frontier on all sides,
+and what is not elliptic; by it a budget becomes a step."""
 MOST_FROM_HIGHEST = 2**14
-"""Nodes from the highest on either side, at most."""
+"""Nodes from the highest on either side, at most: so that four numbers of 15 bits fit into one of
+64 by which nodes are known again."""
 
 
 @dataclass(frozen=True, eq=False)
 class Lattice(WeightedNodes):
     """A density as weighted nodes of two even grids, one shifted by half a step.
 
-    Its error is told by the largest difference between the two grids (of the log total; of each
-    dimension's mean, standard deviation, moments and ends of the 95% interval), or the weight of
-    the outermost nodes, whichever is larger.
+    Its error is estimated by the largest difference between the two grids (of the log total; of
+    each dimension's mean, standard deviation, moments and ends of the 95% interval), or the weight
+    of the outermost nodes, whichever is larger.
 
     Parameters
     ----------
@@ -136,7 +138,7 @@ def integrate_lattice(
     orders = tuple(2 if m > 2 else 1 if m > 1 else 0 for m in moments)
     heavy = any(0.0 < m <= 2.0 for m in moments)
     target = _Target(evaluate, tuple(axes), orders, heavy, _ridge(peaks[0]))
-    cut = -math.log(tolerance) + (DEPTH_OF_MOMENTS if target.heavy else DEPTH)
+    cut = -math.log(tolerance) + (EXTRA_DEPTH_OF_MOMENTS if target.heavy else EXTRA_DEPTH)
     spent, stalled, d = 0, 0, len(axes)
     step = _first_step(peaks[0], cut, budget, tolerance)
     best: Lattice | None = None
@@ -146,6 +148,7 @@ def integrate_lattice(
         spent += len(first.log_f)
         halves = _halves_differ(target, lines, first) ** HALVED_POWER
         ahead = spent + 2 * len(first.log_f) * COARSEST_RATIO**-d
+        # a second grid would only say what half of the first does
         if halves > tolerance and ahead < budget:
             step *= _finer(halves, tolerance)  # half of the nodes say that these are too few
             continue
@@ -183,6 +186,7 @@ def find_modes(
 
 def _finer(error: float, tolerance: float) -> float:
     """Ratio of the next step to one with this error."""
+    # error = 10 exp(-c / step^2): the ratio of steps is the root of that of their logarithms
     fall = math.log(10.0 / tolerance) / max(math.log(10.0 / min(error, 5.0)), 0.1)
     return float(min(max(fall**-0.5, FINEST_RATIO), COARSEST_RATIO))
 
@@ -216,8 +220,9 @@ def _first_step(peak: Peak, cut: float, budget: int, tolerance: float) -> float:
     d = len(peak.at)
     curved = np.maximum(np.linalg.eigvalsh(-peak.hessian), WIDEST_AXIS**-2)
     width = 1.0 / np.sqrt(np.maximum(-np.diag(peak.hessian), WIDEST_AXIS**-2))
+    # volume of the ellipsoid on which the quadratic approximation has fallen by `cut`
     ball = math.pi ** (d / 2) / math.gamma(d / 2 + 1) * (2.0 * cut) ** (d / 2)
-    needed = LOOKED_AT * ball / math.sqrt(float(np.prod(curved))) / float(np.prod(width))
+    needed = EVALUATED_RATIO * ball / math.sqrt(float(np.prod(curved))) / float(np.prod(width))
     return float(
         np.clip((2.0 * needed / budget) ** (1.0 / d), usual, max(usual, COARSEST_FOR_BUDGET))
     )
@@ -273,6 +278,7 @@ def _spread(
 ) -> _Shell:
     """Evaluate nodes outward from the peaks, about `limit` of them at most."""
     d = len(lines)
+    # of every peak, so that a valley between them is no end
     frontier = np.concatenate([_ellipsoid(lines, p, shift, 1.4 * cut) for p in peaks])
     frontier = np.unique(frontier, axis=0)
     beside = np.concatenate([np.eye(d, dtype=np.intp), -np.eye(d, dtype=np.intp)])
@@ -285,6 +291,7 @@ def _spread(
     while len(frontier):
         shell = _evaluated(target, lines, frontier, shift)
         parts.append(shell)
+        # nodes go on outward while the density, or what a moment weighs, is not negligible
         worth = _worth(target, shell)  # (G, 1 + d)
         tops = np.maximum(tops, worth.max(axis=0))
         on = (worth > tops - cut).any(axis=1)
@@ -297,6 +304,7 @@ def _spread(
         near = (going[:, None] + beside).reshape(-1, d)
         near = near[(np.abs(near) < MOST_FROM_HIGHEST).all(axis=1)]
         keys, at = np.unique(_keys(near), return_index=True)
+        # the frontier moves like water: every node beside one that counts is evaluated once
         new = ~np.isin(keys, seen, assume_unique=True)
         frontier = near[at[new]]
         seen = np.concatenate([seen, keys[new]])
@@ -335,6 +343,7 @@ def _keys(offset: Ints) -> Ints:
     """One number a node; collisions are ruled out up to four dimensions, and unlikely beyond."""
     mixed = np.zeros(len(offset), dtype=np.uint64)
     for column in offset.T:
+        # 15 bits a dimension: 60 of four fit; of more they are mixed, by splitmix64's constant
         mixed = mixed * np.uint64(2 * MOST_FROM_HIGHEST) + (column + MOST_FROM_HIGHEST).astype(
             np.uint64
         )
@@ -348,6 +357,7 @@ def _evaluated(target: _Target, lines: list[Line], offset: Ints, shift: float) -
     u = np.stack([li.center + li.scale * np.sinh(t[:, i]) for i, li in enumerate(lines)], axis=1)
     x, log_slope = target.values(u)
     log_f, carried = target.evaluate(x)
+    # du / dt of the sinh grid
     stretch = sum(np.log(li.scale * np.cosh(t[:, i])) for i, li in enumerate(lines))
     log_f = np.where(
         (np.abs(u) < FARTHEST_COORDINATE).all(axis=1), _finite(log_f + log_slope + stretch), -np.inf
@@ -370,6 +380,7 @@ def _halves_differ(target: _Target, lines: list[Line], shell: _Shell) -> float:
     gaps = []
     for i in range(len(lines)):
         even = _summaries(target, lines, shell, shell.offset[:, i] % 2 == 0)
+        # half of the nodes stand for twice the volume each
         even[0] += math.log(2.0)
         gaps.append(float(np.abs(even - whole).max()))
     return max(gaps)
@@ -384,6 +395,8 @@ def _summaries(target: _Target, lines: list[Line], shell: _Shell, keep: Bools) -
     values = [math.log(total) + top]
     for i, line in enumerate(lines):
         t = line.step * (shell.offset[keep, i] + shell.shift)
+        # about the line's centre, the same for both grids: a mean far from zero costs the
+        # difference no digits
         u = line.scale * np.sinh(t)
         mean = float(u @ weight)
         sd = math.sqrt(max(float((u - mean) ** 2 @ weight), 1e-300))
@@ -412,7 +425,10 @@ def _joined(
     weight = np.exp(log_f - top)
     some = weight > 0.0  # the others need not carry numbers, and reach far
     total = float(weight.sum())
+    # both grids together have two nodes to each cell
     volume = math.prod(li.step for li in lines) / 2
+    # both as one grid of half the step: the second lies between the nodes of the first in every
+    # dimension
     doubled = np.concatenate([2 * first.offset, 2 * second.offset + 1])[some]
     low, high = doubled.min(axis=0), doubled.max(axis=0)
     fine = tuple(
@@ -449,7 +465,9 @@ def _ends_differ(line: Line, place: Ints, weight: Floats, second: Bools) -> floa
         of_grid = second == shift
         index = (place[of_grid] - place[of_grid].min()) // 2
         mass = np.bincount(index, weight[of_grid])
-        t = line.t[place[of_grid].min()] + 2.0 * line.step * sinc.quantiles(ENDS, mass / mass.sum())
+        t = line.t[place[of_grid].min()] + 2.0 * line.step * sinc.quantiles(
+            INTERVAL_ENDS, mass / mass.sum()
+        )
         ends.append(line.axis.value(line.center + line.scale * np.sinh(t)))
     size = np.mean([e[1] - e[0] for e in ends]) / NORMAL_WIDTH
     return float(np.nan_to_num(np.abs(ends[0] - ends[1]).max() / size, nan=math.inf))

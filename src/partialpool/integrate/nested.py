@@ -22,24 +22,27 @@ from partialpool.integrate.trapezoid import TOLERANCE, Accuracy, integrate
 INNER_STEP = {False: 0.45, True: 0.55}
 """Distance of inner nodes in conditional sds, where the outer variable is not or is pinned down."""
 ROUGH_STEP = 1.0
-"""The same while the mode of the outer variable is looked for."""
+"""The same while the mode of the outer variable is looked for: at 2 results move by 4e-8 sd."""
 LINE_REACH = 8.0
 """Half-width of a line in conditional sds, before it is laid again where it missed. At 6 or 10
 nothing moves by more than 3e-7 sd, at 4 by 1e-6 (benchmarks/constants.py)."""
 CUT_OFF_DEPTH, ROUGH_CUT_OFF_DEPTH = 22.0, 10.0
 """Log densities this far below the highest may be cut off at the ends (3e-10)."""
 IGNORED_DEPTH = 60.0
-"""Lines whose integral is this far below the highest need not be laid well."""
+"""Lines whose integral is this far below the highest need not be laid well (9e-27): nothing moves
+at 30."""
 MOST_LINES = 2000
 """Lines, at most: a guard. 100 do for four data sets, two of them of rates with long tails."""
 MOST_NODES = 700
 """Nodes of a line after which no more are laid, however long its tail is: a guard. With 200 nothing
 moves, with 50 by 4e-8 sd."""
-ATTEMPTS = 60
+MOST_ATTEMPTS = 60
 """Times a line is laid, at most: a guard. Five do; with two, ends of rates of few groups are off by
 0.2 sd."""
 PINNED_SD = 0.2
-"""Largest sd of the outer coordinate for a grid around the joint mode."""
+"""Largest sd of the outer coordinate for a grid around the joint mode, whose lines follow the
+ridge. Where tau is less well known the density is no longer about elliptic, and lines are laid one
+by one."""
 
 Joint = Callable[[Floats, Floats], Floats]
 """Maps inner (T, M) and outer (T,) values to log densities (T, M)."""
@@ -123,6 +126,7 @@ class _Lines:
         safe = np.where(np.isfinite(top), top, 0.0)
         total = np.exp(self.log_f - safe[:, None]).sum(axis=1)
         with np.errstate(divide="ignore"):
+            # step of the rule in the inner variable is step of z times the line's scale
             return np.asarray(np.log(total * (self.z[1] - self.z[0]) * self.scale) + safe)
 
 
@@ -167,6 +171,7 @@ def integrate_nested(
     )
     line = grid.lines[0]
     nested = _finished(line, laid.on(line.x), step, grid.error)
+    # an error of the outer grid does not fall by finer inner lines
     if nested.status is Accuracy.REACHED or _halved(nested.weight, 1) ** 2 <= TOLERANCE:
         return nested  # good, or not to be made better by finer lines
     return _finished(line, _laid(joint, guess, axis, line.x, step / 2), step / 2, grid.error)
@@ -188,6 +193,7 @@ class _Kept:
 
     def on(self, outer: Floats) -> _Lines:
         """The lines of these values: those kept, if all are and have the same nodes."""
+        # lines were laid at several times, perhaps with more nodes where tails were long
         z = self.laid[0][1].z
         laid_before = np.concatenate([x for x, _ in self.laid])
         order = np.argsort(laid_before)
@@ -204,12 +210,14 @@ class _Kept:
 
 
 def _finished(line: Line, lines: _Lines, step: float, outer_error: float) -> Nested:
+    # the Jacobian of both variables
     log_w = lines.log_f + (np.log(lines.scale) + line.log_slope)[:, None]
     log_w = np.where(np.isfinite(log_w), log_w, -np.inf)
     top = log_w.max()
     weight = np.exp(log_w - top)
     total = weight.sum()
     weight /= total
+    # of a geometric tail the rest is about the last node over the step
     edge = float(weight[:, [0, -1]].sum()) / step  # what may lie beyond the ends
     error = max(outer_error, _halved(weight, 1) ** 2, edge)
     status = Accuracy.REACHED if error <= TOLERANCE else Accuracy.NOT_REACHED
@@ -240,19 +248,21 @@ def _laid(
     z = step * np.arange(-half, half + 1, dtype=np.float64)
     log_f = np.empty((len(outer), len(z)))
     todo = np.ones(len(outer), dtype=bool)
-    for _ in range(ATTEMPTS):
+    for _ in range(MOST_ATTEMPTS):
         inner = center[todo, None] + scale[todo, None] * z
         with np.errstate(all="ignore"):
             log_joint = joint(inner, outer[todo])
         log_f[todo] = np.where(np.isfinite(log_joint), log_joint, -np.inf)
         missed, mean, sd, long_tailed = _missed(log_f, z, drop)
         worth = _Lines(center, scale, z, log_f).log_marginal() + slope
+        # lines that weigh nothing need not be good
         missed &= todo & (worth > worth.max() - IGNORED_DEPTH)
         if not missed.any():
             break
         moving = missed & ~long_tailed
         center = np.where(moving, center + scale * mean, center)
         scale = np.where(moving, scale * sd, scale)
+        # only lines that were moved are evaluated again
         todo = moving
         if not moving.any():  # only long tails are left: more nodes, for every line
             if len(z) > MOST_NODES:
@@ -271,12 +281,17 @@ def _missed(log_f: Floats, z: Floats, drop: float) -> tuple[Bools, Floats, Float
     total = np.maximum(weight.sum(axis=1), 1e-300)
     mean = weight @ z / total
     sd = np.sqrt(np.maximum((weight * (z - mean[:, None]) ** 2).sum(axis=1) / total, 0.0))
+    # the density is not negligible at an end
     cut = np.maximum(log_f[:, 0], log_f[:, -1]) > top - drop
+    # or the line is so much wider than the density that few nodes lie in it
     missed = seen & (cut | (sd < 0.8))
     centred = np.abs(mean) < 0.5
     long_tailed = cut & centred & (sd >= 0.8) & (sd < 0.95)
     at_end = np.abs(mean) > 0.8 * z[-1]
+    # an sd measured on a line that cuts tails off is too small: widened, or it would be laid the
+    # same again
     stretched = np.where(cut & centred & (sd >= 0.95) & (sd < 1.1), 1.2 * sd, sd)
+    # all mass at one end: the line is moved first, as its sd says nothing
     return missed, mean, np.where(at_end, 1.0, np.clip(stretched, 0.05, 3.0)), long_tailed
 
 
@@ -289,9 +304,11 @@ def _around_mode(joint: Joint, guess: Guess, axis: Axis, start: float) -> Nested
     sd_u = math.sqrt(covariance[1, 1])
     if not sd_u < PINNED_SD:
         return None
+    # conditional mean of the inner variable is linear in u: lines follow the ridge
     slope = covariance[0, 1] / covariance[1, 1]
     sd = math.sqrt(covariance[0, 0] - slope * covariance[0, 1])
     step = INNER_STEP[True]
+    # u = 4 sd sinh(t): about even within 4 sds, reaching LINE_REACH of them
     half = math.ceil(4.0 * math.asinh(LINE_REACH / 4.0) / step) + 1
     line = Line(axis, u, 4.0 * sd_u, step / 4.0, -half, half)
 
@@ -300,6 +317,7 @@ def _around_mode(joint: Joint, guess: Guess, axis: Axis, start: float) -> Nested
 
     lines = _laid(joint, conditional, axis, line.x, step)
     along = lines.log_marginal() + line.log_slope
+    # wider than the curvature says: the general way has no such limit
     if max(along[0], along[-1]) > along.max() - 0.8 * CUT_OFF_DEPTH:
         return None
     weight = np.exp(along - along.max())
@@ -312,6 +330,7 @@ def _mode(
     """Newton's method on a stencil of nine points; the mode in (inner, u) and its covariance."""
     u = float(axis.coordinate(np.asarray(start)))
     center, scale = (float(v[0]) for v in guess(np.array([start])))
+    # stencil: a conditional sd of the inner, 0.2 of the logarithm of the outer variable
     width = np.array([scale, 0.2])
     at = np.array([center, u])
     for _ in range(40):
@@ -330,8 +349,10 @@ def _mode(
             continue
         move = np.linalg.solve(hessian, gradient)
         covariance = np.linalg.inv(hessian) * np.outer(width, width)
+        # a step of the mean is bounded by part of tau, as the quadratic is good no farther
         farthest = np.array([0.3 * float(axis.value(at[1])), 0.4])
         at = at + np.clip(width * move, -farthest, farthest)
+        # a stencil about as wide as the density itself, at its mode
         settled = (np.abs(move) < 0.2).all() and (np.diag(covariance) > 0.25 * width**2).all()
         if settled and (np.diag(covariance) < 9.0 * width**2).all():
             return (float(at[0]), float(at[1])), covariance

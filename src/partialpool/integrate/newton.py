@@ -15,11 +15,12 @@ from partialpool._typing import Floats
 
 Function = Callable[[Floats], float]
 MOST_STEPS = 40
-"""Steps at most; six are usual."""
+"""Steps, at most: a guard; six are usual."""
 LONGEST_STEP = 1.5
 """Longest step in units of the arguments, which are about sds of the posterior."""
 STEPS_OF_ONE_HESSIAN = 3
-"""Steps for which second derivatives across are used again."""
+"""Steps for which second derivatives across are used again: they take d (d - 1) evaluations, and
+with 1 or 6 the same mode is found."""
 LEAST_CURVATURE = 0.1
 """Curvatures are taken as no less in a step: it goes up, however flat or curved the wrong way."""
 
@@ -64,6 +65,7 @@ def find_mode(
         if age >= STEPS_OF_ONE_HESSIAN or curved is None:
             curved, age = _across(function, at, value, up, down, step), 0
         curved = curved.copy()
+        # along the axes second derivatives come free with the gradient's points
         curved[range(len(at)), range(len(at))] = (up + down - 2.0 * value) / step**2
         size, axes = np.linalg.eigh(-curved)
         move = axes @ (axes.T @ gradient / np.maximum(np.abs(size), LEAST_CURVATURE))
@@ -71,6 +73,8 @@ def find_mode(
             break
         move = move * min(1.0, LONGEST_STEP / float(np.linalg.norm(move)))
         new = function(at + move)
+        # `not >` lets nan and -inf count as down; second derivatives across are taken anew after
+        # that
         while not new > value and float(np.abs(move).max()) > 0.02 * step:
             move, age = 0.4 * move, STEPS_OF_ONE_HESSIAN
             new = function(at + move)
@@ -102,5 +106,6 @@ def _neighbours(function: Function, at: Floats, value: float, step: float) -> tu
     one = step * np.eye(len(at))
     up = np.array([function(at + e) for e in one])
     down = np.array([function(at - e) for e in one])
+    # a straight line through the edge of where there is a density
     up = np.where(np.isfinite(up), up, 2.0 * value - down)
     return up, np.where(np.isfinite(down), down, 2.0 * value - up)

@@ -23,10 +23,10 @@ LENGTHENED_SLOPE = 0.7
 LONGEST_STEP = 8.0
 """The longest step. Starts are within about ten standard errors; steps twice as long save at most
 one evaluation and reach where exp overflows."""
-HANDED_OVER = 1e-7
+HANDOVER_FALL = 1e-7
 """Fall still to be had at which BFGS hands over to Newton's method, whose second derivatives are
 those there: within 0.0005 standard errors of the minimum they are good to 1e-4, at 1e-5 to 1e-3."""
-HANDED_OVER_LATER = 1e-10
+LATER_HANDOVER_FALL = 1e-10
 """And where that was not enough: along curved valleys, as of two effects of one group whose
 correlation is near one, where Newton's method needs to start closer."""
 MOST_TURNS = 8
@@ -36,10 +36,11 @@ DIFFERENCE = 1e-3
 0.02 the direction in which two standard deviations are not told apart looks curved by 2e-3, and
 modes found anew take a step more than at 1e-3."""
 POLISHED_FALL = 1e-11
-"""Newton's method ends where the function can fall by less."""
-NOT_CONVEX = -3e-4
+"""Newton's method ends where the function can fall by less: 5e-6 standard errors from the
+minimum."""
+SADDLE_CURVATURE = -3e-4
 """A second derivative below this is that of a saddle, not of differences along a level curve."""
-TAKEN_AGAIN = 1e-2
+RETAKEN_CURVATURE = 1e-2
 """Second derivatives below this are taken again at the minimum itself: those along a curve of equal
 values are off by the slope left across it."""
 LEVEL_CURVATURE = 1e-4
@@ -72,15 +73,16 @@ def minimum(function: Function, start: Floats) -> Minimum:
 
     Source: Nocedal and Wright (2006), Numerical Optimization, chapter 6.
     """
-    at, inverse, near = start, np.eye(len(start)), HANDED_OVER
+    at, inverse, near = start, np.eye(len(start)), HANDOVER_FALL
     for _ in range(MOST_TURNS):
         start, value, gradient = bfgs(function, at, inverse, near)
         best = _polished(function, start, value, gradient, differences(function, start))
         size, axes = np.linalg.eigh(best.hessian)
-        if len(size) and size[0] < TAKEN_AGAIN:
+        # along a nearly level direction those at the start of the polish differ from those here
+        if len(size) and size[0] < RETAKEN_CURVATURE:
             best = replace(best, hessian=differences(function, best.at))
             size, axes = np.linalg.eigh(best.hessian)
-        if len(size) and size[0] < NOT_CONVEX:
+        if len(size) and size[0] < SADDLE_CURVATURE:
             at = best.at + axes[:, 0]  # from a saddle down to a side
         elif best.fall < POLISHED_FALL:
             break
@@ -88,7 +90,7 @@ def minimum(function: Function, start: Floats) -> Minimum:
             at = best.at
         inverse, near = (
             (axes / np.maximum(np.abs(size), LEVEL_CURVATURE)) @ axes.T,
-            HANDED_OVER_LATER,
+            LATER_HANDOVER_FALL,
         )
     return best
 
@@ -121,8 +123,10 @@ def bfgs(
         change, bend = new - at, after - gradient
         at, value, gradient = new, height, after
         along = float(change @ bend)
+        # positive curvature along the step, or the update would lose positive definiteness
         if along > 1e-8 * float(np.linalg.norm(change) * np.linalg.norm(bend)):
             part = np.eye(len(at)) - np.outer(change, bend) / along
+            # the BFGS update of the inverse (Nocedal and Wright, 6.17)
             inverse = part @ inverse @ part.T + np.outer(change, change) / along
     return at, value, gradient
 
@@ -140,6 +144,7 @@ def _line_search(
     for _ in range(40):
         new = at + length * step
         height, after = function(new)
+        # Armijo's condition of sufficient decrease
         if height <= value + 1e-4 * length * slope:
             ahead = float(after @ step)
             if best is not None and height >= best[1]:
@@ -155,6 +160,7 @@ def _line_search(
         if best is not None:
             return best
         bend = height - value - length * slope
+        # minimum of the parabola through value, slope and the new value
         shorter = -0.5 * slope * length / bend if np.isfinite(bend) else 0.1
         length *= min(max(shorter, 0.1), 0.5)
         if -length * slope < 1e-13 * (1.0 + abs(value)):
@@ -168,6 +174,7 @@ def differences(function: Function, at: Floats) -> Floats:
     hessian = np.empty((d, d))
     for k, one in enumerate(DIFFERENCE * np.eye(d)):
         hessian[k] = (function(at + one)[1] - function(at - one)[1]) / (2.0 * DIFFERENCE)
+    # row by row from differences of gradients: symmetric but for their error
     return 0.5 * (hessian + hessian.T)
 
 
@@ -176,6 +183,8 @@ def _polished(
 ) -> Minimum:
     """Newton's method with the second derivatives held."""
     size, axes = np.linalg.eigh(hessian)
+    # absolute values: down along every direction; floored, so that a level one is not followed to
+    # infinity
     inverse = (axes / np.maximum(np.abs(size), LEVEL_CURVATURE)) @ axes.T
     fall = 0.5 * float(gradient @ inverse @ gradient)
     for _ in range(6):
@@ -185,6 +194,7 @@ def _polished(
         step *= min(1.0, LONGEST_STEP / float(np.linalg.norm(step)))
         height, after = function(at + step)
         left = 0.5 * float(after @ inverse @ after)
+        # rounding, or a quadratic that does not hold here
         if not (left < fall and height < value + 1e-9 * (1.0 + abs(value))):
             break
         at, value, gradient, fall = at + step, height, after, left

@@ -36,6 +36,7 @@ def random_points(size: int, dimensions: int, rng: np.random.Generator, first: i
             assert isinstance(seed, np.random.SeedSequence)
             key = (*seed.spawn_key, first)
             rng = np.random.default_rng(np.random.SeedSequence(seed.entropy, spawn_key=key))
+        # a Latin hypercube: one point in each of `size` slices of every dimension
         order = rng.permuted(np.tile(np.arange(size)[:, None], (1, dimensions)), axis=0)
         x = (order + rng.random((size, dimensions))) / size
     return np.clip(x, CLOSEST_TO_ENDS, 1.0 - CLOSEST_TO_ENDS)

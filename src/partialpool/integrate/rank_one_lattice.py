@@ -42,7 +42,11 @@ def folded_lattice(first: int, size: int, shift: Floats) -> Floats:
     index = np.arange(first, first + size, dtype=np.int64)
     reversed_bits = np.zeros(size, dtype=np.int64)
     for bit in range(POINT_BITS):
+        # in the order of the van der Corput sequence any 2^m first points are a lattice by
+        # themselves
         reversed_bits = (reversed_bits << 1) | ((index >> bit) & 1)
     generator = np.array(GENERATOR[: len(shift)], dtype=np.float64)
     place = (reversed_bits[:, None] * (generator / 2.0**POINT_BITS) + shift) % 1.0
+    # folded (the baker's transformation): functions need not be periodic for errors to fall as 1 /
+    # n^2 (Hickernell 2002)
     return np.clip(1.0 - np.abs(2.0 * place - 1.0), CLOSEST_TO_ENDS, 1.0 - CLOSEST_TO_ENDS)

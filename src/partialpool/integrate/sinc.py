@@ -21,6 +21,7 @@ Basis = Callable[[Floats], Floats]
 
 def cumulative(distance: Floats) -> Floats:
     """Integral of sinc up to `distance`, in steps of the grid: 0 far left, 1 far right."""
+    # the sine integral
     return np.asarray(0.5 + special.sici(math.pi * distance)[0] / math.pi)
 
 
@@ -59,6 +60,7 @@ def series(position: Floats, mass: Floats) -> Floats:
     distance = position[:, None] - np.arange(len(mass))
     alternating = np.where(np.arange(len(mass)) % 2, -mass, mass)
     on_node = np.abs(part) < 1e-9
+    # 0 / 0 there: the value is the node's own
     distance[on_node] = 1.0
     total = sign * part * ((1.0 / distance) @ alternating)
     inside = on_node & (nearest >= 0) & (nearest < len(mass))
@@ -76,12 +78,15 @@ def quantiles(p: Floats, mass: Floats) -> Floats:
     mass : ndarray, shape (G,)
         Probability at the nodes.
     """
+    # a first idea, by straight lines between the nodes
     below = np.cumsum(mass) - 0.5 * mass
     middle = np.interp(p, below, np.arange(len(mass), dtype=np.float64))
     mesh = middle[:, None] + np.linspace(-1.5, 1.5, 13)  # F rises by most of p in three steps
+    # the series may fall by its truncation error in the tails: np.interp needs it to rise
     values = np.maximum.accumulate(integrated(mesh.ravel(), mass).reshape(mesh.shape), axis=1)
     at = np.array([np.interp(q, v, m) for q, v, m in zip(p, values, mesh, strict=True)])
     for _ in range(2):
+        # two of Newton's steps: F' is the series itself
         slope = np.maximum(series(at, mass), 1e-300)
         at = np.clip(at - (integrated(at, mass) - p) / slope, mesh[:, 0], mesh[:, -1])
     return at

@@ -55,10 +55,13 @@ class SplitT:
         lower = self.below / (self.below + self.above)  # probability of the lower side
         side = p < lower
         with np.errstate(invalid="ignore"):
+            # each side's share of the numbers is stretched over half of a t
             q = np.where(side, 0.5 * p / lower, 0.5 + 0.5 * (p - lower) / (1.0 - lower))
         q = np.clip(q, CLOSEST_TO_ENDS, 1.0 - CLOSEST_TO_ENDS)
         z = special.ndtri(q) / np.sqrt(chi / self.df)[:, None]
         u = self.center + (z * np.where(side, self.below, self.above)) @ self.axes.T
+        # density of both halves: 2 / (below + above) times that of the t, so that it is continuous
+        # at the centre
         size = np.linalg.slogdet(self.axes)[1] - np.log(2.0 / (self.below + self.above)).sum()
         return u, log_student(z, self.df) - size
 
@@ -92,6 +95,7 @@ class MixedT:
         m = self.mixture
         ends = np.cumsum(m.share) / m.share.sum()
         which = np.minimum(np.searchsorted(ends, uniform[:, 0], side="right"), len(ends) - 1)
+        # where the component's part of (0, 1) begins
         begin = np.append(0.0, ends[:-1])[which]
         rest = (uniform[:, 0] - begin) / (ends[which] - begin)
         p = np.clip(

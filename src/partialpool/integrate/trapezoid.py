@@ -21,22 +21,25 @@ LogDensity = Callable[[Floats], Floats]
 """Maps points, shape (G, d), to log densities, shape (G,)."""
 
 NEGLIGIBLE_DEPTH = 38.0
-"""Log densities this far below the highest are left out (3e-17)."""
-SEARCHED = 40.0
+"""Log densities this far below the highest are left out (3e-17): at 20 or 60 nothing moves by more
+than 1e-8 sd."""
+SEARCH_REACH = 40.0
 """Coordinates (about logarithms) to either side of the start in which the mode is sought: exp(40)
 covers any change of units. From 20 to 60 nothing moves by more than 2e-10 sd
 (benchmarks/constants.py, which moved the constants below too)."""
-BULK = 5.5
+BULK_REACH = 5.5
 """Half-width of the first grid in t, where u = center + scale sinh(t): ends that are still needed
 are added. At 4.5 or 7 nothing moves; at 3.5 fits of 0.1 s take 8 s."""
-SCANNED = {1: 81, 2: 17}
+SCAN_POINTS = {1: 81, 2: 17}
 """Points of the first scan by dimension: one a unit of the coordinate in one. With half or twice as
 many nothing moves by more than 2e-10 sd; fewer could miss a second mode."""
 FIRST_STEP = {1: 0.125, 2: 0.25}
 """Distance of the first nodes in t by dimension; it is halved until the error is reached, so that a
 coarser one costs evaluations and no digits: at four times as much 4e-13 sd."""
 COARSER_IF_SQUARED = 1.75
-"""Factor of the first step where the error is the square of the last change."""
+"""Factor of the first step where the error is the square of the last change. At 1 fits of counts
+take half as long again; at 3 nothing moves by more than 1e-6 sd, but a halving is needed more
+often."""
 TOLERANCE = 1e-8
 """Default error of totals, means and sds (in sds): the rule converges geometrically, so that six
 digits more than are printed cost one halving."""
@@ -139,6 +142,7 @@ def integrate(
     lines, log_f = _window(lines, log_f, orders)
     errors = [math.inf] * len(lines)
     while max(errors) > tolerance:
+        # nodes after halving each dimension that is not good enough
         if 2 ** sum(e > tolerance for e in errors) * log_f.size > most:
             break
         for i, error in enumerate(errors):
@@ -161,6 +165,7 @@ def _refined(
     between = [*lines]
     between[dimension] = line
     x = [each.x for each in between]
+    # the nodes between those of before
     x[dimension] = line.x[1::2]
     new = target.values(x)
     for i, each in enumerate(between):
@@ -229,7 +234,7 @@ def _peak(target: _Target, begin: list[float]) -> _Peak:
     """Scan widely, then zoom in until the points beside the highest are hardly lower."""
     d = len(begin)
     center = np.array(begin)
-    points, half = SCANNED[d], np.full(d, SEARCHED)
+    points, half = SCAN_POINTS[d], np.full(d, SEARCH_REACH)
     scan: list[Floats] = []
     scan_f = np.empty(0)
     for _ in range(80):
@@ -237,15 +242,18 @@ def _peak(target: _Target, begin: list[float]) -> _Peak:
         marks = np.arange(points) - points // 2
         grid = [c + s * marks for c, s in zip(center, step, strict=True)]
         f = target.at(grid)
-        if points == SCANNED[d]:
+        if points == SCAN_POINTS[d]:
             scan, scan_f = grid, f
         best = np.unravel_index(int(np.argmax(f)), f.shape)
         center = np.array([g[b] for g, b in zip(grid, best, strict=True)])
+        # highest at the edge: the grid moves on, as wide as it is
         if any(b in (0, points - 1) for b in best):
             continue
         drop = np.array([_drop(f, best, i) for i in range(d)])
+        # neighbours within a log density of one of the top: differences tell the curvature
         if (drop < 1.0).all():
             return _Peak(center.tolist(), _widths(f, best, step), scan, scan_f)
+        # a little more than the two steps between which the mode is
         half = np.where(drop < 1.0, half * 0.6, step * 1.2)
         points = 9
     return _Peak(center.tolist(), step.tolist(), scan, scan_f)
@@ -257,9 +265,11 @@ def _first_lines(target: _Target, peak: _Peak, coarser: float) -> list[Line]:
     if len(scales) == 1 and (rivals := _rivals(target, peak)):
         span = max(abs(r.center[0] - peak.center[0]) for r in rivals)
         width = min(p.width[0] for p in [peak, *rivals])
+        # the grid is even enough as far as the farthest other peak
         scales = [max(scales[0], span)]
+        # du/dt at distance d is sqrt(scale^2 + d^2): half of the narrowest width there
         step = min(step, width / (2.0 * math.hypot(scales[0], span)))
-    half = math.ceil(BULK / step)
+    half = math.ceil(BULK_REACH / step)
     return [
         Line(axis, c, s, step, -half, half)
         for axis, c, s in zip(target.axes, peak.center, scales, strict=True)
@@ -281,6 +291,7 @@ def _seen(line: Line, peak: _Peak, order: int) -> Line:
 def _rivals(target: _Target, peak: _Peak) -> list[_Peak]:
     """Other peaks of a one-dimensional density that are not negligible beside the highest."""
     u, f = peak.scan[0], peak.scan_f
+    # local maxima of the wide scan
     tops = 1 + np.flatnonzero((f[1:-1] > f[:-2]) & (f[1:-1] >= f[2:]))
     far = tops[np.abs(u[tops] - peak.center[0]) > 1.5 * (u[1] - u[0])]
     climbed = [_climbed(target, float(u[i]), float(u[1] - u[0])) for i in far]
@@ -318,11 +329,13 @@ def _widths(f: Floats, best: tuple[np.intp, ...], step: Floats) -> list[float]:
 
 def _scales(target: _Target, peak: _Peak) -> list[float]:
     """Scales for which sinh reaches wherever the density is not negligible."""
+    # pi / 2 sinh(t) is the double-exponential rule for tails like exp(-|u|), which logarithms and
+    # logits have
     scales = [min(w, math.pi / 2) for w in peak.width]
     if len(scales) == 1:
         return [max(scales[0], _reach(peak.scan[0] - peak.center[0], peak.scan_f))]
     across = np.sinh(np.arange(-5.0, 5.01, 0.5))
-    wide = np.arange(-SEARCHED, SEARCHED + 1, 2.0)
+    wide = np.arange(-SEARCH_REACH, SEARCH_REACH + 1, 2.0)
     for i in (0, 1, 0, 1):  # twice each, as the reach of one depends on that of the other
         grid = [c + s * across for c, s in zip(peak.center, scales, strict=True)]
         grid[i] = peak.center[i] + wide
@@ -343,6 +356,7 @@ def _window(lines: list[Line], log_f: Floats, orders: Sequence[int]) -> tuple[li
         along = log_f.max(axis=tuple(k for k in range(log_f.ndim) if k != i))
         keep = along > along.max() - NEGLIGIBLE_DEPTH
         if orders[i] > 0:
+            # where a moment is monitored, what it weighs must be inside too
             tilted = along + orders[i] * np.log(line.x)
             keep |= tilted > tilted.max() - NEGLIGIBLE_DEPTH
         at = np.flatnonzero(keep)

@@ -10,9 +10,6 @@ import numpy as np
 from partialpool._typing import Floats, Ints
 from partialpool.integrate.trapezoid import Accuracy
 
-NORMAL_WIDTH = 3.919927969080108
-"""Width of the central 95% of a normal distribution, in standard deviations."""
-
 
 @dataclass(frozen=True, eq=False)
 class WeightedNodes:

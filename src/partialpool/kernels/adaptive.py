@@ -62,11 +62,14 @@ def corrected(
 ) -> Corrected:
     """Sum over the nodes, some groups at a time."""
     nodes, log_weight = hermite(points, len(mode.t[0]))
+    # the rule's weights contain the normal density; the integrand is g itself, so that is divided
+    # out
     log_weight = log_weight + 0.5 * (nodes**2).sum(axis=1)
     ends = np.append(rows.starts[1:], len(rows.y))
     pieces, begin = [], 0
     while begin < len(ends):
         first = int(rows.starts[begin])
+        # whole groups only: their sums over rows are taken by reduceat within a part
         end = int(np.searchsorted(ends, first + CELLS_AT_ONCE // len(nodes), side="right"))
         end = max(end, begin + 1)
         some = slice(begin, end), slice(first, int(ends[end - 1]))
@@ -99,28 +102,39 @@ def _some(
     q, length = len(t), len(starts)
     wide = np.empty((q, 1, len(nodes), length))
     wide[:] = nodes.T[:, None, :, None]
+    # D = L L' and R = L'^-1: R x is the solution of L' u = x
     away = batched_linalg.backward(lower, wide)[:, 0]  # R x, (q, K, L)
     v = mode.effects[0][:, None, groups] + away
     eta = mode.eta[part] + sum(
         tk * np.repeat(ak, counts, axis=1) for tk, ak in zip(t, away, strict=True)
     )
     at_mode = likelihood.value(mode.eta[part])
+    # differences from the mode row by row, before they are summed: of large counts both sums have
+    # many digits in common
     log_f = np.add.reduceat(likelihood.value(eta.T).T - at_mode, starts, axis=1)
+    # and the same of the prior N(0, I) of v
     log_f -= 0.5 * (v**2).sum(axis=0) - 0.5 * (mode.effects[0][:, groups] ** 2).sum(axis=0)
     log_f += log_weight[:, None]
     top = log_f.max(axis=0)
+    # shares of the nodes in the integral; its derivative in anything is their mean of that of log f
     share = np.exp(log_f - top)
     total = share.sum(axis=0)
     share /= total
     residual = likelihood.slopes(eta.T)[0].T
     pull = np.stack([np.add.reduceat(zk * residual, starts, axis=1) for zk in z])  # (q, K, L)
+    # eta = z' Lambda v, so that d log f / d Lambda_ab = (z'residual)_a v_b, summed over nodes k and
+    # groups l
     score = np.einsum("akl,bkl->ab", share * pull, v)
+    # derivative of log f in v itself: Lambda' z'residual - v
     slope = np.einsum("ab,akl->bkl", mode.factor, pull) - v
     slope *= share
+    # a node lies at v^ + R x: what moves R moves the sum by slope x'
     product = np.einsum("akl,kb->abl", slope, nodes)
     by_row = np.repeat(share, counts, axis=1)
     rise = np.zeros(len(at_mode))
     if along is not None:
+        # of the value in the dispersion only; how the mode moves with it is added by
+        # `laplace.criterion`
         rise = along.part(part).derivative(lambda of: (by_row.T * of.value(eta.T)).sum(axis=1))
     return Corrected(
         float((top + np.log(total)).sum()),
@@ -139,10 +153,12 @@ def _with_curvature(lower: Floats, product: Floats) -> Floats:
     diagonal; hence the derivative of tr(B' dR) is -R Phi(B'R) R'.
     """
     q = len(product)
+    # Phi: the derivative of a Cholesky factor (Murray 2016, arXiv:1602.07527)
     mask = np.tril(np.ones((q, q)), -1) + 0.5 * np.eye(q)
     # B'R is the transpose of R'B = L^-1 B
     half = batched_linalg.forward(lower, product[:, None].copy())[:, 0]  # L^-1 B, (q, q, L)
     lower_part = mask[:, :, None] * half.swapaxes(0, 1)
     left = batched_linalg.backward(lower, lower_part[:, None].copy())[:, 0]  # R Phi
     both = batched_linalg.backward(lower, left.swapaxes(0, 1)[:, None].copy())[:, 0]  # R (R Phi)'
+    # D is symmetric, and so is what is returned: the derivative with an entry of either triangle
     return 0.5 * (both + both.swapaxes(0, 1))

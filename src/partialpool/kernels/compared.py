@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
+from partialpool._normal import ENDS_AND_MEDIAN
 from partialpool._typing import Floats
-
-ENDS = np.array([0.025, 0.5, 0.975])
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ def with_draws(observed: float, drawn: Floats, *, both: bool = False) -> Compare
     equal = len(drawn) - greater - smaller
     # the data count as one draw more, so that no p-value is 0 and each is as likely as it says
     above, below = ((n + 0.5 * equal + 1.0) / (len(drawn) + 1.0) for n in (greater, smaller))
-    lower, middle, upper = np.quantile(drawn, ENDS).tolist()
+    lower, middle, upper = np.quantile(drawn, ENDS_AND_MEDIAN).tolist()
     p = 2.0 * min(above, below) if both else above
     return Compared(observed, middle, lower, upper, min(p, 1.0))
 
@@ -64,14 +63,14 @@ def with_gamma(observed: float, mean: float, variance: float) -> Compared:
     chi-square is then right too.
     """
     shape, scale = mean**2 / variance, variance / mean
-    lower, middle, upper = (scale * special.gammaincinv(shape, ENDS)).tolist()
+    lower, middle, upper = (scale * special.gammaincinv(shape, ENDS_AND_MEDIAN)).tolist()
     p = float(special.gammaincc(shape, max(observed, 0.0) / scale))
     return Compared(observed, middle, lower, upper, p)
 
 
 def with_normal(z: float, *, both: bool = True) -> Compared:
     """Compare a standardised value with a standard normal one; `both` ways, or upward only."""
-    end = float(special.ndtri(ENDS[2]))
+    end = float(special.ndtri(ENDS_AND_MEDIAN[2]))
     p = 2.0 * special.ndtr(-abs(z)) if both else special.ndtr(-z)
     return Compared(z, 0.0, -end, end, float(p))
 
@@ -82,7 +81,7 @@ def with_largest(observed: float, tests: int, df: float = math.inf) -> Compared:
     Standard normal, or Student's t with `df` degrees of freedom. Source: Sidak (1967),
     doi:10.1080/01621459.1967.10482935.
     """
-    below = 0.5 * (1.0 + ENDS ** (1.0 / tests))
+    below = 0.5 * (1.0 + ENDS_AND_MEDIAN ** (1.0 / tests))
     normal = math.isinf(df)
     ends = special.ndtri(below) if normal else special.stdtrit(df, below)
     lower, middle, upper = ends.tolist()

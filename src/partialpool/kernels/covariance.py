@@ -30,7 +30,9 @@ def correlation_factor(partial: Floats, size: int) -> Floats:
         left = np.ones(len(partial))
         for k in range(i):
             r = partial[:, at]
+            # a partial correlation is the share of what earlier ones leave
             out[:, i, k] = r * left
+            # not 1 - r^2: exact for r near 1, where sds are nearly proportional
             left = left * np.sqrt((1.0 - r) * (1.0 + r))
             at += 1
         out[:, i, i] = left
@@ -54,8 +56,10 @@ def partial_correlations(correlation: Floats) -> Floats:
     for i in range(size):
         left = 1.0
         for k in range(i):
+            # the same recursion solved for r
             rest = known[i, k] - factor[i, :k] @ factor[k, :k]
             r = rest / (factor[k, k] * np.sqrt(left)) if factor[k, k] * left > 0 else 0.0
+            # estimates of a singular matrix may come out as 1 + 1e-16
             r = float(np.clip(r, -1.0, 1.0))
             factor[i, k] = r * np.sqrt(left)
             left *= (1.0 - r) * (1.0 + r)

@@ -23,14 +23,16 @@ from partialpool.kernels.nested_factors import Functional, Reduced, of_unknown
 from partialpool.kernels.normal_equations import System
 
 CELLS_HELD = 2**24
-"""Elements of dense matrices held at once."""
+"""Elements of dense matrices held at once (128 MiB)."""
 CELLS_TOGETHER = 2**17
 """Elements of a node's dense matrices up to which nodes are worked on together: of penicillin's
 crossed 24 x 6 that took 10 ms where one by one took 1.4 s, of 400 x 100 half the time."""
 NODES_AT_ONCE = 8
-"""Nodes whose groups are eliminated together, where the rest is large."""
+"""Nodes whose groups are eliminated together, where the rest is large: one sparse product for all
+of them."""
 LARGE_MATRIX = 200
-"""Dense matrices from this size on are factored one by one, in place."""
+"""Dense matrices from this size on are factored one by one, in place, without a copy of all of
+them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,6 +87,8 @@ class Crossed:
         step = max(
             1, min(CELLS_HELD // (100 * len(self.base) ** 2), CELLS_HELD // self.ztz[0].size)
         )
+        # eliminating and factoring have memory of different size, and so each its own number of
+        # nodes at a time
         batch = max(step, min(NODES_AT_ONCE, CELLS_HELD // self.map.shape[0]))
         room = np.empty((min(step, nodes), *self.base.shape))
         log_det, squares = np.empty(nodes), np.empty((nodes, last, last))
@@ -96,6 +100,8 @@ class Crossed:
                 part = slice(g, min(g + step, len(det)))
                 rest = [f[part] for f in chosen[1:]]
                 more, lower = self._factored(removed, part, rest, room)
+                # the factor of [U X y]'s last block is that of what the groups leave of [X y]: its
+                # square is [X y]'V^-1 [X y]
                 tail = lower[:, -last:, -last:]
                 at = slice(begin + part.start, begin + part.stop)
                 log_det[at] = det[part] + more
@@ -107,11 +113,13 @@ class Crossed:
 
         H and V have shape (q, q, G, L).
         """
+        # g: nodes, l: groups, k and j: columns as they are, m: columns after Lambda'
         left = np.einsum("gkm,kjl->mjgl", factor, self.ztz)
         a = np.einsum("mkgl,gkj->mjgl", left, factor)
         for k in range(len(a)):
             a[k, k] += 1.0
         lower = batched_linalg.cholesky(a)
+        # |I + Lambda'Z'Z Lambda| is |V| by Sylvester's identity, for groups of any number of rows
         log_det = 2.0 * np.sum([np.log(lower[k, k]).sum(axis=-1) for k in range(len(a))], axis=0)
         q, groups = len(a), self.sizes[0]
         wide = np.broadcast_to(factor.transpose(2, 0, 1)[..., None], (q, len(factor), q, groups))
@@ -125,9 +133,11 @@ class Crossed:
         """
         q, nodes = len(h), h.shape[2]
         entries = [(a, b) for a in range(q) for b in range(a + 1)]
+        # lower triangle only: `products_map` has counted the other half in
         stacked = np.concatenate([h[a, b] for a, b in entries], axis=1)  # (G, entries L)
         hr = np.einsum("abgl,brl->algr", h, self.ztr)  # H Z'[X y]
         flat = hr.reshape(q * self.sizes[0], -1)
+        # one sparse product for all nodes and right sides
         side = (self.beside.T @ flat).reshape(self.rest, nodes, -1)
         corner = np.einsum("arl,algs->grs", self.ztr, hr)
         return self.map @ stacked.T, side.transpose(1, 2, 0), corner
@@ -151,6 +161,7 @@ class Crossed:
         whole[:, n:, n:] -= corner[part]
         scale_blocks(whole, factors, self.sizes[1:])
         at = np.arange(n)
+        # I + Lambda'(...)Lambda: the prior of standardised effects
         whole[:, at, at] += 1.0
         lower = _cholesky(whole)
         return 2.0 * np.log(lower[:, at, at]).sum(axis=1), lower
@@ -171,6 +182,7 @@ class Crossed:
         constant, variance = np.empty((nodes, len(x))), np.empty((nodes, len(x)))
         coefficient = np.empty((nodes, *x.shape))
         rest = self._rest_rows(index, z)
+        # of one node's dense arrays: rows by the rest, the rest squared, and Z'U
         cells = (len(x) + len(self.base)) * len(self.base) + self.sizes[0] * self.rest
         if cells <= CELLS_TOGETHER and self.rest < LARGE_MATRIX:
             dense = self.beside.toarray().reshape(self.widths[0], self.sizes[0], -1)
@@ -211,17 +223,23 @@ class Crossed:
         known = np.flatnonzero(index[0] >= 0)
         groups, weight = index[0][known], z[0][known]
         pulled = np.einsum("abgl,la->bgl", h[..., groups], weight)  # z'H
+        # z'Hz: the variance of the first level's effects where those of the rest are known
         variance[:, known] += np.einsum("bgl,lb->gl", pulled, weight)
+        # and their mean, z'H Z'(y - X beta - U u), one part at a time
         change = np.einsum("bgl,brl->glr", pulled, self.ztr[:, :, groups])
         constant[:, known] += change[..., p]
         coefficient[:, known] -= change[..., :p]
+        # the part in u goes to the weights on the rest
         rows[:, known] -= np.einsum("bgl,bln->gln", pulled, beside[:, groups])
         lower = factored[:, :n, :n]
+        # rows n.. of the factor are L^-1 [U X y] already: one more solve is the mean of
+        # standardised u
         half = batched_linalg.stacked_backward(lower, factored[:, n:, :n].transpose(0, 2, 1))
         means = rows @ times_blocks(half, factors[1:], sizes)
         constant += means[..., p]
         coefficient -= means[..., :p]
         scaled = times_blocks(np.ascontiguousarray(rows.transpose(0, 2, 1)), turned, sizes)
+        # a'Lambda (L L')^-1 Lambda'a as a sum of squares, which rounding cannot make negative
         variance += (batched_linalg.stacked_forward(lower, scaled) ** 2).sum(axis=1)
         return constant, coefficient, variance
 
@@ -251,10 +269,12 @@ class Crossed:
         means = rows @ times_blocks(half, factors[1:], sizes)
         constant += means[:, p]
         coefficient -= means[:, :p]
+        # few rows: solving for each is cheaper than the inverse, which costs n solves
         if len(x) <= 2 * n:
             variance += _by_solving(rows, lower, factors[1:], sizes)
             return constant, coefficient, variance
         covariance = _inverse(lower, factors[1:], sizes)
+        # all such rows of a group share a quadratic form, which is computed once for each group
         alone = np.diff(rest.indptr)[known] == 0  # rows of effects of the first level only
         of_groups = self._of_groups(covariance)[:, groups[alone]]
         variance[known[alone]] += _quadratic_form(of_groups, pulled[:, alone])
@@ -278,6 +298,7 @@ class Crossed:
         """
         n, size = self.rest, len(self.base)
         row, column = np.divmod(self.places, size)
+        # only the lower triangle is held: entries off the diagonal stand for both
         values = covariance.ravel()[row * n + column] * np.where(row == column, 1.0, 2.0)
         return np.asarray((self.map.T @ values).reshape(-1, self.sizes[0]))
 
@@ -303,6 +324,7 @@ class Crossed:
             one = [f[g : g + 1] for f in factors]
             lower, h, v = self._one(one)
             half = lower[-1, :n] - beta[g] @ lower[n:-1, :n]
+            # L'u = half + sigma e has mean L'^-1 half and covariance sigma^2 (L L')^-1
             half = half + sigma[g] * rng.standard_normal(n)
             u = scipy.linalg.solve_triangular(lower[:n, :n], half, lower=True, trans=1)
             effects = []
@@ -358,6 +380,7 @@ class Crossed:
         out = np.zeros((len(factors[0]), len(index[0])))
         for factor, each, weight in zip(factors, index, z, strict=True):
             new = each == -1
+            # of no data: the prior's variance z'Lambda Lambda'z
             out[:, new] += ((weight[new] @ factor) ** 2).sum(axis=2)
         return out
 
@@ -367,6 +390,8 @@ def _cholesky(whole: Floats) -> Floats:
     if whole.shape[1] < LARGE_MATRIX:
         return batched_linalg.stacked_cholesky(whole)
     for matrix in whole:
+        # LAPACK reads columns: the transposed view of a C-ordered matrix is passed without a copy,
+        # and its upper factor is our lower one
         _, failed = scipy.linalg.lapack.dpotrf(matrix.T, lower=0, clean=1, overwrite_a=1)
         if failed:
             matrix[:] = np.nan
@@ -383,6 +408,7 @@ def scale_blocks(whole: Floats, factors: Sequence[Floats], sizes: Sequence[int])
                 whole[:, at, beside] *= f * other
             whole[:, ends[-1] :, at] *= f
         return
+    # Lambda' M Lambda needs all of M: the upper triangle is made from the lower
     whole += np.tril(whole, -1).transpose(0, 2, 1) - np.triu(whole, 1)
     for at, f, size in zip(blocks, factors, sizes, strict=True):
         q = f.shape[1]
@@ -424,6 +450,7 @@ def _by_solving(
 def _inverse(lower: Floats, factors: Sequence[Floats], sizes: Sequence[int]) -> Floats:
     """Lambda (L L')^-1 Lambda', the lower triangle; (n, n)."""
     copied = np.ascontiguousarray(lower)
+    # from the factor to the inverse in place; of the transposed view again
     inverse, _ = scipy.linalg.lapack.dpotri(copied.T, lower=0, overwrite_c=1)
     covariance = np.asarray(inverse.T)
     scale_blocks(covariance[None], [f.transpose(0, 2, 1) for f in factors], sizes)
@@ -441,6 +468,7 @@ def _by_pairs(rows: scipy.sparse.csr_array, covariance: Floats) -> Floats:
     """A' C a for each sparse row a, from the lower triangle of C."""
     rows.sort_indices()
     out = np.zeros(rows.shape[0])
+    # a row with m entries has m (m + 1) / 2 pairs
     cost = np.cumsum(np.diff(rows.indptr).astype(np.float64) ** 2)
     ends = (
         np.searchsorted(cost, np.arange(CELLS_HELD, cost[-1], CELLS_HELD))
@@ -467,6 +495,7 @@ def make_crossed(system: System) -> Crossed:
     rows, columns, values = [], [], []
     for m, level in enumerate(others, start=1):
         pair = system.pairs[0, m]
+        # columns of the rest: level by level, group by group, effects of a group beside each other
         where = ends[m - 1] + pair.k[:, None, None] * level.q + np.arange(level.q)
         row = pair.i[:, None, None] + first.size * np.arange(first.q)[:, None]
         shape = pair.products.shape

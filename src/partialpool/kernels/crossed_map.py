@@ -40,8 +40,10 @@ def products_map(
     at = np.concatenate([p for p, _, _ in by_entry])
     column = np.concatenate([g + i * groups for i, (_, g, _) in enumerate(by_entry)])
     value = np.concatenate([v for _, _, v in by_entry])
+    # a mark for every place is smaller than sorting the products, of which many fall on one place
     occurs = np.zeros(size * size, dtype=bool)
     occurs[at] = True
+    # places are numbered in the order in which they stand in the matrix
     row = (np.cumsum(occurs, dtype=_kind(size)) - 1)[at]
     shape = (int(occurs.sum()), len(by_entry) * groups)
     entries = scipy.sparse.coo_array((value, (row, column)), shape=shape)

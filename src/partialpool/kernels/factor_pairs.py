@@ -68,6 +68,8 @@ def make_parts(group: Ints, column: Ints, groups: int, n: int) -> Parts:
     graph = coo_array(
         (np.ones(len(group), dtype=np.int8), (group, groups + column)), shape=(groups + n,) * 2
     )
+    # groups of the largest factor and columns of r that share rows are joined: a component has no
+    # products with others, and its Schur complement is a block of its own
     _, label = csgraph.connected_components(graph, directed=False)
     _, component = np.unique(label[groups:], return_inverse=True)
     counts = np.bincount(component)
@@ -80,8 +82,10 @@ def make_parts(group: Ints, column: Ints, groups: int, n: int) -> Parts:
     start = np.searchsorted(fit[order], fit[order])
     rank[order] = np.arange(len(order)) - start
     kinds, members = np.unique(fit, return_counts=True)
+    # rounded up: the last part of a kind may have room left
     needed = -(-members // kinds)
     base = (np.cumsum(needed) - needed)[np.searchsorted(kinds, fit)]
+    # place of a component inside its part
     begin = rank % fit * (width // fit)
     by_component = np.argsort(component, kind="stable")
     within = np.empty(n, dtype=np.intp)
@@ -177,6 +181,7 @@ class DensePairs(Pairs):
     def subtract_gram(self, stack: Floats, half: Floats) -> None:
         """As `Pairs`."""
         for each in half[:, 0]:
+            # half has an axis of effects of the largest factor: one product for each
             stack[0] -= each @ each.T
 
     def times(self, c: Floats, r: Floats) -> Floats:
@@ -233,6 +238,7 @@ class SparsePairs(Pairs):
         """As `Pairs`."""
         flat = stack.reshape(-1)
         for first, second, place, _ in self._products():
+            # e: pairs of entries of the same group, k: effects of that group
             values = np.einsum("ke,ke->e", half[:, 0, 0, first], half[:, 0, 0, second])
             flat -= np.bincount(place, values, flat.size)
 
@@ -319,6 +325,7 @@ def make_pairs(
     n = sum(g * w for g, w in zip(sizes, widths, strict=True))
     keys, places, entries, begin = [], [], [], 0
     for index, size, w in others:
+        # one number for every pair of groups that shares rows
         key, place = np.unique(group * size + index, return_inverse=True)
         keys.append((key // size, key % size))
         places.append(place)
@@ -331,11 +338,13 @@ def make_pairs(
     if (
         parts.number == 1
         and width * groups * n <= DENSE_CELLS
+        # work as an array, and as a list: each group's entries with each other
         and groups * n**2 <= ARRAY_GAIN * float(counts @ counts)
     ):
         whole = Parts(np.zeros(n, dtype=np.intp), np.arange(n), 1, n)
         dense = tuple(index * groups + group for index, _, _ in others)
         return DensePairs(dense, tuple(g * groups for g in sizes), widths, sizes, whole, groups)
+    # by group, then by column: `reduceat` sums over a group's entries
     order = np.lexsort((column, row))
     starts = np.flatnonzero(np.diff(row[order], prepend=-1))
     number = tuple(len(key) for key, _ in keys)

@@ -118,6 +118,8 @@ class Logit(Link):
         return np.asarray(special.expit(theta) * special.expit(-theta))
 
     def cumulant(self, theta: Floats) -> Floats:
+        # of a number between 1 and 2: the error is 1e-16 in absolute terms, as sums of rows need,
+        # and log is quicker than log1p
         return np.asarray(np.maximum(theta, 0.0) + np.log(1.0 + np.exp(-np.abs(theta))))
 
     def cumulant_of(self, grown: Floats) -> Floats:
@@ -125,6 +127,8 @@ class Logit(Link):
         return np.asarray(np.log(grown, out=grown))
 
     def cumulants(self, theta: Floats) -> tuple[Floats, Floats, Floats]:
+        # exponentials of negative numbers only: none overflows, and both p and 1 - p keep their
+        # digits
         small = np.exp(-np.abs(theta))
         share = 1.0 / (1.0 + small)
         p = np.where(theta >= 0, share, small * share)
@@ -142,16 +146,19 @@ class Logit(Link):
     def cumulant_step(self, theta: Floats, step: Floats) -> Floats:
         negative = theta <= 0  # by A(theta) = theta + A(-theta) the rest is as exact
         near = np.clip(np.where(negative, step, -step), -30.0, 30.0)
+        # log((1 + e^(theta + s)) / (1 + e^theta)) = log1p(p (e^s - 1)), p = expit(theta)
         change = np.log1p(special.expit(-np.abs(theta)) * np.expm1(near))
         far = self.cumulant(theta + step) - self.cumulant(theta)
         exact = np.where(negative, change, step + change)
         return np.asarray(np.where(np.abs(step) < 30.0, exact, far))
 
     def guess(self, y: Floats, size: Floats) -> tuple[Floats, Floats]:
+        # half an event to either side, as in the empirical logit (Haldane 1956, Anscombe 1956)
         hit, miss = y + 0.5, size - y + 0.5
         return np.log(hit / miss), np.sqrt(1.0 / hit + 1.0 / miss)
 
     def information(self, y: Floats, size: Floats) -> Floats:
+        # n p (1 - p) at p = y / n
         return np.asarray(y * ((size - y) / size))
 
     def best(self, y: Floats, size: Floats) -> Floats:
@@ -201,6 +208,7 @@ class Log(Link):
         return np.ones_like(mean)
 
     def cumulant_step(self, theta: Floats, step: Floats) -> Floats:
+        # expm1 for short steps; clipped, as both branches of np.where are computed
         near = self.natural(theta) * np.expm1(np.clip(step, -1.0, 1.0))
         far = self.natural(theta + step) - self.natural(theta)
         return np.asarray(np.where(np.abs(step) < 1.0, near, far))

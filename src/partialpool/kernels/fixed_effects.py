@@ -57,13 +57,17 @@ def fits_perfectly(system: System, kernel: Tree | Crossed) -> bool:
     if system.total[-1, -1] <= NOTHING_SHARE * system.size:
         return True
     total, lost = float(system.total[-1, -1]), NOTHING_LEFT
+    # sums about the groups' means: nothing that rounding left of taking these off is mistaken for
+    # an outcome
     if isinstance(kernel, Tree) and system.levels[0].within is not None:
         total, lost = _least_squares(kernel.total), NOTHING_LEFT_NESTED
         if total <= system.rounding:
             return True
         if len(system.levels) == 1:
             return False
+    # with groups' effects next to free, weighted least squares leaves what no effect explains
     rest = float(solve(kernel.evaluate(system.barely_pooled(FREE_SD)).squares).rest[0])
+    # `not >` and not `<=`: a nan, where nothing could be solved, counts as a perfect fit
     return not rest > lost * total
 
 
@@ -75,6 +79,8 @@ def _least_squares(squares: Floats) -> float:
         return float(squares[-1, -1])
     inner = squares[np.ix_(used, used)] / np.outer(scale[used], scale[used])
     right = squares[used, -1] / (scale[used] * scale[-1])
+    # of correlations: the share of the outcome that is explained; least squares, as columns may be
+    # dependent
     share = right @ np.linalg.lstsq(inner, right, rcond=NOTHING_SHARE)[0]
     return float(squares[-1, -1] * max(1.0 - share, 0.0))
 
@@ -85,11 +91,14 @@ def solve(squares: Floats) -> Solved:
     Nodes at which they cannot be solved get nan.
     """
     p = squares.shape[1] - 1
+    # nan where the matrix is not positive definite, so that one bad node does not stop the others
     lower = stacked_cholesky(squares[:, :p, :p])
     inverse = np.linalg.inv(lower)
+    # L^-1 X'V^-1 y; beta = L'^-1 half, and the explained sum of squares is half'half
     half = (inverse @ squares[:, :p, p:])[:, :, 0]
     beta = (half[:, None, :] @ inverse)[:, 0]
     covariance = inverse.transpose(0, 2, 1) @ inverse
     log_det = 2.0 * np.log(np.einsum("gkk->gk", lower)).sum(axis=1)
+    # a perfect fit may leave less than nothing
     rest = np.maximum(squares[:, p, p] - (half**2).sum(axis=1), 0.0)
     return Solved(beta, covariance, log_det, rest)

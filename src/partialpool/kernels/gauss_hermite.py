@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import math
 from functools import cache
 
 import numpy as np
 from scipy import special
 
+from partialpool._normal import LOG_2PI
 from partialpool._typing import Floats
 
 CORNER_WEIGHT = 1e-7
@@ -26,11 +26,12 @@ def hermite(points: int, q: int) -> tuple[Floats, Floats]:
     Source: Jaeckel (2005), A note on multivariate Gauss-Hermite quadrature.
     """
     node, weight = special.roots_hermitenorm(points)
-    log_w = np.log(weight) - 0.5 * math.log(2.0 * math.pi)
+    log_w = np.log(weight) - 0.5 * LOG_2PI
     nodes = np.array(list(itertools.product(node, repeat=q)))
     weights = np.array([sum(w) for w in itertools.product(log_w, repeat=q)])
     if q > 1:
         order = np.argsort(weights)
+        # the lightest together weigh this much, not each
         keep = order[np.cumsum(np.exp(weights[order])) > CORNER_WEIGHT]
         nodes, weights = nodes[keep], weights[keep]
         weights -= special.logsumexp(weights)

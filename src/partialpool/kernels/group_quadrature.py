@@ -27,7 +27,8 @@ LONGEST_STEP = 2.5
 """Newton steps of v are no longer, in prior sds: from a start near the mode none is, and from far
 away longer ones overshoot where a binary row's weight has died out."""
 LARGEST_EXPONENT = 500.0
-"""Exponentials are taken of no more than this; log(1 + exp(x)) is x beyond."""
+"""Exponentials are taken of no more than this; log(1 + exp(x)) is x beyond. exp(500) times a
+billion trials is still a number (1e308)."""
 LARGEST_PREDICTOR, LARGEST_PRODUCT = 200.0, 1e174
 """Linear predictors, and displacements of them, for which one exponential a row serves all nodes:
 their products are below the largest double."""
@@ -149,7 +150,7 @@ class GroupedRows:
     def best(self) -> Floats:
         """Highest log likelihood of each group, every row by itself; (J,).
 
-        Log likelihoods are told relative to it, so that no digits are lost to large counts.
+        Log likelihoods are taken relative to it, so that no digits are lost to large counts.
         """
         return self.sums(self.best_of_rows[:, None])[:, 0]
 
@@ -254,8 +255,11 @@ def integrate_groups(
     if linear is None:
         linear = rows.sums(rows.y[:, None] * known)
     if exponential and exponential.shift is not None:
+        # a shift of eta for the cumulant only: y eta in `linear` is without it
         known = known + beside(exponential.shift, known)
     quick = rows.intercept and exponential
+    # with one effect that is the same for all rows of a group, exp(eta) at any node is a multiple
+    # of that at the mode: one exponential a row serves the search and all nodes
     near = _near_modes_of_intercepts(rows, known, wide, start, steps) if quick else None
     v, lower, eta, grown = near or _near_modes(rows, known, wide, start, steps)
     node, log_weight = hermite(nodes, rows.q)
@@ -263,6 +267,8 @@ def integrate_groups(
     values = np.empty((len(node), *v.shape[1:]))
     for k, (x, log_w) in enumerate(zip(node, log_weight, strict=True)):
         away = _stretched(lower, x)
+        # weights of the rule contain the normal density at x, which is divided out: the prior at v
+        # follows
         values[k] = at.log_likelihood(away) + (log_w + 0.5 * float(x @ x))
         for va, da in zip(v, away, strict=True):
             values[k] -= 0.5 * (va + da) ** 2
@@ -270,6 +276,7 @@ def integrate_groups(
     values -= top
     np.exp(values, out=values)
     total = values.sum(axis=0)
+    # v = v^ + lower'^-1 x: the Jacobian of x to v
     log_root = sum(np.log(lower[a, a]) for a in range(rows.q))
     log_marginal = np.log(total) + top - log_root - rows.best[:, None]
     if exponential and exponential.extra is not None:
@@ -300,17 +307,22 @@ def _near_modes(
             mean *= size  # of counts with a log link this was the weight too
             score = np.subtract(y, mean, out=mean)
         else:
+            # the weight may be a positive stand-in for a curvature: it only says where the rule is
+            # laid
             score, weight = rows.likelihood.slopes(eta)
         each = [rows.sums(rows.times(score, a)) for a in range(q)]
         gradient = _transposed_times(factor, each) - v
         curvature = _between(factor, _curvature(rows, weight))
         for a in range(q):
+            # of the prior N(0, I)
             curvature[a, a] += 1.0
         lower = batched_linalg.cholesky(curvature)
         if steps:
             move = batched_linalg.backward(
                 lower, batched_linalg.forward(lower, gradient[:, :, None])
             )[:, :, 0]
+            # lower is that of the place before the last step: near enough, as two steps leave next
+            # to nothing
             v += np.clip(move, -LONGEST_STEP, LONGEST_STEP)
     return v, lower, rows.plus(known, _times(factor, v)), None
 
@@ -326,6 +338,7 @@ def _near_modes_of_intercepts(
     grown = np.exp(eta, out=eta)
     size = None if rows.bernoulli else rows.sizes
     if rows.link is LOG:
+        # of a log link only a group's sum of rates counts
         grown = rows.sums(grown if size is None else size * grown)
     events = rows.sums(rows.y[:, None])
     curvature = np.ones_like(v)
@@ -333,9 +346,11 @@ def _near_modes_of_intercepts(
         if rows.link is LOG:
             mean = weight = grown
         else:
+            # below exp(200) both are finite, and p is 1 to all digits where grown is large
             p = grown / (1.0 + grown)
             mean = rows.sums(p if size is None else size * p)
             np.multiply(p, p, out=p)
+            # sum of size p (1 - p)
             weight = mean - rows.sums(p if size is None else size * p)
         curvature = wide**2 * weight + 1.0
         if steps:
@@ -344,6 +359,7 @@ def _near_modes_of_intercepts(
             v += move
             change = np.exp(np.clip(wide * move, -LARGEST_PREDICTOR, LARGEST_PREDICTOR))
             grown = grown * (change if rows.link is LOG else rows.to_rows(change))
+    # `not <` lets nan fail too
     if not float(grown.max()) < LARGEST_PRODUCT:
         return None
     return v[None], np.sqrt(curvature)[None, None], None, grown
@@ -379,6 +395,7 @@ def _between(factor: Floats, inner: list[list[Floats]]) -> Floats:
     if q == 1:
         return np.asarray((factor[0, 0] ** 2 * inner[0][0])[None, None])
     full = [[inner[max(a, c)][min(a, c)] for c in range(q)] for a in range(q)]
+    # M is symmetric: L' times a row of M, as a column, is that row of M L
     half = [_transposed_times(factor, row) for row in full]  # M L, row by row
     out = np.empty((q, q, *inner[0][0].shape))
     for c in range(q):
@@ -410,6 +427,7 @@ class _AtMode:
     ) -> None:
         self.rows, self.factor, self.eta, self.grown = rows, factor, eta, grown
         self.slopes = rows.sums(rows.y[:, None] * rows.z).T  # (q, J)
+        # sum of y eta over a group is linear in v: at a node it takes no sum over rows
         self.here = linear + _weighted(self.slopes, _times(factor, v))
         self.highest = math.log(max(float(grown.max()), 1e-300)) if grown is not None else 0.0
 
@@ -429,6 +447,7 @@ class _AtMode:
             eta = rows.plus(self.eta, moved)
             highest = float(eta.max())
             if rows.link is not LOG and highest >= LARGEST_EXPONENT:
+                # eta itself stands for log(1 + exp(eta)) where exp would overflow
                 return self._sum_of(np.exp(np.minimum(eta, LARGEST_EXPONENT)), eta, highest)
             if rows.link is LOG:
                 np.minimum(eta, LARGEST_EXPONENT, out=eta)
@@ -447,12 +466,14 @@ class _AtMode:
         if rows.link is LOG:
             return rows.sums(rows.sizes * grown)
         grown += 1.0
+        # a product of so many factors of exp(highest) stays below exp(700)
         together = int(min(ROWS_PER_LOGARITHM, 700.0 // max(highest, 1.0)))
         if rows.bernoulli and highest < LARGEST_EXPONENT and together > 1:
             parts, first = _runs(rows, together)
             if len(parts) < len(rows.y):
                 grown = np.multiply.reduceat(grown, parts, axis=0)
             np.log(grown, out=grown)
+            # every group is one product
             if len(first) == len(parts):
                 return grown
             return np.asarray(np.add.reduceat(grown, first, axis=0))
@@ -485,6 +506,7 @@ def _weighted(slopes: Floats, effects: Floats) -> Floats:
 
 def _runs(rows: GroupedRows, together: int) -> tuple[Ints, Ints]:
     """First rows of runs of at most so many rows within groups, and each group's first run."""
+    # rounded up
     pieces = -(-rows.counts // together)
     first = np.concatenate([[0], np.cumsum(pieces)[:-1]])
     within = np.arange(int(pieces.sum())) - np.repeat(first, pieces)
@@ -519,11 +541,14 @@ def _moments(node: Floats, share: Floats, v: Floats, lower: Floats, factor: Floa
     for a in range(q):
         for c in range(q):
             for e in range(q):
+                # E(x - m)(x - m)(x - m) from moments about zero; first are small, as the rule is
+                # laid at the mode
                 third[a, c, e] -= (
                     first[a] * second[c, e] + first[c] * second[a, e] + first[e] * second[a, c]
                 ) - 2.0 * first[a] * first[c] * first[e]
     # b = L v, and v is displaced by lower'^-1 x
     wide = factor.transpose(1, 2, 0)[:, :, None]  # (q, q, 1, B)
+    # columns of lower'^-1, then times L: from x to b
     turn = np.stack([np.stack(_stretched(lower, row)) for row in np.eye(q)], axis=1)
     turn = np.sum([wide[:, m, None] * turn[None, m] for m in range(q)], axis=0)  # (q, q, J, B)
     shape = v.shape[1:]
@@ -533,6 +558,7 @@ def _moments(node: Floats, share: Floats, v: Floats, lower: Floats, factor: Floa
     if q == 1:
         t = turn[0, 0]
         return GroupMoments(mean, central * t**2, _cut_off(central * t**2, third * t**3))
+    # a, b: effects as they are; c, e: nodes' directions x
     covariance = np.einsum("ac...,ce...,be...->ab...", turn, central, turn)
     third = np.einsum("au...,bv...,cw...,uvw...->abc...", turn, turn, turn, third, optimize=True)
     return GroupMoments(mean, covariance, third)

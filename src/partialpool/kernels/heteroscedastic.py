@@ -9,27 +9,27 @@ the trapezoid rule is laid, whose nodes depend on log sigma and omega alone.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from partialpool._normal import LOG_2PI
 from partialpool._typing import Floats, Ints
 
-LOG_2PI = math.log(2.0 * math.pi)
-NODES, WIDE = 17, 0.8
-"""Nodes over each log sigma_j where omega is no more than `WIDE`; about twice as many where it is
-up to twice that, and so on: the tail of log sigma_j is then long. Log densities of a group are off
-by 1e-6 at omega = 0.1, 1e-5 at 0.3 and 1e-4 at 0.8, and with 13 nodes by ten times as much (n from
-1 to 200; `test_nodes_over_log_sigma`)."""
+NOISE_NODES, WIDE_OMEGA = 17, 0.8
+"""Nodes over each log sigma_j where omega is no more than `WIDE_OMEGA`; about twice as many where
+it is up to twice that, and so on: the tail of log sigma_j is then long. Log densities of a group
+are off by 1e-6 at omega = 0.1, 1e-5 at 0.3 and 1e-4 at 0.8, and with 13 nodes by ten times as much
+(n from 1 to 200; `test_nodes_over_log_sigma`)."""
 MOST_DOUBLINGS = 4
-"""Of the nodes: omega = 13 is beyond anything."""
-DEPTH = 20.0
+"""Doublings of the nodes, at most: they serve omega up to 13, sds that differ by a factor of half a
+million."""
+END_DEPTH = 20.0
 """Logarithm by which the density of log sigma_j given its sum of squares falls at the outermost
 nodes. A mean that lies far from mu moves the mode outward, by no more than 4 sds of the prior at
 any node of weight, which takes 8 off."""
-COARSE_DEPTH, FOR_TABLES = 12.0, 0.5
+COARSE_DEPTH, TABLE_NODES = 12.0, 0.5
 """The same where tables are read from half as many nodes: 6e-6 of the probability lies beyond."""
 MODE_STEPS = 8
 """Newton steps to the mode, from the larger of two starts between which it lies: the function is
@@ -39,7 +39,8 @@ END_STEPS = 4
 CELLS_AT_ONCE = 2**17
 """Elements of the arrays worked on at once: 1 MiB, what the cache of a core holds."""
 GROUPS_AT_ONCE = 512
-"""Groups for which nodes are laid at once."""
+"""Groups for which nodes are laid at once: with 17 to 272 nodes each and some hundred values of
+phi, a few MiB."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,9 +83,10 @@ class NoiseNodes:
 
 
 def nodes_needed(omega: Floats) -> Ints:
-    """Nodes over each log sigma_j, by omega; see `NODES`."""
-    doublings = np.clip(np.ceil(np.log2(omega / WIDE)), 0, MOST_DOUBLINGS).astype(np.intp)
-    return np.asarray((NODES - 1) * 2**doublings + 1)
+    """Nodes over each log sigma_j, by omega; see `NOISE_NODES`."""
+    # ends reach farther as omega grows: so many more nodes keep their distance
+    doublings = np.clip(np.ceil(np.log2(omega / WIDE_OMEGA)), 0, MOST_DOUBLINGS).astype(np.intp)
+    return np.asarray((NOISE_NODES - 1) * 2**doublings + 1)
 
 
 def noise_nodes(
@@ -97,7 +99,7 @@ def noise_nodes(
 
         D(t) = E t + E (e^(-2t) - 1) / 2 + t^2 / (2 omega^2)
 
-    at a distance t from it; the ends are where D is `DEPTH`.
+    at a distance t from it; the ends are where D is `END_DEPTH`.
 
     Parameters
     ----------
@@ -109,14 +111,16 @@ def noise_nodes(
     precision, middle = omega[:, None] ** -2.0, log_sigma[:, None]
     mode = _mode(n, ss, middle, precision)
     pull = ss * np.exp(-2.0 * mode)  # E
-    left, right = _ends(pull, precision, COARSE_DEPTH if times < 1.0 else DEPTH)
+    left, right = _ends(pull, precision, COARSE_DEPTH if times < 1.0 else END_DEPTH)
     place = np.arange(int(times * (nodes_needed(omega).max() - 1)) + 1)
+    # of each group its own, but the same number for all: arrays stay rectangular
     step = (left + right) / place[-1]
     x = (mode - left)[:, :, None] + step[:, :, None] * place
     # e^(-2x) on an even grid: a power of the ratio of neighbours
     ratio = np.exp(-2.0 * step)[:, :, None] ** place
     squares = (ss * np.exp(-2.0 * (mode - left)))[:, :, None] * ratio
     log_density = -(n - 1.0)[:, None] * x - 0.5 * squares
+    # normal prior of x, with its constant below
     log_density -= 0.5 * precision[:, :, None] * (x - middle[:, :, None]) ** 2
     log_density -= (np.log(omega) + 0.5 * LOG_2PI)[:, None, None]
     return NoiseNodes(x, step, log_density)
@@ -128,23 +132,29 @@ def _mode(n: Floats, ss: Floats, middle: Floats, precision: Floats) -> Floats:
     It solves ss e^(-2x) = n - 1 + (x - log sigma) / omega^2. The left side falls and is convex, the
     right side rises: from a point to the left of the solution Newton's steps rise to it.
     """
+    # where the prior says nothing; the mode lies between this and the prior's middle
     alone = 0.5 * np.log(np.maximum(ss, 1e-300) / np.maximum(n - 1.0, 1.0))
     prior = middle - (n - 1.0) / precision  # where the right side is zero
+    # one row has ss = 0, and the equation is linear: the solution itself
     x = np.where(ss > 0.0, np.maximum(np.minimum(alone, middle), prior), prior)
     for _ in range(MODE_STEPS):
         pull = ss * np.exp(-2.0 * x)
         rise = pull - (n - 1.0) - (x - middle) * precision
+        # minus the derivative of rise
         x = x + rise / (2.0 * pull + precision)
     return np.asarray(x)
 
 
 def _ends(pull: Floats, precision: Floats, deep: float) -> tuple[Floats, Floats]:
     """Distances from the mode to the ends on the left and on the right, (G, J) each."""
+    # Newton's steps on a convex depth come to the end from outside: both starts are where a lower
+    # bound of the depth reaches it
     left = np.sqrt(2.0 * deep / (2.0 * pull + precision))  # e^(2s) >= 1 + 2s + 2s^2
     high = deep + 0.5 * pull  # e^(-2t) >= 0
     right = 2.0 * high / (pull + np.sqrt(pull**2 + 2.0 * precision * high))
     for sign, t in ((-1.0, left), (1.0, right)):
         for _ in range(END_STEPS):
+            # e^(-2t) - 1 of short distances would cancel against 2t
             fall = np.expm1(-2.0 * sign * t)
             depth = pull * (sign * t + 0.5 * fall) + 0.5 * precision * t**2
             slope = -sign * pull * fall + precision * t
@@ -188,7 +198,10 @@ def _blocks(groups: GroupSums, phi: Floats) -> Iterator[tuple[Ints, Floats]]:
 
     Nodes over x are shared by all of the same sigma and omega.
     """
+    # nodes over x depend on sigma and omega alone, and lattices hold many mu and tau at each of
+    # these
     pairs, place = np.unique(phi[:, 2:], axis=0, return_inverse=True)
+    # NumPy 2.0 gives return_inverse of rows as (n, 1)
     order = np.argsort(place.ravel(), kind="stable")
     place = place.ravel()[order]
     needed = nodes_needed(pairs[:, 1])
@@ -240,8 +253,10 @@ class _Laid:
         variance, base = self.variance, self.base
         variance += phi[:, 1, None, None] ** 2
         square = 0.5 * (groups.mean - phi[:, 0, None]) ** 2
+        # taken off before exp, and given back after the logarithm
         least = square / variance[:, :, -1]  # the largest exponent is that of the last node
         inverse = np.divide(1.0, variance, out=variance)
+        # the inner loop of a fit: one exponential an element, and no logarithm
         base *= np.sqrt(inverse)
         inverse *= -square[:, :, None]
         inverse += least[:, :, None]
@@ -280,7 +295,7 @@ class GivenPhi:
     noise: Floats
 
 
-def given_phi(groups: GroupSums, phi: Floats, *, times: float = FOR_TABLES) -> GivenPhi:
+def given_phi(groups: GroupSums, phi: Floats, *, times: float = TABLE_NODES) -> GivenPhi:
     """Noise and means of each group given phi, (G, 4): mu, tau, sigma, omega.
 
     With so many times the usual nodes over log sigma_j.
@@ -306,6 +321,7 @@ def _with_means(
     noise = np.exp(2.0 * x) / groups.weight[:, None]
     total = noise + phi[:, 1, None, None] ** 2
     square = (groups.mean - phi[:, 0, None])[:, :, None] ** 2
+    # mean_j ~ N(mu, tau^2 + sigma_j^2 / W_j), theta_j integrated out
     return noise, log_density - 0.5 * (np.log(total) + square / total + LOG_2PI)
 
 
@@ -326,6 +342,7 @@ def density_of_noise(groups: GroupSums, phi: Floats, weight: Floats, x: Floats) 
     out = np.zeros(x.shape)
     log_total = given_phi(groups, phi).log_total
     ss, n = groups.ss[:, None], groups.n[:, None]
+    # sigma_j^-(n - 1) exp(-ss / (2 sigma_j^2)), as in `noise_nodes`
     from_rows = -(n - 1.0) * x - 0.5 * ss * np.exp(-2.0 * x)
     step = max(1, CELLS_AT_ONCE // x.size)
     for i in range(0, len(phi), step):
@@ -334,5 +351,7 @@ def density_of_noise(groups: GroupSums, phi: Floats, weight: Floats, x: Floats) 
         z = (x - np.log(phi[part, 2])[:, None, None]) / omega
         prior = -0.5 * z * z - np.log(omega) - 0.5 * LOG_2PI
         log_f = _with_means(groups, phi[part], x[None], prior + from_rows)[1]
+        # each node's density is normalised by its own total: their mean, not the density of the
+        # mean
         out += np.einsum("g,gjx->jx", weight[part], np.exp(log_f - log_total[part, :, None]))
     return out

@@ -39,7 +39,8 @@ LEAST_WEIGHT = 1e-12
 LARGEST_VARIANCE = 25.0
 """Variance of a linear predictor beyond which the expectation over it is taken as there."""
 LONGEST_STEP = 3.0
-"""The variational step is no longer, in sds along any direction of r."""
+"""The variational step is no longer, in sds along any direction of r: from a mode that is no more
+than that away from the mass, longer ones overshoot."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +104,7 @@ class JointRows:
         for (groups, q), factor in zip(self.blocks, factors, strict=True):
             at = slice(begin, begin + groups * q)
             each = values[:, at].reshape(-1, groups, q)
+            # b: points, g: groups, a and c: effects of a group
             done = factor[:, 0, 0, None, None] * each if q == 1 else np.einsum(how, factor, each)
             out[:, at] = done.reshape(len(values), -1)
             begin = at.stop
@@ -111,6 +113,7 @@ class JointRows:
     def both_sides(self, factors: Sequence[Floats], m: Floats) -> Floats:
         """Lam' M Lam for symmetric matrices, (B, d, d)."""
         size = len(m)
+        # Lam' (Lam' M)' = Lam' M Lam, as M is symmetric
         for _ in range(2):
             flat = m.reshape(size * self.d, self.d)
             wide = [np.repeat(f, self.d, axis=0) for f in factors]
@@ -169,6 +172,7 @@ def curvature(rows: JointRows, weight: Floats) -> Curvature:
 
 def _sparse_sums(g: GroupedRows, column: Floats, weighted: Any) -> Floats:
     ends = np.append(g.starts, len(g.y))
+    # rows are sorted by group: the group starts are the row pointer of the matrix that sums them
     picks = scipy.sparse.csr_array(
         (column, np.arange(len(column)), ends), shape=(len(g.starts), len(column))
     )
@@ -211,6 +215,7 @@ class _Whitened:
     def solve(self, gv: Floats, gr: Floats) -> tuple[Floats, Floats]:
         """Solve the joint system for gradients (q, J) and (d,)."""
         first = batched_linalg.forward(self.lower[:, :, None], gv[:, None, None].copy())[:, 0, 0]
+        # by blocks: r from the Schur complement, then v given r
         r = scipy.linalg.cho_solve((self.root, True), gr - np.einsum("qjd,qj->d", self.half, first))
         left = (first - self.half @ r)[:, None, None]
         return batched_linalg.backward(self.lower[:, :, None], left)[:, 0, 0], r
@@ -225,6 +230,7 @@ class _Whitened:
 def _whitened(rows: JointRows, hyper: Hyper, c: Curvature) -> _Whitened:
     first = hyper.first
     q = len(first)
+    # L_0' own L_0 of every group j
     own = np.einsum("ca,cej,ef->afj", first, c.own, first)
     for a in range(q):
         own[a, a] += 1.0
@@ -240,6 +246,7 @@ def _whitened(rows: JointRows, hyper: Hyper, c: Curvature) -> _Whitened:
     s = rows.both_sides([f[None] for f in hyper.others], c.rest[None])[0]
     s = s + _prior_precision(rows, hyper)
     for a in range(q):
+        # C' D^-1 C, summed over groups
         s -= half[a].T @ half[a]
     return _Whitened(lower, half, scipy.linalg.cholesky(s, lower=True, check_finite=False))
 
@@ -248,6 +255,7 @@ def _prior_precision(rows: JointRows, hyper: Hyper) -> Floats:
     out = np.zeros((rows.d, rows.d))
     m = rows.effects
     out[range(m), range(m)] = 1.0
+    # standardised effects have precision one; coefficients that of their prior
     out[m:, m:] = hyper.prior[:-1, :-1]
     return out
 
@@ -280,6 +288,7 @@ def _gradients(
     rest = np.asarray(rows.w.T @ residual)
     gr = rows.scaled_transposed([f[None] for f in hyper.others], rest[None])[0]
     gr[:m] -= r[:m]
+    # the prior is -1/2 (beta, -1) P (beta, -1)', which holds its mean too
     gr[m:] += hyper.prior[:-1, -1] - hyper.prior[:-1, :-1] @ r[m:]
     return hyper.first.T @ score - v, gr
 
@@ -308,6 +317,7 @@ def joint_mode(rows: JointRows, hyper: Hyper, start: tuple[Floats, Floats]) -> M
     for _ in range(NEWTON_STEPS):
         eta = linear_predictor(rows, hyper, v, r)
         value = _log_joint(rows, hyper, eta, v, r)
+        # down by more than rounding: half of the last step is taken back; nan counts as down
         if not value >= best - 1e-9 * (1.0 + abs(best)):
             move = 0.5 * move[0], 0.5 * move[1]
             v, r = v - move[0], r - move[1]
@@ -315,13 +325,16 @@ def joint_mode(rows: JointRows, hyper: Hyper, start: tuple[Floats, Floats]) -> M
         best = max(value, best)
         score, weight = rows.grouped.likelihood.slopes(eta)
         gv, gr = _gradients(rows, hyper, score, v, r)
+        # a row whose weight has underflowed would leave the system singular
         system = _whitened(rows, hyper, curvature(rows, np.maximum(weight, LEAST_WEIGHT)))
         move = system.solve(gv, gr)
+        # twice the rise that a quadratic would have
         if float((gv * move[0]).sum() + gr @ move[1]) < CONVERGED_RISE:
             break
         v, r = v + move[0], r + move[1]
     if system is None:
         raise scipy.linalg.LinAlgError("the log density is not a number at the start")
+    # Laplace: log density at the mode less half the log determinant of its curvature
     return Mode(v, r, best - system.log_det, system)
 
 
@@ -352,10 +365,12 @@ def variational(rows: JointRows, hyper: Hyper, mode: Mode) -> Variational:
     gv, gr = _gradients(rows, hyper, residual, mode.v, mode.r)
     system = _whitened(rows, hyper, curvature(rows, weight))
     move = system.solve(gv, gr)
+    # in sds: root' r has unit variance
     largest = float(np.abs(move[1] @ system.root).max(initial=0.0))
     share = min(1.0, LONGEST_STEP / max(largest, 1e-300))
     v, r = mode.v + share * move[0], mode.r + share * move[1]
     eta = linear_predictor(rows, hyper, v, r)
+    # once more at the new place, for the site that is made of it
     residual, weight = _expected(rows, eta, _leverage(rows, hyper, system))
     return Variational(v, r, weight, residual, system)
 
@@ -366,12 +381,15 @@ def _leverage(rows: JointRows, hyper: Hyper, system: _Whitened) -> Floats:
     t = (g.z @ hyper.first).T  # (q, N)
     lower = g.to_rows(system.lower.transpose(2, 0, 1)).transpose(1, 2, 0)
     own = batched_linalg.forward(lower[:, :, None], t[:, None, None].copy())[:, 0, 0]
+    # z'L_0 D^-1 L_0'z, and what r adds: the variance of a'r with a what is left of the row's
+    # columns once its group takes its part
     out = (own**2).sum(axis=0)
     w = rows.w.toarray() if scipy.sparse.issparse(rows.w) else rows.w
     wide = rows.scaled_transposed(
         [np.broadcast_to(f, (len(w), *f.shape)) for f in hyper.others], np.asarray(w)
     )
     for a in range(g.q):
+        # Lam'w - C'D^-1 L_0'z
         wide = wide - own[a][:, None] * g.to_rows(system.half[a])
     half = scipy.linalg.solve_triangular(system.root, wide.T, lower=True, check_finite=False)
     return np.asarray(out + (half**2).sum(axis=0))
@@ -382,6 +400,7 @@ def _expected(rows: JointRows, eta: Floats, variance: Floats) -> tuple[Floats, F
     g = rows.grouped
     variance = np.minimum(variance, LARGEST_VARIANCE)
     if g.link is LOG and g.exponential:
+        # E exp(eta) of a normal eta, in closed form
         rate = g.size * g.link.natural(eta + 0.5 * variance)
         return g.y - rate, np.maximum(rate, LEAST_WEIGHT)
     node, share = np.polynomial.hermite_e.hermegauss(5)  # 9 change no figure of the result
@@ -423,6 +442,7 @@ def make_site(rows: JointRows, hyper: Hyper, linear: Variational) -> Site:
     g, c = rows.grouped, curvature(rows, linear.weight)
     b0 = hyper.first @ linear.v
     b = rows.scaled([f[None] for f in hyper.others], linear.r[None])[0]
+    # a normal likelihood with curvature C and slope s at b has the linear part C b + s
     own = np.einsum("acj,cj->aj", c.own, b0) + c.cross @ b
     own += g.sums(linear.residual[:, None] * g.z).T
     rest = c.rest @ b + np.einsum("ajd,aj->d", c.cross, b0)
@@ -440,6 +460,7 @@ def _pairs(cross: Floats) -> Floats | None:
         for c in range(a + 1):
             product = cross[a][:, i] * cross[c][:, k]
             if a != c:
+                # both orders of two effects, as the coefficient is symmetric too
                 product = product + cross[c][:, i] * cross[a][:, k]
             out.append(product)
     return np.stack(out)
@@ -475,6 +496,7 @@ def conditional(site: Site, first: Floats, others: Sequence[Floats], prior: Floa
     spread = pooled(site, first)  # L_0 D^-1 L_0', (q, q, J, B)
     size, d, m = len(first), rows.d, rows.effects
     s = _less_groups(site, spread, size)
+    # means of groups' effects at b = 0, which take their part of the rows' linear term
     follow = np.einsum("acjb,cj->ajb", spread, site.linear_own)
     h = site.linear_rest - np.tensordot(follow, c.cross, axes=([0, 1], [0, 1]))
     scales = rows.scales(others)
@@ -484,6 +506,7 @@ def conditional(site: Site, first: Floats, others: Sequence[Floats], prior: Floa
     else:
         s = s * scales[:, :, None] * scales[:, None, :]
         h = h * scales
+    # prior of the standardised effects; the coefficients' own below
     s[:, range(m), range(m)] += 1.0
     s[:, m:, m:] += prior[:, :-1, :-1]
     h[:, m:] += prior[:, :-1, -1]
@@ -502,6 +525,7 @@ def _own_factor(own: Floats, first: Floats) -> Floats:
     """Lower factors of D = L_0' own L_0 + I, own (q, q, J); (q, q, J, B)."""
     q = len(own)
     if q == 1:
+        # one effect: the factor is a root, without a loop
         return np.sqrt(own[:, :, :, None] * first[:, 0, 0] ** 2 + 1.0)
     d = np.einsum("bca,cej,bef->afjb", first, own, first, optimize=True)
     for a in range(q):
@@ -526,6 +550,7 @@ def pooled(site: Site, first: Floats, groups: Ints | None = None) -> Floats:
     if q == 1:
         return np.asarray(first[:, 0, 0] ** 2 / lower**2)
     # rows of L_0 as right-hand sides: x[m, :, a] solves lower x = L_0'[:, a]
+    # B: points, last; J: groups
     right = np.broadcast_to(
         first.transpose(2, 1, 0)[:, None], (q, lower.shape[2], q, len(first))
     ).copy()
@@ -560,6 +585,7 @@ def group_start(site: Site, first: Floats, b: Floats) -> Floats:
     """Means of v given b under the site, where quadrature starts; b (B, d), out (q, J, B)."""
     c = site.curvature
     lower = _own_factor(c.own, first)
+    # v has precision D = L_0' own L_0 + I and linear part L_0' (linear - C b)
     left = site.linear_own[:, :, None] - c.cross @ b.T  # (q, J, B)
     left = np.einsum("bca,cjb->ajb", first, left)
     return batched_linalg.backward(lower, batched_linalg.forward(lower, left[:, :, None]))[:, :, 0]

@@ -16,9 +16,10 @@ import numpy as np
 from partialpool._typing import Floats, Ints
 
 GROUPS_AT_ONCE = 2**16
-"""Groups whose 16 interpolation weights are held at once."""
+"""Groups whose 16 interpolation weights are held at once, 8 MiB."""
 GROUPS_A_KNOT = 2
-"""Knots are used where there are so many groups to each."""
+"""Knots are used where there are so many groups to each: with fewer, sums over knots take as long
+as over groups."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +79,7 @@ class Knots:
             row = first[:, None] + np.arange(4)
             log_weight = np.log(weight[part])
             if self.distinct:
+                # equal weights may differ by rounding
                 column = np.searchsorted(self.log_weight, log_weight - 1e-9)
                 yield part, row * n + column[:, None], share_of_y
                 continue
@@ -90,9 +92,11 @@ class Knots:
 def cubic_weights(x: Floats, grid: Floats) -> tuple[Ints, Floats]:
     """First of four even knots about each x, and weights of the cubic there; (B,), (B, 4)."""
     step = grid[1] - grid[0]
+    # the knot before x is the second of the four, but at the ends of the grid
     first = np.clip(((x - grid[0]) / step).astype(np.intp) - 1, 0, len(grid) - 4)
     t = (x - grid[0]) / step - first
     a, b, c = t - 1.0, t - 2.0, t - 3.0
+    # Lagrange's polynomials at 0, 1, 2, 3: they sum to one, so that no group is lost
     return first, np.stack([-a * b * c / 6, t * b * c / 2, -t * a * c / 2, t * a * b / 6], axis=1)
 
 
@@ -106,8 +110,10 @@ def knots(y: Floats, weight: Floats, n_y: int, n_weight: int) -> Knots:
         Knots of estimates and of weights, four or more; of fewer distinct weights each is one.
     """
     center = float(np.median(y))
+    # about one sd, which outliers do not move; of equal estimates a typical standard error
     unit = float(np.quantile(np.abs(y - center), 0.68)) or float(weight.mean() ** -0.5)
     ends = np.arcsinh((np.array([y.min(), y.max()]) - center) / unit)
+    # a grid of no length would divide by zero
     even = np.linspace(ends[0], max(ends[1], ends[0] + 1e-3), n_y)
     log_weight = np.unique(np.log(weight))
     near = np.concatenate([[True], np.diff(log_weight) > 1e-8])

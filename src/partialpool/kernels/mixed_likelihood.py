@@ -74,6 +74,7 @@ def typical_errors(term: TermSums) -> Floats:
     """
     groups = len(term.ztz)
     information = np.einsum("lkk->k", term.ztz)
+    # 1 / root of the mean information, not the mean error, which one small group would decide
     return np.sqrt(groups / np.where(information > 0, information, groups))
 
 

@@ -24,7 +24,7 @@ from partialpool.kernels.compress_groups import gathered
 from partialpool.kernels.normal_equations import NOTHING_SHARE, System
 
 CELLS_IN_CACHE = 2**15
-"""Elements of the arrays worked on at once."""
+"""Elements of the arrays worked on at once: 256 KiB, what the cache of a core holds."""
 CELLS_DRAWN = 2**21
 """The same where groups' effects are drawn."""
 CELLS_HELD = 2**23
@@ -58,54 +58,18 @@ class Functional:
     constant : ndarray, shape (G, R)
     x : ndarray, shape (G, R, p)
     variance : ndarray, shape (G, R)
-    skewness : Skewness, optional
-        Third moments of noise and beta; None if all are normal.
     """
 
     constant: Floats
     x: Floats
     variance: Floats
-    skewness: Skewness | None = None
 
     def part(self, at: slice) -> Functional:
-        skewness = None if self.skewness is None else self.skewness.part(at)
-        return Functional(self.constant[:, at], self.x[:, at], self.variance[:, at], skewness)
+        return Functional(self.constant[:, at], self.x[:, at], self.variance[:, at])
 
     def moved(self, x: Floats) -> Functional:
         """The same with x, shape (R, p), added to the coefficients of beta."""
         return replace(self, x=self.x + x)
-
-    def third(self) -> Floats | None:
-        """Third central moments, beta integrated out, (G, R); None if there are none."""
-        if self.skewness is None:
-            return None
-        s, x = self.skewness, self.x
-        once = (s.twice * x).sum(axis=2)
-        twice = (np.matmul(x[:, :, None], s.once)[:, :, 0] * x).sum(axis=2)
-        all_beta = np.einsum("gijk,gri,grj,grk->gr", s.beta, x, x, x, optimize=True)
-        return np.asarray(s.noise + 3.0 * (once + twice) + all_beta)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Skewness:
-    """Joint third central moments of a functional's noise and beta, at G nodes.
-
-    Parameters
-    ----------
-    noise : ndarray, shape (G, R)
-    twice : ndarray, shape (G, R, p)
-        Of the noise twice and beta once.
-    once : ndarray, shape (G, R, p, p)
-    beta : ndarray, shape (G, p, p, p)
-    """
-
-    noise: Floats
-    twice: Floats
-    once: Floats
-    beta: Floats
-
-    def part(self, at: slice) -> Skewness:
-        return Skewness(self.noise[:, at], self.twice[:, at], self.once[:, at], self.beta)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,6 +126,8 @@ class Tree:
         nodes = len(factors[0])
         _, r, groups = self.alike.scaled.shape
         alone = len(self.widths) == 1
+        # a single level is summed over blocks of groups; nested ones are handed up whole, by
+        # reduceat
         wide = min(groups, max(256, CELLS_IN_CACHE // r)) if alone else groups
         step = max(1, CELLS_IN_CACHE // (wide * r))
         log_det = np.empty(nodes)
@@ -180,6 +146,7 @@ class Tree:
         for start in range(0, len(self.count), wide):
             part = slice(start, start + wide)
             lower, w = self._eliminated(factor, self.alike, part)
+            # a group that stands for several counts for each of them
             log_det += 2.0 * sum(np.log(lower[k, k]) @ self.count[part] for k in range(len(lower)))
             for row in w:
                 squares += row @ row.transpose(0, 2, 1)
@@ -189,12 +156,16 @@ class Tree:
         lower, w = self._eliminated(factors[0], self.leaf, slice(None))
         log_det = _log_det(lower)
         squares = self.total + _crossed(w, len(self.total))
+        # cross-products of coarser levels less what free leaves explain
         grams = self._opened(len(factors[0]))
+        # w'w is what pooling leaves unexplained again: it tends to 0 as the leaves become free, so
+        # that sums stay exact however far apart groups are
         self._pass_up(0, w, grams, 1.0)
         for i in range(1, len(factors)):
             lower, n = _inner(grams[i], factors[i])
             batched_linalg.forward(lower, n)
             log_det += _log_det(lower)
+            # coarser levels take their part of it off
             squares -= _crossed(n, len(self.total))
             self._pass_up(i, n, grams, -1.0)
         return log_det, squares
@@ -207,10 +178,13 @@ class Tree:
         """Cholesky factor of I + K Lambda Lambda' K' and its inverse times T, for some leaves."""
         c, t = leaf.lower[:, :, part], leaf.scaled[:, :, part]
         q = len(c)
+        # rows of K Lambda: K = C' is upper triangular
         m = [np.tensordot(factor[:, i:], c[i:, i], ([1], [0])) for i in range(q)]  # (G, q, L)
         b = np.empty((q, q, len(factor), c.shape[2]))
         for i in range(q):
             for j in range(i + 1):
+                # I + K Lambda Lambda' K': its determinant is that of V by Sylvester's identity, and
+                # it is well conditioned where Lambda is singular
                 b[i, j] = np.einsum("gml,gml->gl", m[i], m[j])
             b[i, i] += 1.0
         batched_linalg.cholesky(b)
@@ -224,6 +198,7 @@ class Tree:
         for m in range(i + 1, len(self.widths)):
             starts = _starts(self.ancestors[i][m])
             for a in range(self.widths[m]):
+                # columns of w from this ancestor on: its own, those of coarser levels, X and y
                 change = sum(row[:, at + a, None] * row[:, at:] for row in w)
                 grams[m][a] += sign * np.add.reduceat(change, starts, axis=-1)
             at += self.widths[m]
@@ -249,6 +224,7 @@ class Tree:
         if all((each < 0).all() for each in index):
             return of_unknown(factors, index, z, x)
         step = max(1, CELLS_HELD // self.leaf_gram[0].size) if len(factors) > 1 else nodes
+        # joined again below
         if step < nodes:  # nested levels are eliminated whole, for some nodes at a time
             parts = [
                 self.functional([f[g : g + step] for f in factors], index, z, x)
@@ -262,6 +238,7 @@ class Tree:
         at = self._places(index)
         weights = [np.repeat(part.T[:, None, :], nodes, axis=1) for part in z]  # (q, G, R)
         constant = np.zeros((nodes, len(x)))
+        # beta's coefficients: the rows' own, less what groups' means owe to X beta
         coefficient = np.tile(x, (nodes, 1, 1))
         variance = np.zeros((nodes, len(x)))
         for i, (lower, n) in enumerate(self._conditionals(factors, at[0])):
@@ -273,8 +250,11 @@ class Tree:
                 groups = known if len(at) == 1 else at[i][known]
                 here = lower[..., groups]
                 v = batched_linalg.forward(here, spread[:, :, None, known])  # (q, G, 1, K)
+                # z'Lambda (L L')^-1 Lambda'z as the square of one forward solve
                 variance[:, known] += (v[:, :, 0] ** 2).sum(axis=0)
                 batched_linalg.backward(here, v)
+                # F = Lambda (I + Lambda'S Lambda)^-1 Lambda'S_R: the mean of a group's effects as a
+                # function of its ancestors' effects, beta and y
                 change = (v * n[..., groups]).sum(axis=0)  # (G, r, K): z'F
                 constant[:, known] += change[:, -1]
                 coefficient[:, known] -= change[:, -1 - p : -1].transpose(0, 2, 1)
@@ -318,6 +298,7 @@ class Tree:
         every = np.arange(len(self.order[0]))
         conditionals = self._conditionals(factors, every)
         drawn: list[Floats] = [np.empty(0)] * len(factors)
+        # from coarse to fine: a level's conditional holds its ancestors' effects
         for i in reversed(range(len(factors))):
             lower, n = conditionals[i]
             right = n[:, :, -1] - np.einsum("qgpl,gp->qgl", n[:, :, -1 - p : -1], beta)
@@ -328,6 +309,8 @@ class Tree:
                     right = right - n[:, :, at + k] * above[k]
                 at += self.widths[m]
             half = batched_linalg.forward(lower, right[:, :, None].copy())
+            # L'u = L^-1 right + sigma e: mean and covariance of N((L L')^-1 right, sigma^2 (L
+            # L')^-1)
             half += sigma[:, None, None] * rng.standard_normal(half.shape)
             u = batched_linalg.backward(lower, half)[:, :, 0]
             drawn[i] = np.stack(
@@ -355,6 +338,8 @@ class Tree:
             out.append(np.where(each >= 0, back[np.maximum(each, 0)], each))
         for i, above in enumerate(self.ancestors):
             for m, parent in above.items():
+                # a row of a known group has its ancestors, whatever it names; a new one keeps those
+                # it names
                 known = out[i] >= 0
                 out[m] = np.where(known, parent[np.maximum(out[i], 0)], out[m])
         return out
@@ -435,6 +420,7 @@ def _starts(parent: Ints) -> Ints:
 
 def nested(system: System) -> bool:
     """Whether every level is nested in all coarser ones."""
+    # as many pairs as groups of the finer level: each lies in one coarser group
     return all(len(pair.i) == system.levels[a].size for (a, _), pair in system.pairs.items())
 
 
@@ -449,6 +435,7 @@ def make_tree(system: System) -> Tree:
             back[order[m]] = np.arange(levels[m].size)
             ancestors[i][m] = back[system.pairs[i, m].k]  # pairs are sorted by i
         keys = [ancestors[i][m] for m in range(i + 1, depth)]
+        # groups of a coarser one beside each other, level within level, for `_pass_up`
         order[i] = np.lexsort(keys) if keys else np.arange(levels[i].size)
         ancestors[i] = {m: a[order[i]] for m, a in ancestors[i].items()}
     raw = [_raw(system, i, order[i]) for i in range(depth)]
@@ -479,6 +466,7 @@ def _exactly(gram: Floats, whole: Floats) -> Floats:
     """Nothing is left of columns that the leaves explain, such as intercepts, not even rounding."""
     q = len(gram)
     for a in range(q):
+        # rounding there would be divided by when the coarser level is eliminated
         if gram[a, a].sum() <= NOTHING_SHARE * whole[a, a].sum():
             gram[a], gram[:, a] = 0.0, 0.0
     return gram

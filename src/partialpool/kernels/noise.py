@@ -7,7 +7,7 @@ import numpy as np
 from partialpool._typing import Floats
 from partialpool.kernels.compared import Compared, with_draws, with_gamma
 
-FLOOR = 0.05
+VARIANCE_FLOOR = 0.05
 """Variances within groups count as at least this share of the pooled one, in data and draws alike:
 two rows that are equal because values were rounded would otherwise decide alone."""
 
@@ -62,7 +62,8 @@ def bartlett(ss: Floats, df: Floats) -> float:
 def _size_and_trend(ss: Floats, df: Floats, mean: Floats) -> tuple[Floats, Floats]:
     """Bartlett's statistic over its degrees of freedom, and the weighted correlation; (S,) each."""
     ratio = (ss / df) / (ss.sum(axis=1) / df.sum())[:, None]
-    log_ratio = np.log(np.maximum(ratio, FLOOR))
+    log_ratio = np.log(np.maximum(ratio, VARIANCE_FLOOR))
+    # sum df log(pooled / own): Bartlett's M, less its correction
     size = -(log_ratio @ df) / (len(df) - 1.0)
     return size, weighted_correlation(log_ratio, mean[None], df)
 
@@ -111,7 +112,9 @@ def dispersion_of_rows(
     """
     used = (n > 1) & (events > 0)
     if trials is not None:
+        # Haldane's variance has m - 3 below
         used &= (events < trials) & (trials > np.maximum(n, 3.0))
+    # of equal rows p = 1 / n, and the sum of 1 / p is n^2
     inverse = (n**2 if shares is None else shares)[used]
     chi2, n, events = chi2[used], n[used], events[used]
     if not len(n):
@@ -123,6 +126,7 @@ def dispersion_of_rows(
     if not variance.sum() > 0.0:
         return None
     total = float(mean.sum())
+    # groups are independent given their events: means and variances add up
     return with_gamma(float(chi2.sum()) / total, 1.0, float(variance.sum()) / total**2)
 
 
@@ -134,4 +138,5 @@ def _of_two_margins(rows: Floats, events: Floats, trials: Floats) -> tuple[Float
     w1 = (m * (1.0 / events + 1.0 / (m - events)) - 4.0) / (m - 2.0)
     # w of the other margin is zero for rows of equal trials
     variance = 2.0 * m / (m - 3.0) * (v1 - w1) * v2
+    # groups of which every table has the same chi-square: zero but for rounding
     return mean, np.maximum(variance, 0.0)

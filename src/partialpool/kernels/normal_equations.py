@@ -136,14 +136,18 @@ class Level:
         """
         order = np.arange(self.q)
         if self.within is not None:
+            # the intercept first: its column of the factor is the groups' means, which `within` is
+            # about
             order = np.concatenate([[self.intercept], np.delete(order, self.intercept)])
         ztz = self.ztz[:, order[:, None], order].transpose(1, 2, 0)
         scaled = batched_linalg.solve_semidefinite(
             batched_linalg.semidefinite_cholesky(ztz), self.ztr[:, order].transpose(1, 2, 0)
         )
         start = total if self.within is None else self.within
+        # so that the means' part is not taken off twice
         rows = scaled if self.within is None else scaled[1:]
         left = start - np.einsum("qal,qbl->ab", rows, rows)
+        # by the size of what the columns are combined of: combinations may cancel
         nothing = np.flatnonzero(np.diag(left)[:-1] <= NOTHING_SHARE * self.largest[:-1])
         left[nothing], left[:, nothing] = 0.0, 0.0
         return np.asarray(left)
@@ -211,6 +215,7 @@ class System:
         """
         out = []
         for level in self.levels:
+            # effects of a group in units of what its rows say on average
             weight = np.einsum("lkk->k", level.ztz)
             ratio = np.sqrt(level.size / np.where(weight > 0, weight, level.size))
             out.append(np.diag(free * ratio)[None])
@@ -221,9 +226,11 @@ class System:
         """Matrix A and vector a for which the coefficients as named are ``A beta + a``."""
         p = self.p
         unshift, offset = np.eye(p), np.zeros(p)
+        # X beta + y's centre in the columns as named: slopes times shifts go into the intercept
         if p:  # nothing is taken off if the first column is not the intercept
             unshift[0] -= self.shift
             offset[0] = self.center
+        # y in the basis is y - X b for the last column b of the basis, which is added again
         return unshift @ self.basis[:p, :p], offset - unshift @ self.basis[:p, p]
 
     def weights(
@@ -253,8 +260,11 @@ class System:
                 if term not in groups:
                     continue
                 chosen, values = groups[term]
+                # -2: no group, and so none of its effects
                 values = np.where(np.asarray(chosen)[:, None] == -2, 0.0, values)
+                # b_0 + b_1 x = (b_0 + b_1 s) + b_1 (x - s): weights on effects of shifted columns
                 wide[:, at] = values - np.outer(values[:, 0], self.shifts[term])
+                # terms of one factor name the same group, or none (-2)
                 group_of_row = np.maximum(group_of_row, np.asarray(chosen, dtype=np.intp))
             index.append(group_of_row)
             z.append(wide)
@@ -296,6 +306,8 @@ class System:
                 factor = by_term[term]
                 wide[:, at, at] = factor
                 if self.shifts[term].any():
+                    # the intercept of shifted columns is b_0 + sum s_k b_k: its row of the factor
+                    # gets the slopes' rows times s
                     wide[:, at.start, at] += np.tensordot(factor, self.shifts[term], ([1], [0]))
             out.append(wide)
         return out
@@ -311,9 +323,11 @@ def moment_ratios(system: System, *, sigma_known: bool) -> list[Floats]:
     by_level = []
     for level in system.levels:
         weight = np.einsum("lkk->lk", level.ztz)
+        # a group's own value squared times its weight: what it explains, one effect at a time
         square = np.square(level.ztr[:, :, -1]) / np.where(weight > 0, weight, 1.0)
         by_level.append((square, weight))
         inner = system.total[-1, -1] - square[:, 0].sum()
+        # the least of the levels: of a coarse one, finer groups' differences are still in it
         noise = min(noise, float(inner if level.within is None else level.within[-1, -1]))
     rows = max(float(weight[:, 0].sum()) for _, weight in by_level)
     sigma2 = max(noise, ROUNDING_SHARE * system.size) / max(rows, 1.0)
@@ -321,7 +335,9 @@ def moment_ratios(system: System, *, sigma_known: bool) -> list[Floats]:
         sigma2 = 1.0
     out = []
     for square, weight in by_level:
+        # E square / sigma^2 = 1 + weight ratio^2, as in DerSimonian and Laird's estimate
         beyond = (square / sigma2 - 1.0).sum(axis=0) / np.maximum(weight.sum(axis=0), 1e-300)
+        # a search that begins at zero would stay there: half of what chance alone makes
         least = 0.5 * len(square) / np.maximum(weight.sum(axis=0), 1e-300)
         out.append(np.sqrt(np.maximum(beyond, least)))
     return out
@@ -333,6 +349,8 @@ def dependent_columns(xtx: Floats) -> list[int]:
     left = xtx.astype(np.float64, copy=True)
     dependent = []
     for k in range(len(left)):
+        # sweeping column by column: what is left of a column's square once those before it are
+        # taken out
         if left[k, k] <= DEPENDENT_SHARE * size[k] or size[k] == 0.0:
             dependent.append(k)
             continue
@@ -346,6 +364,7 @@ def make_system(sums: Sums) -> System:
     by_factor: dict[str, list[int]] = {}
     for t, block in enumerate(sums.blocks):
         by_factor.setdefault(block.factor, []).append(t)
+    # the factor with most groups is eliminated first, where each group is a small block
     order = sorted(by_factor.values(), key=lambda terms: -len(sums.blocks[terms[0]].ztz))
     blocks = (sums.blocks[t] for t in order[0] if sums.blocks[t].within is not None)
     finest = next(blocks, None)
@@ -374,6 +393,7 @@ def _rounding(sums: Sums, finest: TermSums | None) -> float:
     raw = sums.yty + sums.center**2 * float(finest.ztz[:, 0, 0].sum())
     within = float(finest.within[-1, -1])
     return (
+        # each product of a value within and a value in all rounds to epsilon of both sizes
         ROUNDING_SHARE * raw + NOTHING_SHARE * within + 4.0 * EPSILON * math.sqrt(within * sums.yty)
     )
 
@@ -384,10 +404,12 @@ def _orthonormal(sums: Sums, finest: TermSums | None) -> tuple[Floats, Floats, f
     log_det = 0.0
     if p:
         order = np.argsort(-_within_reach(sums), kind="stable")
+        # scaled to correlations before factoring: units of predictors do not matter
         size = np.sqrt(np.diag(sums.xtx))[order]
         xtx = sums.xtx[np.ix_(order, order)]
         upper = scipy.linalg.cholesky(xtx / np.outer(size, size)) * size
         basis[order, :p] = scipy.linalg.solve_triangular(upper, np.eye(p))
+        # y becomes its residual from all rows: small numbers are then no difference of large ones
         basis[order, p] = -scipy.linalg.cho_solve((upper, False), sums.xty[order])
         log_det = 2.0 * float(np.log(np.diag(upper)).sum())
     whole = _whole(sums)
@@ -396,6 +418,7 @@ def _orthonormal(sums: Sums, finest: TermSums | None) -> tuple[Floats, Floats, f
         if inner is not None:
             basis[:p, p] = inner
     total = basis.T @ whole @ basis
+    # rounding makes the two triangles differ, and both are read
     return basis, 0.5 * (total + total.T), log_det
 
 
@@ -414,8 +437,10 @@ def _within_groups(whole: Floats, within: Floats) -> Floats | None:
     scale = np.sqrt(np.where(varies, np.diag(xtx), size))
     inner = xtx[np.ix_(varies, varies)] / np.outer(scale[varies], scale[varies])
     beta = np.zeros(len(xty))
+    # columns may be dependent within groups: the shortest solution
     beta[varies] = np.linalg.lstsq(inner, xty[varies] / scale[varies], rcond=DEPENDENT_SHARE)[0]
     beta[varies] /= scale[varies]
+    # |y - X beta|^2 from cross-products
     left = within[-1, -1] - beta @ (2.0 * xty - xtx @ beta)
     fixed = ~varies
     if fixed.any():
@@ -424,6 +449,7 @@ def _within_groups(whole: Floats, within: Floats) -> Floats | None:
             whole[:-1, :-1][np.ix_(fixed, fixed)], rest[fixed], rcond=DEPENDENT_SHARE
         )[0]
     whole_left = whole[-1, -1] - beta @ (2.0 * whole[:-1, -1] - whole[:-1, :-1] @ beta)
+    # the usual residual does where groups are not far apart
     return -beta if left < FAR_APART * whole_left else None
 
 
@@ -438,6 +464,7 @@ def _within_reach(sums: Sums) -> Ints:
     for block in sums.blocks:
         lower = batched_linalg.semidefinite_cholesky(block.ztz.transpose(1, 2, 0))
         scaled = batched_linalg.solve_semidefinite(lower, block.ztx.transpose(1, 2, 0))
+        # share of a column's square that the groups' own effects fit
         out += np.einsum("qpl,qpl->p", scaled, scaled) > (1.0 - 1e-10) * size
     return out
 
@@ -457,6 +484,7 @@ def _level(
             ztz[shared.i, at, columns[b]] = shared.products
             ztz[shared.i, columns[b], at] = shared.products.transpose(0, 2, 1)
     products = [np.concatenate([b.ztx, b.zty[:, :, None]], axis=2) for b in blocks]
+    # Z'[X y] in the basis
     ztr = np.concatenate(products, axis=1) @ basis
     start, within, intercept = total, None, 0
     for at, block in zip(columns, blocks, strict=True):
@@ -464,6 +492,7 @@ def _level(
             start, intercept = block.within, at.start
             within = basis.T @ start @ basis
             break
+    # by the triangle inequality no combination of columns is longer
     largest = np.square(np.abs(basis).T @ np.sqrt(np.maximum(np.diag(start), 0.0)))
     return Level(tuple(terms), columns, ztz, ztr, within, largest, intercept)
 
@@ -477,6 +506,7 @@ def _pairs(first: Level, second: Level, crossings: dict[tuple[int, int], SharedS
             forward = s < t
             if not len(products):
                 i, k = (shared.i, shared.k) if forward else (shared.k, shared.i)
+                # sorted by first, then second group: terms list their pairs in different orders
                 order = np.lexsort((k, i))
                 i, k = i[order], k[order]
                 products = np.empty((len(i), first.q, second.q))

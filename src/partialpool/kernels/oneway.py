@@ -13,7 +13,8 @@ import numpy as np
 from partialpool._typing import AnyArray, Floats
 
 CELLS_AT_ONCE = 2**20
-"""Elements of the (nodes, classes) arrays worked on at once."""
+"""Elements of the (nodes, classes) arrays worked on at once, 8 MiB each, so that memory stays small
+with very many different sizes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +47,7 @@ def size_classes(weight: Floats, mean: Floats) -> SizeClasses:
     distinct, member = _distinct(weight)
     count = np.bincount(member).astype(np.float64)
     centre = np.bincount(member, mean) / count
+    # two passes: means of squares would cancel where group means are far from zero
     spread = np.bincount(member, (mean - centre[member]) ** 2).astype(np.float64, copy=False)
     return SizeClasses(count, distinct, centre, spread, member)
 
@@ -53,6 +55,7 @@ def size_classes(weight: Floats, mean: Floats) -> SizeClasses:
 def _distinct(weight: Floats) -> tuple[Floats, AnyArray]:
     """Distinct weights and the place of each group's among them."""
     top = weight.max()
+    # 4: beyond, the table is longer than sorting takes
     if top <= 4 * len(weight) and np.array_equal(whole := np.rint(weight), weight):
         codes = whole.astype(np.intp)  # whole numbers in a short range: count, do not sort
         present = np.bincount(codes) > 0
@@ -94,11 +97,14 @@ def _profile(c: SizeClasses, lam: Floats) -> Profile:
     w = c.weight / (1.0 + product)
     precision = w @ c.count
     mu = (w @ (c.count * c.mean)) / precision
+    # sum of w (ybar_j - mu)^2 over a class: w (count (mean - mu)^2 + spread); in place, as these
+    # arrays are the cost of a fit
     gap = c.mean - mu[:, None]  # (G, K)
     np.multiply(gap, gap, out=gap)
     gap *= c.count
     gap += c.spread
     gap *= w
+    # log1p: near lambda = 0 the determinant differs from one by less than a rounding
     return Profile(np.log1p(product) @ c.count, precision, mu, gap.sum(axis=1))
 
 
@@ -106,6 +112,8 @@ def between_slope(classes: SizeClasses, lam: Floats, mu: Floats) -> Floats:
     """Derivative of `between` with respect to lambda: -sum_j w_j^2 (ybar_j - mu)^2."""
     w = classes.weight / (1.0 + lam[:, None] * classes.weight)  # (G, K)
     gap = classes.mean - mu[:, None]
+    # mu is at its minimum of `between`, so that its own derivative adds nothing (envelope theorem);
+    # dw/dlambda = -w^2
     slope: Floats = -np.sum(w * w * (classes.count * gap * gap + classes.spread), axis=1)
     return slope
 
@@ -142,8 +150,10 @@ def theta_given(
     -------
     loc, scale : ndarray, shape (C, B)
     """
+    # b and k each by its own formula: either of 1 - b and 1 - k would cancel at one end
     b = pooled(weight, lam)
     loc = mu + kept(weight, lam) * (y - mu)
+    # given mu tau^2 b; and mu, known to mu_sd, counts with its weight b
     return loc, np.sqrt(sigma**2 * (lam * b) + (b * mu_sd) ** 2)
 
 

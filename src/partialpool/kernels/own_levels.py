@@ -24,7 +24,8 @@ CONVERGED_STEP = 1e-9
 ROUNDING_SHARE = 1e-6
 """Share of a log likelihood that may be rounding: of a billion trials a tenth of this is."""
 UNTOLD_SHARE = 1e-10
-"""A combination of effects of which a group's rows say less, relative to the rest, is not told."""
+"""A combination of effects of which a group's rows say less, relative to the rest, has no
+estimate."""
 
 
 def own_levels(link: Link, y: Floats, size: Floats, base: Floats, group: Ints, n: int) -> Floats:
@@ -50,16 +51,19 @@ def own_levels(link: Link, y: Floats, size: Floats, base: Floats, group: Ints, n
     events, trials = (np.bincount(group, v, n) for v in (y, size))
     if link is LOG:
         with np.errstate(divide="ignore", invalid="ignore"):
+            # rates are multiples of exp(a_j): in closed form
             return np.asarray(np.log(events / np.bincount(group, size * np.exp(base), n)))
     inside = (events > 0) & (events < trials)
     center = np.divide(
         np.bincount(group, size * base, n), trials, where=trials > 0, out=np.zeros(n)
     )
     share = np.where(inside, events / np.maximum(trials, 1e-300), 0.5)
+    # at equal linear predictors this is the solution
     a = link.linked(share) - center
     for _ in range(MOST_STEPS):
         _, mean, slope = link.cumulants(base + a[group])
         excess = events - np.bincount(group, size * mean, n)
+        # the slope vanishes in the tails, from where steps of 2 lead back
         step = excess / np.maximum(np.bincount(group, size * slope, n), 1e-12 * (1.0 + trials))
         step = np.where(inside, np.clip(step, -2.0, 2.0), 0.0)
         a = a + step
@@ -152,10 +156,13 @@ def own_estimates(
     told = _told(rows.slopes(start)[1])
     share = link.information(y, np.where(size > 0, size, 1.0)) + 1.0
     scale = np.stack([rows.sums(share * column**2) for column in z.T], axis=1)
+    # the maximum with a vanishing pull, and with one a hundredth of it: effects that the counts do
+    # not limit go on by the logarithm of the ratio, all others stay
     weak = _penalised(rows, start, PENALTIES[0] * scale, start)
     weaker = _penalised(rows, start, PENALTIES[1] * scale, weak)
     reach = np.zeros_like(start)
     np.maximum.at(reach, index, np.where(size[:, None] > 0, np.abs(z), 0.0))
+    # as a change of the linear predictor: units of columns do not matter
     moved = (weaker - weak) * reach
     out = np.where(np.abs(moved) > UNLIMITED_MOVE, np.copysign(np.inf, moved), weaker)
     return np.where(told, out, np.nan)
@@ -167,6 +174,7 @@ def _start(rows: _Rows) -> Floats:
     if (rows.z[:, 0] == 1.0).all():
         events, size = rows.sums(rows.y), rows.sums(rows.size)
         base = rows.sums(rows.size * rows.base) / np.where(size > 0, size, 1.0)
+        # half an event, so that groups without any have a start
         share = (events + 0.5) / (size + 1.0)
         start[:, 0] = np.where(size > 0, rows.link.linked(share) - base, 0.0)
     return start
@@ -176,6 +184,7 @@ def _told(information: Floats) -> Bools:
     """Which effects no untold combination of effects has a part in; (groups, q)."""
     scale = np.sqrt(np.einsum("gkk->gk", information))
     safe = np.where(scale > 0, scale, 1.0)
+    # of correlations: a direction without information, whatever the columns' units
     value, vector = np.linalg.eigh(information / (safe[:, :, None] * safe[:, None, :]))
     untold = (value < UNTOLD_SHARE)[:, None, :] & (np.abs(vector) > 1e-4)
     return np.asarray(~untold.any(axis=2))
@@ -190,6 +199,7 @@ def _penalised(rows: _Rows, target: Floats, precision: Floats, begin: Floats) ->
     effects, share = begin, np.ones(rows.groups)
 
     def value(at: Floats) -> Floats:
+        # the penalty pulls to `target`, not to zero, and so does not move an effect that is there
         drawn = 0.5 * (precision * (at - target) ** 2).sum(axis=1)
         return np.asarray(rows.value(at) - drawn)
 
@@ -200,6 +210,7 @@ def _penalised(rows: _Rows, target: Floats, precision: Floats, begin: Floats) ->
             effects + step * np.minimum(share, LONGEST_STEP / np.maximum(longest, 1e-300))[:, None]
         )
         reached = value(new)
+        # not worse by more than rounding, each group by itself
         better = reached >= height - ROUNDING_SHARE * (1.0 + np.abs(height))
         effects = np.where(better[:, None], new, effects)
         height, share = np.where(better, reached, height), np.where(better, 1.0, 0.5 * share)
@@ -207,6 +218,7 @@ def _penalised(rows: _Rows, target: Floats, precision: Floats, begin: Floats) ->
         left = longest > CONVERGED_STEP
         if not left.any():
             break
+        # copying the rows of those that are left pays once a third is done
         if left.mean() < 0.7:
             active, rows = active[left], rows.of_groups(left)
             target, precision, effects = target[left], precision[left], effects[left]
@@ -218,6 +230,7 @@ def _step(rows: _Rows, effects: Floats, precision: Floats, pull: Floats) -> tupl
     """Newton's step of every group, and the largest change of a linear predictor by it."""
     gradient, information = rows.slopes(effects)
     at = np.arange(effects.shape[1])
+    # any positive number: their gradient is zero
     information[:, at, at] += np.where(precision > 0, precision, 1.0)  # of groups without rows
     step = np.asarray(np.linalg.solve(information, (gradient - pull)[:, :, None]), np.float64)
     longest = np.zeros(rows.groups)

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
+from partialpool._normal import LOG_2PI
 from partialpool._typing import Floats
-
-LOG_2PI = math.log(2 * math.pi)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,8 +71,11 @@ def leave_one_group_out(
     """
     w = weight / (1.0 + weight * lam)  # (C, B)
     share = w * (mu_sd / sigma) ** 2  # of the information about mu that is group j's
+    # positive: no group has all the information about mu, whose prior or another group has some
     rest = 1.0 - share
     center = mu - share / rest * (y - mu)
+    # w (y - mu)^2 / rest is w rest (y - mu_-j)^2: the squared distance from what the others say,
+    # over its variance
     squares = ss + w * (y - mu) ** 2 / rest
     common = 0.5 * (np.log(rest) - np.log1p(weight * lam))
     if math.isinf(df):
@@ -82,7 +84,10 @@ def leave_one_group_out(
         return LeftOut(
             log_density, center, sigma / np.sqrt(w * rest), normal, same, mu_sd / np.sqrt(rest)
         )
+    # the residual sum of squares at a node, whose root over df is the scale of sigma: without the
+    # group it is less by `squares`, and df by n
     total = df * sigma**2
+    # without n rows; where none are left sigma has no distribution
     left = df - n
     with np.errstate(divide="ignore", invalid="ignore"):
         log_density = (
@@ -91,6 +96,7 @@ def leave_one_group_out(
             - special.gammaln(0.5 * left)
             + common
             - 0.5 * n * np.log(total)
+            # (1 - squares / total)^(left / 2): log1p, as one group of many is a small part
             + 0.5 * left * np.log1p(-squares / total)
         )
         others = np.sqrt((total - squares) / left)  # scale of sigma

@@ -16,12 +16,12 @@ def expected_exceedances(
 ) -> Floats:
     """Expected number of other groups above each group; shape (J,).
 
-    theta_j = loc_j + a_j z + e_j with z ~ (0, common_sd^2) and e_j ~ (0, own_j), so that
-    ``theta_k - theta_j`` has squared scale ``own_j + own_k + (a_k - a_j)^2 common_sd^2``.
+    theta_j = loc_j + a_j z + e_j with z ~ (0, common_sd^2) and e_j ~ (0, v_j), so that
+    ``theta_k - theta_j`` has squared scale ``v_j + v_k + (a_k - a_j)^2 common_sd^2``.
 
     Parameters
     ----------
-    loc, own, loading : ndarray, shape (J,)
+    loc, variance, loading : ndarray, shape (J,)
         Location, squared scale of the group's own part, and loading a_j on the common part.
     common_sd : float
         Scale of the common part.
@@ -37,6 +37,7 @@ def expected_exceedances(
             variance[part, None] + variance + ((loading - loading[part, None]) * common_sd) ** 2
         )  # (B, J)
         above = student.cdf((loc - loc[part, None]) / np.sqrt(scale2), df)
+        # P(theta_k > theta_j), which depends on the difference alone
         out[part] = above.sum(axis=1) - 0.5  # a group is counted half above itself
     return out
 
@@ -55,6 +56,7 @@ def ranks(values: Floats, out: Ints) -> None:
     step = max(1, CELLS_IN_CACHE // size)
     for i in range(0, len(values), step):
         part = values[i : i + step]
+        # less the mean, so that values far from zero do not lose the digits by which they differ
         key = (part - part.mean(axis=1, keepdims=True)).view(np.int64)
         # the bits of a floating-point number rise with it, once those of negative ones are turned
         key ^= (key >> 63) & np.int64(2**63 - 1)

@@ -12,7 +12,7 @@ import numpy as np
 
 from partialpool._typing import Floats
 
-SHIFT = 8
+SERIES_FROM = 8
 """From here on the terms of the series that are used leave errors below 1e-13."""
 BERNOULLI = (1.0 / 6.0, -1.0 / 30.0, 1.0 / 42.0, -1.0 / 30.0, 5.0 / 66.0)
 """Bernoulli numbers B_2, B_4, ...: the coefficients of the series."""
@@ -20,10 +20,13 @@ BERNOULLI = (1.0 / 6.0, -1.0 / 30.0, 1.0 / 42.0, -1.0 / 30.0, 5.0 / 66.0)
 
 def log_rising(x: Floats, k: Floats) -> Floats:
     """Log of x (x + 1) ... (x + k - 1) for x > 0 and k >= 0, broadcast against each other."""
+    # Gamma(x + 8) = Gamma(x) x (x + 1) ... (x + 7): the series is then taken at 8 and beyond
     low, high = _passed(x), _passed(x + k)
-    z = x + SHIFT
+    z = x + SERIES_FROM
     top = z + k
     return np.asarray(
+        # Stirling's (top - 1/2) log(top) - (z - 1/2) log(z) - k, arranged so that nothing large
+        # cancels
         (top - 0.5) * np.log(top / z)
         + k * (np.log(z) - 1.0)
         + _series(1.0 / top)
@@ -35,7 +38,7 @@ def log_rising(x: Floats, k: Floats) -> Floats:
 def _passed(x: Floats) -> Floats:
     """Product of x, x + 1, ..., x + 7."""
     out = x * (x + 1.0)
-    for i in range(2, SHIFT):
+    for i in range(2, SERIES_FROM):
         out = out * (x + i)
     return np.asarray(out)
 
@@ -48,15 +51,18 @@ def _series(w: Floats) -> Floats:
 
 def rising_slopes(x: Floats, k: Floats, orders: int) -> list[Floats]:
     """The first derivatives of `log_rising` in x, up to three."""
-    z = x + SHIFT
+    z = x + SERIES_FROM
     top = z + k
+    # digamma(z) = log z - 1/(2z) - sum B_2j / (2j z^2j)
     out = [np.log(top / z) + _digamma_series(top) - _digamma_series(z)]
     powers = [np.zeros_like(top) for _ in range(orders)]
-    for i in range(SHIFT):
+    for i in range(SERIES_FROM):
+        # digamma(x) = digamma(x + 8) - sum 1 / (x + i), and its derivatives powers of the same
         low, high = 1.0 / (x + i), 1.0 / (x + k + i)
         a, b = low, high
         for power in powers:
             power += a - b
+            # next power of both
             a, b = a * low, b * high
     out[0] = out[0] + powers[0]
     if orders > 1:

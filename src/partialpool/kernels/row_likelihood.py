@@ -131,8 +131,10 @@ class BetaBinomialRows(RowLikelihood):
 
     def _shapes(self, eta: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """Both shape parameters of the beta distribution, and m and 1 - m."""
+        # p and 1 - p both to all digits: neither is one less the other
         small = np.exp(-np.abs(eta))
         large = 1.0 / (1.0 + small)
+        # a shape of zero has an infinite log gamma
         small = np.maximum(small * large, 1e-290)
         m = np.where(eta >= 0, large, small)
         other = np.where(eta >= 0, small, large)
@@ -147,6 +149,7 @@ class BetaBinomialRows(RowLikelihood):
     def slopes(self, eta: Floats) -> tuple[Floats, Floats]:
         a, b, m, other = self._shapes(eta)
         y, others, count = (beside(v, eta) for v in (self.y, self.others, self.count))
+        # da/deta = f m (1 - m) = -db/deta
         along = rising_slopes(a, y, 1)[0] - rising_slopes(b, others, 1)[0]
         n, each = y + others, m * other
         # the information of a binomial row over its variance inflation: positive, as the second
@@ -162,8 +165,11 @@ class BetaBinomialRows(RowLikelihood):
         # of a = f m the first three derivatives in eta
         first = self.total * m * other
         second = first * (other - m)
+        # (other - m)^2 - 2 m other = 1 - 6 m other
         third = first * (1.0 - 6.0 * m * other)
         slope = first * along[0]
+        # Faa di Bruno's formula, of a function of a and one of b = f - a: odd orders of the second
+        # change sign
         curve = second * along[0] + first**2 * along[1]
         bend = third * along[0] + 3.0 * first * second * along[1] + first**3 * along[2]
         return count * slope, -count * curve, -count * bend
@@ -201,13 +207,18 @@ class DispersedRows:
 
     def with_dispersion(self, dispersion: Floats | float, best: Floats) -> RowLikelihood:
         """The rows at a dispersion, or at those of B points, (B,); less `best`, (N,)."""
+        # f, prior trials or events: infinite without dispersion, and digits are lost on the way
         total = 1.0 / np.maximum(np.asarray(dispersion, dtype=np.float64), self.least) ** 2
         y, size, count, best = (
             v[:, None] if total.ndim else v
             for v in (self.y / self.count, self.size / self.count, self.count, best)
         )
         if self.family == "negative_binomial":
+            # y log(mean) - (y + f) log(f + mean): a binomial log likelihood with y + f trials at
+            # logit = eta + log(size / f)
             shift = np.log(np.maximum(size, NO_EXPOSURE)) - np.log(total)
+            # Gamma(y + f) / Gamma(f), and what y times the shift adds but for the exposure: y eta
+            # is without it
             extra = count * (log_rising(total, y) - y * np.log(total)) - best
             return ExponentialRows(LOGIT, self.y, count * (y + total), shift, extra)
         extra = -count * log_rising(total, size) - best

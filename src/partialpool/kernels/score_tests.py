@@ -15,7 +15,7 @@ from scipy import special
 
 from partialpool._typing import Floats, Ints
 
-DEPENDENT = 1e-7
+DEPENDENT_SHARE = 1e-7
 """A column is a combination of the predictors if this share of it, or less, is left without them:
 squares of columns that were centered and scaled have lost half of their digits by then."""
 
@@ -49,10 +49,12 @@ class Linear:
         factors : sequence of ndarray, shape (q, q)
             Of each term a root of the covariance of its effects, over sigma squared.
         """
+        # all products at once: with X, y and the columns, V^-1 by Woodbury's identity
         m = np.column_stack([self.x, self.y, added])
         wm = self.weight[:, None] * m
         left = m.T @ (wm - self._taken_up(wm, factors))
         p = self.x.shape[1]
+        # predictors may be dependent: the pseudo-inverse takes out what they span
         on_x = np.linalg.pinv(left[:p, :p], rcond=1e-12, hermitian=True) @ left[:p, p:]
         rest = left[p:, p:] - left[p:, :p] @ on_x
         size = np.diag(m.T @ wm)[p + 1 :]
@@ -76,6 +78,7 @@ class Linear:
         z = sparse.hstack(parts, format="csc")
         wz = z * self.weight[:, None]
         inside = sparse.csc_array(z.T @ wz) + sparse.eye_array(z.shape[1], format="csc")
+        # V^-1 = W - W Z (I + Z'W Z)^-1 Z'W, with the root of the effects' covariance in Z
         return np.asarray(wz @ linalg.splu(inside).solve(z.T @ wm))
 
 
@@ -97,14 +100,16 @@ class Scores:
         score, information = self.score[at], self.information[at, at]
         scale = np.sqrt(np.where(self.size[at] > 0, self.size[at], 1.0))
         axis, along = np.linalg.eigh(information / np.outer(scale, scale))[::1]
-        used = axis > DEPENDENT
+        used = axis > DEPENDENT_SHARE
         k = int(used.sum())
         if k == 0:
             return 0.0, 0, 1.0
+        # standardised along the eigenvectors: independent, of variance one
         z = (along.T @ (score / scale))[used] / np.sqrt(axis[used])
         square = float(z @ z)
         if np.isinf(self.df):
             return square, k, float(special.chdtrc(k, square))
+        # the residual sum of squares with the columns in the model
         left = max(self.outcome - square, 1e-300)
         f = (square / k) / (left / (self.df - k)) if self.df > k else 0.0
         return k * f, k, float(special.fdtrc(k, max(self.df - k, 1.0), f))

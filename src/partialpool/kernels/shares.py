@@ -15,6 +15,7 @@ def log_sum(values: Floats) -> Floats:
     if values.shape[-1] == 1:
         return values[..., 0]
     top = values.max(axis=-1)
+    # of nothing but -inf the sum is zero, and -inf - -inf would be nan
     safe = np.where(np.isfinite(top), top, 0.0)
     return np.asarray(safe + np.log(np.exp(values - safe[..., None]).sum(axis=-1)))
 

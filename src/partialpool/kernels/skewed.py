@@ -10,9 +10,11 @@ from scipy import special
 from partialpool._typing import Floats
 
 MOST_SKEWNESS = 0.8
-"""A pair of normals has no more skewness than this."""
+"""A pair of normals has no more skewness than this: from 1.09 on the narrower of the two has no
+width left."""
 SLIGHT_SKEWNESS = 1e-3
-"""Skewness below which exponentials are as of a normal."""
+"""Skewness below which exponentials are as of a normal: the two differ by a sixth of it times the
+cube of the sd."""
 LEAST_SKEWNESS = -1.999995
 """That of the logarithm of a gamma variable of shape 0.001, the smallest in the table."""
 STIRLING_FROM = 10.0
@@ -63,6 +65,8 @@ def log_mean_exp(loc: Floats, scale: Floats, skew: Floats) -> Floats:
     Source: Prentice (1974), doi:10.1093/biomet/61.3.539, for the distribution.
     """
     out = np.empty((2, *skew.shape))
+    # a pair of normals has a normal tail on both sides; to the left of a logarithm it is that of a
+    # gamma
     left = skew < -SLIGHT_SKEWNESS
     for side, form in ((left, _of_gamma), (~left, _of_pair)):
         out[:, side] = form(loc[side], scale[side], skew[side])
@@ -75,12 +79,15 @@ def _of_gamma(loc: Floats, scale: Floats, skew: Floats) -> Floats:
     a = np.exp(log_a)
     out = np.empty((2, *skew.shape))
     for i, power in enumerate((1.0, 2.0)):
+        # X = c + k log G has this sd
         k = power * scale * np.exp(-log_sd)
         out[i] = power * loc + _log_mean_power(a, k)
         wide = (power * scale > WIDE_LOGARITHM) & (skew < -CLEAR_SKEWNESS) & (k > 1.0)
         if wide.any():  # k is 1: E G is the shape
             _, sd, shape = _shapes()
+            # -sd rises, as np.interp needs: log sd of log G falls with the shape
             log_b = np.interp(-np.log(power * scale[wide]), -sd, shape)
+            # with k = 1 E exp(X) = exp(E X - digamma(b)) b
             out[i, wide] = power * loc[wide] - special.digamma(np.exp(log_b)) + log_b
     return out
 
@@ -93,6 +100,7 @@ def _log_mean_power(a: Floats, k: Floats) -> Floats:
     """
     b = a + k
     out = (b - 0.5) * np.log1p(k / a) - k + k * (0.5 + (1.0 - 0.1 / a**2) / (12.0 * a)) / a
+    # k (log a - digamma(a)) is the last term of the line above
     out += (1.0 / b - 1.0 / a) / 12.0 - (1.0 / b**3 - 1.0 / a**3) / 360.0
     few = a < STIRLING_FROM
     if few.any():
@@ -132,6 +140,7 @@ def _shapes_at(skew: Floats) -> tuple[Floats, Floats]:
     """
     start, step, columns = _even_shapes()
     at = (_logit_of(np.maximum(skew, LEAST_SKEWNESS)) - start) / step
+    # so that the whole part is a place of the table, also at its end
     at = np.clip(at, 0.0, columns.shape[1] - 1.000001)
     before = at.astype(np.intp)
     part = at - before

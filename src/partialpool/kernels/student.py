@@ -7,19 +7,22 @@ import math
 import numpy as np
 from scipy import special
 
+from partialpool._normal import INVERSE_ROOT_2PI, LOG_2PI
 from partialpool._typing import Floats, Ints
-
-ROOT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
 
 LARGE_DF = 20.0
 """From here on Hill's expansion is exact to 1e-11 (absolute, measured against the incomplete beta
 function), and three to four times faster than stdtr. Lower, and it is no longer: 5e-11 at 15."""
 
 HUGE_DF = 1e5
-"""From here on two terms of the Cornish-Fisher expansion are."""
+"""From here on two terms of the Cornish-Fisher expansion are: the next is of 1 / df^3."""
 
 CELLS_AT_ONCE = 2**17
-"""Elements of the (components, groups) arrays worked on at once."""
+"""Elements of the (components, groups) arrays worked on at once: 1 MiB, what the cache of a core
+holds."""
+
+MOST_STEPS = 200
+"""Steps to a quantile, at most: a guard. One or two are usual, and else the bracket is halved."""
 
 LAST_STEP, SHORT_STEP = 5e-5, 3e-4
 """Distance from a quantile, on the normal scale, from which one more step of Newton's method is
@@ -30,7 +33,8 @@ LAST_HOWEVER_LONG = 1e-9
 the gap between two peaks, where a step may do much worse than square the distance)."""
 
 EXPANDED_SKEWNESS = 1.0
-"""Skewness up to which the expansion in it is used to start from."""
+"""Skewness up to which the expansion in it is used to start from: beyond, the expansion may fall
+where it should rise. A poor start costs steps, no digits."""
 
 UNEVEN_SCALES = 30.0
 """Ratio of the widest to the narrowest component from which on moments are no start."""
@@ -65,11 +69,11 @@ def _to_normal(x: Floats, df: float) -> Floats:
 def pdf(x: Floats, df: float) -> Floats:
     """Density of the standard t with df degrees of freedom."""
     if math.isinf(df):
-        return np.asarray(np.exp(-0.5 * x * x) * ROOT_2PI)
+        return np.asarray(np.exp(-0.5 * x * x) * INVERSE_ROOT_2PI)
     if df > HUGE_DF:
         x2 = x * x
         return np.asarray(
-            np.exp(-0.5 * x2) * ROOT_2PI * (1.0 + ((x2 - 2.0) * x2 - 1.0) / (4.0 * df))
+            np.exp(-0.5 * x2) * INVERSE_ROOT_2PI * (1.0 + ((x2 - 2.0) * x2 - 1.0) / (4.0 * df))
         )
     return np.asarray(np.exp(log_constant(df) - 0.5 * (df + 1.0) * np.log1p(x * x / df)))
 
@@ -77,7 +81,7 @@ def pdf(x: Floats, df: float) -> Floats:
 def log_constant(df: float) -> float:
     """Logarithm of the normalising constant of the t density."""
     if df > 1e6:  # the difference of gammas loses digits; expansion in 1 / df
-        return -0.5 * math.log(2.0 * math.pi) - 0.25 / df
+        return -0.5 * LOG_2PI - 0.25 / df
     half = 0.5 * df
     gap = math.lgamma(half + 0.5) - math.lgamma(half)
     return gap - 0.5 * math.log(df * math.pi)
@@ -106,7 +110,6 @@ def mixture_quantile(
     scale: Floats,
     weight: Floats,
     df: float,
-    rounds: int = 200,
     near: float = LAST_STEP,
 ) -> Floats:
     """Quantile of B mixtures of C components, by Newton's method kept inside a bracket.
@@ -127,8 +130,6 @@ def mixture_quantile(
         Weights that sum to one over the components.
     df : float
         Degrees of freedom, infinite for normal components.
-    rounds : int
-        Steps, at most.
     near : float
         Distance on the normal scale from which one more step is the last.
 
@@ -137,19 +138,23 @@ def mixture_quantile(
     ndarray, shape (B,)
     """
     unit = quantile(p, df)
+    # each component's own quantile
     ends = loc + scale * unit
     low, high = ends.min(axis=0), ends.max(axis=0)
     narrow = np.broadcast_to(scale.min(axis=0), low.shape)
+    # `not <`: scales of zero count as uneven
     uneven = np.broadcast_to(~(scale.max(axis=0) < UNEVEN_SCALES * scale.min(axis=0)), low.shape)
     x = _start(unit, ends, loc, scale, weight, np.flatnonzero(uneven))
     x = np.asarray(np.minimum(np.maximum(x, low), high))
     probability = np.broadcast_to(np.asarray(p, dtype=np.float64), x.shape)
     active = np.arange(len(x))
-    for _ in range(rounds):
+    for _ in range(MOST_STEPS):
         everyone = len(active) == len(x)
         some = slice(None) if everyone else active
         mixture = (loc, scale, weight) if everyone else _chosen(loc, scale, weight, active)
         new, excess = _step(x[some], probability[some], mixture, df)
+        # each step tells on which side of the quantile its point lies: the bracket shrinks whatever
+        # Newton's method does
         below = excess <= 0
         high[some] = np.where(below, high[some], x[some])
         low[some] = np.where(below, x[some], low[some])
@@ -180,10 +185,12 @@ def _start(
     """
     if loc.shape[1] == 1 and ends.shape[1] > 1:
         return _weighted_median(ends, weight)
+    # moments of the normal mixture, whatever df: this is only a start
     mean = _mixed(weight, loc)
     gap, square = loc - mean, scale * scale
     gap2 = gap * gap
     variance = _mixed(weight, square + gap2)
+    # third central moment of a mixture of symmetric components: E gap^3 + 3 gap variance
     skew = _mixed(weight, gap * (3.0 * square + gap2)) / variance**1.5
     bend = np.clip(skew, -EXPANDED_SKEWNESS, EXPANDED_SKEWNESS) / 6.0
     x = np.asarray(mean + np.sqrt(variance) * (unit + bend * (unit * unit - 1.0)))
@@ -210,7 +217,8 @@ def _step(
     slope = _mixed(weight, pdf(z, df) / scale)
     normal = special.ndtri(value)
     excess = normal - special.ndtri(p)
-    new = x - excess * np.exp(-0.5 * normal * normal) * ROOT_2PI / slope
+    # d ndtri(F(x)) / dx = slope / density of the normal there
+    new = x - excess * np.exp(-0.5 * normal * normal) * INVERSE_ROOT_2PI / slope
     return new, excess
 
 
@@ -220,10 +228,12 @@ def mixture_expansion(p: float, loc: Floats, scale: Floats, weight: Floats, df: 
     The Cornish-Fisher expansion; exact to the squares of the excess skewness and kurtosis, so
     to be used only where that has been checked. Shapes as in `mixture_quantile`.
     """
+    # variance and fourth moment of a t are 1 and 3 times these of its scale
     factor = 1.0 if math.isinf(df) else df / (df - 2.0)
     fourth_factor = 3.0 if math.isinf(df) else 3.0 * factor * df / (df - 4.0)
     mean = weight @ loc
     d = loc - mean
+    # s2: variances of the components
     d2, s2 = d * d, factor * scale * scale
     variance = weight @ (s2 + d2)
     third = weight @ (d * (3.0 * s2 + d2))

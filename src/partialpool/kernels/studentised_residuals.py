@@ -13,12 +13,12 @@ SWEEPS = 4
 """Passes over several factors in turn, after which residuals of crossed ones agree to 1%."""
 
 
-FEWEST = 20
+FEWEST_DF = 20
 """With fewer degrees of freedom left the noise itself is too little known."""
 
 
-HELD = 0.05
-"""Rows that their own group holds but for this share of their variance are not judged."""
+LEAST_FREE_SHARE = 0.05
+"""Least 1 - leverage of a row that is judged: with less, its residual is small whatever it is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,10 +86,10 @@ class LeastSquares:
             for term in (*others, first):
                 residual = residual - term.fitted(residual)
         df = len(y) - self.inside.shape[1] - sum(term.size for term in self.terms)
-        if df < FEWEST or not residual.any():
+        if df < FEWEST_DF or not residual.any():
             return None
         left = 1.0 - self.leverage
-        judged = left > HELD
+        judged = left > LEAST_FREE_SHARE
         square = residual**2 / np.where(judged, left, 1.0) / (residual @ residual / df)
         t = np.sign(residual) * np.sqrt(square * (df - 1) / np.maximum(df - square, 1e-9))
         return Residuals(residual, t, judged, df - 1.0)

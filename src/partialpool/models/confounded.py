@@ -21,7 +21,7 @@ from partialpool.errors import ImproperPosteriorError
 from partialpool.models.mixed import MixedModel, Term, sd_name
 from partialpool.records.cross_products import Block
 
-UNEXPLAINED = 1e-10
+UNEXPLAINED_SHARE = 1e-10
 """A combination of columns is fitted by the predictors if they leave no larger share of its sum of
 squares. Rounding leaves some 1e-15; a predictor that tells groups apart but for one row in a
 million leaves 1e-6."""
@@ -49,6 +49,7 @@ def check_confounded(model: MixedModel) -> None:
     scale = np.sqrt(np.diag(gram))
     if not len(flat):
         return
+    # factored as correlations, and scaled back: columns may differ by many orders
     lower = scipy.linalg.cholesky(gram / np.outer(scale, scale), lower=True) * scale[:, None]
     for term, block in zip(model.terms, s.blocks, strict=True):
         free = np.flatnonzero([not prior.proper for prior in term.priors])
@@ -69,6 +70,7 @@ def check_confounded(model: MixedModel) -> None:
 def _unshifted(shift: Floats) -> Floats:
     """What makes columns as named of those from which an intercept has taken up the means."""
     out = np.eye(len(shift))
+    # the intercept column times a column's mean is added to each
     out[:1] += shift
     return out
 
@@ -86,6 +88,7 @@ def _fitted(ztz: Floats, ztx: Floats, lower: Floats, *, correlated: bool) -> Flo
         Cholesky factor of the predictors' cross-products.
     """
     groups, q, p = ztx.shape
+    # total less half half' is what least squares on the predictors leaves of the groups' columns
     half = scipy.linalg.solve_triangular(lower, ztx.reshape(groups * q, p).T, lower=True)
     half = half.T.reshape(groups, q, p)
     total = ztz.sum(axis=0)
@@ -93,11 +96,13 @@ def _fitted(ztz: Floats, ztx: Floats, lower: Floats, *, correlated: bool) -> Flo
     size = np.sqrt(np.diag(total))
     if not (size > 0).all():
         return None
+    # as shares of the columns' own sums of squares
     left /= np.outer(size, size)
     if not correlated:
         left = np.diag(np.diag(left))
+    # the combination of columns of which least is left
     values, vectors = np.linalg.eigh(left)
-    if not len(values) or values[0] > UNEXPLAINED:
+    if not len(values) or values[0] > UNEXPLAINED_SHARE:
         return None
     weights = np.where(np.abs(vectors[:, 0]) > PART_OF_COMBINATION, vectors[:, 0], 0.0)
     return np.asarray(weights / size, dtype=np.float64)

@@ -7,7 +7,7 @@ the normal approximation that one site (`joint_counts`) tells at every phi. Weig
 points exact in the limit; independent randomisations tell how far they are from it.
 
 The steps and their constants were measured on twelve data sets; benchmarks/counts_accuracy.py
-compares what is told with long runs.
+compares the estimated errors with long runs.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from partialpool.kernels.joint_counts import (
 from partialpool.kernels.joint_counts import Mode as JointMode
 
 RANDOMISATIONS = 8
-"""Independent sets of points from which errors are told."""
+"""Independent sets of points from which errors are estimated: as in `integrate/importance.py`."""
 SPLIT_T_DF = 7.0
 """Degrees of freedom of the split t of phi: tails heavier than any posterior with five groups."""
 PROPOSAL_STRETCH = 1.05
@@ -61,7 +61,9 @@ PILOT_POINTS, SHORT_PILOT_POINTS, SHORT_VECTOR = 256, 128, 10
 """Points from which the proposal of r is shifted and scaled, and how many do for a short r, of
 which there is less to be learned."""
 RULES = {1: (3, 5, 7, 11, 15, 21, 31), 2: (3, 5, 7, 11, 15), 3: (3, 5, 7)}
-"""Rules over a group's effects that are tried, by their number."""
+"""Rules over a group's effects that are tried, by their number: odd numbers, so that one node is at
+the mode, each a third larger or more than the one before; products of more effects grow too
+fast."""
 FITTING_ROUNDS, FITTING_POINTS = 5, 512
 """Rounds of fitting a mixture to phi, and the points of each; two or three are usual."""
 GOOD_PILOT, GOOD_SHARE, GOOD_MIXTURE = 0.65, 0.45, 0.65
@@ -175,6 +177,7 @@ class GroupRule:
 
     def product(self, effects: int) -> float:
         """Nodes of a group with so many effects, on average over the parts of the way."""
+        # a product rule over the effects
         return float(np.mean([float(n) ** effects for n in self.nodes]))
 
 
@@ -208,6 +211,8 @@ class CountSampler:
     @property
     def df(self) -> float:
         """Degrees of freedom of the proposal of r."""
+        # heavier tails in many dimensions would waste most points: the squared radius varies too
+        # much
         return max(12.0, 1.5 * self.site.rows.d)
 
     def draw(self, size: int, before: Points | None = None) -> Points:
@@ -220,6 +225,7 @@ class CountSampler:
                 for k in range(RANDOMISATIONS)
             ]
         )
+        # independent randomisations: their means tell the error
         which = np.repeat(np.arange(RANDOMISATIONS), size - first)
         everything = RANDOMISATIONS * size
         points = self._points(uniform, which, moments=self.held(everything) == everything)
@@ -287,14 +293,18 @@ class CountSampler:
         u, log_u = self.proposal.points(uniform[:, : k + 1])
         u, phi, log_prior = self._hyperparameters(u)
         chi = chi_square_quantile(uniform[:, k + 1], self.df)
+        # one chi-square for the whole vector: a multivariate t
         z = special.ndtri(uniform[:, k + 2 :]) / np.sqrt(chi / self.df)[:, None]
+        # density of the residuals, z scaled
         log_z = log_student(z, self.df) - np.log(self.scale).sum()
         residual = self.shift + self.scale * z
         parts = [self._some(phi[at], residual[at], moments) for at in self._parts(len(u))]
         value, b, mean, root, groups = (list(x) for x in zip(*parts, strict=True))
         root_all = np.concatenate(root)
+        # r = mean + root'^-1 residual: the determinant of the root takes it to the density of r
         log_r = log_z + np.log(np.einsum("gii->gi", root_all)).sum(axis=1)
         log_f = np.concatenate(value) + log_prior
+        # target over proposal, both of (phi, r)
         log_weight = log_f - log_u - log_r
         log_weight = np.where(np.isfinite(log_weight), log_weight, -np.inf)  # no density there
         return Points(
@@ -344,10 +354,12 @@ class CountSampler:
         first, *others = self.model.lambdas(phi)
         prior = self.model.prior_precision(phi)
         coefficients_given_phi = conditional(self.site, first, others, prior)
+        # precision is root root'
         r = coefficients_given_phi.mean + solve_transposed(coefficients_given_phi.root, e)
         b, mean = rows.scaled(others, r), rows.scaled(others, coefficients_given_phi.mean)
         value, groups = self._integrated(phi, b, moments, self.rule.needed(phi))
         m = rows.effects
+        # (beta, -1)' P (beta, -1): the prior of the coefficients with its mean
         one = np.concatenate([r[:, m:], np.full((len(r), 1), -1.0)], axis=1)
         value -= 0.5 * ((r[:, :m] ** 2).sum(axis=1) + np.einsum("gi,gij,gj->g", one, prior, one))
         return value, b, mean, coefficients_given_phi.root, groups
@@ -467,10 +479,13 @@ def _join_moments(parts: Sequence[GroupMoments | None], rows: Any, axis: int = -
 def make_sampler(model: Any) -> CountSampler:
     """Fit the proposals for a model."""
     search = _Search(model)
+    # several, as with tau near zero there may be a mode of its own
     starts = [_coordinates(model, s) for s in model.starts]
     start = max(starts, key=search.laplace)
     mode = find_mode(search.laplace, start, step=LAPLACE_DIFFERENCE, enough=MODE_RISE)
     objective = search.laplace
+    # Laplace's mode of sds is too low where groups are small: the search goes on with what the
+    # sampler itself uses
     if search.affordable:
         objective = search.quadrature
         mode = find_mode(
@@ -543,6 +558,7 @@ class _Search:
             mode = joint_mode(self.model.rows, hyper, self.start)
         except np.linalg.LinAlgError:  # the start was of hyperparameters far away
             mode = joint_mode(self.model.rows, hyper, self.first)
+        # hyperparameters move little from one search to the next, and so does the joint mode
         self.start = mode.v, mode.r
         return mode
 
@@ -564,7 +580,9 @@ class _Search:
         )
         m = rows.effects
         one = np.append(site.r[m:], -1.0)
+        # effects are standardised: precision one
         prior = float(site.r[:m] @ site.r[:m] + one @ hyper.prior @ one)
+        # Laplace over r with the variational curvature; groups are integrated by quadrature
         return float(value[0]) - 0.5 * prior - float(np.log(np.diag(site.system.root)).sum())
 
 
@@ -576,6 +594,7 @@ def _rough_r(rows: JointRows) -> Floats:
     rough, _ = g.link.guess(y, size)
     x = rows.w[:, m:]
     x = (x.toarray() if scipy.sparse.issparse(x) else x)[used]
+    # log-odds of a row have about a variance in proportion to 1 / size
     weight = np.sqrt(size)
     solution = np.linalg.lstsq(
         x * weight[:, None], (rough - rows.known[used]) * weight, rcond=None
@@ -594,6 +613,8 @@ def _split(objective: Callable[[Floats], float], mode: Mode) -> SplitT:
             for far in (1.0, 2.0, 3.0):
                 fall = mode.value - objective(mode.at + sign * far * axes[:, i])
                 if math.isfinite(fall):
+                    # a normal density falls by far^2 / 2 sds^2: the widest sd that any of three
+                    # distances tells, as a tail may be heavier than the middle
                     best = max(best, far / math.sqrt(2.0 * max(fall, 0.02)))
             scales[side, i] = PROPOSAL_STRETCH * np.clip(best, CLOSEST_AXIS, FARTHEST_AXIS)
     return SplitT(mode.at, axes, scales[0], scales[1], SPLIT_T_DF)
@@ -652,6 +673,7 @@ def _fit_mixture(sampler: CountSampler, split: SplitT) -> None:
     """
     k, d = sampler.proposal.center.size, sampler.site.rows.d
     scale = 0.5 * (split.below + split.above)
+    # the split t without its split
     covariance = (split.axes * scale**2) @ split.axes.T
     mixture = Mixture(
         np.ones(1), split.center[None], np.asarray(np.linalg.cholesky(covariance))[None]
@@ -667,6 +689,8 @@ def _fit_mixture(sampler: CountSampler, split: SplitT) -> None:
             best, best_share = sampler.proposal, share
         if share > (GOOD_MIXTURE if round_ else GOOD_SHARE):
             break
+        # weight times proposal: an unbiased estimate of the density of phi, r integrated out by one
+        # draw
         pool.add(points.u, points.log_weight + points.log_proposal, sampler.proposal.log_density)
         mixture = pool.fitted(mixture, widen=round_ > 0)
         sampler.proposal = MixedT(split.center, mixture)
@@ -695,10 +719,15 @@ def _adapt(sampler: CountSampler) -> float:
     w = np.minimum(points.weight, 8.0 / size)  # a few heavy points are not to decide
     w /= w.sum()
     effective = 1.0 / float((w**2).sum())
+    # what the weighted points say of mean and variance of the whitened residuals, which should be 0
+    # and 1
     mean = w @ z
     change = w @ (z - mean) ** 2 / PROPOSAL_STRETCH**2 - 1.0
+    # the positive part of James and Stein's factor: each mean has variance 1 / effective, each
+    # variance 2 / effective
     shift = max(0.0, 1.0 - d / (effective * max(float((mean**2).sum()), 1e-9)))
     scale = max(0.0, 1.0 - 2.0 * d / (effective * max(float((change**2).sum()), 1e-9)))
     sampler.shift = shift * mean
+    # bounded, as a pilot of a hundred points may be wrong
     sampler.scale = PROPOSAL_STRETCH * np.sqrt(np.clip(1.0 + scale * change, 0.5, 3.0))
     return share

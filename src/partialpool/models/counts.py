@@ -32,7 +32,7 @@ from partialpool.models.unused_priors import refuse_sigma
 from partialpool.records import CountStatistics
 
 CELLS_AT_ONCE = 4_000_000
-"""Elements of the (pairs, nodes) arrays held at once."""
+"""Elements of the (pairs, nodes) arrays held at once (32 MB)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,12 +113,15 @@ class CountsModel:
         spread = tau
         if self.conjugate and self.link is LOGIT:
             # a group says no more of m than one trial
+            # m (1 - m) / (1 + f) is the variance of a probability; on the logit scale it is divided
+            # by (m (1 - m))^2
             spread = tau / np.sqrt(self.pooled * (1.0 - self.pooled) * (1.0 + tau**2))
         elif self.conjugate:  # towards larger mu the likelihood falls like exp(-groups mu / tau^2)
             spread = tau * np.sqrt(1.0 + tau**2 / self.count.sum())
         center, precision = np.zeros(len(tau)), np.zeros(len(tau))
         for part in self._chunks(len(tau)):
             p = self.pairs.at(part)
+            # precision of a group's estimate of mu at this tau
             w = self.count[part, None] / (p.sd[:, None] ** 2 + spread**2)  # (K, T)
             center += p.center @ w
             precision += w.sum(axis=0)
@@ -229,13 +232,16 @@ def counts_model(
 def distinct_pairs(y: Floats, size: Floats, link: Link) -> tuple[Pairs, Floats, Ints]:
     """Distinct pairs with their numbers, and the pair of each group (their number where size 0)."""
     used = np.flatnonzero(size > 0)
+    # equal pairs beside each other
     order = used[np.lexsort((y[used], size[used]))]
     new = np.concatenate([[True], (np.diff(y[order]) != 0) | (np.diff(size[order]) != 0)])
     at = order[new]
     unsorted = _pairs(y[at], size[at], link)
+    # in the order that the kernels' bands need
     rank = np.argsort(unsorted.information, kind="stable")
     place = np.empty(len(rank), dtype=np.intp)
     place[rank] = np.arange(len(rank))
+    # K, one past the last pair, for groups without data
     member = np.full(len(y), len(at), dtype=np.intp)
     member[order] = place[np.cumsum(new) - 1]
     count = np.bincount(member[used], minlength=len(at)).astype(np.float64)

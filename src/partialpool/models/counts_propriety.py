@@ -62,13 +62,17 @@ def check_proper(sizes: CountSizes, priors: Priors) -> CountMoments:
     flat = not priors.mu.proper
     if flat and not (sizes.any_event and sizes.any_failure):
         raise _one_sided(sizes)
+    # the posterior of tau falls like tau^-right: groups at an end tend to a constant and limit
+    # nothing
     right = TAU_POWERS_INSIDE[sizes.conjugate] * sizes.inside + priors.tau.tail
     if flat:
         right -= TAU_POWERS_OF_FLAT_MU[sizes.family] if sizes.conjugate else 1
+    # the integral of tau^-right to infinity
     if right <= 1:
         raise _too_few(sizes, priors)
     tau = right - 1
     if flat:
+        # mu grows like tau^2 there, elsewhere like tau
         mu = 0.5 * tau if sizes.conjugate and sizes.family == "poisson" else tau
     else:
         mu = tau + priors.mu.df if isinstance(priors.mu, StudentT) else math.inf

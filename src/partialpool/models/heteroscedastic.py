@@ -20,12 +20,13 @@ from functools import cached_property
 import numpy as np
 from scipy import special
 
+from partialpool._normal import LOG_2PI
 from partialpool._typing import Floats
 from partialpool.design.labels import shown
-from partialpool.design.rules import SMALLEST
+from partialpool.design.rules import SMALLEST_SCALE
 from partialpool.errors import DataError, ImproperPosteriorError
 from partialpool.integrate import Axis, Coordinate, HalfLine, Interval
-from partialpool.kernels.heteroscedastic import LOG_2PI, GroupSums, log_marginal
+from partialpool.kernels.heteroscedastic import GroupSums, log_marginal
 from partialpool.models.prior_set import Priors
 from partialpool.models.priors import HalfNormal, ScalePrior
 from partialpool.models.propriety import Moments, Sizes, check_proper
@@ -43,6 +44,7 @@ three nodes 1e-3 of 300)."""
 
 def lagrange(nodes: Floats, x: Floats) -> Floats:
     """Maps values at nodes, (K,), to those of their polynomial at x, (X,): shape (X, K)."""
+    # 1 in place of the zeros on the diagonal, which are left out of the products
     gap = nodes[:, None] - nodes + np.eye(len(nodes))
     return np.array(
         [[np.prod(np.delete((p - nodes) / gap[k], k)) for k in range(len(nodes))] for p in x]
@@ -127,7 +129,9 @@ class HeteroscedasticModel:
         """tau, sigma and omega by moments."""
         log_sd, df = self._log_sds
         middle = float(log_sd @ df / df.sum())
+        # variance of log s of df degrees of freedom: 1 / (2 df), about
         noise = float((0.5 / df).mean())
+        # never zero: a coordinate that is logarithmic would begin at minus infinity
         omega = math.sqrt(max(float((log_sd - middle).var()) - noise, 0.1 * noise))
         sigma = math.exp(middle)
         own = sigma**2 * float((1.0 / self.groups.weight).mean())
@@ -186,10 +190,13 @@ class HeteroscedasticModel:
         """Mu given phi from what `evaluate` carries along: log densities become a polynomial."""
         middle, step = self._nodes_of_mu(phi)
         mu = middle[:, None] + step[:, None] * (np.arange(MU_NODES) - 0.5 * (MU_NODES - 1))
+        # the likelihood is interpolated, the prior of mu not: it may have kinks of its own, and
+        # costs nothing
         log_f = carried @ self._places[1].T + self._log_prior_of_mu(mu)
         top = log_f.max(axis=1)
         weight = np.exp(log_f - top[:, None])
         total = weight.sum(axis=1)
+        # trapezoid rule over mu
         return MuGivenPhi(mu, step, weight / total[:, None], top + np.log(total * step))
 
     @cached_property
@@ -203,6 +210,7 @@ class HeteroscedasticModel:
         precision that it has for log sigma_j.
         """
         g, (tau, sigma, omega) = self.groups, phi.T[:, :, None]
+        # precision of log s_j: 2 df
         own = np.where(g.ss > 0.0, 2.0 * (g.n - 1.0), 0.0)
         prior = omega**-2.0
         log_own = 0.5 * np.log(np.where(g.ss > 0.0, g.ss / np.maximum(g.n - 1.0, 0.1), 1.0))
@@ -211,6 +219,8 @@ class HeteroscedasticModel:
         # a mean far out says that its group is noisy
         middle = (weight @ g.mean) / weight.sum(axis=1)
         far = weight * (g.mean - middle[:, None]) ** 2
+        # a t with n + 2 degrees of freedom stands for the unknown noise: an EM weight, as of robust
+        # means
         weight = weight * (g.n + 3.0) / (g.n + 2.0 + far)
         precision = weight.sum(axis=1)
         middle = (weight * g.mean).sum(axis=1) / precision
@@ -248,6 +258,7 @@ def heteroscedastic_model(
     middle = float(s.mean @ s.weight / s.weight.sum())
     n, weight = power * s.n.astype(np.float64), power * s.weight.astype(np.float64)
     constant = 0.5 * float((power * s.log_weight - np.log(weight)).sum())
+    # of the rows within groups; that of each mean is in the kernel
     constant -= 0.5 * LOG_2PI * float((n - 1.0).sum())
     return HeteroscedasticModel(
         GroupSums(n, weight, s.mean - middle, power * s.ss),
@@ -280,7 +291,7 @@ def _checked(s: GroupStatistics, priors: Priors) -> Moments:
             'within groups; leave out "; sigma ~ ..." and give standard errors, y | se(column)'
         )
     size = math.sqrt(float(s.ss.sum()) / s.n_used)
-    if size < SMALLEST:
+    if size < SMALLEST_SCALE:
         raise DataError(
             f'the spread of column "{s.outcome}" is about {size:.1g}, too small to be squared; '
             "give it in units in which it lies between 1e-100 and 1e100"
@@ -288,6 +299,7 @@ def _checked(s: GroupStatistics, priors: Priors) -> Moments:
     of_means = check_proper(Sizes(s.n_groups, s.n_used, True, sigma_known=True), priors)
     known = int(several.sum())
     prior = priors.sd_log_sigma
+    # each group of two rows or more adds a power of 1 / omega, and an improper sigma takes one
     if known - (priors.sigma.tail <= 1.0) + prior.tail <= 1.0:
         raise ImproperPosteriorError(
             f"{known} groups of two rows or more are too few to learn how much sigma differs under "

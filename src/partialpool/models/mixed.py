@@ -111,11 +111,6 @@ class MixedModel:
         return self.kernel.seconds
 
     @property
-    def skewed(self) -> bool:
-        """Whether groups' effects have third moments that are known and not zero."""
-        return False
-
-    @property
     def has_sigma(self) -> bool:
         """Whether phi begins with sigma."""
         return self.df is None and not self.statistics.sigma_known
@@ -157,6 +152,7 @@ class MixedModel:
         row[s.coefficients.index(name)] = 1.0
         row[-1] = mean
         if name == "Intercept":
+            # the intercept as named is that of shifted columns less slopes times shifts
             row[:-1] -= s.shift
             row[-1] -= s.center
         return np.asarray(row @ self.system.basis)
@@ -209,7 +205,10 @@ class MixedModel:
         at = self.prior_variances
         plain = self.reduced(start[None]).squares
         beta = np.append(solve(plain).beta[0], -1.0)
+        # from the prior's mean, in its scales
         distance = np.array([row @ beta for row, _ in self._heavy])
+        # a t is N(mean, scale^2 v) with v inverse gamma: given the coefficient v is about its
+        # squared distance
         variance = np.maximum(distance**2, 1.0)
         out = [start.copy()]
         out[0][at] = variance
@@ -274,6 +273,7 @@ class MixedModel:
         """Normal equations with the priors of beta given phi; (G, p + 1, p + 1)."""
         variance = (self.sigma(points) ** 2)[:, None, None]
         if self._normal.any():
+            # everything here is times sigma^2, as X'X is
             squares = squares + variance * self._normal
         for k, (row, _) in enumerate(reversed(self._heavy), start=1):
             squares = squares + variance * np.outer(row, row) / points[:, -k, None, None]
@@ -285,6 +285,7 @@ class MixedModel:
         solved = self.solved(points, reduced)
         log_det = reduced.log_det + solved.log_det
         if self.df is not None:
+            # integral over sigma of sigma^-(df + 1) exp(-rest / (2 sigma^2)), up to a constant
             return -0.5 * (log_det + self.df * np.log(solved.rest)), solved
         # in units of the guess, so that the logarithm times the rows is small and keeps its digits
         unit = self.sigma_guess if self.has_sigma else 1.0
@@ -300,10 +301,12 @@ class MixedModel:
         for term in self.terms:
             columns = points[:, term.sds].T
             for x, prior, reference in zip(columns, term.priors, term.reference, strict=True):
+                # relative priors are in units of a typical group's standard error
                 out += prior.log_density(x, sigma * reference)
             if term.partial is not None:
                 out += self.priors.rho.log_density(points[:, term.partial], len(term.effects))
         for k, (_, heavy) in enumerate(reversed(self._heavy), start=1):
+            # and the determinant of N(mean, scale^2 v)
             out += _log_inverse_gamma(points[:, -k], 0.5 * heavy.df) - 0.5 * np.log(points[:, -k])
         return out
 
@@ -409,4 +412,6 @@ def _integrates_sigma(s: CrossProducts, priors: Priors) -> bool:
 def _degrees_of_freedom(s: CrossProducts, priors: Priors, terms: tuple[Term, ...]) -> float:
     """Degrees of freedom of sigma given the relative sds."""
     powers = [float(p.degree or 0.0) + 1.0 for t in terms for p in t.priors]
+    # the Jacobian from sds to sds over sigma gives one power of sigma each, homogeneous priors the
+    # powers of their degrees, flat coefficients one each
     return s.n_used - len(s.coefficients) - 1.0 - float(priors.sigma.degree or 0.0) - sum(powers)

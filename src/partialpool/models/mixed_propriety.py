@@ -101,12 +101,15 @@ def check_proper(model: MixedModel, short: Shortfall | None = None) -> Orders:
     missing = {c: 0 if short is None else short([s.effect for s in c]) for c in powers}
     powers = {chosen: power - missing[chosen] for chosen, power in powers.items()}
     for chosen, power in powers.items():
+        # as all of a set grow together, r^(n - 1) dr of n sds must be beaten
         if power + sum(s.tail for s in chosen) <= len(chosen):
             raise _improper(chosen, missing[chosen])
     sigma = _sigma_order(model)
     df = math.inf if model.df is None else model.df
     orders = {c: power + sum(s.tail for s in c) - len(c) for c, power in powers.items()}
+    # a moment of one sd must exist along every set that it is in
     lowest_order = {s: min([math.inf, *(o for c, o in orders.items() if s in c)]) for s in spreads}
+    # sds are ratios times sigma, whose own tail is that of df
     sd = tuple(min(lowest_order[s], df) for s in spreads)
     phi = [0.0] * len(model.axes)
     for s in spreads:
@@ -135,6 +138,7 @@ def _check_offset(block: Block) -> None:
     """Refuse slopes whose intercept is an extrapolation far beyond the data."""
     if not block.correlated:
         return
+    # sd of the predictor about its mean
     spread = np.sqrt(np.einsum("lkk->k", block.ztz) / block.weight.sum())
     for effect, shift, sd in zip(block.effects, block.shift, spread, strict=True):
         if abs(shift) > FARTHEST_MEAN * sd > 0.0:
@@ -187,7 +191,10 @@ def _powers(
     named, _ = model.system.named
     variance = np.einsum("ij,gjk,ik->gi", named, solved.covariance, named)
     near, far = np.split(log_det, 2)
+    # log likelihood falls by half the log determinant: the power is a whole number, and the rest is
+    # what POWER_FROM is short of infinity
     rise = np.rint(0.5 * (far - near) / math.log(POWER_TO / POWER_FROM))
+    # in proportion to the squared sd, 1e4 times here, or not at all
     grow = variance[len(sets) :] > 1e2 * variance[: len(sets)]
     powers = dict(zip(sets, np.nan_to_num(rise, nan=-math.inf).tolist(), strict=True))
     return powers, dict(zip(sets, grow.tolist(), strict=True))
@@ -204,6 +211,7 @@ def _determinants(model: MixedModel, points: Floats) -> tuple[Floats, Solved]:
     for name in model.statistics.coefficients:
         if model.priors.coefficient(name).proper:
             row = model.prior_row(name, 0.0)
+            # its mean does not matter far out
             row[-1] = 0.0
             squares = squares + np.outer(row, row) / (row @ row)
     solved = solve(squares)

@@ -19,8 +19,9 @@ from functools import cached_property
 
 import numpy as np
 
+from partialpool._normal import LOG_2PI
 from partialpool._typing import Floats
-from partialpool.design.rules import SMALLEST
+from partialpool.design.rules import SMALLEST_SCALE
 from partialpool.errors import DataError
 from partialpool.integrate import Axis
 from partialpool.kernels.oneway import Profile, SizeClasses, profile, size_classes
@@ -28,8 +29,6 @@ from partialpool.kernels.shares import log_sum
 from partialpool.models.prior_set import Priors
 from partialpool.models.propriety import Moments, Sizes, check_proper, degrees_of_freedom
 from partialpool.records import GroupStatistics
-
-LOG_2PI = math.log(2 * math.pi)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,6 +111,7 @@ class OneWayModel:
     def _mu_parts(self) -> tuple[Floats, Floats, Floats] | None:
         """Normal components of mu's prior: log weights, means and sds; None if flat."""
         c = self.classes
+        # no group mean lies farther out than this
         spread = np.abs(c.mean).max() + math.sqrt(c.spread.max())
         prior = getattr(self.priors.mu, "mean", 0.0)
         return self.priors.mu.components(float(spread) + abs(self.center - prior))
@@ -142,6 +142,8 @@ class OneWayModel:
             return (self.moments.tau,)
         order = self.sizes.n_groups - 2 + self.priors.tau.tail
         # without spread within groups the sum of squares falls like ratio^-2 in the tail
+        # with SSW = 0 the sum of squares is `between` alone, which falls like ratio^-2, to the
+        # power -df / 2
         return (order if self.sizes.varies_within else order - float(self.df or 0.0),)
 
     @cached_property
@@ -150,6 +152,8 @@ class OneWayModel:
         n, extra = self.sizes.n_rows, self.sizes.n_rows - self.sizes.n_groups
         constant = 0.5 * self.log_weight - 0.5 * (n - 1) * LOG_2PI
         if self.df is not None:
+            # integral of sigma^-(df + 1) exp(-Q / (2 sigma^2)) = 2^(df/2 - 1) Gamma(df / 2) Q^(-df
+            # / 2)
             constant += math.lgamma(0.5 * self.df) - math.log(2) + 0.5 * self.df * math.log(2)
             return constant - 0.5 * self.df * math.log(self.ssw) if self.ssw > 0 else constant
         if self._best_sigma is not None:
@@ -181,6 +185,7 @@ class OneWayModel:
             return self._log_density_ratio(points[:, 0])
         sigma, tau = self._sigma_tau(points)
         p = profile(self.classes, (tau / sigma) ** 2)
+        # a sum over the components of mu's prior
         return np.asarray(log_sum(self._log_parts(p, sigma)) + self.log_prior(points))
 
     def log_prior(self, points: Floats) -> Floats:
@@ -224,6 +229,7 @@ class OneWayModel:
     def _log_density_ratio(self, ratio: Floats) -> Floats:
         assert self.df is not None
         p = profile(self.classes, ratio**2)
+        # |V|, flat mu integrated out, sigma integrated out
         out = -0.5 * (p.log_det + np.log(p.precision) + self.df * self._log_squares(p))
         return np.asarray(out + self.log_prior(ratio[:, None]))
 
@@ -231,6 +237,7 @@ class OneWayModel:
         """Log likelihood with mu integrated over each component of its prior; shape (G, M)."""
         base = -0.5 * (p.log_det + np.log(p.precision))
         if self.sizes.sigma_known:
+            # sigma is 1
             base -= 0.5 * (self.ssw + p.between)
         else:
             base += self._log_within(sigma) - (self.sizes.n_groups - 1) * np.log(sigma)
@@ -239,6 +246,7 @@ class OneWayModel:
         if self._mu_parts is None:
             return np.asarray(base)
         log_w, mean, sd = self._mu_parts
+        # the data's estimate of mu about the prior's mean: both variances together
         variance = sd**2 + (sigma**2 / p.precision)[:, None]
         gap = p.mu[:, None] - (mean - self.center)
         log_normal = -0.5 * (LOG_2PI + np.log(variance) + gap**2 / variance)
@@ -248,6 +256,7 @@ class OneWayModel:
         """Logarithm of SSW + between, less log SSW if there is any."""
         if self.ssw == 0.0:
             return np.asarray(np.log(p.between))
+        # log1p keeps digits where rows are many and `between` is a small part
         return np.asarray(np.log1p(p.between / self.ssw))
 
     def _log_within(self, sigma: Floats) -> Floats:
@@ -256,6 +265,8 @@ class OneWayModel:
         if self._best_sigma is None:
             return np.asarray(-extra * np.log(sigma) - 0.5 * self.ssw / sigma**2)
         d = np.log(sigma / self._best_sigma)
+        # SSW = extra best^2; about its maximum the exponent is the difference of large numbers,
+        # which expm1 takes exactly
         return np.asarray(-extra * (d + 0.5 * np.expm1(-2.0 * d)))
 
     def _mu(self, p: Profile, sigma: Floats) -> tuple[Floats, Floats]:
@@ -266,6 +277,7 @@ class OneWayModel:
         _, mean, sd = self._mu_parts
         pull = data_variance / (data_variance + sd**2)  # weight of the prior's mean
         mu = p.mu[:, None] + pull * ((mean - self.center) - p.mu[:, None])
+        # 1 / (1/sd^2 + 1/v) = sd^2 v / (v + sd^2)
         return mu, sd * np.sqrt(pull)
 
 
@@ -301,6 +313,7 @@ def one_way_model(
     middle = float(s.mean @ s.weight / s.weight.sum())
     _check_units(s, ssw)
     return OneWayModel(
+        # about the weighted mean: group means far from zero keep their digits
         classes=size_classes(s.weight, s.mean - middle),
         sizes=sizes,
         ssw=ssw,
@@ -315,7 +328,7 @@ def one_way_model(
 def _check_units(s: GroupStatistics, ssw: float) -> None:
     """Refuse values so small that their squares vanish (too large ones are refused on reading)."""
     size = float(s.weight.max()) ** -0.5 if s.sigma_known else math.sqrt(ssw / s.n_used)
-    if 0.0 < size < SMALLEST:
+    if 0.0 < size < SMALLEST_SCALE:
         raise DataError(
             f'the spread of column "{s.outcome}" is about {size:.1g}, too small to be squared; '
             "give it in units in which it lies between 1e-100 and 1e100"

@@ -24,11 +24,11 @@ DRAWS, SEED = 199, 20260
 """Parametric draws for the null of both moments: p-values down to 1 / 200, with a fixed seed."""
 MOST_DRAWN = 2000
 """With more groups both moments are normal to 1% of their tails, and nothing is drawn."""
-FEWEST = 8
+FEWEST_GROUPS = 8
 """With fewer groups third and fourth moments say nothing: their power at 8 is 0.1."""
-STEPS = 12
+SCORING_STEPS = 12
 """Steps of Fisher scoring; more change no p-value of the worlds of tests/calibration."""
-FLOOR = 0.1
+TAU2_FLOOR = 0.1
 """tau^2 in the weights is at least this share of the mean sampling variance, so that at tau = 0
 groups are weighted by their precision."""
 
@@ -65,6 +65,7 @@ def left_out_z(y: Floats, weight: Floats, left: LeftOut) -> Floats:
     left : LeftOut
     """
     t = (y - left.center) / left.scale
+    # importance weights that take group j's own likelihood out of the posterior
     return _averaged(t, weight, -left.log_density, left.df)
 
 
@@ -100,13 +101,17 @@ def effect_z(
     used = share > LEAST_SHARE
     safe = np.where(used, share, 1.0)
     spread = np.where(between > 0, between, 1.0)
+    # S - V = S (1 - V / S)
     z = mean / (scale[:, None] * np.sqrt(spread * safe))
+    # sd of e: S / sqrt(S - V) = sqrt(S / (1 - V / S))
     log_e = np.log(scale)[:, None] + 0.5 * np.log(spread / safe)
     if np.isinf(df):
         t, log_density = z, -0.5 * z * z - log_e
         left = np.full(mean.shape[1], np.inf)
     else:  # sigma is learned from what is left: the externally studentised effect
+        # the share of the sum of squares that is left without this effect
         inside = np.maximum(1.0 - z * z / df, 1e-12)
+        # Student's t with one degree of freedom less
         t = z * np.sqrt((df - 1.0) / df / inside)
         log_density = 0.5 * (df - 2.0) * np.log(inside) - log_e
         left = np.full(mean.shape[1], df - 1.0)
@@ -123,6 +128,7 @@ def _averaged(t: Floats, weight: Floats, log_inverse: Floats, df: Floats) -> Flo
     cut = np.where(normal, 1.0, df)
     below = np.where(normal, special.ndtr(t), special.stdtr(cut, t))
     above = np.where(normal, special.ndtr(-t), special.stdtr(cut, -t))
+    # both tails are averaged: 1 less the other has no digits where one is tiny
     z = from_tails((share * below).sum(axis=0), (share * above).sum(axis=0))
     return np.where(known, z, np.nan)
 
@@ -137,6 +143,7 @@ def from_tails(below: Floats, above: Floats) -> Floats:
 def sidak(z: Floats, tests: int) -> Floats:
     """P-value of each |z| as the largest of so many."""
     p = 2.0 * special.ndtr(-np.abs(z))
+    # 1 - (1 - p)^tests, for p of any size
     return np.asarray(-np.expm1(tests * np.log1p(-np.minimum(p, 1.0 - 1e-16))))
 
 
@@ -153,7 +160,7 @@ def shape(y: Floats, variance: Floats) -> Shape | None:
     Shape or None
         None of fewer than 8 groups.
     """
-    if len(y) < FEWEST:
+    if len(y) < FEWEST_GROUPS:
         return None
     fourth, third, tau2 = _moments(y[None], variance)
     if len(y) > MOST_DRAWN:
@@ -174,9 +181,11 @@ def _moments(y: Floats, variance: Floats) -> tuple[Floats, Floats, Floats]:
     """
     mu, tau2 = _maximum_likelihood(y, variance)
     r = (y - mu[:, None]) / np.sqrt(variance + tau2[:, None])
-    floored = np.maximum(tau2, FLOOR * variance.mean())[:, None]
+    floored = np.maximum(tau2, TAU2_FLOOR * variance.mean())[:, None]
+    # share of a value's variance that is the population's
     a = floored / (variance + floored)
     fourth = (a**2 * (r**4 - 6.0 * r * r + 3.0)).sum(axis=1)
+    # He_4 and He_3: orthogonal to He_1 and He_2, which estimating mean and variance takes up
     third = (a**1.5 * (r**3 - 3.0 * r)).sum(axis=1)
     # the k-th Hermite polynomial of a standard normal has variance k!: 24 and 6
     fourth /= np.sqrt(24.0 * (a**4).sum(axis=1))
@@ -187,12 +196,15 @@ def _moments(y: Floats, variance: Floats) -> tuple[Floats, Floats, Floats]:
 def _maximum_likelihood(y: Floats, variance: Floats) -> tuple[Floats, Floats]:
     """Mean and tau^2 of each row of y by Fisher scoring; (R,) each."""
     tau2 = np.maximum(y.var(axis=1) - variance.mean(), 0.05 * variance.mean())
-    for _ in range(STEPS):
+    for _ in range(SCORING_STEPS):
         w = 1.0 / (variance + tau2[:, None])
         total = w.sum(axis=1)
         mu = (w * y).sum(axis=1) / total
         square = w * w
+        # twice the derivative of the restricted log likelihood in tau^2; information is sum w^2,
+        # over 2
         score = (square * (y - mu[:, None]) ** 2).sum(axis=1) - total + square.sum(axis=1) / total
+        # for all rows, with no test of convergence
         tau2 = np.maximum(tau2 + score / square.sum(axis=1), 0.0)
     return mu, tau2
 
@@ -202,11 +214,12 @@ def second_component(y: Floats, variance: Floats) -> Floats:
 
         theta_j ~ (1 - eps) N(mu, tau^2) + eps N(mu, k^2 tau^2)
 
-    at the posterior mode under eps ~ beta(1, 4) and log k ~ N(log 5, 0.5), k > 1. To be asked only
-    where a normal population is rejected.
+    at the posterior mode under eps ~ beta(1, 4) and log k ~ N(log 5, 0.5), k > 1. It means
+    something only where a normal population is rejected.
     """
     scale = float(np.sqrt(y.var() + variance.mean()))
     middle = float(np.median(y))
+    # the sd of a normal from its median absolute deviation
     inner = float(np.median(np.abs(y - middle))) * 1.4826
 
     def parts(at: Floats) -> tuple[Floats, Floats]:
@@ -218,6 +231,7 @@ def second_component(y: Floats, variance: Floats) -> Floats:
 
     def loss(at: Floats) -> float:
         _, _, eps, k = _unpacked(at, middle, scale)
+        # beta(1, 4), and N(log 5, 0.5): 1 / (2 0.5^2) = 2
         log_prior = 3.0 * np.log1p(-eps) - 2.0 * (np.log(k) - np.log(5.0)) ** 2
         return -float(np.logaddexp(*parts(at)).sum() + log_prior)
 
@@ -266,12 +280,14 @@ def size_slope(y: Floats, variance: Floats, size: Floats) -> SizeSlope | None:
     """
     doublings = np.log2(size)
     w = 1.0 / variance
+    # centred, so that the slope needs no intercept
     x = doublings - w @ doublings / w.sum()
     information = float(w @ x**2)
-    if len(y) < FEWEST or float(doublings.std()) < 0.2 or information <= 0.0:
+    if len(y) < FEWEST_GROUPS or float(doublings.std()) < 0.2 or information <= 0.0:
         return None
     slope = float(w @ (x * y)) / information
     t = slope * np.sqrt(information)
+    # t and not normal: variances are estimates
     p = float(2.0 * special.stdtr(len(y) - 2.0, -abs(t)))
     return SizeSlope(slope, float(-np.sign(t) * special.ndtri(max(0.5 * p, 1e-300))), p)
 

@@ -15,6 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
+from partialpool._normal import LOG_2PI
 from partialpool._typing import Bools, Floats, Ints
 from partialpool.errors import ImproperPosteriorError
 from partialpool.integrate import Axis, Coordinate, HalfLine, Interval
@@ -25,7 +26,7 @@ from partialpool.kernels.knots import Knots, knots
 from partialpool.kernels.normal_mixtures import NormalMixtures, center_and_sd, log_likelihood
 from partialpool.kernels.shares import log_sum
 from partialpool.models.counts import CELLS_AT_ONCE, counts_model
-from partialpool.models.oneway import LOG_2PI, one_way_model
+from partialpool.models.oneway import one_way_model
 from partialpool.models.populations import PointNormal, Population
 from partialpool.models.prior_set import Priors
 from partialpool.models.priors import (
@@ -155,6 +156,7 @@ class Counted(GroupsOfPopulation):
 
     @property
     def terms(self) -> int:
+        # a pair's integral costs as much as ten closed forms
         return 10 * len(self.pairs)
 
     def rough(self, sigma: Floats) -> tuple[Floats, Floats, Floats]:
@@ -179,6 +181,7 @@ def component_marginals(pairs: Pairs, mu: Floats, of: NormalMixtures) -> Floats:
         atom = variance == 0.0
         if atom.any():
             at = mu[atom].ravel()
+            # an atom needs no integral: the likelihood at its place
             flat = pairs.log_likelihood(pairs.link.first(at), pairs.link.second(at))
             out[c, :, atom] = np.moveaxis(flat.reshape(len(pairs), *mu[atom].shape), 1, 0)
         if not atom.all():
@@ -251,9 +254,11 @@ class PopulationModel:
         """Rough guesses of phi inside the priors' range, (S, d)."""
         sigma = 1.0 if self.sigma is None else self.sigma.guess
         y, _, count = self.groups.rough(np.array([sigma]))
+        # the median: outliers are what such populations are for
         about = y - (float(np.median(y)) if self.middle is None else self.middle)
         between = math.sqrt(max(float(count @ about**2 / count.sum()), 1e-300))
         error = self.typical_ratio * sigma
+        # three starts, as tau may have a mode where groups differ and one near zero
         wide = max(between, 0.5 * error)
         taus = [_within(tau, self.priors.tau) for tau in (wide, error, 0.3 * wide)]
         of_sigma = () if self.sigma is None else (_within(sigma, self.priors.sigma),)
@@ -312,6 +317,7 @@ class PopulationModel:
             if not again.any():
                 break
             some = NormalMixtures(of.log_share[again], of.variance[again])
+            # laid anew about what the first grid itself says
             center[again], sd[again] = _resolved(first.mu[again], first.log_mass[again])
             second = self._grids(some, sigma[again], center[again], sd[again])
             first.mu[again], first.log_mass[again] = second.mu, second.log_mass
@@ -334,6 +340,7 @@ class PopulationModel:
         t = MU_STEP * np.arange(-MU_STEPS, MU_STEPS + 1)
         mu = center[:, None] + sd[:, None] * (MU_STRETCH * np.sinh(t))
         log_mass = self.groups.log_likelihood(mu, of, sigma)
+        # weight of the trapezoid rule: d mu / dt times the step
         log_mass += np.log(MU_STEP * MU_STRETCH * np.cosh(t)) + np.log(sd)[:, None]
         log_mass += log_density_of_coefficient(self.priors.mu, mu + self.center)
         return MuGrids(mu, log_mass)
@@ -371,6 +378,7 @@ class Within:
         """The highest value, which `log_likelihood` leaves out."""
         if self.extra == 0 or self.ssw == 0.0:
             return 0.0
+        # at sigma^2 = ssw / extra
         return -0.5 * self.extra * (math.log(self.ssw / self.extra) + 1.0)
 
     def log_likelihood(self, sigma: Floats) -> Floats:
@@ -395,10 +403,13 @@ def population_model(
         return _of_counts(statistics, priors, population)
     s = statistics
     normal = one_way_model(s, _priors_of_propriety(priors, population))
+    # means about the center of the one-way model
     y = s.mean - (normal.center - s.center)
     extra = normal.sizes.n_rows - s.n_groups
     within = None
     constant = (
+        # the kernel's density of a group's mean has the root of its weight, which that of its rows
+        # has not
         -0.5 * s.n_used * LOG_2PI + 0.5 * normal.log_weight - 0.5 * float(np.log(s.weight).sum())
     )
     if s.sigma_known:
@@ -501,6 +512,7 @@ def _resolved(mu: Floats, log_mass: Floats) -> tuple[Floats, Floats]:
     """Mean and sd of each grid, at least half the distance of nodes there."""
     mean, sd = _moments(mu, log_mass)
     nearest = np.abs(mu - mean[:, None]).argmin(axis=1)
+    # an sd smaller than half a step is that of the grid, not of the density
     distance = np.gradient(mu, axis=1)[np.arange(len(mu)), nearest]
     return mean, np.maximum(sd, 0.5 * distance)
 

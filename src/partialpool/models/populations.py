@@ -14,6 +14,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from scipy import special
 
+from partialpool._normal import LOG_2PI
 from partialpool._typing import Floats
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Axis, Coordinate
@@ -27,9 +28,10 @@ sds: log densities of groups within six standard errors are off by 3e-4 at most 
 by 8e-5 from 4 on, of farther ones by 6e-4 (`test_student_mixture_is_student` holds this)."""
 MOST_NODES = 30
 """Nodes where df is learned, at most: what is below df 1 has a weight of a hundredth."""
-OUTERMOST = 1e-6
-"""Probability of precisions beyond the outermost nodes."""
-FARTHEST = 60.0
+OUTERMOST_TAIL = 1e-6
+"""Probability of precisions beyond the outermost nodes: at 1e-4 numbers move by 3e-4 sd, at 1e-8 by
+3e-5 (benchmarks/constants.py)."""
+FARTHEST_SCALES = 60.0
 """Distance of a group from the middle, in scales, up to which nodes are laid for it."""
 WIDTHS_BEYOND = 6.0
 """Widths of the density of the log precision of the farthest group that are laid nodes for."""
@@ -185,6 +187,7 @@ class Student(Population):
         if not self.learned:
             return np.zeros(len(shape))
         df, rate = shape[:, 0], 0.1
+        # gamma(2, rate): P(df > x) = (1 + rate x) exp(-rate x)
         above = math.log1p(rate * LEAST_DF) - rate * LEAST_DF  # log P(df > LEAST_DF)
         return np.asarray(2.0 * math.log(rate) + np.log(df) - rate * df - above)
 
@@ -209,15 +212,21 @@ def _precisions(df: Floats, far: Floats, most: int | None) -> tuple[Floats, Floa
     """
     a = 0.5 * df
     distinct, at = np.unique(a, return_inverse=True)
-    ends = special.gammaincinv(distinct, np.array([[OUTERMOST], [1.0 - OUTERMOST]])) / distinct
+    ends = (
+        special.gammaincinv(distinct, np.array([[OUTERMOST_TAIL], [1.0 - OUTERMOST_TAIL]]))
+        / distinct
+    )
     low, high = np.log(ends)[:, at]
-    z = np.minimum(far, FARTHEST)
+    z = np.minimum(far, FARTHEST_SCALES)
     of_farthest = np.log((df + 1.0) / (df + z * z)) - WIDTHS_BEYOND * np.sqrt(2.0 / (df + 1.0))
+    # only low precisions are of far groups
     low = np.minimum(low, of_farthest)
     step = np.minimum(LONGEST_STEP, WIDTHS_A_STEP * np.sqrt(2.0 / df))
+    # one number of nodes for all: arrays are rectangular
     size = 2 + math.floor(float(((high - low) / step).max(initial=0.0)))
     size = size if most is None else min(size, most)
     u = np.linspace(low, high, size, axis=1)
+    # density of log lambda: lambda^a exp(-a lambda), the Jacobian included
     log_share = a[:, None] * (u - np.exp(u))
     log_share -= special.logsumexp(log_share, axis=1, keepdims=True)
     return u, log_share
@@ -297,7 +306,7 @@ class Contaminated(Population):
                 continue
             z = (np.log(value) - math.log(5.0)) / 0.5
             above = special.log_ndtr(math.log(5.0) / 0.5)  # ratios above 1
-            out += -0.5 * (z * z + math.log(2.0 * math.pi)) - math.log(0.5) - np.log(value) - above
+            out += -0.5 * (z * z + LOG_2PI) - math.log(0.5) - np.log(value) - above
         return out
 
     def components(self, tau: Floats, shape: Floats, far: float) -> tuple[Floats, Floats]:
@@ -308,6 +317,7 @@ class Contaminated(Population):
 
     def variance_over_tau(self, shape: Floats) -> Floats:
         share, ratio = self._both(shape)
+        # (1 - share) + share ratio^2
         return np.asarray(1.0 + share * (ratio**2 - 1.0))
 
     def _both(self, shape: Floats) -> list[Floats]:

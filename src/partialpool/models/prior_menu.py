@@ -19,7 +19,7 @@ from partialpool.models.priors import (
     UniformShrinkage,
 )
 
-MOST_NAMED = 2
+MOST_NAMED_SDS = 2
 """Of more sds the scales are not named one by one."""
 
 
@@ -70,7 +70,7 @@ def menu_of(priors: Priors, units: Mapping[str, float]) -> list[tuple[str, Prior
             continue
         single: tuple[tuple[str, Prior], ...] = tuple(zip(units, each, strict=True))
         words = f"tau ~ {', '.join(map(str, each))}"
-        if len(each) > MOST_NAMED:
+        if len(each) > MOST_NAMED_SDS:
             words = f"tau ~ {each[0].text_name}, a scale each"
         out.append((words, replace(priors, named=others + single)))
     return out

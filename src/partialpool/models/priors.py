@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from partialpool._normal import LOG_2PI
 from partialpool._typing import Floats
 from partialpool.errors import PriorError
 
@@ -135,6 +136,7 @@ class HalfNormal(ScalePrior):
         self._require(self.scale > 0, "the scale must be positive")
 
     def log_density(self, x: Floats, reference: Floats | float) -> Floats:
+        # twice the normal density: folded at zero
         constant = 0.5 * math.log(2 / math.pi) - math.log(self.scale)
         return np.asarray(constant - 0.5 * (x / self.scale) ** 2)
 
@@ -187,6 +189,7 @@ class HalfT(ScalePrior):
         return self.df + 1.0
 
     def log_density(self, x: Floats, reference: Floats | float) -> Floats:
+        # folded at zero
         constant = math.log(2 / self.scale) + _t_constant(self.df)
         z2 = (x / self.scale) ** 2
         return np.asarray(constant - 0.5 * (self.df + 1) * np.log1p(z2 / self.df))
@@ -273,7 +276,7 @@ class LogNormal(ScalePrior):
 
     def log_density(self, x: Floats, reference: Floats | float) -> Floats:
         log_x = np.log(x)
-        constant = -0.5 * math.log(2 * math.pi) - math.log(self.sdlog)
+        constant = -0.5 * LOG_2PI - math.log(self.sdlog)
         return np.asarray(constant - log_x - 0.5 * ((log_x - self.meanlog) / self.sdlog) ** 2)
 
 
@@ -307,6 +310,7 @@ class InverseGammaSq(ScalePrior):
         return math.inf
 
     def log_density(self, x: Floats, reference: Floats | float) -> Floats:
+        # 2 from d x^-2 = 2 x^-3 dx
         constant = math.log(2) + self.shape * math.log(self.rate) - math.lgamma(self.shape)
         return np.asarray(constant - (2 * self.shape + 1) * np.log(x) - self.rate / x**2)
 
@@ -336,6 +340,7 @@ class UniformShrinkage(ScalePrior):
 
     def log_density(self, x: Floats, reference: Floats | float) -> Floats:
         s2 = np.square(reference)
+        # |d B / d tau| of B = s0^2 / (s0^2 + tau^2)
         return np.asarray(math.log(2) + np.log(x) + np.log(s2) - 2 * np.log(s2 + x * x))
 
 
@@ -411,10 +416,14 @@ class StudentT(Prior):
         exp(-pi^2 / step), up to variances that matter for data `reach` away.
         """
         half = 0.5 * self.df
+        # for data `reach` away variances are about (reach / scale)^2 and fall like v^(-(df + 1) /
+        # 2) beyond: exp(-40) is left out
         far = 2.0 * math.log(max(reach / self.scale, 1.0)) + 80.0 / (self.df + 1.0)
+        # exp(-df / (2 v)) is doubly exponential below
         near = -math.log(1.0 + 80.0 / self.df) - 1.0
         u = np.arange(near, far + T_STEP, T_STEP)
         log_w = half * math.log(half) - math.lgamma(half) - half * u - half * np.exp(-u)
+        # weights of the trapezoid rule: they sum to one but for its error
         log_w += math.log(T_STEP)
         return log_w, np.full(len(u), self.mean), self.scale * np.exp(0.5 * u)
 
@@ -448,6 +457,8 @@ class LKJ(Prior):
 
         They are in the order of the rows of the lower triangle: 21, 31, 32|1, 41, ...
         """
+        # a partial correlation given k variables has a beta distribution on (-1, 1) with shape eta
+        # + (size - 2 - k) / 2
         conditioned_on = np.array([k for i in range(1, size) for k in range(i)])
         power = self.eta - 1.0 + 0.5 * (size - 2.0 - conditioned_on)
         with np.errstate(divide="ignore", invalid="ignore"):  # at correlations of one
@@ -462,7 +473,7 @@ def log_density_of_coefficient(prior: MuPrior, x: Floats) -> Floats:
     match prior:
         case Normal():
             z = (x - prior.mean) / prior.sd
-            return np.asarray(-0.5 * (math.log(2.0 * math.pi) + z * z) - math.log(prior.sd))
+            return np.asarray(-0.5 * (LOG_2PI + z * z) - math.log(prior.sd))
         case StudentT():
             z2 = ((x - prior.mean) / prior.scale) ** 2
             constant = _t_constant(prior.df) - math.log(prior.scale)

@@ -51,6 +51,8 @@ def degrees_of_freedom(sizes: Sizes, priors: Priors) -> float | None:
     a, b = priors.sigma.degree, priors.tau.degree
     if sizes.sigma_known or not flat_mu or a is None or b is None:
         return None
+    # rows, less one for mu, one for d tau = sigma d ratio, and one as df is the power of sigma less
+    # one
     return sizes.n_rows - 3.0 - a - b
 
 
@@ -63,6 +65,8 @@ def check_proper(sizes: Sizes, priors: Priors) -> Moments:
         If the posterior does not integrate to one; the message says why and what to choose.
     """
     flat_mu = not priors.mu.proper
+    # far out each group's density falls like 1 / tau, a flat mu gives one power back, and the prior
+    # adds its own
     right = sizes.n_groups - (1 if flat_mu else 0) + priors.tau.tail
     if sizes.sigma_known:
         if right <= 1:
@@ -83,6 +87,7 @@ def check_proper(sizes: Sizes, priors: Priors) -> Moments:
     if right <= 1:
         raise _too_few(sizes, priors)
     far = sizes.n_rows - (1 if flat_mu else 0) + priors.sigma.tail
+    # sigma and tau to infinity together, at a ratio
     both = far + priors.tau.tail - 1
     if min(far, both) <= 1:
         raise ImproperPosteriorError(
@@ -107,6 +112,7 @@ def _mu_order(priors: Priors, tail: float) -> float:
 def _check_replicates(sizes: Sizes, priors: Priors) -> None:
     """Rows within groups show no spread: only the prior can keep sigma away from zero."""
     extra = sizes.n_rows - sizes.n_groups
+    # sigma^-extra times the prior's power must be integrable at zero
     if extra - priors.sigma.zero < 1 and priors.sigma.zero >= 0:
         return
     if extra == 0:

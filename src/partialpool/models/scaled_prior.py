@@ -85,6 +85,8 @@ def scaled_priors(priors: Priors, power: float = 1.0, reference: float = 1.0) ->
         if isinstance(prior, Normal):
             return Normal(prior.mean, prior.sd / power**0.5)
         if isinstance(prior, StudentT):
+            # (1 + z^2 / df)^(-(df + 1) / 2) to a power, with the scale for which z^2 / df is as
+            # before
             df = power * (prior.df + 1.0) - 1.0
             return StudentT(df, prior.mean, prior.scale * (prior.df / max(df, 1e-300)) ** 0.5)
         if isinstance(prior, ScalePrior) and (prior.proper or prior.relative):
@@ -97,6 +99,7 @@ def scaled_priors(priors: Priors, power: float = 1.0, reference: float = 1.0) ->
     return replace(
         priors,
         **changed,
+        # |R|^(eta - 1) to a power
         rho=LKJ(1.0 + power * (priors.rho.eta - 1.0)),
         named=tuple((name, one(prior)) for name, prior in priors.named),
     )

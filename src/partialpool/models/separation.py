@@ -20,7 +20,7 @@ from partialpool.records.count_products import CountProducts
 Effects = Sequence[tuple[int, int]]
 """Effects that are free to grow: the position of the term, and of the effect in it."""
 EQUAL_ANGLES = 1e-9
-"""Angles that differ by less are equal."""
+"""Angles that differ by less are equal: products of predictors of about one size round to 1e-15."""
 
 
 def shortfall(statistics: CountProducts) -> Callable[[Effects], int]:
@@ -46,6 +46,7 @@ def shortfall(statistics: CountProducts) -> Callable[[Effects], int]:
 
 def _within(inner: Ints, outer: Ints) -> bool:
     """Whether every group of one factor lies in one group of the other, which has fewer."""
+    # as many pairs as inner groups: none is in two
     pairs = len(np.unique(np.stack([inner, outer], axis=1), axis=0))
     return pairs == len(np.unique(inner)) and pairs > len(np.unique(outer))
 
@@ -67,12 +68,13 @@ def _open(s: CountProducts, effects: Effects) -> int:
 def _one(group: Ints, z: Floats, down: Bools, up: Bools) -> Ints:
     """Of each group, 1 if an effect may go to infinity on one side, else 0."""
     size = int(group.max()) + 1
+    # the direction in which a row's likelihood rises without end
     push = np.where(up, np.sign(z), -np.sign(z))
     free = ~(up | down) & (z != 0)
     forward = np.bincount(group, free | (push < 0), size) == 0
     back = np.bincount(group, free | (push > 0), size) == 0
-    told = np.bincount(group, z != 0, size) > 0
-    return np.asarray(told & (forward | back), dtype=np.intp)
+    informative = np.bincount(group, z != 0, size) > 0
+    return np.asarray(informative & (forward | back), dtype=np.intp)
 
 
 def _two(group: Ints, a: Floats, b: Floats, down: Bools, up: Bools) -> Ints:
@@ -86,8 +88,9 @@ def _two(group: Ints, a: Floats, b: Floats, down: Bools, up: Bools) -> Ints:
     at = np.concatenate([group, group[inside]])
     x = np.concatenate([sign * a, -(sign * a)[inside]])
     y = np.concatenate([sign * b, -(sign * b)[inside]])
-    told = (x != 0) | (y != 0)
-    at, angle = at[told], np.arctan2(y[told], x[told])
+    informative = (x != 0) | (y != 0)
+    # direction in the plane of the two effects
+    at, angle = at[informative], np.arctan2(y[informative], x[informative])
     out = np.zeros(int(group.max()) + 1, dtype=np.intp)
     if not len(at):
         return out
@@ -96,11 +99,14 @@ def _two(group: Ints, a: Floats, b: Floats, down: Bools, up: Bools) -> Ints:
     starts = np.flatnonzero(np.diff(at, prepend=-1))
     ends = np.append(starts[1:], len(at)) - 1
     gap = np.append(np.diff(angle), 0.0)
+    # round the circle, from the last direction to the first
     gap[ends] = angle[starts] + 2.0 * np.pi - angle[ends]
     widest = np.maximum.reduceat(gap, starts)
     first = np.repeat(angle[starts], np.diff(np.append(starts, len(at))))
+    # all pushes along one line: across it the data say nothing
     one_line = np.maximum.reduceat(np.abs(np.sin(angle - first)), starts) < EQUAL_ANGLES
     flat, half = widest > 2.0 * np.pi - EQUAL_ANGLES, np.abs(widest - np.pi) <= EQUAL_ANGLES
+    # a gap beyond a half circle leaves a cone, of just a half circle a ray
     dimension = np.where(widest > np.pi + EQUAL_ANGLES, 2, np.where(half, 1, 0))
     out[at[starts]] = np.where(one_line, flat, dimension)
     return out

@@ -1,4 +1,4 @@
-"""Refuse priors of parameters that a model does not have."""
+"""Refuse, by a PriorError, priors of parameters that a model does not have."""
 
 from __future__ import annotations
 
@@ -10,12 +10,7 @@ DEFAULT = Priors()
 
 
 def refuse_sigma(priors: Priors, *, counts: bool) -> None:
-    """Refuse a prior of sigma where standard errors are known, or rows are counts.
-
-    Raises
-    ------
-    PriorError
-    """
+    """Refuse a prior of sigma where standard errors are known, or rows are counts."""
     if priors.sigma == DEFAULT.sigma:
         return
     why = "standard errors are given"
@@ -27,12 +22,7 @@ def refuse_sigma(priors: Priors, *, counts: bool) -> None:
 
 
 def refuse_sd_log_sigma(priors: Priors) -> None:
-    """Refuse a prior of how groups differ in noise where they do not.
-
-    Raises
-    ------
-    PriorError
-    """
+    """Refuse a prior of how groups differ in noise where they do not."""
     if priors.sd_log_sigma != DEFAULT.sd_log_sigma:
         raise PriorError(
             f"sd_log_sigma ~ {priors.sd_log_sigma}: all groups have one sigma here; the second "
@@ -41,12 +31,7 @@ def refuse_sd_log_sigma(priors: Priors) -> None:
 
 
 def refuse_rho(priors: Priors, statistics: CrossProducts) -> None:
-    """Refuse a prior of correlations where effects are not correlated.
-
-    Raises
-    ------
-    PriorError
-    """
+    """Refuse a prior of correlations where effects are not correlated."""
     if priors.rho == DEFAULT.rho:
         return
     if not any(b.correlated and len(b.effects) > 1 for b in statistics.blocks):

@@ -12,8 +12,8 @@ from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.integrate import Accuracy
 
 DETERMINISTIC = 0.02
-"""Default target of the error told, in posterior sds, where a lattice or a one-dimensional rule
-serves: a fiftieth of an sd is not seen in a table that prints two digits of each sd."""
+"""Default target of the estimated error, in posterior sds, where a lattice or a one-dimensional
+rule serves: a fiftieth of an sd is not seen in a table that prints two digits of each sd."""
 
 SAMPLED_MOMENTS, SAMPLED_ENDS = 0.05, 0.15
 """The same for means and sds, and for interval ends, by sampling: half of the second figure that
@@ -41,7 +41,7 @@ def checked_coefficients(coefficients: Mapping[Any, float], *more: float) -> Flo
 
 
 def reached(error: float, target: float) -> Accuracy:
-    """Whether an error, told in posterior sds, is within its target; one that is nan is not."""
+    """Whether an error in posterior sds is within its target; one that is nan is not."""
     return Accuracy.REACHED if error <= target else Accuracy.NOT_REACHED
 
 

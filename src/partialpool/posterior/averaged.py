@@ -50,7 +50,7 @@ CELLS_AT_ONCE = 2**21
 """Draws times groups that are made at once, 16 MiB; as for ranks."""
 CHECKED_ROWS = 32
 """Rows, evenly spread, of which is asked whether they have a mean and an sd."""
-DENSE = 64
+DENSE_AVERAGES = 64
 """Averages that some cells are part of, up to which a dense product is quicker than a sparse."""
 
 
@@ -362,7 +362,7 @@ def _columns(weight: Any, part: slice) -> tuple[Ints, Any]:
     at, place = np.unique(weight.indices[inside], return_inverse=True)
     shape = len(at), len(starts) - 1
     some = scipy.sparse.csr_array((weight.data[inside], (place.ravel(), column)), shape=shape)
-    return at, some.toarray() if len(at) <= DENSE else some
+    return at, some.toarray() if len(at) <= DENSE_AVERAGES else some
 
 
 def _by_average(side: Side) -> Side:

@@ -12,7 +12,8 @@ from partialpool.integrate import Grid, gauss
 from partialpool.models import Conditional, OneWayModel
 
 NEGLIGIBLE = 1e-16
-"""Components whose weights sum to less than this are left out."""
+"""Components whose weights sum to less than this are left out: at 1e-10 no number of five fits
+moves."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +109,7 @@ def _listed(conditional: Conditional, share: Floats, keep: Ints) -> Components:
 
 
 ALL_KEPT = 256
-"""So few components are all kept."""
+"""So few components are all kept: leaving some out saves nothing."""
 
 
 def _share(weight: Floats) -> Floats:
@@ -119,6 +120,7 @@ def _weighty(weight: Floats, negligible: float = NEGLIGIBLE) -> Ints:
     """Indices, in order, of the weights that matter."""
     if len(weight) <= ALL_KEPT:
         return np.arange(len(weight))
+    # the lightest first: their sum is what is left out
     order = np.argsort(weight)
     gone = int(np.searchsorted(np.cumsum(weight[order]), negligible * weight.sum()))
     return np.sort(order[gone:])
@@ -140,6 +142,8 @@ def condensed(model: OneWayModel, full: Components, size: int) -> Components:
     group, of which every conditional mean and variance is a smooth function.
     """
     a = model.typical_ratio**2
+    # shrinkage of a typical group: bounded, so that polynomials in it do not run off as lambda
+    # grows
     x = a / (a + full.lam)
     node, weight = gauss(x, full.weight, size)
     node = np.clip(node, 1e-300, 1.0)

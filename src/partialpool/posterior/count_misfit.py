@@ -21,10 +21,10 @@ from partialpool.records.counts import CountStatistics
 
 FEWEST_ROWS = 20
 """Fewer rows than this beyond what was fitted tell nothing."""
-RATIO, SDS = 1.1, 2.33
+NOTABLE_RATIO, NOTABLE_SDS = 1.1, 2.33
 """A notice needs this ratio to what is expected, and this many sds beyond it: 2.33 is the upper 1%
 point of a normal. `tests/calibration/notices.py` counts how often either appears."""
-HEAVY = 50.0
+HEAVY_KURTOSIS = 50.0
 """Rows whose squared residual has a variance above this have next to no expected event: one event
 there makes the square hundreds or millions."""
 
@@ -50,7 +50,7 @@ class Excess:
     @property
     def is_clear(self) -> bool:
         """Whether there is something to say."""
-        return self.ratio > RATIO and self.sds > SDS
+        return self.ratio > NOTABLE_RATIO and self.sds > NOTABLE_SDS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,6 +110,7 @@ class _Rows:
         explain of the slopes, by weighted least squares, is no longer free to vary; what all
         coefficients and groups explain is left to `score_checks.fitted_sd`.
         """
+        # working weights: least squares in the metric in which the means were fitted
         root = np.sqrt(self.variance * self.times)
         basis = np.stack([root, root * self.eta], axis=1)
         fitted = basis @ np.linalg.lstsq(basis, slope * root, rcond=None)[0]
@@ -150,12 +151,13 @@ def overdispersion(post: GeneralizedPosterior) -> FittedExcess | None:
     rows = _rows_that_tell(post)
     share = rows.number / max(post.statistics.n_used, 1)
     df = rows.number - share * _parameters(post)
-    light = 1.0 / rows.variance <= HEAVY
+    light = 1.0 / rows.variance <= HEAVY_KURTOSIS
     df -= float(rows.times[~light].sum())
     if df < FEWEST_ROWS:
         return None
     rows = rows.part(light)
     square = float(rows.times @ ((rows.y - rows.size * rows.mean) ** 2 / rows.variance))
+    # variance of (y - m)^2 / v: kurtosis less one
     total = float(rows.times @ (2.0 + rows.shape.fourth))
     return rows.excess(square, df, total, rows.shape.third)
 
@@ -171,6 +173,7 @@ def excess_zeros(post: GeneralizedPosterior) -> FittedExcess | None:
         return None
     # a whole number is half a row off at most
     total = float(rows.times @ (zero * (1.0 - zero))) + 0.25
+    # cov(1(y = 0), y) = -E y P(y = 0)
     slope = -rows.size * rows.mean * zero / rows.variance
     return rows.excess(observed, expected, total, slope)
 
@@ -225,5 +228,6 @@ def zeros_of_groups(s: CountStatistics) -> Excess | None:
     expected, observed = float(zero.sum()), float(s.zeros[used].sum())
     if expected < 1.0 and observed < 5.0:
         return None
+    # E Z (Z - 1) = pairs, so that var Z = pairs + E Z - (E Z)^2
     variance = float((zero + pairs - zero**2).sum())
     return Excess(observed, expected, math.sqrt(variance + 0.25))

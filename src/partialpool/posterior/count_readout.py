@@ -18,6 +18,7 @@ from functools import cached_property
 import numpy as np
 from scipy import special
 
+from partialpool._normal import T_OF_EIGHT
 from partialpool._typing import Bools, Floats, Ints
 from partialpool.kernels import batched_linalg
 from partialpool.kernels.group_quadrature import GroupMoments
@@ -38,8 +39,6 @@ from partialpool.posterior.sparse_groups import MOST_EVALUATIONS, evaluations, q
 KERNEL_WIDTH = 0.1
 """Width of the smoothing kernel, in sds of what varies from point to point: ends of intervals
 move by less than .01 sd, and the steps of a thousand points are gone."""
-T_OF_RANDOMISATIONS = 2.365
-"""97.5% quantile of Student's t with 7 degrees of freedom: of 8 randomisations."""
 POOLING_POINTS = 256
 """Points from which shares of pooling are read: with more their third digit changes."""
 LEAST_VARIANCE = 0.05
@@ -62,8 +61,7 @@ and the poll of three factors by up to .046."""
 SKEWNESS_CELLS = 2**20
 """Rows times points up to which the skewness is that of all points. Beyond, it is that of the fewer
 points: of the same six data sets this moved no end by more than .06 sd in all."""
-CHEAP_POINTS = {1: 2**12, 2: 2**14}
-MOST_CHEAP_POINTS = 2**15
+CHEAP_POINTS, MOST_CHEAP_POINTS = {1: 2**12, 2: 2**14}, 2**15
 """Points of phi weighted by a fit alone, by its dimension: their own error of an interval end is
 below .02 sd."""
 WIDE_WITHIN = 1.0
@@ -75,7 +73,7 @@ many points: of bacteria 64 left ends off by .04 sd more."""
 MOVED_TAIL, STRETCH = 0.01, (0.5, 5.0)
 """Probability in either tail whose components are moved to give the sd, and bounds on how far."""
 CELLS_AT_ONCE = 2**22
-"""Elements of arrays worked on at once."""
+"""Elements of arrays worked on at once (32 MiB)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +133,7 @@ class Readout:
         """Weights of the points of each randomisation by itself, (8, G)."""
         p = self.points
         out = np.zeros((RANDOMISATIONS, len(self.weight)))
+        # each set of points normalised by itself is an independent estimate
         out[p.randomisation, np.arange(len(self.weight))] = self.weight
         return np.asarray(out / np.maximum(out.sum(axis=1, keepdims=True), 1e-300))
 
@@ -207,7 +206,10 @@ class Readout:
             return of_b, away.T @ away, none, np.zeros((0, 0, 0)), np.zeros((0, 0, 0))
         of_groups = g.mean @ w
         apart = (g.mean - of_groups[:, :, None]) * root
+        # covariances of b with every group, between points only: given a point the groups do not
+        # depend on b any more
         across = (apart.reshape(q * groups, size) @ away).T.reshape(-1, q, groups)
+        # between points, and the mean of those within
         own = np.einsum("ajg,cjg->acj", apart, apart) + g.covariance @ w
         return of_b, away.T @ away, of_groups, across, own
 
@@ -253,6 +255,7 @@ class Readout:
             order = np.argsort(mean[:, k])
             below = np.cumsum(self.weight[order])
             low, middle[k], high = np.interp([0.025, 0.5, 0.975], below, mean[order, k])
+            # a standardisation only: neither a heavy tail nor a sum is exact here
             sd[k] = (high - low) / 3.92 + math.sqrt(float(np.median(variance[:, k])))
         return middle, np.maximum(sd, 1e-150)
 
@@ -293,9 +296,9 @@ class Readout:
         flat priors reach beyond any grid: the outermost components on the longer side are moved
         out until the sd is that of all points.
         """
-        assert of.skew is not None
         w, some, p = self.weight, self.sample(SHAPE_POINTS), self.points
         few = rows.part(sparse)
+        # components become quantiles: the distribution is then given by their places alone
         below = np.cumsum(w) - 0.5 * w  # each component stands for so much of the probability
         wanted = w @ of.loc[:, sparse]
         wanted_sd = np.sqrt(w @ (of.scale[:, sparse] ** 2 + (of.loc[:, sparse] - wanted) ** 2))
@@ -315,6 +318,7 @@ class Readout:
             below,
         )
         ratio = wanted_sd / np.maximum(sd, 1e-300)
+        # drawn together by as much as the kernels widen
         gap = math.sqrt(1.0 - KERNEL_WIDTH**2) * ratio * (loc - middle)
         sides = np.stack([below < MOVED_TAIL, below > 1.0 - MOVED_TAIL])
         squares = np.stack([w[side] @ gap[side] ** 2 for side in sides])
@@ -326,6 +330,7 @@ class Readout:
         )
         for side, of_side in enumerate(sides):
             gap[of_side] *= np.where(longer == side, stretch, 1.0)
+        # the mean is that of all points again
         loc = wanted + gap - w @ gap
         all_loc, scale, skew = of.loc.copy(), of.scale.copy(), of.skew.copy()
         all_loc[:, sparse], scale[:, sparse], skew[:, sparse] = loc, KERNEL_WIDTH * wanted_sd, 0.0
@@ -340,8 +345,6 @@ class Readout:
         if not wide.any():
             return smooth
         kernel = _kernel(self.weight, mean, variance, third)
-        assert kernel.skew is not None
-        assert smooth.skew is not None
         return Cumulants(
             np.where(wide, kernel.loc, smooth.loc),
             np.where(wide, kernel.scale, smooth.scale),
@@ -361,6 +364,8 @@ class Readout:
         new = self.of_new_groups(rows)
         inside = variance - new  # of known groups given a point
         sd = np.sqrt(np.maximum(spread, 1e-200))  # its cube is still a number
+        # what is left once the normal approximation given phi is taken off: small, and smooth in
+        # phi
         residual, w = (mean - middle) / sd, self.weight
         within = inside / sd**2
         first = self._on_phi(residual)
@@ -370,6 +375,7 @@ class Readout:
         skew = w @ _cubes(away / root, within / second, third / (sd * root) ** 3)
         loc, scale = middle + first * sd, np.sqrt(second) * sd
         total = np.maximum(scale**2 + new, 1e-300)
+        # new groups add variance and no third moment
         each = np.broadcast_to(skew, scale.shape) * (scale**2 / total) ** 1.5
         true = w @ mean
         wanted = np.sqrt(w @ (variance + (mean - true) ** 2))
@@ -390,9 +396,11 @@ class Readout:
         x = np.clip((u - middle) / np.sqrt(w @ (u - middle) ** 2), -3.0, 3.0)
         columns = np.concatenate([ones, x, x**2, x**3], axis=1)
         root = np.sqrt(w)[:, None]
+        # orthonormal under the weights: regression is then two products
         r = np.asarray(np.linalg.qr(columns * root, mode="r"))
         if np.abs(np.diag(r)).min() < 1e-6:
             return ones
+        # columns R^-1
         return np.asarray(np.linalg.solve(r.T, columns.T).T)
 
     def _given_phi(self, rows: Rows) -> tuple[Floats, Floats]:
@@ -404,8 +412,10 @@ class Readout:
             return rows.constant + self.points.mean @ a.T, self._conditional_variance(a[None])
         group, z = self._place[rows.index[0][known]], rows.z[0][known]
         spread = pooled(self.sampler.site, self.factors[0], group)  # (q, q, K, G)
+        # z'L_0 D^-1 L_0', of each row's own group at each point
         turned = np.einsum("kc,ckdg->gkd", z, spread.transpose(0, 2, 1, 3))
         every = np.broadcast_to(a, (size, *a.shape)).copy()
+        # a group's mean follows b by -spread C
         every[:, known] -= np.einsum("gkd,dkm->gkm", turned, self._cross[:, group])
         mean = rows.constant + np.einsum("gd,grd->gr", self.points.mean, every)
         linear = self.sampler.site.linear_own[:, group]
@@ -462,6 +472,8 @@ class Readout:
             )
             half = np.linalg.solve(coefficients_given_phi.root[b], right.T)
             variance[b] = (half**2).sum(axis=0) + shares_of_groups[b]
+        # sds a hundred times as large should make variances 1e4 times as large, where they grow at
+        # all
         return bool((variance[1] > 100.0 * variance[0]).any())
 
     # pooling and draws ------------------------------------------------------------------------
@@ -500,6 +512,7 @@ class Readout:
 
         In the order of the first coordinate, which they then represent evenly.
         """
+        # systematic sampling: one point in each equal part of the weight
         grid = (np.arange(size) + 0.5) / size
         u = self.points.u
         order = np.argsort(u[:, 0]) if u.shape[1] else np.arange(len(u))
@@ -541,6 +554,8 @@ class Readout:
 
     def draw(self, size: int, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
         """Draw phi (S, k), b (S, d) and the first factor's effects by label, (S, L, q)."""
+        # points by their weights; what varies from point to point is then moved a little, so that
+        # no value is drawn twice
         chosen = rng.choice(len(self.weight), size=size, p=self.weight)
         phi = self._draw_phi(chosen, rng)
         q, labels = self.model.rows.grouped.q, len(self._place)
@@ -573,6 +588,7 @@ class Readout:
             return self.sampler.group_moments(phi, b)
         covariance, third = g.covariance[..., chosen], g.third[..., chosen]
         change = self._cross @ (b - self.points.b[chosen]).T  # (q, J, S)
+        # to first order: the mean of a group's effects moves by -covariance C db
         mean = g.mean[..., chosen] - np.einsum("acjs,cjs->ajs", covariance, change)
         return GroupMoments(mean, covariance, third)
 
@@ -592,6 +608,8 @@ class Readout:
         moved = np.abs((then.mean - now.mean).mean(axis=-1)) / size
         wider = np.abs(sds[1] - sds[0]) / size
         # of groups without an event as much is left after the finer rule as it changed
+        # sd of the log weights' changes bounds what they move a mean by, in sds (Cauchy and
+        # Schwarz)
         return float(changes.std() + 2.0 * max(moved.max(initial=0.0), wider.max(initial=0.0)))
 
     @cached_property
@@ -637,6 +655,8 @@ class Readout:
         else:
             cheap_u, cheap_weight = smooth.u[:, i], smooth.weight
             rest = self.weight - smooth.at_points / smooth.at_points.sum()
+            # control variates: the fit's integral is known from many cheap points, and only what is
+            # left of each randomisation tells the error
             fit = np.where(w > 0, smooth.at_points, 0.0)
             each = w - fit / fit.sum(axis=1, keepdims=True)
         u, x, cheap = p.u[:, i], p.phi[:, i], axis.value(cheap_u)
@@ -655,6 +675,7 @@ class Readout:
         if order > 2:
             moments.append(float(_bound((each @ (x - mean) ** 2)[:, None])[0]) / (2.0 * size**2))
         off = _bound(each @ special.ndtr((both - u[:, None]) / kernel))
+        # error of a probability over the density is that of the quantile
         off = off / np.maximum(coordinate.density(both), 1e-300)
         return of, max(moments), float((off * np.exp(axis.log_slope(both)) / size).max())
 
@@ -698,6 +719,7 @@ class Readout:
         cube = _cubes(z, within, inside)
         w = self.by_randomisation
         first = w @ z
+        # of each randomisation by itself: (8, R)
         second = np.sqrt(np.maximum(w @ (z**2 + within) - first**2, 0.0))
         # about each one's own mean; the cube of its distance is of a higher order
         bent = w @ cube - 3.0 * first * second**2
@@ -707,6 +729,7 @@ class Readout:
         )
         shape = SHAPE_ERROR + SKEWNESS_ERROR * skewed
         ends = [
+            # Cornish and Fisher: mean + z sd + skewness (z^2 - 1) / 6
             _bound(first + z_end * second + bent * (z_end**2 - 1.0) / 6.0) + shape
             for z_end in (-1.96, 1.96)
         ]
@@ -720,6 +743,7 @@ def _cubes(z: Floats, within: Floats, inside: Floats) -> Floats:
     No mean counts as farther than `FARTHEST_RESIDUAL`.
     """
     near = np.clip(z, -FARTHEST_RESIDUAL, FARTHEST_RESIDUAL)
+    # E (z + e)^3
     return np.asarray(near**3 + 3.0 * near * within + inside)
 
 
@@ -730,7 +754,7 @@ def _diagonal(of: GroupMoments) -> Floats:
 
 def _bound(values: Floats) -> Floats:
     """95% bound on the error of the mean of independent randomisations, (8, R) to (R,)."""
-    return np.asarray(T_OF_RANDOMISATIONS * values.std(axis=0, ddof=1) / math.sqrt(RANDOMISATIONS))
+    return np.asarray(T_OF_EIGHT * values.std(axis=0, ddof=1) / math.sqrt(RANDOMISATIONS))
 
 
 def _draw_groups(of: GroupMoments, rng: np.random.Generator) -> Floats:
@@ -742,6 +766,7 @@ def _draw_groups(of: GroupMoments, rng: np.random.Generator) -> Floats:
     for axis in range(3):
         turned = np.moveaxis(turned, axis, 0)
         shape = turned.shape
+        # third moments along the axes of the factor: root^-1 on each of the three indices
         turned = batched_linalg.solve_semidefinite(root, turned.reshape(q, -1, *shape[3:]))
         turned = np.moveaxis(turned.reshape(shape), 0, axis)
     out = np.empty((mean.shape[2], mean.shape[1], q))
@@ -761,6 +786,7 @@ def _moved(values: Floats, w: Floats, chosen: Ints, rng: np.random.Generator) ->
     """Values (G, k) at chosen points, drawn together and moved at random by as much as that."""
     middle = w @ values
     sd = np.sqrt(w @ (values - middle) ** 2)
+    # (1 - h^2) + h^2: the variance stays
     near = middle + math.sqrt(1.0 - KERNEL_WIDTH**2) * (values[chosen] - middle)
     return np.asarray(near + KERNEL_WIDTH * sd * rng.standard_normal(near.shape))
 
@@ -784,10 +810,10 @@ def _scaled(w: Floats, of: Cumulants, mean: Floats, sd: Floats) -> Cumulants:
 
 def _bent(w: Floats, of: Cumulants, skew: Floats) -> Cumulants:
     """With as much added to the skewness of each component as gives the mixture this one, (R,)."""
-    assert of.skew is not None
     middle = w @ of.loc
     gap, cubes = of.loc - middle, of.scale**3
     sd = np.sqrt(w @ (of.scale**2 + gap**2))
+    # third moment that is wanted less that of the mixture as it is
     missing = skew * sd**3 - w @ (gap**3 + 3.0 * gap * of.scale**2 + of.skew * cubes)
     bend = missing / np.maximum(w @ cubes, 1e-300)
     return Cumulants(of.loc, of.scale, np.clip(of.skew + bend, -MOST_SKEWNESS, MOST_SKEWNESS))
@@ -817,6 +843,7 @@ class Tabulated(Distribution):
 
     def _moment(self, power: int) -> float:
         powers = self.places ** (power + 1)
+        # E x^k of a uniform piece from a to b: (b^(k+1) - a^(k+1)) / ((k + 1) (b - a))
         mean = np.diff(powers) / ((power + 1) * np.diff(self.places))  # of even pieces
         return float(mean @ np.diff(self.below))
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
 from scipy import special
@@ -16,7 +16,7 @@ from partialpool._typing import Floats, Ints
 from partialpool.design.new_rows import NEW, NONE, NewRows
 from partialpool.errors import ArgumentError, ImproperPosteriorError, PriorError
 from partialpool.integrate import Accuracy, Nested, integrate_nested
-from partialpool.kernels.families import LOGIT, Link
+from partialpool.kernels.families import Link
 from partialpool.models import CountsModel, Priors, counts_model
 from partialpool.models.counts import empty_pair
 from partialpool.models.counts_propriety import (
@@ -32,19 +32,18 @@ from partialpool.posterior.assembled import Chosen
 from partialpool.posterior.counts_draws import draw, draw_new, population
 from partialpool.posterior.distributions import (
     Distribution,
-    IntervalKind,
     Mapped,
     Mixture,
     Selected,
     share_of_variance,
 )
 from partialpool.posterior.draws import OneWayDraws
-from partialpool.posterior.engine import CONTRAST_DRAWS, OneFactorEngine, Scale, Term, checked_scale
-from partialpool.posterior.groups import OnLink, Sampled
+from partialpool.posterior.engine import Scale, Term, checked_scale
+from partialpool.posterior.groups import OnLink
+from partialpool.posterior.one_factor import OneFactorEngine
 from partialpool.posterior.one_way_parameters import on_line
 from partialpool.posterior.pairs import KERNEL_WIDTH, Densities, densities, spread_inverse
 from partialpool.posterior.predicted_counts import expected_counts
-from partialpool.posterior.ranks import SEED
 from partialpool.posterior.response_scale import axis_of
 from partialpool.records import Clusters, CountStatistics
 
@@ -59,7 +58,8 @@ HEAVY_TAIL = 320.0
 """Quarters of a 95% interval by which its end moves if a share of the probability beyond the grid
 is left out, over that share, in a tail as heavy as of mu of few gamma rates (P(mu > m) falls as
 m^(-1/2); 1 over the density at the end, 0.0125 / m, in units of m / 4; 80 for Cauchy's, 17 for a
-normal one). The told error of `test_what_is_out_of_reach_is_said_and_said_soon` rests on it."""
+normal one). The estimated error of `test_what_is_out_of_reach_is_said_and_said_soon` rests on
+it."""
 
 DRAWS_AND_PAIRS = 2**18
 """Draws times pairs whose likelihoods are integrated at once: arrays of tens of MiB."""
@@ -189,32 +189,6 @@ class CountsPosterior(OneFactorEngine):
         """Every group's probability or rate; means and sds are those of the value itself."""
         return self._on_natural(self.densities, self.model.member)
 
-    @property
-    def probability(self) -> Distribution:
-        """Every group's probability; shape (J,).
-
-        Raises
-        ------
-        ArgumentError
-            If the outcome counts events over an exposure.
-        """
-        if self.model.link is not LOGIT:
-            raise ArgumentError("this model is of rates, not of probabilities: use .rate")
-        return self.value
-
-    @property
-    def rate(self) -> Distribution:
-        """Every group's rate per unit of exposure; shape (J,).
-
-        Raises
-        ------
-        ArgumentError
-            If the outcome counts events among trials.
-        """
-        if self.model.link is LOGIT:
-            raise ArgumentError("this model is of probabilities, not of rates: use .probability")
-        return self.value
-
     @cached_property
     def shrinkage(self) -> Distribution:
         """Every group's weight on the pooled value, B_j: 0 no, 1 complete pooling; shape (J,).
@@ -292,33 +266,6 @@ class CountsPosterior(OneFactorEngine):
         """Distribution of one group's probability or rate, by label."""
         return Selected(self.some_groups(self.group_index([label])), index=0)
 
-    def contrast(
-        self, coefficients: Mapping[Any, float], *, mu: float = 0.0, scale: Scale = "response"
-    ) -> Distribution:
-        """Distribution of ``sum_j c_j p_j + c p(mu)``, from independent draws with a fixed seed.
-
-        Parameters
-        ----------
-        coefficients : mapping
-            From group label to coefficient, such as ``{"A": 1, "C": -1}``.
-        mu : float
-            Coefficient of the population's middle.
-        scale : {"response", "link"}
-            Whether of probabilities or rates, or of log-odds or log rates.
-
-        Raises
-        ------
-        ArgumentError
-            If a group is not in the data, or a coefficient is not finite.
-        """
-        at = self.group_index(list(coefficients))
-        a = np.array([float(v) for v in coefficients.values()])
-        if not np.isfinite([*a, mu]).all():
-            raise ArgumentError(f"coefficients must be finite; received {dict(coefficients)}")
-        drawn = self._draws_of(at, CONTRAST_DRAWS)
-        theta, middle = (self.on_scale(v, checked_scale(scale)) for v in (drawn.theta, drawn.mu))
-        return Sampled(np.sort(theta @ a + mu * middle))
-
     def expected_rank(self, *, descending: bool = True) -> Floats:
         """Posterior mean of each group's rank, 1 = highest; shape (J,)."""
         return np.asarray(self.ranks(descending=descending)["expected_rank"])
@@ -371,11 +318,11 @@ class CountsPosterior(OneFactorEngine):
         """Probability or rate, or theta, of a group that is not in the data."""
         return self.new_group if scale == "response" else self.new_theta
 
-    def contrast_of(
-        self, term: Term, coefficients: Mapping[Any, float], scale: Scale
-    ) -> Distribution:
-        """See `contrast`."""
-        return self.contrast(coefficients, scale=scale)
+    def drawn_groups(self, groups: Ints, size: int, rng: np.random.Generator) -> Floats:
+        """Draws of theta of some groups, by position, (S, K)."""
+        s = self.statistics
+        few = replace(s, **{k: getattr(s, k)[groups] for k in ("labels", "n", "y", "size")})
+        return draw(self.model, self.nodes, few, size, rng).theta
 
     def linear(
         self,
@@ -460,20 +407,7 @@ class CountsPosterior(OneFactorEngine):
     # the whole ----------------------------------------------------------------------------
 
     def draws(self, size: int, rng: np.random.Generator) -> OneWayDraws:
-        """Draw independently from the joint posterior; all on the link scale.
-
-        Parameters
-        ----------
-        size : int
-            Number of draws S.
-        rng : numpy.random.Generator
-            Source of randomness.
-
-        Returns
-        -------
-        OneWayDraws
-            mu, tau of shape (S,) and theta of shape (S, J); sigma is None.
-        """
+        """Draw independently from the joint posterior; all on the link scale, sigma is None."""
         size = checked_draws(size, rng)
         return draw(self.model, self.nodes, self.statistics, size, rng)
 
@@ -507,33 +441,15 @@ class CountsPosterior(OneFactorEngine):
 
     # what every kind of posterior has -------------------------------------------------------
 
+    def without_light_nodes(self, negligible: float) -> Self:
+        """The same without nodes whose weights sum to less than `negligible`."""
+        return replace(self, nodes=self.nodes.cut(negligible))
+
     @property
     def method(self) -> str:
         """How the integrals were done."""
         inner = "closed form" if self.model.conjugate else "trapezoid rule"
         return f"{inner} for each group, trapezoid rule over mu and tau"
-
-    def group_table(
-        self, level: float = 0.95, kind: IntervalKind = "equal-tailed", scale: Scale = "response"
-    ) -> Table:
-        """One row a group; see `Fit.groups`. Beside n (rows) events, and trials or exposure.
-
-        With ``scale="link"`` raw, estimate, sd, lower and upper are log-odds or log rates.
-        """
-        natural = checked_scale(scale) == "response"
-        of, raw = (self.value if natural else self.theta), self.statistics.raw
-        lower, upper = of.interval(level, kind)
-        return Table(
-            group=self.statistics.labels,
-            n=self.statistics.n,
-            **counted_columns(self.statistics),
-            raw=raw if natural else self.model.link.linked(raw),
-            estimate=of.mean,
-            sd=of.sd,
-            lower=lower,
-            upper=upper,
-            shrinkage=self.shrinkage.mean,
-        )
 
     @cached_property
     def error(self) -> float:
@@ -584,16 +500,3 @@ class CountsPosterior(OneFactorEngine):
         link = self._on_link(blocks, member, empty=empty)
         moments = mean[member], sd[member]
         return Mapped(link, axis_of(self.model.link), moments, link.shape)
-
-    def _draws_of(self, groups: Ints, size: int) -> OneWayDraws:
-        s = self.statistics
-        few = replace(s, **{k: getattr(s, k)[groups] for k in ("labels", "n", "y", "size")})
-        return draw(self.model, self.nodes, few, size, np.random.default_rng(SEED))
-
-
-def counted_columns(s: CountStatistics) -> dict[str, Any]:
-    """Events of every group, and what they are among."""
-    columns: dict[str, Any] = {"events": s.y.astype(np.intp)}
-    if s.size_words != "rows":
-        columns[s.size_words] = s.size.astype(np.intp) if s.proportion else s.size
-    return columns

@@ -64,6 +64,7 @@ def population(nodes: Nested, size: int, rng: np.random.Generator) -> tuple[Floa
     width = few.inner.shape[1]
     fine = np.arange(INTERPOLATED * (width - 1) + 1) / INTERPOLATED
     weight = few.weight / marginal[:, None]
+    # distribution function of mu on every line, by the sinc series
     below = weight @ sinc.cumulative(fine - np.arange(width)[:, None])  # (T, F)
     below = np.clip(np.maximum.accumulate(below, axis=1), 0.0, 1.0)
     middle = few.inner[:, width // 2]
@@ -73,6 +74,7 @@ def population(nodes: Nested, size: int, rng: np.random.Generator) -> tuple[Floa
     for i in range(0, size, step):
         part = slice(i, i + step)
         s = share[part, None]
+        # between two lines: in conditional sds they have nearly the same shape
         mixed = (1.0 - s) * below[left[part]] + s * below[right[part]]
         high = np.clip((mixed < p[part, None]).sum(axis=1), 1, len(fine) - 1)
         rows = np.arange(len(high))
@@ -109,9 +111,11 @@ def _beta_or_gamma(
     f = tau**-2
     if link is LOGIT:
         m = link.natural(mu)
+        # logit of a beta variable is the difference of logarithms of two gamma variables
         return _log_gamma(y + f * m, rng) - _log_gamma(size - y + f * (1.0 - m), rng)
     with np.errstate(divide="ignore"):  # of groups without exposure
         log_size = np.log(size)
+    # rate of the gamma: size + f / m
     return _log_gamma(y + f, rng) - np.logaddexp(log_size, np.log(f) - mu)
 
 
@@ -167,10 +171,12 @@ class _Envelope:
         """Draws for the elements `at`, and the log of the envelope there."""
         left, right, rise, fall = (v[at] for v in (self.left, self.right, self.rise, self.fall))
         before, flat = 1.0 / rise, right - left
+        # areas of the three pieces: 1 / slope of an exponential tail of height one
         u = rng.random(len(at)) * (before + flat + 1.0 / fall)
         tail = -np.log1p(-rng.random(len(at)))
         in_left, in_right = u < before, u > before + flat
         step = left + (u - before)
+        # an exponential variable over the slope
         step = np.where(in_left, left - tail / rise, step)
         step = np.where(in_right, right + tail / fall, step)
         return step, np.where(in_left | in_right, -tail, 0.0)
@@ -206,6 +212,7 @@ def _envelope(target: _Conditional, side: Floats) -> _Envelope:
     """The tangents at `side` to the left and to the right of the modes, cut at their height."""
     rise, fall = target.slope(-side), -target.slope(side)
     return _Envelope(
+        # where the tangent reaches the height of the mode, log density 0
         left=-side - target.log_density(-side) / rise,
         right=side + target.log_density(side) / fall,
         rise=rise,
@@ -226,6 +233,7 @@ def _rejection(
         if not len(todo):
             return out
         step, height = envelope.draw(todo, rng)
+        # log of a uniform number in (0, 1]: never log(0)
         accepted = np.log1p(-rng.random(len(todo))) < target.log_density(step, todo) - height
         out[todo[accepted]] = step[accepted]
         todo = todo[~accepted]
@@ -267,6 +275,7 @@ def _modes(link: Link, y: Floats, size: Floats, mu: Floats, precision: Floats) -
         move = slope / curvature
         far = np.abs(move) > 1e-6 / np.sqrt(curvature)
         new = theta + move
+        # outside of the bracket, or not converging twice as fast as halving
         poor = (new <= low) | (new >= high) | (np.abs(move) > 0.5 * last)
         new = np.where(poor & far, 0.5 * (low + high), new)
         last = np.abs(new - theta)

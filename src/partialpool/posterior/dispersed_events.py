@@ -25,8 +25,8 @@ MOST_TRIALS = 1000
 events is taken as beta distributed with the same mean and variance: the distribution function is
 then off by less than 1e-3, among small counts of probabilities of a few in a hundred by .02."""
 TABLE_CELLS = 2**20
-"""Probabilities that are computed at once."""
-FARTHEST = 1e-12
+"""Probabilities that are computed at once (8 MiB)."""
+BEYOND_LARGEST = 1e-12
 """Probability beyond the largest number of events that is looked at."""
 
 
@@ -34,12 +34,14 @@ def dispersion_nodes(dispersion: Distribution) -> tuple[Floats, Floats]:
     """Few values of a dispersion, and their shares."""
     node, share = np.polynomial.legendre.leggauss(DISPERSIONS)
     values = np.asarray(dispersion.quantile(0.5 + 0.5 * node))
+    # Gauss and Legendre over probabilities: quantiles as nodes
     return np.maximum(values, LEAST_DISPERSION), 0.5 * share
 
 
 def negative_binomial_cdf(count: Floats, mean: Floats, dispersions: Floats) -> Floats:
     """P(events <= count) at every dispersion, (D, M, R); count (R,) and mean (M, R)."""
     k = dispersions[:, None, None] ** -2.0
+    # P(Y <= y) of a negative binomial is a regularised incomplete beta
     below = special.betainc(k, np.maximum(count, 0.0) + 1.0, k / (k + mean))
     return np.where(count < 0, 0.0, below)
 
@@ -47,7 +49,7 @@ def negative_binomial_cdf(count: Floats, mean: Floats, dispersions: Floats) -> F
 def largest_count(mean: Floats, dispersions: Floats) -> Floats:
     """A number of events that is hardly ever passed, of the largest of these means, (R,)."""
     k = float(dispersions.max()) ** -2.0
-    most = mean * float(special.gammaincinv(k, 1.0 - FARTHEST)) / k
+    most = mean * float(special.gammaincinv(k, 1.0 - BEYOND_LARGEST)) / k
     return np.asarray(np.ceil(most + 8.0 * np.sqrt(most) + 40.0))
 
 
@@ -71,6 +73,7 @@ def beta_binomial_ends(
     probabilities : tuple of float
     """
     out = np.zeros((2, len(size)))
+    # rows of about equal numbers of trials share a table, and none is padded to the largest
     order = np.argsort(size, kind="stable")
     each = max(1, len(dispersions[0]) * len(rates))
     begin = 0
@@ -83,6 +86,7 @@ def beta_binomial_ends(
         below = _cumulative(size[at], rates[:, at], shares, dispersions)
         grid = np.arange(below.shape[1]) * np.maximum(size[at] / MOST_TRIALS, 1.0)[:, None]
         for k, p in enumerate(probabilities):
+            # a probability that is reached but for rounding is reached
             place = np.minimum((below < p - 1e-12).sum(axis=1), below.shape[1] - 1)
             out[k, at] = np.rint(grid[np.arange(len(at)), place])
         begin += len(at)
@@ -120,8 +124,11 @@ def spread_of_events(
     with np.errstate(invalid="ignore"):
         if proportion:
             extra = float(share @ (values**2 / (1.0 + values**2)))
+            # E p (1 - p) = E p - E p^2; extra = E 1 / (f + 1), the correlation of two trials of a
+            # row
             within = size * (mean - square) * (1.0 + np.maximum(size - 1.0, 0.0) * extra)
         else:
+            # Poisson, and gamma with coefficient of variation phi
             within = size * mean + float(share @ values**2) * size**2 * square
         return np.asarray(np.sqrt(np.maximum(within, 0.0) + (size * sd) ** 2))
 

@@ -130,6 +130,7 @@ class Distribution(ABC):
         out = np.empty((len(flat), *self.shape))
         out[flat == 0], out[flat == 1] = self._ends()
         if inside.any():
+            # probabilities in front, quantities behind: broadcasting does the rest
             wide = flat[inside].reshape((-1,) + (1,) * len(self.shape))
             out[inside] = self._quantiles(wide)
         return out.reshape(probabilities.shape + self.shape)
@@ -212,6 +213,7 @@ class Distribution(ABC):
 
     def _shortest(self, level: float) -> Floats:
         """Golden-section search over the probability left out below, between nine starts."""
+        # probability outside of the interval, of which a part is below it
         spare = 1.0 - level
         tails = np.linspace(0.0, spare, 9).reshape((-1,) + (1,) * len(self.shape))
         widths = np.concatenate([self._width(t[None], level) for t in tails])
@@ -229,6 +231,7 @@ class Distribution(ABC):
             c, d = np.where(left, new, d), np.where(left, c, new)
             width_c, width_d = np.where(left, width, width_d), np.where(left, width_c, width)
         middle = 0.5 * (a + b)
+        # a density that is highest at its lower end: the search only comes near it
         at_start = widths[0] <= self._width(middle[None], level)[0]
         tail = np.where(at_start, 0.0, middle)[None]
         return np.concatenate([self._each_quantile(tail), self._each_quantile(tail + level)])
@@ -301,6 +304,7 @@ class Mixture(Distribution):
         exists = np.minimum(self.moments, self.df) > 2
         if not exists.any():
             return np.full(self.shape, math.inf)
+        # variance of a t over its squared scale
         inflation = 1.0 if math.isinf(self.df) else self.df / (self.df - 2.0)
 
         def one(_: slice, loc: Floats, scale: Floats) -> Floats:
@@ -492,6 +496,7 @@ class ScaledInverseChi(Distribution):
 
     def _cdf(self, x: Floats) -> Floats:
         with np.errstate(divide="ignore"):
+            # sigma <= x where chi2 >= df scale^2 / x^2
             z = 0.5 * self.df * (self.scale / np.maximum(x, 0.0)[..., None]) ** 2
         return np.asarray(special.gammaincc(0.5 * self.df, z) @ self.weight)
 
@@ -499,6 +504,7 @@ class ScaledInverseChi(Distribution):
         half = 0.5 * self.df
         safe = np.maximum(x, np.finfo(float).tiny)[..., None]
         z = half * (self.scale / safe) ** 2
+        # 2 / x is |dz / dx| / z
         log_density = math.log(2) - math.lgamma(half) + half * np.log(z) - z - np.log(safe)
         return np.where(x > 0, np.exp(log_density) @ self.weight, 0.0)
 
@@ -553,8 +559,10 @@ def newton(
 def root_inverse_chi2_mean(df: float) -> float:
     """E sqrt(df / chi2_df), for df > 1."""
     if df > 1e4:
+        # the ratio of gammas below loses digits; expansion in 1 / df
         return 1.0 + 0.75 / df + 0.78125 / df**2
     half = 0.5 * df
+    # E chi2^(-1/2) = Gamma((df - 1) / 2) / (sqrt(2) Gamma(df / 2))
     return math.sqrt(half) * math.exp(math.lgamma(half - 0.5) - math.lgamma(half))
 
 

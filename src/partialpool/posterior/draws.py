@@ -17,7 +17,8 @@ INTERPOLATED = 16
 them. Draws of tau of eight schools and of dyestuff are then off by 4e-4 sd at most, with 8 by 2e-3,
 with 2 by 0.03."""
 DRAWS_AT_ONCE = 500
-"""Draws of sigma for which the density of tau is computed at once."""
+"""Draws of sigma for which the density of tau is computed at once: times some hundred nodes a few
+MiB an array."""
 CELLS_IN_CACHE = 2**15
 """Draws times groups worked on at once, 256 KiB an array: what the cache of a core holds."""
 
@@ -63,9 +64,11 @@ def draw(
     conditional = model.conditional(points)
     factor = np.ones(size)
     if not math.isinf(conditional.df):
+        # one factor for sigma, mu and theta of a draw: given sigma they are normal
         factor = np.sqrt(conditional.df / rng.chisquare(conditional.df, size))
     sigma = conditional.sigma * factor
     share = np.exp(conditional.log_share)  # (S, M)
+    # component of mu's prior
     which = (np.cumsum(share, axis=1) < rng.random(size)[:, None]).sum(axis=1)
     which = np.minimum(which, share.shape[1] - 1)
     rows = np.arange(size)
@@ -118,6 +121,7 @@ def invert(line: Line, weight: Floats, p: Floats) -> Floats:
         np.arange(-INTERPOLATED, INTERPOLATED * len(line.t) + 1) / INTERPOLATED
     )  # in steps, from one step outside
     below = sinc.integrated(fine, weight.T).T  # (1 or S, F)
+    # the series may fall by rounding in the tails
     below = np.maximum.accumulate(below, axis=1)
     if len(below) == 1:
         at = np.interp(p, below[0], fine)

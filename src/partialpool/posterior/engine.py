@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -14,16 +13,14 @@ from partialpool._table import Table
 from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.design.labels import as_labels
 from partialpool.design.new_rows import NewRows
-from partialpool.errors import ArgumentError, PriorError, did_you_mean
+from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.integrate import Accuracy
 from partialpool.kernels.families import Link
 from partialpool.models import Priors
 from partialpool.models.population_text import AnyPopulation
-from partialpool.models.prior_menu import rounded_unit
-from partialpool.posterior.argument_checks import DETERMINISTIC, group_positions, reached
+from partialpool.posterior.argument_checks import DETERMINISTIC, reached
 from partialpool.posterior.distributions import Distribution, IntervalKind
 from partialpool.posterior.joint_rows import Effects, Sums
-from partialpool.posterior.ranks import SEED, rank_table, ranked_draws
 from partialpool.records import Clusters, CrossProducts
 
 if TYPE_CHECKING:  # questions that not every call asks: each engine imports what answers them
@@ -81,6 +78,18 @@ class Engine(ABC):
     """Computes the posterior, or estimates, of a kind of model."""
 
     accuracy: float | None
+    accuracy_helps: ClassVar[bool] = False
+    """Whether asking for more accuracy is advised; elsewhere the standard rule is fine already."""
+    linear_shrinkage: ClassVar[bool] = True
+    """Whether groups of one size are shrunk by the same share, however far out they lie."""
+    estimates_only: ClassVar[bool] = False
+    """Whether there are estimates of the spreads, and no posterior of them."""
+    one_factor: ClassVar[bool] = False
+    """Whether it is of one factor without predictors."""
+    groups_reported_on: ClassVar[int] = 0
+    """Groups up to which a report says what its answer rests on, which then takes half a second."""
+    refits_for_priors: ClassVar[bool] = False
+    """Whether each other prior takes a fit of its own."""
 
     @property
     def group_population(self) -> AnyPopulation:
@@ -91,16 +100,6 @@ class Engine(ABC):
         """Pickle without what was cached: every engine is a dataclass."""
         made_of: Any = self
         return type(self), tuple(getattr(self, field.name) for field in fields(made_of))
-
-    estimates_only: ClassVar[bool] = False
-    """Whether there are estimates of the spreads, and no posterior of them."""
-
-    one_factor: ClassVar[bool] = False
-    """Whether it is of one factor without predictors."""
-    groups_reported_on: ClassVar[int] = 0
-    """Groups up to which a report says what its answer rests on, which then takes half a second."""
-    refits_for_priors: ClassVar[bool] = False
-    """Whether each other prior takes a fit of its own."""
 
     @property
     def spreads(self) -> dict[str, float]:
@@ -128,6 +127,11 @@ class Engine(ABC):
     @abstractmethod
     def error(self) -> float:
         """Error of what is printed; see `Posterior.error`."""
+
+    @property
+    def error_of_moments(self) -> float | None:
+        """Error of means and sds, where it is told beside that of ends and can be relied on."""
+        return None
 
     @property
     def target(self) -> float:
@@ -215,6 +219,7 @@ class FullEngine(Engine):
     """Computes a posterior: all but estimates."""
 
     statistics: Any
+    model: Any
     counts: ClassVar[bool] = False
     """Whether rows are numbers of events."""
 
@@ -248,13 +253,28 @@ class FullEngine(Engine):
         """Linear predictor of rows in the design's columns; with noise where weights are given."""
 
     @property
-    @abstractmethod
     def priors(self) -> Priors:
         """The priors used."""
+        priors: Priors = self.model.priors
+        return priors
 
     @abstractmethod
     def values(self, term: Term, scale: Scale) -> Distribution:
         """Every group's population value and deviation together; shape (J,)."""
+
+    def some_intervals(self, term: Term, groups: Ints, level: float) -> Floats:
+        """Ends of the intervals of some groups, by position, on the response scale; (2, K)."""
+        return self.values(term, "response").interval(level)[:, groups]
+
+    def without_light_nodes(self, negligible: float) -> Self:
+        """The same without nodes whose weights sum to less than `negligible`."""
+        del negligible
+        return self
+
+    def thinned(self, size: int) -> Self:
+        """The same with groups read from so many nodes, where that takes less time."""
+        del size
+        return self
 
     @abstractmethod
     def deviations(self, term: Term) -> Distribution:
@@ -267,6 +287,14 @@ class FullEngine(Engine):
     @abstractmethod
     def new_value(self, term: Term, scale: Scale) -> Distribution:
         """The value of a group that is not in the data, predictors at zero."""
+
+    @abstractmethod
+    def population_value(self, term: Term) -> float:
+        """One number for the population's value of an effect, on the response scale."""
+
+    @abstractmethod
+    def predicted_groups(self, term: Term) -> Floats:
+        """What the population alone says of each group, on the link scale; (J,)."""
 
     @abstractmethod
     def contrast_of(
@@ -381,7 +409,15 @@ class FullEngine(Engine):
 
     @abstractmethod
     def draws(self, size: int, rng: np.random.Generator) -> Any:
-        """Draw independently from the joint posterior."""
+        """Draw independently from the joint posterior.
+
+        Parameters
+        ----------
+        size : int
+            Number of draws S.
+        rng : numpy.random.Generator
+            Source of randomness.
+        """
 
     @abstractmethod
     def drawn_values(self, drawn: Any, term: Term, scale: Scale) -> Floats:
@@ -411,234 +447,3 @@ class FullEngine(Engine):
             "the log likelihood of a group, its effects integrated out, is computed for one factor "
             "without predictors only"
         )
-
-
-class OneFactorEngine(FullEngine):
-    """Computes the posterior of one factor without predictors.
-
-    Its parameters are "Intercept", mu, and "tau[factor]", and of measurements "sigma".
-    """
-
-    one_factor = True
-    model: Any
-
-    def check_comparable(self, estimators: Sequence[str]) -> None:
-        """Estimators of one factor can all stand beside the posterior."""
-
-    @property
-    def group_population(self) -> AnyPopulation:
-        """Normal, unless the model says otherwise."""
-        population: AnyPopulation = getattr(self.model, "population", "normal")
-        return population
-
-    @property
-    def priors(self) -> Priors:
-        """The priors used."""
-        priors: Priors = self.model.priors
-        return priors
-
-    @property
-    def terms(self) -> list[Term]:
-        """The one effect."""
-        return [Term(0, 0, self.statistics.factor, INTERCEPT, self.statistics.labels)]
-
-    def group_index(self, labels: list[Any]) -> Ints:
-        """Positions of groups by label.
-
-        Raises
-        ------
-        ArgumentError
-            If a label is not in the data.
-        """
-        return group_positions(self._positions, labels, self.statistics.factor)
-
-    @cached_property
-    def _positions(self) -> dict[Any, int]:
-        return {label: i for i, label in enumerate(self.statistics.labels.tolist())}
-
-    def ranks(self, *, top: int = 1, level: float = 0.95, descending: bool = True) -> Table:
-        """Ranks of the groups with their uncertainty, from independent draws with a fixed seed.
-
-        Parameters
-        ----------
-        top : int
-            Size of the leading set whose probability is given.
-        level : float
-            Probability of the rank intervals.
-        descending : bool
-            Whether rank 1 is the highest.
-
-        Returns
-        -------
-        Table
-            group, expected_rank, lower, median, upper (of the rank), best (probability of rank
-            1), top (probability of a rank up to `top`); probabilities are good to about 0.003.
-        """
-        groups = self.statistics.n_groups
-        rng, sign = np.random.default_rng(SEED), -1.0 if descending else 1.0
-
-        def draw(size: int) -> Floats:
-            return np.asarray(sign * self.draws(size, rng).theta)
-
-        return rank_table(draw, ranked_draws(groups), self.statistics.labels, top, level)
-
-    proper_priors: ClassVar[str]
-    """Priors of mu and tau under which the marginal likelihood is defined."""
-
-    @property
-    @abstractmethod
-    def mu(self) -> Distribution:
-        """Middle of the population, of counts on the link scale."""
-
-    @property
-    def middle(self) -> Distribution:
-        """Mu as groups are: of counts a probability or rate."""
-        return self.mu
-
-    @property
-    @abstractmethod
-    def tau(self) -> Distribution:
-        """Spread between groups."""
-
-    @property
-    @abstractmethod
-    def sigma(self) -> Distribution | None:
-        """Standard deviation within groups; None where it is known, or there is none."""
-
-    @property
-    @abstractmethod
-    def theta(self) -> Distribution:
-        """Every group's parameter, of counts on the link scale; shape (J,)."""
-
-    @property
-    def value(self) -> Distribution:
-        """Every group's parameter: of counts its probability or rate."""
-        return self.theta
-
-    @property
-    @abstractmethod
-    def new_group(self) -> Distribution:
-        """Value of a group that is not in the data."""
-
-    @property
-    @abstractmethod
-    def shrinkage(self) -> Distribution:
-        """Every group's weight on the pooled value."""
-
-    @property
-    @abstractmethod
-    def icc(self) -> Distribution:
-        """Share of the variance that lies between groups."""
-
-    @property
-    @abstractmethod
-    def log_evidence(self) -> float:
-        """Logarithm of the integral over the nodes."""
-
-    @property
-    def prior_units(self) -> dict[str, float]:
-        """The sd of the groups' own estimates: tau and their errors together.
-
-        Of counts one: on the log scale a factor of e, of conjugate families a coefficient of
-        variation.
-        """
-        spread = 1.0 if self.counts else rounded_unit(float(self.statistics.mean.std(ddof=1)))
-        return {f"tau[{self.statistics.factor}]": spread}
-
-    def named(self) -> dict[str, Distribution]:
-        """Every parameter but the groups', by its name in tables; of counts on the link scale."""
-        named = {"Intercept": self.mu, f"tau[{self.statistics.factor}]": self.tau}
-        return named if self.sigma is None else {**named, "sigma": self.sigma}
-
-    def values(self, term: Term, scale: Scale) -> Distribution:
-        """Every group's value, or theta."""
-        return self.value if scale == "response" else self.theta
-
-    def new_value(self, term: Term, scale: Scale) -> Distribution:
-        """Value of a group that is not in the data; of measurements both scales are the same."""
-        return self.new_group
-
-    @abstractmethod
-    def contrast(self, coefficients: Mapping[Any, float]) -> Distribution:
-        """Distribution of ``sum_j c_j theta_j``."""
-
-    def contrast_of(
-        self, term: Term, coefficients: Mapping[Any, float], scale: Scale
-    ) -> Distribution:
-        """See `contrast`; of measurements both scales are the same."""
-        return self.contrast(coefficients)
-
-    def of_new_rows(self, rows: NewRows, scale: Scale) -> Distribution:
-        """Theta of the group of each row; of measurements both scales are the same."""
-        return self.linear(rows.x, rows.groups)
-
-    def on_scale(self, theta: Floats, scale: Scale) -> Floats:
-        """Values of theta: of counts on the response scale probabilities or rates."""
-        return theta if scale == "link" or self.link is None else self.link.natural(theta)
-
-    def drawn_values(self, drawn: Any, term: Term, scale: Scale) -> Floats:
-        """Draws of every group's value, or theta, (S, J)."""
-        return self.on_scale(drawn.theta, scale)
-
-    def weight_on_pooled(self, term: Term) -> Distribution:
-        """Every group's weight on the pooled value; shape (J,)."""
-        return self.shrinkage
-
-    def share_between(self, factor: str) -> Distribution:
-        """Share of the variance of a row, or of a typical group's value, between groups."""
-        return self.icc
-
-    @property
-    def improper_priors(self) -> list[str]:
-        """Parameters whose prior is improper."""
-        return self.priors.improper(self.sigma is None)
-
-    def log_marginal_likelihood(self) -> float:
-        """Logarithm of p(y), all parameters integrated out.
-
-        Raises
-        ------
-        PriorError
-            If a prior is improper: p(y) is then defined up to a constant only.
-        """
-        improper = self.improper_priors
-        if improper:
-            raise PriorError(
-                f"the marginal likelihood needs proper priors; those of {' and '.join(improper)} "
-                f"are improper: give them priors such as {self.proper_priors}"
-            )
-        return self.log_evidence
-
-    def ranks_of(self, term: Term, *, top: int, level: float, descending: bool) -> Table:
-        """See `ranks`."""
-        return self.ranks(top=top, level=level, descending=descending)
-
-    def new_deviations(self, drawn: Any, groups: int, rng: np.random.Generator) -> Floats:
-        """Draws of theta - mu of groups that are not in the data, (S, groups); link scale.
-
-        From a normal population, unless the engine says otherwise.
-        """
-        return np.asarray(drawn.tau[:, None] * rng.standard_normal((len(drawn.tau), groups)))
-
-    def drawn_effects(
-        self, drawn: Any, new: Mapping[int, int], rng: np.random.Generator
-    ) -> Effects:
-        """The intercept, mu, and the groups' deviations from it."""
-        mu = drawn.mu[:, None]
-        more = {t: self.new_deviations(drawn, k, rng)[:, :, None] for t, k in new.items()}
-        return Effects(mu, ((drawn.theta - mu)[:, :, None],), more)
-
-    def mean_effects(self, new: Mapping[int, int]) -> Effects:
-        """Means of mu and of the deviations."""
-        mu, term = np.asarray(self.mu.mean).reshape(1, 1), self.terms[0]
-        deviation = np.asarray(self.values(term, "link").mean) - mu
-        more = {}
-        if new:  # of beta and gamma populations not zero on the link scale
-            of_new = np.asarray(self.new_value(term, "link").mean) - mu
-            more = {t: np.full((1, k, 1), of_new.item()) for t, k in new.items()}
-        return Effects(mu, (deviation[:, :, None],), more)
-
-    def drawn_parameters(self, drawn: Any) -> dict[str, Floats]:
-        """Draws of every parameter, by name, (S,)."""
-        values = (drawn.mu, drawn.tau, drawn.sigma)
-        return dict(zip(self.named(), values, strict=False))

@@ -6,34 +6,30 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from partialpool._table import Table
 from partialpool._typing import Floats, Ints
-from partialpool.design.new_rows import NewRows
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Accuracy
 from partialpool.kernels.families import Link
 from partialpool.kernels.own_levels import own_estimates, own_levels
 from partialpool.models import Priors
-from partialpool.models.mixed import sd_name
 from partialpool.models.mixed_propriety import Orders, check_proper
 from partialpool.posterior import effects
 from partialpool.posterior.argument_checks import SAMPLED_ENDS, SAMPLED_MOMENTS, checked_draws
 from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture, Selected
-from partialpool.posterior.engine import INTERCEPT, Scale, Term, checked_scale
+from partialpool.posterior.engine import INTERCEPT, Scale, Term
 from partialpool.posterior.integrated import one_point
 from partialpool.posterior.linear import Rows
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.mixed_draws import MixedDraws, as_named
 from partialpool.posterior.response_scale import on_response_scale
-from partialpool.posterior.skewed import Cumulants, held, mixed
+from partialpool.posterior.skewed import Cumulants, computed, held
 from partialpool.posterior.variance_parameters import of_nodes
 from partialpool.records import Clusters
 from partialpool.records.count_products import CountProducts
-from partialpool.records.cross_products import Block
 from partialpool.records.population import population_weights
 
 if TYPE_CHECKING:  # the sampler is imported by the fits that draw points: other models need none
@@ -48,25 +44,26 @@ if TYPE_CHECKING:  # the sampler is imported by the fits that draw points: other
 FEWEST_POINTS, FIRST_POINTS, FIRST_WORK = 128, 256, 2**24
 """Points of each of the eight randomisations to begin with, at least and at most, and about how
 many evaluations of a row at a node they may take: 2,048 points of cbpp take 0.03 s and leave its
-interval ends off by .03 sd, told .13; 1,024 are told .23, and are drawn in vain."""
+interval ends off by .03 sd, estimated as .13; 1,024 give .23, and are drawn in vain."""
 ERROR_ROOT = 1.5
 """Errors fall about with this root of the number of points: between 1, of a lattice rule, and 2."""
 MOST_POINTS, MOST_IF_ASKED = 2**15, 2**19
 """Points in all, at most: by default, and where an accuracy is asked for."""
-STALLED, MOST_STALLS = 0.9, 2
+STALLED_SHARE, MOST_STALLS = 0.9, 2
 """No more points are drawn once they have so often left more than this share of what was missing:
-what is told from eight randomisations is itself off by a quarter, and may seem to stall once."""
+what is estimated from eight randomisations is itself off by a quarter, and may seem to stall
+once."""
 USUAL_WORK, MOST_WORK = 4e8, 4e9
 """Evaluations of a row at a node that drawing points may take, counting fifty multiplications as
 one: some 6 s by default, a minute where an accuracy is asked for. Counted and not timed, so that
 the same call gives the same digits on a busy machine."""
 LEAST_SHARE, HEAVIEST_WEIGHT = 0.1, 0.03
-"""An effective share of the points below, or one weight above, from which on the errors told are
-not to be relied on: so found on data whose posterior has a second mode or a heavy tail."""
+"""An effective share of the points below, or one weight above, from which on the estimated errors
+are not to be relied on: so found on data whose posterior has a second mode or a heavy tail."""
 SAMPLED_ROWS = 50
-"""Groups of a factor, evenly spread, from which the error of all is told."""
+"""Groups of a factor, evenly spread, from which the error of all is estimated."""
 CELLS_AT_ONCE = 2**20
-"""Points times groups that are worked on at once."""
+"""Points times groups that are worked on at once (8 MiB)."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -91,7 +88,7 @@ class GeneralizedPosterior(MixedPosterior):
     weighted : Readout
         The weighted points.
     accuracy : float, optional
-        Target for the error told.
+        Target for the estimated error.
     """
 
     counts = True
@@ -120,41 +117,26 @@ class GeneralizedPosterior(MixedPosterior):
         """The hyperparameters at the points, (K, d)."""
         return self.weighted.points.phi
 
-    @cached_property
-    def taus(self) -> dict[str, Distribution]:
-        """Every sd between groups, by name; on the link scale."""
-        taus: dict[str, Distribution] = {}
-        orders = iter(self.orders.sd)
-        for term in self.model.terms:
-            for k, effect in enumerate(term.effects):
-                name = sd_name(term.factor, effect)
-                taus[name] = self.weighted.dimension(term.sds.start + k, next(orders))
-        return taus
+    def _of_phi(self, dimension: int, order: float) -> Distribution:
+        return self.weighted.dimension(dimension, order)
 
-    @cached_property
-    def rhos(self) -> dict[str, Distribution]:
-        """Every correlation between effects, by name such as ``rho[county, Intercept, floor]``."""
-        rhos: dict[str, Distribution] = {}
-        factors = self.model.factors(self.phi)
-        for term, factor in zip(self.model.terms, factors, strict=True):
-            if term.partial is None:
-                continue
-            size = np.sqrt((factor**2).sum(axis=2))
-            for i, k in zip(*np.tril_indices(len(term.effects), -1), strict=True):
-                value = (factor[:, i] * factor[:, k]).sum(axis=1)
-                value /= np.maximum(size[:, i] * size[:, k], 1e-300)
-                name = f"rho[{term.factor}, {term.effects[k]}, {term.effects[i]}]"
-                if k == 0:  # with the first effect: a dimension of phi itself
-                    at = term.partial.start + int(i) * (int(i) - 1) // 2
-                    rhos[name] = self.weighted.dimension(at, math.inf)
-                    continue
-                rhos[name] = of_nodes(value, self.weighted.weight, -1.0, 1.0)
-        return rhos
+    @property
+    def _nodes_of_phi(self) -> tuple[Floats, Floats]:
+        return self.phi, self.weighted.weight
 
     @property
     def row_variance(self) -> float:
         """Variance of one trial, or of a row of the mean count, on the link scale."""
         return float((self.weighted.weight * self._row_variances).sum())
+
+    @property
+    def variance_of_row(self) -> float:
+        """Variance of a row of typical size on the link scale."""
+        return self.row_variance / (float(self.statistics.rows.size.mean()) or 1.0)
+
+    def drawn_variance_of_row(self, drawn: MixedDraws) -> Floats:
+        """The variance of one trial, or of a row of the mean count, for every draw; (S,)."""
+        return np.full(len(drawn.coefficients), self.row_variance)
 
     @property
     def _row_variances(self) -> float | Floats:
@@ -198,7 +180,7 @@ class GeneralizedPosterior(MixedPosterior):
         def compute(at: slice) -> Cumulants:
             return of.components(rows.part(at))
 
-        return mixed((size,), compute, of.weight, math.inf, 0.0, order, skewed=True)
+        return computed((size,), compute, of.weight, order)
 
     def _groups(self, block: int, whole: bool) -> Distribution:
         if whole and (mixture := self._group_mixtures[block]) is not None:
@@ -324,11 +306,13 @@ class GeneralizedPosterior(MixedPosterior):
             return self.combined(*which)
         return self.combined_draws(*which, self.to_response(term.name))
 
-    def of_new_rows(self, rows: NewRows, scale: Scale) -> Distribution:
-        """Probabilities or rates of new rows, or their linear predictors."""
+    def predictor_on(
+        self, scale: Scale, predictor: Distribution, offset: Floats | float = 0.0
+    ) -> Distribution:
+        """Linear predictors with offsets, or the probabilities or rates they stand for."""
         if scale == "link":
-            return super().of_new_rows(rows, scale)
-        return self.natural(self.linear(rows.x, rows.groups), rows.offset)
+            return super().predictor_on(scale, predictor, offset)
+        return self.natural(predictor, offset)
 
     def left_out_factor(self, factor: str | None = None) -> str:
         """The factor with most groups: given a point only these are integrated out."""
@@ -377,19 +361,6 @@ class GeneralizedPosterior(MixedPosterior):
 
     # tables ---------------------------------------------------------------------------------
 
-    def natural_group(self, block: int) -> Distribution:
-        """Of each group probabilities or rates for its intercept, and ratios of odds or rates.
-
-        With predictors that vary within groups at zero; shape (L q,), as of `group`.
-        """
-        on_link = self.group(block)
-        assert isinstance(on_link, Mixture)
-        return self._natural(on_link, self.statistics.blocks[block])
-
-    def _natural(self, on_link: Mixture, block: Block) -> Distribution:
-        first = block.effects[0] == "Intercept"
-        return on_response_scale(on_link, self.statistics.link, len(block.effects) if first else 0)
-
     def on_response(self, on_link: Mixture, *, probability: bool) -> Distribution:
         """Link-scale values as probabilities or rates, or as ratios of odds or rates."""
         return on_response_scale(on_link, self.statistics.link, 1 if probability else 0)
@@ -408,37 +379,20 @@ class GeneralizedPosterior(MixedPosterior):
 
         return on_response_scale(predictor.moved(added), self.statistics.link, 1)
 
-    def group_table(
-        self,
-        level: float = 0.95,
-        kind: IntervalKind = "equal-tailed",
-        scale: Scale = "response",
-        *,
-        most: int | None = None,
-    ) -> Table:
-        """One row an effect of a group of every term, as of `MixedPosterior`.
-
-        On the natural scale raw, estimate, sd, lower and upper of an intercept are probabilities
-        or rates (means over the posterior, not transformed ones), and of a slope ratios of odds
-        or rates; effect is on the link scale.
-        """
-        natural = checked_scale(scale) == "response"
-        blocks = range(len(self.statistics.blocks))
-        tables = [self._table_of(block, (level, kind), most, natural) for block in blocks]
-        return Table({k: np.concatenate([t[k] for t in tables]) for k in tables[0]})
-
-    def _table_of(
-        self, block: int, interval: tuple[float, IntervalKind], most: int | None, natural: bool
+    def _block_table(
+        self, block: int, interval: tuple[float, IntervalKind], most: int | None, response: bool
     ) -> dict[str, Any]:
+        """On the response scale all but effect are of probabilities or rates, and ratios of slopes.
+
+        Means are those over the posterior, not transformed ones.
+        """
         b = self.statistics.blocks[block]
         q, groups = len(b.effects), len(b.labels[:most])
-        kinds = {str(x.labels.dtype) for x in self.statistics.blocks}
-        labels = b.labels[:most] if len(kinds) == 1 else b.labels[:most].astype(str)
         whole = effects.group_rows(self.model, block, whole=True)
         alone = effects.group_rows(self.model, block, whole=False)
         every = self._group_mixtures[block] if groups == len(b.labels) else None
         if every is not None:
-            columns_of_parts = [self._summaries_of(block, whole, alone, every, interval, natural)]
+            columns_of_parts = [self._summaries_of(block, whole, alone, every, interval, response)]
         else:
             order = self._order(whole)
             step = max(1, CELLS_AT_ONCE // len(self.weighted.weight)) * q
@@ -449,20 +403,12 @@ class GeneralizedPosterior(MixedPosterior):
                 rows = whole.part(at)
                 some = held((len(rows.constant),), of.components(rows), of.weight, order)
                 columns_of_parts.append(
-                    self._summaries_of(block, rows, alone.part(at), some, interval, natural)
+                    self._summaries_of(block, rows, alone.part(at), some, interval, response)
                 )
-        names = ("effect", "estimate", "sd", "lower", "upper")
         columns = [np.concatenate(each) for each in zip(*columns_of_parts, strict=True)]
-        raw = self.response_raw(block) if natural else self.raw(block)
-        return {
-            "factor": np.full(groups * q, b.factor),
-            "group": np.repeat(labels, q),
-            "term": np.tile(np.array(b.effects), groups),
-            "n": np.repeat(b.n[:most], q),
-            "raw": raw[:most].ravel(),
-            **dict(zip(names, columns, strict=True)),
-            "shrinkage": self.pooling(block)[:most].ravel(),
-        }
+        columns.append(self.pooling(block)[:most].ravel())
+        raw = self.response_raw(block) if response else self.raw(block)
+        return self._labelled(block, most, raw, columns)
 
     def _summaries_of(
         self,
@@ -477,7 +423,9 @@ class GeneralizedPosterior(MixedPosterior):
         deviation = self.weighted.complete(whole).means_and_sds(alone)[0]
         shown: Distribution = mixture
         if natural:
-            shown = self._natural(mixture, self.statistics.blocks[block])
+            names = self.statistics.blocks[block].effects
+            first = len(names) if names[0] == INTERCEPT else 0
+            shown = on_response_scale(mixture, self.statistics.link, first)
         lower, upper = shown.interval(*interval)
         estimate = shown.mean
         if not np.isfinite(estimate).all():
@@ -579,13 +527,6 @@ class GeneralizedPosterior(MixedPosterior):
         A point is drawn by its weight; its coordinates and residuals are drawn together a little
         about their means and moved by as much at random, which keeps means and variances; then
         the groups of the first factor from their moments.
-
-        Parameters
-        ----------
-        size : int
-            Number of draws S.
-        rng : numpy.random.Generator
-            Source of randomness.
         """
         size = checked_draws(size, rng)
         phi, b, groups = self.weighted.draw(size, rng)
@@ -636,6 +577,15 @@ class GeneralizedPosterior(MixedPosterior):
         inner = self.weighted.rule_error
         return moments + inner, ends + inner
 
+    @property
+    def error_of_moments(self) -> float | None:
+        """Error of means and sds, where weights are even enough for it to be relied on."""
+        return self.errors[0] if self.reliable else None
+
+    def thinned(self, size: int) -> Self:
+        """Itself: groups are read from points that are few already."""
+        return self
+
     @cached_property
     def error(self) -> float:
         """Largest error of a mean, sd or interval end of parameters and groups; see `errors`."""
@@ -648,7 +598,7 @@ class GeneralizedPosterior(MixedPosterior):
 
     @property
     def reliable(self) -> bool:
-        """Whether weights are even enough for the errors told to be relied on."""
+        """Whether weights are even enough for the estimated errors to be relied on."""
         few = len(self.weighted.weight) <= 1
         return few or (self.share >= LEAST_SHARE and self.weighted.weight.max() <= HEAVIEST_WEIGHT)
 
@@ -681,7 +631,7 @@ def generalized_posterior(
     statistics : CountProducts
     priors : Priors
     accuracy : float, optional
-        Target for the error told, in posterior sds.
+        Target for the estimated error, in posterior sds.
 
     Raises
     ------
@@ -709,8 +659,8 @@ def generalized_posterior(
             post = GeneralizedPosterior(statistics, model, orders, readout, accuracy)
             more = post.missing
             left = min(most / (8 * size * each), allowed / (8 * size))
-            # what is told may be what more points do not lessen
-            stalled += more > STALLED * before
+            # what is estimated may be what more points do not lessen
+            stalled += more > STALLED_SHARE * before
             if more <= 1.0 or left < 2.0 or stalled == MOST_STALLS:
                 break
             before = more

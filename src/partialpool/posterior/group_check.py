@@ -43,7 +43,7 @@ from partialpool.posterior.population import PopulationPosterior
 from partialpool.posterior.population_without import left_out_cdf
 from partialpool.records import GroupStatistics
 
-LEVEL, LEVEL_OF_MANY, MANY = 0.03, 0.05 / 3, 100
+LEVEL, LEVEL_OF_MANY, MANY_GROUPS = 0.03, 0.05 / 3, 100
 """Of each of the three statistics, for up to and beyond that many groups: of few groups the three
 go together. A normal population of 8 or 30 groups is rejected in 3 to 6% of 400 worlds each, one of
 30 groups with three at 5 times the sd in 69%, with three 6 sds away in 90%
@@ -51,7 +51,7 @@ go together. A normal population of 8 or 30 groups is rejected in 3 to 6% of 400
 NAMING_LEVEL = 0.01
 """The same before single groups are named: in 1,000 right worlds each of measurements, with a
 predictor, and with known errors some were in 1.3, 1.3 and 1.5% (tests/calibration/notices.json)."""
-LIKELY = 0.9
+LIKELY_OUTLIER = 0.9
 """Groups are named whose probability of being of the wider part is above this: in
 1,000 right worlds of measurements 13 had a group named (tests/calibration/notices.json)."""
 MOST_EXACT = 2000
@@ -63,18 +63,20 @@ MOST_PAIRS = 500
 """Distinct pairs of events and size of groups that are then all held against the others: each takes
 seven milliseconds."""
 CANDIDATES = 200
-NEAR = 2.0
+"""Groups of many whose z are computed exactly: of 3,000 with very different known errors and
+Student's t effects the 190 farthest were all among them."""
+NEAR_SDS = 2.0
 """Groups of counts whose quick z is below this are not computed exactly for a notice: to be beyond
 Sidak's limit they would have to be 1.2 sds farther than it says."""
-SAMPLED = 200
+SAMPLED_NODES = 200
 """Nodes of counts by which groups that are near are held against the others: z of five bundled data
 sets are within 0.03 of those from all nodes."""
 NEGLIGIBLE = 1e-6
 """Share of the weight below which nodes of counts are left out of a tail."""
 MOST_TAILS, TAIL_NODES = 50, 64
 """Groups that seem far whose events are looked at, the farthest first, and nodes of tau."""
-CELLS = 2**20
-"""Groups times nodes worked on at once."""
+CELLS_AT_ONCE = 2**20
+"""Groups times nodes worked on at once (8 MiB an array)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,7 +129,7 @@ class GroupCheck:
     @property
     def rejected(self) -> bool:
         """Whether the population is rejected."""
-        return self.smallest_p <= (LEVEL if len(self.z) <= MANY else LEVEL_OF_MANY)
+        return self.smallest_p <= (LEVEL if len(self.z) <= MANY_GROUPS else LEVEL_OF_MANY)
 
     @property
     def outlying(self) -> Bools:
@@ -135,7 +137,7 @@ class GroupCheck:
         if self.smallest_p > NAMING_LEVEL:
             return np.zeros(len(self.z), dtype=bool)
         far = outlying(self.z, len(self.z), NAMING_LEVEL)
-        return np.asarray(far | (np.nan_to_num(self.second) > LIKELY))
+        return np.asarray(far | (np.nan_to_num(self.second) > LIKELY_OUTLIER))
 
 
 def one_way_groups(post: OneWayPosterior, *, every: bool) -> Iterator[GroupCheck]:
@@ -151,7 +153,7 @@ def one_way_groups(post: OneWayPosterior, *, every: bool) -> Iterator[GroupCheck
     which = _to_compute(quick, every and s.n_groups <= MOST_GROUPS)
     c = every_component(post.model, post.grid)
     z = np.full(s.n_groups, np.nan)
-    step = max(1, CELLS // len(c.weight))
+    step = max(1, CELLS_AT_ONCE // len(c.weight))
     for i in range(0, len(which), step):
         at = which[i : i + step]
         n = s.n[at].astype(np.float64)
@@ -174,7 +176,7 @@ def population_groups(post: PopulationPosterior, *, every: bool) -> Iterator[Gro
     quick = away / np.sqrt(own + float(post.tau.median) ** 2)
     which = _to_compute(quick, every)
     if not every:  # a population with longer tails than the normal one makes none farther
-        which = which[np.abs(quick[which]) > NEAR]
+        which = which[np.abs(quick[which]) > NEAR_SDS]
     z = np.full(s.n_groups, np.nan)
     z[which] = special.ndtri(np.clip(left_out_cdf(post, which), 1e-300, 1.0 - 1e-16))
     check = _check(s.factor, "Intercept", s.labels, z, None, None)
@@ -204,7 +206,7 @@ def counts_groups(post: CountsPosterior, *, every: bool) -> Iterator[GroupCheck]
     pairs = model.pairs
     mu, tau = float(post.mu.median), float(post.tau.median)
     quick = (pairs.center - mu) / np.hypot(pairs.sd, tau)
-    far = np.flatnonzero(np.abs(quick) > NEAR)
+    far = np.flatnonzero(np.abs(quick) > NEAR_SDS)
     far = far[np.argsort(-np.abs(quick[far]))[:CANDIDATES]]
     below, above = np.full((2, len(pairs) + 1), np.nan)
     if every and len(pairs) <= MOST_PAIRS:
@@ -234,10 +236,10 @@ class _NodesOfCounts:
 def _sampled(nodes: Nested) -> _NodesOfCounts:
     """A systematic sample of the nodes, by weight and in their order."""
     below = np.cumsum(nodes.weight.ravel())
-    place = (np.arange(SAMPLED) + 0.5) / SAMPLED * below[-1]
+    place = (np.arange(SAMPLED_NODES) + 0.5) / SAMPLED_NODES * below[-1]
     line, at = np.divmod(np.searchsorted(below, place), nodes.weight.shape[1])
     mu = nodes.inner[line, at][:, None]
-    return _NodesOfCounts(mu, nodes.outer[line], np.full(mu.shape, 1.0 / SAMPLED))
+    return _NodesOfCounts(mu, nodes.outer[line], np.full(mu.shape, 1.0 / SAMPLED_NODES))
 
 
 def _left_out_count(
@@ -357,7 +359,7 @@ def _conditional(post: MixedPosterior, term: Term) -> _Conditional:
     rows, nodes = _deviations(post, term), post.nodes
     if len(rows.constant) > MOST_EXACT:  # one group of so many moves no hyperparameter
         nodes = nodes.chosen(np.array([np.argmax(nodes.weight)]), np.ones(1))
-    elif len(rows.constant) * len(nodes.weight) * (post.model.system.p + 2) > CELLS:
+    elif len(rows.constant) * len(nodes.weight) * (post.model.system.p + 2) > CELLS_AT_ONCE:
         nodes = post._few  # those from which tables are read
     loc, sd = located(nodes, rows, functional(post.model, nodes, rows))
     between = _variance_between(post, term, nodes.points)

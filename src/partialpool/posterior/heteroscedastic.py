@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from partialpool._table import Table
-from partialpool._typing import AnyArray, Floats, Ints
+from partialpool._normal import INTERVAL_ENDS, LOG_2PI
+from partialpool._typing import Floats, Ints
 from partialpool.design.new_rows import NEW, NONE, NewRows
 from partialpool.errors import ArgumentError, ImproperPosteriorError
 from partialpool.integrate import Axis, Lattice, find_modes, integrate_lattice
 from partialpool.kernels.heteroscedastic import (
-    LOG_2PI,
     GroupSums,
     given_phi,
     log_marginals,
     nodes_needed,
     noise_nodes,
 )
+from partialpool.kernels.oneway import pooled
 from partialpool.models import Priors
 from partialpool.models.heteroscedastic import HeteroscedasticModel, heteroscedastic_model
 from partialpool.models.propriety import Sizes, check_proper
@@ -34,8 +34,10 @@ from partialpool.posterior.distributions import (
     IntervalKind,
     Mapped,
     Mixture,
+    share_of_variance,
 )
-from partialpool.posterior.engine import CONTRAST_DRAWS, OneFactorEngine, Scale, Term
+from partialpool.posterior.draws import OneWayDraws
+from partialpool.posterior.engine import CONTRAST_DRAWS, Scale, Term
 from partialpool.posterior.groups import Sampled
 from partialpool.posterior.heteroscedastic_nodes import (
     PhiNodes,
@@ -48,6 +50,7 @@ from partialpool.posterior.heteroscedastic_nodes import (
     summaries,
 )
 from partialpool.posterior.node_mixture import CELLS_AT_ONCE, NodeComponents, NodeMixture
+from partialpool.posterior.one_factor import OneFactorEngine
 from partialpool.posterior.one_way_parameters import moments_of
 from partialpool.posterior.ranks import SEED
 from partialpool.posterior.variance_parameters import (
@@ -70,13 +73,12 @@ take 4,000 for the usual target."""
 FEW_NODES = (4, 20, 56, 165, 364)
 """Nodes over tau, sigma and sd_log_sigma from which groups are read, about: the first that agree
 with all of them well enough. Polynomials up to degree 1, 3, 5, 8 and 11 have the same means."""
-AGREE = 0.3
+AGREE_SHARE = 0.3
 """Share of the target by which reading from few nodes may move what is printed of a group."""
 SAMPLED_GROUPS = 6
 """Groups by which this, and the error of groups, is estimated."""
 OF_NODES_OVER_NOISE = 3e-4
 """Error of what is printed that is left by the rules over mu and log sigma_j; see their tests."""
-ENDS = np.array([0.025, 0.975])
 
 
 def heteroscedastic_posterior(
@@ -120,27 +122,19 @@ def heteroscedastic_posterior(
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class HeteroscedasticDraws:
-    """Independent draws from a posterior of groups that differ in noise.
+class HeteroscedasticDraws(OneWayDraws):
+    """The same of groups that differ in noise; sigma is the median of theirs.
 
     Parameters
     ----------
-    mu, tau, sigma, sd_log_sigma : ndarray, shape (S,)
-    theta : ndarray, shape (S, J)
-        Group parameters.
+    sd_log_sigma : ndarray, shape (S,)
     noise : ndarray, shape (S, J)
         Each group's own sigma_j.
-    groups : ndarray, shape (J,)
-        Group labels.
     """
 
-    mu: Floats
-    tau: Floats
     sigma: Floats
     sd_log_sigma: Floats
-    theta: Floats
     noise: Floats
-    groups: AnyArray
 
     def __repr__(self) -> str:
         return f"HeteroscedasticDraws({len(self.mu):,} draws; {len(self.groups):,} groups)"
@@ -311,14 +305,10 @@ class HeteroscedasticPosterior(OneFactorEngine):
         shift = 0.0 if deviation else self.model.center
         return NodeMixture((len(index),), rows, nodes.weight, self._over_noise, shift, order)
 
-    def contrast(self, coefficients: Mapping[Any, float]) -> Distribution:
-        """Distribution of ``sum_j c_j theta_j``, from independent draws with a fixed seed.
-
-        Raises
-        ------
-        ArgumentError
-            If a group is not in the data, or coefficients are not finite or all 0.
-        """
+    def contrast_of(
+        self, term: Term, coefficients: Mapping[Any, float], scale: Scale
+    ) -> Distribution:
+        """Linear combination of the groups' values, from draws about the model's center."""
         at = self.group_index(list(coefficients))
         a = checked_coefficients(coefficients)
         rng = np.random.default_rng(SEED)
@@ -469,6 +459,7 @@ class HeteroscedasticPosterior(OneFactorEngine):
         return np.asarray(0.5 * (s.log_weight - np.log(g.weight) - (g.n - 1.0) * LOG_2PI))
 
     one_sigma = False
+    accuracy_helps = True
 
     def drawn_noise(
         self, drawn: HeteroscedasticDraws, rows: NewRows, rng: np.random.Generator
@@ -486,27 +477,27 @@ class HeteroscedasticPosterior(OneFactorEngine):
         out[:, new >= 0] = of_new[:, new[new >= 0]]
         return out
 
+    def shrinkage_of(self, weight: Floats) -> Distribution:
+        """Weight on the pooled value of groups of these weights, were their noise the usual one."""
+        (tau, sigma, _), nodes = self.lattice.points.T, self.lattice.weight
+        b = pooled(weight[:, None], (tau / sigma) ** 2)
+        mean = b @ nodes
+        sd = np.sqrt((b - mean[:, None]) ** 2 @ nodes)
+        return share_of_variance(self.tau_over_sigma, weight, mean, sd, rising=False)
+
     def some_groups(self, groups: Ints, scale: Scale = "response") -> Distribution:
         """Theta of some groups, by position."""
         return self._groups(groups)
 
     def draws(self, size: int, rng: np.random.Generator) -> HeteroscedasticDraws:
-        """Draw independently from the joint posterior.
-
-        Parameters
-        ----------
-        size : int
-            Number of draws S.
-        rng : numpy.random.Generator
-            Source of randomness.
-        """
+        """Draw independently from the joint posterior."""
         size = checked_draws(size, rng)
         phi = draw_phi(self.model, self.lattice, size, rng)
         theta, noise = draw_groups(self.model.groups, phi, rng)
         mu, tau, sigma, omega = phi.T
         return HeteroscedasticDraws(
-            mu + self.model.center, tau, sigma, omega, theta + self.model.center, noise,
-            self.statistics.labels,
+            mu + self.model.center, tau, sigma, theta + self.model.center,
+            self.statistics.labels, omega, noise,
         )  # fmt: skip
 
     @property
@@ -529,29 +520,14 @@ class HeteroscedasticPosterior(OneFactorEngine):
             "tau, sigma and sd_log_sigma"
         )
 
-    def group_table(
-        self, level: float = 0.95, kind: IntervalKind = "equal-tailed", scale: Scale = "response"
-    ) -> Table:
-        """One row a group; see `Fit.groups`. Both scales are the same.
+    def more_of_groups(self, level: float, kind: IntervalKind) -> dict[str, Floats]:
+        """Posterior median of the group's own standard deviation, and its interval.
 
-        Beside the usual columns sigma, the posterior median of the group's own standard deviation,
-        and its interval, sigma_lower and sigma_upper.
+        Groups without a mean are shown by their median.
         """
-        lower, upper = self.theta.interval(level, kind)
-        sigma_lower, sigma_upper = self.noise.interval(level, kind)
-        return Table(
-            group=self.statistics.labels,
-            n=self.statistics.n,
-            raw=self.statistics.raw,
-            estimate=self.theta.estimate,
-            sd=self.theta.sd,
-            lower=lower,
-            upper=upper,
-            shrinkage=self.shrinkage.mean,
-            sigma=self.noise.median,
-            sigma_lower=sigma_lower,
-            sigma_upper=sigma_upper,
-        )
+        lower, upper = self.noise.interval(level, kind)
+        sigma = {"sigma": self.noise.median, "sigma_lower": lower, "sigma_upper": upper}
+        return {"estimate": self.theta.estimate, **sigma}
 
     @cached_property
     def error(self) -> float:
@@ -590,7 +566,7 @@ class HeteroscedasticPosterior(OneFactorEngine):
         """Nodes from which groups are read, and the error of groups."""
         lattice, groups = self.lattice, self.model.groups.part(self._sample)
         few = self._nodes(*few_of_lattice(lattice, FEW_NODES[1]))
-        ends = self._theta(groups, few).quantile(ENDS)
+        ends = self._theta(groups, few).quantile(INTERVAL_ENDS)
         grids = [np.flatnonzero(lattice.replicate == k) for k in (0, 1)]
         mass = [float(lattice.weight[grid].sum()) for grid in grids]
         first, second = (
@@ -602,7 +578,7 @@ class HeteroscedasticPosterior(OneFactorEngine):
         for size in FEW_NODES:
             few = self._nodes(*few_of_lattice(lattice, size))
             gap = largest_gap(summaries(groups, few, ends), both, both)
-            if gap < AGREE * self.target:
+            if gap < AGREE_SHARE * self.target:
                 return few, error + gap
         return self.nodes, error
 

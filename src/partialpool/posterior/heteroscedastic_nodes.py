@@ -35,11 +35,11 @@ MOST_NEGATIVE = 1e-4
 """Weight of one of these by which it may be below zero; else all nodes over mu are taken."""
 HALF_MESH = 40
 """Nodes on either side of the middle of the density of each log sigma_j."""
-REACH = 9.0
+REACH_SDS = 9.0
 """How far they reach, in posterior sds: heavy tails of groups of one row fall by 1e-4 there."""
 CELLS_AT_ONCE = 2**12
 """Groups times draws that are drawn at once: with nodes over log sigma_j 2 MiB an array."""
-FINER = 2.0
+DRAWN_NODES = 2.0
 """Times the nodes over log sigma_j from which it is drawn, uniformly about each: an sd of draws is
 then too large by 0.7%."""
 
@@ -50,6 +50,8 @@ def _places_of_mu() -> tuple[Floats, Floats]:
     They are those of Gauss and Hermite for what is left of a normal density when the kernels are
     taken out of it. The map is linear, with the same means of polynomials up to degree six.
     """
+    # in steps of MU_STEP sds a normal density has sd 1 / MU_STEP; kernels take KERNEL_WIDTH^2 of
+    # its variance
     sd = math.sqrt(MU_STEP**-2 - KERNEL_WIDTH**2)
     places = sd * np.polynomial.hermite_e.hermegauss(FEW_OF_MU)[0]
     every = np.arange(float(MU_NODES)) - 0.5 * (MU_NODES - 1)
@@ -89,6 +91,8 @@ class PhiNodes:
         every = coefficients_of_kernels(mu.weight)
         few = every @ TO_FEW.T
         # far from normal, as where tau is small and one group lies apart, few nodes do not do
+        # the map is signed: where the density is about normal its weights are those of Gauss and
+        # Hermite, all positive
         normal = few.min(axis=1) > -MOST_NEGATIVE
         few = np.maximum(few[normal], 0.0)
         few /= few.sum(axis=1, keepdims=True)
@@ -110,6 +114,7 @@ def few_of_lattice(lattice: Lattice, size: int) -> tuple[Ints, Floats]:
     """About so many nodes of the lattice, and shares, with the same means of polynomials."""
     t = [line.t[lattice.place[:, i]] for i, line in enumerate(lattice.lines)]
     tau, sigma, omega = lattice.points.T
+    # in units of a typical sigma: features of about one size whatever the outcome's units
     unit = float(np.exp(lattice.weight @ np.log(sigma)))
     tau, sigma = tau / unit, sigma / unit
     beside = np.column_stack([tau**2, np.log(tau), np.log(sigma), omega**2])
@@ -149,10 +154,13 @@ def _about_mu(given: GivenPhi, gap: Floats, total: Floats, spread: Floats) -> tu
         E p = p + spread^2 p'' / 2,   E[mu | node] = mu + spread^2 g
     """
     share = np.exp(given.log_share)
+    # d log N(mean; mu, total) / d mu
     slope = gap / total
     g = slope - (share * slope).sum(axis=2, keepdims=True)
+    # second derivative of the share over the share
     bend = g**2 - 1.0 / total
     bend -= (share * bend).sum(axis=2, keepdims=True)
+    # bounded: the expansion is of small spreads, and a share stays positive
     log_share = given.log_share + np.log1p(np.maximum(0.5 * spread**2 * bend, -0.9))
     log_share -= np.log(np.exp(log_share).sum(axis=2, keepdims=True))
     return log_share, spread**2 * g
@@ -202,7 +210,8 @@ def noise_of_groups(groups: GroupSums, nodes: PhiNodes) -> OnLink:
     share = np.exp(given.log_share) * nodes.weight[:, None, None]
     center = (share * given.x).sum(axis=(0, 2))
     sd = np.sqrt((share * (given.x - center[:, None]) ** 2).sum(axis=(0, 2)))
-    mesh = even_mesh(center, REACH * sd / HALF_MESH, HALF_MESH)
+    # each group's own mesh, as wide as its posterior
+    mesh = even_mesh(center, REACH_SDS * sd / HALF_MESH, HALF_MESH)
     x = mesh.theta(mesh.x)
     mass = density_of_noise(groups, nodes.phi, nodes.weight, x) * mesh.step
     total = mass.sum(axis=1)
@@ -235,9 +244,10 @@ def draw_groups(groups: GroupSums, phi: Floats, rng: np.random.Generator) -> tup
 
 def _draw_some(groups: GroupSums, phi: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Log sigma_j is drawn as a node and uniformly about it; theta_j given it is normal."""
-    given = given_phi(groups, phi, times=FINER)
+    given = given_phi(groups, phi, times=DRAWN_NODES)
     which = drawn_component(np.exp(given.log_share), rng)[:, :, None]
     x = np.take_along_axis(given.x, which, axis=2)[:, :, 0]
+    # from a node to a continuous value: adds step^2 / 12 to the variance
     x = x + given.step * (rng.random(x.shape) - 0.5)
     noise = np.exp(2.0 * x) / groups.weight
     weight = 1.0 / (1.0 + noise / phi[:, 1, None] ** 2)

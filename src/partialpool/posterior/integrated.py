@@ -30,16 +30,17 @@ nothing, in five more costs too much."""
 USUAL_TARGET = 2e-2
 """And in three and four. At 2e-2 the worst end of any interval is off by 0.013 on 13 data sets;
 5e-3 takes two to four times as many nodes."""
-ON_LATTICE = 5
+LATTICE_DIMENSIONS = 5
 """Dimensions up to which the lattice is 10 to 100 times better for the ends of sds than sampling at
-as many evaluations (five crossed factors of 100: told 0.07 with 1,000 nodes, 0.4 with as many
+as many evaluations (five crossed factors of 100: error 0.07 with 1,000 nodes, 0.4 with as many
 points). Beyond, its nodes are too many (six effects of Machines: 1e5 and more)."""
 SAMPLING_TARGET = SamplingTarget(moments=SAMPLED_MOMENTS, ends=SAMPLED_ENDS)
 """Targets of sampling."""
 ROUGH_RISE = 1e-2
 """Rise still to be had where a mode is only the centre of a proposal."""
 BUDGET_SECONDS = {"lattice": 20.0, "sampling": 5.0}
-"""About what the evaluations may take."""
+"""About what the evaluations may take, by `seconds` of the kernel: not measured, so that digits do
+not depend on the machine."""
 MOST_EVALUATIONS = 200_000
 """And how many they may be: beyond, their results fill memory."""
 SLOW_EVALUATION = 2e-3
@@ -80,7 +81,7 @@ def integrated(model: MixedModel, orders: Orders, accuracy: float | None = None)
     d, seconds = len(model.axes), model.seconds
     starts = model.starts[:1] if seconds > SLOW_EVALUATION else model.starts
     starts = np.concatenate([starts, model.prior_starts])
-    if d <= ON_LATTICE:
+    if d <= LATTICE_DIMENSIONS:
         peaks = find_modes(model.rough, model.axes, starts)
         usual = TARGETS.get(d, USUAL_TARGET)
         return integrate_lattice(

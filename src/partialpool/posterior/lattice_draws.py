@@ -16,10 +16,10 @@ import numpy as np
 from partialpool._typing import Floats, Ints
 from partialpool.integrate import Lattice
 
-DEGREE = 4
+FIT_DEGREE = 4
 """Of the polynomial: quantiles of draws of tau, sigma and omega then differ from the tables by no
 more than 40,000 draws do (0.01 sd); with 2 by 0.03 (`test_draws_are_of_the_tables`)."""
-LIGHTEST = 1e-4
+LIGHTEST_WEIGHT = 1e-4
 """Weight of the lightest nodes in the fit, over that of the heaviest: they keep it in bounds."""
 BOUNDED_SHARE = 0.998
 """Share of the proposals to which the bound on the ratio of densities applies."""
@@ -53,13 +53,18 @@ def draw_from_lattice(lattice: Lattice, size: int, rng: np.random.Generator) -> 
     cell = 2.0 * np.array([line.step for line in lattice.lines])  # of one of the two grids
     while accepted < size:
         chosen = nodes[rng.choice(len(nodes), size=max(size, 1000), p=weight)]
+        # uniform within the node's cell
         t = fit.t[chosen] + cell * (rng.random((len(chosen), len(cell))) - 0.5)
         log_f = fit(t)
+        # density there over that at the node, which was drawn in proportion to its own
         ratio = log_f.max(axis=1) + _log_slope(lattice, t) - log_node[chosen]
         if math.isnan(highest):
+            # of the first proposals, and the same for all that follow: acceptance must not change
+            # on the way
             highest = float(np.quantile(ratio, BOUNDED_SHARE))
         yes = np.flatnonzero(ratio - highest >= np.log(rng.random(len(ratio))))
         points.append(_values(lattice, t[yes]))
+        # the fit says how values change from the node, not what they are there
         residual = lattice.carried[chosen[yes]] - fit.at_nodes[chosen[yes]]
         carried.append(log_f[yes] + residual)
         accepted += len(yes)
@@ -100,9 +105,10 @@ class _Fit:
         z = (t - center) / scale
         d = len(lines)
         powers = np.array(
-            [p for p in itertools.product(range(DEGREE + 1), repeat=d) if sum(p) <= DEGREE]
+            [p for p in itertools.product(range(FIT_DEGREE + 1), repeat=d) if sum(p) <= FIT_DEGREE]
         )
-        root = np.sqrt(np.maximum(lattice.weight, LIGHTEST * lattice.weight.max()))[:, None]
+        # weighted least squares: the fit is good where there is probability
+        root = np.sqrt(np.maximum(lattice.weight, LIGHTEST_WEIGHT * lattice.weight.max()))[:, None]
         basis = _monomials(z, powers)
         coefficients = np.linalg.lstsq(root * basis, root * lattice.carried, rcond=None)[0]
         ends = z.min(axis=0), z.max(axis=0)

@@ -35,7 +35,7 @@ from partialpool.posterior.posterior import OneFactor
 I_SQUARED = "I^2"
 """Name of the share of the variance between estimates that is between groups."""
 CELLS = 2**20
-"""Groups times nodes worked on at once."""
+"""Groups times nodes worked on at once (8 MiB an array)."""
 UNLIKELY, MOST_UNLIKELY = 1e-10, 1e-6
 """Nodes of less weight than the first (of the heaviest) may hold no more than the second of the
 weight without a group, or the others are fitted anew: held against refits of eight schools and of
@@ -116,6 +116,7 @@ def reweighted(weight: Floats, log_inverse: Floats) -> tuple[Floats, Floats, Flo
     -------
     ndarray, shape (C, B), and two of shape (B,)
     """
+    # nodes without weight may allow a group not at all: 0 times infinity is left out
     top = log_inverse.max(axis=0, where=weight[:, None] > 0, initial=-math.inf)
     # in units of the largest, so that nothing overflows where a node hardly allows the group
     share = weight[:, None] * np.exp(np.minimum(log_inverse - top, 0.0))
@@ -164,10 +165,12 @@ def one_way_without(post: OneWayPosterior) -> LeftOutGroups:
         share, log_mean, unlikely[at] = reweighted(c.weight, -of.log_density)
         out.log_density[at] = 0.5 * s.log_weight[at] - log_mean
         # sigma is integrated out at each node: its first two moments scale those given sigma
+        # moments of sqrt(df / chi2_df)
         first, second = _chi_factors(of.df)
         square = (share * (of.mu_scale**2 * second + of.center**2)).sum(axis=0)
         out.put(at, "Intercept", (share * of.center).sum(axis=0), square)
         if s.sigma_known:
+            # I^2 = tau^2 / (tau^2 + s^2), s^2 of the others
             between = 1.0 - 1.0 / (1.0 + _information_without(s.weight)[at] * c.lam[:, None])
             out.put(at, I_SQUARED, *((share * x).sum(axis=0) for x in (between, between**2)))
         scales = {f"tau[{s.factor}]": np.sqrt(c.lam)[:, None] * of.sigma, "sigma": of.sigma}
@@ -184,6 +187,7 @@ def one_way_without(post: OneWayPosterior) -> LeftOutGroups:
 def _information_without(weight: Floats) -> Floats:
     """One over the typical sampling variance of the others, of which I^2 is; (J,)."""
     total, square = weight.sum() - weight, (weight**2).sum() - weight**2
+    # Higgins and Thompson's s^2, with J - 1 groups
     return np.asarray((total**2 - square) / ((len(weight) - 2) * total))
 
 
@@ -277,6 +281,7 @@ def refit(post: OneFactor, fitted: Fitted, out: LeftOutGroups, j: int) -> None:
     if post.priors.tau.relative:
         factor = post.model.typical_ratio / others.model.typical_ratio
         others = fitted(statistics, scaled_priors(post.priors, reference=factor))
+    # p(y_j | y_-j) = p(y) / p(y_-j)
     out.log_density[j] = post.log_evidence - others.log_evidence
     named = others.named() | ({I_SQUARED: others.icc} if I_SQUARED in out.mean else {})
     for name, of in named.items():

@@ -8,12 +8,12 @@ from dataclasses import dataclass, fields
 import numpy as np
 from scipy import special
 
+from partialpool._normal import LOG_2PI, T_OF_EIGHT
 from partialpool._typing import Floats, Ints
 from partialpool.errors import ArgumentError, DataError, ImproperPosteriorError
 from partialpool.integrate import Sample, WeightedNodes
 from partialpool.kernels.fixed_effects import Solved, solve
 from partialpool.kernels.normal_equations import Level
-from partialpool.kernels.predictive import LOG_2PI
 from partialpool.models.mixed import MixedModel, mixed_model, sd_name
 from partialpool.models.mixed_propriety import Orders, check_proper
 from partialpool.posterior.distributions import root_inverse_chi2_mean
@@ -36,11 +36,9 @@ times as much by 0.02 (tests/unit/posterior/test_left_out_mixed.py)."""
 NEGLIGIBLE = 1e-12
 """Weight of nodes of a lattice, over the heaviest, that are left out: what they could hold without
 a group is far above `MOST_LIGHT`, so that the others are fitted anew."""
-LEAST_SHARE, HEAVIEST = 0.05, 0.1
+LEAST_SHARE, HEAVIEST_POINT = 0.05, 0.1
 """Of points that are sampled: effective share below, and weight of one point above, which too few
 are left to say anything without a group."""
-RANDOMISED_ERROR = 2.36
-"""Standard errors of a mean of eight randomisations to a 95% bound (Student's t, 7 df)."""
 
 
 # measurements ---------------------------------------------------------------------------------
@@ -70,6 +68,7 @@ class _Groups:
         size, p = clusters.xty.shape
         whole = np.empty((size, p + 1, p + 1))
         whole[:, :p, :p], whole[:, p, p] = clusters.xtx, clusters.yty
+        # symmetric
         whole[:, :p, p] = whole[:, p, :p] = clusters.xty
         basis = post.model.system.basis
         n = post.statistics.blocks[0].n.astype(np.float64)
@@ -176,10 +175,12 @@ def _without(model: MixedModel, points: Floats, squares: Floats, of: _Groups) ->
     half = np.linalg.solve(lower, turned @ of.ztr)
     log_det = 2.0 * np.log(np.einsum("cbkk->cbk", lower)).sum(axis=2)
     every = solve(squares)
+    # [X y]'V^-1 [X y] less the group's part of it
     without = squares[:, None] - of.whole + half.swapaxes(2, 3) @ half
     flat = solve(without.reshape(-1, *without.shape[2:]))
     arrays = (getattr(flat, name) for name in Solved.__slots__)
     others = Solved(*(x.reshape(*log_det.shape, *x.shape[1:]) for x in arrays))
+    # of log |X'V^-1 X|
     change = every.log_det[:, None] - others.log_det
     out = -0.5 * (log_det + change)
     rest = every.rest[:, None]
@@ -203,6 +204,7 @@ def _log_ratio(df: float, n: Floats, rest: Floats, others: Floats) -> Floats:
 def _density_error(nodes: WeightedNodes, log_density: Floats) -> Floats:
     """95% bound on the error of a log density, from the replicates of a sample."""
     if not isinstance(nodes, Sample):
+        # the lattice tells its error in sds of what is averaged
         return np.asarray(nodes.error * log_density.std(axis=0))
     inverse = np.exp(-(log_density - log_density.min(axis=0)))
     return np.asarray(nodes.bound(inverse) / (nodes.weight @ inverse))
@@ -218,8 +220,9 @@ def _poor(nodes: WeightedNodes, share: Floats) -> Ints:
 
 def _few_points(share: Floats) -> Ints:
     """Groups without which hardly a point has weight."""
+    # effective share of the points under the new weights
     effective = 1.0 / (np.square(share).sum(axis=0) * len(share))
-    return np.flatnonzero((effective < LEAST_SHARE) | (share.max(axis=0) > HEAVIEST))
+    return np.flatnonzero((effective < LEAST_SHARE) | (share.max(axis=0) > HEAVIEST_POINT))
 
 
 def _put_moments(
@@ -239,6 +242,7 @@ def _put_moments(
     beta = others.beta @ matrix.T + constant  # (C, B, p)
     spread = np.einsum("ki,cbij,kj->cbk", matrix, others.covariance, matrix, optimize=True)
     for k, name in enumerate(model.statistics.coefficients):
+        # about a value near all: squares of large coefficients would cost the sd its digits
         about = float(beta[0, 0, k])
         x = beta[..., k] - about
         square = sigma**2 * spread[..., k] * second + x**2
@@ -339,7 +343,7 @@ def generalized_without(post: GeneralizedPosterior) -> LeftOutGroups:
         out.without_moments(name, order - 1.0)  # each group adds one to the order of an sd
     inverse = np.exp(log_p.min(axis=1)[:, None] - log_p)
     each = of.by_randomisation @ inverse.T  # (8, J)
-    out.error[:] = RANDOMISED_ERROR * each.std(axis=0, ddof=1) / math.sqrt(len(each)) / each.mean(0)
+    out.error[:] = T_OF_EIGHT * each.std(axis=0, ddof=1) / math.sqrt(len(each)) / each.mean(0)
     for values_ in (out.log_density, *out.mean.values(), *out.sd.values()):
         values_[_few_points(share)] = np.nan  # too few points are left to say anything
     return out

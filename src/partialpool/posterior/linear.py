@@ -11,7 +11,6 @@ from partialpool._typing import Floats, Ints
 from partialpool.kernels.nested_factors import Functional
 from partialpool.models import MixedModel
 from partialpool.posterior.distributions import Mixture
-from partialpool.posterior.skewed import Cumulants, mixed
 
 CELLS_HELD = 2**23
 """Elements of what is computed once and kept; more is computed again whenever needed."""
@@ -118,16 +117,14 @@ def located(nodes: Nodes, rows: Rows, given_beta: Functional) -> tuple[Floats, F
     return loc, nodes.scale[:, None] * np.sqrt(variance)
 
 
-def summarized(nodes: Nodes, rows: Rows, given_beta: Functional) -> Cumulants:
-    """Location, scale and skewness of the rows at each node, beta integrated out."""
-    return Cumulants.read(*located(nodes, rows, given_beta), given_beta.third())
-
-
 def held(nodes: Nodes, rows: Rows, given_beta: Functional, order: Floats | float) -> Mixture:
     """Distribution of rows whose values given beta are at hand; see `mixture`."""
-    cumulants = summarized(nodes, rows, given_beta)
-    shape, skewed = (len(rows.constant),), cumulants.skew is not None
-    return mixed(shape, cumulants.part, nodes.weight, nodes.df, 0.0, order, skewed=skewed)
+    loc, scale = _components(nodes, rows, given_beta)
+
+    def compute(part: slice) -> tuple[Floats, Floats]:
+        return loc[:, part], scale[:, part]
+
+    return Mixture((len(rows.constant),), compute, nodes.weight, nodes.df, 0.0, order)
 
 
 def mixture(model: MixedModel, nodes: Nodes, rows: Rows, order: Floats | float) -> Mixture:
@@ -137,8 +134,14 @@ def mixture(model: MixedModel, nodes: Nodes, rows: Rows, order: Floats | float) 
     if size * len(nodes.weight) * (model.system.p + 2) <= CELLS_HELD:
         return held(nodes, rows, functional(model, nodes, rows), order)
 
-    def compute(part: slice) -> Cumulants:
+    def compute(part: slice) -> tuple[Floats, Floats]:
         here = rows.part(part)
-        return summarized(nodes, here, functional(model, nodes, here))
+        return _components(nodes, here, functional(model, nodes, here))
 
-    return mixed((size,), compute, nodes.weight, nodes.df, 0.0, order, skewed=model.skewed)
+    return Mixture((size,), compute, nodes.weight, nodes.df, 0.0, order)
+
+
+def _components(nodes: Nodes, rows: Rows, given_beta: Functional) -> tuple[Floats, Floats]:
+    """As `located`, of which no scale is zero: a component may be a point."""
+    loc, scale = located(nodes, rows, given_beta)
+    return loc, np.maximum(scale, 1e-100)

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from partialpool._normal import ENDS_AND_MEDIAN
 from partialpool._typing import Floats, Ints
 from partialpool.kernels.knots import GROUPS_A_KNOT, Knots, knots
 from partialpool.posterior.distributions import Distribution
@@ -16,13 +17,12 @@ from partialpool.posterior.node_mixture import NodeMixture
 CELLS_WITHOUT = 4e6
 """Groups times components up to which groups are computed one by one, in about a second."""
 GRIDS = ((48, 12), (96, 24))
-"""Knots of estimates and of weights, from coarse to fine."""
-AGREE = 2e-3
+"""Knots of estimates and of weights, from coarse to fine: the finer one costs four times as much,
+and is tried only where the coarse one is off."""
+KNOTS_AGREE = 2e-3
 """Difference from groups computed one by one, in sds, at which no finer grid is tried."""
 CHECKED_GROUPS = 16
 """Groups computed one by one, about: the extremes, and some between."""
-CHECKED = np.array([0.025, 0.5, 0.975])
-"""Probabilities at which their quantiles are compared."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +52,8 @@ class KnotsOfGroups:
     def locations(self, at_knots: Floats) -> Floats:
         """Locations: what is interpolated is their distance from the estimate in its errors."""
         grid = self.grid
+        # shrinkage in standard errors changes slowly from knot to knot, where locations themselves
+        # run with y
         away = (at_knots - grid.y) * np.sqrt(grid.weight)
         return np.asarray(self.y + self.values(away) / np.sqrt(self.weight))
 
@@ -86,6 +88,7 @@ class Interpolated(Distribution):
         if not np.isfinite(sd).all():
             return np.full(self.shape, np.inf)
         unit = np.sqrt(self.knots.grid.weight)
+        # logarithms, so that cubics between knots stay positive
         log_sd = self.knots.values(np.log(sd * unit)[None])[0]
         return np.asarray(np.exp(log_sd) / np.sqrt(self.knots.weight))
 
@@ -129,7 +132,7 @@ def many_groups(
         return None, 0.0
     some = sample_of_groups(y, weight)
     of_some = mixture_of(y[some], weight[some])
-    exact = of_some.quantile(CHECKED)
+    exact = of_some.quantile(ENDS_AND_MEDIAN)
     best: tuple[KnotsOfGroups | None, float] = None, 0.0
     for size in GRIDS:
         grid = knots(y, weight, *size)
@@ -137,17 +140,21 @@ def many_groups(
             break
         here = KnotsOfGroups(grid, y[some], weight[some])
         shift = of_some.shift
-        by_knots = here.locations(mixture_of(grid.y, grid.weight).quantile(CHECKED) - shift) + shift
+        by_knots = (
+            here.locations(mixture_of(grid.y, grid.weight).quantile(ENDS_AND_MEDIAN) - shift)
+            + shift
+        )
         error = float((np.abs(by_knots - exact) / of_some.sd).max())
         if best[0] is None or error < best[1]:
             best = KnotsOfGroups(grid, y, weight), error
-        if error <= AGREE:
+        if error <= KNOTS_AGREE:
             break
     return best
 
 
 def sample_of_groups(y: Floats, weight: Floats) -> Ints:
     """Groups that span the range of estimates and weights."""
+    # cubics are worst at the edges of the grid
     ends = [f(v) for v in (weight, y) for f in (np.argmin, np.argmax)]
     between = np.linspace(0, len(y) - 1, CHECKED_GROUPS).astype(np.intp)
     return np.unique([*ends, *np.argsort(y)[between[::2]], *between[1::2]])

@@ -7,17 +7,17 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import scipy
 
+from partialpool._normal import INTERVAL_ENDS, NORMAL_WIDTH
 from partialpool._table import Table
 from partialpool._typing import Bools, Floats, Ints
 from partialpool.design.new_rows import NEW, NONE, NewRows
 from partialpool.errors import ArgumentError
 from partialpool.integrate import Lattice, Sample, WeightedNodes
-from partialpool.integrate.weighted import NORMAL_WIDTH
 from partialpool.kernels import student
 from partialpool.kernels.nested_factors import Functional
 from partialpool.models import MixedModel, Priors
@@ -35,7 +35,14 @@ from partialpool.posterior.argument_checks import (
 )
 from partialpool.posterior.assembled import Chosen
 from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture, Selected
-from partialpool.posterior.engine import CONTRAST_DRAWS, FullEngine, Scale, Term, terms_of
+from partialpool.posterior.engine import (
+    CONTRAST_DRAWS,
+    FullEngine,
+    Scale,
+    Term,
+    checked_scale,
+    terms_of,
+)
 from partialpool.posterior.groups import Sampled
 from partialpool.posterior.joint_rows import Effects, Sums
 from partialpool.posterior.linear import Nodes, Rows, functional, held, located, mixture
@@ -56,7 +63,7 @@ from partialpool.posterior.variance_parameters import (
     times_sigma,
 )
 from partialpool.records import Clusters
-from partialpool.records.cross_products import DISPERSION, Block, CrossProducts
+from partialpool.records.cross_products import DISPERSION, CrossProducts
 from partialpool.records.population import population_weights
 
 if TYPE_CHECKING:
@@ -67,27 +74,17 @@ if TYPE_CHECKING:
 LIGHTEST_LEFT_OUT, LEFT_OUT_OF_ERROR = 1e-5, 1e-3
 """Share of the weight that the lightest nodes left out of tables may have; where the integral is
 more exact, this share of its error. Ten times as much moves ends by 1e-3 sds."""
-COARSER_FROM = 5
+COARSER_DIMENSIONS = 5
 """Dimensions from which on a lattice as fine as in fewer costs too much."""
 CELLS_AT_ONCE = 2**18
-"""Groups times nodes that are worked on at once."""
+"""Groups times nodes that are worked on at once (2 MiB)."""
 CELLS_HELD = 2**23
 """Elements of the groups' effects given beta that are computed once and kept (64 MiB)."""
 READING_SHARE = 0.3
-"""Share of the error told that reading from fewer nodes may add where reading all takes long."""
+"""Share of the estimated error that reading from fewer nodes may add where reading all takes
+long."""
 GROWTH_TAKEN_AT = np.array([1e3, 1e5])
 """Multiples of an sd at which scales of rows tell whether they grow with it."""
-
-ENDS = (0.025, 0.975)
-"""Probabilities of the ends of intervals whose error is told."""
-
-
-View = Callable[[Mixture, Block], Distribution]
-"""Shows effects of groups of a term, the effects of a group together, on some scale."""
-
-
-def _as_is(mixture: Mixture, _: Block) -> Distribution:
-    return mixture
 
 
 def _within(at: slice, some: slice) -> slice:
@@ -151,10 +148,19 @@ class MixedPosterior(FullEngine):
 
     def _tau(self, dimension: int, order: float) -> Distribution:
         if self.model.df is None:
-            return of_dimension(self.weighted, dimension, order)
+            return self._of_phi(dimension, order)
         return times_sigma(
             self.weighted, dimension, self.weighted.carried[:, 0], self.model.df, order
         )
+
+    def _of_phi(self, dimension: int, order: float) -> Distribution:
+        """A dimension of phi; moments of an order below this exist."""
+        return of_dimension(self.weighted, dimension, order)
+
+    @property
+    def _nodes_of_phi(self) -> tuple[Floats, Floats]:
+        """Nodes of phi, (K, d), and their weights, for what is no dimension of it."""
+        return self.nodes.points, self.nodes.weight
 
     def tau(self, factor: str, effect: str = "Intercept") -> Distribution:
         """Standard deviation between the groups of a factor."""
@@ -164,8 +170,8 @@ class MixedPosterior(FullEngine):
     def rhos(self) -> dict[str, Distribution]:
         """Every correlation between effects, by name such as ``rho[county, Intercept, floor]``."""
         rhos: dict[str, Distribution] = {}
-        nodes = self.nodes
-        factors = self.model.factors(nodes.points)
+        points, weight = self._nodes_of_phi
+        factors = self.model.factors(points)
         for term, factor in zip(self.model.terms, factors, strict=True):
             if term.partial is None:
                 continue
@@ -174,12 +180,12 @@ class MixedPosterior(FullEngine):
                     name = f"rho[{term.factor}, {term.effects[k]}, {term.effects[i]}]"
                     if k == 0:  # with the first effect: a dimension of phi itself
                         at = term.partial.start + i * (i - 1) // 2
-                        rhos[name] = of_dimension(self.weighted, at, math.inf)
+                        rhos[name] = self._of_phi(at, math.inf)
                         continue
                     size = np.sqrt((factor**2).sum(axis=2, keepdims=True))
                     unit = factor / np.maximum(size, 1e-300)
                     value = (unit[:, i] * unit[:, k]).sum(axis=1)
-                    rhos[name] = of_nodes(value, nodes.weight, -1.0, 1.0)
+                    rhos[name] = of_nodes(value, weight, -1.0, 1.0)
         return rhos
 
     def icc(self, factor: str) -> Distribution:
@@ -205,6 +211,16 @@ class MixedPosterior(FullEngine):
         """Mean weight of a row: one for plain rows, 1 / se^2 for known standard errors."""
         block = self.statistics.blocks[0]
         return float(block.weight.sum()) / float(block.n.sum())
+
+    @property
+    def variance_of_row(self) -> float:
+        """Variance within groups of a row of typical weight, sigma at its median."""
+        sigma = 1.0 if self.sigma is None else float(self.sigma.median)
+        return sigma**2 / self.typical_weight
+
+    def drawn_variance_of_row(self, drawn: MixedDraws) -> Floats:
+        """Draws of it, (S,)."""
+        return np.asarray(drawn.sigma**2 / self.typical_weight)
 
     # coefficients -------------------------------------------------------------------------
 
@@ -265,7 +281,7 @@ class MixedPosterior(FullEngine):
         Given beta and the hyperparameters the groups of the only factor are independent, so that
         locations and variances add; of several factors it is read from independent draws.
         """
-        if len(self.model.system.levels) > 1 or self.model.skewed:
+        if len(self.model.system.levels) > 1:
             return self.combined_draws(block, effect, index, weights)
         q = len(self.model.terms[block].effects)
         rows = effects.group_rows(self.model, block, whole=True).part(index * q + effect)
@@ -436,37 +452,50 @@ class MixedPosterior(FullEngine):
         those of the groups in which they lie); shrinkage. Effect and estimate are posterior
         means, or medians where there is no mean.
         """
-        return self._tables((level, kind), most, _as_is)
-
-    def _tables(self, interval: tuple[float, IntervalKind], most: int | None, view: View) -> Table:
+        interval, response = (level, kind), checked_scale(scale) == "response"
         blocks = range(len(self.statistics.blocks))
-        tables = [self._block_table(block, interval, most, view) for block in blocks]
+        tables = [self._block_table(block, interval, most, response) for block in blocks]
         return Table({k: np.concatenate([t[k] for t in tables]) for k in tables[0]})
 
     def _block_table(
-        self, block: int, interval: tuple[float, IntervalKind], most: int | None, view: View
+        self, block: int, interval: tuple[float, IntervalKind], most: int | None, response: bool
     ) -> dict[str, Any]:
+        summaries = [
+            self._summaries(block, *chunk, interval) for chunk in self._chunks(block, most)
+        ]
+        columns = [np.concatenate(each) for each in zip(*summaries, strict=True)]
+        return self._labelled(block, most, self.raw(block), columns)
+
+    def _labelled(
+        self, block: int, most: int | None, raw: Floats, columns: list[Floats]
+    ) -> dict[str, Any]:
+        """Effect, estimate, sd, lower, upper and shrinkage of a term's groups, labelled."""
         b = self.statistics.blocks[block]
         q, groups = len(b.effects), len(b.labels[:most])
         kinds = {str(x.labels.dtype) for x in self.statistics.blocks}
         labels = b.labels[:most] if len(kinds) == 1 else b.labels[:most].astype(str)
-        summaries = [
-            self._summaries(block, *chunk, interval, view) for chunk in self._chunks(block, most)
-        ]
         names = ("effect", "estimate", "sd", "lower", "upper", "shrinkage")
-        columns = [np.concatenate(each) for each in zip(*summaries, strict=True)]
         return {
             "factor": np.full(groups * q, b.factor),
             "group": np.repeat(labels, q),
             "term": np.tile(np.array(b.effects), groups),
             "n": np.repeat(b.n[:most], q),
-            "raw": self.raw(block)[:most].ravel(),
+            "raw": raw[:most].ravel(),
             **dict(zip(names, columns, strict=True)),
         }
 
     def raw(self, block: int) -> Floats:
         """The groups' own values of a term's effects, not pooled, (L, q); nan where not known."""
         return effects.raw(self.model, block)
+
+    def response_raw(self, block: int) -> Floats:
+        """The same on the response scale: of measurements itself."""
+        return self.raw(block)
+
+    def to_response(self, effect: str) -> Callable[[Floats], Floats]:
+        """From the link scale to the response scale: of measurements both are the same."""
+        del effect
+        return np.positive
 
     @property
     def outcome(self) -> str:
@@ -480,12 +509,11 @@ class MixedPosterior(FullEngine):
         given_beta: Functional,
         rows: Rows,
         interval: tuple[float, IntervalKind],
-        view: View,
     ) -> tuple[Floats, ...]:
         """Effect, estimate, sd, lower, upper and shrinkage of one chunk."""
         few = self._few
         both = self._with_outer(block, at, rows) or given_beta.moved(rows.x)
-        whole = view(held(few, rows, both, self._order(rows)), self.statistics.blocks[block])
+        whole = held(few, rows, both, self._order(rows))
         lower, upper = whole.interval(*interval)
         share = self._pooling(block, given_beta).ravel()
         deviation = self._deviation(block, at, given_beta)
@@ -548,34 +576,9 @@ class MixedPosterior(FullEngine):
         return parts[0][0] if len(parts) == 1 else Chosen((len(known),), tuple(parts))
 
     def draws(self, size: int, rng: np.random.Generator) -> MixedDraws:
-        """Draw independently from the joint posterior.
-
-        Parameters
-        ----------
-        size : int
-            Number of draws S.
-        rng : numpy.random.Generator
-            Source of randomness.
-        """
+        """Draw independently from the joint posterior."""
         size = checked_draws(size, rng)
         return draw_mixed(self.model, self.weighted, int(size), rng)
-
-    def place_of(self, factor: str, effect: str) -> tuple[int, int]:
-        """Position of the term of an effect, and of the effect in it.
-
-        Raises
-        ------
-        ArgumentError
-            If there is no such effect.
-        """
-        known = [(b.factor, e) for b in self.statistics.blocks for e in b.effects]
-        for t, block in enumerate(self.statistics.blocks):
-            if block.factor == factor and effect in block.effects:
-                return t, block.effects.index(effect)
-        raise ArgumentError(
-            f'no "{effect}" varies by "{factor}"; what varies is '
-            + ", ".join(f"{e} by {f}" for f, e in known)
-        )
 
     def ranks(
         self,
@@ -589,22 +592,6 @@ class MixedPosterior(FullEngine):
         """Ranks of a term's groups by their deviation, from independent draws with a fixed seed.
 
         The deviation of an intercept is what predictors and other factors leave to the group.
-
-        Parameters
-        ----------
-        block, effect : int
-            Position of the term, and of the effect in it: 0 the intercept, or the first slope.
-        top : int
-            Size of the leading set whose probability is given.
-        level : float
-            Probability of the rank intervals.
-        descending : bool
-            Whether rank 1 is the highest.
-
-        Returns
-        -------
-        Table
-            group, expected_rank, lower, median, upper, best, top: as of one factor.
         """
         labels = self.statistics.blocks[block].labels
         size = max(ranked_draws(len(labels)) // 4, 1000)  # all effects are drawn
@@ -614,6 +601,28 @@ class MixedPosterior(FullEngine):
             return sign * self.draws(size, rng).effects[block][:, :, effect]
 
         return rank_table(draw, size, labels, top, level)
+
+    def thinned(self, size: int) -> Self:
+        """The same with groups read from a systematic sample of its nodes.
+
+        Sampled with probabilities proportional to their weights in the order of the lattice, by
+        which neighbours stand for each other.
+        """
+        nodes = self.weighted
+        if len(nodes.weight) <= size:
+            return self
+        places = (np.arange(size) + 0.5) / size
+        at = np.searchsorted(np.cumsum(nodes.weight), places * nodes.weight.sum())
+        some = WeightedNodes(
+            np.full(size, 1.0 / size),
+            nodes.points[at],
+            nodes.carried[at],
+            np.zeros(size, dtype=np.intp),
+            nodes.log_total,
+            nodes.error,
+            nodes.status,
+        )
+        return replace(self, weighted=some)
 
     # what every engine answers ---------------------------------------------------------------
 
@@ -629,6 +638,16 @@ class MixedPosterior(FullEngine):
     def deviations(self, term: Term) -> Distribution:
         """Deviation of every group."""
         return self.one_effect(term.block, term.effect, whole=False)
+
+    def population_value(self, term: Term) -> float:
+        """Mean of its coefficient; of a slope that varies without one the middle of deviations."""
+        mean = self.coefficients[term.name].mean if term.name in self.coefficients else 0.0
+        return float(self.to_response(term.name)(np.asarray(mean)))
+
+    def predicted_groups(self, term: Term) -> Floats:
+        """The mean of its coefficient and of those of predictors of groups."""
+        beta = np.array([float(d.mean) for d in self.coefficients.values()])
+        return np.asarray(population_weights(self.statistics, term.block)[:, term.effect] @ beta)
 
     def new_value(self, term: Term, scale: Scale) -> Distribution:
         """Value of a group that is not in the data."""
@@ -659,12 +678,17 @@ class MixedPosterior(FullEngine):
         return self.ranks(term.block, term.effect, top=top, level=level, descending=descending)
 
     def of_new_rows(self, rows: NewRows, scale: Scale) -> Distribution:
-        """The linear predictor of new rows, offsets added."""
-        predictor = self.linear(rows.x, rows.groups)
-        if not rows.offset.any():
+        """The linear predictor of new rows, offsets added, on a scale."""
+        return self.predictor_on(scale, self.linear(rows.x, rows.groups), rows.offset)
+
+    def predictor_on(
+        self, scale: Scale, predictor: Distribution, offset: Floats | float = 0.0
+    ) -> Distribution:
+        """Linear predictors with offsets, on a scale: of measurements both are the same."""
+        if not np.any(offset):
             return predictor
         assert isinstance(predictor, Mixture)
-        return predictor.moved(rows.offset)
+        return predictor.moved(np.broadcast_to(offset, predictor.shape))
 
     def group_checks(self, *, every: bool = False) -> Iterator[GroupCheck]:
         """Hold each group against all the others; see `group_check.mixed_groups`."""
@@ -727,11 +751,6 @@ class MixedPosterior(FullEngine):
         return {**dict(columns), **drawn.tau, **drawn.rho, **last}
 
     @property
-    def priors(self) -> Priors:
-        """The priors used."""
-        return self.model.priors
-
-    @property
     def method(self) -> str:
         """How the integral over the hyperparameters was done."""
         return self.weighted.method
@@ -764,7 +783,9 @@ class MixedPosterior(FullEngine):
         """Largest error of what is printed of mixtures over all nodes; loc, scale (C, R)."""
         nodes, chosen, lattice = self.nodes, self._weighty, self.weighted
         scale = np.maximum(scale, 1e-100)
-        ends = [student.mixture_quantile(p, loc, scale, nodes.weight, nodes.df) for p in ENDS]
+        ends = [
+            student.mixture_quantile(p, loc, scale, nodes.weight, nodes.df) for p in INTERVAL_ENDS
+        ]
         width = (ends[1] - ends[0]) / NORMAL_WIDTH
         errors = []
         for end in ends:
@@ -781,12 +802,14 @@ class MixedPosterior(FullEngine):
             errors.append(np.where(order > 2.0, relative, 0.0))
         return float(np.nan_to_num(np.max(errors), nan=math.inf))
 
+    accuracy_helps = True
+
     @property
     def target(self) -> float:
         """Target of the error, in posterior sds: what was asked for, or the default."""
         if self.accuracy is not None:
             return self.accuracy
-        fine = isinstance(self.weighted, Lattice) and len(self.model.axes) < COARSER_FROM
+        fine = isinstance(self.weighted, Lattice) and len(self.model.axes) < COARSER_DIMENSIONS
         return DETERMINISTIC if fine else SAMPLED_ENDS
 
     def __repr__(self) -> str:
@@ -818,7 +841,7 @@ class MixedPosterior(FullEngine):
 
     def exact_sums(self, sums: Sums, noise: Floats) -> Distribution | None:
         """Sums over the groups of the only factor, which are independent given beta and phi."""
-        if self.counts or len(self.model.system.levels) > 1 or self.model.skewed:
+        if self.counts or len(self.model.system.levels) > 1:
             return None
         nodes = self._few if sums.known else self.nodes
         of_sum, pairs = self._pairs(sums)
@@ -920,7 +943,7 @@ class MixedPosterior(FullEngine):
 
     @property
     def _agree(self) -> float:
-        """Difference that reading groups from fewer nodes may make: less than the error told."""
+        """Difference that reading groups from fewer nodes may make; the estimated error is more."""
         if isinstance(self.weighted, Sample) or is_slow(self.model):
             return max(ENDS_AGREE, READING_SHARE * self.weighted.error)
         return float(np.clip(0.5 * self.weighted.error, *(AGREE_IF_FINE, ENDS_AGREE)))

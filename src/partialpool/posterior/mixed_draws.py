@@ -11,10 +11,8 @@ from partialpool._typing import Floats, Ints
 from partialpool.integrate import Lattice, WeightedNodes
 from partialpool.models import MixedModel
 from partialpool.models.mixed import sd_name
+from partialpool.posterior.lattice_draws import BOUNDED_SHARE
 from partialpool.records.cross_products import Block
-
-BOUNDED_SHARE = 0.998
-"""Share of the proposals to which the bound on the ratio of densities applies."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -60,6 +58,7 @@ def draw_mixed(
     scale = carried[:, 0] * factor  # sigma
     spread = carried[:, 1 + p : 1 + p + p * p].reshape(len(carried), p, p)
     root = np.linalg.cholesky(spread)
+    # beta given phi and sigma is normal
     step = np.einsum("sij,sj->si", root, rng.standard_normal((size, p)))
     beta = carried[:, 1 : 1 + p] + scale[:, None] * step
     shifted = model.draw_groups(points, beta, scale, rng)
@@ -81,6 +80,7 @@ def _effects(model: MixedModel, shifted: list[Floats]) -> tuple[Floats, ...]:
     for level, values in zip(model.system.levels, shifted, strict=True):
         for term, at in zip(level.terms, level.columns, strict=True):
             effects = values[:, :, at].copy()
+            # the shift of the intercept itself is 0
             effects[:, :, 0] -= effects @ model.system.shifts[term]
             by_term[term] = effects
     return tuple(by_term[t] for t in range(len(by_term)))
@@ -141,6 +141,8 @@ def _hyperparameters(
     while accepted < size:
         chosen = rng.choice(len(nodes), size=max(size, 1000), p=weight)
         at, log_f, extra = _near(model, lattice, nodes[chosen], rng)
+        # the cells' densities about the nodes', and so draws follow the density and not the steps
+        # of the grid
         ratio = log_f - log_node[chosen]
         if math.isnan(highest):
             highest = float(np.quantile(ratio, BOUNDED_SHARE))

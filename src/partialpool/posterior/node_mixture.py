@@ -25,7 +25,8 @@ CELLS_AT_ONCE = 2**19
 NEGLIGIBLE = 1e-8
 """Components of less weight in every group of a block are left out, all together."""
 GATHERED_FROM = 1000
-"""Components from which they are gathered in cells for quantiles."""
+"""Components from which they are gathered in cells for quantiles: from all of them ends move by
+4e-6 sd."""
 SCALE_STEP, PLACE_STEP = 0.2, 0.5
 """Cells: steps of the logarithm of the scale, and of the place in scales. Ends of 95% intervals
 move by up to 2e-3 sd, which a step on all components takes away
@@ -35,10 +36,12 @@ LONGEST_POLISH = 0.02
 far."""
 NARROWEST, WIDEST = -12, 25
 """Steps of the scale from the group's own: an eleventh of it, and 150 times."""
-FARTHEST = 10.0
+FARTHEST_PLACE = 10.0
 """Distance from the middle, in the group's own scale, up to which places are distinguished."""
+# cells of a group: by step of the scale their width and how many lie to either side of the middle,
+# the number of the first one, and their number in all
 _WIDTH = PLACE_STEP * np.exp(SCALE_STEP * np.arange(NARROWEST, WIDEST + 1))
-_REACH = np.ceil(FARTHEST / _WIDTH).astype(np.intp)
+_REACH = np.ceil(FARTHEST_PLACE / _WIDTH).astype(np.intp)
 _FIRST = np.cumsum(2 * _REACH + 1) - _REACH - 1
 _CELLS = int((2 * _REACH + 1).sum())
 
@@ -151,6 +154,7 @@ class NodeMixture(Distribution):
         def one(part: slice) -> Floats:
             mean, variance = self.rows(part).moments()
             overall = self.weight @ mean
+            # variance within nodes and between them
             total = self.weight @ (variance + (mean - overall) ** 2)
             return np.stack([overall + self.shift, np.sqrt(total)])
 
@@ -220,9 +224,11 @@ class NodeMixture(Distribution):
             return _Block(weight / weight.sum(axis=0), loc, scale, nothing, nothing)
         weight = weight / weight.sum(axis=0)
         atom_weight = np.where(at_atom, weight, 0.0).sum(axis=0)
+        # all atoms of a group are at one place
         atom = np.where(at_atom, loc, -math.inf).max(axis=0)
         some = ~at_atom.all(axis=1)
         weight = np.where(at_atom, 0.0, weight)[some]
+        # any positive number beside a weight of zero
         scale = np.where(at_atom, 1.0, scale)[some]
         return _Block(weight, loc[some], scale, atom, atom_weight)
 
@@ -255,11 +261,13 @@ def gathered(of: _Block) -> _Block:
     # the geometric mean of distances: a few far or narrow components do not change it
     distance = np.log(np.hypot(of.scale, away) + 1e-300)
     unit = np.exp((of.weight * distance).sum(axis=0) / total)
+    # cells are even in the logarithm of the scale, and in the place over the scale
     by_scale = np.rint(np.log(of.scale / unit) / SCALE_STEP).astype(np.intp)
     by_scale = np.clip(by_scale, NARROWEST, WIDEST) - NARROWEST
     reach = _REACH[by_scale]
     place = np.rint(away / (unit * _WIDTH[by_scale]))
     cell = _FIRST[by_scale] + np.clip(place, -reach, reach).astype(np.intp)
+    # one bincount for all groups
     cell += np.arange(groups) * _CELLS
 
     def summed(values: Floats) -> Floats:
@@ -270,6 +278,7 @@ def gathered(of: _Block) -> _Block:
     held = weight > 1e-200  # of less the products below would be zero
     safe = np.where(held, weight, 1.0)
     first = summed(of.weight * away) / safe
+    # about the cell's own mean: variances, not differences of squares
     second = summed(of.weight * (of.scale**2 + (away - first[cell]) ** 2)) / safe
     weight = np.where(held, weight, 0.0)
     weight, first, second = (v.reshape(groups, _CELLS).T for v in (weight, first, second))
@@ -284,6 +293,7 @@ def _polished(of: _Block, x: Floats, p: Floats, most: Floats) -> Floats:
     below = (of.weight * student.cdf(z, math.inf)).sum(axis=0) + of.atom_weight * (x >= of.atom)
     slope = (of.weight * student.pdf(z, math.inf) / of.scale).sum(axis=0)
     step = (p - below) / np.maximum(slope, 1e-300)
+    # at an atom the distribution function jumps and has no slope
     stays = (of.atom_weight > 0.0) & (x == of.atom) | (np.abs(step) > most)
     return np.where(stays, x, x + step)
 
@@ -296,6 +306,7 @@ def _quantile(of: _Block, p: Floats) -> Floats:
     weight = of.weight / np.maximum(of.weight.sum(axis=0), 1e-300)
     below = spread * (weight * student.cdf((of.atom - of.loc) / of.scale, math.inf)).sum(axis=0)
     left, right = p < below, p > below + of.atom_weight
+    # probability among the continuous part, on either side of the atom
     outside = np.where(left, p, p - of.atom_weight) / spread
     apart = np.flatnonzero(left | right)
     out = of.atom.copy()

@@ -13,7 +13,7 @@ from partialpool.kernels.noise import bartlett, noise_by_group
 from partialpool.posterior.ranks import SEED
 from partialpool.records import GroupStatistics
 
-SCREEN = 0.05
+SCREEN_LEVEL = 0.05
 """By Bartlett's chi-square, which is rough for few rows, p-values above this are not made exact."""
 DRAWS, CELLS = 999, 2**21
 """Draws behind an exact p-value, at most, and groups times draws."""
@@ -54,7 +54,7 @@ def noise_check(s: GroupStatistics, level: float) -> NoiseCheck | None:
         several = several[np.linspace(0, len(several) - 1, MOST_GROUPS).astype(np.intp)]
     ss, df = s.ss[several], s.n[several].astype(np.float64) - 1.0
     statistic = bartlett(ss, df)
-    if special.chdtrc(len(df) - 1.0, statistic) > SCREEN:
+    if special.chdtrc(len(df) - 1.0, statistic) > SCREEN_LEVEL:
         return None
     draws = int(np.clip(CELLS // len(df), 99, DRAWS))
     size, trend = noise_by_group(ss, df, s.mean[several], draws, np.random.default_rng(SEED))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
 import scipy
@@ -32,13 +32,13 @@ from partialpool.posterior.components import (
 )
 from partialpool.posterior.distributions import (
     Distribution,
-    IntervalKind,
     Mixture,
     share_of_variance,
 )
 from partialpool.posterior.draws import OneWayDraws, draw
-from partialpool.posterior.engine import OneFactorEngine, Scale, Term
+from partialpool.posterior.engine import Scale, Term
 from partialpool.posterior.joint_rows import Sums
+from partialpool.posterior.one_factor import OneFactorEngine
 from partialpool.posterior.one_way_parameters import icc, ratio, sigma, tau
 from partialpool.posterior.theta import CHECKED_TAIL, Theta, class_blocks
 from partialpool.records import Clusters, GroupStatistics
@@ -51,7 +51,8 @@ if TYPE_CHECKING:
 MANY_CELLS = 200_000
 """Groups times components from which quantiles are read from fewer components, checked."""
 QUANTILES_AGREE = 1e-8
-"""How closely they must agree with all components, in posterior sds."""
+"""How closely they must agree with all components, in posterior sds: as
+`integrate.trapezoid.TOLERANCE`."""
 EXACT_RANKS = 2000
 """Groups up to which expected ranks, a sum over pairs, are not read from draws."""
 
@@ -195,16 +196,32 @@ class OneWayPosterior(OneFactorEngine):
     @cached_property
     def shrinkage(self) -> Distribution:
         """Every group's weight on the pooled value, B_j: 0 no, 1 complete pooling; shape (J,)."""
-        c, classes = self.components, self.model.classes
-        mean, sd = np.empty(len(classes.weight)), np.empty(len(classes.weight))
-        for part, p in class_blocks(classes.weight, len(c.weight)):
+        classes = self.model.classes
+        return self._shared(self.statistics.weight, classes.weight, classes.member)
+
+    def shrinkage_of(self, weight: Floats) -> Distribution:
+        """Weight on the pooled value of groups of these weights."""
+        return self._shared(weight, *np.unique(weight, return_inverse=True))
+
+    def _shared(self, weight: Floats, distinct: Floats, at: Ints) -> Distribution:
+        c = self.components
+        mean, sd = np.empty(len(distinct)), np.empty(len(distinct))
+        for part, p in class_blocks(distinct, len(c.weight)):
             b = pooled(p, c.lam)
             mean[part] = b @ c.weight
             sd[part] = np.sqrt((b - mean[part, None]) ** 2 @ c.weight)
-        at = classes.member
-        return share_of_variance(
-            self.tau_over_sigma, self.statistics.weight, mean[at], sd[at], rising=False
-        )
+        return share_of_variance(self.tau_over_sigma, weight, mean[at], sd[at], rising=False)
+
+    def some_groups(self, groups: Ints, scale: Scale = "response") -> Distribution:
+        """Theta of some groups, by position."""
+        return Theta.of(self, self.components, groups)
+
+    def estimates_at(self, values: Floats) -> Floats:
+        """Posterior means of a group of typical size, were its own value one of these; (V,)."""
+        c = self.components
+        share = pooled(np.asarray(np.median(self.statistics.weight)), c.lam)
+        own_share = 1.0 - float(c.weight @ share)
+        return own_share * values + float(c.weight @ (share * (c.mu + self.model.center)))
 
     def group(self, label: Any) -> Distribution:
         """Distribution of one group's parameter (units of y), by label."""
@@ -240,6 +257,12 @@ class OneWayPosterior(OneFactorEngine):
         order = self.model.moments.theta if mu == 0 else self.model.moments.mu
         shift = self.model.center * (a.sum() + mu)
         return self._scalar(loc, np.sqrt(variance + common**2), order, float(shift))
+
+    def contrast_of(
+        self, term: Term, coefficients: Mapping[Any, float], scale: Scale
+    ) -> Distribution:
+        """See `contrast`: of measurements both scales are the same."""
+        return self.contrast(coefficients)
 
     def expected_rank(self, *, descending: bool = True) -> Floats:
         """Posterior mean of each group's rank, 1 = highest; shape (J,).
@@ -391,20 +414,7 @@ class OneWayPosterior(OneFactorEngine):
     # the whole ----------------------------------------------------------------------------
 
     def draws(self, size: int, rng: np.random.Generator) -> OneWayDraws:
-        """Draw independently from the joint posterior.
-
-        Parameters
-        ----------
-        size : int
-            Number of draws S.
-        rng : numpy.random.Generator
-            Source of randomness.
-
-        Returns
-        -------
-        OneWayDraws
-            mu, tau, sigma of shape (S,) and theta of shape (S, J).
-        """
+        """Draw independently from the joint posterior."""
         size = checked_draws(size, rng)
         return draw(self.model, self.grid, self.statistics, self.centered_means, size, rng)
 
@@ -426,7 +436,7 @@ class OneWayPosterior(OneFactorEngine):
         sigma = 1.0 if self.sigma is None else float(self.sigma.median)
         return kept(self.statistics.weight, np.asarray((tau / sigma) ** 2))
 
-    def given_tau(self, tau: float) -> OneWayPosterior:
+    def given_tau(self, tau: float) -> Self:
         """Return what theta, mu, a new group, shrinkage and contrasts were if tau were known.
 
         Parameters
@@ -458,26 +468,14 @@ class OneWayPosterior(OneFactorEngine):
 
     # what every kind of posterior has -------------------------------------------------------
 
+    def without_light_nodes(self, negligible: float) -> Self:
+        """The same without nodes whose weights sum to less than `negligible`."""
+        return replace(self, components=trimmed(self.components, negligible))
+
     @property
     def method(self) -> str:
         """How the integral over the hyperparameters was done."""
         return "trapezoid rule in double-exponential coordinates"
-
-    def group_table(
-        self, level: float = 0.95, kind: IntervalKind = "equal-tailed", scale: Scale = "response"
-    ) -> Table:
-        """One row a group; see `Fit.groups`. Both scales are the same."""
-        lower, upper = self.theta.interval(level, kind)
-        return Table(
-            group=self.statistics.labels,
-            n=self.statistics.n,
-            raw=self.statistics.raw,
-            estimate=self.theta.mean,
-            sd=self.theta.sd,
-            lower=lower,
-            upper=upper,
-            shrinkage=self.shrinkage.mean,
-        )
 
     @property
     def error(self) -> float:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from partialpool._table import Table
 from partialpool._typing import Floats, Ints
 from partialpool.design.new_rows import NEW, NONE, NewRows
 from partialpool.errors import ArgumentError
@@ -18,18 +17,18 @@ from partialpool.kernels.families import Link
 from partialpool.models import Priors
 from partialpool.models.population_model import PopulationModel, population_model
 from partialpool.models.populations import Population
-from partialpool.posterior.argument_checks import checked_coefficients, checked_draws
-from partialpool.posterior.counts import counted_columns
+from partialpool.posterior.argument_checks import checked_draws
+from partialpool.posterior.counts import counts_posterior
 from partialpool.posterior.distributions import Distribution, IntervalKind
-from partialpool.posterior.engine import CONTRAST_DRAWS, OneFactorEngine, Scale, Term, checked_scale
-from partialpool.posterior.groups import Sampled
+from partialpool.posterior.engine import Scale, Term, checked_scale
 from partialpool.posterior.node_mixture import NodeComponents, NodeMixture
+from partialpool.posterior.one_factor import OneFactorEngine
+from partialpool.posterior.one_way import one_way_posterior
 from partialpool.posterior.one_way_parameters import on_line
 from partialpool.posterior.population_draws import PopulationDraws, draw_population
 from partialpool.posterior.population_groups import GroupReadout, MeasuredGroups
 from partialpool.posterior.population_integral import integrated
 from partialpool.posterior.population_nodes import PopulationNodes
-from partialpool.posterior.ranks import SEED
 from partialpool.posterior.variance_parameters import of_nodes
 from partialpool.records import Clusters, CountStatistics, GroupStatistics
 
@@ -236,6 +235,24 @@ class PopulationPosterior(OneFactorEngine):
         """Every group's weight on the pooled value: the mean over components; shape (J,)."""
         return self._groups.shrinkage()
 
+    linear_shrinkage = False
+
+    def with_normal_population(self) -> OneFactorEngine:
+        """The fit of the same data with a normal population."""
+        s = self.statistics
+        if isinstance(s, CountStatistics):
+            return counts_posterior(s, self.priors, accuracy=self.accuracy)
+        return one_way_posterior(s, self.priors, self.accuracy)
+
+    def estimates_at(self, values: Floats) -> Floats | None:
+        """Posterior means of a group of typical size, were its own value one of these; (V,)."""
+        return self._groups.estimates_at(values)
+
+    def population_components(self, drawn: Any) -> tuple[Floats, Floats]:
+        """Shares and variances of the normals that the population is a mixture of, (S, C)."""
+        of = drawn.populations(self.model)
+        return np.exp(of.log_share), of.variance
+
     def some_groups(self, groups: Ints, scale: Scale = "response") -> Distribution:
         """Values, or theta, of some groups, by position."""
         return self._groups.of_rows(groups, checked_scale(scale), None)
@@ -243,35 +260,6 @@ class PopulationPosterior(OneFactorEngine):
     def group(self, label: Any) -> Distribution:
         """Distribution of one group's value, by label."""
         return self._groups.one(int(self.group_index([label])[0]), "response")
-
-    def contrast(
-        self, coefficients: Mapping[Any, float], *, mu: float = 0.0, scale: Scale = "response"
-    ) -> Distribution:
-        """Distribution of ``sum_j c_j theta_j + c mu``.
-
-        Of one group exact; otherwise from independent draws with a fixed seed.
-
-        Parameters
-        ----------
-        coefficients : mapping
-            From group label to coefficient, such as ``{"A": 1, "C": -1}``.
-        mu : float
-            Coefficient of the population's middle.
-        scale : {"response", "link"}
-            Of counts, whether of probabilities or rates, or of log-odds or log rates.
-
-        Raises
-        ------
-        ArgumentError
-            If a group is not in the data, or coefficients are not finite or all 0.
-        """
-        at = self.group_index(list(coefficients))
-        a = checked_coefficients(coefficients, mu)
-        if len(a) == 1 and a[0] == 1.0 and mu == 0:
-            return self._groups.one(int(at[0]), checked_scale(scale))
-        drawn = self._draws(CONTRAST_DRAWS, np.random.default_rng(SEED), at)
-        theta, middle = (self.on_scale(v, checked_scale(scale)) for v in (drawn.theta, drawn.mu))
-        return Sampled(np.sort(theta @ a + mu * middle))
 
     proper_priors = "normal(0, 10) and half_normal(5)"
 
@@ -302,11 +290,17 @@ class PopulationPosterior(OneFactorEngine):
         """Value, or theta, of a group that is not in the data."""
         return self._groups.one(NEW, scale)
 
+    def drawn_groups(self, groups: Ints, size: int, rng: np.random.Generator) -> Floats:
+        """Draws of theta of some groups, by position, (S, K)."""
+        return self._draws(size, rng, groups).theta
+
     def contrast_of(
         self, term: Term, coefficients: Mapping[Any, float], scale: Scale
     ) -> Distribution:
-        """See `contrast`."""
-        return self.contrast(coefficients, scale=scale)
+        """Linear combination of the groups' values; of one group exact, otherwise from draws."""
+        if list(coefficients.values()) == [1.0]:
+            return self._groups.one(int(self.group_index(list(coefficients))[0]), scale)
+        return super().contrast_of(term, coefficients, scale)
 
     def of_new_rows(self, rows: NewRows, scale: Scale) -> Distribution:
         """Value, or theta, of the group of each row."""
@@ -386,15 +380,7 @@ class PopulationPosterior(OneFactorEngine):
     # the whole ----------------------------------------------------------------------------
 
     def draws(self, size: int, rng: np.random.Generator) -> PopulationDraws:
-        """Draw independently from the joint posterior.
-
-        Parameters
-        ----------
-        size : int
-            Number of draws S.
-        rng : numpy.random.Generator
-            Source of randomness.
-        """
+        """Draw independently from the joint posterior."""
         every = np.arange(self.statistics.n_groups)
         return self._draws(checked_draws(size, rng), rng, every)
 
@@ -406,7 +392,7 @@ class PopulationPosterior(OneFactorEngine):
         theta = self._groups.draw(mu, points, at, rng) + model.center
         drawn_sigma = None if model.sigma is None else sigma
         labels = self.statistics.labels[at]
-        return PopulationDraws(mu + model.center, tau, shape, drawn_sigma, theta, labels)
+        return PopulationDraws(mu + model.center, tau, drawn_sigma, theta, labels, shape)
 
     @property
     def predicts_without_one_group(self) -> bool:
@@ -420,32 +406,9 @@ class PopulationPosterior(OneFactorEngine):
         """How the integrals were done."""
         return f"{self.lattice.method}, trapezoid rule over mu at each"
 
-    def group_table(
-        self, level: float = 0.95, kind: IntervalKind = "equal-tailed", scale: Scale = "response"
-    ) -> Table:
-        """One row a group; see `Fit.groups`. Of measurements both scales are the same.
-
-        Of counts events, and trials or exposure, stand beside n.
-        """
-        s, scale = self.statistics, checked_scale(scale)
-        of, raw = self.values(self.terms[0], scale), s.raw
-        if self.link is not None and scale == "link":
-            raw = self.link.linked(raw)
-        lower, upper = of.interval(level, kind)
-        more = {} if self.p_outlying is None else {"p_outlying": self.p_outlying}
-        counted = counted_columns(s) if isinstance(s, CountStatistics) else {}
-        return Table(
-            group=s.labels,
-            n=s.n,
-            **counted,
-            raw=raw,
-            estimate=of.mean,
-            sd=of.sd,
-            lower=lower,
-            upper=upper,
-            shrinkage=self.shrinkage.mean,
-            **more,
-        )
+    def more_of_groups(self, level: float, kind: IntervalKind) -> dict[str, Floats]:
+        """Probability of being of the last component, where that says something."""
+        return {} if self.p_outlying is None else {"p_outlying": self.p_outlying}
 
     @property
     def error(self) -> float:

@@ -35,15 +35,15 @@ from partialpool.posterior.node_mixture import NodeComponents, NodeMixture
 from partialpool.posterior.pairs import FINER_STEPS, Densities
 from partialpool.posterior.population_draws import PopulationDraws
 from partialpool.posterior.population_groups import GroupReadout, mean_and_sd, share_at_nodes
-from partialpool.posterior.population_nodes import FINER
+from partialpool.posterior.population_nodes import FINER_GRID
 from partialpool.posterior.response_scale import axis_of
 from partialpool.records import CountStatistics
 
 CELLS_AT_ONCE = 2**21
-"""Elements of (pairs, nodes, components) arrays worked on at once."""
+"""Elements of (pairs, nodes, components) arrays worked on at once (16 MiB)."""
 NODES_OF_MEANS = 61
 """Gauss-Hermite nodes for the mean of a probability over a normal of any width: right to 2e-3."""
-NARROW = 0.02
+ATOM_WIDTH = 0.02
 """Width of a component over that of the sharpest likelihood of a group below which it counts as an
 atom, where the middle is known: groups of it are that close to the middle."""
 NEGLIGIBLE_KERNEL = 1e-9
@@ -111,7 +111,7 @@ class CountedGroups(GroupReadout):
         if self.model.middle is None:
             return variance
         most = float(self.of_pairs.pairs.information[-1])
-        return np.where(variance * max(most, 1.0) < NARROW**2, 0.0, variance)
+        return np.where(variance * max(most, 1.0) < ATOM_WIDTH**2, 0.0, variance)
 
     def outlying(self) -> Floats:
         of_pairs = self._shares[-1] @ self.nodes.weight
@@ -183,9 +183,9 @@ class CountedGroups(GroupReadout):
         middle = (first + last) // 2
         mu = np.stack([n.mu[first], n.mu[middle], n.mu[last]], axis=1)
         tau, _, _ = self.model.split(self.lattice.points[outer])
-        narrow = NARROW / math.sqrt(max(float(self.of_pairs.pairs.information[-1]), 1.0))
+        narrow = ATOM_WIDTH / math.sqrt(max(float(self.of_pairs.pairs.information[-1]), 1.0))
         # kernels of the finer grid overlap: their sum is as smooth as that of the usual one
-        width = np.maximum(np.hypot(tau, FINER * np.sqrt(n.kernel[middle])), narrow)
+        width = np.maximum(np.hypot(tau, FINER_GRID * np.sqrt(n.kernel[middle])), narrow)
         reach = np.sqrt(n.variance[first].max(axis=1) + n.kernel[middle])
         # where mu lies if tau is not large, and the sums over a line are narrow
         tau_of_nodes = self.model.split(self.lattice.points[n.outer])[0]

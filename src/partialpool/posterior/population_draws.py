@@ -6,45 +6,31 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from partialpool._typing import AnyArray, Floats, Ints
+from partialpool._typing import Floats, Ints
 from partialpool.integrate import Lattice
 from partialpool.kernels.normal_mixtures import NormalMixtures
 from partialpool.kernels.shares import drawn_component, log_sum
 from partialpool.models.population_model import PopulationModel
-from partialpool.posterior.draws import invert
+from partialpool.posterior.draws import OneWayDraws, invert
 from partialpool.posterior.node_mixture import NodeComponents
 from partialpool.posterior.population_nodes import grids_of, kernels
+from partialpool.posterior.variance_parameters import KERNEL_WIDTH
 
 CELLS_AT_ONCE = 2**18
-"""Elements of the (draws, groups, components) arrays worked on at once."""
-KERNEL_WIDTH = 0.2
-"""Width of the kernel by which nodes over several dimensions become continuous, in their sds."""
+"""Elements of the (draws, groups, components) arrays worked on at once (2 MiB)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class PopulationDraws:
-    """Independent draws from a posterior.
+class PopulationDraws(OneWayDraws):
+    """The same of a population that is not normal; mu and tau are its middle and scale.
 
     Parameters
     ----------
-    mu, tau : ndarray, shape (S,)
-        Middle and scale of the population (units of y).
     shape : ndarray, shape (S, m)
         What the population learns beside.
-    sigma : ndarray, shape (S,), or None
-        Within-group sd; None if standard errors are given.
-    theta : ndarray, shape (S, J)
-        Group parameters.
-    groups : ndarray, shape (J,)
-        Group labels.
     """
 
-    mu: Floats
-    tau: Floats
     shape: Floats
-    sigma: Floats | None
-    theta: Floats
-    groups: AnyArray
 
     def populations(self, model: PopulationModel) -> NormalMixtures:
         """The components at each draw."""

@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
+from partialpool._normal import ENDS_AND_MEDIAN, LOG_2PI
 from partialpool._typing import Floats, Ints
 from partialpool.design.new_rows import NEW
 from partialpool.integrate import Axis, Lattice
@@ -19,7 +20,6 @@ from partialpool.posterior.assembled import Chosen
 from partialpool.posterior.distributions import Distribution, Mapped, Mixture
 from partialpool.posterior.engine import Scale
 from partialpool.posterior.many_groups import (
-    CHECKED,
     Interpolated,
     KnotsOfGroups,
     many_groups,
@@ -41,7 +41,7 @@ MANY_CELLS = 2e6
 CONDENSED_SIZES, CONDENSED_AGREE = (50, 100, 200, 400, 800, 1600), 5e-3
 """Nodes that are tried, and how closely ends of intervals must agree with all nodes, in sds: 200
 groups of a normal population under a contaminated one need 400 to 1,600 of up to 100,000."""
-UNIT = Axis(0.0, 1.0)
+UNIT = Axis(0.0, 1.0)  # shares of shrinkage
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +84,11 @@ class GroupReadout(ABC):
     @abstractmethod
     def one(self, index: int, scale: Scale) -> Distribution:
         """Of one group, a new one (-1), or the middle (-2); shape ()."""
+
+    def estimates_at(self, values: Floats) -> Floats | None:
+        """Posterior means of a group of typical size at other own values; None of counts."""
+        del values
+        return None
 
     @abstractmethod
     def outlying(self) -> Floats:
@@ -151,6 +156,15 @@ class MeasuredGroups(GroupReadout):
         """Group means less the model's center."""
         return self.statistics.mean - (self.model.center - self.statistics.center)
 
+    def estimates_at(self, values: Floats) -> Floats:
+        """Posterior means of a group of typical size, were its own value one of these; (V,)."""
+        nodes, center = self.nodes, self.model.center
+        weight = np.full(len(values), np.median(self.statistics.weight))
+        of = nodes.components(values - center, weight, np.arange(len(values)))
+        share = np.exp(of.log_share)
+        share /= share.sum(axis=-1, keepdims=True)
+        return np.asarray(nodes.weight @ (share * of.loc).sum(axis=-1) + center)
+
     @property
     def error(self) -> float:
         return self._for_groups[1] + self._knots[1]
@@ -176,13 +190,15 @@ class MeasuredGroups(GroupReadout):
         some = sample_of_groups(self.y, weight)
         parts = self.y[some], weight[some]
         exact = self._mixture(*parts, full)
-        ends, sd = exact.quantile(CHECKED), exact.sd
+        ends, sd = exact.quantile(ENDS_AND_MEDIAN), exact.sd
         phi = self.model.coordinates(self.lattice.points)
         for size in CONDENSED_SIZES:
             if size >= len(full.weight):
                 break
             few = condensed_nodes(full, phi, size)
-            error = float((np.abs(self._mixture(*parts, few).quantile(CHECKED) - ends) / sd).max())
+            error = float(
+                (np.abs(self._mixture(*parts, few).quantile(ENDS_AND_MEDIAN) - ends) / sd).max()
+            )
             if error <= CONDENSED_AGREE:
                 return few, error
         return full, 0.0
@@ -278,4 +294,4 @@ class MeasuredGroups(GroupReadout):
         out = log_marginals(self.y, error, mu, drawn.populations(self.model))[:, 0]
         squares = -0.5 * s.ss / sigma[:, None] ** 2
         each = squares - (s.n - 1.0) * np.log(sigma)[:, None] - 0.5 * np.log(s.weight)
-        return np.asarray(out + each - 0.5 * s.n * math.log(2.0 * math.pi) + 0.5 * s.log_weight)
+        return np.asarray(out + each - 0.5 * s.n * LOG_2PI + 0.5 * s.log_weight)

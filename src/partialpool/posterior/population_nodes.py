@@ -22,7 +22,7 @@ which moves them by 3e-3 sd."""
 MOST_NODES, MOST_LEFT_OUT = 20_000, 5e-4
 """Nodes beyond which more are left out, and their weight at most: where one of few groups is very
 far out, nodes are many."""
-FINER = 4
+FINER_GRID = 4
 """Factor of the finer grids of mu: kernels on the usual one move probabilities of baseball players
 under a point-normal population by 0.03 sd, on this one by 0.002."""
 MOST_OF_VARIANCE = 0.5
@@ -81,6 +81,7 @@ class PopulationNodes:
         log_share, on_data, error = self._given(y, weight)
         near = self.mu_near[:, None, None]
         kernel = self.kernel[:, None, None]
+        # theta given mu, and mu's kernel, which reaches a group by its weight on mu
         variance = on_data * error + (1.0 - on_data) ** 2 * kernel
         loc = near + on_data * (y[:, None] - near)
         new, middle = index[:, None] == NEW, index[:, None] == NONE
@@ -170,8 +171,11 @@ def population_nodes(
             parts.append([c.ravel() for c in (outer, *columns)])
     outer, weight, *columns = (np.concatenate(c) for c in zip(*parts, strict=True))
     order = np.argsort(weight)
+    # as many of the lightest as weigh no more than the first; with more nodes than MOST_NODES, up
+    # to the second
     gone = np.searchsorted(np.cumsum(weight[order]), [LEFT_OUT, MOST_LEFT_OUT])
     keep = order[int(np.clip(len(order) - MOST_NODES, *gone)) :]
+    # in the order of phi and mu again: sums are then the same whatever the ties of weights
     keep = keep[np.lexsort((columns[0][keep], outer[keep]))]
     outer, weight = outer[keep], weight[keep]
     at, near, kernel, smooth, of_mu = (c[keep] for c in columns)
@@ -191,11 +195,11 @@ def population_nodes(
 
 
 def _refined(mu: Floats, log_mass: Floats) -> tuple[Floats, Floats]:
-    """Grids of mu with `FINER` times as many nodes, by local cubics; (G, M) to (G, M')."""
+    """Grids of mu with `FINER_GRID` times as many nodes, by local cubics; (G, M) to (G, M')."""
     size = mu.shape[1]
     if size == 1:
         return mu, log_mass
-    place = np.arange(FINER * (size - 1) + 1) / FINER
+    place = np.arange(FINER_GRID * (size - 1) + 1) / FINER_GRID
     first, share = cubic_weights(place, np.arange(size, dtype=np.float64))
     at = first[:, None] + np.arange(4)
     mass = (log_mass[:, at] * share).sum(axis=-1)
@@ -219,10 +223,13 @@ def kernels(
     mean = (weight * mu).sum(axis=1, keepdims=True)
     variance = (weight * (mu - mean) ** 2).sum(axis=1, keepdims=True)
     closest = distance.min(axis=1, keepdims=True)
+    # what a population's own width leaves to be smoothed
     kernel = np.maximum((KERNEL_STEPS * closest) ** 2 - narrowest[:, None] ** 2, 0.0)
     kernel = np.minimum(kernel, MOST_OF_VARIANCE * variance)
+    # d log density / d mu
     score = np.gradient(log_mass - np.log(distance), axis=1) / distance
     away = mu - mean
+    # the score beyond that of a normal density, which the factor below undoes exactly
     beyond = 0.5 * kernel * (score + away / variance)
     most = 0.5 * np.sqrt(kernel)  # in the tails a difference of log masses is no good score
     moved = np.sqrt(1.0 - kernel / variance) * away + np.clip(beyond, -most, most)

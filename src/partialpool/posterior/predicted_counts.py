@@ -27,7 +27,8 @@ from partialpool.records import CountStatistics
 CELLS_AT_ONCE = 2**20
 """Elements of arrays worked on at once (8 MiB)."""
 AVERAGED_QUANTILES = 64
-"""Quantiles of a probability or rate over which new events are averaged."""
+"""Quantiles of a probability or rate over which new events are averaged: Gauss and Legendre, so
+that a smooth distribution function is averaged to all printed digits."""
 
 
 class Source(Protocol):
@@ -57,6 +58,7 @@ def expected_counts(post: Source, size: Any, level: float) -> Table:
     check_level(level)
     new = _checked(size, post.statistics.n_groups, post.model.link is LOGIT)
     mean, sd = post.value.mean, post.value.sd
+    # E p (1 - p), or E rate
     each = mean - mean**2 - sd**2 if post.model.link is LOGIT else mean  # variance of one
     return Table(
         group=post.statistics.labels,
@@ -89,6 +91,7 @@ def _quantiles(post: Source, size: Floats, p: float) -> Floats:
         high = size.copy()
     else:
         most = size * post.value.quantile(1.0 - 1e-12)
+        # beyond eight sds of Poisson events of the largest rate: bisection needs an upper end
         high = np.ceil(most + 8.0 * np.sqrt(most) + 40.0)
     return smallest_count(lambda count: _cdf(post, count, size), high, p)
 
@@ -147,6 +150,7 @@ def new_events(
         estimate, sd, lower, upper: of the number of events.
     """
     node, share = np.polynomial.legendre.leggauss(AVERAGED_QUANTILES)
+    # Gauss and Legendre over probabilities
     rates = value.quantile(0.5 + 0.5 * node)  # (AVERAGED_QUANTILES, R)
     share = 0.5 * share
     mean, sd = np.asarray(value.mean), np.asarray(value.sd)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from partialpool._normal import INTERVAL_ENDS, NORMAL_WIDTH
 from partialpool._typing import Floats
 from partialpool.integrate.condense import condensed
-from partialpool.integrate.weighted import NORMAL_WIDTH
 from partialpool.kernels import student
 from partialpool.kernels.crossed import Crossed
 from partialpool.models import MixedModel
@@ -19,13 +19,14 @@ from partialpool.posterior.linear import Nodes, Rows, functional, located
 CELLS_OF_ALL_NODES = 2**20
 """Nodes times rows times (p + 2) up to which all nodes are used: some 10 ms."""
 SIZES_TRIED = (12, 25, 50, 100, 200, 400, 800, 1600)
-"""Numbers of nodes that are tried one after the other."""
+"""Numbers of nodes that are tried one after the other: each twice the one before, so that the last
+costs as much as all others together."""
 MOST_CONDENSED = 2**20
 """Nodes times the number they are condensed to, at most: beyond, reading all takes less time."""
 FIRST_POINTS = 1024
 """Points of a sample that are tried first, where there are too many to condense."""
 ROWS_COMPARED = 64
-"""Rows whose intervals decide whether so few nodes will do."""
+"""Rows, evenly spread, whose intervals decide whether so few nodes will do."""
 CELLS_TRIED = 2**18
 """Of these, so many times nodes at most: some 50 ms."""
 AGREE_IF_FINE, ENDS_AGREE = 1e-5, 5e-3
@@ -33,8 +34,6 @@ AGREE_IF_FINE, ENDS_AGREE = 1e-5, 5e-3
 integral itself is that exact, and usually."""
 SLOW_EVALUATION = 2e-3
 """Seconds an evaluation from which on sizes are compared with each other, not with all nodes."""
-PROBABILITIES = (0.025, 0.975)
-"""Ends of the intervals that are compared."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,7 +114,7 @@ def interval_ends(model: MixedModel, nodes: Nodes, rows: Rows) -> Floats:
     """Ends of the 95% intervals of rows, (2, R)."""
     loc, scale = located(nodes, rows, functional(model, nodes, rows))
     scale = np.maximum(scale, 1e-100)
-    ends = [student.mixture_quantile(p, loc, scale, nodes.weight, nodes.df) for p in PROBABILITIES]
+    ends = [student.mixture_quantile(p, loc, scale, nodes.weight, nodes.df) for p in INTERVAL_ENDS]
     return np.stack(ends)
 
 

@@ -59,7 +59,7 @@ class SomeRatios:
         return np.where(self.ratios, POSITIVE.coordinate(x), PROBABILITY.coordinate(x))
 
 
-POSITIVE, PROBABILITY = Axis(), Axis(0.0, 1.0)
+POSITIVE, PROBABILITY = Axis(), Axis(0.0, 1.0)  # log and logit
 
 
 def axis_of(link: Link) -> Axis:
@@ -124,17 +124,18 @@ def _exponentials(inner: Mixture, part: slice) -> Floats:
     """Means and mean squares of rates, or ratios."""
     if isinstance(inner, Skewed):
         of = inner.cumulants(part)
-        assert of.skew is not None
         weight, log_means = inner.share, log_mean_exp(of.loc + inner.shift, of.scale, of.skew)
     else:
         loc, scale = inner.rows(part)
         weight, each = inner.weight, loc + inner.shift
+        # E exp(X) and E exp(2 X) of a normal
         log_means = np.stack([each + 0.5 * scale**2, 2.0 * (each + scale**2)])
     return np.stack([_sum_of_exp(log_mean, weight) for log_mean in log_means])
 
 
 def _sum_of_exp(log_mean: Floats, weight: Floats) -> Floats:
     """Means over components of which each has this mean; infinite where there is none."""
+    # cut where the answer is infinite anyway
     terms = weight[:, None] * np.exp(np.minimum(log_mean, 2.0 * NO_MEAN_BEYOND))
     total = terms.sum(axis=0)
     none = total > math.exp(NO_MEAN_BEYOND)

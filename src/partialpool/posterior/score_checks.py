@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from partialpool._normal import ENDS_AND_MEDIAN
 from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.design.rows_again import RowsAgain
-from partialpool.kernels.compared import ENDS, Compared, with_normal
+from partialpool.kernels.compared import Compared, with_normal
 from partialpool.kernels.families import LOGIT
 from partialpool.kernels.row_moments import inflation
 from partialpool.kernels.score_tests import Linear
@@ -71,7 +72,7 @@ def _told(p: float, df: int, sign: float) -> Compared:
     p = max(p, 1e-300)
     if df == 1:
         return with_normal(float(np.copysign(special.ndtri(0.5 * p), sign)))
-    lower, middle, upper = (special.chdtri(df, 1.0 - ENDS) / df).tolist()
+    lower, middle, upper = (special.chdtri(df, 1.0 - ENDS_AND_MEDIAN) / df).tolist()
     return Compared(float(special.chdtri(df, p)) / df, middle, lower, upper, p)
 
 

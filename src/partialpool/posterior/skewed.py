@@ -22,24 +22,14 @@ Newton's method is the last: of 12,000 quantiles of random mixtures none was the
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cumulants:
-    """Location, scale and skewness of C components of B quantities, (C, B) each.
-
-    `skew` is None where components are normal, or Student's t.
-    """
+    """Location, scale and skewness of C components of B quantities, (C, B) each."""
 
     loc: Floats
     scale: Floats
-    skew: Floats | None
-
-    @staticmethod
-    def read(loc: Floats, scale: Floats, third: Floats | None) -> Cumulants:
-        """From third central moments in place of skewness."""
-        scale = np.maximum(scale, 1e-100)  # a component may be a point: an sd of zero
-        return Cumulants(loc, scale, None if third is None else third / scale**3)
+    skew: Floats
 
     def part(self, at: slice) -> Cumulants:
-        skew = None if self.skew is None else self.skew[:, at]
-        return Cumulants(self.loc[:, at], self.scale[:, at], skew)
+        return Cumulants(self.loc[:, at], self.scale[:, at], self.skew[:, at])
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -66,27 +56,20 @@ class Skewed(Mixture):
             of = self.cumulants(at)
             return replace(of, loc=of.loc + added[at])
 
-        return mixed(
-            self.shape, cumulants, self.share, self.df, self.shift, self.moments, skewed=True
-        )
+        return computed(self.shape, cumulants, self.share, self.moments)
 
 
-def mixed(
+def computed(
     shape: tuple[int, ...],
     cumulants: Callable[[slice], Cumulants],
     weight: Floats,
-    df: float,
-    shift: float,
     order: Floats | float,
-    *,
-    skewed: bool,
-) -> Mixture:
-    """Mixture of components with these moments; parameters as of `Mixture` and `Skewed`."""
-    if not skewed:
-        return Mixture(shape, lambda at: _plain(cumulants(at)), weight, df, shift, order)
+) -> Skewed:
+    """Mixture of components whose moments are computed when they are needed."""
+    # each component is a pair of normals of equal weight
     half = 0.5 * np.tile(weight, 2)
     return Skewed(
-        shape, lambda at: _paired(cumulants(at)), half, df, shift, order, cumulants, weight
+        shape, lambda at: _paired(cumulants(at)), half, math.inf, 0.0, order, cumulants, weight
     )
 
 
@@ -105,12 +88,7 @@ def held(
     return Skewed(shape, rows, half, math.inf, 0.0, order, part, weight)
 
 
-def _plain(of: Cumulants) -> tuple[Floats, Floats]:
-    return of.loc, of.scale
-
-
 def _paired(of: Cumulants) -> tuple[Floats, Floats]:
-    assert of.skew is not None
     apart, first, second = pair(of.skew)
     loc = np.concatenate([of.loc + apart * of.scale, of.loc - apart * of.scale])
     return loc, np.concatenate([first * of.scale, second * of.scale])

@@ -25,7 +25,7 @@ WEIGHT_IN_BOX = 0.001
 """Relative weight of the points that span the box in which weights are smoothed; outside they are
 as they are: there a polynomial cannot be trusted, and there is next to no probability."""
 MOST_EXPONENT = 60.0
-"""Bound of exponents, against overflow on the way to a fit."""
+"""Bound of exponents (exp(60) is 1e26), against overflow on the way to a fit."""
 BINS, GRID = 1024, 257
 """Bins of the points and nodes of the distribution function, over the range of the points."""
 
@@ -73,12 +73,15 @@ def smooth_weights(
     low, high = x[heavy].min(axis=0), x[heavy].max(axis=0)
     inside = _within(x, low, high) & np.isfinite(log_prior)
     there = _within(y, low, high) & np.isfinite(cheap_log_prior)
+    # so that exponents are at most about zero
     shift = log_prior[inside].max()
     basis, known = _basis(x[inside]), np.maximum(log_prior[inside] - shift, -MOST_EXPONENT)
     coefficients = _fit(basis, known, weight[inside] * len(weight))
     rising = np.clip(basis @ coefficients, -MOST_EXPONENT, MOST_EXPONENT)
     fitted, other = np.zeros(len(u)), np.zeros(len(cheap))
     fitted[inside] = np.exp(known + rising)
+    # no cheap point may be likelier than the likeliest that was evaluated: between points a cubic
+    # may run off
     rising = np.clip(_basis(y[there]) @ coefficients, -MOST_EXPONENT, float(rising.max()))
     other[there] = np.exp(np.maximum(cheap_log_prior[there] - shift, -MOST_EXPONENT) + rising)
     return SmoothWeights(cheap, other / other.sum(), fitted)
@@ -103,11 +106,14 @@ def _fit(basis: Floats, known: Floats, weight: Floats) -> Floats:
     ridge = 1e-6 * len(basis) * np.eye(len(b))
     ridge[0, 0] = 0.0
     for _ in range(FIT_STEPS):
+        # a Poisson regression of the weights with log link: its scores make fitted and given
+        # weights agree in every moment of the basis
         mean = np.exp(np.clip(known + basis @ b, -60.0, 60.0))
         step = np.linalg.solve(
             (basis * mean[:, None]).T @ basis + ridge + 1e-9 * np.eye(len(b)),
             basis.T @ (weight - mean) - ridge @ b,
         )
+        # no exponent changes by more than three in a step
         b = b + step * min(1.0, 3.0 / max(float(np.abs(basis @ step).max()), 1e-300))
     return np.asarray(b)
 
@@ -140,5 +146,6 @@ def distribution_function(
     mass, edges = np.histogram(near, BINS, (low, max(high, low + 1e-9)), weights=signed)
     centers = 0.5 * (edges[1:] + edges[:-1])
     grid = np.linspace(low - 4.0 * kernel * sd, high + 4.0 * kernel * sd, GRID)
+    # signed weights may make it fall a little: the running maximum below
     cdf = special.ndtr((grid[:, None] - centers) / (kernel * sd)) @ mass
     return grid, np.clip(np.maximum.accumulate(cdf), 0.0, 1.0), kernel * sd

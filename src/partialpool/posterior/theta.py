@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from partialpool.posterior.one_way import OneWayPosterior
 
 CHECKED_TAIL = 0.001
-"""Quantiles from here to one minus this are checked."""
+"""Quantiles from here to one minus this are checked; farther out the expansion in moments is not
+trusted."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -88,6 +89,7 @@ class Theta(Mixture):
         if self.moments <= 1:
             return np.full(self.shape, math.nan)
         pull, base = self._by_class[:2].take(self.member, axis=1)
+        # E(y - B y + B mu)
         return np.asarray(self.y - pull * self.y + base + self.shift)
 
     @property
@@ -96,6 +98,8 @@ class Theta(Mixture):
             return np.full(self.shape, math.inf)
         within, bb, bm, mm = self._by_class[2:].take(self.member, axis=1)
         y = self.y
+        # variance of the components' means, a quadratic in y: of 1e5 groups, only its coefficients
+        # take sums over nodes
         return np.asarray(np.sqrt(within + np.maximum(bb * y * y - 2 * bm * y + mm, 0.0)))
 
     @cached_property
@@ -110,6 +114,8 @@ class Theta(Mixture):
             here[0], here[1] = b @ c.weight, bm @ c.weight
             scale2 = c.sigma**2 * (c.lam * b) + (b * c.mu_sd) ** 2
             here[2] = scale2 @ c.weight * c.variance_factor
+            # centred before they are multiplied: covariances of shrinkage and mu would cancel
+            # otherwise
             b -= here[0][:, None]
             bm -= here[1][:, None]
             here[3], here[4], here[5] = b**2 @ c.weight, (b * bm) @ c.weight, bm**2 @ c.weight

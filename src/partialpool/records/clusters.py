@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 from partialpool._typing import Floats, Ints
 
-MOST_COLUMNS = 16
-MOST_NUMBERS = 4_000_000
-"""With more columns of X, or numbers in all, the cross-products within clusters are not kept."""
+MOST_COLUMNS, MOST_NUMBERS = 16, 4_000_000
+"""Columns of X, and numbers in all (32 MB), beyond which the cross-products within clusters are not
+kept: they are p^2 numbers a cluster, and serve only errors that are robust to clusters."""
 
 
 def fits(size: int, p: int) -> bool:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
 
 from partialpool._typing import Floats, Ints
 from partialpool.formula import CountFamily
+from partialpool.formula.families import PROPORTIONS
 from partialpool.kernels.families import LOG, LOGIT, Link
 from partialpool.kernels.row_likelihood import Overdispersed
-from partialpool.records.counts import Sized
 from partialpool.records.cross_products import CrossProducts
+from partialpool.records.record import size_in_words
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,7 +46,7 @@ class CountRows:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CountProducts(Sized, CrossProducts):
+class CountProducts(CrossProducts):
     """Everything a generalized linear mixed model of counts needs to know about the rows.
 
         y_i ~ Binomial(n_i, expit(eta_i))  or  Poisson(e_i exp(eta_i)),
@@ -69,6 +73,8 @@ class CountProducts(Sized, CrossProducts):
         A guess of the dispersion by moments, of rows that have one.
     """
 
+    counts: ClassVar[bool] = True
+
     family: CountFamily
     size_name: str
     rows: CountRows
@@ -89,3 +95,42 @@ class CountProducts(Sized, CrossProducts):
     def link(self) -> Link:
         """Logit or log."""
         return LOGIT if self.proportion else LOG
+
+    @property
+    def proportion(self) -> bool:
+        """Whether sizes count trials, not exposure."""
+        return self.family in PROPORTIONS
+
+    @property
+    def size_words(self) -> str:
+        """What sizes count."""
+        return size_in_words(self.size_name, proportion=self.proportion)
+
+    @property
+    def errors_known(self) -> bool:
+        """The errors of working responses are guesses."""
+        return False
+
+    @property
+    def events(self) -> float:
+        """Events in all."""
+        return float(self.rows.y.sum())
+
+    @property
+    def total_size(self) -> float:
+        """Trials, or exposure, in all."""
+        return float(self.rows.size.sum())
+
+    def outcome_by_group(self, term: int) -> Floats:
+        """Events of each group of a term."""
+        groups = len(self.blocks[term].n)
+        return np.bincount(self.rows.group[term], self.rows.y, groups).astype(np.float64)
+
+    def plain_moments(self) -> None:
+        """Working responses are no measurements."""
+
+    def slope_means(self, term: int, effect: int) -> tuple[Floats, Floats]:
+        """Means of a slope's predictor over trials or exposure, and each group's own value."""
+        rows, group = self.rows, self.rows.group[term]
+        sums = np.bincount(group, rows.size * rows.z[term][:, effect], len(self.raw[term]))
+        return sums / np.bincount(group, rows.size, len(sums)), self.raw[term]

@@ -7,34 +7,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from partialpool._typing import Floats
+from partialpool._typing import AnyArray, Floats
 from partialpool.formula import CountFamily, Roles
 from partialpool.formula.families import PROPORTIONS
 from partialpool.records.group_record import GroupRecord
-
-
-class Sized:
-    """Statistics of counts, which have a family and sizes."""
-
-    __slots__ = ()
-    family: CountFamily
-    size_name: str
-
-    @property
-    def proportion(self) -> bool:
-        """Whether sizes count trials, not exposure."""
-        return self.family in PROPORTIONS
-
-    @property
-    def size_words(self) -> str:
-        """What sizes count: trials, exposure, or rows where each row is one unit of it."""
-        if self.proportion:
-            return "trials"
-        return "rows" if self.size_name == "rows" else "exposure"
+from partialpool.records.record import size_in_words
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class CountStatistics(Sized, GroupRecord):
+class CountStatistics(GroupRecord):
     """Everything a one-way model of counts needs to know about the rows.
 
     Rows of one group share its probability or rate, so that events and sizes add up.
@@ -73,6 +54,7 @@ class CountStatistics(Sized, GroupRecord):
         As in `GroupRecord`.
     """
 
+    counts: ClassVar[bool] = True
     alike: ClassVar[dict[str, str]] = {
         "family": "family",
         "factor": "group column",
@@ -118,6 +100,54 @@ class CountStatistics(Sized, GroupRecord):
     def sigma_known(self) -> bool:
         """No standard errors are given."""
         return False
+
+    @property
+    def proportion(self) -> bool:
+        """Whether `size` counts trials, not exposure."""
+        return self.family in PROPORTIONS
+
+    @property
+    def counted(self) -> dict[str, AnyArray]:
+        """Columns of tables: events of every group, and what they are among."""
+        columns: dict[str, AnyArray] = {"events": self.y.astype(np.intp)}
+        if self.size_words != "rows":
+            columns[self.size_words] = self.size.astype(np.intp) if self.proportion else self.size
+        return columns
+
+    @property
+    def size_words(self) -> str:
+        """What sizes count: trials, exposure, or rows where each row is one unit of it."""
+        return size_in_words(self.size_name, proportion=self.proportion)
+
+    @property
+    def denominator(self) -> str:
+        """What events are divided by: the column of sizes; nothing where these are rows."""
+        return "" if self.size_words == "rows" else self.size_name
+
+    @property
+    def pooled_value(self) -> float:
+        """Events of all groups over their sizes."""
+        return self.events / self.total_size
+
+    @property
+    def events(self) -> float:
+        """Events in all."""
+        return float(self.y.sum())
+
+    @property
+    def total_size(self) -> float:
+        """Trials, or exposure, in all."""
+        return float(self.size.sum())
+
+    def outcome_by_group(self, term: int = 0) -> Floats:
+        """Events of each group."""
+        del term
+        return self.y
+
+    def observed(self) -> tuple[dict[str, AnyArray], dict[str, AnyArray]]:
+        """Events, and trials or exposure."""
+        sizes = {} if self.size_words == "rows" else {self.size_words: self.size}
+        return {self.outcome: self.y}, sizes
 
 
 def size_name(roles: Roles) -> str:

@@ -9,8 +9,9 @@ from typing import Self
 import numpy as np
 
 from partialpool._typing import AnyArray, Floats, Ints
+from partialpool.records.record import Record
 
-LOST = 1e-4
+LEAST_SHARE_WITHIN = 1e-4
 """Share of a sum of squares that lies within groups, below which it is summed anew about their own
 means: taking these off has then cost four digits of sixteen. Without the second reading sigma has
 7 digits where groups are 10,000 sigmas apart, and none at 1e8."""
@@ -124,7 +125,7 @@ class Crossing:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CrossProducts:
+class CrossProducts(Record):
     """Everything a linear mixed model needs to know about the rows.
 
         y = X beta + sum_t Z_t b_t + e,   e_i ~ N(0, sigma^2 / w_i),   b_t,l ~ N(0, Sigma_t)
@@ -177,6 +178,43 @@ class CrossProducts:
     def dispersed(self) -> str | None:
         """Family of rows whose dispersion is a parameter; measurements have none."""
         return None
+
+    @property
+    def errors_known(self) -> bool:
+        """Whether rows are estimates with known standard errors."""
+        return self.sigma_known
+
+    @property
+    def group_counts(self) -> dict[str, int]:
+        """Number of groups of each factor."""
+        return {b.factor: len(b.labels) for b in self.blocks}
+
+    def rows_by_group(self, term: int) -> Ints:
+        """Rows in each group of a term."""
+        return self.blocks[term].n
+
+    def outcome_by_group(self, term: int) -> Floats:
+        """Mean of each group of a term; nan where it has no intercept."""
+        block = self.blocks[term]
+        if block.effects[:1] != ("Intercept",):
+            return np.full(len(block.n), np.nan)
+        return block.y_mean + self.center
+
+    def plain_moments(self) -> tuple[float, float, float] | None:
+        """Number, sum and sum of squares of rows without weights."""
+        block = self.blocks[0]
+        plain = not self.sigma_known and np.array_equal(block.weight, block.n)
+        if not plain or block.effects[0] != "Intercept":
+            return None
+        rows, off = float(block.n.sum()), float(block.zty[:, 0].sum())
+        squares = self.yty + 2.0 * self.center * off + rows * self.center**2
+        return rows, off + rows * self.center, squares
+
+    def slope_means(self, term: int, effect: int) -> tuple[Floats, Floats]:
+        """Means of a slope's predictor and of the outcome in each group of a term."""
+        block = self.blocks[term]
+        x = block.ztz[:, 0, effect] / block.weight + block.shift[effect]
+        return x, block.y_mean + self.center
 
     def only(self, kept: Ints, chosen: Sequence[Ints]) -> Self:
         """The same for some of the columns of X and of each Z; themselves if these are all."""
@@ -261,5 +299,5 @@ def lost_digits(products: CrossProducts) -> list[int]:
         t
         for t, b in enumerate(products.blocks)
         if b.within is not None
-        and (np.diag(b.within) < LOST * total)[np.append(~b.constant, True)].any()
+        and (np.diag(b.within) < LEAST_SHARE_WITHIN * total)[np.append(~b.constant, True)].any()
     ]

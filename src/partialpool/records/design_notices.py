@@ -139,11 +139,12 @@ def of_missing(rows: Usable) -> Iterator[Notice]:
     yield from dropped(known.n_rows - known.n_used, known.n_rows, missing, unless)
 
 
-CODES = frozenset(
+MISSING_CODES = frozenset(
     sign * value for value in (9, 99, 999, 9999, 99999, 888, 777) for sign in (-1.0, 1.0)
 )
-"""Numbers that often stand for a missing value."""
-FAR = 3.0
+"""Numbers that often stand for a missing value: nines, eights and sevens, as surveys code
+refusals."""
+FAR_RANGES = 3.0
 """A code is noticed that lies this many ranges of all other values beyond them: of 1,000 normal
 samples of 30 rows none has its own extreme a third as far."""
 
@@ -157,7 +158,7 @@ def codes_for_missing(numbers: Mapping[str, Floats]) -> Iterator[Notice]:
     for name, values in numbers.items():
         known = values[~np.isnan(values)] if np.isnan(values).any() else values
         for extreme in (known.min(), known.max()) if len(known) else ():
-            if float(extreme) not in CODES:
+            if float(extreme) not in MISSING_CODES:
                 continue
             others = known[known != extreme]
             if not len(others):
@@ -172,7 +173,7 @@ def code_for_missing(
 ) -> Iterator[Notice]:
     """A warning of a code that a column holds so often, far from the range of the other values."""
     beyond = max(low - code, code - high)
-    if others >= FEWEST_OTHERS and high > low and beyond > FAR * (high - low):
+    if others >= FEWEST_OTHERS and high > low and beyond > FAR_RANGES * (high - low):
         yield Notice(
             "code_for_missing",
             "warning",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol, Self
@@ -12,10 +13,11 @@ from partialpool._typing import AnyArray, Ints
 from partialpool.design.labels import is_text, sorted_order, spelled_out, unify
 from partialpool.errors import DataError
 from partialpool.kernels.merged_means import merged_means
+from partialpool.records.record import Record
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class GroupRecord:
+class GroupRecord(Record):
     """One record a group of one factor.
 
     Parameters
@@ -37,6 +39,7 @@ class GroupRecord:
         shared; they are in none of the numbers above.
     """
 
+    one_factor: ClassVar[bool] = True
     alike: ClassVar[dict[str, str]] = {"factor": "group column", "outcome": "outcome"}
     """What must be equal on both sides to be combined, in words."""
     summed: ClassVar[tuple[str, ...]] = ("n",)
@@ -63,6 +66,26 @@ class GroupRecord:
     def n_used(self) -> int:
         """Number of rows N that entered."""
         return int(self.n.sum())
+
+    @property
+    @abstractmethod
+    def pooled_value(self) -> float:
+        """Value of all groups together: complete pooling."""
+
+    @property
+    def noiseless(self) -> bool:
+        """Whether rows of one group never differ, so that its value is known; never of counts."""
+        return False
+
+    @property
+    def group_counts(self) -> dict[str, int]:
+        """Number of groups of the factor."""
+        return {self.factor: self.n_groups}
+
+    def rows_by_group(self, term: int = 0) -> Ints:
+        """Rows in each group."""
+        del term
+        return self.n
 
     def sorted(self, order: Sequence[Any] | None = None) -> Self:
         """Return the same statistics with the groups in label order, or in the order of `order`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -67,6 +68,62 @@ class GroupStatistics(GroupRecord):
     def raw(self) -> Floats:
         """Group means in the units of y: the no-pooling estimates."""
         return self.mean + self.center
+
+    @property
+    def pooled_value(self) -> float:
+        """Weighted mean of all rows (units of y)."""
+        return float(self.weight @ self.raw / self.weight.sum())
+
+    @property
+    def sd_within(self) -> float:
+        """Standard deviation within groups by the mean square (units of y)."""
+        return math.sqrt(float(self.ss.sum()) / max(self.n_used - self.n_groups, 1))
+
+    @property
+    def errors_known(self) -> bool:
+        """Whether rows are estimates with known standard errors."""
+        return self.sigma_known
+
+    @property
+    def plain(self) -> bool:
+        """Whether rows have no weights, and so no known standard errors."""
+        return not self.sigma_known and np.array_equal(self.weight, self.n)
+
+    @property
+    def noiseless(self) -> bool:
+        """Whether rows of one group never differ, so that its mean is known."""
+        return not self.ss.any()
+
+    @property
+    def size_words(self) -> str:
+        """What `weight` is."""
+        if self.sigma_known:
+            return "precision (1 / standard error squared)"
+        return "rows" if self.plain else "total weight"
+
+    @property
+    def denominator(self) -> str:
+        """Nothing: values are no proportions or rates."""
+        return ""
+
+    def outcome_by_group(self, term: int = 0) -> Floats:
+        """Mean of each group."""
+        del term
+        return self.raw
+
+    def plain_moments(self) -> tuple[float, float, float] | None:
+        """Number, sum and sum of squares of rows without weights."""
+        if not self.plain:
+            return None
+        squares = float(self.ss.sum() + self.n @ self.raw**2)
+        return float(self.n.sum()), float(self.n @ self.raw), squares
+
+    def observed(self) -> tuple[dict[str, AnyArray], dict[str, AnyArray]]:
+        """Means, and their standard errors or the sd within groups, nan of one row."""
+        if self.sigma_known:
+            return {self.outcome: self.raw}, {"se": np.asarray(1.0 / np.sqrt(self.weight))}
+        sd = np.sqrt(self.ss / np.where(self.n > 1, self.n - 1, np.nan))
+        return {self.outcome: self.raw}, {"sd": sd}
 
     def about_center(self, center: float) -> GroupStatistics:
         """Return the same with another constant taken off the outcome."""

@@ -7,7 +7,7 @@ import numpy as np
 from partialpool._typing import Floats
 from partialpool.records.cross_products import Block, CrossProducts
 
-EXACT = 1e-9
+UNEXPLAINED_SHARE = 1e-9
 """A column follows a slope within groups if no more than this share of its variance is left."""
 
 
@@ -53,9 +53,9 @@ def _share(s: CrossProducts, block: Block, k: int, c: int, mean: Floats) -> Floa
     spread = block.ztz[:, k, k] - block.weight * center**2
     common = block.ztx[:, k, c] - block.weight * center * block.x_mean[:, c]
     total = s.xtx[c, c] - float(block.weight @ block.x_mean[:, c] ** 2)
-    known = spread > EXACT * np.maximum(block.ztz[:, k, k], 1e-300)
+    known = spread > UNEXPLAINED_SHARE * np.maximum(block.ztz[:, k, k], 1e-300)
     ratio = np.where(known, common / np.where(known, spread, 1.0), 0.0)
-    if float(ratio @ common) < (1.0 - EXACT) * total:
+    if float(ratio @ common) < (1.0 - UNEXPLAINED_SHARE) * total:
         return np.zeros(len(ratio))
     named = center + block.shift[k]
     there = ~known & (np.abs(named) > 0)

@@ -16,7 +16,7 @@ import numpy as np
 from partialpool._typing import AnyArray, Floats
 from partialpool.design.labels import missing
 from partialpool.design.row_values import CONSTANT
-from partialpool.design.rules import LARGEST
+from partialpool.design.rules import LARGEST_VALUE
 from partialpool.formula import Roles
 from partialpool.records.count_table import CountTable
 from partialpool.records.counts import CountStatistics
@@ -38,7 +38,7 @@ def has_types(facts: Mapping[str, Any]) -> bool:
     for name, value in facts.items():
         if name in WHOLE and not (_is_whole(value) and value >= 0):
             return False
-        if name in NUMBERS and not (_is_number(value) and abs(value) <= LARGEST**2):
+        if name in NUMBERS and not (_is_number(value) and abs(value) <= LARGEST_VALUE**2):
             return False
         if name in TEXTS and not isinstance(value, str):
             return False
@@ -108,7 +108,7 @@ def _measurements(s: GroupStatistics, roles: Roles) -> bool:
     rows = _rows_agree(s, s.n_used) or (summaries and s.n_rows <= s.n_used + s.n_dropped
                                         + s.withheld[1])  # fmt: skip
     sizes = s.n_groups >= 1 and bool((s.n >= 1).all() and (s.weight > 0).all())
-    values = bool((np.abs(s.mean) + abs(s.center) <= 2 * LARGEST).all() and (s.ss >= 0).all())
+    values = bool((np.abs(s.mean) + abs(s.center) <= 2 * LARGEST_VALUE).all() and (s.ss >= 0).all())
     if not (names and rows and sizes and values and _once(s.labels, s.absent)):
         return False
     spread = (s.mean + s.center) ** 2 * s.weight + s.ss.sum()

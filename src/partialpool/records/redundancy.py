@@ -17,7 +17,8 @@ from partialpool.records.cross_products import CrossProducts
 TOLERANCE = 1e-11
 """A column is redundant if this share of its sum of squares is left given those before it."""
 ROUNDING = (8 * np.finfo(float).eps) ** 2
-"""What is left of the square of what was taken off a constant column."""
+"""What is left of the square of what was taken off a constant column: the square of eight
+roundings."""
 
 
 def without_redundant(

@@ -25,9 +25,11 @@ from partialpool.rows.number_styles import NumberStyle, notices_of, styles_of
 from partialpool.rows.text_columns import NUMBERS, Kind, Kinds, mixed_categories, refuse_percent
 from partialpool.rows.text_numbers import MISSING_LABELS, number_sql, truth_sql, words_sql
 
-BLOCK = 2**20
+BYTES_AT_ONCE = 2**20
+"""Bytes of a file that are held while its line ends are counted."""
 FIRST_ROWS = 10_000
-"""Rows of each file from which the style of its numbers is told; later ones must be like them."""
+"""Rows of each file from which the style of its numbers is recognised; later ones must be like
+them."""
 
 Styles = Mapping[str, NumberStyle]
 
@@ -171,7 +173,7 @@ def _has_mixed_line_ends(file: CsvFile) -> bool:
     both = feeds = returns = 0
     last = b""
     with opener(file.name, "rb") as stream:
-        while block := stream.read(BLOCK):
+        while block := stream.read(BYTES_AT_ONCE):
             both += block.count(b"\r\n") + (last == b"\r" and block[:1] == b"\n")
             feeds += block.count(b"\n")
             returns += block.count(b"\r")

@@ -34,7 +34,7 @@ from partialpool.rows.text_columns import (
     read_in_any_style,
 )
 
-SMALL = 2**19
+SMALL_FILE = 2**19
 """Characters of files that are read here. Measured on one core: at 0.5 MB 50 ms against DuckDB's
 125 (which starts, plans and runs a few statements), even at about 0.8 MB, and with predictors at
 about 1.5 MB. Larger only costs time; the results are the same
@@ -56,7 +56,7 @@ def texts_of(
 
 def are_small(names: Sequence[str]) -> bool:
     """Whether files are so small together that they are read here, as far as their sizes say."""
-    return sum(map(os.path.getsize, names)) <= SMALL
+    return sum(map(os.path.getsize, names)) <= SMALL_FILE
 
 
 def read_small(files: Sequence[CsvFile], kinds: Kinds) -> Columns | None:
@@ -67,7 +67,7 @@ def read_small(files: Sequence[CsvFile], kinds: Kinds) -> Columns | None:
     DataError
         If a row does not fit its header, or a column holds text where numbers belong.
     """
-    texts, left = [], SMALL
+    texts, left = [], SMALL_FILE
     for file in files:
         with opened_text(file.name, file.encoding) as lines:
             texts.append(lines.read(left + 1))

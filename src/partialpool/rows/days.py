@@ -36,8 +36,10 @@ from partialpool.rows import frames
 from partialpool.rows.date_texts import ORDERS, YEAR_FIRST, iso_sql, iso_text
 from partialpool.rows.text_numbers import is_missing, missing_sql
 
-FIRST = dt.datetime(1970, 1, 1)
-DAY = 86_400.0
+UNIX_EPOCH = dt.datetime(1970, 1, 1)
+"""The origin of days in which all three engines store times."""
+SECONDS_A_DAY = 86_400.0
+"""Times without a zone know no leap seconds: NumPy, DuckDB and Spark all count such days."""
 FORMAT = "a date such as 2024-01-31, or 2024-01-31 08:30"
 
 
@@ -91,8 +93,8 @@ def days_of(column: Any, name: str, since: Since) -> Floats:
     """
     values = _plain_times(column)
     if values is not None:
-        passed = values.astype("datetime64[us]") - np.datetime64(FIRST, "us")
-        since_1970 = passed.astype(np.float64) / (DAY * 1e6)
+        passed = values.astype("datetime64[us]") - np.datetime64(UNIX_EPOCH, "us")
+        since_1970 = passed.astype(np.float64) / (SECONDS_A_DAY * 1e6)
         return np.where(np.isnat(values), np.nan, since_1970) - since.day
     codes, labels = frames.label_codes(column)
     days = [_days(label, since.order) for label in labels.tolist()]
@@ -136,9 +138,9 @@ def _days(value: object, order: str) -> float | None:
             return None
     if isinstance(value, dt.datetime):
         plain = value if value.tzinfo is None else value.astimezone(dt.UTC).replace(tzinfo=None)
-        return (plain - FIRST).total_seconds() / DAY
+        return (plain - UNIX_EPOCH).total_seconds() / SECONDS_A_DAY
     if isinstance(value, dt.date):
-        return float((value - FIRST.date()).days)
+        return float((value - UNIX_EPOCH.date()).days)
     return None
 
 
@@ -162,7 +164,7 @@ def duck_days(x: str, kind: str, since: Since) -> str:
         time = f"CASE WHEN {missing} THEN NULL ELSE CAST({iso} AS TIMESTAMP) END"
     if kind == "TIMESTAMP WITH TIME ZONE":
         time = x
-    return f"EPOCH({time}) / CAST({DAY!r} AS DOUBLE) - CAST({since.day!r} AS DOUBLE)"
+    return f"EPOCH({time}) / CAST({SECONDS_A_DAY!r} AS DOUBLE) - CAST({since.day!r} AS DOUBLE)"
 
 
 def spark_days(x: str, kind: str, since: Since) -> str:
@@ -171,7 +173,9 @@ def spark_days(x: str, kind: str, since: Since) -> str:
     if kind == "date":
         return f"CAST(UNIX_DATE({x}) AS DOUBLE) - {start}"
     if kind == "timestamp":  # a point in time
-        return f"CAST(UNIX_MICROS({x}) AS DOUBLE) / CAST({DAY * 1e6!r} AS DOUBLE) - {start}"
+        return (
+            f"CAST(UNIX_MICROS({x}) AS DOUBLE) / CAST({SECONDS_A_DAY * 1e6!r} AS DOUBLE) - {start}"
+        )
     if kind == "string" and since.order != YEAR_FIRST:
         raise DataError(
             "texts of a Spark DataFrame are read as dates with the year first, 2024-12-31: make a "
@@ -181,7 +185,7 @@ def spark_days(x: str, kind: str, since: Since) -> str:
     seconds = f"HOUR({time}) * 3600 + MINUTE({time}) * 60 + EXTRACT(SECOND FROM {time})"
     return (
         f"CAST(UNIX_DATE(CAST({time} AS DATE)) AS DOUBLE) + CAST({seconds} AS DOUBLE) / "
-        f"CAST({DAY!r} AS DOUBLE) - {start}"
+        f"CAST({SECONDS_A_DAY!r} AS DOUBLE) - {start}"
     )
 
 

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-BLOCK = 2**20
+BYTES_AT_ONCE = 2**20
+"""Bytes of a sheet that are searched at once: a sheet may unpack to gigabytes."""
 _MERGED = re.compile(rb'<mergeCell ref="([A-Z]{1,3})([0-9]{1,7}):([A-Z]{1,3})([0-9]{1,7})"')
 _FORMULA = re.compile(rb'<c r="([A-Z]{1,3})([0-9]{1,7})"[^>]{0,200}><f')
 OVERLAP = 400
-"""Bytes that a cell begins with, kept from one block to the next."""
+"""Bytes kept from one block to the next, longer than the longest match of either pattern (some 240
+bytes), so that none is cut in two; what is matched a second time is the same place again."""
 MOST_FORMULAS = 100_000
 """Places of formulas that are kept; the first is what a message needs."""
 
@@ -46,7 +48,7 @@ class SheetParts:
         formulas: set[tuple[int, int]] = set()
         with zipfile.ZipFile(path) as book, book.open(part) as stream:
             before = b""
-            while block := stream.read(BLOCK):
+            while block := stream.read(BYTES_AT_ONCE):
                 text = before + block
                 for left, top, _, bottom in _MERGED.findall(text):
                     if int(bottom) > int(top):

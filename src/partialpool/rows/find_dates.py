@@ -21,8 +21,8 @@ from partialpool.rows import duck, files, frames
 from partialpool.rows.date_texts import ORDERS, YEAR_FIRST
 from partialpool.rows.days import (
     EPOCH,
-    FIRST,
     FORMAT,
+    UNIX_EPOCH,
     Since,
     asked_for,
     days_of,
@@ -121,7 +121,7 @@ def _earliest(data: Any, column: Name, order: str) -> Since | None:
             if first_day is None:
                 return None
             earliest = first_day
-    day = (FIRST + dt.timedelta(math.floor(earliest))).date().isoformat()
+    day = (UNIX_EPOCH + dt.timedelta(math.floor(earliest))).date().isoformat()
     return Since(day, order)
 
 
@@ -162,7 +162,7 @@ def _first_in_engine(data: Any, columns: tuple[Name, ...]) -> dict[str, object]:
             frames.check_column(column.name, list(engine.columns), column.at)
             kind, its_name = engine.type_of(column.name)
             if its_name.lower().startswith(DATES):
-                values[column.name] = FIRST
+                values[column.name] = UNIX_EPOCH
             elif kind == "text":
                 values[column.name] = first_value(engine, column.name)
     return values
@@ -174,7 +174,7 @@ def _first_in_frame(data: Any, kind: str, column: Name) -> object:
     if kind == "polars" and type(data).__name__ == "LazyFrame":
         described = str(data.collect_schema()[column.name]).lower()
         if described.startswith(DATES):
-            return FIRST
+            return UNIX_EPOCH
         if not described.startswith("str"):
             return None
         return _first_of(data.select(column.name).drop_nulls().head(1).collect().to_series())
@@ -183,7 +183,7 @@ def _first_in_frame(data: Any, kind: str, column: Name) -> object:
     values = frames.take(data, kind, (column,))[column.name]
     described = str(getattr(values, "dtype", getattr(values, "type", ""))).lower()
     if described.startswith(DATES):
-        return FIRST
+        return UNIX_EPOCH
     if described and not described.startswith(TEXTS):
         return None
     if hasattr(values, "to_pylist"):

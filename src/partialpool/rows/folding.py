@@ -163,13 +163,14 @@ def _replaced(codes: Ints, labels: AnyArray, each: Changes) -> AnyArray:
     return new[codes]
 
 
-SHOWN = 3
+SHOWN_CHANGES = 3
+"""Merged labels that the notice names: enough to see what kind of difference it was."""
 
 
 def _said(name: str, each: Changes) -> Notice:
-    first = sorted(each.items(), key=lambda pair: str(pair[0]))[:SHOWN]
+    first = sorted(each.items(), key=lambda pair: str(pair[0]))[:SHOWN_CHANGES]
     pairs = [f"{lab.quoted(old)} became {lab.quoted(new)}" for old, new in first]
-    more = f", and {len(each) - SHOWN:,} more" if len(each) > SHOWN else ""
+    more = f", and {len(each) - SHOWN_CHANGES:,} more" if len(each) > SHOWN_CHANGES else ""
     return Notice(
         "labels_folded",
         "info",

@@ -55,8 +55,9 @@ from partialpool.rows.plan import (
 from partialpool.rows.sql import Engine
 
 MOST_SUMS = 400
-"""Aggregates of one statement; more take several."""
-FUSED = 4
+"""Aggregates of one statement; more take several, so that no statement grows with the square of the
+columns."""
+FUSED_COLUMNS = 4
 """With at most so many columns of X, one term's pass also sums what all rows need."""
 
 
@@ -187,7 +188,7 @@ class Passes:
     @property
     def fused(self) -> bool:
         """Whether the sums over all rows come with those of the only term."""
-        return len(self.plan.z) == 1 and len(self.plan.x) <= FUSED
+        return len(self.plan.z) == 1 and len(self.plan.x) <= FUSED_COLUMNS
 
     # statements
 

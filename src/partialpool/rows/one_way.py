@@ -19,7 +19,8 @@ from partialpool.records.counts import CountStatistics, size_name
 from partialpool.records.measurements import GroupStatistics, without_rounding
 
 CANCELLATION = 1e4
-"""Largest ratio of shifted to within-group sum of squares before a second pass."""
+"""Largest ratio of the sum of squares about a common centre to that within groups before a second
+pass: the reciprocal of `LEAST_SHARE_WITHIN` of `cross_products.py`, which says what it costs."""
 KNOWN = "known_"
 """How the sums begin that count the values of a column which are there."""
 

@@ -25,7 +25,8 @@ EVENTS = (
     "on", "oui", "ja", "si", "sí",
 )  # fmt: skip
 """Words that are the event where the other is another word."""
-SHOWN = 6
+SHOWN_WORDS = 6
+"""Words of the outcome that a message lists where there are not two."""
 
 
 def with_event(
@@ -84,7 +85,7 @@ def outcome_words(data: Any, column: Name) -> list[str] | None:
             frames.check_column(column.name, list(opened_data.engine.columns), column.at)
             if opened_data.engine.type_of(column.name)[0] != "text":
                 return None
-            values = some_values(opened_data.engine, column.name, SHOWN + 1)
+            values = some_values(opened_data.engine, column.name, SHOWN_WORDS + 1)
             labels = [label for label in values if label is not None]
     if not all(isinstance(label, str) for label in labels):
         return None
@@ -115,7 +116,7 @@ def event_of(words: list[str], column: str, event: str | None) -> tuple[str, str
         If `event` is neither.
     """
     if len(words) != 2:
-        more = ", ..." if len(words) > SHOWN else ""
+        more = ", ..." if len(words) > SHOWN_WORDS else ""
         raise DataError(
             f'column "{column}" holds the words {lab.shown(words)}{more}: an outcome of events has '
             "two; make a column of 1 (event) and 0"

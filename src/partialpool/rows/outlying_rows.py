@@ -24,9 +24,10 @@ MOST_ROWS = 50_000
 """Of more rows one alone moves nothing to speak of, and this would cost a third of reading."""
 LEVEL = 0.02
 """Probability (Bonferroni) that any row of normal noise is said to lie far."""
-FAR = 4.0
+FAR_SDS = 4.0
 """Sds from which on a row is far, however few rows there are."""
-NAMED = 3
+NAMED_ROWS = 3
+"""Rows that the notice describes, the farthest first; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +76,7 @@ def outlying_rows(y: Floats, x: Floats, groups: Sequence[tuple[Ints, Floats]]) -
     if of is None:
         return Far(np.zeros(0, dtype=np.intp), np.zeros(0))
     p = 2.0 * len(y) * special.stdtr(of.df, -np.abs(of.t))
-    far = np.flatnonzero(of.judged & (np.abs(of.t) > FAR) & (p < LEVEL))
+    far = np.flatnonzero(of.judged & (np.abs(of.t) > FAR_SDS) & (p < LEVEL))
     far = far[np.argsort(-np.abs(of.t[far]), kind="stable")]
     return Far(far, of.t[far])
 
@@ -90,10 +91,10 @@ def _said(
         f"{y[i]:,.6g} in row {place[i] + 1:,} ({factor} {label}) is {abs(t):.1f} sds "
         f"{'above' if t > 0 else 'below'}"
         for i, t, label in zip(
-            far.rows[:NAMED].tolist(), far.t[:NAMED].tolist(), labels, strict=False
+            far.rows[:NAMED_ROWS].tolist(), far.t[:NAMED_ROWS].tolist(), labels, strict=False
         )
     )
-    more = f"; and {len(far.rows) - NAMED:,} more rows" if len(far.rows) > NAMED else ""
+    more = f"; and {len(far.rows) - NAMED_ROWS:,} more rows" if len(far.rows) > NAMED_ROWS else ""
     yield Notice(
         "outlying_rows",
         "warning",

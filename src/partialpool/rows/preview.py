@@ -25,7 +25,7 @@ from partialpool.rows.text_numbers import is_measured, is_missing, is_truth
 DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?!\d)")
 
 LOOKED_AT = 2000
-"""Rows from which kinds are told."""
+"""Rows by which kinds are recognised."""
 MOST_COLUMNS = 10_000
 """With more columns it takes minutes to look, and most of them are not needed."""
 

@@ -14,12 +14,12 @@ import numpy as np
 from partialpool._typing import AnyArray
 from partialpool.design import labels as lab
 from partialpool.design.row_values import replaced
-from partialpool.design.rules import LARGEST, overflow, rows_changed
+from partialpool.design.rules import LARGEST_VALUE, overflow, rows_changed
 from partialpool.errors import DataError
 from partialpool.formula import Roles
 from partialpool.notices import Notice
 from partialpool.records.counts import CountStatistics
-from partialpool.records.design_notices import CODES, code_for_missing, dropped
+from partialpool.records.design_notices import MISSING_CODES, code_for_missing, dropped
 from partialpool.records.measurements import GroupStatistics
 from partialpool.rows.checked_rows import CheckedRows, count_values, first_text
 from partialpool.rows.days import Since
@@ -139,7 +139,7 @@ def reduce(engine: Engine, roles: Roles, said: list[Notice]) -> GroupStatistics:
         groups = groups_of(engine, statements.grouped(repr(center)))
         squares = groups.sums["s2"][groups.sums["used"] > 0]
         refused = groups.sums.get("refused", np.zeros(1)).any()
-        if not refused and (squares < 0.1 * LARGEST**2).all():
+        if not refused and (squares < 0.1 * LARGEST_VALUE**2).all():
             break
     else:
         error = broken_rule(engine, statements.rows)
@@ -189,7 +189,7 @@ def codes_in_engine(
     for x, both in ends.items():
         for code in dict.fromkeys(both):
             near = round(float(code), 6)  # a centre taken off and added again costs a digit
-            if near not in CODES:
+            if near not in MISSING_CODES:
                 continue
             inside = f"CASE WHEN ABS({x} - {near!r}) > 1e-6 THEN {x} END"
             ((n, others, low, high),) = engine.fetch(
@@ -272,7 +272,7 @@ def _statements(roles: Roles, types: dict[str, Kind], whole: Sequence[str] = ())
 def _pilot(engine: Engine, statements: Statements) -> float:
     """A value in the middle of the outcome, from its first rows."""
     values = np.array([row[0] for row in engine.fetch(statements.pilot())], dtype=np.float64)
-    values = values[np.abs(values) <= LARGEST]
+    values = values[np.abs(values) <= LARGEST_VALUE]
     return float(values.mean()) if len(values) else 0.0
 
 

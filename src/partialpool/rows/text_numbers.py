@@ -25,6 +25,7 @@ MISSING_WORDS = (*MISSING_LABELS, "None", ".", "-", "--", "missing", "absent", *
 
 WHITE = " \t\n\v\f\r"
 TRUTH = {"true": 1.0, "false": 0.0}
+"""Words of a truth value, in any case, as files write a column of booleans."""
 _MISSING = frozenset(MISSING_WORDS)
 _NAN = re.compile(r"[+-]?nan", re.ASCII | re.IGNORECASE)
 _FINITE = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?", re.ASCII | re.I)

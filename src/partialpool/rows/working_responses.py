@@ -41,21 +41,24 @@ from partialpool.rows.mixed_read import MixedReading, learned_design
 from partialpool.rows.read import Progress, handing_back
 
 RESPONSE, ERROR = Name("working response"), Name("working error")
-ROUNDS = 60
-WIDE, WIDEST = 6.0, 30.0
+MOST_STEPS = 60
+"""Steps of iterated least squares, at most: eight do for three sets of counts, one of them nearly
+separated, after four estimates move by 2e-4 sd (benchmarks/constants.py); with a flat direction,
+which has no maximum, they go on to the last."""
+WIDE_OFFSET, WIDEST_OFFSET = 6.0, 30.0
 """Range of an offset on the link scale, a factor of 400, from which on it is noticed where it is
 no logarithm; and the one beyond which it is refused, a factor of 1e13. Exposures logged as they
 should be varied by at most 12 in every data set at hand."""
-LEAST = 1e-9
+LEAST_WEIGHT = 1e-9
 """Least weight of a row, relative to the largest it can have."""
-NOTHING = 1e-18
+EMPTY_WEIGHT = 1e-18
 """And that of a row without trials or exposure, which says nothing."""
-UNLIMITED = 1e-6
+UNLIMITED_SHARE = 1e-6
 """Information left of a combination of coefficients, relative to that at the start, below which
 the data set it no limit."""
 LEAST_GUESS, LARGEST_GUESS = 0.1, 2.0
 """Bounds on the guess of a dispersion, from which searches start."""
-RIDGE = 0.05
+RIDGE_SHARE = 0.05
 """Share of the information at the start that stands in where they set none."""
 
 
@@ -152,7 +155,7 @@ def _odd_offsets(table: CountTable, design: Design) -> Iterator[Notice]:
     for expression in roles.offsets:
         values = evaluate(expression, table.data.numbers, design.learned)
         low, high = float(values.min()), float(values.max())
-        if high - low <= WIDE or ("log(" in str(expression) and high - low <= WIDEST):
+        if high - low <= WIDE_OFFSET or ("log(" in str(expression) and high - low <= WIDEST_OFFSET):
             continue
         scale = "log-odds" if table.proportion else "log rate"
         way = f"write offset(log({expression}))"
@@ -162,7 +165,7 @@ def _odd_offsets(table: CountTable, design: Design) -> Iterator[Notice]:
             f"offset({expression}) is added to the {scale} and goes from {low:,.4g} to "
             f"{high:,.4g}, a factor of exp({high - low:,.4g})"
         )
-        if high - low > WIDEST:
+        if high - low > WIDEST_OFFSET:
             raise DataError(f"{what}: {way}")
         yield Notice("offset_not_logged", "warning", f"{what}. If its logarithm is meant, {way}.")
 
@@ -268,7 +271,9 @@ class _Working:
 def _weights(size: Floats, slope: Floats, proportion: bool) -> Floats:
     """Working weights, never quite zero."""
     largest = float(size.max()) * (0.25 if proportion else float(slope.max()))
-    return np.asarray(np.maximum(size * slope, np.where(size > 0, LEAST, NOTHING) * largest))
+    return np.asarray(
+        np.maximum(size * slope, np.where(size > 0, LEAST_WEIGHT, EMPTY_WEIGHT) * largest)
+    )
 
 
 def _rough_dispersion(table: CountTable, eta: Floats) -> float:
@@ -304,10 +309,10 @@ def _without_groups(
     begin = _information(q, rows.size * link.cumulants(np.full(len(q), 0.0))[2])
     size, axes = np.linalg.eigh(curvature)
     along = np.einsum("ik,ij,jk->k", axes, begin, axes)
-    free = size < UNLIMITED * np.maximum(along, 1e-300)
+    free = size < UNLIMITED_SHARE * np.maximum(along, 1e-300)
     if not free.any() and np.isfinite(plain).all():
         return rows.offset + q @ plain, []
-    ridge = RIDGE * float(np.trace(begin)) / len(begin)
+    ridge = RIDGE_SHARE * float(np.trace(begin)) / len(begin)
     held, _ = _ascent(rows, q, link, ridge)
     moved = np.abs(np.linalg.solve(r, axes[:, free])).max(axis=1) * rows.x.std(axis=0).clip(1e-12)
     if "Intercept" in names:
@@ -328,7 +333,7 @@ def _ascent(rows: CountRows, q: Floats, link: Link, ridge: float) -> tuple[Float
         beta[:] = np.linalg.lstsq(q, np.full(len(q), np.log(rate)), rcond=None)[0]
     best = -np.inf
     step, curvature = np.zeros_like(beta), np.eye(len(beta))
-    for _ in range(ROUNDS):
+    for _ in range(MOST_STEPS):
         eta = rows.offset + q @ beta
         a, mean, slope = link.cumulants(eta)
         value = float((rows.y * eta - rows.size * a).sum() - 0.5 * ridge * beta @ beta)

@@ -14,7 +14,7 @@ from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.simulate.estimators import ESTIMATORS, Estimated, observed
 from partialpool.simulate.world import World, Worlds, worlds
 
-TIE = 1e-9
+TIE_SHARE = 1e-9
 """Errors closer than this, in proportion, are equal: REML at tau = 0 is complete pooling, and
 rounding must not decide which of the two is better."""
 
@@ -125,9 +125,9 @@ def _row(
         bias = e.estimate.mean(axis=0) - drawn.theta[0]
         row["bias2"] = float((bias**2).mean())
         row["variance"] = float(e.estimate.var(axis=0).mean())
-    row["best"] = float((error <= np.minimum(no, complete) * (1.0 + TIE)).mean())
-    row["beats_no"] = float((error < no * (1.0 - TIE)).mean())
-    row["beats_complete"] = float((error < complete * (1.0 - TIE)).mean())
+    row["best"] = float((error <= np.minimum(no, complete) * (1.0 + TIE_SHARE)).mean())
+    row["beats_no"] = float((error < no * (1.0 - TIE_SHARE)).mean())
+    row["beats_complete"] = float((error < complete * (1.0 - TIE_SHARE)).mean())
     row["coverage"] = row["coverage_error"] = row["width"] = np.nan
     if e.lower is not None and e.upper is not None:
         covered = ((e.lower <= drawn.theta) & (drawn.theta <= e.upper)).mean(axis=1)

@@ -17,9 +17,8 @@ from partialpool.simulate.noise import uniforms
 
 Population = Literal["normal", "heavy_tailed", "two_clusters", "outlier"]
 POPULATIONS: tuple[Population, ...] = ("normal", "heavy_tailed", "two_clusters", "outlier")
-OUTLIER = 5.0
+OUTLIER_TAUS = 5.0
 """How many tau the outlying group lies above mu."""
-MOST_CELLS = 50_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,16 +152,8 @@ def worlds(world: World, *, replicates: int = 1, seed: int = 1) -> Worlds:
     ArgumentError
         If a number is out of range.
     """
-    groups = len(world.n)
-    if replicates < 1 or replicates * groups > MOST_CELLS:
-        raise ArgumentError(
-            f"replicates times groups must lie between 1 and {MOST_CELLS:,}; "
-            f"received {replicates} times {groups}"
-        )
-    if not 0 <= seed < 2**63:
-        raise ArgumentError(f"seed must be a whole number, 0 or more; received {seed!r}")
     n = np.array(world.n, dtype=np.float64)
-    u, v = uniforms(seed, ("population", "mean"), replicates, groups)
+    u, v = uniforms(seed, ("population", "mean"), replicates, len(n))
     theta = world.mu + world.tau * _standard(u, world.population)
     mean = theta + world.sigma / np.sqrt(n) * special.ndtri(v)
     return Worlds(world, theta, mean, seed)
@@ -179,5 +170,5 @@ def _standard(u: Floats, population: Population) -> Floats:
             return np.where(u < 0.5, -1.0, 1.0)
         case "outlier":
             standard = np.asarray(special.ndtri(u))
-            standard[:, 0] = OUTLIER
+            standard[:, 0] = OUTLIER_TAUS
             return standard

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -151,23 +152,23 @@ class Model:
         one_row_each = bool(statistics.weight.max() <= 1.0)
         if statistics.n_groups == 1 or one_row_each or np.ptp(rows.y) == 0.0:
             return rows.pooled(size)
-        if isinstance(statistics, GroupStatistics) and not statistics.ss.any():
+        if statistics.noiseless:
             return _known_means(statistics, rows.pooled(size))
-        return Encoding.of_fit(self._fitted(statistics), "category", size, rates=self.rates)
-
-    def _fitted(self, statistics: GroupStatistics | CountStatistics) -> Fit:
-        """A fit with the default priors, or else proper ones; with those that are given, if any."""
-        roles = Roles.one_factor("target", "category")
 
         def fitted(prior: PriorLike) -> Fit:
+            roles = Roles.one_factor("target", "category")
             return fit_one_factor(roles, statistics, EngineOptions(prior), as_table)
 
+        return Encoding.of_fit(self._with_priors(fitted), "category", size, rates=self.rates)
+
+    def _with_priors(self, fitted: Callable[..., Fit]) -> Fit:
+        """A fit with the default priors, or else proper ones; with those that are given, if any."""
         try:
-            return fitted(self.prior)
+            return fitted(prior=self.prior)
         except ImproperPosteriorError:
             if self.prior is not None:
                 raise
-            return fitted(PROPER)
+            return fitted(prior=PROPER)
 
     def _together(self, rows: Rows) -> list[Encoding]:
         """All columns by one additive model, from the rows in which none is missing."""
@@ -185,18 +186,13 @@ class Model:
         ]
 
     def _additive(self, rows: Rows, columns: Sequence[int]) -> Fit:
-        """``y ~ 1 + (1 | a) + (1 | b) + ...``, as `_fitted`."""
+        """``y ~ 1 + (1 | a) + (1 | b) + ...``, priors as `_with_priors`."""
         formula = "y ~ 1 + " + " + ".join(f"(1 | c{i})" for i in columns)
         data = {"y": rows.y, **{f"c{i}": rows.codes[i] for i in columns}}
         if self.method == "ml":
             restricted = self.family is None
             return fit(formula, data, family=self.family, method="reml" if restricted else "ml")
-        try:
-            return fit(formula, data, family=self.family, prior=self.prior)
-        except ImproperPosteriorError:
-            if self.prior is not None:
-                raise
-            return fit(formula, data, family=self.family, prior=PROPER)
+        return self._with_priors(partial(fit, formula, data, family=self.family))
 
 
 def _spread(values: Distribution) -> Floats:
@@ -211,7 +207,7 @@ def _central_half_width(values: Distribution) -> Floats:
     return np.asarray(0.5 * (high - low))
 
 
-def _known_means(statistics: GroupStatistics, pooled: Encoding) -> Encoding:
+def _known_means(statistics: GroupStatistics | CountStatistics, pooled: Encoding) -> Encoding:
     """Rows of one category never differ: its mean is known, whatever that of the others is."""
     at = statistics.labels
     pooled.estimate[at], pooled.sd[at], pooled.shrinkage[at] = statistics.raw, 0.0, 0.0

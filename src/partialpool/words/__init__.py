@@ -4,7 +4,7 @@
 |---|---|
 | `formatting.py` | numbers, labels and tables as text |
 | `summary.py` | the lines of a printed fit |
-| `accuracy.py` | the error told, and when no number is shown |
+| `accuracy.py` | the estimated error, and when no number is shown |
 | `notices.py` | what the user should know |
 | `checks.py` | do data look as the model says: every check, and what to do |
 | `misfit.py` | counts that vary more, or are zero more often, than they can |

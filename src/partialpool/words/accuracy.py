@@ -1,6 +1,6 @@
 """The error of what is printed: the accuracy asked for, one notice of it, and when it is refused.
 
-Errors are told in posterior standard deviations of the quantity that is printed (of maximum
+Errors are given in posterior standard deviations of the quantity that is printed (of maximum
 likelihood, in standard errors): the largest of any mean, sd or interval end.
 """
 
@@ -21,7 +21,6 @@ from partialpool.notices import Notice
 from partialpool.posterior import (
     CountsPosterior,
     Estimated,
-    GeneralizedPosterior,
     HeteroscedasticPosterior,
     MixedPosterior,
     OneFactor,
@@ -34,7 +33,7 @@ from partialpool.words.population_shape import with_numbers
 
 FINEST = 1e-10
 """The least that may be asked for: doubles carry no more. The most is `COARSEST`."""
-FAR = 10.0
+FAR_PREDICTOR = 10.0
 """Standard deviations from zero beyond which a predictor is far: the intercepts that vary are then
 so correlated with its slopes (0.995) that a lattice over them is mostly empty."""
 
@@ -64,7 +63,7 @@ def require_reliable(post: Any) -> None:
     Raises
     ------
     NotReachedError
-        If the error told is above 0.5, or not a number.
+        If the estimated error is above 0.5, or not a number.
     """
     if post.error <= COARSEST:
         return
@@ -80,9 +79,9 @@ def accuracy_notice(post: Any) -> Iterator[Notice]:
     told = _told(post)
     if post.error > post.target:
         told += f"; the target is {post.target:g}"
-    elif isinstance(post, GeneralizedPosterior) and post.reliable:
+    elif post.error_of_moments is not None:
         told = (
-            f"the largest error of a mean or sd of this fit is about {post.errors[0]:.3g} "
+            f"the largest error of a mean or sd of this fit is about {post.error_of_moments:.3g} "
             f"posterior standard deviations; the target is {min(post.target, SAMPLED_MOMENTS):g}"
         )
     else:  # the integration itself does not vouch for its error
@@ -103,8 +102,7 @@ def _told(post: Any) -> str:
 
 def _more(post: Any) -> str:
     """Ask for more accuracy, where the default, or not much more than it, was asked for."""
-    coarse = isinstance(post, MixedPosterior | HeteroscedasticPosterior)
-    if not coarse or post.target < DETERMINISTIC:
+    if not post.accuracy_helps or post.target < DETERMINISTIC:
         return ""
     finer = f"--accuracy {0.5 * post.target:g} (accuracy= in Python)"
     return f"ask for more accuracy, which takes longer: {finer}"
@@ -120,10 +118,11 @@ def remedy(post: Any) -> str:
 @remedy.register(CountsPosterior)
 @remedy.register(HeteroscedasticPosterior)
 def _remedy_one_way(post: OneFactor) -> str:
-    if post.model.priors.tau.proper:
+    s = post.statistics
+    if post.priors.tau.proper:
         return ""
-    scale = 1.0 if isinstance(post, CountsPosterior) else float(np.std(post.statistics.raw))
-    return _proper("tau", post.statistics.n_groups, scale)
+    scale = 1.0 if s.counts else float(np.std(s.raw))  # of counts on the link scale
+    return _proper("tau", s.n_groups, scale)
 
 
 @remedy.register
@@ -133,10 +132,7 @@ def _remedy_population(post: PopulationPosterior) -> str:
     if population.learned:
         known = with_numbers(population)
         return f'learn less of the population: --population "{known}" (population= in Python)'
-    if post.priors.tau.proper:
-        return ""
-    scale = float(np.std(post.statistics.raw)) if post.link is None else 1.0
-    return _proper("tau", post.statistics.n_groups, scale)
+    return _remedy_one_way(post)
 
 
 @remedy.register
@@ -178,7 +174,7 @@ def _typical_sd(post: MixedPosterior, block: Block, effect: int) -> float:
     s = post.statistics
     weight = float(block.weight.sum())
     size = math.sqrt(float(block.ztz[:, effect, effect].sum()) / weight)
-    outcome = 1.0 if isinstance(post, GeneralizedPosterior) else math.sqrt(s.yty / weight)
+    outcome = 1.0 if s.counts else math.sqrt(s.yty / weight)
     return outcome / size if size > 0 else math.nan
 
 
@@ -199,5 +195,5 @@ def _far_from_zero(block: Block) -> list[str]:
     if not block.correlated:
         return []
     sd = np.sqrt(np.einsum("lkk->k", block.ztz) / block.weight.sum())
-    far = np.abs(block.shift) > FAR * sd
+    far = np.abs(block.shift) > FAR_PREDICTOR * sd
     return [name for name, is_far in zip(block.effects, far, strict=True) if is_far]

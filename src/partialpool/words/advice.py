@@ -27,6 +27,8 @@ from partialpool.words.near_zero import near_zero
 from partialpool.words.variance import VarianceExplained, variance_explained
 
 FEW_GROUPS = 5
+"""With fewer groups the posterior of tau rests on its prior: under a flat one it has no sd with
+four, and no mean with three."""
 LIKELY = 0.75
 """A statement about shrinkage is made if its posterior probability is above this."""
 TOO_FEW = "There are too few groups to say how much to pool: that rests on the prior of tau."

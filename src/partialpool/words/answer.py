@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from partialpool._table import Table
-from partialpool.records import CountProducts, CountStatistics, CrossProducts
 from partialpool.words.formatting import number, printable, scale_of
 
-ENDS = 3
+NAMED_AT_EITHER_END = 3
 """So many groups are named at either end."""
-LONGEST = 60
+LONGEST_LIST = 60
 """Characters of a list of predictors in a question; of more it says how many there are."""
 
 
@@ -21,18 +20,17 @@ def question(statistics: Any) -> str:
     """The question in words, such as "How does score differ between groups of school?"."""
     s = statistics
     outcome = printable(s.outcome)
-    if isinstance(s, CountStatistics | CountProducts):
+    if s.counts:
         outcome = f"the {'probability' if s.proportion else 'rate'} of {outcome}"
-    if not isinstance(s, CrossProducts):
-        return f"How does {outcome} differ by {printable(s.factor)}?"
-    factors = list(dict.fromkeys(printable(b.factor) for b in s.blocks))
+    by = _listed(map(printable, s.group_counts))
+    if s.one_factor:
+        return f"How does {outcome} differ by {by}?"
     names = [printable(c) for c in s.coefficients if c != "Intercept"]
     predictors = _listed([name for name in names if ":" not in name])
-    if len(predictors) > LONGEST:
+    if len(predictors) > LONGEST_LIST:
         predictors = f"{len(names)} predictors"
     varying = dict.fromkeys(e for b in s.blocks for e in b.effects if e != "Intercept")
     slopes = [printable(effect) for effect in varying if effect in s.coefficients]
-    by = _listed(factors)
     if slopes:
         on = _listed(slopes)
         return f"How do {outcome} and its dependence on {on} differ by {by}?"
@@ -51,7 +49,7 @@ def ends_of(table: Table, factor: str, level: float) -> list[str]:
     centre = table["estimate"]
     order = np.argsort(-centre, kind="stable")
     spread = scale_of(table.get("sd", (table["upper"] - table["lower"]) / 4))
-    shown = min(ENDS, len(order) // 2) or len(order)
+    shown = min(NAMED_AT_EITHER_END, len(order) // 2) or len(order)
 
     def said(places: Sequence[int]) -> str:
         return "; ".join(

@@ -11,9 +11,10 @@ from partialpool._table import Table
 from partialpool.words import formatting
 
 SHOWN_AVERAGES = 20
+"""Rows of averages that are printed; the table has all."""
 ESTIMATES = ("estimate", "sd", "lower", "upper", "loss", "loss_otherwise")
 PROBABILITIES = ("p_above", "probability")
-FAR = 3.0
+FAR_SDS = 3.0
 """Sds from which on a known total does not fit what the model says."""
 
 
@@ -97,6 +98,6 @@ def benchmark_line(benchmark: float, surprise: float) -> str:
         f"Totals add up to {benchmark:,.10g}, which lies {abs(surprise):.1f} sds {side} what the "
         "model says alone."
     )
-    if abs(surprise) > FAR:
+    if abs(surprise) > FAR_SDS:
         line += " That is far: check that total, cells and outcome are in the same units."
     return line

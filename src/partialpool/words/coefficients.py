@@ -120,6 +120,6 @@ def _cost(s: CrossProducts, fixed: FixedEffects | None) -> list[str]:
     estimable = dict(zip(s.coefficients, np.isfinite(fixed.estimate), strict=True))
     if not all(estimable[n] for n in s.coefficients if n not in ("Intercept", *fixed.lost)):
         text += " Predictors that tell events from none have no finite estimate."
-    elif isinstance(s, CountProducts) and s.proportion:
+    elif s.proportion:
         text += " With few trials a group its estimates are too far from 0."
     return [text]

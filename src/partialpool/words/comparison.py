@@ -19,7 +19,7 @@ from partialpool.design.labels import as_labels
 from partialpool.errors import ArgumentError, did_you_mean
 from partialpool.kernels.predictive import leave_one_group_out
 from partialpool.models.counts_propriety import natural_moments
-from partialpool.posterior import CountsPosterior, OneWayPosterior
+from partialpool.posterior import CountsPosterior, OneFactor, OneWayPosterior
 from partialpool.posterior.components import Components, every_component
 from partialpool.records import GroupStatistics
 from partialpool.words.meta_analysis import MetaAnalysis, meta_analysis, printed
@@ -41,28 +41,21 @@ BY_ROWS = ("anova", "ml", "reml")
 ESTIMATORS = ("anova", *BY_ERRORS, "james_stein")
 
 
-def squared_errors(
-    post: OneWayPosterior | CountsPosterior, truth: Floats, tau: float | None = None
-) -> tuple[float, float]:
+def squared_errors(post: OneFactor, truth: Floats) -> tuple[float, float]:
     """Mean squared error of no pooling and of partial pooling against a truth.
 
     Parameters
     ----------
-    post : OneWayPosterior or CountsPosterior
+    post : OneFactor
     truth : ndarray, shape (J,)
         True group parameters (units of y; of counts probabilities or rates).
-    tau : float, optional
-        Of measurements: the estimates as they would be if tau were known (units of y).
 
     Returns
     -------
     float, float
         Units of y squared.
     """
-    if tau is not None and isinstance(post, OneWayPosterior):
-        post = post.given_tau(tau)
-    pooled = post.value if isinstance(post, CountsPosterior) else post.theta
-    estimates = post.statistics.raw, pooled.mean
+    estimates = post.statistics.raw, post.value.mean
     none, partial = (float(np.mean((each - truth) ** 2)) for each in estimates)
     return none, partial
 
@@ -282,7 +275,10 @@ def _row_rmse(post: OneWayPosterior, lam: float) -> float:
     return math.sqrt(float(squares.sum() / n[several].sum()))
 
 
-HERMITE = 40
+HERMITE_NODES = 40
+"""Gauss-Hermite nodes over theta for the mean of a probability: right to 1e-8 where tau is 2 on the
+logit scale, 4e-4 at 5 and 9e-3 at 10, where nodes of a posterior have next to no weight; twice as
+many gain two digits."""
 
 
 @compare.register
@@ -358,7 +354,7 @@ def _expected(post: CountsPosterior) -> Floats:
         if natural_moments(model.sizes, model.priors) <= 1:
             return np.full(nodes.inner.shape, math.nan)
         return np.exp(nodes.inner + 0.5 * nodes.outer[:, None] ** 2)
-    z, w = np.polynomial.hermite_e.hermegauss(HERMITE)
+    z, w = np.polynomial.hermite_e.hermegauss(HERMITE_NODES)
     theta = nodes.inner[:, :, None] + nodes.outer[:, None, None] * z
     return np.asarray(model.link.natural(theta) @ (w / w.sum()))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from partialpool.models.mixed import sd_name
 from partialpool.notices import Notice
-from partialpool.posterior import Estimated, GeneralizedPosterior, MixedPosterior
+from partialpool.posterior import Estimated, MixedPosterior
 from partialpool.records.design_notices import look_started_anew
 from partialpool.words.near_zero import near_zero
 
@@ -32,7 +32,7 @@ def labels_may_start_anew(post: MixedPosterior | Estimated) -> Iterator[Notice]:
         if pair is None:
             continue
         outer, inner = pair
-        average = math.sqrt(_row_variance(post) * len(inner.labels) / len(crossing.i))
+        average = math.sqrt(post.given.variance_of_row * len(inner.labels) / len(crossing.i))
         complete = len(crossing.i) == len(first.labels) * len(second.labels)
         if _sd_may_be(post, inner.factor, NO_GAPS if complete else GAPS) > average:
             continue
@@ -46,18 +46,6 @@ def labels_may_start_anew(post: MixedPosterior | Estimated) -> Iterator[Notice]:
             f"formula takes them as one group. If {inner.factor} 1 of one {outer.factor} is not "
             f"{inner.factor} 1 of another, write (1 | {outer.factor}/{inner.factor}).",
         )
-
-
-def _row_variance(post: MixedPosterior | Estimated) -> float:
-    """Variance of one row within groups; of counts on the link scale."""
-    of = post.given if isinstance(post, Estimated) else post
-    if isinstance(of, GeneralizedPosterior):
-        return of.row_variance / (float(of.statistics.rows.size.mean()) or 1.0)
-    if isinstance(post, Estimated):
-        sigma = post.estimate.sigma
-    else:
-        sigma = 1.0 if post.sigma is None else float(post.sigma.median)
-    return sigma**2 / of.typical_weight
 
 
 def _sd_may_be(post: MixedPosterior | Estimated, factor: str, quantile: float) -> float:

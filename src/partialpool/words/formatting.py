@@ -14,10 +14,10 @@ from partialpool._table import Table
 from partialpool._typing import Floats
 from partialpool.notices import Notice
 
-SHOWN_GROUPS = 10
-
-
+PRINTED_GROUPS = 10
+"""Groups that a fit prints: with the rest of what it says it stays within a screen."""
 WIDTH = 88
+"""Characters of a printed line, as a notebook and a report show without breaking it."""
 
 
 def number(value: float, spread: float) -> str:

@@ -15,7 +15,7 @@ from partialpool._table import Table
 from partialpool._typing import Floats
 from partialpool.posterior.left_out import I_SQUARED, LeftOutGroups
 from partialpool.posterior.posterior import Posterior
-from partialpool.words.formatting import SHOWN_GROUPS, WIDTH, aligned, number, printable
+from partialpool.words.formatting import PRINTED_GROUPS, WIDTH, aligned, number, printable
 
 MUCH = 0.5
 """Posterior sds from which on a shift is said to be much."""
@@ -72,16 +72,16 @@ class Influence:
     def __repr__(self) -> str:
         cells = self.cells()
         lines = [f"{self.formula}, without each group of {self.factor}", ""]
-        lines += aligned(self.header, cells[:SHOWN_GROUPS])
-        if len(cells) > SHOWN_GROUPS:
-            lines.append(f"... {len(cells) - SHOWN_GROUPS:,} more groups: .table")
+        lines += aligned(self.header, cells[:PRINTED_GROUPS])
+        if len(cells) > PRINTED_GROUPS:
+            lines.append(f"... {len(cells) - PRINTED_GROUPS:,} more groups: .table")
         return "\n".join([*lines, "", *textwrap.wrap(self.text, WIDTH)])
 
     def _repr_html_(self) -> str:
-        cells, left = self.cells(), self.table.n_rows - SHOWN_GROUPS
+        cells, left = self.cells(), self.table.n_rows - PRINTED_GROUPS
         return output(
             paragraph(self.formula),
-            html_table(self.header, cells[:SHOWN_GROUPS], f"Without each group of {self.factor}"),
+            html_table(self.header, cells[:PRINTED_GROUPS], f"Without each group of {self.factor}"),
             paragraph(f"... {left:,} more groups: .table", "more") if left > 0 else "",
             paragraph(self.text),
         )

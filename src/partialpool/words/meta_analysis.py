@@ -15,7 +15,6 @@ from partialpool.design.labels import as_labels
 from partialpool.design.new_rows import NEW
 from partialpool.posterior import MixedPosterior
 from partialpool.posterior.distributions import Distribution, Selected
-from partialpool.records import CountProducts, CrossProducts, GroupStatistics
 from partialpool.words.formatting import WIDTH
 
 INTERCEPT = "Intercept"
@@ -54,21 +53,17 @@ def studies_of(statistics: Any) -> Studies | None:
     A meta-analysis has known standard errors, one factor whose intercept varies, and no predictors
     but those of its groups.
     """
-    if isinstance(statistics, GroupStatistics):
-        s = statistics
-        if not s.sigma_known:
-            return None
+    s = statistics
+    if not s.errors_known:
+        return None
+    if s.one_factor:
         return Studies(s.raw, s.weight**-0.5, np.empty((s.n_groups, 0)), (INTERCEPT,))
-    if not isinstance(statistics, CrossProducts) or not statistics.sigma_known:
+    block = s.blocks[0]
+    alone = len(s.blocks) == 1 and block.effects == (INTERCEPT,) and bool(block.constant.all())
+    if not alone or s.coefficients[:1] != (INTERCEPT,):
         return None
-    if isinstance(statistics, CountProducts):  # the errors of their working responses are guesses
-        return None
-    c, block = statistics, statistics.blocks[0]
-    alone = len(c.blocks) == 1 and block.effects == (INTERCEPT,) and bool(block.constant.all())
-    if not alone or c.coefficients[:1] != (INTERCEPT,):
-        return None
-    x = (block.x_mean + c.shift)[:, 1:]
-    return Studies(block.y_mean + c.center, block.weight**-0.5, x, c.coefficients)
+    x = (block.x_mean + s.shift)[:, 1:]
+    return Studies(block.y_mean + s.center, block.weight**-0.5, x, s.coefficients)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,7 +142,7 @@ def new_at_means(post: MixedPosterior) -> Distribution | None:
 def population_at_means(post: MixedPosterior) -> Floats | None:
     """Predictors at their means over the groups of the first factor, (1, p); None as above."""
     s = post.statistics
-    if post.counts or not s.sigma_known or any(b.effects != (INTERCEPT,) for b in s.blocks):
+    if not s.errors_known or any(b.effects != (INTERCEPT,) for b in s.blocks):
         return None
     return np.asarray((s.blocks[0].x_mean + s.shift).mean(axis=0, keepdims=True))
 

@@ -10,7 +10,6 @@ import scipy
 
 from partialpool._version import __version__
 from partialpool.posterior import Estimated
-from partialpool.records import CountProducts, CountStatistics, CrossProducts
 from partialpool.words.families import family_words
 from partialpool.words.formatting import printable
 from partialpool.words.population_shape import population_words
@@ -33,25 +32,17 @@ def methods(post: Any, formula: str, level: float) -> str:
 def _model(post: Any, formula: str) -> str:
     s = post.statistics
     outcome = printable(s.outcome)
-    if isinstance(s, CrossProducts):
-        factors = " and ".join(dict.fromkeys(printable(b.factor) for b in s.blocks))
+    factors, varying = " and ".join(map(printable, s.group_counts)), "parameters"
+    if not s.one_factor:
         varying = "intercepts"
         if any(e != "Intercept" for b in s.blocks for e in b.effects):
             varying += " and slopes" if any(b.effects[0] == "Intercept" for b in s.blocks) else ""
             varying = varying if "slopes" in varying else "slopes"
-    else:
-        factors, varying = printable(s.factor), "parameters"
-    counts = isinstance(s, CountStatistics | CountProducts)
-    family = "normal"
-    if counts:
-        family = family_words(s.family)
-    known = not counts and s.sigma_known
-    errors = " with known standard errors" if known else ""
+    family = family_words(s.family) if s.counts else "normal"
+    errors = " with known standard errors" if s.errors_known else ""
     link = ""
-    if counts:
+    if s.counts and post.group_population not in ("beta", "gamma"):  # which are of rates themselves
         link = f" on the {'logit' if s.proportion else 'log'} scale"
-    if post.group_population in ("beta", "gamma"):  # of probabilities or rates themselves
-        link = ""
     return (
         f"The outcome {outcome} was modelled by a hierarchical {family} model{errors}, {formula}, "
         f"in which the {varying} of groups ({factors}) come from "

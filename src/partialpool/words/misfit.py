@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from partialpool.notices import Notice
-from partialpool.posterior import GeneralizedPosterior
+from partialpool.posterior import GeneralizedPosterior, MixedPosterior
 from partialpool.posterior.count_misfit import (
-    RATIO,
+    NOTABLE_RATIO,
     Excess,
     excess_zeros,
     overdispersion,
@@ -17,13 +17,15 @@ from partialpool.posterior.count_misfit import (
 from partialpool.records.counts import CountStatistics
 from partialpool.words.families import WIDER, family_words
 
-P_VALUE = 0.01
-"""The same tail as that of `count_misfit.SDS`."""
+MISFIT_LEVEL = 0.01
+"""The same tail as that of `count_misfit.NOTABLE_SDS`."""
 EFFECT_OF_ROWS = "give every row an effect of its own, + (1 | row)"
 
 
-def misfit(post: GeneralizedPosterior) -> Iterator[Notice]:
-    """Yield notices of overdispersion and of excess zeros."""
+def misfit(post: MixedPosterior) -> Iterator[Notice]:
+    """Yield notices of overdispersion and of excess zeros, of counts."""
+    if not isinstance(post, GeneralizedPosterior):
+        return
     s = post.statistics
     if any(len(b.n) >= len(s.rows.y) for b in s.blocks):
         return  # every row has an effect of its own, which takes up both
@@ -51,7 +53,7 @@ def misfit_of_one_factor(s: CountStatistics) -> Iterator[Notice]:
     """The same of rows of one factor, of which the sums by group are known."""
     family = "binomial" if s.proportion else "poisson"  # of rows, whatever the groups' is
     variance = rows_of_groups_vary(s)
-    if variance is not None and variance.observed > RATIO and variance.p < P_VALUE:
+    if variance is not None and variance.observed > NOTABLE_RATIO and variance.p < MISFIT_LEVEL:
         yield Notice(
             "rows_vary",
             "warning",

@@ -21,20 +21,19 @@ from partialpool.design.labels import as_labels
 from partialpool.errors import ArgumentError, PriorError
 from partialpool.models import Priors
 from partialpool.posterior.left_out import LeftOutGroups
-from partialpool.records import CountStatistics, GroupStatistics
 from partialpool.words.formatting import WIDTH, aligned, printable
 
 FEW_GROUPS = 30
 """With fewer groups the standard error of a difference is itself too uncertain to be relied on.
 Sivula, Magnusson and Vehtari (2020), arXiv:2008.10296, show it to be too small with few
 observations, with models that predict alike, and with outliers."""
-SAME = 1e-8
+SAME_SHARE = 1e-8
 """Relative difference of groups' own values that may be rounding of their sums."""
 LONG_NAME = 28
 """Longer names are replaced by letters in the printed table."""
 USED_WEIGHT = 0.05
 """Stacking weights below this are not worth a sentence."""
-ALIKE = 4.0
+SMALL_DIFFERENCE = 4.0
 """Differences below this are said to be small (same source)."""
 
 
@@ -253,19 +252,9 @@ class _Groups:
 
 
 def _groups(m: Scored) -> _Groups:
-    s = m.engine.statistics
-    if isinstance(s, CountStatistics):
-        return _Groups(s.labels, s.n, s.y, True)
-    if isinstance(s, GroupStatistics):
-        return _Groups(s.labels, s.n, s.raw, False)
-    at = next(t for t, b in enumerate(s.blocks) if b.factor == m.factor)
-    block = s.blocks[at]
-    if m.engine.counts:
-        y = np.bincount(s.rows.group[at], s.rows.y, len(block.n)).astype(np.float64)
-        return _Groups(block.labels, block.n, y, True)
-    if block.effects[:1] != ("Intercept",):
-        return _Groups(block.labels, block.n, np.full(len(block.n), math.nan), False)
-    return _Groups(block.labels, block.n, block.y_mean + s.center, False)
+    s, term = m.engine.statistics, next(t for t in m.engine.terms if t.factor == m.factor)
+    rows, value = s.rows_by_group(term.block), s.outcome_by_group(term.block)
+    return _Groups(term.labels, rows, value, s.counts)
 
 
 def _same_groups(first: Scored, other: Scored) -> Ints:
@@ -298,7 +287,7 @@ def _same_groups(first: Scored, other: Scored) -> Ints:
         raise _unlike(first, other, how)
     apart = np.abs(of_first.value - of_other.value[at])
     size = np.abs(of_first.value).max(initial=1e-300)
-    if np.nanmax(apart, initial=0.0) > SAME * size:
+    if np.nanmax(apart, initial=0.0) > SAME_SHARE * size:
         raise _unlike(first, other, "do not have the same values of the outcome, offsets taken off")
     return at
 
@@ -335,8 +324,8 @@ def _sentences(of: ModelComparison, names: Sequence[str]) -> list[str]:
         said.append(f"The difference itself is computed to {error:.2g}.")
     if gap < 2.0 * se:
         said.append("The difference is within 2 se: the data cannot tell them apart.")
-    elif gap < ALIKE:
-        said.append(f"So small a difference (below {ALIKE:g}) hardly matters.")
+    elif gap < SMALL_DIFFERENCE:
+        said.append(f"So small a difference (below {SMALL_DIFFERENCE:g}) hardly matters.")
     groups = of.pointwise.n_rows
     if groups < FEW_GROUPS:
         said.append(

@@ -14,7 +14,6 @@ from partialpool._table import Table
 from partialpool.design.labels import as_labels
 from partialpool.errors import ArgumentError
 from partialpool.posterior.distributions import check_level
-from partialpool.records import CrossProducts
 from partialpool.records.cross_products import DISPERSION
 from partialpool.words.formatting import aligned, number, printable
 from partialpool.words.ratios import ParameterScale, middles
@@ -251,14 +250,10 @@ def _cells(fit: Fitted, spread: Spread, level: float, scale: ParameterScale) -> 
 
 def _about(fit: Fitted) -> dict[str, str]:
     s = fit.statistics
-    if isinstance(s, CrossProducts):
-        groups = {b.factor: len(b.labels) for b in s.blocks}
-    else:
-        groups = {s.factor: s.n_groups}
     return {
         "outcome": printable(s.outcome),
         "rows": f"{s.n_used:,}",
-        **{f"groups of {factor}": f"{size:,}" for factor, size in groups.items()},
+        **{f"groups of {factor}": f"{size:,}" for factor, size in s.group_counts.items()},
         "family": fit.family,
         **({} if fit.population == "normal" else {"population": str(fit.population)}),
         "method": fit.computed_by,

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from functools import singledispatch
 from typing import Any
 
-import numpy as np
-
 from partialpool.design.labels import shown
 from partialpool.formula.families import WITHOUT_DISPERSION
 from partialpool.models.mixed import sd_name
@@ -16,14 +14,13 @@ from partialpool.notices import Notice
 from partialpool.posterior import (
     CountsPosterior,
     Estimated,
-    GeneralizedPosterior,
     HeteroscedasticPosterior,
     MixedPosterior,
     OneFactor,
     OneWayPosterior,
     PopulationPosterior,
 )
-from partialpool.records import CountProducts, CountStatistics, GroupStatistics, design_notices
+from partialpool.records import CountStatistics, design_notices
 from partialpool.records.cross_products import Block
 from partialpool.words.accuracy import accuracy_notice
 from partialpool.words.advice import FEW_GROUPS
@@ -36,6 +33,8 @@ from partialpool.words.population import population_notices
 from partialpool.words.population_shape import rests_on_prior
 
 FEW_REPLICATES = 10
+"""With fewer degrees of freedom within groups the standard error of log sigma is above 1 /
+sqrt(20), 22%: sigma, and with it tau, rests on the priors."""
 
 
 @singledispatch
@@ -60,14 +59,14 @@ def _notices_population(post: PopulationPosterior) -> Iterator[Notice]:
     s = post.statistics
     yield from _one_factor(post)
     if isinstance(s, CountStatistics):
-        yield from _unexposed(s)
-        yield from misfit_of_one_factor(s)
+        first, last = (*_unexposed(s), *misfit_of_one_factor(s)), _at_ends(s)
     else:
-        yield from _zero_or_one(post)
+        first, last = tuple(_zero_or_one(post)), _single_rows(s)
+    yield from first
     yield from population_notices(post)
     yield from rests_on_prior(post)
     yield from tau_near_zero(post)
-    yield from _at_ends(s) if isinstance(s, CountStatistics) else _single_rows(s)
+    yield from last
 
 
 @notices_of.register
@@ -181,46 +180,34 @@ def tau_near_zero(post: Any) -> Iterator[Notice]:
 
 def _zero_or_one(post: Any) -> Iterator[Notice]:
     """Say that measurements are 0 or 1 only: then the sum of y (1 - y) over the rows is zero."""
-    s = post.statistics
-    if isinstance(s, CountProducts) or s.sigma_known:
+    moments = post.statistics.plain_moments()
+    if moments is None:
         return
-    if isinstance(s, GroupStatistics):
-        if not np.array_equal(s.weight, s.n):
-            return
-        total, squares = float(s.n @ s.raw), float(s.ss.sum() + s.n @ s.raw**2)
-        rows = float(s.n.sum())
-    else:
-        block = s.blocks[0]
-        if not np.array_equal(block.weight, block.n):
-            return
-        rows, off = float(block.n.sum()), float(block.zty[:, 0].sum())
-        if block.effects[0] != "Intercept":
-            return
-        total = off + rows * s.center
-        squares = s.yty + 2.0 * s.center * off + rows * s.center**2
+    rows, total, squares = moments
     whole = abs(total - round(total)) < 1e-6 and 1 <= round(total) <= rows - 1
     if whole and abs(squares - total) < 1e-9 * total:
         yield Notice(
             "zero_or_one",
             "warning",
-            f"{s.outcome} is 0 or 1 in every row, and was fitted as a measurement: "
+            f"{post.statistics.outcome} is 0 or 1 in every row, and was fitted as a measurement: "
             'family="binomial" (--family binomial) fits probabilities.',
         )
 
 
-def _single_rows(s: GroupStatistics) -> Iterator[Notice]:
-    single = int((s.n == 1).sum())
-    if single and not s.sigma_known and single < s.n_groups:
-        verb = "groups has" if single == 1 else "groups have"
+def _single_rows(s: Any, term: int = 0, groups: str = "groups") -> Iterator[Notice]:
+    """Say how many groups of a term have one row."""
+    n = s.rows_by_group(term)
+    single = int((n == 1).sum())
+    if single and not s.sigma_known and single < len(n):
         yield Notice(
             "single_row_groups",
             "info",
-            f"{single:,} of {s.n_groups:,} {verb} one row: the spread within groups is learned "
-            "from the others, and these are shrunk the most.",
+            f"{single:,} of {len(n):,} {groups} {'has' if single == 1 else 'have'} one row: the "
+            "spread within groups is learned from the others, and these are shrunk the most.",
         )
 
 
-ROUGH = 0.05
+ROUGH_MOVE = 0.05
 """Standard errors by which an approximate integral may move estimates unmentioned."""
 MANY_GROUPS = 20
 """With fewer groups, spreads taken as known make intervals too short to say nothing."""
@@ -231,15 +218,15 @@ def _notices_mixed(post: MixedPosterior) -> Iterator[Notice]:
     """Yield the notices of a posterior, the most important first."""
     yield from accuracy_notice(post)
     yield from dropped(post)
-    for factor in dict.fromkeys(b.factor for b in post.statistics.blocks):
-        blocks = [b for b in post.statistics.blocks if b.factor == factor]
-        yield from _few_groups(post, blocks)
-        yield from single_rows(blocks[0], post.statistics.sigma_known)
+    s = post.statistics
+    for factor in s.group_counts:
+        terms = [t for t, block in enumerate(s.blocks) if block.factor == factor]
+        yield from _few_groups(post, [s.blocks[t] for t in terms])
+        yield from _single_rows(s, terms[0], f"groups of {factor}")
     yield from labels_may_start_anew(post)
     yield from population_notices(post)
     yield from tau_near_zero(post)
-    if isinstance(post, GeneralizedPosterior):
-        yield from misfit(post)
+    yield from misfit(post)
     yield from _zero_or_one(post)
     yield from _no_finite_sd(post)
 
@@ -253,8 +240,7 @@ def _notices_estimated(post: Estimated) -> Iterator[Notice]:
     yield from labels_may_start_anew(post)
     yield from population_notices(post)
     yield from _zero_or_one(post)
-    if isinstance(post.given, GeneralizedPosterior):
-        yield from misfit(post.given)
+    yield from misfit(post.given)
     if post.estimate.boundary:
         yield Notice(
             "estimate_on_boundary",
@@ -282,8 +268,8 @@ def _notices_estimated(post: Estimated) -> Iterator[Notice]:
             f"{'values' if len(names) > 1 else 'value'} shown could as well be others. Leave out "
             "what is redundant in the formula.",
         )
-    sizes = {b.factor: len(b.labels) for b in post.statistics.blocks}
-    few = [f"{size} of {factor}" for factor, size in sizes.items() if size < MANY_GROUPS]
+    sizes = post.statistics.group_counts.items()
+    few = [f"{size} of {factor}" for factor, size in sizes if size < MANY_GROUPS]
     if few:
         yield Notice(
             "few_groups",
@@ -296,7 +282,7 @@ def _notices_estimated(post: Estimated) -> Iterator[Notice]:
 def _approximate(post: Estimated) -> Iterator[Notice]:
     """Say where the integral over groups of counts is too rough, and by how much."""
     estimate = post.estimate
-    if post.quadrature is None or estimate.moved < ROUGH:
+    if post.quadrature is None or estimate.moved < ROUGH_MOVE:
         return
     rule = (
         "Laplace's approximation"
@@ -328,19 +314,6 @@ def _few_groups(post: MixedPosterior, blocks: list[Block]) -> Iterator[Notice]:
         f"There are only {size} groups of {factor}: the data say little about their spread, and "
         f"the result depends on its prior, {priors}.{advice}",
     )
-
-
-def single_rows(block: Block, sigma_known: bool) -> Iterator[Notice]:
-    """Say how many groups have one row."""
-    single, size = int((block.n == 1).sum()), len(block.n)
-    if single and not sigma_known and single < size:
-        verb = "has" if single == 1 else "have"
-        yield Notice(
-            "single_row_groups",
-            "info",
-            f"{single:,} of {size:,} groups of {block.factor} {verb} one row: the spread within "
-            "groups is learned from the others, and these are shrunk the most.",
-        )
 
 
 def _no_finite_sd(post: MixedPosterior) -> Iterator[Notice]:
@@ -382,13 +355,11 @@ def _at_ends(s: CountStatistics) -> Iterator[Notice]:
     ends = int((((s.y == 0) | all_events) & (s.size > 0)).sum())
     if ends:
         verb = "group has" if ends == 1 else "groups have"
-        what = "no event, or events only" if s.proportion else "no event"
+        what = "no event: the raw rate is 0"
+        if s.proportion:
+            what = "no event, or events only: the raw value says 0% or 100% with certainty"
         yield Notice(
             "groups_at_ends",
             "info",
-            f"{ends:,} of {s.n_groups:,} {verb} {what}: the raw value says 0% or 100% with "
-            "certainty, the estimate learns from the other groups."
-            if s.proportion
-            else f"{ends:,} of {s.n_groups:,} {verb} {what}: the raw rate is 0, the estimate "
-            "learns from the other groups.",
+            f"{ends:,} of {s.n_groups:,} {verb} {what}, the estimate learns from the other groups.",
         )

@@ -11,12 +11,11 @@ import numpy as np
 from partialpool.design.labels import shown
 from partialpool.models.population_text import AnyPopulation
 from partialpool.notices import Notice
-from partialpool.posterior import CountsPosterior
 from partialpool.posterior.group_check import GroupCheck
 from partialpool.words.formatting import number
 from partialpool.words.population_shape import population_words
 
-NAMED = 5
+NAMED_GROUPS = 5
 """So many outlying groups are named, the farthest first."""
 SIZES_LEVEL = 0.005
 """P-value from which on sizes are said to go with values: in 2 of 1,000 right worlds of
@@ -26,11 +25,10 @@ measurements, and in 60 of 60 where the value rises by 1.5 sds a doubling of the
 
 def population_notices(post: Any) -> Iterator[Notice]:
     """Yield notices of outlying groups, of a population that is not normal, and of sizes."""
-    counts = isinstance(post, CountsPosterior)
     for check in post.group_checks():
         yield from outlying_groups(check)
         yield from not_normal(check)
-        yield from sizes_and_values(check, counts=counts)
+        yield from sizes_and_values(check, counts=post.statistics.counts)
 
 
 def outlying_groups(check: GroupCheck) -> Iterator[Notice]:
@@ -41,9 +39,9 @@ def outlying_groups(check: GroupCheck) -> Iterator[Notice]:
     far = far[np.argsort(-np.abs(np.nan_to_num(check.z[far])), kind="stable")]
     listed = ", ".join(
         f"{shown(check.labels[[j]].tolist())} ({_how_far(float(check.z[j]))})"
-        for j in far[:NAMED].tolist()
+        for j in far[:NAMED_GROUPS].tolist()
     )
-    more = f", and {len(far) - NAMED:,} more" if len(far) > NAMED else ""
+    more = f", and {len(far) - NAMED_GROUPS:,} more" if len(far) > NAMED_GROUPS else ""
     one = len(far) == 1
     what = "" if check.term == "Intercept" else f" in {check.term}"
     yield Notice(

@@ -13,12 +13,12 @@ from partialpool.models.populations import LEARNED, Contaminated, PointNormal, P
 from partialpool.notices import Notice
 from partialpool.posterior import PopulationPosterior
 
-NODES = 4001
+PRIOR_NODES = 4001
 """Nodes over a hyperparameter from which quantiles of its prior are read; twice as many move none
 by 1e-3 of the prior's sd."""
-PARTS = np.linspace(0.05, 0.95, 19)
+PRIOR_LEVELS = np.linspace(0.05, 0.95, 19)
 """Quantiles of the prior between which the posterior's probability is held against the prior's."""
-SAME = 0.2
+TOLD_DISTANCE = 0.2
 """Total variation distance from the prior below which the data are said to tell little: in 30
 worlds of 8 groups that of df, share and ratio was 0.16 at most in nine of ten, and in worlds
 of 200 groups, a tenth of them from a population six times as wide, 0.41 or more in nine of ten
@@ -51,7 +51,7 @@ def rests_on_prior(post: PopulationPosterior) -> Iterator[Notice]:
     near = [
         name
         for name, (x, p) in zip(population.learned, _priors(population), strict=True)
-        if distance(named[f"{name}[{factor}]"], x, p) < SAME
+        if distance(named[f"{name}[{factor}]"], x, p) < TOLD_DISTANCE
     ]
     if not near:
         return
@@ -89,14 +89,14 @@ def distance(of: Any, x: Floats, p: Floats) -> float:
 def _priors(population: Population) -> Iterator[tuple[Floats, Floats]]:
     """Quantiles of the prior of each of what is learned, the others at their starting values."""
     for i, axis in enumerate(population.axes):
-        u = np.linspace(-14.0, 14.0, NODES)
+        u = np.linspace(-14.0, 14.0, PRIOR_NODES)
         value = axis.value(u)
-        shape = np.tile(np.array(population.start), (NODES, 1))
+        shape = np.tile(np.array(population.start), (PRIOR_NODES, 1))
         shape[:, i] = value
         log_density = population.log_hyperprior(shape) + axis.log_slope(u)
         weight = np.exp(log_density - log_density.max())
         below = np.cumsum(weight) - 0.5 * weight
-        yield np.interp(PARTS, below / weight.sum(), value), PARTS
+        yield np.interp(PRIOR_LEVELS, below / weight.sum(), value), PRIOR_LEVELS
 
 
 def with_numbers(population: Population) -> str:

@@ -4,39 +4,29 @@ from __future__ import annotations
 
 import math
 import textwrap
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from partialpool._markup import output, paragraph
 from partialpool._markup import table as html_table
+from partialpool._normal import ENDS_AND_MEDIAN, NORMAL_WIDTH
 from partialpool._table import Table
 from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.design.labels import as_labels
-from partialpool.integrate import WeightedNodes
-from partialpool.posterior import (
-    CountsPosterior,
-    GeneralizedPosterior,
-    MixedPosterior,
-    OneWayPosterior,
-)
-from partialpool.posterior.components import trimmed
-from partialpool.posterior.distributions import Distribution, Selected
 from partialpool.posterior.engine import FullEngine, Term
 from partialpool.posterior.sensitivity import Setting, settings
-from partialpool.posterior.theta import Theta
 from partialpool.words.formatting import WIDTH, aligned, number, printable
 
 MUCH = 0.5
-"""Posterior sds from which on an answer is said to move: half the uncertainty that is told."""
-SHOWN = 5
+"""Posterior sds from which on an answer is said to move: half the uncertainty."""
+SHOWN_GROUPS = 5
 """Groups that are told with intervals: those that move most."""
-NORMAL_WIDTH = 3.919927969080108
-"""Width of a central 95% interval of a normal distribution, in sds."""
-LEVEL, ENDS = 0.95, np.array([0.025, 0.5, 0.975])
-LIGHT = 1e-9
-"""Share of the weight of nodes that are left out: shifts are told to 0.01."""
+LEVEL = 0.95
+"""Of the intervals of the table: what is compared are answers, whatever level a fit prints."""
+LIGHT_SHARE = 1e-9
+"""Share of the weight of nodes that are left out: shifts are right to 0.01."""
 
 READ_NODES = 256
 """Nodes from which groups of models with predictors are read: shifts of sleepstudy and rats under a
@@ -120,16 +110,16 @@ def sensitivity(post: FullEngine, formula: str) -> Sensitivity:
     """
     every = list(settings(post))
     tried = [s for s in every if s.engine is not None]
-    engines = [_light(s.engine) for s in every if s.engine is not None]
+    engines = [s.engine.without_light_nodes(LIGHT_SHARE) for s in every if s.engine is not None]
     parameters = [_parameters(engine) for engine in engines]
     shifts = [_shifts(parameters[0], other) for other in parameters]
     effects = _Effects.of(post)
-    engines = [_thinned(engine) for engine in engines]
+    engines = [engine.thinned(READ_NODES) for engine in engines]
     means = [effects.moments(engine) for engine in engines]
     moved = np.stack([_shift(*means[0], mean) for mean, _ in means])
     which = np.nanargmax(np.abs(np.nan_to_num(moved)), axis=0)
     largest = moved[which, np.arange(moved.shape[1])]
-    order = np.argsort(-np.abs(np.nan_to_num(largest)), kind="stable")[:SHOWN]
+    order = np.argsort(-np.abs(np.nan_to_num(largest)), kind="stable")[:SHOWN_GROUPS]
     names = [s.name for s in tried]
     return Sensitivity(
         table=_joined(
@@ -150,47 +140,13 @@ def sensitivity(post: FullEngine, formula: str) -> Sensitivity:
     )
 
 
-def _light(engine: FullEngine) -> FullEngine:
-    """The same without nodes that hardly weigh anything, to be read in less time."""
-    if isinstance(engine, OneWayPosterior):
-        return replace(engine, components=trimmed(engine.components, LIGHT))
-    if isinstance(engine, CountsPosterior):
-        return replace(engine, nodes=engine.nodes.cut(LIGHT))
-    return engine
-
-
-def _thinned(engine: FullEngine) -> FullEngine:
-    """A model with predictors whose groups are read from a systematic sample of its nodes.
-
-    Sampled with probabilities proportional to their weights in the order of the lattice, by which
-    neighbours stand for each other.
-    """
-    if not isinstance(engine, MixedPosterior) or isinstance(engine, GeneralizedPosterior):
-        return engine
-    nodes = engine.weighted
-    if len(nodes.weight) <= READ_NODES:
-        return engine
-    places = (np.arange(READ_NODES) + 0.5) / READ_NODES
-    at = np.searchsorted(np.cumsum(nodes.weight), places * nodes.weight.sum())
-    some = WeightedNodes(
-        np.full(READ_NODES, 1.0 / READ_NODES),
-        nodes.points[at],
-        nodes.carried[at],
-        np.zeros(READ_NODES, dtype=np.intp),
-        nodes.log_total,
-        nodes.error,
-        nodes.status,
-    )
-    return replace(engine, weighted=some)
-
-
 # parameters -----------------------------------------------------------------------------------
 
 
 def _parameters(engine: FullEngine) -> dict[str, AnyArray]:
     """Name, mean, sd, median and the ends of the interval of every parameter."""
     named = engine.named()
-    quantiles = np.array([d.quantile(ENDS) for d in named.values()])
+    quantiles = np.array([d.quantile(ENDS_AND_MEDIAN) for d in named.values()])
     return {
         "name": as_labels(named),
         "mean": np.array([float(d.mean) for d in named.values()]),
@@ -244,10 +200,7 @@ class _Effects:
 
     def moments(self, engine: FullEngine) -> tuple[Floats, Floats]:
         """Means and sds of all effects under a setting."""
-        if isinstance(engine, OneWayPosterior):
-            every: list[Distribution] = [Theta.of(engine, engine.components)]
-        else:
-            every = [engine.values(term, "response") for term in engine.terms]
+        every = [engine.values(term, "response") for term in engine.terms]
         return np.concatenate([d.mean for d in every]), np.concatenate([d.sd for d in every])
 
     def table(self, engine: FullEngine, which: Ints, mean: Floats, sd: Floats) -> dict[str, Any]:
@@ -255,32 +208,9 @@ class _Effects:
         ends = np.empty((2, len(which)))
         for b in np.unique(self.block[which]).tolist():
             here = np.flatnonzero(self.block[which] == b)
-            ends[:, here] = _some(engine, b, self.position[which][here]).interval(LEVEL)
+            some = self.position[which][here]
+            ends[:, here] = engine.some_intervals(self.terms[b], some, LEVEL)
         return {**self.labelled(which), "mean": mean, "sd": sd, "lower": ends[0], "upper": ends[1]}
-
-
-def _some(engine: FullEngine, block: int, which: Ints) -> Distribution:
-    """Values of some groups."""
-    if isinstance(engine, OneWayPosterior):
-        return Theta.of(engine, engine.components, which)
-    if isinstance(engine, CountsPosterior):
-        return engine.some_groups(which)
-    return _Taken(engine.values(engine.terms[block], "response"), which)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class _Taken(Selected):
-    """Some of the quantities of a distribution, by position."""
-
-    which: Ints
-
-    @property
-    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
-        return (len(self.which),)
-
-    def interval(self, level: float = 0.95, kind: Any = "equal-tailed") -> Floats:
-        """Ends of the intervals, (2, K)."""
-        return np.asarray(self.of.interval(level, kind)[:, self.which])
 
 
 # tables ---------------------------------------------------------------------------------------

@@ -12,7 +12,6 @@ import numpy as np
 from partialpool._markup import output, paragraph
 from partialpool._markup import table as html_table
 from partialpool._table import Table
-from partialpool._typing import Floats
 from partialpool.errors import ArgumentError
 from partialpool.models import Priors
 from partialpool.notices import Notice
@@ -22,14 +21,15 @@ from partialpool.posterior import (
     GeneralizedPosterior,
     HeteroscedasticPosterior,
     MixedPosterior,
+    OneFactor,
     OneWayPosterior,
     PopulationPosterior,
 )
-from partialpool.posterior.distributions import Distribution, IntervalKind
-from partialpool.records import CountProducts, CountStatistics, CrossProducts, GroupStatistics
+from partialpool.posterior.distributions import IntervalKind
+from partialpool.records import CrossProducts
 from partialpool.records.cross_products import DISPERSION
 from partialpool.words.formatting import (
-    SHOWN_GROUPS,
+    PRINTED_GROUPS,
     WIDTH,
     aligned,
     group_cells,
@@ -42,22 +42,22 @@ from partialpool.words.meta_analysis import new_at_means
 from partialpool.words.population_shape import population_words
 
 
-@singledispatch
 def headline(post: Any, formula: str) -> str:
     """What was fitted, in one line."""
-    raise TypeError(f"headline of a {type(post).__name__}")
-
-
-@headline.register(OneWayPosterior)
-@headline.register(HeteroscedasticPosterior)
-def _headline_one_way(post: OneWayPosterior | HeteroscedasticPosterior, formula: str) -> str:
-    return _measured(post.statistics, formula)
-
-
-def _measured(s: GroupStatistics, formula: str) -> str:
-    what = "estimates with known standard errors" if s.sigma_known else "rows"
+    s, counted = post.statistics, ""
+    if s.counts:
+        over = f" in {s.total_size:,.6g} {s.size_words}" if s.size_words != "rows" else ""
+        counted = f"{s.family}, {s.events:,.0f} events{over}, "
+    what = "estimates with known standard errors" if s.errors_known else "rows"
     dropped = f" ({s.n_dropped:,} more left out)" if s.n_dropped else ""
-    return f"{formula}: {s.n_used:,} {what}{dropped} in {s.n_groups:,} groups"
+    groups = f" in {s.n_groups:,} groups" if s.one_factor else f"; {_groups_by_factor(s)}"
+    population = post.group_population
+    of = "" if post.linear_shrinkage else f" from {population_words(population)}"
+    return f"{formula}: {counted}{s.n_used:,} {what}{dropped}{groups}{of}"
+
+
+def _groups_by_factor(s: CrossProducts) -> str:
+    return ", ".join(f"{size:,} groups of {factor}" for factor, size in s.group_counts.items())
 
 
 @singledispatch
@@ -67,28 +67,48 @@ def pooling_line(post: Any, level: float = 0.95, kind: IntervalKind = "equal-tai
 
 
 @pooling_line.register(OneWayPosterior)
+@pooling_line.register(CountsPosterior)
 @pooling_line.register(HeteroscedasticPosterior)
-def _pooling_line_one_way(
-    post: OneWayPosterior | HeteroscedasticPosterior,
-    level: float = 0.95,
-    kind: IntervalKind = "equal-tailed",
+def _pooling_line_one_factor(
+    post: OneFactor, level: float = 0.95, kind: IntervalKind = "equal-tailed"
 ) -> str:
-    what = "heterogeneity (I^2)" if post.statistics.sigma_known else "intraclass correlation (ICC)"
-    return pooling_words(what, post.icc, post.shrinkage.mean, level, kind)
-
-
-def pooling_words(
-    what: str, icc: Distribution, shrinkage: Floats, level: float, kind: IntervalKind
-) -> str:
-    """Share of variance between groups with its interval, and the range of shrinkage."""
-    lower, upper = icc.interval(level, kind)
-    low, high = float(shrinkage.min()), float(shrinkage.max())
-    spread = f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f}"
-    name = what[:1].upper() + what[1:]
+    low, high = _range_of_shrinkage(post)
+    spread = low if low == high else f"{low} to {high}"
     return (
-        f"{name} {float(icc.mean):.2f}, {100 * level:g}% interval {lower:.2f} to {upper:.2f}. "
-        f"Groups are drawn toward the mean by a share of {spread} (0 no pooling, 1 complete)."
+        f"{_share_between(post, level, kind)}. Groups are drawn toward the mean by a share of "
+        f"{spread} (0 no pooling, 1 complete)."
     )
+
+
+@pooling_line.register
+def _pooling_line_population(
+    post: PopulationPosterior, level: float = 0.95, kind: IntervalKind = "equal-tailed"
+) -> str:
+    """Groups that lie far out are drawn in by less than others: shrinkage is not linear."""
+    low, high = _range_of_shrinkage(post)
+    drawn = (
+        f"Groups are drawn toward the middle by a share of {low} to {high} (0 no pooling, 1 "
+        "complete), those far out by less than others of their size."
+    )
+    try:
+        return f"{_share_between(post, level, kind)}. {drawn}"
+    except ArgumentError:  # a population without variance has no share of it
+        return drawn
+
+
+def _range_of_shrinkage(post: OneFactor) -> tuple[str, str]:
+    share = post.shrinkage.mean
+    return f"{share.min():.2f}", f"{share.max():.2f}"
+
+
+def _share_between(post: OneFactor, level: float, kind: IntervalKind) -> str:
+    """Share of variance between groups, with its interval."""
+    s, icc = post.statistics, post.icc
+    what = "Intraclass correlation (ICC)"
+    if s.counts or s.errors_known:
+        what = "Heterogeneity (I^2)"
+    lower, upper = icc.interval(level, kind)
+    return f"{what} {float(icc.mean):.2f}, {100 * level:g}% interval {lower:.2f} to {upper:.2f}"
 
 
 @singledispatch
@@ -115,53 +135,24 @@ def _prior_line_heteroscedastic(post: HeteroscedasticPosterior) -> str:
     return _listed_priors(named.items())
 
 
-@singledispatch
 def new_group_line(
     post: Any, level: float = 0.95, kind: IntervalKind = "equal-tailed", *, exp: bool = False
 ) -> str:
     """With known standard errors: the prediction interval of a new group; else nothing."""
-    return ""
-
-
-@new_group_line.register(OneWayPosterior)
-@new_group_line.register(PopulationPosterior)
-def _new_group_line_one_factor(
-    post: OneWayPosterior | PopulationPosterior,
-    level: float = 0.95,
-    kind: IntervalKind = "equal-tailed",
-    *,
-    exp: bool = False,
-) -> str:
     s = post.statistics
-    if not (isinstance(s, GroupStatistics) and s.sigma_known):
+    if not s.errors_known or isinstance(post, Estimated):
         return ""
-    return _interval_words(f"a new {s.factor}", post.new_group, level, kind, exp)
-
-
-@new_group_line.register
-def _new_group_line_mixed(
-    post: MixedPosterior,
-    level: float = 0.95,
-    kind: IntervalKind = "equal-tailed",
-    *,
-    exp: bool = False,
-) -> str:
-    new = new_at_means(post)
+    new = post.new_group if s.one_factor else new_at_means(post)
     if new is None:
         return ""
-    others = len(post.statistics.coefficients) > 1
+    others = not s.one_factor and len(s.coefficients) > 1
     at = " (predictors at their means over groups)" if others else ""
-    return _interval_words(f"a new {post.statistics.blocks[0].factor}{at}", new, level, kind, exp)
-
-
-def _interval_words(
-    what: str, of: Distribution, level: float, kind: IntervalKind, exp: bool
-) -> str:
-    ends = of.interval(level, kind)
+    ends = new.interval(level, kind)
     if exp:
         ends = np.exp(ends)
     spread = float(ends[1] - ends[0]) / 4
     low, high = (number(float(end), spread) for end in ends)
+    what = f"a new {post.terms[0].factor}{at}"
     return f"{100 * level:g}% prediction interval of the effect in {what}: {low} to {high}."
 
 
@@ -181,14 +172,14 @@ def printed(
     advice: str,
 ) -> str:
     """The printed Fit: parameters, pooling, the first groups, and notices."""
-    shown = Table({k: v[:SHOWN_GROUPS] for k, v in groups.items()})
+    shown = Table({k: v[:PRINTED_GROUPS] for k, v in groups.items()})
     lines = [headline(post, formula), *textwrap.wrap(prior_line(post), WIDTH), ""]
     lines += aligned(["", *list(parameters)[1:]], parameter_cells(parameters))
     lines += ["", *textwrap.wrap(f"{pooling_line(post)} {advice}", WIDTH)]
     lines += [*textwrap.wrap(new_group_line(post), WIDTH), ""]
     lines += aligned(list(shown), group_cells(shown))
-    if groups.n_rows > SHOWN_GROUPS:
-        lines.append(f"... {groups.n_rows - SHOWN_GROUPS:,} more groups: fit.groups()")
+    if groups.n_rows > PRINTED_GROUPS:
+        lines.append(f"... {groups.n_rows - PRINTED_GROUPS:,} more groups: fit.groups()")
     if notices:
         lines += ["", *notice_lines(notices)]
     return "\n".join(lines)
@@ -203,7 +194,7 @@ def as_html(
     advice: str,
 ) -> str:
     """What a notebook shows of a Fit: all that `printed` says."""
-    shown = Table({k: v[:SHOWN_GROUPS] for k, v in groups.items()})
+    shown = Table({k: v[:PRINTED_GROUPS] for k, v in groups.items()})
     left = groups.n_rows - shown.n_rows
     size = f"The first {shown.n_rows} of {groups.n_rows:,}" if left else f"{groups.n_rows:,}"
     what = "effects of groups" if "term" in groups else "groups"
@@ -225,30 +216,6 @@ def html_without_numbers(formula: str, post: Any, why: str) -> str:
         paragraph(headline(post, formula), "formula"),
         paragraph(prior_line(post)),
         paragraph(f"{why[:1].upper()}{why[1:]}.", "warning"),
-    )
-
-
-@headline.register
-def headline_mixed(post: MixedPosterior | Estimated, formula: str) -> str:
-    """What was fitted, in one line."""
-    s = post.statistics
-    if isinstance(s, CountProducts):
-        return _headline_counts(s, formula)
-    what = "estimates with known standard errors" if s.sigma_known else "rows"
-    dropped = f" ({s.n_dropped:,} more left out)" if s.n_dropped else ""
-    sizes = {b.factor: len(b.labels) for b in s.blocks}
-    groups = ", ".join(f"{size:,} groups of {factor}" for factor, size in sizes.items())
-    return f"{formula}: {s.n_used:,} {what}{dropped}; {groups}"
-
-
-def _headline_counts(s: CountProducts, formula: str) -> str:
-    dropped = f" ({s.n_dropped:,} more left out)" if s.n_dropped else ""
-    over = f" in {s.rows.size.sum():,.6g} {s.size_words}" if s.size_words != "rows" else ""
-    sizes = {b.factor: len(b.labels) for b in s.blocks}
-    groups = ", ".join(f"{size:,} groups of {factor}" for factor, size in sizes.items())
-    return (
-        f"{formula}: {s.family}, {s.rows.y.sum():,.0f} events{over}, "
-        f"{s.n_used:,} rows{dropped}; {groups}"
     )
 
 
@@ -328,56 +295,6 @@ def _priors(p: Priors, s: CrossProducts) -> list[tuple[str, object]]:
 def _prior_line_generalized(post: GeneralizedPosterior) -> str:
     scale = "log-odds" if post.statistics.proportion else "log rates"
     return f"{prior_line_mixed(post)} (of {scale})"
-
-
-@headline.register
-def _headline(post: CountsPosterior, formula: str) -> str:
-    return _counted(post.statistics, formula)
-
-
-@headline.register
-def _headline_population(post: PopulationPosterior, formula: str) -> str:
-    s = post.statistics
-    said = _counted(s, formula) if isinstance(s, CountStatistics) else _measured(s, formula)
-    return f"{said} from {population_words(post.group_population)}"
-
-
-def _counted(s: CountStatistics, formula: str) -> str:
-    dropped = f" ({s.n_dropped:,} more left out)" if s.n_dropped else ""
-    over = f" in {s.size.sum():,.6g} {s.size_words}" if s.size_words != "rows" else ""
-    return (
-        f"{formula}: {s.family}, {s.y.sum():,.0f} events{over}, "
-        f"{s.n_used:,} rows{dropped} in {s.n_groups:,} groups"
-    )
-
-
-@pooling_line.register
-def _pooling_line(
-    post: CountsPosterior, level: float = 0.95, kind: IntervalKind = "equal-tailed"
-) -> str:
-    return pooling_words("heterogeneity (I^2)", post.icc, post.shrinkage.mean, level, kind)
-
-
-@pooling_line.register
-def _pooling_line_population(
-    post: PopulationPosterior, level: float = 0.95, kind: IntervalKind = "equal-tailed"
-) -> str:
-    """Groups that lie far out are drawn in by less than others: shrinkage is not linear."""
-    low, high = (f"{v:.2f}" for v in (post.shrinkage.mean.min(), post.shrinkage.mean.max()))
-    drawn = (
-        f"Groups are drawn toward the middle by a share of {low} to {high} (0 no pooling, 1 "
-        "complete), those far out by less than others of their size."
-    )
-    try:
-        lower, upper = post.icc.interval(level, kind)
-    except ArgumentError:  # a population without variance has no share of it
-        return drawn
-    of_estimates = not isinstance(post.statistics, GroupStatistics) or post.statistics.sigma_known
-    what = "Heterogeneity (I^2)" if of_estimates else "Intraclass correlation (ICC)"
-    return (
-        f"{what} {float(post.icc.mean):.2f}, {100 * level:g}% interval {lower:.2f} to "
-        f"{upper:.2f}. {drawn}"
-    )
 
 
 @prior_line.register

@@ -13,13 +13,13 @@ from partialpool._table import Table
 from partialpool._typing import Floats
 from partialpool.design.labels import as_labels
 from partialpool.models.mixed import sd_name
-from partialpool.posterior import GeneralizedPosterior, MixedDraws, MixedPosterior
+from partialpool.posterior import MixedDraws, MixedPosterior
 from partialpool.records import CrossProducts
 from partialpool.records.cross_products import Block
 
-DRAWS = 1000
-ELEMENTS = 20_000_000
-"""Draws of all groups' effects held at once are at most this many numbers."""
+MOST_DRAWS, MOST_CELLS = 1000, 20_000_000
+"""Draws from which shares of variance are read, whose means are then right to a thirtieth of their
+posterior sds; fewer, so that draws times groups stay within 160 MB."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,15 +81,14 @@ def variance_explained(post: MixedPosterior) -> VarianceExplained:
     """
     s = post.statistics
     size = sum(b.zty.size for b in s.blocks)
-    count = int(np.clip(ELEMENTS // max(size, 1), 50, DRAWS))
+    count = int(np.clip(MOST_CELLS // max(size, 1), 50, MOST_DRAWS))
     draws = post.draws(count, np.random.default_rng(0))
     fixed = _fixed(s, draws)
     groups = [_between(b, draws) for b in s.blocks]  # each (S, q)
-    rows = _rows(post, draws)
+    rows = post.drawn_variance_of_row(draws)
     between = sum(g.sum(axis=1) for g in groups)
     total = between + rows
-    counts = isinstance(post, GeneralizedPosterior)
-    r2 = np.nan if counts else _r2_of_rows(s, draws)
+    r2 = np.nan if post.counts else _r2_of_rows(s, draws)
     levels = [("rows", float((rows / total).mean()), r2, np.nan)]
     for block, variance, effects in zip(s.blocks, groups, draws.effects, strict=True):
         levels += _levels(s, block, variance / total[:, None], effects, draws)
@@ -132,13 +131,6 @@ def _between(block: Block, draws: MixedDraws) -> Floats:
             if rho is not None:
                 out[:, i] += 2.0 * rho * sds[i] * sds[k] * mean[i, k]
     return out
-
-
-def _rows(post: MixedPosterior, draws: MixedDraws) -> Floats:
-    """Variance of a row of typical weight; (S,)."""
-    if isinstance(post, GeneralizedPosterior):
-        return np.full(len(draws.coefficients), post.row_variance)
-    return draws.sigma**2 / post.typical_weight
 
 
 def _r2_of_rows(s: CrossProducts, draws: MixedDraws) -> float:

@@ -1,4 +1,4 @@
-"""Importance sampling of known densities: the error told covers the true one."""
+"""Importance sampling of known densities: the estimated error covers the true one."""
 
 from __future__ import annotations
 

@@ -132,10 +132,8 @@ def test_leave_one_group_out_is_a_refit():
 def test_pickle_and_names():
     post = fitted()
     again = pickle.loads(pickle.dumps(post))
-    np.testing.assert_array_equal(again.probability.mean, post.probability.mean)
+    np.testing.assert_array_equal(again.value.mean, post.value.mean)
     assert list(post.named()) == ["Intercept", "tau[g]"]
-    with pytest.raises(pp.ArgumentError, match=r"use \.probability"):
-        _ = post.rate
     with pytest.raises(pp.ArgumentError, match="response"):
         post.group_table(scale="logit")
     with pytest.raises(pp.PriorError, match="needs proper priors"):
@@ -147,7 +145,7 @@ def test_rates_of_new_groups_without_a_mean():
     post = pp.fit(PROPORTION.replace("trials", "exposure"), DATA)._engine
     assert np.isinf(post.new_group.mean)
     assert np.isfinite(post.new_group.quantile([0.05, 0.95])).all()
-    assert np.isfinite(post.rate.mean).all()
+    assert np.isfinite(post.value.mean).all()
 
 
 @pytest.mark.parametrize("family", FAMILIES)

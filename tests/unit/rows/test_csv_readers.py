@@ -22,7 +22,7 @@ READERS = ("csv module", "DuckDB", "without DuckDB")
 
 def choose(reader, monkeypatch):
     """Let one of the readers read."""
-    monkeypatch.setattr(csv_rows, "SMALL", 2**30 if reader == "csv module" else -1)
+    monkeypatch.setattr(csv_rows, "SMALL_FILE", 2**30 if reader == "csv module" else -1)
     monkeypatch.setattr(files, "is_installed", lambda: reader != "without DuckDB")
 
 

@@ -66,7 +66,7 @@ def test_csv(name, large, tmp_path, monkeypatch):
     text, encoding, code = TEXTS[name]
     (tmp_path / "rows.csv").write_bytes(text.encode(encoding))
     if large:  # through DuckDB
-        monkeypatch.setattr("partialpool.rows.csv_rows.SMALL", 0)
+        monkeypatch.setattr("partialpool.rows.csv_rows.SMALL_FILE", 0)
     fit = pp.fit(FORMULA, tmp_path / "rows.csv")
     shift = 1000.0 if name == "commas and thousands" else 0.0
     found = np.array(means(fit)) - [shift, 0, 0]
@@ -133,7 +133,7 @@ def test_refused_in_one_sentence(name, large, tmp_path, monkeypatch):
     text, words = SAID[name]
     (tmp_path / "rows.csv").write_text(text)
     if large:
-        monkeypatch.setattr("partialpool.rows.csv_rows.SMALL", 0)
+        monkeypatch.setattr("partialpool.rows.csv_rows.SMALL_FILE", 0)
     with pytest.raises(pp.DataError) as caught:
         pp.fit(FORMULA, tmp_path / "rows.csv")
     assert words in str(caught.value)
@@ -259,7 +259,7 @@ def test_the_command_has_the_same_options(options, words, tmp_path, capsys):
 
 
 def test_later_rows_in_another_style_are_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("partialpool.rows.csv_rows.SMALL", 0)
+    monkeypatch.setattr("partialpool.rows.csv_rows.SMALL_FILE", 0)
     monkeypatch.setattr(csv_duckdb, "FIRST_ROWS", 10)
     (tmp_path / "rows.csv").write_text(lines(";") + "A;60,5\n")
     with pytest.raises(pp.DataError, match=r'row 31 \(line 32 of the file\) holds the text "60,5"'):
@@ -276,7 +276,7 @@ def test_broken_texts_end_in_one_sentence(tmp_path, monkeypatch):
         body = "".join(rng.choice(parts, rng.integers(1, 60)))
         encoding = ["utf-8", "latin-1", "utf-16"][i % 3]
         (tmp_path / "rows.csv").write_bytes((head + body).encode(encoding))
-        monkeypatch.setattr("partialpool.rows.csv_rows.SMALL", 0 if i % 2 else 2**19)
+        monkeypatch.setattr("partialpool.rows.csv_rows.SMALL_FILE", 0 if i % 2 else 2**19)
         for family in ("gaussian", "binomial"):
             with contextlib.suppress(pp.PartialPoolError):
                 pp.fit("y ~ 1 + (1 | g)", tmp_path / "rows.csv", family=family)
@@ -291,7 +291,7 @@ THOUSANDS = {"A": ["908", "1.050", "990"], "B": ["1.100", "1.250", "980"], "C": 
 def test_the_whole_file_says_what_a_point_is(large, tmp_path, monkeypatch):
     """Decimal commas in any column, of the formula or not: points are thousands marks."""
     if large:
-        monkeypatch.setattr("partialpool.rows.csv_rows.SMALL", 0)
+        monkeypatch.setattr("partialpool.rows.csv_rows.SMALL_FILE", 0)
     path = tmp_path / "rows.csv"
     rows = [(g, v) for g, values in THOUSANDS.items() for v in values]
     path.write_text("g;pay;w\n" + "".join(f"{g};{v};{i},5\n" for i, (g, v) in enumerate(rows)))
@@ -314,7 +314,7 @@ def test_the_whole_file_says_what_a_point_is(large, tmp_path, monkeypatch):
 @pytest.mark.parametrize("large", [False, True])
 def test_percent_is_no_count(large, tmp_path, monkeypatch):
     if large:
-        monkeypatch.setattr("partialpool.rows.csv_rows.SMALL", 0)
+        monkeypatch.setattr("partialpool.rows.csv_rows.SMALL_FILE", 0)
     (tmp_path / "rows.csv").write_text("g;n;pos\nA;200;35%\nB;300;10%\nC;80;50%\nD;250;20%\n")
     with pytest.raises(pp.DataError, match="percent where numbers of events or trials belong"):
         pp.fit("pos | trials(n) ~ 1 + (1 | g)", tmp_path / "rows.csv")
