@@ -66,6 +66,8 @@ class Usable:
 
     def together(self) -> Chunk:
         """The used rows in one part."""
+        if self.coded.n_used == self.coded.n_rows:
+            return _filled(self.source.data, self.coded.roles)
         return next(used_rows([self.source.data], self.coded.roles))
 
     @property
@@ -107,10 +109,14 @@ def code_rows(source: MemorySource, roles: Roles) -> Usable:
         for name, codes in chunk.codes.items():
             counts[name] += np.bincount(codes, minlength=len(counts[name]))
         for key_parts, term in zip(keys, roles.groups, strict=True):
-            key_parts.append(keys_of(chunk, term, source.labels))
+            if len(term.factor) > 1:
+                key_parts.append(keys_of(chunk, term, source.labels))
     if used == 0:
         raise no_rows(total, roles)
-    distinct = tuple(np.unique(np.concatenate(key_parts)) for key_parts in keys)
+    distinct = tuple(
+        np.unique(np.concatenate(parts)) if parts else np.flatnonzero(counts[t.factor[0].name])
+        for parts, t in zip(keys, roles.groups, strict=True)
+    )
     known = CodedRows(roles, source.labels, source.texts, total, used, counts, distinct)
     return Usable(source, known)
 

@@ -36,7 +36,7 @@ def reduce(rows: Usable) -> GroupStatistics:
     groups = _groups(rows, _sums(codes, size, factors, {"d": shifted, **worth}))
     w = groups.sums.get("w", groups.sums["used"])
     mean = groups.sums["s1"] / np.where(w > 0, w, 1.0)
-    left = {"d": shifted - mean[codes], **worth}
+    left = {"d": shifted - mean.take(codes), **worth}
     about = _sums(codes, size, {"s1": factors["s1"], **squares}, left)
     if not np.isfinite(about["s2"]).all():
         raise overflow(roles)

@@ -92,24 +92,25 @@ def read_kept(
     Rows of groups, and of levels of categories, of fewer than `min_cell` rows are left out. What
     is to be said about how the data were read is added to `said`.
     """
-    said = [] if said is None else said
+    notices: list[Notice] = [] if said is None else said
     with opened(data, roles, progress, passes=True) as opened_data:
-        said += opened_data.notices
+        notices += opened_data.notices
         if opened_data.engine is not None:
             return mixed_sql.read(
                 opened_data.engine,
                 roles,
                 text_labels=opened_data.text_labels,
                 min_cell=min_cell,
-                said=said,
+                said=notices,
             )
-        rows = opened_data.coded(roles, said)
+        rows = opened_data.coded(roles, notices)
     known, withheld = rows.coded, (0, 0)
     if min_cell > 1:
         rows, withheld = without_small(rows, min_cell)
     design, moments = learned_design(rows)
     products, clusters = cross_products(design, rows)
-    said += outlying_rows.of_design(design, rows)
+    if said is not None:  # it costs as much as reading a few rows
+        notices += outlying_rows.of_design(design, rows)
     dropped = known.n_rows - known.n_used
     products = replace(products, n_rows=known.n_rows, n_dropped=dropped)
     absent = rows.coded.absent

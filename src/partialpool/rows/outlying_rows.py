@@ -48,11 +48,12 @@ def of_one_way(rows: Usable) -> Iterator[Notice]:
 def of_design(design: Design, rows: Usable) -> Iterator[Notice]:
     """A warning of such rows of a model of several factors, or with predictors."""
     roles = design.roles
-    chunk = next(iter(rows.chunks()), None)
-    if chunk is None or rows.coded.n_used > MOST_ROWS or len(chunk) < rows.coded.n_used:
+    if rows.coded.n_used > MOST_ROWS or rows.source.data.rows is None:
         return
-    if roles.count is not None or roles.se is not None or roles.family or chunk.rows is None:
+    if roles.count is not None or roles.se is not None or roles.family is not None:
         return
+    chunk = rows.together()
+    assert chunk.rows is not None
     weight = weights_of(roles, chunk.numbers)
     root = np.ones(len(chunk)) if weight is None else np.sqrt(weight)
     y = design.outcome(chunk)
