@@ -307,12 +307,7 @@ def explain(formula: str, data: Any, *, family: str | None = None) -> str:
     data = known_frame(data)
     parsed, _ = with_event(_parsed(formula), family, data, None)
     parsed, _ = with_days(parsed, data)
-    roles = read_roles(parsed, family)
-    if roles.one_way:
-        return explain_reading(roles, data)
-    from partialpool.rows.explain_mixed import explain_mixed
-
-    return explain_mixed(roles, data)
+    return explain_reading(read_roles(parsed, family), data)
 
 
 def _parsed(formula: str) -> Formula:

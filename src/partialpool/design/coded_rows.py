@@ -64,6 +64,17 @@ class Usable:
         """Go through the used rows once."""
         return used_rows(self.source.chunks(), self.coded.roles)
 
+    def together(self) -> Chunk:
+        """The used rows in one part."""
+        if self.coded.n_used == self.coded.n_rows:
+            return _filled(self.source.data, self.coded.roles)
+        return next(used_rows([self.source.data], self.coded.roles))
+
+    @property
+    def used_by_group(self) -> Ints:
+        """How many rows of each label of the first grouping column are used."""
+        return self.coded.counts[self.coded.roles.group.name]
+
 
 def used_rows(chunks: Iterable[Chunk], roles: Roles) -> Iterator[Chunk]:
     """Go through the rows that miss nothing; the sd of a summary of one row is not missing."""
@@ -86,14 +97,11 @@ def code_rows(source: MemorySource, roles: Roles) -> Usable:
         If no row is complete, or a value is infinite or not allowed in its role; the message
         says which rows.
     """
-    total = used = 0
+    total, used = len(source.data), 0
     counts = {name: np.zeros(len(v), dtype=np.intp) for name, v in source.labels.items()}
     keys: list[list[Ints]] = [[] for _ in roles.groups]
     checks = conditions(roles, source.texts)
-    for whole in source.chunks():
-        total += len(whole)
-        ready = _filled(whole, roles)
-        chunk = ready.part(ready.whole())
+    for chunk in used_rows(source.chunks(), roles):
         used += len(chunk)
         for condition in checks:
             if condition.broken(chunk.numbers).any():
@@ -101,10 +109,14 @@ def code_rows(source: MemorySource, roles: Roles) -> Usable:
         for name, codes in chunk.codes.items():
             counts[name] += np.bincount(codes, minlength=len(counts[name]))
         for key_parts, term in zip(keys, roles.groups, strict=True):
-            key_parts.append(keys_of(chunk, term, source.labels))
+            if len(term.factor) > 1:
+                key_parts.append(keys_of(chunk, term, source.labels))
     if used == 0:
         raise no_rows(total, roles)
-    distinct = tuple(np.unique(np.concatenate(key_parts)) for key_parts in keys)
+    distinct = tuple(
+        np.unique(np.concatenate(parts)) if parts else np.flatnonzero(counts[t.factor[0].name])
+        for parts, t in zip(keys, roles.groups, strict=True)
+    )
     known = CodedRows(roles, source.labels, source.texts, total, used, counts, distinct)
     return Usable(source, known)
 
@@ -143,6 +155,13 @@ def find(
     return (rows if len(rows) == len(values) else None), values, labels
 
 
+def cell_columns(roles: Roles, labels: Iterable[str]) -> list[tuple[str, ...]]:
+    """Columns whose combinations must not be small: of each group term, and each category."""
+    names = [tuple(n.name for n in term.factor) for term in roles.groups]
+    factors = {n.name for n in roles.factors}
+    return list(dict.fromkeys([*names, *((n,) for n in labels if n not in factors)]))
+
+
 def without_small(rows: Usable, least: int) -> tuple[Usable, tuple[int, int]]:
     """Leave out the rows of groups and levels that have too few, until none has.
 
@@ -158,15 +177,11 @@ def without_small(rows: Usable, least: int) -> tuple[Usable, tuple[int, int]]:
     DataError
         If no row is left.
     """
-    known, labels = rows.coded, rows.source.labels
-    chunk = next(used_rows([rows.source.data], known.roles))
-    names = [tuple(n.name for n in term.factor) for term in known.roles.groups]
-    factors = {n.name for n in known.roles.factors}
-    names += [(n,) for n in labels if n not in factors]
+    known, labels, chunk = rows.coded, rows.source.labels, rows.together()
     cells = [
         np.unique(mixed_radix([chunk.codes[n] for n in c], [len(labels[n]) for n in c])[0],
                   return_inverse=True)[1]
-        for c in dict.fromkeys(names)
+        for c in cell_columns(known.roles, labels)
     ]  # fmt: skip
     keep = np.ones(len(chunk), dtype=bool)
     while True:

@@ -157,6 +157,14 @@ class Design:
                 values[variable] = evaluate(variable, chunk.numbers, self.learned)[:, None]
         return Frame(values, self.categories, len(chunk))
 
+    def matrices(
+        self, chunk: Chunk, labels: Mapping[str, AnyArray]
+    ) -> tuple[Floats, tuple[tuple[Ints, Floats], ...]]:
+        """X of some rows, and of each term the group of each row and its Z."""
+        frame = self.frame(chunk, labels)
+        z = ((self.groups(e, chunk, labels), frame.matrix(e.columns)) for e in self.effects)
+        return frame.matrix(self.columns), tuple(z)
+
     def outcome(self, chunk: Chunk) -> Floats:
         """The outcome less the offsets."""
         y = evaluate(self.roles.outcome, chunk.numbers, self.learned)

@@ -154,9 +154,14 @@ class Moments:
         return np.asarray(change.T @ self.gram @ change)
 
 
+def stateful_calls(*nodes: Expression) -> list[Call]:
+    """The calls of center(), scale() and poly() in expressions, each once."""
+    return list(dict.fromkeys(c for n in nodes for c in calls_in(n) if c.function in STATEFUL))
+
+
 def learn(nodes: Iterable[Expression], rows: Pass) -> dict[Call, Moments]:
     """Go through the rows, once or twice, for what center(), scale() and poly() need."""
-    calls = dict.fromkeys(c for n in nodes for c in calls_in(n) if c.function in STATEFUL)
+    calls = stateful_calls(*nodes)
     if not calls:
         return {}
     moments = {call: Moments() for call in calls}

@@ -38,7 +38,9 @@ def as_labels(values: Any) -> AnyArray:
 
 
 def missing(labels: AnyArray) -> Bools:
-    """True where a label is None, NaN, NaT or pandas.NA; shape as given."""
+    """True where a label is masked, None, NaN, NaT or pandas.NA; shape as given."""
+    if isinstance(labels, np.ma.MaskedArray):
+        return np.ma.getmaskarray(labels) | missing(labels.data)
     if labels.dtype.kind in "fc":
         return np.isnan(labels)
     if labels.dtype.kind in "mM":

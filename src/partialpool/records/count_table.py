@@ -14,6 +14,7 @@ from partialpool.design.labels import is_text, spelled_out
 from partialpool.design.source import Chunk, MemorySource
 from partialpool.errors import DataError
 from partialpool.formula import Roles
+from partialpool.records.counts import size_name
 from partialpool.records.equal_rows import equal_rows
 from partialpool.records.group_record import both_withheld
 from partialpool.records.mixed_combine import categories_on_one_side, check_roles, union
@@ -69,9 +70,7 @@ class CountTable:
     @property
     def size_name(self) -> str:
         """What sizes are called."""
-        if self.roles.size is not None:
-            return self.roles.size.name
-        return "trials" if self.proportion else "rows"
+        return size_name(self.roles)
 
     def usable(self) -> Usable:
         """The rows as a source."""

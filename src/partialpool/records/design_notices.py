@@ -125,11 +125,18 @@ def of_missing(rows: Usable) -> Iterator[Notice]:
     """Notices of rows in memory: missing values by column, and codes for them."""
     known, chunk = rows.coded, rows.source.data
     counted = {n.name for n in known.roles.counted}
+    if known.roles.one_way:  # what gives rows precision is not looked at, nor an exposure
+        counted = {n.name for n in known.roles.precision} | counted
     yield from codes_for_missing({k: v for k, v in chunk.numbers.items() if k not in counted})
     if known.n_used == known.n_rows:
         return
-    missing = missing_values(chunk.codes, chunk.numbers, frozenset(replaced(known.roles)))
-    yield from dropped(known.n_rows - known.n_used, known.n_rows, missing)
+    values = {**chunk.codes, **chunk.numbers}
+    missing = {
+        name: int((v < 0).sum() if name in chunk.codes else np.isnan(v).sum())
+        for name, v in values.items()
+    }
+    unless = frozenset(replaced(known.roles))
+    yield from dropped(known.n_rows - known.n_used, known.n_rows, missing, unless)
 
 
 MISSING_CODES = frozenset(
@@ -174,15 +181,6 @@ def code_for_missing(
             f"to {high:g} in all others: if {code:g} stands for a missing value, leave it out "
             f"(--na {code:g}).",
         )
-
-
-def missing_values(
-    codes: Mapping[str, Ints], numbers: Mapping[str, Floats], unless: frozenset[str] = frozenset()
-) -> dict[str, int]:
-    """How many values each column misses, of labels and of numbers; but of those in `unless`."""
-    counts = {name: int((values < 0).sum()) for name, values in codes.items()}
-    counts |= {name: int(np.isnan(values).sum()) for name, values in numbers.items()}
-    return {name: count for name, count in counts.items() if name not in unless}
 
 
 def _references(design: Design) -> Iterator[Notice]:

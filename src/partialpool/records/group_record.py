@@ -136,7 +136,7 @@ class GroupRecord(Record):
                 f"only statistics of the same {', '.join(words)} and {last} can be combined; "
                 f"received {kinds[0]} and {kinds[1]}"
             )
-        sides = _in_the_same_words(self, other)
+        sides = _spelled_out(self, other), _spelled_out(other, self)
         labels, places = unify(*(s.labels for s in sides))
         mine, theirs = (
             {k: _placed(getattr(s, k), at, len(labels)) for k in (*self.summed, *self.about)}
@@ -159,15 +159,9 @@ class GroupRecord(Record):
         return replace(self, **arrays, **facts)
 
 
-def _in_the_same_words(first: GroupRecord, second: GroupRecord) -> tuple[GroupRecord, GroupRecord]:
-    """Both, whole numbers that were read from text as text again if the other side has text."""
-    if is_text(first.labels) == is_text(second.labels):
-        return first, second
-    return _spelled_out(first), _spelled_out(second)
-
-
-def _spelled_out(s: GroupRecord) -> GroupRecord:
-    if not s.labels_from_text:
+def _spelled_out(s: GroupRecord, other: GroupRecord) -> GroupRecord:
+    """Whole numbers that were read from text as text again where the other side has text."""
+    if not (s.labels_from_text and is_text(other.labels)):
         return s
     return replace(s, labels=spelled_out(s.labels), absent=spelled_out(s.absent))
 

@@ -275,74 +275,52 @@ def _mean(shift: Floats, change: Floats) -> Floats:
 
 
 def _moved(part: _Expressed, to: Shifts) -> CrossProducts:
-    """The cross-products of one side in the columns of both, less what both take off."""
-    s = part.products
-    d, e = s.shift @ part.x - to.x, s.center - to.y
-    total = float(s.blocks[0].weight.sum())
-    xtx, xty = part.x.T @ s.xtx @ part.x, part.x.T @ s.xty
-    own = s.coefficients[:1] == ("Intercept",)  # else nothing is taken off
-    sx, sy = (xtx[0], float(s.xty[0])) if own else (np.zeros(len(d)), 0.0)
-    dz = [b.shift @ change - z for b, change, z in zip(s.blocks, part.z, to.z, strict=True)]
+    """The cross-products of one side in the columns of both, less what both take off.
+
+    Taking another constant off a column adds a multiple of the intercept to it, so both are one
+    linear map of ``[X y]`` and one of each Z: products are W' P W, and what lies within groups,
+    where an intercept is 0, is not changed by it. Without an intercept nothing is taken off.
+    """
+    s, p = part.products, part.x.shape[1]
+    whole = np.zeros((len(part.x) + 1, p + 1))
+    whole[:-1, :-1], whole[-1, -1] = part.x, 1.0
+    if s.coefficients[:1] == ("Intercept",):
+        whole[0] += np.append(s.shift @ part.x - to.x, s.center - to.y)
+    z = [change.copy() for change in part.z]
+    for b, change, shift in zip(s.blocks, z, to.z, strict=True):
+        if b.effects[:1] == ("Intercept",):
+            change[0] += b.shift @ change - shift
+    products = whole.T @ s.whole @ whole
+    each = zip(s.blocks, z, to.z, strict=True)
     return replace(
         s,
         shift=to.x,
         center=to.y,
-        xtx=xtx + np.outer(d, sx) + np.outer(sx, d) + total * np.outer(d, d),
-        xty=xty + d * sy + e * sx + total * e * d,
-        yty=s.yty + 2 * e * sy + e**2 * total,
-        blocks=tuple(
-            _moved_block(b, part.z[t], part.x, (dz[t], d, e), to.z[t])
-            for t, b in enumerate(s.blocks)
-        ),
+        xtx=products[:-1, :-1],
+        xty=products[:-1, -1],
+        yty=float(products[-1, -1]),
+        blocks=tuple(_moved_block(b, change, shift, whole) for b, change, shift in each),
         crossings=tuple(
-            _moved_crossing(c, part.z, (dz[c.first], dz[c.second])) for c in s.crossings
+            replace(c, products=z[c.first].T @ c.products @ z[c.second]) for c in s.crossings
         ),
     )
 
 
-def _moved_block(
-    b: Block, change: Floats, x: Floats, by: tuple[Floats, Floats, float], shift: Floats
-) -> Block:
-    f, d, e = by
-    ztz, ztx = change.T @ b.ztz @ change, change.T @ b.ztx @ x
-    zty, w = b.zty @ change, b.weight[:, None]
-    mean = b.x_mean @ x
-    own = b.effects[:1] == ("Intercept",)
-    sz = ztz[:, 0, :] if own else ztx[:, :, 0] if ztx.shape[2] else np.zeros_like(zty)
-    sy = b.zty[:, :1] if own else np.zeros_like(w)
-    sx = mean * w
+def _moved_block(b: Block, change: Floats, shift: Floats, whole: Floats) -> Block:
+    with_y = np.concatenate([b.ztx, b.zty[:, :, None]], axis=2)
+    products = change.T @ with_y @ whole
+    x = whole[:-1, :-1]
     used = x != 0
     return replace(
         b,
         shift=shift,
-        ztz=ztz + f[:, None] * sz[:, None, :] + sz[:, :, None] * f + w[:, :, None] * np.outer(f, f),
-        ztx=ztx + f[:, None] * sx[:, None, :] + sz[:, :, None] * d + w[:, :, None] * np.outer(f, d),
-        zty=zty + f * sy + e * sz + w * e * f,
-        x_mean=mean + d,
+        ztz=change.T @ b.ztz @ change,
+        ztx=products[:, :, :-1],
+        zty=products[:, :, -1],
+        x_mean=b.x_mean @ x,
         constant=np.array([b.constant[used[:, j]].all() for j in range(x.shape[1])], dtype=bool),
-        within=None if b.within is None else _changed(b.within, x),
+        within=None if b.within is None else np.asarray(whole.T @ b.within @ whole),
     )
-
-
-def _changed(within: Floats, x: Floats) -> Floats:
-    """Products about groups' means, which shifts do not change, in other columns of X."""
-    change = np.zeros((len(within), x.shape[1] + 1))
-    change[:-1, :-1], change[-1, -1] = x, 1.0
-    return np.asarray(change.T @ within @ change)
-
-
-def _moved_crossing(c: Crossing, changes: Sequence[Floats], by: tuple[Floats, Floats]) -> Crossing:
-    first, second = changes[c.first], changes[c.second]
-    products = first.T @ c.products @ second
-    f, g = by
-    moved = products.copy()
-    if f.any():  # so the first has an intercept, whose products are sums of the second
-        moved += f[:, None] * products[:, :1, :]
-    if g.any():
-        moved += products[:, :, :1] * g
-    if f.any() and g.any():
-        moved += products[:, :1, :1] * np.outer(f, g)
-    return replace(c, products=moved)
 
 
 # sums -----------------------------------------------------------------------------------------

@@ -15,12 +15,11 @@ from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.design.coding import Variable
 from partialpool.design.design import Categories, Design
 from partialpool.design.encode import complete_columns, expressions, factor_of, named_levels
-from partialpool.design.expressions import Moments, learned_of
+from partialpool.design.expressions import Moments, learned_of, stateful_calls
 from partialpool.design.labels import typed
 from partialpool.design.source import Chunk
 from partialpool.formula import Roles
-from partialpool.formula.functions import STATEFUL
-from partialpool.formula.tree import Name, calls_in, is_categorical
+from partialpool.formula.tree import Name, is_categorical
 from partialpool.records.count_table import CountTable
 from partialpool.records.cross_products import Block, Crossing, CrossProducts, with_within
 from partialpool.records.mixed_statistics import MixedStatistics
@@ -124,9 +123,7 @@ def read_mixed_parts(roles: Roles, facts: Mapping[str, Any], read: Read) -> Mixe
             categories[variable] = named_levels(variable, columns[f"level_{k}"], n)
     moments = {
         call: _moments(facts["moments"][str(call)])
-        for node in expressions(roles, texts)
-        for call in calls_in(node)
-        if call.function in STATEFUL
+        for call in stateful_calls(*expressions(roles, texts))
     }
     learned = {call: learned_of(call, m) for call, m in moments.items()}
     design = complete_columns(roles, categories, learned)

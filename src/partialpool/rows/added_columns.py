@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,10 +42,9 @@ def in_memory(data: Any) -> Any:
 def _of_files(data: Paths) -> Table:
     """Every column of files that have the same ones, or of a table of a database."""
     if "::" in str(data):
-        relation = files.open_file(data, Source((), (), ())).relation
+        relation = files.open_file(data, Source()).relation
         return Table(duck.columns_of(relation, relation.columns))
-    listed = [data] if isinstance(data, str | Path) else list(data)
-    paths = [path for each in listed for path in files.expand(str(each))]
+    paths = [path for each in files.listed(data) for path in files.expand(each)]
     tables = [read(path) for path in paths]
     for path, table in zip(paths, tables, strict=True):
         if list(table) != list(tables[0]):

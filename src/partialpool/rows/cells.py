@@ -26,8 +26,9 @@ from partialpool.errors import ArgumentError, DataError, did_you_mean
 from partialpool.formula.tree import NOT_IN_FORMULA, Name
 from partialpool.rows import frames
 from partialpool.rows import sql as sql_engine
+from partialpool.rows.derived import Source
 from partialpool.rows.memory import from_columns
-from partialpool.rows.new_rows import WantedColumns, any_column, needed_columns, that_differ
+from partialpool.rows.new_rows import any_column, needed_columns, that_differ
 from partialpool.rows.read import opened
 
 SUM, LEAST, WITHOUT = "weight_sum", "weight_least", "weight_missing"
@@ -121,7 +122,7 @@ def _read(
     columns = {n.name: n for n in (*coded, *numeric)}
     labels = tuple(n for n in coded if n not in numeric)
     more = () if weights is None else (Name(weights, NOT_IN_FORMULA),)
-    wanted = WantedColumns(tuple((columns | {n.name: n for n in more}).values()), labels)
+    wanted = Source(tuple((columns | {n.name: n for n in more}).values()), labels)
     with opened(data, wanted) as opened_data:
         if opened_data.engine is None:
             taken = frames.take(opened_data.data, opened_data.kind, wanted.columns)

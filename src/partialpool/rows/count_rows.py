@@ -7,21 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from partialpool.design.coded_rows import Usable, code_rows
+from partialpool.design.coded_rows import Usable
 from partialpool.design.encode import expressions
+from partialpool.design.expressions import stateful_calls
 from partialpool.design.row_values import events
 from partialpool.design.source import Chunk
 from partialpool.formula import Roles
-from partialpool.formula.functions import STATEFUL
-from partialpool.formula.tree import calls_in
 from partialpool.notices import Notice
-from partialpool.records import design_notices
 from partialpool.records.count_table import CountTable, added_up
 from partialpool.rows.array_sums import refuse_not_finite
 from partialpool.rows.design_sql import Given
 from partialpool.rows.encode_sql import checked_means, of_missing
 from partialpool.rows.labels_sql import Labels, labels_of, prepared, read_labels
-from partialpool.rows.memory import from_frame
 from partialpool.rows.read import Progress, opened
 from partialpool.rows.sql import Engine
 
@@ -42,29 +39,23 @@ def read_count_table(
     DataError, ColumnError
         As `read_mixed`; also for more events than trials.
     """
+    said = [] if said is None else said
     with opened(data, roles, progress, passes=True) as opened_data:
-        if said is not None:
-            said += opened_data.notices
+        said += opened_data.notices
         if opened_data.engine is not None:
             return _by_sql(opened_data.engine, roles, said, text_labels=opened_data.text_labels)
-        source = from_frame(
-            opened_data.data, opened_data.kind, roles, text_labels=opened_data.text_labels
-        )
-        rows = code_rows(source, roles)
-    if said is not None:
-        said += design_notices.of_missing(rows)
+        rows = opened_data.coded(roles, said)
     for chunk in rows.chunks():
         for node in expressions(roles, rows.coded.texts):
-            if not any(c.function in STATEFUL for c in calls_in(node)):
+            if not stateful_calls(node):
                 refuse_not_finite(rows, chunk, node, {})
     return replace(_added_up(rows), labels_from_text=opened_data.text_labels)
 
 
 def _added_up(rows: Usable) -> CountTable:
     known = rows.coded
-    roles, chunks = known.roles, list(rows.chunks())
-    numbers = {k: np.concatenate([c.numbers[k] for c in chunks]) for k in chunks[0].numbers}
-    codes = {k: np.concatenate([c.codes[k] for c in chunks]) for k in chunks[0].codes}
+    roles, chunk = known.roles, rows.together()
+    numbers, codes = chunk.numbers, chunk.codes
     values = {k: v.of_arrays(roles, numbers) for k, v in events(roles).items()}
     predictors = {n.name: numbers[n.name] for n in roles.predictors if n.name in numbers}
     table = CountTable(
@@ -84,13 +75,10 @@ def _added_up(rows: Usable) -> CountTable:
 # rows in an engine ----------------------------------------------------------------------------
 
 
-def _by_sql(
-    engine: Engine, roles: Roles, said: list[Notice] | None, *, text_labels: bool
-) -> CountTable:
+def _by_sql(engine: Engine, roles: Roles, said: list[Notice], *, text_labels: bool) -> CountTable:
     engine, given = prepared(engine, roles)
     checked = checked_means(engine, given)
-    if said is not None:
-        said += of_missing(engine, given, checked)
+    said += of_missing(engine, given, checked)
     total, used = int(checked["total"]), int(checked["used"])
     columns = engine.table(grouped_statement(given), list(given.labels.values()))
     plain = set(given.labels) if text_labels else set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import groupby, islice
+from itertools import groupby
 from typing import Any
 
 from partialpool.errors import ColumnError, DataError
@@ -16,10 +16,10 @@ from partialpool.rows.csv_files import (
     decimal_of,
     explain,
     literal,
-    records,
     refuse,
     refuse_unclear,
 )
+from partialpool.rows.csv_rows import texts_of
 from partialpool.rows.duck import quote
 from partialpool.rows.number_styles import NumberStyle, notices_of, styles_of
 from partialpool.rows.text_columns import NUMBERS, Kind, Kinds, mixed_categories, refuse_percent
@@ -61,10 +61,8 @@ def _first_rows(files: Sequence[CsvFile], names: Sequence[str]) -> dict[str, lis
         return {}
     try:
         for file in files:
-            places = [(values, file.position(name)) for name, values in columns.items()]
-            for record in islice(records(file), FIRST_ROWS):
-                for values, at in places:
-                    values.append(record.fields[at])
+            for name, texts in texts_of(file, names, FIRST_ROWS).items():
+                columns[name] += texts
     except DataError:  # of which DuckDB says where
         return {}
     return columns

@@ -10,6 +10,7 @@ import io
 import os
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from partialpool.errors import DataError
 from partialpool.rows.csv_files import (
@@ -42,6 +43,15 @@ SPACED_QUOTE = re.compile(r'(?:^|[,;|\t\r\n]) +"|" +(?:[,;|\t\r\n]|$)')
 """A quote beside white space, which DuckDB takes for the end of a field and csv does not."""
 SPACES_BESIDE = r'(?<![^{0}\r\n])(?: *("(?:[^"]|"")*") *(?=[{0}\r\n]|\Z)| +(?="))'
 """A field in quotes with the spaces around it, or the spaces before any other quote."""
+
+
+def texts_of(
+    file: CsvFile, names: Sequence[str], most: int | None = None
+) -> dict[str, list[str | None]]:
+    """Columns of a file, or of its first rows, as text."""
+    places = [(name, file.position(name)) for name in names]
+    rows = [record.fields for record in islice(records(file), most)]
+    return {name: [row[at] for row in rows] for name, at in places}
 
 
 def are_small(names: Sequence[str]) -> bool:

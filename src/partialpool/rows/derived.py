@@ -29,7 +29,8 @@ from partialpool.formula.tree import (
     names_in,
 )
 from partialpool.rows import frames
-from partialpool.rows.days import Since, days_of, words_of
+from partialpool.rows.days import days_of, words_of
+from partialpool.rows.sql import NUMERIC, Engine, first_value, some_values
 from partialpool.rows.text_columns import Wanted
 
 
@@ -37,9 +38,9 @@ from partialpool.rows.text_columns import Wanted
 class Source:
     """The columns that are read: those of a formula, with what its derived ones are made of."""
 
-    columns: tuple[Name, ...]
-    labels: tuple[Name, ...]
-    undecided: tuple[Name, ...]
+    columns: tuple[Name, ...] = ()
+    labels: tuple[Name, ...] = ()
+    undecided: tuple[Name, ...] = ()
     counted: tuple[Name, ...] = ()
 
 
@@ -164,59 +165,54 @@ def no_such_word(name: str, word: str, labels: Iterable[Any]) -> DataError:
     )
 
 
-def compared_words(wanted: Wanted) -> list[tuple[str, str]]:
-    """Columns that are compared with words, and these."""
-    comparisons = [_word_of(d) for d in derived_of(wanted) if is_of_words(d)]
-    return [(column.name, word) for column, word, _ in comparisons]
-
-
-def derived_sql(
-    wanted: Wanted,
-    quote: Callable[[str], str],
-    literal: Callable[[str], str],
-    is_number: Callable[[str], bool],
-    is_text: Callable[[str], bool],
-    days: Callable[[str, Since], str],
-    row: str,
-) -> list[str]:
-    """SQL of each derived column, with its name.
+def with_derived_sql(engine: Engine, wanted: Wanted) -> Engine:
+    """Rows in an engine, with the derived columns.
 
     Raises
     ------
-    DataError
-        If a column of which one is made does not hold numbers.
+    ColumnError, DataError
+        If a column of which one is made is missing, or does not hold what it should.
     """
-    columns = []
-    for each in derived_of(wanted):
-        if is_row_number(each):
-            columns.append(f"{row} AS {quote(each.name)}")
-            continue
-        if is_of_words(each):
-            column, word, equal = _word_of(each)
-            x = quote(column.name)
-            if not is_text(column.name):
-                raise not_words(column.name, each)
-            columns.append(
-                f"CASE WHEN {x} IS NULL THEN CAST(NULL AS DOUBLE) "
-                f"WHEN CAST({x} AS STRING) = {literal(word)} THEN CAST({float(equal)} AS DOUBLE) "
-                f"ELSE CAST({float(not equal)} AS DOUBLE) END AS {quote(each.name)}"
-            )
-            continue
-        counted = words_of(each)
-        if counted is not None:
-            dates, since = counted
-            columns.append(f"{days(dates.name, since)} AS {quote(each.name)}")
-            continue
-        for name in names_in(each.expression):
-            if not is_number(name.name):
-                raise DataError(f'column "{name.name}" must hold numbers, for {each.name}')
-        inside = dict.fromkeys(quote(name.name) for name in names_in(each.expression))
-        gaps = " OR ".join(f"{x} IS NULL OR ISNAN(CAST({x} AS DOUBLE))" for x in inside)
-        value = _sql(each.expression, quote)
-        columns.append(
-            f"CASE WHEN {gaps} THEN CAST(NULL AS DOUBLE) ELSE {value} END AS {quote(each.name)}"
+    derived = derived_of(wanted)
+    if not derived:
+        return engine
+    for name in source_of(wanted).columns:
+        frames.check_column(name.name, list(engine.columns), name.at)
+    columns = [f"{_column_sql(each, engine)} AS {engine.quote(each.name)}" for each in derived]
+    for column, word, _ in (_word_of(each) for each in derived if is_of_words(each)):
+        holds = f"CAST({engine.quote(column.name)} AS STRING) = {engine.text(word)}"
+        compared = engine.projected([f"CASE WHEN {holds} THEN 1 END AS x"])
+        if first_value(compared, "x") is None:
+            raise no_such_word(column.name, word, some_values(engine, column.name, 6))
+    return engine.projected(["*", *columns])
+
+
+def _column_sql(derived: Derived, engine: Engine) -> str:
+    """SQL of a derived column; a DataError if what it is made of is not what it should be."""
+    if is_row_number(derived):
+        return engine.row_number
+    if is_of_words(derived):
+        column, word, equal = _word_of(derived)
+        x = engine.quote(column.name)
+        if not engine.holds_text(column.name):
+            raise not_words(column.name, derived)
+        return (
+            f"CASE WHEN {x} IS NULL THEN CAST(NULL AS DOUBLE) "
+            f"WHEN CAST({x} AS STRING) = {engine.text(word)} "
+            f"THEN CAST({float(equal)} AS DOUBLE) ELSE CAST({float(not equal)} AS DOUBLE) END"
         )
-    return columns
+    counted = words_of(derived)
+    if counted is not None:
+        dates, since = counted
+        return engine.days(dates.name, since)
+    names = [name.name for name in names_in(derived.expression)]
+    for name in names:
+        if engine.type_of(name)[0] not in NUMERIC:
+            raise DataError(f'column "{name}" must hold numbers, for {derived.name}')
+    inside = dict.fromkeys(map(engine.quote, names))
+    gaps = " OR ".join(f"{x} IS NULL OR ISNAN(CAST({x} AS DOUBLE))" for x in inside)
+    value = _sql(derived.expression, engine.quote)
+    return f"CASE WHEN {gaps} THEN CAST(NULL AS DOUBLE) ELSE {value} END"
 
 
 def _sql(node: Expression, quote: Callable[[str], str]) -> str:

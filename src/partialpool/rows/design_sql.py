@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from partialpool._typing import Floats
+from partialpool.design.coded_rows import cell_columns
 from partialpool.design.coding import Column, Part, Variable
 from partialpool.design.design import Categories, Design, column_of
 from partialpool.design.expressions import Basis, Learned, Standard
@@ -109,10 +110,8 @@ class Given:
     @property
     def cells(self) -> list[str]:
         """Keys of the groups of each term, and of the levels of each category."""
-        names = [tuple(n.name for n in term.factor) for term in self.roles.groups]
-        factors = {n.name for n in self.roles.factors}
-        names += [(n,) for n in self.labels if n not in factors]
-        return [", ".join(self.labels[n] for n in cell) for cell in dict.fromkeys(names)]
+        cells = cell_columns(self.roles, self.labels)
+        return [", ".join(self.labels[n] for n in cell) for cell in cells]
 
     def used(self) -> str:
         """The rows that are complete and allowed, without those of small groups and levels."""
@@ -245,10 +244,9 @@ class DesignText:
         for variable, name in self._names.items():
             if variable in self.design.categories:
                 key = self.given.labels[column_of(variable)]
-                arms = " ".join(
-                    f"WHEN {self.text(v)} THEN {i}"
-                    for i, v in enumerate(self.level_texts[variable])
-                )
+                levels = map(self.text, self.level_texts[variable])
+                arms = " ".join(f"WHEN {level} THEN {i}" for i, level in enumerate(levels))
+                arms = arms.replace("{", "{{").replace("}", "}}")  # {rows} is put in later
                 yield name, f"CASE CAST({key} AS STRING) {arms} END"
             elif self._basis(variable) is None:
                 yield name, self.given.value(variable, self.design.learned)

@@ -7,7 +7,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,7 +17,7 @@ from partialpool._typing import AnyArray
 from partialpool.design import labels as lab
 from partialpool.errors import DataError, MissingExtraError
 from partialpool.rows.csv_files import explain
-from partialpool.rows.one_way import Groups, of_all_rows
+from partialpool.rows.days import Since, duck_days
 from partialpool.rows.sql import Kind
 
 SOURCE = f"partialpool_rows_{uuid.uuid4().hex}"
@@ -57,24 +57,6 @@ def is_number(kind: str) -> bool:
 def is_plain(kind: str) -> bool:
     """True for the name of a type whose values NumPy holds as they are."""
     return kind in PLAIN_LABELS or kind.startswith("ENUM")
-
-
-def some_values(relation: Any, name: str, limit: int) -> list[Any]:
-    """Distinct values of a column, at most so many; None is one of them."""
-    return [row[0] for row in relation.project(quote(name)).distinct().limit(limit).fetchall()]
-
-
-def first_value(relation: Any, name: str) -> Any:
-    """A value of a column that is not NULL; None if there is none."""
-    values = relation.filter(f"{quote(name)} IS NOT NULL").project(quote(name)).limit(1).fetchall()
-    return values[0][0] if values else None
-
-
-def label_counts(relation: Any, name: str) -> tuple[list[Any], list[int]]:
-    """Distinct values of a column that are not NULL, and the rows of each."""
-    x = quote(name)
-    counts = relation.filter(f"{x} IS NOT NULL").aggregate(f"{x}, COUNT(*)", x).fetchall()
-    return [row[0] for row in counts], [row[1] for row in counts]
 
 
 def as_relation(relation: Any, table: Table) -> Any:
@@ -134,7 +116,7 @@ class DuckDB:
 
     Parameters
     ----------
-    relation : duckdb.DuckDBPyRelation
+    data : duckdb.DuckDBPyRelation
         The rows.
     given : mapping
         The user's column for each column that the statements name.
@@ -142,30 +124,39 @@ class DuckDB:
         How the long queries are run; a caller that shows progress passes its own.
     """
 
-    relation: Any
-    given: Mapping[str, str]
+    data: Any
+    given: Mapping[str, str] = field(default_factory=dict)
     run: Fetch = fetch_now
 
     numbered: ClassVar[bool] = True
+    row_number: ClassVar[str] = "ROW_NUMBER() OVER ()"
     nan_plans: ClassVar[tuple[bool, ...]] = (False, True)
 
     @property
     def columns(self) -> list[str]:
-        names: list[str] = self.relation.columns
+        names: list[str] = self.data.columns
         return names
 
     def naming(self, given: Mapping[str, str]) -> DuckDB:
         return replace(self, given=given)
 
-    def is_category(self, name: str) -> bool:
-        kind = str(self.relation.types[self.columns.index(name)])
-        return kind in ("VARCHAR", "BOOLEAN") or kind.startswith("ENUM")
+    def projected(self, columns: Sequence[str]) -> DuckDB:
+        return replace(self, data=self.data.project(", ".join(columns)))
+
+    def holds_text(self, name: str) -> bool:
+        return self.type_of(name)[1].startswith(("VARCHAR", "ENUM"))
+
+    def quote(self, name: str) -> str:
+        return quote(name)
 
     def text(self, value: str) -> str:
-        return text_literal(value).replace("{", "{{").replace("}", "}}")
+        return text_literal(value)
+
+    def days(self, name: str, since: Since) -> str:
+        return duck_days(quote(name), self.type_of(name)[1], since)
 
     def type_of(self, name: str) -> tuple[Kind, str]:
-        kind = str(self.relation.types[self.columns.index(name)])
+        kind = str(self.data.types[self.columns.index(name)])
         if kind.startswith(NESTED) or kind.endswith("]"):
             return "nested", kind
         if kind in FLOATS:
@@ -173,14 +164,6 @@ class DuckDB:
         if is_number(kind):
             return "number", kind
         return ("text" if kind == "VARCHAR" else "other"), kind
-
-    def groups(self, sql: str) -> Groups:
-        kind = self.type_of(self.given["g"])[1]
-        # integers are faster sorted here, and an ENUM sorts by its own order in the database
-        # text has a natural order, which is ours
-        sort_here = kind in (*INTEGERS, "VARCHAR") or kind.startswith("ENUM")
-        ordered = sql if sort_here else f"SELECT * FROM ({sql}) AS t ORDER BY g ASC"
-        return group_table(self._query(ordered), self.run, plain=is_plain(kind), sort=sort_here)
 
     def table(self, sql: str, labels: Sequence[str]) -> dict[str, AnyArray]:
         plain = all(is_plain(self.type_of(self.given[k])[1]) for k in labels)
@@ -194,7 +177,7 @@ class DuckDB:
         return sql.format(rows=self._rows("the_rows"))
 
     def _query(self, sql: str) -> Any:
-        return self.relation.query(SOURCE, sql.format(rows=self._rows(SOURCE)))
+        return self.data.query(SOURCE, sql.format(rows=self._rows(SOURCE)))
 
     def _rows(self, source: str) -> str:
         """The user's columns, named as the statements name them."""
@@ -202,53 +185,23 @@ class DuckDB:
         return f"(SELECT {', '.join(columns)} FROM {source})"
 
 
-def group_table(result: Any, run: Fetch, *, plain: bool, sort: bool) -> Groups:
-    """Fetch a relation of labels `g` and numbers.
+def fetch_table(
+    result: Any, labels: Sequence[str], run: Fetch, *, plain: bool
+) -> dict[str, AnyArray]:
+    """Fetch a relation of labels, in the columns named, and numbers.
 
     Parameters
     ----------
     result : duckdb.DuckDBPyRelation
-        One row a group.
+    labels : sequence of str
+        Columns of labels: masked, or None, where missing.
     run : callable
         How it is run.
     plain : bool
         True if NumPy can hold the labels as they are; it would change dates, decimals, ...
-    sort : bool
-        True if the labels are to be sorted here.
     """
     if plain:
-        columns = run(result)
-        values = columns.pop("g")
-        absent = np.ma.getmaskarray(values) if np.ma.isMaskedArray(values) else None
-        labels = np.asarray(values.data if np.ma.isMaskedArray(values) else values)
-    else:
-        rows = result.fetchall()
-        names = [c for c in result.columns if c != "g"]
-        labels = lab.as_labels([row[0] for row in rows])
-        columns = {k: np.array([r[i] for r in rows], float) for i, k in enumerate(names, 1)}
-        absent = None
-    gone = lab.missing(labels) if absent is None else absent | lab.missing(labels)
-    sums = {k: _filled(v) for k, v in columns.items()}
-    total, missing = of_all_rows(sums, gone)
-    if gone.any():
-        labels, sums = labels[~gone], {k: v[~gone] for k, v in sums.items()}
-    if sort:
-        order = lab.sorted_order(labels)
-        labels, sums = labels[order], {k: v[order] for k, v in sums.items()}
-    return Groups(labels, sums, total, missing)
-
-
-def fetch_table(
-    result: Any, labels: Sequence[str], run: Fetch, *, plain: bool
-) -> dict[str, AnyArray]:
-    """Fetch a relation of labels, in the columns named, and numbers; `plain` as `group_table`."""
-    if plain:
-        columns = run(result)
-        label_columns = {k: columns.pop(k) for k in labels}
-        kept = {k: v.data if np.ma.isMaskedArray(v) else v for k, v in label_columns.items()}
-        return {k: np.asarray(v) for k, v in kept.items()} | {
-            k: _filled(v) for k, v in columns.items()
-        }
+        return {k: _label(v) if k in labels else _filled(v) for k, v in run(result).items()}
     rows = list(zip(*result.fetchall(), strict=True)) or [()] * len(result.columns)
     return {
         k: lab.as_labels(v) if k in labels else np.array(v, float)
@@ -290,6 +243,11 @@ def columns_of(relation: Any, names: Sequence[str]) -> dict[str, AnyArray]:
         rows = chosen.project(", ".join(quote(n) for n in others)).fetchall()
         columns |= {n: lab.as_labels([row[i] for row in rows]) for i, n in enumerate(others)}
     return columns
+
+
+def _label(values: AnyArray) -> AnyArray:
+    """Labels, masked only where one is missing."""
+    return values if np.ma.is_masked(values) else np.asarray(values)
 
 
 def _filled(values: AnyArray) -> AnyArray:

@@ -11,11 +11,10 @@ from partialpool._typing import AnyArray
 from partialpool.design import labels as lab
 from partialpool.design.coding import Variable
 from partialpool.design.encode import expressions
-from partialpool.design.expressions import Learned, Moments, degree_of, learned_of
+from partialpool.design.expressions import Learned, Moments, degree_of, learned_of, stateful_calls
 from partialpool.design.row_values import replaced
 from partialpool.design.rules import RULES, no_rows, not_finite, nothing_left
-from partialpool.formula.functions import STATEFUL
-from partialpool.formula.tree import Call, Expression, Name, calls_in
+from partialpool.formula.tree import Call, Expression, Name
 from partialpool.notices import Notice
 from partialpool.records.design_notices import dropped
 from partialpool.rows.checked_rows import Check
@@ -30,8 +29,8 @@ class Learning:
 
     Parameters
     ----------
-    total, used : int
-        Rows, and rows that miss nothing.
+    used : int
+        Rows that miss nothing.
     learned : mapping
         What center(), scale() and poly() learned.
     moments : mapping
@@ -42,7 +41,6 @@ class Learning:
         About the mean of the outcome less the offsets.
     """
 
-    total: int
     used: int
     learned: Learned
     moments: Mapping[Call, Moments]
@@ -64,7 +62,7 @@ def learn(engine: Engine, given: Given, first_pass: Mapping[str, float]) -> Lear
     used = int(first_pass["used"])
     moments = {c: _moments(first_pass, first.index(c.arguments[0]), used) for c in calls}
     learned = _learned(engine, given, moments)
-    late = [n for n in nodes if _learns(n) and n not in learned]
+    late = [n for n in nodes if stateful_calls(n) and n not in learned]
     means = {n: float(first_pass[f"m{i}"]) for i, n in enumerate(first)}
     if late:
         again = _one_row(engine, means_statement(given, late, learned, first_pass=False))
@@ -72,20 +70,19 @@ def learn(engine: Engine, given: Given, first_pass: Mapping[str, float]) -> Lear
         means |= {n: float(again[f"m{i}"]) for i, n in enumerate(late)}
     outcome = means.get(roles.outcome, 0.0) - sum(means.get(o, 0.0) for o in roles.offsets)
     own = {v: means[v] for v in roles.variables if v in means}
-    return Learning(int(first_pass["total"]), used, learned, moments, own, outcome)
+    return Learning(used, learned, moments, own, outcome)
 
 
 def calls_that_learn(given: Given) -> list[Call]:
     """The calls of center(), scale() and poly(), each once."""
-    nodes = expressions(given.roles, given.texts)
-    return list(dict.fromkeys(c for n in nodes for c in calls_in(n) if c.function in STATEFUL))
+    return stateful_calls(*expressions(given.roles, given.texts))
 
 
 def first_expressions(given: Given) -> list[Expression]:
     """What can be computed before anything is learned: with arguments of what learns."""
     nodes = expressions(given.roles, given.texts)
     inside = [c.arguments[0] for c in calls_that_learn(given)]
-    return list(dict.fromkeys([*inside, *(n for n in nodes if not _learns(n))]))
+    return list(dict.fromkeys([*inside, *(n for n in nodes if not stateful_calls(n))]))
 
 
 def checked_means(engine: Engine, given: Given) -> dict[str, float]:
@@ -130,15 +127,13 @@ def _moments(first_pass: Mapping[str, float], i: int, used: int) -> Moments:
 
 def without_small(
     engine: Engine, given: Given, used: int, least: int
-) -> tuple[Given, int, tuple[int, int]]:
+) -> tuple[Given, tuple[int, int]]:
     """Leave out the rows of small groups and levels, until none is small.
 
     Returns
     -------
     given : Given
         Names the rows that are left.
-    used : int
-        How many these are.
     withheld : tuple of int
         Groups and levels, and rows, that were left out.
     """
@@ -149,9 +144,8 @@ def without_small(
         if not n:
             raise nothing_left(least)
         if n == left:
-            break
+            return now, (before - _cells(engine, now), used - left)
         left, now = n, replace(now, rounds=now.rounds + 1)
-    return now, left, (before - _cells(engine, now), used - left)
 
 
 def _cells(engine: Engine, given: Given) -> int:
@@ -167,10 +161,6 @@ def _cells(engine: Engine, given: Given) -> int:
 def means_of_left(engine: Engine, given: Given) -> dict[str, float]:
     """As `checked_means` of the rows that are left."""
     return _one_row(engine, means_statement(given, first_expressions(given), {}, first_pass=True))
-
-
-def _learns(node: Expression) -> bool:
-    return any(c.function in STATEFUL for c in calls_in(node))
 
 
 def means_statement(

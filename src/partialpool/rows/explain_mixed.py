@@ -27,34 +27,11 @@ from partialpool.rows.encode_sql import (
 from partialpool.rows.labels_sql import category_columns, labels_statement, prepared
 from partialpool.rows.mixed_sql import Passes
 from partialpool.rows.plan import Plan
-from partialpool.rows.read import opened, told_in_memory, told_plan
 from partialpool.rows.sql import Engine
 
-ADDED_UP = "and rows that are the same but for their events are added up."
-COUNTED = "and rows that are the same are counted."
-PASSES = (
-    "and two passes over its parts sum the products of columns, in all and by group, or three "
-    "where groups are so far apart that sums about their own means are needed."
-)
 
-
-def explain_mixed(roles: Roles, data: Any) -> str:
-    """Say what reading will do with the data: the statements, in their order.
-
-    Raises
-    ------
-    DataError, ColumnError
-        If the data cannot be read, as far as that is known before reading them.
-    """
-    with opened(data, roles, plan=True) as found:
-        if found.engine is None:
-            sums = ADDED_UP if roles.family else PASSES
-            sums = COUNTED if roles.dispersed else sums
-            return told_in_memory(found.kind, roles, sums)
-        return told_plan(found.what, _plan(found.engine, roles))
-
-
-def _plan(engine: Engine, roles: Roles) -> Iterator[tuple[str, str]]:
+def plan(engine: Engine, roles: Roles) -> Iterator[tuple[str, str]]:
+    """Yield what each statement is for, and the statement, in the order in which they run."""
     engine, given = prepared(engine, roles)
     first, _ = means_statement(given, first_expressions(given), {}, first_pass=True)
     yield "rows, values that are not allowed, means", engine.shown(first)
@@ -73,19 +50,19 @@ def _plan(engine: Engine, roles: Roles) -> Iterator[tuple[str, str]]:
         squares, _ = squares_statement(given, moments)
         yield "what scale() and poly() learn", engine.shown(squares[0])
     passes = _passes(engine, given, moments)
-    plan, factors = passes.plan, [term.factor_name for term in roles.groups]
+    factors = [term.factor_name for term in roles.groups]
     for t, factor in enumerate(factors):
         yield f"the sums of each {factor}", engine.shown(passes.statement(passes.block(t)))
     for i, k in combinations(range(len(factors)), 2):
-        sql = passes.statement(plan.pair(i, k))
+        sql = passes.statement(passes.plan.pair(i, k))
         yield f"the rows that {factors[i]} and {factors[k]} share", engine.shown(sql)
     if not passes.fused:
         yield (
             "the sums of all rows, by the factor with fewest groups if there is room",
-            engine.shown(passes.statement(plan.total(()))),
+            engine.shown(passes.statement(passes.plan.total(()))),
         )
     for t, factor in enumerate(factors):
-        sql = passes.statement(plan.within(), passes.within_rows(t))
+        sql = passes.statement(passes.plan.within(), passes.within_rows(t))
         yield (
             f"only where groups are far apart: the sums about the means of each {factor}",
             engine.shown(sql),

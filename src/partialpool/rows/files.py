@@ -90,6 +90,20 @@ def are_paths(data: Any) -> bool:
     return isinstance(data, str | Path)
 
 
+def listed(paths: Paths) -> list[str]:
+    """The paths, of one or several, as text."""
+    return [os.fspath(p) for p in ([paths] if isinstance(paths, str | Path) else paths)]
+
+
+def csv_names(data: Any) -> list[str]:
+    """Names of the CSV files that data are; none if they are anything else."""
+    texts = listed(data) if are_paths(data) else []
+    if any(DATABASE.search(text) for text in texts):
+        return []
+    names = [n for text in texts for n in expand(text)]
+    return names if all(n.lower().endswith(CSV_ENDINGS) for n in names) else []
+
+
 def open_file(paths: Paths, roles: Wanted, *, at_once: bool = True) -> OpenFile:
     """Open CSV or Parquet files, or a table of a DuckDB database.
 
@@ -105,7 +119,7 @@ def open_file(paths: Paths, roles: Wanted, *, at_once: bool = True) -> OpenFile:
     DataError
         If a file is not there, is empty, or is not what its ending says.
     """
-    texts = [os.fspath(p) for p in ([paths] if isinstance(paths, str | Path) else paths)]
+    texts = listed(paths)
     if len(texts) == 1 and DATABASE.search(texts[0]):
         return _open_database(texts[0])
     names = [n for text in texts for n in expand(text)]

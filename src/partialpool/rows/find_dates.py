@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ from partialpool.formula import Formula, parse
 from partialpool.formula.dialects import days_since
 from partialpool.formula.tree import Name
 from partialpool.notices import Notice
-from partialpool.rows import duck, files, frames, spark
-from partialpool.rows.csv_files import csv_files, first_value
+from partialpool.rows import csv_files as csv
+from partialpool.rows import duck, files, frames
 from partialpool.rows.date_texts import ORDERS, YEAR_FIRST
 from partialpool.rows.days import (
     EPOCH,
@@ -25,17 +26,16 @@ from partialpool.rows.days import (
     Since,
     asked_for,
     days_of,
-    duck_days,
     is_date,
     may_be_date,
     predictors,
-    spark_days,
     with_origins,
 )
 from partialpool.rows.derived import Source
 from partialpool.rows.excel import is_workbook, read_sheet
 from partialpool.rows.folding import Folded
-from partialpool.rows.read import FIRST_ROWS, opened
+from partialpool.rows.read import FIRST_ROWS, Opened, opened
+from partialpool.rows.sql import first_value
 
 DATES = ("date", "datetime", "timestamp")
 """How the types of dates begin, in any library and engine."""
@@ -108,7 +108,7 @@ def _since(data: Any, column: Name, first: object, asked: str | None) -> Since |
 def _earliest(data: Any, column: Name, order: str) -> Since | None:
     """The earliest day of a column of dates in this order; None if it holds anything else."""
     since = Since(EPOCH.origin, order)
-    with opened(data, Source((column,), (column,), ())) as rows:
+    with opened(data, Source((column,), (column,))) as rows:
         if rows.engine is None:
             values = frames.take(rows.data, rows.kind, (column,))[column.name]
             try:
@@ -117,31 +117,24 @@ def _earliest(data: Any, column: Name, order: str) -> Since | None:
                 return None  # a category whose first label reads as a date
             earliest = float(np.nanmin(days))
         else:
-            kind = rows.engine.type_of(column.name)[1]
-            earliest = (_by_spark if rows.kind == "pyspark" else _by_duckdb)(
-                rows.data, column.name, kind, since
-            )
-            if math.isnan(earliest):
+            first_day = _in_engine(rows, column.name, since)
+            if first_day is None:
                 return None
+            earliest = first_day
     day = (UNIX_EPOCH + dt.timedelta(math.floor(earliest))).date().isoformat()
     return Since(day, order)
 
 
-def _by_duckdb(relation: Any, name: str, kind: str, since: Since) -> float:
-    import duckdb
-
-    sql = f"MIN({duck_days(duck.quote(name), kind, since)})"
+def _in_engine(rows: Opened, name: str, since: Since) -> float | None:
+    """The earliest day of a column; None if no row has one, or DuckDB takes a text for none."""
+    assert rows.engine is not None
+    days = rows.engine.projected([f"{rows.engine.days(name, since)} AS x"]).naming({"x": "x"})
     try:
-        ((value,),) = relation.aggregate(sql).fetchall()
-    except duckdb.Error:
-        return float("nan")
-    return float("nan") if value is None else float(value)
-
-
-def _by_spark(frame: Any, name: str, kind: str, since: Since) -> float:
-    sql = f"MIN({spark_days(spark.quoted(name), kind, since)})"
-    ((value,),) = frame.selectExpr(sql).collect()
-    return float("nan") if value is None else float(value)
+        with duck.translated() if rows.kind == "duckdb" else nullcontext():
+            ((earliest,),) = days.fetch("SELECT MIN(x) AS x FROM {rows}")
+    except DataError:
+        return None
+    return None if earliest is None or math.isnan(earliest) else float(earliest)
 
 
 def _first_values(data: Any, columns: tuple[Name, ...]) -> dict[str, object]:
@@ -150,11 +143,10 @@ def _first_values(data: Any, columns: tuple[Name, ...]) -> dict[str, object]:
         wanted = {c.name for c in columns}
         cells = read_sheet(files.existing(data), wanted=wanted, most=FIRST_ROWS).columns
         return {name: _first_of(cells.get(name, ())) for name in wanted}
-    if files.are_paths(data) and not _is_engine(data):
-        texts = [data] if not isinstance(data, list | tuple) else list(data)
-        names = [n for text in texts for n in files.expand(str(text))]
-        parsed_files = csv_files(names, Source(columns, columns, ()))
-        return {c.name: first_value(parsed_files, c.name) for c in columns}
+    names = files.csv_names(data)
+    if names:
+        parsed_files = csv.csv_files(names, Source(columns))
+        return {c.name: csv.first_value(parsed_files, c.name) for c in columns}
     kind = None if files.are_paths(data) else frames.kind_of(data)
     if kind in ("mapping", "pandas", "polars", "pyarrow"):
         return {c.name: _first_in_frame(data, kind, c) for c in columns}
@@ -163,24 +155,17 @@ def _first_values(data: Any, columns: tuple[Name, ...]) -> dict[str, object]:
 
 def _first_in_engine(data: Any, columns: tuple[Name, ...]) -> dict[str, object]:
     values: dict[str, object] = {}
-    with opened(data, Source(columns, columns, ())) as rows:
+    with opened(data, Source(columns, columns)) as rows:
         engine = rows.engine
         assert engine is not None  # frames and CSV files are looked at without
-        some = spark if rows.kind == "pyspark" else duck
         for column in columns:
             frames.check_column(column.name, list(engine.columns), column.at)
             kind, its_name = engine.type_of(column.name)
             if its_name.lower().startswith(DATES):
                 values[column.name] = UNIX_EPOCH
             elif kind == "text":
-                values[column.name] = some.first_value(rows.data, column.name)
+                values[column.name] = first_value(engine, column.name)
     return values
-
-
-def _is_engine(data: Any) -> bool:
-    """Whether files are read by an engine: Parquet files, and tables of databases."""
-    first = str(data[0] if isinstance(data, list | tuple) else data)
-    return not first.lower().endswith(files.CSV_ENDINGS) or "::" in first
 
 
 def _first_in_frame(data: Any, kind: str, column: Name) -> object:

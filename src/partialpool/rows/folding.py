@@ -7,7 +7,7 @@ rows in memory labels are replaced; in an engine by a CASE of the labels that ch
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,7 +17,8 @@ from partialpool._typing import AnyArray, Ints
 from partialpool.design import labels as lab
 from partialpool.errors import ArgumentError, DataError
 from partialpool.notices import Notice
-from partialpool.rows import duck, frames, spark
+from partialpool.rows import frames
+from partialpool.rows.sql import Engine, label_counts
 from partialpool.rows.text_columns import Wanted
 
 MOST_CHANGED = 1_000
@@ -105,13 +106,12 @@ def with_folded(rows: Any, wanted: Wanted, known: Mapping[str, AnyArray]) -> Any
     names = [n.name for n in (*wanted.labels, *wanted.undecided)]
     if rows.engine is None:
         return _in_memory(rows, wanted, names, known)
+    engine = rows.engine
     merged = {}
-    relation = rows.data
-    some = spark if rows.kind == "pyspark" else duck
     for name in names:
-        if name in rows.engine.columns and rows.engine.type_of(name)[0] == "text":
-            labels, n = some.label_counts(relation, name)
-            merged[name] = changes(labels, n, list(known.get(name, ())))
+        if name in engine.columns and engine.type_of(name)[0] == "text":
+            counts = label_counts(engine, name)
+            merged[name] = changes(list(counts), [*counts.values()], list(known.get(name, ())))
     merged = {name: each for name, each in merged.items() if each}
     if not merged:
         return rows
@@ -121,32 +121,19 @@ def with_folded(rows: Any, wanted: Wanted, known: Mapping[str, AnyArray]) -> Any
                 f'column "{name}" has {len(each):,} labels to merge; a query merges at most '
                 f"{MOST_CHANGED:,}: make them equal first, with LOWER(TRIM({name}))"
             )
-    if rows.kind == "pyspark":
-        text: Callable[[str], str] = rows.engine.text
-        relation = relation.selectExpr(*_columns(relation.columns, merged, spark.quoted, text))
-        engine = replace(rows.engine, frame=relation)
-    else:
-        columns = _columns(relation.columns, merged, duck.quote, duck.text_literal)
-        relation = relation.project(", ".join(columns))
-        engine = replace(rows.engine, relation=relation)
+    columns = [_column(engine, name, merged.get(name, {})) for name in engine.columns]
+    engine = engine.projected(columns)
     said = tuple(_said(name, each) for name, each in merged.items())
-    return replace(rows, data=relation, engine=engine, notices=(*rows.notices, *said))
+    return replace(rows, data=engine.data, engine=engine, notices=(*rows.notices, *said))
 
 
-def _columns(
-    names: Sequence[str],
-    merged: Mapping[str, Changes],
-    quote: Callable[[str], str],
-    literal: Callable[[str], str],
-) -> list[str]:
-    expressions = []
-    for name in names:
-        x = quote(name)
-        if name in merged:
-            arms = " ".join(f"WHEN {literal(a)} THEN {literal(b)}" for a, b in merged[name].items())
-            x = f"CASE CAST({x} AS STRING) {arms} ELSE CAST({x} AS STRING) END AS {x}"
-        expressions.append(x)
-    return expressions
+def _column(engine: Engine, name: str, changed: Changes) -> str:
+    """SQL of a column with the labels that stay."""
+    x = engine.quote(name)
+    if not changed:
+        return x
+    arms = " ".join(f"WHEN {engine.text(a)} THEN {engine.text(b)}" for a, b in changed.items())
+    return f"CASE CAST({x} AS STRING) {arms} ELSE CAST({x} AS STRING) END AS {x}"
 
 
 def _in_memory(

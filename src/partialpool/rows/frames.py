@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,19 +11,8 @@ import numpy as np
 from partialpool._typing import AnyArray, Floats, Ints
 from partialpool.design import labels as lab
 from partialpool.errors import ColumnError, DataError
-from partialpool.formula import Roles
 from partialpool.formula.tree import Name
 from partialpool.rows.text_numbers import advice_for, is_missing, is_number
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Rows:
-    """The rows as arrays: a code a row into `labels` (-1: label missing), and the numbers."""
-
-    codes: Ints
-    labels: AnyArray
-    numbers: dict[str, Floats]
-
 
 FRAMES = {
     "pandas": ("DataFrame",),
@@ -59,23 +47,6 @@ def kind_of(data: Any) -> str | None:
 
 def _library(kind: type) -> str:
     return kind.__module__.partition(".")[0]
-
-
-def extract(data: Any, kind: str, roles: Roles) -> Rows:
-    """Take the group labels and the numeric columns out of a frame.
-
-    Raises
-    ------
-    ColumnError
-        If a column is missing or there twice.
-    DataError
-        If a column holds something else than numbers, or lengths differ.
-    """
-    column = take(data, kind, roles.columns)
-    columns = {n: numbers(c, n) for n, c in column.items() if n != roles.group.name}
-    codes, distinct = label_codes(column[roles.group.name])
-    check_lengths({roles.group.name: len(codes), **{k: len(v) for k, v in columns.items()}})
-    return Rows(codes, distinct, columns)
 
 
 def take(data: Any, kind: str, wanted: Sequence[Name]) -> dict[str, Any]:

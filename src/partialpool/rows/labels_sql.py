@@ -15,7 +15,7 @@ from partialpool.design.rules import rows_changed
 from partialpool.formula import Roles
 from partialpool.rows.design_sql import Given
 from partialpool.rows.frames import check_column
-from partialpool.rows.sql import Engine, check_label, number_kinds
+from partialpool.rows.sql import Engine, check_label, groups_of, number_kinds
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +41,9 @@ def prepared(engine: Engine, roles: Roles) -> tuple[Engine, Given]:
     """The engine with its columns named, and what they are called; their types are checked."""
     for column in roles.columns:
         check_column(column.name, list(engine.columns), column.at)
-    given = Given.of(roles, engine.is_category)
+    given = Given.of(
+        roles, lambda n: engine.holds_text(n) or engine.type_of(n)[1].lower() == "boolean"
+    )
     for name in given.labels:
         check_label(engine, name)
     engine = engine.naming(given.columns)
@@ -69,7 +71,8 @@ def labels_statement(given: Given, name: str) -> str:
 
 def read_labels(engine: Engine, given: Given, name: str, plain: bool) -> Labels:
     """The labels of a column, also those without a used row."""
-    grouped = engine.naming({**given.columns, "g": name}).groups(labels_statement(given, name))
+    engine = engine.naming({**given.columns, "g": name})
+    grouped = groups_of(engine, labels_statement(given, name))
     return _in_order(grouped.labels, grouped.sums["n"].astype(np.intp), plain)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from partialpool._table import Table
-from partialpool.design.coded_rows import CodedRows, Usable, code_rows, without_small
+from partialpool.design.coded_rows import CodedRows, Usable, without_small
 from partialpool.design.coding import Variable
 from partialpool.design.design import Categories, Design
 from partialpool.design.encode import complete_design, expressions, finished, levels
@@ -23,7 +23,6 @@ from partialpool.records.mixed_statistics import MixedStatistics
 from partialpool.records.redundancy import without_redundant
 from partialpool.rows import mixed_sql, outlying_rows
 from partialpool.rows.array_sums import cross_products
-from partialpool.rows.memory import from_frame
 from partialpool.rows.read import Progress, handing_back, opened
 
 
@@ -93,30 +92,25 @@ def read_kept(
     Rows of groups, and of levels of categories, of fewer than `min_cell` rows are left out. What
     is to be said about how the data were read is added to `said`.
     """
+    notices: list[Notice] = [] if said is None else said
     with opened(data, roles, progress, passes=True) as opened_data:
-        if said is not None:
-            said += opened_data.notices
+        notices += opened_data.notices
         if opened_data.engine is not None:
             return mixed_sql.read(
                 opened_data.engine,
                 roles,
                 text_labels=opened_data.text_labels,
                 min_cell=min_cell,
-                said=said,
+                said=notices,
             )
-        source = from_frame(
-            opened_data.data, opened_data.kind, roles, text_labels=opened_data.text_labels
-        )
-        rows = code_rows(source, roles)
-    if said is not None:
-        said += design_notices.of_missing(rows)
+        rows = opened_data.coded(roles, notices)
     known, withheld = rows.coded, (0, 0)
     if min_cell > 1:
         rows, withheld = without_small(rows, min_cell)
     design, moments = learned_design(rows)
     products, clusters = cross_products(design, rows)
-    if said is not None:
-        said += outlying_rows.of_design(design, rows)
+    if said is not None:  # it costs as much as reading a few rows
+        notices += outlying_rows.of_design(design, rows)
     dropped = known.n_rows - known.n_used
     products = replace(products, n_rows=known.n_rows, n_dropped=dropped)
     absent = rows.coded.absent

@@ -67,7 +67,7 @@ def read(
     *,
     text_labels: bool = False,
     min_cell: int = 1,
-    said: list[Notice] | None = None,
+    said: list[Notice],
 ) -> tuple[MixedStatistics, Clusters | None]:
     """Reduce the table of an engine to cross-products of every column a formula can lead to.
 
@@ -81,7 +81,7 @@ def read(
         Whether labels were read as text, whatever they hold.
     min_cell : int
         Rows of groups and levels with fewer rows are left out.
-    said : list of Notice, optional
+    said : list of Notice
         To which is added what is to be said of missing values.
 
     Raises
@@ -91,11 +91,10 @@ def read(
     """
     engine, given = prepared(engine, roles)
     checked, withheld = checked_means(engine, given), (0, 0)
-    if said is not None:
-        said += of_missing(engine, given, checked)
+    said += of_missing(engine, given, checked)
     total, used = int(checked["total"]), int(checked["used"])
     if min_cell > 1:
-        given, _, withheld = without_small(engine, given, used, min_cell)
+        given, withheld = without_small(engine, given, used, min_cell)
         checked = means_of_left(engine, given)
     plain = set(given.labels) if text_labels else set()
     coded = {n: read_labels(engine, given, n, n in plain) for n in category_columns(given)}

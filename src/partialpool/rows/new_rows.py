@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,12 @@ from partialpool.design import source
 from partialpool.design.design import Design, column_of
 from partialpool.design.new_rows import NewRows, Target, Unseen, as_columns, refuse_gaps
 from partialpool.design.source import ROW
-from partialpool.errors import DataError
 from partialpool.formula.tree import NOT_IN_FORMULA, Name
 from partialpool.records.equal_rows import equal_rows
-from partialpool.rows import duck, frames
+from partialpool.rows import frames
+from partialpool.rows.derived import Source
 from partialpool.rows.memory import from_columns
-from partialpool.rows.read import opened, stored_columns
+from partialpool.rows.read import in_memory, opened, stored_columns
 
 
 def new_rows(
@@ -65,40 +65,22 @@ def that_differ(rows: source.MemorySource) -> tuple[source.MemorySource, Ints]:
     return replace(rows, data=chunk.part(first[order])), rank[place]
 
 
-@dataclass(frozen=True, slots=True)
-class WantedColumns:
-    """Columns that are read, and those of them that are labels; see `Wanted`."""
-
-    columns: tuple[Name, ...]
-    labels: tuple[Name, ...]
-    undecided: tuple[Name, ...] = ()
-    counted: tuple[Name, ...] = ()
-
-
 def _read(data: Any, coded: tuple[Name, ...], numeric: tuple[Name, ...]) -> source.MemorySource:
     """The columns needed, in memory; any one where none is needed, for the number of rows."""
     if not coded and not numeric:
         coded = (any_column(data),)
     columns = tuple({n.name: n for n in (*coded, *numeric)}.values())
-    labels = tuple(n for n in coded if n not in numeric)
-    with opened(data, WantedColumns(columns, labels)) as opened_data:
-        if opened_data.kind == "pyspark":
-            raise DataError("predictions are made here: give data.toArrow() of the Spark DataFrame")
-        rows, kind = opened_data.data, opened_data.kind
-        if kind == "duckdb":
-            for name in columns:
-                frames.check_column(name.name, rows.columns, name.at)
-            rows, kind = duck.columns_of(rows, [n.name for n in columns]), "mapping"
-        column = frames.take(rows, kind, columns)
-    return from_columns(column, coded, (), numeric, text_labels=opened_data.text_labels)
+    wanted = Source(columns, tuple(n for n in coded if n not in numeric))
+    taken, text_labels = in_memory(data, wanted, "predictions are made here")
+    return from_columns(taken, coded, (), numeric, text_labels=text_labels)
 
 
 def _are_numbered(data: Any) -> bool:
     """Whether data have no column of rows, so that each is a row that the fit has not seen."""
-    return ROW not in stored_columns(data, WantedColumns((), ()))
+    return ROW not in stored_columns(data, Source())
 
 
 def any_column(data: Any) -> Name:
     """A column of data of any kind."""
-    with opened(data, WantedColumns((), ())) as opened_data:
+    with opened(data, Source()) as opened_data:
         return Name(frames.column_names(opened_data.data, opened_data.kind)[0])

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from partialpool._typing import AnyArray, Bools, Floats
+from partialpool._typing import AnyArray, Floats
+from partialpool.design.labels import missing, sorted_order
 from partialpool.design.row_values import events, precision
 from partialpool.design.rules import no_rows
 from partialpool.formula import Roles
@@ -20,6 +21,8 @@ from partialpool.records.measurements import GroupStatistics, without_rounding
 CANCELLATION = 1e4
 """Largest ratio of the sum of squares about a common centre to that within groups before a second
 pass: the reciprocal of `LEAST_SHARE_WITHIN` of `cross_products.py`, which says what it costs."""
+KNOWN = "known_"
+"""How the sums begin that count the values of a column which are there."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +37,27 @@ class Groups:
     sums: dict[str, AnyArray]
     total: int
     missing: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, columns: Mapping[str, AnyArray], *, in_order: bool = True) -> Groups:
+        """What an engine returned, one row a group: labels `g`, masked where missing, and sums.
+
+        `total` and what begins with `KNOWN` count all rows, also those without a label.
+        """
+        by_group = {name: values for name, values in columns.items() if name != "g"}
+        labels = columns["g"]
+        gone = missing(labels)
+        rows = by_group.pop("total", np.zeros(len(labels)))
+        known = {x: by_group.pop(x) for x in list(by_group) if x.startswith(KNOWN)}
+        total = int(rows.sum())
+        missed = {x.removeprefix(KNOWN): total - int(v.sum()) for x, v in known.items()}
+        if known:
+            missed = {"g": int(rows[gone].sum()), **missed}
+        labels, places = np.asarray(labels), np.flatnonzero(~gone)
+        if in_order:
+            places = places[sorted_order(labels[places])]
+        sums = {name: values[places] for name, values in by_group.items()}
+        return cls(labels[places], sums, total, missed)
 
     def present(self, roles: Roles) -> tuple[Groups, AnyArray]:
         """The groups with a row that can be used, and the labels of the others.
@@ -50,29 +74,6 @@ class Groups:
             return self, self.labels[:0]
         sums = {k: v[keep] for k, v in self.sums.items()}
         return Groups(self.labels[keep], sums, self.total, self.missing), self.labels[~keep]
-
-
-KNOWN = "known_"
-"""How the sums begin that count the values of a column which are there."""
-
-
-def of_all_rows(sums: dict[str, AnyArray], gone: Bools) -> tuple[int, dict[str, int]]:
-    """Take the counts of all rows out of sums by group: how many there are, and miss a value.
-
-    Parameters
-    ----------
-    sums : dict of ndarray, shape (J,)
-        Changed: what counts all rows is taken out.
-    gone : ndarray of bool, shape (J,)
-        Which of the groups is that of rows without a label.
-    """
-    if "total" not in sums:
-        return 0, {}
-    by_group = sums.pop("total")
-    total = int(by_group.sum())
-    of_columns = {name: sums.pop(name) for name in list(sums) if name.startswith(KNOWN)}
-    missing = {name.removeprefix(KNOWN): total - int(v.sum()) for name, v in of_columns.items()}
-    return total, {"g": int(by_group[gone].sum()), **missing} if of_columns else {}
 
 
 def factors_of(roles: Roles) -> dict[str, tuple[str, ...]]:

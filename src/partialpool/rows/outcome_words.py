@@ -10,11 +10,12 @@ from partialpool.formula import Formula, count_family, parse
 from partialpool.formula.families import PROPORTIONS
 from partialpool.formula.tree import Derived, Name, Text
 from partialpool.notices import Notice
-from partialpool.rows import duck, files, frames, spark
+from partialpool.rows import files, frames
 from partialpool.rows.csv_files import csv_files, first_value
 from partialpool.rows.derived import Source
 from partialpool.rows.folding import Folded
 from partialpool.rows.read import opened
+from partialpool.rows.sql import some_values
 from partialpool.rows.text_numbers import is_number, is_truth
 
 EVENTS = (
@@ -84,8 +85,7 @@ def outcome_words(data: Any, column: Name) -> list[str] | None:
             frames.check_column(column.name, list(opened_data.engine.columns), column.at)
             if opened_data.engine.type_of(column.name)[0] != "text":
                 return None
-            some_values = (spark if opened_data.kind == "pyspark" else duck).some_values
-            values = some_values(opened_data.data, column.name, SHOWN_WORDS + 1)
+            values = some_values(opened_data.engine, column.name, SHOWN_WORDS + 1)
             labels = [label for label in values if label is not None]
     if not all(isinstance(label, str) for label in labels):
         return None
@@ -96,15 +96,10 @@ def _begins_with_number(data: Any, column: Name) -> bool:
     """Whether data are CSV files whose first value of the column is a number: most are."""
     if isinstance(data, Folded):
         return _begins_with_number(data.data, column)
-    if not files.are_paths(data):
+    names = files.csv_names(data)
+    if not names:
         return False
-    names = [data] if not isinstance(data, list | tuple) else list(data)
-    if any("::" in str(name) for name in names):
-        return False
-    paths = [n for name in names for n in files.expand(str(name))]
-    if not all(n.lower().endswith(files.CSV_ENDINGS) for n in paths):
-        return False
-    value = first_value(csv_files(paths, Source((column,), (), (column,))), column.name)
+    value = first_value(csv_files(names, Source((column,))), column.name)
     return value is None or is_number(value) or is_truth(value)
 
 

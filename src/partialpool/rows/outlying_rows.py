@@ -7,7 +7,7 @@ rows themselves, once, by least squares without pooling. Rows in an engine are n
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import special
@@ -15,11 +15,10 @@ from scipy import special
 from partialpool._typing import Floats, Ints
 from partialpool.design.coded_rows import Usable
 from partialpool.design.design import Design
+from partialpool.design.new_rows import one_way_design
 from partialpool.design.row_values import weights_of
-from partialpool.formula import Roles
 from partialpool.kernels.studentised_residuals import LeastSquares
 from partialpool.notices import Notice
-from partialpool.rows.frames import Rows
 
 MOST_ROWS = 50_000
 """Of more rows one alone moves nothing to speak of, and this would cost a third of reading."""
@@ -39,47 +38,31 @@ class Far:
     t: Floats
 
 
-def of_one_way(rows: Rows, roles: Roles) -> Iterator[Notice]:
+def of_one_way(rows: Usable) -> Iterator[Notice]:
     """A warning of such rows of one factor without predictors."""
-    if roles.count is not None or roles.se is not None or len(rows.codes) > MOST_ROWS:
-        return
-    keep = rows.codes >= 0
-    for values in rows.numbers.values():
-        keep &= ~np.isnan(values)
-    used = np.flatnonzero(keep)
-    column = {name: values[used] for name, values in rows.numbers.items()}
-    root = _root(weights_of(roles, column), len(used))
-    y, code = column[roles.outcome_column.name], rows.codes[used]
-    far = outlying_rows(y * root, np.zeros((len(used), 0)), [(code, root[:, None])])
-    labels = rows.labels[code[far.rows]].tolist()
-    yield from _said(roles.outcome_column.name, roles.group.name, used, y, far, labels)
+    roles = rows.coded.roles
+    design = one_way_design(roles, rows.source.labels[roles.group.name])
+    return of_design(replace(design, columns=()), rows)  # the groups take up the intercept
 
 
 def of_design(design: Design, rows: Usable) -> Iterator[Notice]:
     """A warning of such rows of a model of several factors, or with predictors."""
     roles = design.roles
-    chunk = next(iter(rows.chunks()), None)
-    if chunk is None or rows.coded.n_used > MOST_ROWS or len(chunk) < rows.coded.n_used:
+    if rows.coded.n_used > MOST_ROWS or rows.source.data.rows is None:
         return
-    if roles.count is not None or roles.se is not None or chunk.rows is None:
+    if roles.count is not None or roles.se is not None or roles.family is not None:
         return
-    labels = rows.source.labels
-    frame = design.frame(chunk, labels)
-    root = _root(weights_of(roles, chunk.numbers), len(chunk))
+    chunk = rows.together()
+    assert chunk.rows is not None
+    weight = weights_of(roles, chunk.numbers)
+    root = np.ones(len(chunk)) if weight is None else np.sqrt(weight)
     y = design.outcome(chunk)
-    groups = [
-        (design.groups(e, chunk, labels), frame.matrix(e.columns) * root[:, None])
-        for e in design.effects
-    ]
-    x = frame.matrix(design.columns)
+    x, groups = design.matrices(chunk, rows.source.labels)
+    groups = tuple((group, z * root[:, None]) for group, z in groups)
     far = outlying_rows(y * root, x * root[:, None], groups)
     first = design.effects[0].factor
-    label = [first.labels[g] for g in groups[0][0][far.rows].tolist()]
+    label = first.labels[groups[0][0][far.rows]].tolist()
     yield from _said(str(roles.outcome), first.name, chunk.rows, y, far, label)
-
-
-def _root(weight: Floats | None, size: int) -> Floats:
-    return np.ones(size) if weight is None else np.sqrt(weight)
 
 
 def outlying_rows(y: Floats, x: Floats, groups: Sequence[tuple[Ints, Floats]]) -> Far:

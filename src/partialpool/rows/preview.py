@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from partialpool.errors import DataError
@@ -17,8 +16,8 @@ from partialpool.rows.csv_files import (
     header_at,
     likely_header,
     literal,
-    records,
 )
+from partialpool.rows.csv_rows import texts_of
 from partialpool.rows.excel import EXCEL_ENDINGS, TITLE, as_text, read_sheet
 from partialpool.rows.number_styles import PLAIN, NumberStyle, notices_of, style_of
 from partialpool.rows.text_numbers import is_measured, is_missing, is_truth
@@ -132,8 +131,7 @@ def _csv(file: CsvFile) -> dict[str, list[str | None]]:
             f'"{file.name}" has {len(file.columns):,} columns and at most {MOST_COLUMNS:,} are '
             "looked at: keep those that are needed, or save it as Parquet"
         )
-    rows = [record.fields for record in islice(records(file), LOOKED_AT)]
-    return {n: [row[file.position(n)] for row in rows] for n in file.columns if n}
+    return texts_of(file, [n for n in file.columns if n], LOOKED_AT)
 
 
 def _parquet(path: str) -> dict[str, list[str | None]]:

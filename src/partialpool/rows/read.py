@@ -6,38 +6,35 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from partialpool._table import Table, build_frame
 from partialpool.design import labels as lab
+from partialpool.design.coded_rows import Usable, code_rows
 from partialpool.design.labels import integers_if_plain
-from partialpool.design.row_values import replaced
 from partialpool.design.source import ROW
 from partialpool.errors import DataError
 from partialpool.formula import Roles
 from partialpool.formula.tree import Name
 from partialpool.notices import Notice
 from partialpool.records.counts import CountStatistics
-from partialpool.records.design_notices import codes_for_missing, dropped, missing_values
+from partialpool.records.design_notices import of_missing
 from partialpool.records.measurements import GroupStatistics
 from partialpool.rows import arrays, duck, files, frames, outlying_rows, spark, sql, statements
 from partialpool.rows.csv_files import header_of
-from partialpool.rows.days import duck_days, spark_days
 from partialpool.rows.derived import (
     Source,
-    compared_words,
     derived_of,
-    derived_sql,
-    no_such_word,
     row_numbered,
     source_of,
     with_derived,
+    with_derived_sql,
 )
 from partialpool.rows.excel import is_workbook, read_excel, read_sheet
 from partialpool.rows.folding import Folded, with_folded
+from partialpool.rows.memory import from_frame
 from partialpool.rows.text_columns import UnreadableError, Wanted, kinds_of, read_in_any_style
 
 Progress = Callable[[float], None]
@@ -78,60 +75,45 @@ def read_statistics(
     ColumnError
         If a column of the formula is missing.
     """
-    return _read(roles, data, progress, MEASUREMENTS)
+    return _read(roles, data, progress, arrays.reduce, sql.reduce)
 
 
 def read_counts(
     roles: Roles, data: Any, *, progress: Progress | None = None
 ) -> Reading[CountStatistics]:
     """Reduce counts to one record a group; as `read_statistics`."""
-    return _read(roles, data, progress, COUNTS)
+    return _read(roles, data, progress, arrays.reduce_counts, sql.reduce_counts)
 
 
-@dataclass(frozen=True, slots=True)
-class _Way(Generic[S]):
-    """How rows become statistics: rows in memory, and rows in an engine that speaks SQL."""
-
-    from_rows: Callable[[frames.Rows, Roles], S]
-    by_sql: Callable[[sql.Engine, Roles, list[Notice]], S]
-
-
-MEASUREMENTS = _Way(arrays.reduce, sql.reduce)
-COUNTS = _Way(arrays.reduce_counts, sql.reduce_counts)
-
-
-def _read(roles: Roles, data: Any, progress: Progress | None, way: _Way[S]) -> Reading[S]:
+def _read(
+    roles: Roles,
+    data: Any,
+    progress: Progress | None,
+    in_memory: Callable[[Usable], S],
+    by_sql: Callable[[sql.Engine, Roles, list[Notice]], S],
+) -> Reading[S]:
+    """Reduce rows in memory, or in an engine that speaks SQL."""
+    said: list[Notice] = []
     with opened(data, roles, progress) as opened_data:
-        said = list(opened_data.notices)
+        said += opened_data.notices
         if opened_data.engine is None:
-            rows = frames.extract(opened_data.data, opened_data.kind, roles)
-            statistics = way.from_rows(rows, roles)
-            if roles.family is None:
-                outcome = roles.outcome_column.name
-                said += codes_for_missing({outcome: rows.numbers[outcome]})
-                said += outlying_rows.of_one_way(rows, roles)
-            if statistics.n_dropped:
-                codes = {roles.group.name: rows.codes}
-                missing = missing_values(codes, rows.numbers, frozenset(replaced(roles)))
-                said += dropped(statistics.n_dropped, statistics.n_rows, missing)
+            rows = opened_data.coded(roles, said)
+            statistics = replace(in_memory(rows), labels_from_text=opened_data.text_labels)
+            said += outlying_rows.of_one_way(rows)
         else:
             engine = opened_data.engine.naming(statements.given(roles))
-            statistics = way.by_sql(engine, roles, said)
-    if opened_data.text_labels or statistics.labels.dtype.kind == "f":
-        statistics = _plain_labels(statistics, opened_data.text_labels)
-    order = None
-    if opened_data.engine is None:
-        order = frames.category_order(opened_data.data, opened_data.kind, roles.group.name)
-    if opened_data.text_labels or opened_data.engine is None:
-        statistics = statistics.sorted(order)
+            statistics = _plain_labels(by_sql(engine, roles, said), opened_data.text_labels)
     return Reading(statistics, handing_back(data, (roles.group,)), tuple(said))
 
 
 def _plain_labels(statistics: S, from_text: bool) -> S:
-    """The same, with labels as integers if all are whole numbers."""
+    """The same, with labels that are all whole numbers as integers."""
+    if not (from_text or statistics.labels.dtype.kind == "f"):
+        return statistics
     n = len(statistics.labels)
     every = integers_if_plain(np.concatenate([statistics.labels, statistics.absent]))
-    return replace(statistics, labels=every[:n], absent=every[n:], labels_from_text=from_text)
+    plain = replace(statistics, labels=every[:n], absent=every[n:], labels_from_text=from_text)
+    return plain.sorted() if from_text else plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +141,27 @@ class Opened:
     text_labels: bool = False
     what: str = ""
     notices: tuple[Notice, ...] = ()
+
+    @classmethod
+    def of(cls, engine: sql.Engine, wanted: Wanted, kind: str, what: str) -> Opened:
+        """Rows in an engine, with the derived columns."""
+        engine = with_derived_sql(engine, wanted)
+        return cls(engine.data, kind, engine, what=what)
+
+    def columns(self, wanted: Sequence[Name]) -> dict[str, Any]:
+        """Columns by name, in memory."""
+        if self.engine is None:
+            return frames.take(self.data, self.kind, wanted)
+        for name in wanted:
+            frames.check_column(name.name, list(self.engine.columns), name.at)
+        return duck.columns_of(self.data, [n.name for n in wanted])
+
+    def coded(self, roles: Roles, said: list[Notice]) -> Usable:
+        """The rows in memory, checked and coded; what is to be said of missing values is added."""
+        source = from_frame(self.data, self.kind, roles, text_labels=self.text_labels)
+        rows = code_rows(source, roles)
+        said += of_missing(rows)
+        return rows
 
 
 @contextmanager
@@ -198,7 +201,8 @@ def opened(
         if file.table is not None:
             file = replace(file, table=_with_derived(file.table, "mapping", roles))
         else:
-            file = replace(file, relation=_projected(file.relation, roles))
+            engine = with_derived_sql(duck.DuckDB(file.relation), roles)
+            file = replace(file, relation=engine.data)
         try:
             with file.raised():
                 yield _opened_file(file, progress, passes=passes)
@@ -208,12 +212,10 @@ def opened(
     kind = checked_kind(data)
     if kind == "duckdb":
         with duck.translated():
-            data = _projected(data, roles)
-            yield Opened(data, kind, duck.DuckDB(data, {}), what="DuckDB reads the relation")
+            yield Opened.of(duck.DuckDB(data), roles, kind, "DuckDB reads the relation")
     elif kind == "pyspark":
         with spark.translated():
-            data = _selected(data, roles)
-            yield Opened(data, kind, spark.Spark(data, {}), what="Spark reads the DataFrame")
+            yield Opened.of(spark.Spark(data), roles, kind, "Spark reads the DataFrame")
     else:
         data, kind, said = _with_numbers(data, kind, source)
         if derived_of(roles):
@@ -233,11 +235,10 @@ def stored_columns(data: Any, wanted: Wanted) -> list[str]:
     if not files.are_paths(data):
         kind = checked_kind(data)
         return list(data.columns) if kind in ENGINES else frames.column_names(data, kind)
-    paths = [data] if isinstance(data, str | Path) else list(data)
-    expanded = [] if "::" in str(paths[0]) else files.expand(str(paths[0]))
-    if expanded and expanded[0].lower().endswith(files.CSV_ENDINGS):
-        return header_of(expanded[0], names).columns
-    return list(files.open_file(data, Source((), (), ())).relation.columns)
+    csv_names = files.csv_names(data)
+    if csv_names:
+        return header_of(csv_names[0], names).columns
+    return list(files.open_file(data, Source()).relation.columns)
 
 
 ENGINES = ("duckdb", "pyspark")
@@ -276,54 +277,6 @@ def _with_derived(data: Any, kind: str, roles: Wanted) -> Any:
     return with_derived(data, kind, roles) if derived_of(roles) else data
 
 
-def _projected(relation: Any, roles: Wanted) -> Any:
-    """A relation with the derived columns."""
-    if not derived_of(roles):
-        return relation
-    for name in source_of(roles).columns:
-        frames.check_column(name.name, relation.columns, name.at)
-    kinds = dict(zip(relation.columns, map(str, relation.types), strict=True))
-    columns = derived_sql(
-        roles,
-        duck.quote,
-        duck.text_literal,
-        lambda name: duck.is_number(kinds[name]),
-        lambda name: kinds[name] == "VARCHAR" or kinds[name].startswith("ENUM"),
-        lambda name, since: duck_days(duck.quote(name), kinds[name], since),
-        "ROW_NUMBER() OVER ()",
-    )
-    for compared, word in compared_words(roles):
-        holds = f"CAST({duck.quote(compared)} AS STRING) = {duck.text_literal(word)}"
-        if not relation.filter(holds).limit(1).fetchall():
-            raise no_such_word(compared, word, duck.some_values(relation, compared, 6))
-    return relation.project(", ".join(["*", *columns]))
-
-
-NUMERIC = ("floating", "number")
-
-
-def _selected(frame: Any, roles: Wanted) -> Any:
-    """A Spark DataFrame with the derived columns."""
-    if not derived_of(roles):
-        return frame
-    engine = spark.Spark(frame, {})
-    for name in source_of(roles).columns:
-        frames.check_column(name.name, engine.columns, name.at)
-    columns = derived_sql(
-        roles,
-        spark.quoted,
-        engine.text,
-        lambda name: engine.type_of(name)[0] in NUMERIC,
-        lambda name: engine.type_of(name)[0] == "text",
-        lambda name, since: spark_days(spark.quoted(name), engine.type_of(name)[1], since),
-        "MONOTONICALLY_INCREASING_ID() + 1",
-    )
-    for compared, word in compared_words(roles):
-        if not frame.filter(f"{spark.quoted(compared)} = {engine.text(word)}").limit(1).collect():
-            raise no_such_word(compared, word, spark.some_values(frame, compared, 6))
-    return frame.selectExpr("*", *columns)
-
-
 def _opened_file(file: files.OpenFile, progress: Progress | None, *, passes: bool) -> Opened:
     names = _files(file.names)
     if file.table is not None:
@@ -334,7 +287,7 @@ def _opened_file(file: files.OpenFile, progress: Progress | None, *, passes: boo
     relation = file.relation
     if passes and file.text_labels:
         relation = duck.stored(file.connection, relation, fetch)
-    engine = duck.DuckDB(relation, {}, fetch)
+    engine = duck.DuckDB(relation, run=fetch)
     what = f"DuckDB reads {names}"
     if file.small:
         what = f"{names}: small enough to be read at once, to the same sums; else DuckDB reads it"
@@ -366,23 +319,39 @@ def explain_reading(roles: Roles, data: Any) -> str:
     DataError, ColumnError
         If the data cannot be read, as far as that is known before reading them.
     """
-    in_memory = TWO_PASSES if roles.family is None else ONE_PASS
     with opened(data, roles, plan=True) as opened_data:
-        if opened_data.engine is None:
-            return told_in_memory(opened_data.kind, roles, in_memory)
-        return told_plan(
-            opened_data.what, sql.plan(opened_data.engine.naming(statements.given(roles)), roles)
-        )
+        engine = opened_data.engine
+        if engine is None:
+            return _told_in_memory(opened_data.kind, roles)
+        if roles.one_way:
+            steps = sql.plan(engine.naming(statements.given(roles)), roles)
+        else:
+            from partialpool.rows import explain_mixed
+
+            steps = explain_mixed.plan(engine, roles)
+        return _told_plan(opened_data.what, steps)
 
 
 ONE_PASS = "and one pass (numpy.bincount) sums the events and the sizes of each group."
 TWO_PASSES = "and two passes (numpy.bincount) sum each group about its mean."
+ADDED_UP = "and rows that are the same but for their events are added up."
+COUNTED = "and rows that are the same are counted."
+PASSES = (
+    "and two passes over its parts sum the products of columns, in all and by group, or three "
+    "where groups are so far apart that sums about their own means are needed."
+)
 
 
-def told_in_memory(kind: str, roles: Wanted, sums: str) -> str:
+def _told_in_memory(kind: str, roles: Roles) -> str:
     """How rows in memory are reduced, in words."""
     name = "dict" if kind == "mapping" else kind
     columns = ", ".join(c.name for c in roles.columns)
+    if roles.one_way:
+        sums = ONE_PASS if roles.family else TWO_PASSES
+    elif roles.dispersed:
+        sums = COUNTED
+    else:
+        sums = ADDED_UP if roles.family else PASSES
     return (
         f"In memory ({name}): the columns {columns} become arrays, the labels are numbered,\n"
         f"{sums} No query is run."
@@ -393,12 +362,26 @@ def _files(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{len(names):,} files, {names[0]} and so on"
 
 
-def told_plan(what: str, steps: Iterator[tuple[str, str]]) -> str:
+def _told_plan(what: str, steps: Iterator[tuple[str, str]]) -> str:
     """The statements with what each is for, numbered."""
     lines = [f"{what}; one record a group comes back."]
     for i, (purpose, statement) in enumerate(steps, 1):
         lines += ["", f"{i}. {purpose}:", statement]
     return "\n".join(lines)
+
+
+def in_memory(data: Any, wanted: Wanted, purpose: str) -> tuple[dict[str, Any], bool]:
+    """Columns by name, in memory, and whether their labels were read as text.
+
+    Raises
+    ------
+    ColumnError, DataError
+        If a column is missing, or the data are a Spark DataFrame; then `purpose` is said.
+    """
+    with opened(data, wanted) as opened_data:
+        if opened_data.kind == "pyspark":
+            raise DataError(f"{purpose}: give data.toArrow() of the Spark DataFrame")
+        return opened_data.columns(wanted.columns), opened_data.text_labels
 
 
 def checked_kind(data: Any) -> str:

@@ -22,9 +22,9 @@ from partialpool.rows.csv_files import (
     encoding_of,
     header_at,
     header_of,
-    records,
     refuse_unclear,
 )
+from partialpool.rows.csv_rows import texts_of
 from partialpool.rows.excel import EXCEL_ENDINGS, as_text, read_sheet
 from partialpool.rows.number_styles import style_of
 from partialpool.rows.text_numbers import (
@@ -132,9 +132,7 @@ def _texts(
     if not lower.endswith(files.CSV_ENDINGS):
         raise files.unknown_ending(str(path))
     file = _csv(files.existing(path), encoding, header)
-    rows = [record.fields for record in records(file)]
-    places = [(name, file.position(name)) for name in file.columns if name]
-    return {name: [row[at] for row in rows] for name, at in places}, file
+    return texts_of(file, [name for name in file.columns if name]), file
 
 
 def _csv(name: str, encoding: str | None, header: int | None) -> CsvFile:

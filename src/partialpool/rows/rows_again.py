@@ -17,10 +17,9 @@ from partialpool.design.source import ROW, Chunk, MemorySource
 from partialpool.errors import DataError, PartialPoolError
 from partialpool.formula import Roles
 from partialpool.formula.tree import Name
-from partialpool.rows import duck, frames
 from partialpool.rows.derived import Source, source_of
 from partialpool.rows.memory import from_columns
-from partialpool.rows.read import opened, stored_columns
+from partialpool.rows.read import in_memory, stored_columns
 
 MOST_COLUMNS = 40
 """Columns beyond the model's that are read: each takes 8 bytes a row, and is one more p-value."""
@@ -51,14 +50,13 @@ def rows_again(design: Design, data: Any, sizes: Ints) -> RowsAgain:
     model = {n.name for n in roles.columns}
     used = _whole(chunk, model)
     chunk = chunk.part(used)
-    groups = tuple((design.groups(e, chunk, source.labels), e) for e in design.effects)
+    x, groups = design.matrices(chunk, source.labels)
     if not len(chunk) or not _same(groups[0][0], sizes):
         raise DataError(
             f"these are not the rows of the fit: {len(chunk):,} are complete, and the fit used "
             f"{int(sizes.sum()):,}, in groups of other sizes or names; give check() the data that "
             "the fit was made of"
         )
-    frame = design.frame(chunk, source.labels)
     counted = roles.family is not None
     of = {k: v.of_arrays(roles, chunk.numbers) for k, v in events(roles).items()} if counted else {}
     weight = None if counted else weights_of(roles, chunk.numbers)
@@ -68,8 +66,8 @@ def rows_again(design: Design, data: Any, sizes: Ints) -> RowsAgain:
         of["size"] if counted else None,
         np.ones(len(chunk)) if weight is None else weight,
         design.offset(chunk),
-        frame.matrix(design.columns),
-        tuple((index, frame.matrix(e.columns)) for index, e in groups),
+        x,
+        groups,
         {k: v for k, v in chunk.numbers.items() if k in predictors},
         {k: chunk.numbers[k] for k in others if k in chunk.numbers},
         {
@@ -110,18 +108,10 @@ def _columns(roles: Roles, data: Any, others: list[str]) -> MemorySource:
     more = tuple(Name(n) for n in others)
     columns, undecided = (*roles.columns, *more), (*roles.undecided, *more)
     wanted = Source(columns, roles.labels, undecided, roles.counted)
-    with opened(data, wanted) as found:
-        if found.kind == "pyspark":
-            raise DataError("rows are checked here: give data.toArrow() of the Spark DataFrame")
-        rows, kind = found.data, found.kind
-        if kind == "duckdb":
-            for name in columns:
-                frames.check_column(name.name, rows.columns, name.at)
-            rows, kind = duck.columns_of(rows, [n.name for n in columns]), "mapping"
-        column = frames.take(rows, kind, columns)
-        coded = (*roles.factors, *roles.categories)
-        plain = (*roles.plain, *(n for n in more if _is_readable(column[n.name], n)))
-        return from_columns(column, coded, plain, roles.numbers, text_labels=found.text_labels)
+    column, text_labels = in_memory(data, wanted, "rows are checked here")
+    coded = (*roles.factors, *roles.categories)
+    plain = (*roles.plain, *(n for n in more if _is_readable(column[n.name], n)))
+    return from_columns(column, coded, plain, roles.numbers, text_labels=text_labels)
 
 
 def _is_readable(column: Any, name: Name) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from partialpool._typing import AnyArray
 from partialpool.design import labels as lab
 from partialpool.errors import DataError, MissingExtraError
-from partialpool.rows.one_way import KNOWN, Groups, of_all_rows
+from partialpool.rows.days import Since, spark_days
 from partialpool.rows.sql import Kind
 
 FLOATS = ("float", "double")
@@ -50,49 +50,27 @@ def _sentence(error: Exception) -> str:
     return lines[0][:400]
 
 
-def quoted(name: str) -> str:
-    """Quote an identifier for Spark."""
-    return "`" + name.replace("`", "``") + "`"
-
-
-def some_values(frame: Any, name: str, limit: int) -> list[Any]:
-    """Distinct values of a column, at most so many; None is one of them."""
-    return [row[0] for row in frame.selectExpr(quoted(name)).distinct().limit(limit).collect()]
-
-
-def first_value(frame: Any, name: str) -> Any:
-    """A value of a column that is not NULL; None if there is none."""
-    values = frame.selectExpr(f"{quoted(name)} AS g").where("g IS NOT NULL").limit(1).collect()
-    return values[0][0] if values else None
-
-
-def label_counts(frame: Any, name: str) -> tuple[list[Any], list[int]]:
-    """Distinct values of a column that are not NULL, and the rows of each."""
-    named = frame.selectExpr(f"{quoted(name)} AS g").where("g IS NOT NULL")
-    counts = named.groupBy("g").count().collect()
-    return [row[0] for row in counts], [row[1] for row in counts]
-
-
 @dataclass(frozen=True, slots=True)
 class Spark:
     """A Spark DataFrame as an engine; see `rows.sql.Engine`.
 
     Parameters
     ----------
-    frame : pyspark.sql.DataFrame
+    data : pyspark.sql.DataFrame
         The rows; not a streaming frame.
     given : mapping
         The user's column for each column that the statements name.
     """
 
-    frame: Any
-    given: Mapping[str, str]
+    data: Any
+    given: Mapping[str, str] = field(default_factory=dict)
 
     numbered: ClassVar[bool] = False
+    row_number: ClassVar[str] = "MONOTONICALLY_INCREASING_ID() + 1"
     nan_plans: ClassVar[tuple[bool, ...]] = (True,)
 
     def __post_init__(self) -> None:
-        if self.frame.isStreaming:
+        if self.data.isStreaming:
             raise DataError(
                 "a streaming DataFrame has no end; in foreachBatch call partialpool.statistics "
                 "on each batch and combine the results"
@@ -100,20 +78,28 @@ class Spark:
 
     @property
     def columns(self) -> list[str]:
-        return [field.name for field in self.frame.schema.fields]
+        return [field.name for field in self.data.schema.fields]
 
     def naming(self, given: Mapping[str, str]) -> Spark:
         return replace(self, given=given)
 
-    def is_category(self, name: str) -> bool:
-        kind, its_name = self.type_of(name)
-        return kind == "text" or its_name == "boolean"
+    def projected(self, columns: Sequence[str]) -> Spark:
+        return replace(self, data=self.data.selectExpr(*columns))
+
+    def holds_text(self, name: str) -> bool:
+        return self.type_of(name)[0] == "text"
+
+    def quote(self, name: str) -> str:
+        return "`" + name.replace("`", "``") + "`"
+
+    def days(self, name: str, since: Since) -> str:
+        return spark_days(self.quote(name), self.type_of(name)[1], since)
 
     def text(self, value: str) -> str:
         return f"CAST(X'{value.encode().hex()}' AS STRING)"  # whatever escapes the session reads
 
     def type_of(self, name: str) -> tuple[Kind, str]:
-        field = self.frame.schema.fields[self.columns.index(name)]
+        field = self.data.schema.fields[self.columns.index(name)]
         kind = field.dataType.simpleString()
         if kind.startswith(NESTED):
             return "nested", kind
@@ -123,29 +109,11 @@ class Spark:
             return "number", kind
         return ("text" if kind.startswith(("string", "varchar", "char")) else "other"), kind
 
-    def groups(self, sql: str) -> Groups:
-        table = self._query(sql).toArrow()
-        gone = np.asarray(table.column("g").is_null(nan_is_null=True))
-        counts = {
-            k: table.column(k).to_numpy()
-            for k in table.column_names
-            if k == "total" or k.startswith(KNOWN)
-        }
-        table = table.drop_columns(list(counts))
-        total, missing = of_all_rows(counts, gone)
-        if gone.any():
-            table = table.filter(~gone)
-        text = str(table.schema.field("g").type) in ("string", "large_string")
-        if text:
-            table = table.sort_by("g")  # faster than sorting Python strings
-        labels = _labels(table.column("g"))
-        sums = {k: np.asarray(table.column(k)) for k in table.column_names if k != "g"}
-        order = lab.sorted_order(labels)
-        labels, sums = labels[order], {k: v[order] for k, v in sums.items()}
-        return Groups(labels, sums, total, missing)
-
     def table(self, sql: str, labels: Sequence[str]) -> dict[str, AnyArray]:
         answer = self._query(sql).toArrow()
+        texts = [k for k in labels if str(answer.schema.field(k).type).endswith("string")]
+        if texts:
+            answer = answer.sort_by(texts[0])  # labels in order are sorted faster as Python's
         return {
             k: _labels(answer.column(k)) if k in labels else np.asarray(answer.column(k))
             for k in answer.column_names
@@ -158,18 +126,25 @@ class Spark:
         return sql.format(rows="the_rows")
 
     def _query(self, sql: str) -> Any:
-        return self.frame.sparkSession.sql(sql, rows=self._rows())
+        return self.data.sparkSession.sql(sql, rows=self._rows())
 
     def _rows(self) -> Any:
         """The user's columns, named as the statements name them; taken by place, not by name."""
         names = self.columns
-        numbered = self.frame.toDF(*(f"c{i}" for i in range(len(names))))
+        numbered = self.data.toDF(*(f"c{i}" for i in range(len(names))))
         columns = (f"c{names.index(name)} AS {role}" for role, name in self.given.items())
         return numbered.selectExpr(*columns)
 
 
 def _labels(column: Any) -> AnyArray:
-    """Labels as they came: numbers in an array of their type, anything else as objects."""
+    """Labels as they came: numbers in an array of their type, anything else as objects.
+
+    Numbers are masked where missing: in an array of integers there is no other way.
+    """
     if str(column.type).startswith(("int", "double", "float", "bool")):
-        return np.asarray(column)
+        absent = np.asarray(column.is_null())
+        if not absent.any():
+            return np.asarray(column)
+        filled = np.asarray(column.fill_null(column.drop_null()[0] if not absent.all() else 0))
+        return np.ma.MaskedArray(filled, absent)
     return lab.as_labels(column.to_pylist())

@@ -22,6 +22,7 @@ from partialpool.records.counts import CountStatistics
 from partialpool.records.design_notices import MISSING_CODES, code_for_missing, dropped
 from partialpool.records.measurements import GroupStatistics
 from partialpool.rows.checked_rows import CheckedRows, count_values, first_text
+from partialpool.rows.days import Since
 from partialpool.rows.frames import check_column, not_a_number
 from partialpool.rows.one_way import Groups, counted, loses_digits, measured
 from partialpool.rows.statements import Statements
@@ -34,6 +35,10 @@ class Engine(Protocol):
 
     A statement names the table ``{rows}``; its columns are those of `rows.statements`.
     """
+
+    @property
+    def data(self) -> Any:
+        """The table as the engine's own library holds it."""
 
     @property
     def columns(self) -> Sequence[str]:
@@ -51,29 +56,69 @@ class Engine(Protocol):
     def nan_plans(self) -> tuple[bool, ...]:
         """Whether NaN is looked for, at the first try and where that fails at the next."""
 
+    @property
+    def row_number(self) -> str:
+        """A number of each row, in SQL."""
+
     def naming(self, given: Mapping[str, str]) -> Engine:
         """The same table, its columns named for other statements."""
+
+    def projected(self, columns: Sequence[str]) -> Engine:
+        """The table with these columns, in SQL; ``*`` stands for those that it has."""
 
     def type_of(self, name: str) -> tuple[Kind, str]:
         """What a column holds, and what the engine calls it."""
 
-    def is_category(self, name: str) -> bool:
-        """Whether a column holds text or truth values."""
+    def holds_text(self, name: str) -> bool:
+        """Whether a column holds text, or categories that are named by texts."""
+
+    def quote(self, name: str) -> str:
+        """The name of a column as SQL."""
 
     def text(self, value: str) -> str:
-        """A text as it is written in a statement."""
+        """A text as SQL."""
 
-    def groups(self, sql: str) -> Groups:
-        """Run a query grouped by `g`."""
+    def days(self, name: str, since: Since) -> str:
+        """Days of a column of dates, or of texts that are dates, as SQL."""
 
     def table(self, sql: str, labels: Sequence[str]) -> dict[str, AnyArray]:
-        """Run a query that returns many rows: the named columns of labels, and numbers."""
+        """Run a query that returns many rows: the named columns of labels, and numbers.
+
+        Labels are masked, or None, where they are missing.
+        """
 
     def fetch(self, sql: str) -> list[tuple[Any, ...]]:
         """Run a query that returns a few rows."""
 
     def shown(self, sql: str) -> str:
         """A statement as it will run, with a name in place of the table."""
+
+
+NUMERIC = ("floating", "number")
+"""Kinds of columns that hold numbers."""
+
+
+def some_values(engine: Engine, name: str, limit: int) -> list[Any]:
+    """Distinct values of a column, at most so many; None is one of them."""
+    sql = f"SELECT DISTINCT x FROM {{rows}} LIMIT {limit}"
+    return [x for (x,) in engine.naming({"x": name}).fetch(sql)]
+
+
+def first_value(engine: Engine, name: str) -> Any:
+    """A value of a column that is not NULL; None if there is none."""
+    sql = "SELECT x FROM {rows} WHERE x IS NOT NULL LIMIT 1"
+    return next((x for (x,) in engine.naming({"x": name}).fetch(sql)), None)
+
+
+def label_counts(engine: Engine, name: str) -> dict[Any, int]:
+    """Rows of each distinct value of a column that is not NULL."""
+    sql = "SELECT x, COUNT(*) AS n FROM {rows} WHERE x IS NOT NULL GROUP BY x"
+    return dict(engine.naming({"x": name}).fetch(sql))
+
+
+def groups_of(engine: Engine, sql: str) -> Groups:
+    """Run a query grouped by `g`."""
+    return Groups.of(engine.table(sql, ["g"]))
 
 
 def reduce(engine: Engine, roles: Roles, said: list[Notice]) -> GroupStatistics:
@@ -91,7 +136,7 @@ def reduce(engine: Engine, roles: Roles, said: list[Notice]) -> GroupStatistics:
     for nan_is_missing in engine.nan_plans:
         # NaN is looked for last in the outcome, where it costs most
         statements = _statements(roles, types, () if nan_is_missing else ("y",))
-        groups = engine.groups(statements.grouped(repr(center)))
+        groups = groups_of(engine, statements.grouped(repr(center)))
         squares = groups.sums["s2"][groups.sums["used"] > 0]
         refused = groups.sums.get("refused", np.zeros(1)).any()
         if not refused and (squares < 0.1 * LARGEST_VALUE**2).all():
@@ -108,7 +153,7 @@ def reduce(engine: Engine, roles: Roles, said: list[Notice]) -> GroupStatistics:
 def reduce_counts(engine: Engine, roles: Roles, said: list[Notice]) -> CountStatistics:
     """Reduce the table of an engine to one record a group of counts; as `reduce`."""
     statements = _statements(roles, checked_types(engine, roles))
-    groups = engine.groups(statements.grouped())
+    groups = groups_of(engine, statements.grouped())
     if groups.sums["refused"].any():
         error = broken_rule(engine, statements.rows)
         if error is not None:
@@ -238,7 +283,7 @@ def _measured(
     present, absent = groups.present(statements.roles)
     about = None
     if loses_digits(present):
-        own = engine.groups(statements.about_own_mean(repr(center)))
+        own = groups_of(engine, statements.about_own_mean(repr(center)))
         same = own.labels.shape == present.labels.shape and bool(
             (own.labels == present.labels).all()
         )

@@ -29,7 +29,7 @@ from partialpool.records.mixed_files import (
 )
 from partialpool.records.mixed_statistics import MixedStatistics
 from partialpool.records.possible import has_types, is_possible
-from partialpool.rows import duck, files
+from partialpool.rows import duck, files, one_way
 from partialpool.rows.csv_files import literal
 
 VERSION = 2
@@ -220,7 +220,8 @@ def _read_groups(
     if not all(k in (*duck.FLOATS, *duck.INTEGERS) for k in kinds):
         raise _damaged(path)
     table = relation.project(f"label AS g, {', '.join(names)}")
-    groups = duck.group_table(table, duck.fetch_now, plain=duck.is_plain(kind), sort=False)
+    columns = duck.fetch_table(table, ["g"], duck.fetch_now, plain=duck.is_plain(kind))
+    groups = one_way.Groups.of(columns, in_order=False)
     numbers = groups.sums
     finite = all(np.isfinite(v).all() for v in numbers.values())
     whole = bool((numbers["n"] == np.rint(numbers["n"])).all() and (numbers["n"] >= 0).all())

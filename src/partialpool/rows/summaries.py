@@ -8,6 +8,8 @@ import numpy as np
 
 from partialpool._typing import AnyArray
 from partialpool.design import labels as lab
+from partialpool.design.coded_rows import code_rows
+from partialpool.design.source import Chunk, MemorySource
 from partialpool.errors import ArgumentError, DataError
 from partialpool.formula import Roles
 from partialpool.formula.additions import Precision
@@ -67,8 +69,10 @@ def _from_columns(
         raise ArgumentError(f'the groups cannot be called "{factor}"; choose another name')
     _refuse_duplicates(labels)
     codes = np.where(lab.missing(labels), -1, np.arange(size))
-    rows = frames.Rows(codes, labels, {k: frames.numbers(v, k) for k, v in columns.items()})
-    return arrays.reduce(rows, Roles.one_factor("mean", factor, **precision))
+    numbers = {k: frames.numbers(v, k) for k, v in columns.items()}
+    chunk = Chunk(numbers, {factor: codes}, np.arange(size))
+    rows = MemorySource({factor: labels}, frozenset(), chunk)
+    return arrays.reduce(code_rows(rows, Roles.one_factor("mean", factor, **precision)))
 
 
 def _refuse_duplicates(labels: AnyArray) -> None:

@@ -225,14 +225,14 @@ def _mean(table: CountTable) -> float:
 
 def _columns(table: CountTable, learned: Design) -> CountRows:
     """X, groups and Z of the rows."""
-    frame = learned.frame(table.data, table.labels)
+    x, groups = learned.matrices(table.data, table.labels)
     return CountRows(
         table.y,
         table.size,
         learned.offset(table.data),
-        frame.matrix(learned.columns),
-        tuple(learned.groups(e, table.data, table.labels) for e in learned.effects),
-        tuple(frame.matrix(e.columns) for e in learned.effects),
+        x,
+        tuple(group for group, _ in groups),
+        tuple(z for _, z in groups),
         table.count,
         table.log_constants,
     )

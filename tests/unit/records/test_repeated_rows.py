@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from partialpool.design.coded_rows import code_rows
+from partialpool.design.source import Chunk, MemorySource
 from partialpool.formula import Roles
 from partialpool.records.repeated_rows import repeated_counts, repeated_measurements
 from partialpool.rows import arrays
-from partialpool.rows.frames import Rows
 
 RNG = np.random.default_rng(3)
 CODES = RNG.integers(0, 6, 80)
@@ -19,8 +20,9 @@ OUT = np.repeat(np.arange(80), TIMES.astype(int))
 def test_measurements(offset):
     y = offset + np.round(RNG.normal(size=80) * 64) / 64
     got = repeated_measurements(CODES, y, TIMES)
-    rows = Rows(CODES[OUT], np.arange(6), {"y": y[OUT]})
-    wanted = arrays.reduce(rows, Roles.one_factor("y", "g"))
+    chunk = Chunk({"y": y[OUT]}, {"g": CODES[OUT]})
+    rows = MemorySource({"g": np.arange(6)}, frozenset(), chunk)
+    wanted = arrays.reduce(code_rows(rows, Roles.one_factor("y", "g")))
     assert got.labels.tolist() == [0, 1, 3, 4, 5] == wanted.labels.tolist()
     np.testing.assert_array_equal(got.n, wanted.n)
     np.testing.assert_array_equal(got.weight, wanted.weight)
