@@ -221,13 +221,18 @@ def opened(
         yield Opened(data, kind, None, notices=said)
 
 
+def columns_of(wanted: Wanted) -> set[str]:
+    """Names of the columns that data must hold for a formula; "row" need not be one."""
+    return {c.name for c in source_of(wanted).columns} - {ROW}
+
+
 def stored_columns(data: Any, wanted: Wanted) -> list[str]:
     """Names of the columns that data hold, whatever kind they are.
 
     `wanted` names columns by which a header is found; "row" need not be one.
     """
     data = data.data if isinstance(data, Folded) else data
-    names = {c.name for c in source_of(wanted).columns} - {ROW}
+    names = columns_of(wanted)
     if is_workbook(data):
         return list(read_sheet(files.existing(data), wanted=names, most=FIRST_ROWS).columns)
     if not files.are_paths(data):

@@ -242,6 +242,37 @@ def test_read_parquet_and_excel(tmp_path):
         pp.read(tmp_path / "rows.xlsx", sheet="dat")
 
 
+@pytest.mark.parametrize("na", ["-999", -999, [-999.0], ["n.k.", "-999"]])
+def test_a_code_is_missing_however_it_is_written(na, tmp_path):
+    """-999, -999.0, -999,0 and with spaces around are one number; 0999 may be a label."""
+    values = ["1.5", "-999", "-999.0", " -999", "-9.99e2", "2"]
+    (tmp_path / "points.csv").write_text("y\n" + "\n".join(values))
+    (tmp_path / "commas.csv").write_text(
+        "y;z\n" + "".join(f"{v.replace('.', ',')};1\n" for v in values)
+    )
+    numbers = pd.DataFrame({"y": [1.5, -999, -999, -999, -999, 2]})
+    numbers.to_excel(tmp_path / "numbers.xlsx", index=False)
+    numbers.to_parquet(tmp_path / "numbers.parquet")
+    for path in sorted(tmp_path.iterdir()):
+        read = pp.read(path, na=na)["y"]
+        np.testing.assert_array_equal(read, [1.5, *[np.nan] * 4, 2], str(path))
+    (tmp_path / "labels.csv").write_text("k\n0999\n0001\n")
+    assert pp.read(tmp_path / "labels.csv", na=999)["k"].tolist() == ["0999", "0001"]
+    pd.DataFrame({"k": ["a", "-999"], "n": [3, -999]}).to_parquet(tmp_path / "labels.parquet")
+    table = pp.read(tmp_path / "labels.parquet", na=na)
+    assert (table["k"].tolist(), table["n"].tolist()) == (["a", None], [3, None])
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [("a.parquet", {"sheet": "S"}), ("a.parquet", {"decimal": ","}), ("a.parquet", {"header": 2}),
+     ("a.csv", {"sheet": "S"}), ("a.xlsx", {"encoding": "latin-1"})],
+)  # fmt: skip
+def test_an_argument_that_would_change_nothing_is_refused(name, how):
+    with pytest.raises(pp.ArgumentError, match=f"--{next(iter(how))}. says nothing: leave it out"):
+        pp.read(name, **how)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
