@@ -332,7 +332,7 @@ SAID = {
         text(number=lambda y: f"{y:.0f}?" if y > 58 else y),
         f"and {int((Y > 58).sum()) - 5} more",
     ),
-    "a short row.csv": (text() + "A\n", "has 1 fields and the header has 2"),
+    "a short row.csv": (text() + "A\n", "has 1 field and the header has 2"),
     "a long row.csv": (text() + "A,1,2\n", "has 3 fields and the header has 2"),
     "an open quote.csv": (text() + '"A,60\n', "cannot be read"),
     "empty.csv": ("", "is an empty file"),

@@ -259,11 +259,10 @@ def _with_numbers(data: Any, kind: str, wanted: Wanted) -> tuple[Any, str, tuple
     columns = frames.take(data, kind, wanted.columns)
     texts = {}
     for name in names:
-        if frames.holds_categories(columns[name]):
-            values = frames.label_codes(columns[name])
-            labels = values[1].tolist()
-            if labels and all(isinstance(label, str) for label in labels):
-                texts[name] = [None if code < 0 else labels[code] for code in values[0].tolist()]
+        if frames.may_hold_text(columns[name]):
+            plain = frames.number_texts(columns[name])
+            if plain is not None:
+                texts[name] = plain
     once = kind == "mapping" or type(data).__name__ == "LazyFrame"  # generators, and queries
     same = (columns, "mapping") if once and columns else (data, kind)
     if not texts:

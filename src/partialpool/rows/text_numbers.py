@@ -16,11 +16,13 @@ import numpy as np
 
 from partialpool._typing import Floats
 
-ERRORS = ("#DIV/0!", "#REF!", "#VALUE!", "#NUM!", "#NAME?")
+ERRORS = (
+    "#DIV/0!", "#REF!", "#VALUE!", "#NUM!", "#NAME?", "#NULL!", "#SPILL!", "#CALC!", "#ERROR!",
+)  # fmt: skip
 """What a spreadsheet shows where a formula fails."""
-MISSING_LABELS = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null")
+MISSING_LABELS = ("", "NA", "<NA>", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", *ERRORS)
 """What counts as a missing value in a file, also where labels are read."""
-MISSING_WORDS = (*MISSING_LABELS, "None", ".", "-", "--", "missing", "absent", *ERRORS)
+MISSING_WORDS = (*MISSING_LABELS, "None", ".", "-", "--", "missing", "absent")
 """What counts as a missing number; "None" or "absent" may be the name of a group or category."""
 
 ZEROS = re.compile(r"\s*0[0-9]+\s*")

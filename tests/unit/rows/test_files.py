@@ -148,7 +148,7 @@ BAD = {
         PLAIN + "a,1,2\n",
         ["(line 32)", "3 fields", 'has 2 ("g", "y")'],
     ),
-    "short row": ("rows.csv", PLAIN + "a\n", ["row 31", "has 1 fields"]),
+    "short row": ("rows.csv", PLAIN + "a\n", ["row 31", "has 1 field"]),
     "late long row": ("rows.csv", "g,y\n" + LONG + "a,1,2\n", ["line 30002", "3 fields"]),
     "dates": (
         "rows.csv",
