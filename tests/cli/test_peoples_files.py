@@ -118,6 +118,8 @@ READ = {
     "a code.csv": (between("-999"), ("--na", "-999"), 0),
     "a title.csv": (TITLE + text(), (), 0),
     "the header told.csv": ("a,b\n" + text(), ("--header", "2"), 0),
+    "a code with decimals.csv": (between("-999.0"), ("--na", "-999"), 0),
+    "a code below a title.csv": (TITLE + between("-999"), ("--na", "-999"), 0),
     "labels None.csv": (text(school=lambda s: "None" if s == "C" else s), (), 0),
     "labels of zeros.csv": (text(school=lambda s: f"00{ord(s)}"), (), 0),
     "spelled in two ways.csv": (
@@ -152,6 +154,34 @@ def test_read_right(name, run, tmp_path):
     np.testing.assert_allclose(np.array(means) - [shift, 0, 0], anova(Y), rtol=1e-6)
     assert len(found["groups"]) == 6
     assert found["n_dropped"] == found["n_rows"] - 30
+
+
+@pytest.mark.parametrize("kind", ["parquet", "xlsx", "csv.gz"])
+def test_options_and_standard_input_of_every_kind(kind, run, tmp_path):
+    """A code is left out of Parquet files too, and a workbook is found by its first bytes."""
+    path = tmp_path / f"rows.{kind}"
+    rows = [*ROWS, ("A", -999.0)]
+    if kind == "parquet":
+        values = ", ".join(f"('{s}', {y})" for s, y in rows)
+        duckdb.sql(f"FROM (VALUES {values}) AS t(school, score)").write_parquet(str(path))
+    elif kind == "xlsx":
+        book(path, rows, before=True)
+    else:
+        path.write_bytes(gzip.compress(text(rows=rows).encode()))
+    for data, stdin in ((path, b""), ("-", path.read_bytes())):
+        result = run(
+            "fit", data, FORMULA, "--method", "reml", "--json", "--na", "-999", stdin=stdin
+        )
+        found = json.loads(result.out)
+        np.testing.assert_allclose([p["mean"] for p in found["parameters"]], anova(Y), rtol=1e-6)
+        assert found["n_dropped"] == 1
+
+
+@pytest.mark.parametrize("data", ["eight_schools", "part*.csv", "rows.duckdb::t"])
+def test_options_of_one_file_are_refused_elsewhere(data, run):
+    result = run("fit", data, "effect | se(se) ~ 1 + (1 | school)", "--na", "-999")
+    assert result.code == 2
+    assert "--na is for one CSV file or workbook" in result.err
 
 
 def test_many_files(run, tmp_path):
@@ -302,7 +332,7 @@ SAID = {
         text(number=lambda y: f"{y:.0f}?" if y > 58 else y),
         f"and {int((Y > 58).sum()) - 5} more",
     ),
-    "a short row.csv": (text() + "A\n", "has 1 fields and the header has 2"),
+    "a short row.csv": (text() + "A\n", "has 1 field and the header has 2"),
     "a long row.csv": (text() + "A,1,2\n", "has 3 fields and the header has 2"),
     "an open quote.csv": (text() + '"A,60\n', "cannot be read"),
     "empty.csv": ("", "is an empty file"),

@@ -88,7 +88,7 @@ def test_columns_that_are_not_numbers(frame, column, words):
     ("column", "words"),
     [
         (with_value("oops"), ['row 5 holds the text "oops"', "leave it empty if it is missing"]),
-        (with_value("1.5"), ['row 5 holds the text "1.5"']),
+        (with_value("1.5 kg"), ['row 5 holds the text "1.5 kg"']),
         (with_value(b"oops"), ["row 5", "(bytes)"]),
         (with_value(10**400), ["row 5", "(int)"]),
         (np.array(Y) + 1j, ["complex128 values"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import glob
 import json
 import os
 import sys
@@ -21,12 +22,14 @@ from partialpool.cli.reading import LABELS, READING
 from partialpool.errors import ArgumentError, DataError, PartialPoolError, did_you_mean
 from partialpool.fitted import Fit
 from partialpool.fitting import fit, fit_statistics
+from partialpool.formula import parse, read_roles
 from partialpool.kept_statistics import load_statistics
 from partialpool.posterior.above import Above
 from partialpool.posterior.fit_engine import Method
-from partialpool.rows.files import expand, write_table
+from partialpool.rows.files import DATABASE, expand, write_table
 from partialpool.rows.folding import folding
-from partialpool.rows.read_table import read
+from partialpool.rows.read import columns_of
+from partialpool.rows.read_table import read_naming
 from partialpool.rows.statistics_files import holds_statistics
 from partialpool.words import formatting
 
@@ -57,6 +60,7 @@ def fitted_rows(
 ) -> Iterator[tuple[Fit, Any]]:
     """The same, with the rows while they can be read once more; None where there are statistics."""
     if are_statistics(data):
+        _refuse_options(data, "a file of statistics")
         if formula is not None:
             raise ArgumentError(
                 f'"{data}" holds statistics, which have a formula of their own; leave '
@@ -136,6 +140,7 @@ def source(
     if formula is not None and "~" in data and "~" not in formula and not os.path.exists(data):
         raise ArgumentError(f'the data come first, and then the formula: {formula} "{data}"')
     if data in known and not os.path.exists(data):
+        _refuse_options(data, "a bundled data set")
         dataset = known[data]
         its_own = formula is None or formula == dataset.formula
         its_family = dataset.family if its_own else None
@@ -145,17 +150,21 @@ def source(
     if formula is None:
         raise ArgumentError(f'a formula is needed for "{data}", {_such_as(data, list(known))}')
     if data != "-":
-        yield folding(as_told(data), merged_labels()), formula, family
+        yield folding(as_told(data, formula, family), merged_labels()), formula, family
         return
     content = sys.stdin.buffer.read()
     if not content:
         raise DataError("standard input is empty; a header and rows are needed")
-    ending = ".parquet" if content[:4] == b"PAR1" else ".csv"
+    ending = next((e for start, e in STARTS.items() if content.startswith(start)), ".csv")
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "standard-input" + ending)
         with open(path, "wb") as file:
             file.write(content)
-        yield folding(as_told(path), merged_labels()), formula, family
+        yield folding(as_told(path, formula, family), merged_labels()), formula, family
+
+
+STARTS = {b"PAR1": ".parquet", b"\x1f\x8b": ".csv.gz", b"PK\x03\x04": ".xlsx"}
+"""The first bytes of files that are no plain text, and their endings."""
 
 
 def _such_as(data: str, known: list[str]) -> str:
@@ -184,19 +193,33 @@ def _file_options() -> dict[str, Any]:
     return {k: v for k, v in _reading().items() if k != LABELS}
 
 
-def as_told(path: str) -> Any:
+def as_told(path: str, formula: str | None = None, family: str | None = None) -> Any:
     """A file as the options of this command say that it is read; the path where they say nothing.
 
-    See `cli.reading`.
+    See `cli.reading`. The columns of the formula find the header and the sheet.
     """
     how = _file_options()
-    return read(path, **how) if how else path
+    if not how:
+        return path
+    if DATABASE.search(path):
+        _refuse_options(path, "a table of a database")
+    if not os.path.exists(path) and glob.has_magic(path):
+        _refuse_options(path, "more than one file")
+    names = set() if formula is None else columns_of(read_roles(parse(formula), family))
+    return read_naming(names, path, **how)
+
+
+def _refuse_options(data: str, what: str) -> None:
+    """Raise an ArgumentError for options of how a file is read, where there is no such file."""
+    for name in _file_options():
+        raise ArgumentError(f'"{data}" is {what}; --{name} is for one CSV file or workbook')
 
 
 def table_of(data: str) -> Any:
     """Every column of a file, as the options say that it is read, or of a bundled data set."""
     known = {d.name: d for d in datasets.catalogue}
     if data in known and not os.path.exists(data):
+        _refuse_options(data, "a bundled data set")
         return known[data].load()
     return as_told(data)
 

@@ -274,7 +274,8 @@ def quoted(label: object) -> str:
     """A label of text in quotes, with what cannot be seen spelled out; any other with its type."""
     if not isinstance(label, str):
         return f"{label} ({type(label).__name__})"
-    return json.dumps(label, ensure_ascii=label != " ".join(label.split()))
+    seen = label.isprintable() and label == " ".join(label.split())
+    return json.dumps(label, ensure_ascii=not seen)
 
 
 def integers_if_plain(labels: AnyArray) -> AnyArray:
@@ -296,6 +297,9 @@ def integers_if_plain(labels: AnyArray) -> AnyArray:
     return np.array(numbers, dtype=np.int64)
 
 
+NO_WIDTH = dict.fromkeys(map(ord, "\u00ad\u200b\u200e\u200f\u2060\ufeff"))
+"""Characters that are not seen, as pages and byte order marks leave them: soft hyphen, space and
+joiner of no width, marks of direction. Joiners that change letters are none of them."""
 MOST_FOLDED = 100_000
 """Labels up to which equal ones are looked for: 40 ms, and of more nobody reads a list."""
 
@@ -303,8 +307,8 @@ MOST_FOLDED = 100_000
 def alike(labels: AnyArray) -> list[list[Any]]:
     """Sets of labels that are one but for white space, capitals, coding, or 1 and "1".
 
-    Equal after Unicode's compatibility composition (NFKC), case folding, and with white space
-    stripped at the ends and single within.
+    Equal after Unicode's compatibility composition (NFKC), case folding, without characters of no
+    width, and with white space stripped at the ends and single within.
     """
     if labels.dtype.kind not in "OUT" or len(labels) > MOST_FOLDED:
         return []
@@ -318,10 +322,26 @@ def alike(labels: AnyArray) -> list[list[Any]]:
     ]
 
 
+FOR_MISSING = frozenset(
+    ("", "na", "<na>", "n/a", "n.a.", "nan", "nat", "null", "nil", "none", "missing", "?",
+     ".", "-", "--")
+)  # fmt: skip
+"""What people and programs write for a missing value, folded."""
+
+
+def for_missing(labels: AnyArray) -> list[str]:
+    """Labels that may stand for missing values, as `str` of a whole column leaves "nan"."""
+    if labels.dtype.kind not in "OUT" or len(labels) > MOST_FOLDED:
+        return []
+    texts_ = (label for label in labels.tolist() if isinstance(label, str))
+    longest = max(map(len, FOR_MISSING))
+    return [t for t in texts_ if len(t.strip()) <= longest and folded(t) in FOR_MISSING]
+
+
 def folded(label: str) -> str:
     """What is left of a label without white space, capitals and ways of coding a letter."""
     if not label.isascii():
-        label = unicodedata.normalize("NFKC", label)
+        label = unicodedata.normalize("NFKC", label.translate(NO_WIDTH))
     return " ".join(label.casefold().split())
 
 

@@ -73,7 +73,9 @@ def column_of(formula: Formula, argument: Expression, where: str, at: int) -> Na
         return argument
     if not _is_arithmetic(argument) or not any(True for _ in names_in(argument)):
         raise UnsupportedFormulaError(
-            f"{where} takes a column, or arithmetic with columns, not {argument}", formula.text, at
+            f"{where} takes a column, or arithmetic with columns, not {argument}: make it a column",
+            formula.text,
+            at,
         )
     return Derived(str(argument), at, argument)
 

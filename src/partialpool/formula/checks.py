@@ -60,7 +60,10 @@ class FunctionChecks:
             case Call():
                 self._function(node)
             case Text():
-                raise self.fail("a string can only stand inside C()", node.at)
+                raise self.fail(
+                    "a string can only stand inside C(); a column name goes between backquotes",
+                    node.at,
+                )
             case Bar():
                 raise self.fail("a group term cannot stand inside a function", node.at)
 
@@ -70,7 +73,8 @@ class FunctionChecks:
                 f"{node.function}() makes no single number a row and cannot stand here", node.at
             )
         if len(node.arguments) != 1:
-            raise self.fail(f"{node.function}() takes one argument", node.at)
+            base = "; for another base write log2(x) or log10(x)" * (node.function == "log")
+            raise self.fail(f"{node.function}() takes one argument{base}", node.at)
         (inside,) = node.arguments
         self.numeric(inside)
         if not any(True for _ in names_in(inside)):

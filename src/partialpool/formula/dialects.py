@@ -35,6 +35,11 @@ STRUCTURE = (
     "(1 + x | group), or (1 + x || group) for independent ones"
 )
 COLUMN = "make a column of it first"
+COMPUTED = (
+    "as.integer", "round", "floor", "ceiling", "pmin", "pmax", "sin", "cos", "tan", "tanh", "expm1",
+    "plogis", "qlogis", "logit", "year", "month", "as.Date", "rank", "cumsum", "diff",
+)  # fmt: skip
+"""Functions of R and NumPy that tables do more clearly."""
 
 
 def read_word(
@@ -243,7 +248,9 @@ def _list(arguments: Arguments, keywords: Keywords, at: int) -> Expression | str
 
 
 WORDS: dict[str, Reading | str] = {
-    **dict.fromkeys(("factor", "as.factor", "as_factor", "as.character", "categorical"), _factor),
+    **dict.fromkeys(
+        ("factor", "as.factor", "as_factor", "as.character", "categorical", "droplevels"), _factor
+    ),
     **dict.fromkeys(("ordered", "as.ordered"), _factor),
     "C": _categories,
     "relevel": _relevel,
@@ -273,6 +280,18 @@ WORDS: dict[str, Reading | str] = {
     "mm": "mm() stands for membership in several groups, which is not fitted here; write "
     "(1 | group)",
     "me": "me() stands for a predictor with errors, which is not fitted here; write x",
+    "mi": "mi(x) stands for missing values to be imputed; rows without one are left out: write x",
+    "log": lambda *_: "log(x) is the natural one; for another base write log2(x) or log10(x)",
+    **dict.fromkeys(("pow", "power"), "{word}(x, 2) is written I(x^2)"),
+    "paste": "paste(a, b) is written a:b",
+    "dummy": "dummy(x) is written C(x)",
+    **dict.fromkeys(("re", "random"), "effects of groups are written (1 | group)"),
+    "mvbind": "mvbind() joins several outcomes, which are fitted one by one: y ~ ...",
+    **dict.fromkeys(
+        ("lmer", "glmer", "glmmTMB", "brm", "rma", "lm", "glm", "formula", "as.formula"),
+        "the formula stands alone, without {word}(): y ~ x + (1 | group)",
+    ),
+    **dict.fromkeys(COMPUTED, f"{{word}}() is not computed here: {COLUMN}"),
     "cut": f"cut() makes a column of classes: {COLUMN}, and write C(class)",
     "ifelse": f"ifelse() makes a column of two values: {COLUMN}, or write I(x > 5)",
     "lag": f"lag() needs the order of the rows: {COLUMN}",

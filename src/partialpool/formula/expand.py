@@ -110,7 +110,10 @@ class _Expander:
             case Binary():
                 return self._binary(node)
             case Text():
-                raise self.fail("a string can only stand inside C()", node.at)
+                raise self.fail(
+                    "a string can only stand inside C(); a column name goes between backquotes",
+                    node.at,
+                )
 
     def _binary(self, node: Binary) -> _Part:
         match node.operator:

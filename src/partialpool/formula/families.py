@@ -44,6 +44,17 @@ EARLIER_STATISTICS: dict[str, tuple[CountFamily, str]] = {
 as they are not added up by group."""
 LINEAR_VARIANCE = ("nb1", "nbinom1", "negbinomial1")
 """Negative binomial rows whose variance is linear in the mean."""
+NOT_FITTED = {
+    **dict.fromkeys(("student", "t", "student_t"), 'groups may come from population="student"'),
+    **dict.fromkeys(("gamma", "lognormal", "exponential", "weibull", "inverse_gaussian"),
+                    "positive measurements are often fitted as log(y) ~ ..."),
+    "quasipoisson": 'family="negative_binomial" has rows that vary more',
+    "quasibinomial": 'family="beta_binomial" has rows that vary more',
+    "beta": "shares of counts are y | trials(n), other shares are fitted as measurements",
+    **dict.fromkeys(("cumulative", "ordinal", "categorical", "multinomial"),
+                    'one category against the others is I(y == 2) ~ ..., family="binomial"'),
+}  # fmt: skip
+"""Families of other packages, and what comes near."""
 IMPLIED: dict[str, CountFamily] = {"trials": "binomial", "exposure": "poisson"}
 """The family that an addition stands for when none is named."""
 
@@ -62,7 +73,7 @@ def count_family(formula: Formula, family: str | None) -> CountFamily | None:
     implied = next((k for k in IMPLIED if k in additions), None)
     if family is None:
         return IMPLIED[implied] if implied else None
-    if family == "gaussian":
+    if family in ("gaussian", "gaussian()"):
         if implied:
             raise FormulaError(
                 f'{implied}() says that the outcome counts events, and family="gaussian" that it '
@@ -71,7 +82,7 @@ def count_family(formula: Formula, family: str | None) -> CountFamily | None:
                 additions[implied].at,
             )
         return None
-    word = str(family).lower().replace(" ", "_")
+    word = str(family).lower().removesuffix("()").replace(" ", "_")
     if word in OF_GROUPS:
         rows, population = OF_GROUPS[word]
         raise ArgumentError(
@@ -79,7 +90,7 @@ def count_family(formula: Formula, family: str | None) -> CountFamily | None:
             f'write family="{rows}", population="{population}" (--family {rows} --population '
             f"{population})"
         )
-    family = FAMILY_WORDS.get(word, word if word in COUNT_FAMILIES else family)
+    family = FAMILY_WORDS.get(word, word if word in (*COUNT_FAMILIES, "gaussian") else family)
     if family == "gaussian":
         return count_family(formula, "gaussian")
     for known in COUNT_FAMILIES:
@@ -95,6 +106,8 @@ def count_family(formula: Formula, family: str | None) -> CountFamily | None:
             f'family="{family}": zeros of a reason of their own are not fitted here (glmmTMB and '
             'brms do); family="negative_binomial" has more zeros than poisson'
         )
+    if word in NOT_FITTED:
+        raise ArgumentError(f'family="{family}" is not fitted here; {NOT_FITTED[word]}')
     families = ("gaussian", *COUNT_FAMILIES)
     raise ArgumentError(
         f'there is no family "{family}"; {did_you_mean(str(family), families)}'

@@ -191,7 +191,13 @@ class _Parser:
         if wrapped:
             self.expect(")")
         if self.peek.kind != "end":
-            self.fail(f"expected + or the end of the formula, found {self.peek.shown()}", self.peek)
+            way = {
+                "name": "; a column name with spaces goes between backquotes: `my column`",
+                "op": "; the formula stands alone: data, family and weights are not part of it"
+                * self.at_op(","),
+            }.get(self.peek.kind, "")
+            what = f"expected + or the end of the formula, found {self.peek.shown()}"
+            self.fail(what + way, self.peek)
         return formula
 
     def noise(self, formula: Formula) -> Formula:
@@ -290,7 +296,7 @@ class _Parser:
         if not isinstance(left, Name | Call):
             self.fail(
                 "the outcome is one column, or a function of one such as log(y); "
-                "arithmetic goes inside I()",
+                "arithmetic goes inside I(), and a share of counts is written s | trials(n)",
                 token,
             )
         return left
@@ -506,6 +512,7 @@ class _Parser:
         if not self.at_op(")"):
             if self.peek.kind == "end":
                 self.fail('this "(" is never closed', opening)
-            self.fail(f'expected ")", found {self.peek.shown()}', self.peek)
+            way = "; a comparison is written I(x > 5)" if self.at_op(*COMPARISONS) else ""
+            self.fail(f'expected ")", found {self.peek.shown()}{way}', self.peek)
         self.advance()
         return inner

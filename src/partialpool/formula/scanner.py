@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 from partialpool.errors import FormulaError
@@ -89,16 +90,40 @@ def _next(text: str, at: int) -> tuple[Token, int]:
             end += 1
         if text[end : end + 1] == "$" and end + 1 < len(text):  # data$y of R
             return _next(text, end + 1)
+        if _OF_PACKAGE.match(text, end):  # base::log(x) of R
+            return _next(text, end + 2)
         return Token("name", text[at:end], at), end
     for op in OPERATORS:
         if text.startswith(op, at):
             return Token("op", "^" if op == "**" else op, at), at + len(op)
+    meant = next((sign for sign, alike in LOOK_ALIKES.items() if char in alike), None)
+    way = f"write {meant} for it, or " if meant else WAYS.get(char, "")
     raise FormulaError(
         f'the character "{char}" cannot stand in a formula; '
-        "put a column name that holds it between backquotes",
+        f"{way}put a column name that holds it between backquotes",
         text,
         at,
     )
+
+
+_OF_PACKAGE = re.compile(r"::[A-Za-z.][A-Za-z0-9._]*\s*\(")
+LOOK_ALIKES = {
+    "~": "\u223c\u02dc\uff5e", "*": "\u00d7\u2217\u22c5",
+    "-": "\u2010\u2011\u2012\u2013\u2014\u2212",
+    "|": "\u2223\uff5c\u00a6", "(": "\uff08", ")": "\uff09", "+": "\uff0b", ":": "\uff1a",
+    '"': "\u201c\u201d\u201e\u00ab\u00bb", "'": "\u2018\u2019\u00b4",
+}  # fmt: skip
+"""Signs, and what word processors and web pages write for them."""
+WAYS = {
+    "[": 'an event among two words is event="yes" (--event yes), levels are written C(x, "first", '
+    '"second"); else ',
+    "{": "arithmetic goes inside I(), such as I(x^2); else ",
+    "%": "b %in% a is written a:b, and (1 | a/b) for groups in others; else ",
+    "&": "make a column of two conditions first; else ",
+    "!": "make a column of the condition first, or write I(x <= 5) for the opposite; else ",
+    "#": "a formula holds no comments; else ",
+}
+"""What to write for signs of other packages."""
 
 
 def _number(text: str, at: int) -> tuple[Token, int]:

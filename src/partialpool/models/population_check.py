@@ -64,9 +64,11 @@ def left_out_z(y: Floats, weight: Floats, left: LeftOut) -> Floats:
         Of the nodes.
     left : LeftOut
     """
-    t = (y - left.center) / left.scale
+    # where all other rows are equal nothing says how far a group may lie: not held against them
+    varies = np.broadcast_to(left.scale > 0, left.log_density.shape)
+    t = np.divide(y - left.center, left.scale, out=np.zeros(varies.shape), where=varies)
     # importance weights that take group j's own likelihood out of the posterior
-    return _averaged(t, weight, -left.log_density, left.df)
+    return _averaged(t, weight, np.where(varies, -left.log_density, -np.inf), left.df)
 
 
 def told_by_data(variance: Floats, between: Floats) -> Floats:

@@ -55,7 +55,21 @@ def _labels(design: Design) -> Iterator[Notice]:
     columns = {n: v for f in factors for n, v in zip(f.columns, f.levels, strict=True)}
     columns |= {str(v): c.labels for v, c in design.categories.items()}
     for name, labels in columns.items():
-        yield from alike_labels(name, labels)
+        yield from of_labels(name, labels)
+
+
+def of_labels(name: str, labels: AnyArray) -> Iterator[Notice]:
+    """What is odd about the labels of a column."""
+    yield from alike_labels(name, labels)
+    odd = lab.for_missing(labels)
+    if odd:
+        listed = " and ".join(map(lab.quoted, odd))
+        yield Notice(
+            "labels_for_missing",
+            "info",
+            f"{listed} {'is a label' if len(odd) == 1 else 'are labels'} of {name} here: if a "
+            "value was missing there, leave these rows out (--na WORD), or make them missing.",
+        )
 
 
 def alike_labels(name: str, labels: AnyArray) -> Iterator[Notice]:

@@ -24,7 +24,13 @@ from partialpool.errors import ColumnError, DataError
 from partialpool.notices import Notice
 from partialpool.rows.frames import check_column
 from partialpool.rows.number_styles import NumberStyle
-from partialpool.rows.text_columns import Kinds, Wanted, naming_row, refuse_wrong
+from partialpool.rows.text_columns import (
+    Kinds,
+    Wanted,
+    column_name,
+    naming_row,
+    refuse_wrong,
+)
 from partialpool.rows.text_numbers import is_missing
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -125,7 +131,7 @@ def header_at(name: str, line: int, encoding: str) -> CsvFile:
             reader = csv.reader(lines, delimiter=delimiter)
             for skip, fields in enumerate(_until_too_long(reader), 1):
                 if reader.line_num >= line:
-                    names = [f.strip() for f in fields]
+                    names = [column_name(f) for f in fields]
                     headers.append(CsvFile(name, names, delimiter, reader.line_num, skip, encoding))
                     break
     if not headers:
@@ -157,7 +163,7 @@ def likely_header(name: str, encoding: str | None = None) -> CsvFile:
             reader = csv.reader(lines, delimiter=delimiter)
             records, ends = [], []
             for fields in islice(_until_too_long(reader), TITLE):
-                records.append([f.strip() for f in fields])
+                records.append([column_name(f) for f in fields])
                 ends.append(reader.line_num)
         at = naming_row(records)
         if at is not None:
@@ -183,7 +189,7 @@ def _header(name: str, delimiter: str, wanted: set[str], encoding: str) -> CsvFi
         for skip, fields in enumerate(islice(_until_too_long(reader), TITLE), 1):
             if len(fields) <= 1 and not any(f.strip() for f in fields):
                 continue
-            names = [f.strip() for f in fields]
+            names = [column_name(f) for f in fields]
             title = "" if first is None else " ".join(first.columns).strip()
             header = CsvFile(name, names, delimiter, reader.line_num, skip, encoding, title)
             if wanted <= set(names) and (wanted or first is None):
@@ -354,9 +360,22 @@ def fitted(fields: list[str], file: CsvFile, row: int, line: int) -> list[str]:
     if len(fields) > width and not any(fields[width:]):  # delimiters at the end of the line
         return fields[:width]
     raise DataError(
-        f'row {row} (line {line}) of "{file.name}" has {len(fields)} fields and the header has '
-        f"{width} ({lab.shown(file.columns)}): {lab.shown(fields)}"
+        f'row {row} (line {line}) of "{file.name}" has {len(fields)} '
+        f"{'field' if len(fields) == 1 else 'fields'} and the header has {width} "
+        f"({lab.shown(file.columns)}): {lab.shown(fields)}; {_way_out(fields, width)}"
     )
+
+
+def _way_out(fields: Sequence[str], width: int) -> str:
+    """What to do about a row that does not fit the header."""
+    first = fields[0].strip() if fields else ""
+    if width == 1:
+        return "if the header stands further down, say in which line: header (--header)"
+    if not any(f.strip() for f in fields[1:]) and (not first or first[0] in "#%/*"):
+        return "a comment, or a line of white space, is no row: take it out"
+    if len(fields) == 1:
+        return "take the line out if it is a note, else give it all its fields"
+    return "give it as many; a field that holds the delimiter stands in double quotes"
 
 
 def first_value(files: Sequence[CsvFile], column: str) -> str | None:

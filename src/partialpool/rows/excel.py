@@ -21,6 +21,7 @@ from partialpool.rows.text_columns import (
     Columns,
     UnreadableError,
     Wanted,
+    column_name,
     decided,
     first_value,
     kinds_of,
@@ -186,7 +187,9 @@ def read_sheet(
     _refuse_bomb(path)
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-        sheets = {sheet.title: sheet for sheet in book.worksheets}
+        # a hidden sheet is an earlier version or a list of choices: those that are seen come first
+        every_sheet = sorted(book.worksheets, key=lambda sheet: sheet.sheet_state != "visible")
+        sheets = {sheet.title: sheet for sheet in every_sheet}
         if name is not None and name not in sheets:
             raise DataError(
                 f'"{path}" has no sheet "{name}"; {did_you_mean(name, sheets)}its sheets are '
@@ -305,7 +308,7 @@ def _header_row(sheet: Any, wanted: set[str]) -> int:
     """The first row that names every column wanted; 0 if none of the first does."""
     rows = sheet.iter_rows(max_row=TITLE, values_only=True)
     for at, row in enumerate(rows, 1):
-        if wanted <= {str(v).strip() for v in row if v is not None}:
+        if wanted <= {column_name(str(v)) for v in row if v is not None}:
             return at
     return 0
 
@@ -350,7 +353,7 @@ def _as_cells(values: AnyArray, cells: list[Any]) -> AnyArray:
 
 
 def _names(path: str | Path, header: Sequence[Any], sheet: str) -> list[str]:
-    names = ["" if v is None else str(v).strip() for v in header]
+    names = ["" if v is None else column_name(str(v)) for v in header]
     given = [n for n in names if n]
     if not given:
         raise DataError(f'no row of sheet "{sheet}" of "{path}" names the columns')

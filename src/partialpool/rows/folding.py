@@ -91,8 +91,8 @@ def changes(labels: Sequence[Any], n: Sequence[int], known: Sequence[Any] = ()) 
 
 
 def clean(label: str) -> str:
-    """A label without spaces at its ends and with plain ones inside, its letters composed."""
-    return " ".join(unicodedata.normalize("NFC", label).split())
+    """A label with single spaces inside only, its letters composed, nothing of no width in it."""
+    return " ".join(unicodedata.normalize("NFC", label.translate(lab.NO_WIDTH)).split())
 
 
 def with_folded(rows: Any, wanted: Wanted, known: Mapping[str, AnyArray]) -> Any:

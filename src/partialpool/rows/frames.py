@@ -59,6 +59,7 @@ def take(data: Any, kind: str, wanted: Sequence[Name]) -> dict[str, Any]:
     """
     lazy = type(data).__name__ == "LazyFrame"
     names = column_names(data, kind)
+    _refuse_index(data, kind, [role.name for role in wanted if role.name not in names])
     for role in wanted:
         check_column(role.name, names, role.at)
     chosen = [c.name for c in wanted]
@@ -66,6 +67,16 @@ def take(data: Any, kind: str, wanted: Sequence[Name]) -> dict[str, Any]:
         data = data.select(chosen).collect() if lazy else data.select(chosen)
         names = chosen
     return {n: column_at(data, kind, names.index(n), n) for n in chosen}
+
+
+def _refuse_index(data: Any, kind: str, absent: Sequence[str]) -> None:
+    """Say that a column of the formula is the index of a pandas frame."""
+    index = [str(name) for name in data.index.names] if absent and kind == "pandas" else []
+    for name in absent:
+        if name in index:
+            raise ColumnError(
+                f'"{name}" is the index of the frame and no column: give data.reset_index()'
+            )
 
 
 def check_lengths(lengths: Mapping[str, int]) -> None:
@@ -146,6 +157,31 @@ def holds_categories(column: Any) -> bool:
     absent = {type(v) for v in items if isinstance(v, float) and v != v}
     types = {k for k in types - absent if k.__name__ not in ("NAType", "NaTType")}
     return types in ({str}, {bool}, {np.str_}, {np.bool_})
+
+
+def may_hold_text(column: Any) -> bool:
+    """Whether some value of a column may be text that stands for a number."""
+    kind = _library(type(column))
+    if kind in ("pandas", "polars", "pyarrow"):
+        described = str(column.type if kind == "pyarrow" else column.dtype).lower()
+        return described.startswith((*TEXT_TYPES, "object"))
+    return _array(column).dtype.kind in "OUT"
+
+
+def number_texts(column: Any) -> list[str | None] | None:
+    """A column of text, or of text and numbers as cells of a spreadsheet are, as text.
+
+    None where it holds no text, or something else.
+    """
+    try:
+        codes, labels = label_codes(column)
+        values = labels.tolist()
+        if not any(isinstance(v, str) for v in values):
+            return None
+        texts = [v if isinstance(v, str) else repr(float(v)) for v in values]
+    except (DataError, TypeError, ValueError, OverflowError):  # `numbers` says what is wrong
+        return None
+    return [None if code < 0 else texts[code] for code in codes.tolist()]
 
 
 def category_order(data: Any, kind: str, name: str) -> list[Any] | None:

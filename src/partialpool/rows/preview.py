@@ -20,7 +20,13 @@ from partialpool.rows.csv_files import (
 from partialpool.rows.csv_rows import texts_of
 from partialpool.rows.excel import EXCEL_ENDINGS, TITLE, as_text, read_sheet
 from partialpool.rows.number_styles import PLAIN, NumberStyle, notices_of, style_of
-from partialpool.rows.text_numbers import is_measured, is_missing, is_truth
+from partialpool.rows.text_numbers import (
+    NaWords,
+    is_measured,
+    is_missing,
+    is_truth,
+    missing_words,
+)
 
 DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?!\d)")
 
@@ -79,7 +85,7 @@ def preview(
     encoding: str | None = None,
     sheet: str | None = None,
     header: int | None = None,
-    na: Sequence[str] = (),
+    na: NaWords = (),
 ) -> Preview:
     """Look at the first rows of a CSV, Parquet or Excel file; arguments as of `read`.
 
@@ -101,8 +107,8 @@ def preview(
         values, notices = _parquet(text), ()
     if not any(values.values()):
         raise DataError(f'"{text}" holds a header and no rows')
-    gone = set(na)
-    known = {n: [None if is_missing(t) or t in gone else t for t in v] for n, v in values.items()}
+    gone = missing_words(na)
+    known = {n: [None if is_missing(t) or gone(t) else t for t in v] for n, v in values.items()}
     columns, said = _columns(known, decimal)
     return Preview(columns, len(next(iter(known.values()))), (*notices, *said))
 

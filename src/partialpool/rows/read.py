@@ -223,13 +223,18 @@ def opened(
         yield Opened(data, kind, None, notices=said)
 
 
+def columns_of(wanted: Wanted) -> set[str]:
+    """Names of the columns that data must hold for a formula; "row" need not be one."""
+    return {c.name for c in source_of(wanted).columns} - {ROW}
+
+
 def stored_columns(data: Any, wanted: Wanted) -> list[str]:
     """Names of the columns that data hold, whatever kind they are.
 
     `wanted` names columns by which a header is found; "row" need not be one.
     """
     data = data.data if isinstance(data, Folded) else data
-    names = {c.name for c in source_of(wanted).columns} - {ROW}
+    names = columns_of(wanted)
     if is_workbook(data):
         return list(read_sheet(files.existing(data), wanted=names, most=FIRST_ROWS).columns)
     if not files.are_paths(data):
@@ -255,11 +260,10 @@ def _with_numbers(data: Any, kind: str, wanted: Wanted) -> tuple[Any, str, tuple
     columns = frames.take(data, kind, wanted.columns)
     texts = {}
     for name in names:
-        if frames.holds_categories(columns[name]):
-            values = frames.label_codes(columns[name])
-            labels = values[1].tolist()
-            if labels and all(isinstance(label, str) for label in labels):
-                texts[name] = [None if code < 0 else labels[code] for code in values[0].tolist()]
+        if frames.may_hold_text(columns[name]):
+            plain = frames.number_texts(columns[name])
+            if plain is not None:
+                texts[name] = plain
     once = kind == "mapping" or type(data).__name__ == "LazyFrame"  # generators, and queries
     same = (columns, "mapping") if once and columns else (data, kind)
     if not texts:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,14 +29,15 @@ from partialpool.rows.number_styles import style_of
 from partialpool.rows.text_numbers import (
     MISSING_LABELS,
     MISSING_WORDS,
+    ZEROS,
+    MissingTest,
+    NaWords,
     is_measured,
     is_missing,
     is_truth,
+    missing_words,
     numbers_from,
 )
-
-ZEROS = re.compile(r"\s*0[0-9]+\s*")
-"""A whole number with zeros before it: a label, such as a postal code."""
 
 
 def read(
@@ -47,7 +47,7 @@ def read(
     encoding: str | None = None,
     sheet: str | None = None,
     header: int | None = None,
-    na: Sequence[str] = (),
+    na: NaWords = (),
 ) -> Table:
     r"""Read every column of a file as `fit` does, and take what it cannot tell as arguments.
 
@@ -63,8 +63,8 @@ def read(
         Of a workbook. If not given, the first.
     header : int, optional
         The line or row that names the columns, from 1. If not given, the first that is not blank.
-    na : sequence of str
-        Words for missing values, beside those that `fit` knows.
+    na : str, number, or a sequence of them, optional
+        Words and numbers for missing values, beside those that `fit` knows; -999 is also -999.0.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def read(
     DataError
         If the file cannot be read so.
     ArgumentError
-        If an argument is not one of those allowed.
+        If an argument is not one of those allowed, or says nothing of a file of this kind.
 
     Examples
     --------
@@ -92,18 +92,56 @@ def read(
     B       80.25
     B         nan
     """
+    return read_naming(
+        (), path, decimal=decimal, encoding=encoding, sheet=sheet, header=header, na=na
+    )
+
+
+def read_naming(
+    names: Collection[str],
+    path: str | Path,
+    *,
+    decimal: str | None = None,
+    encoding: str | None = None,
+    sheet: str | None = None,
+    header: int | None = None,
+    na: NaWords = (),
+) -> Table:
+    """As `read`; names of columns, where some are known, find the header below a title."""
     if decimal not in (None, ".", ","):
         raise ArgumentError(f'decimal is "." or ",", not {decimal!r}')
     if header is not None and header < 1:
         raise ArgumentError(f"header is the number of a line, from 1, not {header!r}")
+    how = {"decimal": decimal, "encoding": encoding, "sheet": sheet, "header": header}
+    _refuse_idle(path, {k for k, v in how.items() if v is not None})
+    gone = missing_words(na)
     if str(path).lower().endswith(files.PARQUET_ENDINGS):
-        return _parquet(str(path))
-    columns, file = _texts(path, encoding, sheet, header)
+        return Table({k: _without(v, gone) if na else v for k, v in _parquet(str(path)).items()})
+    columns, file = _texts(path, encoding, sheet, header, set(names))
     mark = decimal
     if file is not None:
         mark = decimal or decimal_of([file])
         refuse_unclear(file, columns, mark)
-    return _table(columns, mark, na)
+    return Table({name: _column(name, texts, mark, gone) for name, texts in columns.items()})
+
+
+IDLE = {
+    files.PARQUET_ENDINGS: ("a Parquet file", ("decimal", "encoding", "sheet", "header")),
+    EXCEL_ENDINGS: ("a workbook", ("encoding",)),
+    files.CSV_ENDINGS: ("a CSV file", ("sheet",)),
+}
+"""Arguments that say nothing of files of a kind."""
+
+
+def _refuse_idle(path: str | Path, told: Collection[str]) -> None:
+    """Raise an ArgumentError for an argument that would change nothing."""
+    for endings, (kind, idle) in IDLE.items():
+        useless = [name for name in idle if name in told]
+        if useless and str(path).lower().endswith(endings):
+            raise ArgumentError(
+                f'"{path}" is {kind}, of which {useless[0]} (--{useless[0]}) says nothing: leave '
+                "it out"
+            )
 
 
 def as_written(
@@ -116,26 +154,31 @@ def as_written(
     """Every column of a file as text, as it is written; of a Parquet file as it is."""
     if str(path).lower().endswith(files.PARQUET_ENDINGS):
         return _parquet(str(path))
-    columns, _ = _texts(path, encoding, sheet, header)
+    columns, _ = _texts(path, encoding, sheet, header, set())
     return Table({name: lab.as_labels([t or "" for t in texts]) for name, texts in columns.items()})
 
 
 def _texts(
-    path: str | Path, encoding: str | None, sheet: str | None, header: int | None
+    path: str | Path,
+    encoding: str | None,
+    sheet: str | None,
+    header: int | None,
+    names: set[str],
 ) -> tuple[dict[str, list[str | None]], CsvFile | None]:
     """The columns of a workbook, or of a CSV file, which comes too."""
     lower = str(path).lower()
     if lower.endswith(EXCEL_ENDINGS):
-        sheet_read = read_sheet(files.existing(path), name=sheet, header=header or 0)
+        name = files.existing(path)
+        sheet_read = read_sheet(name, wanted=names or None, name=sheet, header=header or 0)
         cells = {name: [as_text(v) for v in column] for name, column in sheet_read.columns.items()}
         return cells, None
     if not lower.endswith(files.CSV_ENDINGS):
         raise files.unknown_ending(str(path))
-    file = _csv(files.existing(path), encoding, header)
+    file = _csv(files.existing(path), encoding, header, names)
     return texts_of(file, [name for name in file.columns if name]), file
 
 
-def _csv(name: str, encoding: str | None, header: int | None) -> CsvFile:
+def _csv(name: str, encoding: str | None, header: int | None, names: set[str]) -> CsvFile:
     if encoding is not None:
         try:
             "".encode(encoding)
@@ -147,7 +190,7 @@ def _csv(name: str, encoding: str | None, header: int | None) -> CsvFile:
     chosen = encoding or encoding_of(name)
     if header is not None:
         return header_at(name, header, chosen)
-    return replace(header_of(name, set(), chosen), encoding=chosen)
+    return replace(header_of(name, names, chosen), encoding=chosen)
 
 
 def _parquet(name: str) -> Table:
@@ -165,16 +208,20 @@ def _plain(values: Any) -> AnyArray:
     return lab.as_labels(values.tolist())
 
 
-def _table(columns: dict[str, list[str | None]], decimal: str | None, na: Sequence[str]) -> Table:
-    gone = set(na)
-    out = {}
-    for name, texts in columns.items():
-        known = [None if t in gone else t for t in texts]
-        out[name] = _column(name, known, decimal)
-    return Table(out)
+def _without(values: AnyArray, gone: MissingTest) -> AnyArray:
+    """A column of a Parquet file without words and numbers that stand for missing values."""
+    texts = [as_text(v) for v in values.tolist()]
+    if not any(map(gone, texts)):
+        return values
+    if values.dtype.kind == "f":
+        return np.where(list(map(gone, texts)), np.nan, values)
+    return lab.as_labels([None if gone(t) else v for t, v in zip(texts, values, strict=True)])
 
 
-def _column(name: str, texts: list[str | None], decimal: str | None) -> AnyArray:
+def _column(
+    name: str, written: list[str | None], decimal: str | None, gone: MissingTest
+) -> AnyArray:
+    texts = [None if gone(t) else t for t in written]
     present = [t for t in set(texts) if t is not None and not is_missing(t)]
     labels = [None if t in MISSING_LABELS else t for t in texts]
     if not present or any(ZEROS.fullmatch(t) for t in present):
@@ -183,7 +230,7 @@ def _column(name: str, texts: list[str | None], decimal: str | None) -> AnyArray
         return lab.as_labels([None if t is None or is_missing(t) else t.strip().lower() == "true"
                               for t in texts])  # fmt: skip
     style = style_of(name, present, decimal)
-    plain = [style.rewrite(t) for t in texts]
+    plain = [None if gone(t) else t for t in map(style.rewrite, texts)]
     if not all(is_measured(t) for t in plain if t is not None and t not in MISSING_WORDS):
         return lab.as_labels(labels)
     values = numbers_from(plain, truth=False)

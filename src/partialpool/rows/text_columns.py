@@ -231,6 +231,14 @@ def refuse_percent(styles: Mapping[str, NumberStyle], kinds: Kinds) -> None:
             )
 
 
+def column_name(written: str) -> str:
+    """A name without white space, byte order marks and spaces of no width around it."""
+    return written.strip().strip(BESIDE_NAMES).strip()
+
+
+BESIDE_NAMES = "\ufeff\u200b\u2060"
+
+
 def naming_row(rows: Sequence[Sequence[str]]) -> int | None:
     """Which of the first rows of a table names its columns, where no name is known.
 

@@ -10,19 +10,23 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from partialpool._typing import Floats
 
-ERRORS = ("#DIV/0!", "#REF!", "#VALUE!", "#NUM!", "#NAME?")
+ERRORS = (
+    "#DIV/0!", "#REF!", "#VALUE!", "#NUM!", "#NAME?", "#NULL!", "#SPILL!", "#CALC!", "#ERROR!",
+)  # fmt: skip
 """What a spreadsheet shows where a formula fails."""
-MISSING_LABELS = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null")
+MISSING_LABELS = ("", "NA", "<NA>", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", *ERRORS)
 """What counts as a missing value in a file, also where labels are read."""
-MISSING_WORDS = (*MISSING_LABELS, "None", ".", "-", "--", "missing", "absent", *ERRORS)
+MISSING_WORDS = (*MISSING_LABELS, "None", ".", "-", "--", "missing", "absent")
 """What counts as a missing number; "None" or "absent" may be the name of a group or category."""
 
+ZEROS = re.compile(r"\s*0[0-9]+\s*")
+"""A whole number with zeros before it: a label, such as a postal code."""
 WHITE = " \t\n\v\f\r"
 TRUTH = {"true": 1.0, "false": 0.0}
 """Words of a truth value, in any case, as files write a column of booleans."""
@@ -40,6 +44,31 @@ def is_missing(text: str | None) -> bool:
         return True
     bare = text.strip(WHITE)
     return bare in _MISSING or _NAN.fullmatch(bare) is not None
+
+
+NaWords = str | float | Sequence[str | float]
+"""What a reader says of missing values: words and numbers, or one of them."""
+MissingTest = Callable[[str | None], bool]
+"""Whether a text stands for a missing value, as a reader says."""
+
+
+def missing_words(na: NaWords) -> MissingTest:
+    """The test for words and numbers of a reader's own.
+
+    White space around a word does not count, and -999 is also -999.0; but not 0099, a label.
+    """
+    listed = [na] if isinstance(na, str | int | float) else na
+    words = {str(word).strip(WHITE) for word in listed}
+    numbers = {float(word) for word in words if is_number(word)}
+
+    def test(text: str | None) -> bool:
+        bare = None if text is None else text.strip(WHITE)
+        if bare is None or bare in words:
+            return bare is not None
+        coded = bool(numbers) and is_number(bare) and not ZEROS.fullmatch(bare)
+        return coded and float(bare) in numbers
+
+    return test
 
 
 def is_number(text: str) -> bool:

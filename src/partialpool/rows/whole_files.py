@@ -22,6 +22,8 @@ def moved_when_whole(path: str) -> Iterator[str]:
     """
     path = os.path.realpath(path)
     mode = None
+    if not os.path.isdir(os.path.dirname(path)):
+        raise OSError(f'there is no folder "{os.path.dirname(path)}"')
     if os.path.lexists(path):
         mode = os.stat(path).st_mode  # raises where links lead in a circle
         if not stat.S_ISREG(mode):

@@ -84,7 +84,7 @@ def _one_factor(post: OneFactor) -> Iterator[Notice]:
     yield from dropped(post)
     yield from absent_groups(post)
     s = post.statistics
-    yield from design_notices.alike_labels(s.factor, s.labels)
+    yield from design_notices.of_labels(s.factor, s.labels)
     yield from design_notices.summary_rows(s.factor, s.labels, s.n)
     yield from withheld(post)
     yield from few_groups(post)

@@ -105,6 +105,8 @@ READ = {
         'y ~ 1 + I(days(d, "2024-01-31")/365) + (1 | g)'
     ),
     "y ~ as.numeric(x) + (1 | g)": "y ~ 1 + I(x) + (1 | g)",
+    "y ~ base::log(x) + (1 | g)": "y ~ 1 + log(x) + (1 | g)",
+    "y ~ droplevels(k) + (1 | g)": "y ~ 1 + C(k) + (1 | g)",
     "y ~ math.exp(x) + (1 | g)": "y ~ 1 + exp(x) + (1 | g)",
     'y ~ days(d, origin = "2024-01-31") * x + (1 | g)': (
         'y ~ 1 + days(d, "2024-01-31") + x + days(d, "2024-01-31"):x + (1 | g)'
@@ -156,7 +158,7 @@ SAID = {
     "y ~ >>>ifelse(x, 1, 0) + (1 | g)": "make a column of it first",
     "y ~ >>>lag(x) + (1 | g)": "needs the order of the rows",
     "y ~ >>>Q(x) + (1 | g)": 'Q() is written Q("column name")',
-    "y ~ >>>log(x, base=2) + (1 | g)": "log() takes no argument base=",
+    "y ~ >>>log(x, base=2) + (1 | g)": "for another base write log2(x) or log10(x)",
     "y ~ >>>foo(x) + (1 | g)": "is not one of the functions a formula may use",
     "y ~ >>>c(x) + (1 | g)": "cannot stand here",
     "y ~ >>>gr(x) + (1 | g)": "cannot stand here",
@@ -171,7 +173,22 @@ SAID = {
     "y | >>>trials(3) ~ 1 + (1 | g)": "a column, or arithmetic with columns",
     "y | >>>ci(a) ~ 1 + (1 | g)": "ci() takes 2 column(s)",
     "y ~ 1 >>>| g": "a group term stands in parentheses: (1 | school)",
-    "y ~ x >>>%in% z + (1 | g)": "cannot stand in a formula",
+    "y ~ >>>log(x, 2) + (1 | g)": "for another base write log2(x) or log10(x)",
+    "y ~ x >>>%in% z + (1 | g)": "b %in% a is written a:b",
+    "y ~ >>>{x^2} + (1 | g)": "arithmetic goes inside I(), such as I(x^2)",
+    'y>>>["yes"] ~ x + (1 | g)': 'an event among two words is event="yes"',
+    "y ~ x >>>\u2013 z + (1 | g)": "write - for it",
+    "y >>>\u223c x + (1 | g)": "write ~ for it",
+    "y ~ (x >>>> 5) + (1 | g)": "a comparison is written I(x > 5)",
+    "y ~ x:>>>:k + (1 | g)": "expected a column name",
+    "y ~ splines::>>>bs(x, 3) + (1 | g)": "bs() stands for a smooth curve",
+    "lme4::>>>lmer(y ~ x + (1 | g))": "the formula stands alone, without lmer()",
+    "y ~ x + (1 | g)>>>, data=d": "the formula stands alone: data, family and weights are no",
+    "y ~ my >>>x + (1 | g)": "a column name with spaces goes between backquotes",
+    "y ~ >>>as.integer(x) + (1 | g)": "not computed here: make a column of it first",
+    "y ~ >>>pow(x, 2) + (1 | g)": "pow(x, 2) is written I(x^2)",
+    "y ~ x + >>>re(g)": "effects of groups are written (1 | group)",
+    ">>>y / x ~ 1 + (1 | g)": "a share of counts is written s | trials(n)",
     # the algebra of terms
     "y ~ x>>>^2 + (1 | g)": "for the square write I(x^2), for a polynomial poly(x, 2)",
     "y ~ x>>>": "the formula has no group term: add (1 | group)",
@@ -225,6 +242,8 @@ FAMILIES = {
     "Bernoulli": "binomial",
     "logistic": "binomial",
     "normal": "gaussian",
+    "gaussian()": "gaussian",
+    "binomial()": "binomial",
 }
 ROWS = {"y": [0, 1, 1, 0, 1, 0, 1, 1], "g": list("aabbccdd")}
 
@@ -252,12 +271,26 @@ def test_beta_binomial_by_its_other_names(word):
 
 @pytest.mark.parametrize(
     ("word", "way"),
-    [("nbinom1", "variance m"), ("zero_inflated_poisson", "glmmTMB and brms")],
+    [
+        ("nbinom1", "variance m"),
+        ("zero_inflated_poisson", "glmmTMB and brms"),
+        ("quasipoisson", "has rows that vary more"),
+    ],
 )
 def test_families_that_are_not_fitted_say_what_is(word, way):
     with pytest.raises(pp.ArgumentError, match=way) as e:
         pp.fit("y ~ 1 + (1 | g)", ROWS, family=word)
     assert "negative_binomial" in str(e.value)
+
+
+@pytest.mark.parametrize(
+    ("word", "way"),
+    [("student", 'population="student"'), ("Gamma", r"log\(y\)"), ("beta", r"y \| trials\(n\)"),
+     ("cumulative", r"I\(y == 2\)"), ("quasibinomial", "beta_binomial")],
+)  # fmt: skip
+def test_families_of_others_say_what_comes_near(word, way):
+    with pytest.raises(pp.ArgumentError, match=way):
+        pp.fit("y ~ 1 + (1 | g)", ROWS, family=word)
 
 
 def test_random_formulas_are_read_the_same_again_or_refused():

@@ -99,11 +99,11 @@ def test_readers_read_the_same(name, tmp_path, monkeypatch):
 
 
 BROKEN = {
-    "a short row": ("g,y\n\na,1\n\nb\n", "row 2 (line 5)", "1 fields and the header has 2"),
+    "a short row": ("g,y\n\na,1\n\nb\n", "row 2 (line 5)", "1 field and the header has 2"),
     "a long row": ("g,y\na,1\nb,2,3\n", "row 2 (line 3)", "3 fields and the header has 2"),
     "a late long row": ("g,y\n" + "a,1\n" * 30_000 + "b,2,3\n", "(line 30002)", "3 fields"),
     "a long row, mixed ends": ("g,y\r\na,1\nb,2,3\n", "row 2 (line 3)", "3 fields"),
-    "a row of spaces": ("g,y\na,1\n   \n", "row 2 (line 3)", "1 fields"),
+    "a row of spaces": ("g,y\na,1\n   \n", "row 2 (line 3)", "1 field and"),
     "a quote left open": ('g,y\na,1\n"b,2\nc,3\n', "line 3", "a quote is not closed"),
     "text after a quote": ('g,y\na,1\n"b"c,2\n', "line 3", "a quote is not closed"),
     "text": ('g,y\n"a\nb",1\nc,oops\n', "row 2 (line 4 of the file)", 'the text "oops"'),

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import partialpool as pp
+from partialpool._table import Table
 from partialpool.rows.files import write_table
 
 FORMULA = "y ~ 1 + (1 | g)"
@@ -148,7 +149,7 @@ BAD = {
         PLAIN + "a,1,2\n",
         ["(line 32)", "3 fields", 'has 2 ("g", "y")'],
     ),
-    "short row": ("rows.csv", PLAIN + "a\n", ["row 31", "has 1 fields"]),
+    "short row": ("rows.csv", PLAIN + "a\n", ["row 31", "has 1 field"]),
     "late long row": ("rows.csv", "g,y\n" + LONG + "a,1,2\n", ["line 30002", "3 fields"]),
     "dates": (
         "rows.csv",
@@ -355,3 +356,13 @@ def test_a_table_is_written_whole_or_not_at_all(ending, tmp_path):
         write_table(table, str(tmp_path / "no such folder" / f"out{ending}"))
     with pytest.raises(pp.DataError, match="the ending says what to write"):
         write_table(table, str(tmp_path / "out.json"))
+
+
+@pytest.mark.parametrize("name", ["groups.csv", "groups.xlsx", "groups.parquet"])
+def test_a_folder_that_is_not_there_is_named(name, tmp_path):
+    path = str(tmp_path / "nowhere" / name)
+    with pytest.raises(pp.DataError) as caught:
+        write_table(Table({"x": np.array([1.0])}), path)
+    assert f'"{path}" cannot be written: there is no folder "{tmp_path / "nowhere"}"' in str(
+        caught.value
+    )

@@ -1,9 +1,11 @@
 """Files as people have them: each is read right, or refused in one sentence."""
 
 import contextlib
+import decimal
 
 import duckdb
 import numpy as np
+import openpyxl
 import pandas as pd
 import polars as pl
 import pytest
@@ -102,6 +104,40 @@ def test_excel(name, tmp_path):
     assert {n.code for n in fit.notices} - {"tau_near_zero"} == codes
 
 
+def test_hidden_sheets_come_last(tmp_path):
+    """A hidden sheet is often the state of last year."""
+    path = book(tmp_path / "rows.xlsx", sheet="old", data=DATA.assign(score=DATA["score"] + 100))
+    workbook = openpyxl.load_workbook(path)
+    sheet = workbook.create_sheet("new")
+    for row in [tuple(DATA), *DATA.itertuples(index=False)]:
+        sheet.append(row)
+    workbook["old"].sheet_state = "hidden"
+    workbook.save(path)
+    fit = pp.fit(FORMULA, path)
+    np.testing.assert_allclose(means(fit), [p["mean"] for p in RIGHT["parameters"]], rtol=1e-9)
+    assert '"new" was read' in next(n.text for n in fit.notices if n.code == "sheet")
+    np.testing.assert_array_equal(pp.read(path)["score"], DATA["score"])
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_errors_of_a_spreadsheet_are_no_groups(large, tmp_path, monkeypatch):
+    if large:
+        monkeypatch.setattr("partialpool.rows.csv_rows.SMALL", 0)
+    words = ["#REF!", "#SPILL!", "#NULL!", "#DIV/0!", "<NA>"]
+    (tmp_path / "rows.csv").write_text(lines() + "".join(f"{w},60\nA,{w}\n" for w in words))
+    fit = pp.fit(FORMULA, tmp_path / "rows.csv")
+    np.testing.assert_allclose(means(fit), [p["mean"] for p in RIGHT["parameters"]], rtol=1e-9)
+    assert fit.statistics.n_dropped == 2 * len(words)
+
+
+def test_names_of_columns_with_what_is_not_seen(tmp_path):
+    (tmp_path / "rows.csv").write_text(
+        "\ufeff\ufeff" + lines().replace("score", "\u200bscore ", 1), encoding="utf-8"
+    )
+    fit = pp.fit(FORMULA, tmp_path / "rows.csv")
+    np.testing.assert_allclose(means(fit), [p["mean"] for p in RIGHT["parameters"]], rtol=1e-9)
+
+
 def test_na_in_a_workbook(tmp_path):
     data = DATA.astype(object)
     data.loc[[3, 5], "score"] = "NA", "#N/A"
@@ -118,7 +154,34 @@ def test_frames_of_text(number):
         assert "numbers_as_text" in {n.code for n in fit.notices}
 
 
+@pytest.mark.parametrize("exact", [False, True])
+def test_columns_of_numbers_and_text(exact):
+    """As a spreadsheet gives them, some of whose cells hold numbers as text, or "n/a"."""
+    number = decimal.Decimal if exact else float
+    values = [str(v) if i % 3 else number(str(v)) for i, v in enumerate(DATA["score"])]
+    mixed = DATA.assign(score=pd.Series([*values[:-1], values[-1]], dtype=object))
+    for frame in (mixed, {"school": DATA["school"].tolist(), "score": values}):
+        fit = pp.fit(FORMULA, frame)
+        np.testing.assert_allclose(means(fit), [p["mean"] for p in RIGHT["parameters"]])
+        assert "numbers_as_text" in {n.code for n in fit.notices}
+    mixed.loc[[1, 2], "score"] = "n/a"
+    assert pp.fit(FORMULA, mixed).statistics.n_dropped == 2
+    mixed.loc[1, "score"] = "high"
+    with pytest.raises(pp.DataError, match='row 2 holds the text "high": correct'):
+        pp.fit(FORMULA, mixed)
+
+
+def test_an_index_is_no_column():
+    with pytest.raises(pp.ColumnError, match=r'"school" is the index .* data.reset_index\(\)'):
+        pp.fit(FORMULA, DATA.set_index("school"))
+
+
 SAID = {
+    "comment": (
+        lines() + "# the end\n",
+        "a comment, or a line of white space, is no row: take it out",
+    ),
+    "note": (lines() + "the end\n", "take the line out if it is a note"),
     "two ways": (lines(",", lambda v: f'"{v * 10 + 1000:,.0f}"'), "can be read in two ways"),
     "currency": (lines(",", lambda v: f"${v}"), 'holds the text "$'),
     "two styles": (lines(";") + "A;60,5\n", "must hold numbers"),
@@ -240,6 +303,37 @@ def test_read_parquet_and_excel(tmp_path):
     np.testing.assert_array_equal(found["score"], DATA["score"])
     with pytest.raises(pp.DataError, match='no sheet "dat"; did you mean "data"'):
         pp.read(tmp_path / "rows.xlsx", sheet="dat")
+
+
+@pytest.mark.parametrize("na", ["-999", -999, [-999.0], ["n.k.", "-999"]])
+def test_a_code_is_missing_however_it_is_written(na, tmp_path):
+    """-999, -999.0, -999,0 and with spaces around are one number; 0999 may be a label."""
+    values = ["1.5", "-999", "-999.0", " -999", "-9.99e2", "2"]
+    (tmp_path / "points.csv").write_text("y\n" + "\n".join(values))
+    (tmp_path / "commas.csv").write_text(
+        "y;z\n" + "".join(f"{v.replace('.', ',')};1\n" for v in values)
+    )
+    numbers = pd.DataFrame({"y": [1.5, -999, -999, -999, -999, 2]})
+    numbers.to_excel(tmp_path / "numbers.xlsx", index=False)
+    numbers.to_parquet(tmp_path / "numbers.parquet")
+    for path in sorted(tmp_path.iterdir()):
+        read = pp.read(path, na=na)["y"]
+        np.testing.assert_array_equal(read, [1.5, *[np.nan] * 4, 2], str(path))
+    (tmp_path / "labels.csv").write_text("k\n0999\n0001\n")
+    assert pp.read(tmp_path / "labels.csv", na=999)["k"].tolist() == ["0999", "0001"]
+    pd.DataFrame({"k": ["a", "-999"], "n": [3, -999]}).to_parquet(tmp_path / "labels.parquet")
+    table = pp.read(tmp_path / "labels.parquet", na=na)
+    assert (table["k"].tolist(), table["n"].tolist()) == (["a", None], [3, None])
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [("a.parquet", {"sheet": "S"}), ("a.parquet", {"decimal": ","}), ("a.parquet", {"header": 2}),
+     ("a.csv", {"sheet": "S"}), ("a.xlsx", {"encoding": "latin-1"})],
+)  # fmt: skip
+def test_an_argument_that_would_change_nothing_is_refused(name, how):
+    with pytest.raises(pp.ArgumentError, match=f"--{next(iter(how))}. says nothing: leave it out"):
+        pp.read(name, **how)
 
 
 @pytest.mark.parametrize(

@@ -130,9 +130,39 @@ def test_an_offset_that_is_no_logarithm():
         assert abs(float(a.mean) - float(b.mean)) < 0.1 * float(b.sd)
 
 
+def test_the_only_group_that_varies_is_told():
+    """Without it all rows are equal, and what they predict has no width: no division by it."""
+    data = {"g": list("ABCDEF") * 2, "y": [2.5] * 3 + [1.0] + [2.5] * 8}
+    fit = pp.fit("y ~ 1 + (1 | g)", data)
+    assert fit.check().groups["outlying"].tolist() == [label == "D" for label in "ABCDEF"]
+
+
+@pytest.mark.parametrize("formula", ["y ~ 1 + (1 | g)", "y ~ x + (1 | g)", "y ~ g + (1 | h)"])
+def test_labels_that_may_stand_for_missing_values(formula):
+    """`astype(str)` of a column with gaps makes a group called nan."""
+    data = {"x": RNG.normal(size=36), "y": RNG.normal(size=36), "h": np.arange(36) // 6}
+    for labels, words in {
+        ("nan", "A", "B"): '"nan" is a label of g',
+        ("", "B", " NA"): '"" and " NA"',
+    }.items():
+        fit = pp.fit(formula, {**data, "g": np.tile(labels, 12)})
+        (said,) = [n.text for n in fit.notices if n.code == "labels_for_missing"]
+        assert words in said
+    plain = pp.fit(formula, {**data, "g": np.tile(["Nana", "unknown", "B"], 12)})
+    assert "labels_for_missing" not in {n.code for n in plain.notices}
+
+
 def test_labels_that_differ_in_what_cannot_be_seen():
     names = ["East", "East ", "West", "west", "Köln", "Ko\u0308ln", "A B", "A\u00a0 B", "North"]
     data = {"g": np.repeat(names, 4), "y": RNG.normal(size=36), "x": RNG.normal(size=36)}
+    unseen = {**data, "g": np.repeat(["A", "A\u200b", "\ufeffB", "B", "C", "D"], 6)}
+    (said,) = [
+        n.text for n in pp.fit("y ~ 1 + (1 | g)", unseen).notices if n.code == "labels_alike"
+    ]
+    assert r'"A" and "A\u200b"; "B" and "\ufeffB"' in said
+    folded = pp.fit("y ~ 1 + (1 | g)", {**unseen, "g": np.repeat(["A\u200b", "A", "B"], 12)},
+                    labels="fold", prior="tau ~ half_normal(1)")  # fmt: skip
+    assert folded.groups()["group"].tolist() == ["A", "B"]
     for formula in ("y ~ 1 + (1 | g)", "y ~ x + (1 | g)"):
         (said,) = [n.text for n in pp.fit(formula, data).notices if n.code == "labels_alike"]
         assert '"East" and "East "' in said
