@@ -67,7 +67,7 @@ def pooled_regression(s: CrossProducts, clusters: Clusters | None) -> Pooled:
         beta = (X'WX)^-1 X'Wy,   Var = M (sum_g X_g' A_g e_g e_g' A_g' X_g) M,   M = (X'WX)^-1
 
     with A_g = (I - X_g M X_g')^(-1/2), which makes the errors right if rows are independent.
-    Source: Bell and McCaffrey (2002), CodedRows Methodology 28, 169-181; Pustejovsky and Tipton
+    Source: Bell and McCaffrey (2002), Survey Methodology 28, 169-181; Pustejovsky and Tipton
     (2018), doi:10.1080/07350015.2016.1247004.
 
     Parameters

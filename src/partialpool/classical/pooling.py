@@ -194,7 +194,7 @@ def cluster_robust(*, mean: Any, n: Any, ss: Any, level: float = 0.95) -> Cluste
 
     Notes
     -----
-    Source: Bell and McCaffrey (2002), CodedRows Methodology 28, 169-181; Pustejovsky and Tipton
+    Source: Bell and McCaffrey (2002), Survey Methodology 28, 169-181; Pustejovsky and Tipton
     (2018), doi:10.1080/07350015.2016.1247004.
     """
     y, n_, inside = checks.groups(mean=mean, n=n, ss=ss)

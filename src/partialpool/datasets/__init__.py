@@ -259,7 +259,7 @@ def contraception() -> Table:
 
     Columns: district, women (asked), users.
 
-    Source: Huq and Cleland (1990), Bangladesh Fertility CodedRows 1989; studied in Ng, Carpenter,
+    Source: Huq and Cleland (1990), Bangladesh Fertility Survey 1989; studied in Ng, Carpenter,
     Goldstein and Rasbash (2006), Statistical Modelling 6, 23-42, doi:10.1191/1471082X06st106oa.
     """
     return Table(_read("contraception"))

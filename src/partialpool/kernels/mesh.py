@@ -33,6 +33,8 @@ class Mesh:
         X, half the number of even steps; infinite if all are even.
     first, size : int
         Where x starts, and the number of nodes.
+    growth : float
+        g, the rate at which steps grow beyond the middle.
     """
 
     center: Floats
@@ -40,6 +42,7 @@ class Mesh:
     half: float
     first: int
     size: int
+    growth: float = STEP_GROWTH
 
     @property
     def x(self) -> Floats:
@@ -57,7 +60,7 @@ class Mesh:
         if math.isinf(self.half):
             return np.asarray(self.center + self.step * x)
         up, down = self._bends(x)
-        return np.asarray(self.center + self.step * (x + (up - down) / STEP_GROWTH))
+        return np.asarray(self.center + self.step * (x + (up - down) / self.growth))
 
     def slope(self, x: Floats) -> Floats:
         """D theta / dx; shape as x, or constant."""
@@ -71,8 +74,9 @@ class Mesh:
         straight = (theta - self.center) / self.step
         if math.isinf(self.half):
             return np.asarray(straight)
+        growth = self.growth
         # the inverse of the growing part alone: within a step of the solution
-        beyond = np.log1p(np.maximum(np.abs(straight) - self.half, 0.0) * STEP_GROWTH) / STEP_GROWTH
+        beyond = np.log1p(np.maximum(np.abs(straight) - self.half, 0.0) * growth) / growth
         x = np.sign(straight) * np.minimum(np.abs(straight), self.half + beyond)
         for _ in range(60):
             # at 10 steps exp(g 10) is 2: Newton's method cannot run off the exponential
@@ -83,7 +87,7 @@ class Mesh:
         return np.asarray(x)
 
     def _bends(self, x: Floats) -> tuple[Floats, Floats]:
-        return np.exp(STEP_GROWTH * (x - self.half)), np.exp(-STEP_GROWTH * (x + self.half))
+        return np.exp(self.growth * (x - self.half)), np.exp(-self.growth * (x + self.half))
 
 
 def even_mesh(center: Floats, step: Floats, half: int) -> Mesh:
@@ -91,7 +95,14 @@ def even_mesh(center: Floats, step: Floats, half: int) -> Mesh:
     return Mesh(center[:, None], step[:, None], math.inf, -half, 2 * half + 1)
 
 
-def mesh(start: float, stop: float, left: float, right: float, step: float) -> Mesh:
+def mesh(
+    start: float,
+    stop: float,
+    left: float,
+    right: float,
+    step: float,
+    growth: float = STEP_GROWTH,
+) -> Mesh:
     """Nodes from left to right, at most `step` apart from start to stop.
 
     Where even steps would be too many, they grow outward of start and stop.
@@ -103,9 +114,9 @@ def mesh(start: float, stop: float, left: float, right: float, step: float) -> M
         return Mesh(middle, np.asarray(step), math.inf, first, last - first + 1)
     h = step / 1.2  # growth adds a sixth of a step at start and stop
     # steps at start and stop are (1 + exp(-1.8)) h = 1.17 h, less than the step asked for
-    half = 0.5 * (stop - start) / h + 1.8 / STEP_GROWTH
+    half = 0.5 * (stop - start) / h + 1.8 / growth
     # steps that grow as exp(g k) cover a distance d in log(1 + g d / h) / g of them
-    before = math.log1p(max(start - left, 0.0) * STEP_GROWTH / h) / STEP_GROWTH
-    after = math.log1p(max(right - stop, 0.0) * STEP_GROWTH / h) / STEP_GROWTH
+    before = math.log1p(max(start - left, 0.0) * growth / h) / growth
+    after = math.log1p(max(right - stop, 0.0) * growth / h) / growth
     first, last = math.floor(-half - before) - 1, math.ceil(half + after) + 1
-    return Mesh(middle, np.asarray(h), half, first, last - first + 1)
+    return Mesh(middle, np.asarray(h), half, first, last - first + 1, growth)

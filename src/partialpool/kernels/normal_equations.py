@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -31,6 +31,9 @@ NOTHING_SHARE = 1e-13
 DEPENDENT_SHARE = 1e-10
 """A column whose part not explained by those before it is smaller, relative to its square, is
 taken for a linear combination of them."""
+NEW_DIRECTION = 1e-3
+"""Length of what is left of an axis, above which it says something new: with any value below 1 / p
+as many directions are left as there are."""
 FAR_APART = 1e-4
 """Where less than this share of what is left of the outcome lies within groups, y becomes its
 residual from the coefficients within groups: those of all rows are off by as much as the groups
@@ -84,6 +87,8 @@ class Sums(Protocol):
     def shift(self) -> Floats: ...
     @property
     def center(self) -> float: ...
+    @property
+    def n_used(self) -> int: ...
     @property
     def blocks(self) -> Sequence[TermSums]: ...
     @property
@@ -451,6 +456,58 @@ def _within_groups(whole: Floats, within: Floats) -> Floats | None:
     whole_left = whole[-1, -1] - beta @ (2.0 * whole[:-1, -1] - whole[:-1, :-1] @ beta)
     # the usual residual does where groups are not far apart
     return -beta if left < FAR_APART * whole_left else None
+
+
+def with_tight_last(system: System, rows: Floats) -> System:
+    """The same in a basis in which what some priors fix comes last, and y is its residual there.
+
+    A precision of 1e16 times what the data say, spread over several columns, leaves no digit of the
+    others. Given a column of its own, the last to be eliminated, it costs none.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (K, p + 1)
+        Linear functions of ``[beta -1]`` of the columns as shifted that are about 0 under these
+        priors, in their sds.
+    """
+    p, fixed = system.p, len(rows)
+    weights = rows[:, :p] @ system.basis[:p, :p]
+    size = np.linalg.norm(weights, axis=1)
+    order = np.argsort(-size, kind="stable")
+    rows, weights = rows[order] / size[order, None], weights[order] / size[order, None]
+    last = np.linalg.qr(weights.T)[0]  # the tightest touches the first column alone
+    turn = np.concatenate([_complement(last), last[:, ::-1]], axis=1)
+    gap = rows @ system.basis[:, p]
+    change = np.eye(p + 1)
+    change[:p, :p] = turn
+    change[:p, p] = -turn[:, p - fixed :] @ np.linalg.solve(weights @ turn[:, p - fixed :], gap)
+    total = change.T @ system.total @ change
+    return replace(
+        system,
+        basis=system.basis @ change,
+        total=0.5 * (total + total.T),
+        levels=tuple(
+            replace(
+                level,
+                ztr=level.ztr @ change,
+                within=None if level.within is None else change.T @ level.within @ change,
+                largest=np.square(np.abs(change).T @ np.sqrt(level.largest)),
+            )
+            for level in system.levels
+        ),
+    )
+
+
+def _complement(columns: Floats) -> Floats:
+    """Orthonormal columns at right angles to some, as near as can be to the axes in their order."""
+    out, p = columns, len(columns)
+    for k in range(p):
+        axis = np.eye(p)[k]
+        for _ in range(2):  # the second time takes off what rounding left
+            axis = axis - out @ (out.T @ axis)
+        if (length := float(np.linalg.norm(axis))) > NEW_DIRECTION:
+            out = np.column_stack([out, axis / length])
+    return out[:, columns.shape[1] :]
 
 
 def _within_reach(sums: Sums) -> Ints:

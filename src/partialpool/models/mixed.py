@@ -36,6 +36,9 @@ from partialpool.models.prior_set import Priors
 from partialpool.models.priors import Normal, ScalePrior, StudentT
 from partialpool.records.cross_products import DISPERSION, CrossProducts
 
+ROUNDING = 1e-15
+"""A sum that is smaller than this, relative to what it is a sum of, is rounding."""
+
 
 @dataclass(frozen=True, slots=True)
 class Term:
@@ -147,15 +150,11 @@ class MixedModel:
 
     def prior_row(self, name: str, mean: float) -> Floats:
         """Coefficient less its prior mean as a linear function of ``[beta -1] basis``."""
-        s = self.statistics
-        row = np.zeros(self.system.p + 1)
-        row[s.coefficients.index(name)] = 1.0
-        row[-1] = mean
-        if name == "Intercept":
-            # the intercept as named is that of shifted columns less slopes times shifts
-            row[:-1] -= s.shift
-            row[-1] -= s.center
-        return np.asarray(row @ self.system.basis)
+        row, basis = _prior_row(self.statistics, name, mean), self.system.basis
+        out = row @ basis
+        # what should be 0 is rounding, which the precision of a tight prior would make large
+        out[np.abs(out) < ROUNDING * (np.abs(row) @ np.abs(basis))] = 0.0
+        return np.asarray(out)
 
     @cached_property
     def sigma_guess(self) -> float:
@@ -346,6 +345,29 @@ def inside(prior: ScalePrior, guess: float) -> float:
     return guess if lower < guess < upper else 0.5 * (lower + min(upper, 2.0 * lower + 1.0))
 
 
+def _prior_row(s: CrossProducts, name: str, mean: float) -> Floats:
+    """Coefficient less its prior mean as a linear function of ``[beta -1]``, columns as shifted."""
+    row = np.zeros(len(s.coefficients) + 1)
+    row[s.coefficients.index(name)] = 1.0
+    row[-1] = mean
+    if name == "Intercept":
+        # the intercept as named is that of shifted columns less slopes times shifts
+        row[:-1] -= s.shift
+        row[-1] -= s.center
+    return row
+
+
+def _standardised_priors(s: CrossProducts, priors: Priors) -> Floats:
+    """Coefficients less their prior means, in sds or scales of the priors; (K, p + 1)."""
+    rows = []
+    for name in s.coefficients:
+        prior = priors.coefficient(name)
+        if isinstance(prior, Normal | StudentT):
+            scale = prior.sd if isinstance(prior, Normal) else prior.scale
+            rows.append(_prior_row(s, name, prior.mean) / scale)
+    return np.array(rows).reshape(-1, len(s.coefficients) + 1)
+
+
 def mixed_model(
     statistics: CrossProducts, priors: Priors, *, with_sigma: bool = False
 ) -> MixedModel:
@@ -358,7 +380,8 @@ def mixed_model(
     """
     s = statistics
     check_design(s)
-    likelihood = make_mixed_likelihood(s, sigma_known=s.sigma_known)
+    fixed = _standardised_priors(s, priors)
+    likelihood = make_mixed_likelihood(s, sigma_known=s.sigma_known, priors=fixed)
     closed = _integrates_sigma(s, priors) and not with_sigma
     terms = _terms(s, priors, 0 if closed or s.sigma_known else 1)
     df = _degrees_of_freedom(s, priors, terms) if closed else None

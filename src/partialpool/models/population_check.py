@@ -74,7 +74,9 @@ def told_by_data(variance: Floats, between: Floats) -> Floats:
 
     An effect without variance is its population value: the data say nothing of it by itself.
     """
-    return 1.0 - np.divide(variance, between, out=np.ones_like(variance), where=between > 0)
+    part = np.divide(variance, between, out=np.ones_like(variance), where=between > 0)
+    # V is a difference, whose rounding may be below 0 or, where S is tiny, many times S
+    return 1.0 - np.minimum(np.abs(part), 1.0)
 
 
 def effect_z(

@@ -49,6 +49,10 @@ decide otherwise: of 22 trials one's intercept had its lower end off by 0.16 sd.
 distribution of skewness 0.25, 0.5 or 0.8 it moves an end by .007, .02 or .05 sd."""
 FEWEST_FITTED = 500
 """Points from which on moments of residuals are fitted as functions of phi."""
+SKEW, FEWEST_OF_SKEW = 0.7, 1000
+"""Skewness of a row from which on its shape is that of the points, not of three moments, and how
+many points there must be. Of a level without any event under normal(0, 10) the upper end was off
+by 0.23 sd, with the points by 0.02."""
 SHAPE_ERROR, SKEWNESS_ERROR, MOMENT_ERROR = 0.02, 0.08, 0.005
 """Errors that more points do not lessen: of an interval end, in sds, and for each unit of skewness
 that is known by three moments only; of a mean or sd, as groups are integrated by a rule. Where the
@@ -342,6 +346,7 @@ class Readout:
         if wide.all():
             return _kernel(self.weight, mean, variance, third)
         smooth = self._smoothed(rows, mean, variance, third)
+        wide = wide | self._cut_off(mean, variance, third)
         if not wide.any():
             return smooth
         kernel = _kernel(self.weight, mean, variance, third)
@@ -351,12 +356,20 @@ class Readout:
             np.where(wide, kernel.skew, smooth.skew),
         )
 
-    def _wide(self, rows: Rows, mean: Floats, variance: Floats) -> Floats:
+    def _wide(self, rows: Rows, mean: Floats, variance: Floats) -> Bools:
         """Rows with a group of the first factor whose width at each point is most of the whole."""
         known = rows.index[0] >= 0
         w = self.weight
         between = w @ (mean - w @ mean) ** 2
         return np.asarray(known & (w @ variance > WIDE_WITHIN * between))
+
+    def _cut_off(self, mean: Floats, variance: Floats, third: Floats) -> Bools:
+        """Rows so skew that one side ends where three moments do not say, (R,)."""
+        if len(self.weight) < FEWEST_OF_SKEW:
+            return np.zeros(mean.shape[1], dtype=bool)
+        middle, sd = self._standard(mean, variance, np.ones(mean.shape[1], dtype=bool))
+        skew = self.weight @ _cubes((mean - middle) / sd, variance / sd**2, third / sd**3)
+        return np.asarray(np.abs(skew) > SKEW)
 
     def _smoothed(self, rows: Rows, mean: Floats, variance: Floats, third: Floats) -> Cumulants:
         """Normal given phi under the site, with the weighted moments of the residuals."""

@@ -341,7 +341,9 @@ def generalized_without(post: GeneralizedPosterior) -> LeftOutGroups:
         out.put(slice(None), name, (x - about) @ share, (x - about) ** 2 @ share, about)
     for name, order in _by_name(post, post.orders).items():
         out.without_moments(name, order - 1.0)  # each group adds one to the order of an sd
-    inverse = np.exp(log_p.min(axis=1)[:, None] - log_p)
+    # in units of the largest of points with weight: others may hardly allow the group at all
+    lowest = log_p.min(axis=1, where=of.weight > 0.0, initial=math.inf)
+    inverse = np.exp(np.minimum(lowest[:, None] - log_p, 0.0))
     each = of.by_randomisation @ inverse.T  # (8, J)
     spread = T_OF_EIGHT * each.std(axis=0, ddof=1) / math.sqrt(len(each))
     with np.errstate(invalid="ignore"):  # of a group that no point allows

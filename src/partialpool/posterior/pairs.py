@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -48,6 +48,12 @@ DENSEST_NODES = 4
 """Factor by which nodes are laid more densely where conjugate kernels need it."""
 MOST_SHARED_NODES = 1000
 """Nodes of a shared mesh above which sharply determined pairs get meshes of their own."""
+LARGEST_EXPONENT = 600.0
+"""Beyond it a density is not a number: it is off, and computed in the other way."""
+MOST_OFF = 1e-7
+"""Of one, by which the total of a density may be off before it is computed in another way."""
+MOST_PULLED = 2.0
+"""Sds by which a pair with a mesh of its own, 11.5 sds about its mode, may be pulled from there."""
 CELLS_AT_ONCE = 2**21
 """Elements of the arrays worked on at once (16 MiB each)."""
 CELLS_IN_CACHE = 2**17
@@ -72,6 +78,8 @@ class Kernels:
         Whether the kernels are normal; else conjugate.
     kept : ndarray of bool, shape (L * N,)
         Kernels that have some weight.
+    apart : ndarray, shape (L, N), or None
+        Variance of groups about mu, where kernels are wider than that.
     """
 
     lines: Bools
@@ -81,6 +89,7 @@ class Kernels:
     width: Floats
     normal: bool
     kept: Bools
+    apart: Floats | None = None
 
 
 def kernels(model: CountsModel, nodes: Nested) -> list[Kernels]:
@@ -133,7 +142,7 @@ def _wider(model: CountsModel, nodes: Nested, lines: Bools, step: Floats) -> Ker
     width = KERNEL_WIDTH * step[lines]
     spread = np.hypot(sd, width[:, None])
     every = np.ones(inner.size, dtype=bool)
-    return Kernels(lines, mean, spread, spread_inverse(inner.shape[1]), width, True, every)
+    return Kernels(lines, mean, spread, spread_inverse(inner.shape[1]), width, True, every, sd**2)
 
 
 def spread_inverse(size: int) -> Floats:
@@ -263,7 +272,9 @@ def _densities(
         seen = nodes.weight > NEGLIGIBLE_NODE  # numbers near underflow are slow to handle
         # p(node | other groups), up to a constant: the group's own likelihood is divided out and
         # comes back as a function of theta
-        given_rest = np.where(seen, np.exp(np.log(nodes.weight) - log_l), 0.0)
+        given_rest = np.where(
+            seen, np.exp(np.minimum(np.log(nodes.weight) - log_l, LARGEST_EXPONENT)), 0.0
+        )
     coefficients = np.concatenate(
         [(given_rest[:, k.lines] @ k.matrix.T).reshape(len(pairs), -1)[:, k.kept] for k in sums],
         axis=1,
@@ -284,9 +295,67 @@ def _densities(
             prior = _prior(model, sums, theta[some].ravel())
             prior = prior.reshape(len(prior), -1, theta.shape[1])  # (G, K, I)
             mass[some] *= np.einsum("kg,gki->ki", coefficients[some], prior)
-    # one, but for what meshes and kernels leave out
+    # totals are one, but for what meshes and kernels leave out
+    off = np.flatnonzero(~(np.abs(mass.sum(axis=1) - 1.0) < MOST_OFF))
+    for j in off.tolist():
+        nodes_of_j = np.broadcast_to(theta, mass.shape)[j]
+        mass[j] = _tilted(model, nodes, sums, pairs.at(slice(j, j + 1)), log_l[j], nodes_of_j)
+        mass[j] *= np.broadcast_to(mesh.slope(mesh.x), mass.shape)[j]
     total = mass.sum(axis=1)
     return Densities(part, mesh, mass / total[:, None], theta, float(np.abs(total - 1.0).max()))
+
+
+def _tilted(
+    model: CountsModel,
+    nodes: Nested,
+    sums: list[Kernels],
+    pair: Pairs,
+    log_l: Floats,
+    theta: Floats,
+) -> Floats:
+    """Density of one pair at theta, (I,), whose data pull mu away from where the others have it.
+
+    Without the pair's data the nodes tell of mu where hardly any of it lies with them, and what
+    rounding leaves there of a sum of kernels is multiplied by a likelihood that rises by e^20 and
+    more. So its slope a at the middle m of the nodes is moved from there into the nodes' weights:
+
+        w / L N(theta | mu, tau^2) = w e^(a (mu - m)) / L e^(-a (theta - m))
+                                     N(theta | mu + a tau^2, tau^2) e^(a^2 tau^2 / 2)
+    """
+    link = model.link
+    middle = np.array([nodes.weight.ravel() @ nodes.inner.ravel()])
+    top = pair.log_likelihood(link.first(middle), link.second(middle))[0, 0]
+    slope = float(pair.y[0] - pair.size[0] * link.natural(middle)[0])
+    log_lik = pair.log_likelihood(link.first(theta), link.second(theta))[0] - top
+    seen = nodes.weight > NEGLIGIBLE_NODE
+    log_rest = np.where(seen, np.log(np.where(seen, nodes.weight, 1.0)) - log_l + top, -math.inf)
+    out = np.zeros(len(theta))
+    for k in sums:
+        if k.apart is None:  # the population itself: what is moved in is moved out of each kernel
+            along = _slopes(nodes.weight[k.lines], log_l[k.lines], nodes.inner[k.lines])
+            log_c, moved = log_rest[k.lines] + along * (nodes.inner[k.lines] - middle), k
+            log_lik_here, log_unit = log_lik, -along * (k.mu - middle)
+        else:
+            log_c = log_rest[k.lines] + slope * (k.mu - middle) + 0.5 * slope**2 * k.apart
+            moved = replace(k, mu=k.mu + slope * k.apart)
+            log_lik_here, log_unit = log_lik - slope * (theta - middle), np.zeros(k.mu.shape)
+        top = log_c.max(axis=1, keepdims=True)  # by line: factors may be no numbers by themselves
+        top = np.where(np.isfinite(top), top, 0.0)
+        coefficients = (np.exp(log_c - top) @ k.matrix.T).ravel()[k.kept]
+        log_unit = (log_unit + top).ravel()[k.kept, None]
+        step = max(1, CELLS_IN_CACHE // len(theta))
+        for i in range(0, len(coefficients), step):
+            part = slice(i, i + step)
+            log_f = _log_density(model, moved, theta, part) + log_unit[part] + log_lik_here
+            out += coefficients[part] @ exp_or_zero(np.minimum(log_f, LARGEST_EXPONENT))
+    return out
+
+
+def _slopes(weight: Floats, log_l: Floats, mu: Floats) -> Floats:
+    """Slope of log L where most weight of each line is, all (T, M); shape (T, 1)."""
+    at = np.clip(weight.argmax(axis=1), 1, weight.shape[1] - 2)[:, None] + [-1, 1]
+    rise, step = (np.diff(np.take_along_axis(v, at, axis=1)) for v in (log_l, mu))
+    return np.asarray(rise / step)
 
 
 def _mixture(
@@ -308,6 +377,15 @@ def _mixture(
 def _prior(model: CountsModel, sums: list[Kernels], theta: Floats) -> Floats:
     """Density of every kernel at theta, (I,); shape (G, I)."""
     return np.concatenate([_density(model, k, theta, slice(None)) for k in sums])
+
+
+def _log_density(model: CountsModel, k: Kernels, theta: Floats, some: slice) -> Floats:
+    """Logarithm of the density of some kernels at theta, (I,)."""
+    mu = k.mu.reshape(-1, 1)[k.kept][some]
+    tau = k.tau.reshape(-1, 1)[k.kept][some]
+    if not k.normal:
+        return conjugate.log_prior(model.link is LOGIT, theta, mu, tau)
+    return np.asarray(-0.5 * ((theta - mu) / tau) ** 2 - np.log(tau * math.sqrt(2.0 * math.pi)))
 
 
 def _density(model: CountsModel, k: Kernels, theta: Floats, some: slice) -> Floats:
@@ -344,8 +422,11 @@ def _mesh(
     shared = shared_mesh(pairs, mu, width, reach, bulk, FINER_STEPS)
     least = float(pairs.information[0])
     narrow = float(nodes.outer.min())
+    away = np.abs(pairs.center - 0.5 * sum(bulk)) + 0.5 * (bulk[1] - bulk[0])
+    pulled = away * pairs.sd / (pairs.sd**2 + narrow**2)  # from its own mode, in its own sds
     if (
         shared.size <= MOST_SHARED_NODES
+        or pulled.max() > MOST_PULLED
         or least < NEARLY_NORMAL_FROM
         or narrow * math.sqrt(least) < SHARP_LIKELIHOOD
     ):

@@ -19,7 +19,6 @@ from partialpool.kernels.discrete import smallest_count
 from partialpool.kernels.families import LOG, LOGIT
 from partialpool.models.population_text import CONJUGATE, CountPopulation
 from partialpool.simulate.noise import uniforms
-from partialpool.simulate.world import MOST_CELLS
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,16 +136,8 @@ def count_worlds(world: CountWorld, *, replicates: int = 1, seed: int = 1) -> Co
     ArgumentError
         If a number is out of range.
     """
-    groups = len(world.size)
-    if replicates < 1 or replicates * groups > MOST_CELLS:
-        raise ArgumentError(
-            f"replicates times groups must lie between 1 and {MOST_CELLS:,}; "
-            f"received {replicates} times {groups}"
-        )
-    if not 0 <= seed < 2**63:
-        raise ArgumentError(f"seed must be a whole number, 0 or more; received {seed!r}")
-    size = np.broadcast_to(np.array(world.size), (replicates, groups))
-    p, u = uniforms(seed, ("population", "mean"), replicates, groups)
+    p, u = uniforms(seed, ("population", "mean"), replicates, len(world.size))
+    size = np.broadcast_to(np.array(world.size), p.shape)
     value = _values(world, p)
     most = size if world.family in PROPORTIONS else None
     return CountWorlds(world, value, _events(u, size * value, value, most))

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from partialpool._typing import Floats
+from partialpool.errors import ArgumentError
 
 Role = Literal["population", "mean", "spread"]
 ROLES: dict[Role, int] = {"population": 1, "mean": 2, "spread": 3}
@@ -27,6 +28,8 @@ PHILOX_ROUNDS = 10
 """Of the source; seven pass all tests of BigCrush, ten are its margin."""
 WORD_MASK = 0xFFFFFFFF
 """The lower 32 bits."""
+MOST_CELLS = 50_000_000
+"""Replicates times groups, at most: some 0.4 GB an array."""
 COUNTERS_AT_ONCE = 2**14
 """Counters worked on at once: their words stay in the cache. Of 2^12 to 2^18 the fastest."""
 
@@ -60,7 +63,19 @@ def uniforms(seed: int, roles: Sequence[Role], replicates: int, groups: int) -> 
 
     The counter is (replicate, group, block, 0), the key the seed. A block holds the numbers of two
     roles, 52 bits each, so that none is 0 or 1.
+
+    Raises
+    ------
+    ArgumentError
+        If these are too many numbers, or the seed has more than 63 bits.
     """
+    if replicates < 1 or replicates * groups > MOST_CELLS:
+        raise ArgumentError(
+            f"replicates times groups must lie between 1 and {MOST_CELLS:,}; "
+            f"received {replicates} times {groups}"
+        )
+    if not 0 <= seed < 2**63:
+        raise ArgumentError(f"seed must be a whole number, 0 or more; received {seed!r}")
     group = np.arange(groups, dtype=np.uint64)
     places = [divmod(ROLES[role] - 1, 2) for role in roles]
     out = [np.empty((replicates, groups)) for _ in roles]

@@ -148,6 +148,17 @@ def test_effects_of_regressions_with_everything_known():
     np.testing.assert_allclose(t, stats.norm.ppf(stats.t.cdf(u, 29)), rtol=1e-9)
 
 
+def test_a_variance_that_is_rounding_says_nothing_of_a_tiny_population():
+    """V of 1e-190 that comes out as -9e-19 was a share of 4e171, and its logarithm a warning."""
+    from partialpool.models.population_check import effect_z, told_by_data
+
+    variance = np.array([[-8.6e-19], [0.5]])
+    between = np.array([[2.3e-190], [2.0]])
+    assert told_by_data(variance, between).tolist() == [[0.0], [0.75]]
+    z = effect_z(np.array([[1e-9], [0.3]]), variance, between, np.ones(2), np.ones(2) / 2, np.inf)
+    np.testing.assert_allclose(z, 0.3 / np.sqrt(1.5), rtol=1e-12)
+
+
 def test_moments_and_parts_of_a_population():
     rng = np.random.default_rng(0)
     variance = rng.uniform(0.1, 1.0, 100)

@@ -185,3 +185,20 @@ def test_sums_of_files_are_those_of_rows_in_memory(formula, tmp_path):
     file = pp.fit(formula, str(tmp_path / "rows.parquet"))._without_each_group()
     assert file.log_density == pytest.approx(memory.log_density, abs=1e-6)
     assert file.mean["x"] == pytest.approx(memory.mean["x"], abs=1e-6)
+
+
+def test_a_point_of_no_weight_may_hardly_allow_a_group(monkeypatch):
+    """1 / p of all other points beside it was 0, and the error that is told 0 / 0."""
+    rng, g = np.random.default_rng(5), np.repeat(np.arange(8), 3)
+    data = {"y": rng.poisson(3.0, 24), "x": rng.normal(size=24), "g": g}
+    priors = ["tau ~ half_normal(1)", "x ~ normal(0, 1)"]
+    post = pp.fit("y ~ x + (1 | g)", data, family="poisson", prior=priors).posterior._engine
+    plain, of = generalized_without(post), post.weighted
+    weight, by_group = of.weight.copy(), of.sampler.by_group(of.points.phi, of.points.b)
+    weight[0], by_group[:, 0] = 0.0, by_group[:, 0] - 1e5
+    monkeypatch.setitem(vars(of), "weight", weight)
+    vars(of).pop("by_randomisation", None)
+    monkeypatch.setattr(type(of.sampler), "by_group", lambda *_: by_group)
+    out = generalized_without(post)
+    np.testing.assert_allclose(out.log_density, plain.log_density, atol=0.01)
+    np.testing.assert_allclose(out.error, plain.error, atol=0.005)
