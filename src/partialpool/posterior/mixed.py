@@ -215,8 +215,11 @@ class MixedPosterior(FullEngine):
     @property
     def variance_of_row(self) -> float:
         """Variance within groups of a row of typical weight, sigma at its median."""
-        sigma = 1.0 if self.sigma is None else float(self.sigma.median)
-        return sigma**2 / self.typical_weight
+        # known, or estimated as one number
+        at_nodes = np.ravel(self.model.sigma(self.phi))
+        if len(at_nodes) == 1 or self.sigma is None:
+            return float(at_nodes[0]) ** 2 / self.typical_weight
+        return float(self.sigma.median) ** 2 / self.typical_weight
 
     def drawn_variance_of_row(self, drawn: MixedDraws) -> Floats:
         """Draws of it, (S,)."""
