@@ -2,7 +2,6 @@
 
 import math
 import pickle
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -208,9 +207,14 @@ def off_tables(post):
     """Largest difference of the share of 400,000 draws below a quantile from its level."""
     points, mu = draw_population(post.lattice, 400_000, np.random.default_rng(1))
     tau, shape, sigma = post.model.split(points)
-    drawn = PopulationDraws(mu + post.model.center, tau, shape, sigma, None, None)
-    if post.model.sigma is None:
-        drawn = replace(drawn, sigma=None)
+    drawn = PopulationDraws(
+        mu=mu + post.model.center,
+        tau=tau,
+        shape=shape,
+        sigma=None if post.model.sigma is None else sigma,
+        theta=np.empty((len(mu), 0)),
+        groups=np.empty(0),
+    )
     p = np.array([0.025, 0.25, 0.5, 0.75, 0.975])
     gaps = []
     for name, values in post.drawn_parameters(drawn).items():

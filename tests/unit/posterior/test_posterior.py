@@ -194,7 +194,7 @@ def test_questions_that_a_model_cannot_answer_say_why():
         fitted("proportions").posterior.effects()
     with pytest.raises(pp.ArgumentError, match='no group "g99"'):
         fitted("predictor").posterior.contrast({"g99": 1})
-    with pytest.raises(pp.ArgumentError, match="finite and not all 0"):
+    with pytest.raises(pp.ArgumentError, match="finite numbers and not all 0"):
         fitted("predictor").posterior.contrast({"g0": 0})
     with pytest.raises(pp.ArgumentError, match='"natural" is called "response" now'):
         fitted("counts").posterior.groups(scale="natural")
