@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from scipy import integrate, special
 
+from partialpool.kernels.count_mode import find_mode
 from partialpool.kernels.factor_pairs import DensePairs, SparsePairs
 from partialpool.kernels.families import LOG, LOGIT
-from partialpool.kernels.laplace import criterion, find_mode, grouped_counts
+from partialpool.kernels.grouped_counts import grouped_counts
+from partialpool.kernels.laplace import criterion
 
 STEP = 1e-4
 

@@ -30,16 +30,9 @@ from partialpool.classical.mixed import (
 )
 from partialpool.errors import ArgumentError, DataError
 from partialpool.integrate.quasi_newton import Minimum, minimum
-from partialpool.kernels.laplace import (
-    Effects,
-    GroupedCounts,
-    Mode,
-    Slopes,
-    criterion,
-    find_mode,
-    grouped_counts,
-    inverse,
-)
+from partialpool.kernels.count_mode import Mode, find_mode, inverse
+from partialpool.kernels.grouped_counts import Effects, GroupedCounts, grouped_counts
+from partialpool.kernels.laplace import Slopes, criterion
 from partialpool.kernels.mixed_likelihood import moments_by_term
 from partialpool.kernels.normal_equations import System, make_system
 from partialpool.records.count_products import CountProducts

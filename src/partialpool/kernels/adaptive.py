@@ -12,17 +12,15 @@ doi:10.1093/biomet/81.3.624.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from partialpool._typing import Floats
 from partialpool.kernels import batched_linalg
+from partialpool.kernels.count_mode import Mode
 from partialpool.kernels.gauss_hermite import hermite
-
-if TYPE_CHECKING:
-    from partialpool.kernels.laplace import GroupedCounts, Mode
-    from partialpool.kernels.row_likelihood import Along
+from partialpool.kernels.grouped_counts import GroupedCounts
+from partialpool.kernels.row_likelihood import Along
 
 CELLS_AT_ONCE = 2**15
 """Rows times nodes worked on at once: arrays of 256 KiB stay in the cache; measured 1.6 times as

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
+from partialpool.kernels.count_mode import find_mode
 from partialpool.kernels.families import LOG, LOGIT
 from partialpool.kernels.group_quadrature import GroupedRows, integrate_groups
-from partialpool.kernels.laplace import criterion, find_mode, grouped_counts
+from partialpool.kernels.grouped_counts import grouped_counts
+from partialpool.kernels.laplace import criterion
 from partialpool.kernels.row_likelihood import DispersedRows
 
 STARTS = np.array([0, 3, 4, 9])

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from scipy import optimize
 
+from partialpool.kernels.count_mode import find_mode, inverse
 from partialpool.kernels.families import LOG, LOGIT
-from partialpool.kernels.laplace import criterion, find_mode, grouped_counts, inverse
+from partialpool.kernels.grouped_counts import grouped_counts
+from partialpool.kernels.laplace import criterion
 
 SIZES = (6, 3, 2)
 WIDTHS = {"one factor": (2,), "two factors": (2, 1), "three factors": (1, 2, 1)}
