@@ -15,7 +15,7 @@ from partialpool.charts.terms import effect
 from partialpool.classical import no_pooling
 from partialpool.errors import ArgumentError
 from partialpool.posterior import Distribution, MixedPosterior, OneFactor
-from partialpool.posterior.distributions import Selected
+from partialpool.posterior.mapped import Selected
 from partialpool.words import formatting
 from partialpool.words.meta_analysis import (
     Studies,

@@ -26,8 +26,9 @@ from partialpool.kernels.joint_counts import conditional, pooled, solve_transpos
 from partialpool.kernels.skewed import MOST_SKEWNESS, pair
 from partialpool.models.count_sampler import RANDOMISATIONS, CountSampler, Points
 from partialpool.models.generalized import GeneralizedModel
-from partialpool.posterior.distributions import Distribution, Mapped
+from partialpool.posterior.distributions import Distribution
 from partialpool.posterior.linear import Rows
+from partialpool.posterior.mapped import Mapped
 from partialpool.posterior.skewed import Cumulants
 from partialpool.posterior.smooth_weights import (
     SmoothWeights,

@@ -30,16 +30,11 @@ from partialpool.posterior.argument_checks import (
 )
 from partialpool.posterior.assembled import Chosen
 from partialpool.posterior.counts_draws import draw, draw_new, population
-from partialpool.posterior.distributions import (
-    Distribution,
-    Mapped,
-    Mixture,
-    Selected,
-    share_of_variance,
-)
+from partialpool.posterior.distributions import Distribution, Mixture
 from partialpool.posterior.draws import OneWayDraws
 from partialpool.posterior.engine import Scale, Term, checked_scale
 from partialpool.posterior.groups import OnLink
+from partialpool.posterior.mapped import Mapped, Selected, share_of_variance
 from partialpool.posterior.one_factor import OneFactorEngine
 from partialpool.posterior.one_way_parameters import on_line
 from partialpool.posterior.pairs import KERNEL_WIDTH, Densities, densities, spread_inverse

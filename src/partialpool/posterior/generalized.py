@@ -19,10 +19,11 @@ from partialpool.models import Priors
 from partialpool.models.mixed_propriety import Orders, check_proper
 from partialpool.posterior import effects
 from partialpool.posterior.argument_checks import SAMPLED_ENDS, SAMPLED_MOMENTS, checked_draws
-from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture, Selected
+from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture
 from partialpool.posterior.engine import INTERCEPT, Scale, Term
 from partialpool.posterior.integrated import one_point
 from partialpool.posterior.linear import Rows
+from partialpool.posterior.mapped import Selected
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.mixed_draws import MixedDraws, as_named
 from partialpool.posterior.response_scale import on_response_scale

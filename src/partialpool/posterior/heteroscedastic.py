@@ -28,13 +28,7 @@ from partialpool.models.heteroscedastic import HeteroscedasticModel, heterosceda
 from partialpool.models.propriety import Sizes, check_proper
 from partialpool.posterior.argument_checks import DETERMINISTIC, checked_coefficients, checked_draws
 from partialpool.posterior.assembled import Chosen
-from partialpool.posterior.distributions import (
-    Distribution,
-    IntervalKind,
-    Mapped,
-    Mixture,
-    share_of_variance,
-)
+from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture
 from partialpool.posterior.draws import OneWayDraws
 from partialpool.posterior.engine import CONTRAST_DRAWS, Scale, Term
 from partialpool.posterior.groups import Sampled
@@ -48,6 +42,7 @@ from partialpool.posterior.heteroscedastic_nodes import (
     noise_of_groups,
     summaries,
 )
+from partialpool.posterior.mapped import Mapped, share_of_variance
 from partialpool.posterior.node_mixture import CELLS_AT_ONCE, NodeComponents, NodeMixture
 from partialpool.posterior.one_factor import OneFactorEngine
 from partialpool.posterior.one_way_parameters import moments_of

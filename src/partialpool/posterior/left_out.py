@@ -28,7 +28,7 @@ from partialpool.models.propriety import Moments, check_proper
 from partialpool.models.scaled_prior import scaled_priors
 from partialpool.posterior.components import every_component
 from partialpool.posterior.counts import CountsPosterior, counts_posterior
-from partialpool.posterior.distributions import root_inverse_chi2_mean
+from partialpool.posterior.inverse_chi import root_inverse_chi2_mean
 from partialpool.posterior.one_way import OneWayPosterior, one_way_posterior
 from partialpool.posterior.posterior import OneFactor
 

@@ -16,9 +16,9 @@ from partialpool.kernels.fixed_effects import Solved, solve
 from partialpool.kernels.normal_equations import Level
 from partialpool.models.mixed import MixedModel, mixed_model, sd_name
 from partialpool.models.mixed_propriety import Orders, check_proper
-from partialpool.posterior.distributions import root_inverse_chi2_mean
 from partialpool.posterior.generalized import GeneralizedPosterior
 from partialpool.posterior.integrated import mixed_posterior
+from partialpool.posterior.inverse_chi import root_inverse_chi2_mean
 from partialpool.posterior.left_out import CELLS, LeftOutGroups, reweighted
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.records import Clusters

@@ -34,7 +34,7 @@ from partialpool.posterior.argument_checks import (
     group_positions,
 )
 from partialpool.posterior.assembled import Chosen
-from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture, Selected
+from partialpool.posterior.distributions import Distribution, IntervalKind, Mixture
 from partialpool.posterior.engine import (
     CONTRAST_DRAWS,
     FullEngine,
@@ -46,6 +46,7 @@ from partialpool.posterior.engine import (
 from partialpool.posterior.groups import Sampled
 from partialpool.posterior.joint_rows import Effects, Sums
 from partialpool.posterior.linear import Nodes, Rows, functional, held, located, mixture
+from partialpool.posterior.mapped import Selected
 from partialpool.posterior.mixed_draws import MixedDraws, draw_mixed, new_effects
 from partialpool.posterior.ranks import SEED, rank_table, ranked_draws
 from partialpool.posterior.readout import (

@@ -31,14 +31,11 @@ from partialpool.posterior.components import (
     condensed,
     trimmed,
 )
-from partialpool.posterior.distributions import (
-    Distribution,
-    Mixture,
-    share_of_variance,
-)
+from partialpool.posterior.distributions import Distribution, Mixture
 from partialpool.posterior.draws import OneWayDraws, draw
 from partialpool.posterior.engine import Scale, Term
 from partialpool.posterior.joint_rows import Sums
+from partialpool.posterior.mapped import share_of_variance
 from partialpool.posterior.one_factor import OneFactorEngine
 from partialpool.posterior.one_way_parameters import icc, ratio, sigma, tau
 from partialpool.posterior.theta import CHECKED_TAIL, Theta, class_blocks

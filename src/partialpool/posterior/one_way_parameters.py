@@ -11,13 +11,9 @@ from partialpool._typing import Floats, Ints
 from partialpool.integrate import Axis, Grid, Line, gauss, integrate
 from partialpool.kernels.oneway import between_slope, profile
 from partialpool.models import OneWayModel
-from partialpool.posterior.distributions import (
-    Distribution,
-    ScaledInverseChi,
-    Sliced,
-    root_inverse_chi2_mean,
-    share_of_variance,
-)
+from partialpool.posterior.distributions import Distribution, Sliced
+from partialpool.posterior.inverse_chi import ScaledInverseChi, root_inverse_chi2_mean
+from partialpool.posterior.mapped import share_of_variance
 
 MANY_DF, FEW_NODES = 20.0, 20
 """From so many degrees of freedom sigma is so narrow that so few nodes give all digits."""

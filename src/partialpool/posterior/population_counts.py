@@ -28,9 +28,10 @@ from partialpool.models.population_model import Counted, component_marginals
 from partialpool.posterior.assembled import Chosen
 from partialpool.posterior.atoms import WithAtom
 from partialpool.posterior.counts_draws import draw_of_normal
-from partialpool.posterior.distributions import Distribution, Mapped, Selected
+from partialpool.posterior.distributions import Distribution
 from partialpool.posterior.engine import Scale
 from partialpool.posterior.groups import OnLink
+from partialpool.posterior.mapped import Mapped, Selected
 from partialpool.posterior.node_mixture import NodeComponents, NodeMixture
 from partialpool.posterior.pairs import FINER_STEPS, Densities
 from partialpool.posterior.population_draws import PopulationDraws

@@ -17,7 +17,7 @@ from partialpool.integrate import Axis, Lattice
 from partialpool.kernels.normal_mixtures import log_marginals
 from partialpool.models.population_model import PopulationModel
 from partialpool.posterior.assembled import Chosen
-from partialpool.posterior.distributions import Distribution, Mapped, Mixture
+from partialpool.posterior.distributions import Distribution, Mixture
 from partialpool.posterior.engine import Scale
 from partialpool.posterior.many_groups import (
     Interpolated,
@@ -25,6 +25,7 @@ from partialpool.posterior.many_groups import (
     many_groups,
     sample_of_groups,
 )
+from partialpool.posterior.mapped import Mapped
 from partialpool.posterior.node_mixture import CELLS_AT_ONCE, NodeComponents, NodeMixture
 from partialpool.posterior.one_way_parameters import typical_weight
 from partialpool.posterior.population_draws import PopulationDraws, drawn_of_means

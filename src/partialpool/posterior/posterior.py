@@ -24,11 +24,12 @@ from partialpool.integrate import Accuracy
 from partialpool.models import Priors
 from partialpool.posterior.argument_checks import COARSEST, group_positions
 from partialpool.posterior.counts import CountsPosterior
-from partialpool.posterior.distributions import Distribution, Selected
+from partialpool.posterior.distributions import Distribution
 from partialpool.posterior.draws import OneWayDraws
 from partialpool.posterior.engine import INTERCEPT, FullEngine, Scale, Term, checked_scale
 from partialpool.posterior.estimated import Estimated
 from partialpool.posterior.heteroscedastic import HeteroscedasticDraws, HeteroscedasticPosterior
+from partialpool.posterior.mapped import Selected
 from partialpool.posterior.mixed import MixedPosterior
 from partialpool.posterior.mixed_draws import MixedDraws
 from partialpool.posterior.one_way import OneWayPosterior

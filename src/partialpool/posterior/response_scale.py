@@ -13,7 +13,8 @@ from partialpool._typing import Bools, Floats
 from partialpool.integrate import Axis, Coordinate
 from partialpool.kernels.families import LOG, Link
 from partialpool.kernels.skewed import log_mean_exp
-from partialpool.posterior.distributions import Mapped, Mixture
+from partialpool.posterior.distributions import Mixture
+from partialpool.posterior.mapped import Mapped
 from partialpool.posterior.skewed import Skewed
 
 NODES_BY_WIDTH = ((0.5, 5), (1.0, 7), (2.0, 13), (4.0, 25), (math.inf, 61))

@@ -10,14 +10,9 @@ import numpy as np
 
 from partialpool._typing import Floats
 from partialpool.integrate import Axis, Coordinate, Lattice, Sample, WeightedNodes
-from partialpool.posterior.distributions import (
-    Distribution,
-    Mapped,
-    Mixture,
-    ScaledInverseChi,
-    Sliced,
-    root_inverse_chi2_mean,
-)
+from partialpool.posterior.distributions import Distribution, Mixture, Sliced
+from partialpool.posterior.inverse_chi import ScaledInverseChi, root_inverse_chi2_mean
+from partialpool.posterior.mapped import Mapped
 from partialpool.posterior.one_way_parameters import moments_of, on_line, root_inverse_chi2
 
 KERNEL_WIDTH = 0.2

@@ -14,7 +14,8 @@ from partialpool._typing import Floats
 from partialpool.design.labels import as_labels
 from partialpool.design.new_rows import NEW
 from partialpool.posterior import MixedPosterior
-from partialpool.posterior.distributions import Distribution, Selected
+from partialpool.posterior.distributions import Distribution
+from partialpool.posterior.mapped import Selected
 from partialpool.words.formatting import WIDTH
 
 INTERCEPT = "Intercept"
