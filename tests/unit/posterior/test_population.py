@@ -223,9 +223,7 @@ def off_tables(post):
     return max(gaps)
 
 
-@pytest.mark.parametrize(
-    "population", [pp.Student(), pp.PointNormal(), pp.PointNormal(mean=None)], ids=str
-)
+@pytest.mark.parametrize("population", POPULATIONS, ids=str)
 def test_draws_of_rows_and_of_counts_are_of_the_tables(population):
     """A standard deviation is a probability of 0.4 about the median, and tables have an error."""
     rng = np.random.default_rng(5)
