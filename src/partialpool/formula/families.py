@@ -106,10 +106,9 @@ def count_family(formula: Formula, family: str | None) -> CountFamily | None:
             f'family="{family}": zeros of a reason of their own are not fitted here (glmmTMB and '
             'brms do); family="negative_binomial" has more zeros than poisson'
         )
-    if word in NOT_FITTED:
-        raise ArgumentError(f'family="{family}" is not fitted here; {NOT_FITTED[word]}')
     families = ("gaussian", *COUNT_FAMILIES)
-    raise ArgumentError(
-        f'there is no family "{family}"; {did_you_mean(str(family), families)}'
-        f"the families are {', '.join(families)}"
-    )
+    allowed = f"the families are {', '.join(families)}"
+    if word in NOT_FITTED:
+        raise ArgumentError(f'family="{family}" is not fitted here; {NOT_FITTED[word]}; {allowed}')
+    suggested = did_you_mean(str(family), families)
+    raise ArgumentError(f'there is no family "{family}"; {suggested}{allowed}')

@@ -122,7 +122,7 @@ def test_hidden_sheets_come_last(tmp_path):
 @pytest.mark.parametrize("large", [False, True])
 def test_errors_of_a_spreadsheet_are_no_groups(large, tmp_path, monkeypatch):
     if large:
-        monkeypatch.setattr("partialpool.rows.csv_rows.SMALL", 0)
+        monkeypatch.setattr("partialpool.rows.csv_rows.SMALL_FILE", 0)
     words = ["#REF!", "#SPILL!", "#NULL!", "#DIV/0!", "<NA>"]
     (tmp_path / "rows.csv").write_text(lines() + "".join(f"{w},60\nA,{w}\n" for w in words))
     fit = pp.fit(FORMULA, tmp_path / "rows.csv")
