@@ -20,7 +20,7 @@ from partialpool.posterior import Engine, MixedPosterior, OneFactor, Posterior
 from partialpool.posterior.above import Above
 from partialpool.posterior.distributions import IntervalKind
 from partialpool.posterior.fit_engine import AnyStatistics, Method, blas_threads
-from partialpool.records import Clusters, CrossProducts
+from partialpool.records import Clusters
 from partialpool.rows.folding import Folded
 from partialpool.rows.foreign_frames import known_frame
 from partialpool.rows.new_rows import new_rows
@@ -146,8 +146,7 @@ class FitRecord(Generic[Frame]):
     @property
     def factor(self) -> str:
         """The grouping column; the first of several."""
-        s = self.statistics
-        return s.blocks[0].factor if isinstance(s, CrossProducts) else s.factor
+        return next(iter(self.statistics.group_counts))
 
     @with_threads_of_fit
     def group_table(
@@ -347,8 +346,7 @@ class FitRecord(Generic[Frame]):
     @property
     def _sizes(self) -> Ints:
         """Rows of each group of the first factor."""
-        s = self.statistics
-        return s.blocks[0].n if isinstance(s, CrossProducts) else s.n
+        return self.statistics.rows_by_group(0)
 
     def _new_rows(self, data: Any, target: Target, unseen: Unseen) -> NewRows:
         """New rows as columns."""

@@ -338,8 +338,8 @@ def shared_mesh(
         return even
     # mu is known far better than any group: even steps for it alone, then growing no faster
     # than the likelihoods and the sums over a line allow
-    told = pairs.sd > 0.0  # 0 where a pair, as that of a new group, has no data
-    away = np.abs(pairs.center[told] - 0.5 * (also[0] + also[1])) + 4.0 * pairs.sd[told]
-    narrowest = float((pairs.sd[told] / away).min(initial=NARROWEST_SUM))
+    with_data = pairs.sd > 0.0  # 0 where a pair, as that of a new group, has no data
+    away = np.abs(pairs.center[with_data] - 0.5 * (also[0] + also[1])) + 4.0 * pairs.sd[with_data]
+    narrowest = float((pairs.sd[with_data] / away).min(initial=NARROWEST_SUM))
     grown = mesh(*also, left, right, step, TRAPEZOID_STEP / finer * narrowest)
     return min(even, grown, key=lambda each: each.size)

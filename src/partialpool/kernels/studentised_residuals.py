@@ -11,12 +11,8 @@ from partialpool._typing import Bools, Floats, Ints
 
 SWEEPS = 4
 """Passes over several factors in turn, after which residuals of crossed ones agree to 1%."""
-
-
 FEWEST_DF = 20
 """With fewer degrees of freedom left the noise itself is too little known."""
-
-
 LEAST_FREE_SHARE = 0.05
 """Least 1 - leverage of a row that is judged: with less, its residual is small whatever it is."""
 

@@ -81,9 +81,9 @@ class Engine(ABC):
     accuracy_helps: ClassVar[bool] = False
     """Whether asking for more accuracy is advised; elsewhere the standard rule is fine already."""
     linear_shrinkage: ClassVar[bool] = True
-    """Whether groups of one size are shrunk by the same share, however far out they lie."""
+    """Whether groups of one size are shrunk by the same share, however extreme they are."""
     estimates_only: ClassVar[bool] = False
-    """Whether there are estimates of the spreads, and no posterior of them."""
+    """Whether there are estimates of the standard deviations, and no posterior of them."""
     one_factor: ClassVar[bool] = False
     """Whether it is of one factor without predictors."""
     groups_reported_on: ClassVar[int] = 0
@@ -130,7 +130,7 @@ class Engine(ABC):
 
     @property
     def error_of_moments(self) -> float | None:
-        """Error of means and sds, where it is told beside that of ends and can be relied on."""
+        """Error of means and sds, where it is known beside that of ends and can be relied on."""
         return None
 
     @property

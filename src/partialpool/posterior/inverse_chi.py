@@ -9,10 +9,7 @@ import numpy as np
 from scipy import special
 
 from partialpool._typing import Floats
-from partialpool.posterior.distributions import (
-    Distribution,
-    newton,
-)
+from partialpool.posterior.distributions import Distribution, newton
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -1,4 +1,4 @@
-"""The table as the door sees it: every column of a file, with what was found said or told."""
+"""The table as `fit` sees it: every column of a file, read by its own signs or by options."""
 
 from __future__ import annotations
 
@@ -133,10 +133,10 @@ IDLE = {
 """Arguments that say nothing of files of a kind."""
 
 
-def _refuse_idle(path: str | Path, told: Collection[str]) -> None:
+def _refuse_idle(path: str | Path, options: Collection[str]) -> None:
     """Raise an ArgumentError for an argument that would change nothing."""
     for endings, (kind, idle) in IDLE.items():
-        useless = [name for name in idle if name in told]
+        useless = [name for name in idle if name in options]
         if useless and str(path).lower().endswith(endings):
             raise ArgumentError(
                 f'"{path}" is {kind}, of which {useless[0]} (--{useless[0]}) says nothing: leave '
